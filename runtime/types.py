@@ -1,6 +1,6 @@
 """The small values that the parts of the runtime pass to one another, and the checks of input."""
 
-from typing import Any, NamedTuple, Sequence, Tuple
+from typing import Any, Dict, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -35,6 +35,24 @@ class Track(NamedTuple):
     score: float
     lost: bool = False
     state: str = "tracked"
+
+
+class TrackedFrame(NamedTuple):
+    """One frame after tracking.
+
+    Attributes:
+        frame: BGR uint8 (H, W, 3), or a ``Picture``; it must not be changed afterwards.
+        index: 0-based index in its source.
+        time_s: time in its source, seconds, or None.
+        tracks: target number -> ``Track``.
+        captured_s: when it was taken, seconds of the monotonic clock.
+    """
+
+    frame: AnyFrame
+    index: int  # type: ignore[assignment]  # in the place of a tuple's own method
+    time_s: Optional[float]
+    tracks: Dict[int, Track]
+    captured_s: float = 0.0
 
 
 def checked_frame(frame: Any) -> AnyFrame:

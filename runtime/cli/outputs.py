@@ -6,17 +6,15 @@ import time
 from collections import deque
 from typing import Any, Deque, Dict, List, Optional, Tuple
 
-from runtime.cli.links import Links, check_links
+from runtime.cli.links import check_links, open_links, wanted_links
 from runtime.cli.player import Player
 from runtime.cli.profile import Profile
 from runtime.cli.progress import say
 from runtime.detect import Detector
 from runtime.errors import BadOutput, HotpathError
-from runtime.links.control import Controller
-from runtime.links.frame_buffer import TrackedFrame
 from runtime.pictures import AnyFrame, JpegFrame, bgr_of
 from runtime.targets.pipeline import Taken
-from runtime.types import Track
+from runtime.types import Track, TrackedFrame
 from runtime.video import draw, results, save, window
 from runtime.video.background import BackgroundVideo
 from runtime.video.output_file import check_ending, check_folder
@@ -50,7 +48,7 @@ class Outputs:
 
     Attributes:
         profile: ``Profile`` with the times of all frames.
-        page: the ``Controller`` of the page and of a ground station, or None.
+        control: the ``Controller`` of the page and of a ground station, or None.
     """
 
     def __init__(
@@ -63,7 +61,7 @@ class Outputs:
         detector: Optional[Detector] = None,
     ) -> None:
         self.profile = Profile()
-        self.page: Optional[Controller] = None
+        self.control: Any = None
         self._options = options
         self._network = targets.network.name
         self._engine = targets.engine.describe()
@@ -77,8 +75,7 @@ class Outputs:
         self._video: Optional[BackgroundVideo] = None
         self._window: Optional[window.Window] = None
         self._player: Optional[Player] = None
-        self._server: Any = None
-        self._links: Optional[Links] = None
+        self._links: List[Any] = []
         try:
             if options.save:  # before the results, because an old video is not touched yet
                 video = save.Video(options.save, source.fps)
@@ -92,10 +89,8 @@ class Outputs:
                 self._player = Player(self._window, source, targets, say)
             if options.page or options.mavlink:
                 self._open_control(targets, source, stop)
-            if options.page:
-                self._open_page()
-            size = first_frame.shape[1], first_frame.shape[0]
-            self._links = Links(options, self.page, source, size, self._network, say, detector)
+            if wanted_links(options):
+                self._open_links(source, first_frame, detector)
         except HotpathError:
             self.close()
             raise
@@ -103,7 +98,9 @@ class Outputs:
     def _open_control(self, targets: Any, source: Any, stop: Any) -> None:
         """Let the page and a ground station control the run."""
         files = (self._options.results, self._options.save, self._options.record)
-        self.page = Controller(
+        from runtime.links.control import Controller
+
+        self.control = Controller(
             targets,
             source,
             stop,
@@ -114,17 +111,13 @@ class Outputs:
             can_record=any(files),
         )
 
-    def _open_page(self) -> None:
-        """Serve the page."""
-        try:
-            from runtime.links.page.server import serve
-        except ImportError as error:
-            raise BadOutput(
-                f"--page needs the package aiohttp ({error}); run `make setup ALSO=page`, or "
-                "pip install aiohttp"
-            ) from None
-        assert self.page is not None, "the page needs a Controller"
-        self._server = serve(self.page, self._options, say)
+    def _open_links(self, source: Any, frame: AnyFrame, detector: Optional[Detector]) -> None:
+        from runtime.links.base import Context
+
+        size = frame.shape[1], frame.shape[0]
+        self._links = open_links(
+            Context(self._options, self.control, source.fps, size, self._network, say, detector)
+        )
 
     def note_source(self, source: Any, pace: Any) -> None:
         """Add to the profile what happened before a frame came: capture, decoding, rehearsals."""
@@ -149,11 +142,11 @@ class Outputs:
             self.profile.note("jpeg", frame.decode_ms, "loop", is_work=False)
         for number, track in tracks.items():
             self.write_row(index, time_s, number, track)
-        tracked = TrackedFrame(frame, index, time_s, dict(tracks), taken.captured_s)
-        if self.page:
-            self.page.publish(tracked)
-        if self._links:
-            self._links.show(tracked, self._recording)
+        tracked = TrackedFrame(frame, index, time_s, dict(tracks), taken.captured_s or 0.0)
+        if self.control:
+            self.control.publish(tracked)
+        for link in self._links:
+            link.show(tracked, self._recording)
         began = self._note("writing", began)
         if not (self._video or self._player):
             return
@@ -179,10 +172,10 @@ class Outputs:
 
     def next_frame_is_due(self) -> bool:
         """Wait until the page or the window wants the next frame; False: ask again."""
-        if self._player and self.page:  # the page sets the pace
+        if self._player and self.control:  # the page sets the pace
             self._player.take_keys()
-        if self.page:
-            return self.page.next_frame_is_due()
+        if self.control:
+            return self.control.next_frame_is_due()
         return self._player is None or self._player.next_frame_is_due()
 
     def write_row(self, index: int, time_s: Optional[float], number: int, track: Track) -> None:
@@ -201,15 +194,15 @@ class Outputs:
             self._scores += 1
             self._score_sum += float(track.score)
         self._last[number] = (index, track)
-        if self.page:
-            self.page.add_row(row[:-1])
+        if self.control:
+            self.control.add_row(row[:-1])
         if self._results and self._recording:
             self._results.write(row)
 
     @property
     def _recording(self) -> bool:
         """Whether frames go to the files now; the page can switch it."""
-        return self.page is None or self.page.recording
+        return self.control is None or self.control.recording
 
     def _captions(
         self, index: int, time_s: Optional[float], tracks: Dict[int, Track]
@@ -270,7 +263,7 @@ class Outputs:
             say(line)
         if self._options.profile and self.profile.frames:
             say(self.profile.table(source.live))
-            paced = bool(self._player or self.page) and not source.live
+            paced = bool(self._player or self.control) and not source.live
             say(self.profile.program_line(source.live, paced))
 
     def _summary_lines(self, source: Any) -> List[str]:
@@ -307,9 +300,9 @@ class Outputs:
             lines.append(
                 f"{self._video.dropped} frames are not in the video, because the encoder was late"
             )
-        lines += self._links.lines() if self._links else []
+        lines += [line for link in self._links for line in link.lines()]
         files = [path for path in (self._options.results, self._options.save) if path]
-        if not files and not self._window and not self.page:  # else nothing tells where it was
+        if not files and not self._window and not self.control:  # else nothing tells where it was
             for number, (index, track) in sorted(self._last.items()):
                 place = ",".join(f"{value:.1f}" for value in track.box)
                 lost = " (lost)" if track.lost else ""
@@ -318,10 +311,10 @@ class Outputs:
 
     def close(self) -> None:
         """Finish every file."""
-        if self.page:
-            self.page.end()
+        if self.control:
+            self.control.end()
         failed: Optional[HotpathError] = None
-        for output in (self._results, self._video, self._window, self._server, self._links):
+        for output in [self._results, self._video, self._window] + self._links:
             try:
                 if output:
                     output.close()

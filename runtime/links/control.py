@@ -14,8 +14,8 @@ from typing import Any, Callable, Deque, Dict, List, Optional, Sequence, Tuple
 import numpy as np
 
 from runtime.errors import HotpathError
-from runtime.links.frame_buffer import FrameBuffer, TrackedFrame
-from runtime.types import Box, Track, checked_box
+from runtime.links.frame_buffer import FrameBuffer
+from runtime.types import Box, Track, TrackedFrame, checked_box
 
 GIVEN_SCORE = 1.0  # score of a box that a person drew
 WAIT_S = 0.2  # longest wait before the loop looks at signals again

@@ -7,24 +7,13 @@ starts on that frame.
 
 import threading
 import time
-from collections import namedtuple
 from typing import Any, Dict, List, Optional, Tuple
+
+from runtime.types import TrackedFrame
 
 LIMIT_BYTES = 96 << 20  # memory for kept frames
 FEWEST_FRAMES, MOST_FRAMES = 6, 90  # kept whatever their size
 HOLD_S = 60.0  # a held frame may be dropped after this time
-
-TrackedFrame = namedtuple("TrackedFrame", "frame index time_s tracks captured_s")
-TrackedFrame.__new__.__defaults__ = (0.0,)  # captured_s
-TrackedFrame.__doc__ = """One frame after tracking.
-
-Attributes:
-    frame: BGR uint8 (H, W, 3), or a ``Picture`` of ``runtime.pictures``.
-    index: 0-based index in its source.
-    time_s: time in its source, seconds, or None.
-    tracks: dict of target number -> ``runtime.types.Track``.
-    captured_s: when it was taken, seconds of the monotonic clock.
-"""
 
 
 class FrameBuffer:

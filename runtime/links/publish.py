@@ -6,16 +6,18 @@ The schema is docs/publish.schema.json.
 import json
 import socket
 import time
-from typing import Any
+from typing import Any, List
 from urllib.parse import urlsplit
 
 from runtime.errors import BadOutput
+from runtime.links.base import Context, Link
 from runtime.links.control import target_json
+from runtime.types import TrackedFrame
 
 SCHEMA = 1
 
 
-class Publisher:
+class Publisher(Link):
     """Sends to one UDP address. Nothing here blocks; what nobody reads is lost.
 
     Args:
@@ -42,20 +44,29 @@ class Publisher:
         self._socket = socket.socket(found[0], found[1])
         self._socket.setblocking(False)
 
-    def show(self, tracked: Any) -> None:
-        """Send what is known of a frame (``runtime.links.frame_buffer.TrackedFrame``)."""
+    def show(self, tracked: TrackedFrame, recording: bool = False) -> None:
+        """Send what is known of a frame."""
         try:
             self._socket.sendto(encoded(tracked, time.monotonic(), time.time()), self._to)
             self.sent += 1
         except OSError:
             self.lost += 1
 
+    def lines(self) -> List[str]:
+        """How much was sent."""
+        return [f"published {self.sent} datagrams"]
+
     def close(self) -> None:
-        """Close the socket; may be called twice."""
+        """Close the socket."""
         self._socket.close()
 
 
-def encoded(tracked: Any, now_s: float, unix_s: float) -> bytes:
+def open_link(context: Context) -> Publisher:
+    """The publisher of ``--publish``."""
+    return Publisher(context.options.publish)
+
+
+def encoded(tracked: TrackedFrame, now_s: float, unix_s: float) -> bytes:
     """The datagram of a frame.
 
     Args:

@@ -22,7 +22,7 @@ from runtime.links.gimbal.settings import load_settings
 from runtime.links.mavlink import numbers as m
 from runtime.links.mavlink.codec import Codec
 from runtime.links.mavlink.gimbal_manager import GimbalManager
-from runtime.links.mavlink.run import View
+from runtime.links.mavlink.messages import View
 from runtime.types import Track
 
 FRAME_S = 1.0 / 30
@@ -117,7 +117,7 @@ class Gimbal:
         self.primary = (0, 0)
         self.codec = Codec(1, 154)
 
-    def hear(self, message, now):
+    def receive(self, message, now):
         """What a packet asks for; returns messages to answer with."""
         fields = message.fields
         if message.name == "GIMBAL_MANAGER_SET_PITCHYAW":
@@ -263,10 +263,10 @@ class Simulation:
 
     def _exchange(self, now):
         for packet in self._radio.arrived(now, "gimbal"):
-            for answer in self.gimbal.hear(self.gimbal.codec.decode(packet), now):
+            for answer in self.gimbal.receive(self.gimbal.codec.decode(packet), now):
                 self._radio.send(now, "us", self.gimbal.codec.encode(*answer))
         for packet in self._radio.arrived(now, "us"):
-            self.manager.hear(self._codec.decode(packet), now)
+            self.manager.receive(self._codec.decode(packet), now)
 
     def _send(self, now, messages):
         for message in messages:

@@ -153,7 +153,7 @@ def fuzz(packets, seed=1, every=200, rate=1e9):
     mav = common.MAVLink(None, 255, 190)
     started = time.monotonic()
     for n in range(packets):
-        for name, fields in run.hear(mutated(rng, mav)):
+        for name, fields in run.receive(mutated(rng, mav)):
             run.service._codec.encode(name, fields)  # every answer can be sent
         if n % every == 0:
             for name, fields in run.turn():

@@ -14,6 +14,7 @@ import time
 import numpy as np
 
 from runtime.links.stream.sender import open_sender
+from runtime.types import TrackedFrame
 from tests.support.ports import free_port
 
 SIZE = (640, 360)
@@ -55,7 +56,7 @@ def ages_ms(command, sender, seconds=SECONDS):
             now = time.monotonic()
             if now >= due:
                 due = max(due + 1 / FPS, now - 1 / FPS)
-                sender.show(frame_with_clock(), index, now, {})
+                sender.show(TrackedFrame(frame_with_clock(), index, None, {}, now), False)
                 index += 1
             data.extend(program.stdout.read() or b"")
             while len(data) >= size:

@@ -5,7 +5,6 @@ from collections import namedtuple
 
 from runtime import load_targets
 from runtime.links.control import Controller
-from runtime.links.frame_buffer import TrackedFrame
 from runtime.links.gimbal.control import Control
 from runtime.links.gimbal.settings import load_settings
 from runtime.links.mavlink import numbers as m
@@ -17,6 +16,7 @@ from runtime.links.mavlink.loop import Loop
 from runtime.links.mavlink.reports import Identity, Stream
 from runtime.links.mavlink.service import Service
 from runtime.links.mavlink.transport import Transport
+from runtime.types import TrackedFrame
 
 Source = namedtuple("Source", "live fps name frames dropped gaps")
 FOV = (60.0, 46.0)
@@ -80,7 +80,7 @@ class HandTurnedRun:
         self.service = Service(Nowhere(), codec, camera, geo, self.gimbal, key, rate)
         self.turn()
 
-    def hear(self, data, peer=("127.0.0.1", 14550)):
+    def receive(self, data, peer=("127.0.0.1", 14550)):
         """Receive bytes; return the messages that are sent in answer."""
         return self.service.take(peer, data, time.monotonic())
 

@@ -39,7 +39,7 @@ class Camera:
         # (seconds when it takes effect, radians a second)
         self._rates: Deque[Tuple[float, float]] = deque()
 
-    def hear(self, at: float, angle: float) -> None:
+    def note(self, at: float, angle: float) -> None:
         """Note an attitude: the angle in radians at a time in seconds."""
         if self._heard:
             if at <= self._heard[-1][0]:
@@ -226,8 +226,8 @@ class Control:
 
     def attitude(self, at: float, pitch: float, yaw: float) -> None:
         """Note the camera's angles, radians, as the gimbal reports them."""
-        self.pitch.camera.hear(at, pitch)
-        self.yaw.camera.hear(at, yaw)
+        self.pitch.camera.note(at, pitch)
+        self.yaw.camera.note(at, yaw)
 
     def update(
         self,

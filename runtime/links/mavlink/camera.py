@@ -14,8 +14,8 @@ from runtime.errors import HotpathError
 from runtime.links.mavlink import numbers as m
 from runtime.links.mavlink import reports
 from runtime.links.mavlink.geo import Geo
-from runtime.links.mavlink.message import Message, Outgoing
-from runtime.links.mavlink.run import Run
+from runtime.links.mavlink.loop import Loop
+from runtime.links.mavlink.messages import Message, Outgoing
 from runtime.links.mavlink.schedule import Schedule
 
 Key = Tuple[int, int, int]  # (system, component, command): who sent which command
@@ -53,13 +53,13 @@ class Camera:
 
     def __init__(
         self,
-        run: Run,
+        run: Loop,
         identity: reports.Identity,
         geo: Optional[Geo] = None,
         link_delay_s: float = 0.0,
     ) -> None:
         self.identity = identity
-        self._run, self._geo, self.link_delay_s = run, geo, link_delay_s
+        self.run, self._geo, self.link_delay_s = run, geo, link_delay_s
         self._schedule = Schedule()
         self._heartbeat_at = 0.0
         self._mode = m.TRACK_NONE  # whether the user gave a point or a rectangle
@@ -71,7 +71,7 @@ class Camera:
 
     # incoming messages
 
-    def hear(self, message: Message, now: float) -> List[Outgoing]:
+    def receive(self, message: Message, now: float) -> List[Outgoing]:
         """Return the answers to one message.
 
         Args:
@@ -117,7 +117,7 @@ class Camera:
         if now >= self._heartbeat_at:
             self._heartbeat_at = now + HEARTBEAT_S
             out.append(reports.heartbeat())
-        view = self._run.newest()
+        view = self.run.newest()
         for number in self._schedule.due(now):
             if number == m.CAMERA_TRACKING_IMAGE_STATUS:
                 if view is None or view.index == self._sent_index:
@@ -147,7 +147,7 @@ class Camera:
             return self._track_rectangle(who, p, now)
         if command == m.CMD_CAMERA_STOP_TRACKING:
             self._mode = m.TRACK_NONE
-            return self._later(who, p, self._run.stop, (), now)
+            return self._later(who, p, self.run.stop, (), now)
         if command in (m.CMD_VIDEO_START_CAPTURE, m.CMD_VIDEO_STOP_CAPTURE):
             return self._record(who, p, command == m.CMD_VIDEO_START_CAPTURE, now)
         if command == m.CMD_IMAGE_START_CAPTURE:
@@ -190,7 +190,7 @@ class Camera:
 
         The radius is not used: QGroundControl states the radius of its own mark on the screen.
         """
-        view = self._run.newest()
+        view = self.run.newest()
         radius = p[2] if math.isfinite(p[2]) else 0.0
         if view is None:
             return m.TEMPORARILY_REJECTED, []
@@ -199,11 +199,11 @@ class Camera:
         width, height = view.size
         point = (p[0] * width, p[1] * height)
         self._mode = m.TRACK_POINT
-        return self._later(who, p, self._run.start_point, (point, self._seen(p[5], now)), now)
+        return self._later(who, p, self.run.start_point, (point, self._seen(p[5], now)), now)
 
     def _track_rectangle(self, who: Key, p: Parameters, now: float) -> LaterAnswer:
         """CAMERA_TRACK_RECTANGLE: two corners as shares of the frame; param6 as for a point."""
-        view = self._run.newest()
+        view = self.run.newest()
         if view is None:
             return m.TEMPORARILY_REJECTED, []
         if not all(0.0 <= value <= 1.0 for value in p[:4]):  # NaN is refused too
@@ -214,7 +214,7 @@ class Camera:
         width, height = view.size
         box = (left * width, top * height, (right - left) * width, (bottom - top) * height)
         self._mode = m.TRACK_RECTANGLE
-        return self._later(who, p, self._run.start_box, (box, self._seen(p[5], now)), now)
+        return self._later(who, p, self.run.start_box, (box, self._seen(p[5], now)), now)
 
     def _seen(self, stated_ms: float, now: float) -> float:
         """The capture time of the frame that the user saw, seconds of the monotonic clock.
@@ -230,16 +230,16 @@ class Camera:
 
     def _record(self, who: Key, p: Parameters, on: bool, now: float) -> LaterAnswer:
         """VIDEO_START_CAPTURE and VIDEO_STOP_CAPTURE."""
-        can, _ = self._run.recording
+        can, _ = self.run.recording
         if not can:
             return m.DENIED, []
-        return self._later(who, p, self._run.record, (on,), now)
+        return self._later(who, p, self.run.record, (on,), now)
 
     def _capture(self, who: Key, p: Parameters, now: float) -> LaterAnswer:
         """IMAGE_START_CAPTURE."""
-        if not self._run.can_capture or (math.isfinite(p[2]) and p[2] > 1):
+        if not self.run.can_capture or (math.isfinite(p[2]) and p[2] > 1):
             return m.DENIED, []  # a command takes one picture only
-        return self._later(who, p, self._run.capture, (), now)
+        return self._later(who, p, self.run.capture, (), now)
 
     def _streaming(self, stream: float, on: bool) -> int:
         """The stream always runs: a start is accepted and changes nothing, a stop is denied."""
@@ -340,15 +340,15 @@ class Camera:
 
     def _message(self, number: int, now: float) -> Optional[List[Outgoing]]:
         """The messages of that number. []: nothing to report now; None: we do not send it."""
-        view, identity = self._run.newest(), self.identity
+        view, identity = self.run.newest(), self.identity
         if number == m.CAMERA_INFORMATION:
-            return [reports.information(identity, self._run, view, self._geo is not None, now)]
+            return [reports.information(identity, self.run, view, self._geo is not None, now)]
         if number == m.CAMERA_SETTINGS:
             return [reports.settings(now)]
         if number == m.STORAGE_INFORMATION:
             return [reports.storage(identity, now)]
         if number == m.CAMERA_CAPTURE_STATUS:
-            return [reports.capture_status(identity, self._run, self._pictures, now)]
+            return [reports.capture_status(identity, self.run, self._pictures, now)]
         if number == m.VIDEO_STREAM_INFORMATION:
             return reports.stream_information(identity, view) or None
         if number == m.VIDEO_STREAM_STATUS:

@@ -7,7 +7,7 @@ from typing import Any, Dict, Optional
 os.environ.setdefault("MAVLINK20", "1")  # older pymavlink asks for it at import
 from pymavlink.dialects.v20 import common
 
-from runtime.links.mavlink.message import Message
+from runtime.links.mavlink.messages import Message
 
 HEADER_BYTES = 10  # of MAVLink 2, which alone has messages above 255
 PARAM_EXT_SET_BYTES = 147  # target, name (16), value (128, from byte 18 on), type

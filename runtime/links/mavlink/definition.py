@@ -9,7 +9,7 @@ import struct
 from typing import Any, Dict, List, NamedTuple, Optional
 from xml.sax.saxutils import escape
 
-from runtime.links.mavlink.message import Message, Outgoing
+from runtime.links.mavlink.messages import Message, Outgoing
 
 PATH = "/camera.xml"
 ADDRESS = "mftp:/" + PATH  # as QGroundControl and MAVSDK write MAVLink's file transfer
@@ -81,7 +81,7 @@ class Settings:
     def __init__(self, camera: Any, system: int, component: int) -> None:
         self._camera, self._system, self._component = camera, system, component
 
-    def hear(self, message: Message) -> List[Outgoing]:
+    def receive(self, message: Message) -> List[Outgoing]:
         """The answers to one message; none where it is not for us or not of this protocol."""
         fields = message.fields
         if not message.name.startswith("PARAM_EXT_") or "target_system" not in fields:

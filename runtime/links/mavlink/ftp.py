@@ -9,7 +9,7 @@ import binascii
 import struct
 from typing import Dict, List, Optional
 
-from runtime.links.mavlink.message import Message, Outgoing
+from runtime.links.mavlink.messages import Message, Outgoing
 
 HEADER = struct.Struct(
     "<HBBBBBBI"
@@ -34,7 +34,7 @@ class FileServer:
         self._files, self._me = files, (system, component)
         self._open: Optional[bytes] = None  # the file that was opened last
 
-    def hear(self, message: Message) -> List[Outgoing]:
+    def receive(self, message: Message) -> List[Outgoing]:
         """The answers to one message; none where it is not for us or not of this protocol."""
         fields = message.fields
         if message.name != "FILE_TRANSFER_PROTOCOL":

@@ -11,9 +11,8 @@ import math
 from typing import List, Optional, Sequence, Tuple, TypeVar
 
 from runtime.links.gimbal.angles import Vector, ray_of, turned
-from runtime.links.mavlink.message import Message, Outgoing
+from runtime.links.mavlink.messages import Message, Outgoing, View
 from runtime.links.mavlink.reports import boot_ms, tracking_status
-from runtime.links.mavlink.run import View
 
 Entry = TypeVar("Entry", bound=Tuple[float, ...])  # (seconds, angles ...)
 
@@ -45,7 +44,7 @@ class Geo:
         # (seconds, latitude, longitude, altitude, height above take-off)
         self._position: Optional[Tuple[float, float, float, float, float]] = None
 
-    def hear(self, message: Message, now: float) -> None:
+    def receive(self, message: Message, now: float) -> None:
         """Note the attitude or the position that the vehicle reports."""
         fields = message.fields
         if message.name == "ATTITUDE":
@@ -81,7 +80,7 @@ class Geo:
         """Unit vector (north, east, down) through a point of the frame; None: attitude unknown.
 
         Args:
-            view: ``run.View``.
+            view: ``messages.View``.
             point: (x, y) pixels; None for the frame's centre.
         """
         at = view.captured_s

@@ -11,8 +11,7 @@ from runtime.links.gimbal import control as law
 from runtime.links.gimbal.angles import pitch_yaw_of_quaternion
 from runtime.links.mavlink import numbers as m
 from runtime.links.mavlink.geo import Geo
-from runtime.links.mavlink.message import Message, Outgoing
-from runtime.links.mavlink.run import View
+from runtime.links.mavlink.messages import Message, Outgoing, View
 from runtime.states import UNSURE
 
 Component = Tuple[int, int]  # (system, component)
@@ -67,7 +66,7 @@ class GimbalManager:
 
     # incoming messages
 
-    def hear(self, message: Message, now: float) -> None:
+    def receive(self, message: Message, now: float) -> None:
         """Note one message."""
         fields = message.fields
         sender = (message.system, message.component)

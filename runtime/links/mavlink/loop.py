@@ -18,11 +18,10 @@ import numpy as np
 from runtime.detect import Detector
 from runtime.errors import BadOutput, HotpathError
 from runtime.links.control import Controller
-from runtime.links.frame_buffer import TrackedFrame
+from runtime.links.mavlink.messages import Picture, View
 from runtime.links.mavlink.point import SEARCHES, STARTS, find_box
-from runtime.links.mavlink.run import Picture, Run, View
 from runtime.pictures import bgr_of
-from runtime.types import Box, Track
+from runtime.types import Box, Track, TrackedFrame
 
 POINT_S = 1.5  # longest search for the box of a point
 TURN_S = 0.02  # of it between two frames
@@ -35,8 +34,11 @@ class Busy(HotpathError):
     """The request can't be carried out now; it may be repeated later."""
 
 
-class Loop(Run):
+class Loop:
     """Sends requests to a run through its controller.
+
+    Only the link's thread makes them. Every request returns a ``Future``. A request that fails sets
+    a ``HotpathError`` in it. Where ``cancel`` returns True, it is not carried out later.
 
     Args:
         controller: of the run.
@@ -71,12 +73,20 @@ class Loop(Run):
         return self._reported if self._reported in tracks else next(iter(tracks), None)
 
     def newest(self) -> Optional[View]:
+        """What is known after the newest frame; None before the first one."""
         return self._view
 
     def start_box(self, box: Tuple[float, float, float, float], seen_s: float) -> "Future[int]":
+        """Follow the target in a box of the frame that the user saw; drop the reported target.
+
+        Args:
+            box: (x, y, w, h), 0-based pixels.
+            seen_s: when the frame that the user saw was taken, seconds of the monotonic clock.
+        """
         return self._controller.call(self._start, box, seen_s)
 
     def start_point(self, point: Tuple[float, float], seen_s: float) -> "Future[int]":
+        """Follow what is at a point (x, y) of the frame that the user saw; see ``start_box``."""
         tracked = self._controller.buffer.at(seen_s)
         if tracked is None or not self._looking.acquire(False):
             raise Busy("one point at a time")
@@ -91,16 +101,23 @@ class Loop(Run):
         return done
 
     def stop(self) -> "Future[None]":
+        """Stop following the reported target."""
         return self._controller.call(self._stop)
 
     def record(self, on: bool) -> "Future[None]":
+        """Start or stop writing to the run's files."""
         return self._controller.call(self._controller.record, on)
 
     @property
     def recording(self) -> Tuple[bool, Optional[float]]:
+        """Whether the run has files, and since when it writes to them.
+
+        Seconds of the monotonic clock; None while it does not write.
+        """
         return self._controller.can_record, self._controller.recording_since
 
     def capture(self) -> "Future[Picture]":
+        """Write the newest frame as a picture; the result comes when it is written."""
         if time.monotonic() < self._next_picture_s or not self._writing.acquire(False):
             raise Busy("one picture at a time, and two a second")
         try:
@@ -119,6 +136,7 @@ class Loop(Run):
 
     @property
     def can_capture(self) -> bool:
+        """Whether there is a folder for pictures."""
         return self._captures is not None
 
     # carried out in the frame loop

@@ -11,8 +11,8 @@ import time
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from runtime.links.mavlink import numbers as m
-from runtime.links.mavlink.message import Outgoing
-from runtime.links.mavlink.run import Picture, Run, View
+from runtime.links.mavlink.loop import Loop
+from runtime.links.mavlink.messages import Outgoing, Picture, View
 from runtime.types import Track
 
 
@@ -97,7 +97,7 @@ def heartbeat() -> Outgoing:
 
 
 def information(
-    identity: Identity, run: Run, view: Optional[View], has_geo: bool, now: float
+    identity: Identity, run: Loop, view: Optional[View], has_geo: bool, now: float
 ) -> Outgoing:
     """CAMERA_INFORMATION: what the camera can do."""
     flags = m.CAP_HAS_TRACKING_POINT | m.CAP_HAS_TRACKING_RECTANGLE
@@ -156,7 +156,7 @@ def storage(identity: Identity, now: float) -> Outgoing:
     }
 
 
-def capture_status(identity: Identity, run: Run, pictures: int, now: float) -> Outgoing:
+def capture_status(identity: Identity, run: Loop, pictures: int, now: float) -> Outgoing:
     """CAMERA_CAPTURE_STATUS: whether the run writes to its files, and how many pictures it took."""
     can, since = run.recording
     began = since if can else None

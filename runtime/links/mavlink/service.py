@@ -1,29 +1,36 @@
 """Run the link in a thread: receive, answer and report. The frame loop never waits for it."""
 
+import os
 import select
 import socket
 import threading
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Any, Deque, Dict, List, Optional, Tuple
+from typing import Any, Deque, List, Optional, Tuple
 
 import numpy as np
 
+from runtime.errors import BadOutput
+from runtime.links.base import Context, Link, own_address
+from runtime.links.gimbal.angles import vertical_fov_deg
+from runtime.links.gimbal.control import Control
+from runtime.links.gimbal.settings import load_settings
 from runtime.links.mavlink import numbers as m
 from runtime.links.mavlink import packets
 from runtime.links.mavlink.camera import Camera
-from runtime.links.mavlink.definition import PATH, Settings, definition
+from runtime.links.mavlink.codec import Codec
+from runtime.links.mavlink.definition import ADDRESS, PATH, Settings, definition
 from runtime.links.mavlink.ftp import FileServer
 from runtime.links.mavlink.geo import Geo
 from runtime.links.mavlink.gimbal_manager import GimbalManager
-from runtime.links.mavlink.message import Message, Outgoing
-from runtime.links.mavlink.reports import DEFINITION_VERSION
-from runtime.links.mavlink.run import View
-from runtime.links.mavlink.transport import Address, Transport, UdpIn
+from runtime.links.mavlink.loop import Loop
+from runtime.links.mavlink.messages import Message, Outgoing, View
+from runtime.links.mavlink.reports import DEFINITION_VERSION, Identity, Stream
+from runtime.links.mavlink.transport import Address, Transport, UdpIn, open_transport
+from runtime.links.stream.sender import parse_address
+from runtime.types import TrackedFrame
 
-if TYPE_CHECKING:  # it needs pymavlink
-    from runtime.links.mavlink.codec import Codec
-
+KEY_BYTES = 32
 WAIT_S = 0.05  # longest pause between two looks at what is due
 WANTED = frozenset(
     (
@@ -46,7 +53,7 @@ WANTED = frozenset(
 LATENCIES = 20000  # most that are kept for the summary
 
 
-class Service:
+class Service(Link):
     """The MAVLink side of a run.
 
     Args:
@@ -68,7 +75,7 @@ class Service:
     def __init__(
         self,
         transport: Transport,
-        codec: "Codec",
+        codec: Codec,
         camera: Camera,
         geo: Optional[Geo] = None,
         gimbal: Optional[GimbalManager] = None,
@@ -99,13 +106,26 @@ class Service:
         """Start the thread."""
         self._thread.start()
 
-    def show(self, view: View) -> None:
+    def show(self, tracked: TrackedFrame, recording: bool) -> None:
         """Report a tracked frame. The frame loop calls this; it returns at once."""
-        self._view = view
+        self._view = self.camera.run.view_of(tracked)
         try:
             self._wake_out.send(b"\0")
         except OSError:
             pass  # the thread is awake already, or the link is closed
+
+    def lines(self) -> List[str]:
+        """Packets, and the time from the capture of a frame until its messages were sent."""
+        lines = [
+            f"mavlink: {self.heard} packets heard, {self.sent} sent, "
+            f"{sum(self.refused.values())} refused"
+        ]
+        if self._latency_ms:
+            median, p95, p99 = np.percentile(list(self._latency_ms), (50, 95, 99))
+            lines.append(
+                f"glass to command: {median:.1f} ms (median, p95 {p95:.1f}, p99 {p99:.1f})"
+            )
+        return lines
 
     def close(self) -> None:
         """Stop the thread and close the link; may be called twice."""
@@ -117,17 +137,6 @@ class Service:
         self.transport.close()
         self._wake_in.close()
         self._wake_out.close()
-
-    def latency_ms(self) -> Dict[str, float]:
-        """Glass to command: from the capture of a frame until its messages were sent.
-
-        Returns:
-            dict of "median", "p95", "p99" in milliseconds; empty before the first frame.
-        """
-        kept = list(self._latency_ms)
-        if not kept:
-            return {}
-        return dict(zip(("median", "p95", "p99"), np.percentile(kept, (50, 95, 99)).tolist()))
 
     # in the thread
 
@@ -187,21 +196,21 @@ class Service:
             if isinstance(self.transport, UdpIn) and peer is not None:
                 self.transport.welcome(peer)
             try:
-                out += self._hear(message, now)
+                out += self._answers(message, now)
             except Exception as error:  # no packet may end the run
                 self.failures += 1
                 self.last_failure = error
         return out
 
-    def _hear(self, message: Message, now: float) -> List[Outgoing]:
+    def _answers(self, message: Message, now: float) -> List[Outgoing]:
         if (message.system, message.component) == self._me:
             return []  # our own message, which a router sent back
         if self._geo is not None and self._of_vehicle(message):
-            self._geo.hear(message, now)
+            self._geo.receive(message, now)
         if self._gimbal is not None:
-            self._gimbal.hear(message, now)
-        out = self.camera.hear(message, now)
-        return out + self._settings.hear(message) + self._files.hear(message)
+            self._gimbal.receive(message, now)
+        out = self.camera.receive(message, now)
+        return out + self._settings.receive(message) + self._files.receive(message)
 
     @property
     def _me(self) -> Tuple[int, int]:
@@ -217,3 +226,80 @@ class Service:
             self._codec.renew(packets.ticks_at(time.time()))
             self.transport.send(self._codec.encode(name, fields))
             self.sent += 1
+
+
+def open_link(context: Context) -> Service:
+    """The link of ``--mavlink``; see ``base.Context``.
+
+    Raises:
+        BadOutput, BadSettings: an address, a key or a gimbal's file that can't be used.
+    """
+    options, size = context.options, context.size
+    key = read_key(options.mavlink_key) if options.mavlink_key else None
+    me = (options.mavlink_system, options.mavlink_component)
+    fov = options.fov and (
+        options.fov[0],
+        options.fov[-1] if len(options.fov) > 1 else vertical_fov_deg(options.fov[0], size),
+    )
+    geo = Geo(fov) if fov else None
+    gimbal = None
+    if options.gimbal is not None:
+        settings = load_settings(options.gimbal or None)
+        gimbal = GimbalManager(Control(settings, fov), me[0], me[1], settings["lost"]["link"], geo)
+    identity = Identity(*me, context.network, fov, streams(options), _folder(options), ADDRESS)
+    assert context.controller is not None, "MAVLink needs a Controller"
+    loop = Loop(context.controller, options.captures, context.detector)
+    camera = Camera(loop, identity, geo, options.link_delay)
+    service = Service(open_transport(options.mavlink), Codec(*me, key), camera, geo, gimbal, key)
+    if service.transport.fileno() is None:
+        context.say(
+            f"--mavlink {options.mavlink}: nothing answers there yet; it is tried again and again"
+        )
+    service.start()
+    return service
+
+
+def read_key(path: str) -> bytes:
+    """The 32 bytes of a key file: as they are, or as 64 hex digits.
+
+    Raises:
+        BadOutput: no such file, or another length.
+    """
+    try:
+        with open(path, "rb") as file:
+            data = file.read(1024)
+        text = data.strip()
+        key = bytes(bytearray.fromhex(text.decode("ascii"))) if len(text) == 64 else data
+    except (OSError, ValueError) as error:
+        raise BadOutput(f"--mavlink-key {path}: can't be read: {error}") from None
+    if len(key) != KEY_BYTES:
+        raise BadOutput(
+            f"--mavlink-key {path}: holds {len(data)} bytes; write 32, or 64 hex digits"
+        )
+    return key
+
+
+def streams(options: Any) -> List[Stream]:
+    """What a ground station is told of the streams of ``--stream``."""
+    told = []
+    for number, address in enumerate(options.stream or (), 1):
+        kind, where = parse_address(address)
+        name = "tracked" if number == 1 else f"tracked {number}"  # chosen by its name
+        # of RTP the ground station is told the port at which it listens
+        way, uri = m.STREAM_RTPUDP, str(where[1]) if kind == "udp" else ""
+        if kind == "rtsp":
+            host = where["host"]
+            if host in ("", "0.0.0.0"):
+                host = own_address() or "127.0.0.1"
+            way, uri = m.STREAM_RTSP, f"rtsp://{host}:{where['port']}{where['path']}"
+        told.append(Stream(way, uri, name, options.stream_kbps * 1000))
+    return told
+
+
+def _folder(options: Any) -> Optional[str]:
+    """The folder that files are written to, for the free space; None: nothing is written."""
+    for path in (options.record, options.save, options.results):
+        if path and path != "-":
+            return os.path.dirname(os.path.abspath(path))
+    folder: Optional[str] = options.captures
+    return folder

@@ -1,4 +1,4 @@
-"""Decide who may use the page: connections, host names, origins, the token, and failed attempts.
+"""The page's address, and who may use it: connections, host names, origins, token, failed attempts.
 
 On the loopback no token is needed, but a request must name the loopback as its host. Otherwise a
 foreign web page could reach this one under its own name (DNS rebinding). An ``Origin`` header, if
@@ -7,11 +7,15 @@ there is one, must be the page itself. Off the loopback a token is required as w
 
 import asyncio
 import hmac
+import io
 import ipaddress
 import secrets
+import socket
 import time
 from typing import Any, Callable, Dict, Optional, Set, Tuple
 from urllib.parse import urlsplit
+
+from runtime.links.base import own_address
 
 MOST_CONNECTIONS = 64  # open at once
 MOST_FROM_ONE_ADDRESS = 32
@@ -208,3 +212,38 @@ class _NewConnection(asyncio.Protocol):
 
     def connection_made(self, transport: Any) -> None:
         self._limiter.accept(transport)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket; raises OSError or UnicodeError where the address can't be used."""
+    family, kind, _, _, address = socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    listener = socket.socket(family, kind)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(128)
+        listener.setblocking(False)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def shown_host(host: str) -> str:
+    """The host for the link: one of this computer's own addresses when it listens on all."""
+    if host in ("0.0.0.0", "::", ""):
+        host = own_address(host == "::") or socket.gethostname()
+    return f"[{host}]" if ":" in host else host
+
+
+def qr_code(link: str) -> Optional[str]:
+    """The link as a QR code made of text, or None where ``segno`` is not installed."""
+    try:
+        import segno
+    except ImportError:
+        return None
+    out = io.StringIO()
+    segno.make(link, error="l").terminal(out, border=2, compact=True)
+    return out.getvalue()

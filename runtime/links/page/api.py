@@ -13,8 +13,8 @@ import cv2
 from aiohttp import web
 
 from runtime.links.control import Controller, Refused
-from runtime.links.frame_buffer import TrackedFrame
 from runtime.pictures import AnyFrame, bgr_of
+from runtime.types import TrackedFrame
 
 JPEG_QUALITY = 80
 BODY_S = 5.0  # a request's body must have arrived by then

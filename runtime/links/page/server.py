@@ -17,19 +17,18 @@ import re
 import struct
 import threading
 import time
-from collections import namedtuple
-from typing import Any, Callable, Dict, List, Optional, Set
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Set, Tuple
 
 from aiohttp import WSMsgType, web
 
 from boards.detect import detect
 from boards.telemetry import Telemetry
 from runtime.errors import BadOutput, HotpathError
+from runtime.links.base import Context, Link
 from runtime.links.control import Controller, Refused
-from runtime.links.frame_buffer import TrackedFrame
-from runtime.links.page import address, api
-from runtime.links.page.access import HEADERS, ConnectionLimiter, Forbidden, Guard
-from runtime.links.page.viewer import Viewer
+from runtime.links.page import access, api
+from runtime.links.page.access import ConnectionLimiter, Forbidden, Guard
+from runtime.types import TrackedFrame
 
 FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "static")
 DESCRIPTION = "openapi.json"
@@ -46,38 +45,69 @@ PING_S = 15.0  # a browser that does not answer is disconnected
 BODY_BYTES = 2048
 MESSAGE_BYTES = 256
 
-Update = namedtuple("Update", "index state jpeg")
-Update.__doc__ = """What browsers are sent of one frame.
-
-Attributes:
-    index: of the frame in its source.
-    state: JSON text.
-    jpeg: bytes, or None where no browser was ready for a picture.
-"""
+IN_FLIGHT = 2  # pictures on their way to one browser
+MESSAGES_PER_S = 500
 
 
-def serve(controller: Controller, options: Any, say: Callable[[str], None]) -> "Server":
-    """Start to serve the page in the background.
+class Update(NamedTuple):
+    """What browsers are sent of one frame.
 
-    Args:
-        controller: the frame loop's remote control.
-        options: has ``page_host``, ``page_port``, ``page_fps`` and ``page_width``.
-        say: function of one line of text for the user.
-
-    Raises:
-        BadOutput: the address can't be used.
+    Attributes:
+        index: of the frame in its source.
+        state: JSON text.
+        jpeg: bytes, or None where no browser was ready for a picture.
     """
-    server = Server(controller, options)
-    server.start()
-    say("page: " + server.link)
-    if server.guard.token:
-        code = address.qr_code(server.link)
-        if code:
-            say(code)
-    return server
+
+    index: int  # type: ignore[assignment]  # in the place of a tuple's own method
+    state: str
+    jpeg: Optional[bytes]
 
 
-class Server:
+class Viewer:
+    """One browser's web socket.
+
+    Attributes:
+        updated: set when there may be something to send.
+        in_flight: indices of the pictures on their way.
+        last_index: index of the picture sent last.
+    """
+
+    def __init__(self, socket: Any) -> None:
+        self.socket = socket
+        self.updated = asyncio.Event()
+        self.in_flight: List[int] = []
+        self.last_index: Optional[int] = None
+        self._second, self._messages = 0, 0
+
+    @property
+    def ready(self) -> bool:
+        """Whether another picture may be sent."""
+        return len(self.in_flight) < IN_FLIGHT
+
+    def receive(self, text: str) -> Optional[Tuple[Optional[int]]]:
+        """Read one message: ``{"seen": INDEX}`` or ``{"hold": INDEX or null}``.
+
+        Returns:
+            (index,) where a frame is to be held, (None,) where it is released, else None.
+
+        Raises:
+            ValueError: it is not such a message, or too many came within a second.
+        """
+        second = int(time.monotonic())
+        self._messages = self._messages + 1 if second == self._second else 1
+        self._second = second
+        message = api.parsed(text)
+        if self._messages > MESSAGES_PER_S or not isinstance(message, dict) or len(message) != 1:
+            raise ValueError
+        if "seen" in message:
+            index = api.whole_number(message["seen"])
+            self.in_flight = [n for n in self.in_flight if n > index]
+            return None
+        held = message["hold"] if "hold" in message else True
+        return (None if held is None else api.whole_number(held),)
+
+
+class Server(Link):
     """The page of one run.
 
     Attributes:
@@ -103,7 +133,7 @@ class Server:
         """Listen, and serve in the background; raises ``BadOutput``."""
         host, port = self._options.page_host, self._options.page_port
         try:
-            self._socket = address.listen(host, port)
+            self._socket = access.listen(host, port)
         except (OSError, UnicodeError) as error:
             why = getattr(error, "strerror", None) or error
             raise BadOutput(
@@ -111,7 +141,7 @@ class Server:
             ) from None
         port = self._socket.getsockname()[1]
         self._cookie = f"hotpath_{port}"  # browsers share cookies between ports
-        self.link = f"http://{address.shown_host(host)}:{port}/"
+        self.link = f"http://{access.shown_host(host)}:{port}/"
         if self.guard.token:
             self.link += "enter?token=" + self.guard.token
         self._thread.start()
@@ -252,7 +282,7 @@ class Server:
         if request.transport is not None:
             self._limiter.request_ended(request.transport)
         if not response.prepared:
-            response.headers.update(HEADERS)
+            response.headers.update(access.HEADERS)
             response.headers["Content-Security-Policy"] = _policy(request.host)
         return response
 
@@ -368,3 +398,15 @@ def _telemetry() -> Optional[Telemetry]:
         return Telemetry("/", detect("/").board)
     except (HotpathError, OSError):
         return None
+
+
+def open_link(context: Context) -> Server:
+    """Start to serve the page of ``--page`` in the background; raises ``BadOutput``."""
+    assert context.controller is not None, "the page needs a Controller"
+    server = Server(context.controller, context.options)
+    server.start()
+    context.say("page: " + server.link)
+    code = access.qr_code(server.link) if server.guard.token else None
+    if code:
+        context.say(code)
+    return server

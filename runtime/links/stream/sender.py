@@ -6,16 +6,17 @@ import subprocess
 import sys
 import threading
 import time
-from collections import namedtuple
-from typing import Any, Callable, Dict, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 from urllib.parse import urlsplit
 
 import cv2
 import numpy as np
 
 from runtime.errors import BadOutput
+from runtime.links.base import Context, Link
 from runtime.links.stream.protocol import END, FRAME, HEADER, MAGIC, RECORD, STOP_RECORDING
-from runtime.pictures import AnyFrame, bgr_of
+from runtime.pictures import bgr_of
+from runtime.types import Track, TrackedFrame
 
 PROCESS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "gst_process.py")
 PYTHONS = ("/usr/bin/python3",)  # that GStreamer's binding is installed for
@@ -26,8 +27,6 @@ DEFAULT_FPS = 30.0
 RECORD_KINDS = (".mkv", ".mp4")
 WAYS = "rtsp://[USER:PASSWORD@][HOST]:PORT/PATH or udp://HOST:PORT"
 COLOURS = ((80, 220, 80), (60, 60, 230))  # BGR of a box: followed, lost
-
-Shown = namedtuple("Shown", "frame index captured_s tracks")
 
 
 def parse_address(address: str) -> Tuple[str, Any]:
@@ -64,7 +63,7 @@ def free_name(path: str) -> str:
     return name
 
 
-class Sender:
+class Sender(Link):
     """Streams and records; made by ``open_sender``.
 
     Args:
@@ -103,7 +102,7 @@ class Sender:
         }
         self._record, self._fps, self._box, self._say = record, fps or DEFAULT_FPS, box, say
         self._news = threading.Condition()
-        self._shown: Optional[Shown] = None
+        self._shown: Optional[TrackedFrame] = None
         self._closing = False
         self._process: Any = None
         self._wanted = True  # the first frame tells the size
@@ -114,18 +113,16 @@ class Sender:
         self._thread = threading.Thread(target=self._run, name="stream", daemon=True)
         self._thread.start()
 
-    def show(self, frame: AnyFrame, index: int, captured_s: float, tracks: Dict[int, Any]) -> None:
-        """A frame was tracked. Returns at once; of frames that come too fast the newest is taken.
-
-        Args:
-            frame: as a tracker takes it; must not be changed afterwards.
-            index: of the frame.
-            captured_s: when it was taken, seconds of the monotonic clock.
-            tracks: dict of number -> ``Track``.
-        """
+    def show(self, tracked: TrackedFrame, recording: bool) -> None:
+        """Keep the newest frame for the thread that sends it."""
         with self._news:
-            self._shown = Shown(frame, index, captured_s, tracks)
+            self.recording = recording
+            self._shown = tracked
             self._news.notify()
+
+    def lines(self) -> List[str]:
+        """What was sent."""
+        return [f"stream: {self.sent} frames by {self.encoder}"]
 
     def close(self) -> None:
         """Finish the file and end the process; may be called twice."""
@@ -216,7 +213,7 @@ class Sender:
                 self._start()
                 self._ready.wait(START_S)
 
-    def _needed(self, last: Optional[Shown]) -> bool:
+    def _needed(self, last: Optional[TrackedFrame]) -> bool:
         """Whether the next frame is to be sent: somebody looks, or it is recorded."""
         records = self._record is not None and self.recording != self._writes
         return self._wanted or last is None or records
@@ -232,7 +229,7 @@ class Sender:
         else:
             self._send(STOP_RECORDING, b"")
 
-    def _write(self, shown: Shown) -> None:
+    def _write(self, shown: TrackedFrame) -> None:
         frame = bgr_of(shown.frame)
         if self._box and shown.tracks:
             frame = with_boxes(frame, shown.tracks)
@@ -306,7 +303,20 @@ def open_sender(
     return sender
 
 
-def with_boxes(frame: np.ndarray, tracks: Dict[int, Any]) -> np.ndarray:
+def open_link(context: Context) -> Sender:
+    """The sender of ``--stream`` and ``--record``."""
+    options = context.options
+    return open_sender(
+        options.stream,
+        options.record,
+        context.fps,
+        not options.stream_plain,
+        context.say,
+        bitrate_kbps=options.stream_kbps,
+    )
+
+
+def with_boxes(frame: np.ndarray, tracks: Dict[int, Track]) -> np.ndarray:
     """A copy of a frame with the boxes drawn."""
     frame = frame.copy()
     for track in tracks.values():

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from runtime.links.frame_buffer import FrameBuffer, TrackedFrame
+from runtime.links.frame_buffer import FrameBuffer
+from runtime.types import TrackedFrame
 
 FRAME = np.zeros((10, 10, 3), np.uint8)
 

@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 
 from runtime.errors import BadOutput
-from runtime.links.frame_buffer import TrackedFrame
 from runtime.links.publish import Publisher, encoded
-from runtime.types import Track
+from runtime.types import Track, TrackedFrame
 
 pytestmark = pytest.mark.pythons("sockets")
 

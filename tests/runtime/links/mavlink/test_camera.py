@@ -13,16 +13,15 @@ from runtime.links.control import Refused
 from runtime.links.mavlink import numbers as m
 from runtime.links.mavlink.camera import CLOCK_MODULUS_MS, GIVE_UP_S, Camera
 from runtime.links.mavlink.geo import Geo
-from runtime.links.mavlink.message import Message
+from runtime.links.mavlink.messages import Message, Picture, View
 from runtime.links.mavlink.reports import Identity, Stream, boot_ms
-from runtime.links.mavlink.run import Picture, Run, View
 from runtime.types import Track
 
 NAN = float("nan")
 STREAM = Stream(m.STREAM_RTSP, "rtsp://10.0.0.1:8554/live", "tracked", 4000000)
 
 
-class Scripted(Run):
+class Scripted:
     """A run that records its requests, and answers when the test says so."""
 
     def __init__(self):
@@ -101,41 +100,41 @@ def test_a_heartbeat_is_sent_every_second(camera):
     ),
 )
 def test_what_is_requested_is_acknowledged_and_sent(camera, number):
-    out = camera.hear(command(m.CMD_REQUEST_MESSAGE, number), 1.0)
+    out = camera.receive(command(m.CMD_REQUEST_MESSAGE, number), 1.0)
     assert results(out) == [m.ACCEPTED] and len(out) == 2
 
 
 def test_the_information_tells_what_the_camera_can_do(camera, run):
-    (_, (name, fields)) = camera.hear(command(m.CMD_REQUEST_MESSAGE, m.CAMERA_INFORMATION), 1.0)
+    (_, (name, fields)) = camera.receive(command(m.CMD_REQUEST_MESSAGE, m.CAMERA_INFORMATION), 1.0)
     assert name == "CAMERA_INFORMATION"
     assert fields["flags"] & m.CAP_HAS_TRACKING_POINT
     assert fields["flags"] & m.CAP_HAS_TRACKING_RECTANGLE
     assert fields["flags"] & m.CAP_HAS_VIDEO_STREAM
     assert not fields["flags"] & m.CAP_HAS_TRACKING_GEO_STATUS  # no field of view was given
     run.can_capture, run.recording = False, (False, None)
-    (_, (_, fields)) = camera.hear(command(m.CMD_REQUEST_MESSAGE, m.CAMERA_INFORMATION), 2.0)
+    (_, (_, fields)) = camera.receive(command(m.CMD_REQUEST_MESSAGE, m.CAMERA_INFORMATION), 2.0)
     assert not fields["flags"] & (m.CAP_CAPTURE_IMAGE | m.CAP_CAPTURE_VIDEO)
 
 
 def test_unknown_messages_and_commands_are_unsupported(camera):
-    assert results(camera.hear(command(m.CMD_REQUEST_MESSAGE, 9999), 1.0)) == [m.UNSUPPORTED]
-    assert results(camera.hear(command(m.CMD_REQUEST_MESSAGE, NAN), 1.0)) == [m.UNSUPPORTED]
-    assert results(camera.hear(command(400, 1), 1.0)) == [m.UNSUPPORTED]
-    assert results(camera.hear(command(m.CMD_SET_MESSAGE_INTERVAL, 30, 1e5), 1.0)) == [
+    assert results(camera.receive(command(m.CMD_REQUEST_MESSAGE, 9999), 1.0)) == [m.UNSUPPORTED]
+    assert results(camera.receive(command(m.CMD_REQUEST_MESSAGE, NAN), 1.0)) == [m.UNSUPPORTED]
+    assert results(camera.receive(command(400, 1), 1.0)) == [m.UNSUPPORTED]
+    assert results(camera.receive(command(m.CMD_SET_MESSAGE_INTERVAL, 30, 1e5), 1.0)) == [
         m.UNSUPPORTED
     ]
 
 
 def test_commands_for_others_are_left_to_them(camera):
-    assert camera.hear(command(m.CMD_REQUEST_MESSAGE, 259, target_component=1), 1.0) == []
-    assert camera.hear(command(m.CMD_REQUEST_MESSAGE, 259, target_system=9), 1.0) == []
-    assert camera.hear(command(400, 1, target_component=0), 1.0) == []  # to all
+    assert camera.receive(command(m.CMD_REQUEST_MESSAGE, 259, target_component=1), 1.0) == []
+    assert camera.receive(command(m.CMD_REQUEST_MESSAGE, 259, target_system=9), 1.0) == []
+    assert camera.receive(command(400, 1, target_component=0), 1.0) == []  # to all
     everyone = command(m.CMD_REQUEST_MESSAGE, 259, target_component=0)
-    assert results(camera.hear(everyone, 1.0)) == [m.ACCEPTED]
+    assert results(camera.receive(everyone, 1.0)) == [m.ACCEPTED]
 
 
 def test_a_rectangle_starts_a_target_on_the_frame_that_was_seen(camera, run):
-    out = camera.hear(command(m.CMD_CAMERA_TRACK_RECTANGLE, 0.25, 0.5, 0.5, 0.75), 50.0)
+    out = camera.receive(command(m.CMD_CAMERA_TRACK_RECTANGLE, 0.25, 0.5, 0.5, 0.75), 50.0)
     assert results(out) == []  # the frame loop has not done it yet
     assert run.asked == [("box", (160.0, 240.0, 160.0, 120.0), 49.75)]  # --link-delay
     run.future.set_result(0)
@@ -143,14 +142,14 @@ def test_a_rectangle_starts_a_target_on_the_frame_that_was_seen(camera, run):
 
 
 def test_corners_in_any_order_are_one_rectangle(camera, run):
-    camera.hear(command(m.CMD_CAMERA_TRACK_RECTANGLE, 0.5, 0.75, 0.25, 0.5), 50.0)
+    camera.receive(command(m.CMD_CAMERA_TRACK_RECTANGLE, 0.5, 0.75, 0.25, 0.5), 50.0)
     assert run.asked[0][1] == (160.0, 240.0, 160.0, 120.0)
 
 
 def test_a_click_that_states_its_frame_s_time_is_matched_to_it(camera, run):
     now, seen = 40000.0, 39999.2
     stated = boot_ms(seen) % CLOCK_MODULUS_MS
-    camera.hear(command(m.CMD_CAMERA_TRACK_POINT, 0.5, 0.5, 0.1, 0, 0, stated), now)
+    camera.receive(command(m.CMD_CAMERA_TRACK_POINT, 0.5, 0.5, 0.1, 0, 0, stated), now)
     kind, point, seen_s = run.asked[0]
     assert (kind, point) == ("point", (320.0, 240.0))
     assert seen_s == pytest.approx(seen, abs=0.002)
@@ -158,7 +157,9 @@ def test_a_click_that_states_its_frame_s_time_is_matched_to_it(camera, run):
 
 def test_the_stated_time_may_wrap_around(camera, run):
     now = CLOCK_MODULUS_MS / 1e3 * 3 + 0.1  # just after the wrap
-    camera.hear(command(m.CMD_CAMERA_TRACK_POINT, 0.5, 0.5, 0, 0, 0, CLOCK_MODULUS_MS - 400), now)
+    camera.receive(
+        command(m.CMD_CAMERA_TRACK_POINT, 0.5, 0.5, 0, 0, 0, CLOCK_MODULUS_MS - 400), now
+    )
     assert now - run.asked[0][2] == pytest.approx(0.5, abs=0.002)
 
 
@@ -179,12 +180,12 @@ def test_the_stated_time_may_wrap_around(camera, run):
     ],
 )
 def test_what_makes_no_sense_is_denied_and_asks_for_nothing(camera, run, number, parameters):
-    assert results(camera.hear(command(number, *parameters), 1.0)) == [m.DENIED]
+    assert results(camera.receive(command(number, *parameters), 1.0)) == [m.DENIED]
     assert run.asked == []
 
 
 def test_a_long_command_is_in_progress_until_it_is_done(camera, run):
-    camera.hear(command(m.CMD_CAMERA_TRACK_POINT, 0.5, 0.5), 1.0)
+    camera.receive(command(m.CMD_CAMERA_TRACK_POINT, 0.5, 0.5), 1.0)
     said = [r for n in range(1, 31) for r in results(camera.tick(1.0 + n * 0.05))]
     assert said and set(said) == {m.IN_PROGRESS} and len(said) <= 4
     run.future.set_result(3)
@@ -194,53 +195,53 @@ def test_a_long_command_is_in_progress_until_it_is_done(camera, run):
 
 def test_a_repeated_command_is_not_done_twice(camera, run):
     point = command(m.CMD_CAMERA_TRACK_POINT, 0.5, 0.5)
-    camera.hear(point, 1.0)
+    camera.receive(point, 1.0)
     again = command(m.CMD_CAMERA_TRACK_POINT, 0.5, 0.5, confirmation=1)
-    assert results(camera.hear(again, 1.1)) == [m.IN_PROGRESS]
+    assert results(camera.receive(again, 1.1)) == [m.IN_PROGRESS]
     run.future.set_result(3)
     camera.tick(1.2)
-    assert results(camera.hear(again, 1.3)) == [m.ACCEPTED]  # the first answer was lost
+    assert results(camera.receive(again, 1.3)) == [m.ACCEPTED]  # the first answer was lost
     assert len(run.asked) == 1
 
 
 def test_a_repeat_that_is_not_counted_starts_no_second_target(camera, run):
     rectangle = command(m.CMD_CAMERA_TRACK_RECTANGLE, 0.25, 0.5, 0.5, 0.75)
-    camera.hear(rectangle, 1.0)
+    camera.receive(rectangle, 1.0)
     run.future.set_result(0)
     assert results(camera.tick(1.1)) == [m.ACCEPTED]
-    assert results(camera.hear(rectangle, 3.0)) == [m.ACCEPTED]
+    assert results(camera.receive(rectangle, 3.0)) == [m.ACCEPTED]
     assert len(run.asked) == 1
 
 
 def test_the_same_rectangle_after_a_stop_starts_a_target_again(camera, run):
     rectangle = command(m.CMD_CAMERA_TRACK_RECTANGLE, 0.25, 0.5, 0.5, 0.75)
     for number in (rectangle, command(m.CMD_CAMERA_STOP_TRACKING), rectangle):
-        camera.hear(number, 1.0)
+        camera.receive(number, 1.0)
         run.future.set_result(0)
         camera.tick(1.1)
     assert [what[0] for what in run.asked] == ["box", "stop", "box"]
 
 
 def test_a_second_command_while_one_is_worked_on_is_rejected_for_now(camera, run):
-    camera.hear(command(m.CMD_CAMERA_TRACK_POINT, 0.5, 0.5), 1.0)
+    camera.receive(command(m.CMD_CAMERA_TRACK_POINT, 0.5, 0.5), 1.0)
     other = command(m.CMD_CAMERA_TRACK_POINT, 0.1, 0.1)
-    assert results(camera.hear(other, 1.1)) == [m.TEMPORARILY_REJECTED]
+    assert results(camera.receive(other, 1.1)) == [m.TEMPORARILY_REJECTED]
 
 
 def test_refusals_and_silence_of_the_frame_loop_are_told(camera, run):
-    camera.hear(command(m.CMD_CAMERA_STOP_TRACKING), 1.0)
+    camera.receive(command(m.CMD_CAMERA_STOP_TRACKING), 1.0)
     run.future.set_exception(Refused(410, "gone"))
     assert results(camera.tick(1.1)) == [m.DENIED]
-    camera.hear(command(m.CMD_CAMERA_STOP_TRACKING), 2.0)
+    camera.receive(command(m.CMD_CAMERA_STOP_TRACKING), 2.0)
     assert results(camera.tick(2.1 + GIVE_UP_S)) == [m.FAILED]
     assert run.future.cancelled()  # so the loop does not carry it out later
     run.refuse = True
-    out = camera.hear(command(m.CMD_CAMERA_STOP_TRACKING), 20.0)
+    out = camera.receive(command(m.CMD_CAMERA_STOP_TRACKING), 20.0)
     assert results(out) == [m.TEMPORARILY_REJECTED]
 
 
 def test_a_command_that_the_loop_has_begun_with_fails_only_when_it_says_so(camera, run):
-    camera.hear(command(m.CMD_CAMERA_TRACK_RECTANGLE, 0.25, 0.5, 0.5, 0.75), 1.0)
+    camera.receive(command(m.CMD_CAMERA_TRACK_RECTANGLE, 0.25, 0.5, 0.5, 0.75), 1.0)
     run.future.set_running_or_notify_cancel()
     assert results(camera.tick(1.1 + GIVE_UP_S)) == [m.IN_PROGRESS]
     run.future.set_result(0)
@@ -249,27 +250,27 @@ def test_a_command_that_the_loop_has_begun_with_fails_only_when_it_says_so(camer
 
 def test_nothing_can_be_tracked_before_the_first_frame(camera, run):
     run.view = None
-    out = camera.hear(command(m.CMD_CAMERA_TRACK_POINT, 0.5, 0.5), 1.0)
+    out = camera.receive(command(m.CMD_CAMERA_TRACK_POINT, 0.5, 0.5), 1.0)
     assert results(out) == [m.TEMPORARILY_REJECTED]
 
 
 def test_the_status_comes_once_a_frame_at_the_rate_asked_for(camera, run):
     wanted = command(m.CMD_SET_MESSAGE_INTERVAL, m.CAMERA_TRACKING_IMAGE_STATUS, 1e5)
-    assert results(camera.hear(wanted, 1.0)) == [m.ACCEPTED]
+    assert results(camera.receive(wanted, 1.0)) == [m.ACCEPTED]
     sent = 0
     for n in range(300):  # 10 s of 30 frames a second
         now = 1.0 + n / 30.0
         run.view = View(n, now - 0.01, (640, 480), Track((64, 48, 64, 96), 0.9), 0, 30.0)
         sent += sum(name == "CAMERA_TRACKING_IMAGE_STATUS" for name, _ in camera.tick(now))
     assert sent == pytest.approx(100, abs=2)
-    camera.hear(command(m.CMD_SET_MESSAGE_INTERVAL, m.CAMERA_TRACKING_IMAGE_STATUS, -1), 12.0)
+    camera.receive(command(m.CMD_SET_MESSAGE_INTERVAL, m.CAMERA_TRACKING_IMAGE_STATUS, -1), 12.0)
     assert [n for n, _ in camera.tick(20.0)] == ["HEARTBEAT"]
 
 
 def test_the_status_tells_the_box_and_when_its_frame_was_taken(camera, run):
     run.view = View(41, 12.5, (640, 480), Track((64, 48, 64, 96), 0.9), 0, 30.0)
     request = command(m.CMD_REQUEST_MESSAGE, m.CAMERA_TRACKING_IMAGE_STATUS)
-    _, (stamp, frame), (name, status) = camera.hear(request, 12.6)
+    _, (stamp, frame), (name, status) = camera.receive(request, 12.6)
     assert (stamp, frame["value"], frame["time_boot_ms"]) == ("NAMED_VALUE_INT", 41, 12500)
     assert status["tracking_status"] == m.TRACKING_ACTIVE
     corners = [status["rec_" + key] for key in ("top_x", "top_y", "bottom_x", "bottom_y")]
@@ -279,15 +280,15 @@ def test_the_status_tells_the_box_and_when_its_frame_was_taken(camera, run):
 def test_a_lost_target_is_an_error_and_none_is_idle(camera, run):
     request = command(m.CMD_REQUEST_MESSAGE, m.CAMERA_TRACKING_IMAGE_STATUS)
     run.view = View(1, 1.0, (640, 480), Track((NAN,) * 4, 0.1, lost=True), 0, 30.0)
-    status = camera.hear(request, 1.0)[-1][1]
+    status = camera.receive(request, 1.0)[-1][1]
     assert status["tracking_status"] == m.TRACKING_ERROR and math.isnan(status["rec_top_x"])
     run.view = View(2, 2.0, (640, 480), None, None, 30.0)
-    status = camera.hear(request, 2.0)[-1][1]
+    status = camera.receive(request, 2.0)[-1][1]
     assert status["tracking_status"] == m.TRACKING_IDLE and status["tracking_mode"] == 0
 
 
 def test_a_picture_is_taken_and_its_file_and_time_told(camera, run):
-    camera.hear(command(m.CMD_IMAGE_START_CAPTURE, 0, 0, 1), 1.0)
+    camera.receive(command(m.CMD_IMAGE_START_CAPTURE, 0, 0, 1), 1.0)
     run.future.set_result(Picture("/data/a.jpg", 0.75))
     (_, ack), (name, fields) = camera.tick(1.1)[:2]
     assert ack["result"] == m.ACCEPTED
@@ -301,10 +302,10 @@ def test_a_picture_s_place_is_that_of_the_vehicle_then(run):
     geo = Geo((60.0, 46.0))
     camera = Camera(run, Identity(1, 100, "kestrel", (60.0, 46.0), [STREAM], None, ""), geo)
     place = {"lat": 473977420, "lon": -85455940, "alt": 520500, "relative_alt": 30250}
-    geo.hear(Message("GLOBAL_POSITION_INT", place, 1, 1), 1.0)
+    geo.receive(Message("GLOBAL_POSITION_INT", place, 1, 1), 1.0)
     told = {}
     for taken in (0.8, 9.0):
-        camera.hear(command(m.CMD_IMAGE_START_CAPTURE, 0, 0, 1), taken)
+        camera.receive(command(m.CMD_IMAGE_START_CAPTURE, 0, 0, 1), taken)
         run.future.set_result(Picture("/data/a.jpg", taken))
         told[taken] = dict(camera.tick(taken + 0.1))["CAMERA_IMAGE_CAPTURED"]
     assert {key: told[0.8][key] for key in place} == place
@@ -312,7 +313,7 @@ def test_a_picture_s_place_is_that_of_the_vehicle_then(run):
 
 
 def test_a_picture_that_can_t_be_written_is_not_told_as_taken(camera, run):
-    camera.hear(command(m.CMD_IMAGE_START_CAPTURE, 0, 0, 1), 1.0)
+    camera.receive(command(m.CMD_IMAGE_START_CAPTURE, 0, 0, 1), 1.0)
     run.future.set_exception(BadOutput("the disk is full"))
     out = camera.tick(1.1)
     assert results(out) == [m.FAILED]
@@ -321,21 +322,21 @@ def test_a_picture_that_can_t_be_written_is_not_told_as_taken(camera, run):
 
 def test_recording_is_denied_where_no_file_was_named(camera, run):
     run.recording = (False, 0.0)
-    assert results(camera.hear(command(m.CMD_VIDEO_START_CAPTURE), 1.0)) == [m.DENIED]
+    assert results(camera.receive(command(m.CMD_VIDEO_START_CAPTURE), 1.0)) == [m.DENIED]
     run.recording = (True, None)
-    camera.hear(command(m.CMD_VIDEO_START_CAPTURE), 2.0)
+    camera.receive(command(m.CMD_VIDEO_START_CAPTURE), 2.0)
     assert run.asked == [("record", True)]
 
 
 def test_the_time_of_a_recording_is_that_of_the_run(camera, run):
     def told(now):
         ask = command(m.CMD_REQUEST_MESSAGE, m.CAMERA_CAPTURE_STATUS)
-        (_, (_, fields)) = camera.hear(ask, now)
+        (_, (_, fields)) = camera.receive(ask, now)
         return fields["video_status"], fields["recording_time_ms"]
 
     run.recording = (True, 2.0)
     assert told(5.0) == (1, 3000)
-    camera.hear(command(m.CMD_VIDEO_STOP_CAPTURE), 6.0)  # the run has not done it yet
+    camera.receive(command(m.CMD_VIDEO_STOP_CAPTURE), 6.0)  # the run has not done it yet
     assert told(7.0) == (1, 5000)
     run.recording = (True, None)
     assert told(10.0) == (0, 0)
@@ -348,12 +349,12 @@ def test_command_int_is_taken_too(camera, run):
     fields.update(
         x=0, y=0, z=0.0, target_system=1, target_component=100, command=m.CMD_CAMERA_TRACK_RECTANGLE
     )
-    camera.hear(Message("COMMAND_INT", fields, 255, 190), 5.0)
+    camera.receive(Message("COMMAND_INT", fields, 255, 190), 5.0)
     assert run.asked[0][1] == (160.0, 240.0, 160.0, 120.0)
 
 
 def test_clocks_can_be_compared(camera):
     ask = Message("TIMESYNC", {"tc1": 0, "ts1": 123}, 255, 190)
-    assert camera.hear(ask, 2.5) == [("TIMESYNC", {"tc1": 2500000000, "ts1": 123})]
+    assert camera.receive(ask, 2.5) == [("TIMESYNC", {"tc1": 2500000000, "ts1": 123})]
     answer = Message("TIMESYNC", {"tc1": 9, "ts1": 123}, 255, 190)
-    assert camera.hear(answer, 2.5) == []
+    assert camera.receive(answer, 2.5) == []

@@ -29,7 +29,7 @@ def run():
 def asked(run, name, **fields):
     """What the camera answers to one message: list of (name, fields) as a station decodes them."""
     fields = dict({"target_system": 1, "target_component": 100}, **fields)
-    answers = run.hear(STATION.encode(name, fields))
+    answers = run.receive(STATION.encode(name, fields))
     packets = [Codec(1, 100).encode(*answer) for answer in answers]
     return [STATION.decode(packet) for packet in packets]
 

@@ -8,8 +8,7 @@ pytest.importorskip("pymavlink")
 
 
 from runtime.links.mavlink.geo import Geo
-from runtime.links.mavlink.message import Message
-from runtime.links.mavlink.run import View
+from runtime.links.mavlink.messages import Message, View
 from runtime.types import Track
 
 SIZE = (640, 480)
@@ -31,8 +30,8 @@ def view(track=CENTRE, at=1.0):
 
 def geo_at(pitch_deg, yaw_deg=0.0, height_m=50.0, at=1.0):
     geo = Geo((60.0, 46.8))
-    geo.hear(position(height_m), at)
-    geo.hear(attitude(pitch=math.radians(pitch_deg), yaw=math.radians(yaw_deg)), at)
+    geo.receive(position(height_m), at)
+    geo.receive(attitude(pitch=math.radians(pitch_deg), yaw=math.radians(yaw_deg)), at)
     return geo
 
 

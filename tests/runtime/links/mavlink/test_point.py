@@ -65,7 +65,7 @@ def test_the_clicked_frame_stays_while_the_box_is_looked_for(age):
         for _ in range(age + 1):
             run.turn()
         clicked = run.controller.newest.index
-        answers = run.hear(track_point(*centre))
+        answers = run.receive(track_point(*centre))
         while not any(name == "COMMAND_ACK" and f["result"] != 5 for name, f in answers):
             answers = run.turn()
         assert [f["result"] for name, f in answers if name == "COMMAND_ACK"] == [0]
@@ -118,7 +118,7 @@ def test_a_click_starts_a_target_in_the_detector_s_box(toml):
     frame, box, centre = scene()
     run = HandTurnedRun([frame], detector=load_detector(toml, classes=["red"]))
     try:
-        run.hear(track_point(*centre))
+        run.receive(track_point(*centre))
         for _ in range(200):
             run.turn()
             if len(run.targets):

@@ -13,10 +13,10 @@ pytest.importorskip("pymavlink")
 from pymavlink.dialects.v20 import common
 
 from kernels.planes import Planes
-from runtime.cli.links import _streams, read_key
 from runtime.errors import BadOutput
 from runtime.links.mavlink import loop, packets
 from runtime.links.mavlink.codec import Codec
+from runtime.links.mavlink.service import read_key, streams
 from runtime.pictures import PlanarFrame
 from tests.drone.fuzz import fuzz
 from tests.support.mavlink_run import HandTurnedRun
@@ -55,7 +55,7 @@ def run():
 
 
 def test_a_rectangle_starts_a_target_between_two_frames(run):
-    out = run.hear(rectangle(Codec(255, 190)))
+    out = run.receive(rectangle(Codec(255, 190)))
     assert results(out) == [] and len(run.targets) == 0
     assert results(run.turn()) == [0] and len(run.targets) == 1
     run.turn()
@@ -65,16 +65,16 @@ def test_a_rectangle_starts_a_target_between_two_frames(run):
 def test_a_second_rectangle_replaces_the_target(run):
     codec = Codec(255, 190)
     for shift in (0.0, 0.05):
-        run.hear(command(codec, 2005, 0.3 + shift, 0.3, 0.5 + shift, 0.7))
+        run.receive(command(codec, 2005, 0.3 + shift, 0.3, 0.5 + shift, 0.7))
         run.turn()
     assert run.targets.numbers == (1,)
-    run.hear(command(codec, 2010))
+    run.receive(command(codec, 2010))
     run.turn()
     assert len(run.targets) == 0 and run.loop.newest().track is None
 
 
 def test_a_point_becomes_a_target(run):
-    run.hear(command(Codec(255, 190), 2004, 75 / 160.0, 60 / 120.0))
+    run.receive(command(Codec(255, 190), 2004, 75 / 160.0, 60 / 120.0))
     for _ in range(200):
         said = results(run.turn())
         if said and said[-1] != 5:
@@ -87,8 +87,8 @@ def test_frames_in_planes_take_a_point_and_are_captured(tmp_path):
     bgrx = [np.dstack([picture, picture[:, :, :1]]) for picture in pictures()]
     frames_in_planes = [PlanarFrame(Planes("BGRx", (each,), 160, 120)) for each in bgrx]
     run = HandTurnedRun(frames_in_planes, captures=str(tmp_path))
-    run.hear(command(Codec(255, 190), 2004, 75 / 160.0, 60 / 120.0))
-    run.hear(command(Codec(255, 190), 2000, 0, 0, 1))
+    run.receive(command(Codec(255, 190), 2004, 75 / 160.0, 60 / 120.0))
+    run.receive(command(Codec(255, 190), 2000, 0, 0, 1))
     said = []
     for _ in range(200):
         said += results(run.turn())
@@ -103,7 +103,7 @@ def test_frames_in_planes_take_a_point_and_are_captured(tmp_path):
 
 def picture_result(run):
     """The final result of IMAGE_START_CAPTURE."""
-    said = results(run.hear(command(Codec(255, 190), 2000, 0, 0, 1, time.monotonic())))
+    said = results(run.receive(command(Codec(255, 190), 2000, 0, 0, 1, time.monotonic())))
     for _ in range(200):
         said += results(run.turn())
         if said and said[-1] != 5:
@@ -140,13 +140,13 @@ def test_two_thousand_hostile_packets_raise_nothing():
 def test_a_flood_of_damaged_packets_leaves_the_boxes_as_they_are():
     def boxes(flood):
         run = HandTurnedRun(pictures(), rate=200.0)
-        run.hear(rectangle(Codec(255, 190)))
+        run.receive(rectangle(Codec(255, 190)))
         found, rng = [], np.random.RandomState(3)
         for _ in range(20):
             for _ in range(50 if flood else 0):
                 packet = bytearray(rectangle(Codec(255, 190)))
                 packet[rng.randint(10, len(packet))] ^= 1 + rng.randint(255)
-                run.hear(bytes(packet))
+                run.receive(bytes(packet))
             run.turn()
             if run.loop.newest().track:
                 found.append(run.loop.newest().track.box)
@@ -159,12 +159,12 @@ def test_a_flood_of_damaged_packets_leaves_the_boxes_as_they_are():
 def test_with_a_key_only_signed_commands_are_obeyed():
     run = HandTurnedRun(pictures(), key=KEY)
     now = packets.ticks_at(time.time())
-    run.hear(rectangle(Codec(255, 190)))
-    run.hear(rectangle(Codec(255, 190, b"w" * 32, now)))
+    run.receive(rectangle(Codec(255, 190)))
+    run.receive(rectangle(Codec(255, 190, b"w" * 32, now)))
     run.turn()
     assert len(run.targets) == 0 and run.service.refused["unsigned"] == 2
     good = rectangle(Codec(255, 190, KEY, now))
-    run.hear(good)
+    run.receive(good)
     run.turn()
     assert len(run.targets) == 1
     run.service._send(
@@ -195,7 +195,7 @@ def test_pymavlink_accepts_what_is_signed():
 
 
 def test_our_own_packets_that_a_router_brings_back_are_not_obeyed(run):
-    assert run.hear(rectangle(Codec(1, 100))) == []
+    assert run.receive(rectangle(Codec(1, 100))) == []
     run.turn()
     assert len(run.targets) == 0
 
@@ -214,6 +214,6 @@ def test_a_key_file_is_32_bytes_or_64_digits(tmp_path):
 def test_streams_have_names_of_their_own():
     """A ground station's list of streams is chosen from by name."""
     addresses = ["rtsp://:8554/live", "udp://127.0.0.1:5600", "udp://127.0.0.1:5601"]
-    streams = _streams(argparse.Namespace(stream=addresses, stream_kbps=1000))
-    assert len({stream.name for stream in streams}) == 3
-    assert [stream.uri for stream in streams[1:]] == ["5600", "5601"]
+    found = streams(argparse.Namespace(stream=addresses, stream_kbps=1000))
+    assert len({stream.name for stream in found}) == 3
+    assert [stream.uri for stream in found[1:]] == ["5600", "5601"]

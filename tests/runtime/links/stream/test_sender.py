@@ -12,7 +12,7 @@ import pytest
 
 from runtime.errors import BadOutput
 from runtime.links.stream import protocol, sender
-from runtime.types import Track
+from runtime.types import Track, TrackedFrame
 from tests.support.disks import small_disk
 from tests.support.ports import free_port
 
@@ -50,14 +50,14 @@ class Feed:
     """Shows frames at 30 a second until it is told to stop."""
 
     def __init__(self, sender_):
-        self.sender, self.number, self.shown_s = sender_, 0, []
+        self.sender, self.number, self.shown_s, self.recording = sender_, 0, [], True
 
     def run(self, seconds, until=lambda: False):
         end = time.monotonic() + seconds
         while time.monotonic() < end and not until():
             frame, now = frame_of(self.number), time.monotonic()
             tracks = {0: Track((100.0, 120.0, 60.0, 40.0), 0.9)}
-            self.sender.show(frame, self.number, now, tracks)
+            self.sender.show(TrackedFrame(frame, self.number, None, tracks, now), self.recording)
             self.shown_s.append(time.monotonic() - now)
             self.number += 1
             time.sleep(1 / 30.0)

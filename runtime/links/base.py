@@ -1,0 +1,66 @@
+"""What the links of a run have in common: what they are opened with, and what they do."""
+
+import socket
+from typing import Any, Callable, List, NamedTuple, Optional, Tuple
+
+from runtime.detect import Detector
+from runtime.links.control import Controller
+from runtime.types import TrackedFrame
+
+
+class Context(NamedTuple):
+    """What a link's ``open_link`` is given.
+
+    Attributes:
+        options: of the command line.
+        controller: of the frame loop; None where neither the page nor MAVLink is asked for.
+        fps: frames a second of the source, or None.
+        size: (width, height) of the frames.
+        network: its name.
+        say: function of one line of text for the user.
+        detector: finds the object at a point that a ground station sends, or None.
+    """
+
+    options: Any
+    controller: Optional[Controller]
+    fps: Optional[float]
+    size: Tuple[int, int]
+    network: str
+    say: Callable[[str], None]
+    detector: Optional[Detector] = None
+
+
+class Link:
+    """A link to people, a vehicle or other programs. It works in threads or a process of its own.
+
+    Each link's module has ``open_link(context)``, which returns one or raises ``BadOutput``.
+    """
+
+    def show(self, tracked: TrackedFrame, recording: bool) -> None:
+        """A frame was tracked. Returns at once.
+
+        Args:
+            tracked: the frame with its tracks.
+            recording: whether files are written now.
+        """
+
+    def lines(self) -> List[str]:
+        """What was done, as lines of text."""
+        return []
+
+    def close(self) -> None:
+        """End it; may be called twice."""
+        raise NotImplementedError
+
+
+def own_address(ipv6: bool = False) -> Optional[str]:
+    """The address of this computer that others reach it by, or None; nothing is sent."""
+    family, outside = socket.AF_INET, "192.0.2.1"  # addresses of documentation (RFC 5737, 3849)
+    if ipv6:
+        family, outside = socket.AF_INET6, "2001:db8::1"
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((outside, 9))
+            return str(probe.getsockname()[0])
+        except OSError:
+            return None

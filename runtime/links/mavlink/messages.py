@@ -1,0 +1,54 @@
+"""Plain values: MAVLink's messages, and what the link's thread knows of a frame."""
+
+from typing import Any, Dict, NamedTuple, Optional, Tuple
+
+from runtime.types import Track
+
+Outgoing = Tuple[str, Dict[str, Any]]  # (name, fields) of a message to send
+
+
+class Message(NamedTuple):
+    """A decoded message.
+
+    Attributes:
+        name: such as "HEARTBEAT".
+        fields: dict of field -> number, bytes, or list of numbers; the names are MAVLink's.
+        system, component: MAVLink's ids of the sender.
+    """
+
+    name: str
+    fields: Dict[str, Any]
+    system: int
+    component: int
+
+
+class View(NamedTuple):
+    """What is known after a frame.
+
+    Attributes:
+        index: of the frame, from 0.
+        captured_s: when the frame was taken, seconds of the monotonic clock.
+        size: (width, height) of the frame, pixels.
+        track: ``Track`` of the target that is reported, or None.
+        number: of that target, or None.
+        fps: frames a second that are tracked, or None.
+    """
+
+    index: int  # type: ignore[assignment]  # in the place of a tuple's own method
+    captured_s: float
+    size: Tuple[int, int]
+    track: Optional[Track]
+    number: Optional[int]
+    fps: Optional[float]
+
+
+class Picture(NamedTuple):
+    """A frame that was written as a picture.
+
+    Attributes:
+        path: of the file.
+        captured_s: when the frame was taken, seconds of the monotonic clock.
+    """
+
+    path: str
+    captured_s: float

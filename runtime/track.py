@@ -18,7 +18,7 @@ from runtime.cli.boxes import first_boxes
 from runtime.cli.detector import open_detector, open_finder
 from runtime.cli.options import parse
 from runtime.cli.outputs import Outputs, check_outputs
-from runtime.cli.progress import Progress, say
+from runtime.cli.progress import Progress, quiet, say
 from runtime.errors import BadSource, HotpathError
 from runtime.garbage import short_collections
 from runtime.networks.listing import list_networks
@@ -29,7 +29,6 @@ from runtime.targets.finding import TargetFinder
 from runtime.targets.pipeline import Pipeline, Taken
 from runtime.types import Track
 from runtime.video.live import end_while_opening
-from runtime.video.quiet import quiet
 from runtime.video.sources import WAITING, list_cameras, open_source
 
 POLL_S = 0.2  # longest wait for a frame before signals are looked at

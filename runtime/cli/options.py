@@ -2,7 +2,7 @@
 
 import argparse
 import os
-from typing import Callable, List, Optional, Tuple
+from typing import Any, Callable, List, Optional, Sequence, Tuple
 
 from runtime import DEFAULT_NETWORK, detect, engines, pace, precision
 from runtime.video import hardware
@@ -30,85 +30,63 @@ def parser() -> argparse.ArgumentParser:
     _add_vehicle(cli.add_argument_group("vehicle (MAVLink)"))
     _add_streams(cli.add_argument_group("picture and boxes to other programs"))
     lists = cli.add_argument_group("lists")
-    lists.add_argument("--list-cameras", action="store_true", help="list the cameras, then end")
-    lists.add_argument("--list-networks", action="store_true", help="list the networks, then end")
+    _switch(lists, "--list-cameras", "list the cameras, then end")
+    _switch(lists, "--list-networks", "list the networks, then end")
     return cli
 
 
 def _add_source(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        "--video",
-        metavar="SOURCE",
-        help="cam0, /dev/video2, csi0, an address (rtsp://, http://, udp://), a video file, a "
+    _value(
+        group,
+        "--video SOURCE",
+        "cam0, /dev/video2, csi0, an address (rtsp://, http://, udp://), a video file, a "
         "folder of frames, or a VOT, OTB, GOT-10k or UAV123 sequence",
     )
-    group.add_argument(
-        "--box",
-        metavar="X,Y,W,H",
-        action="append",
-        help="the target in the first frame, in 0-based pixels or in per cent of the frame "
+    _value(
+        group,
+        "--box X,Y,W,H",
+        "the target in the first frame, in 0-based pixels or in per cent of the frame "
         "(40%%,30%%,10%%,20%%); repeat it for several targets",
+        action="append",
     )
-    group.add_argument("--boxes", metavar="FILE", help="a file with one target X,Y,W,H a line")
-    group.add_argument(
-        "--fps",
-        type=_rate,
-        metavar="N",
-        help="frames a second of a folder of frames, or of a video that states none",
-    )
-    group.add_argument(
-        "--depth",
-        type=between(9, 16),
-        metavar="BITS",
-        help="bits in use of 16-bit pictures, such as 12 (default: the range of their values)",
-    )
-    group.add_argument(
+    _value(group, "--boxes FILE", "a file with one target X,Y,W,H a line")
+    text = "frames a second of a folder of frames, or of a video that states none"
+    _value(group, "--fps N", text, type=_rate)
+    text = "bits in use of 16-bit pictures, such as 12 (default: the range of their values)"
+    _value(group, "--depth BITS", text, type=between(9, 16))
+    _choice(
+        group,
         "--decoder",
-        choices=hardware.DECODERS,
-        default=hardware.SOFTWARE,
-        help="what decodes a video or a stream: the processor, or hardware that PyAV's FFmpeg "
-        "reaches, with the processor where that does not work (default: %(default)s)",
+        hardware.DECODERS,
+        hardware.SOFTWARE,
+        "what decodes a video or a stream: the processor, or hardware that PyAV's FFmpeg "
+        "reaches, with the processor where that does not work",
     )
-    group.add_argument("--frames", type=count, metavar="N", help="stop after N frames")
+    _value(group, "--frames N", "stop after N frames", type=count)
 
 
 def _add_detector(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        "--detector",
-        metavar="NAME|FILE.toml",
-        help="find the target without a box, and the object at a point that a ground station "
-        "sends; there are: {}".format(", ".join(detect.names())),
+    _value(
+        group,
+        "--detector NAME|FILE.toml",
+        "find the target without a box, and the object at a point that a ground station "
+        f"sends; there are: {', '.join(detect.names())}",
     )
-    group.add_argument(
-        "--class",
-        dest="classes",
-        metavar="NAME,NAME",
-        help="what the detector finds, such as person; with --mavlink not needed",
-    )
-    group.add_argument(
-        "--all", action="store_true", help="every object that the detector finds is a target"
-    )
-    group.add_argument(
-        "--reid",
-        metavar="NAME|FILE.toml",
-        help="know lost targets again by a network, such as osnet_x0_25 for persons, instead of by "
+    text = "what the detector finds, such as person; with --mavlink not needed"
+    _value(group, "--class NAME,NAME", text, dest="classes")
+    _switch(group, "--all", "every object that the detector finds is a target")
+    _value(
+        group,
+        "--reid NAME|FILE.toml",
+        "know lost targets again by a network, such as osnet_x0_25 for persons, instead of by "
         "their colours",
     )
-    group.add_argument(
-        "--every",
-        type=count,
-        default=10,
-        metavar="N",
-        help="frames from one look of the detector to the next (default: %(default)s)",
-    )
+    _value(group, "--every N", "frames from one look of the detector to the next", 10, type=count)
 
 
 def _add_network(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        "--network",
-        metavar="NAME|FILE.toml",
-        help=f"the network (default: the bundle's or the board's, else {DEFAULT_NETWORK})",
-    )
+    text = f"the network (default: the bundle's or the board's, else {DEFAULT_NETWORK})"
+    _value(group, "--network NAME|FILE.toml", text)
     group.add_argument(
         "--networks-dir",
         default=os.environ.get("NETWORKS_DIR"),
@@ -121,224 +99,159 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
         choices=engines.choices(),
         help="what runs the network (default: the best one that is installed)",
     )
-    group.add_argument(
+    _choice(
+        group,
         "--precision",
-        default=precision.AUTO,
-        choices=precision.PRECISIONS,
-        help="INT8 takes less time on processors that have instructions for it, which auto finds "
-        "out (default: %(default)s)",
+        precision.PRECISIONS,
+        precision.AUTO,
+        "INT8 takes less time on processors that have instructions for it, which auto finds out",
     )
-    group.add_argument(
-        "--threads",
-        type=count,
-        default=engines.THREADS,
-        metavar="N",
-        help="threads that run the network (default: %(default)s)",
-    )
-    group.add_argument(
-        "--bundle", metavar="DIR", help="folder that `make engine` wrote for this board"
-    )
-    group.add_argument("--board", metavar="NAME", help="use the bundle of this board")
+    _value(group, "--threads N", "threads that run the network", engines.THREADS, type=count)
+    _value(group, "--bundle DIR", "folder that `make engine` wrote for this board")
+    _value(group, "--board NAME", "use the bundle of this board")
     group.add_argument(
         "--simulate",
         choices=("model", "rtl"),
         help="simulate the FPGA --board: its definition in NumPy, or its RTL",
     )
-    recover = group.add_mutually_exclusive_group()
-    recover.add_argument(
-        "--recover",
-        dest="recover",
-        action="store_true",
-        default=None,
-        help="search for a lost target in the whole picture (default: where the network can, and "
+    _either(
+        group,
+        "recover",
+        "search for a lost target in the whole picture (default: where the network can, and "
         "the board's profile says so)",
+        "say that a target is lost, and do not search for it",
     )
-    recover.add_argument(
-        "--no-recover",
-        dest="recover",
-        action="store_false",
-        help="say that a target is lost, and do not search for it",
+    _either(
+        group,
+        "online",
+        "let a classifier learn the target while it is tracked (default: the network's TOML)",
+        "do not",
     )
-    online = group.add_mutually_exclusive_group()
-    online.add_argument(
-        "--online",
-        action="store_true",
-        default=None,
-        help="let a classifier learn the target while it is tracked (default: the network's TOML)",
-    )
-    online.add_argument("--no-online", dest="online", action="store_false", help="do not")
-    group.add_argument(
-        "--budget",
-        dest="budget_ms",
-        type=_number(0, 10000),
-        metavar="MS",
-        help="what a frame of the search may take beyond a tracked frame's time (default: the "
+    _value(
+        group,
+        "--budget MS",
+        "what a frame of the search may take beyond a tracked frame's time (default: the "
         "share of that time in the board's profile, mostly half)",
+        type=_number(0, 10000),
     )
-    group.add_argument(
+    _choice(
+        group,
         "--latency",
-        choices=pace.LATENCIES,
-        default=pace.NORMAL,
-        help="of live sources on a processor: how much work brings the boxes early. normal warms "
+        pace.LATENCIES,
+        pace.NORMAL,
+        "of live sources on a processor: how much work brings the boxes early. normal warms "
         "the caches up once before each frame, low several times and keeps the cores awake, "
-        "saving never (default: %(default)s)",
+        "saving never",
     )
-    group.add_argument(
-        "--pipeline",
-        type=int,
-        choices=(1, 2),
-        default=1,
-        metavar="1|2",
-        help="frames in flight at a time; 2 needs a GPU or an FPGA (default: %(default)s)",
-    )
+    text = "frames in flight at a time; 2 needs a GPU or an FPGA"
+    _value(group, "--pipeline 1|2", text, 1, type=int, choices=(1, 2))
 
 
 def _add_outputs(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        "--results",
-        metavar="FILE",
-        help="write the boxes: .csv, .jsonl, or .txt as MOTChallenge does; - is standard output",
-    )
-    group.add_argument(
-        "--append", action="store_true", help="keep the rows of an older --results file"
-    )
-    group.add_argument("--save", metavar="FILE.mp4", help="save the video with the box drawn")
+    text = "write the boxes: .csv, .jsonl, or .txt as MOTChallenge does; - is standard output"
+    _value(group, "--results FILE", text)
+    _switch(group, "--append", "keep the rows of an older --results file")
+    _value(group, "--save FILE.mp4", "save the video with the box drawn")
     group.add_argument(
         "--no-overlay",
         dest="overlay",
         action="store_false",
         help="draw the boxes alone, without bands of figures",
     )
-    group.add_argument(
-        "--trail", type=count, metavar="N", help="draw the target's path over the last N frames"
-    )
-    group.add_argument(
-        "--blur", action="store_true", help="blur the target instead of drawing a box around it"
-    )
-    show = group.add_mutually_exclusive_group()
-    show.add_argument(
-        "--show",
-        dest="show",
-        action="store_true",
-        default=None,
-        help="open a window (default: where there is a display and nothing is written)",
-    )
-    show.add_argument("--no-show", dest="show", action="store_false", help="open no window")
-    group.add_argument(
-        "--profile", action="store_true", help="print milliseconds a step at the end"
-    )
+    _value(group, "--trail N", "draw the target's path over the last N frames", type=count)
+    text = "open a window (default: where there is a display and nothing is written)"
+    _either(group, "show", text, "open no window")
+    _switch(group, "--profile", "print milliseconds a step at the end")
 
 
 def _add_page(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        "--page",
-        action="store_true",
-        help="watch and control the run from a browser; --box is then optional",
+    _switch(group, "--page", "watch and control the run from a browser; --box is then optional")
+    _value(
+        group,
+        "--page-host ADDRESS",
+        "address to listen on, 0.0.0.0 for all; other addresses than this computer's loopback "
+        "require the token in the printed link",
+        "127.0.0.1",
     )
-    group.add_argument(
-        "--page-host",
-        default="127.0.0.1",
-        metavar="ADDRESS",
-        help="address to listen on, 0.0.0.0 for all; other addresses than this computer's loopback "
-        "require the token in the printed link (default: %(default)s)",
-    )
-    group.add_argument(
-        "--page-port",
-        type=between(0, 65535),
-        default=8600,
-        metavar="N",
-        help="port; 0 takes any free one (default: %(default)s)",
-    )
-    group.add_argument(
-        "--page-fps",
-        type=between(1, 240),
-        default=30,
-        metavar="N",
-        help="most pictures a second (default: %(default)s)",
-    )
-    group.add_argument(
-        "--page-width",
-        type=between(64, 7680),
-        default=960,
-        metavar="PX",
-        help="largest width of the pictures (default: %(default)s)",
-    )
+    _value(group, "--page-port N", "port; 0 takes any free one", 8600, type=between(0, 65535))
+    _value(group, "--page-fps N", "most pictures a second", 30, type=between(1, 240))
+    text = "largest width of the pictures"
+    _value(group, "--page-width PX", text, 960, type=between(64, 7680))
 
 
 def _add_vehicle(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        "--mavlink",
-        metavar="URL",
-        help="be a MAVLink camera that tracks: udpout:HOST:PORT, udpin:HOST:PORT, tcp:HOST:PORT, "
+    _value(
+        group,
+        "--mavlink URL",
+        "be a MAVLink camera that tracks: udpout:HOST:PORT, udpin:HOST:PORT, tcp:HOST:PORT, "
         "tcpin:HOST:PORT or serial:DEVICE:BAUD; --box is then optional",
     )
-    group.add_argument(
-        "--mavlink-system",
-        type=between(1, 255),
-        default=1,
-        metavar="N",
-        help="system id of the vehicle (default: %(default)s)",
-    )
-    group.add_argument(
-        "--mavlink-component",
-        type=between(1, 255),
-        default=100,
-        metavar="N",
-        help="component id of the camera (default: %(default)s)",
-    )
-    group.add_argument(
-        "--mavlink-key",
-        metavar="FILE",
-        help="sign packets, and take none that are not signed; 32 bytes or 64 hex digits",
-    )
-    group.add_argument(
-        "--link-delay",
-        type=_number(0, 10),
-        default=0.2,
-        metavar="S",
-        help="a click without a time belongs to the picture so many seconds ago (default: "
-        "%(default)s)",
-    )
-    group.add_argument(
-        "--fov", type=_fov, metavar="H[,V]", help="field of view of the camera, degrees"
-    )
-    group.add_argument(
-        "--gimbal",
+    ids = between(1, 255)
+    _value(group, "--mavlink-system N", "system id of the vehicle", 1, type=ids)
+    _value(group, "--mavlink-component N", "component id of the camera", 100, type=ids)
+    text = "sign packets, and take none that are not signed; 32 bytes or 64 hex digits"
+    _value(group, "--mavlink-key FILE", text)
+    text = "a click without a time belongs to the picture so many seconds ago"
+    _value(group, "--link-delay S", text, 0.2, type=_number(0, 10))
+    _value(group, "--fov H[,V]", "field of view of the camera, degrees", type=_fov)
+    _value(
+        group,
+        "--gimbal FILE.toml",
+        "turn the vehicle's gimbal after the target; needs --mavlink and --fov; the file "
+        "replaces numbers of runtime/links/gimbal/gimbal.toml",
         nargs="?",
         const="",
-        metavar="FILE.toml",
-        help="turn the vehicle's gimbal after the target; needs --mavlink and --fov; the file "
-        "replaces numbers of runtime/links/gimbal/gimbal.toml",
     )
-    group.add_argument(
-        "--captures", metavar="DIR", help="folder for the pictures that a ground station asks for"
-    )
+    _value(group, "--captures DIR", "folder for the pictures that a ground station asks for")
 
 
 def _add_streams(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        "--stream",
-        action="append",
-        metavar="ADDRESS",
-        help="send the picture as H.264: rtsp://:8554/live serves it, udp://HOST:PORT sends RTP; "
+    _value(
+        group,
+        "--stream ADDRESS",
+        "send the picture as H.264: rtsp://:8554/live serves it, udp://HOST:PORT sends RTP; "
         "repeat it for several",
+        action="append",
     )
+    rate = between(50, 100000)
+    _value(group, "--stream-kbps N", "bit rate of the picture", 4000, type=rate)
+    _switch(group, "--stream-plain", "draw no box into the picture")
+    _value(
+        group,
+        "--record FILE.mkv",
+        "write that picture to .mkv or .mp4, each frame with its time; an older file is kept",
+    )
+    _value(group, "--publish udp://HOST:PORT", "send one JSON datagram a frame")
+
+
+def _value(
+    group: argparse._ArgumentGroup, usage: str, text: str, default: Any = None, **more: Any
+) -> None:
+    """Add an option with a value. ``usage``: its name, and what the help calls the value."""
+    name, metavar = usage.split(" ")
+    text += "" if default is None else " (default: %(default)s)"
+    group.add_argument(name, metavar=metavar, help=text, default=default, **more)
+
+
+def _choice(
+    group: argparse._ArgumentGroup, name: str, choices: Sequence[str], default: str, text: str
+) -> None:
+    """Add an option whose value is one of several words."""
     group.add_argument(
-        "--stream-kbps",
-        type=between(50, 100000),
-        default=4000,
-        metavar="N",
-        help="bit rate of the picture (default: %(default)s)",
+        name, choices=choices, default=default, help=text + " (default: %(default)s)"
     )
-    group.add_argument("--stream-plain", action="store_true", help="draw no box into the picture")
-    group.add_argument(
-        "--record",
-        metavar="FILE.mkv",
-        help="write that picture to .mkv or .mp4, each frame with its time; an older file is kept",
-    )
-    group.add_argument(
-        "--publish", metavar="udp://HOST:PORT", help="send one JSON datagram a frame"
-    )
+
+
+def _switch(group: argparse._ArgumentGroup, name: str, text: str) -> None:
+    """Add an option without a value."""
+    group.add_argument(name, action="store_true", help=text)
+
+
+def _either(group: argparse._ArgumentGroup, name: str, yes: str, no: str) -> None:
+    """Add --NAME and --no-NAME; None where neither is given."""
+    pair = group.add_mutually_exclusive_group()
+    pair.add_argument("--" + name, dest=name, action="store_true", default=None, help=yes)
+    pair.add_argument("--no-" + name, dest=name, action="store_false", help=no)
 
 
 def _rate(text: str) -> float:

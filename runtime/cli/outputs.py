@@ -16,7 +16,6 @@ from runtime.pictures import AnyFrame, JpegFrame, bgr_of
 from runtime.targets.pipeline import Taken
 from runtime.types import Track, TrackedFrame
 from runtime.video import draw, results, save, window
-from runtime.video.background import BackgroundVideo
 from runtime.video.output_file import check_ending, check_folder
 from runtime.video.sources import reads
 
@@ -72,14 +71,14 @@ class Outputs:
         self._lost: Dict[int, Tuple[int, Optional[float]]] = {}  # target -> frame, time of its loss
         self._trails: Dict[int, Deque[Tuple[float, float]]] = {}
         self._results: Any = None
-        self._video: Optional[BackgroundVideo] = None
+        self._video: Optional[save.BackgroundVideo] = None
         self._window: Optional[window.Window] = None
         self._player: Optional[Player] = None
         self._links: List[Any] = []
         try:
             if options.save:  # before the results, because an old video is not touched yet
                 video = save.Video(options.save, source.fps)
-                self._video = BackgroundVideo(
+                self._video = save.BackgroundVideo(
                     video, source.live, lambda ms: self.profile.note("encoding", ms, "encoder")
                 )
             if options.results:
@@ -213,7 +212,6 @@ class Outputs:
             "since": self._times_since_loss(index, time_s, tracks),
             "names": list(tracks) if len(tracks) > 1 else None,
             "trails": self._extended_trails(tracks) if self._options.trail else None,
-            "blur": self._options.blur,
         }
         if not self._options.overlay:
             return marks

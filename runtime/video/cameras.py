@@ -1,17 +1,19 @@
-"""Find and open live devices: V4L2 cameras, a Jetson's CSI cameras, network streams.
+"""Find and open live devices: V4L2 cameras, a Jetson's CSI cameras, network streams; their stamps.
 
 Each call of ``open`` opens the device once; ``live.py`` opens it again when it breaks.
 """
 
 import errno
+import math
 import os
 import re
-from typing import Any, Dict, List, Optional, Tuple
+from collections import deque
+from typing import Any, Deque, Dict, List, Optional, Tuple
 
 import cv2
 
 from runtime.errors import BadSource, NoCamera
-from runtime.video import hardware, pyav, raw, stamps, v4l2
+from runtime.video import hardware, pyav, raw, v4l2
 from runtime.video.base import is_utf8, without_password
 
 OPEN_TIMEOUT_S = 4.0  # an RTSP handshake takes about 1 s on a good network
@@ -19,6 +21,12 @@ DATAGRAM_OPEN_TIMEOUT_S = 10.0  # FFmpeg before 5 listens to a transport stream 
 READ_TIMEOUT_S = 1.5  # a stream that is silent for so long counts as lost
 RECORDING_READ_TIMEOUT_S = 5.0  # a recording is not opened again, so a slow network gets more time
 
+# what a stamp of ``cv2.CAP_PROP_POS_MSEC`` is: nothing; the monotonic clock of this computer (V4L2
+# drivers); the sender's clock, with an unknown offset to ours (RTP, MPEG-TS)
+NONE, MONOTONIC, SENDER = "none", "monotonic", "sender"
+OLDEST_S = 2.0  # an older stamp is of another clock
+WINDOW = 150  # frames in which the fastest one tells the offset of the sender's clock
+JUMP_S = 1.0  # of the sender's clock against ours: it started again
 # addresses whose stamps are of the sender's clock; over HTTP they may be made up from a frame rate
 STAMPED = ("rtsp:", "rtp:", "udp:", "srt:")
 
@@ -48,7 +56,7 @@ class Camera:
         size: (width, height) that is asked for, pixels; None for the default, 640x480.
     """
 
-    stamps = stamps.MONOTONIC
+    stamps = MONOTONIC
 
     def __init__(
         self,
@@ -185,7 +193,7 @@ class Stream:
     ) -> None:
         self.address, self.decoder = address, decoder
         in_real_time = address.lower().startswith(STAMPED)
-        self.stamps = stamps.SENDER if in_real_time else stamps.NONE
+        self.stamps = SENDER if in_real_time else NONE
         if open_timeout_s is None:
             datagrams = address.lower().startswith(("udp:", "rtp:"))
             open_timeout_s = DATAGRAM_OPEN_TIMEOUT_S if datagrams else OPEN_TIMEOUT_S
@@ -262,3 +270,36 @@ def _first_line(path: str) -> Optional[str]:
             return file.readline().strip()
     except (OSError, UnicodeDecodeError):
         return None
+
+
+class CaptureClock:
+    """Turns stamps into capture times on our monotonic clock.
+
+    Args:
+        kind: ``NONE``, ``MONOTONIC`` or ``SENDER``. With ``SENDER`` a capture time is that of the
+            fastest of the last frames: what delays every frame, such as the exposure and the
+            shortest way through the network, is not in it.
+    """
+
+    def __init__(self, kind: str) -> None:
+        self._kind = kind
+        self._offsets: Deque[float] = deque(maxlen=WINDOW)  # our clock less the sender's
+
+    def captured_s(self, stamp_ms: float, arrived_s: float) -> float:
+        """Capture time, seconds of the monotonic clock; the arrival where no stamp tells it.
+
+        Args:
+            stamp_ms: what the capture states; 0 or not finite for nothing.
+            arrived_s: when the frame came, seconds of the monotonic clock.
+        """
+        stamp_s = stamp_ms / 1e3
+        if self._kind == NONE or not math.isfinite(stamp_s) or stamp_s <= 0:
+            return arrived_s
+        if self._kind == SENDER:
+            offset_s = arrived_s - stamp_s
+            if self._offsets and abs(offset_s - self._offsets[-1]) > JUMP_S:
+                self._offsets.clear()
+            self._offsets.append(offset_s)
+            stamp_s += min(self._offsets)
+        age_s = arrived_s - stamp_s
+        return stamp_s if 0 <= age_s <= OLDEST_S else arrived_s

@@ -25,14 +25,8 @@ INK = (255, 255, 255)
 DARK = (24, 20, 18)
 # one colour a target, BGR; they can be told apart on grey, green and skin, and by most people
 # who are colour-blind
-TARGETS = (
-    (80, 220, 60),
-    (40, 170, 255),
-    (255, 170, 60),
-    (220, 110, 255),
-    (60, 235, 245),
-    (255, 235, 90),
-)
+GREEN, ORANGE, BLUE = (80, 220, 60), (40, 170, 255), (255, 170, 60)
+TARGETS = (GREEN, ORANGE, BLUE, (220, 110, 255), (60, 235, 245), (255, 235, 90))
 LOST = (70, 70, 235)
 DASH_PX = 7  # of a lost target's box, line widths
 LARGEST_PX = 16000  # OpenCV's line drawing overflows far outside the picture
@@ -50,8 +44,7 @@ def draw(frame: np.ndarray, tracks: Any, info: Any = None) -> np.ndarray:
             ``lost``: a bool, or a list of one bool a track;
             ``since``: list of a text for each track, for how long it has been lost;
             ``names``: list of a label for each track;
-            ``trails``: list of one list of points (x, y) a track, oldest first;
-            ``blur``: True to blur the targets instead of drawing boxes.
+            ``trails``: list of one list of points (x, y) a track, oldest first.
 
     Returns:
         a new array of the same shape.
@@ -67,11 +60,7 @@ def draw(frame: np.ndarray, tracks: Any, info: Any = None) -> np.ndarray:
     for number, points in enumerate(info.get("trails") or ()):
         _draw_trail(picture, look, points, _colour(number, info))
     for number, track in enumerate(tracks):
-        if not np.isfinite(track.box).all():
-            continue
-        if info.get("blur"):
-            _blur(picture, track.box)
-        else:
+        if np.isfinite(track.box).all():
             _draw_track(picture, look, track, number, info, (edge_top, edge_bottom))
     if any(top):
         _draw_band(picture, look, 0, top)
@@ -128,27 +117,8 @@ def _draw_trail(
     cv2.polylines(picture, [line], False, colour, look.box_px, cv2.LINE_AA)
 
 
-def _blur(picture: np.ndarray, box: Sequence[float]) -> None:
-    """Make what is in the box unrecognisable: a few cells wide, then blurred."""
-    x, y, w, h = box
-    height, width = picture.shape[:2]
-    left, right = (int(np.clip(v, 0, width)) for v in (np.floor(x), np.ceil(x + w)))
-    top, bottom = (int(np.clip(v, 0, height)) for v in (np.floor(y), np.ceil(y + h)))
-    if right <= left or bottom <= top:
-        return
-    inside = picture[top:bottom, left:right]
-    cells = cv2.resize(inside, (6, 6), interpolation=cv2.INTER_AREA)
-    size = (right - left, bottom - top)
-    picture[top:bottom, left:right] = cv2.resize(cells, size, interpolation=cv2.INTER_LINEAR)
-
-
 def _draw_track(
-    picture: np.ndarray,
-    look: _Look,
-    track: Any,
-    number: int,
-    info: Dict[str, Any],
-    edges: Tuple[int, int],
+    picture: np.ndarray, look: _Look, track: Any, number: int, info: Any, edges: Tuple[int, int]
 ) -> None:
     """One target's box and its label: above the box where there is room, else inside it."""
     lost, colour = _is_lost(number, info), _colour(number, info)
@@ -176,11 +146,7 @@ def _draw_track(
 
 
 def _draw_dashed(
-    picture: np.ndarray,
-    first: Tuple[int, int],
-    last: Tuple[int, int],
-    colour: Tuple[int, int, int],
-    line_px: int,
+    picture: np.ndarray, first: Any, last: Any, colour: Tuple[int, int, int], line_px: int
 ) -> None:
     """A rectangle of dashes, as ``cv2.rectangle``; what lies outside the picture is left out."""
     height, width = picture.shape[:2]
@@ -206,11 +172,7 @@ def _draw_band(picture: np.ndarray, look: _Look, at_y: int, texts: Tuple[str, st
 
 
 def _put(
-    picture: np.ndarray,
-    look: _Look,
-    text: str,
-    at: Tuple[int, int],
-    colour: Tuple[int, int, int],
+    picture: np.ndarray, look: _Look, text: str, at: Tuple[int, int], colour: Tuple[int, int, int]
 ) -> None:
     """One line of text; its capitals stand on ``at``."""
     if text:

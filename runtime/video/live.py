@@ -10,10 +10,8 @@ from typing import Any, Callable, Optional, Tuple
 import cv2
 
 from runtime.errors import BadSource, HotpathError
-from runtime.video import stamps
 from runtime.video.base import WAITING, Source, capture_fps, checked_picture, tell_decoder
-from runtime.video.cameras import READ_TIMEOUT_S
-from runtime.video.stamps import CaptureClock
+from runtime.video.cameras import NONE, READ_TIMEOUT_S, CaptureClock
 
 FIRST_PAUSE_S = 0.3  # before a lost source is tried again; doubles up to
 LONGEST_PAUSE_S = 2.0
@@ -199,7 +197,7 @@ class LiveSource(Source):
     def _receive(self, capture: Any) -> None:
         """Put every frame where ``read`` finds it, until the first failure."""
         timeout_s = getattr(self._device, "read_timeout_s", float("inf"))
-        clock = CaptureClock(getattr(self._device, "stamps", stamps.NONE))
+        clock = CaptureClock(getattr(self._device, "stamps", NONE))
         fresh = True
         while not self._closing.is_set():
             asked = time.monotonic()

@@ -149,7 +149,6 @@ class Geo:
                     "dist": away,
                     "hdg": NAN,
                     "hdg_acc": NAN,
-                    "camera_device_id": 0,
                 },
             )
         ]
@@ -174,7 +173,6 @@ class Geo:
                     "q": [NAN] * 4,
                     "hfov": self._fov_deg[0],
                     "vfov": self._fov_deg[1],
-                    "camera_device_id": 0,
                 },
             )
         ]

@@ -1,8 +1,8 @@
 """Build the messages that the camera component sends.
 
-Each function returns (name, fields), or a list of such pairs. A message about a frame carries the
-capture time of that frame; any other message carries the present time. ``now`` is in seconds of the
-monotonic clock.
+Each function returns (name, fields), or a list of such pairs. A field that is left out is 0. A
+message about a frame carries the capture time of that frame; any other message carries the present
+time. ``now`` is in seconds of the monotonic clock.
 """
 
 import math
@@ -121,8 +121,6 @@ def information(
         "flags": flags,
         "cam_definition_version": DEFINITION_VERSION if identity.definition else 0,
         "cam_definition_uri": identity.definition.encode("ascii")[:140],
-        "gimbal_device_id": 0,
-        "camera_device_id": 0,
     }
 
 
@@ -133,7 +131,6 @@ def settings(now: float) -> Outgoing:
         "mode_id": m.MODE_VIDEO,
         "zoomLevel": NAN,
         "focusLevel": NAN,
-        "camera_device_id": 0,
     }
 
 
@@ -151,8 +148,6 @@ def storage(identity: Identity, now: float) -> Outgoing:
         "read_speed": NAN,
         "write_speed": NAN,
         "type": 254,
-        "name": b"",
-        "storage_usage": 0,
     }
 
 
@@ -169,7 +164,6 @@ def capture_status(identity: Identity, run: Loop, pictures: int, now: float) -> 
         "recording_time_ms": int(seconds * 1e3) & 0xFFFFFFFF,
         "available_capacity": _disk(identity.folder)[2],
         "image_count": pictures,
-        "camera_device_id": 0,
     }
 
 
@@ -241,7 +235,6 @@ def _stream(
         "bitrate": stream.bitrate_bps,
         "rotation": 0,
         "hfov": int(round(identity.fov_deg[0])) if identity.fov_deg else 0,
-        "camera_device_id": 0,
     }
 
 
@@ -270,7 +263,6 @@ def tracking(view: Optional[View], mode: int, now: float) -> List[Outgoing]:
         "rec_top_y": corners[1],
         "rec_bottom_x": corners[2],
         "rec_bottom_y": corners[3],
-        "camera_device_id": 0,
     }
     stamp = {
         "time_boot_ms": boot_ms(view.captured_s if view else now),

@@ -4,6 +4,7 @@ No call here blocks, and no failure of a link ends the run: the link is opened a
 file does not look at what the bytes mean.
 """
 
+import contextlib
 import errno
 import os
 import select
@@ -64,10 +65,12 @@ class Transport:
     def __init__(self, name: str) -> None:
         self.name = name
         self.up = False
+        self._socket: Optional[socket.socket] = None
+        self._next_try = 0.0
 
     def fileno(self) -> Optional[int]:
         """The file descriptor to wait on, or None while the link is not open."""
-        raise NotImplementedError
+        return self._socket.fileno() if self._socket else None
 
     def receive(self) -> List[Received]:
         """Return what arrived: pairs of the sender and its bytes. Never blocks, never raises."""
@@ -79,7 +82,50 @@ class Transport:
 
     def close(self) -> None:
         """Close the link; may be called twice."""
-        raise NotImplementedError
+        made, self._socket, self.up = self._socket, None, False
+        if made is not None:
+            made.close()
+
+    def _may_try(self) -> bool:
+        """Whether to open the link now: it is closed, and ``RETRY_S`` have passed."""
+        now = time.monotonic()
+        if self.fileno() is not None or now < self._next_try:
+            return False
+        self._next_try = now + RETRY_S
+        return True
+
+
+def _made_socket(host: str, port: int, kind: int, connect: bool) -> socket.socket:
+    """A socket that does not block, connected or (for listening) bound; raises ``OSError``."""
+    flags = 0 if connect else socket.AI_PASSIVE
+    family, kind, _, _, address = socket.getaddrinfo(host, port, 0, kind, 0, flags)[0]
+    made = socket.socket(family, kind)
+    try:
+        made.setblocking(False)
+        if not connect:
+            if kind == socket.SOCK_STREAM:
+                made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            made.bind(address)
+            if kind == socket.SOCK_STREAM:
+                made.listen(1)
+            return made
+        result = made.connect_ex(address)
+        if result not in (0, errno.EINPROGRESS):
+            raise OSError(result, os.strerror(result))
+    except OSError:
+        made.close()
+        raise
+    return made
+
+
+def _listening(name: str, host: str, port: int, kind: int) -> socket.socket:
+    """A socket bound to an address; raises ``BadOutput``."""
+    try:
+        return _made_socket(host, port, kind, False)
+    except OSError as error:
+        raise BadOutput(
+            f"--mavlink {name}: can't listen there: {error.strerror or error}"
+        ) from None
 
 
 class UdpOut(Transport):
@@ -88,31 +134,13 @@ class UdpOut(Transport):
     def __init__(self, name: str, host: str, port: int) -> None:
         super().__init__(name)
         self._address = (host, port)
-        self._socket: Optional[socket.socket] = None
-        self._next_try = 0.0
         self._connect()
 
     def _connect(self) -> None:
         """Look the host's name up and connect; if that fails, a later call tries again."""
-        now = time.monotonic()
-        if self._socket is not None or now < self._next_try:
-            return
-        self._next_try = now + RETRY_S
-        made = None
-        try:
-            family, kind, _, _, address = socket.getaddrinfo(
-                self._address[0], self._address[1], 0, socket.SOCK_DGRAM
-            )[0]
-            made = socket.socket(family, kind)
-            made.setblocking(False)
-            made.connect(address)
-            self._socket = made
-        except OSError:  # no such name, or no network yet
-            if made is not None:
-                made.close()
-
-    def fileno(self) -> Optional[int]:
-        return self._socket.fileno() if self._socket else None
+        if self._may_try():
+            with contextlib.suppress(OSError):  # no such name, or no network yet
+                self._socket = _made_socket(*self._address, socket.SOCK_DGRAM, True)
 
     def receive(self) -> List[Received]:
         got: List[Received] = []
@@ -143,11 +171,6 @@ class UdpOut(Transport):
             if error.errno not in (errno.ENOBUFS, errno.EMSGSIZE):
                 self.close()  # the network is gone; a later packet opens the socket again
 
-    def close(self) -> None:
-        made, self._socket, self.up = self._socket, None, False
-        if made is not None:
-            made.close()
-
 
 class UdpIn(Transport):
     """Listens at an address, and sends to all peers that were heard there recently."""
@@ -155,21 +178,7 @@ class UdpIn(Transport):
     def __init__(self, name: str, host: str, port: int) -> None:
         super().__init__(name)
         self._peers: Dict[Address, float] = {}  # address -> when it was heard
-        self._socket: Optional[socket.socket] = None
-        try:
-            family, kind, _, _, address = socket.getaddrinfo(
-                host, port, 0, socket.SOCK_DGRAM, 0, socket.AI_PASSIVE
-            )[0]
-            self._socket = socket.socket(family, kind)
-            self._socket.setblocking(False)
-            self._socket.bind(address)
-        except OSError as error:
-            raise BadOutput(
-                f"--mavlink {name}: can't listen there: {error.strerror or error}"
-            ) from None
-
-    def fileno(self) -> Optional[int]:
-        return self._socket.fileno() if self._socket else None
+        self._socket = _listening(name, host, port, socket.SOCK_DGRAM)
 
     def receive(self) -> List[Received]:
         got: List[Received] = []
@@ -184,8 +193,7 @@ class UdpIn(Transport):
             except OSError:
                 continue
             got.append((peer, data))
-        for address in [a for a, heard in self._peers.items() if now - heard > PEER_S]:
-            del self._peers[address]
+        self._peers = {a: heard for a, heard in self._peers.items() if now - heard <= PEER_S}
         self.up = bool(self._peers)
         return got
 
@@ -195,18 +203,10 @@ class UdpIn(Transport):
             self._peers[peer] = time.monotonic()
 
     def send(self, data: bytes) -> None:
-        for peer in list(self._peers):
-            if self._socket is None:
-                break
-            try:
-                self._socket.sendto(data, peer)
-            except OSError:
-                pass  # lost
-
-    def close(self) -> None:
-        made, self._socket = self._socket, None
-        if made is not None:
-            made.close()
+        for peer in self._peers:
+            with contextlib.suppress(OSError):  # lost
+                if self._socket is not None:
+                    self._socket.sendto(data, peer)
 
 
 class _Stream(Transport):
@@ -218,10 +218,6 @@ class _Stream(Transport):
     def __init__(self, name: str) -> None:
         super().__init__(name)
         self._backlog = bytearray()
-        self._next_try = 0.0
-
-    def fileno(self) -> Optional[int]:
-        raise NotImplementedError
 
     def _read(self) -> bytes:
         """Bytes that arrived; none: the other side closed the link."""
@@ -232,16 +228,15 @@ class _Stream(Transport):
         raise NotImplementedError
 
     def _open(self) -> None:
-        """Try to open the link."""
+        """Open the link; raises ``OSError``."""
         raise NotImplementedError
 
     def _ready(self) -> bool:
         """Whether the link is open. A closed one is tried at most once in ``RETRY_S``."""
-        now = time.monotonic()
-        if self.fileno() is None and now >= self._next_try:
-            self._next_try = now + RETRY_S
+        if self._may_try():
             self._backlog = bytearray()
-            self._open()
+            with contextlib.suppress(OSError, termios.error):  # nobody there, or not plugged in
+                self._open()
         return self.fileno() is not None
 
     def receive(self) -> List[Received]:
@@ -286,28 +281,11 @@ class Tcp(_Stream):
     def __init__(self, name: str, host: str, port: int) -> None:
         super().__init__(name)
         self._address = (host, port)
-        self._socket: Optional[socket.socket] = None
         self._ready()
 
     def _open(self) -> None:
-        made = None
-        try:
-            family, kind, _, _, address = socket.getaddrinfo(
-                self._address[0], self._address[1], 0, socket.SOCK_STREAM
-            )[0]
-            made = socket.socket(family, kind)
-            made.setblocking(False)
-            result = made.connect_ex(address)
-            if result not in (0, errno.EINPROGRESS):
-                raise OSError(result, os.strerror(result))
-            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._socket = made
-        except OSError:
-            if made is not None:
-                made.close()
-
-    def fileno(self) -> Optional[int]:
-        return self._socket.fileno() if self._socket else None
+        self._socket = _made_socket(*self._address, socket.SOCK_STREAM, True)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def _read(self) -> bytes:
         assert self._socket is not None, "the connection is closed"
@@ -322,38 +300,18 @@ class Tcp(_Stream):
         assert self._socket is not None, "the connection is closed"
         return self._socket.send(data)
 
-    def close(self) -> None:
-        made, self._socket, self.up = self._socket, None, False
-        if made is not None:
-            made.close()
-
 
 class TcpIn(Tcp):
     """Listens for one connection at a time."""
 
     def __init__(self, name: str, host: str, port: int) -> None:
-        try:
-            family, kind, _, _, address = socket.getaddrinfo(
-                host, port, 0, socket.SOCK_STREAM, 0, socket.AI_PASSIVE
-            )[0]
-            self._listener = socket.socket(family, kind)
-            self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            self._listener.setblocking(False)
-            self._listener.bind(address)
-            self._listener.listen(1)
-        except OSError as error:
-            raise BadOutput(
-                f"--mavlink {name}: can't listen there: {error.strerror or error}"
-            ) from None
+        self._listener = _listening(name, host, port, socket.SOCK_STREAM)
         super().__init__(name, host, port)
 
     def _open(self) -> None:
         self._next_try = 0.0
-        try:
-            self._socket, _ = self._listener.accept()
-            self._socket.setblocking(False)
-        except OSError:
-            pass  # no program has connected yet
+        self._socket, _ = self._listener.accept()  # raises where no program has connected yet
+        self._socket.setblocking(False)
 
 
 class Serial(_Stream):
@@ -372,18 +330,17 @@ class Serial(_Stream):
         self._ready()
 
     def _open(self) -> None:
-        fd = None
+        fd = os.open(self._device, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
         try:
-            fd = os.open(self._device, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
             tty.setraw(fd, termios.TCSANOW)
             modes = termios.tcgetattr(fd)
             modes[2] |= termios.CLOCAL | termios.CREAD
             modes[4] = modes[5] = self._speed
             termios.tcsetattr(fd, termios.TCSANOW, modes)
-            self._fd = fd
-        except (OSError, termios.error):  # not plugged in
-            if fd is not None:
-                os.close(fd)
+        except (OSError, termios.error):
+            os.close(fd)
+            raise
+        self._fd = fd
 
     def fileno(self) -> Optional[int]:
         return self._fd

@@ -1,8 +1,8 @@
 """Encode the frames that come on standard input, and serve them. Runs on its own, see ``sender``.
 
 Needs the system's Python with GStreamer's binding (Debian: python3-gi, gir1.2-gst-rtsp-server-1.0)
-and nothing of Hotpath. One encoder feeds every outlet. Each access unit carries the time when its
-frame was taken, as user data (SEI), so that a receiver knows it whatever the way: RTSP, RTP, file.
+and ``protocol`` beside it, nothing else of Hotpath. One encoder feeds every outlet. Each access
+unit carries the time when its frame was taken, as user data (SEI): in RTSP, RTP and files alike.
 
     gst_process.py '{"rtsp": [...], "udp": [...], "bitrate_kbps": 4000, "encoder": null}'
 
@@ -23,13 +23,8 @@ import gi
 gi.require_version("Gst", "1.0")
 gi.require_version("GstRtspServer", "1.0")
 gi.require_version("GstVideo", "1.0")
+import protocol  # type: ignore[import-not-found]  # noqa: E402  # of this file's folder
 from gi.repository import GLib, Gst, GstRtspServer, GstVideo  # noqa: E402
-
-# magic, kind, capture time (ns, monotonic), the same (us since 1970), frame index, width, height,
-# frames a second times 1000, bytes that follow
-HEADER = struct.Struct("<4sIqqqIIII")
-MAGIC = b"HPS1"
-FRAME, RECORD, STOP_RECORDING, END = 1, 2, 3, 4
 
 # 16 bytes that mark our user data in an SEI message (ISO/IEC 14496-10, D.1.6)
 SEI_UUID = bytes(bytearray.fromhex("6f1d0c5b3a7e4c19a2b48f60d7e3915a"))
@@ -138,9 +133,8 @@ class Outlet:
 
     def __init__(self, pipeline: Any, source: Any, from_zero: bool = False) -> None:
         self.pipeline, self.source = pipeline, source
-        self._started = False
-        self._zero = None if from_zero else 0
-        self._from_zero = from_zero
+        self._started, self._from_zero = False, from_zero
+        self._zero: Optional[int] = None  # capture time of a file's first frame
         source.set_property("caps", Gst.Caps.from_string(PARSED))
 
     def push(self, unit: bytes, captured_ns: int, key: bool) -> bool:
@@ -206,16 +200,9 @@ class Streams:
         if width % 8:  # GStreamer's own rows would be padded
             half = width // 2
             luma, chroma = width * height, half * (height // 2)
-            GstVideo.buffer_add_video_meta_full(
-                buffer,
-                GstVideo.VideoFrameFlags.NONE,
-                GstVideo.VideoFormat.I420,
-                width,
-                height,
-                3,
-                [0, luma, luma + chroma, 0],
-                [width, half, half, 0],
-            )
+            plain, i420 = GstVideo.VideoFrameFlags.NONE, GstVideo.VideoFormat.I420
+            starts, rows = [0, luma, luma + chroma, 0], [width, half, half, 0]
+            GstVideo.buffer_add_video_meta_full(buffer, plain, i420, width, height, 3, starts, rows)
         at = max(0, captured_ns - self._first_ns)
         buffer.pts = at
         with self._lock:
@@ -345,11 +332,8 @@ class Streams:
     def record(self, path: str) -> None:
         """Write what comes from now on to a file."""
         self.stop_recording()
-        muxer = (
-            "matroskamux"
-            if path.endswith(".mkv")
-            else ("mp4mux fragment-duration=250 fragment-mode=dash-or-mss")
-        )
+        mp4 = "mp4mux fragment-duration=250 fragment-mode=dash-or-mss"
+        muxer = "matroskamux" if path.endswith(".mkv") else mp4
         pipeline = Gst.parse_launch(
             f"appsrc name=src format=time max-bytes=0 ! h264parse ! {muxer} ! filesink name=out"
         )
@@ -416,21 +400,21 @@ def pump(streams: Streams, loop: Any) -> None:
     file = sys.stdin.buffer
     try:
         while True:
-            data = read_exactly(file, HEADER.size)
+            data = read_exactly(file, protocol.HEADER.size)
             if data is None:
                 break
-            header = HEADER.unpack(data)
-            if header[0] != MAGIC or header[1] == END:
+            header = protocol.HEADER.unpack(data)
+            if header[0] != protocol.MAGIC or header[1] == protocol.END:
                 break
             payload = read_exactly(file, header[-1])
             if payload is None:
                 break
             streams.check_recording()
-            if header[1] == FRAME:
+            if header[1] == protocol.FRAME:
                 streams.frame(header, payload)
-            elif header[1] == RECORD:
+            elif header[1] == protocol.RECORD:
                 streams.record(payload.decode("utf-8", "surrogateescape"))
-            elif header[1] == STOP_RECORDING:
+            elif header[1] == protocol.STOP_RECORDING:
                 streams.stop_recording()
         streams.close()
     finally:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, List, Optional, Sequence, Tuple
 from urllib.parse import urlsplit
 
 import cv2
@@ -16,7 +16,8 @@ from runtime.errors import BadOutput
 from runtime.links.base import Context, Link
 from runtime.links.stream.protocol import END, FRAME, HEADER, MAGIC, RECORD, STOP_RECORDING
 from runtime.pictures import bgr_of
-from runtime.types import Track, TrackedFrame
+from runtime.types import TrackedFrame
+from runtime.video.draw import draw
 
 PROCESS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "gst_process.py")
 PYTHONS = ("/usr/bin/python3",)  # that GStreamer's binding is installed for
@@ -26,7 +27,6 @@ END_S = 6.0  # for it to finish its file
 DEFAULT_FPS = 30.0
 RECORD_KINDS = (".mkv", ".mp4")
 WAYS = "rtsp://[USER:PASSWORD@][HOST]:PORT/PATH or udp://HOST:PORT"
-COLOURS = ((80, 220, 80), (60, 60, 230))  # BGR of a box: followed, lost
 
 
 def parse_address(address: str) -> Tuple[str, Any]:
@@ -152,7 +152,7 @@ class Sender(Link):
         self._writes, self._wanted = False, True
         self._process = subprocess.Popen(
             # the encoder yields to the tracker; Ctrl-C is the tracker's to answer
-            ["nice", "-n", "5", _python(), "-u", PROCESS, json.dumps(self._options)],
+            ["nice", "-n", "5", _python(), "-Bu", PROCESS, json.dumps(self._options)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -232,7 +232,8 @@ class Sender(Link):
     def _write(self, shown: TrackedFrame) -> None:
         frame = bgr_of(shown.frame)
         if self._box and shown.tracks:
-            frame = with_boxes(frame, shown.tracks)
+            tracks = list(shown.tracks.values())
+            frame = draw(frame, tracks, {"lost": [track.lost for track in tracks]})
         picture = to_i420(frame)
         height, width = picture.shape[0] * 2 // 3, picture.shape[1]
         age_s = time.monotonic() - shown.captured_s
@@ -314,18 +315,6 @@ def open_link(context: Context) -> Sender:
         context.say,
         bitrate_kbps=options.stream_kbps,
     )
-
-
-def with_boxes(frame: np.ndarray, tracks: Dict[int, Track]) -> np.ndarray:
-    """A copy of a frame with the boxes drawn."""
-    frame = frame.copy()
-    for track in tracks.values():
-        if not np.isfinite(track.box).all():
-            continue
-        x, y, w, h = track.box
-        corners = [int(round(max(-1e4, min(1e4, v)))) for v in (x, y, x + w, y + h)]
-        cv2.rectangle(frame, tuple(corners[:2]), tuple(corners[2:]), COLOURS[bool(track.lost)], 2)
-    return frame
 
 
 def to_i420(frame: np.ndarray) -> np.ndarray:

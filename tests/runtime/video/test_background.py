@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from runtime.errors import BadOutput
-from runtime.video.background import WAITING_FRAMES, BackgroundVideo
-from runtime.video.save import Video
+from runtime.video.save import WAITING_FRAMES, BackgroundVideo, Video
 from tests.runtime.video.test_save import ticks
 from tests.support.streams import scene
 

@@ -67,18 +67,6 @@ def test_a_trail_leads_through_its_points_in_the_targets_colour():
     assert np.abs(picture[180, 160] - np.array(TARGETS[0])).max() < 30
 
 
-def test_a_blurred_target_cannot_be_recognised_and_the_rest_is_untouched():
-    noise = np.random.RandomState(3).randint(0, 256, (240, 320, 3)).astype(np.uint8)
-    picture = draw(noise, Track((100.4, 80, 60, 50), 0.9), dict(blur=True))
-    outside = np.ones((240, 320), bool)
-    outside[80:130, 100:161] = False
-    assert (picture[outside] == noise[outside]).all()
-    assert picture[80:130, 100:160].std() < noise[80:130, 100:160].std() / 4
-    tracks = [Track((-30, -30, 50, 50), 0.9), Track((500, 5, 9, 9), 0.9)]
-    partly = draw(noise, tracks, dict(blur=True))
-    assert (partly[:20, :20] != noise[:20, :20]).any()
-
-
 def test_the_frame_is_left_as_it_was():
     frame = np.full((144, 176, 3), 77, np.uint8)
     out = draw(frame, Track((40, 40, 30, 30), 0.5), INFO)

@@ -11,7 +11,7 @@ from tests.runtime.video.test_sources import write_pictures, write_video
 from tests.support.streams.process import ROOT, environment
 
 READ_ALL = (
-    "import sys; from runtime.video.quiet import quiet; quiet()\n"
+    "import sys; from runtime.cli.progress import quiet; quiet()\n"
     "from runtime.errors import BadSource\n"
     "from runtime.video.sources import open_source\n"
     "count = 0\n"

@@ -163,7 +163,7 @@ def test_a_file_that_is_no_video_is_refused_in_one_sentence(tmp_path, content, w
 def test_a_refused_file_leaves_standard_error_to_the_command_line(tmp_path, planes):
     (tmp_path / "a.mp4").write_bytes(b"\0\0\0\x10ftypisom" + bytes(500))
     code = (
-        "import sys; from runtime.video.quiet import quiet; quiet()\n"
+        "import sys; from runtime.cli.progress import quiet; quiet()\n"
         "from runtime.video.sources import open_source\n"
         f"try: open_source(sys.argv[1], planes={planes})\n"
         "except Exception as error: print(error)\n"

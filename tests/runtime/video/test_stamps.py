@@ -7,28 +7,27 @@ import sys
 import numpy as np
 import pytest
 
-from runtime.video import stamps
-from runtime.video.cameras import Camera, Stream
-from runtime.video.stamps import CaptureClock
+from runtime.video import cameras
+from runtime.video.cameras import Camera, CaptureClock, Stream
 from tests.support.streams import camera
 from tests.support.streams.process import ROOT
 
 
 def test_a_driver_s_stamp_is_the_capture_time():
-    assert CaptureClock(stamps.MONOTONIC).captured_s(99.95e3, 100.0) == pytest.approx(99.95)
+    assert CaptureClock(cameras.MONOTONIC).captured_s(99.95e3, 100.0) == pytest.approx(99.95)
 
 
 @pytest.mark.parametrize("stamp_ms", [0.0, -1.0, np.nan, np.inf, 100.5e3, 97.0e3, 1.7e12])
 def test_a_stamp_that_cannot_be_leaves_the_arrival(stamp_ms):
-    assert CaptureClock(stamps.MONOTONIC).captured_s(stamp_ms, 100.0) == 100.0
+    assert CaptureClock(cameras.MONOTONIC).captured_s(stamp_ms, 100.0) == 100.0
 
 
 def test_without_stamps_the_arrival_is_told():
-    assert CaptureClock(stamps.NONE).captured_s(99.95e3, 100.0) == 100.0
+    assert CaptureClock(cameras.NONE).captured_s(99.95e3, 100.0) == 100.0
 
 
 def test_a_sender_s_frames_are_as_late_as_they_are_behind_the_fastest_one():
-    clock, random = CaptureClock(stamps.SENDER), np.random.RandomState(3)
+    clock, random = CaptureClock(cameras.SENDER), np.random.RandomState(3)
     late_s = random.uniform(0.0, 0.08, 300)
     late_s[20] = 0.0
     told = []
@@ -41,7 +40,7 @@ def test_a_sender_s_frames_are_as_late_as_they_are_behind_the_fastest_one():
 
 
 def test_a_sender_that_starts_again_is_followed():
-    clock = CaptureClock(stamps.SENDER)
+    clock = CaptureClock(cameras.SENDER)
     for number in range(50):
         clock.captured_s(60e3 + number * 33.0, 100.0 + number * 0.033)
     assert clock.captured_s(33.0, 103.0) == 103.0
@@ -49,9 +48,9 @@ def test_a_sender_that_starts_again_is_followed():
 
 
 def test_which_sources_have_stamps():
-    assert Camera(0).stamps == stamps.MONOTONIC
-    assert Stream("RTSP://host/x").stamps == stamps.SENDER
-    assert Stream("http://host/x").stamps == stamps.NONE  # a frame rate may have made them up
+    assert Camera(0).stamps == cameras.MONOTONIC
+    assert Stream("RTSP://host/x").stamps == cameras.SENDER
+    assert Stream("http://host/x").stamps == cameras.NONE  # a frame rate may have made them up
 
 
 @pytest.mark.skipif(camera.compiler() is None, reason="no C compiler")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from runtime.errors import BadOutput
-from runtime.links.stream import protocol, sender
+from runtime.links.stream import sender
 from runtime.types import Track, TrackedFrame
 from tests.support.disks import small_disk
 from tests.support.ports import free_port
@@ -278,15 +278,3 @@ def test_without_gstreamer_the_sentence_says_what_to_install(monkeypatch, tmp_pa
     monkeypatch.setattr(sender, "PYTHONS", (str(empty),))
     with pytest.raises(BadOutput, match="python3-gi"):
         sender.open_sender(["udp://127.0.0.1:5600"], None, 30.0, False, lambda text: None)
-
-
-def test_both_ends_agree_on_the_header():
-    with open(sender.PROCESS) as file:
-        text = file.read()
-    assert f'HEADER = struct.Struct("{_format(protocol.HEADER)}")' in text
-    assert f'MAGIC = b"{protocol.MAGIC.decode()}"' in text
-    assert "FRAME, RECORD, STOP_RECORDING, END = 1, 2, 3, 4" in text
-
-
-def _format(header):
-    return header.format if isinstance(header.format, str) else header.format.decode()

@@ -4,6 +4,7 @@ A tracker reads the part of such a frame that it needs. Whoever looks at the who
 ``bgr_of``, which converts it once.
 """
 
+import contextlib
 import threading
 import time
 from functools import lru_cache
@@ -170,7 +171,7 @@ class JpegFrame(Picture):
         with self._lock:
             planes, known = self._planes(window, scale)
         if planes is None:
-            return self._whole(scale), scale
+            return self.bgr() if scale == 1 else self._decoded(scale), scale
         self.decode_ms += (time.perf_counter() - started) * 1e3
         return planes, known
 
@@ -186,10 +187,8 @@ class JpegFrame(Picture):
             self._decoder = decoder if decoder and decoder.open(self._data) else False
         if not self._decoder:
             return None, scale
-        for larger in (n for n in reversed(SCALES) if n <= scale):
-            if self._decoder.has(_around(window, larger), larger):
-                scale = larger
-                break
+        known = [n for n in SCALES if n <= scale and self._decoder.has(_around(window, n), n)]
+        scale = max(known, default=scale)
         try:
             planes: Planes = self._decoder.planes(_around(window, scale), scale)
         except DamagedJpeg:
@@ -198,22 +197,30 @@ class JpegFrame(Picture):
             return None, scale
         return planes, scale
 
-    def _whole(self, scale: int) -> np.ndarray:
-        """The whole frame at a scale."""
-        if scale == 1:
-            return self.bgr()
-        if scale not in self._reduced:
-            self._reduced[scale] = self._decoded(scale)
-        return self._reduced[scale]
-
     def _converted(self) -> np.ndarray:
         return self._decoded(1)
 
     def _decoded(self, scale: int) -> np.ndarray:
+        """The whole frame as BGR, at 1 / ``scale`` of its size; grey where it can't be decoded."""
+        if scale in self._reduced:
+            return self._reduced[scale]
         started = time.perf_counter()
-        pixels = _decoded(self._data, self.shape, scale)
+        height, width = -(-self.shape[0] // scale), -(-self.shape[1] // scale)
+        picture: Any = None
+        if simplejpeg is not None:
+            least = {"min_height": height, "min_width": width, "min_factor": scale}
+            with contextlib.suppress(ValueError):  # a kind of JPEG that it does not know
+                picture = simplejpeg.decode_jpeg(
+                    self._data, "BGR", fastdct=True, fastupsample=True, strict=False, **least
+                )
+        if picture is None:
+            picture = cv2.imdecode(self._data, REDUCED[scale])
+        if picture is None or picture.shape != (height, width, 3):
+            picture = np.full((height, width, 3), 128, np.uint8)
         self.decode_ms += (time.perf_counter() - started) * 1e3
-        return pixels
+        self._reduced[scale] = picture
+        bgr: np.ndarray = picture
+        return bgr
 
 
 AnyFrame = Union[np.ndarray, Picture]
@@ -300,32 +307,6 @@ def jpeg_shape(data: np.ndarray) -> Tuple[int, int, int]:
         if at + 9 > len(head) and len(head) < len(data):
             head = data.tobytes()
     raise ValueError("a JPEG without a size")
-
-
-def _decoded(data: np.ndarray, shape: Tuple[int, int, int], scale: int) -> np.ndarray:
-    """A JPEG as BGR, at 1 / ``scale`` of its size; grey where it can't be decoded."""
-    height, width = -(-shape[0] // scale), -(-shape[1] // scale)
-    picture: Any = None
-    if simplejpeg is not None:
-        try:
-            picture = simplejpeg.decode_jpeg(
-                data,
-                "BGR",
-                fastdct=True,
-                fastupsample=True,
-                min_height=height,
-                min_width=width,
-                min_factor=scale,
-                strict=False,
-            )
-        except ValueError:  # a kind of JPEG that it does not know
-            picture = None
-    if picture is None:
-        picture = cv2.imdecode(data, REDUCED[scale])
-    if picture is None or picture.shape != (height, width, 3):
-        picture = np.full((height, width, 3), 128, np.uint8)
-    bgr: np.ndarray = picture
-    return bgr
 
 
 @lru_cache(maxsize=1)

@@ -105,7 +105,7 @@ class Outputs:
             stop,
             write_row=self.write_row,
             recent_ms=self.profile.recent_ms,
-            latency_ms=lambda: self.profile.latency_ms(RECENT),
+            latency_ms=lambda: self.profile.figures("latency", RECENT),
             columns=COLUMNS[:-1],  # numbers alone
             can_record=any(files),
         )
@@ -179,16 +179,7 @@ class Outputs:
 
     def write_row(self, index: int, time_s: Optional[float], number: int, track: Track) -> None:
         """Write one target in one frame."""
-        row = (
-            (index, time_s)
-            + tuple(track.box)
-            + (
-                track.score,
-                number,
-                track.lost,
-                track.state,
-            )
-        )
+        row = (index, time_s) + tuple(track.box) + (track.score, number, track.lost, track.state)
         if index:
             self._scores += 1
             self._score_sum += float(track.score)
@@ -270,18 +261,17 @@ class Outputs:
                 self._network, source.given, source.name, **self._engine
             )
         ]
-        ms, count, score = self.profile.figures(), self._scores, self._score_sum
-        if ms and not count:
+        total, count, score = self.profile.figures("total"), self._scores, self._score_sum
+        if total and not count:
             lines.append("no target was tracked")
-        elif ms:
-            total = ms["total"]
+        elif total:
             lines.append(
                 "{median:.2f} ms a frame (median, p95 {p95:.2f}), {fps:.0f} FPS of tracking, "
                 "mean score {score:.2f}".format(
                     fps=1e3 / total["median"], score=score / count, **total
                 )
             )
-        latency = self.profile.latency_ms()
+        latency = self.profile.figures("latency")
         if latency:
             lines.append(
                 "glass to box: {median:.1f} ms (median, p95 {p95:.1f}, p99 {p99:.1f})".format(

@@ -2,7 +2,8 @@
 
 import time
 from collections import deque
-from typing import Deque, Dict, List, Mapping, Tuple
+from itertools import islice
+from typing import Deque, Dict, Mapping
 
 import numpy as np
 
@@ -14,33 +15,26 @@ BUSY = 0.7  # a thread that works for this share of the time limits the program
 class Profile:
     """Times of the last frames, milliseconds a step.
 
-    Args:
-        capacity: frames kept.
-
     ``wait`` is the time until the source gave the frame: of a recording, the time of decoding it.
     A live source captures and decodes in a thread of its own. ``total`` is the time from the frame
     to its boxes: crop, network, select and what lies between them. ``note`` adds the times of other
     steps.
     """
 
-    def __init__(self, capacity: int = KEPT) -> None:
+    def __init__(self) -> None:
         self.frames = 0
-        self._ms = np.zeros((capacity, len(STEPS)), np.float32)
-        self._notes: Dict[str, Deque[float]] = {}
-        self._threads: Dict[str, str] = {}
+        self._ms: Dict[str, Deque[float]] = {step: deque(maxlen=KEPT) for step in STEPS}
+        self._threads = dict.fromkeys(STEPS, "loop")
         self._busy_ms: Dict[str, float] = {}  # step -> sum over the whole run
         self._began = time.perf_counter()
 
     def add(self, wait_ms: float, step_ms: Mapping[str, float], total_ms: float) -> None:
         """Add one frame; ``step_ms`` is the tracker's own dict."""
-        row = self._ms[self.frames % len(self._ms)]
-        row[0] = wait_ms
-        row[1] = step_ms["crop"]
-        row[2] = step_ms["network"]
-        row[3] = step_ms["select"]
-        row[4] = total_ms
         self.frames += 1
-        self._busy_ms["wait"] = self._busy_ms.get("wait", 0.0) + wait_ms
+        for step in ("crop", "network", "select"):
+            self._ms[step].append(step_ms[step])
+        self.note("wait", wait_ms)
+        self._ms["total"].append(total_ms)
         self._busy_ms["tracking"] = self._busy_ms.get("tracking", 0.0) + total_ms
 
     def note(self, step: str, ms: float, thread: str = "loop", is_work: bool = True) -> None:
@@ -53,35 +47,30 @@ class Profile:
                 through several threads.
             is_work: False for what gives way to other work, which therefore limits nothing.
         """
-        if step not in self._notes:
-            self._notes[step] = deque(maxlen=KEPT)
+        if step not in self._ms:
+            self._ms[step] = deque(maxlen=KEPT)
             self._threads[step] = thread
-        self._notes[step].append(ms)
+        self._ms[step].append(ms)
         if thread and is_work:
             self._busy_ms[step] = self._busy_ms.get(step, 0.0) + ms
 
-    def figures(self) -> Dict[str, Dict[str, float]]:
-        """dict of step -> {"median", "p95", "p99"}, milliseconds; empty before the first frame."""
-        kept = self._ms[: min(self.frames, len(self._ms))]
-        if not len(kept):
+    def figures(self, step: str, frames: int = KEPT) -> Dict[str, float]:
+        """{"median", "p95", "p99"} of a step over the last frames, milliseconds; empty without any.
+
+        The step ``latency`` is the time from capture to boxes.
+        """
+        times = list(islice(reversed(self._ms.get(step, ())), frames))
+        if not times:
             return {}
-        return {step: _percentiles(kept[:, i]) for i, step in enumerate(STEPS)}
+        median, p95, p99 = np.percentile(times, (50, 95, 99))
+        return {"median": float(median), "p95": float(p95), "p99": float(p99)}
 
     def recent_ms(self, frames: int = 30) -> Dict[str, float]:
         """dict of step -> median over the last frames; empty before the first frame."""
-        last = np.arange(max(0, self.frames - frames), self.frames) % len(self._ms)
-        if not len(last):
+        if not self.frames:
             return {}
-        return dict(zip(STEPS, (float(v) for v in np.median(self._ms[last], axis=0))))
-
-    def latency_ms(self, frames: int = 0) -> Dict[str, float]:
-        """From capture to boxes over the last frames: median, p95, p99; empty without them.
-
-        Args:
-            frames: how many; 0 for all that are kept.
-        """
-        times = np.array(self._notes.get("latency", ()))[-frames:]
-        return _percentiles(times) if len(times) else {}
+        last = [list(islice(reversed(self._ms[step]), frames)) for step in STEPS]
+        return dict(zip(STEPS, np.median(last, axis=1).tolist()))
 
     def table(self, live: bool = False) -> str:
         """The figures as lines of text; steps that are not timed alone (on a GPU) are left out.
@@ -89,17 +78,14 @@ class Profile:
         Args:
             live: whether ``wait`` is waiting for a live source, else decoding.
         """
-        rows: List[Tuple[str, str, Dict[str, float]]] = []
-        for step, ms in self.figures().items():
+        lines = ["{:<8} {:>8} {:>8} {:>8}  {}".format("ms", "median", "p95", "p99", "thread")]
+        for step in list(STEPS) + sorted(set(self._ms) - set(STEPS)):
+            ms = self.figures(step)
             if step in ("crop", "network", "select") and not any(ms.values()):
                 continue
-            rows.append(("decode" if step == "wait" and not live else step, "loop", ms))
-        for step, times in sorted(self._notes.items()):
-            rows.append((step, self._threads[step], _percentiles(np.array(times))))
-        lines = ["{:<8} {:>8} {:>8} {:>8}  {}".format("ms", "median", "p95", "p99", "thread")]
-        for step, thread, ms in rows:
-            text = "{:<8} {median:8.3f} {p95:8.3f} {p99:8.3f}  {}".format(step, thread, **ms)
-            lines.append(text.rstrip())
+            name = "decode" if step == "wait" and not live else step
+            text = "{:<8} {median:8.3f} {p95:8.3f} {p99:8.3f}  {}"
+            lines.append(text.format(name, self._threads[step], **ms).rstrip())
         return "\n".join(lines)
 
     def program_line(self, live: bool, paced: bool) -> str:
@@ -133,8 +119,3 @@ class Profile:
         if most and others[most] > loop_ms:
             return most
         return max(in_loop, key=lambda step: in_loop[step])
-
-
-def _percentiles(values: np.ndarray) -> Dict[str, float]:
-    median, p95, p99 = np.percentile(values, (50, 95, 99))
-    return {"median": float(median), "p95": float(p95), "p99": float(p99)}

@@ -59,6 +59,8 @@ class Controller:
         recording_since: since when results and pictures go to the files, seconds of the monotonic
             clock; None while they do not.
         ended: True once the run is over.
+        can_record: as the argument.
+        newest: the newest frame, with the targets selected since; None before the first.
     """
 
     def __init__(
@@ -80,12 +82,12 @@ class Controller:
         self.ended = False
         self._targets, self._stop = targets, stop
         self._write_row, self._recent_ms = write_row, recent_ms
-        self._latency_ms, self._can_record = latency_ms, can_record
+        self._latency_ms, self.can_record = latency_ms, can_record
         self._run = secrets.token_hex(4)  # tells a browser that reconnects whether the run is new
         self._engine = targets.engine.describe()["engine"]
         self._changes = threading.Condition()
         self._version = 0  # grows with each frame and each change
-        self._newest: Optional[TrackedFrame] = None
+        self.newest: Optional[TrackedFrame] = None
         self._requests: Deque[Tuple[Future[Any], Callable[..., Any], Any]] = deque()
         self._wait_for_target = not source.live
         self._period_s = 0.0 if source.live else 1.0 / (source.fps or DEFAULT_FPS)
@@ -155,7 +157,7 @@ class Controller:
     def _change(self, tracked: Optional[TrackedFrame] = None) -> None:
         """Count a change and wake everybody who waits for one."""
         with self._changes:
-            self._newest = tracked or self._newest
+            self.newest = tracked or self.newest
             self._version += 1
             self._changes.notify_all()
 
@@ -179,9 +181,9 @@ class Controller:
         if box[2] < SMALLEST_PX or box[3] < SMALLEST_PX:  # on any frame
             raise Refused(422, f"a box must be at least {SMALLEST_PX:g} x {SMALLEST_PX:g} pixels")
         frames = self.buffer.since(index)
-        if not frames or self._newest is None:
+        if not frames or self.newest is None:
             raise Refused(410, f"frame {index} has expired; select on a newer one")
-        present = self._newest.tracks
+        present = self.newest.tracks
         if replaced is not None and replaced not in present:
             raise Refused(404, f"there is no target {replaced}")
         if replaced is None and len(present) >= MOST_TARGETS:
@@ -202,7 +204,7 @@ class Controller:
         if replaced is not None:
             self._targets.drop(replaced)
             del tracks[replaced]
-        self._newest = self._newest._replace(tracks=tracks)
+        self.newest = self.newest._replace(tracks=tracks)
         if self._wait_for_target:
             self.pause(False)
         return number
@@ -252,11 +254,11 @@ class Controller:
 
     def drop_target(self, number: int) -> None:
         """Stop tracking that target."""
-        if self._newest is None or number not in self._newest.tracks:
+        if self.newest is None or number not in self.newest.tracks:
             raise Refused(404, f"there is no target {number}")
         self._targets.drop(number)
-        tracks = {n: track for n, track in self._newest.tracks.items() if n != number}
-        self._newest = self._newest._replace(tracks=tracks)
+        tracks = {n: track for n, track in self.newest.tracks.items() if n != number}
+        self.newest = self.newest._replace(tracks=tracks)
 
     def pause(self, paused: bool) -> None:
         """Pause a recording, or resume it."""
@@ -268,7 +270,7 @@ class Controller:
 
     def record(self, on: bool) -> None:
         """Start or stop writing to the files that the command line named."""
-        if not self._can_record:
+        if not self.can_record:
             raise Refused(409, "no file to record to; start the run with --save or --results")
         if on != self.recording:
             self.recording_since = time.monotonic() if on else None
@@ -302,21 +304,6 @@ class Controller:
             self._changes.notify_all()
         return future
 
-    @property
-    def newest(self) -> Optional[TrackedFrame]:
-        """The newest frame, with the targets that were selected since; None before the first."""
-        return self._newest
-
-    @property
-    def can_record(self) -> bool:
-        """Whether the command line named files to record to."""
-        return self._can_record
-
-    @property
-    def fps(self) -> Optional[float]:
-        """Frames a second over the last frames; None while the run stands still."""
-        return self._fps()
-
     def notify(self) -> None:
         """Wake everybody who waits, although nothing changed."""
         self._change()
@@ -330,7 +317,7 @@ class Controller:
         with self._changes:
             if self._version == version and not self.ended:
                 self._changes.wait(timeout_s)
-            return self._version, self._newest
+            return self._version, self.newest
 
     def state(self, tracked: TrackedFrame) -> Dict[str, Any]:
         """All that is displayed beside the picture of ``tracked``, ready for JSON."""
@@ -347,12 +334,12 @@ class Controller:
             "paused": self.paused,
             "waiting": self._waiting_for(),
             "ended": self.ended,
-            "recording": {"can": self._can_record, "on": self.recording},
+            "recording": {"can": self.can_record, "on": self.recording},
             "source": source.name,
             "frames": source.frames,
             "network": self._targets.network.name,
             "engine": self._engine,
-            "fps": self._fps(),
+            "fps": self.fps,
             "ms": {name: round(steps[name], 3) for name in steps if name != "wait"},
             "latency_ms": {name: round(ms, 2) for name, ms in self._latency_ms().items()},
             "dropped": source.dropped,
@@ -381,7 +368,8 @@ class Controller:
         late_s = time.monotonic() - self._times[-1] if self._times else 0.0
         return "frames" if self.source.live and late_s > 1.0 else None
 
-    def _fps(self) -> Optional[float]:
+    @property
+    def fps(self) -> Optional[float]:
         """Frames a second over the last frames; None while the run stands still."""
         times = list(self._times)
         if self.paused or len(times) < 2 or time.monotonic() - times[-1] > 1.0:

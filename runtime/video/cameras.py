@@ -129,12 +129,7 @@ class CsiCamera:
     """
 
     def __init__(
-        self,
-        number: int,
-        width: int = 1280,
-        height: int = 720,
-        fps: int = 30,
-        planes: bool = False,
+        self, number: int, width: int = 1280, height: int = 720, fps: int = 30, planes: bool = False
     ) -> None:
         self.name = f"csi{number}"
         self.width, self.height, self.fps, self.planes = width, height, fps, planes

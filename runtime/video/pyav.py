@@ -60,10 +60,7 @@ def open_recording(path: str, decoder: str = hardware.SOFTWARE) -> Optional["AvC
 
 
 def open_stream(
-    address: str,
-    open_timeout_s: float,
-    read_timeout_s: float,
-    decoder: str = hardware.SOFTWARE,
+    address: str, open_timeout_s: float, read_timeout_s: float, decoder: str = hardware.SOFTWARE
 ) -> "AvCapture":
     """A capture of a stream; it is not open where nobody answers in time."""
     av = pyav()

@@ -138,11 +138,7 @@ class VideoFile(Recording):
     """
 
     def __init__(
-        self,
-        path: str,
-        log: Log = None,
-        planes: bool = False,
-        decoder: str = hardware.SOFTWARE,
+        self, path: str, log: Log = None, planes: bool = False, decoder: str = hardware.SOFTWARE
     ) -> None:
         _check_readable(path)
         if looks_like_text(path):

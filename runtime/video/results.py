@@ -20,7 +20,7 @@ import os
 import re
 import stat
 import sys
-from typing import Any, Callable, Dict, List, Optional, Sequence, Union
+from typing import Any, Callable, List, Optional, Sequence
 
 from runtime.errors import BadOutput
 from runtime.video.output_file import check_ending, check_folder, lock, why_not
@@ -83,19 +83,14 @@ class Results:
                 self.close()
                 raise
 
-    def write(self, row: Union[Dict[str, Any], Sequence[Any]]) -> None:
-        """Write one row: a dict by column names (missing ones stay empty), or values in order.
+    def write(self, row: Sequence[Any]) -> None:
+        """Write one row: its values in the columns' order.
 
         Raises:
             BadOutput: the disk is full, or the reader of a pipe went away. The lines written before
                 stay whole.
-            ValueError: an unknown column, or a wrong number of values.
+            ValueError: a wrong number of values.
         """
-        if isinstance(row, dict):
-            unknown = set(row) - set(self.columns)
-            if unknown:
-                raise ValueError("no such column: {}".format(", ".join(sorted(unknown))))
-            row = [row.get(name) for name in self.columns]
         if len(row) != len(self.columns):
             raise ValueError(f"{len(row)} values for {len(self.columns)} columns")
         self._write_line(self._to_line(self.columns, [_plain(value) for value in row]))

@@ -22,7 +22,7 @@ import numpy as np
 
 from runtime import DEFAULT_NETWORK, load_targets, load_tracker, precision
 from runtime.cli.boxes import first_boxes
-from runtime.cli.profile import Profile
+from runtime.cli.profile import STEPS, Profile
 from runtime.errors import HotpathError
 from runtime.video.sources import open_source
 from tests.fps import peers
@@ -89,7 +89,7 @@ def measure(options):
         "kernels": tracker.kernels_name,
         "threads": options.threads,
         "frames": profile.frames,
-        "ms": profile.figures(),
+        "ms": {step: profile.figures(step) for step in STEPS},
     }
     ours = report["ms"]["total"]["median"]
     report["outside_network"] = 1 - report["ms"]["network"]["median"] / ours
@@ -182,7 +182,7 @@ def _all_frames(source):
 
 def take_turns(tracker, peer, frames, box, count):
     """Run both over the same frames in blocks. Return our profile and the peer's milliseconds."""
-    profile, peer_ms = Profile(max(count, 1)), []
+    profile, peer_ms = Profile(), []
     for index in range(-WARM_UP, count, BLOCK):
         block = [(i + WARM_UP) % len(frames) for i in range(index, min(index + BLOCK, count))]
         for number in block:

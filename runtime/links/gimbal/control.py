@@ -211,9 +211,7 @@ class Control:
     """
 
     def __init__(
-        self,
-        settings: Dict[str, Dict[str, float]],
-        fov_deg: Tuple[float, Optional[float]],
+        self, settings: Dict[str, Dict[str, float]], fov_deg: Tuple[float, Optional[float]]
     ) -> None:
         limits = settings["limits"]
         self.pitch = Axis(settings, limits["pitch_rate"])

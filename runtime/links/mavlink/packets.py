@@ -145,10 +145,7 @@ class Gate:
     SENDERS = 10
 
     def __init__(
-        self,
-        wanted: FrozenSet[int],
-        signatures: Optional[Signatures] = None,
-        rate: float = 200.0,
+        self, wanted: FrozenSet[int], signatures: Optional[Signatures] = None, rate: float = 200.0
     ) -> None:
         self._wanted, self._signatures, self._rate = wanted, signatures, rate
         self._limits: OrderedDict[Tuple[int, int], Limit] = OrderedDict()

@@ -32,24 +32,10 @@ from runtime.types import TrackedFrame
 
 KEY_BYTES = 32
 WAIT_S = 0.05  # longest pause between two looks at what is due
-WANTED = frozenset(
-    (
-        0,  # HEARTBEAT: keeps a gimbal manager's link up
-        30,
-        33,  # ATTITUDE, GLOBAL_POSITION_INT of the vehicle
-        75,
-        76,  # COMMAND_INT, COMMAND_LONG
-        77,  # COMMAND_ACK of the gimbal manager
-        110,  # FILE_TRANSFER_PROTOCOL
-        111,  # TIMESYNC
-        280,
-        281,
-        285,  # gimbal manager and gimbal device
-        320,
-        321,
-        323,  # PARAM_EXT_REQUEST_READ, PARAM_EXT_REQUEST_LIST, PARAM_EXT_SET
-    )
-)
+# HEARTBEAT (keeps a gimbal manager's link up), ATTITUDE and GLOBAL_POSITION_INT of the vehicle,
+# COMMAND_INT, COMMAND_LONG, COMMAND_ACK of the gimbal manager, FILE_TRANSFER_PROTOCOL, TIMESYNC,
+# gimbal manager and device, PARAM_EXT_REQUEST_READ, PARAM_EXT_REQUEST_LIST, PARAM_EXT_SET
+WANTED = frozenset((0, 30, 33, 75, 76, 77, 110, 111, 280, 281, 285, 320, 321, 323))
 LATENCIES = 20000  # most that are kept for the summary
 
 

@@ -248,12 +248,7 @@ class Sender(Link):
         self._send(FRAME, picture, header)
         self.sent += 1
 
-    def _send(
-        self,
-        kind: int,
-        payload: Any,
-        header: Sequence[int] = (0, 0, 0, 0, 0, 0),
-    ) -> None:
+    def _send(self, kind: int, payload: Any, header: Sequence[int] = (0, 0, 0, 0, 0, 0)) -> None:
         data = memoryview(payload).cast("B") if len(payload) else b""
         pipe = self._process.stdin
         pipe.write(HEADER.pack(MAGIC, kind, *(tuple(header) + (len(data),))))

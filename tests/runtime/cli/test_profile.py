@@ -62,11 +62,12 @@ def test_work_that_gives_way_limits_nothing_and_decoding_elsewhere_does():
 
 def test_the_latency_is_of_the_last_frames():
     profile = Profile()
-    assert profile.latency_ms() == {}
+    assert profile.figures("latency") == {}
     for ms in (100.0, 10.0, 20.0, 30.0):
         profile.note("latency", ms, "")
-    assert profile.latency_ms(3)["median"] == 20.0
-    assert profile.latency_ms()["median"] == 25.0 and profile.latency_ms()["p99"] > 90.0
+    assert profile.figures("latency", 3)["median"] == 20.0
+    assert profile.figures("latency")["median"] == 25.0
+    assert profile.figures("latency")["p99"] > 90.0
 
 
 def test_frames_a_second_are_those_of_the_whole_program():

@@ -38,7 +38,7 @@ def test_csv_has_a_header_and_one_row_a_frame(tmp_path):
     path = tmp_path / "a.csv"
     with open_results(str(path)) as results:
         results.write((0, 0.0, 1.5, 2, 3, 4, np.float32(0.25)))
-        results.write({"frame": 1, "time_s": 1 / 30.0, "score": float("nan")})
+        results.write((1, 1 / 30.0) + (None,) * 4 + (float("nan"),))
         assert results.rows == 2
     assert path.read_text() == ("frame,time_s,x,y,w,h,score\n0,0.0,1.5,2,3,4,0.25\n1,0.0333,,,,,\n")
 
@@ -48,7 +48,7 @@ def test_jsonl_says_the_same(tmp_path):
     columns = COLUMNS + ("target", "lost")
     with open_results(str(path), columns) as results:
         results.write((0, 0.5, 1.25, 2, 3, 4, np.float64(0.5), "red, big", np.bool_(True)))
-        results.write({"frame": 1, "score": float("inf")})
+        results.write((1,) + (None,) * 5 + (float("inf"), None, None))
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     assert list(rows[0]) == list(columns)
     assert rows[0]["x"] == 1.25 and rows[0]["target"] == "red, big" and rows[0]["lost"] is True
@@ -67,8 +67,6 @@ def test_a_wrong_row_is_the_programmers_error(tmp_path):
     with open_results(str(tmp_path / "a.csv")) as results:
         with pytest.raises(ValueError):
             results.write((1, 2))
-        with pytest.raises(ValueError):
-            results.write({"frames": 1})
 
 
 def test_standard_output_is_csv():

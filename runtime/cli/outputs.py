@@ -86,36 +86,32 @@ class Outputs:
             if _wants_window(options):
                 self._window = window.Window(self._network)
                 self._player = Player(self._window, source, targets, say)
-            if options.page or options.mavlink:
-                self._open_control(targets, source, stop)
             if wanted_links(options):
-                self._open_links(source, first_frame, detector)
+                self._open_links(targets, source, stop, first_frame, detector)
         except HotpathError:
             self.close()
             raise
 
-    def _open_control(self, targets: Any, source: Any, stop: Any) -> None:
-        """Let the page and a ground station control the run."""
-        files = (self._options.results, self._options.save, self._options.record)
+    def _open_links(self, targets: Any, source: Any, stop: Any, *given: Any) -> None:
+        """Open the links; ``given`` are the first frame and the detector."""
+        from runtime.links.base import Context
         from runtime.links.control import Controller
 
-        self.control = Controller(
-            targets,
-            source,
-            stop,
-            write_row=self.write_row,
-            recent_ms=self.profile.recent_ms,
-            latency_ms=lambda: self.profile.figures("latency", RECENT),
-            columns=COLUMNS[:-1],  # numbers alone
-            can_record=any(files),
-        )
-
-    def _open_links(self, source: Any, frame: AnyFrame, detector: Optional[Detector]) -> None:
-        from runtime.links.base import Context
-
+        options, (frame, detector) = self._options, given
+        if options.page or options.mavlink:
+            self.control = Controller(
+                targets,
+                source,
+                stop,
+                write_row=self.write_row,
+                recent_ms=self.profile.recent_ms,
+                latency_ms=lambda: self.profile.figures("latency", RECENT),
+                columns=COLUMNS[:-1],  # numbers alone
+                can_record=any((options.results, options.save, options.record)),
+            )
         size = frame.shape[1], frame.shape[0]
         self._links = open_links(
-            Context(self._options, self.control, source.fps, size, self._network, say, detector)
+            Context(options, self.control, source.fps, size, self._network, say, detector)
         )
 
     def note_source(self, source: Any, pace: Any) -> None:

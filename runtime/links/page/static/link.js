@@ -28,11 +28,11 @@ export class Link {
     socket.binaryType = "arraybuffer";
     this.socket = socket;
     this.heard = performance.now();
-    socket.onmessage = (event) => this.#hear(socket, event.data);
+    socket.onmessage = (event) => this.#receive(socket, event.data);
     socket.onclose = () => this.#closed(socket);
   }
 
-  #hear(socket, data) {
+  #receive(socket, data) {
     if (socket !== this.socket) return;
     this.heard = performance.now();
     this.pauseMs = FIRST_PAUSE_MS;

@@ -1,10 +1,9 @@
-// The picture, and over it the boxes, trails and the box being drawn. All boxes are frame pixels.
+// The picture, and over it the boxes and the box being drawn. All boxes are frame pixels.
 
 // as in a saved video
 const COLOURS = ["#3cdc50", "#ffaa28", "#3caaff", "#ff6edc", "#f5eb3c", "#5aebff"];
 const LOST = "#ff4646";
 const DARK = "rgb(8 12 16 / .85)";
-const TRAIL_FRAMES = 75;
 
 export const colourOf = (number) => COLOURS[number % COLOURS.length];
 
@@ -21,15 +20,12 @@ export class View {
     this.draft = null; // the box being drawn
     this.selected = null;
     this.losses = new Map(); // target number -> {frame, time_s} of its loss
-    this.trails = new Map(); // target number -> [[frame, x, y], ...]
-    this.calm = matchMedia("(prefers-reduced-motion: reduce)");
     new ResizeObserver(() => this.draw()).observe(stage);
   }
 
   clear() {
     this.states.clear();
     this.losses.clear();
-    this.trails.clear();
     this.newest = null;
     this.draft = null;
     this.frozen = false;
@@ -40,14 +36,10 @@ export class View {
     this.states.set(state.frame, state);
     while (this.states.size > 12) this.states.delete(this.states.keys().next().value);
     for (const target of state.targets) {
-      this.#addToTrail(state.frame, target);
       if (!target.lost) this.losses.delete(target.number);
       else if (!this.losses.has(target.number)) {
         this.losses.set(target.number, { frame: state.frame, time_s: state.time_s });
       }
-    }
-    for (const number of this.trails.keys()) {
-      if (!state.targets.some((target) => target.number === number)) this.trails.delete(number);
     }
     if (state.frame === this.shown) {
       this.state = state;
@@ -84,16 +76,6 @@ export class View {
     this.shown = index;
     this.state = this.states.get(index) ?? this.state;
     this.draw();
-  }
-
-  #addToTrail(frame, target) {
-    if (!target.box || target.lost) return;
-    const trail = this.trails.get(target.number) ?? [];
-    const [x, y, w, h] = target.box;
-    if (trail.length && trail[trail.length - 1][0] >= frame) return;
-    trail.push([frame, x + w / 2, y + h / 2]);
-    while (trail.length && frame - trail[0][0] > TRAIL_FRAMES) trail.shift();
-    this.trails.set(target.number, trail);
   }
 
   // for how long a target has been lost in the frame that is shown
@@ -144,28 +126,10 @@ export class View {
     pen.clearRect(0, 0, width, height);
     if (!this.state || this.shown === null) return;
     const place = this.place();
-    if (!this.calm.matches) {
-      for (const [number, trail] of this.trails) this.#drawTrail(pen, place, number, trail);
-    }
     for (const target of this.state.targets) {
       if (target.box) this.#drawTarget(pen, place, target);
     }
     if (this.draft) this.#drawDraft(pen, place, this.draft);
-  }
-
-  #drawTrail(pen, place, number, trail) {
-    pen.strokeStyle = colourOf(number);
-    pen.lineWidth = 2.5;
-    pen.lineCap = "butt";
-    for (let n = 1; n < trail.length; n++) {
-      if (trail[n][0] > this.shown) break;
-      pen.globalAlpha = 0.75 * Math.max(0, 1 - (this.shown - trail[n][0]) / TRAIL_FRAMES);
-      pen.beginPath();
-      pen.moveTo(...onStage(place, trail[n - 1][1], trail[n - 1][2]));
-      pen.lineTo(...onStage(place, trail[n][1], trail[n][2]));
-      pen.stroke();
-    }
-    pen.globalAlpha = 1;
   }
 
   #drawTarget(pen, place, target) {

@@ -1,7 +1,7 @@
 """Structures, request numbers and constants of Linux's ``videodev2.h`` that a capture needs."""
 
 import ctypes
-from typing import Any
+from typing import Any, List, Tuple
 
 _u32, _long = ctypes.c_uint32, ctypes.c_long
 
@@ -11,51 +11,36 @@ IS_DAMAGED, CLOCK_MASK, MONOTONIC = 0x40, 0xE000, 0x2000  # flags of a buffer
 FULL_RANGE, BT709 = 1, 2  # of Format.quantization and .encoding
 
 
+def _numbers(names: str) -> List[Tuple[str, Any]]:
+    """Fields of 32 bits."""
+    return [(name, _u32) for name in names.split()]
+
+
 class Capability(ctypes.Structure):
     """``v4l2_capability``."""
 
-    _fields_ = [
-        ("driver", ctypes.c_char * 16),
-        ("card", ctypes.c_char * 32),
-        ("bus", ctypes.c_char * 32),
-        ("version", _u32),
-        ("capabilities", _u32),
-        ("device_caps", _u32),
-        ("reserved", _u32 * 3),
-    ]
+    _fields_ = (
+        [("driver", ctypes.c_char * 16), ("card", ctypes.c_char * 32), ("bus", ctypes.c_char * 32)]
+        + _numbers("version capabilities device_caps")
+        + [("reserved", _u32 * 3)]
+    )
 
 
 class FormatName(ctypes.Structure):
     """``v4l2_fmtdesc``."""
 
-    _fields_ = [
-        ("index", _u32),
-        ("type", _u32),
-        ("flags", _u32),
-        ("description", ctypes.c_char * 32),
-        ("pixels", _u32),
-        ("code", _u32),
-        ("reserved", _u32 * 3),
-    ]
+    _fields_ = (
+        _numbers("index type flags")
+        + [("description", ctypes.c_char * 32)]
+        + [("pixels", _u32), ("code", _u32), ("reserved", _u32 * 3)]
+    )
 
 
 class Picture(ctypes.Structure):
     """``v4l2_pix_format``."""
 
-    _fields_ = [
-        ("width", _u32),
-        ("height", _u32),
-        ("pixels", _u32),
-        ("field", _u32),
-        ("row_bytes", _u32),
-        ("bytes", _u32),
-        ("colorspace", _u32),
-        ("private", _u32),
-        ("flags", _u32),
-        ("encoding", _u32),
-        ("quantization", _u32),
-        ("transfer", _u32),
-    ]
+    _fields_ = _numbers("width height pixels field row_bytes bytes colorspace private flags")
+    _fields_ += _numbers("encoding quantization transfer")
 
 
 class _FormatOf(ctypes.Union):
@@ -77,24 +62,13 @@ class Fraction(ctypes.Structure):
 class Rate(ctypes.Structure):
     """``v4l2_streamparm`` of a capture."""
 
-    _fields_ = [
-        ("type", _u32),
-        ("capability", _u32),
-        ("mode", _u32),
-        ("interval", Fraction),
-        ("rest", _u32 * 46),
-    ]
+    _fields_ = _numbers("type capability mode") + [("interval", Fraction), ("rest", _u32 * 46)]
 
 
 class Interval(ctypes.Structure):
     """``v4l2_frmivalenum``; of a range, ``least`` is the shortest interval."""
 
-    _fields_ = [
-        ("index", _u32),
-        ("pixels", _u32),
-        ("width", _u32),
-        ("height", _u32),
-        ("type", _u32),
+    _fields_ = _numbers("index pixels width height type") + [
         ("least", Fraction),
         ("rest", _u32 * 4),
         ("reserved", _u32 * 2),
@@ -114,22 +88,12 @@ class _Place(ctypes.Union):
 class Buffer(ctypes.Structure):
     """``v4l2_buffer``."""
 
-    _fields_ = [
-        ("index", _u32),
-        ("type", _u32),
-        ("used", _u32),
-        ("flags", _u32),
-        ("field", _u32),
-        ("seconds", _long),
-        ("microseconds", _long),
-        ("timecode", _u32 * 4),
-        ("sequence", _u32),
-        ("memory", _u32),
-        ("at", _Place),
-        ("length", _u32),
-        ("reserved", _u32),
-        ("request", _u32),
-    ]
+    _fields_ = (
+        _numbers("index type used flags field")
+        + [("seconds", _long), ("microseconds", _long), ("timecode", _u32 * 4)]
+        + [("sequence", _u32), ("memory", _u32), ("at", _Place)]
+        + _numbers("length reserved request")
+    )
 
 
 def _number(direction: int, code: int, structure: Any) -> int:

@@ -1,38 +1,26 @@
 """Read the numbers of the gimbal's control from TOML; every key is explained in gimbal.toml."""
 
 import pathlib
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Optional, Tuple
 
 from boards import toml
 from runtime.errors import HotpathError
 
 DEFAULTS = pathlib.Path(__file__).resolve().parent / "gimbal.toml"
 
-RANGES = {  # key -> lowest, highest value
-    "pid": {
-        "kp": (0.0, 50.0),
-        "ki": (0.0, 50.0),
-        "kd": (0.0, 5.0),
-        "integral": (0.0, 360.0),
-        "feed_forward": (0.0, 2.0),
-    },
-    "target": {"alpha": (0.01, 1.0), "beta": (0.0, 1.0), "rate": (0.0, 720.0)},
+RANGES: Dict[str, Dict[str, Tuple[float, float]]] = {  # key -> lowest, highest value
+    "pid": dict(kp=(0, 50), ki=(0, 50), kd=(0, 5), integral=(0, 360), feed_forward=(0, 2)),
+    "target": {"alpha": (0.01, 1), "beta": (0, 1), "rate": (0, 720)},
     "limits": {
-        "yaw_rate": (0.1, 720.0),
-        "pitch_rate": (0.1, 720.0),
-        "slew": (1.0, 1e5),
-        "dead_band": (0.0, 20.0),
-        "pitch_min": (-180.0, 180.0),
-        "pitch_max": (-180.0, 180.0),
+        "yaw_rate": (0.1, 720),
+        "pitch_rate": (0.1, 720),
+        "slew": (1, 1e5),
+        "dead_band": (0, 20),
+        "pitch_min": (-180, 180),
+        "pitch_max": (-180, 180),
     },
-    "delay": {"command": (0.0, 2.0), "feedback": (0.0, 10.0)},
-    "lost": {
-        "unsure": (0.0, 1.0),
-        "unsure_gain": (0.0, 1.0),
-        "hold": (0.0, 60.0),
-        "coast": (0.0, 60.0),
-        "link": (0.1, 60.0),
-    },
+    "delay": {"command": (0, 2), "feedback": (0, 10)},
+    "lost": dict(unsure=(0, 1), unsure_gain=(0, 1), hold=(0, 60), coast=(0, 60), link=(0.1, 60)),
 }
 
 
@@ -65,18 +53,12 @@ def load_settings(path: Optional[str] = None) -> Dict[str, Dict[str, float]]:
 def _check(settings: Dict[str, Any], path: Any) -> None:
     for section, values in settings.items():
         if section not in RANGES or not isinstance(values, dict):
-            raise BadSettings(
-                "{}: unknown section [{}]; there are {}".format(
-                    path, section, ", ".join(sorted(RANGES))
-                )
-            )
+            there = ", ".join(sorted(RANGES))
+            raise BadSettings(f"{path}: unknown section [{section}]; there are {there}")
         for key, value in values.items():
             if key not in RANGES[section]:
-                raise BadSettings(
-                    "{}: unknown key {} in [{}]; there are {}".format(
-                        path, key, section, ", ".join(sorted(RANGES[section]))
-                    )
-                )
+                there = ", ".join(sorted(RANGES[section]))
+                raise BadSettings(f"{path}: unknown key {key} in [{section}]; there are {there}")
             low, high = RANGES[section][key]
             good = isinstance(value, (int, float)) and not isinstance(value, bool)
             if not good or not low <= value <= high:

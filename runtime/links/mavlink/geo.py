@@ -8,7 +8,7 @@ height, and computes what both mean on the ground.
 """
 
 import math
-from typing import List, Optional, Sequence, Tuple, TypeVar
+from typing import Any, Dict, List, Optional, Sequence, Tuple, TypeVar
 
 from runtime.links.gimbal.angles import Vector, ray_of, turned
 from runtime.links.mavlink.messages import Message, Outgoing, View
@@ -132,50 +132,35 @@ class Geo:
         if found is None or view is None or view.track is None:
             return []
         latitude, longitude, altitude, away, error = found
-        return [
-            (
-                "CAMERA_TRACKING_GEO_STATUS",
-                {
-                    "tracking_status": tracking_status(view.track),
-                    "lat": int(round(latitude * 1e7)),
-                    "lon": int(round(longitude * 1e7)),
-                    "alt": altitude,
-                    "h_acc": error,
-                    "v_acc": GROUND_ERROR_M,
-                    "vel_n": NAN,
-                    "vel_e": NAN,
-                    "vel_d": NAN,
-                    "vel_acc": NAN,
-                    "dist": away,
-                    "hdg": NAN,
-                    "hdg_acc": NAN,
-                },
-            )
-        ]
+        unknown = dict.fromkeys(("vel_n", "vel_e", "vel_d", "vel_acc", "hdg", "hdg_acc"), NAN)
+        fields = dict(
+            unknown,
+            tracking_status=tracking_status(view.track),
+            lat=int(round(latitude * 1e7)),
+            lon=int(round(longitude * 1e7)),
+            alt=altitude,
+            h_acc=error,
+            v_acc=GROUND_ERROR_M,
+            dist=away,
+        )
+        return [("CAMERA_TRACKING_GEO_STATUS", fields)]
 
     def fov_status(self, view: Optional[View], now: float) -> List[Outgoing]:
         """[CAMERA_FOV_STATUS], or an empty list while the vehicle's position is unknown."""
         if view is None or self._position is None or now - self._position[0] > FRESH_S:
             return []
         _, latitude, longitude, altitude, _ = self._position
-        unknown = 0x7FFFFFFF
-        return [
-            (
-                "CAMERA_FOV_STATUS",
-                {
-                    "time_boot_ms": boot_ms(view.captured_s),
-                    "lat_camera": int(latitude * 1e7),
-                    "lon_camera": int(longitude * 1e7),
-                    "alt_camera": int(altitude * 1e3),
-                    "lat_image": unknown,
-                    "lon_image": unknown,
-                    "alt_image": unknown,
-                    "q": [NAN] * 4,
-                    "hfov": self._fov_deg[0],
-                    "vfov": self._fov_deg[1],
-                },
-            )
-        ]
+        fields: Dict[str, Any] = dict.fromkeys(("lat_image", "lon_image", "alt_image"), 0x7FFFFFFF)
+        fields.update(
+            time_boot_ms=boot_ms(view.captured_s),
+            lat_camera=int(latitude * 1e7),
+            lon_camera=int(longitude * 1e7),
+            alt_camera=int(altitude * 1e3),
+            q=[NAN] * 4,
+            hfov=self._fov_deg[0],
+            vfov=self._fov_deg[1],
+        )
+        return [("CAMERA_FOV_STATUS", fields)]
 
 
 def _keep(history: List[Entry], entry: Entry) -> None:

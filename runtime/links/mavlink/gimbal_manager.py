@@ -139,14 +139,8 @@ class GimbalManager:
         asked_s = now - self._attitude_asked_at
         if self.up and self.manager is not None and stale and asked_s >= ASK_S:
             self._attitude_asked_at = now
-            out.append(
-                self._command(
-                    self.manager,
-                    m.CMD_SET_MESSAGE_INTERVAL,
-                    m.GIMBAL_DEVICE_ATTITUDE_STATUS,
-                    ATTITUDE_US,
-                )
-            )
+            asked = m.GIMBAL_DEVICE_ATTITUDE_STATUS, ATTITUDE_US
+            out.append(self._command(self.manager, m.CMD_SET_MESSAGE_INTERVAL, *asked))
         return out
 
     def _claim(self, now: float, manager: Component, who: Component) -> List[Outgoing]:
@@ -154,17 +148,8 @@ class GimbalManager:
         if now - self._claimed_at < ASK_S:
             return []
         self._claimed_at = now
-        return [
-            self._command(
-                manager,
-                m.CMD_DO_GIMBAL_MANAGER_CONFIGURE,
-                who[0],
-                who[1],
-                -1.0,
-                -1.0,
-                device=self._device,
-            )
-        ]
+        command, values = m.CMD_DO_GIMBAL_MANAGER_CONFIGURE, who + (-1.0, -1.0)
+        return [self._command(manager, command, *values, device=self._device)]
 
     def _steer(self, now: float, manager: Component) -> Outgoing:
         """The rates that bring the camera to the target."""

@@ -115,15 +115,8 @@ def _part(frame: np.ndarray, point: Tuple[float, float], size: float) -> Optiona
     centre = ((point[0] - left) * scale, (point[1] - top) * scale)
     mask = _first_guess(small.shape[:2], centre, size * scale / 2)
     try:
-        cv2.grabCut(
-            small,
-            mask,
-            None,
-            np.zeros((1, 65)),
-            np.zeros((1, 65)),
-            ITERATIONS,
-            cv2.GC_INIT_WITH_MASK,
-        )
+        models = np.zeros((1, 65)), np.zeros((1, 65))
+        cv2.grabCut(small, mask, None, *models, ITERATIONS, cv2.GC_INIT_WITH_MASK)
     except cv2.error:  # the region has only one colour
         return None
     inside = ((mask == cv2.GC_FGD) | (mask == cv2.GC_PR_FGD)).astype(np.uint8)

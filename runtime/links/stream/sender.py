@@ -236,16 +236,9 @@ class Sender(Link):
             frame = draw(frame, tracks, {"lost": [track.lost for track in tracks]})
         picture = to_i420(frame)
         height, width = picture.shape[0] * 2 // 3, picture.shape[1]
-        age_s = time.monotonic() - shown.captured_s
-        header = (
-            int(shown.captured_s * 1e9),
-            int((time.time() - age_s) * 1e6),
-            shown.index,
-            width,
-            height,
-            int(self._fps * 1000),
-        )
-        self._send(FRAME, picture, header)
+        unix_s = time.time() - (time.monotonic() - shown.captured_s)
+        times = int(shown.captured_s * 1e9), int(unix_s * 1e6)
+        self._send(FRAME, picture, (*times, shown.index, width, height, int(self._fps * 1000)))
         self.sent += 1
 
     def _send(self, kind: int, payload: Any, header: Sequence[int] = (0, 0, 0, 0, 0, 0)) -> None:

@@ -28,8 +28,7 @@ def open_detector(options: argparse.Namespace) -> Optional[Detector]:
     if not options.classes and (options.all or not options.mavlink):
         raise BadNetwork(
             f"--detector {options.detector} needs to know what to find; give --class too, such as "
-            "--class "
-            "person"
+            "--class person"
         )
     if options.reid and not options.all:
         raise BadNetwork("--reid tells several targets apart; give --all too")

@@ -36,8 +36,7 @@ STAMPED = ("rtsp:", "rtp:", "udp:", "srt:")
 CSI_PIPELINE = (
     "nvarguscamerasrc sensor-id={number} ! "
     "video/x-raw(memory:NVMM),width={width},height={height},framerate={fps}/1,format=NV12 ! "
-    "nvvidconv ! {output} ! "
-    "appsink drop=1 max-buffers=1 sync=false"
+    "nvvidconv ! {output} ! appsink drop=1 max-buffers=1 sync=false"
 )
 CSI_NV12 = "video/x-raw,format=NV12"
 CSI_BGR = "video/x-raw,format=BGRx ! videoconvert ! video/x-raw,format=BGR"
@@ -87,8 +86,7 @@ class Camera:
         if not capture.isOpened():
             raise NoCamera(
                 f"{self.name}: {self.path} is there but gives no video; it may be in use or no "
-                "camera; "
-                "see --list-cameras"
+                "camera; see --list-cameras"
             )
         if self.size is not None:
             capture.set(cv2.CAP_PROP_FRAME_WIDTH, self.size[0])
@@ -146,9 +144,8 @@ class CsiCamera:
         if not has_gstreamer():
             raise NoCamera(
                 f"{self.name}: a CSI camera needs OpenCV with GStreamer, and this OpenCV "
-                f"{cv2.__version__} has none; on a "
-                "Jetson use the system's own (make the environment with "
-                "--system-site-packages)"
+                f"{cv2.__version__} has none; on a Jetson use the system's own (make the "
+                "environment with --system-site-packages)"
             )
         if self.planes:
             capture = cv2.VideoCapture(self.pipeline(CSI_NV12), cv2.CAP_GSTREAMER)
@@ -209,8 +206,7 @@ class Stream:
         if not capture.isOpened():
             raise BadSource(
                 f"{self.name}: no stream there (nobody answered within {self.open_timeout_s:g} s, "
-                "or it is no video); check the "
-                "address and that the sender runs"
+                "or it is no video); check the address and that the sender runs"
             )
         return capture
 

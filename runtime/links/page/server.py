@@ -367,8 +367,7 @@ def _policy(host: str) -> str:
     sockets = f" ws://{host} wss://{host}" if re.match(r"[\w.:\[\]-]+$", host) else ""
     return (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
-        f"connect-src 'self'{sockets}; base-uri 'none'; form-action 'none'; "
-        "frame-ancestors 'none'"
+        f"connect-src 'self'{sockets}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
 
 

@@ -87,18 +87,11 @@ def _add_detector(group: argparse._ArgumentGroup) -> None:
 def _add_network(group: argparse._ArgumentGroup) -> None:
     text = f"the network (default: the bundle's or the board's, else {DEFAULT_NETWORK})"
     _value(group, "--network NAME|FILE.toml", text)
-    group.add_argument(
-        "--networks-dir",
-        default=os.environ.get("NETWORKS_DIR"),
-        metavar="DIR",
-        help="folder with the networks' files (default: the variable NETWORKS_DIR)",
-    )
-    group.add_argument(
-        "--engine",
-        default="auto",
-        choices=engines.choices(),
-        help="what runs the network (default: the best one that is installed)",
-    )
+    text, folder = "folder with the networks' files", os.environ.get("NETWORKS_DIR")
+    text += " (default: the variable NETWORKS_DIR)"
+    group.add_argument("--networks-dir", default=folder, metavar="DIR", help=text)
+    text = "what runs the network (default: the best one that is installed)"
+    group.add_argument("--engine", default="auto", choices=engines.choices(), help=text)
     _choice(
         group,
         "--precision",
@@ -109,11 +102,8 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
     _value(group, "--threads N", "threads that run the network", engines.THREADS, type=count)
     _value(group, "--bundle DIR", "folder that `make engine` wrote for this board")
     _value(group, "--board NAME", "use the bundle of this board")
-    group.add_argument(
-        "--simulate",
-        choices=("model", "rtl"),
-        help="simulate the FPGA --board: its definition in NumPy, or its RTL",
-    )
+    text = "simulate the FPGA --board: its definition in NumPy, or its RTL"
+    group.add_argument("--simulate", choices=("model", "rtl"), help=text)
     _either(
         group,
         "recover",

@@ -59,6 +59,7 @@ class Controller:
         recording_since: since when results and pictures go to the files, seconds of the monotonic
             clock; None while they do not.
         ended: True once the run is over.
+        targets: as the argument.
         can_record: as the argument.
         newest: the newest frame, with the targets selected since; None before the first.
     """
@@ -80,7 +81,7 @@ class Controller:
         self.paused = False
         self.recording_since: Optional[float] = time.monotonic()
         self.ended = False
-        self._targets, self._stop = targets, stop
+        self.targets, self._stop = targets, stop
         self._write_row, self._recent_ms = write_row, recent_ms
         self._latency_ms, self.can_record = latency_ms, can_record
         self._run = secrets.token_hex(4)  # tells a browser that reconnects whether the run is new
@@ -189,74 +190,31 @@ class Controller:
         if replaced is None and len(present) >= MOST_TARGETS:
             raise Refused(409, f"{MOST_TARGETS} targets are the most; drop one first")
         box = _selected_box(box, frames[0].frame.shape)
-        number: int = self._targets.add(frames[0].frame, box)
+        number: int = self.targets.add(frames[0].frame, box)
         track = Track(box, GIVEN_SCORE)
         try:
             self._write_row(frames[0].index, frames[0].time_s, number, track)
             for tracked in _evenly_spread(frames[1:], CATCH_UP_FRAMES):
-                track = self._targets.follow(number, tracked.frame)
+                track = self.targets.follow(number, tracked.frame)
                 self._write_row(tracked.index, tracked.time_s, number, track)
         except HotpathError:
-            self._targets.drop(number)
+            self.targets.drop(number)
             raise
         tracks = dict(present)
         tracks[number] = track
         if replaced is not None:
-            self._targets.drop(replaced)
+            self.targets.drop(replaced)
             del tracks[replaced]
         self.newest = self.newest._replace(tracks=tracks)
         if self._wait_for_target:
             self.pause(False)
         return number
 
-    def settled_boxes(
-        self,
-        frame: np.ndarray,
-        boxes: Sequence[Sequence[float]],
-        starts: int,
-        searches: int,
-        budget_s: float,
-    ) -> List[Optional[Box]]:
-        """Where targets that are started in boxes end in the same frame.
-
-        Args:
-            frame: as ``Tracker.init`` takes it.
-            boxes: (x, y, w, h) each, pixels of the frame.
-            starts: how often each is started, every time where it was found.
-            searches: after each start.
-            budget_s: no other box is begun after that time.
-
-        Returns:
-            the results of the first of the boxes, at least one; None where the network failed.
-        """
-        ends_s = time.monotonic() + budget_s
-        found: List[Optional[Box]] = []
-        for box in boxes:
-            try:
-                found.append(
-                    self._settled_box(frame, checked_box(box, frame.shape), starts, searches)
-                )
-            except HotpathError:
-                found.append(None)
-            if time.monotonic() > ends_s:
-                break
-        return found
-
-    def _settled_box(self, frame: np.ndarray, box: Box, starts: int, searches: int) -> Box:
-        for _ in range(starts):
-            number = self._targets.add(frame, box)
-            try:
-                for _ in range(searches):
-                    box = self._targets.follow(number, frame).box
-            finally:
-                self._targets.drop(number)
-        return box
-
     def drop_target(self, number: int) -> None:
         """Stop tracking that target."""
         if self.newest is None or number not in self.newest.tracks:
             raise Refused(404, f"there is no target {number}")
-        self._targets.drop(number)
+        self.targets.drop(number)
         tracks = {n: track for n, track in self.newest.tracks.items() if n != number}
         self.newest = self.newest._replace(tracks=tracks)
 
@@ -337,7 +295,7 @@ class Controller:
             "recording": {"can": self.can_record, "on": self.recording},
             "source": source.name,
             "frames": source.frames,
-            "network": self._targets.network.name,
+            "network": self.targets.network.name,
             "engine": self._engine,
             "fps": self.fps,
             "ms": {name: round(steps[name], 3) for name in steps if name != "wait"},

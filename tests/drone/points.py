@@ -15,19 +15,12 @@ import numpy as np
 
 from runtime import load_targets
 from runtime.detect import load_detector
-from runtime.links.control import Controller
-from runtime.links.mavlink.point import SEARCHES, STARTS, find_box
+from runtime.links.mavlink.point import find_box, settled_boxes
 from tests.drone.conversation import Clip, overlap
 
 OFF_CENTRE = {"centre": 0.0, "middle": 0.25}  # farthest from it, shares of the target's sides
 SMALLEST_PX = 6
 FEWEST_FRAMES = 20  # after a start
-
-
-class Still:
-    """A source that is not read."""
-
-    live, fps = True, None
 
 
 class Judge:
@@ -41,15 +34,12 @@ class Judge:
     def __init__(self, network, frames):
         self.frames = frames
         self.targets = load_targets(network)
-        self._controller = Controller(
-            self.targets, Still(), None, lambda *row: None, dict, (), False
-        )
 
     def box_at(self, frame, point, detector=None):
         """As a click finds it, without a limit of time."""
 
         def settle(boxes):
-            return self._controller.settled_boxes(frame, boxes, STARTS, SEARCHES, 60.0)
+            return settled_boxes(self.targets, frame, boxes, 60.0)
 
         return find_box(frame, point, settle, detector)
 

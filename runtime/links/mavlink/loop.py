@@ -19,7 +19,7 @@ from runtime.detect import Detector
 from runtime.errors import BadOutput, HotpathError
 from runtime.links.control import Controller
 from runtime.links.mavlink.messages import Picture, View
-from runtime.links.mavlink.point import SEARCHES, STARTS, find_box
+from runtime.links.mavlink.point import find_box, settled_boxes
 from runtime.pictures import bgr_of
 from runtime.types import Box, Track, TrackedFrame
 
@@ -204,9 +204,8 @@ class Loop:
         """Where targets in these boxes end; the frame loop searches a few of them at a time."""
         found: List[Optional[Box]] = []
         while len(found) < len(tried) and (not found or time.monotonic() < ends_s):
-            call = self._controller.call(
-                self._controller.settled_boxes, frame, tried[len(found) :], STARTS, SEARCHES, TURN_S
-            )
+            left, targets = tried[len(found) :], self._controller.targets
+            call = self._controller.call(settled_boxes, targets, frame, left, TURN_S)
             found += _answer(call)
         return found
 

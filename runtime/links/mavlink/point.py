@@ -12,7 +12,8 @@ click may be on a part of it, such as the face of a person.
 station offers one.
 """
 
-from typing import Callable, List, Optional, Sequence, Tuple
+import time
+from typing import Any, Callable, List, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -20,7 +21,7 @@ import numpy as np
 from runtime.detect import Detector
 from runtime.detect.boxes import boxes_around, nearest_to, smallest_at
 from runtime.errors import HotpathError
-from runtime.types import Box
+from runtime.types import Box, checked_box
 
 # where targets that are started in boxes end in the frame; None where the network failed
 Settle = Callable[[Sequence[Box]], Sequence[Optional[Box]]]
@@ -84,7 +85,7 @@ def candidates(frame: np.ndarray, point: Tuple[float, float]) -> List[Box]:
     """
     short, (x, y) = min(frame.shape[:2]), point
     cv2.setRNGSeed(1)  # GrabCut clusters with random numbers; the same click gives the same box
-    cuts = [_part(frame, point, short * share) for share in CUT_SHARES]
+    cuts = [_object_in(frame, point, short * share) for share in CUT_SHARES]
     found = [box for box in cuts if box is not None]
     for n in range(len(SHAPES) * len(SHARES)):  # each size once in each shape
         shape = SHAPES[(n + n // len(SHARES)) % len(SHAPES)]
@@ -92,6 +93,43 @@ def candidates(frame: np.ndarray, point: Tuple[float, float]) -> List[Box]:
         w, h = side * shape**0.5, side / shape**0.5
         found.append(Box(x - w / 2, y - h / 2, w, h))
     return found
+
+
+def settled_boxes(
+    targets: Any, frame: np.ndarray, boxes: Sequence[Sequence[float]], budget_s: float
+) -> List[Optional[Box]]:
+    """Where targets that are started in boxes end in the same frame. The frame loop calls this.
+
+    Args:
+        targets: ``runtime.targets.targets.Targets``.
+        frame: BGR uint8 (H, W, 3).
+        boxes: (x, y, w, h) each, pixels of the frame.
+        budget_s: no other box is begun after that time.
+
+    Returns:
+        the results of the first of the boxes, at least one; None where the network failed.
+    """
+    ends_s = time.monotonic() + budget_s
+    found: List[Optional[Box]] = []
+    for box in boxes:
+        try:
+            found.append(_settled_box(targets, frame, checked_box(box, frame.shape)))
+        except HotpathError:
+            found.append(None)
+        if time.monotonic() > ends_s:
+            break
+    return found
+
+
+def _settled_box(targets: Any, frame: np.ndarray, box: Box) -> Box:
+    for _ in range(STARTS):
+        number = targets.add(frame, box)
+        try:
+            for _ in range(SEARCHES):
+                box = targets.follow(number, frame).box
+        finally:
+            targets.drop(number)
+    return box
 
 
 def middle_of(boxes: Sequence[Sequence[float]]) -> Box:
@@ -104,7 +142,7 @@ def middle_of(boxes: Sequence[Sequence[float]]) -> Box:
     return Box(*(float(v) for v in boxes[int(overlaps.sum(axis=1).argmax())]))
 
 
-def _part(frame: np.ndarray, point: Tuple[float, float], size: float) -> Optional[Box]:
+def _object_in(frame: np.ndarray, point: Tuple[float, float], size: float) -> Optional[Box]:
     """The box of the object that GrabCut finds in a region of one size, or None."""
     height, width = frame.shape[:2]
     reach = int(size) + 8

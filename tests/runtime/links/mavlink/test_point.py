@@ -13,7 +13,7 @@ from runtime.detect.boxes import overlaps
 from runtime.errors import NetworkFailed
 from runtime.links.frame_buffer import FrameBuffer
 from runtime.links.mavlink.codec import Codec
-from runtime.links.mavlink.point import PART, candidates, find_box, middle_of
+from runtime.links.mavlink.point import PART, candidates, find_box, middle_of, settled_boxes
 from runtime.pictures import Picture
 from runtime.types import Box
 from tests.support import tiny_detector
@@ -159,7 +159,7 @@ def test_the_box_at_a_point_is_the_thing_there():
     try:
 
         def settle_in(frame):
-            return lambda boxes: run.controller.settled_boxes(frame, boxes, 2, 4, 60.0)
+            return lambda boxes: settled_boxes(run.targets, frame, boxes, 60.0)
 
         found = find_box(noise, (76.0, 58.0), settle_in(noise))
         assert overlap(found, (65, 45, 20, 30)) > 0.5

@@ -1,4 +1,4 @@
-// The page: connects picture, aim, panel and socket, and holds the user's settings.
+// The page: connects picture, aim, panel and socket.
 
 import * as api from "./api.js";
 import { Aim } from "./aim.js";
@@ -203,16 +203,6 @@ function say(text) {
   byId("status").textContent = text;
 }
 
-function theme(set) {
-  const root = document.documentElement;
-  const dark = matchMedia("(prefers-color-scheme: dark)").matches;
-  const now = root.dataset.theme ?? (dark ? "dark" : "light");
-  root.dataset.theme = set ?? (now === "dark" ? "light" : "dark");
-  try {
-    localStorage.setItem("theme", root.dataset.theme);
-  } catch { /* a private window */ }
-}
-
 async function stop() {
   const sure = byId("sure");
   sure.returnValue = "";
@@ -225,7 +215,6 @@ byId("pause").addEventListener("click", pause);
 byId("record").addEventListener("click", record);
 byId("stop").addEventListener("click", stop);
 byId("add").addEventListener("click", () => setAdding(!adding));
-byId("theme").addEventListener("click", () => theme());
 byId("help").addEventListener("click", () => byId("keys").showModal());
 
 document.addEventListener("keydown", (event) => {
@@ -235,7 +224,6 @@ document.addEventListener("keydown", (event) => {
   if (key === " " && event.target.tagName !== "BUTTON") pause();
   else if (key === "r") record();
   else if (key === "a" && numbers.length) setAdding(!adding);
-  else if (key === "t") theme();
   else if (key === "?") byId("keys").showModal();
   else if (key === "Escape") setAdding(false);
   else if (key === "Delete" && view.selected !== null) tell(api.drop(view.selected), "Dropped.");
@@ -243,7 +231,3 @@ document.addEventListener("keydown", (event) => {
   else return;
   event.preventDefault();
 });
-
-try {
-  if (localStorage.getItem("theme")) theme(localStorage.getItem("theme"));
-} catch { /* a private window */ }

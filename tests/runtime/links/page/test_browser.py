@@ -289,7 +289,7 @@ def test_everything_that_can_be_used_has_a_name_and_looks_follow_the_user(chromi
         assert nameless == 0
         ground = "getComputedStyle(document.body).backgroundColor"
         dark = tab.page.evaluate(ground)
-        tab.page.click("#theme")
+        tab.page.emulate_media(color_scheme="light")
         light = tab.page.evaluate(ground)
         assert max(map(int, re.findall(r"\d+", dark))) < 60
         assert min(map(int, re.findall(r"\d+", light))) > 200

@@ -27,7 +27,6 @@ from runtime.links.mavlink.loop import Loop
 from runtime.links.mavlink.messages import Message, Outgoing, View
 from runtime.links.mavlink.reports import DEFINITION_VERSION, Identity, Stream
 from runtime.links.mavlink.transport import Address, Transport, UdpIn, open_transport
-from runtime.links.stream.sender import parse_address
 from runtime.types import TrackedFrame
 
 KEY_BYTES = 32
@@ -267,8 +266,12 @@ def read_key(path: str) -> bytes:
 
 def streams(options: Any) -> List[Stream]:
     """What a ground station is told of the streams of ``--stream``."""
+    if not options.stream:
+        return []
+    from runtime.links.stream.sender import parse_address
+
     told = []
-    for number, address in enumerate(options.stream or (), 1):
+    for number, address in enumerate(options.stream, 1):
         kind, where = parse_address(address)
         name = "tracked" if number == 1 else f"tracked {number}"  # chosen by its name
         # of RTP the ground station is told the port at which it listens

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from runtime import load_targets
-from runtime.links.gimbal.angles import quaternion_of, turned, vertical_fov_deg
+from runtime.links.gimbal.angles import turned, vertical_fov_deg
 from runtime.links.gimbal.control import Control
 from runtime.links.gimbal.settings import load_settings
 from runtime.links.mavlink import numbers as m
@@ -24,6 +24,7 @@ from runtime.links.mavlink.codec import Codec
 from runtime.links.mavlink.gimbal_manager import GimbalManager
 from runtime.links.mavlink.messages import View
 from runtime.types import Track
+from tests.support.quaternions import quaternion_of
 
 FRAME_S = 1.0 / 30
 TICK_S = 1.0 / 300

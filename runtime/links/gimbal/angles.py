@@ -63,14 +63,3 @@ def pitch_yaw_of_quaternion(q: Sequence[float]) -> Optional[Tuple[float, float]]
     w, x, y, z = (v / length for v in q)
     pitch = math.asin(max(-1.0, min(1.0, 2 * (w * y - z * x))))
     return pitch, math.atan2(2 * (w * z + x * y), 1 - 2 * (y * y + z * z))
-
-
-def quaternion_of(pitch: float, yaw: float) -> Tuple[float, float, float, float]:
-    """The quaternion (w, x, y, z) of a pitch and a yaw without roll."""
-    cp, sp, cy, sy = (
-        math.cos(pitch / 2),
-        math.sin(pitch / 2),
-        math.cos(yaw / 2),
-        math.sin(yaw / 2),
-    )
-    return cp * cy, -sp * sy, sp * cy, cp * sy

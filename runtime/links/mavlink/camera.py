@@ -8,7 +8,7 @@ mavlink.io/en/services/command.html.
 import math
 from collections import OrderedDict
 from concurrent.futures import Future
-from typing import Any, Callable, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from runtime.errors import HotpathError
 from runtime.links.mavlink import numbers as m
@@ -16,7 +16,6 @@ from runtime.links.mavlink import reports
 from runtime.links.mavlink.geo import Geo
 from runtime.links.mavlink.loop import Loop
 from runtime.links.mavlink.messages import Message, Outgoing
-from runtime.links.mavlink.schedule import Schedule
 
 Key = Tuple[int, int, int]  # (system, component, command): who sent which command
 Parameters = List[float]  # param1 to param7 of a command
@@ -35,6 +34,8 @@ REMEMBERED_S = 3.0  # a command that is repeated within this time is answered, b
 REMEMBERED = 32  # most answers that are remembered
 TRACKS = (m.CMD_CAMERA_TRACK_POINT, m.CMD_CAMERA_TRACK_RECTANGLE, m.CMD_CAMERA_STOP_TRACKING)
 SMALLEST_SIDE = 0.002  # of a rectangle, share of the frame
+SHORTEST_S, LONGEST_S = 0.01, 3600.0  # intervals of messages
+STALE_S = 0.5  # without a new frame, a message about the old one is sent again after this time
 CLOCK_MODULUS_MS = 1 << 24  # of a time in a command: a float holds whole numbers exactly below it
 
 
@@ -60,7 +61,7 @@ class Camera:
     ) -> None:
         self.identity = identity
         self.run, self._geo, self.link_delay_s = run, geo, link_delay_s
-        self._schedule = Schedule()
+        self._schedule = _Schedule()
         self._heartbeat_at = 0.0
         self._mode = m.TRACK_NONE  # whether the user gave a point or a rectangle
         self._pending: OrderedDict[Key, _Pending] = OrderedDict()
@@ -360,6 +361,56 @@ class Camera:
         if number == m.CAMERA_FOV_STATUS and self._geo is not None:
             return self._geo.fov_status(view, now)
         return None
+
+
+class _Schedule:
+    """Intervals of messages by number (MAV_CMD_SET_MESSAGE_INTERVAL)."""
+
+    def __init__(self) -> None:
+        self._every_s: Dict[int, float] = {}
+        self._due: Dict[int, float] = {}
+
+    def set(self, number: int, interval_us: float, now: float) -> bool:
+        """Send that message at an interval. Return whether the interval is possible.
+
+        Args:
+            number: of the message; the caller checks that there is such a message.
+            interval_us: microseconds; -1 and 0 (the default) stop it.
+            now: seconds of the monotonic clock.
+        """
+        if not math.isfinite(interval_us):
+            return False
+        if interval_us in (-1, 0):
+            self._every_s.pop(number, None)
+            self._due.pop(number, None)
+            return True
+        every_s = interval_us / 1e6
+        if not 0 < every_s <= LONGEST_S:
+            return False
+        self._every_s[number] = max(every_s, SHORTEST_S)
+        self._due[number] = now
+        return True
+
+    def interval_us(self, number: int) -> int:
+        """The interval in microseconds; -1 where the message is not sent."""
+        every_s = self._every_s.get(number)
+        return -1 if every_s is None else int(round(every_s * 1e6))
+
+    def due(self, now: float) -> List[int]:
+        """Numbers of the messages that are due."""
+        return [number for number, at in self._due.items() if now >= at]
+
+    def overdue(self, number: int, now: float) -> bool:
+        """Whether a message has waited so long for a new frame that the old one is reported."""
+        return now - self._due[number] > max(STALE_S, self._every_s[number])
+
+    def sent(self, number: int, now: float) -> None:
+        """Note that a message was sent now, and set when the next one is due.
+
+        Messages keep their even spacing. After a pause at most two missed ones are sent.
+        """
+        every_s = self._every_s[number]
+        self._due[number] = max(self._due[number] + every_s, now - every_s)
 
 
 class _Pending:

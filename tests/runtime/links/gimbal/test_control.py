@@ -8,12 +8,12 @@ from runtime.links.gimbal.angles import (
     between,
     pitch_yaw_of,
     pitch_yaw_of_quaternion,
-    quaternion_of,
     ray_of,
     turned,
 )
 from runtime.links.gimbal.control import LOST, TRACKED, UNSURE, Camera, Control
 from runtime.links.gimbal.settings import DEFAULTS, RANGES, BadSettings, load_settings
+from tests.support.quaternions import quaternion_of
 
 SIZE, FOV = (640, 480), (60.0, None)
 CENTRE = (310.0, 230.0, 20.0, 20.0)

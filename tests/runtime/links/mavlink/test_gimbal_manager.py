@@ -5,13 +5,13 @@ import pytest
 pytest.importorskip("pymavlink")
 
 
-from runtime.links.gimbal.angles import quaternion_of
 from runtime.links.gimbal.control import Control
 from runtime.links.gimbal.settings import load_settings
 from runtime.links.mavlink import numbers as m
 from runtime.links.mavlink.gimbal_manager import GimbalManager
 from runtime.links.mavlink.messages import Message, View
 from runtime.types import Track
+from tests.support.quaternions import quaternion_of
 
 ME, MANAGER = (1, 100), (1, 154)
 

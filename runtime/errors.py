@@ -5,23 +5,8 @@ and the message of each is one sentence that says what to do. The classes for bo
 stand in ``boards.errors`` and ``kernels.errors``; they have the same base.
 """
 
-from kernels.errors import HotpathError, NetworkFailed
-
-__all__ = [
-    "BadBox",
-    "BadBundle",
-    "BadFrame",
-    "BadNetwork",
-    "BadOutput",
-    "BadSource",
-    "BundleMismatch",
-    "HotpathError",
-    "NetworkFailed",
-    "NoCamera",
-    "NoEngine",
-    "NotReady",
-    "UnknownNetwork",
-]
+from kernels.errors import HotpathError as HotpathError
+from kernels.errors import NetworkFailed as NetworkFailed
 
 
 class BadBox(HotpathError):

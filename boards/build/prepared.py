@@ -45,7 +45,8 @@ def prepare(folder: pathlib.Path, order: Order, say: Say = print) -> None:
     except ImportError:
         return _copy_shipped(folder, order, say)
     paths = order.paths()
-    graphs, seen = assemble.with_search_features(network, assemble.build(network, paths))
+    graphs = assemble.with_search_features(network, assemble.build(network, paths))
+    seen = graphs.search_features
     graphs = graphs._replace(
         exemplar=convert.for_old_tensorrt(graphs.exemplar),
         search=convert.for_old_tensorrt(graphs.search),

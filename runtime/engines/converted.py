@@ -30,11 +30,13 @@ class Model(NamedTuple):
 class Graphs(NamedTuple):
     """The two models; the attributes are those of ``runtime.graphs.assemble.Graphs``."""
 
+    precision: str
     exemplar: Model
     search: Model
     features: Sequence[str]
     image: Tuple[str, str]
     maps: Sequence[str]
+    search_features: Optional[str]
 
 
 class ConvertedEngine(CpuEngine):
@@ -47,13 +49,8 @@ class ConvertedEngine(CpuEngine):
     runs_files = False
     files: Tuple[str, ...] = ()
 
-    def __init__(self, setup: Setup) -> None:
-        self._precision = self.bundle_of(setup).precision
-        super().__init__(setup)
-
     @classmethod
     def check_bundle(cls, run: Dict[str, Any], settings: Dict[str, Any]) -> List[str]:
-        """See ``runtime.engines.base.Engine``."""
         if not isinstance(run.get("models"), dict) or set(run["models"]) != set(IMAGES):
             raise ValueError("run.models does not have the models exemplar and search")
         named: List[str] = []
@@ -75,21 +72,23 @@ class ConvertedEngine(CpuEngine):
             raise ValueError("run.models lacks a tensor that run names")
         return named
 
-    def read_graphs(self, setup: Setup) -> Tuple[Any, Optional[str]]:
-        """See ``CpuEngine.read_graphs``."""
+    def read_graphs(self, setup: Setup) -> Graphs:
         bundle = self.bundle_of(setup)
+        run = bundle.run
         models = []
         for name in IMAGES:
-            entry = bundle.run["models"][name]
+            entry = run["models"][name]
             paths = {key: str(bundle.path(entry[key])) for key in self.files}
             models.append(Model(paths, entry["inputs"], entry["outputs"]))
-        graphs = Graphs(models[0], models[1], bundle.run["features"], IMAGES, bundle.run["maps"])
-        return graphs, bundle.run.get("search_features")
-
-    @property
-    def precision(self) -> str:
-        """That of the bundle."""
-        return self._precision
+        return Graphs(
+            precision=bundle.precision,
+            exemplar=models[0],
+            search=models[1],
+            features=run["features"],
+            image=IMAGES,
+            maps=run["maps"],
+            search_features=run.get("search_features"),
+        )
 
     def batch(self, count: int) -> Optional[Batch]:
         """None: a converted model has one size of its inputs."""

@@ -14,12 +14,11 @@ class CpuLane(base.Lane):
     Args:
         graphs: the ``Graphs`` of one target.
         bound: the search graph of it, as ``CpuEngine.bind`` returns it.
-        features_name: of the output that ``assemble.with_search_features`` added; None for none.
     """
 
-    def __init__(self, graphs: Any, bound: Any, features_name: Optional[str]) -> None:
+    def __init__(self, graphs: Any, bound: Any) -> None:
         self.search_crop = bound.arrays[graphs.image[1]]
-        self.search_features = bound.arrays.get(features_name)
+        self.search_features = bound.arrays.get(graphs.search_features)
         self._maps = tuple(bound.arrays[name] for name in graphs.maps)
         taken = [name for name in graphs.features if name in bound.arrays]  # a backbone takes none
         self._inputs = tuple(bound.arrays[name] for name in taken)
@@ -27,7 +26,6 @@ class CpuLane(base.Lane):
         self._bound = bound
 
     def search(self, features: Any) -> Tuple[Any, ...]:
-        """See ``runtime.engines.base.Lane``."""
         if features is not self._loaded:
             for array, values in zip(self._inputs, features):
                 array[...] = values
@@ -44,29 +42,26 @@ class CpuBatch(base.Batch):
         bound: the rewritten search graph (``runtime.graphs.batch.several``), as ``CpuEngine.bind``
             returns it.
         count: targets.
-        features_name: as in ``CpuLane``.
     """
 
-    def __init__(self, graphs: Any, bound: Any, count: int, features_name: Optional[str]) -> None:
+    def __init__(self, graphs: Any, bound: Any, count: int) -> None:
         arrays = bound.arrays
         self.crops = _shares(arrays[graphs.image[1]], count)
         self.search_features = (None,) * count
-        if features_name is not None:
-            self.search_features = _shares(arrays[features_name], count)
+        if graphs.search_features is not None:
+            self.search_features = _shares(arrays[graphs.search_features], count)
         self._maps = tuple(zip(*[_shares(arrays[name], count) for name in graphs.maps]))
         self._inputs = tuple(zip(*[_shares(arrays[name], count) for name in graphs.features]))
         self._loaded = [None] * count
         self._bound = bound
 
     def start(self, number: int, features: Any) -> None:
-        """See ``runtime.engines.base.Batch``."""
         if features is not self._loaded[number]:
             for array, values in zip(self._inputs[number], features):
                 array[...] = values
             self._loaded[number] = features
 
     def finish(self) -> Sequence[Tuple[Any, ...]]:
-        """See ``runtime.engines.base.Batch``."""
         self._bound.run()
         return self._maps
 
@@ -90,30 +85,21 @@ class CpuEngine(CpuLane, base.Engine):
 
     def __init__(self, setup: base.Setup) -> None:
         base.Engine.__init__(self, setup)
-        self._graphs, self._features_name = self.read_graphs(setup)
+        self._graphs = self.read_graphs(setup)
         self._exemplar = self.bind(self._graphs.exemplar, self.threads)
         self.exemplar_crop = self._exemplar.arrays[self._graphs.image[0]]
         self._batches: Dict[int, Optional[CpuBatch]] = {}
         self._lanes: Dict[int, Tuple[CpuLane, ...]] = {}
         search = self.bind(self._graphs.search, self.threads)
-        CpuLane.__init__(self, self._graphs, search, self._features_name)
+        CpuLane.__init__(self, self._graphs, search)
 
-    def read_graphs(self, setup: base.Setup) -> Tuple[Any, Optional[str]]:
-        """Read the two graphs of the network.
-
-        Args:
-            setup: as in ``__init__``.
-
-        Returns:
-            (graphs, name): a ``runtime.graphs.assemble.Graphs`` whose two models ``bind`` takes,
-            and the name of the output with the search region's features, or None.
-        """
+    def read_graphs(self, setup: base.Setup) -> Any:
+        """Read the network: an ``assemble.Graphs`` whose two models ``bind`` takes."""
         from runtime.graphs import assemble, byte_pictures
 
-        graphs, features_name = assemble.with_search_features(
-            self.network, assemble.build(self.network, setup.paths)
-        )
-        return byte_pictures.with_byte_pictures(self.network, graphs), features_name
+        built = assemble.build(self.network, setup.paths)
+        graphs = assemble.with_search_features(self.network, built)
+        return byte_pictures.with_byte_pictures(self.network, graphs)
 
     def bind(self, model: Any, threads: int) -> Any:
         """Bind a model to fixed arrays.
@@ -134,7 +120,7 @@ class CpuEngine(CpuLane, base.Engine):
             "engine": self.name,
             "version": self.version,
             "device": self.processor,
-            "precision": self.precision,
+            "precision": self._graphs.precision,
             "threads": self.threads,
         }
 
@@ -143,13 +129,7 @@ class CpuEngine(CpuLane, base.Engine):
         """Of the library."""
         return str(self._library.__version__)
 
-    @property
-    def precision(self) -> str:
-        """The numbers that the network's files have: "fp32" or "int8"."""
-        return str(self._graphs.precision)
-
     def exemplar(self) -> Tuple[Any, ...]:
-        """See ``runtime.engines.base.Engine``."""
         self._exemplar.run()
         return tuple(self._exemplar.arrays[name].copy() for name in self._graphs.features)
 
@@ -160,18 +140,15 @@ class CpuEngine(CpuLane, base.Engine):
         if count not in self._batches:
             model = batch.several(self._graphs.search, count)
             self._batches[count] = model and CpuBatch(
-                self._graphs, self.bind(model, self.threads), count, self._features_name
+                self._graphs, self.bind(model, self.threads), count
             )
         return self._batches[count]
 
     def lanes(self, count: int) -> Sequence[base.Lane]:
-        """See ``runtime.engines.base.Engine``."""
         if count not in self._lanes:
             threads = max(1, self.threads // count)
             bounds = [self.bind(self._graphs.search, threads) for _ in range(count)]
-            self._lanes[count] = tuple(
-                CpuLane(self._graphs, bound, self._features_name) for bound in bounds
-            )
+            self._lanes[count] = tuple(CpuLane(self._graphs, bound) for bound in bounds)
         return self._lanes[count]
 
     def close(self) -> None:

@@ -24,8 +24,7 @@ class Engine(ConvertedEngine):
         super().__init__(setup)
 
     def bind(self, model: Any, threads: int) -> Any:
-        """See ``CpuEngine.bind``."""
-        return _Bound(self._library, self.network.name, model, threads, self.precision)
+        return _Bound(self._library, self.network.name, model, threads, self._graphs.precision)
 
 
 class _Bound:

@@ -59,13 +59,11 @@ class Engine(CpuEngine):
 
     @classmethod
     def check_bundle(cls, run: Dict[str, Any], settings: Dict[str, Any]) -> List[str]:
-        """See ``runtime.engines.base.Engine``."""
         if settings.get("provider"):  # such a bundle is for onnxruntime_gpu
             raise ValueError("an older version built it for a GPU")
         return super().check_bundle(run, settings)
 
     def bind(self, model: Any, threads: int) -> Any:
-        """See ``CpuEngine.bind``."""
         return _Bound(self._library, self.network.name, model, threads)
 
 

@@ -66,7 +66,7 @@ class Engine(GpuEngine):
     def _load(self, setup: Setup) -> None:
         from runtime.graphs import assemble
 
-        graphs, name = assemble.with_search_features(
+        graphs = assemble.with_search_features(
             self.network, assemble.build(self.network, setup.paths)
         )
         self._precision = graphs.precision
@@ -74,7 +74,7 @@ class Engine(GpuEngine):
         for model in (graphs.exemplar, graphs.search):
             for value in list(model.graph.input) + list(model.graph.output):
                 shapes[value.name] = assemble.shape_of(value)
-        self._allocate(shapes, graphs.features, graphs.maps, name)
+        self._allocate(shapes, graphs.features, graphs.maps, graphs.search_features)
         self._search_model = graphs.search
         self._exemplar = _OnStream(self._library, self, graphs.exemplar)
         self._frame = [_OnStream(self._library, self, graphs.search)]

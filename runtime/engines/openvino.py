@@ -52,7 +52,6 @@ class Engine(CpuEngine):
         return platform.machine().lower() not in ("aarch64", "arm64", "armv7l")
 
     def bind(self, model: Any, threads: int) -> Any:
-        """See ``CpuEngine.bind``."""
         names: FrozenSet[str] = frozenset()
         if self.computes_int8():
             # The INT8 layers of kestrel took 50 of 560 microseconds to turn a picture around
@@ -64,7 +63,6 @@ class Engine(CpuEngine):
 
     @property
     def version(self) -> Optional[str]:
-        """See ``CpuEngine.version``."""
         return str(self._library.get_version().split("-")[0])
 
     def _compiled(self, model: Any, threads: int) -> Any:

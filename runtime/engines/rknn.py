@@ -27,7 +27,6 @@ class Engine(ConvertedEngine):
         super().__init__(setup)
 
     def bind(self, model: Any, threads: int) -> Any:
-        """See ``CpuEngine.bind``."""
         return _Bound(self._library, self.network.name, model)
 
     @property

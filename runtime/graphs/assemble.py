@@ -33,6 +33,7 @@ class Graphs(NamedTuple):
         features: names of the tensors that the exemplar gives to the frames.
         image: names of the two pictures, ("exemplar", "search").
         maps: names of the outputs, in the order of the family (``runtime.decode.shapes``).
+        search_features: name of the output that ``with_search_features`` added; None for none.
     """
 
     exemplar: ModelProto
@@ -40,6 +41,7 @@ class Graphs(NamedTuple):
     features: Tuple[str, ...]
     image: Tuple[str, str]
     maps: Tuple[str, ...]
+    search_features: Optional[str] = None
 
     @property
     def precision(self) -> str:
@@ -246,8 +248,8 @@ def _text(shapes: Iterable[models.Shape]) -> str:
     return " and ".join("x".join(map(str, shape)) for shape in shapes)
 
 
-def with_search_features(network: Network, graphs: Graphs) -> Tuple[Graphs, Optional[str]]:
-    """Add the search region's features as an output of the search graph.
+def with_search_features(network: Network, graphs: Graphs) -> Graphs:
+    """Add the search region's features as an output of the search graph, if it has them.
 
     In networks with pixel-wise correlation (NanoTrack, FEAR, LightTrack, Kestrel) the exemplar's
     features are multiplied with those of the search region. The latter describe what each cell
@@ -255,15 +257,14 @@ def with_search_features(network: Network, graphs: Graphs) -> Tuple[Graphs, Opti
 
     Args:
         network: uses ``correlation``, and ``stride`` where its family has it.
-        graphs: its ``Graphs``.
+        graphs: its ``Graphs``; not changed.
 
     Returns:
-        (graphs, name). The search model of ``graphs`` has the output ``name`` (1, channels, cells)
-        too; the cells are a square in row-major order. Where the graph has no such tensor,
-        ``graphs`` is unchanged and ``name`` is None.
+        ``Graphs``. The output ``search_features`` is (1, channels, cells); the cells are a square
+        in row-major order.
     """
     if network.correlation not in ("pixelwise", "both") or not hasattr(network, "stride"):
-        return graphs, None
+        return graphs
     shapes = models.shapes(graphs.search.graph)
     for node in graphs.search.graph.node:
         if node.op_type != "MatMul" or node.input[0] not in graphs.features:
@@ -273,6 +274,5 @@ def with_search_features(network: Network, graphs: Graphs) -> Tuple[Graphs, Opti
         if len(shape) == 3 and shape[0] == 1 and math.sqrt(shape[2]) % 1 == 0:
             search = models.copy(graphs.search)
             search.graph.output.append(ValueInfoProto(name=name))
-            search = models.infer_shapes(search)
-            return graphs._replace(search=search), name
-    return graphs, None
+            return graphs._replace(search=models.infer_shapes(search), search_features=name)
+    return graphs

@@ -144,8 +144,8 @@ def test_a_box_anywhere_has_at_least_one_cell(tmp_path, corner):
 def test_the_features_of_the_search_region_are_an_output(networks_dir, name):
     network = load_network(name)
     paths = network.locate(networks_dir)
-    graphs, output = assemble.with_search_features(network, assemble.build(network, paths))
-    assert output is not None
+    graphs = assemble.with_search_features(network, assemble.build(network, paths))
+    assert graphs.search_features is not None
     for engine_name in engines.installed():
         engine = engines.create(engine_name, network, paths)
         assert engine.search_features.shape[2] == 256

@@ -52,7 +52,7 @@ def build(order: Order, version: str, convert: Callable[[Part], Dict[str, str]])
             f"`{order.command()}` there and copy {order.target} to the board"
         ) from None
     built = assemble.build(order.network, paths)
-    graphs, features = assemble.with_search_features(order.network, built)
+    graphs = assemble.with_search_features(order.network, built)
     table, digest = None, None
     if order.precision == "int8":
         table, digest = ranges.read(order, paths, order.table_or_shipped())
@@ -67,7 +67,7 @@ def build(order: Order, version: str, convert: Callable[[Part], Dict[str, str]])
             "models": models,
             "features": list(graphs.features),
             "maps": list(graphs.maps),
-            "search_features": features,
+            "search_features": graphs.search_features,
         }
         libraries = {order.engine: version}
         values = order.entries(paths, libraries=libraries, calibration_sha256=digest, run=run)

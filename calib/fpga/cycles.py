@@ -176,14 +176,11 @@ def rows(trace: Sequence[Any], layers: Sequence[Dict[str, Any]], cycles: int) ->
         row[2] += command.end - now - waits - command.busy
         row[3] += waits
         now = command.end
-    made = [Row(short(name), *numbers) for name, numbers in found.items()]
+    made = []
+    for name, numbers in found.items():  # the last part of each merged node's name
+        parts = [one.replace("/Conv", "").split("/")[-1] for one in name.split("+")]
+        made.append(Row(" + ".join(parts), *numbers))
     return made + [Row("results to memory", 0, 0, 0, cycles - now, 0)]
-
-
-def short(name: str) -> str:
-    """A layer's name: the last part of its ONNX node's, of each of them where it is merged."""
-    parts = [one.replace("/Conv", "").split("/")[-1] for one in name.split("+")]
-    return " + ".join(parts)
 
 
 def percent(part: float, whole: float) -> str:
@@ -245,9 +242,7 @@ def _line(name: str, size: Size, kind: str, frame: Frame) -> str:
     steps = sum(row.steps for row in frame.rows)
     macs = sum(row.macs for row in frame.rows)
     clock = size["assumed_clock_mhz"]
-    memory = "{} B, {} cycles, {:.0%}".format(
-        size["bus_bytes"], size["ddr_latency"], size["ddr_share"]
-    )
+    memory = "{bus_bytes} B, {ddr_latency} cycles, {ddr_share:.0%}".format(**size)
     cells = [
         design.parts()[name]["title"],
         kind,

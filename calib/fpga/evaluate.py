@@ -121,7 +121,6 @@ def main(arguments=None):
         metavar="FILE",
         help="NAME-ranges.json of calib.int8 (default: the one that comes with the network)",
     )
-    cli.add_argument("--pairs-only", action="store_true", help="no whole clips")
     return command.run("calib.fpga.evaluate", run, cli, arguments, "stopped")
 
 
@@ -137,8 +136,6 @@ def run(options):
         "{loss:.4f} on average; same cell {same_cell:.1%}".format(**told),
         flush=True,
     )
-    if options.pairs_only:
-        return 0
     follower = Follower(network, on_model(compiled))
     plain = load_tracker(
         network.path, precision="fp32", networks_dir=options.networks_dir, recover=False

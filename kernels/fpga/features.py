@@ -72,17 +72,10 @@ class FeatureKernels:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._kernels, name)
 
-    def likeness(
-        self,
-        seen: Any,
-        rows: Sequence[int],
-        columns: Sequence[int],
-        reference: Optional[np.ndarray] = None,
-        pooled: Optional[np.ndarray] = None,
-    ) -> float:
+    def likeness(self, seen: Any, *compared: Any) -> float:
         """See ``kernels.golden.likeness``, the definition."""
         of = self._of_words if isinstance(seen, SearchFeatures) else self._kernels.likeness
-        return of(seen, rows, columns, reference, pooled)
+        return of(seen, *compared)
 
 
 def cosine_of_words(

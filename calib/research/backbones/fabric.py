@@ -11,7 +11,7 @@ from calib.research.backbones.speed import picture
 from calib.research.train.geometry import MEAN, SCALE
 from kernels.fpga import design
 from kernels.fpga.design import compiler
-from kernels.fpga.design.compiler.errors import CannotCompile
+from kernels.fpga.design.compiler.layers import CannotCompile
 
 
 def cycles(

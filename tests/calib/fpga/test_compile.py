@@ -11,7 +11,7 @@ pytest.importorskip("onnxruntime", reason="the compiler needs onnx and ONNX Runt
 from calib import table
 from calib.errors import BadTable
 from calib.fpga.compile import beside, compile_network
-from kernels.fpga.design.compiler.errors import CannotCompile
+from kernels.fpga.design.compiler.layers import CannotCompile
 from runtime.networks import load_network
 
 

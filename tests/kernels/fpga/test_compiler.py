@@ -12,8 +12,8 @@ pytest.importorskip("onnxruntime", reason="the compiler needs onnx and ONNX Runt
 from calib import qdq
 from calib.fpga.compile import compile_network
 from kernels.fpga import design, tables
-from kernels.fpga.design.compiler.errors import CannotCompile
 from kernels.fpga.design.compiler.hazards import hazards
+from kernels.fpga.design.compiler.layers import CannotCompile
 from kernels.fpga.design.model import Machine
 from kernels.fpga.design.runner import MEMORY, Runner
 from runtime.networks import load_network, sha256_of

@@ -6,14 +6,13 @@ work (``schedule``) and writes the commands (``program``). It loads no files; ``
 does.
 """
 
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List, NamedTuple, Tuple
 
 from kernels.fpga import design, resize, tables
 from kernels.fpga.design.compiler import quantise, timing
-from kernels.fpga.design.compiler.errors import CannotCompile
 from kernels.fpga.design.compiler.features import Store
 from kernels.fpga.design.compiler.graph import Part
-from kernels.fpga.design.compiler.layers import Map, Stored, View
+from kernels.fpga.design.compiler.layers import CannotCompile, Map, Stored, View
 from kernels.fpga.design.compiler.layout import LANES, Buffer, lay_out
 from kernels.fpga.design.compiler.merge import merged
 from kernels.fpga.design.compiler.program import Writer
@@ -25,7 +24,7 @@ WORD = 16
 Reference = Tuple[str, Part, List[Work]]
 
 
-class Compiled:
+class Compiled(NamedTuple):
     """A network for the engine.
 
     Attributes:
@@ -34,8 +33,9 @@ class Compiled:
         reference: list of (part's name, ``Part``, list of ``Work``), for tests.
     """
 
-    def __init__(self, image: bytes, run: Dict[str, Any], reference: List[Reference]) -> None:
-        self.image, self.run, self.reference = image, run, reference
+    image: bytes
+    run: Dict[str, Any]
+    reference: List[Reference]
 
 
 def compile(

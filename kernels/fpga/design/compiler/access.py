@@ -26,13 +26,10 @@ def accesses(name: str, fields: Fields, size: Size) -> Tuple[Touched, Touched]:
     Returns:
         (reads, writes), dicts of memory's name -> set of addresses.
     """
-    return {"LOAD": _load, "CROP": _crop, "CONV": _conv, "STORE": _store, "END": _nothing}[name](
-        fields, size
-    )
-
-
-def _nothing(fields: Fields, size: Size) -> Tuple[Touched, Touched]:
-    return {}, {}
+    if name == "END":
+        return {}, {}
+    touched = {"LOAD": _load, "CROP": _crop, "CONV": _conv, "STORE": _store}[name]
+    return touched(fields, size)
 
 
 def _load(fields: Fields, size: Size) -> Tuple[Touched, Touched]:
@@ -49,7 +46,7 @@ def _load(fields: Fields, size: Size) -> Tuple[Touched, Touched]:
 
 
 def _crop(fields: Fields, size: Size) -> Tuple[Touched, Touched]:
-    made = _map(size, fields, "", fields["split"], range(fields["rows"]), 1, fields["words"])
+    made = _map(size, fields, "", range(fields["rows"]), 1, fields["words"])
     return {"PIXELS": 1, "COLUMNS": 1, "ROWS": 1}, {"MAPS": made}
 
 
@@ -60,19 +57,12 @@ def _conv(fields: Fields, size: Size) -> Tuple[Touched, Touched]:
         for tap in range(fields["kernel_height"]):
             seen.add(row * fields["stride_y"] + tap * fields["dilation"] - top)
     taken = sorted(row for row in seen if 0 <= row < fields["in_height"])
-    read = _map(
-        size, fields, "in_", fields["in_split"], taken, fields["in_blocks"], fields["in_width"]
-    )
+    read = _map(size, fields, "in_", taken, fields["in_blocks"], fields["in_width"])
     rows = range(fields["out_row"], fields["out_row"] + fields["out_height"])
-    written = _map(
-        size, fields, "out_", fields["out_split"], rows, fields["out_blocks"], fields["out_width"]
-    )
+    written = _map(size, fields, "out_", rows, fields["out_blocks"], fields["out_width"])
     kernel = fields["kernel_height"] * fields["kernel_width"]
-    tiles = _run(
-        fields["weight_tile"],
-        kernel * fields["in_blocks"] * fields["out_blocks"],
-        size["weight_tiles"],
-    )
+    count = kernel * fields["in_blocks"] * fields["out_blocks"]
+    tiles = _run(fields["weight_tile"], count, size["weight_tiles"])
     entries = _run(fields["param_entry"], fields["out_blocks"], PARAMS_ENTRIES)
     reads = {"MAPS": read, "WEIGHTS": tiles, "PARAMS": entries}
     if fields["table"]:
@@ -82,22 +72,16 @@ def _conv(fields: Fields, size: Size) -> Tuple[Touched, Touched]:
 
 def _store(fields: Fields, size: Size) -> Tuple[Touched, Touched]:
     rows = range(fields["first_row"], fields["first_row"] + fields["rows"])
-    read = _map(size, fields, "", fields["split"], rows, 1, fields["width"])
+    read = _map(size, fields, "", rows, 1, fields["width"])
     words = fields["rows"] * fields["width"]
     return {"MAPS": read}, {"WORK": _run(fields["offset"] // 16, words)}
 
 
 def _map(
-    size: Size,
-    fields: Fields,
-    prefix: str,
-    split: int,
-    rows: Iterable[int],
-    blocks: int,
-    width: int,
+    size: Size, fields: Fields, prefix: str, rows: Iterable[int], blocks: int, width: int
 ) -> int:
     """Addresses of a map's words, those of bank b from b * map_words on."""
-    lanes, words = size["lanes"], size["map_words"]
+    lanes, words, split = size["lanes"], size["map_words"], fields[prefix + "split"]
     log = lanes.bit_length() - 1
     base, row_pitch = fields[prefix + "base"], fields[prefix + "row_pitch"]
     block_pitch = fields.get(prefix + "block_pitch", 0)

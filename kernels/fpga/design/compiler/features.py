@@ -8,8 +8,7 @@ zeros beside: sixteen words of one channel each, which a convolution by selectin
 import numpy as np
 
 from kernels.fpga import tables
-from kernels.fpga.design.compiler.errors import CannotCompile
-from kernels.fpga.design.compiler.layers import Map
+from kernels.fpga.design.compiler.layers import CannotCompile, Map
 from kernels.fpga.design.compiler.layout import LANES, Buffer
 from kernels.fpga.design.compiler.program import Writer
 from kernels.fpga.design.compiler.schedule import Work
@@ -45,8 +44,7 @@ class Store:
         if self.kind == "pixelwise" and LANES % source.width:
             raise CannotCompile(
                 f"{source.name} is {source.width} wide; a correlation by positions needs a width "
-                "of 1, 2, 4, 8 or "
-                "16"
+                "of 1, 2, 4, 8 or 16"
             )
 
     def give(self, work: Work) -> None:

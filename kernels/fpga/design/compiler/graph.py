@@ -11,8 +11,7 @@ from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tupl
 import numpy as np
 from onnx import helper, numpy_helper
 
-from kernels.fpga.design.compiler.errors import CannotCompile
-from kernels.fpga.design.compiler.layers import Function, Layer, Map, Stored, View
+from kernels.fpga.design.compiler.layers import CannotCompile, Function, Layer, Map, Stored, View
 
 Output = Tuple[str, View, Optional[Function]]  # tensor's name, and what is behind the view
 HAS = "the engine has convolutions, sums, concatenations, correlations and functions of one value"
@@ -66,7 +65,7 @@ class Part:
         elif node.op_type in FUNCTIONS:
             view = self._function(node)
         else:
-            raise CannotCompile(f"{_told(node)} needs {_why(node)}; {HAS}")
+            raise _refused(node, f"needs {_why(node)}; {HAS}")
         self._views[node.output[0]] = view
 
     def _view(self, node: Any, index: int, layout: Optional[str] = "map") -> View:
@@ -75,12 +74,10 @@ class Part:
         view = self._views.get(name)
         if view is None:
             what = "the constant" if name in self._constants else "what the engine does not make,"
-            raise CannotCompile(f"{_told(node)} needs {what} {name}; {HAS}")
+            raise _refused(node, f"needs {what} {name}; {HAS}")
         if layout and view.layout != layout:
-            raise CannotCompile(
-                "{} takes a tensor of shape {}; the engine has maps of channels, rows and "
-                "columns alone".format(_told(node), "x".join(map(str, view.shape)))
-            )
+            why = f"takes a tensor of shape {_shape(view)}; the engine has maps of channels, rows"
+            raise _refused(node, why + " and columns alone")
         return view
 
     def _add_layer(self, node: Any, layer: Layer, channels: int, height: int, width: int) -> View:
@@ -94,20 +91,15 @@ class Part:
         told = attributes(node)
         weight = self._constants.get(node.input[1])
         if told.get("auto_pad", b"NOTSET") not in (b"NOTSET", "NOTSET"):
-            raise CannotCompile(f"{_told(node)} pads by auto_pad; export it with numbers")
+            raise _refused(node, "pads by auto_pad; export it with numbers")
         pads = told.get("pads", [0, 0, 0, 0])
         stride = tuple(told.get("strides", [1, 1]))
         dilations = told.get("dilations", [1, 1])
         if max(stride) > 2 or min(pads) < 0 or dilations[0] != dilations[1]:
-            raise CannotCompile(
-                f"{_told(node)} needs strides {list(stride)}, pads {list(pads)} and dilations "
-                f"{list(dilations)}; the engine has strides of 1 and 2 "
-                "and one dilation"
-            )
+            why = f"needs strides {list(stride)}, pads {list(pads)} and dilations {list(dilations)}"
+            raise _refused(node, why + "; the engine has strides of 1 and 2 and one dilation")
         if dilations[0] > 1 and max(stride) > 1:
-            raise CannotCompile(
-                f"{_told(node)} needs a stride and a dilation; the engine has one of both"
-            )
+            raise _refused(node, "needs a stride and a dilation; the engine has one of both")
         _, channels, height, width = view.shape
         if weight is None:
             layer, count, kernel = self._moving(node, view, stride, pads, dilations[0])
@@ -136,19 +128,12 @@ class Part:
         channels = view.shape[1]
         group = attributes(node).get("group", 1)
         if features.layout != "kernel" or group != channels or len(features.maps) != 1:
-            raise CannotCompile(
-                "{} needs a convolution by {} of the exemplar in {} group(s); the engine "
-                "correlates each channel with one channel".format(
-                    _told(node), "x".join(map(str, features.shape)), group
-                )
-            )
+            why = f"needs a convolution by {_shape(features)} of the exemplar in {group} group(s)"
+            raise _refused(node, why + "; the engine correlates each channel with one channel")
         stored = features.maps[0]
         if not isinstance(stored, Stored):
-            raise CannotCompile(
-                f"{_told(node)} correlates two maps of one graph; the engine correlates with the "
-                "exemplar's "
-                "features alone"
-            )
+            why = "correlates two maps of one graph; the engine correlates with the exemplar's"
+            raise _refused(node, why + " features alone")
         bias = np.zeros(channels)
         layer = Layer(node.name, "depthwise", view.maps, None, bias, stride, tuple(pads[:2]))
         layer.dilation, layer.features = dilation, stored
@@ -158,7 +143,7 @@ class Part:
         features, view = self._view(node, 0, "turned"), self._view(node, 1, "flat")
         stored = features.maps[0]
         if len(features.maps) != 1 or not isinstance(stored, Stored):
-            raise CannotCompile(f"{_told(node)} multiplies two maps of the search region; {HAS}")
+            raise _refused(node, f"multiplies two maps of the search region; {HAS}")
         positions = features.shape[1]
         layer = Layer(node.name, "pixelwise", view.maps, None, np.zeros(positions))
         layer.features = stored
@@ -168,11 +153,8 @@ class Part:
     def _add(self, node: Any) -> View:
         views = [self._view(node, index) for index in (0, 1)]
         if views[0].shape != views[1].shape:
-            raise CannotCompile(
-                "{} needs a sum of {} and {}; the engine adds maps of one shape".format(
-                    _told(node), *("x".join(map(str, view.shape)) for view in views)
-                )
-            )
+            shapes = " and ".join(map(_shape, views))
+            raise _refused(node, f"needs a sum of {shapes}; the engine adds maps of one shape")
         _, channels, height, width = views[0].shape
         weight = np.concatenate([np.eye(channels)] * 2, axis=1)[:, :, None, None]
         maps = views[0].maps + views[1].maps
@@ -181,10 +163,8 @@ class Part:
 
     def _concat(self, node: Any) -> View:
         if attributes(node).get("axis") not in (1, -3):
-            raise CannotCompile(
-                f"{_told(node)} needs a concatenation along rows or columns; the engine's is of "
-                "channels"
-            )
+            why = "needs a concatenation along rows or columns; the engine's is of channels"
+            raise _refused(node, why)
         views = [self._view(node, index) for index in range(len(node.input))]
         return View("map", [one for view in views for one in view.maps])
 
@@ -193,24 +173,18 @@ class Part:
         told = attributes(node)
         layout = None
         if node.op_type == "Transpose":
-            perm = tuple(told["perm"])
             layout = {
                 ((0, 2, 1), "flat"): "turned",
                 ((0, 2, 1), "turned"): "flat",
                 ((1, 0, 2, 3), "map"): "kernel",
                 ((1, 0, 2, 3), "kernel"): "map",
-            }.get((perm, view.layout))
+            }.get((tuple(told["perm"]), view.layout))
         elif view.layout != "turned":
-            wanted = self._shape_of(node, view)
-            for one in ("map", "flat", "kernel"):
-                if wanted == View(one, view.maps).shape:
-                    layout = one
-                    break
+            shapes = {View(one, view.maps).shape: one for one in ("kernel", "flat", "map")}
+            layout = shapes.get(self._shape_of(node, view))
         if layout is None:
-            raise CannotCompile(
-                "{} needs values of {} moved about; the engine keeps channels, rows and "
-                "columns".format(_told(node), "x".join(map(str, view.shape)))
-            )
+            why = f"needs values of {_shape(view)} moved about; the engine keeps channels, rows"
+            raise _refused(node, why + " and columns")
         return View(layout, view.maps)
 
     def _shape_of(self, node: Any, view: View) -> Tuple[int, ...]:
@@ -218,7 +192,7 @@ class Part:
             return view.shape
         wanted = self._constants.get(node.input[1]) if len(node.input) > 1 else None
         if node.op_type != "Reshape" or wanted is None:
-            raise CannotCompile(f"{_told(node)} needs a shape that is not known")
+            raise _refused(node, "needs a shape that is not known")
         wanted = [view.shape[i] if size == 0 else int(size) for i, size in enumerate(wanted)]
         known = -int(np.prod(wanted))
         total = int(np.prod(view.shape))
@@ -340,8 +314,12 @@ def function_of(node: Any, constants: Dict[str, np.ndarray]) -> Function:
     return lambda values: function(np.asarray(values, np.float64), told)
 
 
-def _told(node: Any) -> str:
-    return f"{node.name} ({node.op_type})"
+def _refused(node: Any, why: str) -> CannotCompile:
+    return CannotCompile(f"{node.name} ({node.op_type}) {why}")
+
+
+def _shape(view: View) -> str:
+    return "x".join(map(str, view.shape))
 
 
 def _why(node: Any) -> str:

@@ -41,13 +41,11 @@ def hazards(program: bytes, size: Size) -> List[str]:
         for other, (_, other_reads, other_writes, other_name) in enumerate(seen):
             if before >> other & 1:
                 continue
-            told = _meet(writes, other_reads) or _meet(writes, other_writes)
-            told = told or _meet(reads, other_writes)
+            told = _conflict(reads, writes, other_reads, other_writes)
             if told:
                 found.append(
                     f"command {number} ({name}) does not wait for command {other} ({other_name}), "
-                    "with which it shares "
-                    f"{told}"
+                    f"with which it shares {told}"
                 )
         if name == "END":
             if any(fields["wait_" + u] != count for u, count in counts.items()):
@@ -66,6 +64,13 @@ def _meet(one: Touched, other: Touched) -> Optional[str]:
         if one[memory] & other.get(memory, 0):
             return memory
     return None
+
+
+def _conflict(
+    reads: Touched, writes: Touched, other_reads: Touched, other_writes: Touched
+) -> Optional[str]:
+    """Name of a memory for which the order of two commands matters, or None."""
+    return _meet(writes, other_reads) or _meet(writes, other_writes) or _meet(reads, other_writes)
 
 
 def waits(commands: Sequence[Tuple[str, Fields]], size: Size) -> List[Fields]:
@@ -89,11 +94,7 @@ def waits(commands: Sequence[Tuple[str, Fields]], size: Size) -> List[Fields]:
         for unit, number, other_reads, other_writes in reversed(seen):
             if number <= needed[unit]:
                 continue
-            if (
-                _meet(writes, other_reads)
-                or _meet(writes, other_writes)
-                or _meet(reads, other_writes)
-            ):
+            if _conflict(reads, writes, other_reads, other_writes):
                 needed[unit] = number
         found.append({"wait_" + unit: count for unit, count in needed.items()})
         if name in UNITS:

@@ -4,7 +4,13 @@ from typing import Any, Callable, List, Optional, Sequence, Tuple
 
 import numpy as np
 
+from kernels.errors import HotpathError
+
 Function = Callable[[np.ndarray], np.ndarray]
+
+
+class CannotCompile(HotpathError):
+    """A network that the engine or this size of it can't run; names the node and what it needs."""
 
 
 class Map:

@@ -7,9 +7,8 @@ channels), which a convolution with rearranged weights reads and writes as any o
 
 from typing import Dict, List, Sequence, Set, Tuple
 
-from kernels.fpga.design.compiler.errors import CannotCompile
 from kernels.fpga.design.compiler.graph import Part
-from kernels.fpga.design.compiler.layers import Layer, Map
+from kernels.fpga.design.compiler.layers import CannotCompile, Layer, Map
 
 LANES = 16
 PAIR_CHANNELS = 8
@@ -155,8 +154,7 @@ def _split(layer: Layer) -> None:
     if known is not None and buffer.split != wanted:
         raise CannotCompile(
             f"{known.name} and {layer.name} read one map with strides of 1 and 2, which only an "
-            "engine of one lane "
-            "can"
+            "engine of one lane can"
         )
     buffer.reader, buffer.split = layer, wanted
 

@@ -10,7 +10,7 @@ from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
 from kernels.fpga import tables
 from kernels.fpga.design.compiler import timing
 from kernels.fpga.design.compiler.arena import Arena
-from kernels.fpga.design.compiler.errors import CannotCompile
+from kernels.fpga.design.compiler.layers import CannotCompile
 from kernels.fpga.design.compiler.tasks import TILE, WORD, Command, Data, Task
 from kernels.fpga.design.model import PARAMS_BYTES, PARAMS_ENTRIES
 

@@ -13,9 +13,8 @@ import numpy as np
 from kernels.fpga import tables
 from kernels.fpga.design.compiler import hazards
 from kernels.fpga.design.compiler.arena import Arena
-from kernels.fpga.design.compiler.errors import CannotCompile
 from kernels.fpga.design.compiler.graph import Part
-from kernels.fpga.design.compiler.layers import Layer
+from kernels.fpga.design.compiler.layers import CannotCompile, Layer
 from kernels.fpga.design.compiler.layout import Buffer
 from kernels.fpga.design.compiler.loads import Ahead, Loads, load
 from kernels.fpga.design.compiler.quantise import Numbers
@@ -215,10 +214,8 @@ class Writer:
             base = arena.place(spans)
             if base is None:
                 raise CannotCompile(
-                    "the map {} needs {} words of each bank beside what is there at its time; "
-                    "this size has {} in all".format(
-                        buffer.name, self._words(buffer), self.size["map_words"]
-                    )
+                    f"the map {buffer.name} needs {self._words(buffer)} words of each bank beside "
+                    f"what is there at its time; this size has {self.size['map_words']} in all"
                 )
             buffer.base = base
         self.map_words = arena.used()

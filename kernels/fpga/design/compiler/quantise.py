@@ -9,14 +9,13 @@ The rules are those of ``exponents``; besides
 - maps that a layer reads side by side need no common exponent: it goes into the weights.
 """
 
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Dict, NamedTuple, Optional, Tuple
 
 import numpy as np
 
 from kernels.fpga.design.compiler import exponents
-from kernels.fpga.design.compiler.errors import CannotCompile
 from kernels.fpga.design.compiler.graph import Part
-from kernels.fpga.design.compiler.layers import Function, Layer, Map, Stored
+from kernels.fpga.design.compiler.layers import CannotCompile, Function, Layer, Map, Stored
 
 Ranges = Dict[str, Tuple[float, float]]  # tensor -> (low, high)
 LIMIT = 2**31 - 1
@@ -29,7 +28,7 @@ REACH = 0.75
 CUT = 0.15
 
 
-class Numbers:
+class Numbers(NamedTuple):
     """What the engine needs of one layer.
 
     Attributes:
@@ -39,14 +38,10 @@ class Numbers:
         table: (256,) int8 or None.
     """
 
-    def __init__(
-        self,
-        weight: Optional[np.ndarray],
-        bias: np.ndarray,
-        shift: np.ndarray,
-        table: Optional[np.ndarray],
-    ) -> None:
-        self.weight, self.bias, self.shift, self.table = weight, bias, shift, table
+    weight: Optional[np.ndarray]
+    bias: np.ndarray
+    shift: np.ndarray
+    table: Optional[np.ndarray] = None
 
 
 def exponent_of(low: float, high: float) -> int:
@@ -96,7 +91,8 @@ class Quantiser:
             numbers = _moving(layer, layer.features, source, sums)
         if layer.function is not None:
             made = layer.outputs[0]
-            numbers.table = _table(layer.function, int(sums[0]), made.exponent, layer.relu)
+            table = _table(layer.function, int(sums[0]), made.exponent, layer.relu)
+            return numbers._replace(table=table)
         return numbers
 
     def _choose(self, one: Map, layer: Layer) -> None:
@@ -144,7 +140,7 @@ class Quantiser:
                     f"{layer.name} needs sums of more than 32 bits; its bias is too great"
                 )
         shift = (sums - least - own).astype(np.uint8)
-        return Numbers(whole, rounded.astype(np.int32), shift, None)
+        return Numbers(whole, rounded.astype(np.int32), shift)
 
 
 def _moving(layer: Layer, features: Stored, source: np.ndarray, sums: np.ndarray) -> Numbers:
@@ -155,7 +151,7 @@ def _moving(layer: Layer, features: Stored, source: np.ndarray, sums: np.ndarray
     low = int(shift.min())
     if low < 0 or shift.max() > MOST_SHIFT:
         raise CannotCompile(f"{layer.name} needs a shift of {low} bits; the engine has 0 to 31")
-    return Numbers(None, np.zeros(len(sums), np.int32), shift.astype(np.uint8), None)
+    return Numbers(None, np.zeros(len(sums), np.int32), shift.astype(np.uint8))
 
 
 def _table(function: Function, before: int, after: int, relu: bool) -> np.ndarray:

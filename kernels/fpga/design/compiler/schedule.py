@@ -6,9 +6,8 @@ import numpy as np
 
 from kernels.fpga import resize, tables
 from kernels.fpga.design.compiler import quantise, timing
-from kernels.fpga.design.compiler.errors import CannotCompile
 from kernels.fpga.design.compiler.graph import Part
-from kernels.fpga.design.compiler.layers import Layer
+from kernels.fpga.design.compiler.layers import CannotCompile, Layer
 from kernels.fpga.design.compiler.layout import LANES, Buffer
 from kernels.fpga.design.compiler.program import Writer, rows_needed, strip_buffer
 from kernels.fpga.design.compiler.tasks import Command, Data, Params, Weights

@@ -11,7 +11,6 @@ flushed are lost.
 """
 
 import ctypes
-import importlib
 import pathlib
 import struct
 import tempfile
@@ -22,6 +21,7 @@ import numpy as np
 
 from kernels.errors import HotpathError
 from kernels.fpga import design, tables
+from kernels.fpga.design import model
 from kernels.fpga.design.model import BASE
 from kernels.fpga.design.sim import hwh
 from kernels.fpga.design.sim.build import CannotBuild
@@ -38,10 +38,6 @@ except ImportError as error:  # named in open_board, which every user goes throu
     NO_PYNQ, Device, PynqBuffer = str(error), object, object
 
 KINDS = ("model", "rtl")
-MACHINES = {
-    "model": ("kernels.fpga.design.model", "Machine"),
-    "rtl": ("kernels.fpga.design.sim.rtl", "Rtl"),
-}
 PAGE = 4096  # what buffers are aligned to
 STALE = 0xA5  # what memory holds that nobody wrote
 CYCLES = 5000000  # after which a program that has not ended never will
@@ -80,9 +76,8 @@ class SimulatedBoard(Device):
         self.arch = "armv7l" if family == "zynq" else "aarch64"
         self.capabilities = {"REGISTER_RW": True}
         self.machine, self.cycles, self.downloads = machine, cycles, 0
-        self._engine: Optional[Tuple[int, int]] = (
-            None  # (first address, end) once an overlay is there
-        )
+        # (first address, end) once an overlay is there
+        self._engine: Optional[Tuple[int, int]] = None
         self._others = _clock_registers(family)
         self._next = BASE
         self._free: Dict[int, List[int]] = {}  # pages -> addresses
@@ -218,13 +213,12 @@ def check(name: Optional[str], kind: str) -> None:
     """
     sizes = design.sizes()
     if name not in sizes:
+        board, there = "without a name" if name is None else repr(name), ", ".join(sorted(sizes))
         raise NoSimulation(
-            "no board {} can be simulated; name one with --board; there are: {}".format(
-                "without a name" if name is None else repr(name), ", ".join(sorted(sizes))
-            )
+            f"no board {board} can be simulated; name one with --board; there are: {there}"
         )
     if kind not in KINDS:
-        raise NoSimulation("--simulate {}: there are: {}".format(kind, ", ".join(KINDS)))
+        raise NoSimulation(f"--simulate {kind}: there are: {', '.join(KINDS)}")
     if NO_PYNQ:
         raise NoSimulation(
             f"a simulated board needs PYNQ's library, which can't be loaded ({NO_PYNQ}); run "
@@ -248,14 +242,18 @@ def open_board(name: str, kind: str, **options: Any) -> Tuple[SimulatedBoard, pa
     """
     check(name, kind)
     part, size = design.parts()[name]["part"], design.sizes()[name]
-    module, attribute = MACHINES[kind]
+    machine: Any
     try:
-        machine = getattr(importlib.import_module(module), attribute)(size, **options)
+        if kind == "model":
+            machine = model.Machine(size, **options)
+        else:
+            from kernels.fpga.design.sim.rtl import Rtl
+
+            machine = Rtl(size, **options)
     except CannotBuild as error:
         raise NoSimulation(
             f"the RTL can't be compiled: {error}; run `make fpga` and install g++, or take "
-            "--simulate "
-            "model"
+            "--simulate model"
         ) from None
     family = hwh.family_of(part)
     device = SimulatedBoard(family, machine)

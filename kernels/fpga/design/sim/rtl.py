@@ -11,7 +11,6 @@ from typing import Any, Dict, List, NamedTuple, Optional
 import numpy as np
 
 from kernels.fpga import tables
-from kernels.fpga.design.model import BASE
 from kernels.fpga.design.sim import build
 
 UNITS = ("LOAD", "CROP", "CONV", "STORE")
@@ -181,6 +180,3 @@ def _opened(path: str) -> ctypes.CDLL:
         function = getattr(library, name)
         function.restype, function.argtypes = result, arguments
     return library
-
-
-__all__ = ["BASE", "AxiViolation", "Command", "Rtl"]

@@ -16,7 +16,7 @@ from kernels.fpga import design
 from kernels.fpga.design.sim import hwh
 
 SCRIPT = design.FOLDER / "vivado" / "overlay.tcl"
-ROOT = design.ROOT
+WORK = design.ROOT / ".cache" / "vivado"
 
 
 class NoOverlay(HotpathError):
@@ -38,26 +38,18 @@ def command(name: str, jobs: int = 2) -> List[str]:
     """
     sizes = design.sizes()
     if name not in sizes:
-        raise NoOverlay(
-            "no overlay for a board {!r}; there are: {}".format(name, ", ".join(sorted(sizes)))
-        )
-    size = sizes[name]
-    part = design.parts()[name]["part"]
-    family = hwh.family_of(part)
+        raise NoOverlay(f"no overlay for a board {name!r}; there are: {', '.join(sorted(sizes))}")
+    size, part = sizes[name], design.parts()[name]["part"]
     given: List[Tuple[str, Any]] = [
         ("board", name),
         ("part", part),
         ("clock_mhz", size["assumed_clock_mhz"]),
-        ("address", f"0x{hwh.ADDRESS[family]:08x}"),
+        ("address", f"0x{hwh.ADDRESS[hwh.family_of(part)]:08x}"),
     ]
     given += [(key, size[key]) for key in design.PARAMETERS]
-    given += [
-        ("work", ROOT / ".cache" / "vivado" / name),
-        ("out", folder(name)),
-        ("jobs", jobs),
-    ]
+    given += [("work", WORK / name), ("out", folder(name)), ("jobs", jobs)]
     arguments = ["vivado", "-mode", "batch", "-nojournal", "-source", str(SCRIPT)]
-    arguments += ["-log", str(ROOT / ".cache" / "vivado" / name / "vivado.log"), "-tclargs"]
+    arguments += ["-log", str(WORK / name / "vivado.log"), "-tclargs"]
     for pair in given:
         arguments += [str(part) for part in pair]
     return arguments
@@ -65,7 +57,7 @@ def command(name: str, jobs: int = 2) -> List[str]:
 
 def folder(name: str) -> pathlib.Path:
     """Where the overlay of a board lies: ``hotpath.bit`` and ``hotpath.hwh``."""
-    return ROOT / "engines" / name / "overlay"
+    return design.ROOT / "engines" / name / "overlay"
 
 
 def build(name: str, jobs: int = 2) -> pathlib.Path:
@@ -79,22 +71,17 @@ def build(name: str, jobs: int = 2) -> pathlib.Path:
     """
     arguments = command(name, jobs)
     if shutil.which("vivado") is None:
+        line = " ".join(shlex.quote(argument) for argument in arguments)
         raise NoOverlay(
-            "no `vivado` on the PATH, so no overlay for {} was made; where Vivado 2020.2 or newer "
-            "is installed (source its settings64.sh) run: {}".format(
-                name, " ".join(shlex.quote(argument) for argument in arguments)
-            )
+            f"no `vivado` on the PATH, so no overlay for {name} was made; where Vivado 2020.2 or "
+            f"newer is installed (source its settings64.sh) run: {line}"
         )
-    (ROOT / ".cache" / "vivado" / name).mkdir(parents=True, exist_ok=True)
-    status = subprocess.call(arguments, cwd=str(ROOT), stdin=subprocess.DEVNULL)
+    (WORK / name).mkdir(parents=True, exist_ok=True)
+    status = subprocess.call(arguments, cwd=str(design.ROOT), stdin=subprocess.DEVNULL)
     wanted = [folder(name) / file for file in ("hotpath.bit", "hotpath.hwh")]
     missing = [path.name for path in wanted if not path.is_file()]
     if status or missing:
-        raise NoOverlay(
-            "Vivado {} for {}; read {}".format(
-                f"ended with {status}" if status else "made no " + " and ".join(missing),
-                name,
-                os.path.relpath(str(ROOT / ".cache" / "vivado" / name / "vivado.log")),
-            )
-        )
+        what = f"ended with {status}" if status else "made no " + " and ".join(missing)
+        log = os.path.relpath(str(WORK / name / "vivado.log"))
+        raise NoOverlay(f"Vivado {what} for {name}; read {log}")
     return folder(name)

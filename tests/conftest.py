@@ -7,13 +7,15 @@ import sys
 import hypothesis
 import pytest
 
+from tests.support.examples import ALL, FEW
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 # `make test` draws few examples, always the same; `make test-all` takes the other profile.
 hypothesis.settings.register_profile(
-    "few", max_examples=25, derandomize=True, database=None, deadline=None
+    "few", max_examples=FEW, derandomize=True, database=None, deadline=None
 )
-hypothesis.settings.register_profile("many", max_examples=400, deadline=None)
+hypothesis.settings.register_profile("many", max_examples=ALL, deadline=None)
 hypothesis.settings.load_profile("few")
 
 # A test that imports OpenVINO sends no event to its makers; see runtime.engines.openvino.

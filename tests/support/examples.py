@@ -7,6 +7,8 @@ as many as each test states, and others each time. The profiles stand in ``tests
 import pytest
 from hypothesis import settings
 
+FEW, ALL = 25, 400  # examples of a property test, at most
+
 
 def examples(most, **more):
     """Settings of a property test.
@@ -16,6 +18,11 @@ def examples(most, **more):
         more: other settings of hypothesis.
     """
     return settings(max_examples=min(most, settings.default.max_examples), **more)
+
+
+def count(few, many):
+    """How many frames or rounds: few in ``make test``, many in ``make test-all``."""
+    return many if settings.default.max_examples >= ALL else few
 
 
 def few_of(values, kept, why):

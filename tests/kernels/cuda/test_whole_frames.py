@@ -15,6 +15,7 @@ from runtime.graphs import assemble
 from runtime.networks import load_network
 from tests.kernels.cuda.test_cupy_launch import STAND_IN
 from tests.support import blobs
+from tests.support.examples import count
 from tests.support.fake_gpu import SITE, python
 
 CLIPS = ("otb-Couple", "otb-David")
@@ -65,7 +66,7 @@ def own_launches(name):
 def test_boxes_are_the_hosts(name, tmp_path, clips_dir, networks_dir):
     clips = [clips_dir / clip for clip in CLIPS]
     if located(name, networks_dir):
-        report = track(name, clips, files=str(networks_dir), frames=60)
+        report = track(name, clips, files=str(networks_dir), frames=count(20, 60))
     else:
         report = track(blobs.write_network(tmp_path, name), clips[:1], frames=20)
     check(report, own_launches(name))

@@ -17,6 +17,7 @@ def simulated(top, module, parameters=None):
         pytest.skip(str(reason))
 
 
+@pytest.mark.slow(fpga_sizes.WHY)
 def test_requantisation_is_as_defined():
     simulated("hp_requantise", "requantise_bench")
 

@@ -1,4 +1,7 @@
-"""cocotb tests of single units of the fabric, and of the whole engine on third-party AXI models."""
+"""cocotb tests of single units of the fabric, and of the whole engine on third-party AXI models.
+
+Most of them are slow. ``test_engine.py`` and ``test_crop.py`` run the same units inside the engine.
+"""
 
 import os
 import subprocess
@@ -9,7 +12,6 @@ from kernels.fpga import design
 from kernels.fpga.design.sim.build import PARAMETERS
 from tests.kernels.fpga.benches import runner
 from tests.support import fpga_sizes
-from tests.support.examples import few_of
 
 
 def simulated(top, module, parameters):
@@ -20,19 +22,20 @@ def simulated(top, module, parameters):
         pytest.skip(str(reason))
 
 
-@pytest.mark.parametrize(
-    "lanes, bus_bytes", few_of([(1, 8), (2, 16), (4, 16)], [(2, 16)], fpga_sizes.WHY)
-)
+@pytest.mark.slow(fpga_sizes.WHY)
+@pytest.mark.parametrize("lanes, bus_bytes", [(1, 8), (2, 16), (4, 16)])
 def test_the_crop_unit_is_the_model_with_stalls_on_each_stream(lanes, bus_bytes):
     parameters = {"LANES": lanes, "BANKS": lanes, "BUS_BYTES": bus_bytes, "LINE_BYTES": 2048}
     simulated("hp_crop", "crop_bench", parameters)
 
 
+@pytest.mark.slow(fpga_sizes.WHY)
 def test_the_store_unit_reads_the_words_of_a_map_in_order():
     simulated("hp_store", "store_bench", {"LANES": 4})
 
 
-@pytest.mark.parametrize("name", few_of(["pynq_z2", "ultra96"], ["pynq_z2"], fpga_sizes.WHY))
+@pytest.mark.slow(fpga_sizes.WHY)
+@pytest.mark.parametrize("name", ["pynq_z2", "ultra96"])
 def test_the_engine_runs_programs_on_a_foreign_axi_memory(name):
     pytest.importorskip("cocotbext.axi")
     simulated("engine_axi", "engine_bench", parameters_of(name))

@@ -17,9 +17,10 @@ from runtime.errors import BadNetwork
 from runtime.networks import load_network
 from tests.support import blobs
 from tests.support.clips import clip_at
+from tests.support.examples import count
 
 CLIPS = ("otb-Couple", "otb-David")
-FRAMES = 60
+FRAMES = count(20, 60)
 
 
 class Definitions(fallback.Kernels):

@@ -124,7 +124,7 @@ PYTEST := $(PY) -m pytest $(if $(filter-out 1,$(JOBS)),-n $(JOBS) --dist loadfil
 test: setup ## what everybody runs: all tests but the slow ones
 	$(PYTEST) $(or $(TESTS),-m 'not slow')
 
-test-all: setup $(CLIP) ## before a release: every test, on every Python, board and ARM machine (hours)
+test-all: fakes fpga $(CLIP) ## before a release: every test, on every Python, board and ARM machine (hours)
 	$(PYTEST) --hypothesis-profile=many
 	tests/pythons.sh --all $(PY) $(PYTHONS)
 	nice $(PY) -m tests.fresh_boards --all

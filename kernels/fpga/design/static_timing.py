@@ -37,15 +37,13 @@ class Path(NamedTuple):
         ns: setup included.
         start: name of the net where it starts.
         end: name of what it ends in.
-        cell: dict of the cell that it ends in; None for an output port.
-        clock: net of the clock of that cell; None for an output port.
+        clock: net of the clock of the cell that it ends in; None for an output port.
         levels: list of the types of the cells that it goes through.
     """
 
     ns: float
     start: str
     end: str
-    cell: Optional[Cell]
     clock: Optional[int]
     levels: List[str]
 
@@ -308,7 +306,7 @@ class Timing:
             one = before
         cell = self.cells[name] if name else None
         clock = clock_of(cell) if cell else None
-        return Path(ns, self.name(one), self._end(cell, name, port), cell, clock, levels[::-1])
+        return Path(ns, self.name(one), self._end(cell, name, port), clock, levels[::-1])
 
     def _end(self, cell: Optional[Cell], name: Optional[str], port: str) -> str:
         """A register by the net that it drives; else a cell's name and pin, or a port."""

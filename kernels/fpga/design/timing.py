@@ -112,16 +112,8 @@ def _told(path: Path, scale: float) -> Dict[str, Any]:
         "ns": round(path.ns * scale, 2),
         "start": path.start,
         "end": path.end,
-        "line": line_of(path),
         "levels": ", ".join(f"{count} {kind}" for kind, count in sorted(levels.items())),
     }
-
-
-def line_of(path: Path) -> str:
-    """Where the RTL writes the end of a path: "file:line", or "" where yosys does not say."""
-    source = path.cell["attributes"].get("src", "") if path.cell else ""
-    match = re.search(r"(hp_\w+\.sv):(\d+)", source)
-    return "{}:{}".format(*match.groups()) if match else ""
 
 
 def module_of(name: str) -> str:

@@ -5,26 +5,16 @@
 `timescale 1ns / 1ps
 `default_nettype none
 
-/*
- * Verilog wrapper of hp_engine.sv for a block design
- */
 module hotpath_engine #
 (
-    // pixels at once
+    // as hp_engine.sv has them
     parameter LANES = 1,
-    // width of the memory port
     parameter BUS_BYTES = 8,
-    // crop pixels a cycle
     parameter CROP_LANES = 1,
-    // words of 16 bytes a map bank
     parameter MAP_WORDS = 16384,
-    // kind of memory for them
     parameter MAP_STYLE = "block",
-    // tiles of 16x16 weights
     parameter WEIGHT_TILES = 512,
-    // longest line of a frame that the crop fetches
     parameter LINE_BYTES = 8192,
-    // 1: two lanes share the multipliers of one, at twice the clock
     parameter PUMPED = 0
 )
 (

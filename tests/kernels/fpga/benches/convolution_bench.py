@@ -15,7 +15,7 @@ import numpy as np
 from cocotb.triggers import FallingEdge, RisingEdge, with_timeout
 
 from kernels.fpga import tables
-from kernels.fpga.design.model import BEATS_A_TILE, PARAMS_BYTES, PARAMS_ENTRIES, WORD, Machine
+from kernels.fpga.design.model import PARAMS_BYTES, PARAMS_ENTRIES, TILE, WORD, Machine
 from tests.kernels.fpga.benches import clocks
 
 LANES = int(os.environ.get("LANES", "1"))
@@ -294,7 +294,7 @@ async def random_layers_while_other_streams_run(dut, stalls):
                 bench.load(
                     "WEIGHTS",
                     bench.rng.integers(0, 256, 64 * WORD, dtype=np.uint8),
-                    beat=(1 - index % 2) * tiles * BEATS_A_TILE + 16 * int(bench.rng.integers(64)),
+                    beat=(1 - index % 2) * tiles * TILE // WORD + 16 * int(bench.rng.integers(64)),
                 )
             ),
         ]

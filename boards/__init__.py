@@ -9,7 +9,7 @@ top of ``runtime``.
 
 import difflib
 import pathlib
-from typing import Any, Dict, List, NoReturn, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, List, NamedTuple, NoReturn, Optional, Sequence, Tuple, Union
 
 from boards import schema, toml
 from boards.errors import BadBoard, UnknownBoard
@@ -24,7 +24,7 @@ Section = Dict[str, Any]
 Software = Dict[str, str]
 
 
-class Board:
+class Board(NamedTuple):
     """One board, as its TOML file describes it.
 
     A section or key that the file leaves out has the default of ``boards.schema``.
@@ -47,28 +47,27 @@ class Board:
         software: dict of release family -> dict of library -> version.
     """
 
-    def __init__(self, name: str, path: pathlib.Path, values: Dict[str, Any]) -> None:
-        self.name = name
-        self.path = path
-        self.title: str = values["title"]
-        self.family: str = values["family"]
-        self.engine: str = values["engine"]
-        self.network: Optional[str] = values["network"]
-        self.device_tree: Sequence[str] = values["device_tree"]
-        self.modules: Sequence[str] = values["modules"]
-        self.model_contains: Sequence[str] = values["model_contains"]
-        self.files: Sequence[str] = values["files"]
-        self.pynq_board: Sequence[str] = values["pynq_board"]
-        self.unverified: Sequence[str] = values["unverified"]
-        self.cpu: Section = values["cpu"]
-        self.gpu: Section = values["gpu"]
-        self.memory: Section = values["memory"]
-        self.precision: Section = values["precision"]
-        self.search: Section = values["search"]
-        self.power: Section = values["power"]
-        self.sensors: Section = values["sensors"]
-        self.fpga: Section = values["fpga"]
-        self.software: Dict[str, Software] = values["software"]
+    name: str
+    path: pathlib.Path
+    title: str
+    family: str
+    engine: str
+    network: Optional[str]
+    device_tree: Sequence[str]
+    modules: Sequence[str]
+    model_contains: Sequence[str]
+    files: Sequence[str]
+    pynq_board: Sequence[str]
+    unverified: Sequence[str]
+    cpu: Section
+    gpu: Section
+    memory: Section
+    precision: Section
+    search: Section
+    power: Section
+    sensors: Section
+    fpga: Section
+    software: Dict[str, Software]
 
     def software_for(self, release: Optional[str]) -> Tuple[Optional[str], Software]:
         """Find the software family of an L4T or PYNQ release.
@@ -113,21 +112,16 @@ def load_board(name_or_path: Union[str, pathlib.Path]) -> Board:
     if mistakes:
         more = f" (and {len(mistakes) - 1} more)" if len(mistakes) > 1 else ""
         raise BadBoard(f"{path}: {mistakes[0]}{more}; correct the file")
-    return Board(path.stem, path, values)
+    return Board(path.stem, path, **values)
 
 
 def _refuse(text: str) -> NoReturn:
     """Raise ``UnknownBoard`` with the names that are near to a wrong one."""
+    known = ", ".join(names())
     if text.endswith(".toml"):
         raise UnknownBoard(
-            "there is no board file {}; name a file of your own, or one of: {}".format(
-                text, ", ".join(names())
-            )
+            f"there is no board file {text}; name a file of your own, or one of: {known}"
         )
-    near = difflib.get_close_matches(text, names(), n=3, cutoff=0.5)
-    hint = "did you mean {}?".format(" or ".join(near))
-    raise UnknownBoard(
-        "no board is called {!r}; {}".format(
-            text, hint if near else "there are: " + ", ".join(names())
-        )
-    )
+    near = " or ".join(difflib.get_close_matches(text, names(), n=3, cutoff=0.5))
+    hint = f"did you mean {near}?" if near else f"there are: {known}"
+    raise UnknownBoard(f"no board is called {text!r}; {hint}")

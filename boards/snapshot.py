@@ -52,8 +52,7 @@ def write(path: Union[str, "os.PathLike[str]"], root: str = "/") -> int:
     except OSError as error:
         raise BadSnapshot(
             f"the snapshot can't be written to {path}: {error.strerror}; name a file in a folder "
-            "that you may write "
-            "to"
+            "that you may write to"
         ) from None
     return len(recorder.seen)
 

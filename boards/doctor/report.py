@@ -40,9 +40,8 @@ def machine(situation: Situation, telemetry: Telemetry) -> List[str]:
 def _identity(detection: Detection, installed: Installed) -> List[str]:
     board = detection.board
     if board is None:
-        title = "A {}, but which board? One of: {}".format(
-            detection.soc, ", ".join(detection.candidates)
-        )
+        candidates = ", ".join(detection.candidates)
+        title = f"A {detection.soc}, but which board? One of: {candidates}"
         return [title, LABEL.format("model", detection.model or "not named")]
     doubt = "" if detection.sure else ", so perhaps not"
     lines = [
@@ -52,13 +51,14 @@ def _identity(detection: Detection, installed: Installed) -> List[str]:
     if detection.model:
         lines.append(LABEL.format("model", detection.model))
     if detection.l4t:
-        jetpack = "JetPack {}".format(detection.jetpack or "unknown")
-        lines.append(LABEL.format("system", f"{jetpack}, L4T {detection.l4t}"))
+        jetpack = detection.jetpack or "unknown"
+        lines.append(LABEL.format("system", f"JetPack {jetpack}, L4T {detection.l4t}"))
     elif detection.system:
         lines.append(LABEL.format("system", detection.system))
     if board.family == "jetson":
         lines.append(LABEL.format("CUDA", installed.cuda or "no toolkit in /usr/local/cuda"))
-        lines.append(LABEL.format("kernels for", "sm_" + _sm(board)))
+        capability = str(board.gpu["compute_capability"]).replace(".", "")
+        lines.append(LABEL.format("kernels for", "sm_" + capability))
     default, exists = board.precision["default"], board.precision["exists"]
     others = [name for name in exists if name != default]
     text = "{} (also: {})".format(default, ", ".join(others)) if others else default
@@ -74,10 +74,6 @@ def _search(board: Board) -> str:
     share, windows = search["share"], search["windows"]
     text = f"searched for in {share:g} of a tracked frame's time more"
     return text + (f", {windows} windows at a time" if windows > 1 else "")
-
-
-def _sm(board: Board) -> str:
-    return str(board.gpu["compute_capability"]).replace(".", "")
 
 
 def _state(telemetry: Telemetry) -> List[str]:
@@ -96,10 +92,10 @@ def _state(telemetry: Telemetry) -> List[str]:
     if known:
         held = [name for name, state in known.items() if state]
         free = [name for name, state in known.items() if not state]
-        parts = (["held: " + ", ".join(held)] if held else []) + (
-            ["free: " + ", ".join(free)] if free else []
-        )
-        lines.append(LABEL.format("clocks", "; ".join(parts)))
+        groups = [
+            f"{word}: {', '.join(each)}" for word, each in (("held", held), ("free", free)) if each
+        ]
+        lines.append(LABEL.format("clocks", "; ".join(groups)))
     first, *more = textwrap.wrap(_sensors(telemetry), WIDTH - 18)
     return lines + [LABEL.format("sensors", first)] + [LABEL.format("", line) for line in more]
 

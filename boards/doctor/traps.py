@@ -41,6 +41,18 @@ def numpy_crashes_on_a57(situation: Situation) -> Caught:
     )
 
 
+def tensorrt_is_too_old(situation: Situation) -> Caught:
+    """Bundles need ``build_serialized_network`` of TensorRT 8.0; JetPack 4.4 and 4.5 have 7.1."""
+    tensorrt = situation.installed.packages.get("tensorrt")
+    if not tensorrt or at_least(tensorrt.version, (8,)):
+        return None
+    return (
+        f"TensorRT {tensorrt.version} can't build bundles, which takes 8.0 or newer; JetPack 4.6 "
+        "has 8.2",
+        "flash JetPack 4.6 or newer with NVIDIA's SDK Manager",
+    )
+
+
 def dla_compiler_is_absent(situation: Situation) -> Caught:
     """TensorRT before 10.16 needs libnvdla_compiler.so on Xavier and Orin."""
     tensorrt = situation.installed.packages.get("tensorrt")
@@ -49,11 +61,8 @@ def dla_compiler_is_absent(situation: Situation) -> Caught:
         return None
     if situation.detection.soc not in ("tegra194", "tegra234"):
         return None
-    sentence = (
-        'import tensorrt fails with "ImportError: libnvdla_compiler.so": the file is {}'.format(
-            "empty" if state == "empty" else "not there"
-        )
-    )
+    here = "empty" if state == "empty" else "not there"
+    sentence = f'import tensorrt fails with "ImportError: libnvdla_compiler.so": the file is {here}'
     release = situation.detection.l4t
     if at_least(release, (39,)):
         sentence += "; JetPack 7.2 dropped it, and only its own TensorRT 10.16 does without"
@@ -146,11 +155,9 @@ def software_is_not_known(situation: Situation) -> Caught:
     board = detection.board
     if detection.family or not detection.l4t or board is None or not board.software:
         return None
-    known = ["JetPack {} (L4T {})".format(n, v["l4t"]) for n, v in board.software.items()]
+    known = ", ".join(f"JetPack {n} (L4T {v['l4t']})" for n, v in board.software.items())
     return (
-        "L4T {} is not among the releases that are known to work: {}".format(
-            detection.l4t, ", ".join(known)
-        ),
+        f"L4T {detection.l4t} is not among the releases that are known to work: {known}",
         "flash one of them with NVIDIA's SDK Manager, or go on and report how it went",
     )
 
@@ -162,6 +169,7 @@ def _is_jetson(situation: Situation) -> bool:
 
 TRAPS = (
     software_is_not_known,
+    tensorrt_is_too_old,
     dla_compiler_is_absent,
     tensorrt_is_another_pythons,
     numpy_crashes_on_a57,

@@ -350,7 +350,7 @@ def test_a_folder_that_can_not_be_written_is_one_sentence(tmp_path):
 def test_a_computers_bundle_loads_in_its_engine(tmp_path, name):
     network = load_network(tiny.write_network(tmp_path))
     board = boards.load_board("host")
-    board.engine = name
+    board = board._replace(engine=name)
     made = build_engines.build_files(Order(board, network, "fp32", tmp_path), lambda s: None)
     assert made.engine == name and name in made.libraries
     engine = loading.open_bundle(made)

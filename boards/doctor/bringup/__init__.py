@@ -69,13 +69,8 @@ def _run_step(step: Callable[[steps.State], str], state: steps.State) -> Dict[st
         result, text = "failed", f"{type(error).__name__}: {error}"
         advice = "send the evidence in: this is an error of the program"
     seconds = round(time.monotonic() - began, 3)
-    return {
-        "step": step.__name__,
-        "result": result,
-        "text": text,
-        "advice": advice,
-        "seconds": seconds,
-    }
+    values = (step.__name__, result, text, advice, seconds)
+    return dict(zip(("step", "result", "text", "advice", "seconds"), values))
 
 
 def _board() -> Dict[str, Any]:
@@ -105,8 +100,7 @@ def _write(path: str, evidence: Dict[str, Any]) -> None:
     except OSError as error:
         raise BadSnapshot(
             f"the evidence can't be written to {path}: {error.strerror}; name a file in a folder "
-            "that you may write "
-            "to"
+            "that you may write to"
         ) from None
 
 

@@ -169,18 +169,15 @@ def correlation(state: State) -> str:
     exemplar = random.uniform(-1, 1, (1, 32, 5, 5)).astype(np.float32)
     wanted = golden.correlate_depthwise(exemplar[0], search, 0)
     stream, correlate = gpu.stream(), Correlate(gpu)
-    kept, addresses = [], []
+    staged = []  # until the copies are done
     for array in (search, exemplar):
-        staging = gpu.pinned(array.nbytes)
+        staging, address = gpu.pinned(array.nbytes), gpu.alloc(array.nbytes)
         staging[:] = array.reshape(-1).view(np.uint8)
-        address = gpu.alloc(array.nbytes)
         gpu.upload(address, staging, stream)
-        kept.append(staging)  # until the copy is done
-        addresses.append(address)
-    out = gpu.alloc(wanted.size * 4)
-    region, weights = addresses
+        staged.append((address, staging))
+    out, result = gpu.alloc(wanted.size * 4), gpu.pinned(wanted.size * 4)
+    (region, _), (weights, _) = staged
     correlate.depthwise(region, weights, out, search.shape, exemplar.shape, 0, stream)
-    result = gpu.pinned(wanted.size * 4)
     gpu.download(result, out, stream)
     gpu.synchronise(stream)
     worst = float(np.abs(result.view(np.float32).reshape(wanted.shape) - wanted).max())

@@ -102,7 +102,7 @@ def test_an_engine_of_ones_own_says_how_it_is_installed(tmp_path, monkeypatch):
     monkeypatch.setattr(engines, "__path__", list(engines.__path__) + [str(tmp_path)])
     found = detect.Detection()
     found.board = load_board("host")
-    found.board.engine = "mine"
+    found.board = found.board._replace(engine="mine")
     there = installed.look(Root())
     lacking = missing.missing(Situation(found, there, {}))
     assert ("library_of_mine", "pip install mine") in [(e.name, e.command) for e in lacking]

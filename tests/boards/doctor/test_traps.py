@@ -33,6 +33,15 @@ def test_the_same_numpy_is_no_trap_on_another_processor(tmp_path):
     assert sentences(xavier) == []
 
 
+def test_a_tensorrt_that_can_not_build_bundles_is_refused(nano):
+    assert not any("can't build bundles" in sentence for sentence in sentences(nano))
+    nano.put("etc/nv_tegra_release", "# R32 (release), REVISION: 5.1, GCID: 0, BOARD: t210ref")
+    nano.drop_packages("tensorrt-*")
+    nano.put_package("tensorrt-7.1.3.0", "3.6")
+    caught = [t for t in traps.traps(situation(nano)) if "can't build bundles" in t.sentence]
+    assert "TensorRT 7.1.3.0" in caught[0].sentence and "JetPack 4.6" in caught[0].command
+
+
 def test_cupy_without_a_build_for_the_nano_is_named_until_pycuda_is_there(nano):
     assert any("CuPy has no build for Python 3.6" in sentence for sentence in sentences(nano))
     nano.put_package("pycuda-2021.1", "3.6")

@@ -46,10 +46,7 @@ class Memory:
 
     def size(self, name: str) -> int:
         """Bytes of a tensor."""
-        size: int = self.dtype.itemsize
-        for side in self.shapes[name]:
-            size *= side
-        return size
+        return int(self.dtype.itemsize * np.prod(self.shapes[name], dtype=np.int64))
 
     def host_array(self, name: str) -> Any:
         """An array of the host that the device copies from and to by itself."""
@@ -59,14 +56,7 @@ class Memory:
 
 
 class SharedParts:
-    """The network for so many search regions. Batches of one engine share it, one after the other.
-
-    Args:
-        parts: as ``GpuEngine`` describes parts.
-
-    Attributes:
-        user: the batch that they are bound to.
-    """
+    """The parts for so many search regions; batches share them in turn. ``user`` has bound them."""
 
     def __init__(self, parts: Sequence[Any]) -> None:
         self.parts = list(parts)
@@ -120,22 +110,17 @@ class DeviceBatch:
             (maps, features of the search region) of each region, as ``GpuEngine.read`` gives them
             for one. The next call overwrites them.
         """
-        engine = self._engine
-        memory, names = engine.memory, engine.read_names
-        for name in names:
-            if name not in self._rooms:
-                self._rooms[name] = engine.device.pinned(self._count * memory.size(name))
-            engine.device.download(self._rooms[name], memory.address(name), engine.stream)
+        engine, memory, rooms = self._engine, self._engine.memory, self._rooms
+        for name in engine.read_names:
+            if name not in rooms:
+                room = engine.device.pinned(self._count * memory.size(name)).view(memory.dtype)
+                rooms[name] = room.reshape((self._count,) + memory.shapes[name])
+            engine.device.download(rooms[name], memory.address(name), engine.stream)
         engine.device.synchronise(engine.stream)
-        values = {}
-        for name in names:
-            shape = (self._count,) + memory.shapes[name]
-            of_type = self._rooms[name].view(memory.dtype).reshape(shape)
-            values[name] = of_type.astype(np.float32, copy=False)
-        maps = engine.map_names
-        watched = [name for name in names if name not in maps]
+        values = [rooms[name].astype(np.float32, copy=False) for name in engine.read_names]
+        maps, watched = values[: len(engine.maps)], values[len(engine.maps) :]
         return [
-            (tuple(values[name][n] for name in maps), values[watched[0]][n] if watched else None)
+            (tuple(each[n] for each in maps), watched[0][n] if watched else None)
             for n in range(self._count)
         ]
 
@@ -159,8 +144,7 @@ class GpuEngine(base.Engine):
     Attributes:
         stream: of the device; all work goes there.
         exemplar_input, search_input: addresses of the inputs, (1, 3, side, side).
-        input_dtype, input_step: of the inputs, as ``kernels.cuda.layout`` has them.
-        output_dtype: of features and maps, one of ``TYPES``. On the host all are float32.
+        dtype: of all tensors, one of ``TYPES``. On the host all are float32.
         capturable: whether its work may be captured in a CUDA graph.
         maps: addresses of the maps, in the order of the network's family. With several places (see
             ``reserve``) those of a place follow the last one's.
@@ -171,8 +155,7 @@ class GpuEngine(base.Engine):
 
     title = "NVIDIA GPU"
     pipelines = True
-    input_dtype = output_dtype = "float32"
-    input_step = 1.0
+    dtype = "float32"
     search_features_device: Optional[Tuple[int, Tuple[int, ...]]] = None
     capturable = True
     moves = 0
@@ -207,7 +190,7 @@ class GpuEngine(base.Engine):
             dtype: of all tensors, one of ``TYPES``.
         """
         memory = self.memory = Memory(self.device, shapes, dtype)
-        self.input_dtype = self.output_dtype = dtype
+        self.dtype = dtype
         self.stream = self.device.stream()
         self._features, self._maps = tuple(features), tuple(maps)
         self._watched: Tuple[str, ...] = ()
@@ -217,18 +200,22 @@ class GpuEngine(base.Engine):
         self._floats = {n: self._as_float(n) for n in IMAGES + self._maps}
         self._results = tuple(self._floats[name] for name in self._maps)
         self.exemplar_crop, self.search_crop = (self._floats[name] for name in IMAGES)
-        self.exemplar_input, self.search_input = (memory.address(name) for name in IMAGES)
-        self.maps = tuple(memory.address(name) for name in self._maps)
         self._places, self._place, self._regions = 1, 0, 1
         self._compared = search_features
-        if search_features is not None:
-            address, shape = memory.address(search_features), memory.shapes[search_features]
-            self.search_features_device = address, shape
+        self._look_up()
         for name in self._watched:
             self._host[name] = memory.host_array(name)
             self._floats[name] = self.search_features = self._as_float(name)
         self._own = {name: memory.address(name) for name in self._features}
         self._written = self._read = self._own  # where the features of the parts lie now
+
+    def _look_up(self) -> None:
+        """Read where the tensors are now."""
+        memory, compared = self.memory, self._compared
+        self.exemplar_input, self.search_input = (memory.address(name) for name in IMAGES)
+        self.maps = tuple(memory.address(name) for name in self._maps)
+        if compared is not None:
+            self.search_features_device = memory.address(compared), memory.shapes[compared]
 
     def warm_up(self) -> None:
         """Run all parts once: libraries set themselves up in their first call."""
@@ -273,13 +260,8 @@ class GpuEngine(base.Engine):
     # on the device's memory
 
     @property
-    def map_names(self) -> Tuple[str, ...]:
-        """Names of the maps, in the order of the network's family."""
-        return self._maps
-
-    @property
     def read_names(self) -> Tuple[str, ...]:
-        """Names of the tensors that ``read`` downloads."""
+        """Names of the tensors that ``read`` downloads: the maps, then perhaps the features."""
         return self._maps + self._watched
 
     @property
@@ -310,14 +292,9 @@ class GpuEngine(base.Engine):
         memory = self.memory
         for name in ("search",) + self._maps:
             memory.enlarge(name, places)
-        self.search_input = memory.address("search")
-        self.maps = tuple(memory.address(name) for name in self._maps)
         if self._compared is not None:
             memory.enlarge(self._compared, targets)
-            self.search_features_device = (
-                memory.address(self._compared),
-                memory.shapes[self._compared],
-            )
+        self._look_up()
         self._places, self._regions = places, places // targets
         self.moves += 1
         self._move_to(0)
@@ -362,12 +339,11 @@ class GpuEngine(base.Engine):
     def _move_to(self, place: int) -> None:
         """Let the parts of a frame read and write one place."""
         memory = self.memory
-        for name in ("search",) + self._maps:
-            at = {name: memory.address(name) + place * memory.size(name)}
-            self.bind(self._frame, at)
+        numbers = dict.fromkeys(("search",) + self._maps, place)
         if self._compared is not None:
-            own = place // self._regions * memory.size(self._compared)
-            self.bind(self._frame, {self._compared: memory.address(self._compared) + own})
+            numbers[self._compared] = place // self._regions
+        at = {name: memory.address(name) + n * memory.size(name) for name, n in numbers.items()}
+        self.bind(self._frame, at)
         self._place = place
 
     def exemplar_device(self, handle: Any, features: Dict[str, int]) -> None:

@@ -142,8 +142,7 @@ class _OnStream:
         if names[0] not in session.get_providers():
             raise NoEngine(
                 f"ONNX Runtime {library.__version__} can't use {names[0]}: CUDA's or cuDNN's "
-                "libraries do not load; run "
-                "`python -m boards`"
+                "libraries do not load; run `python -m boards`"
             )
         return session
 

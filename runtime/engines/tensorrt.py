@@ -9,7 +9,7 @@ only the builder sees (``boards.build.plans``). Where a network was cut at its c
 import atexit
 import importlib
 import weakref
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence
 
 from kernels.errors import GpuFailed, NoGpu
 from runtime.engines import tensorrt_manifest
@@ -33,8 +33,7 @@ def load_library() -> Any:
         if "libnvdla_compiler" in text:
             raise NoEngine(
                 f"TensorRT can't be imported: {text}; JetPack left that library out, run `sudo "
-                "apt-get "
-                "install nvidia-l4t-dla-compiler` (`python -m boards` knows this trap)"
+                "apt-get install nvidia-l4t-dla-compiler` (`python -m boards` knows this trap)"
             ) from None
         if getattr(error, "name", None) == "tensorrt":
             raise NoEngine(
@@ -122,8 +121,7 @@ class Engine(GpuEngine):
         if self._logger.errors:  # a null pointer: using it crashes the process
             raise NoGpu(
                 f"TensorRT {self.version} can't use the GPU: {self._logger.last()}; run `python "
-                "-m boards`, the driver may be too "
-                "old for it"
+                "-m boards`, the driver may be too old for it"
             )
         core = self.bundle.settings.get("dla")
         if core is not None:
@@ -134,15 +132,12 @@ class Engine(GpuEngine):
 
     def describe(self) -> Dict[str, Any]:
         """What runs where: engine, library version, device, precision."""
-        core = self.bundle.settings.get("dla")
+        core, number = self.bundle.settings.get("dla"), self.gpu.compute_capability.replace(".", "")
+        dla = "" if core is None else f", DLA {core}"
         return {
             "engine": self.name,
             "version": self.version,
-            "device": "{}, sm_{}{}".format(
-                self.gpu.name,
-                self.gpu.compute_capability.replace(".", ""),
-                "" if core is None else f", DLA {core}",
-            ),
+            "device": f"{self.gpu.name}, sm_{number}{dla}",
             "precision": self.bundle.precision,
             "threads": 1,
             "parts": len(self._frame),
@@ -175,15 +170,14 @@ class Engine(GpuEngine):
         context = engine.create_execution_context()
         if context is None:
             self._refuse(f"{self.bundle.path(name)} can't be run")
-        by_name = hasattr(engine, "num_io_tensors")
-        part = (ByName if by_name else ByIndex)(trt, engine, context, self._logger)
-        kind = trt.float16 if self.output_dtype == "float16" else trt.float32
+        part = Plan(engine, context, self._logger)
+        kind = trt.float16 if self.dtype == "float16" else trt.float32
         for tensor, (shape, dtype) in part.tensors.items():
             wanted = self.memory.shapes.get(tensor)
             if wanted is not None and times > 1:
                 wanted = (times * wanted[0],) + wanted[1:]
             if wanted != shape or dtype != kind:
-                what = f"{dtype} {shape}, not {self.output_dtype} {wanted}"
+                what = f"{dtype} {shape}, not {self.dtype} {wanted}"
                 raise BadBundle(
                     f"{self.bundle.path(name)}: its tensor {tensor} is {what}; run "
                     f"`{self.bundle.command}`"
@@ -199,7 +193,7 @@ class Engine(GpuEngine):
         for index, name in enumerate(run["parts"]):
             frame.append(self._part(trt, name))
             for step in run["steps"][index] if index < len(run["steps"]) else []:
-                kernels = kernels or Correlate(self.device, self.output_dtype == "float16")
+                kernels = kernels or Correlate(self.device, self.dtype == "float16")
                 frame.append(Correlation(self, kernels, step))
         return frame
 
@@ -208,8 +202,7 @@ class Engine(GpuEngine):
         if "memory" in words.lower():
             raise GpuFailed(
                 f"{what}, the GPU has no memory left: {words}; close what else uses it (on a "
-                "Jetson the "
-                "desktop: `sudo systemctl isolate multi-user.target`)"
+                "Jetson the desktop: `sudo systemctl isolate multi-user.target`)"
             )
         raise BadBundle(f"{what}: {words}; run `{self.bundle.command}`")
 
@@ -220,65 +213,48 @@ def _close(engine: Any) -> None:
         engine().close()
 
 
-class _Part:
-    """A plan with its context; its tensors have fixed addresses."""
+class Plan:
+    """A plan with its context; its tensors have fixed addresses.
 
-    def __init__(self, trt: Any, engine: Any, context: Any, logger: Any) -> None:
-        self._trt, self._engine, self._context, self._logger = trt, engine, context, logger
-        self.tensors = self._look()
+    From TensorRT 8.5 on tensors have names, before that numbers.
 
-    def _look(self) -> Dict[str, Tuple[Tuple[int, ...], Any]]:
-        """dict of tensor name -> (shape, dtype)."""
-        raise NotImplementedError
+    Attributes:
+        tensors: dict of tensor name -> (shape, dtype).
+    """
 
-    def _check(self, done: bool) -> None:
-        if not done:
-            raise NetworkFailed(f"TensorRT refuses a frame: {self._logger.last()}; start again")
-
-
-class ByName(_Part):
-    """TensorRT from 8.5 on."""
-
-    def _look(self) -> Dict[str, Tuple[Tuple[int, ...], Any]]:
-        engine = self._engine
-        names = [engine.get_tensor_name(index) for index in range(engine.num_io_tensors)]
-        return {n: (tuple(engine.get_tensor_shape(n)), engine.get_tensor_dtype(n)) for n in names}
+    def __init__(self, engine: Any, context: Any, logger: Any) -> None:
+        self._context, self._logger = context, logger
+        self._bindings: List[int] = []  # addresses by number; none where tensors have names
+        keys: Sequence[Any]
+        if hasattr(engine, "num_io_tensors"):
+            names = keys = [engine.get_tensor_name(i) for i in range(engine.num_io_tensors)]
+            shape_of, dtype_of = engine.get_tensor_shape, engine.get_tensor_dtype
+        else:
+            keys = range(engine.num_bindings)
+            names, self._bindings = [engine.get_binding_name(i) for i in keys], [0] * len(keys)
+            shape_of, dtype_of = engine.get_binding_shape, engine.get_binding_dtype
+        self._names = names
+        self.tensors = {n: (tuple(shape_of(key)), dtype_of(key)) for n, key in zip(names, keys)}
 
     def bind(self, name: str, address: int) -> None:
         """Move a tensor to an address of the device, if it is one of this plan's."""
-        if name in self.tensors:
+        if name not in self.tensors:
+            return
+        if self._bindings:
+            self._bindings[self._names.index(name)] = address
+        else:
             self._check(self._context.set_tensor_address(name, address))
 
     def run(self, handle: Any) -> None:
         """Put it on a stream, given by its handle; returns at once."""
-        self._check(self._context.execute_async_v3(handle))
+        if self._bindings:
+            self._check(self._context.execute_async_v2(self._bindings, handle))
+        else:
+            self._check(self._context.execute_async_v3(handle))
 
-
-class ByIndex(_Part):
-    """TensorRT before 8.5."""
-
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
-        self._bindings = [0] * self._engine.num_bindings
-
-    def _look(self) -> Dict[str, Tuple[Tuple[int, ...], Any]]:
-        engine = self._engine
-        return {
-            engine.get_binding_name(i): (
-                tuple(engine.get_binding_shape(i)),
-                engine.get_binding_dtype(i),
-            )
-            for i in range(engine.num_bindings)
-        }
-
-    def bind(self, name: str, address: int) -> None:
-        """Move a tensor to an address of the device, if it is one of this plan's."""
-        if name in self.tensors:
-            self._bindings[self._engine.get_binding_index(name)] = address
-
-    def run(self, handle: Any) -> None:
-        """Put it on a stream, given by its handle; returns at once."""
-        self._check(self._context.execute_async_v2(self._bindings, handle))
+    def _check(self, done: bool) -> None:
+        if not done:
+            raise NetworkFailed(f"TensorRT refuses a frame: {self._logger.last()}; start again")
 
 
 class Correlation:
@@ -297,11 +273,5 @@ class Correlation:
         """Put it on the engine's stream."""
         step, shapes = self._step, self._engine.memory.shapes
         search, exemplar = shapes[step["search"]], shapes[step["exemplar"]]
-        given = [self._addresses[step[key]] for key in KEYS]
-        self._kernels.depthwise(
-            *given,
-            search_shape=search[1:],
-            exemplar_shape=exemplar,
-            padding=step["padding"],
-            stream=self._engine.stream,
-        )
+        given, stream = [self._addresses[step[key]] for key in KEYS], self._engine.stream
+        self._kernels.depthwise(*given, search[1:], exemplar, step["padding"], stream)

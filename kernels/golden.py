@@ -162,7 +162,6 @@ def pack(
     scale: Sequence[float] = (1, 1, 1),
     swap: bool = False,
     dtype: Any = np.float32,
-    step: float = 1.0,
 ) -> np.ndarray:
     """Lay a crop out as a network's input.
 
@@ -171,9 +170,7 @@ def pack(
         mean, scale: per channel of the result, which is ``(value - mean) * scale`` in float32.
             Without effect on uint8.
         swap: whether the result is RGB.
-        dtype: ``numpy.float32``; ``float16``: the float32 value rounded; ``int8``: the float32
-            value in whole steps, ties to even; or ``uint8``.
-        step: size of one step of int8.
+        dtype: ``numpy.float32``; ``float16``: the float32 value rounded; or ``uint8``.
 
     Returns:
         (1, 3, h, w) of that dtype, C-contiguous.
@@ -182,10 +179,7 @@ def pack(
     if np.dtype(dtype) == np.uint8:
         return planes
     means, scales = (np.asarray(v, np.float32).reshape(1, 3, 1, 1) for v in (mean, scale))
-    values = (planes.astype(np.float32) - means) * scales
-    if np.dtype(dtype) != np.int8:
-        return values.astype(dtype)
-    return np.clip(np.rint(values / np.float32(step)), -128, 127).astype(np.int8)
+    return ((planes.astype(np.float32) - means) * scales).astype(dtype)
 
 
 def correlate_pixelwise(exemplar: np.ndarray, search: np.ndarray) -> np.ndarray:

@@ -205,12 +205,6 @@ HP_FN unsigned short hp_half(float value) {
 #endif
 }
 
-// A value in whole steps of `step`, ties to even, for a network that takes int8.
-HP_FN signed char hp_quantise(float value, float step) {
-  const float steps = rintf(value / step);
-  return (signed char)(steps < -128.0f ? -128.0f : steps > 127.0f ? 127.0f : steps);
-}
-
 // One pixel: blue, green, red.
 struct hp_bgr {
   int value[3];

@@ -63,17 +63,11 @@ struct lane {
 
 __device__ void store(const hp_input* input, const lane* channel, int value, void* out, int index) {
   index += channel->plane;
-  if (input->format == HP_INPUT_UINT8) {
-    ((unsigned char*)out)[index] = (unsigned char)value;
-    return;
-  }
   const float number = hp_normalise(value, channel->mean, channel->scale);
-  if (input->format == HP_INPUT_FLOAT)
-    ((float*)out)[index] = number;
-  else if (input->format == HP_INPUT_HALF)
+  if (input->half)
     ((unsigned short*)out)[index] = hp_half(number);
   else
-    ((signed char*)out)[index] = hp_quantise(number, input->step);
+    ((float*)out)[index] = number;
 }
 
 }  // namespace

@@ -19,14 +19,11 @@ struct hp_frame {
   int sequence, unused;
 };
 
-enum { HP_INPUT_FLOAT = 0, HP_INPUT_HALF = 1, HP_INPUT_INT8 = 2, HP_INPUT_UINT8 = 3 };
-
 // How the network takes a crop. Arrays of three have one value for each channel of the input.
 struct hp_input {
   float mean[3], scale[3];
-  float step;     // of int8
   int side;       // pixels
-  int format;     // HP_INPUT_FLOAT ..
+  int half;       // whether it takes half precision
   int swap;       // RGB instead of BGR
   int border[3];  // B, G, R outside the frame
 };

@@ -9,8 +9,7 @@ The network is an engine with device memory:
 
     engine.stream                                 a stream of the device, for all of its work
     engine.exemplar_input, engine.search_input    addresses of its (1, 3, side, side) inputs
-    engine.input_dtype, engine.input_step         name in ``layout.FORMATS``; step of int8
-    engine.output_dtype                           "float32" or "float16": of maps and features
+    engine.dtype                                  "float32" or "float16": of all tensors
     engine.maps                                   addresses of its maps
     engine.reserve(places, targets)               makes room for several search regions and their
                                                   maps, those of a place after the last one's, and
@@ -34,13 +33,12 @@ targets share one engine: each has a ``Frame`` and features of its own.
 """
 
 import functools
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
 from kernels.cuda import frames, graphs, layout
-from kernels.cuda.frame_kernels import FrameKernels
-from kernels.cuda.slot import Slot
+from kernels.cuda.steps import Slot, Steps
 from kernels.cuda.target_memory import TargetMemory
 from kernels.errors import NO_SCORE, GpuFailed, HotpathError, NetworkFailed
 from kernels.settings import FrameSettings
@@ -66,7 +64,7 @@ class Found(NamedTuple):
     certainty: float
 
 
-class Frame:
+class Frame(Steps):
     """The frames of one target.
 
     Args:
@@ -102,23 +100,18 @@ class Frame:
         log: Optional[Callable[[str], None]] = None,
         keeps_features: bool = False,
     ) -> None:
-        self.device, self.engine = device, engine
-        self.seen: Any = engine.room_for_features(1) if keeps_features else None
+        super().__init__(device, settings, engine, log=log)
         self._unproven = graph is None and device.driver_version < graphs.PROVEN_FROM
         self.uses_graph = graph is not False and engine.capturable and not profile
-        self._log = log or (lambda sentence: None)
-        self._stream = engine.stream
-        self._handle = device.handle(self._stream)
+        self.seen = engine.room_for_features(1) if keeps_features else None
         self._newest: Optional[Slot] = None  # the slot that was submitted last
         self._submitted = self._collected = 0
         self._group: Any = None  # that has the target's memory
         self._was_moved = False  # since the last crop was planned here
         self._captured_at = engine.moves
         self._size = (0, 0)
-        self._slots: List[Slot] = []
         self.features: Any = None
         self._copies = device.stream() if slots > 1 else self._stream
-        self.kernels = FrameKernels(device, settings, engine)
         try:
             engine.reserve(self.kernels.windows, 1)
             self.features = engine.new_features()
@@ -141,8 +134,7 @@ class Frame:
         """
         self._drain()
         if self._was_moved or self._captured_at != self.engine.moves:
-            for slot in self._slots:
-                slot.drop_graph()
+            self._drop_graphs()
         self._was_moved = False
         self._newest = None  # there is no target until all of this has worked
         self._submitted = self._collected = 0
@@ -151,20 +143,19 @@ class Frame:
         slot = self._slots[0]
         kernels = self.kernels
         kernels.begin(state, border)
-        self._upload(slot, frame, (0, 0) + self._size, self._stream)
+        slot.upload(frame, (0, 0) + self._size, self._submitted, self._stream)
         kernels.aim(exemplar=True)
         kernels.crop(slot.upload_at, exemplar=True)
         self.engine.exemplar_device(self._handle, self.features)
         kernels.aim(exemplar=False)
         # Run the search once before it is captured: libraries initialise in their first call.
         kernels.crop(slot.upload_at, exemplar=False)
-        self._search()
+        self._network()
         kernels.remember()
         self.device.download(slot.result, kernels.pose, self._stream)
         self.device.synchronise(self._stream)
         self._newest = slot
-        if self.uses_graph:
-            self._capture()
+        self._capture()
         if self._unproven and slot.graph is not None:
             self._prove(slot, slot.graph, state)
 
@@ -185,7 +176,7 @@ class Frame:
         room = all(slot.fits(frame) for slot in self._slots)
         if frames.size_of(frame) != self._size or not room:
             self._rescale(self._newest, frame)
-        self._return()
+        self._restore()
         slot = self._slots[self._submitted % len(self._slots)]
         try:
             self._send(slot, frame)
@@ -275,17 +266,19 @@ class Frame:
         assert self._newest is not None
         self._rescale(self._newest, frame)
 
-    def _return(self) -> None:
+    def _restore(self) -> None:
         """Aim and capture again, if a group has moved the target or the engine its memory."""
         if self._was_moved:
             self.kernels.aim(exemplar=False)
         elif self._captured_at == self.engine.moves:
             return
         self._was_moved = False
-        for slot in self._slots:
-            slot.drop_graph()
-        if self.uses_graph:
-            self._capture()
+        self._drop_graphs()
+        self._capture()
+
+    def _capture(self) -> None:
+        super()._capture()
+        self._captured_at = self.engine.moves
 
     @property
     def in_flight(self) -> int:
@@ -295,10 +288,8 @@ class Frame:
     def close(self) -> None:
         """Free the graphs and the memory. Nothing else may be called afterwards."""
         self._settle()
-        for slot in self._slots:
-            slot.close(self.device)
+        self._free()
         self._group = None
-        self.kernels.close()
         if self.features is not None:
             self.engine.free_features(self.features)
         self._newest = self.features = None
@@ -306,22 +297,16 @@ class Frame:
 
     def _fit(self, frame: frames.AnyFrame) -> None:
         """Make every slot large enough for frames of this kind and size."""
-        size = frames.capacity(frame)
         for slot in self._slots:
-            slot.fit(self.device, size)
+            slot.fit(frame)
 
     def _send(self, slot: Slot, frame: frames.AnyFrame) -> None:
         part = self._part() if self._copies is self._stream else (0, 0) + self._size
-        self._upload(slot, frame, part, self._copies)
+        slot.upload(frame, part, self._submitted, self._copies)
         if self._copies is not self._stream:
             self.device.record(slot.uploaded, self._copies)
             self.device.follow(self._stream, slot.uploaded)
-        if slot.graph is not None:
-            slot.graph.launch(self._handle)
-            self.device.counters.add(slot.captured)
-        else:
-            self._enqueue(slot)
-        self.device.record(slot.done, self._stream)
+        self._launch(slot)
 
     def _part(self) -> Tuple[int, int, int, int]:
         """The part (x, y, w, h) of the next frame that the search region covers."""
@@ -329,12 +314,6 @@ class Frame:
         pose = self._newest.pose
         window = int(pose["x"]), int(pose["y"]), int(pose["width"]), int(pose["height"])
         return frames.part_of(window, *self._size)
-
-    def _upload(
-        self, slot: Slot, frame: frames.AnyFrame, part: Tuple[int, int, int, int], stream: Any
-    ) -> None:
-        used = frames.pack(frame, part, slot.staging, slot.upload_at, self._submitted)
-        self.device.upload(slot.upload_at, slot.staging[:used], stream)
 
     def _rescale(self, newest: Slot, frame: frames.AnyFrame) -> None:
         """Scale the target, because the frames' resolution or kind has changed."""
@@ -368,31 +347,11 @@ class Frame:
 
     def _aim_anew(self) -> None:
         """Plan the next crop around a state that was just uploaded."""
-        self.kernels.aim(exemplar=False)
         # Download into the next slot: the others may hold results that were not read yet.
         following = self._slots[self._submitted % len(self._slots)]
-        self.device.download(following.result, self.kernels.pose, self._stream)
-        self.device.synchronise(self._stream)
+        self._aim(following)
         self._newest = following
-        if self.uses_graph:
-            self._capture()
-
-    def _capture(self) -> None:
-        """Capture the graph of every slot that has none."""
-        try:
-            for slot in self._slots:
-                if slot.graph is None:
-                    body = functools.partial(self._enqueue, slot)
-                    slot.capture(self.device, self._handle, body)
-            self._captured_at = self.engine.moves
-        except (graphs.NoGraph, HotpathError) as error:
-            self._drop_graphs(str(error))
-
-    def _drop_graphs(self, why: str) -> None:
-        self.uses_graph = False
-        for slot in self._slots:
-            slot.drop_graph()
-        self._log(f"frames are launched step by step: {why}")
+        self._capture()
 
     def _prove(self, slot: Slot, graph: graphs.Graph, state: Sequence[float]) -> None:
         """Search the first frame step by step and as a graph; use the graph if both agree."""
@@ -404,35 +363,14 @@ class Frame:
             results.append(slot.result.tobytes())
             kernels.move(state)
             kernels.monitor.begin(kernels.memory, state)
-            kernels.aim(exemplar=False)
-        self.device.download(slot.result, kernels.pose, self._stream)
-        self.device.synchronise(self._stream)
+            self._aim(slot)
         self._unproven = False
         if results[0] != results[1]:
-            self._drop_graphs("as a graph the first frame has another result")
+            self._give_up_graphs("as a graph the first frame has another result")
 
-    def _enqueue(self, slot: Slot) -> None:
-        """Enqueue a frame's steps, after its upload."""
-        kernels = self.kernels
-        self._mark(slot, 0)
-        kernels.crop(slot.upload_at, exemplar=False)
-        self._mark(slot, 1)
-        self._search()
-        self._mark(slot, 2)
-        kernels.select(slot.upload_at)
-        self.device.download(slot.result, kernels.pose, self._stream)
-        if self.seen is not None:
-            self.engine.download_features(self.seen)
-        self._mark(slot, 3)
-
-    def _search(self) -> None:
-        """Enqueue the network for each window of a frame."""
+    def _network(self) -> None:
         for place in range(self.kernels.windows):
             self.engine.search_device(self._handle, self.features, place)
-
-    def _mark(self, slot: Slot, number: int) -> None:
-        if slot.marks:
-            self.device.record(slot.marks[number], self._stream)
 
     def _drain(self) -> None:
         """Wait for all frames in flight; their results can still be read."""

@@ -58,7 +58,7 @@ class FrameKernels:
 
     def _allocate(self) -> None:
         settings, device = self.settings, self.device
-        half = self.engine.output_dtype == "float16"
+        half = self._half = self.engine.dtype == "float16"
         tools = Tools(self._kernel, self._constant, self._alloc, self._launch, half)
         kind = SELECTS.get(type(settings.select), HeadSelect)
         self._select: Select = kind(settings, tools, self.targets)
@@ -88,13 +88,11 @@ class FrameKernels:
             state: [cx, cy, w, h], frame pixels.
             border: 3 uint8 values for the pixels outside a frame, BGR.
         """
-        settings, engine = self.settings, self.engine
+        settings = self.settings
         at = layout.POSE.itemsize
         for exemplar in (True, False):
             side = settings.window.exemplar if exemplar else settings.window.search
-            record = layout.network_input(
-                settings.input, side, engine.input_dtype, engine.input_step, border
-            )
+            record = layout.network_input(settings.input, side, self._half, border)
             part = self._setup[at : at + record.nbytes]
             part[:] = record.view(np.uint8)
             self.device.upload(self._input(exemplar), part, self._stream)

@@ -63,28 +63,28 @@ def size_of(frame: AnyFrame) -> Tuple[int, int]:
     if isinstance(frame, OnDevice):
         return frame.width, frame.height
     if isinstance(frame, Nv12):
-        if frame.luma.dtype != np.uint8 or frame.chroma.dtype != np.uint8 or frame.luma.ndim != 2:
-            raise ValueError(f"NV12 of {frame.luma.dtype} and {frame.chroma.dtype}")
-        height, width = frame.luma.shape
-        if height % 2 or width % 2 or frame.chroma.shape != (height // 2, width):
-            raise ValueError(f"NV12 of {frame.luma.shape} and {frame.chroma.shape}")
+        luma, chroma = frame
+        if luma.dtype != np.uint8 or chroma.dtype != np.uint8 or luma.ndim != 2:
+            raise ValueError(f"NV12 of {luma.dtype} and {chroma.dtype}")
+        height, width = luma.shape
+        if height % 2 or width % 2 or chroma.shape != (height // 2, width):
+            raise ValueError(f"NV12 of {luma.shape} and {chroma.shape}")
         return width, height
-    if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] not in (3, 4):
+    if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] not in (3, 4) or not frame.size:
         raise ValueError(f"frame: {frame.dtype} {frame.shape}")
-    if not frame.size:
-        raise ValueError(f"frame: {frame.shape}")
     return frame.shape[1], frame.shape[0]
 
 
 def capacity(frame: AnyFrame) -> int:
     """Bytes that the largest part of a frame of this kind and size takes, record included."""
-    width, height = size_of(frame)
+    size_of(frame)
     if isinstance(frame, OnDevice):
         return PIXELS_AT
-    pixels = width * height
-    if isinstance(frame, Nv12):
-        return PIXELS_AT + pixels + pixels // 2
-    return PIXELS_AT + pixels * frame.shape[2]
+    return PIXELS_AT + sum(plane.size for plane in _planes(frame))
+
+
+def _planes(frame: Union[np.ndarray, Nv12]) -> Tuple[np.ndarray, ...]:
+    return tuple(frame) if isinstance(frame, Nv12) else (frame,)
 
 
 def part_of(

@@ -7,16 +7,15 @@ many search regions, and else a call for each.
 
 from typing import Any, Callable, List, Mapping, Optional, Sequence, Tuple, Union
 
-from kernels.cuda import frames, graphs
+from kernels.cuda import frames
 from kernels.cuda.frame import Found, Frame
-from kernels.cuda.frame_kernels import FrameKernels
-from kernels.cuda.slot import Slot
+from kernels.cuda.steps import Slot, Steps
 from kernels.errors import HotpathError
 
 NOWHERE: Mapping[int, Sequence[float]] = {}  # no target was found elsewhere
 
 
-class Group:
+class Group(Steps):
     """Targets of one network that take every frame together.
 
     Args:
@@ -36,19 +35,14 @@ class Group:
         self, members: Sequence[Frame], log: Optional[Callable[[str], None]] = None
     ) -> None:
         first = members[0]
-        self.device, self.engine = first.device, first.engine
-        self._members, self._log = list(members), log or (lambda sentence: None)
-        self._stream = self.engine.stream
-        self._handle = self.device.handle(self._stream)
-        self._count, self._submitted = len(self._members), 0
-        self._batch: Any = None
-        self._slot: Any = None
-        keep = any(member.seen is not None for member in members)
-        self.seen: Any = self.engine.room_for_features(self._count) if keep else None
-        self.uses_graph = all(member.uses_graph for member in members)
-        self._kernels = FrameKernels(
-            self.device, first.kernels.settings, self.engine, targets=self._count
+        self._members, self._count, self._submitted = list(members), len(members), 0
+        super().__init__(
+            first.device, first.kernels.settings, first.engine, targets=self._count, log=log
         )
+        self._batch: Any = None
+        self.uses_graph = all(member.uses_graph for member in members)
+        if any(member.seen is not None for member in members):
+            self.seen = self.engine.room_for_features(self._count)
         try:
             self._gather()
         except HotpathError:
@@ -57,16 +51,16 @@ class Group:
 
     def _gather(self) -> None:
         """Bring all members' targets together."""
-        windows = self._kernels.windows
+        windows = self.kernels.windows
         self.engine.reserve(self._count * windows, self._count)
-        self._slot = Slot(self.device, 0, self._count)
+        self._slots = [Slot(self.device, targets=self._count)]
         for number, member in enumerate(self._members):
-            member.join(self, self._kernels.memory.place(number))
+            member.join(self, self.kernels.memory.place(number))
         if windows == 1 or self.engine.search_features_device is None:
             regions = [m.features for m in self._members for _ in range(windows)]
             self._batch = self.engine.batch_device(regions)
         self.batched = self._batch is not None
-        self._aim()
+        self._aim(self._slots[0])
 
     def update(
         self, frame: frames.AnyFrame, placed: Mapping[int, Sequence[float]] = NOWHERE
@@ -90,32 +84,21 @@ class Group:
                 member.rescale(frame)
         for index, state in placed.items():
             self._members[index].place(frame, state)
+        slot = self._slots[0]
         if placed or is_new_size:
-            self._aim()
-        slot = self._slot
-        slot.fit(self.device, frames.capacity(frame))
+            self._aim(slot)
+        slot.fit(frame)
         try:
-            self._send(frame)
+            part = frames.part_of(_covered(slot), *self._members[0].size)
+            slot.upload(frame, part, self._submitted, self._stream)
+            self._launch(slot)
         except HotpathError:  # a part of the frame may be in flight
             self.device.synchronise(self._stream)
             raise
         self.device.synchronise(slot.done)
         self._submitted += 1
-        if self.uses_graph and slot.graph is None:  # libraries have set themselves up by now
-            self._capture()
+        self._capture()  # libraries have set themselves up by now
         return [self._taken(member, row) for member, row in zip(self._members, slot.poses)]
-
-    def _send(self, frame: frames.AnyFrame) -> None:
-        slot = self._slot
-        part = frames.part_of(self._covered(), *self._members[0].size)
-        used = frames.pack(frame, part, slot.staging, slot.upload_at, self._submitted)
-        self.device.upload(slot.upload_at, slot.staging[:used], self._stream)
-        if slot.graph is not None:
-            slot.graph.launch(self._handle)
-            self.device.counters.add(slot.captured)
-        else:
-            self._enqueue()
-        self.device.record(slot.done, self._stream)
 
     @staticmethod
     def _taken(member: Frame, row: Any) -> Union[Found, HotpathError]:
@@ -128,52 +111,25 @@ class Group:
         """Let the members go on alone, and free the memory."""
         for member in self._members:
             member.leave(self)
-        if self._slot is not None:
-            self._slot.close(self.device)
         if self._batch is not None:
             self._batch.close()
-        self._batch = self._slot = None
-        self._kernels.close()
+        self._batch = None
+        self._free()
 
-    def _enqueue(self) -> None:
-        """Enqueue a frame's steps, after its upload."""
-        kernels, slot = self._kernels, self._slot
-        kernels.crop(slot.upload_at, exemplar=False)
+    def _network(self) -> None:
         if self._batch is not None:
             self._batch.run(self._handle)
-        else:
-            self._search_each()
-        kernels.select(slot.upload_at)
-        self.device.download(slot.result, kernels.pose, self._stream)
-        if self.seen is not None:
-            self.engine.download_features(self.seen)
-
-    def _search_each(self) -> None:
-        """Enqueue the network for each window of each target."""
-        windows = self._kernels.windows
+            return
+        windows = self.kernels.windows
         for number, member in enumerate(self._members):
-            for window in range(windows):
-                place = number * windows + window
+            for place in range(number * windows, (number + 1) * windows):
                 self.engine.search_device(self._handle, member.features, place)
 
-    def _capture(self) -> None:
-        try:
-            self._slot.capture(self.device, self._handle, self._enqueue)
-        except (graphs.NoGraph, HotpathError) as error:
-            self.uses_graph = False
-            self._slot.drop_graph()
-            self._log(f"frames are launched step by step: {error}")
 
-    def _aim(self) -> None:
-        """Plan the next crops, and learn which part of a frame they cover."""
-        self._kernels.aim(exemplar=False)
-        self.device.download(self._slot.result, self._kernels.pose, self._stream)
-        self.device.synchronise(self._stream)
-
-    def _covered(self) -> Tuple[int, int, int, int]:
-        """What the next windows of all targets cover together: (x, y, w, h)."""
-        poses = self._slot.poses
-        left, top = int(poses["x"].min()), int(poses["y"].min())
-        right = int((poses["x"] + poses["width"]).max())
-        bottom = int((poses["y"] + poses["height"]).max())
-        return left, top, right - left, bottom - top
+def _covered(slot: Slot) -> Tuple[int, int, int, int]:
+    """What the next windows of all targets cover together: (x, y, w, h)."""
+    poses = slot.poses
+    left, top = int(poses["x"].min()), int(poses["y"].min())
+    right = int((poses["x"] + poses["width"]).max())
+    bottom = int((poses["y"] + poses["height"]).max())
+    return left, top, right - left, bottom - top

@@ -23,8 +23,8 @@ FRAME = np.dtype(
     + [("sequence", "i4"), ("unused", "i4")]
 )
 INPUT = np.dtype(
-    [("mean", "f4", 3), ("scale", "f4", 3), ("step", "f4"), ("side", "i4"), ("format", "i4")]
-    + [("swap", "i4"), ("border", "i4", 3)]
+    [("mean", "f4", 3), ("scale", "f4", 3), ("side", "i4"), ("half", "i4"), ("swap", "i4")]
+    + [("border", "i4", 3)]
 )
 GEOMETRY = np.dtype(
     [("context", "f8"), ("exemplar_margin", "f8"), ("search_margin", "f8")]
@@ -68,7 +68,6 @@ LINE = np.dtype(("i4", 4))
 MOST_OUTPUTS = 1024  # largest side of a network's input, as in hotpath.h
 
 BGR, NV12 = 0, 1  # formats of a frame
-FORMATS = {"float32": 0, "float16": 1, "int8": 2, "uint8": 3}  # types of a network's input
 # Flags of a pose. The first three are errors.
 NO_SCORE, NOT_FINITE, NOT_UPLOADED = 1, 2, 4
 LOST, HELD = 8, 16
@@ -138,19 +137,18 @@ def monitor(state: Sequence[float], widened: float = 1.0) -> np.ndarray:
 
 
 def network_input(
-    settings: InputSettings, side: int, dtype: str, step: float, border: Sequence[int]
+    settings: InputSettings, side: int, half: bool, border: Sequence[int]
 ) -> np.ndarray:
     """How a network takes a crop: one ``INPUT``.
 
     Args:
         settings: mean, scale and order of the channels.
         side: of the input, in pixels.
-        dtype: a name in ``FORMATS``.
-        step: size of one step of an int8 input.
+        half: whether it takes half precision.
         border: 3 uint8 values for the pixels outside the frame, BGR.
     """
     record = np.zeros(1, INPUT)
-    record["mean"], record["scale"], record["step"] = settings.mean, settings.scale, step
-    record["side"], record["format"] = side, FORMATS[dtype]
+    record["mean"], record["scale"] = settings.mean, settings.scale
+    record["side"], record["half"] = side, half
     record["swap"], record["border"] = settings.swap, border
     return record

@@ -12,7 +12,7 @@ import numpy as np
 
 from kernels.cuda import frames, layout
 from kernels.cuda.frame_kernels import FrameKernels
-from kernels.cuda.slot import Slot
+from kernels.cuda.steps import Slot
 from kernels.settings import FrameSettings
 
 
@@ -46,7 +46,7 @@ class Windows:
     def __init__(self, device: Any, settings: FrameSettings, engine: Any, most: int = 1) -> None:
         self._device, self._stream = device, engine.stream
         self._kernels = FrameKernels(device, settings, engine, targets=most)
-        self._slot = Slot(device, 0)
+        self._slot = Slot(device)
         self._most = most
         self._poses = device.pinned(most * layout.POSE.itemsize)
         self._monitors = device.pinned(most * layout.MONITOR.itemsize)
@@ -72,11 +72,10 @@ class Windows:
         Raises:
             GpuFailed: out of memory, or the GPU refused.
         """
-        slot, kernels, device = self._slot, self._kernels, self._device
-        slot.fit(device, frames.capacity(frame))
+        slot, kernels = self._slot, self._kernels
+        slot.fit(frame)
         part = frames.part_of(_around([view.window for view in views]), *frames.size_of(frame))
-        used = frames.pack(frame, part, slot.staging, slot.upload_at, 0)
-        device.upload(slot.upload_at, slot.staging[:used], self._stream)
+        slot.upload(frame, part, 0, self._stream)
         self._look(views)
         kernels.aim(exemplar=False, targets=len(views))
         kernels.crop(slot.upload_at, exemplar=False, targets=len(views))
@@ -99,7 +98,7 @@ class Windows:
 
     def close(self) -> None:
         """Free the memory."""
-        self._slot.close(self._device)
+        self._slot.close()
         self._kernels.close()
 
 

@@ -19,8 +19,7 @@ class Engine:
         seen: whether it gives the search region's features.
     """
 
-    input_dtype = output_dtype = "float32"
-    input_step = 1.0
+    dtype = "float32"
     capturable = pipelines = True
     moves = 0
     bundle = fabric = None

@@ -3,7 +3,7 @@
 import numpy as np
 
 from kernels.cuda import layout
-from kernels.cuda.heads import head
+from kernels.cuda.select import head
 from runtime.devices.gpu import frame_settings
 
 

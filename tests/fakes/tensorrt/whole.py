@@ -89,7 +89,7 @@ def run(folder, name, family, precision="fp32"):
         "graph": tracker.frame.uses_graph,
         "library": tracker.engine.device.name,
         "capability": made.compute_capability,
-        "dtype": tracker.engine.output_dtype,
+        "dtype": tracker.engine.dtype,
         "frame": cost(tracker, tiny.film(1)[0][0]),
     }
     host = HostTracker(tracker.network, tracker.engine, cpu.load())

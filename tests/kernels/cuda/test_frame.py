@@ -214,13 +214,14 @@ gpu.close()
 def test_only_the_memory_that_frames_are_packed_into_is_write_combined():
     code = """
 import ctypes
-from kernels.cuda import device, slot
+import numpy as np
+from kernels.cuda import device, steps
 gpu, fake = device.open_device(), ctypes.CDLL("libcuda.so.1")
-one = slot.Slot(gpu, 0)
+one = steps.Slot(gpu)
 before = fake.fake_count(b"write_combined")
-one.fit(gpu, 5000)
+one.fit(np.zeros((40, 40, 3), np.uint8))
 print(before, fake.fake_count(b"write_combined"), fake.fake_count(b"pinned_allocations"))
-one.close(gpu)
+one.close()
 gpu.close()
 """
     assert python(["-c", code]) == "0 1 2\n"

@@ -262,7 +262,7 @@ def test_targets_on_the_device_keep_their_own_features(board, tmp_path):
 def test_half_tensors_hold_the_hosts_values_rounded_once(board, tmp_path, name):
     network, made = make_bundle(tmp_path, name, "fp16")
     engine = loading.open_bundle(made)
-    assert engine.input_dtype == engine.output_dtype == "float16"
+    assert engine.dtype == "float16"
     device, random = board.devices[0], np.random.RandomState(8)
     for crop in (engine.exemplar_crop, engine.search_crop):
         assert crop.dtype == np.float32
@@ -304,7 +304,7 @@ def test_a_quantised_network_has_half_tensors_too(board, tmp_path):
     preparations.prepare(tmp_path / "prepared", order, quiet)
     made = tensorrt.build_prepared(tmp_path / "prepared", tmp_path / "bundle", quiet)
     engine = loading.open_bundle(made)
-    assert engine.output_dtype == "float16" and made.precision == "int8"
+    assert engine.dtype == "float16" and made.precision == "int8"
     found, _ = boxes(network, engine)
     wanted, _ = boxes(network, engines.create("onnxruntime", network, network.locate()))
     assert np.abs(found - wanted).max() < 2.0
@@ -321,7 +321,7 @@ def test_a_quantised_network_prepared_without_half_tensors_is_built(board, tmp_p
         del form["half"]
     monkeypatch.setattr(preparations, "read", lambda folder: values)
     made = tensorrt.build_prepared(tmp_path / "prepared", tmp_path / "bundle", quiet)
-    assert loading.open_bundle(made).output_dtype == made.run["dtype"] == "float32"
+    assert loading.open_bundle(made).dtype == made.run["dtype"] == "float32"
 
 
 def test_a_plan_of_the_other_type_is_refused(board, tmp_path):

@@ -1,0 +1,182 @@
+"""A frame on the GPU: its upload, then its steps, one by one or as one graph."""
+
+import functools
+from typing import Any, Callable, Dict, Optional, Sequence, Tuple
+
+import numpy as np
+
+from kernels.cuda import driver, frames, graphs, layout
+from kernels.cuda.frame_kernels import FrameKernels
+from kernels.errors import GpuFailed, HotpathError
+from kernels.settings import FrameSettings
+
+
+class Slot:
+    """Buffers and events of one frame in flight; used again for every n-th frame.
+
+    Args:
+        device: see ``kernels.cuda.device``.
+        marks: number of events that time the frame's steps.
+        targets: that the frame is searched for.
+
+    Attributes:
+        result: pinned uint8 array that a ``layout.POSE`` of each target is downloaded to.
+        poses: the same memory as ``layout.POSE``; ``pose`` is the first target's.
+        uploaded, done: events.
+        upload_at: address on the GPU that the frame is uploaded to; 0: none yet.
+        graph: the ``Graph`` of this slot; None: launch step by step.
+        captured: what the device's counters count for one launch of the graph.
+    """
+
+    def __init__(self, device: Any, marks: int = 0, targets: int = 1) -> None:
+        self._device = device
+        self.result = device.pinned(layout.POSE.itemsize * targets)
+        self.marks = [device.event() for _ in range(marks)]
+        self.poses = self.result.view(layout.POSE)
+        self.pose = self.poses[0]
+        self.uploaded, self.done = device.event(), device.event()
+        self._staging = np.zeros(0, np.uint8)  # pinned: what the frame is packed into
+        self.upload_at = 0
+        self.graph: Optional[graphs.Graph] = None
+        self.captured: Dict[str, int] = {}
+
+    def fits(self, frame: frames.AnyFrame) -> bool:
+        """Whether the buffers are large enough for a frame."""
+        return self._staging.size >= frames.capacity(frame)
+
+    def fit(self, frame: frames.AnyFrame) -> None:
+        """Make the buffers large enough. A graph that used smaller ones is dropped.
+
+        Raises:
+            GpuFailed: out of memory.
+        """
+        if self.fits(frame):
+            return
+        self.close()
+        size = frames.capacity(frame)
+        address = self._device.alloc(size)
+        try:
+            self._staging = self._device.pinned(size, upload=True)
+        except GpuFailed:
+            self._device.free(address)
+            raise
+        self.upload_at = address
+
+    def upload(
+        self, frame: frames.AnyFrame, part: Tuple[int, int, int, int], sequence: int, stream: Any
+    ) -> None:
+        """Enqueue: copy a part of a frame to the GPU; see ``frames.pack``."""
+        used = frames.pack(frame, part, self._staging, self.upload_at, sequence)
+        self._device.upload(self.upload_at, self._staging[:used], stream)
+
+    def close(self) -> None:
+        """Free the buffers and the graph."""
+        self.drop_graph()
+        if self.upload_at:
+            self._device.free(self.upload_at)
+        self.upload_at, self._staging = 0, np.zeros(0, np.uint8)
+
+    def drop_graph(self) -> None:
+        """Free the graph; frames are launched step by step until it is captured again."""
+        if self.graph is not None:
+            self.graph.close()
+            self.graph = None
+
+
+class Steps:
+    """The frames of one target or several: crop, network, select and download on one stream.
+
+    Args:
+        device: see ``kernels.cuda.device``.
+        settings: the network's numbers.
+        engine: see ``kernels.cuda.frame``.
+        targets: that a frame is searched for.
+        log: called with one sentence if frames can't be launched as a graph.
+
+    Attributes:
+        kernels: the ``FrameKernels``.
+        uses_graph: whether a frame is one CUDA graph.
+        seen: room for the features of each target's search region, which a frame then downloads
+            too; or None.
+    """
+
+    def __init__(
+        self,
+        device: Any,
+        settings: FrameSettings,
+        engine: Any,
+        targets: int = 1,
+        log: Optional[Callable[[str], None]] = None,
+    ) -> None:
+        self.device, self.engine = device, engine
+        self.uses_graph: bool = engine.capturable
+        self.seen: Any = None
+        self._slots: Sequence[Slot] = ()
+        self._log = log or (lambda sentence: None)
+        self._stream = engine.stream
+        self._handle = device.handle(self._stream)
+        self.kernels = FrameKernels(device, settings, engine, targets)
+
+    def _network(self) -> None:
+        """Enqueue the network for every search region of a frame."""
+        raise NotImplementedError
+
+    def _enqueue(self, slot: Slot) -> None:
+        """Enqueue a frame's steps, after its upload."""
+        kernels = self.kernels
+        self._mark(slot, 0)
+        kernels.crop(slot.upload_at, exemplar=False)
+        self._mark(slot, 1)
+        self._network()
+        self._mark(slot, 2)
+        kernels.select(slot.upload_at)
+        self.device.download(slot.result, kernels.pose, self._stream)
+        if self.seen is not None:
+            self.engine.download_features(self.seen)
+        self._mark(slot, 3)
+
+    def _mark(self, slot: Slot, number: int) -> None:
+        if slot.marks:
+            self.device.record(slot.marks[number], self._stream)
+
+    def _launch(self, slot: Slot) -> None:
+        """Put a frame that is uploaded on the stream."""
+        if slot.graph is not None:
+            slot.graph.launch(self._handle)
+            self.device.counters.add(slot.captured)
+        else:
+            self._enqueue(slot)
+        self.device.record(slot.done, self._stream)
+
+    def _aim(self, slot: Slot) -> None:
+        """Plan the next crops, and read into a slot which part of a frame they cover."""
+        self.kernels.aim(exemplar=False)
+        self.device.download(slot.result, self.kernels.pose, self._stream)
+        self.device.synchronise(self._stream)
+
+    def _capture(self) -> None:
+        """Capture the graph of every slot that has none, where graphs are used."""
+        counters = self.device.counters
+        try:
+            for slot in self._slots if self.uses_graph else ():
+                if slot.graph is None:
+                    before, body = counters.read(), functools.partial(self._enqueue, slot)
+                    slot.graph = graphs.Graph(graphs.Driver(driver.load()), self._handle, body)
+                    slot.captured = dict(counters.rewind(before), graph_launches=1)
+        except (graphs.NoGraph, HotpathError) as error:
+            self._give_up_graphs(str(error))
+
+    def _give_up_graphs(self, why: str) -> None:
+        self.uses_graph = False
+        self._drop_graphs()
+        self._log(f"frames are launched step by step: {why}")
+
+    def _drop_graphs(self) -> None:
+        for slot in self._slots:
+            slot.drop_graph()
+
+    def _free(self) -> None:
+        """Free the graphs and the memory. No work may be in flight."""
+        for slot in self._slots:
+            slot.close()
+        self.kernels.close()

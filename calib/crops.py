@@ -76,7 +76,7 @@ def _cut(tracker: Any, frame: np.ndarray, window: Any, side: int) -> np.ndarray:
     if tracker.network.border == "zero":
         border = np.zeros(3, np.uint8)
     swap = tracker.network.channels == "RGB"
-    tracker.kernels.crop(frame, window, border, out, PLAIN_MEAN, PLAIN_SCALE, swap)
+    tracker.device.kernels.crop(frame, window, border, out, PLAIN_MEAN, PLAIN_SCALE, swap)
     return out[0].transpose(1, 2, 0).copy()
 
 

@@ -25,7 +25,8 @@ from calib.command import chosen, say
 from calib.metrics import overlap
 from calib.vanishing import KINDS, Vanishing
 from runtime import DEFAULT_NETWORK, load_tracker
-from runtime.devices.processor import HostTracker
+from runtime.devices.processor import Processor
+from runtime.tracker import Tracker
 
 BESIDE, ON = 0.1, 0.3  # overlaps with the true box
 NEVER = 1e-9  # a threshold that only makes the tracker compute the certainty
@@ -104,13 +105,14 @@ def follow(tracker: Any, sequence: Any) -> Run:
     """The ``Run`` of a sequence, on the tracker's engine; nothing reacts to a loss."""
     network = copy.copy(tracker.network)  # the engine's stays as it is
     network.__dict__.update(lost_below=network.lost_below or NEVER, hold_below=0.0)
-    own, rows = HostTracker(network, tracker.engine, tracker.kernels), []
+    own, rows = Tracker(Processor(network, tracker.engine, tracker.device.kernels)), []
     for index, frame in enumerate(sequence):
         if index == 0:
             own.init(frame, sequence.boxes[0])
             continue
         track = own.update(frame)
-        certainty = own.certainty if own.certainty is not None else track.score
+        value = own.presence.value
+        certainty = track.score if value is None else value
         rows.append((track.box, track.score, certainty))
     return Run(sequence, rows)
 

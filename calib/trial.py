@@ -73,7 +73,8 @@ class Trial:
     def _tracker(self, parameters: dict[str, float]) -> Any:
         """Return a tracker with these numbers. The network is loaded once in each process."""
         from kernels import cpu
-        from runtime.devices.processor import HostTracker
+        from runtime.devices.processor import Processor
+        from runtime.tracker import Tracker
 
         network = copy.copy(self.network)
         if self._parts is None:
@@ -82,7 +83,7 @@ class Trial:
             self._parts = executor, cpu.load()
         for name, value in parameters.items():
             setattr(network, name, value)
-        return HostTracker(network, *self._parts)
+        return Tracker(Processor(network, *self._parts))
 
     def _decoded(self, clip: Clip) -> Any:
         """Return the frames of a clip; they stay in memory while there is room."""

@@ -1,4 +1,4 @@
-"""Which windows of a frame a tracker searches, and how a box becomes its state and back.
+"""Which windows of a frame a tracker searches, what crops them, and how a box becomes its state.
 
 All numbers come from the network's TOML (``[input]``). Three shapes of window:
 
@@ -11,19 +11,22 @@ The target's state is float64 [cx, cy, w, h], centre and size in frame pixels.
 """
 
 import math
-from typing import TYPE_CHECKING, Callable, Sequence, Tuple, Union
+from typing import TYPE_CHECKING, Any, Callable, Sequence, Tuple, Union
 
 import cv2
 import numpy as np
 
 from kernels.settings import BoxLimits, WindowSettings
-from runtime.pictures import AnyFrame, PlanarFrame, bgr_of
+from runtime.pictures import AnyFrame, JpegFrame, PlanarFrame, bgr_of, pixels_of
 from runtime.types import Box
 
 if TYPE_CHECKING:  # runtime.networks reads the families of runtime.decode, which use this file
     from runtime.network import Network
 
 Window = Tuple[Union[int, float], Union[int, float], Union[int, float], Union[int, float]]
+
+# (frame, window, colour of the pixels outside the frame) -> None
+Cropper = Callable[[AnyFrame, Window, np.ndarray], None]
 
 FROM_CENTRE = {"(s+1)/2": 1, "s/2": 0, "(s-1)/2": -1}  # twice the distance of the corner, less s
 
@@ -264,6 +267,37 @@ _CLIPS = {
     "inside": _keep_inside,
     "none": _keep_size,
 }
+
+
+def crop_into(network: "Network", kernels: Any, out: Any, *packing: Any) -> Cropper:
+    """The function that resizes windows to an array.
+
+    Args:
+        network: uses ``resample``.
+        kernels: ``crop`` and ``warp`` (see ``kernels.cpu``).
+        out: (..., 3, height, width).
+        packing: mean, scale and swap, as the kernels' ``crop`` takes them; nothing for plain bytes.
+    """
+    has_fractions = network.resample == "warp"
+    crop, warp = kernels.warp if has_fractions else kernels.crop, kernels.warp
+    size = out.shape[-1], out.shape[-2]
+
+    def write(frame: AnyFrame, window: Window, border: np.ndarray) -> None:
+        if type(frame) is np.ndarray:
+            crop(frame, window, border, out, *packing)
+            return
+        if not isinstance(frame, JpegFrame):
+            crop(pixels_of(frame), window, border, out, *packing)
+            return
+        # decode no more of it, and no larger, than the crop needs
+        picture, scale = frame.part(window, min(window[2] / size[0], window[3] / size[1]))
+        if scale == 1:
+            crop(picture, window, border, out, *packing)
+        else:
+            reduced = reduced_window(window, size, scale, has_fractions)
+            warp(picture, reduced, border, out, *packing)
+
+    return write
 
 
 def reduced_window(

@@ -8,7 +8,7 @@ create_tracker  -> the tracker of one target on that engine
 
 import os
 import pathlib
-from typing import Any, Dict, NamedTuple, Optional
+from typing import Any, NamedTuple, Optional
 
 import boards
 from boards import detect
@@ -16,7 +16,8 @@ from kernels import cpu
 from kernels.errors import NoCompiler, NotOnGpu
 from runtime import engines
 from runtime.bundle import FILE, FOLDER, Bundle, command, folder_of
-from runtime.devices.processor import HostTracker
+from runtime.devices.base import Device
+from runtime.devices.processor import Processor
 from runtime.engines.base import Engine, Setup
 from runtime.errors import BadBundle, NoEngine
 from runtime.networks import DEFAULT_NETWORK, Network, default_of, load_network
@@ -199,7 +200,7 @@ def open_bundle(
 def create_tracker(
     network: Network, engine: Engine, kernels: Any, options: Options = DEFAULTS
 ) -> Tracker:
-    """A tracker of one target: the whole frame on the GPU or in the FPGA, else the host's.
+    """A tracker of one target: the whole frame on the GPU or in the FPGA, else the processor's.
 
     Args:
         network, engine, kernels: as in ``Loaded``.
@@ -207,53 +208,44 @@ def create_tracker(
             lost target can be searched for, one sentence says so.
 
     Raises:
-        NoEngine: more than one frame at a time, and the tracker is the host's; ``online``, and
+        NoEngine: more than one frame at a time, and the device is the processor; ``online``, and
             network or engine cannot; or a budget that is no number of milliseconds.
     """
     budget_ms, recover = options.budget_ms, options.recover
     if budget_ms is not None and not 0 <= budget_ms < float("inf"):
         raise NoEngine(f"budget_ms must be a number of milliseconds, 0 or more, not {budget_ms!r}")
     board = board_of(engine)
-    afforded = board.search
-    search: Dict[str, Any] = {
-        "recover": afforded["default"] if recover is None else recover,
-        "budget_ms": budget_ms,
-        "budget_share": afforded["share"],
-    }
-    why = None
-    if engine.device is not None:
-        from runtime.devices.gpu import GpuTracker
 
+    def on(device: Device) -> Tracker:
+        tracker = Tracker(
+            device,
+            recover=board.search["default"] if recover is None else recover,
+            budget_ms=budget_ms,
+            budget_share=board.search["share"],
+            online=options.online,
+        )
+        # a processor's is silent unless it was asked
+        if (recover or (recover is None and not device.gives_maps)) and not tracker.searches:
+            _say_why(tracker, board, options.log)
+        return tracker
+
+    why, batch = None, board.search["windows"]
+    if engine.device is not None:
+        from runtime.devices.gpu import Gpu
+
+        slots, log = options.pipeline, options.log
         try:
-            tracker: Tracker = GpuTracker(
-                network,
-                engine,
-                kernels=kernels,
-                pipeline=options.pipeline,
-                windows=afforded["windows"],
-                log=options.log,
-                **search,
-            )
-            _check_online(options.online, "a GPU")
-            return _checked_search(tracker, recover, board, options.log)
+            return on(Gpu(network, engine, kernels, slots=slots, batch=batch, log=log))
         except (NotOnGpu, NoCompiler) as error:
             why = f"crop and select run on the processor: {error}"
     check_pipeline(engine, options.pipeline, why)
     if why and options.log is not None:
         options.log(why)
     if engine.fabric is not None:
-        _check_online(options.online, "an FPGA")
-        from runtime.devices.fpga import FpgaTracker
-        from runtime.devices.fpga_pipeline import PipelinedFpgaTracker
+        from runtime.devices.fpga import Fpga
 
-        if options.pipeline > 1:
-            tracker = PipelinedFpgaTracker(network, engine, kernels, options.pipeline)
-        else:
-            search["windows"] = afforded["windows"]
-            tracker = FpgaTracker(network, engine, kernels, **search)
-    else:
-        tracker = HostTracker(network, engine, kernels, online=options.online, **search)
-    return _checked_search(tracker, recover, board, options.log)
+        return on(Fpga(network, engine, kernels, slots=options.pipeline, batch=batch))
+    return on(Processor(network, engine, kernels))
 
 
 def board_of(engine: Engine) -> boards.Board:
@@ -270,29 +262,13 @@ def board_of(engine: Engine) -> boards.Board:
     return boards.load_board(boards.HOST if engine.device is None else boards.NVIDIA_GPU)
 
 
-def _checked_search(
-    tracker: Tracker, recover: Optional[bool], board: boards.Board, log: Log
-) -> Tracker:
-    """Say so where a search was asked for and the tracker has none; returns the tracker.
-
-    Trackers of a GPU and of an FPGA say so without being asked.
-    """
-    never = not isinstance(tracker, HostTracker) or tracker.engine.fabric is not None
-    never = never and recover is not False
-    if (recover or never) and not tracker.searches and log is not None:
-        why = tracker.why_no_search
-        if why == NOT_ASKED:
-            why = f"the profile of {board.title} leaves it to --recover"
+def _say_why(tracker: Tracker, board: boards.Board, log: Log) -> None:
+    """Say why a lost target is not searched for."""
+    why = tracker.why_no_search
+    if why == NOT_ASKED:
+        why = f"the profile of {board.title} leaves it to --recover"
+    if log is not None:
         log(f"a lost target is not searched for: {why}")
-    return tracker
-
-
-def _check_online(online: Optional[bool], where: str) -> None:
-    """Refuse the online head where no host's tracker runs."""
-    if online:
-        raise NoEngine(
-            f"no online head on {where}: leave --online out, or take an engine of the processor"
-        )
 
 
 def check_pipeline(engine: Engine, pipeline: int, why: Optional[str] = None) -> None:

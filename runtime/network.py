@@ -95,7 +95,7 @@ class Network:
     # [tracking]
     lost_below: float
     unsure_below: float
-    doubt_below: float
+    search_lost_below: float
     look_above: float
     found_above: float
     hold_below: float

@@ -7,6 +7,7 @@ import numpy as np
 from runtime.errors import BadBox, BadFrame
 from runtime.pictures import AnyFrame, Picture
 
+TRACKED, UNSURE, LOST, FOUND = STATES = "tracked", "unsure", "lost", "found"
 SMALLEST_PX, LARGEST_PX = 0.01, 1e6  # sides of a box
 
 
@@ -26,9 +27,8 @@ class Track(NamedTuple):
         box: a ``Box``: ``(x, y, w, h)`` floats, 0-based pixels of the source frame.
         score: the network's confidence in the winning cell, 0 to 1.
         lost: whether the target is no longer in that box, nor anywhere else in the search region
-            (see ``runtime.loss``).
-        state: "tracked", "unsure", "lost" or "found" (see ``runtime.states``); ``lost`` is True in
-            the state "lost" alone.
+            (see ``runtime.presence``).
+        state: one of ``STATES``; ``lost`` is True in the state "lost" alone.
     """
 
     box: Box
@@ -53,6 +53,50 @@ class TrackedFrame(NamedTuple):
     time_s: Optional[float]
     tracks: Dict[int, Track]
     captured_s: float = 0.0
+
+
+class View(NamedTuple):
+    """What a device saw in a window of a frame.
+
+    Attributes:
+        centre: float64 [cx, cy, w, h], what the window is around, frame pixels.
+        scale: (x, y), search pixels per frame pixel.
+        features: float32 (1, channels, cells) of the search region; None where there are none.
+        maps: of the network, as ``Family.select`` takes them; None where they stay on the device.
+    """
+
+    centre: np.ndarray
+    scale: Tuple[float, float]
+    features: Any
+    maps: Any = None
+
+
+class Judgement(NamedTuple):
+    """What a device that judges presence by itself says; see ``runtime.presence.Presence``."""
+
+    value: float
+    lost: bool
+    widened: float
+
+
+class Found(NamedTuple):
+    """Where a device found the target that it follows; the target's state was moved there.
+
+    Attributes:
+        box: of the state.
+        score: the network's, of the best cell, 0 to 1.
+        certain: what presence takes of it (``Family.certain``).
+        best: the best cell, row-major; -1 where it stays on the device.
+        view: the search region, around the state before.
+        judgement: None where presence is judged on the processor.
+    """
+
+    box: Box
+    score: float
+    certain: float
+    best: int
+    view: Optional[View]
+    judgement: Optional[Judgement] = None
 
 
 def checked_frame(frame: Any) -> AnyFrame:

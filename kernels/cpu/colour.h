@@ -1,5 +1,5 @@
 // Colours of a picture, sorted into bins of hue and brightness. hotpath.cpp includes this file;
-// colour.py calls it. The definition is runtime/search/colour.py, over OpenCV's BGR2HSV of bytes.
+// colour.py calls it. The definition is runtime/colour.py, over OpenCV's BGR2HSV of bytes.
 
 struct hp_colours {
   i64 total;               // bins

@@ -24,7 +24,7 @@ class Record(ctypes.Structure):
 
 
 class Colours:
-    """Maps and histograms of colours. ``runtime.search.colour`` defines the results.
+    """Maps and histograms of colours. ``runtime.colour`` defines the results.
 
     Args:
         library: the loaded kernels.

@@ -47,7 +47,7 @@ struct hp_fabric_frame {
   i64 held;                            // 4 doubles, the state when it was last certain: a result
   i64 reference;                       // floats, the first frame's features; 0: none are compared
   i64 features, channels, side;        // bytes into the target's memory; cells a side
-  // numbers of runtime/loss.py
+  // numbers of runtime/presence.py
   i64 watched;                         // whether the target is monitored
   double lost_below, hold_below, hold_widen, hold_limit, kept, inner, stride;
   double corner;                       // what the width is less, for the box's corner: 0 or 1
@@ -242,7 +242,7 @@ double hp_fabric_cosine(const int8_t* words, int channels, int side, int row, in
 
 namespace {
 
-// Cells within half a length of a centre: first and end; runtime/loss.py, _span.
+// Cells within half a length of a centre: first and end; runtime/presence.py, _span.
 void cells_within(double centre, double length, int side, int* first, int* end) {
   const double half = hp_max(length / 2.0, 0.5), middle = side / 2;
   const double low = ceil(centre - half + middle), high = floor(centre + half + middle) + 1.0;

@@ -56,7 +56,7 @@ void hp_planes_to_bgr(const hp_planes* planes, i64 width, i64 height, uint8_t* o
 }
 
 // Cosine of a reference and the features averaged over a box of cells: the definition is `likeness`
-// in runtime/loss.py. `features` are channels of side x side cells; `reference` and `pooled` may be 0.
+// in runtime/presence.py. `features` are channels of side x side cells; `reference` and `pooled` may be 0.
 double hp_likeness(const float* features, int channels, int side, int row, int row_end, int column,
                    int column_end, const float* reference, float* pooled) {
   const double share = 1.0 / ((double)(row_end - row) * (column_end - column));

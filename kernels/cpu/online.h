@@ -1,6 +1,6 @@
 // What the classifier that learns online computes: which boxes it learns, features under boxes, the
 // moments of samples, and the solution of the regression. hotpath.cpp includes this file; online.py
-// calls it. The definitions are samples.py, pooling.py and ridge.py in runtime/learner.
+// calls it. The definitions are samples.py, classifier.py and ridge.py in runtime/learner.
 //
 // A square matrix that is symmetric is kept as rows of blocks of 16 x 16 values up to the diagonal:
 // block row b has columns 0 .. 16 b + 15 and begins at 256 * (b * (b + 1) / 2) values.

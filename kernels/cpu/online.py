@@ -68,7 +68,7 @@ class RegressionRecord(ctypes.Structure):
 
 
 class Pooling:
-    """Features under boxes. ``runtime.learner.pooling.Pooling`` defines the results.
+    """Features under boxes. ``runtime.learner.classifier.Pooling`` defines the results.
 
     Args:
         library: the loaded kernels.

@@ -57,7 +57,7 @@ struct hp_pose {
   short sequence;   // low bits of the frame's number
 };
 
-// When a target is lost, and what is done then; runtime/loss.py is the definition.
+// When a target is lost, and what is done then; runtime/presence.py is the definition.
 struct hp_limits {
   double lost_below, hold_below, hold_widen, hold_limit;
   double kept, inner;

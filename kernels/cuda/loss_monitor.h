@@ -1,5 +1,5 @@
 // The loss monitor: whether the target is lost, from the features under its box. Its functions run
-// inside select, after the target was moved. runtime/loss.py is the definition.
+// inside select, after the target was moved. runtime/presence.py is the definition.
 //
 // Sums of features are pairs of floats, some 45 bits, because a small GPU has few units for doubles.
 // Features must lie within 1e-15 .. 1e15, or be 0, so that their squares are floats.

@@ -29,7 +29,7 @@ NUMBERS_AT = PLACES_AT + PLACES.size
 TARGET, RESULT = struct.Struct("=2d"), struct.Struct("=9dq")
 RESULT_AT = NUMBERS_AT + NUMBERS.size
 
-# (certainty, widened, held, reference) of ``runtime.loss.LossMonitor``
+# (certainty, widened, held, reference) of ``runtime.presence.Presence``
 Watched = Tuple[float, float, np.ndarray, Optional[np.ndarray]]
 # (certainty, widened, scale in x and y, x, y, w, h of the box, score, lost)
 Found = Tuple[float, float, float, float, float, float, float, float, float, int]
@@ -109,7 +109,7 @@ class Frames:
             shape: of the frames.
             border: 3 uint8 values for the pixels outside the frame.
             places: addresses for the fabric: the search program's first command, regions 0 and 1.
-            watched: of ``runtime.loss.LossMonitor``: certainty, widened, held (which ``found``
+            watched: of ``runtime.presence.Presence``: certainty, widened, held (which ``found``
                 changes) and reference.
         """
         certainty, widened, held, reference = watched

@@ -93,7 +93,7 @@ class Siamese(Family):
         network: uses the keys above.
     """
 
-    compares = True
+    compares, is_direct = True, False
 
     def __init__(self, network: "Network") -> None:
         self.network = network

@@ -1,12 +1,19 @@
-"""The tracker whose whole frame runs on the GPU."""
+"""The GPU: a whole frame is one submission, crop, network, select and judgement.
 
-from typing import Any, Callable, Dict, Optional, Sequence, Tuple, Union
+Where a lost target is searched for, the processor judges it in every frame. So a frame also
+downloads the features of its search region, and in a frame of the search the windows' maps come
+back. Several windows are one batch where the engine takes several regions in one call.
+"""
+
+import time
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
-from kernels.cuda import frames
-from kernels.cuda.frame import Found, Frame
+from kernels.cuda import frame as cuda_frame
+from kernels.cuda import frames, windows
 from kernels.cuda.frames import Nv12, OnDevice
+from kernels.cuda.group import Group as CudaGroup
 from kernels.errors import NotOnGpu
 from kernels.planes import MATRICES, Planes
 from kernels.settings import FrameSettings, InputSettings
@@ -16,16 +23,13 @@ from runtime.decode.centre import centre_settings
 from runtime.decode.corners import corners_settings
 from runtime.decode.points import points_settings
 from runtime.decode.response import response_settings
-from runtime.devices.gpu_search import GpuSearch
+from runtime.devices.base import Aim, Device, Group
 from runtime.engines.base import Engine
 from runtime.errors import BadFrame, HotpathError
-from runtime.loss import loss_settings
-from runtime.networks import Network
-from runtime.pictures import Picture, PlanarFrame
-from runtime.search.budget import SHARE
-from runtime.states import StateMachine
-from runtime.tracker import NOT_ASKED, SEVERAL_IN_FLIGHT, PipelinedTracker
-from runtime.types import Track, checked_box, checked_frame
+from runtime.network import Network
+from runtime.pictures import AnyFrame, Picture, PlanarFrame
+from runtime.presence import loss_settings
+from runtime.types import Found, Judgement, View, checked_frame
 
 BT601 = MATRICES["601", False]  # the one that the GPU's crop has
 
@@ -94,206 +98,323 @@ def as_uploaded(frame: Any) -> Any:
     return frame.bgr()
 
 
-class GpuTracker(PipelinedTracker):
-    """Follows one target.
+class Gpu(Device):
+    """One target on an NVIDIA GPU.
 
     Besides BGR arrays it takes frames as cameras give them, without a conversion on the processor:
     ``PlanarFrame`` of BGRx and NV12, BGRx arrays (H, W, 4), ``kernels.cuda.frames.Nv12`` and
-    ``OnDevice``. Boxes are those of the
-    frames that OpenCV converts to BGR.
+    ``OnDevice``. Boxes are those of the frames that OpenCV converts to BGR.
 
     Args:
         network: the ``Network``.
         engine: an engine whose ``device`` is open.
-        pipeline: frames that may be in flight at a time: with 2, ``submit`` the next frame before
-            you ``collect`` the last one's ``Track``.
-        kernels: the host's crop and select, for the search; see ``kernels.cpu.load``.
-        recover: whether a lost target is searched for, where network and engine allow it.
-        budget_ms, budget_share: of the search, see ``runtime.search.budget``.
-        windows: of the search, that may be one batch.
-        options: of ``Frame``: graph, profile, log. ``step_ms`` is measured with ``profile`` only.
+        kernels: the processor's, for the search; see ``kernels.cpu.load``.
+        slots: frames that may be in flight at a time.
+        batch: windows of the search that may be one call.
+        log: called with one sentence where they can't be, or where there is no CUDA graph.
+        options: of ``kernels.cuda.frame.Frame``: graph, profile. ``step_ms`` is measured with
+            ``profile`` only.
 
     Attributes:
         frame: the ``Frame`` of the target.
-        can_join: whether it may take frames in a group (``kernels.cuda.group``).
 
     Raises:
-        NotOnGpu, NoCompiler, GpuFailed: see ``kernels.cuda.frame.Frame``.
+        NotOnGpu: the kernels lack this network's crop or select.
     """
 
     kernels_name = "cuda"
+    judges = True
 
     def __init__(
         self,
         network: Network,
         engine: Engine,
-        *,
         kernels: Any = None,
-        pipeline: int = 1,
-        recover: bool = False,
-        budget_ms: Optional[float] = None,
-        budget_share: float = SHARE,
-        windows: int = 1,
+        *,
+        slots: int = 1,
+        batch: int = 1,
+        log: Optional[Callable[[str], None]] = None,
         **options: Any,
     ) -> None:
-        super().__init__(network, engine)
-        self.why_no_search = NOT_ASKED
-        self._search: Optional[GpuSearch] = None
-        self._searching = False  # whether a frame of the search was submitted
-        if pipeline > 1:
-            self.why_no_search = SEVERAL_IN_FLIGHT
-        elif recover:
-            log = options.get("log")
-            search = GpuSearch(network, engine, kernels, budget_ms, budget_share, windows, log)
-            self.why_no_search = search.why_no_search
-            self._search = search if search.searches else None
-        self.searches = self._search is not None
-        self._certainty, self._widened = 1.0, 1.0  # of the frame that was collected last
-        self._states = StateMachine(network.unsure_below)
+        super().__init__(network, engine, slots)
+        self.kernels, self.batch = kernels, batch
+        self._settings, self._options, self._log = frame_settings(network), options, log
+        self.is_plain = len(self._settings.factors) == 1
+        self.shows_features = self.engine.search_features is not None
         self._profile = options.get("profile", False)
-        self.can_join = pipeline == 1 and not self._profile
-        settings = frame_settings(network)
-        if self._search:  # it says what is lost
+        self.frame: Any = None
+        self._windows: Any = None  # of the search; None where there is none
+        self._batch: Any = None
+        self._known = np.zeros(4)  # the state that the GPU has
+        self._pictured: Tuple[Any, Any] = (None, None)  # a frame, and the same as a picture
+
+    def open(self, searches: bool) -> None:
+        """Take memory on the GPU.
+
+        Raises:
+            NoCompiler, GpuFailed: see ``kernels.cuda.frame.Frame``.
+        """
+        engine, settings = self.engine, self._settings
+        self.judges, self.pipelines = not searches, not searches
+        if searches:  # the processor says what is lost
             settings = settings._replace(loss=settings.loss._replace(lost_below=0.0))
-            self._search.open(settings)
-        self.frame = Frame(
-            engine.device, settings, engine, slots=pipeline, keeps_features=self.searches, **options
+            engine.reserve(self.batch, self.batch)
+            self._windows = windows.Windows(engine.device, settings, engine, self.batch)
+        self.frame = cuda_frame.Frame(
+            engine.device,
+            settings,
+            engine,
+            slots=self.slots,
+            keeps_features=searches,
+            log=self._log,
+            **self._options,
         )
 
-    def init(self, frame: Any, box: Sequence[float]) -> None:
-        """Take a target; see ``Tracker.init``. Results of frames in flight are dropped.
+    def take(self, frame: Any) -> Tuple[Any, Tuple[int, ...]]:
+        """See ``Device.take``."""
+        frame = as_uploaded(frame)
+        width, height = checked_size(frame)
+        return frame, (height, width, 3)
+
+    def begin(
+        self, frame: Any, state: np.ndarray, shape: Tuple[int, ...], compares: bool
+    ) -> Optional[View]:
+        """See ``Device.begin``.
 
         Raises:
             BadFrame: also for a first frame on the GPU, if the network's border is its mean colour.
         """
-        self.check_open()
-        frame = as_uploaded(frame)
-        width, height = checked_size(frame)
-        box = checked_box(box, (height, width))
-        self.state = None
-        state = geometry.state_of(self.network, box, width, height)
-        border = self._border(frame)
-        self._searching = False
-        self.frame.begin(frame, tuple(state), tuple(border))
-        if self._search:
-            self._search.take(frame, state, border, self.frame.features)
-        self.state = state
-        self._certainty, self._widened = 1.0, 1.0
-        self._states.begin()
+        self.border = self._border(frame)
+        self.frame.begin(frame, tuple(state), tuple(self.border))
+        self.state, self._known = state, state.copy()
+        if self._windows is None:
+            return None
+        self._windows.begin(state, self.border)
+        maps, (_, scale) = self.engine.read(), geometry.search_window(self.network, state)
+        if self.batch > 1:
+            self._take_batch()
+        return View(state, scale, self.engine.search_features, maps)
 
-    def submit(self, frame: Any, is_kept: bool = False) -> None:
-        """See ``PipelinedTracker.submit``."""
-        self.check_target()
-        frame = as_uploaded(frame)
-        checked_size(frame)
-        if self.in_flight and self._search:
-            raise RuntimeError("1 frame is in flight; take a result")
-        if self.prepare(frame):
+    def _take_batch(self) -> None:
+        """Let the batch of windows take the target."""
+        regions = [self.frame.features] * self.batch
+        if self._batch is not None:
+            self._batch.take(regions)
+            return
+        try:
+            self._batch = self.engine.batch_device(regions)
+        except HotpathError as error:  # no memory for it, or a broken plan
+            if self._log is not None:
+                self._log(f"a lost target is searched for one window at a time: {error}")
+        if self._batch is None:
+            self.batch = 1
+
+    def rescale(self, factors: Sequence[float], shape: Tuple[int, ...]) -> None:
+        """See ``Device.rescale``; the target's state on the GPU follows with the next frame."""
+        self._known *= factors
+
+    def follow(self, frame: Any) -> Found:
+        """See ``Device.follow``."""
+        self.submit(frame, True)
+        return self.collect()
+
+    def submit(self, frame: Any, is_kept: bool) -> None:
+        """See ``Device.submit``."""
+        if self.is_elsewhere():
             self.frame.place(frame, self.state)
-        if self._search and self._search.active:
-            self._searching = True
-        else:
-            self.frame.submit(frame)
+        self.frame.submit(frame)
 
-    def prepare(self, frame: Any) -> bool:
-        """Begin a frame, which the GPU takes afterwards, alone or in a group of targets.
-
-        Args:
-            frame: as the GPU takes it.
-
-        Returns:
-            whether ``state``, in pixels of this frame, must be given to the GPU before.
-        """
-        if self._search is None or not self._search.prepare(frame):
-            return False
-        self.state = self._search.state.copy()
-        return True
-
-    def collect(self) -> Track:
-        """See ``PipelinedTracker.collect``."""
-        if self._search and self._searching:
-            self._searching = False
-            return self._searched(self._search.search())
-        found = self.frame.result()
+    def collect(self) -> Found:
+        """See ``Device.collect``."""
+        result = self.frame.result()
         if self._profile:
             self.step_ms.update(self.frame.step_ms())
-        return self.tell(found, self.frame.seen[0] if self._search else None)
+        return self.found(result, None if self._windows is None else self.frame.seen[0])
 
-    def tell(self, found: Union[Found, HotpathError], seen: Any) -> Track:
-        """The ``Track`` of what was found, alone or in a group of targets.
+    @property
+    def uses_graph(self) -> bool:  # type: ignore[override]  # read only here
+        """Whether a frame runs as one CUDA graph."""
+        uses: bool = self.frame.uses_graph
+        return uses
+
+    def is_elsewhere(self) -> bool:
+        """Whether the target is not where the GPU has it: a window of the search showed it."""
+        return self._windows is not None and not np.array_equal(self.state, self._known)
+
+    def found(self, result: cuda_frame.Found, seen: Any) -> Found:
+        """What a frame found, alone or in a group.
 
         Args:
-            found: what the GPU found. While the target is searched for, it does not count.
-            seen: features of the search region, (1, channels, cells), where the tracker
-                ``searches``.
-
-        Raises:
-            HotpathError: what ``found`` is.
+            result: of the GPU.
+            seen: features of the search region, where they are kept.
         """
-        if self._search and self._search.active:
-            return self._searched(self._search.search())
-        if isinstance(found, HotpathError):
-            raise found
-        if self._search:
-            return self._searched(self._search.follow(found, seen))
-        self.state = found.state
-        self._certainty = found.certainty
-        network = self.network
-        wider = min(self._widened * network.hold_widen, network.hold_limit) if found.held else 1.0
-        self._widened = wider
-        state = self._states.step(found.lost, self.certainty)
-        return Track(geometry.box_of(network, found.state), found.score, found.lost, state)
+        box = geometry.box_of(self.network, result.state)
+        if self._windows is None:
+            self.state[:] = result.state
+            network, wider = self.network, 1.0
+            if result.held:
+                wider = min(self.widened * network.hold_widen, network.hold_limit)
+            self.widened = wider
+            judgement = Judgement(result.certainty, result.lost, wider)
+            return Found(box, result.score, result.score, result.cell, None, judgement)
+        before = self.state.copy()
+        self._known[:] = self.state[:] = result.state
+        _, scale = geometry.search_window(self.network, before)
+        self.engine.search_features[...] = seen
+        view = View(before, scale, self.engine.search_features)
+        return Found(box, result.score, result.score, result.cell, view)
 
-    def _searched(self, track: Track) -> Track:
-        """Take over where the search, or what judges the target for it, has put the target."""
-        assert self._search is not None, "there is no search"
-        self.state = self._search.state.copy()
-        return track
+    def passed(self, result: Any) -> None:
+        """A group followed something while the target is searched for elsewhere."""
+        if isinstance(result, cuda_frame.Found):
+            self._known[:] = result.state
 
-    def suggest(self, boxes: np.ndarray) -> None:
-        """See ``Tracker.suggest``."""
-        if self._search:
-            self._search.suggest(boxes)
+    def look(self, frame: Any, state: np.ndarray, factor: float) -> View:
+        """See ``Device.look``."""
+        started, engine = time.perf_counter(), self.engine
+        at, view = self._aimed(state, factor)
+        self._windows.crop(frame, [at])
+        cropped = time.perf_counter()
+        engine.search_device(engine.device.handle(engine.stream), self.frame.features)
+        maps = engine.read()
+        self.step_ms["crop"] += (cropped - started) * 1e3
+        self.step_ms["network"] += (time.perf_counter() - cropped) * 1e3
+        return view._replace(features=engine.search_features, maps=maps)
 
-    @property
-    def uses_graph(self) -> bool:
-        """Whether a frame runs as one CUDA graph."""
-        return self.frame.uses_graph
+    def look_at(self, frame: Any, aims: Sequence[Aim]) -> List[View]:
+        """See ``Device.look_at``: one upload, one crop and one call of the network."""
+        started, engine = time.perf_counter(), self.engine
+        aimed = [self._aimed(*aim) for aim in aims]
+        self._windows.crop(frame, [at for at, _ in aimed])
+        self._batch.run(engine.device.handle(engine.stream))
+        seen = zip(aimed, self._batch.read())
+        views = [view._replace(features=own, maps=maps) for (_, view), (maps, own) in seen]
+        self.step_ms["network"] += (time.perf_counter() - started) * 1e3
+        return views
 
-    @property
-    def in_flight(self) -> int:
-        """Frames that were submitted and not collected."""
-        return self.frame.in_flight + self._searching
+    def _aimed(self, state: np.ndarray, factor: float) -> Tuple[windows.View, View]:
+        """A window as the GPU takes it, and the view that will show it."""
+        window, (x, y) = geometry.search_window(self.network, state, factor)
+        at = windows.View(state, factor, window)
+        return at, View(state, (x / factor, y / factor), None)
 
-    @property
-    def certainty(self) -> Optional[float]:
-        """As ``Tracker``'s, to the digits of float32."""
-        if self._search:
-            return self._search.certainty
-        return self._certainty if self.network.lost_below > 0 else None
+    def picture(self, frame: Any) -> AnyFrame:
+        """See ``Device.picture``."""
+        if isinstance(frame, np.ndarray) and frame.shape[2] == 3:
+            return frame
+        if self._pictured[0] is not frame:
+            self._pictured = frame, self._as_picture(frame)
+        picture: AnyFrame = self._pictured[1]
+        return picture
 
-    @property
-    def widened(self) -> float:
-        """As ``Tracker``'s."""
-        return self._widened
+    def _as_picture(self, frame: Any) -> Picture:
+        if isinstance(frame, OnDevice):
+            return DownloadedFrame(frame, self.engine)
+        if isinstance(frame, Nv12):
+            height, width = frame.luma.shape
+            return PlanarFrame(Planes("NV12", frame, width, height))
+        return PlanarFrame(Planes("BGRx", [frame], frame.shape[1], frame.shape[0]))
 
     def _border(self, frame: Any) -> np.ndarray:
         """The colour of the pixels outside the frame: (3,) uint8, BGR."""
-        if isinstance(frame, Nv12) and self.network.border != "zero":
-            height, width = frame.luma.shape
-            frame = PlanarFrame(Planes("NV12", frame, width, height))
-        elif isinstance(frame, OnDevice) and self.network.border != "zero":
-            raise BadFrame(
-                f"the first frame is on the GPU, but {self.network.name} needs its mean colour; "
-                "init with the frame "
-                "in host memory"
-            )
-        return geometry.border_colour(self.network, frame)
+        if isinstance(frame, OnDevice):
+            if self.network.border != "zero":
+                raise BadFrame(
+                    f"the first frame is on the GPU, but {self.network.name} needs its mean "
+                    "colour; init with the frame in host memory"
+                )
+            return np.zeros(3, np.uint8)
+        picture = self.picture(frame) if isinstance(frame, Nv12) else frame
+        return geometry.border_colour(self.network, picture)
+
+    def together(self, devices: Sequence["Gpu"]) -> Optional[Group]:
+        """See ``Device.together``: a frame is as many launches as for one target."""
+        return None if self.slots > 1 or self._profile else GpuGroup(devices)
 
     def release(self) -> None:
-        """Release the target's memory on the GPU; see ``Tracker.release``."""
-        if not self._closed:
-            self.frame.close()
-            if self._search:
-                self._search.release()
-        super().release()
+        """Release the target's memory on the GPU; see ``Device.release``."""
+        self.frame.close()
+        for own in (self._windows, self._batch):
+            if own is not None:
+                own.close()
+        self._windows = self._batch = None
+        self._pictured = None, None
+
+
+class GpuGroup(Group):
+    """Targets of a GPU that are cropped and selected in one launch each.
+
+    Args:
+        devices: of one engine, each with its target.
+
+    Raises:
+        NotOnGpu: the family has no group.
+        GpuFailed: out of memory.
+    """
+
+    def __init__(self, devices: Sequence[Gpu]) -> None:
+        self._devices = devices
+        self._group = CudaGroup([each.frame for each in devices])
+        if not self._group.batched:
+            self.sentence = (
+                "the network runs once for each target: this graph or engine takes one search "
+                "region at a time; crop and select take all targets at once"
+            )
+
+    def take(
+        self, frame: Any, aims: Sequence[Optional[Aim]]
+    ) -> List[Union[Found, View, HotpathError, None]]:
+        """See ``Group.take``."""
+        followed = [each if aim is None else None for each, aim in zip(self._devices, aims)]
+        placed: Any = {
+            n: d.state for n, d in enumerate(followed) if d is not None and d.is_elsewhere()
+        }
+        results, seen = self._group.update(frame, placed), self._group.seen
+        found: List[Union[Found, View, HotpathError, None]] = []
+        for number, (each, result) in enumerate(zip(self._devices, results)):
+            if followed[number] is None:
+                each.passed(result)
+                found.append(None)
+            elif isinstance(result, HotpathError):
+                found.append(result)
+            else:
+                found.append(each.found(result, None if seen is None else seen[number]))
+        return found
+
+    def close(self) -> None:
+        """Let the devices go on without it."""
+        self._group.close()
+
+
+class DownloadedFrame(Picture):
+    """A frame in the memory of a GPU. It is downloaded when the host reads it first.
+
+    Args:
+        frame: it must stay there until then.
+        engine: of the device.
+    """
+
+    def __init__(self, frame: OnDevice, engine: Any) -> None:
+        super().__init__()
+        self._frame, self._engine = frame, engine
+        self.shape = frame.height, frame.width, 3
+
+    def _converted(self) -> np.ndarray:
+        frame = self._frame
+        width, height = frame.width, frame.height
+        pixels = self._plane(frame.plane, height, frame.row_stride, width * frame.pixel_stride)
+        if frame.chroma:
+            chroma = self._plane(frame.chroma, height // 2, frame.chroma_stride, width)
+            return PlanarFrame(Planes("NV12", [pixels, chroma], width, height)).bgr()
+        bgr: np.ndarray = pixels.reshape(height, width, frame.pixel_stride)[..., :3]
+        return np.ascontiguousarray(bgr)
+
+    def _plane(self, address: int, rows: int, stride: int, used: int) -> np.ndarray:
+        """Rows of so many bytes, (rows, used) uint8."""
+        device, stream = self._engine.device, self._engine.stream
+        memory = device.pinned(stride * rows)
+        # what follows the last row may belong to somebody else
+        device.download(memory[: stride * (rows - 1) + used], address, stream)
+        device.synchronise(stream)
+        plane: np.ndarray = memory.reshape(rows, stride)[:, :used]
+        return plane

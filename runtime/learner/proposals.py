@@ -1,4 +1,4 @@
-"""The places that a network's map proposes besides the best one."""
+"""What a network's map proposes besides its best cell."""
 
 import copy
 from typing import Any, List, Tuple
@@ -6,17 +6,16 @@ from typing import Any, List, Tuple
 import numpy as np
 
 from runtime import decode
-from runtime.decode.shared.family import Maps
-from runtime.learner.classifier import View
-from runtime.networks import Network
+from runtime.network import Network
+from runtime.types import View
 
-MOST = 2  # places besides the best one
-APART = 3  # cells around a place in which there is no other
-SHARE = 0.5  # of the best place's score, that another one must have
+MOST = 2  # proposals besides the best one
+APART = 3  # cells around a proposal in which there is no other
+SHARE = 0.5  # of the best one's score, that another one must have
 HIDDEN = -50.0  # raw score of a cell that cannot win
 
 
-class Places:
+class Proposals:
     """Selects again and again, each time without the cells around what it found.
 
     Args:
@@ -34,19 +33,19 @@ class Places:
         self.decoder = decode.create(anywhere, kernels)
 
     def others(
-        self, maps: Maps, best: int, score: float, view: View, frame_size: Tuple[int, int]
+        self, best: int, score: float, view: View, frame_size: Tuple[int, int]
     ) -> List[Tuple[np.ndarray, float]]:
-        """(state, score) of further places, apart from the best one and from one another.
+        """(state, score) of further boxes, apart from the best one and from one another.
 
         Args:
-            maps: as ``Family.select`` takes them; they are not changed.
-            best, score: what it gave.
-            view: its centre is the state before it.
+            best, score: what ``Family.select`` gave.
+            view: what it was given; the maps are not changed.
             frame_size: (width, height), pixels.
         """
         if self._network.family != "points":
             return []
         side = self._network.map_size
+        maps = view.maps
         scores = np.array(maps[0], np.float32).reshape(1, -1, side, side)
         rest = tuple(maps[1:])
         found: List[Tuple[np.ndarray, float]] = []

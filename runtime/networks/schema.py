@@ -83,13 +83,13 @@ SECTIONS: Dict[str, Keys] = {
         "maps": key(tuple, ()),
     },
     "tracking": {
-        # when a target is lost, see runtime/loss.py
-        "lost_below": key(float, 0.0, low=0, high=1),  # certainty; 0: never
-        "unsure_below": key(float, 0.0, low=0, high=1),  # certainty; above lost_below, or 0: never
-        # evidence (runtime/search/evidence.py), smoothed, below which the target is lost
-        "doubt_below": key(float, 0.0, low=0, high=1),
-        # while lost, the evidence from which on a place is looked at again, and from which on it
-        # is the target; 0: no search
+        # presence (runtime/presence.py) of a target, smoothed, below which it is lost; 0: never
+        "lost_below": key(float, 0.0, low=0, high=1),
+        "unsure_below": key(float, 0.0, low=0, high=1),  # above lost_below, or 0: never
+        # the same as lost_below with the cues of the search, which judge where it is on
+        "search_lost_below": key(float, 0.0, low=0, high=1),
+        # while lost, the presence in a window from which on a place is looked at again, and from
+        # which on it is the target; 0: no search
         "look_above": key(float, 0.0, low=0, high=1),
         "found_above": key(float, 0.0, low=0, high=1),
         "hold_below": key(float, 0.0, low=0, high=1),  # below it the last certain box stays; 0: off
@@ -100,6 +100,8 @@ SECTIONS: Dict[str, Keys] = {
         "online": key(bool, False),
     },
 }
+
+RENAMED = {"doubt_below": "search_lost_below"}  # old key -> its name today
 
 # The ways in which files come; a fusion is followed by one part for each map.
 PARTS = (
@@ -187,6 +189,8 @@ def read_section(
     for name in entries:
         if name not in keys and name not in also:
             near = difflib.get_close_matches(name, keys, n=1)
+            if name in RENAMED:
+                near = [RENAMED[name]]
             hint = f"did you mean {near[0]}?" if near else "there are: " + ", ".join(keys)
             mistakes.append(Mistake(section, name, "is not a known key; " + hint))
     for name, entry in keys.items():

@@ -1,8 +1,11 @@
 """The search for one lost target, one window after another.
 
-While a target is lost, the window of every frame is taken from here; where the budget allows, there
-are several in a frame. What a window shows is judged by its evidence. What might be the target is
-looked at again, and it is the target when two frames in succession say so.
+While a target is lost, the window of every frame is taken from here; where the budget allows,
+there are several in a frame. What a window shows is judged by the cues of presence. What might be
+the target is looked at again, and it is the target when two frames in succession say so.
+
+A tracked frame takes its own time. A frame of the search may take that and the ``Budget``, no more.
+So the next window is begun only where it fits into what is left, by what the last windows took.
 """
 
 import copy
@@ -13,13 +16,11 @@ from typing import Any, Callable, Deque, FrozenSet, List, NamedTuple, Optional, 
 import numpy as np
 
 from runtime import decode
-from runtime.learner.classifier import Classifier, View
-from runtime.learner.proposals import Places
-from runtime.networks import Network
+from runtime.colour import ColourMap
+from runtime.learner.proposals import Proposals
+from runtime.network import Network
 from runtime.pictures import AnyFrame
-from runtime.search.budget import Budget
-from runtime.search.colour import ColourMap
-from runtime.search.evidence import Colours, Evidence
+from runtime.presence import LOST, TRACKED, Presence
 from runtime.search.windows import (
     CHECK,
     COLOURED,
@@ -30,17 +31,108 @@ from runtime.search.windows import (
     Grids,
     Window,
 )
+from runtime.types import View
 
 CHECKS = 3  # windows that a candidate gets
-NEARLY = 0.15  # evidence below ``found_above`` with which a candidate gets the next one
+NEARLY = 0.15  # presence below ``found_above`` with which a candidate gets the next one
 SIZE_LEARNT = 0.1  # share of a tracked frame's size in the size that is searched for
 CONFIRMED = 2  # frames in succession that must agree
-RIVAL = 0.1  # by how much another place must be better than the followed box, evidence
+RIVAL = 0.1  # by how much another place must be better than the followed box, presence
+FOLLOWED = 16  # frames after a loss in which the usual window alone is searched
 # What may be left out, to measure what it brings (``python -m calib.research.longterm --without``)
-PARTS = frozenset(("classifier", "colour", "proposals", "last", "grid", "places"))
+PARTS = frozenset(("classifier", "colour", "proposals", "last", "grid", "others"))
 # Of the windows, while nothing is found. What is left out gives its turns to the others.
 TURNS = ("proposals", "last", "grid", "proposals", "here", "grid")
 DOUBTFUL = ("here", "proposals", "here", "grid")  # where the followed box may hold the target
+
+RECENT = 20  # measurements that are kept
+MARGIN = 1.25  # a window is taken to cost so many medians, or what all but one of the last took
+SHARE = 0.5  # of a tracked frame's own time: the budget that neither user nor board names
+
+
+class Budget:
+    """Measures frames and windows, and says what still fits.
+
+    Args:
+        budget_ms: what a frame may take beyond a tracked frame's time; None for a share of that.
+        share: of a tracked frame's time, where ``budget_ms`` is None.
+    """
+
+    def __init__(self, budget_ms: Optional[float] = None, share: float = SHARE) -> None:
+        self._budget_ms, self._share = budget_ms, share
+        self._frame, self._window = Recent(), Recent()
+        self._began = 0.0
+        self.frames = 0
+
+    def begin(self) -> None:
+        """A frame begins."""
+        self.frames += 1
+        self._began = time.perf_counter()
+
+    def tracked(self, ms: Optional[float] = None) -> None:
+        """A frame of one window ends; its time counts as a tracked frame's own.
+
+        Args:
+            ms: its time; None for the time since it began.
+        """
+        self._frame.add(self.elapsed_ms() if ms is None else ms)
+
+    def window(self, ms: float) -> None:
+        """A window of the search took so long."""
+        self._window.add(ms)
+
+    @property
+    def window_ms(self) -> float:
+        """What a window takes."""
+        return self._window.median
+
+    def elapsed_ms(self) -> float:
+        """Since the frame began."""
+        return (time.perf_counter() - self._began) * 1e3
+
+    @property
+    def limit_ms(self) -> float:
+        """The most that a frame may take, beyond a quick one of the last frames.
+
+        Interruptions make frames longer, never shorter.
+        """
+        own = self._frame.low
+        return own + (own * self._share if self._budget_ms is None else self._budget_ms)
+
+    def allows(self, windows: int, each_ms: float) -> bool:
+        """Whether so many windows fit into the frame, where each of them takes so long."""
+        return self.elapsed_ms() + MARGIN * windows * each_ms <= self.limit_ms
+
+    def fits(self) -> bool:
+        """Whether one more window fits into the frame. None does before a frame was measured."""
+        usual = self._frame.median
+        if usual == 0.0:
+            return False
+        wanted = max(MARGIN * usual, MARGIN * self._window.median, self._window.high)
+        # a first window that seems quick shows that the others were interrupted
+        return max(self.elapsed_ms(), usual) + wanted <= self.limit_ms
+
+
+class Recent:
+    """The last measurements.
+
+    Attributes:
+        low: a quarter of them are at most so long; 0 before the first one.
+        median: of them; 0 before the first one. Interruptions hardly move it.
+        high: all but one of them are at most so long; of few, the longest.
+    """
+
+    def __init__(self) -> None:
+        self._kept: Deque[float] = deque(maxlen=RECENT)
+        self.low = self.median = self.high = 0.0
+
+    def add(self, value: float) -> None:
+        """Take a measurement."""
+        self._kept.append(value)
+        ordered = sorted(self._kept)
+        self.low = ordered[len(ordered) // 4]
+        self.median = ordered[len(ordered) // 2]
+        self.high = ordered[-2] if len(ordered) == RECENT else ordered[-1]
 
 
 class Planned(NamedTuple):
@@ -61,40 +153,41 @@ class Search:
     """Searches for one target while it is lost.
 
     Args:
-        network: uses ``doubt_below``, ``look_above`` and ``found_above``.
+        network: uses ``look_above`` and ``found_above``.
         kernels: see ``kernels.cpu.binding``.
-        classifier: of the target.
+        presence: of the target; its cues are ``ScoreLooksColour``.
         budget: the ``Budget`` of its tracker.
-        colours: see ``Evidence``.
         projected: see ``ColourMap``.
         parts: of ``PARTS``, to measure what each is worth.
 
     Attributes:
         active: whether the target is searched for.
-        evidence: the ``Evidence``.
+        judge_ms: what the judgement of a window takes.
     """
 
     def __init__(
         self,
         network: Network,
         kernels: Any,
-        classifier: Classifier,
+        presence: Presence,
         budget: Budget,
-        colours: Colours,
         projected: Callable[[np.ndarray, np.ndarray], np.ndarray],
         parts: FrozenSet[str] = PARTS,
     ) -> None:
-        self.network, self.budget = network, budget
-        self.evidence = Evidence(classifier, colours, parts)
+        self.network, self.budget, self.presence = network, budget, presence
         self._parts, self._projected = parts, projected
         # In a window f times as wide, boxes come out sqrt(f) times as large as the target is, and
         # the size that is expected is the better one. In the usual window the network's is better.
-        self._places = Places(_with_lr(network, 0.0), kernels)
-        self._closely = decode.create(_with_lr(network, 1.0), kernels)
+        self._proposals = Proposals(_with_lr(network, 0.0), kernels)
+        self._decoders = {
+            WIDE: self._proposals.decoder,
+            CHECK: decode.create(_with_lr(network, 1.0), kernels),
+            HERE: decode.create(network, kernels),
+        }
         self.active = False
         self._certain = np.zeros(4)  # the state when the target was last certain
         self._checks = 0  # windows that the candidate had
-        self._streak = 0  # frames in succession with enough evidence
+        self._streak = 0  # frames in succession in which the target seems to be there
         self._candidate: Optional[np.ndarray] = None
         self._elsewhere = False  # whether the candidate is not the followed box
         self._window: Optional[Window] = None  # that is being searched
@@ -104,40 +197,23 @@ class Search:
         self._turn = 0
         self._visited: Deque[Tuple[float, float]] = deque(maxlen=REMEMBERED)
         self._suggested: Deque[np.ndarray] = deque(maxlen=REMEMBERED)
-        self._started = 0.0
+        self._started, self.judge_ms = 0.0, Recent()
 
-    def begin(self, frame: AnyFrame, state: np.ndarray) -> None:
-        """Take a new target; see ``Evidence.begin``."""
+    def begin(self, state: np.ndarray) -> None:
+        """Take a new target: [cx, cy, w, h], frame pixels."""
         self.active = False
         self._certain[:] = state
-        self.evidence.begin(frame, state)
 
-    def doubts(
-        self,
-        frame: AnyFrame,
-        state: np.ndarray,
-        window: np.ndarray,
-        score: float,
-        features: Any,
-        scale: Any,
-        lost: bool,
-        frames: int,
-    ) -> bool:
-        """Whether the evidence says that a target that is followed is lost.
+    def follow(self, state: np.ndarray) -> None:
+        """End a frame in which the target was followed, or found again.
 
-        Args:
-            frame, state, window, score, features, scale: as in ``Evidence.of``.
-            lost: whether it was lost in the last frame; then more evidence is needed.
-            frames: how many frames ago this was asked before.
+        The place of a tracked target is kept. The search starts for one that stays lost.
         """
-        needed = self.unsure_below if lost else self.network.doubt_below
-        evidence = self.evidence.of(frame, state, window, score, features, scale)
-        return self.evidence.smooth(evidence, frames) < needed
-
-    @property
-    def unsure_below(self) -> float:
-        """The smoothed evidence below which nothing is learnt, and a lost target stays lost."""
-        return (self.network.doubt_below + self.network.found_above) / 2
+        if self.presence.state == TRACKED:
+            self.certain(state)
+        elif self.presence.state == LOST and self.presence.lost_frames > FOLLOWED:
+            self.start()
+        self.budget.tracked()
 
     def certain(self, state: np.ndarray) -> None:
         """The target was tracked in a frame: keep its place, and learn."""
@@ -146,7 +222,7 @@ class Search:
         kept_w += (w - kept_w) * SIZE_LEARNT
         kept_h += (h - kept_h) * SIZE_LEARNT
         self._certain[:] = x, y, kept_w, kept_h
-        self.evidence.learn()
+        self.presence.cues.learn()
 
     def start(self) -> None:
         """The target was lost."""
@@ -267,7 +343,8 @@ class Search:
             places.extend(kept)
 
     def _order(self) -> Tuple[str, ...]:
-        return DOUBTFUL if self.evidence.smoothed > self.network.look_above else TURNS
+        doubtful = (self.presence.value or 0.0) > self.network.look_above
+        return DOUBTFUL if doubtful else TURNS
 
     def _choose(self, state: np.ndarray, frame: AnyFrame) -> Window:
         if self._candidate is not None:
@@ -303,74 +380,67 @@ class Search:
     def _colours_in(self, frame: AnyFrame) -> ColourMap:
         """Where the target's colours are in the current frame; computed once in it."""
         if self._colours is None or self._coloured_frame != self.budget.frames:
-            size, target = self._certain[2:], self.evidence.colour
+            size, target = self._certain[2:], self.presence.cues.colour
             self._colours = ColourMap(frame, size, target, self._projected)
             self._coloured_frame = self.budget.frames
         return self._colours
 
-    def judge(
-        self, frame: AnyFrame, maps: Any, decoder: Any, features: Any, scale: Any, state: Any
-    ) -> Tuple[bool, float]:
+    def judge(self, frame: AnyFrame, view: View, state: np.ndarray) -> Tuple[bool, float]:
         """Judge what the window shows.
 
         Args:
             frame: of any kind.
-            maps, scale: as in ``Family.select``.
-            decoder: the tracker's own, for the usual window.
-            features: of the search region.
+            view: of the window that was chosen last.
             state: of the tracker; it moves where the target is followed, and where it is found.
 
         Returns:
             (found, score): whether the target is found, the network's score.
         """
-        window = self._window
+        began, window = time.perf_counter(), self._window
         assert window is not None, "no window was chosen"
-        size = frame.shape[1], frame.shape[0]
+        size, cues = (frame.shape[1], frame.shape[0]), self.presence.cues
         place = window.state.copy()
-        chooser = {WIDE: self._places.decoder, CHECK: self._closely, HERE: decoder}[window.kind]
-        best, score = chooser.select(maps, place, scale, *size)
+        best, score = self._decoders[window.kind].select(view.maps, place, view.scale, *size)
         known = np.isfinite(place).all() and np.isfinite(score)
-        evidence = 0.0
+        now = 0.0
         if known and window.kind == WIDE:
-            view = View(window.state, scale, features)
-            others = self._others(maps, best, score, view, size)
+            others = []
+            if "others" in self._parts:
+                others = self._proposals.others(best, score, view, size)
             states = np.array([place] + [other for other, _ in others])
             scores = [score] + [its_score for _, its_score in others]
-            needed = self.network.look_above
-            chosen, evidence = self.evidence.best(frame, states, scores, view, needed)
+            chosen, now = cues.best(frame, states, scores, view, self.network.look_above)
             place = states[chosen]
         elif known:
-            evidence = self.evidence.of(frame, place, window.state, score, features, scale)
-        found = self._weigh(window, place, evidence)
+            now = cues.of(frame, place, view, score)
+        found = self._weigh(window, place, now)
         if known and (found or window.kind == HERE):
             state[:] = place
-        self.budget.window((time.perf_counter() - self._started) * 1e3)
+        now_s = time.perf_counter()
+        self.judge_ms.add((now_s - began) * 1e3)
+        self.budget.window((now_s - self._started) * 1e3)
         return found, float(score)
 
-    def _others(self, maps: Any, best: int, score: float, view: View, size: Any) -> Any:
-        """Further places in a window, as ``Places.others`` gives them."""
-        return self._places.others(maps, best, score, view, size) if "places" in self._parts else []
-
-    def _weigh(self, window: Window, place: np.ndarray, evidence: float) -> bool:
-        """Take the evidence of one window; returns whether the target is found."""
+    def _weigh(self, window: Window, place: np.ndarray, now: float) -> bool:
+        """Take what the cues say of one window; returns whether the target is found."""
         if window.kind == WIDE:
-            if evidence >= self.network.look_above:
+            if now >= self.network.look_above:
                 self._candidate, self._streak, self._elsewhere = place, 0, True
                 self._checks = 0
             return False
         if window.kind == HERE:
-            self.evidence.smooth(evidence)
+            self.presence.smooth(now)
             self._elsewhere = False
         needed = self.network.found_above
         if self._elsewhere:
-            needed = max(needed, self.evidence.smoothed + RIVAL)
-        sure = evidence >= needed
+            needed = max(needed, (self.presence.value or 0.0) + RIVAL)
+        sure = now >= needed
         self._streak = self._streak + 1 if sure else 0
         self._checks += 1
-        nearly = window.kind == CHECK and evidence >= needed - NEARLY and self._checks < CHECKS
+        nearly = window.kind == CHECK and now >= needed - NEARLY and self._checks < CHECKS
         self._candidate = place if sure or nearly else None
         if self._streak >= CONFIRMED:
-            self.active, self.evidence.smoothed = False, evidence
+            self.active, self.presence.value = False, now
         return self._streak >= CONFIRMED
 
 

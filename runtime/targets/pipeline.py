@@ -10,7 +10,7 @@ from typing import Callable, Deque, Dict, Mapping, NamedTuple, Optional
 from runtime.errors import HotpathError
 from runtime.pictures import AnyFrame
 from runtime.targets.targets import Targets
-from runtime.tracker import PipelinedTracker, Tracker
+from runtime.tracker import Tracker
 from runtime.types import Track
 
 
@@ -101,12 +101,10 @@ class _Sent:
 
     def __init__(self, taken: Taken, trackers: Mapping[int, Tracker]) -> None:
         self.taken, self.spent_ms = taken, 0.0
-        self._trackers: Dict[int, PipelinedTracker] = {}
+        self._trackers: Dict[int, Tracker] = {}
         self._tracks: Dict[int, Track] = {}
         self._failure: Optional[HotpathError] = None
         for number, tracker in trackers.items():
-            if not isinstance(tracker, PipelinedTracker):
-                continue  # ``catch_up`` finds its target
             try:
                 tracker.submit(taken.frame, is_kept=True)  # it is reported with its track
                 self._trackers[number] = tracker

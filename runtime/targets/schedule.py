@@ -1,29 +1,13 @@
-"""How several trackers of one network take a frame: sequentially, in threads, or as one batch.
+"""How several trackers of one network take a frame: one after the other, in threads, or together.
 
-The rule, by ``python -m tests.fps ways`` with kestrel_small, 2 to 16 targets, an x86-64
-computer at rest:
-
-- On one thread one call of all targets takes less time than a call each: 3 to 10 % less in float32,
-  and in INT8 17 to 29 % less on OpenVINO and 6 to 9 % on ONNX Runtime. So the targets are a batch
-  where the graph allows that, and take turns where it does not.
-- On two threads of OpenVINO the batch ends first too: it takes 3 to 5 % less time than a thread for
-  each of two targets, and 20 % less with three. On ONNX Runtime a thread for each target takes 2 to
-  7 % less time than the batch in INT8, and 6 to 9 % more in float32. It takes less of the
-  processor there, since the batch's threads spin (``Engine.batches_on_threads``).
-
-On a GPU the targets are a group wherever the family allows it: then a frame is as many launches as
-for one target, and the network one call where the engine has a batch.
+Their devices say what they can: ``Device.together`` and ``Device.lanes``.
 """
 
-import time
-from typing import Any, List, Sequence, Tuple
+from typing import Any, List, Optional, Sequence, Tuple
 
-from kernels.cuda.group import Group
-from kernels.errors import GpuFailed, NotOnGpu
-from runtime.devices.gpu import GpuTracker, as_uploaded, checked_size
-from runtime.devices.processor import HostTracker
-from runtime.engines.base import Batch, Engine, Lane
-from runtime.errors import HotpathError
+from kernels.errors import GpuFailed, HotpathError, NotOnGpu
+from runtime.devices.base import ELSEWHERE, Aim, Group
+from runtime.engines.base import Engine, Lane
 from runtime.pictures import AnyFrame
 from runtime.targets.threads import ThreadGroup
 from runtime.tracker import Tracker
@@ -37,26 +21,20 @@ def schedule(trackers: Sequence[Tracker], engine: Engine) -> "Schedule":
         trackers: each has its target, and kernels of its own.
         engine: the one that all of them were made on.
     """
-    on_gpu = [t for t in trackers if isinstance(t, GpuTracker) and t.can_join]
-    if 1 < len(trackers) == len(on_gpu):
+    devices, sentence = [tracker.device for tracker in trackers], ""
+    if len(trackers) > 1:
         try:
-            return Grouped(on_gpu)
+            group = devices[0].together(devices)
+            if group is not None:
+                return Together(trackers, group)
         except (NotOnGpu, GpuFailed) as error:
-            return Sequential(trackers, str(error))
-    on_host = [tracker for tracker in trackers if isinstance(tracker, HostTracker)]
-    count = len(trackers)
-    if 1 < count == len(on_host):
-        batch_first = engine.threads == 1 or engine.batches_on_threads
-        batch = engine.batch(count) if batch_first else None
-        lanes = engine.lanes(min(count, engine.threads)) if batch is None else ()
+            sentence = str(error)
+        lanes = devices[0].lanes(len(trackers))
         if len(lanes) > 1:
-            return Threaded(on_host, lanes)
-        batch = batch or engine.batch(count)
-        if batch is not None:
-            return Batched(on_host, batch)
-    for tracker in on_host:
-        tracker.search_on(engine)
-    return Sequential(trackers)
+            return Threaded(trackers, lanes)
+    for device in devices:
+        device.use(engine)
+    return Sequential(trackers, sentence)
 
 
 class Schedule:
@@ -64,7 +42,7 @@ class Schedule:
 
     Attributes:
         lanes: how many trackers work at a time.
-        sentence: why the targets are no batch; empty where they are, or need not be.
+        sentence: what a user may want to know about it; empty where there is nothing.
     """
 
     lanes = 1
@@ -86,7 +64,7 @@ class Sequential(Schedule):
 
     Args:
         trackers: any.
-        sentence: why they are no batch.
+        sentence: why they are no group.
     """
 
     def __init__(self, trackers: Sequence[Tracker], sentence: str = "") -> None:
@@ -110,7 +88,7 @@ class Threaded(Schedule):
         lanes: of the engine, at most as many as trackers.
     """
 
-    def __init__(self, trackers: Sequence[HostTracker], lanes: Sequence[Lane]) -> None:
+    def __init__(self, trackers: Sequence[Tracker], lanes: Sequence[Lane]) -> None:
         self.lanes = len(lanes)
         self._count = len(trackers)
         self._shares = [_Share(trackers[n :: self.lanes], lane) for n, lane in enumerate(lanes)]
@@ -132,11 +110,11 @@ class Threaded(Schedule):
 class _Share:
     """The trackers of one lane. It holds no reference to the threads, so that they can end."""
 
-    def __init__(self, trackers: Sequence[HostTracker], lane: Lane) -> None:
+    def __init__(self, trackers: Sequence[Tracker], lane: Lane) -> None:
         self._trackers = trackers
         self.tracks: List[Track] = []
         for tracker in trackers:
-            tracker.search_on(lane)
+            tracker.device.use(lane)
 
     def work(self, argument: Tuple[AnyFrame, bool]) -> None:
         """Take a frame, or rehearse it."""
@@ -148,95 +126,54 @@ class _Share:
             self.tracks = [tracker.update(frame) for tracker in self._trackers]
 
 
-class Batched(Schedule):
-    """Trackers whose search regions go through the network in one call.
-
-    Args:
-        trackers: of one network, each with its target.
-        batch: of the engine, for so many.
-    """
-
-    def __init__(self, trackers: Sequence[HostTracker], batch: Batch) -> None:
-        self._trackers, self._batch = trackers, batch
-        self._croppers = [t.cropper(crop) for t, crop in zip(trackers, batch.crops)]
-        self._features = [tracker.features for tracker in trackers]
-
-    def update(self, frame: AnyFrame) -> List[Track]:
-        """Find every target in the next frame; see ``Tracker.update``."""
-        for tracker in self._trackers:
-            tracker.begin(frame)
-        decoder = self._trackers[0].decoder  # all are of one family
-        for index, factor in enumerate(decoder.factors):
-            scales, maps = self._search(frame, factor)
-            taken = [t.collect_maps(index, own) for t, own in zip(self._trackers, maps)]
-        found = zip(self._trackers, taken, scales, self._batch.search_features)
-        tracks = [tracker.select(own, scale, features) for tracker, own, scale, features in found]
-        if decoder.learns:
-            _, maps = self._search(frame, 1.0)
-            for tracker, own in zip(self._trackers, maps):
-                tracker.learn(own)
-        return tracks
-
-    def rehearse(self, frame: AnyFrame) -> None:
-        """See ``Tracker.rehearse``; select, which takes little time here, is left out."""
-        self._search(frame, self._trackers[0].decoder.factors[0])
-
-    def _search(
-        self, frame: AnyFrame, factor: float
-    ) -> Tuple[List[Tuple[float, float]], Sequence[Any]]:
-        """Run the network on all search regions: (scale of each, maps of each)."""
-        batch, scales, network_ms = self._batch, [], 0.0
-        for number, tracker in enumerate(self._trackers):
-            scales.append(tracker.crop(frame, factor, self._croppers[number]))
-            started = time.perf_counter()
-            batch.start(number, self._features[number])
-            network_ms += (time.perf_counter() - started) * 1e3
-        started = time.perf_counter()
-        maps = batch.finish()
-        network_ms += (time.perf_counter() - started) * 1e3
-        for tracker in self._trackers:
-            tracker.step_ms["network"] += network_ms / len(self._trackers)
-        return scales, maps
-
-
-class Grouped(Schedule):
-    """Trackers of a GPU whose targets are cropped and selected in one launch each.
+class Together(Schedule):
+    """Trackers whose devices take a frame as one group.
 
     Args:
         trackers: of one engine, each with its target.
-
-    Raises:
-        NotOnGpu: the family has no group.
-        GpuFailed: out of memory.
+        group: of their devices.
     """
 
-    def __init__(self, trackers: Sequence[GpuTracker]) -> None:
-        self._trackers = trackers
-        self._group = Group([tracker.frame for tracker in trackers])
-        if not self._group.batched:
-            self.sentence = (
-                "the network runs once for each target: this graph or engine takes one search "
-                "region at a time; crop and select take all targets at once"
-            )
+    def __init__(self, trackers: Sequence[Tracker], group: Group) -> None:
+        self._trackers, self._group = trackers, group
+        self.sentence = group.sentence
 
     def update(self, frame: AnyFrame) -> List[Track]:
         """Find every target in the next frame; see ``Tracker.update``."""
-        for tracker in self._trackers:
-            tracker.check_target()
-        picture: Any = as_uploaded(frame)
-        checked_size(picture)
-        placed = {i: t.state for i, t in enumerate(self._trackers) if t.prepare(picture)}
-        results = self._group.update(picture, placed)
-        seen = self._group.seen
+        taken = [tracker.begin(frame) for tracker in self._trackers][0]
+        aims = [self._aim(tracker, taken) for tracker in self._trackers]
         tracks, failure = [], None
-        for index, (tracker, found) in enumerate(zip(self._trackers, results)):
+        for tracker, aim, seen in zip(self._trackers, aims, self._group.take(taken, aims)):
             try:
-                tracks.append(tracker.tell(found, None if seen is None else seen[index]))
+                tracks.append(self._track(tracker, taken, aim, seen))
             except HotpathError as error:
                 failure = failure or error
         if failure is not None:
             raise failure
         return tracks
+
+    def _aim(self, tracker: Tracker, frame: Any) -> Optional[Aim]:
+        """The window of a target's search; None while it is followed."""
+        if not tracker.searching:
+            return None
+        return tracker.aim(frame) if self._group.takes_aims else ELSEWHERE
+
+    def _track(self, tracker: Tracker, frame: Any, aim: Optional[Aim], seen: Any) -> Track:
+        """What a tracker says of what the group has seen of its target."""
+        if isinstance(seen, HotpathError):
+            raise seen
+        if aim is ELSEWHERE:
+            return tracker.search(frame)
+        if aim is not None:
+            return tracker.judge_window(frame, seen)
+        track = tracker.judge(frame, seen)
+        if tracker.searching and not self._group.takes_aims:
+            track = tracker.search(frame, track)
+        return track
+
+    def rehearse(self, frame: AnyFrame) -> None:
+        """See ``Tracker.rehearse``."""
+        self._group.rehearse(frame)
 
     def close(self) -> None:
         """Let the trackers go on without it."""

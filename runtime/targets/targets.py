@@ -8,7 +8,7 @@ from typing import Any, Dict, Optional, Sequence, Tuple
 from runtime.engines.base import Engine
 from runtime.errors import HotpathError
 from runtime.loading import check_pipeline, create_tracker
-from runtime.networks import Network
+from runtime.network import Network
 from runtime.options import DEFAULTS, Options
 from runtime.pictures import AnyFrame
 from runtime.targets.schedule import Schedule, schedule
@@ -133,7 +133,7 @@ class Targets:
             and not on a GPU or an FPGA.
         """
         trackers = self._trackers.values()
-        if self._schedule is None or not all(tracker.can_rehearse for tracker in trackers):
+        if self._schedule is None or not all(tracker.device.can_rehearse for tracker in trackers):
             return False
         self._schedule.rehearse(frame)
         return len(trackers) > 0

@@ -23,7 +23,6 @@ from kernels import cpu
 from runtime import loading
 from runtime.bundle import Bundle
 from runtime.options import Options
-from runtime.tracker import PipelinedTracker
 from tests.arm.replay import ReplayBoard
 
 MARK = 0x4850  # of count.c
@@ -92,7 +91,7 @@ def replay(engine, board, results):
 def follow(tracker, frames, box):
     """Follow the target; the tracks of all frames but the first."""
     tracker.init(frames[0], tuple(float(value) for value in box))
-    if not isinstance(tracker, PipelinedTracker):
+    if tracker.device.slots == 1:
         return [tracker.update(frame) for frame in frames[1:]]
     tracks = []
     tracker.submit(frames[1], is_kept=True)

@@ -33,20 +33,20 @@ def main(path, *words):
 
 
 def _ours(tracker, frames, box):
-    """Take each frame's steps one by one, as ``HostTracker.update`` does."""
+    """Take each frame's steps one by one, as ``Tracker.update`` does."""
     tracker.init(frames[0], box)
     engine = tracker.engine
     for number, frame in enumerate(frames[1:]):
         if number >= WARM_UP:
             mark(BEGIN)
-        tracker.begin(frame)
-        scale = tracker.crop(frame, 1.0)
+        device, frame = tracker.device, tracker.begin(frame)
+        scale = device.aim(frame, tracker.state, 1.0)
         if number >= WARM_UP:
             mark(CROP)
-        maps = engine.search(tracker.features)
+        maps = engine.search(device.features)
         if number >= WARM_UP:
             mark(NETWORK)
-        tracker.select(tracker.collect_maps(0, maps), scale, engine.search_features)
+        tracker.judge(frame, device.select(maps, scale, engine.search_features))
         if number >= WARM_UP:
             mark(SELECT)
 

@@ -64,7 +64,7 @@ def _write(path, network):
     tracker.update(frames[1])
     graphs = tracker.engine._graphs
     given = {graphs.image[1]: np.array(tracker.engine.search_crop)}
-    given.update({n: np.array(f) for n, f in zip(graphs.features, tracker.features)})
+    given.update({n: np.array(f) for n, f in zip(graphs.features, tracker.device.features)})
     model = onnx.ModelProto.FromString(graphs.search.SerializeToString())
     constants = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
     levels = {

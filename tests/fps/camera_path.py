@@ -95,7 +95,7 @@ def loop(options, spec, way, stage="track"):
             elif stage == "track":
                 tracker.update(frame)
             elif stage == "crop":
-                tracker.crop(frame, 1.0)
+                tracker.device.aim(frame, tracker.state, 1.0)
             count += 1
         spent_s = time.process_time() - began_s
         return spent_s * 1e3 / max(1, count - SKIPPED + source.dropped - dropped)

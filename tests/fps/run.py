@@ -236,9 +236,10 @@ def _from_bundle(case, settings, network):
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
     identity = bundle.identity(network)
     if settings.device_steps and engine.device is not None:
-        from runtime.devices.gpu import GpuTracker
+        from runtime.devices.gpu import Gpu
+        from runtime.tracker import Tracker
 
-        return GpuTracker(loaded, engine, profile=True), identity, digest
+        return Tracker(Gpu(loaded, engine, profile=True)), identity, digest
     return loading.create_tracker(loaded, engine, kernels), identity, digest
 
 

@@ -17,8 +17,9 @@ import cv2
 import numpy as np
 
 from runtime import loading
+from runtime.devices.processor import ProcessorGroup
 from runtime.options import Options
-from runtime.targets.schedule import Batched, Sequential, Threaded, schedule
+from runtime.targets.schedule import Sequential, Threaded, Together, schedule
 from tests.fps import clips
 
 BLOCK, WARM_UP = 10, 5  # frames of a turn; frames that are not counted
@@ -61,20 +62,24 @@ def measure(network, precision, cores, counts, frames, **settings):
     return rows
 
 
+def _together(trackers, batch):
+    return Together(trackers, ProcessorGroup([tracker.device for tracker in trackers], batch))
+
+
 def _rows(loaded, single, film, count, frames):
     ways = {}
     ways["in turn"] = Sequential(_trackers(single, film, count))
     batch = single.engine.batch(count) if count > 1 else None
     if batch:
-        ways["batch"] = Batched(_trackers(single, film, count), batch)
+        ways["batch"] = _together(_trackers(single, film, count), batch)
     lanes = loaded.engine.lanes(min(count, loaded.engine.threads)) if count > 1 else ()
     if len(lanes) > 1:
         ways["threads"] = Threaded(_trackers(loaded, film, count), lanes)
         batch = loaded.engine.batch(count)
         if batch:
-            ways["batch in threads"] = Batched(_trackers(loaded, film, count), batch)
+            ways["batch in threads"] = _together(_trackers(loaded, film, count), batch)
     spent = _take_turns(ways, film, frames)
-    names = {Sequential: "in turn", Batched: "batch", Threaded: "threads"}
+    names = {Sequential: "in turn", Together: "batch", Threaded: "threads"}
     chosen = names[type(schedule(_trackers(loaded, film, count), loaded.engine))]
     if chosen == "batch" and loaded.engine.threads > 1:
         chosen = "batch in threads"

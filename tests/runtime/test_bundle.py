@@ -225,7 +225,7 @@ def test_a_provider_that_is_none_is_one_sentence(tmp_path):
 def test_frames_on_the_way_need_crop_and_select_on_the_gpu_too(made):
     engine = loading.open_bundle(made)
     network = made.load_network()
-    assert type(loading.create_tracker(network, engine, cpu.load())).__name__ == "HostTracker"
+    assert type(loading.create_tracker(network, engine, cpu.load()).device).__name__ == "Processor"
     with pytest.raises(NoEngine, match="crop and select run on the processor.*leave --pipeline"):
         loading.create_tracker(network, engine, cpu.load(), Options(pipeline=2))
 

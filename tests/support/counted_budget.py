@@ -1,6 +1,6 @@
 """A budget that counts windows, so that the speed of a computer changes no result."""
 
-from runtime.search.budget import Budget
+from runtime.search.search import Budget
 
 
 class Counted(Budget):

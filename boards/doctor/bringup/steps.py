@@ -25,9 +25,10 @@ from kernels import cpu, golden
 from kernels.errors import HotpathError
 from runtime import engines as runtime_engines
 from runtime import loading
-from runtime.devices.processor import HostTracker
+from runtime.devices.processor import Processor
 from runtime.networks import default_of, load_network
 from runtime.options import Options
+from runtime.tracker import Tracker
 
 FRAMES = 60  # of the clip
 CLOSE_PX = 0.5  # boxes of the same engine may differ by a rounding
@@ -215,7 +216,7 @@ def boxes(state: State) -> str:
     frames, start = film(FRAMES)
     tracker = loading.create_tracker(*loaded, Options(log=state.say))
     found = _follow(tracker, frames, start)
-    if isinstance(tracker, HostTracker):
+    if tracker.device.gives_maps:  # the processor
         others = [name for name in runtime_engines.installed() if name != loaded.engine.name]
         if not others:
             raise Skip("there is no other engine here to compare with")
@@ -223,7 +224,7 @@ def boxes(state: State) -> str:
         wanted, limit = _follow(loading.create_tracker(*other), frames, start), OTHER_PX
         other.engine.close()
     else:
-        host = HostTracker(loaded.network, loaded.engine, cpu.load())
+        host = Tracker(Processor(loaded.network, loaded.engine, cpu.load()))
         wanted, limit = _follow(host, frames, start), CLOSE_PX
     worst = float(np.abs(found - wanted).max())
     if not worst <= limit:
@@ -231,7 +232,7 @@ def boxes(state: State) -> str:
             f"boxes differ from the processor's by {worst:.2f} pixels",
             "send the evidence in; meanwhile track with --engine onnxruntime or openvino",
         )
-    kind = type(tracker).__name__
+    kind = type(tracker.device).__name__
     return f"{kind}: {FRAMES} frames, within {worst:.2g} pixels of the processor's"
 
 
@@ -240,12 +241,12 @@ def graph(state: State) -> str:
     state.need_gpu()
     loaded = state.need_engine()
     said: List[str] = []
-    tracker: Any = loading.create_tracker(*loaded, Options(log=said.append))
-    if tracker.uses_graph is None:
+    tracker = loading.create_tracker(*loaded, Options(log=said.append))
+    if tracker.device.gives_maps:
         raise Skip("crop and select run on the processor")
     frames, start = film(3)
     _follow(tracker, frames, start)
-    if tracker.uses_graph:
+    if tracker.device.uses_graph:
         return "the frame is one graph"
     return "no graph: {}".format(said[-1] if said else "this CUDA or engine can't be captured")
 

@@ -43,8 +43,9 @@ from calib.errors import BadRun
 from calib.research.longterm import films, judge
 from calib.research.longterm.metrics import Judged, figures
 from runtime import DEFAULT_NETWORK
-from runtime.devices.processor import HostTracker
+from runtime.devices.processor import Processor
 from runtime.networks import load_network
+from runtime.tracker import Tracker
 
 TRIED = ("0.5,0.6", "0.4,0.5", "0.7,0.76,0.82")
 FALSE, LOSS = 3.0, 0.005
@@ -54,12 +55,13 @@ FALSE_COSTS, LOSS_COSTS = 0.1, 10.0  # for each false return, and for each point
 class Thresholds(NamedTuple):
     """Of the search; each is a key of a network's TOML."""
 
-    doubt_below: float
+    search_lost_below: float
     look_above: float
     found_above: float
 
 
 KEYS = Thresholds._fields
+OPTIONS = ("lost", "look", "found")  # of this command, for each key
 ORDER = ("lost_below", "unsure_below", *KEYS)  # of a TOML
 
 
@@ -78,9 +80,8 @@ def parser() -> argparse.ArgumentParser:
     cli.add_argument("--ids", metavar="NAME,NAME", help="only these films")
     cli.add_argument("--networks", default=DEFAULT_NETWORK, metavar="NAME,NAME")
     command.add_network_options(cli)
-    for name, values in zip(KEYS, TRIED):
-        option = "--" + name.split("_")[0]
-        cli.add_argument(option, default=values, metavar="X,X", help=name + " (%(default)s)")
+    for name, option, values in zip(KEYS, OPTIONS, TRIED):
+        cli.add_argument("--" + option, default=values, metavar="X,X", help=name + " (%(default)s)")
     cli.add_argument("--false", type=float, default=FALSE, metavar="N", help="returns that may be")
     cli.add_argument("--loss", type=float, default=LOSS, metavar="X", help="overlap that may be")
     cli.add_argument("--write", action="store_true", help="write the best into the TOML")
@@ -113,17 +114,17 @@ def run(options: argparse.Namespace) -> None:
 def candidates(options: argparse.Namespace) -> list[Thresholds]:
     """The ``Thresholds`` to try, those that make sense."""
     values = []
-    for name in KEYS:
-        given = getattr(options, name.split("_")[0])
+    for name in OPTIONS:
+        given = getattr(options, name)
         try:
             values.append([float(value) for value in given.split(",")])
         except ValueError:
-            raise BadRun("--{} {}: not numbers".format(name.split("_")[0], given)) from None
+            raise BadRun(f"--{name} {given}: not numbers") from None
     tried = [Thresholds(*one) for one in itertools.product(*values)]
     tried = [one for one in tried if 0 < one.look_above <= one.found_above < 1]
-    tried = [one for one in tried if 0 < one.doubt_below <= one.found_above]
+    tried = [one for one in tried if 0 < one.search_lost_below <= one.found_above]
     if not tried:
-        raise BadRun("no thresholds to try: 0 < look, doubt <= found < 1")
+        raise BadRun("no thresholds to try: 0 < look, lost <= found < 1")
     return tried
 
 
@@ -176,9 +177,10 @@ def _tracker(spec: Spec, thresholds: Any) -> Any:
     base = _built(spec)
     network = copy.copy(base.network)  # the engine's stays as it is
     if thresholds is None:
-        return HostTracker(network, base.engine, base.kernels)
+        return Tracker(Processor(network, base.engine, base.device.kernels))
     network.__dict__.update(thresholds._asdict())
-    tracker = HostTracker(network, base.engine, base.kernels, recover=True, budget_ms=0.0)
+    device = Processor(network, base.engine, base.device.kernels)
+    tracker = Tracker(device, recover=True, budget_ms=0.0)
     if not tracker.searches:
         raise BadRun(f"{spec.name} can search for no target: {tracker.why_no_search}")
     return tracker
@@ -262,7 +264,7 @@ def text(
     sources = list(measured.members)
     count = sum(map(len, measured.members.values()))
     lines = [f"{name}: {count} films and clips"]
-    titles = ("doubt", "look", "found", "F", "found/30", "false/1000", "claimed", "loss", "merit")
+    titles = ("lost", "look", "found", "F", "found/30", "false/1000", "claimed", "loss", "merit")
     lines.append("".join(f"{title:>11}" for title in titles))
     rows: list[tuple[Any, Any]] = [(one, dict.fromkeys(sources, one)) for one in tried]
     rows.append((None, held_out(measured, tried, options)))

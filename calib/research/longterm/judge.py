@@ -24,7 +24,7 @@ class Run(NamedTuple):
 
     boxes: np.ndarray  # (n, 4) float64
     claimed: np.ndarray  # bool, whether it says that the target is in the box
-    confidence: np.ndarray  # float64, its certainty, or its score where nothing watches it
+    confidence: np.ndarray  # float64, presence, or its score where nothing watches it
     ms: np.ndarray  # float64, time of the frame; the start comes first
     # float64, time that the processor worked on the frame, on all its threads: what other programs
     # take is not in it
@@ -59,8 +59,9 @@ def follow_all(trackers: Sequence[Any], film: Any, clock: Callable[[], float]) -
                 row = film.boxes[0], True, 1.0, "tracked"
             else:
                 track = tracker.update(frame)
-                certainty = getattr(tracker, "certainty", None)
-                confidence = track.score if certainty is None else certainty
+                presence = getattr(tracker, "presence", None)  # a peer has none
+                value = presence and presence.value
+                confidence = track.score if value is None else value
                 row = track.box, not track.lost, confidence, state_of(track)
             times = (clock() - started) * 1e3, (time.process_time() - spent_s) * 1e3
             own.append(row[:3] + times + row[3:])

@@ -52,7 +52,7 @@ penalty = {penalty}
 window = {window}
 lr = {lr}
 min_size = 10             # Frame pixels.
-lost_below = 0.54         # Certainty (runtime/loss.py), by calib.loss_thresholds.
+lost_below = 0.54         # presence (runtime/presence.py), by calib.loss_thresholds.
 
 [[file]]
 part = "exemplar"

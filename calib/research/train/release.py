@@ -69,7 +69,7 @@ CLIP = ".cache/carphone_pristine.mp4"
 FACE = (64, 34, 48, 65)  # x, y, w, h in its first frame
 SHOWN = (20, 60, 110)  # frames of the picture
 ENLARGED, GAP = 2, 8  # times, pixels
-KEPT = r"(?m:^(?:unsure|doubt|look|found)_(?:below|above) = .*\n)"  # lines of a TOML
+KEPT = r"(?m:^(?:unsure|search_lost|look|found)_(?:below|above) = .*\n)"  # lines of a TOML
 UNSURE = 0.06  # of certainty, above lost_below
 Certainty = namedtuple("Certainty", "lost_below unsure_below")
 FOOTNOTE = r"(`{}` has )[0-9.]+ in fp32 and [0-9.]+ in INT8"  # with the search

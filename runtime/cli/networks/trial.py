@@ -19,10 +19,11 @@ from runtime import decode, engines, geometry
 from runtime.cli.networks.trial_clips import Clip, Step
 from runtime.decode.shared import conventions
 from runtime.detect.boxes import overlaps
-from runtime.devices.processor import HostTracker
+from runtime.devices.processor import Processor
 from runtime.errors import HotpathError
 from runtime.network import Network
 from runtime.networks import schema
+from runtime.tracker import Tracker
 
 # The size of a target follows at once and nothing holds it back, so that wrong settings show.
 UNSMOOTHED = {"lr": 1.0, "lr_power": 0, "penalty": 0.0, "window": 0.2}
@@ -104,8 +105,9 @@ class Trial:
         """Overlaps of networks that crop the same pictures and run the same graph."""
         first = _unconverted(networks[0])
         engine = self._engine(first)
-        tracker = HostTracker(first, engine, self._kernels)
-        decoders = [tracker.decoder]
+        device = Processor(first, engine, self._kernels)
+        tracker = Tracker(device)
+        decoders = [device.decoder]
         decoders += [decode.create(_unconverted(n), self._kernels) for n in networks[1:]]
         factors = [conventions.factors(network) for network in networks]
         results = np.zeros((len(networks), len(steps)))
@@ -117,15 +119,14 @@ class Trial:
                 tracker.init(clip.first, clip.box.tolist())
             height, width = step.picture.shape[:2]
             state = geometry.state_of(first, tuple(step.start.tolist()), width, height)
-            tracker.state[:] = state
-            tracker.begin(step.picture)
+            picture = tracker.begin(step.picture)
             collected: List[Any] = [None] * len(networks)
-            for index, factor in enumerate(tracker.decoder.factors):
-                scale = tracker.crop(step.picture, factor)
-                maps = engine.search(tracker.features)
+            for index, factor in enumerate(device.decoder.factors):
+                scale = device.aim(picture, state, factor)
+                maps = engine.search(device.features)
                 for place, decoder in enumerate(decoders):
                     mine = _converted(maps, factors[place])
-                    collected[place] = decoder.look(index, mine, tracker.memory)
+                    collected[place] = decoder.look(index, mine, device.memory)
             for place, decoder in enumerate(decoders):
                 moved = state.copy()
                 try:

@@ -7,9 +7,10 @@ import numpy as np
 
 from kernels import cpu
 from runtime import engines
-from runtime.devices.processor import HostTracker
+from runtime.devices.processor import Processor
 from runtime.errors import BadSource, HotpathError
 from runtime.networks import load_network
+from runtime.tracker import Tracker
 from runtime.video import recorded, sequence
 
 SHIFT, SCALE = 0.2, 0.1  # of the box's mean side, and of the logarithm of its size
@@ -96,7 +97,7 @@ def bundled_clip(steps: int) -> List[Clip]:
         return []
     network = load_network(TRUTH_BY)
     runner = engines.create("auto", network, network.locate())
-    tracker = HostTracker(network, runner, cpu.load())
+    tracker = Tracker(Processor(network, runner, cpu.load()))
     pictures: Dict[int, np.ndarray] = {}
     boxes: List[Tuple[float, ...]] = []
     with recorded.VideoFile(str(BUNDLED)) as source:

@@ -15,12 +15,14 @@ class Family:
     Attributes:
         factors: sizes of the windows to search in each frame, relative to the search region.
         learns: whether the family updates its model of the target after every frame.
+        is_direct: whether ``select`` takes the maps as they are, and ``certain`` gives the score.
         compares: whether ``certain`` needs the maps of the first frame, given to ``first``.
         kernel: the compiled select, where that is all that ``select`` does; else None.
     """
 
     factors: typing.Tuple[float, ...] = (1.0,)
     learns: bool = False
+    is_direct: bool = True
     compares: bool = False
     kernel: typing.Any = None
 
@@ -43,7 +45,7 @@ class Family:
         """Store the maps of the search region around the first box, where ``compares``."""
 
     def certain(self, score: float) -> float:
-        """Certainty that the selected box holds the target, 0 to 1 (``runtime.loss``)."""
+        """Certainty that the selected box holds the target, 0 to 1 (``runtime.presence``)."""
         return score
 
     def look(self, index: int, maps: Maps, memory: typing.Any) -> Maps:

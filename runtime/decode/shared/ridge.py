@@ -22,7 +22,7 @@ from runtime.decode.shared.family import Family, Maps, Scale
 if typing.TYPE_CHECKING:
     from runtime.network import Network
 
-INNER = 0.8  # features are averaged over this share of the box's sides, as in ``runtime.loss``
+INNER = 0.8  # features are averaged over this share of the box's sides, as in ``runtime.presence``
 LEAST_SIDE = 4  # frame pixels, the smallest box that is followed
 
 
@@ -42,7 +42,7 @@ class Ridge(Family):
         network: uses the keys of ``filter = "ridge"``, ``search`` and ``search_margin``.
     """
 
-    learns = True
+    learns, is_direct = True, False
 
     def __init__(self, network: "Network") -> None:
         self.network = network

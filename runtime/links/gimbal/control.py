@@ -18,7 +18,7 @@ from collections import deque
 from typing import Deque, Dict, Optional, Sequence, Tuple
 
 from runtime.links.gimbal.angles import between, pitch_yaw_of, ray_of, turned
-from runtime.states import LOST, TRACKED, UNSURE
+from runtime.types import LOST, TRACKED, UNSURE
 
 HISTORY_S = 3.0
 LONGEST_GAP_S = 0.5  # after a longer time without a box, the filter starts again

@@ -12,7 +12,7 @@ from runtime.links.gimbal.angles import pitch_yaw_of_quaternion
 from runtime.links.mavlink import numbers as m
 from runtime.links.mavlink.geo import Geo
 from runtime.links.mavlink.messages import Message, Outgoing, View
-from runtime.states import UNSURE
+from runtime.types import UNSURE
 
 Component = Tuple[int, int]  # (system, component)
 

@@ -32,12 +32,12 @@ def test_maps_are_near_those_of_floating_point():
     tracker = load_tracker(network.path, engine="onnxruntime")
     tracker.init(frames[0], boxes[0])
     window = geometry.exemplar_window(network, tracker.state)
-    runner.look("exemplar", frames[0], window, tracker._border)
+    runner.look("exemplar", frames[0], window, tracker.device.border)
     for frame in frames[1:]:
         window, _ = geometry.search_window(network, tracker.state)
-        runner.look("search", frame, window, tracker._border)
-        tracker.crop(frame, 1.0)
-        score, distances = tracker.engine.search(tracker.features)
+        runner.look("search", frame, window, tracker.device.border)
+        tracker.device.aim(frame, tracker.state, 1.0)
+        score, distances = tracker.engine.search(tracker.device.features)
         found = runner.maps()
         near = score > score.max() - 3
         assert np.abs(found[0] - score)[near].mean() < 0.7

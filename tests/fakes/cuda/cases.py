@@ -20,11 +20,12 @@ from kernels.cuda.correlate import Correlate
 from kernels.cuda.frame import Frame
 from kernels.errors import GpuFailed
 from runtime import geometry
-from runtime.devices.gpu import GpuTracker, frame_settings
+from runtime.devices.gpu import Gpu, frame_settings
 from runtime.errors import BadFrame, NetworkFailed, NotReady
 from runtime.options import Options
 from runtime.targets.pipeline import Pipeline, Taken
 from runtime.targets.targets import Targets
+from runtime.tracker import Tracker
 from tests.fakes.cuda.engine import Engine
 from tests.fakes.cuda.film import Film, track_by_definition
 from tests.fakes.cuda.networks import network
@@ -153,9 +154,9 @@ def two_targets():
 
 
 def tracker():
-    """``GpuTracker`` gives the definitions' boxes, and takes a second target."""
+    """``Gpu`` gives the definitions' boxes, and takes a second target."""
     device, net = devices.open_device(), network(border="zero")
-    tracked = GpuTracker(net, Engine(device, net), graph=True)
+    tracked = Tracker(Gpu(net, Engine(device, net), graph=True))
     film = Film(3)
     film.border = (0, 0, 0)
     cx, cy, w, h = film.state
@@ -222,7 +223,7 @@ def _nv12(image):
 
 
 def _boxes(net, engine, clip, box):
-    tracker = GpuTracker(net, engine)
+    tracker = Tracker(Gpu(net, engine))
     try:
         tracker.init(clip[0], box)
         return [tracker.update(frame) for frame in clip[1:]]
@@ -299,7 +300,7 @@ def grouped():
     for graph in (False, True):
         engine, said = Engine(device, net, seen=True), []
         engine.capturable = graph
-        alone = [GpuTracker(net, Engine(device, net, seen=True), graph=graph) for _ in boxes]
+        alone = [Tracker(Gpu(net, Engine(device, net, seen=True), graph=graph)) for _ in boxes]
         targets = Targets(net, engine, cpu.load(), Options(log=said.append, recover=False))
         for tracker, box in zip(alone, boxes):
             tracker.init(film.frame(0), box)
@@ -330,7 +331,7 @@ def owns():
     engine, film = Engine(device, net), Film(3)
     before = len(device._memory)
     for graph in (False, True):
-        tracked = GpuTracker(net, engine, pipeline=2, graph=graph)
+        tracked = Tracker(Gpu(net, engine, slots=2, graph=graph))
         tracked.init(film.frame(0), (100, 100, 40, 40))
         tracked.submit(film.frame(1))
         tracked.release()
@@ -351,7 +352,7 @@ def sizes():
     for depth, graph in ((1, False), (2, False), (2, True)):
         device, random = devices.open_device(), np.random.RandomState(4)
         net = network(border="zero", lost_below=0.9, hold_below=0.8)
-        tracked = GpuTracker(net, Engine(device, net, seen=True), pipeline=depth, graph=graph)
+        tracked = Tracker(Gpu(net, Engine(device, net, seen=True), slots=depth, graph=graph))
         tracked.init(random.randint(0, 256, (240, 320, 3)).astype(np.uint8), (90, 80, 30, 50))
         found = []
         for index in range(30):
@@ -360,9 +361,9 @@ def sizes():
             frame = random.randint(0, 256, size + (3,)).astype(np.uint8)
             tracked.submit(frame[::-1, ::-1] if index % 2 else frame)
             if index >= depth - 1:
-                found.append(tracked.collect() + (tracked.certainty, tracked.widened))
+                found.append(tracked.collect() + (tracked.presence.value, tracked.presence.widened))
         while len(found) < 30:
-            found.append(tracked.collect() + (tracked.certainty, tracked.widened))
+            found.append(tracked.collect() + (tracked.presence.value, tracked.presence.widened))
         assert all(np.isfinite(track[0]).all() for track in found)
         told.append(found)
         device.close()
@@ -376,7 +377,7 @@ def short_of_memory():
     expected, _ = track_by_definition(net, film, 20)
     cx, cy, w, h = film.state
     for graph in (False, True):
-        tracked = GpuTracker(net, Engine(device, net), pipeline=2, graph=graph)
+        tracked = Tracker(Gpu(net, Engine(device, net), slots=2, graph=graph))
         tracked.init(film.frame(0), (cx - (w - 1) / 2, cy - (h - 1) / 2, w, h))
         alloc, states = device.alloc, []
         device.alloc = functools.partial(_limited, alloc, 1 << 20)
@@ -389,7 +390,7 @@ def short_of_memory():
                 except GpuFailed as error:
                     assert "no room" in str(error)
             tracked.collect()
-            states.append(tracked.state)
+            states.append(tracked.state.copy())
         np.testing.assert_allclose(states, expected, rtol=0, atol=1e-6)
         device.alloc = alloc
         tracked.release()

@@ -17,13 +17,14 @@ import numpy as np
 from kernels import cpu
 from kernels.cuda import device as devices
 from runtime import engines
-from runtime.devices.gpu import GpuTracker
-from runtime.devices.processor import HostTracker
+from runtime.devices.gpu import Gpu
+from runtime.devices.processor import Processor
 from runtime.engines import onnxruntime_gpu as adapter
 from runtime.engines.base import Setup
 from runtime.networks import load_network
 from runtime.options import Options
 from runtime.targets.targets import Targets
+from runtime.tracker import Tracker
 from tests.fakes.cuda import build
 
 COSTS = "allocations launches uploads downloads download_bytes synchronisations".split()
@@ -108,7 +109,7 @@ def follow_several(network, engine, frames, box, options):
         targets.drop(number)
     wanted = []
     for number, first in enumerate(boxes):
-        tracker = GpuTracker(network, engine)
+        tracker = Tracker(Gpu(network, engine))
         late = number == len(boxes) - 1
         wanted.append([t[0] for t in follow(tracker, frames[:1] + frames[1 + 2 * late :], first)])
         tracker.release()
@@ -129,9 +130,9 @@ def run(options):
             continue
         if options.get("hidden"):
             frames[12:20] = [np.full_like(frame, 128) for frame in frames[12:20]]
-        tracker = GpuTracker(network, engine, pipeline=depth)
+        tracker = Tracker(Gpu(network, engine, slots=depth))
         found = follow(tracker, frames, box, depth)
-        wanted = follow(HostTracker(network, host, cpu.load()), frames, box)
+        wanted = follow(Tracker(Processor(network, host, cpu.load())), frames, box)
         before = device.counters.read()
         tracker.update(frames[-1])
         after = device.counters.read()

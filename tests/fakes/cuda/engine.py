@@ -23,6 +23,7 @@ class Engine:
     capturable = pipelines = True
     moves = 0
     bundle = fabric = None
+    search_features = None  # on the host
 
     def __init__(self, device, network, seen=False):
         self.device, self.network = device, network

@@ -16,13 +16,14 @@ from kernels import cpu
 from kernels.cuda import device as devices
 from kernels.planes import Planes
 from runtime import engines
-from runtime.devices import processor as host_tracker
-from runtime.devices.gpu import GpuTracker
-from runtime.devices.processor import HostTracker
+from runtime import tracker as tracking
+from runtime.devices.gpu import Gpu
+from runtime.devices.processor import Processor
 from runtime.errors import BadBundle
 from runtime.networks import load_network
 from runtime.pictures import PlanarFrame, bgr_of
 from runtime.targets.targets import Targets
+from runtime.tracker import Tracker
 from tests.fakes.cuda import build
 from tests.fakes.cuda.clip import COSTS, open_engine, read_clip
 from tests.fakes.cuda.whole import upload_frame
@@ -60,7 +61,7 @@ def changed(frames, start):
 
 
 def told(track, tracker):
-    return [list(track.box), track.score, bool(track.lost), track.state, tracker.certainty]
+    return [list(track.box), track.score, bool(track.lost), track.state, tracker.presence.value]
 
 
 def follow(tracker, frames, first, box):
@@ -114,7 +115,7 @@ def run(options):
         engine.batch_device = refuse
     host = engines.create("onnxruntime", network, network.locate(files))
     Counted.most = options.get("windows", 1)
-    host_tracker.Budget = OneBatch if options.get("one_batch") else Counted
+    tracking.Budget = OneBatch if options.get("one_batch") else Counted
     film = Elsewhere()
     if options.get("targets"):
         for frame in film.frames:
@@ -128,27 +129,23 @@ def run(options):
     if options.get("targets"):
         boxes = [film.boxes[0], film.boxes[0] + (0, 2, 0, 0), RESTS]
         report["found"], report["way"] = follow_several(network, engine, frames, boxes)
-        alone = [HostTracker(network, host, cpu.load(), recover=True) for _ in boxes]
+        alone = [Tracker(Processor(network, host, cpu.load()), recover=True) for _ in boxes]
         report["wanted"] = [
             follow(own, frames[1:], frames[0], box)[0] for own, box in zip(alone, boxes)
         ]
     else:
         batch = options.get("batch", 1)
         report["said"] = []
-        tracker = GpuTracker(
-            network,
-            engine,
-            kernels=cpu.load(),
+        tracker = Tracker(
+            Gpu(network, engine, kernels=cpu.load(), batch=batch, log=report["said"].append),
             recover=True,
-            windows=batch,
-            log=report["said"].append,
         )
         # what is uploaded first must not need a mean colour of the device's memory
         given = [on_the_gpu(bgr_of(f) if kind != "nv12" else f, kind, engine) for f in frames]
         if options.get("again"):
             tracker.init(given[0], box)
         report["found"], report["costs"] = follow(tracker, given[1:], frames[0], box)
-        other = HostTracker(network, host, cpu.load(), recover=True)
+        other = Tracker(Processor(network, host, cpu.load()), recover=True)
         report["wanted"], _ = follow(other, frames[1:], frames[0], box)
         tracker.release()
     device.close()

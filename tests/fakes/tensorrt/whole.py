@@ -25,9 +25,10 @@ from calib.vanishing import Vanishing
 from kernels import cpu
 from kernels.cuda import driver
 from runtime import loading
-from runtime.devices.processor import HostTracker
+from runtime.devices.processor import Processor
 from runtime.networks import load_network
 from runtime.options import Options
+from runtime.tracker import Tracker
 from tests.fakes.cuda import build as fake_gpu
 from tests.fakes.tensorrt import fake
 from tests.support import tiny, tiny_cut
@@ -84,15 +85,15 @@ def run(folder, name, family, precision="fp32"):
     found = follow(tracker)
     result = {
         "boxes": found,
-        "kind": type(tracker).__name__,
+        "kind": type(tracker.device).__name__,
         "form": made.run["form"],
-        "graph": tracker.frame.uses_graph,
+        "graph": tracker.device.uses_graph,
         "library": tracker.engine.device.name,
         "capability": made.compute_capability,
         "dtype": tracker.engine.dtype,
         "frame": cost(tracker, tiny.film(1)[0][0]),
     }
-    host = HostTracker(tracker.network, tracker.engine, cpu.load())
+    host = Tracker(Processor(tracker.network, tracker.engine, cpu.load()))
     result["host"] = follow(host)  # the same plans, with the processor's crop and select
     tracker.close()
     return result
@@ -170,7 +171,9 @@ def watch(folder, name, family, pipeline, tracking):
     frame = cost(tracker, list(covered())[-1])
     result = {"said": said, "frame": frame}
     if tracker.searches:  # the same plans, with the processor's crop and select
-        host = HostTracker(tracker.network, tracker.engine, cpu.load(), recover=True, budget_ms=0.0)
+        host = Tracker(
+            Processor(tracker.network, tracker.engine, cpu.load()), recover=True, budget_ms=0.0
+        )
         result["host"] = judge(host, covered())
     tracker.close()
     return result
@@ -191,7 +194,7 @@ def judge(tracker, clip, pipeline=1):
 
     def note(track):
         box = [float(value) for value in track.box]
-        said.append([bool(track.lost), tracker.certainty, tracker.widened, box])
+        said.append([bool(track.lost), tracker.presence.value, tracker.presence.widened, box])
 
     for index, frame in enumerate(clip):
         if index == 0:

@@ -6,8 +6,7 @@ from hypothesis import Phase, given
 from hypothesis import strategies as st
 
 from runtime.learner import samples
-from runtime.learner.classifier import Classifier, View
-from runtime.learner.pooling import Pooling
+from runtime.learner.classifier import Classifier, Pooling, View
 from runtime.learner.ridge import Ridge
 from tests.support.examples import examples
 

@@ -1,4 +1,4 @@
-"""The GPU's loss monitor, run on the processor, decides what ``runtime.loss`` decides."""
+"""The GPU's loss monitor, run on the processor, decides what ``runtime.presence`` decides."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,8 @@ from kernels.cpu import fallback
 from kernels.cuda import layout
 from runtime import geometry
 from runtime.decode.points import Points
-from runtime.loss import LossMonitor
+from runtime.presence import Presence, ScoreAndFeatures, thresholds_of
+from runtime.types import View
 from tests.fakes.cuda.networks import network
 from tests.fakes.cuda.shim import Failed, Shim
 from tests.fakes.cuda.turn import Turn
@@ -38,7 +39,8 @@ def play(shim, net, channels, side, seed, frames=25, threads=256, magnitude=1.0)
     """Follow a target by the definitions and by the kernels; compare every frame."""
     random = np.random.RandomState(seed)
     shape = (1, channels, side * side) if channels else None
-    host, gpu = LossMonitor(net, fallback.Kernels()), Turn(shim, net, shape, threads)
+    cues = ScoreAndFeatures(net, fallback.Kernels())
+    host, gpu = Presence(net, thresholds_of(net, False), cues), Turn(shim, net, shape, threads)
     select = Points(net)
     state = np.append(random.uniform(100, 600, 2), random.uniform(20, 200, 2))
     home = random.normal(1, 1, shape) if channels else None
@@ -50,10 +52,10 @@ def play(shim, net, channels, side, seed, frames=25, threads=256, magnitude=1.0)
 
     _, scale = geometry.search_window(net, state)
     first = features(2.0)
-    host.begin(state, first, scale)
+    host.begin(None, state, View(state, scale, first))
     gpu.begin(state, first)
     if channels:
-        np.testing.assert_allclose(gpu.reference, host.reference, rtol=2.0**-23)
+        np.testing.assert_allclose(gpu.reference, cues.reference, rtol=2.0**-23)
     for index in range(frames):
         before = state.copy()
         _, scale = geometry.search_window(net, before)
@@ -62,12 +64,13 @@ def play(shim, net, channels, side, seed, frames=25, threads=256, magnitude=1.0)
         seen = features(random.choice([0.0, 0.5, 2.0]))
         pose = gpu.select(maps, seen)
         cell, score = select.select(maps, state, scale, *FRAME)
-        lost = host.watch(state, before, score, seen, scale)  # may bring the state back
+        # it may bring the state back
+        lost = host.watch(None, state, View(before, scale, seen), score) == "lost"
         assert pose["cell"] == cell
-        assert abs(gpu.monitor["certainty"][0] - host.certainty) < CERTAINTY
+        assert abs(gpu.monitor["certainty"][0] - host.value) < CERTAINTY
         assert pose["certainty"] == np.float32(gpu.monitor["certainty"][0])
         assert bool(pose["flags"] & layout.LOST) == lost
-        assert bool(pose["flags"] & layout.HELD) == (host.certainty < net.hold_below)
+        assert bool(pose["flags"] & layout.HELD) == (host.value < net.hold_below)
         assert gpu.monitor["widened"][0] == host.widened
         np.testing.assert_allclose(pose["state"], state, rtol=0, atol=1e-6)
         window, _ = geometry.search_window(net, pose["state"], host.widened)

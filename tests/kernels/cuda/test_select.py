@@ -215,12 +215,12 @@ def test_the_default_networks_maps_give_the_same_cell_and_box(shim, clips_dir, c
     from runtime import load_tracker
 
     tracker, told = load_tracker(engine="onnxruntime"), []
-    net, select_on_host = tracker.network, tracker.decoder.select
+    net, select_on_host = tracker.network, tracker.device.decoder.select
 
     def compare(maps, state, scale, width, height):
         turn = Turn(shim, net, frame=(width, height))
         turn.begin(state)
-        turn.monitor["widened"] = tracker.widened
+        turn.monitor["widened"] = tracker.presence.widened
         turn.aim(False)
         pose = turn.select(maps)
         cell, score = select_on_host(maps, state, scale, width, height)
@@ -228,7 +228,7 @@ def test_the_default_networks_maps_give_the_same_cell_and_box(shim, clips_dir, c
         assert pose["cell"] == cell
         return cell, score
 
-    tracker.decoder.select = compare
+    tracker.device.decoder.select = compare
     paths = sorted((clips_dir / clip / "img").iterdir())[:60]
     first = (clips_dir / clip / "boxes.csv").read_text().splitlines()[1]
     tracker.init(cv2.imread(str(paths[0])), [float(number) for number in first.split(",")[1:]])

@@ -12,9 +12,10 @@ import pytest
 from kernels import cpu, golden
 from kernels.cpu import fallback
 from runtime import engines
-from runtime.devices.processor import HostTracker
+from runtime.devices.processor import Processor
 from runtime.errors import BadNetwork
 from runtime.networks import load_network
+from runtime.tracker import Tracker
 from tests.support import blobs
 from tests.support.clips import clip_at
 from tests.support.examples import count
@@ -64,7 +65,7 @@ def test_boxes_are_those_of_the_definitions(name, tmp_path, networks_dir, clips,
     network, paths, count = located(name, networks_dir, tmp_path)
     engine = engines.create(engines.installed()[0], network, paths)
     for frames, box in clips[:count]:
-        fast, slow = (HostTracker(network, engine, way) for way in (kernels, Definitions()))
+        fast, slow = (Tracker(Processor(network, engine, way)) for way in (kernels, Definitions()))
         fast.init(frames[0], box)
         slow.init(frames[0], box)
         boxes = []

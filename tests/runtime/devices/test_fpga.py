@@ -16,13 +16,13 @@ from tests.support.pictures_in_planes import planes_of
 
 def in_python(tracker):
     """The same tracker, with every step in Python."""
-    tracker.frames = None
+    tracker.device.frames = None
     return tracker
 
 
 def about(tracker):
     """All that a frame leaves behind."""
-    return tuple(tracker.state), tracker.certainty, tracker.widened
+    return tuple(tracker.state), tracker.presence.value, tracker.presence.widened
 
 
 KEYS = (
@@ -47,7 +47,7 @@ def test_the_compiled_calls_give_the_boxes_of_the_steps_in_python(tmp_path, seed
         tracker = prepare(loading.create_tracker(network, engine, cpu.load()))
         tracker.init(frames[0], boxes[0])
         results.append([(tracker.update(frame), about(tracker)) for frame in frames[1:]])
-    assert tracker.frames is not None
+    assert tracker.device.frames is not None
     assert results[0] == results[1]
     if changes:
         assert any(track.lost for track, _ in results[0])

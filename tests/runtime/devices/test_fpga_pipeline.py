@@ -79,7 +79,7 @@ def test_another_targets_window_is_prepared_while_the_fabric_computes(tmp_path):
     slots = engine.search_crop.pictures.slots
     used = slots[0]
     second.submit(frames[1])
-    assert slots[0] is not used and second.frames.registers[3] == slots[0].resize.address
+    assert slots[0] is not used and second.device.frames.registers[3] == slots[0].resize.address
     prepared = slots[0]
     first.collect(), second.collect()
     assert slots[0] is prepared  # and not made again
@@ -149,8 +149,8 @@ class Watched:
     """
 
     def __init__(self, tracker):
-        self.results, self._hand_on = [], tracker.next.hand_on
-        tracker.next.hand_on = self._watched
+        self.results, self._hand_on = [], tracker.device.queue.next.hand_on
+        tracker.device.queue.next.hand_on = self._watched
 
     def _watched(self, *arguments):
         self.results.append(self._hand_on(*arguments))
@@ -167,14 +167,14 @@ def followed(tracker, frames, box, pipeline):
         tracker.submit(frame, is_kept=index % 5 < 3)
     while tracker.in_flight:
         found.append(tracker.collect())
-    return found, (tuple(tracker.state), tracker.certainty, tracker.widened)
+    return found, (tuple(tracker.state), tracker.presence.value, tracker.presence.widened)
 
 
 def alone(tracker, frames, box):
     """As ``followed``, a frame at a time."""
     tracker.init(frames[0], box)
     found = [tracker.update(frame) for frame in frames[1:]]
-    return found, (tuple(tracker.state), tracker.certainty, tracker.widened)
+    return found, (tuple(tracker.state), tracker.presence.value, tracker.presence.widened)
 
 
 def compare(folder, frames, box, pipeline=2, changes=(), **run):
@@ -311,7 +311,7 @@ def test_after_ctrl_c_the_next_frame_is_found(tmp_path, monkeypatch):
     def interrupted():
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(tracker, "told", interrupted)
+    monkeypatch.setattr(tracker.device, "told", interrupted)
     with pytest.raises(KeyboardInterrupt):
         tracker.collect()
     monkeypatch.undo()

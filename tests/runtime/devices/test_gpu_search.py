@@ -117,7 +117,7 @@ def test_through_cupy(tmp_path):
 @pytest.mark.parametrize("windows, change", [(4, None), (2, SEARCHED + 6)])
 def test_targets_of_a_group_are_found_as_each_alone_on_the_host(tmp_path, windows, change):
     report = track(tmp_path, targets=True, windows=windows, change=change)
-    assert report["way"] == "Grouped"
+    assert report["way"] == "Together"
     *moving, resting = zip(zip(*report["found"]), report["wanted"])
     for own, alone in moving:
         check(own, alone)

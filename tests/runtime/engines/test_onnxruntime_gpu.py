@@ -132,12 +132,13 @@ from kernels.cuda import device
 from runtime.engines import onnxruntime_gpu as adapter
 from runtime.engines.base import Setup
 from runtime.networks import load_network
-from runtime.devices.gpu import GpuTracker
+from runtime.devices.gpu import Gpu
+from runtime.tracker import Tracker
 adapter.PROVIDERS["test"] = (("CPUExecutionProvider",), "cpu")
 network, gpu = load_network({!r}), device.open_device()
 setup = Setup(network, network.locate(), device=gpu, settings={{"provider": "test"}})
 engine = adapter.Engine(setup)
-print([GpuTracker(network, engine, graph=graph).frame.uses_graph for graph in (None, True)])
+print([Tracker(Gpu(network, engine, graph=graph)).frame.uses_graph for graph in (None, True)])
 gpu.close()
 """
 

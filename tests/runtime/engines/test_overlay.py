@@ -15,8 +15,9 @@ from kernels.fpga import design, fabric, tables
 from kernels.fpga.design import model
 from kernels.fpga.design.sim import device as simulation
 from runtime import bundle, loading
-from runtime.devices.fpga import FpgaTracker
+from runtime.devices.fpga import Fpga
 from runtime.targets.targets import Targets
+from runtime.tracker import Tracker
 from tests.support import fpga_bundle as bright
 
 BOARDS = ("pynq_z2", "ultra96", "zcu104", "kv260")
@@ -68,10 +69,10 @@ def test_the_rtl_gives_what_the_model_gives(tmp_path, rtl):
     results = []
     for kind in ("model", "rtl"):
         _, engine = opened(tmp_path, kind=kind)
-        tracker = FpgaTracker(engine.network, engine, cpu.load())
+        tracker = Tracker(Fpga(engine.network, engine, cpu.load()))
         tracker.init(frames[0], boxes[0])
         tracks = [tracker.update(frame) for frame in frames[1:]]
-        work = tracker.features[0].array[: engine.bundle.run["work_bytes"]].tobytes()
+        work = tracker.device.features[0].array[: engine.bundle.run["work_bytes"]].tobytes()
         results.append((tracks, work))
     assert results[0] == results[1]
 
@@ -80,7 +81,7 @@ def test_the_rtl_gives_what_the_model_gives(tmp_path, rtl):
 def test_a_tracker_follows_its_target(tmp_path, board):
     _, engine = opened(tmp_path, board)
     tracker = loading.create_tracker(engine.network, engine, cpu.load())
-    assert isinstance(tracker, FpgaTracker)
+    assert isinstance(tracker.device, Fpga)
     frames, boxes = bright.film()
     tracker.init(frames[0], boxes[0])
     for frame, box in zip(frames[1:], boxes[1:]):
@@ -171,7 +172,7 @@ def test_several_targets_are_found_as_each_alone(tmp_path):
     targets = [boxes[0], (70.0, 5.0, 10.0, 10.0)]
     alone = []
     for box in targets:
-        tracker = FpgaTracker(*_parts(tmp_path))
+        tracker = Tracker(Fpga(*_parts(tmp_path)))
         tracker.init(frames[0], box)
         alone.append([tracker.update(frame) for frame in frames[1:]])
     together = Targets(*_parts(tmp_path))
@@ -188,7 +189,7 @@ def _parts(folder):
 
 def test_a_frame_allocates_nothing_in_the_fabrics_memory(tmp_path, monkeypatch):
     device, engine = opened(tmp_path)
-    tracker = FpgaTracker(engine.network, engine, cpu.load())
+    tracker = Tracker(Fpga(engine.network, engine, cpu.load()))
     frames, boxes = bright.film()
     tracker.init(frames[0], boxes[0])
     tracker.update(frames[1])
@@ -234,7 +235,7 @@ def test_a_programs_end_is_waited_for(tmp_path, monkeypatch):
         monkeypatch.setattr(model, "Machine", kind)
         device, engine = opened(tmp_path)
         assert type(device.machine) is kind
-        tracker = FpgaTracker(engine.network, engine, cpu.load())
+        tracker = Tracker(Fpga(engine.network, engine, cpu.load()))
         tracker.init(frames[0], boxes[0])
         results.append([tracker.update(frame) for frame in frames[1:]])
     assert results[0] == results[1] and device.machine.looks == 0
@@ -315,7 +316,7 @@ def test_without_a_compiler_it_finds_the_same(tmp_path, monkeypatch):
     for kernels in (cpu.load(), fallback.Kernels()):
         monkeypatch.setattr(cpu, "load", lambda log=None, kernels=kernels: kernels)
         device, engine = opened(tmp_path)
-        tracker = FpgaTracker(engine.network, engine, kernels)
+        tracker = Tracker(Fpga(engine.network, engine, kernels))
         tracker.init(frames[0], boxes[0])
         tracks = [tracker.update(frame) for frame in frames[1:]]
         buffer = pynq.allocate(held.shape, "u1", target=device)

@@ -83,8 +83,9 @@ def test_a_tracker_follows_its_target_on_a_remote_board(opened):
     tracker.init(frames[0], boxes[0])
 
     window = geometry.exemplar_window(engine.network, tracker.state)
-    tracker.features[0].invalidate()
-    words = tracker.features[0].array[: bright.EXEMPLAR**2 * 16].view(np.int8).reshape(8, 8, 16)
+    tracker.device.features[0].invalidate()
+    words = tracker.device.features[0].array[: bright.EXEMPLAR**2 * 16].view(np.int8)
+    words = words.reshape(8, 8, 16)
     wanted = golden.crop(frames[0], window, bright.EXEMPLAR, (0, 0, 0))
     assert np.array_equal(words[..., :3].astype(int) + 128, wanted)
 

@@ -19,10 +19,12 @@ from kernels.fpga.design.sim import build as rtl
 from kernels.fpga.design.sim import device as simulation
 from kernels.fpga.features import SearchFeatures
 from runtime import bundle, geometry, load_tracker, loading
-from runtime.devices import processor
-from runtime.devices.fpga import FpgaTracker
+from runtime import tracker as tracking
+from runtime.devices.fpga import Fpga
 from runtime.options import Options
+from runtime.search import search
 from runtime.targets.targets import Targets
+from runtime.tracker import Tracker
 from tests.conftest import ROOT
 from tests.support import blobs
 from tests.support.counted_budget import Counted
@@ -63,7 +65,7 @@ def opened(bundles, board, kind="model"):
 
 def work_of(tracker):
     """All results that the fabric has stored for a target."""
-    return tracker.features[0].array[: tracker.engine.bundle.run["work_bytes"]].tobytes()
+    return tracker.device.features[0].array[: tracker.engine.bundle.run["work_bytes"]].tobytes()
 
 
 def test_whole_frames_are_found_as_in_floating_point(bundles, clip):
@@ -78,7 +80,9 @@ def test_whole_frames_are_found_as_in_floating_point(bundles, clip):
         overlaps.append(overlap(track.box, wanted.box))
         assert 0 < track.score <= 1 and not track.lost
     assert np.mean(overlaps) > 0.85, overlaps
-    assert isinstance(tracker.engine.search_features, SearchFeatures) and tracker.certainty > 0.7
+    assert (
+        isinstance(tracker.engine.search_features, SearchFeatures) and tracker.presence.value > 0.7
+    )
 
 
 def overlap(a, b):
@@ -125,7 +129,7 @@ def test_the_rtl_finds_what_the_model_finds_bit_for_bit(bundles, clip):
     (_, model), (device, fabric) = (opened(bundles, "pynq_z2", kind) for kind in ("model", "rtl"))
     for each in (model, fabric):
         each.init(frames[0], box)
-        each.features[0].invalidate()
+        each.device.features[0].invalidate()
     assert work_of(model) == work_of(fabric)
     for frame in frames[1 : RTL_FRAMES + 1]:
         assert fabric.update(frame) == model.update(frame)
@@ -143,10 +147,10 @@ def test_a_frame_that_is_wider_than_the_line_buffer(bundles, clip):
     tracker.init(wide, (30.0, 30.0, wide.shape[1] - 100.0, 150.0))
     window, _ = geometry.search_window(tracker.network, tracker.state)
     assert min(window[2], wide.shape[1]) * 3 > 8192
-    tracker.crop(wide, 1.0)
+    tracker.device.steps.aim(wide, tracker.state, 1.0)
     pictures = tracker.engine.search_crop.pictures
     got = pictures.slots[0].pixels.array[: 255 * 255 * 3].reshape(255, 255, 3)
-    assert np.array_equal(got, golden.crop(wide, window, 255, tracker._border))
+    assert np.array_equal(got, golden.crop(wide, window, 255, tracker.device.border))
     assert tracker.update(wide).score > 0
 
 
@@ -361,7 +365,7 @@ def targets_of(bundles, frames, boxes, recover):
 
 
 def test_a_lost_target_is_searched_for_in_the_fabric_beside_another_target(bundles, monkeypatch):
-    monkeypatch.setattr(processor, "FOLLOWED", 4)  # each simulated frame takes a while
+    monkeypatch.setattr(search, "FOLLOWED", 4)  # each simulated frame takes a while
     frames, boxes, resting = hiding(22, 4)
     lost, other = targets_of(bundles, frames, [boxes[0], resting], True)
     states = [track.state for track in lost]
@@ -377,9 +381,9 @@ def test_a_lost_target_is_searched_for_in_the_fabric_beside_another_target(bundl
 
 
 def test_the_fabric_computes_the_next_window_while_the_last_one_is_judged(bundles, monkeypatch):
-    monkeypatch.setattr(processor, "Budget", Counted)
+    monkeypatch.setattr(tracking, "Budget", Counted)
     monkeypatch.setattr(Counted, "most", 3)
-    monkeypatch.setattr(processor, "FOLLOWED", 1)
+    monkeypatch.setattr(search, "FOLLOWED", 1)
     frames, boxes, _ = hiding(18, 4)
     frames = frames[:3] + frames[AWAY : AWAY + 4] + frames[BACK:]
     told, orders = [], []
@@ -387,7 +391,7 @@ def test_the_fabric_computes_the_next_window_while_the_last_one_is_judged(bundle
         device, overlay = simulation.open_board("pynq_z2", "model")
         made = bundle.Bundle(bundles / "pynq_z2" / "kestrel_small-int8")
         engine = loading.open_bundle(made, device=device, board="pynq_z2", overlay=overlay)
-        tracker = FpgaTracker(engine.network, engine, cpu.load(), recover=True, windows=windows)
+        tracker = Tracker(Fpga(engine.network, engine, cpu.load(), batch=windows), recover=True)
         tracker.init(frames[0], boxes[0])
         order = []
 

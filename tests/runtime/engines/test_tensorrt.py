@@ -18,11 +18,12 @@ from boards.errors import BuildFailed
 from kernels import cpu
 from kernels.errors import GpuFailed, NoGpu
 from runtime import bundle, engines, loading
-from runtime.devices.processor import HostTracker
+from runtime.devices.processor import Processor
 from runtime.engines.base import Setup
 from runtime.errors import NoEngine
 from runtime.networks import load_network
 from runtime.options import Options
+from runtime.tracker import Tracker
 from tests.fakes.tensorrt import fake, machine
 from tests.support import tiny, tiny_cut
 
@@ -61,7 +62,7 @@ def make_bundle(folder, name="tiny", precision="fp16", **more):
 def boxes(network, engine):
     """Track the film by the whole tracker; return the boxes."""
     pictures, truth = tiny.film(12)
-    tracker = HostTracker(network, engine, cpu.load())
+    tracker = Tracker(Processor(network, engine, cpu.load()))
     tracker.init(pictures[0], truth[0])
     found = [tracker.update(picture).box for picture in pictures[1:]]
     tracker.close()
@@ -92,8 +93,8 @@ def test_a_board_tracks_with_the_bundle_that_is_found_for_it(board, tmp_path, mo
     assert any("crop and select run on the processor" in sentence for sentence in said)
     pictures, truth = tiny.film(3)
     tracker.init(pictures[0], truth[0])
-    host = HostTracker(
-        network, engines.create("onnxruntime", network, network.locate()), cpu.load()
+    host = Tracker(
+        Processor(network, engines.create("onnxruntime", network, network.locate()), cpu.load())
     )
     host.init(pictures[0], truth[0])
     for picture in pictures[1:]:

@@ -9,8 +9,9 @@ pytest.importorskip("onnxruntime")
 
 from kernels import cpu
 from runtime import engines
-from runtime.devices.processor import HostTracker
+from runtime.devices.processor import Processor
 from runtime.networks import load_network
+from runtime.tracker import Tracker
 from tests.fakes.tensorrt.whole import covered, follow, judge
 from tests.runtime.search.test_search import THRESHOLDS
 from tests.support import tiny, tiny_cut
@@ -34,13 +35,13 @@ def test_boxes_equal_those_of_the_host_and_a_frame_waits_once(tmp_path, name, fa
     code = ["-m", "tests.fakes.tensorrt.whole", str(tmp_path / "gpu"), name, family]
     result = json.loads(python(code, FAKE_CUDA_CAPABILITY="53", FAKE_CUDA_VERSION=cuda))
     assert result["graph"]
-    assert result["kind"] == "GpuTracker" and result["library"] == "pycuda"
+    assert result["kind"] == "Gpu" and result["library"] == "pycuda"
     assert result["capability"] == "5.3"
     assert result["form"] == ("cut" if (name, family) == ("tiny_cut", "8.2") else "whole")
 
     network = load_network(NETWORKS[name](tmp_path))
-    host = HostTracker(
-        network, engines.create("onnxruntime", network, network.locate()), cpu.load()
+    host = Tracker(
+        Processor(network, engines.create("onnxruntime", network, network.locate()), cpu.load())
     )
     np.testing.assert_allclose(result["boxes"], follow(host), rtol=0, atol=1e-3)
 
@@ -62,12 +63,12 @@ def test_half_precision_tensors_give_the_boxes_of_the_hosts_crop_and_select(
     (tmp_path / "gpu").mkdir()
     code = ["-m", "tests.fakes.tensorrt.whole", str(tmp_path / "gpu"), name, family, '"fp16"']
     result = json.loads(python(code, FAKE_CUDA_CAPABILITY="53", FAKE_CUDA_VERSION=cuda))
-    assert result["kind"] == "GpuTracker" and result["dtype"] == "float16"
+    assert result["kind"] == "Gpu" and result["dtype"] == "float16"
     np.testing.assert_allclose(result["boxes"], result["host"], rtol=0, atol=1e-6)
 
     network = load_network(NETWORKS[name](tmp_path))
-    host = HostTracker(
-        network, engines.create("onnxruntime", network, network.locate()), cpu.load()
+    host = Tracker(
+        Processor(network, engines.create("onnxruntime", network, network.locate()), cpu.load())
     )
     changes = np.abs(np.array(result["boxes"]) - follow(host))
     assert 0 < np.median(changes) < 1.0  # pixels; a vote that is as good may win
@@ -131,8 +132,8 @@ def test_a_target_is_lost_where_the_hosts_tracker_says_so(tmp_path, name, family
     assert told[0]["said"] == told[1]["said"]
 
     network = load_network(NETWORKS[name](tmp_path, tiny.watched(**tracking)))
-    host = HostTracker(
-        network, engines.create("onnxruntime", network, network.locate()), cpu.load()
+    host = Tracker(
+        Processor(network, engines.create("onnxruntime", network, network.locate()), cpu.load())
     )
     wanted = judge(host, covered())
     lost, certainty, widened, boxes = zip(*told[0]["said"])

@@ -3,8 +3,7 @@
 import numpy as np
 
 from runtime.learner import samples
-from runtime.learner.classifier import Classifier, View
-from runtime.learner.pooling import Pooling
+from runtime.learner.classifier import Classifier, Pooling, View
 
 SIDE, STRIDE = 16, 16
 TARGET = np.array([0.0, 0.0, 64.0, 48.0])

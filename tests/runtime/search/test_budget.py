@@ -2,8 +2,8 @@
 
 import pytest
 
-from runtime.search import budget
-from runtime.search.budget import Budget
+from runtime.search import search as budget
+from runtime.search.search import Budget
 
 
 @pytest.fixture

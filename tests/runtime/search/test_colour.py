@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from runtime.search.colour import PATCH, ColourMap
-from runtime.search.colour import histogram as histogram_of
+from runtime.colour import PATCH, ColourMap
+from runtime.colour import histogram as histogram_of
 
 RED, GREEN = (40, 30, 220), (60, 200, 40)
 

@@ -7,19 +7,18 @@ import pytest
 
 from calib.metrics import overlap
 from runtime import load_targets, load_tracker
-from runtime.devices.processor import FOLLOWED
 from runtime.networks import load_network
-from runtime.search.search import CHECKS, CONFIRMED, NEARLY
+from runtime.search.search import CHECKS, CONFIRMED, FOLLOWED, NEARLY
 from runtime.search.windows import CHECK, HERE, WIDE, Window
-from runtime.states import FOUND, LOST
-from runtime.targets.schedule import Batched
+from runtime.targets.schedule import Together
+from runtime.types import FOUND, LOST
 from tests.support import tiny
 
 SIDE = 40
 GONE = 15
 SEARCHED = GONE + FOLLOWED  # about when the search begins
 BACK, END = SEARCHED + 14, SEARCHED + 70
-THRESHOLDS = {"lost_below": 0.5, "doubt_below": 0.4, "look_above": 0.3, "found_above": 0.6}
+THRESHOLDS = {"lost_below": 0.5, "search_lost_below": 0.4, "look_above": 0.3, "found_above": 0.6}
 
 
 @functools.lru_cache(maxsize=1)
@@ -164,7 +163,7 @@ def test_a_target_taken_during_a_search_is_known_as_well_as_any(toml):
         assert tracks[-1].lost == (len(frames) > 2)
         tracker.init(film.frames[2], film.boxes[2])
         tracks = [tracker.update(frame) for frame in film.frames[3:9]]
-        certainties.append((tracks, tracker.certainty))
+        certainties.append((tracks, tracker.presence.value))
     assert certainties[0] == certainties[1]
 
 
@@ -173,7 +172,7 @@ def test_targets_of_one_batch_are_found_too(toml):
     targets.add(film.frames[0], film.boxes[0])
     targets.add(film.frames[0], film.boxes[0])
     states = [[t.state for t in targets.update(f).values()] for f in film.frames[1:]]
-    assert isinstance(targets._schedule, Batched)
+    assert isinstance(targets._schedule, Together)
     for own in zip(*states):
         assert own.count(FOUND) == 1 and own.index(FOUND) >= BACK
 
@@ -194,7 +193,7 @@ def test_the_budget_says_how_many_windows_a_frame_searches(toml, budget_ms, wind
     for frame in film.frames[1 : SEARCHED + 4]:
         tracker.update(frame)
     tracker._budget._budget_ms = budget_ms
-    count, search = [0], tracker._lane.search
+    count, search = [0], tracker.device._lane.search
     most = 50
 
     def counted(features):
@@ -203,7 +202,7 @@ def test_the_budget_says_how_many_windows_a_frame_searches(toml, budget_ms, wind
             tracker._budget._budget_ms = 0.0
         return search(features)
 
-    tracker._lane.search = counted
+    tracker.device._lane.search = counted
     assert tracker.update(film.frames[SEARCHED + 4]).state == LOST
     assert count[0] == 1 if windows == 1 else count[0] == most
 
@@ -231,7 +230,7 @@ def test_the_size_of_a_box_that_swells_before_a_loss_is_not_searched_for(toml):
     for swollen in (1.3, 1.7, 2.0):
         search.certain(state * (1, 1, swollen, swollen))
     search.start()
-    search.evidence.smoothed = 0.0
+    search.presence.value = 0.0
     window = search.next_window(state, film.frames[0])
     assert window.kind == WIDE
     assert SIDE < window.state[2] < 1.25 * SIDE
@@ -243,7 +242,7 @@ def test_a_candidate_that_nearly_convinces_is_looked_at_again(toml, below, windo
     tracker.init(film.frames[0], film.boxes[0])
     search, place = tracker._search, np.array([320.0, 220.0, SIDE, SIDE])
     search.start()
-    search.evidence.smoothed = 0.0
+    search.presence.value = 0.0
     assert not search._weigh(Window(WIDE, place, 1.5), place, 0.9)
     for _ in range(windows):
         window = search.next_window(tracker.state, film.frames[20])

@@ -140,9 +140,9 @@ def test_a_graph_whose_shapes_are_bound_to_one_target_is_not_batched(network):
 @pytest.mark.parametrize(
     "name, threads, count, way",
     [
-        ("openvino", 1, 2, "Batched"),
-        ("openvino", 2, 2, "Batched"),
-        ("onnxruntime", 1, 8, "Batched"),
+        ("openvino", 1, 2, "Together"),
+        ("openvino", 2, 2, "Together"),
+        ("onnxruntime", 1, 8, "Together"),
         ("onnxruntime", 2, 8, "Threaded"),
         ("onnxruntime", 1, 1, "Sequential"),
     ],

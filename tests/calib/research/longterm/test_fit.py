@@ -24,7 +24,7 @@ def place(halves, tmp_path_factory):
 def run(place, halves, *more):
     arguments = ["--clips", *map(str, halves), "--films", str(place / "films.json")]
     arguments += ["--networks", str(place / "tiny.toml"), "--out", str(place / "out")]
-    return fit.main([*arguments, "--doubt", "0.4", "--look", "0.3", "--found", "0.6,0.99", *more])
+    return fit.main([*arguments, "--lost", "0.4", "--look", "0.3", "--found", "0.6,0.99", *more])
 
 
 def test_the_best_thresholds_are_written_and_nothing_is_tracked_twice(place, halves, capsys):
@@ -43,7 +43,7 @@ def test_the_best_thresholds_are_written_and_nothing_is_tracked_twice(place, hal
     assert "held out" in said
     (best,) = {line for line in said.splitlines() if line.endswith("best")}
     network = load_network(toml)
-    written = network.doubt_below, network.look_above, network.found_above
+    written = network.search_lost_below, network.look_above, network.found_above
     assert written == tuple(map(float, best.split()[:3]))
     assert network.lost_below == before.lost_below
 
@@ -85,7 +85,11 @@ def test_thresholds_are_replaced_and_the_rest_of_the_file_stays(tmp_path):
         assert before.split("=")[0] == after.split("=")[0]
         assert before.partition("#")[2] == after.partition("#")[2]
     network = load_network(path)
-    assert (network.doubt_below, network.look_above, network.found_above) == (0.11, 0.225, 0.3333)
+    assert (network.search_lost_below, network.look_above, network.found_above) == (
+        0.11,
+        0.225,
+        0.3333,
+    )
 
 
 def test_what_makes_no_sense_is_said(place, halves, tmp_path, capsys):

@@ -61,7 +61,7 @@ def test_trackers_are_measured_with_and_without_the_search(place, halves):
 
 
 def test_the_times_of_each_state_are_told(place, halves, capsys):
-    searching = tiny.watched(lost_below=0.5, doubt_below=0.4, look_above=0.3, found_above=0.6)
+    searching = tiny.watched(lost_below=0.5, search_lost_below=0.4, look_above=0.3, found_above=0.6)
     (place / "searching.toml").write_text(searching)
     more = ["--sets", "clips", "--only", "one-far", "--networks", str(place / "searching.toml")]
     code, report = run(place, halves, *more, "--times")

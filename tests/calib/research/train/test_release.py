@@ -85,7 +85,7 @@ def test_weights_that_are_not_better_are_not_installed(world):
     for name in ("kestrel.toml", "int8/kestrel-int8.toml"):
         network, shipped = load_network(str(folder / name)), load_network("kestrel")
         assert network.locate()
-        for key in ("unsure_below", "doubt_below", "look_above", "found_above"):
+        for key in ("unsure_below", "search_lost_below", "look_above", "found_above"):
             assert getattr(network, key) == getattr(shipped, key) > 0
     for name in SHIPPED:
         (folder / name).write_bytes(before[name])
@@ -132,7 +132,7 @@ def test_the_search_is_fitted_to_films_and_left_out_without(world, capsys):
     before = (folder / "kestrel.toml").read_text()
     release.run(options(world, "--steps", "search"))
     said = capsys.readouterr().err
-    stay = "doubt_below {:g}".format(load_network("kestrel").doubt_below)
+    stay = "search_lost_below {:g}".format(load_network("kestrel").search_lost_below)
     assert "no --films are named; the thresholds of before stay: " + stay in said
     assert (folder / "kestrel.toml").read_text() == before
     with pytest.raises(BadRun, match="no none.json; make it with calib.research.longterm.films"):

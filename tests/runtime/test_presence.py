@@ -1,6 +1,7 @@
 """A lost target is reported, searched for in a wider region, and found when it is back."""
 
 import csv
+import json
 
 import cv2
 import numpy as np
@@ -11,10 +12,11 @@ from kernels import cpu
 from kernels.cpu import fallback
 from kernels.golden import likeness
 from runtime import decode, engines, load_targets, load_tracker, track
+from runtime.errors import BadNetwork
 from runtime.graphs import assemble
-from runtime.loss import LossMonitor
 from runtime.networks import load_network
-from runtime.types import Track
+from runtime.presence import Presence, ScoreAndFeatures, thresholds_of
+from runtime.types import FOUND, LOST, TRACKED, UNSURE, Judgement, Track, View
 from tests.support import tiny
 from tests.support.clips import tracks_of
 
@@ -60,14 +62,14 @@ def test_while_lost_the_box_stays_and_the_search_region_widens(tmp_path, vanishi
 
 def _watched(tracker, widened):
     """Record the width of the region after each frame."""
-    inner = tracker.select
+    inner = tracker.judge
 
-    def choose(*arguments):
+    def judge(*arguments):
         track = inner(*arguments)
-        widened.append(tracker.widened)
+        widened.append(tracker.presence.widened)
         return track
 
-    tracker.select = choose
+    tracker.judge = judge
 
 
 def test_saying_that_it_is_lost_changes_no_box(tmp_path, vanishing):
@@ -131,13 +133,15 @@ def test_features_of_nothing_are_like_nothing():
 @pytest.mark.parametrize("corner", [(-500, -500), (500, 500), (0, 0)])
 def test_a_box_anywhere_has_at_least_one_cell(tmp_path, corner):
     network = load_network(write_watched(tmp_path, lost_below=0.5))
-    watched = LossMonitor(network, fallback.Kernels())
+    cues = ScoreAndFeatures(network, fallback.Kernels())
+    watched = Presence(network, thresholds_of(network, False), cues)
     features = np.ones((1, 3, 256), np.float32)
     state = np.array([100.0, 100.0, 3.0, 3.0])
-    watched.begin(state, features, (1.0, 1.0))
+    watched.begin(None, state, View(state, (1.0, 1.0), features))
     state[:2] += corner
-    assert watched.watch(state, np.array([100.0, 100, 3, 3]), 0.9, features, (1.0, 1.0)) is False
-    assert watched.certainty == pytest.approx(0.6 + 0.4 * 0.9)
+    view = View(np.array([100.0, 100, 3, 3]), (1.0, 1.0), features)
+    assert watched.watch(None, state, view, 0.9) == TRACKED
+    assert watched.value == pytest.approx(0.6 + 0.4 * 0.9)
 
 
 @pytest.mark.parametrize("name", ["nanotrack_v1", "nanotrack_v3", "kestrel", "fear_xs"])
@@ -204,7 +208,7 @@ def test_the_frame_in_which_the_target_was_given_is_certain(networks_dir, name):
     tracker.init(frame, (300, 200, 60, 80))
     track = tracker.update(frame)
     assert not track.lost
-    assert tracker.certainty > 0.9
+    assert tracker.presence.value > 0.9
 
 
 def test_the_results_have_a_column_for_it(tmp_path, vanishing):
@@ -221,3 +225,66 @@ def test_the_results_have_a_column_for_it(tmp_path, vanishing):
         lost = [row["lost"] for row in csv.DictReader(file)]
     assert set(lost[: GONE[0]]) == {"0"}
     assert set(lost[GONE[0] + 5 : GONE[-1]]) == {"1"}
+
+
+@pytest.fixture
+def machine(tmp_path):
+    """A judge without cues, which is told what to think of each frame."""
+    network = load_network(write_watched(tmp_path, lost_below=0.4, unsure_below=0.6))
+    return Presence(network, thresholds_of(network, False))
+
+
+def told(machine, given):
+    return [machine.told(Judgement(value, lost, 1.0)) for lost, value in given]
+
+
+def test_presence_leads_from_tracked_over_unsure_to_lost_and_back(machine):
+    given = [(False, 0.9), (False, 0.5), (True, 0.3), (True, 0.2), (False, 0.7), (False, 0.7)]
+    assert told(machine, given) == [TRACKED, UNSURE, LOST, LOST, FOUND, TRACKED]
+
+
+def test_found_is_said_in_one_frame_even_if_presence_is_low(machine):
+    assert told(machine, [(True, 0.1), (False, 0.5), (False, 0.5)]) == [LOST, FOUND, UNSURE]
+
+
+def test_a_target_that_nothing_watches_is_tracked(tmp_path):
+    network = load_network(tiny.write_network(tmp_path))
+    machine = Presence(network, thresholds_of(network, False), is_watched=False)
+    assert told(machine, [(False, 0.0)]) == [TRACKED] and machine.value is None
+
+
+def test_a_new_target_begins_as_tracked(machine):
+    told(machine, [(True, 0.1)])
+    machine.begin(None, np.zeros(4), None)
+    assert told(machine, [(False, 0.9)]) == [TRACKED]
+
+
+def test_the_old_name_of_a_threshold_is_told(tmp_path):
+    with pytest.raises(BadNetwork, match="doubt_below.*search_lost_below"):
+        load_network(write_watched(tmp_path, doubt_below=0.4))
+
+
+def test_the_state_lost_is_what_track_lost_says(tmp_path):
+    clip = Vanishing(tiny.Film(100), "cover")
+    tracker = load_tracker(tiny.write_network(tmp_path, tiny.watched(lost_below=0.5)))
+    tracks = tracks_of(tracker, clip)
+    assert [t.lost for t in tracks] == [t.state == LOST for t in tracks]
+    assert [t.state for t in tracks].count(FOUND) == clip.gone.any() == 1
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl"])
+def test_results_carry_the_state(tmp_path, ending):
+    toml = tiny.write_network(tmp_path, tiny.watched(lost_below=0.5))
+    clip = Vanishing(tiny.Film(80), "cover")
+    folder, results = tmp_path / "film", tmp_path / ("out." + ending)
+    folder.mkdir()
+    for index, frame in enumerate(clip):
+        cv2.imwrite(str(folder / f"{index:04d}.png"), frame)
+    box = ",".join(map(str, clip.boxes[0]))
+    arguments = ["--video", str(folder), "--network", str(toml), "--box", box, "--no-show"]
+    assert track.main(arguments + ["--results", str(results)]) == 0
+    with open(results) as file:
+        rows = list(csv.DictReader(file)) if ending == "csv" else [json.loads(r) for r in file]
+    states = np.array([row["state"] for row in rows])
+    assert states[0] == TRACKED and (states == LOST).any()
+    assert [bool(int(row["lost"])) for row in rows] == (states == LOST).tolist()

@@ -1,0 +1,378 @@
+"""Whether a target is there: one number from 0 to 1, one state, and where to search meanwhile.
+
+    tracked   the box holds the target
+    unsure    the box is followed, but nothing is learnt from it
+    lost      no box is claimed; the last place is reported
+    found     the first frame in which a lost target is claimed again
+
+A network's score says how well the best cell fits. It does not say whether that is the target: when
+the target is gone, another cell is the best one, often with a high score. So ``presence`` takes
+more cues, smoothed over the frames. Which ones depends on what there is:
+
+    ScoreAndFeatures   score * cosine similarity of the features under the box, averaged, in the
+                       first frame and in this one; the score alone where a graph shows no features
+    ScoreLooksColour   mean of the score, of what the classifier of ``runtime.learner`` says, and of
+                       the colours' similarity: where a lost target is searched for
+
+The thresholds stand in a network's TOML, for each set of cues. By default the box stays the
+network's box. Where a network has ``hold_below`` and presence is below that, the target stays where
+it was last certain, and the search region widens step by step until what is found there is certain.
+
+runtime/networks/README.md says how the thresholds were found, and how well they work.
+"""
+
+import math
+from typing import Any, Callable, FrozenSet, NamedTuple, Optional, Sequence, Tuple
+
+import numpy as np
+
+from kernels.settings import LossSettings
+from runtime import colour
+from runtime.geometry import crop_into
+from runtime.learner.classifier import Classifier
+from runtime.network import Network
+from runtime.pictures import AnyFrame
+from runtime.types import FOUND, LOST, TRACKED, UNSURE, Judgement, View
+
+KEPT = 0.6  # share of the last frame's presence in this one's
+INNER = 0.8  # share of the box's sides whose cells are averaged: its corners are background
+LEARNT = 0.05  # share of a tracked frame's colours in the mean of all
+# A target that is tracked is judged in one frame of JUDGED by the classifier and the colours; the
+# classifier learns it in the others. Each of the two takes about a tenth of an INT8 frame's time.
+JUDGED = 4
+
+Cells = Tuple[Tuple[int, int], Tuple[int, int]]
+Colours = Callable[[AnyFrame, np.ndarray], np.ndarray]
+# (presence, widened, held, reference): what a device goes on from that judges by itself
+Watched = Tuple[float, float, np.ndarray, Optional[np.ndarray]]
+
+
+def loss_settings(network: Network) -> LossSettings:
+    """The numbers of ``Presence`` and ``ScoreAndFeatures`` that the kernels take."""
+    return LossSettings(
+        lost_below=network.lost_below,
+        hold_below=network.hold_below,
+        hold_widen=network.hold_widen,
+        hold_limit=network.hold_limit,
+        kept=KEPT,
+        inner=INNER,
+        stride=getattr(network, "stride", 1),
+    )
+
+
+class Thresholds(NamedTuple):
+    """Of presence.
+
+    Attributes:
+        lost: below it the target is lost.
+        back: below it a target that was lost stays so.
+        unsure: below it a target that is not lost is ``unsure``.
+    """
+
+    lost: float
+    back: float
+    unsure: float
+
+
+def thresholds_of(network: Network, searches: bool) -> Thresholds:
+    """A network's thresholds, with the cues of the search or without."""
+    if searches:
+        middle = (network.search_lost_below + network.found_above) / 2
+        return Thresholds(network.search_lost_below, middle, middle)
+    return Thresholds(network.lost_below, network.lost_below, network.unsure_below)
+
+
+class Presence:
+    """Judges one target.
+
+    Args:
+        network: uses ``hold_below``, ``hold_widen`` and ``hold_limit``.
+        thresholds: see ``thresholds_of``.
+        cues: ``ScoreAndFeatures`` or ``ScoreLooksColour``; None where nothing is judged here.
+        is_watched: whether anything judges the target.
+        every: frames from one judgement of a tracked target to the next.
+
+    Attributes:
+        value: presence, smoothed, 0 to 1; None where nothing judges the target.
+        state: one of ``runtime.types.STATES``.
+        lost_frames: for how many frames the target has been lost.
+        widened: how many times as long as usual the search region's sides are.
+        held: the state when the target was last certain.
+        since: frames since the last judgement.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        thresholds: Thresholds,
+        cues: Any = None,
+        is_watched: bool = True,
+        every: int = 1,
+    ) -> None:
+        self._network, self._thresholds, self.cues = network, thresholds, cues
+        self._is_watched, self._every = is_watched, every
+        self.held = np.zeros(4)
+        self._begin()
+
+    def _begin(self) -> None:
+        self.value: Optional[float] = 1.0 if self._is_watched else None
+        self.state, self.lost_frames, self.widened, self.since = TRACKED, 0, 1.0, 0
+
+    def begin(self, frame: AnyFrame, state: np.ndarray, view: Optional[View]) -> None:
+        """Take a new target.
+
+        Args:
+            frame: of any kind.
+            state: float64 [cx, cy, w, h], frame pixels.
+            view: of the first frame; None where nothing was looked at.
+        """
+        self._begin()
+        self.held[:] = state
+        if self.cues is not None:
+            self.cues.begin(frame, state, view)
+
+    def rescale(self, factors: Sequence[float]) -> None:
+        """Take over a new frame size: ``factors`` of [cx, cy, w, h]."""
+        self.held *= factors
+
+    def watch(self, frame: AnyFrame, state: np.ndarray, view: View, score: float) -> str:
+        """Judge a frame in which the target was followed; returns the target's state.
+
+        Args:
+            frame: of any kind.
+            state: float64 [cx, cy, w, h], where the network says that the target is; it is moved
+                back where that is not the target and the network holds the last certain box.
+            view: the search region, around the state before.
+            score: the network's, 0 to 1 (``Family.certain``).
+        """
+        if self.cues is None:
+            return self.step(False)
+        self.since += 1
+        if self.state == TRACKED and self.since < self._every:
+            return TRACKED
+        now = self.cues.of(frame, state, view, score)
+        value, self.since = self.smooth(now, self.since), 0
+        thresholds = self._thresholds
+        lost = value < (thresholds.back if self.state == LOST else thresholds.lost)
+        if self._network.hold_below > 0:
+            self._hold(state, now)
+        return self.step(lost)
+
+    def smooth(self, now: float, frames: int = 1) -> float:
+        """Take what the cues say of a frame, ``frames`` after the last; returns presence."""
+        before = 1.0 if self.value is None else self.value
+        self.value = before + (now - before) * (1 - KEPT**frames)
+        return self.value
+
+    def told(self, judgement: Judgement) -> str:
+        """Take the judgement of a device; returns the target's state."""
+        if self._is_watched:
+            self.value = judgement.value
+        self.widened = judgement.widened
+        return self.step(judgement.lost)
+
+    def step(self, lost: bool) -> str:
+        """End a frame in which the target is lost or not; returns its state."""
+        if lost:
+            self.state = LOST
+            self.lost_frames += 1
+            return LOST
+        self.lost_frames = 0
+        if self.state == LOST:
+            self.state = FOUND
+        else:
+            unsure = self.value is not None and self.value < self._thresholds.unsure
+            self.state = UNSURE if unsure else TRACKED
+        return self.state
+
+    @property
+    def watched(self) -> Watched:
+        """What a device goes on from that judges by itself."""
+        value = 1.0 if self.value is None else self.value
+        return value, self.widened, self.held, self.cues and self.cues.reference
+
+    def _hold(self, state: np.ndarray, now: float) -> None:
+        """Keep the last certain state, and widen the search region."""
+        network = self._network
+        if self.value is not None and self.value < network.hold_below:
+            self.widened = min(self.widened * network.hold_widen, network.hold_limit)
+            state[:] = self.held
+            return
+        self.widened = 1.0
+        if now >= network.hold_below:
+            self.held[:] = state
+
+
+class ScoreAndFeatures:
+    """Score times the cosine similarity of the first frame's features and this one's.
+
+    Args:
+        network: uses ``stride``.
+        kernels: ``likeness``, the cosine similarity (see ``kernels.cpu.binding``).
+
+    Attributes:
+        reference: float32 (channels,), of the first frame; None where nothing is compared.
+    """
+
+    def __init__(self, network: Network, kernels: Any) -> None:
+        self._network, self._compare = network, kernels.likeness
+        self.reference: Optional[np.ndarray] = None
+
+    def begin(self, frame: AnyFrame, state: np.ndarray, view: Optional[View]) -> None:
+        """Take a new target; see ``Presence.begin``."""
+        self.reference = None
+        if view is not None and view.features is not None:
+            self.reference = np.zeros(view.features.shape[1], np.float32)
+            rows, columns = cells_under(self._network, view, 0.0, 0.0, state)
+            self._compare(view.features, rows, columns, None, self.reference)
+
+    def of(self, frame: AnyFrame, state: np.ndarray, view: View, score: float) -> float:
+        """What they say of a box; arguments as in ``Presence.watch``."""
+        if self.reference is None:
+            return score
+        scale, centre = view.scale, view.centre
+        x, y = (state[0] - centre[0]) * scale[0], (state[1] - centre[1]) * scale[1]
+        rows, columns = cells_under(self._network, view, x, y, state)
+        return score * max(0.0, self._compare(view.features, rows, columns, self.reference, None))
+
+
+class ScoreLooksColour:
+    """Mean of the score, of what the classifier says, and of the colours' similarity.
+
+    The classifier learnt the target while it was tracked; it says about 1 for the target and -1 for
+    all else. The colours' similarity is the Bhattacharyya coefficient of the box's histogram and
+    that of the first frame, or of the frames in which the target was tracked, whichever is higher.
+
+    Args:
+        classifier: of the target; its owner begins it and lets it learn.
+        colours: function (frame, state) that gives the histogram of a box.
+        parts: which of "classifier" and "colour" count, besides the score.
+
+    Attributes:
+        colour: the target's histogram.
+    """
+
+    reference = None
+
+    def __init__(self, classifier: Classifier, colours: Colours, parts: FrozenSet[str]) -> None:
+        self._classifier, self._colours, self._parts = classifier, colours, parts
+        self._count = 1 + len(parts & {"classifier", "colour"})  # of what the mean is of
+        self._of_colour = float("colour" in parts)  # the most that it can be
+
+    def begin(self, frame: AnyFrame, state: np.ndarray, view: Optional[View]) -> None:
+        """Take a new target; see ``Presence.begin``."""
+        self.colour = self._colours(frame, state)
+        self._recent = self._now = self.colour
+        self._roots = np.sqrt(self.colour), np.sqrt(self._recent)
+        self._tracked = 0  # frames since then in which the target was tracked
+
+    def of(self, frame: AnyFrame, state: np.ndarray, view: View, score: float) -> float:
+        """What they say of a box; arguments as in ``Presence.watch``."""
+        total = score
+        if "classifier" in self._parts:
+            total += float(self._classifier.judge(state[None], view)[0])
+        return self._mean(total, frame, state)
+
+    def best(
+        self,
+        frame: AnyFrame,
+        states: np.ndarray,
+        scores: Sequence[float],
+        view: View,
+        needed: float,
+    ) -> Tuple[int, float]:
+        """The box for which the most speaks: its index, and what the cues say of it.
+
+        No colours are read where even equal ones would not give what is needed. The answer is 0
+        where no box has as much.
+
+        Args:
+            frame: of any kind.
+            states: (n, 4) [cx, cy, w, h], frame pixels.
+            scores: n of the network's.
+            view: the window.
+            needed: the least that counts.
+        """
+        totals = np.array(scores, float)
+        if "classifier" in self._parts:
+            totals += self._classifier.judge(states, view)
+        chosen, most = 0, 0.0
+        for index in np.argsort(-totals, kind="stable").tolist():
+            if (totals[index] + self._of_colour) / self._count < max(needed, most):
+                break
+            mean = self._mean(float(totals[index]), frame, states[index])
+            if mean > most:
+                chosen, most = index, mean
+        return chosen, most
+
+    def _mean(self, total: float, frame: AnyFrame, state: np.ndarray) -> float:
+        """The mean, of the sum of its other parts."""
+        if "colour" in self._parts:
+            self._learn_colours()
+            self._now = self._colours(frame, state)
+            root = np.sqrt(self._now)
+            total += max(float(known.dot(root)) for known in self._roots)
+        return min(max(0.0, total / self._count), 1.0)
+
+    def learn(self) -> None:
+        """The last box that was judged holds the target: learn its colours."""
+        self._tracked += 1
+
+    def _learn_colours(self) -> None:
+        """Move the recent colours by ``LEARNT``, once for each frame since the last judgement."""
+        if self._tracked:
+            kept = (1 - LEARNT) ** self._tracked
+            self._recent = self._now + (self._recent - self._now) * kept
+            self._roots = self._roots[0], np.sqrt(self._recent)
+            self._tracked = 0
+
+
+class ColoursUnder:
+    """The colours in boxes: called with (frame, state), it gives their ``histogram``.
+
+    Args:
+        network, kernels: crop the box; in C++ too where the kernels are compiled.
+
+    Attributes:
+        border: colour of the pixels outside the frame.
+        project: of ``runtime.colour``, in C++ where the kernels are compiled.
+    """
+
+    def __init__(self, network: Network, kernels: Any) -> None:
+        fast = colour.compiled(kernels)
+        self._histogram: Any = fast.histogram if fast else colour.histogram
+        self.project: Any = fast.project if fast else colour.project
+        patch = np.zeros((3, colour.PATCH, colour.PATCH), np.uint8)
+        self._crop, self._picture = crop_into(network, kernels, patch), patch.transpose(1, 2, 0)
+        self.border = np.zeros(3, np.uint8)
+
+    def __call__(self, frame: AnyFrame, state: np.ndarray) -> np.ndarray:
+        """Of a frame of any kind and [cx, cy, w, h], frame pixels."""
+        cx, cy, w, h = state.tolist()
+        window = int(cx - w / 2), int(cy - h / 2), max(1, int(w)), max(1, int(h))
+        self._crop(frame, window, self.border)
+        shares: np.ndarray = self._histogram(self._picture, colour.MIDDLE)
+        return shares
+
+
+def cells_under(network: Network, view: View, x: float, y: float, state: np.ndarray) -> Cells:
+    """The cells under the inner part of a box, at least one: (first, end) of rows, columns.
+
+    Args:
+        network: uses ``stride``.
+        view: features (1, channels, cells) and their scale.
+        x, y: the box's centre from the search region's, search pixels.
+        state: only the size is used, frame pixels.
+    """
+    side, cell, scale = math.sqrt(view.features.shape[2]), network.stride, view.scale
+    columns = _span(x / cell, state[2] * scale[0] * INNER / cell, side)
+    return _span(y / cell, state[3] * scale[1] * INNER / cell, side), columns
+
+
+def _span(centre: float, length: float, side: float) -> Tuple[int, int]:
+    """Cells within half a length of a centre; in cells, cell i at i - side // 2."""
+    half = max(length / 2, 0.5)
+    first = math.ceil(centre - half + side // 2)
+    end = math.floor(centre + half + side // 2) + 1
+    first = min(max(int(first), 0), int(side) - 1)
+    return first, min(max(int(end), first + 1), int(side))

@@ -1,0 +1,91 @@
+"""Traces tracked frames: the files of ours that they run through. Run in a process of its own.
+
+It prints JSON.
+    python -m tests.support.frame_path KIND     processor, search, gpu or fpga
+
+The GPU is the fake one (``tests.support.fake_gpu``), the FPGA is the model.
+"""
+
+import json
+import os
+import sys
+import tempfile
+
+import numpy as np
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+OURS = tuple(os.path.join(ROOT, name) + os.sep for name in ("runtime", "kernels", "boards"))
+WARM_UP, TRACED = 3, 8  # frames; with the search, one in four judges the target
+
+
+def trace(tracker, frame):
+    """(files, calls) of ours in one ``update``."""
+    files, calls = set(), [0]
+
+    def seen(where, event, argument):
+        if event == "call" and where.f_code.co_filename.startswith(OURS):
+            files.add(os.path.relpath(where.f_code.co_filename, ROOT))
+            calls[0] += 1
+
+    sys.setprofile(seen)
+    try:
+        track = tracker.update(frame)
+    finally:
+        sys.setprofile(None)
+    assert track.state == "tracked", track
+    return sorted(files), calls[0]
+
+
+def square(side=48):
+    """A frame with a bright square, and the square's box."""
+    frame = np.random.RandomState(0).randint(0, 60, (360, 480, 3)).astype(np.uint8)
+    frame[150 : 150 + side, 200 : 200 + side] = (250, 160, 90)
+    return frame, (200, 150, side, side)
+
+
+def on_processor(recover):
+    from runtime import load_tracker
+
+    return (load_tracker("kestrel", precision="fp32", recover=recover), *square())
+
+
+def on_gpu():
+    from kernels.cuda import device
+    from runtime.devices.gpu import Gpu
+    from runtime.tracker import Tracker
+    from tests.fakes.cuda.engine import Engine
+    from tests.fakes.cuda.film import Film
+    from tests.fakes.cuda.networks import network
+
+    opened, net, film = device.open_device(), network(border="zero"), Film(3)
+    cx, cy, w, h = film.state
+    tracker = Tracker(Gpu(net, Engine(opened, net)))
+    return tracker, film.frame(0), (cx - (w - 1) / 2, cy - (h - 1) / 2, w, h)
+
+
+def on_fpga():
+    import pathlib
+
+    from kernels import cpu
+    from runtime import loading
+    from tests.support import fpga_bundle
+
+    frames, boxes = fpga_bundle.film(2)
+    _, engine = fpga_bundle.opened(pathlib.Path(tempfile.mkdtemp()))
+    return loading.create_tracker(engine.network, engine, cpu.load()), frames[0], boxes[0]
+
+
+def main(kind):
+    if kind in ("processor", "search"):
+        tracker, frame, box = on_processor(kind == "search")
+    else:
+        tracker, frame, box = {"gpu": on_gpu, "fpga": on_fpga}[kind]()
+    tracker.init(frame, box)
+    for _ in range(WARM_UP):
+        tracker.update(frame)
+    files, calls = zip(*(trace(tracker, frame) for _ in range(TRACED)))
+    return {"files": files, "calls": calls, "modules": sorted(sys.modules)}
+
+
+if __name__ == "__main__":
+    print(json.dumps(main(sys.argv[1])))

@@ -1,11 +1,11 @@
-"""Drives an overlay that contains the engine: registers, memory, programs.
+"""Drives an overlay that contains the accelerator: registers, memory, programs.
 
 PYNQ's public interface alone (``Overlay``, ``allocate``, ``Clocks``, a cell's ``read`` and
 ``write``), so that this file is the same on a board and on a simulated one. PYNQ is imported when
 an overlay is opened. What the registers mean stands in tables.toml.
 
-Every wait has a limit. A program that has not ended by then is stopped, and the engine can be used
-again.
+Every wait has a limit. A program that has not ended by then is stopped, and the accelerator can be
+used again.
 """
 
 import importlib
@@ -23,7 +23,7 @@ from kernels.fpga import native, tables
 CELL = "engine"  # name of the accelerator in the block design, and so in PYNQ's ip_dict
 WORD = 16  # bytes; what memory for the fabric is aligned to
 ADDRESSES = 1 << 32
-LEAST_BYTES = 8192  # smaller buffers may lie above 4 GB, where the engine does not reach
+LEAST_BYTES = 8192  # smaller buffers may lie above 4 GB, where the accelerator does not reach
 PATIENCE, LEAST_S, MOST_S = 8, 0.05, 0.5  # times what a program should take; seconds
 POLL_S = 0.0001
 ENDED = tables.IS_BUSY | tables.IS_DONE | tables.IS_ERROR
@@ -70,7 +70,7 @@ class Buffer:
 
 
 class Fabric:
-    """An overlay with our engine in it.
+    """An overlay with our accelerator in it.
 
     Args:
         path: of the .bit; the .hwh lies beside it.
@@ -166,7 +166,7 @@ class Fabric:
         """A ``Buffer`` of at least ``count`` bytes.
 
         Raises:
-            FabricFailed: there is no such memory, or not where the engine reaches.
+            FabricFailed: there is no such memory, or not where the accelerator reaches.
         """
         count = max(count, LEAST_BYTES)
         try:
@@ -183,7 +183,7 @@ class Fabric:
         return buffer
 
     def check_place(self, address: int, count: int, aligned: int) -> None:
-        """Refuse memory that the engine can't take.
+        """Refuse memory that the accelerator can't take.
 
         Raises:
             FabricFailed: it is not aligned, or above 4 GB.
@@ -284,7 +284,7 @@ class Fabric:
             describe: function of a command's number -> text, for errors.
 
         Raises:
-            FabricFailed: it did not end well; the engine was stopped and can be used again.
+            FabricFailed: it did not end well; the accelerator was stopped and can be used again.
         """
         cycles, should_s = self._cycles, self._should_s
         try:
@@ -329,7 +329,7 @@ class Fabric:
         return status
 
     def stop(self) -> None:
-        """Stop the running program. Load the overlay again when the engine does not stop."""
+        """Stop the running program. Load the overlay again when the accelerator does not stop."""
         self._written.clear()
         self._cell.write(tables.REGISTERS["CONTROL"], tables.STOP)
         end = time.monotonic() + STOP_S
@@ -340,7 +340,7 @@ class Fabric:
             time.sleep(POLL_S)
 
     def close(self) -> None:
-        """Leave the engine idle."""
+        """Leave the accelerator idle."""
         self._cell.write(tables.REGISTERS["CONTROL"], tables.STOP)
 
 
@@ -372,5 +372,5 @@ def _library() -> _Library:
 _REASONS = {
     tables.ERRORS["READ"]: "memory answered a read with an error",
     tables.ERRORS["WRITE"]: "memory answered a write with an error",
-    tables.ERRORS["COMMAND"]: "it is no command that the engine knows",
+    tables.ERRORS["COMMAND"]: "it is no command that the accelerator knows",
 }

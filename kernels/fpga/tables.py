@@ -112,7 +112,7 @@ def unpack(data: bytes) -> Tuple[str, Fields]:
 
 
 def size_register(size: Size) -> int:
-    """The SIZE register of an engine.
+    """The SIZE register of an accelerator.
 
     Args:
         size: dict of a section of ``sizes.toml``.

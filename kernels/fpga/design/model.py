@@ -66,9 +66,9 @@ class Machine:
             "ROWS": np.zeros(MOST_COLUMNS * RESIZE_BYTES, np.uint8),
         }
         self._tiles = self._stores["WEIGHTS"].view(np.int8).reshape(-1, WORD, WORD)
-        self._registers = dict.fromkeys(tables.REGISTERS.values(), 0)
-        self._set("ID", tables.MAGIC)
-        self._set("SIZE", tables.size_register(size))
+        self._registers = dict.fromkeys(tables.REGISTERS, 0)
+        self._registers["ID"] = tables.MAGIC
+        self._registers["SIZE"] = tables.size_register(size)
         self._started = False
 
     # -- registers
@@ -79,28 +79,22 @@ class Machine:
         if name == "CONTROL":
             self._control(value)
         elif name is not None and "w" in tables.ACCESS[name]:
-            self._registers[offset] = value & 0xFFFFFFFF
+            self._registers[name] = value & 0xFFFFFFFF
 
     def read(self, offset: int) -> int:
         """Read a register; 0 where there is none to read."""
         name = _NAMES.get(offset)
-        return self._registers[offset] if name and "r" in tables.ACCESS[name] else 0
+        return self._registers[name] if name and "r" in tables.ACCESS[name] else 0
 
     def _control(self, value: int) -> None:
         if value & tables.STOP:
             self._started = False
-            self._set("STATUS", self._get("STATUS") & ~tables.IS_BUSY)
+            self._registers["STATUS"] = self._registers["STATUS"] & ~tables.IS_BUSY
         elif value & tables.START and not self._started:
             self._started = True
             for name in ("CYCLES", "BUSY", "READ", "WRITTEN"):
-                self._set(name, 0)
-            self._set("STATUS", tables.IS_BUSY)
-
-    def _get(self, name: str) -> int:
-        return self._registers[tables.REGISTERS[name]]
-
-    def _set(self, name: str, value: int) -> None:
-        self._registers[tables.REGISTERS[name]] = int(value)
+                self._registers[name] = 0
+            self._registers["STATUS"] = tables.IS_BUSY
 
     # -- programs
 
@@ -134,14 +128,14 @@ class Machine:
             return True
 
     def _stop(self, status: int) -> None:
-        steps = sum(entry[2] for entry in self.trace)
-        self._set("BUSY", steps)
-        self._set("CYCLES", steps)
-        self._set("STATUS", status)
+        steps = int(sum(entry[2] for entry in self.trace))
+        self._registers["BUSY"] = steps
+        self._registers["CYCLES"] = steps
+        self._registers["STATUS"] = status
         self._started = False
 
     def _fetch(self, number: int) -> Tuple[str, Fields]:
-        data = self._take(self._get("PROGRAM") + number * tables.COMMAND_BYTES, 64)
+        data = self._take(self._registers["PROGRAM"] + number * tables.COMMAND_BYTES, 64)
         try:
             return tables.unpack(data.tobytes())
         except tables.BadTable:
@@ -158,16 +152,13 @@ class Machine:
 
     def _take(self, address: int, count: int) -> np.ndarray:
         start = self._place(address, count, "READ")
-        self._count("READ", count)
+        self._registers["READ"] += -(-count // self.size["bus_bytes"])
         return self.memory[start : start + count]
-
-    def _count(self, name: str, count: int) -> None:
-        self._set(name, self._get(name) + -(-count // self.size["bus_bytes"]))
 
     def _region(self, fields: Fields) -> int:
         if fields["region"] not in _REGIONS:
             raise Fault("COMMAND")
-        return self._get("REGION{}".format(fields["region"])) + fields["offset"]
+        return self._registers["REGION{}".format(fields["region"])] + fields["offset"]
 
     # -- the units
 
@@ -185,7 +176,7 @@ class Machine:
         words = self._map(fields, fields["split"], fields["first_row"], rows, 1, width)
         start = self._place(self._region(fields), rows * width * WORD, "WRITE")
         self.memory[start : start + rows * width * WORD] = words.view(np.uint8).ravel()
-        self._count("WRITTEN", rows * width * WORD)
+        self._registers["WRITTEN"] += -(-rows * width * WORD // self.size["bus_bytes"])
         return 0
 
     def _crop(self, fields: Fields) -> int:
@@ -231,14 +222,14 @@ class Machine:
         self, lines: np.ndarray, border: bool, across: Sequence[Sequence[np.ndarray]]
     ) -> np.ndarray:
         """Some lines of the frame resized across: (lines, size, 3); line -1 is the border's."""
-        colour = np.array([self._get("BORDER") >> shift & 0xFF for shift in (0, 8, 16)])
-        length = self._get("LINE")
+        colour = np.array([self._registers["BORDER"] >> shift & 0xFF for shift in (0, 8, 16)])
+        length = self._registers["LINE"]
         pixels = np.zeros((len(lines), max(length // 3, 1), 3), np.int64)
         for index, line in enumerate(lines):
             if length == 0 or (line < 0 and border):
                 pixels[index] = colour
             else:
-                address = self._get("FRAME") + int(line) * self._get("STRIDE")
+                address = self._registers["FRAME"] + int(line) * self._registers["STRIDE"]
                 pixels[index] = self._take(address, length).reshape(-1, 3)
         total: Any = 0
         for place, weight, outside in across:

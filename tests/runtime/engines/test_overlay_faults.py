@@ -107,7 +107,7 @@ def tracked(engine):
     [
         ("READ", "memory answered a read with an error", "command 0 (LOAD) of the search program"),
         ("WRITE", "memory answered a write with an error", "(STORE) of the search program"),
-        ("COMMAND", "no command that the engine knows", "command 0 (LOAD) of the search program"),
+        ("COMMAND", "no command that the accelerator knows", "command 0 (LOAD) of the search"),
     ],
 )
 def test_an_error_of_the_fabric_names_its_command(board, engine, fault, text, named):
@@ -276,7 +276,7 @@ def test_a_bundle_of_commands_of_another_layout(board, tmp_path):
 
 def test_an_overlay_of_another_layout(board, monkeypatch):
     made, device, bit = board
-    device.machine._set("ID", 0x48505430)
+    device.machine._registers["ID"] = 0x48505430
     with refused(fabric.BadOverlay, "0x48505430", "0x48505432", "make overlay"):
         loading.open_bundle(made, device=device, overlay=bit)
 

@@ -117,7 +117,7 @@ def test_an_error_at_the_other_end_is_one_sentence_and_the_board_goes_on(opened)
     real = engine._programs["search"]["offset"]
     engine._programs["search"]["offset"] = bright.WEIGHTS_AT  # no commands there
     tracker.init(frames[0], boxes[0])
-    with pytest.raises(fabric.FabricFailed, match="no command that the engine knows"):
+    with pytest.raises(fabric.FabricFailed, match="no command that the accelerator knows"):
         tracker.update(frames[1])
     engine._programs["search"]["offset"] = real
     tracker.init(frames[0], boxes[0])

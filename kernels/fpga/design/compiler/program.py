@@ -58,14 +58,10 @@ class Writer:
         params: Params,
         rows: Optional[Tuple[int, int]] = None,
         source: Optional[Tuple[Buffer, int]] = None,
-    ) -> Task:
+    ) -> None:
         """Add the command that makes some rows of some blocks of a layer.
 
         Args:
-            layer: ``layers.Layer``.
-            block: ``tiles.Block``.
-            numbers: ``quantise.Numbers``.
-            weights, params: ``Weights``, ``Params``.
             rows: (first, end) of the result; None for all.
             source: (``Buffer``, row of the input that its first row is) where it is a strip.
         """
@@ -112,7 +108,6 @@ class Writer:
 
         task.made, task.weights, task.params, task.table = place, weights, params, numbers.table
         self.add(task)
-        return task
 
     def _rows(self, task: Task, layer: Layer, first: int, end: int, start: int, whole: bool) -> int:
         """Set padding and height for a result from row ``first`` on.
@@ -136,7 +131,7 @@ class Writer:
         task.fields["in_height"] = end - groups * group
         return groups << split
 
-    def crop(self, part: Part, buffer: Buffer, first: int, rows: int) -> Task:
+    def crop(self, part: Part, buffer: Buffer, first: int, rows: int) -> None:
         """Add the command that makes some rows of the crop."""
         task = Task(
             "CROP",
@@ -153,7 +148,6 @@ class Writer:
         )
         task.made = lambda: {"base": buffer.base}
         self.add(task)
-        return task
 
     def store(
         self, name: str, buffer: Buffer, block: int, first: int, rows: int, offset: int

@@ -21,7 +21,8 @@ from typing import Any, Dict, Mapping, NoReturn, Optional, Sequence, Union
 from boards import COMPUTERS, HOST
 from runtime import decode
 from runtime.errors import BadBundle, BundleMismatch
-from runtime.networks import Network, load_network, sha256_of
+from runtime.network import Network, sha256_of, shapes_text, without_ones
+from runtime.networks import load_network
 
 PathLike = Union[str, pathlib.Path]
 
@@ -275,10 +276,13 @@ class Bundle:
         """
         wanted = [network.exemplar, network.search]
         if list(sides) != wanted:
-            self.mismatch("pictures of " + network.name, _pixels(sides), _pixels(wanted))
+            self.mismatch(
+                "pictures of " + network.name,
+                *("{} and {} pixels".format(*each) for each in (sides, wanted)),
+            )
         shapes = decode.shapes(network)
-        if [_without_ones(shape) for shape in maps] != [_without_ones(shape) for shape in shapes]:
-            self.mismatch("maps of " + network.name, _text(maps), _text(shapes))
+        if [without_ones(shape) for shape in maps] != [without_ones(shape) for shape in shapes]:
+            self.mismatch("maps of " + network.name, shapes_text(maps), shapes_text(shapes))
 
     def damaged(self, reason: str) -> NoReturn:
         """Refuse a ``bundle.json`` that says something else than what was written.
@@ -319,16 +323,3 @@ class Bundle:
 
     def _broken(self, path: pathlib.Path, what: str) -> NoReturn:
         raise BadBundle(f"{path} {what}; build it again: `{self.command}`")
-
-
-def _without_ones(shape: Sequence[int]) -> Sequence[int]:
-    """A shape without the sides of 1, in which exports differ."""
-    return [side for side in shape if side != 1]
-
-
-def _pixels(sides: Sequence[int]) -> str:
-    return "{} and {} pixels".format(*sides)
-
-
-def _text(shapes: Sequence[Sequence[int]]) -> str:
-    return " and ".join("x".join(map(str, shape)) for shape in shapes)

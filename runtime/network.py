@@ -3,7 +3,7 @@
 import hashlib
 import os
 import pathlib
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple, Union
+from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 from runtime.errors import BadNetwork
 
@@ -202,3 +202,13 @@ def sha256_of(path: Union[str, pathlib.Path]) -> str:
         for block in iter(lambda: file.read(1 << 20), b""):
             digest.update(block)
     return digest.hexdigest()
+
+
+def without_ones(shape: Sequence[int]) -> Tuple[int, ...]:
+    """The shape of a map without its sides of 1, in which exports differ."""
+    return tuple(side for side in shape if side != 1)
+
+
+def shapes_text(shapes: Iterable[Sequence[int]]) -> str:
+    """Shapes of maps for a message."""
+    return " and ".join("x".join(map(str, shape)) for shape in shapes)

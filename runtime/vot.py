@@ -78,7 +78,7 @@ def serve(options: argparse.Namespace) -> None:
 
 def _answer(trax: Any, tracker: Tracker, request: Any) -> Track:
     """The track of one request; the first request gives the target."""
-    frame = read_picture(_path_of(request))
+    frame = read_picture(str(request.image["color"].path()))
     if request.type == trax.TraxStatus.FRAME:
         return tracker.update(frame)
     if len(request.objects) != 1:
@@ -89,10 +89,6 @@ def _answer(trax: Any, tracker: Tracker, request: Any) -> Track:
     box = Box(*(float(value) for value in region.bounds()))
     tracker.init(frame, box)
     return Track(box, 1.0)
-
-
-def _path_of(request: Any) -> str:
-    return str(request.image["color"].path())
 
 
 def _trax() -> Any:

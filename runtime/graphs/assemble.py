@@ -19,7 +19,7 @@ from runtime.errors import BadNetwork
 from runtime.graphs import convert, models, normalise, parts
 from runtime.graphs.models import shape_of
 from runtime.graphs.parts import IMAGES
-from runtime.network import Network
+from runtime.network import Network, shapes_text, without_ones
 
 __all__ = ["Graphs", "IMAGES", "build", "shape_of"]
 
@@ -164,10 +164,10 @@ def order_maps(network: Network, search: ModelProto) -> ModelProto:
     there = list(search.graph.output)
     chosen = _by_name(network, there) if network.maps else _by_shape(wanted, there)
     shapes = [models.shape_of(value) for value in chosen]
-    if [_without_ones(shape) for shape in shapes] != [_without_ones(shape) for shape in wanted]:
+    if [without_ones(shape) for shape in shapes] != [without_ones(shape) for shape in wanted]:
         raise BadNetwork(
-            f"{network.path} says maps of {_text(wanted)}, but its ONNX gives "
-            f"{_text([models.shape_of(value) for value in there])} for a {network.search} px "
+            f"{network.path} says maps of {shapes_text(wanted)}, but its ONNX gives "
+            f"{shapes_text([models.shape_of(value) for value in there])} for a {network.search} px "
             "search region; correct the TOML "
             "or the file"
         )
@@ -230,22 +230,13 @@ def _by_shape(wanted: Sequence[models.Shape], there: List[ValueInfoProto]) -> Li
     """For each wanted shape the first output that has it; all outputs where one is missing."""
     left, chosen = list(there), []
     for shape in wanted:
-        fits = (v for v in left if _without_ones(models.shape_of(v)) == _without_ones(shape))
+        fits = (v for v in left if without_ones(models.shape_of(v)) == without_ones(shape))
         value = next(fits, None)
         if value is None:
             return there
         left.remove(value)
         chosen.append(value)
     return chosen
-
-
-def _without_ones(shape: models.Shape) -> models.Shape:
-    """A shape without its sides of 1, in which exports differ."""
-    return tuple(side for side in shape if side != 1)
-
-
-def _text(shapes: Iterable[models.Shape]) -> str:
-    return " and ".join("x".join(map(str, shape)) for shape in shapes)
 
 
 def with_search_features(network: Network, graphs: Graphs) -> Graphs:

@@ -49,12 +49,7 @@ def open_precision(
         BadNetwork: "int8", and the network has no INT8 form; or its files are missing.
         NoEngine: no such precision; or see ``runtime.engines.create``.
     """
-    precision, engine, log = options.precision, options.engine, options.log
-
-    def opened(form: Network) -> Engine:
-        name = int8_engine(engine) if form.name.endswith(SUFFIX) else engine
-        return engines.create(name, form, form.locate(options.networks_dir), options.threads)
-
+    precision, engine = options.precision, options.engine
     if precision not in PRECISIONS:
         raise NoEngine(
             "no engine of a processor runs {!r}; take one of {}, or a --bundle".format(
@@ -65,40 +60,55 @@ def open_precision(
     if precision == INT8 and form is None:
         raise BadNetwork(
             f"{network.name} has no INT8 form: no {network.name}-int8.toml beside its TOML; make "
-            "one with `python -m "
-            f"calib.int8 --network {network.name} --clips DIR` and name it with --network"
+            f"one with `python -m calib.int8 --network {network.name} --clips DIR` and name it "
+            "with --network"
         )
     if form is None:
-        return opened(network)
+        return _opened(network, options)
     if precision == INT8 or form is network:
-        _say_in_floats(engine, log)
-        return opened(form)
+        _say_in_floats(engine, options.log)
+        return _opened(form, options)
     text = _text(cpuinfo)
     name = engine if engine != engines.AUTO else (engines.installed() + [engine])[0]
     if not has_int8(text) or name not in engines.installed():
-        return opened(network)
+        return _opened(network, options)
     names = sorted({name, int8_engine(engine)})
     key = _key(text, names, options.threads or engines.THREADS, network, form)
     known = _read(measured)
     if key in known:
-        return opened(form if known[key]["int8_ms"] < known[key]["fp32_ms"] else network)
-    plain = opened(network)
-    try:
-        both = plain, opened(form)
-    except (BadNetwork, NoEngine) as error:  # the INT8 form is an offer, no demand
-        if log is not None:
-            log(f"{network.name} runs in fp32, since its INT8 form can't be loaded: {error}")
-        return plain
+        faster = form if known[key]["int8_ms"] < known[key]["fp32_ms"] else network
+        return _opened(faster, options)
+    both = _both(network, form, options)
+    if len(both) < 2:
+        return both[0]
     fp32_ms, int8_ms = measure(both)
     _write(measured, dict(known, **{key: {"fp32_ms": fp32_ms, "int8_ms": int8_ms}}))
-    if log is not None:
-        log(
+    if options.log is not None:
+        options.log(
             f"{network.name}: INT8 takes {int8_ms:.2f} ms a search region here, fp32 "
             f"{fp32_ms:.2f} ms, so {INT8 if int8_ms < fp32_ms else FP32} runs from now on"
         )
     chosen, other = both[::-1] if int8_ms < fp32_ms else both
     other.close()
     return chosen
+
+
+def _opened(form: Network, options: Options) -> Engine:
+    name = int8_engine(options.engine) if form.name.endswith(SUFFIX) else options.engine
+    return engines.create(name, form, form.locate(options.networks_dir), options.threads)
+
+
+def _both(network: Network, form: Network, options: Options) -> Tuple[Engine, ...]:
+    """The engines of a network and of its INT8 form; the first alone where the form has none."""
+    plain = _opened(network, options)
+    try:
+        return plain, _opened(form, options)
+    except (BadNetwork, NoEngine) as error:  # the INT8 form is an offer, no demand
+        if options.log is not None:
+            options.log(
+                f"{network.name} runs in fp32, since its INT8 form can't be loaded: {error}"
+            )
+        return (plain,)
 
 
 def int8_form(network: Network) -> Optional[Network]:
@@ -137,7 +147,7 @@ def has_int8(cpuinfo: str) -> bool:
     return bool(INSTRUCTIONS.intersection(cpuinfo.split()))
 
 
-def measure(both: Tuple[Engine, Engine]) -> Tuple[float, float]:
+def measure(both: Tuple[Engine, ...]) -> Tuple[float, float]:
     """Median time of a search on each of two engines, milliseconds; they take turns."""
     features = [engine.exemplar() for engine in both]
     times: List[List[float]] = [[], []]

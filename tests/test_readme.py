@@ -11,7 +11,10 @@ import pytest
 
 from tests.support import ROOT, tiny
 
-pytestmark = pytest.mark.timeout(1500)
+pytestmark = [
+    pytest.mark.timeout(1500),
+    pytest.mark.skipif(sys.version_info < (3, 10), reason="make needs Python 3.10"),
+]
 # such as the extras that `.ci/run` asks for: PyTorch alone takes minutes
 NOT_THE_READERS = ("PYTHONPATH", "DISPLAY", "ALSO", "JOBS", "MAKEFLAGS")
 CLIP = ".cache/carphone_pristine.mp4"

@@ -173,7 +173,8 @@ class Machine:
 
     def _store(self, fields: Fields) -> int:
         rows, width = fields["rows"], fields["width"]
-        words = self._map(fields, fields["split"], fields["first_row"], rows, 1, width)
+        places = self._addresses(fields, "", fields["first_row"] + np.arange(rows), 1, width)
+        words = self.maps[places]
         start = self._place(self._region(fields), rows * width * WORD, "WRITE")
         self.memory[start : start + rows * width * WORD] = words.view(np.uint8).ravel()
         self._registers["WRITTEN"] += -(-rows * width * WORD // self.size["bus_bytes"])
@@ -195,10 +196,7 @@ class Machine:
             made[:, :kept] = values[:, :kept]
         result = np.zeros((rows, words, WORD), np.int8)
         result[:, :, : made.shape[2]] = made
-        banks, addresses = self._addresses(
-            fields["split"], np.arange(rows), fields["base"], fields["row_pitch"], 0, 1, words
-        )
-        self.maps[banks, addresses] = result[:, None]
+        self.maps[self._addresses(fields, "", np.arange(rows), 1, words)] = result[:, None]
         return 0
 
     def _resized(self, first: int, rows: int, size: int) -> np.ndarray:
@@ -266,17 +264,9 @@ class Machine:
         if fields["table"]:
             made = self._stores["TABLE"].view(np.int8)[made.view(np.uint8)]
 
-        banks, addresses = self._addresses(
-            fields["out_split"],
-            fields["out_row"] + np.arange(height),
-            fields["out_base"],
-            fields["out_row_pitch"],
-            fields["out_block_pitch"],
-            out_blocks,
-            width,
-        )
+        rows = fields["out_row"] + np.arange(height)
         made = made.reshape(height, width, out_blocks, WORD).transpose(0, 2, 1, 3)
-        self.maps[banks, addresses] = made
+        self.maps[self._addresses(fields, "out_", rows, out_blocks, width)] = made
         return groups * width * tiles
 
     def _patches(self, fields: Fields) -> np.ndarray:
@@ -290,50 +280,22 @@ class Machine:
         tall = max((height - 1) * strides[0] + (kernel[0] - 1) * dilation + 1, top + rows)
         wide = max((width - 1) * strides[1] + (kernel[1] - 1) * dilation + 1, left + columns)
         padded = np.zeros((tall, wide, blocks, WORD), np.int8)
-        words = self._map(fields, fields["in_split"], 0, rows, blocks, columns, "in_")
+        words = self.maps[self._addresses(fields, "in_", np.arange(rows), blocks, columns)]
         words = words[max(0, -top) :]
         top = max(0, top)
         padded[top : top + len(words), left : left + columns] = words.transpose(0, 2, 1, 3)
         shape = (height, width) + kernel + (blocks * WORD,)
         return _windows(padded.reshape(tall, wide, -1), shape, strides, dilation)
 
-    def _map(
-        self,
-        fields: Fields,
-        split: int,
-        first: int,
-        rows: int,
-        blocks: int,
-        width: int,
-        prefix: str = "",
-    ) -> np.ndarray:
-        """Words of a map: (rows, blocks, width, 16) int8."""
-        banks, addresses = self._addresses(
-            split,
-            first + np.arange(rows),
-            fields[prefix + "base"],
-            fields[prefix + "row_pitch"],
-            fields.get(prefix + "block_pitch", 0),
-            blocks,
-            width,
-        )
-        return self.maps[banks, addresses]
-
     def _addresses(
-        self,
-        split: int,
-        rows: np.ndarray,
-        base: int,
-        row_pitch: int,
-        block_pitch: int,
-        blocks: int,
-        width: int,
+        self, fields: Fields, prefix: str, rows: np.ndarray, blocks: int, width: int
     ) -> Tuple[np.ndarray, np.ndarray]:
         """(bank, address) of a map's words, to be broadcast to (rows, blocks, width)."""
-        log = self._lanes.bit_length() - 1
+        split, log = fields[prefix + "split"], self._lanes.bit_length() - 1
         bank = (rows >> split) & (self._lanes - 1)
         q = (rows >> (split + log) << split) | (rows & ((1 << split) - 1))
-        address = base + (q * row_pitch)[:, None, None]
+        address = fields[prefix + "base"] + (q * fields[prefix + "row_pitch"])[:, None, None]
+        block_pitch = fields.get(prefix + "block_pitch", 0)
         address = address + (np.arange(blocks) * block_pitch)[:, None] + np.arange(width)
         return bank[:, None, None], (address & ADDRESSES) % self._words
 

@@ -19,16 +19,16 @@ Ahead = Dict[int, List[Command]]  # number of a task -> loads before it
 AHEAD = 6  # layers that a load may stand before its own
 
 
-def load(data: Data, target: str, content: bytes, beat: int) -> Command:
-    """The command that loads some bytes of region 0."""
-    fields = {
-        "region": tables.REGIONS["BUNDLE"],
-        "target": tables.TARGETS[target],
-        "offset": data.add(content),
-        "bytes": -(-len(content) // WORD) * WORD,
-        "beat": beat,
-    }
-    return ("LOAD", fields, "load")
+def load(target: str, region: int, offset: int, count: int, beat: int = 0) -> Command:
+    """The command that loads bytes of a region."""
+    fields = {"target": tables.TARGETS[target], "region": region, "offset": offset}
+    return "LOAD", dict(fields, bytes=count, beat=beat), "load"
+
+
+def load_data(data: Data, target: str, content: bytes, beat: int = 0) -> Command:
+    """The command that loads bytes which are put into region 0."""
+    count = -(-len(content) // WORD) * WORD
+    return load(target, tables.REGIONS["BUNDLE"], data.add(content), count, beat)
 
 
 class Loads:
@@ -90,7 +90,7 @@ class Loads:
             for (params, _, _), (entry, time) in zip(uses, places):
                 params.entry = entry
                 beat = entry * (PARAMS_BYTES // WORD)
-                self._add(time, load(self._data, "PARAMS", params.data, beat))
+                self._add(time, load_data(self._data, "PARAMS", params.data, beat))
             return
         entry = 0
         for is_held in (False, True):
@@ -99,7 +99,7 @@ class Loads:
             if together:
                 beat = entry * (PARAMS_BYTES // WORD)
                 time = self._behind if is_held else 0
-                self._add(time, load(self._data, "PARAMS", together, beat))
+                self._add(time, load_data(self._data, "PARAMS", together, beat))
             for params in some:
                 params.entry = entry
                 entry += params.number
@@ -109,14 +109,9 @@ class Loads:
         for index in sorted(range(len(uses)), key=lambda i: uses[i][1]):
             (weights, _, _), (tile, time) = uses[index], places[index]
             weights.tile = tile
-            fields = {
-                "region": weights.region,
-                "target": tables.TARGETS["WEIGHTS"],
-                "offset": weights.offset,
-                "bytes": weights.number * TILE,
-                "beat": tile * WORD,
-            }
-            self._add(time, ("LOAD", fields, "load"))
+            count = weights.number * TILE
+            command = load("WEIGHTS", weights.region, weights.offset, count, tile * WORD)
+            self._add(time, command)
 
     def _along(self, uses: Sequence[Any], size: int, what: str) -> List[Tuple[int, int]]:
         """Places of things in a memory: list of (base, number of the task its load precedes).

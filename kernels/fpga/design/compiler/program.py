@@ -16,7 +16,7 @@ from kernels.fpga.design.compiler.arena import Arena
 from kernels.fpga.design.compiler.graph import Part
 from kernels.fpga.design.compiler.layers import CannotCompile, Layer
 from kernels.fpga.design.compiler.layout import Buffer
-from kernels.fpga.design.compiler.loads import Ahead, Loads, load
+from kernels.fpga.design.compiler.loads import Ahead, Loads, load, load_data
 from kernels.fpga.design.compiler.quantise import Numbers
 from kernels.fpga.design.compiler.tasks import Command, Data, Params, Task, Weights
 from kernels.fpga.design.compiler.tiles import Block
@@ -230,23 +230,16 @@ class Writer:
     # -- commands
 
     def _commands(self, ahead: Ahead) -> List[Command]:
-        commands = [load(self._data, "PIXELS", self._pixels.tobytes(), 0)]
+        commands = [load_data(self._data, "PIXELS", self._pixels.tobytes())]
         half = self._resize[0]
         for target, offset in (("COLUMNS", 0), ("ROWS", half)):
-            fields = {
-                "region": tables.REGIONS["RESIZE"],
-                "target": tables.TARGETS[target],
-                "offset": offset,
-                "bytes": half,
-                "beat": 0,
-            }
-            commands.append(("LOAD", fields, "load"))
+            commands.append(load(target, tables.REGIONS["RESIZE"], offset, half))
         table = None
         for number, task in enumerate(self.tasks):
             commands += ahead.get(number, [])
             if task.table is not None and (table is None or (table != task.table).any()):
                 table = task.table
-                commands.append(load(self._data, "TABLE", table.tobytes(), 0))
+                commands.append(load_data(self._data, "TABLE", table.tobytes()))
             commands.append((task.name, dict(task.fields, **task.made()), task.layer))
         commands.append(("END", {}, "end"))
         return [(name, dict(_ZEROS[name], **fields), layer) for name, fields, layer in commands]

@@ -1,5 +1,6 @@
 """Orders the work of a part as commands; strips of the crop come first."""
 
+import copy
 from typing import Any, Callable, List, Optional, Tuple
 
 import numpy as np
@@ -174,15 +175,8 @@ class Scheduler:
             return [(block, Weights(block.number, region, offset))]
         pieces = []
         for first in range(0, block.count, most):
-            part = Block(
-                block.first + first,
-                min(most, block.count - first),
-                block.in_first,
-                block.in_count,
-                block.kernel,
-                block.stride_x,
-                block.pad_left,
-            )
+            part = copy.copy(block)
+            part.first, part.count = block.first + first, min(most, block.count - first)
             pieces.append((part, Weights(part.number, region, offset + first * each * TILE)))
         return pieces
 

@@ -26,8 +26,8 @@ if {[llength $argv] % 2} {
   error "The arguments are pairs of a name and a value; got: $argv"
 }
 array set given $argv
-foreach name {board part clock_mhz address lanes bus_bytes crop_lanes map_words map_style
-              weight_tiles line_bytes pumped work out jobs} {
+set parameters {lanes bus_bytes crop_lanes map_words map_style weight_tiles line_bytes pumped}
+foreach name [concat {board part clock_mhz address work out jobs} $parameters] {
   if {![info exists given($name)]} {
     error "Argument $name is missing; `make overlay BOARD=...` gives all of them."
   }
@@ -126,16 +126,11 @@ if {$actual_mhz > 1.001 * $given(clock_mhz)} {
 }
 
 set engine [create_bd_cell -type module -reference hotpath_engine engine]
-set_property -dict [list \
-  CONFIG.LANES $given(lanes) \
-  CONFIG.BUS_BYTES $given(bus_bytes) \
-  CONFIG.CROP_LANES $given(crop_lanes) \
-  CONFIG.MAP_WORDS $given(map_words) \
-  CONFIG.MAP_STYLE $given(map_style) \
-  CONFIG.WEIGHT_TILES $given(weight_tiles) \
-  CONFIG.LINE_BYTES $given(line_bytes) \
-  CONFIG.PUMPED $given(pumped) \
-] $engine
+set built {}
+foreach name $parameters {
+  lappend built CONFIG.[string toupper $name] $given($name)
+}
+set_property -dict $built $engine
 
 create_bd_cell -type ip -vlnv xilinx.com:ip:proc_sys_reset reset
 foreach name {to_engine to_memory} {

@@ -10,10 +10,10 @@ if TYPE_CHECKING:
     from runtime.links.base import Context, Link
 
 # the option that asks for a link, its module, and a package that may be missing
-LINKS = (
-    ("publish", "runtime.links.publish", ""),
-    ("stream", "runtime.links.stream.sender", ""),
+LINKS = (  # the vehicle is told first
     ("mavlink", "runtime.links.mavlink.service", "pymavlink"),
+    ("stream", "runtime.links.stream.sender", ""),
+    ("publish", "runtime.links.publish", ""),
     ("page", "runtime.links.page.server", "aiohttp"),
 )
 

@@ -5,7 +5,7 @@ folder knows neither. ``boards.build`` and ``runtime`` check it when they use th
 """
 
 import difflib
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 REQUIRED = object()
 PRECISIONS = ("fp32", "fp16", "int8", "fp8", "fp4")
@@ -15,12 +15,8 @@ class Key(NamedTuple):
     """The rule of one key."""
 
     kind: str
-    default: Any
-    choices: Optional[Sequence[str]]
-
-
-def _key(kind: str, default: Any = REQUIRED, choices: Optional[Sequence[str]] = None) -> Key:
-    return Key(kind, default, choices)
+    default: Any = REQUIRED
+    choices: Optional[Sequence[str]] = None
 
 
 # Kinds of keys:
@@ -31,64 +27,64 @@ def _key(kind: str, default: Any = REQUIRED, choices: Optional[Sequence[str]] = 
 #   modes    a list of names, where the position is the mode's number, or a table of variant -> list
 #   reasons  a table of name -> sentence
 TOP = {
-    "title": _key("text"),
-    "family": _key("text", choices=("jetson", "nvidia", "fpga", "computer")),
-    "engine": _key("text"),  # name of a file of runtime/engines
-    "network": _key("text", None),  # where nobody names one; None for that of all other boards
-    "device_tree": _key("words", ()),  # parts of /proc/device-tree/compatible that name the SoC
-    "modules": _key("words", ()),  # parts of it that name the module: the surest sign
-    "model_contains": _key("words", ()),  # parts of /proc/device-tree/model
-    "files": _key("words", ()),  # files that only such a computer has
-    "pynq_board": _key("words", ()),  # what a PYNQ image calls the board ($BOARD)
-    "unverified": _key("words", ()),  # "section.key" of numbers that no available source confirmed
+    "title": Key("text"),
+    "family": Key("text", choices=("jetson", "nvidia", "fpga", "computer")),
+    "engine": Key("text"),  # name of a file of runtime/engines
+    "network": Key("text", None),  # where nobody names one; None for that of all other boards
+    "device_tree": Key("words", ()),  # parts of /proc/device-tree/compatible that name the SoC
+    "modules": Key("words", ()),  # parts of it that name the module: the surest sign
+    "model_contains": Key("words", ()),  # parts of /proc/device-tree/model
+    "files": Key("words", ()),  # files that only such a computer has
+    "pynq_board": Key("words", ()),  # what a PYNQ image calls the board ($BOARD)
+    "unverified": Key("words", ()),  # "section.key" of numbers that no available source confirmed
 }
 
 SECTIONS = {
     "cpu": {
-        "cores": _key("amount", None),
-        "clock_max_mhz": _key("amount", None),
+        "cores": Key("amount", None),
+        "clock_max_mhz": Key("amount", None),
     },
     "gpu": {
-        "compute_capability": _key("text", None),
-        "cuda_cores": _key("amount", None),
-        "clock_max_mhz": _key("amount", None),
-        "dla_cores": _key("amount", None),
+        "compute_capability": Key("text", None),
+        "cuda_cores": Key("amount", None),
+        "clock_max_mhz": Key("amount", None),
+        "dla_cores": Key("amount", None),
     },
     "memory": {
-        "size_gb": _key("amount", None),
-        "gb_s": _key("amount", None),  # peak, 1e9 bytes a second
+        "size_gb": Key("amount", None),
+        "gb_s": Key("amount", None),  # peak, 1e9 bytes a second
     },
     "precision": {
-        "exists": _key("words", choices=PRECISIONS),
-        "pays": _key("words", (), choices=PRECISIONS),  # worth trying before the others
-        "default": _key("text", choices=PRECISIONS),
-        "half_tensors": _key("words", (), choices=PRECISIONS),  # plans take and give float16
-        "why": _key("reasons", {}),
+        "exists": Key("words", choices=PRECISIONS),
+        "pays": Key("words", (), choices=PRECISIONS),  # worth trying before the others
+        "default": Key("text", choices=PRECISIONS),
+        "half_tensors": Key("words", (), choices=PRECISIONS),  # plans take and give float16
+        "why": Key("reasons", {}),
     },
     "search": {  # of a lost target
-        "default": _key("switch", True),  # whether it is searched for where nobody says
-        "share": _key("amount", 0.5),  # of a tracked frame's time: what a lost frame may add to it
-        "windows": _key("count", 1),  # that go to the accelerator at a time
-        "why": _key("text", None),
+        "default": Key("switch", True),  # whether it is searched for where nobody says
+        "share": Key("amount", 0.5),  # of a tracked frame's time: what a lost frame may add to it
+        "windows": Key("count", 1),  # that go to the accelerator at a time
+        "why": Key("text", None),
     },
     "power": {
-        "modes": _key("modes", ()),  # nvpmodel's names
-        "fastest": _key("words", ()),  # names, the fastest first; the first that the board has
+        "modes": Key("modes", ()),  # nvpmodel's names
+        "fastest": Key("words", ()),  # names, the fastest first; the first that the board has
     },
     "sensors": {
-        "rails": _key("words", ()),  # power rails
-        "total": _key("words", ()),  # rails whose sum is the whole module's power
-        "unlabelled": _key("reasons", {}),  # chip -> the rail that it measures
-        "thermal": _key("words", ()),  # thermal zones
-        "thermal_skip": _key("reasons", {}),  # zones that measure nothing, and why
+        "rails": Key("words", ()),  # power rails
+        "total": Key("words", ()),  # rails whose sum is the whole module's power
+        "unlabelled": Key("reasons", {}),  # chip -> the rail that it measures
+        "thermal": Key("words", ()),  # thermal zones
+        "thermal_skip": Key("reasons", {}),  # zones that measure nothing, and why
     },
     "fpga": {
-        "part": _key("text", None),
-        "luts": _key("amount", None),
-        "flip_flops": _key("amount", None),
-        "dsp": _key("amount", None),
-        "bram36": _key("amount", None),
-        "uram": _key("amount", None),
+        "part": Key("text", None),
+        "luts": Key("amount", None),
+        "flip_flops": Key("amount", None),
+        "dsp": Key("amount", None),
+        "bram36": Key("amount", None),
+        "uram": Key("amount", None),
     },
 }
 
@@ -146,41 +142,55 @@ def _read_section(
 
 def _problem(value: Any, rule: Key) -> Optional[str]:
     """Say what is wrong with a value, as the end of a sentence. Return None when it is right."""
-    if not _fits(value, rule.kind):
-        return {
-            "text": "must be a text",
-            "words": "must be a list of texts",
-            "amount": "must be a number above or equal to zero, or a table of such numbers",
-            "count": "must be a whole number above zero",
-            "switch": "must be true or false",
-            "modes": "must be a list of names, or a table of such lists",
-            "reasons": "must be a table of texts",
-        }[rule.kind]
+    wanted, fits = KINDS[rule.kind]
+    if not fits(value):
+        return "must be " + wanted
     for word in value if rule.kind == "words" else [value]:
         if rule.choices and word not in rule.choices:
-            return "must be one of {}, not {!r}".format(", ".join(rule.choices), word)
+            return f"must be one of {', '.join(rule.choices)}, not {word!r}"
     return None
 
 
-def _fits(value: Any, kind: str) -> bool:
-    if kind == "text":
-        return isinstance(value, str) and bool(value)
-    if kind == "words":
-        return isinstance(value, list) and all(_fits(word, "text") for word in value)
-    if kind == "switch":
-        return isinstance(value, bool)
-    if kind == "count":
-        return isinstance(value, int) and not isinstance(value, bool) and value > 0
-    if kind == "reasons":
-        return isinstance(value, dict) and all(_fits(word, "text") for word in value.values())
-    variants = value.values() if isinstance(value, dict) else [value]
-    if kind == "amount":
-        return bool(variants) and all(_is_amount(each) for each in variants)
-    return bool(variants) and all(_fits(each, "words") for each in variants)
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and bool(value)
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
 def _is_amount(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0
+
+
+def _are_words(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_is_text, value))
+
+
+def _are_reasons(value: Any) -> bool:
+    return isinstance(value, dict) and all(map(_is_text, value.values()))
+
+
+def _each(fits: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    """Whether a value fits, or every variant of a table of them."""
+
+    def each_fits(value: Any) -> bool:
+        variants = list(value.values()) if isinstance(value, dict) else [value]
+        return bool(variants) and all(map(fits, variants))
+
+    return each_fits
+
+
+# kind -> (what a value must be, whether one is)
+KINDS: Dict[str, Tuple[str, Callable[[Any], bool]]] = {
+    "text": ("a text", _is_text),
+    "words": ("a list of texts", _are_words),
+    "amount": ("a number above or equal to zero, or a table of such numbers", _each(_is_amount)),
+    "count": ("a whole number above zero", _is_count),
+    "switch": ("true or false", lambda value: isinstance(value, bool)),
+    "modes": ("a list of names, or a table of such lists", _each(_are_words)),
+    "reasons": ("a table of texts", _are_reasons),
+}
 
 
 def _read_software(families: Any, mistakes: List[str]) -> Dict[str, Dict[str, str]]:
@@ -193,12 +203,9 @@ def _read_software(families: Any, mistakes: List[str]) -> Dict[str, Dict[str, st
             continue
         for key, value in versions.items():
             if key not in SOFTWARE:
-                mistakes.append(
-                    "[software] {} {} is not known; there are: {}".format(
-                        family, key, ", ".join(SOFTWARE)
-                    )
-                )
-            elif not _fits(value, "text"):
+                known = ", ".join(SOFTWARE)
+                mistakes.append(f"[software] {family} {key} is not known; there are: {known}")
+            elif not _is_text(value):
                 mistakes.append(f"[software] {family} {key} must be a text")
     return families
 

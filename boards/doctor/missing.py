@@ -81,20 +81,16 @@ def gpu_arrays(situation: Situation) -> Missing:
     return Missing("pycuda", "launches the GPU kernels", command)
 
 
-def _for_nvidia(situation: Situation) -> List[Missing]:
-    return [
-        Missing("numpy", "arrays", pip("numpy")),
-        Missing("cv2", "reads cameras and files", pip("opencv-python")),
-        Missing("onnx", "reads networks", pip("onnx")),
-        Missing("tensorrt", "runs the networks (2 GB)", pip("tensorrt-cu12")),
-        gpu_arrays(situation),
-    ]
-
-
 def _for_tensorrt(situation: Situation) -> List[Missing]:
     board = situation.detection.board
     if board is not None and board.family == NVIDIA:
-        return _for_nvidia(situation)
+        return [
+            Missing("numpy", "arrays", pip("numpy")),
+            Missing("cv2", "reads cameras and files", pip("opencv-python")),
+            Missing("onnx", "reads networks", pip("onnx")),
+            Missing("tensorrt", "runs the networks (2 GB)", pip("tensorrt-cu12")),
+            gpu_arrays(situation),
+        ]
     has_library = any(name.startswith("libnvinfer") for name in situation.installed.debian)
     binding = "sudo apt-get install python3-libnvinfer" if has_library else JETPACK
     return [

@@ -50,7 +50,8 @@ def quantise(folder: pathlib.Path, part: str, model: Any, table: Dict[str, Any])
     """
     param, binary = folder / (part + ".param"), folder / (part + ".bin")
     lines = param.read_text().splitlines()
-    reader = _Reader(binary.read_bytes())
+    data = binary.read_bytes()
+    reader = _Reader(data)
     scales = _input_scales(model, part, table)
     made: List[bytes] = []
     names = []
@@ -69,7 +70,11 @@ def quantise(folder: pathlib.Path, part: str, model: Any, table: Dict[str, Any])
         made.append(_int8(weights, outputs, scale))
         lines[number] = line + " 8=2"
         names.append(line.split()[1])
-    reader.check_end()
+    if reader.left:
+        raise BuildFailed(
+            f"{len(data) - len(reader.left)} of {len(data)} bytes of weights were understood; "
+            "INT8 for ncnn does not know all layers of this network"
+        )
     param.write_text("\n".join(lines) + "\n")
     binary.write_bytes(b"".join(made))
     return names
@@ -83,31 +88,18 @@ def _settings(line: str) -> Tuple[str, Dict[int, str]]:
 
 
 class _Reader:
-    """Reads a .bin from its beginning."""
+    """Reads a .bin from its beginning; ``left`` is what was not read yet."""
 
     def __init__(self, data: bytes) -> None:
-        self._data = data
-        self._at = 0
+        self.left = data
 
     def weights(self, count: int, biases: int) -> Weights:
-        tag = int.from_bytes(self._data[self._at : self._at + 4], "little")
+        tag = int.from_bytes(self.left[:4], "little")
         if tag != FLOAT32:
             raise BuildFailed(f"the weights that pnnx wrote are not float32 (tag {tag:#x})")
-        self._at += 4
-        return Weights(self._floats(count), self._floats(biases))
-
-    def _floats(self, count: int) -> np.ndarray:
-        values = np.frombuffer(self._data, "<f4", count, self._at)
-        self._at += 4 * count
-        return values
-
-    def check_end(self) -> None:
-        if self._at != len(self._data):
-            raise BuildFailed(
-                f"{self._at} of {len(self._data)} bytes of weights were understood; INT8 for ncnn "
-                "does not know all layers "
-                "of this network"
-            )
+        values = np.frombuffer(self.left, "<f4", count + biases, 4)
+        self.left = self.left[4 + values.nbytes :]
+        return Weights(values[:count], values[count:])
 
 
 def _input_scales(model: Any, part: str, table: Dict[str, Any]) -> Dict[bytes, float]:

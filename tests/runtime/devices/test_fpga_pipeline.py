@@ -109,7 +109,7 @@ def test_a_failure_belongs_to_its_frame_and_the_next_one_is_found(tmp_path):
     tracker.init(frames[0], boxes[0])
     tracker.submit(frames[1])
     error = tables.IS_ERROR | tables.ERRORS["READ"] << 8
-    device.machine._set("STATUS", error)
+    device.machine._registers["STATUS"] = error
     tracker.submit(frames[2])
     with pytest.raises(fabric.FabricFailed):
         tracker.collect()

@@ -6,7 +6,7 @@ import pathlib
 import threading
 from typing import Any, Callable, Dict, List, Tuple
 
-from runtime.engines import openvino
+from runtime.engines import onnxruntime, openvino
 from runtime.errors import BadNetwork, NoEngine
 
 Runner = Callable[[Dict[str, Any]], List[Any]]
@@ -39,11 +39,7 @@ def open_session(path: pathlib.Path, threads: int) -> Tuple[List[str], Runner]:
 
 def _onnxruntime(path: str, threads: int) -> Tuple[List[str], Runner]:
     library: Any = importlib.import_module("onnxruntime")
-    options = library.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    session = library.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.open_session(library, path, threads)
     return [entry.name for entry in session.get_inputs()], lambda feeds: session.run(None, feeds)
 
 

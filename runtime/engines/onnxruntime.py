@@ -2,7 +2,7 @@
 
 import importlib
 import re
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Union
 
 from runtime.engines.base import Setup
 from runtime.engines.cpu import CpuEngine
@@ -10,6 +10,15 @@ from runtime.errors import BadNetwork
 
 FROM = (1, 21)  # the first version that quantises weights itself
 LAYERS = ("Conv", "ConvTranspose", "Gemm")  # whose weights it quantises
+
+
+def open_session(library: Any, model: Union[bytes, str], threads: int, **more: Any) -> Any:
+    """A session of a model, or of the file at a path, on the processor."""
+    options = library.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    return library.InferenceSession(model, options, providers=["CPUExecutionProvider"], **more)
 
 
 def as_written(library: Any, model: Any) -> Dict[str, Any]:
@@ -75,16 +84,9 @@ class _Bound:
 
         from runtime.graphs.byte_pictures import dtype_of
 
-        options = library.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
         try:
-            self.session = library.InferenceSession(
-                model.SerializeToString(),
-                options,
-                providers=["CPUExecutionProvider"],
-                **as_written(library, model),
+            self.session = open_session(
+                library, model.SerializeToString(), threads, **as_written(library, model)
             )
         except Exception as error:  # its exception classes are private and differ by version
             raise BadNetwork(

@@ -11,12 +11,11 @@ count.
 """
 
 import argparse
-import concurrent.futures
 import functools
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +26,12 @@ os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 
 import cv2
 import numpy as np
-from tqdm import tqdm
 
-from calib import benchmarks, command, metrics, report, trackers
+from calib import benchmarks, command, metrics, report, trackers, workers
 from calib.clips import find_clips
 from calib.command import chosen, say
 from calib.errors import BadRun
 from calib.follow import follow, follow_late
-from runtime.errors import HotpathError
 
 
 def parser() -> argparse.ArgumentParser:
@@ -119,44 +116,14 @@ def follow_all(
 ) -> list[tuple[str, str]]:
     """Run what is not there yet; returns a list of (clip's name, sentence) of what broke."""
     todo = [
-        (spec, clip)
+        (clip, (spec, clip, out, realtime))
         for spec in specs
         for clip in clips
         if stored(spec, clip, out, realtime) is None
     ]
-    broken = []
     label = "tracking" if realtime is None else f"at {realtime:g} FPS"
-    bar = tqdm(total=sum(len(clip) for _, clip in todo), unit=" frames", disable=None, desc=label)
-    with bar:
-        for clip, error in _outcomes(todo, out, jobs, realtime):
-            bar.update(len(clip))
-            if error:
-                broken.append((clip.name, str(error)))
-    return sorted(set(broken))
-
-
-def _outcomes(
-    todo: Sequence[tuple[Spec, Clip]], out: Path, jobs: int, realtime: float | None
-) -> Iterator[tuple[Clip, HotpathError | None]]:
-    """(clip, error or None) as each is done."""
-    if jobs <= 1:
-        for spec, clip in todo:
-            yield clip, _caught(follow_and_store, spec, clip, out, realtime)
-        return
-    with concurrent.futures.ProcessPoolExecutor(jobs) as pool:
-        waiting = {
-            pool.submit(follow_and_store, spec, clip, out, realtime): clip for spec, clip in todo
-        }
-        for done in concurrent.futures.as_completed(waiting):
-            yield waiting[done], _caught(done.result)
-
-
-def _caught(function: Callable[..., Any], *arguments: Any) -> HotpathError | None:
-    try:
-        function(*arguments)
-    except HotpathError as error:
-        return error
-    return None
+    ended = workers.over_clips(follow_and_store, todo, jobs, label)
+    return sorted({(clip.name, str(error)) for clip, error in ended if error})
 
 
 def path_of(spec: Spec, clip: Clip, out: Path, realtime: float | None) -> Path:

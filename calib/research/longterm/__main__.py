@@ -12,7 +12,6 @@ tracker gave on every film; that is not run again as long as code, network and f
 """
 
 import argparse
-import concurrent.futures
 import functools
 import hashlib
 import json
@@ -29,9 +28,8 @@ os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 
 import cv2
 import numpy as np
-from tqdm import tqdm
 
-from calib import command, trackers
+from calib import command, trackers, workers
 from calib.clips import find_clips
 from calib.command import chosen, say
 from calib.errors import BadRun
@@ -186,25 +184,14 @@ def members_of(name: str, clips: Sequence[Clip], options: argparse.Namespace) ->
 def follow_all(cases: Sequence[Case], members: Sequence[Any], options: argparse.Namespace) -> None:
     """Run every tracker over every film, unless its run is kept."""
     todo = [
-        (case, member)
+        (member, (case, member, options))
         for case in cases
         for member in members
         if judge.stored(*_place(case, member, options)) is None
     ]
-    frames = sum(len(member) for _, member in todo)
-    with tqdm(total=frames, unit=" frames", disable=None) as bar:
-        if options.jobs <= 1:
-            for case, member in todo:
-                follow_one(case, member, options)
-                bar.update(len(member))
-            return
-        with concurrent.futures.ProcessPoolExecutor(options.jobs) as pool:
-            waiting = {
-                pool.submit(follow_one, case, member, options): member for case, member in todo
-            }
-            for done in concurrent.futures.as_completed(waiting):
-                done.result()
-                bar.update(len(waiting[done]))
+    for _, error in workers.over_clips(follow_one, todo, options.jobs):
+        if error:
+            raise error
 
 
 def follow_one(case: Case, member: Any, options: argparse.Namespace) -> None:

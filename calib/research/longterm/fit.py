@@ -16,7 +16,6 @@ the thresholds that are best on all other clips.
 """
 
 import argparse
-import concurrent.futures
 import copy
 import functools
 import hashlib
@@ -34,9 +33,8 @@ os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 
 import cv2
 import numpy as np
-from tqdm import tqdm
 
-from calib import command, trackers
+from calib import command, trackers, workers
 from calib.clips import find_clips
 from calib.command import chosen, say
 from calib.errors import BadRun
@@ -135,20 +133,15 @@ def follow_all(
     spec: Spec, tried: Sequence[Thresholds], members: Sequence[Any], options: argparse.Namespace
 ) -> None:
     """Run every combination over every film and clip, unless its run is kept."""
-    todo = [member for member in members if missing(spec, tried, member, options.out)]
-    with tqdm(total=sum(map(len, todo)), unit=" frames", disable=None) as bar:
-        if options.jobs <= 1:
-            for member in todo:
-                follow_one(spec, tried, member, options.out)
-                bar.update(len(member))
-            return
-        with concurrent.futures.ProcessPoolExecutor(options.jobs) as pool:
-            waiting = {
-                pool.submit(follow_one, spec, tried, member, options.out): member for member in todo
-            }
-            for done in concurrent.futures.as_completed(waiting):
-                done.result()
-                bar.update(len(waiting[done]))
+    out = options.out
+    todo = [
+        (member, (spec, tried, member, out))
+        for member in members
+        if missing(spec, tried, member, out)
+    ]
+    for _, error in workers.over_clips(follow_one, todo, options.jobs):
+        if error:
+            raise error
 
 
 def missing(spec: Spec, tried: Sequence[Thresholds], member: Any, out: str) -> list[Any]:

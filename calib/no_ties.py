@@ -160,7 +160,9 @@ class _Graph:
         self._set(weight.input[0], _whole(values, axis, scale).astype(np.int8))
         self._set(weight.input[1], scale)
         if len(node.input) > 2:
-            self._change_bias(self._dequantised(node.input[2]), unit * scale.astype(np.float64))
+            bias, units = self._dequantised(node.input[2]), unit * scale.astype(np.float64)
+            self._set(bias.input[0], np.rint(self._bias(bias) / units).astype(np.int32))
+            self._set(bias.input[1], units.astype(np.float32))
         return level is not None
 
     def change_product(self, node: onnx.NodeProto) -> bool:
@@ -233,8 +235,10 @@ class _Graph:
         """Change the level of an average: its sum then has an odd number of units in a level."""
         side = self._dequantised(node.input[0])
         name, level = self._moved(node.output[0])
-        value = self._shapes.get(self._plain(node.input[0]))
-        if side is None or level is None or value is None:
+        if side is None or level is None:
+            return False
+        value = self._shapes.get(self._made[side.input[0]].input[0])
+        if value is None:
             return False
         count = np.prod([size.dim_value for size in value.type.tensor_type.shape.dim[2:]])
         unit = np.float64(self._array(side.input[1])) / count
@@ -264,11 +268,6 @@ class _Graph:
             return self._moved(takers[0].output[0])
         return name, self._level_of(name)
 
-    def _plain(self, name: str) -> str:
-        """Name of a dequantised tensor in the float model."""
-        node = self._dequantised(name)
-        return name if node is None else self._made[node.input[0]].input[0]
-
     def _rounded(self, name: str) -> str:
         """Name of the tensor that is rounded where a result is: itself, or that after a ReLU."""
         taker = self._takers[name][0]
@@ -291,10 +290,6 @@ class _Graph:
                     self._set_levels(node.output[0], old, new, move_zero)
             elif node.op_type in MOVES:
                 self._set_levels(node.output[0], old, new, move_zero)
-
-    def _change_bias(self, bias: onnx.NodeProto, units: np.ndarray) -> None:
-        self._set(bias.input[0], np.rint(self._bias(bias) / units).astype(np.int32))
-        self._set(bias.input[1], units.astype(np.float32))
 
     def _least_scale(self, name: str, unit: Any, axes: int) -> np.ndarray:
         """The least scales of weights with which a bias fits: one a channel, or one for 0 axes."""

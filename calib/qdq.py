@@ -130,13 +130,6 @@ def quantised(
         for node in copy.graph.node
         if base(node.name) in keep or _is_moving_kernel(node, constant)
     ]
-    data = TensorsData(
-        CalibrationMethod.MinMax,
-        {
-            name: TensorData(lowest=np.float32(low), highest=np.float32(high))
-            for name, (low, high) in ranges.items()
-        },
-    )
     options = {
         "ActivationSymmetric": symmetric,
         "WeightSymmetric": True,
@@ -148,7 +141,7 @@ def quantised(
         False,
         QuantType.QInt8,
         QuantType.QInt8 if symmetric else QuantType.QUInt8,
-        data,
+        _tensors_data(ranges),
         list(only) if only is not None else [],
         excluded,
         list(OPS),
@@ -167,6 +160,17 @@ def quantised(
         no_ties.without_ties(done, model)
     onnx.checker.check_model(done)
     return done
+
+
+def _tensors_data(ranges: Ranges) -> Any:
+    """Ranges as ONNX Runtime's quantiser takes them."""
+    return TensorsData(
+        CalibrationMethod.MinMax,
+        {
+            name: TensorData(lowest=np.float32(low), highest=np.float32(high))
+            for name, (low, high) in ranges.items()
+        },
+    )
 
 
 def _is_moving_kernel(node: onnx.NodeProto, constant: set[str]) -> bool:

@@ -25,9 +25,10 @@ from calib.research.train.network import Kestrel, macs
 from calib.research.train.options import parser
 from calib.research.train.pairs import Drawer
 from calib.research.train.ring import Ring, layout, learnt_pair, start_writers, stop_writers
-from calib.research.train.stages import NAMES, Standard, Work
+from calib.research.train.stages import NAMES, Standard, Steps, Work
 from calib.research.train.start import licences_of, load_earlier_stages, load_start
 from calib.research.train.teacher import Teachers
+from calib.research.train.validation import Validation
 from runtime.networks import load_network
 
 START_PAIRS = 2048  # in the ring before the first step
@@ -200,11 +201,12 @@ def inherit(options: argparse.Namespace, network: Kestrel, work: Work) -> None:
 
 def stage_of(name: str, options: argparse.Namespace, network: Kestrel, work: Work) -> Stage:
     """The ``Stage`` of that name under the options."""
+    steps, validation = Steps(work), Validation(work)
     judge = {
-        "blocks": work.judge_blocks,
-        "backbone": work.judge_backbone,
-        "head": work.judge_head,
-        "finish": work.judge_finish,
+        "blocks": validation.judge_blocks,
+        "backbone": validation.judge_backbone,
+        "head": validation.judge_head,
+        "finish": validation.judge_finish,
     }
     trained = {
         "blocks": lambda kestrel: kestrel.backbone,
@@ -216,8 +218,8 @@ def stage_of(name: str, options: argparse.Namespace, network: Kestrel, work: Wor
         name,
         network,
         trained.get(name, lambda kestrel: kestrel.head),
-        step=getattr(work, name + "_step"),
-        judge=judge.get(name, work.judge_network),
+        step=getattr(steps, name + "_step"),
+        judge=judge.get(name, validation.judge_network),
         pairs=options.pairs[name],
         lr=options.lr[name],
         batch=options.batch * (2 if name in ("head", "tune") else 1),

@@ -7,7 +7,7 @@ torch = pytest.importorskip("torch", reason="the training needs torch: pip insta
 
 from calib.research.train import rounding  # noqa: E402  (after the check for torch)
 from calib.research.train.network import Folded, Kestrel  # noqa: E402
-from calib.research.train.stages import chosen_cells  # noqa: E402
+from calib.research.train.validation import chosen_cells  # noqa: E402
 from kernels.fpga.design.compiler import exponents  # noqa: E402
 
 

@@ -1,0 +1,177 @@
+"""What a network is worth between the stages of its training."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+from calib.one_step_overlap import WINDOW, Pairs
+from calib.research.train import rounding
+from calib.research.train.inherit import parts
+from calib.research.train.judging import figures
+from calib.research.train.losses import explained, map_losses
+from calib.research.train.network import Folded, Kestrel, normalise
+from calib.research.train.pairs import NEGATIVE
+from calib.research.train.stages import CROPS, FEATURES, Work
+
+
+class Validation:
+    """Figures of a network on held-out pairs and on clips."""
+
+    def __init__(self, work: Work) -> None:
+        self.work = work
+        self._teacher_features: dict[str, Any] = {}  # of the clips, once a set
+
+    def held_features(self, network: Kestrel) -> dict[str, float]:
+        """Share of the variance of the held-out pairs' features."""
+        found = {}
+        for crop, name in zip(CROPS, FEATURES):
+            parts = []
+            for start in range(0, len(self.work.held[crop]), 64):
+                batch = {key: self.work.held[key][start : start + 64] for key in (crop, name)}
+                batch = self.work.tensors(batch)
+                with self.work.fast():
+                    features = network.backbone(batch[crop])
+                parts.append(float(explained(features.float(), batch[name])))
+            found["r2_" + crop] = float(np.mean(parts))
+        return found
+
+    def held_maps(self, network: Kestrel, own: bool) -> dict[str, float]:
+        """Losses of the maps on the held-out pairs, from ``own`` or from the teachers' features."""
+        parts = []
+        for start in range(0, len(self.work.held["kind"]), 64):
+            batch = self.work.tensors(
+                {key: v[start : start + 64] for key, v in self.work.held.items()}
+            )
+            with self.work.fast():
+                if own:
+                    maps = network(batch["exemplar"], batch["search"])
+                else:
+                    maps = network.head(*(batch[name] for name in FEATURES))
+            parts.append([float(loss) for loss in map_losses(maps, batch, self.work.quality)])
+        return dict(zip(("held_score", "held_box"), np.mean(parts, 0)))
+
+    def clip_features(self, network: Kestrel, pairs: Pairs) -> tuple[torch.Tensor, torch.Tensor]:
+        """Features of a set's crops by the backbone: tensors of exemplars and of searches."""
+
+        def run(crops: np.ndarray) -> torch.Tensor:
+            parts = []
+            for start in range(0, len(crops), 32):
+                images = torch.from_numpy(crops[start : start + 32]).to(self.work.device)
+                with self.work.fast():
+                    parts.append(network.backbone(normalise(images)))
+            return torch.cat(parts).float()
+
+        return run(pairs.exemplars), run(pairs.searches)
+
+    def teacher_overlap(self, network: Kestrel, pairs: Pairs) -> np.ndarray:
+        """(pairs,) one-step overlap of the backbone before the teachers' own heads."""
+        exemplar, search = (
+            self.work.standard.undo(features).cpu().numpy()
+            for features in self.clip_features(network, pairs)
+        )
+        maps = (self.work.teachers.maps(exemplar[c], x) for c, x in zip(pairs.clip, search))
+        return pairs.overlaps(maps)
+
+    def own_overlap(self, network: Kestrel, pairs: Pairs, features: Any = None) -> np.ndarray:
+        """(pairs,) one-step overlap of the network, or of its head on other features."""
+        exemplar, search = features or self.clip_features(network, pairs)
+        maps: list[Any] = []
+        for start in range(0, len(search), 32):
+            part = slice(start, start + 32)
+            with self.work.fast():
+                logits, distances = network.head(exemplar[pairs.clip[part]], search[part])
+            maps += zip(logits.sigmoid().cpu().numpy(), distances.exp().cpu().numpy())
+        return pairs.overlaps(maps)
+
+    def teacher_clip_features(self, pairs: Pairs) -> tuple[torch.Tensor, torch.Tensor]:
+        """The teachers' features of a set's crops, standardised."""
+
+        def run(name: str, crops: np.ndarray) -> torch.Tensor:
+            features = np.stack([self.work.teachers.features(**{name: crop}) for crop in crops])
+            return self.work.standard.apply(torch.from_numpy(features).to(self.work.device))
+
+        return run("exemplar", pairs.exemplars), run("search", pairs.searches)
+
+    def _overlaps(self, measure: Callable[[str, Pairs], np.ndarray]) -> dict[str, float]:
+        """Figures of every set of clips; ``measure`` gives the overlaps of a set's pairs."""
+        found = {}
+        for name, pairs in self.work.one_step.items():
+            found.update(figures(name, measure(name, pairs), pairs.clip))
+        return found
+
+    def judge_blocks(self, network: Kestrel) -> dict[str, float]:
+        """Shares of the variance: of the teacher's map, and of features with it and without."""
+        backbone, found = network.backbone, []
+        early, blocks = parts(backbone)
+        for start in range(0, len(self.work.held["search"]), 64):
+            crops = self.work.held["search"][start : start + 64]
+            features = self.work.held["search_features"][start : start + 64]
+            batch = self.work.tensors({"search": crops, "search_features": features})
+            wanted, own = self.work.inheritance.teacher_map(crops), early(batch["search"])
+            standard, target = self.work.inheritance.standard, batch["search_features"]
+            behind = [backbone.project(blocks(maps)) for maps in (wanted, own)]
+            pairs = [(standard(own), standard(wanted)), *((each, target) for each in behind)]
+            found.append([float(explained(*pair)) for pair in pairs])
+        return dict(zip(("r2_stride_8", "r2_blocks", "r2_search"), np.mean(found, 0)))
+
+    def judge_backbone(self, network: Kestrel) -> dict[str, float]:
+        """Validation figures of stage backbone."""
+        overlaps = self._overlaps(lambda name, pairs: self.teacher_overlap(network, pairs))
+        return {**self.held_features(network), **overlaps}
+
+    def judge_head(self, network: Kestrel) -> dict[str, float]:
+        """Validation figures of stage head."""
+        for name, pairs in self.work.one_step.items():
+            if name not in self._teacher_features:
+                self._teacher_features[name] = self.teacher_clip_features(pairs)
+        overlaps = self._overlaps(
+            lambda name, pairs: self.own_overlap(network, pairs, self._teacher_features[name])
+        )
+        return {**self.held_maps(network, own=False), **overlaps}
+
+    def judge_network(self, network: Kestrel) -> dict[str, float]:
+        """Validation figures of stages tune and joint."""
+        overlaps = self._overlaps(lambda name, pairs: self.own_overlap(network, pairs))
+        maps = self.held_maps(network, own=True)
+        return {**maps, **self.held_features(network), **overlaps}
+
+    def judge_finish(self, folded: Folded) -> dict[str, float]:
+        """Validation figures of stage finish: share of pairs with the same cell, overlaps."""
+        maps = {on: self._held_maps_of(folded, on) for on in (False, True)}
+        cells = [chosen_cells(logits.sigmoid()) for logits, _ in maps.values()]
+        shown = torch.from_numpy(self.work.held["kind"] != NEGATIVE)
+        same = float((cells[0] == cells[1])[shown].float().mean())
+        found = {"same_cell": same}
+        for on, name in ((False, ""), (True, "_int8")):
+            overlaps = self._overlaps(functools.partial(self._folded_overlap, folded, on))
+            found.update({key + name: value for key, value in overlaps.items()})
+        rounding.switch(folded, False)
+        return found
+
+    def _held_maps_of(self, folded: Folded, on: bool) -> Any:
+        parts = []
+        for start in range(0, len(self.work.held["kind"]), 64):
+            batch = self.work.tensors(
+                {name: self.work.held[name][start : start + 64] for name in CROPS}
+            )
+            parts.append(self.work.whole_numbers(folded, batch, on))
+        return [torch.cat(values).cpu() for values in zip(*parts)]
+
+    def _folded_overlap(self, folded: Folded, on: bool, _: str, pairs: Pairs) -> np.ndarray:
+        maps: list[Any] = []
+        for start in range(0, len(pairs.searches), 32):
+            part = slice(start, start + 32)
+            crops = {"exemplar": pairs.exemplars[pairs.clip[part]], "search": pairs.searches[part]}
+            logits, distances = self.work.whole_numbers(folded, self.work.tensors(crops), on)
+            maps += zip(logits.sigmoid().cpu().numpy(), distances.exp().cpu().numpy())
+        return pairs.overlaps(maps)
+
+
+def chosen_cells(probability: Any) -> Any:
+    """(N,) row-major index of the best cell of each map (N,16,16), under the Hanning window."""
+    window = np.hanning(probability.shape[-1])
+    window = torch.from_numpy(np.outer(window, window)).float().to(probability.device)
+    return (probability * (1 - WINDOW) + window * WINDOW).flatten(1).argmax(1)

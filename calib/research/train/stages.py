@@ -1,11 +1,10 @@
-"""The stages of the training, and what networks are judged by between them.
+"""The stages of the training; ``validation.py`` judges networks between them.
 
 ``blocks`` gives a backbone the later blocks of its teacher, see ``inherit.py``; other shapes begin
-with the next stage.
-``backbone`` learns the teachers' features and nothing else. ``head`` learns the maps from the
-teachers' features, ``tune`` from the backbone's own. ``joint`` trains everything at a low rate.
-``finish`` trains the folded network, usually its head alone, so that whole numbers choose the same
-cells.
+with the next stage. ``backbone`` learns the teachers' features and nothing else. ``head`` learns
+the maps from the teachers' features, ``tune`` from the backbone's own. ``joint`` trains everything
+at a low rate. ``finish`` trains the folded network, usually its head alone, so that whole numbers
+choose the same cells.
 
 The features come first and alone because a loss of maps or boxes that reaches the backbone from the
 start keeps it from learning them (0.66 of the variance against 0.25 in the same time).

@@ -19,8 +19,7 @@ from runtime import geometry
 from runtime.devices.base import Aim, Device
 from runtime.errors import NetworkFailed, NoEngine, NotReady
 from runtime.learner.classifier import Classifier
-from runtime.learner.head import Head
-from runtime.learner.proposals import Proposals
+from runtime.learner.head import Head, Proposals
 from runtime.pictures import AnyFrame
 from runtime.presence import (
     JUDGED,

@@ -148,10 +148,6 @@ class Device:
         """
         return None
 
-    def lanes(self, count: int) -> Sequence[Lane]:
-        """Lanes of the engine for so many targets in threads; none where threads bring nothing."""
-        return ()
-
     def use(self, lane: Lane) -> None:
         """Search on the engine, or on one of its lanes."""
 

@@ -98,6 +98,16 @@ def as_uploaded(frame: Any) -> Any:
     return frame.bgr()
 
 
+def picture_of(frame: Any, engine: Any) -> Picture:
+    """A frame that is no BGR array, as the processor reads it."""
+    if isinstance(frame, OnDevice):
+        return DownloadedFrame(frame, engine)
+    if isinstance(frame, Nv12):
+        height, width = frame.luma.shape
+        return PlanarFrame(Planes("NV12", frame, width, height))
+    return PlanarFrame(Planes("BGRx", [frame], frame.shape[1], frame.shape[0]))
+
+
 class Gpu(Device):
     """One target on an NVIDIA GPU.
 
@@ -303,17 +313,9 @@ class Gpu(Device):
         if isinstance(frame, np.ndarray) and frame.shape[2] == 3:
             return frame
         if self._pictured[0] is not frame:
-            self._pictured = frame, self._as_picture(frame)
+            self._pictured = frame, picture_of(frame, self.engine)
         picture: AnyFrame = self._pictured[1]
         return picture
-
-    def _as_picture(self, frame: Any) -> Picture:
-        if isinstance(frame, OnDevice):
-            return DownloadedFrame(frame, self.engine)
-        if isinstance(frame, Nv12):
-            height, width = frame.luma.shape
-            return PlanarFrame(Planes("NV12", frame, width, height))
-        return PlanarFrame(Planes("BGRx", [frame], frame.shape[1], frame.shape[0]))
 
     def _border(self, frame: Any) -> np.ndarray:
         """The colour of the pixels outside the frame: (3,) uint8, BGR."""

@@ -209,15 +209,11 @@ class Processor(Device):
         engine, count = self.engine, len(devices)
         if self.learns:
             return None
-        if engine.threads > 1 and not engine.batches_on_threads and len(self.lanes(count)) > 1:
-            return None
+        if engine.threads > 1 and not engine.batches_on_threads:
+            if len(engine.lanes(min(count, engine.threads))) > 1:
+                return None
         batch = engine.batch(count)
         return None if batch is None else ProcessorGroup(devices, batch)
-
-    def lanes(self, count: int) -> Sequence[Lane]:
-        """See ``Device.lanes``."""
-        lanes: Sequence[Lane] = self.engine.lanes(min(count, self.engine.threads))
-        return lanes
 
 
 class ProcessorGroup(Group):

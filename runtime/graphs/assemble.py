@@ -244,7 +244,7 @@ def with_search_features(network: Network, graphs: Graphs) -> Graphs:
 
     In networks with pixel-wise correlation (NanoTrack, FEAR, LightTrack, Kestrel) the exemplar's
     features are multiplied with those of the search region. The latter describe what each cell
-    shows, at no cost. ``runtime.loss`` compares them with those of the first frame.
+    shows, at no cost. ``runtime.presence`` compares them with those of the first frame.
 
     Args:
         network: uses ``correlation``, and ``stride`` where its family has it.

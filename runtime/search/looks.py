@@ -109,6 +109,6 @@ class Looks:
         """Start the window that comes next if the one that is judged now shows nothing."""
         if not self._budget.allows(2, self._budget.window_ms):  # this one's judgement, the next
             return
-        self._next = self._search.next_but_one(state, picture)
-        if self._next is not None:
-            self._device.start(frame, self._next.window.state, self._next.window.factor)
+        for planned in self._search.ahead(1, state, picture, is_judged=False):
+            self._device.start(frame, planned.window.state, planned.window.factor)
+            self._next = planned

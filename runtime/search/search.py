@@ -17,7 +17,7 @@ import numpy as np
 
 from runtime import decode
 from runtime.colour import ColourMap
-from runtime.learner.proposals import Proposals
+from runtime.learner.head import Proposals
 from runtime.network import Network
 from runtime.pictures import AnyFrame
 from runtime.presence import LOST, TRACKED, Presence
@@ -209,20 +209,17 @@ class Search:
 
         The place of a tracked target is kept. The search starts for one that stays lost.
         """
-        if self.presence.state == TRACKED:
-            self.certain(state)
-        elif self.presence.state == LOST and self.presence.lost_frames > FOLLOWED:
+        presence = self.presence
+        if presence.state == TRACKED:
+            x, y, w, h = state.tolist()  # a sixth of the time of arrays
+            _, _, kept_w, kept_h = self._certain.tolist()
+            kept_w += (w - kept_w) * SIZE_LEARNT
+            kept_h += (h - kept_h) * SIZE_LEARNT
+            self._certain[:] = x, y, kept_w, kept_h
+            presence.cues.learn()
+        elif presence.state == LOST and presence.lost_frames > FOLLOWED:
             self.start()
         self.budget.tracked()
-
-    def certain(self, state: np.ndarray) -> None:
-        """The target was tracked in a frame: keep its place, and learn."""
-        x, y, w, h = state.tolist()  # a sixth of the time of arrays
-        _, _, kept_w, kept_h = self._certain.tolist()
-        kept_w += (w - kept_w) * SIZE_LEARNT
-        kept_h += (h - kept_h) * SIZE_LEARNT
-        self._certain[:] = x, y, kept_w, kept_h
-        self.presence.cues.learn()
 
     def start(self) -> None:
         """The target was lost."""
@@ -247,16 +244,6 @@ class Search:
         self._candidate = self._grids = None
 
     @property
-    def searched(self) -> str:
-        """The kind of the last window, as ``windows`` names it; empty before the first."""
-        return self._window.kind if self._window else ""
-
-    @property
-    def passes(self) -> int:
-        """How often the grids' windows covered the whole picture since the search began."""
-        return self._grids.passes if self._grids else 0
-
-    @property
     def waits(self) -> bool:
         """Whether only the next frame can say more: this one agreed already."""
         return self._streak > 0
@@ -272,37 +259,29 @@ class Search:
         self._window = self._choose(state, frame)
         return self._window
 
-    def ahead(self, count: int, state: np.ndarray, frame: AnyFrame) -> List[Planned]:
-        """The windows that come next if none of them shows anything, to search them as a batch.
+    def ahead(
+        self, count: int, state: np.ndarray, frame: AnyFrame, is_judged: bool = True
+    ) -> List[Planned]:
+        """The windows that come next if none of them shows anything.
 
         Nothing changes: each of them is the next one only when it is taken.
 
         Args:
             count: how many.
             state, frame: as in ``next_window``.
+            is_judged: whether the window that was chosen last is judged already; else none are
+                foretold where all depends on what it shows.
         """
-        before = self._chosen()
-        planned: List[Planned] = []
-        while len(planned) < count:
+        if not is_judged and self._candidate is not None:
+            return []
+        before, planned = self._chosen(), []
+        for _ in range(count):
             cause = self._cause()
             window = self._choose(state, frame)
             self._candidate = None
             planned.append(Planned(window, cause, self._chosen()))
         self._choose_after(before)
         return planned
-
-    def next_but_one(self, state: np.ndarray, frame: AnyFrame) -> Optional[Planned]:
-        """The window that comes next if the one that was chosen, and is not judged, shows nothing.
-
-        Args:
-            state, frame: as in ``next_window``.
-
-        Returns:
-            what ``take`` takes; None where nothing can be foretold.
-        """
-        if self._candidate is not None:  # what it is depends on what the last look at it shows
-            return None
-        return self.ahead(1, state, frame)[0]
 
     def take(self, planned: Planned, state: np.ndarray, spent_ms: float) -> bool:
         """Make a window of ``ahead`` the next one, if ``next_window`` would choose it now.

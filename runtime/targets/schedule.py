@@ -1,6 +1,6 @@
 """How several trackers of one network take a frame: one after the other, in threads, or together.
 
-Their devices say what they can: ``Device.together`` and ``Device.lanes``.
+Their devices say whether they go together (``Device.together``), their engine has the threads.
 """
 
 from typing import Any, List, Optional, Sequence, Tuple
@@ -21,20 +21,20 @@ def schedule(trackers: Sequence[Tracker], engine: Engine) -> "Schedule":
         trackers: each has its target, and kernels of its own.
         engine: the one that all of them were made on.
     """
-    devices, sentence = [tracker.device for tracker in trackers], ""
+    devices = [tracker.device for tracker in trackers]
     if len(trackers) > 1:
         try:
             group = devices[0].together(devices)
             if group is not None:
                 return Together(trackers, group)
         except (NotOnGpu, GpuFailed) as error:
-            sentence = str(error)
-        lanes = devices[0].lanes(len(trackers))
+            return Sequential(trackers, str(error))
+        lanes = engine.lanes(min(len(trackers), engine.threads))
         if len(lanes) > 1:
             return Threaded(trackers, lanes)
     for device in devices:
         device.use(engine)
-    return Sequential(trackers, sentence)
+    return Sequential(trackers)
 
 
 class Schedule:

@@ -71,7 +71,7 @@ class OneTarget:
 
     def rehearse(self, frame):
         """See ``runtime.targets.targets.Targets.rehearse``."""
-        if not self._tracker.can_rehearse:
+        if not self._tracker.device.can_rehearse:
             return False
         self._tracker.rehearse(frame)
         return True

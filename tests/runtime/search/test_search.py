@@ -228,7 +228,7 @@ def test_the_size_of_a_box_that_swells_before_a_loss_is_not_searched_for(toml):
     tracker.init(film.frames[0], film.boxes[0])
     search, state = tracker._search, tracker.state.copy()
     for swollen in (1.3, 1.7, 2.0):
-        search.certain(state * (1, 1, swollen, swollen))
+        search.follow(state * (1, 1, swollen, swollen))
     search.start()
     search.presence.value = 0.0
     window = search.next_window(state, film.frames[0])

@@ -152,6 +152,7 @@ def test_a_backbone_that_can_not_be_opened_is_one_sentence(name, words, own):
         kestrel.load(name.format(own))
 
 
+@pytest.mark.slow("large networks of timm")
 def test_models_of_timm_are_cut_at_the_stride_and_folded(tmp_path):
     if importlib.util.find_spec("timm") is None:
         pytest.skip("needs timm: make setup ALSO=train,backbones")

@@ -116,6 +116,7 @@ def test_max_gm_of_cases_computed_by_hand(tpr, tnr, expected):
     assert max_geometric_mean(tpr, tnr) == pytest.approx(expected, abs=1e-8)
 
 
+@pytest.mark.slow("the VOT toolkit takes long to load")
 def test_f_equals_the_vot_toolkit():
     toolkit = pytest.importorskip("vot.analysis.longterm", reason="needs vot-toolkit")
     region = pytest.importorskip("vot.region")

@@ -80,6 +80,7 @@ def test_features_of_the_teacher_are_learnt(world, tmp_path):
     assert found[-1] > 0.3 > found[0]
 
 
+@pytest.mark.slow("three trainings")
 def test_a_killed_training_goes_on_to_the_very_same_weights(world, tmp_path):
     main(command(world, tmp_path / "fill", "--stages", "backbone", pairs=(8, 1, 1, 1)))
     more = ["--stages", "backbone", "--processes", "0"]  # the ring stays as it is

@@ -270,8 +270,7 @@ class Gpu(Device):
         before = self.state.copy()
         self._known[:] = self.state[:] = result.state
         _, scale = geometry.search_window(self.network, before)
-        self.engine.search_features[...] = seen
-        view = View(before, scale, self.engine.search_features)
+        view = View(before, scale, seen.astype(np.float32, copy=False))
         return Found(box, result.score, result.score, result.cell, view)
 
     def passed(self, result: Any) -> None:

@@ -19,18 +19,18 @@ enum { HP_NO_QUALITY = 0, HP_PRODUCT = 1, HP_BLEND = 2 };  // use of the quality
 
 // Numbers that stay the same while a target is followed.
 struct hp_points {
-  double stride;         // search pixels a cell
-  double penalty;        // strength of the penalty on changes of size and ratio
-  double influence;      // of the window, 0 to 1
-  double rate;           // how fast the size follows
-  double quality_share;  // of the quality in the score, with HP_BLEND
-  hp_bounds bounds;
-  int size;              // cells a side
-  int score;             // HP_SOFTMAX ..
-  int power;             // of the rate at which the size follows: 0, 1 or 2
-  int quality;           // HP_NO_QUALITY ..
-  int inclusive;         // whether a box is one search pixel wider than its distances say
-  int anchors;           // boxes a cell; 0 for heads without anchors
+  double stride;            // search pixels a cell
+  double penalty;           // strength of the penalty on changes of size and ratio
+  double window_influence;  // 0 to 1
+  double learning_rate;     // of the size
+  double quality_share;     // of the quality in the score, with HP_BLEND
+  hp_bounds limits;
+  int size;       // cells a side
+  int score;      // HP_SOFTMAX ..
+  int power;      // of the rate at which the size follows: 0, 1 or 2
+  int quality;    // HP_NO_QUALITY ..
+  int inclusive;  // whether a box is one search pixel wider than its distances say
+  int anchors;    // boxes a cell; 0 for heads without anchors
 };
 
 // The target before the frame, in search pixels.
@@ -45,8 +45,8 @@ struct hp_proposal {
   double x, y, width, height;
 };
 
-// The vote of a cell; width and height in search pixels.
-struct hp_ballot {
+// A cell's box: its vote is its score with the penalty and the window's influence. Search pixels.
+struct hp_scored_box {
   double score, penalty, vote, width, height;
 };
 
@@ -100,9 +100,9 @@ HP_FN hp_target hp_search_target(double width, double height, double scale_x, do
 }
 
 // Vote of a box of the given size and probability.
-HP_FN hp_ballot hp_vote_for(const hp_points* points, const hp_target* target, double window,
-                            double score, double width, double height) {
-  hp_ballot cell;
+HP_FN hp_scored_box hp_vote_for(const hp_points* points, const hp_target* target, double window,
+                                double score, double width, double height) {
+  hp_scored_box cell;
   cell.score = score;
   cell.width = width;
   cell.height = height;
@@ -110,43 +110,37 @@ HP_FN hp_ballot hp_vote_for(const hp_points* points, const hp_target* target, do
   const double ratio_change = hp_change(target->ratio / (width / height));
   const double change = hp_mul(ratio_change, size_change) - 1.0;
   cell.penalty = exp(hp_mul(-change, points->penalty));
-  cell.vote = hp_mul(hp_mul(cell.penalty, score), 1.0 - points->influence) +
-              hp_mul(window, points->influence);
+  cell.vote = hp_mul(hp_mul(cell.penalty, score), 1.0 - points->window_influence) +
+              hp_mul(window, points->window_influence);
   return cell;
 }
 
 // Vote of one cell from its probability and its four distances in search pixels.
-HP_FN hp_ballot hp_vote(const hp_points* points, const hp_target* target, double window,
-                        double score, double left, double top, double right, double bottom) {
+HP_FN hp_scored_box hp_vote(const hp_points* points, const hp_target* target, double window,
+                            double score, double left, double top, double right, double bottom) {
   return hp_vote_for(points, target, window, score, hp_length(points, left, right),
                      hp_length(points, top, bottom));
 }
 
-// Upper limit of a cell's vote, if its box has an area, its score is at most `score`, the penalty is
-// not negative and the influence lies in 0 .. 1. Exact, because every rounding is monotone.
-HP_FN double hp_vote_bound(const hp_points* points, double window, double score) {
-  return hp_mul(score, 1.0 - points->influence) + hp_mul(window, points->influence);
-}
-
 // How far the size moves towards the winning box: 0 to 1, or all the way with the power 0.
-HP_FN double hp_rate(const hp_points* points, const hp_ballot* best) {
-  const double rate = hp_mul(hp_mul(best->penalty, best->score), points->rate);
+HP_FN double hp_rate(const hp_points* points, const hp_scored_box* best) {
+  const double rate = hp_mul(hp_mul(best->penalty, best->score), points->learning_rate);
   if (points->power == 0) return 1.0;
   return points->power == 1 ? rate : hp_mul(rate, rate);
 }
 
 // Moves one axis of the target to the winning box. `middle`: its centre, from the search region's.
 // `scale`: search pixels per frame pixel. `frame`: the frame's width or height.
-HP_FN void hp_move_to(const hp_points* points, const hp_ballot* best, double middle, double length,
-                      double scale, double frame, double* centre, double* size) {
+HP_FN void hp_move_to(const hp_points* points, const hp_scored_box* best, double middle,
+                      double length, double scale, double frame, double* centre, double* size) {
   *centre += middle / scale;
   *size += hp_mul(length / scale - *size, hp_rate(points, best));
-  hp_keep(&points->bounds, frame, centre, size);
+  hp_keep(&points->limits, frame, centre, size);
 }
 
 // The same from a point's distances. `place`: the cell's column or row. `before` and `after`: its
 // distances to the left and right, or top and bottom.
-HP_FN void hp_move(const hp_points* points, const hp_ballot* best, int place, double before,
+HP_FN void hp_move(const hp_points* points, const hp_scored_box* best, int place, double before,
                    double after, double scale, double frame, double* centre, double* size) {
   const double middle = hp_point(points, place) + (after - before) / 2.0;
   hp_move_to(points, best, middle, hp_length(points, before, after), scale, frame, centre, size);
@@ -167,11 +161,11 @@ enum { HP_FROM_TARGET = 0, HP_FROM_WINDOW = 1 };  // what the search region is c
 
 struct hp_centre {
   double min_score;  // below it the target stays where it was
-  hp_bounds bounds;
-  hp_geometry geometry;
+  hp_bounds limits;
+  hp_geometry window;
   int size;      // cells a side
   int score;     // HP_SIGMOID or HP_PROBABILITY
-  int relative;  // HP_FROM_TARGET ..
+  int relative_to;  // HP_FROM_TARGET ..
   int unused;
 };
 
@@ -179,9 +173,9 @@ struct hp_centre {
 HP_FN void hp_region_centre(const hp_centre* head, const double* state, double* x, double* y) {
   *x = state[0];
   *y = state[1];
-  if (head->relative == HP_FROM_TARGET) return;
+  if (head->relative_to == HP_FROM_TARGET) return;
   double scale[2];
-  const hp_window window = hp_search_window(&head->geometry, state, 1.0, scale);
+  const hp_window window = hp_search_window(&head->window, state, 1.0, scale);
   *x = window.x + window.width / 2.0;
   *y = window.y + window.height / 2.0;
 }
@@ -199,17 +193,12 @@ enum { HP_TWO_HEATS = 0, HP_BOX = 1 };  // what a corner head gives
 
 struct hp_corners {
   double cell_centre;  // where in its cell a corner lies, 0 to 1
-  hp_bounds bounds;
+  hp_bounds limits;
   int size;            // cells a side
   int search;          // pixels, side of the search region
   int output;          // HP_TWO_HEATS, or HP_BOX: centre and size as shares
   int apart;           // numbers from the first map of one target to that of the next
 };
-
-// Share of the region at which a column or row of a heat map lies.
-HP_FN double hp_corner_share(const hp_corners* head, int place) {
-  return (place + head->cell_centre) / head->size;
-}
 
 // Weight of a cell in the mean: its softmax, not yet divided by the sum.
 HP_FN double hp_heat(double heat, double hottest) { return exp(heat - hottest); }
@@ -217,7 +206,7 @@ HP_FN double hp_heat(double heat, double hottest) { return exp(heat - hottest); 
 // ---- heads that respond to the target at several sizes: response.py ------------------------------
 
 struct hp_response {
-  double influence;  // of the window, 0 to 1
+  double window_influence;  // 0 to 1
   double stride;     // search pixels a cell of the network's response
   double scale_lr;   // how fast the size follows
   double min_size;   // frame pixels
@@ -253,7 +242,7 @@ HP_FN hp_cubic hp_cubic_tap(int index, double scale) {
 HP_FN double hp_response_vote(const hp_response* head, double response, double least, double sum,
                               double window) {
   const double share = (response - least) / (sum + 1e-16);
-  return hp_mul(1.0 - head->influence, share) + hp_mul(head->influence, window);
+  return hp_mul(1.0 - head->window_influence, share) + hp_mul(head->window_influence, window);
 }
 
 // Moves one axis to a column or row of the enlarged response. `factor`: the size that won.

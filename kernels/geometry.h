@@ -23,7 +23,7 @@ struct hp_geometry {
   double exemplar_margin, search_margin;  // HP_STRETCHED: of the box, on each side
   double exemplar_factor, search_factor;  // HP_AREA: of the square root of the box's area
   int exemplar, search;                   // sides of the network's inputs, pixels
-  int crop;                               // HP_SQUARE ..
+  int shape;                              // HP_SQUARE ..
   int corner;                             // twice the corner's distance from the centre, less the side
   int rounding;                           // HP_HALF_UP ..
   int warp;                               // whether windows have fractions of pixels
@@ -40,22 +40,11 @@ HP_FN double hp_context_side(double width, double height, double context) {
   return sqrt(hp_mul(width + margin, height + margin));
 }
 
-// A window's side in whole pixels, ties to even.
-HP_FN int hp_whole_side(double side) {
-  const double whole = rint(side);
-  return whole < 1.0 ? 1 : (int)whole;
-}
-
 // A window's corner in whole pixels.
 HP_FN double hp_whole(double value, int rounding) {
   if (rounding == HP_HALF_UP) return floor(value + 0.5);
   if (rounding == HP_HALF_EVEN) return rint(value);
   return rounding == HP_UP ? ceil(value) : trunc(value);
-}
-
-// First pixel of a window; `corner` is twice the distance from the centre, less the side.
-HP_FN int hp_first_pixel(double centre, int side, int corner, int rounding) {
-  return (int)hp_whole(centre - (side + corner) / 2.0, rounding);
 }
 
 // The window of a whole side around the target's centre.
@@ -99,9 +88,9 @@ HP_FN double hp_area_side(const double* state, double factor) {
 
 // Window around the first box, which becomes the exemplar.
 HP_FN hp_window hp_exemplar_window(const hp_geometry* geometry, const double* state) {
-  if (geometry->crop == HP_STRETCHED)
+  if (geometry->shape == HP_STRETCHED)
     return hp_stretched_window(geometry, state, geometry->exemplar_margin, 1.0);
-  if (geometry->crop == HP_AREA)
+  if (geometry->shape == HP_AREA)
     return hp_square_window(geometry, state, hp_area_side(state, geometry->exemplar_factor));
   const double side = hp_context_side(state[2], state[3], geometry->context);
   return hp_square_window(geometry, state, hp_max(1.0, rint(side)));
@@ -111,7 +100,7 @@ HP_FN hp_window hp_exemplar_window(const hp_geometry* geometry, const double* st
 // pixel of the usual window.
 HP_FN hp_window hp_search_window(const hp_geometry* geometry, const double* state, double factor,
                                  double* scale) {
-  if (geometry->crop == HP_STRETCHED) {
+  if (geometry->shape == HP_STRETCHED) {
     const hp_window window =
         hp_stretched_window(geometry, state, geometry->search_margin, factor);
     scale[0] = hp_mul(geometry->search, factor) / window.width;
@@ -119,7 +108,7 @@ HP_FN hp_window hp_search_window(const hp_geometry* geometry, const double* stat
     return window;
   }
   double side;
-  if (geometry->crop == HP_AREA) {
+  if (geometry->shape == HP_AREA) {
     side = hp_area_side(state, hp_mul(geometry->search_factor, factor));
     scale[0] = scale[1] = hp_mul(geometry->search, factor) / side;
   } else {

@@ -1,7 +1,7 @@
-"""The definitions of crop, pack, correlate, argmax, window and likeness, in slow, plain NumPy.
+"""The definitions of crop, pack, correlate, argmax, window and cosine similarity, in plain NumPy.
 
 Tests hold every implementation in this folder to these functions: crop and pack bit for bit, the
-correlations and the likeness within a stated error. Each decoding family defines its own select.
+correlations and the cosine within a stated error. Each decoding family defines its own select.
 """
 
 import math
@@ -143,19 +143,6 @@ def bgr_from_planes(picture: Planes) -> np.ndarray:
     return bgr_at(picture, np.arange(picture.height), np.arange(picture.width))
 
 
-def bgr_from_nv12(luma: np.ndarray, chroma: np.ndarray) -> np.ndarray:
-    """Convert a camera's frame to BGR as OpenCV's ``COLOR_YUV2BGR_NV12`` does (ITU-R BT.601).
-
-    Args:
-        luma: (H, W) uint8, 16 to 235; H and W are even.
-        chroma: (H/2, W) uint8, U and V of every 2 x 2 pixels in turn.
-
-    Returns:
-        (H, W, 3) uint8.
-    """
-    return bgr_from_planes(Planes("NV12", (luma, chroma), luma.shape[1], luma.shape[0]))
-
-
 def pack(
     image: np.ndarray,
     mean: Sequence[float] = (0, 0, 0),
@@ -244,7 +231,7 @@ def argmax(votes: np.ndarray) -> int:
     return best
 
 
-def likeness(
+def cosine_similarity(
     features: np.ndarray,
     rows: Tuple[int, int],
     columns: Tuple[int, int],
@@ -260,20 +247,20 @@ def likeness(
         pooled: float32 (channels,), overwritten with the average; None: not wanted.
 
     Returns:
-        Their cosine, -1 to 1; 0 if one of them is all zero or there is no reference.
+        Their cosine similarity, -1 to 1; 0 if one of them is all zero or there is no reference.
     """
     side = int(round(math.sqrt(features.shape[2])))
     cells = features.reshape(features.shape[1], side, side)
     cells = cells[:, rows[0] : rows[1], columns[0] : columns[1]]
-    return cosine(cells.mean(axis=(1, 2), dtype=np.float64), reference, pooled)
+    return cosine_of(cells.mean(axis=(1, 2), dtype=np.float64), reference, pooled)
 
 
-def cosine(
+def cosine_of(
     average: np.ndarray,
     reference: Optional[np.ndarray] = None,
     pooled: Optional[np.ndarray] = None,
 ) -> float:
-    """The last step of ``likeness``: compare float64 averages (channels,) with the reference."""
+    """The last step of ``cosine_similarity``: compare float64 averages (channels,)."""
     if pooled is not None:
         pooled[:] = average
     if reference is None:

@@ -78,9 +78,9 @@ class PointsSettings(NamedTuple):
         size: cells on each side of the maps.
         stride: search pixels from one cell to the next.
         penalty: strength of the penalty on changes of size and ratio.
-        influence: share of the window in a vote, 0 to 1.
-        rate: how fast the size follows, 0 to 1.
-        power: of penalty * score * rate, the share by which the size follows: 0, 1 or 2.
+        window_influence: share of the window in a vote, 0 to 1.
+        learning_rate: how fast the size follows, 0 to 1.
+        power: of penalty * score * learning_rate, the share by which the size follows: 0, 1 or 2.
         score: a name in ``SCORES``.
         limits: of the box.
         quality: a name in ``QUALITIES``.
@@ -93,8 +93,8 @@ class PointsSettings(NamedTuple):
     size: int
     stride: float
     penalty: float
-    influence: float
-    rate: float
+    window_influence: float
+    learning_rate: float
     power: int
     score: str
     limits: BoxLimits
@@ -150,7 +150,7 @@ class ResponseSettings(NamedTuple):
         size: cells on each side of the network's response.
         upsample: how many times the response is enlarged.
         stride: search pixels from one cell to the next.
-        influence: share of the window in a vote, 0 to 1.
+        window_influence: share of the window in a vote, 0 to 1.
         scale_lr: how fast the size follows, 0 to 1.
         min_size: smallest side of a box, in frame pixels.
         factors: sizes that are tried, relative to the search region.
@@ -160,7 +160,7 @@ class ResponseSettings(NamedTuple):
     size: int
     upsample: int
     stride: float
-    influence: float
+    window_influence: float
     scale_lr: float
     min_size: float
     factors: Sequence[float]

@@ -208,14 +208,14 @@ class ScoreAndFeatures:
 
     Args:
         network: uses ``stride``.
-        kernels: ``likeness``, the cosine similarity (see ``kernels.cpu.binding``).
+        kernels: ``cosine_similarity`` (see ``kernels.cpu.interface``).
 
     Attributes:
         reference: float32 (channels,), of the first frame; None where nothing is compared.
     """
 
     def __init__(self, network: Network, kernels: Any) -> None:
-        self._network, self._compare = network, kernels.likeness
+        self._network, self._compare = network, kernels.cosine_similarity
         self.reference: Optional[np.ndarray] = None
 
     def begin(self, frame: AnyFrame, state: np.ndarray, view: Optional[View]) -> None:

@@ -1,15 +1,18 @@
 """The hot path on a processor: in C++ if there is a compiler, else in NumPy and OpenCV.
 
-``load`` returns an object with ``name`` ("c++" or "numpy"), ``crop``, ``select`` and ``likeness``;
-see ``binding.Kernels``. ``python -m kernels.cpu`` compiles it and prints where it is.
+``load`` returns what ``interface.Kernels`` describes. ``python -m kernels.cpu`` compiles it and
+prints where it is.
 """
 
-from typing import Any, Callable, Optional
+from typing import TYPE_CHECKING, Callable, Optional
 
 from kernels.cpu import build
 
+if TYPE_CHECKING:
+    from kernels.cpu.interface import Kernels
 
-def load(log: Optional[Callable[[str], None]] = None) -> Any:
+
+def load(log: Optional[Callable[[str], None]] = None) -> "Kernels":
     """Load the kernels; compile them first, once on each machine.
 
     Args:

@@ -1,5 +1,9 @@
-// Crop on x86 processors, included by crop.h, for windows too wide for groups.h: the horizontal pass of
+// Crop on x86 processors, for windows too wide for groups.h: the horizontal pass of
 // the columns inside the frame with AVX2, and the vertical pass.
+#pragma once
+#include "plan.h"
+
+namespace {
 
 // Eight columns: the two pixels of each as 8 bytes, sorted into channels, one multiply-add each.
 inline void horizontal_8(const uint8_t* row, const int32_t* at, const int16_t* weights, i64 lanes,
@@ -92,3 +96,5 @@ HP_INLINE void vertical_rows(const hp_crop_job* job, const plan* p, int row, hp_
       blend_rows(top + from, bottom + from, w0, w1, count, (uint8_t*)(intptr_t)job->out + at, 0, 0);
   }
 }
+
+}  // namespace

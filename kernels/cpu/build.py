@@ -5,6 +5,7 @@ machines share never loads a library that was made for another machine.
 """
 
 import ctypes
+import glob
 import hashlib
 import os
 import platform
@@ -15,26 +16,9 @@ from typing import Any, NamedTuple, Optional, Sequence, Tuple
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 INSTALLED = bool({"site-packages", "dist-packages"} & set(HERE.split(os.sep)))  # no checkout
-SOURCES = (
-    os.path.join(HERE, "hotpath.cpp"),
-    os.path.join(HERE, "crop.h"),
-    os.path.join(HERE, "avx.h"),
-    os.path.join(HERE, "groups.h"),
-    os.path.join(HERE, "side_by_side.h"),
-    os.path.join(HERE, "select.h"),
-    os.path.join(HERE, "response.h"),
-    os.path.join(HERE, "online.h"),
-    os.path.join(HERE, "colour.h"),
-    os.path.join(HERE, "fabric.h"),
-    os.path.join(HERE, "fabric_next.h"),
-    os.path.join(HERE, "planes.h"),
-    os.path.join(HERE, "jpeg.h"),
-    os.path.join(HERE, "jpeg_inverse.h"),
-    os.path.join(HERE, "jpeg_tables.h"),
-    os.path.join(HERE, "neon.h"),
-    os.path.join(HERE, os.pardir, "hotpath.h"),
-    os.path.join(HERE, os.pardir, "geometry.h"),
-    os.path.join(HERE, os.pardir, "families.h"),
+SOURCE = os.path.join(HERE, "hotpath.cpp")
+HEADERS = sorted(
+    glob.glob(os.path.join(HERE, "*.h")) + glob.glob(os.path.join(HERE, os.pardir, "*.h"))
 )
 COMPILERS = ("c++", "g++", "clang++")
 FLAGS = ("-O3", "-ffp-contract=off", "-fno-math-errno", "-fPIC", "-shared", "-std=c++14")
@@ -148,7 +132,7 @@ def _compile(compiler: str, flags: Sequence[str], path: str) -> None:
     descriptor, partial = tempfile.mkstemp(suffix=".part", dir=os.path.dirname(path))
     os.close(descriptor)
     try:
-        done = _run([compiler] + list(flags) + ["-o", partial, SOURCES[0]])
+        done = _run([compiler] + list(flags) + ["-o", partial, SOURCE])
         if done.returncode:
             raise CannotBuild(f"{compiler} fails: {_first_error(done.stderr)}")
         os.chmod(partial, 0o755)
@@ -185,7 +169,7 @@ def _first_error(text: str) -> str:
 def _key(version: Sequence[str], flags: Sequence[str]) -> str:
     """Hash of everything that the compiled code depends on."""
     key = hashlib.sha256(repr((version, flags, platform.machine(), _cpu_flags())).encode())
-    for path in SOURCES:
+    for path in [SOURCE] + HEADERS:
         with open(path, "rb") as file:
             key.update(file.read())
     return key.hexdigest()[:16]

@@ -1,5 +1,7 @@
-// Colours of a picture, sorted into bins of hue and brightness. hotpath.cpp includes this file;
-// colour.py calls it. The definition is runtime/colour.py, over OpenCV's BGR2HSV of bytes.
+// Colours of a picture, sorted into bins of hue and brightness. online.py calls it. The
+// definition is runtime/colour.py, over OpenCV's BGR2HSV of bytes.
+#pragma once
+#include "platform.h"
 
 struct hp_colours {
   i64 total;               // bins

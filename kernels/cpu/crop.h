@@ -1,140 +1,17 @@
 // Crop on a processor. It does the horizontal pass of every source row once, in int16, and blends two
-// such rows into a row of the result. hotpath.cpp includes this file; binding.py calls it.
-// groups.h and avx.h have the instructions of x86, neon.h those of ARM.
-
-// One crop, filled in by kernels/cpu/binding.py: same order there.
-struct hp_crop_job {
-  i64 frame, row_stride, pixel_stride, channel_stride;  // address and bytes
-  i64 frame_width, frame_height;
-  i64 x, y, width, height;  // window, frame pixels
-  i64 border[3];            // outside the frame, B G R
-  i64 out, out_width, out_height;
-  i64 as_float, plain, swap;  // plain: mean 0, scale 1
-  i64 side_by_side;         // whether the channels of a pixel are; else they lie in planes. Bytes only
-  i64 workspace;
-  i64 planes;               // address of an hp_planes that is read instead of frame; else 0
-  float mean[3], scale[3];  // per channel of the result
-};
-
-namespace {
-
-const int LANES = 32;  // planes are padded to this many values
-
-i64 padded(i64 count) { return (count + LANES - 1) / LANES * LANES; }
-
-#if defined(HP_NEON)
-const int BLOCK = 8;
-// A block of 8 columns that lies within 64 bytes of a row: see neon.h.
-struct block {
-  uint8_t pick[16];   // of every column, its left pixel's first byte, from base; then the right ones'
-  int16_t weights[8]; // of the right pixels, times -16
-  i64 column, base;   // first column, and its first byte in the row
-};
-i64 blocks_bytes(i64 lanes) { return (lanes / BLOCK + 1) * (i64)sizeof(block); }
-#elif defined(HP_AVX2)
-struct group;
-i64 blocks_bytes(i64 lanes);
-#else
-i64 blocks_bytes(i64) { return 0; }
+// such rows into a row of the result. groups.h and avx.h have the instructions of x86, neon.h those of
+// ARM. hotpath.cpp includes this file; binding.py calls it.
+#pragma once
+#include "plan.h"
+#ifdef HP_AVX2
+#include "avx.h"
+#include "groups.h"
+#endif
+#ifdef HP_NEON
+#include "neon.h"
 #endif
 
-struct workspace {
-  int16_t* rows[3];   // horizontal pass: two source rows, and the border's
-  int16_t* weights;   // of the columns, in pairs
-  int32_t* offsets;   // of the columns: bytes from the row's first pixel, only where inside
-  hp_tap* columns;
-  uint8_t* packed;    // a source row, pixels gathered from a strided frame
-  uint8_t* edge;      // the window's part of a source row between border pixels
-  void* blocks;       // of columns: what neon.h and groups.h plan
-  uint8_t* line;      // a row of the result in planes, before its channels are put side by side
-};
-
-const i64 SLACK = 256;
-const i64 SPARSE = 12;  // source pixels per pixel of the result from which single ones are converted
-
-// Bytes of `edge`: enough for 7 source pixels per pixel of the result.
-i64 edge_bytes(i64 out_width) { return padded(out_width) * 21 + SLACK; }
-
-i64 carve(workspace* space, char* memory, i64 out_width, i64 frame_width) {
-  const i64 lanes = padded(out_width);
-  const i64 sizes[10] = {lanes * 6, lanes * 6, lanes * 6, lanes * 4, lanes * 4,
-                         lanes * (i64)sizeof(hp_tap), frame_width * 3 + SLACK,
-                         edge_bytes(out_width), blocks_bytes(lanes), lanes * 3};
-  char* parts[10];
-  i64 used = 0;
-  for (int i = 0; i < 10; ++i) {
-    parts[i] = memory + used;
-    used += (sizes[i] + 63) / 64 * 64;
-  }
-  if (space) {
-    for (int i = 0; i < 3; ++i) space->rows[i] = (int16_t*)parts[i];
-    space->weights = (int16_t*)parts[3];
-    space->offsets = (int32_t*)parts[4];
-    space->columns = (hp_tap*)parts[5];
-    space->packed = (uint8_t*)parts[6];
-    space->edge = (uint8_t*)parts[7];
-    space->blocks = parts[8];
-    space->line = (uint8_t*)parts[9];
-  }
-  return used;
-}
-
-// What the horizontal pass of every row shares.
-struct plan {
-  workspace space;
-  i64 lanes;        // int16 values from one plane to the next
-  i64 plane;        // values of the result from one channel to the next
-  int first, last;  // columns of the result whose two pixels lie inside the frame
-  int blocks;       // BLOCK columns each that cover first..last, 0 where they do not fit
-  bool bordered;    // whether any column is not inside
-};
-
-// Tap of a column or row, from the window's first pixel.
-hp_tap warp_tap(hp_line line, int index, i64 origin) {
-  hp_tap tap = hp_warp_tap(line, index);
-  tap.first -= (int)origin;
-  return tap;
-}
-
-template <bool WARP>
-void plan_columns(const hp_crop_job* job, const hp_line* lines, plan* p) {
-  const int count = (int)job->out_width, source = (int)job->width;
-  const double scale = hp_resize_scale(source, count);
-  hp_tap* taps = p->space.columns;
-  for (int i = 0; i < count; ++i)
-    taps[i] = WARP ? warp_tap(lines[0], i, job->x)
-                   : hp_clamp_column(hp_resize_tap(i, scale), source);
-
-  p->first = count;
-  p->last = 0;
-  for (int i = 0; i < count; ++i) {
-    const i64 left = job->x + taps[i].first;
-    const i64 right = job->x + hp_clamp_row(taps[i].first + 1, source);
-    p->space.weights[2 * i] = (int16_t)taps[i].weight0;
-    p->space.weights[2 * i + 1] = (int16_t)taps[i].weight1;
-    p->space.offsets[i] = (int32_t)(left * 3);
-    if (left < 0 || right >= job->frame_width) continue;
-    if (p->first == count) p->first = i;
-    p->last = i + 1;
-  }
-  if (p->first > p->last) p->first = p->last;
-  p->bordered = p->last - p->first < count;
-}
-
-// The horizontal pass of a row outside the frame. Rows inside the frame keep its values in the
-// columns outside.
-void fill_border(const hp_crop_job* job, plan* p) {
-  for (int c = 0; c < 3; ++c) {
-    int16_t* plane = p->space.rows[2] + c * p->lanes;
-    const int value = (int)job->border[c];
-    for (int i = 0; i < job->out_width; ++i)
-      plane[i] = (int16_t)hp_horizontal(value, value, p->space.columns[i].weight0,
-                                        p->space.columns[i].weight1);
-  }
-  if (!p->bordered) return;
-  memcpy(p->space.rows[0], p->space.rows[2], (size_t)p->lanes * 6);
-  memcpy(p->space.rows[1], p->space.rows[2], (size_t)p->lanes * 6);
-}
+namespace {
 
 // Columns at the frame's edge, where one of the two pixels may lie outside.
 void horizontal_edge(const hp_crop_job* job, const plan* p, const uint8_t* row, int from, int to,
@@ -164,49 +41,6 @@ HP_INLINE void horizontal_inside(const plan* p, const uint8_t* row, int from, in
     for (int c = 0; c < 3; ++c)
       out[c * p->lanes + i] = (int16_t)hp_horizontal(left[c], right[c], w0, w1);
   }
-}
-
-#ifdef HP_AVX2
-#include "avx.h"
-#endif
-
-#ifdef HP_NEON
-#include "neon.h"
-#endif
-
-// The columns of a row that the window covers, converted. Of a window that is far larger than the
-// result, only the pixels that the horizontal pass reads.
-const uint8_t* row_from_planes(const hp_crop_job* job, const plan* p, i64 y) {
-  const hp_planes* planes = (const hp_planes*)(intptr_t)job->planes;
-  uint8_t* packed = p->space.packed;
-  const i64 from = job->x > 0 ? job->x : 0;
-  i64 to = job->x + job->width;
-  if (to > job->frame_width) to = job->frame_width;
-  if (job->width < SPARSE * job->out_width) {
-    if (from < to) convert_row(planes, y, from, to, packed);
-    return packed;
-  }
-  for (i64 i = 0; i < job->out_width; ++i) {
-    const i64 left = job->x + p->space.columns[i].first;
-    for (i64 x = left < from ? from : left; x < to && x < left + 2; ++x)
-      convert_pixel(planes, y, x, packed);
-  }
-  return packed;
-}
-
-// A row of the frame as packed pixels, copied only when the frame is strided or in planes.
-const uint8_t* packed_row(const hp_crop_job* job, const plan* p, i64 y) {
-  if (job->planes) return row_from_planes(job, p, y);
-  const uint8_t* row = (const uint8_t*)(intptr_t)job->frame + y * job->row_stride;
-  if (job->pixel_stride == 3 && job->channel_stride == 1) return row;
-  const i64 from = job->x > 0 ? job->x : 0;
-  i64 to = job->x + job->width;
-  if (to > job->frame_width) to = job->frame_width;
-  uint8_t* packed = p->space.packed;
-  for (i64 i = from; i < to; ++i)
-    for (int c = 0; c < 3; ++c)
-      packed[i * 3 + c] = row[i * job->pixel_stride + c * job->channel_stride];
-  return packed;
 }
 
 HP_INLINE void horizontal(const hp_crop_job* job, const plan* p, i64 y, int16_t* out) {
@@ -310,11 +144,49 @@ class Planes {
 #endif
 };
 
-#ifdef HP_AVX2
-#include "groups.h"
-#endif
+// Puts the channels of a row side by side: `planes` has `count` bytes of each.
+inline void put_side_by_side(const uint8_t* planes, i64 count, uint8_t* out) {
+  i64 done = 0;
+  for (; done < count && count >= INTERLEAVED; done += INTERLEAVED) {
+    if (done > count - INTERLEAVED) done = count - INTERLEAVED;  // the last ones overlap
+    const uint8_t* const from[3] = {planes + done, planes + count + done,
+                                    planes + 2 * count + done};
+    interleave(from, out + 3 * done);
+  }
+  for (; done < count; ++done)
+    for (int c = 0; c < 3; ++c) out[3 * done + c] = planes[c * count + done];
+}
 
-#include "side_by_side.h"
+// Another way, whose rows are put side by side after it. Its job writes to a line of the workspace.
+template <class Way>
+class SideBySide {
+ public:
+  SideBySide(const hp_crop_job* job, const plan* p, const Way& way)
+      : job_(job), line_(p->space.line), way_(way) {}
+
+  HP_INLINE bool direct(int row, hp_tap tap) const {
+    if (!way_.direct(0, tap)) return false;
+    finish(row);
+    return true;
+  }
+
+  HP_INLINE void pass(i64 y, int16_t* out) const { way_.pass(y, out); }
+
+  HP_INLINE void blend(int row, hp_tap tap, const int16_t* top, const int16_t* bottom) const {
+    way_.blend(0, tap, top, bottom);
+    finish(row);
+  }
+
+ private:
+  HP_INLINE void finish(int row) const {
+    uint8_t* out = (uint8_t*)(intptr_t)job_->out + 3 * row * job_->out_width;
+    put_side_by_side(line_, job_->out_width, out);
+  }
+
+  const hp_crop_job* job_;
+  const uint8_t* line_;
+  const Way& way_;
+};
 
 // The rows of a window. WARP: it has fractions of pixels; `line` is that of its rows. Way: Planes, or
 // another class with its methods.
@@ -366,8 +238,7 @@ HP_INLINE void crop_all(const hp_crop_job* job, const hp_line* line, const plan*
 template <bool WARP>
 HP_INLINE void crop_window(const hp_crop_job* job, const hp_line* lines) {
   plan p;
-  carve(&p.space, (char*)(((intptr_t)job->workspace + 63) / 64 * 64), job->out_width,
-        job->frame_width);
+  p.space.lay_out((job->workspace + 63) / 64 * 64, job->out_width, job->frame_width);
   p.lanes = padded(job->out_width);
   p.plane = (job->side_by_side ? 1 : job->out_height) * job->out_width;
   plan_columns<WARP>(job, lines, &p);
@@ -390,7 +261,8 @@ extern "C" {
 
 // Bytes of scratch memory that a crop needs.
 i64 hp_crop_workspace(i64 out_width, i64 frame_width) {
-  return carve(0, 0, out_width, frame_width) + 64;
+  workspace space;
+  return space.lay_out(0, out_width, frame_width) + 64;
 }
 
 void hp_crop(const hp_crop_job* job) { crop_window<false>(job, 0); }

@@ -222,7 +222,7 @@ void hp_fabric_maps(const uint8_t* memory, const hp_words* maps, int count) {
   }
 }
 
-// Does for int8 what hp_likeness does. Features are blocks of side x side words of 16 channels.
+// Does for int8 what hp_cosine_similarity does. Features are blocks of side x side words of 16 channels.
 double hp_fabric_cosine(const int8_t* words, int channels, int side, int row, int row_end,
                           int column, int column_end, const float* reference, float* pooled) {
   const double share = 1.0 / ((double)(row_end - row) * (column_end - column));

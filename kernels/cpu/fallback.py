@@ -1,15 +1,15 @@
 """The kernels for computers without a compiler: OpenCV's resize, and the definitions."""
 
 import platform
-from typing import Any, Optional, Sequence, Tuple, Union
+from typing import Any, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
 
 from kernels import golden
-from kernels.cpu import checks
+from kernels.cpu import arguments
+from kernels.cpu.arguments import Frame
 from kernels.planes import Planes
-from kernels.settings import ColourSettings, ResponseSettings, SelectSettings
 
 MAX_PADDED_PIXELS = 4000000  # larger windows are not copied with their border: it may be gigabytes
 
@@ -25,23 +25,23 @@ class Kernels:
     handle = None
 
     def clone(self) -> "Kernels":
-        """The same kernels for another thread; they keep nothing between calls."""
+        """These kernels: they keep nothing between calls."""
         return self
 
     def crop(
         self,
-        frame: Union[np.ndarray, Planes],
-        window: Tuple[int, int, int, int],
+        frame: Frame,
+        window: Sequence[float],
         border: Sequence[int],
         out: np.ndarray,
         mean: Sequence[float] = (0, 0, 0),
         scale: Sequence[float] = (1, 1, 1),
         swap: bool = False,
     ) -> None:
-        """Cut a window out of a frame, resize it, and write it; see ``binding.Kernels.crop``."""
+        """See ``interface.Kernels``."""
         x, y, width, height = (int(value) for value in window)
-        checks.check_frame(frame, width, height)
-        planes = checks.planes(out)
+        arguments.check_frame(frame, width, height)
+        planes = arguments.planes(out)
         is_small = width * height <= MAX_PADDED_PIXELS
         if RESIZE_IS_EXACT and is_small and not isinstance(frame, Planes):
             image = _padded(frame, x, y, width, height, border)
@@ -49,11 +49,11 @@ class Kernels:
                 image = cv2.resize(image, planes.shape[:0:-1], interpolation=cv2.INTER_LINEAR)
         else:
             image = golden.crop(frame, (x, y, width, height), planes.shape[1:], border)
-        _pack(image, planes, mean, scale, swap)
+        np.copyto(planes, golden.pack(image, mean, scale, swap, planes.dtype)[0])
 
     def crop_several(
         self,
-        frame: Union[np.ndarray, Planes],
+        frame: Frame,
         windows: np.ndarray,
         border: Sequence[int],
         out: np.ndarray,
@@ -62,16 +62,16 @@ class Kernels:
         swap: bool = False,
         warp: bool = False,
     ) -> None:
-        """Crop several windows of a frame; see ``binding.Kernels.crop_several``."""
+        """See ``interface.Kernels``."""
         windows = np.asarray(windows, np.float64)
-        checks.check_windows(windows, out)
+        arguments.check_windows(windows, out)
         crop: Any = self.warp if warp else self.crop
         for window, place in zip(windows.tolist(), out):
             crop(frame, window, border, place, mean, scale, swap)
 
     def warp(
         self,
-        frame: Union[np.ndarray, Planes],
+        frame: Frame,
         window: Sequence[float],
         border: Sequence[int],
         out: np.ndarray,
@@ -81,8 +81,8 @@ class Kernels:
     ) -> None:
         """Resample a window with fractions of pixels, within one grey level of ``golden.warp``."""
         x, y, width, height = window
-        checks.check_frame(frame, width, height)
-        planes = checks.planes(out)
+        arguments.check_frame(frame, width, height)
+        planes = arguments.planes(out)
         rows, columns = planes.shape[1:]
         steps = width / max(columns - 1, 1), height / max(rows - 1, 1)
         image = cv2.warpAffine(
@@ -93,36 +93,18 @@ class Kernels:
             borderMode=cv2.BORDER_CONSTANT,
             borderValue=tuple(int(value) for value in border),
         )
-        _pack(image, planes, mean, scale, swap)
+        np.copyto(planes, golden.pack(image, mean, scale, swap, planes.dtype)[0])
 
     def to_bgr(self, picture: Planes) -> np.ndarray:
-        """Convert a whole picture; see ``golden.bgr_from_planes``."""
+        """See ``interface.Kernels``."""
         return golden.bgr_from_planes(picture)
 
-    def select(self, settings: SelectSettings) -> None:
-        """None: there is no faster select than its definition."""
+    def _not_compiled(self, *settings: Any) -> None:
+        """None: there is nothing faster than the definition."""
 
-    def response(self, settings: ResponseSettings) -> None:
-        """None, as ``select``."""
+    select = response = colours = samples = pooling = regression = jpeg = _not_compiled
 
-    def colours(self, settings: ColourSettings) -> None:
-        """None, as ``select``."""
-
-    def samples(
-        self, moves: np.ndarray, positive: float, negative: float, step: float, most: int
-    ) -> None:
-        """None, as ``select``."""
-
-    def pooling(self, mean: np.ndarray, side: int, stride: float, parts: int, least: float) -> None:
-        """None, as ``select``."""
-
-    def regression(self, size: int, ridge: float, tiny: float) -> None:
-        """None, as ``select``."""
-
-    def jpeg(self) -> None:
-        """None: OpenCV decodes whole pictures faster than the definition."""
-
-    def likeness(
+    def cosine_similarity(
         self,
         features: np.ndarray,
         rows: Tuple[int, int],
@@ -130,8 +112,8 @@ class Kernels:
         reference: Optional[np.ndarray] = None,
         pooled: Optional[np.ndarray] = None,
     ) -> float:
-        """See ``kernels.golden.likeness``."""
-        return golden.likeness(features, rows, columns, reference, pooled)
+        """See ``interface.Kernels``."""
+        return golden.cosine_similarity(features, rows, columns, reference, pooled)
 
 
 def _padded(
@@ -149,21 +131,3 @@ def _padded(
         return inside
     value = [int(c) for c in border]
     return cv2.copyMakeBorder(inside, *margins, borderType=cv2.BORDER_CONSTANT, value=value)
-
-
-def _pack(
-    image: np.ndarray,
-    planes: np.ndarray,
-    mean: Sequence[float],
-    scale: Sequence[float],
-    swap: bool,
-) -> None:
-    """Write a crop (h, w, 3) to its three planes, as ``golden.pack``."""
-    channels = image[:, :, ::-1] if swap else image
-    np.copyto(planes, channels.transpose(2, 0, 1))
-    if planes.dtype == np.uint8:
-        return
-    if any(mean):
-        planes -= np.asarray(mean, np.float32)[:, None, None]
-    if tuple(scale) != (1, 1, 1):
-        planes *= np.asarray(scale, np.float32)[:, None, None]

@@ -1,8 +1,12 @@
-// Crop on x86 processors with AVX2 or AVX-512, included by crop.h: windows with at most about 3.3 or 6.4
+// Crop on x86 processors with AVX2 or AVX-512, for windows with at most about 3.3 or 6.4
 // source pixels per pixel of the result. Columns are done in groups of two blocks. A row of the
 // horizontal pass has three vectors a group: blue and green of the first block, of the second, and
 // red of both. In each 16 bytes of a vector, four columns of the one are followed by four of the
 // other, so that interleaving with a constant gives floats in their order.
+#pragma once
+#include "plan.h"
+
+namespace {
 
 #ifdef HP_VBMI
 typedef __m512i vec;
@@ -35,7 +39,7 @@ struct alignas(BYTES) group {  // so that no load crosses a line of the cache
   i64 column[2];                            // first columns of the blocks
 };
 
-i64 blocks_bytes(i64 lanes) { return lanes / GROUP * (i64)sizeof(group); }
+static_assert(sizeof(group) <= GROUP * BLOCK_BYTES, "the workspace has room for all groups");
 
 // What one window needs.
 struct group_plan {
@@ -362,3 +366,5 @@ class Groups {
   i64 plane_[3];              // of the result
   i64 from_, to_;             // columns of the window inside the frame
 };
+
+}  // namespace

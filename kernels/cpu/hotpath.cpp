@@ -1,28 +1,8 @@
 // The hot path on a processor: loops over the arithmetic of ../hotpath.h, called through ctypes. crop.h
-// has the crop, select.h the select of every family. HP_PORTABLE leaves the instructions of one kind of
-// processor out; the bits are equal.
-#include "../families.h"
-
-#include <string.h>
-
-#if !defined(HP_PORTABLE) && defined(__AVX2__)
-#define HP_AVX2 1
-#include <immintrin.h>
-#if defined(__AVX512VBMI__) && defined(__AVX512BW__) && defined(__AVX512VL__)
-#define HP_VBMI 1
-#endif
-#endif
-
-#if !defined(HP_PORTABLE) && defined(__aarch64__) && defined(__ARM_NEON)
-#define HP_NEON 1
-#endif
-
-#define HP_INLINE inline __attribute__((always_inline))  // in the rows' loop, where a call costs 5 %
-
-typedef int64_t i64;
-
-#include "planes.h"
+// has the crop, select.h the select of every family.
 #include "crop.h"
+#include "online.h"
+#include "response.h"
 
 // The cosine of a reference and averages that are added channel by channel. Both pointers may be 0.
 struct hp_cosine {
@@ -55,10 +35,10 @@ void hp_planes_to_bgr(const hp_planes* planes, i64 width, i64 height, uint8_t* o
   }
 }
 
-// Cosine of a reference and the features averaged over a box of cells: the definition is `likeness`
-// in runtime/presence.py. `features` are channels of side x side cells; `reference` and `pooled` may be 0.
-double hp_likeness(const float* features, int channels, int side, int row, int row_end, int column,
-                   int column_end, const float* reference, float* pooled) {
+// Cosine of a reference and the features averaged over a box of cells: the definition
+// is in golden.py. `features` are channels of side x side cells; `reference` and `pooled` may be 0.
+double hp_cosine_similarity(const float* features, int channels, int side, int row, int row_end,
+                            int column, int column_end, const float* reference, float* pooled) {
   const double share = 1.0 / ((double)(row_end - row) * (column_end - column));
   hp_cosine cosine = {reference, pooled, 0, 0, 0};
   for (int c = 0; c < channels; ++c, features += side * side) {
@@ -73,9 +53,6 @@ double hp_likeness(const float* features, int channels, int side, int row, int r
 }  // extern "C"
 
 #include "jpeg.h"
-#include "select.h"
-#include "response.h"
-#include "online.h"
 #include "colour.h"
 #include "fabric.h"
 #include "fabric_next.h"

@@ -11,7 +11,7 @@ from typing import Any, Dict, List, NamedTuple, Tuple
 
 import numpy as np
 
-from kernels.cpu.online import address
+from kernels.cpu.arguments import address
 from kernels.planes import Planes
 
 SCALES = (1, 2, 4, 8)  # at which a picture can be decoded

@@ -1,7 +1,22 @@
-// Crop on 64-bit ARM processors, included by crop.h. Compilers leave the horizontal pass scalar,
+// Crop on 64-bit ARM processors. Compilers leave the horizontal pass scalar,
 // since its columns lie anywhere in the row: 33 instructions a column with its three channels. With
 // table lookups it takes 5, and the vertical pass 6 instead of 10 (python -m tests.arm.count).
+#pragma once
 #include <arm_neon.h>
+
+#include "plan.h"
+
+namespace {
+
+const int BLOCK = 8;
+
+// A block of 8 columns that lies within 64 bytes of a row.
+struct block {
+  uint8_t pick[16];    // of every column, its left pixel's first byte, from base; then the right ones'
+  int16_t weights[8];  // of the right pixels, times -16
+  i64 column, base;    // first column, and its first byte in the row
+};
+static_assert(sizeof(block) <= BLOCK * BLOCK_BYTES, "the workspace has room for all blocks");
 
 // Blocks of 8 columns, each within 64 bytes of the row: up to 2.4 source pixels per result pixel.
 void plan_blocks(const hp_crop_job* job, plan* p) {
@@ -231,3 +246,5 @@ HP_INLINE bool direct_row(const hp_crop_job* job, const plan* p, int row, hp_tap
   }
   return true;
 }
+
+}  // namespace

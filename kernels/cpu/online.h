@@ -1,11 +1,12 @@
 // What the classifier that learns online computes: which boxes it learns, features under boxes, the
-// moments of samples, and the solution of the regression. hotpath.cpp includes this file; online.py
-// calls it. The definitions are samples.py, classifier.py and ridge.py in runtime/learner.
+// moments of samples, and the solution of the regression. online.py calls it. The definitions are
+// samples.py, classifier.py and ridge.py in runtime/learner.
 //
 // A square matrix that is symmetric is kept as rows of blocks of 16 x 16 values up to the diagonal:
 // block row b has columns 0 .. 16 b + 15 and begins at 256 * (b * (b + 1) / 2) values.
+#pragma once
+#include "platform.h"
 
-typedef float hp_lanes __attribute__((vector_size(64), aligned(4), may_alias));  // 16 floats
 typedef double hp_doubles __attribute__((vector_size(64), aligned(8)));  // 8 doubles
 typedef float hp_lanes __attribute__((vector_size(64), aligned(4), may_alias));  // 16 floats
 typedef float hp_quad __attribute__((vector_size(16), aligned(4), may_alias));
@@ -149,12 +150,12 @@ void share_cells(const hp_pooling* pooling, double centre, double length, double
 typedef __m128 hp_four;
 inline hp_four load_four(const float* from) { return _mm_loadu_ps(from); }
 inline void store_four(float* to, hp_four values) { _mm_storeu_ps(to, values); }
-inline void turn_four(hp_four* row) { _MM_TRANSPOSE4_PS(row[0], row[1], row[2], row[3]); }
+inline void transpose_four(hp_four* row) { _MM_TRANSPOSE4_PS(row[0], row[1], row[2], row[3]); }
 #elif defined(HP_NEON)
 typedef float32x4_t hp_four;
 inline hp_four load_four(const float* from) { return vld1q_f32(from); }
 inline void store_four(float* to, hp_four values) { vst1q_f32(to, values); }
-inline void turn_four(hp_four* row) {
+inline void transpose_four(hp_four* row) {
   const float64x2_t a = vreinterpretq_f64_f32(vtrn1q_f32(row[0], row[1]));
   const float64x2_t b = vreinterpretq_f64_f32(vtrn2q_f32(row[0], row[1]));
   const float64x2_t c = vreinterpretq_f64_f32(vtrn1q_f32(row[2], row[3]));
@@ -170,7 +171,7 @@ struct hp_four {
 };
 inline hp_four load_four(const float* from) { return {{from[0], from[1], from[2], from[3]}}; }
 inline void store_four(float* to, hp_four values) { memcpy(to, values.value, sizeof values.value); }
-inline void turn_four(hp_four* row) {
+inline void transpose_four(hp_four* row) {
   const hp_four old[4] = {row[0], row[1], row[2], row[3]};
   for (int y = 0; y < 4; ++y)
     for (int x = 0; x < 4; ++x) row[x].value[y] = old[y].value[x];
@@ -179,7 +180,7 @@ inline void turn_four(hp_four* row) {
 
 // Writes one row of cells with the channels of each cell side by side: four cells of four channels at
 // once, then what is left.
-void turn_row(const hp_pooling* pooling, const float* features, i64 row) {
+void transpose_row(const hp_pooling* pooling, const float* features, i64 row) {
   const i64 side = pooling->side, area = side * side, count = (pooling->channels + 15) / 16 * 16;
   const i64 cells_in_fours = side / 4 * 4, channels_in_fours = pooling->channels / 4 * 4;
   float* cells = pooling->cells + row * side * count;
@@ -188,7 +189,7 @@ void turn_row(const hp_pooling* pooling, const float* features, i64 row) {
     for (i64 x = 0; x < cells_in_fours; x += 4) {
       hp_four lines[4];
       for (int i = 0; i < 4; ++i) lines[i] = load_four(features + (channel + i) * area + x);
-      turn_four(lines);
+      transpose_four(lines);
       for (int i = 0; i < 4; ++i) store_four(cells + (x + i) * count + channel, lines[i]);
     }
   for (i64 channel = 0; channel < pooling->channels; ++channel) {
@@ -342,7 +343,7 @@ void hp_pooling_describe(const hp_pooling* pooling, const float* features, const
     float* first = out;
     for (i64 r = 0; r < parts; ++r) {
       for (i64 row = down[2 * r]; row < down[2 * r + 1]; ++row) {
-        if (!pooling->ready[row]) turn_row(pooling, features, row);
+        if (!pooling->ready[row]) transpose_row(pooling, features, row);
         pooling->ready[row] = 1;
       }
       for (i64 c = 0; c < parts; ++c, out += channels) {

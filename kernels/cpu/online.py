@@ -1,70 +1,86 @@
-"""What the classifier that learns online computes, as Python calls: ``online.h``."""
+"""What colours and the classifier that learns online compute: ``colour.h``, ``online.h``."""
 
-import ctypes
 import struct
 from typing import Any, Optional, Sequence, Tuple
 
 import numpy as np
 
+from kernels.cpu.arguments import VIEW, address, kept
+from kernels.settings import ColourSettings
+
 LANES = 16  # values that are worked on at once
 BATCH = 32  # samples that are taken at once
-VIEW = struct.Struct("=4d")  # centre of the region; search pixels per frame pixel
-
-_POINTER, _DOUBLE, _INT64 = ctypes.c_void_p, ctypes.c_double, ctypes.c_int64
 
 
-def address(array: np.ndarray) -> int:
-    """Where an array lies, in a fifth of the time of ``array.ctypes.data``."""
-    at: int = array.__array_interface__["data"][0]
-    return at
+class Colours:
+    """Maps and histograms of colours. ``runtime.search.colour`` defines the results.
+
+    Args:
+        library: the loaded kernels.
+        settings: the bins.
+    """
+
+    def __init__(self, library: Any, settings: ColourSettings) -> None:
+        self._count = settings.total
+        self._tables = tables(settings)
+        self._record, self._at = _record("=2q", self._tables, settings.total, settings.grey)
+        self._weights: Any = None
+        self._weights_at = 0
+        self._strides = np.zeros(3, np.int64)
+        self._strides_at = self._strides.ctypes.data
+        self._bins = np.zeros(0, np.uint8)
+        self._project, self._histogram = library.hp_colour_project, library.hp_colour_histogram
+
+    def project(self, picture: np.ndarray, target: np.ndarray) -> np.ndarray:
+        """How much of the target each pixel tells: float32 (H, W).
+
+        Args:
+            picture: BGR uint8 (H, W, 3), any strides.
+            target: float64 (count,), its histogram.
+        """
+        height, width = self._checked(picture)
+        if target.dtype != np.float64 or target.shape != (self._count,):
+            raise ValueError(f"target: {target.dtype} {target.shape}")
+        target = np.ascontiguousarray(target)
+        if self._bins.size < height * width:
+            self._bins = np.zeros(height * width, np.uint8)
+        out = np.empty((height, width), np.float32)
+        given = self._at, address(picture), self._strides_at, height, width
+        self._project(*given, address(target), address(self._bins), address(out))
+        return out
+
+    def histogram(self, picture: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """The weights of the pixels in each bin: float64 (count,), sum 1.
+
+        Args:
+            picture: as in ``project``.
+            weights: float64 (H * W,), C-contiguous.
+        """
+        height, width = self._checked(picture)
+        if weights is not self._weights or weights.size != height * width:
+            if weights.dtype != np.float64 or weights.shape != (height * width,):
+                raise ValueError(f"weights: {weights.dtype} {weights.shape}")
+            self._weights, self._weights_at = weights, address(weights)
+        out = np.empty(self._count)
+        given = self._at, address(picture), self._strides_at, height, width
+        self._histogram(*given, self._weights_at, address(out))
+        return out
+
+    def _checked(self, picture: np.ndarray) -> Any:
+        """Height and width; its strides are kept for the call."""
+        if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
+            raise ValueError(f"picture: {picture.dtype} {picture.shape}")
+        self._strides[:] = picture.strides
+        return picture.shape[:2]
 
 
-class PoolingRecord(ctypes.Structure):
-    """``hp_pooling``."""
-
-    _fields_ = [
-        ("side", _INT64),
-        ("channels", _INT64),
-        ("parts", _INT64),
-        ("stride", _DOUBLE),
-        ("least", _DOUBLE),
-        ("mean", _POINTER),
-        ("cells", _POINTER),
-        ("ready", _POINTER),
-        ("shares", _POINTER),
-        ("ranges", _POINTER),
-        ("sums", _POINTER),
-        ("under", _POINTER),
-    ]
-
-
-class SamplesRecord(ctypes.Structure):
-    """``hp_samples``."""
-
-    _fields_ = [
-        ("positive", _DOUBLE),
-        ("negative", _DOUBLE),
-        ("step", _DOUBLE),
-        ("most", _INT64),
-        ("count", _INT64),
-        ("moves", _POINTER),
-    ]
-
-
-class RegressionRecord(ctypes.Structure):
-    """``hp_regression``."""
-
-    _fields_ = [
-        ("size", _INT64),
-        ("blocks", _INT64),
-        ("ridge", _DOUBLE),
-        ("tiny", _DOUBLE),
-        ("square", _POINTER),
-        ("mean", _POINTER),
-        ("weights", _POINTER),
-        ("space", _POINTER),
-        ("samples", _POINTER),
-    ]
+def tables(settings: ColourSettings) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(hues, levels, greys) of ``hp_colours``; no pixel is divided for its bin."""
+    values = np.arange(256)
+    hues = np.minimum(values // settings.hue_width, settings.hues - 1) * settings.levels
+    levels = values // settings.level_width
+    greys = settings.hues * settings.levels + values // settings.grey_width
+    return hues.astype(np.int32), levels.astype(np.int32), greys.astype(np.int32)
 
 
 class Pooling:
@@ -100,14 +116,9 @@ class Pooling:
             np.zeros((side * side, 2), np.int64),
         )
         self._held[0][:channels] = mean
-        addresses = [array.ctypes.data for array in self._held]
-        self._record = PoolingRecord(side, channels, parts, stride, least, *addresses)
-        self.at = ctypes.addressof(self._record)
-        self._view = ctypes.create_string_buffer(VIEW.size)
-        self._view_at = ctypes.addressof(self._view)
+        self._record, self.at = _record("=3q2d", self._held, side, channels, parts, stride, least)
+        self._view, self._view_at = kept(bytes(VIEW.size))
         self._describe = library.hp_pooling_describe
-        self._describe.argtypes = [_POINTER] * 3 + [_INT64] + [_POINTER] * 2
-        self._describe.restype = None
         self._features: Any = None
         self._features_at = 0
         self._boxes = np.zeros((0, 4))
@@ -131,14 +142,7 @@ class Pooling:
         self._boxes[:count] = states
         out = np.empty((count, self.size), np.float32)
         VIEW.pack_into(self._view, 0, centre[0], centre[1], scale[0], scale[1])
-        self._describe(
-            self.at,
-            features_at,
-            self._boxes_at,
-            count,
-            self._view_at,
-            address(out),
-        )
+        self._describe(self.at, features_at, self._boxes_at, count, self._view_at, address(out))
         return out
 
     def address_of(self, features: np.ndarray) -> int:
@@ -189,18 +193,10 @@ class Regression:
             np.zeros((3, width)),
             np.zeros((2 * BATCH, width), np.float32),
         )
-        addresses = [array.ctypes.data for array in self._held]
-        self._record = RegressionRecord(size, width // LANES, ridge, tiny, *addresses)
-        self.at = ctypes.addressof(self._record)
+        self._record, self.at = _record("=2q2d", self._held, size, width // LANES, ridge, tiny)
         self.weights = self._held[2][:size]
         self._add, self._judge = library.hp_moments_add, library.hp_regression_judge
         self._weigh, self._solve = library.hp_regression_weigh, library.hp_regression_solve
-        self._add.argtypes = [_POINTER] * 3 + [_INT64, _DOUBLE] + [_POINTER] * 2
-        self._judge.argtypes = [_POINTER] * 2 + [_INT64, _POINTER]
-        self._weigh.argtypes = [_POINTER] * 3 + [_INT64] + [_POINTER] * 2
-        self._solve.argtypes = [_POINTER, _INT64]
-        for function in (self._add, self._judge, self._weigh, self._solve):
-            function.restype = None
 
     def moments(self) -> Moments:
         """Memory for the samples of one class."""
@@ -218,27 +214,15 @@ class Regression:
         share = None if weights is None else np.ascontiguousarray(weights, np.float64)
         if share is not None and share.shape != (len(values),):
             raise ValueError(f"weights: {share.shape}")
-        self._add(
-            self.at,
-            address(values),
-            None if share is None else address(share),
-            len(values),
-            rate,
-            *moments.addresses,
-        )
+        share_at = None if share is None else address(share)
+        self._add(self.at, address(values), share_at, len(values), rate, *moments.addresses)
 
     def weigh(self, terms: Sequence[Tuple[Moments, float, float]]) -> None:
         """Make A and b of (moments, share, sign of the class)."""
-        means, squares = zip(*(moments.addresses for moments, _, _ in terms))
-        pointers = _POINTER * len(terms), _DOUBLE * len(terms)
-        self._weigh(
-            self.at,
-            pointers[0](*squares),
-            pointers[1](*(share for _, share, _ in terms)),
-            len(terms),
-            pointers[0](*means),
-            pointers[1](*(share * sign for _, share, sign in terms)),
-        )
+        at = np.array([moments.addresses for moments, _, _ in terms], np.uintp).T.copy()
+        shares = np.array([(share, share * sign) for _, share, sign in terms]).T.copy()
+        (means, squares), (plain, signed) = map(address, at), map(address, shares)
+        self._weigh(self.at, squares, plain, len(terms), means, signed)
 
     def solve(self, steps: int) -> None:
         """Take so many steps towards the solution."""
@@ -257,6 +241,12 @@ class Regression:
         if samples.dtype.char == "f" and samples.flags.c_contiguous:
             return samples
         return np.ascontiguousarray(samples, np.float32)
+
+
+def _record(layout: str, arrays: Sequence[np.ndarray], *numbers: float) -> Tuple[Any, int]:
+    """A structure of numbers and then of the arrays' addresses; and its own address."""
+    layout += f"{len(arrays)}q"
+    return kept(struct.pack(layout, *numbers, *(array.ctypes.data for array in arrays)))
 
 
 def _padded(count: int) -> int:
@@ -296,21 +286,13 @@ class Samples:
         self._moves = np.ascontiguousarray(moves, np.float64)
         self._places = np.zeros(2 * (2 * most + 1))
         self._most = len(self._moves) + (2 * most + 1) ** 2
-        self._record = SamplesRecord(
-            positive, negative, step, most, len(self._moves), self._moves.ctypes.data
-        )
-        self._at, self._places_at = ctypes.addressof(self._record), self._places.ctypes.data
-        self._target = np.zeros(4)
-        self._target_at = self._target.ctypes.data
-        self._total = ctypes.c_int64()
-        self._total_at = ctypes.addressof(self._total)
-        self._view = ctypes.create_string_buffer(VIEW.size)
-        self._view_at = ctypes.addressof(self._view)
+        numbers = positive, negative, step, most, len(self._moves)
+        self._record, self._at = _record("=3d2q", [self._moves], *numbers)
+        self._places_at = self._places.ctypes.data
+        self._target, self._total = np.zeros(4), np.zeros(1, np.int64)
+        self._target_at, self._total_at = self._target.ctypes.data, self._total.ctypes.data
+        self._view, self._view_at = kept(bytes(VIEW.size))
         self._of_frame = library.hp_samples_of_frame
-        region = [_POINTER, _DOUBLE]
-        rejected = [_POINTER, _INT64]
-        self._of_frame.argtypes = [_POINTER] * 5 + region + rejected + [_DOUBLE] + [_POINTER] * 5
-        self._of_frame.restype = _INT64
 
     def of_frame(
         self,
@@ -371,5 +353,5 @@ class Samples:
             address(hard),
             self._total_at,
         )
-        total = self._total.value
+        total = int(self._total[0])
         return boxes[:total], described[:total], hard[: total - positives], positives

@@ -1,5 +1,7 @@
-// Pictures in planes, as cameras and decoders give them, converted to BGR row by row. hotpath.cpp
-// includes this file. The definition is bgr_at in kernels/golden.py; hotpath.h has its arithmetic.
+// Pictures in planes, as cameras and decoders give them, converted to BGR row by row. The
+// definition is bgr_at in kernels/golden.py; hotpath.h has its arithmetic.
+#pragma once
+#include "platform.h"
 
 // A picture. kernels/cpu/binding.py fills it in, in the same order.
 struct hp_planes {

@@ -1,7 +1,9 @@
 // Select of SiamFC and its relatives: enlarges the response of each tried size, and finds the peak.
-// hotpath.cpp includes this file; response.py calls it. runtime/decode/response.py is the definition.
+// select.py calls it. runtime/decode/response.py is the definition.
+#pragma once
+#include "select.h"
 
-// What the functions share with response.py. `side` below is the enlarged response's. Loops over a
+// What the functions share with select.py. `side` below is the enlarged response's. Loops over a
 // line's places have no sums or maxima across places, so that they become vectors.
 struct hp_response_arrays {
   float* responses;       // (scales, side, side)
@@ -87,9 +89,9 @@ int highest_place(const hp_response* head, const hp_response_arrays* arrays, con
   double least, sum;
   level(arrays, response, damping, side, &least, &sum);
   const int middle = side / 2;
-  const double share = (1.0 - head->influence) / (sum + 1e-16);
+  const double share = (1.0 - head->window_influence) / (sum + 1e-16);
   const double* line = arrays->window + (i64)middle * side;
-  const double weight = line[middle] > 0 ? head->influence / line[middle] : 0;
+  const double weight = line[middle] > 0 ? head->window_influence / line[middle] : 0;
   const float gain = (float)(share * damping), shift = (float)(share * least);
   float *__restrict columns = arrays->line, *__restrict tops = arrays->tops;
   double largest = 0;
@@ -104,7 +106,7 @@ int highest_place(const hp_response* head, const hp_response_arrays* arrays, con
   }
   for (int i = 0; i < side; ++i) largest = line[i] > largest ? line[i] : largest;
   const float top = highest_in(tops, side);
-  const double error = 4e-6 * (fabs(top) + 2 * fabs(shift) + head->influence * largest);
+  const double error = 4e-6 * (fabs(top) + 2 * fabs(shift) + head->window_influence * largest);
   int best = -1;
   double most = -INFINITY;
   for (int x = 0; x < side; ++x) {

@@ -1,7 +1,9 @@
 // Select of the families whose maps have cells: loops over the arithmetic of ../families.h.
-// hotpath.cpp includes this file; select.py fills in hp_select_job.
+// select.py fills in hp_select_job.
 //
 // The functions return the winning cell, or -1 if nothing is finite; then the state stays.
+#pragma once
+#include "platform.h"
 
 struct hp_frame_view {
   double scale[2], frame[2];  // search pixels per frame pixel in x and y; frame's width and height
@@ -82,7 +84,7 @@ struct scores {
 
 // The vote that each box can reach at most, a little too high. `bounds` holds the rough scores.
 void bound_votes(const hp_points* points, const double* window, int cells, float* __restrict bounds) {
-  const float influence = (float)points->influence, others = 1.0f - influence;
+  const float influence = (float)points->window_influence, others = 1.0f - influence;
   for (int i = 0; i < cells; ++i) {
     const float score = bounds[i] > 0.0f ? bounds[i] : 0.0f;
     const float bound = score * others + (float)window[i] * influence;
@@ -90,35 +92,52 @@ void bound_votes(const hp_points* points, const double* window, int cells, float
   }
 }
 
-// Finds the box with the highest vote, the first of equal ones. `ballot(i)` is its vote; only boxes
-// are counted that can win. Returns -1 if no vote is finite.
-template <class Ballot>
-int highest_vote(const float* bounds, int count, hp_ballot* winner, Ballot ballot) {
+// Moves the target to the box with the highest vote, the first of equal ones, and returns its index;
+// -1 if no vote is finite. `box(i)` is a box, and job->space the bounds of the votes: only boxes are
+// scored that can win.
+template <class Box>
+int select_box(const hp_select_job* job, const scores& from, int count, Box box) {
+  const hp_points* points = (const hp_points*)job->head;
+  const hp_frame_view* view = &job->view;
+  double* state = job->state;
+  float* bounds = job->space;
+  // bounds hold where the penalty lowers a vote, and no share is negative
+  if (!(points->penalty >= 0 && points->window_influence >= 0 && points->window_influence <= 1))
+    for (int i = 0; i < count; ++i) bounds[i] = INFINITY;
+  const int cells = points->size * points->size;
+  const hp_target target = hp_search_target(state[2], state[3], view->scale[0], view->scale[1]);
+  const auto score = [&](int i) {
+    const hp_proposal found = box(i);
+    const double window = job->window[cells == count ? i : i % cells];
+    return hp_vote_for(points, &target, window, from.at(i), found.width, found.height);
+  };
   float top = -INFINITY;  // of the boxes with a bound
   for (int i = 0; i < count; ++i) top = bounds[i] > top && bounds[i] < INFINITY ? bounds[i] : top;
   double least = -INFINITY;
   for (int i = 0; i < count; ++i) {
     if (bounds[i] != top) continue;
-    const double vote = ballot(i).vote;
+    const double vote = score(i).vote;
     if (isfinite(vote)) least = vote;
     break;
   }
   int best = -1;
-  winner->vote = -INFINITY;
+  hp_scored_box winner;
+  winner.vote = -INFINITY;
   for (int i = 0; i < count; ++i) {
     if (bounds[i] < least) continue;
-    const hp_ballot found = ballot(i);
-    if (!isfinite(found.vote) || !(found.vote > winner->vote)) continue;
+    const hp_scored_box found = score(i);
+    if (!isfinite(found.vote) || !(found.vote > winner.vote)) continue;
     best = i;
-    *winner = found;
+    winner = found;
     if (found.vote > least) least = found.vote;
   }
+  if (best < 0) return best;
+  const hp_proposal to = box(best);
+  hp_move_to(points, &winner, to.x, to.width, view->scale[0], view->frame[0], &state[0], &state[2]);
+  hp_move_to(points, &winner, to.y, to.height, view->scale[1], view->frame[1], &state[1],
+             &state[3]);
+  *job->score = winner.score;
   return best;
-}
-
-// Whether bounds hold: the penalty lowers a vote, and no share is negative.
-bool has_bounds(const hp_points* points) {
-  return points->penalty >= 0 && points->influence >= 0 && points->influence <= 1;
 }
 
 bool finite(double a, double b, double c, double d) {
@@ -214,32 +233,22 @@ int hp_points_select(const hp_select_job* job) {
   const int size = points->size, count = size * size;
   const float* left = job->maps[1];
   const float *top = left + count, *right = top + count, *bottom = right + count;
-  const hp_frame_view* view = &job->view;
-  double* state = job->state;
-  const scores from(points, job->maps, count);
-  const hp_target target = hp_search_target(state[2], state[3], view->scale[0], view->scale[1]);
-
   float* bounds = job->space;
+  const scores from(points, job->maps, count);
   from.rough(count, bounds);
   bound_votes(points, job->window, count, bounds);
   const float extra = points->inclusive ? 1.0f : 0.0f;
-  const bool bounded = has_bounds(points);
   for (int i = 0; i < count; ++i) {  // a box without an area has no bound
     const bool has_area = left[i] + right[i] + extra > 0 && top[i] + bottom[i] + extra > 0;
-    bounds[i] = has_area & bounded ? bounds[i] : INFINITY;
+    bounds[i] = has_area ? bounds[i] : INFINITY;
   }
-  hp_ballot winner;
-  const int best = highest_vote(bounds, count, &winner, [&](int i) {
-    return hp_vote(points, &target, job->window[i], from.at(i), left[i], top[i], right[i],
-                   bottom[i]);
+  return select_box(job, from, count, [=](int i) {
+    const double before = left[i], after = right[i], above = top[i], below = bottom[i];
+    const hp_proposal box = {hp_point(points, i % size) + (after - before) / 2.0,
+                             hp_point(points, i / size) + (below - above) / 2.0,
+                             hp_length(points, before, after), hp_length(points, above, below)};
+    return box;
   });
-  if (best < 0) return best;
-  hp_move(points, &winner, best % size, left[best], right[best], view->scale[0], view->frame[0],
-          &state[0], &state[2]);
-  hp_move(points, &winner, best / size, top[best], bottom[best], view->scale[1], view->frame[1],
-          &state[1], &state[3]);
-  *job->score = winner.score;
-  return best;
 }
 
 // The cell is an index among (anchors, size, size).
@@ -247,41 +256,20 @@ int hp_anchors_select(const hp_select_job* job) {
   const hp_points* points = (const hp_points*)job->head;
   const int size = points->size, cells = size * size, count = points->anchors * cells;
   const float* deltas = job->maps[1];
-  const hp_frame_view* view = &job->view;
-  double* state = job->state;
   const scores from(points, job->maps, count);
-  const hp_target target = hp_search_target(state[2], state[3], view->scale[0], view->scale[1]);
-  const auto box = [&](int i) {
+  from.rough(count, job->space);
+  for (int k = 0; k < points->anchors; ++k)  // an anchor's box always has an area
+    bound_votes(points, job->window, cells, job->space + k * cells);
+  return select_box(job, from, count, [=](int i) {
     const double* anchor = job->anchors + i / cells * 2;
     return hp_anchor_box(points, i % size, i % cells / size, anchor[0], anchor[1], deltas[i],
                          deltas[count + i], deltas[2 * count + i], deltas[3 * count + i]);
-  };
-
-  float* bounds = job->space;
-  from.rough(count, bounds);
-  for (int k = 0; k < points->anchors; ++k)  // an anchor's box always has an area
-    bound_votes(points, job->window, cells, bounds + k * cells);
-  if (!has_bounds(points))
-    for (int i = 0; i < count; ++i) bounds[i] = INFINITY;
-  hp_ballot winner;
-  const int best = highest_vote(bounds, count, &winner, [&](int i) {
-    const hp_proposal proposed = box(i);
-    return hp_vote_for(points, &target, job->window[i % cells], from.at(i), proposed.width,
-                       proposed.height);
   });
-  if (best < 0) return best;
-  const hp_proposal found = box(best);
-  hp_move_to(points, &winner, found.x, found.width, view->scale[0], view->frame[0], &state[0],
-             &state[2]);
-  hp_move_to(points, &winner, found.y, found.height, view->scale[1], view->frame[1], &state[1],
-             &state[3]);
-  *job->score = winner.score;
-  return best;
 }
 
 int hp_centre_select(const hp_select_job* job) {
   const hp_centre* head = (const hp_centre*)job->head;
-  const int size = head->size, count = size * size, side = head->geometry.search;
+  const int size = head->size, count = size * size, side = head->window.search;
   const float *sizes = job->maps[1], *offsets = job->maps[2];
   const hp_frame_view* view = &job->view;
   double* state = job->state;
@@ -301,9 +289,9 @@ int hp_centre_select(const hp_select_job* job) {
   hp_region_centre(head, state, &x, &y);
   state[0] = x;
   state[1] = y;
-  hp_take_share(&head->bounds, side, hp_centre_share(head, best % size, dx), w, view->scale[0],
+  hp_take_share(&head->limits, side, hp_centre_share(head, best % size, dx), w, view->scale[0],
                 view->frame[0], &state[0], &state[2]);
-  hp_take_share(&head->bounds, side, hp_centre_share(head, best / size, dy), h, view->scale[1],
+  hp_take_share(&head->limits, side, hp_centre_share(head, best / size, dy), h, view->scale[1],
                 view->frame[1], &state[1], &state[3]);
   return best;
 }
@@ -328,10 +316,10 @@ int hp_corners_select(const hp_select_job* job) {
   }
   if (!finite(x, y, w, h)) return -1;
   *job->score = score;
-  hp_take_share(&head->bounds, head->search, x, w, view->scale[0], view->frame[0],
-                &job->state[0], &job->state[2]);
-  hp_take_share(&head->bounds, head->search, y, h, view->scale[1], view->frame[1],
-                &job->state[1], &job->state[3]);
+  hp_take_share(&head->limits, head->search, x, w, view->scale[0], view->frame[0], &job->state[0],
+                &job->state[2]);
+  hp_take_share(&head->limits, head->search, y, h, view->scale[1], view->frame[1], &job->state[1],
+                &job->state[3]);
   return best;
 }
 

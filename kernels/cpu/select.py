@@ -1,110 +1,21 @@
-"""The compiled select of every family, as Python calls: ``select.h``.
-
-The structures have the fields of ``../families.h`` and ``../geometry.h`` in the same order.
-"""
+"""The compiled select of every family, as Python calls: ``select.h`` and ``response.h``."""
 
 import ctypes
 import struct
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Any, List, NamedTuple, Sequence, Tuple
 
 import numpy as np
 
+from kernels import records
+from kernels.cpu.arguments import VIEW, kept
 from kernels.golden import argmax, hanning_window, inner_hanning_window
-from kernels.settings import (
-    BOX_PIXELS,
-    CLIPS,
-    OUTPUTS,
-    QUALITIES,
-    RELATIVES,
-    ROUNDINGS,
-    SCORES,
-    SHAPES,
-    BoxLimits,
-    CentreSettings,
-    CornersSettings,
-    PointsSettings,
-    SelectSettings,
-    WindowSettings,
-)
+from kernels.settings import CentreSettings, PointsSettings, ResponseSettings, SelectSettings
 
-JOB = struct.Struct("@9P0d")  # the addresses of hp_select_job; then aligned for doubles
-VIEW = struct.Struct("=4d")  # hp_frame_view, which follows them
+JOB = struct.Struct("@9P0d")  # the addresses of hp_select_job; then aligned for its hp_frame_view
 NOTHING = np.full(1, np.nan)
 
-_DOUBLE, _INT = ctypes.c_double, ctypes.c_int
 
-
-class Bounds(ctypes.Structure):
-    """``hp_bounds``."""
-
-    _fields_ = [("min_size", _DOUBLE), ("clip", _INT), ("pixels", _INT)]
-
-
-class Geometry(ctypes.Structure):
-    """``hp_geometry``."""
-
-    _fields_ = [
-        ("context", _DOUBLE),
-        ("exemplar_margin", _DOUBLE),
-        ("search_margin", _DOUBLE),
-        ("exemplar_factor", _DOUBLE),
-        ("search_factor", _DOUBLE),
-        ("exemplar", _INT),
-        ("search", _INT),
-        ("crop", _INT),
-        ("corner", _INT),
-        ("rounding", _INT),
-        ("warp", _INT),
-    ]
-
-
-class PointsHead(ctypes.Structure):
-    """``hp_points``."""
-
-    _fields_ = [
-        ("stride", _DOUBLE),
-        ("penalty", _DOUBLE),
-        ("influence", _DOUBLE),
-        ("rate", _DOUBLE),
-        ("quality_share", _DOUBLE),
-        ("bounds", Bounds),
-        ("size", _INT),
-        ("score", _INT),
-        ("power", _INT),
-        ("quality", _INT),
-        ("inclusive", _INT),
-        ("anchors", _INT),
-    ]
-
-
-class CentreHead(ctypes.Structure):
-    """``hp_centre``."""
-
-    _fields_ = [
-        ("min_score", _DOUBLE),
-        ("bounds", Bounds),
-        ("geometry", Geometry),
-        ("size", _INT),
-        ("score", _INT),
-        ("relative", _INT),
-        ("unused", _INT),
-    ]
-
-
-class CornersHead(ctypes.Structure):
-    """``hp_corners``."""
-
-    _fields_ = [
-        ("cell_centre", _DOUBLE),
-        ("bounds", Bounds),
-        ("size", _INT),
-        ("search", _INT),
-        ("output", _INT),
-        ("unused", _INT),
-    ]
-
-
-class Head:
+class _Head(NamedTuple):
     """What ``Select`` needs of a network.
 
     Attributes:
@@ -115,98 +26,32 @@ class Head:
         anchors: float64 (k, 2), width and height of each; empty where there are none.
     """
 
-    def __init__(
-        self,
-        function: str,
-        record: ctypes.Structure,
-        planes: Sequence[int],
-        window: Any = (),
-        anchors: Any = (),
-    ) -> None:
-        self.function = function
-        self.record = record
-        self.planes = tuple(planes)
-        self.window = np.ascontiguousarray(window, np.float64)
-        self.anchors = np.ascontiguousarray(anchors, np.float64)
+    function: str
+    record: np.ndarray
+    planes: Tuple[int, ...]
+    window: np.ndarray
+    anchors: np.ndarray
 
 
-def bounds(limits: BoxLimits) -> Bounds:
-    """The limits of a box as the library takes them."""
-    return Bounds(limits.min_size, CLIPS[limits.clip], BOX_PIXELS[limits.pixels])
-
-
-def geometry(settings: WindowSettings) -> Geometry:
-    """Where a tracker looks, as the library takes it."""
-    return Geometry(
-        settings.context,
-        settings.exemplar_margin,
-        settings.search_margin,
-        settings.exemplar_factor,
-        settings.search_factor,
-        settings.exemplar,
-        settings.search,
-        SHAPES[settings.shape],
-        settings.corner,
-        ROUNDINGS[settings.rounding],
-        settings.warp,
-    )
-
-
-def _points(settings: PointsSettings) -> Head:
-    cells, count = settings.size**2, max(1, len(settings.anchors))
-    record = PointsHead(
-        settings.stride,
-        settings.penalty,
-        settings.influence,
-        settings.rate,
-        settings.quality_share,
-        bounds(settings.limits),
-        settings.size,
-        SCORES[settings.score],
-        settings.power,
-        QUALITIES[settings.quality],
-        settings.inclusive,
-        len(settings.anchors),
-    )
-    planes = [cells * count * (2 if settings.score == "softmax" else 1), 4 * cells * count]
-    if settings.quality != "none":
-        planes.append(cells)
-    function = "hp_anchors_select" if settings.anchors else "hp_points_select"
-    window = hanning_window(settings.size) ** settings.window_power
-    return Head(function, record, planes, window, settings.anchors)
-
-
-def _centre(settings: CentreSettings) -> Head:
+def _head(settings: SelectSettings) -> _Head:
     cells = settings.size**2
-    record = CentreHead(
-        settings.min_score,
-        bounds(settings.limits),
-        geometry(settings.window),
-        settings.size,
-        SCORES[settings.score],
-        RELATIVES[settings.relative_to],
-    )
-    window = inner_hanning_window(settings.size)
-    return Head("hp_centre_select", record, (cells, 2 * cells, 2 * cells), window)
-
-
-def _corners(settings: CornersSettings) -> Head:
-    cells = settings.size**2
-    record = CornersHead(
-        settings.cell_centre,
-        bounds(settings.limits),
-        settings.size,
-        settings.search,
-        OUTPUTS[settings.output],
-    )
-    return Head("hp_corners_select", record, (4,) if settings.output == "box" else (cells, cells))
-
-
-_HEADS: Dict[Any, Any] = {
-    PointsSettings: _points,
-    CentreSettings: _centre,
-    CornersSettings: _corners,
-}
+    window = anchors = np.zeros(0)
+    if isinstance(settings, PointsSettings):
+        boxes, count = cells * max(1, len(settings.anchors)), len(settings.anchors)
+        kind, numbers = "anchors" if count else "points", {"anchors": count}
+        record = records.record(records.POINTS, settings, **numbers)
+        sizes: Tuple[int, ...] = (boxes * (2 if settings.score == "softmax" else 1), 4 * boxes)
+        sizes += (cells,) * (settings.quality != "none")
+        window = np.ascontiguousarray(hanning_window(settings.size) ** settings.window_power)
+        anchors = np.ascontiguousarray(settings.anchors, np.float64)
+    elif isinstance(settings, CentreSettings):
+        kind, record = "centre", records.record(records.CENTRE, settings)
+        sizes = cells, 2 * cells, 2 * cells
+        window = inner_hanning_window(settings.size)
+    else:
+        kind, record = "corners", records.record(records.CORNERS, settings)
+        sizes = (4,) if settings.output == "box" else (cells, cells)
+    return _Head(f"hp_{kind}_select", record, sizes, window, anchors)
 
 
 class Select:
@@ -218,14 +63,11 @@ class Select:
     """
 
     def __init__(self, library: Any, settings: SelectSettings) -> None:
-        head = self._head = _HEADS[type(settings)](settings)
+        head = self._head = _head(settings)
         self._function = getattr(library, head.function)
-        self._function.argtypes = [ctypes.c_void_p]
-        self._function.restype = ctypes.c_int
         self._space = np.zeros(head.window.size * max(1, len(head.anchors)) + 1, np.float32)
         self._score = ctypes.c_double()
-        self._job = ctypes.create_string_buffer(JOB.size + VIEW.size)
-        self._job_at = ctypes.addressof(self._job)
+        self._job, self._job_at = kept(bytes(JOB.size + VIEW.size))
         self._given: Tuple[Any, ...] = (None,) * 4
 
     def select(
@@ -273,40 +115,107 @@ class Select:
             maps, state: as in ``select``; float32 and C-contiguous, and they stay where they are.
         """
         self._bind(maps, state)
-        address = ctypes.cast(self._function, ctypes.c_void_p).value
-        assert address is not None, "a function has an address"
-        return address, self._job_at
+        at = ctypes.cast(self._function, ctypes.c_void_p).value
+        assert at is not None, "a function has an address"
+        return at, self._job_at
 
     def _bind(self, maps: Sequence[np.ndarray], state: np.ndarray) -> None:
         """Keep the arrays' addresses, so that engines that reuse their outputs cost this once."""
-        if state.dtype != np.float64 or state.shape != (4,) or not state.flags.c_contiguous:
-            raise ValueError(f"state: {state.dtype} {state.shape}")
+        _check_state(state)
         held = [np.ascontiguousarray(values, np.float32) for values in maps]
-        addresses: List[int] = []
-        sizes: List[int] = []
-        for values in held:
-            sizes.append(values.size)
-            addresses.append(values.ctypes.data)
-        planes = self._head.planes
-        if len(held) == 1 and len(planes) == 2:  # one map with two channels
-            sizes = [sizes[0] - planes[1], planes[1]]
-            addresses.append(addresses[0] + 4 * planes[0])
-        if tuple(sizes) != planes:
+        addresses: List[int] = [values.ctypes.data for values in held]
+        sizes: List[int] = [values.size for values in held]
+        head = self._head
+        wanted = head.planes
+        if len(held) == 1 and len(wanted) == 2:  # one map with two channels
+            sizes = [sizes[0] - wanted[1], wanted[1]]
+            addresses.append(addresses[0] + 4 * wanted[0])
+        if tuple(sizes) != wanted:
             raise ValueError("maps: {}".format(", ".join(str(values.shape) for values in maps)))
         addresses += [0] * (3 - len(addresses))
-        head = self._head
-        JOB.pack_into(
-            self._job,
-            0,
-            ctypes.addressof(head.record),
-            *addresses,
-            head.window.ctypes.data,
-            head.anchors.ctypes.data,
-            self._space.ctypes.data,
-            state.ctypes.data,
-            ctypes.addressof(self._score),
-        )
+        tables = head.window, head.anchors, self._space, state
+        addresses += [array.ctypes.data for array in tables]
+        score_at = ctypes.addressof(self._score)
+        JOB.pack_into(self._job, 0, head.record.ctypes.data, *addresses, score_at)
         self._held = held
         same = all(a is b for a, b in zip(held, maps))  # else convert in every frame
         watched = (maps[0], maps[len(maps) >> 1], maps[-1], state)
         self._given = watched if same else (None,) * 4
+
+
+class Response:
+    """Select in C++. ``runtime.decode.response.Siamese`` defines the place and the box.
+
+    Args:
+        library: the loaded kernels.
+        settings: the numbers of the network.
+
+    Attributes:
+        peaks: float64 (scales,), the highest response of each size that ``look`` took in, damped.
+        responses: float32 (scales, side, side), the enlarged responses.
+    """
+
+    def __init__(self, library: Any, settings: ResponseSettings) -> None:
+        scales, side = len(settings.factors), settings.size * settings.upsample
+        self._look, self._select = library.hp_response_look, library.hp_response_select
+        self.responses = np.zeros((scales, side, side), np.float32)
+        self.peaks = np.zeros(scales)
+        window = hanning_window(side)
+        self._held = (  # in the order of hp_response_arrays
+            self.responses,
+            self.peaks,
+            np.array(settings.damping, np.float64),
+            np.array(settings.factors, np.float64),
+            np.ascontiguousarray(window / window.sum()),
+            np.zeros((settings.size, side), np.float32),
+            np.zeros((4, side), np.float32),
+            np.zeros((4, side), np.int32),
+            np.zeros(side, np.float32),
+            np.zeros(side, np.float32),
+            np.zeros(side),
+        )
+        self._head = records.record(records.RESPONSE, settings, scales=scales)
+        self._arrays = np.array([array.ctypes.data for array in self._held], np.uintp)
+        self._at = self._head.ctypes.data, self._arrays.ctypes.data
+        library.hp_response_prepare(*self._at)
+        self._cells = settings.size**2
+        self._view, self._view_at = kept(bytes(VIEW.size))
+        self._found = np.zeros(2)
+        self._found_at = self._found.ctypes.data
+
+    def look(self, index: int, response: np.ndarray) -> None:
+        """Take in the response of one size, float32 of size x size cells."""
+        small = np.ascontiguousarray(response, np.float32)
+        if small.size != self._cells or not 0 <= index < len(self.peaks):
+            raise ValueError(f"response {index}: {response.shape}")
+        self._look(*self._at, index, small.ctypes.data)
+
+    def select(
+        self,
+        state: np.ndarray,
+        scale: Tuple[float, float],
+        frame_width: float,
+        frame_height: float,
+    ) -> Tuple[int, float, float]:
+        """Pick the size and the place with the highest response, and move the target there.
+
+        Args:
+            state, scale, frame_width, frame_height: as in ``Select.select``.
+
+        Returns:
+            (index of the place in the enlarged response, the peak's sigmoid, the peak).
+
+        Raises:
+            NetworkFailed: no response is finite.
+        """
+        _check_state(state)
+        VIEW.pack_into(self._view, 0, scale[0], scale[1], frame_width, frame_height)
+        best = self._select(*self._at, self._view_at, state.ctypes.data, self._found_at)
+        if best < 0:
+            argmax(NOTHING)  # raises the definition's error
+        return best, float(self._found[0]), float(self._found[1])
+
+
+def _check_state(state: np.ndarray) -> None:
+    if state.dtype != np.float64 or state.shape != (4,) or not state.flags.c_contiguous:
+        raise ValueError(f"state: {state.dtype} {state.shape}")

@@ -29,7 +29,7 @@ struct anchor_votes {
                          rough_window[index - anchor * cells]);
   }
 
-  __device__ double exact(int index, hp_ballot* found) const {
+  __device__ double exact(int index, hp_scored_box* found) const {
     const double other = scores[index];
     const double wanted = points->score == HP_SOFTMAX ? (double)scores[count + index] : other;
     const double score = hp_probability(points->score, wanted, other);
@@ -46,11 +46,11 @@ struct anchor_votes {
 };
 
 struct anchor_memory {
-  hp_turn_memory turn;
+  hp_selection_memory select;
   hp_vote_memory votes;
   hp_target target;  // before the frame
   hp_rough_target rough;
-  hp_ballot best;
+  hp_scored_box best;
 };
 
 }  // namespace
@@ -67,12 +67,12 @@ extern "C" __global__ void __launch_bounds__(256)
                       const void* __restrict__ features, const float* __restrict__ reference,
                       hp_monitor* monitor, hp_pose* pose, hp_plan_line* plan) {
   __shared__ anchor_memory all;
-  const hp_turn turn = hp_turn_of(blockIdx.x, view, frame, limits, features, reference, monitor,
-                                  pose, plan);
-  hp_begin_turn(&turn, &all.turn);
+  const hp_selection select =
+      hp_selection_of(blockIdx.x, view, frame, limits, features, reference, monitor, pose, plan);
+  hp_begin_selection(&select, &all.select);
   if (threadIdx.x == 0) {
-    all.target = hp_search_target(all.turn.before[2], all.turn.before[3], all.turn.scale[0],
-                                  all.turn.scale[1]);
+    all.target = hp_search_target(all.select.before[2], all.select.before[3], all.select.scale[0],
+                                  all.select.scale[1]);
     // The exponential of a delta is wrong by up to 21 units in the last place, and a change of the
     // box by up to four times as much.
     all.rough = hp_rough_target_of(points, &all.target, 4e-5f);
@@ -93,9 +93,9 @@ extern "C" __global__ void __launch_bounds__(256)
                               cells,
                               count};
   const int winner = hp_find_winner(votes, count, &all.votes, &all.best);
-  if (threadIdx.x == 0) all.turn.cell = winner;
+  if (threadIdx.x == 0) all.select.cell = winner;
   __syncthreads();
-  if (threadIdx.x == 0) all.turn.score = all.turn.certain = all.best.score;
+  if (threadIdx.x == 0) all.select.score = all.select.certain = all.best.score;
   if (winner >= 0 && threadIdx.x < 2) {
     const int axis = threadIdx.x, cell = winner % cells;
     const double anchor = sizes[2 * (winner / cells) + axis];
@@ -103,9 +103,9 @@ extern "C" __global__ void __launch_bounds__(256)
     const double middle =
         hp_point(points, place) + hp_mul((double)moves[axis * count + winner], anchor);
     hp_move_to(points, &all.best, middle, axis ? all.best.height : all.best.width,
-               all.turn.scale[axis], hp_frame_side(&turn, axis), all.turn.after + axis,
-               all.turn.after + axis + 2);
+               all.select.scale[axis], hp_frame_side(&select, axis), all.select.after + axis,
+               all.select.after + axis + 2);
   }
   __syncthreads();
-  hp_end_turn(&turn, &all.turn);
+  hp_end_selection(&select, &all.select);
 }

@@ -28,29 +28,29 @@ struct centre_votes {
 };
 
 struct centre_memory {
-  hp_turn_memory turn;
+  hp_selection_memory select;
   hp_vote_memory votes;
   double vote;
 };
 
-// Moves to the winning cell. By one thread; all->turn.before is the state.
-__device__ void move(const hp_turn* turn, const hp_centre* head, hp_map sizes, hp_map offsets,
-                     centre_memory* all) {
-  const int size = head->size, count = size * size, cell = all->turn.cell;
+// Moves to the winning cell. By one thread; all->select.before is the state.
+__device__ void move(const hp_selection* select, const hp_centre* head, hp_map sizes,
+                     hp_map offsets, centre_memory* all) {
+  const int size = head->size, count = size * size, cell = all->select.cell;
   const float across = offsets[cell], down = offsets[count + cell];
   const float width = sizes[cell], height = sizes[count + cell];
   const double sum = (double)across + down + width + height;  // a number if all four are
   if (!hp_is_number(sum)) {
-    all->turn.cell = -1;
+    all->select.cell = -1;
     return;
   }
-  double* after = all->turn.after;
-  hp_region_centre(head, all->turn.before, after, after + 1);
-  const double side = head->geometry.search;
-  hp_take_share(&head->bounds, side, hp_centre_share(head, cell % size, across), width,
-                all->turn.scale[0], hp_frame_side(turn, 0), after, after + 2);
-  hp_take_share(&head->bounds, side, hp_centre_share(head, cell / size, down), height,
-                all->turn.scale[1], hp_frame_side(turn, 1), after + 1, after + 3);
+  double* after = all->select.after;
+  hp_region_centre(head, all->select.before, after, after + 1);
+  const double side = head->window.search;
+  hp_take_share(&head->limits, side, hp_centre_share(head, cell % size, across), width,
+                all->select.scale[0], hp_frame_side(select, 0), after, after + 2);
+  hp_take_share(&head->limits, side, hp_centre_share(head, cell / size, down), height,
+                all->select.scale[1], hp_frame_side(select, 1), after + 1, after + 3);
 }
 
 }  // namespace
@@ -66,9 +66,9 @@ extern "C" __global__ void __launch_bounds__(256)
                      const float* __restrict__ reference, hp_monitor* monitor, hp_pose* pose,
                      hp_plan_line* plan) {
   __shared__ centre_memory all;
-  const hp_turn turn = hp_turn_of(blockIdx.x, view, frame, limits, features, reference, monitor,
-                                  pose, plan);
-  hp_begin_turn(&turn, &all.turn);
+  const hp_selection select =
+      hp_selection_of(blockIdx.x, view, frame, limits, features, reference, monitor, pose, plan);
+  hp_begin_selection(&select, &all.select);
   const int count = head->size * head->size;
   const int block = blockIdx.x, half = view->half;
   const hp_map lengths = hp_map_of(sizes, half) + block * 2 * count;
@@ -77,11 +77,10 @@ extern "C" __global__ void __launch_bounds__(256)
   const int cell = hp_find_winner(votes, count, &all.votes, &all.vote);
   __syncthreads();
   if (threadIdx.x == 0) {
-    all.turn.cell = cell;
-    all.turn.score = all.turn.certain = all.vote;
-    if (cell >= 0 && !(all.vote < head->min_score))
-      move(&turn, head, lengths, places, &all);
+    all.select.cell = cell;
+    all.select.score = all.select.certain = all.vote;
+    if (cell >= 0 && !(all.vote < head->min_score)) move(&select, head, lengths, places, &all);
   }
   __syncthreads();
-  hp_end_turn(&turn, &all.turn);
+  hp_end_selection(&select, &all.select);
 }

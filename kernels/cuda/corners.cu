@@ -51,7 +51,7 @@ __device__ heat_sums heat_down(heat_sums value, int distance) {
 }
 
 struct corner_memory {
-  hp_turn_memory turn;
+  hp_selection_memory select;
   hp_vote_memory votes;
   heat_sums parts[HP_MOST_WARPS];
   heat_sums sums[2];
@@ -109,14 +109,14 @@ __device__ void sum_heat(hp_map heat, int size, float hottest, int index,
 }
 
 // Moves to the box of shares cx, cy, w, h. By one thread.
-__device__ void take_box(const hp_turn* turn, const hp_corners* head, const double* box,
+__device__ void take_box(const hp_selection* select, const hp_corners* head, const double* box,
                          corner_memory* all) {
-  double* after = all->turn.after;
+  double* after = all->select.after;
   for (int axis = 0; axis < 2; ++axis)
-    hp_take_share(&head->bounds, head->search, box[axis], box[axis + 2], all->turn.scale[axis],
-                  hp_frame_side(turn, axis), after + axis, after + axis + 2);
+    hp_take_share(&head->limits, head->search, box[axis], box[axis + 2], all->select.scale[axis],
+                  hp_frame_side(select, axis), after + axis, after + axis + 2);
   for (int i = 0; i < 4; ++i)
-    if (!hp_is_number(box[i])) all->turn.cell = -1;
+    if (!hp_is_number(box[i])) all->select.cell = -1;
 }
 
 // Share of the region at which the mean of a heat map lies.
@@ -125,7 +125,8 @@ __device__ double mean_share(const hp_corners* head, hp_pair sum, hp_pair all) {
 }
 
 // The box and the score from both maps' sums. By one thread.
-__device__ void take_corners(const hp_turn* turn, const hp_corners* head, corner_memory* all) {
+__device__ void take_corners(const hp_selection* select, const hp_corners* head,
+                             corner_memory* all) {
   double box[4];
   const heat_sums *first = all->sums, *second = all->sums + 1;
   const double x1 = mean_share(head, first->columns, first->all);
@@ -136,9 +137,9 @@ __device__ void take_corners(const hp_turn* turn, const hp_corners* head, corner
   box[1] = (y1 + y2) / 2.0;
   box[2] = x2 - x1;
   box[3] = y2 - y1;
-  all->turn.score = sqrt(1.0 / hp_pair_value(first->all) * (1.0 / hp_pair_value(second->all)));
-  all->turn.cell = all->broken ? -1 : all->hottest;
-  take_box(turn, head, box, all);
+  all->select.score = sqrt(1.0 / hp_pair_value(first->all) * (1.0 / hp_pair_value(second->all)));
+  all->select.cell = all->broken ? -1 : all->hottest;
+  take_box(select, head, box, all);
 }
 
 }  // namespace
@@ -153,9 +154,9 @@ extern "C" __global__ void __launch_bounds__(256)
                       const void* __restrict__ features, const float* __restrict__ reference,
                       hp_monitor* monitor, hp_pose* pose, hp_plan_line* plan) {
   __shared__ corner_memory all;
-  const hp_turn turn = hp_turn_of(blockIdx.x, view, frame, limits, features, reference, monitor,
-                                  pose, plan);
-  hp_begin_turn(&turn, &all.turn);
+  const hp_selection select =
+      hp_selection_of(blockIdx.x, view, frame, limits, features, reference, monitor, pose, plan);
+  hp_begin_selection(&select, &all.select);
   const int begin = blockIdx.x * head->apart;
   const hp_map one = hp_map_of(first, view->half) + begin;
   const hp_map other = hp_map_of(second, view->half) + begin;
@@ -164,9 +165,9 @@ extern "C" __global__ void __launch_bounds__(256)
   if (head->output == HP_BOX) {
     if (threadIdx.x == 0) {
       const double box[4] = {one[0], one[1], one[2], one[3]};
-      all.turn.cell = 0;
-      all.turn.score = 1.0;
-      take_box(&turn, head, box, &all);
+      all.select.cell = 0;
+      all.select.score = 1.0;
+      take_box(&select, head, box, &all);
     }
   } else {
     const int size = head->size;
@@ -175,9 +176,9 @@ extern "C" __global__ void __launch_bounds__(256)
     sum_heat(one, size, top_left.heat, 0, &all);
     const hot_cell bottom_right = hottest_of(other, size * size, &all);
     sum_heat(other, size, bottom_right.heat, 1, &all);
-    if (threadIdx.x == 0) take_corners(&turn, head, &all);
+    if (threadIdx.x == 0) take_corners(&select, head, &all);
   }
-  if (threadIdx.x == 0) all.turn.certain = all.turn.score;
+  if (threadIdx.x == 0) all.select.certain = all.select.score;
   __syncthreads();
-  hp_end_turn(&turn, &all.turn);
+  hp_end_selection(&select, &all.select);
 }

@@ -1,68 +1,37 @@
-"""The structures of frame.h and families.h as NumPy types, and functions that fill them in."""
+"""The structures of frame.h as NumPy types, and functions that fill them in."""
 
 import math
 from typing import Optional, Sequence, Tuple
 
 import numpy as np
 
-from kernels.settings import (
-    BOX_PIXELS,
-    CLIPS,
-    ROUNDINGS,
-    SHAPES,
-    BoxLimits,
-    InputSettings,
-    LossSettings,
-    WindowSettings,
-)
+from kernels import records
+from kernels.records import fields
+from kernels.settings import InputSettings, LossSettings, WindowSettings
 
 FRAME = np.dtype(
-    [("plane", "u8"), ("chroma", "u8"), ("row_stride", "i4"), ("chroma_stride", "i4")]
-    + [("pixel_stride", "i4"), ("format", "i4"), ("x", "i4"), ("y", "i4"), ("width", "i4")]
-    + [("height", "i4"), ("frame_width", "i4"), ("frame_height", "i4")]
-    + [("sequence", "i4"), ("unused", "i4")]
+    fields("u8", "plane chroma")
+    + fields("i4", "row_stride chroma_stride pixel_stride format x y width height")
+    + fields("i4", "frame_width frame_height sequence unused")
 )
 INPUT = np.dtype(
     [("mean", "f4", 3), ("scale", "f4", 3), ("side", "i4"), ("half", "i4"), ("swap", "i4")]
     + [("border", "i4", 3)]
 )
-GEOMETRY = np.dtype(
-    [("context", "f8"), ("exemplar_margin", "f8"), ("search_margin", "f8")]
-    + [("exemplar_factor", "f8"), ("search_factor", "f8"), ("exemplar", "i4"), ("search", "i4")]
-    + [("crop", "i4"), ("corner", "i4"), ("rounding", "i4"), ("warp", "i4")]
-)
 MOST_WINDOWS = 15  # that a frame is searched in, as in frame.h
 VIEW = np.dtype(
-    [("geometry", GEOMETRY), ("factors", "f8", MOST_WINDOWS), ("windows", "i4"), ("half", "i4")]
+    [("geometry", records.GEOMETRY), ("factors", "f8", MOST_WINDOWS)] + fields("i4", "windows half")
 )
 POSE = np.dtype(
-    [("state", "f8", 4), ("score", "f4"), ("certainty", "f4"), ("cell", "i4"), ("x", "i4")]
-    + [("y", "i4"), ("width", "i4"), ("height", "i4"), ("flags", "i2"), ("sequence", "i2")]
+    [("state", "f8", 4), ("score", "f4"), ("certainty", "f4")]
+    + fields("i4", "cell x y width height")
+    + fields("i2", "flags sequence")
 )
 LIMITS = np.dtype(
-    [("lost_below", "f8"), ("hold_below", "f8"), ("hold_widen", "f8"), ("hold_limit", "f8")]
-    + [("kept", "f8"), ("inner", "f8"), ("stride", "f8"), ("channels", "i4"), ("side", "i4")]
+    fields("f8", "lost_below hold_below hold_widen hold_limit kept inner stride")
+    + fields("i4", "channels side")
 )
 MONITOR = np.dtype([("certainty", "f8"), ("widened", "f8"), ("held", "f8", 4)])
-BOUNDS = np.dtype([("min_size", "f8"), ("clip", "i4"), ("pixels", "i4")])
-POINTS = np.dtype(
-    [("stride", "f8"), ("penalty", "f8"), ("influence", "f8"), ("rate", "f8")]
-    + [("quality_share", "f8"), ("bounds", BOUNDS)]
-    + [("size", "i4"), ("score", "i4"), ("power", "i4"), ("quality", "i4")]
-    + [("inclusive", "i4"), ("anchors", "i4")]
-)
-CENTRE = np.dtype(
-    [("min_score", "f8"), ("bounds", BOUNDS), ("geometry", GEOMETRY)]
-    + [("size", "i4"), ("score", "i4"), ("relative", "i4"), ("unused", "i4")]
-)
-CORNERS = np.dtype(
-    [("cell_centre", "f8"), ("bounds", BOUNDS)]
-    + [("size", "i4"), ("search", "i4"), ("output", "i4"), ("apart", "i4")]
-)
-RESPONSE = np.dtype(
-    [("influence", "f8"), ("stride", "f8"), ("scale_lr", "f8"), ("min_size", "f8")]
-    + [("size", "i4"), ("upsample", "i4"), ("scales", "i4"), ("unused", "i4")]
-)
 CUBIC = np.dtype([("first", "i4"), ("weight", "f4", 4)])
 LINE = np.dtype(("i4", 4))
 MOST_OUTPUTS = 1024  # largest side of a network's input, as in hotpath.h
@@ -88,28 +57,9 @@ def view(settings: WindowSettings, factors: Sequence[float] = (1.0,)) -> np.ndar
     if len(factors) > MOST_WINDOWS:
         raise ValueError(f"{len(factors)} windows")
     record = np.zeros(1, VIEW)
-    record["geometry"] = geometry(settings)
+    record["geometry"] = records.record(records.GEOMETRY, settings)
     record["factors"][0, : len(factors)] = factors
     record["windows"] = len(factors)
-    return record
-
-
-def geometry(settings: WindowSettings) -> np.ndarray:
-    """The shapes of windows: one ``GEOMETRY``."""
-    record = np.zeros(1, GEOMETRY)
-    for name in ("context", "exemplar", "search", "corner", "warp"):
-        record[name] = getattr(settings, name)
-    for name in ("exemplar_margin", "search_margin", "exemplar_factor", "search_factor"):
-        record[name] = getattr(settings, name)
-    record["crop"], record["rounding"] = SHAPES[settings.shape], ROUNDINGS[settings.rounding]
-    return record
-
-
-def bounds(limits: BoxLimits) -> np.ndarray:
-    """The limits of a box: one ``BOUNDS``."""
-    record = np.zeros(1, BOUNDS)
-    record["min_size"], record["clip"] = limits.min_size, CLIPS[limits.clip]
-    record["pixels"] = BOX_PIXELS[limits.pixels]
     return record
 
 
@@ -121,12 +71,9 @@ def limits(settings: LossSettings, features: Optional[Tuple[int, ...]]) -> np.nd
         features: (1, channels, cells), shape of the search region's features; None if the network
             gives none.
     """
-    record = np.zeros(1, LIMITS)
-    for name in LossSettings._fields:
-        record[name] = getattr(settings, name)
-    if features is not None:
-        record["channels"], record["side"] = features[1], int(round(math.sqrt(features[2])))
-    return record
+    _, channels, cells = features or (1, 0, 0)
+    side = int(round(math.sqrt(cells)))
+    return records.record(LIMITS, settings, channels=channels, side=side)
 
 
 def monitor(state: Sequence[float], widened: float = 1.0) -> np.ndarray:

@@ -32,7 +32,7 @@ struct point_votes {
     return score;
   }
 
-  __device__ double exact(int cell, hp_ballot* found) const {
+  __device__ double exact(int cell, hp_scored_box* found) const {
     const double other = scores[cell];
     const double wanted = points->score == HP_SOFTMAX ? (double)scores[count + cell] : other;
     const hp_map from = distances + cell;
@@ -45,21 +45,21 @@ struct point_votes {
 };
 
 struct point_memory {
-  hp_turn_memory turn;
+  hp_selection_memory select;
   hp_vote_memory votes;
   hp_target target;  // before the frame
   hp_rough_target rough;
-  hp_ballot best;
+  hp_scored_box best;
 };
 
 // Moves one axis to the winning cell: 0 is x, 1 is y.
-__device__ void move_axis(const hp_turn* turn, const hp_points* points, hp_map distances,
+__device__ void move_axis(const hp_selection* select, const hp_points* points, hp_map distances,
                           int axis, point_memory* all) {
-  const int count = points->size * points->size, cell = all->turn.cell;
+  const int count = points->size * points->size, cell = all->select.cell;
   const hp_map from = distances + (cell + axis * count);
   hp_move(points, &all->best, axis ? cell / points->size : cell % points->size, from[0],
-          from[2 * count], all->turn.scale[axis], hp_frame_side(turn, axis),
-          all->turn.after + axis, all->turn.after + axis + 2);
+          from[2 * count], all->select.scale[axis], hp_frame_side(select, axis),
+          all->select.after + axis, all->select.after + axis + 2);
 }
 
 }  // namespace
@@ -75,12 +75,12 @@ extern "C" __global__ void __launch_bounds__(256, 1)
                      const float* __restrict__ reference, hp_monitor* monitor, hp_pose* pose,
                      hp_plan_line* plan) {
   __shared__ point_memory all;
-  const hp_turn turn = hp_turn_of(blockIdx.x, view, frame, limits, features, reference, monitor,
-                                  pose, plan);
-  hp_begin_turn(&turn, &all.turn);
+  const hp_selection select =
+      hp_selection_of(blockIdx.x, view, frame, limits, features, reference, monitor, pose, plan);
+  hp_begin_selection(&select, &all.select);
   if (threadIdx.x == 0) {
-    all.target = hp_search_target(all.turn.before[2], all.turn.before[3], all.turn.scale[0],
-                                  all.turn.scale[1]);
+    all.target = hp_search_target(all.select.before[2], all.select.before[3], all.select.scale[0],
+                                  all.select.scale[1]);
     all.rough = hp_rough_target_of(points, &all.target, 4e-6f);
   }
   __syncthreads();
@@ -99,10 +99,10 @@ extern "C" __global__ void __launch_bounds__(256, 1)
                              rough_window,
                              count};
   const int cell = hp_find_winner(votes, count, &all.votes, &all.best);
-  if (threadIdx.x == 0) all.turn.cell = cell;
+  if (threadIdx.x == 0) all.select.cell = cell;
   __syncthreads();
-  if (threadIdx.x == 0) all.turn.score = all.turn.certain = all.best.score;
-  if (cell >= 0 && threadIdx.x < 2) move_axis(&turn, points, boxes, threadIdx.x, &all);
+  if (threadIdx.x == 0) all.select.score = all.select.certain = all.best.score;
+  if (cell >= 0 && threadIdx.x < 2) move_axis(&select, points, boxes, threadIdx.x, &all);
   __syncthreads();
-  hp_end_turn(&turn, &all.turn);
+  hp_end_selection(&select, &all.select);
 }

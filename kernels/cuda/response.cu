@@ -87,11 +87,11 @@ __device__ void choose(const hp_response* head, const double* damping, const hei
   result->least = hp_mul(best.least, result->damping);
   result->sum = hp_mul(hp_pair_value(best.sum), result->damping) -
                 hp_mul((double)side * side, result->least);
-  const float share = (float)((1.0 - head->influence) / (result->sum + 1e-16));
+  const float share = (float)((1.0 - head->window_influence) / (result->sum + 1e-16));
   result->rough_share = share;
   result->rough_least = (float)result->least;
   result->rough_damping = (float)result->damping;
-  result->rough_influence = (float)head->influence;
+  result->rough_influence = (float)head->window_influence;
   // Twice what the roundings of `places::rough` can add up to.
   const float largest = fmaxf(fabsf((float)result->peak), fabsf(result->rough_least));
   result->error = 2e-6f * fabsf(share) * largest + 1e-37f;
@@ -231,17 +231,17 @@ extern "C" __global__ void __launch_bounds__(256)
                        const hp_frame* __restrict__ frame, const hp_limits* __restrict__ limits,
                        const void* __restrict__ features, const float* __restrict__ reference,
                        hp_monitor* monitor, hp_pose* pose, hp_plan_line* plan) {
-  __shared__ hp_turn_memory all;
+  __shared__ hp_selection_memory all;
   __shared__ heights peaks[HP_MOST_WINDOWS];
   __shared__ chosen best;
   __shared__ hp_rank ranks[HP_MOST_WARPS];
   const int target = blockIdx.x;
-  const hp_turn turn =
-      hp_turn_of(target, view, frame, limits, features, reference, monitor, pose, plan);
+  const hp_selection select =
+      hp_selection_of(target, view, frame, limits, features, reference, monitor, pose, plan);
   parts += target * head->scales * count;
   found += target * blocks;
   first_peak += target;
-  hp_begin_turn(&turn, &all);
+  hp_begin_selection(&select, &all);
   choose(head, damping, parts, count, peaks, &best);
   hp_rank mine = {0, -1};
   for (int i = threadIdx.x; i < blocks; i += blockDim.x) mine = hp_higher(mine, found[i]);
@@ -255,9 +255,9 @@ extern "C" __global__ void __launch_bounds__(256)
   if (cell >= 0 && threadIdx.x < 2) {
     const int axis = threadIdx.x, side = head->size * head->upsample;
     hp_response_move(head, axis ? cell / side : cell % side, view->factors[best.index],
-                     all.scale[axis], hp_frame_side(&turn, axis), all.after + axis,
+                     all.scale[axis], hp_frame_side(&select, axis), all.after + axis,
                      all.after + axis + 2);
   }
   __syncthreads();
-  hp_end_turn(&turn, &all);
+  hp_end_selection(&select, &all);
 }

@@ -4,6 +4,7 @@ from typing import Any, List, NamedTuple, Sequence, Tuple
 
 import numpy as np
 
+from kernels import records
 from kernels.cuda import layout
 from kernels.cuda.select import Select, Tools
 from kernels.cuda.target_memory import TargetMemory
@@ -22,7 +23,7 @@ class Tables(NamedTuple):
     """What the kernels take that stays the same while a target is followed.
 
     Attributes:
-        head: one ``layout.RESPONSE``.
+        head: one ``records.RESPONSE``.
         taps: one ``layout.CUBIC`` for each column or row of the enlarged response.
         damping: float64, of each size's response.
         line, rough_line: the Hanning window's axis in doubles and in floats. Behind it: the sum of
@@ -38,10 +39,7 @@ class Tables(NamedTuple):
 
 def tables(settings: ResponseSettings) -> Tables:
     """The tables of a network."""
-    head = np.zeros(1, layout.RESPONSE)
-    for name in ("influence", "stride", "scale_lr", "min_size", "size", "upsample"):
-        head[name] = getattr(settings, name)
-    head["scales"] = len(settings.damping)
+    head = records.record(records.RESPONSE, settings, scales=len(settings.damping))
     side = settings.size * settings.upsample
     total = hanning_window(side).sum()
     share = 1 / total if total > 0 else 0.0

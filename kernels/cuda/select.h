@@ -11,7 +11,7 @@
 #include "window.h"
 
 // What a select works on besides the network's maps. Addresses of device memory.
-struct hp_turn {
+struct hp_selection {
   const hp_view* view;
   const hp_frame* frame;
   const hp_limits* limits;  // 0 if the target is not monitored
@@ -22,25 +22,26 @@ struct hp_turn {
   hp_plan_line* plan;
 };
 
-// The turn of a block's target. What several targets have lies one after the other.
-static __device__ hp_turn hp_turn_of(int target, const hp_view* view, const hp_frame* frame,
-                                     const hp_limits* limits, const void* features,
-                                     const float* reference, hp_monitor* monitor, hp_pose* pose,
-                                     hp_plan_line* plan) {
+// The selection of a block's target. What several targets have lies one after the other.
+static __device__ hp_selection hp_selection_of(int target, const hp_view* view,
+                                               const hp_frame* frame, const hp_limits* limits,
+                                               const void* features, const float* reference,
+                                               hp_monitor* monitor, hp_pose* pose,
+                                               hp_plan_line* plan) {
   if (features) {
     const int count = limits->channels * limits->side * limits->side;
     features = (hp_map_of(features, view->half) + target * count).values;
     reference += target * limits->channels;
   }
-  const hp_turn turn = {view,      frame,
-                        limits,    features,
-                        reference, monitor + target,
-                        pose + target, plan + hp_plan_lines(view) * target};
-  return turn;
+  const hp_selection select = {view,          frame,
+                               limits,        features,
+                               reference,     monitor + target,
+                               pose + target, plan + hp_plan_lines(view) * target};
+  return select;
 }
 
 // What single threads of the block tell the others.
-struct hp_turn_memory {
+struct hp_selection_memory {
   double before[4], after[4];  // states
   double scale[2];             // search pixels per frame pixel, x and y
   double score;                // of the cell that was found
@@ -53,15 +54,15 @@ struct hp_turn_memory {
 };
 
 // Copies the state and computes the scale. The block meets afterwards.
-static __device__ void hp_begin_turn(const hp_turn* turn, hp_turn_memory* all) {
+static __device__ void hp_begin_selection(const hp_selection* select, hp_selection_memory* all) {
   if (threadIdx.x) return;
-  for (int i = 0; i < 4; ++i) all->before[i] = all->after[i] = turn->pose->state[i];
-  hp_scale_of(turn->view, turn->pose->state, turn->monitor->widened, all->scale);
+  for (int i = 0; i < 4; ++i) all->before[i] = all->after[i] = select->pose->state[i];
+  hp_scale_of(select->view, select->pose->state, select->monitor->widened, all->scale);
 }
 
 // The frame's width or height.
-static __device__ double hp_frame_side(const hp_turn* turn, int axis) {
-  return axis ? turn->frame->frame_height : turn->frame->frame_width;
+static __device__ double hp_frame_side(const hp_selection* select, int axis) {
+  return axis ? select->frame->frame_height : select->frame->frame_width;
 }
 
 // Whether the part of the windows inside the frame was uploaded.
@@ -76,9 +77,9 @@ static __device__ bool hp_uploaded(const hp_frame* frame, const hp_pose* pose) {
 }
 
 // Takes the new state over unless something is wrong with it. By one thread.
-static __device__ void hp_settle(const hp_turn* turn, hp_turn_memory* all) {
-  hp_pose* pose = turn->pose;
-  int flags = hp_uploaded(turn->frame, pose) ? 0 : HP_NOT_UPLOADED;
+static __device__ void hp_settle(const hp_selection* select, hp_selection_memory* all) {
+  hp_pose* pose = select->pose;
+  int flags = hp_uploaded(select->frame, pose) ? 0 : HP_NOT_UPLOADED;
   if (all->cell < 0) flags |= HP_NO_SCORE;
   if (!flags && !hp_is_number(all->score)) flags = HP_NOT_FINITE;
   if (!flags)
@@ -88,40 +89,39 @@ static __device__ void hp_settle(const hp_turn* turn, hp_turn_memory* all) {
     for (int i = 0; i < 4; ++i) pose->state[i] = all->after[i];
     pose->score = (float)all->score;
   }
-  pose->sequence = (short)turn->frame->sequence;
+  pose->sequence = (short)select->frame->sequence;
   pose->cell = all->cell;
   pose->flags = (short)flags;
   all->flags = flags;
 }
 
 // Decides whether the target is lost. By a whole block, after hp_settle found no error.
-static __device__ void hp_monitor_loss(const hp_turn* turn, hp_turn_memory* all) {
+static __device__ void hp_monitor_loss(const hp_selection* select, hp_selection_memory* all) {
   const int axis = threadIdx.x;
   hp_products sums = hp_no_products();
-  if (turn->features) {
+  if (select->features) {
     if (axis < 2)
-      all->cells[axis] =
-          hp_axis_cells(turn->limits, all->after[axis] - all->before[axis], all->after[axis + 2],
-                        all->scale[axis]);
+      all->cells[axis] = hp_axis_cells(select->limits, all->after[axis] - all->before[axis],
+                                       all->after[axis + 2], all->scale[axis]);
     __syncthreads();
-    const hp_map features = hp_map_of(turn->features, turn->view->half);
-    sums = hp_compare_features(turn->limits, features, turn->reference, all->cells[1],
+    const hp_map features = hp_map_of(select->features, select->view->half);
+    sums = hp_compare_features(select->limits, features, select->reference, all->cells[1],
                                all->cells[0], all->products);
   }
   if (threadIdx.x) return;
   double now = all->certain;
-  if (turn->features) now = hp_mul(now, hp_cosine_of(sums));
-  hp_judge(turn->limits, now, turn->monitor, turn->pose);
+  if (select->features) now = hp_mul(now, hp_cosine_of(sums));
+  hp_judge(select->limits, now, select->monitor, select->pose);
 }
 
 // The end of a frame. By a whole block, after the family wrote all->after, score, certain and cell,
 // and the block met.
-static __device__ void hp_end_turn(const hp_turn* turn, hp_turn_memory* all) {
-  if (threadIdx.x == 0) hp_settle(turn, all);
+static __device__ void hp_end_selection(const hp_selection* select, hp_selection_memory* all) {
+  if (threadIdx.x == 0) hp_settle(select, all);
   __syncthreads();
-  if (turn->limits && !all->flags) hp_monitor_loss(turn, all);
+  if (select->limits && !all->flags) hp_monitor_loss(select, all);
   __syncthreads();
-  hp_aim_block(turn->view, turn->monitor, 0, turn->pose, turn->plan, &all->plans);
+  hp_aim_block(select->view, select->monitor, 0, select->pose, select->plan, &all->plans);
 }
 
 #endif  // HOTPATH_CUDA_SELECT_H

@@ -7,14 +7,10 @@ from typing import Any, Callable, Dict, List, NamedTuple, Sequence, Tuple
 
 import numpy as np
 
-from kernels.cuda import layout
+from kernels import records
 from kernels.cuda.target_memory import TargetMemory
 from kernels.golden import hanning_window, inner_hanning_window
 from kernels.settings import (
-    OUTPUTS,
-    QUALITIES,
-    RELATIVES,
-    SCORES,
     CornersSettings,
     FrameSettings,
     PointsSettings,
@@ -122,12 +118,7 @@ def _tables(window: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
 
 
 def _points(settings: PointsSettings) -> Head:
-    record = np.zeros(1, layout.POINTS)
-    for name in ("stride", "penalty", "influence", "rate", "quality_share", "size", "power"):
-        record[name] = getattr(settings, name)
-    record["score"], record["quality"] = SCORES[settings.score], QUALITIES[settings.quality]
-    record["inclusive"], record["anchors"] = settings.inclusive, len(settings.anchors)
-    record["bounds"] = layout.bounds(settings.limits)
+    record = records.record(records.POINTS, settings, anchors=len(settings.anchors))
     window = _tables(hanning_window(settings.size) ** settings.window_power)
     if settings.anchors:
         sizes = _tables(np.array(settings.anchors))
@@ -137,23 +128,15 @@ def _points(settings: PointsSettings) -> Head:
 
 
 def _centre(settings: Any) -> Head:
-    record = np.zeros(1, layout.CENTRE)
-    record["min_score"], record["size"] = settings.min_score, settings.size
-    record["score"] = SCORES[settings.score]
-    record["relative"] = RELATIVES[settings.relative_to]
-    record["bounds"] = layout.bounds(settings.limits)
-    record["geometry"] = layout.geometry(settings.window)
+    record = records.record(records.CENTRE, settings)
     window = _tables(inner_hanning_window(settings.size))
     return Head("centre", "hp_select_centre", (record,) + window, tuple)
 
 
 def _corners(settings: CornersSettings, number_bytes: int) -> Head:
-    record = np.zeros(1, layout.CORNERS)
-    for name in ("cell_centre", "size", "search"):
-        record[name] = getattr(settings, name)
-    record["output"], record["bounds"] = OUTPUTS[settings.output], layout.bounds(settings.limits)
     cells = settings.size**2
-    record["apart"] = {"box": 4, "one_map": 2 * cells, "two_maps": cells}[settings.output]
+    apart = {"box": 4, "one_map": 2 * cells, "two_maps": cells}[settings.output]
+    record = records.record(records.CORNERS, settings, apart=apart)
     plane = number_bytes * cells  # bytes, from the first channel of one map to the second
 
     def both(maps: Sequence[int]) -> Tuple[int, ...]:

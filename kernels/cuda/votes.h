@@ -141,12 +141,13 @@ static __device__ hp_rough_target hp_rough_target_of(const hp_points* points,
   result.inverse_area = (float)(1.0 / hp_mul(target->side, target->side));
   result.ratio = (float)target->ratio;
   result.penalty = (float)points->penalty;
-  result.influence = (float)points->influence;
+  result.influence = (float)points->window_influence;
   result.others = 1.0f - result.influence;
   result.quality_share = (float)points->quality_share;
   // Twice what the roundings below and those of the GPU's fast functions can add up to, relative to
   // 1 + |score|. The bound holds for the usual ranges alone; beyond them every cell is counted again.
-  const bool usual = points->penalty >= 0 && points->influence >= 0 && points->influence <= 1;
+  const bool usual =
+      points->penalty >= 0 && points->window_influence >= 0 && points->window_influence <= 1;
   result.error = usual ? units * (1.0f + result.penalty) : hp_infinity();
   return result;
 }

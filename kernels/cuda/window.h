@@ -14,7 +14,7 @@ static __device__ int hp_plan_lines(const hp_view* view) {
 static __device__ void hp_scale_of(const hp_view* view, const double* state, double widened,
                                    double* scale) {
   const hp_geometry* geometry = &view->geometry;
-  if (geometry->crop == HP_SQUARE) {  // the same with fewer operations on doubles
+  if (geometry->shape == HP_SQUARE) {  // the same with fewer operations on doubles
     const double side = hp_context_side(state[2], state[3], geometry->context);
     scale[0] = scale[1] = geometry->exemplar / side / widened;
     return;

@@ -9,7 +9,7 @@ from typing import Any, Optional, Sequence
 import numpy as np
 
 from kernels.fpga import native
-from kernels.golden import cosine
+from kernels.golden import cosine_of
 
 WORD = 16  # channels
 
@@ -59,7 +59,7 @@ class SearchFeatures:
 
 
 class FeatureKernels:
-    """The processor's kernels, with a ``likeness`` that takes ``SearchFeatures``.
+    """The processor's kernels, with a ``cosine_similarity`` that takes ``SearchFeatures``.
 
     Args:
         kernels: see ``kernels.cpu``.
@@ -72,9 +72,9 @@ class FeatureKernels:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._kernels, name)
 
-    def likeness(self, seen: Any, *compared: Any) -> float:
-        """See ``kernels.golden.likeness``, the definition."""
-        of = self._of_words if isinstance(seen, SearchFeatures) else self._kernels.likeness
+    def cosine_similarity(self, seen: Any, *compared: Any) -> float:
+        """See ``kernels.golden.cosine_similarity``, the definition."""
+        of = self._of_words if isinstance(seen, SearchFeatures) else self._kernels.cosine_similarity
         return of(seen, *compared)
 
 
@@ -85,7 +85,7 @@ def cosine_of_words(
     reference: Optional[np.ndarray] = None,
     pooled: Optional[np.ndarray] = None,
 ) -> float:
-    """``kernels.golden.likeness`` of int8 words: the definition of the compiled one."""
+    """``kernels.golden.cosine_similarity`` of int8 words: the definition of the compiled one."""
     cells = seen.words[:, rows[0] : rows[1], columns[0] : columns[1]]
     total = cells.sum(axis=(1, 2), dtype=np.int64).reshape(-1)[: seen.shape[1]]
-    return cosine(total / float(cells.shape[1] * cells.shape[2]), reference, pooled)
+    return cosine_of(total / float(cells.shape[1] * cells.shape[2]), reference, pooled)

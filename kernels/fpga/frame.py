@@ -11,7 +11,8 @@ from typing import Any, NamedTuple, Optional, Tuple
 
 import numpy as np
 
-from kernels.cpu import select as selects
+from kernels import records
+from kernels.cpu.select import Select
 from kernels.errors import NO_SCORE, NetworkFailed
 from kernels.fpga import native, resize
 from kernels.fpga.window import Crop
@@ -73,7 +74,7 @@ class Frames:
         crop: Crop,
         maps: native.Maps,
         arrays: Tuple[np.ndarray, ...],
-        select: selects.Select,
+        select: Select,
         window: WindowSettings,
         loss: LossSettings,
         corner: int,
@@ -87,7 +88,7 @@ class Frames:
         self._job = ctypes.create_string_buffer(RESULT_AT + RESULT.size)
         self.at = ctypes.addressof(self._job)
         self.registers_at = self.at + REGISTERS_AT
-        self._geometry = selects.geometry(window)
+        self._geometry = records.record(records.GEOMETRY, window)
         self._maps, self._arrays, self._select = maps, arrays, select
         self._loss, self._corner, self._features = loss, corner, features
         self._rows_at = resize.bytes_of(crop.side)[0]
@@ -126,7 +127,7 @@ class Frames:
             NUMBERS_AT,
             shape[1],
             shape[0],
-            ctypes.addressof(self._geometry),
+            self._geometry.ctypes.data,
             function,
             job,
             self._maps.at,

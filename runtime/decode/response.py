@@ -75,7 +75,7 @@ def response_settings(network: "Network") -> ResponseSettings:
         size=network.map_size,
         upsample=network.upsample,
         stride=network.stride,
-        influence=network.window,
+        window_influence=network.window,
         scale_lr=network.scale_lr,
         min_size=network.min_size,
         factors=[network.scale_step ** float(step) for step in steps],
@@ -177,7 +177,7 @@ class CompiledSiamese(Siamese):
 
     Args:
         network: uses the keys above.
-        kernel: ``kernels.cpu.response.Response``.
+        kernel: ``kernels.cpu.select.Response``.
     """
 
     def __init__(self, network: "Network", kernel: typing.Any) -> None:

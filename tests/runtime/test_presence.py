@@ -10,7 +10,7 @@ import pytest
 from calib.vanishing import Vanishing
 from kernels import cpu
 from kernels.cpu import fallback
-from kernels.golden import likeness
+from kernels.golden import cosine_similarity
 from runtime import decode, engines, load_targets, load_tracker, track
 from runtime.errors import BadNetwork
 from runtime.graphs import assemble
@@ -100,7 +100,7 @@ def test_a_track_is_not_lost_unless_that_is_said():
 
 
 @pytest.mark.parametrize("kernels", [cpu.load(), fallback.Kernels()], ids=lambda k: k.name)
-def test_likeness_is_the_cosine_of_averages(kernels):
+def test_similarity_is_the_cosine_of_averages(kernels):
     noise = np.random.RandomState(3)
     for channels, side in ((48, 16), (3, 5), (96, 22)):
         features = noise.randn(1, channels, side * side).astype(np.float32)
@@ -117,17 +117,18 @@ def test_likeness_is_the_cosine_of_averages(kernels):
             average = np.mean(cells, axis=0)
             reference = noise.randn(channels).astype(np.float32)
             pooled = np.zeros(channels, np.float32)
-            got = kernels.likeness(features, rows, columns, reference, pooled)
+            got = kernels.cosine_similarity(features, rows, columns, reference, pooled)
             lengths = np.linalg.norm(average) * np.linalg.norm(reference.astype(np.float64))
             assert got == pytest.approx(average @ reference / lengths, abs=1e-9)
             np.testing.assert_allclose(pooled, average, rtol=1e-5, atol=1e-6)
-            assert likeness(features, rows, columns, reference) == pytest.approx(got, abs=1e-9)
+            wanted = cosine_similarity(features, rows, columns, reference)
+            assert wanted == pytest.approx(got, abs=1e-9)
 
 
 def test_features_of_nothing_are_like_nothing():
     for kernels in (cpu.load(), fallback.Kernels()):
         nothing = np.zeros((1, 4, 9), np.float32)
-        assert kernels.likeness(nothing, (0, 3), (0, 3), np.ones(4, np.float32)) == 0
+        assert kernels.cosine_similarity(nothing, (0, 3), (0, 3), np.ones(4, np.float32)) == 0
 
 
 @pytest.mark.parametrize("corner", [(-500, -500), (500, 500), (0, 0)])

@@ -27,7 +27,7 @@ from runtime.targets.pipeline import Pipeline, Taken
 from runtime.targets.targets import Targets
 from runtime.tracker import Tracker
 from tests.fakes.cuda.engine import Engine
-from tests.fakes.cuda.film import Film, track_by_definition
+from tests.fakes.cuda.film import Film, bgr_of, track_by_definition
 from tests.fakes.cuda.networks import network
 
 DTYPES = {"float32": np.float32, "float16": np.float16}
@@ -89,7 +89,7 @@ def crop():
     watch = memory.put(layout.monitor(np.zeros(4)))
     for index in range(40):
         frame = camera if index % 2 else bgr
-        image = golden.bgr_from_nv12(luma, chroma) if index % 2 else bgr
+        image = bgr_of(luma, chroma) if index % 2 else bgr
         dtype = sorted(DTYPES)[index // 2 % 2]
         record = np.zeros(1, layout.POSE)
         record["state"] = np.append(random.uniform(-30, 340, 2), random.uniform(2, 150, 2))

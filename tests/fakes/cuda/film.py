@@ -4,6 +4,7 @@ import numpy as np
 
 from kernels import golden
 from kernels.cuda.frames import Nv12
+from kernels.planes import Planes
 from runtime import geometry
 from runtime.decode.points import Points
 from tests.fakes.cuda.shim import Shim
@@ -110,8 +111,13 @@ def track_by_definition(net, film, count):
     return np.array(states), cells
 
 
+def bgr_of(luma, chroma):
+    """An NV12 picture as BGR."""
+    return golden.bgr_from_planes(Planes("NV12", (luma, chroma), luma.shape[1], luma.shape[0]))
+
+
 def _bgr(frame):
-    return golden.bgr_from_nv12(*frame) if isinstance(frame, Nv12) else frame
+    return bgr_of(*frame) if isinstance(frame, Nv12) else frame
 
 
 def _crop(net, image, window, side, border):

@@ -127,18 +127,18 @@ def test_the_cosine_of_words(kernels, channels):
     seen.values(numbers)
     assert np.array_equal(numbers, plain / 4)
     wanted = np.zeros(channels, np.float32)
-    golden.likeness(plain, (3, 9), (2, 5), None, wanted)
-    alike = golden.likeness(plain, (4, 6), (0, 16), wanted)
-    for likeness in (
-        FeatureKernels(kernels).likeness,
-        FeatureKernels(fallback.Kernels()).likeness,
+    golden.cosine_similarity(plain, (3, 9), (2, 5), None, wanted)
+    alike = golden.cosine_similarity(plain, (4, 6), (0, 16), wanted)
+    for cosine in (
+        FeatureKernels(kernels).cosine_similarity,
+        FeatureKernels(fallback.Kernels()).cosine_similarity,
         cosine_of_words,
     ):
         reference = np.zeros(channels, np.float32)
-        likeness(seen, (3, 9), (2, 5), None, reference)
+        cosine(seen, (3, 9), (2, 5), None, reference)
         assert np.allclose(reference, wanted, rtol=1e-6)
-        assert likeness(seen, (4, 6), (0, 16), reference) == pytest.approx(alike, rel=1e-6)
-    float_seen = FeatureKernels(kernels).likeness(plain, (4, 6), (0, 16), wanted)
+        assert cosine(seen, (4, 6), (0, 16), reference) == pytest.approx(alike, rel=1e-6)
+    float_seen = FeatureKernels(kernels).cosine_similarity(plain, (4, 6), (0, 16), wanted)
     assert float_seen == pytest.approx(alike, rel=1e-6)
 
 

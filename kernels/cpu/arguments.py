@@ -1,0 +1,102 @@
+"""What the compiled functions take, and checks of a crop's arguments."""
+
+import ctypes
+import struct
+from typing import Any, Tuple, Union
+
+import numpy as np
+
+from kernels.planes import Planes
+
+Frame = Union[np.ndarray, Planes]
+VIEW = struct.Struct("=4d")  # hp_frame_view, or a region's centre and search pixels a frame pixel
+MAX_SIDE = 1 << 24  # pixels of a window: up to here float32 tells neighbouring pixels apart
+
+# Result and arguments of each function: p an address, q 64 bits, i an int, d a double, v nothing.
+FUNCTIONS = {
+    "hp_crop_workspace": "q qq",
+    "hp_crop": "v p",
+    "hp_crop_several": "v pqpq",
+    "hp_planes_to_bgr": "v pqqpp",
+    "hp_cosine_similarity": "d piiiiiipp",
+    "hp_points_select": "i p",
+    "hp_anchors_select": "i p",
+    "hp_centre_select": "i p",
+    "hp_corners_select": "i p",
+    "hp_response_prepare": "v pp",
+    "hp_response_look": "v ppqp",
+    "hp_response_select": "q ppppp",
+    "hp_colour_project": "v pppqqppp",
+    "hp_colour_histogram": "v pppqqpp",
+    "hp_pooling_describe": "v pppqpp",
+    "hp_moments_add": "v pppqdpp",
+    "hp_regression_weigh": "v pppqpp",
+    "hp_regression_solve": "v pq",
+    "hp_regression_judge": "v ppqp",
+    "hp_samples_of_frame": "q ppppppdpqdppppp",
+}
+TYPES = {
+    "p": ctypes.c_void_p,
+    "q": ctypes.c_int64,
+    "i": ctypes.c_int,
+    "d": ctypes.c_double,
+    "v": None,
+}
+
+
+def declare(library: Any) -> Any:
+    """Say what the functions of a loaded library take; returns it."""
+    for name, types in FUNCTIONS.items():
+        function = getattr(library, name)
+        function.restype = TYPES[types[0]]
+        function.argtypes = [TYPES[letter] for letter in types[2:]]
+    return library
+
+
+def address(array: np.ndarray) -> int:
+    """Where an array lies, in a fifth of the time of ``array.ctypes.data``."""
+    at: int = array.__array_interface__["data"][0]
+    return at
+
+
+def kept(data: bytes) -> Tuple[Any, int]:
+    """Memory that begins as these bytes and stays where it is, and its address."""
+    memory = ctypes.create_string_buffer(data, len(data))
+    return memory, ctypes.addressof(memory)
+
+
+def check_frame(frame: Frame, width: float, height: float) -> None:
+    """Raise ``ValueError`` unless ``frame`` is BGR uint8 or planes, and the window has pixels."""
+    if not isinstance(frame, Planes) and (
+        frame.dtype.char != "B" or frame.ndim != 3 or frame.shape[2] != 3 or not frame.size
+    ):
+        raise ValueError(f"frame: {frame.dtype} {frame.shape}")
+    if not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE):
+        raise ValueError(f"a window of {width}x{height} pixels")
+
+
+def planes(out: np.ndarray) -> np.ndarray:
+    """A view (3, h, w) of ``out``. Raises ``ValueError`` if no crop can be written to it."""
+    view = out[0] if out.ndim == 4 and out.shape[0] == 1 else out
+    if view.ndim != 3 or view.shape[0] != 3 or not out.size or out.dtype.char not in "fB":
+        raise ValueError(f"out: {out.dtype} {out.shape}")
+    if not (_can_hold(view) and out.flags.writeable):
+        raise ValueError("out must be C-contiguous, or bytes side by side, and writeable")
+    return view
+
+
+def _can_hold(out: np.ndarray) -> bool:
+    """Whether the channels of ``out`` (..., 3, h, w) lie in planes, or, of bytes, side by side."""
+    if out.flags.c_contiguous:
+        return True
+    return out.dtype.char == "B" and np.moveaxis(out, -3, -1).flags.c_contiguous
+
+
+def check_windows(windows: np.ndarray, out: np.ndarray) -> None:
+    """Raise ``ValueError`` unless ``out`` has a place for each window, and all have pixels."""
+    if windows.ndim != 2 or windows.shape[1] != 4 or not len(windows):
+        raise ValueError(f"windows: {windows.shape}")
+    if out.ndim != 4 or len(out) != len(windows) or not _can_hold(out):
+        raise ValueError(f"out: {out.shape} for {len(windows)} windows")
+    if not np.isfinite(windows).all() or windows[:, 2:].min() <= 0:
+        raise ValueError("a window without pixels")

@@ -19,6 +19,7 @@ from runtime.errors import BadNetwork
 if typing.TYPE_CHECKING:
     from types import ModuleType
 
+    from kernels.cpu.interface import Kernels
     from runtime.network import Network
 
 Shape = typing.Tuple[int, ...]
@@ -40,7 +41,7 @@ def shapes(network: "Network") -> "typing.Tuple[Shape, ...]":
     return tuple(module_of(network.family).shapes(network))
 
 
-def create(network: "Network", kernels: typing.Any) -> Family:
+def create(network: "Network", kernels: "Kernels") -> Family:
     """Make the decoder of a network's family.
 
     Args:

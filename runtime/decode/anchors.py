@@ -29,6 +29,7 @@ from runtime.decode.shared.voting import (
 )
 
 if typing.TYPE_CHECKING:
+    from kernels.cpu.interface import Kernels
     from runtime.network import Network
 
 KEYS: typing.Dict[str, Keys] = {
@@ -55,7 +56,7 @@ def shapes(network: "Network") -> "typing.Tuple[typing.Tuple[int, ...], ...]":
     return (1, channels, size, size), (1, 4 * count, size, size)
 
 
-def create(network: "Network", kernels: typing.Any) -> "Anchors":
+def create(network: "Network", kernels: "Kernels") -> "Anchors":
     """Make the decoder; it selects in C++ where the kernels are compiled."""
     return compiled(Anchors(network), kernels.select(anchors_settings(network)))
 

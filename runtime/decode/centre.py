@@ -23,6 +23,7 @@ from runtime.decode.shared.voting import probability
 from runtime.errors import NetworkFailed
 
 if typing.TYPE_CHECKING:
+    from kernels.cpu.interface import Kernels
     from runtime.network import Network
 
 KEYS: typing.Dict[str, Keys] = {
@@ -45,7 +46,7 @@ def shapes(network: "Network") -> "typing.Tuple[typing.Tuple[int, ...], ...]":
     return (1, 1, size, size), (1, 2, size, size), (1, 2, size, size)
 
 
-def create(network: "Network", kernels: typing.Any) -> "Centre":
+def create(network: "Network", kernels: "Kernels") -> "Centre":
     """Make the decoder; it selects in C++ where the kernels are compiled."""
     return compiled(Centre(network), kernels.select(centre_settings(network)))
 

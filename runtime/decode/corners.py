@@ -22,6 +22,7 @@ from runtime.decode.shared.keys import LARGEST_MAP, LIMITS, Keys, key
 from runtime.errors import NetworkFailed
 
 if typing.TYPE_CHECKING:
+    from kernels.cpu.interface import Kernels
     from runtime.network import Network
 
 KEYS: typing.Dict[str, Keys] = {
@@ -47,7 +48,7 @@ def shapes(network: "Network") -> "typing.Tuple[typing.Tuple[int, ...], ...]":
     return (1, 1, size, size), (1, 1, size, size)
 
 
-def create(network: "Network", kernels: typing.Any) -> "Corners":
+def create(network: "Network", kernels: "Kernels") -> "Corners":
     """Make the decoder; it selects in C++ where the kernels are compiled."""
     return compiled(Corners(network), kernels.select(corners_settings(network)))
 

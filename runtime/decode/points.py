@@ -31,6 +31,7 @@ from runtime.decode.shared.voting import (
 )
 
 if typing.TYPE_CHECKING:
+    from kernels.cpu.interface import Kernels
     from runtime.network import Network
 
 KEYS: typing.Dict[str, Keys] = {
@@ -55,7 +56,7 @@ def shapes(network: "Network") -> "typing.Tuple[typing.Tuple[int, ...], ...]":
     return (score, (1, 4, size, size)) + quality
 
 
-def create(network: "Network", kernels: typing.Any) -> "Points":
+def create(network: "Network", kernels: "Kernels") -> "Points":
     """Make the decoder; it selects in C++ where the kernels are compiled."""
     return compiled(Points(network), kernels.select(points_settings(network)))
 

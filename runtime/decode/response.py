@@ -22,6 +22,7 @@ from runtime.decode.shared.keys import LARGEST_MAP, LARGEST_STRIDE, Keys, key
 from runtime.decode.shared.ridge import Ridge, scale_steps
 
 if typing.TYPE_CHECKING:
+    from kernels.cpu.interface import Kernels
     from runtime.network import Network
 
 _SIAMESE, _RIDGE = ("filter", ("siamese",)), ("filter", ("ridge",))
@@ -60,7 +61,7 @@ def shapes(network: "Network") -> "typing.Tuple[typing.Tuple[int, ...], ...]":
     return ((1, 1, network.map_size, network.map_size),)
 
 
-def create(network: "Network", kernels: typing.Any) -> "typing.Union[Ridge, Siamese]":
+def create(network: "Network", kernels: "Kernels") -> "typing.Union[Ridge, Siamese]":
     """Make the decoder of a network's filter; ``Siamese`` in C++ where the kernels are compiled."""
     if network.filter == "ridge":
         return Ridge(network)

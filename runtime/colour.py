@@ -10,6 +10,7 @@ from typing import Any, Callable, Iterable, Optional, Tuple
 import cv2
 import numpy as np
 
+from kernels.cpu.interface import Kernels
 from kernels.settings import ColourSettings
 from runtime.pictures import AnyFrame, every_pixel
 
@@ -25,7 +26,7 @@ _STEP = (np.arange(PATCH) + 0.5) / PATCH - 0.5
 MIDDLE = np.clip(0.6 - np.hypot(_STEP[:, None], _STEP), 0, None).ravel()
 
 
-def compiled(kernels: Any) -> Any:
+def compiled(kernels: Kernels) -> Any:
     """``project`` and ``histogram`` in C++, or None (see ``kernels.cpu.binding``)."""
     settings = ColourSettings(BINS, HUES, LEVELS, HUE_WIDTH, LEVEL_WIDTH, GREY_WIDTH, GREY)
     return kernels.colours(settings)

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Optional
 import boards
 from boards import detect
 from kernels import cpu
+from kernels.cpu.interface import Kernels
 from kernels.errors import NoCompiler, NotOnGpu
 from runtime import engines
 from runtime.bundle import FILE, FOLDER, Bundle, command, folder_of
@@ -37,7 +38,7 @@ class Loaded(NamedTuple):
 
     network: Network
     engine: Engine
-    kernels: Any
+    kernels: Kernels
 
 
 def load(options: Options) -> Loaded:
@@ -198,7 +199,7 @@ def open_bundle(
 
 
 def create_tracker(
-    network: Network, engine: Engine, kernels: Any, options: Options = DEFAULTS
+    network: Network, engine: Engine, kernels: Kernels, options: Options = DEFAULTS
 ) -> Tracker:
     """A tracker of one target: the whole frame on the GPU or in the FPGA, else the processor's.
 

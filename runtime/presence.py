@@ -26,6 +26,7 @@ from typing import Any, Callable, FrozenSet, NamedTuple, Optional, Sequence, Tup
 
 import numpy as np
 
+from kernels.cpu.interface import Kernels
 from kernels.settings import LossSettings
 from runtime import colour
 from runtime.geometry import crop_into
@@ -214,7 +215,7 @@ class ScoreAndFeatures:
         reference: float32 (channels,), of the first frame; None where nothing is compared.
     """
 
-    def __init__(self, network: Network, kernels: Any) -> None:
+    def __init__(self, network: Network, kernels: Kernels) -> None:
         self._network, self._compare = network, kernels.cosine_similarity
         self.reference: Optional[np.ndarray] = None
 
@@ -338,7 +339,7 @@ class ColoursUnder:
         project: of ``runtime.colour``, in C++ where the kernels are compiled.
     """
 
-    def __init__(self, network: Network, kernels: Any) -> None:
+    def __init__(self, network: Network, kernels: Kernels) -> None:
         fast = colour.compiled(kernels)
         self._histogram: Any = fast.histogram if fast else colour.histogram
         self.project: Any = fast.project if fast else colour.project

@@ -11,6 +11,7 @@ from typing import Any, Optional, Sequence, Tuple
 
 import numpy as np
 
+from kernels.cpu.interface import Kernels
 from kernels.fpga.features import FeatureKernels
 from kernels.fpga.frame import Features, Frames
 from runtime import geometry
@@ -44,7 +45,7 @@ class Fpga(Device):
     """
 
     def __init__(
-        self, network: Network, engine: Engine, kernels: Any, *, slots: int = 1, batch: int = 1
+        self, network: Network, engine: Engine, kernels: Kernels, *, slots: int = 1, batch: int = 1
     ) -> None:
         super().__init__(network, engine, slots)
         self.kernels, self._compiled = FeatureKernels(kernels), kernels

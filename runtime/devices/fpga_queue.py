@@ -12,6 +12,7 @@ from typing import Any, Deque, Dict, Optional
 
 import numpy as np
 
+from kernels.cpu.interface import Kernels
 from kernels.errors import FabricFailed
 from kernels.fpga.native import FrameCopies
 from kernels.fpga.next_frame import NextFrame, TableStore
@@ -32,7 +33,7 @@ class FpgaQueue:
         copies: of frames that somebody may write into.
     """
 
-    def __init__(self, device: Any, kernels: Any) -> None:
+    def __init__(self, device: Any, kernels: Kernels) -> None:
         engine = device.engine
         if engine.queue is None:
             engine.queue = ProgramQueue(engine)

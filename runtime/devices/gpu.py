@@ -10,6 +10,7 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
+from kernels.cpu.interface import Kernels
 from kernels.cuda import frame as cuda_frame
 from kernels.cuda import frames, windows
 from kernels.cuda.frames import Nv12, OnDevice
@@ -139,7 +140,7 @@ class Gpu(Device):
         self,
         network: Network,
         engine: Engine,
-        kernels: Any = None,
+        kernels: Optional[Kernels] = None,
         *,
         slots: int = 1,
         batch: int = 1,

@@ -13,6 +13,7 @@ from typing import Any, Callable, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
+from kernels.cpu.interface import Kernels
 from kernels.errors import NO_SCORE, NetworkFailed
 from runtime import decode, geometry
 from runtime.devices.base import Aim, Device, Group
@@ -39,7 +40,7 @@ class Processor(Device):
         self,
         network: Network,
         engine: Engine,
-        kernels: Any,
+        kernels: Kernels,
         cropper: Optional[Callable[[Any], Cropper]] = None,
     ) -> None:
         super().__init__(network, engine)

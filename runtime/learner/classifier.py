@@ -15,6 +15,7 @@ from typing import Any, Optional, Tuple
 
 import numpy as np
 
+from kernels.cpu.interface import Kernels
 from runtime.learner import samples
 from runtime.learner.ridge import Ridge
 from runtime.network import Network
@@ -34,7 +35,7 @@ class Classifier:
         kernels: see ``kernels.cpu.binding``; None for the definitions in NumPy.
     """
 
-    def __init__(self, network: Network, kernels: Any = None) -> None:
+    def __init__(self, network: Network, kernels: Optional[Kernels] = None) -> None:
         self._network, self._kernels = network, kernels
         self._pooling = Pooling(network.stride, kernels=kernels)
         self._compiled = samples.compiled(kernels)
@@ -122,7 +123,7 @@ class Pooling:
         compiled: the same in C++, or None; see ``kernels.cpu.online.Pooling``.
     """
 
-    def __init__(self, stride: int, parts: int = PARTS, kernels: Any = None) -> None:
+    def __init__(self, stride: int, parts: int = PARTS, kernels: Optional[Kernels] = None) -> None:
         self._stride, self._parts, self._kernels = float(stride), parts, kernels
         self.compiled: Any = None
         self._mean: Optional[np.ndarray] = None

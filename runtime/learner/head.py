@@ -6,10 +6,11 @@ clearly more like the target.
 """
 
 import copy
-from typing import Any, List, Optional, Tuple
+from typing import List, Optional, Tuple
 
 import numpy as np
 
+from kernels.cpu.interface import Kernels
 from runtime import decode
 from runtime.learner.classifier import Classifier
 from runtime.network import Network
@@ -33,7 +34,7 @@ class Proposals:
         decoder: the network's without its window: a target may be anywhere.
     """
 
-    def __init__(self, network: Network, kernels: Any) -> None:
+    def __init__(self, network: Network, kernels: Kernels) -> None:
         self._network = network
         anywhere = copy.copy(network)
         anywhere.window = 0.0

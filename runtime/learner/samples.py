@@ -10,6 +10,8 @@ from typing import Any, Optional, Sequence, Tuple
 
 import numpy as np
 
+from kernels.cpu.interface import Kernels
+
 POSITIVE, NEGATIVE = 0.7, 0.5  # overlaps with the target
 # Positives, in sides of the target: moved by x and y, and times as large
 MOVED = [(x, y, 1.0) for x in (-0.08, 0.0, 0.08) for y in (-0.08, 0.0, 0.08)]
@@ -18,7 +20,7 @@ STEP = 0.7  # from one negative to the next, sides of the target
 MOST = 2  # negatives on each side of the middle, along x and along y
 
 
-def compiled(kernels: Any) -> Any:
+def compiled(kernels: Optional[Kernels]) -> Any:
     """``kernels.cpu.online.Samples`` of these boxes; None without kernels."""
     moves = np.array(MOVED + RESIZED)
     return kernels and kernels.samples(moves, POSITIVE, NEGATIVE, STEP, MOST)

@@ -15,6 +15,7 @@ from typing import Any, Callable, Deque, FrozenSet, List, NamedTuple, Optional, 
 
 import numpy as np
 
+from kernels.cpu.interface import Kernels
 from runtime import decode
 from runtime.colour import ColourMap
 from runtime.learner.head import Proposals
@@ -168,7 +169,7 @@ class Search:
     def __init__(
         self,
         network: Network,
-        kernels: Any,
+        kernels: Kernels,
         presence: Presence,
         budget: Budget,
         projected: Callable[[np.ndarray, np.ndarray], np.ndarray],

@@ -3,8 +3,9 @@
 ``runtime.targets.schedule`` decides how they take a frame.
 """
 
-from typing import Any, Dict, Optional, Sequence, Tuple
+from typing import Dict, Optional, Sequence, Tuple
 
+from kernels.cpu.interface import Kernels
 from runtime.engines.base import Engine
 from runtime.errors import HotpathError
 from runtime.loading import check_pipeline, create_tracker
@@ -37,7 +38,7 @@ class Targets:
         self,
         network: Network,
         engine: Engine,
-        kernels: Any,
+        kernels: Kernels,
         options: Options = DEFAULTS,
     ) -> None:
         check_pipeline(engine, options.pipeline)

@@ -51,10 +51,9 @@ def open_precision(
     """
     precision, engine = options.precision, options.engine
     if precision not in PRECISIONS:
+        known = ", ".join(PRECISIONS)
         raise NoEngine(
-            "no engine of a processor runs {!r}; take one of {}, or a --bundle".format(
-                precision, ", ".join(PRECISIONS)
-            )
+            f"no engine of a processor runs {precision!r}; take one of {known}, or a --bundle"
         )
     form = None if precision == FP32 else int8_form(network)
     if precision == INT8 and form is None:

@@ -1,6 +1,5 @@
-// What the classifier that learns online computes: which boxes it learns, features under boxes, the
-// moments of samples, and the solution of the regression. online.py calls it. The definitions are
-// samples.py, classifier.py and ridge.py in runtime/learner.
+// What the classifier that learns online computes: which boxes it learns, features under boxes,
+// moments of samples, and the regression's solution. Definitions: runtime/learner.
 //
 // A square matrix that is symmetric is kept as rows of blocks of 16 x 16 values up to the diagonal:
 // block row b has columns 0 .. 16 b + 15 and begins at 256 * (b * (b + 1) / 2) values.
@@ -11,10 +10,7 @@ typedef double hp_doubles __attribute__((vector_size(64), aligned(8)));  // 8 do
 typedef float hp_lanes __attribute__((vector_size(64), aligned(4), may_alias));  // 16 floats
 typedef float hp_quad __attribute__((vector_size(16), aligned(4), may_alias));
 
-struct hp_cell_share {  // of a part of a box
-  i64 cell;
-  float share;
-};
+struct hp_cell_share { i64 cell; float share; };  // of a part of a box
 
 struct hp_pooling {
   i64 side, channels, parts;  // cells of the features; parts of a box along each side
@@ -51,7 +47,6 @@ namespace {
 const int LARGEST_BATCH = 32;  // samples that are added at once
 
 inline i64 block_at(i64 row) { return 256 * (row * (row + 1) / 2); }
-
 // Intersection over union of two boxes [cx, cy, w, h].
 double overlap_of(const double* box, const double* other) {
   double sides[2];
@@ -62,18 +57,16 @@ double overlap_of(const double* box, const double* other) {
     const double length = (high < other_high ? high : other_high) - (low > other_low ? low : other_low);
     sides[axis] = length > 0 ? length : 0;
   }
-  const double common = sides[0] * sides[1];
-  const double all = box[2] * box[3] + other[2] * other[3] - common;
+  const double common = sides[0] * sides[1], all = box[2] * box[3] + other[2] * other[3] - common;
   return common / (all > 1e-12 ? all : 1e-12);
 }
 
 // Places of negatives along one axis, as numpy.linspace gives them; returns how many.
 i64 places_along(const hp_samples* samples, double middle, double reach, double size, double* places) {
-  const double fitting = reach / (samples->step * size);
+  const double fitting = reach / (samples->step * size), space = reach - size / 2;
   const i64 most = samples->most;
   const i64 count = !(fitting > 1) ? 1 : fitting < (double)most ? (i64)fitting : most;
-  const double space = reach - size / 2, room = space > 0 ? space : 0;
-  const double step = (room + room) / (double)(2 * count);
+  const double room = space > 0 ? space : 0, step = (room + room) / (double)(2 * count);
   for (i64 i = 0; i <= 2 * count; ++i) places[i] = middle + ((double)i * step - room);
   places[2 * count] = middle + room;
   return 2 * count + 1;
@@ -112,8 +105,7 @@ i64 boxes_to_learn(const hp_samples* samples, const double* state, const double*
 }
 
 // How much of each part lies in each cell along one axis; `_shares` of the definition.
-void share_cells(const hp_pooling* pooling, double centre, double length, double* shares,
-                 i64* ranges) {
+void share_cells(const hp_pooling* pooling, double centre, double length, double* shares, i64* ranges) {
   const i64 side = pooling->side, parts = pooling->parts;
   const double shortest = pooling->least * (double)parts;
   if (!(length > shortest)) length = shortest;

@@ -321,10 +321,8 @@ class Samples:
             (boxes, described, hard, positives): float64 (n, 4), float32 (n, size), float64
             (negatives,), and how many of the boxes are positives: those come first.
         """
-        if state.shape != (4,):
-            raise ValueError(f"state: {state.shape}")
-        if pooling.size != regression.size:
-            raise ValueError(f"samples: {pooling.size} of {regression.size}")
+        if state.shape != (4,) or pooling.size != regression.size:
+            raise ValueError(f"state: {state.shape}, {pooling.size} of {regression.size} numbers")
         more, more_at = 0, None
         if rejected is not None and len(rejected):
             rejected = np.ascontiguousarray(rejected, np.float64)

@@ -33,7 +33,7 @@ targets share one engine: each has a ``Frame`` and features of its own.
 """
 
 import functools
-from typing import Any, Callable, Dict, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, NamedTuple, Optional, Sequence
 
 import numpy as np
 
@@ -86,6 +86,7 @@ class Frame(Steps):
         NoCompiler, GpuFailed: the kernels can't be compiled or loaded.
 
     Attributes:
+        size: (width, height) of the last frame.
         seen: those features, (1, 1, channels, cells), of the frame whose result was taken last.
     """
 
@@ -109,7 +110,7 @@ class Frame(Steps):
         self._group: Any = None  # that has the target's memory
         self._was_moved = False  # since the last crop was planned here
         self._captured_at = engine.moves
-        self._size = (0, 0)
+        self.size = (0, 0)
         self.features: Any = None
         self._copies = device.stream() if slots > 1 else self._stream
         try:
@@ -138,12 +139,13 @@ class Frame(Steps):
         self._was_moved = False
         self._newest = None  # there is no target until all of this has worked
         self._submitted = self._collected = 0
-        self._fit(frame)
-        self._size = frames.size_of(frame)
+        for slot in self._slots:
+            slot.fit(frame)
+        self.size = frames.size_of(frame)
         slot = self._slots[0]
         kernels = self.kernels
         kernels.begin(state, border)
-        slot.upload(frame, (0, 0) + self._size, self._submitted, self._stream)
+        slot.upload(frame, (0, 0) + self.size, self._submitted, self._stream)
         kernels.aim(exemplar=True)
         kernels.crop(slot.upload_at, exemplar=True)
         self.engine.exemplar_device(self._handle, self.features)
@@ -174,8 +176,8 @@ class Frame(Steps):
         if self.in_flight == len(self._slots):
             raise RuntimeError(f"{len(self._slots)} frames are in flight; take a result")
         room = all(slot.fits(frame) for slot in self._slots)
-        if frames.size_of(frame) != self._size or not room:
-            self._rescale(self._newest, frame)
+        if frames.size_of(frame) != self.size or not room:
+            self.rescale(frame)
         self._restore()
         slot = self._slots[self._submitted % len(self._slots)]
         try:
@@ -199,23 +201,7 @@ class Frame(Steps):
         slot = self._timed = self._slots[self._collected % len(self._slots)]
         self._collected += 1
         self.device.synchronise(slot.done)
-        return self._found(slot.pose)
-
-    @staticmethod
-    def _found(pose: Any) -> Found:
-        flags = int(pose["flags"])
-        if flags & layout.NOT_UPLOADED:
-            raise GpuFailed("the search region was not uploaded; take the target again")
-        if flags & (layout.NO_SCORE | layout.NOT_FINITE):
-            raise NetworkFailed(NO_SCORE)
-        return Found(
-            state=pose["state"].copy(),
-            score=float(pose["score"]),
-            cell=int(pose["cell"]),
-            lost=bool(flags & layout.LOST),
-            held=bool(flags & layout.HELD),
-            certainty=float(pose["certainty"]),
-        )
+        return _found(slot.pose)
 
     def step_ms(self) -> Dict[str, float]:
         """Milliseconds of each step on the GPU, of the frame whose result was taken last.
@@ -227,11 +213,6 @@ class Frame(Steps):
         return {name: self.device.elapsed_ms(first, second) for name, first, second in steps}
 
     # in a group of targets, which takes the frames (see ``kernels.cuda.group``)
-
-    @property
-    def size(self) -> Tuple[int, int]:
-        """(width, height) of the last frame."""
-        return self._size
 
     def join(self, group: Any, memory: TargetMemory) -> None:
         """Move the target's memory to a place of a group's.
@@ -259,12 +240,20 @@ class Frame(Steps):
         """
         assert self._newest is not None
         self._newest.poses[0] = row
-        return self._found(row)
+        return _found(row)
 
     def rescale(self, frame: frames.AnyFrame) -> None:
-        """Scale the target to another size of frames."""
+        """Scale the target, because the frames' resolution or kind has changed."""
         assert self._newest is not None
-        self._rescale(self._newest, frame)
+        self._drain()
+        width, height = frames.size_of(frame)
+        x, y = float(width) / self.size[0], float(height) / self.size[1]
+        for slot in self._slots:
+            slot.fit(frame)
+        self.size = width, height
+        self.kernels.move(self._newest.pose["state"] * (x, y, x, y))
+        self.kernels.monitor.rescale(self.kernels.memory, (x, y, x, y))
+        self._aim_anew()
 
     def _restore(self) -> None:
         """Aim and capture again, if a group has moved the target or the engine its memory."""
@@ -295,36 +284,18 @@ class Frame(Steps):
         self._newest = self.features = None
         self._submitted = self._collected = 0
 
-    def _fit(self, frame: frames.AnyFrame) -> None:
-        """Make every slot large enough for frames of this kind and size."""
-        for slot in self._slots:
-            slot.fit(frame)
-
     def _send(self, slot: Slot, frame: frames.AnyFrame) -> None:
-        part = self._part() if self._copies is self._stream else (0, 0) + self._size
+        part = (0, 0) + self.size
+        if self._copies is self._stream:  # upload no more than the search region covers
+            assert self._newest is not None
+            pose = self._newest.pose
+            window = int(pose["x"]), int(pose["y"]), int(pose["width"]), int(pose["height"])
+            part = frames.part_of(window, *self.size)
         slot.upload(frame, part, self._submitted, self._copies)
         if self._copies is not self._stream:
             self.device.record(slot.uploaded, self._copies)
             self.device.follow(self._stream, slot.uploaded)
         self._launch(slot)
-
-    def _part(self) -> Tuple[int, int, int, int]:
-        """The part (x, y, w, h) of the next frame that the search region covers."""
-        assert self._newest is not None
-        pose = self._newest.pose
-        window = int(pose["x"]), int(pose["y"]), int(pose["width"]), int(pose["height"])
-        return frames.part_of(window, *self._size)
-
-    def _rescale(self, newest: Slot, frame: frames.AnyFrame) -> None:
-        """Scale the target, because the frames' resolution or kind has changed."""
-        self._drain()
-        width, height = frames.size_of(frame)
-        x, y = float(width) / self._size[0], float(height) / self._size[1]
-        self._fit(frame)
-        self._size = width, height
-        self.kernels.move(newest.pose["state"] * (x, y, x, y))
-        self.kernels.monitor.rescale(self.kernels.memory, (x, y, x, y))
-        self._aim_anew()
 
     def place(self, frame: frames.AnyFrame, state: Sequence[float]) -> None:
         """Put the target where somebody else has found it.
@@ -339,8 +310,9 @@ class Frame(Steps):
         if self._newest is None:
             raise RuntimeError("there is no target yet; call begin first")
         self._drain()
-        self._fit(frame)
-        self._size = frames.size_of(frame)
+        for slot in self._slots:
+            slot.fit(frame)
+        self.size = frames.size_of(frame)
         self.kernels.move(state)
         self.kernels.monitor.begin(self.kernels.memory, state)
         self._aim_anew()
@@ -384,3 +356,20 @@ class Frame(Steps):
                 self.device.synchronise(stream)
             except GpuFailed:
                 pass
+
+
+def _found(pose: Any) -> Found:
+    """What a ``layout.POSE`` says; see ``Frame.result``."""
+    flags = int(pose["flags"])
+    if flags & layout.NOT_UPLOADED:
+        raise GpuFailed("the search region was not uploaded; take the target again")
+    if flags & (layout.NO_SCORE | layout.NOT_FINITE):
+        raise NetworkFailed(NO_SCORE)
+    return Found(
+        state=pose["state"].copy(),
+        score=float(pose["score"]),
+        cell=int(pose["cell"]),
+        lost=bool(flags & layout.LOST),
+        held=bool(flags & layout.HELD),
+        certainty=float(pose["certainty"]),
+    )

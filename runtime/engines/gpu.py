@@ -99,7 +99,7 @@ class DeviceBatch:
             shared.user, self._bound_at = self, engine.moves
             addresses = {name: engine.memory.address(name) for name in engine.of_places}
             addresses.update((name, self._features.address(name)) for name in self._sizes)
-            engine.bind(shared.parts, addresses)
+            bind(shared.parts, addresses)
         for part in shared.parts:
             part.run(handle)
 
@@ -148,6 +148,8 @@ class GpuEngine(base.Engine):
         capturable: whether its work may be captured in a CUDA graph.
         maps: addresses of the maps, in the order of the network's family. With several places (see
             ``reserve``) those of a place follow the last one's.
+        read_names: of the tensors that ``read`` downloads: the maps, then perhaps the features.
+        of_places: names of the tensors of which there is one for each place (see ``reserve``).
         search_features_device: (address, shape) of the search region's features, or None.
         moves: how often ``reserve`` has moved the inputs and maps.
         search_features: the same on the host, where the network's targets are watched; else None.
@@ -197,15 +199,17 @@ class GpuEngine(base.Engine):
         if search_features is not None and self.network.lost_below > 0:
             self._watched = (search_features,)
         self._host = {n: memory.host_array(n) for n in IMAGES + self._features + self._maps}
-        self._floats = {n: self._as_float(n) for n in IMAGES + self._maps}
+        self._floats = {n: _as_float(self._host[n]) for n in IMAGES + self._maps}
         self._results = tuple(self._floats[name] for name in self._maps)
         self.exemplar_crop, self.search_crop = (self._floats[name] for name in IMAGES)
         self._places, self._place, self._regions = 1, 0, 1
         self._compared = search_features
+        self.read_names = self._maps + self._watched
+        self.of_places = ("search",) + self._maps + ((search_features,) if search_features else ())
         self._look_up()
         for name in self._watched:
             self._host[name] = memory.host_array(name)
-            self._floats[name] = self.search_features = self._as_float(name)
+            self._floats[name] = self.search_features = _as_float(self._host[name])
         self._own = {name: memory.address(name) for name in self._features}
         self._written = self._read = self._own  # where the features of the parts lie now
 
@@ -225,7 +229,7 @@ class GpuEngine(base.Engine):
 
     def exemplar(self) -> Tuple[Any, ...]:
         """See ``runtime.engines.base.Engine``."""
-        self._upload_picture("exemplar")
+        self._upload("exemplar")
         self._loaded = None
         self.exemplar_device(self.device.handle(self.stream), self._own)
         for name in self._features:
@@ -240,7 +244,7 @@ class GpuEngine(base.Engine):
                 self._host[name][...] = values
                 self._upload(name)
             self._loaded = features
-        self._upload_picture("search")
+        self._upload("search")
         self.search_device(self.device.handle(self.stream), self._own)
         return self.read()
 
@@ -249,25 +253,15 @@ class GpuEngine(base.Engine):
 
         ``search_features`` then holds the features of the search region.
         """
-        for name in self._maps + self._watched:
+        for name in self.read_names:
             self._download(name)
         self.device.synchronise(self.stream)
-        for name in self._maps + self._watched:
+        for name in self.read_names:
             if self._floats[name] is not self._host[name]:
                 self._floats[name][...] = self._host[name]
         return self._results
 
     # on the device's memory
-
-    @property
-    def read_names(self) -> Tuple[str, ...]:
-        """Names of the tensors that ``read`` downloads: the maps, then perhaps the features."""
-        return self._maps + self._watched
-
-    @property
-    def of_places(self) -> Tuple[str, ...]:
-        """Names of the tensors of which there is one for each place (see ``reserve``)."""
-        return ("search",) + self._maps + ((self._compared,) if self._compared else ())
 
     def new_features(self) -> Dict[str, int]:
         """Memory for one target's features: dict of name -> address."""
@@ -343,13 +337,13 @@ class GpuEngine(base.Engine):
         if self._compared is not None:
             numbers[self._compared] = place // self._regions
         at = {name: memory.address(name) + n * memory.size(name) for name, n in numbers.items()}
-        self.bind(self._frame, at)
+        bind(self._frame, at)
         self._place = place
 
     def exemplar_device(self, handle: Any, features: Dict[str, int]) -> None:
         """Put the exemplar's part on the stream; it writes its features to ``features``."""
         if features is not self._written:
-            self.bind([self._exemplar], features)
+            bind([self._exemplar], features)
             self._written = features
         self._exemplar.run(handle)
 
@@ -364,7 +358,7 @@ class GpuEngine(base.Engine):
         if place != self._place:
             self._move_to(place)
         if features is not self._read:
-            self.bind(self._frame, features)
+            bind(self._frame, features)
             self._read = features
         for part in self._frame:
             part.run(handle)
@@ -377,25 +371,24 @@ class GpuEngine(base.Engine):
         if self._opened:
             self.device.close()
 
-    @staticmethod
-    def bind(parts: Iterable[Any], addresses: Dict[str, int]) -> None:
-        """Move tensors of parts to addresses: name -> address."""
-        for part in parts:
-            for name, address in addresses.items():
-                part.bind(name, address)
-
-    def _as_float(self, name: str) -> Any:
-        """The array of the host that users read and write: float32, whatever the tensor is."""
-        array = self._host[name]
-        return array if array.dtype == np.float32 else np.zeros(array.shape, np.float32)
-
-    def _upload_picture(self, name: str) -> None:
-        if self._floats[name] is not self._host[name]:
-            self._host[name][...] = self._floats[name]
-        self._upload(name)
-
     def _upload(self, name: str) -> None:
-        self.device.upload(self.memory.address(name), self._host[name], self.stream)
+        host = self._host[name]
+        given = self._floats.get(name, host)
+        if given is not host:
+            host[...] = given
+        self.device.upload(self.memory.address(name), host, self.stream)
 
     def _download(self, name: str) -> None:
         self.device.download(self._host[name], self.memory.address(name), self.stream)
+
+
+def bind(parts: Iterable[Any], addresses: Dict[str, int]) -> None:
+    """Move tensors of parts to addresses: name -> address."""
+    for part in parts:
+        for name, address in addresses.items():
+            part.bind(name, address)
+
+
+def _as_float(array: Any) -> Any:
+    """The array of the host that users read and write: float32, whatever the tensor is."""
+    return array if array.dtype == np.float32 else np.zeros(array.shape, np.float32)

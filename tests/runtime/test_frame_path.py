@@ -54,14 +54,13 @@ def test_on_the_fpga():
 
 def test_a_longer_way_is_seen(monkeypatch):
     """The trace counts files: one more on the way is one more in its result."""
+    from runtime.types import Box, Track, checked_frame
     from tests.support import frame_path
 
     class Far:
         """A tracker whose ``update`` takes a way through files of ours."""
 
         def update(self, frame):
-            from runtime.types import Box, Track, checked_frame
-
             checked_frame(frame)
             return Track(Box(0, 0, 1, 1), 1.0)
 

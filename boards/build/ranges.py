@@ -1,8 +1,7 @@
 """The scales of an INT8 build, from a table of ranges.
 
-This file, ``engines/overlay.py``, ``engines/rknn.py`` and ``engines/ncnn_int8.py`` are the only
-ones of ``boards`` that import ``calib``. They do so off the board only: a prepared folder already
-holds the scales.
+This file imports ``calib``, as some of ``boards/build`` do, off the board only: a prepared folder
+already holds the scales.
 """
 
 import pathlib

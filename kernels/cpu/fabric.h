@@ -2,7 +2,7 @@
 // words of the maps to floats, and compares the features of two targets. hp_fabric_aim and
 // hp_fabric_found do all that a frame needs before and after the fabric's program. hotpath.cpp
 // includes this file. The definitions are resize.py, features.py and the driver's NumPy in
-// kernels/fpga, and runtime/{engines/overlay,trackers/host,geometry,loss}.py.
+// kernels/fpga, and runtime/{engines/overlay,devices/processor,geometry,presence}.py.
 
 // A window for the fabric. kernels/fpga/native.py fills it in, in the same order.
 struct hp_window_job {
@@ -250,7 +250,7 @@ void cells_within(double centre, double length, int side, int* first, int* end) 
   *end = high < side ? high > *first + 1 ? (int)high : *first + 1 : side;
 }
 
-// Moves a target that is not certain back, and widens the search region; as LossMonitor._hold.
+// Moves a target that is not certain back, and widens the search region; as Presence._hold.
 void hold(hp_fabric_frame* frame, double* state, double now) {
   double* held = (double*)frame->held;
   const size_t bytes = 4 * sizeof(double);

@@ -51,9 +51,9 @@ def open_precision(
     """
     precision, engine = options.precision, options.engine
     if precision not in PRECISIONS:
-        known = ", ".join(PRECISIONS)
+        all_names = ", ".join(PRECISIONS)
         raise NoEngine(
-            f"no engine of a processor runs {precision!r}; take one of {known}, or a --bundle"
+            f"no engine of a processor runs {precision!r}; take one of {all_names}, or a --bundle"
         )
     form = None if precision == FP32 else int8_form(network)
     if precision == INT8 and form is None:

@@ -22,7 +22,7 @@ runtime/networks/README.md says how the thresholds were found, and how well they
 """
 
 import math
-from typing import Any, Callable, FrozenSet, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -37,6 +37,7 @@ from runtime.types import FOUND, LOST, TRACKED, UNSURE, Judgement, View
 
 KEPT = 0.6  # share of the last frame's presence in this one's
 INNER = 0.8  # share of the box's sides whose cells are averaged: its corners are background
+CUES = 3  # score, looks, colours: what their mean is of
 LEARNT = 0.05  # share of a tracked frame's colours in the mean of all
 # A target that is tracked is judged in one frame of JUDGED by the classifier and the colours; the
 # classifier learns it in the others. Each of the two takes about a tenth of an INT8 frame's time.
@@ -247,7 +248,6 @@ class ScoreLooksColour:
     Args:
         classifier: of the target; its owner begins it and lets it learn.
         colours: function (frame, state) that gives the histogram of a box.
-        parts: which of "classifier" and "colour" count, besides the score.
 
     Attributes:
         colour: the target's histogram.
@@ -255,10 +255,8 @@ class ScoreLooksColour:
 
     reference = None
 
-    def __init__(self, classifier: Classifier, colours: Colours, parts: FrozenSet[str]) -> None:
-        self._classifier, self._colours, self._parts = classifier, colours, parts
-        self._count = 1 + len(parts & {"classifier", "colour"})  # of what the mean is of
-        self._of_colour = float("colour" in parts)  # the most that it can be
+    def __init__(self, classifier: Classifier, colours: Colours) -> None:
+        self._classifier, self._colours = classifier, colours
 
     def begin(self, frame: AnyFrame, state: np.ndarray, view: Optional[View]) -> None:
         """Take a new target; see ``Presence.begin``."""
@@ -269,10 +267,8 @@ class ScoreLooksColour:
 
     def of(self, frame: AnyFrame, state: np.ndarray, view: View, score: float) -> float:
         """What they say of a box; arguments as in ``Presence.watch``."""
-        total = score
-        if "classifier" in self._parts:
-            total += float(self._classifier.judge(state[None], view)[0])
-        return self._mean(total, frame, state)
+        looks = float(self._classifier.judge(state[None], view)[0])
+        return self._mean(score + looks, frame, state)
 
     def best(
         self,
@@ -294,12 +290,10 @@ class ScoreLooksColour:
             view: the window.
             needed: the least that counts.
         """
-        totals = np.array(scores, float)
-        if "classifier" in self._parts:
-            totals += self._classifier.judge(states, view)
+        totals = np.array(scores, float) + self._classifier.judge(states, view)
         chosen, most = 0, 0.0
         for index in np.argsort(-totals, kind="stable").tolist():
-            if (totals[index] + self._of_colour) / self._count < max(needed, most):
+            if (totals[index] + 1.0) / CUES < max(needed, most):  # colours' similarity: at most 1
                 break
             mean = self._mean(float(totals[index]), frame, states[index])
             if mean > most:
@@ -307,13 +301,12 @@ class ScoreLooksColour:
         return chosen, most
 
     def _mean(self, total: float, frame: AnyFrame, state: np.ndarray) -> float:
-        """The mean, of the sum of its other parts."""
-        if "colour" in self._parts:
-            self._learn_colours()
-            self._now = self._colours(frame, state)
-            root = np.sqrt(self._now)
-            total += max(float(known.dot(root)) for known in self._roots)
-        return min(max(0.0, total / self._count), 1.0)
+        """The mean, of the sum of score and looks."""
+        self._learn_colours()
+        self._now = self._colours(frame, state)
+        root = np.sqrt(self._now)
+        total += max(float(known.dot(root)) for known in self._roots)
+        return min(max(0.0, total / CUES), 1.0)
 
     def learn(self) -> None:
         """The last box that was judged holds the target: learn its colours."""

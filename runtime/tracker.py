@@ -9,7 +9,7 @@ shape of the GOT-10k toolkit's.
 import math
 import time
 from collections import deque
-from typing import Any, Deque, FrozenSet, Optional, Sequence, Tuple
+from typing import Any, Deque, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -32,7 +32,7 @@ from runtime.presence import (
     thresholds_of,
 )
 from runtime.search.looks import Looks
-from runtime.search.search import PARTS, SHARE, Budget, Search
+from runtime.search.search import SHARE, Budget, Search
 from runtime.types import Found, Track, View, checked_box
 
 # Why a lost target is not searched for
@@ -49,7 +49,6 @@ class Tracker:
         device: of the target.
         recover: whether a lost target is searched for, where network and device allow it.
         budget_ms, budget_share: see ``runtime.search.search``.
-        parts: of the search, see ``runtime.search.search.PARTS``.
         online: whether a classifier learns the target and may overrule the network; None for what
             the network's TOML says, where the device allows it.
 
@@ -77,7 +76,6 @@ class Tracker:
         recover: bool = False,
         budget_ms: Optional[float] = None,
         budget_share: float = SHARE,
-        parts: FrozenSet[str] = PARTS,
         online: Optional[bool] = None,
     ) -> None:
         network = self.network = device.network
@@ -107,7 +105,7 @@ class Tracker:
         cues: Any = None
         if self._classifier is not None and self.searches:
             self._colours = ColoursUnder(network, kernels)
-            cues = ScoreLooksColour(self._classifier, self._colours, parts)
+            cues = ScoreLooksColour(self._classifier, self._colours)
         elif network.lost_below > 0 and not device.judges:
             cues = ScoreAndFeatures(network, kernels)
         self.presence = presence = Presence(
@@ -119,7 +117,7 @@ class Tracker:
         )
         if self.searches:
             projected = self._colours.project
-            self._search = Search(network, kernels, presence, self._budget, projected, parts)
+            self._search = Search(network, kernels, presence, self._budget, projected)
             self._looks = Looks(self._search, device, self._budget)
 
     def init(self, frame: Any, box: Sequence[float]) -> None:

@@ -11,7 +11,7 @@ So the next window is begun only where it fits into what is left, by what the la
 import copy
 import time
 from collections import deque
-from typing import Any, Callable, Deque, FrozenSet, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Deque, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
@@ -40,9 +40,7 @@ SIZE_LEARNT = 0.1  # share of a tracked frame's size in the size that is searche
 CONFIRMED = 2  # frames in succession that must agree
 RIVAL = 0.1  # by how much another place must be better than the followed box, presence
 FOLLOWED = 16  # frames after a loss in which the usual window alone is searched
-# What may be left out, to measure what it brings (``python -m calib.research.longterm --without``)
-PARTS = frozenset(("classifier", "colour", "proposals", "last", "grid", "others"))
-# Of the windows, while nothing is found. What is left out gives its turns to the others.
+# Of the windows, while nothing is found
 TURNS = ("proposals", "last", "grid", "proposals", "here", "grid")
 DOUBTFUL = ("here", "proposals", "here", "grid")  # where the followed box may hold the target
 
@@ -159,7 +157,6 @@ class Search:
         presence: of the target; its cues are ``ScoreLooksColour``.
         budget: the ``Budget`` of its tracker.
         projected: see ``ColourMap``.
-        parts: of ``PARTS``, to measure what each is worth.
 
     Attributes:
         active: whether the target is searched for.
@@ -173,10 +170,9 @@ class Search:
         presence: Presence,
         budget: Budget,
         projected: Callable[[np.ndarray, np.ndarray], np.ndarray],
-        parts: FrozenSet[str] = PARTS,
     ) -> None:
         self.network, self.budget, self.presence = network, budget, presence
-        self._parts, self._projected = parts, projected
+        self._projected = projected
         # In a window f times as wide, boxes come out sqrt(f) times as large as the target is, and
         # the size that is expected is the better one. In the usual window the network's is better.
         self._proposals = Proposals(_with_lr(network, 0.0), kernels)
@@ -331,7 +327,7 @@ class Search:
             return Window(CHECK, self._candidate, 1.0)
         if self._suggested:
             return Window(WIDE, self._suggested.popleft(), COLOURED)
-        turns = [turn for turn in self._order() if turn == "here" or turn in self._parts]
+        turns = self._order()
         turn = turns[self._turn % len(turns)]
         self._turn += 1
         if turn == "proposals":
@@ -341,7 +337,7 @@ class Search:
         inside = ((0, 0) <= self._certain[:2]) & (self._certain[:2] < frame.shape[1::-1])
         if turn == "last" and inside.all():
             return Window(WIDE, self._certain.copy(), NEAR)
-        if turn == "here" or "grid" not in self._parts:
+        if turn == "here":
             return Window(HERE, state.copy(), 1.0)
         if self._grids is None:
             frame_size = frame.shape[1], frame.shape[0]
@@ -384,9 +380,7 @@ class Search:
         known = np.isfinite(place).all() and np.isfinite(score)
         now = 0.0
         if known and window.kind == WIDE:
-            others = []
-            if "others" in self._parts:
-                others = self._proposals.others(best, score, view, size)
+            others = self._proposals.others(best, score, view, size)
             states = np.array([place] + [other for other, _ in others])
             scores = [score] + [its_score for _, its_score in others]
             chosen, now = cues.best(frame, states, scores, view, self.network.look_above)

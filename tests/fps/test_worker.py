@@ -7,6 +7,7 @@ import pytest
 
 pytest.importorskip("onnxruntime")
 
+from runtime import load_tracker
 from tests.fps import worker
 from tests.support import ROOT, tiny
 from tests.support.fake_gpu import python
@@ -60,3 +61,11 @@ class Older:
 def test_kernels_of_older_commits_are_named():
     assert worker.kernels_of(Older(Kernels())) == "c++"
     assert worker.kernels_of(Older(None)) == "cuda"
+
+
+def test_options_are_those_of_this_commit_and_of_older_ones():
+    def older(network=None, *, engine="auto", bundle=None):
+        pass
+
+    assert worker.options_of(older) == {"network", "engine", "bundle"}
+    assert {"network", "bundle", "threads", "precision"} <= worker.options_of(load_tracker)

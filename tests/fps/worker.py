@@ -41,7 +41,7 @@ def _serve(loop, answers):
 
     if not os.path.abspath(runtime.__file__).startswith(os.path.abspath(sys.argv[1])):
         raise ImportError(f"runtime came from {runtime.__file__}")
-    known = inspect.signature(runtime.load_tracker).parameters  # of this commit
+    known = options_of(runtime.load_tracker)
     tracker = runtime.load_tracker(**{k: v for k, v in settings["load"].items() if k in known})
     frames = list(np.load(settings["frames"]))
     own = loop.Loop(tracker, frames, settings["box"])
@@ -52,6 +52,16 @@ def _serve(loop, answers):
         after = loop.waited_s()
         waited = None if before is None or after is None else after - before
         _say(answers, {"ms": ms, "boxes": boxes, "waited_s": waited})
+
+
+def options_of(load_tracker):
+    """Names of the options that ``load_tracker`` takes in this commit; older ones list them."""
+    parameters = inspect.signature(load_tracker).parameters
+    if all(each.kind != each.VAR_KEYWORD for each in parameters.values()):
+        return set(parameters)
+    from runtime.options import Options
+
+    return set(Options._fields)
 
 
 def kernels_of(tracker):

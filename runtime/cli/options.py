@@ -123,6 +123,7 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
         "what a frame of the search may take beyond a tracked frame's time (default: the "
         "share of that time in the board's profile, mostly half)",
         type=_number(0, 10000),
+        dest="budget_ms",
     )
     _choice(
         group,

@@ -3,6 +3,7 @@
 import pytest
 
 from runtime.cli import options
+from runtime.options import Options, given_in
 
 pytestmark = pytest.mark.pythons("argparse writes help differently")
 
@@ -32,3 +33,24 @@ def test_help_opens_with_what_the_command_does(capsys):
     text = capsys.readouterr().out
     assert text.split("\n\n")[1].startswith("Follow one or several objects")
     assert "what to track, and where:" in text and "page in the browser:" in text
+
+
+def test_what_is_said_of_the_tracker_reaches_it():
+    said = {
+        "network": "nanotrack_v2",
+        "engine": "onnxruntime",
+        "precision": "int8",
+        "networks_dir": "models",
+        "threads": "2",
+        "bundle": "engines/kestrel",
+        "pipeline": "2",
+        "board": "pynq_z2",
+        "simulate": "model",
+        "budget": "400",
+    }
+    arguments = ["--video", "cam0", "--recover", "--online"]
+    for name, value in said.items():
+        arguments += ["--" + name.replace("_", "-"), value]
+    given = given_in(options.parse(arguments))
+    assert set(given) == set(Options._fields) - {"log"}
+    assert given["budget_ms"] == 400 and given["threads"] == 2 and given["recover"] is True

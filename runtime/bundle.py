@@ -20,7 +20,7 @@ from typing import Any, Dict, Mapping, NoReturn, Optional, Sequence, Union
 
 from boards import COMPUTERS, HOST
 from runtime import decode
-from runtime.errors import BadBundle, BundleMismatch
+from runtime.errors import BadBundle, BadNetwork, BundleMismatch
 from runtime.network import Network, sha256_of, shapes_text, without_ones
 from runtime.networks import load_network
 
@@ -184,8 +184,18 @@ class Bundle:
         return self.folder / part
 
     def load_network(self) -> Network:
-        """The ``Network`` of the TOML in the bundle."""
-        return load_network(self.path(self.network["name"] + ".toml"))
+        """The ``Network`` of the TOML in the bundle.
+
+        Raises:
+            BadBundle: its keys are those of another version of this project.
+        """
+        try:
+            return load_network(self.path(self.network["name"] + ".toml"))
+        except BadNetwork as error:
+            raise BadBundle(
+                f"{self.folder} was built by another version of Hotpath ({error}); run "
+                f"`{self.command}`"
+            ) from None
 
     def check_parts(self) -> None:
         """Compare every part with its sha256.

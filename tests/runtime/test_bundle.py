@@ -106,6 +106,16 @@ def test_a_missing_part_is_one_sentence(made):
     refused(made, "exemplar.plan is missing", COMMAND)
 
 
+def test_keys_of_another_version_of_this_project_are_one_sentence(made):
+    path = made.path("tiny.toml")
+    path.write_text(path.read_text().replace("lr = ", "learning = "))
+    written = json.loads((made.folder / "bundle.json").read_text())
+    size, sha256 = path.stat().st_size, bundle.sha256_of(path)
+    written["parts"]["tiny.toml"] = {"bytes": size, "sha256": sha256}
+    (made.folder / "bundle.json").write_text(json.dumps(written))
+    refused(made, "was built by another version of Hotpath", "learning", COMMAND)
+
+
 def test_another_version_of_tensorrt_is_one_sentence(made, nano):
     nano.leave()
     newer = machine.Board("8.6")

@@ -41,9 +41,9 @@ def open_links(context: "Context") -> "List[Link]":
     links: List[Link] = []
     wanted = wanted_links(context.options)
     try:
-        for name, module, package in LINKS:
+        for name, module, package in reversed(LINKS):  # no camera is offered that can't start
             if name in wanted:
-                links.append(_module(name, module, package).open_link(context))
+                links.insert(0, _module(name, module, package).open_link(context))
     except BaseException:
         for link in links:
             link.close()

@@ -10,6 +10,7 @@ import errno
 import os
 import queue
 import stat
+import sys
 import threading
 import time
 from fractions import Fraction
@@ -247,9 +248,10 @@ def _pyav(name: str) -> Any:
     try:
         import av
     except ImportError as error:  # not installed, or built for another libc
-        raise BadOutput(
-            f"{name}: saving a video needs the package av ({error}); pip install av"
-        ) from None
+        way = "run `pip install av`"
+        if sys.version_info < (3, 8):
+            way = "there is none for this Python; use --results, or --record FILE.mkv"
+        raise BadOutput(f"{name}: saving a video needs the package av ({error}); {way}") from None
     return av
 
 

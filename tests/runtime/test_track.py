@@ -170,7 +170,6 @@ def test_an_annotated_sequence_brings_its_own_box(world, tmp_path):
 
 @on_each_python
 def test_several_targets_have_a_row_each_and_the_boxes_of_single_runs(world, tmp_path):
-    pytest.importorskip("av")
     folder, boxes = world
     one, other = box_text(boxes), "20,150,30,30"
     (tmp_path / "boxes.txt").write_text(other + "\n")
@@ -185,8 +184,6 @@ def test_several_targets_have_a_row_each_and_the_boxes_of_single_runs(world, tmp
         tmp_path / "boxes.txt",
         "--results",
         both,
-        "--save",
-        tmp_path / "both.mp4",
     )
     assert done.returncode == 0, done.stderr
     for number, box in enumerate((one, other)):

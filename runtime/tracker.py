@@ -85,6 +85,7 @@ class Tracker:
         self._shape: Tuple[int, ...] = ()
         self._waiting: Deque[Optional[Track]] = deque()  # frames in flight; None on the device
         self._closed = False
+        recover = recover or device.slots > 1  # several in flight is the reason to name first
         self.why_no_search = _why_no_search(device) if recover else NOT_ASKED
         self.searches = not self.why_no_search
         device.open(self.searches)

@@ -185,4 +185,5 @@ def open_device(library: str = "auto", index: int = 0) -> Any:
     elif library not in present:
         raise NoGpu(f"{library} is not installed; run `python -m boards`")
     driver.load()  # both libraries report a missing driver with a page of text
-    return importlib.import_module(f"kernels.cuda.{library}_launch").Device(index)
+    # a wheel has another name for this package
+    return importlib.import_module(f"{__package__}.{library}_launch").Device(index)

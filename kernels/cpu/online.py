@@ -13,7 +13,7 @@ BATCH = 32  # samples that are taken at once
 
 
 class Colours:
-    """Maps and histograms of colours. ``runtime.search.colour`` defines the results.
+    """Maps and histograms of colours. ``runtime.colour`` defines the results.
 
     Args:
         library: the loaded kernels.

@@ -32,7 +32,7 @@ class Engine(Base):
         features_offset: where these lie in a target's memory.
         maps: float32 arrays, which every search overwrites.
         map_jobs: ``kernels.fpga.native.Maps``, which reads them; None without compiled kernels.
-        queue: of ``runtime.devices.fpga_pipeline``, where several frames are in flight; else None.
+        queue: of ``runtime.devices.fpga_queue``, where several frames are in flight; else None.
 
     Raises:
         NoEngine, BadOverlay, BundleMismatch, BadBundle, FabricFailed: see there.

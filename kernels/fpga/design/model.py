@@ -20,7 +20,6 @@ from kernels.fpga.tables import Fields, Size
 BASE = 0x10000000  # physical address of memory[0]
 WORD = 16  # bytes of a word, lanes of int8
 TILE = 256
-BEATS_A_TILE = TILE // WORD
 PARAMS_ENTRIES, PARAMS_BYTES = 64, 80
 TABLE_BYTES, PIXELS_BYTES = 256, 768
 MOST_COLUMNS = 512  # entries of COLUMNS and of ROWS

@@ -60,7 +60,9 @@ def set_up(folder):
         if not path.name.startswith(".setup-"):
             (folder / ".venv" / path.name).symlink_to(path)
     done = subprocess.check_output(
-        ["make", "--eval", "mark: ; @echo $(SETUP)", "mark"], cwd=str(folder), env=readers()
+        ["make", "--no-print-directory", "--eval", "mark: ; @echo $(SETUP)", "mark"],
+        cwd=str(folder),
+        env=readers(),
     )
     (folder / done.decode().strip()).touch()
     for name in (CLIP, "kernels/cpu/build"):

@@ -39,7 +39,7 @@ def test_bytes_give_the_maps_of_normalised_pictures_to_the_bit(kestrel, name, mo
     paths = kestrel.locate()
     with_bytes = engines.create(name, kestrel, paths)
     assert with_bytes.search_crop.dtype == with_bytes.exemplar_crop.dtype == np.uint8
-    assert with_bytes.precision == "int8"
+    assert with_bytes.describe()["precision"] == "int8"
     monkeypatch.setattr(byte_pictures, "with_byte_pictures", lambda network, graphs: graphs)
     with_floats = engines.create(name, kestrel, paths)
     assert with_floats.search_crop.dtype == np.float32

@@ -139,9 +139,7 @@ class Frame(Steps):
         self._was_moved = False
         self._newest = None  # there is no target until all of this has worked
         self._submitted = self._collected = 0
-        for slot in self._slots:
-            slot.fit(frame)
-        self.size = frames.size_of(frame)
+        self._fit(frame)
         slot = self._slots[0]
         kernels = self.kernels
         kernels.begin(state, border)
@@ -178,7 +176,13 @@ class Frame(Steps):
         room = all(slot.fits(frame) for slot in self._slots)
         if frames.size_of(frame) != self.size or not room:
             self.rescale(frame)
-        self._restore()
+        # aim and capture again, if a group has moved the target or the engine its memory
+        if self._was_moved:
+            self.kernels.aim(exemplar=False)
+        if self._was_moved or self._captured_at != self.engine.moves:
+            self._was_moved = False
+            self._drop_graphs()
+            self._capture()
         slot = self._slots[self._submitted % len(self._slots)]
         try:
             self._send(slot, frame)
@@ -246,24 +250,18 @@ class Frame(Steps):
         """Scale the target, because the frames' resolution or kind has changed."""
         assert self._newest is not None
         self._drain()
-        width, height = frames.size_of(frame)
-        x, y = float(width) / self.size[0], float(height) / self.size[1]
-        for slot in self._slots:
-            slot.fit(frame)
-        self.size = width, height
+        width, height = self.size
+        self._fit(frame)
+        x, y = float(self.size[0]) / width, float(self.size[1]) / height
         self.kernels.move(self._newest.pose["state"] * (x, y, x, y))
         self.kernels.monitor.rescale(self.kernels.memory, (x, y, x, y))
         self._aim_anew()
 
-    def _restore(self) -> None:
-        """Aim and capture again, if a group has moved the target or the engine its memory."""
-        if self._was_moved:
-            self.kernels.aim(exemplar=False)
-        elif self._captured_at == self.engine.moves:
-            return
-        self._was_moved = False
-        self._drop_graphs()
-        self._capture()
+    def _fit(self, frame: frames.AnyFrame) -> None:
+        """Make every slot large enough for frames of this kind and size."""
+        for slot in self._slots:
+            slot.fit(frame)
+        self.size = frames.size_of(frame)
 
     def _capture(self) -> None:
         super()._capture()
@@ -310,9 +308,7 @@ class Frame(Steps):
         if self._newest is None:
             raise RuntimeError("there is no target yet; call begin first")
         self._drain()
-        for slot in self._slots:
-            slot.fit(frame)
-        self.size = frames.size_of(frame)
+        self._fit(frame)
         self.kernels.move(state)
         self.kernels.monitor.begin(self.kernels.memory, state)
         self._aim_anew()

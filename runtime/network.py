@@ -22,6 +22,7 @@ class File(NamedTuple):
         url: where to download it, or None.
         features: of the part "network": the tensor that the kernels are made from.
         weight_of: of a part that makes weights: the output of the convolution that takes them.
+        size: bytes, or None; a download of more is refused.
     """
 
     part: str
@@ -30,6 +31,7 @@ class File(NamedTuple):
     url: Optional[str]
     features: Optional[str]
     weight_of: Optional[str]
+    size: Optional[int] = None
 
 
 class Network:

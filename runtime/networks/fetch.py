@@ -1,5 +1,7 @@
 """Downloads a network's files. A download that broke off is resumed; sha256 checks the result."""
 
+import contextlib
+import fcntl
 import http.client
 import os
 import pathlib
@@ -7,10 +9,11 @@ import socket
 import ssl
 import urllib.error
 import urllib.request
-from typing import Any, Callable, List
+from typing import Any, Callable, Iterator, List
 
 from runtime.errors import BadNetwork, BadOutput
 from runtime.network import File, Network, sha256_of
+from runtime.networks.schema import LARGEST_FILE
 from runtime.progress_bar import tqdm
 
 BLOCK = 1 << 16
@@ -34,12 +37,25 @@ def fetch(network: Network, folder: pathlib.Path, log: Callable[[str], Any]) -> 
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        return [_fetch_one(network, entry, folder / entry.name, log) for entry in network.files]
+        with _alone(folder):
+            return [_fetch_one(network, entry, folder / entry.name, log) for entry in network.files]
     except OSError as error:
         raise BadOutput(
             f"can't write to {folder}: {error.strerror or error}; name another folder with "
             "--networks-dir"
         ) from None
+
+
+@contextlib.contextmanager
+def _alone(folder: pathlib.Path) -> Iterator[None]:
+    """Wait until no other process downloads into a folder."""
+    handle = os.open(str(folder), os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # some network file systems lock no folders
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _fetch_one(
@@ -70,10 +86,13 @@ def _fetch_one(
         ) from None
     got = sha256_of(part)
     if got != entry.sha256:
+        size = part.stat().st_size
         part.unlink()
+        what = f"more than {_limit(entry)} bytes" if size > _limit(entry) else f"sha256 {got[:12]}…"
         raise BadNetwork(
-            f"{entry.url} is not the file that {network.path} names (sha256 {got[:12]}… instead "
-            f"of {entry.sha256[:12]}…); it was not kept"
+            f"{entry.url} is not the file that {network.path} names ({what} instead of sha256 "
+            f"{entry.sha256[:12]}…); it was not kept, so put {entry.name} into a folder and name "
+            "that with --networks-dir"
         )
     os.replace(str(part), str(path))
     log(f"{path} is complete")
@@ -87,7 +106,13 @@ _BROKEN = (
     TimeoutError,
     socket.timeout,  # a class of its own before Python 3.10
     ssl.SSLError,
+    ValueError,  # an address that Python cannot read
 )
+
+
+def _limit(entry: File) -> int:
+    """Bytes that a file can have."""
+    return entry.size or LARGEST_FILE
 
 
 def _download(entry: File, part: pathlib.Path) -> None:
@@ -104,15 +129,17 @@ def _download(entry: File, part: pathlib.Path) -> None:
         raise
     with answer:
         resumed = answer.getcode() == 206
-        missing = answer.headers.get("Content-Length")
+        missing = getattr(answer, "length", None)  # None where the server tells no number
         have = have if resumed else 0
-        total = have + int(missing) if missing else None
+        total = None if missing is None else have + missing
         with open(str(part), "ab" if resumed else "wb") as file, tqdm(
             desc=entry.name, total=total, initial=have, unit="B", unit_scale=True, disable=None
         ) as bar:
             for block in iter(lambda: answer.read(BLOCK), b""):
                 file.write(block)
                 bar.update(len(block))
+                if file.tell() > _limit(entry):
+                    return
     if total is not None and part.stat().st_size < total:
         lacking = total - part.stat().st_size
         raise ConnectionError(f"the connection ended {lacking} bytes early")

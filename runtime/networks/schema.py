@@ -101,6 +101,8 @@ SECTIONS: Dict[str, Keys] = {
     },
 }
 
+LARGEST_FILE = 1 << 31  # bytes; no ONNX file in one piece is larger
+
 RENAMED = {"doubt_below": "search_lost_below"}  # old key -> its name today
 
 # The ways in which files come; a fusion is followed by one part for each map.
@@ -326,6 +328,10 @@ def _read_file(section: Section, entry: Table, mistakes: List[Mistake]) -> File:
         mistakes.append(Mistake(section, "sha256", "must be 64 hexadecimal digits, small"))
     if url is not None and not (isinstance(url, str) and re.match(r"^https?://\S+$", url)):
         mistakes.append(Mistake(section, "url", "must begin with https://"))
+    if values["size"] is not None:
+        values["size"], problem = _convert(values["size"], key(int, low=1, high=LARGEST_FILE))
+        if problem:
+            mistakes.append(Mistake(section, "size", problem))
     _check_cut(section, values, mistakes)
     for name in entry:
         if name not in File._fields:

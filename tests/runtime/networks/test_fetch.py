@@ -24,9 +24,12 @@ class _Files(http.server.BaseHTTPRequestHandler):
             start = int(self.headers["Range"].split("=")[1].rstrip("-"))
         self.server.asked.append((self.path, start))
         self.send_response(206 if start else 200)
-        self.send_header("Content-Length", str(len(CONTENT) - start))
+        if self.server.length is not None:
+            self.send_header("Content-Length", self.server.length or str(len(CONTENT) - start))
         self.end_headers()
         self.wfile.write(CONTENT[start:][: self.server.limit])
+        while self.server.length is None:
+            self.wfile.write(CONTENT)
 
     def log_message(self, *_):
         pass
@@ -34,8 +37,9 @@ class _Files(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server():
-    server = http.server.HTTPServer(("127.0.0.1", 0), _Files)
-    server.asked, server.limit = [], len(CONTENT)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Files)
+    server.handle_error = lambda *_: None  # the other side may hang up
+    server.asked, server.limit, server.length = [], len(CONTENT), ""
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield server
@@ -48,7 +52,7 @@ def _network(folder, server, sha256):
     """The tiny network with an address for each of its files."""
     text = tiny.TOML
     for name in ("tiny_backbone.onnx", "tiny_head.onnx"):
-        extra = f'sha256 = "{sha256}"\nurl = "http://127.0.0.1:{server.server_port}/{name}"'
+        extra = f'sha256 = "{sha256}"\nsize = {len(CONTENT)}\nurl = "http://127.0.0.1:{server.server_port}/{name}"'
         text = text.replace(f'"{name}"', f'"{name}"\n{extra}')
     path = folder / "far.toml"
     path.write_text(text)
@@ -88,6 +92,35 @@ def test_a_file_with_another_sha256_is_not_kept(tmp_path, server):
     with pytest.raises(BadNetwork, match="is not the file that"):
         fetch.fetch(network, tmp_path / "got", print)
     assert list((tmp_path / "got").iterdir()) == []
+
+
+def test_an_endless_answer_is_cut_off_and_not_kept(tmp_path, server):
+    server.length = None
+    with pytest.raises(BadNetwork, match=f"more than {len(CONTENT)} bytes"):
+        fetch.fetch(load_network(_network(tmp_path, server, RIGHT)), tmp_path / "got", print)
+    assert list((tmp_path / "got").iterdir()) == []
+
+
+@pytest.mark.parametrize("length", ["abc", "-7"])
+def test_a_length_that_is_no_number_is_ignored(tmp_path, server, length):
+    server.length = length
+    paths = fetch.fetch(load_network(_network(tmp_path, server, RIGHT)), tmp_path, print)
+    assert [path.read_bytes() == CONTENT for path in paths] == [True, True]
+
+
+def test_several_at_once_into_one_folder_download_each_file_once(tmp_path, server):
+    path = str(_network(tmp_path, server, RIGHT))
+    command = [sys.executable, "-m", "runtime.networks", "get", path, "--networks-dir"]
+    running = [subprocess.Popen(command + [str(tmp_path / "got")]) for _ in range(3)]
+    assert [process.wait(60) for process in running] == [0, 0, 0]
+    assert len(server.asked) == 2
+
+
+def test_an_address_that_cannot_be_read_is_refused_in_a_sentence(tmp_path, server):
+    path = _network(tmp_path, server, RIGHT)
+    path.write_text(path.read_text().replace("http://127.0.0.1", "http://[x"))
+    with pytest.raises(BadNetwork, match="can't be downloaded"):
+        fetch.fetch(load_network(path), tmp_path / "got", print)
 
 
 def test_the_command_says_in_one_sentence_that_nobody_is_there(tmp_path, server):

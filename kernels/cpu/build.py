@@ -14,8 +14,9 @@ import subprocess
 import tempfile
 from typing import Any, NamedTuple, Optional, Sequence, Tuple
 
+from kernels import cache
+
 HERE = os.path.dirname(os.path.abspath(__file__))
-INSTALLED = bool({"site-packages", "dist-packages"} & set(HERE.split(os.sep)))  # no checkout
 SOURCE = os.path.join(HERE, "hotpath.cpp")
 HEADERS = sorted(
     glob.glob(os.path.join(HERE, "*.h")) + glob.glob(os.path.join(HERE, os.pardir, "*.h"))
@@ -93,8 +94,9 @@ def _load_from(
     """Load ``name`` from the first folder that can hold it, compiling it if it is not there."""
     temporary = None
     if folders is None:
-        cache = os.path.join(os.path.expanduser("~"), ".cache", "hotpath")
-        folders = (cache, None) if INSTALLED else (os.path.join(HERE, "build"), cache, None)
+        folders = (cache.USERS, None)
+        if not cache.INSTALLED:
+            folders = (os.path.join(HERE, "build"),) + folders
     problem = "no folder for the compiled kernels"
     for folder in folders:
         if folder is None:
@@ -111,14 +113,17 @@ def _load_from(
 
 
 def _open(path: str, compiler: str, flags: Sequence[str]) -> ctypes.PyDLL:
-    """Load the library at ``path``. Compile it if it is missing or damaged by a power failure."""
+    """Load the library at ``path``.
+
+    Compile it if it is missing, damaged by a power failure, or of a user who cannot be trusted.
+    """
+    cache.make(os.path.dirname(path))
     # PyDLL: a call takes microseconds; to release the interpreter's lock would take longer
-    if os.path.exists(path):
+    if cache.is_ours(path):
         try:
             return ctypes.PyDLL(path)
         except OSError:
             os.unlink(path)
-    os.makedirs(os.path.dirname(path), exist_ok=True)
     _compile(compiler, flags, path)
     try:
         return ctypes.PyDLL(path)

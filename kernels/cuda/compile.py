@@ -12,7 +12,6 @@ PTX.
 """
 
 import ctypes
-import errno
 import glob
 import hashlib
 import os
@@ -20,10 +19,10 @@ import sys
 import tempfile
 from typing import Any, Iterable, Iterator, List, Optional, Sequence, Tuple
 
+from kernels import cache
 from kernels.errors import NoCompiler
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-INSTALLED = bool({"site-packages", "dist-packages"} & set(HERE.split(os.sep)))  # no checkout
 # The kernels' own .cu files.
 SOURCES = ("crop", "aim", "points", "anchors", "centre", "corners", "response", "correlate")
 HEADERS = sorted(
@@ -250,15 +249,14 @@ def _cached(
     stem, kind = os.path.splitext(os.path.basename(path))[0], f"-ptx{target}" if ptx else ""
     name = f"{stem}-sm{capability}{kind}-{_key(path, compiler.version)}"
     if folders is None:
-        cache = os.path.join(os.path.expanduser("~"), ".cache", "hotpath")
         private = os.path.join(tempfile.gettempdir(), f"hotpath-{os.getuid()}")
-        folders = (cache, private)
-        if not INSTALLED:
+        folders = (cache.USERS, private)
+        if not cache.INSTALLED:
             folders = (os.path.join(HERE, "build"),) + folders
-    for folder in filter(_is_ours, folders):
+    for folder in filter(cache.is_ours, folders):
         for suffix in (".cubin", ".ptx"):
             found = os.path.join(folder, name + suffix)
-            if os.path.exists(found):
+            if cache.is_ours(found):
                 return found
     content, suffix = compiler.compile(path, target, ptx)
     problem = "no folder for the compiled kernels"
@@ -270,19 +268,9 @@ def _cached(
     raise NoCompiler(problem)
 
 
-def _is_ours(folder: str) -> bool:
-    """Whether the folder's owner can be trusted: any user can create a temporary folder."""
-    try:
-        return os.stat(folder).st_uid in (0, os.getuid(), os.stat(HERE).st_uid)
-    except OSError:
-        return False
-
-
 def _write(path: str, content: bytes) -> str:
     """Write to a temporary file and rename it, so that no process loads half of one."""
-    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-    if not _is_ours(os.path.dirname(path)):
-        raise PermissionError(errno.EPERM, "it belongs to another user")
+    cache.make(os.path.dirname(path))
     descriptor, partial = tempfile.mkstemp(suffix=".part", dir=os.path.dirname(path))
     try:
         with os.fdopen(descriptor, "wb") as file:

@@ -66,6 +66,21 @@ def test_a_folder_that_cannot_hold_it_is_passed_over(tmp_path):
 
 
 @needs_compiler
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a file away")
+@pytest.mark.parametrize("given", ["folder", "file"])
+def test_what_another_user_planted_is_not_loaded(tmp_path, given):
+    theirs, ours = tmp_path / "theirs", tmp_path / "ours"
+    path = build.library(QUICK, (str(theirs),)).path
+    os.unlink(path)
+    with open(path, "w") as file:
+        file.write("planted")
+    os.chown(str(theirs) if given == "folder" else path, 12345, 12345)
+    library = build.library(QUICK, (str(theirs), str(ours)))
+    assert os.path.dirname(library.path) == str(ours if given == "folder" else theirs)
+    assert os.stat(library.path).st_uid == 0 and library.handle.hp_crop
+
+
+@needs_compiler
 def test_where_no_folder_holds_it_a_temporary_one_does(tmp_path):
     blocked = tmp_path / "a file"
     blocked.write_text("")

@@ -1,0 +1,27 @@
+"""Folders for compiled kernels, and who may have written what lies there."""
+
+import errno
+import os
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+INSTALLED = bool({"site-packages", "dist-packages"} & set(HERE.split(os.sep)))  # no checkout
+USERS = os.path.join(os.path.expanduser("~"), ".cache", "hotpath")
+
+
+def is_ours(path: str) -> bool:
+    """Whether the owner of a folder or file can be trusted: this user, root, or Hotpath's owner."""
+    try:
+        return os.stat(path).st_uid in (0, os.getuid(), os.stat(HERE).st_uid)
+    except OSError:
+        return False
+
+
+def make(folder: str) -> None:
+    """Make a folder that nobody else can write to.
+
+    Raises:
+        OSError: it can't be made, or it belongs to another user.
+    """
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    if not is_ours(folder):
+        raise PermissionError(errno.EPERM, "it belongs to another user")

@@ -103,95 +103,10 @@ class LightTrackM_Subnet(nn.Module):
 """
 )
 
-VIDEO_CONFIG = """
-from types import SimpleNamespace as Space
-
-cfg = Space(test=Space(track=Space(model="siamfcpp")), merge_from_file=lambda path: path)
-"""
-
-VIDEO = (
-    SIAMESE
-    + """
-
-class SiamTrack(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.basemodel = Backbone(8, 0)
-        self.head = nn.Conv2d(6, 6, 1)
-
-    def set_phase(self, phase):
-        self.phase = phase
-
-    def forward(self, picture, *kernels):
-        seen = self.basemodel(picture)
-        if self.phase == "feature":
-            return [seen, seen * 2]
-        maps = self.head(correlate(seen, kernels[0][:, :, :10, :10]))
-        maps = maps[:, :, :17, :17].reshape(1, 6, 289).permute(0, 2, 1)
-        score, quality = torch.sigmoid(maps[..., :1]), torch.sigmoid(maps[..., 1:2])
-        return score, maps[..., 2:] + 100, score, quality, {}
-
-
-def build(task, config):
-    return SiamTrack()
-"""
-)
-
-STARK_CONFIG = """
-from types import SimpleNamespace as Space
-
-cfg = Space(TEST=Space(TEMPLATE_SIZE=128, SEARCH_SIZE=320, TEMPLATE_FACTOR=2, SEARCH_FACTOR=5))
-
-
-def update_config_from_file(path):
-    open(path).read()
-"""
-
-STARK = (
-    SIAMESE
-    + """
-
-class STARKS(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.backbone = Backbone(16, 7)
-        self.head = nn.Linear(6, 4)
-
-    def forward_backbone(self, nested):
-        seen = self.backbone(nested.tensors)
-        sequence = seen.flatten(2).permute(2, 0, 1)
-        return {"feat": sequence, "mask": nested.mask, "pos": sequence * 0 + 0.1}
-
-    def forward_transformer(self, seq_dict, run_box_head=False, run_cls_head=False):
-        seen = (seq_dict["feat"] + seq_dict["pos"]).mean(0)
-        box = torch.sigmoid(self.head(seen)).view(1, 1, 4)
-        return {"pred_boxes": box}, box, None
-
-
-def build_starks(cfg):
-    return STARKS()
-"""
-)
-
-MISC = """
-class NestedTensor:
-    def __init__(self, tensors, mask):
-        self.tensors, self.mask = tensors, mask
-"""
-
 CHECKOUTS = {
     "pysot": {"pysot/core/config.py": PYSOT_CONFIG, "pysot/models/model_builder.py": PYSOT},
     "trackit-siamdw": {"lib/models/models.py": SIAMDW},
     "lighttrack": {"lib/models/models.py": LIGHTTRACK},
-    "video_analyst": {
-        "videoanalyst/config/config.py": VIDEO_CONFIG,
-        "videoanalyst/model/builder.py": VIDEO,
-    },
-    "stark": {
-        "lib/config/stark_s/config.py": STARK_CONFIG,
-        "lib/utils/misc.py": MISC,
-        "lib/models/stark.py": STARK,
-    },
 }
 BUILDERS = {
     "pysot": ("", "pysot.models.model_builder", "ModelBuilder", ()),
@@ -202,8 +117,6 @@ BUILDERS = {
         "LightTrackM_Subnet",
         ("back_04502514044521042540", 16),
     ),
-    "video_analyst": ("", "videoanalyst.model.builder", "SiamTrack", ()),
-    "stark": ("", "lib.models.stark", "STARKS", ()),
 }
 
 

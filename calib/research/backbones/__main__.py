@@ -9,10 +9,10 @@ in turns, and compiles for the FPGA boards. It writes into OUT:
 
     NAME.onnx, NAME-int8.onnx   the folded backbone
     NAME.json                   the row of the table: figures, times, layers, versions, the command
-    table.md, table.csv         all rows, the fastest first
+    table.md                    all rows, the fastest first
 
-Run it again with more names: rows that are there are not made again, except for the times, which
-compare only within one run. Weights are random unless --pretrained: costs do not depend on them.
+Times compare only within one run. Weights are random unless --pretrained: costs do not depend on
+them.
 """
 
 import argparse
@@ -25,16 +25,14 @@ from typing import Any
 
 import numpy as np
 import onnx
-import torch
 from tqdm import tqdm
 
 from calib import command
 from calib.command import say
 from calib.errors import BadRun
 from calib.research.backbones import fabric, figures, kestrel, speed, table
-from calib.research.train import foreign
+from calib.research.train import foreign, record
 from kernels.fpga import design
-from runtime.networks import sha256_of
 
 NAME = "calib.research.backbones"
 
@@ -67,7 +65,7 @@ def parser() -> argparse.ArgumentParser:
 def run(options: argparse.Namespace) -> int:
     """Make the rows, time them in turns, and write the table."""
     out = Path(options.out)
-    sizes = [options.board] if options.board else list(design.sizes())
+    boards = [options.board] if options.board else list(design.sizes())
     engines = speed.runners(options.engines)
     if len(set(options.names)) < len(options.names):
         raise BadRun("a backbone is named twice; name each once")
@@ -75,7 +73,7 @@ def run(options: argparse.Namespace) -> int:
     rows, refused = [], []
     for name in tqdm(options.names, unit="backbone", disable=None):
         try:
-            rows.append(row(name, options, out, sizes))
+            rows.append(make(name, options, out, boards))
         except BadRun as error:
             if len(options.names) == 1:
                 raise
@@ -85,56 +83,30 @@ def run(options: argparse.Namespace) -> int:
         raise BadRun("no backbone is left")
     time_all(rows, engines, options, out)
     for each in rows:
-        store(each, out)
+        (out / (table.stem(each["name"]) + ".json")).write_text(json.dumps(each, indent=1))
     table.write(rows, out, rows[0]["measured"])
     print((out / "table.md").read_text())
     return 1 if refused else 0
 
 
-def row(name: str, options: argparse.Namespace, out: Path, sizes: Sequence[str]) -> dict[str, Any]:
-    """The row of a backbone: the one that is kept if it was made alike, else a new one."""
-    path = out / (table.stem(name) + ".json")
-    identity = {
-        "name": name,
-        "stride": options.stride,
-        "side": options.side,
-        "exemplar": options.exemplar,
-        "pretrained": options.pretrained,
-        "torch": torch.__version__,
-        "timm": _timm_version(),
-        "onnx": onnx.__version__,
-    }
-    file = Path(name.rpartition(":")[0])
-    if file.is_file():  # one's own class: another file, another row
-        identity["file"] = sha256_of(file)
-    kept = _kept(path, identity)
-    if kept is None:
-        kept = make(name, options, out, identity)
-    numbers, of = design.sizes(), kept.setdefault("sizes", {})  # of the engines that were counted
-    missing = [size for size in sizes if of.get(size) != numbers[size]]
-    if missing:
-        search, exemplar = (
-            onnx.load(out / (table.stem(name) + end)) for end in (".onnx", "-exemplar.onnx")
-        )
-        kept["cycles"].update(fabric.cycles(search, exemplar, missing))
-        of.update((size, numbers[size]) for size in missing)
-    store(kept, out)
-    return kept
-
-
 def make(
-    name: str, options: argparse.Namespace, out: Path, identity: dict[str, Any]
+    name: str, options: argparse.Namespace, out: Path, boards: Sequence[str]
 ) -> dict[str, Any]:
-    """Load, fold, export and count one backbone."""
+    """Load, fold, export, count and compile one backbone; returns its row."""
+    stem = table.stem(name)
     module = kestrel.load(name, options.stride, pretrained=options.pretrained)
     foreign.settle(module, options.exemplar)
     backbone, differs = foreign.folded(module, options.exemplar)
-    model = figures.write(backbone, out / (table.stem(name) + ".onnx"), options.side)
-    figures.write(backbone, out / (table.stem(name) + "-exemplar.onnx"), options.exemplar)
-    onnx.save(speed.int8(model), str(out / (table.stem(name) + "-int8.onnx")))
-    made = dict(identity, fold_error=differs, cycles={})
-    made.update(figures.count(model)._asdict())
-    return made
+    search = figures.write(backbone, out / (stem + ".onnx"), options.side)
+    exemplar = figures.write(backbone, out / (stem + "-exemplar.onnx"), options.exemplar)
+    onnx.save(speed.int8(search), str(out / (stem + "-int8.onnx")))
+    return {
+        "name": name,
+        "fold_error": differs,
+        "versions": record.versions(),
+        "cycles": fabric.cycles(search, exemplar, boards),
+        **figures.count(search)._asdict(),
+    }
 
 
 def time_all(
@@ -164,36 +136,6 @@ def time_all(
         each["layers_ms"].setdefault(engine, {})[precision] = layers
     for each in rows:
         each["measured"] = speed.conditions(NAME, options.threads, options.rounds)
-
-
-def store(each: dict[str, Any], out: Path) -> None:
-    """Write a row's file."""
-    (out / (table.stem(each["name"]) + ".json")).write_text(json.dumps(each, indent=1))
-
-
-def _kept(path: Path, identity: dict[str, Any]) -> dict[str, Any] | None:
-    try:
-        kept = json.loads(path.read_text())
-    except (OSError, ValueError):
-        return None
-    same = all(kept.get(key) == value for key, value in identity.items())
-    files = all(
-        path.with_name(path.stem + end).is_file()
-        for end in (".onnx", "-int8.onnx", "-exemplar.onnx")
-    )
-    return kept if same and files else None
-
-
-def _timm_version() -> str | None:
-    library = sys.modules.get("timm")
-    if library is None:
-        try:
-            import importlib.metadata
-
-            return importlib.metadata.version("timm")
-        except importlib.metadata.PackageNotFoundError:
-            return None
-    return library.__version__
 
 
 main = command.main(NAME, run, parser)

@@ -1,6 +1,6 @@
 """Cycles of a backbone on each size of the FPGA engine, or what the engine refuses."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -32,19 +32,14 @@ def cycles(
     network = SimpleNamespace(
         name="backbone", mean=(MEAN,) * 3, scale=(SCALE,) * 3, channels="BGR", score=None
     )
-    return by_size(lambda name: compiler.compile(network, models, measured, name), sizes)
-
-
-def by_size(
-    compile_for: Callable[[str], Any], sizes: Sequence[str] | None = None
-) -> dict[str, Any]:
-    """The same of what a function of the board compiles."""
-    found, alike = {}, {}
+    found: dict[str, Any] = {}
+    alike: dict[str, Any] = {}
     for name in sizes or design.sizes():
         size = repr(sorted(design.sizes()[name].items()))  # boards may share one
         if size not in alike:
             try:
-                alike[size] = compile_for(name).run["programs"]["search"]["cycles"]
+                compiled = compiler.compile(network, models, measured, name)
+                alike[size] = compiled.run["programs"]["search"]["cycles"]
             except CannotCompile as error:
                 alike[size] = str(error)
         found[name] = alike[size]

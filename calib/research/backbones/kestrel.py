@@ -36,10 +36,7 @@ def load(name: str, stride: int = 16, seed: int = 0, pretrained: bool = False) -
         return foreign.load(name, stride, seed, pretrained)
     shape = name[len(BEGINS) :]
     if shape not in BACKBONES:
-        raise BadRun(
-            "calib.research.train has no backbone {}; there are: {}".format(
-                shape, ", ".join(BACKBONES)
-            )
-        )
+        there = ", ".join(BACKBONES)
+        raise BadRun(f"calib.research.train has no backbone {shape}; there are: {there}")
     torch.manual_seed(seed)
     return foreign.checked(Own(shape).eval(), name, stride)

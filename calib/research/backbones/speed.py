@@ -116,7 +116,7 @@ def runners(names: Sequence[str] | None = None) -> dict[str, Any]:
     """
     found = [n for n in (names or engines.installed()) if n in RUNNERS and n in engines.installed()]
     if not found:
-        raise Missing("no engine of {} is installed; run `make setup`".format(", ".join(RUNNERS)))
+        raise Missing(f"no engine of {', '.join(RUNNERS)} is installed; run `make setup`")
     return {name: RUNNERS[name] for name in found}
 
 
@@ -158,7 +158,7 @@ def conditions(command: str, threads: int, rounds: int) -> dict[str, Any]:
     with open("/proc/cpuinfo", encoding="utf-8") as file:
         names = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
     return {
-        "command": "python -m {} {}".format(command, " ".join(sys.argv[1:])),
+        "command": " ".join(["python -m", command, *sys.argv[1:]]),
         "date": datetime.date.today().isoformat(),
         "processor": names[0] if names else platform.processor() or platform.machine(),
         "threads": threads,

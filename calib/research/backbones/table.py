@@ -1,6 +1,5 @@
 """The table of backbones."""
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,6 @@ HEAD = (
     "parameters, M",
     "MMAC",
     "activations, M",
-    "field, px",
     "element-wise",
     "branches",
     "grouped",
@@ -38,16 +36,15 @@ def cells(each: dict[str, Any], boards: Sequence[str]) -> list[str]:
     found = [
         each["name"],
         str(each["channels"]),
-        "{:.2f}".format(each["parameters"] / 1e6),
-        "{:.0f}".format((each["macs"] or 0) / 1e6),
-        "{:.1f}".format(each["activations"] / 1e6),
-        str(each["receptive_field"]),
+        f"{each['parameters'] / 1e6:.2f}",
+        f"{(each['macs'] or 0) / 1e6:.0f}",
+        f"{each['activations'] / 1e6:.1f}",
         str(each["elementwise"]),
         str(each["branches"]),
         str(each["grouped"]),
     ]
     for engine in each["ms"].values():
-        found += ["{:.2f}".format(engine[precision]["median"]) for precision in engine]
+        found += [f"{times['median']:.2f}" for times in engine.values()]
     for told in (each["cycles"][board] for board in boards):
         found.append(f"{told:,}" if isinstance(told, int) else "no")
     return found
@@ -62,7 +59,7 @@ def head(each: dict[str, Any], boards: Sequence[str]) -> list[str]:
 
 
 def write(rows: list[dict[str, Any]], out: Path, conditions: dict[str, Any]) -> None:
-    """Write table.md and table.csv into ``out``."""
+    """Write table.md into ``out``."""
     rows = sorted(rows, key=key)
     boards = boards_of(rows)
     title = head(rows[0], boards)
@@ -70,16 +67,15 @@ def write(rows: list[dict[str, Any]], out: Path, conditions: dict[str, Any]) -> 
     lines = ["| " + " | ".join(line) + " |" for line in (title, ["---"] * len(title), *body)]
     lines += [
         "",
-        "{processor}, threads: {threads}, median of {rounds} rounds in turns, each the second run "
-        "of two, {date}: `{command}`.".format(**conditions),
+        f"{conditions['processor']}, threads: {conditions['threads']}, median of "
+        f"{conditions['rounds']} rounds in turns, each the second run of two, "
+        f"{conditions['date']}: `{conditions['command']}`.",
     ]
-    told = [
-        "- {}: {}".format(each["name"], next(t for t in each["cycles"].values() if type(t) is str))
+    refused = {
+        each["name"]: [told for told in each["cycles"].values() if type(told) is str]
         for each in rows
-        if any(type(each["cycles"][board]) is str for board in boards)
-    ]
+    }
+    told = [f"- {name}: {why[0]}" for name, why in refused.items() if why]
     if told:
         lines += ["", "What the FPGA engine can't do:", "", *told]
     (out / "table.md").write_text("\n".join(lines) + "\n")
-    with open(str(out / "table.csv"), "w", newline="") as file:
-        csv.writer(file).writerows([title, *body])

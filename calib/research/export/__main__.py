@@ -8,21 +8,18 @@ The authors' modules are imported from the checkout, so that what is exported is
 
 import argparse
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from boards import toml
 from calib import command
 from calib.errors import BadRun
 from calib.research.export.authors import AUTHORS
+from calib.research.train.export import write_onnx
 from runtime.errors import BadNetwork
-from runtime.networks import schema, sha256_of
-
-OPSET = 13
+from runtime.networks import schema
 
 
 def parser() -> argparse.ArgumentParser:
@@ -70,17 +67,15 @@ def write(parts: Any, name: str, folder: Path) -> Path:
         features = parts.exemplar(exemplar)
         features = features if isinstance(features, tuple) else (features,)
         names = [f"feature{index}" for index in range(len(features))]
-        _export(parts.exemplar, (exemplar,), files["exemplar"], ["exemplar"], names)
-        _export(
-            parts.search,
-            (search,) + features,
-            files["search"],
-            ["search"] + names,
-            list(parts.maps),
-        )
+        given = {"search": search, **dict(zip(names, features))}
+        taken = {"exemplar": exemplar}
+        sums = {
+            "exemplar": write_onnx(parts.exemplar, files["exemplar"], taken, names),
+            "search": write_onnx(parts.search, files["search"], given, list(parts.maps)),
+        }
     table = dict(parts.table)
     table["file"] = [
-        {"part": part, "name": path.name, "sha256": sha256_of(path)} for part, path in files.items()
+        {"part": part, "name": path.name, "sha256": sums[part]} for part, path in files.items()
     ]
     _, _, mistakes = schema.read(table)
     if mistakes:
@@ -90,25 +85,6 @@ def write(parts: Any, name: str, folder: Path) -> Path:
         toml.text(table, "Written by `python -m calib.research.export`."), encoding="utf-8"
     )
     return path
-
-
-def _export(
-    module: nn.Module,
-    inputs: Any,
-    path: Path,
-    inputs_named: Sequence[str],
-    outputs_named: Sequence[str],
-) -> None:
-    torch.onnx.export(
-        module.eval(),
-        inputs,
-        str(path),
-        input_names=inputs_named,
-        output_names=outputs_named,
-        opset_version=OPSET,
-        dynamo=False,
-        verbose=False,
-    )
 
 
 main = command.main("calib.research.export", run, parser)

@@ -68,6 +68,7 @@ TITLES = {"kestrel": "Kestrel", "kestrel_small": "Kestrel, small"}
 PLAIN = "{}: plain 3x3 and 1x1 convolutions"
 BLOCKS = "{}: 3x3 convolutions, then blocks of MobileNetV3 with ReLU"
 OTHER = "{} before the head of kestrel: trained by calib.research.train"
+OPSET = 13  # of TensorRT 8.2 on a Jetson Nano
 TRACKING = {"penalty": 0.15, "window": 0.49, "lr": 0.385}
 
 
@@ -101,13 +102,13 @@ def write_onnx(
 ) -> str:
     """Write a graph as ONNX; ``inputs`` maps names to examples; returns the file's SHA-256."""
     torch.onnx.export(
-        graph,
+        graph.eval(),
         tuple(inputs.values()),
         str(path),
         input_names=list(inputs),
         output_names=outputs,
         dynamo=False,
-        opset_version=13,
+        opset_version=OPSET,
     )
     return hashlib.sha256(path.read_bytes()).hexdigest()
 

@@ -19,7 +19,7 @@ from calib.errors import BadRun
 
 FILE = "run.json"
 FORMAT = 1
-LIBRARIES = ("torch", "numpy", "opencv-python", "opencv-python-headless", "onnx", "onnxruntime")
+LIBRARIES = "torch timm numpy opencv-python opencv-python-headless onnx onnxruntime".split()
 DATA = ("images", "clips", "validation")  # options that name folders of data
 OF_THE_MACHINE = ("out", "cache", "device", "threads", "processes", "resume", "repeat")
 ROOT = Path(__file__).resolve().parents[3]

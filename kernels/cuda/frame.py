@@ -38,7 +38,7 @@ from typing import Any, Callable, Dict, NamedTuple, Optional, Sequence
 import numpy as np
 
 from kernels.cuda import frames, graphs, layout
-from kernels.cuda.steps import Slot, Steps
+from kernels.cuda.steps import STEPS, Slot, Steps
 from kernels.cuda.target_memory import TargetMemory
 from kernels.errors import NO_SCORE, GpuFailed, HotpathError, NetworkFailed
 from kernels.settings import FrameSettings
@@ -116,7 +116,7 @@ class Frame(Steps):
         try:
             engine.reserve(self.kernels.windows, 1)
             self.features = engine.new_features()
-            self._slots = [Slot(device, 4 if profile else 0) for _ in range(slots)]
+            self._slots = [Slot(device, profile) for _ in range(slots)]
         except HotpathError:
             self.close()
             raise
@@ -208,13 +208,12 @@ class Frame(Steps):
         return _found(slot.pose)
 
     def step_ms(self) -> Dict[str, float]:
-        """Milliseconds of each step on the GPU, of the frame whose result was taken last.
+        """Milliseconds of upload, crop, network, select and download, of the last result's frame.
 
         Needs ``profile``. Read it before you submit the next frame.
         """
-        marks = self._timed.marks
-        steps = zip(("crop", "network", "select"), marks, marks[1:])
-        return {name: self.device.elapsed_ms(first, second) for name, first, second in steps}
+        marks, elapsed_ms = self._timed.marks, self.device.elapsed_ms
+        return {end: elapsed_ms(marks[begin], marks[end]) for begin, end in zip(STEPS, STEPS[1:])}
 
     # in a group of targets, which takes the frames (see ``kernels.cuda.group``)
 

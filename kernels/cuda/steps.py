@@ -10,28 +10,32 @@ from kernels.cuda.frame_kernels import FrameKernels
 from kernels.errors import GpuFailed, HotpathError
 from kernels.settings import FrameSettings
 
+# What events time. The first begins where the frame is packed.
+STEPS = ("packed", "upload", "crop", "network", "select", "download")
+
 
 class Slot:
     """Buffers and events of one frame in flight; used again for every n-th frame.
 
     Args:
         device: see ``kernels.cuda.device``.
-        marks: number of events that time the frame's steps.
+        timed: whether events time the frame's steps.
         targets: that the frame is searched for.
 
     Attributes:
         result: pinned uint8 array that a ``layout.POSE`` of each target is downloaded to.
         poses: the same memory as ``layout.POSE``; ``pose`` is the first target's.
         uploaded, done: events.
+        marks: step -> the event that ends it, of ``STEPS``, where they are timed.
         upload_at: address on the GPU that the frame is uploaded to; 0: none yet.
         graph: the ``Graph`` of this slot; None: launch step by step.
         captured: what the device's counters count for one launch of the graph.
     """
 
-    def __init__(self, device: Any, marks: int = 0, targets: int = 1) -> None:
+    def __init__(self, device: Any, timed: bool = False, targets: int = 1) -> None:
         self._device = device
         self.result = device.pinned(layout.POSE.itemsize * targets)
-        self.marks = [device.event() for _ in range(marks)]
+        self.marks = {step: device.event() for step in STEPS} if timed else {}
         self.poses = self.result.view(layout.POSE)
         self.pose = self.poses[0]
         self.uploaded, self.done = device.event(), device.event()
@@ -67,7 +71,14 @@ class Slot:
     ) -> None:
         """Enqueue: copy a part of a frame to the GPU; see ``frames.pack``."""
         used = frames.pack(frame, part, self._staging, self.upload_at, sequence)
+        self.mark("packed", stream)
         self._device.upload(self.upload_at, self._staging[:used], stream)
+        self.mark("upload", stream)
+
+    def mark(self, step: str, stream: Any) -> None:
+        """Enqueue the event that ends a step, where steps are timed."""
+        if self.marks:
+            self._device.record(self.marks[step], stream)
 
     def close(self) -> None:
         """Free the buffers and the graph."""
@@ -124,20 +135,16 @@ class Steps:
     def _enqueue(self, slot: Slot) -> None:
         """Enqueue a frame's steps, after its upload."""
         kernels = self.kernels
-        self._mark(slot, 0)
         kernels.crop(slot.upload_at, exemplar=False)
-        self._mark(slot, 1)
+        slot.mark("crop", self._stream)
         self._network()
-        self._mark(slot, 2)
+        slot.mark("network", self._stream)
         kernels.select(slot.upload_at)
+        slot.mark("select", self._stream)
         self.device.download(slot.result, kernels.pose, self._stream)
         if self.seen is not None:
             self.engine.download_features(self.seen)
-        self._mark(slot, 3)
-
-    def _mark(self, slot: Slot, number: int) -> None:
-        if slot.marks:
-            self.device.record(slot.marks[number], self._stream)
+        slot.mark("download", self._stream)
 
     def _launch(self, slot: Slot) -> None:
         """Put a frame that is uploaded on the stream."""

@@ -132,7 +132,7 @@ def test_a_full_gpu_is_a_sentence(stand_in):
 
 def test_steps_are_timed_on_the_device(stand_in):
     steps = track(profile=True, frames=3, library="cupy", site=stand_in)["step_ms"]
-    assert sorted(steps) == ["crop", "network", "select"]
+    assert sorted(steps) == ["crop", "download", "network", "select", "upload"]
     assert all(0 < value < 1000 for value in steps.values())
 
 

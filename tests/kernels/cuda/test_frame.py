@@ -172,7 +172,7 @@ def test_a_network_without_numbers_is_an_error_and_the_target_stays(runs, graph)
 
 def test_steps_are_timed_on_the_device():
     steps = track(profile=True, graph=True, frames=3)["step_ms"]
-    assert sorted(steps) == ["crop", "network", "select"]
+    assert sorted(steps) == ["crop", "download", "network", "select", "upload"]
     assert all(0 < value < 1000 for value in steps.values())
 
 

@@ -22,6 +22,7 @@ FOLDERS = {  # files of other kinds
     "kernels.fpga.design.vivado": ["*.tcl", "*.xdc", "boards/*"],
     "boards": ["reference/*"],
     "boards.build": ["shipped/*/*"],
+    "boards.doctor.bringup": ["reference.npz"],
     "runtime.networks": ["int8/*"],
     "runtime.links.page": ["static/*"],
 }

@@ -2,6 +2,8 @@
 
 __init__    runs the steps in order and writes the evidence
 steps       the steps
+reference   the maps that an engine must give
+times       what a frame and its steps take
 film        the clip that is tracked
 """
 
@@ -18,6 +20,7 @@ from boards.telemetry import Telemetry
 from kernels.errors import HotpathError
 
 FORMAT = 1
+ALIKE = ("board", "model", "release", "libraries")  # in two runs whose times may stand together
 
 
 def run(
@@ -28,7 +31,8 @@ def run(
     A step that fails does not end the run: the steps that need it are skipped.
 
     Args:
-        path: of the evidence, a JSON file; an older one is replaced.
+        path: of the evidence, a JSON file; an older one is replaced. Of the same board, network and
+            libraries, its times with free or with held clocks are kept.
         network: name or TOML of the network to build and track; None for the board's.
         engines: folder of bundles; the bundle is built there when it is missing.
         say: function of one sentence.
@@ -40,6 +44,8 @@ def run(
         BadSnapshot: the evidence can't be written.
     """
     state = steps.State(network, engines, say)
+    alike = dict(network=state.network, **{key: _board()[key] for key in ALIKE})
+    state.times = _times_of(path, alike)
     evidence: Dict[str, Any] = {"format": FORMAT, "steps": [], "complete": False}
     for step in steps.STEPS:
         told = _run_step(step, state)
@@ -47,11 +53,23 @@ def run(
         say("{:<8} {:<10} {}".format(told["result"], told["step"], told["text"]))
         if told["advice"]:
             say("{:<19} {}".format("", told["advice"]))
-        _write(path, dict(evidence, **_board()))
+        evidence.update(_board(), network=state.network, times=state.times)
+        _write(path, evidence)
     state.close()
-    evidence.update(_board(), complete=True)
+    evidence.update(complete=True)
     _write(path, evidence)
     return evidence
+
+
+def _times_of(path: str, alike: Dict[str, Any]) -> Dict[str, Any]:
+    """The times in an older evidence, if it is of the same things; else an empty dict."""
+    try:
+        with open(path) as file:
+            older: Dict[str, Any] = json.load(file)
+        same = all(older[key] == value for key, value in alike.items())
+        return dict(older["times"]) if same else {}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
 
 
 def _run_step(step: Callable[[steps.State], str], state: steps.State) -> Dict[str, Any]:

@@ -8,26 +8,25 @@ WIDTH, HEIGHT = 640, 480
 SIDE = 64  # of the patch, pixels
 
 
-def film(count: int) -> Tuple[List[Any], Tuple[float, float, float, float]]:
+def film(count: int) -> Tuple[List[Any], Any]:
     """Make frames that are the same on every computer.
 
     Args:
         count: of frames.
 
     Returns:
-        (frames, box): BGR uint8 (480, 640, 3) arrays, and (x, y, w, h) of the patch in the first.
+        (frames, boxes): BGR uint8 (480, 640, 3) arrays, and float64 (count, 4), the patch in each.
     """
     random = np.random.RandomState(7)
     background = _texture(random, HEIGHT, WIDTH, 40) // 2
     patch = 255 - _texture(random, SIDE, SIDE, 8) // 2
-    frames = []
+    frames, boxes = [], np.full((count, 4), SIDE, np.float64)
     for index in range(count):
-        x, y = _place(index)
+        x, y = boxes[index, :2] = _place(index)
         frame = background.copy()
         frame[y : y + SIDE, x : x + SIDE] = patch
         frames.append(frame)
-    x, y = _place(0)
-    return frames, (float(x), float(y), float(SIDE), float(SIDE))
+    return frames, boxes
 
 
 def _place(index: int) -> Tuple[int, int]:

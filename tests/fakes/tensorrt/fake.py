@@ -45,6 +45,7 @@ class Machine:
         broken: whether the driver is too old for TensorRT's CUDA.
         seen: list of (what, value): flags set, caches read.
         enqueue: function of a stream's handle and a function to run; by default it runs at once.
+        spoil: function of the outputs, a dict of arrays; gives what plans compute in their place.
     """
 
     def __init__(self, capability="5.3"):
@@ -52,6 +53,7 @@ class Machine:
         self.tensor_kernels, self.seen = None, []
         self.broken = False
         self.enqueue = lambda handle, work: work()
+        self.spoil = lambda outputs: outputs
 
 
 def make(family, machine=None):
@@ -273,7 +275,8 @@ def make(family, machine=None):
             name: _array(addresses[name], shape, types[name]).astype(model.types[name])
             for name, shape in model.inputs
         }
-        for (name, shape), result in zip(model.outputs, engine._session(feed)):
+        outputs = dict(zip((name for name, _ in model.outputs), engine._session(feed)))
+        for (name, shape), result in zip(model.outputs, machine.spoil(outputs).values()):
             _array(addresses[name], shape, types[name])[...] = result
 
     def dtype_of(engine, name):

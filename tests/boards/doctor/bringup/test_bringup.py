@@ -8,9 +8,11 @@ import pytest
 pytest.importorskip("onnxruntime")
 
 from boards import __main__ as command
+from boards import telemetry
 from boards.build.engines import tensorrt
-from boards.doctor.bringup import film, steps
+from boards.doctor.bringup import film, reference, steps
 from tests.fakes.tensorrt import machine
+from tests.support.fake_gpu import python
 
 
 @pytest.fixture
@@ -46,12 +48,95 @@ def test_a_computer_without_a_gpu_passes_and_skips_what_is_about_one(tmp_path, c
 def test_a_nano_is_checked_from_the_driver_to_the_boxes(nano, tmp_path):
     code, told = bring_up(tmp_path)
     assert told["driver"]["text"].startswith("Tegra X1, sm_53")
-    for step in ("device", "kernels", "correlation", "engine", "boxes", "times", "clocks"):
+    for step in ("device", "kernels", "correlation", "engine", "maps", "boxes", "times", "clocks"):
         assert told[step]["result"] == "passed", told[step]
     assert "sudo jetson_clocks" in told["clocks"]["text"]
     # CuPy and JetPack's packages are not really here
     assert code == 1 and told["software"]["result"] == "failed"
     assert told["software"]["advice"].startswith("run `")
+
+
+RANDOM = np.random.RandomState(0)
+SEVENTH = np.arange(256).reshape(16, 16) % 7 == 0
+
+
+def swapped(maps):
+    """The values of each map at the address of the other."""
+    score, distances = maps["x/score"], maps["x/distances"]
+    other = np.repeat(score, 4, axis=1), distances[:, :1]
+    return dict(maps, **{"x/score": other[1], "x/distances": other[0]})
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda maps: {n: RANDOM.uniform(v.min(), v.max(), v.shape) for n, v in maps.items()},
+        swapped,
+        lambda maps: {n: np.where(v > 3, np.float16(np.inf), v) for n, v in maps.items()},
+        lambda maps: {n: v * np.float32(0.9) for n, v in maps.items()},
+    ],
+    ids=["random", "swapped", "overflow", "scale"],
+)
+def test_an_engine_that_computes_something_else_fails(nano, tmp_path, monkeypatch, spoil):
+    nano.machine.spoil = lambda maps: spoil(maps) if "x/score" in maps else maps
+    monkeypatch.setattr(steps, "STEPS", (steps.driver, steps.device, steps.engine, steps.maps))
+    code, told = bring_up(tmp_path)
+    assert code == 1 and told["maps"]["result"] == "failed", told["maps"]
+    assert "remove " in told["maps"]["advice"]
+
+
+def test_boxes_beside_the_films_target_fail(nano, tmp_path, monkeypatch):
+    monkeypatch.setattr(steps, "STEPS", (steps.driver, steps.device, steps.engine, steps.boxes))
+    nano.machine.spoil = lambda maps: {
+        name: RANDOM.uniform(v.min(), v.max(), v.shape) for name, v in maps.items()
+    }
+    _, told = bring_up(tmp_path)
+    assert told["boxes"]["result"] == "failed" and "film's target" in told["boxes"]["text"]
+
+
+def test_the_maps_are_those_of_the_network_that_ships(tmp_path):
+    reference.make(tmp_path / "reference.npz")
+    with np.load(str(tmp_path / "reference.npz")) as now, np.load(str(reference.FILE)) as shipped:
+        assert set(now.files) == set(shipped.files)
+        assert str(now["network"]) == str(shipped["network"]), "run boards.doctor.bringup.reference"
+        for name in ("exemplar", "search"):
+            np.testing.assert_array_equal(now[name], shipped[name])
+        for name in ("map0", "map1"):
+            np.testing.assert_allclose(now[name], shipped[name], rtol=0, atol=1e-3)
+
+
+def test_times_with_free_and_with_held_clocks_stand_together(nano, tmp_path, monkeypatch):
+    monkeypatch.setattr(steps, "STEPS", (steps.driver, steps.device, steps.engine, steps.times))
+    _, told = bring_up(tmp_path)
+    assert told["times"]["text"].startswith("clocks free; whole ")
+    assert "`sudo jetson_clocks`" in told["times"]["text"]
+    monkeypatch.setattr(telemetry.Telemetry, "locked", lambda self: {"gpu": True, "emc": None})
+    bring_up(tmp_path)
+    times = json.loads((tmp_path / "evidence.json").read_text())["times"]
+    assert set(times) == {"free", "held"}
+    assert {"frame", "crop", "network", "select", "judge"} <= set(times["held"]["whole"])
+
+
+TIMES = """
+import json, pathlib, sys
+from boards.doctor.bringup import times
+from runtime import loading
+from runtime.options import Options
+from tests.fakes.tensorrt import whole
+
+folder = pathlib.Path(sys.argv[1])
+whole.make(folder, "tiny", "8.2")
+print(json.dumps(times.measure(loading.load(Options(bundle=folder / "bundle")))))
+"""
+
+
+def test_on_a_gpu_events_time_each_step_and_the_network_alone(tmp_path):
+    version = {"FAKE_CUDA_CAPABILITY": "53", "FAKE_CUDA_VERSION": "12060"}
+    measured = json.loads(python(["-c", TIMES, str(tmp_path)], **version))
+    steps = {"upload", "crop", "network", "select", "download", "judge", "frame"}
+    assert set(measured) == {"whole", "steps", "alone"} and set(measured["steps"]) == steps
+    assert set(measured["whole"]) == {"judge", "frame"}  # a graph has no events inside
+    assert measured["alone"]["network"] > 0
 
 
 def test_a_driver_that_does_not_start_fails_its_step_and_skips_those_that_need_it(nano, tmp_path):
@@ -77,10 +162,10 @@ def test_a_kernel_that_computes_nonsense_is_found(nano, tmp_path, monkeypatch):
 
 
 def test_the_film_is_the_same_everywhere_and_its_patch_moves():
-    frames, box = film.film(30)
+    frames, boxes = film.film(30)
     again, _ = film.film(30)
     assert all(np.array_equal(a, b) for a, b in zip(frames, again))
-    assert frames[0].shape == (480, 640, 3) and box[2:] == (64.0, 64.0)
+    assert frames[0].shape == (480, 640, 3) and boxes[0].tolist() == [288, 208, 64, 64]
     assert np.abs(frames[29].astype(int) - frames[0]).max() > 100
 
 

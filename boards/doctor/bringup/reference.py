@@ -1,0 +1,81 @@
+"""What a network gives in fp32 for one exemplar and one search region; how far an engine is off.
+
+    python -m boards.doctor.bringup.reference
+
+writes ``reference.npz`` with the maps of the network that ships, by ONNX Runtime on the processor.
+Run it again after the network's files have changed.
+"""
+
+import pathlib
+from typing import Any, Dict, List
+
+import numpy as np
+
+from boards.doctor.bringup.film import HEIGHT, WIDTH, film
+from kernels import golden
+from runtime import DEFAULT_NETWORK, engines, geometry
+from runtime.bundle import identity
+from runtime.engines.base import Engine
+from runtime.network import Network
+from runtime.networks import load_network
+
+FILE = pathlib.Path(__file__).with_name("reference.npz")
+FRAME = 6  # of the film, whose target has moved by then
+# How far a map may be off, in shares of its range. The numbers of fp32 are those of TF32, in which
+# TensorRT computes them; our own kernels of ONNX Runtime in FP16 are off by .002, in INT8 by .08.
+BOUNDS = {"fp32": 0.01, "fp16": 0.02, "int8": 0.2}
+
+
+def make(path: pathlib.Path = FILE) -> None:
+    """Write the pictures and the maps."""
+    network = load_network(DEFAULT_NETWORK)
+    frames, boxes = film(FRAME + 1)
+    state = geometry.state_of(network, boxes[0], WIDTH, HEIGHT)
+    border: Any = geometry.border_colour(network, frames[0])
+    window: Any = geometry.exemplar_window(network, state)
+    exemplar = golden.crop(frames[0], window, network.exemplar, border)
+    window, _ = geometry.search_window(network, state)
+    search = golden.crop(frames[FRAME], window, network.search, border)
+    engine = engines.create("onnxruntime", network, network.locate())
+    kept: Dict[str, Any] = {"exemplar": exemplar, "search": search}
+    kept.update((f"map{n}", values) for n, values in enumerate(run(engine, exemplar, search)))
+    np.savez_compressed(str(path), network=identity(network)["sha256"], **kept)
+
+
+def run(engine: Engine, exemplar: np.ndarray, search: np.ndarray) -> List[np.ndarray]:
+    """The maps that an engine gives for two crops, uint8 (side, side, 3) BGR."""
+    _show(engine.exemplar_crop, exemplar, engine.network)
+    features = engine.exemplar()
+    _show(engine.search_crop, search, engine.network)
+    return [np.array(values, np.float32) for values in engine.search(features)]
+
+
+def _show(place: Any, crop: np.ndarray, network: Network) -> None:
+    swap = network.channels == "RGB"
+    place[...] = golden.pack(crop, network.mean, network.scale, swap, place.dtype)
+
+
+def kept(network: Network, path: pathlib.Path = FILE) -> Dict[str, np.ndarray]:
+    """What ``make`` wrote, if it is of this network; else an empty dict."""
+    with np.load(str(path)) as file:
+        same = str(file["network"]) == identity(network)["sha256"]
+        return {name: file[name] for name in file.files} if same else {}
+
+
+def errors(engine: Engine, known: Dict[str, np.ndarray]) -> List[float]:
+    """How far each map of an engine is off, in shares of its range; infinite where it has NaN.
+
+    Args:
+        engine: of the network that ``known`` is of.
+        known: from ``kept``.
+    """
+    found, worst = run(engine, known["exemplar"], known["search"]), []
+    for number, values in enumerate(found):
+        wanted = known[f"map{number}"]
+        error = np.abs(values - wanted).max() / (wanted.max() - wanted.min())
+        worst.append(float(error) if np.isfinite(error) else float("inf"))
+    return worst
+
+
+if __name__ == "__main__":
+    make()

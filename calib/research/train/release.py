@@ -11,15 +11,12 @@
     install      copy both forms and the table of ranges into runtime/networks
     thresholds   below which certainty a target counts as lost, or unsure (calib.loss_thresholds)
     search       thresholds of the search for lost targets (``longterm.fit``), with --films alone
-    figures      mean overlap on --clips, without the search and with it, and the size of the
-                 files, in README.md
-    picture      docs/track.png, of docs/use.md, from the clip that `make track` downloads
     prepared     the copy for boards without onnx, boards/build/shipped (boards.build.ship)
     cycles       kernels/fpga/design/CYCLES.md, by compiling for every FPGA board and running RTL
 
 A candidate that is not better stops the command before anything is installed. Thresholds and files
-are written for both forms, fp32 and INT8. The picture is made for the default network alone,
-cycles for the network that FPGA boards run by default. A step that is left out says so.
+are written for both forms, fp32 and INT8, cycles for the network that FPGA boards run by default.
+A step that is left out says so. Figures for the documents are those of ``calib.evaluate``.
 
 --steps runs some steps again, such as the last ones after a change by hand. Some take minutes;
 search takes longest. The FPGA's simulator comes with `make fpga`.
@@ -33,24 +30,17 @@ import subprocess
 import sys
 from collections import namedtuple
 from pathlib import Path
-from typing import Any
 
-import cv2
-import numpy as np
-
-from calib import command, evaluate, int8, loss_thresholds, table
+from calib import command, int8, loss_thresholds, table
 from calib.command import say
 from calib.errors import BadRun
 from calib.fpga import cycles, trim
 from calib.research.longterm import fit
 from calib.research.train import export, judge
-from runtime import DEFAULT_NETWORK, load_tracker
 from runtime.networks import FOLDER, load_network
-from runtime.video.draw import draw
 
 ROOT = Path(__file__).resolve().parents[3]
 NAMES = ("kestrel", "kestrel_small")  # networks that are trained here
-FAMILY = "points"  # of the tracker, as the column of README.md has it
 INT8 = "-int8"  # behind the name of an INT8 form
 STEPS = (
     "export",
@@ -59,20 +49,13 @@ STEPS = (
     "install",
     "thresholds",
     "search",
-    "figures",
-    "picture",
     "prepared",
     "cycles",
 )
 SHIPPED = "boards/build/shipped"
-CLIP = ".cache/carphone_pristine.mp4"
-FACE = (64, 34, 48, 65)  # x, y, w, h in its first frame
-SHOWN = (20, 60, 110)  # frames of the picture
-ENLARGED, GAP = 2, 8  # times, pixels
 KEPT = r"(?m:^(?:unsure|search_lost|look|found)_(?:below|above) = .*\n)"  # lines of a TOML
 UNSURE = 0.06  # of certainty, above lost_below
 Certainty = namedtuple("Certainty", "lost_below unsure_below")
-FOOTNOTE = r"(`{}` has )[0-9.]+ in fp32 and [0-9.]+ in INT8"  # with the search
 SAME_CELL = 0.97  # share of pairs on which whole numbers should choose the cell of fp32
 
 
@@ -123,8 +106,6 @@ def run(options: argparse.Namespace) -> None:
         "install": run_install,
         "thresholds": run_thresholds,
         "search": run_search,
-        "figures": run_figures,
-        "picture": run_picture,
         "prepared": run_prepared,
         "cycles": run_cycles,
     }
@@ -141,12 +122,6 @@ def check(options: argparse.Namespace) -> None:
         raise BadRun("no clips to judge by; name clips that were not looked at with --gain")
     if "search" in options.steps and options.films and not Path(options.films).is_file():
         raise BadRun(f"no {options.films}; make it with calib.research.longterm.films")
-    if "figures" in options.steps:
-        row = readme_row(options)
-        replace(Path(options.root) / "README.md", row + "[0-9.]* ?)", "")
-    if "picture" in options.steps and options.name == DEFAULT_NETWORK:
-        if not (Path(options.root) / CLIP).is_file():
-            raise BadRun(f"{CLIP} is not there; `make track` downloads it")
 
 
 def passed(name: str, code: int) -> None:
@@ -183,11 +158,8 @@ def run_int8(options: argparse.Namespace) -> None:
     forms = json.loads(derived.with_suffix(".json").read_text())["forms"]
     for form, figures in forms.items():
         if form != "fp32" and figures["same_cell"] < SAME_CELL:
-            say(
-                "{} chooses the cell of fp32 in {:.1%}, below {:.0%}".format(
-                    form, figures["same_cell"], SAME_CELL
-                )
-            )
+            same = figures["same_cell"]
+            say(f"{form} chooses the cell of fp32 in {same:.1%}, below {SAME_CELL:.0%}")
 
 
 def run_judge(options: argparse.Namespace) -> None:
@@ -196,8 +168,7 @@ def run_judge(options: argparse.Namespace) -> None:
     if not options.against and not Path(shipped).is_file():
         raise BadRun(
             f"there is no {shipped} to judge against; name another network with --against, or "
-            "leave the "
-            "step judge out of --steps"
+            "leave the step judge out of --steps"
         )
     arguments = [*map(str, tomls(options, work(options))), "--against", shipped]
     arguments += ["--gain", *options.gain]
@@ -247,7 +218,7 @@ def run_search(options: argparse.Namespace) -> None:
     toml = tomls(options, networks(options))[0]
     if not options.films:
         before = fit.Thresholds(*(getattr(load_network(str(toml)), key) for key in fit.KEYS))
-        told = ", ".join("{} {:g}".format(*one) for one in before._asdict().items())
+        told = ", ".join(f"{key} {value:g}" for key, value in before._asdict().items())
         say("left out, because no --films are named; the thresholds of before stay: " + told)
         return
     arguments = ["--networks", str(toml), "--films", options.films, "--write"]
@@ -256,105 +227,12 @@ def run_search(options: argparse.Namespace) -> None:
     passed("calib.research.longterm.fit", fit.main(arguments))
 
 
-def run_figures(options: argparse.Namespace) -> None:
-    """Measure mean overlap; write it and the size of the files into README.md."""
-    readme, row = Path(options.root) / "README.md", readme_row(options)
-    alone = measured(options, without_search(options))
-    replace(readme, row + ")[0-9.]* ?", alone[0] + " ")
-    sizes = row + ".*in the repository, )[0-9.]+ MB; INT8 [0-9.]+ MB"
-    if re.search(sizes, readme.read_text()):
-        value = "{} MB; INT8 {} MB".format(*map(size_mb, tomls(options, networks(options))))
-        replace(readme, sizes, value)
-    else:
-        say(f"{readme} gives no sizes of {options.name}; none were written")
-    both = measured(options, networks(options))
-    footnote = FOOTNOTE.format(options.name)
-    if re.search(footnote, readme.read_text()):
-        replace(readme, footnote, "{} in fp32 and {} in INT8".format(*both))
-    else:
-        say(f"{readme} gives no figures of {options.name} with the search")
-    told = "{}: mean overlap {} in fp32 and {} in INT8, with the search {} and {}"
-    say(told.format(options.name, *alone, *both))
-
-
-def without_search(options: argparse.Namespace) -> Path:
-    """Copy both forms that ship to a folder, without the search for lost targets; returns it."""
-    folder = work(options, "alone")
-    for toml, copy in zip(tomls(options, networks(options)), tomls(options, folder)):
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        for path in map(Path, load_network(str(toml)).locate().values()):
-            shutil.copyfile(str(path), str(copy.parent / path.name))
-        copy.write_text(re.sub(KEPT, "", toml.read_text()))
-    return folder
-
-
-def measured(options: argparse.Namespace, folder: Path) -> list[str]:
-    """Mean overlap on --clips of the forms in a folder, as README.md writes it: fp32, INT8."""
-    toml, derived = tomls(options, folder)
-    out = work(options, "evaluation", folder.name)
-    arguments = ["--networks", str(toml), "--clips", *options.clips, "--out", str(out)]
-    arguments += ["--precision", "fp32", "int8", "--int8-dir", str(derived.parent)]
-    passed("calib.evaluate", evaluate.main(arguments))
-    entries = json.loads((out / "evaluation.json").read_text())["trackers"]
-    found = [entries[name]["mean"]["ao"] for name in (options.name, options.name + INT8)]
-    return [f"{value:.3f}".lstrip("0") for value in found]
-
-
-def readme_row(options: argparse.Namespace) -> str:
-    """The pattern of the network's row in README.md, its group open; other tables name it too."""
-    return rf"(?m)^(\| `{options.name}`(?: \([^)|]*\))? \| {FAMILY} \| "
-
-
-def size_mb(toml: str | Path) -> str:
-    """The size of a network's files in MB, as README.md writes it."""
-    paths = load_network(str(toml)).locate().values()
-    return f"{sum(path.stat().st_size for path in paths) / 1e6:.1f}".lstrip("0")
-
-
 def replace(path: Path, pattern: str, value: str) -> None:
     """Write ``value`` behind what the pattern's group matches, at the one place where it does."""
     text, count = re.subn(pattern, lambda found: found.group(1) + value, path.read_text())
     if count != 1:
         raise BadRun(f"{path} has {count} places that match {pattern}; correct it")
     path.write_text(text)
-
-
-def run_picture(options: argparse.Namespace) -> None:
-    """Draw the picture of README.md: three frames of the clip, followed with the new weights."""
-    if options.name != DEFAULT_NETWORK:
-        say(f"left out: the picture shows {DEFAULT_NETWORK}")
-        return
-    root = Path(options.root)
-    clip = root / CLIP
-    tracker = load_tracker(network=str(tomls(options, networks(options))[0]))
-    cv2.imwrite(str(root / "docs" / "track.png"), picture(tracker, clip))
-    tracker.close()
-
-
-def picture(tracker: Any, clip: Path) -> np.ndarray:
-    """Frames of a clip beside one another, enlarged, with the box that the tracker found."""
-    capture, parts, index = cv2.VideoCapture(str(clip)), [], 0
-    good, frame = capture.read()
-    while good and index <= max(SHOWN):
-        if index == 0:
-            tracker.init(frame, FACE)
-        else:
-            track = tracker.update(frame)
-            if index in SHOWN:
-                parts.append(drawn(frame, track, index))
-        good, frame = capture.read()
-        index += 1
-    capture.release()
-    if len(parts) < len(SHOWN):
-        raise BadRun(f"{clip} has fewer than {max(SHOWN) + 1} frames")
-    gap = np.full((parts[0].shape[0], GAP, 3), 255, np.uint8)
-    return np.hstack([part for shown in parts for part in (gap, shown)][1:])
-
-
-def drawn(frame: np.ndarray, track: Any, index: int) -> np.ndarray:
-    """One enlarged frame with its box; without times, which depend on the computer."""
-    shown = draw(frame, track, {"network": DEFAULT_NETWORK, "frame": index})
-    return cv2.resize(shown, None, fx=ENLARGED, fy=ENLARGED, interpolation=cv2.INTER_CUBIC)
 
 
 def run_prepared(options: argparse.Namespace) -> None:
@@ -372,7 +250,7 @@ def run_prepared(options: argparse.Namespace) -> None:
 def run_cycles(options: argparse.Namespace) -> None:
     """Compile for every FPGA board, measure the cycles in the RTL and write CYCLES.md."""
     if options.name not in cycles.networks():
-        say("left out: FPGA boards run {} by default".format(" and ".join(cycles.networks())))
+        say(f"left out: FPGA boards run {' and '.join(cycles.networks())} by default")
         return
     done = subprocess.run([sys.executable, "-m", "calib.fpga.cycles"], cwd=options.root)
     passed("calib.fpga.cycles", done.returncode)

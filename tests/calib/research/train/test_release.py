@@ -1,10 +1,8 @@
 """Weights that replace those that ship, and what is made anew with them."""
 
 import json
-import re
 
 import cv2
-import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="the training needs torch: pip install '.[train]'")
@@ -18,13 +16,6 @@ from calib.research.train.network import Kestrel  # noqa: E402
 from runtime.networks import FOLDER, load_network  # noqa: E402
 from tests.support import tiny  # noqa: E402
 
-README = """\
-| `kestrel` (default) | points | .111 | our own | in the repository, 9.9 MB; INT8 9.9 MB |
-| `kestrel_small` | points | | our own | in the repository |
-| `kestrel` | OpenVINO 2026.4 | .106 | .922 |
-
-With the search `kestrel` has .333 in fp32 and .333 in INT8.
-"""
 SHIPPED = (
     "kestrel.toml",
     "kestrel_exemplar.onnx",
@@ -42,14 +33,11 @@ def world(tmp_path_factory):
     folder = tmp_path_factory.mktemp("world")
     root = folder / "repository"
     (root / "runtime" / "networks" / "int8").mkdir(parents=True)
-    (root / "docs").mkdir()
-    (root / ".cache").mkdir()
     for name in SHIPPED:
         (root / "runtime" / "networks" / name).write_bytes((FOLDER / name).read_bytes())
     for toml in ("{}.toml", "int8/{}-int8.toml"):  # the same weights under another name
         text = (root / "runtime" / "networks" / toml.format("kestrel")).read_text()
         (root / "runtime" / "networks" / toml.format("kestrel_small")).write_text(text)
-    (root / "README.md").write_text(README)
     for name, first in (("one", 0), ("two", 40)):
         clip = folder / "clips" / name
         clip.mkdir(parents=True)
@@ -57,7 +45,7 @@ def world(tmp_path_factory):
         rows = ["frame,x,y,w,h"]
         for index, (frame, box) in enumerate(list(zip(frames, boxes))[first:]):
             cv2.imwrite(str(clip / f"{index:04d}.png"), frame)
-            rows.append("{},{},{},{},{}".format(index, *box))
+            rows.append(",".join(map(str, (index, *box))))
         (clip / "boxes.csv").write_text("\n".join(rows))
     torch.manual_seed(0)
     network = Kestrel().eval()
@@ -91,40 +79,19 @@ def test_weights_that_are_not_better_are_not_installed(world):
         (folder / name).write_bytes(before[name])
 
 
-def test_the_thresholds_and_the_figures_of_the_readme_are_those_measured(world):
+def test_the_thresholds_are_those_measured(world):
     root = world / "repository"
-    (root / "README.md").write_text(README)
     for name in ("kestrel.toml", "int8/kestrel-int8.toml"):  # so that it has to be written
         release.replace(
             root / "runtime" / "networks" / name, r"(?m)^(lost_below = )[0-9.]+", "0.01"
         )
-    release.run(options(world, "--steps", "thresholds", "figures"))
+    release.run(options(world, "--steps", "thresholds"))
     report = json.loads((world / "out" / "thresholds.json").read_text())
     below = report[0]["knowing"]["lost_below"]
     for name in ("kestrel.toml", "int8/kestrel-int8.toml"):
         network = load_network(str(root / "runtime" / "networks" / name))
         assert network.lost_below == pytest.approx(below, abs=0.005)
         assert network.unsure_below == pytest.approx(min(1.0, network.lost_below + release.UNSURE))
-    text = (root / "README.md").read_text()
-    overlap = float(text.split("|")[3])
-    files = [FOLDER / name for name in SHIPPED if name.endswith(".onnx")]
-    sizes = [sum(f.stat().st_size for f in files if ("int8" in f.name) == on) for on in (0, 1)]
-    wanted = "{:.1f} MB; INT8 {:.1f} MB".format(*(size / 1e6 for size in sizes))
-    wanted = README.replace("9.9 MB; INT8 9.9 MB", re.sub(r"\b0\.", ".", wanted))
-    wanted = wanted.replace(".111", f"{overlap:.3f}"[1:])
-    searched = re.findall(r"has (\.\d{3}) in fp32 and (\.\d{3}) in INT8", text)[0]
-    wanted = wanted.replace(".333 in fp32 and .333", "{} in fp32 and {}".format(*searched))
-    assert 0.5 < overlap < 1 and ".333" not in searched and text == wanted
-
-
-def test_the_row_of_the_named_network_alone_is_written(world, capsys):
-    root = world / "repository"
-    (root / "README.md").write_text(README)
-    release.run(options(world, "--name", "kestrel_small", "--steps", "figures"))
-    lines, before = ((root / "README.md").read_text().splitlines(), README.splitlines())
-    assert [a == b for a, b in zip(lines, before)] == [True, False, True, True, True]
-    assert re.fullmatch(r"\| `kestrel_small` \| points \| \.\d{3} \| our own \|.*", lines[1])
-    assert "no sizes of kestrel_small" in capsys.readouterr().err
 
 
 def test_the_search_is_fitted_to_films_and_left_out_without(world, capsys):
@@ -132,7 +99,7 @@ def test_the_search_is_fitted_to_films_and_left_out_without(world, capsys):
     before = (folder / "kestrel.toml").read_text()
     release.run(options(world, "--steps", "search"))
     said = capsys.readouterr().err
-    stay = "search_lost_below {:g}".format(load_network("kestrel").search_lost_below)
+    stay = f"search_lost_below {load_network('kestrel').search_lost_below:g}"
     assert "no --films are named; the thresholds of before stay: " + stay in said
     assert (folder / "kestrel.toml").read_text() == before
     with pytest.raises(BadRun, match="no none.json; make it with calib.research.longterm.films"):
@@ -145,18 +112,17 @@ def test_a_search_that_cannot_be_fitted_stops_the_command(world, tmp_path, capsy
     (tmp_path / "films.json").write_text(json.dumps({"format": films.FORMAT, "films": [film]}))
     more = ["--films", str(tmp_path / "films.json"), "--film-clips", str(world / "clips")]
     with pytest.raises(BadRun, match="calib.research.longterm.fit failed"):
-        release.run(options(world, "--steps", "search", "figures", *more))
+        release.run(options(world, "--steps", "search", "prepared", *more))
     said = capsys.readouterr().err
-    assert "the films need the clip away" in said and "-- figures" not in said
+    assert "the films need the clip away" in said and "-- prepared" not in said
 
 
 def test_what_belongs_to_another_network_is_left_out_and_said(world, capsys):
     other = next(name for name in release.NAMES if name not in release.cycles.networks())
     release.run(options(world, "--name", other, "--steps", "cycles"))
     assert "left out: FPGA boards run" in capsys.readouterr().err
-    release.run(options(world, "--name", "kestrel_small", "--steps", "picture", "prepared"))
+    release.run(options(world, "--name", "kestrel_small", "--steps", "prepared"))
     said = capsys.readouterr().err
-    assert "left out: the picture shows kestrel" in said
     assert "left out: kestrel_small does not come prepared" in said
 
 
@@ -173,27 +139,6 @@ def test_a_network_that_does_not_ship_yet_is_judged_against_another(world, tmp_p
     more = ["--name", "kestrel_small", "--root", str(tmp_path), "--steps", "judge"]
     with pytest.raises(BadRun, match="no .*kestrel_small.toml to judge against; name another"):
         release.run(options(world, *more))
-
-
-def test_the_picture_shows_three_frames_with_boxes(world):
-    root = world / "repository"
-    clip = root / release.CLIP
-    writer = cv2.VideoWriter(str(clip), cv2.VideoWriter_fourcc(*"mp4v"), 25, (176, 144))
-    x, y, w, h = release.FACE
-    for index in range(111):
-        frame = np.full((144, 176, 3), 60, np.uint8)
-        frame[y : y + h, x + index // 8 : x + index // 8 + w] = (90, 140, 220)
-        writer.write(frame)
-    writer.release()
-    release.run(options(world, "--steps", "picture"))
-    picture = cv2.imread(str(root / "docs" / "track.png"))
-    assert picture.shape == (288, 3 * 352 + 2 * 8, 3)
-    assert (picture[:, 352:360] == 255).all()
-
-
-def test_a_missing_clip_is_named(world, tmp_path):
-    with pytest.raises(BadRun, match="make track"):
-        release.run(options(world, "--steps", "cycles", "picture", "--root", str(tmp_path)))
 
 
 def test_clips_to_keep_may_be_named_twice(world):

@@ -140,7 +140,7 @@ def held_pairs(
 def fill_ring(options: argparse.Namespace, ring: Ring, cache: Path) -> list[Any]:
     """Start the processes that draw pairs and wait until there are enough to begin with."""
     job = {
-        "teachers": options.teacher,
+        "teacher": options.teacher,
         "of_maps": options.maps_teacher,
         "networks_dir": options.networks_dir,
         "bank": str(cache / "bank"),
@@ -189,9 +189,7 @@ def run_stages(options: argparse.Namespace, out: Path, log: Log, work: Work) -> 
 
 def inherit(options: argparse.Namespace, network: Kestrel, work: Work) -> None:
     """Give the network its teacher's blocks, see ``inherit.py``."""
-    if len(options.teacher) != 1:
-        raise TrainingStopped("stage blocks takes the blocks of one network; name one --teacher")
-    teacher = load_network(options.teacher[0])
+    teacher = load_network(options.teacher)
     file = teacher.locate(options.networks_dir)["backbone"]
     work.inheritance = Inheritance(file, blocks_of(options.shape), work.held, work.device)
     features = [work.held[name] for name in ("search_features", "exemplar_features")]

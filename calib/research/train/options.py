@@ -101,14 +101,7 @@ def _add_network(add: Callable[..., Any]) -> None:
     add(
         "--resume", metavar="RUN", help="go on with the run of a folder, here or brought from there"
     )
-    add("--repeat", metavar="RUN", help="start a run anew with its options and seed; needs --out")
-    add(
-        "--teacher",
-        nargs="+",
-        default=["nanotrack_v2"],
-        metavar="NETWORK",
-        help="networks to learn from",
-    )
+    add("--teacher", default="nanotrack_v2", metavar="NETWORK", help="network to learn from")
     add(
         "--maps-teacher",
         nargs="+",

@@ -112,7 +112,7 @@ def write_pairs(job: dict[str, Any], worker: int) -> None:
     signal.signal(signal.SIGTERM, lambda *caught: asked.append(caught))
     for each in (signal.SIGINT, signal.SIGHUP):  # the parent gets them too, and asks or ends
         signal.signal(each, signal.SIG_IGN)
-    teachers = Teachers(job["teachers"], job["networks_dir"], job["of_maps"])
+    teachers = Teachers(job["teacher"], job["networks_dir"], job["of_maps"])
     drawer = Drawer(Bank(job["bank"]))
     ring = Ring(job["ring"], job["size"], teachers.channels)
     mine = ring.stamps[worker :: job["workers"]]

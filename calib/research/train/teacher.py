@@ -1,9 +1,8 @@
 """The networks to learn from, run by ONNX Runtime on one thread.
 
-Several teachers act as one: their features are concatenated along the channels, their score maps
-are averaged, and their boxes are averaged with the scores as weights. The maps may come from other
-networks than the features. A teacher must be of the family "points" and have the parts "backbone"
-and "head".
+The maps may come from other networks than the features. Those of several are averaged: the scores,
+and the boxes with the scores as weights. A teacher must be of the family "points" and have the
+parts "backbone" and "head".
 """
 
 from collections.abc import Sequence
@@ -95,37 +94,23 @@ class Teacher:
 
 
 class Teachers:
-    """Several teachers as one.
+    """One teacher of the features, and one or several of the maps.
 
     Args:
-        names: networks of the features, and of the maps if ``of_maps`` names no others.
+        name: network of the features, and of the maps if ``of_maps`` names no others.
         networks_dir: folder with their files.
         of_maps: networks of the maps that ``learn`` gives.
     """
 
     def __init__(
-        self, names: Sequence[str], networks_dir: str | None = None, of_maps: Sequence[str] = ()
+        self, name: str, networks_dir: str | None = None, of_maps: Sequence[str] = ()
     ) -> None:
-        self.members = [Teacher(name, networks_dir) for name in names]
-        self.channels = sum(member.channels for member in self.members)
-        have = {member.name: member for member in self.members}
-        self._of_maps = [have.get(name) or Teacher(name, networks_dir) for name in of_maps]
-
-    def maps(self, exemplar: np.ndarray, search: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Features (channels,8,8), (channels,16,16) -> probability (16,16), distances (4,16,16)."""
-        edges = np.cumsum([member.channels for member in self.members])[:-1]
-        pairs = zip(np.split(exemplar[None], edges, 1), np.split(search[None], edges, 1))
-        return mean_maps([member.maps(*pair) for member, pair in zip(self.members, pairs)])
-
-    def features(
-        self, exemplar: np.ndarray | None = None, search: np.ndarray | None = None
-    ) -> np.ndarray:
-        """A uint8 crop -> float32 (channels,8,8), or (channels,16,16)."""
-        if exemplar is not None:
-            return np.concatenate([member.exemplar(exemplar)[0] for member in self.members])
-        if search is None:
-            raise ValueError("no crop was given")
-        return np.concatenate([member.search(search)[0] for member in self.members])
+        self.first = Teacher(name, networks_dir)
+        self.channels = self.first.channels
+        self._of_maps = [
+            self.first if other == name else Teacher(other, networks_dir)
+            for other in of_maps or [name]
+        ]
 
     def learn(
         self, exemplar: np.ndarray, search: np.ndarray
@@ -136,13 +121,9 @@ class Teachers:
             exemplar features (channels,8,8), search features (channels,16,16), probability (16,16),
             distances (4,16,16) in search pixels, all float32.
         """
-        found = {m: (m.exemplar(exemplar), m.search(search)) for m in self.members}
-        z, x = (np.concatenate([pair[i][0] for pair in found.values()]) for i in (0, 1))
-        for other in self._of_maps:
-            if other not in found:
-                found[other] = other.exemplar(exemplar), other.search(search)
-        of_maps = self._of_maps or self.members
-        return (z, x) + mean_maps([member.maps(*found[member]) for member in of_maps])
+        found = {m: (m.exemplar(exemplar), m.search(search)) for m in {self.first, *self._of_maps}}
+        z, x = found[self.first]
+        return (z[0], x[0], *mean_maps([member.maps(*found[member]) for member in self._of_maps]))
 
 
 def mean_maps(maps: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:

@@ -1,7 +1,7 @@
 """What a network is worth between the stages of its training."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from calib.research.train.judging import figures
 from calib.research.train.losses import explained, map_losses
 from calib.research.train.network import Folded, Kestrel, normalise
 from calib.research.train.pairs import NEGATIVE
-from calib.research.train.stages import CROPS, FEATURES, Work
+from calib.research.train.stages import CROPS, FEATURES, MAPS, Work
 
 
 class Validation:
@@ -24,14 +24,18 @@ class Validation:
         self.work = work
         self._teacher_features: dict[str, Any] = {}  # of the clips, once a set
 
+    def _held(self, names: Sequence[str]) -> Iterator[dict[str, torch.Tensor]]:
+        """Fields of the held-out pairs as tensors, 64 pairs at a time."""
+        held = self.work.held
+        for start in range(0, len(held["kind"]), 64):
+            yield self.work.tensors({name: held[name][start : start + 64] for name in names})
+
     def held_features(self, network: Kestrel) -> dict[str, float]:
         """Share of the variance of the held-out pairs' features."""
         found = {}
         for crop, name in zip(CROPS, FEATURES):
             parts = []
-            for start in range(0, len(self.work.held[crop]), 64):
-                batch = {key: self.work.held[key][start : start + 64] for key in (crop, name)}
-                batch = self.work.tensors(batch)
+            for batch in self._held((crop, name)):
                 with self.work.fast():
                     features = network.backbone(batch[crop])
                 parts.append(float(explained(features.float(), batch[name])))
@@ -39,12 +43,9 @@ class Validation:
         return found
 
     def held_maps(self, network: Kestrel, own: bool) -> dict[str, float]:
-        """Losses of the maps on the held-out pairs, from ``own`` or from the teachers' features."""
+        """Losses of the maps on the held-out pairs, from ``own`` or from the teacher's features."""
         parts = []
-        for start in range(0, len(self.work.held["kind"]), 64):
-            batch = self.work.tensors(
-                {key: v[start : start + 64] for key, v in self.work.held.items()}
-            )
+        for batch in self._held((*CROPS, *FEATURES, *MAPS)):
             with self.work.fast():
                 if own:
                     maps = network(batch["exemplar"], batch["search"])
@@ -67,33 +68,34 @@ class Validation:
         return run(pairs.exemplars), run(pairs.searches)
 
     def teacher_overlap(self, network: Kestrel, pairs: Pairs) -> np.ndarray:
-        """(pairs,) one-step overlap of the backbone before the teachers' own heads."""
+        """(pairs,) one-step overlap of the backbone before the teacher's own head."""
         exemplar, search = (
             self.work.standard.undo(features).cpu().numpy()
             for features in self.clip_features(network, pairs)
         )
-        maps = (self.work.teachers.maps(exemplar[c], x) for c, x in zip(pairs.clip, search))
+        head = self.work.teachers.first
+        maps = (head.maps(exemplar[[c]], x[None]) for c, x in zip(pairs.clip, search))
         return pairs.overlaps(maps)
 
     def own_overlap(self, network: Kestrel, pairs: Pairs, features: Any = None) -> np.ndarray:
         """(pairs,) one-step overlap of the network, or of its head on other features."""
         exemplar, search = features or self.clip_features(network, pairs)
-        maps: list[Any] = []
-        for start in range(0, len(search), 32):
-            part = slice(start, start + 32)
+
+        def maps(part: slice) -> Any:
             with self.work.fast():
-                logits, distances = network.head(exemplar[pairs.clip[part]], search[part])
-            maps += zip(logits.sigmoid().cpu().numpy(), distances.exp().cpu().numpy())
-        return pairs.overlaps(maps)
+                return network.head(exemplar[pairs.clip[part]], search[part])
+
+        return _overlaps_of(pairs, maps)
 
     def teacher_clip_features(self, pairs: Pairs) -> tuple[torch.Tensor, torch.Tensor]:
-        """The teachers' features of a set's crops, standardised."""
+        """The teacher's features of a set's crops, standardised."""
 
-        def run(name: str, crops: np.ndarray) -> torch.Tensor:
-            features = np.stack([self.work.teachers.features(**{name: crop}) for crop in crops])
-            return self.work.standard.apply(torch.from_numpy(features).to(self.work.device))
+        def run(features: Callable[[np.ndarray], np.ndarray], crops: np.ndarray) -> torch.Tensor:
+            found = np.concatenate([features(crop) for crop in crops])
+            return self.work.standard.apply(torch.from_numpy(found).to(self.work.device))
 
-        return run("exemplar", pairs.exemplars), run("search", pairs.searches)
+        teacher = self.work.teachers.first
+        return run(teacher.exemplar, pairs.exemplars), run(teacher.search, pairs.searches)
 
     def _overlaps(self, measure: Callable[[str, Pairs], np.ndarray]) -> dict[str, float]:
         """Figures of every set of clips; ``measure`` gives the overlaps of a set's pairs."""
@@ -152,22 +154,24 @@ class Validation:
         return found
 
     def _held_maps_of(self, folded: Folded, on: bool) -> Any:
-        parts = []
-        for start in range(0, len(self.work.held["kind"]), 64):
-            batch = self.work.tensors(
-                {name: self.work.held[name][start : start + 64] for name in CROPS}
-            )
-            parts.append(self.work.whole_numbers(folded, batch, on))
+        parts = [self.work.whole_numbers(folded, batch, on) for batch in self._held(CROPS)]
         return [torch.cat(values).cpu() for values in zip(*parts)]
 
     def _folded_overlap(self, folded: Folded, on: bool, _: str, pairs: Pairs) -> np.ndarray:
-        maps: list[Any] = []
-        for start in range(0, len(pairs.searches), 32):
-            part = slice(start, start + 32)
+        def maps(part: slice) -> Any:
             crops = {"exemplar": pairs.exemplars[pairs.clip[part]], "search": pairs.searches[part]}
-            logits, distances = self.work.whole_numbers(folded, self.work.tensors(crops), on)
-            maps += zip(logits.sigmoid().cpu().numpy(), distances.exp().cpu().numpy())
-        return pairs.overlaps(maps)
+            return self.work.whole_numbers(folded, self.work.tensors(crops), on)
+
+        return _overlaps_of(pairs, maps)
+
+
+def _overlaps_of(pairs: Pairs, maps: Callable[[slice], Any]) -> np.ndarray:
+    """(pairs,) one-step overlap by ``maps``, a function of 32 pairs at a time."""
+    found: list[Any] = []
+    for start in range(0, len(pairs.searches), 32):
+        logits, distances = maps(slice(start, start + 32))
+        found += zip(logits.sigmoid().cpu().numpy(), distances.exp().cpu().numpy())
+    return pairs.overlaps(found)
 
 
 def chosen_cells(probability: Any) -> Any:

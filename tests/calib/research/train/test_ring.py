@@ -39,11 +39,11 @@ def job_in(tmp_path):
     """(what a process is told, a ring that is full and used)."""
     write_training(tmp_path)
     build_bank(tmp_path / "bank", [tmp_path / "images"], [])
-    teacher = [str(tmp_path / "tiny.toml")]
+    teacher = str(tmp_path / "tiny.toml")
     ring = Ring(tmp_path / "ring", 8, Teachers(teacher).channels)
     ring.stamps[:] = range(1, 9)
     ring.used = 100
-    job = {"teachers": teacher, "of_maps": [], "networks_dir": None, "size": 8, "reuse": 1.0}
+    job = {"teacher": teacher, "of_maps": [], "networks_dir": None, "size": 8, "reuse": 1.0}
     job.update(bank=str(tmp_path / "bank"), ring=str(tmp_path / "ring"), workers=1, nice=0, seed=0)
     return {**job, "parent": os.getpid()}, ring
 

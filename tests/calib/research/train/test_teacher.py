@@ -1,4 +1,4 @@
-"""Several teachers as one."""
+"""Maps of several teachers as one."""
 
 import numpy as np
 import onnx
@@ -28,17 +28,17 @@ def two(tmp_path):
 
 def test_maps_may_come_from_other_networks_than_the_features(two):
     (first, other), crops = two
-    alone, wide = Teachers([first]).learn(*crops), Teachers([other]).learn(*crops)
+    alone, wide = Teachers(first).learn(*crops), Teachers(other).learn(*crops)
     assert np.allclose(wide[3], 2 * alone[3])
-    mixed = Teachers([first], of_maps=[other]).learn(*crops)
+    mixed = Teachers(first, of_maps=[other]).learn(*crops)
     for found, wanted in zip(mixed, (*alone[:2], *wide[2:])):
         assert np.array_equal(found, wanted)
 
 
 def test_maps_of_several_networks_are_averaged(two):
     (first, other), crops = two
-    alone = Teachers([first]).learn(*crops)
-    both = Teachers([first], of_maps=[first, other])
+    alone = Teachers(first).learn(*crops)
+    both = Teachers(first, of_maps=[first, other])
     assert both.channels == alone[0].shape[0]
     learnt = both.learn(*crops)
     assert np.allclose(learnt[2], alone[2]) and np.allclose(learnt[3], 1.5 * alone[3], rtol=1e-4)

@@ -4,7 +4,7 @@
     python -m calib.research.runs runs/a runs/b   also the options in which they differ
 
 A run is a folder that `python -m calib.research.train --out` made. One line each: when it began,
-how far it is, the last figures on each set of validation clips, the commit. --json writes it all.
+how far it is, the last figures on each set of validation clips, the commit.
 """
 
 import argparse
@@ -27,7 +27,6 @@ def parser() -> argparse.ArgumentParser:
     """The command's options."""
     cli = command.parser(NAME, __doc__)
     cli.add_argument("folders", nargs="+", metavar="DIR")
-    cli.add_argument("--json", metavar="FILE", help="write everything as JSON")
     return cli
 
 
@@ -40,9 +39,7 @@ def run(options: argparse.Namespace) -> None:
         print()
         for name in differing:
             values = [json.dumps(each["options"].get(name)) for each in found]
-            print("--{}: {}".format(name.replace("_", "-"), "  |  ".join(values)))
-    if options.json:
-        Path(options.json).write_text(json.dumps(found, indent=1))
+            print(f"--{name.replace('_', '-')}: {'  |  '.join(values)}")
 
 
 def runs_below(folders: Sequence[str]) -> list[Path]:
@@ -63,9 +60,8 @@ def runs_below(folders: Sequence[str]) -> list[Path]:
 
 
 def summary(folder: Path) -> dict[str, Any]:
-    """What is known of a run, a dict that is fit for JSON."""
-    kept = record.read(folder)
-    log = folder / "log.jsonl"
+    """What is known of a run."""
+    kept, log = record.read(folder), folder / "log.jsonl"
     lines = read_log(log) if log.is_file() else []
     steps = [line for line in lines if "pairs" in line and "stage" in line]
     last = {line["stage"]: line for line in steps}
@@ -73,62 +69,29 @@ def summary(folder: Path) -> dict[str, Any]:
     return {
         "run": str(folder),
         "started": kept["history"][0]["time"],
-        "commit": kept["history"][0]["git"],
+        "stage": steps[-1]["stage"] if steps else "-",
+        "pairs": f"{steps[-1]['pairs'] if steps else 0:,}",
+        "hours": f"{sum(line['seconds'] for line in last.values()) / 3600:.2f}",
+        "figures": figures(judged[-1] if judged else {}),
         "seed": kept["seed"],
-        "stage": steps[-1]["stage"] if steps else None,
-        "pairs": steps[-1]["pairs"] if steps else 0,
-        "pairs_of_stages": {stage: line["pairs"] for stage, line in last.items()},
-        "seconds": sum(line["seconds"] for line in last.values()),
-        "processor_seconds": sum(line.get("processor_seconds", 0) for line in last.values()),
-        "judged": judged[-1] if judged else {},
-        "best": best(judged),
+        "commit": (kept["history"][0]["git"] or "-")[:12],
         "options": kept["options"],
-        "history": kept["history"],
     }
-
-
-def best(judged: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """dict of stage -> the judgement with the highest first figure of overlap."""
-    found: dict[str, dict[str, Any]] = {}
-    for line in judged:
-        names = sorted(name for name in line if name.startswith("os_"))
-        if names and line[names[0]] > found.get(line["stage"], line)[names[0]]:
-            found[line["stage"]] = line
-        elif names:
-            found.setdefault(line["stage"], line)
-    return found
 
 
 def figures(judged: dict[str, Any]) -> str:
     """The overlaps of a judgement with their standard errors, a text."""
-    names = [name for name in judged if name.startswith("os_")]
     told = []
-    for name in names:
+    for name in (name for name in judged if name.startswith("os_")):
         error = judged.get(name.replace("os_", "se_", 1))
-        told.append(
-            "{} {:.3f}{}".format(
-                name[3:], judged[name], f" ± {error:.3f}" if error is not None else ""
-            )
-        )
+        sure = "" if error is None else f" ± {error:.3f}"
+        told.append(f"{name[3:]} {judged[name]:.3f}{sure}")
     return ", ".join(told) or "-"
 
 
 def text(found: list[dict[str, Any]]) -> str:
     """The table of runs."""
-    rows = [COLUMNS]
-    for each in found:
-        rows.append(
-            (
-                each["run"],
-                each["started"],
-                each["stage"] or "-",
-                "{:,}".format(each["pairs"]),
-                "{:.2f}".format(each["seconds"] / 3600),
-                figures(each["judged"]),
-                str(each["seed"]),
-                (each["commit"] or "-")[:12],
-            )
-        )
+    rows = [COLUMNS, *(tuple(str(each[name]) for name in COLUMNS) for each in found)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(COLUMNS))]
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths)) for row in rows)
     return "\n".join(line.rstrip() for line in lines)

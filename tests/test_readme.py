@@ -30,7 +30,7 @@ def commands():
 
 @pytest.fixture(
     scope="module",
-    params=["set up", pytest.param("fresh", marks=pytest.mark.slow("it installs 900 MB"))],
+    params=["set up", pytest.param("fresh", marks=pytest.mark.slow("it installs 1 GB"))],
 )
 def checkout(request, tmp_path_factory):
     """A copy of the files that git knows, with a video and a network of the user's own.

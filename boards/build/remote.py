@@ -79,7 +79,7 @@ def build(
             f"there is no {command[0]} here; run `sudo apt-get install openssh-client`"
         )
     script = SCRIPT.format(force="--force" if force else "")
-    command += list(OPTIONS) + [host, "sh -c " + shlex.quote(script)]
+    command += list(OPTIONS) + ["--", host, "sh -c " + shlex.quote(script)]
     say(f"copying {prepared} to {host} and building there")
     with Writer(target) as writer:
         code, last, problem = _run(command, prepared, writer.folder, say)

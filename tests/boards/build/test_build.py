@@ -19,6 +19,7 @@ from boards.build import __main__ as build
 from boards.build import prepared, progress, remote
 from boards.build.engines import tensorrt
 from boards.detect import Detection
+from boards.errors import BuildFailed
 from runtime import bundle, loading
 from runtime.networks import load_network
 from tests.fakes.tensorrt import machine
@@ -301,6 +302,17 @@ def test_all_that_a_board_needs_of_this_program_is_sent():
         for path in (remote.ROOT / package).rglob("*.py"):
             assert path.relative_to(remote.ROOT) in sent
     assert not any(path.parts[:3] == ("kernels", "cpu", "build") for path in sent)
+
+
+def test_a_host_is_never_taken_for_an_option_of_ssh(tmp_path):
+    (tmp_path / "prepared").mkdir()
+    ssh, log = tmp_path / "ssh", tmp_path / "log"
+    ssh.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > {log}\nexit 255\n')
+    ssh.chmod(0o755)
+    host = "-oProxyCommand=touch harm"
+    with pytest.raises(BuildFailed):
+        remote.build(host, tmp_path / "prepared", tmp_path / "out", ssh=str(ssh))
+    assert f"\n--\n{host}\n" in log.read_text()
 
 
 def folders(out):

@@ -1,0 +1,78 @@
+"""The Makefile's variables reach the commands whole, whatever is in them."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from tests.support import ROOT
+
+pytestmark = [
+    pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed"),
+    pytest.mark.skipif(sys.version_info < (3, 10), reason="make needs Python 3.10"),
+]
+EVIL = 'it\'s "here"; touch harm; `touch harm` &'
+# A Python that writes its arguments down, one a line.
+PYTHON = '#!/bin/sh\nfor word; do printf "%s\\n" "$word"; done >> "$LOG"\n'
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A folder with an apostrophe that has the Makefile and a stand-in for .venv's Python."""
+    folder = tmp_path / "o'brien's checkout"
+    (folder / ".venv" / "bin").mkdir(parents=True)
+    for name in ("Makefile", "pyproject.toml", "constraints.txt", "setup.py"):
+        shutil.copy(str(ROOT / name), str(folder / name))
+    for name in (".venv/bin/python", "python3"):
+        (folder / name).write_text(PYTHON)
+        (folder / name).chmod(0o755)
+    return folder
+
+
+def make(folder, *words):
+    """The lines that the stand-in wrote, with what make printed."""
+    log = folder / "log"
+    if log.exists():
+        log.unlink()
+    done = subprocess.run(
+        ["make", "--no-print-directory", f"PYTHON={folder / 'python3'}", *words],
+        cwd=str(folder),
+        env={"PATH": os.environ["PATH"], "LOG": str(log)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        universal_newlines=True,
+    )
+    assert done.returncode == 0, done.stdout
+    return log.read_text().splitlines() if log.exists() else [], done.stdout
+
+
+@pytest.mark.parametrize(
+    "target, variables",
+    [
+        ("track", ("VIDEO", "BOX", "NETWORK", "NETWORKS_DIR", "ENGINE")),
+        ("engine", ("BOARD", "NETWORK", "PRECISION", "NETWORKS_DIR", "HOST", "ENGINE")),
+        ("overlay", ("BOARD",)),
+        ("fps", ("BOARD", "NETWORK", "PRECISION", "NETWORKS_DIR", "ENGINE")),
+        ("calib", ("NETWORK", "CLIPS", "NETWORKS_DIR")),
+        ("kestrel", ("CHECKPOINT", "CLIPS", "UNSEEN", "NETWORK", "FILMS")),
+    ],
+)
+def test_a_quote_in_a_variable_does_not_end_a_command(checkout, target, variables):
+    words, _ = make(checkout, target, *[f"{name}={EVIL}{name}" for name in variables])
+    for name in variables:
+        assert EVIL + name in words
+    assert not list(checkout.rglob("harm"))
+    _, said = make(checkout, "help", f"JOBS={EVIL}")
+    assert EVIL in said
+
+
+def test_what_is_set_up_stays_so_where_also_is_left_out(checkout):
+    words, said = make(checkout, "setup", "ALSO=page,ncnn")
+    assert ".[page]" in words and "PyTorch" in said
+    for also in ("ALSO=", "ALSO=ncnn"):
+        words, said = make(checkout, "setup", also)
+        assert "pip" not in words and said == ""
+    words, said = make(checkout, "setup", "ALSO=mavlink")
+    assert [word for word in words if word.startswith(".[")] == [".[mavlink]"]

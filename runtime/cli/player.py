@@ -8,9 +8,9 @@ import numpy as np
 
 from runtime.errors import BadBox
 from runtime.pictures import AnyFrame, bgr_of
+from runtime.video.base import PLAYED_FPS
 from runtime.video.window import Window
 
-DEFAULT_FPS = 25.0  # of a recording that states no frame rate
 SEEK_S = 5.0
 POLL_S = 0.03  # a key is noticed within this time
 HELP_S = 4.0  # the keys are listed for so long at the start
@@ -35,7 +35,7 @@ class Player:
         self.paused = False
         self._window, self._source, self._targets, self._say = window, source, targets, say
         self._speed = 1.0
-        self._due = time.monotonic()
+        self._began = time.monotonic()  # when the frame that is shown was due
         self._step = False  # read one frame although the recording is paused
         self._shown: Optional[Shown] = None
         self._help_until = time.monotonic() + HELP_S
@@ -67,16 +67,16 @@ class Player:
         if self._source.live:
             self.take_keys()
             return True
-        left_s = self._due - time.monotonic()
+        period_s = self._source.period_s / self._speed
+        left_s = self._began + period_s - time.monotonic()
         self._press(self._window.wait_key(min(POLL_S, max(0.001, left_s))))
         if self._step:
             self._step = False
             return True
         now = time.monotonic()
-        if self.paused or now < self._due:
+        if self.paused or now < self._began + period_s:
             return False
-        period_s = 1.0 / ((self._source.fps or DEFAULT_FPS) * self._speed)
-        self._due = max(self._due + period_s, now - period_s)  # do not hurry after a pause
+        self._began = max(self._began + period_s, now - period_s)  # do not hurry after a pause
         return True
 
     def take_keys(self) -> None:
@@ -97,21 +97,25 @@ class Player:
 
     def _pause(self) -> None:
         self.paused = not self.paused
-        self._due = time.monotonic()
+        self._began = time.monotonic()
 
     def _seek(self, frames: int) -> None:
         """Pause, and go so many frames forward or back."""
         self.paused = True
-        self._go_to((self._shown.index if self._shown else 0) + frames)
+        index = max(0, (self._shown.index if self._shown else 0) + frames)
+        self._go_on(index == self._source.given or self._source.seek(index))
 
     def _seek_seconds(self, seconds: float) -> None:
-        fps = self._source.fps or DEFAULT_FPS
-        self._go_to((self._shown.index if self._shown else 0) + int(round(seconds * fps)))
+        now_s = self._source.time_s
+        if now_s is None:
+            now_s = (self._shown.index if self._shown else 0) / PLAYED_FPS
+        self._go_on(self._source.seek_time(max(0.0, now_s + seconds)))
 
-    def _go_to(self, index: int) -> None:
-        if index == self._source.given or self._source.seek(max(0, index)):
+    def _go_on(self, found: bool) -> None:
+        """Read one frame at once, where the source found it."""
+        if found:
             self._step = True
-            self._due = time.monotonic()
+            self._began = time.monotonic()
         else:
             self._say(f"{self._source.name}: can't go to another frame")
 
@@ -137,4 +141,4 @@ class Player:
                 self._targets.drop(old)
             self._help_until = 0.0
         self._refresh()
-        self._due = time.monotonic()
+        self._began = time.monotonic()

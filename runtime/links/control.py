@@ -19,7 +19,6 @@ from runtime.types import Box, Track, TrackedFrame, checked_box
 
 GIVEN_SCORE = 1.0  # score of a box that a person drew
 WAIT_S = 0.2  # longest wait before the loop looks at signals again
-DEFAULT_FPS = 25.0  # pace of a recording that states no frame rate
 MOST_TARGETS = 8
 MOST_REQUESTS = 32  # that may wait for the loop
 SMALLEST_PX = 4.0  # side of a box
@@ -91,8 +90,7 @@ class Controller:
         self.newest: Optional[TrackedFrame] = None
         self._requests: Deque[Tuple[Future[Any], Callable[..., Any], Any]] = deque()
         self._wait_for_target = not source.live
-        self._period_s = 0.0 if source.live else 1.0 / (source.fps or DEFAULT_FPS)
-        self._due = time.monotonic()
+        self._began = time.monotonic()  # when the newest frame was due
         self._times: Deque[float] = deque(maxlen=60)  # of the last frames
         self._rows = np.zeros((ROWS_KEPT, len(self.columns)))
         self._row_count = 0
@@ -102,16 +100,18 @@ class Controller:
     def next_frame_is_due(self) -> bool:
         """Carry out requests, wait a little, and say whether to read the next frame now."""
         self._carry_out_requests()
+        period_s = self.source.period_s
         with self._changes:
-            wait_s = WAIT_S if self.paused else min(WAIT_S, self._due - time.monotonic())
+            left_s = self._began + period_s - time.monotonic()
+            wait_s = WAIT_S if self.paused else min(WAIT_S, left_s)
             if wait_s > 0 and not self._requests:
                 self._changes.wait(wait_s)
         self._carry_out_requests()
         now = time.monotonic()
-        if self.paused or self._stop.requested or now < self._due:
+        if self.paused or self._stop.requested or now < self._began + period_s:
             return False
         # play at the recording's own speed; do not hurry after a pause
-        self._due = max(self._due + self._period_s, now - self._period_s)
+        self._began = max(self._began + period_s, now - period_s)
         return True
 
     def publish(self, tracked: TrackedFrame) -> None:

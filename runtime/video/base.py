@@ -1,5 +1,6 @@
 """What all sources of frames have in common."""
 
+import math
 import re
 import time
 from typing import Any, Callable, List, Optional, Tuple
@@ -10,6 +11,9 @@ import numpy as np
 from runtime.errors import BadFrame
 from runtime.pictures import AnyFrame, Picture
 from runtime.video.depth import whole_range
+
+PLAYED_FPS = 25.0  # the speed at which a recording is played that states no frame rate
+SAME = 1e-3  # of a frame's time: times that differ by less are the same
 
 
 class _Waiting:
@@ -37,7 +41,10 @@ class Source:
         annotated: whether the source has a ground truth.
         given: index of the next frame: how many ``read`` has returned, unless ``seek`` was called.
         time_s: time of the last frame, seconds since the first one. For live sources the clock
-            tells it, for recordings the frame rate (None where that is unknown).
+            tells it, for recordings the frame's own stamp, else the frame rate (None where that is
+            unknown).
+        by_rate: whether the user gave ``fps``, which then tells the times instead of stamps.
+        errors: what a recording's decoder found damaged; 0 where it can't tell.
         captured_s: capture time of the last frame, seconds of the monotonic clock: from its stamp,
             else when it came (live sources), or when it was read (recordings).
         decode_ms: how long the source's own thread decoded the last frame; 0 where that is not
@@ -59,6 +66,8 @@ class Source:
         self.annotated = False
         self.given = 0
         self.time_s: Optional[float] = None
+        self.by_rate = False
+        self.errors = 0
         self.captured_s = self.arrived_s = 0.0
         self.decode_ms = 0.0
         self.dropped = 0
@@ -83,6 +92,15 @@ class Source:
         """Make the frame of that index the next one; returns False where that is impossible."""
         return False
 
+    def seek_time(self, time_s: float) -> bool:
+        """Make the first frame from that time on the next one; returns False as ``seek``."""
+        return self.seek(math.ceil(time_s * (self.fps or PLAYED_FPS) - SAME))
+
+    @property
+    def period_s(self) -> float:
+        """Seconds from the last frame to the next one, at the recording's own speed."""
+        return 0.0 if self.live else 1.0 / (self.fps or PLAYED_FPS)
+
     def close(self) -> None:
         """Release the camera, the connection or the file; may be called twice."""
 
@@ -92,11 +110,13 @@ class Source:
     def __exit__(self, *_: Any) -> None:
         self.close()
 
-    def _give(self, frame: AnyFrame) -> AnyFrame:
-        """Count ``frame`` and return it; a recording's clock is its frame rate."""
+    def _give(self, frame: AnyFrame, stamp_s: Optional[float] = None) -> AnyFrame:
+        """Count ``frame`` and return it; a recording's clock is its stamps, else its rate."""
         if not self.live:
             self.captured_s = self.arrived_s = time.monotonic()
-            self.time_s = self.given / self.fps if self.fps else self.time_s
+            if stamp_s is None or self.by_rate:
+                stamp_s = self.given / self.fps if self.fps else None
+            self.time_s = stamp_s
         self.given += 1
         return frame
 

@@ -4,10 +4,11 @@
 frames. Where it can't (no PyAV, a rotated video), the sources take OpenCV's.
 """
 
+import bisect
 import math
 import time
 from collections import deque
-from typing import Any, Deque, Dict, NamedTuple, Optional, Tuple
+from typing import Any, Deque, Dict, List, NamedTuple, Optional, Tuple
 
 import cv2
 import numpy as np
@@ -15,6 +16,7 @@ import numpy as np
 from kernels.planes import Planes
 from runtime.pictures import AnyFrame, JpegDecoders, JpegFrame, PlanarFrame
 from runtime.video import hardware
+from runtime.video.base import SAME
 
 # FFmpeg's name -> (kind of planes, whether the name says that Y has the full range)
 FORMATS = {
@@ -32,6 +34,7 @@ FORMATS = {
 }
 BT709, FULL_RANGE = 1, 2  # FFmpeg's AVCOL_SPC_BT709, AVCOL_RANGE_JPEG
 BAD_PACKETS = 4096  # one after another that are skipped, as OpenCV does
+BEFORE_S = -1.0  # the start: packets of the first frames have earlier times than they
 SEEK_FRAMES = 16  # before the wanted frame, where a search for a key frame starts
 
 
@@ -114,6 +117,7 @@ class AvCapture:
         note: a sentence about the decoder for the user, or "".
         rotated: whether the video asks to be turned when it is shown.
         decode_ms: how long the last call of the decoder took.
+        errors: packets that could not be decoded, and frames that are damaged.
     """
 
     def __init__(
@@ -128,8 +132,10 @@ class AvCapture:
         self._ended = False
         self._jpegs: Optional[JpegDecoders] = None
         self._time_s = 0.0  # of the last frame
+        self._at = 0  # index of the next frame, after a search
+        self._known_s: List[float] = []
         self.rotated = False
-        self.decode_ms = 0.0
+        self.decode_ms, self.errors = 0.0, 0
         videos = container.streams.video if container is not None else ()
         if not videos:
             return
@@ -159,41 +165,66 @@ class AvCapture:
         if frame is None:
             return False, None
         self._time_s = self._seconds(frame)
+        self.errors += getattr(frame, "is_corrupt", False)
         return True, _frame(frame)
 
     def get(self, what: int) -> float:
-        """Frame rate, number of frames, or time of the last frame in milliseconds; else 0."""
+        """Frame rate, number of frames, milliseconds of the last frame, index of the next; else 0.
+
+        The index is known after ``set`` alone.
+        """
         if self._stream is None:
             return 0.0
         if what == cv2.CAP_PROP_FPS:
             return self._fps()
         if what == cv2.CAP_PROP_FRAME_COUNT:
             return float(self._stream.frames or math.floor(self._length_s() * self._fps() + 0.5))
+        if what == cv2.CAP_PROP_POS_FRAMES:
+            return float(self._at)
         return self._time_s * 1e3 if what == cv2.CAP_PROP_POS_MSEC else 0.0
 
-    def set(self, what: int, index: float) -> bool:
-        """With ``CAP_PROP_POS_FRAMES`` make the frame of that index the next one."""
-        fps = self._fps() if self._stream is not None else 0.0
-        if what != cv2.CAP_PROP_POS_FRAMES or fps <= 0:
+    def set(self, what: int, value: float) -> bool:
+        """Make a frame the next one.
+
+        Args:
+            what: ``CAP_PROP_POS_FRAMES`` for the frame of an index, ``CAP_PROP_POS_MSEC`` for the
+                first one from a time on.
+        """
+        if self._stream is None or self._fps() <= 0:
             return False
-        back = SEEK_FRAMES
-        while True:
-            start = max(0, int(index) - back)
-            try:
-                self._seek(start / fps)
-            except self._errors:
-                return False
-            frame = self._next()
-            if frame is None or (self._index(frame, fps) > index and start > 0):
-                back *= 2  # the key frame that was found lies behind
+        errors, back = self.errors, SEEK_FRAMES
+        try:
+            times, near_s = self._times(), 0.25 / self._fps()
+            if what == cv2.CAP_PROP_POS_MSEC:
+                value = bisect.bisect_left(times, value / 1e3 - SAME * near_s)
+            index = min(int(value), len(times) - 1)
+            while True:
+                start = max(0, index - back)
+                self._seek(times[start] if start else BEFORE_S)
+                frame = self._next()
+                while frame is not None and self._seconds(frame) < times[index] - near_s:
+                    frame = self._next()
+                if frame is not None and self._seconds(frame) <= times[index] + near_s:
+                    break
                 if start == 0:
                     return False
-                continue
-            while frame is not None and self._index(frame, fps) < index:
-                frame = self._next()
-            if frame is not None:
-                self._decoded.appendleft(frame)
-            return frame is not None
+                back *= 2  # the key frame that was found lies behind
+        except self._errors + (IndexError,):
+            return False
+        self._decoded.appendleft(frame)
+        self._at, self.errors = index, errors
+        return True
+
+    def _times(self) -> List[float]:
+        """Times of all frames: by an even rate that the file states, else by all its packets."""
+        stream, fps = self._stream, self._fps()
+        if not self._known_s and stream.frames and stream.average_rate == stream.guessed_rate:
+            self._known_s = [n / fps for n in range(stream.frames)]
+        if not self._known_s:
+            self._seek(BEFORE_S)
+            packets = [p for p in self._packets if not getattr(p, "is_discard", False)]
+            self._known_s = sorted(self._seconds(p) for p in packets if p.pts is not None)
+        return self._known_s
 
     def release(self) -> None:
         """Close the file or the connection."""
@@ -225,6 +256,7 @@ class AvCapture:
                 self._ended = True
             except self._errors:
                 bad += 1
+                self.errors += 1
         return self._decoded.popleft() if self._decoded else None
 
     def _seek(self, seconds: float) -> None:
@@ -242,9 +274,6 @@ class AvCapture:
             return self._time_s
         base = frame.time_base or self._stream.time_base
         return float((frame.pts - (self._stream.start_time or 0)) * base)
-
-    def _index(self, frame: Any, fps: float) -> int:
-        return int(round(self._seconds(frame) * fps))
 
     def _fps(self) -> float:
         rate = self._stream.guessed_rate or self._stream.average_rate

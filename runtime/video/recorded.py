@@ -51,18 +51,20 @@ class Recording(Source):
         self.frames = stated_frames(capture)
         tell_decoder(self, capture)
         self._last_s = 0.0  # time stamp of the last frame decoded
-        self._first = self._decode()
-        if self._first is None:
+        self._ahead = self._decode()  # a frame that was decoded before ``read`` is called
+        self._zero_s = self._last_s
+        if self._ahead is None:
             self.close()
             raise BadSource(self._no_video())
 
     def read(self, timeout_s: float = 1.0) -> Any:
         """The next frame, or None at the end; see ``Source.read``."""
-        frame, self._first = self._first, None
+        frame, self._ahead = self._ahead, None
         if frame is None:
             frame = self._decode()
+        self.errors = getattr(self._capture, "errors", self.errors)
         if frame is not None:
-            return self._give(frame)
+            return self._give(frame, self._stamp_s())
         if self._ended_early():
             of = "" if self.frames is None else f" of {self.frames}"
             raise BadSource(
@@ -72,14 +74,44 @@ class Recording(Source):
 
     def seek(self, index: int) -> bool:
         """Make the frame of that index the next one; see ``Source.seek``."""
-        last = (self.frames or 1) - 1
+        return self._go_to(cv2.CAP_PROP_POS_FRAMES, min(index, (self.frames or 1) - 1))
+
+    def seek_time(self, time_s: float) -> bool:
+        """Make the first frame from that time on the next one; see ``Source.seek_time``."""
+        if self.by_rate or not self.fps:
+            return super().seek_time(time_s)
+        return self._go_to(cv2.CAP_PROP_POS_MSEC, (time_s + self._zero_s) * 1e3)
+
+    def _go_to(self, what: int, value: float) -> bool:
         if self._capture is None or self.frames is None:
             return False
-        index = max(0, min(index, last))
-        if not self._capture.set(cv2.CAP_PROP_POS_FRAMES, index):
+        if not self._capture.set(what, max(0, value)):
             return False
-        self.given, self._first = index, None
+        self.given = int(self._capture.get(cv2.CAP_PROP_POS_FRAMES))
+        self.time_s = self._ahead = None
         return True
+
+    @property
+    def period_s(self) -> float:
+        """See ``Source.period_s``. Decodes the next frame, whose stamp tells it."""
+        if self._ahead is None:
+            self._ahead = self._decode()
+        stamp_s = None if self._ahead is None or self.by_rate else self._stamp_s()
+        if stamp_s is None or self.time_s is None:
+            return super().period_s
+        return stamp_s - self.time_s
+
+    def _stamp_s(self) -> Optional[float]:
+        """Time of the frame that was decoded last: its stamp, or one frame time after the last one.
+
+        None where the video states no rate: FFmpeg makes the stamps up then.
+        """
+        if not self.fps:
+            return None
+        stamp_s = self._last_s - self._zero_s
+        if self.time_s is None or stamp_s > self.time_s:
+            return stamp_s
+        return self.time_s + 1.0 / self.fps
 
     def close(self) -> None:
         """Close the file or the connection."""

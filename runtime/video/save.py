@@ -27,6 +27,7 @@ from runtime.video.output_file import NewFile, check_ending, check_folder
 FORMATS = {".mp4": "mp4", ".mkv": "matroska", ".avi": "avi"}  # FFmpeg's names
 KINDS = tuple(FORMATS)
 DEFAULT_FPS = 30.0
+DEFAULT_CRF = 20
 CLOCK_HZ = 90000  # of the time stamps
 WAITING_FRAMES = 8  # between the loop and the encoder; 50 MB at 1920x1080
 
@@ -37,6 +38,8 @@ class Video:
     Args:
         path: ``.mp4``, ``.mkv`` or ``.avi``. An existing file is replaced with the first frame.
         fps: frames a second, or None where the source does not state it (then 30).
+        crf: H.264's constant rate factor, 0 (the best) to 51.
+        width: of the video, pixels; None for the first frame's.
 
     Raises:
         BadOutput: no PyAV, another ending, no such folder, a pipe, no permission, or a file that
@@ -46,7 +49,13 @@ class Video:
         frames: how many were written.
     """
 
-    def __init__(self, path: Any, fps: Optional[float] = None) -> None:
+    def __init__(
+        self,
+        path: Any,
+        fps: Optional[float] = None,
+        crf: int = DEFAULT_CRF,
+        width: Optional[int] = None,
+    ) -> None:
         self.name = os.fspath(path)
         self.frames = 0
         check_ending(self.name, KINDS)
@@ -54,10 +63,11 @@ class Video:
         if os.path.exists(self.name) and stat.S_ISFIFO(os.stat(self.name).st_mode):
             raise BadOutput(f"{self.name}: is a pipe; give the video a file name")
         self._av, self._fps = _pyav(self.name), float(fps or DEFAULT_FPS)
+        self._crf, self._width = crf, width
         self._size = (0, 0)  # (width, height) of the video
+        self._zero_s: Optional[float] = None  # time of the first frame
         self._writer: Any = None
         self._refusal: Optional[str] = None  # why no more frames can be written
-        self._last_tick = -1
         self._errors = (OSError, ValueError, self._av.FFmpegError)
         self._file = NewFile(self.name)
 
@@ -67,8 +77,8 @@ class Video:
         Args:
             frame: BGR ``uint8`` (H, W, 3). A frame of another size than the first is scaled to
                 fit, with black beside it.
-            time_s: when it is displayed, seconds since the first frame. None: one frame time after
-                the last frame. A frame that is out of order follows its predecessor at once.
+            time_s: its time in the source, seconds. None: one frame time after the last frame. A
+                frame that is out of order follows its predecessor at once.
 
         Raises:
             BadOutput: the disk is full or the encoder fails. The video is then closed; what is on
@@ -81,8 +91,8 @@ class Video:
             if self._writer is None:
                 self._start(frame)
             seconds = self.frames / self._fps if time_s is None else time_s
-            self._last_tick = max(self._last_tick + 1, int(round(seconds * CLOCK_HZ)))
-            self._writer.write(letterbox(frame, self._size), self._last_tick)
+            self._zero_s = seconds if self._zero_s is None else self._zero_s
+            self._writer.write(letterbox(frame, self._size), seconds - self._zero_s)
             self._file.keep()
         except BadOutput:  # there is no encoder
             self._file.close()
@@ -116,9 +126,11 @@ class Video:
     def _start(self, frame: np.ndarray) -> None:
         """Make the writer for the first frame's size; H.264 needs even numbers."""
         height, width = frame.shape[:2]
+        if self._width:
+            width, height = self._width, max(1, round(self._width * height / width))
         self._size = (width + width % 2, height + height % 2)
         kind = os.path.splitext(self.name)[1].lower()
-        self._writer = _Writer(self._av, self._file.path, kind, self._fps, self._size)
+        self._writer = _Writer(self._av, self._file.path, kind, self._fps, self._size, self._crf)
 
     def _fail(self, error: Exception) -> None:
         """After a write that failed: close, leave a file that plays, raise ``BadOutput``."""
@@ -167,8 +179,10 @@ def keep_whole_fragments(path: str) -> bool:
 class _Writer:
     """The encoder and its container."""
 
-    def __init__(self, av: Any, path: str, kind: str, fps: float, size: Tuple[int, int]) -> None:
-        self._av = av
+    def __init__(
+        self, av: Any, path: str, kind: str, fps: float, size: Tuple[int, int], crf: int
+    ) -> None:
+        self._av, self._tick = av, -1
         options = {"flush_packets": "1"}
         if kind == ".mp4":
             options["movflags"] = "frag_keyframe+empty_moov+default_base_moof"
@@ -185,22 +199,18 @@ class _Writer:
         self._stream.width, self._stream.height = size
         self._stream.pix_fmt = "yuv420p"
         # a key frame a second lets players seek; zerolatency keeps no frame in the encoder
-        options = {"preset": "veryfast", "tune": "zerolatency", "crf": "20"}
+        options = {"preset": "veryfast", "tune": "zerolatency", "crf": str(crf)}
         self._stream.options = dict(options, g=str(max(1, int(round(fps)))))
-        # AVI has no time stamps, only a frame rate
-        self._counted = kind == ".avi"
-        self._time_base = 1 / rate if self._counted else Fraction(1, CLOCK_HZ)
-        if not self._counted:
-            self._stream.codec_context.time_base = self._time_base
-        self._written = 0
+        # AVI has no time stamps: its frames lie on the grid of the rate, which may have gaps
+        self._time_base = 1 / rate if kind == ".avi" else Fraction(1, CLOCK_HZ)
+        self._stream.codec_context.time_base = self._time_base
         self._is_open = False  # the encoder opens with the first frame
 
-    def write(self, frame: np.ndarray, tick: int) -> None:
-        """Encode one frame of the video's size at ``tick`` of the 90 kHz clock."""
+    def write(self, frame: np.ndarray, seconds: float) -> None:
+        """Encode one frame of the video's size, displayed at that time."""
         picture = self._av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="bgr24")
-        picture.pts = self._written if self._counted else tick
-        picture.time_base = self._time_base
-        self._written += 1
+        self._tick = max(self._tick + 1, int(round(seconds / self._time_base)))
+        picture.pts, picture.time_base = self._tick, self._time_base
         packets = self._stream.encode(picture)
         self._is_open = True
         for packet in packets:

@@ -66,7 +66,7 @@ def open_source(
         log(f"{spec}: OpenCV decodes; --decoder needs PyAV and a C++ compiler")
     source = _opened(os.fspath(spec), log, depth, planes, decoder)
     if fps and not source.live:
-        source.fps = fps
+        source.fps, source.by_rate = fps, True
     return source
 
 

@@ -18,7 +18,7 @@ from runtime.links.mavlink.service import Service
 from runtime.links.mavlink.transport import Transport
 from runtime.types import TrackedFrame
 
-Source = namedtuple("Source", "live fps name frames dropped gaps")
+Source = namedtuple("Source", "live period_s name frames dropped gaps")
 FOV = (60.0, 46.0)
 
 
@@ -60,7 +60,7 @@ class HandTurnedRun:
         self.targets = load_targets()
         self.pictures, self.index = pictures, 0
         self.rows = []
-        source = Source(True, 25.0, "pictures", None, 0, [])
+        source = Source(True, 0.0, "pictures", None, 0, [])
         self.controller = Controller(
             self.targets,
             source,

@@ -128,16 +128,18 @@ class Outlet:
     Args:
         pipeline: its bin.
         source: the appsrc.
-        from_zero: whether its time starts at the first frame (files), or is the clock's.
+        from_zero: whether its time is that in the source, from the first frame on (files), or the
+            clock's.
     """
 
     def __init__(self, pipeline: Any, source: Any, from_zero: bool = False) -> None:
         self.pipeline, self.source = pipeline, source
         self._started, self._from_zero = False, from_zero
-        self._zero: Optional[int] = None  # capture time of a file's first frame
+        self._zero: Optional[int] = None  # time in the source of a file's first frame
+        self._last = -1  # time stamp of a file's last frame
         source.set_property("caps", Gst.Caps.from_string(PARSED))
 
-    def push(self, unit: bytes, captured_ns: int, key: bool) -> bool:
+    def push(self, unit: bytes, captured_ns: int, time_ns: int, key: bool) -> bool:
         """One access unit; returns whether a key frame is waited for."""
         base = self.pipeline.get_base_time()
         if not self._from_zero and not base:
@@ -146,8 +148,8 @@ class Outlet:
             return True
         self._started = True
         if self._from_zero:
-            self._zero = captured_ns if self._zero is None else self._zero
-            at = captured_ns - self._zero
+            self._zero = time_ns if self._zero is None else self._zero
+            at = self._last = max(self._last + 1, time_ns - self._zero)  # a page may go back
         else:  # GStreamer's clock is the monotonic one
             at = max(0, captured_ns - base)
         waiting = self.source.get_property("current-level-bytes")
@@ -170,8 +172,8 @@ class Streams:
         self.kbps = int(options.get("bitrate_kbps") or 4000)
         self._lock = threading.Lock()
         self._outlets: List[Outlet] = []
-        # time in the encoder's pipeline -> (captured ns, unix us, index)
-        self._times: Dict[int, Tuple[int, int, int]] = {}
+        # time in the encoder's pipeline -> (captured ns, unix us, index, ns in the source)
+        self._times: Dict[int, Tuple[int, int, int, int]] = {}
         self._recording: Optional[Outlet] = None
         self._key_asked_at = 0.0
         self._encoder: Any = None
@@ -192,7 +194,7 @@ class Streams:
 
     def frame(self, header: Sequence[int], picture: bytes) -> None:
         """Encode one I420 picture."""
-        _, _, captured_ns, unix_us, index, width, height, milli_fps, _ = header
+        _, _, captured_ns, unix_us, index, width, height, milli_fps, time_ns, _ = header
         shape = (width, height)
         if shape != self._shape:
             self._start_encoder(shape, milli_fps, captured_ns)
@@ -206,7 +208,7 @@ class Streams:
         at = max(0, captured_ns - self._first_ns)
         buffer.pts = at
         with self._lock:
-            self._times[at] = (captured_ns, unix_us, index)
+            self._times[at] = (captured_ns, unix_us, index, time_ns)
             while len(self._times) > 64:
                 del self._times[min(self._times)]
         self._source.emit("push-buffer", buffer)
@@ -243,9 +245,9 @@ class Streams:
             outlets = list(self._outlets)
         if known is None:  # not one of ours: headers alone
             return Gst.FlowReturn.OK
-        captured_ns, unix_us, index = known
+        captured_ns, unix_us, index, time_ns = known
         unit, key = with_stamp(unit, time_stamp(unix_us, captured_ns // 1000, index))
-        waiting = [outlet.push(unit, captured_ns, key) for outlet in outlets]
+        waiting = [outlet.push(unit, captured_ns, time_ns, key) for outlet in outlets]
         if any(waiting):
             self._key_frame()
         return Gst.FlowReturn.OK

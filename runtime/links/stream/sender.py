@@ -238,10 +238,12 @@ class Sender(Link):
         height, width = picture.shape[0] * 2 // 3, picture.shape[1]
         unix_s = time.time() - (time.monotonic() - shown.captured_s)
         times = int(shown.captured_s * 1e9), int(unix_s * 1e6)
-        self._send(FRAME, picture, (*times, shown.index, width, height, int(self._fps * 1000)))
+        time_s = shown.captured_s if shown.time_s is None else shown.time_s
+        more = width, height, int(self._fps * 1000), int(time_s * 1e9)
+        self._send(FRAME, picture, (*times, shown.index, *more))
         self.sent += 1
 
-    def _send(self, kind: int, payload: Any, header: Sequence[int] = (0, 0, 0, 0, 0, 0)) -> None:
+    def _send(self, kind: int, payload: Any, header: Sequence[int] = (0,) * 7) -> None:
         data = memoryview(payload).cast("B") if len(payload) else b""
         pipe = self._process.stdin
         pipe.write(HEADER.pack(MAGIC, kind, *(tuple(header) + (len(data),))))

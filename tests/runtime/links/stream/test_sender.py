@@ -28,6 +28,7 @@ def _missing():
 
 
 needs_gstreamer = pytest.mark.skipif(_missing() is not None, reason=str(_missing()))
+SOURCE_FPS = 10.0  # by the time stamps; frames come three times as fast
 SIZE = (318, 200)  # a width that GStreamer would pad
 
 
@@ -57,7 +58,9 @@ class Feed:
         while time.monotonic() < end and not until():
             frame, now = frame_of(self.number), time.monotonic()
             tracks = {0: Track((100.0, 120.0, 60.0, 40.0), 0.9)}
-            self.sender.show(TrackedFrame(frame, self.number, None, tracks, now), self.recording)
+            time_s = self.number / SOURCE_FPS
+            shown = TrackedFrame(frame, self.number, time_s, tracks, now)
+            self.sender.show(shown, self.recording)
             self.shown_s.append(time.monotonic() - now)
             self.number += 1
             time.sleep(1 / 30.0)
@@ -177,20 +180,12 @@ def test_a_recording_holds_each_frame_with_its_time_and_older_files_stay(opened,
     for unix_us, boot_us, _ in stamps:
         assert before_us - 1e6 < unix_us < before_us + 30e6
         assert abs(boot_us / 1e6 - time.monotonic()) < 60
-    out = subprocess.check_output(
-        [
-            "ffprobe",
-            "-v",
-            "error",
-            "-count_frames",
-            "-show_entries",
-            "stream=nb_read_frames",
-            "-of",
-            "csv=p=0",
-            str(tmp_path / "run-2.mkv"),
-        ]
-    )
-    assert abs(int(out) - len(stamps)) <= 1
+    shown = "-v error -show_entries packet=pts_time -of csv=p=0".split()
+    out = subprocess.check_output(["ffprobe", *shown, str(tmp_path / "run-2.mkv")])
+    times_s = [float(line.strip(b",")) for line in out.split()]
+    expected = [(index - indices[0]) / SOURCE_FPS for index in indices]
+    assert times_s == pytest.approx(expected[: len(times_s)], abs=0.002)
+    assert len(stamps) - len(times_s) <= 1
 
 
 @needs_gstreamer

@@ -1,0 +1,110 @@
+"""Videos with a variable frame rate: each frame's own time stamp counts, however it is used."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from runtime.cli.player import Player
+from runtime.pictures import bgr_of
+from runtime.video.save import Video
+from runtime.video.sources import open_source
+from tests.support.streams import scene
+
+av = pytest.importorskip("av")
+pytestmark = pytest.mark.pythons("PyAV and OpenCV of each Python")
+
+GAPS_S = np.random.RandomState(0).choice([1 / 60, 1 / 30, 2 / 30, 0.5], 59, p=[0.1, 0.6, 0.2, 0.1])
+TIMES_S = np.concatenate([[0.0], np.cumsum(GAPS_S)])  # 4.6 s; at an even rate 60 frames take 2 s
+
+
+def write_video(path, times_s=TIMES_S):
+    """Pictures of the scene, each at its time, with frames that are decoded out of order."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=30)
+        stream.width, stream.height, stream.pix_fmt = scene.WIDTH, scene.HEIGHT, "yuv420p"
+        stream.options = {"g": "12"}
+        stream.codec_context.time_base = Fraction(1, 90000)
+        for tick, time_s in enumerate(times_s):
+            frame = av.VideoFrame.from_ndarray(scene.picture_at(tick), format="bgr24")
+            frame.pts, frame.time_base = int(round(time_s * 90000)), Fraction(1, 90000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return str(path)
+
+
+def read_times(source):
+    """(tick of the picture, time) of the frames that are left."""
+    found, frame = [], source.read()
+    while frame is not None:
+        found.append((scene.tick_of(bgr_of(frame)), source.time_s))
+        frame = source.read()
+    return found
+
+
+@pytest.mark.parametrize("kind", [".mp4", ".mkv", ".ts"])
+def test_every_frame_has_its_own_time(tmp_path, kind, planes):
+    with open_source(write_video(tmp_path / ("a" + kind)), planes=planes) as source:
+        ticks, times_s = zip(*read_times(source))
+    assert list(ticks) == list(range(len(TIMES_S)))
+    assert times_s == pytest.approx(TIMES_S, abs=1.1e-3)  # Matroska counts milliseconds
+
+
+def test_a_rate_that_the_user_gives_replaces_the_stamps(tmp_path, planes):
+    with open_source(write_video(tmp_path / "a.mp4"), planes=planes, fps=10) as source:
+        assert [time_s for _, time_s in read_times(source)][:3] == [0.0, 0.1, 0.2]
+
+
+@pytest.mark.parametrize("kind", [".mp4", ".mkv", ".avi"])
+def test_a_saved_copy_has_the_times_of_the_original(tmp_path, kind):
+    path = tmp_path / ("copy" + kind)
+    with open_source(write_video(tmp_path / "a.mp4")) as source, Video(path, 60) as video:
+        assert source.seek_time(1.0)
+        frame = source.read()
+        began_s = source.time_s
+        while frame is not None:
+            video.write(frame, source.time_s)
+            frame = source.read()
+    with open_source(path) as copy:
+        found = [time_s for _, time_s in read_times(copy)]
+    expected = TIMES_S[TIMES_S >= began_s - 1e-6] - began_s  # it begins with its first frame
+    assert found == pytest.approx(expected, abs=1 / 60 if kind == ".avi" else 1.1e-3)
+
+
+@pytest.mark.parametrize("kind", [".mp4", ".mkv", ".ts"])
+def test_seeking_by_index_and_by_time_finds_the_frame_that_reading_gives(tmp_path, kind):
+    with open_source(write_video(tmp_path / ("a" + kind)), planes=True) as source:
+        for index in (40, 3, 59, 0, 25):
+            assert source.seek(index)
+            assert scene.tick_of(bgr_of(source.read())) == index == source.given - 1
+            assert source.time_s == pytest.approx(TIMES_S[index], abs=1.1e-3)
+        for time_s in (TIMES_S[30] - 0.004, 1.01):
+            assert source.seek_time(time_s)
+            first = int(np.argmax(TIMES_S >= time_s))
+            assert scene.tick_of(bgr_of(source.read())) == first == source.given - 1
+
+
+def test_a_window_shows_each_frame_for_its_own_time(tmp_path, monkeypatch):
+    class Clock:
+        now_s = 100.0
+
+        def monotonic(self):
+            return self.now_s
+
+    class Keys:
+        def wait_key(self, timeout_s):
+            clock.now_s += timeout_s
+
+        def show(self, picture, lines=None):
+            pass
+
+    clock = Clock()
+    monkeypatch.setattr("runtime.cli.player.time", clock)
+    shown_s = []
+    with open_source(write_video(tmp_path / "a.mp4"), planes=True) as source:
+        player = Player(Keys(), source, None, print)
+        while source.given < 40:
+            if not source.given or player.next_frame_is_due():
+                source.read()
+                shown_s.append(clock.now_s - 100.0)
+    assert shown_s == pytest.approx(TIMES_S[:40], abs=0.002)

@@ -3,7 +3,7 @@
 A camera's frame comes after tens of milliseconds in which the core slept and other work emptied
 its caches. The same frame then takes about twice the time that it takes in a recording. A
 rehearsal does the last frame's work again and forgets the result: it brings weights, buffers and
-code back into the caches. ``docs/pace.md`` has the measurements.
+code back into the caches. ``docs/results/pace.md`` has the measurements.
 """
 
 import contextlib

@@ -18,7 +18,7 @@ The thresholds stand in a network's TOML, for each set of cues. By default the b
 network's box. Where a network has ``hold_below`` and presence is below that, the target stays where
 it was last certain, and the search region widens step by step until what is found there is certain.
 
-runtime/networks/README.md says how the thresholds were found, and how well they work.
+docs/networks.md says how the thresholds were found, and how well they work.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""The commands of README.md's first screen run as written, in a fresh checkout."""
+"""The commands and the program of README.md run as written, in a fresh checkout."""
 
 import csv
 import os
@@ -18,14 +18,19 @@ pytestmark = [
 # such as the extras that `.ci/run` asks for: PyTorch alone takes minutes
 NOT_THE_READERS = ("PYTHONPATH", "DISPLAY", "ALSO", "JOBS", "MAKEFLAGS")
 CLIP = ".cache/carphone_pristine.mp4"
-NEEDS = ("cam0", "python3 -m boards", "make engine")  # a camera, or a board
+NEEDS = ("cam0", "python3 -m boards", "make engine", "ALSO=")  # a camera, a board, the network
+
+
+def blocks(language):
+    """The code blocks of one language; that of commands is empty."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    found = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    return [block for kind, block in found if kind == language]
 
 
 def commands():
-    """The commands of the code blocks before the first section."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8").split("\n## ")[0]
-    blocks = re.findall(r"^```\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    return [line for block in blocks for line in block.splitlines() if line]
+    """The commands of the code blocks."""
+    return [line for block in blocks("") for line in block.splitlines() if line]
 
 
 @pytest.fixture(
@@ -87,9 +92,10 @@ def run(checkout, command):
         timeout=1200,
     )
     assert done.returncode == 0, f"{command}\n{done.stdout[-3000:]}"
+    return done.stdout
 
 
-def test_every_command_of_the_first_screen_runs_as_it_is_written(checkout):
+def test_every_command_runs_as_it_is_written(checkout):
     ran = [line for line in commands() if not any(need in line for need in NEEDS)]
     assert len(ran) >= 5 and ran[0] == "make track"
     for command in ran:
@@ -100,6 +106,15 @@ def test_every_command_of_the_first_screen_runs_as_it_is_written(checkout):
             assert len(rows) == 120
             assert (checkout / "out" / "track.mp4").stat().st_size > 50000
     assert len((checkout / "boxes.csv").read_text().splitlines()) == 31
+
+
+def test_the_program_prints_a_box_for_each_frame(checkout):
+    (program,) = blocks("python")
+    assert sum(bool(line.strip()) for line in program.splitlines()) <= 8
+    (checkout / "own.py").write_text(program)
+    printed = run(checkout, ".venv/bin/python own.py").splitlines()
+    states = ("tracked", "unsure", "lost", "found")
+    assert sum(line.endswith(states) for line in printed) == 29
 
 
 def test_a_video_with_a_quote_and_a_blank_in_its_name_is_tracked(checkout):

@@ -122,7 +122,7 @@ def _best(proposal: Proposal, trial: Trial) -> Answers:
     if overlaps.size and not overlaps.any():
         raise trial.problem or BadNetwork(
             "the network finds no target with any of the settings tried; write the TOML by hand "
-            "(runtime/networks/README.md)"
+            "(docs/networks.md)"
         )
     return left[0]
 

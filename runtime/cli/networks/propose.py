@@ -114,7 +114,7 @@ def propose(paths: Sequence[pathlib.Path]) -> Proposal:
             table["file"].append({"part": part, "name": path.name})
         return Proposal(table, choices)
     raise BadNetwork(
-        "no family fits {}: {}; write the TOML by hand (runtime/networks/README.md)".format(
+        "no family fits {}: {}; write the TOML by hand (docs/networks.md)".format(
             ", ".join(path.name for path in paths), problems[0] if problems else "no known sides"
         )
     )
@@ -144,7 +144,7 @@ def name_parts(files: Mapping[pathlib.Path, ModelProto]) -> Named:
     if not order:
         raise BadNetwork(
             "the parts of the network are not clear: {}; write the TOML by hand "
-            "(runtime/networks/README.md)".format(
+            "(docs/networks.md)".format(
                 "; ".join(
                     "{} takes {}".format(
                         path.name,

@@ -1,0 +1,159 @@
+"""python -m tests.documents.pictures: draw the pictures of README.md and docs/.
+
+    python -m tests.documents.pictures page --video CLIP --box X,Y,W,H
+                                                 docs/page.jpg, from a browser
+    python -m tests.documents.pictures way       docs/frame-way.svg
+    python -m tests.documents.pictures time      docs/results/speed.svg
+    python -m tests.documents.pictures overlap   docs/results/overlap-time.svg
+
+The last two draw what docs/results/speed.json and docs/results/public-sequences.json hold.
+"""
+
+import argparse
+import json
+import tempfile
+
+import matplotlib
+
+matplotlib.use("svg")
+from matplotlib import pyplot
+
+from tests.support import ROOT, pages
+
+DOCS = ROOT / "docs"
+STEPS = ("crop", "network", "select")
+COLOURS = {"crop": "#4c9be8", "network": "#f2a73b", "select": "#5ab56e"}
+PLACES = {"processor": "#4c9be8", "GPU": "#7ac142", "fabric": "#b07fd6", "camera": "#b8bec6"}
+WAYS = {  # device: (step, where it runs)
+    "processor": (
+        ("frame", "camera"),
+        ("window", "processor"),
+        ("crop", "processor"),
+        ("network", "processor"),
+        ("select", "processor"),
+        ("state, search", "processor"),
+        ("box", "processor"),
+    ),
+    "GPU": (
+        ("frame", "camera"),
+        ("copy to GPU", "processor"),
+        ("crop", "GPU"),
+        ("network", "GPU"),
+        ("select, state", "GPU"),
+        ("search", "processor"),
+        ("box", "processor"),
+    ),
+    "FPGA": (
+        ("frame", "camera"),
+        ("window, tables", "processor"),
+        ("crop", "fabric"),
+        ("network", "fabric"),
+        ("select", "processor"),
+        ("state, search", "processor"),
+        ("box", "processor"),
+    ),
+}
+
+
+def main(arguments=None):
+    """Run the command line; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m tests.documents.pictures")
+    parser.add_argument("picture", choices=("page", "way", "time", "overlap"))
+    parser.add_argument("--video", help="of page: the film that is followed")
+    parser.add_argument("--box", default="64,34,48,65", help="of page: the target, X,Y,W,H")
+    options = parser.parse_args(arguments)
+    pyplot.rcParams.update({"svg.hashsalt": "hotpath", "font.size": 10})
+    if options.picture == "page":
+        page(options.video, [float(number) for number in options.box.split(",")])
+    elif options.picture == "way":
+        way()
+    elif options.picture == "time":
+        time_of_a_frame(json.loads((DOCS / "results/speed.json").read_text()))
+    else:
+        overlap_against_time(json.loads((DOCS / "results/public-sequences.json").read_text()))
+    return 0
+
+
+def page(video, box):
+    """Take a picture of the page while it follows the target."""
+    with tempfile.TemporaryDirectory() as folder:
+        with pages.PagedRun(folder, video, "--trail", "40", network="kestrel") as run:
+            with pages.browser() as chromium:
+                tab = chromium.new_page(viewport={"width": 1280, "height": 760})
+                tab.goto(run.link)
+                tab.wait_for_timeout(1000)
+                pages.drag(tab, box)
+                run.wait_for(lambda state: state["frame"] >= 60)
+                tab.screenshot(path=str(DOCS / "page.jpg"), type="jpeg", quality=85)
+
+
+def way():
+    """Draw where each step of a frame runs on each kind of device."""
+    figure, axes = pyplot.subplots(figsize=(9.6, 2.9))
+    for row, (device, steps) in enumerate(WAYS.items()):
+        axes.text(-0.35, -row, device, ha="right", va="center", weight="bold")
+        for column, (step, place) in enumerate(steps):
+            axes.text(
+                column + 0.5,
+                -row,
+                step,
+                ha="center",
+                va="center",
+                size=8.5,
+                bbox={"boxstyle": "round,pad=0.5", "fc": PLACES[place], "ec": "none"},
+            )
+    for number, (place, colour) in enumerate(PLACES.items()):
+        axes.scatter([1 + 1.5 * number], [-2.75], marker="s", s=70, color=colour)
+        axes.text(1.15 + 1.5 * number, -2.75, place, va="center", size=9)
+    axes.set(xlim=(-1.3, 7.1), ylim=(-3, 0.5))
+    axes.axis("off")
+    save(figure, DOCS / "frame-way.svg")
+
+
+def time_of_a_frame(results):
+    """Draw the milliseconds of crop, network and select of each network as stacked bars."""
+    rows = results["rows"]
+    figure, axes = pyplot.subplots(figsize=(8, 0.45 * len(rows) + 1.4))
+    names = [f"{row['network']} {row['precision']}" for row in rows]
+    left = [0.0] * len(rows)
+    for step in STEPS:
+        times = [row["ms"][step] for row in rows]
+        axes.barh(names, times, left=left, color=COLOURS[step], label=step)
+        left = [one + more for one, more in zip(left, times)]
+    peer = max(row["opencv_ms"] for row in rows if row["network"] == "nanotrack_v2")
+    axes.axvline(peer, color="#888888", linestyle="--", label="OpenCV's TrackerNano")
+    axes.invert_yaxis()
+    axes.set_xlabel("ms a frame, median, one thread")
+    axes.legend(loc="lower right", frameon=False)
+    save(figure, DOCS / "results/speed.svg")
+
+
+def overlap_against_time(results):
+    """Draw each tracker's overlap on public sequences against its time."""
+    figure, axes = pyplot.subplots(figsize=(8, 5))
+    for row in results["rows"]:
+        ours = not row["tracker"].startswith("OpenCV")
+        axes.scatter(row["ms"], row["overlap"], color="#f2a73b" if ours else "#888888")
+        axes.annotate(
+            row["tracker"],
+            (row["ms"], row["overlap"]),
+            xytext=(5, 4),
+            textcoords="offset points",
+            size=8,
+        )
+    axes.set_xscale("log")
+    axes.set(xlabel="ms a frame, median, one thread", ylabel="mean overlap")
+    axes.grid(alpha=0.3)
+    save(figure, DOCS / "results/overlap-time.svg")
+
+
+def save(figure, path):
+    """Write a figure with a white ground, so that it can be read in a dark theme too."""
+    figure.tight_layout()
+    figure.savefig(path, facecolor="white", metadata={"Date": None})
+    pyplot.close(figure)
+    print(path)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

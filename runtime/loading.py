@@ -82,12 +82,13 @@ def _from_bundle(options: Options) -> Engine:
     network = load_network(options.network) if options.network else None
     precision = None if options.precision == AUTO else options.precision
     known = board.name if board is not None else None
+    bundle = None if options.bundle is None else Bundle(options.bundle)
+    device = overlay = None
     if options.simulate:
-        from kernels.fpga.design.sim import device as simulation
-
-        if options.bundle is None:
-            simulation.check(known, options.simulate)
-    if options.bundle is None:
+        if bundle is not None:
+            bundle.check_board(known)
+        device, overlay = options.simulate(known if bundle is None else bundle.board)
+    if bundle is None:
         network = network or load_network(default_of(board))
         if board is not None and options.engine not in (engines.AUTO, board.engine):
             raise NoEngine(
@@ -96,17 +97,11 @@ def _from_bundle(options: Options) -> Engine:
                 f"{options.engine}"
             )
         bundle = find_bundle(board, network.name, precision)
-    else:
-        bundle = Bundle(options.bundle)
     if options.engine not in (engines.AUTO, bundle.engine):
         raise NoEngine(
             f"{bundle.folder} runs on {bundle.engine}, not on {options.engine}; leave --engine "
             "away, or name a board or a bundle for it"
         )
-    device = overlay = None
-    if options.simulate:
-        bundle.check_board(known)
-        device, overlay = simulation.open_board(bundle.board, options.simulate)
     return open_bundle(
         bundle,
         network,

@@ -2,7 +2,7 @@
 
 import argparse
 import pathlib
-from typing import Any, Callable, Dict, NamedTuple, Optional, Union
+from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple, Union
 
 PathLike = Union[str, pathlib.Path]
 Log = Optional[Callable[[str], None]]
@@ -27,7 +27,8 @@ class Options(NamedTuple):
         pipeline: frames that may be in flight at a time. More than one needs a GPU or an FPGA, and
             then ``submit`` and ``collect`` instead of ``update``.
         board: name of this board; None to detect it.
-        simulate: "model" or "rtl": simulate an FPGA board that is not there.
+        simulate: function of a board's name that opens a simulated FPGA board: its PYNQ device and
+            the path of its .bit, such as ``kernels.fpga.design.sim.device.opener("model")``.
         recover: whether a lost target is searched for in the whole picture (``runtime.search``);
             None: where network and engine can, and the board's profile says so.
         budget_ms: what a frame of that search may take beyond a tracked frame's time; None for the
@@ -45,7 +46,7 @@ class Options(NamedTuple):
     bundle: Optional[PathLike] = None
     pipeline: int = 1
     board: Optional[str] = None
-    simulate: Optional[str] = None
+    simulate: Optional[Callable[[Optional[str]], Tuple[Any, pathlib.Path]]] = None
     recover: Optional[bool] = None
     budget_ms: Optional[float] = None
     online: Optional[bool] = None

@@ -72,7 +72,12 @@ def run(options: argparse.Namespace) -> int:
     check_outputs(options)
     detector = open_detector(options)
     manager = ServiceManager(os.environ)
-    targets = load_targets(**given_in(options), log=say)
+    given = given_in(options)
+    if options.simulate:
+        from kernels.fpga.design.sim import device
+
+        given["simulate"] = device.opener(options.simulate)
+    targets = load_targets(**given, log=say)
     with contextlib.closing(targets), contextlib.ExitStack() as cleanup, open_source(
         options.video, say, options.fps, options.depth, planes=True, decoder=options.decoder
     ) as source:

@@ -108,6 +108,7 @@ def _plain(value: Any) -> str:
 
 
 def _show_graphs(network: Network, paths: Dict[str, pathlib.Path]) -> None:
+    from kernels.fpga.design.compiler.graph import OPERATORS
     from runtime.cli.networks import support  # needs the onnx library, as the graphs do
     from runtime.graphs import assemble, counting
 
@@ -124,7 +125,7 @@ def _show_graphs(network: Network, paths: Dict[str, pathlib.Path]) -> None:
     print(f"operators        {counted}")
     for name, verdict in support.on_engines(network, paths):
         print(f"{name:<16} {verdict}")
-    for title, verdict in support.on_boards(assemble.build(network, paths)):
+    for title, verdict in support.on_boards(assemble.build(network, paths), OPERATORS):
         print(f"{title:<24} {verdict}")
 
 

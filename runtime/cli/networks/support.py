@@ -5,7 +5,7 @@ installed engines, and ``on_boards`` looks at the graph's operators.
 """
 
 import pathlib
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, FrozenSet, List, Optional, Tuple
 
 import boards
 from kernels.errors import NotOnGpu
@@ -99,17 +99,18 @@ def on_engines(network: Network, paths: Dict[str, pathlib.Path]) -> Verdicts:
     return results
 
 
-def on_boards(graphs: Any) -> Verdicts:
+def on_boards(graphs: Any, operators: FrozenSet[str]) -> Verdicts:
     """Say for each board what is known to prevent a network from running there.
 
     Args:
         graphs: its ``assemble.Graphs``.
+        operators: those that the FPGA's compiler reads.
 
     Returns:
         list of (title, sentence).
     """
     taken, named = _taken_out(graphs), map(boards.load_board, boards.names())
-    return [(board.title, _verdict(board, graphs.search, taken)) for board in named]
+    return [(board.title, _verdict(board, graphs.search, taken, operators)) for board in named]
 
 
 def _taken_out(graphs: Any) -> Optional[str]:
@@ -128,11 +129,11 @@ def _taken_out(graphs: Any) -> Optional[str]:
     )
 
 
-def _verdict(board: boards.Board, search: Any, taken: Optional[str]) -> str:
+def _verdict(
+    board: boards.Board, search: Any, taken: Optional[str], operators: FrozenSet[str]
+) -> str:
     if board.engine == "overlay":
-        from kernels.fpga.design.compiler.graph import OPERATORS
-
-        lacking = sorted({node.op_type for node in search.graph.node} - {"Constant"} - OPERATORS)
+        lacking = sorted({node.op_type for node in search.graph.node} - {"Constant"} - operators)
         if not lacking:
             return "no obstacle is known in the FPGA's engine"
         return "the FPGA's engine has no " + ", ".join(lacking)

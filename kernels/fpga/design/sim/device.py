@@ -11,11 +11,12 @@ flushed are lost.
 """
 
 import ctypes
+import functools
 import pathlib
 import struct
 import tempfile
 import weakref
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import numpy as np
 
@@ -201,18 +202,10 @@ def forget_clocks() -> None:
         del Clocks._real_instance
 
 
-def check(name: Optional[str], kind: str) -> None:
-    """Refuse what can't be simulated.
-
-    Args:
-        name: of a board, None where none was named.
-        kind: "model" or "rtl".
-
-    Raises:
-        NoSimulation: no such board or kind, or PYNQ's library is missing.
-    """
+def _checked(name: Optional[str], kind: str) -> str:
+    """The name of a board; ``NoSimulation`` for what can't be simulated."""
     sizes = design.sizes()
-    if name not in sizes:
+    if name is None or name not in sizes:
         board, there = "without a name" if name is None else repr(name), ", ".join(sorted(sizes))
         raise NoSimulation(
             f"no board {board} can be simulated; name one with --board; there are: {there}"
@@ -224,13 +217,21 @@ def check(name: Optional[str], kind: str) -> None:
             f"a simulated board needs PYNQ's library, which can't be loaded ({NO_PYNQ}); run "
             "`make fpga`"
         )
+    return name
 
 
-def open_board(name: str, kind: str, **options: Any) -> Tuple[SimulatedBoard, pathlib.Path]:
+def opener(kind: str) -> Callable[[Optional[str]], Tuple[SimulatedBoard, pathlib.Path]]:
+    """``open_board`` as a function of the name alone, for ``runtime.options``."""
+    return functools.partial(open_board, kind=kind)
+
+
+def open_board(
+    name: Optional[str], kind: str, **options: Any
+) -> Tuple[SimulatedBoard, pathlib.Path]:
     """A simulated board, and the files of its overlay.
 
     Args:
-        name: of a board of the family "fpga".
+        name: of a board of the family "fpga"; None where none was named.
         kind: "model" or "rtl".
         options: of the machine.
 
@@ -238,9 +239,9 @@ def open_board(name: str, kind: str, **options: Any) -> Tuple[SimulatedBoard, pa
         (``SimulatedBoard``, path of its .bit).
 
     Raises:
-        NoSimulation: see ``check``; or what compiles the RTL is missing.
+        NoSimulation: no such board or kind, or PYNQ's library or what compiles the RTL is missing.
     """
-    check(name, kind)
+    name = _checked(name, kind)
     part, size = design.parts()[name]["part"], design.sizes()[name]
     machine: Any
     try:

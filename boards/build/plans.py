@@ -14,6 +14,8 @@ from kernels.cuda import driver
 from runtime.engines import tensorrt as adapter
 
 WORKSPACE_SHARE = 8  # tactics may use one part in eight of the memory
+SMALL_GB = 4  # up to here plans do without the libraries below, which take .7 to 1 GB when loaded
+LIBRARIES = ("CUBLAS", "CUBLAS_LT", "CUDNN")  # TensorRT 8 tries them by itself
 
 
 class Request(NamedTuple):
@@ -120,8 +122,14 @@ class Builder:
         if self.request.half_tensors and not self.strong:
             self._halve(network)
         config = self._configure()
+        is_limited = self._leave_libraries_out(config)
         with Heartbeat(what, self._say, trt, config):
             plan = self._builder.build_serialized_network(network, config)
+        if plan is None and is_limited:
+            self._say(f"{what}: not without cuBLAS and cuDNN ({self._logger.last()}); once more")
+            config = self._configure()
+            with Heartbeat(what, self._say, trt, config):
+                plan = self._builder.build_serialized_network(network, config)
         if plan is None:
             raise BuildFailed(
                 f"TensorRT {self.version} can't build {what}: {self._logger.last()}; try "
@@ -129,6 +137,17 @@ class Builder:
             )
         self._keep_timing(config)
         return bytes(plan)
+
+    def _leave_libraries_out(self, config: Any) -> bool:
+        """Let a board with little memory do without ``LIBRARIES``; returns whether it does."""
+        if self.request.memory_gb > SMALL_GB:
+            return False
+        before = left = config.get_tactic_sources()
+        for name in LIBRARIES:
+            source = getattr(self.trt.TacticSource, name, None)
+            left &= ~(0 if source is None else 1 << int(source))
+        config.set_tactic_sources(left)
+        return bool(left != before)
 
     def _halve(self, network: Any) -> None:
         """Make the inputs and outputs float16, in the order in which our kernels write them."""

@@ -42,6 +42,7 @@ class Machine:
         dla_cores: how many there are.
         tensor_kernels: whether the parser takes a tensor as a convolution's kernel; None: as the
             version does.
+        needs_libraries: whether no plan is built without cuBLAS and cuDNN.
         broken: whether the driver is too old for TensorRT's CUDA.
         seen: list of (what, value): flags set, caches read.
         enqueue: function of a stream's handle and a function to run; by default it runs at once.
@@ -51,7 +52,7 @@ class Machine:
     def __init__(self, capability="5.3"):
         self.capability, self.memory, self.dla_cores = capability, None, 0
         self.tensor_kernels, self.seen = None, []
-        self.broken = False
+        self.broken = self.needs_libraries = False
         self.enqueue = lambda handle, work: work()
         self.spoil = lambda outputs: outputs
 
@@ -81,6 +82,7 @@ def make(family, machine=None):
         "NetworkDefinitionCreationFlag", " ".join(creation), start=0
     )
     DeviceType = enum.Enum("DeviceType", "GPU DLA")
+    TacticSource = enum.IntEnum("TacticSource", " ".join(_tactics(family)), start=0)
 
     # -- small things
 
@@ -181,6 +183,7 @@ def make(family, machine=None):
     class IBuilderConfig:
         def __init__(self):
             self._flags, self._cache = set(), None
+            self._tactics = (1 << len(TacticSource)) - 1
             self.DLA_core, self.default_device_type = -1, DeviceType.GPU
             if not strong:
                 self.int8_calibrator = None
@@ -192,6 +195,14 @@ def make(family, machine=None):
         def set_flag(self, flag):
             machine.seen.append(("flag", flag.name))
             self._flags.add(flag.name)
+
+        def get_tactic_sources(self):
+            return self._tactics
+
+        def set_tactic_sources(self, tactics):
+            machine.seen.append(("tactics", [s.name for s in TacticSource if tactics >> s & 1]))
+            self._tactics = tactics
+            return True
 
         def create_timing_cache(self, data):
             machine.seen.append(("timing cache", bytes(data)))
@@ -334,7 +345,14 @@ def make(family, machine=None):
 
     classes = [ILogger, IHostMemory, ITimingCache, INetworkDefinition, OnnxParser, ParserError]
     classes += [IBuilderConfig, Builder, IExecutionContext, ICudaEngine, Runtime, DataType]
-    classes += [BuilderFlag, NetworkDefinitionCreationFlag, DeviceType, ITensor, TensorFormat]
+    classes += [
+        TacticSource,
+        BuilderFlag,
+        NetworkDefinitionCreationFlag,
+        DeviceType,
+        ITensor,
+        TensorFormat,
+    ]
     classes += [] if strong else [IInt8EntropyCalibrator2]
     classes += [IProgressMonitor] if family in ("10", "11") else []
     if by_name:
@@ -343,6 +361,12 @@ def make(family, machine=None):
         setattr(trt, each.__name__, each)
     trt.float32, trt.float16 = DataType.FLOAT, DataType.HALF
     return trt
+
+
+def _tactics(family):
+    """The sources of tactics that a family names; the members are those of the releases' notes."""
+    libraries = [] if family == "11" else ["CUBLAS", "CUBLAS_LT", "CUDNN"]
+    return libraries + ([] if family == "8.2" else ["EDGE_MASK_CONVOLUTIONS", "JIT_CONVOLUTIONS"])
 
 
 def _problems(model, family, machine):
@@ -359,6 +383,8 @@ def _problems(model, family, machine):
 
 def _unbuildable(model, config, version, machine):
     """The message that the builder logs before it fails, or None if it can build."""
+    if machine.needs_libraries and not config._tactics & 7:
+        return "Could not find any implementation for node Conv_0."
     quantised = any(operator == "QuantizeLinear" for operator, _, _ in model.nodes)
     if "INT8" not in config._flags or quantised:
         return None

@@ -173,6 +173,28 @@ def test_the_timing_cache_is_kept_for_the_next_build(board, tmp_path):
     assert caches[0] == b"" and caches[-1].startswith(b"timing of 8.2.1.8")
 
 
+@pytest.mark.parametrize("board", FAMILIES, indirect=True)
+def test_a_board_with_little_memory_does_without_cublas_and_cudnn(board, tmp_path):
+    _, prepared = make_prepared(tmp_path, "tiny")
+    model = prepared / preparations.read(prepared)["forms"]["whole"]["models"][1]
+    for size_gb, is_small in ((2, True), (8, False)):
+        board.machine.seen.clear()
+        plans.Builder(plans.Request("fp32", memory_gb=size_gb), str(tmp_path), quiet).build(
+            model, "search"
+        )
+        tactics = [value for what, value in board.machine.seen if what == "tactics"]
+        later = ["EDGE_MASK_CONVOLUTIONS", "JIT_CONVOLUTIONS"]
+        left = [] if board.trt.__version__.startswith("8.2") else later
+        assert tactics == ([left] if is_small else [])
+
+
+def test_a_plan_that_needs_cublas_is_built_with_it(board, tmp_path):
+    _, prepared = make_prepared(tmp_path, "tiny")
+    board.machine.needs_libraries, said = True, []
+    tensorrt.build_prepared(prepared, tmp_path / "bundle", said.append)
+    assert any("not without cuBLAS and cuDNN (Could not find any" in text for text in said)
+
+
 def test_dla_is_asked_for_and_counted(board, tmp_path):
     with pytest.raises(BuildFailed, match="no DLA core 0, TensorRT finds 0 cores"):
         plans.Builder(plans.Request("fp16", dla=0), str(tmp_path), quiet)

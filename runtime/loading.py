@@ -22,7 +22,7 @@ from runtime.devices.processor import Processor
 from runtime.engines.base import Engine, Setup
 from runtime.errors import BadBundle, NoEngine
 from runtime.networks import DEFAULT_NETWORK, Network, default_of, load_network
-from runtime.options import DEFAULTS, Log, Options, PathLike
+from runtime.options import DEFAULTS, NORMAL, Log, Options, PathLike
 from runtime.precision import AUTO, open_precision
 from runtime.tracker import NOT_ASKED, Tracker
 
@@ -110,6 +110,7 @@ def _from_bundle(options: Options) -> Engine:
         board=known,
         precision=precision,
         overlay=overlay,
+        latency=options.latency,
     )
 
 
@@ -154,6 +155,7 @@ def open_bundle(
     board: Optional[str] = None,
     precision: Optional[str] = None,
     overlay: Optional[pathlib.Path] = None,
+    latency: str = NORMAL,
 ) -> Engine:
     """Check a bundle and load it into its engine.
 
@@ -165,6 +167,7 @@ def open_bundle(
         board: name of the board that this is; None where it is not known.
         precision: that the bundle must have, or None.
         overlay: path of the .bit for an FPGA; None for the board's own.
+        latency: see ``Options``.
 
     Raises:
         BadBundle, BundleMismatch, NoEngine: the bundle or its engine cannot be used here.
@@ -189,6 +192,7 @@ def open_bundle(
         device=device,
         overlay=overlay,
         settings=bundle.settings,
+        latency=latency,
     )
     return engines.open_engine(bundle.engine, setup)
 

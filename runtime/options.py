@@ -5,6 +5,7 @@ import pathlib
 from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple, Union
 
 PathLike = Union[str, pathlib.Path]
+SAVING, NORMAL, LOW = LATENCIES = ("saving", "normal", "low")
 Log = Optional[Callable[[str], None]]
 
 
@@ -35,6 +36,8 @@ class Options(NamedTuple):
             share of that time in the board's profile, mostly half.
         online: whether a classifier learns the target while it is tracked (``runtime.learner``);
             None for what the network's TOML says.
+        latency: one of ``LATENCIES``: how a thread waits for a GPU. "low" spins, "normal" yields to
+            other threads, "saving" sleeps. ``runtime.pace`` has what it is on a processor.
     """
 
     network: Optional[PathLike] = None
@@ -50,6 +53,7 @@ class Options(NamedTuple):
     recover: Optional[bool] = None
     budget_ms: Optional[float] = None
     online: Optional[bool] = None
+    latency: str = NORMAL
 
 
 DEFAULTS = Options()

@@ -14,10 +14,10 @@ from typing import Any, Deque, Optional
 
 import numpy as np
 
+from runtime.options import LOW, NORMAL, SAVING
 from runtime.video.base import WAITING
 
 # saving: no rehearsal. normal: one a frame. low: several, and the core never sleeps deeply.
-SAVING, NORMAL, LOW = LATENCIES = ("saving", "normal", "low")
 REHEARSALS = {SAVING: 0, NORMAL: 1, LOW: 4}
 CPU_LATENCY = "/dev/cpu_dma_latency"  # while it is open, cores sleep no deeper than it says
 INTERVALS = 16  # between frames, that are remembered
@@ -36,7 +36,7 @@ class Pace:
     Args:
         source: ``runtime.video.base.Source``.
         targets: ``runtime.targets.targets.Targets``; only ``rehearse`` is used.
-        latency: one of ``LATENCIES``.
+        latency: one of ``runtime.options.LATENCIES``.
         cpu_latency: the system's file that limits how deeply cores sleep.
 
     Attributes:

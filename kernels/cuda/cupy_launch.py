@@ -21,8 +21,8 @@ class Device(device.Device):
         cupy.cuda.memory.OutOfMemoryError,
     )
 
-    def __init__(self, index: int = 0) -> None:
-        super().__init__()
+    def __init__(self, index: int = 0, sleeps: bool = False) -> None:
+        super().__init__(sleeps)
         try:
             gpu = cupy.cuda.Device(index)
             gpu.use()
@@ -76,7 +76,7 @@ class Device(device.Device):
             kernel(grid, block, tuple(arguments), shared_mem=shared)
 
     def event(self) -> Any:
-        return cupy.cuda.Event()
+        return cupy.cuda.Event(block=self._sleeps)
 
     def follow(self, stream: Any, event: Any) -> None:
         self._ask(stream.wait_event, event)

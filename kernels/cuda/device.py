@@ -9,6 +9,7 @@ of ordinary memory would wait while the driver copies it into pinned memory of i
 
 import importlib
 import importlib.util
+import re
 from typing import Any, Callable, Dict, List, Tuple
 
 import numpy as np
@@ -17,6 +18,9 @@ from kernels.cuda import driver
 from kernels.errors import GpuFailed, NoGpu
 
 LIBRARIES = ("cupy", "pycuda")  # the first that is installed is used
+# CUDA's libraries that CuPy is linked with -> Debian's package, before the version of CUDA
+CUDA_LIBRARIES = {name: "lib" + name for name in "cublas cufft curand cusolver cusparse".split()}
+CUDA_LIBRARIES.update(nvrtc="cuda-nvrtc", cudart="cuda-cudart")
 
 
 class Counters:
@@ -59,6 +63,9 @@ class Device:
         capability: compute capability, such as 87.
         driver_version: newest CUDA version that the driver supports, such as 12060.
         counters: ``Counters``.
+
+    Args:
+        sleeps: whether a thread that waits for an event sleeps.
     """
 
     name = ""
@@ -72,8 +79,9 @@ class Device:
     _download: Callable[..., None]
     _launch: Callable[..., None]
 
-    def __init__(self) -> None:
+    def __init__(self, sleeps: bool = False) -> None:
         self.counters = Counters()
+        self._sleeps = sleeps
         self._memory: Dict[int, Any] = {}  # address -> allocation
 
     def alloc(self, size: int) -> int:
@@ -159,12 +167,13 @@ def installed() -> List[str]:
     return [name for name in LIBRARIES if importlib.util.find_spec(name) is not None]
 
 
-def open_device(library: str = "auto", index: int = 0) -> Any:
+def open_device(library: str = "auto", index: int = 0, latency: str = "normal") -> Any:
     """Open a GPU.
 
     Args:
         library: "auto", "cupy" or "pycuda".
         index: number of the GPU.
+        latency: how threads wait for it, a key of ``driver.WAITS``.
 
     Returns:
         A ``Device``, see above.
@@ -184,6 +193,19 @@ def open_device(library: str = "auto", index: int = 0) -> Any:
         raise NoGpu(f"{library!r} is no GPU library; name one of: cupy, pycuda")
     elif library not in present:
         raise NoGpu(f"{library} is not installed; run `python -m boards`")
-    driver.load()  # both libraries report a missing driver with a page of text
-    # a wheel has another name for this package
-    return importlib.import_module(f"{__package__}.{library}_launch").Device(index)
+    driver.wait_by(latency, index)  # both libraries report a missing driver with a page of text
+    try:  # a wheel has another name for this package
+        launch = importlib.import_module(f"{__package__}.{library}_launch")
+    except ImportError as error:
+        raise NoGpu(_not_imported(library, error)) from None
+    return launch.Device(index, sleeps=latency == "saving")
+
+
+def _not_imported(library: str, error: ImportError) -> str:
+    """Why a library that is installed can't be imported, and the command that mends it."""
+    lacking = re.search(r"lib([a-z]+)\.so\S* cannot open", str(error))  # CuPy has a page of text
+    if lacking is None or lacking.group(1) not in CUDA_LIBRARIES:
+        return f"{library} can't be imported: {error}; run `python -m boards`"
+    version = driver.describe_gpu().driver.replace(".", "-")
+    package = f"{CUDA_LIBRARIES[lacking.group(1)]}-{version}"
+    return f"{library} is linked with CUDA's {package}; run `sudo apt-get install {package}`"

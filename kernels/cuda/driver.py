@@ -12,6 +12,8 @@ from kernels.errors import NoGpu
 LIBRARY = "libcuda.so.1"
 MAJOR, MINOR = 75, 76  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, _MINOR
 
+WAITS = {"low": 1, "normal": 2, "saving": 4}  # CU_CTX_SCHED_SPIN, _YIELD and _BLOCKING_SYNC
+
 
 class Gpu(NamedTuple):
     """A GPU.
@@ -62,6 +64,24 @@ def describe_gpu(index: int = 0) -> Gpu:
     _check(library, result, "the driver gives no version")
     version = f"{number.value // 1000}.{number.value % 1000 // 10}"
     return Gpu(name.value.decode("utf-8", "replace"), "{}.{}".format(*capability), version)
+
+
+def wait_by(latency: str, index: int = 0) -> None:
+    """Say how this process waits for a GPU, before a library opens it.
+
+    Left alone, CUDA chooses by the number of cores and, on a Jetson, by its power profile. A driver
+    that refuses, because the GPU is open already, goes on as before.
+
+    Args:
+        latency: a key of ``WAITS``.
+        index: number of the GPU.
+    """
+    library, handle = load(), ctypes.c_int()
+    set_flags = getattr(library, "cuDevicePrimaryCtxSetFlags", None)  # _v2 from CUDA 11 on
+    set_flags = getattr(library, "cuDevicePrimaryCtxSetFlags_v2", set_flags)
+    if library.cuInit(0) == 0 and library.cuDeviceGet(ctypes.byref(handle), index) == 0:
+        if set_flags is not None:
+            set_flags(handle, WAITS[latency])
 
 
 def error_text(library: ctypes.CDLL, result: int) -> str:

@@ -16,8 +16,8 @@ class Device(device.Device):
     name = "pycuda"
     errors = (cuda.Error,)
 
-    def __init__(self, index: int = 0) -> None:
-        super().__init__()
+    def __init__(self, index: int = 0, sleeps: bool = False) -> None:
+        super().__init__(sleeps)
         try:
             cuda.init()
             gpu = cuda.Device(index)
@@ -77,7 +77,8 @@ class Device(device.Device):
         kernel(*arguments, grid=grid, block=block, stream=stream, shared=shared)
 
     def event(self) -> Any:
-        return cuda.Event()
+        flags = cuda.event_flags
+        return cuda.Event(flags.BLOCKING_SYNC if self._sleeps else flags.DEFAULT)
 
     def follow(self, stream: Any, event: Any) -> None:
         self._ask(stream.wait_for_event, event)

@@ -4,7 +4,8 @@ import argparse
 import os
 from typing import Any, Callable, List, Optional, Sequence, Tuple
 
-from runtime import DEFAULT_NETWORK, detect, engines, pace, precision
+from runtime import DEFAULT_NETWORK, detect, engines, precision
+from runtime.options import LATENCIES, NORMAL
 from runtime.video import hardware
 
 DESCRIPTION = (
@@ -128,11 +129,11 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
     _choice(
         group,
         "--latency",
-        pace.LATENCIES,
-        pace.NORMAL,
+        LATENCIES,
+        NORMAL,
         "of live sources on a processor: how much work brings the boxes early. normal warms "
         "the caches up once before each frame, low several times and keeps the cores awake, "
-        "saving never",
+        "saving never. A GPU is waited for by spinning (low), yielding or sleeping (saving)",
     )
     text = "frames in flight at a time; 2 needs a GPU or an FPGA"
     _value(group, "--pipeline 1|2", text, 1, type=int, choices=(1, 2))

@@ -35,6 +35,7 @@ class Setup(NamedTuple):
         device: an open ``kernels.cuda.device``, or PYNQ's device; None to open one.
         overlay: path of the .bit for an FPGA; None for the one of the bundle's board.
         settings: of the engine's own, as the entry ``settings`` of a bundle has them.
+        latency: one of ``runtime.options.LATENCIES``.
     """
 
     network: Network
@@ -44,6 +45,7 @@ class Setup(NamedTuple):
     device: Any = None
     overlay: Optional[pathlib.Path] = None
     settings: Mapping[str, Any] = {}
+    latency: str = "normal"
 
 
 class Lane:

@@ -26,7 +26,7 @@ import sys
 from runtime import DEFAULT_NETWORK, engines
 from runtime.errors import HotpathError
 from runtime.networks import default_of
-from runtime.pace import LATENCIES, NORMAL
+from runtime.options import LATENCIES, NORMAL
 from tests.fps import against, clips, compare, history, lock, report, run
 from tests.fps import evidence as files
 from tests.fps import place as places

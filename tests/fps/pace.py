@@ -11,7 +11,8 @@ import time
 import cv2
 
 from runtime.errors import HotpathError
-from runtime.pace import NORMAL, Pace
+from runtime.options import NORMAL
+from runtime.pace import Pace
 from runtime.video.base import WAITING
 from runtime.video.live import LiveSource
 

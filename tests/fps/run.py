@@ -17,8 +17,7 @@ from calib.metrics import overlap
 from runtime import DEFAULT_NETWORK, bundle, engines, load_tracker, loading, precision
 from runtime.errors import HotpathError
 from runtime.networks import load_network
-from runtime.options import Options
-from runtime.pace import NORMAL
+from runtime.options import NORMAL, Options
 from tests.fps import evidence as files
 from tests.fps import place as places
 from tests.fps import stats

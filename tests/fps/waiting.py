@@ -23,7 +23,8 @@ import numpy as np
 
 from runtime import DEFAULT_NETWORK, load_tracker, precision
 from runtime.errors import HotpathError
-from runtime.pace import CPU_LATENCY, LOW, NORMAL, SAVING
+from runtime.options import LOW, NORMAL, SAVING
+from runtime.pace import CPU_LATENCY
 from runtime.video.live import LiveSource
 from tests.fps import clips
 from tests.fps.loop import Loop

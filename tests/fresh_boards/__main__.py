@@ -15,6 +15,7 @@ Exit codes: 0, 1 when an environment failed.
 import argparse
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -187,8 +188,29 @@ def _check_imports(board, work):
     """Everything must import, and NumPy must be one that OpenCV takes."""
     names = ", ".join([IMPORTS] + board.table.get("imports", []))
     code = f"import {names}; import numpy, cv2; print(numpy.__version__, cv2.__version__)"
-    text = _step(board, "import", f'python3 -c "{code}"', work)
+    libraries = _stand_ins(board) if "cupy" in names else ""
+    text = _step(board, "import", f'python3 -c "{code}"', work, LD_LIBRARY_PATH=libraries)
     board.say("           NumPy and OpenCV: " + text.strip().splitlines()[-1])
+
+
+def _stand_ins(board):
+    """Libraries with the names and functions of CUDA's that CuPy is linked with: their folder."""
+    packages = board.packages_of(board.environment or board.system)
+    needed, functions = set(), set()
+    for path in packages.glob("cupy*/**/*.so"):
+        told = subprocess.check_output(["readelf", "-W", "-d", "--dyn-syms", str(path)]).decode()
+        needed.update(re.findall(r"\[(lib(?:cu|nv)[^\]]+)\]", told))
+        functions.update(re.findall(r" UND (_*(?:cu|nv)\w+)", told))
+    folder = board.folder / "stand-ins"
+    folder.mkdir()
+    lines = [f"int {name}(void) {{ return 0; }}" for name in sorted(functions)]
+    (folder / "all.c").write_text("\n".join(lines))
+    for name in needed:  # each has the one version that is asked for, of its own name
+        (folder / "version").write_text(f"{name} {{ *; }};")
+        links = f"-Wl,-soname,{name} -Wl,--version-script=version -o {name}"
+        command = f"cc -w -shared -fPIC all.c {links}".split()
+        subprocess.check_call(command, cwd=str(folder))
+    return str(folder)
 
 
 def _track(board, work, fakes):

@@ -6,7 +6,8 @@ import pytest
 pytest.importorskip("onnxruntime")
 
 from runtime import load_targets, load_tracker, pace
-from runtime.pace import LATENCIES, LOW, NORMAL, SAVING, Pace
+from runtime.options import LATENCIES, LOW, NORMAL, SAVING
+from runtime.pace import Pace
 from runtime.video.base import WAITING
 from tests.support import blobs, tiny
 

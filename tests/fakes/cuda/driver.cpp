@@ -169,6 +169,11 @@ API cuDevicePrimaryCtxRetain(void** context, int) {
   return OK;
 }
 
+API cuDevicePrimaryCtxSetFlags_v2(int, unsigned flags) {
+  counts["context_flags"] = flags;
+  return OK;
+}
+
 API cuDevicePrimaryCtxRelease_v2(int) { return OK; }
 API cuDevicePrimaryCtxRelease(int) { return OK; }
 

@@ -86,7 +86,8 @@ API cuStreamQuery(void* stream) {
   return failure ? failure : stream_of(stream)->queue.empty() ? OK : 600;
 }
 
-API cuEventCreate(void** event, unsigned) {
+API cuEventCreate(void** event, unsigned flags) {
+  counts["event_flags"] = flags;
   *event = new Event();
   return OK;
 }

@@ -9,7 +9,8 @@ import pytest
 from tests.fakes.cuda import cases
 from tests.fakes.cuda.film import Film, track_by_definition
 from tests.fakes.cuda.networks import network
-from tests.support.fake_gpu import python, track
+from tests.kernels.cuda.test_cupy_launch import STAND_IN
+from tests.support.fake_gpu import SITE, python, track
 
 OWN = "allocations launches graph_launches uploads upload_bytes downloads download_bytes".split()
 OWN.append("synchronisations")
@@ -242,6 +243,34 @@ def test_no_driver_is_a_sentence():
         printed.startswith("NoGpu this computer has no NVIDIA driver")
         and "python -m boards" in printed
     )
+
+
+def test_a_cupy_without_cudas_libraries_names_the_package_to_install(tmp_path):
+    (tmp_path / "cupy.py").write_text(
+        "raise ImportError('CuPy is not correctly installed.\\n\\nImportError: '\n"
+        "    'libcublas.so.11: cannot open shared object file: No such file or directory')\n"
+    )
+    printed = python(["-c", OPEN.format("cupy")], site=str(tmp_path), FAKE_CUDA_VERSION="11040")
+    assert printed == (
+        "NoGpu cupy is linked with CUDA's libcublas-11-4; "
+        "run `sudo apt-get install libcublas-11-4`\n"
+    )
+
+
+WAIT = """
+import ctypes
+from kernels.cuda import device
+gpu, fake = device.open_device({!r}, latency={!r}), ctypes.CDLL("libcuda.so.1")
+gpu.event()
+print(fake.fake_count(b"context_flags"), fake.fake_count(b"event_flags"))
+gpu.close()
+"""
+
+
+@pytest.mark.parametrize("library, site", [("pycuda", SITE), ("cupy", STAND_IN)])
+@pytest.mark.parametrize("latency, flags", [("low", "1 0"), ("normal", "2 0"), ("saving", "4 1")])
+def test_how_a_thread_waits_is_said_before_the_gpu_is_opened(library, site, latency, flags):
+    assert python(["-c", WAIT.format(library, latency)], site=site) == flags + "\n"
 
 
 def test_no_library_is_a_sentence():

@@ -48,9 +48,9 @@ class Stream:
 
 
 class Event:
-    def __init__(self):
+    def __init__(self, block=False):
         handle = ctypes.c_void_p()
-        _driver.library.cuEventCreate(ctypes.byref(handle), 0)
+        _driver.library.cuEventCreate(ctypes.byref(handle), int(block))
         self.ptr = handle.value
 
     def record(self, stream):

@@ -1,5 +1,8 @@
 """A whole frame on the GPU: the frame goes in, 64 bytes with the box come out.
 
+Where a lost target is searched for, its processor judges features too, which come out besides: 32
+KB of kestrel's in float16, 64 KB in float32.
+
     upload -> crop -> network -> select -> download
 
 The target's state stays on the GPU. Select moves it, decides whether the target is lost, and plans

@@ -13,6 +13,7 @@ import numpy as np
 from kernels.cpu.interface import Kernels
 from kernels.cuda import frame as cuda_frame
 from kernels.cuda import frames, windows
+from kernels.cuda.device import floats_of
 from kernels.cuda.frames import Nv12, OnDevice
 from kernels.cuda.group import Group as CudaGroup
 from kernels.errors import NotOnGpu
@@ -271,7 +272,7 @@ class Gpu(Device):
         before = self.state.copy()
         self._known[:] = self.state[:] = result.state
         _, scale = geometry.search_window(self.network, before)
-        view = View(before, scale, seen.astype(np.float32, copy=False))
+        view = View(before, scale, floats_of(seen))
         return Found(box, result.score, result.score, result.cell, view)
 
     def passed(self, result: Any) -> None:

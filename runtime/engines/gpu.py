@@ -11,6 +11,9 @@ from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
+from kernels.cuda import device as devices
+from kernels.cuda.device import floats_of
+from kernels.cuda.target_memory import TargetMemory
 from runtime.engines import base
 
 IMAGES = ("exemplar", "search")
@@ -75,8 +78,6 @@ class DeviceBatch:
     def __init__(
         self, engine: "GpuEngine", shared: SharedParts, features: Sequence[Mapping[str, int]]
     ) -> None:
-        from kernels.cuda.target_memory import TargetMemory  # only where a GPU is used
-
         self._engine, self._count = engine, len(features)
         self._shared: Optional[SharedParts] = shared
         self._sizes = {name: engine.memory.size(name) for name in features[0]}
@@ -117,7 +118,7 @@ class DeviceBatch:
                 rooms[name] = room.reshape((self._count,) + memory.shapes[name])
             engine.device.download(rooms[name], memory.address(name), engine.stream)
         engine.device.synchronise(engine.stream)
-        values = [rooms[name].astype(np.float32, copy=False) for name in engine.read_names]
+        values = [floats_of(rooms[name]) for name in engine.read_names]
         maps, watched = values[: len(engine.maps)], values[len(engine.maps) :]
         return [
             (tuple(each[n] for each in maps), watched[0][n] if watched else None)
@@ -164,11 +165,9 @@ class GpuEngine(base.Engine):
 
     def __init__(self, setup: base.Setup) -> None:
         super().__init__(setup)
-        from kernels.cuda import device as devices
-
         self.threads = 1
         self._opened = setup.device is None
-        self.device = devices.open_device() if setup.device is None else setup.device
+        self.device = setup.device or devices.open_device(latency=setup.latency)
         self._exemplar: Any = None
         self._frame: List[Any] = []
         self._loaded: Any = None
@@ -198,18 +197,19 @@ class GpuEngine(base.Engine):
         self._watched: Tuple[str, ...] = ()
         if search_features is not None and self.network.lost_below > 0:
             self._watched = (search_features,)
+        self.read_names = self._maps + self._watched
         self._host = {n: memory.host_array(n) for n in IMAGES + self._features + self._maps}
-        self._floats = {n: _as_float(self._host[n]) for n in IMAGES + self._maps}
+        self._floats = {n: _as_float(self._host[n]) for n in IMAGES}
+        self._floats.update((n, np.zeros(memory.shapes[n], np.float32)) for n in self.read_names)
         self._results = tuple(self._floats[name] for name in self._maps)
         self.exemplar_crop, self.search_crop = (self._floats[name] for name in IMAGES)
         self._places, self._place, self._regions = 1, 0, 1
         self._compared = search_features
-        self.read_names = self._maps + self._watched
         self.of_places = ("search",) + self._maps + ((search_features,) if search_features else ())
         self._look_up()
         for name in self._watched:
             self._host[name] = memory.host_array(name)
-            self._floats[name] = self.search_features = _as_float(self._host[name])
+            self.search_features = self._floats[name]
         self._own = {name: memory.address(name) for name in self._features}
         self._written = self._read = self._own  # where the features of the parts lie now
 
@@ -257,8 +257,7 @@ class GpuEngine(base.Engine):
             self._download(name)
         self.device.synchronise(self.stream)
         for name in self.read_names:
-            if self._floats[name] is not self._host[name]:
-                self._floats[name][...] = self._host[name]
+            self._floats[name][...] = floats_of(self._host[name])
         return self._results
 
     # on the device's memory

@@ -10,6 +10,7 @@ import pytest
 
 pytest.importorskip("onnxruntime")
 
+from kernels.cuda.device import floats_of
 from tests.kernels.cuda.test_cupy_launch import STAND_IN
 from tests.runtime.search.test_search import BACK, GONE, SEARCHED, THRESHOLDS
 from tests.support import tiny
@@ -62,6 +63,27 @@ def test_a_tracked_frame_downloads_features_and_a_window_its_maps(tmp_path):
     assert searched["launches"] == 2 and searched["allocations"] == 0
     assert searched["uploads"] == 3 and searched["synchronisations"] == 1
     assert searched["download_bytes"] == 4 * 6 * 256 + seen
+
+
+class Uncached(np.ndarray):
+    """Pinned memory that no cache holds: it may be copied, and nothing else."""
+
+    def __array_ufunc__(self, *arguments, **options):
+        raise AssertionError("numbers are read one by one")
+
+    astype = __getitem__ = __array_ufunc__
+
+    def copy(self):
+        return np.array(memoryview(self.view(np.uint8).data)).view(self.dtype)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_pinned_memory_is_read_by_one_copy(dtype):
+    values = np.arange(16384).astype(dtype)
+    found = floats_of(values.view(Uncached))
+    assert type(found) is np.ndarray and found.dtype == np.float32
+    np.testing.assert_array_equal(found, values)
+    assert not np.shares_memory(found, values)
 
 
 def test_several_windows_in_a_frame(tmp_path):

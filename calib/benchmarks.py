@@ -1,171 +1,252 @@
-"""Whole public data sets by name, in their own layout, by their own protocol.
+"""Public data sets by name, in their authors' layout: as many of their sequences as are there.
 
-``python -m calib.evaluate --benchmark otb100 --data DIR --networks kestrel`` follows every sequence
-and prints accuracy and frames a second. The GOT-10k toolkit (Huang et al., "GOT-10k", TPAMI 2019)
-reads the data sets and computes the figures. Its classes are used with these exceptions:
-
-- Its OTB experiment would download the data set, so the data set is opened without that.
-- Its LaSOT class cannot be opened (version 0.1.3), so ``LaSot`` below reads LaSOT's test set.
-- Its VOT experiment needs an old NumPy, so ``vot`` runs the VOT toolkit (``calib.vot``).
-
-Result files have the toolkit's layout. For GOT-10k's test set they are packed into the ZIP file
-that its server takes. A sequence that has results is not run again.
+``sequences`` reads OTB, UAV123, DTB70 and LaSOT, which ``calib.evaluate`` follows as it follows
+clips. The lists of their sequences are those of the GOT-10k toolkit (Huang et al., "GOT-10k",
+TPAMI 2019), which also runs the experiments of GOT-10k. For its test set the results are packed
+into the ZIP file that its server takes. ``vot`` runs the VOT toolkit (``calib.vot``).
 """
 
 import argparse
 import contextlib
-import glob
 import io
 import json
 import os
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, TextIO
-
-import numpy as np
+from typing import Any, NamedTuple
 
 from calib import vot
-from calib.clips import find_clips
+from calib.clips import Clip, clip_of, find_clips, read_boxes
 from calib.command import say
-from calib.errors import BadClips, BadRun, Missing
+from calib.errors import BadClips, Missing
 from calib.trackers import tracker_options
 from runtime import load_tracker
+from runtime.errors import HotpathError
+from runtime.video.recorded import natural_key, picture_paths
 
-Make = Callable[[Any, str, Path], Any]  # toolkit, data, out -> an experiment
 VOT_LENGTHS = (115, 755)  # frames over which VOT2020 averages the expected overlap
 VOT_FPS = 20  # of the real-time experiment's camera
-COLUMNS = (
-    ("success_score", "success"),
-    ("precision_score", "precision"),
-    ("success_rate", "SR50"),
-    ("ao", "AO"),
-    ("sr", "SR50"),
-    ("speed_fps", "FPS"),
-)
+LAST = 1 << 31  # the number of a last frame that is not limited
+# OTB: sequences of two targets; frames that count where a sequence has more.
+TWO_TARGETS = ("Jogging", "Skating2")
+OTB_FRAMES = {
+    "David": (300, 770),
+    "Diving": (1, 215),
+    "Football1": (1, 74),
+    "Freeman3": (1, 460),
+    "Freeman4": (1, 283),
+}
+DTB70_SEQUENCES = 70
+# Attributes in the order of the 0 and 1 in each data set's att/NAME.txt.
+OTB_ATTRIBUTES = "IV OPR SV OCC DEF MB FM IPR OV BC LR".split()
+UAV_ATTRIBUTES = "SV ARC LR FM FOC POC OV BC IV VC CM SOB".split()
+DTB70_ATTRIBUTES = "SV ARV OCC DEF FCM IPR OPR OV BC SOA MB".split()
+
+
+class Listed(NamedTuple):
+    """A sequence as its data set lists it."""
+
+    name: str
+    folder: Path  # of the pictures
+    truth: Path  # the file of boxes
+    first: int = 1  # number of its first frame
+    last: int = LAST
+
+
+class Sequences(NamedTuple):
+    """What is there of a data set."""
+
+    clips: list[Clip]
+    names: list[str]  # of all its sequences, there or not
+    left_out: list[str]  # a sentence for each that is there and can't be used
+    groups: dict[str, list[str]]  # attribute -> names of the clips that have it
 
 
 def names() -> tuple[str, ...]:
     """Names of the benchmarks, in the order of the help text."""
-    return tuple(sorted(EXPERIMENTS)) + ("vot",)
+    return tuple(sorted([*LISTS, *GOT10K])) + ("vot",)
+
+
+def sequences(name: str, data: Path, trim: bool = False) -> Sequences:
+    """Read a data set; a sequence that can't be used is left out and named.
+
+    Args:
+        name: of ``LISTS``.
+        data: its folder.
+        trim: as ``find_clips`` takes it.
+
+    Raises:
+        BadClips: it holds no sequence that can be used.
+    """
+    if not data.is_dir():
+        raise BadClips(f"--data {data} is not a folder; name the data set's folder")
+    listing, attributes, total = LISTS[name]
+    listed, clips, left_out = list(listing(data)), [], []
+    for each in listed:
+        if not (each.truth.is_file() or each.folder.is_dir()):
+            continue
+        try:
+            clips.append(_clip(each, trim))
+        except (HotpathError, OSError) as error:
+            left_out.append(f"left out {each.name}: {str(error).removeprefix(each.name + ': ')}")
+    if not clips:
+        more = "; ".join(["", *left_out])
+        raise BadClips(f"{data} holds no sequence of {name} that can be used{more}")
+    groups: dict[str, list[str]] = {}
+    for clip in clips:
+        for attribute in _attributes(clip.name, data, attributes):
+            groups.setdefault(attribute, []).append(clip.name)
+    say(f"{data}: {len(clips)} of the {total or len(listed)} sequences of {name}")
+    clips.sort(key=lambda clip: natural_key(clip.name))
+    return Sequences(clips, [each.name for each in listed], left_out, groups)
+
+
+def _clip(listed: Listed, trim: bool) -> Clip:
+    if not listed.truth.is_file():
+        raise BadClips(f"it has frames but no {listed.truth}")
+    boxes = read_boxes(listed.truth)
+    paths = picture_paths(str(listed.folder))
+    numbered = [(int(Path(p).stem), p) for p in paths if Path(p).stem.isdigit()]
+    frames = [path for number, path in numbered if listed.first <= number <= listed.last]
+    whole = listed.last - listed.first + 1
+    if listed.folder.parent.name.startswith("UAV") and len(frames) != whole:
+        raise BadClips(
+            f"{len(frames)} of its {whole} frames ({listed.first} to {listed.last}) are in "
+            f"{listed.folder}; fetch the others"
+        )
+    return clip_of(listed.name, listed.folder, frames, boxes, trim)
+
+
+def _attributes(name: str, data: Path, attributes: list[str]) -> list[str]:
+    found = sorted([data / "att" / f"{name}.txt", *data.glob(f"anno/*/att/{name}.txt")])
+    for path in found:
+        if path.is_file():
+            flags = re.findall("[01]", path.read_text())
+            return [title for title, flag in zip(attributes, flags) if flag == "1"]
+    return []
+
+
+# -- the lists of sequences
+
+
+def _otb(version: object) -> Callable[[Path], Iterator[Listed]]:
+    def listing(data: Path) -> Iterator[Listed]:
+        for name in _toolkit().datasets.OTB._OTB__version_dict[version]:
+            folder, span = data / name, OTB_FRAMES.get(name, (1, LAST))
+            for target in (1, 2) if name in TWO_TARGETS else ():
+                truth = folder / f"groundtruth_rect.{target}.txt"
+                yield Listed(f"{name}.{target}", folder / "img", truth, *span)
+            if name not in TWO_TARGETS:  # Human4 has an empty file for a first target
+                files = sorted(folder.glob("groundtruth_rect*.txt"))
+                full = [path for path in files if path.read_text().strip()]
+                truth = (full or files or [folder / "groundtruth_rect.txt"])[0]
+                yield Listed(name, folder / "img", truth, *span)
+
+    return listing
+
+
+def _uav(version: str, folder: str, step: int) -> Callable[[Path], Iterator[Listed]]:
+    """UAV123 names frames of 30 FPS. Its form of 10 FPS has every third."""
+
+    def listing(data: Path) -> Iterator[Listed]:
+        known = _json("uav123.json")["UAV20L" if version == "UAV20L" else "UAV123"]
+        for name, meta in known.items():
+            first, last = ((meta[key] - 1) // step + 1 for key in ("start_frame", "end_frame"))
+            frames = data / "data_seq" / folder / meta["folder_name"]
+            yield Listed(name, frames, data / "anno" / version / f"{name}.txt", first, last)
+
+    return listing
+
+
+def _dtb70(data: Path) -> Iterator[Listed]:
+    for folder in sorted(path for path in data.iterdir() if (path / "img").is_dir()):
+        yield Listed(folder.name, folder / "img", folder / "groundtruth_rect.txt")
+
+
+def _lasot(data: Path) -> Iterator[Listed]:
+    for name in _json("lasot.json")["test"]:
+        folder = data / name.rsplit("-", 1)[0] / name
+        yield Listed(name, folder / "img", folder / "groundtruth.txt")
+
+
+def _json(name: str) -> Any:
+    return json.loads(Path(_toolkit().datasets.__file__).with_name(name).read_text())
+
+
+# name -> its sequences in a folder, its attributes, how many it has (0: as many as listed)
+Listing = Callable[[Path], Iterator[Listed]]
+LISTS: Mapping[str, tuple[Listing, list[str], int]] = {
+    "otb2013": (_otb(2013), OTB_ATTRIBUTES, 0),
+    "otb50": (_otb("tb50"), OTB_ATTRIBUTES, 0),
+    "otb100": (_otb(2015), OTB_ATTRIBUTES, 0),
+    "uav123": (_uav("UAV123", "UAV123", 1), UAV_ATTRIBUTES, 0),
+    "uav123_10fps": (_uav("UAV123_10fps", "UAV123_10fps", 3), UAV_ATTRIBUTES, 0),
+    "uav20l": (_uav("UAV20L", "UAV123", 1), UAV_ATTRIBUTES, 0),
+    "dtb70": (_dtb70, DTB70_ATTRIBUTES, DTB70_SEQUENCES),
+    "lasot": (_lasot, [], 0),
+}
+
+
+# -- the experiments of the toolkits
+
+GOT10K = {"got10k-val": "val", "got10k-test": "test"}
 
 
 def run(options: argparse.Namespace) -> None:
-    """Run the networks of the options over a benchmark; print a table and write the files."""
+    """Run the networks of the options by a toolkit: GOT-10k's, or VOT's."""
     out = Path(options.out) / options.benchmark
     networks = options.networks.split(",")
     if not os.path.isdir(options.data):
         raise BadClips(f"--data {options.data} is not a folder; name the data set's folder")
     out.mkdir(parents=True, exist_ok=True)
-    if options.benchmark == "vot":
-        _run_vot(options, networks, out.resolve())
+    if options.benchmark == "vot":  # VOT2020's multi-start protocol
+        workspace = out.resolve()
+        clips = find_clips([options.data], log=say)
+        vot.write_workspace(workspace, clips, *VOT_LENGTHS, VOT_FPS)
+        labels = vot.write_trackers(workspace, networks, options.networks_dir, options.engine)
+        vot.run_toolkit(workspace, labels)
         return
-    log = out / "log.txt"
-    with open(log, "a") as file:
-        experiment = _open(options.benchmark, options.data, out, file)
-        found = _run_all(experiment, options, networks, file)
+    with open(out / "log.txt", "a") as log:
+        experiment = _got10k(options.benchmark, options.data, out)
+        shown = []
+        for network in networks:
+            shared = tracker_options(options)
+            tracker = load_tracker(**shared._replace(network=network)._asdict())
+            say(f"{tracker.name} on {len(experiment.dataset)} sequences of {options.benchmark}")
+            with contextlib.redirect_stdout(log):
+                experiment.run(tracker)
+            tracker.close()
+            shown.append(tracker.name)
+        with contextlib.redirect_stdout(log):
+            found = experiment.report(shown)
     if found is None:
         for path in sorted(out.glob("results/GOT-10k/*.zip")):
             say(f"wrote {path}; GOT-10k's server takes it")
         return
     (out / "figures.json").write_text(json.dumps(found, indent=1))
-    print(text(found))
+    for name, entry in found.items():
+        overall = entry["overall"]
+        print(f"{name:<24} AO {overall['ao']:.3f}  SR50 {overall['sr']:.3f}")
     say("wrote {}".format(out / "figures.json"))
 
 
-def _run_vot(options: argparse.Namespace, networks: Sequence[str], workspace: Path) -> None:
-    """VOT2020's multi-start protocol on the sequences of --data, by the VOT toolkit."""
-    vot.write_workspace(workspace, find_clips([options.data], log=say), *VOT_LENGTHS, VOT_FPS)
-    labels = vot.write_trackers(workspace, networks, options.networks_dir, options.engine)
-    vot.run_toolkit(workspace, labels)
-
-
-def _open(name: str, data: str, out: Path, log: TextIO) -> Any:
-    """Open a data set and read every annotation, so that a run does not end half-way.
+def _got10k(name: str, data: str, out: Path) -> Any:
+    """Open GOT-10k and read every annotation, so that a run does not end half-way.
 
     Raises:
         BadClips: the data set is not whole, or not in its own layout.
     """
-    toolkit, told = _toolkit(), io.StringIO()
+    toolkit, folders = _toolkit(), (str(out / "results"), str(out / "reports"))
     try:
-        with contextlib.redirect_stdout(told):
-            experiment = EXPERIMENTS[name](toolkit, data, out)
-            count = sum(1 for _ in experiment.dataset)
+        with contextlib.redirect_stdout(io.StringIO()):
+            experiment = toolkit.experiments.ExperimentGOT10k(data, GOT10K[name], *folders)
+            for _ in experiment.dataset:
+                pass
     except Exception as error:  # the toolkit raises assertions and bare exceptions
-        raise BadClips(
-            f"{data} is not a whole {name} in its own layout: {error or type(error).__name__}; "
-            f"{log.name} has the toolkit's words"
-        ) from None
-    finally:
-        log.write(told.getvalue())
-    if not count:
-        raise BadClips(f"{data} holds no sequence of {name}")
-    missing = told.getvalue().count(" not exists")
-    if missing:
-        say(f"{data} lacks {missing} sequences of {name}: figures are of {count}")
+        why = str(error) or type(error).__name__
+        raise BadClips(f"{data} is not a whole {name} in its own layout: {why}") from None
     return experiment
-
-
-def _run_all(
-    experiment: Any, options: argparse.Namespace, networks: Sequence[str], log: TextIO
-) -> dict[str, Any] | None:
-    """Run an experiment of the toolkit; returns its figures, None where a server computes them."""
-    run_names = []
-    for network in networks:
-        shared = tracker_options(options)
-        tracker = load_tracker(**shared._replace(network=network)._asdict())
-        say(f"{tracker.name} on {len(experiment.dataset)} sequences of {options.benchmark}")
-        with contextlib.redirect_stdout(log):
-            experiment.run(tracker)
-        tracker.close()
-        run_names.append(tracker.name)
-    with contextlib.redirect_stdout(log):
-        return experiment.report(run_names)
-
-
-def text(found: dict[str, Any]) -> str:
-    """The figures of a report as lines: one a network."""
-    first = next(iter(found.values()))["overall"]
-    columns = [(key, title) for key, title in COLUMNS if key in first]
-    lines = ["{:<24}".format("network") + "".join(f"{t:>11}" for _, t in columns)]
-    for name, entry in found.items():
-        cells = ("{:11.1f}" if key == "speed_fps" else "{:11.3f}" for key, _ in columns)
-        values = (entry["overall"][key] for key, _ in columns)
-        lines.append(f"{name:<24}" + "".join(c.format(v) for c, v in zip(cells, values)))
-    return "\n".join(lines)
-
-
-class LaSot:
-    """The test set of LaSOT: ``CLASS/CLASS-N/img/*.jpg`` with ``groundtruth.txt`` beside ``img``.
-
-    Args:
-        folder: of the data set.
-        listed: names of the test set's sequences, as its authors list them.
-
-    Raises:
-        BadRun: a sequence of the list is missing.
-    """
-
-    def __init__(self, folder: str, listed: Sequence[str]) -> None:
-        self.seq_names = list(listed)
-        self._folders = [
-            os.path.join(str(folder), name.rsplit("-", 1)[0], name) for name in self.seq_names
-        ]
-        missing = [path for path in self._folders if not os.path.isdir(path)]
-        if missing:
-            raise BadRun(f"there is no folder {missing[0]}")
-
-    def __len__(self) -> int:
-        return len(self.seq_names)
-
-    def __getitem__(self, index: int) -> tuple[list[str], np.ndarray]:
-        if index >= len(self):
-            raise IndexError(index)
-        folder = self._folders[index]
-        pictures = sorted(glob.glob(os.path.join(folder, "img", "*.jpg")))
-        return pictures, np.loadtxt(os.path.join(folder, "groundtruth.txt"), delimiter=",")
-
-
-# -- the experiments of the toolkit
 
 
 def _toolkit() -> Any:
@@ -182,61 +263,3 @@ def _toolkit() -> Any:
             "matplotlib`"
         ) from None
     return got10k
-
-
-def _one_pass(toolkit: Any, dataset: Any, name: str, out: Path) -> Any:
-    """OTB's protocol (one pass, success and precision curves) on a data set."""
-    experiment = toolkit.experiments.ExperimentOTB.__new__(toolkit.experiments.ExperimentOTB)
-    experiment.dataset = dataset
-    experiment.result_dir = str(out / "results" / name)
-    experiment.report_dir = str(out / "reports" / name)
-    experiment.nbins_iou, experiment.nbins_ce = 21, 51  # thresholds of overlap, of pixels
-    return experiment
-
-
-def _otb(version: Any, title: str) -> Make:
-    def make(toolkit: Any, data: str, out: Path) -> Any:
-        dataset = toolkit.datasets.OTB(data, version, download=False)
-        return _one_pass(toolkit, dataset, title, out)
-
-    return make
-
-
-def _lasot(toolkit: Any, data: str, out: Path) -> Any:
-    listed = Path(toolkit.datasets.__file__).with_name("lasot.json").read_text()
-    return _one_pass(toolkit, LaSot(data, json.loads(listed)["test"]), "LaSOT", out)
-
-
-def _uav(version: Any) -> Make:
-    def make(toolkit: Any, data: str, out: Path) -> Any:
-        return toolkit.experiments.ExperimentUAV123(
-            data, version, str(out / "results"), str(out / "reports")
-        )
-
-    return make
-
-
-def _dtb70(toolkit: Any, data: str, out: Path) -> Any:
-    return toolkit.experiments.ExperimentDTB70(data, str(out / "results"), str(out / "reports"))
-
-
-def _got10k(subset: str) -> Make:
-    def make(toolkit: Any, data: str, out: Path) -> Any:
-        return toolkit.experiments.ExperimentGOT10k(
-            data, subset, str(out / "results"), str(out / "reports")
-        )
-
-    return make
-
-
-EXPERIMENTS = {
-    "otb2013": _otb(2013, "OTB2013"),
-    "otb50": _otb("tb50", "OTB50"),
-    "otb100": _otb(2015, "OTB2015"),
-    "uav123": _uav("UAV123"),
-    "uav20l": _uav("UAV20L"),
-    "dtb70": _dtb70,
-    "lasot": _lasot,
-    "got10k-val": _got10k("val"),
-    "got10k-test": _got10k("test"),
-}

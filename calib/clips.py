@@ -16,6 +16,7 @@ not used, because they refuse a folder that does not hold their whole data set. 
 every Python that a board has, as ``calib.metrics`` and ``calib.follow`` do.
 """
 
+import copy
 import hashlib
 import math
 import re
@@ -57,10 +58,11 @@ class Clip:
         """Frame ``index`` as BGR uint8 (H, W, 3); ``BadSource`` when it is broken."""
         if not 0 <= index < len(self):
             raise IndexError(index)
-        if isinstance(self._frames, _Video):
-            return self._frames[index]
+        frame = self._frames[index]
+        if isinstance(frame, np.ndarray):
+            return frame
         try:
-            return recorded.read_picture(str(self._frames[index]))
+            return recorded.read_picture(str(frame))
         except BadSource as error:
             raise BadSource(
                 f"{self.name}: broke at frame {index} of {len(self)}: {error}"
@@ -68,6 +70,20 @@ class Clip:
 
     def __iter__(self) -> Iterator[np.ndarray]:
         return (self[index] for index in range(len(self)))
+
+    def in_memory(self, most_bytes: int) -> "Clip":
+        """A copy that holds its decoded frames; itself where they need more than ``most_bytes``."""
+        if self[0].nbytes * len(self) > most_bytes:
+            return self
+        held = copy.copy(self)
+        held._frames = list(self)
+        return held
+
+    @property
+    def first_number(self) -> int:
+        """The number in the name of the first frame's picture; 1 where it has none."""
+        path = "" if isinstance(self._frames, _Video) else Path(self._frames[0]).stem
+        return int(path) if path.isdigit() else 1
 
     @property
     def sha256(self) -> str:
@@ -230,11 +246,20 @@ def _clips_of(folder: Path, trim: bool) -> Iterator[Clip]:
         if suffix.startswith("-id"):  # MOT states when a target comes and goes
             given = given[: len(boxes)]
         name = folder.resolve().name + suffix
-        yield _clip(name, folder, given, boxes, trim)
+        yield clip_of(name, folder, given, boxes, trim)
 
 
-def _clip(name: str, folder: Path, frames: Any, boxes: np.ndarray, trim: bool) -> Clip:
-    """A clip whose frames and boxes fit, from the target's first frame on."""
+def clip_of(name: str, folder: Path, frames: Any, boxes: np.ndarray, trim: bool) -> Clip:
+    """A clip whose frames and boxes fit, from the target's first frame on.
+
+    Args:
+        frames: list of paths, or a ``_Video``.
+        boxes: (frames, 4), NaN where the target is absent.
+        trim: as ``find_clips`` takes it.
+
+    Raises:
+        BadClips: they differ in number, or there is no box.
+    """
     if not len(boxes):
         raise BadClips(f"{name}: the annotation holds no line; correct it")
     if len(frames) != len(boxes):
@@ -269,8 +294,7 @@ def _targets(folder: Path) -> Iterator[Tuple[str, int, np.ndarray]]:
         yield "", 0, _without_absent(folder, boxes)
     elif several:
         for number, file in enumerate(several, 1):
-            rows = _rows(file)
-            yield f".{number}", 0, _array([_box(row[:4], 1) for row in rows])
+            yield f".{number}", 0, read_boxes(file)
     elif mot.is_file():
         yield from _mot_targets(mot)
     elif tld.is_file():
@@ -305,6 +329,18 @@ def _mot_targets(path: Path) -> Iterator[Tuple[str, int, np.ndarray]]:
         if len(boxes) >= FEWEST_MOT:
             track = _array([boxes.get(frame) for frame in range(first, last + 1)])
             yield f"-id{target}", first - 1, track
+
+
+def read_boxes(path: Path, origin: int = 1) -> np.ndarray:
+    """(frames, 4) boxes of a file of x,y,w,h lines, NaN where the target is absent.
+
+    Args:
+        origin: number that the file gives to the first pixel.
+
+    Raises:
+        BadClips: a line is not made of four numbers.
+    """
+    return _array([_box(row, origin) for row in _rows(path, 4)])
 
 
 def _rows(path: Path, columns: Optional[int] = None) -> List[List[float]]:

@@ -1,9 +1,12 @@
 """python -m calib.evaluate: how well networks follow annotated clips, as tables, plots and pages.
 
-    python -m calib.evaluate --clips DIR --networks nanotrack_v1,nanotrack_v2,KCF \
-        --networks-dir DIR --precision fp32 int8 --out out/evaluation
+    python -m calib.evaluate --clips DIR --networks kestrel,kestrel:int8,nanotrack_v2,KCF \
+        --networks-dir DIR --out out/evaluation
 
-    python -m calib.evaluate --benchmark otb100 --data DIR --networks kestrel
+    python -m calib.evaluate --benchmark otb100 --data DIR --networks kestrel --published DIR
+
+The other trackers of a table are compared with the first one (``calib.figures``). Of a benchmark
+as many sequences are used as are there.
 
 Each tracker's boxes on each clip are a file in OUT/boxes; a finished one is not run again as long
 as clip, network and engine are the same. Times are measured in the run: use --jobs 1 when they
@@ -12,12 +15,13 @@ count.
 
 import argparse
 import functools
+import itertools
 import json
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from calib.clips import Clip
 from calib.trackers import Spec
@@ -25,13 +29,16 @@ from calib.trackers import Spec
 os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 
 import cv2
-import numpy as np
 
-from calib import benchmarks, command, metrics, report, trackers, workers
+from calib import benchmarks, command, figures, published, report, trackers, workers
 from calib.clips import find_clips
 from calib.command import chosen, say
 from calib.errors import BadRun
+from calib.figures import Tracked
 from calib.follow import follow, follow_late
+
+MOST_BYTES = 2 << 30  # of one clip's decoded frames
+Kept = dict[str, Any]  # what ``calib.follow`` returns
 
 
 def parser() -> argparse.ArgumentParser:
@@ -41,9 +48,19 @@ def parser() -> argparse.ArgumentParser:
     cli.add_argument(
         "--benchmark",
         choices=benchmarks.names(),
-        help="a whole public data set, in the layout in which its authors give it out",
+        help="a public data set, or a part of it, in the layout in which its authors give it out",
     )
     cli.add_argument("--data", metavar="DIR", help="folder of the --benchmark")
+    cli.add_argument(
+        "--published",
+        metavar="DIR",
+        help="result files of other trackers, a folder or ZIP each; they become rows of the table",
+    )
+    cli.add_argument(
+        "--seen",
+        metavar="FILE",
+        help="names of sequences that training saw; the means of the others are given too",
+    )
     cli.add_argument(
         "--trim",
         action="store_true",
@@ -53,11 +70,11 @@ def parser() -> argparse.ArgumentParser:
         "--networks",
         required=True,
         metavar="NAME,NAME",
-        help="networks, TOMLs, and as peers: " + ", ".join(trackers.PEERS),
+        help="networks or TOMLs, each with :int8 or :norecover (no search for a lost target) "
+        "behind it or not, and as peers: " + ", ".join(trackers.PEERS),
     )
     command.add_network_options(cli)
     cli.add_argument("--threads", type=int, default=1, metavar="N")
-    cli.add_argument("--precision", nargs="+", default=["fp32"], choices=("fp32", "int8"))
     cli.add_argument(
         "--int8-dir",
         default="out/int8",
@@ -79,33 +96,74 @@ def run(options: argparse.Namespace) -> int:
     """Track, then write every table; returns the exit code."""
     if bool(options.clips) == bool(options.benchmark):
         raise BadRun("name what to evaluate on: --clips DIR, or --benchmark NAME --data DIR")
-    if options.benchmark:
-        if not options.data:
-            raise BadRun(f"--benchmark {options.benchmark} needs --data DIR")
-        benchmarks.run(options)
-        return 0
+    if options.benchmark and not options.data:
+        raise BadRun(f"--benchmark {options.benchmark} needs --data DIR")
     if options.realtime is not None and options.realtime <= 0:
         raise BadRun(f"--realtime {options.realtime:g}: must be above zero")
-    clips = chosen(find_clips(options.clips, options.trim, say), options.only)
-    shared = trackers.tracker_options(options)
-    names = options.networks.split(",")
-    specs = trackers.specs(names, options.precision, shared, options.int8_dir)
     out = Path(options.out)
-    broken = follow_all(specs, clips, out, options.jobs, None)
-    rates: list[float | None] = [None]
-    if options.realtime:
-        broken += follow_all(specs, clips, out, options.jobs, options.realtime)
-        rates.append(options.realtime)
-    clips = [clip for clip in clips if clip.name not in {name for name, _ in broken}]
-    for _, sentence in broken:
+    if not options.benchmark:
+        found = find_clips(options.clips, options.trim, say)
+        data = benchmarks.Sequences(found, [clip.name for clip in found], [], {})
+    elif options.benchmark in benchmarks.LISTS:
+        data = benchmarks.sequences(options.benchmark, Path(options.data), options.trim)
+        out /= options.benchmark
+    else:
+        benchmarks.run(options)
+        return 0
+    data = data._replace(clips=chosen(data.clips, options.only))
+    done = evaluated(options, data, out)
+    for sentence in done.left_out:
         say(f"calib.evaluate: {sentence}")
-    if not clips:
-        raise BadRun("no clip could be followed to its end; see above")
-    table = evaluation(specs, clips, out, rates)
-    report.write(table, clips, out)
-    say(report.text(table))
+    report.write(done.table, done.clips, done.tracked, out)
+    say(report.text(done.table))
     say("wrote {}".format(", ".join(str(out / name) for name in report.FILES)))
-    return 2 if broken else 0
+    return 2 if done.left_out and options.clips else 0
+
+
+class Evaluated(NamedTuple):
+    """A finished evaluation."""
+
+    table: dict[str, Any]  # of ``calib.figures``
+    clips: list[Clip]  # in the table
+    tracked: dict[str, Tracked]
+    left_out: list[str]  # a sentence for each clip that is not in the table
+
+
+def evaluated(options: argparse.Namespace, data: benchmarks.Sequences, out: Path) -> Evaluated:
+    """Track what was not tracked before, and compute the table.
+
+    Args:
+        options: networks, engine and the like, ``published``, ``seen``, ``jobs``, ``realtime``.
+        data: the clips.
+        out: folder where the boxes are kept.
+
+    Raises:
+        BadRun: no clip could be followed to its end.
+    """
+    specs = trackers.specs_of(options)
+    rates = [None, options.realtime] if options.realtime else [None]
+    broken: list[tuple[str, str]] = []
+    for rate in rates:
+        broken += follow_all(specs, data.clips, out, options.jobs, rate)
+    sentences = data.left_out + [sentence for _, sentence in broken]
+    clips = [clip for clip in data.clips if clip.name not in {name for name, _ in broken}]
+    if not clips:
+        raise BadRun("no clip could be followed to its end: " + "; ".join(sentences))
+    tracked = {}
+    for rate, spec in itertools.product(rates, specs):
+        name = spec.name if rate is None else f"{spec.name} at {rate:g} FPS"
+        kept = {clip.name: stored(spec, clip, out, rate) or {} for clip in clips}
+        tracked[name] = Tracked(kept, spec.options.engine, trackers.published(spec))
+    if options.published:
+        for name, boxes in published.read(Path(options.published), clips, data.names).items():
+            results = {clip: {"boxes": rows} for clip, rows in boxes.items()}
+            tracked[f"{name} (published)" if name in tracked else name] = Tracked(results)
+    groups = dict(data.groups)
+    if options.seen:
+        seen = Path(options.seen).read_text().split("\n")
+        unseen = [clip.name for clip in clips if clip.name not in seen]
+        groups = {"unseen": unseen, **groups}
+    return Evaluated(figures.evaluation(clips, tracked, groups), clips, tracked, sentences)
 
 
 # -- tracking
@@ -114,13 +172,16 @@ def run(options: argparse.Namespace) -> int:
 def follow_all(
     specs: Sequence[Spec], clips: Sequence[Clip], out: Path, jobs: int, realtime: float | None
 ) -> list[tuple[str, str]]:
-    """Run what is not there yet; returns a list of (clip's name, sentence) of what broke."""
-    todo = [
-        (clip, (spec, clip, out, realtime))
-        for spec in specs
+    """Run what is not there yet; returns a list of (clip's name, sentence) of what broke.
+
+    All trackers follow one clip in turns before the next begins, so that times can be compared.
+    """
+    missing = {
+        clip.name: [spec for spec in specs if stored(spec, clip, out, realtime) is None]
         for clip in clips
-        if stored(spec, clip, out, realtime) is None
-    ]
+    }
+    todo = [(clip, (missing[clip.name], clip, out, realtime)) for clip in clips]
+    todo = [(clip, given) for clip, given in todo if given[0]]
     label = "tracking" if realtime is None else f"at {realtime:g} FPS"
     ended = workers.over_clips(follow_and_store, todo, jobs, label)
     return sorted({(clip.name, str(error)) for clip, error in ended if error})
@@ -132,13 +193,11 @@ def path_of(spec: Spec, clip: Clip, out: Path, realtime: float | None) -> Path:
     return out / "boxes" / f"{name}-{spec.options.engine}" / (clip.name + ".json")
 
 
-def stored(
-    spec: Spec, clip: Clip, out: Path, realtime: float | None = None
-) -> dict[str, Any] | None:
+def stored(spec: Spec, clip: Clip, out: Path, realtime: float | None = None) -> Kept | None:
     """What was tracked before, as a dict; None when there is nothing or it was something else."""
     try:
         with open(path_of(spec, clip, out, realtime)) as file:
-            kept = json.load(file)
+            kept: Kept = json.load(file)
     except (OSError, ValueError):
         return None
     return kept if kept.get("key") == _key(spec, clip) else None
@@ -148,90 +207,28 @@ def _key(spec: Spec, clip: Clip) -> str:
     return spec.identity + clip.sha256
 
 
-def follow_and_store(spec: Spec, clip: Clip, out: Path, realtime: float | None) -> None:
-    """Track one clip and write its file."""
+def follow_and_store(specs: Sequence[Spec], clip: Clip, out: Path, realtime: float | None) -> None:
+    """Track one clip by one tracker after the other and write their files."""
     cv2.setNumThreads(1)
-    tracker = _tracker(spec)
-    if realtime is None:
-        result = follow(tracker, clip)
-    else:
-        measured = stored(spec, clip, out) or {}  # which follow_all has made
-        result = follow_late(tracker, clip, realtime, measured["ms"])
-    result["key"] = _key(spec, clip)
-    path = path_of(spec, clip, out, realtime)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(result))
-    part.replace(path)
+    held = clip.in_memory(MOST_BYTES)
+    for spec in specs:
+        tracker = _tracker(spec)
+        if realtime is None:
+            result = follow(tracker, held)
+        else:
+            measured = stored(spec, clip, out) or {}  # which follow_all has made
+            result = follow_late(tracker, held, realtime, measured["ms"])
+        result["key"] = _key(spec, clip)
+        path = path_of(spec, clip, out, realtime)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(".part")
+        part.write_text(json.dumps(result))
+        part.replace(path)
 
 
-@functools.lru_cache(maxsize=1)
+@functools.cache
 def _tracker(spec: Spec) -> Any:
     return trackers.build(spec)
-
-
-# -- tables
-
-
-def evaluation(
-    specs: Sequence[Spec], clips: Sequence[Clip], out: Path, rates: Sequence[float | None]
-) -> dict[str, Any]:
-    """All figures.
-
-    Returns:
-        dict: ``clips`` (name, frames, sha256, absent), ``trackers``: for each name ``clips`` (name
-        -> figures), ``mean`` over the clips, ``ao_of_all_frames``,
-        ``curves``, ``published``.
-    """
-    table: dict[str, Any] = {
-        "clips": [
-            {
-                "name": clip.name,
-                "frames": len(clip),
-                "sha256": clip.sha256,
-                "absent": int(np.isnan(clip.boxes[:, 0]).sum()),
-            }
-            for clip in clips
-        ],
-        "trackers": {},
-    }
-    for rate in rates:
-        for spec in specs:
-            name = spec.name if rate is None else f"{spec.name} at {rate:g} FPS"
-            found = [stored(spec, clip, out, rate) for clip in clips]
-            table["trackers"][name] = dict(
-                _figures(clips, found),
-                engine=spec.options.engine,
-                published=trackers.published(spec),
-            )
-    return table
-
-
-def _figures(clips: Sequence[Clip], found: Sequence[Any]) -> dict[str, Any]:
-    per_clip, per_curve, ious = {}, [], []
-    for clip, result in zip(clips, found):
-        boxes = np.array(result["boxes"])
-        figures = metrics.figures(boxes, clip.boxes)
-        ms = float(np.median(result["ms"][1:])) if len(clip) > 1 else float("nan")
-        figures.update(fps=1e3 / ms, ms=ms, skipped=result.get("skipped", 0))
-        for step, values in result["steps"].items():
-            figures[step + "_ms"] = float(np.median(values))
-        per_clip[clip.name] = figures
-        per_curve.append(metrics.curves(boxes, clip.boxes))
-        ious.append(metrics.overlap(boxes[1:], clip.boxes[1:]))
-    keys = next(iter(per_clip.values())).keys()
-    mean = {key: float(np.nanmean([row[key] for row in per_clip.values()])) for key in keys}
-    mean["fps"] = 1e3 / mean["ms"]
-    return {
-        "clips": per_clip,
-        "mean": mean,
-        "ao_of_all_frames": float(np.nanmean(np.concatenate(ious))),
-        "curves": {
-            key: np.mean([curve[key] for curve in per_curve], axis=0).tolist()
-            for key in per_curve[0]
-        },
-        "boxes": {clip.name: result["boxes"] for clip, result in zip(clips, found)},
-    }
 
 
 main = command.main("calib.evaluate", run, parser)

@@ -3,7 +3,7 @@
 import csv
 import html
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 from calib import metrics
 from calib.clips import Clip
 from calib.errors import Missing
+from calib.figures import ALL, Tracked
 
 FILES = ("report.html", "table.csv", "evaluation.json")
 COSTS = ("mflops", "parameters_m")  # published figures that are not accuracy
@@ -20,11 +21,16 @@ MOMENTS = 3  # pictures a clip
 PICTURE_HEIGHT = 270  # pixels
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f3fbf", "#8c6d31")
 TRUTH = "#ffffff"
+WHOLE_GROUPS = (ALL, "unseen")  # of which every figure is printed, not AUC alone
+PLOTTED = 20  # curves in a plot: ours, and the best of the others
 COLUMNS = (
+    ("clips", "clips", "{:.0f}"),
     ("ao", "AO", "{:.3f}"),
     ("sr50", "SR50", "{:.3f}"),
     ("sr75", "SR75", "{:.3f}"),
-    ("success", "Success", "{:.3f}"),
+    ("success", "AUC", "{:.3f}"),
+    ("success_low", "AUC from", "{:.3f}"),
+    ("success_high", "to", "{:.3f}"),
     ("precision", "Prec. 20 px", "{:.3f}"),
     ("norm_precision", "Norm. prec.", "{:.3f}"),
     ("fps", "FPS", "{:.0f}"),
@@ -33,6 +39,10 @@ COLUMNS = (
     ("network_ms", "network ms", "{:.3f}"),
     ("select_ms", "select ms", "{:.3f}"),
     ("skipped", "late frames", "{:.0f}"),
+    ("difference", "to first", "{:+.3f}"),
+    ("difference_low", "from", "{:+.3f}"),
+    ("difference_high", "to", "{:+.3f}"),
+    ("verdict", "verdict", "{}"),
 )
 
 STYLE = """
@@ -56,35 +66,58 @@ figure { margin: 0; } figcaption { font-size: .85rem; opacity: .8; }
 """
 
 
-def write(table: dict[str, Any], clips: Sequence[Clip], out: Path) -> None:
-    """Write every file of ``FILES``, the plots and the pictures into the folder ``out``."""
+def write(
+    table: dict[str, Any], clips: Sequence[Clip], tracked: Mapping[str, Tracked], out: Path
+) -> None:
+    """Write every file of ``FILES``, the plots and the pictures into the folder ``out``.
+
+    Args:
+        table: of ``calib.figures``.
+        clips: of the table.
+        tracked: the trackers; the pictures show boxes of those that ran here.
+        out: the folder.
+    """
     out.mkdir(parents=True, exist_ok=True)
     colours = dict(zip(table["trackers"], COLOURS * 9))
-    boxes = {name: entry.pop("boxes") for name, entry in table["trackers"].items()}
     (out / "evaluation.json").write_text(json.dumps(table, indent=1))
     _write_csv(table, out / "table.csv")
     _plot_curves(table, colours, out)
     parts = [_head(table, colours)]
+    ran = {name: entry.results for name, entry in tracked.items() if entry.engine}
     for clip in clips:
-        parts.append(
-            _clip_part(
-                clip, {n: np.array(b[clip.name]) for n, b in boxes.items()}, table, colours, out
-            )
-        )
+        boxes = {name: np.array(results[clip.name]["boxes"]) for name, results in ran.items()}
+        parts.append(_clip_part(clip, boxes, colours, out))
     (out / "report.html").write_text(_page(parts))
 
 
 def text(table: dict[str, Any]) -> str:
-    """Return the means as lines of text."""
-    columns = _columns(table)
-    lines = [
-        "{:<32}".format("mean of {} clips".format(len(table["clips"])))
-        + "".join(f"{title:>12}" for _, title, _ in columns)
-    ]
-    for name, entry in table["trackers"].items():
-        cells = ("{:>12}".format(_cell(entry["mean"], key, form)) for key, _, form in columns)
-        lines.append(f"{name:<32}" + "".join(cells) + _published(entry))
+    """Return the means as lines of text: of all clips, of each group; AUC of each attribute."""
+    columns, entries = _columns(table), table["trackers"].items()
+    lines = []
+    for group, names in table["groups"].items():
+        if group not in WHOLE_GROUPS:
+            continue
+        lines += ["{:<32}".format(f"mean of {len(names)} clips, {group}") + _titles(columns)]
+        for name, entry in entries:
+            mean = _mean(entry, group)
+            cells = ("{:>12}".format(_cell(mean, key, form)) for key, _, form in columns)
+            lines.append(f"{name:<32}" + "".join(cells) + _published(entry))
+    attributes = [group for group in table["groups"] if group not in WHOLE_GROUPS]
+    if attributes:
+        lines += ["{:<32}".format("AUC by attribute") + "".join(f"{a:>8}" for a in attributes)]
+    for name, entry in entries if attributes else ():
+        cells = (_cell(_mean(entry, group), "success", "{:.3f}") for group in attributes)
+        lines.append(f"{name:<32}" + "".join(f"{cell:>8}" for cell in cells))
     return "\n".join(lines)
+
+
+def _titles(columns: Sequence[tuple[str, str, str]]) -> str:
+    return "".join(f"{title:>12}" for _, title, _ in columns)
+
+
+def _mean(entry: dict[str, Any], group: str) -> dict[str, Any]:
+    found: dict[str, Any] = entry["mean"] if group == ALL else entry["groups"][group]
+    return found
 
 
 def _published(entry: dict[str, Any]) -> str:
@@ -104,7 +137,7 @@ def _columns(table: dict[str, Any]) -> list[tuple[str, str, str]]:
 
 def _cell(figures: dict[str, Any], key: str, form: str) -> str:
     value = figures.get(key)
-    return "" if value is None or np.isnan(value) else form.format(value)
+    return "" if value is None or value != value else form.format(value)
 
 
 def _write_csv(table: dict[str, Any], path: Path) -> None:
@@ -112,7 +145,8 @@ def _write_csv(table: dict[str, Any], path: Path) -> None:
         writer = csv.writer(file)
         writer.writerow(["tracker", "engine", "clip"] + [key for key, _, _ in COLUMNS])
         for name, entry in table["trackers"].items():
-            for clip, figures in list(entry["clips"].items()) + [("mean", entry["mean"])]:
+            means = {f"mean of {group}": mean for group, mean in entry["groups"].items()}
+            for clip, figures in {**entry["clips"], "mean": entry["mean"], **means}.items():
                 writer.writerow(
                     [name, entry["engine"], clip] + [figures.get(key, "") for key, _, _ in COLUMNS]
                 )
@@ -142,12 +176,17 @@ def _plot_curves(table: dict[str, Any], colours: dict[str, str], out: Path) -> N
     ):
         chart, axes = plt.subplots(figsize=(5, 3.8), dpi=110)
         ranked = sorted(table["trackers"].items(), key=lambda item: -item[1]["mean"][figure])
+        others = [name for name, entry in ranked if not entry["engine"]]
+        hidden = others[max(0, PLOTTED - len(ranked) + len(others)) :]
         for name, entry in ranked:
+            if name in hidden:
+                continue
             axes.plot(
                 x,
                 entry["curves"][key],
                 color=colours[name],
-                linewidth=1.8,
+                linewidth=1.8 if entry["engine"] else 1.0,
+                linestyle="-" if entry["engine"] else "--",
                 label="{:.3f}  {}".format(entry["mean"][figure], name),
             )
         axes.set(xlabel=label, ylabel="share of frames", ylim=(0, 1), xlim=(x[0], x[-1]))
@@ -248,9 +287,10 @@ def _clip_table(table: dict[str, Any], colours: dict[str, str]) -> str:
         )
     ]
     for clip in table["clips"]:
-        values = [table["trackers"][name]["clips"][clip["name"]]["ao"] for name in names]
+        rows_of = (table["trackers"][name]["clips"].get(clip["name"], {}) for name in names)
+        values = [row.get("ao", np.nan) for row in rows_of]
         cells = "".join(
-            "<td{}>{:.3f}</td>".format(" class=best" if value == max(values) else "", value)
+            "<td{}>{:.3f}</td>".format(" class=best" if value == np.nanmax(values) else "", value)
             for value in values
         )
         rows.append(
@@ -264,7 +304,6 @@ def _clip_table(table: dict[str, Any], colours: dict[str, str]) -> str:
 def _clip_part(
     clip: Clip,
     boxes: dict[str, np.ndarray],
-    table: dict[str, Any],
     colours: dict[str, str],
     out: Path,
 ) -> str:

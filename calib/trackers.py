@@ -16,11 +16,16 @@ import numpy as np
 from calib.errors import BadRun, Missing
 from runtime import engines, load_tracker, precision
 from runtime.networks import load_network, sha256_of
-from runtime.options import Options
+from runtime.options import Options, PathLike
 from runtime.types import Box, Track
 
-PEERS = ("KCF", "CSRT", "TrackerNano")
+PEERS = ("KCF", "CSRT", "MIL", "TrackerNano", "TrackerVit")
+PEER_FILES = {  # peer -> network with its files, and the names of their parts in OpenCV
+    "TrackerNano": ("nanotrack_v2", {"backbone": "backbone", "neckhead": "head"}),
+    "TrackerVit": ("vittrack", {"net": "whole"}),
+}
 INT8 = "-int8"  # what a derived network's name ends with
+WAYS = ("int8", "norecover")  # what may follow a network's name after a colon
 
 
 class Spec(NamedTuple):
@@ -31,45 +36,52 @@ class Spec(NamedTuple):
     identity: str = ""  # changes with anything that the boxes depend on
 
 
-def specs(
-    networks: Sequence[str], precisions: Sequence[str], options: Options, int8_dir: str = "."
-) -> list[Spec]:
-    """Return the specs of a table: networks times precisions, then the peers.
+def specs(names: Sequence[str], options: Options, int8_dir: str = ".") -> list[Spec]:
+    """Return the specs of a table.
 
     Args:
-        networks: names, TOMLs, or names of ``PEERS``; ``TrackerNano`` runs nanotrack_v2's files.
-        precisions: of "fp32" and "int8".
+        names: of networks, TOMLs or ``PEERS``. ``NAME:int8`` is a network's INT8 form,
+            ``NAME:norecover`` a network without the search for a lost target; both can be joined.
         options: engine, threads and networks_dir of all.
         int8_dir: where ``calib.int8`` wrote NAME-int8.toml.
 
     Raises:
-        BadRun: an INT8 network is not there.
+        BadRun: an INT8 form is not there, or a way is unknown.
         HotpathError: whatever else is wrong with a network, before anything runs.
     """
-    found = []
     if options.engine == "auto" and engines.installed():
         options = options._replace(engine=engines.installed()[0])
-    for name in networks:
-        if name in PEERS:
-            _peer_class(name)
-            found.append(_identified(Spec(name, options._replace(engine="opencv"))))
-            continue
-        for number_format in precisions:
-            wanted = name if number_format == "fp32" else int8_toml(name, int8_dir)
-            network = load_network(wanted)
-            network.locate(options.networks_dir)
-            own = options._replace(network=str(wanted), precision="fp32")
-            found.append(_identified(Spec(network.name, own)))
-    names = [spec.name for spec in found]
-    twice = sorted({name for name in names if names.count(name) > 1})
+    found = [_spec(name, options, int8_dir) for name in names]
+    shown = [spec.name for spec in found]
+    twice = sorted({name for name in shown if shown.count(name) > 1})
     if twice:
         raise BadRun(f"{twice[0]} would be in the table twice; name each network once")
     return found
 
 
-def fp32_specs(options: argparse.Namespace) -> list[Spec]:
-    """Return the specs of a command's ``--networks``, all in fp32; raises what ``specs`` does."""
-    return specs(options.networks.split(","), ["fp32"], tracker_options(options))
+def _spec(name: str, options: Options, int8_dir: str) -> Spec:
+    if name in PEERS:
+        _peer_class(name)
+        _peer_params(name, options.networks_dir)
+        return _identified(Spec(name, options._replace(engine="opencv")))
+    stem, *ways = name.split(":")
+    unknown = sorted(set(ways) - set(WAYS))
+    if unknown:
+        raise BadRun(f"{name}: there is no :{unknown[0]}; there are :{' and :'.join(WAYS)}")
+    wanted = int8_toml(stem, int8_dir) if "int8" in ways else stem
+    network = load_network(wanted)
+    network.locate(options.networks_dir)
+    alone = "norecover" in ways
+    own = options._replace(
+        network=str(wanted), precision="fp32", recover=False if alone else options.recover
+    )
+    return _identified(Spec(network.name + (":norecover" if alone else ""), own))
+
+
+def specs_of(options: argparse.Namespace) -> list[Spec]:
+    """Return the specs of a command's ``--networks``; raises what ``specs`` does."""
+    int8_dir = getattr(options, "int8_dir", ".")
+    return specs(options.networks.split(","), tracker_options(options), int8_dir)
 
 
 def tracker_options(options: argparse.Namespace) -> Options:
@@ -112,7 +124,9 @@ def published(spec: Spec) -> dict[str, float]:
 
 def _identified(spec: Spec) -> Spec:
     """Return the spec with its identity filled in."""
-    told: dict[str, Any] = dict(spec.options._asdict(), name=spec.name, networks_dir=None)
+    given = zip(Options._fields, spec.options, Options())
+    told: dict[str, Any] = {key: value for key, value, default in given if value != default}
+    told.update(name=spec.name, network=None, networks_dir=None)  # contents count, not places
     if spec.options.network is None:
         told["version"] = cv2.__version__
     else:
@@ -132,14 +146,7 @@ class _Peer:
         cv2.setNumThreads(spec.options.threads or 1)
         self._make = _peer_class(spec.name)
         self._last: tuple[float, ...] = ()
-        self._params: Any = None
-        if spec.name == "TrackerNano":
-            paths = load_network("nanotrack_v2").locate(spec.options.networks_dir)
-            self._params = vars(cv2)["TrackerNano_Params"]()
-            self._params.backbone, self._params.neckhead = (
-                str(paths["backbone"]),
-                str(paths["head"]),
-            )
+        self._params = _peer_params(spec.name, spec.options.networks_dir)
         self.step_ms: dict[str, float] = {}
 
     def init(self, frame: np.ndarray, box: np.ndarray) -> None:
@@ -158,6 +165,18 @@ class _Peer:
 
     def close(self) -> None:
         """Do nothing; OpenCV frees the tracker."""
+
+
+def _peer_params(name: str, networks_dir: PathLike | None) -> Any:
+    """Return OpenCV's parameters of a peer that runs files of a network; None for another."""
+    if name not in PEER_FILES:
+        return None
+    network, parts = PEER_FILES[name]
+    paths = load_network(network).locate(networks_dir)
+    params = vars(cv2)[name + "_Params"]()
+    for attribute, part in parts.items():
+        setattr(params, attribute, str(paths[part]))
+    return params
 
 
 def _peer_class(name: str) -> Callable[..., Any]:

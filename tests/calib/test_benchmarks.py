@@ -1,7 +1,6 @@
 """Public data sets in their own layout: small trees of each, and real sequences among them."""
 
 import json
-import pathlib
 import zipfile
 
 import cv2
@@ -43,69 +42,99 @@ def run(tmp_path, toml, name, data):
     )
 
 
-def overall(tmp_path, name):
-    told = json.loads((tmp_path / "out" / name / "figures.json").read_text())
-    return told["tiny"]["overall"]
+def mean(tmp_path, name, tracker="tiny"):
+    """The means of a tracker's figures."""
+    told = json.loads((tmp_path / "out" / name / "evaluation.json").read_text())
+    return told["trackers"][tracker]["mean"]
+
+
+def write_otb(folder, count, name="groundtruth_rect.txt", more=0):
+    """A sequence of OTB or DTB70 with ``more`` boxes than frames; returns its 0-based boxes."""
+    boxes = write_frames(folder / "img", count)
+    rows = np.concatenate([boxes, boxes[:more]]) + [1, 1, 0, 0]
+    write_rows(folder / name, rows)
+    return boxes
 
 
 def test_otb_is_followed_in_one_pass_and_not_run_again(tmp_path, toml, capsys):
-    data = tmp_path / "otb"
-    for name in datasets.OTB._OTB__tb50_seqs:  # the toolkit wants a folder for each sequence
-        (data / name).mkdir(parents=True)
-    boxes = write_frames(data / "Biker" / "img", 20)
-    write_rows(data / "Biker" / "groundtruth_rect.txt", boxes + [1, 1, 0, 0])
-    assert run(tmp_path, toml, "otb50", data) == 0
-    assert overall(tmp_path, "otb50")["success_score"] > 0.6
-    assert overall(tmp_path, "otb50")["speed_fps"] > 0
-    assert "FPS" in capsys.readouterr().out
-    (result,) = (tmp_path / "out" / "otb50").rglob("Biker.txt")
+    write_otb(tmp_path / "otb" / "Biker", 20)
+    assert run(tmp_path, toml, "otb50", tmp_path / "otb") == 0
+    assert mean(tmp_path, "otb50")["success"] > 0.6
+    assert mean(tmp_path, "otb50")["ms"] > 0
+    assert "1 of the 50 sequences of otb50" in capsys.readouterr().err
+    (result,) = (tmp_path / "out" / "otb50").rglob("Biker.json")
     before = result.stat().st_mtime_ns
-    assert run(tmp_path, toml, "otb50", data) == 0
+    assert run(tmp_path, toml, "otb50", tmp_path / "otb") == 0
     assert result.stat().st_mtime_ns == before
 
 
-def test_a_data_set_that_is_not_there_or_not_whole_is_refused_in_a_sentence(tmp_path, toml, capsys):
-    (tmp_path / "otb" / "Biker").mkdir(parents=True)
-    assert run(tmp_path, toml, "otb50", tmp_path / "otb") == 2
-    assert "holds no sequence of otb50" in capsys.readouterr().err
-    boxes = write_frames(tmp_path / "otb" / "Bird1" / "img", 8)
-    write_rows(tmp_path / "otb" / "Bird1" / "groundtruth_rect.txt", boxes[:5])
+def test_a_damaged_sequence_is_named_and_the_others_are_evaluated(tmp_path, toml, capsys):
+    data = tmp_path / "otb"
+    write_otb(data / "Biker", 8)
+    write_otb(data / "Bird1", 8, more=3)
+    (data / "Box" / "img").mkdir(parents=True)
+    write_otb(data / "Car1", 8)
+    (data / "Car1" / "img" / "0003.jpg").write_bytes(b"no picture")
+    assert run(tmp_path, toml, "otb50", data) == 0
+    told = capsys.readouterr().err
+    assert "2 of the 50 sequences of otb50" in told
+    assert "left out Bird1: 11 boxes for 8 frames" in told
+    assert "left out Box: it has frames but no" in told
+    assert "Car1: broke at frame 2 of 8" in told
+    assert mean(tmp_path, "otb50")["clips"] == 1
+
+
+def test_a_data_set_without_a_whole_sequence_is_refused_in_a_sentence(tmp_path, toml, capsys):
+    write_otb(tmp_path / "otb" / "Bird1", 8, more=3)
     assert run(tmp_path, toml, "otb50", tmp_path / "otb") == 2
     told = capsys.readouterr().err.strip().splitlines()
-    assert len(told) == 1 and "is not a whole otb50 in its own layout" in told[0]
+    assert len(told) == 1 and "no sequence of otb50 that can be used; left out Bird1" in told[0]
 
 
-def test_uav123_takes_absent_frames_and_counts_missing_sequences(tmp_path, toml, capsys):
+def test_sequences_of_two_targets_and_parts_of_sequences_count_as_in_otb(tmp_path):
+    data = tmp_path / "otb"
+    boxes = write_frames(data / "Jogging" / "img", 5)
+    for target in (1, 2):
+        write_rows(data / "Jogging" / f"groundtruth_rect.{target}.txt", boxes + [1, 1, 0, 0])
+    write_frames(data / "David" / "img", 10, first=295)
+    write_rows(data / "David" / "groundtruth_rect.txt", boxes + [1, 1, 0, 0])
+    found = benchmarks.sequences("otb100", data)
+    assert [clip.name for clip in found.clips] == ["David", "Jogging.1", "Jogging.2"]
+    assert len(found.names) == 100
+    assert found.clips[0].first_number == 300
+    np.testing.assert_allclose(found.clips[1].boxes, boxes, atol=1e-3)
+
+
+def test_uav123_takes_absent_frames_and_the_part_of_a_film(tmp_path, toml, capsys):
     data = tmp_path / "uav"
     boxes = write_frames(data / "data_seq" / "UAV123" / "uav6", 109, "{:06d}.jpg")
     boxes[50:60] = np.nan  # absent
     write_rows(data / "anno" / "UAV123" / "uav6.txt", boxes + [1, 1, 0, 0])
-    for name in ("a", "b"):  # its archive has more folders
-        (data / name).mkdir()
     assert run(tmp_path, toml, "uav123", data) == 0
-    assert overall(tmp_path, "uav123")["precision_score"] > 0.95
-    assert "lacks 122 sequences of uav123: figures are of 1" in capsys.readouterr().err
+    assert mean(tmp_path, "uav123")["precision"] > 0.95
+    assert "1 of the 123 sequences of uav123" in capsys.readouterr().err
 
 
-def test_dtb70_is_a_folder_of_otb_sequences(tmp_path, toml):
-    data = tmp_path / "dtb70"
-    boxes = write_frames(data / "Car1" / "img", 15, "{:05d}.jpg")
-    write_rows(data / "Car1" / "groundtruth_rect.txt", boxes + [1, 1, 0, 0])
-    assert run(tmp_path, toml, "dtb70", data) == 0
-    assert overall(tmp_path, "dtb70")["success_rate"] > 0.6
+def test_uav123_10fps_has_every_third_frame_and_its_attributes(tmp_path):
+    data = tmp_path / "uav"  # wakeboard7: frames 1 to 199 at 30 FPS
+    anno = data / "anno" / "UAV123_10fps"
+    boxes = write_frames(data / "data_seq" / "UAV123_10fps" / "wakeboard7", 67, "{:06d}.jpg")
+    write_rows(anno / "wakeboard7.txt", boxes + [1, 1, 0, 0])
+    write_rows(anno / "att" / "wakeboard7.txt", [[0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]])
+    write_frames(data / "data_seq" / "UAV123_10fps" / "uav6", 12, "{:06d}.jpg")
+    write_rows(anno / "uav6.txt", boxes[:12] + [1, 1, 0, 0])
+    found = benchmarks.sequences("uav123_10fps", data)
+    assert [len(clip) for clip in found.clips] == [67]
+    assert found.groups == {"ARC": ["wakeboard7"], "SOB": ["wakeboard7"]}
+    assert found.left_out[0].startswith("left out uav6: 12 of its 37 frames (1 to 37) are in")
 
 
-def test_lasot_is_read_by_the_list_of_its_test_set(tmp_path, toml, monkeypatch):
-    folder = tmp_path / "lasot"
-    boxes = write_frames(folder / "car" / "car-2" / "img", 15, "{:08d}.jpg")
-    write_rows(folder / "car" / "car-2" / "groundtruth.txt", boxes + [1, 1, 0, 0])
-    listed = json.loads(pathlib.Path(datasets.__file__).with_name("lasot.json").read_text())
-    assert "car-2" in listed["test"] and len(listed["test"]) == 280
-    read = benchmarks.LaSot(folder, ["car-2"])
-    pictures, truth = read[0]
-    assert len(read) == 1 and len(pictures) == len(truth) == 15
-    with pytest.raises(benchmarks.BadRun, match="airplane-1"):
-        benchmarks.LaSot(folder, listed["test"])
+def test_dtb70_and_lasot_are_read_in_their_layouts(tmp_path):
+    write_otb(tmp_path / "dtb70" / "Car1", 5)
+    assert [c.name for c in benchmarks.sequences("dtb70", tmp_path / "dtb70").clips] == ["Car1"]
+    write_otb(tmp_path / "lasot" / "car" / "car-2", 5, "groundtruth.txt")
+    found = benchmarks.sequences("lasot", tmp_path / "lasot")
+    assert [clip.name for clip in found.clips] == ["car-2"] and len(found.names) == 280
 
 
 def write_got10k(data, subset):
@@ -123,7 +152,8 @@ def test_got10k_val_gives_ao_and_the_test_set_a_zip_for_its_server(tmp_path, tom
     write_got10k(tmp_path / "got", "val")
     write_got10k(tmp_path / "got", "test")
     assert run(tmp_path, toml, "got10k-val", tmp_path / "got") == 0
-    assert overall(tmp_path, "got10k-val")["ao"] > 0.6
+    told = json.loads((tmp_path / "out" / "got10k-val" / "figures.json").read_text())
+    assert told["tiny"]["overall"]["ao"] > 0.6
     assert run(tmp_path, toml, "got10k-test", tmp_path / "got") == 0
     (packed,) = (tmp_path / "out" / "got10k-test").rglob("tiny.zip")
     names = zipfile.ZipFile(packed).namelist()

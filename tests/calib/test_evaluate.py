@@ -115,9 +115,7 @@ def test_the_command_line_says_what_is_missing(place):
         "--clips",
         str(place / "clips"),
         "--networks",
-        str(place / "tiny.toml"),
-        "--precision",
-        "int8",
+        str(place / "tiny.toml") + ":int8",
         "--int8-dir",
         str(place),
     ]
@@ -190,6 +188,6 @@ def test_a_clip_of_another_content_is_another_key(place):
     from calib.trackers import specs
     from runtime.options import Options
 
-    (spec,) = specs([str(place / "tiny.toml")], ["fp32"], Options(threads=1))
+    (spec,) = specs([str(place / "tiny.toml")], Options(threads=1))
     one, two = find_clips([place / "clips"])
     assert evaluate._key(spec, one) != evaluate._key(spec, two)

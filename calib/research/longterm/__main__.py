@@ -110,7 +110,7 @@ def parser() -> argparse.ArgumentParser:
 def run(options: argparse.Namespace) -> None:
     """Track what was not tracked yet; print and write the figures."""
     clips = find_clips(options.clips, log=say)
-    specs = trackers.fp32_specs(options)
+    specs = trackers.specs_of(options)
     cases = [case_of(spec, way, options) for spec in specs for way in RECOVER[options.recover]]
     if options.online:
         cases = [with_head(case, way) for case in cases for way in RECOVER[options.online]]

@@ -68,7 +68,7 @@ def run(options: argparse.Namespace) -> None:
     frames = edited(options)
     box = numbers(options.box, 4, "--box")
     shared = trackers.tracker_options(options)
-    specs = trackers.specs([PEER, options.network], ["fp32"], shared)
+    specs = trackers.specs([PEER, options.network], shared)
     halves = []
     for spec, title in zip(specs, ("OpenCV TrackerNano", "Hotpath")):
         tracker = trackers.build(spec)

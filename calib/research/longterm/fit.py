@@ -100,7 +100,7 @@ def run(options: argparse.Namespace) -> None:
             raise BadRun(f"--only {options.only}: no film is made from it")
     sources = {film.source for film in drawn}
     members = drawn + [clip for clip in clips if clip.name in sources]
-    for spec in trackers.fp32_specs(options):
+    for spec in trackers.specs_of(options):
         follow_all(spec, tried, members, options)
         measured = judged(spec, tried, members, options.out)
         best = max(tried, key=lambda one: merit(measured, sources, one, options))

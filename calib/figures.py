@@ -1,0 +1,109 @@
+"""The table of an evaluation: figures of each tracker on each clip, their means, what is chance.
+
+Means are over the clips that a tracker has results for. Their 95 % intervals are those of the
+bootstrap over clips. Each tracker is compared with the first one on the clips that both have.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from calib import metrics
+from calib.clips import Clip
+
+ALL = "all"  # the group of all clips
+DRAWS = 4000  # of the bootstrap
+
+
+class Tracked(NamedTuple):
+    """What a tracker did."""
+
+    results: Mapping[str, Mapping[str, Any]]  # clip's name -> what ``calib.follow`` returns
+    engine: str = ""  # empty for a tracker whose boxes were published
+    published: Mapping[str, float] = {}  # figures that its authors publish
+
+
+def evaluation(
+    clips: Sequence[Clip], trackers: Mapping[str, Tracked], groups: Mapping[str, Sequence[str]]
+) -> dict[str, Any]:
+    """All figures.
+
+    Args:
+        clips: what was followed.
+        trackers: name -> its results; the others are compared with the first one.
+        groups: name -> names of clips of which the means are given too.
+
+    Returns:
+        dict: ``clips`` (name, frames, sha256, absent), ``groups``, ``trackers``: for each name
+        ``clips`` (name -> figures), ``mean`` over the clips, ``groups`` (name -> means),
+        ``curves``, ``engine``, ``published``.
+    """
+    table: dict[str, Any] = {
+        "clips": [
+            {
+                "name": clip.name,
+                "frames": len(clip),
+                "sha256": clip.sha256,
+                "absent": int(np.isnan(clip.boxes[:, 0]).sum()),
+            }
+            for clip in clips
+        ],
+        "groups": {ALL: [clip.name for clip in clips], **groups},
+        "trackers": {},
+    }
+    first: Mapping[str, Any] = {}
+    for name, tracked in trackers.items():
+        has = [clip for clip in clips if clip.name in tracked.results]
+        each = {clip.name: _of_clip(clip, tracked.results[clip.name]) for clip in has}
+        curves = [metrics.curves(tracked.results[c.name]["boxes"], c.boxes) for c in has]
+        first = first or each
+        means = {group: _means(each, first, names) for group, names in table["groups"].items()}
+        table["trackers"][name] = {
+            "clips": each,
+            "mean": means.pop(ALL),
+            "groups": means,
+            "curves": {
+                key: np.mean([curve[key] for curve in curves], axis=0).tolist() for key in curves[0]
+            },
+            "engine": tracked.engine,
+            "published": dict(tracked.published),
+        }
+    return table
+
+
+def _of_clip(clip: Clip, result: Mapping[str, Any]) -> dict[str, float]:
+    figures = metrics.figures(result["boxes"], clip.boxes)
+    if "ms" in result:
+        ms = float(np.median(result["ms"][1:])) if len(clip) > 1 else float("nan")
+        figures.update(ms=ms, skipped=result.get("skipped", 0))
+        for step, values in result["steps"].items():
+            figures[step + "_ms"] = float(np.median(values))
+    return figures
+
+
+def _means(
+    each: Mapping[str, dict[str, float]], first: Mapping[str, Any], names: Sequence[str]
+) -> dict[str, Any]:
+    rows = [each[name] for name in names if name in each]
+    if not rows:
+        return {"clips": 0}
+    mean: dict[str, Any] = {key: float(np.nanmean([row[key] for row in rows])) for key in rows[0]}
+    mean["clips"] = len(rows)
+    if "ms" in mean:
+        mean["fps"] = 1e3 / mean["ms"]
+    mean["success_low"], mean["success_high"] = interval([row["success"] for row in rows])
+    common = [name for name in names if name in each and name in first]
+    if each is not first and common:
+        apart = [each[name]["success"] - first[name]["success"] for name in common]
+        low, high = interval(apart)
+        mean.update(difference=float(np.mean(apart)), difference_low=low, difference_high=high)
+        mean["verdict"] = "better" if low > 0 else "worse" if high < 0 else "no difference"
+    return mean
+
+
+def interval(values: Sequence[float]) -> tuple[float, float]:
+    """Ends of the 95 % interval of a mean, by the bootstrap; the same values give the same ends."""
+    drawn = np.random.default_rng(0).integers(len(values), size=(DRAWS, len(values)))
+    low, high = np.percentile(np.asarray(values)[drawn].mean(axis=1), (2.5, 97.5))
+    return float(low), float(high)

@@ -1,0 +1,155 @@
+"""Read the boxes that authors of other trackers publish: one folder or ZIP file a tracker.
+
+| layout            | files                                                                  |
+|-------------------|------------------------------------------------------------------------|
+| OTB               | ``NAME.txt``; ``NAME_TRACKER.mat`` (``results{1}.res``); ``NAME.json``     |
+| GOT-10k, VOT      | ``NAME/NAME_001.txt``                                                  |
+| pysot             | ``NAME.txt``                                                           |
+
+Case does not count in names, nor whether ``_``, ``-`` or ``.`` divides them.
+"""
+
+import io
+import json
+import re
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from calib.clips import Clip
+from calib.command import say
+from calib.errors import BadClips, Missing
+
+Boxes = dict[str, np.ndarray]  # a clip's name -> (frames, 4)
+MOST_EXTRA = 20  # rows after the last frame
+KINDS = (".txt", ".mat", ".json")
+
+
+def read(folder: Path, clips: Sequence[Clip], names: Iterable[str]) -> dict[str, Boxes]:
+    """dict of tracker -> its boxes on the clips, 0-based pixels of the frame.
+
+    A file that can't be read or has another number of rows than the clip has frames is left out;
+    one sentence tells how many of a tracker's.
+
+    Args:
+        folder: a folder or ZIP file for each tracker.
+        clips: to compare on.
+        names: of all sequences of the data set, so that ``car1_s`` is not taken for ``car1``.
+
+    Raises:
+        BadClips: it is no folder, or none of its trackers has boxes of a clip.
+    """
+    if not folder.is_dir():
+        raise BadClips(f"--published {folder} is not a folder; it holds a folder or ZIP a tracker")
+    known = {_plain(name): name for name in names}
+    wanted = {clip.name: clip for clip in clips}
+    found = {}
+    for entry in sorted(folder.iterdir()):
+        boxes: Boxes = {}
+        left_out = []
+        for path, content in _files(entry):
+            name = _sequence(path, known)
+            if name not in wanted or name in boxes:
+                continue
+            try:
+                boxes[name] = fitted(_rows(path, content), wanted[name])
+            except BadClips as error:
+                left_out.append(f"{name} ({error})")
+        if left_out:
+            say(f"{entry.name}: left out {', '.join(left_out)}")
+        if boxes:
+            found[entry.name.removesuffix(".zip")] = boxes
+    if not found:
+        raise BadClips(f"no tracker of {folder} has boxes of these {len(clips)} sequences")
+    return found
+
+
+def fitted(rows: np.ndarray, clip: Clip) -> np.ndarray:
+    """Published rows, one a frame of the clip; 1-based pixels become 0-based.
+
+    Rows may begin at the first picture of a longer sequence, go on after the last frame by up to
+    ``MOST_EXTRA``, or lack the last frame, for which the last box is repeated.
+
+    Raises:
+        BadClips: they have another number.
+    """
+    count, skipped = len(clip), clip.first_number - 1
+    if len(rows) == count + skipped:
+        rows = rows[skipped:]
+    if len(rows) == count - 1:
+        rows = np.concatenate([rows, rows[-1:]])
+    if not count <= len(rows) <= count + MOST_EXTRA:
+        raise BadClips(f"{len(rows)} rows for {count} frames")
+    rows = np.nan_to_num(rows[:count])
+    rows[0] = clip.boxes[0] + (1, 1, 0, 0)  # some write a marker there
+    return rows - (1, 1, 0, 0)
+
+
+def _files(entry: Path) -> Iterator[tuple[PurePosixPath, bytes]]:
+    if entry.is_dir():
+        for path in sorted(entry.rglob("*")):
+            if path.suffix in KINDS:
+                yield PurePosixPath(path.relative_to(entry).as_posix()), path.read_bytes()
+    elif entry.suffix == ".zip":
+        try:
+            with zipfile.ZipFile(entry) as packed:
+                for name in sorted(packed.namelist()):
+                    if name.endswith(KINDS) and not name.startswith("__MACOSX"):
+                        yield PurePosixPath(name), packed.read(name)
+        except zipfile.BadZipFile as error:
+            raise BadClips(f"{entry} is damaged ({error}); fetch it again") from None
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[-. ]", "_", name.lower())
+
+
+def _sequence(path: PurePosixPath, known: Mapping[str, str]) -> str | None:
+    """The sequence of a file: the longest name that its name begins with."""
+    stem = _plain(path.stem)
+    while stem and stem not in known:
+        if stem.endswith(("_time", "_confidence")):
+            return None
+        stem = stem.rpartition("_")[0]
+    return known.get(stem)
+
+
+def _rows(path: PurePosixPath, content: bytes) -> np.ndarray:
+    """(n, 4) boxes of a result file.
+
+    Raises:
+        BadClips: it can't be read, or its rows are no boxes.
+    """
+    try:
+        if path.suffix == ".mat":
+            rows = _of_matlab(content)
+        elif path.suffix == ".json":
+            rows = np.array(json.loads(content)[0]["res"], float)
+        else:
+            lines = [re.split(r"[,;\s]+", line.strip()) for line in content.decode().splitlines()]
+            lines = [words if len(words) == 4 else ["nan"] * 4 for words in lines if words != [""]]
+            rows = np.array(lines, float)
+    except (ValueError, TypeError, KeyError, IndexError, UnicodeDecodeError) as error:
+        raise BadClips(f"can't be read: {error}") from None
+    if rows.ndim != 2 or rows.shape[1] != 4:
+        raise BadClips("has no rows of x, y, w, h")
+    return rows
+
+
+def _of_matlab(content: bytes) -> np.ndarray:
+    try:
+        import scipy.io
+    except ImportError:
+        raise Missing("results in .mat files need SciPy; run `pip install scipy`") from None
+    try:
+        told = scipy.io.loadmat(io.BytesIO(content))
+    except Exception as error:  # a damaged file raises errors of many kinds
+        raise BadClips(f"can't be read: {error}") from None
+    value = told["results" if "results" in told else "res"]
+    while value.dtype == object and value.size:  # results is a cell of a struct
+        value = value.flat[0]
+    if value.dtype.names:
+        value = value["res"].flat[0]
+    return np.asarray(value, float)

@@ -1,0 +1,113 @@
+"""Result files of other trackers, in the layouts in which their authors publish them."""
+
+import io
+import json
+import zipfile
+
+import numpy as np
+import pytest
+
+from calib import figures, published
+from calib.clips import Clip
+from calib.errors import BadClips
+
+BOXES = np.array([[10.0 + i, 20.0, 8.0, 6.0] for i in range(6)])
+
+
+def clips(first=1, names=("Car1", "Jogging.1")):
+    frames = [f"{first + i:04d}.jpg" for i in range(len(BOXES))]
+    return [Clip(name, ".", frames, BOXES) for name in names]
+
+
+def text(boxes):
+    """1-based rows, as the benchmarks count."""
+    return "".join(",".join(f"{v:g}" for v in row) + "\n" for row in boxes + [1, 1, 0, 0])
+
+
+def matlab(boxes):
+    io_module = pytest.importorskip("scipy.io", reason="writes .mat files")
+    cell = np.empty((1, 1), object)
+    cell[0, 0] = {"type": "rect", "res": boxes + [1, 1, 0, 0]}
+    file = io.BytesIO()
+    io_module.savemat(file, {"results": cell})
+    return file.getvalue()
+
+
+def write(path, content):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+@pytest.mark.parametrize(
+    "name, content",
+    [
+        ("car1.txt", text(BOXES)),
+        ("Car1.txt", text(BOXES).replace(",", "\t")),
+        ("sub/Car1/Car1_001.txt", text(BOXES)),
+        ("car1_Some_tracker.mat", matlab),
+        ("Car1.json", json.dumps([{"res": (BOXES + [1, 1, 0, 0]).tolist()}])),
+        ("Car1.txt", "1\n" + text(BOXES)[text(BOXES).index("\n") + 1 :]),  # VOT marks the start
+    ],
+)
+def test_each_layout_gives_the_boxes_in_pixels_from_0(tmp_path, name, content):
+    write(tmp_path / "T" / name, content(BOXES) if callable(content) else content)
+    write(tmp_path / "T" / "car1_s.txt", text(BOXES + 50))  # another sequence
+    write(tmp_path / "T" / "times" / "Car1_time.txt", "0.1\n")
+    found = published.read(tmp_path, clips(), ["Car1", "Car1_s", "Jogging.1"])
+    np.testing.assert_allclose(found["T"]["Car1"], BOXES, atol=1e-6)
+    assert set(found["T"]) == {"Car1"}
+
+
+def test_zip_files_and_names_divided_otherwise_are_read(tmp_path):
+    with zipfile.ZipFile(tmp_path / "T.zip", "w") as packed:
+        packed.writestr("results/jogging-1.txt", text(BOXES))
+    assert set(published.read(tmp_path, clips(), ["Car1", "Jogging.1"])["T"]) == {"Jogging.1"}
+
+
+@pytest.mark.parametrize(
+    "rows, first",
+    [
+        (np.concatenate([BOXES[:1] - 5] * 3 + [BOXES]), 4),  # from the film's first frame
+        (np.concatenate([BOXES, BOXES[:2]]), 1),
+    ],
+)
+def test_rows_of_a_longer_sequence_are_cut(rows, first):
+    np.testing.assert_allclose(published.fitted(rows + [1, 1, 0, 0], clips(first)[0]), BOXES)
+
+
+def test_a_missing_last_row_is_the_one_before_and_other_numbers_are_refused():
+    short = published.fitted(BOXES[:-1] + [1, 1, 0, 0], clips()[0])
+    np.testing.assert_allclose(short[-1], BOXES[-2])
+    with pytest.raises(BadClips, match="4 rows for 6 frames"):
+        published.fitted(BOXES[:4], clips()[0])
+
+
+def test_a_damaged_file_costs_one_sequence_and_is_named(tmp_path, capsys):
+    write(tmp_path / "T" / "Car1.txt", text(BOXES))
+    write(tmp_path / "T" / "Jogging_1.mat", b"no file of MATLAB")
+    assert set(published.read(tmp_path, clips(), ["Car1", "Jogging.1"])["T"]) == {"Car1"}
+    assert "T: left out Jogging.1 (can't be read" in capsys.readouterr().err
+
+
+def test_a_tracker_is_compared_on_the_clips_that_it_has():
+    good, bad = {"boxes": BOXES}, {"boxes": BOXES + [2, 0, 0, 0]}
+    both = clips(names=("a", "b", "c"))
+    for clip in both:
+        clip._sha256 = clip.name  # there are no pictures
+    ours = figures.Tracked({"a": good, "b": bad, "c": bad})
+    theirs = figures.Tracked({"b": good, "c": good})
+    table = figures.evaluation(both, {"ours": ours, "theirs": theirs}, {"part": ["a", "b"]})
+    mean = table["trackers"]["theirs"]["mean"]
+    own = table["trackers"]["ours"]["clips"]
+    assert mean["clips"] == 2 and mean["verdict"] == "better"
+    assert mean["difference"] == pytest.approx(own["a"]["success"] - own["b"]["success"])
+    assert table["trackers"]["theirs"]["groups"]["part"]["clips"] == 1
+    assert table["trackers"]["ours"]["mean"]["success_low"] < own["a"]["success"]
+
+
+def test_the_interval_of_a_mean_is_that_of_the_bootstrap():
+    stats = pytest.importorskip("scipy.stats")
+    values = np.random.default_rng(3).random(30)
+    rng = np.random.default_rng(1)
+    other = stats.bootstrap((values,), np.mean, method="percentile", rng=rng).confidence_interval
+    np.testing.assert_allclose(figures.interval(values), other, atol=0.01)

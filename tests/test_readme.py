@@ -2,7 +2,6 @@
 
 import csv
 import os
-import pathlib
 import re
 import subprocess
 import sys
@@ -10,14 +9,12 @@ import sys
 import pytest
 
 from tests.support import ROOT, tiny
+from tests.support.checkout import copy_to, run, set_up
 
 pytestmark = [
     pytest.mark.timeout(1500),
     pytest.mark.skipif(sys.version_info < (3, 10), reason="make needs Python 3.10"),
 ]
-# such as the extras that `.ci/run` asks for: PyTorch alone takes minutes
-NOT_THE_READERS = ("PYTHONPATH", "DISPLAY", "ALSO", "JOBS", "MAKEFLAGS")
-CLIP = ".cache/carphone_pristine.mp4"
 NEEDS = ("cam0", "python3 -m boards", "make engine", "ALSO=")  # a camera, a board, the network
 
 
@@ -43,10 +40,7 @@ def checkout(request, tmp_path_factory):
     It is fresh, or set up already: then it has this Python's libraries.
     """
     folder = tmp_path_factory.mktemp("readme")
-    for name in subprocess.check_output(["git", "ls-files"], cwd=str(ROOT)).decode().splitlines():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes((ROOT / name).read_bytes())
-        (folder / name).chmod((ROOT / name).stat().st_mode)
+    copy_to(folder)
     video = pytest.importorskip("tests.runtime.test_track").write_video
     pictures, _ = tiny.film(30, width=1280, height=720, side=90)
     video(folder / "drone.mp4", pictures)
@@ -56,43 +50,6 @@ def checkout(request, tmp_path_factory):
     if request.param == "set up":
         set_up(folder)
     return folder
-
-
-def set_up(folder):
-    """What `make setup` and a first `make track` leave, by links to this checkout's."""
-    (folder / ".venv").mkdir()
-    for path in pathlib.Path(sys.prefix).iterdir():
-        if not path.name.startswith(".setup-"):
-            (folder / ".venv" / path.name).symlink_to(path)
-    done = subprocess.check_output(
-        ["make", "--no-print-directory", "--eval", "mark: ; @echo $(SETUP)", "mark"],
-        cwd=str(folder),
-        env=readers(),
-    )
-    (folder / done.decode().strip()).touch()
-    for name in (CLIP, "kernels/cpu/build"):
-        if (ROOT / name).exists():
-            (folder / name).parent.mkdir(exist_ok=True)
-            (folder / name).symlink_to(ROOT / name)
-
-
-def readers():
-    """The environment of a reader, who has set nothing."""
-    return {k: v for k, v in os.environ.items() if k not in NOT_THE_READERS}
-
-
-def run(checkout, command):
-    done = subprocess.run(
-        ["bash", "-c", command],
-        cwd=str(checkout),
-        env=readers(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        universal_newlines=True,
-        timeout=1200,
-    )
-    assert done.returncode == 0, f"{command}\n{done.stdout[-3000:]}"
-    return done.stdout
 
 
 def test_every_command_runs_as_it_is_written(checkout):

@@ -1,0 +1,135 @@
+"""python -m tests.documents.speed: time each network beside OpenCV's TrackerNano.
+
+    python -m tests.documents.speed --video CLIP --box X,Y,W,H --networks-dir DIR
+
+Each round is a run of ``python -m tests.fps --video CLIP --against opencv`` of its own, in which
+both trackers take turns. Writes docs/results/speed.json and speed.md with the rounds' medians.
+"""
+
+import argparse
+import datetime
+import json
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+
+from tests.support import ROOT
+
+OUT = ROOT / "docs" / "results"
+NETWORKS = (
+    ("kestrel", "int8"),
+    ("kestrel", "fp32"),
+    ("kestrel_small", "int8"),
+    ("kestrel_small", "fp32"),
+    ("nanotrack_v1", "fp32"),
+    ("nanotrack_v2", "fp32"),
+    ("nanotrack_v3", "fp32"),
+)
+STEPS = ("crop", "network", "select")
+TEXT = """\
+`chrt -f 50 taskset -c 1 python -m tests.documents.speed \
+--video CLIP --box X,Y,W,H --networks-dir DIR`
+
+{date}, commit {commit}, {machine}, busy with other work. Raw: [speed.json](speed.json)
+
+# The time of a frame
+
+Median milliseconds of a frame on one thread of OpenVINO, {rounds} rounds of {frames} frames, \
+decoded before. Both trackers take turns in one process. OpenCV's TrackerNano runs \
+nanotrack_v2's files (nanotrack_v1's beside nanotrack_v1). Look at the ratio: it is the median of \
+the rounds, in brackets the least and the largest. kestrel and kestrel_small run with the search \
+for lost targets, their default.
+
+| network | precision | crop | network | select | frame | OpenCV | times as fast as OpenCV |
+|---|---|---|---|---|---|---|---|
+{table}
+
+![Milliseconds of crop, network and select, stacked, for each network](speed.svg)
+"""
+
+
+def main(arguments=None):
+    """Run the command line; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m tests.documents.speed")
+    parser.add_argument("--video", required=True)
+    parser.add_argument("--box", required=True)
+    parser.add_argument("--networks-dir", required=True)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--frames", type=int, default=400)
+    options = parser.parse_args(arguments)
+    taken = {one: [] for one in NETWORKS}
+    for _ in range(options.rounds):  # in turns, so that what disturbs for long disturbs all
+        for network, precision in NETWORKS:
+            taken[network, precision].append(once(options, network, precision))
+    results = {
+        "date": datetime.date.today().isoformat(),
+        "commit": git("rev-parse", "--short=7", "HEAD"),
+        "machine": machine(),
+        "rounds": options.rounds,
+        "frames": options.frames,
+        "rows": [row(*one, rounds) for one, rounds in taken.items()],
+    }
+    (OUT / "speed.json").write_text(json.dumps(results, indent=1) + "\n")
+    table = "\n".join(map(line, results.pop("rows")))
+    (OUT / "speed.md").write_text(TEXT.format(table=table, **results))
+    return 0
+
+
+def once(options, network, precision):
+    """One run of both trackers; returns its report."""
+    with tempfile.NamedTemporaryFile(suffix=".json") as report:
+        command = [
+            sys.executable,
+            "-m",
+            "tests.fps",
+            "--video",
+            options.video,
+            "--box",
+            options.box,
+        ]
+        command += ["--network", network, "--precision", precision, "--engine", "openvino"]
+        command += ["--networks-dir", options.networks_dir, "--frames", str(options.frames)]
+        command += ["--against", "opencv", "--json", report.name]
+        subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+        return json.load(report)
+
+
+def row(network, precision, rounds):
+    """The medians of the rounds of one network."""
+    peers = [one["against"]["opencv"] for one in rounds]
+    return {
+        "network": network,
+        "precision": precision,
+        "ms": {
+            step: round(statistics.median(one["ms"][step]["median"] for one in rounds), 3)
+            for step in (*STEPS, "total")
+        },
+        "opencv_ms": round(statistics.median(one["ms"]["total"]["median"] for one in peers), 3),
+        "ratios": sorted(round(one["ratio"], 2) for one in peers),
+    }
+
+
+def line(figures):
+    """One row of the table."""
+    ratios = figures["ratios"]
+    ratio = f"{statistics.median(ratios):.1f} ({ratios[0]:.1f} to {ratios[-1]:.1f})"
+    ms = [f"{figures['ms'][step]:.2f}" for step in (*STEPS, "total")]
+    cells = [f"`{figures['network']}`", figures["precision"], *ms]
+    return "| " + " | ".join([*cells, f"{figures['opencv_ms']:.2f}", ratio]) + " |"
+
+
+def git(*arguments):
+    return subprocess.check_output(["git", *arguments], cwd=ROOT, text=True).strip()
+
+
+def machine():
+    """The processor's name."""
+    with open("/proc/cpuinfo") as file:
+        names = [line.split(":")[1].strip() for line in file if line.startswith("model name")]
+    return f"{names[0] if names else platform.machine()}, {len(names)} cores"
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,131 @@
+"""The documents: short, of today, with links and figures that are there."""
+
+import importlib.util
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tests.support import ROOT
+
+pytestmark = pytest.mark.skipif(sys.version_info < (3, 10), reason="documents are read off a board")
+DOCS = ROOT / "docs"
+RESULTS = DOCS / "results"
+BUDGETS = {  # words without code blocks
+    "README.md": 800,
+    "docs/use.md": 1500,
+    "docs/jetson.md": 800,
+    "docs/fpga.md": 800,
+    "docs/arm.md": 600,
+    "docs/android.md": 300,
+    "docs/mavlink.md": 1200,
+    "docs/architecture.md": 900,
+    "docs/calib.md": 1200,
+    "docs/training.md": 1500,
+    "docs/networks.md": 1500,
+    "CONTRIBUTING.md": 900,
+}
+NOTEBOOK = r"earlier weights|since then|that day|of an earlier|is now|no longer"
+CODE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
+
+
+def documents():
+    """Every Markdown file that git knows."""
+    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"]
+    names = subprocess.check_output(listed, cwd=ROOT, text=True).splitlines()
+    return [ROOT / name for name in names if (ROOT / name).exists()]
+
+
+def prose(path):
+    """The text of a document without its code blocks."""
+    return CODE.sub("", path.read_text(encoding="utf-8"))
+
+
+def anchors(path):
+    """The anchors of a document's headings, as GitHub makes them."""
+    heads = re.findall(r"^#+ (.+)$", prose(path), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+@pytest.mark.parametrize("name", sorted(BUDGETS))
+def test_a_document_keeps_its_budget_of_words(name):
+    words = sum(bool(re.search(r"\w", word)) for word in prose(ROOT / name).split())
+    assert words <= BUDGETS[name], f"{name} has {words} words of {BUDGETS[name]}"
+
+
+def test_the_readme_has_at_most_a_thousand_words_with_tables_and_code():
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").split()) <= 1000
+
+
+def test_texts_tell_the_present_state():
+    told = [
+        f"{path.relative_to(ROOT)}: {line}"
+        for path in documents()
+        if path.name != "CHANGELOG.md" and RESULTS not in path.parents
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if re.search(NOTEBOOK, line)
+    ]
+    assert not told
+
+
+def test_a_guide_opens_with_what_its_reader_can_do():
+    for path in [*DOCS.glob("*.md"), *(DOCS / "tutorials").glob("*.md")]:
+        opening = path.read_text(encoding="utf-8").split("\n\n")[1]
+        assert re.match("After (this page|these steps) you", opening), path
+
+
+def test_every_link_and_picture_leads_to_a_file_and_a_heading():
+    broken = []
+    for path in documents():
+        for target in LINK.findall(prose(path)):
+            name, _, anchor = target.partition("#")
+            there = (path.parent / name).resolve() if name else path
+            if re.match("https?:", target):
+                continue
+            missing = not there.exists() or (
+                anchor and there.suffix == ".md" and anchor not in anchors(there)
+            )
+            if missing:
+                broken.append(f"{path.relative_to(ROOT)}: {target}")
+    assert not broken
+
+
+def test_a_result_names_its_command_its_date_and_its_commit():
+    for path in sorted(RESULTS.glob("*.md")):
+        if path.name == "index.md":
+            continue
+        text = path.read_text(encoding="utf-8")
+        first, opening = text.splitlines()[0], text[:1500]
+        modules = re.findall(r"python3? -m ([\w.]+)", first)
+        assert modules or "`make " in first, f"{path.name} names no command in its first line"
+        for module in modules:
+            assert importlib.util.find_spec(module), f"{path.name}: there is no {module}"
+        assert re.search(r"20\d\d-\d\d-\d\d", opening), f"{path.name} has no date"
+        assert re.search(r"commits? [0-9a-f]{7}", opening), f"{path.name} names no commit"
+
+
+def test_the_list_of_results_is_complete():
+    listed = set(LINK.findall((RESULTS / "index.md").read_text(encoding="utf-8")))
+    assert {path.name for path in RESULTS.glob("*.md")} - {"index.md"} <= listed
+
+
+def test_raw_figures_can_be_read():
+    for path in RESULTS.rglob("*.json"):
+        json.loads(path.read_text(encoding="utf-8"))
+    for path in RESULTS.rglob("*.csv"):
+        rows = path.read_text(encoding="utf-8").splitlines()
+        assert len(rows) > 1, path
+
+
+def test_every_figure_of_the_readme_stands_in_a_result():
+    results = "".join(p.read_text(encoding="utf-8") for p in RESULTS.glob("*.md"))
+    measured = re.sub(
+        r"(Python|JetPack|BY|Apache-) ?[\d.]+( to [\d.]+)?", "", prose(ROOT / "README.md")
+    )
+    figures = re.findall(r"(?<![\w.,])\d*\.\d+(?![\w.])", measured)
+    figures += re.findall(r"(?<![\w.,])(\d+)(?= ?(?:ms|FPS|times|%|MB)\b)", measured)
+    known = set(re.findall(r"(?<![\w.,])\d*\.?\d+(?![\w])", results))
+    assert figures and not set(figures) - known

@@ -1,0 +1,117 @@
+"""The tutorials, executed from their own text in a checkout that is set up.
+
+A code block with a title that ends in a suffix is written to that file. A block of ``sh`` without
+a title is run, and the block of ``text`` behind it is what it prints, whatever the numbers. A title
+such as "on the board" says why a block is not run; "first terminal" is run meanwhile.
+"""
+
+import functools
+import importlib.util
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+from tests.support import ROOT
+from tests.support.checkout import CLIP, copy_to, readers, run, set_up
+
+FOLDER = ROOT / "docs" / "tutorials"
+BLOCK = re.compile(r'^( *)```(\w+)(?: title="([^"]+)")?\n(.*?)^ *```$', re.MULTILINE | re.DOTALL)
+NOT_RUN = {"on the board", "on the vehicle", "with Vivado", "with your clips", "once"}
+NEEDS = {  # tutorial: what its commands need beside the libraries of `make setup`
+    "board": "pnnx",
+    "drone": "pymavlink",
+    "pynq-z2": "pynq",
+}
+NETWORK = ("make track", "make setup")  # they download; tests/test_readme.py runs them
+STEPS = 7
+
+pytestmark = [
+    pytest.mark.timeout(1500),
+    pytest.mark.skipif(sys.version_info < (3, 10), reason="make needs Python 3.10"),
+]
+TUTORIALS = sorted(path.stem for path in FOLDER.glob("*.md"))
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory):
+    if not (ROOT / CLIP).exists():
+        pytest.skip(f"{CLIP} is not here: make track")
+    folder = tmp_path_factory.mktemp("tutorials")
+    copy_to(folder)
+    set_up(folder)
+    return folder
+
+
+def blocks(name):
+    """(language, title, text) of each code block of a tutorial."""
+    text = (FOLDER / f"{name}.md").read_text(encoding="utf-8")
+    return [(kind, title, textwrap.dedent(body)) for _, kind, title, body in BLOCK.findall(text)]
+
+
+def shape(line):
+    """A line without its numbers and its runs of blanks."""
+    return re.sub(r"[\d.]+", "#", " ".join(line.split()))
+
+
+@pytest.mark.parametrize("name", TUTORIALS)
+def test_a_tutorial_has_at_most_seven_steps(name):
+    text = (FOLDER / f"{name}.md").read_text(encoding="utf-8")
+    assert 3 <= len(re.findall(r"^\d\. ", text, re.MULTILINE)) <= STEPS
+
+
+@pytest.mark.parametrize("name", TUTORIALS)
+def test_what_is_not_run_says_why(name):
+    for kind, title, _ in blocks(name):
+        assert kind in ("sh", "python", "toml", "text")
+        if kind == "sh" and title:
+            assert title in NOT_RUN | {"first terminal"}
+
+
+@pytest.mark.slow("whole programs are run")
+@pytest.mark.parametrize("name", TUTORIALS)
+def test_a_tutorial_does_what_it_says(name, checkout):
+    if name in NEEDS and not importlib.util.find_spec(NEEDS[name]):
+        pytest.skip(f"{NEEDS[name]} is not installed")
+    printed, others = "", []
+    try:
+        for kind, title, text in blocks(name):
+            if kind == "text":
+                lines = {shape(line) for line in printed.splitlines()}
+                for line in text.splitlines():
+                    assert any(shape(line) in there for there in lines), f"{line}\n{printed}"
+            elif kind != "sh":
+                (checkout / title).write_text(text, encoding="utf-8")
+            elif title == "first terminal":
+                command = ["bash", "-c", "exec " + text]
+                others.append(subprocess.Popen(command, cwd=checkout, env=readers()))
+            elif not title:
+                told = "\n".join(one for one in text.splitlines() if not one.startswith(NETWORK))
+                printed = run(checkout, told)
+    finally:
+        for process in others:
+            os.kill(process.pid, signal.SIGINT)
+            process.wait(60)
+        shutil.rmtree(checkout / "engines", ignore_errors=True)
+
+
+@pytest.mark.parametrize("name", TUTORIALS)
+def test_commands_that_are_not_run_take_options_that_exist(name):
+    for kind, title, text in blocks(name):
+        for line in text.splitlines() if kind == "sh" and title else ():
+            module = re.search(r"python3? -m ([\w.]+)", line)
+            if module:
+                wanted = set(re.findall(r" (--[\w-]+)", line))
+                assert wanted <= options_of(module.group(1)), line
+
+
+@functools.lru_cache(maxsize=None)
+def options_of(module):
+    """The options that a module's ``--help`` names."""
+    command = [sys.executable, "-m", module, "--help"]
+    return set(re.findall(r"--[\w-]+", subprocess.check_output(command, cwd=ROOT, text=True)))

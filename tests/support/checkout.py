@@ -1,0 +1,58 @@
+"""A reader's checkout: the files that git knows, and what a reader runs in it."""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+from tests.support import ROOT
+
+# such as the extras that `.ci/run` asks for: PyTorch alone takes minutes
+NOT_THE_READERS = ("PYTHONPATH", "DISPLAY", "ALSO", "JOBS", "MAKEFLAGS")
+CLIP = ".cache/carphone_pristine.mp4"
+
+
+def copy_to(folder):
+    """Copy the files that git knows."""
+    for name in subprocess.check_output(["git", "ls-files"], cwd=str(ROOT)).decode().splitlines():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes((ROOT / name).read_bytes())
+        (folder / name).chmod((ROOT / name).stat().st_mode)
+
+
+def set_up(folder):
+    """What `make setup` and a first `make track` leave, by links to this checkout's."""
+    (folder / ".venv").mkdir()
+    for path in pathlib.Path(sys.prefix).iterdir():
+        if not path.name.startswith(".setup-"):
+            (folder / ".venv" / path.name).symlink_to(path)
+    done = subprocess.check_output(
+        ["make", "--no-print-directory", "--eval", "mark: ; @echo $(SETUP)", "mark"],
+        cwd=str(folder),
+        env=readers(),
+    )
+    (folder / done.decode().strip()).touch()
+    for name in (CLIP, "kernels/cpu/build"):
+        if (ROOT / name).exists():
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).symlink_to(ROOT / name)
+
+
+def readers():
+    """The environment of a reader, who has set nothing."""
+    return {k: v for k, v in os.environ.items() if k not in NOT_THE_READERS}
+
+
+def run(folder, command):
+    """Run a command of the reader; returns what it printed."""
+    done = subprocess.run(
+        ["bash", "-ec", command],
+        cwd=str(folder),
+        env=readers(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        universal_newlines=True,
+        timeout=1200,
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout[-3000:]}"
+    return done.stdout

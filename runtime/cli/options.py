@@ -201,13 +201,15 @@ def _add_streams(group: argparse._ArgumentGroup) -> None:
     _value(
         group,
         "--stream ADDRESS",
-        "send the picture as H.264: rtsp://:8554/live serves it, udp://HOST:PORT sends RTP; "
-        "repeat it for several",
+        "send the picture as H.264: rtsp://:8554/live serves it to this computer, "
+        "rtsp://0.0.0.0:8554/live to the network, udp://HOST:PORT sends RTP; repeat it for several",
         action="append",
     )
     rate = between(50, 100000)
     _value(group, "--stream-kbps N", "bit rate of the picture", 4000, type=rate)
     _switch(group, "--stream-plain", "draw no box into the picture")
+    text = "file with USER:PASSWORD of rtsp addresses (default: the variable STREAM_LOGIN)"
+    _value(group, "--stream-login FILE", text)
     _value(
         group,
         "--record FILE.mkv",

@@ -1,5 +1,6 @@
 """What the links of a run have in common: what they are opened with, and what they do."""
 
+import ipaddress
 import socket
 from typing import Any, Callable, List, NamedTuple, Optional, Tuple
 
@@ -53,7 +54,24 @@ class Link:
         raise NotImplementedError
 
 
-def own_address(ipv6: bool = False) -> Optional[str]:
+def is_loopback(host: str) -> bool:
+    """Whether an address or a name means this computer's loopback."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def shown_host(host: str) -> str:
+    """The host for a link: one of this computer's own addresses where it listens on all."""
+    if host in ("0.0.0.0", "::", ""):
+        host = _own_address(host == "::") or socket.gethostname()
+    return f"[{host}]" if ":" in host else host
+
+
+def _own_address(ipv6: bool) -> Optional[str]:
     """The address of this computer that others reach it by, or None; nothing is sent."""
     family, outside = socket.AF_INET, "192.0.2.1"  # addresses of documentation (RFC 5737, 3849)
     if ipv6:

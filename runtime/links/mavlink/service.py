@@ -11,7 +11,7 @@ from typing import Any, Deque, List, Optional, Tuple
 import numpy as np
 
 from runtime.errors import BadOutput
-from runtime.links.base import Context, Link, own_address
+from runtime.links.base import Context, Link
 from runtime.links.gimbal.angles import vertical_fov_deg
 from runtime.links.gimbal.control import Control
 from runtime.links.gimbal.settings import load_settings
@@ -268,7 +268,7 @@ def streams(options: Any) -> List[Stream]:
     """What a ground station is told of the streams of ``--stream``."""
     if not options.stream:
         return []
-    from runtime.links.stream.sender import parse_address
+    from runtime.links.stream.sender import parse_address, shown_address
 
     told = []
     for number, address in enumerate(options.stream, 1):
@@ -277,10 +277,7 @@ def streams(options: Any) -> List[Stream]:
         # of RTP the ground station is told the port at which it listens
         way, uri = m.STREAM_RTPUDP, str(where[1]) if kind == "udp" else ""
         if kind == "rtsp":
-            host = where["host"]
-            if host in ("", "0.0.0.0"):
-                host = own_address() or "127.0.0.1"
-            way, uri = m.STREAM_RTSP, f"rtsp://{host}:{where['port']}{where['path']}"
+            way, uri = m.STREAM_RTSP, shown_address(where)
         told.append(Stream(way, uri, name, options.stream_kbps * 1000))
     return told
 

@@ -8,14 +8,13 @@ there is one, must be the page itself. Off the loopback a token is required as w
 import asyncio
 import hmac
 import io
-import ipaddress
 import secrets
 import socket
 import time
 from typing import Any, Callable, Dict, Optional, Set, Tuple
 from urllib.parse import urlsplit
 
-from runtime.links.base import own_address
+from runtime.links.base import is_loopback
 
 MOST_CONNECTIONS = 64  # open at once
 MOST_FROM_ONE_ADDRESS = 32
@@ -42,16 +41,6 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address or a name means this computer's loopback."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 class Forbidden(Exception):
@@ -134,7 +123,9 @@ class Guard:
 
 def _equal(given: Optional[str], secret: str) -> bool:
     """Compare in constant time."""
-    return given is not None and hmac.compare_digest(given.encode("utf-8"), secret.encode("utf-8"))
+    return given is not None and hmac.compare_digest(
+        given.encode("utf-8", "surrogateescape"), secret.encode("utf-8")
+    )
 
 
 class ConnectionLimiter:
@@ -229,13 +220,6 @@ def listen(host: str, port: int) -> socket.socket:
         listener.close()
         raise
     return listener
-
-
-def shown_host(host: str) -> str:
-    """The host for the link: one of this computer's own addresses when it listens on all."""
-    if host in ("0.0.0.0", "::", ""):
-        host = own_address(host == "::") or socket.gethostname()
-    return f"[{host}]" if ":" in host else host
 
 
 def qr_code(link: str) -> Optional[str]:

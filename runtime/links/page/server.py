@@ -24,7 +24,7 @@ from aiohttp import WSMsgType, web
 from boards.detect import detect
 from boards.telemetry import Telemetry
 from runtime.errors import BadOutput, HotpathError
-from runtime.links.base import Context, Link
+from runtime.links.base import Context, Link, shown_host
 from runtime.links.control import Controller, Refused
 from runtime.links.page import access, api
 from runtime.links.page.access import ConnectionLimiter, Forbidden, Guard
@@ -141,7 +141,7 @@ class Server(Link):
             ) from None
         port = self._socket.getsockname()[1]
         self._cookie = f"hotpath_{port}"  # browsers share cookies between ports
-        self.link = f"http://{access.shown_host(host)}:{port}/"
+        self.link = f"http://{shown_host(host)}:{port}/"
         if self.guard.token:
             self.link += "enter?token=" + self.guard.token
         self._thread.start()

@@ -4,9 +4,8 @@ Needs the system's Python with GStreamer's binding (Debian: python3-gi, gir1.2-g
 and ``protocol`` beside it, nothing else of Hotpath. One encoder feeds every outlet. Each access
 unit carries the time when its frame was taken, as user data (SEI): in RTSP, RTP and files alike.
 
-    gst_process.py '{"rtsp": [...], "udp": [...], "bitrate_kbps": 4000, "encoder": null}'
-
-Standard input: messages, each with the header ``HEADER``. Standard output: a line of JSON for each
+Standard input: a line of JSON, {"rtsp": [...], "udp": [...], "bitrate_kbps": 4000, "encoder":
+null}, then messages, each with the header ``HEADER``. Standard output: a line of JSON for each
 event: {"ready": encoder}, {"want": 0 or 1}, {"error": sentence}, {"recording": path or null}.
 """
 
@@ -24,7 +23,7 @@ gi.require_version("Gst", "1.0")
 gi.require_version("GstRtspServer", "1.0")
 gi.require_version("GstVideo", "1.0")
 import protocol  # type: ignore[import-not-found]  # noqa: E402  # of this file's folder
-from gi.repository import GLib, Gst, GstRtspServer, GstVideo  # noqa: E402
+from gi.repository import GLib, Gst, GstRtsp, GstRtspServer, GstVideo  # noqa: E402
 
 # 16 bytes that mark our user data in an SEI message (ISO/IEC 14496-10, D.1.6)
 SEI_UUID = bytes(bytearray.fromhex("6f1d0c5b3a7e4c19a2b48f60d7e3915a"))
@@ -292,7 +291,7 @@ class Streams:
     def _serve(self, place: Dict[str, Any]) -> Any:
         """An RTSP server. ``place``: {"host", "port", "path", "user", "password"}."""
         server = GstRtspServer.RTSPServer()
-        server.set_address(place["host"] or "0.0.0.0")
+        server.set_address(place["host"])
         server.set_service(str(place["port"]))
         factory = GstRtspServer.RTSPMediaFactory()
         factory.set_launch(
@@ -314,8 +313,12 @@ class Streams:
         auth = GstRtspServer.RTSPAuth()
         token = GstRtspServer.RTSPToken()
         token.set_string("media.factory.role", "user")
-        basic = GstRtspServer.RTSPAuth.make_basic(place["user"], place["password"] or "")
-        auth.add_basic(basic, token)
+        if hasattr(auth, "add_digest"):  # GStreamer 1.12
+            auth.set_supported_methods(GstRtsp.RTSPAuthMethod.DIGEST)
+            auth.add_digest(place["user"], place["password"], token)
+        else:
+            basic = GstRtspServer.RTSPAuth.make_basic(place["user"], place["password"])
+            auth.add_basic(basic, token)
         server.set_auth(auth)
         permissions = GstRtspServer.RTSPPermissions()
         permissions.add_permission_for_role("user", "media.factory.access", True)
@@ -427,7 +430,7 @@ def main() -> int:
     Gst.init(None)
     loop = GLib.MainLoop()
     try:
-        streams = Streams(json.loads(sys.argv[1]))
+        streams = Streams(json.loads(sys.stdin.buffer.readline().decode("ascii")))
     except (RuntimeError, GLib.Error) as error:
         tell(error=str(error))
         return 2

@@ -1,19 +1,20 @@
 """Feed the GStreamer process with frames. The frame loop only hands over a reference."""
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
 import threading
 import time
-from typing import Any, Callable, List, Optional, Sequence, Tuple
-from urllib.parse import urlsplit
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from urllib.parse import unquote, urlsplit
 
 import cv2
 import numpy as np
 
 from runtime.errors import BadOutput
-from runtime.links.base import Context, Link
+from runtime.links.base import Context, Link, is_loopback, shown_host
 from runtime.links.stream.protocol import END, FRAME, HEADER, MAGIC, RECORD, STOP_RECORDING
 from runtime.pictures import bgr_of
 from runtime.types import TrackedFrame
@@ -42,15 +43,54 @@ def parse_address(address: str) -> Tuple[str, Any]:
         parts, port = urlsplit(""), None
     if parts.scheme == "rtsp" and port:
         return "rtsp", {
-            "host": parts.hostname or "",
+            "host": parts.hostname or "127.0.0.1",
             "port": port,
             "path": parts.path or "/live",
-            "user": parts.username or "",
-            "password": parts.password or "",
+            "user": unquote(parts.username or ""),
+            "password": unquote(parts.password or ""),
         }
     if parts.scheme == "udp" and port and parts.hostname:
         return "udp", (parts.hostname, port)
     raise BadOutput(f"--stream {address}: not an address; give {WAYS}")
+
+
+def shown_address(where: Dict[str, Any]) -> str:
+    """The address of a served stream, for those who look."""
+    return f"rtsp://{shown_host(where['host'])}:{where['port']}{where['path']}"
+
+
+def audience(where: Dict[str, Any]) -> str:
+    """A sentence that names the address of a served stream, and who can look."""
+    address = shown_address(where)
+    if is_loopback(where["host"]):
+        hint = f"rtsp://0.0.0.0:{where['port']}{where['path']} serves the network"
+        return f"stream: {address}, for this computer alone; {hint}"
+    if where["user"]:
+        return f"stream: {address}, for everyone who knows the password of {where['user']}"
+    return (
+        f"stream: {address}, for everyone in the network, without a password; "
+        "--stream-login FILE asks for one"
+    )
+
+
+def read_login(path: Optional[str]) -> Tuple[str, str]:
+    """(user, password) of a file, or of the variable ``STREAM_LOGIN``; empty without both.
+
+    Raises:
+        BadOutput: the file can't be read, or there is no USER:PASSWORD.
+    """
+    name, text = "STREAM_LOGIN", os.environ.get("STREAM_LOGIN", "")
+    if path:
+        name = f"--stream-login {path}"
+        try:
+            with open(path, encoding="utf-8") as file:
+                text = file.read(1024)
+        except (OSError, UnicodeDecodeError) as error:
+            raise BadOutput(f"{name}: can't be read: {error}") from None
+    user, _, password = text.strip().partition(":")
+    if (path or text) and not (user and password):
+        raise BadOutput(f"{name}: is not USER:PASSWORD; write both in one line")
+    return user, password
 
 
 def free_name(path: str) -> str:
@@ -152,12 +192,16 @@ class Sender(Link):
         self._writes, self._wanted = False, True
         self._process = subprocess.Popen(
             # the encoder yields to the tracker; Ctrl-C is the tracker's to answer
-            ["nice", "-n", "5", _python(), "-Bu", PROCESS, json.dumps(self._options)],
+            ["nice", "-n", "5", _python(), "-Bu", PROCESS],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
+        options = json.dumps(self._options)  # not among the arguments, which every user can list
+        with contextlib.suppress(OSError):  # it ended at once; its reader says why
+            self._process.stdin.write(options.encode("ascii") + b"\n")
+            self._process.stdin.flush()
         self._reader = threading.Thread(target=self._read, args=(self._process,), daemon=True)
         self._reader.start()
 
@@ -271,17 +315,25 @@ def open_sender(
     fps: Optional[float],
     box: bool,
     say: Callable[[str], None],
+    login: Tuple[str, str] = ("", ""),
     **more: Any,
 ) -> Sender:
     """Start streaming; see ``Sender``.
 
     Args:
         addresses: texts, see ``WAYS``.
+        login: user and password of served addresses that name none; empty for none.
 
     Raises:
         BadOutput: a wrong address or ending, no GStreamer, no encoder, or a port that is taken.
     """
     parsed = [parse_address(address) for address in addresses or ()]
+    served = [where for kind, where in parsed if kind == "rtsp"]
+    for where in served:
+        if login[0] and not where["password"]:
+            where["user"], where["password"] = login
+        if where["user"] and not where["password"]:
+            raise BadOutput(f"--stream: {where['user']} has no password; give --stream-login FILE")
     if record and os.path.splitext(record)[1].lower() not in RECORD_KINDS:
         raise BadOutput(f"--record {record}: name the file .mkv or .mp4")
     folder = os.path.dirname(os.path.abspath(record or ""))
@@ -291,6 +343,8 @@ def open_sender(
         raise BadOutput(f"--record {record}: no permission to write into that folder")
     sender = Sender(parsed, record, fps, box, say, **more)
     sender.wait_ready()
+    for where in served:
+        say(audience(where))
     return sender
 
 
@@ -303,6 +357,7 @@ def open_link(context: Context) -> Sender:
         context.fps,
         not options.stream_plain,
         context.say,
+        read_login(options.stream_login),
         bitrate_kbps=options.stream_kbps,
     )
 

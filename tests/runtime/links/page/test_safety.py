@@ -78,7 +78,10 @@ def test_off_the_loopback_nothing_is_told_without_the_token(guarded):
     assert guarded.ask("/api/state", Authorization="Bearer wrong")[0] == 401
     assert guarded.ask("/api/state", Authorization="Bearer " + guarded.token[:-1])[0] == 401
     assert guarded.ask("/api/state", Cookie=f"hotpath_{guarded.port}=x")[0] == 401
+    assert guarded.ask("/api/state", Authorization="Bearer \xff")[0] == 401
+    assert guarded.ask("/api/state", Cookie=f"hotpath_{guarded.port}=\xff")[0] == 401
     assert guarded.ask("/enter?token=wrong")[0] == 401
+    assert guarded.ask("/enter?token=%ff")[0] == 401
     assert guarded.ask("/enter")[0] == 401
     assert guarded.ask("/api/state", Authorization="Bearer " + guarded.token)[0] == 200
 

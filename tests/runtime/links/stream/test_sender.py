@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 import struct
 import subprocess
 import sys
@@ -246,20 +247,56 @@ def test_nothing_is_encoded_while_nobody_looks(opened):
 
 
 @needs_gstreamer
-def test_a_password_is_asked_for(opened):
-    port = free_port()
-    streaming = opened([f"rtsp://eye:secret@127.0.0.1:{port}/live"], None, 30.0, False, print)
-    Feed(streaming).run(0.3)
-    probe = ["ffprobe", "-v", "error", "-rtsp_transport", "tcp"]
-    refused = subprocess.run(
-        probe + [f"rtsp://127.0.0.1:{port}/live"], stderr=subprocess.PIPE, timeout=30
-    )
-    assert refused.returncode != 0 and b"401" in refused.stderr
+def test_a_password_is_asked_for_in_digests_and_no_process_shows_it(opened):
+    port, said = free_port(), []
+    address = f"rtsp://127.0.0.1:{port}/live"
+    streaming = opened([address], None, 30.0, False, said.append, ("eye", "secret"))
+    with open(f"/proc/{streaming._process.pid}/cmdline") as file:
+        assert "secret" not in file.read()
+    with socket.create_connection(("127.0.0.1", port), 10) as client:
+        client.sendall(f"DESCRIBE {address} RTSP/1.0\r\nCSeq: 1\r\n\r\n".encode())
+        answer = client.recv(4096)
+    assert b" 401 " in answer and b"Digest" in answer and b"Basic" not in answer
+    probe = f"ffmpeg -v error -rtsp_transport tcp -i rtsp://eye:secret@127.0.0.1:{port}/live"
+    pictures = receive(probe.split() + "-f rawvideo -pix_fmt bgr24 -".split(), Feed(streaming), 1)
+    assert len(pictures) == 1
+    assert said == [sender.audience(sender.parse_address(address)[1])]
+
+
+def test_an_address_without_a_host_is_the_loopback_and_the_audience_is_named():
+    def said(address):
+        return sender.audience(sender.parse_address(address)[1])
+
+    assert "rtsp://127.0.0.1:8554/live, for this computer alone" in said("rtsp://:8554/live")
+    assert "0.0.0.0" not in said("rtsp://0.0.0.0:8554/live").split(",")[0]  # nobody can open it
+    assert "without a password; --stream-login" in said("rtsp://0.0.0.0:8554/live")
+    assert "the password of eye" in said("rtsp://eye:a%40b@0.0.0.0:8554/live")
+    assert sender.parse_address("rtsp://eye:a%40b@:1/live")[1]["password"] == "a@b"
+
+
+def test_a_login_is_read_from_a_file_or_a_variable_or_refused(tmp_path, monkeypatch):
+    monkeypatch.delenv("STREAM_LOGIN", raising=False)
+    assert sender.read_login(None) == ("", "")
+    monkeypatch.setenv("STREAM_LOGIN", "eye:of:needle")
+    assert sender.read_login(None) == ("eye", "of:needle")
+    path = tmp_path / "login"
+    path.write_text("ear:drum\n")
+    assert sender.read_login(str(path)) == ("ear", "drum")
+    for content in (b"ear\n", b"\xff:x"):
+        path.write_bytes(content)
+        with pytest.raises(BadOutput, match="--stream-login"):
+            sender.read_login(str(path))
+    with pytest.raises(BadOutput, match="has no password; give --stream-login"):
+        sender.open_sender(["rtsp://eye@:8554/live"], None, 30.0, False, print)
 
 
 def test_addresses_are_understood_or_refused():
     kind, place = sender.parse_address("rtsp://:8554/live")
-    assert kind == "rtsp" and (place["host"], place["port"], place["path"]) == ("", 8554, "/live")
+    assert kind == "rtsp" and (place["host"], place["port"], place["path"]) == (
+        "127.0.0.1",
+        8554,
+        "/live",
+    )
     assert sender.parse_address("udp://10.0.0.2:5600") == ("udp", ("10.0.0.2", 5600))
     for wrong in ("rtsp://host/live", "udp://:5600", "http://a:1/", "rtsp://a:b:c/", "live", ""):
         with pytest.raises(BadOutput, match="not an address"):

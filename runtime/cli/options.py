@@ -1,6 +1,7 @@
 """The options of ``python -m runtime.track``, in groups."""
 
 import argparse
+import ipaddress
 import os
 from typing import Any, Callable, List, Optional, Sequence, Tuple
 
@@ -183,6 +184,8 @@ def _add_vehicle(group: argparse._ArgumentGroup) -> None:
     _value(group, "--mavlink-component N", "component id of the camera", 100, type=ids)
     text = "sign packets, and take none that are not signed; 32 bytes or 64 hex digits"
     _value(group, "--mavlink-key FILE", text)
+    text = "take packets at udpin and tcpin from these alone, such as 10.0.0.5,192.168.1.0/24"
+    _value(group, "--mavlink-allow ADDRESSES", text, (), type=_networks)
     text = "a click without a time belongs to the picture so many seconds ago"
     _value(group, "--link-delay S", text, 0.2, type=_number(0, 10))
     _value(group, "--fov H[,V]", "field of view of the camera, degrees", type=_fov)
@@ -205,11 +208,11 @@ def _add_streams(group: argparse._ArgumentGroup) -> None:
         "rtsp://0.0.0.0:8554/live to the network, udp://HOST:PORT sends RTP; repeat it for several",
         action="append",
     )
+    text = "file with USER:PASSWORD of rtsp addresses (default: the variable STREAM_LOGIN)"
+    _value(group, "--stream-login FILE", text)
     rate = between(50, 100000)
     _value(group, "--stream-kbps N", "bit rate of the picture", 4000, type=rate)
     _switch(group, "--stream-plain", "draw no box into the picture")
-    text = "file with USER:PASSWORD of rtsp addresses (default: the variable STREAM_LOGIN)"
-    _value(group, "--stream-login FILE", text)
     _value(
         group,
         "--record FILE.mkv",
@@ -290,6 +293,14 @@ def _fov(text: str) -> Tuple[float, ...]:
     if len(values) > 2:
         raise argparse.ArgumentTypeError("give one or two angles, horizontal and vertical")
     return values
+
+
+def _networks(text: str) -> Tuple[Any, ...]:
+    """Addresses or networks, with commas."""
+    try:
+        return tuple(ipaddress.ip_network(part.strip(), False) for part in text.split(","))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{error}; give addresses or networks") from None
 
 
 def _whole_number(text: str, low: int, high: Optional[int]) -> int:

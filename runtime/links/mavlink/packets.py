@@ -12,7 +12,7 @@ import hashlib
 import hmac
 import struct
 from collections import OrderedDict
-from typing import Dict, FrozenSet, List, Optional, Tuple
+from typing import Any, Dict, FrozenSet, List, Optional, Tuple
 
 V1, V2 = 0xFE, 0xFD  # first byte of a packet of MAVLink 1 and 2
 SIGNED = 1  # bit of the incompatibility flags
@@ -136,42 +136,49 @@ class Gate:
     Args:
         wanted: message numbers.
         signatures: ``Signatures``, or None: unsigned packets pass too.
-        rate: most packets a second from one sender. All senders together may send ten times that.
+        rate: most packets a second from one sender at one address. An address may send three times
+            that, and all together ten times.
 
     Attributes:
         counts: dict of reason -> packets that were refused.
     """
 
-    SENDERS = 10
+    OF_ADDRESS, SENDERS = 3, 10
 
     def __init__(
         self, wanted: FrozenSet[int], signatures: Optional[Signatures] = None, rate: float = 200.0
     ) -> None:
         self._wanted, self._signatures, self._rate = wanted, signatures, rate
-        self._limits: OrderedDict[Tuple[int, int], Limit] = OrderedDict()
+        self._limits: OrderedDict[Tuple[Any, ...], Limit] = OrderedDict()
         self._whole = Limit(rate * self.SENDERS, rate * self.SENDERS)
         self.counts: Dict[str, int] = {"unwanted": 0, "unsigned": 0, "too many": 0}
 
-    def passes(self, packet: bytes, now: float, unix_s: float) -> bool:
+    def passes(
+        self, packet: bytes, now: float, unix_s: float, address: Optional[str] = None
+    ) -> bool:
         """Whether a packet may be decoded.
 
         Args:
             packet: as ``Splitter`` gives it.
             now: seconds of the monotonic clock.
             unix_s: seconds of the wall clock.
+            address: that it came from; None where there is one other side only.
         """
         if len(packet) > LONGEST or number(packet) not in self._wanted:
             return self._refuse("unwanted")
         # first the signature: forged packets must not use up the limit of the real sender
         if self._signatures is not None and not self._signatures.good(packet, unix_s):
             return self._refuse("unsigned")
-        if not self._limit(sender(packet)).allows(now) or not self._whole.allows(now):
+        limits = [self._limit((address,) + sender(packet), 1), self._whole]
+        if address is not None:
+            limits.insert(1, self._limit((address,), self.OF_ADDRESS))
+        if not all(limit.allows(now) for limit in limits):
             return self._refuse("too many")
         return True
 
-    def _limit(self, who: Tuple[int, int]) -> Limit:
+    def _limit(self, who: Tuple[Any, ...], times: int) -> Limit:
         if who not in self._limits:
-            self._limits[who] = Limit(self._rate, self._rate)
+            self._limits[who] = Limit(self._rate * times, self._rate * times)
             while len(self._limits) > STREAMS:
                 self._limits.popitem(last=False)
         return self._limits[who]

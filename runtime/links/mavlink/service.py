@@ -172,14 +172,14 @@ class Service(Link):
         splitter = self._splitter if peer is None else packets.Splitter()
         out: List[Outgoing] = []
         for packet in splitter.feed(data):
-            if not self._gate.passes(packet, now, time.time()):
+            if not self._gate.passes(packet, now, time.time(), peer[0] if peer else None):
                 continue
             message = self._codec.decode(packet)
             if message is None:
                 continue
             self.heard += 1
             if isinstance(self.transport, UdpIn) and peer is not None:
-                self.transport.welcome(peer)
+                self.transport.welcome(peer, now)
             try:
                 out += self._answers(message, now)
             except Exception as error:  # no packet may end the run
@@ -233,9 +233,10 @@ def open_link(context: Context) -> Service:
         gimbal = GimbalManager(Control(settings, fov), me[0], me[1], settings["lost"]["link"], geo)
     identity = Identity(*me, context.network, fov, streams(options), _folder(options), ADDRESS)
     assert context.controller is not None, "MAVLink needs a Controller"
+    transport = open_transport(options.mavlink, options.mavlink_allow)
     loop = Loop(context.controller, options.captures, context.detector)
     camera = Camera(loop, identity, geo, options.link_delay)
-    service = Service(open_transport(options.mavlink), Codec(*me, key), camera, geo, gimbal, key)
+    service = Service(transport, Codec(*me, key), camera, geo, gimbal, key)
     if service.transport.fileno() is None:
         context.say(
             f"--mavlink {options.mavlink}: nothing answers there yet; it is tried again and again"

@@ -6,21 +6,26 @@ file does not look at what the bytes mean.
 
 import contextlib
 import errno
+import ipaddress
 import os
 import select
 import socket
 import termios
 import time
 import tty
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
 
 from runtime.errors import BadOutput
+from runtime.links.mavlink.packets import Limit
 
 Address = Tuple[Any, ...]  # of a peer, as the socket gives it: (host, port), longer with IPv6
+Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 Received = Tuple[Optional[Address], bytes]  # the sender, None on a stream, and its bytes
 
 RETRY_S = 1.0  # pause before a lost connection or a serial line is opened again
 PEERS = 8  # most peers that a listening link answers
+PEERS_OF_ADDRESS = 3  # of them at one address
+REPLACED_PER_S = 1.0  # peers that newcomers may replace
 PEER_S = 30.0  # a peer that was silent for so long is forgotten
 READ_BYTES = 4096
 READS = 64  # most reads in one call of ``receive``
@@ -28,14 +33,16 @@ BACKLOG_BYTES = 65536  # most unsent bytes of a stream; packets above that are d
 WAYS = "udpout:HOST:PORT, udpin:HOST:PORT, tcp:HOST:PORT, tcpin:HOST:PORT, serial:DEVICE:BAUD"
 
 
-def open_transport(url: str) -> "Transport":
+def open_transport(url: str, allowed: Sequence[Network] = ()) -> "Transport":
     """Open the transport of an address.
 
     Args:
         url: see ``WAYS``; with or without ``//`` after the first colon.
+        allowed: networks that a listening link takes packets from; none: from everywhere.
 
     Raises:
-        BadOutput: the address has none of these forms, or a port to listen at is in use.
+        BadOutput: the address has none of these forms, a port to listen at is in use, or
+            ``allowed`` is given to a link that does not listen.
     """
     way, _, rest = url.partition(":")
     rest = rest[2:] if rest.startswith("//") else rest
@@ -51,7 +58,11 @@ def open_transport(url: str) -> "Transport":
         raise BadOutput(f"--mavlink {url}: not an address; give one of {WAYS}")
     if way != "serial" and not 0 < int(number) < 65536:
         raise BadOutput(f"--mavlink {url}: a port is a number from 1 to 65535")
-    return kinds[way](url, place.strip("[]"), int(number))
+    if allowed and way not in ("udpin", "tcpin"):
+        raise BadOutput(f"--mavlink-allow: {way} does not listen; use it with udpin or tcpin")
+    transport = kinds[way](url, place.strip("[]"), int(number))
+    transport.allowed = allowed
+    return transport
 
 
 class Transport:
@@ -60,7 +71,10 @@ class Transport:
     Attributes:
         name: the address as the user gave it.
         up: whether the other side can be reached, as far as that is known.
+        allowed: networks that a listening link takes packets from; none: from everywhere.
     """
+
+    allowed: Sequence[Network] = ()
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -85,6 +99,12 @@ class Transport:
         made, self._socket, self.up = self._socket, None, False
         if made is not None:
             made.close()
+
+    def _allows(self, host: str) -> bool:
+        """Whether packets of an address are taken."""
+        address = ipaddress.ip_address(host.partition("%")[0])  # without the interface of IPv6
+        address = getattr(address, "ipv4_mapped", None) or address
+        return not self.allowed or any(address in network for network in self.allowed)
 
     def _may_try(self) -> bool:
         """Whether to open the link now: it is closed, and ``RETRY_S`` have passed."""
@@ -178,6 +198,7 @@ class UdpIn(Transport):
     def __init__(self, name: str, host: str, port: int) -> None:
         super().__init__(name)
         self._peers: Dict[Address, float] = {}  # address -> when it was heard
+        self._replacing = Limit(REPLACED_PER_S, 1)
         self._socket = _listening(name, host, port, socket.SOCK_DGRAM)
 
     def receive(self) -> List[Received]:
@@ -192,15 +213,26 @@ class UdpIn(Transport):
                 break
             except OSError:
                 continue
-            got.append((peer, data))
+            if self._allows(peer[0]):
+                got.append((peer, data))
         self._peers = {a: heard for a, heard in self._peers.items() if now - heard <= PEER_S}
         self.up = bool(self._peers)
         return got
 
-    def welcome(self, peer: Address) -> None:
-        """Send to that peer from now on, because it sent a valid packet."""
-        if peer in self._peers or len(self._peers) < PEERS:
-            self._peers[peer] = time.monotonic()
+    def welcome(self, peer: Address, now: float) -> None:
+        """Send to that peer from now on, because it sent a valid packet.
+
+        Where there are too many, of all or of its address, it replaces the one that has been silent
+        for longest. It may do so once a second, so that who speaks more often stays.
+        """
+        of_address = [other for other in self._peers if other[0] == peer[0]]
+        full = len(of_address) >= PEERS_OF_ADDRESS or len(self._peers) >= PEERS
+        if peer not in self._peers and full:
+            if not self._replacing.allows(now):
+                return
+            rivals = of_address if len(of_address) >= PEERS_OF_ADDRESS else list(self._peers)
+            del self._peers[min(rivals, key=lambda other: self._peers[other])]
+        self._peers[peer] = now
 
     def send(self, data: bytes) -> None:
         for peer in self._peers:
@@ -310,7 +342,11 @@ class TcpIn(Tcp):
 
     def _open(self) -> None:
         self._next_try = 0.0
-        self._socket, _ = self._listener.accept()  # raises where no program has connected yet
+        made, peer = self._listener.accept()  # raises where no program has connected yet
+        if not self._allows(peer[0]):
+            made.close()
+            return
+        self._socket = made
         self._socket.setblocking(False)
 
 

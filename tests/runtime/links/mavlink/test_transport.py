@@ -1,5 +1,6 @@
 """Links come and go, and nothing blocks: UDP, TCP and serial lines."""
 
+import ipaddress
 import os
 import pty
 import socket
@@ -8,7 +9,12 @@ import time
 import pytest
 
 from runtime.errors import BadOutput
-from runtime.links.mavlink.transport import BACKLOG_BYTES, PEERS, open_transport
+from runtime.links.mavlink.transport import (
+    BACKLOG_BYTES,
+    PEERS,
+    PEERS_OF_ADDRESS,
+    open_transport,
+)
 from tests.support.ports import free_port
 
 pytestmark = pytest.mark.pythons("sockets")
@@ -29,8 +35,8 @@ def receive(transport, seconds=3.0):
 def opened():
     made = []
 
-    def make(url):
-        made.append(open_transport(url))
+    def make(url, allowed=()):
+        made.append(open_transport(url, allowed))
         return made[-1]
 
     yield make
@@ -68,12 +74,49 @@ def test_udpin_answers_those_that_were_welcome(opened):
         address, data = receive(link)
         assert data == b"hello"
         link.send(b"not for strangers")
-        link.welcome(address)
+        link.welcome(address, time.monotonic())
         link.send(b"for you")
         assert peer.recv(64) == b"for you"
-    for n in range(100):
-        link.welcome((f"10.0.0.{n}", 1))
+
+
+def test_strangers_neither_shut_the_ground_station_out_nor_drive_it_away(opened):
+    link, station = opened(f"udpin:127.0.0.1:{free_port()}"), ("10.0.0.1", 14550)
+    for n in range(50):  # one stranger
+        link.welcome(("10.0.0.66", n), n / 100)
+    assert len(link._peers) == PEERS_OF_ADDRESS
+    for n in range(12):
+        link.welcome((f"10.0.1.{n}", 1), 1.0)
     assert len(link._peers) == PEERS
+    link.welcome(station, 2.0)
+    assert station in link._peers and len(link._peers) == PEERS
+    for n in range(1000):
+        link.welcome((f"10.1.{n // 50}.{n % 50}", 1), 2 + n / 50)
+        if n % 50 == 0:  # it speaks once a second
+            link.welcome(station, 2 + n / 50)
+        assert station in link._peers and len(link._peers) == PEERS
+
+
+def test_only_allowed_addresses_are_heard(opened):
+    port = free_port()
+    link = opened(f"udpin:127.0.0.1:{port}", [ipaddress.ip_network("127.0.0.2/32")])
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+        stranger.sendto(b"stranger", ("127.0.0.1", port))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as station:
+        station.bind(("127.0.0.2", 0))
+        station.sendto(b"station", ("127.0.0.1", port))
+        assert receive(link)[1] == b"station"
+    with pytest.raises(BadOutput, match="does not listen"):
+        open_transport("udpout:127.0.0.1:1", link.allowed)
+    listener = opened(f"tcpin:127.0.0.1:{port}", link.allowed)
+    with socket.create_connection(("127.0.0.1", port), 3) as stranger:
+        while listener.receive() == [] and listener.fileno() is None:
+            stranger.settimeout(0.02)
+            try:
+                assert stranger.recv(1) == b""  # hung up
+                break
+            except socket.timeout:
+                pass
+        assert listener.fileno() is None
 
 
 def test_tcp_comes_back_after_the_other_side_went(opened):

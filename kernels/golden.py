@@ -10,7 +10,7 @@ from typing import Any, Optional, Sequence, Tuple, Union
 import numpy as np
 
 from kernels.errors import NO_SCORE, NetworkFailed
-from kernels.planes import Planes
+from kernels.planes import Border, Planes
 
 # First and second source index of every target index, and their weights.
 Taps = Tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
@@ -21,7 +21,7 @@ def crop(
     frame: Union[np.ndarray, Planes],
     window: Sequence[int],
     size: Union[int, Tuple[int, int]],
-    border: Sequence[int],
+    border: Border,
 ) -> np.ndarray:
     """Cut a window out of a frame and resize it, as OpenCV's fixed-point bilinear ``resize`` does.
 
@@ -70,7 +70,7 @@ def warp(
     frame: Union[np.ndarray, Planes],
     window: Sequence[float],
     size: Union[int, Tuple[int, int]],
-    border: Sequence[int],
+    border: Border,
 ) -> np.ndarray:
     """Resample a window with fractions of pixels, bilinearly.
 
@@ -101,11 +101,11 @@ def warp(
     def resized_rows(rows: np.ndarray) -> np.ndarray:
         values = _pixels(frame, rows, left, outside) * (WEIGHT_ONE - right_weight)[:, None]
         values += _pixels(frame, rows, left + 1, outside) * right_weight[:, None]
-        return values >> 4
+        return np.asarray(values >> 4)
 
     upper = (resized_rows(top) * (WEIGHT_ONE - bottom_weight)[:, None, None]) >> 16
     lower = (resized_rows(top + 1) * bottom_weight[:, None, None]) >> 16
-    return ((upper + lower + 2) >> 2).astype(np.uint8)
+    return np.asarray(((upper + lower + 2) >> 2).astype(np.uint8))
 
 
 def bgr_at(picture: Planes, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
@@ -135,7 +135,7 @@ def bgr_at(picture: Planes, rows: np.ndarray, columns: np.ndarray) -> np.ndarray
         green = factors.u_green * u + factors.v_green * v
         colours = factors.u_blue * u, green, factors.v_red * v
     channels = [(grey + colour + (1 << 19)) >> 20 for colour in colours]
-    return np.clip(np.stack(channels, axis=2), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.stack(channels, axis=2), 0, 255).astype(np.uint8))
 
 
 def bgr_from_planes(picture: Planes) -> np.ndarray:
@@ -181,7 +181,7 @@ def correlate_pixelwise(exemplar: np.ndarray, search: np.ndarray) -> np.ndarray:
     """
     exemplar, search = np.asarray(exemplar, np.float64), np.asarray(search, np.float64)
     positions = exemplar.reshape(exemplar.shape[0], -1)
-    return np.einsum("cp,chw->phw", positions, search)
+    return np.asarray(np.einsum("cp,chw->phw", positions, search))
 
 
 def correlate_depthwise(exemplar: np.ndarray, search: np.ndarray, padding: int = 0) -> np.ndarray:

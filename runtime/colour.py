@@ -37,7 +37,7 @@ def bins(picture: np.ndarray) -> np.ndarray:
     hsv = cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_BGR2HSV).astype(np.intp)
     hue, saturation, value = hsv[..., 0], hsv[..., 1], hsv[..., 2]
     coloured = np.minimum(hue // HUE_WIDTH, HUES - 1) * LEVELS + value // LEVEL_WIDTH
-    return np.where(saturation < GREY, HUES * LEVELS + value // GREY_WIDTH, coloured)
+    return np.asarray(np.where(saturation < GREY, HUES * LEVELS + value // GREY_WIDTH, coloured))
 
 
 def histogram(picture: np.ndarray, weights: np.ndarray = MIDDLE) -> np.ndarray:

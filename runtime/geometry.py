@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Callable, Sequence, Tuple, Union
 import cv2
 import numpy as np
 
+from kernels.cpu.interface import Kernels
 from kernels.settings import BoxLimits, WindowSettings
 from runtime.pictures import AnyFrame, JpegFrame, PlanarFrame, bgr_of, pixels_of
 from runtime.types import Box
@@ -269,7 +270,7 @@ _CLIPS = {
 }
 
 
-def crop_into(network: "Network", kernels: Any, out: Any, *packing: Any) -> Cropper:
+def crop_into(network: "Network", kernels: Kernels, out: Any, *packing: Any) -> Cropper:
     """The function that resizes windows to an array.
 
     Args:

@@ -23,8 +23,6 @@ from runtime.learner.head import Head, Proposals
 from runtime.pictures import AnyFrame
 from runtime.presence import (
     JUDGED,
-    LOST,
-    TRACKED,
     ColoursUnder,
     Presence,
     ScoreAndFeatures,
@@ -33,7 +31,7 @@ from runtime.presence import (
 )
 from runtime.search.looks import Looks
 from runtime.search.search import SHARE, Budget, Search
-from runtime.types import Found, Track, View, checked_box
+from runtime.types import LOST, TRACKED, Found, Track, View, checked_box
 
 # Why a lost target is not searched for
 NOT_ASKED = "it was not asked for"

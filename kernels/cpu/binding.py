@@ -16,7 +16,7 @@ from kernels.cpu.build import Library
 from kernels.cpu.jpeg import JpegDecoder
 from kernels.cpu.online import Colours, Pooling, Regression, Samples
 from kernels.cpu.select import Response, Select
-from kernels.planes import Planes
+from kernels.planes import Border, Planes
 from kernels.settings import ColourSettings, ResponseSettings, SelectSettings
 
 CROP_JOB = struct.Struct("=22q6f")  # hp_crop_job in crop.h
@@ -67,7 +67,7 @@ class Kernels:
         self,
         frame: Frame,
         window: Sequence[float],
-        border: Sequence[int],
+        border: Border,
         out: np.ndarray,
         mean: Sequence[float] = (0, 0, 0),
         scale: Sequence[float] = (1, 1, 1),
@@ -81,7 +81,7 @@ class Kernels:
         self,
         frame: Frame,
         window: Sequence[float],
-        border: Sequence[int],
+        border: Border,
         out: np.ndarray,
         mean: Sequence[float] = (0, 0, 0),
         scale: Sequence[float] = (1, 1, 1),
@@ -97,7 +97,7 @@ class Kernels:
         self,
         frame: Frame,
         windows: np.ndarray,
-        border: Sequence[int],
+        border: Border,
         out: np.ndarray,
         mean: Sequence[float] = (0, 0, 0),
         scale: Sequence[float] = (1, 1, 1),
@@ -116,7 +116,7 @@ class Kernels:
         self,
         frame: Frame,
         window: Sequence[float],
-        border: Sequence[int],
+        border: Border,
         out: np.ndarray,
         mean: Sequence[float],
         scale: Sequence[float],

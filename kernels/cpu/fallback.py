@@ -9,7 +9,7 @@ import numpy as np
 from kernels import golden
 from kernels.cpu import arguments
 from kernels.cpu.arguments import Frame
-from kernels.planes import Planes
+from kernels.planes import Border, Planes
 
 MAX_PADDED_PIXELS = 4000000  # larger windows are not copied with their border: it may be gigabytes
 
@@ -32,7 +32,7 @@ class Kernels:
         self,
         frame: Frame,
         window: Sequence[float],
-        border: Sequence[int],
+        border: Border,
         out: np.ndarray,
         mean: Sequence[float] = (0, 0, 0),
         scale: Sequence[float] = (1, 1, 1),
@@ -55,7 +55,7 @@ class Kernels:
         self,
         frame: Frame,
         windows: np.ndarray,
-        border: Sequence[int],
+        border: Border,
         out: np.ndarray,
         mean: Sequence[float] = (0, 0, 0),
         scale: Sequence[float] = (1, 1, 1),
@@ -73,7 +73,7 @@ class Kernels:
         self,
         frame: Frame,
         window: Sequence[float],
-        border: Sequence[int],
+        border: Border,
         out: np.ndarray,
         mean: Sequence[float] = (0, 0, 0),
         scale: Sequence[float] = (1, 1, 1),
@@ -117,7 +117,7 @@ class Kernels:
 
 
 def _padded(
-    frame: np.ndarray, x: int, y: int, width: int, height: int, border: Sequence[int]
+    frame: np.ndarray, x: int, y: int, width: int, height: int, border: Border
 ) -> np.ndarray:
     """The window with its border, (height, width, 3) uint8."""
     rows, columns = frame.shape[:2]
@@ -130,4 +130,6 @@ def _padded(
     if not any(margins):
         return inside
     value = [int(c) for c in border]
-    return cv2.copyMakeBorder(inside, *margins, borderType=cv2.BORDER_CONSTANT, value=value)
+    return np.asarray(
+        cv2.copyMakeBorder(inside, *margins, borderType=cv2.BORDER_CONSTANT, value=value)
+    )

@@ -8,7 +8,7 @@ from kernels.cpu.arguments import Frame
 from kernels.cpu.jpeg import JpegDecoder
 from kernels.cpu.online import Colours, Pooling, Regression, Samples
 from kernels.cpu.select import Response, Select
-from kernels.planes import Planes
+from kernels.planes import Border, Planes
 from kernels.settings import ColourSettings, ResponseSettings, SelectSettings
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Kernels(Protocol):
         self,
         frame: Frame,
         window: Sequence[float],
-        border: Sequence[int],
+        border: Border,
         out: np.ndarray,
         mean: Sequence[float] = (0, 0, 0),
         scale: Sequence[float] = (1, 1, 1),
@@ -63,7 +63,7 @@ class Kernels(Protocol):
         self,
         frame: Frame,
         window: Sequence[float],
-        border: Sequence[int],
+        border: Border,
         out: np.ndarray,
         mean: Sequence[float] = (0, 0, 0),
         scale: Sequence[float] = (1, 1, 1),
@@ -75,7 +75,7 @@ class Kernels(Protocol):
         self,
         frame: Frame,
         windows: np.ndarray,
-        border: Sequence[int],
+        border: Border,
         out: np.ndarray,
         mean: Sequence[float] = (0, 0, 0),
         scale: Sequence[float] = (1, 1, 1),

@@ -9,6 +9,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
+from kernels.cpu.interface import Kernels
 from runtime.engines.base import Engine, Lane
 from runtime.errors import HotpathError
 from runtime.network import Network
@@ -47,7 +48,7 @@ class Device:
         queues: whether ``start`` computes a window while the processor judges the last one.
     """
 
-    kernels: Any = None
+    kernels: Kernels
     kernels_name = ""
     border: np.ndarray = np.zeros(3, np.uint8)
     widened = 1.0

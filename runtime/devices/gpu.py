@@ -10,6 +10,7 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
+from kernels.cpu import fallback
 from kernels.cpu.interface import Kernels
 from kernels.cuda import frame as cuda_frame
 from kernels.cuda import frames, windows
@@ -149,7 +150,8 @@ class Gpu(Device):
         **options: Any,
     ) -> None:
         super().__init__(network, engine, slots)
-        self.kernels, self.batch = kernels, batch
+        self.kernels: Kernels = kernels or fallback.Kernels()
+        self.batch = batch
         self._settings, self._options, self._log = frame_settings(network), options, log
         self.is_plain = len(self._settings.factors) == 1
         self.shows_features = self.engine.search_features is not None

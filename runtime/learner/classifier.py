@@ -183,7 +183,7 @@ def in_region(states: np.ndarray, region: np.ndarray, scale: Any) -> np.ndarray:
         scale: (x, y), search pixels per frame pixel.
     """
     moved: np.ndarray = states - np.array([region[0], region[1], 0.0, 0.0])
-    return moved * np.array([scale[0], scale[1], scale[0], scale[1]])
+    return np.asarray(moved * np.array([scale[0], scale[1], scale[0], scale[1]]))
 
 
 def _side_of(features: np.ndarray) -> int:

@@ -26,6 +26,8 @@ from typing import Any, List, Optional, Sequence, Tuple
 
 import numpy as np
 
+from kernels.cpu.interface import Kernels
+
 RIDGE = 0.02  # added to the diagonal of A; the samples have length 1
 LONG, SHORT = 100, 20  # frames that the memories of positives and negatives go back
 FIRST = 0.5  # share of the first frame in the mean of each class
@@ -149,9 +151,10 @@ class Ridge:
         compiled: the regression in C++, or None; see ``kernels.cpu.online.Regression``.
     """
 
-    def __init__(self, size: int, kernels: Any = None) -> None:
+    def __init__(self, size: int, kernels: Optional[Kernels] = None) -> None:
         self.compiled = kernels and kernels.regression(size, RIDGE, TINY)
-        model = self._model = self.compiled or Regression(size)
+        model: Any = self.compiled or Regression(size)
+        self._model = model
         self._first = model.moments()  # of both classes: sum of x x^T, sum of y x
         self._since = Memory(model.moments(), LONG), Memory(model.moments(), SHORT)
         self._waiting: List[Tuple[Memory, np.ndarray, Optional[np.ndarray]]] = []

@@ -21,7 +21,7 @@ from runtime.colour import ColourMap
 from runtime.learner.head import Proposals
 from runtime.network import Network
 from runtime.pictures import AnyFrame
-from runtime.presence import LOST, TRACKED, Presence
+from runtime.presence import Presence
 from runtime.search.windows import (
     CHECK,
     COLOURED,
@@ -32,7 +32,7 @@ from runtime.search.windows import (
     Grids,
     Window,
 )
-from runtime.types import View
+from runtime.types import LOST, TRACKED, View
 
 CHECKS = 3  # windows that a candidate gets
 NEARLY = 0.15  # presence below ``found_above`` with which a candidate gets the next one

@@ -91,7 +91,7 @@ def picture(side: int, seed: int) -> np.ndarray:
     fine = np.kron(coarse, np.ones((1, 1, 8, 8)))[..., :side, :side] + rng.normal(
         size=(1, 3, side, side)
     )
-    return (fine / fine.std()).astype(np.float32)
+    return np.asarray((fine / fine.std()).astype(np.float32))
 
 
 def int8(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -150,7 +150,8 @@ def by_layer(
     made = runner(model, threads, profile=os.path.join(str(folder), "profile"))
     for _ in range(WARM_UP + 5):
         made.run()
-    return made.layers()
+    times: dict[str, float] = made.layers()
+    return times
 
 
 def conditions(command: str, threads: int, rounds: int) -> dict[str, Any]:

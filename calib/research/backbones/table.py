@@ -23,7 +23,9 @@ def stem(name: str) -> str:
 
 def key(each: dict[str, Any]) -> float:
     """The least median of a row, milliseconds; the table is sorted by it."""
-    return min(found["median"] for engine in each["ms"].values() for found in engine.values())
+    return float(
+        min(found["median"] for engine in each["ms"].values() for found in engine.values())
+    )
 
 
 def boards_of(rows: list[dict[str, Any]]) -> list[str]:

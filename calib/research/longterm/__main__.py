@@ -224,8 +224,8 @@ _code = functools.lru_cache(maxsize=1)(judge.code_identity)
 def _identity(member: Any) -> str:
     if isinstance(member, Vanishing):
         other = member.other.sha256 if member.kind == "cut" else ""
-        return member.clip.sha256 + other + member.kind
-    return member.sha256
+        return str(member.clip.sha256 + other + member.kind)
+    return str(member.sha256)
 
 
 # -- figures

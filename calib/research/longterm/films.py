@@ -216,7 +216,8 @@ def entries(path: str | Path) -> list[dict[str, Any]]:
         raise BadRun(f"{path} describes no films: {error}; {make}") from None
     if not isinstance(table, dict) or table.get("format") != FORMAT or not table.get("films"):
         raise BadRun(f"{path} describes no films of this version; {make}")
-    return table["films"]
+    films: list[dict[str, Any]] = table["films"]
+    return films
 
 
 # -- the command

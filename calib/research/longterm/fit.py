@@ -232,7 +232,7 @@ def merit(
     too_false = max(0.0, np.nan_to_num(found["false_returns"]) - options.false)
     too_lossy = max(0.0, found["loss"] - options.loss)
     gain = found["f"] + np.nan_to_num(found["found_in_30"])
-    return gain - FALSE_COSTS * too_false - LOSS_COSTS * too_lossy
+    return float(gain - FALSE_COSTS * too_false - LOSS_COSTS * too_lossy)
 
 
 def held_out(

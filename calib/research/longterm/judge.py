@@ -92,7 +92,7 @@ def code_identity() -> str:
 
 def path_of(out: str, name: str, film: Any) -> Path:
     """The file of a tracker's run over a film."""
-    return Path(out) / "runs" / name / (film.name + ".npz")
+    return Path(Path(out) / "runs" / name / (film.name + ".npz"))
 
 
 def stored(path: Path, key: str) -> Run | None:

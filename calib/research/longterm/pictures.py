@@ -80,7 +80,7 @@ class Pictures:
             box = self._clip.boxes[now.clip[index]] - (now.view[index], 0, 0, 0)
             if np.isfinite(box).all():
                 self._paste_cover(picture, cover_box(box, now.slide[index], width))
-        return picture
+        return np.asarray(picture)
 
     def _paste_alike(self, picture: np.ndarray, index: int) -> None:
         """Paste the look-alike, unless it would hide part of the target."""
@@ -141,7 +141,7 @@ def cut_out(frame: np.ndarray, box: np.ndarray) -> np.ndarray:
     low = np.clip([x - MARGIN * w, y - MARGIN * h], 0, (width - 2, height - 2)).astype(int)
     high = np.ceil([x + w * (1 + MARGIN), y + h * (1 + MARGIN)]).astype(int)
     high = np.maximum(np.minimum(high, (width, height)), low + 2)
-    return frame[low[1] : high[1], low[0] : high[0]].copy()
+    return np.asarray(frame[low[1] : high[1], low[0] : high[0]].copy())
 
 
 def recoloured(patch: np.ndarray, turn: int) -> np.ndarray:
@@ -154,4 +154,4 @@ def recoloured(patch: np.ndarray, turn: int) -> np.ndarray:
     if hsv[:, :, 1].mean() < 20:
         return 255 - np.ascontiguousarray(patch[:, ::-1])
     hsv[:, :, 0] = (hsv[:, :, 0].astype(int) + turn) % 180
-    return cv2.cvtColor(hsv, cv2.COLOR_HSV2BGR)
+    return np.asarray(cv2.cvtColor(hsv, cv2.COLOR_HSV2BGR))

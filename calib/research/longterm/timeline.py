@@ -157,7 +157,9 @@ class Timeline:
 
     def _box(self) -> np.ndarray:
         """The target's box now; where the clip has none, the next one."""
-        return self._boxes[_there_and_back(self._visible_from(self._clock), len(self._boxes))]
+        return np.asarray(
+            self._boxes[_there_and_back(self._visible_from(self._clock), len(self._boxes))]
+        )
 
     def _centre(self, view: float) -> np.ndarray:
         x, y, w, h = self._box()
@@ -167,7 +169,7 @@ class Timeline:
         """Whether no part of the target is in the view, its place on the ring as it is now."""
         x, _, w, _ = self._box()
         left = (x - view + self.ring / 2) % self.ring - self.ring / 2
-        return left + w <= 0 or left >= self._width
+        return bool(left + w <= 0 or left >= self._width)
 
     def _other_view(self, before: np.ndarray) -> float:
         """A view in which the target stands elsewhere than at ``before``."""
@@ -215,7 +217,7 @@ def visible_share(boxes: np.ndarray, width: int, height: int) -> np.ndarray:
     """Share of each box's area that lies in the picture: (n,), NaN where the box is."""
     low, high = boxes[:, :2], boxes[:, :2] + boxes[:, 2:]
     sides = np.minimum(high, (width, height)) - np.maximum(low, 0)
-    return np.prod(np.maximum(sides, 0), axis=1) / np.prod(boxes[:, 2:], axis=1)
+    return np.asarray(np.prod(np.maximum(sides, 0), axis=1) / np.prod(boxes[:, 2:], axis=1))
 
 
 def cover_box(box: np.ndarray, slide: float, width: int) -> tuple[float, float, float, float]:
@@ -231,7 +233,7 @@ def _common(box: np.ndarray, cover: Sequence[float]) -> float:
     ]
     if not np.isfinite(sides).all():
         return 0.0
-    return max(0.0, sides[0]) * max(0.0, sides[1]) / (box[2] * box[3])
+    return float(max(0.0, sides[0]) * max(0.0, sides[1]) / (box[2] * box[3]))
 
 
 def _there_and_back(clock: int, frames: int) -> int:

@@ -35,7 +35,7 @@ class Light:
     def __call__(self, image: np.ndarray) -> np.ndarray:
         levels = 255.0 * (_LEVELS / 255.0) ** self.gamma
         table = levels[:, None] * self.gain + self.offset
-        return cv2.LUT(image, table.clip(0, 255).astype(np.uint8)[None])
+        return np.asarray(cv2.LUT(image, table.clip(0, 255).astype(np.uint8)[None]))
 
 
 class Night:
@@ -53,7 +53,7 @@ class Night:
         table = (levels[:, None] * self.gain + self.offset).clip(0, 255)
         image = cv2.LUT(image, table.astype(np.uint8)[None])
         image = noisy(image, rng, self.grain)
-        return cv2.convertScaleAbs(image, alpha=self.lift)
+        return np.asarray(cv2.convertScaleAbs(image, alpha=self.lift))
 
 
 class Thermal:
@@ -72,12 +72,12 @@ class Thermal:
         image = cv2.GaussianBlur(image, (0, 0), self.blur)
         stripes = rng.normal(0, self.stripes, (1, image.shape[1])).astype(np.float32)
         image = np.clip(image + stripes, 0, 255).astype(np.uint8)
-        return cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
+        return np.asarray(cv2.cvtColor(image, cv2.COLOR_GRAY2BGR))
 
 
 def grey(image: np.ndarray) -> np.ndarray:
     """Grey in all three channels."""
-    return cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
+    return np.asarray(cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR))
 
 
 def motion_blur(image: np.ndarray, length: int, angle: float) -> np.ndarray:
@@ -87,7 +87,7 @@ def motion_blur(image: np.ndarray, length: int, angle: float) -> np.ndarray:
     way = np.array([np.cos(angle), np.sin(angle)]) * middle
     ends = [tuple(int(round(middle + sign * v)) for v in way) for sign in (-1, 1)]
     cv2.line(kernel, ends[0], ends[1], 1.0)
-    return cv2.filter2D(image, -1, kernel / kernel.sum())
+    return np.asarray(cv2.filter2D(image, -1, kernel / kernel.sum()))
 
 
 def enlarged(image: np.ndarray, factor: float, area: int) -> np.ndarray:
@@ -96,7 +96,7 @@ def enlarged(image: np.ndarray, factor: float, area: int) -> np.ndarray:
     small = max(int(side * factor), 8)
     way = cv2.INTER_AREA if area else cv2.INTER_LINEAR
     image = cv2.resize(image, (small, small), interpolation=way)
-    return cv2.resize(image, (side, side), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(cv2.resize(image, (side, side), interpolation=cv2.INTER_LINEAR))
 
 
 def noisy(
@@ -106,7 +106,7 @@ def noisy(
     y, x = rng.integers(0, 512 - image.shape[0], 2)
     patch = _NOISE[y : y + image.shape[0], x : x + image.shape[1]]
     patch = patch[:, :, :1] if same else patch
-    return np.clip(image + patch * np.float32(amount), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(image + patch * np.float32(amount), 0, 255).astype(np.uint8))
 
 
 def jpeg(image: np.ndarray, quality: int) -> np.ndarray:

@@ -162,7 +162,7 @@ def _stride(made: nn.Module, name: str, side: int = 256) -> int:
         raise BadRun(f"{name} does not take a picture (1, 3, {side}, {side}): {error}") from None
     if not isinstance(out, torch.Tensor) or out.dim() != 4:
         raise BadRun(f"{name} must give one map (N, channels, height, width)")
-    return round(side / out.shape[-1])
+    return int(round(side / out.shape[-1]))
 
 
 def folded(backbone: nn.Module, side: int = 127) -> tuple[nn.Module, float]:

@@ -117,7 +117,7 @@ def blocks_of(shape: str) -> int:
 
 def channels_of(layer: Any) -> int:
     """How many channels one layer of ``BACKBONES`` gives."""
-    return layer[-1] if isinstance(layer, (Narrow, Block)) else layer[0]
+    return int(layer[-1] if isinstance(layer, (Narrow, Block)) else layer[0])
 
 
 def row(shape: str) -> tuple[nn.Sequential, int]:

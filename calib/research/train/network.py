@@ -116,7 +116,8 @@ class Kestrel(nn.Module):
     def forward(
         self, exemplar: torch.Tensor, search: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        return self.head(*self.features(exemplar, search))
+        maps: tuple[torch.Tensor, torch.Tensor] = self.head(*self.features(exemplar, search))
+        return maps
 
 
 def merged(project: nn.Module, unit: Unit, gain: float = 1.0) -> nn.Module:

@@ -29,15 +29,17 @@ Pair = collections.namedtuple("Pair", "exemplar search box kind decoy")
 
 def context_side(w: float, h: float) -> float:
     """Side of the exemplar's square in frame pixels."""
-    return np.sqrt((w + (w + h) / 2) * (h + (w + h) / 2))
+    return float(np.sqrt((w + (w + h) / 2) * (h + (w + h) / 2)))
 
 
 def crop(
     picture: np.ndarray, matrix: np.ndarray, side: int, fill: Any, border: int = cv2.BORDER_CONSTANT
 ) -> np.ndarray:
     """The square that ``matrix`` (2x3, frame to crop pixels) maps to ``side`` pixels."""
-    return cv2.warpAffine(
-        picture, matrix, (side, side), None, cv2.INTER_LINEAR, border, borderValue=fill
+    return np.asarray(
+        cv2.warpAffine(
+            picture, matrix, (side, side), None, cv2.INTER_LINEAR, border, borderValue=fill
+        )
     )
 
 

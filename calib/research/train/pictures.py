@@ -25,7 +25,7 @@ def shrunk(picture: np.ndarray) -> np.ndarray:
     factor = LONGEST / max(picture.shape[:2])
     if factor >= 1:
         return picture
-    return cv2.resize(picture, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(picture, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA))
 
 
 def contrast_boxes(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -62,7 +62,7 @@ def contrast_boxes(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     inside, ring = inner / inner_n, (outer - inner) / np.maximum(outer_n - inner_n, 1)
     gap = abs(inside - ring)[:, :3].sum(1) + inside[:, 3] - 0.5 * ring[:, 3]
     best = gap.reshape(PROPOSALS, 8).argmax(1) + np.arange(PROPOSALS) * 8
-    return np.stack([x, y, w, h], 1)[best] * factor
+    return np.asarray(np.stack([x, y, w, h], 1)[best] * factor)
 
 
 def find_stills(folder: str | Path) -> list[Path]:

@@ -109,7 +109,7 @@ class Work:
 
     def folded(self, network: Kestrel) -> Folded:
         """The folded form of a network, ready for stage finish."""
-        folded = Folded(network.eval()).to(self.device)
+        folded: Folded = Folded(network.eval()).to(self.device)
         batch = self.tensors({name: self.held[name][:CALIBRATION] for name in CROPS})
         crops = (rounding.rounded(batch[name], rounding.INPUT_STEP) for name in CROPS)
         rounding.prepare(folded, [tuple(crops)])
@@ -123,7 +123,8 @@ class Work:
         crops = [batch[name] for name in CROPS]
         if on:
             crops = [rounding.rounded(images, rounding.INPUT_STEP) for images in crops]
-        return folded(*crops)
+        maps: tuple[torch.Tensor, torch.Tensor] = folded(*crops)
+        return maps
 
 
 class Steps:

@@ -37,7 +37,7 @@ def for_exemplar(path: str | Path) -> bytes:
         for dim in output.type.tensor_type.shape.dim[2:]:
             dim.dim_value = EXEMPLAR_CELLS
     del model.graph.value_info[:]
-    return model.SerializeToString()
+    return bytes(model.SerializeToString())
 
 
 class Teacher:
@@ -67,11 +67,11 @@ class Teacher:
 
     def exemplar(self, crop: np.ndarray) -> np.ndarray:
         """uint8 (127,127,3) -> float32 (1,channels,8,8)."""
-        return self._exemplar.run(None, {self._image: self._input(crop)})[0]
+        return np.asarray(self._exemplar.run(None, {self._image: self._input(crop)})[0])
 
     def search(self, crop: np.ndarray) -> np.ndarray:
         """uint8 (255,255,3) -> float32 (1,channels,16,16)."""
-        return self._search.run(None, {self._image: self._input(crop)})[0]
+        return np.asarray(self._search.run(None, {self._image: self._input(crop)})[0])
 
     def maps(self, exemplar: np.ndarray, search: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Features -> probability (16,16) and distances (4,16,16); NaN where there is no cell."""

@@ -43,7 +43,7 @@ def _fits(narrow: Any, wide: Any) -> bool:
     if hasattr(narrow, "_fields"):  # all numbers are channels, but a stride
         same = getattr(narrow, "stride", None) == getattr(wide, "stride", None)
         return same and all(a <= b for a, b in zip(narrow, wide))
-    return narrow[0] <= wide[0] and narrow[1] == wide[1]
+    return bool(narrow[0] <= wide[0] and narrow[1] == wide[1])
 
 
 @torch.no_grad()

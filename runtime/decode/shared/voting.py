@@ -138,7 +138,7 @@ def probability(score_map: np.ndarray, kind: str) -> np.ndarray:
 
 def _change(ratio: np.ndarray) -> np.ndarray:
     """How far a ratio is from one, in either direction; at least 1."""
-    return np.maximum(ratio, 1 / ratio)
+    return np.asarray(np.maximum(ratio, 1 / ratio))
 
 
 def _side(width: np.ndarray, height: np.ndarray) -> np.ndarray:

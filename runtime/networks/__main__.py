@@ -60,7 +60,9 @@ def _add_parser(commands: Any) -> None:
     command.add_argument("--name", required=True, help="name of the network")
     command.add_argument("--like", help="take the settings of this network; try no others")
     command.add_argument("--clips", metavar="DIR", help="annotated clips on which to try settings")
-    command.add_argument("--out", metavar="DIR", default=".", help="folder to write to")
+    command.add_argument(
+        "--out", metavar="DIR", help="folder to write to (default: that of the first file)"
+    )
     command.add_argument("--engine", default="auto", help="engine to try the settings with")
 
 
@@ -71,7 +73,7 @@ def add_network(options: argparse.Namespace) -> None:
     add.add(
         [pathlib.Path(file) for file in options.files],
         options.name,
-        pathlib.Path(options.out),
+        pathlib.Path(options.out) if options.out else None,
         options.like,
         pathlib.Path(options.clips) if options.clips else None,
         options.engine,

@@ -5,7 +5,14 @@ import shutil
 from typing import Any, Callable, List, Mapping, Optional, Sequence
 
 from boards import toml
-from runtime.cli.networks.choose import Choice, choose, network_of, table_for
+from runtime.cli.networks.choose import (
+    Choice,
+    choose,
+    finds_nothing,
+    network_for,
+    table_for,
+    usual_answers,
+)
 from runtime.cli.networks.propose import Proposal, Table, propose
 from runtime.cli.networks.trial import Trial
 from runtime.cli.networks.trial_clips import Clip, bundled_clip, read_clips
@@ -14,6 +21,10 @@ from runtime.network import sha256_of
 from runtime.networks import find_toml
 
 STEPS = 240  # of all clips together
+PROGRAM = pathlib.Path(__file__).resolve().parents[3]  # the checkout, or the installed package
+# of the overlap that a box lacks which stays where it is, what a tracker gains in one step:
+# published ones gained 0.39 to 0.76, and one that INT8 had damaged 0.12
+LEAST_GAIN = 0.3
 
 Say = Callable[[str], Any]
 
@@ -21,7 +32,7 @@ Say = Callable[[str], Any]
 def add(
     files: Sequence[pathlib.Path],
     name: str,
-    folder: pathlib.Path,
+    folder: Optional[pathlib.Path] = None,
     like: Optional[str] = None,
     clips: Optional[pathlib.Path] = None,
     engine: str = "auto",
@@ -32,7 +43,8 @@ def add(
     Args:
         files: its ONNX files.
         name: of the TOML, without ``.toml``.
-        folder: where the TOML and copies of the files go.
+        folder: where the TOML and copies of the files go; None for that of the first file. No
+            folder of this program is written to.
         like: name of a network, or a TOML, with the settings to take; None to find them.
         clips: folder of annotated clips to try on; None for the clip of `make track`, or the usual
             values where that is not there.
@@ -47,6 +59,9 @@ def add(
         BadSource: no annotated clip.
         BadOutput: the TOML is there already, or can't be written.
     """
+    folder = folder or files[0].parent
+    if PROGRAM in (folder / name).resolve().parents:
+        raise BadOutput(f"{folder} is a part of Hotpath itself; name a folder of yours with --out")
     path = folder / (name + ".toml")
     if path.exists():
         raise BadOutput(f"{path} is there already; take another --name")
@@ -66,12 +81,11 @@ def add(
             table[section] = dict(original.get(section, {}))
         table["family"] = original["family"]
         proposal = Proposal(table, {})
-    else:
-        found = read_clips(clips, STEPS) if clips else bundled_clip(STEPS)
-        table = _tried(proposal, paths, found, engine, say) if found else _first(proposal, say)
+    network_for(proposal, usual_answers(proposal))  # it must be whole
+    found = read_clips(clips, STEPS) if clips else bundled_clip(STEPS)
+    table = _tried(proposal, paths, found, engine, say) if found else _first(proposal, say)
     for entry in table["file"]:
         entry["sha256"] = sha256_of(paths[entry["part"]])
-    network_of(table, path)  # it must be whole
     _write(table, path, paths)
     say(f"wrote      {path}")
     return path
@@ -79,28 +93,35 @@ def add(
 
 def _first(proposal: Proposal, say: Say) -> Table:
     """The first answer to every question, without a trial."""
-    answers = {question: next(iter(given)) for question, given in proposal.alternatives.items()}
+    answers = usual_answers(proposal)
     for question, answer in answers.items():
         say(f"{question:<10} {answer} (not tried)")
-    say(
-        "untried    name annotated clips with --clips to find these settings, or run `make track` "
-        "once to get a clip"
-    )
+    say("untried    name annotated clips with --clips to try the network and find its settings")
     return table_for(proposal, answers)
 
 
 def _tried(
     proposal: Proposal, paths: Mapping[str, pathlib.Path], clips: List[Clip], engine: str, say: Say
 ) -> Table:
-    """The answers with the best one-step overlap."""
-    trial = Trial(paths, clips, engine, unsmoothed=True)
+    """The answers with the best one-step overlap; says where the network tracks badly with them."""
+    trial = Trial(paths, clips, engine)
     try:
         table, choices = choose(proposal, trial)
+        overlap = float(trial.overlaps([network_for(Proposal(table, {}), {})]).mean())
     finally:
         trial.close()
+    if not overlap:
+        raise finds_nothing(trial)
     say(f"tried      {len(trial.steps)} steps on {_names(clips)}; overlap:")
     for choice in choices:
         _report(choice, say)
+    say(f"all        {overlap:.3f}, and {trial.unmoved:.3f} where the box stays")
+    if overlap < trial.unmoved + LEAST_GAIN * (1 - trial.unmoved):
+        say(
+            "warning    with the best settings it tracks badly: the files may be damaged (by INT8, "
+            "or by an export), or need settings that were not tried; compare them with those that "
+            "they were made from, by `add` on more --clips"
+        )
     return table
 
 

@@ -12,9 +12,9 @@ from typing import Dict, List, NamedTuple, Tuple
 
 import numpy as np
 
-from runtime.cli.networks.propose import Changes, Proposal, Table
+from runtime.cli.networks.propose import BY_HAND, Changes, Proposal, Table
 from runtime.cli.networks.trial import Trial
-from runtime.errors import BadNetwork
+from runtime.errors import BadNetwork, NetworkFailed
 from runtime.network import Network
 from runtime.networks import schema
 
@@ -63,6 +63,8 @@ def choose(proposal: Proposal, trial: Trial) -> Tuple[Table, List[Choice]]:
     Raises:
         BadNetwork: the files run with no answers at all.
     """
+    if not proposal.alternatives:
+        return proposal.table, []
     best = _best(proposal, trial)
     tried = _each_alone(proposal, trial, best)
     choices = []
@@ -120,11 +122,20 @@ def _best(proposal: Proposal, trial: Trial) -> Answers:
         kept = [i for i in order[:most] if not is_worse(overlaps[i], best)]
         left, overlaps = [left[i] for i in kept], overlaps[kept]
     if overlaps.size and not overlaps.any():
-        raise trial.problem or BadNetwork(
-            "the network finds no target with any of the settings tried; write the TOML by hand "
-            "(docs/networks.md)"
-        )
+        raise finds_nothing(trial)
     return left[0]
+
+
+def finds_nothing(trial: Trial) -> BadNetwork:
+    """The error for files that find no target with any settings."""
+    files = ", ".join(path.name for path in trial.paths.values())
+    why = str(trial.problem or "the boxes lie elsewhere").split(";")[0]
+    if isinstance(trial.problem, NetworkFailed):
+        why = "what it gives is not finite, NaN or infinite"
+    return BadNetwork(
+        f"{files}: the network finds no target with any of the settings tried ({why}); try "
+        f"--like with a network of its kind, or {BY_HAND}"
+    )
 
 
 def is_worse(overlaps: np.ndarray, best: np.ndarray) -> bool:
@@ -146,8 +157,21 @@ def mean_beside(overlaps: np.ndarray, best: np.ndarray) -> float:
 
 
 def network_for(proposal: Proposal, answers: Answers) -> Network:
-    """The network of a proposal with these answers."""
-    return network_of(table_for(proposal, answers), pathlib.Path("trial.toml"))
+    """The network of a proposal with these answers.
+
+    Raises:
+        BadNetwork: its table has a mistake.
+    """
+    values, files, mistakes = schema.read(table_for(proposal, answers))
+    path = pathlib.Path("the proposed TOML")
+    if mistakes:
+        raise BadNetwork(f"{path}: {schema.sentence(mistakes[0])}; {BY_HAND}")
+    return Network(path.stem, path, values, files)
+
+
+def usual_answers(proposal: Proposal) -> Answers:
+    """The first answer to every question."""
+    return {question: next(iter(given)) for question, given in proposal.alternatives.items()}
 
 
 def table_for(proposal: Proposal, answers: Answers) -> Table:
@@ -156,18 +180,6 @@ def table_for(proposal: Proposal, answers: Answers) -> Table:
     for question, answer in answers.items():
         table = changed(table, proposal.alternatives[question][answer])
     return table
-
-
-def network_of(table: Table, path: pathlib.Path) -> Network:
-    """The network that a table describes.
-
-    Raises:
-        BadNetwork: the table has a mistake.
-    """
-    values, files, mistakes = schema.read(table)
-    if mistakes:
-        raise BadNetwork(f"{path}: {schema.sentence(mistakes[0])}")
-    return Network(path.stem, path, values, files)
 
 
 def changed(table: Table, changes: Changes) -> Table:

@@ -14,6 +14,9 @@ from onnx import ModelProto
 
 from runtime.errors import BadNetwork
 from runtime.graphs import convert, models, normalise, parts
+from runtime.networks import FOLDER
+
+BY_HAND = f"write the TOML by hand, like those in {FOLDER}"
 
 Table = Dict[str, Any]
 Changes = Dict[str, Any]  # key of [input], [head] or [tracking] -> value
@@ -114,8 +117,10 @@ def propose(paths: Sequence[pathlib.Path]) -> Proposal:
             table["file"].append({"part": part, "name": path.name})
         return Proposal(table, choices)
     raise BadNetwork(
-        "no family fits {}: {}; write the TOML by hand (docs/networks.md)".format(
-            ", ".join(path.name for path in paths), problems[0] if problems else "no known sides"
+        "no family fits {}: {}; {}".format(
+            ", ".join(path.name for path in paths),
+            problems[0] if problems else "no known sides",
+            BY_HAND,
         )
     )
 
@@ -142,18 +147,13 @@ def name_parts(files: Mapping[pathlib.Path, ModelProto]) -> Named:
         names = ["backbone"] if len(only) == 1 else ["exemplar", "search"]
         order = list(zip(names, only)) + _heads(files, rest)
     if not order:
-        raise BadNetwork(
-            "the parts of the network are not clear: {}; write the TOML by hand "
-            "(docs/networks.md)".format(
-                "; ".join(
-                    "{} takes {}".format(
-                        path.name,
-                        ", ".join(str(list(models.shape_of(v))) for v in models.inputs(model)),
-                    )
-                    for path, model in files.items()
-                )
-            )
+        shapes = {p: [list(models.shape_of(v)) for v in models.inputs(files[p])] for p in files}
+        taken = ", ".join(
+            f"{path.name} takes {' and '.join(map(str, given))}" for path, given in shapes.items()
         )
+        if any(len(s) == 4 and s[1] == 1 and s[2] > 1 for given in shapes.values() for s in given):
+            taken += ", a grey picture, but pictures have three channels here"
+        raise BadNetwork(f"the parts of the network are not clear: {taken}; {BY_HAND}")
     return {part: (path, files[path]) for part, path in order}
 
 
@@ -238,6 +238,12 @@ def _family(
     choices: Dict[str, Dict[str, Changes]] = {"colours": dict(COLOURS)}
     shapes = [tuple(s for s in shape[1:]) for _, shape in outputs]
     if set(named) == {"backbone"}:
+        if len(shapes) > 1 or shapes[0][1:] != (sides[1], sides[1]):
+            given = " and ".join("x".join(map(str, shape)) for _, shape in outputs)
+            raise ValueError(
+                f"from one picture comes {given}, not the features of each pixel: a detector, a "
+                "classifier or a network of re-identification is no tracker"
+            )
         head = {"filter": "ridge", "features": shapes[0][0], "correlation": "none"}
         stretched = {name: CROPS[name] for name in CROPS if name.endswith("1 and 1")}
         return "response", head, dict(choices, crop=stretched)

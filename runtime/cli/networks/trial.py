@@ -38,26 +38,23 @@ class Trial:
         paths: dict of part -> path.
         clips: from ``trial_clips``.
         engine: name of an engine, or "auto".
-        unsmoothed: whether settings are measured without the smoothing of their tracker.
 
     Attributes:
         steps: list of (clip, step), in the order in which they are taken.
+        unmoved: mean overlap of the boxes from which the steps start.
         problem: the last error with which settings did not run; None for none.
     """
 
     def __init__(
-        self,
-        paths: Mapping[str, pathlib.Path],
-        clips: List[Clip],
-        engine: str = "auto",
-        unsmoothed: bool = False,
+        self, paths: Mapping[str, pathlib.Path], clips: List[Clip], engine: str = "auto"
     ) -> None:
-        self.paths, self.engine, self.unsmoothed = dict(paths), engine, unsmoothed
+        self.paths, self.engine = dict(paths), engine
         most = max(len(clip.steps) for clip in clips)
         # a step of each clip, then the next one of each clip
         self.steps = [
             (clip, clip.steps[i]) for i in range(most) for clip in clips if i < len(clip.steps)
         ]
+        self.unmoved = float(np.mean([overlaps(s.start, s.box)[0, 0] for _, s in self.steps]))
         self.problem: Optional[HotpathError] = None
         self._kernels = cpu.load()
         self._engines: Dict[Any, Any] = {}
@@ -80,7 +77,7 @@ class Trial:
         for place, network in enumerate(networks):
             groups.setdefault((_inputs(network), _graph(network)), []).append(place)
         for places in groups.values():
-            together = [self._prepared(networks[place]) for place in places]
+            together = [_unsmoothed(networks[place]) for place in places]
             try:
                 results[places] = self._group(together, steps)
             except HotpathError as error:
@@ -92,14 +89,6 @@ class Trial:
         for engine in self._engines.values():
             engine.close()
         self._engines = {}
-
-    def _prepared(self, network: Network) -> Network:
-        if not self.unsmoothed or not hasattr(network, "lr_power"):
-            return network
-        result = copy.copy(network)
-        for name, value in UNSMOOTHED.items():
-            setattr(result, name, value)
-        return result
 
     def _group(self, networks: List[Network], steps: List[Tuple[Clip, Step]]) -> np.ndarray:
         """Overlaps of networks that crop the same pictures and run the same graph."""
@@ -131,7 +120,8 @@ class Trial:
                 moved = state.copy()
                 try:
                     decoder.select(collected[place], moved, scale, width, height)
-                except HotpathError:
+                except HotpathError as error:
+                    self.problem = error
                     continue
                 found = geometry.box_of(networks[place], moved)
                 results[place, column] = overlaps(found, step.box)[0, 0]
@@ -153,6 +143,15 @@ def _inputs(network: Network) -> Inputs:
 def _graph(network: Network) -> Inputs:
     """The values that determine the graph that an engine runs, conventions aside."""
     return network.family, network.exemplar, network.search, network.maps, decode.shapes(network)
+
+
+def _unsmoothed(network: Network) -> Network:
+    """A copy without the smoothing of its tracker, where it has any."""
+    result = copy.copy(network)
+    for name, value in UNSMOOTHED.items():
+        if hasattr(network, "lr_power"):
+            setattr(result, name, value)
+    return result
 
 
 def _unconverted(network: Network) -> Network:

@@ -16,7 +16,7 @@ from runtime.detect.boxes import overlaps
 from runtime.networks import load_network
 from runtime.networks.__main__ import main
 from tests.runtime.decode import test_conventions
-from tests.support import blobs
+from tests.support import ROOT, blobs
 
 
 @pytest.fixture(scope="module")
@@ -142,6 +142,71 @@ def test_files_of_no_known_form_are_refused_in_a_sentence(tmp_path, capsys):
     said = capsys.readouterr().err
     assert "no family" in said and len(said.strip().splitlines()) == 1
     assert not (tmp_path / "out").exists()
+
+
+def refused(arguments, capsys):
+    """The one sentence with which `networks add` ends."""
+    assert main(["add"] + arguments + ["--name", "mine"]) == 2
+    said = capsys.readouterr().err
+    assert len(said.strip().splitlines()) == 1 and "trial.toml" not in said
+    return said
+
+
+def one_file(path, picture, output):
+    """An ONNX file that gives the mean of one picture as a tensor of some shape."""
+    graph = blobs.Graph()
+    mean = graph.ReduceMean("picture", keepdims=0)
+    graph.Add(mean, np.zeros(output), output="given")
+    onnx.save(graph.model([("picture", picture)], [("given", output)]), str(path))
+    return [str(path)]
+
+
+@pytest.mark.parametrize(
+    "output, told", [((1, 3549, 85), "3549x85"), ((1, 85, 22, 22), "85x22x22"), ((1, 512), "512")]
+)
+def test_a_detector_and_a_network_of_features_are_no_trackers(tmp_path, capsys, output, told):
+    said = refused(one_file(tmp_path / "a.onnx", (1, 3, 352, 352), output), capsys)
+    assert told in said and "is no tracker" in said
+
+
+def test_grey_pictures_are_named(tmp_path, capsys):
+    assert "grey" in refused(one_file(tmp_path / "a.onnx", (1, 1, 127, 127), (1, 8)), capsys)
+
+
+def scaled(folder, factor):
+    """Multiply the distances that a network of points gives."""
+    search = test_conventions.search_file(folder)
+    test_conventions.multiply(search, test_conventions.names_of(search, 4)[0], (factor,) * 4)
+
+
+def test_a_network_that_computes_nan_is_called_so(tmp_path, clips, capsys):
+    files = files_of(tmp_path, "lighttrack")
+    scaled(tmp_path, float("inf"))
+    said = refused(files + ["--clips", str(clips), "--out", str(tmp_path / "out")], capsys)
+    assert "NaN" in said and not (tmp_path / "out").exists()
+
+
+def test_a_network_that_tracks_badly_is_warned_of(tmp_path, clips, capsys):
+    files, out = files_of(tmp_path, "lighttrack"), str(tmp_path / "out")
+    given = ["add"] + files + ["--clips", str(clips), "--out", out, "--like", "lighttrack"]
+    assert main(given + ["--name", "good"]) == 0
+    assert "warning" not in capsys.readouterr().out
+    scaled(tmp_path, 0.5)
+    for path in (tmp_path / "out").glob("*.onnx"):
+        path.unlink()
+    assert main(given + ["--name", "bad"]) == 0
+    said = capsys.readouterr().out
+    assert "warning    with the best settings it tracks badly" in said and "wrote" in said
+
+
+def test_nothing_is_written_into_the_program_and_files_stay_where_they_are(tmp_path, capsys):
+    files = files_of(tmp_path, "siamfc_015")
+    said = refused(files + ["--out", str(ROOT / "out")], capsys)
+    assert "is a part of Hotpath itself" in said
+    assert main(["add"] + files + ["--name", "mine", "--like", "siamfc_015"]) == 0
+    assert (tmp_path / "mine.toml").exists() and sorted(files) == sorted(
+        str(path) for path in tmp_path.glob("*.onnx")
+    )
 
 
 def test_a_right_setting_has_a_higher_overlap_than_a_wrong_one(tmp_path, clips):

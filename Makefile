@@ -1,7 +1,7 @@
 # `make` says what there is. Everything is set up in .venv and .cache, inside the checkout.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup track engine overlay calib kestrel fps fakes fpga rknn test test-all test-pythons test-boards test-arm lint format clean
+.PHONY: help setup track engine overlay calib kestrel fps fakes fpga rknn test test-all test-pythons test-boards test-arm docs lint format clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -136,7 +136,7 @@ PYTEST := $(PY) -m pytest $(if $(filter-out 1,$(JOBS)),-n "$$JOBS" --dist loadfi
 test: setup ## what everybody runs: all tests but the slow ones
 	$(PYTEST) $(or $(TESTS),-m 'not slow')
 
-test-all: fakes fpga $(CLIP) ## before a release: every test, on every Python, board and ARM machine (hours)
+test-all: fakes fpga docs $(CLIP) ## before a release: every test, on every Python, board and ARM machine (hours)
 	$(PYTEST) --hypothesis-profile=many
 	tests/pythons.sh --all $(PY) $$PYTHONS
 	nice $(PY) -m tests.fresh_boards --all
@@ -183,6 +183,10 @@ test-arm: setup $(CLIP) ## the on-board code on ARM processors, by QEMU (700 MB)
 	  echo 'Name annotated clips: make test-arm FULL=1 CLIPS=DIR' >&2; exit 2; fi
 	$(strip @nice $(PY) -m $(if $(FULL),tests.arm.same_boxes --clips "$$CLIPS" --resume \
 	  $(networks_dir) $(call option,--int8-dir,INT8_DIR),tests.arm) $(ARGS))
+
+docs: setup ## the documents as a site: out/site/index.html
+	@$(PY) $(RUN_PIP) -e '.[docs]'
+	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build
 
 lint: setup ## ruff, mypy, and the layers of the packages
 	$(VENV)/bin/ruff check .

@@ -18,7 +18,7 @@ EITHER = "(?:{})".format("|".join(NAMES))
 EDITABLE = any(command in sys.argv for command in ("editable_wheel", "develop"))
 DATA = ("*.toml", "*.h", "*.cpp", "*.cu", "*.onnx", "*.json", "py.typed")
 FOLDERS = {  # files of other kinds
-    "kernels.fpga.design": ["rtl/*", "sim/*.vlt"],
+    "kernels.fpga.design": ["rtl/*.*", "rtl/*/*", "sim/*.vlt"],
     "kernels.fpga.design.vivado": ["*.tcl", "*.xdc", "boards/*"],
     "boards": ["reference/*"],
     "boards.build": ["shipped/*/*"],

@@ -13,12 +13,18 @@ import pathlib
 import time
 import warnings
 from collections import namedtuple
-from typing import Any, Callable, Dict, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Callable, Dict, Optional, Sequence
 
 import numpy as np
 
+from kernels.cpu.interface import Kernels
 from kernels.errors import BadOverlay, FabricFailed, NetworkFailed, NoFabric
 from kernels.fpga import native, tables
+
+if TYPE_CHECKING:
+    from typing import Protocol
+else:
+    Protocol = object  # Python 3.6 and 3.7 have no protocols
 
 CELL = "engine"  # name of the accelerator in the block design, and so in PYNQ's ip_dict
 WORD = 16  # bytes; what memory for the fabric is aligned to
@@ -69,6 +75,30 @@ class Buffer:
             self._held.invalidate()
 
 
+class Prepared(Protocol):
+    """The registers of a program; see ``kernels.fpga.frame.Frames``."""
+
+    registers_at: int
+
+    @property
+    def registers(self) -> Sequence[int]:
+        """Values of ``GIVEN``."""
+
+
+class Following(Protocol):
+    """A target's next program; see ``kernels.fpga.next_frame.NextFrame``."""
+
+    @property
+    def frames(self) -> Prepared:
+        """Its registers."""
+
+    def hand_on(self, memory: int, registers: Optional[int]) -> int:
+        """Select in a program's results, and start or prepare the next program."""
+
+    def flush_tables(self) -> None:
+        """Write the cache of the tables back."""
+
+
 class Fabric:
     """An overlay with our accelerator in it.
 
@@ -85,7 +115,11 @@ class Fabric:
     """
 
     def __init__(
-        self, path: pathlib.Path, clock_mhz: float, device: Any = None, kernels: Any = None
+        self,
+        path: pathlib.Path,
+        clock_mhz: float,
+        device: Any = None,
+        kernels: Optional[Kernels] = None,
     ) -> None:
         _check_files(path)
         self.pynq = _library()
@@ -139,8 +173,9 @@ class Fabric:
         array = getattr(getattr(self._cell, "mmio", None), "array", None)
         if not isinstance(array, np.ndarray) or array.dtype != np.uint32:
             return None
-        is_compiled = getattr(self._kernels, "handle", None) is not None
-        return native.Registers(self._kernels, array) if is_compiled else None
+        if self._kernels is None or self._kernels.handle is None:
+            return None
+        return native.Registers(self._kernels, array)
 
     def _slow_down(self) -> None:
         """Lower the clock until it is not above the one that the overlay was built for."""
@@ -219,7 +254,7 @@ class Fabric:
             return
         self._write_and_start(values, cycles)
 
-    def start_prepared(self, frames: Any, cycles: int) -> None:
+    def start_prepared(self, frames: Prepared, cycles: int) -> None:
         """Start the program of a target's next frame and return at once.
 
         Args:
@@ -232,7 +267,7 @@ class Fabric:
             return
         self._write_and_start(frames.registers, cycles)
 
-    def hand_on(self, following: Any, memory: int, cycles: int) -> bool:
+    def hand_on(self, following: Following, memory: int, cycles: int) -> bool:
         """Select in a finished program's results and start the target's next one; see ``start``.
 
         Args:

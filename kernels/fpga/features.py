@@ -4,14 +4,16 @@ A cosine does not depend on the features' scale, so the int8 words are taken as 
 those under the box.
 """
 
-from typing import Any, Optional, Sequence
+from typing import Any, Callable, Optional, Sequence, Union
 
 import numpy as np
 
+from kernels.cpu.interface import Kernels
 from kernels.fpga import native
 from kernels.golden import cosine_of
 
 WORD = 16  # channels
+Compare = Callable[..., float]
 
 
 class SearchFeatures:
@@ -31,7 +33,7 @@ class SearchFeatures:
         self.shape = (1, channels, side * side)
         self.side, self.step = side, step
         self.address = 0
-        self._memory: Any = None
+        self._memory = np.zeros(0, np.uint8)
 
     def lie_in(self, memory: np.ndarray, address: int) -> None:
         """Set where the words are.
@@ -65,17 +67,18 @@ class FeatureKernels:
         kernels: see ``kernels.cpu``.
     """
 
-    def __init__(self, kernels: Any) -> None:
+    def __init__(self, kernels: Kernels) -> None:
         self._kernels = kernels
-        self._of_words: Any = native.Cosine(kernels) if kernels.handle else cosine_of_words
+        self._of_words: Compare = native.Cosine(kernels) if kernels.handle else cosine_of_words
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._kernels, name)
 
-    def cosine_similarity(self, seen: Any, *compared: Any) -> float:
+    def cosine_similarity(self, seen: Union[SearchFeatures, np.ndarray], *compared: Any) -> float:
         """See ``kernels.golden.cosine_similarity``, the definition."""
-        of = self._of_words if isinstance(seen, SearchFeatures) else self._kernels.cosine_similarity
-        return of(seen, *compared)
+        if isinstance(seen, SearchFeatures):
+            return self._of_words(seen, *compared)
+        return self._kernels.cosine_similarity(seen, *compared)
 
 
 def cosine_of_words(

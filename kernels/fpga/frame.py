@@ -7,11 +7,12 @@ The tracker's steps in Python are their definition, and what is done where they 
 
 import ctypes
 import struct
-from typing import Any, NamedTuple, Optional, Tuple
+from typing import NamedTuple, Optional, Tuple
 
 import numpy as np
 
 from kernels import records
+from kernels.cpu.interface import Kernels
 from kernels.cpu.select import Select
 from kernels.errors import NO_SCORE, NetworkFailed
 from kernels.fpga import native, resize
@@ -53,7 +54,7 @@ class Frames:
     """The frames of one target.
 
     Args:
-        kernels: ``kernels.cpu.binding.Kernels``.
+        kernels: compiled ones.
         crop: of the search region.
         maps: ``native.Maps`` of the search program.
         arrays: that ``maps`` writes.
@@ -70,7 +71,7 @@ class Frames:
 
     def __init__(
         self,
-        kernels: Any,
+        kernels: Kernels,
         crop: Crop,
         maps: native.Maps,
         arrays: Tuple[np.ndarray, ...],
@@ -92,8 +93,8 @@ class Frames:
         self._maps, self._arrays, self._select = maps, arrays, select
         self._loss, self._corner, self._features = loss, corner, features
         self._rows_at = resize.bytes_of(crop.side)[0]
-        self._border: Any = None
-        self._held: Any = None
+        self._border = 0, 0, 0
+        self._held: Tuple[Optional[np.ndarray], ...] = ()
 
     def begin(
         self,
@@ -118,8 +119,8 @@ class Frames:
         function, job = self._select.bound(self._arrays, state)
         line = self._pictures.line_bytes
         MEMORY.pack_into(self._job, MEMORY_AT, self._side, 0, self._rows_at, 0, 0, line)
-        self._border, self._held = border, (state, held, reference)
-        blue, green, red = (int(value) for value in border)
+        self._held = state, held, reference
+        self._border = blue, green, red = int(border[0]), int(border[1]), int(border[2])
         colour = blue | green << 8 | red << 16
         native.REGISTERS.pack_into(self._job, REGISTERS_AT, *places, 0, 0, 0, 0, colour)
         NUMBERS.pack_into(

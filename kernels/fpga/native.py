@@ -7,10 +7,11 @@ rows and cells is done in C++. Without a compiler the same is done in NumPy
 
 import ctypes
 import struct
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
+from kernels.cpu.interface import Kernels
 from kernels.fpga import resize, tables
 
 WINDOW_JOB = struct.Struct("=20q")  # hp_window_job in fabric.h
@@ -24,11 +25,11 @@ class Window:
     """Writes a window's tables and pixels.
 
     Args:
-        kernels: ``kernels.cpu.binding.Kernels``.
+        kernels: compiled ones.
         line_bytes: most that the fabric takes of a row.
     """
 
-    def __init__(self, kernels: Any, line_bytes: int) -> None:
+    def __init__(self, kernels: Kernels, line_bytes: int) -> None:
         self._call = function(kernels, "hp_fabric_window", 1)
         self._line = line_bytes
         self._job = ctypes.create_string_buffer(WINDOW_JOB.size)
@@ -74,7 +75,7 @@ class Maps:
         at, count: address of the ``hp_words`` that say where they are, and how many there are.
 
     Args:
-        kernels: ``kernels.cpu.binding.Kernels``.
+        kernels: compiled ones.
         entries: of ``run["maps"]`` in a bundle.
         values: list of float32 (256,), one a map.
         maps: list of float32 arrays to be written, C-contiguous.
@@ -82,7 +83,7 @@ class Maps:
 
     def __init__(
         self,
-        kernels: Any,
+        kernels: Kernels,
         entries: Sequence[Dict[str, Any]],
         values: Sequence[np.ndarray],
         maps: Sequence[np.ndarray],
@@ -112,10 +113,10 @@ class FrameCopies:
     """Copies frames into memory that is used again.
 
     Args:
-        kernels: ``kernels.cpu.binding.Kernels``.
+        kernels: compiled ones.
     """
 
-    def __init__(self, kernels: Any) -> None:
+    def __init__(self, kernels: Kernels) -> None:
         self._copy, self._pointer = function(kernels, "hp_fabric_copy", 2), capsule_pointer()
         self._spare: List[np.ndarray] = []
 
@@ -134,14 +135,14 @@ class FrameCopies:
         self._spare.append(copy)
 
 
-def function(kernels: Any, name: str, pointers: int, *more: Any) -> Any:
+def function(kernels: Kernels, name: str, pointers: int, *more: type) -> Callable[..., int]:
     """A compiled function of some pointers and other arguments that returns an int or nothing."""
     found = getattr(kernels.handle, name)
     found.argtypes, found.restype = [ctypes.c_void_p] * pointers + list(more), ctypes.c_int
     return found
 
 
-def capsule_pointer() -> Any:
+def capsule_pointer() -> Callable[[object, None], int]:
     """Python's function (capsule, None) that gives its address; of ``array.__array_struct__``."""
     found = ctypes.pythonapi.PyCapsule_GetPointer
     found.argtypes, found.restype = [ctypes.py_object, ctypes.c_char_p], ctypes.c_void_p
@@ -152,14 +153,14 @@ class Registers:
     """Starts programs with one call, where the registers are memory of this process.
 
     Args:
-        kernels: ``kernels.cpu.binding.Kernels``.
+        kernels: compiled ones.
         array: uint32, the registers.
 
     Attributes:
         at: address of the registers.
     """
 
-    def __init__(self, kernels: Any, array: np.ndarray) -> None:
+    def __init__(self, kernels: Kernels, array: np.ndarray) -> None:
         self._call = function(kernels, "hp_fabric_start", 2, ctypes.c_uint32)
         self._array, self.at = array, array.ctypes.data
         self._values = ctypes.create_string_buffer(REGISTERS.size)
@@ -187,10 +188,10 @@ class Cosine:
     """``kernels.fpga.features.cosine_of_words``, compiled.
 
     Args:
-        kernels: ``kernels.cpu.binding.Kernels``.
+        kernels: compiled ones.
     """
 
-    def __init__(self, kernels: Any) -> None:
+    def __init__(self, kernels: Kernels) -> None:
         self._call = kernels.handle.hp_fabric_cosine
         self._call.argtypes = [ctypes.c_void_p] + [ctypes.c_int] * 6 + [ctypes.c_void_p] * 2
         self._call.restype = ctypes.c_double

@@ -8,13 +8,14 @@ need, and writes the tables of the sizes that the window may have. When the resu
 
 import ctypes
 import struct
-from typing import Any, Optional
+from typing import Optional
 
 import numpy as np
 
+from kernels.cpu.interface import Kernels
 from kernels.errors import NO_SCORE, NetworkFailed
 from kernels.fpga import native, resize, tables
-from kernels.fpga.fabric import Fabric
+from kernels.fpga.fabric import Buffer, Fabric
 from kernels.fpga.frame import Frames
 from kernels.fpga.window import Pictures
 
@@ -58,7 +59,7 @@ class NextFrame:
     """The next frame of one target.
 
     Args:
-        kernels: ``kernels.cpu.binding.Kernels``.
+        kernels: compiled ones.
         frames: of the target.
         pictures: memory for its pixels.
         store: of the engine.
@@ -67,7 +68,9 @@ class NextFrame:
         frames: as given.
     """
 
-    def __init__(self, kernels: Any, frames: Frames, pictures: Pictures, store: TableStore) -> None:
+    def __init__(
+        self, kernels: Kernels, frames: Frames, pictures: Pictures, store: TableStore
+    ) -> None:
         self.frames, self._pictures, self._store = frames, pictures, store
         self._gather = native.function(kernels, "hp_fabric_gather", 2)
         self._hand_on = native.function(kernels, "hp_fabric_hand_on", 3, ctypes.c_uint32)
@@ -102,7 +105,7 @@ class NextFrame:
         self.flush_tables()
         return True
 
-    def _give(self, pixels: Any) -> None:
+    def _give(self, pixels: Buffer) -> None:
         PIXELS.pack_into(self._job, PIXELS_AT, pixels.host, pixels.address, pixels.size)
 
     def flush_tables(self) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Dict, NamedTuple, Sequence, Tuple
 
 import numpy as np
 
+from kernels.cpu.interface import Kernels
 from kernels.fpga import native, resize
 from kernels.fpga.fabric import Buffer, Fabric
 
@@ -46,7 +47,7 @@ class Pictures:
         registers: dict of register -> value that a program needs to crop the window prepared last.
     """
 
-    def __init__(self, fabric: Fabric, side: int, line_bytes: int, kernels: Any) -> None:
+    def __init__(self, fabric: Fabric, side: int, line_bytes: int, kernels: Kernels) -> None:
         self.fabric, self.kernels, self.line_bytes = fabric, kernels, line_bytes - BEAT
         self._native = native.Window(kernels, self.line_bytes) if kernels.handle else None
         self.slots = [Slot(fabric, side) for _ in range(2)]

@@ -6,12 +6,19 @@ it. Each target has memory of its own (region 1: the exemplar's features, the ma
 
 import pathlib
 import zlib
-from typing import Any, Callable, Dict, List, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Tuple
 
 from runtime.bundle import Bundle
 from runtime.engines.base import Engine as Base
 from runtime.engines.base import Setup
 from runtime.errors import BadBundle
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from kernels.cpu.interface import Kernels
+    from kernels.fpga.fabric import Buffer, Following, Prepared
+    from kernels.fpga.native import Maps
 
 COMMAND_ALIGNED = 64
 WORD = 16  # channels of a block of a map, as in kernels.fpga.fabric
@@ -68,7 +75,12 @@ class Engine(Base):
             raise
 
     def _prepare(
-        self, bundle: Any, run: Dict[str, Any], size: Dict[str, Any], sides: List[int], kernels: Any
+        self,
+        bundle: Bundle,
+        run: Dict[str, Any],
+        size: Dict[str, Any],
+        sides: List[int],
+        kernels: "Kernels",
     ) -> None:
         """Check the fabric's size, load the image and set up the crops and the maps."""
         from kernels.fpga.features import SearchFeatures
@@ -124,7 +136,7 @@ class Engine(Base):
         self._image.invalidate()
         return zlib.crc32(self._image.array[: self._count].tobytes()) == self._checksum
 
-    def exemplar(self) -> Tuple[Any, ...]:
+    def exemplar(self) -> Tuple["Buffer", ...]:
         """See ``runtime.engines.base.Engine``; the features are memory of one target."""
         from kernels.errors import FabricFailed
 
@@ -139,12 +151,12 @@ class Engine(Base):
         self._wait("exemplar")
         return (work,)
 
-    def search(self, features: Any) -> Tuple[Any, ...]:
+    def search(self, features: Tuple["Buffer", ...]) -> "Tuple[np.ndarray, ...]":
         """See ``runtime.engines.base.Lane``."""
         self.start(features, self.search_crop.pictures.registers)
         return self.finish()
 
-    def start(self, features: Any, registers: Dict[str, int]) -> None:
+    def start(self, features: Tuple["Buffer", ...], registers: Dict[str, int]) -> None:
         """Start a search and return at once. No other may be running.
 
         Args:
@@ -154,12 +166,12 @@ class Engine(Base):
         (self._work,) = features
         self._start("search", self._work, registers)
 
-    def start_prepared(self, features: Any, frames: Any) -> None:
+    def start_prepared(self, features: Tuple["Buffer", ...], frames: "Prepared") -> None:
         """As ``start``, with a window that ``kernels.fpga.frame.Frames`` prepared."""
         (self._work,) = features
         self.fabric.start_prepared(frames, self._search_cycles)
 
-    def hand_on(self, work: Any, following: Any) -> bool:
+    def hand_on(self, work: "Buffer", following: "Following") -> bool:
         """Select in a search's results, and start the target's next search where it is prepared.
 
         Args:
@@ -171,19 +183,19 @@ class Engine(Base):
         """
         return self.fabric.hand_on(following, work.host, self._search_cycles)
 
-    def places(self, features: Any) -> Tuple[int, int, int]:
+    def places(self, features: Tuple["Buffer", ...]) -> Tuple[int, int, int]:
         """Addresses for the fabric: the search's first command, region 0, and region 1."""
         image = self._image.address
         return image + self._programs["search"]["offset"], image, features[0].address
 
-    def wait(self) -> Any:
+    def wait(self) -> "Buffer":
         """Wait for the search that ``start`` began; returns the target's ``Buffer``."""
         work = self._work
         self._wait("search")
         work.invalidate()
         return work
 
-    def finish(self) -> Tuple[Any, ...]:
+    def finish(self) -> "Tuple[np.ndarray, ...]":
         """Wait for the search that ``start`` began; returns its maps, as ``search``."""
         work = self.wait()
         self._read(work)
@@ -192,7 +204,7 @@ class Engine(Base):
             self.search_features.lie_in(work.array[first:], work.host + first)
         return self.maps
 
-    def _start(self, name: str, work: Any, registers: Dict[str, int]) -> None:
+    def _start(self, name: str, work: "Buffer", registers: Dict[str, int]) -> None:
         program, image = self._programs[name], self._image.address
         values = dict(registers, REGION0=image, REGION1=work.address)
         self.fabric.start(image + program["offset"], program["cycles"], values)
@@ -241,8 +253,8 @@ def layout() -> str:
 
 
 def _reader(
-    entries: List[Dict[str, Any]], kernels: Any
-) -> Tuple[Tuple[Any, ...], Any, Callable[[Any], None]]:
+    entries: List[Dict[str, Any]], kernels: "Kernels"
+) -> "Tuple[Tuple[np.ndarray, ...], Optional[Maps], Callable[[Buffer], None]]":
     """(maps, ``native.Maps`` or None, function that reads them from a target's ``Buffer``).
 
     Args:
@@ -259,7 +271,7 @@ def _reader(
         jobs = native.Maps(kernels, entries, values, maps)
         return tuple(maps), jobs, lambda work: jobs.read(work.host)
 
-    def slowly(work: Any) -> None:
+    def slowly(work: "Buffer") -> None:
         for entry, table, out in zip(entries, values, maps):
             lanes = np.arange(out.shape[1]) + entry.get("lane", 0)
             count = -(-(lanes[-1] + 1) // WORD) * out[0, 0].size * WORD
@@ -304,7 +316,7 @@ def _ends(entry: Dict[str, Any]) -> int:
     return entry["offset"] + blocks * entry["height"] * entry["width"] * WORD
 
 
-def _are_values(values: Any) -> bool:
+def _are_values(values: object) -> bool:
     if not isinstance(values, list) or len(values) != 256:
         return False
     return all(isinstance(value, (int, float)) for value in values)

@@ -6,12 +6,13 @@ does it in fabric, ``compiler`` writes the commands, ``sim`` runs either behind 
 """
 
 import pathlib
-from typing import Any, Dict
+from typing import Any, Dict, List
 
 from kernels.fpga.tables import Size, read_toml
 
 FOLDER = pathlib.Path(__file__).resolve().parent
 ROOT = FOLDER.parents[2]
+RTL = FOLDER / "rtl"
 PARAMETERS = (  # of the top module, in sizes.toml
     "lanes",
     "bus_bytes",
@@ -22,6 +23,16 @@ PARAMETERS = (  # of the top module, in sizes.toml
     "line_bytes",
     "pumped",
 )
+
+
+def rtl_files(suffix: str = ".sv") -> List[pathlib.Path]:
+    """The files of the RTL, in the order in which data passes through its folders."""
+    return sorted(RTL.rglob("*" + suffix))
+
+
+def rtl_folders() -> List[pathlib.Path]:
+    """Where modules and headers are looked for."""
+    return [RTL] + sorted(path for path in RTL.iterdir() if path.is_dir())
 
 
 def sizes() -> Dict[str, Size]:

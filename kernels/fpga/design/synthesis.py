@@ -20,7 +20,6 @@ from kernels.fpga import design, tables
 
 Results = Dict[str, Dict[str, Any]]  # of a command, by board
 
-RTL = design.FOLDER / "rtl"
 TOP = "hp_engine"
 DISSOLVED = ("hp_fifo", "hp_counter")
 FILES = ("statistics.json", "netlist.json")
@@ -33,7 +32,8 @@ class NoSynthesis(HotpathError):
 
 def sources() -> List[pathlib.Path]:
     """Files of the engine; the Verilog wrapper for Vivado holds no logic and is left out."""
-    return sorted(RTL.glob("*.sv")) + sorted(RTL.glob("*.svh"))
+    files = design.rtl_files() + design.rtl_files(".svh")
+    return sorted(files, key=lambda path: (path.suffix, path.name))
 
 
 def fingerprint(board: str) -> str:
@@ -83,7 +83,7 @@ def script(board: str) -> List[str]:
     ultra = " -uram" if size["map_style"] == "ultra" else ""
     dissolved = " ".join(f"*{name}*" for name in DISSOLVED)
     return [
-        "read_verilog -sv -I . " + " ".join(path.name for path in sorted(RTL.glob("*.sv"))),
+        "read_verilog -sv -I . " + " ".join(path.name for path in design.rtl_files()),
         f"chparam {given} {TOP}",
         "hierarchy -check -top " + TOP,
         "setattr -mod -set keep_hierarchy 1 *",

@@ -129,7 +129,7 @@ def module_of(name: str) -> str:
 def _instances() -> Dict[str, str]:
     """dict of instance -> module, of the whole RTL; modules that are dissolved are left out."""
     found = {}
-    for path in synthesis.RTL.glob("*.sv"):
+    for path in design.rtl_files():
         text = re.sub(r"//[^\n]*|/\*.*?\*/", " ", path.read_text(encoding="utf-8"), flags=re.S)
         pattern = r"\b(hp_\w+)\s*(?:#\s*\((?:[^()]|\([^()]*\))*\))?\s*(\w+)\s*\("
         for module, instance in re.findall(pattern, text):

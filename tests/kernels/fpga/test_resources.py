@@ -61,7 +61,7 @@ def test_the_document_says_what_the_table_says():
 
 def test_a_comment_does_not_make_the_table_stale(tmp_path, monkeypatch):
     source = tmp_path / "engine.sv"
-    monkeypatch.setattr(synthesis, "RTL", tmp_path)
+    monkeypatch.setattr(design, "RTL", tmp_path)
     source.write_text("module engine; // one\nendmodule\n")
     first = synthesis.fingerprint("pynq_z2")
     source.write_text("/* two */ module engine;\n\nendmodule\n")

@@ -12,6 +12,7 @@ import pathlib
 
 import pytest
 
+from kernels.fpga import design
 from kernels.fpga.design import synthesis
 from tests.support.examples import few_of
 
@@ -34,8 +35,9 @@ def prove(top, parameters, steps, rtl, references, changes=(), cuts=()):
     """
     read = "read_verilog -sv -I . "
     commands = [read + " ".join(str(REFERENCE / (name + ".sv")) for name in references)]
+    paths = {path.name: path for path in design.rtl_files()}
     for name in rtl:
-        text = (synthesis.RTL / f"hp_{name}.sv").read_text(encoding="utf-8")
+        text = paths[f"hp_{name}.sv"].read_text(encoding="utf-8")
         for old, new in cuts:
             text = text.replace(old, new)
         commands.append(f"{read}<<END_OF_FILE\n{text}\nEND_OF_FILE")

@@ -54,9 +54,13 @@ def test_verilator_has_nothing_to_complain_about(name):
         "--top-module",
         "hp_engine",
     ]
-    command += ["-Wno-UNUSEDPARAM", "-Wno-UNUSEDSIGNAL", f"-I{runner.RTL}"]
+    command += [
+        "-Wno-UNUSEDPARAM",
+        "-Wno-UNUSEDSIGNAL",
+        *(f"-I{folder}" for folder in design.rtl_folders()),
+    ]
     command += ["-G{}={}".format(*item) for item in parameters_of(name).items()]
-    command.append(str(runner.RTL / "hp_engine.sv"))
+    command.append(str(design.RTL / "hp_engine.sv"))
     environment = dict(os.environ, VERILATOR_ROOT=str(root))
     done = subprocess.run(command, stderr=subprocess.PIPE, env=environment, timeout=120)
     assert done.returncode == 0, done.stderr.decode()

@@ -18,7 +18,6 @@ from kernels.fpga.design import vivado
 from kernels.fpga.design.sim import hwh
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
-RTL = design.FOLDER / "rtl"
 FAKE = ROOT / "tests" / "fakes" / "vivado"
 BOARDS = sorted(design.sizes())
 
@@ -105,7 +104,7 @@ def test_every_file_of_the_rtl_is_in_the_project(run, board):
     calls, done, _ = run(board)
     assert done.returncode == 0, done.stderr
     added = {pathlib.Path(call[-1]).name for call in calls if call[0] == "add_files"}
-    assert {path.name for path in RTL.iterdir() if path.suffix in (".v", ".sv", ".svh")} <= added
+    assert {path.name for path in design.RTL.rglob("*.*")} <= added
 
 
 @needs_tclsh
@@ -156,7 +155,7 @@ def test_the_engine_is_built_as_large_as_sizes_toml_says(run, board):
     }
     size = design.sizes()[board]
     assert given == {name: str(size[name]) for name in given}
-    assert {name.upper() for name in given} == ports_of(RTL / "hotpath_engine.v")[1]
+    assert {name.upper() for name in given} == ports_of(design.RTL / "hotpath_engine.v")[1]
 
 
 @needs_tclsh
@@ -172,11 +171,11 @@ def test_the_addresses_are_those_of_the_simulated_board(run, board):
 
 
 def test_the_wrapper_has_the_ports_of_the_engine():
-    wrapper, parameters = ports_of(RTL / "hotpath_engine.v")
-    engine, engine_parameters = ports_of(RTL / "hp_engine.sv")
+    wrapper, parameters = ports_of(design.RTL / "hotpath_engine.v")
+    engine, engine_parameters = ports_of(design.RTL / "hp_engine.sv")
     assert parameters <= engine_parameters
     assert wrapper == engine
-    text = (RTL / "hotpath_engine.v").read_text()
+    text = (design.RTL / "hotpath_engine.v").read_text()
     assert {name for name in engine if f".{name}({name})" not in text} == set()
 
 
@@ -185,14 +184,14 @@ def test_a_strict_reader_of_systemverilog_takes_the_whole_design(board):
     """Yosys and Verilator forgive more than Vivado does."""
     pyslang = pytest.importorskip("pyslang")
     size = design.sizes()[board]
-    names = sorted(str(path) for path in RTL.glob("*.sv")) + [str(RTL / "hotpath_engine.v")]
+    names = [str(path) for path in design.rtl_files() + design.rtl_files(".v")]
     generics = [
         "-G{}={}".format(name.upper(), json.dumps(size[name]).replace('"', '\\"'))
         for name in design.PARAMETERS
     ]
     driver = pyslang.driver.Driver()
     driver.addStandardArgs()
-    words = ["slang", "-I", str(RTL), "--top", "hotpath_engine"] + generics + names
+    words = ["slang", "-I", str(design.RTL), "--top", "hotpath_engine"] + generics + names
     assert driver.parseCommandLine(" ".join(words))
     assert driver.processOptions() and driver.parseAllSources()
     driver.reportCompilation(driver.createCompilation(), True)
@@ -200,13 +199,13 @@ def test_a_strict_reader_of_systemverilog_takes_the_whole_design(board):
 
 
 def test_every_port_of_the_wrapper_belongs_to_an_interface():
-    text = (RTL / "hotpath_engine.v").read_text()
+    text = (design.RTL / "hotpath_engine.v").read_text()
     named = re.findall(
         r'X_INTERFACE_INFO = "xilinx\.com:(?:interface|signal):\w+:1\.0 (\w+) (\w+)" \*\)'
         r"(?:\s*\(\*[^*]*\*\))?\s*(?:input|output)\s+wire\s*(?:\[[^\]]*\])?\s*(\w+)",
         text,
     )
-    assert {port for _, _, port in named} == set(ports_of(RTL / "hotpath_engine.v")[0])
+    assert {port for _, _, port in named} == set(ports_of(design.RTL / "hotpath_engine.v")[0])
     for interface, signal, port in named:
         assert port in (interface, f"{interface}_{signal.lower()}")
 

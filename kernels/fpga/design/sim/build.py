@@ -17,7 +17,6 @@ from typing import Any, Dict, List, Optional, Sequence
 from kernels.fpga import design
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-RTL = os.path.join(os.path.dirname(HERE), "rtl")
 OURS = ("harness.cpp", "engine.vlt")
 # the style of memory is the synthesis tool's alone
 PARAMETERS = tuple(name for name in design.PARAMETERS if name != "map_style")
@@ -48,8 +47,10 @@ def library(size: Dict[str, Any], folder: Optional[str] = None) -> str:
     root, compiler = verilator_root(), _compiler()
     tools = _run([compiler, "--version"]) + _digest([_verilator(root)])
     generics = [f"-G{name.upper()}={size[name]}" for name in PARAMETERS]
-    sources = sorted(glob.glob(os.path.join(RTL, "*.sv")) + glob.glob(os.path.join(RTL, "*.svh")))
-    files = sources + [os.path.join(HERE, name) for name in OURS] + [__file__]
+    sources = design.rtl_files() + design.rtl_files(".svh")
+    files = (
+        [str(path) for path in sources] + [os.path.join(HERE, name) for name in OURS] + [__file__]
+    )
     key = _key(tools, generics, _digest(files))
     folder = folder or _folder()
     path = os.path.join(folder, f"engine-{key}.so")
@@ -118,8 +119,8 @@ def _build(
     """Verilate, compile and link; the result appears under its name only when it is whole."""
     with tempfile.TemporaryDirectory(prefix="hotpath-rtl-") as work:
         command = [_verilator(root)] + list(VERILATE) + generics
-        command += ["--Mdir", work, "-I" + RTL, "-I" + HERE]
-        command += [os.path.join(HERE, "engine.vlt"), os.path.join(RTL, "hp_engine.sv")]
+        command += ["--Mdir", work] + [f"-I{folder}" for folder in design.rtl_folders()]
+        command += [os.path.join(HERE, "engine.vlt"), str(design.RTL / "hp_engine.sv")]
         _run(command, dict(os.environ, VERILATOR_ROOT=root))
         flags = list(FLAGS) + ["-I" + work, "-I" + _include(root), "-I" + _include(root, "vltstd")]
         flags += [f"-D{name.upper()}={size[name]}" for name in ("bus_bytes", "pumped")]

@@ -53,10 +53,11 @@ if {$part eq {}} {
 create_project -force hotpath [file join $given(work) project] -part $part
 set_property target_language Verilog [current_project]
 
-set sources [concat [lsort [glob [file join $rtl *.sv]]] [lsort [glob [file join $rtl *.svh]]] \
+set headers [glob [file join $rtl *.svh]]
+set sources [concat [lsort [glob [file join $rtl *.sv] [file join $rtl * *.sv]]] $headers \
   [list [file join $rtl hotpath_engine.v]]]
 add_files -norecurse -fileset sources_1 $sources
-foreach header [glob [file join $rtl *.svh]] {
+foreach header $headers {
   set_property file_type {Verilog Header} [get_files $header]
 }
 set_property include_dirs [list $rtl] [get_filesets sources_1]

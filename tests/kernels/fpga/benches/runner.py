@@ -15,9 +15,9 @@ import sys
 import tempfile
 
 from kernels.errors import HotpathError
+from kernels.fpga import design
 
 ROOT = pathlib.Path(__file__).resolve().parents[4]
-RTL = ROOT / "kernels" / "fpga" / "design" / "rtl"
 HERE = pathlib.Path(__file__).resolve().parent
 PROGRAMS = ("g++", "make", "perl")
 # Only the ports are seen by the bench: with every signal public, as the runner asks by itself,
@@ -92,7 +92,7 @@ def verilator_root():
 
 def sources():
     """All modules, with those of the benches, and what they include."""
-    return sorted(RTL.glob("*.sv")) + sorted(HERE.glob("*.sv")), sorted(RTL.glob("*.svh"))
+    return design.rtl_files() + sorted(HERE.glob("*.sv")), design.rtl_files(".svh")
 
 
 def _check(results, log):
@@ -120,7 +120,7 @@ def _built(runner, top, parameters):
         try:
             runner.build(
                 sources=files,
-                includes=[RTL],
+                includes=[design.RTL],
                 hdl_toplevel=top,
                 parameters=parameters,
                 build_args=BUILD,

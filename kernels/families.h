@@ -189,15 +189,17 @@ HP_FN double hp_centre_share(const hp_centre* head, int place, double offset) {
   return (place + offset) / head->size;
 }
 
-enum { HP_TWO_HEATS = 0, HP_BOX = 1 };  // what a corner head gives
+enum { HP_TWO_HEATS = 0, HP_BOX = 1, HP_SCORED_BOX = 2 };  // what a corner head gives
 
 struct hp_corners {
   double cell_centre;  // where in its cell a corner lies, 0 to 1
   hp_bounds limits;
   int size;            // cells a side
   int search;          // pixels, side of the search region
-  int output;          // HP_TWO_HEATS, or HP_BOX: centre and size as shares
+  int output;          // HP_TWO_HEATS, or a box: centre and size as shares
   int apart;           // numbers from the first map of one target to that of the next
+  int score;           // how the score of a scored box becomes a probability
+  int unused;          // its size is a multiple of 8 bytes
 };
 
 // Weight of a cell in the mean: its softmax, not yet divided by the sum.

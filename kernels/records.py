@@ -30,7 +30,8 @@ CENTRE = np.dtype(
     + fields("i4", "size score relative_to unused")
 )
 CORNERS = np.dtype(
-    [("cell_centre", "f8"), ("limits", BOUNDS)] + fields("i4", "size search output apart")
+    [("cell_centre", "f8"), ("limits", BOUNDS)]
+    + fields("i4", "size search output apart score unused")
 )
 RESPONSE = np.dtype(
     fields("f8", "window_influence stride scale_lr min_size")

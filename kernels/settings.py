@@ -14,7 +14,7 @@ BOX_PIXELS = {"exact": 0, "round": 1, "floor": 2}  # how a box gets whole pixels
 SCORES = {"softmax": 0, "sigmoid": 1, "none": 2}  # what a score map holds
 QUALITIES = {"none": 0, "product": 1, "blend": 2}  # how a quality map changes the score
 RELATIVES = {"target": 0, "window": 1}  # what the search region is centred on
-OUTPUTS = {"two_maps": 0, "one_map": 0, "box": 1}  # what a corner head gives
+OUTPUTS = {"two_maps": 0, "one_map": 0, "box": 1, "scored_box": 2}  # what a corner head gives
 
 
 class WindowSettings(NamedTuple):
@@ -134,6 +134,7 @@ class CornersSettings(NamedTuple):
         output: a name in ``OUTPUTS``.
         cell_centre: where in its cell a corner lies, 0 to 1.
         limits: of the box.
+        score: of a scored box: a name in ``SCORES``, not "softmax".
     """
 
     size: int
@@ -141,6 +142,7 @@ class CornersSettings(NamedTuple):
     output: str
     cell_centre: float
     limits: BoxLimits
+    score: str = "none"
 
 
 class ResponseSettings(NamedTuple):

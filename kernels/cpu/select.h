@@ -296,15 +296,16 @@ int hp_centre_select(const hp_select_job* job) {
   return best;
 }
 
-// A finished box has the cell 0 and the score 1.
+// A finished box has the cell 0, and the score 1 where the graph gives none.
 int hp_corners_select(const hp_select_job* job) {
   const hp_corners* head = (const hp_corners*)job->head;
   const float* first = job->maps[0];
   const hp_frame_view* view = &job->view;
   double x, y, w, h, score = 1.0;
   int best = 0;
-  if (head->output == HP_BOX) {
+  if (head->output != HP_TWO_HEATS) {
     x = first[0], y = first[1], w = first[2], h = first[3];
+    if (head->output == HP_SCORED_BOX) score = hp_probability(head->score, job->maps[1][0], 0.0);
   } else {
     double x1, y1, x2, y2;
     const double top_left = mean_place(head, first, &x1, &y1);
@@ -314,7 +315,7 @@ int hp_corners_select(const hp_select_job* job) {
     x = (x1 + x2) / 2, y = (y1 + y2) / 2, w = x2 - x1, h = y2 - y1;
     score = sqrt(top_left * bottom_right);
   }
-  if (!finite(x, y, w, h)) return -1;
+  if (!finite(x, y, w, h) || !isfinite(score)) return -1;
   *job->score = score;
   hp_take_share(&head->limits, head->search, x, w, view->scale[0], view->frame[0], &job->state[0],
                 &job->state[2]);

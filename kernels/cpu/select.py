@@ -50,7 +50,7 @@ def _head(settings: SelectSettings) -> _Head:
         window = inner_hanning_window(settings.size)
     else:
         kind, record = "corners", records.record(records.CORNERS, settings)
-        sizes = (4,) if settings.output == "box" else (cells, cells)
+        sizes = {"box": (4,), "scored_box": (4, 1)}.get(settings.output, (cells, cells))
     return _Head(f"hp_{kind}_select", record, sizes, window, anchors)
 
 

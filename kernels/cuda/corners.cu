@@ -145,8 +145,8 @@ __device__ void take_corners(const hp_selection* select, const hp_corners* head,
 }  // namespace
 
 // One block of whole warps for each target. first, second: heat of the top left and of the bottom right
-// corner, one plane of size x size each; or first: centre and size as shares of the region. The maps of
-// two targets are head->apart numbers apart.
+// corner, one plane of size x size each; or first: centre and size as shares of the region, and second:
+// its score, where there is one. The first maps of two targets are head->apart numbers apart.
 extern "C" __global__ void __launch_bounds__(256)
     hp_select_corners(const hp_corners* __restrict__ head, const void* __restrict__ first,
                       const void* __restrict__ second, const hp_view* __restrict__ view,
@@ -162,11 +162,15 @@ extern "C" __global__ void __launch_bounds__(256)
   const hp_map other = hp_map_of(second, view->half) + begin;
   if (threadIdx.x == 0) all.broken = false;
   __syncthreads();
-  if (head->output == HP_BOX) {
+  if (head->output != HP_TWO_HEATS) {
     if (threadIdx.x == 0) {
       const double box[4] = {one[0], one[1], one[2], one[3]};
       all.select.cell = 0;
       all.select.score = 1.0;
+      if (head->output == HP_SCORED_BOX)
+        all.select.score =
+            hp_probability(head->score, (hp_map_of(second, view->half) + blockIdx.x)[0], 0.0);
+      if (!hp_is_number(all.select.score)) all.select.cell = -1;
       take_box(&select, head, box, &all);
     }
   } else {

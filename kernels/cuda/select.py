@@ -135,7 +135,7 @@ def _centre(settings: Any) -> Head:
 
 def _corners(settings: CornersSettings, number_bytes: int) -> Head:
     cells = settings.size**2
-    apart = {"box": 4, "one_map": 2 * cells, "two_maps": cells}[settings.output]
+    apart = {"one_map": 2 * cells, "two_maps": cells}.get(settings.output, 4)
     record = records.record(records.CORNERS, settings, apart=apart)
     plane = number_bytes * cells  # bytes, from the first channel of one map to the second
 

@@ -1,12 +1,14 @@
 """Decode corner heads: the means of two heat maps are the box's corners.
 
-STARK. Equations: Yan et al., "Learning Spatio-Temporal Transformer for Visual Tracking", ICCV 2021,
-section 3.2. With p the softmax of a corner's map over all cells, the corner lies at
+STARK, HiT, MixFormerV2. Equations: Yan et al., "Learning Spatio-Temporal Transformer for Visual
+Tracking", ICCV 2021, section 3.2. With p the softmax of a corner's map over all cells, the corner
+lies at
 
     (sum of p * x, sum of p * y)
 
 There is no window, no penalty and no smoothing. Many published graphs compute this themselves and
-give the box (``output = "box"``): cx, cy, w, h as shares of the search region.
+give the box (``output = "box"``): cx, cy, w, h as shares of the search region. Some give a score of
+the box too (``output = "scored_box"``).
 """
 
 import math
@@ -19,6 +21,7 @@ from kernels.settings import CornersSettings
 from runtime import geometry
 from runtime.decode.shared.family import Family, Maps, Scale, compiled
 from runtime.decode.shared.keys import LARGEST_MAP, LIMITS, Keys, key
+from runtime.decode.shared.voting import probability
 from runtime.errors import NetworkFailed
 
 if typing.TYPE_CHECKING:
@@ -27,8 +30,9 @@ if typing.TYPE_CHECKING:
 
 KEYS: typing.Dict[str, Keys] = {
     "head": {
-        # two heat maps, one map with two channels, or the finished box
-        "output": key(str, "two_maps", ("two_maps", "one_map", "box")),
+        # two heat maps, one map with two channels, the finished box, or the box and its score
+        "output": key(str, "two_maps", ("two_maps", "one_map", "box", "scored_box")),
+        "score": key(str, "sigmoid", ("sigmoid", "none"), when=("output", ("scored_box",))),
         # cells a side
         "map_size": key(int, low=1, high=LARGEST_MAP, when=("output", ("two_maps", "one_map"))),
         # where in its cell a corner lies: 0 left and top (STARK-S), 0.5 the middle (-Lightning)
@@ -37,11 +41,13 @@ KEYS: typing.Dict[str, Keys] = {
     "tracking": LIMITS,
 }
 
+BOXES = {"box": 1, "scored_box": 2}  # outputs without heat -> how many tensors they are
+
 
 def shapes(network: "Network") -> "typing.Tuple[typing.Tuple[int, ...], ...]":
-    """Shapes of both heat maps (top left, bottom right), or of the box."""
-    if network.output == "box":
-        return ((1, 1, 4),)
+    """Shapes of both heat maps (top left, bottom right), or of the box and its score."""
+    if network.output in BOXES:
+        return ((1, 1, 4), (1, 1))[: BOXES[network.output]]
     size = network.map_size
     if network.output == "one_map":
         return ((1, 2, size, size),)
@@ -55,13 +61,14 @@ def create(network: "Network", kernels: "Kernels") -> "Corners":
 
 def corners_settings(network: "Network") -> CornersSettings:
     """The numbers of ``select`` that the kernels take."""
-    has_maps = network.output != "box"
+    has_maps = network.output not in BOXES
     return CornersSettings(
         size=network.map_size if has_maps else 0,
         search=network.search,
         output=network.output,
         cell_centre=network.cell_centre if has_maps else 0.0,
         limits=geometry.box_limits(network),
+        score=network.score if network.output == "scored_box" else "none",
     )
 
 
@@ -74,7 +81,7 @@ class Corners(Family):
 
     def __init__(self, network: "Network") -> None:
         self.network = network
-        if network.output != "box":
+        if network.output not in BOXES:
             places = (np.arange(network.map_size) + network.cell_centre) / network.map_size
             self.places_x, self.places_y = np.meshgrid(places, places)  # shares of the region
 
@@ -94,14 +101,17 @@ class Corners(Family):
 
         Returns:
             (best, score): index of the top left map's hottest cell, and the geometric mean of both
-            maps' highest probabilities; (0, 1.0) where the graph gives the box, which has no score.
+            maps' highest probabilities. Where the graph gives the box: 0, and its score, or 1.0
+            where it has none.
 
         Raises:
-            NetworkFailed: the box is not finite.
+            NetworkFailed: the box or its score is not finite.
         """
-        if self.network.output == "box":
+        if self.network.output in BOXES:
             cx, cy, w, h = np.asarray(maps[0], np.float64).reshape(4).tolist()
             best, score = 0, 1.0
+            if self.network.output == "scored_box":
+                score = probability(np.reshape(maps[1], (1, 1)), self.network.score).item()
         else:
             heat = np.concatenate([np.asarray(part, np.float64).ravel() for part in maps])
             first, second = heat.reshape((2,) + self.places_x.shape)
@@ -109,7 +119,7 @@ class Corners(Family):
             x2, y2, bottom_right = self._mean(second)
             cx, cy, w, h = (x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1
             best, score = int(np.argmax(first)), math.sqrt(top_left * bottom_right)
-        if not np.isfinite((cx, cy, w, h)).all():
+        if not np.isfinite((cx, cy, w, h, score)).all():
             raise NetworkFailed(NO_SCORE)
         side = self.network.search
         state[0] += (cx - 0.5) * side / scale[0]

@@ -97,7 +97,7 @@ def random_maps(net, seed, spread=1.0):
         maps[1] *= spread / 2
     elif net.family == "centre":
         maps[1], maps[2] = (random.uniform(0, 1, values.shape) for values in maps[1:])
-    elif net.output == "box":
+    elif net.output in ("box", "scored_box"):
         maps[0] = random.uniform(0.05, 0.95, (1, 1, 4))
     return [values.astype(np.float32) for values in maps]
 
@@ -167,14 +167,13 @@ def test_centre(shim, seed, state, kept, looks, size, score, least, relative):
     limits,
     windows,
     st.sampled_from([1, 2, 18, 20]),
-    st.sampled_from(["two_maps", "one_map", "box"]),
+    st.sampled_from(["two_maps", "one_map", "box", "scored_box"]),
     st.sampled_from([0.0, 0.5]),
     st.sampled_from([32, 96, 256]),
 )
 def test_corners(shim, seed, state, kept, looks, size, output, centre, threads):
-    net = network(
-        family="corners", map_size=size, output=output, cell_centre=centre, **dict(kept, **looks)
-    )
+    keys = {"output": output, "cell_centre": centre, "score": "sigmoid"}
+    net = network(family="corners", map_size=size, **dict(keys, **dict(kept, **looks)))
     same(shim, net, random_maps(net, seed), state, threads)
 
 

@@ -169,14 +169,21 @@ def test_anchors_are_those_of_the_paper(seed, ratios):
 
 
 @on_each_python
-@given(SEEDS, st.sampled_from(["two_maps", "one_map", "box"]), st.sampled_from([0.0, 0.5]))
+@given(
+    SEEDS,
+    st.sampled_from(["two_maps", "one_map", "box", "scored_box"]),
+    st.sampled_from([0.0, 0.5]),
+)
 def test_corners_are_the_means_of_their_heat(seed, output, cell_centre):
     noise = np.random.RandomState(seed)
-    network = changed("stark_s50", output=output, cell_centre=cell_centre, map_size=8)
+    keys = {"output": output, "cell_centre": cell_centre, "map_size": 8, "score": "sigmoid"}
+    network = changed("stark_s50", **keys)
     maps = maps_of(network, noise, 3.0)
     state, scale = start(noise)
-    if output == "box":
-        maps = [np.array([[[0.4, 0.6, 0.3, 0.2]]], np.float32)]
+    expected = None  # the score of heat is held to the compiled kernels elsewhere
+    if output in ("box", "scored_box"):
+        maps = [np.array([[[0.4, 0.6, 0.3, 0.2]]], np.float32)] + maps[1:]
+        expected = sigmoid(float(maps[1][0, 0])) if output == "scored_box" else 1.0
         cx, cy, w, h = (float(v) for v in maps[0].ravel())
     else:
         corners = []
@@ -196,7 +203,8 @@ def test_corners_are_the_means_of_their_heat(seed, output, cell_centre):
     high = [centre_x + w * side_x / 2, centre_y + h * side_y / 2]
     low = [min(max(0, v), limit - 10) for v, limit in zip(low, FRAME)]
     high = [min(max(10, v), limit) for v, limit in zip(high, FRAME)]
-    decode.create(network, NO_KERNELS).select(maps, state, scale, *FRAME)
+    _, score = decode.create(network, NO_KERNELS).select(maps, state, scale, *FRAME)
+    assert expected is None or score == pytest.approx(expected, rel=1e-9)
     sizes = [max(10, b - a) for a, b in zip(low, high)]
     np.testing.assert_allclose(state[2:], sizes, rtol=1e-9)
     np.testing.assert_allclose(state[:2] - state[2:] / 2, low, rtol=1e-9, atol=1e-9)

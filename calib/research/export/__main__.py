@@ -9,14 +9,14 @@ The authors' modules are imported from the checkout, so that what is exported is
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from boards import toml
 from calib import command
 from calib.errors import BadRun
-from calib.research.export.authors import AUTHORS
+from calib.research.export.authors import AUTHORS, Parts
+from calib.research.export.one_stream import KINDS, one_stream
 from calib.research.train.export import write_onnx
 from runtime.errors import BadNetwork
 from runtime.networks import schema
@@ -25,7 +25,7 @@ from runtime.networks import schema
 def parser() -> argparse.ArgumentParser:
     """The command line's options."""
     cli = command.parser("calib.research.export", __doc__)
-    cli.add_argument("authors", choices=sorted(AUTHORS), help="whose code base it is")
+    cli.add_argument("authors", choices=sorted([*AUTHORS, *KINDS]), help="whose code base it is")
     cli.add_argument("--checkout", required=True, metavar="DIR", help="the authors' repository")
     cli.add_argument("--config", metavar="FILE", help="the authors' configuration of the network")
     cli.add_argument("--checkpoint", required=True, metavar="FILE", help="the trained weights")
@@ -42,15 +42,17 @@ def run(options: argparse.Namespace) -> None:
             continue  # a name of an architecture, or nothing
         if not value or not Path(value).is_file():
             raise BadRun(f"--{option} {value} is no file; name one")
-    parts = AUTHORS[options.authors](
-        Path(options.checkout), options.config, Path(options.checkpoint)
-    )
+    given = Path(options.checkout), options.config, Path(options.checkpoint)
+    if options.authors in KINDS:
+        parts = one_stream(KINDS[options.authors], *given)
+    else:
+        parts = AUTHORS[options.authors](*given)
     path = write(parts, options.name, Path(options.out))
     print(f"wrote {path}; try it with `python -m runtime.networks check {path}`")
 
 
-def write(parts: Any, name: str, folder: Path) -> Path:
-    """Write both ONNX files and the TOML.
+def write(parts: Parts, name: str, folder: Path) -> Path:
+    """Write the ONNX files and the TOML.
 
     Args:
         name: of the network.
@@ -62,17 +64,20 @@ def write(parts: Any, name: str, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     sides = parts.table["input"]
     exemplar, search = (torch.zeros(1, 3, sides[key], sides[key]) for key in ("exemplar", "search"))
-    files = {part: folder / f"{name}_{part}.onnx" for part in ("exemplar", "search")}
+    graphs = ("exemplar", "search") if parts.exemplar else ("whole",)
+    files = {part: folder / f"{name}_{part}.onnx" for part in graphs}
+    taken, sums = {"exemplar": exemplar}, {}
     with torch.no_grad():
-        features = parts.exemplar(exemplar)
-        features = features if isinstance(features, tuple) else (features,)
-        names = [f"feature{index}" for index in range(len(features))]
-        given = {"search": search, **dict(zip(names, features))}
-        taken = {"exemplar": exemplar}
-        sums = {
-            "exemplar": write_onnx(parts.exemplar, files["exemplar"], taken, names),
-            "search": write_onnx(parts.search, files["search"], given, list(parts.maps)),
-        }
+        given = {"search": search}
+        if parts.exemplar:
+            features = parts.exemplar(exemplar)
+            features = features if isinstance(features, tuple) else (features,)
+            names = [f"feature{index}" for index in range(len(features))]
+            given.update(zip(names, features))
+            sums["exemplar"] = write_onnx(parts.exemplar, files["exemplar"], taken, names)
+        else:
+            given = {**taken, **given}
+        sums[graphs[-1]] = write_onnx(parts.search, files[graphs[-1]], given, list(parts.maps))
     table = dict(parts.table)
     table["file"] = [
         {"part": part, "name": path.name, "sha256": sums[part]} for part, path in files.items()

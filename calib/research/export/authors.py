@@ -22,13 +22,14 @@ Parts = namedtuple("Parts", "exemplar search maps table")
 Parts.__doc__ = """An exportable tracker.
 
 Attributes:
-    exemplar: module, picture -> features (a tensor or a tuple).
-    search: module, picture and features -> maps (a tuple).
+    exemplar: module, picture -> features (a tensor or a tuple); None where the network is one
+        graph of both pictures.
+    search: module, picture and features -> maps (a tuple); without ``exemplar``: both pictures.
     maps: names of the maps, in the order of the family.
     table: dict, the TOML without files.
 """
 
-_MEAN, _SCALE = [123.675, 116.28, 103.53], [0.01712475, 0.0175070, 0.0174292]
+MEAN, SCALE = [123.675, 116.28, 103.53], [0.01712475, 0.0175070, 0.0174292]
 
 
 class Exemplar(nn.Module):
@@ -165,8 +166,8 @@ def lighttrack(folder: Path, config: Any, checkpoint: Path) -> Any:
             "search": 256,
             "rounding": "half_even",
             "channels": "RGB",
-            "mean": _MEAN,
-            "scale": _SCALE,
+            "mean": MEAN,
+            "scale": SCALE,
             "box_centre": "w/2",
         },
         "head": {"stride": 16, "map_size": 16, "score": "sigmoid"},

@@ -1,0 +1,258 @@
+"""One-stream trackers: the template and the search region go through one backbone together.
+
+Each becomes one ONNX file with both pictures as inputs. What depends on the template alone is
+found in the graph when the network is loaded (``runtime.graphs.assemble``), not here.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+from unittest import mock
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from calib.errors import BadRun
+from calib.research.export.authors import MEAN, SCALE, Parts, checkout, load_weights
+from calib.research.train.foreign import timm_library
+
+Tensors = tuple[torch.Tensor, ...]
+Run = Callable[[Any, Any, torch.Tensor, torch.Tensor], dict[str, torch.Tensor]]
+
+CENTRE = ("score_map", "size_map", "offset_map")
+
+
+class Kind(NamedTuple):
+    """How one code base builds and runs its network.
+
+    Attributes:
+        config: module of the configuration, with ``cfg`` and ``update_config_from_file``.
+        builder: module and function that make the network.
+        arguments: of the function, after the configuration.
+        maps: names among the results, in the family's order.
+        run: function of (network, configuration, template, search region) -> results.
+        source: where the code is published.
+        prepare: function of (network), after the weights are loaded.
+        patches: (module, name, value) that the builder needs on a computer without a network.
+        mean, scale: of the pictures.
+    """
+
+    config: str
+    builder: tuple[str, str]
+    arguments: dict[str, Any]
+    maps: tuple[str, ...]
+    run: Run
+    source: str
+    prepare: Callable[[Any], Any] = lambda model: model
+    patches: tuple[tuple[str, str, Any], ...] = ()
+    mean: list[float] = MEAN
+    scale: list[float] = SCALE
+
+
+def _ostrack(model: Any, cfg: Any, z: torch.Tensor, x: torch.Tensor) -> Any:
+    return model(template=z, search=x, ce_template_mask=_kept_template(cfg))
+
+
+def _kept_template(cfg: Any) -> torch.Tensor | None:
+    """The template's cells by which candidates are eliminated, (1, cells); None for all of them.
+
+    Raises:
+        BadRun: the cells depend on the box, which a graph of two pictures is not given.
+    """
+    backbone = cfg.MODEL.BACKBONE
+    where = getattr(backbone, "CE_TEMPLATE_RANGE", "ALL")
+    if not getattr(backbone, "CE_LOC", None) or where == "ALL":
+        return None
+    side = cfg.DATA.TEMPLATE.SIZE // backbone.STRIDE
+    wide = {"CTR_POINT": 1, "CTR_REC": 2 - side % 2}.get(where)
+    if wide is None:
+        raise BadRun(
+            f"CE_TEMPLATE_RANGE {where} takes the box, which the graph is not given; "
+            "set it to CTR_POINT or CTR_REC, or CE_LOC to [] to eliminate nothing"
+        )
+    first = (side - 1) // 2
+    mask = torch.zeros(1, side, side, dtype=torch.bool)
+    mask[:, first : first + wide, first : first + wide] = True
+    return mask.flatten(1)
+
+
+def _mobilevit(model: Any, cfg: Any, z: torch.Tensor, x: torch.Tensor) -> Any:
+    for layer in (model.backbone.conv_1, model.backbone.layer_1, model.backbone.layer_2):
+        z = layer(z)
+    return model(template=z, search=x)
+
+
+def _hit(model: Any, cfg: Any, z: torch.Tensor, x: torch.Tensor) -> Any:
+    return model.forward_head(model.forward_backbone([x, z]))[0]
+
+
+def _asymtrack(model: Any, cfg: Any, z: torch.Tensor, x: torch.Tensor) -> Any:
+    return model.forward_head(model.forward_backbone([x, z], False))[0]
+
+
+def _mixformer(model: Any, cfg: Any, z: torch.Tensor, x: torch.Tensor) -> Any:
+    return model(z, z, x, softmax=True, run_score_head=True)
+
+
+_MOBILEVIT: dict[str, Any] = dict(
+    arguments={"training": False},
+    maps=CENTRE,
+    run=_mobilevit,
+    mean=[0.0, 0.0, 0.0],
+    scale=[1 / 255.0] * 3,
+)
+
+KINDS = {
+    "ostrack": Kind(
+        "lib.config.ostrack.config",
+        ("lib.models.ostrack", "build_ostrack"),
+        {"training": False},
+        CENTRE,
+        _ostrack,
+        "https://github.com/botaoye/OSTrack",
+    ),
+    "smat": Kind(
+        "lib.config.mobilevitv2_track.config",
+        ("lib.models.mobilevit_track.mobilevitv2_track", "build_mobilevitv2_track"),
+        source="https://github.com/goutamyg/SMAT",
+        **_MOBILEVIT,
+    ),
+    "mvt": Kind(
+        "lib.config.mobilevit_track.config",
+        ("lib.models.mobilevit_track.mobilevit_track", "build_mobilevit_track"),
+        source="https://github.com/goutamyg/MVT",
+        **_MOBILEVIT,
+    ),
+    "hit": Kind(
+        "lib.config.HiT.config",
+        ("lib.models.HiT", "build_hit"),
+        {},
+        ("pred_boxes",),
+        _hit,
+        "https://github.com/kangben258/HiT",
+        patches=(("lib.models.HiT.backbone", "is_main_process", lambda: False),),
+    ),
+    "asymtrack": Kind(
+        "lib.config.AsymTrack.config",
+        ("lib.models.AsymTrack", "build_asymtrack"),
+        {},
+        ("pred_boxes",),
+        _asymtrack,
+        "https://github.com/jiawen-zhu/AsymTrack",
+        prepare=lambda model: model.backbone.switch_to_deploy(),
+    ),
+    "mixformerv2": Kind(
+        "lib.config.mixformer2_vit_online.config",
+        ("lib.models.mixformer2_vit", "build_mixformer2_vit_online"),
+        {"train": False},
+        ("pred_boxes", "pred_scores"),
+        _mixformer,
+        "https://github.com/MCG-NJU/MixFormerV2",
+    ),
+}
+
+
+def one_stream(kind: Kind, folder: Path, config: Any, checkpoint: Path) -> Parts:
+    """Build a network from a checkout, a configuration and a checkpoint.
+
+    Args:
+        kind: one of ``KINDS``.
+        folder: the checkout.
+        config: path of the authors' YAML.
+        checkpoint: the trained weights.
+
+    Returns:
+        ``Parts`` without an exemplar: ``search`` takes the template and the search region.
+
+    Raises:
+        BadRun: the checkout or the checkpoint can't be read.
+    """
+    timm_library()
+    with contextlib.ExitStack() as stack:
+        load = stack.enter_context(checkout(folder, "lib"))
+        stack.enter_context(_plain_operators())
+        settings = load(kind.config)
+        settings.update_config_from_file(str(config))
+        cfg = settings.cfg
+        cfg.TEST_MODE = True  # no pretrained backbone is read
+        for module, name, value in kind.patches:
+            stack.enter_context(mock.patch.object(load(module), name, value))
+        model = getattr(load(kind.builder[0]), kind.builder[1])(cfg, **kind.arguments)
+    load_weights(model, checkpoint)
+    kind.prepare(model)
+    return Parts(None, _Whole(kind, model, cfg), kind.maps, _table(kind, cfg))
+
+
+class _Whole(nn.Module):
+    """Template (1, 3, h, w) and search region -> the maps."""
+
+    def __init__(self, kind: Kind, model: nn.Module, cfg: Any) -> None:
+        super().__init__()
+        self.kind, self.model, self.cfg = kind, model, cfg
+
+    def forward(self, template: torch.Tensor, search: torch.Tensor) -> Tensors:
+        with _plain_operators():
+            results = self.kind.run(self.model, self.cfg, template, search)
+        return tuple(results[name] for name in self.kind.maps)
+
+
+def _table(kind: Kind, cfg: Any) -> dict[str, Any]:
+    """The TOML that the configuration tells; crop and limits are those of the authors' loops."""
+    test = cfg.TEST
+    head: dict[str, Any] = {"output": "scored_box" if len(kind.maps) == 2 else "box"}
+    if kind.maps == CENTRE:
+        head = {"map_size": test.SEARCH_SIZE // cfg.MODEL.BACKBONE.STRIDE, "maps": list(CENTRE)}
+    return {
+        "family": "centre" if kind.maps == CENTRE else "corners",
+        "source": kind.source,
+        "input": {
+            "exemplar": test.TEMPLATE_SIZE,
+            "search": test.SEARCH_SIZE,
+            "crop": "area",
+            "exemplar_factor": float(test.TEMPLATE_FACTOR),
+            "search_factor": float(test.SEARCH_FACTOR),
+            "corner": "s/2",
+            "rounding": "half_even",
+            "border": "zero",
+            "channels": "RGB",
+            "mean": kind.mean,
+            "scale": kind.scale,
+            "box_centre": "w/2",
+        },
+        "head": dict(head, correlation="attention"),
+        "tracking": {"clip": "corners"},
+    }
+
+
+@contextlib.contextmanager
+def _plain_operators() -> Iterator[None]:
+    """Run the authors' code without a GPU, and with operators that opset 13 has."""
+    with contextlib.ExitStack() as stack:
+        for owner in (torch.Tensor, nn.Module):
+            stack.enter_context(mock.patch.object(owner, "cuda", lambda self, *_, **__: self))
+        stack.enter_context(mock.patch.object(functional, "fold", _fold))
+        attention = "scaled_dot_product_attention"
+        stack.enter_context(mock.patch.object(functional, attention, _attention))
+        yield
+
+
+def _fold(
+    patches: torch.Tensor, output_size: Any, kernel_size: Any, stride: Any = 1, **_: Any
+) -> torch.Tensor:
+    """``functional.fold`` of square patches side by side, as a pixel shuffle."""
+    side = kernel_size[0] if isinstance(kernel_size, tuple) else kernel_size
+    if stride not in (side, (side, side)):
+        raise BadRun(f"patches of {kernel_size} that overlap by a stride of {stride} are not known")
+    height, width = (size // side for size in output_size)
+    planes = patches.reshape(patches.shape[0], patches.shape[1], height, width)
+    return functional.pixel_shuffle(planes, side)
+
+
+def _attention(query: Any, key: Any, value: Any, *_: Any, **options: Any) -> torch.Tensor:
+    """``functional.scaled_dot_product_attention`` without a mask, in matrix products."""
+    scale = options.get("scale") or query.shape[-1] ** -0.5
+    shares = (query @ key.transpose(-2, -1) * scale).softmax(-1)
+    result: torch.Tensor = shares @ value
+    return result

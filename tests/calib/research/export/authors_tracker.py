@@ -1,0 +1,86 @@
+"""Run the authors' own one-stream tracker with random weights on a small film, without a GPU.
+
+    python -m tests.calib.research.export.authors_tracker KIND CHECKOUT CONFIG CHECKPOINT OUT
+
+A process of its own, since every code base calls its package ``lib``. It writes the checkpoint, and
+the boxes and scores of every frame into OUT (npz).
+"""
+
+import importlib
+import sys
+import types
+from unittest import mock
+
+import cv2
+import numpy as np
+import torch
+
+from calib.research.export.one_stream import KINDS
+from calib.research.train.foreign import timm_library
+from tests.support import blobs
+
+TRACKERS = {
+    "ostrack": "ostrack",
+    "smat": "mobilevitv2_track",
+    "mvt": "mobilevit_track",
+    "hit": "HiT",
+    "asymtrack": "AsymTrack",
+    "mixformerv2": "mixformer2_vit_online",
+}
+# what the authors' training and drawing import, and their trackers' boxes don't need
+UNUSED = ("visdom", "visdom.server", "jpeg4py", "lmdb", "tensorboardX", "tikzplotlib")
+UNUSED += ("pycocotools", "pycocotools.coco", "matplotlib", "matplotlib.pyplot")
+
+
+def build(kind, checkpoint, config):
+    """The authors' configuration, and a checkpoint of random weights."""
+    settings = importlib.import_module(kind.config)
+    settings.update_config_from_file(config)
+    settings.cfg.TEST_MODE, settings.cfg.TEST.DEVICE = True, "cpu"
+    for module, name, value in kind.patches:
+        setattr(importlib.import_module(module), name, value)
+    torch.manual_seed(1)
+    module, function = kind.builder
+    network = getattr(importlib.import_module(module), function)(settings.cfg, **kind.arguments)
+    for name, buffer in network.named_buffers():
+        if name.endswith("running_var"):
+            buffer.copy_(torch.rand_like(buffer) + 0.5)
+    torch.save({"net": network.state_dict()}, checkpoint)
+    return settings.cfg
+
+
+def main(name, folder, config, checkpoint, out):
+    timm_library()
+    for module in UNUSED:
+        sys.modules[module] = mock.MagicMock(__path__=[], __spec__=None)
+    for owner in (torch.Tensor, torch.nn.Module):
+        owner.cuda = lambda self, *_, **__: self
+    sys.path.insert(0, folder)
+    cfg = build(KINDS[name], checkpoint, config)
+    test = cfg.TEST
+    settings = types.SimpleNamespace(
+        cfg=cfg,
+        checkpoint=checkpoint,
+        template_factor=test.TEMPLATE_FACTOR,
+        template_size=test.TEMPLATE_SIZE,
+        search_factor=test.SEARCH_FACTOR,
+        search_size=test.SEARCH_SIZE,
+        debug=0,
+        save_all_boxes=False,
+        update_interval=10**9,  # the template is never refreshed
+    )
+    module = importlib.import_module("lib.test.tracker." + TRACKERS[name])
+    tracker = module.get_tracker_class()(settings, "lasot")
+    frames, boxes = blobs.film(31)
+    frames = [cv2.cvtColor(frame, cv2.COLOR_BGR2RGB) for frame in frames]
+    tracker.initialize(frames[0], {"init_bbox": list(boxes[0])})
+    found = [tracker.track(frame, {}) for frame in frames[1:]]
+    np.savez(
+        out,
+        boxes=[result["target_bbox"] for result in found],
+        scores=[result.get("conf_score", np.nan) for result in found],
+    )
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -247,9 +247,12 @@ def _family(
         head = {"filter": "ridge", "features": shapes[0][0], "correlation": "none"}
         stretched = {name: CROPS[name] for name in CROPS if name.endswith("1 and 1")}
         return "response", head, dict(choices, crop=stretched)
-    if len(outputs) == 1 and int(np.prod(shapes[0])) == 4:
+    square = [o for o in outputs if len(o[1]) == 4 and o[1][2] == o[1][3] > 1]
+    if sorted(shape[1] for _, shape in square) == [1, 2, 2]:  # beside a finished box, too
+        outputs, shapes = square, [shape[1:] for _, shape in square]
+    elif not square and _finished(outputs):
         choices.update(crop=_crops(False), border=_borders(False))
-        return "corners", {"output": "box", "correlation": "attention"}, choices
+        return "corners", dict(_finished(outputs), correlation="attention"), choices
     size = shapes[0][-1]
     if any(len(shape) != 3 or shape[1:] != (size, size) for shape in shapes):
         raise ValueError(f"the outputs {outputs} are no square maps of one size")
@@ -291,6 +294,16 @@ def _family(
             choices["target"] = TARGETS
         return "anchors", dict(head, correlation="depthwise"), choices
     raise ValueError(f"no family has maps of {channels} channels")
+
+
+def _finished(outputs: List[Tuple[str, models.Shape]]) -> Changes:
+    """The keys of [head] of a graph that gives the box, with a score or without; else none."""
+    boxes, scores = (
+        [name for name, shape in outputs if int(np.prod(shape)) == count] for count in (4, 1)
+    )
+    if len(boxes) != 1 or len(scores) > 1:
+        return {}
+    return {"output": "scored_box" if scores else "box", "maps": boxes + scores}
 
 
 def _crops(square_first: bool) -> Dict[str, Changes]:

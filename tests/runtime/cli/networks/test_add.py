@@ -59,6 +59,43 @@ def test_the_tensors_tell_family_and_sides(tmp_path, name):
     assert found == FAMILIES[name]
 
 
+def one_stream(folder, kept):
+    """A graph of both pictures that gives a finished box and a score too; ``kept``: its outputs."""
+    (path,) = files_of(folder, "vittrack")
+    model = onnx.load(path)
+    graph, (score, size, offset) = model.graph, [v.name for v in model.graph.output]
+    for name in (score, size, offset):
+        graph.node.append(onnx.helper.make_node("GlobalAveragePool", [name], ["mean_" + name]))
+    means = ["mean_" + size, "mean_" + offset]
+    graph.node.append(onnx.helper.make_node("Concat", means, ["finished"], axis=1))
+    there = {"finished": 4, "mean_" + score: 1, score: None, size: None, offset: None}
+    outputs = {value.name: value for value in graph.output}
+    del graph.output[:]
+    for name in [name for name in there if name.split("_")[0] in kept or name in kept]:
+        shape = ["batch", there[name], 1, 1]
+        made = onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape)
+        graph.output.append(outputs.get(name, made))
+    onnx.save(model, path)
+    return folder / path
+
+
+def test_a_centre_head_is_known_beside_a_finished_box(tmp_path):
+    names = ("output1", "output2", "output3")
+    proposal = propose([one_stream(tmp_path, ("finished",) + names)])
+    assert proposal.table["family"] == "centre"
+    chosen = next(iter(proposal.alternatives["maps"].values()))["maps"]
+    assert sorted(chosen) == sorted(names)
+
+
+@pytest.mark.parametrize(
+    "kept, output", [(["finished"], "box"), (["finished", "mean"], "scored_box")]
+)
+def test_a_finished_box_is_known_with_and_without_a_score(tmp_path, kept, output):
+    table = propose([one_stream(tmp_path, kept)]).table
+    assert (table["family"], table["head"]["output"]) == ("corners", output)
+    assert table["head"]["maps"][0] == "finished"
+
+
 def test_colours_and_crop_are_found_by_trying(tmp_path, clips, capsys):
     files = files_of(tmp_path, "lighttrack")
     out = tmp_path / "out"

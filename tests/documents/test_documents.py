@@ -129,3 +129,10 @@ def test_every_figure_of_the_readme_stands_in_a_result():
     figures += re.findall(r"(?<![\w.,])(\d+)(?= ?(?:ms|FPS|times|%|MB)\b)", measured)
     known = set(re.findall(r"(?<![\w.,])\d*\.?\d+(?![\w])", results))
     assert figures and not set(figures) - known
+
+
+def test_a_release_is_told_in_three_hundred_words():
+    releases = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").split("\n## ")[1:]
+    for release in releases:
+        assert re.match(r"\d+\.\d+\.\d+\n", release), release[:20]
+        assert sum(bool(re.search(r"\w", word)) for word in release.split()) <= 300, release[:20]

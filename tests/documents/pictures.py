@@ -92,6 +92,7 @@ def way():
     figure, axes = pyplot.subplots(figsize=(9.6, 2.9))
     for row, (device, steps) in enumerate(WAYS.items()):
         axes.text(-0.35, -row, device, ha="right", va="center", weight="bold")
+        axes.plot([0.5, len(steps) - 0.5], [-row, -row], color="#888888", zorder=0)
         for column, (step, place) in enumerate(steps):
             axes.text(
                 column + 0.5,
@@ -124,7 +125,7 @@ def time_of_a_frame(results):
     axes.axvline(peer, color="#888888", linestyle="--", label="OpenCV's TrackerNano")
     axes.invert_yaxis()
     axes.set_xlabel("ms a frame, median, one thread")
-    axes.legend(loc="lower right", frameon=False)
+    axes.legend(loc="lower right", bbox_to_anchor=(0.93, 0.02), frameon=False)
     save(figure, DOCS / "results/speed.svg")
 
 

@@ -60,6 +60,10 @@ def test_the_readme_has_at_most_a_thousand_words_with_tables_and_code():
     assert len((ROOT / "README.md").read_text(encoding="utf-8").split()) <= 1000
 
 
+def test_what_was_never_run_is_said_once():
+    assert (ROOT / "README.md").read_text(encoding="utf-8").lower().count("never run on") == 1
+
+
 def test_texts_tell_the_present_state():
     told = [
         f"{path.relative_to(ROOT)}: {line}"

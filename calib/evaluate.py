@@ -88,6 +88,9 @@ def parser() -> argparse.ArgumentParser:
         metavar="FPS",
         help="also as a camera of FPS would drive them, with the times measured here",
     )
+    cli.add_argument(
+        "--finished", action="store_true", help="track nothing; use trackers that are done"
+    )
     cli.add_argument("--out", default="out/evaluation", metavar="DIR")
     return cli
 
@@ -143,7 +146,7 @@ def evaluated(options: argparse.Namespace, data: benchmarks.Sequences, out: Path
     specs = trackers.specs_of(options)
     rates = [None, options.realtime] if options.realtime else [None]
     broken: list[tuple[str, str]] = []
-    for rate in rates:
+    for rate in rates if not options.finished else ():
         broken += follow_all(specs, data.clips, out, options.jobs, rate)
     sentences = data.left_out + [sentence for _, sentence in broken]
     clips = [clip for clip in data.clips if clip.name not in {name for name, _ in broken}]
@@ -152,8 +155,12 @@ def evaluated(options: argparse.Namespace, data: benchmarks.Sequences, out: Path
     tracked = {}
     for rate, spec in itertools.product(rates, specs):
         name = spec.name if rate is None else f"{spec.name} at {rate:g} FPS"
-        kept = {clip.name: stored(spec, clip, out, rate) or {} for clip in clips}
-        tracked[name] = Tracked(kept, spec.options.engine, trackers.published(spec))
+        kept = {clip.name: stored(spec, clip, out, rate) for clip in clips}
+        done = {clip: result for clip, result in kept.items() if result}
+        if len(done) == len(clips):
+            tracked[name] = Tracked(done, spec.options.engine, trackers.published(spec))
+    if not tracked:
+        raise BadRun("no tracker has followed all clips; run without --finished")
     if options.published:
         for name, boxes in published.read(Path(options.published), clips, data.names).items():
             results = {clip: {"boxes": rows} for clip, rows in boxes.items()}
@@ -212,7 +219,7 @@ def follow_and_store(specs: Sequence[Spec], clip: Clip, out: Path, realtime: flo
     cv2.setNumThreads(1)
     held = clip.in_memory(MOST_BYTES)
     for spec in specs:
-        tracker = _tracker(spec)
+        tracker = tracker_of(spec)
         if realtime is None:
             result = follow(tracker, held)
         else:
@@ -227,7 +234,8 @@ def follow_and_store(specs: Sequence[Spec], clip: Clip, out: Path, realtime: flo
 
 
 @functools.cache
-def _tracker(spec: Spec) -> Any:
+def tracker_of(spec: Spec) -> Any:
+    """The tracker of a spec, loaded once in each process."""
     return trackers.build(spec)
 
 

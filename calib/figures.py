@@ -14,6 +14,7 @@ from calib.clips import Clip
 
 ALL = "all"  # the group of all clips
 DRAWS = 4000  # of the bootstrap
+FEWEST = 5  # clips of which an interval is given
 
 
 class Tracked(NamedTuple):
@@ -92,14 +93,22 @@ def _means(
     mean["clips"] = len(rows)
     if "ms" in mean:
         mean["fps"] = 1e3 / mean["ms"]
-    mean["success_low"], mean["success_high"] = interval([row["success"] for row in rows])
+    mean.update(_spread("success", [row["success"] for row in rows]))
     common = [name for name in names if name in each and name in first]
     if each is not first and common:
         apart = [each[name]["success"] - first[name]["success"] for name in common]
-        low, high = interval(apart)
-        mean.update(difference=float(np.mean(apart)), difference_low=low, difference_high=high)
-        mean["verdict"] = "better" if low > 0 else "worse" if high < 0 else "no difference"
+        mean.update(difference=float(np.mean(apart)), **_spread("difference", apart))
+        if "difference_low" in mean:
+            better, worse = mean["difference_low"] > 0, mean["difference_high"] < 0
+            mean["verdict"] = "better" if better else "worse" if worse else "no difference"
     return mean
+
+
+def _spread(key: str, values: Sequence[float]) -> dict[str, float]:
+    if len(values) < FEWEST:
+        return {}
+    low, high = interval(values)
+    return {key + "_low": low, key + "_high": high}
 
 
 def interval(values: Sequence[float]) -> tuple[float, float]:

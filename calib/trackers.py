@@ -20,11 +20,14 @@ from runtime.options import Options, PathLike
 from runtime.types import Box, Track
 
 PEERS = ("KCF", "CSRT", "MIL", "TrackerNano", "TrackerVit")
+PEER_ENGINE = "opencv"
 PEER_FILES = {  # peer -> network with its files, and the names of their parts in OpenCV
     "TrackerNano": ("nanotrack_v2", {"backbone": "backbone", "neckhead": "head"}),
     "TrackerVit": ("vittrack", {"net": "whole"}),
 }
 INT8 = "-int8"  # what a derived network's name ends with
+# of a network: what its boxes do not depend on
+NOT_RUN = ("path", "files", "published", "licence", "source")
 WAYS = ("int8", "norecover")  # what may follow a network's name after a colon
 
 
@@ -63,7 +66,7 @@ def _spec(name: str, options: Options, int8_dir: str) -> Spec:
     if name in PEERS:
         _peer_class(name)
         _peer_params(name, options.networks_dir)
-        return _identified(Spec(name, options._replace(engine="opencv")))
+        return _identified(Spec(name, options._replace(engine=PEER_ENGINE)))
     stem, *ways = name.split(":")
     unknown = sorted(set(ways) - set(WAYS))
     if unknown:
@@ -131,7 +134,8 @@ def _identified(spec: Spec) -> Spec:
         told["version"] = cv2.__version__
     else:
         network = load_network(spec.options.network)
-        told["toml"] = sha256_of(network.path)
+        values = {key: value for key, value in vars(network).items() if key not in NOT_RUN}
+        told["toml"] = {key: str(value) for key, value in values.items()}
         told["files"] = {
             p: sha256_of(f) for p, f in network.locate(spec.options.networks_dir).items()
         }

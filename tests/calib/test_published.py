@@ -91,18 +91,20 @@ def test_a_damaged_file_costs_one_sequence_and_is_named(tmp_path, capsys):
 
 def test_a_tracker_is_compared_on_the_clips_that_it_has():
     good, bad = {"boxes": BOXES}, {"boxes": BOXES + [2, 0, 0, 0]}
-    both = clips(names=("a", "b", "c"))
-    for clip in both:
+    names = "abcdefg"
+    followed = clips(names=names)
+    for clip in followed:
         clip._sha256 = clip.name  # there are no pictures
-    ours = figures.Tracked({"a": good, "b": bad, "c": bad})
-    theirs = figures.Tracked({"b": good, "c": good})
-    table = figures.evaluation(both, {"ours": ours, "theirs": theirs}, {"part": ["a", "b"]})
-    mean = table["trackers"]["theirs"]["mean"]
-    own = table["trackers"]["ours"]["clips"]
-    assert mean["clips"] == 2 and mean["verdict"] == "better"
-    assert mean["difference"] == pytest.approx(own["a"]["success"] - own["b"]["success"])
-    assert table["trackers"]["theirs"]["groups"]["part"]["clips"] == 1
-    assert table["trackers"]["ours"]["mean"]["success_low"] < own["a"]["success"]
+    ours = figures.Tracked({"a": good, **dict.fromkeys(names[1:], bad)})
+    theirs = figures.Tracked(dict.fromkeys(names[1:], good))
+    table = figures.evaluation(followed, {"ours": ours, "theirs": theirs}, {"part": ["a", "b"]})
+    mean, own = table["trackers"]["theirs"]["mean"], table["trackers"]["ours"]
+    assert mean["clips"] == 6 and mean["verdict"] == "better"
+    gain = own["clips"]["a"]["success"] - own["clips"]["b"]["success"]
+    assert mean["difference"] == pytest.approx(gain)
+    assert own["mean"]["success_low"] < own["clips"]["a"]["success"]
+    part = table["trackers"]["theirs"]["groups"]["part"]
+    assert part["clips"] == 1 and "verdict" not in part  # one clip shows nothing
 
 
 def test_the_interval_of_a_mean_is_that_of_the_bootstrap():

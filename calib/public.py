@@ -1,0 +1,295 @@
+"""python -m calib.public: the page that compares our networks with others on public sequences.
+
+    python -m calib.public --data DIR --networks-dir DIR --page docs/results
+    python -m calib.public --data DIR --networks-dir DIR --page docs/results --times
+
+DIR holds otb100, uav123_10fps and dtb70, or some of them, each in its authors' layout with a file
+seen.txt, and published/NAME with result files. ``tests.calib.collect`` builds it. The page has a
+CSV file and a chart beside it. ``--times`` measures the frame's time of all trackers in turns
+first; use it on a machine at rest. A killed command goes on when it is given again.
+"""
+
+import argparse
+import csv
+import datetime
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from calib import benchmarks, command, evaluate, report, trackers
+from calib.clips import Clip
+from calib.command import say
+from calib.errors import BadClips
+from calib.figures import ALL, FEWEST
+from calib.follow import follow
+from runtime.errors import HotpathError
+
+SETS = {"otb100": "OTB100", "uav123_10fps": "UAV123@10fps", "dtb70": "DTB70"}
+NETWORKS = (
+    "kestrel:int8,kestrel,kestrel:int8:norecover,kestrel:norecover,kestrel_small,nanotrack_v1,"
+    "nanotrack_v2,nanotrack_v3,lightfc,fear_xs,lighttrack,dcfnet,siamfc_030"
+)
+NAME = "public-sequences"
+GROUPS = (ALL, "unseen")
+ROUNDS, FRAMES = 3, 60  # of a time
+AT_REST = 1.0  # load average above which the machine was busy
+COLUMNS = "clips ao success success_low success_high precision norm_precision ms".split()
+COLUMNS += "difference difference_low difference_high verdict".split()
+
+ABOUT = """\
+Whole sequences that lie in public repositories, and the boxes that authors publish. Nothing was
+tuned or chosen on these sequences. Bold trackers ran here, judged by the same code on the same
+frames. Ours run on OpenVINO; `:norecover` is without the search for a lost target.
+
+- AO: mean overlap without the first frame.
+- AUC: success over 21 thresholds, with the 95 % interval of the bootstrap over sequences where
+  there are at least {fewest}.
+- The last column: AUC less that of {first} on the sequences that both have, with its interval. A
+  star: the interval does not hold 0. Without a star no difference is shown.
+- Unseen: without sequences that our training or choices saw, and other films of the same scene.
+  What the other trackers' training saw is not known.
+
+All figures are in [{csv}]({csv}).
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line's options."""
+    cli = command.parser("calib.public", __doc__)
+    cli.add_argument("--data", required=True, metavar="DIR", help="folder of the data sets")
+    cli.add_argument("--networks", default=NETWORKS, metavar="NAME,NAME")
+    command.add_network_options(cli)
+    cli.add_argument("--jobs", type=int, default=1, metavar="N", help="processes")
+    cli.add_argument("--times", action="store_true", help="measure the frame's times first")
+    cli.add_argument(
+        "--finished", action="store_true", help="track nothing; use trackers that are done"
+    )
+    cli.add_argument("--out", default="out/public", metavar="DIR", help="for boxes and plots")
+    cli.add_argument("--page", default="docs/results", metavar="DIR")
+    return cli
+
+
+def run(options: argparse.Namespace) -> None:
+    """Track what is not tracked yet and write the page."""
+    data, out = Path(options.data), Path(options.out)
+    there = [name for name in SETS if (data / name).is_dir()]
+    if not there:
+        raise BadClips(f"{data} holds none of {', '.join(SETS)}; make it with tests.calib.collect")
+    shared = vars(options) | {"networks": ",".join([options.networks, *_peers(options)])}
+    shared |= {"realtime": None, "threads": 1, "int8_dir": str(out / "int8")}
+    if options.times:
+        _measure(argparse.Namespace(**shared), [data / name for name in there], out)
+    times = _times(out)
+    tables = {}
+    for name in there:
+        beside = {"published": data / "published" / name, "seen": data / name / "seen.txt"}
+        more = {key: path if path.exists() else None for key, path in beside.items()}
+        found = benchmarks.sequences(name, data / name)
+        done = evaluate.evaluated(argparse.Namespace(**shared, **more), found, out / name)
+        for sentence in done.left_out:
+            say(f"calib.public: {sentence}")
+        report.write(done.table, done.clips, done.tracked, out / name)
+        tables[name] = done.table
+        for tracker, entry in done.table["trackers"].items():
+            for mean in (entry["mean"], *entry["groups"].values()):
+                if times and "ms" in mean:
+                    mean["ms"] = times["ms"][name].get(tracker, float("nan"))
+    page = Path(options.page)
+    page.mkdir(parents=True, exist_ok=True)
+    _write_csv(tables, page / f"{NAME}.csv")
+    _plot(tables, page / f"{NAME}.png")
+    (page / f"{NAME}.md").write_text("\n".join(_page(tables, times)) + "\n")
+    say(f"wrote {page / NAME}.md, .csv and .png")
+
+
+def _peers(options: argparse.Namespace) -> list[str]:
+    """OpenCV's trackers that can run here."""
+    found = []
+    for name in trackers.PEERS:
+        try:
+            trackers.specs([name], trackers.tracker_options(options))
+            found.append(name)
+        except HotpathError as error:
+            say(f"without {name}: {error}")
+    return found
+
+
+# -- times
+
+
+def _measure(options: argparse.Namespace, folders: Sequence[Path], out: Path) -> None:
+    """Measure the trackers in turns on the shortest sequence of each data set."""
+    load, ms = os.getloadavg()[0], {}
+    specs = trackers.specs_of(options)
+    cv2.setNumThreads(1)
+    for folder in folders:
+        clips = benchmarks.sequences(folder.name, folder).clips
+        clip: Clip = min(clips, key=len).in_memory(evaluate.MOST_BYTES)
+        told: dict[str, list[float]] = {}
+        for _ in range(ROUNDS):
+            for spec in specs:
+                result = follow(evaluate.tracker_of(spec), clip, FRAMES)
+                told.setdefault(spec.name, []).extend(result["ms"][1:])
+        ms[folder.name] = {name: float(np.median(values)) for name, values in told.items()}
+    out.mkdir(parents=True, exist_ok=True)
+    found = {"date": str(datetime.date.today()), "load": load, "ms": ms}
+    (out / "times.json").write_text(json.dumps(found, indent=1))
+
+
+def _times(out: Path) -> dict[str, Any]:
+    """What ``_measure`` wrote; empty where it did not."""
+    try:
+        found: dict[str, Any] = json.loads((out / "times.json").read_text())
+    except (OSError, ValueError):
+        return {}
+    return found
+
+
+# -- what is written
+
+
+def _rows(table: Mapping[str, Any], group: str) -> list[tuple[str, str, dict[str, Any]]]:
+    """(tracker, its engine, its means) of a group, the greatest AUC first."""
+    rows = []
+    for name, entry in table["trackers"].items():
+        mean = entry["mean"] if group == ALL else entry["groups"].get(group, {})
+        if mean.get("clips"):
+            rows.append((name, entry["engine"], mean))
+    return sorted(rows, key=lambda row: -row[2]["success"])
+
+
+def _write_csv(tables: Mapping[str, Any], path: Path) -> None:
+    with open(path, "w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["data set", "group", "tracker", "engine", *COLUMNS])
+        for name, table in tables.items():
+            for group in table["groups"]:
+                for tracker, engine, mean in _rows(table, group):
+                    cells = (mean.get(key, "") for key in COLUMNS)
+                    told = [f"{cell:.4g}" if isinstance(cell, float) else cell for cell in cells]
+                    writer.writerow([name, group, tracker, engine or "published", *told])
+
+
+def _page(tables: Mapping[str, Any], times: Mapping[str, Any]) -> Iterator[str]:
+    first = next(iter(next(iter(tables.values()))["trackers"]))
+    yield "# Public sequences\n"
+    yield (
+        f"`python -m calib.public --data DIR`, {datetime.date.today()}, commit {_commit()}; "
+        f"{_machine()}, one thread; OpenCV {cv2.__version__}.\n"
+    )
+    if not times:
+        yield "Times were taken while tracking, on a busy machine: they mean little.\n"
+    else:
+        busy = "" if times["load"] < AT_REST else ", a busy machine: they mean little"
+        yield (
+            f"Times: median of {ROUNDS} × {FRAMES} frames of one sequence, all trackers in turns, "
+            f"{times['date']}, load average {times['load']:.1f}{busy}.\n"
+        )
+    yield ABOUT.format(first=first, csv=f"{NAME}.csv", fewest=FEWEST)
+    yield f"![AUC against milliseconds a frame]({NAME}.png)\n"
+    for name, table in tables.items():
+        for group in GROUPS:
+            names = table["groups"].get(group, [])
+            if names:
+                yield f"## {SETS[name]}, {group}: {len(names)} sequences\n"
+                yield from _means(table, group, first)
+        yield from _attributes(table, SETS[name])
+
+
+def _means(table: Mapping[str, Any], group: str, first: str) -> Iterator[str]:
+    whole = len(table["groups"][group])
+    yield f"| tracker | AO | AUC | precision 20 px | normalised | ms | AUC less {first}'s |"
+    yield "|---|---|---|---|---|---|---|"
+    for name, engine, mean in _rows(table, group):
+        shown = f"**{name}**" if engine else name
+        if mean["clips"] < whole:
+            shown += f" ({mean['clips']} of {whole} sequences)"
+        apart = "{difference:+.3f}".format(**mean) if "difference" in mean else ""
+        spread = ""
+        if "success_low" in mean:
+            spread = " [{success_low:.3f}, {success_high:.3f}]".format(**mean)
+        if "verdict" in mean:
+            apart += " [{difference_low:+.3f}, {difference_high:+.3f}]".format(**mean)
+            apart += "" if mean["verdict"] == "no difference" else " *"
+        yield (
+            "| {} | {ao:.3f} | {success:.3f}{} | {precision:.3f} | {norm_precision:.3f} | {} | {} |"
+        ).format(shown, spread, _ms(mean), apart, **mean)
+    yield ""
+
+
+def _ms(mean: Mapping[str, Any]) -> str:
+    ms = mean.get("ms", float("nan"))
+    return "" if np.isnan(ms) else f"{ms:.1f}"
+
+
+def _attributes(table: Mapping[str, Any], title: str) -> Iterator[str]:
+    attributes = [group for group in table["groups"] if group not in GROUPS]
+    if not attributes:
+        return
+    yield f"### {title}: AUC by attribute\n"
+    heads = (f"{attribute} ({len(table['groups'][attribute])})" for attribute in attributes)
+    yield "| tracker (sequences) | " + " | ".join(heads) + " |"
+    yield "|---" * (len(attributes) + 1) + "|"
+    for name, engine, _ in _rows(table, ALL):
+        if engine:
+            means = (table["trackers"][name]["groups"][attribute] for attribute in attributes)
+            cells = (f"{mean['success']:.3f}" if mean["clips"] else "" for mean in means)
+            yield f"| {name} | " + " | ".join(cells) + " |"
+    yield ""
+
+
+def _plot(tables: Mapping[str, Any], path: Path) -> None:
+    """Draw AUC against milliseconds of what ran here, one chart a data set."""
+    plt = report.pyplot()
+    chart, all_axes = plt.subplots(1, len(tables), figsize=(5.2 * len(tables), 4.6), squeeze=False)
+    for axes, (name, table) in zip(all_axes[0], tables.items()):
+        rows = [
+            row for row in _rows(table, ALL) if row[1] and not np.isnan(row[2].get("ms", np.nan))
+        ]
+        for tracker, engine, mean in rows:
+            ours = engine != trackers.PEER_ENGINE
+            colour = "#0072b2" if ours else "#d55e00"
+            axes.plot(mean["ms"], mean["success"], "o" if ours else "s", color=colour)
+            axes.annotate(
+                tracker,
+                (mean["ms"], mean["success"]),
+                textcoords="offset points",
+                xytext=(5, 3),
+                fontsize=7,
+            )
+        count = len(table["groups"][ALL])
+        axes.set(xscale="log", xlabel="ms a frame", title=f"{SETS[name]}, {count} sequences")
+        axes.margins(x=0.2)
+        axes.grid(alpha=0.3, which="both")
+    all_axes[0][0].set_ylabel("AUC (blue: Hotpath, orange: OpenCV)")
+    chart.tight_layout()
+    chart.savefig(path, dpi=110)
+    plt.close(chart)
+
+
+def _commit() -> str:
+    words = ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD"]
+    done = subprocess.run(words, capture_output=True, text=True)
+    return done.stdout.strip() or "unknown"
+
+
+def _machine() -> str:
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        text = ""
+    models = [line.split(":", 1)[1].strip() for line in text.splitlines() if "model name" in line]
+    return f"{(models or [platform.processor()])[0]}, {os.cpu_count()} cores"
+
+
+main = command.main("calib.public", run, parser)
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,60 @@
+"""The page of public sequences: from folders of data sets and published boxes to its files."""
+
+import csv
+import json
+
+import cv2
+import pytest
+
+from calib import public, trackers
+from tests.calib.test_benchmarks import write_otb, write_rows
+from tests.support.tiny import write_network
+
+pytest.importorskip("matplotlib", reason="the page has a chart")
+pytest.importorskip("got10k.datasets", reason="it has the lists of sequences")
+
+
+@pytest.fixture
+def data(tmp_path, monkeypatch):
+    """A tiny network, two sequences of DTB70, one of them seen, and another tracker's boxes."""
+    monkeypatch.setattr(trackers, "PEERS", ("MIL",))
+    write_network(tmp_path)
+    for name in ("Car1", "Car2"):
+        boxes = write_otb(tmp_path / "data" / "dtb70" / name, 6)
+    write_rows(tmp_path / "data" / "dtb70" / "att" / "Car1.txt", [[1] + [0] * 10])
+    (tmp_path / "data" / "dtb70" / "seen.txt").write_text("Car2\n")
+    write_rows(
+        tmp_path / "data" / "published" / "dtb70" / "Other" / "Car1.txt", boxes + [1, 1, 0, 0]
+    )
+    return tmp_path
+
+
+def run(place, *more):
+    options = ["--data", place / "data", "--networks", place / "tiny.toml", "--out", place / "out"]
+    return public.main([str(word) for word in [*options, "--page", place / "page", *more]])
+
+
+def test_the_page_shows_ours_peers_and_published_boxes_with_their_times(data):
+    assert run(data, "--times") == 0
+    page = (data / "page" / "public-sequences.md").read_text()
+    assert "## DTB70, all: 2 sequences" in page and "## DTB70, unseen: 1 sequences" in page
+    assert "| Other (1 of 2 sequences) | 1.000 |" in page
+    assert "| **MIL** |" in page and "all trackers in turns" in page
+    with open(data / "page" / "public-sequences.csv") as file:
+        rows = {(row["group"], row["tracker"]): row for row in csv.DictReader(file)}
+    assert {group for group, _ in rows} == {"all", "unseen", "SV"}
+    assert float(rows["all", "tiny"]["ao"]) > 0.5
+    times = json.loads((data / "out" / "times.json").read_text())
+    assert float(rows["all", "MIL"]["ms"]) == pytest.approx(times["ms"]["dtb70"]["MIL"], rel=1e-3)
+    assert cv2.imread(str(data / "page" / "public-sequences.png")) is not None
+
+
+def test_a_page_of_what_is_finished_tracks_nothing(data, capsys):
+    assert run(data, "--finished") == 2
+    assert "no tracker has followed all clips" in capsys.readouterr().err
+    assert not (data / "out" / "dtb70" / "boxes").exists()
+
+
+def test_a_folder_without_data_sets_is_refused(tmp_path, capsys):
+    assert public.main(["--data", str(tmp_path), "--out", str(tmp_path / "out")]) == 2
+    assert "holds none of otb100, uav123_10fps, dtb70" in capsys.readouterr().err

@@ -57,6 +57,7 @@ class Tracker:
         kernels_name: which kernels crop and select: "c++", "numpy" or "cuda".
         presence: the ``Presence``; its ``value`` says how certain it is that the target is there.
         searches: whether a lost target is searched for.
+        recovery: the ``Search`` for it; None where it is not searched for.
         why_no_search: the reason why it is not; empty where it is.
         is_deterministic: for the GOT-10k toolkit, as ``name`` and ``track`` are.
 
@@ -95,7 +96,7 @@ class Tracker:
         kernels, self._budget = device.kernels, Budget(budget_ms, budget_share)
         self._classifier: Optional[Classifier] = None
         self._head: Optional[Head] = None
-        self._search: Optional[Search] = None
+        self.recovery: Optional[Search] = None
         self._looks: Optional[Looks] = None
         if self.searches or online:
             self._classifier = Classifier(network, kernels)
@@ -116,8 +117,8 @@ class Tracker:
         )
         if self.searches:
             projected = self._colours.project
-            self._search = Search(network, kernels, presence, self._budget, projected)
-            self._looks = Looks(self._search, device, self._budget)
+            self.recovery = Search(network, kernels, presence, self._budget, projected)
+            self._looks = Looks(self.recovery, device, self._budget)
 
     def init(self, frame: Any, box: Sequence[float]) -> None:
         """Take a target. Results of frames in flight are dropped.
@@ -146,14 +147,14 @@ class Tracker:
         compares = presence.cues is not None or self._classifier is not None
         view = device.begin(frame, state, shape, compares)
         picture = device.picture(frame)
-        if self._search is not None:
+        if self.recovery is not None:
             self._colours.border = device.border
         presence.begin(picture, state, view)
         device.hand_over(presence)
         if self._classifier is not None and view is not None:
             self._classifier.begin(state, view)
-        if self._search is not None and self._looks is not None:
-            self._search.begin(state)
+        if self.recovery is not None and self._looks is not None:
+            self.recovery.begin(state)
             self._looks.begin(frame, state)
         self.state, self._shape = state, shape
 
@@ -201,7 +202,7 @@ class Tracker:
             frame, shape = self.device.take(frame)
             if shape != self._shape:
                 self._rescale(shape)
-        if self._search is not None:
+        if self.recovery is not None:
             self._budget.begin()
             self.step_ms.update(crop=0.0, network=0.0, select=0.0)
         return frame
@@ -209,7 +210,7 @@ class Tracker:
     @property
     def searching(self) -> bool:
         """Whether the target is searched for, in windows instead of the usual one."""
-        return self._search is not None and self._search.active
+        return self.recovery is not None and self.recovery.active
 
     def judge(self, frame: Any, found: Found) -> Track:
         """Judge where the device has found the target, and learn from it; returns the ``Track``.
@@ -233,7 +234,7 @@ class Tracker:
             box = geometry.box_of(self.network, self.state)
 
         # presence: whether that is the target, and where to look next
-        picture = frame if self._search is None else self.device.picture(frame)
+        picture = frame if self.recovery is None else self.device.picture(frame)
         state = presence.watch(picture, self.state, view, certain)
         if self.network.hold_below > 0:
             self.device.widened = presence.widened
@@ -242,15 +243,15 @@ class Tracker:
         # learning, and the search of a target that stays lost
         if self._classifier is not None:
             self._learn(view, state, rejected)
-        if self._search is not None:
-            self._search.follow(self.state)
+        if self.recovery is not None:
+            self.recovery.follow(self.state)
         self.step_ms["select"] += (time.perf_counter() - started) * 1e3
         return Track(box, score, state == LOST, state)
 
     def _learn(self, view: View, state: str, rejected: Optional[np.ndarray] = None) -> None:
         """Let the classifier take a frame, unless it has judged the target in it."""
         assert self._classifier is not None, "there is nothing to learn with"
-        if self._search is None or state != TRACKED or self.presence.since > 0:
+        if self.recovery is None or state != TRACKED or self.presence.since > 0:
             self._classifier.follow(self.state, view, state == TRACKED, rejected)
 
     def search(self, frame: Any, track: Optional[Track] = None) -> Track:
@@ -271,8 +272,8 @@ class Tracker:
 
     def judge_window(self, frame: Any, view: View) -> Track:
         """Judge what a window of the search shows; returns the ``Track``."""
-        assert self._search is not None, "no target is searched for"
-        started, search = time.perf_counter(), self._search
+        assert self.recovery is not None, "no target is searched for"
+        started, search = time.perf_counter(), self.recovery
         found, score = search.judge(self.device.picture(frame), view, self.state)
         if not math.isfinite(score):
             raise NetworkFailed(NO_SCORE)
@@ -286,8 +287,8 @@ class Tracker:
 
     def aim(self, frame: Any) -> Aim:
         """The window of the search that comes next."""
-        assert self._search is not None, "no target is searched for"
-        _, state, factor = self._search.next_window(self.state, self.device.picture(frame))
+        assert self.recovery is not None, "no target is searched for"
+        _, state, factor = self.recovery.next_window(self.state, self.device.picture(frame))
         return state, factor
 
     def submit(self, frame: Any, is_kept: bool = False) -> None:
@@ -375,10 +376,10 @@ class Tracker:
         Args:
             boxes: (n, 4) float64 (x, y, w, h), 0-based pixels of the frame, the best first.
         """
-        if self._search is not None and self._search.active:
+        if self.recovery is not None and self.recovery.active:
             height, width = self._shape[:2]
             states = [geometry.state_of(self.network, box, width, height) for box in boxes]
-            self._search.suggest(np.array(states).reshape(-1, 4))
+            self.recovery.suggest(np.array(states).reshape(-1, 4))
 
     def release(self) -> None:
         """Stop following the target. The engine, which others may share, stays open."""
@@ -406,8 +407,8 @@ class Tracker:
         factors = (x, y, x, y)
         self.state *= factors
         self.presence.rescale(factors)
-        if self._search is not None:
-            self._search.rescale(factors)
+        if self.recovery is not None:
+            self.recovery.rescale(factors)
         self._shape = shape
         self.device.rescale(factors, shape)
         self.device.hand_over(self.presence)

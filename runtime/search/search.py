@@ -16,8 +16,9 @@ from typing import Any, Callable, Deque, List, NamedTuple, Optional, Tuple
 import numpy as np
 
 from kernels.cpu.interface import Kernels
-from runtime import decode
+from runtime import decode, geometry
 from runtime.colour import ColourMap
+from runtime.detect.boxes import overlaps
 from runtime.learner.head import Proposals
 from runtime.network import Network
 from runtime.pictures import AnyFrame
@@ -39,6 +40,7 @@ NEARLY = 0.15  # presence below ``found_above`` with which a candidate gets the 
 SIZE_LEARNT = 0.1  # share of a tracked frame's size in the size that is searched for
 CONFIRMED = 2  # frames in succession that must agree
 RIVAL = 0.1  # by how much another place must be better than the followed box, presence
+TAKEN = 0.5  # overlap from which a place belongs to another target
 FOLLOWED = 16  # frames after a loss in which the usual window alone is searched
 # Of the windows, while nothing is found
 TURNS = ("proposals", "last", "grid", "proposals", "here", "grid")
@@ -160,6 +162,7 @@ class Search:
 
     Attributes:
         active: whether the target is searched for.
+        rivals: (n, 4) boxes of other targets; what overlaps one of them is not this target.
         judge_ms: what the judgement of a window takes.
     """
 
@@ -195,6 +198,7 @@ class Search:
         self._visited: Deque[Tuple[float, float]] = deque(maxlen=REMEMBERED)
         self._suggested: Deque[np.ndarray] = deque(maxlen=REMEMBERED)
         self._started, self.judge_ms = 0.0, Recent()
+        self.rivals = np.zeros((0, 4))
 
     def begin(self, state: np.ndarray) -> None:
         """Take a new target: [cx, cy, w, h], frame pixels."""
@@ -225,6 +229,14 @@ class Search:
         self._visited.clear()
         self._suggested.clear()
         self._candidate = self._grids = None
+
+    def restart(self, state: np.ndarray) -> None:
+        """Search for a target that may be in ``state``, [cx, cy, w, h], frame pixels."""
+        self.presence.state = LOST
+        if not self.active:
+            self.start()
+        self._certain[:2] = state[:2]
+        self.suggest(state[None].copy())
 
     def suggest(self, states: np.ndarray) -> None:
         """Take places to search before all others; they replace earlier ones.
@@ -378,22 +390,31 @@ class Search:
         place = window.state.copy()
         best, score = self._decoders[window.kind].select(view.maps, place, view.scale, *size)
         known = np.isfinite(place).all() and np.isfinite(score)
-        now = 0.0
+        now, proposed = 0.0, [(place, score)] if known else []
         if known and window.kind == WIDE:
-            others = self._proposals.others(best, score, view, size)
-            states = np.array([place] + [other for other, _ in others])
-            scores = [score] + [its_score for _, its_score in others]
+            proposed += self._proposals.others(best, score, view, size)
+        proposed = [each for each in proposed if not self._is_taken(each[0])]
+        if proposed and window.kind == WIDE:
+            states = np.array([state for state, _ in proposed])
+            scores = [its_score for _, its_score in proposed]
             chosen, now = cues.best(frame, states, scores, view, self.network.look_above)
             place = states[chosen]
-        elif known:
+        elif proposed:
             now = cues.of(frame, place, view, score)
         found = self._weigh(window, place, now)
-        if known and (found or window.kind == HERE):
+        if proposed and (found or window.kind == HERE):
             state[:] = place
         now_s = time.perf_counter()
         self.judge_ms.add((now_s - began) * 1e3)
         self.budget.window((now_s - self._started) * 1e3)
         return found, float(score)
+
+    def _is_taken(self, state: np.ndarray) -> bool:
+        """Whether another target is there."""
+        if not len(self.rivals):
+            return False
+        box = geometry.box_of(self.network, state)
+        return bool((overlaps([box], self.rivals) > TAKEN).any())
 
     def _weigh(self, window: Window, place: np.ndarray, now: float) -> bool:
         """Take what the cues say of one window; returns whether the target is found."""

@@ -12,6 +12,7 @@ from runtime.loading import check_pipeline, create_tracker
 from runtime.network import Network
 from runtime.options import DEFAULTS, Options
 from runtime.pictures import AnyFrame
+from runtime.targets.exclusion import Exclusion
 from runtime.targets.schedule import Schedule, schedule
 from runtime.tracker import Tracker
 from runtime.types import Track
@@ -50,6 +51,7 @@ class Targets:
         self.step_ms = {"crop": 0.0, "network": 0.0, "select": 0.0}
         self._trackers: Dict[int, Tracker] = {}
         self._next = 0
+        self._exclusion = Exclusion()
         self._schedule: Optional[Schedule] = None  # of those that are followed now
         self._last: Optional[Schedule] = None  # also when targets have come or gone since
         self._say = options.log  # one sentence about the way
@@ -81,11 +83,13 @@ class Targets:
     def restart(self, number: int, frame: AnyFrame, box: Sequence[float]) -> None:
         """Give a target a new box; it keeps its number. See ``Tracker.init``."""
         self._trackers[number].init(frame, box)
+        self._exclusion.forget(number)
         self._schedule = None  # it holds the old exemplar
 
     def drop(self, number: int) -> None:
         """Stop following a target; a number that does not exist is no error."""
         tracker = self._trackers.pop(number, None)
+        self._exclusion.forget(number)
         if tracker is not None:
             tracker.release()
         self._schedule = None
@@ -105,12 +109,17 @@ class Targets:
         return self._trackers[number].update(frame)
 
     def update(self, frame: AnyFrame) -> Dict[int, Track]:
-        """Find every target in the next frame: dict of number -> ``Track``."""
+        """Find every target in the next frame: dict of number -> ``Track``.
+
+        No two of them claim the same object, see ``runtime.targets.exclusion``.
+        """
         if self._schedule is None:
             self._schedule = self._scheduled()
         tracks = self._schedule.update(frame)
         self.sum_steps(self._schedule.lanes)
-        return dict(zip(self._trackers, tracks))
+        return self._exclusion.resolve(
+            self._trackers, dict(zip(self._trackers, tracks)), frame.shape
+        )
 
     def _scheduled(self) -> Schedule:
         """The way of the targets that are followed now; the last one is closed."""

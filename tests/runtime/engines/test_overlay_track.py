@@ -403,8 +403,8 @@ def test_the_fabric_computes_the_next_window_while_the_last_one_is_judged(bundle
             return noted
 
         monkeypatch.setattr(engine, "start", noting("start", engine.start))
-        judge = tracker._search.judge
-        monkeypatch.setattr(tracker._search, "judge", noting("judge", judge))
+        judge = tracker.recovery.judge
+        monkeypatch.setattr(tracker.recovery, "judge", noting("judge", judge))
         told.append([tracker.update(frame) for frame in frames[1:]])
         orders.append("".join(name[0] for name in order))
         tracker.close()

@@ -100,7 +100,7 @@ class Ahead:
     """
 
     def __init__(self, tracker, random):
-        self.search, self.random = tracker._search, random
+        self.search, self.random = tracker.recovery, random
         self.windows, self.planned, self.plan = [], 0, []
         self.one_by_one, self.search.next_window = self.search.next_window, self.next_window
         tracker._budget.fits = lambda: len(self.windows) % 7 != 6
@@ -226,7 +226,7 @@ def test_two_frames_must_agree(toml):
 def test_the_size_of_a_box_that_swells_before_a_loss_is_not_searched_for(toml):
     film, tracker = Elsewhere(), load_tracker(toml)
     tracker.init(film.frames[0], film.boxes[0])
-    search, state = tracker._search, tracker.state.copy()
+    search, state = tracker.recovery, tracker.state.copy()
     for swollen in (1.3, 1.7, 2.0):
         search.follow(state * (1, 1, swollen, swollen))
     search.start()
@@ -240,7 +240,7 @@ def test_the_size_of_a_box_that_swells_before_a_loss_is_not_searched_for(toml):
 def test_a_candidate_that_nearly_convinces_is_looked_at_again(toml, below, windows):
     film, tracker = Elsewhere(), load_tracker(toml)
     tracker.init(film.frames[0], film.boxes[0])
-    search, place = tracker._search, np.array([320.0, 220.0, SIDE, SIDE])
+    search, place = tracker.recovery, np.array([320.0, 220.0, SIDE, SIDE])
     search.start()
     search.presence.value = 0.0
     assert not search._weigh(Window(WIDE, place, 1.5), place, 0.9)
@@ -249,6 +249,24 @@ def test_a_candidate_that_nearly_convinces_is_looked_at_again(toml, below, windo
         assert window.kind == CHECK
         assert not search._weigh(window, place, THRESHOLDS["found_above"] - below)
     assert search.next_window(tracker.state, film.frames[20]).kind != CHECK
+
+
+def test_a_place_that_another_target_has_is_not_the_lost_one_s(toml):
+    """A window on the target itself: presence is high until another target claims it."""
+    film, tracker = Elsewhere(), load_tracker(toml)
+    tracker.init(film.frames[0], film.boxes[0])
+    search, state = tracker.recovery, tracker.state.copy()
+
+    def seen():
+        search.restart(state)  # looks there first
+        window = search.next_window(state, film.frames[0])
+        view = tracker.device.look(film.frames[0], window.state, 1.5)
+        search.judge(film.frames[0], view, state)
+        return search._candidate
+
+    assert seen() is not None
+    search.rivals = np.array([film.boxes[0]])
+    assert seen() is None
 
 
 def test_why_there_is_no_search_is_said(tmp_path):

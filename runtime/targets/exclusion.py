@@ -1,0 +1,143 @@
+"""Two targets cannot follow the same object: which of them owns it, and what the other one does.
+
+Targets that come to overlap follow the same object. It belongs to the one that moves as before and
+whose presence is higher. The other one stands where it would be by its own motion, says ``unsure``,
+and is searched for from there; after ``HELD`` frames it is lost. No target is found in a box of
+another one. Targets that overlap from the start, such as a head and its body, stay as they are.
+
+The three numbers were chosen on MOTChallenge's TUD-Stadtmitte, KITTI-17 and MOT16-09.
+"""
+
+import math
+from collections import deque
+from typing import Any, Deque, Dict, Mapping, Optional, Set, Tuple
+
+import numpy as np
+
+from runtime import geometry
+from runtime.detect.boxes import overlaps
+from runtime.tracker import Tracker
+from runtime.types import FOUND, LOST, UNSURE, Track
+
+SAME = 0.6  # overlap from which two targets follow the same object
+MOTION = 10  # frames that a target's velocity is the mean of
+HELD = 10  # frames for which a target without an object is taken to move on as before
+
+
+class Exclusion:
+    """Says after each frame which targets have lost their object to another one."""
+
+    def __init__(self) -> None:
+        self._paths: Dict[int, _Path] = {}
+        self._apart: Set[Tuple[int, int]] = set()  # pairs that did not overlap in some frame
+
+    def forget(self, number: int) -> None:
+        """A target is gone, or has a new box."""
+        self._paths.pop(number, None)
+        self._apart = {pair for pair in self._apart if number not in pair}
+
+    def resolve(
+        self, trackers: Mapping[int, Tracker], tracks: Dict[int, Track], shape: Tuple[int, ...]
+    ) -> Dict[int, Track]:
+        """The tracks of a frame, of which no two claim the same object.
+
+        Args:
+            trackers: of all targets; those without an object are moved.
+            tracks: what each of them says of the frame.
+            shape: of the frame, (height, width, ...).
+        """
+        if len(trackers) < 2:
+            return tracks
+        losers = self._losers(trackers, tracks)
+        owned = {n: t.box for n, t in tracks.items() if not t.lost and n not in losers}
+        resolved = {}
+        for number, track in tracks.items():
+            path, tracker = self._paths.setdefault(number, _Path()), trackers[number]
+            if number in losers or (path.held and track.lost):
+                track = path.hold(tracker, track, shape)
+            elif not track.lost:
+                path.follow(tracker.state)
+            others = [box for other, box in owned.items() if other != number]
+            if tracker.recovery is not None:
+                tracker.recovery.rivals = np.reshape(others, (-1, 4))
+            resolved[number] = track
+        return resolved
+
+    def _losers(self, trackers: Mapping[int, Tracker], tracks: Dict[int, Track]) -> Set[int]:
+        """The targets that are in the box of another one that owns the object."""
+        live = [number for number, track in tracks.items() if not track.lost]
+        boxes = [tracks[number].box for number in live]
+        shares = overlaps(boxes, boxes)
+        losers: Set[int] = set()
+        for row, column in zip(*np.nonzero(np.tri(len(live), k=-1))):
+            pair = live[column], live[row]  # the older one first
+            if shares[row, column] < SAME:
+                self._apart.add(pair)
+            elif pair in self._apart and not losers.intersection(pair):
+                losers.add(max(pair, key=lambda n: self._doubt(n, trackers[n], tracks[n])))
+        return losers
+
+    def _doubt(self, number: int, tracker: Tracker, track: Track) -> float:
+        """What speaks against a target's being the object in its box."""
+        path = self._paths.get(number)
+        if path is None or path.state is None:
+            return 0.0
+        if track.state == FOUND:
+            return math.inf
+        x, y, w, h = path.next
+        jump = math.hypot(tracker.state[0] - x, tracker.state[1] - y) / math.sqrt(w * h)
+        return jump - (tracker.presence.value or 0.0)
+
+
+class _Path:
+    """How one target moves.
+
+    Attributes:
+        state: [cx, cy, w, h] in the last frame, frame pixels; None before the first one.
+        held: for how many frames it has been without an object.
+    """
+
+    def __init__(self) -> None:
+        self.state: Optional[np.ndarray] = None
+        self.held = 0
+        self._velocity = np.zeros(2)
+        self._centres: Deque[Any] = deque(maxlen=MOTION)
+
+    @property
+    def next(self) -> np.ndarray:
+        """The state in the next frame, by the target's velocity."""
+        assert self.state is not None, "the target has not moved yet"
+        state: np.ndarray = self.state.copy()
+        state[:2] += self._velocity
+        return state
+
+    def follow(self, state: np.ndarray) -> None:
+        """The target has an object of its own."""
+        if self.held:
+            self.held = 0
+            self._centres.clear()
+        self.state = state.copy()
+        self._centres.append(self.state[:2])
+        if len(self._centres) > 1:
+            self._velocity = (self._centres[-1] - self._centres[0]) / (len(self._centres) - 1)
+
+    def hold(self, tracker: Tracker, track: Track, shape: Tuple[int, ...]) -> Track:
+        """The target is without an object; returns what is said of it."""
+        self.held = HELD if self.state is None or track.state == FOUND else self.held
+        self.held += 1
+        if self.held > HELD:
+            return track._replace(lost=True, state=LOST)
+        self.state = self.next
+        self.state[:2] = np.clip(self.state[:2], 0, (shape[1], shape[0]))
+        _displace(tracker, self.state, shape)
+        return Track(geometry.box_of(tracker.network, self.state), track.score, False, UNSURE)
+
+
+def _displace(tracker: Tracker, state: np.ndarray, shape: Tuple[int, ...]) -> None:
+    """Let a target stand at ``state``, and search for it from there."""
+    tracker.device.settle()
+    tracker.state[:] = state
+    tracker.device.rescale((1.0, 1.0, 1.0, 1.0), shape)  # it may keep a state of its own
+    tracker.presence.state = UNSURE  # so that nothing is learnt
+    if tracker.recovery is not None:
+        tracker.recovery.restart(tracker.state)

@@ -1,0 +1,96 @@
+"""Two targets do not follow the same object: one owns it, the other one is searched for."""
+
+from types import SimpleNamespace
+from unittest.mock import Mock
+
+import numpy as np
+import pytest
+
+from runtime import geometry
+from runtime.networks import load_network
+from runtime.targets.exclusion import HELD, SAME, Exclusion
+from runtime.types import FOUND, LOST, TRACKED, UNSURE, Track
+from tests.support import tiny
+
+SHAPE = (400, 600, 3)
+STEP = 6.0  # px a frame: one walks to the right, one to the left
+
+
+@pytest.fixture
+def pair(tmp_path):
+    network = load_network(tiny.write_network(tmp_path))
+    return {number: _tracker(network) for number in (0, 1)}
+
+
+def _tracker(network):
+    presence, recovery = SimpleNamespace(value=0.8, state=TRACKED), Mock()
+    return SimpleNamespace(
+        network=network, state=np.zeros(4), presence=presence, recovery=recovery, device=Mock()
+    )
+
+
+def _frame(exclusion, trackers, *centres, state=TRACKED):
+    """One frame in which the targets are seen at these x; the last one is in that state."""
+    tracks = {}
+    for number, (tracker, x) in enumerate(zip(trackers.values(), centres)):
+        tracker.state[:] = x, 200, 40, 80
+        box = geometry.box_of(tracker.network, tracker.state)
+        told = state if number == len(centres) - 1 else TRACKED
+        tracks[number] = Track(box, 0.9, told == LOST, told)
+    return exclusion.resolve(trackers, dict(tracks), SHAPE), tracks
+
+
+def _walk(exclusion, trackers, frames=10):
+    """They come towards each other; at the end they are at 160 and 440 px."""
+    for n in range(frames):
+        back = STEP * (frames - 1 - n)
+        _frame(exclusion, trackers, 160 - back, 440 + back)
+
+
+def test_who_jumps_into_another_ones_box_moves_on_as_before_and_is_unsure(pair):
+    exclusion = Exclusion()
+    _walk(exclusion, pair)
+    for n in range(1, HELD + 1):
+        resolved, seen = _frame(exclusion, pair, 160 + STEP * n, 160 + STEP * n)
+        assert resolved[0] == seen[0]  # the owner's box is its network's
+        assert (resolved[1].state, resolved[1].lost) == (UNSURE, False)
+        assert resolved[1].box.x + resolved[1].box.w / 2 == pytest.approx(440 - STEP * n, abs=1)
+        assert pair[1].state[0] == pytest.approx(440 - STEP * n)
+        assert pair[1].recovery.restart.call_count == n
+        np.testing.assert_array_equal(pair[1].recovery.rivals, [seen[0].box])
+    resolved, seen = _frame(exclusion, pair, 226, 226)
+    assert resolved[1].lost and resolved[1].state == LOST
+    resolved, seen = _frame(exclusion, pair, 300, 100)  # an object of its own again
+    assert resolved == seen
+
+
+def test_presence_decides_where_both_move_alike(pair):
+    for weaker in (0, 1):
+        exclusion = Exclusion()
+        _frame(exclusion, pair, 100, 160)
+        pair[weaker].presence.value, pair[1 - weaker].presence.value = 0.3, 0.9
+        resolved, _ = _frame(exclusion, pair, 130, 130)
+        assert [resolved[n].state == UNSURE for n in (0, 1)] == [weaker == 0, weaker == 1]
+
+
+def test_a_target_that_is_found_in_another_ones_box_is_still_lost(pair):
+    exclusion = Exclusion()
+    _walk(exclusion, pair)
+    _frame(exclusion, pair, 160, 440, state=LOST)
+    resolved, seen = _frame(exclusion, pair, 160, 162, state=FOUND)
+    assert resolved[1].lost and resolved[0] == seen[0]
+
+
+def test_targets_that_overlap_from_the_start_and_neighbours_stay_as_they_are(pair):
+    exclusion, near = Exclusion(), 40 * (1 - SAME) / (1 + SAME) + 1  # overlap just below SAME
+    for x in (100, 106, 112):
+        resolved, seen = _frame(exclusion, pair, x, x + 2)
+        assert resolved == seen
+    for x in (118, 124):
+        resolved, seen = _frame(exclusion, pair, x, x + near)
+        assert resolved == seen
+    resolved, _ = _frame(exclusion, pair, 130, 132)  # they were apart
+    assert UNSURE in [track.state for track in resolved.values()]
+    exclusion.forget(1)  # a new box, inside the other one
+    resolved, seen = _frame(exclusion, pair, 136, 138)
+    assert resolved == seen

@@ -5,7 +5,6 @@ a title is run, and the block of ``text`` behind it is what it prints, whatever 
 such as "on the board" says why a block is not run; "first terminal" is run meanwhile.
 """
 
-import functools
 import importlib.util
 import os
 import re
@@ -98,20 +97,3 @@ def test_a_tutorial_does_what_it_says(name, checkout):
             os.kill(process.pid, signal.SIGINT)
             process.wait(60)
         shutil.rmtree(checkout / "engines", ignore_errors=True)
-
-
-@pytest.mark.parametrize("name", TUTORIALS)
-def test_commands_that_are_not_run_take_options_that_exist(name):
-    for kind, title, text in blocks(name):
-        for line in text.splitlines() if kind == "sh" and title else ():
-            module = re.search(r"python3? -m ([\w.]+)", line)
-            if module:
-                wanted = set(re.findall(r" (--[\w-]+)", line))
-                assert wanted <= options_of(module.group(1)), line
-
-
-@functools.lru_cache(maxsize=None)
-def options_of(module):
-    """The options that a module's ``--help`` names."""
-    command = [sys.executable, "-m", module, "--help"]
-    return set(re.findall(r"--[\w-]+", subprocess.check_output(command, cwd=ROOT, text=True)))

@@ -127,7 +127,7 @@ class Bundle:
                 values = json.load(file)
             if not isinstance(values, dict):
                 raise ValueError("it is no table")
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, RecursionError) as error:
             raise BadBundle(
                 f"{path} can't be read ({error}); remove {self.folder} and build it again with "
                 "`make engine`"

@@ -190,7 +190,7 @@ def _read(path: pathlib.Path) -> Dict[str, Dict[str, float]]:
             key: {name: float(entry[name]) for name in ("fp32_ms", "int8_ms")}
             for key, entry in values.items()
         }
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return {}
     return good
 

@@ -98,7 +98,7 @@ def read(folder: pathlib.Path) -> Dict[str, Any]:
         own = values.pop("sha256")
         wrong = [] if own == _digest(values) else [FILE]
         wrong += [n for n, h in values["files"].items() if sha256_of(folder / n) != h]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BuildFailed(
             f"{folder} is no prepared folder ({error}); make one with `make engine BOARD=… "
             "NETWORK=…` on a computer"

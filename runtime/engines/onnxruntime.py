@@ -17,7 +17,7 @@ def open_session(library: Any, model: Union[bytes, str], threads: int, **more: A
     options = library.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # what it raises says the same
     return library.InferenceSession(model, options, providers=["CPUExecutionProvider"], **more)
 
 
@@ -80,20 +80,27 @@ class _Bound:
     """A session whose inputs and outputs are fixed arrays."""
 
     def __init__(self, library: Any, network_name: str, model: Any, threads: int) -> None:
-        import numpy as np
-
-        from runtime.graphs.byte_pictures import dtype_of
+        from runtime.graphs import models
 
         try:
             self.session = open_session(
                 library, model.SerializeToString(), threads, **as_written(library, model)
             )
+            self.binding = self.session.io_binding()
+            self._bind(model)
+            self.run()  # some graphs load and then do not run
         except Exception as error:  # its exception classes are private and differ by version
             raise BadNetwork(
-                f"ONNX Runtime {library.__version__} can't load {network_name}: "
-                f"{str(error).strip().splitlines()[0]}"
+                f"ONNX Runtime {library.__version__} can't load {network_name} "
+                f"({models.first_line(error)}); fetch its files again, or use --engine openvino"
             ) from None
-        self.binding = self.session.io_binding()
+
+    def _bind(self, model: Any) -> None:
+        """Make the arrays and bind the session's inputs and outputs to them."""
+        import numpy as np
+
+        from runtime.graphs.byte_pictures import dtype_of
+
         self.arrays = {}
         for values, bind in (
             (self.session.get_inputs(), self.binding.bind_input),

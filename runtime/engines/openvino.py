@@ -59,20 +59,19 @@ class Engine(CpuEngine):
             from runtime.graphs import byte_pictures
 
             model, names = byte_pictures.with_pixels(model)
-        return _Bound(self._library, self._compiled(model, threads), model, names)
+        try:
+            compiled = compile_on_cpu(self._library, model.SerializeToString(), threads)
+            return _Bound(self._library, compiled, model, names)
+        except Exception as error:  # of several classes, which differ by version
+            reason = str(error).strip().rpartition("\n")[2]  # the places in its source come first
+            raise BadNetwork(
+                f"OpenVINO {self._library.get_version()} can't load {self.network.name} "
+                f"({reason}); fetch its files again, or use --engine onnxruntime"
+            ) from None
 
     @property
     def version(self) -> Optional[str]:
         return str(self._library.get_version().split("-")[0])
-
-    def _compiled(self, model: Any, threads: int) -> Any:
-        try:
-            return compile_on_cpu(self._library, model.SerializeToString(), threads)
-        except RuntimeError as error:
-            raise BadNetwork(
-                f"OpenVINO {self._library.get_version()} can't load {self.network.name}: "
-                f"{str(error).strip().splitlines()[-1]}"
-            ) from None
 
 
 def load_library() -> Any:

@@ -22,6 +22,7 @@ from runtime.errors import BadNetwork
 Shape = Tuple[int, ...]
 
 ONNX_DOMAINS = ("", "ai.onnx")
+MOST_NUMBERS = 1 << 28  # of a tensor; the largest tracker here has 3 million in one
 FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE)
 
 
@@ -137,11 +138,20 @@ def infer_shapes(model: ModelProto) -> ModelProto:
     """A copy with the shape of every tensor; the outputs are float32.
 
     Raises:
+        BadNetwork: a tensor would take more memory than any tracker's.
         onnx.shape_inference.InferenceError: the operators' shapes contradict each other.
     """
     for value in model.graph.output:
         value.type.tensor_type.elem_type = TensorProto.FLOAT
-    return shape_inference.infer_shapes(model, strict_mode=True)
+    inferred = shape_inference.infer_shapes(model, strict_mode=True)
+    for name, shape in shapes(inferred.graph).items():
+        count = float(np.prod(shape, dtype=np.float64))
+        if count > MOST_NUMBERS:
+            raise BadNetwork(
+                f"the tensor {name} of {'x'.join(map(str, shape))} would take {count * 4e-9:.0f} "
+                "GB; fetch the network's files again"
+            )
+    return inferred
 
 
 def prune(model: ModelProto) -> ModelProto:

@@ -263,7 +263,9 @@ def test_another_network_names_its_own_command(made, tmp_path):
 
 
 @on_each_python
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 1, "board": "jetson_nano"}', "7"])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[" * 99999, "[]", '{"format": 1, "board": "jetson_nano"}', "7"]
+)
 def test_a_broken_bundle_json_is_one_sentence(made, text):
     (made.folder / "bundle.json").write_text(text)
     with pytest.raises(bundle.BadBundle, match="bundle.json .*build it again"):

@@ -89,6 +89,42 @@ def test_published_networks_equal_their_files_run_one_by_one(networks_dir, name,
     engine.close()
 
 
+def multiplied(path, operator, *constants):
+    """Multiply the outputs of a file by the mean of an operator's result."""
+    model = onnx.load(str(path))
+    names = [f"constant{number}" for number in range(len(constants))]
+    for name, value in zip(names, constants):
+        model.graph.initializer.append(onnx.numpy_helper.from_array(np.array(value), name))
+    model.graph.node.append(onnx.helper.make_node(operator, names, ["made"]))
+    model.graph.node.append(onnx.helper.make_node("ReduceMean", ["made"], ["mean"], keepdims=0))
+    for value in model.graph.output:
+        name, value.name = value.name, value.name + "_"
+        model.graph.node.append(onnx.helper.make_node("Mul", [name, "mean"], [value.name]))
+    onnx.save(model, str(path))
+
+
+UNABLE = {  # what onnx knows and an engine cannot load or run
+    "onnxruntime": ("Gather", np.float32([1, 2, 3]), [77]),
+    "openvino": ("Det", np.ones((3, 3), np.float32)),
+}
+
+
+@pytest.mark.parametrize("name", ENGINES)
+@pytest.mark.parametrize(
+    "node, told",
+    [
+        (("ConstantOfShape", [1 << 20, 1 << 20]), "would take 4398 GB"),
+        (("Expand", np.float32([1]), [1 << 15, 1 << 15]), "would take 4 GB"),
+        (None, "can't load tiny"),
+    ],
+)
+def test_what_cannot_run_is_refused_in_a_sentence(network, name, node, told, capfd):
+    multiplied(network.locate()["head"], *node or UNABLE[name])
+    with pytest.raises(BadNetwork, match=told) as refused:
+        engines.create(name, network, network.locate())
+    assert "\n" not in str(refused.value) and capfd.readouterr().err == ""
+
+
 @pytest.mark.parametrize("name", ENGINES)
 def test_one_engine_serves_several_targets(network, name):
     engine = engines.create(name, network, network.locate())

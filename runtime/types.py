@@ -109,9 +109,17 @@ def checked_frame(frame: Any) -> AnyFrame:
         return frame
     if not isinstance(frame, np.ndarray) or frame.dtype != np.uint8:
         kind = frame.dtype if isinstance(frame, np.ndarray) else type(frame).__name__
-        raise BadFrame(f"a frame must be a uint8 array, not {kind}; convert it first")
+        raise BadFrame(
+            f"a frame must be a uint8 array, not {kind}; scale it to 0..255 and call "
+            ".astype(np.uint8)"
+        )
     if frame.ndim != 3 or frame.shape[2] != 3 or not frame.shape[0] or not frame.shape[1]:
-        raise BadFrame(f"a frame must have the shape (height, width, 3), not {frame.shape}")
+        channels = 1 if frame.ndim == 2 else frame.shape[2] if frame.ndim == 3 else 0
+        code = {1: "GRAY", 4: "BGRA"}.get(channels)
+        convert = f"; call cv2.cvtColor(frame, cv2.COLOR_{code}2BGR)" if code else ""
+        raise BadFrame(
+            f"a frame must have the shape (height, width, 3), not {frame.shape}{convert}"
+        )
     return frame
 
 
@@ -144,6 +152,6 @@ def checked_box(box: Any, frame_shape: Sequence[int]) -> Box:
 def _four_numbers(box: Any) -> Tuple[float, float, float, float]:
     try:
         x, y, w, h = (float(value) for value in box)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise BadBox(f"a box is four numbers x,y,w,h, not {box!r}") from None
     return x, y, w, h

@@ -1,0 +1,31 @@
+"""Frames and boxes that a tracker refuses, and what the sentence says to do."""
+
+import numpy as np
+import pytest
+
+from runtime.errors import BadBox, BadFrame
+from runtime.types import checked_box, checked_frame
+
+
+@pytest.mark.parametrize(
+    "frame, words",
+    [
+        (np.zeros((4, 5), np.uint8), "cv2.COLOR_GRAY2BGR"),
+        (np.zeros((4, 5, 1), np.uint8), "cv2.COLOR_GRAY2BGR"),
+        (np.zeros((4, 5, 4), np.uint8), "cv2.COLOR_BGRA2BGR"),
+        (np.zeros((1, 4, 5, 3), np.uint8), r"not \(1, 4, 5, 3\)$"),
+        (np.zeros((4, 5, 3), np.float32), r"astype\(np.uint8\)"),
+        (None, "not NoneType"),
+    ],
+)
+def test_another_kind_of_frame_is_refused_with_its_conversion(frame, words):
+    with pytest.raises(BadFrame, match=words):
+        checked_frame(frame)
+
+
+@pytest.mark.parametrize(
+    "box", [("10", ...), ("a", 2, 3, 4), [10**400] * 4, None, {}, [None] * 4, np.ones((2, 2)), 5]
+)
+def test_what_is_not_four_numbers_is_no_box(box):
+    with pytest.raises(BadBox, match="four numbers"):
+        checked_box(box, (120, 160, 3))

@@ -102,4 +102,7 @@ def _parsed_box(where: str, text: str, size: Tuple[int, int]) -> List[float]:
     if len(box) != 4:
         shown = text if len(text) <= 60 else text[:57] + "..."
         raise BadBox(f"{where} {shown}: not four numbers; {GIVE_A_BOX}")
+    if "%" not in text and all(0 <= value <= 1 for value in box) and min(box[2:]) > 0:
+        shares = ",".join(f"{100 * value:g}%" for value in box)
+        raise BadBox(f"{where} {text}: is less than a pixel; give pixels, or {shares}")
     return box

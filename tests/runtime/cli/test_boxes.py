@@ -23,6 +23,12 @@ def test_a_box_may_be_given_in_per_cent_of_the_frame():
     assert boxes("--box", "12,50%,30.5,20%") == [(12, 180, 30.5, 72)]
 
 
+def test_shares_without_a_per_cent_sign_are_not_taken_for_pixels():
+    with pytest.raises(BadBox, match="less than a pixel; give pixels, or 40%,30%,10%,2.5%"):
+        boxes("--box", "0.4,0.3,0.1,0.025")
+    assert boxes("--box", "0,0,1.5,1") == [(0, 0, 1.5, 1)]
+
+
 @pytest.mark.parametrize("box", ["0,0,1e5,1e5", "0,0,481,100", "0,0,100,101%", "-9,-9,500,20"])
 def test_a_box_larger_than_the_frame_is_refused(box):
     with pytest.raises(BadBox, match="larger than the frame of 480x360"):

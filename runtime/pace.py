@@ -15,6 +15,7 @@ from typing import Any, Deque, Optional
 import numpy as np
 
 from runtime.options import LOW, NORMAL, SAVING
+from runtime.pictures import AnyFrame
 from runtime.video.base import WAITING
 
 # saving: no rehearsal. normal: one a frame. low: several, and the core never sleeps deeply.
@@ -26,8 +27,34 @@ EARLY = 0.2  # share of the intervals that are shorter than the predicted one
 TRIED = 3  # frames with rehearsals before they are given up as too long
 MARGIN_S = 0.0001  # between the last rehearsal and the frame
 MOST_SHARE = 0.12  # of the time between frames that the first rehearsal may take
+EASE = 0.8  # a rehearsal that was interrupted is forgotten by this factor a frame
 POLL_S = 0.00005
 LATE_S = 0.002  # with LOW, polling for a late frame ends after so long
+
+
+class Expecting:
+    """What trackers offer to a program with a loop of its own: the warm processor of ``Pace``."""
+
+    _lead_s = 0.0  # how long a rehearsal takes
+
+    def rehearse(self, frame: AnyFrame) -> Any:
+        """Do a frame's work again and forget it."""
+        raise NotImplementedError
+
+    def expect(self, frame: AnyFrame, seconds: float) -> None:
+        """Wait for the next frame, and warm the processor up shortly before it is due.
+
+        Nothing is warmed up where there is no time for it, on a GPU, and on an FPGA.
+
+        Args:
+            frame: the last one that ``update`` or ``init`` took.
+            seconds: until the next frame is due. The call returns at that time.
+        """
+        time.sleep(max(0.0, seconds - self._lead_s - MARGIN_S))
+        began_s = time.monotonic()
+        if seconds > self._lead_s:
+            self.rehearse(frame)
+        self._lead_s = max(time.monotonic() - began_s, EASE * self._lead_s)
 
 
 class Pace:

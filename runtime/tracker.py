@@ -20,6 +20,7 @@ from runtime.devices.base import Aim, Device
 from runtime.errors import NetworkFailed, NoEngine, NotReady
 from runtime.learner.classifier import Classifier
 from runtime.learner.head import Head, Proposals
+from runtime.pace import Expecting
 from runtime.pictures import AnyFrame
 from runtime.presence import (
     JUDGED,
@@ -40,7 +41,7 @@ SEVERAL_IN_FLIGHT = "with several frames in flight only its state is known"
 UINT8 = np.dtype(np.uint8)
 
 
-class Tracker:
+class Tracker(Expecting):
     """Follows one target.
 
     Args:

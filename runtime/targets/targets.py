@@ -11,6 +11,7 @@ from runtime.errors import HotpathError
 from runtime.loading import check_pipeline, create_tracker
 from runtime.network import Network
 from runtime.options import DEFAULTS, Options
+from runtime.pace import Expecting
 from runtime.pictures import AnyFrame
 from runtime.targets.exclusion import Exclusion
 from runtime.targets.schedule import Schedule, schedule
@@ -18,7 +19,7 @@ from runtime.tracker import Tracker
 from runtime.types import Track
 
 
-class Targets:
+class Targets(Expecting):
     """Follows any number of targets, numbered from 0 in the order in which they were added.
 
     Args:

@@ -7,7 +7,7 @@ pytest.importorskip("onnxruntime")
 
 from runtime import load_targets, load_tracker, pace
 from runtime.options import LATENCIES, LOW, NORMAL, SAVING
-from runtime.pace import Pace
+from runtime.pace import Expecting, Pace
 from runtime.video.base import WAITING
 from tests.support import blobs, tiny
 
@@ -144,6 +144,23 @@ def test_cores_stay_awake_only_with_low_latency_and_until_the_end(clock, tmp_pat
         asked.write_bytes(b"")
         Pace(Clocked(clock), Rehearsing(clock), latency, cpu_latency=str(asked)).close()
         assert asked.read_bytes() == (b"\0\0\0\0" if latency == LOW else b"")
+
+
+def test_a_loop_of_its_own_is_rehearsed_just_before_the_frame_it_expects(clock):
+    class Own(Rehearsing, Expecting):
+        pass
+
+    own = Own(clock)
+    for number in range(20):
+        own.seconds = 0.03 if number == 10 else REHEARSAL_S  # interrupted once
+        own.expect(None, PERIOD_S)
+        assert (clock.now_s - 100.0) % PERIOD_S < REHEARSAL_S + 0.031
+        clock.now_s = 100.0 + PERIOD_S * np.ceil((clock.now_s - 100.0) / PERIOD_S - 0.01)
+    assert 12 <= len(own.at) < 20  # after the interruption there was no time for some
+    ahead_s = PERIOD_S - (np.array(own.at[1:8]) - 100.0) % PERIOD_S
+    assert np.all((ahead_s >= REHEARSAL_S) & (ahead_s < REHEARSAL_S + 0.0002))
+    own.expect(None, -1.0)  # it is late already
+    assert clock.now_s == pytest.approx(100.0 + PERIOD_S * round((clock.now_s - 100.0) / PERIOD_S))
 
 
 def rehearsed_and_plain(load, frames, box, targets=1):

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from runtime.targets.targets import Targets
     from runtime.tracker import Tracker
 
+__version__ = "0.2.0"
 __all__ = [
     "DEFAULT_NETWORK",
     "BadBox",
@@ -65,6 +66,7 @@ __all__ = [
     "NotReady",
     "UnknownBoard",
     "UnknownNetwork",
+    "__version__",
     "load_targets",
     "load_tracker",
 ]

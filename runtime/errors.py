@@ -33,6 +33,10 @@ class BadOutput(HotpathError):
     """A result, picture or video cannot be written."""
 
 
+class BadOption(HotpathError):
+    """An option of a command line, or of the file that holds them, cannot be understood."""
+
+
 class UnknownNetwork(HotpathError):
     """No TOML has that network name."""
 

@@ -37,9 +37,9 @@ GIVEN_SCORE = 1.0  # score of the first box, which the user gave
 
 def main(arguments: Optional[List[str]] = None) -> int:
     """Run the command line; returns the exit code."""
-    options = parse(sys.argv[1:] if arguments is None else arguments)
     quiet()  # our sentences on standard error, without OpenCV's warnings
     try:
+        options = parse(sys.argv[1:] if arguments is None else arguments)
         if options.list_cameras:
             return print_cameras()
         if options.list_networks:
@@ -77,13 +77,13 @@ def run(options: argparse.Namespace) -> int:
         from kernels.fpga.design.sim import device
 
         given["simulate"] = device.opener(options.simulate)
-    targets = load_targets(**given, log=say)
+    targets = load_targets(**given, log=None if options.quiet else say)
     with contextlib.closing(targets), contextlib.ExitStack() as cleanup, open_source(
         options.video, say, options.fps, options.depth, planes=True, decoder=options.decoder
     ) as source:
         if not source.live and not source.fps and source.frames != 1:
             say(f"{source.name}: states no frame rate, so times are left empty; give --fps")
-        frame = first_frame(source)
+        frame = first_frame(source, options.start)
         by_detector = detector and options.classes and not (options.box or options.boxes)
         boxes = [] if by_detector else first_boxes(options, source, frame)
         tracks = {targets.add(frame, box): Track(box, GIVEN_SCORE) for box in boxes}
@@ -94,7 +94,7 @@ def run(options: argparse.Namespace) -> int:
         with StopRequest() as stop, Outputs(
             options, targets, source, stop, frame, detector
         ) as outputs:
-            with Progress(source, options.frames) as bar:
+            with Progress(source, options) as bar:
                 first = Taken(frame, source.given - 1, source.time_s, 0.0, source.captured_s)
                 outputs.write(first, tracks)
                 manager.ready(f"tracking in {source.name}")
@@ -107,11 +107,11 @@ def run(options: argparse.Namespace) -> int:
     outputs.summary(source)
     if broken:
         raise broken
-    return stop.exit_code
+    return 2 if outputs.failed else stop.exit_code
 
 
 class StopRequest:
-    """Ctrl-C or SIGTERM asks the loop to end; a second Ctrl-C ends the program at once.
+    """Ctrl-C, SIGTERM or SIGHUP asks the loop to end; a second Ctrl-C ends the program at once.
 
     Attributes:
         requested: whether the loop is to end.
@@ -124,8 +124,9 @@ class StopRequest:
         self._handlers: Dict[int, Any] = {}
 
     def __enter__(self) -> "StopRequest":
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._handlers[number] = signal.signal(number, self._request)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup
+                self._handlers[number] = signal.signal(number, self._request)
         return self
 
     def _request(self, number: int, _: Optional[FrameType]) -> None:
@@ -138,13 +139,22 @@ class StopRequest:
             signal.signal(number, handler)
 
 
-def first_frame(source: Any) -> Any:
-    """The first frame of a source."""
+def first_frame(source: Any, start_s: Optional[float] = None) -> Any:
+    """The first frame of a source, or of a recording the first one from a time on."""
+    name = source.name
+    if start_s is not None and source.live:
+        raise BadSource(f"{name}: is live, so there is no time to --start at; leave it out")
+    if start_s is not None and not source.fps:
+        raise BadSource(f"{name}: states no frame rate, which --start needs; give --fps")
+    if start_s and not source.seek_time(start_s):
+        raise BadSource(f"{name}: can't be searched for a time; leave --start out")
     frame = WAITING
     while frame is WAITING:
         frame = source.read(POLL_S)
     if frame is None:
-        raise BadSource(f"{source.name} holds no frame; name another --video")
+        raise BadSource(f"{name} holds no frame; name another --video")
+    if start_s and source.time_s is not None and source.time_s + source.period_s < start_s:
+        raise BadSource(f"{name}: ends at {source.time_s:.1f} s; give --start an earlier time")
     return frame
 
 
@@ -171,7 +181,8 @@ def follow(
         bar.step(source, tracks, total_ms)
 
     broken, pipeline = None, Pipeline(targets, tell)
-    while not stop.requested and source.given != options.frames and outputs.open:
+    last = options.frames and source.given - 1 + options.frames
+    while not stop.requested and source.given != last and outputs.open:
         manager.alive()
         if not outputs.next_frame_is_due():
             pipeline.empty()

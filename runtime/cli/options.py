@@ -3,11 +3,13 @@
 import argparse
 import ipaddress
 import os
-from typing import Any, Callable, List, Optional, Sequence, Tuple
+from typing import Any, Callable, List, NoReturn, Optional, Sequence, Tuple
 
-from runtime import DEFAULT_NETWORK, detect, engines, precision
+from runtime import DEFAULT_NETWORK, __version__, detect, engines, precision
+from runtime.cli.config import completion, with_config
+from runtime.errors import BadOption
 from runtime.options import LATENCIES, NORMAL
-from runtime.video import hardware
+from runtime.video import hardware, save
 
 DESCRIPTION = (
     "Follow one or several objects through a video, a camera or a network stream. "
@@ -17,13 +19,29 @@ DESCRIPTION = (
 
 
 def parse(arguments: List[str]) -> argparse.Namespace:
-    """The options; argparse ends the program where they can't be understood."""
-    return parser().parse_args(_joined_boxes(arguments))
+    """The options.
+
+    Raises:
+        BadOption: they can't be understood.
+    """
+    cli = parser()
+    options = cli.parse_args(with_config(cli, _joined_boxes(arguments)))
+    if options.completion:
+        print(completion(cli), end="")
+        cli.exit()
+    return options
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are one sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        raise BadOption(f"{message}; --help lists the options")
 
 
 def parser() -> argparse.ArgumentParser:
     """The command line's parser."""
-    cli = argparse.ArgumentParser(prog="python -m runtime.track", description=DESCRIPTION)
+    cli = _Parser(prog="python -m runtime.track", description=DESCRIPTION)
     _add_source(cli.add_argument_group("what to track, and where"))
     _add_detector(cli.add_argument_group("detector"))
     _add_network(cli.add_argument_group("network and engine"))
@@ -31,6 +49,12 @@ def parser() -> argparse.ArgumentParser:
     _add_page(cli.add_argument_group("page in the browser"))
     _add_vehicle(cli.add_argument_group("vehicle (MAVLink)"))
     _add_streams(cli.add_argument_group("picture and boxes to other programs"))
+    program = cli.add_argument_group("program")
+    _value(program, "--config FILE.toml", "a file of options by their names, such as box = ...")
+    _switch(program, "--quiet", "say nothing but errors and losses")
+    _switch(program, "--json", "print a summary of the run as JSON on standard output")
+    _switch(program, "--completion", "print a script that completes options in bash and zsh")
+    program.add_argument("--version", action="version", version=f"hotpath-tracker {__version__}")
     lists = cli.add_argument_group("lists")
     _switch(lists, "--list-cameras", "list the cameras, then end")
     _switch(lists, "--list-networks", "list the networks, then end")
@@ -64,6 +88,8 @@ def _add_source(group: argparse._ArgumentGroup) -> None:
         "what decodes a video or a stream: the processor, or hardware that PyAV's FFmpeg "
         "reaches, with the processor where that does not work",
     )
+    text = "begin at this time of a recording: seconds, M:SS or H:MM:SS"
+    _value(group, "--start TIME", text, type=_time)
     _value(group, "--frames N", "stop after N frames", type=count)
 
 
@@ -145,6 +171,9 @@ def _add_outputs(group: argparse._ArgumentGroup) -> None:
     _value(group, "--results FILE", text)
     _switch(group, "--append", "keep the rows of an older --results file")
     _value(group, "--save FILE.mp4", "save the video with the box drawn")
+    text = "H.264's constant rate factor, 0 to 51: a smaller one is better and larger"
+    _value(group, "--save-crf N", text, save.DEFAULT_CRF, type=between(0, 51))
+    _value(group, "--save-width PX", "width of the saved video", type=between(16, 16384))
     group.add_argument(
         "--no-overlay",
         dest="overlay",
@@ -260,6 +289,18 @@ def _rate(text: str) -> float:
     if not 0 < value <= 1000:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0 and up to 1000")
     return value
+
+
+def _time(text: str) -> float:
+    """Seconds of "80", "1:20" or "1:02:03.5"."""
+    parts = text.split(":")
+    try:
+        values = [float(part) for part in parts]
+    except ValueError:
+        values = []
+    if not 1 <= len(values) <= 3 or not all(0 <= value < float("inf") for value in values):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time such as 80, 1:20 or 1:02:03.5")
+    return sum(value * 60.0**place for place, value in enumerate(reversed(values)))
 
 
 def count(text: str) -> int:

@@ -1,15 +1,17 @@
 """Where a run of ``runtime.track`` goes: results, video, window and page."""
 
 import argparse
+import json
 import os
 import time
 from collections import deque
-from typing import Any, Deque, Dict, List, Optional, Tuple
+from typing import Any, Callable, Deque, Dict, List, Optional, Tuple
 
 from runtime.cli.links import check_links, open_links, wanted_links
 from runtime.cli.player import Player
 from runtime.cli.profile import Profile
 from runtime.cli.progress import say
+from runtime.cli.summary import Summary, lines_of, place_of
 from runtime.detect import Detector
 from runtime.errors import BadOutput, HotpathError
 from runtime.pictures import AnyFrame, JpegFrame, bgr_of
@@ -19,6 +21,7 @@ from runtime.video import draw, results, save, window
 from runtime.video.output_file import check_ending, check_folder
 from runtime.video.sources import reads
 
+AGAIN_S = 60.0  # a failure is said as often
 RECENT = 300  # frames of the latency that the page shows
 COLUMNS = results.COLUMNS + ("target", "lost", "state")
 
@@ -30,6 +33,8 @@ def check_outputs(options: argparse.Namespace) -> None:
         BadOutput: an unknown ending, no such folder, or a file that is also an input.
     """
     check_links(options)
+    if options.json and options.results == "-":
+        raise BadOutput("--json and --results - both take standard output; give a file's name")
     inputs = reads(options.video) + ([options.boxes] if options.boxes else [])
     for path, kinds in ((options.results, results.KINDS), (options.save, save.KINDS)):
         if not path or path == "-":
@@ -48,6 +53,7 @@ class Outputs:
     Attributes:
         profile: ``Profile`` with the times of all frames.
         control: the ``Controller`` of the page and of a ground station, or None.
+        failed: output -> the sentence that says why it could not be written.
     """
 
     def __init__(
@@ -61,12 +67,13 @@ class Outputs:
     ) -> None:
         self.profile = Profile()
         self.control: Any = None
+        self.failed: Dict[Any, str] = {}
+        self._told_s: Dict[Any, float] = {}  # output -> when its failure was said
         self._options = options
         self._network = targets.network.name
         self._engine = targets.engine.describe()
+        self._summary = Summary(self._network, self._engine, self.profile, say)
         self._live = source.live
-        self._scores, self._score_sum = 0, 0.0  # their number and their sum
-        self._last: Dict[int, Tuple[int, Track]] = {}  # target -> its last frame and track
         self._before: Optional[AnyFrame] = None  # the last frame
         self._lost: Dict[int, Tuple[int, Optional[float]]] = {}  # target -> frame, time of its loss
         self._trails: Dict[int, Deque[Tuple[float, float]]] = {}
@@ -77,12 +84,12 @@ class Outputs:
         self._links: List[Any] = []
         try:
             if options.save:  # before the results, because an old video is not touched yet
-                video = save.Video(options.save, source.fps)
+                video = save.Video(options.save, source.fps, options.save_crf, options.save_width)
                 self._video = save.BackgroundVideo(
                     video, source.live, lambda ms: self.profile.note("encoding", ms, "encoder")
                 )
             if options.results:
-                self._results = results.open_results(options.results, COLUMNS, options.append)
+                self._results = results.Results(options.results, COLUMNS, options.append)
             if _wants_window(options):
                 self._window = window.Window(self._network)
                 self._player = Player(self._window, source, targets, say)
@@ -135,15 +142,20 @@ class Outputs:
             self.profile.note("latency", (time.monotonic() - taken.captured_s) * 1e3, "")
         if isinstance(frame, JpegFrame) and frame.decode_ms:  # where it was looked at
             self.profile.note("jpeg", frame.decode_ms, "loop", is_work=False)
+        self._summary.add_frame(index, tracks, frame.shape)
         for number, track in tracks.items():
             self.write_row(index, time_s, number, track)
         tracked = TrackedFrame(frame, index, time_s, dict(tracks), taken.captured_s or 0.0)
         if self.control:
             self.control.publish(tracked)
         for link in self._links:
-            link.show(tracked, self._recording)
+            self._attempt(link, link.show, tracked, self._recording)
         began = self._note("writing", began)
-        if not (self._video or self._player):
+        video = self._video if self._recording else None
+        if video and video in self.failed:  # for good
+            self._attempt(video, video.check)
+            video = None
+        if not (video or self._player):
             return
         captions = self._captions(index, time_s, tracks)
         picture = draw.draw(bgr_of(frame), list(tracks.values()), captions)
@@ -151,8 +163,8 @@ class Outputs:
         if self._player:
             self._player.show(frame, picture, index)
             self._note("window", began)
-        if self._video and self._recording:
-            self._video.write(picture, time_s)
+        if video:
+            self._attempt(video, video.write, picture, time_s)
 
     def _note(self, step: str, began: float) -> float:
         """Add the time of a step that began then; returns the time now."""
@@ -162,8 +174,11 @@ class Outputs:
 
     @property
     def open(self) -> bool:
-        """False once the user closed the window."""
-        return self._window is None or self._window.open
+        """False once the user closed the window, or where no output is left that works."""
+        files = [output for output in (self._results, self._video) if output]
+        left = [output for output in files if output not in self.failed]
+        useless = files and not (left or self._window or self._links)
+        return not useless and (self._window is None or self._window.open)
 
     def next_frame_is_due(self) -> bool:
         """Wait until the page or the window wants the next frame; False: ask again."""
@@ -176,14 +191,11 @@ class Outputs:
     def write_row(self, index: int, time_s: Optional[float], number: int, track: Track) -> None:
         """Write one target in one frame."""
         row = (index, time_s) + tuple(track.box) + (track.score, number, track.lost, track.state)
-        if index:
-            self._scores += 1
-            self._score_sum += float(track.score)
-        self._last[number] = (index, track)
+        self._summary.add_row(index, number, track)
         if self.control:
             self.control.add_row(row[:-1])
         if self._results and self._recording:
-            self._results.write(row)
+            self._attempt(self._results, self._results.write, row)
 
     @property
     def _recording(self) -> bool:
@@ -243,69 +255,57 @@ class Outputs:
         return [list(self._trails[number]) for number in tracks]
 
     def summary(self, source: Any) -> None:
-        """Say on standard error what was done."""
-        for line in self._summary_lines(source):
-            say(line)
-        if self._options.profile and self.profile.frames:
-            say(self.profile.table(source.live))
-            paced = bool(self._player or self.control) and not source.live
-            say(self.profile.program_line(source.live, paced))
+        """Say on standard error what was done; with --json print it."""
+        options = self._options
+        failed = list(self.failed.values())
+        files = [path for path in (options.results, options.save) if path and path != "-"]
+        figures = self._summary.figures(source, files, failed)
+        if options.json:
+            print(json.dumps(figures), flush=True)
+        if not options.quiet:
+            for line in self._summary_lines(source, figures):
+                say(line)
+        for sentence in failed:
+            say(f"runtime.track: {sentence}")
 
-    def _summary_lines(self, source: Any) -> List[str]:
-        lines = [
-            "{}: {} frames of {} on {engine} {version}, {precision}".format(
-                self._network, source.given, source.name, **self._engine
-            )
-        ]
-        total, count, score = self.profile.figures("total"), self._scores, self._score_sum
-        if total and not count:
-            lines.append("no target was tracked")
-        elif total:
-            lines.append(
-                "{median:.2f} ms a frame (median, p95 {p95:.2f}), {fps:.0f} FPS of tracking, "
-                "mean score {score:.2f}".format(
-                    fps=1e3 / total["median"], score=score / count, **total
-                )
-            )
-        latency = self.profile.figures("latency")
-        if latency:
-            lines.append(
-                "glass to box: {median:.1f} ms (median, p95 {p95:.1f}, p99 {p99:.1f})".format(
-                    **latency
-                )
-            )
-        if source.live:
-            silence_s = sum(seconds for _, seconds in source.gaps)
-            lines.append(
-                f"{source.dropped} frames dropped, {len(source.gaps)} gaps of {silence_s:.1f} s "
-                "in all"
-            )
+    def _summary_lines(self, source: Any, figures: Dict[str, Any]) -> List[str]:
+        options = self._options
+        lines = lines_of(figures, source.live)
         if self._video and self._video.dropped:
             lines.append(
                 f"{self._video.dropped} frames are not in the video, because the encoder was late"
             )
         lines += [line for link in self._links for line in link.lines()]
-        files = [path for path in (self._options.results, self._options.save) if path]
-        if not files and not self._window and not self.control:  # else nothing tells where it was
-            for number, (index, track) in sorted(self._last.items()):
-                place = ",".join(f"{value:.1f}" for value in track.box)
-                lost = " (lost)" if track.lost else ""
-                lines.append(f"target {number}: {place} in frame {index}{lost}")
-        return lines + [f"wrote {path}" for path in files if path != "-"]
+        nothing = not (options.results or options.save or self._window or self.control)
+        if nothing:  # that tells where it was
+            lines += [place_of(target) for target in figures["targets"]]
+        lines += [f"wrote {path}" for path in figures["files"]]
+        if options.profile and self.profile.frames:
+            paced = bool(self._player or self.control) and not source.live
+            lines += [
+                self.profile.table(source.live),
+                self.profile.program_line(source.live, paced),
+            ]
+        return lines
 
     def close(self) -> None:
-        """Finish every file."""
+        """Finish every file; what fails is in ``failed``."""
         if self.control:
             self.control.end()
-        failed: Optional[HotpathError] = None
         for output in [self._results, self._video, self._window] + self._links:
-            try:
-                if output:
-                    output.close()
-            except HotpathError as error:  # the others are finished first
-                failed = failed or error
-        if failed:
-            raise failed
+            if output:
+                self._attempt(output, output.close)
+
+    def _attempt(self, output: Any, write: Callable[..., None], *values: Any) -> None:
+        """Write to one output. Where that fails, say so every minute; everything else goes on."""
+        try:
+            write(*values)
+        except HotpathError as error:
+            now = time.monotonic()
+            if now >= self._told_s.get(output, 0.0) + AGAIN_S or output not in self.failed:
+                self._told_s[output] = now
+                say(f"runtime.track: {error}")
+            self.failed[output] = str(error)
 
     def __enter__(self) -> "Outputs":
         return self

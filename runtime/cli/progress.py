@@ -1,9 +1,11 @@
 """What a run says while it works: one progress bar, and lines of text that do not break it."""
 
+import argparse
+import contextlib
 import os
 import sys
 import time
-from typing import Any, Dict, Optional
+from typing import Any, Dict
 
 import cv2
 
@@ -11,32 +13,35 @@ from runtime.progress_bar import tqdm
 from runtime.types import Track
 
 REDRAW_S = 0.2
-NAME_LETTERS = 24  # of the source
-MOST_SCORES = 3
-BAR = "{desc} {percentage:3.0f}% |{bar:16}| {n_fmt}/{total_fmt}{postfix} {rate_fmt} {remaining}"
-STATUS = "{desc} {n_fmt} frames{postfix} {rate_fmt}"
+# lines of 60 columns
+NAME_LETTERS = 12  # of the source
+BAR = "{desc} {percentage:3.0f}% {n_fmt}/{total_fmt}{postfix} {remaining} left"
+STATUS = "{desc} {rate_fmt}{postfix}"
 
 
 def say(text: str) -> None:
     """Print a line on standard error, above the progress bar; a closed one is no error."""
     if sys.stderr is not None:
-        tqdm.write(text, file=sys.stderr)
+        with contextlib.suppress(OSError):  # the terminal is gone
+            tqdm.write(text, file=sys.stderr)
 
 
 class Progress:
     """A bar for recordings, a status line for live sources; silent where there is no terminal."""
 
-    def __init__(self, source: Any, most_frames: Optional[int]) -> None:
+    def __init__(self, source: Any, options: argparse.Namespace) -> None:
         total = None
         if not source.live and source.frames is not None:
-            total = min(source.frames, most_frames or source.frames)
+            total = max(1, source.frames - source.given + 1)
+            total = min(total, options.frames or total)
         self._live = source.live
         self._bar = tqdm(
             total=total,
-            unit=" frames",
+            unit=" f",
             desc=_short(source.name),
             bar_format=STATUS if total is None else BAR,
-            disable=True if sys.stderr is None else None,  # None: where there is no terminal
+            # None: where there is no terminal
+            disable=True if options.quiet or sys.stderr is None else None,
             leave=False,
             dynamic_ncols=True,
             mininterval=REDRAW_S,
@@ -50,9 +55,10 @@ class Progress:
         if self._bar.disable or now < self._next:
             return
         self._next = now + REDRAW_S
-        scores = [f"{track.score:.2f}" for track in tracks.values()]
-        more = " ..." if len(scores) > MOST_SCORES else ""
-        text = "{:.2f} ms, score {}{}".format(total_ms, " ".join(scores[:MOST_SCORES]), more)
+        text = f"{total_ms:.2f} ms"
+        if tracks:
+            of = f" of {len(tracks)}" if len(tracks) > 1 else ""
+            text += f", score {min(track.score for track in tracks.values()):.2f}{of}"
         if self._live:
             text += f", {source.dropped} dropped"
         self._bar.set_postfix_str(text, refresh=False)

@@ -43,6 +43,9 @@ class Link:
         Args:
             tracked: the frame with its tracks.
             recording: whether files are written now.
+
+        Raises:
+            BadOutput: a file can't be written, now or since an earlier frame.
         """
 
     def lines(self) -> List[str]:

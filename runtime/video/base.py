@@ -37,7 +37,8 @@ class Source:
         live: True for cameras and streams, which give the newest frame and have no end.
         fps: frames a second that the source states or the user gave, or None.
         frames: how many frames there are, or None where that is unknown (always for live sources).
-        first_box: the target in the first frame, ``(x, y, w, h)`` 0-based pixels, or None.
+        first_box: the target in the first frame, ``(x, y, w, h)`` 0-based pixels, or None; after
+            ``seek`` that in the next frame.
         annotated: whether the source has a ground truth.
         given: index of the next frame: how many ``read`` has returned, unless ``seek`` was called.
         time_s: time of the last frame, seconds since the first one. For live sources the clock

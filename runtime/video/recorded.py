@@ -200,9 +200,9 @@ class FrameFolder(Source):
         self._scale = self._scale_of_depth(depth)
         self.frames = len(self._paths)
         self.fps = sequence.stated_fps(folder)
-        boxes = sequence.read_boxes(folder)
-        self.first_box = boxes[0] if boxes else None
-        self.annotated = bool(boxes)
+        self._boxes: List[sequence.Box] = sequence.read_boxes(folder)
+        self.annotated = bool(self._boxes)
+        self.seek(0)
 
     def read(self, timeout_s: float = 1.0) -> Any:
         """The next frame, or None at the end; see ``Source.read``."""
@@ -219,6 +219,7 @@ class FrameFolder(Source):
     def seek(self, index: int) -> bool:
         """Make the frame of that index the next one; see ``Source.seek``."""
         self.given = max(0, min(index, len(self._paths) - 1))
+        self.first_box = self._boxes[self.given] if self.given < len(self._boxes) else None
         return True
 
     def _scale_of_depth(self, depth: Optional[int]) -> Callable[[np.ndarray], np.ndarray]:
@@ -240,7 +241,7 @@ class SingleFrame(FrameFolder):
     def __init__(self, path: str, log: Log = None, depth: Optional[int] = None) -> None:
         Source.__init__(self, path, log)
         read_picture(path)
-        self._paths = [path]
+        self._paths, self._boxes = [path], []
         self._scale = self._scale_of_depth(depth)
         self.frames = 1
 

@@ -12,6 +12,7 @@ that is killed leaves every line that it wrote, and no partial line.
 MOTChallenge counts frames, targets and pixels from 1. Lost targets have no line there.
 """
 
+import contextlib
 import csv
 import io
 import json
@@ -20,7 +21,7 @@ import os
 import re
 import stat
 import sys
-from typing import Any, Callable, List, Optional, Sequence
+from typing import Any, List, Optional, Sequence
 
 from runtime.errors import BadOutput
 from runtime.video.output_file import check_ending, check_folder, lock, why_not
@@ -32,56 +33,40 @@ PLAIN = (int, float, str, bool, type(None))  # no scalars of NumPy
 SPECIAL = re.compile(r"[^-+\w.,]")  # characters for which the module csv may quote a field
 
 
-def open_results(spec: Any, columns: Sequence[str] = COLUMNS, append: bool = False) -> "Results":
-    """A writer for a file, or for standard output (``-``, as CSV).
+class Results:
+    """Writes rows to a file, or to standard output.
+
+    Floats have at most 4 decimals. None, NaN and infinity are an empty field in CSV and ``null``
+    in JSON.
 
     Args:
-        spec: the file's name or ``-``. An existing file is replaced.
+        spec: the file's name, or ``-`` for standard output, as CSV. An existing file is replaced.
         columns: the names of the columns, in order.
         append: keep the rows of an existing file; a partial last line is removed.
 
     Raises:
-        BadOutput: another ending, no such folder, no permission, a full disk, a file that another
-            run is writing, or an existing file with other columns.
-    """
-    spec = os.fspath(spec)
-    kind = ".csv" if spec == "-" else os.path.splitext(spec)[1].lower()
-    if spec != "-":
-        check_ending(spec, KINDS)
-    return Results(spec, columns, LINES[kind], kind == ".csv", append)
-
-
-class Results:
-    """Writes rows; made by ``open_results``.
-
-    Floats have at most 4 decimals. None, NaN and infinity are an empty field in CSV and ``null``
-    in JSON.
+        BadOutput: another ending, no such folder, no permission, a file that another run is
+            writing, or an existing file with other columns. A full disk is found by ``write``.
     """
 
-    def __init__(
-        self,
-        spec: str,
-        columns: Sequence[str],
-        to_line: Callable[[Sequence[str], Sequence[Any]], str],
-        header: bool,
-        append: bool = False,
-    ) -> None:
-        self.name = "standard output" if spec == "-" else spec
+    def __init__(self, spec: Any, columns: Sequence[str] = COLUMNS, append: bool = False) -> None:
+        spec = os.fspath(spec)
+        self._own = spec != "-"
+        self.name = spec if self._own else "standard output"
+        if self._own:
+            check_ending(spec, KINDS)
+        kind = os.path.splitext(spec)[1].lower() if self._own else ".csv"
         self.columns = tuple(columns)
         self.rows = 0
-        self._to_line = to_line
-        self._own = spec != "-"
-        older = _whole_lines(spec, columns, header) if self._own and append else 0
+        self._to_line = LINES[kind]
+        self._header = _csv_line(columns, columns) if kind == ".csv" else ""
+        older = _whole_lines(spec, self._header) if self._own and append else 0
         self._file: Optional[int] = _open(spec, older) if self._own else _stdout()
         # a file can be cut back to its last whole line, a pipe or a device can't
         self._can_cut = self._own and stat.S_ISREG(os.fstat(self._file).st_mode)
         self._size = older
-        if header and not older:
-            try:
-                self._write_line(_csv_line(self.columns, self.columns))
-            except BadOutput:
-                self.close()
-                raise
+        with contextlib.suppress(BadOutput):  # a disk that is full now may have room later
+            self._write_line("")
 
     def write(self, row: Sequence[Any]) -> None:
         """Write one row: its values in the columns' order.
@@ -109,9 +94,9 @@ class Results:
         self.close()
 
     def _write_line(self, line: str) -> None:
-        """Write a whole line, or (in a file) nothing."""
+        """Write a whole line, after the header where it is the first; or (in a file) nothing."""
         assert self._file is not None, "the results are closed"
-        whole = line.encode("utf-8")
+        whole = (line if self._size else self._header + line).encode("utf-8")
         data = memoryview(whole)
         try:
             while data:
@@ -124,14 +109,14 @@ class Results:
         self._size += len(whole)
 
 
-def _whole_lines(path: str, columns: Sequence[str], header: bool) -> int:
+def _whole_lines(path: str, header: str) -> int:
     """How many bytes the whole lines of an existing file have; 0 where there is no file."""
     try:
         if not os.path.isfile(path) or not os.path.getsize(path):
             return 0
         with open(path, "rb") as file:
             first = file.readline()
-            if header and first.endswith(b"\n") and first != _csv_line(columns, columns).encode():
+            if header and first.endswith(b"\n") and first != header.encode():
                 raise BadOutput(
                     f"{path}: holds other columns; name another file, or leave out --append"
                 )

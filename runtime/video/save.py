@@ -294,7 +294,7 @@ class BackgroundVideo:
         Raises:
             BadOutput: the encoder failed, at this frame or an earlier one.
         """
-        self._raise_error()
+        self.check()
         if self._may_drop:
             try:
                 self._queue.put_nowait((frame, time_s))
@@ -310,25 +310,24 @@ class BackgroundVideo:
             self._thread.join()
             self._thread = None
             self._video.close()
-            self._raise_error()
+            self.check()
 
-    def _raise_error(self) -> None:
-        error, self._error = self._error, None
-        if error is not None:
-            raise error
+    def check(self) -> None:
+        """Raise ``BadOutput`` where the encoder failed."""
+        if self._error is not None:
+            raise self._error
 
     def _run(self) -> None:
         """The thread: encode until None comes; after an error take frames and drop them."""
-        failed = False
         while True:
             item = self._queue.get()
             if item is None:
                 return
-            if failed:
+            if self._error is not None:
                 continue
             started = time.perf_counter()
             try:
                 self._video.write(*item)
             except BaseException as error:  # raised in the loop's thread
-                self._error, failed = error, True
+                self._error = error
             self._timed((time.perf_counter() - started) * 1e3)

@@ -3,7 +3,7 @@
 import pytest
 
 from calib import mot
-from runtime.video.results import open_results
+from runtime.video.results import Results
 
 pytest.importorskip("trackeval", reason="needs trackeval")
 
@@ -42,7 +42,7 @@ def test_results_of_the_runtime_are_read(tmp_path, capsys):
     path, ours = tmp_path / "gt.txt", tmp_path / "results.txt"
     columns = ("frame", "time_s", "x", "y", "w", "h", "score", "target", "lost")
     for file in (path, ours):
-        with open_results(file, columns) as results:
+        with Results(file, columns) as results:
             for frame, row in truth(5).items():
                 for target, box in row.items():
                     results.write((frame - 1, None, *box, 0.9, target - 1, False))

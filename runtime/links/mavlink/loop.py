@@ -58,6 +58,7 @@ class Loop:
         self._looking = threading.Lock()  # held while a box is looked for at a point
         self._writing = threading.Lock()  # held while a picture is written
         self._next_picture_s = 0.0
+        self.problem: Optional[BadOutput] = None  # with the last picture
 
     def view_of(self, tracked: TrackedFrame) -> View:
         """The ``View`` after a frame, for ``Service.show``; called by the frame loop."""
@@ -177,7 +178,10 @@ class Loop:
             if not cv2.imwrite(path, bgr_of(tracked.frame)):
                 raise BadOutput(f"{path}: can't be written")
             done.set_result(Picture(path, tracked.captured_s))
+            self.problem = None
         except Exception as error:  # the camera answers the command with it
+            if isinstance(error, (BadOutput, OSError)):
+                self.problem = BadOutput(f"--captures: {error}")
             done.set_exception(error)
         finally:
             self._writing.release()

@@ -98,6 +98,8 @@ class Service(Link):
             self._wake_out.send(b"\0")
         except OSError:
             pass  # the thread is awake already, or the link is closed
+        if self.camera.run.problem:
+            raise self.camera.run.problem
 
     def lines(self) -> List[str]:
         """Packets, and the time from the capture of a frame until its messages were sent."""

@@ -159,6 +159,8 @@ class Sender(Link):
             self.recording = recording
             self._shown = tracked
             self._news.notify()
+        if self._problem:  # of the recording; the stream goes on
+            raise BadOutput(self._problem)
 
     def lines(self) -> List[str]:
         """What was sent."""
@@ -219,7 +221,8 @@ class Sender(Link):
             if "error" in event:
                 self._problem = event["error"]
                 self._ready.set()
-                self._say(event["error"])
+            if event.get("recording"):
+                self._problem = None
             if "ready" in event:
                 self.encoder = event["ready"]
                 self._ready.set()

@@ -1,8 +1,14 @@
 """What the command line says of its options, and of values that it can't take."""
 
+import shutil
+import subprocess
+
 import pytest
 
+import runtime
+from runtime import track
 from runtime.cli import options
+from runtime.errors import BadOption
 from runtime.options import Options, given_in
 
 pytestmark = pytest.mark.pythons("argparse writes help differently")
@@ -18,13 +24,60 @@ pytestmark = pytest.mark.pythons("argparse writes help differently")
         (["--fps", "-3"], "'-3' is not a number above 0"),
         (["--fps", "nan"], "'nan' is not a number above 0"),
         (["--depth", "8"], "'8' is not a whole number from 9 to 16"),
+        (["--start", "1:x"], "'1:x' is not a time"),
+        (["--no-such"], "unrecognized arguments: --no-such"),
+        (["--config"], "expected one argument"),
+        (["--config", "absent.toml"], "absent.toml can't be read"),
     ],
 )
 def test_a_value_that_cannot_be_is_one_plain_sentence(capsys, arguments, words):
+    assert track.main(arguments) == 2
+    said = capsys.readouterr().err
+    assert words in said and said.count("\n") == 1 and said.startswith("runtime.track: ")
+
+
+def test_a_time_is_given_in_seconds_minutes_and_hours():
+    for text, seconds in (("80", 80), ("1:20", 80), ("1:02:03.5", 3723.5)):
+        assert options.parse(["--start", text]).start == seconds
+
+
+def test_a_file_gives_options_and_the_command_line_overrules_it(tmp_path):
+    path = tmp_path / "run.toml"
+    path.write_text(
+        'video = "cam0"\nfov = [62, 40]\nbox = [10, 20, 30, 40]\nstream = ["udp://a:1", "udp://b:2"]\n'
+        "page = true\nonline = false\nrecover = true\nthreads = 2\nfps = 12.5\n"
+    )
+    found = options.parse(["--threads", "3", "--no-recover", "--config", str(path)])
+    assert (found.video, found.fov, found.box) == ("cam0", (62, 40), ["10,20,30,40"])
+    assert found.stream == ["udp://a:1", "udp://b:2"] and found.fps == 12.5
+    assert (found.page, found.online, found.recover, found.threads) == (True, False, False, 3)
+    path.write_text("no_such = 1\n")
+    with pytest.raises(BadOption, match="no option no_such"):
+        options.parse(["--config", str(path)])
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="no bash here")
+def test_bash_completes_options_and_their_values(capsys):
+    with pytest.raises(SystemExit):
+        options.parse(["--completion"])
+    script = capsys.readouterr().out
+    words = (
+        "COMP_WORDS=(hotpath-tracker {}); COMP_CWORD={}; _hotpath_tracker; echo ${{COMPREPLY[@]}}"
+    )
+    for typed, place, expected in (
+        ("tr", 1, "track"),
+        ("track --save-c", 2, "--save-crf"),
+        ("track --latency l", 3, "low"),
+    ):
+        code = script + words.format(typed, place)
+        assert subprocess.check_output(["bash", "-c", code]).decode().strip() == expected
+
+
+def test_the_version_is_that_of_the_package(capsys):
     with pytest.raises(SystemExit) as end:
-        options.parse(arguments)
-    assert end.value.code == 2
-    assert words in capsys.readouterr().err
+        options.parse(["--version"])
+    assert end.value.code == 0
+    assert capsys.readouterr().out == f"hotpath-tracker {runtime.__version__}\n"
 
 
 def test_help_opens_with_what_the_command_does(capsys):

@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import json
 import os
 import pty
 import re
@@ -16,7 +17,9 @@ import numpy as np
 import pytest
 
 from runtime import BadNetwork, load_tracker
+from runtime.track import main
 from tests.runtime.test_track import command, rows_of, track
+from tests.support.disks import small_disk
 from tests.support.pages import write_world
 
 pytest.importorskip("onnxruntime")
@@ -55,7 +58,9 @@ def test_a_closed_standard_error_loses_nothing(folder, tmp_path):
     assert len(rows_of(out)) == 30 and video.stat().st_size > 1000
 
 
-@pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    "number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
 def test_a_run_that_was_interrupted_says_so_by_its_exit_code(folder, tmp_path, number, code):
     out = tmp_path / "out.csv"
     words = command(
@@ -151,7 +156,7 @@ def test_on_a_narrow_terminal_a_long_path_leaves_room_for_the_bar(folder, tmp_pa
         "25",
     )
     terminal, side = pty.openpty()
-    fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 60, 0, 0))
     run = subprocess.Popen(words, stderr=side)
     os.close(side)
     text = b""
@@ -161,8 +166,8 @@ def test_on_a_narrow_terminal_a_long_path_leaves_room_for_the_bar(folder, tmp_pa
     assert run.wait(60) == 0
     os.close(terminal)
     bars = [line for line in re.split("[\r\n]", text.decode("utf-8")) if "%" in line]
-    assert bars and all(len(line) <= 80 for line in bars)
-    assert any("score" in line and "/1200" in line for line in bars), bars
+    assert bars and all(len(line) < 60 for line in bars)
+    assert any("score" in line and "/1200" in line and "left" in line for line in bars), bars
 
 
 def test_a_networks_dir_that_is_no_path_is_one_sentence():
@@ -209,3 +214,83 @@ def test_the_profile_names_the_programs_own_speed_and_its_limit(folder, tmp_path
     assert re.match(
         r"29 frames in [\d.]+ s: \d+ a second in all, \d+ of tracking; limited by \w+", last
     )
+
+
+def run_here(folder, *arguments):
+    """The command line on the film's pictures, in this process; returns the exit code."""
+    words = command(folder, "--video", folder / "frames", "--box", box_of(folder), *arguments)
+    return main(words[3:])
+
+
+def test_a_run_begins_at_the_time_that_is_given(folder, tmp_path, capsys):
+    out = tmp_path / "out.csv"
+    at_20 = ["--fps", "20", "--results", out]
+    assert run_here(folder, "--start", "0.5", "--frames", "3", *at_20) == 0
+    assert [(row["frame"], row["time_s"]) for row in rows_of(out)] == [
+        ("10", "0.5"),
+        ("11", "0.55"),
+        ("12", "0.6"),
+    ]
+    capsys.readouterr()
+    assert run_here(folder, "--start", "1:20", *at_20) == 2
+    assert "ends at 1.4 s; give --start an earlier time" in capsys.readouterr().err
+    assert run_here(folder, "--start", "1") == 2
+    assert "states no frame rate, which --start needs; give --fps" in capsys.readouterr().err
+
+
+def test_a_quiet_run_prints_its_summary_as_json_and_nothing_else(folder, tmp_path, capsys):
+    out = tmp_path / "out.csv"
+    assert run_here(folder, "--quiet", "--json", "--fps", "20", "--results", out) == 0
+    said = capsys.readouterr()
+    assert said.err == ""
+    found = json.loads(said.out)
+    assert (found["frames"], found["files"], found["failed"]) == (30, [str(out)], [])
+    last = rows_of(out)[-1]
+    assert found["targets"][0]["box"] == [round(float(last[key]), 2) for key in "xywh"]
+    assert 0 < found["ms"]["median"] <= found["ms"]["p95"] and 0 < found["score"] <= 1
+    assert run_here(folder, "--json", "--results", "-") == 2
+    assert "both take standard output" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
+def test_outputs_fail_one_by_one_and_the_others_go_on(folder, tmp_path, capsys, monkeypatch):
+    pytest.importorskip("av")
+    (tmp_path / "a.csv").symlink_to("/dev/full")
+    files = ["--fps", "20", "--results", tmp_path / "a.csv"]
+    assert run_here(folder, *files, "--save", tmp_path / "a.mp4") == 2
+    said = capsys.readouterr().err
+    assert said.count("a.csv: the disk is full") == 2  # at once and at the end, within a minute
+    assert f"wrote {tmp_path / 'a.mp4'}" in said and "30 frames" in said
+    video = cv2.VideoCapture(str(tmp_path / "a.mp4"))
+    assert video.get(cv2.CAP_PROP_FRAME_COUNT) == 30
+    monkeypatch.setattr("runtime.cli.outputs.AGAIN_S", 0.0)
+    assert run_here(folder, *files, "--save", tmp_path / "a.mp4", "--append") == 2
+    assert capsys.readouterr().err.count("a.csv: the disk is full") == 31
+    assert run_here(folder, *files) == 2  # nothing is left to run for
+    assert "1 frames" in capsys.readouterr().err
+
+
+def test_a_video_on_a_full_disk_ends_and_the_results_go_on(folder, tmp_path, capsys):
+    pytest.importorskip("av")
+    with small_disk(tmp_path / "disk", 4) as disk:
+        out = tmp_path / "out.csv"
+        assert run_here(folder, "--save", disk / "a.mp4", "--results", out) == 2
+    assert "a.mp4: the disk is full" in capsys.readouterr().err
+    assert len(rows_of(out)) == 30
+
+
+def test_a_terminal_that_is_closed_ends_a_run_in_order(folder, tmp_path):
+    out = tmp_path / "out.csv"
+    words = command(folder, "--video", folder / "frames", "--box", box_of(folder))
+    words += ["--results", str(out), "--page", "--page-port", "0", "--fps", "3"]
+    pytest.importorskip("aiohttp")
+    child, terminal = pty.fork()
+    if not child:
+        os.execv(words[0], words)
+    while not (out.exists() and out.read_text().count("\n") > 2):
+        assert os.waitpid(child, os.WNOHANG) == (0, 0)
+        time.sleep(0.05)
+    os.close(terminal)  # SIGHUP, and nothing can be written there any more
+    _, status = os.waitpid(child, 0)
+    assert os.WIFEXITED(status) and os.WEXITSTATUS(status) == 129
+    assert out.read_text().endswith("\n")

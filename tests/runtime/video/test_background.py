@@ -57,7 +57,7 @@ def test_the_loop_of_a_live_source_never_waits_and_drops_are_counted():
     assert len(slow.frames) == 50 - video.dropped and slow.frames == sorted(slow.frames)
 
 
-def test_an_error_of_the_encoder_reaches_the_loop_once_and_the_file_is_closed():
+def test_an_error_of_the_encoder_reaches_the_loop_and_the_file_is_closed():
     slow = Slow(fails_at=2)
     slow.go.set()
     video = BackgroundVideo(slow, False, lambda ms: None)
@@ -65,7 +65,8 @@ def test_an_error_of_the_encoder_reaches_the_loop_once_and_the_file_is_closed():
         for index in range(100):
             video.write(frame(index))
             time.sleep(0.005)
-    video.close()
+    with pytest.raises(BadOutput, match="the disk is full"):
+        video.close()
     assert slow.frames == [0, 1] and slow.closed == 1
 
 

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from runtime.errors import BadOutput
-from runtime.video.results import COLUMNS, open_results
+from runtime.video.results import COLUMNS, Results
 from tests.support.disks import small_disk
 from tests.support.streams.process import ROOT
 
@@ -36,7 +36,7 @@ def run(code, *arguments, **options):
 
 def test_csv_has_a_header_and_one_row_a_frame(tmp_path):
     path = tmp_path / "a.csv"
-    with open_results(str(path)) as results:
+    with Results(str(path)) as results:
         results.write((0, 0.0, 1.5, 2, 3, 4, np.float32(0.25)))
         results.write((1, 1 / 30.0) + (None,) * 4 + (float("nan"),))
         assert results.rows == 2
@@ -46,7 +46,7 @@ def test_csv_has_a_header_and_one_row_a_frame(tmp_path):
 def test_jsonl_says_the_same(tmp_path):
     path = tmp_path / "a.jsonl"
     columns = COLUMNS + ("target", "lost")
-    with open_results(str(path), columns) as results:
+    with Results(str(path), columns) as results:
         results.write((0, 0.5, 1.25, 2, 3, 4, np.float64(0.5), "red, big", np.bool_(True)))
         results.write((1,) + (None,) * 5 + (float("inf"), None, None))
     rows = [json.loads(line) for line in path.read_text().splitlines()]
@@ -57,23 +57,23 @@ def test_jsonl_says_the_same(tmp_path):
 
 def test_text_with_commas_survives_csv(tmp_path):
     path = tmp_path / "a.csv"
-    with open_results(str(path), ("frame", "target", "lost")) as results:
+    with Results(str(path), ("frame", "target", "lost")) as results:
         results.write((0, 'a,"b"', False))
     row = list(csv.reader(io.StringIO(path.read_text())))[1]
     assert row == ["0", 'a,"b"', "0"]
 
 
 def test_a_wrong_row_is_the_programmers_error(tmp_path):
-    with open_results(str(tmp_path / "a.csv")) as results:
+    with Results(str(tmp_path / "a.csv")) as results:
         with pytest.raises(ValueError):
             results.write((1, 2))
 
 
 def test_standard_output_is_csv():
     code = (
-        "from runtime.video.results import open_results\n"
+        "from runtime.video.results import Results\n"
         "print('before')\n"
-        "with open_results('-') as results: results.write((0, 0.0, 1, 2, 3, 4, 0.5))\n"
+        "with Results('-') as results: results.write((0, 0.0, 1, 2, 3, 4, 0.5))\n"
         "print('after')\n"
     )
     out = run(code).communicate()[0].decode("utf-8").splitlines()
@@ -83,8 +83,8 @@ def test_standard_output_is_csv():
 def test_a_killed_program_leaves_every_row(tmp_path):
     path = tmp_path / "a.csv"
     code = (
-        "import os, signal, sys; from runtime.video.results import open_results\n"
-        "results = open_results(sys.argv[1])\n"
+        "import os, signal, sys; from runtime.video.results import Results\n"
+        "results = Results(sys.argv[1])\n"
         "for frame in range(50): results.write((frame, 0.0, 1, 2, 3, 4, 0.5))\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
@@ -99,7 +99,7 @@ def test_a_killed_program_leaves_every_row(tmp_path):
 def test_a_full_disk_is_one_sentence_and_keeps_whole_rows(tmp_path, ending):
     with small_disk(tmp_path / "disk", 16) as disk:
         path = disk / ("a" + ending)
-        with open_results(str(path)) as results:
+        with Results(str(path)) as results:
             with pytest.raises(BadOutput) as caught:
                 for frame in range(10000):
                     results.write((frame, frame / 30.0, 1.25, 2.5, 3.75, 4.5, 0.123))
@@ -113,18 +113,30 @@ def test_a_full_disk_is_one_sentence_and_keeps_whole_rows(tmp_path, ending):
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
-def test_a_disk_full_from_the_start_is_refused_when_opened(tmp_path):
+def test_a_disk_full_from_the_start_fails_at_each_row_until_there_is_room(tmp_path):
     (tmp_path / "a.csv").symlink_to("/dev/full")
-    with pytest.raises(BadOutput, match="the disk is full"):
-        open_results(str(tmp_path / "a.csv"))
+    with Results(tmp_path / "a.csv", ("frame",)) as results:
+        for _ in range(2):
+            with pytest.raises(BadOutput, match="the disk is full"):
+                results.write((0,))
+    with small_disk(tmp_path / "disk", 8) as disk:
+        filler, path = disk / "filler", disk / "b.csv"
+        with pytest.raises(OSError):
+            filler.write_bytes(bytes(20000))
+        with Results(path, ("frame",)) as results:
+            with pytest.raises(BadOutput, match="the disk is full"):
+                results.write((0,))
+            filler.unlink()
+            results.write((1,))
+        assert path.read_text() == "frame\n1\n"
 
 
 def test_a_reader_that_leaves_is_one_sentence():
     code = (
-        "import signal, sys; from runtime.video.results import open_results\n"
+        "import signal, sys; from runtime.video.results import Results\n"
         "from runtime.errors import BadOutput\n"
         "try:\n"
-        "    results = open_results('-')\n"
+        "    results = Results('-')\n"
         "    while True: results.write((0, 0.0, 1, 2, 3, 4, 0.5))\n"
         "except BadOutput as error: sys.stderr.write(str(error))\n"
     )
@@ -138,9 +150,9 @@ def test_a_reader_that_leaves_is_one_sentence():
 
 def test_a_closed_standard_output_is_one_sentence():
     code = (
-        "import sys; from runtime.video.results import open_results\n"
+        "import sys; from runtime.video.results import Results\n"
         "from runtime.errors import BadOutput\n"
-        "try: open_results('-')\n"
+        "try: Results('-')\n"
         "except BadOutput as error: sys.stderr.write(str(error))\n"
     )
     command = ["sh", "-c", 'exec "$@" >&-', "sh", sys.executable, "-c", code]
@@ -157,10 +169,10 @@ def test_a_pipe_without_a_reader_is_refused_and_one_with_a_reader_gets_every_row
     path = tmp_path / "a.csv"
     os.mkfifo(str(path))
     code = (
-        "import sys; from runtime.video.results import open_results\n"
+        "import sys; from runtime.video.results import Results\n"
         "from runtime.errors import BadOutput\n"
         "try:\n"
-        "    with open_results(sys.argv[1]) as results:\n"
+        "    with Results(sys.argv[1]) as results:\n"
         "        for frame in range(20000): results.write((frame, 0.0, 1, 2, 3, 4, 0.5))\n"
         "except BadOutput as error: print(error)\n"
     )
@@ -187,13 +199,13 @@ def test_a_pipe_without_a_reader_is_refused_and_one_with_a_reader_gets_every_row
 )
 def test_a_file_that_cant_be_written_is_refused(tmp_path, name, words):
     with pytest.raises(BadOutput, match=words):
-        open_results(str(tmp_path / name))
+        Results(str(tmp_path / name))
 
 
 def test_a_folder_is_no_file(tmp_path):
     (tmp_path / "a.csv").mkdir()
     with pytest.raises(BadOutput, match="is a folder"):
-        open_results(str(tmp_path / "a.csv"))
+        Results(str(tmp_path / "a.csv"))
 
 
 def test_no_permission_is_said(tmp_path):
@@ -203,32 +215,32 @@ def test_no_permission_is_said(tmp_path):
     if os.access(str(folder), os.W_OK):
         pytest.skip("this user may write everywhere")
     with pytest.raises(BadOutput, match="no permission"):
-        open_results(str(folder / "a.csv"))
+        Results(str(folder / "a.csv"))
 
 
 def test_a_read_only_file_system_is_said(tmp_path):
     with small_disk(tmp_path / "disk", 64) as disk:
         subprocess.check_call(["mount", "-o", "remount,ro", str(disk)])
         with pytest.raises(BadOutput, match="no permission to write there"):
-            open_results(str(disk / "a.csv"))
+            Results(str(disk / "a.csv"))
 
 
 @pytest.mark.parametrize("ending", ["csv", "jsonl", "txt"])
 def test_two_runs_cannot_write_the_same_results(tmp_path, ending):
     path = str(tmp_path / ("a." + ending))
-    with open_results(path) as first:
+    with Results(path) as first:
         first.write((0, 0.0, 1, 2, 3, 4, 0.5))
         before = pathlib.Path(path).read_bytes()
         with pytest.raises(BadOutput, match="another run is writing this file"):
-            open_results(path)
+            Results(path)
         assert pathlib.Path(path).read_bytes() == before
-    open_results(path).close()
+    Results(path).close()
 
 
 def test_txt_is_motchallenges_format_and_lost_targets_have_no_line(tmp_path):
     path = tmp_path / "mot.txt"
     columns = COLUMNS + ("target", "lost")
-    with open_results(str(path), columns) as out:
+    with Results(str(path), columns) as out:
         out.write((0, 0.0, 10, 20.25, 30, 40, 0.875, 0, False))
         out.write((1, 0.04, 11, 21, 30, 40, 0.25, 0, True))
         out.write((1, 0.04, float("nan"), 21, 30, 40, 0.25, 1, False))
@@ -242,11 +254,11 @@ def test_txt_is_motchallenges_format_and_lost_targets_have_no_line(tmp_path):
 def test_rows_are_added_to_an_older_file_and_a_cut_line_is_removed(tmp_path):
     for name, header in (("a.csv", 1), ("a.jsonl", 0)):
         path = tmp_path / name
-        with open_results(path, ("frame", "score"), append=True) as first:
+        with Results(path, ("frame", "score"), append=True) as first:
             first.write((0, 0.5))
         with open(str(path), "ab") as file:
             file.write(b"1,0.")  # the power failed
-        with open_results(path, ("frame", "score"), append=True) as second:
+        with Results(path, ("frame", "score"), append=True) as second:
             second.write((0, 0.75))
         lines = path.read_text().splitlines()
         assert len(lines) == header + 2 and "0.75" in lines[-1]
@@ -256,5 +268,5 @@ def test_rows_of_other_columns_are_not_mixed(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("time,place\n1,2\n")
     with pytest.raises(BadOutput, match="other columns"):
-        open_results(path, ("frame", "score"), append=True)
+        Results(path, ("frame", "score"), append=True)
     assert path.read_text() == "time,place\n1,2\n"

@@ -50,6 +50,22 @@ def test_every_frame_has_its_own_time(tmp_path, kind, planes):
     assert times_s == pytest.approx(TIMES_S, abs=1.1e-3)  # Matroska counts milliseconds
 
 
+def test_a_damaged_recording_counts_its_decoder_errors(tmp_path):
+    path = write_video(tmp_path / "a.mp4")
+    with open_source(path, planes=True) as source:
+        assert len(read_times(source)) == 60 and source.errors == 0
+    with open(path, "r+b") as file:
+        data = bytearray(file.read())
+        start = data.index(b"mdat")
+        for at in range(start + (len(data) - start) // 3, len(data) * 2 // 3, 50):
+            data[at] ^= 0x55
+        file.seek(0)
+        file.write(data)
+    with open_source(path, planes=True) as source:
+        read_times(source)
+        assert source.errors > 5
+
+
 def test_a_rate_that_the_user_gives_replaces_the_stamps(tmp_path, planes):
     with open_source(write_video(tmp_path / "a.mp4"), planes=planes, fps=10) as source:
         assert [time_s for _, time_s in read_times(source)][:3] == [0.0, 0.1, 0.2]

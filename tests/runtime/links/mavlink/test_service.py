@@ -115,6 +115,8 @@ def picture_result(run):
 def test_a_picture_that_the_disk_does_not_take_fails(tmp_path, monkeypatch):
     gone = HandTurnedRun(pictures(), captures=str(tmp_path / "gone"))  # a card was pulled out
     assert picture_result(gone) == 4
+    with pytest.raises(BadOutput, match="--captures: .*gone"):  # which the run says
+        gone.service.show(gone.controller.newest, True)
     gone.close()
     monkeypatch.setattr(loop, "SPARE_BYTES", 1 << 62)
     full = HandTurnedRun(pictures(), captures=str(tmp_path))

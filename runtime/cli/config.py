@@ -1,0 +1,74 @@
+"""Options from a file (``--config FILE.toml``), and their completion in a shell."""
+
+import argparse
+import pathlib
+from typing import Any, Dict, List
+
+from boards import toml
+from runtime.command import PROGRAMS
+from runtime.errors import BadOption
+
+COMPLETION = """\
+# hotpath-tracker's options in bash and zsh: eval "$(hotpath-tracker track --completion)"
+[ -z "$ZSH_VERSION" ] || {{ autoload -Uz compinit bashcompinit && compinit && bashcompinit; }}
+_hotpath_tracker() {{
+  local word="${{COMP_WORDS[COMP_CWORD]}}" words=""
+  if [ "$COMP_CWORD" = 1 ]; then words="{programs}"
+  elif [ "${{COMP_WORDS[1]}}" != track ]; then return
+  else case "${{COMP_WORDS[COMP_CWORD-1]}}" in
+{choices}
+    *) case "$word" in -*) words="{options}" ;; esac ;;
+  esac; fi
+  COMPREPLY=($(compgen -W "$words" -- "$word"))
+}}
+complete -o default -F _hotpath_tracker hotpath-tracker
+"""
+
+
+def with_config(parser: argparse.ArgumentParser, arguments: List[str]) -> List[str]:
+    """The arguments after those of their ``--config``, which they overrule.
+
+    Raises:
+        BadOption: the file can't be read, or names an option that there is not.
+    """
+    finder = type(parser)(add_help=False, allow_abbrev=False)
+    finder.add_argument("--config")
+    path = finder.parse_known_args(arguments)[0].config
+    if path is None:
+        return arguments
+    known, given = parser._option_string_actions, {word.split("=")[0] for word in arguments}
+    added: List[str] = []
+    for name, value in toml.read(pathlib.Path(path), BadOption).items():
+        option, opposite = "--" + name, "--no-" + name
+        if option not in known:
+            raise BadOption(f"{path}: there is no option {name}; --help lists them")
+        if not given & {option, opposite}:
+            added += _words(option, value, known)
+    return added + arguments
+
+
+def _words(option: str, value: Any, known: Dict[str, argparse.Action]) -> List[str]:
+    """A value of the file as arguments; several numbers are one value, several texts are many."""
+    if isinstance(value, bool) and known[option].nargs in (0, "?"):
+        opposite = option.replace("--", "--no-", 1)
+        return [option] if value else [opposite] if opposite in known else []
+    if not isinstance(value, list):
+        value = [value]
+    elif not any(isinstance(item, (str, list)) for item in value):
+        value = [value]
+    texts = [item if isinstance(item, list) else [item] for item in value]
+    return [f"{option}=" + ",".join(map(str, text)) for text in texts]
+
+
+def completion(parser: argparse.ArgumentParser) -> str:
+    """A script that completes the options in bash and zsh."""
+    known = parser._option_string_actions
+    choices = [
+        '    {}) words="{}" ;;'.format(name, " ".join(map(str, action.choices)))
+        for name, action in known.items()
+        if action.choices
+    ]
+    options = " ".join(name for name in known if name.startswith("--"))
+    return COMPLETION.format(
+        programs=" ".join(PROGRAMS), choices="\n".join(choices), options=options
+    )

@@ -1,0 +1,126 @@
+"""What a run did, for the lines at its end and for ``--json``."""
+
+from typing import Any, Callable, Dict, List, Sequence, Tuple
+
+from runtime.cli.profile import Profile
+from runtime.types import Track
+
+OUTSIDE_FRAMES = 30  # for which a target's centre is outside before the user is told
+
+
+class Summary:
+    """Counts the frames and remembers each target's last box.
+
+    Args:
+        network: its name.
+        engine: ``describe()`` of it.
+        profile: with the times of all frames.
+        say: function of one line of text for the user.
+    """
+
+    def __init__(
+        self, network: str, engine: Dict[str, Any], profile: Profile, say: Callable[[str], None]
+    ) -> None:
+        self._network, self._engine, self._profile, self._say = network, engine, profile, say
+        self._frames = 0
+        self._scores, self._score_sum = 0, 0.0
+        self._last: Dict[int, Tuple[int, Track]] = {}  # target -> its last frame and track
+        self._outside: Dict[int, int] = {}  # target -> since which frame it has been outside
+
+    def add_frame(self, index: int, tracks: Dict[int, Track], shape: Sequence[int]) -> None:
+        """Count a frame, and say once where a target has left it for good."""
+        self._frames += 1
+        for number, track in tracks.items():
+            if track.lost or _shows(track, shape):
+                self._outside.pop(number, None)
+            elif index - self._outside.setdefault(number, index) == OUTSIDE_FRAMES:
+                since = self._outside[number]
+                self._say(
+                    f"target {number}: has been outside the picture since frame {since}; its boxes "
+                    "mean nothing until it is given a new one"
+                )
+
+    def add_row(self, index: int, number: int, track: Track) -> None:
+        """Take one target in one frame."""
+        if self._frames > 1:  # the first one's boxes are given
+            self._scores += 1
+            self._score_sum += float(track.score)
+        self._last[number] = index, track
+
+    def figures(self, source: Any, files: Sequence[str], failed: Sequence[str]) -> Dict[str, Any]:
+        """Everything, ready for JSON.
+
+        Args:
+            source: of the run.
+            files: the paths that were written.
+            failed: a sentence for each output that could not be written.
+        """
+        ms = self._profile.figures("total")
+        targets = [
+            {
+                "target": number,
+                "frame": index,
+                "box": [round(float(value), 2) for value in track.box],
+                "state": track.state,
+                "outside_since": self._outside.get(number),
+            }
+            for number, (index, track) in sorted(self._last.items())
+        ]
+        return {
+            "source": source.name,
+            "frames": self._frames,
+            "network": self._network,
+            "engine": self._engine,
+            "ms": ms,
+            "fps": 1e3 / ms["median"] if ms else None,
+            "score": self._score_sum / self._scores if self._scores else None,
+            "latency_ms": self._profile.figures("latency"),
+            "dropped": source.dropped,
+            "gaps_s": [seconds for _, seconds in source.gaps],
+            "decoder_errors": source.errors,
+            "targets": targets,
+            "files": list(files),
+            "failed": list(failed),
+        }
+
+
+def lines_of(figures: Dict[str, Any], live: bool) -> List[str]:
+    """The figures as lines of text, without targets and files."""
+    lines = [
+        "{network}: {frames} frames of {source} on {engine[engine]} {engine[version]}, "
+        "{engine[precision]}".format(**figures)
+    ]
+    if figures["ms"] and figures["score"] is None:
+        lines.append("no target was tracked")
+    elif figures["ms"]:
+        lines.append(
+            "{ms[median]:.2f} ms a frame (median, p95 {ms[p95]:.2f}), {fps:.0f} FPS of tracking, "
+            "mean score {score:.2f}".format(**figures)
+        )
+    if figures["latency_ms"]:
+        text = "glass to box: {median:.1f} ms (median, p95 {p95:.1f}, p99 {p99:.1f})"
+        lines.append(text.format(**figures["latency_ms"]))
+    if live:
+        gaps_s = figures["gaps_s"]
+        lines.append(
+            f"{figures['dropped']} frames dropped, {len(gaps_s)} gaps of {sum(gaps_s):.1f} s in all"
+        )
+    if figures["decoder_errors"]:
+        lines.append(
+            f"{figures['source']}: {figures['decoder_errors']} decoder errors; the recording is "
+            "damaged, and boxes near the damage may be wrong"
+        )
+    return lines
+
+
+def place_of(target: Dict[str, Any]) -> str:
+    """Where a target was last, of ``Summary.figures``."""
+    place = ",".join(f"{value:.1f}" for value in target["box"])
+    lost = " (lost)" if target["state"] == "lost" else ""
+    return f"target {target['target']}: {place} in frame {target['frame']}{lost}"
+
+
+def _shows(track: Track, shape: Sequence[int]) -> bool:
+    """Whether the box's centre is inside the frame; at its edge is outside."""
+    x, y, w, h = track.box
+    return 0.5 < x + w / 2 < shape[1] - 0.5 and 0.5 < y + h / 2 < shape[0] - 0.5

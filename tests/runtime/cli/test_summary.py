@@ -1,0 +1,41 @@
+"""What is said of a run that went wrong without an error."""
+
+import pytest
+
+from runtime.cli.profile import Profile
+from runtime.cli.summary import Summary, lines_of
+from runtime.types import Box, Track
+from runtime.video.base import Source
+
+ENGINE = {"engine": "onnxruntime", "version": "1.10", "precision": "fp32"}
+
+
+@pytest.mark.parametrize(
+    "box, lost, told",
+    [
+        ((-30, 40, 60, 20), False, True),  # its centre sticks to the edge
+        ((200, 40, 20, 20), False, True),
+        ((200, 40, 20, 20), True, False),  # the state says so already
+        ((-29, 40, 60, 20), False, False),
+    ],
+)
+def test_a_target_that_left_the_picture_for_good_is_said_once(box, lost, told):
+    said = []
+    summary = Summary("tiny", ENGINE, Profile(), said.append)
+    for index in range(5, 100):
+        track = Track(Box(*box) if index > 9 else Box(10, 10, 20, 20), 0.9, lost)
+        summary.add_frame(index, {3: track}, (120, 160, 3))
+        summary.add_row(index, 3, track)
+    assert len(said) == told
+    assert not told or "target 3: has been outside the picture since frame 10" in said[0]
+    (target,) = summary.figures(Source("clip"), [], [])["targets"]
+    assert target["outside_since"] == (10 if told else None)
+
+
+def test_decoder_errors_are_counted_at_the_end():
+    source = Source("clip.mp4")
+    figures = Summary("tiny", ENGINE, Profile(), print).figures(source, [], [])
+    assert not any("decoder errors" in line for line in lines_of(figures, False))
+    source.errors = 62
+    figures = Summary("tiny", ENGINE, Profile(), print).figures(source, [], [])
+    assert "clip.mp4: 62 decoder errors" in lines_of(figures, False)[-1]

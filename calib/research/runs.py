@@ -43,11 +43,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def runs_below(folders: Sequence[str]) -> list[Path]:
-    """The folders of runs in or below folders, in the order of their names.
-
-    Raises:
-        BadRun: a folder is not there, or has no run.
-    """
+    """The folders of runs in or below folders, in the order of their names."""
     found = []
     for folder in map(Path, folders):
         if not folder.is_dir():

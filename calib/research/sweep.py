@@ -90,11 +90,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def checkpoints(folder: Path) -> list[Path]:
-    """The checkpoints of a run that are whole trackers, in the order of their making.
-
-    Raises:
-        BadRun: there is none.
-    """
+    """The checkpoints of a run that are whole trackers, in the order of their making."""
     if not (folder / "log.jsonl").is_file():
         raise BadRun(f"{folder} is no run of calib.research.train: it has no log.jsonl")
     found = [
@@ -133,11 +129,7 @@ def exported(path: Path, out: Path) -> Path:
 
 
 class Judge:
-    """Measures a network on clips; can be sent to another process.
-
-    Args:
-        engine: as everywhere.
-    """
+    """Measures a network on clips; can be sent to another process."""
 
     def __init__(self, clips: Sequence[Clip], engine: str) -> None:
         self.clips, self.engine = clips, engine

@@ -45,9 +45,6 @@ def write(backbone: nn.Module, path: Path, side: int) -> onnx.ModelProto:
     Args:
         backbone: module of (1, 3, side, side) float32.
         path: of the file, with input ``picture`` and output ``map``.
-
-    Raises:
-        BadRun: PyTorch or onnxslim can't export it.
     """
     try:
         write_onnx(backbone, path, {"picture": torch.zeros(1, 3, side, side)}, ["map"])

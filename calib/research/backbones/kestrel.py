@@ -27,11 +27,7 @@ class Own(nn.Module):
 
 
 def load(name: str, stride: int = 16, seed: int = 0, pretrained: bool = False) -> nn.Module:
-    """Open a backbone by name: one of ``calib.research.train``, else see ``foreign.load``.
-
-    Raises:
-        BadRun: no such backbone, or not of that stride.
-    """
+    """Open a backbone by name: one of ``calib.research.train``, else see ``foreign.load``."""
     if not name.startswith(BEGINS):
         return foreign.load(name, stride, seed, pretrained)
     shape = name[len(BEGINS) :]

@@ -109,11 +109,7 @@ def int8(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def runners(names: Sequence[str] | None = None) -> dict[str, Any]:
-    """The engines to time on: dict of name -> class.
-
-    Raises:
-        Missing: none is installed.
-    """
+    """The engines to time on: dict of name -> class."""
     found = [n for n in (names or engines.installed()) if n in RUNNERS and n in engines.installed()]
     if not found:
         raise Missing(f"no engine of {', '.join(RUNNERS)} is installed; run `make setup`")
@@ -125,12 +121,6 @@ def in_turns(calls: dict[Any, Callable[[], Any]], rounds: int = ROUNDS) -> dict[
 
     Each turn is two calls. In the first one the caches hold what the others left there, as at a
     camera's pace. The second one is the same again at once, as flat out.
-
-    Args:
-        calls: dict of key -> function without arguments.
-
-    Returns:
-        dict of key -> ``Times``.
     """
     times = {key: Times([], []) for key in calls}
     for number in range(WARM_UP + rounds):

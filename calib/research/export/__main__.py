@@ -52,15 +52,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def write(parts: Parts, name: str, folder: Path) -> Path:
-    """Write the ONNX files and the TOML.
-
-    Args:
-        name: of the network.
-        folder: made when it is missing.
-
-    Returns:
-        the TOML's path.
-    """
+    """Write the ONNX files and the TOML; returns the TOML's path."""
     folder.mkdir(parents=True, exist_ok=True)
     sides = parts.table["input"]
     exemplar, search = (torch.zeros(1, 3, sides[key], sides[key]) for key in ("exemplar", "search"))

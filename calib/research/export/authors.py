@@ -46,12 +46,7 @@ class Exemplar(nn.Module):
 
 
 class Search(nn.Module):
-    """Runs ``track`` with given features, and gives some of its results.
-
-    Args:
-        model: the authors' module.
-        names: keys or indices of the results.
-    """
+    """Runs ``track`` with given features, and gives some of its results."""
 
     def __init__(self, model: nn.Module, names: Sequence[Any]) -> None:
         super().__init__()

@@ -128,9 +128,6 @@ def describe(
     Returns:
         The description, which JSON can hold: ``format`` and ``films``, for each ``name``, ``half``,
         ``clip``, ``scene`` (names of clips), ``alike``, ``events`` and ``seed``.
-
-    Raises:
-        BadClips: the halves share a sequence, or have too few clips.
     """
     shared = {clip.name for clip in development} & {clip.name for clip in report}
     shared = shared or {clip.sha256 for clip in development} & {clip.sha256 for clip in report}
@@ -189,20 +186,7 @@ def _shape(clip: Clip) -> float:
 
 
 def read(path: str | Path, clips: Sequence[Clip], half: str | None = None) -> list[LongFilm]:
-    """The films of a description.
-
-    Args:
-        path: of the JSON that ``python -m calib.research.longterm.films`` wrote.
-        clips: list of ``Clip`` that holds those of the description.
-        half: one of ``HALVES``; None for both.
-
-    Returns:
-        list of ``LongFilm``.
-
-    Raises:
-        BadRun: no such file, or another one.
-        BadClips: a clip is missing.
-    """
+    """The films of a description."""
     by_name = {clip.name: clip for clip in clips}
     return [LongFilm(entry, by_name) for entry in entries(path) if half in (None, entry["half"])]
 

@@ -207,11 +207,7 @@ def judged(spec: Spec, tried: Sequence[Thresholds], members: Sequence[Any], out:
 
 
 def measures(measured: Measured, choice: dict[str, Any]) -> dict[str, float]:
-    """The figures of films, and ``loss``, the mean overlap that the search costs the clips.
-
-    Args:
-        choice: dict of the name of a source clip -> the thresholds for what is made from it.
-    """
+    """The figures of films, and ``loss``, the mean overlap that the search costs the clips."""
     of_films, lost = [], []
     for source, thresholds in choice.items():
         for member in measured.members[source]:
@@ -288,9 +284,6 @@ def write(path: str | Path, thresholds: Any) -> None:
 
     Args:
         thresholds: ``Thresholds``, or a namedtuple of other keys of ``ORDER``.
-
-    Raises:
-        BadRun: the file has no ``lost_below``, after which new keys could stand.
     """
     path = Path(path)
     lines = path.read_text().splitlines()

@@ -144,11 +144,7 @@ def times_by_state(runs: Sequence[Run]) -> dict[str, Any]:
 
 
 def times_text(entries: dict[str, Any]) -> str:
-    """A table.
-
-    Args:
-        entries: dict of a tracker's name -> what ``times_by_state`` gives.
-    """
+    """A table."""
     wide = max(len(name) for name in entries) + 2
     keys = [f"p{percent}_ms" for percent in PERCENTILES] + ["worst_ms"]
     keys += ["processor_p99_ms", "processor_worst_ms"]

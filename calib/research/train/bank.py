@@ -159,9 +159,6 @@ def build_bank(
 
     Returns:
         A ``Bank``.
-
-    Raises:
-        BadImages: a folder is missing or holds nothing that can be read.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)

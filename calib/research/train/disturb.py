@@ -17,11 +17,7 @@ def halves(box: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def paste(search: np.ndarray, patch: np.ndarray, centre: np.ndarray, soft: bool = False) -> bool:
-    """Put a patch around ``centre``; ``soft``: as an ellipse with a soft edge.
-
-    Returns:
-        Whether any of it lies inside the crop.
-    """
+    """Put a patch around ``centre``; ``soft``: as an ellipse with a soft edge."""
     size = np.array(patch.shape[1::-1])
     start = (centre - size / 2).astype(int)
     low, high = np.maximum(start, 0), np.minimum(start + size, SEARCH)

@@ -43,10 +43,6 @@ def load(name: str, stride: int = 16, seed: int = 0, pretrained: bool = False) -
 
     Returns:
         ``torch.nn.Module`` in evaluation mode.
-
-    Raises:
-        BadRun: no such model, class or stride.
-        Missing: timm is not installed.
     """
     torch.manual_seed(seed)
     if ":" in name and not name.startswith("timm:"):
@@ -58,11 +54,7 @@ def load(name: str, stride: int = 16, seed: int = 0, pretrained: bool = False) -
 
 
 def checked(made: nn.Module, name: str, stride: int) -> nn.Module:
-    """The backbone, if it gives one map of that stride.
-
-    Raises:
-        BadRun: it does not.
-    """
+    """The backbone, if it gives one map of that stride."""
     found = _stride(made, name)
     if found != stride:
         raise BadRun(f"{name} has a stride of {found}, not {stride}; name it with --stride")
@@ -100,9 +92,6 @@ def timm_library() -> Any:
 
     PyPI's torchvision is built for CUDA. Beside a torch for the processor its operators are
     missing, and it stops on import. No backbone uses them, so they are only declared.
-
-    Raises:
-        Missing: it is not installed.
     """
     declared = torch.library.Library("torchvision", "FRAGMENT")
     _DECLARED.append(declared)
@@ -170,9 +159,6 @@ def folded(backbone: nn.Module, side: int = 127) -> tuple[nn.Module, float]:
 
     Returns:
         (module, greatest difference of the map as a share of its greatest value).
-
-    Raises:
-        BadRun: the map differs by more than ``FOLDED``.
     """
     picture = torch.randn(2, 3, side, side, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():

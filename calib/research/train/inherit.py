@@ -34,9 +34,6 @@ class Inheritance:
         count: how many of its last blocks are taken.
         held: dict of the ring's fields; pairs that are never trained on.
         device: where maps are wanted.
-
-    Raises:
-        NoTeacher: the file does not end in such blocks.
     """
 
     def __init__(

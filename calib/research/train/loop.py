@@ -59,11 +59,7 @@ def save(path: str | Path, state: dict[str, Any]) -> None:
 
 
 def load(path: str | Path, device: str = "cpu") -> Any:
-    """Read a checkpoint. It holds tensors and numbers alone; nothing in it is executed.
-
-    Raises:
-        TrainingStopped: the file is damaged, or holds anything else.
-    """
+    """Read a checkpoint. It holds tensors and numbers alone; nothing in it is executed."""
     try:
         return torch.load(path, map_location=device, weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError) as error:

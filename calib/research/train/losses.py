@@ -189,12 +189,7 @@ def map_losses(
 
 
 def agreement_loss(logits: torch.Tensor, rounded: torch.Tensor, kind: torch.Tensor) -> torch.Tensor:
-    """How differently two score maps order their cells, where the target is in the picture.
-
-    Args:
-        logits, rounded: (N,16,16) of the network in floating point and in whole numbers.
-        kind: (N,) kinds of pairs.
-    """
+    """How differently two score maps order their cells, where the target is in the picture."""
     sharp, other = (F.log_softmax(SHARPNESS * values.flatten(1), 1) for values in (logits, rounded))
     apart = (sharp.detach().exp() * (sharp.detach() - other)).sum(1)
     apart = apart + (other.detach().exp() * (other.detach() - sharp)).sum(1)

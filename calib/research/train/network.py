@@ -195,11 +195,7 @@ class SearchGraph(nn.Module):
 
 
 class Folded(nn.Module):
-    """Both folded graphs as one module.
-
-    Args:
-        network: ``Kestrel``, whose weights are taken over.
-    """
+    """Both folded graphs as one module."""
 
     def __init__(self, network: Kestrel) -> None:
         super().__init__()

@@ -79,12 +79,7 @@ def moved_box(matrix: np.ndarray, box: np.ndarray) -> np.ndarray:
 
 
 class Weighted:
-    """Draws one of some items; a large source does not drown a small one.
-
-    Args:
-        items: list or array.
-        sources: number of the source of each item.
-    """
+    """Draws one of some items; a large source does not drown a small one."""
 
     def __init__(self, items: Any, sources: Any) -> None:
         sources = np.asarray(sources, int)

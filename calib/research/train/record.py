@@ -26,18 +26,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 def write(out: str | Path, options: argparse.Namespace) -> list[str]:
-    """Write ``run.json``, or add to the history of the one that is there.
-
-    Args:
-        out: the run's folder.
-        options: the ``Namespace`` of the command.
-
-    Returns:
-        list of sentences about what differs from the start; empty for nothing.
-
-    Raises:
-        BadRun: ``run.json`` is there and can't be read.
-    """
+    """Write ``run.json``, or add to the history of the one that is there."""
     path = Path(out) / FILE
     now = {
         "time": time.strftime("%Y-%m-%dT%H:%M:%S"),
@@ -61,11 +50,7 @@ def write(out: str | Path, options: argparse.Namespace) -> list[str]:
 
 
 def read(folder: str | Path) -> dict[str, Any]:
-    """The record of a run.
-
-    Raises:
-        BadRun: the folder is no run.
-    """
+    """The record of a run."""
     path = Path(folder) / FILE
     try:
         record = json.loads(path.read_text())
@@ -142,15 +127,7 @@ def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
 
 
 def arguments(cli: argparse.ArgumentParser, given: Sequence[str]) -> argparse.Namespace:
-    """Parse a command line; ``--resume RUN`` stands for a run's options. Those given besides win.
-
-    Args:
-        cli: the parser of ``calib.research.train``.
-        given: list of texts.
-
-    Raises:
-        BadRun: no such run.
-    """
+    """Parse a command line; ``--resume RUN`` stands for a run's options. Those given besides win."""
     first = cli.__class__(add_help=False, allow_abbrev=False)
     first.add_argument("--resume")
     folder = first.parse_known_args(given)[0].resume

@@ -30,9 +30,6 @@ class Sources:
     Args:
         licences: classes that may be seen, of ``CLASSES``; empty: all of them.
         table: path of another TOML of the same form.
-
-    Raises:
-        BadImages: a class that is not in ``CLASSES``.
     """
 
     def __init__(self, licences: Iterable[str] = (), table: str | Path = TABLE) -> None:

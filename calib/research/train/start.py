@@ -76,9 +76,6 @@ def load_start(
     Returns:
         A sentence for the log where it was an export, or a checkpoint of a narrower network; else
         None.
-
-    Raises:
-        TrainingStopped: there is no such file, or it is of another network.
     """
     path = Path(path)
     if not path.is_file():

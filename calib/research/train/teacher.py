@@ -127,11 +127,7 @@ class Teachers:
 
 
 def mean_maps(maps: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
-    """One map of several: the mean score, and boxes with the scores as weights.
-
-    Args:
-        maps: list of (probability (16,16), distances (4,16,16)), NaN where there is no cell.
-    """
+    """One map of several: the mean score, and boxes with the scores as weights."""
     known = np.stack([~np.isnan(p) for p, _ in maps])
     probability = np.stack([np.nan_to_num(p) for p, _ in maps])
     weights = (probability + 1e-6 * known)[:, None] + 1e-12

@@ -28,14 +28,7 @@ RESIDUAL = 1e-4  # share of the projections that may be lost where they are part
 
 
 def graphs_of(paths: dict[str, Path]) -> dict[str, torch.Tensor]:
-    """The weights of an export, under the names of the folded network's parts.
-
-    Args:
-        paths: dict of "exemplar" and "search" -> path of the ONNX file.
-
-    Returns:
-        dict of name -> float32 tensor; names as in ``Folded.state_dict()``.
-    """
+    """The weights of an export, under the names of the folded network's parts."""
     found = {}
     for part, path in paths.items():
         for initializer in onnx.load(str(path)).graph.initializer:
@@ -51,18 +44,7 @@ def unfold(
     held: dict[str, np.ndarray],
     standard: Standard,
 ) -> None:
-    """Give a network the weights of an export; it computes the same in evaluation.
-
-    Args:
-        weights: from ``graphs_of``.
-        held: dict of the ring's fields, for statistics.
-        standard: ``Standard`` of the teachers' features.
-
-    Raises:
-        TrainingStopped: the export is of another network, or in INT8, or of a backbone that is not
-            of ``BACKBONES``, or its projections changed after it was folded, as stage finish
-            changes them.
-    """
+    """Give a network the weights of an export; it computes the same in evaluation."""
     network.eval()
     if network.config["shape"] not in BACKBONES:
         raise TrainingStopped(

@@ -18,11 +18,7 @@ LOOKED_AT = 128  # pictures that statistics are measured on
 
 
 def can_widen(narrow: Any, wide: Any) -> bool:
-    """Whether a backbone of the shape ``wide`` can start from one of the shape ``narrow``.
-
-    Args:
-        narrow, wide: names; a backbone that is not of ``BACKBONES`` is never widened.
-    """
+    """Whether a backbone of the shape ``wide`` can start from one of the shape ``narrow``."""
     if narrow == wide or not {narrow, wide} <= set(BACKBONES):
         return False
     rows = BACKBONES[narrow], BACKBONES[wide]

@@ -19,7 +19,7 @@ from kernels.cpu.select import Response, Select
 from kernels.planes import Border, Planes
 from kernels.settings import ColourSettings, ResponseSettings, SelectSettings
 
-CROP_JOB = struct.Struct("=22q6f")  # hp_crop_job in crop.h
+CROP_JOB = struct.Struct("=21q6f")  # hp_crop_job in crop.h
 PLANES = struct.Struct("=15q")  # hp_planes in planes.h
 MOST_BOUND = 8  # arrays whose addresses are kept: a tracker has an input or two, and a patch
 
@@ -141,7 +141,6 @@ class Kernels:
             self._out_width,
             self._out_height,
             self._as_float,
-            not any(mean) and scale[0] == scale[1] == scale[2] == 1,
             swap,
             self._side_by_side,
             self._workspace_at,

@@ -99,11 +99,8 @@ HP_INLINE void vertical(const hp_crop_job* job, const plan* p, int row, hp_tap t
     }
     float* out = (float*)(intptr_t)job->out + at;
     const float mean = job->mean[c], scale = job->scale[c];
-    if (job->plain)
-      blend(upper, lower, w0, w1, count, out, [](int value) { return (float)value; });
-    else
-      blend(upper, lower, w0, w1, count, out,
-            [mean, scale](int value) { return hp_normalise(value, mean, scale); });
+    blend(upper, lower, w0, w1, count, out,
+          [mean, scale](int value) { return hp_normalise(value, mean, scale); });
   }
 }
 

@@ -10,7 +10,7 @@ struct hp_crop_job {
   i64 x, y, width, height;  // window, frame pixels
   i64 border[3];            // outside the frame, B G R
   i64 out, out_width, out_height;
-  i64 as_float, plain, swap;  // plain: mean 0, scale 1
+  i64 as_float, swap;
   i64 side_by_side;         // whether the channels of a pixel are; else they lie in planes. Bytes only
   i64 workspace;
   i64 planes;               // address of an hp_planes that is read instead of frame; else 0

@@ -34,7 +34,6 @@ static void crop(i64 x, i64 y, i64 side, bool as_float) {
   job.out = (i64)(intptr_t)out.data();
   job.out_width = job.out_height = out_side;
   job.as_float = as_float;
-  job.plain = 1;
   job.workspace = (i64)(intptr_t)scratch.data();
   for (int i = 0; i < 3; ++i) job.scale[i] = 1;
   CALLGRIND_TOGGLE_COLLECT;

@@ -16,7 +16,7 @@ from runtime.errors import BadNetwork
 from runtime.graphs import assemble
 from runtime.networks import load_network
 from runtime.presence import Presence, ScoreAndFeatures, thresholds_of
-from runtime.types import FOUND, LOST, TRACKED, UNSURE, Judgement, Track, View
+from runtime.types import FOUND, LOST, TRACKED, UNSURE, Judgement, View
 from tests.support import tiny
 from tests.support.clips import tracks_of
 
@@ -38,7 +38,10 @@ def vanishing():
 
 def test_a_target_that_went_is_lost_until_it_is_back(tmp_path, vanishing):
     toml = write_watched(tmp_path, lost_below=0.5, hold_below=0.5, hold_widen=1.1)
-    lost = np.array([track.lost for track in tracks_of(load_tracker(toml), vanishing)])
+    tracks = tracks_of(load_tracker(toml), vanishing)
+    assert [track.state for track in tracks].count(FOUND) == 1
+    assert [track.lost for track in tracks] == [track.state == LOST for track in tracks]
+    lost = np.array([track.lost for track in tracks])
     assert not lost[: GONE[0] - 1].any()
     assert lost[GONE[0] + 5 : GONE[-1]].all()
     assert not lost[GONE[-1] + 10 :].any()
@@ -66,10 +69,19 @@ def _watched(tracker, widened):
 
     def judge(*arguments):
         track = inner(*arguments)
-        widened.append(tracker.presence.widened)
+        widened.append(tracker.device.widened)
         return track
 
     tracker.judge = judge
+
+
+def test_the_place_that_is_held_moves_with_the_frames_size(tmp_path):
+    frames, boxes = tiny.film(1)
+    tracker = load_tracker(write_watched(tmp_path, lost_below=0.5, hold_below=0.5))
+    tracker.init(frames[0], boxes[0])
+    held = tracker.presence.held.copy()
+    tracker.begin(cv2.resize(frames[0], None, fx=2, fy=3))
+    assert tracker.presence.held.tolist() == (held * (2, 3, 2, 3)).tolist()
 
 
 def test_saying_that_it_is_lost_changes_no_box(tmp_path, vanishing):
@@ -93,10 +105,6 @@ def test_each_of_several_targets_is_watched_for_itself(tmp_path, vanishing):
             tracks.append(targets.update(frame))
     assert [track[0].lost for track in tracks] == [track.lost for track in alone]
     assert not any(track[1].lost for track in tracks)
-
-
-def test_a_track_is_not_lost_unless_that_is_said():
-    assert Track((1, 2, 3, 4), 0.5) == ((1, 2, 3, 4), 0.5, False, "tracked")
 
 
 @pytest.mark.parametrize("kernels", [cpu.load(), fallback.Kernels()], ids=lambda k: k.name)
@@ -212,22 +220,6 @@ def test_the_frame_in_which_the_target_was_given_is_certain(networks_dir, name):
     assert tracker.presence.value > 0.9
 
 
-def test_the_results_have_a_column_for_it(tmp_path, vanishing):
-    pytest.importorskip("av")
-    toml = write_watched(tmp_path, lost_below=0.5)
-    (tmp_path / "frames").mkdir()
-    for index, frame in enumerate(vanishing):
-        cv2.imwrite(str(tmp_path / "frames" / f"{index:04d}.png"), frame)
-    box = ",".join(f"{value:g}" for value in vanishing.boxes[0])
-    arguments = ["--network", toml, "--video", tmp_path / "frames", "--box", box]
-    arguments += ["--results", tmp_path / "out.csv", "--save", tmp_path / "out.mp4", "--no-show"]
-    assert track.main([str(argument) for argument in arguments]) == 0
-    with open(str(tmp_path / "out.csv")) as file:
-        lost = [row["lost"] for row in csv.DictReader(file)]
-    assert set(lost[: GONE[0]]) == {"0"}
-    assert set(lost[GONE[0] + 5 : GONE[-1]]) == {"1"}
-
-
 @pytest.fixture
 def machine(tmp_path):
     """A judge without cues, which is told what to think of each frame."""
@@ -242,6 +234,7 @@ def told(machine, given):
 def test_presence_leads_from_tracked_over_unsure_to_lost_and_back(machine):
     given = [(False, 0.9), (False, 0.5), (True, 0.3), (True, 0.2), (False, 0.7), (False, 0.7)]
     assert told(machine, given) == [TRACKED, UNSURE, LOST, LOST, FOUND, TRACKED]
+    assert told(machine, [(True, 0.3)]) == [LOST] and machine.lost_frames == 1
 
 
 def test_found_is_said_in_one_frame_even_if_presence_is_low(machine):
@@ -263,14 +256,6 @@ def test_a_new_target_begins_as_tracked(machine):
 def test_the_old_name_of_a_threshold_is_told(tmp_path):
     with pytest.raises(BadNetwork, match="doubt_below.*search_lost_below"):
         load_network(write_watched(tmp_path, doubt_below=0.4))
-
-
-def test_the_state_lost_is_what_track_lost_says(tmp_path):
-    clip = Vanishing(tiny.Film(100), "cover")
-    tracker = load_tracker(tiny.write_network(tmp_path, tiny.watched(lost_below=0.5)))
-    tracks = tracks_of(tracker, clip)
-    assert [t.lost for t in tracks] == [t.state == LOST for t in tracks]
-    assert [t.state for t in tracks].count(FOUND) == clip.gone.any() == 1
 
 
 @pytest.mark.parametrize("ending", ["csv", "jsonl"])

@@ -7,9 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernels.golden import argmax, hanning_window
 from runtime.decode.points import Points, points_settings
-from runtime.decode.shared.voting import probability
 from runtime.errors import NetworkFailed
 from tests.support.examples import examples
 
@@ -202,35 +200,3 @@ def test_maps_and_states_of_another_shape_are_refused(kernels):
     ):
         with pytest.raises(ValueError):
             decoder.select(maps, other, (1, 1), 1280, 720)
-
-
-def test_the_definition_is_the_trackers_published_arithmetic():
-    """Compute the published formulas again, slowly: cell by cell in Python floats."""
-    net = network()
-    maps = random_maps("softmax", 16, 11)
-    state, scale = (300.0, 200.0, 60.0, 45.0), 1.3
-    change = lambda ratio: max(ratio, 1 / ratio)  # noqa: E731
-    side = lambda a, b: ((a + (a + b) / 2) * (b + (a + b) / 2)) ** 0.5  # noqa: E731
-    score, window = probability(maps[0].astype(float), "softmax"), hanning_window(16)
-    votes, boxes = np.zeros((16, 16)), {}
-    for row in range(16):
-        for column in range(16):
-            left, top, right, bottom = (float(v) for v in maps[1][0, :, row, column])
-            x1, y1 = (column - 8) * 16 - left, (row - 8) * 16 - top
-            x2, y2 = (column - 8) * 16 + right, (row - 8) * 16 + bottom
-            width, height = x2 - x1, y2 - y1
-            size = change(side(width, height) / side(state[2] * scale, state[3] * scale))
-            ratio = change((state[2] / state[3]) / (width / height))
-            penalty = np.exp(-(ratio * size - 1) * net.penalty)
-            inner = penalty * score[row, column]
-            votes[row, column] = inner * (1 - net.window) + window[row, column] * net.window
-            boxes[row * 16 + column] = (x1 + x2) / 2, (y1 + y2) / 2, width, height, inner
-    best = argmax(votes)
-    x, y, width, height, inner = boxes[best]
-    rate = inner * net.lr
-    expected = [state[0] + x / scale, state[1] + y / scale]
-    expected += [state[2] * (1 - rate) + width / scale * rate]
-    expected += [state[3] * (1 - rate) + height / scale * rate]
-    found = run(Points(net), maps, state, (scale, scale))
-    assert found[0] == best
-    np.testing.assert_allclose(found[2], expected, rtol=0, atol=1e-6)

@@ -91,6 +91,14 @@ def test_suggestions_do_nothing_while_a_target_is_tracked(toml):
     assert tracker.update(film.frames[1]).state == "tracked"
 
 
+def test_the_classifier_learns_the_frames_in_which_it_does_not_judge(toml):
+    film, tracker, learnt = Elsewhere(), load_tracker(toml), []
+    tracker.init(film.frames[0], film.boxes[0])
+    tracker._classifier.follow = lambda *given: learnt.append(tracker.presence.since)
+    assert {tracker.update(frame).state for frame in film.frames[1:10]} == {"tracked"}
+    assert learnt == [1, 2, 3, 1, 2, 3, 1]  # the fourth and the eighth are judged
+
+
 class Ahead:
     """Chooses a search's windows by plans of a random length, which are often cut short.
 

@@ -213,4 +213,5 @@ class _Reader:
         return self.text[self.at : self.at + 1]
 
     def _error(self, what: str) -> ValueError:
-        return ValueError("line {}: {}".format(self.text.count("\n", 0, self.at) + 1, what))
+        line = self.text.count("\n", 0, self.at) + 1
+        return ValueError(f"line {line}: {what}")

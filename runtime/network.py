@@ -173,10 +173,10 @@ class Network:
                 f"{self.path}"
             )
         where = "below " + str(networks_dir) if networks_dir else "here (no --networks-dir given)"
-        fetch = f"run `python -m runtime.networks get {self.name}`, or name"
+        get = f"run `python -m runtime.networks get {self.name}`, or " if entry.url else ""
         raise BadNetwork(
-            "{} needs the file {}, which is not {}; {} a folder that holds it with "
-            "--networks-dir".format(self.name, entry.name, where, fetch if entry.url else "name")
+            f"{self.name} needs the file {entry.name}, which is not {where}; {get}name a folder "
+            "that holds it with --networks-dir"
         )
 
 

@@ -11,7 +11,7 @@ def main() -> int:
     except build.CannotBuild as error:
         print(f"{error}; crop and select will run in NumPy and OpenCV")
         return 0
-    print("{}\ncompiled with {} {}".format(library.path, library.compiler, " ".join(library.flags)))
+    print(f"{library.path}\ncompiled with {library.compiler} {' '.join(library.flags)}")
     return 0
 
 

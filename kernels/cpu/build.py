@@ -85,7 +85,7 @@ def _compiler() -> str:
         path = shutil.which(name)
         if path:
             return path
-    raise CannotBuild("no C++ compiler found (looked for {})".format(", ".join(COMPILERS)))
+    raise CannotBuild(f"no C++ compiler found (looked for {', '.join(COMPILERS)})")
 
 
 def _load_from(

@@ -131,7 +131,7 @@ class Select:
             sizes = [sizes[0] - wanted[1], wanted[1]]
             addresses.append(addresses[0] + 4 * wanted[0])
         if tuple(sizes) != wanted:
-            raise ValueError("maps: {}".format(", ".join(str(values.shape) for values in maps)))
+            raise ValueError(f"maps: {[values.shape for values in maps]}")
         addresses += [0] * (3 - len(addresses))
         tables = head.window, head.anchors, self._space, state
         addresses += [array.ctypes.data for array in tables]

@@ -53,9 +53,8 @@ def create(network: "Network", kernels: "Kernels") -> Family:
     """
     if network.family not in families():
         raise BadNetwork(
-            "{}: no family is called {!r}; there are: {}".format(
-                network.path, network.family, ", ".join(families())
-            )
+            f"{network.path}: no family is called {network.family!r}; there are: "
+            f"{', '.join(families())}"
         )
     decoder: Family = module_of(network.family).create(network, kernels)
     return decoder

@@ -219,9 +219,8 @@ def _named(values: Iterable[ValueInfoProto]) -> Dict[str, ValueInfoProto]:
 def _find(network: Network, named: Dict[str, ValueInfoProto], name: str) -> ValueInfoProto:
     if name not in named:
         raise BadNetwork(
-            "{}: [head] maps names {!r}, but the ONNX gives {}; correct the name".format(
-                network.path, name, ", ".join(sorted(named))
-            )
+            f"{network.path}: [head] maps names {name!r}, but the ONNX gives "
+            f"{', '.join(sorted(named))}; correct the name"
         )
     return named[name]
 

@@ -182,11 +182,11 @@ class _Cutter:
         return models.add_constant(self.search.graph, name, values)
 
     def _refuse(self, node: NodeProto, what: str) -> NoReturn:
+        name = self.graphs.search.graph.name or "the network"
         raise BadNetwork(
-            "{} can't be cut for this board: its correlation {} {}, which no kernel computes; "
-            "export it in another form, or use a board with TensorRT 8.5.1 or newer".format(
-                self.graphs.search.graph.name or "the network", node.output[0], what
-            )
+            f"{name} can't be cut for this board: its correlation {node.output[0]} {what}, which "
+            "no kernel computes; export it in another form, or use a board with TensorRT 8.5.1 or "
+            "newer"
         )
 
     def _levels(self) -> Dict[str, int]:

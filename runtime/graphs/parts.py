@@ -243,11 +243,8 @@ def _only_picture(model: ModelProto) -> ValueInfoProto:
     if len(values) == 1 and len(models.shape_of(values[0])) == 4:
         return values[0]
     if len(pictures) != 1:
-        raise ValueError(
-            "a graph must take one picture of 1x3xHxW, but its inputs are {}".format(
-                ", ".join(f"{v.name} {list(models.shape_of(v))}" for v in values)
-            )
-        )
+        there = ", ".join(f"{v.name} {list(models.shape_of(v))}" for v in values)
+        raise ValueError(f"a graph must take one picture of 1x3xHxW, but its inputs are {there}")
     return pictures[0]
 
 

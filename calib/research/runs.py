@@ -17,7 +17,6 @@ from typing import Any
 from calib import command
 from calib.errors import BadRun
 from calib.research.train import record
-from calib.research.train.plots import read_log
 
 NAME = "calib.research.runs"
 COLUMNS = ("run", "started", "stage", "pairs", "hours", "figures", "seed", "commit")
@@ -58,7 +57,7 @@ def runs_below(folders: Sequence[str]) -> list[Path]:
 def summary(folder: Path) -> dict[str, Any]:
     """What is known of a run."""
     kept, log = record.read(folder), folder / "log.jsonl"
-    lines = read_log(log) if log.is_file() else []
+    lines = record.read_log(log) if log.is_file() else []
     steps = [line for line in lines if "pairs" in line and "stage" in line]
     last = {line["stage"]: line for line in steps}
     judged = [line for line in steps if line.get("event") == "judged"]

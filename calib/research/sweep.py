@@ -100,8 +100,8 @@ def checkpoints(folder: Path) -> list[Path]:
     ]
     if not found:
         raise BadRun(
-            "{} has no checkpoint of the stages {}; train them first, with `python -m "
-            "calib.research.train --resume {}`".format(folder / KEPT, ", ".join(STAGES), folder)
+            f"{folder / KEPT} has no checkpoint of the stages {', '.join(STAGES)}; train them "
+            f"first, with `python -m calib.research.train --resume {folder}`"
         )
     return found
 
@@ -231,19 +231,19 @@ def text(report: dict[str, Any]) -> str:
     for name, each in report["results"].items():
         mark = "*" if name == report["chosen"] else " "
         lines.append(f"{mark} {_line(name, each)}")
-    lines.append("* {}".format(report["why"]))
+    lines.append(f"* {report['why']}")
     if "unseen_figures" in report:
         lines.append("  " + _line("on --unseen", report["unseen_figures"]))
     if "tuned" in report:
         held = report["tuned"]["score_held_out"]
-        lines.append("tuned: {start:.3f} to {best:.3f} on clips that were held out".format(**held))
+        told = f"{held['start']:.3f} to {held['best']:.3f}"
+        lines.append(f"tuned: {told} on clips that were held out")
     return "\n".join(lines)
 
 
 def _line(name: str, each: dict[str, Any]) -> str:
-    return "{:18} {:.4f} ± {:.4f}  {:.3f}  {:.3f}  {:.2f}".format(
-        name, each["one_step"], each["one_step_error"], each["ao"], each["eao"], each["ms"]
-    )
+    one_step = f"{each['one_step']:.4f} ± {each['one_step_error']:.4f}"
+    return f"{name:18} {one_step}  {each['ao']:.3f}  {each['eao']:.3f}  {each['ms']:.2f}"
 
 
 main = command.main(NAME, run, parser)

@@ -51,18 +51,18 @@ class Case(NamedTuple):
 
 
 COLUMNS = (
-    ("precision", "prec.", "{:.3f}"),
-    ("recall", "recall", "{:.3f}"),
-    ("f", "F", "{:.3f}"),
-    ("f_best", "F best", "{:.3f}"),
-    ("max_gm", "MaxGM", "{:.3f}"),
-    ("found_in_30", "found/30", "{:.3f}"),
-    ("frames_to_find", "frames", "{:.1f}"),
-    ("false_returns", "false/1000", "{:.2f}"),
-    ("claimed_while_gone", "claimed", "{:.3f}"),
-    ("mean_overlap", "overlap", "{:.3f}"),
-    ("p50_ms", "p50 ms", "{:.2f}"),
-    ("p99_ms", "p99 ms", "{:.2f}"),
+    ("precision", "prec.", ".3f"),
+    ("recall", "recall", ".3f"),
+    ("f", "F", ".3f"),
+    ("f_best", "F best", ".3f"),
+    ("max_gm", "MaxGM", ".3f"),
+    ("found_in_30", "found/30", ".3f"),
+    ("frames_to_find", "frames", ".1f"),
+    ("false_returns", "false/1000", ".2f"),
+    ("claimed_while_gone", "claimed", ".3f"),
+    ("mean_overlap", "overlap", ".3f"),
+    ("p50_ms", "p50 ms", ".2f"),
+    ("p99_ms", "p99 ms", ".2f"),
 )
 LEGEND = (
     "found/30: share of returns found within 30 frames; frames: median until then; false/1000: "
@@ -81,7 +81,7 @@ def parser() -> argparse.ArgumentParser:
     cli.add_argument(
         "--sets",
         metavar="NAME,NAME",
-        help="of {}; default: films, or clips".format(", ".join(SETS)),
+        help=f"of {', '.join(SETS)}; default: films, or clips",
     )
     cli.add_argument("--networks", default=DEFAULT_NETWORK, metavar="NAME,NAME")
     command.add_network_options(cli)
@@ -91,15 +91,9 @@ def parser() -> argparse.ArgumentParser:
         default="on",
         help="search for lost targets, do not, or measure both (default: %(default)s)",
     )
-    cli.add_argument(
-        "--online",
-        choices=tuple(RECOVER),
-        help="with the online head, without it, or both (default: as the network's TOML says)",
-    )
     cli.add_argument("--budget", type=float, metavar="MS", help="time of the search in a frame")
     cli.add_argument("--threads", type=int, default=1, metavar="N")
     cli.add_argument("--jobs", type=int, default=1, metavar="N", help="processes")
-    cli.add_argument("--each", action="store_true", help="print the figures of each film too")
     cli.add_argument(
         "--times", action="store_true", help="print the time of a frame in each state too"
     )
@@ -112,14 +106,12 @@ def run(options: argparse.Namespace) -> None:
     clips = find_clips(options.clips, log=say)
     specs = trackers.specs_of(options)
     cases = [case_of(spec, way, options) for spec in specs for way in RECOVER[options.recover]]
-    if options.online:
-        cases = [with_head(case, way) for case in cases for way in RECOVER[options.online]]
     report = {}
     for name in sets(options):
         members = members_of(name, clips, options)
         follow_all(cases, members, options)
         report[name] = {case.name: measured(case, members, options) for case in cases}
-        say(text(name, members, report[name], options.each))
+        say(text(name, members, report[name]))
         if options.times:
             say(judge.times_text({case: entry["times"] for case, entry in report[name].items()}))
     say(LEGEND)
@@ -136,14 +128,6 @@ def case_of(spec: Spec, way: str, options: argparse.Namespace) -> Case:
     return Case(spec.name, spec, (("budget_ms", options.budget),) if given else ())
 
 
-def with_head(case: Case, way: str) -> Case:
-    """The case with the online head, or without it; a peer has none."""
-    if not case.spec.options.network:
-        return case
-    name = case.name + (" online" if way == "on" else "")
-    return case._replace(name=name, more=case.more + (("online", way == "on"),))
-
-
 def _finite(value: Any) -> Any:
     """The report with None in place of what JSON has no number for."""
     if isinstance(value, dict):
@@ -156,7 +140,7 @@ def sets(options: argparse.Namespace) -> list[str]:
     wanted = (options.sets or ("films" if options.films else "clips")).split(",")
     unknown = [name for name in wanted if name not in SETS]
     if unknown:
-        raise BadRun("no set is called {}; there are: {}".format(unknown[0], ", ".join(SETS)))
+        raise BadRun(f"no set is called {unknown[0]}; there are: {', '.join(SETS)}")
     if "films" in wanted and not options.films:
         raise BadRun(
             "name the films with --films FILE; `python -m calib.research.longterm.films` makes it"
@@ -245,13 +229,10 @@ def measured(case: Case, members: Sequence[Any], options: argparse.Namespace) ->
     }
 
 
-def text(name: str, members: Sequence[Any], report: dict[str, Any], each: bool) -> str:
+def text(name: str, members: Sequence[Any], report: dict[str, Any]) -> str:
     """A table of one set as text."""
     count = f"{len(members)} {name}, {sum(map(len, members))} frames"
     rows = [(tracker, entry["all"]) for tracker, entry in report.items()]
-    if each:
-        for tracker, entry in report.items():
-            rows += [(f"{tracker} {film}", row) for film, row in entry["each"].items()]
     wide = max(len(title) for title, _ in rows + [(count, None)]) + 2
     lines = [count.ljust(wide) + "".join(f"{title:>12}" for _, title, _ in COLUMNS)]
     for title, row in rows:
@@ -262,7 +243,7 @@ def text(name: str, members: Sequence[Any], report: dict[str, Any], each: bool) 
 
 def _cell(row: dict[str, Any], key: str, form: str) -> str:
     value = row.get(key)
-    return "" if value is None or np.isnan(value) else form.format(value)
+    return "" if value is None or np.isnan(value) else format(value, form)
 
 
 main = command.main("calib.research.longterm", run, parser)

@@ -229,7 +229,7 @@ def run(options: argparse.Namespace) -> None:
     lines = ",\n".join(json.dumps(entry) for entry in table["films"])
     text = f'{{"format": {FORMAT}, "films": [\n{lines}\n]}}\n'
     Path(options.out).write_text(text)
-    say("wrote {} films to {}".format(len(table["films"]), options.out))
+    say(f"wrote {len(table['films'])} films to {options.out}")
 
 
 main = command.main("calib.research.longterm.films", run, parser, "stopped")

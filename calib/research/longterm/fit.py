@@ -259,7 +259,7 @@ def text(
     rows.append((None, held_out(measured, tried, options)))
     for one, choice in rows:
         row = measures(measured, choice)
-        start = "{:>33}".format("held out")
+        start = "held out".rjust(33)
         end = ""
         if one is not None:
             start = "".join(f"{value:11g}" for value in one)
@@ -292,7 +292,7 @@ def write(path: str | Path, thresholds: Any) -> None:
         if at:
             lines[at[0]] = re.sub(r"=\s*[0-9.]+", f"= {value:g}", lines[at[0]], count=1)
             continue
-        earlier = r"({})\s*=".format("|".join(ORDER[: ORDER.index(name)]))
+        earlier = rf"({'|'.join(ORDER[: ORDER.index(name)])})\s*="
         after = [index for index, line in enumerate(lines) if re.match(earlier, line)]
         if not after:
             raise BadRun(f"{path} has no lost_below; fit it with calib.loss_thresholds")

@@ -152,7 +152,7 @@ def times_text(entries: dict[str, Any]) -> str:
     lines = [" " * (wide + 8) + "".join(f"{title:>14}" for title in titles)]
     for name, groups in entries.items():
         for group, row in groups.items():
-            cells = ["{:d}".format(row["frames"])] + [f"{row[key]:.2f}" for key in keys]
+            cells = [str(row["frames"])] + [f"{row[key]:.2f}" for key in keys]
             start = name.ljust(wide) + group.ljust(8)
             lines.append(start + "".join(f"{cell:>14}" for cell in cells))
     return "\n".join(lines)

@@ -42,20 +42,19 @@ def run(options: argparse.Namespace) -> None:
         name for name in NAMES if {"finish": not foreign, "blocks": blocks}.get(name, True)
     ]
     if "blocks" in options.stages and not blocks:
+        having = ", ".join(filter(blocks_of, BACKBONES))
         raise TrainingStopped(
-            "stage blocks is for the backbones {} alone; leave it out of --stages".format(
-                ", ".join(filter(blocks_of, BACKBONES))
-            )
+            f"stage blocks is for the backbones {having} alone; leave it out of --stages"
         )
     if foreign and "finish" in options.stages:
         raise TrainingStopped(
-            "stage finish rounds the backbones {} alone; leave it out of --stages and quantise {} "
-            "with calib.int8".format(", ".join(BACKBONES), options.shape)
+            f"stage finish rounds the backbones {', '.join(BACKBONES)} alone; leave it out of "
+            f"--stages and quantise {options.shape} with calib.int8"
         )
     if min(options.head[:2]) < 1 or options.head[2] < 0:
         raise TrainingStopped(
-            "--head {} {} {} is no head; give two widths of 1 or more and a number of convolutions "
-            "of 0 or more, such as 48 32 3".format(*options.head)
+            f"--head {' '.join(map(str, options.head))} is no head; give two widths of 1 or more "
+            "and a number of convolutions of 0 or more, such as 48 32 3"
         )
     out = Path(options.out)
     out.mkdir(parents=True, exist_ok=True)
@@ -157,7 +156,7 @@ def fill_ring(options: argparse.Namespace, ring: Ring, cache: Path) -> list[Any]
         if options.processes and not any(writer.is_alive() for writer in writers):
             raise TrainingStopped(
                 "every process that draws pairs has ended, see their messages above; the cache in "
-                "{} may be broken: delete it and start again".format(job["ring"])
+                f"{job['ring']} may be broken: delete it and start again"
             )
     return writers
 
@@ -184,7 +183,6 @@ def run_stages(options: argparse.Namespace, out: Path, log: Log, work: Work) -> 
         stage = stage_of(name, options, network, work)
         seconds = options.checkpoint_seconds
         Runner(stage, out, log, options.device, options.seed, seconds).run()
-        plots.curves(out / "log.jsonl", out / "curves.png")
 
 
 def inherit(options: argparse.Namespace, network: Kestrel, work: Work) -> None:

@@ -178,8 +178,8 @@ def build_bank(
     _pack_videos(packer, videos, sources, labels)
     if not packer.rows:
         raise BadImages(
-            "no picture has a licence of class {}; list its source in {} or name other classes "
-            "with --licences".format(", ".join(sorted(licences)), sources.table.name)
+            f"no picture has a licence of class {', '.join(sorted(licences))}; list its source in "
+            f"{sources.table.name} or name other classes with --licences"
         )
     packer.close(folder / "bank.npz")
     done.write_text(key)

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch.fx.experimental import optimization
 
 from calib.errors import BadRun, Missing
 from calib.research.train.geometry import MEAN, SCALE
@@ -117,25 +117,17 @@ _DECLARED: list[Any] = []  # torch forgets what it declares when the object is d
 def _timm(name: str, stride: int, pretrained: bool) -> nn.Module:
     timm = timm_library()
     if not timm.is_model(name):
-        near = timm.list_models("*{}*".format(name.split("_")[0]))[:8]
-        raise BadRun(
-            "timm {} has no model {}; {}".format(
-                timm.__version__,
-                name,
-                "near it: " + ", ".join(near) if near else "timm.list_models() lists them",
-            )
-        )
+        near = ", ".join(timm.list_models(f"*{name.split('_')[0]}*")[:8])
+        hint = f"near it: {near}" if near else "timm.list_models() lists them"
+        raise BadRun(f"timm {timm.__version__} has no model {name}; {hint}")
     try:
         made = timm.create_model(name, features_only=True, pretrained=pretrained)
     except Exception as error:  # its class differs from model to model
         raise BadRun(f"timm gives no maps of {name}: {str(error).splitlines()[0]}") from None
     strides = made.feature_info.reduction()
     if stride not in strides:
-        raise BadRun(
-            "{} has no map of stride {}; its strides: {}".format(
-                name, stride, ", ".join(map(str, strides))
-            )
-        )
+        there = ", ".join(map(str, strides))
+        raise BadRun(f"{name} has no map of stride {stride}; its strides: {there}")
     index = max(i for i, each in enumerate(strides) if each == stride)
     # what lies behind the map is not made at all
     return Cut(
@@ -198,23 +190,9 @@ def _reparameterised(backbone: nn.Module) -> nn.Module:
 def _fused(backbone: nn.Module) -> nn.Module:
     """Fold each batch norm into the convolution before it, where the trace shows that it can be."""
     try:
-        traced = torch.fx.symbolic_trace(backbone)
+        traced = optimization.fuse(backbone)
     except Exception:  # a forward with branches on data; the ONNX exporter folds then
         return backbone
-    modules = dict(traced.named_modules())
-    for node in list(traced.graph.nodes):
-        norm = modules.get(node.target) if node.op == "call_module" else None
-        if type(norm) is not nn.BatchNorm2d:
-            continue
-        source = node.args[0]
-        layer = modules.get(source.target) if source.op == "call_module" else None
-        if type(layer) is not nn.Conv2d or len(source.users) != 1:
-            continue
-        parent, _, leaf = source.target.rpartition(".")
-        setattr(traced.get_submodule(parent), leaf, fuse_conv_bn_eval(layer, norm))
-        modules[source.target] = traced.get_submodule(source.target)
-        node.replace_all_uses_with(source)
-        traced.graph.erase_node(node)
     for node in list(traced.graph.nodes):
         if node.target is torch._assert:  # of shapes, which the trace has fixed
             traced.graph.erase_node(node)

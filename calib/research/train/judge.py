@@ -106,7 +106,7 @@ def _conclude(changes: dict[str, list[Change]], against: str, by_licence: bool) 
     for name, found in changes.items():
         said = equal(found) if by_licence else verdict(found)
         better = better and said.better
-        print("{} is {}{} {}".format(name, "" if said.better else "not ", words, against))
+        print(f"{name} is {'' if said.better else 'not '}{words} {against}")
         for reason in said.reasons:
             print("  " + reason)
     return 0 if better else 1

@@ -120,6 +120,6 @@ def equal(changes: Sequence[Any]) -> Verdict:
     reasons = verdict([found._replace(must_gain=False) for found in changes]).reasons
     for found in changes:
         if found.lost > found.lost_error:
-            text = "{}: {:+.2%} ± {:.2%} of the targets are lost more often"
-            reasons.append(text.format(found.name, found.lost, found.lost_error))
+            told = f"{found.name}: {found.lost:+.2%} ± {found.lost_error:.2%}"
+            reasons.append(told + " of the targets are lost more often")
     return Verdict(not reasons, reasons)

@@ -129,16 +129,16 @@ class Runner:
         state = load(path, self.device)
         if state["config"] != self.network.config:
             raise TrainingStopped(
-                "{} holds another network ({}); choose another --out or delete it".format(
-                    self.path, state["config"]
-                )
+                f"{self.path} holds another network ({state['config']}); choose another --out or "
+                "delete it"
             )
         try:
             self.network.load_state_dict(state["network"])
         except RuntimeError:
+            shape = self.network.config["shape"]
             raise TrainingStopped(
-                "the weights of {} do not fit {}, whose file has changed since; bring back that "
-                "file, or choose another --out".format(path, self.network.config["shape"])
+                f"the weights of {path} do not fit {shape}, whose file has changed since; bring "
+                "back that file, or choose another --out"
             ) from None
         self.average.load_state_dict(state["average"])
         for optimiser, values in zip(self.optimisers, state["optimisers"]):

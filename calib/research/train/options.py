@@ -48,7 +48,7 @@ class PerStage(argparse.Action):
             if name not in NAMES or number is None:
                 raise argparse.ArgumentError(
                     self,
-                    "{!r} is not STAGE=NUMBER; the stages are {}".format(text, ", ".join(NAMES)),
+                    f"{text!r} is not STAGE=NUMBER; the stages are {', '.join(NAMES)}",
                 )
             found[name] = number
         setattr(namespace, self.dest, found)
@@ -115,8 +115,8 @@ def _add_network(add: Callable[..., Any]) -> None:
         "--backbone",
         default="k80",
         metavar="SHAPE|timm:NAME|FILE.py:CLASS",
-        help="layers of the backbone: {}, a model of timm, or a class of yours with a stride of 16 "
-        "(default: k80)".format(", ".join(BACKBONES)),
+        help=f"layers of the backbone: {', '.join(BACKBONES)}, a model of timm, or a class of "
+        "yours with a stride of 16 (default: k80)",
     )
     add(
         "--head",

@@ -84,9 +84,10 @@ def read_stills(folder: str | Path, paths: Sequence[Path]) -> Iterator[tuple[Pat
             yield path, picture
     if len(broken) == len(paths):
         found = f"only broken ones ({len(broken)} files, such as {broken[0]})" if broken else "none"
+        kinds = ", ".join(PICTURES)
         raise BadImages(
-            "{} should hold pictures ({}) of at least {size}x{size} pixels but has {}; name "
-            "another folder with --images".format(folder, ", ".join(PICTURES), found, size=SMALLEST)
+            f"{folder} should hold pictures ({kinds}) of at least {SMALLEST}x{SMALLEST} pixels but "
+            f"has {found}; name another folder with --images"
         )
     if broken:
         print(f"{folder}: left out {len(broken)} broken pictures, such as {broken[0]}")

@@ -65,6 +65,18 @@ def read(folder: str | Path) -> dict[str, Any]:
     return record
 
 
+def read_log(path: Path) -> list[dict[str, Any]]:
+    """The objects of a log; half a line, which a killed run may have left, is passed over."""
+    found = []
+    with open(path) as file:
+        for line in file:
+            try:
+                found.append(json.loads(line))
+            except ValueError:
+                continue
+    return found
+
+
 def versions() -> dict[str, str]:
     """dict of library -> version, with Python's own."""
     found = {"python": platform.python_version()}
@@ -127,7 +139,7 @@ def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
 
 
 def arguments(cli: argparse.ArgumentParser, given: Sequence[str]) -> argparse.Namespace:
-    """Parse a command line; ``--resume RUN`` stands for a run's options. Those given besides win."""
+    """Parse a command line; ``--resume RUN`` stands for a run's options; others win."""
     first = cli.__class__(add_help=False, allow_abbrev=False)
     first.add_argument("--resume")
     folder = first.parse_known_args(given)[0].resume

@@ -35,11 +35,8 @@ class Sources:
     def __init__(self, licences: Iterable[str] = (), table: str | Path = TABLE) -> None:
         unknown = sorted(set(licences) - set(CLASSES))
         if unknown:
-            raise BadImages(
-                "there is no licence class {}; --licences takes {}".format(
-                    unknown[0], ", ".join(CLASSES)
-                )
-            )
+            classes = ", ".join(CLASSES)
+            raise BadImages(f"there is no licence class {unknown[0]}; --licences takes {classes}")
         self.licences, self.table = set(licences or CLASSES), Path(table)
         self._sources = [
             Source(entry["name"], entry["class"], entry["licence"], tuple(entry["files"]))

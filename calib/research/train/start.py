@@ -144,10 +144,10 @@ def load_earlier_stages(name: str, network: Kestrel, out: Path) -> None:
         paths = [out / (stage + ".pt") for stage in stages]
         missing = [path for path in paths if not path.is_file()]
         if missing:
+            named = " and ".join("stage " + stage for stage in stages)
             raise TrainingStopped(
-                "stage {} starts from {}, but {} is not there; run that stage first".format(
-                    name, " and ".join("stage " + stage for stage in stages), missing[0]
-                )
+                f"stage {name} starts from {named}, but {missing[0]} is not there; run that stage "
+                "first"
             )
         return [loop.load(path)["average"] for path in paths]
 

@@ -49,7 +49,7 @@ def unfold(
     if network.config["shape"] not in BACKBONES:
         raise TrainingStopped(
             "only an export of our own backbones can be trained on; start from the checkpoint of "
-            "{} instead".format(network.config["shape"])
+            f"{network.config['shape']} instead"
         )
     if any(name.endswith("_quantized") for name in weights):
         raise TrainingStopped("this export is in INT8; start from the TOML of its fp32 form")

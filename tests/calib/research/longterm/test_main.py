@@ -32,7 +32,7 @@ def run(place, halves, *more):
 
 
 def test_films_are_judged_once_and_reported(place, halves, capsys):
-    films_of = ["--films", str(place / "films.json"), "--half", "report", "--each"]
+    films_of = ["--films", str(place / "films.json"), "--half", "report"]
     code, report = run(place, halves, *films_of)
     assert code == 0
     (entry,) = report["films"].values()

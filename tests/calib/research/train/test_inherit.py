@@ -13,7 +13,7 @@ from calib.research.train.__main__ import parser, run  # noqa: E402
 from calib.research.train.inherit import Inheritance, parts  # noqa: E402
 from calib.research.train.layers import LATER  # noqa: E402
 from calib.research.train.network import Backbone  # noqa: E402
-from calib.research.train.plots import read_log  # noqa: E402
+from calib.research.train.record import read_log  # noqa: E402
 from tests.support import tiny  # noqa: E402
 from tests.support.training import write_training  # noqa: E402
 

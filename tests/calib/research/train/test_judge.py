@@ -22,7 +22,7 @@ def world(tmp_path):
         for index, (frame, box) in enumerate(zip(frames, boxes)):
             frame = np.roll(frame, seed, 1)
             cv2.imwrite(str(folder / f"{index:04d}.png"), frame)
-            rows.append("{},{},{},{},{}".format(index, box[0] + seed, *box[1:]))
+            rows.append(",".join(map(str, (index, box[0] + seed, *box[1:]))))
         (folder / "boxes.csv").write_text("\n".join(rows))
     large = tmp_path / "large"
     large.mkdir()

@@ -11,7 +11,7 @@ pytest.importorskip("onnxruntime")
 from calib.research import runs  # noqa: E402  (after the check for torch)
 from calib.research.train import __main__ as train  # noqa: E402
 from calib.research.train import record  # noqa: E402
-from calib.research.train.plots import read_log  # noqa: E402
+from calib.research.train.record import read_log  # noqa: E402
 from tests.support.training import write_training  # noqa: E402
 
 

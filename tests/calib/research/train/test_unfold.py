@@ -10,7 +10,7 @@ from calib.errors import TrainingStopped  # noqa: E402
 from calib.research.train import export, record, start  # noqa: E402  (after the check for torch)
 from calib.research.train.__main__ import parser, run  # noqa: E402
 from calib.research.train.network import Folded, Kestrel, normalise  # noqa: E402
-from calib.research.train.plots import read_log  # noqa: E402
+from calib.research.train.record import read_log  # noqa: E402
 from calib.research.train.stages import Standard  # noqa: E402
 from calib.research.train.unfold import graphs_of, unfold  # noqa: E402
 from tests.support.training import used_network, write_training  # noqa: E402

@@ -5,12 +5,11 @@ import pytest
 torch = pytest.importorskip("torch", reason="the training needs torch: pip install '.[train]'")
 pytest.importorskip("onnxruntime")
 
-from calib.errors import TrainingStopped  # noqa: E402
-from calib.research.train import record, start  # noqa: E402  (after the check for torch)
+from calib.research.train import record  # noqa: E402  (after the check for torch)
 from calib.research.train.__main__ import parser, run  # noqa: E402
 from calib.research.train.layers import BACKBONES, Block, Narrow  # noqa: E402
 from calib.research.train.network import Backbone  # noqa: E402
-from calib.research.train.plots import read_log  # noqa: E402
+from calib.research.train.record import read_log  # noqa: E402
 from calib.research.train.widen import can_widen, widen  # noqa: E402
 from tests.support.training import write_training  # noqa: E402
 
@@ -142,24 +141,3 @@ def test_a_narrow_network_trained_alone_becomes_a_wide_one_with_a_larger_head(wo
             of = head if name.startswith("head.") else backbone
             assert torch.allclose(value, of[name], atol=1e-5), name
     assert (world / "wide" / "export" / "kestrel.toml").is_file()
-
-
-def test_a_stage_joint_without_what_it_joins_says_so(world):
-    with pytest.raises(
-        TrainingStopped, match="joint starts from stage backbone and stage head, but"
-    ):
-        train(world, "none", "tiny", "--stages", "joint")
-
-
-def test_weights_are_as_free_as_what_they_start_from(tmp_path):
-    line = '{{"event": "{}", "licences": {{"{}": 5}}}}\n'
-    for name, text in (
-        ("free", line.format("pictures", "A")),
-        ("on", line.format("pictures", "A") + line.format("start", "A")),
-        ("bound", line.format("pictures", "A") + line.format("start", "R")),
-    ):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "log.jsonl").write_text(text)
-    found = [start.licence_of(tmp_path / name / "joint.pt") for name in ("free", "on", "bound")]
-    assert found == [start.FREE, start.FREE, start.UNSETTLED]
-    assert start.licence_of(tmp_path / "none" / "joint.pt") == start.UNSETTLED

@@ -52,7 +52,7 @@ def test_a_frame_allocates_nothing_synchronises_once_and_brings_64_bytes_back(ru
 
 
 def test_a_frames_graph_has_no_more_nodes_than_the_budget(runs):
-    budget = pytest.importorskip("kernels.cuda.budget")  # needs a reader of TOML
+    budget = pytest.importorskip("tests.kernels.cuda.budget")  # needs a reader of TOML
     counts = runs[1]["counts"]
     network = 200  # one kernel a frame
     nodes = counts["launches"] - network + counts["downloads"]

@@ -30,9 +30,7 @@ struct anchor_votes {
   }
 
   __device__ double exact(int index, hp_scored_box* found) const {
-    const double other = scores[index];
-    const double wanted = points->score == HP_SOFTMAX ? (double)scores[count + index] : other;
-    const double score = hp_probability(points->score, wanted, other);
+    const double score = hp_exact_score(points, scores, index, count);
     double width = 0.0, height = 0.0;
 #pragma unroll 1  // the code of one exponential serves both, and no register spills
     for (int axis = 0; axis < 2; ++axis) {
@@ -45,14 +43,6 @@ struct anchor_votes {
   }
 };
 
-struct anchor_memory {
-  hp_selection_memory select;
-  hp_vote_memory votes;
-  hp_target target;  // before the frame
-  hp_rough_target rough;
-  hp_scored_box best;
-};
-
 }  // namespace
 
 // One block of whole warps for each target. scores: one or two planes for each anchor of each target;
@@ -62,22 +52,12 @@ extern "C" __global__ void __launch_bounds__(256)
     hp_select_anchors(const hp_points* __restrict__ points, const double* __restrict__ window,
                       const float* __restrict__ rough_window, const double* __restrict__ sizes,
                       const float* __restrict__ rough_sizes, const void* __restrict__ scores,
-                      const void* __restrict__ deltas, const hp_view* __restrict__ view,
-                      const hp_frame* __restrict__ frame, const hp_limits* __restrict__ limits,
-                      const void* __restrict__ features, const float* __restrict__ reference,
-                      hp_monitor* monitor, hp_pose* pose, hp_plan_line* plan) {
-  __shared__ anchor_memory all;
-  const hp_selection select =
-      hp_selection_of(blockIdx.x, view, frame, limits, features, reference, monitor, pose, plan);
-  hp_begin_selection(&select, &all.select);
-  if (threadIdx.x == 0) {
-    all.target = hp_search_target(all.select.before[2], all.select.before[3], all.select.scale[0],
-                                  all.select.scale[1]);
-    // The exponential of a delta is wrong by up to 21 units in the last place, and a change of the
-    // box by up to four times as much.
-    all.rough = hp_rough_target_of(points, &all.target, 4e-5f);
-  }
-  __syncthreads();
+                      const void* __restrict__ deltas, HP_FRAME_PARAMETERS) {
+  __shared__ hp_voting_memory all;
+  const hp_selection select = HP_FRAMES_SELECTION;
+  // The exponential of a delta is wrong by up to 21 units in the last place, and a change of the
+  // box by up to four times as much.
+  hp_begin_voting(&select, points, 4e-5f, &all);
   const int cells = points->size * points->size, count = points->anchors * cells;
   const int block = blockIdx.x, planes = points->score == HP_SOFTMAX ? 2 : 1;
   const hp_map moves = hp_map_of(deltas, view->half) + block * 4 * count;
@@ -92,10 +72,7 @@ extern "C" __global__ void __launch_bounds__(256)
                               rough_sizes,
                               cells,
                               count};
-  const int winner = hp_find_winner(votes, count, &all.votes, &all.best);
-  if (threadIdx.x == 0) all.select.cell = winner;
-  __syncthreads();
-  if (threadIdx.x == 0) all.select.score = all.select.certain = all.best.score;
+  const int winner = hp_take_winner(votes, count, &all);
   if (winner >= 0 && threadIdx.x < 2) {
     const int axis = threadIdx.x, cell = winner % cells;
     const double anchor = sizes[2 * (winner / cells) + axis];

@@ -61,13 +61,9 @@ extern "C" __global__ void __launch_bounds__(256)
     hp_select_centre(const hp_centre* __restrict__ head, const double* __restrict__ window,
                      const float* __restrict__ rough_window, const void* __restrict__ scores,
                      const void* __restrict__ sizes, const void* __restrict__ offsets,
-                     const hp_view* __restrict__ view, const hp_frame* __restrict__ frame,
-                     const hp_limits* __restrict__ limits, const void* __restrict__ features,
-                     const float* __restrict__ reference, hp_monitor* monitor, hp_pose* pose,
-                     hp_plan_line* plan) {
+                     HP_FRAME_PARAMETERS) {
   __shared__ centre_memory all;
-  const hp_selection select =
-      hp_selection_of(blockIdx.x, view, frame, limits, features, reference, monitor, pose, plan);
+  const hp_selection select = HP_FRAMES_SELECTION;
   hp_begin_selection(&select, &all.select);
   const int count = head->size * head->size;
   const int block = blockIdx.x, half = view->half;

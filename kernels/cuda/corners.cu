@@ -149,13 +149,9 @@ __device__ void take_corners(const hp_selection* select, const hp_corners* head,
 // its score, where there is one. The first maps of two targets are head->apart numbers apart.
 extern "C" __global__ void __launch_bounds__(256)
     hp_select_corners(const hp_corners* __restrict__ head, const void* __restrict__ first,
-                      const void* __restrict__ second, const hp_view* __restrict__ view,
-                      const hp_frame* __restrict__ frame, const hp_limits* __restrict__ limits,
-                      const void* __restrict__ features, const float* __restrict__ reference,
-                      hp_monitor* monitor, hp_pose* pose, hp_plan_line* plan) {
+                      const void* __restrict__ second, HP_FRAME_PARAMETERS) {
   __shared__ corner_memory all;
-  const hp_selection select =
-      hp_selection_of(blockIdx.x, view, frame, limits, features, reference, monitor, pose, plan);
+  const hp_selection select = HP_FRAMES_SELECTION;
   hp_begin_selection(&select, &all.select);
   const int begin = blockIdx.x * head->apart;
   const hp_map one = hp_map_of(first, view->half) + begin;

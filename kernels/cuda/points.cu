@@ -33,10 +33,8 @@ struct point_votes {
   }
 
   __device__ double exact(int cell, hp_scored_box* found) const {
-    const double other = scores[cell];
-    const double wanted = points->score == HP_SOFTMAX ? (double)scores[count + cell] : other;
     const hp_map from = distances + cell;
-    double score = hp_probability(points->score, wanted, other);
+    double score = hp_exact_score(points, scores, cell, count);
     if (qualities.values) score = hp_with_quality(points, score, qualities[cell]);
     *found = hp_vote(points, target, window[cell], score, from[0], from[count], from[2 * count],
                      from[3 * count]);
@@ -44,17 +42,9 @@ struct point_votes {
   }
 };
 
-struct point_memory {
-  hp_selection_memory select;
-  hp_vote_memory votes;
-  hp_target target;  // before the frame
-  hp_rough_target rough;
-  hp_scored_box best;
-};
-
 // Moves one axis to the winning cell: 0 is x, 1 is y.
 __device__ void move_axis(const hp_selection* select, const hp_points* points, hp_map distances,
-                          int axis, point_memory* all) {
+                          int axis, hp_voting_memory* all) {
   const int count = points->size * points->size, cell = all->select.cell;
   const hp_map from = distances + (cell + axis * count);
   hp_move(points, &all->best, axis ? cell / points->size : cell % points->size, from[0],
@@ -70,20 +60,10 @@ extern "C" __global__ void __launch_bounds__(256, 1)
     hp_select_points(const hp_points* __restrict__ points, const double* __restrict__ window,
                      const float* __restrict__ rough_window, const void* __restrict__ scores,
                      const void* __restrict__ distances, const void* __restrict__ qualities,
-                     const hp_view* __restrict__ view, const hp_frame* __restrict__ frame,
-                     const hp_limits* __restrict__ limits, const void* __restrict__ features,
-                     const float* __restrict__ reference, hp_monitor* monitor, hp_pose* pose,
-                     hp_plan_line* plan) {
-  __shared__ point_memory all;
-  const hp_selection select =
-      hp_selection_of(blockIdx.x, view, frame, limits, features, reference, monitor, pose, plan);
-  hp_begin_selection(&select, &all.select);
-  if (threadIdx.x == 0) {
-    all.target = hp_search_target(all.select.before[2], all.select.before[3], all.select.scale[0],
-                                  all.select.scale[1]);
-    all.rough = hp_rough_target_of(points, &all.target, 4e-6f);
-  }
-  __syncthreads();
+                     HP_FRAME_PARAMETERS) {
+  __shared__ hp_voting_memory all;
+  const hp_selection select = HP_FRAMES_SELECTION;
+  hp_begin_voting(&select, points, 4e-6f, &all);
   const int count = points->size * points->size;
   const int block = blockIdx.x, planes = points->score == HP_SOFTMAX ? 2 : 1;
   const hp_map boxes = hp_map_of(distances, view->half) + block * 4 * count;
@@ -98,10 +78,7 @@ extern "C" __global__ void __launch_bounds__(256, 1)
                              window,
                              rough_window,
                              count};
-  const int cell = hp_find_winner(votes, count, &all.votes, &all.best);
-  if (threadIdx.x == 0) all.select.cell = cell;
-  __syncthreads();
-  if (threadIdx.x == 0) all.select.score = all.select.certain = all.best.score;
+  const int cell = hp_take_winner(votes, count, &all);
   if (cell >= 0 && threadIdx.x < 2) move_axis(&select, points, boxes, threadIdx.x, &all);
   __syncthreads();
   hp_end_selection(&select, &all.select);

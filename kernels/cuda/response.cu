@@ -227,10 +227,7 @@ extern "C" __global__ void __launch_bounds__(256)
     hp_select_response(const hp_response* __restrict__ head, const double* __restrict__ damping,
                        const heights* __restrict__ parts, int count,
                        const hp_rank* __restrict__ found, int blocks,
-                       const double* __restrict__ first_peak, const hp_view* __restrict__ view,
-                       const hp_frame* __restrict__ frame, const hp_limits* __restrict__ limits,
-                       const void* __restrict__ features, const float* __restrict__ reference,
-                       hp_monitor* monitor, hp_pose* pose, hp_plan_line* plan) {
+                       const double* __restrict__ first_peak, HP_FRAME_PARAMETERS) {
   __shared__ hp_selection_memory all;
   __shared__ heights peaks[HP_MOST_WINDOWS];
   __shared__ chosen best;

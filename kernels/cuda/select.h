@@ -124,4 +124,52 @@ static __device__ void hp_end_selection(const hp_selection* select, hp_selection
   hp_aim_block(select->view, select->monitor, 0, select->pose, select->plan, &all->plans);
 }
 
+// What every select's kernel takes after what is its family's, and its selection of that.
+#define HP_FRAME_PARAMETERS                                                        \
+  const hp_view *__restrict__ view, const hp_frame *__restrict__ frame,            \
+      const hp_limits *__restrict__ limits, const void *__restrict__ features,     \
+      const float *__restrict__ reference, hp_monitor *monitor, hp_pose *pose, hp_plan_line *plan
+#define HP_FRAMES_SELECTION \
+  hp_selection_of(blockIdx.x, view, frame, limits, features, reference, monitor, pose, plan)
+
+// ---- points and anchors
+
+struct hp_voting_memory {
+  hp_selection_memory select;
+  hp_vote_memory votes;
+  hp_target target;  // before the frame
+  hp_rough_target rough;
+  hp_scored_box best;
+};
+
+// The block has met afterwards. `units`: see hp_rough_target_of.
+static __device__ void hp_begin_voting(const hp_selection* select, const hp_points* points,
+                                       float units, hp_voting_memory* all) {
+  hp_begin_selection(select, &all->select);
+  if (threadIdx.x == 0) {
+    const double* before = all->select.before;
+    all->target =
+        hp_search_target(before[2], before[3], all->select.scale[0], all->select.scale[1]);
+    all->rough = hp_rough_target_of(points, &all->target, units);
+  }
+  __syncthreads();
+}
+
+// The winner of `count` votes in every thread, -1 if there is none. Its score is the frame's.
+template <typename Votes>
+static __device__ int hp_take_winner(const Votes& votes, int count, hp_voting_memory* all) {
+  const int winner = hp_find_winner(votes, count, &all->votes, &all->best);
+  if (threadIdx.x == 0) all->select.cell = winner;
+  __syncthreads();
+  if (threadIdx.x == 0) all->select.score = all->select.certain = all->best.score;
+  return winner;
+}
+
+static __device__ double hp_exact_score(const hp_points* points, hp_map scores, int index,
+                                        int count) {
+  const double other = scores[index];
+  const double wanted = points->score == HP_SOFTMAX ? (double)scores[count + index] : other;
+  return hp_probability(points->score, wanted, other);
+}
+
 #endif  // HOTPATH_CUDA_SELECT_H

@@ -1,38 +1,16 @@
 """A whole frame on the GPU: the frame goes in, 64 bytes with the box come out.
 
-Where a lost target is searched for, its processor judges features too, which come out besides: 32
-KB of kestrel's in float16, 64 KB in float32.
-
     upload -> crop -> network -> select -> download
 
 The target's state stays on the GPU. Select moves it, decides whether the target is lost, and plans
 the next frame's crop. All that follows the upload is one CUDA graph where the driver has graphs.
+Where the processor judges the target, because it searches for lost ones, the search region's
+features come out too: 32 KB of kestrel's in float16.
 
-The network is an engine with device memory:
-
-    engine.stream                                 a stream of the device, for all of its work
-    engine.exemplar_input, engine.search_input    addresses of its (1, 3, side, side) inputs
-    engine.dtype                                  "float32" or "float16": of all tensors
-    engine.maps                                   addresses of its maps
-    engine.reserve(places, targets)               makes room for several search regions and their
-                                                  maps, those of a place after the last one's, and
-                                                  for the features of so many targets
-    engine.moves                                  how often that has moved them
-    engine.search_features_device                 (address, shape) of the search region's features;
-                                                  None if the network gives none
-    engine.room_for_features(targets)             memory of the host for those features
-    engine.download_features(room)                enqueues a copy of them to it
-    engine.capturable                             whether its work may be captured in a CUDA graph
-    engine.new_features()                         memory for one target's features
-    engine.free_features(features)                frees it
-    engine.batch_device(list of features)         runs the network on as many regions in one call:
-                                                  an object with run(handle) and close(); None if
-                                                  the network takes one search region at a time
-    engine.exemplar_device(stream, features)      enqueues the exemplar's part; takes a handle
-    engine.search_device(stream, features, place) enqueues a frame's part for one search region
-
-The last two return at once. After their first call they allocate and synchronise nothing. Several
-targets share one engine: each has a ``Frame`` and features of its own.
+The network is an engine with device memory, as ``runtime.engines.gpu.GpuEngine`` documents it.
+``exemplar_device`` and ``search_device`` put its work on the stream and return at once. After
+their first call they allocate and synchronise nothing. Several targets share one engine: each has
+a ``Frame`` and features of its own.
 """
 
 import functools

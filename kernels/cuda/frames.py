@@ -128,27 +128,22 @@ def pack(
     """
     width, height = size_of(frame)
     x, y, w, h = part
-    pixels = address + PIXELS_AT
-    used = 0
+    used, is_nv12 = PIXELS_AT, isinstance(frame, Nv12)
     if isinstance(frame, OnDevice):
         x, y, w, h = 0, 0, width, height
-        kind = layout.NV12 if frame.chroma else layout.BGR
-        strides = frame.row_stride, frame.chroma_stride, frame.pixel_stride
-        planes = (frame.plane, frame.chroma) + strides + (kind,)
-    elif isinstance(frame, Nv12):
-        _copy(staging, 0, frame.luma[y : y + h, x : x + w])
-        _copy(staging, w * h, frame.chroma[y // 2 : (y + h) // 2, x : x + w])
-        used = w * h + w * h // 2
-        planes = pixels, pixels + w * h, w, w, 1, layout.NV12
+        is_nv12 = frame.chroma != 0
+        layout_of = frame.plane, frame.chroma, frame.row_stride, frame.chroma_stride
+        depth = frame.pixel_stride
     else:
-        depth = frame.shape[2]
-        _copy(staging, 0, frame[y : y + h, x : x + w])
-        used = w * h * depth
-        planes = pixels, 0, w * depth, 0, depth, layout.BGR
-    RECORD.pack_into(staging.data, 0, *(planes + (x, y, w, h, width, height, sequence, 0)))
-    return PIXELS_AT + used
-
-
-def _copy(staging: np.ndarray, at: int, pixels: np.ndarray) -> None:
-    at += PIXELS_AT
-    np.copyto(staging[at : at + pixels.size].reshape(pixels.shape), pixels)
+        places, depth = [0, 0], 1 if isinstance(frame, Nv12) else frame.shape[2]
+        for number, plane in enumerate(_planes(frame)):
+            rows = 1 + number  # of the frame, that one of the plane covers
+            pixels = plane[y // rows : (y + h) // rows, x : x + w]
+            np.copyto(staging[used : used + pixels.size].reshape(pixels.shape), pixels)
+            places[number] = address + used
+            used += pixels.size
+        layout_of = places[0], places[1], w * depth, w if is_nv12 else 0
+    kind = layout.NV12 if is_nv12 else layout.BGR
+    values = layout_of + (depth, kind, x, y, w, h, width, height, sequence, 0)
+    RECORD.pack_into(staging.data, 0, *values)
+    return used

@@ -1,7 +1,7 @@
 """CUDA graphs through the driver: capture work of a stream once, launch it again as one graph.
 
 A stream of CuPy or PyCUDA is a handle of the driver, so this file serves both. The functions are
-looked up by name, because their versions came with CUDA 10.0 to 11.4. Where one is missing, the
+looked up by name, because their versions came with CUDA 10.1 to 11.4. Where one is missing, the
 driver has no graphs.
 """
 
@@ -37,20 +37,13 @@ class Driver:
 
     def __init__(self, library: Any) -> None:
         self._library = library
-        self.begin_capture = self._begin(library)
+        begin = _function(library, ("cuStreamBeginCapture_v2",), HANDLE, ctypes.c_int)
+        self.begin_capture = lambda stream: begin(stream, THREAD_LOCAL)
         self.end_capture = _function(library, ("cuStreamEndCapture",), HANDLE, HANDLE)
         self.instantiate = self._instantiate(library)
         self.launch = _function(library, ("cuGraphLaunch",), HANDLE, HANDLE)
         self.destroy = _function(library, ("cuGraphExecDestroy",), HANDLE)
         self.destroy_description = _function(library, ("cuGraphDestroy",), HANDLE)
-
-    @staticmethod
-    def _begin(library: Any) -> Callable[[int], int]:
-        try:
-            begin = _function(library, ("cuStreamBeginCapture_v2",), HANDLE, ctypes.c_int)
-        except NoGraph:  # CUDA 10.0
-            return _function(library, ("cuStreamBeginCapture",), HANDLE)
-        return lambda stream: begin(stream, THREAD_LOCAL)
 
     @staticmethod
     def _instantiate(library: Any) -> Callable[[Any, Any], int]:

@@ -1,7 +1,7 @@
 # `make` says what there is. Everything is set up in .venv and .cache, inside the checkout.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup track engine overlay calib kestrel fps fakes fpga rknn test test-all test-pythons test-boards test-arm docs lint format clean
+.PHONY: help setup track engine overlay calib kestrel fps fakes fpga rknn rtx test test-all test-pythons test-boards test-arm docs lint format clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -136,7 +136,7 @@ PYTEST := $(PY) -m pytest $(if $(filter-out 1,$(JOBS)),-n "$$JOBS" --dist loadfi
 test: setup ## what everybody runs: all tests but the slow ones
 	$(PYTEST) $(or $(TESTS),-m 'not slow')
 
-test-all: fakes fpga docs $(CLIP) ## before a release: every test, on every Python, board and ARM machine (hours)
+test-all: fakes fpga rtx docs $(CLIP) ## before a release: every test, on every Python, board and ARM machine (hours)
 	$(PYTEST) --hypothesis-profile=many
 	tests/pythons.sh --all $(PY) $$PYTHONS
 	nice $(PY) -m tests.fresh_boards --all
@@ -158,6 +158,11 @@ kestrel: setup ## new weights and all that hangs on them: make kestrel CHECKPOIN
 fakes: setup ## what tests of the GPU parts need on a computer without one (200 MB, 3 min, once)
 	@nice tests/fakes/cuda/prepare.sh $(PY) $${OLDEST:+"$$OLDEST"}
 	@$(PY) tests/fakes/tensorrt/prepare.py $(PY) $${OLDEST:+"$$OLDEST"}
+
+RTX := tensorrt-rtx-cu12-libs==1.7.1.116 tensorrt-rtx-cu12-bindings==1.7.1.116
+
+rtx: setup ## NVIDIA's own builder, which needs no GPU, for its tests (220 MB, once)
+	@test -d .cache/tensorrt-rtx || $(PY) $(RUN_PIP) --no-deps --target .cache/tensorrt-rtx $(RTX)
 
 # They ask for NumPy 1, for their boards' sake; tests hold what is used of them to NumPy 2.
 PYNQ := pynq==4.0.0 pynqutils==0.1.3

@@ -1,0 +1,87 @@
+"""NVIDIA's own parser and builder take every model that ``make engine`` gives to TensorRT.
+
+TensorRT-RTX builds on a computer without a GPU. `make rtx` gets it.
+"""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+pytest.importorskip("onnxruntime")
+
+import boards
+from boards.build import prepared
+from boards.build.order import Order
+from runtime.networks import load_network
+from tests.support import tiny_cut
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+LIBRARY = ROOT / ".cache" / "tensorrt-rtx"
+BUILD = """
+import json, pathlib, sys
+import tensorrt_rtx_bindings as trt
+from boards.build import plans
+from kernels.cuda import driver
+from runtime.engines import tensorrt as adapter
+
+driver.describe_gpu = lambda index=0: driver.Gpu("none", "8.7", "12.9")
+adapter.load_library = lambda: trt
+folder = pathlib.Path(sys.argv[1])
+said, sizes = [], {}
+for half in (False, True):
+    request = plans.Request("fp16" if half else "fp32", half_tensors=half)
+    builder = plans.Builder(request, str(folder / "cache"), said.append)
+    for path in sorted(folder.glob("*.onnx")):
+        if path.stem.endswith("-half") == half:
+            sizes[path.stem] = len(builder.build(path, path.stem))
+print(json.dumps(sizes))
+"""
+
+
+def quantised(folder):
+    """Kestrel with Q/DQ in TensorRT's form, from the table of ranges that ships."""
+    from calib import qdq, table
+
+    network = load_network("kestrel")
+    ranges = table.read(network.path.with_name("kestrel-ranges.json"))
+    models = {}
+    for part, model in qdq.parts(network, network.locate()).items():
+        kept = set(ranges["keep"]) | (set(ranges["last"]) if part == "search" else set())
+        models[part] = qdq.quantised(model, table.ranges(ranges, part), "symmetric", kept)
+    return qdq.write(network, models, folder, "kestrel-int8-symmetric", "a test")
+
+
+@pytest.mark.slow("NVIDIA's builder, and 220 MB that only `make test-all` gets")
+@pytest.mark.parametrize(
+    "write, precision, models",
+    [
+        (lambda folder: "kestrel", "fp16", 6),  # exemplar, search and windows, in both precisions
+        (lambda folder: "kestrel_small", "fp16", 6),
+        (quantised, "int8", 6),
+        (tiny_cut.write_network, "fp16", 10),  # whole, and cut at its correlation
+    ],
+    ids=["kestrel", "kestrel_small", "int8", "cut"],
+)
+def test_every_model_becomes_a_plan(tmp_path, write, precision, models):
+    if not LIBRARY.is_dir():
+        pytest.skip("no .cache/tensorrt-rtx; run `make rtx`")
+    network = load_network(write(tmp_path))
+    order = Order(boards.load_board("jetson_orin_nano"), network, precision)
+    prepared.prepare(tmp_path / "prepared", order, lambda sentence: None)
+    paths = os.pathsep.join((str(LIBRARY), str(ROOT)))
+    done = subprocess.run(
+        [sys.executable, "-c", BUILD, str(tmp_path / "prepared")],
+        env=dict(os.environ, PYTHONPATH=paths),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        universal_newlines=True,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    sizes = json.loads(done.stdout)
+    written = {path.stem for path in (tmp_path / "prepared").glob("*.onnx")}
+    assert set(sizes) == written and all(size > 1000 for size in sizes.values())
+    assert len(sizes) == models

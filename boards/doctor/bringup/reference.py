@@ -1,12 +1,13 @@
 """What a network gives in fp32 for one exemplar and one search region; how far an engine is off.
 
-    python -m boards.doctor.bringup.reference
+    python -m boards.doctor.bringup.reference [NETWORK FILE.npz]
 
 writes ``reference.npz`` with the maps of the network that ships, by ONNX Runtime on the processor.
 Run it again after the network's files have changed.
 """
 
 import pathlib
+import sys
 from typing import Any, Dict, List
 
 import numpy as np
@@ -26,9 +27,9 @@ FRAME = 6  # of the film, whose target has moved by then
 BOUNDS = {"fp32": 0.01, "fp16": 0.02, "int8": 0.2}
 
 
-def make(path: pathlib.Path = FILE) -> None:
-    """Write the pictures and the maps."""
-    network = load_network(DEFAULT_NETWORK)
+def make(name: str = DEFAULT_NETWORK, path: str = str(FILE)) -> None:
+    """Write the pictures and the maps of a network, given by its name or TOML."""
+    network = load_network(name)
     frames, boxes = film(FRAME + 1)
     state = geometry.state_of(network, boxes[0], WIDTH, HEIGHT)
     border: Any = geometry.border_colour(network, frames[0])
@@ -39,7 +40,7 @@ def make(path: pathlib.Path = FILE) -> None:
     engine = engines.create("onnxruntime", network, network.locate())
     kept: Dict[str, Any] = {"exemplar": exemplar, "search": search}
     kept.update((f"map{n}", values) for n, values in enumerate(run(engine, exemplar, search)))
-    np.savez_compressed(str(path), network=identity(network)["sha256"], **kept)
+    np.savez_compressed(path, network=identity(network)["sha256"], **kept)
 
 
 def run(engine: Engine, exemplar: np.ndarray, search: np.ndarray) -> List[np.ndarray]:
@@ -78,4 +79,4 @@ def errors(engine: Engine, known: Dict[str, np.ndarray]) -> List[float]:
 
 
 if __name__ == "__main__":
-    make()
+    make(*sys.argv[1:])

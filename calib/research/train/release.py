@@ -11,7 +11,8 @@
     install      copy both forms and the table of ranges into runtime/networks
     thresholds   below which certainty a target counts as lost, or unsure (calib.loss_thresholds)
     search       thresholds of the search for lost targets (``longterm.fit``), with --films alone
-    prepared     the copy for boards without onnx, boards/build/shipped (boards.build.ship)
+    prepared     the copy for boards without onnx, boards/build/shipped (boards.build.ship), and what
+                 bring-up compares with (boards.doctor.bringup.reference)
     cycles       kernels/fpga/design/CYCLES.md, by compiling for every FPGA board and running RTL
 
 A candidate that is not better stops the command before anything is installed. Thresholds and files
@@ -53,6 +54,7 @@ STEPS = (
     "cycles",
 )
 SHIPPED = "boards/build/shipped"
+REFERENCE = "boards/doctor/bringup/reference.npz"
 KEPT = r"(?m:^(?:unsure|search_lost|look|found)_(?:below|above) = .*\n)"  # lines of a TOML
 UNSURE = 0.06  # of certainty, above lost_below
 Certainty = namedtuple("Certainty", "lost_below unsure_below")
@@ -236,15 +238,22 @@ def replace(path: Path, pattern: str, value: str) -> None:
 
 
 def run_prepared(options: argparse.Namespace) -> None:
-    """Prepare the network anew for boards without onnx, if it comes prepared."""
+    """Prepare the network anew for boards without onnx, if it comes prepared.
+
+    The maps that ``boards bringup`` knows are of it too.
+    """
     folder = Path(options.root).resolve() / SHIPPED
     if not (folder / options.name).is_dir():
         say(f"left out: {options.name} does not come prepared")
         return
     toml = tomls(options, networks(options))[0].resolve()
-    module = [sys.executable, "-m", "boards.build.ship"]
-    done = subprocess.run([*module, str(toml), "--out", str(folder)], cwd=str(ROOT))
-    passed("boards.build.ship", done.returncode)
+    reference = str(Path(options.root).resolve() / REFERENCE)
+    for module, *more in (
+        ("boards.build.ship", "--out", str(folder)),
+        ("boards.doctor.bringup.reference", reference),
+    ):
+        done = subprocess.run([sys.executable, "-m", module, str(toml), *more], cwd=str(ROOT))
+        passed(module, done.returncode)
 
 
 def run_cycles(options: argparse.Namespace) -> None:

@@ -95,7 +95,7 @@ def test_boxes_beside_the_films_target_fail(nano, tmp_path, monkeypatch):
 
 
 def test_the_maps_are_those_of_the_network_that_ships(tmp_path):
-    reference.make(tmp_path / "reference.npz")
+    reference.make(path=str(tmp_path / "reference.npz"))
     with np.load(str(tmp_path / "reference.npz")) as now, np.load(str(reference.FILE)) as shipped:
         assert set(now.files) == set(shipped.files)
         assert str(now["network"]) == str(shipped["network"]), "run boards.doctor.bringup.reference"

@@ -1,4 +1,4 @@
-"""Write the texts of ``python -m boards``: of this machine, of one board, of all boards."""
+"""Write the texts of ``python -m boards``: of this machine, and of all boards."""
 
 import textwrap
 from typing import Any, List, Sequence
@@ -147,49 +147,6 @@ def listing() -> List[str]:
         cells = (name, board.title, board.engine, capability, " ".join(marked), memory)
         lines.append(row.format(*cells).rstrip())
     return lines + ["* the default precision"]
-
-
-def board(name: str) -> List[str]:
-    """Return lines with all that a board's profile says."""
-    board = load_board(name)
-    lines = [f"{board.title} ({board.name})"]
-    lines.append(LABEL.format("engine", board.engine))
-    if board.network:
-        lines.append(LABEL.format("network", board.network))
-    for key in ("device_tree", "modules", "model_contains", "pynq_board"):
-        if getattr(board, key):
-            lines.append(LABEL.format(key.replace("_", " "), ", ".join(getattr(board, key))))
-    for section in ("cpu", "gpu", "memory", "fpga", "precision", "search", "power", "sensors"):
-        rows = [
-            (key, _value(value), f"{section}.{key}" in board.unverified)
-            for key, value in getattr(board, section).items()
-            if value not in (None, (), [], {})
-        ]
-        if rows:
-            lines += ["", section]
-        for key, text, unverified in rows:
-            for number, line in enumerate(text):
-                mark = "  (not verified)" if unverified and not number else ""
-                lines.append("  {:<19}{}{}".format("" if number else key, line, mark))
-    if board.software:
-        lines += ["", "software"]
-        for family, versions in board.software.items():
-            words = [f"{key} {value}" for key, value in versions.items()]
-            lines.append(LABEL.format(family, ", ".join(words)))
-    return lines + ["", f"The source of every number stands beside it in {board.path.name}"]
-
-
-def _value(value: Any) -> List[str]:
-    """Return a value as lines of text: one line, or one for each variant of a list."""
-    if isinstance(value, dict):
-        if all(isinstance(each, (int, float)) for each in value.values()):
-            return [_amount(value)]
-        return [f"{key}: {_value(each)[0]}" for key, each in value.items()]
-    if isinstance(value, (list, tuple)):
-        return [", ".join(value)]
-    if isinstance(value, bool):
-        return ["on" if value else "off"]
-    return textwrap.wrap(str(value), WIDTH - 19)
 
 
 def _amount(value: Any) -> str:

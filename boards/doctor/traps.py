@@ -6,9 +6,9 @@ the function and add it to ``TRAPS``.
 
 from typing import List, NamedTuple, Optional, Tuple
 
-from boards.doctor.missing import gpu_arrays, pip
+from boards.doctor.missing import pip
 from boards.doctor.situation import Situation
-from boards.installed import at_least, minor
+from boards.installed import at_least
 
 Caught = Optional[Tuple[str, str]]
 
@@ -83,19 +83,6 @@ def tensorrt_is_another_pythons(situation: Situation) -> Caught:
         f"TensorRT {other.version} is there, but for Python {version}, and this is "
         f"{installed.python}",
         f"/usr/bin/python{version} -m venv --system-site-packages ~/hotpath-venv",
-    )
-
-
-def cupy_has_no_build(situation: Situation) -> Caught:
-    """CuPy has no wheel for Python 3.6 on aarch64. To compile its source takes half an hour."""
-    wants_pycuda = situation.detection.software.get("gpu_arrays", "").startswith("pycuda")
-    python = minor(situation.installed.python)
-    packages = situation.installed.packages
-    if not wants_pycuda or python != "3.6" or "pycuda" in packages:
-        return None
-    return (
-        "CuPy has no build for Python 3.6 on a Jetson; the kernels go through PyCUDA here",
-        gpu_arrays(situation).command,
     )
 
 
@@ -175,7 +162,6 @@ TRAPS = (
     numpy_crashes_on_a57,
     numpy_2_breaks_jetpacks_opencv,
     opencv_hides_jetpacks,
-    cupy_has_no_build,
     pynq_needs_an_older_pycparser,
     pynq_4_fails_on_zynq_7000,
 )

@@ -265,24 +265,9 @@ def boxes(state: State) -> str:
     return f"{kind}: {FRAMES} frames, {near}, overlap with the film's target {overlap:.2f}"
 
 
-def graph(state: State) -> str:
-    """Whether the frame runs as one CUDA graph."""
-    state.need_gpu()
-    loaded = state.need_engine()
-    said: List[str] = []
-    tracker = loading.create_tracker(*loaded, Options(log=said.append))
-    if tracker.device.gives_maps:
-        raise Skip("crop and select run on the processor")
-    frames, truth = film(3)
-    _follow(tracker, frames, truth[0])
-    if tracker.device.uses_graph:
-        return "the frame is one graph"
-    return "no graph: {}".format(said[-1] if said else "this CUDA or engine can't be captured")
-
-
 def times(state: State) -> str:
     """Time the frame and each of its steps, with the clocks as they are now."""
-    measured = timing.measure(state.need_engine())
+    measured = timing.measure(state.need_engine(), state.say)
     held = [is_held for is_held in state.telemetry.locked().values() if is_held is not None]
     clocks_are = "held" if held and all(held) else "free"
     state.times[clocks_are] = measured
@@ -340,7 +325,6 @@ STEPS: Tuple[Callable[[State], str], ...] = (
     engine,
     maps,
     boxes,
-    graph,
     times,
     clocks,
 )

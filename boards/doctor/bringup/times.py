@@ -9,6 +9,7 @@ from boards.doctor.bringup.film import film
 from kernels.errors import HotpathError
 from runtime import loading
 from runtime.devices.base import Device
+from runtime.options import Options
 from runtime.tracker import Tracker
 
 FRAMES = 60
@@ -16,16 +17,22 @@ FRAMES = 60
 Times = Dict[str, Dict[str, float]]
 
 
-def measure(loaded: loading.Loaded) -> Times:
+def measure(loaded: loading.Loaded, say: Callable[[str], None]) -> Times:
     """Milliseconds, medians of the film's frames.
 
+    Args:
+        loaded: network, engine and kernels.
+        say: told why a GPU runs no graph.
+
     Returns:
-        dict of way -> dict of step -> milliseconds. A frame as a user has it is "frame" of the way
-        "whole". On a GPU, "steps" times each step by events, without a graph, and "alone" has the
-        network by itself. "judge" is what the processor does after the device.
+        dict of way -> dict of step -> milliseconds. The first way is a user's: "graph" where a
+        frame runs as one CUDA graph, else "whole". On a GPU, "steps" times each step by events,
+        without a graph, and "alone" has the network by itself. "judge" is what the processor does
+        after the device.
     """
-    tracker = loading.create_tracker(*loaded)
-    found = {"whole": _follow(tracker)}
+    tracker = loading.create_tracker(*loaded, Options(log=say))
+    followed = _follow(tracker)
+    found = {"graph" if tracker.device.uses_graph else "whole": followed}
     if tracker.device.gives_maps or tracker.engine.device is None:
         return found
     from runtime.devices.gpu import Gpu

@@ -42,12 +42,6 @@ def test_a_tensorrt_that_can_not_build_bundles_is_refused(nano):
     assert "TensorRT 7.1.3.0" in caught[0].sentence and "JetPack 4.6" in caught[0].command
 
 
-def test_cupy_without_a_build_for_the_nano_is_named_until_pycuda_is_there(nano):
-    assert any("CuPy has no build for Python 3.6" in sentence for sentence in sentences(nano))
-    nano.put_package("pycuda-2021.1", "3.6")
-    assert not any("CuPy" in sentence for sentence in sentences(nano))
-
-
 def test_orin_without_the_dla_compiler(orin):
     caught = [t for t in traps.traps(situation(orin)) if "libnvdla_compiler" in t.sentence]
     assert "nvidia-l4t-dla-compiler" in caught[0].command

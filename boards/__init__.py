@@ -1,7 +1,7 @@
 """Profiles of boards: one TOML file for each board, read and checked here.
 
-A profile says how to recognise the board, which software releases it has, its precisions, memory,
-power modes and sensors, and what the search for a lost target may cost on it. Nothing in this
+A profile says how to recognise the board, which software releases it has, its precisions, memory
+and sensors, and what the search for a lost target may cost on it. Nothing in this
 folder knows of trackers or networks, except ``boards.build`` and ``boards.doctor``, which stand on
 top of ``runtime``.
 ``python -m boards`` says which board this is.
@@ -41,9 +41,8 @@ class Board(NamedTuple):
         model_contains: parts of the device tree's model name.
         files: files that only such a computer has.
         pynq_board: names that PYNQ's images give to the board.
-        unverified: "section.key" of the numbers that no available source confirmed.
-        cpu, gpu, memory, precision, search, power, sensors, fpga: one dict for each section, with
-            all of its keys (``board.gpu["dla_cores"]``).
+        cpu, gpu, memory, precision, search, sensors: one dict for each section, with all of its
+            keys (``board.gpu["dla_cores"]``).
         software: dict of release family -> dict of library -> version.
     """
 
@@ -58,15 +57,12 @@ class Board(NamedTuple):
     model_contains: Sequence[str]
     files: Sequence[str]
     pynq_board: Sequence[str]
-    unverified: Sequence[str]
     cpu: Section
     gpu: Section
     memory: Section
     precision: Section
     search: Section
-    power: Section
     sensors: Section
-    fpga: Section
     software: Dict[str, Software]
 
     def software_for(self, release: Optional[str]) -> Tuple[Optional[str], Software]:

@@ -34,7 +34,6 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     for name, run, text in (
         ("list", list_boards, "list the boards that have a profile"),
-        ("show", show, "print all that a board's profile says"),
         ("missing", print_missing, "print the commands that install what is missing, one a line"),
         ("sensors", sensors, "read every sensor, say where it is read and what was skipped"),
         ("snapshot", take_snapshot, "write the files that describe this board, for a report"),
@@ -42,8 +41,6 @@ def _parser() -> argparse.ArgumentParser:
     ):
         command = commands.add_parser(name, help=text, description=text)
         command.set_defaults(run=run)
-        if name == "show":
-            command.add_argument("name", help="a board's name, or a TOML file of your own")
         if name == "snapshot":
             command.add_argument("file", help="text file to write; it holds no serial number")
         if name == "bringup":
@@ -92,10 +89,6 @@ def print_missing(options: argparse.Namespace) -> None:
 
 def list_boards(options: argparse.Namespace) -> None:
     print("\n".join(report.listing()))
-
-
-def show(options: argparse.Namespace) -> None:
-    print("\n".join(report.board(options.name)))
 
 
 def sensors(options: argparse.Namespace) -> None:

@@ -24,7 +24,6 @@ class Key(NamedTuple):
 #   count    a whole number from 1 on
 #   switch   true or false
 #   words    a list of texts
-#   modes    a list of names, where the position is the mode's number, or a table of variant -> list
 #   reasons  a table of name -> sentence
 TOP = {
     "title": Key("text"),
@@ -36,18 +35,14 @@ TOP = {
     "model_contains": Key("words", ()),  # parts of /proc/device-tree/model
     "files": Key("words", ()),  # files that only such a computer has
     "pynq_board": Key("words", ()),  # what a PYNQ image calls the board ($BOARD)
-    "unverified": Key("words", ()),  # "section.key" of numbers that no available source confirmed
 }
 
 SECTIONS = {
     "cpu": {
-        "cores": Key("amount", None),
         "clock_max_mhz": Key("amount", None),
     },
     "gpu": {
         "compute_capability": Key("text", None),
-        "cuda_cores": Key("amount", None),
-        "clock_max_mhz": Key("amount", None),
         "dla_cores": Key("amount", None),
     },
     "memory": {
@@ -56,7 +51,6 @@ SECTIONS = {
     },
     "precision": {
         "exists": Key("words", choices=PRECISIONS),
-        "pays": Key("words", (), choices=PRECISIONS),  # worth trying before the others
         "default": Key("text", choices=PRECISIONS),
         "half_tensors": Key("words", (), choices=PRECISIONS),  # plans take and give float16
         "why": Key("reasons", {}),
@@ -67,24 +61,10 @@ SECTIONS = {
         "windows": Key("count", 1),  # that go to the accelerator at a time
         "why": Key("text", None),
     },
-    "power": {
-        "modes": Key("modes", ()),  # nvpmodel's names
-        "fastest": Key("words", ()),  # names, the fastest first; the first that the board has
-    },
     "sensors": {
-        "rails": Key("words", ()),  # power rails
-        "total": Key("words", ()),  # rails whose sum is the whole module's power
+        "total": Key("words", ()),  # power rails whose sum is the whole module's power
         "unlabelled": Key("reasons", {}),  # chip -> the rail that it measures
-        "thermal": Key("words", ()),  # thermal zones
-        "thermal_skip": Key("reasons", {}),  # zones that measure nothing, and why
-    },
-    "fpga": {
-        "part": Key("text", None),
-        "luts": Key("amount", None),
-        "flip_flops": Key("amount", None),
-        "dsp": Key("amount", None),
-        "bram36": Key("amount", None),
-        "uram": Key("amount", None),
+        "thermal_skip": Key("reasons", {}),  # thermal zones that measure nothing, and why
     },
 }
 
@@ -188,7 +168,6 @@ KINDS: Dict[str, Tuple[str, Callable[[Any], bool]]] = {
     "amount": ("a number above or equal to zero, or a table of such numbers", _each(_is_amount)),
     "count": ("a whole number above zero", _is_count),
     "switch": ("true or false", lambda value: isinstance(value, bool)),
-    "modes": ("a list of names, or a table of such lists", _each(_are_words)),
     "reasons": ("a table of texts", _are_reasons),
 }
 
@@ -213,24 +192,12 @@ def _read_software(families: Any, mistakes: List[str]) -> Dict[str, Dict[str, st
 def _check_whole(values: Dict[str, Any], mistakes: List[str]) -> None:
     """Check that the keys agree with each other."""
     precision = values["precision"]
-    chosen_by_key = {key: precision[key] for key in ("pays", "half_tensors")}
-    chosen_by_key["default"] = [precision["default"]]
-    for key, chosen in sorted(chosen_by_key.items()):
+    chosen_by_key = {"default": [precision["default"]], "half_tensors": precision["half_tensors"]}
+    for key, chosen in chosen_by_key.items():
         for name in chosen:
             if name not in precision["exists"]:
                 mistakes.append(f"[precision] {key} {name} is not among those that exist")
-    for name in values["unverified"]:
-        section, _, key = name.partition(".")
-        if key not in SECTIONS.get(section, {}):
-            mistakes.append(f"unverified {name} names no key of a board")
-        elif values[section][key] is None:
-            mistakes.append(f"unverified {name} has no value")
-    for rail in values["sensors"]["total"]:
-        if rail not in values["sensors"]["rails"]:
-            mistakes.append(f"[sensors] total {rail} is not among the rails")
     if not isinstance(values["search"]["share"], (int, float)):
         mistakes.append("[search] share must be one number; modules of one name share it")
     if values["family"] == "jetson" and not values["gpu"]["compute_capability"]:
         mistakes.append("[gpu] compute_capability is missing; a Jetson's kernels need it")
-    if values["family"] == "fpga" and not values["fpga"]["part"]:
-        mistakes.append("[fpga] part is missing; an overlay is built for a part")

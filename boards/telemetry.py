@@ -6,7 +6,7 @@
 What is measured, and how, is in ``boards/sensors``: each file measures one thing.
 """
 
-from typing import Callable, Dict, List, Optional, Union
+from typing import Dict, List, Optional, Union
 
 from boards import Board
 from boards.files import Root
@@ -20,19 +20,13 @@ class Telemetry:
     Args:
         root: a folder that stands for ``/``, or a ``boards.files.Root``.
         board: the ``boards.Board``, which says what its sensors mean, or None when it is not known.
-        log: function of one sentence that is told what was found and skipped, or None.
 
     Attributes:
         found: dict of key -> where it is read.
         skipped: list of (where, why).
     """
 
-    def __init__(
-        self,
-        root: Union[str, Root] = "/",
-        board: Optional[Board] = None,
-        log: Optional[Callable[[str], None]] = None,
-    ) -> None:
+    def __init__(self, root: Union[str, Root] = "/", board: Optional[Board] = None) -> None:
         root = root if isinstance(root, Root) else Root(root)
         notes = Notes()
         self._sensors: Dict[str, Sensor] = {}
@@ -41,11 +35,6 @@ class Telemetry:
             if sensor is not None:
                 self._sensors[module.__name__.rsplit(".", 1)[1]] = sensor
         self.found, self.skipped = notes.found, notes.skipped
-        if log is not None:
-            for key, where in self.found.items():
-                log(f"{key} from {where}")
-            for where, why in self.skipped:
-                log(f"skipped {where}: {why}")
 
     def read(self) -> Sample:
         """Take one sample: a flat dict whose keys end in their unit.

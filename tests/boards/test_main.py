@@ -1,7 +1,6 @@
 """`python -m boards` as a user runs it, and snapshots there and back."""
 
 import os
-import re
 import stat
 import subprocess
 import sys
@@ -75,14 +74,9 @@ def test_an_unknown_board_is_asked_for(tmp_path):
 
 
 @on_each_python
-def test_list_and_show():
+def test_list():
     listed = run("list").stdout
     assert "jetson_thor" in listed and "*fp16" in listed
-    shown = run("show", "jetson_tx2").stdout
-    assert "59.7  (not verified)" in shown and "MAXN" in shown
-    assert "default            on" in shown and "share              0.5" in shown
-    assert "network" not in shown
-    assert re.search(r"(?m)^  network +kestrel_small$", run("show", "pynq_z2").stdout)
 
 
 def test_the_report_says_what_the_search_may_cost(tmp_path):
@@ -96,7 +90,6 @@ def test_the_report_says_what_the_search_may_cost(tmp_path):
 @on_each_python
 def test_errors_are_one_sentence_and_status_2(tmp_path):
     for arguments, part in (
-        (("show", "jetson_nanoo"), "did you mean jetson_nano"),
         (("snapshot", tmp_path / "no" / "folder" / "x"), "can't be written"),
         (("--root", tmp_path / "nosuch"), "nosuch is no folder that can be read"),
         (("missing", "--root", tmp_path / "nosuch"), "nosuch is no folder that can be read"),

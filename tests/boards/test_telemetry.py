@@ -5,11 +5,11 @@ import threading
 
 import pytest
 
-from boards import load_board, names
+from boards import load_board
 from boards.files import Root
 from boards.sensors import cooling
 from boards.sensors.cpu import count_of
-from boards.sensors.mode import PowerMode, fastest
+from boards.sensors.mode import PowerMode
 from boards.telemetry import Telemetry
 from tests.support.board_roots import NAMES, BoardRoot
 
@@ -300,16 +300,6 @@ def test_without_maxn_most_watts_then_most_cores_win(board):
     assert telemetry.fastest_power_mode() == PowerMode(8, "MODE_20W_6CORE")
 
 
-@pytest.mark.parametrize("name", [name for name in names() if name.startswith("jetson_")])
-def test_the_fastest_by_rule_is_the_fastest_of_the_toml(name):
-    power = load_board(name).power
-    variants = power["modes"] if isinstance(power["modes"], dict) else {"": power["modes"]}
-    for offered in variants.values():
-        modes = [PowerMode(number, mode) for number, mode in enumerate(offered)]
-        expected = next(mode for mode in power["fastest"] if mode in offered)
-        assert fastest(modes).name == expected
-
-
 @on("jetson_orin_nano_jp6")
 def test_a_change_of_mode_while_running_is_seen(board):
     telemetry = board.telemetry()
@@ -379,15 +369,6 @@ def test_nothing_at_all_is_an_empty_sample(tmp_path):
     telemetry = Telemetry(tmp_path)
     assert telemetry.read() == {}
     assert telemetry.locked() == {"gpu": None, "emc": None, "cpu": None}
-
-
-def test_discovery_is_told_to_the_log(tmp_path):
-    board, lines = BoardRoot("jetson_orin_nano_jp6", tmp_path), []
-    Telemetry(tmp_path, board.detect().board, log=lines.append)
-    assert any(
-        line.startswith("gpu_load_percent from sys/devices/platform/bus@0") for line in lines
-    )
-    assert any(line.startswith("skipped ") and ": " in line for line in lines)
 
 
 def test_lists_of_cores_are_counted():

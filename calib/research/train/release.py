@@ -11,8 +11,8 @@
     install      copy both forms and the table of ranges into runtime/networks
     thresholds   below which certainty a target counts as lost, or unsure (calib.loss_thresholds)
     search       thresholds of the search for lost targets (``longterm.fit``), with --films alone
-    prepared     the copy for boards without onnx, boards/build/shipped (boards.build.ship), and what
-                 bring-up compares with (boards.doctor.bringup.reference)
+    prepared     the copy for boards without onnx, boards/build/shipped (boards.build.ship), and
+                 what bring-up compares with (boards.doctor.bringup.reference)
     cycles       kernels/fpga/design/CYCLES.md, by compiling for every FPGA board and running RTL
 
 A candidate that is not better stops the command before anything is installed. Thresholds and files

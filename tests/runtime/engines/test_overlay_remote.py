@@ -14,7 +14,6 @@ import pytest
 pytest.importorskip("pynq", reason="PYNQ's library is missing: make fpga")
 pytest.importorskip("grpc", reason="grpcio is missing: make fpga")
 
-import boards
 from kernels import cpu, golden
 from kernels.fpga import design, fabric
 from kernels.fpga.design.sim import device as simulation
@@ -48,7 +47,7 @@ def opened(request, tmp_path):
     made = bright.write_bundle(tmp_path, name)
     folder = tmp_path / name / "overlay"
     folder.mkdir()
-    part = boards.load_board(name).fpga["part"]
+    part = design.parts()[name]["part"]
     bit = hwh.write(folder, "hotpath", part, design.sizes()[name]["assumed_clock_mhz"])
     server = subprocess.Popen(
         [sys.executable, "-W", "ignore", "-m", "tests.fakes.pynq.server", name, str(bit)],

@@ -76,6 +76,6 @@ setup(
     package_data=dict(
         {"": list(DATA)}, **{prefix + name: kinds for name, kinds in FOLDERS.items()}
     ),
-    entry_points={"console_scripts": [f"hotpath-tracker = {prefix}runtime.command:main"]},
+    entry_points={"console_scripts": [f"hotpath = {prefix}runtime.command:main"]},
     cmdclass={"build_py": BuildPy},
 )

@@ -8,6 +8,7 @@ import zipfile
 
 import pytest
 
+from runtime import command
 from tests.support import ROOT, tiny
 
 pytest.importorskip("onnxruntime")
@@ -70,7 +71,7 @@ def test_all_files_are_in_one_package(wheel):
             for end in (".toml", "_exemplar.onnx", "_search.onnx"):
                 assert (networks / (form + end)).exists()
     (entry,) = wheel.glob("*.dist-info/entry_points.txt")
-    assert "hotpath-tracker = hotpath_tracker.runtime.command:main" in entry.read_text()
+    assert "hotpath = hotpath_tracker.runtime.command:main" in entry.read_text()
 
 
 def test_every_import_of_ours_was_renamed(wheel):
@@ -125,6 +126,63 @@ def test_the_wheel_tracks_from_any_folder_and_writes_nothing_into_itself(wheel, 
     assert files_of(wheel) == before
     compiled = list(pathlib.Path(str(tmp_path)).glob(".cache/hotpath/hotpath-*.so"))
     assert compiled or "NumPy and OpenCV" in done.stderr
+
+
+ONLY = """
+import importlib.metadata, re, sys
+from packaging.requirements import Requirement
+extras = {{"hotpath-tracker": {{sys.argv[2], ""}}}}
+todo = ["hotpath-tracker"]
+while todo:
+    name = todo.pop()
+    try:
+        path = [sys.argv[1]] if name == "hotpath-tracker" else sys.path
+        found = next(iter(importlib.metadata.distributions(name=name, path=path)))
+    except StopIteration:
+        continue  # another system's
+    for need in map(Requirement, found.requires or ()):
+        wanted = extras[name]
+        if need.marker is None or any(need.marker.evaluate({{"extra": e}}) for e in wanted):
+            key = re.sub("[-_.]+", "-", need.name).lower()
+            if not {{"", *need.extras}} <= extras.get(key, set()):
+                extras[key] = extras.get(key, set()) | {{"", *need.extras}}
+                todo.append(key)
+tops = importlib.metadata.packages_distributions()
+class Only:
+    def find_spec(self, name, path=None, target=None):
+        owners = {{re.sub("[-_.]+", "-", d).lower() for d in tops.get(name.split(".")[0], ())}}
+        if owners and not owners & (set(extras) | {{"opencv-python", "opencv-python-headless"}}):
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+sys.path.insert(0, sys.argv[1])
+sys.meta_path[:] = [f for f in sys.meta_path if "__editable__" not in getattr(f, "__module__", "")]
+sys.meta_path.insert(0, Only())
+{code}
+"""
+DEEPER = {  # what a program imports only later
+    "track": "from {0}.runtime import load_tracker\n"
+    "for engine in ('openvino', 'onnxruntime'): load_tracker(engine=engine)",
+    "networks": "import {0}.runtime.cli.networks.add, {0}.runtime.cli.networks.examine",
+    "engine": "import {0}.runtime.graphs.cut",
+    "evaluate": "import matplotlib, got10k, {0}.calib.report",
+    "tune": "from {0}.calib.tune import library; library()",
+}
+COMMANDS = [name for name in command.PROGRAMS if name != "fps"]
+
+
+@pytest.mark.skipif(sys.version_info < (3, 10), reason="calib/ needs Python 3.10")
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_finds_all_that_it_imports_in_its_extra(wheel, tmp_path, name):
+    code = DEEPER.get(name, "").format("hotpath_tracker")
+    code += f"\nfrom hotpath_tracker.runtime import command\ncommand.main([{name!r}, '--help'])"
+    done = subprocess.run(
+        [sys.executable, "-c", ONLY.format(code=code), str(wheel), command.PROGRAMS[name].extra],
+        cwd=str(tmp_path),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        universal_newlines=True,
+        env=dict(os.environ, HOME=str(tmp_path), PYTHONPATH=""),
+    )
+    assert done.returncode == 0 and "usage" in done.stdout, done.stdout
 
 
 def files_of(folder):

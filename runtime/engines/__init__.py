@@ -98,9 +98,8 @@ def open_engine(name: str, setup: Setup) -> Engine:
         return engine(setup)
     except ImportError as error:
         raise NoEngine(
-            f"the engine {name} can't be loaded: {error}; install its library again with "
-            f"`{engine.install}`, and onnx with "
-            "`pip install onnx`"
+            f"the engine {name} can't be loaded: {error}; install its libraries again with "
+            f"`{engine.install}`"
         ) from None
 
 

@@ -59,8 +59,8 @@ class Engine(CpuEngine):
 
     name = "onnxruntime"
     preference = 2
-    libraries = ("onnxruntime",)
-    install = "pip install onnxruntime"
+    libraries = ("onnxruntime", "onnx")
+    install = "pip install onnxruntime onnx"
 
     def __init__(self, setup: Setup) -> None:
         self._library = importlib.import_module("onnxruntime")

@@ -35,8 +35,8 @@ class Engine(CpuEngine):
     name = "openvino"
     preference = 1
     batches_on_threads = True
-    libraries = ("openvino",)
-    install = "pip install openvino"
+    libraries = ("openvino", "onnx")
+    install = "pip install openvino onnx"
 
     def __init__(self, setup: Setup) -> None:
         self._library = load_library()

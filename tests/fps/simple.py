@@ -24,6 +24,7 @@ from runtime import DEFAULT_NETWORK, load_targets, load_tracker, precision
 from runtime.cli.boxes import first_boxes
 from runtime.cli.profile import STEPS, Profile
 from runtime.errors import HotpathError
+from runtime.options import given_in
 from runtime.video.sources import open_source
 from tests.fps import peers
 
@@ -36,7 +37,9 @@ def main(arguments=None):
     """Run the command line and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.fps", description=__doc__)
     parser.add_argument("--video", required=True, help="as runtime.track's --video; a recording")
-    parser.add_argument("--box", action="append", help="target in the first frame, X,Y,W,H")
+    parser.add_argument(
+        "--box", action="append", help="X,Y,W,H in the first frame (default: the clip's annotation)"
+    )
     parser.add_argument("--targets", type=int, help="time so many targets against the first alone")
     parser.set_defaults(boxes=None, page=False, mavlink=None)
     parser.add_argument("--network", default=DEFAULT_NETWORK)
@@ -49,6 +52,13 @@ def main(arguments=None):
         help="of ours (default: the one that is faster here)",
     )
     parser.add_argument("--threads", type=int, default=1, help="of ours and of the peer's")
+    parser.add_argument(
+        "--no-recover",
+        action="store_false",
+        dest="recover",
+        default=None,
+        help="do not search for a lost target, nor learn it",
+    )
     parser.add_argument("--against", choices=sorted(peers.PEERS), help="a peer to take turns with")
     parser.add_argument("--frames", type=int, default=600, help="frames to time, the clip repeated")
     parser.add_argument("--json", help="write the figures here")
@@ -69,14 +79,7 @@ def measure(options):
     """Time all frames and return the figures."""
     frames, boxes = _frames_and_boxes(options)
     box = boxes[0]
-    tracker = load_tracker(
-        options.network,
-        engine=options.engine,
-        precision=options.precision,
-        networks_dir=options.networks_dir,
-        threads=options.threads,
-        log=print,
-    )
+    tracker = load_tracker(**given_in(options), log=print)
     peer = None
     if options.against:
         peer = peers.PEERS[options.against](tracker.network, options.networks_dir, options.threads)
@@ -106,13 +109,7 @@ def measure_targets(options):
     frames, boxes = _frames_and_boxes(options)
     if len(boxes) < options.targets:
         raise HotpathError(f"{options.targets} targets need as many --box")
-    settings = {
-        "engine": options.engine,
-        "precision": options.precision,
-        "networks_dir": options.networks_dir,
-        "threads": options.threads,
-    }
-    alone, together = (load_targets(options.network, **settings, log=print) for _ in range(2))
+    alone, together = (load_targets(**given_in(options), log=print) for _ in range(2))
     alone_ms, together_ms = [], []
     turns = ((alone, boxes[:1], alone_ms), (together, boxes[: options.targets], together_ms))
     for index in range(-WARM_UP, options.frames, BLOCK):
@@ -168,6 +165,13 @@ def _frames_and_boxes(options):
         if source.live:
             raise HotpathError("the frames must be the same for all; name a file or a folder")
         frames = _all_frames(source)
+        if not frames:
+            raise HotpathError(f"{source.name} holds no frame; name another --video")
+        if not options.box and source.first_box is None:
+            raise HotpathError(
+                f"{source.name} has no annotated box; give --box X,Y,W,H, or name a folder with "
+                "groundtruth.txt beside the frames"
+            )
         return frames, first_boxes(options, source, frames[0])
 
 

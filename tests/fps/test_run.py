@@ -335,6 +335,22 @@ def test_a_clip_is_timed_in_the_precision_that_is_named(tmp_path):
         assert json.loads(path.read_text())["network"] == runs
 
 
+def test_a_clip_without_a_box_names_what_it_needs(tmp_path, capsys):
+    cv2.imwrite(str(tmp_path / "0000.png"), tiny.film(1)[0][0])
+    assert simple.main(["--video", str(tmp_path), "--against", "opencv"]) == 2
+    assert "give --box X,Y,W,H, or name a folder with groundtruth.txt" in capsys.readouterr().err
+
+
+def test_the_search_is_left_out_on_request(tmp_path, monkeypatch):
+    cv2.imwrite(str(tmp_path / "0000.png"), tiny.film(1)[0][0])
+    asked = []
+    monkeypatch.setattr(simple, "load_tracker", lambda **given: asked.append(given["recover"]))
+    for more in ([], ["--no-recover"]):
+        with pytest.raises(AttributeError):  # there is no tracker
+            simple.main(["--video", str(tmp_path), "--box", "96,72,40,40"] + more)
+    assert asked == [None, False]
+
+
 @pytest.mark.parametrize("targets", [[], ["--targets", "1"]])
 def test_a_clip_of_which_no_frame_is_timed_is_one_sentence(tmp_path, capsys, targets):
     (tmp_path / "frames").mkdir()

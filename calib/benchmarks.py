@@ -3,7 +3,7 @@
 ``sequences`` reads OTB, UAV123, DTB70 and LaSOT, which ``calib.evaluate`` follows as it follows
 clips. The lists of their sequences are those of the GOT-10k toolkit (Huang et al., "GOT-10k",
 TPAMI 2019), which also runs the experiments of GOT-10k. For its test set the results are packed
-into the ZIP file that its server takes. ``vot`` runs the VOT toolkit (``calib.vot``).
+into the ZIP file that its server takes.
 """
 
 import argparse
@@ -16,8 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from calib import vot
-from calib.clips import Clip, clip_of, find_clips, read_boxes
+from calib.clips import Clip, clip_of, read_boxes
 from calib.command import say
 from calib.errors import BadClips, Missing
 from calib.trackers import tracker_options
@@ -25,8 +24,6 @@ from runtime import load_tracker
 from runtime.errors import HotpathError
 from runtime.video.recorded import natural_key, picture_paths
 
-VOT_LENGTHS = (115, 755)  # frames over which VOT2020 averages the expected overlap
-VOT_FPS = 20  # of the real-time experiment's camera
 LAST = 1 << 31  # the number of a last frame that is not limited
 # OTB: sequences of two targets; frames that count where a sequence has more.
 TWO_TARGETS = ("Jogging", "Skating2")
@@ -65,7 +62,7 @@ class Sequences(NamedTuple):
 
 def names() -> tuple[str, ...]:
     """Names of the benchmarks, in the order of the help text."""
-    return tuple(sorted([*LISTS, *GOT10K])) + ("vot",)
+    return tuple(sorted([*LISTS, *GOT10K]))
 
 
 def sequences(name: str, data: Path, trim: bool = False) -> Sequences:
@@ -188,25 +185,18 @@ LISTS: Mapping[str, tuple[Listing, list[str], int]] = {
 }
 
 
-# -- the experiments of the toolkits
+# -- the experiments of the toolkit
 
 GOT10K = {"got10k-val": "val", "got10k-test": "test"}
 
 
 def run(options: argparse.Namespace) -> None:
-    """Run the networks of the options by a toolkit: GOT-10k's, or VOT's."""
+    """Run the networks of the options by GOT-10k's toolkit."""
     out = Path(options.out) / options.benchmark
     networks = options.networks.split(",")
     if not os.path.isdir(options.data):
         raise BadClips(f"--data {options.data} is not a folder; name the data set's folder")
     out.mkdir(parents=True, exist_ok=True)
-    if options.benchmark == "vot":  # VOT2020's multi-start protocol
-        workspace = out.resolve()
-        clips = find_clips([options.data], log=say)
-        vot.write_workspace(workspace, clips, *VOT_LENGTHS, VOT_FPS)
-        labels = vot.write_trackers(workspace, networks, options.networks_dir, options.engine)
-        vot.run_toolkit(workspace, labels)
-        return
     with open(out / "log.txt", "a") as log:
         experiment = _got10k(options.benchmark, options.data, out)
         shown = []

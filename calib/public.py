@@ -15,6 +15,7 @@ import datetime
 import json
 import os
 import platform
+import re
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -55,8 +56,6 @@ frames. Ours run on OpenVINO; `:norecover` is without the search for a lost targ
   star: the interval does not hold 0. Without a star no difference is shown.
 - Unseen: without sequences that our training or choices saw, and other films of the same scene.
   What the other trackers' training saw is not known.
-
-All figures are in [{csv}]({csv}).
 """
 
 
@@ -179,11 +178,12 @@ def _write_csv(tables: Mapping[str, Any], path: Path) -> None:
 
 def _page(tables: Mapping[str, Any], times: Mapping[str, Any]) -> Iterator[str]:
     first = next(iter(next(iter(tables.values()))["trackers"]))
-    yield "# Public sequences\n"
+    yield "`python -m calib.public --data DIR --networks-dir DIR --page docs/results`\n"
     yield (
-        f"`python -m calib.public --data DIR`, {datetime.date.today()}, commit {_commit()}; "
-        f"{_machine()}, one thread; OpenCV {cv2.__version__}.\n"
+        f"{datetime.date.today()}, commit {_commit()}, {_machine()}, one thread, OpenCV "
+        f"{cv2.__version__}. Raw: [{NAME}.csv]({NAME}.csv)\n"
     )
+    yield "# Public sequences\n"
     if not times:
         yield "Times were taken while tracking, on a busy machine: they mean little.\n"
     else:
@@ -192,7 +192,7 @@ def _page(tables: Mapping[str, Any], times: Mapping[str, Any]) -> Iterator[str]:
             f"Times: median of {ROUNDS} × {FRAMES} frames of one sequence, all trackers in turns, "
             f"{times['date']}, load average {times['load']:.1f}{busy}.\n"
         )
-    yield ABOUT.format(first=first, csv=f"{NAME}.csv", fewest=FEWEST)
+    yield ABOUT.format(first=first, fewest=FEWEST)
     yield f"![AUC against milliseconds a frame]({NAME}.png)\n"
     for name, table in tables.items():
         for group in GROUPS:
@@ -211,17 +211,19 @@ def _means(table: Mapping[str, Any], group: str, first: str) -> Iterator[str]:
         shown = f"**{name}**" if engine else name
         if mean["clips"] < whole:
             shown += f" ({mean['clips']} of {whole} sequences)"
-        apart = "{difference:+.3f}".format(**mean) if "difference" in mean else ""
-        spread = ""
-        if "success_low" in mean:
-            spread = " [{success_low:.3f}, {success_high:.3f}]".format(**mean)
+        apart = f"{mean['difference']:+.3f}" if "difference" in mean else ""
         if "verdict" in mean:
             apart += " [{difference_low:+.3f}, {difference_high:+.3f}]".format(**mean)
             apart += "" if mean["verdict"] == "no difference" else " *"
-        yield (
-            "| {} | {ao:.3f} | {success:.3f}{} | {precision:.3f} | {norm_precision:.3f} | {} | {} |"
-        ).format(shown, spread, _ms(mean), apart, **mean)
+        spread = " [{success_low:.3f}, {success_high:.3f}]" if "success_low" in mean else ""
+        row = "| {ao:.3f} | {success:.3f}" + spread + " | {precision:.3f} | {norm_precision:.3f} | "
+        yield _short(f"| {shown} {row.format(**mean)}{_ms(mean)} | {apart} |")
     yield ""
+
+
+def _short(row: str) -> str:
+    """A row whose shares begin with their point."""
+    return re.sub(r"(?<![\d.])0(?=\.\d{3}\b)", "", row)
 
 
 def _ms(mean: Mapping[str, Any]) -> str:
@@ -241,7 +243,7 @@ def _attributes(table: Mapping[str, Any], title: str) -> Iterator[str]:
         if engine:
             means = (table["trackers"][name]["groups"][attribute] for attribute in attributes)
             cells = (f"{mean['success']:.3f}" if mean["clips"] else "" for mean in means)
-            yield f"| {name} | " + " | ".join(cells) + " |"
+            yield _short(f"| {name} | " + " | ".join(cells) + " |")
     yield ""
 
 

@@ -46,7 +46,7 @@ COLUMNS = (
 )
 
 STYLE = """
-:root { color-scheme: light dark; --line: #8884; --soft: #8882; }
+:root { color-scheme: light dark; --line: #8884; }
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 1280px; margin: 2rem auto;
   padding: 0 1rem; }
 h1 { font-size: 1.5rem; margin-bottom: 0; } h2 { font-size: 1.15rem; margin-top: 2.2rem; }
@@ -56,7 +56,6 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .25rem .7rem; text-align: right; white-space: nowrap;
   border-bottom: 1px solid var(--line); }
 th:first-child, td:first-child { text-align: left; }
-td.best { font-weight: 700; background: var(--soft); }
 .key { display: inline-block; width: .8em; height: .8em; margin-right: .45em; }
 .plots { display: flex; flex-wrap: wrap; gap: 1rem; }
 .plots img { width: 32%; min-width: 300px; background: #fff; border-radius: 6px; }
@@ -254,51 +253,30 @@ def _key(name: str, colours: dict[str, str]) -> str:
 
 def _mean_table(table: dict[str, Any], colours: dict[str, str]) -> str:
     columns = _columns(table)
-    rows = [
-        "<tr><th>tracker</th><th>engine</th>{}</tr>".format(
-            "".join(f"<th>{title}</th>" for _, title, _ in columns)
-        )
-    ]
-    means = {name: entry["mean"] for name, entry in table["trackers"].items()}
+    rows = [["tracker", "engine", *(title for _, title, _ in columns)]]
     for name, entry in table["trackers"].items():
-        cells = []
-        for key, _, form in columns:
-            best = key in metrics.FIGURES and entry["mean"][key] == max(
-                mean[key] for mean in means.values()
-            )
-            cells.append(
-                "<td{}>{}</td>".format(
-                    " class=best" if best else "", _cell(entry["mean"], key, form)
-                )
-            )
-        rows.append(
-            "<tr><td>{}</td><td>{}</td>{}</tr>".format(
-                _key(name, colours), html.escape(entry["engine"]), "".join(cells)
-            )
-        )
-    return "<div class=wide><table>{}</table></div>".format("".join(rows))
+        cells = (_cell(entry["mean"], key, form) for key, _, form in columns)
+        rows.append([_key(name, colours), html.escape(entry["engine"]), *cells])
+    return _html(rows)
 
 
 def _clip_table(table: dict[str, Any], colours: dict[str, str]) -> str:
-    names = list(table["trackers"])
-    rows = [
-        "<tr><th>clip</th><th>frames</th>{}</tr>".format(
-            "".join(f"<th>{_key(name, colours)}</th>" for name in names)
-        )
-    ]
+    entries = table["trackers"]
+    rows = [["clip", "frames", *(_key(name, colours) for name in entries)]]
     for clip in table["clips"]:
-        rows_of = (table["trackers"][name]["clips"].get(clip["name"], {}) for name in names)
-        values = [row.get("ao", np.nan) for row in rows_of]
-        cells = "".join(
-            "<td{}>{:.3f}</td>".format(" class=best" if value == np.nanmax(values) else "", value)
-            for value in values
-        )
-        rows.append(
-            "<tr><td>{}</td><td>{}</td>{}</tr>".format(
-                html.escape(clip["name"]), clip["frames"], cells
-            )
-        )
-    return "<div class=wide><table>{}</table></div>".format("".join(rows))
+        each = (entry["clips"].get(clip["name"], {}) for entry in entries.values())
+        cells = (_cell(figures, "ao", "{:.3f}") for figures in each)
+        rows.append([html.escape(clip["name"]), str(clip["frames"]), *cells])
+    return _html(rows)
+
+
+def _html(rows: Sequence[Sequence[str]]) -> str:
+    """A table; the first row is its head."""
+    lines = [
+        "".join(f"<{tag}>{cell}</{tag}>" for cell in row)
+        for row, tag in zip(rows, ["th"] + ["td"] * len(rows))
+    ]
+    return "<div class=wide><table><tr>{}</tr></table></div>".format("</tr><tr>".join(lines))
 
 
 def _clip_part(

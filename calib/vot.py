@@ -91,23 +91,12 @@ def run(options: argparse.Namespace) -> None:
     write_workspace(workspace, clips, options.low, options.high, options.fps)
     names = options.networks.split(",")
     labels = write_trackers(workspace, names, options.networks_dir, options.engine)
-    run_toolkit(workspace, labels, options.prepare)
-
-
-def run_toolkit(workspace: Path, labels: Sequence[str], prepare: bool = False) -> None:
-    """Run the VOT toolkit in a workspace and print its figures.
-
-    Args:
-        workspace: path of the folder.
-        labels: of the trackers in its ``trackers.ini``.
-        prepare: print the toolkit's commands instead of running them.
-    """
     commands = [
         ["evaluate", "--workspace", str(workspace), *labels],
         ["analysis", "--workspace", str(workspace), "--name", "own", *labels],
         ["report", "--workspace", str(workspace), "--name", "own", *labels],
     ]
-    if prepare:
+    if options.prepare:
         print("\n".join("vot " + shlex.join(words) for words in commands))
         return
     for words in commands:

@@ -88,7 +88,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     out = Path(options.out)
     out.mkdir(parents=True, exist_ok=True)
     if not options.clips:
-        raise BadRun("no clips to measure on; name a folder with --clips")
+        raise BadRun("no clips to measure on; name a folder of annotated clips with --clips DIR")
     clips = chosen(find_clips(options.clips, log=say), options.only)
     measured, held = command.parted(clips, options.held_out)
     work = Calibration(

@@ -96,7 +96,7 @@ def _from_bundle(options: Options) -> Engine:
                 f"--engine away, or name another --board or a --bundle that was built for "
                 f"{options.engine}"
             )
-        bundle = find_bundle(board, network.name, precision)
+        bundle = find_bundle(board, network, precision)
     if options.engine not in (engines.AUTO, bundle.engine):
         raise NoEngine(
             f"{bundle.folder} runs on {bundle.engine}, not on {options.engine}; leave --engine "
@@ -116,7 +116,7 @@ def _from_bundle(options: Options) -> Engine:
 
 def find_bundle(
     board: Optional[boards.Board],
-    network: str,
+    network: Network,
     precision: Optional[str] = None,
     folder: PathLike = FOLDER,
 ) -> Bundle:
@@ -124,7 +124,7 @@ def find_bundle(
 
     Args:
         board: a ``boards.Board``; None where it could not be detected.
-        network: its name.
+        network: its ``Network``.
         precision: None for the board's default if that is there, else any.
         folder: folder of all bundles.
 
@@ -134,16 +134,18 @@ def find_bundle(
     if board is None:
         raise BadBundle(
             "which board this is can't be told, so no bundle can be found for it; name one "
-            f"with --bundle engines/BOARD/{network}-PRECISION"
+            f"with --bundle engines/BOARD/{network.name}-PRECISION"
         )
     wanted = precision or board.precision["default"]
-    first = folder_of(board.name, network, wanted, folder)
+    first = folder_of(board.name, network.name, wanted, folder)
     if first.is_dir():
         return Bundle(first)
-    others = sorted(first.parent.glob(network + "-*/" + FILE)) if precision is None else []
+    others = sorted(first.parent.glob(network.name + "-*/" + FILE)) if precision is None else []
     if others:
         return Bundle(others[0].parent)
-    raise BadBundle(f"there is no bundle {first}; run `{command(board.name, network, wanted)}`")
+    raise BadBundle(
+        f"there is no bundle {first}; run `{command(board.name, network.given, wanted)}`"
+    )
 
 
 def open_bundle(

@@ -7,6 +7,7 @@ from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Se
 
 from runtime.errors import BadNetwork
 
+NETWORKS = pathlib.Path(__file__).resolve().parent / "networks"
 CACHE = pathlib.Path("~/.cache/hotpath/networks").expanduser()
 
 Rgb = Tuple[float, float, float]
@@ -133,6 +134,11 @@ class Network:
         for key, value in values.items():
             setattr(self, key, value)
 
+    @property
+    def given(self) -> str:
+        """What ``--network`` takes: its name, or the path of a TOML of one's own."""
+        return self.name if self.path.parent == NETWORKS else str(self.path)
+
     def file(self, part: str) -> Optional[File]:
         """The file that holds ``part``, or None."""
         return next((entry for entry in self.files if entry.part == part), None)
@@ -169,11 +175,11 @@ class Network:
             raise BadNetwork(
                 f"{self.name} needs {entry.name} with sha256 {entry.sha256[:12]}…, but "
                 f"{candidates[0]} has {sha256_of(candidates[0])[:12]}…; delete it and run "
-                f"`python -m runtime.networks get {self.name}`, or correct the sha256 in "
+                f"`python -m runtime.networks get {self.given}`, or correct the sha256 in "
                 f"{self.path}"
             )
         where = "below " + str(networks_dir) if networks_dir else "here (no --networks-dir given)"
-        get = f"run `python -m runtime.networks get {self.name}`, or " if entry.url else ""
+        get = f"run `python -m runtime.networks get {self.given}`, or " if entry.url else ""
         raise BadNetwork(
             f"{self.name} needs the file {entry.name}, which is not {where}; {get}name a folder "
             "that holds it with --networks-dir"

@@ -59,7 +59,7 @@ def open_precision(
     if precision == INT8 and form is None:
         raise BadNetwork(
             f"{network.name} has no INT8 form: no {network.name}-int8.toml beside its TOML; make "
-            f"one with `python -m calib.int8 --network {network.name} --clips DIR` and name it "
+            f"one with `python -m calib.int8 --network {network.given} --clips DIR` and name it "
             "with --network"
         )
     if form is None:

@@ -95,7 +95,7 @@ class Order:
 
     def command(self, precision: Optional[str] = None) -> str:
         """Return the command that builds this bundle, or that of another precision."""
-        text: str = bundle.command(self.board.name, self.network.name, precision or self.precision)
+        text: str = bundle.command(self.board.name, self.network.given, precision or self.precision)
         return text
 
     def entries(self, paths: Dict[str, pathlib.Path], **more: Any) -> Dict[str, Any]:

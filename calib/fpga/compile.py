@@ -32,7 +32,7 @@ def compile_network(network, paths=None, ranges=None, size_name="pynq_z2"):
     if ranges["files"] != {part: sha256_of(path) for part, path in paths.items()}:
         raise BadTable(
             "the table of ranges was measured on other files of {} than these; run `python -m "
-            "calib.int8 --network {}` again".format(ranges["network"], network.path)
+            "calib.int8 --network {} --clips DIR` again".format(ranges["network"], network.given)
         )
     models = qdq.parts(network, paths)
     by_part = {

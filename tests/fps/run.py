@@ -231,7 +231,7 @@ def _from_bundle(case, settings, network):
         )
     )
     board = places.Place().board
-    parts = loading.find_bundle(board, network.name, case.precision).parts
+    parts = loading.find_bundle(board, network, case.precision).parts
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
     identity = bundle.identity(network)
     if settings.device_steps and engine.device is not None:

@@ -314,15 +314,17 @@ def test_a_folder_without_a_bundle_is_one_sentence(tmp_path):
 
 
 def test_it_is_found_by_board_network_and_precision(made, nano, tmp_path):
-    board = boards.load_board("jetson_nano")
+    board, network = boards.load_board("jetson_nano"), made.load_network()
     folder = bundle.folder_of("jetson_nano", "tiny", "fp16", tmp_path / "engines")
     folder.parent.mkdir(parents=True)
     made.folder.rename(folder)
-    assert loading.find_bundle(board, "tiny", None, tmp_path / "engines").folder == folder
-    with pytest.raises(bundle.BadBundle, match="run `{}`".format(COMMAND.replace("16", "32"))):
-        loading.find_bundle(board, "tiny", "fp32", tmp_path / "engines")
+    assert loading.find_bundle(board, network, None, tmp_path / "engines").folder == folder
+    with pytest.raises(
+        bundle.BadBundle, match="run `make engine .*NETWORK=.*tiny.toml PRECISION=fp32"
+    ):
+        loading.find_bundle(board, network, "fp32", tmp_path / "engines")
     folder.rename(folder.with_name("tiny-fp32"))  # another precision is better than none
-    found = loading.find_bundle(board, "tiny", None, tmp_path / "engines")
+    found = loading.find_bundle(board, network, None, tmp_path / "engines")
     assert found.folder.name == "tiny-fp32"
 
 

@@ -17,6 +17,7 @@ from boards.build.writer import Writer
 from boards.errors import BuildFailed
 from runtime import bundle, engines
 from runtime.engines.base import Setup
+from runtime.precision import int8_form
 
 
 def build_of(board: Board, engine: Optional[str] = None) -> Callable[..., Any]:
@@ -88,9 +89,16 @@ def _check_precision(order: Order, paths: Dict[str, Any]) -> None:
         why = order.board.precision["why"].get("fp16", "it gains nothing")
         raise BuildFailed(f"FP16 on {order.board.title}: {why}; run `{order.command('fp32')}`")
     if order.precision == "int8" and not quantised:
+        if int8_form(network):
+            raise BuildFailed(
+                f"the INT8 form of {network.name} is a network of its own, which a computer runs "
+                f"without a bundle; run `python -m runtime.track --network {network.given} "
+                "--precision int8 --video cam0`"
+            )
         raise BuildFailed(
-            f"{network.name} is not INT8; run `python -m calib.int8 --network {network.name} "
-            f"--out out/int8` and build out/int8/{network.name}-int8.toml"
+            f"{network.name} is not INT8; run `python -m calib.int8 --network {network.given} "
+            f"--clips DIR` with a folder of annotated clips, and build "
+            f"out/int8/{network.name}-int8.toml"
         )
     if order.precision != "int8" and quantised:
         command = bundle.command(order.board.name, network.path, "int8")

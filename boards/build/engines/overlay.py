@@ -44,7 +44,7 @@ def build(order: Order, say: Callable[[str], None]) -> bundle.Bundle:
     if table is None:
         raise BuildFailed(
             f"{network.name} has no table of ranges; run `python -m calib.int8 --network "
-            f"{network.name} --clips DIR` first"
+            f"{network.given} --clips DIR` with a folder of annotated clips first"
         )
     compiled = compile_network(network, paths, table, board.name)
     with Writer(order.target) as writer:

@@ -59,14 +59,16 @@ def test_int8_on_a_nano_is_refused_with_the_reason(toml, tmp_path, capsys):
     assert run(toml, tmp_path, "jetson_nano", "--precision", "int8") == 2
     text = capsys.readouterr().err
     assert "INT8 on a Jetson Nano: there is no INT8 unit: sm_53 has no dp4a" in text
-    assert "make engine BOARD=jetson_nano NETWORK=tiny PRECISION=fp16" in text
+    assert f"make engine BOARD=jetson_nano NETWORK={toml} PRECISION=fp16" in text
     assert "FORCE=1" in text and text.count("\n") == 1
 
 
 def test_int8_on_a_nano_goes_on_when_it_is_forced(toml, tmp_path, capsys):
     assert run(toml, tmp_path, "jetson_nano", "--precision", "int8", "--force") == 2
     text = capsys.readouterr().err
-    assert "no INT8 unit" not in text and "python -m calib.int8 --network tiny" in text
+    assert (
+        "no INT8 unit" not in text and f"python -m calib.int8 --network {toml} --clips DIR" in text
+    )
 
 
 def test_another_computer_prepares_and_prints_the_one_command(toml, tmp_path, capsys):
@@ -147,7 +149,7 @@ def test_int8_takes_a_table_of_ranges_to_the_board(toml, tmp_path, capsys, monke
     ranges["files"]["head"] = "ab" * 32
     table.write(ranges, tmp_path / "tiny-ranges.json")
     assert run(toml, tmp_path / "other", *options + given) == 2
-    assert "python -m calib.int8 --network tiny` again" in capsys.readouterr().err
+    assert f"python -m calib.int8 --network {toml} --clips DIR` again" in capsys.readouterr().err
 
 
 def test_what_is_shipped_prepared_is_of_todays_network():
@@ -266,8 +268,8 @@ def test_this_computers_bundle_is_built_and_loads(toml, tmp_path, capsys):
 @pytest.mark.parametrize(
     "precision, text",
     [
-        ("fp16", "processors compute it as fp32.*NETWORK=tiny PRECISION=fp32"),
-        ("int8", "tiny is not INT8; run `python -m calib.int8 --network tiny"),
+        ("fp16", "processors compute it as fp32.*NETWORK=.*tiny.toml PRECISION=fp32"),
+        ("int8", "tiny is not INT8; run `python -m calib.int8 --network .*tiny.toml --clips DIR"),
     ],
 )
 def test_precisions_that_a_computers_files_lack_are_one_sentence(

@@ -1,0 +1,98 @@
+"""What an error advises is followed until it works, or until it says what only the user has."""
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+
+import pytest
+
+from tests.support import ROOT, tiny
+
+pytestmark = pytest.mark.skipif(sys.version_info < (3, 10), reason="calib/ needs Python 3.10")
+# What only the user has, or what changes the user's system: there advice may end.
+ENDS = ("DIR", "FILE", "\u2026", "pip ", "sudo ", "ssh ", "make setup", "make fpga", "make rknn")
+MOST = 4
+
+
+def run(command, folder):
+    """The last line that a command prints, and its exit code; `make engine` builds here."""
+    words = shlex.split(command)
+    if words[:2] == ["make", "engine"]:
+        given = dict(word.split("=") for word in words[2:])
+        words = ["python", "-m", "boards.build", given["BOARD"], "--network", given["NETWORK"]]
+        words += ["--precision", given["PRECISION"]]
+    words = [str(folder / "film") if word == "cam0" else word for word in words]
+    if "runtime.track" in words and "--box" not in words:
+        words += ["--box", "96,72,40,40"]
+    assert words[0].startswith("python"), command
+    done = subprocess.run(
+        [sys.executable] + words[1:],
+        cwd=str(folder),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        universal_newlines=True,
+        env=dict(os.environ, PYTHONPATH=str(ROOT)),
+    )
+    assert "Traceback" not in done.stdout, done.stdout
+    return done.returncode, done.stdout.strip().splitlines()[-1]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    import cv2
+
+    (tmp_path / "film").mkdir()
+    for index, picture in enumerate(tiny.film(2)[0]):
+        cv2.imwrite(str(tmp_path / "film" / f"{index:04d}.png"), picture)
+    tiny.write_network(tmp_path)
+    return tmp_path
+
+
+TRACK = "python -m runtime.track --video cam0 "
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        TRACK + "--bundle other",
+        TRACK + "--board host --engine openvino --precision int8",
+        TRACK + "--board host --network tiny.toml --precision int8",
+        TRACK + "--board raspberry_pi5 --network tiny.toml --precision int8",
+        TRACK + "--board jetson_nano --network tiny.toml --precision int8",
+        TRACK + "--network tiny.toml --precision int8",
+        TRACK + "--engine tensorrt",
+        TRACK + "--network nanotrack_v2x",
+        "python -m runtime.networks check nowhere.toml",
+        "python -m boards.build host --network tiny.toml --precision fp16",
+        "python -m boards.build pynq_z2 --network tiny.toml",
+        "python -m boards.build rk3588 --network tiny.toml --precision int8",
+        "python -m calib.int8 --network tiny.toml",
+        "python -m calib.evaluate --networks tiny.toml",
+        "python -m calib.tune --network tiny.toml",
+    ],
+)
+def test_advice_ends_where_something_works_or_the_user_must_give_something(folder, command):
+    if "--bundle other" in command:  # a bundle of another board
+        assert run("python -m boards.build host --network kestrel", folder)[0] == 0
+        (made,) = (folder / "engines" / "host").iterdir()
+        made.rename(folder / "other")
+        values = json.loads((folder / "other" / "bundle.json").read_text())
+        values.update(board="raspberry_pi5", precision="int8")
+        (folder / "other" / "bundle.json").write_text(json.dumps(values))
+    taken = [command]
+    while len(taken) <= MOST:
+        code, told = run(taken[-1], folder)
+        if code == 0:
+            return
+        advised = re.findall(r"`([^`]+)`", told)
+        if not advised:  # it names an option, a file or a name to give
+            assert re.search(r"name|give|leave|did you mean|required", told), told
+            return
+        if any(end in advised[0] for end in ENDS):
+            return
+        assert advised[0] not in taken, f"advice in a circle: {taken + advised[:1]}"
+        taken.append(advised[0])
+    raise AssertionError(f"advice without an end: {taken}")

@@ -15,7 +15,7 @@ from runtime import decode, engines, load_targets, load_tracker, track
 from runtime.errors import BadNetwork
 from runtime.graphs import assemble
 from runtime.networks import load_network
-from runtime.presence import Presence, ScoreAndFeatures, thresholds_of
+from runtime.presence import Presence, ScoreAndFeatures, cells_under, thresholds_of
 from runtime.types import FOUND, LOST, TRACKED, UNSURE, Judgement, View
 from tests.support import tiny
 from tests.support.clips import tracks_of
@@ -151,6 +151,24 @@ def test_a_box_anywhere_has_at_least_one_cell(tmp_path, corner):
     view = View(np.array([100.0, 100, 3, 3]), (1.0, 1.0), features)
     assert watched.watch(None, state, view, 0.9) == TRACKED
     assert watched.value == pytest.approx(0.6 + 0.4 * 0.9)
+
+
+def test_the_cells_compared_are_those_under_the_inner_part_of_the_box(tmp_path):
+    network = load_network(write_watched(tmp_path, lost_below=0.5))
+    view = View(np.zeros(4), (1.0, 1.0), np.zeros((1, 3, 256), np.float32))
+    state = np.array([0.0, 0.0, 10.0, 5.0]) * network.stride
+    assert cells_under(network, view, 0.0, network.stride, state) == ((7, 12), (4, 13))
+    beside = 0.4 * network.stride  # a box smaller than a cell takes the one that it lies in
+    assert cells_under(network, view, beside, beside, state / 100) == ((8, 9), (8, 9))
+
+
+def test_features_that_are_the_opposite_say_no_more_than_other_ones(tmp_path):
+    cues = ScoreAndFeatures(
+        load_network(write_watched(tmp_path, lost_below=0.5)), fallback.Kernels()
+    )
+    state, features = np.array([100.0, 100.0, 40.0, 40.0]), np.ones((1, 3, 256), np.float32)
+    cues.begin(None, state, View(state, (1.0, 1.0), features))
+    assert cues.of(None, state, View(state, (1.0, 1.0), -features), 0.9) == 0.0
 
 
 @pytest.mark.parametrize("name", ["nanotrack_v1", "nanotrack_v3", "kestrel", "fear_xs"])

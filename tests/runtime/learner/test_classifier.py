@@ -1,9 +1,13 @@
 """Features under a box, samples by overlap, and what is learnt of a target."""
 
+from types import SimpleNamespace
+
 import numpy as np
+import pytest
 
 from runtime.learner import samples
 from runtime.learner.classifier import Classifier, Pooling, View
+from runtime.learner.head import MARGIN, Head
 
 SIDE, STRIDE = 16, 16
 TARGET = np.array([0.0, 0.0, 64.0, 48.0])
@@ -87,3 +91,13 @@ def test_nothing_is_learnt_from_a_frame_in_which_the_target_is_not_tracked():
     for _ in range(9):
         one.follow(TARGET, now, False)
     assert one.judge(TARGET[None], now) == before
+
+
+@pytest.mark.parametrize("more, chosen", [(MARGIN - 0.01, 0), (MARGIN + 0.01, 1)])
+def test_another_proposal_is_taken_only_if_it_looks_clearly_more_like_the_target(more, chosen):
+    proposals = SimpleNamespace(others=lambda *given: [(at(12, 8), 0.7)])
+    classifier = SimpleNamespace(judge=lambda states, view: np.array([0.3, 0.3 + more]))
+    head, state = Head(proposals, classifier), at(8, 8)
+    assert head.choose(0, 0.9, None, state, (640, 480)) == (0.9, 0.7)[chosen]
+    places = [at(8, 8), at(12, 8)]
+    assert (state == places[chosen]).all() and (head.rejected == [places[1 - chosen]]).all()

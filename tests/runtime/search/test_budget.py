@@ -52,6 +52,12 @@ def test_interruptions_make_no_room_for_a_window_in_a_quick_frame(clock):
     assert not one.fits()
 
 
+def test_one_quick_frame_does_not_narrow_the_limit(clock):
+    one = tracked(None, clock)
+    one.tracked(1.0)
+    assert one.limit_ms == pytest.approx(6.0)
+
+
 def test_a_window_that_fits_is_begun_and_no_other(clock):
     one = tracked(11.0, clock)
     one.window(4.0)

@@ -13,7 +13,6 @@ tracker gave on every film; that is not run again as long as code, network and f
 
 import argparse
 import functools
-import hashlib
 import json
 import os
 import time
@@ -29,7 +28,7 @@ os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 import cv2
 import numpy as np
 
-from calib import command, trackers, workers
+from calib import command, trackers
 from calib.clips import find_clips
 from calib.command import chosen, say
 from calib.errors import BadRun
@@ -173,9 +172,7 @@ def follow_all(cases: Sequence[Case], members: Sequence[Any], options: argparse.
         for member in members
         if judge.stored(*_place(case, member, options)) is None
     ]
-    for _, error in workers.over_clips(follow_one, todo, options.jobs):
-        if error:
-            raise error
+    judge.run_all(follow_one, todo, options.jobs)
 
 
 def follow_one(case: Case, member: Any, options: argparse.Namespace) -> None:
@@ -192,24 +189,8 @@ def _tracker(case: Case) -> Any:
 
 def _place(case: Case, member: Any, options: argparse.Namespace) -> tuple[Path, str]:
     """(path, key) of a run."""
-    parts = (
-        case.spec.identity,
-        repr(case.more),
-        _code(),
-        _identity(member),
-    )
-    key = hashlib.sha256("".join(parts).encode()).hexdigest()
-    return judge.path_of(options.out, f"{case.name}-{case.spec.options.engine}", member), key
-
-
-_code = functools.lru_cache(maxsize=1)(judge.code_identity)
-
-
-def _identity(member: Any) -> str:
-    if isinstance(member, Vanishing):
-        other = member.other.sha256 if member.kind == "cut" else ""
-        return str(member.clip.sha256 + other + member.kind)
-    return str(member.sha256)
+    name = f"{case.name}-{case.spec.options.engine}"
+    return judge.place_of(options.out, name, member, case.spec.identity, repr(case.more))
 
 
 # -- figures

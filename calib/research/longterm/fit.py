@@ -18,7 +18,6 @@ the thresholds that are best on all other clips.
 import argparse
 import copy
 import functools
-import hashlib
 import itertools
 import os
 import re
@@ -34,7 +33,7 @@ os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 import cv2
 import numpy as np
 
-from calib import command, trackers, workers
+from calib import command, trackers
 from calib.clips import find_clips
 from calib.command import chosen, say
 from calib.errors import BadRun
@@ -139,9 +138,7 @@ def follow_all(
         for member in members
         if missing(spec, tried, member, out)
     ]
-    for _, error in workers.over_clips(follow_one, todo, options.jobs):
-        if error:
-            raise error
+    judge.run_all(follow_one, todo, options.jobs)
 
 
 def missing(spec: Spec, tried: Sequence[Thresholds], member: Any, out: str) -> list[Any]:
@@ -182,12 +179,7 @@ def _tracker(spec: Spec, thresholds: Any) -> Any:
 def _place(spec: Spec, thresholds: Any, member: Any, out: str) -> tuple[Path, str]:
     """(path, key) of a run."""
     name = "without" if thresholds is None else "-".join(map(str, thresholds))
-    parts = (spec.identity, name, _code(), member.sha256)
-    key = hashlib.sha256("".join(parts).encode()).hexdigest()
-    return judge.path_of(out, f"{spec.name}-{spec.options.engine}-{name}", member), key
-
-
-_code = functools.lru_cache(maxsize=1)(judge.code_identity)
+    return judge.place_of(out, f"{spec.name}-{spec.options.engine}-{name}", member, spec.identity)
 
 
 # -- the choice

@@ -1,5 +1,6 @@
 """Run a tracker over a film and keep what it claimed; a finished run is not run again."""
 
+import functools
 import hashlib
 import os
 import time
@@ -11,7 +12,9 @@ import numpy as np
 
 import kernels
 import runtime
+from calib import workers
 from calib.research.longterm.metrics import Judged
+from calib.vanishing import Vanishing
 from runtime.garbage import short_collections
 
 SOURCES = (".py", ".toml", ".cpp", ".h", ".onnx")  # files that the boxes may depend on
@@ -78,6 +81,7 @@ def state_of(track: Any) -> str:
     return "lost" if track.lost else getattr(track, "state", "tracked")
 
 
+@functools.lru_cache(maxsize=1)
 def code_identity() -> str:
     """sha256 of all code of the runtime and the kernels, on which every run depends."""
     digest = hashlib.sha256()
@@ -90,9 +94,25 @@ def code_identity() -> str:
     return digest.hexdigest()
 
 
-def path_of(out: str, name: str, film: Any) -> Path:
-    """The file of a tracker's run over a film."""
-    return Path(Path(out) / "runs" / name / (film.name + ".npz"))
+def place_of(out: str, name: str, film: Any, *parts: str) -> tuple[Path, str]:
+    """(path, key) of a tracker's run over a film; ``parts`` are texts that it depends on too."""
+    key = hashlib.sha256("".join((*parts, code_identity(), identity_of(film))).encode())
+    return Path(out) / "runs" / name / (film.name + ".npz"), key.hexdigest()
+
+
+def identity_of(film: Any) -> str:
+    """A text that changes with a film, a clip or a clip whose target goes away."""
+    if isinstance(film, Vanishing):
+        other = film.other.sha256 if film.kind == "cut" else ""
+        return f"{film.clip.sha256}{other}{film.kind}"
+    return str(film.sha256)
+
+
+def run_all(follow: Callable[..., None], todo: Sequence[Any], jobs: int) -> None:
+    """Call ``follow`` with what is still to be tracked, (film, arguments), in some processes."""
+    for _, error in workers.over_clips(follow, todo, jobs):
+        if error:
+            raise error
 
 
 def stored(path: Path, key: str) -> Run | None:

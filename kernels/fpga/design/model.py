@@ -2,7 +2,7 @@
 
 ``Machine`` executes a program's commands from its memory, one after the other in the order of the
 list; in fabric the four units work at the same time and the commands' waits make the result the
-same (``compiler.hazards`` looks for waits that do not). Time is not modelled: CYCLES and BUSY both
+same (``compiler.hazards`` makes them). Time is not modelled: CYCLES and BUSY both
 count the steps of the array.
 
 Exact: a sum of products of int8 is a sum of whole numbers, which float32 adds without an error up

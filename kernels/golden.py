@@ -169,21 +169,6 @@ def pack(
     return ((planes.astype(np.float32) - means) * scales).astype(dtype)
 
 
-def correlate_pixelwise(exemplar: np.ndarray, search: np.ndarray) -> np.ndarray:
-    """Correlate every position of the exemplar with every position of the search region.
-
-    Args:
-        exemplar: (C, h, w) features.
-        search: (C, H, W) features.
-
-    Returns:
-        (h*w, H, W) float64; map ``i`` belongs to the exemplar's position ``i`` in row-major order.
-    """
-    exemplar, search = np.asarray(exemplar, np.float64), np.asarray(search, np.float64)
-    positions = exemplar.reshape(exemplar.shape[0], -1)
-    return np.asarray(np.einsum("cp,chw->phw", positions, search))
-
-
 def correlate_depthwise(exemplar: np.ndarray, search: np.ndarray, padding: int = 0) -> np.ndarray:
     """Slide the exemplar over the search region, each channel separately.
 

@@ -16,7 +16,7 @@ MAX_SIDE = 1 << 24  # pixels of a window: up to here float32 tells neighbouring 
 FUNCTIONS = {
     "hp_crop_workspace": "q qq",
     "hp_crop": "v p",
-    "hp_crop_several": "v pqpq",
+    "hp_warp": "v pp",
     "hp_planes_to_bgr": "v pqqpp",
     "hp_cosine_similarity": "d piiiiiipp",
     "hp_points_select": "i p",
@@ -80,23 +80,9 @@ def planes(out: np.ndarray) -> np.ndarray:
     view = out[0] if out.ndim == 4 and out.shape[0] == 1 else out
     if view.ndim != 3 or view.shape[0] != 3 or not out.size or out.dtype.char not in "fB":
         raise ValueError(f"out: {out.dtype} {out.shape}")
-    if not (_can_hold(view) and out.flags.writeable):
+    is_dense = out.flags.c_contiguous or (
+        out.dtype.char == "B" and np.moveaxis(view, 0, -1).flags.c_contiguous
+    )
+    if not (is_dense and out.flags.writeable):
         raise ValueError("out must be C-contiguous, or bytes side by side, and writeable")
     return view
-
-
-def _can_hold(out: np.ndarray) -> bool:
-    """Whether the channels of ``out`` (..., 3, h, w) lie in planes, or, of bytes, side by side."""
-    if out.flags.c_contiguous:
-        return True
-    return out.dtype.char == "B" and np.moveaxis(out, -3, -1).flags.c_contiguous
-
-
-def check_windows(windows: np.ndarray, out: np.ndarray) -> None:
-    """Raise ``ValueError`` unless ``out`` has a place for each window, and all have pixels."""
-    if windows.ndim != 2 or windows.shape[1] != 4 or not len(windows):
-        raise ValueError(f"windows: {windows.shape}")
-    if out.ndim != 4 or len(out) != len(windows) or not _can_hold(out):
-        raise ValueError(f"out: {out.shape} for {len(windows)} windows")
-    if not np.isfinite(windows).all() or windows[:, 2:].min() <= 0:
-        raise ValueError("a window without pixels")

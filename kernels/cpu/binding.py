@@ -41,7 +41,7 @@ class Kernels:
     def __init__(self, library: Library, release_lock: bool = False) -> None:
         self._library, self.handle = library, arguments.declare(library.handle)
         crops = arguments.declare(self._releasing()) if release_lock else self.handle
-        self._crop, self._crop_several = crops.hp_crop, crops.hp_crop_several
+        self._crop, self._warp = crops.hp_crop, crops.hp_warp
         self._compare = self.handle.hp_cosine_similarity
         self._features: Any = None
         self._features_at = 0
@@ -91,26 +91,7 @@ class Kernels:
         check_frame(frame, window[2], window[3])
         self._fill_job(frame, (0, 0, 1, 1), border, out, mean, scale, swap)
         VIEW.pack_into(self._window, 0, *window)
-        self._crop_several(self._job_at, 1, self._window_at, True)
-
-    def crop_several(
-        self,
-        frame: Frame,
-        windows: np.ndarray,
-        border: Border,
-        out: np.ndarray,
-        mean: Sequence[float] = (0, 0, 0),
-        scale: Sequence[float] = (1, 1, 1),
-        swap: bool = False,
-        warp: bool = False,
-    ) -> None:
-        """See ``interface.Kernels``."""
-        windows = np.ascontiguousarray(windows, np.float64)
-        arguments.check_windows(windows, out)
-        largest = windows.max(axis=0)
-        check_frame(frame, largest[2], largest[3])
-        self._fill_job(frame, (0, 0, 1, 1), border, out[0], mean, scale, swap)
-        self._crop_several(self._job_at, len(windows), windows.ctypes.data, warp)
+        self._warp(self._job_at, self._window_at)
 
     def _fill_job(
         self,

@@ -264,30 +264,19 @@ i64 hp_crop_workspace(i64 out_width, i64 frame_width) {
 
 void hp_crop(const hp_crop_job* job) { crop_window<false>(job, 0); }
 
-// Crops several windows, each to its place in `out`. `windows`: x, y, width, height of each. With
-// `warp` they have fractions of pixels, and reach from the first place of the result to the last.
-void hp_crop_several(const hp_crop_job* job, i64 count, const double* windows, i64 warp) {
-  hp_crop_job one = *job;
+// Crops a window with fractions of pixels: x, y, width and height, from the first place of the result
+// to the last.
+void hp_warp(const hp_crop_job* job, const double* window) {
   const int columns = (int)job->out_width, rows = (int)job->out_height;
-  for (i64 i = 0; i < count; ++i, windows += 4) {
-    if (warp) {
-      const hp_line lines[2] = {hp_warp_line(windows[0], windows[2], columns),
-                                hp_warp_line(windows[1], windows[3], rows)};
-      // the pixels that the taps read; none of them is clamped
-      one.x = hp_warp_tap(lines[0], 0).first;
-      one.y = hp_warp_tap(lines[1], 0).first;
-      one.width = hp_warp_tap(lines[0], columns - 1).first + 2 - one.x;
-      one.height = hp_warp_tap(lines[1], rows - 1).first + 2 - one.y;
-      crop_window<true>(&one, lines);
-    } else {
-      one.x = (i64)windows[0];
-      one.y = (i64)windows[1];
-      one.width = (i64)windows[2];
-      one.height = (i64)windows[3];
-      hp_crop(&one);
-    }
-    one.out += 3 * job->out_width * job->out_height * (i64)(job->as_float ? sizeof(float) : 1);
-  }
+  const hp_line lines[2] = {hp_warp_line(window[0], window[2], columns),
+                            hp_warp_line(window[1], window[3], rows)};
+  hp_crop_job one = *job;
+  // the pixels that the taps read; none of them is clamped
+  one.x = hp_warp_tap(lines[0], 0).first;
+  one.y = hp_warp_tap(lines[1], 0).first;
+  one.width = hp_warp_tap(lines[0], columns - 1).first + 2 - one.x;
+  one.height = hp_warp_tap(lines[1], rows - 1).first + 2 - one.y;
+  crop_window<true>(&one, lines);
 }
 
 }  // extern "C"

@@ -51,24 +51,6 @@ class Kernels:
             image = golden.crop(frame, (x, y, width, height), planes.shape[1:], border)
         np.copyto(planes, golden.pack(image, mean, scale, swap, planes.dtype)[0])
 
-    def crop_several(
-        self,
-        frame: Frame,
-        windows: np.ndarray,
-        border: Border,
-        out: np.ndarray,
-        mean: Sequence[float] = (0, 0, 0),
-        scale: Sequence[float] = (1, 1, 1),
-        swap: bool = False,
-        warp: bool = False,
-    ) -> None:
-        """See ``interface.Kernels``."""
-        windows = np.asarray(windows, np.float64)
-        arguments.check_windows(windows, out)
-        crop: Any = self.warp if warp else self.crop
-        for window, place in zip(windows.tolist(), out):
-            crop(frame, window, border, place, mean, scale, swap)
-
     def warp(
         self,
         frame: Frame,

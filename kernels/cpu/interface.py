@@ -71,30 +71,6 @@ class Kernels(Protocol):
     ) -> None:
         """As ``crop``, of a window with fractions of pixels; ``golden.warp`` is the definition."""
 
-    def crop_several(
-        self,
-        frame: Frame,
-        windows: np.ndarray,
-        border: Border,
-        out: np.ndarray,
-        mean: Sequence[float] = (0, 0, 0),
-        scale: Sequence[float] = (1, 1, 1),
-        swap: bool = False,
-        warp: bool = False,
-    ) -> None:
-        """Crop several windows of a frame in one call, each to its place of a batch.
-
-        Args:
-            frame, border, mean, scale, swap: as in ``crop``.
-            windows: (n, 4) numbers, x, y, w, h of each in frame pixels; whole ones, or with
-                ``warp`` any.
-            out: (n, 3, h, w), float32 or uint8, C-contiguous or a view as in ``crop``;
-                overwritten.
-
-        Raises:
-            ValueError: the arrays have another type or shape, or a window has no pixel.
-        """
-
     def to_bgr(self, picture: Planes) -> np.ndarray:
         """Convert a whole picture: (H, W, 3) uint8, as ``golden.bgr_from_planes``."""
 

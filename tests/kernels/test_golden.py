@@ -23,18 +23,6 @@ def test_pack_normalises_each_channel_in_float32():
         assert packed[0, channel, 2, 3] == expected
 
 
-def test_pixelwise_correlation_is_a_dot_product_for_each_pair_of_positions():
-    random = np.random.RandomState(1)
-    exemplar, search = random.normal(size=(6, 2, 3)), random.normal(size=(6, 4, 5))
-    found = golden.correlate_pixelwise(exemplar, search)
-    assert found.shape == (6, 4, 5)
-    for place in range(6):
-        for row in range(4):
-            for column in range(5):
-                pair = exemplar[:, place // 3, place % 3], search[:, row, column]
-                assert abs(found[place, row, column] - np.dot(*pair)) < 1e-12
-
-
 @pytest.mark.parametrize("padding", [0, 1, 3])
 def test_depthwise_correlation_is_opencvs_filter_of_each_channel(padding):
     random = np.random.RandomState(2)

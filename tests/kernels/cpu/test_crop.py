@@ -210,48 +210,6 @@ def test_a_warp_of_planes_is_that_of_the_converted_picture(crops):
         np.testing.assert_array_equal(given, converted, name)
 
 
-@examples(60)
-@given(st.lists(PLACES, min_size=1, max_size=5), st.booleans(), st.booleans())
-def test_several_windows_in_one_call_are_those_of_single_calls(crops, places, warp, as_bytes):
-    frame, size = noise(60, 80), (21, 33)
-    windows = np.array(places)
-    if not warp:
-        windows = np.maximum(np.rint(windows), (-100, -100, 1, 1))
-    for kernels in crops.values():
-        batch = np.zeros((len(windows), 3) + size, np.uint8 if as_bytes else np.float32)
-        kernels.crop_several(frame, windows, (4, 5, 6), batch, MEAN, SCALE, True, warp)
-        if as_bytes:
-            pixels = np.zeros((len(windows),) + size + (3,), np.uint8).transpose(0, 3, 1, 2)
-            kernels.crop_several(frame, windows, (4, 5, 6), pixels, MEAN, SCALE, True, warp)
-            np.testing.assert_array_equal(pixels, batch)
-        one = np.zeros((1, 3) + size, batch.dtype)
-        for window, share in zip(windows.tolist(), batch):
-            if warp:
-                kernels.warp(frame, window, (4, 5, 6), one, MEAN, SCALE, True)
-            else:
-                kernels.crop(frame, [int(v) for v in window], (4, 5, 6), one, MEAN, SCALE, True)
-            np.testing.assert_array_equal(share, one[0])
-
-
-@pytest.mark.parametrize(
-    "windows, places, text",
-    [
-        (np.ones((2, 4)), 3, "out"),
-        (np.ones((2, 3)), 2, "windows"),
-        (np.zeros((0, 4)), 0, "windows"),
-        (np.array([[0, 0, 5, 5], [0, 0, 0, 5.0]]), 2, "without pixels"),
-        (np.array([[0, 0, 5, np.nan]]), 1, "without pixels"),
-        (np.array([[0, 0, 1e9, 5.0]]), 1, "a window of"),
-    ],
-)
-def test_windows_that_are_none_are_refused(crops, windows, places, text):
-    for kernels in crops.values():
-        with pytest.raises(ValueError, match=text):
-            kernels.crop_several(
-                noise(8, 8), windows, (0, 0, 0), np.zeros((places, 3, 4, 4), np.float32)
-            )
-
-
 def test_the_same_size_is_a_plain_copy():
     frame = noise(50, 60)
     image = golden.crop(frame, (-3, 20, 40, 40), 40, (1, 2, 3))
@@ -308,6 +266,7 @@ import sys
 import numpy as np
 from kernels import golden
 from kernels.cpu import binding, build
+from kernels.planes import Planes
 from tests.support.guarded import guarded
 
 def frame_of(rows, columns, at_end):
@@ -327,6 +286,14 @@ for rows, columns in ((1, 1), (1, 2), (1, 3), (2, 5), (17, 31), (90, 160)):
                     image = golden.crop(view, window, 63, (1, 2, 3))
                     if not np.array_equal(out, golden.pack(image)):
                         sys.exit("{} {}".format(view.shape, window))
+for columns in (32, 34):  # and of planes
+    size, colour = (20, columns), (10, columns)
+    planes = [guarded(shape, np.uint8, True) for shape in (size, colour)]
+    picture = Planes("NV12", planes, columns, 20)
+    kernels.crop(picture, (-3, -3, columns + 90, 26), (1, 2, 3), out)
+    image = golden.crop(picture, (-3, -3, columns + 90, 26), 63, (1, 2, 3))
+    if not np.array_equal(out, golden.pack(image)):
+        sys.exit("planes {}".format(columns))
 print("read nothing else")
 """
 

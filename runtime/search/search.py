@@ -70,13 +70,9 @@ class Budget:
         self.frames += 1
         self._began = time.perf_counter()
 
-    def tracked(self, ms: Optional[float] = None) -> None:
-        """A frame of one window ends; its time counts as a tracked frame's own.
-
-        Args:
-            ms: its time; None for the time since it began.
-        """
-        self._frame.add(self.elapsed_ms() if ms is None else ms)
+    def tracked(self) -> None:
+        """A frame of one window ends; its time counts as a tracked frame's own."""
+        self._frame.add(self.elapsed_ms())
 
     def window(self, ms: float) -> None:
         """A window of the search took so long."""

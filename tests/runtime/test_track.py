@@ -100,17 +100,8 @@ def test_the_target_is_followed_through_every_frame(world, tmp_path, source):
 @on_each_python
 def test_results_go_to_standard_output_and_nothing_else_does(world):
     folder, boxes = world
-    done = track(
-        folder,
-        "--video",
-        folder / "frames",
-        "--box",
-        box_text(boxes),
-        "--results",
-        "-",
-        "--frames",
-        "5",
-    )
+    given = ["--video", folder / "frames", "--box", box_text(boxes), "--results", "-"]
+    done = track(folder, *given, "--frames", "5")
     lines = done.stdout.splitlines()
     assert lines[0].startswith("frame,time_s,x,y,w,h,score")
     assert len(lines) == 6

@@ -133,11 +133,9 @@ def in_turns(calls: dict[Any, Callable[[], Any]], rounds: int = ROUNDS) -> dict[
     return times
 
 
-def by_layer(
-    runner: Any, model: onnx.ModelProto, folder: Path, threads: int = 1
-) -> dict[str, float]:
+def by_layer(runner: Any, model: onnx.ModelProto, folder: Path) -> dict[str, float]:
     """dict of node -> milliseconds of a model on an engine."""
-    made = runner(model, threads, profile=os.path.join(str(folder), "profile"))
+    made = runner(model, profile=os.path.join(str(folder), "profile"))
     for _ in range(WARM_UP + 5):
         made.run()
     times: dict[str, float] = made.layers()

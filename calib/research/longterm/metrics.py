@@ -160,10 +160,10 @@ def best_f(films: Sequence[Judged]) -> float:
     return best
 
 
-def thresholds(scores: np.ndarray, resolution: int = RESOLUTION) -> list[float]:
+def thresholds(scores: np.ndarray) -> list[float]:
     """Thresholds that part the scores into equal numbers, from infinity down to minus infinity."""
     scores = np.sort(scores)[::-1]
-    inside = resolution - 2
+    inside = RESOLUTION - 2
     if len(scores) > inside:
         apart = len(scores) // inside
         places = np.round(np.linspace(apart, len(scores) - apart, inside)).astype(int)

@@ -26,7 +26,7 @@ from calib.research.train.pictures import (
     read_video,
     shrunk,
 )
-from calib.research.train.sources import Source, Sources
+from calib.research.train.sources import TABLE, Source, Sources
 
 STILL, SEQUENCE, VIDEO = 0, 1, 2
 HOLDOUT = 40
@@ -179,7 +179,7 @@ def build_bank(
     if not packer.rows:
         raise BadImages(
             f"no picture has a licence of class {', '.join(sorted(licences))}; list its source in "
-            f"{sources.table.name} or name other classes with --licences"
+            f"{TABLE.name} or name other classes with --licences"
         )
     packer.close(folder / "bank.npz")
     done.write_text(key)

@@ -135,7 +135,8 @@ def _timm(name: str, stride: int, pretrained: bool) -> nn.Module:
     )
 
 
-def _stride(made: nn.Module, name: str, side: int = 256) -> int:
+def _stride(made: nn.Module, name: str) -> int:
+    side = 256
     try:
         with torch.no_grad():
             out = made(torch.zeros(1, 3, side, side))

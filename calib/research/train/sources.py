@@ -29,18 +29,17 @@ class Sources:
 
     Args:
         licences: classes that may be seen, of ``CLASSES``; empty: all of them.
-        table: path of another TOML of the same form.
     """
 
-    def __init__(self, licences: Iterable[str] = (), table: str | Path = TABLE) -> None:
+    def __init__(self, licences: Iterable[str] = ()) -> None:
         unknown = sorted(set(licences) - set(CLASSES))
         if unknown:
             classes = ", ".join(CLASSES)
             raise BadImages(f"there is no licence class {unknown[0]}; --licences takes {classes}")
-        self.licences, self.table = set(licences or CLASSES), Path(table)
+        self.licences = set(licences or CLASSES)
         self._sources = [
             Source(entry["name"], entry["class"], entry["licence"], tuple(entry["files"]))
-            for entry in toml.read(self.table, BadImages)["source"]
+            for entry in toml.read(TABLE, BadImages)["source"]
         ]
 
     def of(self, path: str | Path) -> Source:

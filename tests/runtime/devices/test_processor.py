@@ -94,6 +94,22 @@ def test_every_family_sees_it(tmp_path, failing, engine, name):
     check(load_tracker(toml, engine=engine), darker, boxes)
 
 
+def test_a_box_that_is_not_finite_leaves_the_target_where_it_was(tmp_path):
+    (first, second), boxes = tiny.film(2)
+    tracker = load_tracker(tiny.write_network(tmp_path))
+    tracker.init(first, boxes[0])
+    state, device = tracker.state.copy(), tracker.device
+
+    def astray(maps, state, *given):
+        state[:] = np.nan
+        return 0, 0.9
+
+    device.decoder.select = astray
+    with pytest.raises(NetworkFailed, match="no finite score"):
+        tracker.update(second)
+    np.testing.assert_array_equal(tracker.state, state)
+
+
 def test_a_tracker_without_a_target_says_what_to_do(tmp_path):
     tracker = load_tracker(tiny.write_network(tmp_path))
     with pytest.raises(NotReady, match=r"call init\(frame, box\) first"):

@@ -54,7 +54,9 @@ def test_interruptions_make_no_room_for_a_window_in_a_quick_frame(clock):
 
 def test_one_quick_frame_does_not_narrow_the_limit(clock):
     one = tracked(None, clock)
-    one.tracked(1.0)
+    one.begin()
+    clock[0] += 1.0
+    one.tracked()
     assert one.limit_ms == pytest.approx(6.0)
 
 

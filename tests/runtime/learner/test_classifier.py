@@ -59,11 +59,13 @@ def test_boxes_outside_of_the_region_take_its_edge():
 def test_samples_keep_the_rules_on_overlap():
     positives = samples.positives(TARGET)
     assert len(positives) >= 9
-    assert samples.overlap_with(positives, TARGET).min() >= samples.POSITIVE
+    assert samples.overlap_with(positives, TARGET).min() >= 0.7
     around = samples.around(TARGET, np.zeros(2), np.array([127.0, 127.0]))
     negatives = samples.negatives(around, TARGET)
     assert 0 < len(negatives) < len(around)
-    assert samples.overlap_with(negatives, TARGET).max() <= samples.NEGATIVE
+    assert samples.overlap_with(negatives, TARGET).max() <= 0.5
+    beside = TARGET + np.array([[10.0, 0, 0, 0], [30.0, 0, 0, 0]])  # overlaps of .73 and .36
+    assert samples.negatives(beside, TARGET).tolist() == beside[1:].tolist()
 
 
 def test_what_was_rejected_is_told_from_the_target_after_it_was_learnt():

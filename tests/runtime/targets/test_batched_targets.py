@@ -1,5 +1,6 @@
 """Several targets in one network call get the boxes of single runs, or are not batched."""
 
+import itertools
 import threading
 
 import cv2
@@ -319,3 +320,15 @@ def test_a_reshape_that_moves_the_targets_is_not_batched():
     )
     model = helper.make_model(inner, opset_imports=[helper.make_opsetid("", 13)], ir_version=7)
     assert batch.several(model, 2) is None
+
+
+def test_the_time_of_one_call_is_shared_among_its_targets(network, monkeypatch):
+    (first, second), boxes = tiny.film(2)
+    targets, ticks = load_targets(network.path), itertools.count()
+    for _ in range(2):
+        targets.add(first, boxes[0])
+    monkeypatch.setattr("time.perf_counter", lambda: next(ticks) / 1e3)
+    targets.update(second)
+    # a tick to hand over each target's crop, and one for the network
+    times = [tracker.step_ms["network"] for tracker in targets.trackers.values()]
+    assert times == pytest.approx([1.5, 1.5])

@@ -196,6 +196,9 @@ def follow(
             broken = error
             break
         if frame is None:
+            pipeline.empty()
+            if outputs.stays():
+                continue
             break
         if frame is WAITING:
             if not pipeline.empty():

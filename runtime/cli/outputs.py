@@ -180,6 +180,10 @@ class Outputs:
         useless = files and not (left or self._window or self._links)
         return not useless and (self._window is None or self._window.open)
 
+    def stays(self) -> bool:
+        """Whether the run goes on at the end of its source: the page may play it again."""
+        return self.control is not None and self.control.finish()
+
     def next_frame_is_due(self) -> bool:
         """Wait until the page or the window wants the next frame; False: ask again."""
         if self._player and self.control:  # the page sets the pace

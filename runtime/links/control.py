@@ -57,6 +57,8 @@ class Controller:
         paused: True while a recording stands still.
         recording_since: since when results and pictures go to the files, seconds of the monotonic
             clock; None while they do not.
+        finished: whether a recording has come to its end and may be played again.
+        is_watched: function that says whether somebody watches who may want that.
         ended: True once the run is over.
         targets: as the argument.
         can_record: as the argument.
@@ -79,7 +81,8 @@ class Controller:
         self.buffer = FrameBuffer()
         self.paused = False
         self.recording_since: Optional[float] = time.monotonic()
-        self.ended = False
+        self.finished = self.ended = False
+        self.is_watched: Callable[[], bool] = lambda: False
         self.targets, self._stop = targets, stop
         self._write_row, self._recent_ms = write_row, recent_ms
         self._latency_ms, self.can_record = latency_ms, can_record
@@ -107,6 +110,8 @@ class Controller:
             if wait_s > 0 and not self._requests:
                 self._changes.wait(wait_s)
         self._carry_out_requests()
+        if self.finished and not self.is_watched():
+            return True  # to the recording's end
         now = time.monotonic()
         if self.paused or self._stop.requested or now < self._began + period_s:
             return False
@@ -121,7 +126,17 @@ class Controller:
         if self._wait_for_target:
             self.paused = not tracked.tracks
             self._wait_for_target = self.paused
-        self._change(tracked)
+        self.notify(tracked)
+
+    def finish(self) -> bool:
+        """A recording has come to its end. Returns whether the run stays: somebody watches."""
+        if self.source.live or not self.is_watched():
+            return False
+        # files hold the recording once, with times that grow
+        self.finished, self.paused, self.can_record = True, True, False
+        self.recording_since = None
+        self.notify()
+        return True
 
     def add_row(self, row: Sequence[Any]) -> None:
         """Remember a row of results; None stands for an unknown value."""
@@ -131,7 +146,7 @@ class Controller:
     def end(self) -> None:
         """The run is over: refuse all requests and wake everybody who waits."""
         self.ended = True
-        self._change()
+        self.notify()
         while self._requests:
             future, _, _ = self._requests.popleft()
             if future.set_running_or_notify_cancel():
@@ -153,10 +168,10 @@ class Controller:
                 raise
             else:
                 future.set_result(answer)
-            self._change()
+            self.notify()
 
-    def _change(self, tracked: Optional[TrackedFrame] = None) -> None:
-        """Count a change and wake everybody who waits for one."""
+    def notify(self, tracked: Optional[TrackedFrame] = None) -> None:
+        """Count a change and wake everybody who waits for one; may be called from any thread."""
         with self._changes:
             self.newest = tracked or self.newest
             self._version += 1
@@ -219,10 +234,19 @@ class Controller:
         self.newest = self.newest._replace(tracks=tracks)
 
     def pause(self, paused: bool) -> None:
-        """Pause a recording, or resume it."""
+        """Pause a recording, or resume it; at its end, play it from the start for new targets."""
         if self.source.live:
             raise Refused(409, "a live source can't be paused; freeze the picture to select")
-        self._wait_for_target = False
+        self._wait_for_target = again = self.finished and not paused
+        if again:
+            if not self.source.seek(0):
+                raise Refused(409, "this recording can't be played again; start a new run")
+            if self.newest is not None:
+                for number in self.newest.tracks:
+                    self.targets.drop(number)
+                self.newest = self.newest._replace(tracks={})
+            self.finished, self.buffer = False, FrameBuffer()
+            self._run = secrets.token_hex(4)
         self.paused = paused
         self._times.clear()
 
@@ -261,10 +285,6 @@ class Controller:
             self._requests.append((future, function, arguments))
             self._changes.notify_all()
         return future
-
-    def notify(self) -> None:
-        """Wake everybody who waits, although nothing changed."""
-        self._change()
 
     def wait(self, version: int, timeout_s: float) -> Tuple[int, Optional[TrackedFrame]]:
         """Wait for a frame or a change after ``version``.
@@ -320,7 +340,9 @@ class Controller:
         return first, [[None if np.isnan(v) else round(v, 4) for v in row] for row in values]
 
     def _waiting_for(self) -> Optional[str]:
-        """What the run waits for: "target", "frames", or None."""
+        """What the run waits for: "replay", "target", "frames", or None."""
+        if self.finished:
+            return "replay"
         if self.paused and self._wait_for_target:
             return "target"
         late_s = time.monotonic() - self._times[-1] if self._times else 0.0

@@ -7,12 +7,14 @@ loop: the body is JSON of the described form, and numbers are finite and of a se
 import asyncio
 import json
 import math
+import os
 from typing import Any, Callable, Dict, List, Sequence
+from urllib.parse import quote
 
 import cv2
 from aiohttp import web
 
-from runtime.links.control import Controller, Refused
+from runtime.links.control import ROWS_KEPT, Controller, Refused
 from runtime.pictures import AnyFrame, bgr_of
 from runtime.types import TrackedFrame
 
@@ -24,6 +26,16 @@ LAST_ROW = 10**15 - 1
 LARGEST_PX = 1e6  # absolute value of a number in a box
 LARGEST_INDEX = (1 << 53) - 1  # JavaScript's largest exact integer
 
+# errors of every request, and of those with a body: names in ``openapi.json``
+ANSWERS = {"401": "Unauthorized", "403": "Forbidden", "429": "TooMany", "503": "Busy"}
+BODY_ANSWERS = {
+    "400": "Malformed",
+    "408": "Slow",
+    "413": "TooLarge",
+    "415": "NotJson",
+    "504": "NoAnswer",
+}
+
 
 class Api:
     """Answers the requests below /api.
@@ -32,7 +44,7 @@ class Api:
         controller: the frame loop's remote control.
         state_text: function that gives a frame's state as JSON text.
         description: the OpenAPI description, a dict.
-        width: largest width of a picture, pixels.
+        options: of the command line: the largest width of a picture, and the video's name.
     """
 
     def __init__(
@@ -40,10 +52,10 @@ class Api:
         controller: Controller,
         state_text: Callable[[TrackedFrame], str],
         description: Dict[str, Any],
-        width: int,
+        options: Any,
     ) -> None:
         self._controller, self._state_text = controller, state_text
-        self._description, self._width = description, width
+        self._description, self._options = description, options
 
     def routes(self) -> List[Any]:
         """All addresses with their handlers."""
@@ -54,6 +66,8 @@ class Api:
             web.delete("/api/targets/{number}", self.drop_target),
             web.get("/api/snapshot", self.snapshot),
             web.get("/api/results", self.results),
+            web.get("/api/results.csv", self.table),
+            web.get("/api/video", self.video),
             web.post("/api/pause", self.pause),
             web.post("/api/recording", self.record),
             web.post("/api/stop", self.stop),
@@ -97,7 +111,7 @@ class Api:
         """The newest picture."""
         tracked = self._newest()
         loop = asyncio.get_event_loop()
-        jpeg = await loop.run_in_executor(None, encoded, tracked.frame, self._width)
+        jpeg = await loop.run_in_executor(None, encoded, tracked.frame, self._options.page_width)
         return web.Response(
             body=jpeg, content_type="image/jpeg", headers={"X-Frame": str(tracked.index)}
         )
@@ -114,6 +128,20 @@ class Api:
         first, rows = self._controller.rows(after, MOST_ROWS)
         columns = self._controller.columns
         return web.json_response({"columns": columns, "first": first, "rows": rows})
+
+    async def table(self, request: Any) -> Any:
+        """The rows of results that are kept, as a file."""
+        _, rows = self._controller.rows(-1, ROWS_KEPT)
+        lines = [",".join("" if v is None else f"{v:.10g}" for v in row) for row in rows]
+        text = "\n".join([",".join(self._controller.columns), *lines, ""])
+        return web.Response(text=text, content_type="text/csv", headers=_as_file("results.csv"))
+
+    async def video(self, request: Any) -> Any:
+        """The video of ``--save``, as far as it is written."""
+        path = self._options.save
+        if not path or not os.path.isfile(path):
+            raise Refused(404, "no video is saved; start the run with --save FILE.mp4")
+        return web.FileResponse(path, headers=_as_file(os.path.basename(path)))
 
     async def pause(self, request: Any) -> Any:
         """Pause a recording, or resume it."""
@@ -146,6 +174,22 @@ class Api:
         """Have the frame loop call a function; returns what it returned."""
         future = self._controller.call(function, *arguments)
         return await asyncio.wait_for(asyncio.wrap_future(future), ANSWER_S)
+
+
+def described(text: str) -> Dict[str, Any]:
+    """The description of ``openapi.json``, with the answers that many requests share."""
+    description: Dict[str, Any] = json.loads(text)
+    for operations in description["paths"].values():
+        for operation in operations.values():
+            shared = dict(ANSWERS, **(BODY_ANSWERS if "requestBody" in operation else {}))
+            for status, name in shared.items():
+                operation["responses"][status] = {"$ref": f"#/components/responses/{name}"}
+    return description
+
+
+def _as_file(name: str) -> Dict[str, str]:
+    """The header with which a browser saves an answer under that name."""
+    return {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}"}
 
 
 def encoded(frame: AnyFrame, width: int) -> bytes:

@@ -41,6 +41,7 @@ CONTENT_TYPES = {
 }
 MOST_VIEWERS = 16
 HEARTBEAT_S = 0.5  # the state is sent at least this often
+RELOAD_S = 5.0  # a browser that left may come back by then
 PING_S = 15.0  # a browser that does not answer is disconnected
 BODY_BYTES = 2048
 MESSAGE_BYTES = 256
@@ -122,6 +123,8 @@ class Server(Link):
         self._viewers: Set[Viewer] = set()
         self._wanted = threading.Event()  # a browser is ready for a picture
         self._closing = threading.Event()
+        self._left_s = -RELOAD_S  # when a browser left
+        controller.is_watched = self._is_watched
         self._update: Optional[Update] = None
         self._board: Dict[str, Any] = {}
         self._files = _read_files()
@@ -181,7 +184,12 @@ class Server(Link):
 
     def _state_text(self, tracked: TrackedFrame) -> str:
         """All that the page displays beside a picture, as JSON."""
-        return json.dumps(dict(self._controller.state(tracked), board=self._board))
+        more = {"board": self._board, "video": bool(self._options.save)}
+        return json.dumps(dict(self._controller.state(tracked), **more))
+
+    def _is_watched(self) -> bool:
+        """Whether a browser is connected, or reloads the page."""
+        return bool(self._viewers) or time.monotonic() - self._left_s < RELOAD_S
 
     # in the server's thread
 
@@ -193,12 +201,10 @@ class Server(Link):
             self._loop.close()
 
     def _routes(self) -> List[Any]:
-        description = json.loads(self._files[DESCRIPTION].decode("utf-8"))
+        description = api.described(self._files[DESCRIPTION].decode("utf-8"))
         if not self.guard.token:
             del description["security"]
-        requests = api.Api(
-            self._controller, self._state_text, description, self._options.page_width
-        )
+        requests = api.Api(self._controller, self._state_text, description, self._options)
         pages = ["/"] + ["/" + name for name in self._files if name != DESCRIPTION]
         routes = [web.get("/ws", self._serve_socket), web.get("/enter", self._log_in)]
         return routes + requests.routes() + [web.get(path, self._static) for path in pages]
@@ -314,6 +320,7 @@ class Server(Link):
         finally:
             sender.cancel()
             self._viewers.discard(viewer)
+            self._left_s = time.monotonic()
             self._controller.buffer.hold(viewer, None)
             self._update_wanted()
         return socket

@@ -16,6 +16,7 @@ let state = null; // the newest
 let link_is = "connecting";
 let frozen = false; // by the user, to aim
 let adding = false; // the next box is one more target
+let asking = false; // whether a new box may replace a target
 let awaited = null; // number of a target that was chosen and is not in the states yet
 let figuresAt = 0;
 
@@ -42,6 +43,12 @@ const aim = new Aim(view, link, {
   tapped: (number) => number !== null && select(number),
   chosen: async (frame, box) => {
     const replace = adding || view.selected === null ? undefined : view.selected;
+    asking = true;
+    const agreed = replace === undefined || await sure(`Replace target ${replace}?`,
+      `It is dropped, and the new box is followed. To follow both, press Add before you drag.`,
+      "Replace");
+    asking = false;
+    if (!agreed) return frozen || letGo();
     const answer = await tell(api.choose(frame, box, replace));
     if (answer) {
       adding = false;
@@ -56,7 +63,7 @@ const aim = new Aim(view, link, {
 function letGo() {
   // the frame is held until the choice was answered
   view.freeze(false);
-  setTimeout(() => !aim.aiming && !frozen && link.hold(null), 3000);
+  setTimeout(() => !aim.aiming && !asking && !frozen && link.hold(null), 3000);
 }
 
 function newRun() {
@@ -95,7 +102,8 @@ function setFrozen(on) {
 function pause() {
   if (!state || state.ended) return;
   if (!state.live) {
-    tell(api.pause(!state.paused), state.paused ? "Resumed." : "Paused.");
+    if (state.waiting === "replay") tell(api.pause(false), "From the start. Drag a box.");
+    else tell(api.pause(!state.paused), state.paused ? "Resumed." : "Paused.");
   } else if (view.shown !== null) {
     setFrozen(!frozen);
     say(frozen ? "Picture frozen." : "Live again.");
@@ -141,9 +149,14 @@ function show(atOnce = false) {
   if (!state) return;
   const off = link_is !== "live";
   const stood = state.live ? frozen : state.paused;
-  put(byId("source"), state.source);
-  button("pause", stood ? "i-play" : "i-pause",
-    stood ? (state.live ? "Live" : "Resume") : (state.live ? "Freeze" : "Pause"), stood, off);
+  const over = state.waiting === "replay";
+  const name = state.live ? state.source : state.source.replace(/\/+$/, "").split("/").pop();
+  put(byId("source"), name);
+  byId("source").title = state.source;
+  document.title = `${name} · Hotpath`;
+  button("pause", stood ? "i-play" : "i-pause", over ? "Replay"
+    : stood ? (state.live ? "Live" : "Resume") : (state.live ? "Freeze" : "Pause"), stood, off);
+  byId("video").hidden = !state.video;
   button("record", "i-record", state.recording.on && state.recording.can ? "Recording" : "Record",
     state.recording.on && state.recording.can, off || !state.recording.can);
   byId("record").title = state.recording.can ? "Record on or off (R)"
@@ -152,7 +165,7 @@ function show(atOnce = false) {
   byId("add").setAttribute("aria-pressed", adding);
   byId("add").disabled = off || !state.targets.length;
   put(byId("hint"), hint());
-  const mode = frozen ? "FROZEN" : state.paused && state.waiting !== "target" ? "PAUSED" : "";
+  const mode = frozen ? "FROZEN" : over ? "THE END" : state.paused && state.waiting !== "target" ? "PAUSED" : "";
   byId("mode").hidden = !mode;
   put(byId("mode"), mode);
   const now = performance.now();
@@ -167,6 +180,7 @@ function hint() {
   if (link_is !== "live") return "";
   if (aim.aiming) return "Release to choose · Esc cancels";
   if (state.waiting === "frames") return "Waiting for frames";
+  if (state.waiting === "replay") return "Replay starts again, for a new box";
   if (!state.targets.length) return "Drag a box around the target";
   if (adding) return "Drag a box around one more target";
   if (frozen || state.paused) {
@@ -203,12 +217,20 @@ function say(text) {
   byId("status").textContent = text;
 }
 
+async function sure(title, text, yes) {
+  const dialog = byId("sure");
+  put(byId("sure-title"), title);
+  put(byId("sure-text"), text);
+  put(byId("sure-yes"), yes);
+  dialog.returnValue = "";
+  dialog.showModal();
+  await new Promise((done) => dialog.addEventListener("close", done, { once: true }));
+  return dialog.returnValue === "yes";
+}
+
 async function stop() {
-  const sure = byId("sure");
-  sure.returnValue = "";
-  sure.showModal();
-  await new Promise((done) => sure.addEventListener("close", done, { once: true }));
-  if (sure.returnValue === "stop") tell(api.stop(), "Stopping.");
+  const text = "The tracker ends and its files are finished.";
+  if (await sure("Stop the run?", text, "Stop the run")) tell(api.stop(), "Stopping.");
 }
 
 byId("pause").addEventListener("click", pause);

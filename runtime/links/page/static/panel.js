@@ -41,7 +41,9 @@ export class Targets {
     pick.title = "A new box replaces this target";
     add(pick, "span", "name").textContent = `Target ${number}`;
     const word = add(pick, "span", "word");
-    const score = add(pick, "span", "score");
+    const figure = add(pick, "span", "score");
+    add(figure, "small").textContent = "score ";
+    const score = add(figure, "b");
     const bar = add(add(pick, "span", "meter"), "i");
     const drop = add(root, "button", "drop");
     drop.type = "button";

@@ -146,7 +146,7 @@ export class View {
     pen.setLineDash([]);
 
     // above the box where there is room, else below it, else inside
-    const text = target.lost ? `${target.number}  ${this.#sinceLoss(target.number)}` : `${target.number}  ${target.score.toFixed(2)}`;
+    const text = target.lost ? `${target.number}  ${this.#sinceLoss(target.number)}` : `${target.number}  score ${target.score.toFixed(2)}`;
     pen.font = "700 15px system-ui, sans-serif";
     const wide = pen.measureText(text).width + 14, high = 24;
     let top = y - high - 3;

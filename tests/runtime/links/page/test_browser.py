@@ -1,5 +1,6 @@
 """The page in a real browser: boxes are dragged, results are read from the file."""
 
+import pathlib
 import re
 import time
 
@@ -136,7 +137,10 @@ def test_choosing_anew_two_targets_and_a_drop(chromium, world, run):
         tab.drag((20, 20, 60, 60))
         assert targets(run, 1) == [0]
         tab.wait_for_text("#targets", "Target 0")
+        tab.drag((200, 20, 60, 60))
+        tab.page.get_by_role("button", name="Cancel").click()
         tab.drag(world[1][0])
+        tab.page.get_by_role("button", name="Replace").click()
         run.wait_for(lambda state: [t["number"] for t in state["targets"]] == [1])
         tab.wait_for_text("#targets", "Target 1")
         tab.page.click("#add")
@@ -171,7 +175,7 @@ def test_pause_record_and_stop_by_button_and_key(chromium, world, run):
         tab.page.click("#record")
         run.wait_for(lambda state: state["recording"]["on"])
         tab.page.click("#stop")
-        tab.page.get_by_role("button", name="Continue").click()
+        tab.page.get_by_role("button", name="Cancel").click()
         assert run.state()["frame"] > 0
         assert tab.errors == []
         tab.expect_errors = True  # the browser reports that the server is gone
@@ -179,6 +183,34 @@ def test_pause_record_and_stop_by_button_and_key(chromium, world, run):
         tab.page.get_by_role("button", name="Stop the run").click()
         assert run.wait() == 0
         tab.wait_for_text("#veil", "The run has ended")
+
+
+def test_a_recording_that_has_ended_is_downloaded_and_played_again(chromium, tmp_path):
+    boxes = pages.write_world(tmp_path, 20, width=640, height=480, side=80)
+    saved = tmp_path / "a clip.mp4"
+    with pages.PagedRun(tmp_path, tmp_path / "frames", "--save", saved) as run:
+        with Tab(chromium, run.link) as tab:
+            tab.drag(boxes[0])
+            tab.wait_for_text("#pause", "Replay")
+            assert tab.page.title() == "frames · Hotpath"
+            with tab.page.expect_download() as table:
+                tab.page.click("text=results")
+            lines = pathlib.Path(table.value.path()).read_text().splitlines()
+            assert len(lines) == 21 and lines[0].startswith("frame,time_s,x,y,w,h,score,target")
+            with tab.page.expect_download() as video:
+                tab.page.click("#video")
+            assert video.value.suggested_filename == "a clip.mp4"
+            assert pathlib.Path(video.value.path()).read_bytes()[4:8] == b"ftyp"
+            tab.page.click("#pause")
+            run.wait_for(lambda state: state["frame"] == 0 and state["waiting"] == "target")
+            tab.wait_for_text("#hint", "Drag a box around the target")
+            tab.drag(boxes[0])
+            run.wait_for(lambda state: state["waiting"] == "replay")
+            assert tab.errors == []
+            tab.expect_errors = True  # the browser reports that the server is gone
+            run.ask("/api/stop", {"stop": True})
+            assert run.wait() == 0
+        assert {row["target"] for row in run.rows()} == {"0"}  # the files hold the recording once
 
 
 def test_a_box_by_keyboard_alone(chromium, world, run):

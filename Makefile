@@ -1,7 +1,7 @@
 # `make` says what there is. Everything is set up in .venv and .cache, inside the checkout.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup track engine overlay calib kestrel fps fakes fpga rknn rtx test test-all test-pythons test-boards test-arm docs lint format clean
+.PHONY: help setup track engine overlay calib kestrel fps fakes fpga rknn compilers test test-all test-pythons test-boards test-arm docs lint format clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -136,7 +136,7 @@ PYTEST := $(PY) -m pytest $(if $(filter-out 1,$(JOBS)),-n "$$JOBS" --dist loadfi
 test: setup ## what everybody runs: all tests but the slow ones
 	$(PYTEST) $(or $(TESTS),-m 'not slow')
 
-test-all: fakes fpga rtx docs $(CLIP) ## before a release: every test, on every Python, board and ARM machine (hours)
+test-all: fakes compilers fpga docs $(CLIP) ## before a release: every test, on every Python, board and ARM machine (hours)
 	$(PYTEST) --hypothesis-profile=many
 	tests/pythons.sh --all $(PY) $$PYTHONS
 	nice $(PY) -m tests.fresh_boards --all
@@ -159,10 +159,14 @@ fakes: setup ## what tests of the GPU parts need on a computer without one (200 
 	@nice tests/fakes/cuda/prepare.sh $(PY) $${OLDEST:+"$$OLDEST"}
 	@$(PY) tests/fakes/tensorrt/prepare.py $(PY) $${OLDEST:+"$$OLDEST"}
 
-RTX := tensorrt-rtx-cu12-libs==1.7.1.116 tensorrt-rtx-cu12-bindings==1.7.1.116
+NVIDIA := \
+  tensorrt-rtx:tensorrt-rtx-cu12-libs==1.7.1.116,tensorrt-rtx-cu12-bindings==1.7.1.116 \
+  cuda/tools-11.8:nvidia-cuda-nvrtc-cu11==11.8.89,nvidia-cuda-nvcc-cu11==11.8.89 \
+  cuda/tools-13.2:nvidia-cuda-nvrtc==13.2.*,nvidia-cuda-nvcc==13.2.*
 
-rtx: setup ## NVIDIA's own builder, which needs no GPU, for its tests (220 MB, once)
-	@test -d .cache/tensorrt-rtx || $(PY) $(RUN_PIP) --no-deps --target .cache/tensorrt-rtx $(RTX)
+compilers: setup ## NVIDIA's network builder and other CUDAs' compilers, for tests (500 MB, once)
+	@for each in $(NVIDIA); do test -d .cache/$${each%%:*} || \
+	  $(PY) $(RUN_PIP) --no-deps --target .cache/$${each%%:*} $$(echo $${each#*:} | tr , ' ') || exit; done
 
 # They ask for NumPy 1, for their boards' sake; tests hold what is used of them to NumPy 2.
 PYNQ := pynq==4.0.0 pynqutils==0.1.3

@@ -48,7 +48,7 @@ struct anchor_votes {
 // One block of whole warps for each target. scores: one or two planes for each anchor of each target;
 // deltas: four. window, rough_window: one plane, in doubles and in floats; sizes, rough_sizes: width
 // and height of each anchor, search pixels.
-extern "C" __global__ void __launch_bounds__(256)
+extern "C" __global__ void __launch_bounds__(256, 1)
     hp_select_anchors(const hp_points* __restrict__ points, const double* __restrict__ window,
                       const float* __restrict__ rough_window, const double* __restrict__ sizes,
                       const float* __restrict__ rough_sizes, const void* __restrict__ scores,

@@ -57,7 +57,7 @@ __device__ void move(const hp_selection* select, const hp_centre* head, hp_map s
 
 // One block of whole warps for each target. scores: one plane of size x size for each target; sizes,
 // offsets: two, x and y. window, rough_window: one plane, in doubles and in floats.
-extern "C" __global__ void __launch_bounds__(256)
+extern "C" __global__ void __launch_bounds__(256, 1)
     hp_select_centre(const hp_centre* __restrict__ head, const double* __restrict__ window,
                      const float* __restrict__ rough_window, const void* __restrict__ scores,
                      const void* __restrict__ sizes, const void* __restrict__ offsets,

@@ -147,7 +147,7 @@ __device__ void take_corners(const hp_selection* select, const hp_corners* head,
 // One block of whole warps for each target. first, second: heat of the top left and of the bottom right
 // corner, one plane of size x size each; or first: centre and size as shares of the region, and second:
 // its score, where there is one. The first maps of two targets are head->apart numbers apart.
-extern "C" __global__ void __launch_bounds__(256)
+extern "C" __global__ void __launch_bounds__(256, 1)
     hp_select_corners(const hp_corners* __restrict__ head, const void* __restrict__ first,
                       const void* __restrict__ second, HP_FRAME_PARAMETERS) {
   __shared__ corner_memory all;

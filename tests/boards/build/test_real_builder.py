@@ -1,6 +1,6 @@
 """NVIDIA's own parser and builder take every model that ``make engine`` gives to TensorRT.
 
-TensorRT-RTX builds on a computer without a GPU. `make rtx` gets it.
+TensorRT-RTX builds on a computer without a GPU. `make compilers` gets it.
 """
 
 import json
@@ -68,7 +68,7 @@ def quantised(folder):
 )
 def test_every_model_becomes_a_plan(tmp_path, write, precision, models):
     if not LIBRARY.is_dir():
-        pytest.skip("no .cache/tensorrt-rtx; run `make rtx`")
+        pytest.skip("no .cache/tensorrt-rtx; run `make compilers`")
     network = load_network(write(tmp_path))
     order = Order(boards.load_board("jetson_orin_nano"), network, precision)
     prepared.prepare(tmp_path / "prepared", order, lambda sentence: None)

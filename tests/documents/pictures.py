@@ -4,9 +4,8 @@
                                                  docs/page.jpg, from a browser
     python -m tests.documents.pictures way       docs/frame-way.svg
     python -m tests.documents.pictures time      docs/results/speed.svg
-    python -m tests.documents.pictures overlap   docs/results/overlap-time.svg
 
-The last two draw what docs/results/speed.json and docs/results/public-sequences.json hold.
+The last one draws what docs/results/speed.json holds.
 """
 
 import argparse
@@ -58,7 +57,7 @@ WAYS = {  # device: (step, where it runs)
 def main(arguments=None):
     """Run the command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.documents.pictures")
-    parser.add_argument("picture", choices=("page", "way", "time", "overlap"))
+    parser.add_argument("picture", choices=("page", "way", "time"))
     parser.add_argument("--video", help="of page: the film that is followed")
     parser.add_argument("--box", default="64,34,48,65", help="of page: the target, X,Y,W,H")
     options = parser.parse_args(arguments)
@@ -67,10 +66,8 @@ def main(arguments=None):
         page(options.video, [float(number) for number in options.box.split(",")])
     elif options.picture == "way":
         way()
-    elif options.picture == "time":
-        time_of_a_frame(json.loads((DOCS / "results/speed.json").read_text()))
     else:
-        overlap_against_time(json.loads((DOCS / "results/public-sequences.json").read_text()))
+        time_of_a_frame(json.loads((DOCS / "results/speed.json").read_text()))
     return 0
 
 
@@ -127,25 +124,6 @@ def time_of_a_frame(results):
     axes.set_xlabel("ms a frame, median, one thread")
     axes.legend(loc="lower right", bbox_to_anchor=(0.93, 0.02), frameon=False)
     save(figure, DOCS / "results/speed.svg")
-
-
-def overlap_against_time(results):
-    """Draw each tracker's overlap on public sequences against its time."""
-    figure, axes = pyplot.subplots(figsize=(8, 5))
-    for row in results["rows"]:
-        ours = not row["tracker"].startswith("OpenCV")
-        axes.scatter(row["ms"], row["overlap"], color="#f2a73b" if ours else "#888888")
-        axes.annotate(
-            row["tracker"],
-            (row["ms"], row["overlap"]),
-            xytext=(5, 4),
-            textcoords="offset points",
-            size=8,
-        )
-    axes.set_xscale("log")
-    axes.set(xlabel="ms a frame, median, one thread", ylabel="mean overlap")
-    axes.grid(alpha=0.3)
-    save(figure, DOCS / "results/overlap-time.svg")
 
 
 def save(figure, path):

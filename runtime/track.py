@@ -60,10 +60,8 @@ def main(arguments: Optional[List[str]] = None) -> int:
 
 def print_cameras() -> int:
     """Print one line a camera; no camera is not an error."""
-    for number, title in list_cameras():
-        print(f"cam{number}  {title}")
-    if not list_cameras():
-        print("no camera")
+    lines = [f"cam{number}  {title}" for number, title in list_cameras()]
+    print("\n".join(lines or ["no camera"]))
     return 0
 
 

@@ -2,8 +2,9 @@
 
 import argparse
 import ipaddress
+import math
 import os
-from typing import Any, Callable, List, NoReturn, Optional, Sequence, Tuple
+from typing import Any, Callable, List, NoReturn, Sequence, Tuple
 
 from runtime import DEFAULT_NETWORK, __version__, detect, engines, precision
 from runtime.cli.config import completion, with_config
@@ -77,7 +78,7 @@ def _add_source(group: argparse._ArgumentGroup) -> None:
     )
     _value(group, "--boxes FILE", "a file with one target X,Y,W,H a line")
     text = "frames a second of a folder of frames, or of a video that states none"
-    _value(group, "--fps N", text, type=_rate)
+    _value(group, "--fps N", text, type=_number(0.001, 1000))
     text = "bits in use of 16-bit pictures, such as 12 (default: the range of their values)"
     _value(group, "--depth BITS", text, type=between(9, 16))
     _choice(
@@ -280,17 +281,6 @@ def _either(group: argparse._ArgumentGroup, name: str, yes: str, no: str) -> Non
     pair.add_argument("--no-" + name, dest=name, action="store_false", help=no)
 
 
-def _rate(text: str) -> float:
-    """Frames a second, above 0 and up to 1000."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value <= 1000:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0 and up to 1000")
-    return value
-
-
 def _time(text: str) -> float:
     """Seconds of "80", "1:20" or "1:02:03.5"."""
     parts = text.split(":")
@@ -303,29 +293,31 @@ def _time(text: str) -> float:
     return sum(value * 60.0**place for place, value in enumerate(reversed(values)))
 
 
-def count(text: str) -> int:
-    """A whole number from 1."""
-    return _whole_number(text, 1, None)
-
-
-def between(low: int, high: int) -> Callable[[str], int]:
-    """A function that reads a whole number between two limits."""
-    return lambda text: _whole_number(text, low, high)
-
-
-def _number(low: float, high: float) -> Callable[[str], float]:
+def _number(
+    low: float, high: float = math.inf, kind: Callable[[str], float] = float
+) -> Callable[[str], float]:
     """A function that reads a number between two limits."""
+    limits = f"from {low:g}" + (f" to {high:g}" if high < math.inf else "")
 
     def read(text: str) -> float:
         try:
-            value = float(text)
+            value = kind(text)
         except ValueError:
             value = low - 1
         if not low <= value <= high:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a number from {low:g} to {high:g}")
+            whole = "whole " if kind is int else ""
+            raise argparse.ArgumentTypeError(f"{text!r} is not a {whole}number {limits}")
         return value
 
     return read
+
+
+def between(low: int, high: float) -> Callable[[str], float]:
+    """A function that reads a whole number between two limits."""
+    return _number(low, high, int)
+
+
+count = between(1, math.inf)  # reads a whole number from 1
 
 
 def _fov(text: str) -> Tuple[float, ...]:
@@ -342,17 +334,6 @@ def _networks(text: str) -> Tuple[Any, ...]:
         return tuple(ipaddress.ip_network(part.strip(), False) for part in text.split(","))
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{error}; give addresses or networks") from None
-
-
-def _whole_number(text: str, low: int, high: Optional[int]) -> int:
-    limits = f"from {low}" if high is None else f"from {low} to {high}"
-    try:
-        value = int(text)
-    except ValueError:
-        value = low - 1
-    if value < low or (high is not None and value > high):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number {limits}")
-    return value
 
 
 def _joined_boxes(arguments: List[str]) -> List[str]:

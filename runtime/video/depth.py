@@ -5,25 +5,15 @@ from typing import Callable, List, Optional, Tuple
 import numpy as np
 
 SAMPLES = 32  # pictures of a folder that are looked at before the first one is given
+Scale = Callable[[np.ndarray], np.ndarray]  # all pictures of a sequence share one
 WHOLE_RANGE = 1 << 15  # a picture with a larger value uses all 16 bits
 
 
-class DepthScale:
-    """Maps values linearly to 0..255; all pictures of a sequence share one scale.
-
-    Args:
-        low, high: the values that become 0 and 255; values outside are clipped.
-    """
-
-    def __init__(self, low: int, high: int) -> None:
-        self.low, self.high = low, max(high, low + 1)
-        values = (np.arange(1 << 16) - self.low) * 255.0 / (self.high - self.low)
-        self._table = np.clip(values + 0.5, 0, 255).astype(np.uint8)
-
-    def __call__(self, picture: np.ndarray) -> np.ndarray:
-        """A ``uint16`` picture of any shape as ``uint8``."""
-        scaled: np.ndarray = self._table[picture]
-        return scaled
+def linear(low: int, high: int) -> Scale:
+    """A scale on which the values from ``low`` to ``high`` become 0 to 255; others are clipped."""
+    values = (np.arange(1 << 16) - low) * 255.0 / max(high - low, 1)
+    table = np.clip(values + 0.5, 0, 255).astype(np.uint8)
+    return lambda picture: table[picture]
 
 
 def whole_range(picture: np.ndarray) -> np.ndarray:
@@ -31,9 +21,7 @@ def whole_range(picture: np.ndarray) -> np.ndarray:
     return (picture >> 8).astype(np.uint8)
 
 
-def scale_for(
-    pictures: List[np.ndarray], depth: Optional[int]
-) -> Tuple[Callable[[np.ndarray], np.ndarray], str]:
+def scale_for(pictures: List[np.ndarray], depth: Optional[int]) -> Tuple[Scale, str]:
     """The scale for a sequence.
 
     Args:
@@ -45,9 +33,9 @@ def scale_for(
         (scale, sentence): a function of a picture, and what to tell the user.
     """
     if depth is not None:
-        return DepthScale(0, (1 << depth) - 1), f"{depth} bits"
+        return linear(0, (1 << depth) - 1), f"{depth} bits"
     low = min(int(picture.min()) for picture in pictures)
     high = max(int(picture.max()) for picture in pictures)
     if high >= WHOLE_RANGE:
         return whole_range, "all 16 bits"
-    return DepthScale(low, high), f"from {low} to {high}"
+    return linear(low, high), f"from {low} to {high}"

@@ -13,12 +13,9 @@ MOTChallenge counts frames, targets and pixels from 1. Lost targets have no line
 """
 
 import contextlib
-import csv
-import io
 import json
 import math
 import os
-import re
 import stat
 import sys
 from typing import Any, List, Optional, Sequence
@@ -30,7 +27,6 @@ COLUMNS = ("frame", "time_s", "x", "y", "w", "h", "score")
 KINDS = (".csv", ".jsonl", ".txt")
 DECIMALS = 4  # 0.1 ms, 1/10000 pixel
 PLAIN = (int, float, str, bool, type(None))  # no scalars of NumPy
-SPECIAL = re.compile(r"[^-+\w.,]")  # characters for which the module csv may quote a field
 
 
 class Results:
@@ -175,14 +171,9 @@ def _plain(value: Any) -> Any:
 
 
 def _csv_line(_: Sequence[str], values: Sequence[Any]) -> str:
-    """The values as one line of CSV."""
+    """Numbers and words as one line of CSV."""
     values = [int(value) if isinstance(value, bool) else value for value in values]
-    line = ",".join(["" if value is None else str(value) for value in values])
-    if line and line.count(",") == len(values) - 1 and not SPECIAL.search(line):
-        return line + "\n"
-    text = io.StringIO()  # something has to be quoted
-    csv.writer(text, lineterminator="\n").writerow(values)
-    return text.getvalue()
+    return ",".join(["" if value is None else str(value) for value in values]) + "\n"
 
 
 def _json_line(columns: Sequence[str], values: Sequence[Any]) -> str:

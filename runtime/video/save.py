@@ -6,6 +6,7 @@ index that nothing plays. An old file of the same name stays until the first fra
 encoded.
 """
 
+import contextlib
 import errno
 import os
 import queue
@@ -66,7 +67,9 @@ class Video:
         self._crf, self._width = crf, width
         self._size = (0, 0)  # (width, height) of the video
         self._zero_s: Optional[float] = None  # time of the first frame
-        self._writer: Any = None
+        self._container: Any = None
+        self._stream: Any = None  # of the encoder
+        self._tick, self._is_open = -1, False  # the encoder opens with the first frame
         self._refusal: Optional[str] = None  # why no more frames can be written
         self._errors = (OSError, ValueError, self._av.FFmpegError)
         self._file = NewFile(self.name)
@@ -88,14 +91,14 @@ class Video:
             raise BadOutput(self._refusal)
         frame = to_bgr(frame)
         try:
-            if self._writer is None:
+            if self._container is None:
                 self._start(frame)
             seconds = self.frames / self._fps if time_s is None else time_s
             self._zero_s = seconds if self._zero_s is None else self._zero_s
-            self._writer.write(letterbox(frame, self._size), seconds - self._zero_s)
+            self._encode(letterbox(frame, self._size), seconds - self._zero_s)
             self._file.keep()
         except BadOutput:  # there is no encoder
-            self._file.close()
+            self.close()
             raise
         except self._errors as error:
             self._fail(error)
@@ -104,10 +107,8 @@ class Video:
     def close(self) -> None:
         """Finish the file; may be called twice."""
         self._refusal = self._refusal or f"{self.name}: is closed"
-        writer, self._writer = self._writer, None
         try:
-            if writer is not None:
-                writer.close()
+            self._finish()
         except self._errors as error:
             self._fail(error)
         finally:
@@ -124,22 +125,60 @@ class Video:
                 raise
 
     def _start(self, frame: np.ndarray) -> None:
-        """Make the writer for the first frame's size; H.264 needs even numbers."""
+        """Open container and encoder for the first frame's size; H.264 needs even numbers."""
         height, width = frame.shape[:2]
         if self._width:
             width, height = self._width, max(1, round(self._width * height / width))
         self._size = (width + width % 2, height + height % 2)
         kind = os.path.splitext(self.name)[1].lower()
-        self._writer = _Writer(self._av, self._file.path, kind, self._fps, self._size, self._crf)
+        options = {"flush_packets": "1"}
+        if kind == ".mp4":
+            options["movflags"] = "frag_keyframe+empty_moov+default_base_moof"
+            options["frag_duration"] = "250000"  # microseconds
+        elif kind == ".mkv":
+            options["cluster_time_limit"] = "250"  # milliseconds
+        form, path = FORMATS[kind], self._file.path
+        rate = Fraction(self._fps).limit_denominator(1001)
+        self._container = self._av.open(path, "w", format=form, options=options)
+        try:
+            self._stream = self._container.add_stream("libx264", rate=rate)
+        except Exception as error:  # PyAV has its own class for an unknown codec in each version
+            raise BadOutput(f"--save: this PyAV has no H.264 encoder ({error})") from None
+        self._stream.width, self._stream.height = self._size
+        self._stream.pix_fmt = "yuv420p"
+        # a key frame a second lets players seek; zerolatency keeps no frame in the encoder
+        options = {"preset": "veryfast", "tune": "zerolatency", "crf": str(self._crf)}
+        self._stream.options = dict(options, g=str(max(1, int(round(self._fps)))))
+        # AVI has no time stamps: its frames lie on the grid of the rate, which may have gaps
+        self._time_base = 1 / rate if kind == ".avi" else Fraction(1, CLOCK_HZ)
+        self._stream.codec_context.time_base = self._time_base
+
+    def _encode(self, frame: np.ndarray, seconds: float) -> None:
+        """Encode one frame of the video's size, displayed at that time."""
+        picture = self._av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="bgr24")
+        self._tick = max(self._tick + 1, int(round(seconds / self._time_base)))
+        picture.pts, picture.time_base = self._tick, self._time_base
+        packets = self._stream.encode(picture)
+        self._is_open = True
+        for packet in packets:
+            self._container.mux(packet)
+
+    def _finish(self) -> None:
+        """Write what the encoder still holds, and close the container."""
+        container, self._container = self._container, None
+        if container is None:
+            return
+        try:
+            # PyAV 19 ends the process when an encoder that could not be opened is flushed
+            for packet in self._stream.encode() if self._is_open else ():
+                container.mux(packet)
+        finally:
+            container.close()
 
     def _fail(self, error: Exception) -> None:
         """After a write that failed: close, leave a file that plays, raise ``BadOutput``."""
-        writer, self._writer = self._writer, None
-        if writer is not None:
-            try:
-                writer.close()
-            except self._errors:  # the same trouble again
-                pass
+        with contextlib.suppress(*self._errors):  # the same trouble again
+            self._finish()
         kept = "what was written before is kept"
         if self.name.lower().endswith(".mp4"):
             plays = keep_whole_fragments(self._file.path)
@@ -174,56 +213,6 @@ def keep_whole_fragments(path: str) -> bool:
     except OSError:  # the disk is gone or read-only now: what is there stays
         pass
     return fragments > 0
-
-
-class _Writer:
-    """The encoder and its container."""
-
-    def __init__(
-        self, av: Any, path: str, kind: str, fps: float, size: Tuple[int, int], crf: int
-    ) -> None:
-        self._av, self._tick = av, -1
-        options = {"flush_packets": "1"}
-        if kind == ".mp4":
-            options["movflags"] = "frag_keyframe+empty_moov+default_base_moof"
-            options["frag_duration"] = "250000"  # microseconds
-        elif kind == ".mkv":
-            options["cluster_time_limit"] = "250"  # milliseconds
-        rate = Fraction(fps).limit_denominator(1001)
-        self._container = av.open(path, "w", format=FORMATS[kind], options=options)
-        try:
-            self._stream = self._container.add_stream("libx264", rate=rate)
-        except Exception as error:  # PyAV has its own class for an unknown codec in each version
-            self._container.close()
-            raise BadOutput(f"--save: this PyAV has no H.264 encoder ({error})") from None
-        self._stream.width, self._stream.height = size
-        self._stream.pix_fmt = "yuv420p"
-        # a key frame a second lets players seek; zerolatency keeps no frame in the encoder
-        options = {"preset": "veryfast", "tune": "zerolatency", "crf": str(crf)}
-        self._stream.options = dict(options, g=str(max(1, int(round(fps)))))
-        # AVI has no time stamps: its frames lie on the grid of the rate, which may have gaps
-        self._time_base = 1 / rate if kind == ".avi" else Fraction(1, CLOCK_HZ)
-        self._stream.codec_context.time_base = self._time_base
-        self._is_open = False  # the encoder opens with the first frame
-
-    def write(self, frame: np.ndarray, seconds: float) -> None:
-        """Encode one frame of the video's size, displayed at that time."""
-        picture = self._av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="bgr24")
-        self._tick = max(self._tick + 1, int(round(seconds / self._time_base)))
-        picture.pts, picture.time_base = self._tick, self._time_base
-        packets = self._stream.encode(picture)
-        self._is_open = True
-        for packet in packets:
-            self._container.mux(packet)
-
-    def close(self) -> None:
-        """Write what the encoder still holds, and close."""
-        try:
-            # PyAV 19 ends the process when an encoder that could not be opened is flushed
-            for packet in self._stream.encode() if self._is_open else ():
-                self._container.mux(packet)
-        finally:
-            self._container.close()
 
 
 def letterbox(frame: np.ndarray, size: Tuple[int, int]) -> np.ndarray:

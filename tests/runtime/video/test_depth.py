@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from runtime.errors import BadSource
-from runtime.video.depth import DepthScale
+from runtime.video.depth import linear
 from runtime.video.sources import open_source
 
 
@@ -51,7 +51,7 @@ def test_depth_states_the_bits_that_are_in_use(tmp_path):
 def test_the_scale_is_linear_clipped_and_rounded(low, high):
     values = np.arange(65536, dtype=np.uint16)
     exact = np.clip((values - float(low)) * 255 / max(high - low, 1), 0, 255)
-    assert np.abs(DepthScale(low, high)(values) - exact).max() <= 0.5 + 1e-9
+    assert np.abs(linear(low, high)(values) - exact).max() <= 0.5 + 1e-9
 
 
 def test_eight_bit_pictures_need_no_words(tmp_path):

@@ -55,14 +55,6 @@ def test_jsonl_says_the_same(tmp_path):
     assert rows[1] == dict(dict.fromkeys(columns), frame=1)
 
 
-def test_text_with_commas_survives_csv(tmp_path):
-    path = tmp_path / "a.csv"
-    with Results(str(path), ("frame", "target", "lost")) as results:
-        results.write((0, 'a,"b"', False))
-    row = list(csv.reader(io.StringIO(path.read_text())))[1]
-    assert row == ["0", 'a,"b"', "0"]
-
-
 def test_a_wrong_row_is_the_programmers_error(tmp_path):
     with Results(str(tmp_path / "a.csv")) as results:
         with pytest.raises(ValueError):

@@ -3,8 +3,8 @@
 This uses OpenCV alone: the libraries that draw boxes well (supervision, Pillow) are heavier than
 everything else on a board, and take longer than the tracker. Two translucent bands, at the top and
 the bottom, show the network, the engine, frames a second and milliseconds a step. Together they
-cover at most a twelfth of the picture. On small pictures there is one band, or none, and each line
-takes a shorter wording until it fits.
+cover at most a twelfth of the picture. On small pictures there is one band, or none, and what does
+not fit side by side is left out.
 """
 
 from typing import Any, Dict, List, Sequence, Tuple
@@ -53,8 +53,8 @@ def draw(frame: np.ndarray, tracks: Any, info: Any = None) -> np.ndarray:
     tracks = [tracks] if isinstance(tracks, Track) else list(tracks)
     picture: np.ndarray = frame.copy()
     look = _Look(picture.shape)
-    top = _fitting(look, _top_wordings(info)) if look.bands else ("", "")
-    bottom = _fitting(look, _bottom_wordings(info)) if look.bands == 2 else ("", "")
+    top = _fitting(look, *_top(info)) if look.bands else ("", "")
+    bottom = _fitting(look, *_bottom(info)) if look.bands == 2 else ("", "")
     edge_top = look.band_px if any(top) else 0
     edge_bottom = picture.shape[0] - (look.band_px if any(bottom) else 0)
     for number, points in enumerate(info.get("trails") or ()):
@@ -179,44 +179,30 @@ def _put(
         cv2.putText(picture, text, at, FONT, look.scale, colour, look.line_px, cv2.LINE_AA)
 
 
-def _fitting(look: _Look, wordings: List[Tuple[str, str]]) -> Tuple[str, str]:
-    """The first pair of wordings (left, right) that fits side by side."""
-    gap = int(look.letter_px * 1.5)
-    for left, right in wordings:
-        width = look.text_width(left) + look.text_width(right) + (gap if left and right else 0)
+def _fitting(look: _Look, left: Sequence[str], right: Sequence[str]) -> Tuple[str, str]:
+    """The parts at either end of a band; as many as fit side by side, the first ones."""
+    gap, left, right = int(look.letter_px * 1.5), list(left), list(right)
+    while left or right:
+        texts = _joined(*left), _joined(*right)
+        width = sum(look.text_width(text) for text in texts) + (gap if all(texts) else 0)
         if width <= look.width - 2 * look.margin_px:
-            return left, right
+            return texts
+        (right if len(right) > 1 else left or right).pop()
     return "", ""
 
 
-def _top_wordings(info: Dict[str, Any]) -> List[Tuple[str, str]]:
-    """Network and engine, and the frame rate; the fullest wording first."""
-    network, engine = _ascii(info.get("network") or ""), _ascii(info.get("engine") or "")
-    short = network[network.rfind("_") + 1 :]  # nanotrack_v2 -> v2
-    rate = "" if info.get("fps") is None else "{:.0f} FPS".format(info["fps"])
-    lefts = [_joined(network, engine), _joined(short, engine), network, short, ""]
-    return [(left, rate) for left in lefts] + [(short, "")]
+def _top(info: Dict[str, Any]) -> Tuple[List[str], List[str]]:
+    """Network and engine, and the frame rate."""
+    rate = [] if info.get("fps") is None else ["{:.0f} FPS".format(info["fps"])]
+    return [_ascii(info[name]) for name in ("network", "engine") if info.get(name)], rate
 
 
-def _bottom_wordings(info: Dict[str, Any]) -> List[Tuple[str, str]]:
-    """Milliseconds of each step, and of the whole frame with its index; the fullest first."""
-    steps = dict(info.get("steps") or {})
-    total_ms = steps.pop("total", None)
-    total = "" if total_ms is None else _ms(total_ms) + " ms"
-    index = "" if info.get("frame") is None else "frame {}".format(info["frame"])
-    names = [name for name in info.get("steps") or {} if steps.get(name) is not None]
-    full = _joined(*[f"{_ascii(name)} {_ms(steps[name])}" for name in names])
-    letters = " ".join(f"{_ascii(name)[:1]} {_ms(steps[name])}" for name in names)
-    tight = " ".join(f"{_ascii(name)[:1]}{_ms(steps[name])}" for name in names)
-    return [
-        (full, _joined(total, index)),
-        (full, total or index),
-        (letters, _joined(total, index)),
-        (letters, total or index),
-        (tight, total or index),
-        (tight, ""),
-        ("", total or index),
-    ]
+def _bottom(info: Dict[str, Any]) -> Tuple[List[str], List[str]]:
+    """Milliseconds of each step, and of the whole frame with its index."""
+    steps = {name: ms for name, ms in (info.get("steps") or {}).items() if ms is not None}
+    total = [_ms(steps.pop("total")) + " ms"] if "total" in steps else []
+    index = [] if info.get("frame") is None else ["frame {}".format(info["frame"])]
+    return [f"{_ascii(name)} {_ms(ms)}" for name, ms in steps.items()], total + index
 
 
 def _joined(*texts: str) -> str:

@@ -77,16 +77,25 @@ def open_stream(
 
 
 def _opened(av: Any, path: str, decoder: str, thread_type: str, **how: Any) -> "AvCapture":
-    """A capture with a decoder, and a sentence about it."""
-    capture, note = hardware.open_capture(
-        av,
-        decoder,
-        lambda **more: av.open(path, **how, **more),
-        lambda container, name: AvCapture(av, container, thread_type, name),
-    )
-    capture.note = note
-    found: AvCapture = capture
-    return found
+    """A capture by hardware where it is asked for and gives a frame, else by the processor."""
+    problems = []
+    for name in hardware.candidates(av, decoder):
+        try:
+            container, own = hardware.open_container(av, path, name, **how)
+            found = AvCapture(av, container, thread_type, own)
+        except hardware.ERRORS + (av.FFmpegError,) as error:
+            problems.append(f"{name}: {str(error).strip() or type(error).__name__}")
+            continue
+        if found.isOpened():
+            found.note = f"decoded by {name}"
+            return found
+        found.release()
+        problems.append(f"{name}: decodes no frame")
+    capture = AvCapture(av, av.open(path, **how), thread_type)
+    if decoder != hardware.SOFTWARE:
+        why = "; ".join(problems) or f"this PyAV {av.__version__} has no hardware decoder"
+        capture.note = f"decoded by the processor ({why})"
+    return capture
 
 
 class Compressed(NamedTuple):

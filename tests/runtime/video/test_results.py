@@ -1,8 +1,6 @@
 """Results are whole lines on the disk after every frame, whatever happens to the program."""
 
-import csv
 import fcntl
-import io
 import json
 import os
 import pathlib

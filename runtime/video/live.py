@@ -18,6 +18,7 @@ LONGEST_PAUSE_S = 2.0
 EMPTY_OPENINGS = 3  # a stream joined before its next key frame may open and give nothing
 WAKE_S = 0.2  # while the program waits, it answers Ctrl-C within this time
 OPENING = "open "  # the names of threads that open a source begin so
+GAP_S = READ_TIMEOUT_S  # a silence that counts as a gap
 CLOSE_WAIT_S = 2.0  # a camera that hangs in its driver can't be stopped; it ends with the process
 
 
@@ -71,14 +72,13 @@ class LiveSource(Source):
     The constructor opens the source, and raises the error of a failed opening. A later loss is not
     an error: the source is opened again after 0.3 s, then with pauses that double up to 2 s, for
     ever. Meanwhile ``read`` returns ``WAITING``. Each reopening, and each silence of more than
-    ``gap_s``, becomes one entry of ``gaps``. ``log`` is called when it ends. For a long silence it
+    ``GAP_S``, becomes one entry of ``gaps``. ``log`` is called when it ends. For a long silence it
     is called when it starts, too.
 
     Args:
         device: has ``name`` and ``open()``, which returns a ``cv2.VideoCapture`` or its like. It
             has ``read_timeout_s`` where ``read`` gives up after that time.
         log: called with one line of text, only inside ``read``.
-        gap_s: silence that counts as a gap, seconds.
         opened: the result of the first ``device.open()``, where the caller opened it.
     """
 
@@ -88,14 +88,12 @@ class LiveSource(Source):
         self,
         device: Any,
         log: Optional[Callable[[str], None]] = None,
-        gap_s: float = READ_TIMEOUT_S,
         opened: Any = None,
     ) -> None:
         super().__init__(device.name, log)
         self._device = device
         self._opened = opened
         tell_decoder(self, opened)
-        self._gap_s = gap_s
         self._news = threading.Condition()
         self._closing = threading.Event()
         # the attributes below are read and written under the lock of _news
@@ -132,7 +130,7 @@ class LiveSource(Source):
                 return None
             at, captured_at, self.decode_ms = self._frame_at, self._captured_at, self._decode_ms
             if frame is not None:
-                gap = self._was_reopened or self._silent_s > self._gap_s
+                gap = self._was_reopened or self._silent_s > GAP_S
                 silent_s, self._silent_s, self._was_reopened = self._silent_s, 0.0, False
         if frame is None:
             self._tell_loss(time.monotonic() - at)
@@ -150,7 +148,7 @@ class LiveSource(Source):
             with self._news:
                 self._news.notify_all()
                 silent_s = time.monotonic() - self._frame_at if self._started else 0.0
-            if silent_s > self._gap_s:
+            if silent_s > GAP_S:
                 self.gaps.append((self.given, silent_s))
         self._reader.join(CLOSE_WAIT_S)
 
@@ -236,7 +234,7 @@ class LiveSource(Source):
 
     def _tell_loss(self, silent_s: float) -> None:
         """Tell once in each gap that the source is lost."""
-        if silent_s > self._gap_s and not self._loss_told:
+        if silent_s > GAP_S and not self._loss_told:
             self._loss_told = True
             self.log(f"{self.name}: lost after frame {self.given - 1}; trying to get it back")
 

@@ -43,10 +43,10 @@ def command(folder, *arguments):
     ]
 
 
-def track(folder, *arguments, **options):
-    """Run the command line to its end."""
+def finished(words, **options):
+    """The process of a command that has ended."""
     return subprocess.run(
-        command(folder, *arguments),
+        words,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         stdin=subprocess.DEVNULL,
@@ -54,6 +54,22 @@ def track(folder, *arguments, **options):
         timeout=120,
         **options,
     )
+
+
+def film_command(world, video, *arguments):
+    """The command line on a video, by its name in the world's folder, from the true first box."""
+    folder, boxes = world
+    return command(folder, "--video", folder / video, "--box", box_text(boxes), *arguments)
+
+
+def track(folder, *arguments, **options):
+    """Run the command line to its end."""
+    return finished(command(folder, *arguments), **options)
+
+
+def on_film(world, video, *arguments):
+    """Run ``film_command`` to its end."""
+    return finished(film_command(world, video, *arguments))
 
 
 def box_text(boxes):
@@ -89,7 +105,7 @@ def last_line(done):
 def test_the_target_is_followed_through_every_frame(world, tmp_path, source):
     folder, boxes = world
     out = tmp_path / "out.csv"
-    done = track(folder, "--video", folder / source, "--box", box_text(boxes), "--results", out)
+    done = on_film(world, source, "--results", out)
     assert done.returncode == 0, done.stderr
     rows = rows_of(out)
     assert [int(row["frame"]) for row in rows] == list(range(FRAMES))
@@ -100,8 +116,7 @@ def test_the_target_is_followed_through_every_frame(world, tmp_path, source):
 @on_each_python
 def test_results_go_to_standard_output_and_nothing_else_does(world):
     folder, boxes = world
-    given = ["--video", folder / "frames", "--box", box_text(boxes), "--results", "-"]
-    done = track(folder, *given, "--frames", "5")
+    done = on_film(world, "frames", "--results", "-", "--frames", "5")
     lines = done.stdout.splitlines()
     assert lines[0].startswith("frame,time_s,x,y,w,h,score")
     assert len(lines) == 6
@@ -111,7 +126,7 @@ def test_results_go_to_standard_output_and_nothing_else_does(world):
 def test_jsonl_has_one_object_a_frame(world, tmp_path):
     folder, boxes = world
     out = tmp_path / "out.jsonl"
-    track(folder, "--video", folder / "frames", "--box", box_text(boxes), "--results", out)
+    on_film(world, "frames", "--results", out)
     rows = [json.loads(line) for line in out.read_text().splitlines()]
     assert [row["frame"] for row in rows] == list(range(FRAMES))
     assert all(0 <= row["score"] <= 1 for row in rows)
@@ -122,7 +137,7 @@ def test_the_saved_video_has_every_frame_with_the_box_on_it(world, tmp_path):
     pytest.importorskip("av")
     folder, boxes = world
     out = tmp_path / "out.mp4"
-    done = track(folder, "--video", folder / "frames", "--box", box_text(boxes), "--save", out)
+    done = on_film(world, "frames", "--save", out)
     assert done.returncode == 0, done.stderr
     video = cv2.VideoCapture(str(out))
     frames = []
@@ -139,7 +154,7 @@ def test_the_saved_video_has_every_frame_with_the_box_on_it(world, tmp_path):
 @on_each_python
 def test_profile_prints_every_step(world):
     folder, boxes = world
-    done = track(folder, "--video", folder / "frames", "--box", box_text(boxes), "--profile")
+    done = on_film(world, "frames", "--profile")
     for step in ("decode", "crop", "network", "select", "total", "median", "p95", "p99"):
         assert step in done.stderr
 
@@ -282,9 +297,7 @@ def test_a_truncated_video_is_followed_as_far_as_it_goes(world, tmp_path):
     whole = (folder / "film.avi").read_bytes()
     (tmp_path / "half.avi").write_bytes(whole[: len(whole) // 2])
     out = tmp_path / "out.csv"
-    done = track(
-        folder, "--video", tmp_path / "half.avi", "--box", box_text(boxes), "--results", out
-    )
+    done = on_film(world, tmp_path / "half.avi", "--results", out)
     rows = rows_of(out)
     assert 10 < len(rows) < FRAMES
     assert str(len(rows)) in last_line(done)
@@ -303,7 +316,7 @@ def test_other_kinds_of_picture_are_converted(world, tmp_path, kind):
             picture = picture.astype(np.uint16) * 257
         cv2.imwrite(str(tmp_path / path.name), picture)
     out = tmp_path / "out.csv"
-    done = track(folder, "--video", tmp_path, "--box", box_text(boxes), "--results", out)
+    done = on_film(world, tmp_path, "--results", out)
     assert done.returncode == 0, done.stderr
     assert overlap(boxes_of(rows_of(out)), boxes[:8]).min() > 0.5
 
@@ -319,17 +332,7 @@ def test_frames_that_change_size_carry_the_target_over(world, tmp_path):
         picture = picture if size is None else cv2.resize(picture, size)
         cv2.imwrite(str(tmp_path / f"{index:04d}.png"), picture)
     out = tmp_path / "out.csv"
-    done = track(
-        folder,
-        "--video",
-        tmp_path,
-        "--box",
-        box_text(boxes),
-        "--results",
-        out,
-        "--save",
-        tmp_path / "out.mp4",
-    )
+    done = on_film(world, tmp_path, "--results", out, "--save", tmp_path / "out.mp4")
     assert done.returncode == 0, done.stderr
     assert overlap(boxes_of(rows_of(out)), boxes[:10] * scale[:, None]).min() > 0.5
 
@@ -338,21 +341,13 @@ def test_output_folder_that_is_not_there_is_one_sentence(world, tmp_path):
     folder, boxes = world
     for option, name in (("--results", "no/out.csv"), ("--save", "no/out.mp4")):
         out = tmp_path / name
-        done = track(folder, "--video", folder / "film.avi", "--box", box_text(boxes), option, out)
+        done = on_film(world, "film.avi", option, out)
         assert "does not exist" in sentence(done)
 
 
 def test_video_ending_without_encoder_is_one_sentence(world, tmp_path):
     folder, boxes = world
-    done = track(
-        folder,
-        "--video",
-        folder / "film.avi",
-        "--box",
-        box_text(boxes),
-        "--save",
-        tmp_path / "out.xyz",
-    )
+    done = on_film(world, "film.avi", "--save", tmp_path / "out.xyz")
     assert "no encoder" in sentence(done)
 
 
@@ -360,15 +355,7 @@ def test_a_full_disk_keeps_the_rows_written_before(world, tmp_path):
     folder, boxes = world
     with small_disk(tmp_path / "disk", 4) as disk:
         write_video(tmp_path / "long.avi", tiny.film(FRAMES)[0] * 8)
-        done = track(
-            folder,
-            "--video",
-            tmp_path / "long.avi",
-            "--box",
-            box_text(boxes),
-            "--results",
-            disk / "out.csv",
-        )
+        done = on_film(world, tmp_path / "long.avi", "--results", disk / "out.csv")
         assert "disk is full" in last_line(done)
         rows = rows_of(disk / "out.csv")
         assert len(rows) > 30
@@ -384,17 +371,7 @@ def test_a_run_that_is_killed_has_written_every_frame(world, tmp_path, number):
     write_video(tmp_path / "long.avi", pictures * 120)
     out, video = tmp_path / "out.csv", tmp_path / "out.mp4"
     process = subprocess.Popen(
-        command(
-            folder,
-            "--video",
-            tmp_path / "long.avi",
-            "--box",
-            box_text(boxes),
-            "--results",
-            out,
-            "--save",
-            video,
-        ),
+        film_command(world, tmp_path / "long.avi", "--results", out, "--save", video),
         stderr=subprocess.PIPE,
     )
     deadline = time.monotonic() + 60

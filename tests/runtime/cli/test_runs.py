@@ -18,7 +18,7 @@ import pytest
 
 from runtime import BadNetwork, load_tracker
 from runtime.track import main
-from tests.runtime.test_track import command, rows_of, track
+from tests.runtime.test_track import command, finished, rows_of
 from tests.support.disks import small_disk
 from tests.support.pages import write_world
 
@@ -35,24 +35,21 @@ def folder(tmp_path_factory):
     return folder
 
 
-def box_of(folder):
-    return (folder / "box").read_text()
+def frames_command(folder, *arguments, video="frames"):
+    """The command line on the film's pictures, or another video."""
+    box = (folder / "box").read_text()
+    return command(folder, "--video", folder / video, "--box", box, *arguments)
+
+
+def on_frames(folder, *arguments, **options):
+    """Run ``frames_command`` to its end."""
+    return finished(frames_command(folder, *arguments), **options)
 
 
 def test_a_closed_standard_error_loses_nothing(folder, tmp_path):
     pytest.importorskip("av")
     out, video = tmp_path / "out.csv", tmp_path / "out.mp4"
-    words = command(
-        folder,
-        "--video",
-        folder / "frames",
-        "--box",
-        box_of(folder),
-        "--results",
-        out,
-        "--save",
-        video,
-    )
+    words = frames_command(folder, "--results", out, "--save", video)
     done = subprocess.run(["sh", "-c", 'exec "$@" 2>&-', "sh"] + words, timeout=120)
     assert done.returncode == 0
     assert len(rows_of(out)) == 30 and video.stat().st_size > 1000
@@ -63,20 +60,7 @@ def test_a_closed_standard_error_loses_nothing(folder, tmp_path):
 )
 def test_a_run_that_was_interrupted_says_so_by_its_exit_code(folder, tmp_path, number, code):
     out = tmp_path / "out.csv"
-    words = command(
-        folder,
-        "--video",
-        folder / "frames",
-        "--box",
-        box_of(folder),
-        "--page",
-        "--page-port",
-        "0",
-        "--fps",
-        "3",
-        "--results",
-        out,
-    )
+    words = frames_command(folder, "--page", "--page-port", "0", "--fps", "3", "--results", out)
     pytest.importorskip("aiohttp")
     run = subprocess.Popen(words, stderr=subprocess.DEVNULL)
     while not (out.exists() and out.read_text().count("\n") > 2):
@@ -88,27 +72,17 @@ def test_a_run_that_was_interrupted_says_so_by_its_exit_code(folder, tmp_path, n
 
 
 def test_a_run_without_outputs_says_where_the_target_was(folder):
-    done = track(folder, "--video", folder / "frames", "--box", box_of(folder), env=NO_DISPLAY)
+    done = on_frames(folder, env=NO_DISPLAY)
     assert done.returncode == 0
     assert re.search(r"target 0: [\d.]+,[\d.]+,[\d.]+,[\d.]+ in frame 29", done.stderr)
 
 
 def test_a_folder_gets_times_by_fps_and_says_where_it_has_none(folder, tmp_path):
     out = tmp_path / "out.csv"
-    done = track(folder, "--video", folder / "frames", "--box", box_of(folder), "--results", out)
+    done = on_frames(folder, "--results", out)
     assert "states no frame rate" in done.stderr and "--fps" in done.stderr
     assert rows_of(out)[10]["time_s"] == ""
-    done = track(
-        folder,
-        "--video",
-        folder / "frames",
-        "--box",
-        box_of(folder),
-        "--results",
-        out,
-        "--fps",
-        "20",
-    )
+    done = on_frames(folder, "--results", out, "--fps", "20")
     assert "states no frame rate" not in done.stderr
     assert float(rows_of(out)[10]["time_s"]) == 0.5
 
@@ -117,18 +91,7 @@ def test_a_saved_video_without_overlay_differs_only_at_the_box(folder, tmp_path)
     changed = {}
     for name, more in (("full", []), ("bare", ["--no-overlay"])):
         out = tmp_path / (name + ".mkv")
-        done = track(
-            folder,
-            "--video",
-            folder / "frames",
-            "--box",
-            box_of(folder),
-            "--save",
-            out,
-            "--frames",
-            "3",
-            *more,
-        )
+        done = on_frames(folder, "--save", out, "--frames", "3", *more)
         assert done.returncode == 0, done.stderr
         picture = cv2.VideoCapture(str(out)).read()[1].astype(int)
         plain = cv2.imread(str(folder / "frames" / "0000.png"))
@@ -144,16 +107,8 @@ def test_on_a_narrow_terminal_a_long_path_leaves_room_for_the_bar(folder, tmp_pa
     for index in range(40 * len(pictures)):  # the bar is drawn ten times a second
         name = f"{index:05d}{pictures[0].suffix}"
         (long / "frames" / name).symlink_to(pictures[index % len(pictures)])
-    words = command(
-        folder,
-        "--video",
-        long / "frames",
-        "--box",
-        box_of(folder),
-        "--results",
-        tmp_path / "out.csv",
-        "--fps",
-        "25",
+    words = frames_command(
+        folder, "--results", tmp_path / "out.csv", "--fps", "25", video=long / "frames"
     )
     terminal, side = pty.openpty()
     fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 60, 0, 0))
@@ -177,17 +132,7 @@ def test_a_networks_dir_that_is_no_path_is_one_sentence():
 
 def test_without_pyav_saving_is_refused_in_one_sentence(folder, tmp_path):
     code = "import sys; sys.modules['av'] = None; from runtime.track import main; sys.exit(main())"
-    words = command(
-        folder,
-        "--video",
-        folder / "frames",
-        "--box",
-        box_of(folder),
-        "--frames",
-        "3",
-        "--save",
-        tmp_path / "out.mp4",
-    )
+    words = frames_command(folder, "--frames", "3", "--save", tmp_path / "out.mp4")
     done = subprocess.run(
         [words[0], "-c", code] + words[3:], stderr=subprocess.PIPE, universal_newlines=True
     )
@@ -198,16 +143,7 @@ def test_without_pyav_saving_is_refused_in_one_sentence(folder, tmp_path):
 
 def test_the_profile_names_the_programs_own_speed_and_its_limit(folder, tmp_path):
     pytest.importorskip("av")
-    done = track(
-        folder,
-        "--video",
-        folder / "frames",
-        "--box",
-        box_of(folder),
-        "--profile",
-        "--save",
-        tmp_path / "out.mp4",
-    )
+    done = on_frames(folder, "--profile", "--save", tmp_path / "out.mp4")
     for step in ("decode", "drawing", "encoding", "writing"):
         assert step in done.stderr
     last = done.stderr.strip().splitlines()[-1]
@@ -218,8 +154,7 @@ def test_the_profile_names_the_programs_own_speed_and_its_limit(folder, tmp_path
 
 def run_here(folder, *arguments):
     """The command line on the film's pictures, in this process; returns the exit code."""
-    words = command(folder, "--video", folder / "frames", "--box", box_of(folder), *arguments)
-    return main(words[3:])
+    return main(frames_command(folder, *arguments)[3:])
 
 
 def test_a_run_begins_at_the_time_that_is_given(folder, tmp_path, capsys):
@@ -281,8 +216,7 @@ def test_a_video_on_a_full_disk_ends_and_the_results_go_on(folder, tmp_path, cap
 
 def test_a_terminal_that_is_closed_ends_a_run_in_order(folder, tmp_path):
     out = tmp_path / "out.csv"
-    words = command(folder, "--video", folder / "frames", "--box", box_of(folder))
-    words += ["--results", str(out), "--page", "--page-port", "0", "--fps", "3"]
+    words = frames_command(folder, "--page", "--page-port", "0", "--fps", "3", "--results", out)
     pytest.importorskip("aiohttp")
     child, terminal = pty.fork()
     if not child:

@@ -34,7 +34,6 @@ FORMATS = {
 }
 BT709, FULL_RANGE = 1, 2  # FFmpeg's AVCOL_SPC_BT709, AVCOL_RANGE_JPEG
 BAD_PACKETS = 4096  # one after another that are skipped, as OpenCV does
-BEFORE_S = -1.0  # the start: packets of the first frames have earlier times than they
 SEEK_FRAMES = 16  # before the wanted frame, where a search for a key frame starts
 
 
@@ -209,7 +208,7 @@ class AvCapture:
             index = min(int(value), len(times) - 1)
             while True:
                 start = max(0, index - back)
-                self._seek(times[start] if start else BEFORE_S)
+                self._seek(times[start])
                 frame = self._next()
                 while frame is not None and self._seconds(frame) < times[index] - near_s:
                     frame = self._next()
@@ -230,7 +229,7 @@ class AvCapture:
         if not self._known_s and stream.frames and stream.average_rate == stream.guessed_rate:
             self._known_s = [n / fps for n in range(stream.frames)]
         if not self._known_s:
-            self._seek(BEFORE_S)
+            self._seek(0.0)
             packets = [p for p in self._packets if not getattr(p, "is_discard", False)]
             self._known_s = sorted(self._seconds(p) for p in packets if p.pts is not None)
         return self._known_s
@@ -273,7 +272,10 @@ class AvCapture:
         base = self._stream.time_base
         offset = int(seconds / base) + (self._stream.start_time or 0)
         self._decoded.clear()
-        self._container.seek(offset, stream=self._stream)
+        try:  # packets of the first frames have earlier times than they
+            self._container.seek(offset - int(seconds <= 0 and 1 / base), stream=self._stream)
+        except self._errors:  # AVI has nothing there
+            self._container.seek(offset, stream=self._stream)
         self._context.flush_buffers()
         self._packets, self._ended = self._container.demux(self._stream), False
 

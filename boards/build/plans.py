@@ -114,11 +114,10 @@ class Builder:
             model = file.read()
         if not parser.parse(model):
             reasons = [parser.get_error(i).desc() for i in range(parser.num_errors)]
-            raise BuildFailed(
-                f"TensorRT {self.version} can't read {what}: "
-                f"{reasons[0] if reasons else self._logger.last()}; try another export of the "
-                "network, or report it"
-            )
+            reason, way_out = (reasons or [self._logger.last()])[0], "try another export of it"
+            if "zero point" in reason.lower():  # a Q/DQ network for processors
+                way_out = "build the NAME-int8-symmetric.toml that `python -m calib.int8` writes"
+            raise BuildFailed(f"TensorRT {self.version} can't read {what}: {reason}; {way_out}")
         if self.request.half_tensors and not self.strong:
             self._halve(network)
         config = self._configure()

@@ -55,6 +55,22 @@ def quantised(folder):
     return qdq.write(network, models, folder, "kestrel-int8-symmetric", "a test")
 
 
+def build(folder, network, precision):
+    """Prepare a network, and give every model to the builder: what that printed."""
+    if not LIBRARY.is_dir():
+        pytest.skip("no .cache/tensorrt-rtx; run `make compilers`")
+    order = Order(boards.load_board("jetson_orin_nano"), load_network(network), precision)
+    prepared.prepare(folder / "prepared", order, lambda sentence: None)
+    paths = os.pathsep.join((str(LIBRARY), str(ROOT)))
+    return subprocess.run(
+        [sys.executable, "-c", BUILD, str(folder / "prepared")],
+        env=dict(os.environ, PYTHONPATH=paths),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        universal_newlines=True,
+    )
+
+
 @pytest.mark.slow("NVIDIA's builder, and 220 MB that only `make test-all` gets")
 @pytest.mark.parametrize(
     "write, precision, models",
@@ -67,21 +83,16 @@ def quantised(folder):
     ids=["kestrel", "kestrel_small", "int8", "cut"],
 )
 def test_every_model_becomes_a_plan(tmp_path, write, precision, models):
-    if not LIBRARY.is_dir():
-        pytest.skip("no .cache/tensorrt-rtx; run `make compilers`")
-    network = load_network(write(tmp_path))
-    order = Order(boards.load_board("jetson_orin_nano"), network, precision)
-    prepared.prepare(tmp_path / "prepared", order, lambda sentence: None)
-    paths = os.pathsep.join((str(LIBRARY), str(ROOT)))
-    done = subprocess.run(
-        [sys.executable, "-c", BUILD, str(tmp_path / "prepared")],
-        env=dict(os.environ, PYTHONPATH=paths),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        universal_newlines=True,
-    )
+    done = build(tmp_path, write(tmp_path), precision)
     assert done.returncode == 0, done.stderr[-3000:]
     sizes = json.loads(done.stdout)
     written = {path.stem for path in (tmp_path / "prepared").glob("*.onnx")}
     assert set(sizes) == written and all(size > 1000 for size in sizes.values())
     assert len(sizes) == models
+
+
+@pytest.mark.slow("NVIDIA's builder, as above")
+def test_a_q_dq_network_for_processors_is_refused_with_the_one_to_build(tmp_path):
+    path = ROOT / "runtime" / "networks" / "int8" / "kestrel-int8.toml"
+    done = build(tmp_path, path, "int8")
+    assert done.returncode and "build the NAME-int8-symmetric.toml" in done.stderr

@@ -43,7 +43,16 @@ def write(path: Union[str, "os.PathLike[str]"], root: str = "/") -> int:
     telemetry = Telemetry(recorder, found.board)
     telemetry.read()
     telemetry.locked()
-    text = dumps(recorder.seen)
+    replace(path, dumps(recorder.seen))
+    return len(recorder.seen)
+
+
+def replace(path: Union[str, "os.PathLike[str]"], text: str) -> None:
+    """Write a file of a board, whole or not at all.
+
+    Raises:
+        BadSnapshot: it can't be written.
+    """
     part = str(path) + ".part"
     try:
         with open(part, "wb") as file:
@@ -51,10 +60,9 @@ def write(path: Union[str, "os.PathLike[str]"], root: str = "/") -> int:
         os.replace(part, str(path))
     except OSError as error:
         raise BadSnapshot(
-            f"the snapshot can't be written to {path}: {error.strerror}; name a file in a folder "
-            "that you may write to"
+            f"{path} can't be written: {error.strerror}; name a file in a folder that you may "
+            "write to"
         ) from None
-    return len(recorder.seen)
 
 
 def dumps(files: Dict[str, Optional[str]]) -> str:

@@ -8,19 +8,23 @@ film        the clip that is tracked
 """
 
 import json
-import os
 import time
 from typing import Any, Callable, Dict, List, Optional
 
 from boards import detect, installed, snapshot
 from boards.doctor.bringup import steps
-from boards.errors import BadSnapshot
 from boards.files import Recorder
 from boards.telemetry import Telemetry
 from kernels.errors import HotpathError
 
 FORMAT = 1
-ALIKE = ("board", "model", "release", "libraries")  # in two runs whose times may stand together
+ALIKE = (
+    "board",
+    "model",
+    "release",
+    "libraries",
+    "network",
+)  # in two runs whose times may stand together
 
 
 def run(
@@ -44,8 +48,8 @@ def run(
         BadSnapshot: the evidence can't be written.
     """
     state = steps.State(network, engines, say)
-    alike = dict(network=state.network, **{key: _board()[key] for key in ALIKE})
-    state.times = _times_of(path, alike)
+    here = dict(_board(), network=state.network)
+    state.times = _times_of(path, {key: here[key] for key in ALIKE})
     evidence: Dict[str, Any] = {"format": FORMAT, "steps": [], "complete": False}
     for step in steps.STEPS:
         told = _run_step(step, state)
@@ -54,11 +58,15 @@ def run(
         if told["advice"]:
             say("{:<19} {}".format("", told["advice"]))
         evidence.update(_board(), network=state.network, times=state.times)
-        _write(path, evidence)
+        snapshot.replace(path, _text(evidence))
     state.close()
     evidence.update(complete=True)
-    _write(path, evidence)
+    snapshot.replace(path, _text(evidence))
     return evidence
+
+
+def _text(evidence: Dict[str, Any]) -> str:
+    return snapshot.scrub(json.dumps(evidence, indent=1, sort_keys=True)) + "\n"
 
 
 def _times_of(path: str, alike: Dict[str, Any]) -> Dict[str, Any]:
@@ -107,19 +115,6 @@ def _board() -> Dict[str, Any]:
         "locked": locked,
         "snapshot": snapshot.dumps(recorder.seen),
     }
-
-
-def _write(path: str, evidence: Dict[str, Any]) -> None:
-    part = path + ".part"
-    try:
-        with open(part, "w") as file:
-            file.write(snapshot.scrub(json.dumps(evidence, indent=1, sort_keys=True)) + "\n")
-        os.replace(part, path)
-    except OSError as error:
-        raise BadSnapshot(
-            f"the evidence can't be written to {path}: {error.strerror}; name a file in a folder "
-            "that you may write to"
-        ) from None
 
 
 def failures(evidence: Dict[str, Any]) -> List[str]:

@@ -16,18 +16,15 @@ def vertical_fov_deg(horizontal_deg: float, size: Tuple[int, int]) -> float:
     return math.degrees(2 * math.atan(half))
 
 
-def ray_of(
-    point: Sequence[float], size: Tuple[int, int], fov_deg: Tuple[float, Optional[float]]
-) -> Vector:
+def ray_of(point: Sequence[float], size: Tuple[int, int], fov_deg: Tuple[float, float]) -> Vector:
     """Unit vector from a pinhole camera through a pixel.
 
     Args:
         point: (x, y), 0-based pixels.
         size: (width, height) of the frame.
-        fov_deg: (horizontal, vertical); vertical None: square pixels.
+        fov_deg: (horizontal, vertical).
     """
     horizontal, vertical = fov_deg
-    vertical = vertical or vertical_fov_deg(horizontal, size)
     right = (2.0 * point[0] / size[0] - 1.0) * math.tan(math.radians(horizontal) / 2)
     down = (2.0 * point[1] / size[1] - 1.0) * math.tan(math.radians(vertical) / 2)
     length = math.sqrt(1.0 + right * right + down * down)

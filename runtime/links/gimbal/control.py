@@ -204,15 +204,13 @@ class Control:
 
     Args:
         settings: of ``settings.load_settings``.
-        fov_deg: (horizontal, vertical or None) field of view, degrees.
+        fov_deg: (horizontal, vertical) field of view, degrees.
 
     Attributes:
         doing: "idle", "follow", "hold", "coast" or "stop", for messages and tests.
     """
 
-    def __init__(
-        self, settings: Dict[str, Dict[str, float]], fov_deg: Tuple[float, Optional[float]]
-    ) -> None:
+    def __init__(self, settings: Dict[str, Dict[str, float]], fov_deg: Tuple[float, float]) -> None:
         limits = settings["limits"]
         self.pitch = Axis(settings, limits["pitch_rate"])
         self.yaw = Axis(settings, limits["yaw_rate"])

@@ -30,13 +30,10 @@ class Geo:
 
     Args:
         fov_deg: (horizontal, vertical) field of view, degrees.
-        mount_rad: (pitch, yaw) of a camera that is fixed to the vehicle, radians.
     """
 
-    def __init__(
-        self, fov_deg: Tuple[float, float], mount_rad: Tuple[float, float] = (0.0, 0.0)
-    ) -> None:
-        self._fov_deg, self._mount_rad = fov_deg, mount_rad
+    def __init__(self, fov_deg: Tuple[float, float]) -> None:
+        self._fov_deg = fov_deg
         # (seconds, roll, pitch, yaw) of the vehicle
         self._attitudes: List[Tuple[float, float, float, float]] = []
         # (seconds, pitch, yaw) of the gimbal, in the earth's frame
@@ -92,7 +89,6 @@ class Geo:
         vehicle = _nearest(self._attitudes, at)
         if vehicle is None:
             return None
-        ray = turned(ray, 0.0, self._mount_rad[0], self._mount_rad[1])
         return turned(ray, vehicle[1], vehicle[2], vehicle[3])
 
     def target(self, view: Optional[View]) -> Optional[Tuple[float, float, float, float, float]]:

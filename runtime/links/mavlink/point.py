@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 
 from runtime.detect import Detector
-from runtime.detect.boxes import boxes_around, nearest_to, smallest_at
+from runtime.detect.boxes import boxes_around, nearest_to, overlaps, smallest_at
 from runtime.errors import HotpathError
 from runtime.types import Box, checked_box
 
@@ -134,12 +134,7 @@ def _settled_box(targets: Any, frame: np.ndarray, box: Box) -> Box:
 
 def middle_of(boxes: Sequence[Sequence[float]]) -> Box:
     """The box that overlaps most with all of them together (intersection over union)."""
-    x, y, w, h = np.array(boxes, np.float64).T
-    left, top = np.maximum.outer(x, x), np.maximum.outer(y, y)
-    right, bottom = np.minimum.outer(x + w, x + w), np.minimum.outer(y + h, y + h)
-    common = np.clip(right - left, 0, None) * np.clip(bottom - top, 0, None)
-    overlaps = common / (np.add.outer(w * h, w * h) - common)
-    return Box(*(float(v) for v in boxes[int(overlaps.sum(axis=1).argmax())]))
+    return Box(*(float(v) for v in boxes[int(overlaps(boxes, boxes).sum(axis=1).argmax())]))
 
 
 def _object_in(frame: np.ndarray, point: Tuple[float, float], size: float) -> Optional[Box]:

@@ -4,8 +4,8 @@ Needs the system's Python with GStreamer's binding (Debian: python3-gi, gir1.2-g
 and ``protocol`` beside it, nothing else of Hotpath. One encoder feeds every outlet. Each access
 unit carries the time when its frame was taken, as user data (SEI): in RTSP, RTP and files alike.
 
-Standard input: a line of JSON, {"rtsp": [...], "udp": [...], "bitrate_kbps": 4000, "encoder":
-null}, then messages, each with the header ``HEADER``. Standard output: a line of JSON for each
+Standard input: a line of JSON, {"rtsp": [...], "udp": [...], "bitrate_kbps": 4000}, then messages,
+each with the header ``HEADER``. Standard output: a line of JSON for each
 event: {"ready": encoder}, {"want": 0 or 1}, {"error": sentence}, {"recording": path or null}.
 """
 
@@ -59,11 +59,9 @@ def tell(**event: Any) -> None:
     sys.stdout.flush()
 
 
-def choose_encoder(wanted: Optional[str], kbps: int) -> Optional[Tuple[str, str]]:
+def choose_encoder(kbps: int) -> Optional[Tuple[str, str]]:
     """(name, piece of a pipeline) of the first encoder that works; None where none does."""
     for name, piece in ENCODERS:
-        if wanted and name != wanted:
-            continue
         if Gst.ElementFactory.find(name) is None:
             continue
         piece = piece.format(bps=kbps * 1000, kbps=kbps, key=KEY_FRAMES)
@@ -167,8 +165,7 @@ class Streams:
     """The encoder and its outlets."""
 
     def __init__(self, options: Dict[str, Any]) -> None:
-        self.options = options
-        self.kbps = int(options.get("bitrate_kbps") or 4000)
+        self.kbps = int(options["bitrate_kbps"])
         self._lock = threading.Lock()
         self._outlets: List[Outlet] = []
         # time in the encoder's pipeline -> (captured ns, unix us, index, ns in the source)
@@ -177,7 +174,7 @@ class Streams:
         self._key_asked_at = 0.0
         self._encoder: Any = None
         self._shape: Optional[Tuple[int, int]] = None
-        found = choose_encoder(options.get("encoder"), self.kbps)
+        found = choose_encoder(self.kbps)
         if found is None:
             raise RuntimeError(
                 "no H.264 encoder of GStreamer works here; install gstreamer1.0-plugins-ugly "

@@ -113,7 +113,6 @@ class Sender(Link):
         box: whether boxes are drawn.
         say: function of one line of text for the user.
         bitrate_kbps: of the stream.
-        encoder: name of GStreamer's encoder, None for the best one that works.
 
     Attributes:
         encoder: the one that is used, None before the process has said it.
@@ -129,7 +128,6 @@ class Sender(Link):
         box: bool,
         say: Callable[[str], None],
         bitrate_kbps: int = 4000,
-        encoder: Optional[str] = None,
     ) -> None:
         self.encoder = None
         self.sent = self.restarts = 0
@@ -138,7 +136,6 @@ class Sender(Link):
             "rtsp": [where for kind, where in addresses if kind == "rtsp"],
             "udp": [where for kind, where in addresses if kind == "udp"],
             "bitrate_kbps": bitrate_kbps,
-            "encoder": encoder,
         }
         self._record, self._fps, self._box, self._say = record, fps or DEFAULT_FPS, box, say
         self._news = threading.Condition()

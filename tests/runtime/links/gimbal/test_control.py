@@ -10,12 +10,14 @@ from runtime.links.gimbal.angles import (
     pitch_yaw_of_quaternion,
     ray_of,
     turned,
+    vertical_fov_deg,
 )
 from runtime.links.gimbal.control import LOST, TRACKED, UNSURE, Camera, Control
 from runtime.links.gimbal.settings import DEFAULTS, RANGES, BadSettings, load_settings
 from tests.support.quaternions import quaternion_of
 
-SIZE, FOV = (640, 480), (60.0, None)
+SIZE = (640, 480)
+FOV = (60.0, vertical_fov_deg(60.0, SIZE))
 CENTRE = (310.0, 230.0, 20.0, 20.0)
 
 

@@ -188,6 +188,7 @@ class Sender(Link):
 
     def _start(self) -> None:
         self._ready.clear()
+        self._problem = None
         self._writes, self._wanted = False, True
         self._process = subprocess.Popen(
             # the encoder yields to the tracker; Ctrl-C is the tracker's to answer

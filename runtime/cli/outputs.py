@@ -262,7 +262,8 @@ class Outputs:
         """Say on standard error what was done; with --json print it."""
         options = self._options
         failed = list(self.failed.values())
-        files = [path for path in (options.results, options.save) if path and path != "-"]
+        pairs = ((options.results, self._results), (options.save, self._video))
+        files = [path for path, to in pairs if path not in (None, "-") and to not in self.failed]
         figures = self._summary.figures(source, files, failed)
         if options.json:
             print(json.dumps(figures), flush=True)

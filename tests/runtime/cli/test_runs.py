@@ -196,6 +196,7 @@ def test_outputs_fail_one_by_one_and_the_others_go_on(folder, tmp_path, capsys, 
     said = capsys.readouterr().err
     assert said.count("a.csv: the disk is full") == 2  # at once and at the end, within a minute
     assert f"wrote {tmp_path / 'a.mp4'}" in said and "30 frames" in said
+    assert f"wrote {tmp_path / 'a.csv'}" not in said
     video = cv2.VideoCapture(str(tmp_path / "a.mp4"))
     assert video.get(cv2.CAP_PROP_FRAME_COUNT) == 30
     monkeypatch.setattr("runtime.cli.outputs.AGAIN_S", 0.0)

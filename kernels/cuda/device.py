@@ -162,14 +162,6 @@ class Device:
             raise GpuFailed(f"the GPU stopped: {error}; start the program again") from None
 
 
-def floats_of(pinned: np.ndarray) -> np.ndarray:
-    """A float32 copy of a pinned array: one copy into cached memory, converted there.
-
-    Where caches hold no pinned memory, each number that is read from it alone waits for the memory.
-    """
-    return pinned.copy().astype(np.float32, copy=False)
-
-
 def installed() -> List[str]:
     """Names of the libraries that are installed, the preferred one first."""
     return [name for name in LIBRARIES if importlib.util.find_spec(name) is not None]

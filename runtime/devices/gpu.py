@@ -14,7 +14,6 @@ from kernels.cpu import fallback
 from kernels.cpu.interface import Kernels
 from kernels.cuda import frame as cuda_frame
 from kernels.cuda import frames, windows
-from kernels.cuda.device import floats_of
 from kernels.cuda.frames import Nv12, OnDevice
 from kernels.cuda.group import Group as CudaGroup
 from kernels.errors import NotOnGpu
@@ -28,6 +27,7 @@ from runtime.decode.points import points_settings
 from runtime.decode.response import response_settings
 from runtime.devices.base import Aim, Device, Group
 from runtime.engines.base import Engine
+from runtime.engines.gpu import floats_of
 from runtime.errors import BadFrame, HotpathError
 from runtime.network import Network
 from runtime.pictures import AnyFrame, Picture, PlanarFrame

@@ -11,9 +11,6 @@ from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
-from kernels.cuda import device as devices
-from kernels.cuda.device import floats_of
-from kernels.cuda.target_memory import TargetMemory
 from runtime.engines import base
 
 IMAGES = ("exemplar", "search")
@@ -78,6 +75,8 @@ class DeviceBatch:
     def __init__(
         self, engine: "GpuEngine", shared: SharedParts, features: Sequence[Mapping[str, int]]
     ) -> None:
+        from kernels.cuda.target_memory import TargetMemory  # only where a GPU is used
+
         self._engine, self._count = engine, len(features)
         self._shared: Optional[SharedParts] = shared
         self._sizes = {name: engine.memory.size(name) for name in features[0]}
@@ -165,6 +164,8 @@ class GpuEngine(base.Engine):
 
     def __init__(self, setup: base.Setup) -> None:
         super().__init__(setup)
+        from kernels.cuda import device as devices
+
         self.threads = 1
         self._opened = setup.device is None
         self.device = setup.device or devices.open_device(latency=setup.latency)
@@ -386,6 +387,14 @@ def bind(parts: Iterable[Any], addresses: Dict[str, int]) -> None:
     for part in parts:
         for name, address in addresses.items():
             part.bind(name, address)
+
+
+def floats_of(pinned: np.ndarray) -> np.ndarray:
+    """A float32 copy of a pinned array: one copy into cached memory, converted there.
+
+    Where caches hold no pinned memory, each number that is read from it alone waits for the memory.
+    """
+    return pinned.copy().astype(np.float32, copy=False)
 
 
 def _as_float(array: Any) -> Any:

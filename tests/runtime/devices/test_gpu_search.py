@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("onnxruntime")
 
-from kernels.cuda.device import floats_of
+from runtime.engines.gpu import floats_of
 from tests.kernels.cuda.test_cupy_launch import STAND_IN
 from tests.runtime.search.test_search import BACK, GONE, SEARCHED, THRESHOLDS
 from tests.support import tiny

@@ -49,14 +49,17 @@ def read(folder: Path, clips: Sequence[Clip], names: Iterable[str]) -> dict[str,
     for entry in sorted(folder.iterdir()):
         boxes: Boxes = {}
         left_out = []
-        for path, content in _files(entry):
-            name = _sequence(path, known)
-            if name not in wanted or name in boxes:
-                continue
-            try:
-                boxes[name] = fitted(_rows(path, content), wanted[name])
-            except BadClips as error:
-                left_out.append(f"{name} ({error})")
+        try:
+            for path, content in _files(entry):
+                name = _sequence(path, known)
+                if name not in wanted or name in boxes:
+                    continue
+                try:
+                    boxes[name] = fitted(_rows(path, content), wanted[name])
+                except BadClips as error:
+                    left_out.append(f"{name} ({error})")
+        except zipfile.BadZipFile as error:
+            left_out.append(f"the rest: it is damaged ({error}); fetch it again")
         if left_out:
             say(f"{entry.name}: left out {', '.join(left_out)}")
         if boxes:
@@ -93,13 +96,10 @@ def _files(entry: Path) -> Iterator[tuple[PurePosixPath, bytes]]:
             if path.suffix in KINDS:
                 yield PurePosixPath(path.relative_to(entry).as_posix()), path.read_bytes()
     elif entry.suffix == ".zip":
-        try:
-            with zipfile.ZipFile(entry) as packed:
-                for name in sorted(packed.namelist()):
-                    if name.endswith(KINDS) and not name.startswith("__MACOSX"):
-                        yield PurePosixPath(name), packed.read(name)
-        except zipfile.BadZipFile as error:
-            raise BadClips(f"{entry} is damaged ({error}); fetch it again") from None
+        with zipfile.ZipFile(entry) as packed:
+            for name in sorted(packed.namelist()):
+                if name.endswith(KINDS) and not name.startswith("__MACOSX"):
+                    yield PurePosixPath(name), packed.read(name)
 
 
 def _plain(name: str) -> str:

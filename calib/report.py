@@ -190,9 +190,8 @@ def _plot_curves(table: dict[str, Any], colours: dict[str, str], out: Path) -> N
             )
         axes.set(xlabel=label, ylabel="share of frames", ylim=(0, 1), xlim=(x[0], x[-1]))
         axes.grid(alpha=0.3)
-        axes.legend(fontsize=8, loc="lower left" if key == "success" else "lower right")
-        chart.tight_layout()
-        chart.savefig(out / (key + ".png"))
+        axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
+        chart.savefig(out / (key + ".png"), bbox_inches="tight")
         plt.close(chart)
 
 

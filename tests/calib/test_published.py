@@ -85,8 +85,11 @@ def test_a_missing_last_row_is_the_one_before_and_other_numbers_are_refused():
 def test_a_damaged_file_costs_one_sequence_and_is_named(tmp_path, capsys):
     write(tmp_path / "T" / "Car1.txt", text(BOXES))
     write(tmp_path / "T" / "Jogging_1.mat", b"no file of MATLAB")
+    write(tmp_path / "Z.zip", b"no ZIP")
     assert set(published.read(tmp_path, clips(), ["Car1", "Jogging.1"])["T"]) == {"Car1"}
-    assert "T: left out Jogging.1 (can't be read" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "T: left out Jogging.1 (can't be read" in told
+    assert "Z.zip: left out the rest: it is damaged" in told
 
 
 def test_a_tracker_is_compared_on_the_clips_that_it_has():

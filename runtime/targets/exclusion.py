@@ -57,8 +57,8 @@ class Exclusion:
                 track = path.hold(tracker, track, shape)
             elif not track.lost:
                 path.follow(tracker.state)
-            others = [box for other, box in owned.items() if other != number]
-            if tracker.recovery is not None:
+            if tracker.recovery is not None and (track.lost or path.held):
+                others = [box for other, box in owned.items() if other != number]
                 tracker.recovery.rivals = np.reshape(others, (-1, 4))
             resolved[number] = track
         return resolved

@@ -12,7 +12,6 @@ from typing import Any, Dict, List, Tuple
 from kernels.fpga import design
 from kernels.fpga.design import synthesis
 
-STALE = " (an earlier RTL)"
 KINDS = ("dsp", "luts", "flip_flops", "bram36", "uram")
 
 # What of the FPGA the engine may take: the rest is left for the two SmartConnects and the reset of
@@ -150,8 +149,7 @@ def document(found: synthesis.Results) -> str:
     sizes = design.sizes()
     for board in (name for name in sizes if name in found):
         described = design.parts()[board]
-        title = described["title"] + ("" if synthesis.is_fresh(board, found[board]) else STALE)
-        row = [title, described["part"], str(sizes[board]["lanes"])]
+        row = [synthesis.title(board, found[board]), described["part"], str(sizes[board]["lanes"])]
         for kind in TITLES:
             there, taken = described[kind], found[board]["total"][kind]
             share = f" ({float(taken) / there:.0%})" if there else ""

@@ -19,6 +19,7 @@ from kernels.errors import HotpathError
 from kernels.fpga import design, tables
 
 Results = Dict[str, Dict[str, Any]]  # of a command, by board
+STALE = " (an earlier RTL)"
 
 TOP = "hp_engine"
 DISSOLVED = ("hp_fifo", "hp_counter")
@@ -159,6 +160,12 @@ def results(name: str) -> Results:
 def is_fresh(board: str, found: Dict[str, Any]) -> bool:
     """Whether something was found on the RTL as it is."""
     return found.get("source") == fingerprint(board)
+
+
+def title(board: str, found: Dict[str, Any]) -> str:
+    """A board's name in a document, which says where an earlier RTL was measured."""
+    words: str = design.parts()[board]["title"]
+    return words if is_fresh(board, found) else words + STALE
 
 
 def command(

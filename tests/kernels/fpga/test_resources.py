@@ -20,7 +20,7 @@ def test_the_smallest_board_was_counted_on_this_rtl():
 def test_a_count_of_an_earlier_rtl_is_marked(board):
     title = design.parts()[board]["title"]
     text = DOCUMENT.read_text(encoding="utf-8")
-    marked = f"| {title}{resources.STALE} |" in text
+    marked = f"| {title}{synthesis.STALE} |" in text
     assert marked != synthesis.is_fresh(board, RESULTS[board])
 
 

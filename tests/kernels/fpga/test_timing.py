@@ -166,10 +166,10 @@ def test_a_clock_is_as_slow_as_twice_the_longest_half():
     pumped = dict(slow, half_worst_ns=[2.0, 2.6, 3.0], half_path=[{"start": "c", "end": "d"}])
     assert timing.clock_mhz(pumped) == pytest.approx(850 / 5.4)
     assert timing.over_budget("pynq_z2", pumped) == []
-    pumped["half_worst_ns"] = [2.0, 2.8, 3.0]
-    assert timing.clock_mhz(pumped) == pytest.approx(850 / 5.6)
+    pumped["half_worst_ns"] = [2.0, 2.9, 3.0]
+    assert timing.clock_mhz(pumped) == pytest.approx(850 / 5.8)
     (said,) = timing.over_budget("pynq_z2", pumped)
-    assert "2.8 ns of 2.75" in said and "c to d" in said
+    assert "2.9 ns of 2.8" in said and "c to d" in said
 
 
 def test_a_cell_without_delays_is_refused():
@@ -178,23 +178,11 @@ def test_a_cell_without_delays_is_refused():
         timed(cells)
 
 
-def test_a_path_belongs_to_the_deepest_module_that_has_a_name():
-    assert timing.module_of("crop_inst.rows_inst.state_reg[2]") == "hp_rows"
-    assert timing.module_of("crop_inst.words_inst.level[1]") == "hp_crop"  # a FIFO of the crop
-    assert timing.module_of("convolution_inst.lanes[0].mac_lane_inst.x") == "hp_mac_lane"
-    assert timing.module_of("m_axi_awvalid") == "hp_engine"
-
-
 # -- the committed table
 
 
-def test_the_smallest_board_is_timed():
-    assert {"pynq_z2"} <= set(BOARDS) <= set(design.sizes())
-
-
-@pytest.mark.parametrize("board", BOARDS)
-def test_the_table_was_made_of_this_rtl(board):
-    assert RESULTS[board]["source"] == synthesis.fingerprint(board), board + AGAIN
+def test_the_smallest_board_was_timed_on_this_rtl():
+    assert synthesis.is_fresh("pynq_z2", RESULTS["pynq_z2"]), AGAIN
 
 
 @pytest.mark.parametrize("board", BOARDS)
@@ -215,5 +203,5 @@ def test_the_document_says_what_the_table_says():
 def test_a_path_that_is_too_long_is_named():
     slow = {"worst_ns": [5.0, 6.0, 7.0], "path": [{"start": "a", "end": "b"}]}
     (said,) = timing.over_budget("pynq_z2", slow)
-    assert "6.0 ns of 5.5" in said and "a to b" in said
-    assert timing.over_budget("pynq_z2", dict(slow, worst_ns=[4.0, 5.5, 7.0])) == []
+    assert "6.0 ns of 5.6" in said and "a to b" in said
+    assert timing.over_budget("pynq_z2", dict(slow, worst_ns=[4.0, 5.6, 7.0])) == []

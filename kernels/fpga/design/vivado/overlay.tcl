@@ -7,7 +7,7 @@
 #   make overlay BOARD=pynq_z2
 #
 # calls it, as  vivado -mode batch -source overlay.tcl -tclargs NAME VALUE ...  with:
-#   board      name of the board; boards/<board>.tcl beside this script is its part of the settings
+#   board      name of the board; boards/<board>.tcl beside this script has settings that are its own
 #   part       the FPGA, as boards/<board>.toml has it
 #   clock_mhz  clock of the fabric
 #   address    of the engine's registers
@@ -33,8 +33,17 @@ foreach name [concat {board part clock_mhz address work out jobs} $parameters] {
   }
 }
 
-# sets: family (zynq7 or zynqmp), memory_bytes (that the HP port reaches), settings (of the PS)
-source [file join $here boards $given(board).tcl]
+# Of the board: family (zynq7 or zynqmp), memory_bytes (that the HP port reaches), settings (of the PS).
+# The boot image of the PYNQ image sets up memory and pins of the PS, and an overlay that is loaded later
+# does not change them. So the PS of a Zynq UltraScale+ keeps Vivado's defaults, except for its ports and
+# the clock of the fabric. The engine reaches the memory below 2 GiB, where PYNQ allocates.
+set family zynqmp
+set memory_bytes 0x80000000
+set settings [list CONFIG.PSU__PSS_REF_CLK__FREQMHZ 33.333]
+set own [file join $here boards $given(board).tcl]
+if {[file exists $own]} {
+  source $own
+}
 
 # A part's name is compared without regard to case: tables of boards write it in lower case.
 set part {}

@@ -7,8 +7,8 @@
 /*
  * CROP: resizes and normalises a window of the frame and writes it into the map memory
  *
- * hp_rows.sv fetches lines ahead. LANES neighbouring pixels enter the pipeline a cycle. Words leave it
- * through a FIFO that always has room for all words in the pipeline.
+ * hp_rows.sv fetches lines ahead. LANES neighbouring pixels enter the pipeline a cycle. hp_words.sv makes
+ * words of them, in a FIFO that always has room for all words in the pipeline.
  */
 module hp_crop #
 (
@@ -368,80 +368,11 @@ end
 
 // -- pixels become words
 
-wire out_first, out_emit, out_overlap, out_last;
-wire [1:0] out_bank;
-wire [15:0] out_address;
-wire [LANES-1:0] out_kept;
-assign {out_first, out_emit, out_overlap, out_last, out_bank, out_address, out_kept} = out_reg[END];
-
-logic [119:0] window_reg;   // with overlap: the last five pixels
-logic [LANES*24-1:0] hold_reg;  // without: pixels that are still to become words
-logic [LANES-1:0] hold_kept_reg;
-logic [LANES-1:0] hold_left_reg;  // as many ones as pixels
-logic word_valid_reg;
-logic word_last_reg;
-logic [1:0] word_bank_reg;
-logic [15:0] word_address_reg;
-
-wire [119:0] earlier = out_first ? '0 : window_reg;
-wire holds = hold_left_reg[0];
-wire push = word_valid_reg || holds;
-wire push_last = word_last_reg && (!holds || hold_left_reg == LANES'(1));
-wire push_kept = !holds || hold_kept_reg[0];
-wire [119:0] push_data = holds ? 120'(hold_reg[23:0]) : window_reg;
-
-always_ff @(posedge clk) begin
-    word_valid_reg <= 1'b0;
-    if (holds) begin
-        hold_reg <= hold_reg >> 24;
-        hold_kept_reg <= hold_kept_reg >> 1;
-        hold_left_reg <= hold_left_reg >> 1;
-        word_address_reg <= word_address_reg + 1'b1;
-    end
-    if (valid_reg[END]) begin
-        word_last_reg <= out_last;
-        word_bank_reg <= out_bank;
-        word_address_reg <= out_address;
-        if (out_overlap) begin
-            window_reg <= 120'({values, earlier} >> (LANES * 24));
-            word_valid_reg <= out_emit;
-        end else begin
-            hold_reg <= values;
-            hold_kept_reg <= out_kept;
-            hold_left_reg <= '1;
-        end
-    end
-    if (rst) begin
-        word_valid_reg <= 1'b0;
-        hold_left_reg <= '0;
-    end
-end
-
-wire word_there, word_last, word_kept;
-logic [1:0] done_reg;  // the map memory may need a cycle to store the word
-
-assign popped = word_there && (!word_kept || map_write_ready);
-assign map_write_valid = word_there && word_kept;
-assign map_write_data[127:120] = '0;
-assign done = done_reg[1];
-
-/* verilator lint_off PINCONNECTEMPTY */
-hp_fifo #(.WIDTH(1 + 1 + 2 + 16 + 120), .DEPTH(PLACES), .OUTPUT_REGISTER(1)) words_inst (
-    .clk, .rst,
-    .s_valid(push), .s_ready(),
-    .s_data({push_last, push_kept, word_bank_reg, word_address_reg, push_data}),
-    .m_valid(word_there), .m_ready(popped),
-    .m_data({word_last, word_kept, map_write_bank, map_write_address, map_write_data[119:0]}),
-    .level()
+hp_words #(.LANES(LANES), .DEPTH(PLACES)) words_inst (
+    .clk, .rst, .valid(valid_reg[END]), .group(out_reg[END]), .values,
+    .nothing(cmd_valid && cmd_ready && nothing_reg), .done, .popped,
+    .map_write_valid, .map_write_ready, .map_write_bank, .map_write_address, .map_write_data
 );
-/* verilator lint_on PINCONNECTEMPTY */
-
-always_ff @(posedge clk) begin
-    done_reg <= {done_reg[0], (popped && word_last) || (cmd_valid && cmd_ready && nothing_reg)};
-    if (rst) begin
-        done_reg <= '0;
-    end
-end
 
 wire unused = &{1'b0, cmd, entries, ahead, fill_valid, line_beats};
 

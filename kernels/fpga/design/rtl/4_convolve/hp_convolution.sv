@@ -79,9 +79,9 @@ end
 `include "tables.svh"
 
 // stages from the address of a step to the multipliers, to the bias and to the sums
-localparam int OPERANDS = 4;
-localparam int BIAS = PUMPED != 0 ? 8 : 9;
-localparam int TOTALS = 10;
+localparam int OPERANDS = 6;
+localparam int BIAS = PUMPED != 0 ? 10 : 11;
+localparam int TOTALS = 12;
 
 // -- Command
 
@@ -204,23 +204,28 @@ genvar lane;
 generate
 
 if (PUMPED != 0) begin : pumped
-    (* max_fanout = 512 *)
     reg restart_reg;
 
     always_ff @(posedge clk) begin
-        restart_reg <= valid_reg[BIAS-1] && first_reg[BIAS-1];
+        restart_reg <= valid_reg[BIAS-2] && first_reg[BIAS-2];
     end
 
     for (lane = 0; lane < LANES; lane = lane + 2) begin : lanes
         hp_mac_pair mac_pair_inst (
-            .clk, .clk_fast, .rst, .valid(valid_reg[OPERANDS]), .words(words[lane*128 +: 256]),
+            .clk, .clk_fast, .rst, .valid(valid_reg[OPERANDS-1]), .words(words[lane*128 +: 256]),
             .pairs, .first(restart_reg), .bias, .sums(sums[lane*512 +: 1024])
         );
     end
 end else begin : single
     for (lane = 0; lane < LANES; lane = lane + 1) begin : lanes
+        reg [127:0] word_reg;
+
+        always_ff @(posedge clk) begin
+            word_reg <= words[lane*128 +: 128];
+        end
+
         hp_mac_lane mac_lane_inst (
-            .clk, .enable(valid_reg[OPERANDS +: 6]), .word(words[lane*128 +: 128]), .pairs,
+            .clk, .enable(valid_reg[OPERANDS +: 6]), .word(word_reg), .pairs,
             .first(first_reg[BIAS]), .bias, .sums(sums[lane*512 +: 512])
         );
     end

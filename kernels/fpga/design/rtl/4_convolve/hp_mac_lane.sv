@@ -36,7 +36,7 @@ for (pair = 0; pair < 8; pair = pair + 1) begin : outputs
 
     for (lane = 0; lane < 16; lane = lane + 1) begin : inputs
         hp_packed_multiplier multiplier (
-            .clk, .pair_enable(enable[0]), .enable(enable[2:0]),
+            .clk, .enable(enable[2:0]),
             .pair(pairs[(pair*16 + lane)*32 +: 25]), .value(word[lane*8 +: 8]),
             .products(products[lane])
         );

@@ -17,13 +17,13 @@ module hp_pair_accumulator
     // twice the frequency of clk
     input  wire                clk_fast,
 
-    // what to add: to the first accumulator in the first half of a cycle, then to the second one
+    // what to add: to the first accumulator in the second half of a cycle, then to the second one
     input  wire signed [19:0]  sum,
-    // in that cycle: start from the bias instead of the totals
+    // half a cycle before: start from the bias instead of the totals
     input  wire                first,
     // bits 15:0
     input  wire [15:0]         bias,
-    // the same for bits 31:16, half a cycle later
+    // the same for bits 31:16, with the sum
     input  wire                first_later,
     input  wire [15:0]         bias_later,
 
@@ -33,7 +33,6 @@ module hp_pair_accumulator
     output wire [31:0]         total_second
 );
 
-reg signed [19:0] sum_reg;
 reg [15:0] low_start_reg;
 reg [15:0] low_reg;
 reg carry_reg;
@@ -42,14 +41,13 @@ reg [15:0] high_start_reg;
 reg [15:0] high_reg;
 
 // one bit more on the right makes a carry out of a sum of two numbers
-wire [16:0] low_next = {1'b0, low_start_reg} + {1'b0, sum_reg[15:0]};
+wire [16:0] low_next = {1'b0, low_start_reg} + {1'b0, sum[15:0]};
 wire [16:0] high_next = {high_start_reg, 1'b1} + {{12{sum_high_reg[3]}}, sum_high_reg, carry_reg};
 
 always_ff @(posedge clk_fast) begin
-    sum_reg <= sum;
     low_start_reg <= first ? bias : low_reg;
     {carry_reg, low_reg} <= low_next;
-    sum_high_reg <= sum_reg[19:16];
+    sum_high_reg <= sum[19:16];
     high_start_reg <= first_later ? bias_later : high_reg;
     high_reg <= high_next[16:1];
 end

@@ -30,7 +30,7 @@ module hp_sequencer #
     // high in a cycle in which a step is taken
     output wire                  stepping,
 
-    // Steps, three cycles later
+    // Steps, four cycles later
     output wire                  step_valid,
     // first and last step of an output word
     output wire                  step_first,
@@ -135,6 +135,32 @@ end
 
 assign stepping = step;
 
+// -- Which loops step, a cycle later: the running values are wide and lie apart
+
+reg start_late_reg, step_late_reg, word_late_reg, x_late_reg, group_late_reg;
+reg kernel_x_late_reg, kernel_y_late_reg;
+reg block_restarts_reg, tile_restarts_reg, entry_restarts_reg, row_back_reg, row_ends_reg;
+reg column_back_reg, column_ends_reg, x_restarts_reg, last_late_reg;
+
+always_ff @(posedge clk) begin
+    start_late_reg <= start;
+    step_late_reg <= step && !rst;
+    kernel_x_late_reg <= kernel_x_step;
+    kernel_y_late_reg <= kernel_y_step;
+    word_late_reg <= word_step;
+    x_late_reg <= x_step;
+    group_late_reg <= group_step;
+    block_restarts_reg <= in_block_last;
+    tile_restarts_reg <= in_block_last && kernel_last_reg && out_block_last;
+    column_back_reg <= kernel_x_last;
+    column_ends_reg <= kernel_last_reg && out_block_last;
+    row_back_reg <= kernel_y_last;
+    row_ends_reg <= kernel_last_reg && row_last_reg;
+    entry_restarts_reg <= out_block_last;
+    x_restarts_reg <= x_last;
+    last_late_reg <= in_block_last && kernel_last_reg;
+end
+
 // -- Running values: each loop adds its increment
 
 reg first_reg;
@@ -146,14 +172,11 @@ reg [15:0] row_start_reg;     // row of kernel row 0
 reg [15:0] tile_reg;
 reg [15:0] entry_reg;
 
-// what x_step and group_step are in the last input block of a step
-wire x_ends = kernel_last_reg && out_block_last;
-wire group_ends = kernel_last_reg && row_last_reg;
-wire [15:0] column_start_next = x_last ? first_column : column_start_reg + stride_x;
+wire [15:0] column_start_next = x_restarts_reg ? first_column : column_start_reg + stride_x;
 wire [15:0] row_start_next = row_start_reg + (stride_y << LANE_SHIFT);
 
 always_ff @(posedge clk) begin
-    if (start) begin
+    if (start_late_reg) begin
         first_reg <= 1'b1;
         block_reg <= in_base;
         column_reg <= first_column;
@@ -164,24 +187,24 @@ always_ff @(posedge clk) begin
         entry_reg <= param_entry;
     end else begin
         // the other enables include step
-        if (step) begin
-            first_reg <= word_step;
-            block_reg <= in_block_last ? in_base : block_reg + block_pitch;
-            tile_reg <= in_block_last && x_ends ? weight_tile : tile_reg + 1'b1;
+        if (step_late_reg) begin
+            first_reg <= word_late_reg;
+            block_reg <= block_restarts_reg ? in_base : block_reg + block_pitch;
+            tile_reg <= tile_restarts_reg ? weight_tile : tile_reg + 1'b1;
         end
-        if (kernel_x_step) begin
-            if (x_ends) column_reg <= column_start_next;
-            else if (kernel_x_last) column_reg <= column_start_reg;
+        if (kernel_x_late_reg) begin
+            if (column_ends_reg) column_reg <= column_start_next;
+            else if (column_back_reg) column_reg <= column_start_reg;
             else column_reg <= column_reg + dilation;
         end
-        if (kernel_y_step) begin
-            if (group_ends) row_reg <= row_start_next;
-            else if (kernel_y_last) row_reg <= row_start_reg;
+        if (kernel_y_late_reg) begin
+            if (row_ends_reg) row_reg <= row_start_next;
+            else if (row_back_reg) row_reg <= row_start_reg;
             else row_reg <= row_reg + dilation;
         end
-        if (word_step) entry_reg <= out_block_last ? param_entry : entry_reg + 1'b1;
-        if (x_step) column_start_reg <= column_start_next;
-        if (group_step) row_start_reg <= row_start_next;
+        if (word_late_reg) entry_reg <= entry_restarts_reg ? param_entry : entry_reg + 1'b1;
+        if (x_late_reg) column_start_reg <= column_start_next;
+        if (group_late_reg) row_start_reg <= row_start_next;
     end
 end
 
@@ -194,9 +217,9 @@ reg [15:0] entry_delay_reg [0:2];
 reg [15:0] tile_delay_reg [0:2];
 
 always_ff @(posedge clk) begin
-    valid_reg <= {valid_reg[1:0], step};
+    valid_reg <= {valid_reg[1:0], step_late_reg};
     first_delay_reg <= {first_delay_reg[1:0], first_reg};
-    last_delay_reg <= {last_delay_reg[1:0], in_block_last && kernel_last_reg};
+    last_delay_reg <= {last_delay_reg[1:0], last_late_reg};
     entry_delay_reg[0] <= entry_reg;
     entry_delay_reg[1] <= entry_delay_reg[0];
     entry_delay_reg[2] <= entry_delay_reg[1];

@@ -25,47 +25,66 @@ module hp_weights #
     // Read
     input  wire           read_valid,
     input  wire [15:0]    read_tile,
-    // four cycles later: word 16 * p + i holds the weights of input i for outputs 2p and 2p + 1, packed
+    // six cycles later: word 16 * p + i holds the weights of input i for outputs 2p and 2p + 1, packed
     // into 25 bits
     output wire [4095:0]  pairs
 );
 
 localparam int TILE_BITS = $clog2(WEIGHT_TILES);
+// output channels whose memories lie together
+localparam int NEAR = 4;
 
 reg load_valid_reg;
-reg [15:0] load_beat_reg;
+reg [TILE_BITS+3:0] load_beat_reg;
 reg [127:0] load_data_reg;
-reg [2:0] valid_reg;
-reg [TILE_BITS-1:0] tile_reg;
+reg [4:0] valid_reg;
+reg [TILE_BITS-1:0] tile_reg [0:1];
 
 always_ff @(posedge clk) begin
     load_valid_reg <= load_valid;
-    load_beat_reg <= load_beat;
+    load_beat_reg <= load_beat[TILE_BITS+3:0];
     load_data_reg <= load_data;
-    valid_reg <= {valid_reg[1:0], read_valid};
-    tile_reg <= read_tile[TILE_BITS-1:0];
+    valid_reg <= {valid_reg[3:0], read_valid};
+    tile_reg[0] <= read_tile[TILE_BITS-1:0];
+    tile_reg[1] <= tile_reg[0];
 end
 
 wire [2047:0] tile;
-genvar o, p, i;
+genvar g, o, p, i;
 
 generate
 
-for (o = 0; o < 16; o = o + 1) begin : rows
-    (* ram_style = "block" *)
-    reg [127:0] memory [0:WEIGHT_TILES-1];
-    reg [127:0] read_reg;
-    reg [127:0] output_reg;
+for (g = 0; g < 16; g = g + NEAR) begin : groups
+    wire near_valid;
+    wire [TILE_BITS-1:0] near_load_tile, near_tile;
+    wire [127:0] near_load_data;
+    reg near_output_reg;
+
+    hp_register #(.WIDTH(1 + 2*TILE_BITS + 128)) near_inst (
+        .clk, .d({valid_reg[1], tile_reg[1], load_beat_reg[4 +: TILE_BITS], load_data_reg}),
+        .q({near_valid, near_tile, near_load_tile, near_load_data})
+    );
 
     always_ff @(posedge clk) begin
-        if (load_valid_reg && load_beat_reg[3:0] == o) begin
-            memory[load_beat_reg[4 +: TILE_BITS]] <= load_data_reg;
-        end
-        if (valid_reg[0]) read_reg <= memory[tile_reg];
-        if (valid_reg[1]) output_reg <= read_reg;
+        near_output_reg <= near_valid;
     end
 
-    assign tile[o*128 +: 128] = output_reg;
+    for (o = g; o < g + NEAR; o = o + 1) begin : rows
+        (* ram_style = "block" *)
+        reg [127:0] memory [0:WEIGHT_TILES-1];
+        reg load_reg;
+        reg [127:0] read_reg;
+        reg [127:0] output_reg;
+
+        always_ff @(posedge clk) begin
+            load_reg <= load_valid_reg && load_beat_reg[3:0] == o;
+            if (load_reg) memory[near_load_tile] <= near_load_data;
+            if (near_valid) read_reg <= memory[near_tile];
+            if (near_output_reg) output_reg <= read_reg;
+        end
+
+        assign tile[o*128 +: 128] = output_reg;
+    end
 end
 
 for (p = 0; p < 8; p = p + 1) begin : outputs
@@ -76,7 +95,7 @@ for (p = 0; p < 8; p = p + 1) begin : outputs
 
         // high * 2^16 + low: a negative lower part subtracts one from the upper part
         always_ff @(posedge clk) begin
-            if (valid_reg[2]) begin
+            if (valid_reg[4]) begin
                 pair_reg <= {{high[7], high} - {8'd0, low[7]}, {8{low[7]}}, low};
             end
         end

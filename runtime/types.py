@@ -149,6 +149,15 @@ def checked_box(box: Any, frame_shape: Sequence[int]) -> Box:
     return Box(x, y, w, h)
 
 
+def fitting_box(box: Any, frame_shape: Sequence[int]) -> Box:
+    """As ``checked_box``; also refuses a box that is larger than the frame."""
+    x, y, w, h = checked = checked_box(box, frame_shape)
+    height, width = frame_shape[:2]
+    if w > width or h > height:
+        raise BadBox(f"box {x:g},{y:g},{w:g},{h:g} is larger than the frame of {width}x{height}")
+    return checked
+
+
 def _four_numbers(box: Any) -> Tuple[float, float, float, float]:
     try:
         x, y, w, h = (float(value) for value in box)

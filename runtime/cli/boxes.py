@@ -6,7 +6,7 @@ from typing import Any, List, Sequence, Tuple
 
 from runtime.errors import BadBox
 from runtime.pictures import AnyFrame, bgr_of
-from runtime.types import Box, checked_box
+from runtime.types import Box, checked_box, fitting_box
 from runtime.video import window
 
 GIVE_A_BOX = "give --box X,Y,W,H in pixels of the first frame, or in per cent of it (40%)"
@@ -38,7 +38,7 @@ def first_boxes(options: argparse.Namespace, source: Any, frame: AnyFrame) -> Li
         return [checked_box(source.first_box, frame.shape)]
     if not given and not (options.page or options.mavlink):
         given = [_drawn_box(source, frame)]
-    return [_fitting_box(box, frame.shape) for box in given]
+    return [fitting_box(box, frame.shape) for box in given]
 
 
 def _drawn_box(source: Any, frame: AnyFrame) -> Box:
@@ -50,18 +50,6 @@ def _drawn_box(source: Any, frame: AnyFrame) -> Box:
             truth = "has no target in its first frame, by its ground truth,"
         raise BadBox(f"no target: {source.name} {truth} and {reason}; {GIVE_A_BOX}")
     return Box(*window.Window().select_box(bgr_of(frame)))
-
-
-def _fitting_box(box: Sequence[float], frame_shape: Tuple[int, ...]) -> Box:
-    """The box, if it is not larger than the frame; a part of it may lie outside."""
-    x, y, w, h = checked_box(box, frame_shape)
-    height, width = frame_shape[:2]
-    if w > width or h > height:
-        raise BadBox(
-            f"box {x:g},{y:g},{w:g},{h:g} is larger than the frame of {width}x{height}; "
-            f"{GIVE_A_BOX}"
-        )
-    return Box(x, y, w, h)
 
 
 def _boxes_in(path: str, size: Tuple[int, int]) -> List[List[float]]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from runtime.errors import HotpathError
 from runtime.links.frame_buffer import FrameBuffer
-from runtime.types import Box, Track, TrackedFrame, checked_box
+from runtime.types import Track, TrackedFrame, fitting_box
 
 GIVEN_SCORE = 1.0  # score of a box that a person drew
 WAIT_S = 0.2  # longest wait before the loop looks at signals again
@@ -204,7 +204,7 @@ class Controller:
             raise Refused(404, f"there is no target {replaced}")
         if replaced is None and len(present) >= MOST_TARGETS:
             raise Refused(409, f"{MOST_TARGETS} targets are the most; drop one first")
-        box = _selected_box(box, frames[0].frame.shape)
+        box = fitting_box(box, frames[0].frame.shape)
         number: int = self.targets.add(frames[0].frame, box)
         track = Track(box, GIVEN_SCORE)
         try:
@@ -367,15 +367,6 @@ def target_json(number: int, track: Track) -> Dict[str, Any]:
         "lost": bool(track.lost),
         "state": track.state,
     }
-
-
-def _selected_box(box: Sequence[float], frame_shape: Tuple[int, ...]) -> Box:
-    """The box as four floats, if a person can have meant it."""
-    x, y, w, h = checked_box(box, frame_shape)
-    height, width = frame_shape[:2]
-    if w > width or h > height:
-        raise Refused(422, f"a box can't be larger than the frame of {width}x{height}")
-    return Box(x, y, w, h)
 
 
 def _evenly_spread(frames: List[TrackedFrame], most: int) -> List[TrackedFrame]:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -15,7 +16,14 @@ from runtime import decode, engines, load_targets, load_tracker, track
 from runtime.errors import BadNetwork
 from runtime.graphs import assemble
 from runtime.networks import load_network
-from runtime.presence import Presence, ScoreAndFeatures, cells_under, thresholds_of
+from runtime.presence import (
+    Presence,
+    ScoreAndFeatures,
+    ScoreLooksColour,
+    Thresholds,
+    cells_under,
+    thresholds_of,
+)
 from runtime.types import FOUND, LOST, TRACKED, UNSURE, Judgement, View
 from tests.support import tiny
 from tests.support.clips import tracks_of
@@ -253,6 +261,23 @@ def test_presence_leads_from_tracked_over_unsure_to_lost_and_back(machine):
     given = [(False, 0.9), (False, 0.5), (True, 0.3), (True, 0.2), (False, 0.7), (False, 0.7)]
     assert told(machine, given) == [TRACKED, UNSURE, LOST, LOST, FOUND, TRACKED]
     assert told(machine, [(True, 0.3)]) == [LOST] and machine.lost_frames == 1
+
+
+def test_a_lost_target_needs_more_than_one_that_is_followed(tmp_path):
+    network = load_network(write_watched(tmp_path, lost_below=0.4))
+    judge = Presence(network, Thresholds(0.4, 0.5, 0.5), SimpleNamespace(of=lambda *_: judge.value))
+    for judge.value, state in ((0.45, UNSURE), (0.35, LOST), (0.45, LOST), (0.55, FOUND)):
+        assert judge.watch(None, None, None, 0.0) == state
+
+
+def test_a_box_whose_colours_may_convince_is_looked_at():
+    alike, classifier = (
+        np.full(4, 0.25),
+        SimpleNamespace(judge=lambda states, view: np.array([0.5])),
+    )
+    cues = ScoreLooksColour(classifier, lambda frame, state: alike)
+    cues.begin(None, np.zeros(4), None)
+    assert cues.best(None, np.zeros((1, 4)), [0.5], None, 0.6) == (0, pytest.approx(2 / 3))
 
 
 def test_found_is_said_in_one_frame_even_if_presence_is_low(machine):

@@ -94,6 +94,14 @@ def test_every_family_sees_it(tmp_path, failing, engine, name):
     check(load_tracker(toml, engine=engine), darker, boxes)
 
 
+def test_a_window_twice_as_wide_has_half_the_scale(tmp_path):
+    (first,), boxes = tiny.film(1)
+    tracker = load_tracker(tiny.write_network(tmp_path))
+    tracker.init(first, boxes[0])
+    usual, wide = (tracker.device.aim(first, tracker.state, factor) for factor in (1.0, 2.0))
+    assert wide == (usual[0] / 2, usual[1] / 2)
+
+
 def test_a_box_that_is_not_finite_leaves_the_target_where_it_was(tmp_path):
     (first, second), boxes = tiny.film(2)
     tracker = load_tracker(tiny.write_network(tmp_path))

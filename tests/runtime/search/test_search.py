@@ -8,7 +8,7 @@ import pytest
 from calib.metrics import overlap
 from runtime import load_targets, load_tracker
 from runtime.networks import load_network
-from runtime.search.search import CHECKS, CONFIRMED, FOLLOWED, NEARLY
+from runtime.search.search import CHECKS, CONFIRMED, FOLLOWED, NEARLY, RIVAL
 from runtime.search.windows import CHECK, HERE, WIDE, Window
 from runtime.targets.schedule import Together
 from runtime.types import FOUND, LOST
@@ -257,6 +257,18 @@ def test_a_candidate_that_nearly_convinces_is_looked_at_again(toml, below, windo
         assert window.kind == CHECK
         assert not search._weigh(window, place, THRESHOLDS["found_above"] - below)
     assert search.next_window(tracker.state, film.frames[20]).kind != CHECK
+
+
+def test_another_place_must_be_clearly_better_than_the_followed_box(toml):
+    film, tracker = Elsewhere(), load_tracker(toml)
+    tracker.init(film.frames[0], film.boxes[0])
+    search, place = tracker.recovery, np.array([320.0, 220.0, SIDE, SIDE])
+    search.start()
+    search.presence.value = 0.8
+    search._weigh(Window(WIDE, place, 1.5), place, 0.9)
+    for now in (0.85, 0.95):
+        search._weigh(search.next_window(tracker.state, film.frames[20]), place, now)
+        assert search.waits == (now > 0.8 + RIVAL)
 
 
 def test_a_place_that_another_target_has_is_not_the_lost_one_s(toml):

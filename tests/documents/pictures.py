@@ -4,11 +4,13 @@
                                                  docs/page.jpg, from a browser
     python -m tests.documents.pictures way       docs/frame-way.svg
     python -m tests.documents.pictures time      docs/results/speed.svg
+    python -m tests.documents.pictures overlap   docs/results/overlap-time.svg
 
-The last one draws what docs/results/speed.json holds.
+The last two draw what docs/results/speed.json and public-sequences.csv hold.
 """
 
 import argparse
+import csv
 import json
 import tempfile
 
@@ -20,6 +22,7 @@ from matplotlib import pyplot
 from tests.support import ROOT, pages
 
 DOCS = ROOT / "docs"
+SETS = {"otb100": "OTB100", "uav123_10fps": "UAV123@10fps"}
 STEPS = ("crop", "network", "select")
 COLOURS = {"crop": "#4c9be8", "network": "#f2a73b", "select": "#5ab56e"}
 PLACES = {"processor": "#4c9be8", "GPU": "#7ac142", "fabric": "#b07fd6", "camera": "#b8bec6"}
@@ -57,7 +60,7 @@ WAYS = {  # device: (step, where it runs)
 def main(arguments=None):
     """Run the command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.documents.pictures")
-    parser.add_argument("picture", choices=("page", "way", "time"))
+    parser.add_argument("picture", choices=("page", "way", "time", "overlap"))
     parser.add_argument("--video", help="of page: the film that is followed")
     parser.add_argument("--box", default="64,34,48,65", help="of page: the target, X,Y,W,H")
     options = parser.parse_args(arguments)
@@ -67,7 +70,13 @@ def main(arguments=None):
     elif options.picture == "way":
         way()
     else:
-        time_of_a_frame(json.loads((DOCS / "results/speed.json").read_text()))
+        times = json.loads((DOCS / "results/speed.json").read_text())
+        if options.picture == "time":
+            time_of_a_frame(times)
+        else:
+            with open(DOCS / "results/public-sequences.csv") as file:
+                rows = [row for row in csv.DictReader(file) if row["group"] == "all"]
+            overlap_against_time(times, rows)
     return 0
 
 
@@ -124,6 +133,23 @@ def time_of_a_frame(results):
     axes.set_xlabel("ms a frame, median, one thread")
     axes.legend(loc="lower right", bbox_to_anchor=(0.93, 0.02), frameon=False)
     save(figure, DOCS / "results/speed.svg")
+
+
+def overlap_against_time(times, rows):
+    """Draw each network's overlap on public sequences against the time of its frame."""
+    figure, both = pyplot.subplots(1, len(SETS), figsize=(10, 4))
+    for axes, (key, title) in zip(both, SETS.items()):
+        found = {row["tracker"]: row for row in rows if row["data set"] == key}
+        for row in times["rows"]:
+            name = row["network"] + ("-int8" if row["precision"] == "int8" else "")
+            if name in found:
+                at = row["ms"]["total"], float(found[name]["success"])
+                axes.scatter(*at, color=COLOURS["crop"])
+                axes.annotate(name, at, xytext=(5, 5), textcoords="offset points", size=8)
+        axes.margins(0.35, 0.2)
+        axes.grid(alpha=0.3)
+        axes.set(title=title, xlabel="ms a frame, median, one thread", ylabel="overlap (AUC)")
+    save(figure, DOCS / "results/overlap-time.svg")
 
 
 def save(figure, path):

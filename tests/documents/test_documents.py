@@ -18,6 +18,7 @@ BUDGETS = {  # words without code blocks
     "docs/use.md": 1500,
     "docs/jetson.md": 800,
     "docs/fpga.md": 800,
+    "docs/fpga-design.md": 700,
     "docs/arm.md": 600,
     "docs/android.md": 300,
     "docs/mavlink.md": 1200,

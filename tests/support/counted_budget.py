@@ -12,8 +12,8 @@ class Counted(Budget):
         super().begin()
         self.count = 0
 
-    def tracked(self, ms=None):
-        super().tracked(ms)
+    def tracked(self):
+        super().tracked()
         self.count += 1
 
     def window(self, ms):

@@ -8,7 +8,7 @@ import pytest
 from calib.metrics import overlap
 from runtime import load_targets, load_tracker
 from runtime.networks import load_network
-from runtime.search.search import CHECKS, CONFIRMED, FOLLOWED, NEARLY, RIVAL
+from runtime.search.search import CHECKS, CONFIRMED, FOLLOWED, NEARLY
 from runtime.search.windows import CHECK, HERE, WIDE, Window
 from runtime.targets.schedule import Together
 from runtime.types import FOUND, LOST
@@ -268,7 +268,7 @@ def test_another_place_must_be_clearly_better_than_the_followed_box(toml):
     search._weigh(Window(WIDE, place, 1.5), place, 0.9)
     for now in (0.85, 0.95):
         search._weigh(search.next_window(tracker.state, film.frames[20]), place, now)
-        assert search.waits == (now > 0.8 + RIVAL)
+        assert search.waits == (now > 0.9)
 
 
 def test_a_place_that_another_target_has_is_not_the_lost_one_s(toml):

@@ -1,7 +1,7 @@
 # `make` says what there is. Everything is set up in .venv and .cache, inside the checkout.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup track engine overlay calib kestrel fps fakes fpga rknn compilers test test-all test-pythons test-boards test-arm docs lint format clean
+.PHONY: help setup track engine overlay calib kestrel fps fakes fpga rknn compilers test test-all test-pythons test-boards test-arm docs lint release format clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -202,6 +202,21 @@ lint: setup ## ruff, mypy, and the layers of the packages
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
+
+RELEASE := .cache/release
+TRY := track --video $(CLIP) --box $(FACE) --engine onnxruntime --precision fp32 --no-show --results
+
+release: $(WHICH)-release $(CLIP) ## sdist and wheel for pip in out/release, tried in a fresh environment; uploads nothing
+	@rm -rf out/release $(RELEASE) && mkdir -p out/release $(RELEASE)
+	@HOTPATH_LEVELS=1 $(PY) -m build -o $(RELEASE) . >/dev/null
+	@PATH="$$PWD/$(VENV)/bin:$$PATH" $(PY) -m auditwheel repair -w out/release $(RELEASE)/*.whl
+	@mv $(RELEASE)/*.tar.gz out/release && $(PY) -m twine check --strict out/release/*
+	@"$$PYTHON" -m venv $(RELEASE)/fresh
+	@$(RELEASE)/fresh/$(subst $(VENV)/,,$(PY)) $(RUN_PIP) "$$(echo out/release/*.whl)[host,headless,save]"
+	@$(RELEASE)/fresh/bin/hotpath $(TRY) $(RELEASE)/wheel.csv
+	@$(PY) -m runtime.$(TRY) $(RELEASE)/checkout.csv
+	@cmp $(RELEASE)/wheel.csv $(RELEASE)/checkout.csv
+	@$(RELEASE)/fresh/bin/python -m pip uninstall -qy hotpath-tracker && ls -l out/release
 
 format: setup ## let ruff lay out the Python files
 	$(VENV)/bin/ruff check --fix .

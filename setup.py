@@ -3,18 +3,26 @@
 In a checkout the packages are ``runtime``, ``kernels``, ``boards`` and ``calib``. These names are
 short, and other distributions use them too. So a wheel holds ``hotpath_tracker.runtime`` and so on:
 the build rewrites the imports. An editable install keeps the names of the checkout.
+
+A wheel compiles its kernels where it is installed. With HOTPATH_LEVELS=1 it holds them compiled,
+for this kind of machine (``make release``).
 """
 
 import os
 import re
 import sys
 
-from setuptools import find_packages, setup
+from setuptools import Distribution, find_packages, setup
+from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_py import build_py
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from kernels.cpu import build
 
 OURS = "hotpath_tracker"
 NAMES = ("runtime", "kernels", "boards", "calib")
 EITHER = "(?:{})".format("|".join(NAMES))
+LEVELS = os.environ.get("HOTPATH_LEVELS") == "1"
 EDITABLE = any(command in sys.argv for command in ("editable_wheel", "develop"))
 DATA = ("*.toml", "*.h", "*.cpp", "*.cu", "*.onnx", "*.json", "py.typed")
 FOLDERS = {  # files of other kinds
@@ -66,6 +74,22 @@ class BuildPy(build_py):
                         file.write(text)
         with open(os.path.join(top, "__init__.py"), "w", encoding="utf-8") as file:
             file.write(INIT.format(OURS))
+        if LEVELS:
+            build.build_levels(os.path.join(top, "kernels", "cpu", "levels"))
+
+
+class Wheel(bdist_wheel):
+    """A wheel for every Python 3."""
+
+    def get_tag(self):
+        return ("py3", "none") + super().get_tag()[2:]
+
+
+class Machine(Distribution):
+    """What is built, for one kind of machine where compiled kernels are in it."""
+
+    def has_ext_modules(self):
+        return LEVELS
 
 
 names = find_packages(include=[pattern for name in NAMES for pattern in (name, name + ".*")])
@@ -77,5 +101,6 @@ setup(
         {"": list(DATA)}, **{prefix + name: kinds for name, kinds in FOLDERS.items()}
     ),
     entry_points={"console_scripts": [f"hotpath = {prefix}runtime.command:main"]},
-    cmdclass={"build_py": BuildPy},
+    cmdclass={"build_py": BuildPy, "bdist_wheel": Wheel},
+    distclass=Machine,
 )

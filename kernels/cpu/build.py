@@ -31,6 +31,18 @@ if platform.machine().startswith(("aarch64", "arm")):
 if platform.machine().startswith("arm"):  # 32 bits; Debian's compiler leaves NEON out by itself
     NATIVE = (("-mcpu=native", "-mfpu=auto"),) + NATIVE
 TIMEOUT_S = 300
+# What a wheel for a platform holds, the fastest first: (name, flags, what /proc/cpuinfo must list).
+# The results are the same bits.
+V3 = ("avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "abm", "movbe")
+V4 = V3 + ("avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl", "avx512vbmi")
+LEVELS: Tuple[Tuple[str, Tuple[str, ...], Tuple[str, ...]], ...] = (
+    ("avx512", ("-march=x86-64-v4", "-mavx512vbmi"), V4),
+    ("avx2", ("-march=x86-64-v3",), V3),
+    ("base", (), ()),
+)
+if platform.machine() != "x86_64":  # 64-bit ARM always has NEON
+    LEVELS = LEVELS[-1:]
+BUNDLED = os.path.join(HERE, "levels")
 
 
 class Library(NamedTuple):
@@ -65,6 +77,8 @@ def library(
     Raises:
         CannotBuild: there is no compiler, it fails, or no folder can hold the result.
     """
+    if not extra_flags and folders is None and os.path.isdir(BUNDLED):
+        return bundled(_cpu_flags().split())
     compiler = _compiler()
     version = _run([compiler, "--version"]).stdout.splitlines()[:1]
     problems = []
@@ -78,6 +92,23 @@ def library(
             continue
         return Library(handle, path, compiler, flags)
     raise CannotBuild(problems[-1])
+
+
+def bundled(features: Sequence[str], folder: str = BUNDLED) -> Library:
+    """Load the fastest library of a wheel that a processor with these features runs."""
+    for name, flags, needed in LEVELS:
+        path = os.path.join(folder, name + ".so")
+        if set(needed) <= set(features) and os.path.exists(path):
+            return Library(ctypes.PyDLL(path), path, "a release", flags)
+    raise CannotBuild(f"{folder} holds no library for this processor")
+
+
+def build_levels(folder: str, extra_flags: Sequence[str] = ()) -> None:
+    """Compile all levels, for a wheel."""
+    os.makedirs(folder, exist_ok=True)
+    for name, flags, _ in LEVELS:
+        flags = FLAGS + ("-static-libstdc++", "-static-libgcc") + flags + tuple(extra_flags)
+        _compile(_compiler(), flags, os.path.join(folder, name + ".so"))
 
 
 def _compiler() -> str:

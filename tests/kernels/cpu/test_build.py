@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from kernels import golden
-from kernels.cpu import build, load
+from kernels.cpu import binding, build, load
 
 needs_compiler = pytest.mark.skipif(
     not any(build.shutil.which(name) for name in build.COMPILERS), reason="no C++ compiler"
@@ -130,6 +130,21 @@ def test_processes_that_compile_at_once_all_get_a_whole_library(tmp_path):
     running = [subprocess.Popen(command, cwd=ROOT) for _ in range(3)]
     assert [process.wait() for process in running] == [0, 0, 0]
     assert len(os.listdir(str(tmp_path))) == 1
+
+
+@needs_compiler
+def test_a_wheels_fastest_library_that_the_processor_runs_is_taken(tmp_path):
+    build.build_levels(str(tmp_path), QUICK)
+    mine = build._cpu_flags().split()
+    for name, _, needed in build.LEVELS:
+        if set(needed) <= set(mine):
+            library = build.bundled(needed, str(tmp_path))
+            assert os.path.basename(library.path) == name + ".so"
+            assert crop_works(binding.Kernels(library))
+    for name, _, _ in build.LEVELS:
+        os.unlink(str(tmp_path / (name + ".so")))
+    with pytest.raises(build.CannotBuild, match="no library for this processor"):
+        build.bundled(mine, str(tmp_path))
 
 
 @needs_compiler

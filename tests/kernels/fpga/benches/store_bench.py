@@ -90,9 +90,7 @@ async def random_stores(dut, stalls):
             "offset": 16 * int(rng.integers(1 << 20)),
         }
         rows = fields["first_row"] + np.arange(fields["rows"])
-        banks, addresses = model._addresses(
-            fields["split"], rows, fields["base"], fields["row_pitch"], 0, 1, fields["width"]
-        )
+        banks, addresses = model._addresses(fields, "", rows, 1, fields["width"])
         banks = np.broadcast_to(banks, addresses.shape)
         store.places.clear()
         dut.cmd.value = int.from_bytes(tables.pack("STORE", **fields), "little")

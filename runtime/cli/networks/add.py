@@ -112,7 +112,8 @@ def _tried(
         trial.close()
     if not overlap:
         raise finds_nothing(trial)
-    say(f"tried      {len(trial.steps)} steps on {_names(clips)}; overlap:")
+    names = clips[0].name if len(clips) == 1 else f"{len(clips)} clips"
+    say(f"tried      {len(trial.steps)} steps on {names}; overlap:")
     for choice in choices:
         _report(choice, say)
     say(f"all        {overlap:.3f}, and {trial.unmoved:.3f} where the box stays")
@@ -123,10 +124,6 @@ def _tried(
             "they were made from, by `add` on more --clips"
         )
     return table
-
-
-def _names(clips: List[Clip]) -> str:
-    return clips[0].name if len(clips) == 1 else f"{len(clips)} clips"
 
 
 def _report(choice: Choice, say: Say) -> None:

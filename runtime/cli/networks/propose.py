@@ -251,14 +251,15 @@ def _family(
     if sorted(shape[1] for _, shape in square) == [1, 2, 2]:  # beside a finished box, too
         outputs, shapes = square, [shape[1:] for _, shape in square]
     elif not square and _finished(outputs):
-        choices.update(crop=_crops(False), border=_borders(False))
+        choices.update(crop=_led_by("area", CROPS), border=_led_by("black", BORDERS))
         return "corners", dict(_finished(outputs), correlation="attention"), choices
     size = shapes[0][-1]
     if any(len(shape) != 3 or shape[1:] != (size, size) for shape in shapes):
         raise ValueError(f"the outputs {outputs} are no square maps of one size")
     channels = [shape[0] for shape in shapes]
     square_first = 4 in channels or channels == [1] or max(channels) > 4
-    choices.update(crop=_crops(square_first), border=_borders(square_first))
+    crop, border = ("square", "mean") if square_first else ("area", "black")
+    choices.update(crop=_led_by(crop, CROPS), border=_led_by(border, BORDERS))
     head = {"map_size": size}
     stride = _stride(sides[1], size)
     if channels == [1]:
@@ -306,15 +307,9 @@ def _finished(outputs: List[Tuple[str, models.Shape]]) -> Changes:
     return {"output": "scored_box" if scores else "box", "maps": boxes + scores}
 
 
-def _crops(square_first: bool) -> Dict[str, Changes]:
-    """The crops, with the family's usual one first."""
-    first = "square" if square_first else "area"
-    return {name: CROPS[name] for name in sorted(CROPS, key=lambda n: not n.startswith(first))}
-
-
-def _borders(mean_first: bool) -> Dict[str, Changes]:
-    """The colours outside the frame, with the family's usual one first."""
-    return {name: BORDERS[name] for name in sorted(BORDERS, reverse=mean_first)}
+def _led_by(first: str, given: Dict[str, Changes]) -> Dict[str, Changes]:
+    """Alternatives, with the family's usual ones first."""
+    return {name: given[name] for name in sorted(given, key=lambda n: not n.startswith(first))}
 
 
 def _scores(channels: List[int], choices: Dict[str, Dict[str, Changes]]) -> Changes:

@@ -65,6 +65,7 @@ def parser() -> argparse.ArgumentParser:
     cli = command.parser("calib.public", __doc__)
     cli.add_argument("--data", required=True, metavar="DIR", help="folder of the data sets")
     cli.add_argument("--networks", default=NETWORKS, metavar="NAME,NAME")
+    cli.add_argument("--peers", default=",".join(trackers.PEERS), metavar="NAME,NAME")
     command.add_network_options(cli)
     cli.add_argument("--jobs", type=int, default=1, metavar="N", help="processes")
     cli.add_argument("--times", action="store_true", help="measure the frame's times first")
@@ -109,9 +110,9 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _peers(options: argparse.Namespace) -> list[str]:
-    """OpenCV's trackers that can run here."""
+    """Those of ``--peers`` that can run here."""
     found = []
-    for name in trackers.PEERS:
+    for name in options.peers.split(","):
         try:
             trackers.specs([name], trackers.tracker_options(options))
             found.append(name)

@@ -12,6 +12,7 @@ from kernels.fpga import design
 from kernels.fpga.design.sim.build import PARAMETERS
 from tests.kernels.fpga.benches import runner
 from tests.support import fpga_sizes
+from tests.support.examples import few_of
 
 
 def simulated(top, module, parameters):
@@ -27,6 +28,20 @@ def simulated(top, module, parameters):
 def test_the_crop_unit_is_the_model_with_stalls_on_each_stream(lanes, bus_bytes):
     parameters = {"LANES": lanes, "BANKS": lanes, "BUS_BYTES": bus_bytes, "LINE_BYTES": 2048}
     simulated("hp_crop", "crop_bench", parameters)
+
+
+@pytest.mark.slow(fpga_sizes.WHY)
+def test_requantisation_is_as_defined():
+    simulated("hp_requantise", "requantise_bench", {})
+
+
+@pytest.mark.parametrize(
+    "lanes, pumped", few_of([(1, 0), (2, 1), (4, 0), (4, 1)], [(2, 1)], fpga_sizes.WHY)
+)
+def test_convolutions_are_the_models_while_other_streams_run(lanes, pumped):
+    words = 4096 // lanes  # 4,096 in all banks together
+    sizes = {"LANES": lanes, "MAP_WORDS": words, "WEIGHT_TILES": 256, "PUMPED": pumped}
+    simulated("hp_convolution", "convolution_bench", sizes)
 
 
 @pytest.mark.slow(fpga_sizes.WHY)

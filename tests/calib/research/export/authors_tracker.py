@@ -28,7 +28,7 @@ TRACKERS = {
     "mixformerv2": "mixformer2_vit_online",
 }
 # what the authors' training and drawing import, and their trackers' boxes don't need
-UNUSED = ("visdom", "visdom.server", "jpeg4py", "lmdb", "tensorboardX", "tikzplotlib")
+UNUSED = ("torch._six", "visdom", "visdom.server", "jpeg4py", "lmdb", "tensorboardX", "tikzplotlib")
 UNUSED += ("pycocotools", "pycocotools.coco", "matplotlib", "matplotlib.pyplot")
 
 

@@ -121,6 +121,7 @@ NETWORKS = {
 }
 
 
+@pytest.mark.timeout(1800)
 @pytest.mark.slow("large networks of the authors' code")
 @pytest.mark.parametrize("kind", sorted(NETWORKS))
 def test_boxes_are_those_of_the_authors_tracker(tmp_path, kind):

@@ -2,7 +2,7 @@
 
 Compiles each board's network for its size and runs a frame and its exemplar in the verilated RTL,
 against a memory with the latency and the share of ``sizes.toml``. What comes out must be what the
-NumPy model gives. Writes ``kernels/fpga/design/CYCLES.md``. Cycles are measured; a clock is an
+NumPy model gives. Writes ``docs/results/fpga-cycles.md``. Cycles are measured; a clock is an
 assumption, and nothing ran on a board.
 """
 
@@ -24,7 +24,7 @@ from kernels.fpga.design.sim.rtl import Rtl
 from kernels.fpga.tables import Size
 from runtime.networks import default_of, load_network
 
-DOCUMENT = design.FOLDER / "CYCLES.md"
+DOCUMENT = design.PAGES / "fpga-cycles.md"
 MULTIPLIERS = 256  # a lane
 LIMIT = 5000000  # cycles
 PRODUCT = "products that count"
@@ -189,7 +189,7 @@ def percent(part: float, whole: float) -> str:
 
 
 def document(say=lambda text: None):
-    """The text of ``CYCLES.md``; runs everything.
+    """The text of ``fpga-cycles.md``; runs everything.
 
     Args:
         say: function of one line, about what runs.
@@ -219,7 +219,7 @@ def document(say=lambda text: None):
     return "\n".join(lines) + "\n"
 
 
-HEAD = """# Cycles of a frame
+HEAD = """# Cycles of a frame: `python -m calib.fpga.cycles`
 
 Written by `python -m calib.fpga.cycles`: the search program of {network} (crop, network,
 results to memory) in the verilated RTL, its results held to the NumPy model. Cycles are measured.

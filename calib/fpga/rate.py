@@ -1,8 +1,8 @@
 """python -m calib.fpga.rate: frames a second of a whole tracker on each FPGA board, by a model.
 
-Puts together what other commands found: cycles of a frame in the RTL (``CYCLES.md``), the clock
+Puts together what other commands found: a frame's cycles in the RTL (``fpga-cycles.md``), the clock
 that the static timing allows (``timing.toml``), and the processor's instructions a frame
-(``processor.toml``). Writes ``kernels/fpga/design/RATE.md``. No board ever ran it.
+(``processor.toml``). Writes ``docs/results/fpga-rate.md``. No board ever ran it.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from kernels.fpga.design import synthesis, timing
 from kernels.fpga.tables import read_toml
 
 COUNTS = design.FOLDER / "processor.toml"
-DOCUMENT = design.FOLDER / "RATE.md"
+DOCUMENT = design.PAGES / "fpga-rate.md"
 CYCLES_AN_INSTRUCTION = 2.0  # assumed: both processors start up to two a cycle, and wait for memory
 WINDOW = "typical"
 
@@ -40,13 +40,13 @@ def main():
 
 
 def cycles_of(board):
-    """The cycles of a frame with the typical window, from ``CYCLES.md``."""
+    """The cycles of a frame with the typical window, from ``fpga-cycles.md``."""
     title = re.escape(design.parts()[board]["title"])
     row = rf"^\| {title} \| {WINDOW} \|[^|]*\|[^|]*\| ([\d,]+) \|"
-    text = (design.FOLDER / "CYCLES.md").read_text(encoding="utf-8")
+    text = (design.PAGES / "fpga-cycles.md").read_text(encoding="utf-8")
     found = re.search(row, text, flags=re.M)
     if not found:
-        raise Missing(f"CYCLES.md has no {board}; run `python -m calib.fpga.cycles`")
+        raise Missing(f"fpga-cycles.md has no {board}; run `python -m calib.fpga.cycles`")
     return int(found.group(1).replace(",", ""))
 
 
@@ -80,12 +80,12 @@ def milliseconds(board, clock_mhz, counts):
     return fabric, idle + beside, in_turn, max(fabric, beside) + idle, max(fabric, idle + beside)
 
 
-HEAD = """# Frames a second of a whole tracker
+HEAD = """# Frames a second of a whole tracker: `python -m calib.fpga.rate`
 
 Written by `python -m calib.fpga.rate`. **This is a model: no clock was met, and no board ever ran
 it.** The network is kestrel_small, with a search window of 255 pixels.
 
-- Fabric: the cycles of [CYCLES.md](CYCLES.md) at the clock of [TIMING.md](TIMING.md), which keeps
+- Fabric: its [cycles](fpga-cycles.md) at the clock of the [timing](fpga-timing.md), which keeps
   {margin:.0%} of the period in reserve. The processor's PLL makes 143 and 214 MHz of 156 and 228.
 - Processor: instructions a frame, counted under QEMU on a Cortex-A9 with Debian's Python and NumPy
   and PYNQ's classes (`python -m tests.arm.count_fpga`), at an assumed {cpi:g} cycles each and at
@@ -94,8 +94,8 @@ it.** The network is kestrel_small, with a search window of 255 pixels.
 - Two frames in flight: the counted frames find the tables of their window in memory. In 14% of
   1,363 frames of eleven clips the window had a size that was not prepared. Such a frame takes
   102,000 instructions while the fabric is idle, so that the mean would be 65,000.
-- The copy of the window may be bound by memory instead. At the speeds that [CAMERA.md](CAMERA.md)
-  assumes it takes .8 ms on a Z2 and .2 ms on a KV260. With two frames in flight it is made beside
+- The copy of the window may be bound by memory instead. At the speeds of a [camera](fpga-camera.md)
+  it takes .8 ms on a Z2 and .2 ms on a KV260. With two frames in flight it is made beside
   the fabric, with an eighth more on each side: 1.25 and .31 ms. The part beside the fabric is then
   1.62 ms on a Z2, so 554 frames a second at 156 MHz, and .49 ms on a KV260, less than the fabric's.
 - The frame itself is not copied: nothing in `runtime.track` writes into one that is in flight. A
@@ -114,7 +114,7 @@ TABLE = """
 
 
 def document():
-    """The text of ``RATE.md``.
+    """The text of ``fpga-rate.md``.
 
     Raises:
         Missing: something was not counted, simulated or timed.

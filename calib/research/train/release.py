@@ -13,7 +13,7 @@
     search       thresholds of the search for lost targets (``longterm.fit``), with --films alone
     prepared     the copy for boards without onnx, boards/build/shipped (boards.build.ship), and
                  what bring-up compares with (boards.doctor.bringup.reference)
-    cycles       kernels/fpga/design/CYCLES.md, by compiling for every FPGA board and running RTL
+    cycles       docs/results/fpga-cycles.md, by compiling for every FPGA board and running RTL
 
 A candidate that is not better stops the command before anything is installed. Thresholds and files
 are written for both forms, fp32 and INT8, cycles for the network that FPGA boards run by default.
@@ -257,7 +257,7 @@ def run_prepared(options: argparse.Namespace) -> None:
 
 
 def run_cycles(options: argparse.Namespace) -> None:
-    """Compile for every FPGA board, measure the cycles in the RTL and write CYCLES.md."""
+    """Compile for every FPGA board, measure the cycles in the RTL and write fpga-cycles.md."""
     if options.name not in cycles.networks():
         say(f"left out: FPGA boards run {' and '.join(cycles.networks())} by default")
         return

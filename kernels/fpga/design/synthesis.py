@@ -202,7 +202,7 @@ def command(
     except HotpathError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    (design.FOLDER / (name.upper() + ".md")).write_text(document(found), encoding="utf-8")
+    (design.PAGES / f"fpga-{name}.md").write_text(document(found), encoding="utf-8")
     problems = [problem for board in found for problem in over_budget(board, found[board])]
     for problem in problems:
         print(problem, file=sys.stderr)

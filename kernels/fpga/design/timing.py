@@ -2,8 +2,8 @@
 
 yosys synthesises the RTL at the size of each board; ``static_timing`` finds the longest path to
 every register, with the delays of ``delays.toml``. Written are ``timing.toml``, which tests hold to
-a budget, and ``TIMING.md``. Nothing was placed or routed: these are estimates, not clocks that were
-met.
+a budget, and ``fpga-timing.md``. Nothing was placed or routed: these are estimates, not clocks
+that were met.
 """
 
 import collections
@@ -142,7 +142,7 @@ def _limits(board: str, found: Dict[str, Any]) -> List[Tuple[str, str, float, fl
 
 # -- the document
 
-HEAD = """# The clock that the engine may hold
+HEAD = """# The clock that the engine may hold: `python -m kernels.fpga.design.timing`
 
 Written by `python -m kernels.fpga.design.timing`. **These are estimates: no tool placed or routed
 the engine here, and no clock was met.** yosys maps the RTL; the longest path to each register is
@@ -161,7 +161,7 @@ a board is over its budget.
 
 
 def document(found: synthesis.Results) -> str:
-    """The text of ``TIMING.md``."""
+    """The text of ``fpga-timing.md``."""
     table = static_timing.delays()
     net = table["net"]
     bases = " | ".join(f"base {base:.2f} ns" for base in net["bases"])

@@ -41,7 +41,7 @@ def test_a_frame_takes_no_more_cycles_than_the_engine_is_made_for(board):
 def test_the_document_says_what_the_rtl_takes():
     text = cycles.document()
     assert cycles.DOCUMENT.read_text(encoding="utf-8") == text, (
-        "CYCLES.md is of another RTL or compiler; run `python -m calib.fpga.cycles`"
+        "fpga-cycles.md is of another RTL or compiler; run `python -m calib.fpga.cycles`"
     )
 
 

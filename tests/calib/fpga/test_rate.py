@@ -1,4 +1,4 @@
-"""RATE.md: frames a second of the whole tracker on FPGA boards, from what other commands found."""
+"""fpga-rate.md: frames a second of whole trackers on FPGA boards, from other commands' results."""
 
 import pytest
 

@@ -7,7 +7,7 @@ from kernels.fpga.design import resources, synthesis
 
 BOARDS = sorted(design.sizes())
 RESULTS = synthesis.results("resources")
-DOCUMENT = design.FOLDER / "RESOURCES.md"
+DOCUMENT = design.PAGES / "fpga-resources.md"
 AGAIN = "; run `python -m kernels.fpga.design.resources`"
 
 
@@ -54,7 +54,7 @@ def test_maps_and_weights_are_in_memories_made_for_it(board):
 
 def test_the_document_says_what_the_table_says():
     assert DOCUMENT.read_text(encoding="utf-8") == resources.document(RESULTS), (
-        "RESOURCES.md" + AGAIN
+        "fpga-resources.md" + AGAIN
     )
 
 
@@ -101,8 +101,8 @@ def test_a_board_that_is_too_small_is_named():
 
 
 def test_the_page_of_fpga_boards_says_what_the_tables_say():
-    """Each board has a row: cycles, busy, frames of CYCLES.md; FPGA shares of resources.toml."""
-    cycles = (design.FOLDER / "CYCLES.md").read_text(encoding="utf-8")
+    """Each board has a row: figures of fpga-cycles.md, FPGA shares of resources.toml."""
+    cycles = (design.PAGES / "fpga-cycles.md").read_text(encoding="utf-8")
     page = (design.ROOT / "docs" / "fpga.md").read_text(encoding="utf-8")
     for board, size in design.sizes().items():
         there, taken = design.parts()[board], RESULTS[board]["total"]

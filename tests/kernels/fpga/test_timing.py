@@ -196,8 +196,8 @@ def test_the_assumed_clock_is_one_that_the_model_holds_with_its_margin(board):
 
 
 def test_the_document_says_what_the_table_says():
-    text = (design.FOLDER / "TIMING.md").read_text(encoding="utf-8")
-    assert text == timing.document(RESULTS), "TIMING.md" + AGAIN
+    text = (design.PAGES / "fpga-timing.md").read_text(encoding="utf-8")
+    assert text == timing.document(RESULTS), "fpga-timing.md" + AGAIN
 
 
 def test_a_path_that_is_too_long_is_named():

@@ -72,9 +72,7 @@ def _jittered(state: Any, network: Network, rng: np.random.Generator) -> Any:
 def _cut(tracker: Any, frame: np.ndarray, window: Any, side: int) -> np.ndarray:
     """Cut a window with the tracker's own kernel: uint8 (side, side, 3)."""
     out = np.zeros((1, 3, side, side), np.uint8)
-    border = frame.mean((0, 1)).astype(np.uint8)
-    if tracker.network.border == "zero":
-        border = np.zeros(3, np.uint8)
+    border = geometry.border_colour(tracker.network, frame)
     swap = tracker.network.channels == "RGB"
     tracker.device.kernels.crop(frame, window, border, out, PLAIN_MEAN, PLAIN_SCALE, swap)
     return out[0].transpose(1, 2, 0).copy()

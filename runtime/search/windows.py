@@ -1,4 +1,4 @@
-"""Where a lost target is searched for: the order of the windows.
+"""Where a lost target is searched for: the windows of the grids. ``search.py`` has their turns.
 
 here    the usual window where the target was followed last; the box there is followed on
 wide    a wider window around the last certain place, or a cell of the grid over the picture

@@ -26,6 +26,8 @@ NETWORKS = (
     ("nanotrack_v1", "fp32"),
     ("nanotrack_v2", "fp32"),
     ("nanotrack_v3", "fp32"),
+    ("fear_xs", "fp32"),
+    ("lightfc", "fp32"),
 )
 STEPS = ("crop", "network", "select")
 TEXT = """\

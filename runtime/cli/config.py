@@ -9,9 +9,9 @@ from runtime.command import PROGRAMS
 from runtime.errors import BadOption
 
 COMPLETION = """\
-# hotpath-tracker's options in bash and zsh: eval "$(hotpath-tracker track --completion)"
+# hotpath's options in bash and zsh: eval "$(hotpath track --completion)"
 [ -z "$ZSH_VERSION" ] || {{ autoload -Uz compinit bashcompinit && compinit && bashcompinit; }}
-_hotpath_tracker() {{
+_hotpath() {{
   local word="${{COMP_WORDS[COMP_CWORD]}}" words=""
   if [ "$COMP_CWORD" = 1 ]; then words="{programs}"
   elif [ "${{COMP_WORDS[1]}}" != track ]; then return
@@ -21,7 +21,7 @@ _hotpath_tracker() {{
   esac; fi
   COMPREPLY=($(compgen -W "$words" -- "$word"))
 }}
-complete -o default -F _hotpath_tracker hotpath-tracker
+complete -o default -F _hotpath hotpath
 """
 
 
@@ -48,13 +48,12 @@ def with_config(parser: argparse.ArgumentParser, arguments: List[str]) -> List[s
 
 
 def _words(option: str, value: Any, known: Dict[str, argparse.Action]) -> List[str]:
-    """A value of the file as arguments; several numbers are one value, several texts are many."""
+    """A value of the file as arguments: several texts or lists for an option that is repeated."""
     if isinstance(value, bool) and known[option].nargs in (0, "?"):
         opposite = option.replace("--", "--no-", 1)
         return [option] if value else [opposite] if opposite in known else []
-    if not isinstance(value, list):
-        value = [value]
-    elif not any(isinstance(item, (str, list)) for item in value):
+    repeated = isinstance(known[option], argparse._AppendAction) and isinstance(value, list)
+    if not (repeated and any(isinstance(item, (str, list)) for item in value)):
         value = [value]
     texts = [item if isinstance(item, list) else [item] for item in value]
     return [f"{option}=" + ",".join(map(str, text)) for text in texts]

@@ -46,10 +46,12 @@ def test_a_file_gives_options_and_the_command_line_overrules_it(tmp_path):
     path.write_text(
         'video = "cam0"\nfov = [62, 40]\nbox = [10, 20, 30, 40]\nstream = ["udp://a:1", "udp://b:2"]\n'
         "page = true\nonline = false\nrecover = true\nthreads = 2\nfps = 12.5\n"
+        'class = ["person", "dog"]\n'
     )
     found = options.parse(["--threads", "3", "--no-recover", "--config", str(path)])
     assert (found.video, found.fov, found.box) == ("cam0", (62, 40), ["10,20,30,40"])
     assert found.stream == ["udp://a:1", "udp://b:2"] and found.fps == 12.5
+    assert found.classes == "person,dog"
     assert (found.page, found.online, found.recover, found.threads) == (True, False, False, 3)
     path.write_text("no_such = 1\n")
     with pytest.raises(BadOption, match="no option no_such"):
@@ -61,9 +63,7 @@ def test_bash_completes_options_and_their_values(capsys):
     with pytest.raises(SystemExit):
         options.parse(["--completion"])
     script = capsys.readouterr().out
-    words = (
-        "COMP_WORDS=(hotpath-tracker {}); COMP_CWORD={}; _hotpath_tracker; echo ${{COMPREPLY[@]}}"
-    )
+    words = "COMP_WORDS=(hotpath {}); COMP_CWORD={}; _hotpath; echo ${{COMPREPLY[@]}}"
     for typed, place, expected in (
         ("tr", 1, "track"),
         ("track --save-c", 2, "--save-crf"),

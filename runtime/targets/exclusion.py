@@ -31,10 +31,13 @@ class Exclusion:
         self._paths: Dict[int, _Path] = {}
         self._apart: Set[Tuple[int, int]] = set()  # pairs that did not overlap in some frame
 
-    def forget(self, number: int) -> None:
-        """A target is gone, or has a new box."""
+    def forget(self, number: int, trackers: Mapping[int, Tracker]) -> None:
+        """A target is gone, or has a new box; the others may be found where it was."""
         self._paths.pop(number, None)
         self._apart = {pair for pair in self._apart if number not in pair}
+        for tracker in trackers.values():
+            if tracker.recovery is not None:
+                tracker.recovery.rivals = np.zeros((0, 4))
 
     def resolve(
         self, trackers: Mapping[int, Tracker], tracks: Dict[int, Track], shape: Tuple[int, ...]

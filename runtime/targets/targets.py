@@ -84,13 +84,13 @@ class Targets(Expecting):
     def restart(self, number: int, frame: AnyFrame, box: Sequence[float]) -> None:
         """Give a target a new box; it keeps its number. See ``Tracker.init``."""
         self._trackers[number].init(frame, box)
-        self._exclusion.forget(number)
+        self._exclusion.forget(number, self._trackers)
         self._schedule = None  # it holds the old exemplar
 
     def drop(self, number: int) -> None:
         """Stop following a target; a number that does not exist is no error."""
         tracker = self._trackers.pop(number, None)
-        self._exclusion.forget(number)
+        self._exclusion.forget(number, self._trackers)
         if tracker is not None:
             tracker.release()
         self._schedule = None

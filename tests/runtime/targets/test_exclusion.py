@@ -91,6 +91,14 @@ def test_targets_that_overlap_from_the_start_and_neighbours_stay_as_they_are(pai
         assert resolved == seen
     resolved, _ = _frame(exclusion, pair, 130, 132)  # they were apart
     assert UNSURE in [track.state for track in resolved.values()]
-    exclusion.forget(1)  # a new box, inside the other one
+    exclusion.forget(1, pair)  # a new box, inside the other one
     resolved, seen = _frame(exclusion, pair, 136, 138)
     assert resolved == seen
+
+
+def test_a_lost_target_may_be_found_where_one_was_that_is_gone(pair):
+    exclusion = Exclusion()
+    _frame(exclusion, pair, 160, 440, state=LOST)
+    assert len(pair[1].recovery.rivals) == 1
+    exclusion.forget(0, pair)
+    assert not len(pair[1].recovery.rivals)

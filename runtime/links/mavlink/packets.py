@@ -181,6 +181,7 @@ class Gate:
             self._limits[who] = Limit(self._rate * times, self._rate * times)
             while len(self._limits) > STREAMS:
                 self._limits.popitem(last=False)
+        self._limits.move_to_end(who)  # who sends by many names keeps its address's limit
         return self._limits[who]
 
     def _refuse(self, why: str) -> bool:

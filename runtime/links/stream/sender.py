@@ -333,8 +333,9 @@ def open_sender(
     for where in served:
         if login[0] and not where["password"]:
             where["user"], where["password"] = login
-        if where["user"] and not where["password"]:
-            raise BadOutput(f"--stream: {where['user']} has no password; give --stream-login FILE")
+        if bool(where["user"]) != bool(where["password"]):
+            lacking = "user" if where["password"] else "password"
+            raise BadOutput(f"--stream: the address has no {lacking}; give --stream-login FILE")
     if record and os.path.splitext(record)[1].lower() not in RECORD_KINDS:
         raise BadOutput(f"--record {record}: name the file .mkv or .mp4")
     folder = os.path.dirname(os.path.abspath(record or ""))

@@ -284,8 +284,9 @@ def test_a_login_is_read_from_a_file_or_a_variable_or_refused(tmp_path, monkeypa
         path.write_bytes(content)
         with pytest.raises(BadOutput, match="--stream-login"):
             sender.read_login(str(path))
-    with pytest.raises(BadOutput, match="has no password; give --stream-login"):
-        sender.open_sender(["rtsp://eye@:8554/live"], None, 30.0, False, print)
+    for lacking, given in (("password", "eye@"), ("user", ":drum@")):
+        with pytest.raises(BadOutput, match=f"has no {lacking}; give --stream-login"):
+            sender.open_sender([f"rtsp://{given}:8554/live"], None, 30.0, False, print)
 
 
 def test_addresses_are_understood_or_refused():

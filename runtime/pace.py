@@ -50,9 +50,10 @@ class Expecting:
             frame: the last one that ``update`` or ``init`` took.
             seconds: until the next frame is due. The call returns at that time.
         """
-        time.sleep(max(0.0, seconds - self._lead_s - MARGIN_S))
+        has_time = seconds > self._lead_s
+        time.sleep(max(0.0, seconds - has_time * self._lead_s - MARGIN_S))
         began_s = time.monotonic()
-        if seconds > self._lead_s:
+        if has_time:
             self.rehearse(frame)
         self._lead_s = max(time.monotonic() - began_s, EASE * self._lead_s)
 

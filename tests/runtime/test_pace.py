@@ -159,6 +159,10 @@ def test_a_loop_of_its_own_is_rehearsed_just_before_the_frame_it_expects(clock):
     assert 12 <= len(own.at) < 20  # after the interruption there was no time for some
     ahead_s = PERIOD_S - (np.array(own.at[1:8]) - 100.0) % PERIOD_S
     assert np.all((ahead_s >= REHEARSAL_S) & (ahead_s < REHEARSAL_S + 0.0002))
+    rehearsed, began_s, own._lead_s = len(own.at), clock.now_s, PERIOD_S
+    own.expect(None, PERIOD_S)  # there is no time for a rehearsal
+    assert len(own.at) == rehearsed and clock.now_s - began_s == pytest.approx(PERIOD_S, abs=2e-4)
+    clock.now_s = 100.0 + PERIOD_S * np.ceil((clock.now_s - 100.0) / PERIOD_S - 0.01)
     own.expect(None, -1.0)  # it is late already
     assert clock.now_s == pytest.approx(100.0 + PERIOD_S * round((clock.now_s - 100.0) / PERIOD_S))
 

@@ -45,3 +45,10 @@ class BadOverlay(NoFabric):
 
 class FabricFailed(NetworkFailed):
     """A program that ended with an error, or did not end."""
+
+
+def first_error(text: str) -> str:
+    """The line of a compiler's output that says what is wrong."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    errors = [line for line in lines if "error" in line.lower()]
+    return (errors or lines or ["no message"])[0]

@@ -95,7 +95,7 @@ def _simulated(
     results: Dict[str, Dict[str, np.ndarray]] = {}
 
     def convert(part: converted.Part) -> Dict[str, str]:
-        pictures = np.array([_input(finder, part.name, crop) for crop in crops[part.name]])
+        pictures = np.array([_input(finder, crop) for crop in crops[part.name]])
         arrays = [pictures]
         for name, _ in part.inputs[1:]:
             features = results["exemplar"][name]
@@ -123,7 +123,7 @@ def _simulated(
     return np.array([best_cell(p) for p, _ in maps]), pairs.overlaps(maps)
 
 
-def _input(finder: Any, part: str, crop: np.ndarray) -> np.ndarray:
+def _input(finder: Any, crop: np.ndarray) -> np.ndarray:
     """A crop as the network takes it, float32 (1, 3, side, side)."""
     picture = np.empty((1, 3) + crop.shape[:2], np.float32)
     put(picture, crop, finder.network)

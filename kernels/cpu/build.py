@@ -15,6 +15,7 @@ import tempfile
 from typing import Any, NamedTuple, Optional, Sequence, Tuple
 
 from kernels import cache
+from kernels.errors import first_error
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCE = os.path.join(HERE, "hotpath.cpp")
@@ -170,7 +171,7 @@ def _compile(compiler: str, flags: Sequence[str], path: str) -> None:
     try:
         done = _run([compiler] + list(flags) + ["-o", partial, SOURCE])
         if done.returncode:
-            raise CannotBuild(f"{compiler} fails: {_first_error(done.stderr)}")
+            raise CannotBuild(f"{compiler} fails: {first_error(done.stderr)}")
         os.chmod(partial, 0o755)
         os.replace(partial, path)
     finally:
@@ -194,12 +195,6 @@ def _run(command: Sequence[str]) -> Any:
         raise CannotBuild(f"{command[0]} took over {TIMEOUT_S} s") from None
     except OSError as error:
         raise CannotBuild(f"{command[0]} does not run: {error.strerror}") from None
-
-
-def _first_error(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    errors = [line for line in lines if "error" in line.lower()]
-    return (errors or lines or ["no message"])[0]
 
 
 def _key(version: Sequence[str], flags: Sequence[str]) -> str:

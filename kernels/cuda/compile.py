@@ -20,7 +20,7 @@ import tempfile
 from typing import Any, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 from kernels import cache
-from kernels.errors import NoCompiler
+from kernels.errors import NoCompiler, first_error
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 # The kernels' own .cu files.
@@ -198,7 +198,7 @@ class Nvrtc:
             given = (ctypes.c_char_p * len(options))(*[option.encode() for option in options])
             if self.library.nvrtcCompileProgram(program, len(options), given):
                 log = self._get(program, "ProgramLog").rstrip(b"\0").decode("utf-8", "replace")
-                raise NoCompiler(f"{self.version} fails: {_first_error(log)}")
+                raise NoCompiler(f"{self.version} fails: {first_error(log)}")
             if ptx:
                 return self._get(program, "PTX").rstrip(b"\0"), ".ptx"
             return self._get(program, "CUBIN"), ".cubin"
@@ -291,9 +291,3 @@ def _key(path: str, version: str) -> str:
         with open(name, "rb") as file:
             key.update(file.read())
     return key.hexdigest()[:16]
-
-
-def _first_error(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    errors = [line for line in lines if "error" in line.lower()]
-    return (errors or lines or ["no message"])[0]

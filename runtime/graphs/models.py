@@ -110,6 +110,12 @@ def shape_of(value: ValueInfoProto) -> Shape:
     return tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
 
 
+def is_picture(value: ValueInfoProto) -> bool:
+    """Whether a tensor is of pictures: four dimensions, three channels."""
+    shape = shape_of(value)
+    return len(shape) == 4 and shape[1] == 3
+
+
 def values(graph: GraphProto) -> List[ValueInfoProto]:
     """The inputs of a graph, its outputs, and all tensors between whose shape is written there."""
     return list(graph.input) + list(graph.value_info) + list(graph.output)

@@ -167,7 +167,7 @@ def _pair(network: Network, exemplar: ModelProto, search: ModelProto) -> Pair:
 def _split(network: Network, whole: ModelProto) -> Pair:
     """A model of both pictures: the exemplar's picture alone, and all the rest."""
     images = models.inputs(whole)
-    if len(images) != 2 or not all(map(_is_picture, images)):
+    if len(images) != 2 or not all(map(models.is_picture, images)):
         raise ValueError("a whole network takes two pictures, exemplar and search region")
     sides = [models.shape_of(value)[2] for value in images]
     if network.exemplar != network.search and (
@@ -239,18 +239,13 @@ def _without_masks(model: ModelProto) -> ModelProto:
 def _only_picture(model: ModelProto) -> ValueInfoProto:
     """The one input that is a picture."""
     values = models.inputs(model)
-    pictures = [value for value in values if _is_picture(value)]
+    pictures = [value for value in values if models.is_picture(value)]
     if len(values) == 1 and len(models.shape_of(values[0])) == 4:
         return values[0]
     if len(pictures) != 1:
         there = ", ".join(f"{v.name} {list(models.shape_of(v))}" for v in values)
         raise ValueError(f"a graph must take one picture of 1x3xHxW, but its inputs are {there}")
     return pictures[0]
-
-
-def _is_picture(value: ValueInfoProto) -> bool:
-    shape = models.shape_of(value)
-    return len(shape) == 4 and shape[1] == 3
 
 
 def _set_side(model: ModelProto, name: str, side: int) -> None:

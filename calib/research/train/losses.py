@@ -103,12 +103,9 @@ def box_loss(
     """Generalised IoU plus 0.3 times L1 of the logarithms, weighted over the cells."""
     found = log_distances.exp()
 
-    def area(d: torch.Tensor) -> torch.Tensor:
-        return (d[:, 0] + d[:, 2]) * (d[:, 1] + d[:, 3])
-
-    common = area(torch.minimum(found, distances))
-    union = area(found) + area(distances) - common
-    hull = area(torch.maximum(found, distances))
+    common = _area(torch.minimum(found, distances))
+    union = _area(found) + _area(distances) - common
+    hull = _area(torch.maximum(found, distances))
     loss = 1 - (common + 1) / (union + 1) + 0.5 * (hull - union) / (hull + 1)
     loss = loss + 0.3 * (log_distances - distances.log()).abs().mean(1)
     return (loss * weight).sum() / (weight.sum() + 1e-3)
@@ -120,13 +117,10 @@ def overlap(found: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
     A distance is negative where the cell lies outside of its box.
     """
 
-    def area(d: torch.Tensor) -> torch.Tensor:
-        return (d[:, 0] + d[:, 2]) * (d[:, 1] + d[:, 3])
-
     width = torch.minimum(found[:, 0], wanted[:, 0]) + torch.minimum(found[:, 2], wanted[:, 2])
     height = torch.minimum(found[:, 1], wanted[:, 1]) + torch.minimum(found[:, 3], wanted[:, 3])
     common = width.clamp(min=0) * height.clamp(min=0)
-    return common / (area(found) + area(wanted) - common).clamp(min=1)
+    return common / (_area(found) + _area(wanted) - common).clamp(min=1)
 
 
 def agreed_sides(batch: dict[str, torch.Tensor]) -> Any:
@@ -195,3 +189,7 @@ def agreement_loss(logits: torch.Tensor, rounded: torch.Tensor, kind: torch.Tens
     apart = apart + (other.detach().exp() * (other.detach() - sharp)).sum(1)
     on = (kind != NEGATIVE).float()
     return (apart * on).sum() / on.sum().clamp(min=1)
+
+
+def _area(d: torch.Tensor) -> torch.Tensor:
+    return (d[:, 0] + d[:, 2]) * (d[:, 1] + d[:, 3])

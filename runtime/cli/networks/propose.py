@@ -130,7 +130,7 @@ Named = Dict[str, Tuple[pathlib.Path, "ModelProto"]]
 
 def name_parts(files: Mapping[pathlib.Path, ModelProto]) -> Named:
     """Find out which part each file is, by its inputs."""
-    pictures = {path: [_is_picture(v) for v in models.inputs(m)] for path, m in files.items()}
+    pictures = {path: [models.is_picture(v) for v in models.inputs(m)] for path, m in files.items()}
     only = [path for path, flags in pictures.items() if flags == [True]]
     both = [path for path, flags in pictures.items() if flags == [True, True]]
     mixed = [path for path, flags in pictures.items() if sum(flags) == 1 and len(flags) > 1]
@@ -178,14 +178,9 @@ def _heads(
     return found
 
 
-def _is_picture(value: Any) -> bool:
-    shape = models.shape_of(value)
-    return len(shape) == 4 and shape[1] == 3
-
-
 def _side(model: ModelProto) -> int:
     """Side of a model's picture; 0 where it is not fixed."""
-    pictures = [v for v in models.inputs(model) if _is_picture(v)]
+    pictures = [v for v in models.inputs(model) if models.is_picture(v)]
     return models.shape_of(pictures[0])[3] if pictures else 0
 
 

@@ -60,7 +60,7 @@ def lay_out(part: Part, lanes: int) -> List[Buffer]:
             readers.setdefault(one, []).append(layer)
     buffers = [_picture(part, readers)]
     for group in _groups(part.layers):
-        buffers.append(_together(group, readers, part))
+        buffers.append(_together(group))
     if lanes > 1:
         for layer in part.layers:
             _split(layer)
@@ -125,7 +125,7 @@ def _groups(layers: Sequence[Layer]) -> List[List[Layer]]:
     return found
 
 
-def _together(group: Sequence[Layer], readers: Readers, part: Part) -> Buffer:
+def _together(group: Sequence[Layer]) -> Buffer:
     """One buffer for the results of some layers, one after the other."""
     first = group[0].outputs[0]
     pixels = 1

@@ -337,7 +337,7 @@ class Controller:
         first = max(after + 1, count - ROWS_KEPT, 0)
         wanted = np.arange(first, min(count, first + most)) % ROWS_KEPT
         values = self._rows[wanted].tolist()
-        return first, [[None if np.isnan(v) else round(v, 4) for v in row] for row in values]
+        return first, [[None if v != v else round(v, 4) for v in row] for row in values]
 
     def _waiting_for(self) -> Optional[str]:
         """What the run waits for: "replay", "target", "frames", or None."""

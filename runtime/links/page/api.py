@@ -102,7 +102,7 @@ class Api:
     async def drop_target(self, request: Any) -> Any:
         """Stop tracking a target."""
         text = request.match_info["number"]
-        if not (text.isdigit() and len(text) < 10):
+        if not (text.isdecimal() and len(text) < 10):
             raise Refused(404, "there is no such target")
         await self._call(self._controller.drop_target, int(text))
         return web.Response(status=204)
@@ -131,10 +131,14 @@ class Api:
 
     async def table(self, request: Any) -> Any:
         """The rows of results that are kept, as a file."""
+        loop = asyncio.get_event_loop()  # which goes on meanwhile: seconds on a small board
+        text = await loop.run_in_executor(None, self._table)
+        return web.Response(text=text, content_type="text/csv", headers=_as_file("results.csv"))
+
+    def _table(self) -> str:
         _, rows = self._controller.rows(-1, ROWS_KEPT)
         lines = [",".join("" if v is None else f"{v:.10g}" for v in row) for row in rows]
-        text = "\n".join([",".join(self._controller.columns), *lines, ""])
-        return web.Response(text=text, content_type="text/csv", headers=_as_file("results.csv"))
+        return "\n".join([",".join(self._controller.columns), *lines, ""])
 
     async def video(self, request: Any) -> Any:
         """The video of ``--save``, as far as it is written."""

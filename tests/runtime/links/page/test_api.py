@@ -98,6 +98,11 @@ def test_a_pause_stands_still_and_goes_on_without_leaving_a_frame_out(world, run
     run.wait_for(lambda state: state["frame"] > stood + 3)
     frames = sorted(run.boxes(0))
     assert frames == list(range(len(frames)))
+    status, headers, table = run.ask("/api/results.csv")
+    lines = table.decode().splitlines()
+    assert status == 200 and headers.get_filename() == "results.csv"
+    assert lines[0].startswith("frame,time_s,x") and len(lines) > len(frames)
+    assert run.ask("/api/targets/%C2%B2", method="DELETE")[0] == 404  # a digit that is no number
 
 
 def test_frames_are_not_written_while_recording_is_off(world, run):

@@ -100,7 +100,10 @@ def bundled(features: Sequence[str], folder: str = BUNDLED) -> Library:
     for name, flags, needed in LEVELS:
         path = os.path.join(folder, name + ".so")
         if set(needed) <= set(features) and os.path.exists(path):
-            return Library(ctypes.PyDLL(path), path, "a release", flags)
+            try:
+                return Library(ctypes.PyDLL(path), path, "a release", flags)
+            except OSError as error:  # another C library, or a folder that may hold no programs
+                raise CannotBuild(f"{path} can't be loaded: {error}") from None
     raise CannotBuild(f"{folder} holds no library for this processor")
 
 

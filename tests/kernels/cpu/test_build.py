@@ -145,9 +145,11 @@ def test_a_wheels_fastest_library_that_the_processor_runs_is_taken(tmp_path):
         os.unlink(str(tmp_path / (name + ".so")))
     with pytest.raises(build.CannotBuild, match="no library for this processor"):
         build.bundled(mine, str(tmp_path))
-    (tmp_path / "base.so").write_bytes(b"of another C library")
+    other = tmp_path / "other"  # a path that was not loaded before
+    other.mkdir()
+    (other / "base.so").write_bytes(b"of another C library")
     with pytest.raises(build.CannotBuild, match="base.so can't be loaded"):
-        build.bundled((), str(tmp_path))
+        build.bundled((), str(other))
 
 
 @needs_compiler

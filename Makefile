@@ -28,15 +28,19 @@ BOARD ?=
 PRECISION ?=
 FORCE ?=
 # csh exports a HOST of its own
-override HOST := $(if $(filter command line,$(origin HOST)),$(HOST))
+override HOST := $(if $(filter command line,$(origin HOST)),$(value HOST))
 
 PYTHONS ?= 3.6 3.13 3.8 3.10  # the longest first
 TESTS ?=
 JOBS ?= $(shell nproc 2>/dev/null || echo 1)
 
 # Values reach commands by the environment: in a command's text, a quote in a name would end it.
-export VIDEO BOX NETWORK ENGINE SHOW BOARD PRECISION HOST CLIPS CHECKPOINT UNSEEN FILMS INT8_DIR
-export PYTHON PYTHONS JOBS
+VALUES := VIDEO BOX NETWORK ENGINE SHOW BOARD PRECISION HOST CLIPS CHECKPOINT UNSEEN FILMS INT8_DIR \
+  PYTHON PYTHONS JOBS
+# A dollar sign belongs to the name too: it starts no variable or function of make.
+$(foreach name,$(VALUES) NETWORKS_DIR,$(if $(filter command,$(firstword $(origin $(name)))), \
+  $(eval override $(name) := $$(value $(name)))))
+export $(VALUES)
 track engine fps calib test-arm: export NETWORKS_DIR := $(NETWORKS_DIR)
 # $(call option,--NAME,VARIABLE): the option, if the variable has a value
 option = $${$(2):+$(1) "$$$(2)"}

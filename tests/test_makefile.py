@@ -13,7 +13,7 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed"),
     pytest.mark.skipif(sys.version_info < (3, 10), reason="make needs Python 3.10"),
 ]
-EVIL = 'it\'s "here"; touch harm; `touch harm` &'
+EVIL = 'it\'s "here"; touch harm; `touch harm` $(shell touch harm) $HOME &'
 # A Python that writes its arguments down, one a line.
 PYTHON = '#!/bin/sh\nfor word; do printf "%s\\n" "$word"; done >> "$LOG"\n'
 

@@ -86,7 +86,7 @@ def build(
         if code == NO_CONNECTION:
             raise BuildFailed(
                 f"the connection to {host} failed: {last}; nothing was changed here. Check that "
-                f"`ssh {host}` works, then run the same command again"
+                f"`{ssh} -- {shlex.quote(host)}` works, then run the same command again"
             )
         if code:
             raise BuildFailed(_why(host, last))

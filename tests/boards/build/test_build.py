@@ -312,7 +312,7 @@ def test_a_host_is_never_taken_for_an_option_of_ssh(tmp_path):
     ssh.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > {log}\nexit 255\n')
     ssh.chmod(0o755)
     host = "-oProxyCommand=touch harm"
-    with pytest.raises(BuildFailed):
+    with pytest.raises(BuildFailed, match=f"-- '{host}'`"):  # nor by who follows the advice
         remote.build(host, tmp_path / "prepared", tmp_path / "out", ssh=str(ssh))
     assert f"\n--\n{host}\n" in log.read_text()
 

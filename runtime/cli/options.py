@@ -215,7 +215,7 @@ def _add_vehicle(group: argparse._ArgumentGroup) -> None:
     text = "sign packets, and take none that are not signed; 32 bytes or 64 hex digits"
     _value(group, "--mavlink-key FILE", text)
     text = "take packets at udpin and tcpin from these alone, such as 10.0.0.5,192.168.1.0/24"
-    _value(group, "--mavlink-allow ADDRESSES", text, (), type=_networks)
+    _value(group, "--mavlink-allow ADDRESSES", text, type=_networks)
     text = "a click without a time belongs to the picture so many seconds ago"
     _value(group, "--link-delay S", text, 0.2, type=_number(0, 10))
     _value(group, "--fov H[,V]", "field of view of the camera, degrees", type=_fov)

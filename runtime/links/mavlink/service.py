@@ -235,7 +235,7 @@ def open_link(context: Context) -> Service:
         gimbal = GimbalManager(Control(settings, fov), me[0], me[1], settings["lost"]["link"], geo)
     identity = Identity(*me, context.network, fov, streams(options), _folder(options), ADDRESS)
     assert context.controller is not None, "MAVLink needs a Controller"
-    transport = open_transport(options.mavlink, options.mavlink_allow)
+    transport = open_transport(options.mavlink, options.mavlink_allow or ())
     loop = Loop(context.controller, options.captures, context.detector)
     camera = Camera(loop, identity, geo, options.link_delay)
     service = Service(transport, Codec(*me, key), camera, geo, gimbal, key)

@@ -85,6 +85,7 @@ def test_help_opens_with_what_the_command_does(capsys):
         options.parse(["--help"])
     text = capsys.readouterr().out
     assert text.split("\n\n")[1].startswith("Follow one or several objects")
+    assert "(default: ())" not in text
     assert "what to track, and where:" in text and "page in the browser:" in text
 
 

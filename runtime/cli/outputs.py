@@ -5,7 +5,7 @@ import json
 import os
 import time
 from collections import deque
-from typing import Any, Callable, Deque, Dict, List, Optional, Tuple
+from typing import Any, Callable, Deque, Dict, List, Optional, Set, Tuple
 
 from runtime.cli.links import check_links, open_links, wanted_links
 from runtime.cli.player import Player
@@ -68,6 +68,7 @@ class Outputs:
         self.profile = Profile()
         self.control: Any = None
         self.failed: Dict[Any, str] = {}
+        self._failing: Set[Any] = set()  # outputs whose last write failed
         self._told_s: Dict[Any, float] = {}  # output -> when its failure was said
         self._options = options
         self._network = targets.network.name
@@ -174,10 +175,10 @@ class Outputs:
 
     @property
     def open(self) -> bool:
-        """False once the user closed the window, or where no output is left that works."""
-        files = [output for output in (self._results, self._video) if output]
-        left = [output for output in files if output not in self.failed]
-        useless = files and not (left or self._window or self._links)
+        """False once the user closed the window, or where a recording has no output that works."""
+        files = {output for output in (self._results, self._video) if output}
+        left = files - self._failing
+        useless = files and not (left or self._window or self._links or self._live)
         return not useless and (self._window is None or self._window.open)
 
     def stays(self) -> bool:
@@ -311,6 +312,9 @@ class Outputs:
                 self._told_s[output] = now
                 say(f"runtime.track: {error}")
             self.failed[output] = str(error)
+            self._failing.add(output)
+        else:
+            self._failing.discard(output)
 
     def __enter__(self) -> "Outputs":
         return self

@@ -11,12 +11,14 @@ import struct
 import subprocess
 import termios
 import time
+import types
 
 import cv2
 import numpy as np
 import pytest
 
 from runtime import BadNetwork, load_tracker
+from runtime.cli.outputs import Outputs
 from runtime.track import main
 from tests.runtime.test_track import command, finished, rows_of
 from tests.support.disks import small_disk
@@ -204,6 +206,16 @@ def test_outputs_fail_one_by_one_and_the_others_go_on(folder, tmp_path, capsys, 
     assert capsys.readouterr().err.count("a.csv: the disk is full") == 31
     assert run_here(folder, *files) == 2  # nothing is left to run for
     assert "1 frames" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_a_camera_goes_on_where_no_file_can_be_written(live):
+    output = object()
+    run = types.SimpleNamespace(_results=output, _video=None, _window=None, _links=[], _live=live)
+    run._failing = {output}
+    assert Outputs.open.fget(run) is live
+    run._failing = set()  # there is room again
+    assert Outputs.open.fget(run)
 
 
 def test_a_video_on_a_full_disk_ends_and_the_results_go_on(folder, tmp_path, capsys):

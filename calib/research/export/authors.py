@@ -7,6 +7,7 @@ keys of the TOML that the configuration tells.
 
 import contextlib
 import importlib
+import pickle
 import sys
 from collections import namedtuple
 from collections.abc import Iterator, Sequence
@@ -85,7 +86,9 @@ def load_weights(model: nn.Module, path: Path) -> Any:
     try:
         state = torch.load(str(path), map_location="cpu", weights_only=True)
     except Exception as error:
-        raise BadRun(f"{path} can't be read as a checkpoint: {error}") from None
+        unsafe = isinstance(error, pickle.UnpicklingError)  # PyTorch's advice is to run it
+        why = "it holds more than weights, which could run code" if unsafe else error
+        raise BadRun(f"{path} can't be read as a checkpoint: {why}") from None
     for key in ("state_dict", "net", "model", "model_state_dict"):
         if isinstance(state, dict) and isinstance(state.get(key), dict):
             state = state[key]

@@ -62,10 +62,10 @@ def load(path: str | Path, device: str = "cpu") -> Any:
     """Read a checkpoint. It holds tensors and numbers alone; nothing in it is executed."""
     try:
         return torch.load(path, map_location=device, weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+    except (pickle.UnpicklingError, RuntimeError, EOFError):  # whose advice is to run the contents
         raise TrainingStopped(
-            f"{path} is no checkpoint of weights alone ({str(error).splitlines()[0]}); it is not "
-            "read, because other contents could run code"
+            f"{path} is no checkpoint of weights alone; it is not read, because other contents "
+            "could run code; save its state_dict() with torch.save"
         ) from None
 
 

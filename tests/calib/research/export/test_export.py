@@ -181,6 +181,14 @@ def test_a_checkpoint_of_another_configuration_is_refused(tmp_path, capsys):
         load_weights(model, checkpoint)
 
 
+def test_a_checkpoint_with_a_planted_pickle_is_refused_without_advice_to_run_it(tmp_path):
+    path = tmp_path / "planted.pth"
+    torch.save({"model": tmp_path}, str(path))  # an object of a class
+    with pytest.raises(BadRun, match="holds more than weights") as refusal:
+        load_weights(torch.nn.Linear(1, 1), path)
+    assert "weights_only" not in str(refusal.value)
+
+
 def test_a_wrong_checkout_is_one_sentence(tmp_path, capsys):
     _, config, checkpoint = write_checkout(tmp_path, "pysot")
     (tmp_path / "empty").mkdir()

@@ -57,6 +57,11 @@ def test_a_closed_standard_error_loses_nothing(folder, tmp_path):
     assert len(rows_of(out)) == 30 and video.stat().st_size > 1000
 
 
+def _heed_hang_ups():
+    """In a new process: a run below nohup would not end by SIGHUP."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize(
     "number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 )
@@ -64,7 +69,7 @@ def test_a_run_that_was_interrupted_says_so_by_its_exit_code(folder, tmp_path, n
     out = tmp_path / "out.csv"
     words = frames_command(folder, "--page", "--page-port", "0", "--fps", "3", "--results", out)
     pytest.importorskip("aiohttp")
-    run = subprocess.Popen(words, stderr=subprocess.DEVNULL)
+    run = subprocess.Popen(words, stderr=subprocess.DEVNULL, preexec_fn=_heed_hang_ups)
     while not (out.exists() and out.read_text().count("\n") > 2):
         assert run.poll() is None
         time.sleep(0.05)
@@ -233,6 +238,7 @@ def test_a_terminal_that_is_closed_ends_a_run_in_order(folder, tmp_path):
     pytest.importorskip("aiohttp")
     child, terminal = pty.fork()
     if not child:
+        _heed_hang_ups()
         os.execv(words[0], words)
     while not (out.exists() and out.read_text().count("\n") > 2):
         assert os.waitpid(child, os.WNOHANG) == (0, 0)

@@ -41,16 +41,16 @@ def originals(tmp_path_factory):
 @pytest.fixture(scope="module", autouse=True)
 def compile_once():
     """Compile equal graphs once: most mutations leave them as they are, and each is run twice."""
-    compiled, compile_anew = {}, openvino.Engine._compiled
+    compiled, compile_anew = {}, openvino.compile_on_cpu
 
-    def compile_or_take(self, model, threads):
-        key = model.SerializeToString(), threads
+    def compile_or_take(library, model, threads, **more):
+        key = model, threads, str(sorted(more.items()))
         if key not in compiled:
-            compiled[key] = compile_anew(self, model, threads)
+            compiled[key] = compile_anew(library, model, threads, **more)
         return compiled[key]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(openvino.Engine, "_compiled", compile_or_take)
+        patch.setattr(openvino, "compile_on_cpu", compile_or_take)
         yield
 
 

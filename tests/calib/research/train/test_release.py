@@ -130,6 +130,7 @@ def test_the_copy_for_boards_is_prepared_anew(world):
     shipped = world / "repository" / "boards" / "build" / "shipped" / "kestrel"
     shipped.mkdir(parents=True)
     (shipped / "old.onnx").write_bytes(b"old")
+    (world / "repository" / release.REFERENCE).parent.mkdir(parents=True)
     release.run(options(world, "--steps", "prepared"))
     kept = prepared.read(shipped)
     assert "kestrel.toml" in kept["files"] and not (shipped / "old.onnx").exists()

@@ -59,6 +59,7 @@ def results(world):
     return report
 
 
+@pytest.mark.slow("a sweep is run three times; that of a killed tuning is tested")
 def test_a_killed_sweep_goes_on_to_the_same_result(world, capsys):
     lines = world / "run" / "sweep" / "results.jsonl"
     process = subprocess.Popen(

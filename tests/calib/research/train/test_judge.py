@@ -41,6 +41,7 @@ def test_a_network_is_not_better_than_itself(world, capsys):
     assert code == 1 and "is not better than" in capsys.readouterr().out
 
 
+@pytest.mark.slow("two networks are judged both ways")
 def test_better_boxes_win_and_worse_ones_do_not(world, capsys):
     clips, good, large = (str(path) for path in world)
     assert judge.main([good, "--against", large, "--gain", clips]) == 0

@@ -113,6 +113,7 @@ def test_the_licence_of_weights_follows_from_the_pictures_that_the_run_saw(tmp_p
     assert start.licence_of(tmp_path / "joint.pt") == start.UNSETTLED
 
 
+@pytest.mark.slow("a large network of timm")
 def test_a_backbone_of_timm_is_folded_and_exported(tmp_path):
     if importlib.util.find_spec("timm") is None:
         pytest.skip("needs timm: make setup ALSO=train,backbones")

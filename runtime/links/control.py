@@ -237,17 +237,27 @@ class Controller:
         """Pause a recording, or resume it; at its end, play it from the start for new targets."""
         if self.source.live:
             raise Refused(409, "a live source can't be paused; freeze the picture to select")
-        self._wait_for_target = again = self.finished and not paused
-        if again:
-            if not self.source.seek(0):
-                raise Refused(409, "this recording can't be played again; start a new run")
-            if self.newest is not None:
-                for number in self.newest.tracks:
-                    self.targets.drop(number)
-                self.newest = self.newest._replace(tracks={})
-            self.finished, self.buffer = False, FrameBuffer()
-            self._run = secrets.token_hex(4)
-        self.paused = paused
+        if self.finished and not paused:
+            self.seek(0)
+            return
+        self._wait_for_target, self.paused = False, paused
+        self._times.clear()
+
+    def seek(self, index: int) -> None:
+        """Go to that frame of a recording, which waits there for new targets."""
+        if self.source.live:
+            raise Refused(409, "a live source has no other place; freeze the picture to select")
+        if self.source.frames and index >= self.source.frames:
+            raise Refused(409, f"the last frame is {self.source.frames - 1}")
+        if not self.source.seek(index):
+            raise Refused(409, "this recording can't go to another place; start a new run")
+        if self.newest is not None:
+            for number in self.newest.tracks:
+                self.targets.drop(number)
+            self.newest = self.newest._replace(tracks={})
+        self.finished, self.buffer = False, FrameBuffer()
+        self._run = secrets.token_hex(4)
+        self._wait_for_target, self.paused = True, False
         self._times.clear()
 
     def record(self, on: bool) -> None:

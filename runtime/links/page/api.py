@@ -69,6 +69,7 @@ class Api:
             web.get("/api/results.csv", self.table),
             web.get("/api/video", self.video),
             web.post("/api/pause", self.pause),
+            web.post("/api/seek", self.seek),
             web.post("/api/recording", self.record),
             web.post("/api/stop", self.stop),
             web.get("/api/openapi.json", self.describe),
@@ -150,6 +151,15 @@ class Api:
     async def pause(self, request: Any) -> Any:
         """Pause a recording, or resume it."""
         await self._call(self._controller.pause, await _switch(request, "paused"))
+        return web.Response(status=204)
+
+    async def seek(self, request: Any) -> Any:
+        """Go to another frame of a recording."""
+        try:
+            frame = whole_number((await _body(request, ("frame",)))["frame"])
+        except ValueError as error:
+            raise Refused(400, str(error)) from None
+        await self._call(self._controller.seek, frame)
         return web.Response(status=204)
 
     async def record(self, request: Any) -> Any:

@@ -36,10 +36,26 @@ def test_a_run_stays_until_the_last_one_who_watches_has_left(control):
     assert control.next_frame_is_due()
 
 
+def test_a_recording_goes_to_another_place_and_waits_there(control):
+    control.source.frames = 50
+    with pytest.raises(Refused, match="the last frame is 49"):
+        control.seek(50)
+    control.seek(12)
+    control.source.seek.assert_called_once_with(12)
+    control.targets.drop.assert_called_once_with(3)
+    assert control.next_frame_is_due()
+    control.publish(TrackedFrame(np.zeros((8, 8, 3), np.uint8), 12, None, {}))
+    assert control.paused and not control.next_frame_is_due()
+    control.source.live = True
+    with pytest.raises(Refused, match="a live source"):
+        control.seek(0)
+
+
 def test_a_recording_is_played_again_without_its_targets_where_it_can_be(control):
     control.is_watched = lambda: True
     control.finish()
     control.source.seek.return_value = False
+    control.source.frames = None
     with pytest.raises(Refused, match="start a new run"):
         control.pause(False)
     control.source.seek.return_value = True

@@ -23,6 +23,7 @@ async function ask(method, path, body) {
 
 export const choose = (frame, box, replace) => ask("POST", "/api/targets", { frame, box, replace });
 export const drop = (number) => ask("DELETE", `/api/targets/${number}`);
+export const seek = (frame) => ask("POST", "/api/seek", { frame });
 export const pause = (paused) => ask("POST", "/api/pause", { paused });
 export const record = (on) => ask("POST", "/api/recording", { on });
 export const stop = () => ask("POST", "/api/stop", { stop: true });

@@ -17,6 +17,7 @@ let link_is = "connecting";
 let frozen = false; // by the user, to aim
 let adding = false; // the next box is one more target
 let asking = false; // whether a new box may replace a target
+let seeking = false; // whether the user moves the recording's place
 let awaited = null; // number of a target that was chosen and is not in the states yet
 let figuresAt = 0;
 
@@ -110,6 +111,15 @@ function pause() {
   }
 }
 
+async function seek(event) {
+  const frame = Number(event.target.value);
+  const asked = "The targets are dropped, and the recording waits there for a new box.";
+  if (!state.targets.length || (await sure("Go there?", asked, "Go"))) {
+    await tell(api.seek(frame), "Drag a box.");
+  }
+  seeking = false;
+}
+
 function record() {
   if (state?.recording.can) {
     tell(api.record(!state.recording.on), state.recording.on ? "Recording off." : "Recording on.");
@@ -157,6 +167,10 @@ function show(atOnce = false) {
   button("pause", stood ? "i-play" : "i-pause", over ? "Replay"
     : stood ? (state.live ? "Live" : "Resume") : (state.live ? "Freeze" : "Pause"), stood, off);
   byId("video").hidden = !state.video;
+  const place = byId("place");
+  place.hidden = state.live || !state.frames;
+  place.disabled = off;
+  if (!seeking) [place.max, place.value] = [state.frames - 1, state.frame];
   button("record", "i-record", state.recording.on && state.recording.can ? "Recording" : "Record",
     state.recording.on && state.recording.can, off || !state.recording.can);
   byId("record").title = state.recording.can ? "Record on or off (R)"
@@ -234,6 +248,8 @@ async function stop() {
 }
 
 byId("pause").addEventListener("click", pause);
+byId("place").addEventListener("input", () => { seeking = true; });
+byId("place").addEventListener("change", seek);
 byId("record").addEventListener("click", record);
 byId("stop").addEventListener("click", stop);
 byId("add").addEventListener("click", () => setAdding(!adding));

@@ -204,7 +204,10 @@ def test_a_recording_that_has_ended_is_downloaded_and_played_again(chromium, tmp
             tab.page.click("#pause")
             run.wait_for(lambda state: state["frame"] == 0 and state["waiting"] == "target")
             tab.wait_for_text("#hint", "Drag a box around the target")
-            tab.drag(boxes[0])
+            moved = "place => { place.value = 12; place.dispatchEvent(new Event('change')); }"
+            tab.page.eval_on_selector("#place", moved)
+            run.wait_for(lambda state: state["frame"] == 12 and state["waiting"] == "target")
+            tab.drag(boxes[12])
             run.wait_for(lambda state: state["waiting"] == "replay")
             assert tab.errors == []
             tab.expect_errors = True  # the browser reports that the server is gone

@@ -389,7 +389,10 @@ class Search:
         now, proposed = 0.0, [(place, score)] if known else []
         if known and window.kind == WIDE:
             proposed += self._proposals.others(best, score, view, size)
-        proposed = [each for each in proposed if not self._is_taken(each[0])]
+        if len(self.rivals):  # no other target is there
+            boxes = [geometry.box_of(self.network, each[0]) for each in proposed]
+            free = [(overlaps([box], self.rivals) <= TAKEN).all() for box in boxes]
+            proposed = [each for each, is_free in zip(proposed, free) if is_free]
         if proposed and window.kind == WIDE:
             states = np.array([state for state, _ in proposed])
             scores = [its_score for _, its_score in proposed]
@@ -404,13 +407,6 @@ class Search:
         self.judge_ms.add((now_s - began) * 1e3)
         self.budget.window((now_s - self._started) * 1e3)
         return found, float(score)
-
-    def _is_taken(self, state: np.ndarray) -> bool:
-        """Whether another target is there."""
-        if not len(self.rivals):
-            return False
-        box = geometry.box_of(self.network, state)
-        return bool((overlaps([box], self.rivals) > TAKEN).any())
 
     def _weigh(self, window: Window, place: np.ndarray, now: float) -> bool:
         """Take what the cues say of one window; returns whether the target is found."""

@@ -233,12 +233,7 @@ def _family(
     choices: Dict[str, Dict[str, Changes]] = {"colours": dict(COLOURS)}
     shapes = [tuple(s for s in shape[1:]) for _, shape in outputs]
     if set(named) == {"backbone"}:
-        if len(shapes) > 1 or shapes[0][1:] != (sides[1], sides[1]):
-            given = " and ".join("x".join(map(str, shape)) for _, shape in outputs)
-            raise ValueError(
-                f"from one picture comes {given}, not the features of each pixel: a detector, a "
-                "classifier or a network of re-identification is no tracker"
-            )
+        _check_features(outputs, sides[1])
         head = {"filter": "ridge", "features": shapes[0][0], "correlation": "none"}
         stretched = {name: CROPS[name] for name in CROPS if name.endswith("1 and 1")}
         return "response", head, dict(choices, crop=stretched)
@@ -290,6 +285,16 @@ def _family(
             choices["target"] = TARGETS
         return "anchors", dict(head, correlation="depthwise"), choices
     raise ValueError(f"no family has maps of {channels} channels")
+
+
+def _check_features(outputs: List[Tuple[str, models.Shape]], side: int) -> None:
+    """Refuse a graph of one picture that does not give its features, pixel by pixel."""
+    if len(outputs) > 1 or outputs[0][1][2:] != (side, side):
+        given = " and ".join("x".join(map(str, shape)) for _, shape in outputs)
+        raise ValueError(
+            f"from one picture comes {given}, not the features of each pixel: a detector, a "
+            "classifier or a network of re-identification is no tracker"
+        )
 
 
 def _finished(outputs: List[Tuple[str, models.Shape]]) -> Changes:

@@ -14,9 +14,7 @@ import csv
 import datetime
 import json
 import os
-import platform
 import re
-import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,7 +22,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from calib import benchmarks, command, evaluate, report, trackers
+from calib import benchmarks, command, evaluate, provenance, report, trackers
 from calib.clips import Clip
 from calib.command import say
 from calib.errors import BadClips
@@ -179,10 +177,12 @@ def _write_csv(tables: Mapping[str, Any], path: Path) -> None:
 
 def _page(tables: Mapping[str, Any], times: Mapping[str, Any]) -> Iterator[str]:
     first = next(iter(next(iter(tables.values()))["trackers"]))
+    code = (provenance.commit() or "unknown")[:7]
     yield "`python -m calib.public --data DIR --networks-dir DIR --page docs/results`\n"
     yield (
-        f"{datetime.date.today()}, commit {_commit()}, {_machine()}, one thread, OpenCV "
-        f"{cv2.__version__}. Raw: [{NAME}.csv]({NAME}.csv)\n"
+        f"{datetime.date.today()}, commit {code}, {provenance.processor()}, "
+        f"{os.cpu_count()} cores, one thread, OpenCV {cv2.__version__}. "
+        f"Raw: [{NAME}.csv]({NAME}.csv)\n"
     )
     yield "# Public sequences\n"
     if not times:
@@ -258,9 +258,7 @@ def _plot(tables: Mapping[str, Any], path: Path) -> None:
     plt = report.pyplot()
     chart, all_axes = plt.subplots(1, len(tables), figsize=(5.2 * len(tables), 4.6), squeeze=False)
     for axes, (name, table) in zip(all_axes[0], tables.items()):
-        rows = [
-            row for row in _rows(table, ALL) if row[1] and not np.isnan(row[2].get("ms", np.nan))
-        ]
+        rows = [row for row in _rows(table, ALL) if row[1] and _ms(row[2])]
         least = 0.5 * max((row[2]["success"] for row in rows), default=0.0)
         rows = [r for r in rows if ":norecover" not in r[0] and r[2]["success"] >= least]
         for tracker, engine, mean in rows:
@@ -286,21 +284,6 @@ def _plot(tables: Mapping[str, Any], path: Path) -> None:
     chart.tight_layout()
     chart.savefig(path, dpi=110)
     plt.close(chart)
-
-
-def _commit() -> str:
-    words = ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD"]
-    done = subprocess.run(words, capture_output=True, text=True)
-    return done.stdout.strip() or "unknown"
-
-
-def _machine() -> str:
-    try:
-        text = Path("/proc/cpuinfo").read_text()
-    except OSError:
-        text = ""
-    models = [line.split(":", 1)[1].strip() for line in text.splitlines() if "model name" in line]
-    return f"{(models or [platform.processor()])[0]}, {os.cpu_count()} cores"
 
 
 main = command.main("calib.public", run, parser)

@@ -9,12 +9,13 @@ both trackers take turns. Writes docs/results/speed.json and speed.md with the r
 import argparse
 import datetime
 import json
-import platform
+import os
 import statistics
 import subprocess
 import sys
 import tempfile
 
+from calib import provenance
 from tests.support import ROOT
 
 OUT = ROOT / "docs" / "results"
@@ -71,8 +72,8 @@ def main(arguments=None):
             taken[network, precision].append(once(options, network, precision))
     results = {
         "date": datetime.date.today().isoformat(),
-        "commit": git("rev-parse", "--short=7", "HEAD"),
-        "machine": machine(),
+        "commit": (provenance.commit() or "unknown")[:7],
+        "machine": f"{provenance.processor()}, {os.cpu_count()} cores",
         "rounds": options.rounds,
         "frames": options.frames,
         "rows": [row(*one, rounds) for one, rounds in taken.items()],
@@ -124,17 +125,6 @@ def line(figures):
     ms = [f"{figures['ms'][step]:.2f}" for step in (*STEPS, "total")]
     cells = [f"`{figures['network']}`", figures["precision"], *ms]
     return "| " + " | ".join([*cells, f"{figures['opencv_ms']:.2f}", ratio]) + " |"
-
-
-def git(*arguments):
-    return subprocess.check_output(["git", *arguments], cwd=ROOT, text=True).strip()
-
-
-def machine():
-    """The processor's name."""
-    with open("/proc/cpuinfo") as file:
-        names = [line.split(":")[1].strip() for line in file if line.startswith("model name")]
-    return f"{names[0] if names else platform.machine()}, {len(names)} cores"
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ import collections
 import datetime
 import json
 import os
-import platform
 import statistics
 import sys
 import time
@@ -15,7 +14,7 @@ from typing import Any
 import numpy as np
 import onnx
 
-from calib import qdq, ranges
+from calib import provenance, qdq, ranges
 from calib.errors import Missing
 from runtime import engines
 from runtime.engines import openvino
@@ -144,12 +143,10 @@ def by_layer(runner: Any, model: onnx.ModelProto, folder: Path) -> dict[str, flo
 
 def conditions(command: str, threads: int, rounds: int) -> dict[str, Any]:
     """What times hang on, of the module that was run: a dict of texts and numbers."""
-    with open("/proc/cpuinfo", encoding="utf-8") as file:
-        names = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
     return {
         "command": " ".join(["python -m", command, *sys.argv[1:]]),
         "date": datetime.date.today().isoformat(),
-        "processor": names[0] if names else platform.processor() or platform.machine(),
+        "processor": provenance.processor(),
         "threads": threads,
         "rounds": rounds,
     }

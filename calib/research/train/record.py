@@ -9,20 +9,19 @@ import hashlib
 import importlib.metadata
 import json
 import platform
-import subprocess
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from calib.errors import BadRun
+from calib.provenance import commit
 
 FILE = "run.json"
 FORMAT = 1
 LIBRARIES = "torch timm numpy opencv-python opencv-python-headless onnx onnxruntime".split()
 DATA = ("images", "clips", "validation")  # options that name folders of data
 OF_THE_MACHINE = ("out", "cache", "device", "threads", "processes", "resume")
-ROOT = Path(__file__).resolve().parents[3]
 
 
 def write(out: str | Path, options: argparse.Namespace) -> list[str]:
@@ -86,22 +85,6 @@ def versions() -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             pass
     return found
-
-
-def commit() -> str | None:
-    """The commit of the code and whether files differ from it; None outside of a checkout."""
-    try:
-        told = subprocess.run(
-            ["git", "describe", "--always", "--abbrev=40", "--dirty"],
-            cwd=str(ROOT),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            universal_newlines=True,
-            check=True,
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return told.stdout.strip()
 
 
 def fingerprint(folders: Iterable[str | Path]) -> dict[str, Any]:

@@ -7,7 +7,9 @@ The authors' modules are imported from the checkout, so that what is exported is
 """
 
 import argparse
+import functools
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -21,11 +23,16 @@ from calib.research.train.export import write_onnx
 from runtime.errors import BadNetwork
 from runtime.networks import schema
 
+EXPORTERS: dict[str, Callable[..., Parts]] = {
+    **AUTHORS,
+    **{name: functools.partial(one_stream, kind) for name, kind in KINDS.items()},
+}
+
 
 def parser() -> argparse.ArgumentParser:
     """The command line's options."""
     cli = command.parser("calib.research.export", __doc__)
-    cli.add_argument("authors", choices=sorted([*AUTHORS, *KINDS]), help="whose code base it is")
+    cli.add_argument("authors", choices=sorted(EXPORTERS), help="whose code base it is")
     cli.add_argument("--checkout", required=True, metavar="DIR", help="the authors' repository")
     cli.add_argument("--config", metavar="FILE", help="the authors' configuration of the network")
     cli.add_argument("--checkpoint", required=True, metavar="FILE", help="the trained weights")
@@ -42,11 +49,9 @@ def run(options: argparse.Namespace) -> None:
             continue  # a name of an architecture, or nothing
         if not value or not Path(value).is_file():
             raise BadRun(f"--{option} {value} is no file; name one")
-    given = Path(options.checkout), options.config, Path(options.checkpoint)
-    if options.authors in KINDS:
-        parts = one_stream(KINDS[options.authors], *given)
-    else:
-        parts = AUTHORS[options.authors](*given)
+    parts = EXPORTERS[options.authors](
+        Path(options.checkout), options.config, Path(options.checkpoint)
+    )
     path = write(parts, options.name, Path(options.out))
     print(f"wrote {path}; try it with `python -m runtime.networks check {path}`")
 

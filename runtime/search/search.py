@@ -390,9 +390,9 @@ class Search:
         if known and window.kind == WIDE:
             proposed += self._proposals.others(best, score, view, size)
         if len(self.rivals):  # no other target is there
-            boxes = [geometry.box_of(self.network, each[0]) for each in proposed]
-            free = [(overlaps([box], self.rivals) <= TAKEN).all() for box in boxes]
-            proposed = [each for each, is_free in zip(proposed, free) if is_free]
+            boxes = [geometry.box_of(self.network, its_state) for its_state, _ in proposed]
+            shares = overlaps(boxes, self.rivals)
+            proposed = [each for each, share in zip(proposed, shares) if (share <= TAKEN).all()]
         if proposed and window.kind == WIDE:
             states = np.array([state for state, _ in proposed])
             scores = [its_score for _, its_score in proposed]

@@ -72,7 +72,7 @@ class HandTurnedRun:
         )
         self.loop = Loop(self.controller, captures, detector)
         stream = Stream(m.STREAM_RTSP, "rtsp://127.0.0.1:8554/live", "tracked", 4000000)
-        identity = Identity(1, 100, "test", FOV, [stream], "/", "")
+        identity = Identity(1, 100, "test", FOV, [stream], "/")
         geo = Geo(FOV)
         self.gimbal = GimbalManager(Control(load_settings(), FOV), 1, 100, 1.0, geo)
         camera = Camera(self.loop, identity, geo)

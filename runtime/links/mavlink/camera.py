@@ -47,9 +47,6 @@ class Camera:
         identity: what the camera says of itself.
         geo: computes the target's position; None: no position is computed.
         link_delay_s: assumed age of the picture that the user sees, seconds.
-
-    Attributes:
-        link_delay_s: as the argument; a ground station may set it.
     """
 
     def __init__(
@@ -60,7 +57,7 @@ class Camera:
         link_delay_s: float = 0.0,
     ) -> None:
         self.identity = identity
-        self.run, self._geo, self.link_delay_s = run, geo, link_delay_s
+        self.run, self._geo, self._link_delay_s = run, geo, link_delay_s
         self._schedule = _Schedule()
         self._heartbeat_at = 0.0
         self._mode = m.TRACK_NONE  # whether the user gave a point or a rectangle
@@ -225,7 +222,7 @@ class Camera:
                 command states no time.
         """
         if not math.isfinite(stated_ms) or not 0 < stated_ms < CLOCK_MODULUS_MS:
-            return now - self.link_delay_s
+            return now - self._link_delay_s
         age_ms = (reports.boot_ms(now) - int(stated_ms)) % CLOCK_MODULUS_MS
         return now - age_ms / 1e3
 

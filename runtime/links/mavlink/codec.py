@@ -9,9 +9,6 @@ from pymavlink.dialects.v20 import common
 
 from runtime.links.mavlink.messages import Message
 
-HEADER_BYTES = 10  # of MAVLink 2, which alone has messages above 255
-PARAM_EXT_SET_BYTES = 147  # target, name (16), value (128, from byte 18 on), type
-
 
 class Codec:
     """Encodes the messages of our component, and decodes messages of all components.
@@ -55,7 +52,4 @@ class Codec:
         if name.startswith("UNKNOWN") or name == "BAD_DATA":
             return None
         fields = {key: getattr(message, key) for key in message.get_fieldnames()}
-        if name == "PARAM_EXT_SET":  # a number in a field of letters, which pymavlink cuts at a 0
-            payload = packet[HEADER_BYTES : HEADER_BYTES + packet[1]]  # without zeros at its end
-            fields["param_value"] = bytes(payload).ljust(PARAM_EXT_SET_BYTES, b"\0")[18:146]
         return Message(name, fields, message.get_srcSystem(), message.get_srcComponent())

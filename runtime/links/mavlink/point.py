@@ -8,8 +8,7 @@ A detector knows the sizes of its classes. Where the user named the classes, its
 is taken. Where the user named none, it must not be much larger than what the tracker found: the
 click may be on a part of it, such as the face of a person.
 
-``python -m tests.drone.points`` measures how good that is. A rectangle is better where the ground
-station offers one.
+A rectangle is better where the ground station offers one (docs/results/mavlink.md).
 """
 
 import time

@@ -41,7 +41,6 @@ class Identity(NamedTuple):
         fov_deg: (horizontal, vertical) field of view in degrees, or None.
         streams: the picture streams.
         folder: where files are written; its free space is reported. None: nowhere.
-        definition: address of the camera's definition file, or "".
     """
 
     system: int
@@ -50,7 +49,6 @@ class Identity(NamedTuple):
     fov_deg: Optional[Tuple[float, float]]
     streams: Sequence[Stream]
     folder: Optional[str]
-    definition: str
 
 
 OLD_REQUESTS = {  # commands that ask for one kind of message; REQUEST_MESSAGE replaced them
@@ -76,7 +74,6 @@ STREAMED = frozenset(
 NAN = float("nan")
 MIB = float(1 << 20)
 STORAGE_READY, STORAGE_UNSUPPORTED = 2, 3  # STORAGE_STATUS
-DEFINITION_VERSION = 1
 
 
 def boot_ms(seconds: float) -> int:
@@ -119,8 +116,8 @@ def information(
         "resolution_v": height,
         "lens_id": 0,
         "flags": flags,
-        "cam_definition_version": DEFINITION_VERSION if identity.definition else 0,
-        "cam_definition_uri": identity.definition.encode("ascii")[:140],
+        "cam_definition_version": 0,
+        "cam_definition_uri": b"",
     }
 
 

@@ -19,22 +19,19 @@ from runtime.links.mavlink import numbers as m
 from runtime.links.mavlink import packets
 from runtime.links.mavlink.camera import Camera
 from runtime.links.mavlink.codec import Codec
-from runtime.links.mavlink.definition import ADDRESS, PATH, Settings, definition
-from runtime.links.mavlink.ftp import FileServer
 from runtime.links.mavlink.geo import Geo
 from runtime.links.mavlink.gimbal_manager import GimbalManager
 from runtime.links.mavlink.loop import Loop
 from runtime.links.mavlink.messages import Message, Outgoing, View
-from runtime.links.mavlink.reports import DEFINITION_VERSION, Identity, Stream
+from runtime.links.mavlink.reports import Identity, Stream
 from runtime.links.mavlink.transport import Address, Transport, UdpIn, open_transport
 from runtime.types import TrackedFrame
 
 KEY_BYTES = 32
 WAIT_S = 0.05  # longest pause between two looks at what is due
 # HEARTBEAT (keeps a gimbal manager's link up), ATTITUDE and GLOBAL_POSITION_INT of the vehicle,
-# COMMAND_INT, COMMAND_LONG, COMMAND_ACK of the gimbal manager, FILE_TRANSFER_PROTOCOL, TIMESYNC,
-# gimbal manager and device, PARAM_EXT_REQUEST_READ, PARAM_EXT_REQUEST_LIST, PARAM_EXT_SET
-WANTED = frozenset((0, 30, 33, 75, 76, 77, 110, 111, 280, 281, 285, 320, 321, 323))
+# COMMAND_INT, COMMAND_LONG, COMMAND_ACK of the gimbal manager, TIMESYNC, gimbal manager and device
+WANTED = frozenset((0, 30, 33, 75, 76, 77, 111, 280, 281, 285))
 LATENCIES = 20000  # most that are kept for the summary
 
 
@@ -71,10 +68,6 @@ class Service(Link):
         self.failures = self.heard = self.sent = 0
         self.last_failure: Optional[Exception] = None
         self._codec, self._geo, self._gimbal = codec, geo, gimbal
-        me = camera.identity
-        file = definition(me.model, DEFINITION_VERSION, camera)
-        self._settings = Settings(camera, me.system, me.component)
-        self._files = FileServer({PATH: file}, me.system, me.component)
         signatures = packets.Signatures(key) if key is not None else None
         self._gate = packets.Gate(WANTED, signatures, rate)
         self.refused = self._gate.counts
@@ -196,8 +189,7 @@ class Service(Link):
             self._geo.receive(message, now)
         if self._gimbal is not None:
             self._gimbal.receive(message, now)
-        out = self.camera.receive(message, now)
-        return out + self._settings.receive(message) + self._files.receive(message)
+        return self.camera.receive(message, now)
 
     @property
     def _me(self) -> Tuple[int, int]:
@@ -233,7 +225,7 @@ def open_link(context: Context) -> Service:
     if options.gimbal is not None:
         settings = load_settings(options.gimbal or None)
         gimbal = GimbalManager(Control(settings, fov), me[0], me[1], settings["lost"]["link"], geo)
-    identity = Identity(*me, context.network, fov, streams(options), _folder(options), ADDRESS)
+    identity = Identity(*me, context.network, fov, streams(options), _folder(options))
     assert context.controller is not None, "MAVLink needs a Controller"
     transport = open_transport(options.mavlink, options.mavlink_allow or ())
     loop = Loop(context.controller, options.captures, context.detector)

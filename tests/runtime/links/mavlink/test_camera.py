@@ -64,7 +64,7 @@ def run():
 
 @pytest.fixture
 def camera(run):
-    identity = Identity(1, 100, "kestrel", (60.0, 46.0), [STREAM], None, "")
+    identity = Identity(1, 100, "kestrel", (60.0, 46.0), [STREAM], None)
     return Camera(run, identity, link_delay_s=0.25)
 
 
@@ -300,7 +300,7 @@ def test_a_picture_is_taken_and_its_file_and_time_told(camera, run):
 
 def test_a_picture_s_place_is_that_of_the_vehicle_then(run):
     geo = Geo((60.0, 46.0))
-    camera = Camera(run, Identity(1, 100, "kestrel", (60.0, 46.0), [STREAM], None, ""), geo)
+    camera = Camera(run, Identity(1, 100, "kestrel", (60.0, 46.0), [STREAM], None), geo)
     place = {"lat": 473977420, "lon": -85455940, "alt": 520500, "relative_alt": 30250}
     geo.receive(Message("GLOBAL_POSITION_INT", place, 1, 1), 1.0)
     told = {}

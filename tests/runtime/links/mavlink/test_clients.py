@@ -2,7 +2,6 @@
 
 import csv
 import pathlib
-from xml.etree import ElementTree
 
 import cv2
 import numpy as np
@@ -16,7 +15,7 @@ from runtime.geometry import corner_less
 from tests.drone import closed_loop, conversation
 from tests.support import tiny_detector
 from tests.support.clips import write_boxes
-from tests.support.mavlink_client import CAMERA, Client, Program
+from tests.support.mavlink_client import Client, Program
 from tests.support.ports import free_port
 
 FRAMES = 130
@@ -44,28 +43,6 @@ def test_a_ground_station_finds_selects_follows_and_stops(clip, tmp_path):
     kinds = {message.get_type() for _, message in client.heard}
     assert {"HEARTBEAT", "CAMERA_INFORMATION", "CAMERA_SETTINGS"} <= kinds
     assert "glass to command" in text
-
-
-def test_a_ground_station_downloads_the_definition_file(clip, tmp_path):
-    """By pymavlink's own client of file transfer; MAVSDK 3 asks the autopilot for it instead."""
-    mavftp = pytest.importorskip("pymavlink.mavftp")
-    port, kept = free_port(), tmp_path / "camera.xml"
-    client = Client(port)
-    address = f"udpout:127.0.0.1:{port}"
-    with Program(["--video", clip.pictures, "--mavlink", address], tmp_path / "log"):
-        try:
-            client.wait("HEARTBEAT", 40)
-            information = client.request("CAMERA_INFORMATION")
-            assert information.cam_definition_uri == "mftp://camera.xml"
-            station = mavftp.MAVFTP(client.link, *CAMERA)
-            station.cmd_get(["camera.xml", str(kept)])
-            answer = station.process_ftp_reply("OpenFileRO", timeout=15)
-            assert answer.error_code == 0, answer
-        finally:
-            client.close()
-    root = ElementTree.parse(str(kept)).getroot()
-    (setting,) = root.findall("parameters/parameter")
-    assert setting.get("name") == "LINK_DELAY" and setting.get("default") == "0.2"
 
 
 def test_a_click_is_matched_to_the_frame_that_was_seen(clip, tmp_path):

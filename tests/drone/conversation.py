@@ -146,18 +146,12 @@ def with_pymavlink(clip, folder, point=False, seconds=9.0, more=(), whole=False)
     return boxes_of([message for _, message in client.heard], clip.size), client, text
 
 
-def with_mavsdk(clip, folder, port=None, camera_port=None):
-    """The same with MAVSDK. Returns (boxes, lines of what was said).
-
-    Args:
-        port: where MAVSDK listens.
-        camera_port: where the camera sends to, if something lies between.
-    """
-    port = port or free_port()
-    return asyncio.run(asyncio.wait_for(_with_mavsdk(clip, folder, port, camera_port or port), 90))
+def with_mavsdk(clip, folder):
+    """The same with MAVSDK. Returns (boxes, lines of what was said)."""
+    return asyncio.run(asyncio.wait_for(_with_mavsdk(clip, folder, free_port()), 90))
 
 
-async def _with_mavsdk(clip, folder, port, camera_port):
+async def _with_mavsdk(clip, folder, port):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the package says that it was renamed
         from mavsdk import System
@@ -172,7 +166,7 @@ async def _with_mavsdk(clip, folder, port, camera_port):
         "--captures",
         folder,
         "--mavlink",
-        f"udpout:127.0.0.1:{camera_port}",
+        f"udpout:127.0.0.1:{port}",
     ]
     try:
         with Program(arguments, os.path.join(folder, "log")) as program, Vehicle(

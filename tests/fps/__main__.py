@@ -3,9 +3,8 @@
     python -m tests.fps [--networks N,N] [--precision P,P] [--clips DIR] [--quick] [--lock]
     python -m tests.fps --pace 30                 also with frames at a camera's rate
     python -m tests.fps --against GITREF          this checkout and another commit, in turns
-    python -m tests.fps.camera_path               what frames in planes save, and their boxes
+    python -m tests.fps.camera_path               what frames in planes save
     python -m tests.fps.engines                   a frame on several engines, in turns
-    python -m tests.fps.programs                  whole programs beside a loop of OpenCV's
     python -m tests.fps.waiting                   what shortens a frame at a camera's pace
     python -m tests.fps compare A B               two evidence files
     python -m tests.fps report EVIDENCE...        page, Markdown, JUnit XML anew

@@ -1,17 +1,14 @@
-"""python -m tests.fps.camera_path: what frames in planes save, and that the boxes stay.
-
-    python -m tests.fps.camera_path [--networks-dir DIR]              processor time, in turns
-    python -m tests.fps.camera_path --clips DIR [--networks-dir DIR]  boxes both ways
+"""python -m tests.fps.camera_path: what frames in planes save.
 
 Processor time is that of all threads, on one core. "before" converts every frame to BGR by OpenCV;
 "now" is what runtime.track does. Of a camera, what its emulation takes is measured alone and is
-left out. Boxes are compared on clips that are encoded as H.264 and Motion JPEG, and on planes that
-are made of their frames.
+left out.
 """
 
 import argparse
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -20,22 +17,18 @@ import time
 import cv2
 import numpy as np
 
-from calib.clips import find_clips
-from calib.metrics import overlap
 from runtime import load_tracker
 from runtime.errors import HotpathError
-from runtime.pictures import JpegFrame, PlanarFrame, bgr_of
 from runtime.video.save import Video
 from runtime.video.sources import WAITING, open_source
-from tests.fps import programs
 from tests.fps.place import CHECKOUT
-from tests.support.pictures_in_planes import planes_of
 from tests.support.streams.camera import FakeCamera
 
 SKIPPED = 20  # frames before the clock starts
 CAMERAS = (("MJPG", 1920, 1080), ("YUYV", 1280, 720))
 WAYS = ("emulation", "before", "now")
-JPEG_QUALITY = 90
+FILM_SIZE, FILM_SIDE, FILM_FPS = (1920, 1080), 160, 30
+RATE = re.compile(r"(\d+) frames in ([\d.]+) s: ")
 
 
 def main(arguments=None):
@@ -45,24 +38,20 @@ def main(arguments=None):
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--clips", metavar="DIR", help="compare boxes on these annotated clips")
     parser.add_argument("--network", default="kestrel")
     parser.add_argument("--networks-dir", default=os.environ.get("NETWORKS_DIR"), metavar="DIR")
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--frames", type=int, default=120, help="of a clip or a round")
+    parser.add_argument("--frames", type=int, default=120, help="of a round")
     parser.add_argument("--loop", metavar="SOURCE", help=argparse.SUPPRESS)
     parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
     parser.add_argument("--stage", choices=("read", "crop", "track"), help=argparse.SUPPRESS)
-    parser.set_defaults(threads=1, latency="normal")
     options = parser.parse_args(arguments)
-    if hasattr(os, "sched_setaffinity") and not options.clips:
+    if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     try:
         if options.loop:
             print(loop(options, options.loop, options.way, options.stage))
-        elif options.clips:
-            compare_boxes(options)
         else:
             measure(options)
     except HotpathError as error:
@@ -79,7 +68,7 @@ def loop(options, spec, way, stage="track"):
     """
     if way == "emulation":
         return _grab(options, spec)
-    box = programs.film_place(0) + (programs.FILM_SIDE,) * 2
+    box = film_place(0) + (FILM_SIDE,) * 2
     with open_source(spec, planes=way == "now") as source:
         tracker, count, began_s, dropped = _tracker(options) if stage != "read" else None, 0, 0.0, 0
         while count < options.frames + SKIPPED:
@@ -128,14 +117,41 @@ def measure(options):
     with tempfile.TemporaryDirectory(prefix="hotpath-camera-path-") as name:
         folder = pathlib.Path(name)
         film = str(folder / "film.mp4")
-        box = programs.make_film(film, options.frames + SKIPPED)
+        box = make_film(film, options.frames + SKIPPED)
         _measure_file(options, film, box, folder)
-        pictures = list(programs.film_frames(8))
+        pictures = list(film_frames(8))
         for kind, width, height in CAMERAS:
             shown = [_noisy(cv2.resize(picture, (width, height))) for picture in pictures]
             place = folder / kind
             place.mkdir()
             _measure_camera(options, FakeCamera(place, shown + shown[-2:0:-1], kind=kind))
+
+
+def film_frames(count):
+    """Pictures of a textured square that moves over a textured ground, one after the other."""
+    random, (width, height) = np.random.RandomState(7), FILM_SIZE
+    ground = random.randint(0, 255, (height // 8, width // 8, 3)).astype(np.uint8)
+    ground = cv2.resize(ground, FILM_SIZE, interpolation=cv2.INTER_CUBIC)
+    target = random.randint(0, 255, (8, 8, 3)).astype(np.uint8)
+    target = cv2.resize(target, (FILM_SIDE, FILM_SIDE), interpolation=cv2.INTER_NEAREST)
+    for index in range(count):
+        x, y = film_place(index)
+        picture = ground.copy()
+        picture[y : y + FILM_SIDE, x : x + FILM_SIDE] = target
+        yield picture
+
+
+def film_place(index):
+    """The left upper corner of the square."""
+    return int(800 + 500 * np.sin(index / 60.0)), int(400 + 250 * np.sin(index / 45.0))
+
+
+def make_film(path, count):
+    """Write the film as H.264; returns its first box."""
+    with Video(str(path), FILM_FPS) as video:
+        for index, picture in enumerate(film_frames(count)):
+            video.write(picture, index / FILM_FPS)
+    return (*film_place(0), FILM_SIDE, FILM_SIDE)
 
 
 def _noisy(picture):
@@ -189,13 +205,28 @@ def _tracking_alone(options, film, box):
 
 def _program(options, film, box, folder):
     """The command line with results and no other output, less a run of the skipped frames."""
-    more = ["--precision", options.precision]
-    words = [
-        programs.run(programs.ours(film, box, options, folder / "boxes.csv", more + extra))
-        for extra in (["--frames", str(SKIPPED)], [])
-    ]
-    frames = words[1]["frames"] - words[0]["frames"]
-    return (words[1]["processor_s"] - words[0]["processor_s"]) * 1e3 / frames
+    words = [sys.executable, "-m", "runtime.track", "--video", film, "--threads", "1"]
+    words += ["--box", ",".join(f"{v:g}" for v in box), "--results", str(folder / "boxes.csv")]
+    words += ["--network", options.network, "--precision", options.precision, "--profile"]
+    if options.networks_dir:
+        words += ["--networks-dir", options.networks_dir]
+    (few, start_s), (frames, spent_s) = (
+        _run(words + more) for more in (["--frames", str(SKIPPED)], [])
+    )
+    return (spent_s - start_s) * 1e3 / (frames - few)
+
+
+def _run(words):
+    """Run our program: (frames, processor seconds)."""
+    before = os.times()
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    done = subprocess.run(words, cwd=CHECKOUT, universal_newlines=True, **pipes)
+    after = os.times()
+    rate = RATE.search(done.stdout)
+    if done.returncode or not rate:
+        said = (done.stdout.strip().splitlines() or ["it said nothing"])[-1]
+        raise HotpathError(f"`{' '.join(words)}` failed: {said}")
+    return int(rate.group(1)), sum(after[2:4]) - sum(before[2:4])  # of children
 
 
 def _measure_camera(options, fake):
@@ -230,77 +261,6 @@ def _measure_stage(options, fake, stage):
             spent["emulation"],
         )
     )
-
-
-def compare_boxes(options):
-    """Print how far the boxes of both ways lie apart, clip by clip."""
-    tracker = _tracker(options)
-    rows = []
-    print("clip                  truth: H.264 BGR, planes | JPEG whole, as needed | px: NV12 BGRx")
-    with tempfile.TemporaryDirectory(prefix="hotpath-camera-path-") as name:
-        for clip in find_clips([options.clips]):
-            count = min(len(clip), options.frames)
-            frames = [_even(clip[index]) for index in range(count)]
-            path = str(pathlib.Path(name) / "clip.mp4")
-            with Video(path, 25.0) as video:
-                for frame in frames:
-                    video.write(frame)
-            truth, box = clip.boxes[:count], clip.boxes[0]
-            jpegs = [_jpeg(frame) for frame in frames]
-            row = [_overlap(tracker, _frames(path, planes), box, truth) for planes in (False, True)]
-            whole = (cv2.imdecode(jpeg, cv2.IMREAD_COLOR) for jpeg in jpegs)
-            row.append(_overlap(tracker, whole, box, truth))
-            row.append(_overlap(tracker, map(JpegFrame, jpegs), box, truth))
-            row += [_apart(tracker, frames, box, kind) for kind in ("NV12", "BGRx")]
-            rows.append(row)
-            print("{:22} {:.4f} {:.4f} | {:.4f} {:.4f} | {:.3f} {:.3f}".format(clip.name, *row))
-    mean = np.mean(rows, axis=0)
-    print("mean                   {:.4f} {:.4f} | {:.4f} {:.4f}".format(*mean))
-    print(f"H.264: {mean[1] - mean[0]:+.4f}, JPEG: {mean[3] - mean[2]:+.4f}")
-
-
-def _even(frame):
-    """The frame with even sides, as the formats ask."""
-    return np.ascontiguousarray(frame[: frame.shape[0] // 2 * 2, : frame.shape[1] // 2 * 2])
-
-
-def _jpeg(frame):
-    quality = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
-    return cv2.imencode(".jpg", frame, quality)[1].reshape(-1)
-
-
-def _frames(path, planes):
-    """The frames of a file, one by one."""
-    with open_source(path, planes=planes) as source:
-        frame = source.read()
-        while frame is not None:
-            yield frame
-            frame = source.read()
-
-
-def _boxes(tracker, frames, box):
-    found = []
-    for frame in frames:
-        if found:
-            found.append(tracker.update(frame).box)
-        else:
-            tracker.init(frame, box)
-            found.append(tuple(box))
-    return np.array(found)
-
-
-def _overlap(tracker, frames, box, truth):
-    """Mean overlap with the truth, over the frames that have one."""
-    found = _boxes(tracker, frames, box)[1:]
-    known = np.isfinite(truth[1:]).all(axis=1)
-    return float(np.mean(overlap(found[known], truth[1:][known])))
-
-
-def _apart(tracker, frames, box, kind):
-    """Median distance of the sides of the boxes in planes and in the converted frames, pixels."""
-    planar = [PlanarFrame(planes_of(frame, kind)) for frame in frames]
-    ways = [_boxes(tracker, way, box) for way in (planar, [bgr_of(frame) for frame in planar])]
-    return float(np.median(np.abs(ways[0] - ways[1])))
 
 
 if __name__ == "__main__":

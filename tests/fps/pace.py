@@ -5,7 +5,6 @@ a real camera's frames take: the source's thread decodes, the frame loop waits, 
 may do the one or the other.
 """
 
-import os
 import time
 
 import cv2
@@ -27,20 +26,17 @@ class PacedCamera:
     Args:
         frames: list of BGR uint8 (H, W, 3).
         fps: frames a second.
-        cores: processor cores of the thread that decodes; None for any.
     """
 
     name = "paced"
 
-    def __init__(self, frames, fps, cores=None):
+    def __init__(self, frames, fps):
         settings = [cv2.IMWRITE_JPEG_QUALITY, QUALITY]
         self._pictures = [cv2.imencode(".jpg", frame, settings)[1] for frame in frames]
-        self._fps, self._cores = fps, cores
+        self._fps = fps
 
     def open(self):
         """The device's capture; it starts with the second picture."""
-        if self._cores is not None:
-            os.sched_setaffinity(0, self._cores)
         self._place = 0
         self._due = time.monotonic()
         return self
@@ -85,13 +81,12 @@ class PacedLoop:
         tracker, frames, box: as ``Loop``'s.
         fps: frames a second.
         latency: of ``runtime.pace``.
-        cores: of the thread that decodes, or None.
     """
 
-    def __init__(self, tracker, frames, box, fps, latency=NORMAL, cores=None):
+    def __init__(self, tracker, frames, box, fps, latency=NORMAL):
         self.tracker, self._box = tracker, box
         self._first = frames[0]
-        self._camera = PacedCamera(frames, fps, cores)
+        self._camera = PacedCamera(frames, fps)
         self._latency = latency
         self.processor_ms = 0.0  # of the whole process, a frame of the last run
 

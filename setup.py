@@ -31,6 +31,7 @@ FOLDERS = {  # files of other kinds
     "boards": ["reference/*"],
     "boards.build": ["shipped/*/*"],
     "boards.doctor.bringup": ["reference.npz"],
+    "runtime.gstreamer": ["python/*.py"],
     "runtime.networks": ["int8/*"],
     "runtime.links.page": ["static/*"],
 }

@@ -31,7 +31,7 @@ def first_boxes(options: argparse.Namespace, source: Any, frame: AnyFrame) -> Li
         BadBox: there is no box, or one that no target can have.
     """
     size = frame.shape[1], frame.shape[0]
-    given: List[Sequence[float]] = [_parsed_box("--box", text, size) for text in options.box or ()]
+    given: List[Sequence[float]] = [parsed_box("--box", text, size) for text in options.box or ()]
     if options.boxes:
         given += _boxes_in(options.boxes, size)
     if not given and source.first_box is not None:  # an annotation may be a little too large
@@ -71,13 +71,13 @@ def _boxes_in(path: str, size: Tuple[int, int]) -> List[List[float]]:
         line = line.strip()
         is_header = not boxes and re.match(r"[A-Za-z_\"' ,;\t]+$", line)
         if line and not line.startswith("#") and not is_header:
-            boxes.append(_parsed_box(f"{name}, line {number}:", line, size))
+            boxes.append(parsed_box(f"{name}, line {number}:", line, size))
     if not boxes:
         raise BadBox(f"{name}: holds no box; write one X,Y,W,H a line")
     return boxes
 
 
-def _parsed_box(where: str, text: str, size: Tuple[int, int]) -> List[float]:
+def parsed_box(where: str, text: str, size: Tuple[int, int]) -> List[float]:
     """Four numbers; one with a per cent sign is a share of the frame's width or height."""
     fields = [field for field in re.split(r"[,;\s]+", text.strip(" ,;\t")) if field]
     try:

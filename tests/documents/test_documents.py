@@ -21,6 +21,7 @@ BUDGETS = {  # words without code blocks
     "docs/fpga-design.md": 700,
     "docs/arm.md": 600,
     "docs/android.md": 300,
+    "docs/gstreamer.md": 250,
     "docs/mavlink.md": 1200,
     "docs/architecture.md": 900,
     "docs/calib.md": 1200,

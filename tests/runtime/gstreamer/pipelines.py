@@ -1,0 +1,92 @@
+"""Runs pipelines with ``hotpathtrack`` in the system's Python, and prints lines of JSON.
+
+/usr/bin/python3 pipelines.py memory|boxes|serve
+"""
+
+import json
+import sys
+
+import gi
+
+gi.require_version("Gst", "1.0")
+gi.require_version("GstVideo", "1.0")
+from gi.repository import GLib, Gst, GstVideo  # noqa: E402
+
+Gst.init(None)
+BALL = "videotestsrc pattern=ball num-buffers={} ! video/x-raw,format={},width=320,height=240 ! "
+START = "140,100,40,40"
+
+
+def tell(**event):
+    print(json.dumps(event), flush=True)
+
+
+def watch(pipeline, pad, probe):
+    """Run to the end; ``probe`` is called with each buffer of a pad."""
+    pad.add_probe(Gst.PadProbeType.BUFFER, probe)
+    pipeline.set_state(Gst.State.PLAYING)
+    kinds = Gst.MessageType.EOS | Gst.MessageType.ERROR
+    message = pipeline.get_bus().timed_pop_filtered(60 * Gst.SECOND, kinds)
+    pipeline.set_state(Gst.State.NULL)
+    assert message.type == Gst.MessageType.EOS, message.parse_error()
+
+
+def memory():
+    """Address and sum of the picture, before and after the element."""
+    import numpy as np
+
+    text = BALL.format(20, "NV12") + f"hotpathtrack name=t box={START} ! fakesink"
+    pipeline = Gst.parse_launch(text)
+    element = pipeline.get_by_name("t")
+
+    def look(pad, info, where):
+        with info.get_buffer().map(Gst.MapFlags.READ) as mapped:
+            picture = np.frombuffer(mapped.data, np.uint8)
+            tell(where=where, at=picture.ctypes.data, sum=int(picture.sum()))
+        return Gst.PadProbeReturn.OK
+
+    element.get_static_pad("sink").add_probe(Gst.PadProbeType.BUFFER, look, "in")
+    watch(pipeline, element.get_static_pad("src"), lambda pad, info: look(pad, info, "out"))
+
+
+def boxes():
+    """Metadata of a box that is set only while the pipeline runs."""
+    text = BALL.format(30, "I420") + "hotpathtrack name=t ! fakesink"
+    pipeline = Gst.parse_launch(text)
+    element, count = pipeline.get_by_name("t"), [0]
+
+    def look(pad, info):
+        count[0] += 1
+        metas = GstVideo.buffer_get_video_region_of_interest_meta_id(info.get_buffer(), 0)
+        found = None
+        if metas is not None:
+            param = metas.get_param("hotpath")
+            found = [metas.x, metas.y, metas.w, metas.h, param.get_value("score")]
+        tell(frame=count[0], box=found)
+        if count[0] == 10:
+            pipeline.get_by_name("t").set_property("box", "40%,40%,14%,18%")
+        return Gst.PadProbeReturn.OK
+
+    watch(pipeline, element.get_static_pad("src"), look)
+
+
+def serve():
+    """An RTSP server of the tracked pictures."""
+    gi.require_version("GstRtspServer", "1.0")
+    from gi.repository import GstRtspServer
+
+    server = GstRtspServer.RTSPServer(service="0", address="127.0.0.1")
+    factory = GstRtspServer.RTSPMediaFactory()
+    factory.set_launch(
+        "( videotestsrc is-live=true pattern=ball ! video/x-raw,format=I420,width=320,height=240,"
+        f"framerate=30/1 ! hotpathtrack box={START} draw=true ! "
+        "x264enc tune=zerolatency ! rtph264pay name=pay0 )"
+    )
+    server.get_mount_points().add_factory("/ball", factory)
+    server.attach(None)
+    tell(port=server.get_bound_port())
+    GLib.timeout_add_seconds(60, sys.exit)
+    GLib.MainLoop().run()
+
+
+globals()[sys.argv[1]]()

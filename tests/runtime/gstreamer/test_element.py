@@ -1,0 +1,152 @@
+"""The element ``hotpathtrack`` in pipelines of gst-launch-1.0 and of GStreamer's own Python."""
+
+import json
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+from runtime.track import main
+
+HERE = pathlib.Path(__file__).resolve().parent
+BALL = "videotestsrc pattern=ball num-buffers={} ! video/x-raw,format={},width={},height={} ! "
+START = "box=140,100,40,40"  # of the ball in 320x240
+
+
+def _settings():
+    """What ``python -m runtime.gstreamer`` prints, or why the element can't run here."""
+    asked = subprocess.run(
+        [sys.executable, "-m", "runtime.gstreamer"], capture_output=True, text=True, check=False
+    )
+    if asked.returncode:
+        return asked.stderr.strip()
+    return dict(re.findall(r'^export (\w+)="(.*?)\$', asked.stdout, re.MULTILINE))
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory):
+    if shutil.which("gst-launch-1.0") is None:
+        pytest.skip("no gst-launch-1.0 (Debian: gstreamer1.0-tools)")
+    settings = _settings()
+    if isinstance(settings, str):
+        pytest.skip(settings)
+    registry = tmp_path_factory.mktemp("gst") / "registry.bin"
+    settings.update(PATH="/usr/bin:/bin", GST_REGISTRY=str(registry), HOME=str(registry.parent))
+    inspected = run(settings, "gst-inspect-1.0", "hotpathtrack")
+    if inspected.returncode:
+        pytest.skip("GStreamer loads no Python plugins (gstreamer1.0-python3-plugin-loader)")
+    return settings
+
+
+def run(environment, *command):
+    return subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def launch(environment, pipeline):
+    return run(environment, "gst-launch-1.0", "-m", *pipeline.split())
+
+
+def told(output):
+    """The messages of the element: list of dicts."""
+    lines = re.findall(r"hotpath, (pts=.*);", output)
+    return [dict(re.findall(r"(\w+)=\(\w+\)([^,;]+)", line)) for line in lines]
+
+
+def script(environment, name):
+    done = run(environment, "/usr/bin/python3", str(HERE / "pipelines.py"), name)
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@pytest.mark.parametrize("kind", ["NV12", "I420", "BGRx", "BGR"])
+def test_the_ball_is_followed_and_drawn_in_each_format(environment, tmp_path, kind):
+    # an odd size: rows are padded, and colour planes are rounded up
+    pipeline = BALL.format(30, kind, 321, 243) + f"hotpathtrack {START} draw=true ! videoconvert ! "
+    done = launch(environment, pipeline + f"pngenc ! multifilesink location={tmp_path}/%d.png")
+    last = told(done.stdout)[-1]
+    assert last["state"] == "tracked" and float(last["score"]) > 0.9
+    picture = cv2.imread(str(tmp_path / "29.png"))
+    rows, columns = np.nonzero(picture.min(axis=2) > 200)  # the ball is white
+    middle = (columns.min() + columns.max()) / 2, (rows.min() + rows.max()) / 2
+    found = [float(last[a]) + float(last[b]) / 2 for a, b in (("x", "width"), ("y", "height"))]
+    assert np.abs(np.subtract(found, middle)).max() < 3
+    green = picture[int(middle[1]), int(float(last["x"]))].astype(int)
+    assert green[1] > green[2] + 60  # the left edge of the box
+
+
+def test_the_picture_is_neither_copied_nor_changed(environment):
+    rows = script(environment, "memory")
+    before, after = ([(r["at"], r["sum"]) for r in rows if r["where"] == w] for w in ("in", "out"))
+    assert len(before) == 20 and before == after
+
+
+def test_a_box_that_is_set_while_the_pipeline_runs_begins_there(environment):
+    rows = script(environment, "boxes")
+    assert not any(row["box"] for row in rows[:10])
+    assert all(row["box"] and row["box"][4] > 0.5 for row in rows[11:])
+
+
+def test_files_give_the_boxes_of_the_command(environment, tmp_path):
+    pictures = f"{tmp_path}/%04d.png"
+    written = BALL.format(20, "BGR", 320, 240) + "videoconvert ! pngenc ! multifilesink location="
+    assert launch(environment, written + pictures).returncode == 0
+    done = launch(
+        environment,
+        f"multifilesrc location={pictures} caps=image/png,framerate=30/1 ! pngdec ! videoconvert ! "
+        f"video/x-raw,format=BGR ! hotpathtrack {START} ! fakesink",
+    )
+    rows = tmp_path / "boxes.csv"
+    assert main(["--video", str(tmp_path), "--box", START[4:], "--results", str(rows)]) == 0
+    wanted = np.genfromtxt(rows, delimiter=",", names=True)
+    found = told(done.stdout)
+    assert len(found) == 20
+    for name, column in (("x", "x"), ("y", "y"), ("width", "w"), ("height", "h")):
+        ours = np.array([float(row[name]) for row in found])
+        assert np.abs(ours - wanted[column]).max() < 1e-3
+
+
+def test_rtsp_shows_the_drawn_box(environment):
+    server = subprocess.Popen(
+        ["/usr/bin/python3", str(HERE / "pipelines.py"), "serve"],
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        port = json.loads(server.stdout.readline())["port"]
+        video = cv2.VideoCapture(f"rtsp://127.0.0.1:{port}/ball", cv2.CAP_FFMPEG)
+        seen = False
+        for _ in range(60):
+            good, picture = video.read()
+            assert good, "the stream ended"
+            seen = seen or (picture[:, :, 1].astype(int) - picture[:, :, 2] > 60).sum() > 50
+            if seen:
+                break
+        video.release()
+        assert seen, "no green box in 60 frames"
+    finally:
+        server.kill()
+        server.wait()
+
+
+@pytest.mark.parametrize(
+    ("given", "said", "ends_well"),
+    [
+        ("network=nonsense", "no network is called 'nonsense'", False),
+        ("box=1,2", "not four numbers", True),
+        ("box=900,900,20,20", "outside the frame", True),
+    ],
+)
+def test_bad_input_is_told_on_the_bus(environment, given, said, ends_well):
+    pipeline = BALL.format(5, "BGR", 320, 240) + f"hotpathtrack {given} ! fakesink"
+    done = launch(environment, pipeline)
+    assert said in done.stdout + done.stderr
+    assert (done.returncode == 0) == ends_well
+    assert not told(done.stdout)

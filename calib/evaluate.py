@@ -1,4 +1,4 @@
-"""python -m calib.evaluate: how well networks follow annotated clips, as tables, plots and pages.
+"""python -m calib.evaluate: how well networks follow annotated clips, as tables and plots.
 
     python -m calib.evaluate --clips DIR --networks kestrel,kestrel:int8,nanotrack_v2,KCF \
         --networks-dir DIR --out out/evaluation
@@ -15,7 +15,6 @@ count.
 
 import argparse
 import functools
-import itertools
 import json
 import os
 import sys
@@ -35,7 +34,7 @@ from calib.clips import find_clips
 from calib.command import chosen, say
 from calib.errors import BadRun
 from calib.figures import Tracked
-from calib.follow import follow, follow_late
+from calib.follow import follow
 
 MOST_BYTES = 2 << 30  # of one clip's decoded frames
 Kept = dict[str, Any]  # what ``calib.follow`` returns
@@ -83,12 +82,6 @@ def parser() -> argparse.ArgumentParser:
     )
     cli.add_argument("--jobs", type=int, default=1, metavar="N", help="processes")
     cli.add_argument(
-        "--realtime",
-        type=float,
-        metavar="FPS",
-        help="also as a camera of FPS would drive them, with the times measured here",
-    )
-    cli.add_argument(
         "--finished", action="store_true", help="track nothing; use trackers that are done"
     )
     cli.add_argument("--out", default="out/evaluation", metavar="DIR")
@@ -101,8 +94,6 @@ def run(options: argparse.Namespace) -> int:
         raise BadRun("name what to evaluate on: --clips DIR, or --benchmark NAME --data DIR")
     if options.benchmark and not options.data:
         raise BadRun(f"--benchmark {options.benchmark} needs --data DIR")
-    if options.realtime is not None and options.realtime <= 0:
-        raise BadRun(f"--realtime {options.realtime:g}: must be above zero")
     out = Path(options.out)
     if not options.benchmark:
         found = find_clips(options.clips, options.trim, say)
@@ -117,7 +108,7 @@ def run(options: argparse.Namespace) -> int:
     done = evaluated(options, data, out)
     for sentence in done.left_out:
         say(f"calib.evaluate: {sentence}")
-    report.write(done.table, done.clips, done.tracked, out)
+    report.write(done.table, out)
     say(report.text(done.table))
     say("wrote {}".format(", ".join(str(out / name) for name in report.FILES)))
     return 2 if done.left_out and options.clips else 0
@@ -136,7 +127,7 @@ def evaluated(options: argparse.Namespace, data: benchmarks.Sequences, out: Path
     """Track what was not tracked before, and compute the table.
 
     Args:
-        options: networks, engine and the like, ``published``, ``seen``, ``jobs``, ``realtime``.
+        options: networks, engine and the like, ``published``, ``seen``, ``jobs``.
         data: the clips.
         out: folder where the boxes are kept.
 
@@ -144,21 +135,17 @@ def evaluated(options: argparse.Namespace, data: benchmarks.Sequences, out: Path
         BadRun: no clip could be followed to its end.
     """
     specs = trackers.specs_of(options)
-    rates = [None, options.realtime] if options.realtime else [None]
-    broken: list[tuple[str, str]] = []
-    for rate in rates if not options.finished else ():
-        broken += follow_all(specs, data.clips, out, options.jobs, rate)
+    broken = [] if options.finished else follow_all(specs, data.clips, out, options.jobs)
     sentences = data.left_out + [sentence for _, sentence in broken]
     clips = [clip for clip in data.clips if clip.name not in {name for name, _ in broken}]
     if not clips:
         raise BadRun("no clip could be followed to its end: " + "; ".join(sentences))
     tracked = {}
-    for rate, spec in itertools.product(rates, specs):
-        name = spec.name if rate is None else f"{spec.name} at {rate:g} FPS"
-        kept = {clip.name: stored(spec, clip, out, rate) for clip in clips}
+    for spec in specs:
+        kept = {clip.name: stored(spec, clip, out) for clip in clips}
         done = {clip: result for clip, result in kept.items() if result}
         if len(done) == len(clips):
-            tracked[name] = Tracked(done, spec.options.engine, trackers.published(spec))
+            tracked[spec.name] = Tracked(done, spec.options.engine, trackers.published(spec))
     if not tracked:
         raise BadRun("no tracker has followed all clips; run without --finished")
     if options.published:
@@ -177,33 +164,29 @@ def evaluated(options: argparse.Namespace, data: benchmarks.Sequences, out: Path
 
 
 def follow_all(
-    specs: Sequence[Spec], clips: Sequence[Clip], out: Path, jobs: int, realtime: float | None
+    specs: Sequence[Spec], clips: Sequence[Clip], out: Path, jobs: int
 ) -> list[tuple[str, str]]:
     """Run what is not there yet; returns a list of (clip's name, sentence) of what broke.
 
     All trackers follow one clip in turns before the next begins, so that times can be compared.
     """
     missing = {
-        clip.name: [spec for spec in specs if stored(spec, clip, out, realtime) is None]
-        for clip in clips
+        clip.name: [spec for spec in specs if stored(spec, clip, out) is None] for clip in clips
     }
-    todo = [(clip, (missing[clip.name], clip, out, realtime)) for clip in clips]
-    todo = [(clip, given) for clip, given in todo if given[0]]
-    label = "tracking" if realtime is None else f"at {realtime:g} FPS"
-    ended = workers.over_clips(follow_and_store, todo, jobs, label)
+    todo = [(clip, (missing[clip.name], clip, out)) for clip in clips if missing[clip.name]]
+    ended = workers.over_clips(follow_and_store, todo, jobs, "tracking")
     return sorted({(clip.name, str(error)) for clip, error in ended if error})
 
 
-def path_of(spec: Spec, clip: Clip, out: Path, realtime: float | None) -> Path:
+def path_of(spec: Spec, clip: Clip, out: Path) -> Path:
     """The file of a tracker's boxes on a clip."""
-    name = spec.name if realtime is None else f"{spec.name}@{realtime:g}"
-    return out / "boxes" / f"{name}-{spec.options.engine}" / (clip.name + ".json")
+    return out / "boxes" / f"{spec.name}-{spec.options.engine}" / (clip.name + ".json")
 
 
-def stored(spec: Spec, clip: Clip, out: Path, realtime: float | None = None) -> Kept | None:
+def stored(spec: Spec, clip: Clip, out: Path) -> Kept | None:
     """What was tracked before, as a dict; None when there is nothing or it was something else."""
     try:
-        with open(path_of(spec, clip, out, realtime)) as file:
+        with open(path_of(spec, clip, out)) as file:
             kept: Kept = json.load(file)
     except (OSError, ValueError):
         return None
@@ -214,19 +197,14 @@ def _key(spec: Spec, clip: Clip) -> str:
     return spec.identity + clip.sha256
 
 
-def follow_and_store(specs: Sequence[Spec], clip: Clip, out: Path, realtime: float | None) -> None:
+def follow_and_store(specs: Sequence[Spec], clip: Clip, out: Path) -> None:
     """Track one clip by one tracker after the other and write their files."""
     cv2.setNumThreads(1)
     held = clip.in_memory(MOST_BYTES)
     for spec in specs:
-        tracker = tracker_of(spec)
-        if realtime is None:
-            result = follow(tracker, held)
-        else:
-            measured = stored(spec, clip, out) or {}  # which follow_all has made
-            result = follow_late(tracker, held, realtime, measured["ms"])
+        result = follow(tracker_of(spec), held)
         result["key"] = _key(spec, clip)
-        path = path_of(spec, clip, out, realtime)
+        path = path_of(spec, clip, out)
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(".part")
         part.write_text(json.dumps(result))

@@ -77,7 +77,7 @@ def _of_clip(clip: Clip, result: Mapping[str, Any]) -> dict[str, float]:
     figures = metrics.figures(result["boxes"], clip.boxes)
     if "ms" in result:
         ms = float(np.median(result["ms"][1:])) if len(clip) > 1 else float("nan")
-        figures.update(ms=ms, skipped=result.get("skipped", 0))
+        figures["ms"] = ms
         for step, values in result["steps"].items():
             figures[step + "_ms"] = float(np.median(values))
     return figures

@@ -4,11 +4,7 @@ Runs on every Python that a board has, as ``calib.clips`` and ``calib.metrics`` 
 """
 
 import time
-from typing import Any, Dict, List, Optional, Sequence, Tuple
-
-import numpy as np
-
-GRACE = 3  # late frames that the VOT real-time challenge forgives after a start
+from typing import Any, Dict, List, Optional
 
 
 def follow(tracker: Any, clip: Any, frames: Optional[int] = None) -> Dict[str, Any]:
@@ -24,62 +20,20 @@ def follow(tracker: Any, clip: Any, frames: Optional[int] = None) -> Dict[str, A
         step -> milliseconds of each frame after the first.
     """
     boxes, scores, ms = [], [], []
-    steps = {}  # type: Dict[str, List[float]]
+    steps: Dict[str, List[float]] = {}
     for index, frame in enumerate(clip):
         if index == frames:
             break
+        box, score = clip.boxes[0], 1.0
         started = time.perf_counter()
-        box, score = start_or_update(tracker, clip, index, frame)
+        if index:
+            track = tracker.update(frame)
+            box, score = track.box, track.score
+        else:
+            tracker.init(frame, box)
         ms.append((time.perf_counter() - started) * 1e3)
-        boxes.append(box)
-        scores.append(score)
+        boxes.append([float(value) for value in box])
+        scores.append(float(score))
         for name, value in tracker.step_ms.items() if index else ():
             steps.setdefault(name, []).append(value)
     return {"boxes": boxes, "scores": scores, "ms": ms, "steps": steps}
-
-
-def follow_late(tracker: Any, clip: Any, fps: float, ms: Sequence[float]) -> Dict[str, Any]:
-    """Track a clip as the VOT real-time challenge does: each frame takes as long as was measured.
-
-    While the tracker is busy, the camera goes on. A frame that comes meanwhile is never seen and
-    gets the last box. The first ``GRACE`` late frames after the start are forgiven.
-
-    Args:
-        tracker, clip: as ``follow`` takes them.
-        fps: frames a second of the camera.
-        ms: (n,) milliseconds that each frame took, as ``follow`` measured them.
-
-    Returns:
-        dict as ``follow`` returns it, with ``skipped``, the number of frames never seen.
-    """
-    interval, grace, debt, skipped = 1e3 / fps, GRACE, 0.0, 0
-    boxes, scores = [], []  # type: List[List[float]], List[float]
-    for index, frame in enumerate(clip):
-        if debt > interval:
-            debt -= interval
-            skipped += 1
-            boxes.append(boxes[-1])
-            scores.append(scores[-1])
-            continue
-        debt = 0.0
-        box, score = start_or_update(tracker, clip, index, frame)
-        boxes.append(box)
-        scores.append(score)
-        if ms[index] > interval:
-            grace, debt = (grace - 1, 0.0) if grace > 0 else (0, ms[index] - interval)
-    return {"boxes": boxes, "scores": scores, "ms": ms, "steps": {}, "skipped": skipped}
-
-
-def start_or_update(
-    tracker: Any, clip: Any, index: int, frame: np.ndarray
-) -> Tuple[List[float], float]:
-    """Start on the true box in frame 0, update in every other one.
-
-    Returns:
-        (box, score): list of four floats x, y, w, h in pixels of the frame; 0 to 1.
-    """
-    if index == 0:
-        tracker.init(frame, clip.boxes[0])
-        return [float(value) for value in clip.boxes[0]], 1.0
-    track = tracker.update(frame)
-    return [float(value) for value in track.box], float(track.score)

@@ -10,7 +10,6 @@ newer versions the short-term experiments or all commands fail.
 
 import argparse
 import importlib.util
-import json
 import os
 import shlex
 import subprocess
@@ -32,8 +31,6 @@ from calib.command import chosen, say
 from calib.eao import HIGH, LOW, anchors
 from calib.errors import BadRun, Missing
 from runtime.networks import load_network
-
-EXPERIMENTS = ("baseline", "realtime", "supervised", "unsupervised")
 
 STACK = """title: own clips
 experiments:
@@ -85,7 +82,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Write the workspace; run the toolkit in it and print its figures."""
+    """Write the workspace; run the toolkit in it."""
     clips = chosen(find_clips(options.clips, log=say), options.only)
     workspace = Path(options.out).resolve()
     write_workspace(workspace, clips, options.low, options.high, options.fps)
@@ -101,8 +98,7 @@ def run(options: argparse.Namespace) -> None:
         return
     for words in commands:
         toolkit(words)
-    print(text(workspace / "analysis" / "own.json"))
-    say("wrote {}".format(workspace / "reports" / "own" / "report.html"))
+    say(f"wrote {workspace}/reports/own/report.html and analysis/own.json")
 
 
 # -- the workspace
@@ -201,57 +197,6 @@ def toolkit(arguments: Sequence[str]) -> Any:
     if done.returncode:
         last = [line for line in done.stdout.splitlines() if line.strip()][-1:] or ["no output"]
         raise BadRun(f"vot {arguments[0]} failed: {last[0]}; its logs are in the workspace's logs/")
-
-
-def figures(path: Path) -> dict[str, Any]:
-    """Read the toolkit's analysis: dict of experiment -> tracker -> list of figures.
-
-    Args:
-        path: of the analysis' JSON.
-    """
-    told = json.loads(path.read_text())
-    names = [
-        tracker if isinstance(tracker, str) else tracker.get("label", tracker)
-        for tracker in told["trackers"]
-    ]
-    found = {}
-    for experiment, entry in told["results"].items():
-        per_tracker: dict[str, list[Any]] = {name: [] for name in names}
-        for analysis in entry["results"]:
-            for name, value in zip(names, analysis):
-                per_tracker[name].append(value)
-        found[experiment] = per_tracker
-    return found
-
-
-def text(path: Path) -> str:
-    """Return the toolkit's figures as lines of text."""
-    found = figures(path)
-    lines = [
-        "{:<24}{:>9}{:>9}{:>9}  {:>9}{:>9}{:>9}  {:>9}{:>9}{:>9}  {:>9}".format(
-            "", "baseline", "", "", "realtime", "", "", "superv.", "", "", "unsuperv."
-        ),
-        "{:<24}".format("tracker")
-        + "  ".join(["{:>9}{:>9}{:>9}".format("EAO", "A", "R")] * 3)
-        + "{:>11}".format("A"),
-    ]
-    for name in found["baseline"]:
-        baseline, realtime = found["baseline"][name], found["realtime"][name]
-        supervised, alone = found["supervised"][name], found["unsupervised"][name]
-        values = [
-            baseline[0][0],
-            *baseline[2][:2],
-            realtime[0][0],
-            *realtime[1][:2],
-            supervised[1][0],
-            *supervised[0][:2],
-            alone[0][0],
-        ]
-        lines.append(
-            "{:<24}{:9.3f}{:9.3f}{:9.3f}  {:9.3f}{:9.3f}{:9.3f}  {:9.3f}{:9.3f}{:9.2f}  "
-            "{:9.3f}".format(name, *(float("nan") if v is None else v for v in values))
-        )
-    return "\n".join(lines)
 
 
 main = command.main("calib.vot", run, parser)

@@ -2,6 +2,7 @@
 
 import csv
 
+import cv2
 import numpy as np
 
 from calib.clips import find_clips
@@ -15,6 +16,15 @@ def write_boxes(path, boxes):
         for index, box in enumerate(boxes):
             known = np.isfinite(box).all()
             writer.writerow((index,) + tuple(box if known else ("", "", "", "")))
+
+
+def write_clip(folder, pictures, boxes, suffix=".png"):
+    """Write pictures and their boxes as an annotated clip; returns its folder."""
+    (folder / "img").mkdir(parents=True)
+    for index, picture in enumerate(pictures):
+        cv2.imwrite(str(folder / "img" / f"{index:04d}{suffix}"), picture)
+    write_boxes(folder / "boxes.csv", np.array(boxes, float))
+    return folder
 
 
 def clip_at(folder):

@@ -212,17 +212,18 @@ def _batch(
     again: list[Any],
 ) -> tuple[list[int], list[dict[str, float]]]:
     """Return (numbers, parameters) of the next trials; interrupted trials come first."""
-    if again:
-        return [trial.number for trial in again], [trial.params for trial in again]
-    # new for each batch: it depends on the journal and on the seed alone
-    sampler = library().samplers.TPESampler
-    study.sampler = sampler(seed=options.seed + done, constant_liar=True, multivariate=True)
-    count = min(options.batch - done % options.batch, options.trials - done)
-    asked = [study.ask() for _ in range(count)]
-    return [trial.number for trial in asked], [
-        {name: round(trial.suggest_float(name, *ranges[name]), 4) for name in ranges}
-        for trial in asked
-    ]
+    asked = again
+    if not asked:
+        # new for each batch: it depends on the journal and on the seed alone
+        sampler = library().samplers.TPESampler
+        study.sampler = sampler(seed=options.seed + done, constant_liar=True, multivariate=True)
+        count = min(options.batch - done % options.batch, options.trials - done)
+        asked = [study.ask() for _ in range(count)]
+        for trial in asked:
+            for name in ranges:
+                trial.suggest_float(name, *ranges[name])
+    drawn = [{name: round(trial.params[name], 4) for name in ranges} for trial in asked]
+    return [trial.number for trial in asked], drawn
 
 
 # -- results

@@ -3,10 +3,7 @@
 
 import json
 import struct
-import subprocess
-import sys
 
-import cv2
 import numpy as np
 import onnx
 import pytest
@@ -29,7 +26,7 @@ from runtime.engines.onnxruntime import _Bound, as_written
 from runtime.errors import BadNetwork
 from runtime.graphs import assemble, byte_pictures
 from runtime.networks import load_network
-from tests.support.clips import write_boxes
+from tests.support.clips import write_clip
 from tests.support.tiny import TOML, film, write_network
 
 
@@ -40,10 +37,8 @@ def place(tmp_path_factory):
     write_network(folder)
     pictures, boxes = film(30)
     for name, start in (("a", 0), ("b", 8), ("c", 16)):
-        (folder / "clips" / name / "img").mkdir(parents=True)
-        for index, picture in enumerate(pictures[start : start + 12]):
-            cv2.imwrite(str(folder / "clips" / name / "img" / f"{index:03d}.png"), picture)
-        write_boxes(folder / "clips" / name / "boxes.csv", np.array(boxes[start : start + 12]))
+        part = slice(start, start + 12)
+        write_clip(folder / "clips" / name, pictures[part], boxes[part])
     return folder
 
 
@@ -55,19 +50,8 @@ def done(place):
 
 
 def arguments(place, out, *more):
-    return [
-        "--network",
-        str(place / "tiny.toml"),
-        "--clips",
-        str(place / "clips"),
-        "--searches",
-        "4",
-        "--exemplars",
-        "2",
-        "--out",
-        str(place / out),
-        *more,
-    ]
+    given = ["--network", str(place / "tiny.toml"), "--clips", str(place / "clips")]
+    return [*given, "--searches", "4", "--exemplars", "2", "--out", str(place / out), *more]
 
 
 @pytest.mark.parametrize("engine", ["openvino", "onnxruntime"])
@@ -139,14 +123,18 @@ def test_a_reduced_table_makes_the_same_network_again(done, place):
         assert (place / "again" / name).read_bytes() == (out / name).read_bytes()
 
 
-def test_a_killed_calibration_goes_on_and_computes_nothing_twice(place):
-    command = [sys.executable, "-m", "calib.int8", *arguments(place, "killed")]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    for line in process.stderr:
-        if "loses" in line:  # ranges and one method are done
-            process.kill()
-            break
-    process.wait()
+def test_a_killed_calibration_goes_on_and_computes_nothing_twice(place, done, monkeypatch):
+    try_out, tried = Calibration.try_out, []
+
+    def killed_in_the_second_method(self, *given):
+        tried.append(given)
+        if len(tried) == 2:
+            raise KeyboardInterrupt
+        return try_out(self, *given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Calibration, "try_out", killed_in_the_second_method)
+        assert int8.main(arguments(place, "killed")) == 130
     work = place / "killed" / "work" / "tiny"
     before = {path.name: path.stat().st_mtime_ns for path in work.glob("*.npz")}
     assert before

@@ -2,14 +2,13 @@
 
 import json
 
-import cv2
 import numpy as np
 import pytest
 
 from calib import loss_thresholds
 from calib.vanishing import LENGTH
 from tests.support import tiny
-from tests.support.clips import write_boxes
+from tests.support.clips import write_clip
 
 pytest.importorskip("onnxruntime")
 
@@ -20,14 +19,6 @@ def world(tmp_path):
     toml = tiny.write_network(tmp_path)
     write_clip(tmp_path / "clips" / "film", *tiny.film(100))
     return tmp_path, toml
-
-
-def write_clip(folder, pictures, boxes):
-    """Write pictures and boxes as a clip."""
-    (folder / "img").mkdir(parents=True)
-    for index, picture in enumerate(pictures):
-        cv2.imwrite(str(folder / "img" / f"{index:04d}.png"), picture)
-    write_boxes(folder / "boxes.csv", np.array(boxes))
 
 
 def test_lost_targets_are_counted_where_they_were_made_to_go(world, capsys):

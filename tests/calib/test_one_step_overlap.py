@@ -1,13 +1,12 @@
 """One-step overlap: its pairs and its measure."""
 
-import cv2
 import numpy as np
 import pytest
 
 from calib.clips import find_clips
 from calib.one_step_overlap import Pairs, Shape, box_at, tracker_crop
 from kernels import cpu
-from tests.support.clips import write_boxes
+from tests.support.clips import write_clip
 
 SHAPE = Shape(exemplar=127, search=255, stride=16, context=0.5)
 
@@ -15,15 +14,11 @@ SHAPE = Shape(exemplar=127, search=255, stride=16, context=0.5)
 @pytest.fixture
 def clips(tmp_path):
     """One clip of a bright square that moves."""
-    folder = tmp_path / "clips" / "square"
-    folder.mkdir(parents=True)
     boxes = [(150 + 10 * i, 150, 70, 50) for i in range(8)]
-    for i, (x, y, w, h) in enumerate(boxes):
-        picture = np.full((400, 400, 3), 40, np.uint8)
+    pictures = np.full((8, 400, 400, 3), 40, np.uint8)
+    for picture, (x, y, w, h) in zip(pictures, boxes):
         picture[y : y + h, x : x + w] = 230
-        cv2.imwrite(str(folder / f"{i:04d}.png"), picture)
-    write_boxes(folder / "boxes.csv", np.array(boxes, float))
-    return find_clips([tmp_path / "clips"])
+    return find_clips([write_clip(tmp_path / "square", pictures, boxes)])
 
 
 def test_more_crops_of_every_frame_begin_with_those_of_the_measure(clips):

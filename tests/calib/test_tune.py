@@ -1,16 +1,13 @@
 """A search resumes, does not depend on who computes it, and says what held-out clips say."""
 
 import json
-import subprocess
-import sys
 
-import cv2
-import numpy as np
 import pytest
 
 from calib import tune
+from calib.trial import Trial
 from runtime.networks import load_network
-from tests.support.clips import write_boxes
+from tests.support.clips import write_clip
 from tests.support.tiny import film, write_network
 
 pytest.importorskip("optuna", reason="the search needs optuna")
@@ -22,25 +19,13 @@ def place(tmp_path):
     write_network(tmp_path)
     pictures, boxes = film(20, 160, 120, 24)
     for name, part in (("a", slice(0, 12)), ("b", slice(8, 20))):
-        (tmp_path / "clips" / name).mkdir(parents=True)
-        for index, picture in enumerate(pictures[part]):
-            cv2.imwrite(str(tmp_path / "clips" / name / f"{index:03d}.png"), picture)
-        write_boxes(tmp_path / "clips" / name / "boxes.csv", np.array(boxes[part]))
+        write_clip(tmp_path / "clips" / name, pictures[part], boxes[part])
     return tmp_path
 
 
 def arguments(place, out, *more):
-    return [
-        "--network",
-        str(place / "tiny.toml"),
-        "--clips",
-        str(place / "clips"),
-        "--trials",
-        "8",
-        "--out",
-        str(place / out),
-        *more,
-    ]
+    given = ["--network", str(place / "tiny.toml"), "--clips", str(place / "clips")]
+    return [*given, "--trials", "8", "--out", str(place / out), *more]
 
 
 def run(place, out, *more):
@@ -62,27 +47,21 @@ def test_processes_find_what_one_finds(place):
     assert one["history"] == two["history"]
 
 
-def test_a_search_cut_short_ends_like_a_whole_one(place):
-    whole = run(place, "whole")
-    assert run(place, "parted", "--trials", "4")["trials"] == 4
-    parted = run(place, "parted")
-    assert parted["trials"] == 8
-    assert parted["history"] == whole["history"]
+def test_a_killed_search_goes_on_and_ends_like_a_whole_one(place, monkeypatch):
+    whole, calls = run(place, "whole"), []
 
+    def killed_in_the_second_batch(self, parameters, clips=None):
+        calls.append(parameters)
+        if len(calls) == 6:
+            raise KeyboardInterrupt
+        return score(self, parameters, clips)
 
-def test_a_killed_search_goes_on(place):
-    command = [sys.executable, "-m", "calib.tune", *arguments(place, "killed", "--trials", "400")]
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-    journal = place / "killed" / "tiny.journal"
-    while process.poll() is None:
-        if journal.exists() and journal.read_text().count('"values"') >= 3:
-            process.kill()
-    process.wait()
-    done = journal.read_text().count('"values"')
-    assert 3 <= done < 400
-    total = done + 5
-    report = run(place, "killed", "--trials", str(total))
-    assert report["trials"] == total
+    score = Trial.score
+    with monkeypatch.context() as patch:
+        patch.setattr(Trial, "score", killed_in_the_second_batch)
+        assert tune.main(arguments(place, "killed")) == 130
+    parted = run(place, "killed")
+    assert parted["trials"] == 8 and parted["history"] == whole["history"]
 
 
 def test_eao_can_be_the_goal(place):

@@ -29,8 +29,6 @@ class Kernels:
 
     Args:
         library: ``build.Library``.
-        release_lock: whether a crop releases the interpreter's lock, so that other threads can
-            run. That costs time, and pays only where several threads work on a frame.
 
     Attributes:
         handle: the library's functions, for ``kernels.fpga.native``.
@@ -38,10 +36,9 @@ class Kernels:
 
     name = "c++"
 
-    def __init__(self, library: Library, release_lock: bool = False) -> None:
+    def __init__(self, library: Library) -> None:
         self._library, self.handle = library, arguments.declare(library.handle)
-        crops = arguments.declare(self._releasing()) if release_lock else self.handle
-        self._crop, self._warp = crops.hp_crop, crops.hp_warp
+        self._crop, self._warp = self.handle.hp_crop, self.handle.hp_warp
         self._compare = self.handle.hp_cosine_similarity
         self._features: Any = None
         self._features_at = 0
@@ -54,14 +51,9 @@ class Kernels:
         self._out_at = self._out_width = self._out_height = 0
         self._frame_width = self._workspace_at = 0
 
-    def _releasing(self) -> Any:
-        """The same library, whose calls release the interpreter's lock."""
-        handle: Any = self._library.handle
-        return ctypes.CDLL(self._library.path, handle=handle._handle)
-
     def clone(self) -> "Kernels":
         """See ``interface.Kernels``."""
-        return Kernels(self._library, release_lock=True)
+        return Kernels(self._library)
 
     def crop(
         self,
@@ -225,7 +217,9 @@ class Kernels:
 
     def jpeg(self) -> JpegDecoder:
         """See ``interface.Kernels``."""
-        return JpegDecoder(self._releasing())
+        # releases the interpreter's lock: a picture takes milliseconds
+        handle: Any = self._library.handle
+        return JpegDecoder(ctypes.CDLL(self._library.path, handle=handle._handle))
 
 
 def _record(picture: Planes) -> bytes:

@@ -32,7 +32,7 @@ class Kernels(Protocol):
     handle: Any
 
     def clone(self) -> "Kernels":
-        """The same kernels for another thread that works at the same time."""
+        """The same kernels for another tracker: they keep the addresses of its arrays."""
 
     def crop(
         self,

@@ -10,7 +10,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 import numpy as np
 
 from kernels.cpu.interface import Kernels
-from runtime.engines.base import Engine, Lane
+from runtime.engines.base import Engine
 from runtime.errors import HotpathError
 from runtime.network import Network
 from runtime.pictures import AnyFrame
@@ -148,9 +148,6 @@ class Device:
             NotOnGpu, GpuFailed: they can be no group, for a reason that a user may want to know.
         """
         return None
-
-    def use(self, lane: Lane) -> None:
-        """Search on the engine, or on one of its lanes."""
 
     def release(self) -> None:
         """Stop following the target; the engine stays open."""

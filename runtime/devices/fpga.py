@@ -18,7 +18,7 @@ from runtime import geometry
 from runtime.devices.base import Device
 from runtime.devices.fpga_queue import FpgaQueue
 from runtime.devices.processor import Processor
-from runtime.engines.base import Engine, Lane
+from runtime.engines.base import Engine, Searcher
 from runtime.geometry import Cropper
 from runtime.network import Network
 from runtime.pictures import AnyFrame, PlanarFrame, bgr_of
@@ -215,7 +215,7 @@ def _shown(out: Any) -> Cropper:
     return lambda frame, window, border: show(bgr_of(frame), window, border, side)
 
 
-class _FloatFeatures(Lane):
+class _FloatFeatures(Searcher):
     """The fabric, with the search region's features as numbers: the search learns from them.
 
     Args:

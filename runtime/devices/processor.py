@@ -17,7 +17,7 @@ from kernels.cpu.interface import Kernels
 from kernels.errors import NO_SCORE, NetworkFailed
 from runtime import decode, geometry
 from runtime.devices.base import Aim, Device, Group
-from runtime.engines.base import Batch, Engine, Lane
+from runtime.engines.base import Batch, Engine, Searcher
 from runtime.errors import HotpathError
 from runtime.geometry import Cropper, crop_into
 from runtime.network import Network
@@ -57,10 +57,10 @@ class Processor(Device):
         self._crop_exemplar = self.cropper(engine.exemplar_crop)
         self.use(engine)
 
-    def use(self, lane: Lane) -> None:
-        """See ``Device.use``."""
-        self._lane, self._crop = lane, self.cropper(lane.search_crop)
-        self.shows_features = lane.search_features is not None
+    def use(self, searcher: Searcher) -> None:
+        """Search on the engine, or on what stands for it."""
+        self._searcher, self._crop = searcher, self.cropper(searcher.search_crop)
+        self.shows_features = searcher.search_features is not None
 
     def begin(
         self, frame: AnyFrame, state: np.ndarray, shape: Tuple[int, ...], compares: bool
@@ -87,7 +87,7 @@ class Processor(Device):
 
     def follow(self, frame: AnyFrame) -> Found:
         """See ``Device.follow``."""
-        lane, decoder = self._lane, self.decoder
+        searcher, decoder = self._searcher, self.decoder
         crop_s = network_s = select_s = 0.0
         at = time.perf_counter()
         for index, factor in enumerate(decoder.factors):
@@ -96,7 +96,7 @@ class Processor(Device):
             cropped = time.perf_counter()
 
             # features, correlation and head
-            maps: Any = lane.search(self.features)
+            maps: Any = searcher.search(self.features)
             run = time.perf_counter()
             if not self._is_direct:
                 maps = decoder.look(index, maps, self.memory)
@@ -107,7 +107,7 @@ class Processor(Device):
         spent["crop"], spent["network"] = crop_s * 1e3, network_s * 1e3
 
         # select the best cell and move there
-        found = self.select(maps, scale, lane.search_features)
+        found = self.select(maps, scale, searcher.search_features)
         spent["select"] = (select_s + time.perf_counter() - at) * 1e3
         return found
 
@@ -166,15 +166,15 @@ class Processor(Device):
     def look(self, frame: AnyFrame, state: np.ndarray, factor: float) -> View:
         """See ``Device.look``."""
         scale, started = self.aim(frame, state, factor), time.perf_counter()
-        maps = self._lane.search(self.features)
+        maps = self._searcher.search(self.features)
         self.step_ms["network"] += (time.perf_counter() - started) * 1e3
-        return View(state, scale, self._lane.search_features, maps)
+        return View(state, scale, self._searcher.search_features, maps)
 
     def rehearse(self, frame: AnyFrame) -> None:
         """See ``Device.rehearse``; of several windows, and of learning, only the first search."""
         factor = self.decoder.factors[0] * self.widened
         scale = self.show(frame, self._crop, self.state, factor, self.widened)
-        maps = self._lane.search(self.features)
+        maps = self._searcher.search(self.features)
         if not self.is_plain:
             return
         self._before[:] = self.state
@@ -192,28 +192,13 @@ class Processor(Device):
         return crop_into(network, self.kernels, out, *packing)
 
     def together(self, devices: Sequence["Processor"]) -> Optional[Group]:
-        """See ``Device.together``: one call of the network, where that takes less time.
+        """See ``Device.together``: one call of the network; not of a family that learns.
 
-        The rule, by ``python -m tests.fps ways`` with kestrel_small, 2 to 16 targets, an x86-64
-        computer at rest:
-
-        - On one thread one call of all targets takes less time than a call each: 3 to 10 % less in
-          float32, and in INT8 17 to 29 % less on OpenVINO and 6 to 9 % on ONNX Runtime.
-        - On two threads of OpenVINO the batch ends first too: it takes 3 to 5 % less time than a
-          thread for each of two targets, and 20 % less with three. On ONNX Runtime a thread for
-          each target takes 2 to 7 % less time than the batch in INT8, and 6 to 9 % more in float32.
-          It takes less of the processor there, since the batch's threads spin
-          (``Engine.batches_on_threads``).
-
-        A family that learns is never a batch.
+        By ``python -m tests.fps ways`` with kestrel_small, 2 to 16 targets, an x86-64 computer at
+        rest, one call of all targets takes less time than a call each: 3 to 10 % less in float32,
+        and in INT8 17 to 29 % less on OpenVINO and 6 to 9 % on ONNX Runtime.
         """
-        engine, count = self.engine, len(devices)
-        if self.learns:
-            return None
-        if engine.threads > 1 and not engine.batches_on_threads:
-            if len(engine.lanes(min(count, engine.threads))) > 1:
-                return None
-        batch = engine.batch(count)
+        batch = None if self.learns else self.engine.batch(len(devices))
         return None if batch is None else ProcessorGroup(devices, batch)
 
 

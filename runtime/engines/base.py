@@ -48,8 +48,8 @@ class Setup(NamedTuple):
     latency: str = "normal"
 
 
-class Lane:
-    """Searches for one target at a time; each lane of an engine is called by a thread of its own.
+class Searcher:
+    """Searches for one target at a time: an engine, or what stands between it and a device.
 
     Attributes:
         search_crop: (1, 3, side, side) array: write the search region into it. It is normalised
@@ -80,7 +80,7 @@ class Batch:
 
     Attributes:
         crops: for each target, the (1, 3, side, side) array to write its search region into.
-        search_features: for each target, what ``Lane.search_features`` is for one.
+        search_features: for each target, what ``Searcher.search_features`` is for one.
     """
 
     crops: Sequence[Any] = ()
@@ -95,7 +95,7 @@ class Batch:
         raise NotImplementedError
 
 
-class Engine(Lane):
+class Engine(Searcher):
     """Runs one network; several targets may share it.
 
     Args:
@@ -107,8 +107,6 @@ class Engine(Lane):
         runs_files: whether it runs a network's own ONNX files.
         preference: place in the order in which "auto" tries engines, the lowest first; None where
             "auto" never takes it.
-        batches_on_threads: whether one call of several targets on several threads takes less time
-            than a thread for each target.
         libraries: modules that it imports and that do not come with this project.
         install: the command that installs them.
 
@@ -125,7 +123,6 @@ class Engine(Lane):
     title = "CPU"
     runs_files = False
     preference: Optional[int] = None
-    batches_on_threads = False
     libraries: Tuple[str, ...] = ()
     install = ""
 
@@ -194,10 +191,6 @@ class Engine(Lane):
     def batch(self, count: int) -> Optional[Batch]:
         """Return a ``Batch`` for ``count`` targets, made at the first call, or None."""
         return None
-
-    def lanes(self, count: int) -> Sequence[Lane]:
-        """Return ``count`` lanes that share ``threads``, made at the first call; or none."""
-        return ()
 
     def describe(self) -> Dict[str, Any]:
         """Say what runs where: a dict with at least engine, version, device and precision."""

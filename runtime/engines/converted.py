@@ -12,7 +12,7 @@ KEY is each of the engine's ``files``. Inputs and outputs are in the converted m
 
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from runtime.engines.base import Batch, Lane, Setup
+from runtime.engines.base import Batch, Setup
 from runtime.engines.cpu import CpuEngine
 
 IMAGES = ("exemplar", "search")
@@ -93,10 +93,6 @@ class ConvertedEngine(CpuEngine):
     def batch(self, count: int) -> Optional[Batch]:
         """None: a converted model has one size of its inputs."""
         return None
-
-    def lanes(self, count: int) -> Sequence[Lane]:
-        """None: these libraries hold the interpreter's lock during a call, or have one device."""
-        return ()
 
 
 def _are_shapes(entries: Any) -> bool:

@@ -1,4 +1,4 @@
-"""What the engines of a processor share: one target, several in one call, and several in threads.
+"""What the engines of a processor share: one target, and several in one call.
 
 Such an engine binds a model to fixed arrays. Everything that runs in a frame is here.
 """
@@ -6,32 +6,6 @@ Such an engine binds a model to fixed arrays. Everything that runs in a frame is
 from typing import Any, Dict, Optional, Sequence, Tuple
 
 from runtime.engines import base
-
-
-class CpuLane(base.Lane):
-    """Searches for one target at a time.
-
-    Args:
-        graphs: the ``Graphs`` of one target.
-        bound: the search graph of it, as ``CpuEngine.bind`` returns it.
-    """
-
-    def __init__(self, graphs: Any, bound: Any) -> None:
-        self.search_crop = bound.arrays[graphs.image[1]]
-        self.search_features = bound.arrays.get(graphs.search_features)
-        self._maps = tuple(bound.arrays[name] for name in graphs.maps)
-        taken = [name for name in graphs.features if name in bound.arrays]  # a backbone takes none
-        self._inputs = tuple(bound.arrays[name] for name in taken)
-        self._loaded: Any = None
-        self._bound = bound
-
-    def search(self, features: Any) -> Tuple[Any, ...]:
-        if features is not self._loaded:
-            for array, values in zip(self._inputs, features):
-                array[...] = values
-            self._loaded = features
-        self._bound.run()
-        return self._maps
 
 
 class CpuBatch(base.Batch):
@@ -72,7 +46,7 @@ def _shares(array: Any, count: int) -> Tuple[Any, ...]:
     return tuple(array[length * i : length * (i + 1)] for i in range(count))
 
 
-class CpuEngine(CpuLane, base.Engine):
+class CpuEngine(base.Engine):
     """An engine on a processor; a subclass gives ``bind``.
 
     Class attributes:
@@ -84,14 +58,18 @@ class CpuEngine(CpuLane, base.Engine):
     _library: Any  # the module that runs the network; a subclass imports it
 
     def __init__(self, setup: base.Setup) -> None:
-        base.Engine.__init__(self, setup)
-        self._graphs = self.read_graphs(setup)
-        self._exemplar = self.bind(self._graphs.exemplar, self.threads)
-        self.exemplar_crop = self._exemplar.arrays[self._graphs.image[0]]
+        super().__init__(setup)
+        graphs = self._graphs = self.read_graphs(setup)
+        self._exemplar = self.bind(graphs.exemplar, self.threads)
+        self.exemplar_crop = self._exemplar.arrays[graphs.image[0]]
+        bound = self._bound = self.bind(graphs.search, self.threads)
+        self.search_crop = bound.arrays[graphs.image[1]]
+        self.search_features = bound.arrays.get(graphs.search_features)
+        self._maps = tuple(bound.arrays[name] for name in graphs.maps)
+        taken = [name for name in graphs.features if name in bound.arrays]  # a backbone takes none
+        self._inputs = tuple(bound.arrays[name] for name in taken)
+        self._loaded: Any = None
         self._batches: Dict[int, Optional[CpuBatch]] = {}
-        self._lanes: Dict[int, Tuple[CpuLane, ...]] = {}
-        search = self.bind(self._graphs.search, self.threads)
-        CpuLane.__init__(self, self._graphs, search)
 
     def read_graphs(self, setup: base.Setup) -> Any:
         """Read the network: an ``assemble.Graphs`` whose two models ``bind`` takes."""
@@ -133,6 +111,14 @@ class CpuEngine(CpuLane, base.Engine):
         self._exemplar.run()
         return tuple(self._exemplar.arrays[name].copy() for name in self._graphs.features)
 
+    def search(self, features: Any) -> Tuple[Any, ...]:
+        if features is not self._loaded:
+            for array, values in zip(self._inputs, features):
+                array[...] = values
+            self._loaded = features
+        self._bound.run()
+        return self._maps
+
     def batch(self, count: int) -> Optional[base.Batch]:
         """See ``runtime.engines.base.Engine``; None where the graph may mix the targets."""
         from runtime.graphs import batch
@@ -144,14 +130,7 @@ class CpuEngine(CpuLane, base.Engine):
             )
         return self._batches[count]
 
-    def lanes(self, count: int) -> Sequence[base.Lane]:
-        if count not in self._lanes:
-            threads = max(1, self.threads // count)
-            bounds = [self.bind(self._graphs.search, threads) for _ in range(count)]
-            self._lanes[count] = tuple(CpuLane(self._graphs, bound) for bound in bounds)
-        return self._lanes[count]
-
     def close(self) -> None:
         """Release the executor's memory."""
         self._exemplar = self._bound = None
-        self._batches, self._lanes = {}, {}
+        self._batches = {}

@@ -239,7 +239,7 @@ class GpuEngine(base.Engine):
         return tuple(self._host[name].copy() for name in self._features)
 
     def search(self, features: Any) -> Tuple[Any, ...]:
-        """See ``runtime.engines.base.Lane``."""
+        """See ``runtime.engines.base.Searcher``."""
         if features is not self._loaded:
             for name, values in zip(self._features, features):
                 self._host[name][...] = values

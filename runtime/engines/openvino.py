@@ -1,8 +1,7 @@
 """Run a network with OpenVINO on the CPU: bound tensors, one call a frame.
 
-Each lane compiles a model of its own. One model with a stream for each lane would hold the weights
-only once. But it hands each request to another thread, which takes 0.1 to 0.3 ms a call. A model of
-one stream runs in the thread that calls it.
+A model of one stream runs in the thread that calls it. One of several streams hands each request to
+another thread, which takes 0.1 to 0.3 ms a call.
 """
 
 import contextlib
@@ -34,7 +33,6 @@ class Engine(CpuEngine):
 
     name = "openvino"
     preference = 1
-    batches_on_threads = True
     libraries = ("openvino", "onnx")
     install = "pip install openvino onnx"
 

@@ -152,7 +152,7 @@ class Engine(Base):
         return (work,)
 
     def search(self, features: Tuple["Buffer", ...]) -> "Tuple[np.ndarray, ...]":
-        """See ``runtime.engines.base.Lane``."""
+        """See ``runtime.engines.base.Searcher``."""
         self.start(features, self.search_crop.pictures.registers)
         return self.finish()
 

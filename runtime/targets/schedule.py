@@ -1,25 +1,22 @@
-"""How several trackers of one network take a frame: one after the other, in threads, or together.
+"""How several trackers of one network take a frame: one after the other, or together.
 
-Their devices say whether they go together (``Device.together``), their engine has the threads.
+Their devices say whether they go together (``Device.together``).
 """
 
-from typing import Any, List, Optional, Sequence, Tuple
+from typing import Any, List, Optional, Sequence
 
 from kernels.errors import GpuFailed, HotpathError, NotOnGpu
 from runtime.devices.base import ELSEWHERE, Aim, Group
-from runtime.engines.base import Engine, Lane
 from runtime.pictures import AnyFrame
-from runtime.targets.threads import ThreadGroup
 from runtime.tracker import Tracker
 from runtime.types import Track
 
 
-def schedule(trackers: Sequence[Tracker], engine: Engine) -> "Schedule":
+def schedule(trackers: Sequence[Tracker]) -> "Schedule":
     """The way in which these trackers take a frame.
 
     Args:
-        trackers: each has its target, and kernels of its own.
-        engine: the one that all of them were made on.
+        trackers: of one engine; each has its target.
     """
     devices = [tracker.device for tracker in trackers]
     if len(trackers) > 1:
@@ -29,11 +26,6 @@ def schedule(trackers: Sequence[Tracker], engine: Engine) -> "Schedule":
                 return Together(trackers, group)
         except (NotOnGpu, GpuFailed) as error:
             return Sequential(trackers, str(error))
-        lanes = engine.lanes(min(len(trackers), engine.threads))
-        if len(lanes) > 1:
-            return Threaded(trackers, lanes)
-    for device in devices:
-        device.use(engine)
     return Sequential(trackers)
 
 
@@ -41,11 +33,9 @@ class Schedule:
     """A way in which several trackers take a frame.
 
     Attributes:
-        lanes: how many trackers work at a time.
         sentence: what a user may want to know about it; empty where there is nothing.
     """
 
-    lanes = 1
     sentence = ""
 
     def update(self, frame: AnyFrame) -> List[Track]:
@@ -78,52 +68,6 @@ class Sequential(Schedule):
         """See ``Tracker.rehearse``."""
         for tracker in self._trackers:
             tracker.rehearse(frame)
-
-
-class Threaded(Schedule):
-    """Trackers that take a frame in threads; those of one lane take it one after the other.
-
-    Args:
-        trackers: no two with the same kernels.
-        lanes: of the engine, at most as many as trackers.
-    """
-
-    def __init__(self, trackers: Sequence[Tracker], lanes: Sequence[Lane]) -> None:
-        self.lanes = len(lanes)
-        self._count = len(trackers)
-        self._shares = [_Share(trackers[n :: self.lanes], lane) for n, lane in enumerate(lanes)]
-        self._threads = ThreadGroup([share.work for share in self._shares])
-
-    def update(self, frame: AnyFrame) -> List[Track]:
-        """Find every target in the next frame; see ``Tracker.update``."""
-        self._threads.run((frame, False))
-        tracks: List[Any] = [None] * self._count
-        for number, share in enumerate(self._shares):
-            tracks[number :: self.lanes] = share.tracks
-        return tracks
-
-    def rehearse(self, frame: AnyFrame) -> None:
-        """See ``Tracker.rehearse``."""
-        self._threads.run((frame, True))
-
-
-class _Share:
-    """The trackers of one lane. It holds no reference to the threads, so that they can end."""
-
-    def __init__(self, trackers: Sequence[Tracker], lane: Lane) -> None:
-        self._trackers = trackers
-        self.tracks: List[Track] = []
-        for tracker in trackers:
-            tracker.device.use(lane)
-
-    def work(self, argument: Tuple[AnyFrame, bool]) -> None:
-        """Take a frame, or rehearse it."""
-        frame, is_rehearsal = argument
-        if is_rehearsal:
-            for tracker in self._trackers:
-                tracker.rehearse(frame)
-        else:
-            self.tracks = [tracker.update(frame) for tracker in self._trackers]
 
 
 class Together(Schedule):

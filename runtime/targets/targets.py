@@ -33,7 +33,6 @@ class Targets(Expecting):
 
     Attributes:
         step_ms: dict of the last frame's time in each step, milliseconds, all targets together.
-            Where they take a frame in threads it is the mean of the threads.
     """
 
     def __init__(
@@ -67,7 +66,7 @@ class Targets(Expecting):
         Raises:
             BadFrame, BadBox: see ``Tracker.init``.
         """
-        kernels = self.kernels.clone()  # targets may be followed in several threads
+        kernels = self.kernels.clone()  # they keep the addresses of their tracker's arrays
         tracker = create_tracker(self.network, self.engine, kernels, self._options)
         # what the next targets' trackers would say is the same
         self._options = self._options._replace(log=None)
@@ -117,14 +116,14 @@ class Targets(Expecting):
         if self._schedule is None:
             self._schedule = self._scheduled()
         tracks = self._schedule.update(frame)
-        self.sum_steps(self._schedule.lanes)
+        self.sum_steps()
         return self._exclusion.resolve(
             self._trackers, dict(zip(self._trackers, tracks)), frame.shape
         )
 
     def _scheduled(self) -> Schedule:
         """The way of the targets that are followed now; the last one is closed."""
-        made = schedule(list(self._trackers.values()), self.engine)
+        made = schedule(list(self._trackers.values()))
         if self._last is not None:
             self._last.close()
         self._last = made
@@ -149,11 +148,10 @@ class Targets(Expecting):
         self._schedule.rehearse(frame)
         return len(trackers) > 0
 
-    def sum_steps(self, lanes: int = 1) -> None:
-        """Fill ``step_ms`` from the trackers; ``lanes`` of them took the frame at the same time."""
+    def sum_steps(self) -> None:
+        """Fill ``step_ms`` from the trackers."""
         for step in self.step_ms:
-            total_ms = sum(tracker.step_ms[step] for tracker in self._trackers.values())
-            self.step_ms[step] = total_ms / lanes
+            self.step_ms[step] = sum(each.step_ms[step] for each in self._trackers.values())
 
     def __len__(self) -> int:
         return len(self._trackers)

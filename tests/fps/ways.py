@@ -19,7 +19,7 @@ import numpy as np
 from runtime import loading
 from runtime.devices.processor import ProcessorGroup
 from runtime.options import Options
-from runtime.targets.schedule import Sequential, Threaded, Together, schedule
+from runtime.targets.schedule import Sequential, Together, schedule
 from tests.fps import clips
 
 BLOCK, WARM_UP = 10, 5  # frames of a turn; frames that are not counted
@@ -52,11 +52,9 @@ def measure(network, precision, cores, counts, frames, **settings):
     rows = []
     try:
         loaded = loading.load(Options(network, precision=precision, threads=cores, **settings))
-        single = loading.load(Options(network, precision=precision, threads=1, **settings))
         for count in counts:
-            rows += _rows(loaded, single, film.frames, count, frames)
+            rows += _rows(loaded, film.frames, count, frames)
         loaded.engine.close()
-        single.engine.close()
     finally:
         os.sched_setaffinity(0, before)
     return rows
@@ -66,23 +64,14 @@ def _together(trackers, batch):
     return Together(trackers, ProcessorGroup([tracker.device for tracker in trackers], batch))
 
 
-def _rows(loaded, single, film, count, frames):
-    ways = {}
-    ways["in turn"] = Sequential(_trackers(single, film, count))
-    batch = single.engine.batch(count) if count > 1 else None
+def _rows(loaded, film, count, frames):
+    ways = {"in turn": Sequential(_trackers(loaded, film, count))}
+    batch = loaded.engine.batch(count) if count > 1 else None
     if batch:
-        ways["batch"] = _together(_trackers(single, film, count), batch)
-    lanes = loaded.engine.lanes(min(count, loaded.engine.threads)) if count > 1 else ()
-    if len(lanes) > 1:
-        ways["threads"] = Threaded(_trackers(loaded, film, count), lanes)
-        batch = loaded.engine.batch(count)
-        if batch:
-            ways["batch in threads"] = _together(_trackers(loaded, film, count), batch)
+        ways["batch"] = _together(_trackers(loaded, film, count), batch)
     spent = _take_turns(ways, film, frames)
-    names = {Sequential: "in turn", Together: "batch", Threaded: "threads"}
-    chosen = names[type(schedule(_trackers(loaded, film, count), loaded.engine))]
-    if chosen == "batch" and loaded.engine.threads > 1:
-        chosen = "batch in threads"
+    names = {Sequential: "in turn", Together: "batch"}
+    chosen = names[type(schedule(_trackers(loaded, film, count)))]
     return [
         {"targets": count, "way": name, "chosen": chosen == name, "ms": ms, "cpu_ms": cpu_ms}
         for name, (ms, cpu_ms) in spent.items()

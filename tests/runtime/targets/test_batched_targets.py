@@ -1,7 +1,6 @@
 """Several targets in one network call get the boxes of single runs, or are not batched."""
 
 import itertools
-import threading
 
 import cv2
 import numpy as np
@@ -70,42 +69,11 @@ def _compare(engine, network, count):
 
 @pytest.mark.parametrize("name", ENGINES)
 @pytest.mark.parametrize("published", PUBLISHED)
-@pytest.mark.parametrize(("count", "threads"), [(2, 1), (2, 2), (3, 1)])
+@pytest.mark.parametrize(("count", "threads"), [(2, 2), (3, 1)])
 def test_a_batch_gives_the_maps_of_single_calls(networks_dir, name, published, count, threads):
     network = load_network(published)
     engine = engines.create(name, network, network.locate(networks_dir), threads)
     _compare(engine, network, count)
-    engine.close()
-
-
-@pytest.mark.parametrize("name", ENGINES)
-@pytest.mark.parametrize("published", PUBLISHED + ("dcfnet",))
-def test_lanes_give_the_maps_of_single_calls(networks_dir, name, published):
-    network = load_network(published)
-    engine = engines.create(name, network, network.locate(networks_dir), 2)
-    noise = np.random.RandomState(5)
-    features, crops = [], []
-    for _ in range(2):
-        engine.exemplar_crop[...] = noise.uniform(0, 255, engine.exemplar_crop.shape)
-        features.append(engine.exemplar())
-        crops.append(noise.uniform(0, 255, engine.search_crop.shape).astype(np.float32))
-    wanted = _single(engine, crops, features)
-    lanes = engine.lanes(2)
-    assert engine.lanes(2) is lanes
-    got = [None, None]
-
-    def search(number):
-        lanes[number].search_crop[...] = crops[number]
-        got[number] = lanes[number].search(features[number])
-
-    threads = [threading.Thread(target=search, args=(number,)) for number in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    for maps, want in zip(got, wanted):
-        for own, other in zip(maps, want):
-            np.testing.assert_allclose(own, other, rtol=2e-3, atol=2e-3)
     engine.close()
 
 
@@ -140,38 +108,22 @@ def test_a_graph_whose_shapes_are_bound_to_one_target_is_not_batched(network):
 
 
 @pytest.mark.parametrize(
-    "name, threads, count, way",
-    [
-        ("openvino", 1, 2, "Together"),
-        ("openvino", 2, 2, "Together"),
-        ("onnxruntime", 1, 8, "Together"),
-        ("onnxruntime", 2, 8, "Threaded"),
-        ("onnxruntime", 1, 1, "Sequential"),
-    ],
+    "count, batches, way",
+    [(2, True, "Together"), (1, True, "Sequential"), (4, False, "Sequential")],
 )
-def test_the_way_of_several_targets_follows_the_rule(network, name, threads, count, way):
-    engine = engines.create(name, network, network.locate(), threads)
+def test_several_targets_go_together_where_the_graph_allows_it(network, count, batches, way):
+    engine = engines.create("auto", network, network.locate())
+    if not batches:
+        engine.batch = lambda count: None
     frames, boxes = blobs.film(1)
     trackers = []
     for _ in range(count):
         trackers.append(loading.create_tracker(network, engine, cpu.load()))
         trackers[-1].init(frames[0], boxes[0])
-    chosen = ways.schedule(trackers, engine)
+    chosen = ways.schedule(trackers)
     assert type(chosen).__name__ == way
     assert len(chosen.update(frames[0])) == count
     engine.close()
-
-
-def test_targets_of_a_graph_that_allows_no_batch_take_turns_or_threads(network):
-    for threads, way in ((1, "Sequential"), (2, "Threaded")):
-        engine = engines.create("openvino", network, network.locate(), threads)
-        engine.batch = lambda count: None
-        frames, boxes = blobs.film(1)
-        trackers = [loading.create_tracker(network, engine, cpu.load()) for _ in range(4)]
-        for tracker in trackers:
-            tracker.init(frames[0], boxes[0])
-        assert type(ways.schedule(trackers, engine)).__name__ == way
-        engine.close()
 
 
 def _film_of_two():
@@ -190,15 +142,13 @@ def _follow(follower, pictures):
 
 
 @pytest.mark.parametrize("name", ENGINES)
-@pytest.mark.parametrize("how", ["batched", "in turn", "side by side", "two in a lane"])
+@pytest.mark.parametrize("how", ["batched", "in turn"])
 def test_targets_have_the_boxes_of_single_runs(tmp_path, monkeypatch, how, name):
     toml = tiny.write_network(tmp_path)
     pictures, first = _film_of_two()
     if how != "batched":
         monkeypatch.setattr(batch, "several", lambda model, count: None)
-    if how == "two in a lane":
-        first += (first[1],)
-    targets = load_targets(toml, engine=name, threads=1 if how in ("batched", "in turn") else 2)
+    targets = load_targets(toml, engine=name)
     numbers = [targets.add(pictures[0], box) for box in first]
     together = _follow(targets, pictures[1:])
     tracker = load_tracker(toml)
@@ -208,11 +158,10 @@ def test_targets_have_the_boxes_of_single_runs(tmp_path, monkeypatch, how, name)
             np.testing.assert_allclose(tracks[number].box, alone.box, atol=1e-3)
 
 
-@pytest.mark.parametrize("threads", [1, 2])
-def test_targets_come_and_go_between_frames(tmp_path, threads):
+def test_targets_come_and_go_between_frames(tmp_path):
     toml = tiny.write_network(tmp_path)
     pictures, first = _film_of_two()
-    targets, tracker = load_targets(toml, threads=threads), load_tracker(toml)
+    targets, tracker = load_targets(toml), load_tracker(toml)
     tracker.init(pictures[0], first[0])
     alone = _follow(tracker, pictures[1:])
     targets.add(pictures[0], first[0])
@@ -240,9 +189,8 @@ def test_a_target_that_fails_beside_others_says_why(tmp_path):
 
 
 @pytest.mark.slow("whole clips with five networks")
-@pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("name", PUBLISHED[:5])
-def test_two_people_have_the_boxes_of_two_runs(clips_dir, networks_dir, name, threads, monkeypatch):
+def test_two_people_have_the_boxes_of_two_runs(clips_dir, networks_dir, name, monkeypatch):
     # which of two targets owns an object is no matter of the batch
     monkeypatch.setattr(Exclusion, "resolve", lambda self, trackers, tracks, shape: tracks)
     clip = clip_at(clips_dir / "mot15-TUD-Campus")
@@ -251,7 +199,7 @@ def test_two_people_have_the_boxes_of_two_runs(clips_dir, networks_dir, name, th
         other = tuple(map(float, file.read().splitlines()[1].split(",")[1:]))
     first = (tuple(clip.boxes[0]), other)
     # one window in a frame: how many more fit into a budget depends on the computer
-    targets = load_targets(name, networks_dir=networks_dir, threads=threads, budget_ms=0.0)
+    targets = load_targets(name, networks_dir=networks_dir, budget_ms=0.0)
     for box in first:
         targets.add(frames[0], box)
     together = _follow(targets, frames[1:])

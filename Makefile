@@ -166,11 +166,13 @@ fakes: setup ## what tests of the GPU parts need on a computer without one (200 
 NVIDIA := \
   tensorrt-rtx:tensorrt-rtx-cu12-libs==1.7.1.116,tensorrt-rtx-cu12-bindings==1.7.1.116 \
   cuda/tools-11.8:nvidia-cuda-nvrtc-cu11==11.8.89,nvidia-cuda-nvcc-cu11==11.8.89 \
-  cuda/tools-13.2:nvidia-cuda-nvrtc==13.2.*,nvidia-cuda-nvcc==13.2.*
+  cuda/tools-13.2:nvidia-cuda-nvrtc==13.2.*,nvidia-cuda-nvcc==13.2.* \
+  cuda/tools-10.2:--python-version,3.11,--only-binary,:all:,cumm-cu102==0.5.3
 
 compilers: setup ## NVIDIA's network builder and other CUDAs' compilers, for tests (500 MB, once)
 	@for each in $(NVIDIA); do test -d .cache/$${each%%:*} || \
 	  $(PY) $(RUN_PIP) --no-deps --target .cache/$${each%%:*} $$(echo $${each#*:} | tr , ' ') || exit; done
+	@cd .cache/cuda/tools-10.2/*.libs && ln -sf libnvrtc-builtins-* libnvrtc-builtins.so
 
 # They ask for NumPy 1, for their boards' sake; tests hold what is used of them to NumPy 2.
 PYNQ := pynq==4.0.0 pynqutils==0.1.3

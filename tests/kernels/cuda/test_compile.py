@@ -11,13 +11,11 @@ import pytest
 from kernels.cuda import compile as compiler
 from kernels.errors import NoCompiler
 from tests.fakes.cuda import build
+from tests.fakes.cuda import nvrtc as tools
 from tests.support.examples import few_of
 
 on_each_python = pytest.mark.pythons("NVRTC by ctypes")
 
-TOOLS = os.path.join(build.CACHE, "tools")
-NVRTC = os.path.join(TOOLS, "nvidia", "cuda_nvrtc", "lib", "libnvrtc.so.12")
-PTXAS = os.path.join(TOOLS, "nvidia", "cuda_nvcc", "bin", "ptxas")
 NAMES = compiler.SOURCES
 # Nano, TX2, Xavier, Orin, and one GPU of a data centre
 CAPABILITIES = (53, 62, 72, 87, 90)
@@ -29,9 +27,7 @@ each_gpu = pytest.mark.parametrize(
 
 @pytest.fixture(scope="module")
 def nvrtc():
-    if not os.path.exists(NVRTC):
-        pytest.skip("no .cache/cuda/tools: tests/fakes/cuda/prepare.sh PYTHON was not run")
-    return compiler.Nvrtc(NVRTC)
+    return compiler.Nvrtc(tools.nvrtc())
 
 
 def assemble(ptx, capability, folder):
@@ -39,7 +35,7 @@ def assemble(ptx, capability, folder):
     source = os.path.join(folder, "kernel.ptx")
     with open(source, "w") as file:
         file.write(ptx)
-    return run([PTXAS, "-v", f"-arch=sm_{capability}", source, "-o", source + ".cubin"])
+    return run([tools.ptxas(), "-v", f"-arch=sm_{capability}", source, "-o", source + ".cubin"])
 
 
 def run(command):
@@ -110,7 +106,7 @@ def test_compiled_once_for_each_source_gpu_and_compiler(nvrtc, tmp_path):
 
 
 def test_an_old_nvrtc_gives_ptx(nvrtc, tmp_path):
-    old = compiler.Nvrtc(NVRTC)
+    old = compiler.Nvrtc(tools.nvrtc())
     old.number, old.version = (10, 2), "NVRTC 10.2"
     path = compiler.binary(compiler.source("crop"), 53, None, (str(tmp_path),), [old])
     assert path.endswith(".ptx")
@@ -231,6 +227,6 @@ def test_no_compiler_is_a_sentence():
 
 def test_the_wheels_nvrtc_is_found(nvrtc):
     code = "from kernels.cuda import compile; print([c.version for c in compile.available()])"
-    environment = dict(os.environ, PYTHONPATH=os.pathsep.join((TOOLS, build.ROOT)))
+    environment = dict(os.environ, PYTHONPATH=os.pathsep.join((tools.TOOLS, build.ROOT)))
     printed = subprocess.check_output([sys.executable, "-c", code], env=environment, cwd=build.ROOT)
     assert b"NVRTC" in printed

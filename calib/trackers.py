@@ -27,7 +27,7 @@ PEER_FILES = {  # peer -> network with its files, and the names of their parts i
 }
 INT8 = "-int8"  # what a derived network's name ends with
 # of a network: what its boxes do not depend on
-NOT_RUN = ("path", "files", "published", "licence", "source")
+NOT_RUN = ("path", "files", "published", "licence", "source", "engine")
 WAYS = ("int8", "norecover")  # what may follow a network's name after a colon
 
 
@@ -52,8 +52,6 @@ def specs(names: Sequence[str], options: Options, int8_dir: str = ".") -> list[S
         BadRun: an INT8 form is not there, or a way is unknown.
         HotpathError: whatever else is wrong with a network, before anything runs.
     """
-    if options.engine == "auto" and engines.installed():
-        options = options._replace(engine=engines.installed()[0])
     found = [_spec(name, options, int8_dir) for name in names]
     shown = [spec.name for spec in found]
     twice = sorted({name for name in shown if shown.count(name) > 1})
@@ -78,6 +76,8 @@ def _spec(name: str, options: Options, int8_dir: str) -> Spec:
     own = options._replace(
         network=str(wanted), precision="fp32", recover=False if alone else options.recover
     )
+    if options.engine == engines.AUTO:
+        own = own._replace(engine=(engines.installed(network) + [engines.AUTO])[0])
     return _identified(Spec(network.name + (":norecover" if alone else ""), own))
 
 

@@ -56,6 +56,7 @@ class Network:
     family: str
     licence: str
     source: str
+    engine: str
 
     # [input]
     exemplar: int

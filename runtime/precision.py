@@ -68,7 +68,7 @@ def open_precision(
         _say_in_floats(engine, options.log)
         return _opened(form, options)
     text = _text(cpuinfo)
-    name = engine if engine != engines.AUTO else (engines.installed() + [engine])[0]
+    name = engine if engine != engines.AUTO else (engines.installed(network) + [engine])[0]
     if not has_int8(text) or name not in engines.installed():
         return _opened(network, options)
     names = sorted({name, int8_engine(engine)})

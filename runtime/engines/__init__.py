@@ -51,10 +51,19 @@ def choices(of_files: bool = False) -> Tuple[str, ...]:
     return (AUTO,) + tuple(name for name in names() if find(name).runs_files or not of_files)
 
 
-def installed() -> List[str]:
-    """Names of the engines that "auto" may take and that are installed, the preferred one first."""
+def installed(network: Optional[Network] = None) -> List[str]:
+    """Names of the engines that "auto" may take and that are installed, the preferred one first.
+
+    Args:
+        network: the ``Network`` that is to run; the engine that its TOML names comes first.
+
+    Raises:
+        NoEngine: its TOML names none that there is.
+    """
     found = [find(name) for name in names()]
-    return [e.name for e in found if e.preference is not None and e.is_installed()]
+    able = [e.name for e in found if e.preference is not None and e.is_installed()]
+    own = find(network.engine).name if network is not None and network.engine else None
+    return sorted(able, key=lambda name: name != own)
 
 
 def create(
@@ -106,7 +115,7 @@ def open_engine(name: str, setup: Setup) -> Engine:
 def _first_that_opens(setup: Setup) -> Engine:
     """The preferred engine whose library is not broken."""
     reasons = []
-    for name in installed():
+    for name in installed(setup.network):
         try:
             return open_engine(name, setup)
         except NoEngine as error:

@@ -35,6 +35,7 @@ TOP: Keys = {
     "family": key(str),  # file name in runtime/decode/
     "licence": key(str, ""),
     "source": key(str, ""),
+    "engine": key(str, ""),  # that "auto" takes first where it is installed
 }
 
 CORNERS = ("(s+1)/2", "s/2", "(s-1)/2")

@@ -205,6 +205,18 @@ def test_engine_that_is_not_there_is_one_sentence(network):
         engines.create("tensorflow", network, network.locate())
 
 
+def test_auto_takes_the_engine_that_a_toml_names_unless_another_is_given(tmp_path):
+    assert engines.installed(load_network("lightfc"))[0] == "onnxruntime"
+    tiny.write_network(tmp_path, 'engine = "onnxruntime"\n' + tiny.TOML)
+    for asked, opened in (("auto", "onnxruntime"), (ENGINES[0], ENGINES[0])):
+        tracker = load_tracker(tmp_path / "tiny.toml", engine=asked)
+        assert tracker.engine.name == opened
+        tracker.close()
+    tiny.write_network(tmp_path, 'engine = "onnxrun"\n' + tiny.TOML)
+    with pytest.raises(NoEngine, match="no engine is called 'onnxrun'"):
+        load_tracker(tmp_path / "tiny.toml")
+
+
 @pytest.mark.parametrize("name", ENGINES)
 def test_a_network_of_quantised_numbers_is_said_to_be_int8(network, name):
     path = network.locate()["backbone"]

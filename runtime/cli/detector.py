@@ -8,7 +8,6 @@ import argparse
 from typing import Any, Optional
 
 from runtime.detect import Detector, load_detector
-from runtime.detect.appearance import load_reid
 from runtime.errors import BadNetwork
 from runtime.targets.finding import TargetFinder
 
@@ -21,7 +20,7 @@ def open_detector(options: argparse.Namespace) -> Optional[Detector]:
         BadNetwork: an option that needs another one.
     """
     if not options.detector:
-        for name in ("class", "all", "reid"):
+        for name in ("class", "all"):
             if getattr(options, "classes" if name == "class" else name):
                 raise BadNetwork(f"--{name} needs a detector; give --detector NAME too")
         return None
@@ -30,8 +29,6 @@ def open_detector(options: argparse.Namespace) -> Optional[Detector]:
             f"--detector {options.detector} needs to know what to find; give --class too, such as "
             "--class person"
         )
-    if options.reid and not options.all:
-        raise BadNetwork("--reid tells several targets apart; give --all too")
     return load_detector(
         options.detector,
         classes=[n.strip() for n in options.classes.split(",")] if options.classes else None,
@@ -43,23 +40,13 @@ def open_detector(options: argparse.Namespace) -> Optional[Detector]:
 def open_finder(
     options: argparse.Namespace, detector: Optional[Detector], targets: Any, live: bool
 ) -> Optional[TargetFinder]:
-    """The finder of targets of a run; None without a detector, or where no class is named.
-
-    Raises:
-        UnknownNetwork, BadNetwork, NoEngine: of ``--reid``.
-    """
+    """The finder of targets of a run; None without a detector, or where no class is named."""
     if detector is None or detector.any_class:
         return None
-    appearance = None
-    if options.reid:
-        appearance = load_reid(
-            options.reid, networks_dir=options.networks_dir, threads=options.threads
-        )
     return TargetFinder(
         targets,
         detector,
         every=options.every,
         everything=options.all,
         background=live,
-        appearance=appearance,
     )

@@ -104,12 +104,6 @@ def _add_detector(group: argparse._ArgumentGroup) -> None:
     text = "what the detector finds, such as person; with --mavlink not needed"
     _value(group, "--class NAME,NAME", text, dest="classes")
     _switch(group, "--all", "every object that the detector finds is a target")
-    _value(
-        group,
-        "--reid NAME|FILE.toml",
-        "know lost targets again by a network, such as osnet_x0_25 for persons, instead of by "
-        "their colours",
-    )
     _value(group, "--every N", "frames from one look of the detector to the next", 10, type=count)
 
 

@@ -5,17 +5,18 @@ A detector is a TOML in ``files/`` or of the user, and an ONNX file of a family 
 
 import difflib
 import pathlib
-from typing import List, Optional
+from typing import Any, List, Optional
 
 from boards import toml
 from runtime import networks
-from runtime.decode.shared.keys import Keys, key
+from runtime.decode.shared.keys import LARGEST_SIDE, Keys, key
 from runtime.detect import families
-from runtime.detect.description import INPUT, Description, Table, locate
+from runtime.detect.description import Description, read_file
 from runtime.detect.detector import Detections, Detector
 from runtime.detect.session import open_session
 from runtime.errors import BadNetwork
-from runtime.networks.schema import Mistake
+from runtime.network import Network
+from runtime.networks.schema import Mistake, read_section, sentence
 from runtime.options import PathLike
 
 __all__ = ["Detections", "Detector", "load_detector", "names"]
@@ -29,7 +30,14 @@ TOP: Keys = {
     "licence": key(str, ""),
     "source": key(str, ""),
 }
-PICTURE = dict(INPUT, resize=key(str, "stretch", ("stretch", "letterbox")))
+PICTURE: Keys = {
+    "side": key(list, low=8, high=LARGEST_SIDE, length=2),  # width and height, pixels
+    "channels": key(str, "BGR", ("BGR", "RGB")),
+    # (value - mean) * scale, in the order of `channels`, value from 0 to 255
+    "mean": key(list, (0.0, 0.0, 0.0), low=-1000, high=1000, length=3),
+    "scale": key(list, (1.0, 1.0, 1.0), low=-1000, high=1000, length=3, nonzero=True),
+    "resize": key(str, "stretch", ("stretch", "letterbox")),
+}
 DETECTION: Keys = {
     "score": key(float, 0.4, low=0, high=1),
     "overlap": key(float, 0.45, low=0, high=1),
@@ -63,7 +71,8 @@ def load_detector(
     """
     description = describe(name_or_path)
     wanted = None if classes is None else [_number(description, name) for name in classes]
-    path = locate(description.path, description.file, networks_dir)
+    file, toml_path = description.file, description.path
+    path = Network(description.name, toml_path, {}, [file]).locate_file(file, networks_dir)
     return Detector(description, *open_session(path, threads), wanted)
 
 
@@ -75,20 +84,27 @@ def describe(name_or_path: PathLike) -> Description:
         BadNetwork: the TOML can't be read, or a key is missing, unknown or wrong.
     """
     path = networks.find_toml(name_or_path, FOLDER, "detector")
-    table = Table(path)
-    table.read("", TOP, ("input", "detection", "file"))
-    family = table.values.get("family")
-    if family is not None and family not in families.families():
-        known = "no family is called {!r}; there are: {}"
-        wrong = known.format(family, ", ".join(families.families()))
-        table.mistakes.append(Mistake("", "family", wrong))
-        family = None
-    table.read("input", PICTURE)
-    keys = dict(DETECTION, **families.module_of(family).KEYS) if family else None
-    table.read("detection", keys)
-    file = table.read_file()
-    names_of_classes = _class_names(table.values["classes"], path)
-    return Description(path.stem, path, table.values, file, names_of_classes)
+    table = toml.read(path, BadNetwork)
+    mistakes: List[Mistake] = []
+    values = read_section("", TOP, table, mistakes, ("input", "detection", "file"))
+    keys: Optional[Keys] = None
+    family = values.get("family")
+    if family in families.families():
+        keys = dict(DETECTION, **families.module_of(family).KEYS)
+    elif family is not None:
+        there = ", ".join(families.families())
+        wrong = f"no family is called {family!r}; there are: {there}"
+        mistakes.append(Mistake("", "family", wrong))
+    for section, known in (("input", PICTURE), ("detection", keys)):
+        entries: Any = table.get(section, {})
+        if not isinstance(entries, dict):
+            mistakes.append(Mistake(section, None, f"must be a section, [{section}]"))
+            entries = {}
+        values.update(read_section(section, known, entries, mistakes))
+    file = read_file(table.get("file"), mistakes)
+    if mistakes or file is None:
+        raise BadNetwork(f"{path}: {sentence(mistakes[0])}")
+    return Description(path.stem, path, values, file, _class_names(values["classes"], path))
 
 
 def _class_names(classes: str, path: pathlib.Path) -> List[str]:

@@ -1,7 +1,7 @@
 """Targets that a detector finds: the first one without a box from the user, or every object.
 
 Every few frames the detector looks at a frame. Its boxes are matched with the targets by overlap,
-then with lost targets by what they look like. What is left becomes a target: the best box where
+then with lost targets by their colours. What is left becomes a target: the best box where
 there is no target yet, or all of them. In a live source the detector works in a thread, and its
 answer counts for the frame that it saw. In a recording the run waits for it, so that it can be
 repeated.
@@ -16,8 +16,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
-from runtime.detect import Detections, Detector
-from runtime.detect.appearance import Appearance, Colours, remembered
+from runtime.detect import Detections, Detector, appearance
 from runtime.detect.boxes import overlaps
 from runtime.errors import BadBox
 from runtime.pictures import AnyFrame, bgr_of
@@ -48,7 +47,6 @@ class TargetFinder:
         every: frames from one look of the detector to the next.
         everything: whether all objects become targets, or one.
         background: whether the detector works in a thread.
-        appearance: compares lost targets with objects; None compares their colours.
 
     Attributes:
         detect_ms: how long the detector's last look took.
@@ -62,10 +60,8 @@ class TargetFinder:
         every: int,
         everything: bool,
         background: bool,
-        appearance: Optional[Appearance] = None,
     ) -> None:
         self.detect_ms = 0.0
-        self._appearance = appearance or Colours()
         self._targets, self._detector = targets, detector
         self._every, self._everything = every, everything
         self._pool = ThreadPoolExecutor(1) if background else None
@@ -144,8 +140,8 @@ class TargetFinder:
         pairs, left = self._matched(look.frame, known, found)
         for number, index in pairs.items():
             box = Box(*found.boxes[index].tolist())
-            seen = self._appearance.describe(bgr_of(look.frame), box)
-            self._looks[number] = remembered(self._looks.get(number), seen)
+            seen = appearance.describe(bgr_of(look.frame), box)
+            self._looks[number] = appearance.remembered(self._looks.get(number), seen)
             overlap = overlaps([known[number].box], [box])[0, 0]
             if number not in self._missed:
                 continue
@@ -180,10 +176,10 @@ class TargetFinder:
         free = sorted(set(range(len(found.boxes))) - set(pairs.values())) if lost else []
         alike = np.zeros((len(lost), len(found.boxes)))
         for index in free:
-            look = self._appearance.describe(bgr_of(frame), found.boxes[index])
+            look = appearance.describe(bgr_of(frame), found.boxes[index])
             for row, number in enumerate(lost):
-                alike[row, index] = self._appearance.similarity(self._looks.get(number), look)
-        pairs.update(_best_pairs(lost, alike, self._appearance.alike))
+                alike[row, index] = appearance.similarity(self._looks.get(number), look)
+        pairs.update(_best_pairs(lost, alike, appearance.ALIKE))
         # what lies on a target that has a better detection is no new object
         covered = shares.max(axis=0) >= SAME if len(live) else np.zeros(len(found.boxes), bool)
         taken = set(pairs.values())
@@ -204,7 +200,7 @@ class TargetFinder:
         except BadBox:  # a detector may give a box that no target can have
             return
         self._found_one = True
-        self._looks[number], self._missed[number] = self._appearance.describe(bgr_of(seen), box), 0
+        self._looks[number], self._missed[number] = appearance.describe(bgr_of(seen), box), 0
         track = Track(box, float(found.scores[index]))
         tracks[number] = self._now(number, frame, seen is not frame, track)
 

@@ -171,11 +171,6 @@ def test_the_command_line_finds_targets_without_a_box(place, tmp_path, capsys):
     "options, sentence",
     [
         (["--all"], "--all needs a detector"),
-        (["--reid", "osnet_x0_25"], "--reid needs a detector"),
-        (
-            ["--detector", "yolox_nano", "--class", "person", "--reid", "osnet_x0_25"],
-            "give --all too",
-        ),
         (["--class", "red"], "--class needs a detector"),
         (["--detector", "yolox_nano"], "give --class too"),
         (["--detector", "yolox_nano", "--mavlink", "udpin::1", "--all"], "give --class too"),

@@ -1,1 +1,0 @@
-"""The re-identification networks that are described here: a TOML each."""

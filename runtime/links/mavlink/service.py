@@ -174,7 +174,7 @@ class Service(Link):
                 continue
             self.heard += 1
             if isinstance(self.transport, UdpIn) and peer is not None:
-                self.transport.welcome(peer, now)
+                self.transport.welcome(peer, now, message.name == "HEARTBEAT")
             try:
                 out += self._answers(message, now)
             except Exception as error:  # no packet may end the run

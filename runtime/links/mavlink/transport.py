@@ -13,10 +13,10 @@ import socket
 import termios
 import time
 import tty
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
+from collections import OrderedDict
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 from runtime.errors import BadOutput
-from runtime.links.mavlink.packets import Limit
 
 Address = Tuple[Any, ...]  # of a peer, as the socket gives it: (host, port), longer with IPv6
 Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
@@ -25,8 +25,12 @@ Received = Tuple[Optional[Address], bytes]  # the sender, None on a stream, and 
 RETRY_S = 1.0  # pause before a lost connection or a serial line is opened again
 PEERS = 8  # most peers that a listening link answers
 PEERS_OF_ADDRESS = 3  # of them at one address
-REPLACED_PER_S = 1.0  # peers that newcomers may replace
 PEER_S = 30.0  # a peer that was silent for so long is forgotten
+SILENT_S = 5.0  # without heartbeats: a newcomer may take the place; heartbeats come once a second
+TURN_S = 5.0  # newcomers share the last place in turns of this length
+BEATS_PER_S = 5.0  # heartbeats of one address; who sends more has no place
+BEATS = 10.0  # of them at once
+ADDRESSES = 1024  # whose heartbeats are counted
 READ_BYTES = 4096
 READS = 64  # most reads in one call of ``receive``
 BACKLOG_BYTES = 65536  # most unsent bytes of a stream; packets above that are dropped
@@ -192,13 +196,27 @@ class UdpOut(Transport):
                 self.close()  # the network is gone; a later packet opens the socket again
 
 
+class Peer(NamedTuple):
+    """When a peer got its place, was heard, and sent a heartbeat."""
+
+    joined_s: float
+    heard_s: float
+    beat_s: float
+
+
 class UdpIn(Transport):
-    """Listens at an address, and sends to all peers that were heard there recently."""
+    """Listens at an address, and sends to all peers that were heard there recently.
+
+    Strangers can shut no ground station out. A peer keeps its place while it sends heartbeats. A
+    newcomer gets a free place, or that of a peer without heartbeats. Where all send them, the peer
+    that came last makes room, so that newcomers take turns. An address with more heartbeats than
+    any ground station sends has no place.
+    """
 
     def __init__(self, name: str, host: str, port: int) -> None:
         super().__init__(name)
-        self._peers: Dict[Address, float] = {}  # address -> when it was heard
-        self._replacing = Limit(REPLACED_PER_S, 1)
+        self._peers: Dict[Address, Peer] = {}  # those that came first stand first
+        self._beats: "OrderedDict[str, Tuple[float, float]]" = OrderedDict()  # leaky buckets
         self._socket = _listening(name, host, port, socket.SOCK_DGRAM)
 
     def receive(self) -> List[Received]:
@@ -215,24 +233,50 @@ class UdpIn(Transport):
                 continue
             if self._allows(peer[0]):
                 got.append((peer, data))
-        self._peers = {a: heard for a, heard in self._peers.items() if now - heard <= PEER_S}
+        self._peers = {a: p for a, p in self._peers.items() if now - p.heard_s <= PEER_S}
         self.up = bool(self._peers)
         return got
 
-    def welcome(self, peer: Address, now: float) -> None:
-        """Send to that peer from now on, because it sent a valid packet.
+    def welcome(self, peer: Address, now: float, beats: bool) -> None:
+        """Send to that peer from now on, because it sent a valid packet, if it gets a place.
 
-        Where there are too many, of all or of its address, it replaces the one that has been silent
-        for longest. It may do so once a second, so that who speaks more often stays.
+        Args:
+            peer: who sent the packet.
+            now: seconds of the monotonic clock.
+            beats: whether the packet is a heartbeat.
         """
-        of_address = [other for other in self._peers if other[0] == peer[0]]
-        full = len(of_address) >= PEERS_OF_ADDRESS or len(self._peers) >= PEERS
-        if peer not in self._peers and full:
-            if not self._replacing.allows(now):
-                return
-            rivals = of_address if len(of_address) >= PEERS_OF_ADDRESS else list(self._peers)
-            del self._peers[min(rivals, key=lambda other: self._peers[other])]
-        self._peers[peer] = now
+        known = self._peers.get(peer)
+        if self._floods(peer[0], now, beats):
+            self._peers = {a: p for a, p in self._peers.items() if a[0] != peer[0]}
+        elif known:
+            self._peers[peer] = Peer(known.joined_s, now, now if beats else known.beat_s)
+        elif self._has_place(peer[0], now, beats):
+            self._peers[peer] = Peer(now, now, now)
+
+    def _floods(self, host: str, now: float, beats: bool) -> bool:
+        """Whether an address sends too many heartbeats."""
+        level, at = self._beats.pop(host, (0.0, now))
+        level = min(2 * BEATS, max(0.0, level - (now - at) * BEATS_PER_S) + beats)
+        self._beats[host] = level, now
+        if len(self._beats) > ADDRESSES:
+            self._beats.popitem(last=False)
+        return level > BEATS
+
+    def _has_place(self, host: str, now: float, beats: bool) -> bool:
+        """Whether there is a place for a newcomer; one that beats may take another one's."""
+        rivals = [peer for peer in self._peers if peer[0] == host]
+        if len(rivals) < PEERS_OF_ADDRESS:
+            rivals = list(self._peers)
+            if len(rivals) < PEERS:
+                return True
+        quietest = min(rivals, key=lambda peer: self._peers[peer].beat_s)
+        if beats and now - self._peers[quietest].beat_s > SILENT_S:
+            del self._peers[quietest]
+        elif beats and now - self._peers[rivals[-1]].joined_s > TURN_S:
+            del self._peers[rivals[-1]]
+        else:
+            return False
+        return True
 
     def send(self, data: bytes) -> None:
         for peer in self._peers:

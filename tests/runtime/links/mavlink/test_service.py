@@ -1,8 +1,11 @@
 """A hostile or busy link does not disturb a run."""
 
 import argparse
+import contextlib
 import hashlib
 import os
+import select
+import socket
 import time
 
 import cv2
@@ -14,12 +17,14 @@ from pymavlink.dialects.v20 import common
 
 from kernels.planes import Planes
 from runtime.errors import BadOutput
-from runtime.links.mavlink import loop, packets
+from runtime.links.mavlink import loop, packets, reports
 from runtime.links.mavlink.codec import Codec
 from runtime.links.mavlink.service import read_key, streams
+from runtime.links.mavlink.transport import open_transport
 from runtime.pictures import PlanarFrame
 from tests.drone.fuzz import fuzz
 from tests.support.mavlink_run import HandTurnedRun
+from tests.support.ports import free_port
 
 KEY = hashlib.sha256(b"key").digest()
 BOX = (60.0, 40.0, 30.0, 40.0)
@@ -158,6 +163,28 @@ def test_a_flood_of_damaged_packets_leaves_the_boxes_as_they_are():
     assert boxes(True) == boxes(False) != []
 
 
+@pytest.mark.parametrize("first", (True, False))
+def test_floods_from_twelve_addresses_leave_the_ground_station_its_place(run, first):
+    now, port, beat = time.monotonic(), free_port(), Codec(255, 190).encode(*reports.heartbeat())
+    link = run.service.transport = open_transport(f"udpin:127.0.0.1:{port}")
+    with contextlib.ExitStack() as cleanup:
+        cleanup.callback(link.close)
+        peers = [cleanup.enter_context(socket.socket(type=socket.SOCK_DGRAM)) for _ in range(13)]
+        for number, peer in enumerate(peers):
+            peer.bind((f"127.0.1.{number + 1}", 0))
+            peer.settimeout(5)
+        station, strangers = peers[0], peers[1:]
+        for peer in [station] + strangers if first else strangers + [station]:
+            for _ in range(1 if peer is station else 30):
+                peer.sendto(beat, ("127.0.0.1", port))
+            while select.select([link.fileno()], [], [], 0)[0]:
+                for sender, data in link.receive():
+                    run.service.take(sender, data, now)
+        link.send(b"for the station")
+        assert station.recv(64) == b"for the station"
+        assert not select.select(strangers, [], [], 0.1)[0]
+
+
 def test_with_a_key_only_signed_commands_are_obeyed():
     run = HandTurnedRun(pictures(), key=KEY)
     now = packets.ticks_at(time.time())
@@ -169,21 +196,7 @@ def test_with_a_key_only_signed_commands_are_obeyed():
     run.receive(good)
     run.turn()
     assert len(run.targets) == 1
-    run.service._send(
-        [
-            (
-                "HEARTBEAT",
-                dict(
-                    type=30,
-                    autopilot=8,
-                    base_mode=0,
-                    custom_mode=0,
-                    system_status=4,
-                    mavlink_version=3,
-                ),
-            )
-        ]
-    )
+    run.service._send([reports.heartbeat()])
     assert packets.Signatures(KEY).good(run.service.transport.sent[-1], time.time())
     run.close()
 

@@ -74,26 +74,55 @@ def test_udpin_answers_those_that_were_welcome(opened):
         address, data = receive(link)
         assert data == b"hello"
         link.send(b"not for strangers")
-        link.welcome(address, time.monotonic())
+        link.welcome(address, time.monotonic(), False)
         link.send(b"for you")
         assert peer.recv(64) == b"for you"
 
 
-def test_strangers_neither_shut_the_ground_station_out_nor_drive_it_away(opened):
-    link, station = opened(f"udpin:127.0.0.1:{free_port()}"), ("10.0.0.1", 14550)
-    for n in range(50):  # one stranger
-        link.welcome(("10.0.0.66", n), n / 100)
-    assert len(link._peers) == PEERS_OF_ADDRESS
-    for n in range(12):
-        link.welcome((f"10.0.1.{n}", 1), 1.0)
+STATION = ("10.0.0.1", 14550)
+
+
+def seconds_with_place(link, strangers, rate, began_s, first_s=0.0, until_s=60.0):
+    """The seconds in which the station has a place, while twelve addresses send heartbeats."""
+    inside = []
+    for n in range(int(first_s * rate), int(until_s * rate)):
+        for host in range(strangers):
+            link.welcome((f"10.0.1.{host}", 14550), n / rate, True)
+        if n % rate == 0 and n / rate >= began_s:  # once a second
+            link.welcome(STATION, n / rate + 0.5 / rate, True)
+            inside += [n // rate] if STATION in link._peers else []
+    return inside
+
+
+def test_a_station_keeps_its_place_whatever_strangers_send(opened):
+    for rate in (1, 25):
+        link = opened(f"udpin:127.0.0.1:{free_port()}")
+        link.welcome(STATION, 0.0, True)
+        assert seconds_with_place(link, 12, rate, 0) == list(range(60)), rate
+
+
+def test_a_station_gets_in_where_strangers_came_first(opened):
+    link = opened(f"udpin:127.0.0.1:{free_port()}")
+    assert seconds_with_place(link, 12, 25, 10) == list(range(10, 60))  # floods have no place
+    link = opened(f"udpin:127.0.0.1:{free_port()}")
+    assert seconds_with_place(link, 12, 1, 10)[0] < 45  # polite ones take turns with it
     assert len(link._peers) == PEERS
-    link.welcome(station, 2.0)
-    assert station in link._peers and len(link._peers) == PEERS
-    for n in range(1000):
-        link.welcome((f"10.1.{n // 50}.{n % 50}", 1), 2 + n / 50)
-        if n % 50 == 0:  # it speaks once a second
-            link.welcome(station, 2 + n / 50)
-        assert station in link._peers and len(link._peers) == PEERS
+
+
+def test_an_address_has_few_places_and_a_silent_peer_loses_its_own(opened):
+    link = opened(f"udpin:127.0.0.1:{free_port()}")
+    for port in range(9):
+        link.welcome(("10.0.0.66", port), 0.0, True)
+    assert len(link._peers) == PEERS_OF_ADDRESS
+    for host in range(12):
+        link.welcome((f"10.0.1.{host}", 1), 0.1, False)
+    assert len(link._peers) == PEERS
+    link.welcome(STATION, 1.0, True)
+    assert STATION not in link._peers
+    link.welcome(STATION, 6.0, False)  # only a heartbeat replaces another peer
+    assert STATION not in link._peers
+    link.welcome(STATION, 6.0, True)
+    assert STATION in link._peers and len(link._peers) == PEERS
 
 
 def test_only_allowed_addresses_are_heard(opened):

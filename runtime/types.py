@@ -160,6 +160,8 @@ def fitting_box(box: Any, frame_shape: Sequence[int]) -> Box:
 
 def _four_numbers(box: Any) -> Tuple[float, float, float, float]:
     try:
+        if isinstance(box, (str, bytes, bytearray, set, dict)):
+            raise TypeError("its values are no numbers, or have no order")
         x, y, w, h = (float(value) for value in box)
     except (TypeError, ValueError, OverflowError):
         raise BadBox(f"a box is four numbers x,y,w,h, not {box!r}") from None

@@ -32,6 +32,7 @@ from runtime.video.live import end_while_opening
 from runtime.video.sources import WAITING, list_cameras, open_source
 
 POLL_S = 0.2  # longest wait for a frame before signals are looked at
+FORGIVEN_ERRORS = 1  # of a decoder: a recording often ends within a frame
 GIVEN_SCORE = 1.0  # score of the first box, which the user gave
 
 
@@ -105,7 +106,8 @@ def run(options: argparse.Namespace) -> int:
     outputs.summary(source)
     if broken:
         raise broken
-    return 2 if outputs.failed else stop.exit_code
+    damaged = source.errors > FORGIVEN_ERRORS
+    return 2 if outputs.failed or damaged else stop.exit_code
 
 
 class StopRequest:

@@ -22,7 +22,7 @@ class Summary:
         self, network: str, engine: Dict[str, Any], profile: Profile, say: Callable[[str], None]
     ) -> None:
         self._network, self._engine, self._profile, self._say = network, engine, profile, say
-        self._frames = 0
+        self._frames = self._empty = 0
         self._scores, self._score_sum = 0, 0.0
         self._last: Dict[int, Tuple[int, Track]] = {}  # target -> its last frame and track
         self._outside: Dict[int, int] = {}  # target -> since which frame it has been outside
@@ -30,6 +30,7 @@ class Summary:
     def add_frame(self, index: int, tracks: Dict[int, Track], shape: Sequence[int]) -> None:
         """Count a frame, and say once where a target has left it for good."""
         self._frames += 1
+        self._empty += not tracks
         for number, track in tracks.items():
             if track.lost or _shows(track, shape):
                 self._outside.pop(number, None)
@@ -69,6 +70,7 @@ class Summary:
         return {
             "source": source.name,
             "frames": self._frames,
+            "frames_without_target": self._empty,
             "network": self._network,
             "engine": self._engine,
             "ms": ms,
@@ -90,6 +92,8 @@ def lines_of(figures: Dict[str, Any], live: bool) -> List[str]:
         "{network}: {frames} frames of {source} on {engine[engine]} {engine[version]}, "
         "{engine[precision]}".format(**figures)
     ]
+    if figures["frames_without_target"]:
+        lines.append("frames without a target: {frames_without_target}".format(**figures))
     if figures["ms"] and figures["score"] is None:
         lines.append("no target was tracked")
     elif figures["ms"]:
@@ -107,7 +111,7 @@ def lines_of(figures: Dict[str, Any], live: bool) -> List[str]:
         )
     if figures["decoder_errors"]:
         lines.append(
-            f"{figures['source']}: {figures['decoder_errors']} decoder errors; the recording is "
+            f"{figures['source']}: decoder errors: {figures['decoder_errors']}; the recording is "
             "damaged, and boxes near the damage may be wrong"
         )
     return lines

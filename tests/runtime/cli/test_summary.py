@@ -38,4 +38,4 @@ def test_decoder_errors_are_counted_at_the_end():
     assert not any("decoder errors" in line for line in lines_of(figures, False))
     source.errors = 62
     figures = Summary("tiny", ENGINE, Profile(), print).figures(source, [], [])
-    assert "clip.mp4: 62 decoder errors" in lines_of(figures, False)[-1]
+    assert "clip.mp4: decoder errors: 62;" in lines_of(figures, False)[-1]

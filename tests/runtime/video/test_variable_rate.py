@@ -7,6 +7,7 @@ import pytest
 
 from runtime.cli.player import Player
 from runtime.pictures import bgr_of
+from runtime.track import main
 from runtime.video.save import Video
 from runtime.video.sources import open_source
 from tests.support.streams import scene
@@ -50,7 +51,7 @@ def test_every_frame_has_its_own_time(tmp_path, kind, planes):
     assert times_s == pytest.approx(TIMES_S, abs=1.1e-3)  # Matroska counts milliseconds
 
 
-def test_a_damaged_recording_counts_its_decoder_errors(tmp_path):
+def test_a_damaged_recording_is_tracked_and_ends_with_an_error(tmp_path):
     path = write_video(tmp_path / "a.mp4")
     with open_source(path, planes=True) as source:
         assert len(read_times(source)) == 60 and source.errors == 0
@@ -64,6 +65,9 @@ def test_a_damaged_recording_counts_its_decoder_errors(tmp_path):
     with open_source(path, planes=True) as source:
         read_times(source)
         assert source.errors > 5
+    out = tmp_path / "out.csv"
+    assert main(["--video", path, "--box", "20,20,40,40", "--no-show", "--results", str(out)]) == 2
+    assert out.read_text().count("\n") > 30  # what there is was tracked
 
 
 def test_a_rate_that_the_user_gives_replaces_the_stamps(tmp_path, planes):

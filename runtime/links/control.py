@@ -91,6 +91,7 @@ class Controller:
         self._changes = threading.Condition()
         self._version = 0  # grows with each frame and each change
         self.newest: Optional[TrackedFrame] = None
+        self._first = 0  # index of the run's first frame
         self._requests: Deque[Tuple[Future[Any], Callable[..., Any], Any]] = deque()
         self._wait_for_target = not source.live
         self._began = time.monotonic()  # when the newest frame was due
@@ -121,6 +122,8 @@ class Controller:
 
     def publish(self, tracked: TrackedFrame) -> None:
         """Make a tracked frame the newest one; its picture must not be changed afterwards."""
+        if self.newest is None:
+            self._first = tracked.index
         self.buffer.add(tracked)
         self._times.append(time.monotonic())
         if self._wait_for_target:
@@ -234,11 +237,11 @@ class Controller:
         self.newest = self.newest._replace(tracks=tracks)
 
     def pause(self, paused: bool) -> None:
-        """Pause a recording, or resume it; at its end, play it from the start for new targets."""
+        """Pause a recording, or resume it; at its end, play it again for new targets."""
         if self.source.live:
             raise Refused(409, "a live source can't be paused; freeze the picture to select")
         if self.finished and not paused:
-            self.seek(0)
+            self.seek(self._first)
             return
         self._wait_for_target, self.paused = False, paused
         self._times.clear()

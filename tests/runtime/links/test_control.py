@@ -60,6 +60,7 @@ def test_a_recording_is_played_again_without_its_targets_where_it_can_be(control
         control.pause(False)
     control.source.seek.return_value = True
     control.pause(False)
+    control.source.seek.assert_called_with(7)  # where the run began
     control.targets.drop.assert_called_once_with(3)
     assert control.newest.tracks == {} and control.buffer.since(7) == []
     assert not control.paused and control.next_frame_is_due()

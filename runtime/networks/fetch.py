@@ -37,7 +37,7 @@ def fetch(network: Network, folder: pathlib.Path, log: Callable[[str], Any]) -> 
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with _alone(folder):
+        with _alone(folder, log):
             return [_fetch_one(network, entry, folder / entry.name, log) for entry in network.files]
     except OSError as error:
         raise BadOutput(
@@ -47,12 +47,16 @@ def fetch(network: Network, folder: pathlib.Path, log: Callable[[str], Any]) -> 
 
 
 @contextlib.contextmanager
-def _alone(folder: pathlib.Path) -> Iterator[None]:
+def _alone(folder: pathlib.Path, log: Callable[[str], Any]) -> Iterator[None]:
     """Wait until no other process downloads into a folder."""
     handle = os.open(str(folder), os.O_RDONLY)
     try:
         with contextlib.suppress(OSError):  # some network file systems lock no folders
-            fcntl.flock(handle, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                log(f"waiting for another download into {folder}")
+                fcntl.flock(handle, fcntl.LOCK_EX)
         yield
     finally:
         os.close(handle)

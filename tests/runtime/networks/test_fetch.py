@@ -1,7 +1,9 @@
 """Downloads of networks' files: resumed, verified, and not made twice."""
 
+import fcntl
 import hashlib
 import http.server
+import os
 import subprocess
 import sys
 import threading
@@ -114,6 +116,20 @@ def test_several_at_once_into_one_folder_download_each_file_once(tmp_path, serve
     running = [subprocess.Popen(command + [str(tmp_path / "got")]) for _ in range(3)]
     assert [process.wait(60) for process in running] == [0, 0, 0]
     assert len(server.asked) == 2
+
+
+def test_who_waits_for_another_download_is_told_so(tmp_path, server):
+    said, network = [], load_network(_network(tmp_path, server, RIGHT))
+    folder = os.open(str(tmp_path), os.O_RDONLY)
+    fcntl.flock(folder, fcntl.LOCK_EX)
+
+    def log(text):
+        said.append(text)
+        if "waiting" in text:
+            os.close(folder)  # the other one is ready
+
+    fetch.fetch(network, tmp_path, log)
+    assert said[0] == f"waiting for another download into {tmp_path}"
 
 
 def test_an_address_that_cannot_be_read_is_refused_in_a_sentence(tmp_path, server):

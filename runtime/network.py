@@ -175,16 +175,21 @@ class Network:
         if candidates and entry.sha256:
             raise BadNetwork(
                 f"{self.name} needs {entry.name} with sha256 {entry.sha256[:12]}…, but "
-                f"{candidates[0]} has {sha256_of(candidates[0])[:12]}…; delete it and run "
-                f"`python -m runtime.networks get {self.given}`, or correct the sha256 in "
-                f"{self.path}"
+                f"{candidates[0]} has {sha256_of(candidates[0])[:12]}…; delete it and "
+                f"{self._origin(entry)}, or correct the sha256 in {self.path}"
             )
         where = "below " + str(networks_dir) if networks_dir else "here (no --networks-dir given)"
-        get = f"run `python -m runtime.networks get {self.given}`, or " if entry.url else ""
         raise BadNetwork(
-            f"{self.name} needs the file {entry.name}, which is not {where}; {get}name a folder "
-            "that holds it with --networks-dir"
+            f"{self.name} needs the file {entry.name}, which is not {where}; "
+            f"{self._origin(entry)}, or name a folder that holds it with --networks-dir"
         )
+
+    def _origin(self, entry: File) -> str:
+        """What to do for a file that is not here."""
+        if entry.url:
+            return f"run `python -m runtime.networks get {self.given}`"
+        source = getattr(self, "source", "") or "its authors"
+        return f"get or export it from {source} as {self.path} says"
 
 
 def _candidates(

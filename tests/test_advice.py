@@ -65,6 +65,8 @@ TRACK = "python -m runtime.track --video cam0 "
         TRACK + "--network tiny.toml --precision int8",
         TRACK + "--engine tensorrt",
         TRACK + "--network nanotrack_v2x",
+        TRACK + "--network ocean",
+        TRACK + "--detector yolox_nano --class person",
         "python -m runtime.networks check nowhere.toml",
         "python -m boards.build host --network tiny.toml --precision fp16",
         "python -m boards.build pynq_z2 --network tiny.toml",

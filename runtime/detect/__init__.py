@@ -71,8 +71,9 @@ def load_detector(
     """
     description = describe(name_or_path)
     wanted = None if classes is None else [_number(description, name) for name in classes]
-    file, toml_path = description.file, description.path
-    path = Network(description.name, toml_path, {}, [file]).locate_file(file, networks_dir)
+    file, values = description.file, {"source": description.source}
+    network = Network(description.name, description.path, values, [file])
+    path = network.locate_file(file, networks_dir)
     return Detector(description, *open_session(path, threads), wanted)
 
 

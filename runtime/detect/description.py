@@ -17,8 +17,8 @@ def read_file(entries: Any, mistakes: List[Mistake]) -> Optional[File]:
         mistakes.append(Mistake("file", None, "one [[file]] must name the ONNX file"))
         return None
     values = read_section(("file", 0), FILE, entries[0], mistakes)
-    sha256, url = values["sha256"] or None, values["url"] or None
-    return File("network", values["name"], sha256, url, None, None)
+    # without its url: what downloads files reads networks alone
+    return File("network", values["name"], values["sha256"] or None, None, None, None)
 
 
 class Description:

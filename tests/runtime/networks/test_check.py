@@ -103,6 +103,7 @@ def test_check_says_which_files_are_missing_or_not_what_they_should_be(tmp_path)
     code, said = run("check", toml)
     assert code == 2
     assert "needs the file siamban_template.onnx" in said
+    assert "get or export it from https://github.com/hqucv/siamban as" in said
     assert "needs siamban_track.onnx with sha256 000000000000" in said
     assert "2 mistakes" in said
 

@@ -11,6 +11,7 @@ from boards.doctor.situation import Situation
 from boards.errors import NoRoot
 from boards.files import Root
 from boards.telemetry import Telemetry
+from kernels.commands import Parser
 from kernels.errors import HotpathError
 
 
@@ -28,7 +29,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m boards", description=__doc__)
+    parser = Parser(prog="python -m boards", description=__doc__)
     parser.add_argument("--root", default="/", help="folder that stands for / (default: /)")
     parser.set_defaults(run=this_machine)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")

@@ -8,6 +8,7 @@ from typing import Any, Callable, List, Optional, Sequence, Tuple, TypeVar
 from tqdm import tqdm
 
 from calib.errors import BadRun
+from kernels.commands import Parser
 from runtime import engines
 from runtime.errors import HotpathError
 
@@ -17,7 +18,7 @@ RESUMES = "stopped; the same command goes on from here"
 
 def parser(name: str, description: Optional[str]) -> argparse.ArgumentParser:
     """An ``argparse.ArgumentParser`` for ``python -m NAME`` that keeps the description's lines."""
-    return argparse.ArgumentParser(
+    return Parser(
         prog="python -m " + name,
         description=description,
         formatter_class=argparse.RawDescriptionHelpFormatter,

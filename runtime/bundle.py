@@ -19,6 +19,7 @@ import pathlib
 from typing import Any, Dict, Mapping, NoReturn, Optional, Sequence, Union
 
 from boards import COMPUTERS, HOST
+from kernels.commands import make
 from runtime import decode
 from runtime.errors import BadBundle, BadNetwork, BundleMismatch
 from runtime.network import Network, sha256_of, shapes_text, without_ones
@@ -48,7 +49,7 @@ TABLES = ("network", "libraries", "settings", "parts", "run")
 
 def command(board: str, network: PathLike, precision: str) -> str:
     """The command that builds a bundle."""
-    return f"make engine BOARD={board} NETWORK={network} PRECISION={precision}"
+    return make("engine", BOARD=board, NETWORK=network, PRECISION=precision)
 
 
 def folder_of(board: str, network: str, precision: str, engines: PathLike = FOLDER) -> pathlib.Path:
@@ -118,8 +119,7 @@ class Bundle:
         path = self.folder / FILE
         if not path.is_file():
             raise BadBundle(
-                f"{self.folder} is no bundle: it has no {FILE}; run `make engine BOARD=… "
-                "NETWORK=… PRECISION=…` "
+                f"{self.folder} is no bundle: it has no {FILE}; run `{command('…', '…', '…')}` "
                 "(`python -m boards` names this board)"
             )
         try:
@@ -130,7 +130,7 @@ class Bundle:
         except (ValueError, OSError, RecursionError) as error:
             raise BadBundle(
                 f"{path} can't be read ({error}); remove {self.folder} and build it again with "
-                "`make engine`"
+                f"`{make('engine')}`"
             ) from None
         missing = [key for key in KEYS if key not in values]
         if values.get("format") != FORMAT or missing:
@@ -302,8 +302,7 @@ class Bundle:
         """
         raise BadBundle(
             f"{self.folder / FILE} is not as it was written ({reason}); remove {self.folder} and "
-            "build it again with `make "
-            "engine`"
+            f"build it again with `{make('engine')}`"
         )
 
     def mismatch(

@@ -14,6 +14,7 @@ os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 
 import cv2
 
+from kernels.commands import Parser
 from runtime import DEFAULT_NETWORK, engines, load_tracker
 from runtime.errors import BadFrame, BadSource, HotpathError, NoEngine
 from runtime.options import given_in
@@ -35,7 +36,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """The options of the command line."""
-    cli = argparse.ArgumentParser(prog="python -m runtime.vot", description=__doc__)
+    cli = Parser(prog="python -m runtime.vot", description=__doc__)
     cli.add_argument("--network", default=DEFAULT_NETWORK, metavar="NAME|FILE.toml")
     cli.add_argument("--networks-dir", default=os.environ.get("NETWORKS_DIR"), metavar="DIR")
     cli.add_argument("--engine", default="auto", choices=engines.choices(of_files=True))

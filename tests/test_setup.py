@@ -89,14 +89,20 @@ def test_every_import_of_ours_was_renamed(wheel):
     assert wrong.stdout == ""
 
 
-def test_the_wheel_tracks_from_any_folder_and_writes_nothing_into_itself(wheel, tmp_path):
+def write_film(folder):
+    """Write a network and five pictures; return their boxes."""
     import cv2
 
     pictures, boxes = tiny.film(5)
-    (tmp_path / "frames").mkdir()
+    (folder / "frames").mkdir()
     for index, picture in enumerate(pictures):
-        cv2.imwrite(str(tmp_path / "frames" / f"{index:04d}.png"), picture)
-    tiny.write_network(tmp_path)
+        cv2.imwrite(str(folder / "frames" / f"{index:04d}.png"), picture)
+    tiny.write_network(folder)
+    return boxes
+
+
+def test_the_wheel_tracks_from_any_folder_and_writes_nothing_into_itself(wheel, tmp_path):
+    boxes = write_film(tmp_path)
     (tmp_path / "runtime.py").write_text("raise SystemExit('the wrong runtime')\n")
     before = files_of(wheel)
     done = subprocess.run(
@@ -126,6 +132,39 @@ def test_the_wheel_tracks_from_any_folder_and_writes_nothing_into_itself(wheel, 
     assert files_of(wheel) == before
     compiled = list(pathlib.Path(str(tmp_path)).glob(".cache/hotpath/hotpath-*.so"))
     assert compiled or "NumPy and OpenCV" in done.stderr
+
+
+@pytest.mark.slow("it makes an environment and a bundle")
+def test_what_an_installed_wheel_advises_works_there(wheel, tmp_path):
+    write_film(tmp_path)
+    python = tmp_path / "venv" / "bin" / "python"
+    subprocess.run(
+        [sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "venv")], check=True
+    )
+    (site,) = (tmp_path / "venv" / "lib").glob("python*/site-packages")
+    (site / "libraries.pth").write_text(os.path.dirname(os.path.dirname(pytest.__file__)))
+    install = ["-m", "pip", "--python", str(python), "install", "-q", "--no-deps"]
+    (package,) = wheel.parent.glob("*.whl")
+    subprocess.run([sys.executable] + install + [str(package)], check=True)
+
+    def run(words):
+        done = subprocess.run(
+            words,
+            cwd=str(tmp_path),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            universal_newlines=True,
+            env=dict(os.environ, PYTHONPATH="", PATH=f"{python.parent}:{os.environ['PATH']}"),
+        )
+        assert "Traceback" not in done.stdout and "make " not in done.stdout, done.stdout
+        return done.returncode, done.stdout
+
+    track = "hotpath track --video frames --box 96,72,40,40 --board host --network tiny.toml"
+    code, told = run(track.split())
+    advised = told.split("`")[1]
+    assert code == 2 and advised.startswith("hotpath engine host --network tiny.toml"), told
+    assert run(advised.split())[0] == 0
+    assert run(track.split())[0] == 0
 
 
 ONLY = """

@@ -19,6 +19,7 @@ from boards.build import engines
 from boards.build.engines import tensorrt
 from boards.build.order import PRECISIONS, TABLE, Order
 from boards.build.progress import say
+from kernels.commands import Parser
 from kernels.errors import HotpathError
 from runtime import DEFAULT_NETWORK, bundle
 from runtime.networks import default_of, load_network
@@ -45,7 +46,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    cli = argparse.ArgumentParser(
+    cli = Parser(
         prog="python -m boards.build",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,

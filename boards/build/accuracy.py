@@ -25,6 +25,7 @@ from boards.build.order import PRECISIONS, Order
 from boards.build.progress import say
 from calib.clips import find_clips
 from calib.one_step_overlap import FRAMES, Finder, Pairs, best_cell, put
+from kernels.commands import Parser
 from kernels.errors import HotpathError
 from runtime import DEFAULT_NETWORK, engines, loading
 from runtime.decode.shared.voting import probability
@@ -44,7 +45,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    cli = argparse.ArgumentParser(
+    cli = Parser(
         prog="python -m boards.build.accuracy",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -16,6 +16,7 @@ from boards.build import cut_check, ranges
 from boards.build.order import Order
 from boards.build.writer import Writer
 from boards.errors import BuildFailed
+from kernels.commands import make
 from runtime import bundle
 from runtime.errors import BadNetwork
 from runtime.networks import sha256_of
@@ -100,8 +101,8 @@ def read(folder: pathlib.Path) -> Dict[str, Any]:
         wrong += [n for n, h in values["files"].items() if sha256_of(folder / n) != h]
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BuildFailed(
-            f"{folder} is no prepared folder ({error}); make one with `make engine BOARD=… "
-            "NETWORK=…` on a computer"
+            f"{folder} is no prepared folder ({error}); make one with "
+            f"`{make('engine', BOARD='…', NETWORK='…')}` on a computer"
         ) from None
     if wrong or values.get("format") != FORMAT:
         what = "another version of this program made it"

@@ -14,6 +14,7 @@ from boards import HOST, load_board
 from boards.build import prepared
 from boards.build.order import Order
 from boards.build.progress import say
+from kernels.commands import Parser
 from kernels.errors import HotpathError
 from runtime.networks import load_network
 
@@ -22,7 +23,7 @@ WINDOWS = 4  # as most boards' profiles have it
 
 def main(arguments: Optional[List[str]] = None) -> int:
     """Run the command line and return the exit code."""
-    cli = argparse.ArgumentParser(
+    cli = Parser(
         prog="python -m boards.build.ship",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,

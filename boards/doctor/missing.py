@@ -12,6 +12,7 @@ from typing import Callable, Dict, List, NamedTuple
 
 from boards import NVIDIA
 from boards.doctor.situation import Situation
+from kernels.commands import make
 
 ALTERNATIVES = {"openvino": ("openvino", "onnxruntime")}  # one of them is enough
 JETPACK = "sudo apt-get update && sudo apt-get install nvidia-jetpack"
@@ -123,7 +124,7 @@ def _setup(checkout: str = CHECKOUT) -> str:
     """Return the command that makes ``.venv``, or this one in it where it is made."""
     is_other = os.path.realpath(sys.prefix) != os.path.realpath(os.path.join(checkout, ".venv"))
     python = own_python(checkout)
-    return python + " -m boards" if is_other and python != "python3" else "make setup"
+    return python + " -m boards" if is_other and python != "python3" else make("setup")
 
 
 def _for_computer(situation: Situation) -> List[Missing]:

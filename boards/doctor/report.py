@@ -10,6 +10,7 @@ from boards.doctor.situation import Situation
 from boards.doctor.traps import traps
 from boards.installed import Installed
 from boards.telemetry import Telemetry
+from kernels.commands import make
 
 WIDTH = 88  # of sentences; a command stays on one line, so that it can be copied
 LABEL = "  {:<16}{}"
@@ -129,10 +130,10 @@ def _next(detection: Detection, commands: Sequence[str]) -> str:
     if commands:
         return "Next: " + commands[0]
     if detection.board is None:
-        return f"Next: name the board yourself: make engine BOARD={detection.candidates[0]}"
+        return f"Next: name the board yourself: {make('engine', BOARD=detection.candidates[0])}"
     if detection.board.family == "computer":
         return f"Next: {own_python()} -m runtime.track --help"
-    return f"Next: make engine BOARD={detection.board.name}"
+    return f"Next: {make('engine', BOARD=detection.board.name)}"
 
 
 def listing() -> List[str]:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, Optional, Sequence
 
 import numpy as np
 
+from kernels.commands import make
 from kernels.cpu.interface import Kernels
 from kernels.errors import BadOverlay, FabricFailed, NetworkFailed, NoFabric
 from kernels.fpga import native, tables
@@ -148,7 +149,7 @@ class Fabric:
         except Exception as error:  # PYNQ's own kinds: OSError, RuntimeError, TypeError …
             why = "{}: {}".format(type(error).__name__, " ".join(str(error).split()))
             raise BadOverlay(
-                f"{self.path} can't be loaded: {why}; build it again with `make overlay`"
+                f"{self.path} can't be loaded: {why}; build it again with `{make('overlay')}`"
             ) from error
         cells = self._overlay.ip_dict
         if CELL not in cells:
@@ -165,7 +166,7 @@ class Fabric:
         if layout != tables.MAGIC:
             raise BadOverlay(
                 f"{self.path} has another layout of registers (0x{layout:08X}) than this checkout "
-                f"(0x{tables.MAGIC:08X}); build it again with `make overlay`"
+                f"(0x{tables.MAGIC:08X}); build it again with `{make('overlay')}`"
             )
 
     def _mapped(self) -> Optional[native.Registers]:
@@ -383,8 +384,9 @@ def _check_files(path: pathlib.Path) -> None:
     for file in (path, path.with_suffix(".hwh")):
         if not file.is_file():
             raise BadOverlay(
-                f"there is no overlay {file}; run `make overlay BOARD={path.parent.parent.name}` "
-                "where Vivado is installed and copy its .bit and .hwh there"
+                f"there is no overlay {file}; run "
+                f"`{make('overlay', BOARD=path.parent.parent.name)}` where Vivado is "
+                "installed and copy its .bit and .hwh there"
             )
 
 
@@ -400,7 +402,7 @@ def _library() -> _Library:
     except (ImportError, AttributeError) as error:
         raise NoFabric(
             f"PYNQ's library can't be loaded ({error}); on a board use its PYNQ image, on a "
-            "computer run `make fpga` and add --board and --simulate model"
+            f"computer run `{make('fpga')}` and add --board and --simulate model"
         ) from None
 
 

@@ -31,7 +31,7 @@ def with_config(parser: argparse.ArgumentParser, arguments: List[str]) -> List[s
     Raises:
         BadOption: the file can't be read, or names an option that there is not.
     """
-    finder = type(parser)(add_help=False, allow_abbrev=False)
+    finder = type(parser)(parser.prog, add_help=False, allow_abbrev=False)
     finder.add_argument("--config")
     path = finder.parse_known_args(arguments)[0].config
     if path is None:
@@ -40,8 +40,8 @@ def with_config(parser: argparse.ArgumentParser, arguments: List[str]) -> List[s
     added: List[str] = []
     for name, value in toml.read(pathlib.Path(path), BadOption).items():
         option, opposite = "--" + name, "--no-" + name
-        if option not in known:
-            raise BadOption(f"{path}: there is no option {name}; --help lists them")
+        if option not in known or name == "config":
+            raise BadOption(f"{path}: a file has no option {name}; --help lists them")
         if not given & {option, opposite}:
             added += _words(option, value, known)
     return added + arguments

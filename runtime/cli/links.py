@@ -4,6 +4,7 @@ import importlib
 import os
 from typing import TYPE_CHECKING, Any, List
 
+from kernels.commands import make
 from runtime.errors import BadOutput
 
 if TYPE_CHECKING:
@@ -58,6 +59,6 @@ def _module(name: str, module: str, package: str) -> Any:
         if not package:
             raise
         raise BadOutput(
-            f"--{name} needs the package {package} ({error}); run `make setup ALSO={name}`, or "
+            f"--{name} needs the package {package} ({error}); run `{make('setup', ALSO=name)}`, or "
             f"pip install {package}"
         ) from None

@@ -4,11 +4,11 @@ import argparse
 import ipaddress
 import math
 import os
-from typing import Any, Callable, List, NoReturn, Sequence, Tuple
+from typing import Any, Callable, List, Sequence, Tuple
 
+from kernels.commands import Parser, make
 from runtime import DEFAULT_NETWORK, __version__, detect, engines, precision
 from runtime.cli.config import completion, with_config
-from runtime.errors import BadOption
 from runtime.options import LATENCIES, NORMAL
 from runtime.video import hardware, save
 
@@ -20,10 +20,10 @@ DESCRIPTION = (
 
 
 def parse(arguments: List[str]) -> argparse.Namespace:
-    """The options.
+    """The options; ends the program where they can't be understood.
 
     Raises:
-        BadOption: they can't be understood.
+        BadOption: ``--config`` can't be understood.
     """
     cli = parser()
     options = cli.parse_args(with_config(cli, _joined_boxes(arguments)))
@@ -33,16 +33,9 @@ def parse(arguments: List[str]) -> argparse.Namespace:
     return options
 
 
-class _Parser(argparse.ArgumentParser):
-    """A parser whose errors are one sentence."""
-
-    def error(self, message: str) -> NoReturn:
-        raise BadOption(f"{message}; --help lists the options")
-
-
 def parser() -> argparse.ArgumentParser:
     """The command line's parser."""
-    cli = _Parser(prog="python -m runtime.track", description=DESCRIPTION)
+    cli = Parser(prog="python -m runtime.track", description=DESCRIPTION)
     _add_source(cli.add_argument_group("what to track, and where"))
     _add_detector(cli.add_argument_group("detector"))
     _add_network(cli.add_argument_group("network and engine"))
@@ -122,8 +115,10 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
         precision.AUTO,
         "INT8 takes less time on processors that have instructions for it, which auto finds out",
     )
-    _value(group, "--threads N", "threads that run the network", engines.THREADS, type=count)
-    _value(group, "--bundle DIR", "folder that `make engine` wrote for this board")
+    _value(
+        group, "--threads N", "threads that run the network", engines.THREADS, type=between(1, 1024)
+    )
+    _value(group, "--bundle DIR", f"folder that `{make('engine')}` wrote for this board")
     _value(group, "--board NAME", "use the bundle of this board")
     text = "simulate the FPGA --board: its definition in NumPy, or its RTL"
     group.add_argument("--simulate", choices=("model", "rtl"), help=text)

@@ -15,6 +15,7 @@ import importlib.util
 import pathlib
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
+from kernels.commands import make
 from runtime.bundle import Bundle
 from runtime.errors import NoEngine
 from runtime.networks import Network
@@ -146,8 +147,8 @@ class Engine(Searcher):
         """
         if setup.bundle is None:
             raise NoEngine(
-                f"{cls.name} runs bundles only; build one with `make engine BOARD=… "
-                f"NETWORK={setup.network.name}`"
+                f"{cls.name} runs bundles only; build one with "
+                f"`{make('engine', BOARD='…', NETWORK=setup.network.name)}`"
             )
         return setup.bundle
 

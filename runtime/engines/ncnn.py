@@ -6,6 +6,7 @@ pnnx converts the network off the board (``boards.build.engines.ncnn``).
 import importlib
 from typing import Any, Dict, Set
 
+from kernels.commands import make
 from runtime.engines.base import Setup
 from runtime.engines.converted import ConvertedEngine, Model
 from runtime.errors import BadNetwork
@@ -40,8 +41,8 @@ class _Bound:
         paths = model.paths
         if self._net.load_param(paths["param"]) or self._net.load_model(paths["bin"]):
             raise BadNetwork(
-                "ncnn {} can't load {} of {}; build the bundle again with `make engine`".format(
-                    library.__version__, paths["param"], network_name
+                "ncnn {} can't load {} of {}; build the bundle again with `{}`".format(
+                    library.__version__, paths["param"], network_name, make("engine")
                 )
             )
         self.arrays: Dict[str, Any] = {}

@@ -7,6 +7,7 @@ hardware: the calls are held to the signatures of the published package.
 import importlib
 from typing import Any, Dict, Optional
 
+from kernels.commands import make
 from runtime.engines.base import Setup
 from runtime.engines.converted import ConvertedEngine, Model
 from runtime.errors import BadNetwork, NetworkFailed, NoEngine
@@ -53,8 +54,9 @@ class _Bound:
         self._npu = library(verbose=False)
         if self._npu.load_rknn(model.paths["model"]) != 0:
             raise BadNetwork(
-                "rknn-toolkit-lite2 can't load {} of {}; build the bundle again with `make "
-                "engine`".format(model.paths["model"], network_name)
+                "rknn-toolkit-lite2 can't load {} of {}; build the bundle again with `{}`".format(
+                    model.paths["model"], network_name, make("engine")
+                )
             )
         # one core: the frame's chain of small layers does not gain from more
         if self._npu.init_runtime(core_mask=library.NPU_CORE_0) != 0:

@@ -20,6 +20,7 @@ from onnx import (
     version_converter,
 )
 
+from kernels.commands import make
 from runtime.errors import BadNetwork
 from runtime.graphs import models
 
@@ -180,7 +181,7 @@ def to_qdq(model: ModelProto) -> ModelProto:
             raise BadNetwork(
                 f"onnx {onnx.__version__} can't convert a quantised network of opset "
                 f"{models.opset(model)}; prepare it where there is onnx 1.12 or newer (Python "
-                "3.7), with `make engine`"
+                f"3.7), with `{make('engine')}`"
             )
         model = version_converter.convert_version(model, PER_CHANNEL_FROM)
     constants = models.constants(model.graph)

@@ -7,6 +7,7 @@ import sys
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from boards import toml
+from kernels.commands import Parser
 from runtime import decode
 from runtime.errors import BadNetwork, HotpathError
 from runtime.networks import CACHE, Network, fetch, find_toml, load_network, schema, sha256_of
@@ -30,7 +31,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m runtime.networks", description=__doc__)
+    parser = Parser(prog="python -m runtime.networks", description=__doc__)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     commands.required = True
     for name, run, text in (

@@ -54,7 +54,7 @@ def toolkit_version() -> str:
     if not PYTHON.is_file():
         raise BuildFailed(
             "rknn-toolkit2, which converts networks for the NPU, is not installed; run `make rknn` "
-            "on an x86-64 computer (4 GB)"
+            "in a checkout on an x86-64 computer (4 GB)"
         )
     code = "from importlib import metadata; print(metadata.version('rknn-toolkit2'))"
     return _run([str(PYTHON), "-c", code]).strip()

@@ -15,6 +15,7 @@ import sys
 import tempfile
 from typing import Any, Callable, Dict, List, Sequence
 
+from kernels.commands import make
 from kernels.errors import HotpathError
 from kernels.fpga import design, tables
 
@@ -126,7 +127,7 @@ def version(creator: str) -> str:
     """Yosys's version from the "creator" of a JSON that it wrote."""
     match = re.search(r"Yosys (\S+)", creator)
     if match is None:
-        raise NoSynthesis(f"{creator!r} names no version of yosys; run `make fpga`")
+        raise NoSynthesis(f"{creator!r} names no version of yosys; run `{make('fpga')}`")
     return match.group(1)
 
 
@@ -142,8 +143,8 @@ def _yosys(arguments: List[str], folder: pathlib.Path) -> None:
         said = done.stdout.decode("utf-8", "replace").strip().splitlines()
         problems = [line for line in said if "ERROR" in line or "ModuleNotFound" in line]
         raise NoSynthesis(
-            "yosys fails: {}; `make fpga` installs it".format(
-                (problems or said[-1:] or ["no message"])[0]
+            "yosys fails: {}; `{}` installs it".format(
+                (problems or said[-1:] or ["no message"])[0], make("fpga")
             )
         )
 

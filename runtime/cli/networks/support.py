@@ -8,6 +8,7 @@ import pathlib
 from typing import Any, Dict, FrozenSet, List, Optional, Tuple
 
 import boards
+from kernels.commands import make
 from kernels.errors import NotOnGpu
 from runtime import engines
 from runtime.errors import BadNetwork, HotpathError
@@ -139,7 +140,7 @@ def _verdict(
         return "the FPGA's engine has no " + ", ".join(lacking)
     if board.engine != "tensorrt":
         is_tried = engines.find(board.engine).runs_files
-        command = f"`make engine BOARD={board.name}` converts it"
+        command = f"`{make('engine', BOARD=board.name)}` converts it"
         return "by {}{}".format(board.engine, ", see above" if is_tried else "; " + command)
     versions = sorted(_version(release.get("tensorrt")) for release in board.software.values())
     if taken is None or not versions or versions[0] >= TENSOR_WEIGHTS_FROM:

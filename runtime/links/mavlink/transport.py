@@ -216,7 +216,7 @@ class UdpIn(Transport):
     def __init__(self, name: str, host: str, port: int) -> None:
         super().__init__(name)
         self._peers: Dict[Address, Peer] = {}  # those that came first stand first
-        self._beats: "OrderedDict[str, Tuple[float, float]]" = OrderedDict()  # leaky buckets
+        self._beats: OrderedDict[str, Tuple[float, float]] = OrderedDict()  # leaky buckets
         self._socket = _listening(name, host, port, socket.SOCK_DGRAM)
 
     def receive(self) -> List[Received]:

@@ -20,6 +20,7 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import numpy as np
 
+from kernels.commands import make
 from kernels.errors import HotpathError
 from kernels.fpga import design, tables
 from kernels.fpga.design import model
@@ -215,7 +216,7 @@ def _checked(name: Optional[str], kind: str) -> str:
     if NO_PYNQ:
         raise NoSimulation(
             f"a simulated board needs PYNQ's library, which can't be loaded ({NO_PYNQ}); run "
-            "`make fpga`"
+            f"`{make('fpga')}`"
         )
     return name
 
@@ -253,7 +254,7 @@ def open_board(
             machine = Rtl(size, **options)
     except CannotBuild as error:
         raise NoSimulation(
-            f"the RTL can't be compiled: {error}; run `make fpga` and install g++, or take "
+            f"the RTL can't be compiled: {error}; run `{make('fpga')}` and install g++, or take "
             "--simulate model"
         ) from None
     family = hwh.family_of(part)

@@ -1,0 +1,36 @@
+"""What all command lines share: their parser, and the commands that their messages name."""
+
+import argparse
+import os
+from typing import NoReturn
+
+HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # the folder of `kernels`
+PROGRAMS = {"engine": "hotpath engine", "overlay": "python -m kernels.fpga.design.vivado"}
+EXTRAS = {"setup": "host"}  # of targets whose extra has another name
+MORE = {"fpga": " && pip install --no-deps pynq pynqutils"}  # they ask for NumPy 1
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are one sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the sentence and exit with 2."""
+        name = self.prog.replace("python -m ", "")
+        self.exit(2, f"{name}: {message}; --help lists the options\n")
+
+
+def make(target: str, **values: object) -> str:
+    """The command of a target of the Makefile with these variables.
+
+    An installed wheel has no Makefile: there it is what does the same, by the console command
+    ``hotpath`` or pip.
+    """
+    words = ["make", target] + [f"{name}={value}" for name, value in values.items()]
+    if not os.path.isfile(os.path.join(HERE, "Makefile")):
+        if target not in PROGRAMS:
+            extra = values.get("ALSO", EXTRAS.get(target, target))
+            return f"pip install 'hotpath-tracker[{extra}]'{MORE.get(target, '')}"
+        words = [PROGRAMS[target], str(values.pop("BOARD", "…"))]
+        for name, value in values.items():
+            words += ["--" + name.lower(), str(value)]
+    return " ".join(words)

@@ -1,0 +1,25 @@
+"""What command lines share: errors of one line, and commands that work where they are printed."""
+
+import pytest
+
+from kernels import commands
+
+
+def test_a_wheel_names_no_makefile(monkeypatch, tmp_path):
+    given = {"BOARD": "pynq_z2", "NETWORK": "kestrel"}
+    assert commands.make("engine", **given) == "make engine BOARD=pynq_z2 NETWORK=kestrel"
+    monkeypatch.setattr(commands, "HERE", str(tmp_path))
+    assert commands.make("engine", **given) == "hotpath engine pynq_z2 --network kestrel"
+    assert commands.make("setup", ALSO="page") == "pip install 'hotpath-tracker[page]'"
+    assert commands.make("setup") == "pip install 'hotpath-tracker[host]'"
+
+
+def test_a_wrong_option_is_one_sentence(capsys):
+    cli = commands.Parser(prog="python -m runtime.networks")
+    cli.add_subparsers().add_parser("get").add_argument("network")
+    with pytest.raises(SystemExit, match="2"):
+        cli.parse_args(["get"])
+    assert capsys.readouterr().err == (
+        "runtime.networks get: the following arguments are required: network; "
+        "--help lists the options\n"
+    )

@@ -119,7 +119,9 @@ class Outputs:
             )
         size = frame.shape[1], frame.shape[0]
         self._links = open_links(
-            Context(options, self.control, source.fps, size, self._network, say, detector)
+            Context(
+                options, self.control, source.fps, size, self._network, say, detector, source.live
+            )
         )
 
     def note_source(self, source: Any, pace: Any) -> None:

@@ -20,6 +20,7 @@ class Context(NamedTuple):
         network: its name.
         say: function of one line of text for the user.
         detector: finds the object at a point that a ground station sends, or None.
+        live: whether the source is live, so that nothing may keep it waiting.
     """
 
     options: Any
@@ -29,6 +30,7 @@ class Context(NamedTuple):
     network: str
     say: Callable[[str], None]
     detector: Optional[Detector] = None
+    live: bool = True
 
 
 class Link:

@@ -214,7 +214,8 @@ class Streams:
             self._encoder.set_state(Gst.State.NULL)
         self._shape, self._first_ns = shape, first_ns
         self._encoder = Gst.parse_launch(
-            f"appsrc name=src is-live=true format=time max-bytes=0 ! {self._piece} ! h264parse "
+            "appsrc name=src is-live=true format=time block=true "
+            f"max-bytes={2 * shape[0] * shape[1] * WAITING_FRAMES} ! {self._piece} ! h264parse "
             f"config-interval=-1 ! {PARSED} ! appsink name=sink emit-signals=true sync=false "
             "max-buffers=8"
         )

@@ -25,6 +25,7 @@ PYTHONS = ("/usr/bin/python3",)  # that GStreamer's binding is installed for
 START_S = 15.0  # for the process to find its encoder
 RETRY_S = (1.0, 30.0)  # after the process ended: first and longest pause
 END_S = 6.0  # for it to finish its file
+STALLED_S = 10.0  # a recording waits for its encoder for so long, once
 DEFAULT_FPS = 30.0
 RECORD_KINDS = (".mkv", ".mp4")
 WAYS = "rtsp://[USER:PASSWORD@][HOST]:PORT/PATH or udp://HOST:PORT"
@@ -113,10 +114,13 @@ class Sender(Link):
         box: whether boxes are drawn.
         say: function of one line of text for the user.
         bitrate_kbps: of the stream.
+        waits: whether frames that are recorded wait for the encoder. Otherwise a newer frame
+            replaces one that waits.
 
     Attributes:
         encoder: the one that is used, None before the process has said it.
         sent: frames that were handed to the process.
+        dropped: frames that are missing in the recording.
         recording: whether frames are recorded.
     """
 
@@ -128,9 +132,10 @@ class Sender(Link):
         box: bool,
         say: Callable[[str], None],
         bitrate_kbps: int = 4000,
+        waits: bool = False,
     ) -> None:
         self.encoder = None
-        self.sent = self.restarts = 0
+        self.sent = self.dropped = self.restarts = 0
         self.recording = bool(record)
         self._options = {
             "rtsp": [where for kind, where in addresses if kind == "rtsp"],
@@ -140,6 +145,8 @@ class Sender(Link):
         self._record, self._fps, self._box, self._say = record, fps or DEFAULT_FPS, box, say
         self._news = threading.Condition()
         self._shown: Optional[TrackedFrame] = None
+        self._taken: Optional[TrackedFrame] = None  # of the frames shown, by the thread
+        self._waits = waits
         self._closing = False
         self._process: Any = None
         self._wanted = True  # the first frame tells the size
@@ -153,23 +160,36 @@ class Sender(Link):
     def show(self, tracked: TrackedFrame, recording: bool) -> None:
         """Keep the newest frame for the thread that sends it."""
         with self._news:
+            self._wait_until_taken()
+            if self._record and self.recording and self._shown is not self._taken:
+                self.dropped += 1
             self.recording = recording
             self._shown = tracked
-            self._news.notify()
+            self._news.notify_all()
         if self._problem:  # of the recording; the stream goes on
             raise BadOutput(self._problem)
 
     def lines(self) -> List[str]:
         """What was sent."""
-        return [f"stream: {self.sent} frames by {self.encoder}"]
+        late = f", {self.dropped} are not recorded, as the encoder was late" if self.dropped else ""
+        return [f"stream: {self.sent} frames by {self.encoder}{late}"]
+
+    def _wait_until_taken(self) -> None:
+        """Wait until the thread has taken the frame that is shown, if it is recorded."""
+        if self._waits and self._record:
+            self._waits = self._news.wait_for(
+                lambda: self._shown is self._taken or not self.recording or bool(self._problem),
+                STALLED_S,
+            )
 
     def close(self) -> None:
         """Finish the file and end the process; may be called twice."""
         with self._news:
             if self._closing:
                 return
+            self._wait_until_taken()
             self._closing = True
-            self._news.notify()
+            self._news.notify_all()
         self._thread.join(END_S)
         self._end_process()
 
@@ -212,10 +232,7 @@ class Sender(Link):
                 event = json.loads(line.decode("utf-8"))
             except ValueError:
                 continue
-            if "want" in event:
-                with self._news:
-                    self._wanted = event["want"] > 0
-                    self._news.notify()
+            self._wanted = event.get("want", self._wanted) != 0
             if "error" in event:
                 self._problem = event["error"]
                 self._ready.set()
@@ -224,6 +241,8 @@ class Sender(Link):
             if "ready" in event:
                 self.encoder = event["ready"]
                 self._ready.set()
+            with self._news:
+                self._news.notify_all()
         if not self._ready.is_set():
             self._problem = self._problem or (
                 "--stream and --record need GStreamer and its Python binding; on Debian, Ubuntu "
@@ -234,15 +253,15 @@ class Sender(Link):
 
     def _run(self) -> None:
         """The thread: the newest frame, drawn, converted and written to the process."""
-        pause_s, last = RETRY_S[0], None
+        pause_s = RETRY_S[0]
         while True:
             with self._news:
-                while not self._closing and (self._shown is last or not self._needed(last)):
+                while not self._closing and (self._shown is self._taken or not self._needed()):
                     self._news.wait(0.5)
-                shown, closing = self._shown, self._closing
-            if closing or shown is None:
-                return
-            last = shown
+                shown = self._taken = self._shown
+                self._news.notify_all()
+                if self._closing or shown is None:
+                    return
             try:
                 self._keep_record()
                 self._write(shown)
@@ -258,10 +277,10 @@ class Sender(Link):
                 self._start()
                 self._ready.wait(START_S)
 
-    def _needed(self, last: Optional[TrackedFrame]) -> bool:
+    def _needed(self) -> bool:
         """Whether the next frame is to be sent: somebody looks, or it is recorded."""
         records = self._record is not None and self.recording != self._writes
-        return self._wanted or last is None or records
+        return self._wanted or self._taken is None or records
 
     def _keep_record(self) -> None:
         """Tell the process to start or to stop recording, where that changed."""
@@ -361,6 +380,7 @@ def open_link(context: Context) -> Sender:
         context.say,
         read_login(options.stream_login),
         bitrate_kbps=options.stream_kbps,
+        waits=not context.live,
     )
 
 

@@ -51,6 +51,8 @@ def number_of(picture):
 class Feed:
     """Shows frames at 30 a second until it is told to stop."""
 
+    pause_s = 1 / 30.0
+
     def __init__(self, sender_):
         self.sender, self.number, self.shown_s, self.recording = sender_, 0, [], True
 
@@ -64,7 +66,7 @@ class Feed:
             self.sender.show(shown, self.recording)
             self.shown_s.append(time.monotonic() - now)
             self.number += 1
-            time.sleep(1 / 30.0)
+            time.sleep(self.pause_s)
 
 
 @pytest.fixture
@@ -187,6 +189,26 @@ def test_a_recording_holds_each_frame_with_its_time_and_older_files_stay(opened,
     expected = [(index - indices[0]) / SOURCE_FPS for index in indices]
     assert times_s == pytest.approx(expected[: len(times_s)], abs=0.002)
     assert len(stamps) - len(times_s) <= 1
+
+
+@needs_gstreamer
+@pytest.mark.parametrize("waits", [True, False])
+def test_a_recording_has_all_frames_of_a_file_and_counts_those_that_a_camera_loses(
+    opened, tmp_path, waits
+):
+    path = tmp_path / "run.mkv"
+    recording = opened([], str(path), 30.0, False, print, waits=waits)
+    feed = Feed(recording)
+    feed.pause_s = 0.0
+    feed.run(30.0, lambda: feed.number == 200)
+    recording.close()
+    shown = "-v error -show_entries packet=pts_time -of csv=p=0".split()
+    written = len(subprocess.check_output(["ffprobe", *shown, str(path)]).split())
+    if waits:
+        assert (written, recording.dropped) == (200, 0)
+    else:
+        assert written <= recording.sent and recording.sent + recording.dropped >= 199
+        assert f"{recording.dropped} are not recorded" in recording.lines()[0]
 
 
 @needs_gstreamer

@@ -1,20 +1,23 @@
 """The networks to learn from, run by ONNX Runtime on one thread.
 
 The maps may come from other networks than the features. Those of several are averaged: the scores,
-and the boxes with the scores as weights. A teacher must be of the family "points" and have the
-parts "backbone" and "head".
+and the boxes with the scores as weights. A teacher of features must be of the family "points" and
+have the parts "backbone" and "head". Any network of that family can teach maps.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import onnx
 import onnxruntime
 
 from calib.errors import NoTeacher
-from calib.research.train.geometry import CELLS, EXEMPLAR, EXEMPLAR_CELLS, STRIDE
+from calib.one_step_overlap import Finder
+from calib.research.train.geometry import CELLS, EXEMPLAR, EXEMPLAR_CELLS, SEARCH, STRIDE
+from runtime import engines
 from runtime.errors import HotpathError
 from runtime.networks import load_network
 
@@ -55,7 +58,7 @@ class Teacher:
                 "head "
                 "can; name nanotrack_v2 or nanotrack_v3 with --teacher"
             )
-        self.name, self.cells = name, network.map_size
+        self.name = name
         self._mean = np.array(network.mean, np.float32)[:, None, None]
         self._scale = np.array(network.scale, np.float32)[:, None, None]
         self._search = session(files["backbone"])
@@ -76,13 +79,7 @@ class Teacher:
     def maps(self, exemplar: np.ndarray, search: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Features -> probability (16,16) and distances (4,16,16); NaN where there is no cell."""
         scores, distances = self._head.run(None, dict(zip(self._features, (exemplar, search))))
-        probability = np.full((CELLS, CELLS), np.nan, np.float32)
-        boxes = np.full((4, CELLS, CELLS), np.nan, np.float32)
-        first = CELLS // 2 - self.cells // 2  # cell 0 of a map of 15 is cell 1 of one of 16
-        inside = slice(first, first + self.cells)
-        probability[inside, inside] = 1.0 / (1.0 + np.exp(scores[0, 0] - scores[0, 1]))
-        boxes[:, inside, inside] = distances[0]
-        return probability, boxes
+        return on_cells(1.0 / (1.0 + np.exp(scores[0, 0] - scores[0, 1])), distances[0])
 
     def _input(self, crop: np.ndarray) -> np.ndarray:
         image = np.empty((1, 3) + crop.shape[:2], np.float32)
@@ -91,6 +88,39 @@ class Teacher:
         if self._mean.any() or (self._scale != 1).any():
             image = (image - self._mean) * self._scale
         return image
+
+
+def on_cells(probability: np.ndarray, distances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Maps of any size as maps of 16x16 cells; NaN where there is no cell."""
+    maps = np.full((5, CELLS, CELLS), np.nan, np.float32)
+    first = CELLS // 2 - len(probability) // 2  # cell 0 of a map of 15 is cell 1 of one of 16
+    inside = slice(first, first + len(probability))
+    maps[0, inside, inside], maps[1:, inside, inside] = probability, distances
+    return maps[0], maps[1:]
+
+
+class MapsTeacher:
+    """A network that teaches maps alone; it may have other crops than the student."""
+
+    def __init__(self, name: str, networks_dir: str | None = None) -> None:
+        try:
+            network = load_network(name)
+            engine = engines.create("onnxruntime", network, network.locate(networks_dir))
+        except HotpathError as error:
+            raise NoTeacher(f"the teacher {name} can't be used: {error}") from None
+        if network.family != "points" or network.crop != "square" or network.stride != STRIDE:
+            raise NoTeacher(f"{name} can't teach maps: it is no network of points, 16 pixels apart")
+        self._finder = Finder(network, engine)
+        self._sides = (network.exemplar,) * 2, (network.search,) * 2
+
+    def learn(self, exemplar: np.ndarray, search: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Probability (16,16) and distances (4,16,16) of a pair of uint8 crops."""
+        exemplar, search = (
+            crop if crop.shape[:2] == side else cv2.resize(crop, side)
+            for crop, side in zip((exemplar, search), self._sides)
+        )
+        probability, distances = self._finder.search(self._finder.exemplar(exemplar), search)
+        return on_cells(probability, distances * (SEARCH / len(search)))
 
 
 class Teachers:
@@ -107,10 +137,10 @@ class Teachers:
     ) -> None:
         self.first = Teacher(name, networks_dir)
         self.channels = self.first.channels
-        self._of_maps = [
-            self.first if other == name else Teacher(other, networks_dir)
-            for other in of_maps or [name]
+        self._of_maps: list[Callable[[np.ndarray, np.ndarray], Any]] = [
+            MapsTeacher(other, networks_dir).learn for other in of_maps if other != name
         ]
+        self._first_too = name in (of_maps or [name])
 
     def learn(
         self, exemplar: np.ndarray, search: np.ndarray
@@ -121,9 +151,10 @@ class Teachers:
             exemplar features (channels,8,8), search features (channels,16,16), probability (16,16),
             distances (4,16,16) in search pixels, all float32.
         """
-        found = {m: (m.exemplar(exemplar), m.search(search)) for m in {self.first, *self._of_maps}}
-        z, x = found[self.first]
-        return (z[0], x[0], *mean_maps([member.maps(*found[member]) for member in self._of_maps]))
+        z, x = self.first.exemplar(exemplar), self.first.search(search)
+        maps = [self.first.maps(z, x)] if self._first_too else []
+        maps += [teach(exemplar, search) for teach in self._of_maps]
+        return (z[0], x[0], *mean_maps(maps))
 
 
 def mean_maps(maps: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:

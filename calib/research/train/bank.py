@@ -1,12 +1,14 @@
 """The bank: all training pictures, decoded once into one flat file that every process maps.
 
-There are three kinds. A STILL stands alone. Pictures of a SEQUENCE show one target, each with its
-true box. Pictures of a VIDEO belong together and have no true box, at most a rough one. A picture
-without a box gets boxes around things that stand out. One group in 40 is held out of the training.
+There are three kinds. A STILL stands alone. ``objects.csv`` in its folder may name what it shows.
+Pictures of a SEQUENCE show one target, each with its true box. Pictures of a VIDEO belong together
+and have no true box, at most a rough one. A picture without a box gets boxes around things that
+stand out. One group in 40 is held out of the training.
 """
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from calib.research.train.pictures import (
     find_clips,
     find_stills,
     read_boxes,
+    read_objects,
     read_sequence,
     read_stills,
     read_video,
@@ -30,6 +33,8 @@ from calib.research.train.sources import TABLE, Source, Sources
 
 STILL, SEQUENCE, VIDEO = 0, 1, 2
 HOLDOUT = 40
+VERSION = 2  # of the bank's contents
+FEWEST_PIXELS = 6  # of a side of an object
 SEED = 7  # of the boxes around things that stand out
 
 
@@ -40,8 +45,10 @@ class Bank:
         kind: STILL, SEQUENCE or VIDEO.
         group: number of the clip or still; pictures of one clip share it.
         boxes: (PROPOSALS, 4) as centre and size in pixels. A picture with a box of its own has
-            that box in every row.
-        located: whether it has a box of its own.
+            that box in every row, one with ``objects.csv`` those of its objects.
+        located: whether it has boxes of its own.
+        kin: number of the class that its things share with those of other pictures: the class in
+            ``objects.csv``, or the picture's name without its number.
         source: index into ``source_names``.
         held: whether it is held out of the training.
         mean: mean colour, BGR.
@@ -56,6 +63,7 @@ class Bank:
         self._offset, self._shape = table["offset"], table["shape"]
         self.kind, self.group, self.boxes = table["kind"], table["group"], table["boxes"]
         self.located, self.source, self.mean = table["located"], table["source"], table["mean"]
+        self.kin = table["kin"]
         self.held = self.group % HOLDOUT == HOLDOUT - 1
         self._pixels = np.memmap(folder / "bank.bin", np.uint8, "r")
         about = json.loads(str(table["about"]))
@@ -84,26 +92,39 @@ class _Packer:
         self.licences: dict[str, int] = {}  # pictures of each class
         self.source_names: dict[str, int] = {}
         self.groups: dict[str, int] = {}
+        self.kin: dict[str, int] = {}  # classes
         self.rng = np.random.default_rng(SEED)
 
     def add(
-        self, picture: np.ndarray, kind: int, group: str, part: str, source: Source, box: Any = None
+        self,
+        picture: np.ndarray,
+        kind: int,
+        group: str,
+        part: str,
+        source: Source,
+        boxes: Any = (),
+        kin: str = "",
     ) -> None:
         """Append a picture.
 
         Args:
             group: name that all pictures of one clip share.
             part: name of the folder or clip that counts it.
-            box: x, y, w, h in pixels of ``picture``, or None.
+            boxes: rows of x, y, w, h in pixels of ``picture``, or none.
+            kin: name of the class of what it shows.
         """
         small = np.ascontiguousarray(shrunk(picture))
-        if box is None:
-            boxes = contrast_boxes(small, self.rng)
-        else:
-            x, y, w, h = box
+        located = len(boxes) > 0
+        if located:
+            rows = np.array(boxes, float)
+            rows = rows if len(rows) <= PROPOSALS else self.rng.permutation(rows)
             scale = small.shape[1] / picture.shape[1]
-            centre = [(x + w / 2) * scale - 0.5, (y + h / 2) * scale - 0.5]
-            boxes = np.repeat([centre + [w * scale, h * scale]], PROPOSALS, 0)
+            rows = np.resize(
+                np.hstack([rows[:, :2] + rows[:, 2:] / 2, rows[:, 2:]]), (PROPOSALS, 4)
+            )
+            boxes = rows * scale - (0.5, 0.5, 0, 0)
+        else:
+            boxes = contrast_boxes(small, self.rng)
         self.file.write(small.tobytes())
         row = {
             "offset": self.end,
@@ -111,7 +132,8 @@ class _Packer:
             "kind": kind,
             "group": self.groups.setdefault(group, len(self.groups)),
             "boxes": boxes.astype(np.float32),
-            "located": box is not None,
+            "located": located,
+            "kin": self.kin.setdefault(kin or group, len(self.kin)),
             "source": self.source_names.setdefault(source.name, len(self.source_names)),
             "mean": small.mean((0, 1)),
         }
@@ -134,6 +156,11 @@ class _Packer:
         np.savez(path, about=json.dumps(about), **columns)
 
 
+def kin_of(name: str) -> str:
+    """What pictures of one class have in common: their name before its number."""
+    return re.split(r"[_-]*[0-9]", name)[0]
+
+
 def clip_group(name: str) -> str:
     """The group of a clip: its name without the number of the target."""
     head, _, last = name.rpartition("-")
@@ -145,7 +172,6 @@ def build_bank(
     images: Sequence[str | Path],
     clips: Sequence[str | Path],
     licences: Sequence[str] = (),
-    labels: str | Path | None = None,
 ) -> Bank:
     """Read everything into ``folder``, once; again only when the arguments change.
 
@@ -154,8 +180,6 @@ def build_bank(
         clips: folders of clip folders, folders of videos, or videos. A file NAME.boxes.csv beside
             the video NAME.mp4 says roughly where the target is.
         licences: licence classes to use, see ``sources.py``; empty: all.
-        labels: folder of ``NAME.boxes.csv`` with true boxes of the video NAME, see ``label.py``.
-            Frames with such a box become a SEQUENCE of their own.
 
     Returns:
         A ``Bank``.
@@ -163,7 +187,7 @@ def build_bank(
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     paths = [[str(path) for path in given] for given in (images, clips)]
-    key = json.dumps([*paths, sorted(licences), labels and str(labels), FRAMES])
+    key = json.dumps([*paths, sorted(licences), FRAMES, VERSION])
     key = hashlib.sha256(key.encode()).hexdigest()
     done = folder / "bank.key"
     if done.is_file() and done.read_text() == key:
@@ -175,7 +199,7 @@ def build_bank(
     _pack_stills(packer, images, sources)
     sequences, videos = find_clips(clips)
     _pack_sequences(packer, sequences, sources)
-    _pack_videos(packer, videos, sources, labels)
+    _pack_videos(packer, videos, sources)
     if not packer.rows:
         raise BadImages(
             f"no picture has a licence of class {', '.join(sorted(licences))}; list its source in "
@@ -187,41 +211,36 @@ def build_bank(
 
 
 def _pack_stills(packer: _Packer, folders: Sequence[Any], sources: Sources) -> None:
+    """Stills; one that ``objects.csv`` names is there once for each class of its objects."""
     for folder in folders:
-        found = find_stills(folder)
+        found, objects = find_stills(folder), read_objects(folder)
         paths = [path for path in found if sources.allow(path)]
         if found and not paths:
             continue
         for path, picture in read_stills(folder, paths):
-            group = "still " + path.name
-            packer.add(picture, STILL, group, str(folder), sources.of(path))
+            of_class: dict[str, list[Any]] = {}
+            for name, box in objects.get(path.name, []):
+                if min(box[2:]) >= FEWEST_PIXELS:
+                    of_class.setdefault(name, []).append(box)
+            group, of_class = "still " + path.name, of_class or {kin_of(path.stem): []}
+            for name, boxes in of_class.items():
+                source = sources.of(path)
+                packer.add(picture, STILL, group, str(folder), source, boxes, name)
 
 
 def _pack_sequences(packer: _Packer, folders: Sequence[Any], sources: Sources) -> None:
     for folder in filter(sources.allow, folders):
         for picture, box in read_sequence(folder):
             group = "clip " + clip_group(folder.name)
-            packer.add(picture, SEQUENCE, group, folder.name, sources.of(folder), box)
+            packer.add(picture, SEQUENCE, group, folder.name, sources.of(folder), [box])
 
 
-def _pack_videos(
-    packer: _Packer, paths: Sequence[Path], sources: Sources, labels: str | Path | None
-) -> None:
-    """Videos, each under its own group; frames with true boxes are a sequence in that group."""
+def _pack_videos(packer: _Packer, paths: Sequence[Path], sources: Sources) -> None:
+    """Videos, each under its own group."""
     for path in filter(sources.allow, paths):
-        rough = _boxes_of(path.parent, path)
-        true = _boxes_of(labels, path)
-        group, source = "video " + path.name, sources.of(path)
+        beside = path.with_name(path.stem + ".boxes.csv")
+        rough = read_boxes(beside) if beside.is_file() else {}
         for index, frame in read_video(path):
-            if index in true:
-                packer.add(frame, SEQUENCE, group, path.name, source, true[index])
-            else:
-                packer.add(frame, VIDEO, group, path.name, source, rough.get(index))
-
-
-def _boxes_of(folder: str | Path | None, video: Path) -> dict[int, Any]:
-    """{frame number: box} of a video, from ``NAME.boxes.csv`` in a folder if that is there."""
-    if folder is None:
-        return {}
-    path = Path(folder) / (video.stem + ".boxes.csv")
-    return read_boxes(path) if path.is_file() else {}
+            boxes = [rough[index]] if index in rough else []
+            group, source = "video " + path.name, sources.of(path)
+            packer.add(frame, VIDEO, group, path.name, source, boxes, kin_of(path.stem))

@@ -7,8 +7,9 @@ the crop.
 import cv2
 import numpy as np
 
-from calib.research.train.effects import Light
 from calib.research.train.geometry import SEARCH
+
+HALF_HIDDEN = 0.3  # share of the other things of the target's class that hide a part of it
 
 
 def halves(box: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -51,6 +52,31 @@ def place_beside(rng: np.random.Generator, box: np.ndarray, size: np.ndarray) ->
     return at if (abs(at - centre) > half * 0.7 + size * 0.35).any() else None
 
 
+def place_close(rng: np.random.Generator, box: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """A centre beside the box, or where something of ``size`` hides up to about half of it."""
+    centre, half = halves(box)
+    angle, hides = rng.uniform(0, 2 * np.pi), rng.random() < HALF_HIDDEN
+    reach = rng.uniform(0.55, 0.8) if hides else rng.uniform(1.0, 1.8)
+    at: np.ndarray = centre + np.array([np.cos(angle), np.sin(angle)]) * (half + size / 2) * reach
+    return at
+
+
+def cut(picture: np.ndarray, box: np.ndarray, size: np.ndarray, flip: bool = False) -> np.ndarray:
+    """What a box (centre, size) of a picture shows, resized to ``size``."""
+    scale = size / np.maximum(box[2:], 1) * ([-1, 1] if flip else [1, 1])
+    matrix = np.column_stack([np.diag(scale), size / 2 - scale * box[:2]])
+    shape, border = tuple(int(v) for v in size), cv2.BORDER_REPLICATE
+    return np.asarray(cv2.warpAffine(picture, matrix, shape, None, cv2.INTER_LINEAR, border))
+
+
+def size_beside(rng: np.random.Generator, box: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """The size in pixels for a thing of another picture that is to be about as large as the box."""
+    half = halves(box)[1]
+    factor = np.sqrt(4 * half.prod() / (other[2] * other[3])) * np.exp(rng.uniform(-0.3, 0.3))
+    size: np.ndarray = np.clip(other[2:] * factor, 8, 200).astype(int)
+    return size
+
+
 def add_distractor(
     search: np.ndarray,
     box: np.ndarray,
@@ -64,45 +90,28 @@ def add_distractor(
         picture: where it comes from, uint8 (h,w,3).
         other: its box there, as centre and size.
     """
-    half = halves(box)[1]
-    factor = np.sqrt(4 * half.prod() / (other[2] * other[3])) * np.exp(rng.uniform(-0.3, 0.3))
-    size = np.clip(other[2:] * factor, 8, 200).astype(int)
+    size = size_beside(rng, box, other)
     at = place_beside(rng, box, size)
-    if at is None:
-        return
-    scale = size / np.maximum(other[2:], 1)
-    matrix = np.column_stack([np.diag(scale), size / 2 - scale * other[:2]])
-    shape, border = tuple(int(v) for v in size), cv2.BORDER_REPLICATE
-    patch = cv2.warpAffine(picture, matrix, shape, flags=cv2.INTER_LINEAR, borderMode=border)
-    paste(search, patch, at)
+    if at is not None:
+        paste(search, cut(picture, other, size), at)
 
 
-def copy_target(search: np.ndarray, box: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Put another of the same kind beside the target: a copy, turned and in other colours.
+def add_kin(
+    search: np.ndarray,
+    box: np.ndarray,
+    picture: np.ndarray,
+    other: np.ndarray,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Put another thing of the target's class close to it; arguments as of ``add_distractor``.
 
     Returns:
-        The copy's box as corners, float32; zeros if there was no room.
+        Its box as corners, float32; zeros if there was no room.
     """
-    none = np.zeros(4, np.float32)
-    low = np.maximum(box[:2].astype(int), 0)
-    high = np.minimum(box[2:].astype(int), SEARCH)
-    if (high - low < 10).any():
-        return none
-    patch = search[low[1] : high[1], low[0] : high[0]]
-    factor = np.exp(rng.uniform(-0.35, 0.35)) * np.exp(rng.uniform(-0.25, 0.25, 2))
-    size = np.clip((high - low) * factor, 8, 220).astype(int)
-    at = place_beside(rng, box, size)
-    if at is None:
-        return none
-    shape = tuple(int(v) for v in size)
-    patch = cv2.resize(patch, shape, interpolation=cv2.INTER_LINEAR)
-    patch = np.ascontiguousarray(patch[:, ::-1]) if rng.random() < 0.5 else patch
-    turn = cv2.getRotationMatrix2D(tuple(size / 2.0), rng.uniform(-50, 50), 1.0)
-    patch = cv2.warpAffine(patch, turn, shape, borderMode=cv2.BORDER_REFLECT)
-    patch = Light(rng, 1.4)(patch)
-    if rng.random() < 0.5:  # another hue
-        patch = np.ascontiguousarray(patch[:, :, rng.permutation(3)])
-    paste(search, patch, at, soft=True)
+    size = size_beside(rng, box, other)
+    at = place_close(rng, box, size)
+    if not paste(search, cut(picture, other, size, rng.random() < 0.5), at, soft=True):
+        return np.zeros(4, np.float32)
     return np.concatenate([at - size / 2, at + size / 2]).astype(np.float32)
 
 

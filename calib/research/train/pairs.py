@@ -11,8 +11,16 @@ import cv2
 import numpy as np
 
 from calib.research.train.bank import SEQUENCE, STILL, VIDEO, Bank
-from calib.research.train.disturb import add_distractor, add_occluder, copy_target, swap_background
-from calib.research.train.effects import Light, Night, Thermal, degraded, grey
+from calib.research.train.disturb import add_distractor, add_kin, add_occluder, swap_background
+from calib.research.train.effects import (
+    Light,
+    Night,
+    Thermal,
+    degraded,
+    enlarged,
+    grey,
+    motion_blur,
+)
 from calib.research.train.geometry import EXEMPLAR, SEARCH
 
 ONE_PICTURE, NEGATIVE, TRUE_BOX, NO_BOX = 0, 1, 2, 3  # kinds of pairs
@@ -22,8 +30,14 @@ TEMPER = 0.5  # a source with n pictures is drawn in proportion to n ** TEMPER
 REACH = 6  # frames between two pictures of a video, at most
 MIRRORED = 0.4  # share of the search crops of stills that go on beyond the picture as in a mirror
 
+FAST = 0.12  # share of the pairs whose target moves by one to two times its size
+FARTHEST = 118  # pixels from the middle of the search crop to the target's centre
+FAR = 0.18  # share of the pairs whose target was 8 to 24 pixels large before it was enlarged
+FAR_PIXELS = (8, 24)
+WHOLE = 0.85  # share of a still without boxes that the thing in it takes
+
 # exemplar uint8 (127,127,3), search uint8 (255,255,3), box (x1,y1,x2,y2) float32 in search pixels,
-# kind, decoy: box of a copy of the target that must not be found, zeros if there is none
+# kind, decoy: box of another thing of its class that must not be found, zeros if there is none
 Pair = collections.namedtuple("Pair", "exemplar search box kind decoy")
 
 
@@ -109,6 +123,10 @@ class Drawer:
         everything = np.concatenate([stills, moving])
         self.stills = Weighted(stills, bank.source[stills])
         self.all = Weighted(everything, bank.source[everything])
+        self.kin: dict[int, list[Any]] = {}  # class -> pictures that show it
+        for index in everything:
+            if bank.kind[index] != SEQUENCE:
+                self.kin.setdefault(bank.kin[index], []).append(index)
         self.clips = [self._clips(moving, kind) for kind in (SEQUENCE, VIDEO)]
         shares = np.array(SHARES) * [1, 1, bool(self.clips[0]), bool(self.clips[1])]
         if not self.clips[0] and self.clips[1]:  # videos take the place of sequences
@@ -156,8 +174,13 @@ class Drawer:
         exemplar = crop(bank.picture(first), matrix, EXEMPLAR, bank.mean[first])
         search, box = self.search_crop(rng, kind, first, second, choice, flip)
         decoy = np.zeros(4, np.float32)
-        if kind == ONE_PICTURE:
-            decoy = self.disturb(rng, search, box)
+        if kind == ONE_PICTURE or (kind == NO_BOX and bank.located[second]):
+            decoy = self.disturb(rng, second, search, box)
+        if kind == ONE_PICTURE and bank.located[first]:
+            kind = TRUE_BOX
+        if rng.random() < FAR:
+            share = rng.uniform(*FAR_PIXELS) / np.sqrt(np.prod(box[2:] - box[:2]))
+            exemplar, search = (enlarged(each, min(share, 1.0), 1) for each in (exemplar, search))
         exemplar, search = self.spoil(rng, kind, exemplar, search)
         return Pair(exemplar, search, box, kind, decoy)
 
@@ -175,33 +198,56 @@ class Drawer:
         angle = rng.uniform(-0.3, 0.3) if still and rng.random() < 0.35 else 0.0
         ratio = np.exp(rng.uniform(-0.22, 0.22)) if kind != NO_BOX and rng.random() < 0.5 else 1.0
         shift = rng.uniform(-64, 64, 2) if rng.random() < 0.7 else rng.normal(0, 18, 2)
+        way, blurred = rng.uniform(0, 2 * np.pi), 0
+        if rng.random() < FAST:
+            length = rng.uniform(1, 2) * np.sqrt(box[2] * box[3]) * SEARCH / side
+            length = min(length, FARTHEST)
+            shift = length * np.array([np.cos(way), np.sin(way)])
+            blurred = int(length * rng.uniform(0, 0.4))
         matrix = square(box[:2], side, SEARCH, angle, ratio, flip, shift)
         mirrored = still and rng.random() < MIRRORED
         border = cv2.BORDER_REFLECT_101 if mirrored else cv2.BORDER_CONSTANT
         search = crop(bank.picture(second), matrix, SEARCH, bank.mean[second], border)
+        search = motion_blur(search, blurred, way) if blurred > 2 else search
         return search, moved_box(matrix, box)
 
-    def disturb(self, rng: np.random.Generator, search: np.ndarray, box: np.ndarray) -> np.ndarray:
-        """Change what is around the target in place; returns the box of a copy of the target."""
+    def disturb(
+        self, rng: np.random.Generator, index: int, search: np.ndarray, box: np.ndarray
+    ) -> np.ndarray:
+        """Change what is around the target in place; returns the box of another of its class."""
         chance, decoy = rng.random(), np.zeros(4, np.float32)
-        if chance < 0.16:
-            other = self.all.draw(rng)
-            picture = self.bank.picture(other)
+        if chance < 0.28:
+            picture, other = self.relative(rng, index)
+            if picture is not None:
+                decoy = add_kin(search, box, picture, other, rng)
+        elif chance < 0.40 and not self.bank.located[index]:
+            picture, _ = self.thing(rng, self.all.draw(rng))
             size = np.array(picture.shape[1::-1])
             middle, side = size * rng.uniform(0.3, 0.7, 2), size.min() * rng.uniform(0.4, 1.0)
-            behind = crop(picture, square(middle, side, SEARCH), SEARCH, self.bank.mean[other])
+            behind = crop(picture, square(middle, side, SEARCH), SEARCH, picture.mean((0, 1)))
             swap_background(search, behind, box)
-        elif chance < 0.38:
-            other = self.all.draw(rng)
-            which = int(rng.integers(self.bank.boxes.shape[1]))
-            add_distractor(
-                search, box, self.bank.picture(other), self.bank.boxes[other][which], rng
-            )
-        elif chance < 0.54:
-            decoy = copy_target(search, box, rng)
+        elif chance < 0.60:
+            add_distractor(search, box, *self.thing(rng, self.all.draw(rng)), rng)
         if rng.random() < 0.15:
             add_occluder(search, box, rng)
         return decoy
+
+    def thing(self, rng: np.random.Generator, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """A picture, and the box of something in it."""
+        boxes = self.bank.boxes[index]
+        return self.bank.picture(index), boxes[int(rng.integers(len(boxes)))]
+
+    def relative(self, rng: np.random.Generator, index: int) -> tuple[Any, Any]:
+        """The same of another thing of the class that a picture shows; (None, None) without one."""
+        kin = self.kin.get(self.bank.kin[index], ())
+        other = int(kin[int(rng.integers(len(kin)))]) if len(kin) else index
+        if self.bank.group[other] == self.bank.group[index]:
+            return None, None
+        picture, box = self.thing(rng, other)
+        if not self.bank.located[other]:
+            size = np.array(picture.shape[1::-1])
+            box = np.concatenate([size / 2, size * WHOLE])
+        return picture, box
 
     @staticmethod
     def spoil(
@@ -210,12 +256,12 @@ class Drawer:
         """Light, camera and codec for both crops."""
         strength = 1.0 if kind in (ONE_PICTURE, NEGATIVE) else 0.5
         chance, share = rng.random(), 1.0
-        if chance < 0.07:
+        if chance < 0.11:
             thermal = Thermal(rng)
             exemplar, search, share = thermal(exemplar, rng), thermal(search, rng), 1.6
-        elif chance < 0.22:
+        elif chance < 0.25:
             exemplar, search, share = grey(exemplar), grey(search), 1.3
-        elif chance < 0.29:
+        elif chance < 0.31:
             night = Night(rng)
             exemplar, search = night(exemplar, rng), night(search, rng)
         if rng.random() < 0.5:  # the light of the whole pair

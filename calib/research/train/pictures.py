@@ -6,6 +6,7 @@
 import csv
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -63,6 +64,18 @@ def contrast_boxes(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     gap = abs(inside - ring)[:, :3].sum(1) + inside[:, 3] - 0.5 * ring[:, 3]
     best = gap.reshape(PROPOSALS, 8).argmax(1) + np.arange(PROPOSALS) * 8
     return np.asarray(np.stack([x, y, w, h], 1)[best] * factor)
+
+
+def read_objects(folder: str | Path) -> dict[str, list[tuple[str, list[float]]]]:
+    """{name of a still: [(class, [x, y, w, h])]} of ``objects.csv``, if the folder has one."""
+    path = Path(folder) / "objects.csv"
+    found: dict[str, Any] = {}
+    if path.is_file():
+        with open(path, newline="") as file:
+            for row in csv.DictReader(file):
+                thing = row["class"], [float(row[key]) for key in "xywh"]
+                found.setdefault(row["picture"], []).append(thing)
+    return found
 
 
 def find_stills(folder: str | Path) -> list[Path]:

@@ -27,22 +27,17 @@ def test_another_background_leaves_the_target_alone():
     assert (search[:40] == 0).all() and (search[:, :40] == 0).all()
 
 
-def test_a_copy_of_the_target_stands_where_its_box_says_and_not_on_the_target():
-    found = 0
+def test_kin_stands_where_its_box_says_close_to_the_target_and_hides_at_most_a_part_of_it():
+    other, box = np.zeros((80, 80, 3), np.uint8), np.array([40.0, 40.0, 30.0, 40.0])
+    hidden = []
     for seed in range(60):
         search = scene()
-        decoy = disturb.copy_target(search, BOX, np.random.default_rng(seed))
-        changed = np.argwhere((search != scene()).any(2))[:, ::-1]
-        if not decoy.any():
-            assert not len(changed)
-            continue
-        found += 1
-        if len(changed):
-            assert (changed.min(0) >= decoy[:2] - 1.5).all()
-            assert (changed.max(0) <= decoy[2:] + 1.5).all()
-        centre = ((decoy[:2] + decoy[2:]) / 2 - BOX[:2]) / (BOX[2:] - BOX[:2])
-        assert ((centre < 0.15) | (centre > 0.85)).any()
-    assert found > 30
+        found = disturb.add_kin(search, BOX, other, box, np.random.default_rng(seed))
+        changed = (search != scene()).any(2)
+        at = np.argwhere(changed)[:, ::-1]
+        assert (at.min(0) >= found[:2] - 1.5).all() and (at.max(0) <= found[2:] + 1.5).all()
+        hidden.append(inside(changed, BOX).mean())
+    assert max(hidden) < 0.7 and 5 < np.count_nonzero(np.array(hidden) > 0.1) < 40
 
 
 def test_a_distractor_covers_little_of_the_target():

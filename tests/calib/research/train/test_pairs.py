@@ -47,3 +47,28 @@ def test_every_kind_of_pair_is_drawn_about_as_often_as_it_should(bank):
     shares = np.bincount(kinds, minlength=4) / len(kinds)
     wanted = np.array(pairs.SHARES) * [1, 1, 1, 0]
     np.testing.assert_allclose(shares, wanted / wanted.sum(), atol=0.05)
+
+
+def test_objects_of_stills_are_true_boxes_and_show_others_of_their_class(folders):
+    rows = [f"{i:02d}.png,ship,60,40,50,40" for i in range(40)]
+    (folders / "images" / "objects.csv").write_text("\n".join(["picture,class,x,y,w,h", *rows]))
+    bank = banks.build_bank(folders / "ships", [folders / "images"], [])
+    drawer, ships = pairs.Drawer(bank), np.flatnonzero(bank.located)
+    assert len(ships) == 40 and len(set(bank.kin[ships])) == 1
+    np.testing.assert_allclose(bank.boxes[ships[0]], np.tile([84.5, 59.5, 50, 40], (12, 1)))
+    kinds = {drawer.pair(np.random.default_rng(seed)).kind for seed in range(40)}
+    assert {pairs.ONE_PICTURE, pairs.TRUE_BOX} <= kinds
+    picture, box = drawer.relative(np.random.default_rng(0), ships[0])
+    np.testing.assert_allclose(box, [84.5, 59.5, 50, 40])
+    assert picture[60, 85].mean() > picture[10, 10].mean() + 100
+
+
+def test_some_targets_move_by_more_than_their_size(bank):
+    drawer, far = pairs.Drawer(bank), 0
+    clip = np.flatnonzero(bank.kind == banks.SEQUENCE)
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        _, box = drawer.search_crop(rng, pairs.TRUE_BOX, clip[0], clip[0], 0, False)
+        moved = np.hypot(*((box[:2] + box[2:]) / 2 - 127))
+        far += moved > 0.95 * np.sqrt(np.prod(box[2:] - box[:2])) and moved > 80
+    assert 10 < far < 60

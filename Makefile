@@ -156,8 +156,8 @@ kestrel: setup ## new weights and all that hangs on them: make kestrel CHECKPOIN
 	@if [ -z "$(if $(and $(CHECKPOINT),$(CLIPS),$(UNSEEN)),given)" ]; then \
 	  echo 'Name a checkpoint, annotated clips, and clips that nothing was chosen by: make kestrel' \
 	    'CHECKPOINT=FILE CLIPS=DIR UNSEEN=DIR' >&2; exit 2; fi
-	$(PY) -m calib.research.train.release "$$CHECKPOINT" --clips "$$CLIPS" --gain "$$UNSEEN" \
-	  --keep "$$CLIPS" $(call option,--name,NETWORK) $(call option,--films,FILMS) $(ARGS)
+	$(PY) -m calib.research.train.release "$$CHECKPOINT" --clips "$$CLIPS" --validation "$$CLIPS" \
+	  --report "$$UNSEEN" $(call option,--name,NETWORK) $(call option,--films,FILMS) $(ARGS)
 
 fakes: setup ## what tests of the GPU parts need on a computer without one (200 MB, 3 min, once)
 	@nice tests/fakes/cuda/prepare.sh $(PY) $${OLDEST:+"$$OLDEST"}

@@ -1,31 +1,31 @@
 """python -m calib.research.train.judge: a fixed rule says whether a network is better.
 
-    python -m calib.research.train.judge CANDIDATE.toml --against kestrel --gain DIR --keep DIR...
+    python -m calib.research.train.judge A.toml A-int8.toml --validation DIR --report DIR...
+    python -m calib.research.train.judge RUN/checkpoints/*.pt --validation DIR
 
-Measures one-step overlap of both networks on the same pairs of crops, with standard errors by
-bootstrap over clips. On the clips of --gain the candidate must be better by more than one standard
-error, and must not lose more targets. On the clips of --keep it must not be worse by more than one
-standard error. Several candidates, such as fp32 and INT8 of the same weights, must all pass.
+Measures one-step overlap of the candidates and of the shipped network on the same pairs of crops.
+The folders that hold clips are the sources; each weighs the same. On --validation each candidate,
+such as fp32 and INT8 of the same weights, must be better by more than one standard error and must
+not lose more targets. Only then are the clips of --report measured, where the same must hold, so
+that no choice depends on them.
 
-With --equal, for a candidate whose licence is freer, no set need get better. Each set and all of
-them together must not be worse, in overlap and in lost targets, by more than one standard error.
-
-The exit code is 0 if the candidate passes, 1 if not, 2 after a mistake.
+The exit code is 0 if all candidates pass, 1 if not, 2 after a mistake.
 """
 
 import argparse
 import json
+import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from calib import command
-from calib.clips import find_clips
+from calib.clips import Clip, find_clips
 from calib.command import say
+from calib.errors import BadRun
 from calib.one_step_overlap import Finder, Pairs
-from calib.research.train.judging import Change, change, equal, figures, verdict
+from calib.research.train.judging import LOST, against, change, estimate, together
 from runtime import engines
 from runtime.networks import load_network
 
@@ -35,16 +35,15 @@ REPEATS = 3  # crops of every frame
 def parser() -> argparse.ArgumentParser:
     """The command line's options."""
     cli = command.parser("calib.research.train.judge", __doc__)
-    cli.add_argument("candidates", nargs="+", metavar="NETWORK", help="name, or path of a TOML")
+    cli.add_argument(
+        "candidates", nargs="+", metavar="NETWORK", help="name, or path of a TOML or checkpoint"
+    )
     cli.add_argument("--against", default="kestrel", metavar="NETWORK", help="what ships now")
     cli.add_argument(
-        "--gain", nargs="+", required=True, metavar="DIR", help="clips that must get better"
+        "--validation", nargs="+", required=True, metavar="DIR", help="clips that decide"
     )
     cli.add_argument(
-        "--keep", nargs="*", default=[], metavar="DIR", help="clips that must not get worse"
-    )
-    cli.add_argument(
-        "--equal", action="store_true", help="the candidate's licence is freer: equal is enough"
+        "--report", nargs="*", default=[], metavar="DIR", help="clips that nothing is chosen by"
     )
     cli.add_argument("--repeats", type=int, default=REPEATS, metavar="N", help="crops of a frame")
     command.add_network_options(cli)
@@ -52,64 +51,75 @@ def parser() -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Measure, print a line a set and network, and the verdict; returns the exit code."""
+    """Measure, print a line a network and set of clips, and the verdict; returns the exit code."""
     names = [options.against, *options.candidates]
-    finders = [_finder(name, options) for name in names]
-    changes: dict[str, list[Change]] = {name: [] for name in options.candidates}
-    together: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {name: [] for name in names}
-    sets = [(folder, True) for folder in options.gain]
-    sets += [(folder, False) for folder in options.keep]
-    for folder, must_gain in sets:
-        clips, label = find_clips([folder], log=say), Path(folder).resolve().name
-        shipped = None
-        for name, finder in zip(names, finders):
-            pairs = Pairs(clips, finder.network, options.repeats)
-            _, found = finder.run(pairs)
-            together[name].append((found, pairs.clip))
-            line = {"network": name, "pairs": len(found), **figures(label, found, pairs.clip)}
-            if shipped is None:
-                shipped = found
-            else:
-                gained = change(label, found, shipped, pairs.clip, must_gain)
-                changes[name].append(gained)
-                line.update(gain=gained.gain, gain_error=gained.error)
-            print(json.dumps({key: _short(value) for key, value in line.items()}), flush=True)
-    if options.equal:
-        for name in options.candidates:
-            changes[name].append(_together(together[name], together[options.against]))
-    return _conclude(changes, options.against, options.equal)
+    finders = {name: _finder(name, options) for name in names}
+    if len(finders) < len(names):
+        raise BadRun("a network is named twice; name each candidate once, and another --against")
+    for folders in filter(None, [options.validation, *([each] for each in options.report)]):
+        say("on " + " ".join(folders))
+        found = overlaps(by_source(find_clips(folders, log=say)), finders, options.repeats)
+        for name in names:
+            print(json.dumps({"network": name, **summary(found[name])}), flush=True)
+        if not _all_better(found, options.against):
+            return 1
+    return 0
 
 
-def _together(candidate: Sequence[Any], shipped: Sequence[Any]) -> Any:
-    """The ``Change`` over the pairs of all sets; a clip of two sets counts in both."""
-    firsts = np.cumsum([0] + [clip.max() + 1 for _, clip in shipped])
-    clip = np.concatenate([clip + first for (_, clip), first in zip(shipped, firsts)])
-    found, before = (np.concatenate([part for part, _ in parts]) for parts in (candidate, shipped))
-    gained = change("all sets together", found, before, clip, False)
-    say(f"{gained.name}: {gained.gain:+.4f} ± {gained.error:.4f}")
-    return gained
+def by_source(clips: Sequence[Clip]) -> dict[str, list[Clip]]:
+    """The clips of each folder that holds some."""
+    sources: dict[str, list[Clip]] = {}
+    for clip in clips:
+        sources.setdefault(clip.folder.absolute().parent.name, []).append(clip)
+    return sources
+
+
+def overlaps(
+    sources: dict[str, list[Clip]], finders: dict[str, Finder], repeats: int = 1
+) -> dict[str, Any]:
+    """Name of a network -> {source: (overlap of every pair, its clip)}."""
+    found: dict[str, Any] = {name: {} for name in finders}
+    for source, clips in sources.items():
+        for name, finder in finders.items():
+            pairs = Pairs(clips, finder.network, repeats)
+            found[name][source] = finder.run(pairs)[1], pairs.clip
+    return found
+
+
+def summary(found: dict[str, Any]) -> dict[str, Any]:
+    """The figures of a network: of all sources, and of each."""
+    means = {name: estimate(*each) for name, each in found.items()}
+    mean, error = together(list(means.values()))
+    lost = float(np.mean([(each < LOST).mean() for each, _ in found.values()]))
+    each = {name: round(value.mean, 4) for name, value in means.items()}
+    told = {"one_step": mean, "error": error, "lost": lost}
+    return {**{key: round(value, 4) for key, value in told.items()}, "sources": each}
+
+
+def _all_better(found: dict[str, Any], shipped: str) -> bool:
+    """Print a verdict for every candidate; whether all are better."""
+    better = True
+    for name in list(found)[1:]:
+        pairs = [(*found[name][source][:1], *found[shipped][source]) for source in found[name]]
+        compared = change(pairs)
+        reasons = against(compared)
+        better = better and not reasons
+        told = f"{compared.gain:+.4f} ± {compared.error:.4f}"
+        print(f"{name} is {'not ' if reasons else ''}better than {shipped}: {told}")
+        for reason in reasons:
+            print("  " + reason)
+    return better
 
 
 def _finder(name: str, options: argparse.Namespace) -> Finder:
-    network = load_network(name)
-    paths = network.locate(options.networks_dir)
-    return Finder(network, engines.create(options.engine, network, paths))
+    with tempfile.TemporaryDirectory() as folder:
+        if name.endswith(".pt"):
+            from calib.research.train.export import export  # needs PyTorch
 
-
-def _short(value: Any) -> Any:
-    return round(value, 4) if isinstance(value, float) else value
-
-
-def _conclude(changes: dict[str, list[Change]], against: str, by_licence: bool) -> int:
-    """Print a verdict for every candidate; returns 0 if all pass, else 1."""
-    better, words = True, "equal to" if by_licence else "better than"
-    for name, found in changes.items():
-        said = equal(found) if by_licence else verdict(found)
-        better = better and said.better
-        print(f"{name} is {'' if said.better else 'not '}{words} {against}")
-        for reason in said.reasons:
-            print("  " + reason)
-    return 0 if better else 1
+            name = export(name, folder)["toml"]
+        network = load_network(name)
+        paths = network.locate(options.networks_dir)
+        return Finder(network, engines.create(options.engine, network, paths))
 
 
 main = command.main("calib.research.train.judge", run, parser, "stopped")

@@ -1,12 +1,12 @@
 """How sure a figure is, and the fixed rule by which one network counts as better than another.
 
 Frames of one clip are alike, so what is drawn again for the standard error is clips, not frames:
-each draw takes as many clips as there are, with repetition, and all pairs of those clips.
+each draw takes as many clips of a source as there are, with repetition, and all their pairs. Every
+source weighs the same, however many clips it has.
 """
 
-import collections
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,7 +14,12 @@ DRAWS = 2000
 SEED = 12
 LOST = 0.3  # an overlap below this means that another thing was found
 
-Estimate = collections.namedtuple("Estimate", "mean error")
+
+class Estimate(NamedTuple):
+    """A mean and its standard error."""
+
+    mean: float
+    error: float
 
 
 def _draws(clip: Any) -> np.ndarray:
@@ -26,7 +31,7 @@ def _draws(clip: Any) -> np.ndarray:
     return times[:, np.searchsorted(names, clip)].astype(float)
 
 
-def estimate(values: Any, clip: Any) -> tuple[float, float]:
+def estimate(values: Any, clip: Any) -> Estimate:
     """Mean over all pairs and its standard error by bootstrap over clips.
 
     Args:
@@ -44,6 +49,12 @@ def estimate(values: Any, clip: Any) -> tuple[float, float]:
     return Estimate(float(values.mean()), float(means.std(ddof=1)))
 
 
+def together(sources: Sequence[Estimate]) -> Estimate:
+    """The mean of sources that weigh the same; one with a single clip adds nothing to the error."""
+    means, errors = np.array(sources).T
+    return Estimate(float(means.mean()), float(np.sqrt(np.nansum(errors**2)) / len(errors)))
+
+
 def figures(name: str, overlaps: np.ndarray, clip: Any) -> dict[str, float]:
     """What is logged of a set of clips: mean overlap, its standard error, share of lost targets."""
     mean, error = estimate(overlaps, clip)
@@ -51,75 +62,36 @@ def figures(name: str, overlaps: np.ndarray, clip: Any) -> dict[str, float]:
     return {"os_" + name: mean, "se_" + name: error, "lost_" + name: lost}
 
 
-# the rule
+class Change(NamedTuple):
+    """How much better a candidate is than the shipped network on some sources."""
 
-Change = collections.namedtuple("Change", "name gain error lost lost_error must_gain")
-Verdict = collections.namedtuple("Verdict", "better reasons")
+    gain: float  # of one-step overlap
+    error: float  # its standard error
+    lost: float  # rise of the share of lost targets
 
 
-def change(
-    name: str, candidate: np.ndarray, shipped: np.ndarray, clip: Any, must_gain: bool
-) -> Change:
-    """How much better a candidate is on one set of clips.
+def change(sources: Sequence[tuple[Any, Any, Any]]) -> Change:
+    """Compare two networks on the same pairs.
 
     Args:
-        name: of the set.
-        candidate, shipped: (pairs,) overlaps of both networks on the same pairs.
-        clip: (pairs,) which clip each pair is of.
-        must_gain: whether the candidate has to be better here; elsewhere it must not be worse.
-
-    Returns:
-        ``Change``: mean gain, its standard error, by how much the share of lost targets rose, and
-        the standard error of that.
+        sources: (overlaps of the candidate, of the shipped network, clip of each pair) of each.
     """
-    candidate, shipped = np.asarray(candidate, float), np.asarray(shipped, float)
-    gain, error = estimate(candidate - shipped, clip)
-    more = (candidate < LOST).astype(float) - (shipped < LOST)
-    lost, lost_error = estimate(more, clip)
-    return Change(name, gain, error, lost, lost_error, must_gain)
+    parts = [(np.asarray(new, float), np.asarray(old, float), clip) for new, old, clip in sources]
+    gain, error = together([estimate(new - old, clip) for new, old, clip in parts])
+    lost = np.mean([(new < LOST).mean() - (old < LOST).mean() for new, old, _ in parts])
+    return Change(gain, error, float(lost))
 
 
-def verdict(changes: Sequence[Any]) -> Verdict:
-    """Whether a candidate counts as better than the shipped network.
+def against(found: Change) -> list[str]:
+    """What speaks against a candidate, in sentences; none: it is better.
 
-    The rule was fixed before the candidates were known:
-
-    1. On every set that must gain, the gain is more than one standard error, and the share of lost
-       targets does not rise.
-    2. On every other set, the loss is at most one standard error.
-
-    Returns:
-        ``Verdict``: bool, and a sentence for each set that speaks against it.
+    The rule was fixed before the candidates were known: the gain is more than one standard error,
+    and the share of lost targets does not rise.
     """
     reasons = []
-    for found in changes:
-        said = f"{found.name}: {found.gain:+.4f} ± {found.error:.4f}"
-        if not np.isfinite(found.error):
-            reasons.append(f"{found.name}: two clips are needed for a standard error")
-        elif found.must_gain and found.gain <= found.error:
-            reasons.append(said + " is not a gain of more than one standard error")
-        elif found.must_gain and found.lost > 0:
-            reasons.append(f"{found.name}: {found.lost:+.2%} of the targets are lost more often")
-        elif not found.must_gain and found.gain < -found.error:
-            reasons.append(said + " is a loss of more than one standard error")
-    return Verdict(not reasons, reasons)
-
-
-def equal(changes: Sequence[Any]) -> Verdict:
-    """Whether a candidate counts as equal to the shipped network, so that its licence may decide.
-
-    On every set, the loss is at most one standard error, and so is the rise of the share of lost
-    targets.
-
-    Args:
-        changes: one ``Change`` for each set, and one for all their pairs together.
-
-    Returns:
-        ``Verdict``: bool, and a sentence for each set that speaks against it.
-    """
-    reasons = verdict([found._replace(must_gain=False) for found in changes]).reasons
-    for found in changes:
-        if found.lost > found.lost_error:
-            told = f"{found.name}: {found.lost:+.2%} ± {found.lost_error:.2%}"
-            reasons.append(told + " of the targets are lost more often")
-    return Verdict(not reasons, reasons)
+    if not found.gain > found.error:
+        told = f"{found.gain:+.4f} ± {found.error:.4f}"
+        reasons.append(f"{told} is not a gain of more than one standard error")
+    if found.lost > 0:
+        reasons.append(f"{found.lost:+.2%} of the targets are lost more often")
+    return reasons

@@ -1,7 +1,7 @@
 """python -m calib.research.train.release: make the repository ship new weights, if they are better.
 
-    python -m calib.research.train.release RUN/joint.pt --clips DIR --gain NEW --keep DIR
-    python -m calib.research.train.release A.pt --name kestrel_small --clips DIR --gain NEW
+    python -m calib.research.train.release RUN/joint.pt --clips DIR --validation DIR --report DIR
+    python -m calib.research.train.release A.pt --name kestrel_small --clips DIR --validation DIR
 
 --name says which network is replaced. The steps, in order:
 
@@ -69,19 +69,9 @@ def parser() -> argparse.ArgumentParser:
     cli.add_argument(
         "--clips", nargs="+", required=True, metavar="DIR", help="annotated clips to measure on"
     )
+    cli.add_argument("--validation", nargs="+", default=[], metavar="DIR", help="clips that decide")
     cli.add_argument(
-        "--gain", nargs="+", default=[], metavar="DIR", help="clips that must get better"
-    )
-    cli.add_argument(
-        "--keep",
-        nargs="*",
-        action="extend",
-        default=[],
-        metavar="DIR",
-        help="clips that must not get worse; may be given again",
-    )
-    cli.add_argument(
-        "--equal", action="store_true", help="the licence is freer: equal to what ships is enough"
+        "--report", nargs="*", default=[], metavar="DIR", help="clips that nothing is chosen by"
     )
     cli.add_argument(
         "--against", metavar="NETWORK", help="what to judge against (default: --name as it ships)"
@@ -120,8 +110,8 @@ def run(options: argparse.Namespace) -> None:
 
 def check(options: argparse.Namespace) -> None:
     """Stop before the first step if something is missing that a later one needs."""
-    if "judge" in options.steps and not options.gain:
-        raise BadRun("no clips to judge by; name clips that were not looked at with --gain")
+    if "judge" in options.steps and not options.validation:
+        raise BadRun("no clips to judge by; name them with --validation")
     if "search" in options.steps and options.films and not Path(options.films).is_file():
         raise BadRun(f"no {options.films}; make it with calib.research.longterm.films")
 
@@ -173,11 +163,7 @@ def run_judge(options: argparse.Namespace) -> None:
             "leave the step judge out of --steps"
         )
     arguments = [*map(str, tomls(options, work(options))), "--against", shipped]
-    arguments += ["--gain", *options.gain]
-    if options.keep:
-        arguments += ["--keep", *options.keep]
-    if options.equal:
-        arguments.append("--equal")
+    arguments += ["--validation", *options.validation, "--report", *options.report]
     if judge.main(arguments):
         raise BadRun("the candidate is not better than what ships; nothing was installed")
 

@@ -98,11 +98,12 @@ class Validation:
         return run(teacher.exemplar, pairs.exemplars), run(teacher.search, pairs.searches)
 
     def _overlaps(self, measure: Callable[[str, Pairs], np.ndarray]) -> dict[str, float]:
-        """Figures of every set of clips; ``measure`` gives the overlaps of a set's pairs."""
+        """Figures of all sets of clips, and of each; ``measure`` gives overlaps of pairs."""
         found = {}
         for name, pairs in self.work.one_step.items():
             found.update(figures(name, measure(name, pairs), pairs.clip))
-        return found
+        overlaps = [value for name, value in found.items() if name.startswith("os_")]
+        return {"os": float(np.mean(overlaps)), **found} if overlaps else {}
 
     def judge_blocks(self, network: Kestrel) -> dict[str, float]:
         """Shares of the variance: of the teacher's map, and of features with it and without."""

@@ -5,6 +5,7 @@ import numpy as np
 import onnx
 import pytest
 
+from calib.clips import find_clips
 from calib.research.train import judge
 from tests.support import tiny
 
@@ -35,35 +36,32 @@ def world(tmp_path):
     return (tmp_path / "clips", *paths)
 
 
-def test_a_network_is_not_better_than_itself(world, capsys):
+def test_an_equal_network_is_not_better_and_the_report_stays_unmeasured(world, tmp_path, capsys):
     clips, good, _ = world
-    code = judge.main([str(good), "--against", str(good), "--gain", str(clips)])
-    assert code == 1 and "is not better than" in capsys.readouterr().out
+    (tmp_path / "same").mkdir()
+    same = tiny.write_network(tmp_path / "same")
+    given = [str(same), "--against", str(good), "--validation", str(clips), "--repeats", "1"]
+    assert judge.main([*given, "--report", str(clips / "missing")]) == 1
+    said = capsys.readouterr()
+    assert "is not better than" in said.out and "missing" not in said.err
 
 
 @pytest.mark.slow("two networks are judged both ways")
-def test_better_boxes_win_and_worse_ones_do_not(world, capsys):
+def test_better_boxes_win_on_both_sets_and_worse_ones_do_not(world, capsys):
     clips, good, large = (str(path) for path in world)
-    assert judge.main([good, "--against", large, "--gain", clips]) == 0
-    assert "is better than" in capsys.readouterr().out
-    assert judge.main([good, large, "--against", large, "--gain", clips]) == 1
-    assert judge.main([large, "--against", good, "--gain", clips, "--keep", clips]) == 1
-    assert "is a loss of more than one standard error" in capsys.readouterr().out
+    sets = ["--validation", clips, "--report", clips, "--repeats", "1"]
+    assert judge.main([good, "--against", large, *sets]) == 0
+    assert capsys.readouterr().out.count("is better than") == 2
+    assert judge.main([large, "--against", good, *sets]) == 1
+    assert "is not a gain of more than one standard error" in capsys.readouterr().out
 
 
-def test_a_freer_licence_needs_an_equal_network(world, capsys):
-    clips, good, large = (str(path) for path in world)
-    sets = ["--gain", clips, "--keep", clips, "--repeats", "1"]
-    assert judge.main([good, "--against", good, *sets, "--equal"]) == 0
-    assert "is equal to" in capsys.readouterr().out
-    assert judge.main([large, "--against", good, *sets, "--equal"]) == 1
-    found = capsys.readouterr().out
-    assert "is not equal to" in found and "all sets together" in found
-
-
-def test_a_set_without_clips_is_a_mistake(world, tmp_path, capsys):
-    _, good, _ = world
-    (tmp_path / "none").mkdir()
-    arguments = [str(good), "--against", str(good), "--gain", str(tmp_path / "none")]
-    assert judge.main(arguments) == 2
-    assert "holds no frames" in capsys.readouterr().err
+def test_the_folders_that_hold_clips_are_the_sources(world):
+    folder = world[0]
+    (folder / "cars").mkdir()
+    (folder / "one").rename(folder / "cars" / "one")
+    found = judge.by_source(find_clips([folder]))
+    assert {name: [clip.name for clip in clips] for name, clips in found.items()} == {
+        "cars": ["one"],
+        "clips": ["two"],
+    }

@@ -57,7 +57,7 @@ def world(tmp_path_factory):
 def options(world, *more):
     clips = str(world / "clips")
     folders = ["--root", str(world / "repository"), "--out", str(world / "out")]
-    sets = ["--clips", clips, "--gain", clips, "--keep", clips]
+    sets = ["--clips", clips, "--validation", clips]
     return release.parser().parse_args([str(world / "nothing.pt"), *sets, *folders, *more])
 
 
@@ -140,10 +140,6 @@ def test_a_network_that_does_not_ship_yet_is_judged_against_another(world, tmp_p
     more = ["--name", "kestrel_small", "--root", str(tmp_path), "--steps", "judge"]
     with pytest.raises(BadRun, match="no .*kestrel_small.toml to judge against; name another"):
         release.run(options(world, *more))
-
-
-def test_clips_to_keep_may_be_named_twice(world):
-    assert options(world, "--keep", "more", "yet").keep == [str(world / "clips"), "more", "yet"]
 
 
 def test_a_place_that_is_not_found_once_is_named(tmp_path):

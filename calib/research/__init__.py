@@ -1,1 +1,1 @@
-"""Training, backbones, long films, exports and sweeps; no other folder imports this one."""
+"""Training, long films and exports; no other folder imports this one."""

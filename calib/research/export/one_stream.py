@@ -5,6 +5,9 @@ found in the graph when the network is loaded (``runtime.graphs.assemble``), not
 """
 
 import contextlib
+import importlib
+import re
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,9 +17,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from calib.errors import BadRun
+from calib.errors import BadRun, Missing
 from calib.research.export.authors import MEAN, SCALE, Parts, checkout, load_weights
-from calib.research.train.foreign import timm_library
 
 Tensors = tuple[torch.Tensor, ...]
 Run = Callable[[Any, Any, torch.Tensor, torch.Tensor], dict[str, torch.Tensor]]
@@ -152,6 +154,33 @@ KINDS = {
         "https://github.com/MCG-NJU/MixFormerV2",
     ),
 }
+
+
+def timm_library() -> Any:
+    """The module timm.
+
+    PyPI's torchvision is built for CUDA. Beside a torch for the processor its operators are
+    missing, and it stops on import. No tracker here uses them, so they are only declared.
+    """
+    declared = torch.library.Library("torchvision", "FRAGMENT")
+    _DECLARED.append(declared)
+    while True:
+        try:
+            return importlib.import_module("timm")
+        except ImportError:
+            raise Missing("timm is not installed; run `make setup ALSO=backbones`") from None
+        except RuntimeError as error:
+            lacking = re.search(r"operator torchvision::(\w+) does not exist", str(error))
+            if lacking is None:
+                raise
+            declared.define(lacking.group(1) + "(Tensor value) -> Tensor")
+            for module in [
+                key for key in sys.modules if key.split(".")[0] in ("timm", "torchvision")
+            ]:
+                del sys.modules[module]
+
+
+_DECLARED: list[Any] = []  # torch forgets what it declares when the object is deleted
 
 
 def one_stream(kind: Kind, folder: Path, config: Any, checkpoint: Path) -> Parts:

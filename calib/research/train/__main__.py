@@ -37,19 +37,12 @@ FEWEST_PICTURES = 4
 
 def run(options: argparse.Namespace) -> None:
     """Train, and export the network after the last stage."""
-    foreign, blocks = options.shape not in BACKBONES, blocks_of(options.shape)
-    options.stages = options.stages or [
-        name for name in NAMES if {"finish": not foreign, "blocks": blocks}.get(name, True)
-    ]
+    blocks = blocks_of(options.shape)
+    options.stages = options.stages or [name for name in NAMES if blocks or name != "blocks"]
     if "blocks" in options.stages and not blocks:
         having = ", ".join(filter(blocks_of, BACKBONES))
         raise TrainingStopped(
             f"stage blocks is for the backbones {having} alone; leave it out of --stages"
-        )
-    if foreign and "finish" in options.stages:
-        raise TrainingStopped(
-            f"stage finish rounds the backbones {', '.join(BACKBONES)} alone; leave it out of "
-            f"--stages and quantise {options.shape} with calib.int8"
         )
     if min(options.head[:2]) < 1 or options.head[2] < 0:
         raise TrainingStopped(
@@ -87,7 +80,6 @@ def prepare(options: argparse.Namespace, out: Path, log: Log) -> tuple[Work, lis
         options.images,
         options.clips,
         licences=options.licences,
-        labels=options.labels,
     )
     if len(bank) < FEWEST_PICTURES:
         raise BadImages(f"there are only {len(bank)} pictures; name more with --images")

@@ -5,13 +5,12 @@
 ``NAME_exemplar.onnx``: image (1,3,127,127) -> features (1,48,8,8).
 ``NAME_search.onnx``: features, image (1,3,255,255) -> score logits (1,1,16,16), distances
 (1,4,16,16) l,t,r,b in search pixels. Images are BGR, mean and scale as in ``NAME.toml``. NAME is
-that of --name, else kestrel, or that of a backbone of timm or of one's own.
+that of --name, else kestrel.
 """
 
 import argparse
 import hashlib
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from calib import command
 from calib.errors import TrainingStopped
 from calib.research.train import loop
 from calib.research.train.geometry import EXEMPLAR, MEAN, SCALE, SEARCH
-from calib.research.train.layers import BACKBONES, blocks_of
+from calib.research.train.layers import blocks_of
 from calib.research.train.network import Folded, Kestrel, macs
 from calib.research.train.start import licence_of
 
@@ -67,7 +66,6 @@ sha256 = "{search}"
 TITLES = {"kestrel": "Kestrel", "kestrel_small": "Kestrel, small"}
 PLAIN = "{}: plain 3x3 and 1x1 convolutions"
 BLOCKS = "{}: 3x3 convolutions, then blocks of MobileNetV3 with ReLU"
-OTHER = "{} before the head of kestrel: trained by calib.research.train"
 OPSET = 13  # of TensorRT 8.2 on a Jetson Nano
 TRACKING = {"penalty": 0.15, "window": 0.49, "lr": 0.385}
 
@@ -113,22 +111,13 @@ def write_onnx(
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def name_of(shape: str) -> str:
-    """The name of a tracker's files: kestrel, or that of the model or class of its backbone."""
-    if shape in BACKBONES:
-        return "kestrel"
-    return re.sub(r"[^A-Za-z0-9_.-]", "_", shape.rpartition(":")[2])
-
-
 def title(shape: str, name: str) -> str:
     """What the TOML's first line says of the layers."""
-    if shape not in BACKBONES:
-        return OTHER.format(shape)
     return (BLOCKS if blocks_of(shape) else PLAIN).format(TITLES.get(name, name))
 
 
-def export(checkpoint: str | Path, folder: str | Path, name: str | None = None) -> dict[str, Any]:
-    """Write both graphs and the TOML into ``folder``; ``name`` of the files, None for the usual.
+def export(checkpoint: str | Path, folder: str | Path, name: str = "kestrel") -> dict[str, Any]:
+    """Write both graphs and the TOML into ``folder``; ``name`` is that of the files.
 
     Returns:
         dict: ``toml``, its path; ``fold_error``; ``macs_m`` and ``parameters_m``, millions;
@@ -141,7 +130,6 @@ def export(checkpoint: str | Path, folder: str | Path, name: str | None = None) 
     error = fold_error(network, folded)
     exemplar_graph, search_graph = folded.exemplar_graph, folded.search_graph
     shape = network.config["shape"]
-    name = name or name_of(shape)
     paths = {part: folder / f"{name}_{part}.onnx" for part in ("exemplar", "search")}
     z, x = torch.randn(1, 3, EXEMPLAR, EXEMPLAR), torch.randn(1, 3, SEARCH, SEARCH)
     with torch.no_grad():
@@ -184,7 +172,7 @@ def parser() -> argparse.ArgumentParser:
     cli = command.parser("calib.research.train.export", __doc__)
     cli.add_argument("checkpoint", help="such as RUN/finish.pt; it need not be finished")
     cli.add_argument("folder", help="where to write, such as runtime/networks")
-    cli.add_argument("--name", help="of the files (default: kestrel, or that of the backbone)")
+    cli.add_argument("--name", default="kestrel", help="of the files (default: kestrel)")
     return cli
 
 

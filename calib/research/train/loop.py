@@ -132,14 +132,7 @@ class Runner:
                 f"{self.path} holds another network ({state['config']}); choose another --out or "
                 "delete it"
             )
-        try:
-            self.network.load_state_dict(state["network"])
-        except RuntimeError:
-            shape = self.network.config["shape"]
-            raise TrainingStopped(
-                f"the weights of {path} do not fit {shape}, whose file has changed since; bring "
-                "back that file, or choose another --out"
-            ) from None
+        self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
         for optimiser, values in zip(self.optimisers, state["optimisers"]):
             optimiser.load_state_dict(values)
@@ -238,7 +231,7 @@ class Runner:
         self._say({"lr": round(self.rate(), 6)}, self.mean)
 
     def _judge(self) -> None:
-        """Judge the averaged weights, and keep them for ``calib.research.sweep``."""
+        """Judge the averaged weights, and keep them for ``judge.py``."""
         with torch.no_grad():
             figures = self.stage.judge(self.average.eval())
         self._say({"event": "judged"}, figures)

@@ -7,16 +7,14 @@ Images are float32 (N, 3, side, side), BGR, already ``(value - MEAN) * SCALE``, 
 padding of the convolutions is the mean colour.
 """
 
-import copy
 import math
 from typing import Any
 
 import torch
 from torch import nn
 
-from calib.research.train import foreign
-from calib.research.train.geometry import CELLS, EXEMPLAR_CELLS, MEAN, SCALE, SEARCH, STRIDE
-from calib.research.train.layers import BACKBONES, Unit, conv, plain, row, units
+from calib.research.train.geometry import CELLS, EXEMPLAR_CELLS, MEAN, SCALE, SEARCH
+from calib.research.train.layers import Unit, conv, plain, row, units
 
 LOG_DISTANCE = (-2.0, 6.5)  # of a box side, natural log of search pixels; only while training
 
@@ -31,25 +29,18 @@ class Backbone(nn.Module):
     """Images -> standardised features of the teachers, (N, channels, cells, cells).
 
     Args:
-        shape: one of ``BACKBONES``, or a name that ``calib.research.backbones.foreign.load`` takes.
+        shape: one of ``BACKBONES``.
         channels: of the teachers' features.
     """
 
     def __init__(self, shape: str, channels: int) -> None:
         super().__init__()
-        if shape in BACKBONES:
-            self.layers, width = row(shape)
-        else:
-            self.layers = foreign.load(shape, STRIDE, seed=torch.initial_seed())
-            with torch.no_grad():
-                width = self.layers(torch.zeros(1, 3, 64, 64)).shape[1]
+        self.layers, width = row(shape)
         self.project = nn.Conv2d(width, channels, 1)
         self.width = width
 
     def deployed(self) -> nn.Module:
-        """The layers as convolutions with bias; those of ``BACKBONES`` may be rounded."""
-        if not isinstance(self.layers, nn.Sequential) or not isinstance(self.layers[0], Unit):
-            return foreign.folded(copy.deepcopy(self.layers))[0]
+        """The layers as convolutions with bias, which may be rounded."""
         return nn.Sequential(*map(plain, self.layers))
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:

@@ -74,11 +74,6 @@ def _add_data(add: Callable[..., Any]) -> None:
         help="folders of clip folders with boxes.csv, folders of videos, or videos",
     )
     add(
-        "--labels",
-        metavar="DIR",
-        help="boxes of videos that teachers agree on, written by calib.research.train.label",
-    )
-    add(
         "--licences",
         nargs="*",
         default=[],
@@ -90,7 +85,7 @@ def _add_data(add: Callable[..., Any]) -> None:
         nargs="*",
         default=[],
         metavar="DIR",
-        help="folders of annotated clips, never trained on, for one-step overlap",
+        help="folders of annotated clips, never trained on; each weighs the same",
     )
     add("--held", type=int, default=512, metavar="N", help="held-out pairs to judge by")
     add("--seed", type=int, default=0, help="of everything that is drawn by chance")
@@ -112,11 +107,9 @@ def _add_network(add: Callable[..., Any]) -> None:
     add("--networks-dir", metavar="DIR", help="folder with the teachers' files")
     add(
         "--shape",
-        "--backbone",
         default="k80",
-        metavar="SHAPE|timm:NAME|FILE.py:CLASS",
-        help=f"layers of the backbone: {', '.join(BACKBONES)}, a model of timm, or a class of "
-        "yours with a stride of 16 (default: k80)",
+        choices=tuple(BACKBONES),
+        help="layers of the backbone (default: k80)",
     )
     add(
         "--head",
@@ -137,8 +130,7 @@ def _add_network(add: Callable[..., Any]) -> None:
         "--stages",
         nargs="+",
         choices=NAMES,
-        help="stages to run (default: all; blocks only for a backbone with the teacher's blocks, "
-        "finish only for one of ours)",
+        help="stages to run (default: all; blocks only for a backbone with the teacher's blocks)",
     )
     add(
         "--quality",

@@ -19,7 +19,7 @@ from calib.provenance import commit
 
 FILE = "run.json"
 FORMAT = 1
-LIBRARIES = "torch timm numpy opencv-python opencv-python-headless onnx onnxruntime".split()
+LIBRARIES = "torch numpy opencv-python opencv-python-headless onnx onnxruntime".split()
 DATA = ("images", "clips", "validation")  # options that name folders of data
 OF_THE_MACHINE = ("out", "cache", "device", "threads", "processes", "resume")
 

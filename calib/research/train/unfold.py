@@ -18,7 +18,7 @@ from onnx import numpy_helper
 from torch import nn
 
 from calib.errors import TrainingStopped
-from calib.research.train.layers import BACKBONES, Bottleneck, Unit
+from calib.research.train.layers import Bottleneck, Unit
 from calib.research.train.network import Backbone, Folded, Kestrel, normalise
 from calib.research.train.stages import Standard
 from calib.research.train.widen import LOOKED_AT
@@ -46,11 +46,6 @@ def unfold(
 ) -> None:
     """Give a network the weights of an export; it computes the same in evaluation."""
     network.eval()
-    if network.config["shape"] not in BACKBONES:
-        raise TrainingStopped(
-            "only an export of our own backbones can be trained on; start from the checkpoint of "
-            f"{network.config['shape']} instead"
-        )
     if any(name.endswith("_quantized") for name in weights):
         raise TrainingStopped("this export is in INT8; start from the TOML of its fp32 form")
     wanted = Folded(network).state_dict()

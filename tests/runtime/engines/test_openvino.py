@@ -32,12 +32,6 @@ from runtime.detect.session import open_session
 
 inputs, run = open_session(tiny_detector.write_detector(pathlib.Path({!r})).with_suffix(".onnx"), 1)
 """
-BACKBONE = """
-from calib.research.backbones import speed
-from tests.support import tiny_detector
-
-speed.OpenVino(tiny_detector.model()).run()
-"""
 
 
 # A run, and what it asks of the network and of its user's folder; fork's children write there too.
@@ -73,10 +67,7 @@ def test_openvino_tells_nobody_that_it_runs(tmp_path):
     assert not (tmp_path / "intel").exists()
 
 
-OLD = pytest.mark.skipif(sys.version_info < (3, 10), reason="calib needs Python 3.10")
-
-
-@pytest.mark.parametrize("first", ["", DETECTOR, pytest.param(BACKBONE, marks=OLD)])
+@pytest.mark.parametrize("first", ["", DETECTOR])
 def test_kestrel_runs_without_the_matrix_unit(tmp_path, first):
     version = getattr(pytest.importorskip("openvino"), "__version__", "0")
     if int(version.split(".")[0]) < 2024:

@@ -15,8 +15,7 @@ import cv2
 import numpy as np
 import torch
 
-from calib.research.export.one_stream import KINDS
-from calib.research.train.foreign import timm_library
+from calib.research.export.one_stream import KINDS, timm_library
 from tests.support import blobs
 
 TRACKERS = {

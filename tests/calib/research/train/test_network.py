@@ -1,8 +1,6 @@
 """The network that ships: its size, its operators, and that folding changes nothing."""
 
-import importlib.util
 import json
-import pathlib
 
 import numpy as np
 import pytest
@@ -111,18 +109,3 @@ def test_the_licence_of_weights_follows_from_the_pictures_that_the_run_saw(tmp_p
     assert licence({"A": 5}, {"R": 5}, event="start") == start.UNSETTLED
     (tmp_path / "log.jsonl").unlink()
     assert start.licence_of(tmp_path / "joint.pt") == start.UNSETTLED
-
-
-@pytest.mark.slow("a large network of timm")
-def test_a_backbone_of_timm_is_folded_and_exported(tmp_path):
-    if importlib.util.find_spec("timm") is None:
-        pytest.skip("needs timm: make setup ALSO=train,backbones")
-    torch.manual_seed(3)
-    net = network.Kestrel("timm:mobilenetv2_050", 48).eval()
-    assert 80 < network.macs(net)["backbone"] < 95  # what lies behind the map is left out
-    torch.save({"config": net.config, "average": net.state_dict()}, tmp_path / "run.pt")
-    told = export.export(tmp_path / "run.pt", tmp_path)
-    assert told["fold_error"] < 1e-3
-    assert pathlib.Path(told["toml"]) == tmp_path / "mobilenetv2_050.toml"
-    model = onnx.load(str(tmp_path / "mobilenetv2_050_search.onnx"))
-    assert any(a.i == 48 for n in model.graph.node for a in n.attribute if a.name == "group")

@@ -155,29 +155,6 @@ def test_a_later_stage_alone_asks_for_the_earlier_ones(world, tmp_path, stage):
         main(command(world, tmp_path, "--stages", stage))
 
 
-def test_a_backbone_of_ones_own_becomes_a_tracker(world, tmp_path, capsys):
-    from runtime import load_tracker
-
-    code = "from torch import nn\n\nclass Mine(nn.Sequential):\n    def __init__(self):\n"
-    code += "        widths = (3, 4, 8, 8, 16)\n        layers = []\n"
-    code += "        for inputs, outputs in zip(widths, widths[1:]):\n"
-    code += "            layers += [nn.Conv2d(inputs, outputs, 3, 2, 1), nn.BatchNorm2d(outputs)]\n"
-    code += "            layers += [nn.ReLU6()]\n        super().__init__(*layers)\n"
-    (tmp_path / "mine.py").write_text(code)
-    named = ["--backbone", str(tmp_path / "mine.py") + ":Mine"]
-    stages = ["--stages", "backbone", "head", "tune"]
-    main(command(world, tmp_path / "run", *named, *stages))
-    frames, boxes = tiny.film(3)
-    tracker = load_tracker(str(tmp_path / "run" / "export" / "Mine.toml"), engine="onnxruntime")
-    tracker.init(frames[0], boxes[0])
-    assert tracker.update(frames[1]).box.w > 0
-    with pytest.raises(TrainingStopped, match="stage finish rounds the backbones k80"):
-        main(command(world, tmp_path / "other", *named, "--stages", "finish"))
-    (tmp_path / "mine.py").write_text(code.replace("8, 8, 16", "8, 16, 16"))
-    with pytest.raises(TrainingStopped, match="do not fit .*mine.py:Mine, whose file has changed"):
-        main(command(world, tmp_path / "run", *named, *stages))
-
-
 def test_a_start_that_is_missing_or_of_another_network_is_named(world, tmp_path):
     arguments = command(world, tmp_path, "--stages", "backbone", pairs=(16, 1, 1, 1))
     with pytest.raises(TrainingStopped, match="none.pt is not there; correct --start"):

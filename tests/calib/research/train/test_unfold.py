@@ -90,9 +90,6 @@ def test_what_is_no_export_of_this_network_is_refused(tmp_path):
     weights["search_graph.layers.0.0.weight_quantized"] = torch.zeros(1)
     with pytest.raises(TrainingStopped, match="in INT8; start from the TOML of its fp32 form"):
         unfold(network, weights, held(), Standard.of(held()))
-    network.config["shape"] = "timm:resnet18"
-    with pytest.raises(TrainingStopped, match="start from the checkpoint of timm:resnet18"):
-        unfold(network, weights, held(), Standard.of(held()))
     with pytest.raises(TrainingStopped, match="other layers than this network"):
         unfolded({**first.config, "depth": 2}, paths)
     folded = Folded(first)

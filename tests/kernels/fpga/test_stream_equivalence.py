@@ -51,15 +51,6 @@ def prove(top, parameters, steps, rtl, references, changes=(), cuts=()):
     synthesis.run(commands, [])
 
 
-def prove_columns(lanes, changes=()):
-    prove("columns_miter", {"LANES": lanes}, 10, ["columns"], ["plain_columns"], changes)
-
-
-@pytest.mark.parametrize("lanes", [1, 2, 4])
-def test_the_columns_are_the_entries_of_one_table(lanes):
-    prove_columns(lanes)
-
-
 def prove_writer(bus_bytes, steps, changes=()):
     references = ["plain_fifo", "plain_writer", "stream_miter"]
     prove("writer_miter", {"BUS_BYTES": bus_bytes}, steps, ["fifo", "writer"], references, changes)
@@ -132,7 +123,6 @@ def test_each_unit_gets_the_commands_of_the_plain_form_in_longer_programs():
 @pytest.mark.parametrize(
     "prove_it, arguments, mistake",
     [
-        (prove_columns, (1,), "columns.two.odd_reg 1'b0"),  # the even entry for the odd one
         (prove_writer, (16, 12), "writer.to_edge_reg 6'd16"),  # a burst crosses the edge
         (prove_reader, (8, 11), "reader.more_reg 1'b0"),  # a request ends with its first burst
         (prove_store, (1, 2, 1, 16), "store.column_last 1'b1"),  # one column of each row is read

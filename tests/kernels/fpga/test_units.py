@@ -1,6 +1,6 @@
-"""cocotb tests of single units of the fabric, and of the whole engine on third-party AXI models.
+"""cocotb tests of the convolution alone, and of the whole engine on third-party AXI models.
 
-Most of them are slow. ``test_engine.py`` and ``test_crop.py`` run the same units inside the engine.
+``test_engine.py`` and ``test_crop.py`` run all units inside the engine.
 """
 
 import os
@@ -23,18 +23,6 @@ def simulated(top, module, parameters):
         pytest.skip(str(reason))
 
 
-@pytest.mark.slow(fpga_sizes.WHY)
-@pytest.mark.parametrize("lanes, bus_bytes", [(1, 8), (2, 16), (4, 16)])
-def test_the_crop_unit_is_the_model_with_stalls_on_each_stream(lanes, bus_bytes):
-    parameters = {"LANES": lanes, "BANKS": lanes, "BUS_BYTES": bus_bytes, "LINE_BYTES": 2048}
-    simulated("hp_crop", "crop_bench", parameters)
-
-
-@pytest.mark.slow(fpga_sizes.WHY)
-def test_requantisation_is_as_defined():
-    simulated("hp_requantise", "requantise_bench", {})
-
-
 @pytest.mark.parametrize(
     "lanes, pumped", few_of([(1, 0), (2, 1), (4, 0), (4, 1)], [(2, 1)], fpga_sizes.WHY)
 )
@@ -42,11 +30,6 @@ def test_convolutions_are_the_models_while_other_streams_run(lanes, pumped):
     words = 4096 // lanes  # 4,096 in all banks together
     sizes = {"LANES": lanes, "MAP_WORDS": words, "WEIGHT_TILES": 256, "PUMPED": pumped}
     simulated("hp_convolution", "convolution_bench", sizes)
-
-
-@pytest.mark.slow(fpga_sizes.WHY)
-def test_the_store_unit_reads_the_words_of_a_map_in_order():
-    simulated("hp_store", "store_bench", {"LANES": 4})
 
 
 @pytest.mark.slow(fpga_sizes.WHY)

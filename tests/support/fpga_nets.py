@@ -150,21 +150,6 @@ def pixelwise(rng, sides, middle, first=8):
     return dict(models, search=x.model(inputs, outputs))
 
 
-def depthwise(rng, sides):
-    """Exemplar and search with a depthwise correlation, as SiamRPN's."""
-    z = Builder(rng, "z/")
-    features = z.conv(backbone(z, "exemplar"), 16, 40, kernel=1)
-    cells = sides["exemplar"] // 4 + 1
-    kernel = z.node("Reshape", [features, z.constant(np.array([40, 1, cells, cells], np.int64))])
-    x = Builder(rng, "x/")
-    found = x.conv(backbone(x, "search"), 16, 40, kernel=1)
-    moving = x.node("Conv", [found, kernel], group=40, pads=[1, 1, 1, 1])
-    score = x.conv(moving, 40, 2, kernel=1)
-    models = {"exemplar": z.model({"exemplar": (1, 3) + (sides["exemplar"],) * 2}, [kernel])}
-    inputs = {"search": (1, 3) + (sides["search"],) * 2, kernel: (40, 1, cells, cells)}
-    return dict(models, search=x.model(inputs, [score]))
-
-
 def towers(x, source, channels):
     """Two towers side by side, and an Exp behind one of them."""
     trunk = x.relu(x.conv(source, channels, 32))

@@ -71,7 +71,6 @@ NETS = {
     "towers": lambda rng: fpga_nets.pixelwise(rng, SIDES, fpga_nets.towers),
     "blocks": lambda rng: fpga_nets.pixelwise(rng, SIDES, fpga_nets.blocks),
     "wide first layer": lambda rng: fpga_nets.pixelwise(rng, SIDES, fpga_nets.towers, 20),
-    "depthwise": lambda rng: fpga_nets.depthwise(rng, SIDES),
 }
 
 
@@ -234,6 +233,13 @@ def test_a_product_of_maps_is_refused_with_its_name():
 
     told = refusal(middle)
     assert "(Mul)" in told and "squeeze-and-excitation" in told
+
+
+def test_a_correlation_by_a_moving_kernel_is_refused():
+    def middle(x, source, channels):
+        return [x.node("Conv", [source, x.conv(source, channels, channels)])]
+
+    assert "(Conv)" in refusal(middle) and "pixel-wise correlations" in refusal(middle)
 
 
 def test_pooling_is_refused_with_its_name():

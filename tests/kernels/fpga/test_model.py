@@ -353,46 +353,6 @@ def test_a_pixelwise_correlation_is_a_convolution_by_stored_features():
     np.testing.assert_array_equal(bench.result(5, 6, 4096).transpose(2, 0, 1), expected)
 
 
-def test_a_depthwise_correlation_is_a_convolution_by_diagonal_tiles():
-    rng = np.random.default_rng(4)
-    exemplar = rng.integers(-9, 9, (16, 3, 2), np.int8)
-    search = rng.integers(-9, 9, (16, 7, 6), np.int8)
-    engine = machine(2)
-    bench = Bench(engine)
-    fill(engine, search.reshape(1, 16, 7, 6).transpose(2, 0, 3, 1), 100, 6, 6, 0)
-    tiles = np.zeros((6, 16, 16), np.int8)
-    for tap in range(6):
-        np.fill_diagonal(tiles[tap], exemplar[:, tap // 2, tap % 2])
-    bench.load("WEIGHTS", tiles)
-    bench.load("PARAMS", np.r_[np.zeros(64), np.full(16, 3)].astype(np.uint8))
-    bench.add(
-        "CONV",
-        in_base=100,
-        in_row_pitch=6,
-        in_block_pitch=6,
-        in_height=7,
-        in_width=6,
-        in_blocks=1,
-        kernel_height=3,
-        kernel_width=2,
-        stride_y=1,
-        stride_x=1,
-        dilation=1,
-        pad_top=1,
-        pad_left=1,
-        out_base=300,
-        out_row_pitch=7,
-        out_height=7,
-        out_width=7,
-        out_blocks=1,
-    )
-    bench.store(300, 7, 7, 7)
-    bench.run()
-    exact = golden.correlate_depthwise(exemplar, search, 1)
-    expected = np.clip(np.rint(exact / 8), -128, 127)
-    np.testing.assert_array_equal(bench.result(7, 7).transpose(2, 0, 1), expected)
-
-
 # -- registers and faults
 
 

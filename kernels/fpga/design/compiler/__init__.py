@@ -123,15 +123,15 @@ class Compiler:
             found[name] = View(view.layout, [stored])
         return found
 
-    def _stores(self, search: Part) -> Dict[Tuple[Map, str], Store]:
-        """How the exemplar's features are kept, a ``Store`` for each use of them."""
+    def _stores(self, search: Part) -> Dict[Map, Store]:
+        """How the exemplar's features are kept, a ``Store`` for each map of them."""
         stores = {}
         for layer in search.layers:
             if layer.features is not None:
-                key = layer.features.source, layer.kind
-                if key not in stores:
-                    stores[key] = Store(layer.features.source, layer.kind, self.work_bytes)
-                    self.work_bytes += stores[key].bytes
+                source = layer.features.source
+                if source not in stores:
+                    stores[source] = Store(source, self.work_bytes)
+                    self.work_bytes += stores[source].bytes
         return stores
 
     def _part(self, name: str, part: Part, told: Dict[str, Any]) -> Tuple[bytes, Dict[str, Any]]:
@@ -148,14 +148,14 @@ class Compiler:
                 layer.features.exponent = layer.features.source.exponent
             works.append(Work(layer, quantiser.layer(layer), self.data))
             if layer.features is not None:
-                self.stores[layer.features.source, layer.kind].give(works[-1])
+                self.stores[layer.features.source].give(works[-1])
         self.reference.append((name, part, works))
         keeps = self._keeps(part, told) if name == "search" else []
 
         def finish(writer: Writer) -> None:
             if name == "exemplar":
                 for store in self.stores.values():
-                    store.tasks(writer, self.data)
+                    store.tasks(writer)
             made = {one: n for n, task in enumerate(writer.tasks) for one, _, _ in task.writes}
             for buffer, block, offset in sorted(keeps, key=lambda keep: made[keep[0]]):
                 writer.store("out", buffer, block, 0, buffer.height, offset)

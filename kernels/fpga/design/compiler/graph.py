@@ -1,12 +1,12 @@
 """Reads a network's two ONNX graphs as layers of the engine.
 
 Everything becomes one kind of layer, a convolution with what follows it: a sum of two maps is a
-1x1 convolution over both, a correlation one whose weights are the exemplar's features. What only
-rearranges (Reshape, Transpose, Concat) is kept as a ``View`` of the maps and costs nothing. The
-functions behind the last layer of an output (Exp, Sigmoid) are left to the processor.
+1x1 convolution over both, a pixel-wise correlation one whose weights are the exemplar's features.
+What only rearranges (Reshape, Transpose, Concat) is kept as a ``View`` of the maps and costs
+nothing. The functions behind the last layer of an output (Exp, Sigmoid) are left to the processor.
 """
 
-from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 
 import numpy as np
 from onnx import helper, numpy_helper
@@ -14,7 +14,10 @@ from onnx import helper, numpy_helper
 from kernels.fpga.design.compiler.layers import CannotCompile, Function, Layer, Map, Stored, View
 
 Output = Tuple[str, View, Optional[Function]]  # tensor's name, and what is behind the view
-HAS = "the engine has convolutions, sums, concatenations, correlations and functions of one value"
+HAS = (
+    "the engine has convolutions, sums, concatenations, pixel-wise correlations and functions of "
+    "one value"
+)
 
 
 class Part:
@@ -102,42 +105,20 @@ class Part:
             raise _refused(node, "needs a stride and a dilation; the engine has one of both")
         _, channels, height, width = view.shape
         if weight is None:
-            layer, count, kernel = self._moving(node, view, stride, pads, dilations[0])
-        else:
-            weight = ungrouped(weight.astype(np.float64), told.get("group", 1))
-            bias = np.zeros(len(weight))
-            if len(node.input) > 2:
-                bias = self._constants[node.input[2]].astype(np.float64)
-            layer = Layer(
-                node.name, "conv", view.maps, weight, bias, stride, tuple(pads[:2]), dilations[0]
-            )
-            count, kernel = len(weight), weight.shape[2:]
+            raise _refused(node, f"needs a correlation by a moving kernel; {HAS}")
+        weight = ungrouped(weight.astype(np.float64), told.get("group", 1))
+        bias = np.zeros(len(weight))
+        if len(node.input) > 2:
+            bias = self._constants[node.input[2]].astype(np.float64)
+        pad, dilation = tuple(pads[:2]), dilations[0]
+        layer = Layer(node.name, "conv", view.maps, weight, bias, stride, pad, dilation)
         rows, columns = (
-            (size + pads[axis] + pads[axis + 2] - dilations[0] * (kernel[axis] - 1) - 1)
+            (size + pads[axis] + pads[axis + 2] - dilation * (weight.shape[2 + axis] - 1) - 1)
             // stride[axis]
             + 1
             for axis, size in enumerate((height, width))
         )
-        return self._add_layer(node, layer, count, rows, columns)
-
-    def _moving(
-        self, node: Any, view: View, stride: Tuple[int, ...], pads: Sequence[int], dilation: int
-    ) -> Tuple[Layer, int, Tuple[int, int]]:
-        """A depthwise convolution whose kernel is made of the exemplar's features."""
-        features = self._view(node, 1, None)
-        channels = view.shape[1]
-        group = attributes(node).get("group", 1)
-        if features.layout != "kernel" or group != channels or len(features.maps) != 1:
-            why = f"needs a convolution by {_shape(features)} of the exemplar in {group} group(s)"
-            raise _refused(node, why + "; the engine correlates each channel with one channel")
-        stored = features.maps[0]
-        if not isinstance(stored, Stored):
-            why = "correlates two maps of one graph; the engine correlates with the exemplar's"
-            raise _refused(node, why + " features alone")
-        bias = np.zeros(channels)
-        layer = Layer(node.name, "depthwise", view.maps, None, bias, stride, tuple(pads[:2]))
-        layer.dilation, layer.features = dilation, stored
-        return layer, channels, (stored.height, stored.width)
+        return self._add_layer(node, layer, len(weight), rows, columns)
 
     def _matmul(self, node: Any) -> View:
         features, view = self._view(node, 0, "turned"), self._view(node, 1, "flat")
@@ -176,11 +157,9 @@ class Part:
             layout = {
                 ((0, 2, 1), "flat"): "turned",
                 ((0, 2, 1), "turned"): "flat",
-                ((1, 0, 2, 3), "map"): "kernel",
-                ((1, 0, 2, 3), "kernel"): "map",
             }.get((tuple(told["perm"]), view.layout))
         elif view.layout != "turned":
-            shapes = {View(one, view.maps).shape: one for one in ("kernel", "flat", "map")}
+            shapes = {View(one, view.maps).shape: one for one in ("flat", "map")}
             layout = shapes.get(self._shape_of(node, view))
         if layout is None:
             why = f"needs values of {_shape(view)} moved about; the engine keeps channels, rows"

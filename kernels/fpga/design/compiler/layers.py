@@ -57,7 +57,7 @@ class Layer:
 
     Attributes:
         name: of its ONNX node; merged ones are joined by a plus.
-        kind: "conv", or "pixelwise" and "depthwise", whose weights are ``features``.
+        kind: "conv", or "pixelwise", whose weights are ``features``.
         inputs: maps, whose channels follow each other.
         outputs: maps, likewise; more than one where layers were merged.
         weight: (outputs, inputs, height, width) float64; None for correlations.
@@ -91,16 +91,13 @@ class Layer:
     @property
     def kernel(self) -> Tuple[int, ...]:
         """(height, width)."""
-        if self.kind == "depthwise":
-            assert self.features is not None
-            return self.features.height, self.features.width
         return (1, 1) if self.weight is None else self.weight.shape[2:]
 
 
 class View:
     """A tensor: some maps in one order of their values.
 
-    Layouts: "map" (1, C, H, W), "flat" (1, C, H*W), "turned" (1, H*W, C), "kernel" (C, 1, H, W).
+    Layouts: "map" (1, C, H, W), "flat" (1, C, H*W), "turned" (1, H*W, C).
     """
 
     def __init__(self, layout: str, maps: List[Map]) -> None:
@@ -115,5 +112,4 @@ class View:
             "map": (1, channels, height, width),
             "flat": (1, channels, height * width),
             "turned": (1, height * width, channels),
-            "kernel": (channels, 1, height, width),
         }[self.layout]

@@ -54,10 +54,6 @@ def blocks_of(layer: Layer, weight: Optional[np.ndarray]) -> List[Block]:
         first, count = _span(layer.inputs)
         made = -(-layer.outputs[0].channels // LANES)
         return [Block(0, made, first, count, (1, 1), 1, 0)]
-    if layer.kind == "depthwise":
-        first, count = _span(layer.inputs)
-        kernel, pad = layer.kernel, layer.pad[1]
-        return [Block(i, 1, first + i, 1, kernel, layer.stride[1], pad) for i in range(count)]
     assert weight is not None
     tiles, stride_x, pad_left = _folded(layer, weight)
     used: Any = tiles.any(axis=(1, 2, 4, 5))  # (output blocks, input blocks)

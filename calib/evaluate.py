@@ -69,8 +69,8 @@ def parser() -> argparse.ArgumentParser:
         "--networks",
         required=True,
         metavar="NAME,NAME",
-        help="networks or TOMLs, each with :int8 or :norecover (no search for a lost target) "
-        "behind it or not, and as peers: " + ", ".join(trackers.PEERS),
+        help="networks or TOMLs, each with :int8, :fpga (simulated) or :norecover (no search for a "
+        "lost target) behind it or not, and as peers: " + ", ".join(trackers.PEERS),
     )
     command.add_network_options(cli)
     cli.add_argument("--threads", type=int, default=1, metavar="N")

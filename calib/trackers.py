@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
+import boards
 from calib.errors import BadRun, Missing
-from runtime import engines, load_tracker, precision
-from runtime.networks import load_network, sha256_of
+from runtime import bundle, engines, load_tracker, loading, precision
+from runtime.networks import Network, load_network, sha256_of
 from runtime.options import Options, PathLike
 from runtime.types import Box, Track
 
@@ -28,7 +29,8 @@ PEER_FILES = {  # peer -> network with its files, and the names of their parts i
 INT8 = "-int8"  # what a derived network's name ends with
 # of a network: what its boxes do not depend on
 NOT_RUN = ("path", "files", "published", "licence", "source", "engine")
-WAYS = ("int8", "norecover")  # what may follow a network's name after a colon
+WAYS = ("int8", "fpga", "norecover")  # what may follow a network's name after a colon
+FPGA_BOARD = "pynq_z2"  # every board's engine gives the same boxes
 
 
 class Spec(NamedTuple):
@@ -44,7 +46,9 @@ def specs(names: Sequence[str], options: Options, int8_dir: str = ".") -> list[S
 
     Args:
         names: of networks, TOMLs or ``PEERS``. ``NAME:int8`` is a network's INT8 form,
-            ``NAME:norecover`` a network without the search for a lost target; both can be joined.
+            ``NAME:fpga`` what the FPGA engine computes (``kernels.fpga.design.model``), of the
+            bundle that ``make engine`` wrote, ``NAME:norecover`` a network without the search for
+            a lost target. Ways can be joined.
         options: engine, threads and networks_dir of all.
         int8_dir: where ``calib.int8`` wrote NAME-int8.toml.
 
@@ -76,9 +80,21 @@ def _spec(name: str, options: Options, int8_dir: str) -> Spec:
     own = options._replace(
         network=str(wanted), precision="fp32", recover=False if alone else options.recover
     )
-    if options.engine == engines.AUTO:
+    if "fpga" in ways:
+        own = _on_fpga(own, network)
+    elif options.engine == engines.AUTO:
         own = own._replace(engine=(engines.installed(network) + [engines.AUTO])[0])
-    return _identified(Spec(network.name + (":norecover" if alone else ""), own))
+    shown = "".join(":" + way for way in ways if way != "int8")
+    return _identified(Spec(network.name + shown, own))
+
+
+def _on_fpga(options: Options, network: Network) -> Options:
+    """The options on a simulated FPGA board."""
+    from kernels.fpga.design.sim import device
+
+    made = loading.find_bundle(boards.load_board(FPGA_BOARD), network, "int8")
+    found = options._replace(engine="overlay", precision="int8", board=FPGA_BOARD)
+    return found._replace(bundle=made.folder, simulate=device.opener("model"))
 
 
 def specs_of(options: argparse.Namespace) -> list[Spec]:
@@ -129,7 +145,10 @@ def _identified(spec: Spec) -> Spec:
     """Return the spec with its identity filled in."""
     given = zip(Options._fields, spec.options, Options())
     told: dict[str, Any] = {key: value for key, value, default in given if value != default}
-    told.update(name=spec.name, network=None, networks_dir=None)  # contents count, not places
+    # contents count, not places
+    told.update(name=spec.name, network=None, networks_dir=None, simulate=None, bundle=None)
+    if spec.options.bundle is not None:
+        told["bundle"] = sha256_of(Path(spec.options.bundle) / bundle.FILE)
     if spec.options.network is None:
         told["version"] = cv2.__version__
     else:

@@ -1,10 +1,7 @@
-"""What kestrel_small loses on the FPGA engine, and the command that measures it."""
+"""What kestrel_small loses on the FPGA engine."""
 
-import re
-import shutil
 import sys
 
-import cv2
 import numpy as np
 import pytest
 
@@ -12,13 +9,19 @@ if sys.version_info < (3, 10):
     pytest.skip("the compiler is for Python 3.10 or newer", allow_module_level=True)
 pytest.importorskip("onnxruntime", reason="the compiler needs onnx and ONNX Runtime")
 
-from calib import metrics, table
+from boards.build import __main__ as build
+from calib import metrics, table, trackers
 from calib.clips import find_clips
 from calib.follow import follow
-from calib.fpga import evaluate, trim
+from calib.fpga import trim
 from calib.fpga.compile import beside, compile_network
-from runtime import engines, geometry, load_tracker
+from kernels.fpga import design
+from kernels.fpga.design.model import Machine
+from kernels.fpga.design.runner import MEMORY, Runner
+from runtime import engines, geometry, load_tracker, loading
+from runtime.bundle import Bundle
 from runtime.networks import load_network
+from runtime.options import Options
 from tests.support import tiny
 
 FRAMES = 60  # of a clip; later, a target that only one of both still follows would decide alone
@@ -26,7 +29,7 @@ FRAMES = 60  # of a clip; later, a target that only one of both still follows wo
 
 def test_maps_are_near_those_of_floating_point():
     network = load_network("kestrel_small")
-    runner = evaluate.on_model(compile_network(network))
+    runner = Runner(compile_network(network), Machine(design.sizes()["pynq_z2"], MEMORY))
     engine = engines.create("onnxruntime", network, network.locate(None))
     frames, boxes = tiny.film(4)
     tracker = load_tracker(network.path, engine="onnxruntime")
@@ -48,32 +51,31 @@ def test_maps_are_near_those_of_floating_point():
     tracker.close()
 
 
-def write_clip(folder, frames):
-    """A clip of ``tiny.film`` as the evaluation reads one."""
-    pictures, boxes = tiny.film(frames)
-    (folder / "img").mkdir(parents=True)
-    for number, picture in enumerate(pictures):
-        cv2.imwrite(str(folder / "img" / f"{number:04}.png"), picture)
-    lines = ["frame,x,y,w,h"] + ["{},{},{},{},{}".format(i, *b) for i, b in enumerate(boxes)]
-    (folder / "boxes.csv").write_text("\n".join(lines) + "\n")
+@pytest.fixture
+def both(tmp_path, monkeypatch):
+    """kestrel_small in floating point, and as the FPGA engine computes it: two trackers."""
+    pytest.importorskip("pynq", reason="no PYNQ library: run `make fpga`")
+    assert build.main(["pynq_z2", "--out", str(tmp_path)]) == 0
+    made = Bundle(next(tmp_path.glob("*/*-int8")))
+    monkeypatch.setattr(loading, "find_bundle", lambda board, network, precision: made)
+    names = ["kestrel_small:norecover", "kestrel_small:fpga:norecover"]
+    specs = trackers.specs(names, Options(engine="onnxruntime"))
+    assert [spec.name for spec in specs] == names and specs[0].identity != specs[1].identity
+    found = [trackers.build(spec) for spec in specs]
+    yield found
+    for one in found:
+        one.close()
 
 
-def copied(network, folder):
-    """A network's TOML, files and table in another folder, beside an INT8 form that is damaged."""
-    for path in [network.path, beside(network), *network.locate(None).values()]:
-        shutil.copy(str(path), str(folder))
-    (folder / (network.name + "-int8.toml")).write_text("whoever reads this form fails")
-    return str(folder / network.path.name)
-
-
-def test_the_evaluation_holds_the_fabric_to_the_network_in_fp32(tmp_path, capsys):
-    write_clip(tmp_path / "clips" / "film", 8)
-    toml = copied(load_network("kestrel_small"), tmp_path)
-    assert evaluate.main(["--network", toml, "--clips", str(tmp_path / "clips")]) == 0
-    told = capsys.readouterr().out
-    found = re.search(r"film +8 +([.0-9]+) +([.0-9]+)", told)
-    assert abs(float(found.group(1)) - float(found.group(2))) < 0.1
-    assert "one-step overlap on 40 pairs" in told
+def test_the_engine_follows_a_film_as_floating_point_does(both):
+    frames, boxes = tiny.film(8)
+    ends = []
+    for tracker in both:
+        tracker.init(frames[0], boxes[0])
+        ends.append([tracker.update(frame).box for frame in frames[1:]])
+    plain, ours = np.array(ends)
+    assert not np.array_equal(plain, ours)
+    assert metrics.figures(ours, plain)["ao"] > 0.9
 
 
 def test_the_table_that_comes_with_kestrel_small_is_what_trim_writes():
@@ -83,14 +85,11 @@ def test_the_table_that_comes_with_kestrel_small_is_what_trim_writes():
 
 
 @pytest.mark.slow("whole clips")
-def test_clips_are_followed_as_well_as_in_floating_point(clips_dir):
-    network = load_network("kestrel_small")
-    follower = evaluate.Follower(network, evaluate.on_model(compile_network(network)))
-    plain = load_tracker(network.path, engine="onnxruntime", precision="fp32", recover=False)
+def test_clips_are_followed_as_well_as_in_floating_point(both, clips_dir):
     names = ("otb-Crossing", "otb-Couple", "otb-Football1", "vot2015-ball1")
     rows = []
     for clip in find_clips([str(clips_dir / name) for name in names], log=str):
-        found = [follow(one, clip, FRAMES)["boxes"] for one in (plain, follower)]
+        found = [follow(one, clip, FRAMES)["boxes"] for one in both]
         rows.append([metrics.figures(np.array(b), clip.boxes[:FRAMES])["ao"] for b in found])
     assert len(rows) == len(names)
     means = np.mean(rows, axis=0)

@@ -223,8 +223,8 @@ HEAD = """# Cycles of a frame: `python -m calib.fpga.cycles`
 
 Written by `python -m calib.fpga.cycles`: the search program of {network} (crop, network,
 results to memory) in the verilated RTL, its results held to the NumPy model. Cycles are measured.
-Frames a second are the assumed clock divided by them: **no clock was ever met and no board ever ran
-it**, and what the processor does beside (select, decoding of pictures) is not in them.
+**No clock was ever met and no board ever ran it.** What the processor does beside (select, decoding
+of pictures) is not in them.
 
 Memory is modelled, by assumptions of `sizes.toml`: cycles from a burst's address to its first beat,
 and the share of the bus's beats that memory delivers. "typical" is a window of {typical} pixels, of
@@ -233,15 +233,13 @@ is read. Busy is the share of cycles in which the array multiplies: of the whole
 first convolution's start to the last one's end. Of its products those count that are not with a
 padded channel.
 
-| board | window | lanes | memory | cycles | read | busy | in convolutions | products that count \
-| assumed clock | so a second |
-| --- | --- | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"""
+| board | window | lanes | memory | cycles | read | busy | in convolutions | products that count |
+| --- | --- | ---: | --- | ---: | ---: | ---: | ---: | ---: |"""
 
 
 def _line(name: str, size: Size, kind: str, frame: Frame) -> str:
     steps = sum(row.steps for row in frame.rows)
     macs = sum(row.macs for row in frame.rows)
-    clock = size["assumed_clock_mhz"]
     memory = "{bus_bytes} B, {ddr_latency} cycles, {ddr_share:.0%}".format(**size)
     cells = [
         design.parts()[name]["title"],
@@ -253,8 +251,6 @@ def _line(name: str, size: Size, kind: str, frame: Frame) -> str:
         percent(steps, frame.cycles),
         percent(steps, frame.span),
         percent(macs, steps * MULTIPLIERS * size["lanes"]),
-        f"{clock} MHz",
-        f"{clock * 1e6 / frame.cycles:.0f}",
     ]
     return "| " + " | ".join(str(cell) for cell in cells) + " |"
 

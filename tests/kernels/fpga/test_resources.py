@@ -6,26 +6,26 @@ from kernels.fpga import design
 from kernels.fpga.design import resources, synthesis
 
 BOARDS = sorted(design.sizes())
-RESULTS = synthesis.results("resources")
+RESULTS = resources.results()
 DOCUMENT = design.PAGES / "fpga-resources.md"
 AGAIN = "; run `python -m kernels.fpga.design.resources`"
 
 
 def test_the_smallest_board_was_counted_on_this_rtl():
-    assert synthesis.is_fresh("pynq_z2", RESULTS["pynq_z2"]), AGAIN
+    assert resources.is_fresh("pynq_z2", RESULTS["pynq_z2"]), AGAIN
 
 
 @pytest.mark.parametrize("board", BOARDS)
 def test_a_count_of_an_earlier_rtl_is_marked(board):
     title = design.parts()[board]["title"]
     text = DOCUMENT.read_text(encoding="utf-8")
-    marked = f"| {title}{synthesis.STALE} |" in text
-    assert marked != synthesis.is_fresh(board, RESULTS[board])
+    marked = f"| {title}{resources.STALE} |" in text
+    assert marked != resources.is_fresh(board, RESULTS[board])
 
 
 @pytest.mark.parametrize("board", BOARDS)
 def test_the_engine_fits_the_board(board):
-    assert resources.over_budget(board, RESULTS[board]["total"]) == []
+    assert resources.over_budget(board, RESULTS[board]) == []
 
 
 @pytest.mark.parametrize("board", BOARDS)
@@ -95,9 +95,30 @@ def test_cells_are_counted_in_every_instance_and_unknown_ones_are_refused():
 
 def test_a_board_that_is_too_small_is_named():
     total = dict.fromkeys(resources.KINDS, 0)
-    assert resources.over_budget("pynq_z2", dict(total, dsp=220)) == []
-    (said,) = resources.over_budget("pynq_z2", dict(total, dsp=221))
-    assert "pynq_z2" in said and "221 dsp of 220" in said
+    found = {"levels": resources.LEVELS, "total": dict(total, dsp=220)}
+    assert resources.over_budget("pynq_z2", found) == []
+    found = {"levels": resources.LEVELS + 1, "total": dict(total, dsp=221)}
+    first, second = resources.over_budget("pynq_z2", found)
+    assert "pynq_z2" in first and "221 dsp of 220" in first and "levels" in second
+
+
+def test_a_carry_chain_is_one_level_and_a_register_begins_anew():
+    def cell(kind, read, made):
+        pins = {"I": read, "O": made}
+        return {
+            "type": kind,
+            "connections": pins,
+            "port_directions": {"I": "input", "O": "output"},
+        }
+
+    cells = {
+        "last": cell("LUT2", [6], [7]),
+        "first": cell("LUT6", [1, "0"], [2]),
+        "register": cell("FDRE", [7], [1]),
+        "low": cell("CARRY4", [2], [3]),
+        "high": cell("CARRY4", [3], [6]),
+    }
+    assert resources.levels(cells) == 3
 
 
 def test_the_page_of_fpga_boards_says_what_the_tables_say():
@@ -110,5 +131,5 @@ def test_the_page_of_fpga_boards_says_what_the_tables_say():
         (row,) = (line for line in cycles.splitlines() if line.startswith(start))
         cells = [cell.strip() for cell in row.strip("|").split("|")]
         shares = [f"{taken[k] / there[k]:.0%}" for k in ("dsp", "luts", "bram36")]
-        said = [there["title"], size["lanes"], cells[4], cells[7], cells[9], cells[10] + " FPS"]
+        said = [there["title"], size["lanes"], cells[4], cells[7]]
         assert "| " + " | ".join(map(str, said + shares)) + " |" in page

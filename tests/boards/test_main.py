@@ -1,29 +1,32 @@
 """`python -m boards` as a user runs it, and snapshots there and back."""
 
+import contextlib
+import io
 import os
 import stat
-import subprocess
 import sys
+from collections import namedtuple
 
 import pytest
 
 from boards import load_board, snapshot
+from boards.__main__ import main
 from boards.files import Recorder
 from boards.telemetry import Telemetry
-from tests.support import ROOT
 from tests.support.board_roots import FOLDER, NAMES, BoardRoot, loads, restore
 
 on_each_python = pytest.mark.pythons("the doctor on a board's own Python")
 
 
+Done = namedtuple("Done", "returncode stdout stderr")
+
+
 def run(*arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "boards"] + [str(argument) for argument in arguments],
-        cwd=str(ROOT),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        universal_newlines=True,
-    )
+    """What the command line does, in this process; test_detect.py and others start it as one."""
+    out, errors = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors):
+        code = main([str(argument) for argument in arguments])
+    return Done(code, out.getvalue(), errors.getvalue())
 
 
 @pytest.mark.parametrize("name", NAMES)

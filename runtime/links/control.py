@@ -96,8 +96,7 @@ class Controller:
         self._wait_for_target = not source.live
         self._began = time.monotonic()  # when the newest frame was due
         self._times: Deque[float] = deque(maxlen=60)  # of the last frames
-        self._rows = np.zeros((ROWS_KEPT, len(self.columns)))
-        self._row_count = 0
+        self._rows: Deque[Sequence[Any]] = deque(maxlen=ROWS_KEPT)
 
     # called by the loop
 
@@ -143,8 +142,7 @@ class Controller:
 
     def add_row(self, row: Sequence[Any]) -> None:
         """Remember a row of results; None stands for an unknown value."""
-        self._rows[self._row_count % ROWS_KEPT] = [np.nan if v is None else v for v in row]
-        self._row_count += 1
+        self._rows.append(row)
 
     def end(self) -> None:
         """The run is over: refuse all requests and wake everybody who waits."""
@@ -340,17 +338,9 @@ class Controller:
             },
         }
 
-    def rows(self, after: int, most: int) -> Tuple[int, List[List[Optional[float]]]]:
-        """Rows of results with a number above ``after``, oldest first, at most ``most``.
-
-        Returns:
-            (first, rows): the number of the first row, and lists of numbers or None.
-        """
-        count = self._row_count
-        first = max(after + 1, count - ROWS_KEPT, 0)
-        wanted = np.arange(first, min(count, first + most)) % ROWS_KEPT
-        values = self._rows[wanted].tolist()
-        return first, [[None if v != v else round(v, 4) for v in row] for row in values]
+    def rows(self) -> List[Sequence[Any]]:
+        """The rows of results that are kept, the oldest first; None stands for an unknown value."""
+        return list(self._rows)
 
     def _waiting_for(self) -> Optional[str]:
         """What the run waits for: "replay", "target", "frames", or None."""

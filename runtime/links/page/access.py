@@ -11,25 +11,18 @@ import io
 import secrets
 import socket
 import time
-from typing import Any, Callable, Dict, Optional, Set, Tuple
+from typing import Any, Callable, Dict, Optional, Tuple
 from urllib.parse import urlsplit
 
 from runtime.links.base import is_loopback
 
 MOST_CONNECTIONS = 64  # open at once
 MOST_FROM_ONE_ADDRESS = 32
-MOST_REFUSED_OPEN = 256  # refused connections kept open to deliver the reason
-REFUSED_OPEN_S = 0.5
 REQUEST_S = 5.0  # a new connection must have sent a whole request by then
 NEXT_REQUEST_S = 20.0  # the next request must follow within this time
 MOST_FAILURES = 20  # of one address within FAILURES_S; then the answer is 429
 FAILURES_S = 60.0
 ADDRESSES_KEPT = 1024
-
-BUSY = (
-    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\nContent-Length: 21\r\n"
-    b"Retry-After: 5\r\nConnection: close\r\n\r\ntoo many connections\n"
-)
 
 HEADERS = {
     "Server": "hotpath",
@@ -139,38 +132,23 @@ class ConnectionLimiter:
         self._handler = handler
         # transport -> (address, deadline of the next whole request or None)
         self._open: Dict[Any, Tuple[str, Optional[float]]] = {}
-        self._refused: Set[Any] = set()
 
     def __call__(self) -> "asyncio.Protocol":
         return _NewConnection(self)
 
     def accept(self, transport: Any) -> None:
-        """Hand a new connection to HTTP, or refuse it."""
+        """Hand a new connection to HTTP, or end it at once."""
         peer = transport.get_extra_info("peername")
         address = peer[0] if peer else ""
         self._open = {t: v for t, v in self._open.items() if not t.is_closing()}
         from_address = sum(1 for other, _ in self._open.values() if other == address)
         if len(self._open) >= MOST_CONNECTIONS or from_address >= MOST_FROM_ONE_ADDRESS:
-            self._refuse(transport)
+            transport.abort()
             return
         self._open[transport] = (address, time.monotonic() + REQUEST_S)
         protocol = self._handler()
         transport.set_protocol(protocol)
         protocol.connection_made(transport)
-
-    def _refuse(self, transport: Any) -> None:
-        """Answer 503 and close a little later: a client that still sends would miss the answer."""
-        if len(self._refused) >= MOST_REFUSED_OPEN:
-            transport.abort()
-            return
-        transport.write(BUSY)
-        transport.write_eof()
-        self._refused.add(transport)
-        asyncio.get_event_loop().call_later(REFUSED_OPEN_S, self._close_refused, transport)
-
-    def _close_refused(self, transport: Any) -> None:
-        self._refused.discard(transport)
-        transport.abort()
 
     def request_began(self, transport: Any) -> None:
         """A whole request came in: no deadline while it is answered."""

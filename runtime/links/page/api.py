@@ -14,15 +14,13 @@ from urllib.parse import quote
 import cv2
 from aiohttp import web
 
-from runtime.links.control import ROWS_KEPT, Controller, Refused
+from runtime.links.control import Controller, Refused
 from runtime.pictures import AnyFrame, bgr_of
 from runtime.types import TrackedFrame
 
 JPEG_QUALITY = 80
 BODY_S = 5.0  # a request's body must have arrived by then
 ANSWER_S = 10.0  # the frame loop must have answered by then
-MOST_ROWS = 1000  # in one answer
-LAST_ROW = 10**15 - 1
 LARGEST_PX = 1e6  # absolute value of a number in a box
 LARGEST_INDEX = (1 << 53) - 1  # JavaScript's largest exact integer
 
@@ -61,11 +59,9 @@ class Api:
         """All addresses with their handlers."""
         return [
             web.get("/api/state", self.state),
-            web.get("/api/targets", self.targets),
             web.post("/api/targets", self.add_target),
             web.delete("/api/targets/{number}", self.drop_target),
             web.get("/api/snapshot", self.snapshot),
-            web.get("/api/results", self.results),
             web.get("/api/results.csv", self.table),
             web.get("/api/video", self.video),
             web.post("/api/pause", self.pause),
@@ -79,11 +75,6 @@ class Api:
         """All that the page displays beside the picture."""
         text = self._state_text(self._newest())
         return web.Response(text=text, content_type="application/json")
-
-    async def targets(self, request: Any) -> Any:
-        """The targets in the newest frame."""
-        state = self._controller.state(self._newest())
-        return web.json_response({"frame": state["frame"], "targets": state["targets"]})
 
     async def add_target(self, request: Any) -> Any:
         """Select a target on a frame that was displayed."""
@@ -117,19 +108,6 @@ class Api:
             body=jpeg, content_type="image/jpeg", headers={"X-Frame": str(tracked.index)}
         )
 
-    async def results(self, request: Any) -> Any:
-        """The rows of results so far."""
-        text = request.query.get("after", "-1")
-        try:
-            after = int(text) if len(text) < 17 and text.lstrip("-").isdigit() else None
-        except ValueError:  # digits of another script
-            after = None
-        if after is None or not -1 <= after <= LAST_ROW or set(request.query) - {"after"}:
-            raise Refused(400, "after: the number of the last row that you have, from -1")
-        first, rows = self._controller.rows(after, MOST_ROWS)
-        columns = self._controller.columns
-        return web.json_response({"columns": columns, "first": first, "rows": rows})
-
     async def table(self, request: Any) -> Any:
         """The rows of results that are kept, as a file."""
         loop = asyncio.get_event_loop()  # which goes on meanwhile: seconds on a small board
@@ -137,8 +115,8 @@ class Api:
         return web.Response(text=text, content_type="text/csv", headers=_as_file("results.csv"))
 
     def _table(self) -> str:
-        _, rows = self._controller.rows(-1, ROWS_KEPT)
-        lines = [",".join("" if v is None else f"{v:.10g}" for v in row) for row in rows]
+        rows = self._controller.rows()
+        lines = [",".join("" if v is None or v != v else f"{v:.10g}" for v in row) for row in rows]
         return "\n".join([",".join(self._controller.columns), *lines, ""])
 
     async def video(self, request: Any) -> Any:

@@ -71,7 +71,7 @@ def no_redirect(run, path):
 
 
 def test_off_the_loopback_nothing_is_told_without_the_token(guarded):
-    for path in ("/", "/main.js", "/api/state", "/api/snapshot", "/api/results"):
+    for path in ("/", "/main.js", "/api/state", "/api/snapshot", "/api/results.csv"):
         assert guarded.ask(path)[0] == 401
     assert guarded.ask("/api/stop", {"stop": True})[0] == 401
     assert handshake(guarded) == 401
@@ -237,9 +237,8 @@ def test_a_thousand_connections_leave_a_run_and_its_viewer_undisturbed(folder, t
     film.mkdir()
     pages.write_world(film, 600)
     with pages.PagedRun(tmp_path, film / "frames", network=str(folder / "tiny.toml")) as run:
-        seen, refused, served = asyncio.new_event_loop().run_until_complete(_flood(run))
+        seen, served = asyncio.new_event_loop().run_until_complete(_flood(run))
         assert served == 0
-        assert refused > 200  # the others were closed without an answer
         assert seen > 20
         deadline = time.monotonic() + 15
         while True:  # they are closed after a while
@@ -259,14 +258,14 @@ async def _flood(run):
     """Open a thousand connections beside a viewer.
 
     Returns:
-        (pictures that it saw meanwhile, connections answered 503, connections answered otherwise).
+        (pictures that it saw meanwhile, connections that were answered).
     """
     async with aiohttp.ClientSession() as session:
         async with session.ws_connect(run.address + "/ws") as viewer:
             body = {"frame": 0, "box": [96, 72, 40, 40]}
             async with session.post(run.address + "/api/targets", json=body) as answer:
                 assert answer.status == 201
-            seen, refused, served = [0], 0, 0
+            seen, served = [0], 0
 
             async def look():
                 async for message in viewer:
@@ -286,11 +285,10 @@ async def _flood(run):
                     answer = await asyncio.wait_for(reader.read(12), 15)
                 except OSError:
                     answer = b""
-                refused += answer.startswith(b"HTTP/1.1 503")
-                served += answer != b"" and not answer.startswith(b"HTTP/1.1 503")
+                served += answer != b""
                 writer.close()
             looking.cancel()
-            return seen[0], refused, served
+            return seen[0], served
 
 
 @pytest.mark.parametrize(

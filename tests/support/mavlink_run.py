@@ -1,9 +1,10 @@
 """A run with a MAVLink service, without sockets and threads: the test calls for each frame."""
 
+import functools
 import time
 from collections import namedtuple
 
-from runtime import load_targets
+from runtime import loading
 from runtime.links.control import Controller
 from runtime.links.gimbal.control import Control
 from runtime.links.gimbal.settings import load_settings
@@ -16,6 +17,8 @@ from runtime.links.mavlink.loop import Loop
 from runtime.links.mavlink.reports import Identity, Stream
 from runtime.links.mavlink.service import Service
 from runtime.links.mavlink.transport import Transport
+from runtime.options import Options
+from runtime.targets.targets import Targets
 from runtime.types import TrackedFrame
 
 Source = namedtuple("Source", "live period_s name frames dropped gaps")
@@ -46,6 +49,12 @@ class Stop:
     requested = False
 
 
+@functools.lru_cache(maxsize=1)
+def loaded():
+    """The default network, which all runs of a process share: to load it takes seconds."""
+    return loading.load(Options())
+
+
 class HandTurnedRun:
     """A tracker, its controller and a MAVLink service; ``turn`` processes one frame.
 
@@ -57,7 +66,7 @@ class HandTurnedRun:
     """
 
     def __init__(self, pictures, key=None, rate=1e9, captures=None, detector=None):
-        self.targets = load_targets()
+        self.targets = Targets(*loaded())
         self.pictures, self.index = pictures, 0
         self.rows = []
         source = Source(True, 0.0, "pictures", None, 0, [])
@@ -99,4 +108,5 @@ class HandTurnedRun:
     def close(self):
         self.controller.end()
         self.service.close()
-        self.targets.close()
+        for number in self.targets.numbers:
+            self.targets.drop(number)

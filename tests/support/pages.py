@@ -88,7 +88,7 @@ class PagedRun:
             if self.process.poll() is not None or time.monotonic() > deadline:
                 self.process.kill()
                 raise RuntimeError(self.words())
-            time.sleep(0.05)
+            time.sleep(0.02)
             found = re.search(r"page: (http://\S+)\s", self.words())
         self.link = found.group(1)
         self.address = re.match(r"http://[^/]+", self.link).group()

@@ -26,10 +26,26 @@ def world(tmp_path_factory):
     return folder, boxes
 
 
-@pytest.fixture
-def run(world):
-    """A run on the film, standing on its first frame."""
+@pytest.fixture(scope="module")
+def shared(world):
+    """A run on the film that all tests use which do not end it."""
     with pages.PagedRun(world[0], world[0] / "frames") as run:
+        yield run
+
+
+@pytest.fixture
+def run(shared):
+    """The shared run, standing on its first frame without a target."""
+    assert shared.ask("/api/seek", {"frame": 0})[0] == 204
+    shared.wait_for(lambda state: state["frame"] == 0 and state["waiting"] == "target")
+    return shared
+
+
+@pytest.fixture
+def own(world, tmp_path):
+    """A run of the test's own, to be ended."""
+    toml = str(world[0] / "tiny.toml")
+    with pages.PagedRun(tmp_path, world[0] / "frames", network=toml) as run:
         yield run
 
 
@@ -52,12 +68,13 @@ def pause(run, paused):
 def test_a_recording_waits_on_its_first_frame_for_a_target_and_then_follows_it(world, run):
     state = run.state()
     assert (state["frame"], state["waiting"], state["targets"]) == (0, "target", [])
-    assert run.rows() == []
+    before = len(run.rows())
     number = choose(run, 0, world[1][0])
     run.wait_for(lambda state: state["frame"] > 20)
     frames = sorted(run.boxes(number))
     assert frames == list(range(len(frames)))
     assert run.boxes(number)[0] == list(world[1][0])
+    assert int(run.rows()[before]["target"]) == number  # nothing was written before
     assert mean_overlap(run, number, world[1]) > 0.4
 
 
@@ -89,7 +106,7 @@ def test_choosing_anew_ends_the_old_target_and_two_targets_have_rows_of_their_ow
 
 
 def test_a_pause_stands_still_and_goes_on_without_leaving_a_frame_out(world, run):
-    choose(run, 0, world[1][0])
+    number = choose(run, 0, world[1][0])
     run.wait_for(lambda state: state["frame"] > 5)
     pause(run, True)
     stood = run.state()["frame"]
@@ -97,7 +114,7 @@ def test_a_pause_stands_still_and_goes_on_without_leaving_a_frame_out(world, run
     assert run.state()["frame"] == stood
     pause(run, False)
     run.wait_for(lambda state: state["frame"] > stood + 3)
-    frames = sorted(run.boxes(0))
+    frames = sorted(run.boxes(number))
     assert frames == list(range(len(frames)))
     assert run.ask("/api/targets/%C2%B2", method="DELETE")[0] == 404  # a digit that is no number
 
@@ -121,31 +138,27 @@ def test_the_snapshot_is_the_frame_itself(world, run):
     assert np.array_equal(picture, cv2.imdecode(jpeg, cv2.IMREAD_COLOR))
 
 
-def test_the_results_so_far_are_those_of_the_file(world, run):
-    choose(run, 0, world[1][0])
-    run.wait_for(lambda state: state["frame"] > 10)
-    pause(run, True)
-    _, headers, table = run.ask("/api/results.csv")
+def test_the_results_so_far_are_those_of_the_file(world, own):
+    choose(own, 0, world[1][0])
+    own.wait_for(lambda state: state["frame"] > 10)
+    pause(own, True)
+    _, headers, table = own.ask("/api/results.csv")
     assert headers.get_filename() == "results.csv"
     told = list(csv.DictReader(table.decode().splitlines()))
     assert list(told[0])[:2] == ["frame", "time_s"]
     for name in told[0]:
-        own, written = ([float(row[name] or "nan") for row in rows] for rows in (told, run.rows()))
-        np.testing.assert_allclose(own, written, atol=1e-4)
+        told_values, written = (
+            [float(row[name] or "nan") for row in rows] for rows in (told, own.rows())
+        )
+        np.testing.assert_allclose(told_values, written, atol=1e-4)
 
 
-def test_a_stop_ends_the_run_as_ctrl_c_does(world, run):
-    choose(run, 0, world[1][0])
-    assert run.ask("/api/stop", {"stop": True})[0] == 202
-    assert run.wait() == 0
-    assert "Traceback" not in run.words()
-    assert "wrote" in run.words()
-
-
-def test_a_run_that_never_had_a_target_ends_without_fuss(world, run):
-    run.ask("/api/stop", {"stop": True})
-    assert run.wait() == 0
-    assert "Traceback" not in run.words() and "Warning" not in run.words()
+def test_a_stop_ends_the_run_as_ctrl_c_does(world, own):
+    choose(own, 0, world[1][0])
+    assert own.ask("/api/stop", {"stop": True})[0] == 202
+    assert own.wait() == 0
+    assert "Traceback" not in own.words()
+    assert "wrote" in own.words()
 
 
 def test_a_box_that_is_too_small_is_refused_as_such_on_an_expired_frame_too(world, run):
@@ -153,13 +166,14 @@ def test_a_box_that_is_too_small_is_refused_as_such_on_an_expired_frame_too(worl
     assert status == 422 and "at least 4 x 4 pixels" in said["error"]
 
 
-def test_a_run_without_a_target_states_no_speed_of_tracking(world, run):
-    run.ask("/api/pause", {"paused": False})
-    run.wait_for(lambda state: state["frame"] > 5)
-    run.ask("/api/stop", {"stop": True})
-    assert run.wait() == 0
-    assert "no target was tracked" in run.words()
-    assert "FPS of tracking" not in run.words() and "mean score" not in run.words()
+def test_a_run_without_a_target_ends_without_fuss_and_states_no_speed(own):
+    own.ask("/api/pause", {"paused": False})
+    own.wait_for(lambda state: state["frame"] > 5)
+    own.ask("/api/stop", {"stop": True})
+    assert own.wait() == 0
+    assert "no target was tracked" in own.words()
+    for word in ("FPS of tracking", "mean score", "Traceback", "Warning"):
+        assert word not in own.words()
 
 
 @pytest.mark.parametrize(
@@ -190,20 +204,12 @@ def test_a_run_without_a_target_states_no_speed_of_tracking(world, run):
         (b'{"frame": 0, "box": [0, 0, 20, 20]' + b" " * 3000 + b"}", 413),
     ],
 )
-def test_what_no_target_can_be_is_refused_and_changes_nothing(standing, body, status):
-    answer = standing.ask("/api/targets", body)
+def test_what_no_target_can_be_is_refused_and_changes_nothing(run, body, status):
+    answer = run.ask("/api/targets", body)
     assert answer[0] == status, answer[2]
     assert answer[2]["error"]
-    state = standing.state()
+    state = run.state()
     assert (state["frame"], state["targets"]) == (0, [])
-
-
-@pytest.fixture(scope="module")
-def standing(world, tmp_path_factory):
-    """A run that stands on its first frame, for requests that are refused."""
-    folder = tmp_path_factory.mktemp("standing")
-    with pages.PagedRun(folder, world[0] / "frames", network=str(world[0] / "tiny.toml")) as run:
-        yield run
 
 
 def test_there_is_an_end_to_how_many_targets_can_be_chosen(world, run):
@@ -213,9 +219,10 @@ def test_there_is_an_end_to_how_many_targets_can_be_chosen(world, run):
     assert run.ask("/api/targets", {"frame": 0, "box": [5, 5, 30, 30]})[0] == 409
 
 
-def test_a_live_stream_runs_and_waits_for_a_target(world):
+def test_a_live_stream_runs_and_waits_for_a_target(world, tmp_path):
     with MjpegServer(str(world[0] / "frames"), fps=20) as sender:
-        with pages.PagedRun(world[0], sender.address) as run:
+        toml = str(world[0] / "tiny.toml")
+        with pages.PagedRun(tmp_path, sender.address, network=toml) as run:
             state = run.wait_for(lambda state: state["frame"] > 5)
             assert state["live"] and not state["paused"] and state["targets"] == []
             assert run.ask("/api/pause", {"paused": True})[0] == 409

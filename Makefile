@@ -135,6 +135,9 @@ fps: $(if $(JETSON),,setup) ## how fast, on this board: out/fps/report.html, wit
 
 # -- checks
 
+# Where the environment forbids Python to keep what it compiled, every process compiles it again.
+unexport PYTHONDONTWRITEBYTECODE
+
 PYTEST := $(PY) -m pytest $(if $(filter-out 1,$(JOBS)),-n "$$JOBS" --dist loadfile --no-loadscope-reorder)
 
 test: setup ## what everybody runs: all tests but the slow ones

@@ -25,7 +25,7 @@ def need(*folders):
 def surroundings(driver=True, site=SITE, **variables):
     """The environment of a process with the fake driver and the real PyCUDA."""
     need(*([SITE, TOOLS] if site == SITE else [TOOLS]))
-    environment = dict(os.environ, PYTHONDONTWRITEBYTECODE="1", **variables)
+    environment = dict(os.environ, PYTHONDONTWRITEBYTECODE="", **variables)
     environment["PYTHONPATH"] = os.pathsep.join(([site] if site else []) + [TOOLS, build.ROOT])
     environment["LD_LIBRARY_PATH"] = build.driver() if driver else ""
     return environment

@@ -88,8 +88,8 @@ def sequences(name: str, data: Path, trim: bool = False) -> Sequences:
         except (HotpathError, OSError) as error:
             left_out.append(f"left out {each.name}: {str(error).removeprefix(each.name + ': ')}")
     if not clips:
-        more = "; ".join(["", *left_out])
-        raise BadClips(f"{data} holds no sequence of {name} that can be used{more}")
+        more = left_out or [f"its first would be {listed[0].folder}"] if listed else []
+        raise BadClips("; ".join([f"{data} holds no sequence of {name} that can be used", *more]))
     groups: dict[str, list[str]] = {}
     for clip in clips:
         for attribute in _attributes(clip.name, data, attributes):
@@ -119,8 +119,8 @@ def _attributes(name: str, data: Path, attributes: list[str]) -> list[str]:
     found = sorted([data / "att" / f"{name}.txt", *data.glob(f"anno/*/att/{name}.txt")])
     for path in found:
         if path.is_file():
-            flags = re.findall("[01]", path.read_text())
-            return [title for title, flag in zip(attributes, flags) if flag == "1"]
+            flags = re.findall(b"[01]", path.read_bytes())
+            return [title for title, flag in zip(attributes, flags) if flag == b"1"]
     return []
 
 
@@ -136,7 +136,7 @@ def _otb(version: object) -> Callable[[Path], Iterator[Listed]]:
                 yield Listed(f"{name}.{target}", folder / "img", truth, *span)
             if name not in TWO_TARGETS:  # Human4 has an empty file for a first target
                 files = sorted(folder.glob("groundtruth_rect*.txt"))
-                full = [path for path in files if path.read_text().strip()]
+                full = [path for path in files if path.is_file() and path.read_bytes().strip()]
                 truth = (full or files or [folder / "groundtruth_rect.txt"])[0]
                 yield Listed(name, folder / "img", truth, *span)
 

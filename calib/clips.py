@@ -346,7 +346,8 @@ def read_boxes(path: Path, origin: int = 1) -> np.ndarray:
 def _rows(path: Path, columns: Optional[int] = None) -> List[List[float]]:
     """The numbers of each line of a file; an empty line is all NaN."""
     rows = []
-    for number, line in enumerate(path.read_text().rstrip().splitlines(), 1):
+    text = path.read_text(encoding="utf-8-sig", errors="replace")
+    for number, line in enumerate(text.rstrip().splitlines(), 1):
         try:
             row = [float(text) for text in re.split(r"[,;\s]+", line.strip(" ,;\t")) if text]
         except ValueError:

@@ -69,8 +69,8 @@ def parser() -> argparse.ArgumentParser:
         "--networks",
         required=True,
         metavar="NAME,NAME",
-        help="networks or TOMLs, each with :int8, :fpga (simulated) or :norecover (no search for a "
-        "lost target) behind it or not, and as peers: " + ", ".join(trackers.PEERS),
+        help="networks or TOMLs, each with :int8, :fpga (simulated), :norecover (no search for a "
+        "lost target) or :ENGINE behind it or not, and as peers: " + ", ".join(trackers.PEERS),
     )
     command.add_network_options(cli)
     cli.add_argument("--threads", type=int, default=1, metavar="N")
@@ -132,9 +132,9 @@ def evaluated(options: argparse.Namespace, data: benchmarks.Sequences, out: Path
         out: folder where the boxes are kept.
 
     Raises:
-        BadRun: no clip could be followed to its end.
+        BadRun: no clip could be followed to its end, or ``seen`` can't be read.
     """
-    specs = trackers.specs_of(options)
+    specs, seen = trackers.specs_of(options), _lines(options.seen)
     broken = [] if options.finished else follow_all(specs, data.clips, out, options.jobs)
     sentences = data.left_out + [sentence for _, sentence in broken]
     clips = [clip for clip in data.clips if clip.name not in {name for name, _ in broken}]
@@ -154,10 +154,16 @@ def evaluated(options: argparse.Namespace, data: benchmarks.Sequences, out: Path
             tracked[f"{name} (published)" if name in tracked else name] = Tracked(results)
     groups = dict(data.groups)
     if options.seen:
-        seen = Path(options.seen).read_text().split("\n")
         unseen = [clip.name for clip in clips if clip.name not in seen]
         groups = {"unseen": unseen, **groups}
     return Evaluated(figures.evaluation(clips, tracked, groups), clips, tracked, sentences)
+
+
+def _lines(path: str | Path | None) -> list[str]:
+    try:
+        return Path(path).read_text().splitlines() if path else []
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadRun(f"--seen {path}: {error}; name a file with a sequence a line") from None
 
 
 # -- tracking

@@ -13,6 +13,7 @@ import io
 import json
 import re
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
@@ -25,13 +26,14 @@ from calib.errors import BadClips, Missing
 Boxes = dict[str, np.ndarray]  # a clip's name -> (frames, 4)
 MOST_EXTRA = 20  # rows after the last frame
 KINDS = (".txt", ".mat", ".json")
+UNREADABLE = (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, OSError)
 
 
 def read(folder: Path, clips: Sequence[Clip], names: Iterable[str]) -> dict[str, Boxes]:
     """dict of tracker -> its boxes on the clips, 0-based pixels of the frame.
 
     A file that can't be read or has another number of rows than the clip has frames is left out;
-    one sentence tells how many of a tracker's.
+    one sentence names those of a tracker.
 
     Args:
         folder: a folder or ZIP file for each tracker.
@@ -45,27 +47,35 @@ def read(folder: Path, clips: Sequence[Clip], names: Iterable[str]) -> dict[str,
         raise BadClips(f"--published {folder} is not a folder; it holds a folder or ZIP a tracker")
     known = {_plain(name): name for name in names}
     wanted = {clip.name: clip for clip in clips}
-    found = {}
+    found, without = {}, []
     for entry in sorted(folder.iterdir()):
         boxes: Boxes = {}
+        folders: dict[str, PurePosixPath] = {}  # in which a sequence's file lies
         left_out = []
         try:
             for path, content in _files(entry):
                 name = _sequence(path, known)
-                if name not in wanted or name in boxes:
+                if name not in wanted:
                     continue
-                try:
-                    boxes[name] = fitted(_rows(path, content), wanted[name])
-                except BadClips as error:
-                    left_out.append(f"{name} ({error})")
-        except zipfile.BadZipFile as error:
-            left_out.append(f"the rest: it is damaged ({error}); fetch it again")
+                if folders.setdefault(name, path.parent) != path.parent:
+                    left_out.append(f"{path} (a second {name}; give each tracker its own folder)")
+                elif name not in boxes:
+                    try:
+                        boxes[name] = fitted(_rows(path, content), wanted[name])
+                    except BadClips as error:
+                        left_out.append(f"{name} ({error})")
+        except UNREADABLE as error:
+            left_out.append(f"the rest: it can't be read ({error}); fetch it again")
         if left_out:
             say(f"{entry.name}: left out {', '.join(left_out)}")
+        elif not boxes:
+            without.append(entry.name)
         if boxes:
             found[entry.name.removesuffix(".zip")] = boxes
     if not found:
         raise BadClips(f"no tracker of {folder} has boxes of these {len(clips)} sequences")
+    if without:
+        say(f"no boxes of these {len(clips)} sequences: {', '.join(without)}")
     return found
 
 
@@ -93,13 +103,13 @@ def fitted(rows: np.ndarray, clip: Clip) -> np.ndarray:
 def _files(entry: Path) -> Iterator[tuple[PurePosixPath, bytes]]:
     if entry.is_dir():
         for path in sorted(entry.rglob("*")):
-            if path.suffix in KINDS:
+            if path.suffix.lower() in KINDS:
                 yield PurePosixPath(path.relative_to(entry).as_posix()), path.read_bytes()
     elif entry.suffix == ".zip":
         with zipfile.ZipFile(entry) as packed:
             for name in sorted(packed.namelist()):
-                if name.endswith(KINDS) and not name.startswith("__MACOSX"):
-                    yield PurePosixPath(name), packed.read(name)
+                if name.lower().endswith(KINDS) and not name.startswith("__MACOSX"):
+                    yield PurePosixPath(name.replace("\\", "/")), packed.read(name)
 
 
 def _plain(name: str) -> str:
@@ -123,15 +133,20 @@ def _rows(path: PurePosixPath, content: bytes) -> np.ndarray:
         BadClips: it can't be read, or its rows are no boxes.
     """
     try:
-        if path.suffix == ".mat":
+        if path.suffix.lower() == ".mat":
             rows = _of_matlab(content)
-        elif path.suffix == ".json":
+        elif path.suffix.lower() == ".json":
             rows = np.array(json.loads(content)[0]["res"], float)
         else:
-            lines = [re.split(r"[,;\s]+", line.strip()) for line in content.decode().splitlines()]
-            lines = [words if len(words) == 4 else ["nan"] * 4 for words in lines if words != [""]]
-            rows = np.array(lines, float)
-    except (ValueError, TypeError, KeyError, IndexError, UnicodeDecodeError) as error:
+            lines = [line.strip() for line in content.decode("utf-8-sig").splitlines()]
+            told = [list(map(float, re.split(r"[,;\s]+", line))) for line in lines if line]
+            if {len(row) for row in told} - {1, 4}:
+                raise ValueError("a line is not x, y, w, h")
+            # VOT marks a start and a failure by one number
+            rows = np.array([row if len(row) > 1 else [np.nan] * 4 for row in told])
+    except (TypeError, KeyError, IndexError):
+        raise BadClips("can't be read: it holds no results with res") from None
+    except ValueError as error:
         raise BadClips(f"can't be read: {error}") from None
     if rows.ndim != 2 or rows.shape[1] != 4:
         raise BadClips("has no rows of x, y, w, h")

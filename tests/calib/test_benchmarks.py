@@ -71,7 +71,12 @@ def test_otb_is_followed_in_one_pass_and_not_run_again(tmp_path, toml, capsys):
 def test_a_damaged_sequence_is_named_and_the_others_are_evaluated(tmp_path, toml, capsys):
     data = tmp_path / "otb"
     write_otb(data / "Biker", 8)
+    rows = data / "Biker" / "groundtruth_rect.txt"
+    rows.write_text("\ufeff" + rows.read_text().replace(",", "\t"))
+    (data / "Biker" / "img" / "cover.jpg").write_bytes(b"of no frame")
     write_otb(data / "Bird1", 8, more=3)
+    write_otb(data / "Bolt", 8)
+    (data / "Bolt" / "groundtruth_rect.txt").write_bytes(b"\x89PNG\0\xff")
     (data / "Box" / "img").mkdir(parents=True)
     write_otb(data / "Car1", 8)
     (data / "Car1" / "img" / "0003.jpg").write_bytes(b"no picture")
@@ -79,6 +84,7 @@ def test_a_damaged_sequence_is_named_and_the_others_are_evaluated(tmp_path, toml
     told = capsys.readouterr().err
     assert "2 of the 50 sequences of otb50" in told
     assert "left out Bird1: 11 boxes for 8 frames" in told
+    assert "left out Bolt: " in told and "line 1 is not 4 numbers" in told
     assert "left out Box: it has frames but no" in told
     assert "Car1: broke at frame 2 of 8" in told
     assert mean(tmp_path, "otb50")["clips"] == 1
@@ -89,6 +95,8 @@ def test_a_data_set_without_a_whole_sequence_is_refused_in_a_sentence(tmp_path, 
     assert run(tmp_path, toml, "otb50", tmp_path / "otb") == 2
     told = capsys.readouterr().err.strip().splitlines()
     assert len(told) == 1 and "no sequence of otb50 that can be used; left out Bird1" in told[0]
+    assert run(tmp_path, toml, "otb50", tmp_path) == 2
+    assert f"used; its first would be {tmp_path / 'Basketball'}" in capsys.readouterr().err
 
 
 def test_sequences_of_two_targets_and_parts_of_sequences_count_as_in_otb(tmp_path):
@@ -165,3 +173,12 @@ def test_clips_and_a_benchmark_together_are_refused(tmp_path, toml, capsys):
     arguments = ["--clips", str(tmp_path), "--benchmark", "otb50", "--networks", str(toml)]
     assert evaluate.main(arguments) == 2
     assert "--clips DIR, or --benchmark NAME --data DIR" in capsys.readouterr().err
+
+
+def test_a_list_of_seen_sequences_that_is_not_there_is_refused_before_tracking(
+    tmp_path, toml, capsys
+):
+    write_otb(tmp_path / "otb" / "Biker", 8)
+    arguments = ["--benchmark", "otb50", "--data", tmp_path / "otb", "--networks", toml]
+    assert evaluate.main([str(a) for a in [*arguments, "--seen", tmp_path / "none.txt"]]) == 2
+    assert "none.txt'; name a file with a sequence a line" in capsys.readouterr().err

@@ -42,7 +42,7 @@ def write(path, content):
     "name, content",
     [
         ("car1.txt", text(BOXES)),
-        ("Car1.txt", text(BOXES).replace(",", "\t")),
+        ("CAR1.TXT", "\ufeff" + text(BOXES).replace(",", "\t")),
         ("sub/Car1/Car1_001.txt", text(BOXES)),
         ("car1_Some_tracker.mat", matlab),
         ("Car1.json", json.dumps([{"res": (BOXES + [1, 1, 0, 0]).tolist()}])),
@@ -60,7 +60,7 @@ def test_each_layout_gives_the_boxes_in_pixels_from_0(tmp_path, name, content):
 
 def test_zip_files_and_names_divided_otherwise_are_read(tmp_path):
     with zipfile.ZipFile(tmp_path / "T.zip", "w") as packed:
-        packed.writestr("results/jogging-1.txt", text(BOXES))
+        packed.writestr("a\\b\\OTB100\\T\\jogging-1.txt", text(BOXES))
     assert set(published.read(tmp_path, clips(), ["Car1", "Jogging.1"])["T"]) == {"Jogging.1"}
 
 
@@ -85,11 +85,26 @@ def test_a_missing_last_row_is_the_one_before_and_other_numbers_are_refused():
 def test_a_damaged_file_costs_one_sequence_and_is_named(tmp_path, capsys):
     write(tmp_path / "T" / "Car1.txt", text(BOXES))
     write(tmp_path / "T" / "Jogging_1.mat", b"no file of MATLAB")
+    write(tmp_path / "T" / "other" / "Car1.txt", text(BOXES + 3))
+    write(tmp_path / "Polygons" / "Car1.txt", "1\n" + "1,2,3,4,5,6,7,8\n" * 5)
+    write(tmp_path / "Readme.txt", "none")
     write(tmp_path / "Z.zip", b"no ZIP")
+    with zipfile.ZipFile(tmp_path / "Y.zip", "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("Car1.txt", text(BOXES))
+    write(
+        tmp_path / "Y.zip",
+        (tmp_path / "Y.zip")
+        .read_bytes()
+        .replace(b"\0\0Car1.txt", b"\0\0Car1.txt" + b"\xff" * 8, 1),
+    )
     assert set(published.read(tmp_path, clips(), ["Car1", "Jogging.1"])["T"]) == {"Car1"}
     told = capsys.readouterr().err
     assert "T: left out Jogging.1 (can't be read" in told
-    assert "Z.zip: left out the rest: it is damaged" in told
+    assert "a second Car1; give each tracker its own folder" in told
+    assert "Polygons: left out Car1 (can't be read: a line is not x, y, w, h)" in told
+    for name in ("Y.zip", "Z.zip"):
+        assert f"{name}: left out the rest: it can't be read" in told
+    assert "no boxes of these 2 sequences: Readme.txt" in told
 
 
 def test_a_tracker_is_compared_on_the_clips_that_it_has():

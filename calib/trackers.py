@@ -48,7 +48,7 @@ def specs(names: Sequence[str], options: Options, int8_dir: str = ".") -> list[S
         names: of networks, TOMLs or ``PEERS``. ``NAME:int8`` is a network's INT8 form,
             ``NAME:fpga`` what the FPGA engine computes (``kernels.fpga.design.model``), of the
             bundle that ``make engine`` wrote, ``NAME:norecover`` a network without the search for
-            a lost target. Ways can be joined.
+            a lost target, ``NAME:openvino`` a network on that engine. Ways can be joined.
         options: engine, threads and networks_dir of all.
         int8_dir: where ``calib.int8`` wrote NAME-int8.toml.
 
@@ -70,22 +70,23 @@ def _spec(name: str, options: Options, int8_dir: str) -> Spec:
         _peer_params(name, options.networks_dir)
         return _identified(Spec(name, options._replace(engine=PEER_ENGINE)))
     stem, *ways = name.split(":")
-    unknown = sorted(set(ways) - set(WAYS))
+    on = [way for way in ways if way in engines.choices(of_files=True)]
+    unknown = sorted(set(ways) - {*WAYS, *on})
     if unknown:
-        raise BadRun(f"{name}: there is no :{unknown[0]}; there are :{' and :'.join(WAYS)}")
+        there = ", :".join([*WAYS, *engines.choices(of_files=True)[1:]])
+        raise BadRun(f"{name}: there is no :{unknown[0]}; there are :{there}")
     wanted = int8_toml(stem, int8_dir) if "int8" in ways else stem
     network = load_network(wanted)
     network.locate(options.networks_dir)
-    alone = "norecover" in ways
-    own = options._replace(
-        network=str(wanted), precision="fp32", recover=False if alone else options.recover
-    )
-    if "fpga" in ways:
-        own = _on_fpga(own, network)
-    elif options.engine == engines.AUTO:
-        own = own._replace(engine=(engines.installed(network) + [engines.AUTO])[0])
+    engine = on[0] if on else options.engine
+    if engine == engines.AUTO:
+        engine = (engines.installed(network) + [engine])[0]
+    recover = False if "norecover" in ways else options.recover
+    own = options._replace(network=str(wanted), precision="fp32", recover=recover, engine=engine)
     shown = "".join(":" + way for way in ways if way != "int8")
-    return _identified(Spec(network.name + shown, own))
+    return _identified(
+        Spec(network.name + shown, _on_fpga(own, network) if "fpga" in ways else own)
+    )
 
 
 def _on_fpga(options: Options, network: Network) -> Options:

@@ -8,6 +8,7 @@ import pytest
 
 from calib import public, trackers
 from tests.calib.test_benchmarks import write_otb, write_rows
+from tests.support import blobs
 from tests.support.tiny import write_network
 
 pytest.importorskip("matplotlib", reason="the page has a chart")
@@ -17,7 +18,7 @@ pytest.importorskip("got10k.datasets", reason="it has the lists of sequences")
 @pytest.fixture
 def data(tmp_path, monkeypatch):
     """A tiny network, two sequences of DTB70, one of them seen, and another tracker's boxes."""
-    monkeypatch.setattr(trackers, "PEERS", ("MIL",))
+    monkeypatch.setattr(trackers, "PEERS", ("MIL", "TrackerVit"))
     write_network(tmp_path)
     for name in ("Car1", "Car2"):
         boxes = write_otb(tmp_path / "data" / "dtb70" / name, 6)
@@ -34,8 +35,9 @@ def run(place, *more):
     return public.main([str(word) for word in [*options, "--page", place / "page", *more]])
 
 
-def test_the_page_shows_ours_peers_and_published_boxes_with_their_times(data):
+def test_the_page_shows_ours_peers_and_published_boxes_with_their_times(data, capsys):
     assert run(data, "--times") == 0
+    assert "without TrackerVit: vittrack needs the file object_track" in capsys.readouterr().err
     page = (data / "page" / "public-sequences.md").read_text()
     assert "## DTB70, all: 2 sequences" in page and "## DTB70, unseen: 1 sequences" in page
     assert "| Other (1 of 2 sequences) | 1.000 |" in page
@@ -48,6 +50,16 @@ def test_the_page_shows_ours_peers_and_published_boxes_with_their_times(data):
     times = json.loads((data / "out" / "times.json").read_text())
     assert float(rows["all", "MIL"]["ms"]) == pytest.approx(times["ms"]["dtb70"]["MIL"], rel=1e-3)
     assert cv2.imread(str(data / "page" / "public-sequences.png")) is not None
+
+
+def test_a_peer_appears_when_its_network_is_there(data, monkeypatch):
+    toml = blobs.write_network(data, "vittrack")
+    monkeypatch.setitem(trackers.PEER_FILES, "TrackerVit", (str(toml), {"net": "whole"}))
+    assert (
+        run(data, "--networks", f"{data / 'tiny.toml'}:onnxruntime", "--peers", "TrackerVit") == 0
+    )
+    page = (data / "page" / "public-sequences.md").read_text()
+    assert "| **TrackerVit** |" in page and "| **tiny:onnxruntime** |" in page
 
 
 def test_a_page_of_what_is_finished_tracks_nothing(data, capsys):

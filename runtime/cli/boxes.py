@@ -4,6 +4,7 @@ import argparse
 import re
 from typing import Any, List, Sequence, Tuple
 
+from runtime.cli.links import selects
 from runtime.errors import BadBox
 from runtime.pictures import AnyFrame, bgr_of
 from runtime.types import Box, checked_box, fitting_box
@@ -17,10 +18,10 @@ def first_boxes(options: argparse.Namespace, source: Any, frame: AnyFrame) -> Li
     """The targets in the first frame.
 
     They come from --box and --boxes, else from the source's ground truth, else from the mouse.
-    With --page or --mavlink the list may be empty.
+    Where a link selects targets, the list may be empty.
 
     Args:
-        options: has ``box``, ``boxes``, ``page`` and ``mavlink``.
+        options: has ``box``, ``boxes``, and what ``selects`` reads.
         source: ``runtime.video.base.Source``.
         frame: its first frame.
 
@@ -36,7 +37,7 @@ def first_boxes(options: argparse.Namespace, source: Any, frame: AnyFrame) -> Li
         given += _boxes_in(options.boxes, size)
     if not given and source.first_box is not None:  # an annotation may be a little too large
         return [checked_box(source.first_box, frame.shape)]
-    if not given and not (options.page or options.mavlink):
+    if not given and not selects(options):
         given = [_drawn_box(source, frame)]
     return [fitting_box(box, frame.shape) for box in given]
 

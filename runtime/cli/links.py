@@ -27,6 +27,16 @@ def check_links(options: Any) -> None:
         raise BadOutput(f"--captures {options.captures}: no such folder; make it first")
 
 
+def selects(options: Any) -> bool:
+    """Whether a link may select targets while the run goes on."""
+    return bool(options.page or options.mavlink or to_ros(options))
+
+
+def to_ros(options: Any) -> bool:
+    """Whether --publish names a topic of ROS 2."""
+    return bool(options.publish and options.publish.startswith("ros:"))
+
+
 def wanted_links(options: Any) -> List[str]:
     """The options that ask for a link."""
     asked = {"stream": options.stream or options.record}
@@ -43,6 +53,8 @@ def open_links(context: "Context") -> "List[Link]":
     wanted = wanted_links(context.options)
     try:
         for name, module, package in reversed(LINKS):  # no camera is offered that can't start
+            if name == "publish" and to_ros(context.options):
+                module = "runtime.links.ros"
             if name in wanted:
                 links.insert(0, _module(name, module, package).open_link(context))
     except BaseException:

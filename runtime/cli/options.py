@@ -237,7 +237,8 @@ def _add_streams(group: argparse._ArgumentGroup) -> None:
         "--record FILE.mkv",
         "write that picture to .mkv or .mp4, each frame with its time; an older file is kept",
     )
-    _value(group, "--publish udp://HOST:PORT", "send one JSON datagram a frame")
+    text = "send one JSON datagram a frame; or ros:/TOPIC: messages of ROS 2"
+    _value(group, "--publish udp://HOST:PORT", text)
 
 
 def _value(

@@ -7,7 +7,7 @@ import time
 from collections import deque
 from typing import Any, Callable, Deque, Dict, List, Optional, Set, Tuple
 
-from runtime.cli.links import check_links, open_links, wanted_links
+from runtime.cli.links import check_links, open_links, selects, wanted_links
 from runtime.cli.player import Player
 from runtime.cli.profile import Profile
 from runtime.cli.progress import say
@@ -106,7 +106,7 @@ class Outputs:
         from runtime.links.control import Controller
 
         options, (frame, detector) = self._options, given
-        if options.page or options.mavlink:
+        if selects(options):
             self.control = Controller(
                 targets,
                 source,
@@ -328,7 +328,7 @@ class Outputs:
 def _wants_window(options: argparse.Namespace) -> bool:
     """Whether to open a window: when asked for, or where nothing else would be seen."""
     if options.show is None:
-        elsewhere = options.results or options.save or options.page or options.mavlink
+        elsewhere = options.results or options.save or selects(options)
         elsewhere = elsewhere or options.stream or options.record
         return not elsewhere and window.no_window() is None
     return bool(options.show)

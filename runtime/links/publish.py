@@ -1,4 +1,4 @@
-"""Send one JSON datagram a frame, for ROS 2 bridges and own programs.
+"""Send one JSON datagram a frame, for programs of your own.
 
 The schema is docs/publish.schema.json.
 """
@@ -34,7 +34,9 @@ class Publisher(Link):
         except ValueError:
             port = None
         if parts.scheme != "udp" or not parts.hostname or not port:
-            raise BadOutput(f"--publish {address}: not an address; give udp://HOST:PORT")
+            raise BadOutput(
+                f"--publish {address}: not an address; give udp://HOST:PORT, or ros:/TOPIC"
+            )
         try:
             found = socket.getaddrinfo(parts.hostname, port, 0, socket.SOCK_DGRAM)[0]
         except OSError as error:

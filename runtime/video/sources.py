@@ -10,7 +10,7 @@ from typing import Any, Callable, List, Optional
 
 from runtime.errors import BadSource
 from runtime.pictures import can_read_planes
-from runtime.video import hardware, pyav, sequence
+from runtime.video import hardware, pyav, ros, sequence
 from runtime.video.base import WAITING, Source, stated_frames
 from runtime.video.cameras import RECORDING_READ_TIMEOUT_S, Camera, CsiCamera, Stream, list_cameras
 from runtime.video.live import LiveSource, open_in_background
@@ -42,9 +42,10 @@ def open_source(
 
     Args:
         spec: ``cam0`` or ``/dev/video0`` (V4L2; ``cam0@1280x720`` for a size), ``csi0`` (a Jetson's
-            CSI camera), an address (``rtsp://``, ``http://``, ``udp://`` and the like), a video
-            file, a picture, a folder of frames, or a sequence folder of VOT, OTB, GOT-10k or
-            UAV123.
+            CSI camera), ``ros:/camera/image_raw`` (a topic of ROS 2), an address (``rtsp://``,
+            ``http://``, ``udp://`` and the like), a video file, a bag of ROS 2
+            (``FILE.mcap#/topic``), a picture, a folder of frames, or a sequence folder of VOT, OTB,
+            GOT-10k or UAV123.
         log: called with one line of text that the user should read, such as a lost camera. It is
             called here and inside ``read`` only.
         fps: frames a second of a recording, instead of what the recording states.
@@ -76,6 +77,11 @@ def _opened(spec: str, log: Log, depth: Optional[int], planes: bool, decoder: st
         number, width, height = (int(part) if part else None for part in camera.groups())
         size = (width, height) if width and height else None
         return LiveSource(Camera(number or 0, planes=planes, size=size), log)
+    if spec.startswith(ros.PREFIX):
+        return LiveSource(ros.Topic(spec, planes), log)
+    bag = ros.bag_of(spec)
+    if bag and os.path.exists(bag[0]):
+        return ros.Bag(*bag, log, planes)
     csi = re.match(r"csi(\d+)$", spec)
     if csi:
         return LiveSource(CsiCamera(int(csi.group(1)), planes=planes), log)

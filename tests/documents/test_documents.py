@@ -22,6 +22,7 @@ BUDGETS = {  # words without code blocks
     "docs/arm.md": 600,
     "docs/android.md": 300,
     "docs/gstreamer.md": 250,
+    "docs/ros.md": 300,
     "docs/mavlink.md": 1200,
     "docs/architecture.md": 900,
     "docs/calib.md": 1200,

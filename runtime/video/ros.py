@@ -1,0 +1,269 @@
+"""Pictures of ROS 2: a topic of a running system by DDS, or a recorded bag. ROS is not needed.
+
+Names, types and qualities of service are those of ROS 2's middleware (design.ros2.org, "Topic and
+Service name mapping to DDS", REP 2003). Messages are sensor_msgs/Image and
+sensor_msgs/CompressedImage, in CDR (OMG "DDS-XTypes" 1.3, section 7.4).
+"""
+
+import os
+import struct
+from typing import Any, Callable, Optional, Tuple
+
+import cv2
+import numpy as np
+
+from kernels.planes import Planes
+from runtime.errors import BadSource, NoCamera
+from runtime.pictures import AnyFrame, JpegFrame, PlanarFrame
+from runtime.video.base import Source, to_bgr
+from runtime.video.cameras import SENDER
+
+Log = Optional[Callable[[str], None]]
+PREFIX = "ros:"
+IMAGE, COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
+READ_S = 2.0  # that a topic may be silent; finding the sender takes about one
+PLANES = {"yuv422_yuy2": "YUYV", "yuv422": "UYVY", "uyvy": "UYVY", "yuyv": "YUYV", "nv12": "NV12"}
+TO_BGR = {"rgb8": cv2.COLOR_RGB2BGR, "rgba8": cv2.COLOR_RGBA2BGR}
+SAMPLES = {"mono16": "u2", "16UC1": "u2"}  # all others have bytes
+CHANNELS = {"bgr8": 3, "rgb8": 3, "8UC3": 3, "bgra8": 4, "rgba8": 4, "mono8": 1, "8UC1": 1}
+
+
+class Message:
+    """A message as it came, in CDR; its fields are read in their order.
+
+    Args:
+        data: with the four bytes before the fields, which tell the order of bytes.
+
+    Raises:
+        BadSource: it ends too early.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self._order, self._at = "<" if data[1:2] == b"\1" else ">", 4
+
+    def number(self, kind: str) -> int:
+        """A number of one of ``struct``'s kinds."""
+        size = struct.calcsize(kind)
+        self._at += -(self._at - 4) % size
+        try:
+            (value,) = struct.unpack_from(self._order + kind, self.data, self._at)
+        except struct.error:
+            raise BadSource("a message of ROS ends too early") from None
+        self._at += size
+        return int(value)
+
+    def bytes(self) -> memoryview:
+        """A sequence of bytes, without a copy."""
+        count = self.number("I")
+        found = memoryview(self.data)[self._at : self._at + count]
+        if len(found) < count:
+            raise BadSource("a message of ROS ends too early")
+        self._at += count
+        return found
+
+    def text(self) -> str:
+        """A string."""
+        return bytes(self.bytes()[:-1]).decode("utf-8", "replace")
+
+
+def picture_in(kind: str, message: Message, planes: bool) -> Tuple[float, AnyFrame]:
+    """The stamp in seconds, and the picture in a message.
+
+    Args:
+        kind: ``IMAGE`` or ``COMPRESSED``.
+        message: not read yet.
+        planes: whether the picture may be a ``Picture``.
+
+    Raises:
+        BadSource: an encoding that is not known, or less data than the picture needs.
+    """
+    stamp_s = message.number("i") + message.number("I") * 1e-9
+    message.text()  # the frame's name
+    if kind == COMPRESSED:
+        encoding, data = message.text(), np.frombuffer(message.bytes(), np.uint8)
+        if planes and "jp" in encoding.lower():
+            try:
+                return stamp_s, JpegFrame(data)
+            except ValueError:
+                raise BadSource("a compressed picture of ROS is damaged") from None
+        frame = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
+        if frame is None:
+            raise BadSource(f"a compressed picture of ROS, {encoding!r}, can't be decoded")
+        return stamp_s, to_bgr(frame)
+    height, width, encoding = message.number("I"), message.number("I"), message.text()
+    swapped, step = message.number("B"), message.number("I")
+    data = np.frombuffer(message.bytes(), np.uint8)
+    frame = _picture(encoding, height, width, step, data, ">" if swapped else "<")
+    return stamp_s, frame if planes or isinstance(frame, np.ndarray) else frame.bgr()
+
+
+def _picture(
+    encoding: str, height: int, width: int, step: int, data: np.ndarray, order: str
+) -> AnyFrame:
+    """The picture of a sensor_msgs/Image, whose rows begin every ``step`` bytes."""
+    rows = height * 3 // 2 if encoding == "nv12" else height
+    if encoding not in PLANES and encoding not in CHANNELS and encoding not in SAMPLES:
+        raise BadSource(
+            f"pictures of ROS in {encoding!r} are not read; have them converted to bgr8 "
+            "(Bayer patterns by image_proc)"
+        )
+    sample = np.dtype(order + SAMPLES.get(encoding, "u1"))
+    channels = CHANNELS.get(encoding, 1)
+    needed = -(-width // 2) * 4 if PLANES.get(encoding) in ("YUYV", "UYVY") else width * channels
+    needed *= sample.itemsize
+    if not height or not width or step < needed or data.size < step * (rows - 1) + needed:
+        raise BadSource(f"a picture of ROS, {width}x{height} {encoding}, has {data.size} bytes")
+    lines = np.lib.stride_tricks.as_strided(data, (rows, needed), (step, 1), writeable=False)
+    if encoding == "nv12":
+        planes = [lines[:height], lines[height:]]
+        return PlanarFrame(Planes("NV12", planes, width, height))
+    if encoding in PLANES:
+        return PlanarFrame(Planes(PLANES[encoding], [lines], width, height))
+    frame = lines.view(sample).astype(sample.newbyteorder("=")) if sample.itemsize > 1 else lines
+    frame = frame.reshape(height, width, channels)
+    if encoding in TO_BGR:
+        converted: np.ndarray = cv2.cvtColor(frame, TO_BGR[encoding])
+        return converted
+    return to_bgr(np.ascontiguousarray(frame))
+
+
+class Topic:
+    """A topic of a running system, for ``LiveSource``.
+
+    Args:
+        spec: ``ros:/camera/image_raw``. Names that end with ``/compressed`` are compressed.
+        planes: whether frames may be ``Picture``s.
+    """
+
+    stamps, read_timeout_s = SENDER, READ_S
+
+    def __init__(self, spec: str, planes: bool) -> None:
+        self.name, self._topic, self._planes = spec, spec[len(PREFIX) :], planes
+        self.kind = COMPRESSED if self._topic.endswith("/compressed") else IMAGE
+        if not self._topic.startswith("/"):
+            raise BadSource(f"{spec}: a topic begins with a slash, such as ros:/camera/image_raw")
+
+    def open(self) -> "Reader":
+        """A capture; raises ``NoCamera`` without the package."""
+        return Reader(self._topic, self.kind, self._planes)
+
+
+class Reader:
+    """Takes the newest picture of a topic; has the methods of ``cv2.VideoCapture`` that are used.
+
+    Args:
+        topic, kind, planes: see ``Topic`` and ``picture_in``.
+
+    Raises:
+        NoCamera: the package cyclonedds is missing, or its settings are wrong.
+    """
+
+    def __init__(self, topic: str, kind: str, planes: bool) -> None:
+        self._kind, self._planes, self._stamp_s = kind, planes, 0.0
+        dds, self._end = open_dds()
+        self._reader = self._end.reader(topic, dds.raw(kind, Message), newest=True)
+
+    def read(self) -> Tuple[bool, Any]:
+        """(True, frame), or (False, None) where none came in time."""
+        message = self._end.take(self._reader, READ_S)
+        if message is None:
+            return False, None
+        self._stamp_s, frame = picture_in(self._kind, message, self._planes)
+        return True, frame
+
+    def get(self, what: int) -> float:
+        """The stamp of the last frame, milliseconds; 0 for all else."""
+        return self._stamp_s * 1e3 if what == cv2.CAP_PROP_POS_MSEC else 0.0
+
+    def release(self) -> None:
+        """Leave the topic."""
+        self._end.close()
+
+
+def open_dds() -> Tuple[Any, Any]:
+    """``runtime.video.dds`` and an open ``End`` of it; raises ``NoCamera`` where that fails."""
+    try:
+        from runtime.video import dds
+    except ImportError as error:
+        raise NoCamera(
+            f"topics of ROS need the package cyclonedds ({error}); run `make setup ALSO=ros`, or "
+            "pip install cyclonedds"
+        ) from None
+    domain = os.environ.get("ROS_DOMAIN_ID") or "0"
+    try:
+        return dds, dds.End(int(domain))
+    except (ValueError, dds.DDSException) as error:
+        raise NoCamera(f"ROS can't be reached with ROS_DOMAIN_ID={domain}: {error}") from None
+
+
+class Bag(Source):
+    """A recorded topic: ``FILE.mcap#/topic``, or the folder of a bag and a topic.
+
+    The topic may be left out where the bag has one of pictures.
+
+    Args:
+        path: of the file or folder.
+        topic: its name, or empty.
+        log: see ``Source``.
+        planes: whether frames may be ``Picture``s.
+
+    Raises:
+        BadSource: no bag, no such topic, or the package rosbags is missing.
+    """
+
+    def __init__(self, path: str, topic: str, log: Log, planes: bool) -> None:
+        super().__init__(f"{path}#{topic}" if topic else path, log)
+        self._planes, self._first_s = planes, 0.0
+        try:
+            import pathlib
+
+            from rosbags.highlevel import AnyReader, AnyReaderError
+        except ImportError as error:
+            raise BadSource(
+                f"{path}: bags need the package rosbags ({error}); run `make setup ALSO=ros`, or "
+                "pip install rosbags"
+            ) from None
+        try:
+            self._bag: Any = AnyReader([pathlib.Path(path)])
+            self._bag.open()
+        except (AnyReaderError, OSError, ValueError, KeyError) as error:
+            raise BadSource(f"{path}: is no bag of ROS 2 that can be read: {error}") from None
+        found = [c for c in self._bag.connections if c.msgtype in (IMAGE, COMPRESSED)]
+        chosen = [c for c in found if c.topic == topic] if topic else found
+        if len(chosen) != 1:
+            self.close()
+            names = " ".join(sorted(c.topic for c in found)) or "none"
+            raise BadSource(
+                f"{self.name}: name one topic of pictures after '#'; there are: {names}"
+            )
+        self._kind, self.frames = chosen[0].msgtype, chosen[0].msgcount
+        self._messages = self._bag.messages(chosen)
+        length_s = (self._bag.end_time - self._bag.start_time) * 1e-9
+        if self.frames > 1 and length_s > 0:
+            self.fps = (self.frames - 1) / length_s
+
+    def read(self, timeout_s: float = 1.0) -> Any:
+        """The next frame, or None at the end; see ``Source.read``."""
+        for _, received_ns, data in self._messages:
+            stamp_s, frame = picture_in(self._kind, Message(bytes(data)), self._planes)
+            stamp_s = stamp_s or received_ns * 1e-9
+            if not self.given:
+                self._first_s = stamp_s
+            return self._give(frame, stamp_s - self._first_s)
+        return None
+
+    def close(self) -> None:
+        """Close the files."""
+        bag, self._bag = self._bag, None
+        if bag is not None:
+            bag.close()
+
+
+def bag_of(spec: str) -> Optional[Tuple[str, str]]:
+    """(path, topic) where ``spec`` names a bag, else None."""
+    path, _, topic = spec.partition("#")
+    folder = os.path.isfile(os.path.join(path, "metadata.yaml"))
+    if path.endswith((".mcap", ".db3")) or folder:
+        return path, topic
+    return None

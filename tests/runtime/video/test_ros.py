@@ -1,0 +1,224 @@
+"""Pictures and boxes of ROS 2: held to rosbags' messages, bags, and a peer with types of its own.
+
+ROS itself is not here: the messages follow its definitions.
+"""
+
+import contextlib
+import json
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+from runtime.errors import BadOutput, BadSource, NoCamera
+from runtime.links.ros import RosLink
+from runtime.track import main
+from runtime.video import ros
+from runtime.video.sources import open_source
+
+rosbags = pytest.importorskip("rosbags.rosbag2", reason="make setup ALSO=ros")
+dds = pytest.importorskip("runtime.video.dds", reason="make setup ALSO=ros")
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore  # noqa: E402
+
+STORE = get_typestore(Stores.ROS2_HUMBLE)
+VISION = {  # vision_msgs 4
+    "ObjectHypothesis": "string class_id\nfloat64 score",
+    "ObjectHypothesisWithPose": "vision_msgs/ObjectHypothesis hypothesis\n"
+    "geometry_msgs/PoseWithCovariance pose",
+    "Point2D": "float64 x\nfloat64 y",
+    "Pose2D": "vision_msgs/Point2D position\nfloat64 theta",
+    "BoundingBox2D": "vision_msgs/Pose2D center\nfloat64 size_x\nfloat64 size_y",
+    "Detection2D": "std_msgs/Header header\nvision_msgs/ObjectHypothesisWithPose[] results\n"
+    "vision_msgs/BoundingBox2D bbox\nstring id",
+    "Detection2DArray": "std_msgs/Header header\nvision_msgs/Detection2D[] detections",
+}
+for name, text in VISION.items():
+    STORE.register(get_types_from_msg(text, "vision_msgs/msg/" + name))
+PICTURE = np.random.default_rng(0).integers(0, 255, (6, 10, 3), np.uint8)
+
+
+def theirs(kind, **fields):
+    return STORE.types[kind](**fields)
+
+
+def header(stamp_s=5.25):
+    time = theirs("builtin_interfaces/msg/Time", sec=int(stamp_s), nanosec=int(stamp_s % 1 * 1e9))
+    return theirs("std_msgs/msg/Header", stamp=time, frame_id="camera")
+
+
+def image(encoding, rows, width, big=0, stamp_s=5.25, padding=3):
+    """A sensor_msgs/Image of rows (h, bytes), in CDR by rosbags."""
+    rows = np.pad(rows.reshape(len(rows), -1), ((0, 0), (0, padding)))
+    height = len(rows) * 2 // 3 if encoding == "nv12" else len(rows)
+    message = theirs(
+        ros.IMAGE,
+        header=header(stamp_s),
+        height=height,
+        width=width,
+        encoding=encoding,
+        is_bigendian=big,
+        step=rows.shape[1],
+        data=rows.ravel().astype(np.uint8),
+    )
+    return bytes(STORE.serialize_cdr(message, ros.IMAGE))
+
+
+def read(kind, data, planes=False):
+    return ros.picture_in(kind, ros.Message(data), planes)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "rows", "wanted"),
+    [
+        ("bgr8", PICTURE, PICTURE),
+        ("rgb8", PICTURE[..., ::-1], PICTURE),
+        ("bgra8", np.dstack([PICTURE, PICTURE[..., :1]]), PICTURE),
+        ("rgba8", np.dstack([PICTURE[..., ::-1], PICTURE[..., :1]]), PICTURE),
+        ("mono8", PICTURE[..., 0], np.repeat(PICTURE[..., :1], 3, 2)),
+    ],
+)
+def test_a_picture_of_rosbags_is_read(encoding, rows, wanted):
+    stamp_s, frame = read(ros.IMAGE, image(encoding, np.ascontiguousarray(rows), 10))
+    assert stamp_s == 5.25 and np.array_equal(frame, wanted)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "rows", "code"),
+    [
+        ("yuv422_yuy2", (6, 20), cv2.COLOR_YUV2BGR_YUY2),
+        ("uyvy", (6, 20), cv2.COLOR_YUV2BGR_UYVY),
+        ("nv12", (9, 10), cv2.COLOR_YUV2BGR_NV12),
+    ],
+)
+def test_planes_are_those_of_opencv(encoding, rows, code):
+    data = np.random.default_rng(1).integers(16, 235, rows, np.uint8)
+    shaped = data if encoding == "nv12" else data.reshape(6, 10, 2)
+    _, frame = read(ros.IMAGE, image(encoding, data, 10), planes=True)
+    apart = frame.bgr().astype(int) - cv2.cvtColor(shaped, code)
+    assert np.abs(apart).max() <= 1
+
+
+@pytest.mark.parametrize("big", [0, 1])
+def test_sixteen_bits_are_scaled_in_either_order(big):
+    values = np.array([[0, 65535]], ">u2" if big else "<u2")
+    _, frame = read(ros.IMAGE, image("mono16", values.view(np.uint8), 2, big, padding=2))
+    assert frame[0, 0, 0] == 0 and frame[0, 1, 0] == 255
+
+
+@pytest.mark.parametrize("kind", [".jpg", ".png"])
+def test_a_compressed_picture_is_read(kind):
+    smooth = cv2.resize(PICTURE, (64, 48))
+    data = np.frombuffer(cv2.imencode(kind, smooth)[1], np.uint8)
+    message = theirs(ros.COMPRESSED, header=header(), format=kind[1:], data=data)
+    coded = bytes(STORE.serialize_cdr(message, ros.COMPRESSED))
+    _, frame = read(ros.COMPRESSED, coded)
+    assert np.abs(frame.astype(int) - cv2.imdecode(data, 1)).max() <= 2
+
+
+def test_what_can_not_be_read_is_told():
+    with pytest.raises(BadSource, match="bayer_rggb8.*image_proc"):
+        read(ros.IMAGE, image("bayer_rggb8", PICTURE[..., 0], 10))
+    whole = image("bgr8", PICTURE, 10)
+    for size in (3, 9, 30, len(whole) - 40):
+        with pytest.raises(BadSource):
+            read(ros.IMAGE, whole[:size])
+    with pytest.raises(BadSource, match="has .* bytes"):
+        read(ros.IMAGE, image("bgr8", PICTURE[:, :4], 10, padding=0))
+
+
+def test_rosbags_reads_what_is_sent():
+    stamped = dds.Header(dds.Time(3, 4), "camera")
+    box = dds.BoundingBox2D(dds.Pose2D(dds.Point2D(1.5, 2.5), 0.0), 3.5, 4.5)
+    guess = dds.ObjectHypothesisWithPose(dds.ObjectHypothesis("target", 0.75), dds.NOWHERE)
+    sent = dds.Detection2DArray(stamped, [dds.Detection2D(stamped, [guess], box, "7")])
+    found = STORE.deserialize_cdr(sent.serialize(), "vision_msgs/msg/Detection2DArray")
+    one = found.detections[0]
+    assert (found.header.stamp.sec, found.header.stamp.nanosec, one.id) == (3, 4, "7")
+    assert (one.bbox.center.position.x, one.bbox.size_y) == (1.5, 4.5)
+    assert one.results[0].hypothesis.score == 0.75
+    assert one.results[0].pose.pose.orientation.w == 1.0
+    region = dds.RegionOfInterest(1, 2, 3, 4, True).serialize()
+    found = STORE.deserialize_cdr(region, "sensor_msgs/msg/RegionOfInterest")
+    assert (found.x_offset, found.height, found.width, found.do_rectify) == (1, 3, 4, True)
+
+
+@pytest.fixture(params=["mcap", "sqlite3"])
+def bag(request, tmp_path):
+    """A bag with two topics of pictures and one of something else."""
+    plugin = rosbags.StoragePlugin[request.param.upper()]
+    path = tmp_path / "bag"
+    with rosbags.Writer(path, version=9, storage_plugin=plugin) as writer:
+        front, rear = (writer.add_connection(n, ros.IMAGE, typestore=STORE) for n in ("/a", "/b"))
+        words = writer.add_connection("/words", "std_msgs/msg/String", typestore=STORE)
+        for number in range(5):
+            at = 10 + 0.1 * number**2
+            picture = np.full((6, 10, 3), 10 * number, np.uint8)
+            writer.write(front, int(at * 1e9), image("bgr8", picture, 10, stamp_s=at))
+            writer.write(rear, int(at * 1e9), image("bgr8", picture + 1, 10, stamp_s=at))
+        text = STORE.serialize_cdr(theirs("std_msgs/msg/String", data="x"), "std_msgs/msg/String")
+        writer.write(words, int(11e9), text)
+    return path
+
+
+def test_a_bag_gives_its_frames_and_their_times(bag):
+    names = [bag, *bag.glob("*.mcap")]
+    for name in names:
+        with open_source(f"{name}#/b") as source:
+            frames, times = [], []
+            for _ in range(source.frames):
+                frames.append(int(source.read()[0, 0, 0]))
+                times.append(source.time_s)
+            assert source.read() is None
+        assert frames == [1, 11, 21, 31, 41] and source.frames == 5
+        assert np.allclose(times, [0.1 * n**2 for n in range(5)], atol=1e-6)
+    for topic in ("", "#/words"):
+        with pytest.raises(BadSource, match=r"name one topic .* /a /b"):
+            open_source(f"{bag}{topic}")
+
+
+def test_a_damaged_bag_is_refused(tmp_path):
+    (tmp_path / "x.mcap").write_bytes(b"nothing")
+    with pytest.raises(BadSource, match="no bag of ROS 2"):
+        open_source(str(tmp_path / "x.mcap"))
+
+
+@contextlib.contextmanager
+def peer(box):
+    command = [sys.executable, "-m", "tests.support.ros_peer", box]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def test_a_peer_shows_pictures_asks_for_a_target_and_gets_its_boxes(monkeypatch, capsys):
+    monkeypatch.setenv("ROS_DOMAIN_ID", "0")
+    with peer("0,24,20,20") as process:
+        arguments = ["--video", "ros:/camera/image_raw", "--publish", "ros:/tracks"]
+        assert main([*arguments, "--frames", "90", "--quiet"]) == 0
+        process.kill()
+        lines = [json.loads(line) for line in process.stdout.read().splitlines()]
+    states = [line["state"] for line in lines if "state" in line]
+    assert states[0]["targets"] == [] and states[-1]["targets"][0]["state"] == "tracked"
+    found = [(line["detections"][0], line["left"]) for line in lines if line.get("detections")]
+    assert len(found) > 10
+    for (x, y, width, _, score), left in found[5:]:
+        assert abs(y - 34) < 6 and 5 < width < 40 and score > 0.3
+        assert 20 <= x <= 60, left
+
+
+def test_a_silent_topic_is_told(monkeypatch):
+    monkeypatch.setattr(ros, "READ_S", 0.1)
+    with pytest.raises(BadSource, match="no picture came"):
+        open_source("ros:/nobody/sends/this")
+    with pytest.raises(BadSource, match="begins with a slash"):
+        open_source("ros:camera")
+    monkeypatch.setenv("ROS_DOMAIN_ID", "many")
+    with pytest.raises(NoCamera, match="ROS_DOMAIN_ID=many"):
+        open_source("ros:/camera/image_raw")
+    for address in ("ros:tracks", "ros:/tracks/"):
+        with pytest.raises(BadOutput, match="give ros:/NAME"):
+            RosLink(address, None, print)

@@ -147,7 +147,8 @@ def _identified(spec: Spec) -> Spec:
     given = zip(Options._fields, spec.options, Options())
     told: dict[str, Any] = {key: value for key, value, default in given if value != default}
     # contents count, not places
-    told.update(name=spec.name, network=None, networks_dir=None, simulate=None, bundle=None)
+    told.update(name=spec.name, network=None, networks_dir=None)
+    told.pop("simulate", None)
     if spec.options.bundle is not None:
         told["bundle"] = sha256_of(Path(spec.options.bundle) / bundle.FILE)
     if spec.options.network is None:

@@ -20,6 +20,7 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +106,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     else:
         ranges, told = calibrate(work, options)
     table.write(ranges, out / (network.name + "-ranges.json"))
-    written = write_targets(work, ranges, options, out)
+    written = write_targets(work, ranges, options.tensorrt, out)
     report = dict(told, **work.final(written, ranges))
     (out / (network.name + "-int8.json")).write_text(json.dumps(report, indent=1))
     say(text(report))
@@ -174,9 +175,13 @@ def search_layers(
 
 
 def write_targets(
-    work: Calibration, ranges: dict[str, Any], options: argparse.Namespace, out: Path
+    work: Calibration, ranges: dict[str, Any], versions: Sequence[str], out: Path
 ) -> dict[str, Path]:
-    """Write every form of the network; returns a dict of form -> path of its TOML."""
+    """Write every form of the network; returns a dict of form -> path of its TOML.
+
+    Args:
+        versions: of TensorRT, each of which gets a calibration cache.
+    """
     name, written = work.network.name, {}
     for form in qdq.FORMS:
         suffix = "-int8" if form == "cpu" else "-int8-symmetric"
@@ -186,7 +191,7 @@ def write_targets(
         models = work.models(ranges, None, ranges["keep"], form)
         written[form] = qdq.write(work.network, models, out, name + suffix, note)
     magnitudes = table.amax(ranges)
-    for version in options.tensorrt:
+    for version in versions:
         path = out / f"{name}-tensorrt-{version}.cache"
         path.write_text(cache.text(magnitudes, version))
     return written

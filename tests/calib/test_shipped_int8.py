@@ -2,23 +2,20 @@
 
 import pytest
 
-from calib import int8
+from calib import int8, table
+from calib.calibration import Calibration
+from calib.store import Store
 from runtime import precision
 from runtime.networks import FOLDER, load_network
-from tests.support import tiny
-from tests.support.clips import write_clip
 
 
 @pytest.mark.parametrize("name", ["kestrel", "kestrel_small"])
 def test_it_is_made_anew_from_the_table_that_ships(name, tmp_path):
-    shipped = precision.int8_form(load_network(name))
-    frames, boxes = tiny.film(24)
-    for clip, start in (("one", 0), ("two", 12)):
-        part = slice(start, start + 12)
-        write_clip(tmp_path / "clips" / clip, frames[part], boxes[part])
-    arguments = ["--network", name, "--clips", str(tmp_path / "clips")]
-    arguments += ["--table", str(FOLDER / (name + "-ranges.json"))]
-    assert int8.main([*arguments, "--out", str(tmp_path / "out")]) == 0
-    again = load_network(str(tmp_path / "out" / shipped.path.name))
+    network = load_network(name)
+    shipped = precision.int8_form(network)
+    work = Calibration(network, None, [], [], (1, 1), Store(tmp_path / "work"))
+    ranges = table.read(FOLDER / (name + "-ranges.json"), network)
+    again = load_network(str(int8.write_targets(work, ranges, (), tmp_path)["cpu"]))
+    assert again.path.name == shipped.path.name
     assert [entry.sha256 for entry in again.files] == [entry.sha256 for entry in shipped.files]
     assert shipped.locate()

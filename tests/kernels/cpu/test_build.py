@@ -10,12 +10,22 @@ import pytest
 
 from kernels import golden
 from kernels.cpu import binding, build, load
+from kernels.cpu.__main__ import main
 
 needs_compiler = pytest.mark.skipif(
     not any(build.shutil.which(name) for name in build.COMPILERS), reason="no C++ compiler"
 )
 QUICK = ("-O0",)  # the compiler takes a fifth of the time
 ROOT = os.path.dirname(os.path.dirname(build.HERE))
+
+
+@pytest.fixture
+def small(tmp_path_factory, monkeypatch):
+    """A source that the compiler is done with at once, in place of the kernels'."""
+    path = tmp_path_factory.mktemp("source") / "small.cpp"
+    path.write_text('extern "C" int hp_crop() { return 7; }')
+    monkeypatch.setattr(build, "SOURCE", str(path))
+    return path
 
 
 def crop_works(kernels):
@@ -33,7 +43,7 @@ def fake_compiler(folder, script):
 
 @needs_compiler
 @pytest.mark.pythons("ctypes loads the library")
-def test_the_library_is_compiled_once(tmp_path):
+def test_the_library_is_compiled_once(small, tmp_path):
     first = build.library(QUICK, (str(tmp_path),))
     written = os.stat(first.path).st_mtime_ns
     assert build.library(QUICK, (str(tmp_path),)).path == first.path
@@ -42,13 +52,13 @@ def test_the_library_is_compiled_once(tmp_path):
 
 
 @needs_compiler
-def test_other_flags_make_another_library(tmp_path):
+def test_other_flags_make_another_library(small, tmp_path):
     paths = {build.library(f, (str(tmp_path),)).path for f in (QUICK, QUICK + ("-DHP_PORTABLE",))}
     assert len(paths) == 2
 
 
 @needs_compiler
-def test_a_library_cut_short_is_made_again(tmp_path):
+def test_a_library_cut_short_is_made_again(small, tmp_path):
     path = build.library(QUICK, (str(tmp_path),)).path
     os.unlink(path)
     with open(path, "w"):
@@ -58,7 +68,7 @@ def test_a_library_cut_short_is_made_again(tmp_path):
 
 
 @needs_compiler
-def test_a_folder_that_cannot_hold_it_is_passed_over(tmp_path):
+def test_a_folder_that_cannot_hold_it_is_passed_over(small, tmp_path):
     blocked = tmp_path / "a file"
     blocked.write_text("")
     library = build.library(QUICK, (str(blocked / "build"), str(tmp_path / "next")))
@@ -68,7 +78,7 @@ def test_a_folder_that_cannot_hold_it_is_passed_over(tmp_path):
 @needs_compiler
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can give a file away")
 @pytest.mark.parametrize("given", ["folder", "file"])
-def test_what_another_user_planted_is_not_loaded(tmp_path, given):
+def test_what_another_user_planted_is_not_loaded(small, tmp_path, given):
     theirs, ours = tmp_path / "theirs", tmp_path / "ours"
     path = build.library(QUICK, (str(theirs),)).path
     os.unlink(path)
@@ -81,7 +91,7 @@ def test_what_another_user_planted_is_not_loaded(tmp_path, given):
 
 
 @needs_compiler
-def test_where_no_folder_holds_it_a_temporary_one_does(tmp_path):
+def test_where_no_folder_holds_it_a_temporary_one_does(small, tmp_path):
     blocked = tmp_path / "a file"
     blocked.write_text("")
     library = build.library(QUICK, (str(blocked), None))
@@ -124,9 +134,10 @@ def test_the_compilers_from_the_environment_are_not_read(monkeypatch):
 
 
 @needs_compiler
-def test_processes_that_compile_at_once_all_get_a_whole_library(tmp_path):
-    code = "import sys; from kernels.cpu import build; build.library(('-O0',), (sys.argv[1],))"
-    command = [sys.executable, "-c", code, str(tmp_path)]
+def test_processes_that_compile_at_once_all_get_a_whole_library(small, tmp_path):
+    code = "import sys; from kernels.cpu import build; build.SOURCE = sys.argv[2]; "
+    code += "build.library(('-O0',), (sys.argv[1],))"
+    command = [sys.executable, "-c", code, str(tmp_path), str(small)]
     running = [subprocess.Popen(command, cwd=ROOT) for _ in range(3)]
     assert [process.wait() for process in running] == [0, 0, 0]
     assert len(os.listdir(str(tmp_path))) == 1
@@ -153,12 +164,7 @@ def test_a_wheels_fastest_library_that_the_processor_runs_is_taken(tmp_path):
 
 
 @needs_compiler
-def test_the_command_prints_where_the_library_is():
-    done = subprocess.run(
-        [sys.executable, "-m", "kernels.cpu"],
-        stdout=subprocess.PIPE,
-        universal_newlines=True,
-        cwd=ROOT,
-    )
-    assert done.returncode == 0 and os.path.isfile(done.stdout.splitlines()[0])
-    assert "-O3" in done.stdout
+def test_the_command_prints_where_the_library_is(capsys):
+    assert main() == 0
+    path, flags = capsys.readouterr().out.splitlines()
+    assert os.path.isfile(path) and "-O3" in flags

@@ -138,7 +138,8 @@ fps: $(if $(JETSON),,setup) ## how fast, on this board: out/fps/report.html, wit
 # Where the environment forbids Python to keep what it compiled, every process compiles it again.
 unexport PYTHONDONTWRITEBYTECODE
 
-PYTEST := $(PY) -m pytest $(if $(filter-out 1,$(JOBS)),-n "$$JOBS" --dist loadfile --no-loadscope-reorder)
+# One process more than cores, since some tests wait for streams and timeouts.
+PYTEST := $(PY) -m pytest $(if $(filter-out 1,$(JOBS)),-n "$$((JOBS + 1))" --dist loadfile --no-loadscope-reorder)
 
 test: setup ## what everybody runs: all tests but the slow ones
 	$(PYTEST) $(or $(TESTS),-m 'not slow')

@@ -2,11 +2,9 @@
 
     python -m calib.research.longterm --clips DIR... --films films.json --networks kestrel
     python -m calib.research.longterm --clips DIR... --films films.json --ids report-01-otb-Diving
-    python -m calib.research.longterm --clips DIR... --sets clips,vanish
 
-The first command measures on long films (``calib.research.longterm.films`` describes them), the
-third on the clips themselves and on copies in which the target goes away (``calib.vanishing``).
-Films are parted in two halves: fit settings on one and publish the figures of the other.
+It measures on long films, which ``calib.research.longterm.films`` describes. They are parted in two
+halves: fit settings on one and publish the figures of the other.
 ``metrics.py`` says what each figure means. OUT/runs keeps what every
 tracker gave on every film; that is not run again as long as code, network and film are the same.
 """
@@ -20,7 +18,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from calib.clips import Clip
 from calib.trackers import Spec
 
 os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
@@ -31,13 +28,10 @@ import numpy as np
 from calib import command, trackers
 from calib.clips import find_clips
 from calib.command import chosen, say
-from calib.errors import BadRun
 from calib.research.longterm import films, judge
 from calib.research.longterm.metrics import figures
-from calib.vanishing import KINDS, Vanishing
 from runtime import DEFAULT_NETWORK
 
-SETS = ("clips", "vanish", "films")
 RECOVER = {"on": ("on",), "off": ("off",), "both": ("off", "on")}
 
 
@@ -74,14 +68,9 @@ def parser() -> argparse.ArgumentParser:
     """The command line's options."""
     cli = command.parser("calib.research.longterm", __doc__)
     command.add_clip_options(cli)
-    cli.add_argument("--films", metavar="FILE", help="description of long films")
+    cli.add_argument("--films", required=True, metavar="FILE", help="description of long films")
     cli.add_argument("--half", choices=films.HALVES, help="only this half of the films")
     cli.add_argument("--ids", metavar="NAME,NAME", help="only these films")
-    cli.add_argument(
-        "--sets",
-        metavar="NAME,NAME",
-        help=f"of {', '.join(SETS)}; default: films, or clips",
-    )
     cli.add_argument("--networks", default=DEFAULT_NETWORK, metavar="NAME,NAME")
     command.add_network_options(cli)
     cli.add_argument(
@@ -90,12 +79,8 @@ def parser() -> argparse.ArgumentParser:
         default="on",
         help="search for lost targets, do not, or measure both (default: %(default)s)",
     )
-    cli.add_argument("--budget", type=float, metavar="MS", help="time of the search in a frame")
     cli.add_argument("--threads", type=int, default=1, metavar="N")
     cli.add_argument("--jobs", type=int, default=1, metavar="N", help="processes")
-    cli.add_argument(
-        "--times", action="store_true", help="print the time of a frame in each state too"
-    )
     cli.add_argument("--out", default="out/longterm", metavar="DIR")
     return cli
 
@@ -103,28 +88,25 @@ def parser() -> argparse.ArgumentParser:
 def run(options: argparse.Namespace) -> None:
     """Track what was not tracked yet; print and write the figures."""
     clips = find_clips(options.clips, log=say)
+    wanted = {clip.name for clip in chosen(clips, options.only)}
+    found = chosen(films.read(options.films, clips, options.half), options.ids)
+    members = [film for film in found if film.source in wanted]
     specs = trackers.specs_of(options)
-    cases = [case_of(spec, way, options) for spec in specs for way in RECOVER[options.recover]]
-    report = {}
-    for name in sets(options):
-        members = members_of(name, clips, options)
-        follow_all(cases, members, options)
-        report[name] = {case.name: measured(case, members, options) for case in cases}
-        say(text(name, members, report[name]))
-        if options.times:
-            say(judge.times_text({case: entry["times"] for case, entry in report[name].items()}))
+    cases = [case_of(spec, way) for spec in specs for way in RECOVER[options.recover]]
+    follow_all(cases, members, options)
+    report = {case.name: measured(case, members, options) for case in cases}
+    say(text(members, report))
     say(LEGEND)
     out = Path(options.out) / "longterm.json"
     out.write_text(json.dumps(_finite(report), indent=1, allow_nan=False))
     say(f"wrote {out}")
 
 
-def case_of(spec: Spec, way: str, options: argparse.Namespace) -> Case:
+def case_of(spec: Spec, way: str) -> Case:
     """The ``Case`` of a network, with or without the search for lost targets."""
     if way == "off" and spec.options.network:
         return Case(spec.name + " without search", spec, (("recover", False),))
-    given = spec.options.network and options.budget is not None
-    return Case(spec.name, spec, (("budget_ms", options.budget),) if given else ())
+    return Case(spec.name, spec, ())
 
 
 def _finite(value: Any) -> Any:
@@ -132,33 +114,6 @@ def _finite(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _finite(entry) for key, entry in value.items()}
     return None if isinstance(value, float) and not np.isfinite(value) else value
-
-
-def sets(options: argparse.Namespace) -> list[str]:
-    """The sets that the options ask for."""
-    wanted = (options.sets or ("films" if options.films else "clips")).split(",")
-    unknown = [name for name in wanted if name not in SETS]
-    if unknown:
-        raise BadRun(f"no set is called {unknown[0]}; there are: {', '.join(SETS)}")
-    if "films" in wanted and not options.films:
-        raise BadRun(
-            "name the films with --films FILE; `python -m calib.research.longterm.films` makes it"
-        )
-    return wanted
-
-
-def members_of(name: str, clips: Sequence[Clip], options: argparse.Namespace) -> list[Any]:
-    """The clips or films of a set."""
-    if name == "films":
-        return chosen(films.read(options.films, clips, options.half), options.ids)
-    clips = chosen(clips, options.only)
-    if name == "clips":
-        return clips
-    found: list[Any] = []
-    for index, clip in enumerate(clips):  # as in calib.loss_thresholds
-        if np.isfinite(clip.boxes).all():
-            found += [Vanishing(clip, kind, clips[(index + 1) % len(clips)]) for kind in KINDS]
-    return found
 
 
 # -- tracking
@@ -197,7 +152,7 @@ def _place(case: Case, member: Any, options: argparse.Namespace) -> tuple[Path, 
 
 
 def measured(case: Case, members: Sequence[Any], options: argparse.Namespace) -> dict[str, Any]:
-    """dict: ``all`` (figures over the set), ``each`` (name of a film -> figures), ``times``."""
+    """dict: ``all`` (figures over the films), ``each`` (name of a film -> figures)."""
     kept = (judge.stored(*_place(case, member, options)) for member in members)
     runs = [run for run in kept if run is not None]  # follow_all has made all of them
     judged = [run.judged(member) for run, member in zip(runs, members)]
@@ -205,14 +160,13 @@ def measured(case: Case, members: Sequence[Any], options: argparse.Namespace) ->
     all_ms = dict(zip(("p50_ms", "p95_ms", "p99_ms"), np.percentile(ms, (50, 95, 99)).tolist()))
     return {
         "all": dict(figures(judged), worst_ms=float(ms.max()), **all_ms),
-        "times": judge.times_by_state(runs),
         "each": {member.name: figures([one]) for member, one in zip(members, judged)},
     }
 
 
-def text(name: str, members: Sequence[Any], report: dict[str, Any]) -> str:
-    """A table of one set as text."""
-    count = f"{len(members)} {name}, {sum(map(len, members))} frames"
+def text(members: Sequence[Any], report: dict[str, Any]) -> str:
+    """A table as text."""
+    count = f"{len(members)} films, {sum(map(len, members))} frames"
     rows = [(tracker, entry["all"]) for tracker, entry in report.items()]
     wide = max(len(title) for title, _ in rows + [(count, None)]) + 2
     lines = [count.ljust(wide) + "".join(f"{title:>12}" for _, title, _ in COLUMNS)]

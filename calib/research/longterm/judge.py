@@ -3,7 +3,6 @@
 import functools
 import hashlib
 import os
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,12 +13,9 @@ import kernels
 import runtime
 from calib import workers
 from calib.research.longterm.metrics import Judged
-from calib.vanishing import Vanishing
 from runtime.garbage import short_collections
 
 SOURCES = (".py", ".toml", ".cpp", ".h", ".onnx")  # files that the boxes may depend on
-GROUPS = {"start": (), "tracked": ("tracked", "unsure", "found"), "lost": ("lost",)}
-PERCENTILES = (50, 95, 99)
 
 
 class Run(NamedTuple):
@@ -29,9 +25,6 @@ class Run(NamedTuple):
     claimed: np.ndarray  # bool, whether it says that the target is in the box
     confidence: np.ndarray  # float64, presence, or its score where nothing watches it
     ms: np.ndarray  # float64, time of the frame; the start comes first
-    # float64, time that the processor worked on the frame, on all its threads: what other programs
-    # take is not in it
-    processor_ms: np.ndarray
     states: np.ndarray  # text, ``tracked`` or ``lost``, or what the tracker says itself
 
     def judged(self, film: Any) -> Judged:
@@ -56,7 +49,7 @@ def follow_all(trackers: Sequence[Any], film: Any, clock: Callable[[], float]) -
     rows: list[list[Any]] = [[] for _ in trackers]
     for index, frame in enumerate(film):
         for tracker, own in zip(trackers, rows):
-            started, spent_s = clock(), time.process_time()
+            started = clock()
             if index == 0:
                 tracker.init(frame, film.boxes[0])
                 row = film.boxes[0], True, 1.0, "tracked"
@@ -66,14 +59,13 @@ def follow_all(trackers: Sequence[Any], film: Any, clock: Callable[[], float]) -
                 value = presence and presence.value
                 confidence = track.score if value is None else value
                 row = track.box, not track.lost, confidence, state_of(track)
-            times = (clock() - started) * 1e3, (time.process_time() - spent_s) * 1e3
-            own.append(row[:3] + times + row[3:])
+            own.append((*row[:3], (clock() - started) * 1e3, row[3]))
     return [_run(own) for own in rows]
 
 
 def _run(rows: list[Any]) -> Run:
-    boxes, claimed, confidence, ms, processor_ms, states = map(np.array, zip(*rows))
-    return Run(boxes.astype(float), claimed, confidence, ms, processor_ms, states)
+    boxes, claimed, confidence, ms, states = map(np.array, zip(*rows))
+    return Run(boxes.astype(float), claimed, confidence, ms, states)
 
 
 def state_of(track: Any) -> str:
@@ -96,16 +88,8 @@ def code_identity() -> str:
 
 def place_of(out: str, name: str, film: Any, *parts: str) -> tuple[Path, str]:
     """(path, key) of a tracker's run over a film; ``parts`` are texts that it depends on too."""
-    key = hashlib.sha256("".join((*parts, code_identity(), identity_of(film))).encode())
+    key = hashlib.sha256("".join((*parts, code_identity(), film.sha256)).encode())
     return Path(out) / "runs" / name / (film.name + ".npz"), key.hexdigest()
-
-
-def identity_of(film: Any) -> str:
-    """A text that changes with a film, a clip or a clip whose target goes away."""
-    if isinstance(film, Vanishing):
-        other = film.other.sha256 if film.kind == "cut" else ""
-        return f"{film.clip.sha256}{other}{film.kind}"
-    return str(film.sha256)
 
 
 def run_all(follow: Callable[..., None], todo: Sequence[Any], jobs: int) -> None:
@@ -133,46 +117,3 @@ def store(run: Run, path: Path, key: str) -> None:
     with open(str(part), "wb") as file:
         np.savez_compressed(file, key=key, **run._asdict())
     os.replace(str(part), str(path))
-
-
-def times_by_state(runs: Sequence[Run]) -> dict[str, Any]:
-    """dict of a group -> dict of ``frames``, ``p50_ms``, ``p95_ms``, ``p99_ms``, ``worst_ms``.
-
-    ``processor_p99_ms`` and ``processor_worst_ms`` are the processor's time. Where the worst time
-    is far above it, something else ran meanwhile. The first frame, in which the target is given,
-    is the group "start".
-    """
-    found = {}
-    for group, states in GROUPS.items():
-        chosen = [np.isin(run.states, states) & (np.arange(len(run.ms)) > 0) for run in runs]
-        if group == "start":
-            chosen = [np.arange(len(run.ms)) == 0 for run in runs]
-        ms, processor_ms = (
-            np.concatenate([getattr(run, name)[rows] for run, rows in zip(runs, chosen)])
-            for name in ("ms", "processor_ms")
-        )
-        if len(ms):
-            names = (f"p{percent}_ms" for percent in PERCENTILES)
-            found[group] = dict(
-                zip(names, np.percentile(ms, PERCENTILES).tolist()),
-                frames=len(ms),
-                worst_ms=float(ms.max()),
-                processor_p99_ms=float(np.percentile(processor_ms, 99)),
-                processor_worst_ms=float(processor_ms.max()),
-            )
-    return found
-
-
-def times_text(entries: dict[str, Any]) -> str:
-    """A table."""
-    wide = max(len(name) for name in entries) + 2
-    keys = [f"p{percent}_ms" for percent in PERCENTILES] + ["worst_ms"]
-    keys += ["processor_p99_ms", "processor_worst_ms"]
-    titles = ["frames"] + [key.replace("_", " ").replace("processor", "cpu") for key in keys]
-    lines = [" " * (wide + 8) + "".join(f"{title:>14}" for title in titles)]
-    for name, groups in entries.items():
-        for group, row in groups.items():
-            cells = [str(row["frames"])] + [f"{row[key]:.2f}" for key in keys]
-            start = name.ljust(wide) + group.ljust(8)
-            lines.append(start + "".join(f"{cell:>14}" for cell in cells))
-    return "\n".join(lines)

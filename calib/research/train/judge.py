@@ -24,7 +24,7 @@ from calib import command
 from calib.clips import Clip, find_clips
 from calib.command import say
 from calib.errors import BadRun
-from calib.one_step_overlap import Finder, Pairs
+from calib.one_step_overlap import Finder, Pairs, Shape, check
 from calib.research.train.judging import LOST, against, change, estimate, together
 from runtime import engines
 from runtime.networks import load_network
@@ -80,9 +80,13 @@ def overlaps(
     """Name of a network -> {source: (overlap of every pair, its clip)}."""
     found: dict[str, Any] = {name: {} for name in finders}
     for source, clips in sources.items():
+        cut: dict[Shape, Pairs] = {}  # networks of the same crops share them
         for name, finder in finders.items():
-            pairs = Pairs(clips, finder.network, repeats)
-            found[name][source] = finder.run(pairs)[1], pairs.clip
+            shape = Shape(*(getattr(finder.network, key) for key in Shape._fields))
+            if shape not in cut:
+                check(finder.network)
+                cut[shape] = Pairs(clips, shape, repeats)
+            found[name][source] = finder.run(cut[shape])[1], cut[shape].clip
     return found
 
 

@@ -301,6 +301,12 @@ def crop_into(network: "Network", kernels: Kernels, out: Any, *packing: Any) -> 
     return write
 
 
+def packed_into(network: "Network", kernels: Kernels, out: Any) -> Cropper:
+    """``crop_into`` an input of the network."""
+    packing = network.mean, network.scale, network.channels == "RGB"
+    return crop_into(network, kernels, out, *packing)
+
+
 def reduced_window(
     window: Window, size: Tuple[int, int], scale: int, has_fractions: bool
 ) -> Tuple[float, float, float, float]:

@@ -105,6 +105,9 @@ class Network:
     hold_below: float
     hold_widen: float
     hold_limit: float
+    refresh_every: int
+    refresh_above: float
+    refresh_from: str
     online: bool
     min_size: float
     clip: str

@@ -17,8 +17,9 @@ class Profile:
 
     ``wait`` is the time until the source gave the frame: of a recording, the time of decoding it.
     A live source captures and decodes in a thread of its own. ``total`` is the time from the frame
-    to its boxes: crop, network, select and what lies between them. ``note`` adds the times of other
-    steps.
+    to its boxes: crop, network, select and what lies between them. ``refresh`` is the time of the
+    exemplar part, in frames that refreshed an exemplar (``runtime.devices.refresh``). ``note``
+    adds the times of other steps.
     """
 
     def __init__(self) -> None:
@@ -34,6 +35,8 @@ class Profile:
         for step in ("crop", "network", "select"):
             self._ms[step].append(step_ms[step])
         self.note("wait", wait_ms)
+        if step_ms.get("refresh"):
+            self.note("refresh", step_ms["refresh"], is_work=False)  # it is part of the total
         self._ms["total"].append(total_ms)
         self._busy_ms["tracking"] = self._busy_ms.get("tracking", 0.0) + total_ms
 

@@ -74,6 +74,7 @@ class Summary:
             "network": self._network,
             "engine": self._engine,
             "ms": ms,
+            "refresh_ms": self._profile.figures("refresh"),
             "fps": 1e3 / ms["median"] if ms else None,
             "score": self._score_sum / self._scores if self._scores else None,
             "latency_ms": self._profile.figures("latency"),
@@ -101,6 +102,9 @@ def lines_of(figures: Dict[str, Any], live: bool) -> List[str]:
             "{ms[median]:.2f} ms a frame (median, p95 {ms[p95]:.2f}), {fps:.0f} FPS of tracking, "
             "mean score {score:.2f}".format(**figures)
         )
+    if figures["refresh_ms"]:
+        text = "{median:.2f} ms more in frames that refresh an exemplar (median, p95 {p95:.2f})"
+        lines.append(text.format(**figures["refresh_ms"]))
     if figures["latency_ms"]:
         text = "glass to box: {median:.1f} ms (median, p95 {p95:.1f}, p99 {p99:.1f})"
         lines.append(text.format(**figures["latency_ms"]))

@@ -26,6 +26,7 @@ from runtime.decode.corners import corners_settings
 from runtime.decode.points import points_settings
 from runtime.decode.response import response_settings
 from runtime.devices.base import Aim, Device, Group
+from runtime.devices.refresh import Exemplars
 from runtime.engines.base import Engine
 from runtime.engines.gpu import floats_of
 from runtime.errors import BadFrame, HotpathError
@@ -137,6 +138,7 @@ class Gpu(Device):
 
     kernels_name = "cuda"
     judges = True
+    _exemplars: Optional[Exemplars] = None  # both, where the network takes two
 
     def __init__(
         self,
@@ -151,9 +153,17 @@ class Gpu(Device):
     ) -> None:
         super().__init__(network, engine, slots)
         self.kernels: Kernels = kernels or fallback.Kernels()
+        self.learns = network.refresh_every > 0
+        if self.learns:
+            if slots > 1:
+                raise NotOnGpu(
+                    f"{network.name} refreshes an exemplar when a frame's result is known"
+                )
+            self._exemplars = Exemplars(network, self.engine.exemplar_crop, self.kernels)
+        self._score = 0.0  # of the frame
         self.batch = batch
         self._settings, self._options, self._log = frame_settings(network), options, log
-        self.is_plain = len(self._settings.factors) == 1
+        self.is_plain = len(self._settings.factors) == 1 and not self.learns
         self.shows_features = self.engine.search_features is not None
         self._profile = options.get("profile", False)
         self.frame: Any = None
@@ -169,7 +179,7 @@ class Gpu(Device):
             NoCompiler, GpuFailed: see ``kernels.cuda.frame.Frame``.
         """
         engine, settings = self.engine, self._settings
-        self.judges, self.pipelines = not searches, not searches
+        self.judges, self.pipelines = not searches, not searches and not self.learns
         if searches:  # the processor says what is lost
             settings = settings._replace(loss=settings.loss._replace(lost_below=0.0))
             engine.reserve(self.batch, self.batch)
@@ -201,6 +211,9 @@ class Gpu(Device):
         self.border = self._border(frame)
         self.frame.begin(frame, tuple(state), tuple(self.border))
         self.state, self._known = state, state.copy()
+        if self._exemplars is not None:
+            self._exemplars.begin(self.picture(frame), state, self.border)
+            self.engine.write_exemplar(self._exemplars.pictures, self.frame.features)
         if self._windows is None:
             return None
         self._windows.begin(state, self.border)
@@ -232,6 +245,15 @@ class Gpu(Device):
         self.submit(frame, True)
         return self.collect()
 
+    def learn(self, frame: Any) -> None:
+        """See ``Device.learn``: refresh an exemplar, which the processor crops."""
+        assert self._exemplars is not None, "nothing is learnt"
+        self.step_ms["refresh"], started = 0.0, time.perf_counter()
+        picture = self.picture(frame)
+        if self._exemplars.follow(picture, self.state, self.border, self._score):
+            self.engine.write_exemplar(self._exemplars.pictures, self.frame.features)
+            self.step_ms["refresh"] = (time.perf_counter() - started) * 1e3
+
     def submit(self, frame: Any, is_kept: bool) -> None:
         """See ``Device.submit``."""
         if self.is_elsewhere():
@@ -262,7 +284,7 @@ class Gpu(Device):
             result: of the GPU.
             seen: features of the search region, where they are kept.
         """
-        box = geometry.box_of(self.network, result.state)
+        box, self._score = geometry.box_of(self.network, result.state), result.score
         if self._windows is None:
             self.state[:] = result.state
             network, wider = self.network, 1.0
@@ -334,7 +356,8 @@ class Gpu(Device):
 
     def together(self, devices: Sequence["Gpu"]) -> Optional[Group]:
         """See ``Device.together``: a frame is as many launches as for one target."""
-        return None if self.slots > 1 or self._profile else GpuGroup(devices)
+        alone = self.slots > 1 or self._profile or self.learns
+        return None if alone else GpuGroup(devices)
 
     def release(self) -> None:
         """Release the target's memory on the GPU; see ``Device.release``."""

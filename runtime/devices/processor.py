@@ -17,9 +17,10 @@ from kernels.cpu.interface import Kernels
 from kernels.errors import NO_SCORE, NetworkFailed
 from runtime import decode, geometry
 from runtime.devices.base import Aim, Device, Group
+from runtime.devices.refresh import Exemplars
 from runtime.engines.base import Batch, Engine, Searcher
 from runtime.errors import HotpathError
-from runtime.geometry import Cropper, crop_into
+from runtime.geometry import Cropper, packed_into
 from runtime.network import Network
 from runtime.pictures import AnyFrame
 from runtime.types import Found, View
@@ -35,6 +36,7 @@ class Processor(Device):
     """
 
     gives_maps = can_rehearse = True
+    _exemplars: Optional[Exemplars] = None  # both, where the network takes two
 
     def __init__(
         self,
@@ -46,7 +48,7 @@ class Processor(Device):
         super().__init__(network, engine)
         self.kernels, self.kernels_name = kernels, kernels.name
         self.decoder = decode.create(network, kernels)
-        self.learns = self.decoder.learns
+        self.learns = self.decoder.learns or network.refresh_every > 0
         self.is_plain = len(self.decoder.factors) == 1 and not self.learns
         self.features: Any = None  # of the exemplar, as the engine's search takes them
         self.memory: Any = None  # of the decoder, about the target
@@ -54,7 +56,11 @@ class Processor(Device):
         self._is_direct = self.decoder.is_direct
         self._before = np.zeros(4)  # the state before the frame
         self._size = 0, 0  # of the frames: width, height
-        self._crop_exemplar = self.cropper(engine.exemplar_crop)
+        self._score = 0.0  # of the frame
+        if network.refresh_every:
+            self._exemplars = Exemplars(network, engine.exemplar_crop, kernels)
+        else:
+            self._crop_exemplar = self.cropper(engine.exemplar_crop)
         self.use(engine)
 
     def use(self, searcher: Searcher) -> None:
@@ -69,8 +75,13 @@ class Processor(Device):
         network, self.state = self.network, state
         self._size = shape[1], shape[0]
         self.border = geometry.border_colour(network, frame)
-        self._crop_exemplar(frame, geometry.exemplar_window(network, state), self.border)
-        self.features, self.memory = self.decoder.remember(self.engine.exemplar(), state)
+        if self._exemplars is None:
+            self._crop_exemplar(frame, geometry.exemplar_window(network, state), self.border)
+            features = self.engine.exemplar()
+        else:
+            self._exemplars.begin(frame, state, self.border)
+            features = self._exemplars.features(self.engine)
+        self.features, self.memory = self.decoder.remember(features, state)
         if not compares or not (self.shows_features or self.decoder.compares):
             return None
         view = self.look(frame, state, 1.0)
@@ -127,6 +138,7 @@ class Processor(Device):
             state[:] = before
             raise NetworkFailed(NO_SCORE)
         view = View(before, scale, features, maps)
+        self._score = score
         certain = score if self._is_direct else self.decoder.certain(score)
         return Found(box, score, certain, best, view)
 
@@ -151,10 +163,16 @@ class Processor(Device):
 
     def learn(self, frame: AnyFrame) -> None:
         """See ``Device.learn``."""
-        maps = self.look(frame, self.state, 1.0).maps
-        started = time.perf_counter()
-        self.decoder.learn(maps, self.memory)
-        self.step_ms["select"] += (time.perf_counter() - started) * 1e3
+        if self.decoder.learns:
+            maps = self.look(frame, self.state, 1.0).maps
+            started = time.perf_counter()
+            self.decoder.learn(maps, self.memory)
+            self.step_ms["select"] += (time.perf_counter() - started) * 1e3
+        if self._exemplars is not None:
+            self.step_ms["refresh"], started = 0.0, time.perf_counter()
+            if self._exemplars.follow(frame, self.state, self.border, self._score):
+                self.features = self._exemplars.features(self.engine)
+                self.step_ms["refresh"] = (time.perf_counter() - started) * 1e3
 
     def aim(self, frame: AnyFrame, state: np.ndarray, factor: float) -> Tuple[float, float]:
         """Write a window into the network's input; see ``look``. Returns its scale."""
@@ -187,9 +205,7 @@ class Processor(Device):
 
     def _writer(self, out: Any) -> Cropper:
         """What crops into the input ``out`` of the network."""
-        network = self.network
-        packing = network.mean, network.scale, network.channels == "RGB"
-        return crop_into(network, self.kernels, out, *packing)
+        return packed_into(self.network, self.kernels, out)
 
     def together(self, devices: Sequence["Processor"]) -> Optional[Group]:
         """See ``Device.together``: one call of the network; not of a family that learns.

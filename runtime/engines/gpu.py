@@ -347,6 +347,13 @@ class GpuEngine(base.Engine):
             self._written = features
         self._exemplar.run(handle)
 
+    def write_exemplar(self, pictures: Any, features: Dict[str, int]) -> None:
+        """Run the exemplar's part on pictures of the host; its features go to ``features``."""
+        self.exemplar_crop[...] = pictures
+        self._upload("exemplar")
+        self.exemplar_device(self.device.handle(self.stream), features)
+        self.device.synchronise(self.stream)
+
     def search_device(self, handle: Any, features: Dict[str, int], place: int = 0) -> None:
         """Put the parts of a frame on the stream, for the target with these features.
 

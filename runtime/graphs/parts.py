@@ -7,7 +7,8 @@ The parts that the TOML names decide how:
 - backbone or exemplar and search, fusion, and a part for each map: the fusion takes both features,
   each map's part takes what the fusion gives (LightFC);
 - exemplar, search: the search graph takes the exemplar's features (FEAR, LightTrack, SiamFC);
-- whole: one graph takes both pictures (VitTrack);
+- whole: one graph takes both pictures (VitTrack), or a second exemplar too (MixFormerV2), which
+  then lies behind the first one along axis 0;
 - backbone: its features are the maps, the family correlates (DCFNet);
 - network, kernel_cls, kernel_loc: two graphs make weights of the exemplar's features, which two
   convolutions of the network take (DaSiamRPN in OpenCV's form).
@@ -167,26 +168,35 @@ def _pair(network: Network, exemplar: ModelProto, search: ModelProto) -> Pair:
 def _split(network: Network, whole: ModelProto) -> Pair:
     """A model of both pictures: the exemplar's picture alone, and all the rest."""
     images = models.inputs(whole)
-    if len(images) != 2 or not all(map(models.is_picture, images)):
-        raise ValueError("a whole network takes two pictures, exemplar and search region")
-    sides = [models.shape_of(value)[2] for value in images]
-    if network.exemplar != network.search and (
-        sides[0] == network.search or sides[1] == network.exemplar
-    ):
-        images.reverse()
+    every = network.refresh_every
+    wanted = 3 if every else 2
+    if len(images) != wanted or not all(map(models.is_picture, images)):
+        raise ValueError(
+            f"the graph takes {len(images)} inputs; with refresh_every = {every} it takes {wanted} "
+            "pictures, the search region and each exemplar"
+        )
+    places = {network.exemplar: 0, network.search: 2}
+    images.sort(key=lambda value: places.get(models.shape_of(value)[2], 1))
     search = models.add_prefix(whole, "x/")
     names = ["x/" + value.name for value in images]
-    _set_side(search, names[0], network.exemplar)
-    _set_side(search, names[1], network.search)
-    models.rename(search, {names[0]: "z/pixels", names[1]: IMAGES[1]})
-    shape = [1, 3, network.exemplar, network.exemplar]
-    picture, pixels = (
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
-        for name in (IMAGES[0], "z/pixels")
+    pixels = [f"z/pixels{number}" for number in range(len(names) - 1)]
+    for name in names[:-1]:
+        _set_side(search, name, network.exemplar)
+    _set_side(search, names[-1], network.search)
+    models.rename(search, dict(zip(names, pixels + [IMAGES[1]])))
+    sides = [3, network.exemplar, network.exemplar]
+    picture, *each = (
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, [count] + sides)
+        for name, count in [(IMAGES[0], len(pixels))] + [(name, 1) for name in pixels]
     )
-    copy = helper.make_node("Identity", [IMAGES[0]], ["z/pixels"])
+    nodes, numbers = [helper.make_node("Identity", [IMAGES[0]], pixels)], []
+    if len(pixels) > 1:
+        numbers = [
+            numpy_helper.from_array(np.array([i]), f"{n}/number") for i, n in enumerate(pixels)
+        ]
+        nodes = [helper.make_node("Gather", [IMAGES[0], n + "/number"], [n]) for n in pixels]
     exemplar = helper.make_model(
-        helper.make_graph([copy], "exemplar", [picture], [pixels]),
+        helper.make_graph(nodes, "exemplar", [picture], each, numbers),
         opset_imports=search.opset_import,
         ir_version=search.ir_version,
     )

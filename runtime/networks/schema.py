@@ -97,6 +97,12 @@ SECTIONS: Dict[str, Keys] = {
         # while a box is held, the sides of the search region grow by this factor every frame,
         "hold_widen": key(float, 1.05, low=1, high=2),
         "hold_limit": key(float, 1.4, low=1, high=10),  # up to this one
+        # frames after which the second exemplar is refreshed; 0: the network takes one alone
+        "refresh_every": key(int, 0, low=0, high=1 << 20),
+        "refresh_above": key(float, 0.5, low=0, high=1),  # score that a frame needs for it
+        # from which frame: the best one since the last time, the first one where none was above
+        # (MixFormerV2), or the one that is due, none where it is not above (STARK-ST)
+        "refresh_from": key(str, "best", ("best", "due")),
         # whether a classifier learns the target while it is tracked (runtime/learner/)
         "online": key(bool, False),
     },

@@ -150,8 +150,9 @@ class Targets(Expecting):
 
     def sum_steps(self) -> None:
         """Fill ``step_ms`` from the trackers."""
-        for step in self.step_ms:
-            self.step_ms[step] = sum(each.step_ms[step] for each in self._trackers.values())
+        each = [tracker.step_ms for tracker in self._trackers.values()]
+        for step in set(self.step_ms).union(*each):
+            self.step_ms[step] = sum(spent.get(step, 0.0) for spent in each)
 
     def __len__(self) -> int:
         return len(self._trackers)

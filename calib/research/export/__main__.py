@@ -64,6 +64,8 @@ def write(parts: Parts, name: str, folder: Path) -> Path:
     graphs = ("exemplar", "search") if parts.exemplar else ("whole",)
     files = {part: folder / f"{name}_{part}.onnx" for part in graphs}
     taken, sums = {"exemplar": exemplar}, {}
+    if parts.table["tracking"].get("refresh_every"):
+        taken["refreshed"] = exemplar
     with torch.no_grad():
         given = {"search": search}
         if parts.exemplar:

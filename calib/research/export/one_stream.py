@@ -21,7 +21,7 @@ from calib.errors import BadRun, Missing
 from calib.research.export.authors import MEAN, SCALE, Parts, checkout, load_weights
 
 Tensors = tuple[torch.Tensor, ...]
-Run = Callable[[Any, Any, torch.Tensor, torch.Tensor], dict[str, torch.Tensor]]
+Run = Callable[..., dict[str, torch.Tensor]]
 
 CENTRE = ("score_map", "size_map", "offset_map")
 
@@ -34,11 +34,13 @@ class Kind(NamedTuple):
         builder: module and function that make the network.
         arguments: of the function, after the configuration.
         maps: names among the results, in the family's order.
-        run: function of (network, configuration, template, search region) -> results.
+        run: function of (network, configuration, template, search region) -> results; where the
+            template is refreshed, of (network, configuration, template, refreshed one, region).
         source: where the code is published.
         prepare: function of (network), after the weights are loaded.
         patches: (module, name, value) that the builder needs on a computer without a network.
         mean, scale: of the pictures.
+        refresh: the TOML's ``refresh_from``; empty where the template is not refreshed.
     """
 
     config: str
@@ -51,6 +53,7 @@ class Kind(NamedTuple):
     patches: tuple[tuple[str, str, Any], ...] = ()
     mean: list[float] = MEAN
     scale: list[float] = SCALE
+    refresh: str = ""
 
 
 def _ostrack(model: Any, cfg: Any, z: torch.Tensor, x: torch.Tensor) -> Any:
@@ -94,8 +97,10 @@ def _asymtrack(model: Any, cfg: Any, z: torch.Tensor, x: torch.Tensor) -> Any:
     return model.forward_head(model.forward_backbone([x, z], False))[0]
 
 
-def _mixformer(model: Any, cfg: Any, z: torch.Tensor, x: torch.Tensor) -> Any:
-    return model(z, z, x, softmax=True, run_score_head=True)
+def _mixformer(
+    model: Any, cfg: Any, z: torch.Tensor, refreshed: torch.Tensor, x: torch.Tensor
+) -> Any:
+    return model(z, refreshed, x, softmax=True, run_score_head=True)
 
 
 _MOBILEVIT: dict[str, Any] = dict(
@@ -152,6 +157,7 @@ KINDS = {
         ("pred_boxes", "pred_scores"),
         _mixformer,
         "https://github.com/MCG-NJU/MixFormerV2",
+        refresh="best",
     ),
 }
 
@@ -215,15 +221,15 @@ def one_stream(kind: Kind, folder: Path, config: Any, checkpoint: Path) -> Parts
 
 
 class _Whole(nn.Module):
-    """Template (1, 3, h, w) and search region -> the maps."""
+    """Template (1, 3, h, w), perhaps a refreshed one, and search region -> the maps."""
 
     def __init__(self, kind: Kind, model: nn.Module, cfg: Any) -> None:
         super().__init__()
         self.kind, self.model, self.cfg = kind, model, cfg
 
-    def forward(self, template: torch.Tensor, search: torch.Tensor) -> Tensors:
+    def forward(self, *pictures: torch.Tensor) -> Tensors:
         with _plain_operators():
-            results = self.kind.run(self.model, self.cfg, template, search)
+            results = self.kind.run(self.model, self.cfg, *pictures)
         return tuple(results[name] for name in self.kind.maps)
 
 
@@ -233,6 +239,10 @@ def _table(kind: Kind, cfg: Any) -> dict[str, Any]:
     head: dict[str, Any] = {"output": "scored_box" if len(kind.maps) == 2 else "box"}
     if kind.maps == CENTRE:
         head = {"map_size": test.SEARCH_SIZE // cfg.MODEL.BACKBONE.STRIDE, "maps": list(CENTRE)}
+    tracking: dict[str, Any] = {"clip": "corners"}
+    if kind.refresh:
+        every = test.UPDATE_INTERVALS.LASOT[0]
+        tracking.update(refresh_every=every, refresh_above=0.5, refresh_from=kind.refresh)
     return {
         "family": "centre" if kind.maps == CENTRE else "corners",
         "source": kind.source,
@@ -251,7 +261,7 @@ def _table(kind: Kind, cfg: Any) -> dict[str, Any]:
             "box_centre": "w/2",
         },
         "head": dict(head, correlation="attention"),
-        "tracking": {"clip": "corners"},
+        "tracking": tracking,
     }
 
 

@@ -53,6 +53,8 @@ CROPS: Dict[str, Changes] = {
 BORDERS: Dict[str, Changes] = {"mean colour": {"border": "mean"}, "black": {"border": "zero"}}
 TARGETS: Dict[str, Changes] = {"second half": {}, "first half": {"target": "first"}}
 
+REFRESH_EVERY = 200  # frames, as STARK's and MixFormerV2's authors refresh on LaSOT
+
 # [tracking] of each family, used without ``--like``
 TRACKING: Dict[str, Changes] = {
     "points": {"penalty": 0.1, "window": 0.4, "lr": 0.4},
@@ -113,6 +115,8 @@ def propose(paths: Sequence[pathlib.Path]) -> Proposal:
             "tracking": dict(TRACKING[head.get("filter", family)]),
             "file": [],
         }
+        if _refreshes(named):
+            table["tracking"]["refresh_every"] = REFRESH_EVERY
         for part, (path, _) in named.items():
             table["file"].append({"part": part, "name": path.name})
         return Proposal(table, choices)
@@ -132,7 +136,7 @@ def name_parts(files: Mapping[pathlib.Path, ModelProto]) -> Named:
     """Find out which part each file is, by its inputs."""
     pictures = {path: [models.is_picture(v) for v in models.inputs(m)] for path, m in files.items()}
     only = [path for path, flags in pictures.items() if flags == [True]]
-    both = [path for path, flags in pictures.items() if flags == [True, True]]
+    both = [path for path, flags in pictures.items() if flags in ([True] * 2, [True] * 3)]
     mixed = [path for path, flags in pictures.items() if sum(flags) == 1 and len(flags) > 1]
     rest = [path for path, flags in pictures.items() if not any(flags)]
     only.sort(key=lambda path: _side(files[path]))
@@ -155,6 +159,11 @@ def name_parts(files: Mapping[pathlib.Path, ModelProto]) -> Named:
             taken += ", a grey picture, but pictures have three channels here"
         raise BadNetwork(f"the parts of the network are not clear: {taken}; {BY_HAND}")
     return {part: (path, files[path]) for part, path in order}
+
+
+def _refreshes(named: Named) -> bool:
+    """Whether the network takes a second exemplar."""
+    return "whole" in named and len(models.inputs(named["whole"][1])) == 3
 
 
 def _heads(
@@ -189,7 +198,7 @@ def _sides(named: Named) -> Iterator[Tuple[int, int]]:
     if "whole" in named:
         sides = sorted(models.shape_of(v)[3] for v in models.inputs(named["whole"][1]))
         if all(sides):
-            yield sides[0], sides[1]
+            yield sides[0], sides[-1]
             return
     elif "exemplar" in named:
         pair = _side(named["exemplar"][1]), _side(named["search"][1])
@@ -210,7 +219,9 @@ def _sides(named: Named) -> Iterator[Tuple[int, int]]:
 
 def _outputs(named: Named, sides: Tuple[int, int]) -> List[Tuple[str, models.Shape]]:
     """Names and shapes of the outputs of the search graph."""
-    network: Any = SimpleNamespace(exemplar=sides[0], search=sides[1])
+    network: Any = SimpleNamespace(
+        exemplar=sides[0], search=sides[1], refresh_every=_refreshes(named)
+    )
     copies = {part: convert.to_qdq(models.copy(model)) for part, (_, model) in named.items()}
     head = models.inputs(copies["head"]) if "head" in copies else []
     declared = [models.shape_of(value) for value in head]

@@ -26,9 +26,35 @@ TRACKERS = {
     "asymtrack": "AsymTrack",
     "mixformerv2": "mixformer2_vit_online",
 }
+REFRESH_EVERY = 7  # frames, where the template is refreshed
+SCORE = 1.61  # logit of MixFormerV2's scores, about
 # what the authors' training and drawing import, and their trackers' boxes don't need
 UNUSED = ("torch._six", "visdom", "visdom.server", "jpeg4py", "lmdb", "tensorboardX", "tikzplotlib")
 UNUSED += ("pycocotools", "pycocotools.coco", "matplotlib", "matplotlib.pyplot")
+
+
+def film():
+    """A patch of colours that drifts over others and grows brighter; as ``blobs.film``."""
+    random, (frames, boxes) = np.random.RandomState(0), blobs.film(31)
+    behind = cv2.GaussianBlur(random.randint(0, 255, (240, 320, 3)).astype(np.uint8), (0, 0), 4)
+    patch = cv2.resize(random.randint(0, 200, (6, 9, 3)).astype(np.uint8), (36, 24))
+    for number, frame in enumerate(frames):
+        inside = frame.any(2)
+        frame[...] = np.clip(4.0 * behind - 380, 0, 255)
+        frame[inside] = (patch + np.uint8(number)).reshape(-1, 3)
+    return frames, boxes
+
+
+def spread(network):
+    """Let MixFormerV2's random weights give boxes of a size, and scores on both sides of 0.5."""
+    tokens, (first, last) = network.backbone.reg_tokens, network.box_head.layers
+    places = torch.arange(last[0].out_features) / last[0].out_features
+    for number, middle in enumerate((0.34, 0.66, 0.34, 0.66)):
+        tokens[0, number, number] += 6
+        first[0].weight[number, number] += 0.5
+        last[0].weight[:, number] -= (places - middle) ** 2 * 20
+    network.score_head.layers[1].weight *= 20
+    network.score_head.layers[1].bias -= SCORE
 
 
 def build(kind, checkpoint, config):
@@ -44,6 +70,9 @@ def build(kind, checkpoint, config):
     for name, buffer in network.named_buffers():
         if name.endswith("running_var"):
             buffer.copy_(torch.rand_like(buffer) + 0.5)
+    if kind.refresh:
+        with torch.no_grad():
+            spread(network)
     torch.save({"net": network.state_dict()}, checkpoint)
     return settings.cfg
 
@@ -66,11 +95,11 @@ def main(name, folder, config, checkpoint, out):
         search_size=test.SEARCH_SIZE,
         debug=0,
         save_all_boxes=False,
-        update_interval=10**9,  # the template is never refreshed
+        update_interval=REFRESH_EVERY,
     )
     module = importlib.import_module("lib.test.tracker." + TRACKERS[name])
     tracker = module.get_tracker_class()(settings, "lasot")
-    frames, boxes = blobs.film(31)
+    frames, boxes = film()
     frames = [cv2.cvtColor(frame, cv2.COLOR_BGR2RGB) for frame in frames]
     tracker.initialize(frames[0], {"init_bbox": list(boxes[0])})
     found = [tracker.track(frame, {}) for frame in frames[1:]]

@@ -13,9 +13,11 @@ from runtime.cli.networks.propose import propose
 from runtime.cli.networks.trial import Trial
 from runtime.cli.networks.trial_clips import read_clips
 from runtime.detect.boxes import overlaps
+from runtime.graphs import models
 from runtime.networks import load_network
 from runtime.networks.__main__ import main
 from tests.runtime.decode import test_conventions
+from tests.runtime.devices import test_refresh
 from tests.support import ROOT, blobs
 
 
@@ -94,6 +96,17 @@ def test_a_finished_box_is_known_with_and_without_a_score(tmp_path, kept, output
     table = propose([one_stream(tmp_path, kept)]).table
     assert (table["family"], table["head"]["output"]) == ("corners", output)
     assert table["head"]["maps"][0] == "finished"
+
+
+def test_a_second_exemplar_is_refreshed(tmp_path):
+    path = test_refresh.write_network(tmp_path)
+    model = onnx.load(str(path.with_suffix(".onnx")))
+    names = {value.name: f"x{n}" for n, value in enumerate(model.graph.input)}
+    models.rename(model, names)
+    onnx.save(model, str(tmp_path / "hidden.onnx"))
+    table = propose([tmp_path / "hidden.onnx"]).table
+    assert (table["input"]["exemplar"], table["input"]["search"]) == (64, 128)
+    assert table["tracking"]["refresh_every"] == 200 and table["head"]["output"] == "scored_box"
 
 
 def test_colours_and_crop_are_found_by_trying(tmp_path, clips, capsys):

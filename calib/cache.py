@@ -1,4 +1,4 @@
-"""Write and read TensorRT's calibration cache. A board's builder takes the ranges from it.
+"""Write TensorRT's calibration cache. A board's builder takes the ranges from it.
 
 Each tensor has a line ``name: 3c010a14``: the float32 scale (greatest magnitude / 127) as
 big-endian hexadecimal. The first line names the version of TensorRT; other versions refuse the
@@ -15,7 +15,7 @@ from calib.errors import BadTable
 LEVELS = 127
 
 
-def header(version: str, algorithm: str = "EntropyCalibration2") -> str:
+def header(version: str) -> str:
     """The first line for a version such as "8.2.1" or "10.3.0"."""
     numbers = re.findall(r"[0-9]+", str(version))[:3]
     if not numbers or not re.match(r"[0-9]", str(version)):
@@ -29,36 +29,15 @@ def header(version: str, algorithm: str = "EntropyCalibration2") -> str:
     number = (
         major * 10000 + minor * 100 + patch if major >= 10 else (major * 1000 + minor * 100 + patch)
     )
-    return f"TRT-{number}-{algorithm}"
+    return f"TRT-{number}-EntropyCalibration2"
 
 
-def text(amax: dict[str, float], version: str, algorithm: str = "EntropyCalibration2") -> str:
+def text(amax: dict[str, float], version: str) -> str:
     """Return the cache's text for a dict of tensor -> greatest magnitude."""
-    lines = [header(version, algorithm)]
+    lines = [header(version)]
     for name, magnitude in amax.items():
         if "\n" in name or "\r" in name:
             raise BadTable(f"the tensor name {name!r} spans lines; rename it in the ONNX")
         scale = np.float32(np.float32(magnitude) / np.float32(LEVELS))
         lines.append("{}: {}".format(name, struct.pack(">f", scale).hex()))
     return "\n".join(lines) + "\n"
-
-
-def read(cache: str) -> tuple[str, dict[str, float]]:
-    """Read a cache's text; returns (header, dict of name -> scale, float32).
-
-    Raises:
-        BadTable: the text is not a calibration cache.
-    """
-    lines = cache.splitlines()
-    if not lines or not lines[0].startswith("TRT-"):
-        raise BadTable("this is no calibration cache of TensorRT: its first line is not TRT-…")
-    scales = {}
-    for number, line in enumerate(lines[1:], 2):
-        name, separator, digits = line.rpartition(": ")  # names may hold colons and blanks
-        if not separator or not re.fullmatch("[0-9a-f]{8}", digits):
-            raise BadTable(
-                f"line {number} of the calibration cache is not NAME: 8 hexadecimal digits: "
-                f"{line[:80]!r}"
-            )
-        scales[name] = np.float32(struct.unpack(">f", bytes.fromhex(digits))[0])
-    return lines[0], scales

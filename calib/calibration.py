@@ -14,7 +14,6 @@ from tqdm import tqdm
 from calib import crops, one_step_overlap, qdq, sensitivity, table
 from calib.clips import Clip
 from calib.errors import BadRun
-from calib.fpga import power_of_two
 from calib.one_step_overlap import Finder, Pairs
 from calib.ranges import METHODS, Histograms, Ranges
 from calib.store import Store
@@ -201,7 +200,8 @@ class Calibration:
             path = qdq.write(self.network, models, self.store.folder, "tried", "a trial")
             return self.loss(self.run(path, self.clips)[1])
 
-        return self.store.figure("loss-of-pairs", depends, compute)
+        loss: float = self.store.value("loss-of-pairs", depends, compute)
+        return loss
 
     def loss(self, overlaps: np.ndarray) -> float:
         """Return the mean overlap lost against fp32 on the measured clips.
@@ -270,7 +270,6 @@ class Calibration:
             engine: float((self.run(written["cpu"], self.held, engine)[0] == simulated[0]).mean())
             for engine in there
         }
-        forms["whole numbers, powers of two"] = self._power_of_two(ranges, plain)
         costs = self.costs()
         return {
             "network": self.network.name,
@@ -295,21 +294,6 @@ class Calibration:
             "same_cell": float((found[0] == plain[0]).mean()),
             "bytes": size,
         }
-
-    def _power_of_two(self, ranges: dict[str, Any], plain: Found) -> dict[str, float]:
-        """The FPGA's arithmetic, simulated: power-of-two scales of weights and activations."""
-        exponents = power_of_two.symmetric_ranges(table.amax(ranges))
-        models = {
-            part: qdq.quantised(
-                power_of_two.with_rounded_weights(model),
-                exponents,
-                "symmetric",
-                self.left_out(part, ranges["keep"]),
-            )
-            for part, model in self.parts.items()
-        }
-        path = qdq.write(self.network, models, self.store.folder, "power-of-two", "a simulation")
-        return self._form(path, self.run(path, self.held), plain)
 
 
 def _all_ranges(histograms: dict[str, Histograms], method: str) -> dict[str, Ranges]:

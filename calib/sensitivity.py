@@ -43,7 +43,7 @@ def noise(
             one = session(qdq.quantised(model, ranges, form, only=[node.name]))
             return _relative(plain, [one.run(outputs, feed) for feed in feeds])
 
-        found[qdq.base(node.name)] = store.figure("noise", [node.name, form, _text(ranges)], alone)
+        found[qdq.base(node.name)] = store.value("noise", [node.name, form, _text(ranges)], alone)
     return found
 
 

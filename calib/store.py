@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from calib.errors import BadRun
 
 
 class Store:
-    """Holds figures and arrays under a hash of all that they depend on.
+    """Holds values under a hash of all that they depend on.
 
     Args:
         folder: where the results are kept; it is created when missing.
@@ -22,23 +22,10 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.computed = 0  # results that were not kept before
         folder.mkdir(parents=True, exist_ok=True)
-        self._path = folder / "figures.jsonl"
-        self._figures = {key: value for key, _, value in entries(self._path)}
-
-    def figure(self, name: str, depends: Any, compute: Callable[[], Any]) -> Any:
-        """Return a value that JSON can hold; ``compute`` is called once."""
-        key = _key(name, depends)
-        if key not in self._figures:
-            self._figures[key] = compute()
-            self.computed += 1
-            with open(self._path, "a") as file:
-                file.write(json.dumps([key, name, self._figures[key]]) + "\n")
-        return self._figures[key]
 
     def value(self, name: str, depends: Any, compute: Callable[[], Any]) -> Any:
-        """Return dicts and tuples of arrays and numbers; ``compute`` is called once.
+        """Return a number, or dicts and tuples of arrays and numbers; ``compute`` is called once.
 
         Raises:
             BadRun: the kept file is damaged, or holds anything else.
@@ -47,7 +34,6 @@ class Store:
         if path.is_file():
             return _read(path)
         value = compute()
-        self.computed += 1
         arrays: list[np.ndarray] = []
         tree = json.dumps(_parted(value, arrays))
         part = path.with_suffix(".part")
@@ -94,15 +80,3 @@ def _joined(tree: Any, arrays: list[np.ndarray]) -> Any:
 def _key(name: str, depends: Any) -> str:
     text = json.dumps([name, depends], sort_keys=True, default=str)
     return f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:24]}"
-
-
-def entries(path: Path) -> Iterator[tuple[str, str, Any]]:
-    """Yield (key, name, value) of each line of a file of results."""
-    if not path.is_file():
-        return
-    for line in path.read_text().splitlines():
-        try:
-            key, name, value = json.loads(line)
-        except ValueError:  # a kill cut this line short
-            continue
-        yield key, name, value

@@ -11,6 +11,7 @@ import numpy as np
 
 from calib import eao, metrics
 from calib.clips import Clip
+from calib.follow import follow
 from runtime import engines
 from runtime.networks import load_network, sha256_of
 
@@ -34,10 +35,10 @@ class Trial:
         self.engine, self.networks_dir = engine, networks_dir
         self.clips, self.goal = clips, goal
         self._parts: Any = None
-        self._frames: dict[tuple[str, str], Any] | None = None
+        self._held: dict[tuple[str, str], Clip] | None = None
 
     def __getstate__(self) -> dict[str, Any]:  # engines and frames are loaded where they are needed
-        return dict(self.__dict__, _parts=None, _frames=None)
+        return dict(self.__dict__, _parts=None, _held=None)
 
     def identity(self) -> str:
         """Return a text that changes with everything that the scores depend on."""
@@ -62,13 +63,8 @@ class Trial:
         )
 
     def _ao(self, tracker: Any, clip: Clip) -> float:
-        boxes = [clip.boxes[0]]
-        for index, frame in enumerate(self._decoded(clip)):
-            if index:
-                boxes.append(tracker.update(frame).box)
-            else:
-                tracker.init(frame, clip.boxes[0])
-        return metrics.figures(np.array(boxes), clip.boxes)["ao"]
+        boxes = np.array(follow(tracker, self._decoded(clip))["boxes"])
+        return metrics.figures(boxes, clip.boxes)["ao"]
 
     def _tracker(self, parameters: dict[str, float]) -> Any:
         """Return a tracker with these numbers. The network is loaded once in each process."""
@@ -85,13 +81,14 @@ class Trial:
             setattr(network, name, value)
         return Tracker(Processor(network, *self._parts))
 
-    def _decoded(self, clip: Clip) -> Any:
-        """Return the frames of a clip; they stay in memory while there is room."""
-        self._frames = {} if self._frames is None else self._frames
+    def _decoded(self, clip: Clip) -> Clip:
+        """The clip, with its frames in memory while there is room."""
+        self._held = {} if self._held is None else self._held
         key = str(clip.folder), clip.name
-        if key not in self._frames:
-            kept = sum(frame.nbytes for frames in self._frames.values() for frame in frames)
-            if kept + clip[0].nbytes * len(clip) > MOST_BYTES:
+        if key not in self._held:
+            taken = sum(held[0].nbytes * len(held) for held in self._held.values())
+            held = clip.in_memory(MOST_BYTES - taken)
+            if held is clip:
                 return clip
-            self._frames[key] = list(clip)
-        return self._frames[key]
+            self._held[key] = held
+        return self._held[key]

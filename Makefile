@@ -71,7 +71,7 @@ help: ## this text
 
 comma := ,
 blank := $() $()
-EXTRAS := host,exports,window,save,test,fps,toolkits,lint
+EXTRAS := host,exports,window,save,test,plots,toolkits,lint
 WHICH := $(VENV)/.setup-$(subst ',-,$(subst $(blank),-,$(subst /,-,$(PYTHON))))
 SETUP := $(addprefix $(WHICH)-,base $(subst $(comma), ,$(ALSO)))
 
@@ -128,7 +128,7 @@ overlay: setup ## the FPGA design of BOARD, where Vivado is installed: engines/B
 	  echo 'Name an FPGA board, such as make overlay BOARD=pynq_z2' >&2; exit 2; fi
 	@$(PY) -m kernels.fpga.design.vivado "$$BOARD" $(ARGS)
 
-fps: $(if $(JETSON),,setup) ## how fast, on this board: out/fps/report.html, with evidence; ARGS=--quick
+fps: $(if $(JETSON),,setup) ## how fast, on this board: out/fps/report.md, with evidence; ARGS=--quick
 	$(strip $(if $(JETSON),python3,$(PY)) -m tests.fps $(call option,--board,BOARD) \
 	  $(call option,--networks,NETWORK) $(call option,--precision,PRECISION) $(networks_dir) \
 	  $(call option,--engines,ENGINE) $(ARGS))

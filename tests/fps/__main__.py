@@ -4,10 +4,9 @@
     python -m tests.fps --pace 30                 also with frames at a camera's rate
     python -m tests.fps --against GITREF          this checkout and another commit, in turns
     python -m tests.fps.camera_path               what frames in planes save
-    python -m tests.fps.engines                   a frame on several engines, in turns
     python -m tests.fps.waiting                   what shortens a frame at a camera's pace
     python -m tests.fps compare A B               two evidence files
-    python -m tests.fps report EVIDENCE...        page, Markdown, JUnit XML anew
+    python -m tests.fps report EVIDENCE...        Markdown, JUnit XML anew
     python -m tests.fps history                   figures over commits
     python -m tests.fps counters                  instructions of the host's hot path
     python -m tests.fps ways                      how several targets take a frame fastest
@@ -291,9 +290,7 @@ def _report(options):
 
 
 def _history(options):
-    out = pathlib.Path(options.out)
-    print(history.text(out, options.board))
-    print(f"wrote {report.write_history(out, options.board)}")
+    print(history.text(pathlib.Path(options.out), options.board))
     return 0
 
 

@@ -1,38 +1,10 @@
-"""Reports of runs: a table for the terminal, Markdown, JUnit XML; the page is ``plots``'s and ours.
+"""Reports of runs: a table for the terminal, Markdown, JUnit XML."""
 
-Plots need matplotlib (the extra ``fps``); without it, as on a board, the page has the tables alone
-and says so: ``python -m tests.fps report EVIDENCE`` on a computer makes it whole.
-"""
-
-import html
-import importlib
 from xml.etree import ElementTree
 
-from tests.fps import compare, history
+from tests.fps import compare
 from tests.fps import evidence as files
 
-COLOURS = {
-    "ok": "#1a7f4b",
-    "warn": "#9a6700",
-    "invalid": "#c1121f",
-    "slower": "#c1121f",
-    "faster": "#1a7f4b",
-    "same": "#1a7f4b",
-    "undecided": "#9a6700",
-}
-STYLE = """
-:root { color-scheme: light dark; --line: #8884; }
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 1200px; margin: 2rem auto;
-  padding: 0 1rem; }
-h1 { font-size: 1.5rem; margin-bottom: 0; } h2 { font-size: 1.15rem; margin-top: 2rem; }
-p.note { opacity: .75; margin-top: .2rem; } .wide { overflow-x: auto; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { padding: .25rem .7rem; text-align: right; white-space: nowrap;
-  border-bottom: 1px solid var(--line); }
-.runs th:nth-child(-n+4), .runs td:nth-child(-n+4) { text-align: left; }
-.mark { color: #fff; border-radius: 4px; padding: .05rem .5rem; font-weight: 600; }
-img { max-width: 100%; background: #fff; border-radius: 6px; }
-"""
 HEAD = (
     "network",
     "precision",
@@ -56,14 +28,13 @@ HEAD = (
 
 
 def write(out, runs, found, refused):
-    """Write report.html, report.md and junit.xml into a folder. Return the names."""
+    """Write report.md and junit.xml into a folder. Return the names."""
     out.mkdir(parents=True, exist_ok=True)
     (out / "report.md").write_text(markdown(runs, found, refused), encoding="utf-8")
     ElementTree.ElementTree(junit(runs, found)).write(
         str(out / "junit.xml"), encoding="utf-8", xml_declaration=True
     )
-    (out / "report.html").write_text(page(out, runs, found, refused), encoding="utf-8")
-    return ["report.html", "report.md", "junit.xml"]
+    return ["report.md", "junit.xml"]
 
 
 def cells(evidence):
@@ -180,95 +151,3 @@ def junit(runs, found):
     for key, count in counts.items():
         suite.set(key, str(count))
     return suite
-
-
-# -- the page
-
-
-def page(out, runs, found, refused):
-    """Return the page with its plots."""
-    parts = ["<h1>Frames per second</h1>"]
-    parts += [f"<p>{_mark(c.decision)} {html.escape(compare.sentence(n, c))}</p>" for n, c in found]
-    if refused:
-        parts.append("<p>{}</p>".format(html.escape("Not compared: " + refused)))
-    for evidence in runs:
-        parts += _run_part(evidence)
-    plots = _plots()
-    if plots is None:
-        parts.append(
-            "<p class=note>Plots need matplotlib: run `python -m tests.fps report` on "
-            "this evidence where it is installed.</p>"
-        )
-    else:
-        for evidence in runs:
-            parts.append("<h2>{}</h2>".format(html.escape("Over time: " + _short(evidence))))
-            parts.append(plots.image(plots.over_time(evidence), "frame time and sensors over time"))
-            for name in plots.clip_names(evidence):
-                parts.append(plots.image(plots.histograms(evidence, name), "histograms, " + name))
-        rows = history.rows(out, runs[-1]["board"]["name"])
-        if rows:
-            parts.append("<h2>Over commits</h2>")
-            parts.append(plots.image(plots.over_commits(rows), "median frame time over commits"))
-    return _document(parts)
-
-
-def write_history(out, board):
-    """Write history.html and return its path."""
-    rows = history.rows(out, board)
-    parts = ["<h1>Frames per second over commits</h1>"]
-    plots = _plots()
-    if plots is None:
-        parts.append(f"<pre>{html.escape(history.text(out, board))}</pre>")
-    else:
-        for name in sorted({row["board"] for row in rows}):
-            own = [row for row in rows if row["board"] == name]
-            picture = plots.image(plots.over_commits(own), "history of " + name)
-            parts.append(f"<h2>{html.escape(name)}</h2>{picture}")
-    (out / "history.html").write_text(_document(parts), encoding="utf-8")
-    return out / "history.html"
-
-
-def _plots():
-    """Return the module that draws, or None without matplotlib."""
-    try:
-        return importlib.import_module("tests.fps.plots")
-    except ImportError:
-        return None
-
-
-def _run_part(evidence):
-    table = cells(evidence)
-    keep = [c for c in range(len(HEAD)) if any(row[c] for row in table)] or [0]
-    rows = ["".join(f"<th>{HEAD[c]}</th>" for c in keep)]
-    rows += ["".join(f"<td>{html.escape(row[c])}</td>" for c in keep) for row in table]
-    verdict = evidence["verdict"]
-    reasons = "".join(
-        "<li>{} {}</li>".format(_mark(r["state"]), html.escape(r["text"]))
-        for r in verdict["reasons"]
-    )
-    return [
-        f"<h2>{html.escape(_short(evidence))}</h2><p class=note>{html.escape(title(evidence))}</p>",
-        "<p>Verdict: {}</p><ul>{}</ul>".format(_mark(verdict["state"]), reasons),
-        "<div class=wide><table class=runs>{}</table></div>".format(
-            "".join(f"<tr>{row}</tr>" for row in rows)
-        ),
-    ]
-
-
-def _short(evidence):
-    side = {"base": "the other commit", "new": "this checkout"}.get(evidence["run"].get("side"))
-    commit = (evidence["run"]["commit"] or "no commit")[:10]
-    return "{} on {}{}".format(commit, evidence["board"]["name"], ", " + side if side else "")
-
-
-def _mark(word):
-    return f'<span class=mark style="background:{COLOURS[word]}">{word}</span>'
-
-
-def _document(parts):
-    return (
-        '<!doctype html><html lang="en"><meta charset="utf-8"><title>FPS</title>'
-        '<meta name="viewport" content="width=device-width"><style>{}</style>{}</html>\n'.format(
-            STYLE, "".join(parts)
-        )
-    )

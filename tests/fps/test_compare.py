@@ -198,21 +198,6 @@ def test_references_that_ship_are_valid_and_of_a_known_board():
         assert found["verdict"]["state"] != "invalid"
 
 
-def test_a_page_without_matplotlib_says_so(monkeypatch, tmp_path):
-    import sys
-
-    monkeypatch.setitem(sys.modules, "tests.fps.plots", None)
-    text = report.page(tmp_path, [made_up()], [], None)
-    assert "Plots need matplotlib" in text and "tiny" in text
-
-
-def test_the_page_has_its_plots_inside(tmp_path):
-    pytest.importorskip("matplotlib")
-    found = made_up()
-    found["samples"] = [{"time_s": float(t), "gpu_temp_c": 50.0 + t} for t in range(6)]
-    assert report.page(tmp_path, [found], [], None).count("data:image/png") == 2
-
-
 @pytest.fixture
 def in_git():
     if shutil.which("git") is None or place.commit()[0] is None:

@@ -218,7 +218,7 @@ def test_lock_without_its_tools_is_one_sentence(tmp_path, capsys, network, monke
     assert "leave --lock away" in capsys.readouterr().err
 
 
-def test_the_command_leaves_evidence_page_junit_and_history(network, tmp_path, capsys):
+def test_the_command_leaves_evidence_report_junit_and_history(network, tmp_path, capsys):
     arguments = [
         "--networks",
         network,
@@ -235,7 +235,7 @@ def test_the_command_leaves_evidence_page_junit_and_history(network, tmp_path, c
     assert code in (0, 3)  # 3: this computer is busy with something else
     found = evidence.read(tmp_path / "evidence-host-1.json")
     assert (code == 3) == (found["verdict"]["state"] == "invalid")
-    assert "tiny" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "tiny" in (tmp_path / "report.md").read_text(encoding="utf-8")
     assert "<testcase" in (tmp_path / "junit.xml").read_text()
     assert "| tiny | fp32 |" in (tmp_path / "report.md").read_text()
     capsys.readouterr()

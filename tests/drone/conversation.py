@@ -96,18 +96,9 @@ def with_pymavlink(clip, folder, point=False, seconds=9.0, more=(), whole=False)
         address = f"udp://127.0.0.1:{free_port()}"
         more = [*more, "--stream", address, "--captures", folder]
     try:
-        with Program(
-            [
-                "--video",
-                without_truth(clip, folder),
-                "--link-delay",
-                0,
-                "--mavlink",
-                f"udpout:127.0.0.1:{port}",
-                *more,
-            ],
-            os.path.join(folder, "log"),
-        ) as program:
+        arguments = ["--video", without_truth(clip, folder), "--link-delay", 0]
+        arguments += ["--mavlink", f"udpout:127.0.0.1:{port}", *more]
+        with Program(arguments, os.path.join(folder, "log")) as program:
             client.wait("HEARTBEAT", 40)
             client.request("CAMERA_INFORMATION")
             client.request("CAMERA_SETTINGS")
@@ -158,16 +149,8 @@ async def _with_mavsdk(clip, folder, port):
         from mavsdk.mavlink_direct import MavlinkMessage
     lines, heard = [], []
     system = System(port=free_port(socket.SOCK_STREAM))
-    arguments = [
-        "--video",
-        without_truth(clip, folder),
-        "--link-delay",
-        0,
-        "--captures",
-        folder,
-        "--mavlink",
-        f"udpout:127.0.0.1:{port}",
-    ]
+    arguments = ["--video", without_truth(clip, folder), "--link-delay", 0]
+    arguments += ["--captures", folder, "--mavlink", f"udpout:127.0.0.1:{port}"]
     try:
         with Program(arguments, os.path.join(folder, "log")) as program, Vehicle(
             f"udpout:127.0.0.1:{port}"

@@ -53,24 +53,12 @@ def soak(video, seconds, folder):
         "--fov",
         "60",
         "--gimbal",
-        "--link-delay",
-        "0.1",
-        "--profile",
-        "--captures",
-        folder,
-        "--stream",
-        f"rtsp://127.0.0.1:{rtsp}/live",
-        "--stream",
-        f"udp://127.0.0.1:{rtp}",
-        "--stream-kbps",
-        "1000",
-        "--record",
-        os.path.join(folder, "soak.mkv"),
-        "--results",
-        os.path.join(folder, "soak.csv"),
-        "--publish",
-        f"udp://127.0.0.1:{published}",
     ]
+    arguments += ["--link-delay", "0.1", "--profile", "--captures", folder]
+    arguments += ["--stream", f"rtsp://127.0.0.1:{rtsp}/live", "--stream", f"udp://127.0.0.1:{rtp}"]
+    arguments += ["--stream-kbps", "1000", "--record", os.path.join(folder, "soak.mkv")]
+    arguments += ["--results", os.path.join(folder, "soak.csv")]
+    arguments += ["--publish", f"udp://127.0.0.1:{published}"]
     client = Client(port)
     readings = {"seconds": [], "tracker": [], "gstreamer": []}
     accepted = refused = 0
@@ -78,23 +66,9 @@ def soak(video, seconds, folder):
         client.wait("HEARTBEAT", 60)
         client.interval("CAMERA_TRACKING_IMAGE_STATUS", 25)
         client.interval("CAMERA_CAPTURE_STATUS", 1)
-        viewer = subprocess.Popen(
-            [
-                "ffmpeg",
-                "-v",
-                "quiet",
-                "-rtsp_transport",
-                "tcp",
-                "-i",
-                f"rtsp://127.0.0.1:{rtsp}/live",
-                "-c",
-                "copy",
-                "-f",
-                "null",
-                "-",
-            ],
-            stdin=subprocess.DEVNULL,
-        )
+        address = f"rtsp://127.0.0.1:{rtsp}/live"
+        look = f"ffmpeg -v quiet -rtsp_transport tcp -i {address} -c copy -f null -".split()
+        viewer = subprocess.Popen(look, stdin=subprocess.DEVNULL)
         started, count = time.monotonic(), 0
         manager = GimbalOverTheLink(client)
         try:

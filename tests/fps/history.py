@@ -14,21 +14,9 @@ CREATE TABLE IF NOT EXISTS figures (
 )
 """
 COLUMNS = (
-    "run",
-    "started",
-    "commit_id",
-    "dirty",
-    "board",
-    "model",
-    "mode",
-    "result",
-    "median_ms",
-    "p95_ms",
-    "p99_ms",
-    "fps",
-    "energy_mj",
-    "verdict",
-)
+    "run started commit_id dirty board model mode "
+    "result median_ms p95_ms p99_ms fps energy_mj verdict"
+).split()
 
 
 def add(out, evidence):

@@ -201,37 +201,15 @@ def test_lock_sets_the_fastest_mode_and_sets_it_back(tmp_path):
 def test_lock_without_its_tools_is_one_sentence(tmp_path, capsys, network, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     own = board("jetson_xavier_nx_jp5", tmp_path)
-    arguments = [
-        "--lock",
-        "--root",
-        str(own.folder),
-        "--networks",
-        network,
-        "--engines",
-        "onnxruntime",
-        "--precision",
-        "fp32",
-        "--out",
-        str(tmp_path),
-    ]
+    arguments = ["--lock", "--root", str(own.folder), "--networks", network]
+    arguments += ["--engines", "onnxruntime", "--precision", "fp32", "--out", str(tmp_path)]
     assert main(arguments) == 2
     assert "leave --lock away" in capsys.readouterr().err
 
 
 def test_the_command_leaves_evidence_report_junit_and_history(network, tmp_path, capsys):
-    arguments = [
-        "--networks",
-        network,
-        "--out",
-        str(tmp_path),
-        "--frames",
-        "20",
-        "--rounds",
-        "1",
-        "--warm-up",
-        "0.1",
-    ]
-    code = main(arguments)
+    arguments = ["--networks", network, "--out", str(tmp_path)]
+    code = main([*arguments, "--frames", "20", "--rounds", "1", "--warm-up", "0.1"])
     assert code in (0, 3)  # 3: this computer is busy with something else
     found = evidence.read(tmp_path / "evidence-host-1.json")
     assert (code == 3) == (found["verdict"]["state"] == "invalid")
@@ -244,21 +222,8 @@ def test_the_command_leaves_evidence_report_junit_and_history(network, tmp_path,
 
 
 def test_a_killed_run_leaves_the_rounds_that_were_finished(network, tmp_path):
-    command = [
-        sys.executable,
-        "-m",
-        "tests.fps",
-        "--networks",
-        network,
-        "--out",
-        str(tmp_path),
-        "--frames",
-        "20",
-        "--rounds",
-        "100000",
-        "--warm-up",
-        "0.1",
-    ]
+    command = [sys.executable, "-m", "tests.fps", "--networks", network, "--out", str(tmp_path)]
+    command += ["--frames", "20", "--rounds", "100000", "--warm-up", "0.1"]
     process = subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )

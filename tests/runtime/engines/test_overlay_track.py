@@ -30,6 +30,7 @@ from tests.support import blobs
 from tests.support.counted_budget import Counted
 
 BOARDS = ("pynq_z2", "ultra96", "zcu104", "kv260")
+MODEL = ("--board", "pynq_z2", "--simulate", "model")
 RTL_FRAMES = 20
 
 
@@ -175,12 +176,12 @@ def track(tmp_path, *arguments):
 
 @pytest.fixture(scope="session")
 def video(clip, tmp_path_factory):
-    """The clip as a folder of pictures, and its box as an option."""
+    """Options that name the clip, as a folder of pictures, and its box."""
     folder = tmp_path_factory.mktemp("video") / "frames"
     folder.mkdir()
     for index, frame in enumerate(clip[0]):
         cv2.imwrite(str(folder / f"{index:04d}.png"), frame)
-    return str(folder), ",".join(str(value) for value in clip[1])
+    return "--video", str(folder), "--box", ",".join(str(value) for value in clip[1])
 
 
 def rows_of(path):
@@ -190,22 +191,8 @@ def rows_of(path):
 
 def test_the_command_line_tracks_on_a_simulated_board(bundles, video, clip, tmp_path):
     results = tmp_path / "results.csv"
-    code, told = track(
-        bundles.parent,
-        "--board",
-        "pynq_z2",
-        "--simulate",
-        "model",
-        "--video",
-        video[0],
-        "--box",
-        video[1],
-        "--frames",
-        "5",
-        "--profile",
-        "--results",
-        str(results),
-    )
+    more = ["--frames", "5", "--profile", "--results", str(results)]
+    code, told = track(bundles.parent, *MODEL, *video, *more)
     assert code == 0, told
     assert "5 frames" in told and "overlay" in told
     _, tracker = opened(bundles, "pynq_z2")
@@ -220,76 +207,41 @@ def test_several_targets_on_the_rtl(bundles, video, tmp_path):
         pytest.skip(rtl.missing())
     results = {kind: tmp_path / (kind + ".csv") for kind in ("model", "rtl")}
     for kind, path in results.items():
-        code, told = track(
-            bundles.parent,
-            "--board",
-            "pynq_z2",
-            "--simulate",
-            kind,
-            "--video",
-            video[0],
-            "--box",
-            video[1],
-            "--box",
-            "50,60,40,30",
-            "--frames",
-            "3",
-            "--results",
-            str(path),
-        )
+        more = ["--box", "50,60,40,30", "--frames", "3", "--results", str(path)]
+        code, told = track(bundles.parent, *MODEL[:3], kind, *video, *more)
         assert code == 0, told
     assert rows_of(results["rtl"]) == rows_of(results["model"])
     assert len(rows_of(results["rtl"])) == 6
 
 
 def test_a_bundle_that_is_not_there_names_the_command(tmp_path, video):
-    code, told = track(
-        tmp_path, "--board", "kv260", "--simulate", "model", "--video", video[0], "--box", video[1]
-    )
+    code, told = track(tmp_path, "--board", "kv260", "--simulate", "model", *video)
     assert code == 2
     assert "make engine BOARD=kv260 NETWORK=kestrel_small PRECISION=int8" in told
     assert "Traceback" not in told
 
 
-def test_a_board_without_fabric_is_not_simulated(bundles, video):
-    code, told = track(
-        bundles.parent,
-        "--board",
-        "jetson_nano",
-        "--bundle",
-        "engines/pynq_z2/kestrel_small-int8",
-        "--simulate",
-        "model",
-        "--video",
-        video[0],
-        "--box",
-        video[1],
-    )
-    assert code == 2 and "was built for board pynq_z2, but here it is jetson_nano" in told
-
-
-def test_an_engine_that_the_boards_bundle_is_not_for_is_refused(bundles, video):
-    code, told = track(
-        bundles.parent,
-        "--board",
-        "pynq_z2",
-        "--simulate",
-        "model",
-        "--engine",
-        "onnxruntime",
-        "--video",
-        video[0],
-        "--box",
-        video[1],
-    )
-    assert code == 2 and "runs on overlay, not on onnxruntime; leave --engine away" in told, told
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (
+            ("--board", "jetson_nano", "--bundle", "engines/pynq_z2/kestrel_small-int8"),
+            "was built for board pynq_z2, but here it is jetson_nano",
+        ),
+        (
+            ("--board", "pynq_z2", "--engine", "onnxruntime"),
+            "runs on overlay, not on onnxruntime; leave --engine away",
+        ),
+    ],
+)
+def test_a_bundle_that_is_not_for_the_board_or_engine_is_refused(bundles, video, options, sentence):
+    code, told = track(bundles.parent, "--simulate", "model", *options, *video)
+    assert code == 2 and sentence in told, told
 
 
 @pytest.mark.parametrize("named", [(), ("--board", "jetson_nano")])
 def test_what_can_not_be_simulated_is_refused_before_a_bundle_is_asked_for(tmp_path, video, named):
-    code, told = track(
-        tmp_path, *(named + ("--simulate", "model", "--video", video[0], "--box", video[1]))
-    )
+    code, told = track(tmp_path, *named, "--simulate", "model", *video)
     assert code == 2 and "can be simulated; name one with --board" in told, told
     assert "pynq_z2" in told and "make engine" not in told
 
@@ -297,19 +249,9 @@ def test_what_can_not_be_simulated_is_refused_before_a_bundle_is_asked_for(tmp_p
 def test_a_network_with_a_table_that_is_none_is_refused(tmp_path, networks_dir, capsys):
     table = tmp_path / "ranges.json"
     table.write_text("{}")
-    code = build.main(
-        [
-            "pynq_z2",
-            "--network",
-            "nanotrack_v2",
-            "--networks-dir",
-            str(networks_dir),
-            "--out",
-            str(tmp_path / "engines"),
-            "--calibration",
-            str(table),
-        ]
-    )
+    options = ["pynq_z2", "--network", "nanotrack_v2", "--networks-dir", str(networks_dir)]
+    out = str(tmp_path / "engines")
+    code = build.main([*options, "--out", out, "--calibration", str(table)])
     told = capsys.readouterr().err
     assert code == 2 and "\n" not in told.strip() and told.startswith("boards.build: ")
     assert str(table) in told and not (tmp_path / "engines" / "pynq_z2").exists()

@@ -77,12 +77,7 @@ def test_rows_are_the_same_with_two_targets_and_frames_that_change_size(film, tm
             cuda,
             "--box",
             "150,120,40,40",
-            "--video",
-            folder / "frames",
-            "--pipeline",
-            depth,
-            "--results",
-            out,
+            *["--video", folder / "frames", "--pipeline", depth, "--results", out],
         )
         assert code == 0, said
         written.append(out.read_text())
@@ -124,14 +119,8 @@ def test_frames_that_were_asked_for_are_all_told(film, tmp_path):
         tmp_path / "work",
         boxes,
         GRAPH,
-        "--video",
-        folder / "film.avi",
-        "--pipeline",
-        2,
-        "--frames",
-        7,
-        "--results",
-        out,
+        *["--frames", 7],
+        *["--video", folder / "film.avi", "--pipeline", 2, "--results", out],
     )
     assert code == 0 and "7 frames of" in said
     assert [int(row["frame"]) for row in rows_of(out)] == list(range(7))
@@ -152,12 +141,7 @@ def test_a_source_that_breaks_loses_no_frame(film, tmp_path):
             work,
             boxes,
             GRAPH,
-            "--video",
-            tmp_path / "frames",
-            "--pipeline",
-            depth,
-            "--results",
-            out,
+            *["--video", tmp_path / "frames", "--pipeline", depth, "--results", out],
         )
         assert code == 2 and "0006.png" in said.splitlines()[-1]
         told.append(out.read_text())
@@ -174,12 +158,7 @@ def test_what_is_on_the_way_is_told_when_the_run_is_stopped(film, tmp_path, numb
         tmp_path / "work",
         boxes,
         GRAPH,
-        "--video",
-        tmp_path / "long.avi",
-        "--pipeline",
-        2,
-        "--results",
-        out,
+        *["--video", tmp_path / "long.avi", "--pipeline", 2, "--results", out],
     )
     deadline = time.monotonic() + 100
     lines = 22  # the names, and 21 frames
@@ -206,12 +185,7 @@ def test_a_camera_that_pauses_has_shown_all_that_came(tmp_path):
             tmp_path / "work",
             np.array([box]),
             GRAPH,
-            "--video",
-            server.address + "stall",
-            "--pipeline",
-            2,
-            "--results",
-            out,
+            *["--video", server.address + "stall", "--pipeline", 2, "--results", out],
         )
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline and not _rows(out):

@@ -50,19 +50,9 @@ def test_a_click_is_matched_to_the_frame_that_was_seen(clip, tmp_path):
     client = Client(port)
     rows = tmp_path / "rows.csv"
     first = ",".join(f"{v:.0f}" for v in clip.boxes[0])
-    with Program(
-        [
-            "--video",
-            clip.pictures,
-            "--box",
-            first,
-            "--results",
-            rows,
-            "--mavlink",
-            f"udpout:127.0.0.1:{port}",
-        ],
-        tmp_path / "log",
-    ) as program:
+    arguments = ["--video", clip.pictures, "--box", first, "--results", rows]
+    arguments += ["--mavlink", f"udpout:127.0.0.1:{port}"]
+    with Program(arguments, tmp_path / "log") as program:
         try:
             client.wait("HEARTBEAT", 40)
             client.interval("CAMERA_TRACKING_IMAGE_STATUS", 50)

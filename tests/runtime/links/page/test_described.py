@@ -25,6 +25,11 @@ positive_data_acceptance.expected-statuses = [
 ]
 """
 
+OPTIONS = (
+    "--checks all --max-examples 25 --exclude-path /api/stop --generation-database none "
+    "--phases examples,coverage,fuzzing"
+)
+
 
 def test_schemathesis_finds_nothing(tmp_path):
     pages.write_world(tmp_path, 3)
@@ -34,25 +39,8 @@ def test_schemathesis_finds_nothing(tmp_path):
         tmp_path, sender.address
     ) as run:
         done = subprocess.run(
-            [
-                sys.executable,
-                "-m",
-                "schemathesis.cli",
-                "--config-file",
-                str(config),
-                "run",
-                run.address + "/api/openapi.json",
-                "--checks",
-                "all",
-                "--max-examples",
-                "25",
-                "--exclude-path",
-                "/api/stop",
-                "--phases",
-                "examples,coverage,fuzzing",
-                "--generation-database",
-                "none",
-            ],
+            [sys.executable, "-m", "schemathesis.cli", "--config-file", str(config), "run"]
+            + [run.address + "/api/openapi.json", *OPTIONS.split()],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             universal_newlines=True,

@@ -108,23 +108,8 @@ def test_ffmpeg_receives_the_picture_over_rtsp(opened):
     feed = Feed(streaming)
     feed.run(0.5)
     address = f"rtsp://127.0.0.1:{port}/live"
-    pictures = receive(
-        [
-            "ffmpeg",
-            "-v",
-            "quiet",
-            "-rtsp_transport",
-            "tcp",
-            "-i",
-            address,
-            "-f",
-            "rawvideo",
-            "-pix_fmt",
-            "bgr24",
-            "-",
-        ],
-        feed,
-    )
+    look = f"ffmpeg -v quiet -rtsp_transport tcp -i {address} -f rawvideo -pix_fmt bgr24 -"
+    pictures = receive(look.split(), feed)
     numbers = [number_of(picture) for picture in pictures]
     assert len(numbers) == 12
     assert numbers == sorted(numbers) and 0 < numbers[0] <= feed.number

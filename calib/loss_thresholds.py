@@ -104,7 +104,7 @@ class Run:
 def follow(tracker: Any, sequence: Any) -> Run:
     """The ``Run`` of a sequence, on the tracker's engine; nothing reacts to a loss."""
     network = copy.copy(tracker.network)  # the engine's stays as it is
-    network.__dict__.update(lost_below=network.lost_below or NEVER, hold_below=0.0)
+    network.__dict__.update(lost_below=network.lost_below or NEVER)
     own, rows = Tracker(Processor(network, tracker.engine, tracker.device.kernels)), []
     for index, frame in enumerate(sequence):
         if index == 0:

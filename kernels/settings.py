@@ -173,22 +173,16 @@ SelectSettings = Union[PointsSettings, CentreSettings, CornersSettings]
 
 
 class LossSettings(NamedTuple):
-    """When a target is lost, and what is done then.
+    """When a target is lost.
 
     Attributes:
         lost_below: certainty below which the target is lost; 0: the target is not monitored.
-        hold_below: certainty below which the last certain box is kept; 0: never.
-        hold_widen: factor by which the search region grows with every frame that is held.
-        hold_limit: largest factor of the search region.
         kept: share of the last frame's certainty in this frame's, 0 to 1.
         inner: share of the box's sides whose cells are averaged, 0 to 1.
         stride: search pixels from one cell of the features to the next.
     """
 
     lost_below: float
-    hold_below: float
-    hold_widen: float
-    hold_limit: float
     kept: float
     inner: float
     stride: float

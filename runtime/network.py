@@ -102,9 +102,6 @@ class Network:
     search_lost_below: float
     look_above: float
     found_above: float
-    hold_below: float
-    hold_widen: float
-    hold_limit: float
     refresh_every: int
     refresh_above: float
     refresh_from: str

@@ -1,4 +1,4 @@
-"""Whether a target is there: one number from 0 to 1, one state, and where to search meanwhile.
+"""Whether a target is there: one number from 0 to 1, and one state.
 
     tracked   the box holds the target
     unsure    the box is followed, but nothing is learnt from it
@@ -14,9 +14,7 @@ more cues, smoothed over the frames. Which ones depends on what there is:
     ScoreLooksColour   mean of the score, of what the classifier of ``runtime.learner`` says, and of
                        the colours' similarity: where a lost target is searched for
 
-The thresholds stand in a network's TOML, for each set of cues. By default the box stays the
-network's box. Where a network has ``hold_below`` and presence is below that, the target stays where
-it was last certain, and the search region widens step by step until what is found there is certain.
+The thresholds stand in a network's TOML, for each set of cues. The box stays the network's box.
 
 docs/networks.md says how the thresholds were found, and how well they work.
 """
@@ -45,17 +43,14 @@ JUDGED = 4
 
 Cells = Tuple[Tuple[int, int], Tuple[int, int]]
 Colours = Callable[[AnyFrame, np.ndarray], np.ndarray]
-# (presence, widened, held, reference): what a device goes on from that judges by itself
-Watched = Tuple[float, float, np.ndarray, Optional[np.ndarray]]
+# (presence, reference): what a device goes on from that judges by itself
+Watched = Tuple[float, Optional[np.ndarray]]
 
 
 def loss_settings(network: Network) -> LossSettings:
     """The numbers of ``Presence`` and ``ScoreAndFeatures`` that the kernels take."""
     return LossSettings(
         lost_below=network.lost_below,
-        hold_below=network.hold_below,
-        hold_widen=network.hold_widen,
-        hold_limit=network.hold_limit,
         kept=KEPT,
         inner=INNER,
         stride=getattr(network, "stride", 1),
@@ -88,7 +83,6 @@ class Presence:
     """Judges one target.
 
     Args:
-        network: uses ``hold_below``, ``hold_widen`` and ``hold_limit``.
         thresholds: see ``thresholds_of``.
         cues: ``ScoreAndFeatures`` or ``ScoreLooksColour``; None where nothing is judged here.
         is_watched: whether anything judges the target.
@@ -98,27 +92,23 @@ class Presence:
         value: presence, smoothed, 0 to 1; None where nothing judges the target.
         state: one of ``runtime.types.STATES``.
         lost_frames: for how many frames the target has been lost.
-        widened: how many times as long as usual the search region's sides are.
-        held: the state when the target was last certain.
         since: frames since the last judgement.
     """
 
     def __init__(
         self,
-        network: Network,
         thresholds: Thresholds,
         cues: Any = None,
         is_watched: bool = True,
         every: int = 1,
     ) -> None:
-        self._network, self._thresholds, self.cues = network, thresholds, cues
+        self._thresholds, self.cues = thresholds, cues
         self._is_watched, self._every = is_watched, every
-        self.held = np.zeros(4)
         self._begin()
 
     def _begin(self) -> None:
         self.value: Optional[float] = 1.0 if self._is_watched else None
-        self.state, self.lost_frames, self.widened, self.since = TRACKED, 0, 1.0, 0
+        self.state, self.lost_frames, self.since = TRACKED, 0, 0
 
     def begin(self, frame: AnyFrame, state: np.ndarray, view: Optional[View]) -> None:
         """Take a new target.
@@ -129,21 +119,15 @@ class Presence:
             view: of the first frame; None where nothing was looked at.
         """
         self._begin()
-        self.held[:] = state
         if self.cues is not None:
             self.cues.begin(frame, state, view)
-
-    def rescale(self, factors: Sequence[float]) -> None:
-        """Take over a new frame size: ``factors`` of [cx, cy, w, h]."""
-        self.held *= factors
 
     def watch(self, frame: AnyFrame, state: np.ndarray, view: View, score: float) -> str:
         """Judge a frame in which the target was followed; returns the target's state.
 
         Args:
             frame: of any kind.
-            state: float64 [cx, cy, w, h], where the network says that the target is; it is moved
-                back where that is not the target and the network holds the last certain box.
+            state: float64 [cx, cy, w, h], where the network says that the target is.
             view: the search region, around the state before.
             score: the network's, 0 to 1 (``Family.certain``).
         """
@@ -156,8 +140,6 @@ class Presence:
         value, self.since = self.smooth(now, self.since), 0
         thresholds = self._thresholds
         lost = value < (thresholds.back if self.state == LOST else thresholds.lost)
-        if self._network.hold_below > 0:
-            self._hold(state, now)
         return self.step(lost)
 
     def smooth(self, now: float, frames: int = 1) -> float:
@@ -170,7 +152,6 @@ class Presence:
         """Take the judgement of a device; returns the target's state."""
         if self._is_watched:
             self.value = judgement.value
-        self.widened = judgement.widened
         return self.step(judgement.lost)
 
     def step(self, lost: bool) -> str:
@@ -191,18 +172,7 @@ class Presence:
     def watched(self) -> Watched:
         """What a device goes on from that judges by itself."""
         value = 1.0 if self.value is None else self.value
-        return value, self.widened, self.held, self.cues and self.cues.reference
-
-    def _hold(self, state: np.ndarray, now: float) -> None:
-        """Keep the last certain state, and widen the search region."""
-        network = self._network
-        if self.value is not None and self.value < network.hold_below:
-            self.widened = min(self.widened * network.hold_widen, network.hold_limit)
-            state[:] = self.held
-            return
-        self.widened = 1.0
-        if now >= network.hold_below:
-            self.held[:] = state
+        return value, self.cues and self.cues.reference
 
 
 class ScoreAndFeatures:

@@ -110,7 +110,6 @@ class Tracker(Expecting):
         elif network.lost_below > 0 and not device.judges:
             cues = ScoreAndFeatures(network, kernels)
         self.presence = presence = Presence(
-            network,
             thresholds_of(network, self.searches),
             cues,
             is_watched=self.searches or network.lost_below > 0,
@@ -144,7 +143,6 @@ class Tracker(Expecting):
         state = geometry.state_of(self.network, box, shape[1], shape[0])
 
         # exemplar: crop and features, kept for all later frames; then the first search region
-        device.widened = 1.0
         compares = presence.cues is not None or self._classifier is not None
         view = device.begin(frame, state, shape, compares)
         picture = device.picture(frame)
@@ -237,9 +235,6 @@ class Tracker(Expecting):
         # presence: whether that is the target, and where to look next
         picture = frame if self.recovery is None else self.device.picture(frame)
         state = presence.watch(picture, self.state, view, certain)
-        if self.network.hold_below > 0:
-            self.device.widened = presence.widened
-            box = geometry.box_of(self.network, self.state)
 
         # learning, and the search of a target that stays lost
         if self._classifier is not None:
@@ -407,7 +402,6 @@ class Tracker(Expecting):
         x, y = shape[1] / self._shape[1], shape[0] / self._shape[0]
         factors = (x, y, x, y)
         self.state *= factors
-        self.presence.rescale(factors)
         if self.recovery is not None:
             self.recovery.rescale(factors)
         self._shape = shape

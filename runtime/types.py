@@ -76,7 +76,6 @@ class Judgement(NamedTuple):
 
     value: float
     lost: bool
-    widened: float
 
 
 class Found(NamedTuple):

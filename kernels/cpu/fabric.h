@@ -44,15 +44,14 @@ struct hp_fabric_frame {
   i64 geometry;                        // of hp_geometry
   i64 select, select_job;              // a function of select.h, and its hp_select_job
   i64 maps, map_count;                 // of hp_words
-  i64 held;                            // 4 doubles, the state when it was last certain: a result
   i64 reference;                       // floats, the first frame's features; 0: none are compared
   i64 features, channels, side;        // bytes into the target's memory; cells a side
   // numbers of runtime/presence.py
   i64 watched;                         // whether the target is monitored
-  double lost_below, hold_below, hold_widen, hold_limit, kept, inner, stride;
+  double lost_below, kept, inner, stride;
   double corner;                       // what the width is less, for the box's corner: 0 or 1
   // results, which the next frame takes
-  double certainty, widened, scale[2];
+  double certainty, scale[2];
   // results
   double box[4], score;
   i64 lost;
@@ -250,19 +249,6 @@ void cells_within(double centre, double length, int side, int* first, int* end) 
   *end = high < side ? high > *first + 1 ? (int)high : *first + 1 : side;
 }
 
-// Moves a target that is not certain back, and widens the search region; as Presence._hold.
-void hold(hp_fabric_frame* frame, double* state, double now) {
-  double* held = (double*)frame->held;
-  const size_t bytes = 4 * sizeof(double);
-  if (frame->certainty < frame->hold_below) {
-    frame->widened = hp_min(hp_mul(frame->widened, frame->hold_widen), frame->hold_limit);
-    memcpy(state, held, bytes);
-    return;
-  }
-  frame->widened = 1.0;
-  if (now >= frame->hold_below) memcpy(held, state, bytes);
-}
-
 // Judges what was found in a frame; as LossMonitor.watch.
 void watch(hp_fabric_frame* frame, double* state, const double* before, double now,
            const uint8_t* memory) {
@@ -283,7 +269,6 @@ void watch(hp_fabric_frame* frame, double* state, const double* before, double n
   }
   frame->certainty += hp_mul(now - frame->certainty, 1.0 - frame->kept);
   frame->lost = frame->certainty < frame->lost_below;
-  if (frame->hold_below > 0.0) hold(frame, state, now);
 }
 
 // Whether an array is a BGR uint8 frame of the size that the target's frames have.
@@ -323,11 +308,7 @@ void hp_fabric_place(hp_fabric_frame* frame) {
   to->frame_width = frame->known_width;
   to->frame_height = frame->known_height;
   const hp_window window = hp_search_window((const hp_geometry*)frame->geometry, job->state,
-                                            frame->widened, frame->scale);
-  if (frame->widened != 1.0) {
-    frame->scale[0] /= frame->widened;
-    frame->scale[1] /= frame->widened;
-  }
+                                            1.0, frame->scale);
   to->x = (i64)window.x;
   to->y = (i64)window.y;
   to->width = (i64)window.width;

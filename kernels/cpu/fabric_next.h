@@ -131,7 +131,7 @@ int hp_fabric_gather(hp_fabric_next* next, const hp_array* array) {
   const double* state = ((const hp_select_job*)frame->select_job)->state;
   double scale[2];
   const hp_window window = hp_search_window((const hp_geometry*)frame->geometry, state,
-                                            frame->widened, scale);
+                                            1.0, scale);
   hp_window_job part = frame->window;
   part.width = (i64)window.width;
   part.height = (i64)window.height;

@@ -42,8 +42,7 @@ enum {
   HP_NO_SCORE = 1,      // error: no cell has a finite vote
   HP_NOT_FINITE = 2,    // error: the winning box is not finite
   HP_NOT_UPLOADED = 4,  // error: the search region reaches beyond the part that was uploaded
-  HP_LOST = 8,          // the target is not in that box
-  HP_HELD = 16          // therefore the last certain box was kept
+  HP_LOST = 8           // the target is not in that box
 };
 
 // The target. These 64 bytes are all that a frame downloads. After an error the state is the last
@@ -57,18 +56,17 @@ struct hp_pose {
   short sequence;   // low bits of the frame's number
 };
 
-// When a target is lost, and what is done then; runtime/presence.py is the definition.
+// When a target is lost; runtime/presence.py is the definition.
 struct hp_limits {
-  double lost_below, hold_below, hold_widen, hold_limit;
-  double kept, inner;
+  double lost_below, kept, inner;
   double stride;       // search pixels a cell
   int channels, side;  // of the search region's features; cells
 };
 
-// The loss monitor's memory of a target. If the target is not monitored, `widened` stays 1.
+// The loss monitor's memory of a target. `widened`: how many times as wide as usual its search
+// region is, which a search for it sets.
 struct hp_monitor {
   double certainty, widened;
-  double held[4];  // the state when the target was last certain
 };
 
 // What one row or column of a crop reads: two rows or columns of the frame, and their weights.

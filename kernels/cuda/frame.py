@@ -33,7 +33,6 @@ class Found(NamedTuple):
         score: of the winning cell, 0 to 1.
         cell: index of the winning cell, row-major.
         lost: whether the target is lost.
-        held: whether the last certain state was kept, because the target is not certain.
         certainty: smoothed, to the digits of float32; 0 where the target is not monitored.
     """
 
@@ -41,7 +40,6 @@ class Found(NamedTuple):
     score: float
     cell: int
     lost: bool
-    held: bool
     certainty: float
 
 
@@ -234,7 +232,6 @@ class Frame(Steps):
         self._fit(frame)
         x, y = float(self.size[0]) / width, float(self.size[1]) / height
         self.kernels.move(self._newest.pose["state"] * (x, y, x, y))
-        self.kernels.monitor.rescale(self.kernels.memory, (x, y, x, y))
         self._aim_anew()
 
     def _fit(self, frame: frames.AnyFrame) -> None:
@@ -290,7 +287,7 @@ class Frame(Steps):
         self._drain()
         self._fit(frame)
         self.kernels.move(state)
-        self.kernels.monitor.begin(self.kernels.memory, state)
+        self.kernels.monitor.begin(self.kernels.memory)
         self._aim_anew()
 
     def _aim_anew(self) -> None:
@@ -310,7 +307,7 @@ class Frame(Steps):
             self.device.synchronise(self._stream)
             results.append(slot.result.tobytes())
             kernels.move(state)
-            kernels.monitor.begin(kernels.memory, state)
+            kernels.monitor.begin(kernels.memory)
             self._aim(slot)
         self._unproven = False
         if results[0] != results[1]:
@@ -346,6 +343,5 @@ def _found(pose: Any) -> Found:
         score=float(pose["score"]),
         cell=int(pose["cell"]),
         lost=bool(flags & layout.LOST),
-        held=bool(flags & layout.HELD),
         certainty=float(pose["certainty"]),
     )

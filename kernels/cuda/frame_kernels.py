@@ -98,7 +98,7 @@ class FrameKernels:
             self.device.upload(self._input(exemplar), part, self._stream)
             at += record.nbytes
         self.move(state)
-        self.monitor.begin(self.memory, state)
+        self.monitor.begin(self.memory)
 
     def move(self, state: Sequence[float]) -> None:
         """Upload a state: [cx, cy, w, h], frame pixels."""

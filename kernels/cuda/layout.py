@@ -27,11 +27,8 @@ POSE = np.dtype(
     + fields("i4", "cell x y width height")
     + fields("i2", "flags sequence")
 )
-LIMITS = np.dtype(
-    fields("f8", "lost_below hold_below hold_widen hold_limit kept inner stride")
-    + fields("i4", "channels side")
-)
-MONITOR = np.dtype([("certainty", "f8"), ("widened", "f8"), ("held", "f8", 4)])
+LIMITS = np.dtype(fields("f8", "lost_below kept inner stride") + fields("i4", "channels side"))
+MONITOR = np.dtype(fields("f8", "certainty widened"))
 CUBIC = np.dtype([("first", "i4"), ("weight", "f4", 4)])
 LINE = np.dtype(("i4", 4))
 MOST_OUTPUTS = 1024  # largest side of a network's input, as in hotpath.h
@@ -39,7 +36,7 @@ MOST_OUTPUTS = 1024  # largest side of a network's input, as in hotpath.h
 BGR, NV12 = 0, 1  # formats of a frame
 # Flags of a pose. The first three are errors.
 NO_SCORE, NOT_FINITE, NOT_UPLOADED = 1, 2, 4
-LOST, HELD = 8, 16
+LOST = 8
 
 
 def view(settings: WindowSettings, factors: Sequence[float] = (1.0,)) -> np.ndarray:
@@ -76,10 +73,10 @@ def limits(settings: LossSettings, features: Optional[Tuple[int, ...]]) -> np.nd
     return records.record(LIMITS, settings, channels=channels, side=side)
 
 
-def monitor(state: Sequence[float], widened: float = 1.0) -> np.ndarray:
+def monitor(widened: float = 1.0) -> np.ndarray:
     """The loss monitor's memory of a target that was just taken: one ``MONITOR``."""
     record = np.ones(1, MONITOR)
-    record["held"], record["widened"] = state, widened
+    record["widened"] = widened
     return record
 
 

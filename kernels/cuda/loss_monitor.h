@@ -191,24 +191,12 @@ static __device__ double hp_cosine_of(hp_products sums) {
 
 // ---- judgement
 
-// Smooths the certainty; restores the last certain state where the target is not certain. By one
-// thread.
+// Smooths the certainty. By one thread.
 static __device__ void hp_judge(const hp_limits* limits, double now, hp_monitor* monitor,
                                 hp_pose* pose) {
   monitor->certainty += hp_mul(now - monitor->certainty, 1 - limits->kept);
   pose->certainty = (float)monitor->certainty;
   if (monitor->certainty < limits->lost_below) pose->flags |= HP_LOST;
-  if (!(limits->hold_below > 0)) return;
-  if (monitor->certainty < limits->hold_below) {
-    const double wider = hp_mul(monitor->widened, limits->hold_widen);
-    monitor->widened = wider < limits->hold_limit ? wider : limits->hold_limit;
-    for (int i = 0; i < 4; ++i) pose->state[i] = monitor->held[i];
-    pose->flags |= HP_HELD;
-    return;
-  }
-  monitor->widened = 1.0;
-  if (now >= limits->hold_below)
-    for (int i = 0; i < 4; ++i) monitor->held[i] = pose->state[i];
 }
 
 #endif  // HOTPATH_CUDA_LOSS_MONITOR_H

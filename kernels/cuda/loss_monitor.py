@@ -3,7 +3,7 @@
 Its result comes back in the frame's 64 bytes. The features of the target stay on the GPU.
 """
 
-from typing import Any, Callable, Sequence
+from typing import Any, Callable
 
 import numpy as np
 
@@ -47,24 +47,7 @@ class LossMonitor:
         address: int = self._engine.search_features_device[0]
         return address
 
-    def begin(self, memory: TargetMemory, state: Sequence[float], widened: float = 1.0) -> None:
-        """Take a target at [cx, cy, w, h]. Its features are taken after the first search.
-
-        Args:
-            widened: how many times as wide as usual the next search region is.
-        """
-        self._record[:] = layout.monitor(state, widened).view(np.uint8)
+    def begin(self, memory: TargetMemory) -> None:
+        """Take a target. Its features are taken after the first search."""
+        self._record[:] = layout.monitor().view(np.uint8)
         self._device.upload(memory.address("monitor"), self._record, self._engine.stream)
-
-    def rescale(self, memory: TargetMemory, factors: Sequence[float]) -> None:
-        """Scale the remembered state when the frame's size changes.
-
-        Args:
-            memory: of the target.
-            factors: of [cx, cy, w, h]. No frame may be in flight.
-        """
-        device, stream, at = self._device, self._engine.stream, memory.address("monitor")
-        device.download(self._record, at, stream)
-        device.synchronise(stream)
-        self._record.view(layout.MONITOR)[0]["held"] *= factors
-        device.upload(at, self._record, stream)

@@ -84,9 +84,7 @@ class Windows:
         """Upload where the windows are."""
         poses, count = np.zeros(len(views), layout.POSE), len(views)
         poses["state"] = [view.state for view in views]
-        monitors = np.concatenate(
-            [layout.monitor(view.state.tolist(), view.widened) for view in views]
-        )
+        monitors = np.concatenate([layout.monitor(view.widened) for view in views])
         memory = self._kernels.memory
         for kind, records, staging in (
             ("pose", poses, self._poses),

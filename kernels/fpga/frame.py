@@ -26,15 +26,15 @@ WINDOW_AT, MEMORY_AT = 6 * 8, 10 * 8
 REGISTERS_AT = native.WINDOW_JOB.size
 PLACES = struct.Struct("=2q")
 PLACES_AT = REGISTERS_AT + native.REGISTERS.size
-NUMBERS = struct.Struct("=13q8d")
+NUMBERS = struct.Struct("=12q5d")
 NUMBERS_AT = PLACES_AT + PLACES.size
-TARGET, RESULT = struct.Struct("=2d"), struct.Struct("=9dq")
+TARGET, RESULT = struct.Struct("=d"), struct.Struct("=8dq")
 RESULT_AT = NUMBERS_AT + NUMBERS.size
 
-# (certainty, widened, held, reference) of ``runtime.presence.Presence``
-Watched = Tuple[float, float, np.ndarray, Optional[np.ndarray]]
-# (certainty, widened, scale in x and y, x, y, w, h of the box, score, lost)
-Found = Tuple[float, float, float, float, float, float, float, float, float, int]
+# (certainty, reference) of ``runtime.presence.Presence``
+Watched = Tuple[float, Optional[np.ndarray]]
+# (certainty, scale in x and y, x, y, w, h of the box, score, lost)
+Found = Tuple[float, float, float, float, float, float, float, float, int]
 
 
 class Features(NamedTuple):
@@ -111,15 +111,14 @@ class Frames:
             shape: of the frames.
             border: 3 uint8 values for the pixels outside the frame.
             places: addresses for the fabric: the search program's first command, regions 0 and 1.
-            watched: of ``runtime.presence.Presence``: certainty, widened, held (which ``found``
-                changes) and reference.
+            watched: of ``runtime.presence.Presence``: certainty and reference.
         """
-        certainty, widened, held, reference = watched
+        certainty, reference = watched
         features = self._features if reference is not None else None
         function, job = self._select.bound(self._arrays, state)
         line = self._pictures.line_bytes
         MEMORY.pack_into(self._job, MEMORY_AT, self._side, 0, self._rows_at, 0, 0, line)
-        self._held = state, held, reference
+        self._held = state, reference
         self._border = blue, green, red = int(border[0]), int(border[1]), int(border[2])
         colour = blue | green << 8 | red << 16
         native.REGISTERS.pack_into(self._job, REGISTERS_AT, *places, 0, 0, 0, 0, colour)
@@ -133,14 +132,13 @@ class Frames:
             job,
             self._maps.at,
             self._maps.count,
-            held.ctypes.data,
             reference.ctypes.data if features and reference is not None else 0,
             *(features or (0, 0, 0)),
             self._loss.lost_below > 0,
             *self._loss,
             self._corner,
         )
-        TARGET.pack_into(self._job, RESULT_AT, certainty, widened)
+        TARGET.pack_into(self._job, RESULT_AT, certainty)
 
     @property
     def registers(self) -> Tuple[int, ...]:

@@ -35,7 +35,6 @@ class Device:
         step_ms: dict of the frame's time in each step, milliseconds: crop, network, select.
         state: float64 [cx, cy, w, h] of the target, frame pixels; shared with the tracker.
         border: colour of the pixels outside the frame, (3,) uint8, BGR.
-        widened: how many times as wide as usual the next search region is.
         judges: whether ``follow`` says by itself whether the target is there.
         learns: whether ``learn`` ends each frame.
         is_plain: whether a frame is one window, and nothing is learnt from it.
@@ -51,7 +50,6 @@ class Device:
     kernels: Kernels
     kernels_name = ""
     border: np.ndarray = np.zeros(3, np.uint8)
-    widened = 1.0
     judges = learns = gives_maps = pipelines = can_rehearse = queues = False
     is_plain = True
     shows_features = False

@@ -60,7 +60,7 @@ class Fpga(Device):
         self.queue: Optional[FpgaQueue] = None
         self.features: Any = None
         self._shape: Tuple[int, ...] = ()
-        self._watched: Watched = (1.0, 1.0, self.state, None)
+        self._watched: Watched = (1.0, None)
         self._aimed: Tuple[np.ndarray, Tuple[float, float]] = (np.zeros(4), (1.0, 1.0))
 
     def open(self, searches: bool) -> None:
@@ -125,12 +125,11 @@ class Fpga(Device):
         self._shape = shape
         self.steps.rescale(factors, shape)
         if self.frames is not None:
-            self._give(self.frames.result[:2] + self._watched[2:])
+            self._give((self.frames.result[0], self._watched[1]))
 
     def follow(self, frame: AnyFrame) -> Found:
         """See ``Device.follow``."""
         if self.frames is None:
-            self.steps.widened = self.widened
             return self.steps.follow(frame)
         if self.queue is not None:
             self.queue.settle()
@@ -157,8 +156,8 @@ class Fpga(Device):
     def told(self) -> Found:
         """What ``frames`` found last."""
         assert self.frames is not None, "the steps are taken in Python"
-        certainty, widened, _, _, x, y, w, h, score, lost = self.frames.result
-        judgement = Judgement(certainty, bool(lost), widened)
+        certainty, _, _, x, y, w, h, score, lost = self.frames.result
+        judgement = Judgement(certainty, bool(lost))
         return Found(Box(x, y, w, h), score, score, -1, None, judgement)
 
     def learn(self, frame: AnyFrame) -> None:

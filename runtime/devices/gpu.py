@@ -287,11 +287,7 @@ class Gpu(Device):
         box, self._score = geometry.box_of(self.network, result.state), result.score
         if self._windows is None:
             self.state[:] = result.state
-            network, wider = self.network, 1.0
-            if result.held:
-                wider = min(self.widened * network.hold_widen, network.hold_limit)
-            self.widened = wider
-            judgement = Judgement(result.certainty, result.lost, wider)
+            judgement = Judgement(result.certainty, result.lost)
             return Found(box, result.score, result.score, result.cell, None, judgement)
         before = self.state.copy()
         self._known[:] = self.state[:] = result.state

@@ -103,7 +103,7 @@ class Processor(Device):
         at = time.perf_counter()
         for index, factor in enumerate(decoder.factors):
             # crop the search region around the last position
-            scale = self.show(frame, self._crop, self.state, factor * self.widened, self.widened)
+            scale = self.show(frame, self._crop, self.state, factor, 1.0)
             cropped = time.perf_counter()
 
             # features, correlation and head
@@ -190,8 +190,7 @@ class Processor(Device):
 
     def rehearse(self, frame: AnyFrame) -> None:
         """See ``Device.rehearse``; of several windows, and of learning, only the first search."""
-        factor = self.decoder.factors[0] * self.widened
-        scale = self.show(frame, self._crop, self.state, factor, self.widened)
+        scale = self.show(frame, self._crop, self.state, self.decoder.factors[0], 1.0)
         maps = self._searcher.search(self.features)
         if not self.is_plain:
             return
@@ -267,7 +266,7 @@ class ProcessorGroup(Group):
         """Run the network on a window of each target: (scale of each, maps of each)."""
         batch, scales, network_ms = self._batch, [], 0.0
         for number, (each, crop) in enumerate(zip(self._devices, self._croppers)):
-            state, wider = aims[number] or (each.state, each.widened)
+            state, wider = aims[number] or (each.state, 1.0)
             started = time.perf_counter()
             scales.append(each.show(frame, crop, state, factor * wider, wider))
             cropped = time.perf_counter()

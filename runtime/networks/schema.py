@@ -93,10 +93,6 @@ SECTIONS: Dict[str, Keys] = {
         # which on it is the target; 0: no search
         "look_above": key(float, 0.0, low=0, high=1),
         "found_above": key(float, 0.0, low=0, high=1),
-        "hold_below": key(float, 0.0, low=0, high=1),  # below it the last certain box stays; 0: off
-        # while a box is held, the sides of the search region grow by this factor every frame,
-        "hold_widen": key(float, 1.05, low=1, high=2),
-        "hold_limit": key(float, 1.4, low=1, high=10),  # up to this one
         # frames after which the second exemplar is refreshed; 0: the network takes one alone
         "refresh_every": key(int, 0, low=0, high=1 << 20),
         "refresh_above": key(float, 0.5, low=0, high=1),  # score that a frame needs for it

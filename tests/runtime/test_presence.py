@@ -1,4 +1,4 @@
-"""A lost target is reported, searched for in a wider region, and found when it is back."""
+"""A lost target is reported, and found when it is back."""
 
 import csv
 import json
@@ -45,7 +45,7 @@ def vanishing():
 
 
 def test_a_target_that_went_is_lost_until_it_is_back(tmp_path, vanishing):
-    toml = write_watched(tmp_path, lost_below=0.5, hold_below=0.5, hold_widen=1.1)
+    toml = write_watched(tmp_path, lost_below=0.5)
     tracks = tracks_of(load_tracker(toml), vanishing)
     assert [track.state for track in tracks].count(FOUND) == 1
     assert [track.lost for track in tracks] == [track.state == LOST for track in tracks]
@@ -53,43 +53,6 @@ def test_a_target_that_went_is_lost_until_it_is_back(tmp_path, vanishing):
     assert not lost[: GONE[0] - 1].any()
     assert lost[GONE[0] + 5 : GONE[-1]].all()
     assert not lost[GONE[-1] + 10 :].any()
-
-
-def test_while_lost_the_box_stays_and_the_search_region_widens(tmp_path, vanishing):
-    keys = {"hold_below": 0.5, "hold_widen": 1.2, "hold_limit": 1.7}
-    toml = write_watched(tmp_path, lost_below=0.5, **keys)
-    tracker = load_tracker(toml)
-    widened = []
-    _watched(tracker, widened)
-    tracks = tracks_of(tracker, vanishing)
-    held = [track.box for track in tracks if track.lost]
-    assert len(set(held)) == 1
-    at = [index for index, track in enumerate(tracks) if track.lost]
-    assert widened[at[0]] == pytest.approx(1.2)
-    assert widened[at[1]] == pytest.approx(1.44)
-    assert widened[at[-1]] == pytest.approx(1.7)
-    assert widened[-1] == 1.0
-
-
-def _watched(tracker, widened):
-    """Record the width of the region after each frame."""
-    inner = tracker.judge
-
-    def judge(*arguments):
-        track = inner(*arguments)
-        widened.append(tracker.device.widened)
-        return track
-
-    tracker.judge = judge
-
-
-def test_the_place_that_is_held_moves_with_the_frames_size(tmp_path):
-    frames, boxes = tiny.film(1)
-    tracker = load_tracker(write_watched(tmp_path, lost_below=0.5, hold_below=0.5))
-    tracker.init(frames[0], boxes[0])
-    held = tracker.presence.held.copy()
-    tracker.begin(cv2.resize(frames[0], None, fx=2, fy=3))
-    assert tracker.presence.held.tolist() == (held * (2, 3, 2, 3)).tolist()
 
 
 def test_saying_that_it_is_lost_changes_no_box(tmp_path, vanishing):
@@ -101,7 +64,7 @@ def test_saying_that_it_is_lost_changes_no_box(tmp_path, vanishing):
 
 
 def test_each_of_several_targets_is_watched_for_itself(tmp_path, vanishing):
-    toml = write_watched(tmp_path, lost_below=0.5, hold_below=0.5, hold_widen=1.1)
+    toml = write_watched(tmp_path, lost_below=0.5)
     alone = tracks_of(load_tracker(toml), vanishing)
     targets, tracks = load_targets(toml), []
     for index, frame in enumerate(vanishing):
@@ -151,7 +114,7 @@ def test_features_of_nothing_are_like_nothing():
 def test_a_box_anywhere_has_at_least_one_cell(tmp_path, corner):
     network = load_network(write_watched(tmp_path, lost_below=0.5))
     cues = ScoreAndFeatures(network, fallback.Kernels())
-    watched = Presence(network, thresholds_of(network, False), cues)
+    watched = Presence(thresholds_of(network, False), cues)
     features = np.ones((1, 3, 256), np.float32)
     state = np.array([100.0, 100.0, 3.0, 3.0])
     watched.begin(None, state, View(state, (1.0, 1.0), features))
@@ -250,11 +213,11 @@ def test_the_frame_in_which_the_target_was_given_is_certain(networks_dir, name):
 def machine(tmp_path):
     """A judge without cues, which is told what to think of each frame."""
     network = load_network(write_watched(tmp_path, lost_below=0.4, unsure_below=0.6))
-    return Presence(network, thresholds_of(network, False))
+    return Presence(thresholds_of(network, False))
 
 
 def told(machine, given):
-    return [machine.told(Judgement(value, lost, 1.0)) for lost, value in given]
+    return [machine.told(Judgement(value, lost)) for lost, value in given]
 
 
 def test_presence_leads_from_tracked_over_unsure_to_lost_and_back(machine):
@@ -263,9 +226,8 @@ def test_presence_leads_from_tracked_over_unsure_to_lost_and_back(machine):
     assert told(machine, [(True, 0.3)]) == [LOST] and machine.lost_frames == 1
 
 
-def test_a_lost_target_needs_more_than_one_that_is_followed(tmp_path):
-    network = load_network(write_watched(tmp_path, lost_below=0.4))
-    judge = Presence(network, Thresholds(0.4, 0.5, 0.5), SimpleNamespace(of=lambda *_: judge.value))
+def test_a_lost_target_needs_more_than_one_that_is_followed():
+    judge = Presence(Thresholds(0.4, 0.5, 0.5), SimpleNamespace(of=lambda *_: judge.value))
     for judge.value, state in ((0.45, UNSURE), (0.35, LOST), (0.45, LOST), (0.55, FOUND)):
         assert judge.watch(None, None, None, 0.0) == state
 
@@ -286,7 +248,7 @@ def test_found_is_said_in_one_frame_even_if_presence_is_low(machine):
 
 def test_a_target_that_nothing_watches_is_tracked(tmp_path):
     network = load_network(tiny.write_network(tmp_path))
-    machine = Presence(network, thresholds_of(network, False), is_watched=False)
+    machine = Presence(thresholds_of(network, False), is_watched=False)
     assert told(machine, [(False, 0.0)]) == [TRACKED] and machine.value is None
 
 

@@ -30,7 +30,7 @@ class OnArrays:
         self.limits = layout.limits(numbers.loss, None) if net.lost_below else None
         self.pose = np.zeros(1, layout.POSE)
         self.plan = np.zeros(2 * net.search * len(numbers.factors), layout.LINE)
-        self.monitor = layout.monitor(np.zeros(4))
+        self.monitor = layout.monitor()
         self.picture = np.zeros(1, layout.FRAME)
         for names in (("frame_width", "frame_height"), ("width", "height")):
             self.picture[names[0]], self.picture[names[1]] = frame
@@ -45,7 +45,7 @@ class OnArrays:
 
     def begin(self, state, maps):
         """Take a target: the first search gave these maps."""
-        self.monitor[:] = layout.monitor(state)
+        self.monitor[:] = layout.monitor()
         self.pose["state"], self.pose["flags"] = state, 0
         view, monitor, pose, plan = (self._arrays[at] for at in self.planned)
         self.shim.launch("hp_aim", 1, 256, view, monitor, 0, pose, plan)

@@ -86,7 +86,7 @@ def crop():
     border = (1, 2, 3)
     pose, plan = device.alloc(64), device.alloc(2 * 16 * 255)
     view, out = memory.put(layout.view(frame_settings(net).window)), device.alloc(4 * 3 * 255 * 255)
-    watch = memory.put(layout.monitor(np.zeros(4)))
+    watch = memory.put(layout.monitor())
     for index in range(40):
         frame = camera if index % 2 else bgr
         image = bgr_of(luma, chroma) if index % 2 else bgr
@@ -270,7 +270,7 @@ def pipelined():
 
 def _run(depth, graph):
     """Track a film at a pipeline depth; return a list of (index, dict of number -> track)."""
-    device, net = devices.open_device(), network(border="zero", lost_below=0.9, hold_below=0.85)
+    device, net = devices.open_device(), network(border="zero", lost_below=0.9)
     engine = Engine(device, net, seen=True)
     engine.capturable = graph
     targets = Targets(net, engine, cpu.load(), Options(pipeline=depth, recover=False))
@@ -351,7 +351,7 @@ def sizes():
     told = []
     for depth, graph in ((1, False), (2, False), (2, True)):
         device, random = devices.open_device(), np.random.RandomState(4)
-        net = network(border="zero", lost_below=0.9, hold_below=0.8)
+        net = network(border="zero", lost_below=0.9)
         tracked = Tracker(Gpu(net, Engine(device, net, seen=True), slots=depth, graph=graph))
         tracked.init(random.randint(0, 256, (240, 320, 3)).astype(np.uint8), (90, 80, 30, 50))
         found = []
@@ -361,9 +361,9 @@ def sizes():
             frame = random.randint(0, 256, size + (3,)).astype(np.uint8)
             tracked.submit(frame[::-1, ::-1] if index % 2 else frame)
             if index >= depth - 1:
-                found.append(tracked.collect() + (tracked.presence.value, tracked.presence.widened))
+                found.append(tracked.collect() + (tracked.presence.value,))
         while len(found) < 30:
-            found.append(tracked.collect() + (tracked.presence.value, tracked.presence.widened))
+            found.append(tracked.collect() + (tracked.presence.value,))
         assert all(np.isfinite(track[0]).all() for track in found)
         told.append(found)
         device.close()

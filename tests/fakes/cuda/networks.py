@@ -55,9 +55,6 @@ DEFAULTS = {
     "box_pixels": "exact",
     "lost_below": 0.0,
     "unsure_below": 0.0,
-    "hold_below": 0.0,
-    "hold_widen": 1.05,
-    "hold_limit": 1.4,
 }
 
 Network = namedtuple("Network", sorted(DEFAULTS))

@@ -41,7 +41,7 @@ class Turn:
 
     def begin(self, state, features=None):
         """Take a target at a state, and aim at the first search region."""
-        self.monitor = layout.monitor(state)
+        self.monitor = layout.monitor()
         self.pose["state"] = state
         if features is not None:
             features = self._given(features)

@@ -189,12 +189,12 @@ def cost(tracker, frame):
 
 
 def judge(tracker, clip, pipeline=1):
-    """Track a clip; return a list with [lost, certainty, widened, box] of each frame."""
+    """Track a clip; return a list with [lost, certainty, box] of each frame."""
     said = []
 
     def note(track):
         box = [float(value) for value in track.box]
-        said.append([bool(track.lost), tracker.presence.value, tracker.presence.widened, box])
+        said.append([bool(track.lost), tracker.presence.value, box])
 
     for index, frame in enumerate(clip):
         if index == 0:

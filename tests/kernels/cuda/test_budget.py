@@ -94,7 +94,7 @@ def test_select_has_the_same_instructions_on_all_boards():
 def test_a_frame_does_few_operations_on_doubles(table, size, channels):
     shim, random = Shim(build.counting()), np.random.RandomState(size + channels)
     shim.library.counted_doubles.restype = ctypes.c_long
-    net = network(map_size=size, lost_below=0.6, hold_below=0.5)
+    net = network(map_size=size, lost_below=0.6)
     gpu, features = (
         Turn(shim, net, (1, channels, size * size)),
         random.normal(1, 1, (1, channels, size * size)),
@@ -116,7 +116,7 @@ def test_a_familys_select_does_few_operations_on_doubles(table, family):
     shim.library.counted_doubles.restype = ctypes.c_long
     stretched = {"crop": "stretched", "exemplar_margin": 0.2, "search_margin": 2.0}
     net = test_families.of_family(family)._replace(
-        lost_below=0.6, hold_below=0.5, clip="inside", box_pixels="round", **stretched
+        lost_below=0.6, clip="inside", box_pixels="round", **stretched
     )
     for seed in range(5):
         turn = Turn(shim, net, frame=test_families.FRAME)

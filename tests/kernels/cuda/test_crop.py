@@ -16,7 +16,7 @@ from tests.fakes.cuda.networks import network
 from tests.fakes.cuda.shim import Shim
 from tests.support.examples import examples
 
-UNMONITORED = layout.monitor(np.zeros(4))
+UNMONITORED = layout.monitor()
 DTYPES = {"float32": np.float32, "float16": np.float16}
 
 
@@ -278,7 +278,7 @@ def test_several_windows_of_every_shape_are_cropped_in_one_launch(
     frame = random.randint(0, 256, shape + (3,)).astype(np.uint8)
     net = network(search=side, exemplar=side, **looks)
     plan = np.zeros(2 * side * len(factors), layout.LINE)
-    pose, monitor = pose_at(state), layout.monitor(state)
+    pose, monitor = pose_at(state), layout.monitor()
     monitor["widened"] = widened
     view = layout.view(frame_settings(net).window, factors)
     shim.launch("hp_aim", 1, 64, view, monitor, int(exemplar), pose, plan)

@@ -65,7 +65,7 @@ def test_responses_of_half_precision_select_as_their_values(shim):
 
 
 def test_features_of_half_precision_are_judged_as_their_values(shim):
-    net, random = network(lost_below=0.6, hold_below=0.5), np.random.RandomState(2)
+    net, random = network(lost_below=0.6), np.random.RandomState(2)
     shape = (1, 48, 256)
     turns = [Turn(shim, net, shape, half=half) for half in (False, True)]
     home = halved(random.normal(1, 1, shape))

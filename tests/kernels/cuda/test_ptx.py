@@ -86,7 +86,7 @@ def test_maps_without_a_finite_vote_have_no_winner(machine):
 
 def watch(machine):
     """Check twelve frames of a target that gets lost, and the features that are remembered."""
-    net = network(lost_below=0.6, hold_below=0.5, hold_widen=1.1, hold_limit=1.5)
+    net = network(lost_below=0.6)
     for channels, side in ((48, 16), (3, 5)):
         test_loss_monitor.play(machine, net, channels, side, channels, frames=12)
 

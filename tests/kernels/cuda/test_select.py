@@ -220,7 +220,6 @@ def test_the_default_networks_maps_give_the_same_cell_and_box(shim, clips_dir, c
     def compare(maps, state, scale, width, height):
         turn = Turn(shim, net, frame=(width, height))
         turn.begin(state)
-        turn.monitor["widened"] = tracker.presence.widened
         turn.aim(False)
         pose = turn.select(maps)
         cell, score = select_on_host(maps, state, scale, width, height)

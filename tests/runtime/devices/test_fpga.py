@@ -22,13 +22,12 @@ def in_python(tracker):
 
 def about(tracker):
     """All that a frame leaves behind."""
-    return tuple(tracker.state), tracker.presence.value, tracker.presence.widened
+    return tuple(tracker.state), tracker.presence.value
 
 
 KEYS = (
     {},
     {"lost_below": 0.9, "unsure_below": 0.95},
-    {"lost_below": 0.9, "hold_below": 0.95, "hold_widen": 1.3, "hold_limit": 2.5},
 )
 # the score map stands for the features
 SEEN = {"offset": bright.SCORE_AT, "channels": 7, "height": bright.SEARCH, "width": bright.SEARCH}

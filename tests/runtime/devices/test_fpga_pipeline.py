@@ -167,14 +167,14 @@ def followed(tracker, frames, box, pipeline):
         tracker.submit(frame, is_kept=index % 5 < 3)
     while tracker.in_flight:
         found.append(tracker.collect())
-    return found, (tuple(tracker.state), tracker.presence.value, tracker.presence.widened)
+    return found, (tuple(tracker.state), tracker.presence.value)
 
 
 def alone(tracker, frames, box):
     """As ``followed``, a frame at a time."""
     tracker.init(frames[0], box)
     found = [tracker.update(frame) for frame in frames[1:]]
-    return found, (tuple(tracker.state), tracker.presence.value, tracker.presence.widened)
+    return found, (tuple(tracker.state), tracker.presence.value)
 
 
 def compare(folder, frames, box, pipeline=2, changes=(), **run):
@@ -207,7 +207,7 @@ def jumping(count, seed):
     return frames
 
 
-LOSSES = {"lost_below": 0.9, "hold_below": 0.95, "hold_widen": 1.3, "hold_limit": 2.5}
+LOSSES = {"lost_below": 0.9, "unsure_below": 0.95}
 
 
 @pytest.mark.parametrize("changes", [{}, LOSSES])

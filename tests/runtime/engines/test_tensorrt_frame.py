@@ -116,7 +116,7 @@ def check_cost(frame):
     "name, family, tracking",
     [
         ("tiny", "8.2", {"lost_below": 0.5}),
-        ("tiny", "10", {"lost_below": 0.5, "hold_below": 0.5, "hold_widen": 1.1}),
+        ("tiny", "10", {"lost_below": 0.5}),
         ("tiny_cut", "8.2", {"lost_below": 0.5}),  # gives no features: its score alone
     ],
 )
@@ -136,12 +136,10 @@ def test_a_target_is_lost_where_the_hosts_tracker_says_so(tmp_path, name, family
         Processor(network, engines.create("onnxruntime", network, network.locate()), cpu.load())
     )
     wanted = judge(host, covered())
-    lost, certainty, widened, boxes = zip(*told[0]["said"])
+    lost, certainty, boxes = zip(*told[0]["said"])
     assert lost == tuple(row[0] for row in wanted) and any(lost)
-    assert widened == tuple(row[2] for row in wanted)
-    assert (max(widened) > 1) == ("hold_below" in tracking)
     np.testing.assert_allclose(certainty, [row[1] for row in wanted], atol=1e-5)
-    np.testing.assert_allclose(boxes, [row[3] for row in wanted], rtol=0, atol=1e-3)
+    np.testing.assert_allclose(boxes, [row[2] for row in wanted], rtol=0, atol=1e-3)
 
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
@@ -153,8 +151,8 @@ def test_a_lost_target_is_searched_for_beside_the_graph(tmp_path, cuda, precisio
     assert told["frame"]["graph_launches"] == told["frame"]["synchronisations"] == 1
     assert told["frame"]["downloads"] == 2  # the box, and the features of the search region
 
-    lost, certainty, widened, boxes = zip(*told["said"])
+    lost, certainty, boxes = zip(*told["said"])
     assert lost == tuple(row[0] for row in told["host"])
-    assert any(lost) and not lost[-1] and set(widened) == {1.0}
+    assert any(lost) and not lost[-1]
     np.testing.assert_allclose(certainty, [row[1] for row in told["host"]], atol=1e-6)
-    np.testing.assert_allclose(boxes, [row[3] for row in told["host"]], rtol=0, atol=1e-6)
+    np.testing.assert_allclose(boxes, [row[2] for row in told["host"]], rtol=0, atol=1e-6)

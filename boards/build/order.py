@@ -56,13 +56,17 @@ class Order:
         self.dla, self.provider, self.force = dla, provider, force
         self.host, self.ssh = host, ssh
         self.engine = engine or board.engine
+        if host and self.engine != "tensorrt":
+            raise BuildFailed(
+                f"--host {host}: a bundle for {self.engine} is built on this computer; leave it out"
+            )
         self.windows: int = board.search["windows"] if network.found_above > 0 else 1
         known = board.precision
         if precision not in known["exists"] and not force:
             why = known["why"].get(precision, f"it has no {precision.upper()} unit")
             raise BuildFailed(
                 f"{precision.upper()} on a {board.title}: {why}; run "
-                f"`{self.command(known['default'])}`, or add FORCE=1 to try it all the same"
+                f"`{self.command(known['default'])}`, or add --force (FORCE=1)"
             )
         self.target = bundle.folder_of(board.name, network.name, precision, out)
         if self.engine != board.engine:  # the board's own engine has a bundle of that name

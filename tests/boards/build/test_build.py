@@ -63,6 +63,11 @@ def test_int8_on_a_nano_is_refused_with_the_reason(toml, tmp_path, capsys):
     assert "FORCE=1" in text and text.count("\n") == 1
 
 
+def test_a_host_is_refused_where_nothing_is_built_on_the_board(toml, tmp_path, capsys):
+    assert run(toml, tmp_path, "raspberry_pi5", "--host", "pi@board") == 2
+    assert "--host pi@board: a bundle for ncnn is built on this computer" in capsys.readouterr().err
+
+
 def test_int8_on_a_nano_goes_on_when_it_is_forced(toml, tmp_path, capsys):
     assert run(toml, tmp_path, "jetson_nano", "--precision", "int8", "--force") == 2
     text = capsys.readouterr().err

@@ -176,17 +176,17 @@ class Network:
             raise BadNetwork(
                 f"{self.name} needs {entry.name} with sha256 {entry.sha256[:12]}…, but "
                 f"{candidates[0]} has {sha256_of(candidates[0])[:12]}…; delete it and "
-                f"{self._origin(entry)}, or correct the sha256 in {self.path}"
+                f"{self.origin(entry)}, or correct the sha256 in {self.path}"
             )
         where = "below " + str(networks_dir) if networks_dir else "here (no --networks-dir given)"
         raise BadNetwork(
             f"{self.name} needs the file {entry.name}, which is not {where}; "
-            f"{self._origin(entry)}, or name a folder that holds it with --networks-dir"
+            f"{self.origin(entry)}, or name a folder that holds it with --networks-dir"
         )
 
-    def _origin(self, entry: File) -> str:
+    def origin(self, entry: File) -> str:
         """What to do for a file that is not here."""
-        if entry.url:
+        if entry.url and entry.sha256:
             return f"run `python -m runtime.networks get {self.given}`"
         source = getattr(self, "source", "") or "its authors"
         return f"get or export it from {source} as {self.path} says"

@@ -75,8 +75,7 @@ def _fetch_one(
     if not entry.url or not entry.sha256:
         raise BadNetwork(
             f"{network.path} gives no url and sha256 for {entry.name}, so it can't be downloaded; "
-            "put the file into a "
-            "folder and name that with --networks-dir"
+            f"{network.origin(entry)}, put it into a folder and name that with --networks-dir"
         )
     part = path.with_name(path.name + ".part")
     try:

@@ -22,10 +22,8 @@ def check_ending(path: str, kinds: Sequence[str]) -> None:
     """Raise ``BadOutput`` unless the file's name ends in one of ``kinds``."""
     kind = os.path.splitext(path)[1].lower()
     if kind not in kinds:
-        what = repr(kind) if kind else "a file without ending"
-        raise BadOutput(
-            f"{path}: there is no encoder for {what}; name the file {' or '.join(kinds)}"
-        )
+        what = f"the ending {kind} is unknown" if kind else "has no ending"
+        raise BadOutput(f"{path}: {what}; name the file {' or '.join(kinds)}")
 
 
 def lock(file: int, path: str) -> None:

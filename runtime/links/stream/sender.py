@@ -19,6 +19,7 @@ from runtime.links.stream.protocol import END, FRAME, HEADER, MAGIC, RECORD, STO
 from runtime.pictures import bgr_of
 from runtime.types import TrackedFrame
 from runtime.video.draw import draw
+from runtime.video.output_file import check_ending, check_folder
 
 PROCESS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "gst_process.py")
 PYTHONS = ("/usr/bin/python3",)  # that GStreamer's binding is installed for
@@ -355,13 +356,11 @@ def open_sender(
         if bool(where["user"]) != bool(where["password"]):
             lacking = "user" if where["password"] else "password"
             raise BadOutput(f"--stream: the address has no {lacking}; give --stream-login FILE")
-    if record and os.path.splitext(record)[1].lower() not in RECORD_KINDS:
-        raise BadOutput(f"--record {record}: name the file .mkv or .mp4")
-    folder = os.path.dirname(os.path.abspath(record or ""))
-    if record and not os.path.isdir(folder):
-        raise BadOutput(f"--record {record}: there is no such folder")
-    if record and not os.access(folder, os.W_OK):
-        raise BadOutput(f"--record {record}: no permission to write into that folder")
+    if record:
+        check_ending(record, RECORD_KINDS)
+        check_folder(record)
+        if not os.access(os.path.dirname(os.path.abspath(record)), os.W_OK):
+            raise BadOutput(f"--record {record}: no permission to write into that folder")
     sender = Sender(parsed, record, fps, box, say, **more)
     sender.wait_ready()
     for where in served:

@@ -185,7 +185,7 @@ def test_a_video_is_not_written_into_a_pipe(tmp_path):
 
 @pytest.mark.parametrize(
     "name, words",
-    [("a.webm", "no encoder for '.webm'"), ("a", "without ending"), ("no/a.mp4", "does not exist")],
+    [("a.webm", "ending .webm is unknown"), ("a", "has no ending"), ("no/a.mp4", "does not exist")],
 )
 def test_a_video_that_cant_be_written_is_refused_before_the_first_frame(tmp_path, name, words):
     with pytest.raises(BadOutput, match=words):

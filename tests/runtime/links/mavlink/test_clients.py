@@ -124,7 +124,7 @@ def test_a_detector_without_a_class_waits_for_a_click(clip, tmp_path):
         (["--mavlink", "udpout:127.0.0.1:14550", "--captures", "/nowhere"], "no such folder"),
         (["--publish", "tcp://127.0.0.1:1"], "give udp://HOST:PORT"),
         (["--stream", "http://:8554/live"], "--stream http://:8554/live: not an address"),
-        (["--record", "/nowhere/a.mkv"], "no such folder"),
+        (["--record", "/nowhere/a.mkv"], "does not exist"),
         (["--record", "a.avi"], "name the file .mkv or .mp4"),
     ],
 )

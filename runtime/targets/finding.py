@@ -10,7 +10,6 @@ The search for a lost target is told where objects of the class are, and looks t
 target alone is followed without the detector while it is not lost.
 """
 
-import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
@@ -47,9 +46,6 @@ class TargetFinder:
         every: frames from one look of the detector to the next.
         everything: whether all objects become targets, or one.
         background: whether the detector works in a thread.
-
-    Attributes:
-        detect_ms: how long the detector's last look took.
     """
 
     def __init__(
@@ -61,7 +57,6 @@ class TargetFinder:
         everything: bool,
         background: bool,
     ) -> None:
-        self.detect_ms = 0.0
         self._targets, self._detector = targets, detector
         self._every, self._everything = every, everything
         self._pool = ThreadPoolExecutor(1) if background else None
@@ -83,7 +78,9 @@ class TargetFinder:
         self._found_one = bool(tracks)
         if self._found_one and not self._everything:
             return tracks
-        return self._apply(_Look(frame, tracks), self._detect(frame), frame, dict(tracks), True)
+        return self._apply(
+            _Look(frame, tracks), self._detector.detect(frame), frame, dict(tracks), True
+        )
 
     def step(self, frame: AnyFrame, tracks: Dict[int, Track]) -> Dict[int, Track]:
         """Take a tracked frame; returns the tracks of all targets in it, old and new.
@@ -100,7 +97,9 @@ class TargetFinder:
             if self._since < self._every:
                 return tracks
             self._since = 0
-            return self._apply(_Look(frame, tracks), self._detect(frame), frame, dict(tracks))
+            return self._apply(
+                _Look(frame, tracks), self._detector.detect(frame), frame, dict(tracks)
+            )
         if self._waiting is not None and self._waiting[1].done():
             look, future = self._waiting
             self._waiting = None
@@ -108,7 +107,7 @@ class TargetFinder:
         if self._waiting is None and self._since >= self._every:
             self._since = 0
             seen = bgr_of(frame).copy()  # a source may use its buffer again
-            future = self._pool.submit(self._detect, seen)
+            future = self._pool.submit(self._detector.detect, seen)
             self._waiting = _Look(seen, dict(tracks)), future
         return tracks
 
@@ -116,12 +115,6 @@ class TargetFinder:
         """Wait for the detector and end its thread."""
         if self._pool is not None:
             self._pool.shutdown()
-
-    def _detect(self, frame: AnyFrame) -> Detections:
-        started = time.perf_counter()
-        found = self._detector.detect(frame)
-        self.detect_ms = (time.perf_counter() - started) * 1e3
-        return found
 
     def _apply(
         self,

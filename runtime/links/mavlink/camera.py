@@ -354,9 +354,7 @@ class Camera:
         if number == m.CAMERA_TRACKING_IMAGE_STATUS:
             return reports.tracking(view, self._mode, now)
         if number == m.CAMERA_TRACKING_GEO_STATUS and self._geo is not None:
-            return self._geo.status(view, now)
-        if number == m.CAMERA_FOV_STATUS and self._geo is not None:
-            return self._geo.fov_status(view, now)
+            return self._geo.status(view)
         return None
 
 

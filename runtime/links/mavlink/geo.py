@@ -8,11 +8,11 @@ height, and computes what both mean on the ground.
 """
 
 import math
-from typing import Any, Dict, List, Optional, Sequence, Tuple, TypeVar
+from typing import List, Optional, Sequence, Tuple, TypeVar
 
 from runtime.links.gimbal.angles import Vector, ray_of, turned
 from runtime.links.mavlink.messages import Message, Outgoing, View
-from runtime.links.mavlink.reports import boot_ms, tracking_status
+from runtime.links.mavlink.reports import tracking_status
 
 Entry = TypeVar("Entry", bound=Tuple[float, ...])  # (seconds, angles ...)
 
@@ -122,7 +122,7 @@ class Geo:
             error,
         )
 
-    def status(self, view: Optional[View], now: float) -> List[Outgoing]:
+    def status(self, view: Optional[View]) -> List[Outgoing]:
         """[CAMERA_TRACKING_GEO_STATUS], or an empty list if the position can't be computed."""
         found = self.target(view)
         if found is None or view is None or view.track is None:
@@ -140,23 +140,6 @@ class Geo:
             dist=away,
         )
         return [("CAMERA_TRACKING_GEO_STATUS", fields)]
-
-    def fov_status(self, view: Optional[View], now: float) -> List[Outgoing]:
-        """[CAMERA_FOV_STATUS], or an empty list while the vehicle's position is unknown."""
-        if view is None or self._position is None or now - self._position[0] > FRESH_S:
-            return []
-        _, latitude, longitude, altitude, _ = self._position
-        fields: Dict[str, Any] = dict.fromkeys(("lat_image", "lon_image", "alt_image"), 0x7FFFFFFF)
-        fields.update(
-            time_boot_ms=boot_ms(view.captured_s),
-            lat_camera=int(latitude * 1e7),
-            lon_camera=int(longitude * 1e7),
-            alt_camera=int(altitude * 1e3),
-            q=[NAN] * 4,
-            hfov=self._fov_deg[0],
-            vfov=self._fov_deg[1],
-        )
-        return [("CAMERA_FOV_STATUS", fields)]
 
 
 def _keep(history: List[Entry], entry: Entry) -> None:

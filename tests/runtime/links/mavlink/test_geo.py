@@ -77,7 +77,7 @@ def test_the_gimbal_s_own_angles_replace_the_vehicle_s():
     ],
 )
 def test_nothing_is_told_where_nothing_is_known(geo, seen):
-    assert geo.target(seen) is None and geo.status(seen, 1.0) == []
+    assert geo.target(seen) is None and geo.status(seen) == []
 
 
 def test_the_accuracy_is_worse_for_a_flat_ray():

@@ -19,11 +19,9 @@ UNITS = (
     "_hz",
     "_c",
     "_mw",
-    "_mb",
     "_percent",
     "_count",
     "_state",
-    "_rpm",
     "_uj",
     "_id",
     "_name",
@@ -61,7 +59,6 @@ def test_nano_load_is_read_from_its_alias_and_power_from_iio(board):
     assert sample["gpu_load_percent"] == 50.0
     assert sample["pom_5v_gpu_power_mw"] == 201
     assert sample["power_total_mw"] == 3145
-    assert sample["fan_percent"] == pytest.approx(47.1)
     assert "emc_clock_hz" not in sample  # root alone may see it
 
 
@@ -313,7 +310,6 @@ def test_a_change_of_mode_while_running_is_seen(board):
 def test_a_computer_with_rapl_and_cpufreq(tmp_path):
     files = {
         "proc/stat": "cpu  100 0 100 800 0 0 0 0 0 0",
-        "proc/meminfo": "MemTotal: 2048 kB\nMemAvailable: 1024 kB\nSwapTotal: 0 kB\nSwapFree: 0 kB",
         "sys/class/powercap/intel-rapl:0/name": "package-0",
         "sys/class/powercap/intel-rapl:0/energy_uj": "999000",
         "sys/class/powercap/intel-rapl:0/max_energy_range_uj": "999999",
@@ -361,7 +357,6 @@ def test_this_computers_load_is_real():
     stop.set()
     burner.join()
     assert 0 < sample["cpu_load_percent"] <= 100
-    assert sample["memory_total_mb"] > sample["memory_available_mb"] > 0
     assert sample["cpu_online_count"] >= 1
 
 

@@ -81,6 +81,7 @@ def test_every_toml_and_every_family_is_reached_by_its_name():
         ("side = [128, 128]", "side = [128]", "must hold 2 numbers"),
         ("colours.toml", "coco17", "no classes are called 'coco17'"),
         ("[[file]]\n", "[file]\n", r"one \[\[file\]\] must name the ONNX file"),
+        ("[[file]]\n", '[[file]]\nname = "x"\n[[file]]\n', r"one \[\[file\]\] must name"),
         ("map_size", "strides = [8]\nmap_size", "not a known key"),
         ("[detection]", "[[input]]\n[detection]", "can't be read as TOML"),
     ],

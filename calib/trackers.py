@@ -14,8 +14,10 @@ import cv2
 import numpy as np
 
 import boards
+from boards import toml
 from calib.errors import BadRun, Missing
 from runtime import bundle, engines, load_tracker, loading, precision
+from runtime.errors import BadNetwork
 from runtime.networks import Network, load_network, sha256_of
 from runtime.options import Options, PathLike
 from runtime.types import Box, Track
@@ -27,8 +29,8 @@ PEER_FILES = {  # peer -> network with its files, and the names of their parts i
     "TrackerVit": ("vittrack", {"net": "whole"}),
 }
 INT8 = "-int8"  # what a derived network's name ends with
-# of a network: what its boxes do not depend on
-NOT_RUN = ("path", "files", "published", "licence", "source", "engine")
+# of a TOML: what its boxes do not depend on, and the files, whose contents count
+NOT_RUN = ("file", "published", "licence", "source", "engine")
 WAYS = ("int8", "fpga", "norecover")  # what may follow a network's name after a colon
 FPGA_BOARD = "pynq_z2"  # every board's engine gives the same boxes
 
@@ -155,8 +157,8 @@ def _identified(spec: Spec) -> Spec:
         told["version"] = cv2.__version__
     else:
         network = load_network(spec.options.network)
-        values = {key: value for key, value in vars(network).items() if key not in NOT_RUN}
-        told["toml"] = {key: str(value) for key, value in values.items()}
+        table = toml.read(network.path, BadNetwork)
+        told["toml"] = {key: value for key, value in table.items() if key not in NOT_RUN}
         told["files"] = {
             p: sha256_of(f) for p, f in network.locate(spec.options.networks_dir).items()
         }

@@ -219,17 +219,21 @@ lint: setup ## ruff, mypy, and the layers of the packages
 RELEASE := .cache/release
 TRY := track --video $(CLIP) --box $(FACE) --engine onnxruntime --precision fp32 --no-show --results
 
-release: $(WHICH)-release $(CLIP) ## sdist and wheel for pip in out/release, tried in a fresh environment; uploads nothing
+release: $(WHICH)-release $(CLIP) ## sdist and wheels (x86-64, 64-bit ARM) in out/release, each tried; uploads nothing
 	@rm -rf out/release $(RELEASE) && mkdir -p out/release $(RELEASE)
-	@HOTPATH_LEVELS=1 $(PY) -m build -o $(RELEASE) . >/dev/null
-	@PATH="$$PWD/$(VENV)/bin:$$PATH" $(PY) -m auditwheel repair -w out/release $(RELEASE)/*.whl
+	@HOTPATH_LEVELS=x86_64 $(PY) -m build -o $(RELEASE) . >/dev/null
+	@HOTPATH_LEVELS=aarch64 $(PY) -m build --wheel -o $(RELEASE) . >/dev/null
+	@for wheel in $(RELEASE)/*.whl; do PATH="$$PWD/$(VENV)/bin:$$PATH" \
+	  $(PY) -m auditwheel repair -w out/release "$$wheel" || exit; done
 	@mv $(RELEASE)/*.tar.gz out/release && $(PY) -m twine check --strict out/release/*
 	@"$$PYTHON" -m venv $(RELEASE)/fresh
-	@$(RELEASE)/fresh/$(subst $(VENV)/,,$(PY)) $(RUN_PIP) "$$(echo out/release/*.whl)[host,headless,save]"
+	@$(RELEASE)/fresh/$(subst $(VENV)/,,$(PY)) $(RUN_PIP) "$$(echo out/release/*x86_64.whl)[host,headless,save]"
 	@$(RELEASE)/fresh/bin/hotpath $(TRY) $(RELEASE)/wheel.csv
 	@$(PY) -m runtime.$(TRY) $(RELEASE)/checkout.csv
 	@cmp $(RELEASE)/wheel.csv $(RELEASE)/checkout.csv
-	@$(RELEASE)/fresh/bin/python -m pip uninstall -qy hotpath-tracker && ls -l out/release
+	@$(RELEASE)/fresh/bin/python -m pip uninstall -qy hotpath-tracker
+	@nice $(PY) -m tests.arm.wheel out/release/*aarch64.whl $(CLIP) $(FACE)
+	@ls -l out/release
 
 format: setup ## let ruff lay out the Python files
 	$(VENV)/bin/ruff check --fix .

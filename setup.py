@@ -4,12 +4,13 @@ In a checkout the packages are ``runtime``, ``kernels``, ``boards`` and ``calib`
 short, and other distributions use them too. So a wheel holds ``hotpath_tracker.runtime`` and so on:
 the build rewrites the imports. An editable install keeps the names of the checkout.
 
-A wheel compiles its kernels where it is installed. With HOTPATH_LEVELS=1 it holds them compiled,
-for this kind of machine (``make release``).
+A wheel compiles its kernels where it is installed. With HOTPATH_LEVELS=x86_64 or aarch64 it holds
+them compiled for that kind of machine (``make release``).
 """
 
 import os
 import re
+import shutil
 import sys
 
 from setuptools import Distribution, find_packages, setup
@@ -22,7 +23,7 @@ from kernels.cpu import build
 OURS = "hotpath_tracker"
 NAMES = ("runtime", "kernels", "boards", "calib")
 EITHER = "(?:{})".format("|".join(NAMES))
-LEVELS = os.environ.get("HOTPATH_LEVELS") == "1"
+LEVELS = os.environ.get("HOTPATH_LEVELS")
 EDITABLE = any(command in sys.argv for command in ("editable_wheel", "develop"))
 DATA = ("*.toml", "*.h", "*.cpp", "*.cu", "*.onnx", "*.json", "py.typed")
 FOLDERS = {  # files of other kinds
@@ -76,21 +77,23 @@ class BuildPy(build_py):
         with open(os.path.join(top, "__init__.py"), "w", encoding="utf-8") as file:
             file.write(INIT.format(OURS))
         if LEVELS:
-            build.build_levels(os.path.join(top, "kernels", "cpu", "levels"))
+            levels = os.path.join(top, "kernels", "cpu", "levels")
+            shutil.rmtree(levels, ignore_errors=True)  # of another kind of machine
+            build.build_levels(levels, LEVELS)
 
 
 class Wheel(bdist_wheel):
     """A wheel for every Python 3."""
 
     def get_tag(self):
-        return ("py3", "none") + super().get_tag()[2:]
+        return "py3", "none", f"linux_{LEVELS}" if LEVELS else super().get_tag()[2]
 
 
 class Machine(Distribution):
     """What is built, for one kind of machine where compiled kernels are in it."""
 
     def has_ext_modules(self):
-        return LEVELS
+        return bool(LEVELS)
 
 
 names = find_packages(include=[pattern for name in NAMES for pattern in (name, name + ".*")])

@@ -41,8 +41,8 @@ LEVELS: Tuple[Tuple[str, Tuple[str, ...], Tuple[str, ...]], ...] = (
     ("avx2", ("-march=x86-64-v3",), V3),
     ("base", (), ()),
 )
-if platform.machine() != "x86_64":  # 64-bit ARM always has NEON
-    LEVELS = LEVELS[-1:]
+# So that a wheel needs no newer C library than manylinux2014's. Python's lock guards all statics.
+WHEEL = ("-static-libstdc++", "-fno-exceptions", "-fno-threadsafe-statics", "-DHP_WHEEL")
 BUNDLED = os.path.join(HERE, "levels")
 
 
@@ -107,12 +107,18 @@ def bundled(features: Sequence[str], folder: str = BUNDLED) -> Library:
     raise CannotBuild(f"{folder} holds no library for this processor")
 
 
-def build_levels(folder: str, extra_flags: Sequence[str] = ()) -> None:
-    """Compile all levels, for a wheel."""
+def build_levels(
+    folder: str, machine: str = platform.machine(), extra_flags: Sequence[str] = ()
+) -> None:
+    """Compile all levels of a kind of machine, for a wheel; for another kind by a cross compiler.
+
+    64-bit ARM has one level: its processors all have NEON.
+    """
     os.makedirs(folder, exist_ok=True)
-    for name, flags, _ in LEVELS:
-        flags = FLAGS + ("-static-libstdc++", "-static-libgcc") + flags + tuple(extra_flags)
-        _compile(_compiler(), flags, os.path.join(folder, name + ".so"))
+    compiler = _compiler() if machine == platform.machine() else f"{machine}-linux-gnu-g++"
+    for name, flags, _ in LEVELS if machine == "x86_64" else LEVELS[-1:]:
+        flags = FLAGS + WHEEL + flags + tuple(extra_flags)
+        _compile(compiler, flags, os.path.join(folder, name + ".so"))
 
 
 def _compiler() -> str:

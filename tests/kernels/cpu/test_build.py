@@ -145,7 +145,7 @@ def test_processes_that_compile_at_once_all_get_a_whole_library(small, tmp_path)
 
 @needs_compiler
 def test_a_wheels_fastest_library_that_the_processor_runs_is_taken(tmp_path):
-    build.build_levels(str(tmp_path), QUICK)
+    build.build_levels(str(tmp_path), extra_flags=QUICK)
     mine = build._cpu_flags().split()
     for name, _, needed in build.LEVELS:
         if set(needed) <= set(mine):

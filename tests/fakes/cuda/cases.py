@@ -1,7 +1,7 @@
-"""Small runs on a GPU, each in a process of its own: ``python -m tests.fakes.cuda.cases NAME``.
+"""Small runs on a GPU: ``python -m tests.fakes.cuda.cases NAME...``.
 
-Each prints "good" or ends with an exception. tests/kernels/cuda/test_frame.py runs them on the fake
-GPU, test_gpu.py beside it on a real one.
+Each name is printed when it is done; a mistake ends with an exception. test_frame.py in
+tests/kernels/cuda runs them on the fake GPU, test_gpu.py beside it on a real one.
 """
 
 import functools
@@ -437,5 +437,6 @@ CASES = {case.__name__: case for case in ALL}
 NAMES = sorted(CASES)
 
 if __name__ == "__main__":
-    CASES[sys.argv[1]](*sys.argv[2:])
-    print("good")
+    for name in sys.argv[1:]:
+        CASES[name]()
+        print(name, flush=True)

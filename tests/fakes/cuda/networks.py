@@ -55,6 +55,7 @@ DEFAULTS = {
     "box_pixels": "exact",
     "lost_below": 0.0,
     "unsure_below": 0.0,
+    "refresh_every": 0,
 }
 
 Network = namedtuple("Network", sorted(DEFAULTS))

@@ -59,12 +59,12 @@ def test_other_flags_make_another_library(small, tmp_path):
 
 @needs_compiler
 def test_a_library_cut_short_is_made_again(small, tmp_path):
-    path = build.library(QUICK, (str(tmp_path),)).path
-    os.unlink(path)
-    with open(path, "w"):
-        pass
-    library = build.library(QUICK, (str(tmp_path),))
-    assert library.path == path and library.handle.hp_crop
+    whole = build.library(QUICK, (str(tmp_path / "whole"),)).path
+    short = tmp_path / "short" / os.path.basename(whole)  # a path that was not loaded before
+    short.parent.mkdir()
+    short.write_text("")
+    library = build.library(QUICK, (str(short.parent),))
+    assert library.path == str(short) and library.handle.hp_crop
 
 
 @needs_compiler

@@ -42,6 +42,14 @@ PROGRAMS = {
 }
 
 
+def _is_installed(module: str) -> bool:
+    """Whether a module can be found; another project may have a package ``tests``."""
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ImportError:
+        return False
+
+
 def main(arguments: Optional[List[str]] = None) -> int:
     """Run the program that the first word names; returns the exit code."""
     words = sys.argv[1:] if arguments is None else arguments
@@ -55,7 +63,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
     try:
         check_packages()
         require(program.libraries)
-        if importlib.util.find_spec(program.module.split(".")[0]) is None:
+        if not _is_installed(program.module):
             raise ImportError(f"{words[0]} is not installed; use a checkout")
     except ImportError as error:
         print(f"hotpath: {error}", file=sys.stderr)

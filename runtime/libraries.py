@@ -57,8 +57,8 @@ def _advice(names: Sequence[str]) -> str:
 def _end(sentence: str) -> None:
     # under `python -m`, __main__ is one of our modules, or Python still looks for it
     running = getattr(sys.modules.get("__main__"), "__spec__", None)
-    if sys.argv[:1] == ["-m"] or (
-        running and running.name.startswith("runtime." if not PREFIX else PREFIX)
-    ):
-        raise SystemExit(sentence)
+    ours = running and running.name.startswith(PREFIX or "runtime.")
+    if ours or sys.argv[:1] == ["-m"] or os.path.basename(sys.argv[0]) == "hotpath":
+        print(sentence, file=sys.stderr)
+        raise SystemExit(2)
     raise ImportError(sentence)

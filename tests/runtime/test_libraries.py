@@ -25,11 +25,14 @@ def run(*words, cwd=ROOT, **variables):
     )
 
 
-@pytest.mark.parametrize("module", ["runtime.track", "runtime.networks", "runtime.command"])
-def test_a_python_without_libraries_is_told_what_to_run_in_one_sentence(module):
-    words = ["track"] if module == "runtime.command" else []
-    done = run(*BARE + ["-m", module] + words)
-    assert done.returncode != 0
+@pytest.mark.parametrize("module", ["runtime.track", "runtime.networks", "hotpath"])
+def test_a_python_without_libraries_is_told_what_to_run_in_one_sentence(tmp_path, module):
+    words = ["-m", module]
+    if module == "hotpath":  # as pip writes it
+        words = [tmp_path / "hotpath", "track"]
+        words[0].write_text("from runtime.command import main\nmain()\n")
+    done = run(*BARE + words, PYTHONPATH=str(ROOT))
+    assert done.returncode == 2
     assert "has no numpy" in done.stderr and "make setup" in done.stderr
     assert ".venv/bin/python" in done.stderr
     assert "Traceback" not in done.stderr and done.stderr.count("\n") == 1
@@ -73,9 +76,15 @@ def test_packages_that_another_project_overwrote_are_named(tmp_path):
     assert "another project overwrote it" in last and "pip uninstall kernels" in last
 
 
-def test_the_command_lists_its_programs_and_runs_one():
+def test_the_command_lists_its_programs_and_runs_one(tmp_path):
     done = run(sys.executable, "-m", "runtime.command")
     assert done.returncode == 2
     assert all(name in done.stdout for name in ("track", "networks", "boards", "int8", "fps"))
+    (tmp_path / "tests").mkdir()  # of another project
+    (tmp_path / "tests" / "__init__.py").write_text("")
+    code = f"import sys; sys.path[:0] = [{str(tmp_path)!r}, {str(ROOT)!r}]\n"
+    code += "from runtime.command import main; sys.exit(main(['fps']))"
+    done = run(sys.executable, "-c", code, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (2, "hotpath: fps is not installed; use a checkout\n")
     done = run(sys.executable, "-m", "runtime.command", "networks", "list")
     assert done.returncode == 0 and "kestrel" in done.stdout

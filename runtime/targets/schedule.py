@@ -12,7 +12,7 @@ from runtime.tracker import Tracker
 from runtime.types import Track
 
 
-def schedule(trackers: Sequence[Tracker]) -> "Schedule":
+def schedule(trackers: Sequence[Tracker]) -> "Sequential":
     """The way in which these trackers take a frame.
 
     Args:
@@ -29,32 +29,12 @@ def schedule(trackers: Sequence[Tracker]) -> "Schedule":
     return Sequential(trackers)
 
 
-class Schedule:
-    """A way in which several trackers take a frame.
-
-    Attributes:
-        sentence: what a user may want to know about it; empty where there is nothing.
-    """
-
-    sentence = ""
-
-    def update(self, frame: AnyFrame) -> List[Track]:
-        """Find every target in the next frame; see ``Tracker.update``."""
-        raise NotImplementedError
-
-    def rehearse(self, frame: AnyFrame) -> None:
-        """See ``Tracker.rehearse``."""
-
-    def close(self) -> None:
-        """Let the trackers go on without it."""
-
-
-class Sequential(Schedule):
+class Sequential:
     """Trackers that take a frame one after the other.
 
     Args:
         trackers: any.
-        sentence: why they are no group.
+        sentence: what a user may want to know about it, such as why they are no group.
     """
 
     def __init__(self, trackers: Sequence[Tracker], sentence: str = "") -> None:
@@ -69,8 +49,11 @@ class Sequential(Schedule):
         for tracker in self._trackers:
             tracker.rehearse(frame)
 
+    def close(self) -> None:
+        """Let the trackers go on without it."""
 
-class Together(Schedule):
+
+class Together(Sequential):
     """Trackers whose devices take a frame as one group.
 
     Args:
@@ -79,8 +62,8 @@ class Together(Schedule):
     """
 
     def __init__(self, trackers: Sequence[Tracker], group: Group) -> None:
-        self._trackers, self._group = trackers, group
-        self.sentence = group.sentence
+        super().__init__(trackers, group.sentence)
+        self._group = group
 
     def update(self, frame: AnyFrame) -> List[Track]:
         """Find every target in the next frame; see ``Tracker.update``."""

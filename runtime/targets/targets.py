@@ -14,7 +14,7 @@ from runtime.options import DEFAULTS, Options
 from runtime.pace import Expecting
 from runtime.pictures import AnyFrame
 from runtime.targets.exclusion import Exclusion
-from runtime.targets.schedule import Schedule, schedule
+from runtime.targets.schedule import Sequential, schedule
 from runtime.tracker import Tracker
 from runtime.types import Track
 
@@ -52,8 +52,8 @@ class Targets(Expecting):
         self._trackers: Dict[int, Tracker] = {}
         self._next = 0
         self._exclusion = Exclusion()
-        self._schedule: Optional[Schedule] = None  # of those that are followed now
-        self._last: Optional[Schedule] = None  # also when targets have come or gone since
+        self._schedule: Optional[Sequential] = None  # of those that are followed now
+        self._last: Optional[Sequential] = None  # also when targets have come or gone since
         self._say = options.log  # one sentence about the way
 
     def add(self, frame: AnyFrame, box: Sequence[float]) -> int:
@@ -121,7 +121,7 @@ class Targets(Expecting):
             self._trackers, dict(zip(self._trackers, tracks)), frame.shape
         )
 
-    def _scheduled(self) -> Schedule:
+    def _scheduled(self) -> Sequential:
         """The way of the targets that are followed now; the last one is closed."""
         made = schedule(list(self._trackers.values()))
         if self._last is not None:

@@ -7,7 +7,6 @@
     python -m tests.fps.waiting                   what shortens a frame at a camera's pace
     python -m tests.fps compare A B               two evidence files
     python -m tests.fps report EVIDENCE...        Markdown, JUnit XML anew
-    python -m tests.fps history                   figures over commits
     python -m tests.fps counters                  instructions of the host's hot path
     python -m tests.fps ways                      how several targets take a frame fastest
     python -m tests.fps --video CLIP --box X,Y,W,H [--against opencv]     one clip beside a peer
@@ -25,7 +24,7 @@ from runtime import DEFAULT_NETWORK, engines
 from runtime.errors import HotpathError
 from runtime.networks import default_of
 from runtime.options import LATENCIES, NORMAL
-from tests.fps import against, clips, compare, history, lock, report, run
+from tests.fps import against, clips, compare, lock, report, run
 from tests.fps import evidence as files
 from tests.fps import place as places
 
@@ -46,7 +45,7 @@ def main(arguments=None):
     except HotpathError as error:
         print(f"tests.fps: {error}", file=sys.stderr)
         return 2
-    except BrokenPipeError:  # as in `python -m tests.fps history | head`
+    except BrokenPipeError:  # as in `python -m tests.fps compare A B | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
@@ -60,14 +59,13 @@ def _parser(arguments):
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    commands = {"compare": _compare, "report": _report, "history": _history, "counters": _counters}
+    commands = {"compare": _compare, "report": _report, "counters": _counters}
     if arguments and arguments[0] == "ways":
         _add_ways(parser)
     elif arguments and arguments[0] in commands:
         parser.add_argument("command", choices=sorted(commands))
         parser.set_defaults(run=commands[arguments[0]])
         parser.add_argument("files", nargs="*", metavar="EVIDENCE")
-        parser.add_argument("--board", help="of history: only this one")
         parser.add_argument("--update", action="store_true", help="of counters: write the budgets")
         parser.add_argument("--reference", metavar="FILE", help="of report: write a reference too")
     else:
@@ -196,7 +194,6 @@ def _run(options):
         path = _free(out, place.board.name)
         evidence = run.measure(settings, place, path, held.changed, reference)
     print(f"evidence: {path}")
-    history.add(out, evidence)
     return _conclude(out, [evidence], reference, evidence)
 
 
@@ -212,7 +209,6 @@ def _against(options, settings, place, out):
             lambda side: out / f"evidence-{place.board.name}-{side}.json",
             changed=held.changed,
         )
-    history.add(out, pair[1])
     return _conclude(out, list(pair), *pair)
 
 
@@ -287,11 +283,6 @@ def _report(options):
     print(report.text(runs, found, refused))
     print("wrote {}".format(", ".join(str(out / name) for name in names)))
     return 3 if any(e["verdict"]["state"] == "invalid" for e in runs) else compare.exit_code(found)
-
-
-def _history(options):
-    print(history.text(pathlib.Path(options.out), options.board))
-    return 0
 
 
 def _counters(options):

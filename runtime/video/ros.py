@@ -218,7 +218,7 @@ class Bag(Source):
         try:
             import pathlib
 
-            from rosbags.highlevel import AnyReader, AnyReaderError
+            from rosbags.highlevel import AnyReader
         except ImportError as error:
             raise BadSource(
                 f"{path}: bags need the package rosbags ({error}); run `make setup ALSO=ros`, or "
@@ -227,8 +227,8 @@ class Bag(Source):
         try:
             self._bag: Any = AnyReader([pathlib.Path(path)])
             self._bag.open()
-        except (AnyReaderError, OSError, ValueError, KeyError) as error:
-            raise BadSource(f"{path}: is no bag of ROS 2 that can be read: {error}") from None
+        except Exception as error:  # of many kinds, where a file is damaged
+            raise BadSource(f"{path}: is no bag of ROS 2 that can be read: {error!r}") from None
         found = [c for c in self._bag.connections if c.msgtype in (IMAGE, COMPRESSED)]
         chosen = [c for c in found if c.topic == topic] if topic else found
         if len(chosen) != 1:
@@ -245,13 +245,18 @@ class Bag(Source):
 
     def read(self, timeout_s: float = 1.0) -> Any:
         """The next frame, or None at the end; see ``Source.read``."""
-        for _, received_ns, data in self._messages:
+        try:
+            _, received_ns, data = next(self._messages)
             stamp_s, frame = picture_in(self._kind, Message(bytes(data)), self._planes)
-            stamp_s = stamp_s or received_ns * 1e-9
-            if not self.given:
-                self._first_s = stamp_s
-            return self._give(frame, stamp_s - self._first_s)
-        return None
+        except StopIteration:
+            return None
+        except Exception as error:  # of many kinds, where a file is damaged
+            text = f"{self.name}: broke at frame {self.given} of {self.frames}: {error!r}"
+            raise BadSource(text) from None
+        stamp_s = stamp_s or received_ns * 1e-9
+        if not self.given:
+            self._first_s = stamp_s
+        return self._give(frame, stamp_s - self._first_s)
 
     def close(self) -> None:
         """Close the files."""

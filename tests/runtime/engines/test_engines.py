@@ -130,8 +130,9 @@ def test_one_engine_serves_several_targets(network, name):
     engine = engines.create(name, network, network.locate())
     first_pictures, second_pictures = _pictures(1), _pictures(2)
     first, first_maps = _maps(engine, *first_pictures)
-    _maps(engine, *second_pictures)
+    second, _ = _maps(engine, *second_pictures)
     engine.search_crop[...] = first_pictures[1]
+    assert any((got != want).any() for got, want in zip(engine.search(second), first_maps))
     for got, want in zip(engine.search(first), first_maps):
         np.testing.assert_array_equal(got, want)
     engine.close()

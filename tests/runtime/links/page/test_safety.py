@@ -237,8 +237,9 @@ def test_a_thousand_connections_leave_a_run_and_its_viewer_undisturbed(folder, t
     film.mkdir()
     pages.write_world(film, 600)
     with pages.PagedRun(tmp_path, film / "frames", network=str(folder / "tiny.toml")) as run:
-        seen, served = asyncio.new_event_loop().run_until_complete(_flood(run))
+        seen, served, held = asyncio.new_event_loop().run_until_complete(_flood(run))
         assert served == 0
+        assert held < 150
         assert seen > 20
         deadline = time.monotonic() + 15
         while True:  # they are closed after a while
@@ -258,7 +259,8 @@ async def _flood(run):
     """Open a thousand connections beside a viewer.
 
     Returns:
-        (pictures that it saw meanwhile, connections that were answered).
+        (pictures that it saw meanwhile, connections that were answered, files that the run held
+        open).
     """
     async with aiohttp.ClientSession() as session:
         async with session.ws_connect(run.address + "/ws") as viewer:
@@ -280,6 +282,7 @@ async def _flood(run):
                 reader, writer = await asyncio.open_connection("127.0.0.1", run.port)
                 writer.write(b"GET /api/state HTTP/1.1\r\n")  # and nothing after it
                 crowd.append((reader, writer))
+            held = len(os.listdir(f"/proc/{run.process.pid}/fd"))
             for reader, writer in crowd:
                 try:
                     answer = await asyncio.wait_for(reader.read(12), 15)
@@ -288,7 +291,7 @@ async def _flood(run):
                 served += answer != b""
                 writer.close()
             looking.cancel()
-            return seen[0], served
+            return seen[0], served, held
 
 
 @pytest.mark.parametrize(

@@ -103,7 +103,9 @@ def test_every_limit_of_a_box_is_kept(kernels, name, seed, state, clip, pixels, 
     same(kernels, network, random_maps(network, seed, 1.0), state, (0.4, 0.7))
 
 
-@pytest.mark.parametrize("name", ["ocean", "siamfcpp", "dasiamrpn", "lightfc", "stark_s50"])
+@pytest.mark.parametrize(
+    "name", ["ocean", "siamban", "siamfcpp", "dasiamrpn", "lightfc", "stark_s50"]
+)
 @examples(40)
 @given(
     st.integers(0, 10**6),
@@ -136,17 +138,24 @@ def test_anchors_of_every_kind(kernels, seed, ratios, score, size, window, power
     same(kernels, network, random_maps(network, seed, 1.0), (300, 200, 60, 50))
 
 
-@examples(60)
+@examples(300)
 @given(
     st.integers(0, 10**6),
-    st.sampled_from(["product", "blend"]),
+    st.sampled_from(["none", "product", "blend"]),
     st.floats(0, 1),
     st.booleans(),
     st.sampled_from(["softmax", "sigmoid", "none"]),
+    st.sampled_from([1, 2, 15, 16, 25]),
+    st.sampled_from([0, 1, 2]),
+    st.floats(0, 1),
+    st.floats(0, 1),
 )
-def test_qualities_of_every_kind(kernels, seed, quality, share, inclusive, score):
+def test_points_of_every_kind(
+    kernels, seed, quality, share, inclusive, score, size, power, penalty, window
+):
+    kind = dict(quality=quality, quality_share=share, inclusive=inclusive, score=score)
     network = changed(
-        "ocean", quality=quality, quality_share=share, inclusive=inclusive, score=score
+        "ocean", map_size=size, lr_power=power, penalty=penalty, window=window, **kind
     )
     same(kernels, network, random_maps(network, seed, 1.0), (300, 200, 60, 50))
 

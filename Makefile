@@ -195,7 +195,7 @@ rknn: setup ## Rockchip's toolkit, for make engine BOARD=rk3588: an environment 
 	@$(RKNN)/bin/python -m pip --disable-pip-version-check install -q rknn-toolkit2==2.5.0
 
 test-pythons: setup ## what may differ between the Pythons of boards: the tests marked `pythons`
-	@tests/pythons.sh $(PY) $$PYTHONS
+	@nice tests/pythons.sh $(PY) $$PYTHONS
 
 test-boards: setup ## what the doctor advises, executed on the oldest and the newest board (large wheels)
 	@nice $(PY) -m tests.fresh_boards

@@ -86,6 +86,13 @@ def test_a_perfect_tracker_has_the_best_figures():
     assert figures["success"] == pytest.approx(20 / 21)  # as OTB: nothing is above 1
 
 
+def test_a_run_fails_with_the_tenth_frame_off_the_target():
+    held = np.array([0.5] * 5 + [0.05] * 9 + [0.9] * 3)
+    overlaps, never_failed = eao.cut(np.insert(held, 6, 0.05))
+    assert eao.cut(held)[1] and not never_failed
+    assert overlaps[:5].all() and not overlaps[5:].any()
+
+
 def test_eao_curve_equals_the_vot_toolkits():
     partial = pytest.importorskip("vot.analysis.multistart", reason="needs vot-toolkit")
     rng = np.random.default_rng(2)

@@ -36,6 +36,7 @@ def test_the_best_is_no_worse_than_the_start_and_its_toml_runs(place):
     report = run(place, "out")
     assert report["trials"] == 8
     assert report["history"][0]["lr"] == 0.3  # the network's own numbers come first
+    assert len({trial["lr"] for trial in report["history"]}) == 8
     assert report["score"]["best"] >= report["score"]["start"]
     network = load_network(place / "out" / "tiny-tuned.toml")
     assert network.lr == pytest.approx(report["best"]["lr"], abs=1e-4)

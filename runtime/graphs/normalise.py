@@ -46,7 +46,8 @@ def normalise(model: ModelProto) -> ModelProto:
     Raises:
         BadNetwork: a shape can't be computed: onnxslim is not installed, or it is not enough.
     """
-    unknown = unknown_shapes(model)
+    light, weights = models.without_weights(model)
+    unknown = unknown_shapes(light)
     if not unknown and not any(node.op_type in FOLDED for node in model.graph.node):
         return model
     try:
@@ -62,7 +63,7 @@ def normalise(model: ModelProto) -> ModelProto:
             "onnxslim` on a "
             "computer with Python 3.8 or newer, or export with constant folding"
         ) from None
-    model = _slimmed(onnxslim, model)
+    model = _slimmed(onnxslim, light)
     unknown = unknown_shapes(model)
     if unknown:
         raise BadNetwork(
@@ -70,15 +71,15 @@ def normalise(model: ModelProto) -> ModelProto:
             "the network "
             "for one size of picture"
         )
-    return model
+    return models.with_weights(model, weights)
 
 
 def _slimmed(onnxslim: Any, model: ModelProto) -> ModelProto:
-    """The result of onnxslim, its inputs and outputs in their old order."""
+    """The result of onnxslim, which may change ``model``; inputs and outputs in their old order."""
     outputs = [value.name for value in model.graph.output]
     inputs = [value.name for value in model.graph.input]
     try:
-        slim: ModelProto = onnxslim.slim(models.copy(model))
+        slim: ModelProto = onnxslim.slim(model)
     except Exception as error:  # its passes raise errors of any class
         raise BadNetwork(
             f"onnxslim {onnxslim.__version__} can't fold the graph: {models.first_line(error)}; "

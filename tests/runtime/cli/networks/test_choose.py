@@ -17,7 +17,7 @@ TABLE = {
 class Scores:
     """In the place of a ``Trial``: overlaps by a table of (channels, border), easy steps first."""
 
-    problem = None
+    problem, share = None, 1.0
 
     def __init__(self, means, steps=90):
         self.steps, self.means, self.taken = list(range(steps)), means, 0

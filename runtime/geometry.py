@@ -88,6 +88,17 @@ def exemplar_window(network: "Network", state: np.ndarray) -> Window:
     return _square(network, state, _area_side(state, network.exemplar_factor))
 
 
+def exemplar_box(network: "Network", state: np.ndarray) -> Tuple[float, float, float, float]:
+    """The target in the exemplar: left, top, right, bottom from its first pixel, 0, to its last, 1.
+
+    It lies in the middle (LiteTrack's ``template_bb``).
+    """
+    window = exemplar_window(network, state)
+    last = network.exemplar - 1
+    x, y = (state[2 + i] * network.exemplar / window[2 + i] / last / 2 for i in (0, 1))
+    return 0.5 - x, 0.5 - y, 0.5 + x, 0.5 + y
+
+
 def search_window(
     network: "Network", state: np.ndarray, factor: float = 1.0
 ) -> Tuple[Window, Tuple[float, float]]:

@@ -75,6 +75,8 @@ class Processor(Device):
         network, self.state = self.network, state
         self._size = shape[1], shape[0]
         self.border = geometry.border_colour(network, frame)
+        if self.engine.exemplar_box is not None:
+            self.engine.exemplar_box[...] = geometry.exemplar_box(network, state)
         if self._exemplars is None:
             self._crop_exemplar(frame, geometry.exemplar_window(network, state), self.border)
             features = self.engine.exemplar()

@@ -114,6 +114,7 @@ class Engine(Searcher):
     Attributes:
         network, bundle, threads: as in ``setup``.
         exemplar_crop: the array for the exemplar; see ``search_crop``.
+        exemplar_box: the array for ``geometry.exemplar_box``; None where the network takes none.
         device: the open ``kernels.cuda.device`` where the tensors lie in a GPU's memory; the engine
             is then a ``runtime.engines.gpu.GpuEngine``. None where they do not.
         fabric: the ``kernels.fpga.fabric.Fabric`` that also crops; None where there is none.
@@ -129,6 +130,7 @@ class Engine(Searcher):
 
     bundle: Any = None
     exemplar_crop: Any = None
+    exemplar_box: Any = None
     device: Any = None
     fabric: Any = None
     pipelines = False

@@ -69,6 +69,7 @@ class CpuEngine(base.Engine):
         taken = [name for name in graphs.features if name in bound.arrays]  # a backbone takes none
         self._inputs = tuple(bound.arrays[name] for name in taken)
         self._loaded: Any = None
+        self.exemplar_box = self._exemplar.arrays.get("exemplar_box")
         self._batches: Dict[int, Optional[CpuBatch]] = {}
 
     def read_graphs(self, setup: base.Setup) -> Any:

@@ -12,6 +12,7 @@ from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 import numpy as np
 
 from runtime.engines import base
+from runtime.errors import BadNetwork
 
 IMAGES = ("exemplar", "search")
 TYPES = ("float32", "float16")  # of tensors
@@ -191,6 +192,11 @@ class GpuEngine(base.Engine):
             search_features: name of the output that ``runtime.graphs.assemble`` added.
             dtype: of all tensors, one of ``TYPES``.
         """
+        if "exemplar_box" in shapes:
+            raise BadNetwork(
+                f"{self.network.name} takes the target's box in the exemplar, which no GPU gives; "
+                "run it with --engine openvino"
+            )
         memory = self.memory = Memory(self.device, shapes, dtype)
         self.dtype = dtype
         self.stream = self.device.stream()

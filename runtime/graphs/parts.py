@@ -35,6 +35,7 @@ Parts = Dict[str, ModelProto]
 Pair = Tuple[ModelProto, ModelProto]
 
 IMAGES = ("exemplar", "search")  # names of the pictures in the pair
+BOX = "exemplar_box"  # name of the target's box in the exemplar, where a network takes it
 
 
 def join(network: Network, parts: Parts) -> Pair:
@@ -167,7 +168,8 @@ def _pair(network: Network, exemplar: ModelProto, search: ModelProto) -> Pair:
 
 def _split(network: Network, whole: ModelProto) -> Pair:
     """A model of both pictures: the exemplar's picture alone, and all the rest."""
-    images = models.inputs(whole)
+    images = [value for value in models.inputs(whole) if not is_box(value)]
+    boxes = [value for value in models.inputs(whole) if is_box(value)]
     every = network.refresh_every
     wanted = 3 if every else 2
     if len(images) != wanted or not all(map(models.is_picture, images)):
@@ -189,18 +191,30 @@ def _split(network: Network, whole: ModelProto) -> Pair:
         helper.make_tensor_value_info(name, TensorProto.FLOAT, [count] + sides)
         for name, count in [(IMAGES[0], len(pixels))] + [(name, 1) for name in pixels]
     )
+    inputs = [picture]
     nodes, numbers = [helper.make_node("Identity", [IMAGES[0]], pixels)], []
     if len(pixels) > 1:
         numbers = [
             numpy_helper.from_array(np.array([i]), f"{n}/number") for i, n in enumerate(pixels)
         ]
         nodes = [helper.make_node("Gather", [IMAGES[0], n + "/number"], [n]) for n in pixels]
+    for value in boxes:
+        sides = list(models.shape_of(value))
+        models.rename(search, {"x/" + value.name: "z/box"})
+        nodes.append(helper.make_node("Identity", [BOX], ["z/box"]))
+        inputs.append(helper.make_tensor_value_info(BOX, TensorProto.FLOAT, sides))
+        each.append(helper.make_tensor_value_info("z/box", TensorProto.FLOAT, sides))
     exemplar = helper.make_model(
-        helper.make_graph(nodes, "exemplar", [picture], each, numbers),
+        helper.make_graph(nodes, "exemplar", inputs, each, numbers),
         opset_imports=search.opset_import,
         ir_version=search.ir_version,
     )
     return exemplar, search
+
+
+def is_box(value: ValueInfoProto) -> bool:
+    """Whether an input is four numbers: left, top, right, bottom of the target in the exemplar."""
+    return int(np.prod(models.shape_of(value))) == 4
 
 
 def _with_made_weights(network: Network, parts: Parts) -> Pair:

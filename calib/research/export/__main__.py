@@ -66,6 +66,8 @@ def write(parts: Parts, name: str, folder: Path) -> Path:
     taken, sums = {"exemplar": exemplar}, {}
     if parts.table["tracking"].get("refresh_every"):
         taken["refreshed"] = exemplar
+    if parts.box:
+        taken["box"] = torch.tensor([[0.25, 0.25, 0.75, 0.75]])
     with torch.no_grad():
         given = {"search": search}
         if parts.exemplar:

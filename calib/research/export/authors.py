@@ -19,7 +19,7 @@ from torch import nn
 
 from calib.errors import BadRun
 
-Parts = namedtuple("Parts", "exemplar search maps table")
+Parts = namedtuple("Parts", "exemplar search maps table box", defaults=[False])
 Parts.__doc__ = """An exportable tracker.
 
 Attributes:
@@ -28,6 +28,7 @@ Attributes:
     search: module, picture and features -> maps (a tuple); without ``exemplar``: both pictures.
     maps: names of the maps, in the order of the family.
     table: dict, the TOML without files.
+    box: whether ``search`` takes the target's box in the exemplar after the exemplar.
 """
 
 MEAN, SCALE = [123.675, 116.28, 103.53], [0.01712475, 0.0175070, 0.0174292]

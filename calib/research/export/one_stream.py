@@ -40,6 +40,7 @@ class Kind(NamedTuple):
         prepare: function of (network), after the weights are loaded.
         patches: (module, name, value) that the builder needs on a computer without a network.
         mean, scale: of the pictures.
+        takes_box: whether ``run`` takes the target's box in the template after the template.
         refresh: the TOML's ``refresh_from``; empty where the template is not refreshed.
     """
 
@@ -54,6 +55,7 @@ class Kind(NamedTuple):
     mean: list[float] = MEAN
     scale: list[float] = SCALE
     refresh: str = ""
+    takes_box: bool = False
 
 
 def _ostrack(model: Any, cfg: Any, z: torch.Tensor, x: torch.Tensor) -> Any:
@@ -103,6 +105,10 @@ def _mixformer(
     return model(z, refreshed, x, softmax=True, run_score_head=True)
 
 
+def _litetrack(model: Any, cfg: Any, z: torch.Tensor, box: torch.Tensor, x: torch.Tensor) -> Any:
+    return model(model.forward_z(z, template_bb=box), x)
+
+
 _MOBILEVIT: dict[str, Any] = dict(
     arguments={"training": False},
     maps=CENTRE,
@@ -149,6 +155,15 @@ KINDS = {
         _asymtrack,
         "https://github.com/jiawen-zhu/AsymTrack",
         prepare=lambda model: model.backbone.switch_to_deploy(),
+    ),
+    "litetrack": Kind(
+        "lib.config.litetrack.config",
+        ("lib.models", "build_LiteTrack"),
+        {"training": False},
+        CENTRE,
+        _litetrack,
+        "https://github.com/TsingWei/LiteTrack",
+        takes_box=True,
     ),
     "mixformerv2": Kind(
         "lib.config.mixformer2_vit_online.config",
@@ -217,7 +232,8 @@ def one_stream(kind: Kind, folder: Path, config: Any, checkpoint: Path) -> Parts
         model = getattr(load(kind.builder[0]), kind.builder[1])(cfg, **kind.arguments)
     load_weights(model, checkpoint)
     kind.prepare(model)
-    return Parts(None, _Whole(kind, model, cfg), kind.maps, _table(kind, cfg))
+    parts = Parts(None, _Whole(kind, model, cfg), kind.maps, _table(kind, cfg))
+    return parts._replace(box=kind.takes_box)
 
 
 class _Whole(nn.Module):

@@ -134,7 +134,10 @@ Named = Dict[str, Tuple[pathlib.Path, "ModelProto"]]
 
 def name_parts(files: Mapping[pathlib.Path, ModelProto]) -> Named:
     """Find out which part each file is, by its inputs."""
-    pictures = {path: [models.is_picture(v) for v in models.inputs(m)] for path, m in files.items()}
+    pictures = {
+        path: [models.is_picture(v) for v in models.inputs(m) if not parts.is_box(v)]
+        for path, m in files.items()
+    }
     only = [path for path, flags in pictures.items() if flags == [True]]
     both = [path for path, flags in pictures.items() if flags in ([True] * 2, [True] * 3)]
     mixed = [path for path, flags in pictures.items() if sum(flags) == 1 and len(flags) > 1]
@@ -163,7 +166,7 @@ def name_parts(files: Mapping[pathlib.Path, ModelProto]) -> Named:
 
 def _refreshes(named: Named) -> bool:
     """Whether the network takes a second exemplar."""
-    return "whole" in named and len(models.inputs(named["whole"][1])) == 3
+    return "whole" in named and 3 == sum(map(models.is_picture, models.inputs(named["whole"][1])))
 
 
 def _heads(
@@ -196,7 +199,9 @@ def _side(model: ModelProto) -> int:
 def _sides(named: Named) -> Iterator[Tuple[int, int]]:
     """Sides of exemplar and search region that the files allow, the likeliest first."""
     if "whole" in named:
-        sides = sorted(models.shape_of(v)[3] for v in models.inputs(named["whole"][1]))
+        sides = sorted(
+            models.shape_of(v)[3] for v in models.inputs(named["whole"][1]) if models.is_picture(v)
+        )
         if all(sides):
             yield sides[0], sides[-1]
             return

@@ -118,6 +118,29 @@ def test_a_box_that_is_not_finite_leaves_the_target_where_it_was(tmp_path):
     np.testing.assert_array_equal(tracker.state, state)
 
 
+def test_a_network_may_take_the_targets_box_in_the_exemplar(tmp_path):
+    frames, boxes = blobs.film(2)
+    toml, node = blobs.write_network(tmp_path, "vittrack"), onnx.helper.make_node
+    plain = load_tracker(toml)
+    plain.init(frames[0], boxes[0])
+    (path,) = tmp_path.glob("*.onnx")
+    model = onnx.load(str(path))
+    graph, score = model.graph, model.graph.output[0].name
+    for each in graph.node:
+        each.output[:] = ["whole" if name == score else name for name in each.output]
+    graph.initializer.append(onnx.numpy_helper.from_array(np.array([2]), "third"))
+    graph.node.append(node("Gather", ["given", "third"], ["right"], axis=1))
+    graph.node.append(node("Mul", ["whole", "right"], [score]))
+    graph.input.append(onnx.helper.make_tensor_value_info("given", onnx.TensorProto.FLOAT, [1, 4]))
+    onnx.save(model, str(path))
+    tracker = load_tracker(toml)
+    tracker.init(frames[0], boxes[0])
+    width = 36 * 128 / np.ceil(np.sqrt(36 * 24) * 2)  # of the target, pixels of the exemplar
+    right = 0.5 + width / 127 / 2
+    wanted = plain.update(frames[1]).score * right
+    np.testing.assert_allclose(tracker.update(frames[1]).score, wanted, rtol=1e-3)
+
+
 def test_a_tracker_without_a_target_says_what_to_do(tmp_path):
     tracker = load_tracker(tiny.write_network(tmp_path))
     with pytest.raises(NotReady, match=r"call init\(frame, box\) first"):

@@ -6,7 +6,8 @@ A process of its own, since every code base calls its package ``lib``. It writes
 the boxes and scores of every frame into OUT (npz).
 """
 
-import importlib
+import importlib.util
+import pathlib
 import sys
 import types
 from unittest import mock
@@ -24,6 +25,7 @@ TRACKERS = {
     "mvt": "mobilevit_track",
     "hit": "HiT",
     "asymtrack": "AsymTrack",
+    "litetrack": "litetrack",
     "mixformerv2": "mixformer2_vit_online",
 }
 REFRESH_EVERY = 7  # frames, where the template is refreshed
@@ -31,6 +33,17 @@ SCORE = 1.61  # logit of MixFormerV2's scores, about
 # what the authors' training and drawing import, and their trackers' boxes don't need
 UNUSED = ("torch._six", "visdom", "visdom.server", "jpeg4py", "lmdb", "tensorboardX", "tikzplotlib")
 UNUSED += ("pycocotools", "pycocotools.coco", "matplotlib", "matplotlib.pyplot")
+
+
+def add_crops(folder):
+    """LiteTrack's repository lacks the module that crops; it is OSTrack's."""
+    if not (folder / "lib/train/data/processing_utils.py").is_file():
+        name, theirs = "lib.train.data.processing_utils", folder.parent / "OSTrack"
+        path = theirs / "lib/train/data/processing_utils.py"
+        spec = importlib.util.spec_from_file_location(name, str(path))
+        sys.modules["lib.train.data"] = types.ModuleType("lib.train.data")
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
 
 
 def film():
@@ -41,6 +54,7 @@ def film():
     for number, frame in enumerate(frames):
         inside = frame.any(2)
         frame[...] = np.clip(4.0 * behind - 380, 0, 255)
+        frame[-1], frame[:, -1] = 0, 0  # which the authors' crops lose at the edge
         frame[inside] = (patch + np.uint8(number)).reshape(-1, 3)
     return frames, boxes
 
@@ -84,6 +98,7 @@ def main(name, folder, config, checkpoint, out):
     for owner in (torch.Tensor, torch.nn.Module):
         owner.cuda = lambda self, *_, **__: self
     sys.path.insert(0, folder)
+    add_crops(pathlib.Path(folder))
     cfg = build(KINDS[name], checkpoint, config)
     test = cfg.TEST
     settings = types.SimpleNamespace(

@@ -118,6 +118,7 @@ NETWORKS = {
     "mvt": "MVT/experiments/mobilevit_track/mobilevit_256_128x1_got10k_ep100_cosine_annealing.yaml",
     "hit": "HiT/experiments/HiT/HiT_Base.yaml",
     "asymtrack": "AsymTrack/experiments/AsymTrack/base.yaml",
+    "litetrack": "LiteTrack/experiments/litetrack/B4_cae_center_all_ep300.yaml",
     "mixformerv2": "MixFormerV2/experiments/mixformer2_vit_online/224_depth4_mlp1_score.yaml",
 }
 

@@ -1,0 +1,145 @@
+"""python -m calib.convert: boxes of --results for the tools that annotate and evaluate.
+
+    python -m runtime.track --video drone.mp4 --box 440,270,60,90 --results boxes.csv
+    python -m calib.convert boxes.csv coco.json --video drone.mp4
+    python -m calib.convert boxes.csv region.txt --target 0
+
+| ending | format | read by |
+|---|---|---|
+| .json | COCO with video_id and track_id, as TAO has it | pycocotools, FiftyOne, CVAT |
+| .txt | VOT: one region a frame, x,y,w,h in pixels; of one target | the VOT toolkit, GOT-10k's |
+
+A lost target has no box in COCO, and the region nan,nan,nan,nan in VOT. MOTChallenge is what
+--results FILE.txt writes itself.
+"""
+
+import argparse
+import csv
+import json
+import os
+import sys
+from typing import Any, Dict, List, Optional
+
+from calib import command
+from calib.errors import BadRun
+from runtime.video.sources import open_source
+
+NEEDED = ("frame", "x", "y", "w", "h", "score", "target", "lost")
+Rows = List[Dict[str, str]]
+
+
+def read_rows(path: str) -> Rows:
+    """The rows of a CSV of --results.
+
+    Raises:
+        BadRun: no such file, or it is no such CSV.
+    """
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise BadRun(f"{path}: can't be read: {error}") from None
+    if not rows or any(row.get(name) is None for row in rows for name in NEEDED):
+        raise BadRun(f"{path}: is no CSV of `--results FILE.csv` with a row")
+    return rows
+
+
+def coco(rows: Rows, video: str) -> Dict[str, Any]:
+    """The rows as a COCO dictionary of one video; boxes are (x, y, w, h), 0-based pixels.
+
+    Args:
+        rows: see ``read_rows``.
+        video: that was tracked; it tells the size of the frames.
+    """
+    with open_source(video) as source:
+        frame = source.read()
+    if frame is None:
+        raise BadRun(f"{video}: holds no frame")
+    height, width = frame.shape[:2]
+    size = {"width": width, "height": height}
+    frames = sorted({int(row["frame"]) for row in rows})
+    images = [
+        {"id": n + 1, "video_id": 1, "frame_index": n, "file_name": f"{n:06d}.jpg", **size}
+        for n in frames
+    ]
+    boxes = [row for row in rows if row["x"] and row["lost"] in ("0", "False")]
+    annotations = []
+    for number, row in enumerate(boxes, 1):
+        box = [float(row[name]) for name in "xywh"]
+        annotations.append(
+            {
+                "id": number,
+                "image_id": int(row["frame"]) + 1,
+                "video_id": 1,
+                "track_id": int(row["target"]) + 1,
+                "category_id": 1,
+                "bbox": box,
+                "area": box[2] * box[3],
+                "iscrowd": 0,
+                "score": float(row["score"] or 0),
+            }
+        )
+    targets = sorted({int(row["target"]) + 1 for row in rows})
+    return {
+        "videos": [{"id": 1, "name": os.path.basename(video), **size}],
+        "images": images,
+        "categories": [{"id": 1, "name": "target"}],
+        "tracks": [{"id": target, "video_id": 1, "category_id": 1} for target in targets],
+        "annotations": annotations,
+    }
+
+
+def vot(rows: Rows, target: Optional[int]) -> str:
+    """The regions of one target, a line for each frame from its first to the last.
+
+    Raises:
+        BadRun: there are several targets and none is named, or the named one is not there.
+    """
+    there = sorted({int(row["target"]) for row in rows})
+    if target is None and len(there) == 1:
+        target = there[0]
+    if target not in there:
+        names = " ".join(map(str, there))
+        raise BadRun(f"name one of the targets {names} with --target")
+    own = {int(row["frame"]): row for row in rows if int(row["target"]) == target}
+    lines = []
+    for number in range(min(own), max(own) + 1):
+        row = own.get(number)
+        seen = row is not None and row["x"] and row["lost"] in ("0", "False")
+        lines.append(",".join(row[n] for n in "xywh") if row and seen else "nan,nan,nan,nan")
+    return "\n".join(lines) + "\n"
+
+
+def convert(options: argparse.Namespace) -> None:
+    """Write what the command line asks for."""
+    ending = os.path.splitext(options.out)[1].lower()
+    if ending not in (".json", ".txt"):
+        raise BadRun(f"{options.out}: must end with .json (COCO) or .txt (VOT)")
+    if ending == ".json" and not options.video:
+        raise BadRun("COCO states the size of the frames; name what was tracked with --video")
+    rows = read_rows(options.rows)
+    if ending == ".json":
+        text = json.dumps(coco(rows, options.video), indent=1)
+    else:
+        text = vot(rows, options.target)
+    try:
+        with open(options.out, "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise BadRun(f"{options.out}: can't be written: {error}") from None
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    cli = command.parser("calib.convert", __doc__)
+    cli.add_argument("rows", metavar="FILE.csv", help="of --results")
+    cli.add_argument("out", metavar="OUT", help="a name that ends with .json or .txt")
+    cli.add_argument("--video", help="what was tracked; for .json")
+    cli.add_argument("--target", type=int, metavar="N", help="which one of several; for .txt")
+    return cli
+
+
+main = command.main("calib.convert", convert, parser)
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,39 @@
+"""Draw tracks with supervision, as an example of handing boxes to another library.
+
+pip install supervision
+python docs/examples/supervision_boxes.py VIDEO X,Y,W,H OUT.mp4
+"""
+
+import sys
+
+import numpy as np
+import supervision as sv
+
+from runtime import load_tracker
+
+
+def detections(track):
+    """A ``Track`` as ``sv.Detections``; empty while the target is lost."""
+    if track.lost:
+        return sv.Detections.empty()
+    x, y, w, h = track.box
+    return sv.Detections(
+        xyxy=np.array([[x, y, x + w, y + h]]),
+        confidence=np.array([track.score]),
+        tracker_id=np.array([0]),
+        class_id=np.array([0]),
+    )
+
+
+def main(video, box, out):
+    tracker, trace, boxes = load_tracker(), sv.TraceAnnotator(), sv.BoxCornerAnnotator()
+    frames = sv.get_video_frames_generator(video)
+    tracker.init(next(frames), [float(value) for value in box.split(",")])
+    with sv.VideoSink(out, sv.VideoInfo.from_video_path(video)) as sink:
+        for frame in frames:
+            found = detections(tracker.update(frame))
+            sink.write_frame(boxes.annotate(trace.annotate(frame.copy(), found), found))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

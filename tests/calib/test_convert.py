@@ -1,0 +1,86 @@
+"""Boxes for other tools: held to those tools where they are installed."""
+
+import json
+import math
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+from calib.convert import main
+from tests.support import ROOT
+
+ROWS = """frame,time_s,x,y,w,h,score,target,lost,state
+0,0.0,1.5,2,3,4,1.0,0,0,tracked
+0,0.0,10,12,13,14,1.0,2,0,tracked
+1,0.1,1.5,2,3,4,0.5,0,1,lost
+1,0.1,11,12,13,14,0.9,2,0,tracked
+3,0.3,2.5,2,3,4,0.8,0,0,found
+"""
+
+
+@pytest.fixture
+def rows(tmp_path):
+    (tmp_path / "boxes.csv").write_text(ROWS)
+    (tmp_path / "film").mkdir()
+    cv2.imwrite(str(tmp_path / "film" / "0.png"), np.zeros((48, 64, 3), np.uint8))
+    return tmp_path
+
+
+def test_coco_holds_the_boxes_that_are_claimed(rows):
+    out = rows / "out.json"
+    assert main([str(rows / "boxes.csv"), str(out), "--video", str(rows / "film")]) == 0
+    found = json.loads(out.read_text())
+    assert [image["frame_index"] for image in found["images"]] == [0, 1, 3]
+    assert (found["images"][0]["width"], found["videos"][0]["height"]) == (64, 48)
+    assert [track["id"] for track in found["tracks"]] == [1, 3]
+    claimed = [(a["image_id"], a["track_id"], a["bbox"][0]) for a in found["annotations"]]
+    assert claimed == [(1, 1, 1.5), (1, 3, 10.0), (2, 3, 11.0), (4, 1, 2.5)]
+    cocos = pytest.importorskip("pycocotools.coco", reason="pip install pycocotools")
+    theirs = cocos.COCO(str(out))
+    assert len(theirs.getAnnIds(imgIds=[1])) == 2
+
+
+def test_vot_has_a_region_for_each_frame(rows):
+    out = rows / "out.txt"
+    assert main([str(rows / "boxes.csv"), str(out), "--target", "0"]) == 0
+    lines = out.read_text().splitlines()
+    assert lines == ["1.5,2,3,4", "nan,nan,nan,nan", "nan,nan,nan,nan", "2.5,2,3,4"]
+    regions = pytest.importorskip("vot.region.io", reason="make setup ALSO=vot")
+    kinds = [regions.parse_region(line).type.name for line in lines]
+    assert kinds == ["RECTANGLE", "SPECIAL", "SPECIAL", "RECTANGLE"]
+    assert math.isclose(regions.parse_region(lines[3]).x, 2.5)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["boxes.csv", "out.txt"], "targets 0 2 with --target"),
+        (["boxes.csv", "out.txt", "--target", "1"], "targets 0 2 with --target"),
+        (["boxes.csv", "out.json"], "with --video"),
+        (["boxes.csv", "out.xml"], "must end with"),
+        (["missing.csv", "out.txt"], "can't be read"),
+        (["film/0.png", "out.txt"], "can't be read"),
+        (["boxes.csv", "no/out.txt", "--target", "0"], "can't be written"),
+    ],
+)
+def test_bad_input_is_told(rows, capsys, monkeypatch, given, said):
+    monkeypatch.chdir(rows)
+    assert main(given) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_the_example_for_supervision_runs(tmp_path):
+    pytest.importorskip("supervision", reason="pip install supervision")
+    film, out = str(tmp_path / "film.mp4"), tmp_path / "out.mp4"
+    video = cv2.VideoWriter(film, cv2.VideoWriter_fourcc(*"mp4v"), 10, (96, 72))
+    for left in range(20, 40, 2):
+        picture = np.full((72, 96, 3), 60, np.uint8)
+        cv2.rectangle(picture, (left, 24), (left + 20, 44), (250, 120, 30), -1)
+        video.write(picture)
+    video.release()
+    example = ROOT / "docs" / "examples" / "supervision_boxes.py"
+    subprocess.run([sys.executable, example, film, "20,24,20,20", out], check=True, cwd=ROOT)
+    assert cv2.VideoCapture(str(out)).read()[0]

@@ -62,6 +62,13 @@ def random_message(rng):
     return kind(**fields)
 
 
+def plain_message(name):
+    """A message of that kind whose fields are all 0."""
+    kind = getattr(common, f"MAVLink_{name.lower()}_message")
+    fields = zip(kind.fieldnames, _lengths(kind))
+    return kind(**{field: [0] * count if count else 0 for field, count in fields})
+
+
 def _lengths(kind):
     """Array lengths in the order of the field names; 0: no array."""
     return [kind.array_lengths[kind.ordered_fieldnames.index(name)] for name in kind.fieldnames]

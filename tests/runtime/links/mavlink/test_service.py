@@ -22,7 +22,7 @@ from runtime.links.mavlink.codec import Codec
 from runtime.links.mavlink.service import read_key, streams
 from runtime.links.mavlink.transport import open_transport
 from runtime.pictures import PlanarFrame
-from tests.drone.fuzz import fuzz
+from tests.drone.fuzz import KINDS, fuzz, plain_message
 from tests.support.mavlink_run import HandTurnedRun
 from tests.support.ports import free_port
 
@@ -136,6 +136,15 @@ def test_pictures_do_not_fill_the_disk_in_a_minute(tmp_path, monkeypatch):
     assert said == [0, 1, 1]  # TEMPORARILY_REJECTED
     assert len(list(tmp_path.iterdir())) == 1
     run.close()
+
+
+def test_every_kind_of_message_that_is_taken_is_let_in_and_no_other(run):
+    mav = common.MAVLink(None, 1, 1)
+    for count, name in enumerate(sorted(set(KINDS)), 1):
+        run.receive(bytes(plain_message(name).pack(mav)))
+        assert run.service.heard == count, name
+    run.receive(bytes(plain_message("PARAM_EXT_REQUEST_LIST").pack(mav)))
+    assert run.service.heard == count and run.service.refused["unwanted"] == 1
 
 
 def test_two_thousand_hostile_packets_raise_nothing():

@@ -60,11 +60,6 @@ class Sequences(NamedTuple):
     groups: dict[str, list[str]]  # attribute -> names of the clips that have it
 
 
-def names() -> tuple[str, ...]:
-    """Names of the benchmarks, in the order of the help text."""
-    return tuple(sorted([*LISTS, *GOT10K]))
-
-
 def sequences(name: str, data: Path, trim: bool = False) -> Sequences:
     """Read a data set; a sequence that can't be used is left out and named.
 

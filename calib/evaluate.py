@@ -46,7 +46,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_clip_options(cli, required=False)
     cli.add_argument(
         "--benchmark",
-        choices=benchmarks.names(),
+        choices=sorted([*benchmarks.LISTS, *benchmarks.GOT10K]),
         help="a public data set, or a part of it, in the layout in which its authors give it out",
     )
     cli.add_argument("--data", metavar="DIR", help="folder of the --benchmark")

@@ -58,8 +58,8 @@ def test_a_peer_appears_when_its_network_is_there(data, monkeypatch):
     assert (
         run(data, "--networks", f"{data / 'tiny.toml'}:onnxruntime", "--peers", "TrackerVit") == 0
     )
-    page = (data / "page" / "public-sequences.md").read_text()
-    assert "| **TrackerVit** |" in page and "| **tiny:onnxruntime** |" in page
+    page = (data / "page" / "public-sequences.csv").read_text()
+    assert ",TrackerVit,opencv," in page and ",tiny:onnxruntime,onnxruntime," in page
 
 
 def test_a_page_of_what_is_finished_tracks_nothing(data, capsys):

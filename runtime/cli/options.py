@@ -17,6 +17,11 @@ DESCRIPTION = (
     "Give the target as a box in the first frame (--box), draw it with the mouse (--show), or "
     "select it in a browser (--page) or in a ground station (--mavlink)."
 )
+EXIT_CODES = (
+    "Exit code: 0; 2 after an error, where an output failed, and where a recording has more than "
+    "one decoder error (everything that can be decoded is tracked all the same); 128 + its number "
+    "after a signal."
+)
 
 
 def parse(arguments: List[str]) -> argparse.Namespace:
@@ -35,7 +40,7 @@ def parse(arguments: List[str]) -> argparse.Namespace:
 
 def parser() -> argparse.ArgumentParser:
     """The command line's parser."""
-    cli = Parser(prog="python -m runtime.track", description=DESCRIPTION)
+    cli = Parser(prog="python -m runtime.track", description=DESCRIPTION, epilog=EXIT_CODES)
     _add_source(cli.add_argument_group("what to track, and where"))
     _add_detector(cli.add_argument_group("detector"))
     _add_network(cli.add_argument_group("network and engine"))

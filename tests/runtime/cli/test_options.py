@@ -117,6 +117,7 @@ def test_help_opens_with_what_the_command_does(capsys):
     text = capsys.readouterr().out
     assert text.split("\n\n")[1].startswith("Follow one or several objects")
     assert "(default: ())" not in text
+    assert "more than one decoder error" in " ".join(text.split())
     assert "what to track, and where:" in text and "page in the browser:" in text
 
 

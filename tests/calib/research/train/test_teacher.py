@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("onnxruntime")
 
-from calib.research.train.teacher import Teachers
+from calib.research.train.teacher import MapsTeacher, Teachers, on_cells
 from tests.support import tiny
 
 
@@ -42,3 +42,24 @@ def test_maps_of_several_networks_are_averaged(two):
     assert both.channels == alone[0].shape[0]
     learnt = both.learn(*crops)
     assert np.allclose(learnt[2], alone[2]) and np.allclose(learnt[3], 1.5 * alone[3], rtol=1e-4)
+
+
+def test_a_teacher_of_maps_gets_crops_of_its_own_size_and_its_boxes_are_resized_back():
+    class Finder:
+        def exemplar(self, crop):
+            return crop.shape
+
+        def search(self, features, crop):
+            assert features == (127, 127, 3) and crop.shape == (510, 510, 3)
+            return np.full((16, 16), 0.5), np.full((4, 16, 16), 40.0)
+
+    teacher = object.__new__(MapsTeacher)
+    teacher._finder, teacher._sides = Finder(), ((127, 127), (510, 510))
+    crops = np.zeros((127, 127, 3), np.uint8), np.zeros((255, 255, 3), np.uint8)
+    assert np.allclose(teacher.learn(*crops)[1], 20.0)
+
+
+def test_a_map_of_15_cells_lies_on_the_last_15_of_16():
+    probability, distances = on_cells(np.ones((15, 15)), np.ones((4, 15, 15)))
+    assert np.isnan(probability[0]).all() and np.isnan(distances[:, :, 0]).all()
+    assert (probability[1:, 1:] == 1).all() and (distances[:, 1:, 1:] == 1).all()

@@ -98,7 +98,7 @@ class Trial:
     def hasten(self, network: Network) -> None:
         """Time a run of the network, and take fewer steps where it is slow."""
         try:
-            engine = self._engine(_unconverted(network))
+            engine, _ = self._engine(_unconverted(network))
         except HotpathError:  # other settings may run
             return
         features, times = engine.exemplar(), []
@@ -111,19 +111,20 @@ class Trial:
 
     def close(self) -> None:
         """Release the engines."""
-        for engine in self._engines.values():
+        for engine, _ in self._engines.values():
             engine.close()
         self._engines = {}
 
     def _group(self, networks: List[Network], steps: List[Tuple[Clip, Step]]) -> np.ndarray:
         """Overlaps of networks that crop the same pictures and run the same graph."""
         first = _unconverted(networks[0])
-        engine = self._engine(first)
+        engine, names = self._engine(first)
         device = Processor(first, engine, self._kernels)
         tracker = Tracker(device)
         decoders = [device.decoder]
         decoders += [decode.create(_unconverted(n), self._kernels) for n in networks[1:]]
         factors = [conventions.factors(network) for network in networks]
+        orders = [[names.index(name) for name in network.maps] for network in networks]
         results = np.zeros((len(networks), len(steps)))
         started: Optional[Clip] = None
         for column in sorted(range(len(steps)), key=lambda i: steps[i][0].name):
@@ -139,7 +140,8 @@ class Trial:
                 scale = device.aim(picture, state, factor)
                 maps = engine.search(device.features)
                 for place, decoder in enumerate(decoders):
-                    mine = _converted(maps, factors[place])
+                    own = [maps[number] for number in orders[place]] or maps
+                    mine = _converted(own, factors[place])
                     collected[place] = decoder.look(index, mine, device.memory)
             for place, decoder in enumerate(decoders):
                 moved = state.copy()
@@ -152,12 +154,14 @@ class Trial:
                 results[place, column] = overlaps(found, step.box)[0, 0]
         return results
 
-    def _engine(self, network: Network) -> Any:
-        """An engine for the settings that the graph depends on."""
+    def _engine(self, network: Network) -> Tuple[Any, Tuple[str, ...]]:
+        """An engine for the settings that the graph depends on, and the order of its maps."""
         key = _graph(network)
         if key not in self._engines:
-            self._engines[key] = engines.create(self.engine, network, self.paths, self._threads)
-        return self._engines[key]
+            engine = engines.create(self.engine, network, self.paths, self._threads)
+            self._engines[key] = engine, network.maps
+        made: Tuple[Any, Tuple[str, ...]] = self._engines[key]
+        return made
 
 
 def _inputs(network: Network) -> Inputs:
@@ -166,8 +170,9 @@ def _inputs(network: Network) -> Inputs:
 
 
 def _graph(network: Network) -> Inputs:
-    """The values that determine the graph that an engine runs, conventions aside."""
-    return network.family, network.exemplar, network.search, network.maps, decode.shapes(network)
+    """The values that determine the graph that an engine runs; conventions and order aside."""
+    maps = tuple(sorted(network.maps))
+    return network.family, network.exemplar, network.search, maps, decode.shapes(network)
 
 
 def _unsmoothed(network: Network) -> Network:

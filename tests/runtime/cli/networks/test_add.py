@@ -109,6 +109,19 @@ def test_a_second_exemplar_is_refreshed(tmp_path):
     assert table["tracking"]["refresh_every"] == 200 and table["head"]["output"] == "scored_box"
 
 
+def test_orders_of_maps_are_tried_on_one_engine(tmp_path, clips):
+    network = load_network(blobs.write_network(tmp_path, "vittrack"))
+    swapped = load_network(network.path)
+    swapped.maps = (network.maps[0],) + network.maps[:0:-1]
+    trial = Trial(network.locate(), read_clips(clips, 6))
+    for networks in ([network, swapped], [swapped, network]):
+        right = networks.index(network)
+        means = trial.overlaps(networks).mean(axis=1)
+        assert means[right] > 0.8 > means[1 - right] + 0.2
+    assert len(trial._engines) == 1
+    trial.close()
+
+
 def test_colours_and_crop_are_found_by_trying(tmp_path, clips, capsys):
     files = files_of(tmp_path, "lighttrack")
     out = tmp_path / "out"

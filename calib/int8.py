@@ -52,16 +52,6 @@ def parser() -> argparse.ArgumentParser:
     cli.add_argument("--exemplars", type=int, default=4, metavar="N", help="exemplar crops a clip")
     cli.add_argument("--searches", type=int, default=12, metavar="N", help="search crops a clip")
     cli.add_argument(
-        "--method",
-        choices=METHODS,
-        help="how ranges are chosen (default: the method that loses least)",
-    )
-    cli.add_argument(
-        "--keep",
-        metavar="LAYER,LAYER",
-        help="layers to keep in 16 bit; - for none (default: found by trying, the noisiest first)",
-    )
-    cli.add_argument(
         "--tolerance",
         type=float,
         default=0.018,
@@ -124,7 +114,7 @@ def calibrate(
     say(f"{work.network.name}: crops and ranges on {len(work.clips)} clips")
     ranges = work.table()
     tried = {}
-    for method in METHODS if options.method is None else (options.method,):
+    for method in METHODS:
         tried[method] = work.try_out(ranges, method, ())
         say(f"{method:<12} loses {tried[method]:.4f} of one-step overlap")
     method = min(tried, key=tried.__getitem__)
@@ -133,26 +123,10 @@ def calibrate(
     # keep more and more layers until the loss is small enough
     steps: list[dict[str, Any]] = []
     keep: list[str] = []
-    if options.keep is not None:
-        keep = named_layers(work, options.keep)
-    elif tried[method] > options.tolerance:
+    if tried[method] > options.tolerance:
         keep, steps = search_layers(work, ranges, method, options)
     ranges["keep"] = keep
     return ranges, {"methods": tried, "search": steps}
-
-
-def named_layers(work: Calibration, text: str) -> list[str]:
-    """The layers of --keep, by their names without the part's prefix."""
-    wanted = [] if text == "-" else text.split(",")
-    there = {qdq.base(n.name) for m in work.parts.values() for n in qdq.weighted_layers(m)}
-    for name in wanted:
-        if name not in there:
-            raise BadRun(
-                "{} has no layer {!r}; there are: {}".format(
-                    work.network.name, name, ", ".join(sorted(there))
-                )
-            )
-    return wanted
 
 
 def search_layers(

@@ -154,8 +154,6 @@ def test_mistakes_have_a_sentence(place, done, tmp_path, capsys):
     assert "can't be parted" in capsys.readouterr().err
     assert int8.main(arguments(place, "x", "--searches", "0")) == 2
     assert "leave nothing to measure" in capsys.readouterr().err
-    assert int8.main(arguments(place, "x", "--keep", "nonsense")) == 2
-    assert "no layer 'nonsense'; there are: " in capsys.readouterr().err
     stranger = arguments(place, "x")
     stranger[stranger.index("--network") + 1] = "fear_xs"  # refused before its files are opened
     assert int8.main(stranger) == 2

@@ -59,18 +59,6 @@ def test_figures_equal_got10ks_experiments(absent):
         assert abs(ours["precision"] - precision[20]) < 1e-6
 
 
-def test_figures_equal_got10k_on_real_trajectories(toolkit, clips_dir):
-    from calib.clips import find_clips
-
-    rng = np.random.default_rng(3)
-    for clip in find_clips([clips_dir], log=lambda text: None):
-        boxes = np.nan_to_num(clip.boxes, nan=20.0) + rng.normal(0, 4, clip.boxes.shape)
-        boxes[:, 2:] = np.maximum(boxes[:, 2:], 1)
-        seen = np.isfinite(clip.boxes[:, 0])
-        theirs = toolkit.rect_iou(boxes[seen], clip.boxes[seen])
-        assert np.abs(metrics.overlap(boxes, clip.boxes)[seen] - theirs).max() < 1e-6
-
-
 def test_absent_frames_change_no_figure():
     boxes, truth = trajectories(5)
     again = np.concatenate([truth, np.full((7, 4), np.nan)])

@@ -15,7 +15,7 @@ from calib import crops, one_step_overlap, qdq, sensitivity, table
 from calib.clips import Clip
 from calib.errors import BadRun
 from calib.one_step_overlap import Finder, Pairs
-from calib.ranges import METHODS, Histograms, Ranges
+from calib.ranges import METHODS, Histograms, Ranges, session
 from calib.store import Store
 from runtime import engines, load_tracker
 from runtime.graphs import assemble
@@ -92,8 +92,6 @@ class Calibration:
         return z, x
 
     def _features(self, feeds: list[dict[str, np.ndarray]]) -> Feeds:
-        from calib.ranges import session
-
         runner = session(self.parts["exemplar"])
         names = [value.name for value in self.parts["exemplar"].graph.output]
         return [dict(zip(names, runner.run(names, feed))) for feed in feeds]
@@ -316,7 +314,9 @@ class Simulated:
 
     def __init__(self, network: Network, paths: Mapping[str, Any]) -> None:
         built = assemble.build(network, paths)
-        self._sessions: Any = [_plain_session(model) for model in (built.exemplar, built.search)]
+        self._sessions: Any = [
+            session(model, literal=True) for model in (built.exemplar, built.search)
+        ]
         self.exemplar_crop = np.zeros((1, 3, network.exemplar, network.exemplar), np.float32)
         self.search_crop = np.zeros((1, 3, network.search, network.search), np.float32)
         self._names, self._image = built.features, built.image
@@ -334,12 +334,3 @@ class Simulated:
     def close(self) -> None:
         """Release the sessions."""
         self._sessions = None
-
-
-def _plain_session(model: onnx.ModelProto) -> Any:
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.intra_op_num_threads, options.log_severity_level = 1, 3
-    return onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )

@@ -124,18 +124,18 @@ def with_outputs(model: onnx.ModelProto, names: Sequence[str]) -> onnx.ModelProt
     return copy
 
 
-def session(model: onnx.ModelProto, threads: int = 1, profile: Any = None) -> Any:
-    """An ONNX Runtime session of a model in memory, on the CPU; it profiles into a file."""
+def session(model: onnx.ModelProto, literal: bool = False) -> Any:
+    """An ONNX Runtime session of a model in memory, on one core; literal: without any fusion."""
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    options.intra_op_num_threads, options.inter_op_num_threads = 1, 1
     options.log_severity_level = 3
-    if profile:
-        options.enable_profiling, options.profile_file_prefix = True, str(profile)
+    if literal:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     return onnxruntime.InferenceSession(
         model.SerializeToString(),
         options,
         providers=["CPUExecutionProvider"],
-        **as_written(onnxruntime, model),
+        **({} if literal else as_written(onnxruntime, model)),
     )
 
 

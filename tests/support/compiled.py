@@ -34,4 +34,9 @@ def _one(flags):
     name = hashlib.sha256(repr(flags).encode()).hexdigest()[:8] + ".lock"
     with open(str(FOLDER / name), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # another process may compile the same
-        return binding.Kernels(build.library(flags, (str(FOLDER),)))
+        return binding.Kernels(library(flags))
+
+
+def library(flags):
+    """The library of these extra flags; without any, that which the product has compiled."""
+    return build.library(flags, (str(FOLDER),) if flags else None)

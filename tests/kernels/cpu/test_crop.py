@@ -265,8 +265,9 @@ GUARDED = """
 import sys
 import numpy as np
 from kernels import golden
-from kernels.cpu import binding, build
+from kernels.cpu import binding
 from kernels.planes import Planes
+from tests.support import compiled
 from tests.support.guarded import guarded
 
 def frame_of(rows, columns, at_end):
@@ -274,7 +275,7 @@ def frame_of(rows, columns, at_end):
     frame[:] = np.random.RandomState(1).randint(0, 256, frame.shape)
     return frame
 
-kernels = binding.Kernels(build.library(sys.argv[2:], (sys.argv[1],)))
+kernels = binding.Kernels(compiled.library(sys.argv[1:]))
 out = np.zeros((1, 3, 63, 63), np.float32)
 for rows, columns in ((1, 1), (1, 2), (1, 3), (2, 5), (17, 31), (90, 160)):
     for frame in (frame_of(rows, columns, False), frame_of(rows, columns, True)):
@@ -306,7 +307,7 @@ def test_crop_reads_nothing_outside_the_frames_memory(crops, flags):
     if flags == ["-mno-avx512vbmi"] and "avx2" not in crops:
         pytest.skip("no AVX2 on this machine")
     done = subprocess.run(
-        [sys.executable, "-c", GUARDED, str(compiled.FOLDER)] + flags,
+        [sys.executable, "-c", GUARDED] + flags,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         universal_newlines=True,

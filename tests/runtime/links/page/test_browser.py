@@ -37,7 +37,7 @@ def chromium():
 def world(tmp_path_factory):
     """A folder with the tiny network and its film, and the true boxes."""
     folder = tmp_path_factory.mktemp("browser")
-    return folder, pages.write_world(folder, 600, width=640, height=480, side=80)
+    return folder, pages.write_world(folder, 400, width=640, height=480, side=80)
 
 
 @pytest.fixture

@@ -24,6 +24,20 @@ code = command.main(["track"] + sys.argv[2:])
 """
 
 
+def run(words, folder, **variables):
+    """The exit code of a command in a folder, and what it printed."""
+    done = subprocess.run(
+        list(map(str, words)),
+        cwd=str(folder),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        universal_newlines=True,
+        env=dict(os.environ, HOME=str(folder), PYTHONPATH="", **variables),
+    )
+    assert "Traceback" not in done.stdout, done.stdout
+    return done.returncode, done.stdout
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
     """The folder that the wheel's files are in."""
@@ -34,23 +48,9 @@ def wheel(tmp_path_factory):
         if name.startswith(("runtime", "kernels", "boards", "calib")) or "/" not in name:
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
             (copy / name).write_bytes((ROOT / name).read_bytes())
-    subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "pip",
-            "wheel",
-            "-q",
-            "--no-deps",
-            "--no-build-isolation",
-            "-w",
-            str(folder),
-            str(copy),
-        ],
-        check=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
+    words = "-m pip wheel -q --no-deps --no-build-isolation -w".split() + [folder, copy]
+    done, told = run([sys.executable] + words, folder)
+    assert done == 0, told
     (path,) = folder.glob("*.whl")
     with zipfile.ZipFile(str(path)) as file:
         file.extractall(str(folder / "site-packages"))
@@ -105,66 +105,34 @@ def test_the_wheel_tracks_from_any_folder_and_writes_nothing_into_itself(wheel, 
     boxes = write_film(tmp_path)
     (tmp_path / "runtime.py").write_text("raise SystemExit('the wrong runtime')\n")
     before = files_of(wheel)
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-B",
-            "-c",
-            RUN,
-            str(wheel),
-            "--video",
-            "frames",
-            "--network",
-            "tiny.toml",
-            "--box",
-            ",".join(f"{value:g}" for value in boxes[0]),
-            "--results",
-            "out.csv",
-        ],
-        cwd=str(tmp_path),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        universal_newlines=True,
-        env=dict(os.environ, HOME=str(tmp_path), PYTHONPATH=""),
-    )
-    assert done.returncode == 0, done.stderr
+    words = "--video frames --network tiny.toml --results out.csv --box".split()
+    words = [sys.executable, "-B", "-c", RUN, wheel] + words + [",".join(map(str, boxes[0]))]
+    code, told = run(words, tmp_path)
+    assert code == 0, told
     assert len((tmp_path / "out.csv").read_text().splitlines()) == 6
     assert files_of(wheel) == before
     compiled = list(pathlib.Path(str(tmp_path)).glob(".cache/hotpath/hotpath-*.so"))
-    assert compiled or "NumPy and OpenCV" in done.stderr
+    assert compiled or "NumPy and OpenCV" in told
 
 
 @pytest.mark.slow("it makes an environment and a bundle")
 def test_what_an_installed_wheel_advises_works_there(wheel, tmp_path):
     write_film(tmp_path)
     python = tmp_path / "venv" / "bin" / "python"
-    subprocess.run(
-        [sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "venv")], check=True
-    )
+    venv = [sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv"]
+    assert run(venv, tmp_path)[0] == 0
     (site,) = (tmp_path / "venv" / "lib").glob("python*/site-packages")
     (site / "libraries.pth").write_text(os.path.dirname(os.path.dirname(pytest.__file__)))
     install = ["-m", "pip", "--python", str(python), "install", "-q", "--no-deps"]
     (package,) = wheel.parent.glob("*.whl")
-    subprocess.run([sys.executable] + install + [str(package)], check=True)
-
-    def run(words):
-        done = subprocess.run(
-            words,
-            cwd=str(tmp_path),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            universal_newlines=True,
-            env=dict(os.environ, PYTHONPATH="", PATH=f"{python.parent}:{os.environ['PATH']}"),
-        )
-        assert "Traceback" not in done.stdout and "make " not in done.stdout, done.stdout
-        return done.returncode, done.stdout
-
+    assert run([sys.executable] + install + [package], tmp_path)[0] == 0
+    path = f"{python.parent}:{os.environ['PATH']}"
     track = "hotpath track --video frames --box 96,72,40,40 --board host --network tiny.toml"
-    code, told = run(track.split())
+    code, told = run(track.split(), tmp_path, PATH=path)
     advised = told.split("`")[1]
     assert code == 2 and advised.startswith("hotpath engine host --network tiny.toml"), told
-    assert run(advised.split())[0] == 0
-    assert run(track.split())[0] == 0
+    assert run(advised.split(), tmp_path, PATH=path)[0] == 0
+    assert run(track.split(), tmp_path, PATH=path)[0] == 0
 
 
 ONLY = """
@@ -213,15 +181,9 @@ COMMANDS = [name for name in command.PROGRAMS if name != "fps"]
 def test_a_command_finds_all_that_it_imports_in_its_extra(wheel, tmp_path, name):
     code = DEEPER.get(name, "").format("hotpath_tracker")
     code += f"\nfrom hotpath_tracker.runtime import command\ncommand.main([{name!r}, '--help'])"
-    done = subprocess.run(
-        [sys.executable, "-c", ONLY.format(code=code), str(wheel), command.PROGRAMS[name].extra],
-        cwd=str(tmp_path),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        universal_newlines=True,
-        env=dict(os.environ, HOME=str(tmp_path), PYTHONPATH=""),
-    )
-    assert done.returncode == 0 and "usage" in done.stdout, done.stdout
+    words = [sys.executable, "-c", ONLY.format(code=code), wheel, command.PROGRAMS[name].extra]
+    done, told = run(words, tmp_path)
+    assert done == 0 and "usage" in told, told
 
 
 def files_of(folder):

@@ -11,6 +11,7 @@ import threading
 import pytest
 
 from runtime.errors import BadNetwork
+from runtime.networks import __main__ as networks
 from runtime.networks import fetch, load_network
 from tests.support import tiny
 
@@ -139,23 +140,9 @@ def test_an_address_that_cannot_be_read_is_refused_in_a_sentence(tmp_path, serve
         fetch.fetch(load_network(path), tmp_path / "got", print)
 
 
-def test_the_command_says_in_one_sentence_that_nobody_is_there(tmp_path, server):
+def test_the_command_says_in_one_sentence_that_nobody_is_there(tmp_path, server, capsys):
     path = _network(tmp_path, server, RIGHT)
     server.server_close()
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "runtime.networks",
-            "get",
-            str(path),
-            "--networks-dir",
-            str(tmp_path),
-        ],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        universal_newlines=True,
-    )
-    assert done.returncode == 2
-    assert len(done.stderr.strip().splitlines()) == 1
-    assert "can't be downloaded" in done.stderr
+    assert networks.main(["get", str(path), "--networks-dir", str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "can't be downloaded" in said

@@ -9,8 +9,8 @@ enum { HP_SOFTMAX = 0, HP_SIGMOID = 1, HP_PROBABILITY = 2 };  // contents of the
 
 // Probability of the target from float32 logits; only HP_SOFTMAX uses `other`.
 HP_FN double hp_probability(int kind, double target, double other) {
-  if (kind == HP_SOFTMAX) return 1.0 / (1.0 + exp(other - target));
-  return kind == HP_SIGMOID ? 1.0 / (1.0 + exp(-target)) : target;
+  if (kind == HP_SOFTMAX) return 1.0 / (1.0 + hp_exp(other - target));
+  return kind == HP_SIGMOID ? 1.0 / (1.0 + hp_exp(-target)) : target;
 }
 
 // ---- heads in which every cell proposes boxes: runtime/decode/points.py and anchors.py -----------
@@ -73,8 +73,8 @@ HP_FN hp_proposal hp_anchor_box(const hp_points* points, int column, int row, do
   hp_proposal box;
   box.x = hp_point(points, column) + hp_mul(dx, width);
   box.y = hp_point(points, row) + hp_mul(dy, height);
-  box.width = hp_mul(width, exp(dw));
-  box.height = hp_mul(height, exp(dh));
+  box.width = hp_mul(width, hp_exp(dw));
+  box.height = hp_mul(height, hp_exp(dh));
   return box;
 }
 
@@ -87,7 +87,7 @@ HP_FN double hp_change(double ratio) {
 // Side of the square that has the area of the box with its context.
 HP_FN double hp_side(double width, double height) {
   const double context = (width + height) / 2.0;
-  return sqrt(hp_mul(width + context, height + context));
+  return hp_root(hp_mul(width + context, height + context));
 }
 
 HP_FN hp_target hp_search_target(double width, double height, double scale_x, double scale_y) {
@@ -95,7 +95,7 @@ HP_FN hp_target hp_search_target(double width, double height, double scale_x, do
   width = hp_mul(width, scale_x);
   height = hp_mul(height, scale_y);
   target.side = hp_side(width, height);
-  target.ratio = width / height;
+  target.ratio = hp_div(width, height);
   return target;
 }
 
@@ -106,10 +106,10 @@ HP_FN hp_scored_box hp_vote_for(const hp_points* points, const hp_target* target
   cell.score = score;
   cell.width = width;
   cell.height = height;
-  const double size_change = hp_change(hp_side(width, height) / target->side);
-  const double ratio_change = hp_change(target->ratio / (width / height));
+  const double size_change = hp_change(hp_div(hp_side(width, height), target->side));
+  const double ratio_change = hp_change(hp_div(target->ratio, hp_div(width, height)));
   const double change = hp_mul(ratio_change, size_change) - 1.0;
-  cell.penalty = exp(hp_mul(-change, points->penalty));
+  cell.penalty = hp_exp(hp_mul(-change, points->penalty));
   cell.vote = hp_mul(hp_mul(cell.penalty, score), 1.0 - points->window_influence) +
               hp_mul(window, points->window_influence);
   return cell;
@@ -133,8 +133,8 @@ HP_FN double hp_rate(const hp_points* points, const hp_scored_box* best) {
 // `scale`: search pixels per frame pixel. `frame`: the frame's width or height.
 HP_FN void hp_move_to(const hp_points* points, const hp_scored_box* best, double middle,
                       double length, double scale, double frame, double* centre, double* size) {
-  *centre += middle / scale;
-  *size += hp_mul(length / scale - *size, hp_rate(points, best));
+  *centre += hp_div(middle, scale);
+  *size += hp_mul(hp_div(length, scale) - *size, hp_rate(points, best));
   hp_keep(&points->limits, frame, centre, size);
 }
 
@@ -203,7 +203,7 @@ struct hp_corners {
 };
 
 // Weight of a cell in the mean: its softmax, not yet divided by the sum.
-HP_FN double hp_heat(double heat, double hottest) { return exp(heat - hottest); }
+HP_FN double hp_heat(double heat, double hottest) { return hp_exp(heat - hottest); }
 
 // ---- heads that respond to the target at several sizes: response.py ------------------------------
 

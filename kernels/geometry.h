@@ -37,7 +37,7 @@ struct hp_window {
 // Side of the square with the area of a box and its context.
 HP_FN double hp_context_side(double width, double height, double context) {
   const double margin = hp_mul(context, width + height);
-  return sqrt(hp_mul(width + margin, height + margin));
+  return hp_root(hp_mul(width + margin, height + margin));
 }
 
 // A window's corner in whole pixels.
@@ -83,7 +83,7 @@ HP_FN hp_window hp_stretched_window(const hp_geometry* geometry, const double* s
 
 // Side of the square of so many times a box's area.
 HP_FN double hp_area_side(const double* state, double factor) {
-  return hp_max(1.0, ceil(hp_mul(sqrt(hp_mul(state[2], state[3])), factor)));
+  return hp_max(1.0, ceil(hp_mul(hp_root(hp_mul(state[2], state[3])), factor)));
 }
 
 // Window around the first box, which becomes the exemplar.
@@ -114,7 +114,7 @@ HP_FN hp_window hp_search_window(const hp_geometry* geometry, const double* stat
   } else {
     side = hp_context_side(state[2], state[3], geometry->context);
     scale[0] = scale[1] = geometry->exemplar / side;
-    side = hp_mul(hp_mul(side, geometry->search) / geometry->exemplar, factor);
+    side = hp_mul(hp_div(hp_mul(side, geometry->search), geometry->exemplar), factor);
     side = hp_max(1.0, rint(side));
   }
   return hp_square_window(geometry, state, side);

@@ -22,8 +22,10 @@ extern "C" __global__ void __launch_bounds__(256)
            hp_pose* pose, hp_plan_line* plan) {
   __shared__ hp_plans plans;
   const int target = blockIdx.x;
-  hp_aim_block(view, monitor + target, exemplar, pose + target,
-               plan + hp_plan_lines(view) * target, &plans);
+  pose += target;
+  hp_plan_crop(view, pose->state, monitor[target].widened, exemplar, threadIdx.x, &plans);
+  __syncthreads();
+  hp_aim_block(view, exemplar, pose, plan + hp_plan_lines(view) * target, &plans);
 }
 
 // Remembers the features of the first search region as the target's. One block of whole warps.

@@ -36,7 +36,7 @@ struct anchor_votes {
     for (int axis = 0; axis < 2; ++axis) {
       const double length = sizes[2 * (index / cells) + axis];
       width = height;
-      height = hp_mul(length, exp((double)deltas[(2 + axis) * count + index]));
+      height = hp_mul(length, hp_exp((double)deltas[(2 + axis) * count + index]));
     }
     *found = hp_vote_for(points, target, window[index % cells], score, width, height);
     return found->vote;
@@ -49,15 +49,17 @@ struct anchor_votes {
 // deltas: four. window, rough_window: one plane, in doubles and in floats; sizes, rough_sizes: width
 // and height of each anchor, search pixels.
 extern "C" __global__ void __launch_bounds__(256, 1)
-    hp_select_anchors(const hp_points* __restrict__ points, const double* __restrict__ window,
+    hp_select_anchors(const hp_points* points, const double* __restrict__ window,
                       const float* __restrict__ rough_window, const double* __restrict__ sizes,
                       const float* __restrict__ rough_sizes, const void* __restrict__ scores,
                       const void* __restrict__ deltas, HP_FRAME_PARAMETERS) {
   __shared__ hp_voting_memory all;
-  const hp_selection select = HP_FRAMES_SELECTION;
+  hp_share(&all.points, points, 5);
+  const hp_selection select = HP_BEGIN(&all.select);
+  points = &all.points;
   // The exponential of a delta is wrong by up to 21 units in the last place, and a change of the
   // box by up to four times as much.
-  hp_begin_voting(&select, points, 4e-5f, &all);
+  hp_begin_voting(4e-5f, &all);
   const int cells = points->size * points->size, count = points->anchors * cells;
   const int block = blockIdx.x, planes = points->score == HP_SOFTMAX ? 2 : 1;
   const hp_map moves = hp_map_of(deltas, view->half) + block * 4 * count;
@@ -84,5 +86,5 @@ extern "C" __global__ void __launch_bounds__(256, 1)
                all.select.after + axis + 2);
   }
   __syncthreads();
-  hp_end_selection(&select, &all.select);
+  HP_END(&all.select);
 }

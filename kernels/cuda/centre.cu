@@ -63,8 +63,7 @@ extern "C" __global__ void __launch_bounds__(256, 1)
                      const void* __restrict__ sizes, const void* __restrict__ offsets,
                      HP_FRAME_PARAMETERS) {
   __shared__ centre_memory all;
-  const hp_selection select = HP_FRAMES_SELECTION;
-  hp_begin_selection(&select, &all.select);
+  const hp_selection select = HP_BEGIN(&all.select);
   const int count = head->size * head->size;
   const int block = blockIdx.x, half = view->half;
   const hp_map lengths = hp_map_of(sizes, half) + block * 2 * count;
@@ -78,5 +77,5 @@ extern "C" __global__ void __launch_bounds__(256, 1)
     if (cell >= 0 && !(all.vote < head->min_score)) move(&select, head, lengths, places, &all);
   }
   __syncthreads();
-  hp_end_selection(&select, &all.select);
+  HP_END(&all.select);
 }

@@ -137,7 +137,7 @@ __device__ void take_corners(const hp_selection* select, const hp_corners* head,
   box[1] = (y1 + y2) / 2.0;
   box[2] = x2 - x1;
   box[3] = y2 - y1;
-  all->select.score = sqrt(1.0 / hp_pair_value(first->all) * (1.0 / hp_pair_value(second->all)));
+  all->select.score = hp_root(1.0 / hp_pair_value(first->all) * (1.0 / hp_pair_value(second->all)));
   all->select.cell = all->broken ? -1 : all->hottest;
   take_box(select, head, box, all);
 }
@@ -151,8 +151,7 @@ extern "C" __global__ void __launch_bounds__(256, 1)
     hp_select_corners(const hp_corners* __restrict__ head, const void* __restrict__ first,
                       const void* __restrict__ second, HP_FRAME_PARAMETERS) {
   __shared__ corner_memory all;
-  const hp_selection select = HP_FRAMES_SELECTION;
-  hp_begin_selection(&select, &all.select);
+  const hp_selection select = HP_BEGIN(&all.select);
   const int begin = blockIdx.x * head->apart;
   const hp_map one = hp_map_of(first, view->half) + begin;
   const hp_map other = hp_map_of(second, view->half) + begin;
@@ -180,5 +179,5 @@ extern "C" __global__ void __launch_bounds__(256, 1)
   }
   if (threadIdx.x == 0) all.select.certain = all.select.score;
   __syncthreads();
-  hp_end_selection(&select, &all.select);
+  HP_END(&all.select);
 }

@@ -58,8 +58,9 @@ struct hp_pose {
 
 // When a target is lost; runtime/presence.py is the definition.
 struct hp_limits {
-  double lost_below, kept, inner;
-  double stride;       // search pixels a cell
+  double lost_below, kept;
+  double inner;        // share of the box that is looked at, in cells a search pixel
+  double cells;        // of the features, a search pixel
   int channels, side;  // of the search region's features; cells
 };
 

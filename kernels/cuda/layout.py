@@ -27,7 +27,7 @@ POSE = np.dtype(
     + fields("i4", "cell x y width height")
     + fields("i2", "flags sequence")
 )
-LIMITS = np.dtype(fields("f8", "lost_below kept inner stride") + fields("i4", "channels side"))
+LIMITS = np.dtype(fields("f8", "lost_below kept inner cells") + fields("i4", "channels side"))
 MONITOR = np.dtype(fields("f8", "certainty widened"))
 CUBIC = np.dtype([("first", "i4"), ("weight", "f4", 4)])
 LINE = np.dtype(("i4", 4))
@@ -70,7 +70,11 @@ def limits(settings: LossSettings, features: Optional[Tuple[int, ...]]) -> np.nd
     """
     _, channels, cells = features or (1, 0, 0)
     side = int(round(math.sqrt(cells)))
-    return records.record(LIMITS, settings, channels=channels, side=side)
+    record = records.record(
+        LIMITS, settings, channels=channels, side=side, cells=1 / settings.stride
+    )
+    record["inner"] *= record["cells"]
+    return record
 
 
 def monitor(widened: float = 1.0) -> np.ndarray:

@@ -66,10 +66,11 @@ struct hp_span {
 // Cells within half a length of a centre, at least one. In cells; cell i lies at i - side / 2.
 static __device__ hp_span hp_cells_under(double centre, double length, int side) {
   const double half = length / 2 > 0.5 ? length / 2 : 0.5;
-  const double first = ceil(centre - half + side / 2), end = floor(centre + half + side / 2) + 1;
+  const int first = (int)ceil(centre - half + side / 2);
+  const int last = (int)floor(centre + half + side / 2);
   hp_span cells;
-  cells.first = first < 0 ? 0 : first > side - 1 ? side - 1 : (int)first;
-  cells.end = end > side ? side : end < cells.first + 1 ? cells.first + 1 : (int)end;
+  cells.first = first < 0 ? 0 : first > side - 1 ? side - 1 : first;
+  cells.end = last > side - 1 ? side : last < cells.first ? cells.first + 1 : last + 1;
   return cells;
 }
 
@@ -77,8 +78,8 @@ static __device__ hp_span hp_cells_under(double centre, double length, int side)
 // `size`: of the box. `scale`: search pixels per frame pixel.
 static __device__ hp_span hp_axis_cells(const hp_limits* limits, double moved, double size,
                                         double scale) {
-  const double length = hp_mul(hp_mul(size, scale), limits->inner) / limits->stride;
-  return hp_cells_under(hp_mul(moved, scale) / limits->stride, length, limits->side);
+  const double length = hp_mul(hp_mul(size, scale), limits->inner);
+  return hp_cells_under(hp_mul(hp_mul(moved, scale), limits->cells), length, limits->side);
 }
 
 // ---- features
@@ -89,13 +90,20 @@ enum { HP_CHANNEL_LANES = 8 };  // lanes that add up the cells of one channel
 // warp; a lane whose channel does not exist gives 0 as plane.
 static __device__ hp_pair hp_channel_sum(hp_map plane, int side, hp_span rows, hp_span columns) {
   const int width = columns.end - columns.first, count = (rows.end - rows.first) * width;
+  const float share = __fdividef(1.0f, (float)width);  // a division of whole numbers is slow
   hp_pair sum = {0.0f, 0.0f};
   if (plane.values) {
-    for (int i = threadIdx.x & (HP_CHANNEL_LANES - 1); i < count; i += HP_CHANNEL_LANES) {
-      const int row = i / width;
-      const hp_pair cell = {plane[(rows.first + row) * side + columns.first + (i - row * width)],
-                            0.0f};
-      sum = hp_pair_add(sum, cell);
+    int i = threadIdx.x & (HP_CHANNEL_LANES - 1);
+    while (i < count) {
+      hp_pair cells[4] = {};  // read together: one wait for memory serves all
+#pragma unroll
+      for (int k = 0; k < 4; ++k, i += HP_CHANNEL_LANES) {
+        const int row = (int)(((float)i + 0.5f) * share);
+        if (i < count)
+          cells[k].high = plane[(rows.first + row) * side + columns.first + (i - row * width)];
+      }
+#pragma unroll
+      for (int k = 0; k < 4; ++k) sum = hp_pair_add(sum, cells[k]);
     }
   }
 #pragma unroll
@@ -123,24 +131,28 @@ static __device__ hp_products hp_no_products() {
   return none;
 }
 
-// The sum of a block's products, in thread 0: of every lane that is a multiple of `apart`. By a whole
-// block; `parts` has one for each warp.
-static __device__ hp_products hp_block_products(hp_products mine, int apart, hp_products* parts) {
+// The sum of a warp's products, in its first lane: of `count` lanes that are `apart`.
+static __device__ hp_products hp_warp_products(hp_products mine, int apart, int count) {
 #pragma unroll 1
-  for (int distance = 16; distance >= apart; distance >>= 1) {
+  for (int distance = apart * count / 2; distance >= apart; distance >>= 1) {
     hp_products other;
     other.product = hp_pair_down(mine.product, distance);
     other.own = hp_pair_down(mine.own, distance);
     other.other = hp_pair_down(mine.other, distance);
     mine = hp_products_add(mine, other);
   }
+  return mine;
+}
+
+// The sum of a block's products, in thread 0: of every lane that is a multiple of `apart`. By a whole
+// block of at most 8 warps; `parts` has one for each.
+static __device__ hp_products hp_block_products(hp_products mine, int apart, hp_products* parts) {
+  mine = hp_warp_products(mine, apart, 32 / apart);
   if (!(threadIdx.x & 31)) parts[threadIdx.x >> 5] = mine;
   __syncthreads();
-  if (threadIdx.x) return mine;
-#pragma unroll 1
-  for (int warp = 1; warp < (int)(blockDim.x >> 5); ++warp)
-    mine = hp_products_add(mine, parts[warp]);
-  return mine;
+  if (threadIdx.x >= 32) return mine;
+  mine = threadIdx.x < (blockDim.x >> 5) ? parts[threadIdx.x] : hp_no_products();
+  return hp_warp_products(mine, 1, 8);
 }
 
 // Calls `take(channel, sum)` for every channel, in the first lane of its group. By a whole block.
@@ -184,8 +196,8 @@ static __device__ hp_products hp_compare_features(const hp_limits* limits, hp_ma
 // The cosine of the features and the reference; 0 if it is negative or not a number. The sums need
 // not be divided by the number of cells: that changes no angle.
 static __device__ double hp_cosine_of(hp_products sums) {
-  const double lengths = sqrt(hp_mul(hp_pair_value(sums.own), hp_pair_value(sums.other)));
-  const double cosine = lengths > 0 ? hp_pair_value(sums.product) / lengths : 0.0;
+  const double lengths = hp_root(hp_mul(hp_pair_value(sums.own), hp_pair_value(sums.other)));
+  const double cosine = lengths > 0 ? hp_div(hp_pair_value(sums.product), lengths) : 0.0;
   return cosine > 0 ? cosine : 0.0;
 }
 

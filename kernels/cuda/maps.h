@@ -33,7 +33,7 @@ struct hp_map {
   }
 
   __device__ hp_map operator+(int count) const {
-    const hp_map later = {(const char*)values + (long long)count * (half ? 2 : 4), half};
+    const hp_map later = {(const char*)values + (half ? 2 * count : 4 * count), half};
     return later;
   }
 };

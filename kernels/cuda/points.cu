@@ -14,13 +14,14 @@ struct point_votes {
   int count;
 
   __device__ hp_interval rough(int cell) const {
-    const hp_map from = distances + cell;
+    const hp_map from = distances + cell;  // read first: one wait for memory serves all
+    const float left = from[0], top = from[count], right = from[2 * count], low = from[3 * count];
     const float extra = points->inclusive ? 1.0f : 0.0f;
     hp_rough_score score = hp_rough_score_of(points->score, scores, cell, count);
     if (qualities.values)
       score = with_quality(score, hp_rough_score_of(HP_SIGMOID, qualities, cell, 0));
-    return hp_rough_vote(rough_target, score, from[0] + from[2 * count] + extra,
-                         from[count] + from[3 * count] + extra, rough_window[cell]);
+    return hp_rough_vote(rough_target, score, left + right + extra, top + low + extra,
+                         rough_window[cell]);
   }
 
   __device__ hp_rough_score with_quality(hp_rough_score score, hp_rough_score quality) const {
@@ -57,13 +58,15 @@ __device__ void move_axis(const hp_selection* select, const hp_points* points, h
 // One block of whole warps for each target. scores: one or two planes of size x size for each target;
 // distances: four; qualities: one, or 0. window, rough_window: one plane, in doubles and in floats.
 extern "C" __global__ void __launch_bounds__(256, 1)
-    hp_select_points(const hp_points* __restrict__ points, const double* __restrict__ window,
+    hp_select_points(const hp_points* points, const double* __restrict__ window,
                      const float* __restrict__ rough_window, const void* __restrict__ scores,
                      const void* __restrict__ distances, const void* __restrict__ qualities,
                      HP_FRAME_PARAMETERS) {
   __shared__ hp_voting_memory all;
-  const hp_selection select = HP_FRAMES_SELECTION;
-  hp_begin_voting(&select, points, 4e-6f, &all);
+  hp_share(&all.points, points, 5);
+  const hp_selection select = HP_BEGIN(&all.select);
+  points = &all.points;
+  hp_begin_voting(5e-6f, &all);
   const int count = points->size * points->size;
   const int block = blockIdx.x, planes = points->score == HP_SOFTMAX ? 2 : 1;
   const hp_map boxes = hp_map_of(distances, view->half) + block * 4 * count;
@@ -81,5 +84,5 @@ extern "C" __global__ void __launch_bounds__(256, 1)
   const int cell = hp_take_winner(votes, count, &all);
   if (cell >= 0 && threadIdx.x < 2) move_axis(&select, points, boxes, threadIdx.x, &all);
   __syncthreads();
-  hp_end_selection(&select, &all.select);
+  HP_END(&all.select);
 }

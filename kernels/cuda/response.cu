@@ -233,12 +233,10 @@ extern "C" __global__ void __launch_bounds__(256)
   __shared__ chosen best;
   __shared__ hp_rank ranks[HP_MOST_WARPS];
   const int target = blockIdx.x;
-  const hp_selection select =
-      hp_selection_of(target, view, frame, limits, features, reference, monitor, pose, plan);
+  const hp_selection select = HP_BEGIN(&all);
   parts += target * head->scales * count;
   found += target * blocks;
   first_peak += target;
-  hp_begin_selection(&select, &all);
   choose(head, damping, parts, count, peaks, &best);
   hp_rank mine = {0, -1};
   for (int i = threadIdx.x; i < blocks; i += blockDim.x) mine = hp_higher(mine, found[i]);
@@ -246,7 +244,7 @@ extern "C" __global__ void __launch_bounds__(256)
   __syncthreads();
   if (threadIdx.x == 0) {
     all.cell = cell;
-    all.score = all.certain = 1.0 / (1.0 + exp(-best.peak));
+    all.score = all.certain = 1.0 / (1.0 + hp_exp(-best.peak));
     if (*first_peak > 0) all.certain = hp_clip_centre(best.peak / *first_peak, 1.0);
   }
   if (cell >= 0 && threadIdx.x < 2) {
@@ -256,5 +254,5 @@ extern "C" __global__ void __launch_bounds__(256)
                      all.after + axis + 2);
   }
   __syncthreads();
-  hp_end_selection(&select, &all);
+  HP_END(&all);
 }

@@ -22,26 +22,14 @@ struct hp_selection {
   hp_plan_line* plan;
 };
 
-// The selection of a block's target. What several targets have lies one after the other.
-static __device__ hp_selection hp_selection_of(int target, const hp_view* view,
-                                               const hp_frame* frame, const hp_limits* limits,
-                                               const void* features, const float* reference,
-                                               hp_monitor* monitor, hp_pose* pose,
-                                               hp_plan_line* plan) {
-  if (features) {
-    const int count = limits->channels * limits->side * limits->side;
-    features = (hp_map_of(features, view->half) + target * count).values;
-    reference += target * limits->channels;
-  }
-  const hp_selection select = {view,          frame,
-                               limits,        features,
-                               reference,     monitor + target,
-                               pose + target, plan + hp_plan_lines(view) * target};
-  return select;
-}
-
-// What single threads of the block tell the others.
+// What single threads of the block tell the others. First copies of structures that many steps read:
+// global memory is slow where one thread waits for it.
 struct hp_selection_memory {
+  hp_view view;
+  hp_frame frame;
+  hp_limits limits;
+  hp_monitor monitor;
+  hp_pose pose;
   double before[4], after[4];  // states
   double scale[2];             // search pixels per frame pixel, x and y
   double score;                // of the cell that was found
@@ -53,11 +41,43 @@ struct hp_selection_memory {
   hp_products products[HP_MOST_WARPS];
 };
 
-// Copies the state and computes the scale. The block meets afterwards.
-static __device__ void hp_begin_selection(const hp_selection* select, hp_selection_memory* all) {
-  if (threadIdx.x) return;
-  for (int i = 0; i < 4; ++i) all->before[i] = all->after[i] = select->pose->state[i];
-  hp_scale_of(select->view, select->pose->state, select->monitor->widened, all->scale);
+// Copies a structure by a whole block, which meets afterwards. `warp` is where it begins, so that the
+// copies of several structures run at the same time.
+template <class Structure>
+static __device__ void hp_share(Structure* copy, const Structure* from, int warp) {
+  int i = (int)threadIdx.x - 32 * warp;
+  while (i < 0) i += blockDim.x;
+  for (; i < (int)(sizeof(Structure) / 8); i += blockDim.x)
+    ((long long*)copy)[i] = ((const long long*)from)[i];
+}
+
+// The selection of a block's target, its state and its scale. What several targets have lies one after
+// the other. The block meets afterwards.
+static __device__ hp_selection hp_begin_selection(const hp_view* view, const hp_frame* frame,
+                                                  const hp_limits* limits, const void* features,
+                                                  const float* reference, const hp_monitor* monitor,
+                                                  const hp_pose* pose, hp_plan_line* plan,
+                                                  hp_selection_memory* all) {
+  const int target = blockIdx.x;
+  hp_share(&all->view, view, 0);
+  hp_share(&all->frame, frame, 1);
+  if (limits) hp_share(&all->limits, limits, 2);
+  hp_share(&all->monitor, monitor + target, 3);
+  hp_share(&all->pose, pose + target, 4);
+  __syncthreads();
+  if (features) {
+    const int count = all->limits.channels * all->limits.side * all->limits.side;
+    features = (hp_map_of(features, all->view.half) + target * count).values;
+    reference += target * all->limits.channels;
+  }
+  if (threadIdx.x == 0) {
+    for (int i = 0; i < 4; ++i) all->before[i] = all->after[i] = all->pose.state[i];
+    hp_scale_of(&all->view, all->pose.state, all->monitor.widened, all->scale);
+  }
+  const hp_selection select = {&all->view,    &all->frame, limits ? &all->limits : 0,
+                               features,      reference,   &all->monitor,
+                               &all->pose,    plan + hp_plan_lines(&all->view) * target};
+  return select;
 }
 
 // The frame's width or height.
@@ -97,13 +117,8 @@ static __device__ void hp_settle(const hp_selection* select, hp_selection_memory
 
 // Decides whether the target is lost. By a whole block, after hp_settle found no error.
 static __device__ void hp_monitor_loss(const hp_selection* select, hp_selection_memory* all) {
-  const int axis = threadIdx.x;
   hp_products sums = hp_no_products();
   if (select->features) {
-    if (axis < 2)
-      all->cells[axis] = hp_axis_cells(select->limits, all->after[axis] - all->before[axis],
-                                       all->after[axis + 2], all->scale[axis]);
-    __syncthreads();
     const hp_map features = hp_map_of(select->features, select->view->half);
     sums = hp_compare_features(select->limits, features, select->reference, all->cells[1],
                                all->cells[0], all->products);
@@ -115,22 +130,34 @@ static __device__ void hp_monitor_loss(const hp_selection* select, hp_selection_
 }
 
 // The end of a frame. By a whole block, after the family wrote all->after, score, certain and cell,
-// and the block met.
-static __device__ void hp_end_selection(const hp_selection* select, hp_selection_memory* all) {
-  if (threadIdx.x == 0) hp_settle(select, all);
+// and the block met. What need not wait for each other is done by different warps.
+static __device__ void hp_end_selection(const hp_selection* select, hp_selection_memory* all,
+                                        hp_monitor* monitor, hp_pose* pose) {
+  const int axis = threadIdx.x, last = threadIdx.x - (blockDim.x - 32);  // of the last warp
+  if (last == 0) hp_settle(select, all);
+  if (select->features && axis < 2)
+    all->cells[axis] = hp_axis_cells(select->limits, all->after[axis] - all->before[axis],
+                                     all->after[axis + 2], all->scale[axis]);
   __syncthreads();
   if (select->limits && !all->flags) hp_monitor_loss(select, all);
+  if (last >= 0)
+    hp_plan_crop(select->view, all->pose.state, all->monitor.widened, 0, last, &all->plans);
   __syncthreads();
-  hp_aim_block(select->view, select->monitor, 0, select->pose, select->plan, &all->plans);
+  hp_aim_block(select->view, 0, select->pose, select->plan, &all->plans);
+  if (threadIdx.x == 0) {
+    monitor[blockIdx.x] = all->monitor;
+    pose[blockIdx.x] = all->pose;
+  }
 }
 
-// What every select's kernel takes after what is its family's, and its selection of that.
+// What every select's kernel takes after what is its family's, and its begin and end.
 #define HP_FRAME_PARAMETERS                                                        \
   const hp_view *__restrict__ view, const hp_frame *__restrict__ frame,            \
       const hp_limits *__restrict__ limits, const void *__restrict__ features,     \
       const float *__restrict__ reference, hp_monitor *monitor, hp_pose *pose, hp_plan_line *plan
-#define HP_FRAMES_SELECTION \
-  hp_selection_of(blockIdx.x, view, frame, limits, features, reference, monitor, pose, plan)
+#define HP_BEGIN(all) \
+  hp_begin_selection(view, frame, limits, features, reference, monitor, pose, plan, all)
+#define HP_END(all) hp_end_selection(&select, all, monitor, pose)
 
 // ---- points and anchors
 
@@ -140,19 +167,19 @@ struct hp_voting_memory {
   hp_target target;  // before the frame
   hp_rough_target rough;
   hp_scored_box best;
+  hp_points points;
 };
 
-// The block has met afterwards. `units`: see hp_rough_target_of.
-static __device__ void hp_begin_voting(const hp_selection* select, const hp_points* points,
-                                       float units, hp_voting_memory* all) {
-  hp_begin_selection(select, &all->select);
-  if (threadIdx.x == 0) {
-    const double* before = all->select.before;
-    all->target =
-        hp_search_target(before[2], before[3], all->select.scale[0], all->select.scale[1]);
-    all->rough = hp_rough_target_of(points, &all->target, units);
-  }
+// After HP_BEGIN. The block has met afterwards. Its last warp also writes the exact target,
+// which no rough vote needs. `units`: see hp_rough_target_of.
+static __device__ void hp_begin_voting(float units, hp_voting_memory* all) {
+  const double *before = all->select.before, *scale = all->select.scale;
+  if (threadIdx.x == 0)
+    all->rough = hp_rough_target_of(&all->points, (float)before[2] * (float)scale[0],
+                                    (float)before[3] * (float)scale[1], units);
   __syncthreads();
+  if (threadIdx.x == blockDim.x - 32)
+    all->target = hp_search_target(before[2], before[3], scale[0], scale[1]);
 }
 
 // The winner of `count` votes in every thread, -1 if there is none. Its score is the frame's.

@@ -15,7 +15,10 @@ static __device__ const unsigned HP_ALL_LANES = 0xffffffffu;
 
 static __device__ float hp_infinity() { return __int_as_float(0x7f800000); }
 
-static __device__ bool hp_is_number(double value) { return value - value == 0.0; }
+// Told by its exponent, which takes no operation on doubles.
+static __device__ bool hp_is_number(double value) {
+  return (__double_as_longlong(value) >> 52 & 0x7ff) != 0x7ff;
+}
 
 // Limits of a cell's vote: -infinity for high if the cell can't win.
 struct hp_interval {
@@ -94,7 +97,8 @@ static __device__ int hp_find_winner(const Votes& votes, int count, hp_vote_memo
   if (high >= least) {
 #pragma unroll 1
     for (int cell = threadIdx.x; cell < count; cell += blockDim.x) {
-      if (!(votes.rough(cell).high >= least)) continue;
+      const float own = count > (int)blockDim.x ? votes.rough(cell).high : high;
+      if (!(own >= least)) continue;
       Found found;
       const double vote = votes.exact(cell, &found);
       if (!hp_is_number(vote)) continue;
@@ -135,11 +139,12 @@ struct hp_rough_target {
 };
 
 // `units`: bound of the error of a vote, relative to 1 + |score| and without a penalty.
-static __device__ hp_rough_target hp_rough_target_of(const hp_points* points,
-                                                     const hp_target* target, float units) {
+static __device__ hp_rough_target hp_rough_target_of(const hp_points* points, float width,
+                                                     float height, float units) {
   hp_rough_target result;
-  result.inverse_area = (float)(1.0 / hp_mul(target->side, target->side));
-  result.ratio = (float)target->ratio;
+  const float context = (width + height) * 0.5f;
+  result.inverse_area = __fdividef(1.0f, (width + context) * (height + context));
+  result.ratio = __fdividef(width, height);
   result.penalty = (float)points->penalty;
   result.influence = (float)points->window_influence;
   result.others = 1.0f - result.influence;

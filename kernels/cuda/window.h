@@ -16,7 +16,8 @@ static __device__ void hp_scale_of(const hp_view* view, const double* state, dou
   const hp_geometry* geometry = &view->geometry;
   if (geometry->shape == HP_SQUARE) {  // the same with fewer operations on doubles
     const double side = hp_context_side(state[2], state[3], geometry->context);
-    scale[0] = scale[1] = geometry->exemplar / side / widened;
+    scale[0] = scale[1] = hp_div(geometry->exemplar, side);
+    if (widened != 1.0) scale[0] = scale[1] = hp_div(scale[0], widened);
     return;
   }
   hp_search_window(geometry, state, hp_mul(view->factors[view->windows - 1], widened), scale);
@@ -107,22 +108,26 @@ static __device__ void hp_cover(const hp_plans* plans, int count, hp_pose* pose)
   pose->height = bottom - top;
 }
 
-// Plans the crop of the exemplar, or of all windows of the next frame. By a whole block, after the
-// state was written and the block met.
-static __device__ void hp_aim_block(const hp_view* view, const hp_monitor* monitor, int exemplar,
-                                    hp_pose* pose, hp_plan_line* plan, hp_plans* plans) {
+// Plans the window with a number, if there is one, of the next frame; or the exemplar's.
+static __device__ void hp_plan_crop(const hp_view* view, const double* state, double widened,
+                                    int exemplar, int number, hp_plans* plans) {
+  const hp_geometry* geometry = &view->geometry;
+  if ((unsigned)number >= (exemplar ? 1u : (unsigned)view->windows)) return;
+  double scale[2];
+  const hp_window window =
+      exemplar ? hp_exemplar_window(geometry, state)
+               : hp_search_window(geometry, state, hp_mul(view->factors[number], widened), scale);
+  const int side = exemplar ? geometry->exemplar : geometry->search;
+  plans->windows[number] = hp_planned_of(window, side, geometry->warp);
+}
+
+// Writes the plan of the exemplar's crop, or of all windows of the next frame. By a whole block, after
+// hp_plan_crop and after the block met.
+static __device__ void hp_aim_block(const hp_view* view, int exemplar, hp_pose* pose,
+                                    hp_plan_line* plan, const hp_plans* plans) {
   const hp_geometry* geometry = &view->geometry;
   const int count = exemplar ? 1 : view->windows;
   const int side = exemplar ? geometry->exemplar : geometry->search;
-  if ((int)threadIdx.x < count) {
-    double scale[2];
-    const hp_window window =
-        exemplar ? hp_exemplar_window(geometry, pose->state)
-                 : hp_search_window(geometry, pose->state,
-                                    hp_mul(view->factors[threadIdx.x], monitor->widened), scale);
-    plans->windows[threadIdx.x] = hp_planned_of(window, side, geometry->warp);
-  }
-  __syncthreads();
   if (threadIdx.x == 0) hp_cover(plans, count, pose);
   for (int i = 0; i < count; ++i)
     hp_plan_window(plans->windows + i, side, geometry->warp, plan + 2 * side * i);

@@ -34,32 +34,22 @@ def kernel_names(path):
         return KERNEL.findall(file.read())
 
 
-def counting():
-    """Path of a ``shim.so`` that counts the kernels' operations on doubles: see counted.h."""
-    return os.path.join(_made("counting", ["-include", "counted.h"]), "shim.so")
-
-
 def driver():
     """Path of a folder with the fake driver, as ``libcuda.so.1`` and as ``shim.so``.
 
     Skips the test when there is no C++ compiler.
     """
-    return _made("driver", [])
-
-
-def _made(name, flags):
-    """Return the folder for this name and the hash of the sources. Build it if it is missing."""
     compiler = shutil.which("g++")
     if not compiler:
         import pytest  # not in the processes that track on the driver
 
         pytest.skip("no g++ to compile the stand-in for a GPU")
-    folder = os.path.join(CACHE, f"{name}-{_key(compiler)}")
+    folder = os.path.join(CACHE, f"driver-{_key(compiler)}")
     if not os.path.isdir(folder):
         os.makedirs(CACHE, exist_ok=True)
         work = tempfile.mkdtemp(dir=CACHE)
         try:
-            _compile(compiler, work, flags)
+            _compile(compiler, work)
             os.rename(work, folder)
         except OSError:  # another process was first
             if not os.path.isdir(folder):
@@ -69,7 +59,7 @@ def _made(name, flags):
     return folder
 
 
-def _compile(compiler, work, flags):
+def _compile(compiler, work):
     """Compile the fake driver and the kernels.
 
     Args:
@@ -79,11 +69,11 @@ def _compile(compiler, work, flags):
     """
     objects = []
     for source in sorted(glob.glob(os.path.join(HERE, "*.cpp"))) + cu_files():
-        base, more = os.path.basename(source), []
+        base = os.path.basename(source)
         if base.endswith(".cu"):
-            source, more = _wrapped(source, os.path.join(work, base + ".cpp")), flags
+            source = _wrapped(source, os.path.join(work, base + ".cpp"))
         objects.append(os.path.join(work, base + ".o"))
-        _run([compiler] + FLAGS + ["-I", HERE] + more + ["-c", source, "-o", objects[-1]])
+        _run([compiler] + FLAGS + ["-I", HERE, "-c", source, "-o", objects[-1]])
     stubs = os.path.join(work, "stubs.cpp")
     with open(stubs, "w") as file:
         for name in missing_symbols():

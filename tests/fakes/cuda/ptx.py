@@ -39,7 +39,8 @@ class Instruction:
         negated, self.guard, name, operands = INSTRUCTION.match(text).groups()
         self.negated, self.name = bool(negated), name.split(".")
         what, *more = self.name
-        if what not in operations.KNOWN or not operations.MODIFIERS.issuperset(more):
+        known = what in operations.KNOWN and operations.MODIFIERS.issuperset(more)
+        if not known and name not in operations.GROSS:
             raise Illegal(f"no {name}")
         self.kind, self.operands = TYPES.get(self.name[-1]), OPERAND.findall(operands)
         writes = 0 if self.name[0] in ("st", "bra", "bar", "ret") else 1
@@ -199,11 +200,11 @@ class Run:
                 active = threads[self.get(instruction.guard, threads, TYPES["pred"])]
                 if instruction.negated:
                     active = np.setdiff1d(threads, active, assume_unique=True)
-            if self.clock:
-                self.clock.issue(instruction, threads)
             if active.size:
                 # all threads are a slice, which NumPy reads without a copy
                 self._execute(instruction, slice(None) if active.size == self.count else active)
+            if self.clock:
+                self.clock.issue(instruction, threads)
 
     def _execute(self, instruction, threads):
         what, operands = instruction.name[0], instruction.operands
@@ -278,14 +279,19 @@ class Run:
 
     def _elements(self, instruction, at, threads):
         """The memory as elements of the instruction's size, and the threads' places in it."""
-        size = instruction.kind.itemsize
-        if instruction.name[1] != "shared":
+        size, shared = instruction.kind.itemsize, instruction.name[1] == "shared"
+        if at.size and at.min() >= operations.SHARED:
+            at, shared = at - operations.SHARED, True
+        if not shared:
             first, end = self.bounds.T
             array = np.searchsorted(first, at, side="right") - 1
             if ((array < 0) | (at + size > end[array])).any():
                 raise Illegal(f"{'.'.join(instruction.name)} outside of all arrays")
+            if self.clock:
+                self.clock.touch(at)
             return operations.everything(size), at // size - operations.LOWEST // size
-        if ((at < 0) | (at + size > self.kernel.shared_size)).any():
+        at = at & 0xFFFFFFFF  # these addresses have 32 bits
+        if (at + size > self.kernel.shared_size).any():
             raise Illegal("outside of shared memory")
         at = at + self.own_shared[threads]
         numbers = np.arange(1, self.count + 1)[threads]

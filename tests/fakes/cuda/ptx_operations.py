@@ -13,6 +13,7 @@ TYPES = {
 }
 TYPES["pred"] = np.dtype("?")
 LOWEST = 4096  # no array has a lower address
+SHARED = 1 << 60  # where a block's shared memory lies among all addresses
 
 
 class Illegal(Exception):
@@ -52,6 +53,8 @@ def execute(run, instruction, threads):
     else:
         simple = FLOATS if kind.kind == "f" else INTEGERS
         result = simple[what](*(run.get(operand, threads, kind) for operand in operands[1:]))
+        if ".".join(instruction.name) in GROSS:
+            result = (result.view(np.uint64) >> np.uint64(32) << np.uint64(32)).view(kind)
     run.put(operands[0], threads, result)
 
 
@@ -133,7 +136,6 @@ INTEGERS = {
     "bfe": _field,
     "prmt": _permuted,
     "mov": lambda a: a,
-    "cvta": lambda a: a,
 }
 
 
@@ -181,6 +183,15 @@ def _compare(run, instruction, threads):
     if how in ("nan", "num"):
         return unordered if how == "nan" else ~unordered
     return np.where(unordered, how.endswith("u"), COMPARISONS[how[:2]](a, b))
+
+
+def _to_any_address(run, instruction, threads):
+    """cvta between addresses of one kind of memory and those of all memory."""
+    address = run.get(instruction.operands[1], threads, instruction.kind)
+    if "shared" in instruction.name:
+        window = np.uint64(SHARED)
+        address = address - window if "to" in instruction.name else address + window
+    return address
 
 
 def _choose(run, instruction, threads):
@@ -234,7 +245,9 @@ SPECIAL = {
     "setp": _compare,
     "selp": _choose,
     "cvt": _convert,
+    "cvta": _to_any_address,
 }
+GROSS = ("rcp.approx.ftz.f64", "rsqrt.approx.ftz.f64")  # right to 20 bits alone
 KNOWN = {"ld", "st", "bra", "ret", "bar", "shfl", *FLOATS, *INTEGERS, *SPECIAL}
 MODIFIERS = {*TYPES, *COMPARISONS, *ROUNDINGS, *(how + "u" for how in COMPARISONS), "nan", "num"}
 MODIFIERS |= set("rn approx lo wide to global nc shared param v2 v4 sync down uni".split())

@@ -13,7 +13,6 @@ except ImportError:  # before Python 3.11
 
 TABLE = pathlib.Path(__file__).with_name("budget.toml")
 SOURCES = compiler.SOURCES
-ANY = 87  # a compute capability: select has the same instructions in the PTX of all of them
 
 ENTRY = re.compile(r"\.entry (\w+)\((.*?)\n}", re.S)
 INSTRUCTION = re.compile(r"^\s+(?:@!?%p\d+ )?([a-z][\w.:]*)\s.*;", re.M)

@@ -78,6 +78,13 @@ def test_select_equals_its_definition(machine):
     select(machine)
 
 
+@pytest.mark.parametrize("family", ["anchors", "centre", "corners"])
+def test_the_other_families_select_as_their_definition(family):
+    machine, net = Machine(ptx("", "aim", 87), ptx("", family, 87)), test_families.of_family(family)
+    for seed in range(4):
+        test_families.same(machine, net, test_families.random_maps(net, seed), STATE)
+
+
 def test_maps_without_a_finite_vote_have_no_winner(machine):
     net = network()
     scores, distances = test_select.random_maps(net, 1)
@@ -104,10 +111,10 @@ def crops(machine):
 MISTAKES = [
     ("votes.h", "__syncthreads();\n  value = parts[0];", "value = parts[0];", select),
     ("votes.h", "if (b.cell < 0) return a;", "if (a.cell < 0) return a;", select),
-    ("select.h", "if (threadIdx.x == 0) hp_settle", "hp_settle", select),
+    ("select.h", "if (last == 0) hp_settle", "if (last >= 0) hp_settle", select),
     ("crop.cu", "if (column >= side) return;", "", crops),
     ("crop.cu", "(row >> 1) * frame->chroma_stride", "(row >> 2) * frame->chroma_stride", crops),
-    ("../hotpath.h", "((float)value - mean) * scale", "(float)value * scale - mean * scale", crops),
+    ("crop.cu", "upper.value[c], lower.value[c]", "lower.value[c], upper.value[c]", crops),
     ("../hotpath.h", "bottom * weight1) >> 16) + 2", "bottom * weight1) >> 16) + 1", crops),
     (
         "../families.h",

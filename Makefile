@@ -91,7 +91,7 @@ $(WHICH)-base: pyproject.toml constraints.txt setup.py
 	@touch $@
 
 $(WHICH)-%: | $(WHICH)-base
-	@echo 'Adding $*$(if $(filter ncnn train backbones,$*), (with PyTorch: 1 to 5 GB on disk))'
+	@echo 'Adding $*$(if $(filter ncnn train authors,$*), (with PyTorch: 1 to 5 GB on disk))'
 	@$(PY) $(RUN_PIP) -e '.[$*]'
 	@touch $@
 

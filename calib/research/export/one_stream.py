@@ -189,7 +189,7 @@ def timm_library() -> Any:
         try:
             return importlib.import_module("timm")
         except ImportError:
-            raise Missing("timm is not installed; run `make setup ALSO=backbones`") from None
+            raise Missing("timm is not installed; run `make setup ALSO=authors`") from None
         except RuntimeError as error:
             lacking = re.search(r"operator torchvision::(\w+) does not exist", str(error))
             if lacking is None:

@@ -1,4 +1,4 @@
-"""Hotpath: a visual object tracker whose frame takes hardly longer than the network alone.
+"""Hotpath: a visual object tracker whose whole frame runs on one device.
 
 Call ``tracker = load_tracker()``, then ``tracker.init(frame, (x, y, w, h))`` once. For every later
 frame call ``track = tracker.update(frame)``, which has ``track.box``, ``track.score``,

@@ -39,8 +39,14 @@ def read_rows(path: str) -> Rows:
             rows = list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise BadRun(f"{path}: can't be read: {error}") from None
-    if not rows or any(row.get(name) is None for row in rows for name in NEEDED):
-        raise BadRun(f"{path}: is no CSV of `--results FILE.csv` with a row")
+    whole = bool(rows) and all(row.get(name) is not None for row in rows for name in NEEDED)
+    try:
+        for row in rows if whole else ():
+            int(row["frame"]), int(row["target"]), [float(row[n] or 0) for n in (*"xywh", "score")]
+    except ValueError:
+        whole = False
+    if not whole:
+        raise BadRun(f"{path}: is no whole CSV of --results; write it again with runtime.track")
     return rows
 
 

@@ -24,6 +24,8 @@ ROWS = """frame,time_s,x,y,w,h,score,target,lost,state
 @pytest.fixture
 def rows(tmp_path):
     (tmp_path / "boxes.csv").write_text(ROWS)
+    (tmp_path / "cut.csv").write_text(ROWS[:-9])
+    (tmp_path / "words.csv").write_text(ROWS.replace("2.5,2,3,4", "2.5,2,x,4"))
     (tmp_path / "film").mkdir()
     cv2.imwrite(str(tmp_path / "film" / "0.png"), np.zeros((48, 64, 3), np.uint8))
     return tmp_path
@@ -63,6 +65,8 @@ def test_vot_has_a_region_for_each_frame(rows):
         (["boxes.csv", "out.xml"], "must end with"),
         (["missing.csv", "out.txt"], "can't be read"),
         (["film/0.png", "out.txt"], "can't be read"),
+        (["cut.csv", "out.txt", "--target", "0"], "no whole CSV"),
+        (["words.csv", "out.txt", "--target", "0"], "no whole CSV"),
         (["boxes.csv", "no/out.txt", "--target", "0"], "can't be written"),
     ],
 )

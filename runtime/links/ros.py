@@ -16,7 +16,7 @@ from runtime.links.base import Context, Link
 from runtime.links.control import Controller, Refused
 from runtime.links.publish import encoded
 from runtime.types import TrackedFrame
-from runtime.video.ros import PREFIX, open_dds
+from runtime.video.ros import TOPIC, open_dds
 
 POLL_S = 0.2  # how long the end of a run may wait
 FRAME_ID = "camera"
@@ -35,9 +35,10 @@ class RosLink(Link):
     """
 
     def __init__(self, address: str, controller: Controller, say: Callable[[str], None]) -> None:
-        topic = address[len(PREFIX) :]
-        if not topic.startswith("/") or topic.endswith("/"):
+        named = TOPIC.fullmatch(address)
+        if named is None:
             raise BadOutput(f"--publish {address}: no topic; give ros:/NAME, such as ros:/tracks")
+        topic = named.group(1)
         try:
             self._dds, self._end = open_dds()
         except NoCamera as error:

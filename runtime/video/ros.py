@@ -6,6 +6,7 @@ sensor_msgs/CompressedImage, in CDR (OMG "DDS-XTypes" 1.3, section 7.4).
 """
 
 import os
+import re
 import struct
 from typing import Any, Callable, Optional, Tuple
 
@@ -20,6 +21,7 @@ from runtime.video.cameras import SENDER
 
 Log = Optional[Callable[[str], None]]
 PREFIX = "ros:"
+TOPIC = re.compile(PREFIX + r"((?:/[A-Za-z_]\w*)+)", re.ASCII)  # as ROS names topics
 IMAGE, COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
 READ_S = 2.0  # that a topic may be silent; finding the sender takes about one
 PLANES = {"yuv422_yuy2": "YUYV", "yuv422": "UYVY", "uyvy": "UYVY", "yuyv": "YUYV", "nv12": "NV12"}
@@ -112,7 +114,8 @@ def _picture(
     channels = CHANNELS.get(encoding, 1)
     needed = -(-width // 2) * 4 if PLANES.get(encoding) in ("YUYV", "UYVY") else width * channels
     needed *= sample.itemsize
-    if not height or not width or step < needed or data.size < step * (rows - 1) + needed:
+    is_odd = encoding == "nv12" and (width % 2 or height % 2)  # its colours are shared by 2x2
+    if not height or not width or step < needed or data.size < step * (rows - 1) + needed or is_odd:
         raise BadSource(f"a picture of ROS, {width}x{height} {encoding}, has {data.size} bytes")
     lines = np.lib.stride_tricks.as_strided(data, (rows, needed), (step, 1), writeable=False)
     if encoding == "nv12":
@@ -139,10 +142,11 @@ class Topic:
     stamps, read_timeout_s = SENDER, READ_S
 
     def __init__(self, spec: str, planes: bool) -> None:
-        self.name, self._topic, self._planes = spec, spec[len(PREFIX) :], planes
+        named = TOPIC.fullmatch(spec)
+        if named is None:
+            raise BadSource(f"{spec}: no topic of ROS; give a name such as ros:/camera/image_raw")
+        self.name, self._topic, self._planes = spec, named.group(1), planes
         self.kind = COMPRESSED if self._topic.endswith("/compressed") else IMAGE
-        if not self._topic.startswith("/"):
-            raise BadSource(f"{spec}: a topic begins with a slash, such as ros:/camera/image_raw")
 
     def open(self) -> "Reader":
         """A capture; raises ``NoCamera`` without the package."""

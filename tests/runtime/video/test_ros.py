@@ -126,6 +126,8 @@ def test_what_can_not_be_read_is_told():
             read(ros.IMAGE, whole[:size])
     with pytest.raises(BadSource, match="has .* bytes"):
         read(ros.IMAGE, image("bgr8", PICTURE[:, :4], 10, padding=0))
+    with pytest.raises(BadSource, match="11x6 nv12"):
+        read(ros.IMAGE, image("nv12", np.zeros((9, 12), np.uint8), 11))
 
 
 def test_rosbags_reads_what_is_sent():
@@ -229,11 +231,12 @@ def test_a_silent_topic_is_told(monkeypatch):
     monkeypatch.setattr(ros, "READ_S", 0.1)
     with pytest.raises(BadSource, match="no picture came"):
         open_source("ros:/nobody/sends/this")
-    with pytest.raises(BadSource, match="begins with a slash"):
-        open_source("ros:camera")
+    for spec in ("ros:camera", "ros:/front camera", "ros:/", "ros:/a//b", "ros:/1"):
+        with pytest.raises(BadSource, match="no topic of ROS"):
+            open_source(spec)
     monkeypatch.setenv("ROS_DOMAIN_ID", "many")
     with pytest.raises(NoCamera, match="ROS_DOMAIN_ID=many"):
         open_source("ros:/camera/image_raw")
-    for address in ("ros:tracks", "ros:/tracks/"):
+    for address in ("ros:tracks", "ros:/tracks/", "ros:/my tracks", "ros:/a#b"):
         with pytest.raises(BadOutput, match="give ros:/NAME"):
             RosLink(address, None, print)

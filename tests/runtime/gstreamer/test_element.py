@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
+from runtime.gstreamer import __main__ as gstreamer
 from runtime.track import main
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -23,8 +24,9 @@ def _settings():
     asked = subprocess.run(
         [sys.executable, "-m", "runtime.gstreamer"], capture_output=True, text=True, check=False
     )
-    if asked.returncode:
+    if asked.returncode == 2:
         return asked.stderr.strip()
+    assert asked.returncode == 0, asked.stderr
     return dict(re.findall(r'^export (\w+)="(.*?)\$', asked.stdout, re.MULTILINE))
 
 
@@ -37,8 +39,7 @@ def environment(tmp_path_factory):
         pytest.skip(settings)
     registry = tmp_path_factory.mktemp("gst") / "registry.bin"
     settings.update(PATH="/usr/bin:/bin", GST_REGISTRY=str(registry), HOME=str(registry.parent))
-    inspected = run(settings, "gst-inspect-1.0", "hotpathtrack")
-    if inspected.returncode:
+    if run(dict(settings, GST_PLUGIN_PATH=""), "gst-inspect-1.0", "python").returncode:
         pytest.skip("GStreamer loads no Python plugins (gstreamer1.0-python3-plugin-loader)")
     return settings
 
@@ -150,3 +151,17 @@ def test_bad_input_is_told_on_the_bus(environment, given, said, ends_well):
     assert said in done.stdout + done.stderr
     assert (done.returncode == 0) == ends_well
     assert not told(done.stdout)
+
+
+def test_a_system_that_can_not_run_the_element_is_told(monkeypatch, tmp_path, capsys):
+    older = tmp_path / "python3"
+    older.write_text("#!/bin/sh\necho 3 5\n")
+    older.chmod(0o755)
+    for system, said in (
+        ("/bin/false", "python3-gi"),
+        ("/no/python3", "python3-gi"),
+        (older, "3.5"),
+    ):
+        monkeypatch.setattr(gstreamer, "SYSTEM", str(system))
+        assert gstreamer.main() == 2
+        assert said in capsys.readouterr().err

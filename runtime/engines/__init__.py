@@ -8,7 +8,7 @@ import sys
 from typing import List, Mapping, Optional, Tuple, Type
 
 from runtime.engines.base import THREADS, Engine, Setup
-from runtime.errors import NoEngine
+from runtime.errors import BadNetwork, NoEngine
 from runtime.networks import Network
 
 __all__ = ["AUTO", "THREADS", "choices", "create", "find", "installed", "names", "open_engine"]
@@ -58,12 +58,14 @@ def installed(network: Optional[Network] = None) -> List[str]:
         network: the ``Network`` that is to run; the engine that its TOML names comes first.
 
     Raises:
-        NoEngine: its TOML names none that there is.
+        BadNetwork: its TOML names none that "auto" may take.
     """
-    found = [find(name) for name in names()]
-    able = [e.name for e in found if e.preference is not None and e.is_installed()]
-    own = find(network.engine).name if network is not None and network.engine else None
-    return sorted(able, key=lambda name: name != own)
+    found = [engine for engine in map(find, names()) if engine.preference is not None]
+    own = network.engine if network is not None else ""
+    if network is not None and own and own not in [engine.name for engine in found]:
+        there = ", ".join(engine.name for engine in found)
+        raise BadNetwork(f"{network.path}: engine: {own!r} is none of {there}; name one of them")
+    return sorted((e.name for e in found if e.is_installed()), key=lambda name: name != own)
 
 
 def create(

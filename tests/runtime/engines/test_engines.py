@@ -213,9 +213,10 @@ def test_auto_takes_the_engine_that_a_toml_names_unless_another_is_given(tmp_pat
         tracker = load_tracker(tmp_path / "tiny.toml", engine=asked)
         assert tracker.engine.name == opened
         tracker.close()
-    tiny.write_network(tmp_path, 'engine = "onnxrun"\n' + tiny.TOML)
-    with pytest.raises(NoEngine, match="no engine is called 'onnxrun'"):
-        load_tracker(tmp_path / "tiny.toml")
+    for wrong in ("onnxrun", "auto", "tensorrt"):  # "auto" never takes the last one
+        tiny.write_network(tmp_path, f'engine = "{wrong}"\n' + tiny.TOML)
+        with pytest.raises(BadNetwork, match=f"tiny.toml: engine: '{wrong}' is none of openvino"):
+            load_tracker(tmp_path / "tiny.toml")
 
 
 @pytest.mark.parametrize("name", ENGINES)

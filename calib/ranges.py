@@ -149,8 +149,10 @@ def find_range(entry: Entry, method: str) -> tuple[float, float]:
         low, high = _percentile(counts, edges)
     elif method == "entropy":
         low, high = entropy_range(*_merged(counts, edges, ENTROPY_BINS))
-    else:
+    elif method == "mse":
         low, high = _least_error(counts, edges, least, greatest)
+    else:
+        raise ValueError(f"no method finds ranges by {method!r}")
     return min(0.0, max(low, least)), max(0.0, min(high, greatest))
 
 

@@ -16,7 +16,7 @@ from runtime.links.base import Context, Link
 from runtime.links.control import Controller, Refused
 from runtime.links.publish import encoded
 from runtime.types import TrackedFrame
-from runtime.video.ros import TOPIC, open_dds
+from runtime.video.ros import PREFIX, TOPIC, open_dds
 
 POLL_S = 0.2  # how long the end of a run may wait
 FRAME_ID = "camera"
@@ -109,4 +109,7 @@ class RosLink(Link):
 def open_link(context: Context) -> RosLink:
     """The link of ``--publish ros:/TOPIC``."""
     assert context.controller is not None, "ROS selects targets"
-    return RosLink(context.options.publish, context.controller, context.say)
+    link = RosLink(context.options.publish, context.controller, context.say)
+    topic = context.options.publish[len(PREFIX) :]
+    context.say(f"ROS: boxes are sent to {topic}; {topic}/box takes a target")
+    return link

@@ -215,7 +215,8 @@ def test_a_peer_shows_pictures_asks_for_a_target_and_gets_its_boxes(monkeypatch,
     monkeypatch.setenv("ROS_DOMAIN_ID", "0")
     with peer("0,24,20,20") as process:
         arguments = ["--video", "ros:/camera/image_raw", "--publish", "ros:/tracks"]
-        assert main([*arguments, "--frames", "90", "--quiet"]) == 0
+        assert main([*arguments, "--frames", "90"]) == 0
+        assert "/tracks/box takes a target" in capsys.readouterr().err
         process.kill()
         lines = [json.loads(line) for line in process.stdout.read().splitlines()]
     states = [line["state"] for line in lines if "state" in line]

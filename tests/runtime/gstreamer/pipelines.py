@@ -1,6 +1,6 @@
 """Runs pipelines with ``hotpathtrack`` in the system's Python, and prints lines of JSON.
 
-/usr/bin/python3 pipelines.py memory|boxes|serve
+/usr/bin/python3 pipelines.py memory|boxes|lost|serve
 """
 
 import json
@@ -68,6 +68,23 @@ def boxes():
         return Gst.PadProbeReturn.OK
 
     watch(pipeline, element.get_static_pad("src"), look)
+
+
+def lost():
+    """State and metadata where the ball is there, then gone."""
+    text = "concat name=c ! hotpathtrack box={} ! fakesink name=f ".format(START)
+    size = "video/x-raw,format=I420,width=320,height=240"
+    for pattern in ("ball", "snow"):
+        text += f"videotestsrc pattern={pattern} num-buffers=20 ! {size} ! c. "
+    pipeline = Gst.parse_launch(text)
+
+    def look(pad, info):
+        meta = GstVideo.buffer_get_video_region_of_interest_meta_id(info.get_buffer(), 0)
+        message = pipeline.get_bus().timed_pop_filtered(0, Gst.MessageType.ELEMENT)
+        tell(state=message.get_structure().get_string("state"), has_box=meta is not None)
+        return Gst.PadProbeReturn.OK
+
+    watch(pipeline, pipeline.get_by_name("f").get_static_pad("sink"), look)
 
 
 def serve():

@@ -94,6 +94,12 @@ def test_a_box_that_is_set_while_the_pipeline_runs_begins_there(environment):
     assert all(row["box"] and row["box"][4] > 0.5 for row in rows[11:])
 
 
+def test_a_lost_target_has_no_metadata(environment):
+    rows = script(environment, "lost")
+    assert len(rows) == 40 and rows[10]["state"] == "tracked" and rows[-1]["state"] == "lost"
+    assert all(row["has_box"] == (row["state"] != "lost") for row in rows)
+
+
 def test_files_give_the_boxes_of_the_command(environment, tmp_path):
     pictures = f"{tmp_path}/%04d.png"
     written = BALL.format(20, "BGR", 320, 240) + "videoconvert ! pngenc ! multifilesink location="

@@ -7,6 +7,8 @@ import contextlib
 import json
 import subprocess
 import sys
+import time
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -15,6 +17,7 @@ import pytest
 from runtime.errors import BadOutput, BadSource, NoCamera
 from runtime.links.ros import RosLink
 from runtime.track import main
+from runtime.types import Box, Track, TrackedFrame
 from runtime.video import ros
 from runtime.video.sources import open_source
 
@@ -157,23 +160,24 @@ def bag(request, tmp_path):
         for number in range(5):
             at = 10 + 0.1 * number**2
             picture = np.full((6, 10, 3), 10 * number, np.uint8)
-            writer.write(front, int(at * 1e9), image("bgr8", picture, 10, stamp_s=at))
-            writer.write(rear, int(at * 1e9), image("bgr8", picture + 1, 10, stamp_s=at))
+            late = at + 0.02 * number  # when it was received; stamps count where there are any
+            writer.write(front, int(late * 1e9), image("bgr8", picture, 10, stamp_s=at))
+            writer.write(rear, int(at * 1e9), image("bgr8", picture + 1, 10, stamp_s=0))
         text = STORE.serialize_cdr(theirs("std_msgs/msg/String", data="x"), "std_msgs/msg/String")
         writer.write(words, int(11e9), text)
     return path
 
 
 def test_a_bag_gives_its_frames_and_their_times(bag):
-    names = [bag, *bag.glob("*.mcap")]
+    names = [f"{bag}#/a", f"{bag}#/b", *(f"{path}#/b" for path in bag.glob("*.mcap"))]
     for name in names:
-        with open_source(f"{name}#/b") as source:
+        with open_source(name) as source:
             frames, times = [], []
             for _ in range(source.frames):
                 frames.append(int(source.read()[0, 0, 0]))
                 times.append(source.time_s)
             assert source.read() is None
-        assert frames == [1, 11, 21, 31, 41] and source.frames == 5
+        assert frames == [int(name[-1] == "b") + 10 * n for n in range(5)] and source.frames == 5
         assert np.allclose(times, [0.1 * n**2 for n in range(5)], atol=1e-6)
     for topic in ("", "#/words"):
         with pytest.raises(BadSource, match=r"name one topic .* /a /b"):
@@ -226,6 +230,22 @@ def test_a_peer_shows_pictures_asks_for_a_target_and_gets_its_boxes(monkeypatch,
     for (x, y, width, _, score), left in found[5:]:
         assert abs(y - 34) < 6 and 5 < width < 40 and score > 0.3
         assert 20 <= x <= 60, left
+
+
+def test_a_lost_target_is_left_out_and_the_stamp_is_the_capture():
+    end = dds.End(0)
+    reader = end.reader("/own", dds.Detection2DArray)
+    link = RosLink("ros:/own", SimpleNamespace(newest=None), print)
+    captured_s, unix_s, found = time.monotonic() - 60, time.time() - 60, None
+    tracks = {3: Track(Box(1, 2, 4, 8), 0.75), 5: Track(Box(9, 9, 9, 9), 0.1, True, "lost")}
+    while found is None:  # until both ends know each other
+        link.show(TrackedFrame(PICTURE, 7, 0.0, tracks, captured_s))
+        found = end.take(reader, 0.1)
+    link.close()
+    end.close()
+    (one,) = found.detections
+    assert one.id == "3" and one.bbox.center.position.y == 6.0
+    assert abs(found.header.stamp.sec + found.header.stamp.nanosec * 1e-9 - unix_s) < 1
 
 
 def test_a_silent_topic_is_told(monkeypatch):

@@ -39,3 +39,13 @@ def test_decoder_errors_are_counted_at_the_end():
     source.errors = 62
     figures = Summary("tiny", ENGINE, Profile(), print).figures(source, [], [])
     assert "clip.mp4: decoder errors: 62;" in lines_of(figures, False)[-1]
+
+
+def test_frames_without_a_target_are_counted():
+    summary = Summary("tiny", ENGINE, Profile(), print)
+    for index in range(5):
+        tracks = {0: Track(Box(1, 1, 9, 9), 0.9)} if index > 2 else {}
+        summary.add_frame(index, tracks, (120, 160, 3))
+    figures = summary.figures(Source("clip"), [], [])
+    assert figures["frames_without_target"] == 3
+    assert "frames without a target: 3" in lines_of(figures, False)

@@ -7,6 +7,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from runtime import load_tracker
 from runtime.graphs import models
+from runtime.networks import load_network
 from tests.support import blobs, tiny
 
 BACKBONE = '[[file]]\npart = "backbone"\nname = "tiny_backbone.onnx"\n'
@@ -53,6 +54,19 @@ def test_a_head_that_takes_the_search_features_first_is_recognised(tmp_path):
     del head.graph.input[:]
     head.graph.input.extend(swapped)
     onnx.save(head, str(tmp_path / "tiny_head.onnx"))
+    np.testing.assert_array_equal(follow(toml, pictures, boxes), expected)
+
+
+def test_a_whole_graph_that_takes_the_search_region_first_is_recognised(tmp_path):
+    pictures, boxes = blobs.film(4)
+    toml = blobs.write_network(tmp_path, "vittrack")
+    expected = follow(toml, pictures, boxes)
+    (path,) = load_network(toml).locate().values()
+    whole = onnx.load(str(path))
+    swapped = list(whole.graph.input)[::-1]
+    del whole.graph.input[:]
+    whole.graph.input.extend(swapped)
+    onnx.save(whole, str(path))
     np.testing.assert_array_equal(follow(toml, pictures, boxes), expected)
 
 

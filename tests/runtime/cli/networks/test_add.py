@@ -8,6 +8,7 @@ import onnx
 import pytest
 
 from runtime import load_tracker
+from runtime.cli.networks import trial as trial_module
 from runtime.cli.networks import trial_clips
 from runtime.cli.networks.propose import propose
 from runtime.cli.networks.trial import Trial
@@ -119,6 +120,19 @@ def test_orders_of_maps_are_tried_on_one_engine(tmp_path, clips):
         means = trial.overlaps(networks).mean(axis=1)
         assert means[right] > 0.8 > means[1 - right] + 0.2
     assert len(trial._engines) == 1
+    trial.close()
+
+
+@pytest.mark.parametrize("quick_s, taken", [(1e-9, 2), (1e9, None)])
+def test_a_slow_network_takes_fewer_steps(tmp_path, clips, monkeypatch, quick_s, taken):
+    monkeypatch.setattr(trial_module, "QUICK_S", quick_s)
+    monkeypatch.setattr(trial_module, "LEAST_STEPS", 2)
+    network = load_network(blobs.write_network(tmp_path, "vittrack"))
+    trial = Trial(network.locate(), read_clips(clips, 6))
+    before = len(trial.steps)
+    trial.hasten(network)
+    assert before > 2 and len(trial.steps) == (taken or before)
+    assert (trial.share == 1) == (taken is None)
     trial.close()
 
 

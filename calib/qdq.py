@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnx import helper, numpy_helper, shape_inference, version_converter
+from onnx import helper, shape_inference, version_converter
 from onnxruntime.quantization import CalibrationMethod, QuantType
 from onnxruntime.quantization.calibrate import TensorData, TensorsData
 from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
@@ -220,8 +220,3 @@ def macs(model: onnx.ModelProto) -> dict[str, int]:
             each = weight[-2] if len(weight) > 1 else weight[0]
         counted[node.name] = int(np.prod(out)) * each
     return counted
-
-
-def weights_of(model: onnx.ModelProto) -> dict[str, np.ndarray]:
-    """dict of initializer name -> array."""
-    return {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}

@@ -28,7 +28,6 @@ TABLES = {
         "shared": 30, "global": 231, "cached": 30, "param": 8, "busy": 16,
     },
 }  # fmt: skip
-MHZ = {"nano": 921.6, "orin": 1020.0}  # of an Orin Nano Super; 625 of an Orin Nano in its old modes
 COPIES = ("mov", "cvta", "neg", "abs")
 WORDS = {"div": "divide", "rcp": "inverse", "sqrt": "root"}
 

@@ -57,7 +57,6 @@ def test_a_nano_is_checked_from_the_driver_to_the_boxes(nano, tmp_path):
 
 
 RANDOM = np.random.RandomState(0)
-SEVENTH = np.arange(256).reshape(16, 16) % 7 == 0
 
 
 def swapped(maps):

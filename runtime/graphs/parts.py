@@ -171,6 +171,8 @@ def _split(network: Network, whole: ModelProto) -> Pair:
     images = [value for value in models.inputs(whole) if not is_box(value)]
     boxes = [value for value in models.inputs(whole) if is_box(value)]
     every = network.refresh_every
+    if boxes and every:
+        raise ValueError("the graph takes the target's box, so its exemplar can't be refreshed")
     wanted = 3 if every else 2
     if len(images) != wanted or not all(map(models.is_picture, images)):
         raise ValueError(

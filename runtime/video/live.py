@@ -174,6 +174,8 @@ class LiveSource(Source):
                 self._open_and_receive()
             except (HotpathError, cv2.error) as error:
                 trouble = error
+            except Exception as error:  # of a library: without this, the run would wait for ever
+                trouble = BadSource(f"{self.name}: {type(error).__name__}: {error}")
             if not self._started:
                 empty += 1
                 if trouble is not None or empty == EMPTY_OPENINGS:

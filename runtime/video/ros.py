@@ -260,7 +260,7 @@ class Bag(Source):
         stamp_s = stamp_s or received_ns * 1e-9
         if not self.given:
             self._first_s = stamp_s
-        return self._give(frame, stamp_s - self._first_s)
+        return self._give(frame, max(stamp_s - self._first_s, self.time_s or 0.0))
 
     def close(self) -> None:
         """Close the files."""
@@ -272,7 +272,10 @@ class Bag(Source):
 def bag_of(spec: str) -> Optional[Tuple[str, str]]:
     """(path, topic) where ``spec`` names a bag, else None."""
     path, _, topic = spec.partition("#")
-    folder = os.path.isfile(os.path.join(path, "metadata.yaml"))
-    if path.endswith((".mcap", ".db3")) or folder:
+    if path.endswith((".mcap", ".db3")):
         return path, topic
-    return None
+    try:
+        with open(os.path.join(path, "metadata.yaml"), "rb") as file:
+            return (path, topic) if b"rosbag2_bagfile" in file.read(200) else None
+    except OSError:
+        return None

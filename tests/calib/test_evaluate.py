@@ -6,8 +6,10 @@ import json
 import numpy as np
 import pytest
 
-from calib import evaluate
+from calib import evaluate, trackers
 from calib.clips import find_clips
+from calib.errors import BadRun
+from runtime.options import Options
 from tests.support.clips import write_clip
 from tests.support.tiny import film, write_network
 
@@ -101,3 +103,8 @@ def test_a_clip_of_another_content_is_another_key(place):
     (spec,) = specs([str(place / "tiny.toml")], Options(threads=1))
     one, two = find_clips([place / "clips"])
     assert evaluate._key(spec, one) != evaluate._key(spec, two)
+
+
+def test_a_network_on_two_engines_is_refused():
+    with pytest.raises(BadRun, match="names two engines, openvino and onnxruntime"):
+        trackers.specs(["kestrel:openvino:onnxruntime"], Options())

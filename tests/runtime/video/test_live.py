@@ -202,3 +202,14 @@ def test_ctrl_c_is_answered_at_once_before_anything_was_opened():
         watcher.process.send_signal(signal.SIGINT)
         watcher.process.wait(20)
     assert time.monotonic() - start < 3.0  # FFmpeg listens for some 5 s
+
+
+def test_what_a_library_raises_is_told_and_ends_the_start():
+    class Odd:
+        name = "odd"
+
+        def open(self):
+            raise KeyError("colour")
+
+    with pytest.raises(BadSource, match="odd: KeyError: 'colour'"):
+        LiveSource(Odd())

@@ -261,3 +261,10 @@ def test_a_silent_topic_is_told(monkeypatch):
     for address in ("ros:tracks", "ros:/tracks/", "ros:/my tracks", "ros:/a#b"):
         with pytest.raises(BadOutput, match="give ros:/NAME"):
             RosLink(address, None, print)
+
+
+def test_a_folder_of_pictures_with_metadata_is_no_bag(tmp_path):
+    (tmp_path / "metadata.yaml").write_text("camera: front")
+    cv2.imwrite(str(tmp_path / "0.png"), PICTURE)
+    with open_source(str(tmp_path)) as source:
+        assert np.array_equal(source.read(), PICTURE)

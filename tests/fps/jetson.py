@@ -28,7 +28,7 @@ KERNEL_US = 43
 BESIDE_MS = (0.1, 0.8)
 HEAD = """`python -m tests.fps.jetson`
 
-2026-11-22, commit 0f5a4d2. **Estimates: no Jetson was measured.**
+**Estimates of today's network: no Jetson was measured.**
 
 # What a frame may take on a Jetson
 

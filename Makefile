@@ -166,7 +166,7 @@ kestrel: setup ## new weights and all that hangs on them: make kestrel CHECKPOIN
 fakes: setup ## what tests of the GPU parts need on a computer without one (200 MB, 4 min, once)
 	@nice tests/fakes/cuda/prepare.sh $(PY) $${OLDEST:+"$$OLDEST"}
 	@$(PY) tests/fakes/tensorrt/prepare.py $(PY) $${OLDEST:+"$$OLDEST"}
-	@nice $(PY) -c 'from tests.fakes.cuda import build; build.driver(); build.counting()'
+	@nice $(PY) -c 'from tests.fakes.cuda import build; build.driver()'
 
 NVIDIA := \
   tensorrt-rtx:tensorrt-rtx-cu12-libs==1.7.1.116,tensorrt-rtx-cu12-bindings==1.7.1.116 \

@@ -78,13 +78,25 @@ def lost():
         text += f"videotestsrc pattern={pattern} num-buffers=20 ! {size} ! c. "
     pipeline = Gst.parse_launch(text)
 
+    states, boxes, bus = [], [], pipeline.get_bus()
+
     def look(pad, info):
         meta = GstVideo.buffer_get_video_region_of_interest_meta_id(info.get_buffer(), 0)
-        message = pipeline.get_bus().timed_pop_filtered(0, Gst.MessageType.ELEMENT)
-        tell(state=message.get_structure().get_string("state"), has_box=meta is not None)
+        boxes.append(meta is not None)
         return Gst.PadProbeReturn.OK
 
-    watch(pipeline, pipeline.get_by_name("f").get_static_pad("sink"), look)
+    pad = pipeline.get_by_name("f").get_static_pad("sink")
+    pad.add_probe(Gst.PadProbeType.BUFFER, look)
+    pipeline.set_state(Gst.State.PLAYING)
+    kinds = Gst.MessageType.EOS | Gst.MessageType.ERROR | Gst.MessageType.ELEMENT
+    message = bus.timed_pop_filtered(60 * Gst.SECOND, kinds)
+    while message.type == Gst.MessageType.ELEMENT:
+        states.append(message.get_structure().get_string("state"))
+        message = bus.timed_pop_filtered(60 * Gst.SECOND, kinds)
+    pipeline.set_state(Gst.State.NULL)
+    assert message.type == Gst.MessageType.EOS, message.parse_error()
+    for state, has_box in zip(states, boxes):
+        tell(state=state, has_box=has_box)
 
 
 def serve():

@@ -13,11 +13,12 @@ from typing import Any, Callable, Optional, Tuple
 import cv2
 import numpy as np
 
-from kernels.planes import Planes
+from kernels.commands import make
 from runtime.errors import BadSource, NoCamera
 from runtime.pictures import AnyFrame, JpegFrame, PlanarFrame
 from runtime.video.base import Source, to_bgr
 from runtime.video.cameras import SENDER
+from runtime.video.raw import planes_in
 
 Log = Optional[Callable[[str], None]]
 PREFIX = "ros:"
@@ -117,12 +118,11 @@ def _picture(
     is_odd = encoding == "nv12" and (width % 2 or height % 2)  # its colours are shared by 2x2
     if not height or not width or step < needed or data.size < step * (rows - 1) + needed or is_odd:
         raise BadSource(f"a picture of ROS, {width}x{height} {encoding}, has {data.size} bytes")
-    lines = np.lib.stride_tricks.as_strided(data, (rows, needed), (step, 1), writeable=False)
-    if encoding == "nv12":
-        planes = [lines[:height], lines[height:]]
-        return PlanarFrame(Planes("NV12", planes, width, height))
     if encoding in PLANES:
-        return PlanarFrame(Planes(PLANES[encoding], [lines], width, height))
+        missing = step * rows - data.size  # the last row may end early
+        data = np.pad(data, (0, missing)) if missing > 0 else data
+        return PlanarFrame(planes_in(data, PLANES[encoding], (width, height), step))
+    lines = np.lib.stride_tricks.as_strided(data, (rows, needed), (step, 1), writeable=False)
     frame = lines.view(sample).astype(sample.newbyteorder("=")) if sample.itemsize > 1 else lines
     frame = frame.reshape(height, width, channels)
     if encoding in TO_BGR:
@@ -191,8 +191,8 @@ def open_dds() -> Tuple[Any, Any]:
         from runtime.video import dds
     except ImportError as error:
         raise NoCamera(
-            f"topics of ROS need the package cyclonedds ({error}); run `make setup ALSO=ros`, or "
-            "pip install cyclonedds"
+            f"topics of ROS need the package cyclonedds ({error}); run "
+            f"`{make('setup', ALSO='ros')}`, or pip install cyclonedds"
         ) from None
     domain = os.environ.get("ROS_DOMAIN_ID") or "0"
     try:
@@ -225,8 +225,8 @@ class Bag(Source):
             from rosbags.highlevel import AnyReader
         except ImportError as error:
             raise BadSource(
-                f"{path}: bags need the package rosbags ({error}); run `make setup ALSO=ros`, or "
-                "pip install rosbags"
+                f"{path}: bags need the package rosbags ({error}); run "
+                f"`{make('setup', ALSO='ros')}`, or pip install rosbags"
             ) from None
         try:
             self._bag: Any = AnyReader([pathlib.Path(path)])

@@ -15,6 +15,7 @@ LINKS = (  # the vehicle is told first
     ("mavlink", "runtime.links.mavlink.service", "pymavlink"),
     ("stream", "runtime.links.stream.sender", ""),
     ("publish", "runtime.links.publish", ""),
+    ("ros", "runtime.links.ros", ""),  # of --publish too
     ("page", "runtime.links.page.server", "aiohttp"),
 )
 
@@ -39,8 +40,15 @@ def to_ros(options: Any) -> bool:
 
 def wanted_links(options: Any) -> List[str]:
     """The options that ask for a link."""
-    asked = {"stream": options.stream or options.record}
-    return [name for name, _, _ in LINKS if asked.get(name, getattr(options, name))]
+    ros = to_ros(options)
+    asked = {
+        "mavlink": options.mavlink,
+        "stream": options.stream or options.record,
+        "publish": options.publish and not ros,
+        "ros": ros,
+        "page": options.page,
+    }
+    return [name for name, _, _ in LINKS if asked[name]]
 
 
 def open_links(context: "Context") -> "List[Link]":
@@ -53,8 +61,6 @@ def open_links(context: "Context") -> "List[Link]":
     wanted = wanted_links(context.options)
     try:
         for name, module, package in reversed(LINKS):  # no camera is offered that can't start
-            if name == "publish" and to_ros(context.options):
-                module = "runtime.links.ros"
             if name in wanted:
                 links.insert(0, _module(name, module, package).open_link(context))
     except BaseException:

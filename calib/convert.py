@@ -50,6 +50,11 @@ def read_rows(path: str) -> Rows:
     return rows
 
 
+def _is_claimed(row: Dict[str, str]) -> bool:
+    """Whether a row has a box, and the target is in it."""
+    return bool(row["x"]) and row["lost"] in ("0", "False")
+
+
 def coco(rows: Rows, video: str) -> Dict[str, Any]:
     """The rows as a COCO dictionary of one video; boxes are (x, y, w, h), 0-based pixels.
 
@@ -68,7 +73,7 @@ def coco(rows: Rows, video: str) -> Dict[str, Any]:
         {"id": n + 1, "video_id": 1, "frame_index": n, "file_name": f"{n:06d}.jpg", **size}
         for n in frames
     ]
-    boxes = [row for row in rows if row["x"] and row["lost"] in ("0", "False")]
+    boxes = [row for row in rows if _is_claimed(row)]
     annotations = []
     for number, row in enumerate(boxes, 1):
         box = [float(row[name]) for name in "xywh"]
@@ -111,7 +116,7 @@ def vot(rows: Rows, target: Optional[int]) -> str:
     lines = []
     for number in range(min(own), max(own) + 1):
         row = own.get(number)
-        seen = row is not None and row["x"] and row["lost"] in ("0", "False")
+        seen = row is not None and _is_claimed(row)
         lines.append(",".join(row[n] for n in "xywh") if row and seen else "nan,nan,nan,nan")
     return "\n".join(lines) + "\n"
 

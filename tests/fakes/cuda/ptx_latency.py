@@ -27,7 +27,7 @@ TABLES = {
         "double": 45, "divide_double": 1165, "root_double": 366, "inverse_double": 251,
         "shared": 30, "global": 231, "cached": 30, "param": 8, "busy": 16,
     },
-}  # fmt: skip
+}  # fmt: skip  # a row of kinds is read as a table
 COPIES = ("mov", "cvta", "neg", "abs")
 WORDS = {"div": "divide", "rcp": "inverse", "sqrt": "root"}
 

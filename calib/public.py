@@ -62,8 +62,8 @@ frames. Ours run on OpenVINO, LightFC on ONNX Runtime; `:norecover` is without t
 lost target, `:ENGINE` on another engine. Where two objects score alike, an engine's rounding
 decides which one is followed: nanotrack_v3 and `nanotrack_v3:onnxruntime` part on one sequence of
 UAV123@10fps, group1_1. OpenCV's KCF gives a target up early; from there on its last box counts.
-NanoTrack's author starts a pixel right of the annotation and below it; started so, nanotrack_v1 has
-an AO of .489 on DTB70, and his boxes .485.
+NanoTrack's author starts a pixel right of the annotation and below it, so nanotrack_v1 has other
+boxes than his.
 
 - AO: mean overlap without the first frame.
 - AUC: success over 21 thresholds, with the 95 % interval of the bootstrap over sequences where

@@ -172,7 +172,12 @@ def _needed(top):
 @contextlib.contextmanager
 def _simulator(root):
     """The environment in which the runner finds Verilator, and the tests the repository."""
+    from cocotb_tools import config
+
+    libraries = [str(config.libs_dir), *filter(None, [os.environ.get("LD_LIBRARY_PATH")])]
     changes = {
+        # a simulator that is kept names the folder of the environment in which it was built
+        "LD_LIBRARY_PATH": os.pathsep.join(libraries),
         "VERILATOR_ROOT": str(root),
         "PATH": os.pathsep.join([str(root / "bin"), os.environ["PATH"]]),
         "MAKEFLAGS": MAKE,

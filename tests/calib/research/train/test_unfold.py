@@ -115,11 +115,6 @@ def test_a_run_starts_from_a_toml_and_keeps_its_licence(tmp_path):
     train("second", "--stages", "joint", "--pairs", "joint=8", "--start", toml)
     lines = read_log(tmp_path / "second" / "log.jsonl")
     assert any("is an export" in str(line.get("what")) for line in lines)
-    figures = [
-        [line for line in read_log(tmp_path / run / "log.jsonl") if "held_score" in line][-1]
-        for run in ("first", "second")
-    ]
-    assert figures[0]["held_score"] == pytest.approx(figures[1]["held_score"], abs=2e-3)
     assert start.licences_of(toml) == start.UNKNOWN  # pictures that no table lists
     free = toml.read_text().replace(start.UNSETTLED, start.FREE)
     toml.write_text(free)

@@ -206,6 +206,8 @@ def _add_vehicle(group: argparse._ArgumentGroup) -> None:
     ids = between(1, 255)
     _value(group, "--mavlink-system N", "system id of the vehicle", 1, type=ids)
     _value(group, "--mavlink-component N", "component id of the camera", 100, type=ids)
+    text = "what the heartbeat says; `onboard` is what ArduPilot's camera tracking looks for"
+    _choice(group, "--mavlink-type", ("camera", "onboard"), "camera", text)
     text = "sign packets, and take none that are not signed; 32 bytes or 64 hex digits"
     _value(group, "--mavlink-key FILE", text)
     text = "take packets at udpin and tcpin from these alone, such as 10.0.0.5,192.168.1.0/24"

@@ -114,7 +114,7 @@ class Camera:
         out = self._settle(now)
         if now >= self._heartbeat_at:
             self._heartbeat_at = now + HEARTBEAT_S
-            out.append(reports.heartbeat())
+            out.append(reports.heartbeat(self.identity.kind))
         view = self.run.newest()
         for number in self._schedule.due(now):
             if number == m.CAMERA_TRACKING_IMAGE_STATUS:

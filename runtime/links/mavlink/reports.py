@@ -41,6 +41,7 @@ class Identity(NamedTuple):
         fov_deg: (horizontal, vertical) field of view in degrees, or None.
         streams: the picture streams.
         folder: where files are written; its free space is reported. None: nowhere.
+        kind: MAV_TYPE of the heartbeat, ``numbers.TYPE_CAMERA`` or ``TYPE_ONBOARD_CONTROLLER``.
     """
 
     system: int
@@ -49,6 +50,7 @@ class Identity(NamedTuple):
     fov_deg: Optional[Tuple[float, float]]
     streams: Sequence[Stream]
     folder: Optional[str]
+    kind: int = m.TYPE_CAMERA
 
 
 OLD_REQUESTS = {  # commands that ask for one kind of message; REQUEST_MESSAGE replaced them
@@ -80,10 +82,10 @@ def boot_ms(seconds: float) -> int:
     return int(seconds * 1e3) & 0xFFFFFFFF
 
 
-def heartbeat() -> Outgoing:
-    """HEARTBEAT of a camera."""
+def heartbeat(kind: int = m.TYPE_CAMERA) -> Outgoing:
+    """HEARTBEAT of a component of that MAV_TYPE."""
     return "HEARTBEAT", {
-        "type": m.TYPE_CAMERA,
+        "type": kind,
         "autopilot": m.AUTOPILOT_INVALID,
         "base_mode": 0,
         "custom_mode": 0,

@@ -225,7 +225,8 @@ def open_link(context: Context) -> Service:
     if options.gimbal is not None:
         settings = load_settings(options.gimbal or None)
         gimbal = GimbalManager(Control(settings, fov), me[0], me[1], settings["lost"]["link"], geo)
-    identity = Identity(*me, context.network, fov, streams(options), _folder(options))
+    kind = {"camera": m.TYPE_CAMERA, "onboard": m.TYPE_ONBOARD_CONTROLLER}[options.mavlink_type]
+    identity = Identity(*me, context.network, fov, streams(options), _folder(options), kind)
     assert context.controller is not None, "MAVLink needs a Controller"
     transport = open_transport(options.mavlink, options.mavlink_allow or ())
     loop = Loop(context.controller, options.captures, context.detector)

@@ -1,7 +1,11 @@
-"""Real ground stations drive the program over the loopback: pymavlink, and MAVSDK's server."""
+"""Real ground stations drive the program over the loopback: pymavlink, MAVProxy, MAVSDK."""
 
 import csv
 import pathlib
+import re
+import subprocess
+import sys
+import time
 
 import cv2
 import numpy as np
@@ -12,6 +16,7 @@ from pymavlink.dialects.v20 import common
 
 from runtime import load_tracker
 from runtime.geometry import corner_less
+from runtime.links.mavlink.reports import corners_of
 from tests.drone import closed_loop, conversation
 from tests.support import tiny_detector
 from tests.support.clips import write_boxes
@@ -109,6 +114,66 @@ def test_a_detector_without_a_class_waits_for_a_click(clip, tmp_path):
         first = next(csv.DictReader(file))
     box = np.array([float(first[key]) for key in "xywh"])
     assert conversation.overlap(box, np.array([96, 64, 24, 24])) > 0.5
+
+
+class MavProxy:
+    """MAVProxy in a process of its own; the camera is its target."""
+
+    def __init__(self, port, log):
+        self.log, self.read = log, 0
+        station = pathlib.Path(sys.executable).with_name("mavproxy.py")
+        if not station.exists():
+            pytest.skip("MAVProxy is not installed; run `make setup ALSO=vehicle`")
+        arguments = [sys.executable, station, f"--master=udpin:127.0.0.1:{port}", "--no-state"]
+        arguments += ["--target-system=1", "--target-component=100", "--default-modules=cmdlong"]
+        with open(str(log), "wb") as file:
+            self.process = subprocess.Popen(
+                [str(a) for a in arguments], stdin=subprocess.PIPE, stdout=file, stderr=file
+            )
+
+    def type(self, line):
+        self.process.stdin.write(line.encode() + b"\n")
+        self.process.stdin.flush()
+
+    def wait(self, pattern, again="", seconds=40):
+        """The next match of a pattern in what is printed; ``again`` is typed each second."""
+        for n in range(seconds * 20):
+            if again and n % 20 == 0:
+                self.type(again)
+            found = re.compile(pattern).search(self.log.read_text(), self.read)
+            if found:
+                self.read = found.end()
+                return found
+            time.sleep(0.05)
+        raise AssertionError(f"no {pattern}: {self.log.read_text()[-2000:]}")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.communicate()
+
+
+def test_mavproxy_selects_is_told_the_box_and_stops(clip, tmp_path):
+    port = free_port()
+    arguments = ["--video", conversation.without_truth(clip, tmp_path), "--mavlink-type", "onboard"]
+    arguments += ["--mavlink", f"udpout:127.0.0.1:{port}"]
+    ack = r"COMMAND_ACK {command : %d, result : %d\b"
+    with MavProxy(port, tmp_path / "station") as station:
+        with Program(arguments, tmp_path / "log"):
+            station.type("watch HEARTBEAT COMMAND_ACK CAMERA_TRACKING_IMAGE_STATUS")
+            station.wait(r"HEARTBEAT {type : 18, autopilot : 8")
+            station.wait(ack % (511, 0), "long MAV_CMD_SET_MESSAGE_INTERVAL 275 100000 0 0 0 0 0")
+            station.wait("tracking_status : 0")
+            station.wait(ack % (2005, 2), "long MAV_CMD_CAMERA_TRACK_RECTANGLE 0.4 2 0.6 0.6 0 0 0")
+            corners = [f"{v:.3f}" for v in corners_of(clip.boxes[0], clip.size)]
+            station.type(f"long MAV_CMD_CAMERA_TRACK_RECTANGLE {' '.join(corners)} 0 0 0")
+            station.wait(ack % (2005, 0))
+            told = station.wait(r"tracking_status : 1.*rec_top_x : ([\d.]+)")
+            assert float(told.group(1)) == pytest.approx(float(corners[0]), abs=0.1)
+            station.wait(ack % (2010, 0), "long MAV_CMD_CAMERA_STOP_TRACKING 0 0 0 0 0 0 0")
+            station.wait("tracking_status : 0")
 
 
 @pytest.mark.parametrize(

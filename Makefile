@@ -1,7 +1,7 @@
 # `make` says what there is. Everything is set up in .venv and .cache, inside the checkout.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup track engine overlay calib kestrel fps fakes fpga rknn compilers test test-all test-pythons test-boards test-arm docs lint release format clean
+.PHONY: help setup track engine overlay calib kestrel fps fakes fpga compilers test test-all test-pythons test-boards test-arm docs lint release format clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -187,12 +187,6 @@ fpga: setup ## what a simulated FPGA board needs: PYNQ's library, Verilator, the
 	@$(PY) $(RUN_PIP) --no-deps $(PYNQ)
 	@nice $(PY) -c 'from kernels.fpga.design import sizes; \
 	  from kernels.fpga.design.sim import build; build.missing() or build.library(sizes()["pynq_z2"])'
-
-RKNN := .cache/rknn/venv
-
-rknn: setup ## Rockchip's toolkit, for make engine BOARD=rk3588: an environment of its own (4 GB)
-	@"$$PYTHON" -m venv $(RKNN)
-	@$(RKNN)/bin/python -m pip --disable-pip-version-check install -q rknn-toolkit2==2.5.0
 
 test-pythons: setup ## what may differ between the Pythons of boards: the tests marked `pythons`
 	@nice tests/pythons.sh $(PY) $$PYTHONS

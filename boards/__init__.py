@@ -17,7 +17,7 @@ from boards.errors import BadBoard, UnknownBoard
 FOLDER = pathlib.Path(__file__).resolve().parent
 HOST, NVIDIA_GPU = "host", "nvidia_gpu"
 # These run bundles for the host, which are a network's own files.
-COMPUTERS = (HOST, NVIDIA_GPU, "raspberry_pi4", "raspberry_pi5", "rk3588")
+COMPUTERS = (HOST, NVIDIA_GPU, "raspberry_pi4", "raspberry_pi5")
 NVIDIA = "nvidia"  # family of computers with an NVIDIA GPU
 
 Section = Dict[str, Any]

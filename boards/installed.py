@@ -42,7 +42,6 @@ PACKAGES: Dict[str, Tuple[Tuple[str, ...], Tuple[str, ...]]] = {
     "onnxruntime": (("onnxruntime", "onnxruntime-gpu"), ()),
     "onnx": (("onnx",), ()),
     "ncnn": (("ncnn",), ()),
-    "rknnlite": (("rknn-toolkit-lite2",), ()),
     "pycparser": (("pycparser",), ()),
     "pip": (("pip",), ("python3-pip",)),
     "tomli": (("tomli",), ()),

@@ -13,7 +13,7 @@ from tests.support import ROOT, tiny
 
 pytestmark = pytest.mark.skipif(sys.version_info < (3, 10), reason="calib/ needs Python 3.10")
 # What only the user has, or what changes the user's system: there advice may end.
-ENDS = ("DIR", "FILE", "\u2026", "pip ", "sudo ", "ssh ", "make setup", "make fpga", "make rknn")
+ENDS = ("DIR", "FILE", "\u2026", "pip ", "sudo ", "ssh ", "make setup", "make fpga")
 MOST = 4
 
 
@@ -70,7 +70,7 @@ TRACK = "python -m runtime.track --video cam0 "
         "python -m runtime.networks check nowhere.toml",
         "python -m boards.build host --network tiny.toml --precision fp16",
         "python -m boards.build pynq_z2 --network tiny.toml",
-        "python -m boards.build rk3588 --network tiny.toml --precision int8",
+        "python -m boards.build raspberry_pi4 --network tiny.toml --precision int8",
         "python -m calib.int8 --network tiny.toml",
         "python -m calib.evaluate --networks tiny.toml",
         "python -m calib.tune --network tiny.toml",

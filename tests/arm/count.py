@@ -23,7 +23,7 @@ CORES = {
     "cortex-a53": (1400, 0.9, "Raspberry Pi 3; a Kria KV260 has 1333 MHz"),
     "cortex-a57": (1430, 1.4, "Jetson Nano"),
     "cortex-a72": (1500, 1.6, "Raspberry Pi 4"),
-    "cortex-a76": (2400, 2.4, "Raspberry Pi 5, RK3588"),
+    "cortex-a76": (2400, 2.4, "Raspberry Pi 5"),
     "cortex-a78ae": (2000, 2.4, "Jetson Orin NX"),
 }
 SIDES = (180, 300, 600)  # of the window, frame pixels; the result has 255

@@ -63,7 +63,6 @@ def test_a_computer_with_nvidias_driver_is_recognised_by_it(tmp_path):
         ("raspberrypi,400\0brcm,bcm2711", "Raspberry Pi 400 Rev 1.0", "raspberry_pi4"),
         ("acme,drone\0raspberrypi,5-compute-module\0brcm,bcm2712", "x", "raspberry_pi5"),
         ("raspberrypi,3-model-b\0brcm,bcm2837", "Raspberry Pi 3 Model B Rev 1.2", "host"),
-        ("xunlong,orangepi-5\0rockchip,rk3588s", "Orange Pi 5", "rk3588"),
     ],
 )
 def test_device_trees_of_boards_without_a_snapshot(tmp_path, compatible, model, board):

@@ -28,7 +28,6 @@ EXPECTED = {
     "pynq_z2",
     "raspberry_pi4",
     "raspberry_pi5",
-    "rk3588",
     "ultra96",
     "zcu104",
 }

@@ -1,4 +1,4 @@
-"""What the builders for ncnn and RKNN share: the two graphs, the bundle's entries, the tools."""
+"""What builders of converted networks share: the two graphs, the bundle's entries, the tools."""
 
 import pathlib
 import subprocess

@@ -113,13 +113,12 @@ def test_an_engine_of_ones_own_says_how_it_is_installed(tmp_path, monkeypatch):
     [
         ("raspberry_pi4", "python3 -m pip install ncnn"),
         ("raspberry_pi5", None),  # ncnn is there
-        ("rk3588", None),  # rknn-toolkit-lite2 is there
     ],
 )
 def test_arm_boards_lack_what_their_engine_imports(tmp_path, monkeypatch, name, wanted):
     monkeypatch.setattr("runtime.engines.base.Engine.is_installed", classmethod(lambda cls: False))
     found = missing.commands(situation(BoardRoot(name, tmp_path)))
-    named = [text for text in found if "ncnn" in text or "rknn" in text]
+    named = [text for text in found if "ncnn" in text]
     assert named == ([wanted] if wanted else [])
 
 

@@ -105,47 +105,77 @@ def background(seed):
 
 
 class Gimbal:
-    """A gimbal with its manager: limits of rate and acceleration, stops when it hears nothing."""
+    """A gimbal and its manager, after mavlink.io/en/services/gimbal_v2.html.
+
+    The gimbal has limits of rate and acceleration, and stops when it hears nothing. The manager
+    says what it is asked for, and obeys whoever is in primary control.
+
+    Args:
+        attitudes: whether it can tell its attitude.
+    """
 
     MOST_RATE = math.radians(90.0)
     MOST_CHANGE = math.radians(600.0)
     SILENCE_S = 0.5
+    DEVICE = 154
 
-    def __init__(self):
+    def __init__(self, attitudes=True):
         self.angle = np.zeros(2)  # pitch, yaw
         self.rate = np.zeros(2)
         self._wanted, self._heard_at = np.zeros(2), -1e9
         self.primary = (0, 0)
-        self.codec = Codec(1, 154)
+        self.refuses, self.obeyed = False, 0
+        self.codec = Codec(1, self.DEVICE)
+        self._streams = {m.GIMBAL_MANAGER_STATUS: (self.status, None)}
+        if attitudes:
+            self._streams[m.GIMBAL_DEVICE_ATTITUDE_STATUS] = self.attitude, None
+        self._next = {}
 
     def receive(self, message, now):
         """What a packet asks for; returns messages to answer with."""
-        fields = message.fields
-        if message.name == "GIMBAL_MANAGER_SET_PITCHYAW":
-            if (message.system, message.component) == self.primary:
-                self._wanted = np.array([fields["pitch_rate"], fields["yaw_rate"]])
-                self._heard_at = now
-        elif message.name == "COMMAND_LONG":
-            if fields["command"] == m.CMD_DO_GIMBAL_MANAGER_CONFIGURE:
-                self.primary = (int(fields["param1"]), int(fields["param2"]))
-            if fields["command"] == m.CMD_REQUEST_MESSAGE:
-                return [
-                    (
-                        "GIMBAL_MANAGER_INFORMATION",
-                        {
-                            "time_boot_ms": 0,
-                            "cap_flags": 0,
-                            "gimbal_device_id": 1,
-                            "roll_min": 0.0,
-                            "roll_max": 0.0,
-                            "pitch_min": -1.5,
-                            "pitch_max": 0.5,
-                            "yaw_min": -3.0,
-                            "yaw_max": 3.0,
-                        },
-                    )
-                ]
-        return []
+        fields, sender = message.fields, (message.system, message.component)
+        if message.name == "GIMBAL_MANAGER_SET_ATTITUDE" and sender == self.primary:
+            assert all(math.isnan(value) for value in fields["q"])  # rates alone
+            self._wanted = np.array([fields["angular_velocity_y"], fields["angular_velocity_z"]])
+            self._heard_at, self.obeyed = now, self.obeyed + 1
+        if message.name != "COMMAND_LONG" or fields["target_system"] not in (0, 1):
+            return []
+        result, more = self._command(sender, fields, now)
+        ack = {"command": fields["command"], "result": result, "progress": 0, "result_param2": 0}
+        ack.update(target_system=sender[0], target_component=sender[1])
+        return [("COMMAND_ACK", ack)] + more
+
+    def _command(self, sender, fields, now):
+        first, second = fields["param1"], fields["param2"]
+        if fields["command"] == m.CMD_REQUEST_MESSAGE and first == m.GIMBAL_MANAGER_INFORMATION:
+            limits = dict(pitch_min=-1.5, pitch_max=0.5, yaw_min=-3.0, yaw_max=3.0)
+            limits.update(time_boot_ms=0, cap_flags=0, roll_min=0.0, roll_max=0.0)
+            about = dict(limits, gimbal_device_id=self.DEVICE)
+            return m.ACCEPTED, [("GIMBAL_MANAGER_INFORMATION", about)]
+        if fields["command"] == m.CMD_SET_MESSAGE_INTERVAL and first in self._streams:
+            self._streams[first] = self._streams[first][0], second / 1e6
+            self._next[first] = now
+            return m.ACCEPTED, []
+        if fields["command"] != m.CMD_DO_GIMBAL_MANAGER_CONFIGURE:
+            return m.UNSUPPORTED, []
+        if self.refuses or fields["param7"] not in (0, self.DEVICE):
+            return m.DENIED, []
+        asked = int(first), int(second)
+        if asked == (-3, -3):  # give control back, where the sender has it
+            self.primary = (0, 0) if sender == self.primary else self.primary
+        elif min(asked) >= 0:
+            self.primary = asked
+        return m.ACCEPTED, []
+
+    def due(self, now):
+        """The messages that were asked for at an interval and are due."""
+        out = []
+        for number, at in self._next.items():
+            message, every_s = self._streams[number]
+            if now >= at:
+                self._next[number] = at + every_s
+                out.append(message())
+        return out
 
     def move(self, now, step_s):
         wanted = self._wanted if now - self._heard_at < self.SILENCE_S else np.zeros(2)
@@ -155,31 +185,17 @@ class Gimbal:
         self.angle += self.rate * step_s
 
     def attitude(self):
-        return "GIMBAL_DEVICE_ATTITUDE_STATUS", {
-            "target_system": 0,
-            "target_component": 0,
-            "time_boot_ms": 0,
-            "flags": m.GIMBAL_YAW_LOCK,
-            "q": list(quaternion_of(*self.angle)),
-            "angular_velocity_x": 0.0,
-            "angular_velocity_y": 0.0,
-            "angular_velocity_z": 0.0,
-            "failure_flags": 0,
-            "delta_yaw": 0.0,
-            "delta_yaw_velocity": 0.0,
-            "gimbal_device_id": 1,
-        }
+        state = dict(flags=m.GIMBAL_YAW_LOCK, q=list(quaternion_of(*self.angle)))
+        zero = ("target_system", "target_component", "time_boot_ms", "failure_flags", "delta_yaw")
+        zero += ("angular_velocity_x", "angular_velocity_y", "angular_velocity_z")
+        state.update(dict.fromkeys(zero + ("delta_yaw_velocity", "gimbal_device_id"), 0))
+        return "GIMBAL_DEVICE_ATTITUDE_STATUS", state
 
     def status(self):
-        return "GIMBAL_MANAGER_STATUS", {
-            "time_boot_ms": 0,
-            "flags": 0,
-            "gimbal_device_id": 1,
-            "primary_control_sysid": self.primary[0],
-            "primary_control_compid": self.primary[1],
-            "secondary_control_sysid": 0,
-            "secondary_control_compid": 0,
-        }
+        state = dict(time_boot_ms=0, flags=0, gimbal_device_id=self.DEVICE)
+        state.update(secondary_control_sysid=0, secondary_control_compid=0)
+        state["primary_control_sysid"], state["primary_control_compid"] = self.primary
+        return "GIMBAL_MANAGER_STATUS", state
 
 
 class Radio:
@@ -218,31 +234,26 @@ class Simulation:
         self, world, loss=0.0, gone=(), settings=None, targets=None, late_s=0.0, attitudes=True
     ):
         settings = settings or load_settings()
-        self.world, self.gimbal = world, Gimbal()
+        self.world, self.gimbal = world, Gimbal(attitudes)
         self.targets = targets or load_targets()
         self.control = Control(settings, FOV_DEG)
         self.manager = GimbalManager(self.control, 1, 100, settings["lost"]["link"])
         self._codec = Codec(1, 100)
         # the gimbal's own delay is a part of the whole
         self._radio = Radio(settings["delay"]["command"] + late_s, loss, gone)
-        self._attitudes = attitudes
         self._behind_s = DELAY_S - settings["delay"]["command"]
         self.samples = []
 
     def run(self, seconds):
         """Returns the list of ``Sample``."""
         number, index, frames = None, 0, []
-        next_frame = next_attitude = next_status = 0.0
+        next_frame = 0.0
         for tick in range(int(round(seconds / TICK_S))):
             now = tick * TICK_S
             self.gimbal.move(now, TICK_S)
             self._exchange(now)
-            if self._attitudes and now >= next_attitude:
-                next_attitude += 0.02
-                self._radio.send(now, "us", self.gimbal.codec.encode(*self.gimbal.attitude()))
-            if now >= next_status:
-                next_status += 0.2
-                self._radio.send(now, "us", self.gimbal.codec.encode(*self.gimbal.status()))
+            for message in self.gimbal.due(now):
+                self._radio.send(now, "us", self.gimbal.codec.encode(*message))
             if now >= next_frame:  # a frame is taken now, and its box is known later
                 next_frame += FRAME_S
                 frames.append((now,) + self.world.seen(now, *self.gimbal.angle))

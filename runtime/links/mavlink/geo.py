@@ -57,9 +57,18 @@ class Geo:
                 fields["relative_alt"] / 1e3,
             )
 
-    def camera_at(self, now: float, pitch: float, yaw: float) -> None:
-        """Note a gimbal's angles in the earth's frame, radians; the vehicle's are a substitute."""
-        _keep(self._cameras, (now, pitch, yaw))
+    def camera_at(self, now: float, pitch: float, yaw: float, of_vehicle: bool = False) -> None:
+        """Note a gimbal's angles, radians; without any, the vehicle's attitude is a substitute.
+
+        Args:
+            now: seconds of the monotonic clock.
+            pitch: above the horizon.
+            yaw: from north.
+            of_vehicle: whether yaw is measured from the vehicle's nose instead.
+        """
+        vehicle = _nearest(self._attitudes, now) if of_vehicle else (0.0, 0.0, 0.0, 0.0)
+        if vehicle is not None:
+            _keep(self._cameras, (now, pitch, yaw + vehicle[3]))
 
     def place(self, at: float) -> Optional[Tuple[float, float, float, float]]:
         """(latitude, longitude, altitude, height above take-off) of the vehicle, or None.

@@ -1,26 +1,26 @@
 """Steer the vehicle's gimbal through its gimbal manager.
 
-This file finds the manager, asks for control, and sends rates. When another component takes
-control, it stops sending. Like ``camera`` it opens no link and reads no clock. Protocol:
-mavlink.io/en/services/gimbal_v2.html.
+This file finds the manager, asks for control, and sends rates. When the manager refuses, or another
+component takes control, it stops sending and says so. Like ``camera`` it opens no link and reads no
+clock. Protocol: mavlink.io/en/services/gimbal_v2.html.
 """
 
-from typing import List, Optional, Tuple
+from typing import Dict, List, Optional, Tuple
 
 from runtime.links.gimbal import control as law
 from runtime.links.gimbal.angles import pitch_yaw_of_quaternion
 from runtime.links.mavlink import numbers as m
 from runtime.links.mavlink.geo import Geo
 from runtime.links.mavlink.messages import Message, Outgoing, View
+from runtime.links.mavlink.reports import Component, command_long, status_text
 from runtime.types import UNSURE
 
-Component = Tuple[int, int]  # (system, component)
-
 ASK_S = 1.0  # a request without an answer is repeated after this time
-ATTITUDE_US = 20000  # interval of the gimbal's attitude that is requested
+ATTITUDE_US, STATUS_US = 20000, 200000  # intervals of the manager's messages that are requested
 REPEAT_S = 0.1  # without a new frame, the rates are sent again after this time
 STOPS = 5  # how often "stand still" is sent, because packets may be lost
 FLAGS = m.GIMBAL_ROLL_LOCK | m.GIMBAL_PITCH_LOCK | m.GIMBAL_YAW_LOCK  # rates in the earth's frame
+RELEASE = (-3, -3)  # give control back, if it is ours
 NAN = float("nan")
 
 
@@ -57,9 +57,11 @@ class GimbalManager:
         self._device = 0
         self._heard_at = 0.0
         self._view: Optional[View] = None
-        self._asked_at = self._claimed_at = self._attitude_asked_at = -1e9
+        self._asked_at: Dict[int, float] = {}  # number of a message -> when it was requested
+        self._claimed_at = self._status_at = -1e9
+        self._say: List[Outgoing] = []  # to tell the user at the next tick
         self._wanted = False  # whether a target is followed, so that the gimbal is needed
-        self._yielded = False  # another component took control; reset by the next target
+        self._yielded = False  # control was refused or taken away; reset by the next target
         self._sent_at = -1e9
         self._stops = 0  # how often "stand still" must still be sent
         self._number: Optional[int] = None  # of the target that is followed
@@ -80,21 +82,37 @@ class GimbalManager:
                 self.up = True
                 self.control.forget()
         if message.name == "GIMBAL_MANAGER_STATUS" and sender == self.manager:
+            self._status_at = now
             self._note_control((fields["primary_control_sysid"], fields["primary_control_compid"]))
+        if message.name == "COMMAND_ACK" and sender == self.manager:
+            self._note_refusal(fields)
         if message.name == "GIMBAL_DEVICE_ATTITUDE_STATUS":
-            angles = pitch_yaw_of_quaternion(fields["q"])
+            angles, flags = pitch_yaw_of_quaternion(fields["q"]), fields["flags"]
             if angles is not None:
                 self.control.attitude(now, *angles)
-                # with this flag, yaw is measured from north
-                if self._geo is not None and fields["flags"] & m.GIMBAL_YAW_LOCK:
-                    self._geo.camera_at(now, *angles)
+                north = flags & m.GIMBAL_YAW_IN_EARTH_FRAME or (
+                    flags & m.GIMBAL_YAW_LOCK and not flags & m.GIMBAL_YAW_IN_VEHICLE_FRAME
+                )
+                if self._geo is not None:
+                    self._geo.camera_at(now, *angles, of_vehicle=not north)
 
     def _note_control(self, primary: Component) -> None:
         """Note which component is in control; (0, 0) is none."""
         before, self.ours = self.ours, primary == self._me
         if before and not self.ours and primary != (0, 0):
-            self._yielded = True
-            self._stops = 0
+            self._yield("gimbal: component {}/{} took control".format(*primary))
+
+    def _note_refusal(self, fields: Dict[str, int]) -> None:
+        """Give up until the next target where the manager refuses control."""
+        ours = (fields["target_system"], fields["target_component"]) == self._me
+        refused = fields["result"] in (m.DENIED, m.UNSUPPORTED, m.FAILED)
+        claims = self._wanted and not self._yielded
+        if fields["command"] == m.CMD_DO_GIMBAL_MANAGER_CONFIGURE and ours and refused and claims:
+            self._yield("gimbal: its manager refuses control")
+
+    def _yield(self, why: str) -> None:
+        self._yielded, self._stops = True, 0
+        self._say.append(status_text(why))
 
     # outgoing messages
 
@@ -110,11 +128,13 @@ class GimbalManager:
     def tick(self, now: float, fresh: bool = False) -> List[Outgoing]:
         """Return the messages that are due. Call it after each frame, and 20 times a second."""
         if self.up and now - self._heard_at > self._link_s:
-            self.up = self.ours = False
             self.manager = None  # it may come back as another component
             self.control.stop(now)
             self._stops = STOPS  # sent when the link is back
-        out = self._discover(now)
+            if self.ours:
+                self._say.append(status_text("gimbal: its manager is silent"))
+            self.up = self.ours = False
+        out, self._say = self._say + self._discover(now), []
         if not self.up or self.manager is None:
             return out
         if self._wanted and not self._yielded and not self.ours:
@@ -128,28 +148,37 @@ class GimbalManager:
         return out
 
     def _discover(self, now: float) -> List[Outgoing]:
-        """Ask for the manager until it is heard, and for the gimbal's attitude."""
-        out: List[Outgoing] = []
-        if not self.up and now - self._asked_at >= ASK_S:
-            self._asked_at = now
-            out.append(
-                self._command((self._me[0], 0), m.CMD_REQUEST_MESSAGE, m.GIMBAL_MANAGER_INFORMATION)
+        """Ask for the manager until it is heard, then for its status and the gimbal's attitude."""
+        if not self.up or self.manager is None:
+            request = command_long(
+                (self._me[0], 0), m.CMD_REQUEST_MESSAGE, m.GIMBAL_MANAGER_INFORMATION
             )
-        stale = self._wanted and not self.control.yaw.camera.fresh(now)
-        asked_s = now - self._attitude_asked_at
-        if self.up and self.manager is not None and stale and asked_s >= ASK_S:
-            self._attitude_asked_at = now
-            asked = m.GIMBAL_DEVICE_ATTITUDE_STATUS, ATTITUDE_US
-            out.append(self._command(self.manager, m.CMD_SET_MESSAGE_INTERVAL, *asked))
-        return out
+            return [request] if self._may_ask(m.GIMBAL_MANAGER_INFORMATION, now) else []
+        missing = []
+        if not self.control.yaw.camera.fresh(now):
+            missing.append((m.GIMBAL_DEVICE_ATTITUDE_STATUS, ATTITUDE_US))
+        if now - self._status_at > ASK_S:
+            missing.append((m.GIMBAL_MANAGER_STATUS, STATUS_US))
+        return [
+            command_long(self.manager, m.CMD_SET_MESSAGE_INTERVAL, number, interval_us)
+            for number, interval_us in missing
+            if self._wanted and self._may_ask(number, now)
+        ]
+
+    def _may_ask(self, number: int, now: float) -> bool:
+        """Whether to request that message now; at most once in ``ASK_S``."""
+        if now - self._asked_at.get(number, -1e9) < ASK_S:
+            return False
+        self._asked_at[number] = now
+        return True
 
     def _claim(self, now: float, manager: Component, who: Component) -> List[Outgoing]:
-        """Ask ``manager`` to give control to ``who``; (0, 0) gives it back."""
+        """Ask ``manager`` to give control to ``who``; ``RELEASE`` gives ours back."""
         if now - self._claimed_at < ASK_S:
             return []
         self._claimed_at = now
-        command, values = m.CMD_DO_GIMBAL_MANAGER_CONFIGURE, who + (-1.0, -1.0)
-        return [self._command(manager, command, *values, device=self._device)]
+        values = who + (-1, -1, 0, 0, self._device)  # -1: leave the secondary control as it is
+        return [command_long(manager, m.CMD_DO_GIMBAL_MANAGER_CONFIGURE, *values)]
 
     def _steer(self, now: float, manager: Component) -> Outgoing:
         """The rates that bring the camera to the target."""
@@ -175,32 +204,23 @@ class GimbalManager:
         out = [self._set_rates(now, manager, self.control.stop(now))]
         if not self._stops:
             self._claimed_at = -1e9
-            out += self._claim(now, manager, (0, 0))
+            out += self._claim(now, manager, RELEASE)
         return out
 
     def _set_rates(self, now: float, manager: Component, rates: Tuple[float, float]) -> Outgoing:
-        """GIMBAL_MANAGER_SET_PITCHYAW with (pitch, yaw) rates, radians a second."""
+        """GIMBAL_MANAGER_SET_ATTITUDE with (pitch, yaw) rates, radians a second.
+
+        PX4 does not take GIMBAL_MANAGER_SET_PITCHYAW; ArduPilot takes both.
+        """
         self._sent_at = now
         self.commands += 1
-        return "GIMBAL_MANAGER_SET_PITCHYAW", {
+        return "GIMBAL_MANAGER_SET_ATTITUDE", {
             "target_system": manager[0],
             "target_component": manager[1],
             "flags": FLAGS,
             "gimbal_device_id": self._device,
-            "pitch": NAN,
-            "yaw": NAN,
-            "pitch_rate": rates[0],
-            "yaw_rate": rates[1],
+            "q": [NAN] * 4,
+            "angular_velocity_x": 0.0,
+            "angular_velocity_y": rates[0],
+            "angular_velocity_z": rates[1],
         }
-
-    def _command(
-        self, to: Component, command: int, *parameters: float, device: Optional[int] = None
-    ) -> Outgoing:
-        """COMMAND_LONG with param1, param2 ..., and the gimbal device as param7."""
-        values = [float(v) for v in parameters] + [0.0] * (7 - len(parameters))
-        if device is not None:
-            values[6] = float(device)
-        fields = {f"param{n}": value for n, value in enumerate(values, 1)}
-        return "COMMAND_LONG", dict(
-            fields, target_system=to[0], target_component=to[1], command=command, confirmation=0
-        )

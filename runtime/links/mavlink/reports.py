@@ -72,6 +72,7 @@ STREAMED = frozenset(
         m.CAMERA_TRACKING_GEO_STATUS,
     )
 )
+Component = Tuple[int, int]  # (system, component)
 NAN = float("nan")
 MIB = float(1 << 20)
 STORAGE_READY, STORAGE_UNSUPPORTED = 2, 3  # STORAGE_STATUS
@@ -80,6 +81,20 @@ STORAGE_READY, STORAGE_UNSUPPORTED = 2, 3  # STORAGE_STATUS
 def boot_ms(seconds: float) -> int:
     """Return time_boot_ms of a time of the monotonic clock, which on Linux counts from the boot."""
     return int(seconds * 1e3) & 0xFFFFFFFF
+
+
+def command_long(to: Component, command: int, *parameters: float) -> Outgoing:
+    """COMMAND_LONG with param1, param2 ...; those that are not given are 0."""
+    values = [float(v) for v in parameters] + [0.0] * (7 - len(parameters))
+    fields: Dict[str, Any] = {f"param{n}": value for n, value in enumerate(values, 1)}
+    fields.update(target_system=to[0], target_component=to[1], command=command, confirmation=0)
+    return "COMMAND_LONG", fields
+
+
+def status_text(text: str) -> Outgoing:
+    """STATUSTEXT: a warning for the user, of at most 50 characters."""
+    fields = {"severity": m.SEVERITY_WARNING, "text": text.encode("ascii", "replace")[:50]}
+    return "STATUSTEXT", dict(fields, id=0, chunk_seq=0)
 
 
 def heartbeat(kind: int = m.TYPE_CAMERA) -> Outgoing:

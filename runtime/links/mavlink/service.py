@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 from collections import deque
-from typing import Any, Deque, List, Optional, Tuple
+from typing import Any, Callable, Deque, List, Optional, Tuple
 
 import numpy as np
 
@@ -46,6 +46,7 @@ class Service(Link):
         gimbal: steers the gimbal; may be None.
         key: 32 bytes that packets must be signed with, or None.
         rate: most packets a second from one sender.
+        say: function of one line of text for the user.
 
     Attributes:
         failures: exceptions that were caught while a packet was answered; 0 unless there is a bug.
@@ -63,8 +64,9 @@ class Service(Link):
         gimbal: Optional[GimbalManager] = None,
         key: Optional[bytes] = None,
         rate: float = 200.0,
+        say: Callable[[str], None] = lambda text: None,
     ) -> None:
-        self.transport, self.camera = transport, camera
+        self.transport, self.camera, self._say = transport, camera, say
         self.failures = self.heard = self.sent = 0
         self.last_failure: Optional[Exception] = None
         self._codec, self._geo, self._gimbal = codec, geo, gimbal
@@ -202,6 +204,8 @@ class Service(Link):
 
     def _send(self, out: List[Outgoing]) -> None:
         for name, fields in out:
+            if name == "STATUSTEXT":
+                self._say(fields["text"].decode())
             self._codec.renew(packets.ticks_at(time.time()))
             self.transport.send(self._codec.encode(name, fields))
             self.sent += 1
@@ -231,7 +235,7 @@ def open_link(context: Context) -> Service:
     transport = open_transport(options.mavlink, options.mavlink_allow or ())
     loop = Loop(context.controller, options.captures, context.detector)
     camera = Camera(loop, identity, geo, options.link_delay)
-    service = Service(transport, Codec(*me, key), camera, geo, gimbal, key)
+    service = Service(transport, Codec(*me, key), camera, geo, gimbal, key, say=context.say)
     if service.transport.fileno() is None:
         context.say(
             f"--mavlink {options.mavlink}: nothing answers there yet; it is tried again and again"

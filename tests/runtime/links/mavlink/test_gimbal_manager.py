@@ -1,4 +1,6 @@
-"""Discovery and ownership of the gimbal, and yielding control, message by message."""
+"""The conversation with a gimbal manager, in real packets: asking for control, giving way."""
+
+import math
 
 import pytest
 
@@ -7,135 +9,148 @@ pytest.importorskip("pymavlink")
 
 from runtime.links.gimbal.control import Control
 from runtime.links.gimbal.settings import load_settings
-from runtime.links.mavlink import numbers as m
+from runtime.links.mavlink.codec import Codec
+from runtime.links.mavlink.geo import Geo
 from runtime.links.mavlink.gimbal_manager import GimbalManager
 from runtime.links.mavlink.messages import Message, View
 from runtime.types import Track
+from tests.drone.closed_loop import Gimbal
 from tests.support.quaternions import quaternion_of
 
-ME, MANAGER = (1, 100), (1, 154)
+ME, OTHER = (1, 100), (255, 190)
+
+
+class Talk:
+    """The camera and a gimbal's manager at both ends of a link."""
+
+    def __init__(self):
+        self.us = GimbalManager(Control(load_settings(), (60.0, 46.0)), *ME, 1.0)
+        self.gimbal, self._codec = Gimbal(), Codec(*ME)
+        self.now, self.silent, self.said = 0.0, False, []
+
+    def go(self, seconds, number=None, frames=True):
+        """Frames come, with a target of that number above and right of the centre, or none.
+
+        Returns the messages that the camera sends.
+        """
+        sent, begun = [], self.now
+        while self.now < begun + seconds:
+            self.now += 1 / 30.0
+            track = None if number is None else Track((500.0, 100.0, 20.0, 20.0), 0.9)
+            view = View(int(self.now * 30), self.now, (640, 480), track, number, 30.0)
+            out = self.us.frame(view, self.now) if frames else self.us.tick(self.now)
+            sent += out
+            self.said += [fields["text"].decode() for name, fields in out if name == "STATUSTEXT"]
+            if self.silent:
+                continue
+            self.gimbal.move(self.now, 1 / 30.0)
+            answers = self.gimbal.due(self.now)
+            for message in out:
+                heard = self._codec.decode(self._codec.encode(*message))
+                answers += self.gimbal.receive(heard, self.now)
+            for message in answers:
+                packet = self.gimbal.codec.encode(*message)
+                self.us.receive(self._codec.decode(packet), self.now)
+        return sent
 
 
 @pytest.fixture
-def gimbal():
-    return GimbalManager(Control(load_settings(), (60.0, 46.0)), ME[0], ME[1], 1.0)
+def talk():
+    return Talk()
 
 
-def information():
-    return Message("GIMBAL_MANAGER_INFORMATION", {"gimbal_device_id": 154}, *MANAGER)
+def claims(sent):
+    return [f for name, f in sent if name == "COMMAND_LONG" and f["command"] == 1001]
 
 
-def status(primary):
-    fields = {"primary_control_sysid": primary[0], "primary_control_compid": primary[1]}
-    return Message("GIMBAL_MANAGER_STATUS", fields, *MANAGER)
+def rates(sent):
+    sent = [fields for name, fields in sent if name == "GIMBAL_MANAGER_SET_ATTITUDE"]
+    return [(fields["angular_velocity_y"], fields["angular_velocity_z"]) for fields in sent]
 
 
-def view(now, target=True, number=0):
-    track = Track((500.0, 100.0, 20.0, 20.0), 0.9) if target else None
-    return View(int(now * 30), now, (640, 480), track, number if target else None, 30.0)
+def test_the_manager_is_asked_for_until_it_answers(talk):
+    talk.silent = True
+    assert len(talk.go(2.9)) == 3
+    talk.silent = False
+    talk.go(1.2)
+    assert talk.us.up and claims(talk.go(2.0)) == talk.said == []  # there is no target yet
 
 
-def commands(out, number):
-    return [f for name, f in out if name == "COMMAND_LONG" and f["command"] == number]
+def test_control_is_taken_for_a_target_and_the_camera_turns_to_it(talk):
+    assert claims(talk.go(1.0)) == []
+    assert len(claims(talk.go(1.0, number=0))) == 1
+    assert talk.gimbal.primary == ME and talk.us.ours and talk.gimbal.obeyed > 10
+    assert talk.gimbal.angle[0] > 0.05 and talk.gimbal.angle[1] > 0.05  # up and to the right
+    assert talk.said == []
 
 
-def rates(out):
-    return [f for name, f in out if name == "GIMBAL_MANAGER_SET_PITCHYAW"]
+def test_a_refusal_is_said_once_and_nothing_is_steered(talk):
+    talk.gimbal.refuses = True
+    sent = talk.go(6.0, number=0)
+    assert rates(sent) == [] and len(claims(sent)) == 1
+    assert talk.said == ["gimbal: its manager refuses control"]
+    talk.gimbal.refuses = False
+    talk.go(1.5, number=1)  # a new target: the user wants it followed
+    assert talk.us.ours and len(talk.said) == 1
 
 
-def in_control(gimbal, now=0.0):
-    gimbal.receive(information(), now)
-    gimbal.frame(view(now), now)
-    gimbal.receive(status(ME), now)
+def test_it_gives_way_to_somebody_else_until_the_next_target(talk):
+    talk.go(1.0, number=0)
+    talk.gimbal.primary = OTHER
+    talk.go(0.3, number=0)
+    obeyed, sent = talk.gimbal.obeyed, talk.go(5.0, number=0)
+    assert rates(sent) == claims(sent) == [] and talk.gimbal.primary == OTHER
+    assert talk.said == ["gimbal: component 255/190 took control"]
+    talk.go(1.0)
+    assert talk.gimbal.primary == OTHER and talk.gimbal.obeyed == obeyed
+    talk.go(1.5, number=1)
+    assert talk.gimbal.primary == ME and talk.gimbal.obeyed > obeyed
 
 
-def test_the_manager_is_asked_for_until_it_answers(gimbal):
-    out = [o for n in range(60) for o in gimbal.tick(n / 20.0)]
-    assert len(commands(out, m.CMD_REQUEST_MESSAGE)) == 3
-    assert commands(out, m.CMD_REQUEST_MESSAGE)[0]["target_component"] == 0
-    gimbal.receive(information(), 3.0)
-    assert commands(gimbal.tick(3.05), m.CMD_REQUEST_MESSAGE) == []
+def test_after_the_target_the_gimbal_stands_still_and_is_given_back(talk):
+    talk.go(1.0, number=0)
+    sent = talk.go(2.0)
+    assert rates(sent) == [(0.0, 0.0)] * 5
+    assert len(claims(sent)) == 1 and talk.gimbal.primary == (0, 0)
+    assert abs(talk.gimbal.rate).max() == 0.0
 
 
-def test_control_is_asked_for_only_with_a_target(gimbal):
-    gimbal.receive(information(), 0.0)
-    assert commands(gimbal.tick(0.1), m.CMD_DO_GIMBAL_MANAGER_CONFIGURE) == []
-    (claim,) = commands(gimbal.frame(view(0.2), 0.2), m.CMD_DO_GIMBAL_MANAGER_CONFIGURE)
-    assert (claim["param1"], claim["param2"], claim["param7"]) == (1.0, 100.0, 154.0)
+def test_a_silent_manager_is_noticed_once_and_taken_up_again(talk):
+    talk.go(1.0, number=0)
+    talk.silent = True
+    sent = talk.go(4.0, number=0)
+    assert not talk.us.up and not talk.us.ours and len(rates(sent)) < 32
+    assert talk.said == ["gimbal: its manager is silent"]
+    talk.silent, talk.gimbal = False, Gimbal()  # it was started anew
+    assert len(rates(talk.go(4.0, number=0))) > 30 and talk.gimbal.primary == ME
 
 
-def test_no_rate_is_sent_without_control(gimbal):
-    gimbal.receive(information(), 0.0)
-    assert rates(gimbal.frame(view(0.1), 0.1)) == []
-    gimbal.receive(status(ME), 0.2)
-    (sent,) = rates(gimbal.frame(view(0.3), 0.3))
-    assert sent["yaw_rate"] > 0 and sent["pitch_rate"] > 0  # right of and above the centre
-    assert sent["pitch"] != sent["pitch"]  # NaN: rates alone
+def test_a_source_without_frames_stops_the_camera(talk):
+    talk.go(1.0, number=0)
+    assert rates(talk.go(5.0, frames=False))[-1] == (0.0, 0.0)
+    assert talk.us.control.doing == "stop"
 
 
-def test_it_gives_way_when_somebody_else_takes_control(gimbal):
-    in_control(gimbal)
-    gimbal.receive(status((255, 190)), 0.1)
-    out = [o for n in range(2, 30) for o in gimbal.frame(view(n / 10.0), n / 10.0)]
-    assert rates(out) == [] and commands(out, m.CMD_DO_GIMBAL_MANAGER_CONFIGURE) == []
-
-
-def test_a_new_target_asks_for_control_again(gimbal):
-    in_control(gimbal)
-    gimbal.receive(status((255, 190)), 0.1)
-    gimbal.frame(view(0.2, target=False), 0.2)
-    gimbal.receive(status((255, 190)), 1.9)
-    out = gimbal.frame(view(2.0, number=1), 2.0)
-    assert len(commands(out, m.CMD_DO_GIMBAL_MANAGER_CONFIGURE)) == 1
-
-
-def test_after_the_target_the_gimbal_stands_still_and_is_given_back(gimbal):
-    in_control(gimbal)
-    gimbal.frame(view(0.1), 0.1)
-    out = [o for n in range(2, 30) for o in gimbal.frame(view(n / 20.0, target=False), n / 20.0)]
-    assert len(rates(out)) == 5
-    assert all(f["yaw_rate"] == f["pitch_rate"] == 0.0 for f in rates(out))
-    (release,) = commands(out, m.CMD_DO_GIMBAL_MANAGER_CONFIGURE)
-    assert (release["param1"], release["param2"]) == (0.0, 0.0)
-
-
-def test_a_lost_link_is_noticed_and_taken_up_again(gimbal):
-    in_control(gimbal)
-    heard_last = [o for n in range(1, 20) for o in gimbal.frame(view(n / 20.0), n / 20.0)]
-    assert gimbal.up and len(rates(heard_last)) == 19
-    later = [o for n in range(21, 60) for o in gimbal.frame(view(n / 20.0), n / 20.0)]
-    assert not gimbal.up and rates(later) == []
-    gimbal.receive(information(), 5.0)
-    gimbal.receive(status((0, 0)), 5.0)
-    out = gimbal.frame(view(5.05), 5.05)
-    assert len(commands(out, m.CMD_DO_GIMBAL_MANAGER_CONFIGURE)) == 1
-    gimbal.receive(status(ME), 5.1)
-    assert len(rates(gimbal.frame(view(5.15), 5.15))) == 1
-
-
-def test_a_source_without_frames_stops_the_camera(gimbal):
-    in_control(gimbal)
-    last = None
-    for n in range(200):
-        now = n / 20.0
-        gimbal.receive(status(ME), now)
-        out = gimbal.frame(view(now), now) if n < 20 else gimbal.tick(now)
-        last = (rates(out) or [last])[-1]
-    assert last["yaw_rate"] == 0.0 and gimbal.control.doing == "stop"
-
-
-def test_attitudes_that_are_none_are_not_taken(gimbal):
+def test_attitudes_that_are_none_are_not_taken(talk):
     nan = float("nan")
     for q in ([nan] * 4, [0.0] * 4, [1e30] * 4):
-        gimbal.receive(
-            Message("GIMBAL_DEVICE_ATTITUDE_STATUS", {"q": q, "flags": 16}, *MANAGER), 1.0
-        )
-    assert not gimbal.control.yaw.camera.fresh(1.0)
-    good = {"q": quaternion_of(-0.3, 0.5), "flags": 16}
-    gimbal.receive(Message("GIMBAL_DEVICE_ATTITUDE_STATUS", good, *MANAGER), 1.1)
-    assert gimbal.control.yaw.camera.angle(1.1) == pytest.approx(0.5)
+        talk.us.receive(Message("GIMBAL_DEVICE_ATTITUDE_STATUS", {"q": q, "flags": 16}, 1, 154), 1)
+    assert not talk.us.control.yaw.camera.fresh(1.0)
 
 
-def test_another_vehicle_s_gimbal_is_left_alone(gimbal):
-    gimbal.receive(Message("GIMBAL_MANAGER_INFORMATION", {"gimbal_device_id": 1}, 2, 154), 0.0)
-    assert gimbal.manager is None
+@pytest.mark.parametrize("flags, yaw", [(16, 0.5), (64, 0.5), (0, 0.8), (16 | 32, 0.8)])
+def test_a_gimbal_s_yaw_is_measured_as_its_flags_say(flags, yaw):
+    """From north with YAW_LOCK or YAW_IN_EARTH_FRAME, else from the vehicle's nose."""
+    geo = Geo((60.0, 46.0))
+    us = GimbalManager(Control(load_settings(), (60.0, 46.0)), *ME, 1.0, geo)
+    geo.receive(Message("ATTITUDE", {"roll": 0.0, "pitch": 0.1, "yaw": 0.3}, 1, 1), 0.9)
+    told = {"q": quaternion_of(0.0, 0.5), "flags": flags}
+    us.receive(Message("GIMBAL_DEVICE_ATTITUDE_STATUS", told, 1, 154), 1.0)
+    assert us.control.yaw.camera.angle(1.0) == pytest.approx(0.5)
+    ray = geo.direction(View(0, 1.0, (640, 480), None, None, 30.0))
+    assert ray[1] / ray[0] == pytest.approx(math.tan(yaw))
+
+
+def test_another_vehicle_s_gimbal_is_left_alone(talk):
+    talk.us.receive(Message("GIMBAL_MANAGER_INFORMATION", {"gimbal_device_id": 1}, 2, 154), 0.0)
+    assert talk.us.manager is None

@@ -30,6 +30,7 @@ HP_FN double hp_mul(double a, double b) {
 // Quotients, roots and exponentials. A GPU's own take up to a thousand cycles where one thread waits
 // for them. These, for numbers that are neither tiny nor huge, take a third. They start from
 // 20 bits and differ in the last digits: the quotient and the root by 2^-52, the exponential by 1e-11.
+// Inverses, and quotients of whole numbers below 2^20, are rounded as a division rounds them.
 
 #ifdef __CUDA_ARCH__
 // Whether a double's exponent lies within -500 .. 499.
@@ -43,9 +44,8 @@ HP_FN double hp_div(double a, double b) {
   if (hp_usual(a) && hp_usual(b)) {
     double inverse;
     asm("rcp.approx.ftz.f64 %0, %1;" : "=d"(inverse) : "d"(b));
-    inverse = fma(inverse, fma(-b, inverse, 1.0), inverse);
-    const double quotient = a * inverse;
-    return fma(inverse, fma(-b, quotient, a), quotient);
+    const double rough = a * inverse, wrong = fma(-b, inverse, 1.0);
+    return fma(rough, fma(wrong, fma(wrong, wrong, wrong), wrong), rough);
   }
 #endif
   return a / b;
@@ -56,9 +56,8 @@ HP_FN double hp_root(double value) {
   if (hp_usual(value) && value > 0) {
     double inverse;
     asm("rsqrt.approx.ftz.f64 %0, %1;" : "=d"(inverse) : "d"(value));
-    const double rough = value * inverse, half = 0.5 * inverse;
-    const double wrong = fma(-rough, half, 0.5), root = fma(rough, wrong, rough);
-    return fma(fma(-root, root, value), fma(half, wrong, half), root);
+    const double rough = value * inverse, wrong = fma(-rough, inverse, 1.0);
+    return fma(rough * wrong, fma(wrong, 0.375, 0.5), rough);
   }
 #endif
   return sqrt(value);

@@ -1,4 +1,4 @@
-"""Open the links of a run: page, MAVLink, picture streams, datagrams. No other one is loaded."""
+"""Open the links of a run, such as the page and MAVLink. No other one is loaded."""
 
 import importlib
 import os
@@ -13,17 +13,22 @@ if TYPE_CHECKING:
 # the option that asks for a link, its module, and a package that may be missing
 LINKS = (  # the vehicle is told first
     ("mavlink", "runtime.links.mavlink.service", "pymavlink"),
+    ("onvif", "runtime.links.onvif", ""),  # of --gimbal
     ("stream", "runtime.links.stream.sender", ""),
     ("publish", "runtime.links.publish", ""),
-    ("ros", "runtime.links.ros", ""),  # of --publish too
+    ("ros", "runtime.links.ros", ""),  # of --publish
     ("page", "runtime.links.page.server", "aiohttp"),
 )
 
 
 def check_links(options: Any) -> None:
     """Refuse what can't work together, before anything is opened."""
-    if options.gimbal is not None and not (options.mavlink and options.fov):
-        raise BadOutput("--gimbal needs --mavlink URL and --fov DEGREES")
+    if to_onvif(options):
+        pass
+    elif options.gimbal is not None and not (options.mavlink and options.fov):
+        raise BadOutput("--gimbal needs --mavlink URL and --fov DEGREES, or onvif://USER@HOST")
+    elif options.gimbal_zoom or options.gimbal_login:
+        raise BadOutput("--gimbal-zoom and --gimbal-login need --gimbal onvif://USER@HOST")
     if options.captures and not os.path.isdir(options.captures):
         raise BadOutput(f"--captures {options.captures}: no such folder; make it first")
 
@@ -38,11 +43,17 @@ def to_ros(options: Any) -> bool:
     return bool(options.publish and options.publish.startswith("ros:"))
 
 
+def to_onvif(options: Any) -> bool:
+    """Whether --gimbal names a PTZ camera of the network."""
+    return bool(options.gimbal and options.gimbal.startswith("onvif://"))
+
+
 def wanted_links(options: Any) -> List[str]:
     """The options that ask for a link."""
     ros = to_ros(options)
     asked = {
         "mavlink": options.mavlink,
+        "onvif": to_onvif(options),
         "stream": options.stream or options.record,
         "publish": options.publish and not ros,
         "ros": ros,

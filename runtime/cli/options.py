@@ -219,10 +219,17 @@ def _add_vehicle(group: argparse._ArgumentGroup) -> None:
         group,
         "--gimbal FILE.toml",
         "turn the vehicle's gimbal after the target; needs --mavlink and --fov; the file "
-        "replaces numbers of runtime/links/gimbal/gimbal.toml",
+        "replaces numbers of runtime/links/gimbal/gimbal.toml. Or onvif://USER@HOST:PORT: turn "
+        "that PTZ camera",
         nargs="?",
         const="",
     )
+    text = "file with USER:PASSWORD of the PTZ camera (default: the variable GIMBAL_LOGIN)"
+    _value(group, "--gimbal-login FILE", text)
+    text = "how fast it turns with a target at the frame's edge, 1: as fast as it can"
+    _value(group, "--gimbal-speed SHARE", text, 0.5, type=_number(0.01, 1))
+    text = "zoom until the target fills so much of the frame's width or height, such as 0.2"
+    _value(group, "--gimbal-zoom SHARE", text, type=_number(0.01, 0.9))
     _value(group, "--captures DIR", "folder for the pictures that a ground station asks for")
 
 

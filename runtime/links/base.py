@@ -1,10 +1,12 @@
 """What the links of a run have in common: what they are opened with, and what they do."""
 
 import ipaddress
+import os
 import socket
 from typing import Any, Callable, List, NamedTuple, Optional, Tuple
 
 from runtime.detect import Detector
+from runtime.errors import BadOutput
 from runtime.links.control import Controller
 from runtime.types import TrackedFrame
 
@@ -57,6 +59,31 @@ class Link:
     def close(self) -> None:
         """End it; may be called twice."""
         raise NotImplementedError
+
+
+def read_login(option: str, path: Optional[str]) -> Tuple[str, str]:
+    """(user, password) of the file of an option, or of its variable; empty without both.
+
+    Args:
+        option: such as ``stream-login``, with the variable ``STREAM_LOGIN``.
+        path: of the file, or None.
+
+    Raises:
+        BadOutput: the file can't be read, or there is no USER:PASSWORD.
+    """
+    name = option.upper().replace("-", "_")
+    text = os.environ.get(name, "")
+    if path:
+        name = f"--{option} {path}"
+        try:
+            with open(path, encoding="utf-8") as file:
+                text = file.read(1024)
+        except (OSError, UnicodeDecodeError) as error:
+            raise BadOutput(f"{name}: can't be read: {error}") from None
+    user, _, password = text.strip().partition(":")
+    if (path or text) and not (user and password):
+        raise BadOutput(f"{name}: is not USER:PASSWORD; write both in one line")
+    return user, password
 
 
 def is_loopback(host: str) -> bool:

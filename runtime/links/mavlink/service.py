@@ -226,7 +226,7 @@ def open_link(context: Context) -> Service:
     )
     geo = Geo(fov) if fov else None
     gimbal = None
-    if options.gimbal is not None:
+    if options.gimbal is not None and not options.gimbal.startswith("onvif://"):
         settings = load_settings(options.gimbal or None)
         gimbal = GimbalManager(Control(settings, fov), me[0], me[1], settings["lost"]["link"], geo)
     kind = {"camera": m.TYPE_CAMERA, "onboard": m.TYPE_ONBOARD_CONTROLLER}[options.mavlink_type]

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from runtime.errors import BadOutput
-from runtime.links.base import Context, Link, is_loopback, shown_host
+from runtime.links.base import Context, Link, is_loopback, read_login, shown_host
 from runtime.links.stream.protocol import END, FRAME, HEADER, MAGIC, RECORD, STOP_RECORDING
 from runtime.pictures import bgr_of
 from runtime.types import TrackedFrame
@@ -73,26 +73,6 @@ def audience(where: Dict[str, Any]) -> str:
         f"stream: {address}, for everyone in the network, without a password; "
         "--stream-login FILE asks for one"
     )
-
-
-def read_login(path: Optional[str]) -> Tuple[str, str]:
-    """(user, password) of a file, or of the variable ``STREAM_LOGIN``; empty without both.
-
-    Raises:
-        BadOutput: the file can't be read, or there is no USER:PASSWORD.
-    """
-    name, text = "STREAM_LOGIN", os.environ.get("STREAM_LOGIN", "")
-    if path:
-        name = f"--stream-login {path}"
-        try:
-            with open(path, encoding="utf-8") as file:
-                text = file.read(1024)
-        except (OSError, UnicodeDecodeError) as error:
-            raise BadOutput(f"{name}: can't be read: {error}") from None
-    user, _, password = text.strip().partition(":")
-    if (path or text) and not (user and password):
-        raise BadOutput(f"{name}: is not USER:PASSWORD; write both in one line")
-    return user, password
 
 
 def free_name(path: str) -> str:
@@ -377,7 +357,7 @@ def open_link(context: Context) -> Sender:
         context.fps,
         not options.stream_plain,
         context.say,
-        read_login(options.stream_login),
+        read_login("stream-login", options.stream_login),
         bitrate_kbps=options.stream_kbps,
         waits=not context.live,
     )

@@ -281,16 +281,16 @@ def test_an_address_without_a_host_is_the_loopback_and_the_audience_is_named():
 
 def test_a_login_is_read_from_a_file_or_a_variable_or_refused(tmp_path, monkeypatch):
     monkeypatch.delenv("STREAM_LOGIN", raising=False)
-    assert sender.read_login(None) == ("", "")
+    assert sender.read_login("stream-login", None) == ("", "")
     monkeypatch.setenv("STREAM_LOGIN", "eye:of:needle")
-    assert sender.read_login(None) == ("eye", "of:needle")
+    assert sender.read_login("stream-login", None) == ("eye", "of:needle")
     path = tmp_path / "login"
     path.write_text("ear:drum\n")
-    assert sender.read_login(str(path)) == ("ear", "drum")
+    assert sender.read_login("stream-login", str(path)) == ("ear", "drum")
     for content in (b"ear\n", b"\xff:x"):
         path.write_bytes(content)
         with pytest.raises(BadOutput, match="--stream-login"):
-            sender.read_login(str(path))
+            sender.read_login("stream-login", str(path))
     for lacking, given in (("password", "eye@"), ("user", ":drum@")):
         with pytest.raises(BadOutput, match=f"has no {lacking}; give --stream-login"):
             sender.open_sender([f"rtsp://{given}:8554/live"], None, 30.0, False, print)

@@ -1,0 +1,293 @@
+"""``--gimbal onvif://USER@HOST``: turn and zoom a PTZ camera of the network after the target.
+
+The messages are those of ONVIF's Core, Media and PTZ specifications: SOAP over HTTP, with the
+digest of WS-Security or HTTP. A run needs six, so a board needs no lxml and zeep for them.
+"""
+
+import base64
+import calendar
+import hashlib
+import math
+import os
+import threading
+import time
+import urllib.request
+from http.client import HTTPException
+from typing import Any, Callable, List, Optional, Tuple
+from urllib.error import HTTPError
+from urllib.parse import urlsplit
+from xml.etree import ElementTree
+from xml.sax.saxutils import escape
+
+from runtime.errors import BadOutput
+from runtime.links.base import Context, Link, read_login
+from runtime.types import TRACKED, Track, TrackedFrame
+
+DEVICE, MEDIA, PTZ = (
+    f"http://www.onvif.org/{name}/wsdl" for name in ("ver10/device", "ver10/media", "ver20/ptz")
+)
+SCHEMA = 'xmlns="http://www.onvif.org/ver10/schema"'
+OASIS = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-"
+ENVELOPE = (
+    '<s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope"><s:Header>{head}</s:Header>'
+    '<s:Body><{name} xmlns="{service}">{body}</{name}></s:Body></s:Envelope>'
+)
+TOKEN = (
+    f'<Security s:mustUnderstand="1" xmlns="{OASIS}wssecurity-secext-1.0.xsd"><UsernameToken>'
+    f'<Username>{{}}</Username><Password Type="{OASIS}username-token-profile-1.0#PasswordDigest">'
+    f'{{}}</Password><Nonce EncodingType="{OASIS}soap-message-security-1.0#Base64Binary">{{}}'
+    f'</Nonce><Created xmlns="{OASIS}wssecurity-utility-1.0.xsd">{{}}</Created>'
+    "</UsernameToken></Security>"
+)
+ANSWER_S = 5.0  # longest wait for the camera
+MOST_BYTES = 1 << 20  # of an answer
+MOVE_S = 2  # the camera stops by itself so long after the last command
+PAUSE_S = 0.1  # least between two commands
+RETRY_S = 1.0  # after a command that failed
+SILENT_S = 1.0  # without a frame the camera is stopped
+CATCH_UP = 0.5  # a second: how fast the turn grows while a target stays off the centre
+LONGEST_S = 0.2  # between two frames that is counted
+DEAD = 0.05  # an offset from the centre that counts as none, share of half the frame
+ZOOM_DEAD = 0.15  # the same for the target's size, share of the wanted one
+Velocity = Tuple[float, float, float]  # right, up, nearer: shares of the camera's fastest
+REST: Velocity = (0.0, 0.0, 0.0)
+
+
+class Camera:
+    """The first profile of an ONVIF camera that can be turned.
+
+    Args:
+        address: ``onvif://[USER@]HOST[:PORT]``.
+        login: (user, password), or two empty texts.
+
+    Attributes:
+        name: its address, to show.
+        zooms: whether it can zoom.
+
+    Raises:
+        BadOutput: no such camera, a wrong password, or a camera that can't be turned.
+    """
+
+    def __init__(self, address: str, login: Tuple[str, str]) -> None:
+        self.name, self._host = _parsed(address, login[0])
+        self._login, self._ahead_s = login, 0.0  # of the camera's clock
+        passwords = urllib.request.HTTPPasswordMgrWithDefaultRealm()
+        passwords.add_password(None, "http://" + self._host, *login)
+        digest = urllib.request.HTTPDigestAuthHandler(passwords)
+        self._http = urllib.request.build_opener(urllib.request.ProxyHandler({}), digest)
+        try:
+            self._open()
+        except (AttributeError, ValueError) as error:
+            raise BadOutput(f"{self.name}: an answer is not as ONVIF has it: {error}") from None
+
+    def _open(self) -> None:
+        """Read the camera's clock, its profile and what that can do."""
+        path = "/onvif/device_service"
+        now = self._ask(path, DEVICE, "GetSystemDateAndTime", head="").find(".//UTCDateTime")
+        if now is not None:
+            names = "Date/Year Date/Month Date/Day Time/Hour Time/Minute Time/Second".split()
+            parts = [int(now.findtext(name)) for name in names]
+            self._ahead_s = calendar.timegm((*parts, 0, 0, 0)) - time.time()
+        services = self._ask(path, DEVICE, "GetCapabilities", "<Category>All</Category>")
+        media, self._path = (
+            urlsplit(services.findtext(f".//{name}/XAddr") or "").path for name in ("Media", "PTZ")
+        )
+        profiles = self._ask(media, MEDIA, "GetProfiles").iter("Profiles") if self._path else ()
+        found = [each for each in profiles if each.find("PTZConfiguration") is not None]
+        if not found:
+            raise BadOutput(f"{self.name}: this camera has no PTZ; run without --gimbal")
+        self._profile = f"<ProfileToken>{escape(found[0].get('token'))}</ProfileToken>"
+        token = escape(found[0].find("PTZConfiguration").get("token"))
+        asked = f"<ConfigurationToken>{token}</ConfigurationToken>"
+        spaces = self._ask(self._path, PTZ, "GetConfigurationOptions", asked).find(".//Spaces")
+        turn, zoom = (spaces.find(f"Continuous{name}VelocitySpace") for name in ("PanTilt", "Zoom"))
+        if turn is None:
+            raise BadOutput(f"{self.name}: this camera can't be turned; run without --gimbal")
+        self.zooms = zoom is not None
+        axes = [turn.find("XRange"), turn.find("YRange")]
+        axes += [] if zoom is None else [zoom.find("XRange")]
+        self._ranges = [tuple(float(axis.findtext(end)) for end in ("Min", "Max")) for axis in axes]
+
+    def move(self, wish: Velocity) -> None:
+        """Take a velocity until the next command, or stand still; raises ``BadOutput``."""
+        body = "<PanTilt>true</PanTilt><Zoom>true</Zoom>"
+        if wish != REST:
+            pairs = zip(wish, self._ranges)
+            x, y, *z = (f"{v * (high if v > 0 else -low):.4f}" for v, (low, high) in pairs)
+            body = f'<Velocity><PanTilt {SCHEMA} x="{x}" y="{y}"/>'
+            body += f'<Zoom {SCHEMA} x="{z[0]}"/>' if z else ""
+            body += f"</Velocity><Timeout>PT{MOVE_S}S</Timeout>"
+        name = "Stop" if wish == REST else "ContinuousMove"
+        self._ask(self._path, PTZ, name, self._profile + body)
+
+    def _ask(
+        self, path: str, service: str, name: str, body: str = "", head: Optional[str] = None
+    ) -> Any:
+        """The answer to a request, with names without namespaces; raises ``BadOutput``."""
+        head = self._token() if head is None else head
+        text = ENVELOPE.format(head=head, name=name, service=service, body=body)
+        kind = f'application/soap+xml; charset=utf-8; action="{service}/{name}"'
+        url = f"http://{self._host}{path}"  # never another host, whatever the camera says
+        request = urllib.request.Request(url, text.encode("utf-8"), {"Content-Type": kind})
+        try:
+            try:
+                answer: Any = self._http.open(request, timeout=ANSWER_S)
+            except HTTPError as error:
+                answer = error
+            with answer:
+                code, data = answer.getcode(), answer.read(MOST_BYTES)
+            root = ElementTree.fromstring(b"" if b"<!ENTITY" in data else data)
+        except (OSError, HTTPException, ValueError) as error:
+            cause = getattr(error, "reason", None) or error
+            raise BadOutput(f"{self.name}: no answer to {name}: {cause}") from None
+        except ElementTree.ParseError:
+            if code == 200:
+                raise BadOutput(f"{self.name}: no ONVIF camera answers there") from None
+            root = ElementTree.Element("Fault")
+        for element in root.iter():
+            element.tag = element.tag.rpartition("}")[2]
+        if code == 401 or (code != 200 and b"NotAuthorized" in data):
+            raise BadOutput(
+                f"{self.name}: the camera refuses the user {self._login[0]!r} or the password; "
+                "check --gimbal-login or the variable GIMBAL_LOGIN"
+            )
+        if code != 200 or root.find(".//Fault") is not None:
+            cause = root.findtext(".//Fault/Reason/Text") or f"HTTP {code}"
+            raise BadOutput(f"{self.name}: the camera refuses {name}: {cause}")
+        return root
+
+    def _token(self) -> str:
+        """The UsernameToken: the password is hashed with the camera's time."""
+        user, password = self._login
+        made = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + self._ahead_s))
+        nonce = os.urandom(16)
+        digest = hashlib.sha1(nonce + (made + password).encode("utf-8")).digest()
+        coded = (base64.b64encode(value).decode("ascii") for value in (digest, nonce))
+        return TOKEN.format(escape(user), *coded, made) if user else ""
+
+
+class PtzLink(Link):
+    """Follows the first target. A thread talks to the camera: the newest velocity counts.
+
+    Args:
+        camera: a ``Camera``.
+        law: a ``Law``.
+        say: function of one line of text for the user.
+        pause_s: least between two commands.
+
+    Attributes:
+        wish: the velocity that is asked for, and since when.
+    """
+
+    def __init__(
+        self, camera: Camera, law: "Law", say: Callable[[str], None], pause_s: float = PAUSE_S
+    ) -> None:
+        self.done = self.failed = 0
+        self.wish = REST, 0.0
+        self._camera, self._law, self._say, self._pause_s = camera, law, say, pause_s
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="onvif", daemon=True)
+        self._thread.start()
+
+    def show(self, tracked: TrackedFrame, recording: bool = False) -> None:
+        """Take the velocity that a frame asks for."""
+        track = next(iter(tracked.tracks.values()), None)
+        wish = self._law.update(track, tracked.frame.shape, tracked.captured_s)
+        self.wish = wish, time.monotonic()
+
+    def lines(self) -> List[str]:
+        """How many commands were sent."""
+        lost = f", {self.failed} failed" if self.failed else ""
+        return [f"gimbal: {self.done} commands{lost}"]
+
+    def close(self) -> None:
+        """Stop the camera."""
+        self._closing.set()
+        self._thread.join(2 * ANSWER_S)  # for the answer that is waited for, and the stop's
+
+    def _run(self) -> None:
+        """The thread: repeat the velocity while it is not zero, then stop once."""
+        sent: Optional[Velocity] = REST  # None: unknown
+        pause_s = 0.0
+        while not self._closing.wait(pause_s or self._pause_s) or sent != REST:
+            is_over = self._closing.is_set()
+            wish, wished_s = self.wish
+            wish = REST if is_over or time.monotonic() - wished_s > SILENT_S else wish
+            if wish == sent == REST:
+                continue
+            try:
+                self._camera.move(wish)
+                if pause_s:
+                    self._say(f"gimbal: {self._camera.name} answers again")
+                sent, pause_s = wish, 0.0
+                self.done += 1
+            except BadOutput as error:
+                if is_over or not pause_s:
+                    until = "it stops by itself" if is_over else "trying again"
+                    self._say(f"gimbal: {error}; {until}")
+                sent, pause_s = None, RETRY_S
+                self.failed += 1
+            if is_over:
+                return
+
+
+class Law:
+    """The velocity that brings a target to the frame's centre, and to its share of the frame.
+
+    Args:
+        speed: share of the camera's fastest turn with a target at the frame's edge.
+        share: of the frame's side that the target shall fill; None: no zoom.
+    """
+
+    def __init__(self, speed: float, share: Optional[float]) -> None:
+        self._speed, self._share, self._seen_s = speed, share, 0.0
+        self._sums = [0.0, 0.0]  # of the offsets: they hold a target that moves on
+
+    def update(self, track: Optional[Track], shape: Tuple[int, ...], at_s: float) -> Velocity:
+        """The velocity after a frame of that shape, taken at that time."""
+        step_s, self._seen_s = max(0.0, min(LONGEST_S, at_s - self._seen_s)), at_s
+        if track is None or track.lost or not all(map(math.isfinite, track.box)):
+            self._sums = [0.0, 0.0]
+            return REST
+        (x, y, w, h), (height, width) = track.box, shape[:2]
+        offsets = 2 * (x + w / 2) / width - 1, 1 - 2 * (y + h / 2) / height
+        for n, offset in enumerate(offsets):
+            self._sums[n] = _within(self._sums[n] + CATCH_UP * step_s * offset, 1 / self._speed)
+        sums = [offset + more for offset, more in zip(offsets, self._sums)]
+        pan, tilt = (_within(self._speed * v, 1.0) if abs(v) > DEAD else 0.0 for v in sums)
+        zoom = math.log(self._share / max(w / width, h / height)) if self._share else 0.0
+        # a target near the edge or an unsure one would be lost by zooming in
+        most = 1.0 if track.state == TRACKED and max(map(abs, offsets)) < 0.5 else 0.0
+        return pan, tilt, min(most, _within(zoom, 1.0)) if abs(zoom) > ZOOM_DEAD else 0.0
+
+
+def _within(value: float, most: float) -> float:
+    return max(-most, min(most, value))
+
+
+def _parsed(address: str, user: str) -> Tuple[str, str]:
+    """(name to show, HOST:PORT) of an address; ``user``: whose password is known."""
+    parts = urlsplit(address)
+    try:
+        port = parts.port or 80
+    except ValueError:
+        port = 0
+    if not port or not parts.hostname or parts.path.strip("/") or parts.password:
+        raise BadOutput("--gimbal: not an address; give onvif://USER@HOST:PORT, and --gimbal-login")
+    if parts.username and parts.username != user:
+        raise BadOutput(
+            f"--gimbal {address}: the password is missing; write {parts.username}:PASSWORD into a "
+            "file for --gimbal-login, or into the variable GIMBAL_LOGIN"
+        )
+    host = parts.netloc.rpartition("@")[2] + ("" if parts.port else ":80")
+    return "onvif://" + host, host
+
+
+def open_link(context: Context) -> PtzLink:
+    """The link of ``--gimbal onvif://``; raises ``BadOutput``."""
+    options = context.options
+    camera = Camera(options.gimbal, read_login("gimbal-login", options.gimbal_login))
+    if options.gimbal_zoom and not camera.zooms:
+        raise BadOutput(f"{camera.name}: this camera can't zoom; run without --gimbal-zoom")
+    context.say(f"gimbal: {camera.name} follows the target")
+    return PtzLink(camera, Law(options.gimbal_speed, options.gimbal_zoom), context.say)

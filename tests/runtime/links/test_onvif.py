@@ -1,0 +1,283 @@
+"""A PTZ camera of the network follows the target, and its faults hold nobody."""
+
+import argparse
+import math
+import os
+import subprocess
+import sys
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from runtime.cli.links import check_links
+from runtime.errors import BadOutput
+from runtime.links import onvif as product
+from runtime.links.base import Context
+from runtime.links.onvif import Camera, Law, PtzLink, open_link
+from runtime.types import Box, Track, TrackedFrame
+from tests.support.onvif_camera import SIZE, OnvifCamera
+from tests.support.pages import write_world
+from tests.support.streams.process import ROOT
+
+LOGIN = ("eye", "of:<needle>")
+SHAPE = (SIZE[1], SIZE[0], 3)
+FRAME = np.zeros(SHAPE, np.uint8)
+RIGHT_UP = Track(Box(250, 20, 20, 20), 0.9)
+
+
+@pytest.fixture
+def camera():
+    camera = OnvifCamera(LOGIN)
+    yield camera
+    camera.close()
+
+
+@pytest.fixture
+def link(camera):
+    link = opened(camera)
+    yield link
+    link.close()
+
+
+def opened(camera, share=None, login=LOGIN):
+    said = []
+    link = PtzLink(Camera(address(camera), login), Law(0.5, share), said.append, 0.01)
+    link.said = said
+    return link
+
+
+def address(camera, user="eye@"):
+    return f"onvif://{user}127.0.0.1:{camera.port}"
+
+
+def tracked(track, frame=FRAME, at_s=0.0):
+    return TrackedFrame(frame, 0, None, {} if track is None else {0: track}, at_s)
+
+
+def read_by_wsdl(request):
+    """The values of a request, read by zeep with ONVIF's own WSDL."""
+    onvif = pytest.importorskip("onvif")
+    from lxml import etree
+    from zeep import Client
+
+    service, _, name = request.tag[1:].partition("}")
+    wsdl = {"device": "devicemgmt", "media": "media", "ptz": "ptz"}[service.split("/")[-2]]
+    client = Client(os.path.join(os.path.dirname(onvif.__file__), "../wsdl", wsdl + ".wsdl"))
+    (binding,) = client.wsdl.bindings.values()
+    message = binding.get(name).input
+    element = etree.fromstring(ElementTree.tostring(request))
+    values = message.body.parse(element, client.wsdl.types)
+    again = message.serialize(**{key: values[key] for key in values or ()}).content
+    return values, element, again.find("{*}Body")[0]
+
+
+def test_every_request_is_what_onvifs_wsdl_asks_for(camera):
+    ours = Camera(address(camera), LOGIN)
+    ours.move((0.5, -0.25, 1.0))
+    ours.move((0.0, 0.0, 0.0))
+    assert len(camera.asked) == 6
+    for request in camera.asked:
+        values, sent, again = read_by_wsdl(request)
+        assert [e.tag for e in sent.iter()] == [e.tag for e in again.iter()]  # nothing is left over
+        if sent.tag.endswith("ContinuousMove"):
+            turn = values["Velocity"]["PanTilt"]
+            # a share of the camera's own range: up and down it is a half
+            assert (turn["x"], turn["y"], values["Velocity"]["Zoom"]["x"]) == (0.5, -0.125, 1.0)
+            assert values["Timeout"].total_seconds() == 2
+
+
+def test_the_simulated_camera_is_one_to_another_client(camera):
+    onvif = pytest.importorskip("onvif")
+    wsdl = os.path.join(os.path.dirname(onvif.__file__), "../wsdl")
+    theirs = onvif.ONVIFCamera("127.0.0.1", camera.port, *LOGIN, wsdl, adjust_time=True)
+    here = f"http://127.0.0.1:{camera.port}/onvif/"
+    theirs.xaddrs = dict.fromkeys(theirs.xaddrs, here)  # it takes the camera's word for it
+    profile = theirs.create_media_service().GetProfiles()[1]
+    ptz = theirs.create_ptz_service()
+    options = ptz.GetConfigurationOptions({"ConfigurationToken": profile.PTZConfiguration.token})
+    assert options.Spaces.ContinuousPanTiltVelocitySpace[0].YRange.Max == 0.5
+    speed = {"PanTilt": {"x": 0.5, "y": 0.25}, "Zoom": {"x": -1}}
+    ptz.ContinuousMove({"ProfileToken": profile.token, "Velocity": speed})
+    assert camera.velocity == (0.5, 0.5, -1.0)
+    ptz.Stop({"ProfileToken": profile.token})
+    assert camera.velocity == (0.0, 0.0, 0.0)
+
+
+def test_a_ball_stays_in_the_picture(camera):
+    from runtime import load_targets
+
+    link, targets, step_s = opened(camera, share=0.3), load_targets(), 1 / 10
+    off, sizes = [], []
+    for n in range(80):
+        place = 25 * math.sin(n * step_s * 0.6), 8 * math.sin(n * step_s)
+        frame, (x, y, w, h) = camera.picture(*place)
+        off.append(max(abs(2 * (x + w / 2) / SIZE[0] - 1), abs(2 * (y + h / 2) / SIZE[1] - 1)))
+        sizes.append(h / SIZE[1])
+        if n == 0:
+            number = targets.add(frame, (x, y, w, h))
+            continue
+        link.show(tracked(targets.follow(number, frame), frame, n * step_s))
+        camera.wait_for(lambda: np.allclose(camera.velocity, link.wish[0], atol=1e-3))
+        camera.move(step_s)
+    targets.close()
+    link.close()
+    assert abs(camera.pan) > 15  # else the ball would be out of the picture
+    assert max(off) < 0.8 and np.mean(off) < 0.4, np.round(off, 2)
+    assert sizes[0] < 0.15 and 0.2 < sizes[-1] < 0.4, np.round(sizes, 2)  # it zoomed to the ball
+    assert camera.names()[-1] == "Stop"
+
+
+def test_a_lost_target_and_a_silent_source_stop_the_camera(camera, link):
+    link.show(tracked(RIGHT_UP))
+    camera.wait_for(lambda: camera.velocity[0] > 0.2 and camera.velocity[1] > 0.2)
+    link.show(tracked(RIGHT_UP._replace(lost=True)))
+    camera.wait_for(lambda: camera.names()[-1] == "Stop")
+    link.show(tracked(RIGHT_UP))
+    camera.wait_for(lambda: camera.names()[-1] == "ContinuousMove")
+    camera.wait_for(lambda: camera.names()[-1] == "Stop")  # no frame came since
+    link.show(tracked(RIGHT_UP))
+    camera.wait_for(lambda: camera.names()[-1] == "ContinuousMove")
+    link.show(tracked(None))
+    camera.wait_for(lambda: camera.names()[-1] == "Stop")
+
+
+def test_a_slow_camera_holds_no_frame_and_gets_the_newest_velocity(camera, link):
+    camera.may_answer.clear()
+    for n in range(200):  # the camera answers none of them
+        link.show(tracked(RIGHT_UP._replace(box=Box(n, 20, 20, 20))))
+    link.show(tracked(RIGHT_UP))
+    assert camera.velocity == (0.0, 0.0, 0.0)
+    newest = link.wish[0]
+    camera.may_answer.set()
+    camera.wait_for(lambda: np.allclose(camera.velocity, newest, atol=1e-3))
+    assert camera.names().count("ContinuousMove") < 10
+
+
+def test_a_camera_that_goes_is_told_once_and_taken_up_again(camera, monkeypatch):
+    monkeypatch.setattr(product, "RETRY_S", 0.05)
+    link, port = opened(camera), camera.port
+    link.show(tracked(RIGHT_UP))
+    camera.wait_for(lambda: camera.velocity[0] > 0)
+    camera.close()
+    told = link.said
+    while link.failed < 3:
+        link.show(tracked(RIGHT_UP))
+    assert len(told) == 1 and "no answer to ContinuousMove" in told[0] and "trying again" in told[0]
+    back = OnvifCamera(LOGIN, port=port)
+    while not back.velocity[0]:
+        link.show(tracked(RIGHT_UP))
+    link.close()
+    assert told[1].endswith("answers again") and len(told) == 2
+    assert back.names()[-1] == "Stop"
+    assert f"{link.failed} failed" in link.lines()[0]
+    back.close()
+
+
+def test_a_last_stop_that_fails_is_told(camera):
+    link = opened(camera)
+    link.show(tracked(RIGHT_UP))
+    camera.wait_for(lambda: camera.velocity[0] > 0)
+    camera.refuses = "Motor & gear"
+    link.close()
+    assert "Motor & gear; it stops by itself" in link.said[-1]
+
+
+@pytest.mark.parametrize(
+    ("made", "login", "said"),
+    [
+        (dict(login=LOGIN), ("eye", "wrong"), "refuses the user 'eye' or the password"),
+        (dict(login=LOGIN, digest=True), ("eye", "wrong"), "refuses the user 'eye' or the passw"),
+        (dict(login=LOGIN), ("", ""), "refuses the user ''"),
+        (dict(has=()), ("", ""), "has no PTZ"),
+        (dict(has=("ptz",)), ("", ""), "can't be turned"),
+    ],
+)
+def test_a_camera_that_can_not_be_used_is_one_sentence(made, login, said):
+    camera = OnvifCamera(**made)
+    with pytest.raises(BadOutput, match=said):
+        Camera(address(camera, ""), login)
+    camera.close()
+
+
+def test_http_digest_lets_in(camera):
+    camera.digest = True
+    Camera(address(camera), LOGIN).move((0.5, 0.0, 0.0))
+    assert camera.velocity[0] == 0.5
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"<a/>", b"<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>"])
+def test_another_server_is_no_camera(camera, body, monkeypatch):
+    monkeypatch.setattr(camera, "answer", lambda *_: (200, body.decode(), []))
+    with pytest.raises(BadOutput, match="no ONVIF camera|not as ONVIF|has no PTZ"):
+        Camera(address(camera), LOGIN)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("onvif://eye:secret@host", "give onvif://USER@HOST"),
+        ("onvif://host:port", "give onvif://USER@HOST"),
+        ("onvif://ear@host", "ear:PASSWORD into a file for --gimbal-login"),
+        ("onvif://127.0.0.1:1", "no answer to GetSystemDateAndTime: .*refused"),
+    ],
+)
+def test_a_wrong_address_is_refused_without_its_password(given, said):
+    with pytest.raises(BadOutput, match=said) as caught:
+        Camera(given, LOGIN)
+    assert "secret" not in str(caught.value)
+
+
+def test_zoom_is_refused_where_the_camera_has_none_and_else_left_out():
+    camera = OnvifCamera(has=("ptz", "turn"))
+    options = argparse.Namespace(gimbal=address(camera, ""), gimbal_login=None, gimbal_speed=0.5)
+    context = Context(options, None, None, SIZE, "", lambda line: None)
+    options.gimbal_zoom = 0.2
+    with pytest.raises(BadOutput, match="can't zoom; run without --gimbal-zoom"):
+        open_link(context)
+    options.gimbal_zoom = None
+    link = open_link(context)
+    link.show(tracked(RIGHT_UP))
+    camera.wait_for(lambda: camera.velocity[0] > 0)
+    assert camera.asked[-1].find(".//{*}Zoom") is None
+    link.close()
+    camera.close()
+
+
+def test_it_zooms_in_on_a_sure_target_near_the_middle_alone():
+    middle = Box(140, 70, 40, 40)
+    zoom = {
+        "small": Law(0.5, 0.5).update(Track(middle, 0.9), SHAPE, 0.0)[2],
+        "unsure": Law(0.5, 0.5).update(Track(middle, 0.3, state="unsure"), SHAPE, 0.0)[2],
+        "aside": Law(0.5, 0.5).update(Track(Box(280, 70, 40, 40), 0.9), SHAPE, 0.0)[2],
+        "large": Law(0.5, 0.1).update(Track(Box(280, 70, 40, 40), 0.9), SHAPE, 0.0)[2],
+        "right": Law(0.5, 0.22).update(Track(middle, 0.9), SHAPE, 0.0)[2],
+        "never": Law(0.5, None).update(Track(middle, 0.9), SHAPE, 0.0)[2],
+    }
+    assert zoom["small"] > 0.5 and zoom["large"] < -0.5
+    assert not any(zoom[name] for name in ("unsure", "aside", "right", "never"))
+
+
+def test_a_run_turns_the_camera_and_hides_the_password(camera, tmp_path):
+    write_world(tmp_path, 30)
+    login = tmp_path / "login"
+    login.write_text(":".join(LOGIN))
+    words = ["--video", tmp_path / "frames", "--network", tmp_path / "tiny.toml", "--no-show"]
+    words += ["--box", "10,10,40,40", "--gimbal", address(camera), "--gimbal-login", login]
+    command = [sys.executable, "-m", "runtime.track", *map(str, words)]
+    done = subprocess.run(command, cwd=str(ROOT), capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert "follows the target" in done.stderr and "gimbal: " in done.stdout + done.stderr
+    assert "ContinuousMove" in camera.names() and camera.names()[-1] == "Stop"
+    login.write_text("eye:wrong")
+    done = subprocess.run(command, cwd=str(ROOT), capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2 and "refuses the user 'eye' or the password" in done.stderr
+
+
+def test_options_of_the_camera_alone_are_refused():
+    none = dict(captures=None, mavlink=None, fov=None, gimbal_login=None, gimbal_zoom=None)
+    check_links(argparse.Namespace(**none, gimbal="onvif://host"))
+    with pytest.raises(BadOutput, match="needs --mavlink URL and --fov"):
+        check_links(argparse.Namespace(**none, gimbal="file.toml"))
+    with pytest.raises(BadOutput, match="need --gimbal onvif://USER@HOST"):
+        check_links(argparse.Namespace(**dict(none, gimbal_zoom=0.2), gimbal=None))

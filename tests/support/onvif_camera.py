@@ -1,0 +1,226 @@
+"""A PTZ camera that speaks ONVIF over HTTP; it has a picture of a ball, and a clock of its own.
+
+Its answers are held to ONVIF's WSDL by onvif-zeep, which drives it in test_onvif.py.
+"""
+
+import base64
+import calendar
+import functools
+import hashlib
+import http.server
+import re
+import threading
+import time
+from xml.etree import ElementTree
+from xml.sax.saxutils import escape
+
+import cv2
+import numpy as np
+
+AHEAD_S = 3600.0  # of the camera's clock
+DEGREES_S, ZOOM_S = 90.0, 1.5  # with a velocity of 1: degrees, and factor of the zoom
+SIZE, PX = (320, 180), 8.0  # of a frame; pixels of a degree without zoom
+FAULT = (
+    "<s:Fault><s:Code><s:Value>s:Sender</s:Value><s:Subcode><s:Value>{0}</s:Value></s:Subcode>"
+    '</s:Code><s:Reason><s:Text xml:lang="en">{1}</s:Text></s:Reason></s:Fault>'
+)
+ENVELOPE = (
+    '<?xml version="1.0"?><s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope" '
+    'xmlns:tt="http://www.onvif.org/ver10/schema" xmlns:ter="http://www.onvif.org/ver10/error">'
+    "<s:Body>{}</s:Body></s:Envelope>"
+)
+URI = "<tt:URI>http://www.onvif.org/ver10/tptz/{}Spaces/VelocityGenericSpace</tt:URI>"
+RANGE = "<tt:{0}><tt:Min>{1}</tt:Min><tt:Max>{2}</tt:Max></tt:{0}>"
+TURN = URI.format("PanTilt") + RANGE.format("XRange", -1, 1) + RANGE.format("YRange", -0.5, 0.5)
+ZOOM = URI.format("Zoom") + RANGE.format("XRange", -1, 1)
+
+
+class OnvifCamera:
+    """Serves until it is closed.
+
+    Args:
+        login: (user, password), checked by WS-Security; None: nobody is checked.
+        digest: check the login by HTTP's digest instead.
+        has: of "ptz", "turn", "zoom".
+
+    Attributes:
+        asked: the SOAP requests, ``ElementTree`` elements of their bodies.
+        velocity: (right, up, nearer) now.
+        may_answer: an event; while it is clear, commands get no answer.
+        refuses: a text that commands are refused with, or None.
+        pan, tilt, zoom: degrees, and a factor.
+    """
+
+    def __init__(self, login=None, digest=False, has=("ptz", "turn", "zoom"), port=0):
+        self.login, self.digest, self.has = login, digest, has
+        self.asked, self.velocity, self.refuses = [], (0.0, 0.0, 0.0), None
+        self.pan = self.tilt = 0.0
+        self.zoom = 1.0
+        self.may_answer, self.changed = threading.Event(), threading.Condition()
+        self.may_answer.set()
+        self._nonces = set()
+        camera = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                code, text, more = camera.answer(self.path, body, self.headers)
+                data = text.encode()
+                self.send_response(code)
+                for name, value in more:
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            def log_message(self, *_):
+                pass
+
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        self._server.daemon_threads = True
+        self.port = self._server.server_port
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+
+    def close(self):
+        self.may_answer.set()
+        self._server.shutdown()
+        self._server.server_close()
+
+    def answer(self, path, data, headers):
+        """(HTTP's code, text, more headers) for a request."""
+        root = ElementTree.fromstring(data)
+        body = root.find("{*}Body")[0]
+        name = body.tag.rpartition("}")[2]
+        if self.login and name != "GetSystemDateAndTime":
+            if self.digest and not self._knows(headers.get("Authorization", "")):
+                asks = 'Digest realm="camera", nonce="abc", qop="auth", algorithm=MD5'
+                return 401, "", [("WWW-Authenticate", asks)]
+            if not self.digest and not self._signed(root):
+                return 400, ENVELOPE.format(FAULT.format("ter:NotAuthorized", "Who?")), []
+        if name in ("ContinuousMove", "Stop"):
+            self.may_answer.wait(20)
+            if self.refuses:
+                return 500, ENVELOPE.format(FAULT.format("ter:Action", escape(self.refuses))), []
+        service = body.tag[1:].partition("}")[0]
+        text = getattr(self, "_" + name)(body)
+        with self.changed:
+            self.asked.append(body)
+            self.changed.notify_all()
+        wrapped = f'<{name}Response xmlns="{service}">{text}</{name}Response>'
+        return 200, ENVELOPE.format(wrapped), []
+
+    def _signed(self, root):
+        """Whether the UsernameToken is right, of now, and new."""
+        token = root.find(".//{*}UsernameToken")
+        if token is None:
+            return False
+        user, secret, nonce, made = (
+            token.findtext("{*}" + name) for name in ("Username", "Password", "Nonce", "Created")
+        )
+        raw = base64.b64decode(nonce) + made.encode() + self.login[1].encode()
+        wanted = base64.b64encode(hashlib.sha1(raw).digest()).decode()
+        made_s = calendar.timegm(time.strptime(made[:19], "%Y-%m-%dT%H:%M:%S"))
+        is_new = nonce not in self._nonces and abs(time.time() + AHEAD_S - made_s) < 60
+        self._nonces.add(nonce)
+        return is_new and (user, secret) == (self.login[0], wanted)
+
+    def _knows(self, header):
+        """Whether an Authorization of HTTP's digest is right."""
+        found = dict(re.findall(r'(\w+)="?([^",]+)', header))
+        one = ":".join((self.login[0], "camera", self.login[1]))
+        two = "POST:" + found.get("uri", "")
+        parts = [hashlib.md5(one.encode()).hexdigest()]
+        parts += [found.get(n, "") for n in ("nonce", "nc", "cnonce", "qop")]
+        parts.append(hashlib.md5(two.encode()).hexdigest())
+        return found.get("response") == hashlib.md5(":".join(parts).encode()).hexdigest()
+
+    def _GetSystemDateAndTime(self, _):
+        now = time.gmtime(time.time() + AHEAD_S)
+        clock = "<tt:Time><tt:Hour>{3}</tt:Hour><tt:Minute>{4}</tt:Minute><tt:Second>{5}"
+        clock += "</tt:Second></tt:Time><tt:Date><tt:Year>{0}</tt:Year><tt:Month>{1}</tt:Month>"
+        clock = (clock + "<tt:Day>{2}</tt:Day></tt:Date>").format(*now)
+        return (
+            "<SystemDateAndTime><tt:DateTimeType>NTP</tt:DateTimeType><tt:DaylightSavings>false"
+            f"</tt:DaylightSavings><tt:UTCDateTime>{clock}</tt:UTCDateTime></SystemDateAndTime>"
+        )
+
+    def _GetCapabilities(self, _):
+        # cameras behind a router tell an address of their own network
+        address = "<tt:{0}><tt:XAddr>http://192.0.2.7/onvif/{0}</tt:XAddr>{1}</tt:{0}>"
+        streaming = "<tt:StreamingCapabilities/>"
+        text = address.format("Media", streaming)
+        text += address.format("PTZ", "") if "ptz" in self.has else ""
+        return f"<Capabilities>{text}</Capabilities>"
+
+    def _GetProfiles(self, _):
+        ptz = '<tt:PTZConfiguration token="c&amp;1"><tt:Name>c</tt:Name><tt:UseCount>1'
+        ptz += "</tt:UseCount><tt:NodeToken>n</tt:NodeToken></tt:PTZConfiguration>"
+        return (
+            '<Profiles token="p0"><tt:Name>fixed</tt:Name></Profiles>'
+            f'<Profiles token="p&lt;1"><tt:Name>main</tt:Name>{ptz}</Profiles>'
+        )
+
+    def _GetConfigurationOptions(self, body):
+        assert body.findtext("{*}ConfigurationToken") == "c&1"
+        text = ""
+        for name, space in (("PanTilt", TURN), ("Zoom", ZOOM)):
+            tag = f"tt:Continuous{name}VelocitySpace"
+            wanted = {"PanTilt": "turn", "Zoom": "zoom"}[name]
+            text += f"<{tag}>{space}</{tag}>" if wanted in self.has else ""
+        limits = "<tt:PTZTimeout><tt:Min>PT1S</tt:Min><tt:Max>PT60S</tt:Max></tt:PTZTimeout>"
+        return f"<PTZConfigurationOptions><tt:Spaces>{text}</tt:Spaces>{limits}" + (
+            "</PTZConfigurationOptions>"
+        )
+
+    def _ContinuousMove(self, body):
+        assert body.findtext("{*}ProfileToken") == "p<1"
+        turn, zoom = body.find(".//{*}PanTilt"), body.find(".//{*}Zoom")
+        nearer = 0.0 if zoom is None else float(zoom.get("x"))
+        self.velocity = float(turn.get("x")), float(turn.get("y")) / 0.5, nearer
+        return ""
+
+    def _Stop(self, _):
+        self.velocity = (0.0, 0.0, 0.0)
+        return ""
+
+    def names(self):
+        """The names of the requests."""
+        return [body.tag.rpartition("}")[2] for body in self.asked]
+
+    def wait_for(self, condition):
+        """Wait until the camera was asked for something; fails after 20 s."""
+        with self.changed:
+            assert self.changed.wait_for(condition, 20), (self.velocity, self.names()[-5:])
+
+    def move(self, step_s):
+        """Let time pass."""
+        pan, tilt, nearer = self.velocity
+        self.pan += pan * DEGREES_S * step_s / self.zoom
+        self.tilt += tilt * DEGREES_S * step_s / self.zoom
+        self.zoom = float(np.clip(self.zoom * ZOOM_S ** (nearer * step_s), 1.0, 10.0))
+
+    def picture(self, pan, tilt, radius=1.5):
+        """(frame, box) of a ball at these degrees; ``radius`` 0: no ball is there."""
+        world = background()
+        left, up = SIZE[0] / self.zoom / 2, SIZE[1] / self.zoom / 2
+        x, y = world.shape[1] / 2 + self.pan * PX, world.shape[0] / 2 - self.tilt * PX
+        scale = self.zoom
+        matrix = np.float64([[scale, 0, (left - x) * scale], [0, scale, (up - y) * scale]])
+        frame = cv2.warpAffine(world, matrix, SIZE, borderMode=cv2.BORDER_REFLECT)
+        u = SIZE[0] / 2 + (pan - self.pan) * PX * scale
+        v = SIZE[1] / 2 - (tilt - self.tilt) * PX * scale
+        r = radius * PX * scale
+        if radius:
+            cv2.circle(frame, (round(u), round(v)), round(r), (40, 40, 230), -1, cv2.LINE_AA)
+            cv2.circle(frame, (round(u), round(v)), round(r / 2), (240, 240, 240), -1, cv2.LINE_AA)
+        return frame, (u - r, v - r, 2 * r, 2 * r)
+
+
+@functools.lru_cache(maxsize=1)
+def background():
+    """A picture with texture of every size."""
+    rng, picture = np.random.RandomState(3), 0
+    for cells in (6, 20, 60, 180):
+        noise = rng.rand(cells, 2 * cells, 3).astype(np.float32)
+        picture = picture + cv2.resize(noise, (2000, 1000), interpolation=cv2.INTER_CUBIC) / 4
+    return (60 + 130 * picture).clip(0, 255).astype(np.uint8)

@@ -93,7 +93,6 @@ def run(
     cli: argparse.ArgumentParser,
     arguments: Optional[Sequence[str]] = None,
     stopped: str = RESUMES,
-    parse: Optional[Callable[[argparse.ArgumentParser, Sequence[str]], argparse.Namespace]] = None,
 ) -> int:
     """Parse the options, call ``body`` with them and return the exit code.
 
@@ -103,14 +102,12 @@ def run(
         cli: the command's parser.
         arguments: list of texts; None for those of the process.
         stopped: what Ctrl-C prints.
-        parse: function of (cli, list of texts) that gives the options; None for the parser's own.
 
     Returns:
         0, or what ``body`` returns; 2 after a ``HotpathError``; 130 after Ctrl-C.
     """
-    given = sys.argv[1:] if arguments is None else arguments
     try:
-        options = parse(cli, given) if parse else cli.parse_args(given)
+        options = cli.parse_args(arguments)
         result = body(options)
         return result if type(result) is int else 0
     except HotpathError as error:
@@ -126,10 +123,9 @@ def main(
     body: Callable[[argparse.Namespace], Any],
     parser_of: Callable[[], argparse.ArgumentParser],
     stopped: str = RESUMES,
-    parse: Optional[Callable[[argparse.ArgumentParser, Sequence[str]], argparse.Namespace]] = None,
 ) -> Callable[..., int]:
     """The ``main(arguments=None)`` of a command, which returns the exit code; see ``run``."""
-    return lambda arguments=None: run(name, body, parser_of(), arguments, stopped, parse)
+    return lambda arguments=None: run(name, body, parser_of(), arguments, stopped)
 
 
 def say(text: str) -> None:

@@ -1,4 +1,6 @@
-"""What tests of the training need: pictures, a teacher that knows brightness, a used network."""
+"""What tests of the training need: pictures, a teacher that knows brightness, a network, logs."""
+
+import json
 
 import cv2
 import numpy as np
@@ -19,6 +21,11 @@ def used_network(**config):
             layer.weight.data.uniform_(0.5, 1.5)
             layer.bias.data.normal_(0, 0.2)
     return network.eval()
+
+
+def read_log(path):
+    """The objects of a run's log."""
+    return [json.loads(line) for line in path.read_text().splitlines()]
 
 
 def write_training(folder):

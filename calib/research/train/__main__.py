@@ -14,12 +14,10 @@ from calib import command
 from calib.clips import find_clips
 from calib.errors import BadImages, TrainingStopped
 from calib.one_step_overlap import Pairs
-from calib.research.train import plots, record
+from calib.research.train import record
 from calib.research.train.bank import Bank, build_bank
 from calib.research.train.export import export
 from calib.research.train.geometry import PAIRS
-from calib.research.train.inherit import Inheritance
-from calib.research.train.layers import BACKBONES, blocks_of
 from calib.research.train.loop import Log, Runner, Stage
 from calib.research.train.network import Kestrel, macs
 from calib.research.train.options import parser
@@ -29,7 +27,6 @@ from calib.research.train.stages import NAMES, Standard, Steps, Work
 from calib.research.train.start import licences_of, load_earlier_stages, load_start
 from calib.research.train.teacher import Teachers
 from calib.research.train.validation import Validation
-from runtime.networks import load_network
 
 START_PAIRS = 2048  # in the ring before the first step
 FEWEST_PICTURES = 4
@@ -37,13 +34,7 @@ FEWEST_PICTURES = 4
 
 def run(options: argparse.Namespace) -> None:
     """Train, and export the network after the last stage."""
-    blocks = blocks_of(options.shape)
-    options.stages = options.stages or [name for name in NAMES if blocks or name != "blocks"]
-    if "blocks" in options.stages and not blocks:
-        having = ", ".join(filter(blocks_of, BACKBONES))
-        raise TrainingStopped(
-            f"stage blocks is for the backbones {having} alone; leave it out of --stages"
-        )
+    options.stages = options.stages or NAMES
     if min(options.head[:2]) < 1 or options.head[2] < 0:
         raise TrainingStopped(
             f"--head {' '.join(map(str, options.head))} is no head; give two widths of 1 or more "
@@ -55,8 +46,7 @@ def run(options: argparse.Namespace) -> None:
     cv2.setNumThreads(1)
     log = Log(out / "log.jsonl")
     log(event="started", torch=torch.__version__, arguments=vars(options))
-    for told in record.write(out, options):
-        log(event="differs", what=told)
+    record.write(out, options)
     work, writers = prepare(options, out, log)
     try:
         run_stages(options, out, log, work)
@@ -91,7 +81,6 @@ def prepare(options: argparse.Namespace, out: Path, log: Log) -> tuple[Work, lis
         sources=bank.sources,
     )
     held = held_pairs(options, bank, teachers, out / "held.npz")
-    plots.batch_picture(held, out / "batch.png")
     ring = Ring(cache / "ring", options.ring, teachers.channels)
     if not options.processes and ring.filled() < min(START_PAIRS, ring.size):
         log(event="waiting", what=f"another run must draw pairs into {cache}")
@@ -170,34 +159,20 @@ def run_stages(options: argparse.Namespace, out: Path, log: Log, work: Work) -> 
             load_earlier_stages(name, network, out)
         if name == "finish":
             network = work.folded(network)
-        elif name == "blocks":
-            inherit(options, network, work)
         stage = stage_of(name, options, network, work)
         seconds = options.checkpoint_seconds
         Runner(stage, out, log, options.device, options.seed, seconds).run()
-
-
-def inherit(options: argparse.Namespace, network: Kestrel, work: Work) -> None:
-    """Give the network its teacher's blocks, see ``inherit.py``."""
-    teacher = load_network(options.teacher)
-    file = teacher.locate(options.networks_dir)["backbone"]
-    work.inheritance = Inheritance(file, blocks_of(options.shape), work.held, work.device)
-    features = [work.held[name] for name in ("search_features", "exemplar_features")]
-    targets = [work.standard.apply(torch.from_numpy(each).to(work.device)) for each in features]
-    work.inheritance.start(network.backbone, [each.cpu() for each in targets])
 
 
 def stage_of(name: str, options: argparse.Namespace, network: Kestrel, work: Work) -> Stage:
     """The ``Stage`` of that name under the options."""
     steps, validation = Steps(work), Validation(work)
     judge = {
-        "blocks": validation.judge_blocks,
         "backbone": validation.judge_backbone,
         "head": validation.judge_head,
         "finish": validation.judge_finish,
     }
     trained = {
-        "blocks": lambda kestrel: kestrel.backbone,
         "backbone": lambda kestrel: kestrel.backbone,
         "joint": lambda kestrel: kestrel,
         "finish": lambda folded: folded.trained,
@@ -216,7 +191,7 @@ def stage_of(name: str, options: argparse.Namespace, network: Kestrel, work: Wor
     )
 
 
-main = command.main("calib.research.train", run, parser, parse=record.arguments)
+main = command.main("calib.research.train", run, parser)
 
 if __name__ == "__main__":
     raise SystemExit(main())

@@ -17,14 +17,12 @@ from calib.research.train import rounding
 Narrow = namedtuple("Narrow", "channels")  # a 1x1 convolution without ReLU
 Block = namedtuple("Block", "expanded stride channels")  # of a ``Bottleneck``
 
-K32 = ((8, 2), (16, 2), (32, 2), (32, 1))
-# those of NanoTrack v2 behind its map of stride 8, which has 24 channels
+# of the shapes of NanoTrack v2's behind its map of stride 8, which has 24 channels
 LATER = (Block(96, 2, 40), *2 * (Block(240, 1, 40),), Block(120, 1, 48), Block(144, 1, 48))
 
 # layers of a backbone; (channels, stride): a 3x3 convolution
 BACKBONES = {
-    "k80": (*K32, (80, 2), (80, 1), (80, 1), (80, 1)),
-    "k32b5": (*K32, Narrow(24), *LATER),
+    "k80": ((8, 2), (16, 2), (32, 2), (32, 1), (80, 2), (80, 1), (80, 1), (80, 1)),
     "k48b5": ((8, 2), (24, 2), (48, 2), (48, 1), Narrow(24), *LATER),
     "tiny": ((4, 2), (8, 2), (8, 2), (16, 2)),  # for tests
     "tinyb": ((4, 2), (8, 2), (8, 2), Narrow(24), *LATER),
@@ -115,11 +113,6 @@ def blocks_of(shape: str) -> int:
     return sum(isinstance(layer, Block) for layer in BACKBONES.get(shape, ()))
 
 
-def channels_of(layer: Any) -> int:
-    """How many channels one layer of ``BACKBONES`` gives."""
-    return int(layer[-1] if isinstance(layer, (Narrow, Block)) else layer[0])
-
-
 def row(shape: str) -> tuple[nn.Sequential, int]:
     """The layers of one of ``BACKBONES``, and how many channels they give."""
     layers, width = [], 3
@@ -131,7 +124,7 @@ def row(shape: str) -> tuple[nn.Sequential, int]:
         else:
             made = Unit(width, layer[0], stride=layer[1])
         layers.append(made)
-        width = channels_of(layer)
+        width = layer[-1] if isinstance(layer, (Narrow, Block)) else layer[0]
     return nn.Sequential(*layers), width
 
 

@@ -12,13 +12,12 @@ DESCRIPTION = """\
 Train kestrel from pictures, clips and a teacher.
 
 A training that was killed goes on from its last checkpoint with the same command. README.md beside
-this file explains the stages: blocks, backbone, head, tune, joint and finish. Options with
+this file explains the stages: backbone, head, tune, joint and finish. Options with
 STAGE=VALUE take a value for each stage that is to differ from the default.
 """
 
-PAIRS = {"blocks": 3e4, "backbone": 1e6, "head": 2e5, "tune": 1.5e5, "joint": 1e5, "finish": 2e4}
+PAIRS = {"backbone": 1e6, "head": 2e5, "tune": 1.5e5, "joint": 1e5, "finish": 2e4}
 RATES = {
-    "blocks": 6e-3,
     "backbone": 1.2e-2,
     "head": 3e-3,
     "tune": 2e-3,
@@ -93,9 +92,6 @@ def _add_data(add: Callable[..., Any]) -> None:
 
 def _add_network(add: Callable[..., Any]) -> None:
     add("--out", required=True, metavar="DIR", help="folder of this run")
-    add(
-        "--resume", metavar="RUN", help="go on with the run of a folder, here or brought from there"
-    )
     add("--teacher", default="nanotrack_v2", metavar="NETWORK", help="network to learn from")
     add(
         "--maps-teacher",
@@ -130,7 +126,7 @@ def _add_network(add: Callable[..., Any]) -> None:
         "--stages",
         nargs="+",
         choices=NAMES,
-        help="stages to run (default: all; blocks only for a backbone with the teacher's blocks)",
+        help="stages to run (default: all)",
     )
     add(
         "--quality",

@@ -1,10 +1,9 @@
 """The stages of the training; ``validation.py`` judges networks between them.
 
-``blocks`` gives a backbone the later blocks of its teacher, see ``inherit.py``; other shapes begin
-with the next stage. ``backbone`` learns the teachers' features and nothing else. ``head`` learns
-the maps from the teachers' features, ``tune`` from the backbone's own. ``joint`` trains everything
-at a low rate. ``finish`` trains the folded network, usually its head alone, so that whole numbers
-choose the same cells.
+``backbone`` learns the teachers' features and nothing else. ``head`` learns the maps from the
+teachers' features, ``tune`` from the backbone's own. ``joint`` trains everything at a low rate.
+``finish`` trains the folded network, usually its head alone, so that whole numbers choose the same
+cells.
 
 The features come first and alone because a loss of maps or boxes that reaches the backbone from the
 start keeps it from learning them (0.66 of the variance against 0.25 in the same time).
@@ -17,7 +16,6 @@ import numpy as np
 import torch
 
 from calib.research.train import rounding
-from calib.research.train.inherit import parts
 from calib.research.train.loop import batch_slots
 from calib.research.train.losses import agreement_loss, explained, feature_loss, map_losses
 from calib.research.train.network import Folded, Kestrel, normalise
@@ -28,7 +26,7 @@ MAPS_SHARE = 0.25  # weight of the maps' losses in stage joint: their gradient i
 FEATURES = ("exemplar_features", "search_features")
 MAPS = ("box", "kind", "decoy", "probability", "distances")
 CROPS = ("exemplar", "search")
-NAMES = ("blocks", "backbone", "head", "tune", "joint", "finish")
+NAMES = ("backbone", "head", "tune", "joint", "finish")
 FLOOR = 0.025  # least target probability of stage finish: logits stay within 3.7
 AGREEMENT = 0.2  # weight of the agreement of whole numbers with floating point in stage finish
 SCORE_STEP = 2.0**-5  # of the logits in whole numbers: the finest with which int8 holds 3.9
@@ -84,7 +82,6 @@ class Work:
         self.quality = quality
         self.one_step = dict(one_step)
         self.teachers, self.device, self.batch = teachers, device, batch
-        self.inheritance: Any = None  # of stage blocks
 
     def take(
         self, numbers: Sequence[int], names: Sequence[str], batch: Any
@@ -132,23 +129,6 @@ class Steps:
 
     def __init__(self, work: Work) -> None:
         self.work = work
-
-    def blocks_step(self, network: Kestrel, numbers: Sequence[int]) -> dict[str, Any]:
-        """Losses of the layers before the blocks, and of the blocks behind the teacher's map."""
-        slots = batch_slots(numbers, self.work.ring, self.work.batch)
-        crops = self.work.ring.take(slots, CROPS)
-        batch = self.work.tensors({**crops, **self.work.ring.take(slots, FEATURES)})
-        early, blocks = parts(network.backbone)
-        losses, standard = {}, self.work.inheritance.standard
-        for crop, features in zip(CROPS, FEATURES):
-            share = SEARCH_SHARE if crop == "search" else 1 - SEARCH_SHARE
-            wanted = self.work.inheritance.teacher_map(crops[crop])
-            with self.work.fast():
-                found = early(batch[crop])
-                behind = network.backbone.project(blocks(wanted))
-            losses[crop + "_map"] = share * feature_loss(standard(found), standard(wanted))
-            losses[crop] = share * feature_loss(behind.float(), batch[features])
-        return losses
 
     def backbone_step(self, network: Kestrel, numbers: Sequence[int]) -> dict[str, Any]:
         batch = self.work.take(numbers, CROPS + FEATURES, self.work.batch)

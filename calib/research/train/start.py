@@ -5,17 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from calib.errors import TrainingStopped
 from calib.research.train import loop
-from calib.research.train.network import Kestrel, normalise
+from calib.research.train.network import Kestrel
 from calib.research.train.stages import Standard
 from calib.research.train.unfold import graphs_of, unfold
-from calib.research.train.widen import LOOKED_AT, can_widen, widen
 from runtime.networks import load_network
 
-OPTIONAL = {"blocks": "", "backbone": "head."}  # stage -> beginning of what need not fit
 UNKNOWN = {"R": 0}  # the licences of a checkpoint without a log beside it, see sources.toml
 UNSETTLED = "not settled: trained on research-only pictures, see calib/research/README.md"
 FREE = "Apache-2.0: our training saw pictures of free licences alone, see calib/research/README.md"
@@ -62,20 +59,17 @@ def load_start(
     Of a checkpoint it takes the averaged weights. An export is given by its TOML; ``unfold.py``
     makes it trainable.
 
-    The channels must be the same, with three exceptions. A backbone starts a wider one of the same
-    layers, see ``widen.py``. Stage backbone does not ask for the same head, and stage blocks takes
-    every layer that fits.
+    The channels must be the same; stage backbone does not ask for the same head.
 
     Args:
         name: of the stage.
         path: of the checkpoint, or of an export's TOML.
-        held: dict of the ring's fields; pictures for the statistics of new channels.
+        held: dict of the ring's fields, which an export is unfolded with.
         standard: ``Standard`` of the teachers' features.
         networks_dir: folder with the files of an export, if they do not lie beside its TOML.
 
     Returns:
-        A sentence for the log where it was an export, or a checkpoint of a narrower network; else
-        None.
+        A sentence for the log where it was an export, else None.
     """
     path = Path(path)
     if not path.is_file():
@@ -83,17 +77,10 @@ def load_start(
     if path.suffix == ".toml":
         unfold(network, graphs_of(load_network(path).locate(networks_dir)), held, standard)
         return f"{path} is an export; it was made trainable again"
-    state = loop.load(path)
-    config, told = state["config"], None
-    weights: Any = dict(state["average"])
-    shapes = config["shape"], network.config["shape"]
-    if name != "blocks" and not config.get("folded") and can_widen(*shapes):
-        weights = widened(network, config, weights, held)
-        told = f"{shapes[0]} of {path} starts {shapes[1]}; new channels begin without effect"
-    if name in OPTIONAL:
-        weights = completed(network, weights, OPTIONAL[name])
-    if weights is None:
-        raise TrainingStopped(f"no layer of {path} fits this backbone; correct --start")
+    weights = dict(loop.load(path)["average"])
+    if name == "backbone":  # with its own head
+        weights = {key: value for key, value in weights.items() if not key.startswith("head.")}
+        weights.update(network.head.state_dict(prefix="head."))
     try:
         network.load_state_dict(weights)
     except RuntimeError as error:
@@ -101,46 +88,13 @@ def load_start(
             f"{path} is of another network ({str(error).splitlines()[-1].strip()}); correct "
             "--start, --shape or --head"
         ) from None
-    return told
-
-
-def widened(
-    network: Kestrel,
-    config: dict[str, Any],
-    weights: dict[str, torch.Tensor],
-    held: dict[str, np.ndarray],
-) -> dict[str, torch.Tensor]:
-    """The weights of a narrower network, with those of the widened backbone."""
-    narrow = Kestrel(**config).eval()
-    narrow.load_state_dict(weights)
-    widen(
-        narrow.backbone, network.backbone, normalise(torch.from_numpy(held["search"][:LOOKED_AT]))
-    )
-    others = {key: value for key, value in weights.items() if not key.startswith("backbone.")}
-    return {**others, **network.backbone.state_dict(prefix="backbone.")}
-
-
-def completed(
-    network: Kestrel, weights: dict[str, torch.Tensor], optional: str
-) -> dict[str, torch.Tensor] | None:
-    """The weights, with the network's own ones where an optional part does not fit.
-
-    Returns:
-        dict; None if nothing of the backbone fits.
-    """
-    own, found = network.state_dict(), {}
-    for key, value in weights.items():
-        if not key.startswith(optional) or (key in own and own[key].shape == value.shape):
-            found[key] = value
-    if not any(key.startswith("backbone.") for key in found):
-        return None
-    return {**{key: value for key, value in own.items() if key.startswith(optional)}, **found}
+    return None
 
 
 def load_earlier_stages(name: str, network: Kestrel, out: Path) -> None:
     """Load what earlier stages of this run have learnt."""
 
-    def average(*stages: str) -> list[dict[str, torch.Tensor]]:
+    def average(*stages: str) -> list[dict[str, Any]]:
         paths = [out / (stage + ".pt") for stage in stages]
         missing = [path for path in paths if not path.is_file()]
         if missing:
@@ -151,9 +105,7 @@ def load_earlier_stages(name: str, network: Kestrel, out: Path) -> None:
             )
         return [loop.load(path)["average"] for path in paths]
 
-    if name == "backbone" and (out / "blocks.pt").is_file():
-        network.load_state_dict(average("blocks")[0])
-    elif name == "tune" or (name == "joint" and not (out / "tune.pt").is_file()):
+    if name == "tune" or (name == "joint" and not (out / "tune.pt").is_file()):
         weights, head = average("backbone", "head")
         weights.update({key: value for key, value in head.items() if key.startswith("head.")})
         network.load_state_dict(weights)

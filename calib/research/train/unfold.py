@@ -21,8 +21,8 @@ from calib.errors import TrainingStopped
 from calib.research.train.layers import Bottleneck, Unit
 from calib.research.train.network import Backbone, Folded, Kestrel, normalise
 from calib.research.train.stages import Standard
-from calib.research.train.widen import LOOKED_AT
 
+LOOKED_AT = 128  # pictures that statistics are measured on
 LENGTH = 2.0**0.5  # of an output channel's weights, as Kaiming's initialisation gives it
 RESIDUAL = 1e-4  # share of the projections that may be lost where they are parted
 

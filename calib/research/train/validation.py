@@ -9,7 +9,6 @@ import torch
 
 from calib.one_step_overlap import WINDOW, Pairs
 from calib.research.train import rounding
-from calib.research.train.inherit import parts
 from calib.research.train.judging import figures
 from calib.research.train.losses import explained, map_losses
 from calib.research.train.network import Folded, Kestrel, normalise
@@ -104,21 +103,6 @@ class Validation:
             found.update(figures(name, measure(name, pairs), pairs.clip))
         overlaps = [value for name, value in found.items() if name.startswith("os_")]
         return {"os": float(np.mean(overlaps)), **found} if overlaps else {}
-
-    def judge_blocks(self, network: Kestrel) -> dict[str, float]:
-        """Shares of the variance: of the teacher's map, and of features with it and without."""
-        backbone, found = network.backbone, []
-        early, blocks = parts(backbone)
-        for start in range(0, len(self.work.held["search"]), 64):
-            crops = self.work.held["search"][start : start + 64]
-            features = self.work.held["search_features"][start : start + 64]
-            batch = self.work.tensors({"search": crops, "search_features": features})
-            wanted, own = self.work.inheritance.teacher_map(crops), early(batch["search"])
-            standard, target = self.work.inheritance.standard, batch["search_features"]
-            behind = [backbone.project(blocks(maps)) for maps in (wanted, own)]
-            pairs = [(standard(own), standard(wanted)), *((each, target) for each in behind)]
-            found.append([float(explained(*pair)) for pair in pairs])
-        return dict(zip(("r2_stride_8", "r2_blocks", "r2_search"), np.mean(found, 0)))
 
     def judge_backbone(self, network: Kestrel) -> dict[str, float]:
         """Validation figures of stage backbone."""

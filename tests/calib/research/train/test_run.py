@@ -1,12 +1,12 @@
 """Whole trainings, seconds long, with a teacher small enough to be built here."""
 
+import json
 import pathlib
 import signal
 import subprocess
 import sys
 import time
 
-import cv2
 import numpy as np
 import pytest
 
@@ -14,13 +14,11 @@ torch = pytest.importorskip("torch", reason="the training needs torch: pip insta
 pytest.importorskip("onnxruntime")
 
 from calib.errors import BadImages, NoTeacher, TrainingStopped  # noqa: E402
-from calib.research.train import record  # noqa: E402  (after the check for torch)
-from calib.research.train.__main__ import parser, run  # noqa: E402
+from calib.research.train.__main__ import parser, run  # noqa: E402  (after the check for torch)
 from calib.research.train.network import Folded, Kestrel  # noqa: E402
-from calib.research.train.record import read_log  # noqa: E402
 from calib.research.train.stages import NAMES  # noqa: E402
 from tests.support import tiny  # noqa: E402
-from tests.support.training import write_training  # noqa: E402
+from tests.support.training import read_log, write_training  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[4]
 
@@ -35,7 +33,7 @@ def world(tmp_path_factory):
 
 def main(arguments):
     """Train in this process; a mistake is raised."""
-    run(record.arguments(parser(), arguments))
+    run(parser().parse_args(arguments))
 
 
 def command(world, out, *more, teacher=None, pairs=(64, 32, 32, 16, 16)):
@@ -50,7 +48,7 @@ def command(world, out, *more, teacher=None, pairs=(64, 32, 32, 16, 16)):
         "--held": 16,
     }
     given = [str(text) for option in values.items() for text in option]
-    return [*given, "--pairs", *map("{}={}".format, NAMES[1:], pairs), *more]
+    return [*given, "--pairs", *map("{}={}".format, NAMES, pairs), *more]
 
 
 def judged(folder, stage):
@@ -63,9 +61,8 @@ def test_one_command_goes_from_pictures_to_a_network_the_runtime_loads(world, tm
     from runtime import load_tracker
 
     main(command(world, tmp_path))
-    assert all(judged(tmp_path, stage) for stage in NAMES[1:])
+    assert all(judged(tmp_path, stage) for stage in NAMES)
     assert 0 <= judged(tmp_path, "finish")[-1]["same_cell"] <= 1
-    assert cv2.imread(str(tmp_path / "batch.png")) is not None
     frames, boxes = tiny.film(3)
     tracker = load_tracker(str(tmp_path / "export" / "kestrel.toml"), engine="onnxruntime")
     tracker.init(frames[0], boxes[0])
@@ -92,7 +89,7 @@ def test_a_killed_training_goes_on_to_the_very_same_weights(world, tmp_path):
         time.sleep(0.05)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    main(["--resume", str(tmp_path / "killed")])
+    main(arguments)
     main(command(world, tmp_path / "whole", *more, pairs=(960, 1, 1, 1)))
     lines = read_log(tmp_path / "killed" / "log.jsonl")
     resumed = [line for line in lines if line.get("event") == "resumed"]
@@ -166,14 +163,31 @@ def test_a_start_that_is_missing_or_of_another_network_is_named(world, tmp_path)
         main([*other, "--start", str(tmp_path / "backbone.pt")])
 
 
+def test_stage_backbone_takes_a_backbone_that_had_another_head(world, tmp_path):
+    def weights(out, *more):
+        main(command(world, tmp_path / out, "--stages", "backbone", "--lr", "backbone=1e-9", *more))
+        return torch.load(tmp_path / out / "backbone.pt", weights_only=False)["average"]
+
+    first = weights("first")
+    second = weights("second", "--start", f"{tmp_path}/first/backbone.pt", "--head", "24", "8", "1")
+    name = "backbone.layers.1.weight"
+    assert torch.allclose(first[name], second[name], atol=1e-5)
+    assert len(second["head.exemplar.weight"]) == 24
+
+
+def test_the_record_names_seed_versions_and_commit(world, tmp_path):
+    for seed in ("5", "6"):
+        main(command(world, tmp_path, "--stages", "backbone", "--seed", seed, pairs=(8, 1, 1, 1)))
+    start, again = json.loads((tmp_path / "run.json").read_text())
+    assert (start["options"]["seed"], again["options"]["seed"]) == (5, 6)
+    assert torch.__version__.startswith(start["versions"]["torch"].split("+")[0])
+    assert start["git"] is None or len(start["git"]) >= 40
+    assert (tmp_path / "checkpoints" / "backbone-8.pt").is_file()
+
+
 def test_a_head_without_channels_is_refused(world, tmp_path):
     with pytest.raises(TrainingStopped, match="--head 0 32 3 is no head"):
         main(command(world, tmp_path, "--head", "0", "32", "3"))
-
-
-def test_a_backbone_without_blocks_has_no_stage_blocks(world, tmp_path):
-    with pytest.raises(TrainingStopped, match="stage blocks is for the backbones k32b5, k48b5"):
-        main(command(world, tmp_path, "--stages", "blocks"))
 
 
 def test_a_missing_teacher_is_named_with_what_to_do(world, tmp_path):

@@ -7,13 +7,12 @@ onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
 from calib.errors import TrainingStopped  # noqa: E402
-from calib.research.train import export, record, start  # noqa: E402  (after the check for torch)
+from calib.research.train import export, start  # noqa: E402  (after the check for torch)
 from calib.research.train.__main__ import parser, run  # noqa: E402
 from calib.research.train.network import Folded, Kestrel, normalise  # noqa: E402
-from calib.research.train.record import read_log  # noqa: E402
 from calib.research.train.stages import Standard  # noqa: E402
 from calib.research.train.unfold import graphs_of, unfold  # noqa: E402
-from tests.support.training import used_network, write_training  # noqa: E402
+from tests.support.training import read_log, used_network, write_training  # noqa: E402
 
 WIDER = {"shape": "k80", "width": 40, "tower": 8, "depth": 1}  # more channels than the teacher has
 BLOCKS = {"shape": "tinyb", "width": 24, "tower": 8, "depth": 2}
@@ -108,7 +107,7 @@ def test_a_run_starts_from_a_toml_and_keeps_its_licence(tmp_path):
 
     def train(out, *more):
         arguments = [*common, "--out", tmp_path / out, *more]
-        run(record.arguments(parser(), [str(each) for each in arguments]))
+        run(parser().parse_args([str(each) for each in arguments]))
 
     train("first", "--stages", "backbone", "head", "joint", "--pairs", *PAIRS)
     toml = tmp_path / "first" / "export" / "kestrel.toml"

@@ -13,42 +13,31 @@ import argparse
 import functools
 import json
 import os
-import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from calib.trackers import Spec
 
 os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 
-import cv2
 import numpy as np
 
 from calib import command, trackers
 from calib.clips import find_clips
 from calib.command import chosen, say
 from calib.research.longterm import films, judge
+from calib.research.longterm.judge import Way
 from calib.research.longterm.metrics import figures
 from runtime import DEFAULT_NETWORK
 
 RECOVER = {"on": ("on",), "off": ("off",), "both": ("off", "on")}
 
 
-class Case(NamedTuple):
-    """What is measured: a tracker under some options."""
-
-    name: str
-    spec: Spec
-    more: tuple[tuple[str, Any], ...]  # arguments of load_tracker
-
-
 COLUMNS = (
     ("precision", "prec.", ".3f"),
     ("recall", "recall", ".3f"),
     ("f", "F", ".3f"),
-    ("f_best", "F best", ".3f"),
-    ("max_gm", "MaxGM", ".3f"),
     ("found_in_30", "found/30", ".3f"),
     ("frames_to_find", "frames", ".1f"),
     ("false_returns", "false/1000", ".2f"),
@@ -92,9 +81,9 @@ def run(options: argparse.Namespace) -> None:
     found = chosen(films.read(options.films, clips, options.half), options.ids)
     members = [film for film in found if film.source in wanted]
     specs = trackers.specs_of(options)
-    cases = [case_of(spec, way) for spec in specs for way in RECOVER[options.recover]]
-    follow_all(cases, members, options)
-    report = {case.name: measured(case, members, options) for case in cases}
+    ways = [way_of(spec, on) for spec in specs for on in RECOVER[options.recover]]
+    judge.follow_all(tracker_of, [(film, ways) for film in members], options.out, options.jobs)
+    report = {way.name: measured(way, members, options.out) for way in ways}
     say(text(members, report))
     say(LEGEND)
     out = Path(options.out) / "longterm.json"
@@ -102,11 +91,17 @@ def run(options: argparse.Namespace) -> None:
     say(f"wrote {out}")
 
 
-def case_of(spec: Spec, way: str) -> Case:
-    """The ``Case`` of a network, with or without the search for lost targets."""
-    if way == "off" and spec.options.network:
-        return Case(spec.name + " without search", spec, (("recover", False),))
-    return Case(spec.name, spec, ())
+def way_of(spec: Spec, search: str) -> Way:
+    """The ``Way`` of a network, with or without the search for lost targets."""
+    if search == "off" and spec.options.network:
+        return Way(spec.name + " without search", spec, (("recover", False),))
+    return Way(spec.name, spec, ())
+
+
+@functools.cache
+def tracker_of(way: Way) -> Any:
+    """The tracker of a way, loaded once in each process."""
+    return trackers.build(way.spec, **dict(way.more))
 
 
 def _finite(value: Any) -> Any:
@@ -116,44 +111,12 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
-# -- tracking
-
-
-def follow_all(cases: Sequence[Case], members: Sequence[Any], options: argparse.Namespace) -> None:
-    """Run every tracker over every film, unless its run is kept."""
-    todo = [
-        (member, (case, member, options))
-        for case in cases
-        for member in members
-        if judge.stored(*_place(case, member, options)) is None
-    ]
-    judge.run_all(follow_one, todo, options.jobs)
-
-
-def follow_one(case: Case, member: Any, options: argparse.Namespace) -> None:
-    """Run one tracker over one film and keep what it gave."""
-    cv2.setNumThreads(1)
-    (run,) = judge.follow_all([_tracker(case)], member, time.perf_counter)
-    judge.store(run, *_place(case, member, options))
-
-
-@functools.lru_cache(maxsize=1)
-def _tracker(case: Case) -> Any:
-    return trackers.build(case.spec, **dict(case.more))
-
-
-def _place(case: Case, member: Any, options: argparse.Namespace) -> tuple[Path, str]:
-    """(path, key) of a run."""
-    name = f"{case.name}-{case.spec.options.engine}"
-    return judge.place_of(options.out, name, member, case.spec.identity, repr(case.more))
-
-
 # -- figures
 
 
-def measured(case: Case, members: Sequence[Any], options: argparse.Namespace) -> dict[str, Any]:
+def measured(way: Way, members: Sequence[Any], out: str) -> dict[str, Any]:
     """dict: ``all`` (figures over the films), ``each`` (name of a film -> figures)."""
-    kept = (judge.stored(*_place(case, member, options)) for member in members)
+    kept = (judge.stored(way, member, out) for member in members)
     runs = [run for run in kept if run is not None]  # follow_all has made all of them
     judged = [run.judged(member) for run, member in zip(runs, members)]
     ms = np.concatenate([run.ms[1:] for run in runs])

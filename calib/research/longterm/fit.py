@@ -21,7 +21,6 @@ import functools
 import itertools
 import os
 import re
-import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,7 +29,6 @@ from calib.trackers import Spec
 
 os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 
-import cv2
 import numpy as np
 
 from calib import command, trackers
@@ -38,6 +36,7 @@ from calib.clips import find_clips
 from calib.command import chosen, say
 from calib.errors import BadRun
 from calib.research.longterm import films, judge
+from calib.research.longterm.judge import Way
 from calib.research.longterm.metrics import Judged, figures
 from runtime import DEFAULT_NETWORK
 from runtime.devices.processor import Processor
@@ -57,6 +56,7 @@ class Thresholds(NamedTuple):
     found_above: float
 
 
+Ways = dict[Thresholds | None, Way]
 KEYS = Thresholds._fields
 OPTIONS = ("lost", "look", "found")  # of this command, for each key
 ORDER = ("lost_below", "unsure_below", *KEYS)  # of a TOML
@@ -100,8 +100,11 @@ def run(options: argparse.Namespace) -> None:
     sources = {film.source for film in drawn}
     members = drawn + [clip for clip in clips if clip.name in sources]
     for spec in trackers.specs_of(options):
-        follow_all(spec, tried, members, options)
-        measured = judged(spec, tried, members, options.out)
+        ways = {one: way_of(spec, one) for one in (None, *tried)}
+        judge.follow_all(
+            _tracker, [(m, ways_over(m, ways)) for m in members], options.out, options.jobs
+        )
+        measured = judged(ways, members, options.out)
         best = max(tried, key=lambda one: merit(measured, sources, one, options))
         say(text(spec.name, measured, tried, best, options))
         if options.write:
@@ -128,33 +131,16 @@ def candidates(options: argparse.Namespace) -> list[Thresholds]:
 # -- tracking
 
 
-def follow_all(
-    spec: Spec, tried: Sequence[Thresholds], members: Sequence[Any], options: argparse.Namespace
-) -> None:
-    """Run every combination over every film and clip, unless its run is kept."""
-    out = options.out
-    todo = [
-        (member, (spec, tried, member, out))
-        for member in members
-        if missing(spec, tried, member, out)
-    ]
-    judge.run_all(follow_one, todo, options.jobs)
+def way_of(spec: Spec, thresholds: Thresholds | None) -> Way:
+    """The ``Way`` of some thresholds; None is without the search."""
+    name = "without" if thresholds is None else "-".join(map(str, thresholds))
+    return Way(f"{spec.name}-{name}", spec, thresholds)
 
 
-def missing(spec: Spec, tried: Sequence[Thresholds], member: Any, out: str) -> list[Any]:
-    """The combinations whose run over a member is not kept; None is without the search."""
-    is_film = isinstance(member, films.LongFilm)
-    wanted = list(tried) if is_film else [None, *tried]
-    return [one for one in wanted if judge.stored(*_place(spec, one, member, out)) is None]
-
-
-def follow_one(spec: Spec, tried: Sequence[Thresholds], member: Any, out: str) -> None:
-    """Run all that is missing over one film or clip, on the same pictures."""
-    cv2.setNumThreads(1)
-    todo = missing(spec, tried, member, out)
-    made = [_tracker(spec, one) for one in todo]
-    for one, kept in zip(todo, judge.follow_all(made, member, time.perf_counter)):
-        judge.store(kept, *_place(spec, one, member, out))
+def ways_over(member: Any, ways: Ways) -> list[Way]:
+    """The ways to run over a film or clip; the search is left out on clips alone."""
+    film = isinstance(member, films.LongFilm)
+    return [way for one, way in ways.items() if not (film and one is None)]
 
 
 @functools.lru_cache(maxsize=1)
@@ -162,9 +148,9 @@ def _built(spec: Spec) -> Any:
     return trackers.build(spec, recover=False)
 
 
-def _tracker(spec: Spec, thresholds: Any) -> Any:
+def _tracker(way: Way) -> Any:
     """A tracker of other thresholds on the network's one engine; the budget is one window."""
-    base = _built(spec)
+    base, thresholds = _built(way.spec), way.more
     network = copy.copy(base.network)  # the engine's stays as it is
     if thresholds is None:
         return Tracker(Processor(network, base.engine, base.device.kernels))
@@ -172,27 +158,21 @@ def _tracker(spec: Spec, thresholds: Any) -> Any:
     device = Processor(network, base.engine, base.device.kernels)
     tracker = Tracker(device, recover=True, budget_ms=0.0)
     if not tracker.searches:
-        raise BadRun(f"{spec.name} can search for no target: {tracker.why_no_search}")
+        raise BadRun(f"{way.spec.name} can search for no target: {tracker.why_no_search}")
     return tracker
-
-
-def _place(spec: Spec, thresholds: Any, member: Any, out: str) -> tuple[Path, str]:
-    """(path, key) of a run."""
-    name = "without" if thresholds is None else "-".join(map(str, thresholds))
-    return judge.place_of(out, f"{spec.name}-{spec.options.engine}-{name}", member, spec.identity)
 
 
 # -- the choice
 
 
-def judged(spec: Spec, tried: Sequence[Thresholds], members: Sequence[Any], out: str) -> Measured:
+def judged(ways: Ways, members: Sequence[Any], out: str) -> Measured:
     """The kept runs against the truth."""
     groups: dict[str, list[Any]] = {}
     runs = {}
     for member in members:
         groups.setdefault(getattr(member, "source", member.name), []).append(member)
-        for one in [None, *tried]:
-            kept = judge.stored(*_place(spec, one, member, out))
+        for one, way in ways.items():
+            kept = judge.stored(way, member, out)
             if kept is not None:
                 runs[one, member.name] = kept.judged(member)
     return Measured(groups, runs)

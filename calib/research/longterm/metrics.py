@@ -7,8 +7,6 @@ A tracker claims a box in a frame, or it claims none. A frame holds the target, 
 | ``precision``          | mean overlap over the claimed frames, 0 while absent     | VOT-LT |
 | ``recall``             | mean overlap over the frames with the target, 0 unclaimed| VOT-LT |
 | ``f``                  | harmonic mean of both, as the tracker claims             | VOT-LT |
-| ``f_best``             | the same at the best threshold of the confidence         | VOT-LT |
-| ``max_gm``             | see ``max_geometric_mean``                               | OxUvA  |
 | ``found_in_30``        | share of returns found within 30 frames with the target  |        |
 | ``frames_to_find``     | median of the frames with the target until then          |        |
 | ``false_returns``      | claims that start wrong, for 1,000 absent frames         |        |
@@ -16,8 +14,7 @@ A tracker claims a box in a frame, or it claims none. A frame holds the target, 
 | ``mean_overlap``       | of the box, whether claimed or not                       |        |
 
 VOT-LT: Lukežič et al., "Now you see me: evaluating performance in long-term visual tracking",
-2018. The tests compare with the toolkit ``vot``. OxUvA: Valmadre et al., "Long-term Tracking in the
-Wild", ECCV 2018.
+2018.
 """
 
 import math
@@ -30,11 +27,9 @@ from calib.metrics import overlap
 
 FOUND = 0.4  # overlap from which on a target counts as found
 WRONG = 0.1  # overlap below which a claim is wrong
-LOCATED = 0.5  # overlap from which on OxUvA counts a claim as right
 GONE = 10  # frames without the target, after which its next frame is a return
 WITHIN = 30  # frames with the target in which it should be found
-RESOLUTION = 100  # thresholds of the confidence, as in the toolkit
-COUNTS = ("returns", "in_time", "false", "absent", "claimed_absent", "present", "located")
+COUNTS = ("returns", "in_time", "false", "absent", "claimed_absent")
 
 
 class Judged:
@@ -43,7 +38,6 @@ class Judged:
     Args:
         boxes: (n, 4), what the tracker gave in every frame.
         claimed: (n,) bool, whether it claims that box.
-        confidence: (n,), higher means more certain.
         truth: (n, 4), NaN where the target is absent.
         known: (n,) bool, False where the target is half hidden and no answer is wrong; None for all
             True. The first frame, in which the target was given, is left out in any case.
@@ -51,34 +45,27 @@ class Judged:
     Attributes:
         overlaps: 0 where the target is absent.
         present, claimed: bool.
-        confidence: NaN where nothing is claimed.
         drawn: (n,) overlap of the box in each frame, whether claimed or not; NaN where absent.
     """
 
-    def __init__(
-        self, boxes: Any, claimed: Any, confidence: Any, truth: Any, known: Any = None
-    ) -> None:
+    def __init__(self, boxes: Any, claimed: Any, truth: Any, known: Any = None) -> None:
         known = np.ones(len(truth), bool) if known is None else np.array(known, bool)
         known[0] = False
         self.drawn = overlap(boxes, truth)[known]
         self.present = np.isfinite(self.drawn)
         self.overlaps = np.where(self.present, self.drawn, 0.0)
         self.claimed = np.asarray(claimed, bool)[known]
-        confidence = np.asarray(confidence, float)[known]
-        self.confidence = np.where(self.claimed, confidence, np.nan)
 
-    def precision_recall(self, threshold: float = -math.inf) -> tuple[float, float]:
-        """(precision, recall) of the claims whose confidence reaches a threshold.
+    def precision_recall(self) -> tuple[float, float]:
+        """(precision, recall) of the claims.
 
         Without any claim they are 1 and 0, as in the toolkit; recall is NaN where the target is
         never there.
         """
-        chosen = self.confidence >= threshold
-        if not chosen.any():
+        if not self.claimed.any():
             return 1.0, 0.0
-        present = self.present.sum()
-        total = float(self.overlaps[chosen].sum())
-        return total / int(chosen.sum()), total / int(present) if present else math.nan
+        total = float(self.overlaps[self.claimed].sum())
+        return total / int(self.claimed.sum()), _share(total, int(self.present.sum()))
 
     def returns(self) -> list[Any]:
         """Frames with the target until it was found, one number a return; ``inf`` where never.
@@ -110,8 +97,6 @@ class Judged:
             "false": self.false_returns(),
             "absent": int((~self.present).sum()),
             "claimed_absent": int((~self.present & self.claimed).sum()),
-            "present": int(self.present.sum()),
-            "located": int((self.claimed & (self.overlaps >= LOCATED)).sum()),
         }
 
 
@@ -129,11 +114,6 @@ def figures(films: Sequence[Judged]) -> dict[str, Any]:
         "precision": float(precision),
         "recall": float(recall),
         "f": f_score(precision, recall),
-        "f_best": best_f(films),
-        "max_gm": max_geometric_mean(
-            _share(total["located"], total["present"]),
-            1 - _share(total["claimed_absent"], total["absent"]),
-        ),
         "found_in_30": _share(total["in_time"], total["returns"]),
         "frames_to_find": float(np.median(waits)) if waits else math.nan,
         "false_returns": 1000 * _share(total["false"], total["absent"]),
@@ -148,43 +128,6 @@ def f_score(precision: float, recall: float) -> float:
     """Harmonic mean of precision and recall; 0 where both are 0."""
     total = precision + recall
     return float(2 * precision * recall / total) if total else 0.0
-
-
-def best_f(films: Sequence[Judged]) -> float:
-    """The highest F over the thresholds of the confidence that the toolkit would try."""
-    confidence = np.concatenate([film.confidence for film in films])
-    best = 0.0
-    for threshold in thresholds(confidence[np.isfinite(confidence)]):
-        precision, recall = np.mean([film.precision_recall(threshold) for film in films], axis=0)
-        best = max(best, f_score(precision, recall))
-    return best
-
-
-def thresholds(scores: np.ndarray) -> list[float]:
-    """Thresholds that part the scores into equal numbers, from infinity down to minus infinity."""
-    scores = np.sort(scores)[::-1]
-    inside = RESOLUTION - 2
-    if len(scores) > inside:
-        apart = len(scores) // inside
-        places = np.round(np.linspace(apart, len(scores) - apart, inside)).astype(int)
-        scores = scores[places]
-    return [math.inf, *scores.tolist(), -math.inf]
-
-
-def max_geometric_mean(tpr: float, tnr: float) -> float:
-    """The best sqrt(TPR * TNR) after some claims, drawn by lot, are withdrawn.
-
-    With a share p of claims withdrawn, TPR becomes (1 - p) TPR, and TNR (1 - p) TNR + p. A tracker
-    that always claims a box has TNR 0, but it reaches sqrt(TPR) / 2.
-
-    Args:
-        tpr: share of the frames with the target in which the claimed box is right.
-        tnr: share of the frames without the target in which nothing is claimed.
-    """
-    if math.isnan(tpr) or math.isnan(tnr):
-        return math.nan
-    share = (1 - 2 * tnr) / (2 * (1 - tnr)) if tnr < 0.5 else 0.0
-    return math.sqrt((1 - share) * tpr * ((1 - share) * tnr + share))
 
 
 def _share(part: float, whole: float) -> float:

@@ -1,4 +1,4 @@
-"""python -m calib.fpga.cycles: measure the cycles of a frame in the RTL, for every size, by layer.
+"""python -m calib.fpga.cycles: measure the cycles of a frame in the RTL, for every size.
 
 Compiles each board's network for its size and runs a frame and its exemplar in the verilated RTL,
 against a memory with the latency and the share of ``sizes.toml``. What comes out must be what the
@@ -9,7 +9,7 @@ assumption, and nothing ran on a board.
 import argparse
 import sys
 from collections import OrderedDict
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence
+from typing import Any, List, NamedTuple, Optional, Sequence
 
 import numpy as np
 
@@ -27,7 +27,6 @@ from runtime.networks import default_of, load_network
 DOCUMENT = design.PAGES / "fpga-cycles.md"
 MULTIPLIERS = 256  # a lane
 LIMIT = 5000000  # cycles
-PRODUCT = "products that count"
 
 # name -> (side of the search window, frame's width and height), pixels
 WINDOWS = OrderedDict([("typical", (255, 640, 480)), ("large", (640, 1280, 720))])
@@ -43,26 +42,6 @@ WORSE = (
 )
 
 
-class Row(NamedTuple):
-    """A layer's cycles, one after the other: they add up to those of the frame.
-
-    Attributes:
-        layer: name.
-        commands: how many.
-        steps: in which the array multiplied.
-        filling: in which it had a command and no step: the pipeline's start and end.
-        waits: in which it had no command: for memory, or for the crop.
-        macs: products of the layer.
-    """
-
-    layer: str
-    commands: int
-    steps: int
-    filling: int
-    waits: int
-    macs: int
-
-
 class Frame(NamedTuple):
     """What a program took.
 
@@ -70,13 +49,15 @@ class Frame(NamedTuple):
         cycles: from start to done.
         read: beats.
         span: cycles from the start of the first convolution to the end of the last.
-        rows: list of ``Row``.
+        steps: cycles in which the array multiplied.
+        macs: products of the network.
     """
 
     cycles: int
     read: int
     span: int
-    rows: List[Row]
+    steps: int
+    macs: int
 
 
 class Differs(HotpathError):
@@ -146,46 +127,16 @@ def measure(
                 raise Differs(f"the {part} program ends with STATUS 0x{status:08X}")
         if (rtl.work() != golden.work()).any():
             raise Differs(f"the RTL's {part} is not the model's")
-    layers = [entry for entry in compiled.run["layers"] if entry["part"] == "search"]
     convolutions = [command for command in rtl.machine.trace if command.unit == "CONV"]
     span = max(one.end for one in convolutions) - min(one.start for one in convolutions)
-    cycles = rtl.read("CYCLES")
-    return Frame(cycles, rtl.read("READ"), span, rows(convolutions, layers, cycles))
-
-
-def rows(trace: Sequence[Any], layers: Sequence[Dict[str, Any]], cycles: int) -> List[Row]:
-    """The time of a program, layer by layer.
-
-    Args:
-        trace: its CONVs, as ``Rtl`` gives them.
-        layers: dicts of "name", "macs" and "commands", numbers of a layer's CONVs.
-        cycles: of the program.
-
-    Returns:
-        list of ``Row``, in the order in which the layers start; the last is what follows them.
-    """
-    of = {number: entry for entry in layers for number in entry["commands"]}
-    found = OrderedDict()
-    now = 0
-    for command in sorted(trace, key=lambda one: one.start):
-        entry = of[command.number]
-        row = found.setdefault(entry["name"], [0, 0, 0, 0, entry["macs"]])
-        waits = max(0, command.start - now)
-        row[0] += 1
-        row[1] += command.busy
-        row[2] += command.end - now - waits - command.busy
-        row[3] += waits
-        now = command.end
-    made = []
-    for name, numbers in found.items():  # the last part of each merged node's name
-        parts = [one.replace("/Conv", "").split("/")[-1] for one in name.split("+")]
-        made.append(Row(" + ".join(parts), *numbers))
-    return made + [Row("results to memory", 0, 0, 0, cycles - now, 0)]
+    steps = sum(one.busy for one in convolutions)
+    macs = sum(entry["macs"] for entry in compiled.run["layers"] if entry["part"] == "search")
+    return Frame(rtl.read("CYCLES"), rtl.read("READ"), span, steps, macs)
 
 
 def percent(part: float, whole: float) -> str:
     """Such as "97.4%"."""
-    return f"{float(part) / whole:.1%}" if whole else ""
+    return f"{part / whole:.1%}"
 
 
 def document(say=lambda text: None):
@@ -210,12 +161,6 @@ def document(say=lambda text: None):
     for (name, kind), frame in frames.items():
         lines.append(_line(name, sizes[name], kind, frame))
     lines += _memory(frames["pynq_z2", "typical"], sizes["pynq_z2"], worse)
-    for name in sizes:
-        frame = frames[name, "typical"]
-        same = [other for other in sizes if frames[other, "typical"] == frame]
-        if same[0] == name:
-            titles = " and ".join(design.parts()[one]["title"] for one in same)
-            lines += _layers(titles, sizes[name], frame)
     return "\n".join(lines) + "\n"
 
 
@@ -238,8 +183,6 @@ padded channel.
 
 
 def _line(name: str, size: Size, kind: str, frame: Frame) -> str:
-    steps = sum(row.steps for row in frame.rows)
-    macs = sum(row.macs for row in frame.rows)
     memory = "{bus_bytes} B, {ddr_latency} cycles, {ddr_share:.0%}".format(**size)
     cells = [
         design.parts()[name]["title"],
@@ -248,9 +191,9 @@ def _line(name: str, size: Size, kind: str, frame: Frame) -> str:
         memory,
         f"{frame.cycles:,}",
         "{:.2f} MB".format(frame.read * size["bus_bytes"] / 1e6),
-        percent(steps, frame.cycles),
-        percent(steps, frame.span),
-        percent(macs, steps * MULTIPLIERS * size["lanes"]),
+        percent(frame.steps, frame.cycles),
+        percent(frame.steps, frame.span),
+        percent(frame.macs, frame.steps * MULTIPLIERS * size["lanes"]),
     ]
     return "| " + " | ".join(str(cell) for cell in cells) + " |"
 
@@ -267,25 +210,6 @@ def _memory(usual: Frame, size: Size, worse: List[Frame]) -> List[str]:
     for (latency, share, stalls, bursts), frame in zip(memories, [usual] + worse):
         cells = latency, share, stalls, bursts, frame.cycles
         lines.append("| {} | {:.0%} | {}% | {} | {:,} |".format(*cells))
-    return lines
-
-
-def _layers(titles: str, size: Size, frame: Frame) -> List[str]:
-    lines = [
-        "",
-        f"## {titles}, typical window",
-        "",
-        f"| layer | commands | steps | filling | waits | cycles | busy | MAC | {PRODUCT} |",
-        "| --- |" + " ---: |" * 8,
-    ]
-    total = Row(*["all"] + [sum(row[i] for row in frame.rows) for i in range(1, 6)])
-    for row in frame.rows + [total]:
-        cycles = row.steps + row.filling + row.waits
-        cells = [row.layer, row.commands, row.steps, row.filling, row.waits, cycles]
-        cells = [cell if isinstance(cell, str) else f"{cell:,}" for cell in cells]
-        cells += [percent(row.steps, cycles), f"{row.macs / 1e6:.2f} M"]
-        cells.append(percent(row.macs, row.steps * MULTIPLIERS * size["lanes"]))
-        lines.append("| " + " | ".join(cells) + " |")
     return lines
 
 

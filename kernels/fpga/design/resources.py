@@ -9,7 +9,7 @@ import argparse
 import collections
 import json
 import sys
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List
 
 from kernels.errors import HotpathError
 from kernels.fpga import design, tables
@@ -50,8 +50,7 @@ def synthesise(board: str) -> Dict[str, Any]:
     """Run yosys on the engine of a board; minutes.
 
     Returns:
-        dict: ``source`` (fingerprint), ``yosys`` (version), ``levels``, ``total`` (kind -> number)
-        and ``module``, a list of dicts: name, instances and its own cells in all of them.
+        dict: ``source`` (fingerprint), ``yosys`` (version), ``levels``, ``total`` (kind -> number).
 
     Raises:
         NoSynthesis: no yosys, or it fails.
@@ -62,7 +61,7 @@ def synthesise(board: str) -> Dict[str, Any]:
         source=source,
         yosys=synthesis.version(made["statistics"]["creator"]),
         levels=levels(made["netlist"]["modules"][synthesis.TOP]["cells"]),
-        **count(made["statistics"]["modules"]),
+        total=count(made["statistics"]["design"]["num_cells_by_type"]),
     )
 
 
@@ -88,62 +87,24 @@ def levels(cells: Dict[str, Dict[str, Any]]) -> int:
     return max((level(name) for name in logic), default=0)
 
 
-def count(modules: Dict[str, Dict[str, Any]]) -> Dict[str, Any]:
-    """What a synthesised design takes.
+def count(cells: Dict[str, int]) -> Dict[str, float]:
+    """What a synthesised design takes: kind -> number.
 
     Args:
-        modules: of yosys's ``stat -json``: name -> {"num_cells_by_type": {type: number}}.
-
-    Returns:
-        dict with ``total`` and ``module`` as ``synthesise`` gives them.
+        cells: type of a cell -> how many; modules of the engine have types of their own.
 
     Raises:
         NoSynthesis: a cell that is in no table here.
     """
-    parts = {name.lstrip("\\"): _cells(module) for name, module in modules.items()}
-    used = {cell for cells in parts.values() for cell in cells}
-    (top,) = (name for name in parts if name not in used)
-    instances: collections.Counter[str] = collections.Counter()
-
-    def visit(name: str, times: int) -> None:
-        instances[name] += times
-        for cell, number in parts[name].items():
-            if cell in parts:
-                visit(cell, times * number)
-
-    visit(top, 1)
-    by_name: collections.OrderedDict[str, Dict[str, Any]] = collections.OrderedDict()
-    for name in sorted(instances, key=_plain):
-        row = by_name.setdefault(_plain(name), dict.fromkeys(("instances",) + KINDS, 0))
-        row["instances"] += instances[name]
-        for cell, number in parts[name].items():
-            if cell not in parts:
-                kind, each = _kind(cell)
-                row[kind] += number * each * instances[name]
-    total = {kind: sum(row[kind] for row in by_name.values()) for kind in KINDS}
-    return {
-        "total": total,
-        "module": [dict(name=name, **row) for name, row in by_name.items()],
-    }
-
-
-def _cells(module: Dict[str, Any]) -> Dict[str, int]:
-    return module["num_cells_by_type" if "num_cells_by_type" in module else "cells_by_type"]
-
-
-def _kind(cell: str) -> Tuple[str, float]:
-    if cell not in CELLS:
-        raise synthesis.NoSynthesis(f"yosys made a cell {cell} that {__file__} does not know")
-    return CELLS[cell]
-
-
-def _plain(name: str) -> str:
-    """A module's own name: yosys puts parameters or a hash of them before and after it."""
-    if name.startswith("$paramod$"):
-        return name.split("\\")[-1]
-    if name.startswith("$paramod\\"):
-        return name.split("\\")[1]
-    return name
+    total: Dict[str, float] = dict.fromkeys(KINDS, 0)
+    for cell, number in cells.items():
+        if "hp_" in cell:
+            continue
+        if cell not in CELLS:
+            raise synthesis.NoSynthesis(f"yosys made a cell {cell} that {__file__} does not know")
+        kind, each = CELLS[cell]
+        total[kind] += number * each
+    return total
 
 
 def over_budget(board: str, found: Dict[str, Any]) -> List[str]:
@@ -174,7 +135,6 @@ def document(found: Results) -> str:
         "no two share a place. The interconnect and the reset of the block design are Vivado's own",
         "and not counted. Vivado never ran. A board that was counted on an earlier RTL says so.",
         "Levels are lookup tables and carry cells between two registers; wires are not in them.",
-        "Each module's cells are in `resources.toml`.",
         "`tests/kernels/fpga/test_resources.py` fails when the PYNQ-Z2 is one of them, or when a",
         "board's share is exceeded: "
         + ", ".join(f"{TITLES[k]} {SHARES[k]:.0%}" for k in TITLES)
@@ -232,22 +192,14 @@ def main() -> int:
 
 
 def toml(found: Results) -> str:
-    """The text of ``resources.toml``; a module has a line."""
+    """The text of ``resources.toml``."""
     lines = ["# Written by `python -m kernels.fpga.design.resources`."]
     for board in sorted(found):
+        total = found[board]["total"]
         lines += ["", f"[{board}]"]
-        for key, value in found[board].items():
-            if key == "module":
-                lines += ["module = ["] + [f"  {_literal(row)}," for row in value] + ["]"]
-            else:
-                lines.append(f"{key} = {_literal(value)}")
+        lines += [f"{k} = {json.dumps(v)}" for k, v in found[board].items() if k != "total"]
+        lines.append("total = {{ {} }}".format(", ".join(f"{k} = {total[k]:g}" for k in total)))
     return "\n".join(lines) + "\n"
-
-
-def _literal(value: Any) -> str:
-    if isinstance(value, dict):
-        return "{{ {} }}".format(", ".join(f"{k} = {_literal(v)}" for k, v in value.items()))
-    return f"{value:g}" if isinstance(value, float) else json.dumps(value)
 
 
 if __name__ == "__main__":

@@ -31,25 +31,9 @@ def test_the_engine_fits_the_board(board):
 @pytest.mark.parametrize("board", BOARDS)
 def test_two_products_share_each_dsp_of_the_array(board):
     """Each lane has 256 products, in 128 DSPs; two pumped lanes have them together."""
-    modules = {row["name"]: row for row in RESULTS[board]["module"]}
     size = design.sizes()[board]
-    arrays = size["lanes"] // (1 + size["pumped"])
-    assert modules["hp_packed_multiplier"]["dsp"] == 128 * arrays
-    assert modules["hp_packed_multiplier"]["instances"] == 128 * arrays
-
-
-@pytest.mark.parametrize("board", BOARDS)
-def test_maps_and_weights_are_in_memories_made_for_it(board):
-    size = design.sizes()[board]
-    modules = {row["name"]: row for row in RESULTS[board]["module"]}
-    for name, bits in (
-        ("hp_maps", size["lanes"] * size["map_words"] * 128),
-        ("hp_weights", size["weight_tiles"] * 2048),
-    ):
-        if name == "hp_maps" and size["map_style"] == "ultra":
-            assert modules[name]["uram"] == bits / 4096 / 64 and not modules[name]["bram36"]
-        else:
-            assert bits / 36864.0 <= modules[name]["bram36"] <= 1.2 * bits / 32768.0
+    array = 128 * size["lanes"] // (1 + size["pumped"])
+    assert array <= RESULTS[board]["total"]["dsp"] < array + 64
 
 
 def test_the_document_says_what_the_table_says():
@@ -69,28 +53,12 @@ def test_a_comment_does_not_make_the_table_stale(tmp_path, monkeypatch):
     assert synthesis.fingerprint("pynq_z2") != first
 
 
-def test_cells_are_counted_in_every_instance_and_unknown_ones_are_refused():
-    design = {
-        "$paramod$0123\\engine": {"num_cells_by_type": {"lane": 3, "LUT6": 5}},
-        "\\lane": {"num_cells_by_type": {"DSP48E1": 2, "RAMB18E1": 1, "$paramod\\cell\\N=1": 2}},
-        "$paramod\\cell\\N=1": {"num_cells_by_type": {"FDRE": 7, "RAM64M": 1}},
-    }
-    counted = resources.count(design)
-    assert counted["total"] == {
-        "dsp": 6,
-        "luts": 5 + 6 * 4,
-        "flip_flops": 42,
-        "bram36": 1.5,
-        "uram": 0,
-    }
-    assert {row["name"]: row["instances"] for row in counted["module"]} == {
-        "engine": 1,
-        "lane": 3,
-        "cell": 6,
-    }
-    design["\\lane"]["num_cells_by_type"]["MYSTERY"] = 1
+def test_cells_are_counted_by_kind_and_unknown_ones_are_refused():
+    cells = {"LUT6": 5, "RAM64M": 6, "DSP48E1": 3, "FDRE": 42, "RAMB18E1": 3, "CARRY4": 9}
+    total = {"dsp": 3, "luts": 5 + 6 * 4, "flip_flops": 42, "bram36": 1.5, "uram": 0}
+    assert resources.count({**cells, "$paramod\\hp_fetch\\BUS=8": 1, "hp_dispatch": 1}) == total
     with pytest.raises(synthesis.NoSynthesis, match="MYSTERY"):
-        resources.count(design)
+        resources.count({"MYSTERY": 1})
 
 
 def test_a_board_that_is_too_small_is_named():

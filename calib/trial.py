@@ -9,13 +9,12 @@ from typing import Any
 import cv2
 import numpy as np
 
-from calib import eao, metrics
+from calib import metrics
 from calib.clips import Clip
 from calib.follow import follow
 from runtime import engines
 from runtime.networks import load_network, sha256_of
 
-GOALS = ("ao", "eao")
 MOST_BYTES = 2 << 30  # of decoded frames kept in a process
 
 
@@ -25,15 +24,14 @@ class Trial:
     Args:
         network: name or TOML.
         engine, networks_dir: as everywhere.
-        goal: one of ``GOALS``.
     """
 
     def __init__(
-        self, network: str, engine: str, networks_dir: str | None, clips: Sequence[Clip], goal: str
+        self, network: str, engine: str, networks_dir: str | None, clips: Sequence[Clip]
     ) -> None:
         self.network = load_network(network)  # once: a TOML that changes changes no trial
         self.engine, self.networks_dir = engine, networks_dir
-        self.clips, self.goal = clips, goal
+        self.clips = clips
         self._parts: Any = None
         self._held: dict[tuple[str, str], Clip] | None = None
 
@@ -44,7 +42,6 @@ class Trial:
         """Return a text that changes with everything that the scores depend on."""
         network = self.network
         told = [
-            self.goal,
             self.engine,
             sha256_of(network.path),
             {p: sha256_of(f) for p, f in network.locate(self.networks_dir).items()},
@@ -53,18 +50,12 @@ class Trial:
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
     def score(self, parameters: dict[str, float], clips: Sequence[Clip] | None = None) -> float:
-        """Return the score: AO is a mean over clips, EAO is of all runs together."""
-        tracker = self._tracker(parameters)
-        clips = self.clips if clips is None else clips
-        if self.goal == "ao":
-            return float(np.mean([self._ao(tracker, clip) for clip in clips]))
-        return eao.score(
-            [run for clip in clips for run in eao.runs_of(tracker, self._decoded(clip), clip.boxes)]
-        )
-
-    def _ao(self, tracker: Any, clip: Clip) -> float:
-        boxes = np.array(follow(tracker, self._decoded(clip))["boxes"])
-        return metrics.figures(boxes, clip.boxes)["ao"]
+        """Return the mean AO of the clips."""
+        tracker, found = self._tracker(parameters), []
+        for clip in self.clips if clips is None else clips:
+            boxes = np.array(follow(tracker, self._decoded(clip))["boxes"])
+            found.append(metrics.figures(boxes, clip.boxes)["ao"])
+        return float(np.mean(found))
 
     def _tracker(self, parameters: dict[str, float]) -> Any:
         """Return a tracker with these numbers. The network is loaded once in each process."""

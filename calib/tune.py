@@ -29,7 +29,7 @@ from calib import command, workers
 from calib.clips import find_clips
 from calib.command import chosen, say
 from calib.errors import BadRun, Missing
-from calib.trial import GOALS, Trial
+from calib.trial import Trial
 from runtime.errors import BadNetwork
 from runtime.networks import load_network
 
@@ -48,7 +48,6 @@ def parser() -> argparse.ArgumentParser:
         help="clips that the search does not use (default: every second clip)",
     )
     cli.add_argument("--trials", type=int, default=60, metavar="N")
-    cli.add_argument("--goal", choices=GOALS, default="ao")
     cli.add_argument(
         "--parameters",
         default=",".join(RANGES),
@@ -79,7 +78,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     seen, held = command.parted(clips, options.held_out)
     out = Path(options.out)
     out.mkdir(parents=True, exist_ok=True)
-    trial = Trial(str(network.path), options.engine, options.networks_dir, seen, options.goal)
+    trial = Trial(str(network.path), options.engine, options.networks_dir, seen)
     start = {name: float(getattr(network, name)) for name in names}
 
     study = open_study(options, out / (network.name + ".journal"), trial.identity(), start, ranges)
@@ -89,7 +88,6 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         other = list(pool([start, best.params], held))
     report = {
         "network": network.name,
-        "goal": options.goal,
         "engine": options.engine,
         "seed": options.seed,
         "trials": len(finished(study)),
@@ -236,12 +234,11 @@ def write(report: dict[str, Any], network: Network, out: Path) -> None:
         {name: round(value, 4) for name, value in report["best"].items()}
     )
     note = (
-        "{} with tracking numbers found by calib.tune on\n{}:\n{} {:.4f} instead of {:.4f} there, "
+        "{} with tracking numbers found by calib.tune on\n{}:\nAO {:.4f} instead of {:.4f} there, "
         "{:.4f} instead of {:.4f} on held-out clips."
     ).format(
         network.name,
         ", ".join(report["clips"]),
-        report["goal"].upper(),
         report["score"]["best"],
         report["score"]["start"],
         report["score_held_out"]["best"],
@@ -253,7 +250,7 @@ def write(report: dict[str, Any], network: Network, out: Path) -> None:
 
 def text(report: dict[str, Any]) -> str:
     """Return the outcome as lines of text."""
-    lines = ["{} trials, goal {}".format(report["trials"], report["goal"].upper())]
+    lines = [f"{report['trials']} trials"]
     for name in report["best"]:
         lines.append(
             "{:<10} {:.4f} -> {:.4f}".format(name, report["start"][name], report["best"][name])

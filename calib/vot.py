@@ -28,10 +28,11 @@ import numpy as np
 from calib import command
 from calib.clips import find_clips
 from calib.command import chosen, say
-from calib.eao import HIGH, LOW, anchors
 from calib.errors import BadRun, Missing
 from runtime.networks import load_network
 
+LOW, HIGH = 20, 100  # lengths that EAO is averaged over
+ANCHOR_EVERY = 50  # frames
 STACK = """title: own clips
 experiments:
   baseline:
@@ -139,6 +140,15 @@ def _write_sequence(folder: Path, clip: Clip, fps: float) -> None:
         f"channels.color=color/%08d.jpg\nformat=default\nfps={fps:g}\nname={clip.name}\nwidth={width}\nheight={height}\n"
     )
     (folder / "anchor.value").write_text("".join(f"{a}\n" for a in anchors(len(clip))))
+
+
+def anchors(count: int) -> list[int]:
+    """Return a number for each frame: 1 a run starts forward, -1 backward, 0 no run starts."""
+    values = [0] * count
+    for start in range(0, count, ANCHOR_EVERY):
+        values[start] = 1 if count - start > start else -1
+    values[-1] = -1
+    return values
 
 
 def write_trackers(

@@ -1,11 +1,11 @@
-"""Figures equal those of the got10k toolkit, also with absent frames; EAO the VOT toolkit's."""
+"""Figures equal those of the got10k toolkit, also with absent frames."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from calib import eao, metrics
+from calib import metrics
 
 COUNT = 60
 
@@ -72,24 +72,3 @@ def test_a_perfect_tracker_has_the_best_figures():
     figures = metrics.figures(boxes, truth)
     assert figures["ao"] == pytest.approx(1) and figures["norm_precision"] == 1
     assert figures["success"] == pytest.approx(20 / 21)  # as OTB: nothing is above 1
-
-
-def test_a_run_fails_with_the_tenth_frame_off_the_target():
-    held = np.array([0.5] * 5 + [0.05] * 9 + [0.9] * 3)
-    overlaps, never_failed = eao.cut(np.insert(held, 6, 0.05))
-    assert eao.cut(held)[1] and not never_failed
-    assert overlaps[:5].all() and not overlaps[5:].any()
-
-
-def test_eao_curve_equals_the_vot_toolkits():
-    partial = pytest.importorskip("vot.analysis.multistart", reason="needs vot-toolkit")
-    rng = np.random.default_rng(2)
-    runs = [
-        eao.cut(np.clip(rng.normal(mean, 0.2, length), 0, 1))
-        for mean, length in ((0.7, 120), (-0.3, 90), (0.5, 30), (-0.2, 40))
-    ]
-    assert {held for _, held in runs} == {True, False}
-    theirs, _ = partial.compute_eao_partial(
-        [list(overlaps) for overlaps, _ in runs], [held for _, held in runs], 100
-    )
-    assert np.abs(eao.curve(runs, 100) - theirs).max() < 1e-9

@@ -65,11 +65,6 @@ def test_a_killed_search_goes_on_and_ends_like_a_whole_one(place, monkeypatch):
     assert parted["trials"] == 8 and parted["history"] == whole["history"]
 
 
-def test_eao_can_be_the_goal(place):
-    report = run(place, "out", "--goal", "eao", "--trials", "2")
-    assert report["goal"] == "eao" and 0 <= report["score"]["best"] <= 1
-
-
 def test_mistakes_have_a_sentence(place, capsys):
     run(place, "out", "--trials", "1")
     assert tune.main(arguments(place, "out", "--seed", "2")) == 2
@@ -85,7 +80,6 @@ def test_mistakes_have_a_sentence(place, capsys):
 def test_the_report_says_when_other_clips_gain_nothing():
     report = {
         "trials": 1,
-        "goal": "ao",
         "best": {"lr": 0.5},
         "start": {"lr": 0.3},
         "score": {"start": 0.5, "best": 0.6},

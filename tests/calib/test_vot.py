@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from calib import vot
-from calib.eao import anchors
 from tests.support.clips import write_boxes, write_clip
 from tests.support.tiny import film, write_network
 
@@ -57,5 +56,5 @@ def test_an_absent_target_is_refused(place, capsys):
 
 
 def test_anchors_start_forward_in_the_first_half_and_backward_in_the_second():
-    values = anchors(140)
+    values = vot.anchors(140)
     assert {i: v for i, v in enumerate(values) if v} == {0: 1, 50: 1, 100: -1, 139: -1}

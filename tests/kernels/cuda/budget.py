@@ -1,10 +1,16 @@
-"""What the kernels cost, by NVRTC's PTX and by ptxas; budget.toml has the limits."""
+"""What the kernels cost, by NVRTC's PTX and by ptxas; budget.toml has the limits.
+
+``python -m tests.kernels.cuda.budget`` prints docs/results/gpu-kernels.md.
+"""
 
 import pathlib
 import re
+import subprocess
+import tempfile
 from typing import Any, Dict, NamedTuple
 
 from kernels.cuda import compile as compiler
+from tests.fakes.cuda import nvrtc
 
 try:
     import tomllib
@@ -13,13 +19,24 @@ except ImportError:  # before Python 3.11
 
 TABLE = pathlib.Path(__file__).with_name("budget.toml")
 SOURCES = compiler.SOURCES
+# CUDA, as in nvrtc.py, and the compute capabilities that its NVRTC makes PTX for
+MATRIX = {nvrtc.OLDEST: (52,), "-11.8": (53, 72), "": (53, 62, 72, 87, 90), "-13.2": (87, 110)}
+HEAD = """`python -m tests.kernels.cuda.budget`
+
+# What the kernels take of a GPU
+
+Registers of a thread, by the compiler and the assembler of four CUDAs, which run on a computer
+without a GPU. What CUDA 10.2 makes for 5.2 is assembled for a Nano. Shared memory is a block's, the
+most of all columns. No kernel has a stack or spills a register.
+
+"""
 
 ENTRY = re.compile(r"\.entry (\w+)\((.*?)\n}", re.S)
 INSTRUCTION = re.compile(r"^\s+(?:@!?%p\d+ )?([a-z][\w.:]*)\s.*;", re.M)
 ON_DOUBLES = re.compile(r"^(add|sub|mul|fma|div|sqrt|rcp|setp|cvt|neg|abs|min|max)\b.*\.f64")
 PTXAS = re.compile(
     r"Compiling entry function '(\w+)'.*?(\d+) bytes stack frame, (\d+) bytes spill stores, "
-    r"(\d+) bytes spill loads.*?Used (\d+) registers",
+    r"(\d+) bytes spill loads.*?Used (\d+) registers(?:[^\n]* (\d+) bytes smem)?",
     re.S,
 )
 
@@ -44,10 +61,12 @@ class Resources(NamedTuple):
     Attributes:
         registers: 32 bits each.
         memory: bytes of local memory for a stack and for spilled registers.
+        shared: bytes of a block's shared memory.
     """
 
     registers: int
     memory: int
+    shared: int
 
 
 def read_table() -> Dict[str, Any]:
@@ -70,6 +89,39 @@ def count_ptx(ptx: str) -> Dict[str, Counts]:
 def read_ptxas(printed: str) -> Dict[str, Resources]:
     """Read what ``ptxas -v`` printed."""
     return {
-        name: Resources(int(registers), int(stack) + int(stores) + int(loads))
-        for name, stack, stores, loads, registers in PTXAS.findall(printed)
+        name: Resources(int(registers), int(stack) + int(stores) + int(loads), int(shared or 0))
+        for name, stack, stores, loads, registers, shared in PTXAS.findall(printed)
     }
+
+
+def resources_of(cuda: str, name: str, capability: int) -> Dict[str, Resources]:
+    """Compile a .cu file by a CUDA and assemble it: kernel -> what it takes."""
+    target = 53 if cuda == nvrtc.OLDEST else capability  # a Nano assembles what is made for 5.2
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder, "kernel.ptx")
+        path.write_text(nvrtc.ptx(cuda, name, capability))
+        command = [nvrtc.ptxas(cuda), "-v", f"-arch=sm_{target}", str(path), "-o", f"{path}.cubin"]
+        done = subprocess.run(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True
+        )
+    assert done.returncode == 0, done.stdout
+    return read_ptxas(done.stdout)
+
+
+def main() -> None:
+    """Print the page."""
+    columns = [(cuda, number) for cuda, numbers in MATRIX.items() for number in numbers]
+    titles = [f"{cuda[1:] or '12.6'}, {number / 10:.1f}" for cuda, number in columns]
+    print(HEAD + "| kernel | " + " | ".join(titles) + " | shared memory, bytes |")
+    print("|---|" + "--:|" * (len(titles) + 1))
+    for name in SOURCES:
+        made = [resources_of(cuda, name, number) for cuda, number in columns]
+        for kernel in made[0]:
+            own = [resources[kernel] for resources in made]
+            assert not any(each.memory for each in own), f"{kernel} spills"
+            registers = " | ".join(str(each.registers) for each in own)
+            print(f"| `{kernel}` | {registers} | {max(each.shared for each in own)} |")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,11 +1,10 @@
 // Crop on a processor. It does the horizontal pass of every source row once, in int16, and blends two
-// such rows into a row of the result. groups.h and avx.h have the instructions of x86, neon.h those of
-// ARM. hotpath.cpp includes this file; binding.py calls it.
+// such rows into a row of the result. pixels.h has the instructions of x86, neon.h those of ARM.
+// hotpath.cpp includes this file; binding.py calls it.
 #pragma once
 #include "plan.h"
 #ifdef HP_AVX2
-#include "avx.h"
-#include "groups.h"
+#include "pixels.h"
 #endif
 #ifdef HP_NEON
 #include "neon.h"
@@ -49,17 +48,13 @@ HP_INLINE void horizontal(const hp_crop_job* job, const plan* p, i64 y, int16_t*
     horizontal_edge(job, p, row, 0, p->first, out);
     horizontal_edge(job, p, row, p->last, (int)job->out_width, out);
   }
-  int done = p->first;
 #ifdef HP_NEON
   if (p->blocks) {
     horizontal_blocks(p, row, out);
     return;
   }
 #endif
-#ifdef HP_AVX2
-  done = horizontal_avx2(p, row, job->frame_width * 3, done, p->last, out);
-#endif
-  horizontal_inside(p, row, done, p->last, out);
+  horizontal_inside(p, row, p->first, p->last, out);
 }
 
 // Blends two rows of the horizontal pass in whole blocks, which a compiler turns into a few vector
@@ -81,7 +76,7 @@ inline void blend(const int16_t* __restrict top, const int16_t* __restrict botto
 HP_INLINE void vertical(const hp_crop_job* job, const plan* p, int row, hp_tap tap,
                         const int16_t* top, const int16_t* bottom) {
   const int count = (int)job->out_width;
-#if defined(HP_NEON) || defined(HP_AVX2)
+#ifdef HP_NEON
   if (count >= LANES) {
     vertical_rows(job, p, row, tap, top, bottom);
     return;
@@ -154,11 +149,10 @@ inline void put_side_by_side(const uint8_t* planes, i64 count, uint8_t* out) {
     for (int c = 0; c < 3; ++c) out[3 * done + c] = planes[c * count + done];
 }
 
-// Another way, whose rows are put side by side after it. Its job writes to a line of the workspace.
-template <class Way>
+// Planes whose rows are put side by side. The job of `way` writes to a line of the workspace.
 class SideBySide {
  public:
-  SideBySide(const hp_crop_job* job, const plan* p, const Way& way)
+  SideBySide(const hp_crop_job* job, const plan* p, const Planes& way)
       : job_(job), line_(p->space.line), way_(way) {}
 
   HP_INLINE bool direct(int row, hp_tap tap) const {
@@ -182,7 +176,7 @@ class SideBySide {
 
   const hp_crop_job* job_;
   const uint8_t* line_;
-  const Way& way_;
+  const Planes& way_;
 };
 
 // The rows of a window. WARP: it has fractions of pixels; `line` is that of its rows. Way: Planes, or
@@ -221,16 +215,6 @@ HP_INLINE void crop_rows(const hp_crop_job* job, const hp_line* line, int16_t* c
   }
 }
 
-// All rows of a window in one way.
-template <bool WARP, class Way>
-HP_INLINE void crop_all(const hp_crop_job* job, const hp_line* line, const plan* p,
-                        const Way& way) {
-  if (job->side_by_side)
-    crop_rows<WARP>(job, line, p->space.rows, SideBySide<Way>(job, p, way));
-  else
-    crop_rows<WARP>(job, line, p->space.rows, way);
-}
-
 // Crops one window. `lines`: with WARP, of its columns and rows.
 template <bool WARP>
 HP_INLINE void crop_window(const hp_crop_job* job, const hp_line* lines) {
@@ -240,16 +224,17 @@ HP_INLINE void crop_window(const hp_crop_job* job, const hp_line* lines) {
   p.plane = (job->side_by_side ? 1 : job->out_height) * job->out_width;
   plan_columns<WARP>(job, lines, &p);
   const hp_line* line = WARP ? lines + 1 : lines;
+#ifdef HP_AVX2
+  crop_rows<WARP>(job, line, p.space.rows, Pixels(job, &p));
+#else
   hp_crop_job written = *job;
   if (job->side_by_side) written.out = (i64)(intptr_t)p.space.line;
-#ifdef HP_AVX2
-  group_plan groups;
-  if (plan_groups(job, &p, &groups)) {
-    crop_all<WARP>(job, line, &p, Groups(&written, &p, groups));
-    return;
-  }
+  const Planes way(&written, &p);
+  if (job->side_by_side)
+    crop_rows<WARP>(job, line, p.space.rows, SideBySide(job, &p, way));
+  else
+    crop_rows<WARP>(job, line, p.space.rows, way);
 #endif
-  crop_all<WARP>(job, line, &p, Planes(&written, &p));
 }
 
 }  // namespace

@@ -20,14 +20,11 @@ struct hp_crop_job {
 namespace {
 
 const int LANES = 32;  // planes are padded to this many values
-const int BLOCK_BYTES = 48;  // a column, of what neon.h and groups.h plan
+const int BLOCK_BYTES = 48;  // a column, of what neon.h and pixels.h plan
 const i64 SLACK = 256;
 const i64 SPARSE = 12;  // source pixels per pixel of the result from which single ones are converted
 
 i64 padded(i64 count) { return (count + LANES - 1) / LANES * LANES; }
-
-// Bytes of `edge`: enough for 7 source pixels per pixel of the result.
-i64 edge_bytes(i64 out_width) { return padded(out_width) * 21 + SLACK; }
 
 struct workspace {
   int16_t* rows[3];   // horizontal pass: two source rows, and the border's
@@ -36,20 +33,20 @@ struct workspace {
   hp_tap* columns;
   uint8_t* packed;    // a source row, pixels gathered from a strided frame
   uint8_t* edge;      // the window's part of a source row between border pixels
-  uint8_t* blocks;    // of columns: what neon.h and groups.h plan
-  uint8_t* line;      // a row of the result in planes, before its channels are put side by side
+  uint8_t* blocks;    // of columns: what neon.h and pixels.h plan
+  uint8_t* line;      // a row of the result, before its channels are put side by side or in planes
 
   // Divides memory from `at` on, which is aligned to 64 bytes; returns where it ends.
   i64 lay_out(i64 at, i64 out_width, i64 frame_width) {
     const i64 lanes = padded(out_width);
-    for (int16_t*& row : rows) take(&row, lanes * 6, &at);
+    for (int16_t*& row : rows) take(&row, lanes * 6 + SLACK, &at);
     take(&weights, lanes * 4, &at);
     take(&offsets, lanes * 4, &at);
     take(&columns, lanes * (i64)sizeof(hp_tap), &at);
     take(&packed, frame_width * 3 + SLACK, &at);
-    take(&edge, edge_bytes(out_width), &at);
+    take(&edge, frame_width * 3 + SLACK, &at);
     take(&blocks, (lanes + 8) * BLOCK_BYTES, &at);
-    take(&line, lanes * 3, &at);
+    take(&line, lanes * 3 + SLACK, &at);
     return at;
   }
 

@@ -12,6 +12,7 @@ from boards.build.progress import Heartbeat
 from boards.errors import BuildFailed
 from kernels.cuda import driver
 from runtime.engines import tensorrt as adapter
+from runtime.graphs import IN_FLOAT32
 
 WORKSPACE_SHARE = 8  # tactics may use one part in eight of the memory
 SMALL_GB = 4  # up to here plans do without the libraries below, which take .7 to 1 GB when loaded
@@ -75,6 +76,7 @@ class Builder:
                 "-m boards`, the driver may be too old for it"
             ) from None
         self._calibrator: Any = None
+        self._is_mixed = False  # whether layers are marked to stay in float32
         name = f"timing-{self.version}-sm{self.gpu.compute_capability}.cache"
         self._cache = os.path.join(cache, name)
         self._check()
@@ -120,6 +122,7 @@ class Builder:
             raise BuildFailed(f"TensorRT {self.version} can't read {what}: {reason}; {way_out}")
         if self.request.half_tensors and not self.strong:
             self._halve(network)
+        self._is_mixed = not self.strong and self._keep_floats(network)
         config = self._configure()
         is_limited = self._leave_libraries_out(config)
         with Heartbeat(what, self._say, trt, config):
@@ -158,6 +161,15 @@ class Builder:
                 tensor.dtype = trt.float16
                 tensor.allowed_formats = 1 << int(trt.TensorFormat.LINEAR)
 
+    def _keep_floats(self, network: Any) -> bool:
+        """Let marked layers compute in float32; returns whether there are any."""
+        kept = [network.get_layer(index) for index in range(network.num_layers)]
+        kept = [layer for layer in kept if IN_FLOAT32 in layer.name]
+        for layer in kept:
+            layer.precision = self.trt.float32
+            layer.set_output_type(0, self.trt.float32)
+        return bool(kept)
+
     def _configure(self) -> Any:
         trt, request = self.trt, self.request
         config = self._builder.create_builder_config()
@@ -169,6 +181,8 @@ class Builder:
         if not self.strong:
             if request.precision != "fp32":  # layers without an INT8 form then run in FP16
                 config.set_flag(trt.BuilderFlag.FP16)
+                if self._is_mixed:
+                    config.set_flag(trt.BuilderFlag.OBEY_PRECISION_CONSTRAINTS)
             if request.precision == "int8":
                 config.set_flag(trt.BuilderFlag.INT8)
                 if not request.quantised:

@@ -1,11 +1,13 @@
 """Rewrites a model for executors that know fewer operators or types than ONNX Runtime.
 
-``for_old_tensorrt`` is for TensorRT 8.2: its parser has no HardSwish and ends at opset 13.
-``to_float16`` and ``with_half_ends`` are for TensorRT 11, which computes in the types that the
-model has. ``to_qdq`` rewrites quantised operators, which ONNX Runtime alone knows.
+``for_old_tensorrt`` is for TensorRT 8.2: its parser has no HardSwish and ends at opset 13. It also
+marks what stays in float32 where the rest is FP16: a LayerNorm squares its input, and 256 squared
+is more than float16 holds. ``to_float16`` and ``with_half_ends`` are for TensorRT 11, which
+computes in the types that the model has. ``to_qdq`` rewrites quantised operators, which ONNX
+Runtime alone knows.
 """
 
-from typing import Dict, List
+from typing import Dict, Iterator, List, Set
 
 import numpy as np
 import onnx
@@ -22,7 +24,7 @@ from onnx import (
 
 from kernels.commands import make
 from runtime.errors import BadNetwork
-from runtime.graphs import models
+from runtime.graphs import IN_FLOAT32, models
 
 OPSET = 13
 CONVERTS = (1, 12)  # the first onnx whose converter does not crash on a QLinearConv
@@ -35,7 +37,7 @@ _LARGEST = 65504.0  # in float16
 
 
 def for_old_tensorrt(model: ModelProto) -> ModelProto:
-    """A copy of a model without HardSwish, in opset 13 where its operators allow it."""
+    """A copy without HardSwish, its LayerNorms marked, in opset 13 where its operators allow it."""
     model = models.copy(model)
     nodes = []
     for node in model.graph.node:
@@ -49,6 +51,8 @@ def for_old_tensorrt(model: ModelProto) -> ModelProto:
             del node.attribute[:]  # allowzero = 0, which is what older opsets mean
         nodes.append(node)
     models.replace(model.graph.node, nodes)
+    for node in _norms(model.graph):
+        node.name = node.output[0] + IN_FLOAT32
     versions = {entry.domain: entry.version for entry in model.opset_import}
     if versions.get("", 0) > OPSET and all(_known(node) for node in model.graph.node):
         versions[""] = OPSET
@@ -57,6 +61,31 @@ def for_old_tensorrt(model: ModelProto) -> ModelProto:
     )
     onnx.checker.check_model(model)
     return model
+
+
+def _norms(graph: GraphProto) -> Iterator[NodeProto]:
+    """The nodes of each LayerNorm, from its mean to the division by the deviation."""
+    made = {name: node for node in graph.node for name in node.output}
+    readers: Dict[str, List[NodeProto]] = {}
+    for node in graph.node:
+        for name in node.input:
+            readers.setdefault(name, []).append(node)
+    for node in graph.node:
+        square = made.get(node.input[0]) if node.op_type == "ReduceMean" else None
+        if square is None or square.op_type not in ("Pow", "Mul"):
+            continue
+        if square.op_type == "Mul" and square.input[0] != square.input[1]:
+            continue
+        difference = made.get(square.input[0])
+        if difference is not None and difference.op_type == "Sub":
+            yield difference
+            yield from (made[name] for name in difference.input[1:] if name in made)
+        yield square
+        yield node
+        after = readers.get(node.output[0], [])
+        while after and after[0].op_type in ("Add", "Sqrt", "Reciprocal", "Div"):
+            yield after[0]
+            after = [] if after[0].op_type == "Div" else readers.get(after[0].output[0], [])
 
 
 def _known(node: NodeProto) -> bool:
@@ -103,6 +132,7 @@ def to_float16(model: ModelProto, ends: bool = False) -> ModelProto:
             if node.op_type == "Cast" and attribute.name == "to":
                 if attribute.i == TensorProto.FLOAT:
                     attribute.i = TensorProto.FLOAT16
+    kept |= _between_casts(graph)
     for tensor in graph.initializer:
         if tensor.name not in kept:
             _halve(tensor)
@@ -113,6 +143,35 @@ def to_float16(model: ModelProto, ends: bool = False) -> ModelProto:
     models.replace(graph.value_info, [])
     onnx.checker.check_model(model)
     return model
+
+
+def _between_casts(graph: GraphProto) -> Set[str]:
+    """Put casts around the marked nodes; returns their constants, which stay float32."""
+    weights, nodes, cast = models.constants(graph), [], set()
+    marked = [node for node in graph.node if node.name.endswith(IN_FLOAT32)]
+    inside = {name for node in marked for name in node.output}
+    given = {value.name for value in graph.output} & inside
+    for node in graph.node:
+        is_inside = node.name.endswith(IN_FLOAT32)
+        kind = TensorProto.FLOAT if is_inside else TensorProto.FLOAT16
+        for place, name in enumerate(node.input):
+            if is_inside and name in weights:
+                node.input[place] = name + IN_FLOAT32
+                if name + IN_FLOAT32 not in cast:
+                    models.add_constant(graph, name + IN_FLOAT32, weights[name])
+            elif is_inside != (name in inside):
+                node.input[place] = f"{name}/{kind}"
+                if node.input[place] not in cast:
+                    nodes.append(helper.make_node("Cast", [name], [node.input[place]], to=kind))
+            cast.add(node.input[place])
+        nodes.append(node)
+    for node in nodes:
+        node.output[:] = [name + IN_FLOAT32 if name in given else name for name in node.output]
+        node.input[:] = [name + IN_FLOAT32 if name in given else name for name in node.input]
+    half = TensorProto.FLOAT16
+    nodes += [helper.make_node("Cast", [name + IN_FLOAT32], [name], to=half) for name in given]
+    models.replace(graph.node, nodes)
+    return {tensor.name for tensor in graph.initializer if tensor.name.endswith(IN_FLOAT32)}
 
 
 def with_half_ends(model: ModelProto) -> ModelProto:

@@ -9,6 +9,7 @@ import pathlib
 import subprocess
 import sys
 
+import onnx
 import pytest
 
 pytest.importorskip("onnxruntime")
@@ -16,7 +17,9 @@ pytest.importorskip("onnxruntime")
 import boards
 from boards.build import prepared
 from boards.build.order import Order
+from runtime.graphs import convert
 from runtime.networks import load_network
+from tests.runtime.graphs import test_norms
 from tests.support import tiny_cut
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
@@ -40,6 +43,19 @@ for half in (False, True):
             sizes[path.stem] = len(builder.build(path, path.stem))
 print(json.dumps(sizes))
 """
+MARKED = """
+import pathlib, sys
+import tensorrt_rtx_bindings as trt
+
+logger = trt.Logger(trt.Logger.ERROR)
+for path in sorted(pathlib.Path(sys.argv[1]).glob("*.onnx")):
+    network = trt.Builder(logger).create_network(0)
+    assert trt.OnnxParser(network, logger).parse(path.read_bytes()), path
+    layers = [network.get_layer(index) for index in range(network.num_layers)]
+    kept = [layer for layer in layers if "/in-float32" in layer.name]
+    assert {layer.get_output(0).dtype for layer in kept} == {trt.float32}
+    print(*sorted(layer.name for layer in kept))
+"""
 
 
 def quantised(folder):
@@ -57,13 +73,18 @@ def quantised(folder):
 
 def build(folder, network, precision):
     """Prepare a network, and give every model to the builder: what that printed."""
-    if not LIBRARY.is_dir():
-        pytest.skip("no .cache/tensorrt-rtx; run `make compilers`")
     order = Order(boards.load_board("jetson_orin_nano"), load_network(network), precision)
     prepared.prepare(folder / "prepared", order, lambda sentence: None)
+    return give(BUILD, folder / "prepared")
+
+
+def give(program, folder):
+    """Run a program that uses NVIDIA's library, on a folder of models."""
+    if not LIBRARY.is_dir():
+        pytest.skip("no .cache/tensorrt-rtx; run `make compilers`")
     paths = os.pathsep.join((str(LIBRARY), str(ROOT)))
     return subprocess.run(
-        [sys.executable, "-c", BUILD, str(folder / "prepared")],
+        [sys.executable, "-c", program, str(folder)],
         env=dict(os.environ, PYTHONPATH=paths),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -96,3 +117,14 @@ def test_a_q_dq_network_for_processors_is_refused_with_the_one_to_build(tmp_path
     path = ROOT / "runtime" / "networks" / "int8" / "kestrel-int8.toml"
     done = build(tmp_path, path, "int8")
     assert done.returncode and "build the NAME-int8-symmetric.toml" in done.stderr
+
+
+@pytest.mark.slow("NVIDIA's parser, as above")
+def test_the_parser_names_the_layers_that_stay_in_float32(tmp_path):
+    marked = convert.for_old_tensorrt(test_norms.write_norm(tmp_path / "norm.onnx"))
+    onnx.save(marked, str(tmp_path / "norm.onnx"))
+    onnx.save(convert.to_float16(marked), str(tmp_path / "norm-half.onnx"))
+    done = give(MARKED, tmp_path)
+    nodes = {node.name for node in marked.graph.node if node.name}
+    half, plain = (set(line.split()) for line in done.stdout.splitlines())
+    assert plain == nodes and nodes < half, done.stderr[-3000:]

@@ -75,7 +75,7 @@ def make(family, machine=None):
         FLOAT, HALF = 0, 1
 
     TYPES = {"float32": DataType.FLOAT, "float16": DataType.HALF}
-    flags = ["GPU_FALLBACK"] + ([] if strong else ["FP16", "INT8"])
+    flags = ["GPU_FALLBACK"] + ([] if strong else ["FP16", "INT8", "OBEY_PRECISION_CONSTRAINTS"])
     BuilderFlag = enum.Enum("BuilderFlag", " ".join(flags))
     creation = ["STRONGLY_TYPED"] if strong else ["EXPLICIT_BATCH"]
     NetworkDefinitionCreationFlag = enum.IntEnum(
@@ -142,9 +142,20 @@ def make(family, machine=None):
 
     # -- building
 
+    class ILayer:
+        def __init__(self, name):
+            self.name = name
+
     class INetworkDefinition:
         def __init__(self):
             self._model, self._inputs, self._outputs = None, [], []
+
+        @property
+        def num_layers(self):
+            return len(self._model.names)
+
+        def get_layer(self, index):
+            return ILayer(self._model.names[index])
 
         @property
         def num_inputs(self):
@@ -215,6 +226,11 @@ def make(family, machine=None):
         def get_timing_cache(self):
             return self._cache
 
+    def set_output_type(self, index, kind):
+        machine.seen.append(("kept", (self.name, self.precision.name, kind.name)))
+
+    if not strong:
+        ILayer.precision, ILayer.set_output_type = None, set_output_type
     if by_name:
         IBuilderConfig.set_memory_pool_limit = lambda self, pool, size: None
 
@@ -352,6 +368,7 @@ def make(family, machine=None):
         DeviceType,
         ITensor,
         TensorFormat,
+        ILayer,
     ]
     classes += [] if strong else [IInt8EntropyCalibrator2]
     classes += [IProgressMonitor] if family in ("10", "11") else []

@@ -33,6 +33,7 @@ class Model:
         types: dict of input or output -> "float32" or "float16".
         nodes: list of (operator, inputs, outputs, the value's names of a Constant).
         constants: names of all tensors that are constant.
+        names: of the nodes.
     """
 
     def __init__(self, data):
@@ -43,6 +44,7 @@ class Model:
         self.types = told["types"]
         self.nodes = told["nodes"]
         self.constants = set(told["constants"])
+        self.names = told["names"]
 
     def session(self):
         """Return a function that takes a dict of arrays and returns the outputs in order."""
@@ -65,6 +67,7 @@ def _describe(data):
         "types": {v.name: _type(v) for v in list(graph.input) + list(graph.output)},
         "nodes": [(n.op_type, list(n.input), list(n.output)) for n in graph.node],
         "constants": constants,
+        "names": [node.name for node in graph.node],
     }
 
 

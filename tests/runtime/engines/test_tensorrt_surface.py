@@ -99,7 +99,7 @@ def test_the_names_written_in_the_product_are_found():
 @pytest.mark.parametrize("version", sorted(SURFACES))
 def test_every_name_used_is_in_the_real_bindings_or_asked_for_first(version):
     gone_in_11 = {("tensorrt", "IInt8EntropyCalibrator2"), ("BuilderFlag", "FP16")}
-    gone_in_11 |= {("BuilderFlag", "INT8")}
+    gone_in_11 |= {("BuilderFlag", "INT8"), ("BuilderFlag", "OBEY_PRECISION_CONSTRAINTS")}
     came_in_10 = {("tensorrt", "IProgressMonitor")}
     real = SURFACES[version]
     for owner, name in used_names():

@@ -37,7 +37,7 @@ def prepare(folder: pathlib.Path, order: Order, say: Say = print) -> None:
         say: function of one sentence.
 
     Raises:
-        BadNetwork: the network's files don't fit together, or can't be cut.
+        BadNetwork: the network's files don't fit together.
         BuildFailed: there is no onnx or no table of ranges, or the parts don't equal the whole.
     """
     network = order.network
@@ -57,8 +57,11 @@ def prepare(folder: pathlib.Path, order: Order, say: Say = print) -> None:
     scales, digest = ranges.scales(order, paths) if needs_scales else (None, None)
     forms = {"whole": cut.cut(graphs, correlations=False)}
     if cut.find(graphs):
-        forms["cut"] = cut.cut(graphs)
-        cut_check.check(graphs, forms["cut"], say)
+        try:
+            forms["cut"] = cut.cut(graphs)
+            cut_check.check(graphs, forms["cut"], say)
+        except BadNetwork as error:
+            say(f"TensorRT before 8.5.1 can't run it: {error}")
     # of a lost target's search, which compares features; a cut network takes one at a time
     batches = order.windows > 1 and seen is not None
     windows = batch.several(graphs.search, order.windows) if batches else None

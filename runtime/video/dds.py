@@ -7,13 +7,7 @@ those of vision_msgs 4 (ROS 2 Humble and later).
 from typing import Any, Callable, Dict, Optional
 
 from cyclonedds.core import DDSException as DDSException  # for who opens an ``End``
-from cyclonedds.core import (
-    InstanceState,
-    ReadCondition,
-    SampleState,
-    ViewState,
-    WaitSet,
-)
+from cyclonedds.core import InstanceState, ReadCondition, SampleState, ViewState, WaitSet
 from cyclonedds.domain import DomainParticipant
 from cyclonedds.idl import make_idl_struct
 from cyclonedds.idl.types import array, float64, int32, sequence, uint8, uint32
@@ -139,9 +133,9 @@ class End:
         return taken[-1] if taken else None
 
     def close(self) -> None:
-        """Leave the bus."""
+        """Leave the bus, with all readers and writers; others may still hold their objects."""
         self._waits.clear()
-        del self._participant
+        self._participant.__del__()  # the package's only way, and harmless twice
 
     def _topic(self, name: str, kind: Any) -> Any:
         return Topic(self._participant, "rt" + name, kind)

@@ -105,6 +105,7 @@ class LiveSource(Source):
         self._was_reopened = False  # opened again since the last frame given
         self._started = False  # the first frame has come
         self._failed: Optional[BaseException] = None  # why the first opening failed
+        self._cause = ""  # of the gap, where it is known
         self._first_at = 0.0
         self._loss_told = False
         self._received = 0  # frames that came; only the thread uses it
@@ -176,6 +177,8 @@ class LiveSource(Source):
                 trouble = error
             except Exception as error:  # of a library: without this, the run would wait for ever
                 trouble = BadSource(f"{self.name}: {type(error).__name__}: {error}")
+            if trouble is not None:
+                self._cause = f": {trouble}"
             if not self._started:
                 empty += 1
                 if trouble is not None or empty == EMPTY_OPENINGS:
@@ -238,15 +241,15 @@ class LiveSource(Source):
         """Tell once in each gap that the source is lost."""
         if silent_s > GAP_S and not self._loss_told:
             self._loss_told = True
-            self.log(f"{self.name}: lost after frame {self.given - 1}; trying to get it back")
+            where = f"{self.name}: lost after frame {self.given - 1}"
+            self.log(f"{where}{self._cause}; trying to get it back")
 
     def _record_gap(self, silent_s: float) -> None:
         """Record the gap that ends with the next frame."""
         self.gaps.append((self.given, silent_s))
-        self._loss_told = False
-        self.log(
-            f"{self.name}: back at frame {self.given} after {silent_s:.1f} s without a picture"
-        )
+        self._loss_told, cause, self._cause = False, self._cause, ""
+        where = f"{self.name}: back at frame {self.given}"
+        self.log(f"{where} after {silent_s:.1f} s without a picture{cause}")
 
 
 def _grab_and_decode(capture: Any) -> Tuple[bool, Any, float]:

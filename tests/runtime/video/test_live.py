@@ -9,6 +9,7 @@ import threading
 import time
 
 import cv2
+import numpy as np
 import pytest
 
 from runtime.errors import BadSource
@@ -213,3 +214,32 @@ def test_what_a_library_raises_is_told_and_ends_the_start():
 
     with pytest.raises(BadSource, match="odd: KeyError: 'colour'"):
         LiveSource(Odd())
+
+
+def test_a_gap_names_its_cause():
+    class Odd:
+        name, openings = "odd", 0
+
+        def open(self):
+            self.openings += 1
+            self.given = 0
+            return self
+
+        def read(self):
+            self.given += 1
+            if self.given == 3 and self.openings == 1:
+                raise BadSource("a picture in bayer_rggb8")
+            return True, np.zeros((4, 4, 3), np.uint8)
+
+        def get(self, what):
+            time.sleep(0.01)  # between two frames
+            return 0.0
+
+        def release(self):
+            pass
+
+    log = []
+    with LiveSource(Odd(), log.append) as source:
+        frames_until(source, lambda _: log)
+        assert len(source.gaps) == 1
+    assert log[0].endswith("without a picture: a picture in bayer_rggb8")

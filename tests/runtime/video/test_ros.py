@@ -248,6 +248,18 @@ def test_a_lost_target_is_left_out_and_the_stamp_is_the_capture():
     assert abs(found.header.stamp.sec + found.header.stamp.nanosec * 1e-9 - unix_s) < 1
 
 
+def test_a_link_that_is_closed_has_left_the_bus():
+    end = dds.End(0)
+    reader = end.reader("/left", dds.Detection2DArray)
+    link = RosLink("ros:/left", SimpleNamespace(newest=None), print)
+    for wanted, change in ((1, lambda: None), (0, link.close)):
+        change()
+        ends_s = time.monotonic() + 20
+        while len(reader.get_matched_publications()) != wanted:
+            assert time.monotonic() < ends_s, f"not {wanted} within 20 s"
+    end.close()
+
+
 def test_a_silent_topic_is_told(monkeypatch):
     monkeypatch.setattr(ros, "READ_S", 0.1)
     with pytest.raises(BadSource, match="no picture came"):

@@ -10,7 +10,7 @@ from runtime.pictures import AnyFrame, bgr_of
 from runtime.types import Box, checked_box, fitting_box
 from runtime.video import window
 
-GIVE_A_BOX = "give --box X,Y,W,H in pixels of the first frame, or in per cent of it (40%)"
+A_BOX = "X,Y,W,H in pixels of the frame, or in per cent of it (40%)"
 MOST_BYTES = 1 << 20  # of a file of boxes
 
 
@@ -49,7 +49,7 @@ def _drawn_box(source: Any, frame: AnyFrame) -> Box:
         truth = "has no ground truth"
         if source.annotated:
             truth = "has no target in its first frame, by its ground truth,"
-        raise BadBox(f"no target: {source.name} {truth} and {reason}; {GIVE_A_BOX}")
+        raise BadBox(f"no target: {source.name} {truth} and {reason}; give --box {A_BOX}")
     return Box(*window.Window().select_box(bgr_of(frame)))
 
 
@@ -90,7 +90,7 @@ def parsed_box(where: str, text: str, size: Tuple[int, int]) -> List[float]:
         box = []
     if len(box) != 4:
         shown = text if len(text) <= 60 else text[:57] + "..."
-        raise BadBox(f"{where} {shown}: not four numbers; {GIVE_A_BOX}")
+        raise BadBox(f"{where} {shown}: not four numbers; give {A_BOX}")
     if "%" not in text and all(0 <= value <= 1 for value in box) and min(box[2:]) > 0:
         shares = ",".join(f"{100 * value:g}%" for value in box)
         raise BadBox(f"{where} {text}: is less than a pixel; give pixels, or {shares}")

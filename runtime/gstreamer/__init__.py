@@ -2,3 +2,26 @@
 
 GStreamer's loader of Python plugins takes the files in ``python`` below ``GST_PLUGIN_PATH``.
 """
+
+import os
+import subprocess
+import sys
+from typing import Tuple
+
+ASK = "import gi, sys; gi.require_version('GstBase', '1.0'); print(*sys.version_info[:2], sep='.')"
+
+
+def find_python() -> Tuple[str, str]:
+    """Path and version of the first Python with GStreamer's binding; two empty texts: none has it.
+
+    This one counts first, then those of the PATH, then the system's.
+    """
+    folders = [*os.get_exec_path(), "/usr/bin"]
+    paths = [sys.executable] + [os.path.join(folder, "python3") for folder in folders]
+    for path in dict.fromkeys(paths):
+        try:
+            told = subprocess.check_output([path, "-c", ASK], stderr=subprocess.DEVNULL)
+        except (OSError, subprocess.CalledProcessError):
+            continue
+        return path, told.decode("ascii").strip()
+    return "", ""

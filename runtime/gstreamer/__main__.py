@@ -7,14 +7,13 @@ GStreamer loads the element into the system's Python. So this Python must be of 
 """
 
 import pathlib
-import subprocess
 import sys
 
 import numpy as np
 
+from runtime.gstreamer import find_python
+
 HERE = pathlib.Path(__file__).resolve().parent
-SYSTEM = "/usr/bin/python3"
-ASK = "import gi, sys; gi.require_version('GstBase', '1.0'); print(*sys.version_info[:2])"
 
 
 def main() -> int:
@@ -23,19 +22,17 @@ def main() -> int:
     Returns:
         the exit code.
     """
-    try:
-        told = subprocess.check_output([SYSTEM, "-c", ASK], stderr=subprocess.DEVNULL)
-    except (OSError, subprocess.CalledProcessError):
+    system, version = find_python()
+    if not system:
         return _refuse(
-            f"{SYSTEM} has no binding of GStreamer; install python3-gi, python3-gst-1.0, "
+            "no python3 here has a binding of GStreamer; install python3-gi, python3-gst-1.0, "
             "gir1.2-gst-plugins-base-1.0 and gstreamer1.0-python3-plugin-loader"
         )
-    theirs = tuple(int(number) for number in told.split())
-    if theirs != sys.version_info[:2]:
-        ours = "{}.{}".format(*sys.version_info)
+    ours = "{}.{}".format(*sys.version_info)
+    if version != ours:
         return _refuse(
-            f"GStreamer runs its elements in {SYSTEM}, {theirs[0]}.{theirs[1]}, and this Python is "
-            f"{ours}; set Hotpath up with {SYSTEM}"
+            f"GStreamer runs its elements in {system}, {version}, and this Python is {ours}; "
+            f"set Hotpath up with {system}"
         )
     packages = pathlib.Path(np.__file__).resolve().parents[1]
     root = HERE.parents[str(__package__).count(".")]

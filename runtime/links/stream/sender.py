@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from runtime.errors import BadOutput
+from runtime.gstreamer import find_python
 from runtime.links.base import Context, Link, is_loopback, read_login, shown_host
 from runtime.links.stream.protocol import END, FRAME, HEADER, MAGIC, RECORD, STOP_RECORDING
 from runtime.pictures import bgr_of
@@ -22,7 +23,6 @@ from runtime.video.draw import draw
 from runtime.video.output_file import check_ending, check_folder
 
 PROCESS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "gst_process.py")
-PYTHONS = ("/usr/bin/python3",)  # that GStreamer's binding is installed for
 START_S = 15.0  # for the process to find its encoder
 RETRY_S = (1.0, 30.0)  # after the process ended: first and longest pause
 END_S = 6.0  # for it to finish its file
@@ -193,7 +193,7 @@ class Sender(Link):
         self._writes, self._wanted = False, True
         self._process = subprocess.Popen(
             # the encoder yields to the tracker; Ctrl-C is the tracker's to answer
-            ["nice", "-n", "5", _python(), "-Bu", PROCESS],
+            ["nice", "-n", "5", find_python()[0] or sys.executable, "-Bu", PROCESS],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -367,11 +367,3 @@ def to_i420(frame: np.ndarray) -> np.ndarray:
     """A BGR frame as I420, uint8 (H * 3 / 2, W); an odd last row or column is left out."""
     height, width = frame.shape[0] & ~1, frame.shape[1] & ~1
     return cv2.cvtColor(np.ascontiguousarray(frame[:height, :width]), cv2.COLOR_BGR2YUV_I420)
-
-
-def _python() -> str:
-    """The system's Python; this one where there is none."""
-    for path in PYTHONS:
-        if os.path.exists(path):
-            return path
-    return sys.executable

@@ -1,6 +1,6 @@
 """Runs pipelines with ``hotpathtrack`` in the system's Python, and prints lines of JSON.
 
-/usr/bin/python3 pipelines.py memory|boxes|lost|serve
+python3 pipelines.py memory|boxes|lost|serve|back true|seen bt709
 """
 
 import json
@@ -70,12 +70,12 @@ def boxes():
     watch(pipeline, element.get_static_pad("src"), look)
 
 
-def lost():
+def lost(size="320x240", box=START, patterns=("ball", "snow"), more=""):
     """State and metadata where the ball is there, then gone."""
-    text = "concat name=c ! hotpathtrack box={} ! fakesink name=f ".format(START)
-    size = "video/x-raw,format=I420,width=320,height=240"
-    for pattern in ("ball", "snow"):
-        text += f"videotestsrc pattern={pattern} num-buffers=20 ! {size} ! c. "
+    text = f"concat name=c ! hotpathtrack box={box} {more} ! fakesink name=f "
+    caps = "video/x-raw,format=I420,width={},height={}".format(*size.split("x"))
+    for pattern in patterns:
+        text += f"videotestsrc pattern={pattern} num-buffers=20 ! {caps} ! c. "
     pipeline = Gst.parse_launch(text)
 
     states, boxes, bus = [], [], pipeline.get_bus()
@@ -99,6 +99,40 @@ def lost():
         tell(state=state, has_box=has_box)
 
 
+def back(recover):
+    """States where the ball goes, and comes back far away."""
+    lost("1280x720", "620,340,40,40", ("ball", "snow", "ball"), "recover=" + recover)
+
+
+def seen(colours):
+    """The colour of a picture as a tracker takes it, and the options of that tracker."""
+    import runtime
+
+    class Tracker:
+        def __init__(self, network, **options):
+            self.options = options
+
+        def init(self, frame, box):
+            told = {name: self.options[name] for name in ("threads", "recover")}
+            tell(colour=frame.bgr()[40, 40].tolist(), **told)
+
+        def update(self, frame):
+            return runtime.Track(runtime.Box(1, 1, 9, 9), 1.0)
+
+        def close(self):
+            pass
+
+    runtime.load_tracker = Tracker
+    text = "videotestsrc pattern=solid-color foreground-color=0xff2080c0 num-buffers=2 ! "
+    text += "video/x-raw,format=BGRx,width=320,height=240 ! videoconvert ! "
+    text += f"video/x-raw,format=NV12,colorimetry={colours} ! "
+    pipeline = Gst.parse_launch(
+        text + f"hotpathtrack name=t box={START} threads=3 recover=false ! fakesink"
+    )
+    pad = pipeline.get_by_name("t").get_static_pad("src")
+    watch(pipeline, pad, lambda pad, info: Gst.PadProbeReturn.OK)
+
+
 def serve():
     """An RTSP server of the tracked pictures."""
     gi.require_version("GstRtspServer", "1.0")
@@ -118,4 +152,4 @@ def serve():
     GLib.MainLoop().run()
 
 
-globals()[sys.argv[1]]()
+globals()[sys.argv[1]](*sys.argv[2:])

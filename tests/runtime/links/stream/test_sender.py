@@ -313,6 +313,6 @@ def test_without_gstreamer_the_sentence_says_what_to_install(monkeypatch, tmp_pa
     empty = tmp_path / "python3"
     empty.write_text(f"#!/bin/sh\nexec {sys.executable} -S -c 'import gi'\n")
     empty.chmod(0o755)
-    monkeypatch.setattr(sender, "PYTHONS", (str(empty),))
+    monkeypatch.setattr(sender, "find_python", lambda: (str(empty), ""))
     with pytest.raises(BadOutput, match="python3-gi"):
         sender.open_sender(["udp://127.0.0.1:5600"], None, 30.0, False, lambda text: None)

@@ -29,6 +29,8 @@ def check_links(options: Any) -> None:
         raise BadOutput("--gimbal needs --mavlink URL and --fov DEGREES, or onvif://USER@HOST")
     elif options.gimbal_zoom or options.gimbal_login:
         raise BadOutput("--gimbal-zoom and --gimbal-login need --gimbal onvif://USER@HOST")
+    if options.follow is not None and not (options.mavlink and options.fov):
+        raise BadOutput("--follow needs --mavlink URL and --fov DEGREES")
     if options.captures and not os.path.isdir(options.captures):
         raise BadOutput(f"--captures {options.captures}: no such folder; make it first")
 

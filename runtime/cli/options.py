@@ -230,6 +230,14 @@ def _add_vehicle(group: argparse._ArgumentGroup) -> None:
     _value(group, "--gimbal-speed SHARE", text, 0.5, type=_number(0.01, 1))
     text = "zoom until the target fills so much of the frame's width or height, such as 0.2"
     _value(group, "--gimbal-zoom SHARE", text, type=_number(0.01, 0.9))
+    _value(
+        group,
+        "--follow FILE.toml",
+        "turn the vehicle itself after a target that the ground station selects; needs --mavlink "
+        "and --fov; the file replaces numbers of runtime/links/gimbal/follow.toml",
+        nargs="?",
+        const="",
+    )
     _value(group, "--captures DIR", "folder for the pictures that a ground station asks for")
 
 

@@ -33,6 +33,8 @@ KINDS = (
     "GIMBAL_MANAGER_STATUS",
     "GIMBAL_DEVICE_ATTITUDE_STATUS",
     "COMMAND_ACK",
+    "RC_CHANNELS",
+    "MANUAL_CONTROL",
 )
 WHOLE = {
     "uint8_t": 8,

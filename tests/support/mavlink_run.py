@@ -7,10 +7,11 @@ from collections import namedtuple
 from runtime import loading
 from runtime.links.control import Controller
 from runtime.links.gimbal.control import Control
-from runtime.links.gimbal.settings import load_settings
+from runtime.links.gimbal.settings import FOLLOW, load_settings
 from runtime.links.mavlink import numbers as m
 from runtime.links.mavlink.camera import Camera
 from runtime.links.mavlink.codec import Codec
+from runtime.links.mavlink.follow import Follow
 from runtime.links.mavlink.geo import Geo
 from runtime.links.mavlink.gimbal_manager import GimbalManager
 from runtime.links.mavlink.loop import Loop
@@ -86,7 +87,10 @@ class HandTurnedRun:
         self.gimbal = GimbalManager(Control(load_settings(), FOV), 1, 100, 1.0, geo)
         camera = Camera(self.loop, identity, geo)
         codec = Codec(1, 100, key)
-        self.service = Service(Nowhere(), codec, camera, geo, self.gimbal, key, rate)
+        self.follow = Follow(load_settings(None, FOLLOW), 1, 100, geo)
+        self.service = Service(
+            Nowhere(), codec, camera, geo, self.gimbal, key, rate, follow=self.follow
+        )
         self.turn()
 
     def receive(self, data, peer=("127.0.0.1", 14550)):
@@ -103,7 +107,8 @@ class HandTurnedRun:
         self.controller.publish(tracked)
         self.index += 1
         view = self.loop.view_of(tracked)
-        return self.gimbal.frame(view, now) + self.service.camera.tick(now)
+        steered = self.gimbal.frame(view, now) + self.follow.frame(view, now)
+        return steered + self.service.camera.tick(now)
 
     def close(self):
         self.controller.end()

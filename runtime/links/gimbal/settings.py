@@ -1,4 +1,4 @@
-"""Read the numbers of the gimbal's control from TOML; every key is explained in gimbal.toml."""
+"""Read the numbers of the control from TOML; gimbal.toml and follow.toml explain every key."""
 
 import pathlib
 from typing import Any, Dict, Optional, Tuple
@@ -7,6 +7,7 @@ from boards import toml
 from runtime.errors import HotpathError
 
 DEFAULTS = pathlib.Path(__file__).resolve().parent / "gimbal.toml"
+FOLLOW = DEFAULTS.parent / "follow.toml"  # of the vehicle
 
 RANGES: Dict[str, Dict[str, Tuple[float, float]]] = {  # key -> lowest, highest value
     "pid": dict(kp=(0, 50), ki=(0, 50), kd=(0, 5), integral=(0, 360), feed_forward=(0, 2)),
@@ -19,45 +20,47 @@ RANGES: Dict[str, Dict[str, Tuple[float, float]]] = {  # key -> lowest, highest 
         "pitch_min": (-180, 180),
         "pitch_max": (-180, 180),
     },
+    "forward": dict(speed=(0, 20), acceleration=(0.1, 10), gain=(0, 50), dead_band=(0, 1)),
     "delay": {"command": (0, 2), "feedback": (0, 10)},
     "lost": dict(unsure=(0, 1), unsure_gain=(0, 1), hold=(0, 60), coast=(0, 60), link=(0.1, 60)),
 }
 
 
 class BadSettings(HotpathError):
-    """A file of the gimbal's numbers that can't be used."""
+    """A file of the control's numbers that can't be used."""
 
 
-def load_settings(path: Optional[str] = None) -> Dict[str, Dict[str, float]]:
+def load_settings(
+    path: Optional[str] = None, defaults: pathlib.Path = DEFAULTS
+) -> Dict[str, Dict[str, float]]:
     """The numbers: the defaults, with those of a file in their place.
 
     Returns:
-        dict of section -> dict of key -> number, as in gimbal.toml.
+        dict of section -> dict of key -> number, as in the file of the defaults.
 
     Raises:
         BadSettings: no such file, no TOML, an unknown key, or a value out of its range.
     """
-    settings = toml.read(DEFAULTS, BadSettings)
-    _check(settings, DEFAULTS)
+    settings = toml.read(defaults, BadSettings)
     if path:
         own = toml.read(pathlib.Path(path), BadSettings)
-        _check(own, path)
+        _check(own, settings, path)
         for section, values in own.items():
             settings[section].update(values)
     limits = settings["limits"]
-    if limits["pitch_min"] >= limits["pitch_max"]:
+    if limits.get("pitch_min", -1.0) >= limits.get("pitch_max", 1.0):
         raise BadSettings(f"{path}: limits.pitch_min must be below limits.pitch_max")
     return settings
 
 
-def _check(settings: Dict[str, Any], path: Any) -> None:
-    for section, values in settings.items():
-        if section not in RANGES or not isinstance(values, dict):
-            there = ", ".join(sorted(RANGES))
+def _check(own: Dict[str, Any], known: Dict[str, Any], path: str) -> None:
+    for section, values in own.items():
+        if section not in known or not isinstance(values, dict):
+            there = ", ".join(sorted(known))
             raise BadSettings(f"{path}: unknown section [{section}]; there are {there}")
         for key, value in values.items():
-            if key not in RANGES[section]:
-                there = ", ".join(sorted(RANGES[section]))
+            if key not in known[section]:
+                there = ", ".join(sorted(known[section]))
                 raise BadSettings(f"{path}: unknown key {key} in [{section}]; there are {there}")
             low, high = RANGES[section][key]
             good = isinstance(value, (int, float)) and not isinstance(value, bool)

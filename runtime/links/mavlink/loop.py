@@ -65,8 +65,9 @@ class Loop:
         number = self._number_in(tracked.tracks)
         track = None if number is None else tracked.tracks[number]
         height, width = tracked.frame.shape[:2]
-        fps = self._controller.fps
-        self._view = View(tracked.index, tracked.captured_s, (width, height), track, number, fps)
+        fps, chosen = self._controller.fps, number is not None and number == self._reported
+        size = (width, height)
+        self._view = View(tracked.index, tracked.captured_s, size, track, number, fps, chosen)
         return self._view
 
     def _number_in(self, tracks: Dict[int, Track]) -> Optional[int]:

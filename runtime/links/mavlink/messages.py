@@ -32,6 +32,7 @@ class View(NamedTuple):
         track: ``Track`` of the target that is reported, or None.
         number: of that target, or None.
         fps: frames a second that are tracked, or None.
+        chosen: whether the target was selected over this link.
     """
 
     index: int  # type: ignore[assignment]  # in the place of a tuple's own method
@@ -40,6 +41,7 @@ class View(NamedTuple):
     track: Optional[Track]
     number: Optional[int]
     fps: Optional[float]
+    chosen: bool = False
 
 
 class Picture(NamedTuple):

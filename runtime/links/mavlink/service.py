@@ -14,11 +14,12 @@ from runtime.errors import BadOutput
 from runtime.links.base import Context, Link
 from runtime.links.gimbal.angles import vertical_fov_deg
 from runtime.links.gimbal.control import Control
-from runtime.links.gimbal.settings import load_settings
+from runtime.links.gimbal.settings import FOLLOW, load_settings
 from runtime.links.mavlink import numbers as m
 from runtime.links.mavlink import packets
 from runtime.links.mavlink.camera import Camera
 from runtime.links.mavlink.codec import Codec
+from runtime.links.mavlink.follow import Follow
 from runtime.links.mavlink.geo import Geo
 from runtime.links.mavlink.gimbal_manager import GimbalManager
 from runtime.links.mavlink.loop import Loop
@@ -29,9 +30,9 @@ from runtime.types import TrackedFrame
 
 KEY_BYTES = 32
 WAIT_S = 0.05  # longest pause between two looks at what is due
-# HEARTBEAT (keeps a gimbal manager's link up), ATTITUDE and GLOBAL_POSITION_INT of the vehicle,
-# COMMAND_INT, COMMAND_LONG, COMMAND_ACK of the gimbal manager, TIMESYNC, gimbal manager and device
-WANTED = frozenset((0, 30, 33, 75, 76, 77, 111, 280, 281, 285))
+# HEARTBEAT, ATTITUDE and GLOBAL_POSITION_INT of the vehicle, its sticks, COMMAND_INT, COMMAND_LONG,
+# COMMAND_ACK of the gimbal manager, TIMESYNC, gimbal manager and device
+WANTED = frozenset((0, 30, 33, 65, 69, 75, 76, 77, 111, 280, 281, 285))
 LATENCIES = 20000  # most that are kept for the summary
 
 
@@ -44,6 +45,7 @@ class Service(Link):
         camera: answers commands and reports the target.
         geo: gets the vehicle's position and attitude; may be None.
         gimbal: steers the gimbal; may be None.
+        follow: steers the vehicle; may be None.
         key: 32 bytes that packets must be signed with, or None.
         rate: most packets a second from one sender.
         say: function of one line of text for the user.
@@ -65,11 +67,13 @@ class Service(Link):
         key: Optional[bytes] = None,
         rate: float = 200.0,
         say: Callable[[str], None] = lambda text: None,
+        follow: Optional[Follow] = None,
     ) -> None:
         self.transport, self.camera, self._say = transport, camera, say
         self.failures = self.heard = self.sent = 0
         self.last_failure: Optional[Exception] = None
-        self._codec, self._geo, self._gimbal = codec, geo, gimbal
+        self._codec, self._geo, self._follow = codec, geo, follow
+        self._steering = [each for each in (gimbal, follow) if each is not None]
         signatures = packets.Signatures(key) if key is not None else None
         self._gate = packets.Gate(WANTED, signatures, rate)
         self.refused = self._gate.counts
@@ -134,12 +138,14 @@ class Service(Link):
                 out += self.take(peer, data, now)
             fresh = view if view is not shown else None
             shown = view
-            if self._gimbal is not None:
-                out += self._gimbal.frame(fresh, now) if fresh else self._gimbal.tick(now)
+            for each in self._steering:
+                out += each.frame(fresh, now) if fresh else each.tick(now)
             out += self.camera.tick(now)
             self._send(out)
             if fresh:
                 self._latency_ms.append((time.monotonic() - fresh.captured_s) * 1e3)
+        if self._follow is not None:
+            self._send(self._follow.leave(time.monotonic()))
 
     def _wait(self) -> None:
         """Wait for bytes or a frame, at most ``WAIT_S``."""
@@ -189,8 +195,8 @@ class Service(Link):
             return []  # our own message, which a router sent back
         if self._geo is not None and self._of_vehicle(message):
             self._geo.receive(message, now)
-        if self._gimbal is not None:
-            self._gimbal.receive(message, now)
+        for each in self._steering:
+            each.receive(message, now)
         return self.camera.receive(message, now)
 
     @property
@@ -229,13 +235,18 @@ def open_link(context: Context) -> Service:
     if options.gimbal is not None and not options.gimbal.startswith("onvif://"):
         settings = load_settings(options.gimbal or None)
         gimbal = GimbalManager(Control(settings, fov), me[0], me[1], settings["lost"]["link"], geo)
+    follow = None
+    if options.follow is not None and geo is not None:
+        follow = Follow(load_settings(options.follow or None, FOLLOW), *me, geo)
     kind = {"camera": m.TYPE_CAMERA, "onboard": m.TYPE_ONBOARD_CONTROLLER}[options.mavlink_type]
     identity = Identity(*me, context.network, fov, streams(options), _folder(options), kind)
     assert context.controller is not None, "MAVLink needs a Controller"
     transport = open_transport(options.mavlink, options.mavlink_allow or ())
     loop = Loop(context.controller, options.captures, context.detector)
     camera = Camera(loop, identity, geo, options.link_delay)
-    service = Service(transport, Codec(*me, key), camera, geo, gimbal, key, say=context.say)
+    service = Service(
+        transport, Codec(*me, key), camera, geo, gimbal, key, say=context.say, follow=follow
+    )
     if service.transport.fileno() is None:
         context.say(
             f"--mavlink {options.mavlink}: nothing answers there yet; it is tried again and again"

@@ -13,7 +13,7 @@ from runtime.links.gimbal.angles import (
     vertical_fov_deg,
 )
 from runtime.links.gimbal.control import LOST, TRACKED, UNSURE, Camera, Control
-from runtime.links.gimbal.settings import DEFAULTS, RANGES, BadSettings, load_settings
+from runtime.links.gimbal.settings import DEFAULTS, FOLLOW, RANGES, BadSettings, load_settings
 from tests.support.quaternions import quaternion_of
 
 SIZE = (640, 480)
@@ -138,12 +138,12 @@ def test_the_frame_s_border_is_half_the_field_of_view_away():
     assert math.atan2(ray[2], ray[0]) == pytest.approx(math.radians(22.5))
 
 
-def test_every_number_of_the_settings_is_explained():
-    with open(str(DEFAULTS)) as file:
-        lines = file.read().splitlines()
-    for section, keys in RANGES.items():
-        assert f"[{section}]" in lines
-        for key in keys:
+@pytest.mark.parametrize("path", [DEFAULTS, FOLLOW])
+def test_every_number_of_the_settings_is_explained_and_within_its_range(path):
+    lines = path.read_text().splitlines()
+    for section, values in load_settings(str(path), path).items():
+        assert set(values) <= set(RANGES[section])
+        for key in values:
             line = [text for text in lines if text.startswith(key + " ")]
             assert line and "#" in line[0] and len(line[0].split("#")[1]) > 15, key
 

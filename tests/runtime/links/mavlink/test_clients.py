@@ -116,6 +116,45 @@ def test_a_detector_without_a_class_waits_for_a_click(clip, tmp_path):
     assert conversation.overlap(box, np.array([96, 64, 24, 24])) > 0.5
 
 
+def autopilot(client):
+    """An ArduPilot that hovers in GUIDED says on the link what it says all the time."""
+    mav = client.link.mav
+    me, mav.srcSystem, mav.srcComponent = (mav.srcSystem, mav.srcComponent), 1, 1
+    mav.heartbeat_send(2, 3, 128, 4, 4)
+    mav.attitude_send(0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+    mav.rc_channels_send(0, 8, *[1500] * 8, *[0] * 11)
+    mav.srcSystem, mav.srcComponent = me
+
+
+def test_the_vehicle_turns_to_what_was_selected_and_stands_still_at_the_end(clip, tmp_path):
+    port = free_port()
+    client, moves = Client(port), "SET_POSITION_TARGET_LOCAL_NED"
+    arguments = ["--video", conversation.without_truth(clip, tmp_path), "--fov", "60", "--follow"]
+    with Program(
+        arguments + ["--mavlink", f"udpout:127.0.0.1:{port}"], tmp_path / "log"
+    ) as program:
+        try:
+            client.wait("HEARTBEAT", 40)
+            autopilot(client)
+            client.pump(0.3)
+            aside = clip.boxes[0] + [60, 0, 0, 0]
+            assert client.rectangle(aside, clip.size) == 0
+            found = None
+            for _ in range(100):
+                autopilot(client)
+                found = found or client.pump(0.05, lambda a: a.get_type() == moves and a.yaw_rate)
+                if found:
+                    break
+            assert found and found.yaw_rate > 0 and found.vx == 0 and found.target_component == 1
+            program.end()
+            client.pump(0.3)
+        finally:
+            client.close()
+    last = [message for _, message in client.heard if message.get_type() == moves][-5:]
+    assert [message.yaw_rate for message in last] == [0.0] * 5
+    assert "follow: begins" in program.text()
+
+
 class MavProxy:
     """MAVProxy in a process of its own; the camera is its target."""
 
@@ -185,6 +224,7 @@ def test_mavproxy_selects_is_told_the_box_and_stops(clip, tmp_path):
             ["--mavlink", "udpout:127.0.0.1:14550", "--gimbal"],
             "--gimbal needs --mavlink URL and --fov",
         ),
+        (["--follow", "--fov", "60"], "--follow needs --mavlink URL and --fov"),
         (["--mavlink", "udpout:127.0.0.1:14550", "--mavlink-key", "/nowhere"], "--mavlink-key"),
         (["--mavlink", "udpout:127.0.0.1:14550", "--captures", "/nowhere"], "no such folder"),
         (["--publish", "tcp://127.0.0.1:1"], "give udp://HOST:PORT"),

@@ -1,0 +1,185 @@
+"""A simulated multicopter follows its target, and stops for every reason to stop."""
+
+import math
+
+import numpy as np
+import pytest
+
+pytest.importorskip("pymavlink")
+from pymavlink.dialects.v20 import common
+
+from runtime.links.gimbal.settings import FOLLOW, load_settings
+from tests.drone.multicopter import PX4_OFFBOARD, Flight, Multicopter, circling, walking
+
+SPEED = 3.0  # metres a second that the flights below may reach
+
+
+@pytest.fixture
+def flight():
+    """The vehicle flies and turns after a target: there is something to stop."""
+    made = Flight(walking(), SPEED)
+    made.run(8.0)
+    assert made.follow.following and made.samples[-1].speed > 1.0
+    return made
+
+
+@pytest.mark.parametrize(
+    "path, more",
+    [
+        (circling(), {}),
+        (circling(-15.0), {"delay_s": 0.12, "loss": 0.2}),
+        (circling(), {"delay_s": 0.12, "wind": 4.0, "px4": True}),
+        (walking(), {"forward": SPEED}),
+        (walking(), {"forward": SPEED, "delay_s": 0.12, "wind": 4.0, "loss": 0.2}),
+    ],
+)
+def test_the_target_stays_in_the_middle_of_the_picture(path, more):
+    flight = Flight(path, **more)
+    samples = flight.run(16.0)
+    assert np.nanmax([abs(s.x) for s in samples[150:]]) < 0.1
+    assert not np.isnan([s.x for s in samples]).any()
+    assert flight.said[-1] == "follow: begins"
+    if more.get("forward"):
+        assert max(s.away_m for s in samples) < 26.0  # it went 28 m away from the start
+    else:
+        assert all(forward == 0.0 for _, forward, _ in flight.sent)
+
+
+def test_rates_speed_and_their_changes_are_limited():
+    """The target jumps to the side and away."""
+    settings = load_settings(None, FOLLOW)
+    limits = dict(settings["limits"], yaw_rate=20.0)
+    settings["limits"] = limits
+    flight = Flight(lambda t: (24.0, 21.0) if t > 3.0 else (20.0, 0.0), 1.5, settings=settings)
+    flight.run(9.0)
+    told = flight.sent
+    assert max(abs(yaw) for _, _, yaw in told) == pytest.approx(math.radians(20.0))
+    assert 1.4 < max(forward for _, forward, _ in told) <= 1.5
+    assert min(forward for _, forward, _ in told) >= 0.0
+    for (before_s, slow, left), (at, fast, right) in zip(told, told[1:]):
+        assert fast - slow <= settings["forward"]["acceleration"] * 0.1 + 1e-6
+        assert abs(right - left) <= math.radians(limits["slew"]) * max(0.1, at - before_s) + 1e-6
+
+
+def manual(x):
+    """A packet of a ground station's joystick."""
+    message = common.MAVLink_manual_control_message(1, x, 0, 500, 0, 0)
+    return bytes(message.pack(common.MAVLink(None, 255, 190)))
+
+
+def stick(flight):
+    flight.vehicle.sticks[1] += 120
+
+
+def joystick(flight):
+    flight.hear(manual(0))
+    flight.hear(manual(-300))
+
+
+def mode(flight):
+    flight.vehicle.mode = Multicopter.COPTER_LOITER
+
+
+def disarmed(flight):
+    flight.vehicle.armed = False
+
+
+def silence(flight):
+    flight.gone.append((flight.now, flight.now + 6.0))
+
+
+def no_sticks(flight):
+    flight.vehicle.unsent.add(common.MAVLINK_MSG_ID_RC_CHANNELS)
+
+
+def dropped(flight):
+    flight.number = None
+
+
+@pytest.mark.parametrize(
+    "cause, said, within_s",
+    [
+        (stick, "the pilot moved a stick", 0.5),
+        (joystick, "the pilot moved a stick", 0.3),
+        (mode, "the mode is not GUIDED or OFFBOARD", 1.3),
+        (disarmed, "the mode is not GUIDED or OFFBOARD", 1.3),
+        (silence, "no ATTITUDE of the autopilot", 1.3),
+        (no_sticks, "no sticks of the autopilot", 1.5),
+        (dropped, "the target was dropped", 0.3),
+    ],
+)
+def test_it_stops_and_never_begins_again_by_itself(flight, cause, said, within_s):
+    begun = flight.now
+    cause(flight)
+    flight.run(10.0)
+    flight.vehicle.armed, flight.vehicle.mode = True, Multicopter.COPTER_GUIDED
+    flight.vehicle.sticks[1] = 1500
+    flight.vehicle.unsent.clear()
+    flight.run(4.0)  # all is as it was: still nothing
+    assert flight.said == ["follow: begins", f"follow ends: {said}"]
+    assert [values for _, *values in flight.sent[-5:]] == [[0.0, 0.0]] * 5
+    assert begun - 0.2 < max(at for at, *values in flight.sent if any(values)) < begun + within_s
+    assert flight.sent[-1][0] < begun + within_s + 0.6  # then silence
+    assert flight.samples[-1].speed < 0.2 and abs(flight.samples[-1].yaw_rate) < 0.05
+    flight.number = 1  # the user selects a target again
+    flight.run(3.0)
+    assert flight.said[2:] == ["follow: begins"]
+
+
+def test_a_lost_target_stops_the_vehicle_until_it_is_found(flight):
+    flight.visible = False
+    flight.run(0.2)
+    assert flight.sent[-1][1:] == (0.0, 0.0)  # at once
+    flight.run(1.8)
+    assert flight.samples[-1].speed < 0.3
+    flight.visible = True
+    flight.run(2.0)
+    assert flight.sent[-1][1] > 0.5 and flight.said == ["follow: begins"]
+    flight.visible = False
+    flight.run(8.0)
+    assert flight.said[1:] == ["follow ends: the target is lost"]
+    flight.visible = True
+    sent = len(flight.sent)
+    flight.run(3.0)
+    assert len(flight.sent) == sent  # too late: the user selects again
+
+
+def test_a_selection_while_the_pilot_holds_a_stick_waits_until_he_lets_go(flight):
+    stick(flight)
+    flight.run(1.5)
+    flight.number, sent = 1, len(flight.sent)
+    flight.run(3.0)
+    assert len(flight.sent) == sent and flight.said[2:] == ["follow waits: a stick is not centred"]
+    flight.vehicle.sticks[1] = 1500
+    flight.run(0.5)
+    assert flight.said[3:] == ["follow: begins"]
+
+
+def test_a_source_without_frames_stops_the_vehicle(flight):
+    flight.frames = False
+    flight.run(1.5)
+    assert flight.sent[-1][1:] == (0.0, 0.0) and flight.samples[-1].speed < 1.0
+
+
+def test_the_end_of_the_run_stops_the_vehicle(flight):
+    left = [fields["vx"] for _, fields in flight.follow.leave(flight.now)]
+    assert left == [0.0] * 5 and flight.follow.leave(flight.now) == []
+
+
+def test_px4_gets_setpoints_that_stand_still_before_offboard():
+    """It enters OFFBOARD only while they come, more than two a second."""
+    flight = Flight(lambda t: (18.0, 8.0), px4=True)
+    flight.vehicle.mode = 0
+    flight.run(4.0)
+    assert len(flight.sent) > 20 and not any(forward or yaw for _, forward, yaw in flight.sent)
+    assert flight.said == ["follow waits: the mode is not GUIDED or OFFBOARD"]
+    flight.vehicle.mode = PX4_OFFBOARD
+    flight.run(3.0)
+    assert flight.said[1:] == ["follow: begins"] and max(yaw for _, _, yaw in flight.sent) > 0.1
+
+
+def test_a_target_that_nobody_selected_over_the_link_moves_nothing():
+    flight = Flight(circling())
+    flight.chosen = False
+    flight.run(4.0)
+    assert flight.sent == flight.said == []

@@ -12,6 +12,7 @@ import numpy as np
 from calib.clips import Clip
 from calib.errors import BadRun
 from calib.metrics import overlap
+from calib.one_step_overlap import window_sides
 from runtime import geometry
 from runtime.network import Network
 
@@ -64,7 +65,7 @@ def collect(
 
 def _jittered(state: Any, network: Network, rng: np.random.Generator) -> Any:
     """Return a state that is wrong by as much as after a bad frame."""
-    side = geometry.context_side(state[2:], network.context)
+    side = window_sides(network, state)[0]
     centre = state[:2] + rng.uniform(-SHIFT, SHIFT, 2) * side
     return np.concatenate([centre, state[2:] * np.exp(rng.uniform(-SCALE, SCALE))])
 

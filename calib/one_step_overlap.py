@@ -4,9 +4,10 @@ A tracker's mean overlap on a dozen clips is chaotic: one clip that flips moves 
 pairs of crops near the true box are not chaotic, so calibration and training decide by them. A
 search crop is cut around the true box of the frame before, moved and scaled at random with a fixed
 seed. The measure is the overlap of the best cell's box, with little weight on the Hanning window.
-Networks of the family ``points`` only.
+Networks of the families ``points`` and ``centre``, with windows that are squares.
 """
 
+import math
 from typing import Any, Iterable, Iterator, NamedTuple, Sequence, Tuple
 
 import cv2
@@ -46,11 +47,10 @@ def check(shape: Any) -> None:
         BadNetwork: a network of another family, or with another crop.
     """
     family, crop = getattr(shape, "family", "points"), getattr(shape, "crop", "square")
-    if family != "points" or crop != "square":
+    if family not in ("points", "centre") or crop == "stretched":
         raise BadNetwork(
-            f"{shape.name}: one-step overlap is defined for the family points with square crops, "
-            f"not {family} with "
-            f"{crop} ones"
+            f"{shape.name}: one-step overlap is defined for the families points and centre with "
+            f"crops that are squares, not {family} with {crop} ones"
         )
 
 
@@ -100,30 +100,56 @@ class Pairs:
         Args:
             maps: one (probability (n, n), distances (4, n, n) in search pixels) for every pair.
         """
-        found = (box_at(best_cell(p), d, self.shape.stride) for p, d in maps)
+        found = (box_at(best_cell(p), d, _stride(self.shape)) for p, d in maps)
         return np.array([overlap(box, truth) for box, truth in zip(found, self.boxes)])
 
 
 def _exemplar(clip: Clip, shape: Any) -> np.ndarray:
     """Cut the exemplar of a clip's first frame, uint8 (e, e, 3)."""
     first, box = clip[0], clip.boxes[0]
-    side = round(geometry.context_side(box[2:], shape.context))
-    return tracker_crop(first, centre_of(box), side, shape.exemplar, first.mean((0, 1)))
+    return tracker_crop(
+        first,
+        centre_of(box),
+        round(window_sides(shape, box)[0]),
+        shape.exemplar,
+        _fill(shape, first),
+    )
+
+
+def window_sides(shape: Any, box: np.ndarray) -> Tuple[float, float]:
+    """Sides of the windows of the exemplar and of the search region around a box, frame pixels."""
+    if getattr(shape, "crop", "square") == "area":
+        root = math.sqrt(box[2] * box[3])
+        return root * shape.exemplar_factor, root * shape.search_factor
+    side = geometry.context_side(box[2:], shape.context)
+    return side, side * shape.search / shape.exemplar
+
+
+def _fill(shape: Any, first: np.ndarray) -> np.ndarray:
+    """The colour outside a clip's frames."""
+    return np.zeros(3) if getattr(shape, "border", "") == "zero" else first.mean((0, 1))
+
+
+def _stride(shape: Any) -> float:
+    """Search pixels a cell."""
+    if getattr(shape, "family", "points") == "centre":
+        return float(shape.search / shape.map_size)
+    return float(shape.stride)
 
 
 def _searches(
     clip: Clip, shape: Any, frames: int, rng: np.random.Generator
 ) -> Iterator[Tuple[np.ndarray, np.ndarray]]:
     """Yield (crop uint8 (s, s, 3), true box) for frames spread over a clip."""
-    truth, fill = clip.boxes, clip[0].mean((0, 1))
+    truth, fill = clip.boxes, _fill(shape, clip[0])
     for i in np.linspace(2, len(clip) - 1, frames).astype(int):
         if i < 1 or np.isnan(truth[i - 1 : i + 1]).any():
             continue
         before, now = truth[i - 1], truth[i]
-        side = geometry.context_side(before[2:], shape.context)
-        side *= np.exp(rng.uniform(-SCALE, SCALE))
-        centre = centre_of(before) + rng.uniform(-SHIFT, SHIFT, 2) * side
-        side = round(side * shape.search / shape.exemplar)
+        grown = np.exp(rng.uniform(-SCALE, SCALE))
+        inner, outer = (side * grown for side in window_sides(shape, before))
+        centre = centre_of(before) + rng.uniform(-SHIFT, SHIFT, 2) * inner
+        side = round(outer)
         crop = tracker_crop(clip[i], centre, side, shape.search, fill)
         scale = shape.search / side
         yield crop, np.concatenate([(centre_of(now) - centre) * scale, now[2:] * scale])
@@ -179,15 +205,19 @@ class Finder:
     def search(self, features: Any, crop: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
         """Return (probability (n, n), distances (4, n, n)) of a search crop, uint8 (s, s, 3)."""
         put(self.engine.search_crop, crop, self.network)
-        score, distances = self.engine.search(features)
+        score, *rest = self.engine.search(features)
         found = probability(np.array(score, np.float64), self.network.score)
-        return found, np.array(distances[0], np.float64)
+        if self.network.family != "centre":
+            return found, np.array(rest[0][0], np.float64)
+        half, offset = np.array(rest[0][0]) * self.network.search / 2.0, np.array(rest[1][0])
+        moved = offset * _stride(self.network)
+        return found, np.concatenate([half - moved, half + moved])
 
     def find(self, features: Any, crop: np.ndarray) -> Tuple[int, np.ndarray]:
         """Return (cell, box): row-major index; centre from the crop's centre, and size."""
         found, distances = self.search(features, crop)
         cell = best_cell(found)
-        return cell, box_at(cell, distances, self.network.stride)
+        return cell, box_at(cell, distances, _stride(self.network))
 
     def run(self, pairs: Pairs) -> Tuple[np.ndarray, np.ndarray]:
         """Find the target of every pair: (cells (n,), overlaps (n,))."""

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from calib.clips import find_clips
-from calib.one_step_overlap import Pairs, Shape, box_at, tracker_crop
+from calib.one_step_overlap import Finder, Pairs, Shape, box_at, tracker_crop
 from kernels import cpu
+from runtime.networks import load_network
 from tests.support.clips import write_clip
 
 SHAPE = Shape(exemplar=127, search=255, stride=16, context=0.5)
@@ -61,3 +62,33 @@ def test_crop_of_the_pairs_is_the_runtimes_crop():
     np.testing.assert_array_equal(
         tracker_crop(frame, centre, side, 127, fill), out[0].transpose(1, 2, 0)
     )
+
+
+class Knowing:
+    """An engine of a centre head that knows the true box (centre from the crop's, and size)."""
+
+    def __init__(self, network):
+        self.network, self.box = network, None
+        self.search_crop = np.zeros((1, 3, network.search, network.search), np.float32)
+
+    def search(self, features):
+        side, cells = self.network.search, self.network.map_size
+        place = (self.box[:2] / side + 0.5) * cells
+        column, row = place.astype(int)
+        score, size, offset = (np.zeros((1, n, cells, cells), np.float32) for n in (1, 2, 2))
+        score[0, 0, row, column] = 1
+        size[0, :, row, column] = self.box[2:] / side
+        offset[0, :, row, column] = place - (column, row)
+        return score, size, offset
+
+
+def test_a_centre_head_that_knows_the_box_has_the_overlap_one(clips):
+    network = load_network("vittrack")
+    pairs, engine = Pairs(clips, network), Knowing(network)
+    finder = Finder(network, engine)
+    for crop, box in zip(pairs.searches, pairs.boxes):
+        bright = np.argwhere(crop[:, :, 0] > 135)
+        middle = (bright.min(0) + bright.max(0))[::-1] / 2 - 127.5
+        assert np.abs(middle - box[:2]).max() < 2
+        engine.box = box
+        np.testing.assert_allclose(finder.find(None, crop)[1], box, atol=1e-3)

@@ -200,6 +200,10 @@ def write(
         files.append({"part": part, "name": path.name, "sha256": hashlib.sha256(data).hexdigest()})
     table = toml.read(network.path, BadNetwork)
     table["file"] = files
+    names = {base(value.name): value.name for value in models["search"].graph.output}
+    if "maps" in table["head"]:
+        told = [entry.split("+") for entry in table["head"]["maps"]]
+        table["head"]["maps"] = ["+".join(names.get(n, n) for n in entry) for entry in told]
     path = folder / (name + ".toml")
     path.write_text(toml.text(table, note))
     return path

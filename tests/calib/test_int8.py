@@ -176,6 +176,15 @@ def test_mistakes_have_a_sentence(place, done, tmp_path, capsys):
             table.read(tmp_path / "t.json")
 
 
+def test_the_maps_that_a_toml_names_are_found_in_its_int8_form(tmp_path):
+    kind = TensorProto.FLOAT
+    maps = [helper.make_tensor_value_info(f"x/output{n}", kind, [1]) for n in (3, 1, 2)]
+    model = helper.make_model(helper.make_graph([], "search", [], maps))
+    path = qdq.write(load_network("vittrack"), {"search": model}, tmp_path, "mine", "a test")
+    written = toml.read(path, BadNetwork)
+    assert written["head"]["maps"] == ["x/output1", "x/output2", "x/output3"]
+
+
 def test_a_clip_that_hardly_shows_its_target_is_refused(place, tmp_path):
     clip = find_clips([place / "clips" / "a"])[0]
     clip.boxes[1:] = np.nan

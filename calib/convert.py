@@ -7,17 +7,20 @@
 | ending | format | read by |
 |---|---|---|
 | .json | COCO with video_id and track_id, as TAO has it | pycocotools, FiftyOne, CVAT |
+| .zip | MOT with labels, where CVAT keeps the tracks | CVAT ("MOT 1.1"), Datumaro |
 | .txt | VOT: one region a frame, x,y,w,h in pixels; of one target | the VOT toolkit, GOT-10k's |
 
-A lost target has no box in COCO, and the region nan,nan,nan,nan in VOT. MOTChallenge is what
---results FILE.txt writes itself.
+A lost target has no box in COCO and MOT, and the region nan,nan,nan,nan in VOT. MOTChallenge's file
+of results, for TrackEval, is what --results FILE.txt writes itself.
 """
 
 import argparse
 import csv
+import io
 import json
 import os
 import sys
+import zipfile
 from typing import Any, Dict, List, Optional
 
 from calib import command
@@ -86,6 +89,7 @@ def coco(rows: Rows, video: str) -> Dict[str, Any]:
                 "category_id": 1,
                 "bbox": box,
                 "area": box[2] * box[3],
+                "segmentation": [],
                 "iscrowd": 0,
                 "score": float(row["score"] or 0),
             }
@@ -98,6 +102,22 @@ def coco(rows: Rows, video: str) -> Dict[str, Any]:
         "tracks": [{"id": target, "video_id": 1, "category_id": 1} for target in targets],
         "annotations": annotations,
     }
+
+
+def mot(rows: Rows) -> bytes:
+    """The rows as an archive for CVAT: 0-based pixels, frames and targets from 1, one class."""
+    lines = [
+        ",".join(
+            [str(int(row["frame"]) + 1), str(int(row["target"]) + 1)] + [row[n] for n in "xywh"]
+        )
+        for row in rows
+        if _is_claimed(row)
+    ]
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("gt/gt.txt", "".join(line + ",1,1,1\n" for line in lines))
+        archive.writestr("gt/labels.txt", "target\n")
+    return packed.getvalue()
 
 
 def vot(rows: Rows, target: Optional[int]) -> str:
@@ -124,18 +144,18 @@ def vot(rows: Rows, target: Optional[int]) -> str:
 def convert(options: argparse.Namespace) -> None:
     """Write what the command line asks for."""
     ending = os.path.splitext(options.out)[1].lower()
-    if ending not in (".json", ".txt"):
-        raise BadRun(f"{options.out}: must end with .json (COCO) or .txt (VOT)")
+    if ending not in (".json", ".zip", ".txt"):
+        raise BadRun(f"{options.out}: must end with .json (COCO), .zip (MOT) or .txt (VOT)")
     if ending == ".json" and not options.video:
         raise BadRun("COCO states the size of the frames; name what was tracked with --video")
     rows = read_rows(options.rows)
     if ending == ".json":
-        text = json.dumps(coco(rows, options.video), indent=1)
+        data = json.dumps(coco(rows, options.video), indent=1).encode("utf-8")
     else:
-        text = vot(rows, options.target)
+        data = mot(rows) if ending == ".zip" else vot(rows, options.target).encode("ascii")
     try:
-        with open(options.out, "w", encoding="utf-8") as file:
-            file.write(text)
+        with open(options.out, "wb") as file:
+            file.write(data)
     except OSError as error:
         raise BadRun(f"{options.out}: can't be written: {error}") from None
 
@@ -144,7 +164,7 @@ def parser() -> argparse.ArgumentParser:
     """The command line."""
     cli = command.parser("calib.convert", __doc__)
     cli.add_argument("rows", metavar="FILE.csv", help="of --results")
-    cli.add_argument("out", metavar="OUT", help="a name that ends with .json or .txt")
+    cli.add_argument("out", metavar="OUT", help="a name that ends with .json, .zip or .txt")
     cli.add_argument("--video", help="what was tracked; for .json")
     cli.add_argument("--target", type=int, metavar="N", help="which one of several; for .txt")
     return cli

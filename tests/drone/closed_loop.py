@@ -4,10 +4,9 @@ The tracker, the control law, the gimbal manager's conversation and the MAVLink 
 product's own. Simulated are the picture, the camera's optics, the gimbal's limits, the delay and
 the radio. Time is simulated too, so that a busy computer changes nothing.
 
-    python -m tests.drone.closed_loop --plot docs/gimbal-step.png
+    python -m tests.drone.closed_loop
 """
 
-import argparse
 import functools
 import math
 from collections import namedtuple
@@ -343,15 +342,11 @@ CASES = {
 
 
 def main():
-    cli = argparse.ArgumentParser(description="The gimbal's closed loop in simulation")
-    cli.add_argument("--plot", metavar="FILE.png")
-    options = cli.parse_args()
     targets = load_targets()
-    runs = {}
     for name, (path, seconds, more) in CASES.items():
         simulation = Simulation(World(path), targets=targets, **more)
         gone = more.get("gone")
-        runs[name] = samples = simulation.run(seconds)
+        samples = simulation.run(seconds)
         since = 1.5 if not gone else gone[-1][1] + 2.5
         offsets = off_centre(samples, since)
         print(
@@ -359,30 +354,6 @@ def main():
             f"after {since:.1f} s; offset p95 {np.percentile(offsets.max(axis=1), 95):.1%}, worst "
             f"{offsets.max():.1%}; settled after {settled_after(samples)}"
         )
-    if options.plot:
-        plot(runs, options.plot)
-
-
-def plot(runs, path):
-    """Offsets over time, a row a case."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(len(runs), 1, figsize=(9, 2.2 * len(runs)))
-    for axis, (name, samples) in zip(axes, runs.items()):
-        times = [s.time_s for s in samples]
-        axis.axhspan(-5, 5, color="0.9")
-        axis.plot(times, [100 * s.x for s in samples], label="horizontal")
-        axis.plot(times, [100 * s.y for s in samples], label="vertical")
-        axis.set_ylim(-30, 30)
-        axis.set_title(name, fontsize=9)
-        axis.set_ylabel("% of the frame")
-    axes[0].legend(fontsize=8)
-    axes[-1].set_xlabel("seconds")
-    figure.tight_layout()
-    figure.savefig(path, dpi=90)
 
 
 if __name__ == "__main__":

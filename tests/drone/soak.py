@@ -7,6 +7,7 @@ recording, datagrams and results. A ground station selects and stops targets all
 """
 
 import argparse
+import contextlib
 import os
 import pathlib
 import shutil
@@ -15,6 +16,7 @@ import tempfile
 import time
 
 import numpy as np
+import psutil
 from pymavlink.dialects.v20 import common
 
 from tests.support.mavlink_client import Client, Program
@@ -24,22 +26,11 @@ EVERY_S = 5.0  # between two readings of the memory
 SETTLE_SHARE = 0.25  # of the time, in which memory may still grow
 
 
-def rss_mb(pid):
+def rss_mb(process):
     """Memory of a process, MB of 2**20 bytes; 0 where it is gone."""
-    try:
-        with open(f"/proc/{pid}/status") as file:
-            for line in file:
-                if line.startswith("VmRSS"):
-                    return int(line.split()[1]) / 1024.0
-    except OSError:
-        pass
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return process.memory_info().rss / 2**20
     return 0.0
-
-
-def children(pid):
-    """Processes that a process started."""
-    with open(f"/proc/{pid}/task/{pid}/children") as file:
-        return [int(text) for text in file.read().split()]
 
 
 def soak(video, seconds, folder):
@@ -82,8 +73,9 @@ def soak(video, seconds, folder):
                     client.pump(0.2)
                 del client.heard[:], client.said[:]
                 readings["seconds"].append(time.monotonic() - started)
-                readings["tracker"].append(rss_mb(program.process.pid))
-                readings["gstreamer"].append(sum(map(rss_mb, children(program.process.pid))))
+                tracker = psutil.Process(program.process.pid)
+                readings["tracker"].append(rss_mb(tracker))
+                readings["gstreamer"].append(sum(map(rss_mb, tracker.children())))
         finally:
             viewer.kill()
             viewer.wait()

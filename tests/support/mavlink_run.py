@@ -30,7 +30,7 @@ class Nowhere(Transport):
     """A transport that stores what is sent."""
 
     def __init__(self):
-        super().__init__("nowhere")
+        super().__init__()
         self.sent = []
 
     def fileno(self):

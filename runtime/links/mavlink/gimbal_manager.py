@@ -37,7 +37,6 @@ class GimbalManager:
         manager: (system, component) of the gimbal manager, None while it is unknown.
         ours: whether we are in control.
         up: whether the manager was heard within the last ``link_s``.
-        commands: how many rates were sent.
     """
 
     def __init__(
@@ -52,7 +51,6 @@ class GimbalManager:
         self._geo = geo
         self.manager: Optional[Component] = None
         self.ours = self.up = False
-        self.commands = 0
         self._me, self._link_s = (system, component), link_s
         self._device = 0
         self._heard_at = 0.0
@@ -213,7 +211,6 @@ class GimbalManager:
         PX4 does not take GIMBAL_MANAGER_SET_PITCHYAW; ArduPilot takes both.
         """
         self._sent_at = now
-        self.commands += 1
         return "GIMBAL_MANAGER_SET_ATTITUDE", {
             "target_system": manager[0],
             "target_component": manager[1],

@@ -73,16 +73,12 @@ class Transport:
     """Sends bytes to the other side and receives bytes from it.
 
     Attributes:
-        name: the address as the user gave it.
-        up: whether the other side can be reached, as far as that is known.
         allowed: networks that a listening link takes packets from; none: from everywhere.
     """
 
     allowed: Sequence[Network] = ()
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.up = False
+    def __init__(self) -> None:
         self._socket: Optional[socket.socket] = None
         self._next_try = 0.0
 
@@ -100,7 +96,7 @@ class Transport:
 
     def close(self) -> None:
         """Close the link; may be called twice."""
-        made, self._socket, self.up = self._socket, None, False
+        made, self._socket = self._socket, None
         if made is not None:
             made.close()
 
@@ -156,7 +152,7 @@ class UdpOut(Transport):
     """Sends packets to one address, and takes packets from that address only."""
 
     def __init__(self, name: str, host: str, port: int) -> None:
-        super().__init__(name)
+        super().__init__()
         self._address = (host, port)
         self._connect()
 
@@ -175,12 +171,11 @@ class UdpOut(Transport):
                 got.append((self._address, self._socket.recv(READ_BYTES)))
             except BlockingIOError:
                 break
-            except ConnectionRefusedError:  # no program listens there now
-                self.up = False
+            except ConnectionRefusedError:
+                pass  # no program listens there now
             except OSError:
                 self.close()
                 break
-        self.up = self.up or bool(got)
         return got
 
     def send(self, data: bytes) -> None:
@@ -214,7 +209,7 @@ class UdpIn(Transport):
     """
 
     def __init__(self, name: str, host: str, port: int) -> None:
-        super().__init__(name)
+        super().__init__()
         self._peers: Dict[Address, Peer] = {}  # those that came first stand first
         self._beats: OrderedDict[str, Tuple[float, float]] = OrderedDict()  # leaky buckets
         self._socket = _listening(name, host, port, socket.SOCK_DGRAM)
@@ -234,7 +229,6 @@ class UdpIn(Transport):
             if self._allows(peer[0]):
                 got.append((peer, data))
         self._peers = {a: p for a, p in self._peers.items() if now - p.heard_s <= PEER_S}
-        self.up = bool(self._peers)
         return got
 
     def welcome(self, peer: Address, now: float, beats: bool) -> None:
@@ -291,8 +285,8 @@ class _Stream(Transport):
     ``_read`` and ``_write`` are called only while the link is open.
     """
 
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
+    def __init__(self) -> None:
+        super().__init__()
         self._backlog = bytearray()
 
     def _read(self) -> bytes:
@@ -328,7 +322,6 @@ class _Stream(Transport):
                 self.close()
                 break
             got.append((None, data))
-            self.up = True
         self._flush()
         return got
 
@@ -355,7 +348,7 @@ class Tcp(_Stream):
     """A connection to a listening router or ground station."""
 
     def __init__(self, name: str, host: str, port: int) -> None:
-        super().__init__(name)
+        super().__init__()
         self._address = (host, port)
         self._ready()
 
@@ -398,7 +391,7 @@ class Serial(_Stream):
     """A serial line, raw, without flow control."""
 
     def __init__(self, name: str, device: str, baud: int) -> None:
-        super().__init__(name)
+        super().__init__()
         self._device = device
         self._fd: Optional[int] = None
         self._speed: Optional[int] = getattr(termios, f"B{baud}", None)
@@ -437,6 +430,6 @@ class Serial(_Stream):
         return os.write(self._fd, data)
 
     def close(self) -> None:
-        fd, self._fd, self.up = self._fd, None, False
+        fd, self._fd = self._fd, None
         if fd is not None:
             os.close(fd)

@@ -28,7 +28,7 @@ class Talk:
         self.gimbal, self._codec = Gimbal(), Codec(*ME)
         self.now, self.silent, self.said = 0.0, False, []
 
-    def go(self, seconds, number=None, frames=True):
+    def go(self, seconds, number=None, frames=True, lost=False):
         """Frames come, with a target of that number above and right of the centre, or none.
 
         Returns the messages that the camera sends.
@@ -36,7 +36,7 @@ class Talk:
         sent, begun = [], self.now
         while self.now < begun + seconds:
             self.now += 1 / 30.0
-            track = None if number is None else Track((500.0, 100.0, 20.0, 20.0), 0.9)
+            track = None if number is None else Track((500.0, 100.0, 20.0, 20.0), 0.9, lost)
             view = View(int(self.now * 30), self.now, (640, 480), track, number, 30.0)
             out = self.us.frame(view, self.now) if frames else self.us.tick(self.now)
             sent += out
@@ -128,6 +128,12 @@ def test_a_silent_manager_is_noticed_once_and_taken_up_again(talk):
 def test_a_source_without_frames_stops_the_camera(talk):
     talk.go(1.0, number=0)
     assert rates(talk.go(5.0, frames=False))[-1] == (0.0, 0.0)
+    assert talk.us.control.doing == "stop"
+
+
+def test_a_lost_target_stops_the_camera(talk):
+    talk.go(1.0, number=0)
+    assert rates(talk.go(3.0, number=0, lost=True))[-1] == (0.0, 0.0)
     assert talk.us.control.doing == "stop"
 
 

@@ -78,16 +78,6 @@ def test_a_second_rectangle_replaces_the_target(run):
     assert len(run.targets) == 0 and run.loop.newest().track is None
 
 
-def test_a_point_becomes_a_target(run):
-    run.receive(command(Codec(255, 190), 2004, 75 / 160.0, 60 / 120.0))
-    for _ in range(200):
-        said = results(run.turn())
-        if said and said[-1] != 5:
-            break
-        time.sleep(0.02)
-    assert said[-1] == 0 and len(run.targets) == 1
-
-
 def test_frames_in_planes_take_a_point_and_are_captured(tmp_path):
     bgrx = [np.dstack([picture, picture[:, :, :1]]) for picture in pictures()]
     frames_in_planes = [PlanarFrame(Planes("BGRx", (each,), 160, 120)) for each in bgrx]

@@ -84,7 +84,7 @@ class HandTurnedRun:
         stream = Stream(m.STREAM_RTSP, "rtsp://127.0.0.1:8554/live", "tracked", 4000000)
         identity = Identity(1, 100, "test", FOV, [stream], "/")
         geo = Geo(FOV)
-        self.gimbal = GimbalManager(Control(load_settings(), FOV), 1, 100, 1.0, geo)
+        self.gimbal = GimbalManager(Control(load_settings(), FOV), 1, 100, 1.0)
         camera = Camera(self.loop, identity, geo)
         codec = Codec(1, 100, key)
         self.follow = Follow(load_settings(None, FOLLOW), 1, 100, geo)

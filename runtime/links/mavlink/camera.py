@@ -150,10 +150,6 @@ class Camera:
             return self._record(who, p, command == m.CMD_VIDEO_START_CAPTURE, now)
         if command == m.CMD_IMAGE_START_CAPTURE:
             return self._capture(who, p, now)
-        if command == m.CMD_IMAGE_STOP_CAPTURE:
-            return m.ACCEPTED, []  # pictures are taken one by one; there is nothing to stop
-        if command == m.CMD_SET_CAMERA_MODE:
-            return (m.ACCEPTED if p[1] == m.MODE_VIDEO else m.DENIED), []
         if command in (m.CMD_VIDEO_START_STREAMING, m.CMD_VIDEO_STOP_STREAMING):
             return self._streaming(p[0], command == m.CMD_VIDEO_START_STREAMING), []
         return m.UNSUPPORTED, []

@@ -27,7 +27,8 @@ STICK = 0.1  # share of a stick's way that the pilot may move it by without taki
 CENTRED: Sticks = [0.0, 0.0, None, 0.0]  # the throttle may stand anywhere
 STEEPEST = 0.2  # horizontal share of the way to the target; below, it has no clear bearing
 # what is requested of the autopilot, and its interval in microseconds
-REQUESTED = {m.ATTITUDE: 50000, m.RC_CHANNELS: 100000, m.MANUAL_CONTROL: 100000}
+REQUESTED = dict.fromkeys((m.ATTITUDE, m.GIMBAL_DEVICE_ATTITUDE_STATUS), 50000)
+REQUESTED.update({m.RC_CHANNELS: 100000, m.MANUAL_CONTROL: 100000})
 
 
 class Follow:

@@ -8,9 +8,10 @@ height, and computes what both mean on the ground.
 """
 
 import math
-from typing import List, Optional, Sequence, Tuple, TypeVar
+from typing import Any, Dict, List, Optional, Sequence, Tuple, TypeVar
 
-from runtime.links.gimbal.angles import Vector, ray_of, turned
+from runtime.links.gimbal.angles import Vector, pitch_yaw_of_quaternion, ray_of, turned
+from runtime.links.mavlink import numbers as m
 from runtime.links.mavlink.messages import Message, Outgoing, View
 from runtime.links.mavlink.reports import tracking_status
 
@@ -42,13 +43,13 @@ class Geo:
         self._position: Optional[Tuple[float, float, float, float, float]] = None
 
     def receive(self, message: Message, now: float) -> None:
-        """Note the attitude or the position that the vehicle reports."""
-        fields = message.fields
-        if message.name == "ATTITUDE":
+        """Note the attitude or the position that a component of our vehicle reports."""
+        fields, autopilot = message.fields, message.component == m.COMPONENT_AUTOPILOT
+        if message.name == "ATTITUDE" and autopilot:
             values = (fields["roll"], fields["pitch"], fields["yaw"])
             if all(math.isfinite(v) for v in values):
                 _keep(self._attitudes, (now,) + values)
-        elif message.name == "GLOBAL_POSITION_INT":
+        elif message.name == "GLOBAL_POSITION_INT" and autopilot:
             self._position = (
                 now,
                 fields["lat"] / 1e7,
@@ -56,19 +57,18 @@ class Geo:
                 fields["alt"] / 1e3,
                 fields["relative_alt"] / 1e3,
             )
+        elif message.name == "GIMBAL_DEVICE_ATTITUDE_STATUS":
+            self._note_gimbal(fields, now)
 
-    def camera_at(self, now: float, pitch: float, yaw: float, of_vehicle: bool = False) -> None:
-        """Note a gimbal's angles, radians; without any, the vehicle's attitude is a substitute.
-
-        Args:
-            now: seconds of the monotonic clock.
-            pitch: above the horizon.
-            yaw: from north.
-            of_vehicle: whether yaw is measured from the vehicle's nose instead.
-        """
-        vehicle = _nearest(self._attitudes, now) if of_vehicle else (0.0, 0.0, 0.0, 0.0)
-        if vehicle is not None:
-            _keep(self._cameras, (now, pitch, yaw + vehicle[3]))
+    def _note_gimbal(self, fields: Dict[str, Any], now: float) -> None:
+        """Note the camera's angles in the earth's frame; the vehicle's are a substitute."""
+        angles, flags = pitch_yaw_of_quaternion(fields["q"]), fields["flags"]
+        from_north = flags & m.GIMBAL_YAW_IN_EARTH_FRAME or (
+            flags & m.GIMBAL_YAW_LOCK and not flags & m.GIMBAL_YAW_IN_VEHICLE_FRAME
+        )
+        vehicle = (0.0, 0.0, 0.0, 0.0) if from_north else _nearest(self._attitudes, now)
+        if angles is not None and vehicle is not None:
+            _keep(self._cameras, (now, angles[0], angles[1] + vehicle[3]))
 
     def place(self, at: float) -> Optional[Tuple[float, float, float, float]]:
         """(latitude, longitude, altitude, height above take-off) of the vehicle, or None.

@@ -10,7 +10,6 @@ from typing import Dict, List, Optional, Tuple
 from runtime.links.gimbal import control as law
 from runtime.links.gimbal.angles import pitch_yaw_of_quaternion
 from runtime.links.mavlink import numbers as m
-from runtime.links.mavlink.geo import Geo
 from runtime.links.mavlink.messages import Message, Outgoing, View
 from runtime.links.mavlink.reports import Component, command_long, status_text
 from runtime.types import UNSURE
@@ -31,7 +30,6 @@ class GimbalManager:
         control: computes the rates.
         system, component: our ids.
         link_s: the link counts as lost when the manager was silent for so long, seconds.
-        geo: gets the camera's attitude; may be None.
 
     Attributes:
         manager: (system, component) of the gimbal manager, None while it is unknown.
@@ -39,16 +37,8 @@ class GimbalManager:
         up: whether the manager was heard within the last ``link_s``.
     """
 
-    def __init__(
-        self,
-        control: law.Control,
-        system: int,
-        component: int,
-        link_s: float,
-        geo: Optional[Geo] = None,
-    ) -> None:
+    def __init__(self, control: law.Control, system: int, component: int, link_s: float) -> None:
         self.control = control
-        self._geo = geo
         self.manager: Optional[Component] = None
         self.ours = self.up = False
         self._me, self._link_s = (system, component), link_s
@@ -85,14 +75,9 @@ class GimbalManager:
         if message.name == "COMMAND_ACK" and sender == self.manager:
             self._note_refusal(fields)
         if message.name == "GIMBAL_DEVICE_ATTITUDE_STATUS":
-            angles, flags = pitch_yaw_of_quaternion(fields["q"]), fields["flags"]
+            angles = pitch_yaw_of_quaternion(fields["q"])
             if angles is not None:
                 self.control.attitude(now, *angles)
-                north = flags & m.GIMBAL_YAW_IN_EARTH_FRAME or (
-                    flags & m.GIMBAL_YAW_LOCK and not flags & m.GIMBAL_YAW_IN_VEHICLE_FRAME
-                )
-                if self._geo is not None:
-                    self._geo.camera_at(now, *angles, of_vehicle=not north)
 
     def _note_control(self, primary: Component) -> None:
         """Note which component is in control; (0, 0) is none."""

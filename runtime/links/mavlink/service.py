@@ -193,7 +193,7 @@ class Service(Link):
     def _answers(self, message: Message, now: float) -> List[Outgoing]:
         if (message.system, message.component) == self._me:
             return []  # our own message, which a router sent back
-        if self._geo is not None and self._of_vehicle(message):
+        if self._geo is not None and message.system == self._me[0]:
             self._geo.receive(message, now)
         for each in self._steering:
             each.receive(message, now)
@@ -203,10 +203,6 @@ class Service(Link):
     def _me(self) -> Tuple[int, int]:
         """(system, component) of ours."""
         return self.camera.identity.system, self.camera.identity.component
-
-    def _of_vehicle(self, message: Message) -> bool:
-        """Whether the autopilot of our vehicle sent it."""
-        return message.system == self._me[0] and message.component == m.COMPONENT_AUTOPILOT
 
     def _send(self, out: List[Outgoing]) -> None:
         for name, fields in out:
@@ -234,7 +230,7 @@ def open_link(context: Context) -> Service:
     gimbal = None
     if options.gimbal is not None and not options.gimbal.startswith("onvif://"):
         settings = load_settings(options.gimbal or None)
-        gimbal = GimbalManager(Control(settings, fov), me[0], me[1], settings["lost"]["link"], geo)
+        gimbal = GimbalManager(Control(settings, fov), me[0], me[1], settings["lost"]["link"])
     follow = None
     if options.follow is not None and geo is not None:
         follow = Follow(load_settings(options.follow or None, FOLLOW), *me, geo)

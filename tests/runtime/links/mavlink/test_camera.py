@@ -173,7 +173,6 @@ def test_the_stated_time_may_wrap_around(camera, run):
         (m.CMD_CAMERA_TRACK_POINT, (NAN, NAN)),
         (m.CMD_CAMERA_TRACK_POINT, (0.5, 0.5, 1e30)),
         (m.CMD_VIDEO_STOP_STREAMING, (1,)),
-        (m.CMD_SET_CAMERA_MODE, (0, 0)),
         (m.CMD_SET_MESSAGE_INTERVAL, (m.CAMERA_TRACKING_IMAGE_STATUS, NAN)),
         (m.CMD_SET_MESSAGE_INTERVAL, (m.CAMERA_TRACKING_IMAGE_STATUS, -7)),
         (m.CMD_IMAGE_START_CAPTURE, (0, 1, 10)),

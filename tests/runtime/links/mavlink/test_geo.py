@@ -10,6 +10,7 @@ pytest.importorskip("pymavlink")
 from runtime.links.mavlink.geo import Geo
 from runtime.links.mavlink.messages import Message, View
 from runtime.types import Track
+from tests.support.quaternions import quaternion_of
 
 SIZE = (640, 480)
 CENTRE = Track((310.0, 230.0, 20.0, 20.0), 0.9)
@@ -57,11 +58,16 @@ def test_a_target_on_the_right_lies_to_the_right():
     assert metres_away(geo_at(-45.0).target(view(right)))[1] > 20
 
 
-def test_the_gimbal_s_own_angles_replace_the_vehicle_s():
-    geo = geo_at(0.0)
+@pytest.mark.parametrize("flags, yaw_deg", [(16, 50.0), (64, 50.0), (0, 90.0), (16 | 32, 90.0)])
+def test_the_gimbal_s_own_angles_replace_the_vehicle_s(flags, yaw_deg):
+    """Its yaw is from north with YAW_LOCK or YAW_IN_EARTH_FRAME, else from the vehicle's nose."""
+    geo = geo_at(0.0, 40.0)
     assert geo.target(view()) is None
-    geo.camera_at(1.0, math.radians(-45.0), math.radians(90.0))
-    assert metres_away(geo.target(view())) == pytest.approx((0.0, 50.0), abs=0.1)
+    told = {"q": quaternion_of(math.radians(-45.0), math.radians(50.0)), "flags": flags}
+    geo.receive(Message("GIMBAL_DEVICE_ATTITUDE_STATUS", told, 1, 154), 1.0)
+    north, east = metres_away(geo.target(view()))
+    assert math.degrees(math.atan2(east, north)) == pytest.approx(yaw_deg, abs=0.1)
+    assert math.hypot(north, east) == pytest.approx(50.0, abs=0.1)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,5 @@
 """The conversation with a gimbal manager, in real packets: asking for control, giving way."""
 
-import math
-
 import pytest
 
 pytest.importorskip("pymavlink")
@@ -10,12 +8,10 @@ pytest.importorskip("pymavlink")
 from runtime.links.gimbal.control import Control
 from runtime.links.gimbal.settings import load_settings
 from runtime.links.mavlink.codec import Codec
-from runtime.links.mavlink.geo import Geo
 from runtime.links.mavlink.gimbal_manager import GimbalManager
 from runtime.links.mavlink.messages import Message, View
 from runtime.types import Track
 from tests.drone.closed_loop import Gimbal
-from tests.support.quaternions import quaternion_of
 
 ME, OTHER = (1, 100), (255, 190)
 
@@ -142,19 +138,6 @@ def test_attitudes_that_are_none_are_not_taken(talk):
     for q in ([nan] * 4, [0.0] * 4, [1e30] * 4):
         talk.us.receive(Message("GIMBAL_DEVICE_ATTITUDE_STATUS", {"q": q, "flags": 16}, 1, 154), 1)
     assert not talk.us.control.yaw.camera.fresh(1.0)
-
-
-@pytest.mark.parametrize("flags, yaw", [(16, 0.5), (64, 0.5), (0, 0.8), (16 | 32, 0.8)])
-def test_a_gimbal_s_yaw_is_measured_as_its_flags_say(flags, yaw):
-    """From north with YAW_LOCK or YAW_IN_EARTH_FRAME, else from the vehicle's nose."""
-    geo = Geo((60.0, 46.0))
-    us = GimbalManager(Control(load_settings(), (60.0, 46.0)), *ME, 1.0, geo)
-    geo.receive(Message("ATTITUDE", {"roll": 0.0, "pitch": 0.1, "yaw": 0.3}, 1, 1), 0.9)
-    told = {"q": quaternion_of(0.0, 0.5), "flags": flags}
-    us.receive(Message("GIMBAL_DEVICE_ATTITUDE_STATUS", told, 1, 154), 1.0)
-    assert us.control.yaw.camera.angle(1.0) == pytest.approx(0.5)
-    ray = geo.direction(View(0, 1.0, (640, 480), None, None, 30.0))
-    assert ray[1] / ray[0] == pytest.approx(math.tan(yaw))
 
 
 def test_another_vehicle_s_gimbal_is_left_alone(talk):

@@ -211,9 +211,7 @@ class Processor(Device):
     def together(self, devices: Sequence["Processor"]) -> Optional[Group]:
         """See ``Device.together``: one call of the network; not of a family that learns.
 
-        By ``python -m tests.fps ways`` with kestrel_small, 2 to 16 targets, an x86-64 computer at
-        rest, one call of all targets takes less time than a call each: 3 to 10 % less in float32,
-        and in INT8 17 to 29 % less on OpenVINO and 6 to 9 % on ONNX Runtime.
+        One call of all targets takes less time than a call each.
         """
         batch = None if self.learns else self.engine.batch(len(devices))
         return None if batch is None else ProcessorGroup(devices, batch)

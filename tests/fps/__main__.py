@@ -8,7 +8,6 @@
     python -m tests.fps compare A B               two evidence files
     python -m tests.fps report EVIDENCE...        Markdown, JUnit XML anew
     python -m tests.fps counters                  instructions of the host's hot path
-    python -m tests.fps ways                      how several targets take a frame fastest
     python -m tests.fps --video CLIP --box X,Y,W,H [--against opencv]     one clip beside a peer
 
 Exit codes: 0, 1 slower, 2 it can't be done (a sentence says why), 3 invalid.
@@ -20,7 +19,7 @@ import pathlib
 import signal
 import sys
 
-from runtime import DEFAULT_NETWORK, engines
+from runtime import engines
 from runtime.errors import HotpathError
 from runtime.networks import default_of
 from runtime.options import LATENCIES, NORMAL
@@ -60,9 +59,7 @@ def _parser(arguments):
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = {"compare": _compare, "report": _report, "counters": _counters}
-    if arguments and arguments[0] == "ways":
-        _add_ways(parser)
-    elif arguments and arguments[0] in commands:
+    if arguments and arguments[0] in commands:
         parser.add_argument("command", choices=sorted(commands))
         parser.set_defaults(run=commands[arguments[0]])
         parser.add_argument("files", nargs="*", metavar="EVIDENCE")
@@ -73,33 +70,6 @@ def _parser(arguments):
         _add_run(parser)
     parser.add_argument("--out", default=OUT, metavar="DIR", help="(default: %(default)s)")
     return parser
-
-
-def _add_ways(parser):
-    numbers = dict(type=lambda text: [_count(number) for number in text.split(",")])
-    names = dict(type=lambda text: [name for name in text.split(",") if name], metavar="NAME,NAME")
-    parser.add_argument("command", choices=["ways"])
-    parser.set_defaults(run=_ways)
-    parser.add_argument("--networks", default=[DEFAULT_NETWORK], **names)
-    parser.add_argument("--precision", default=["fp32", "int8"], **names)
-    parser.add_argument("--engine", default="auto", help="(default: %(default)s)")
-    parser.add_argument("--networks-dir", default=os.environ.get("NETWORKS_DIR"), metavar="DIR")
-    parser.add_argument("--counts", default=[1, 2, 4, 8, 16], metavar="N,N", **numbers)
-    parser.add_argument("--cores", default=[1, 2], metavar="N,N", **numbers)
-    parser.add_argument("--frames", type=_count, default=200, metavar="N", help="of each way")
-
-
-def _ways(options):
-    from tests.fps import ways
-
-    settings = {"engine": options.engine, "networks_dir": options.networks_dir}
-    for network in options.networks:
-        for precision in options.precision:
-            for cores in options.cores:
-                given = (network, precision, cores, options.counts, options.frames)
-                rows = ways.measure_apart(*given, **settings)
-                ways.print_rows(f"{network} {precision}, {cores} cores", rows)
-    return 0
 
 
 def _add_run(parser):

@@ -39,8 +39,8 @@ class Telemetry:
     def read(self) -> Sample:
         """Take one sample: a flat dict whose keys end in their unit.
 
-        A value that can't be read now is None. ``cpu_load_percent`` and RAPL's power are means
-        since the previous sample.
+        A value that can't be read now is None. ``cpu_load_percent`` is the mean since the previous
+        sample.
         """
         sample: Sample = {}
         for sensor in self._sensors.values():

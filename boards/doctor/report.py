@@ -107,7 +107,6 @@ def _sensors(telemetry: Telemetry) -> str:
         ("_clock_hz", "clock", "clocks"),
         ("_temp_c", "temperature", "temperatures"),
         ("_power_mw", "power rail", "power rails"),
-        ("_energy_uj", "energy counter", "energy counters"),
         ("_count", "throttle counter", "throttle counters"),
         ("_state", "cooling device", "cooling devices"),
     )

@@ -32,7 +32,7 @@ def find(root: Root, board: Optional[Board], notes: Notes) -> Optional[Sensor]:
         readers["gpu_load_percent"] = reader(root, load, 0.1)  # from per mille
         notes.use("gpu_load_percent", load)
     else:
-        notes.skip(folder, "no file holds the GPU's load; on Thor only NVML tells it")
+        notes.skip(folder, "no file holds the GPU's load")
     return Sensor(readers, ((low, high),))
 
 

@@ -250,7 +250,6 @@ def test_thor_has_no_load_and_its_whole_power_on_an_unlabelled_chip(board):
     telemetry = board.telemetry()
     sample = telemetry.read()
     assert sample["gpu_clock_hz"] == 1575000000 and "gpu_load_percent" not in sample
-    assert any("NVML" in why for _, why in telemetry.skipped)
     assert sample["gpu_temp_c"] is None and sample["vdd_gpu_power_mw"] is None
     assert sample["power_total_mw"] == sample["vin_power_mw"] == 23004.0
 
@@ -307,13 +306,9 @@ def test_a_change_of_mode_while_running_is_seen(board):
     assert telemetry.read()["power_mode_id"] is None
 
 
-def test_a_computer_with_rapl_and_cpufreq(tmp_path):
+def test_a_computer_has_temperatures_and_load(tmp_path):
     files = {
         "proc/stat": "cpu  100 0 100 800 0 0 0 0 0 0",
-        "sys/class/powercap/intel-rapl:0/name": "package-0",
-        "sys/class/powercap/intel-rapl:0/energy_uj": "999000",
-        "sys/class/powercap/intel-rapl:0/max_energy_range_uj": "999999",
-        "sys/class/powercap/intel-rapl:1/name": "psys",
         "sys/class/hwmon/hwmon0/name": "coretemp",
         "sys/class/hwmon/hwmon0/temp1_input": "45000",
         "sys/class/hwmon/hwmon0/temp1_label": "Package id 0",
@@ -332,17 +327,12 @@ def test_a_computer_with_rapl_and_cpufreq(tmp_path):
         path.write_text(content)
     telemetry = Telemetry(tmp_path, load_board("host"))
     first = telemetry.read()
-    assert first["rapl_package_0_energy_uj"] == 999000 and first["rapl_package_0_power_mw"] is None
     assert first["coretemp_package_id_0_temp_c"] == 45.0
     assert (first["acpitz_temp_c"], first["acpitz_2_temp_c"]) == (27.8, 29.8)
     assert first["hottest_temp_c"] == 45.0  # the disk is no processor
     assert cooling.active(first) == []  # -1: powerclamp is idle
-    (tmp_path / "sys/class/powercap/intel-rapl:0/energy_uj").write_text("500")  # it wrapped
     (tmp_path / "proc/stat").write_text("cpu  150 0 150 900 0 0 0 0 0 0")
-    second = telemetry.read()
-    assert second["rapl_package_0_power_mw"] > 0
-    assert second["cpu_load_percent"] == 50.0
-    assert any("root only" in why for _, why in telemetry.skipped)
+    assert telemetry.read()["cpu_load_percent"] == 50.0
 
 
 @on_each_python

@@ -148,7 +148,7 @@ def energy_mj(result, samples):
     spans = [(r["started_s"], r["started_s"] + r["seconds"]) for r in result["rounds"]]
     power = []
     for sample in samples:
-        total = sample.get("power_total_mw", sample.get("rapl_package_0_power_mw"))
+        total = sample.get("power_total_mw")
         if total is not None and any(a <= sample["time_s"] <= b for a, b in spans):
             power.append(total)
     if not power or not spans:

@@ -222,20 +222,11 @@ def board_figures(sample: Dict[str, Any]) -> Dict[str, Any]:
     """
     clock = "GPU" if sample.get("gpu_clock_hz") else "CPU"
     cores = [v for k, v in sample.items() if k.startswith("cpu") and k.endswith("_clock_hz") and v]
-    power = sample.get("power_total_mw")
-    if power is None:
-        packages = [
-            v for k, v in sample.items() if k.startswith("rapl_package") and k.endswith("_mw")
-        ]
-        known = [v for v in packages if v is not None]
-        power = sum(known) if known else sample.get("gpu_power_mw")
     figures = {
         "temp_c": sample.get("hottest_temp_c"),
         "clock_hz": sample.get("gpu_clock_hz") or (max(cores) if cores else None),
-        "power_mw": power,
+        "power_mw": sample.get("power_total_mw"),
     }
-    if figures["temp_c"] is None:
-        figures["temp_c"] = sample.get("gpu_temp_c")
     good = {k: v if v is not None and math.isfinite(v) else None for k, v in figures.items()}
     return dict(good, clock=clock)
 

@@ -4,8 +4,8 @@
 
 The search uses half of the clips and reports the score on the other half, because numbers that fit
 a few clips need not fit others. Every trial is a line of OUT/NAME.journal. A killed search goes on
-with the same command. Trials are drawn in batches, each with a seed from its place. So the result
-depends neither on the number of workers nor on a kill.
+with the same command. Each trial is drawn with a seed from its place, so the result does not depend
+on a kill.
 
 Writes NAME-tuned.toml, which --network takes, and NAME-tune.json.
 """
@@ -14,7 +14,6 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 from tqdm import tqdm
 
 from boards import toml
-from calib import command, workers
+from calib import command
 from calib.clips import find_clips
 from calib.command import chosen, say
 from calib.errors import BadRun, Missing
@@ -54,14 +53,6 @@ def parser() -> argparse.ArgumentParser:
         metavar="NAME,NAME",
         help="keys of [tracking] in the network's TOML (default: %(default)s)",
     )
-    cli.add_argument(
-        "--batch",
-        type=int,
-        default=4,
-        metavar="N",
-        help="trials drawn together; the result depends on it (default: %(default)s)",
-    )
-    cli.add_argument("--workers", type=int, default=1, metavar="N", help="processes")
     cli.add_argument("--seed", type=int, default=1)
     cli.add_argument("--out", default="out/tune", metavar="DIR")
     return cli
@@ -69,8 +60,8 @@ def parser() -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
     """Search; returns what NAME-tune.json holds."""
-    if options.trials < 1 or options.batch < 1 or options.workers < 1:
-        raise BadRun("--trials, --batch and --workers must be 1 or more")
+    if options.trials < 1:
+        raise BadRun("--trials must be 1 or more")
     network = load_network(options.network)
     names = options.parameters.split(",")
     ranges = {name: range_of(network, name) for name in names}
@@ -81,11 +72,10 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     trial = Trial(str(network.path), options.engine, options.networks_dir, seen)
     start = {name: float(getattr(network, name)) for name in names}
 
-    study = open_study(options, out / (network.name + ".journal"), trial.identity(), start, ranges)
-    with workers.open_pool(trial, options.workers) as pool:
-        search(study, options, ranges, pool)
-        best = study.best_trial
-        other = list(pool([start, best.params], held))
+    study = open_study(options, out / (network.name + ".journal"), trial.identity, ranges)
+    search(study, options, ranges, start, trial)
+    best = study.best_trial
+    other = [trial.score(each, held) for each in (start, best.params)]
     report = {
         "network": network.name,
         "engine": options.engine,
@@ -125,10 +115,9 @@ def open_study(
     options: argparse.Namespace,
     path: Path,
     identity: str,
-    start: dict[str, float],
     ranges: dict[str, tuple[float, float]],
 ) -> Any:
-    """The study of a journal: a new one that begins with the network's own numbers, or the old.
+    """The study of a journal, a new one or the old.
 
     Raises:
         BadRun: the journal belongs to another search.
@@ -144,14 +133,12 @@ def open_study(
     )
     said = {
         "identity": identity,
-        "batch": options.batch,
         "seed": options.seed,
         "ranges": {k: list(v) for k, v in ranges.items()},
     }
     before = study.user_attrs.get("search")
     if before is None:
         study.set_user_attr("search", said)
-        study.enqueue_trial(start)
     elif before != said:
         changed = [key for key in said if before.get(key) != said[key]]
         raise BadRun(
@@ -180,48 +167,25 @@ def search(
     study: Any,
     options: argparse.Namespace,
     ranges: dict[str, tuple[float, float]],
-    pool: Callable[..., Any],
+    start: dict[str, float],
+    scorer: Trial,
 ) -> None:
-    """Draw batches, score them and note the scores, until there are enough."""
-    optuna = library()
-    again = [
-        trial
-        for trial in study.get_trials(deepcopy=False)
-        if trial.state == optuna.trial.TrialState.RUNNING
-    ]  # left by a kill
+    """Draw and score until there are enough trials; the first has the network's own numbers."""
     done = len(finished(study))
-    bar = tqdm(total=options.trials, initial=done, unit=" trials", disable=None)
-    with bar:
-        while again or done < options.trials:
-            numbers, drawn = _batch(study, options, ranges, done, again)
-            again = []
-            for number, score in zip(numbers, pool(drawn)):
-                study.tell(number, score)
-                done += 1
-                bar.update()
+    with tqdm(total=options.trials, initial=done, unit=" trials", disable=None) as bar:
+        for number in range(done, options.trials):
+            if not number:
+                study.enqueue_trial(start)
+            # new for each trial: it depends on the journal and on the seed alone
+            sampler = library().samplers.TPESampler
+            study.sampler = sampler(seed=options.seed + number, multivariate=True)
+            drawn = study.ask()
+            for name, span in ranges.items():
+                drawn.suggest_float(name, *span)
+            rounded = {name: round(drawn.params[name], 4) for name in ranges}
+            study.tell(drawn, scorer.score(rounded))
+            bar.update()
             bar.set_postfix_str(f"best {study.best_value:.4f}")
-
-
-def _batch(
-    study: Any,
-    options: argparse.Namespace,
-    ranges: dict[str, tuple[float, float]],
-    done: int,
-    again: list[Any],
-) -> tuple[list[int], list[dict[str, float]]]:
-    """Return (numbers, parameters) of the next trials; interrupted trials come first."""
-    asked = again
-    if not asked:
-        # new for each batch: it depends on the journal and on the seed alone
-        sampler = library().samplers.TPESampler
-        study.sampler = sampler(seed=options.seed + done, constant_liar=True, multivariate=True)
-        count = min(options.batch - done % options.batch, options.trials - done)
-        asked = [study.ask() for _ in range(count)]
-        for trial in asked:
-            for name in ranges:
-                trial.suggest_float(name, *ranges[name])
-    drawn = [{name: round(trial.params[name], 4) for name in ranges} for trial in asked]
-    return [trial.number for trial in asked], drawn
 
 
 # -- results

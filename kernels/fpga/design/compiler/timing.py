@@ -52,12 +52,3 @@ def steps(fields: Fields, size: Size) -> int:
     groups = -(-fields["out_height"] // size["lanes"])
     taps = fields["kernel_height"] * fields["kernel_width"] * fields["in_blocks"]
     return groups * fields["out_width"] * fields["out_blocks"] * taps
-
-
-def by_layer(commands: Sequence[Tuple[str, Fields, str]], size: Size) -> Dict[str, int]:
-    """dict of layer -> steps of the array."""
-    found: Dict[str, int] = {}
-    for name, fields, layer in commands:
-        if name == "CONV":
-            found[layer] = found.get(layer, 0) + steps(fields, size)
-    return found

@@ -2,15 +2,10 @@
 
 ``sequences`` reads OTB, UAV123, DTB70 and LaSOT, which ``calib.evaluate`` follows as it follows
 clips. The lists of their sequences are those of the GOT-10k toolkit (Huang et al., "GOT-10k",
-TPAMI 2019), which also runs the experiments of GOT-10k. For its test set the results are packed
-into the ZIP file that its server takes.
+TPAMI 2019). GOT-10k itself is run by that toolkit, to which every tracker of ours fits.
 """
 
-import argparse
-import contextlib
-import io
 import json
-import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -19,8 +14,6 @@ from typing import Any, NamedTuple
 from calib.clips import Clip, clip_of, read_boxes
 from calib.command import say
 from calib.errors import BadClips, Missing
-from calib.trackers import tracker_options
-from runtime import load_tracker
 from runtime.errors import HotpathError
 from runtime.video.recorded import natural_key, picture_paths
 
@@ -180,60 +173,6 @@ LISTS: Mapping[str, tuple[Listing, list[str], int]] = {
 }
 
 
-# -- the experiments of the toolkit
-
-GOT10K = {"got10k-val": "val", "got10k-test": "test"}
-
-
-def run(options: argparse.Namespace) -> None:
-    """Run the networks of the options by GOT-10k's toolkit."""
-    out = Path(options.out) / options.benchmark
-    networks = options.networks.split(",")
-    if not os.path.isdir(options.data):
-        raise BadClips(f"--data {options.data} is not a folder; name the data set's folder")
-    out.mkdir(parents=True, exist_ok=True)
-    with open(out / "log.txt", "a") as log:
-        experiment = _got10k(options.benchmark, options.data, out)
-        shown = []
-        for network in networks:
-            shared = tracker_options(options)
-            tracker = load_tracker(**shared._replace(network=network)._asdict())
-            say(f"{tracker.name} on {len(experiment.dataset)} sequences of {options.benchmark}")
-            with contextlib.redirect_stdout(log):
-                experiment.run(tracker)
-            tracker.close()
-            shown.append(tracker.name)
-        with contextlib.redirect_stdout(log):
-            found = experiment.report(shown)
-    if found is None:
-        for path in sorted(out.glob("results/GOT-10k/*.zip")):
-            say(f"wrote {path}; GOT-10k's server takes it")
-        return
-    (out / "figures.json").write_text(json.dumps(found, indent=1))
-    for name, entry in found.items():
-        overall = entry["overall"]
-        print(f"{name:<24} AO {overall['ao']:.3f}  SR50 {overall['sr']:.3f}")
-    say("wrote {}".format(out / "figures.json"))
-
-
-def _got10k(name: str, data: str, out: Path) -> Any:
-    """Open GOT-10k and read every annotation, so that a run does not end half-way.
-
-    Raises:
-        BadClips: the data set is not whole, or not in its own layout.
-    """
-    toolkit, folders = _toolkit(), (str(out / "results"), str(out / "reports"))
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            experiment = toolkit.experiments.ExperimentGOT10k(data, GOT10K[name], *folders)
-            for _ in experiment.dataset:
-                pass
-    except Exception as error:  # the toolkit raises assertions and bare exceptions
-        why = str(error) or type(error).__name__
-        raise BadClips(f"{data} is not a whole {name} in its own layout: {why}") from None
-    return experiment
-
-
 def _toolkit() -> Any:
     """The toolkit's package, its plots set up to be drawn into files."""
     try:
@@ -241,7 +180,6 @@ def _toolkit() -> Any:
 
         matplotlib.use("Agg")
         import got10k.datasets
-        import got10k.experiments
     except ImportError as error:
         raise Missing(
             f"benchmarks need the GOT-10k toolkit ({error}); run `pip install got10k==0.1.3 six "

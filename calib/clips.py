@@ -9,7 +9,6 @@
 | OTB                 | ``groundtruth_rect[.N].txt``             | 1                   |
 | UAV123, DTB70       | beside or above the frames' folder       | 1                   |
 | TLD                 | ``gt.txt``: left,top,right,bottom        | 1                   |
-| MOT                 | ``gt/gt.txt``: one clip a target         | 1                   |
 
 ``runtime.video.sequence`` reads the files that the runtime reads too. The loaders of ``got10k`` are
 not used, because they refuse a folder that does not hold their whole data set. This file runs on
@@ -32,14 +31,13 @@ from runtime.video import recorded, sequence
 
 DEPTH = 4  # folders below the one that was named
 VIDEOS = (".mpg", ".avi", ".mp4", ".mkv", ".mov")
-FEWEST_MOT = 10  # a target of MOT must be visible in this many frames to make a clip
 
 
 class Clip:
     """One annotated clip.
 
     Attributes:
-        name: of the folder; with ``.2`` or ``-id7`` where it has several targets.
+        name: of the folder; with ``.2`` where it has several targets.
         boxes: (frames, 4) float64 (x, y, w, h), 0-based pixels, NaN where the target is absent. The
             first frame always has a box: earlier frames are left out.
     """
@@ -241,12 +239,9 @@ def _clips_of(folder: Path, trim: bool) -> Iterator[Clip]:
     """The clips of one sequence folder: one a target; none when it has no annotation."""
     targets = list(_targets(folder))
     frames = _frames_of(folder) if targets else []
-    for suffix, first, boxes in targets:
-        given: Any = frames[first:] if isinstance(frames, list) else _Video(frames.path, first)
-        if suffix.startswith("-id"):  # MOT states when a target comes and goes
-            given = given[: len(boxes)]
-        name = folder.resolve().name + suffix
-        yield clip_of(name, folder, given, boxes, trim)
+    for suffix, boxes in targets:
+        given = frames if isinstance(frames, list) else _Video(frames.path)
+        yield clip_of(folder.resolve().name + suffix, folder, given, boxes, trim)
 
 
 def clip_of(name: str, folder: Path, frames: Any, boxes: np.ndarray, trim: bool) -> Clip:
@@ -282,24 +277,22 @@ def clip_of(name: str, folder: Path, frames: Any, boxes: np.ndarray, trim: bool)
     return Clip(name, folder, frames, boxes[first:])
 
 
-def _targets(folder: Path) -> Iterator[Tuple[str, int, np.ndarray]]:
-    """(suffix of the name, first frame, (frames, 4) boxes) for each target of a folder."""
-    mot, tld = folder / "gt" / "gt.txt", folder / "gt.txt"
+def _targets(folder: Path) -> Iterator[Tuple[str, np.ndarray]]:
+    """(suffix of the name, (frames, 4) boxes) for each target of a folder."""
+    tld = folder / "gt.txt"
     several = sorted(
         folder.glob("groundtruth_rect.[0-9]*.txt"), key=lambda path: recorded.natural_key(path.name)
     )
     path, _ = sequence.find_annotation(str(folder))
     if path is not None and not (several and path.endswith(".1.txt")):
         boxes = _array(sequence.read_boxes(str(folder)))
-        yield "", 0, _without_absent(folder, boxes)
+        yield "", _without_absent(folder, boxes)
     elif several:
         for number, file in enumerate(several, 1):
-            yield f".{number}", 0, read_boxes(file)
-    elif mot.is_file():
-        yield from _mot_targets(mot)
+            yield f".{number}", read_boxes(file)
     elif tld.is_file():
-        corners = _rows(tld, 4)
-        yield "", 0, _array([_box((a, b, c - a + 1, d - b + 1), 1) for a, b, c, d in corners])
+        corners = _rows(tld)
+        yield "", _array([_box((a, b, c - a + 1, d - b + 1), 1) for a, b, c, d in corners])
 
 
 def _without_absent(folder: Path, boxes: np.ndarray) -> np.ndarray:
@@ -315,22 +308,6 @@ def _without_absent(folder: Path, boxes: np.ndarray) -> np.ndarray:
     return boxes
 
 
-def _mot_targets(path: Path) -> Iterator[Tuple[str, int, np.ndarray]]:
-    """Each target of a MOT file, from its first frame to its last."""
-    tracks = {}  # type: Dict[int, Dict[int, Any]]
-    for row in _rows(path):
-        if len(row) < 6:
-            raise BadClips(f"{path}: a line has {len(row)} values instead of frame,id,x,y,w,h,…")
-        ignored = len(row) >= 7 and row[6] == 0
-        if not ignored:
-            tracks.setdefault(int(row[1]), {})[int(row[0])] = _box(row[2:6], 1)
-    for target, boxes in sorted(tracks.items()):
-        first, last = min(boxes), max(boxes)
-        if len(boxes) >= FEWEST_MOT:
-            track = _array([boxes.get(frame) for frame in range(first, last + 1)])
-            yield f"-id{target}", first - 1, track
-
-
 def read_boxes(path: Path, origin: int = 1) -> np.ndarray:
     """(frames, 4) boxes of a file of x,y,w,h lines, NaN where the target is absent.
 
@@ -340,11 +317,11 @@ def read_boxes(path: Path, origin: int = 1) -> np.ndarray:
     Raises:
         BadClips: a line is not made of four numbers.
     """
-    return _array([_box(row, origin) for row in _rows(path, 4)])
+    return _array([_box(row, origin) for row in _rows(path)])
 
 
-def _rows(path: Path, columns: Optional[int] = None) -> List[List[float]]:
-    """The numbers of each line of a file; an empty line is all NaN."""
+def _rows(path: Path) -> List[List[float]]:
+    """The four numbers of each line of a file; an empty line is all NaN."""
     rows = []
     text = path.read_text(encoding="utf-8-sig", errors="replace")
     for number, line in enumerate(text.rstrip().splitlines(), 1):
@@ -352,13 +329,9 @@ def _rows(path: Path, columns: Optional[int] = None) -> List[List[float]]:
             row = [float(text) for text in re.split(r"[,;\s]+", line.strip(" ,;\t")) if text]
         except ValueError:
             row = None
-        row = [math.nan] * (columns or 4) if row == [] else row
-        if row is None or (columns and len(row) != columns):
-            raise BadClips(
-                "{}: line {} is not {} numbers: {!r}".format(
-                    path, number, columns or "made of", line[:60]
-                )
-            )
+        row = [math.nan] * 4 if row == [] else row
+        if row is None or len(row) != 4:
+            raise BadClips(f"{path}: line {number} is not 4 numbers: {line[:60]!r}")
         rows.append(row)
     return rows
 

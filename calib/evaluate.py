@@ -46,7 +46,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_clip_options(cli, required=False)
     cli.add_argument(
         "--benchmark",
-        choices=sorted([*benchmarks.LISTS, *benchmarks.GOT10K]),
+        choices=sorted(benchmarks.LISTS),
         help="a public data set, or a part of it, in the layout in which its authors give it out",
     )
     cli.add_argument("--data", metavar="DIR", help="folder of the --benchmark")
@@ -98,12 +98,9 @@ def run(options: argparse.Namespace) -> int:
     if not options.benchmark:
         found = find_clips(options.clips, options.trim, say)
         data = benchmarks.Sequences(found, [clip.name for clip in found], [], {})
-    elif options.benchmark in benchmarks.LISTS:
+    else:
         data = benchmarks.sequences(options.benchmark, Path(options.data), options.trim)
         out /= options.benchmark
-    else:
-        benchmarks.run(options)
-        return 0
     data = data._replace(clips=chosen(data.clips, options.only))
     done = evaluated(options, data, out)
     for sentence in done.left_out:

@@ -1,7 +1,6 @@
 """Public data sets in their own layout: small trees of each, and real sequences among them."""
 
 import json
-import zipfile
 
 import cv2
 import numpy as np
@@ -143,30 +142,6 @@ def test_dtb70_and_lasot_are_read_in_their_layouts(tmp_path):
     write_otb(tmp_path / "lasot" / "car" / "car-2", 5, "groundtruth.txt")
     found = benchmarks.sequences("lasot", tmp_path / "lasot")
     assert [clip.name for clip in found.clips] == ["car-2"] and len(found.names) == 280
-
-
-def write_got10k(data, subset):
-    folder = data / subset / "GOT-10k_1"
-    boxes = write_frames(folder, 12, "{:08d}.jpg")
-    (data / subset / "list.txt").write_text("GOT-10k_1\n")
-    write_rows(folder / "groundtruth.txt", boxes[:1] if subset == "test" else boxes)
-    (folder / "meta_info.ini").write_text("[METAINFO]\nresolution: (320, 240)\n")
-    for name in ("cover", "absence", "cut_by_image"):
-        value = "8" if name == "cover" else "0"
-        (folder / (name + ".label")).write_text("\n".join([value] * 12) + "\n")
-
-
-def test_got10k_val_gives_ao_and_the_test_set_a_zip_for_its_server(tmp_path, toml):
-    write_got10k(tmp_path / "got", "val")
-    write_got10k(tmp_path / "got", "test")
-    assert run(tmp_path, toml, "got10k-val", tmp_path / "got") == 0
-    told = json.loads((tmp_path / "out" / "got10k-val" / "figures.json").read_text())
-    assert told["tiny"]["overall"]["ao"] > 0.6
-    assert run(tmp_path, toml, "got10k-test", tmp_path / "got") == 0
-    (packed,) = (tmp_path / "out" / "got10k-test").rglob("tiny.zip")
-    names = zipfile.ZipFile(packed).namelist()
-    assert any(name.endswith("GOT-10k_1/GOT-10k_1_001.txt") for name in names)
-    assert any(name.endswith("GOT-10k_1/GOT-10k_1_time.txt") for name in names)
 
 
 def test_clips_and_a_benchmark_together_are_refused(tmp_path, toml, capsys):

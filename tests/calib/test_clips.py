@@ -85,20 +85,6 @@ def test_tld_gives_corners_and_nan(tmp_path):
     assert np.isnan(clip.boxes[1]).all()
 
 
-def test_mot_gives_one_clip_a_target_from_its_first_frame_on(tmp_path):
-    frames_into(tmp_path / "street" / "img1", 14)
-    (tmp_path / "street" / "gt").mkdir()
-    rows = [f"{frame},1,11,21,30,40,1,-1,-1,-1" for frame in range(1, 15)]
-    rows += [f"{frame},7,{frame},31,20,20,1,-1,-1,-1" for frame in range(3, 14)]
-    rows += [f"{frame},9,5,5,5,5,0,-1,-1,-1" for frame in range(1, 15)]  # to be ignored
-    (tmp_path / "street" / "gt" / "gt.txt").write_text("\n".join(rows))
-    first, second = find_clips([tmp_path])
-    assert [(c.name, len(c)) for c in (first, second)] == [("street-id1", 14), ("street-id7", 11)]
-    assert np.allclose(first.boxes[0], (10, 20, 30, 40))
-    assert np.allclose(second.boxes[:, 0], np.arange(3, 14) - 1)
-    assert (second[0] == first[2]).all()
-
-
 def test_a_clip_begins_with_the_first_frame_that_shows_the_target(tmp_path):
     frames_into(tmp_path / "late" / "img")
     write_boxes(tmp_path / "late" / "boxes.csv", np.array([[np.nan] * 4, *BOXES[1:]]))

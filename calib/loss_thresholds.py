@@ -185,24 +185,19 @@ def best_threshold(runs: Sequence[Run], what: str) -> float:
 def print_report(report: dict[str, Any]) -> None:
     """The table."""
     known = report["knowing"]
+    low, high = known["held_out"]
     print(
-        "\n{}: lost below {:.2f} in its TOML, {:.2f} by all these clips, {:.2f} to {:.2f} by all "
-        "but one".format(
-            report["network"], report["lost_below"], known["lost_below"], *known["held_out"]
-        )
+        f"\n{report['network']}: lost below {report['lost_below']:.2f} in its TOML, "
+        f"{known['lost_below']:.2f} by all these clips, {low:.2f} to {high:.2f} by all but one"
     )
-    print("{:<8} {:>6}  {:^23}  {:^23}".format("", "lost", "score", "certainty"))
-    print(
-        "{:<8} {:>6}  {}  {}".format(
-            "", "frames", *["{:>7} {:>7} {:>7}".format("AUC", "prec.", "recall")] * 2
-        )
-    )
+    print(f"{'':<8} {'lost':>6}  {'score':^23}  {'certainty':^23}")
+    print(f"{'':<8} {'frames':>6}" + 2 * f"  {'AUC':>7} {'prec.':>7} {'recall':>7}")
     for group in known["groups"]:
-        figures = [
-            "{auc:7.3f} {precision:7.3f} {recall:7.3f}".format(**known[group][what])
-            for what in ("score", "certainty")
-        ]
-        print("{:<8} {:6d}  {}  {}".format(group, known[group]["frames"], *figures))
+        row = known[group]
+        print(f"{group:<8} {row['frames']:6d}", end="")
+        for what in ("score", "certainty"):
+            print("  {auc:7.3f} {precision:7.3f} {recall:7.3f}".format(**row[what]), end="")
+        print()
 
 
 main = command.main("calib.loss_thresholds", run, parser, "stopped")

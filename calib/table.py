@@ -8,7 +8,7 @@
              "search": {...}}, "libraries": {...}}
 ```
 Tensor names are those of ``runtime.graphs.assemble``, which every engine builds from. Ranges have
-``DIGITS`` digits, so that a reduced table (``calib.fpga.trim``) gives the same INT8 form.
+``DIGITS`` digits, so that a reduced table (``trimmed``) gives the same INT8 form.
 """
 
 import json
@@ -84,6 +84,15 @@ def _check_network(
 def rounded(span: Sequence[float]) -> List[float]:
     """A range (low, high) as the table holds it: a list of two floats of ``DIGITS`` digits."""
     return [float("{:.{}g}".format(end, DIGITS)) for end in span]
+
+
+def trimmed(table: Dict[str, Any]) -> Dict[str, Any]:
+    """The table with the chosen range of each tensor alone, as it comes with a network."""
+    tensors = {
+        part: {name: {"range": rounded(entry["range"])} for name, entry in entries.items()}
+        for part, entries in table["tensors"].items()
+    }
+    return dict(table, tensors=tensors)
 
 
 def ranges(

@@ -76,7 +76,6 @@ def parser() -> argparse.ArgumentParser:
         help="EAO's lengths; VOT's own 115 to 755 mean nothing on short clips",
     )
     cli.add_argument("--high", type=int, default=HIGH, metavar="FRAMES")
-    cli.add_argument("--fps", type=float, default=30, help="of the real-time experiment's camera")
     cli.add_argument("--prepare", action="store_true", help="write the workspace only")
     cli.add_argument("--out", default="out/vot", metavar="DIR", help="the workspace")
     return cli
@@ -86,7 +85,7 @@ def run(options: argparse.Namespace) -> None:
     """Write the workspace; run the toolkit in it."""
     clips = chosen(find_clips(options.clips, log=say), options.only)
     workspace = Path(options.out).resolve()
-    write_workspace(workspace, clips, options.low, options.high, options.fps)
+    write_workspace(workspace, clips, options.low, options.high)
     names = options.networks.split(",")
     labels = write_trackers(workspace, names, options.networks_dir, options.engine)
     commands = [
@@ -105,9 +104,7 @@ def run(options: argparse.Namespace) -> None:
 # -- the workspace
 
 
-def write_workspace(
-    workspace: Path, clips: Sequence[Clip], low: int, high: int, fps: float
-) -> None:
+def write_workspace(workspace: Path, clips: Sequence[Clip], low: int, high: int) -> None:
     """Write clips in VOT's format, config.yaml and stack.yaml; frames that exist are kept."""
     (workspace / "sequences").mkdir(parents=True, exist_ok=True)
     (workspace / "config.yaml").write_text("registry: [./trackers.ini]\nstack: ./stack.yaml\n")
@@ -120,12 +117,12 @@ def write_workspace(
                 "short-term experiments do "
                 "not allow; name other clips with --only"
             )
-        _write_sequence(workspace / "sequences" / clip.name, clip, fps)
+        _write_sequence(workspace / "sequences" / clip.name, clip)
     names = "".join(clip.name + "\n" for clip in clips)
     (workspace / "sequences" / "list.txt").write_text(names)
 
 
-def _write_sequence(folder: Path, clip: Clip, fps: float) -> None:
+def _write_sequence(folder: Path, clip: Clip) -> None:
     colour = folder / "color"
     colour.mkdir(parents=True, exist_ok=True)
     for index in range(len(clip)):
@@ -137,7 +134,7 @@ def _write_sequence(folder: Path, clip: Clip, fps: float) -> None:
         "".join(",".join(f"{value:.4f}" for value in box) + "\n" for box in clip.boxes)
     )
     (folder / "sequence").write_text(
-        f"channels.color=color/%08d.jpg\nformat=default\nfps={fps:g}\nname={clip.name}\nwidth={width}\nheight={height}\n"
+        f"channels.color=color/%08d.jpg\nformat=default\nfps=30\nname={clip.name}\nwidth={width}\nheight={height}\n"
     )
     (folder / "anchor.value").write_text("".join(f"{a}\n" for a in anchors(len(clip))))
 
@@ -192,10 +189,7 @@ def toolkit(arguments: Sequence[str]) -> Any:
         BadRun: it failed.
     """
     if importlib.util.find_spec("vot") is None:
-        raise Missing(
-            "the VOT toolkit is not installed; run `pip install vot-toolkit==0.7.4 "
-            "attributee==0.1.9 vot-trax==4.0.2`"
-        )
+        raise Missing("the VOT toolkit is not installed; run `make setup ALSO=vot`")
     environment = dict(os.environ, VOT_RESULTS_BINARY="false", VOT_DEBUG_MODE="false")
     done = subprocess.run(
         [sys.executable, "-m", "vot", *arguments],

@@ -19,7 +19,6 @@ from calib import cache, int8, qdq, ranges, sensitivity, table
 from calib.calibration import Calibration
 from calib.clips import find_clips
 from calib.errors import BadRun, BadTable
-from calib.fpga import trim
 from calib.store import Store
 from runtime import load_tracker
 from runtime.engines.onnxruntime import _Bound, as_written
@@ -116,7 +115,7 @@ def test_pictures_stay_bytes_though_the_clips_hold_no_black_and_no_white(done):
 
 def test_a_reduced_table_makes_the_same_network_again(done, place):
     out, _ = done
-    reduced = json.loads(trim.text(trim.trimmed(table.read(out / "tiny-ranges.json"))))
+    reduced = table.trimmed(table.read(out / "tiny-ranges.json"))
     network = load_network(place / "tiny.toml")
     work = Calibration(network, None, [], [], (1, 1), Store(place / "again"))
     int8.write_targets(work, reduced, (), place / "again")

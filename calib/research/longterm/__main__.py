@@ -1,7 +1,6 @@
 """python -m calib.research.longterm: how well trackers say that a target is gone and find it again.
 
     python -m calib.research.longterm --clips DIR... --films films.json --networks kestrel
-    python -m calib.research.longterm --clips DIR... --films films.json --ids report-01-otb-Diving
 
 It measures on long films, which ``calib.research.longterm.films`` describes. They are parted in two
 halves: fit settings on one and publish the figures of the other.
@@ -59,7 +58,6 @@ def parser() -> argparse.ArgumentParser:
     command.add_clip_options(cli)
     cli.add_argument("--films", required=True, metavar="FILE", help="description of long films")
     cli.add_argument("--half", choices=films.HALVES, help="only this half of the films")
-    cli.add_argument("--ids", metavar="NAME,NAME", help="only these films")
     cli.add_argument("--networks", default=DEFAULT_NETWORK, metavar="NAME,NAME")
     command.add_network_options(cli)
     cli.add_argument(
@@ -78,7 +76,7 @@ def run(options: argparse.Namespace) -> None:
     """Track what was not tracked yet; print and write the figures."""
     clips = find_clips(options.clips, log=say)
     wanted = {clip.name for clip in chosen(clips, options.only)}
-    found = chosen(films.read(options.films, clips, options.half), options.ids)
+    found = films.read(options.films, clips, options.half)
     members = [film for film in found if film.source in wanted]
     specs = trackers.specs_of(options)
     ways = [way_of(spec, on) for spec in specs for on in RECOVER[options.recover]]

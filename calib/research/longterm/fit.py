@@ -7,8 +7,8 @@ thresholds, all at once, because drawing a film costs as much as tracking it. Th
 the films are made from are tracked too, once without the search.
 
 The best combination has the highest sum of F and of the share of returns that are found within 30
-frames. More than ``--false`` false returns, or a loss of more than ``--loss`` of mean overlap on
-the short clips, count against it. The row "held out" is fair: its figures of each clip are those of
+frames. More than ``FALSE`` false returns, or a loss of more than ``LOSS`` of mean overlap on the
+short clips, count against it. The row "held out" is fair: its figures of each clip are those of
 the thresholds that are best on all other clips.
 
 ``--write`` puts the best thresholds into the network's TOML, and into that of its INT8 form.
@@ -44,7 +44,7 @@ from runtime.networks import load_network
 from runtime.tracker import Tracker
 
 TRIED = ("0.5,0.6", "0.4,0.5", "0.7,0.76,0.82")
-FALSE, LOSS = 3.0, 0.005
+FALSE, LOSS = 3.0, 0.005  # false returns, and loss of overlap, that may be
 FALSE_COSTS, LOSS_COSTS = 0.1, 10.0  # for each false return, and for each point of overlap, above
 
 
@@ -74,13 +74,10 @@ def parser() -> argparse.ArgumentParser:
     cli = command.parser("calib.research.longterm.fit", __doc__)
     command.add_clip_options(cli)
     cli.add_argument("--films", required=True, metavar="FILE", help="description of long films")
-    cli.add_argument("--ids", metavar="NAME,NAME", help="only these films")
     cli.add_argument("--networks", default=DEFAULT_NETWORK, metavar="NAME,NAME")
     command.add_network_options(cli)
     for name, option, values in zip(KEYS, OPTIONS, TRIED):
         cli.add_argument("--" + option, default=values, metavar="X,X", help=name + " (%(default)s)")
-    cli.add_argument("--false", type=float, default=FALSE, metavar="N", help="returns that may be")
-    cli.add_argument("--loss", type=float, default=LOSS, metavar="X", help="overlap that may be")
     cli.add_argument("--write", action="store_true", help="write the best into the TOML")
     cli.add_argument("--threads", type=int, default=1, metavar="N")
     cli.add_argument("--jobs", type=int, default=1, metavar="N", help="processes")
@@ -92,11 +89,11 @@ def run(options: argparse.Namespace) -> None:
     """Fit every network; print, and write where asked."""
     tried = candidates(options)
     clips = find_clips(options.clips, log=say)
-    drawn = chosen(films.read(options.films, clips, "development"), options.ids)
-    if options.only:
-        drawn = [film for film in drawn if film.source in options.only.split(",")]
-        if not drawn:
-            raise BadRun(f"--only {options.only}: no film is made from it")
+    wanted = {clip.name for clip in chosen(clips, options.only)}
+    found = films.read(options.films, clips, "development")
+    drawn = [film for film in found if film.source in wanted]
+    if not drawn:
+        raise BadRun(f"--only {options.only}: no film is made from it")
     sources = {film.source for film in drawn}
     members = drawn + [clip for clip in clips if clip.name in sources]
     for spec in trackers.specs_of(options):
@@ -105,8 +102,8 @@ def run(options: argparse.Namespace) -> None:
             _tracker, [(m, ways_over(m, ways)) for m in members], options.out, options.jobs
         )
         measured = judged(ways, members, options.out)
-        best = max(tried, key=lambda one: merit(measured, sources, one, options))
-        say(text(spec.name, measured, tried, best, options))
+        best = max(tried, key=lambda one: merit(measured, sources, one))
+        say(text(spec.name, measured, tried, best))
         if options.write:
             write_all(load_network(str(spec.options.network)).path, best)
 
@@ -192,25 +189,21 @@ def measures(measured: Measured, choice: dict[str, Any]) -> dict[str, float]:
     return dict(figures(of_films), loss=float(np.mean(lost)) if lost else 0.0)
 
 
-def merit(
-    measured: Measured, sources: Iterable[str], thresholds: Any, options: argparse.Namespace
-) -> float:
+def merit(measured: Measured, sources: Iterable[str], thresholds: Any) -> float:
     """How good thresholds are on some source clips; NaN figures count as zero."""
     found = measures(measured, dict.fromkeys(sources, thresholds))
-    too_false = max(0.0, np.nan_to_num(found["false_returns"]) - options.false)
-    too_lossy = max(0.0, found["loss"] - options.loss)
+    too_false = max(0.0, np.nan_to_num(found["false_returns"]) - FALSE)
+    too_lossy = max(0.0, found["loss"] - LOSS)
     gain = found["f"] + np.nan_to_num(found["found_in_30"])
     return float(gain - FALSE_COSTS * too_false - LOSS_COSTS * too_lossy)
 
 
-def held_out(
-    measured: Measured, tried: Sequence[Thresholds], options: argparse.Namespace
-) -> dict[str, Any]:
+def held_out(measured: Measured, tried: Sequence[Thresholds]) -> dict[str, Any]:
     """dict of a source clip -> the thresholds that are best on all others."""
     choice = {}
     for source in measured.members:
         others = [other for other in measured.members if other != source] or [source]
-        choice[source] = max(tried, key=lambda one: merit(measured, others, one, options))
+        choice[source] = max(tried, key=lambda one: merit(measured, others, one))
     return choice
 
 
@@ -219,7 +212,6 @@ def text(
     measured: Measured,
     tried: Sequence[Thresholds],
     best: Thresholds,
-    options: argparse.Namespace,
 ) -> str:
     """A table."""
     sources = list(measured.members)
@@ -228,14 +220,14 @@ def text(
     titles = ("lost", "look", "found", "F", "found/30", "false/1000", "claimed", "loss", "merit")
     lines.append("".join(f"{title:>11}" for title in titles))
     rows: list[tuple[Any, Any]] = [(one, dict.fromkeys(sources, one)) for one in tried]
-    rows.append((None, held_out(measured, tried, options)))
+    rows.append((None, held_out(measured, tried)))
     for one, choice in rows:
         row = measures(measured, choice)
         start = "held out".rjust(33)
         end = ""
         if one is not None:
             start = "".join(f"{value:11g}" for value in one)
-            end = f"{merit(measured, sources, one, options):11.3f}"
+            end = f"{merit(measured, sources, one):11.3f}"
             end += "  best" if one == best else ""
         keys = ("f", "found_in_30", "false_returns", "claimed_while_gone", "loss")
         lines.append(start + "".join(f"{row[key]:11.3f}" for key in keys) + end)

@@ -21,7 +21,6 @@ from calib import command
 from calib.errors import TrainingStopped
 from calib.research.train import loop
 from calib.research.train.geometry import EXEMPLAR, MEAN, SCALE, SEARCH
-from calib.research.train.layers import blocks_of
 from calib.research.train.network import Folded, Kestrel, macs
 from calib.research.train.start import licence_of
 
@@ -64,8 +63,8 @@ name = "{name}_search.onnx"
 sha256 = "{search}"
 """
 TITLES = {"kestrel": "Kestrel", "kestrel_small": "Kestrel, small"}
-PLAIN = "{}: plain 3x3 and 1x1 convolutions"
-BLOCKS = "{}: 3x3 convolutions, then blocks of MobileNetV3 with ReLU"
+LAYERS = {"k48b5": "3x3 convolutions, then blocks of MobileNetV3 with ReLU"}
+PLAIN = "plain 3x3 and 1x1 convolutions"
 OPSET = 13  # of TensorRT 8.2 on a Jetson Nano
 TRACKING = {"penalty": 0.15, "window": 0.49, "lr": 0.385}
 
@@ -111,11 +110,6 @@ def write_onnx(
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def title(shape: str, name: str) -> str:
-    """What the TOML's first line says of the layers."""
-    return (BLOCKS if blocks_of(shape) else PLAIN).format(TITLES.get(name, name))
-
-
 def export(checkpoint: str | Path, folder: str | Path, name: str = "kestrel") -> dict[str, Any]:
     """Write both graphs and the TOML into ``folder``; ``name`` is that of the files.
 
@@ -146,7 +140,7 @@ def export(checkpoint: str | Path, folder: str | Path, name: str = "kestrel") ->
     size = macs(Kestrel(**{k: v for k, v in network.config.items() if k != "folded"}))
     total = size["backbone"] + size["head"]
     text = TOML.format(
-        title=title(shape, name),
+        title=f"{TITLES.get(name, name)}: {LAYERS.get(shape, PLAIN)}",
         name=name,
         macs=total,
         licence=licence_of(checkpoint),

@@ -108,11 +108,6 @@ class Bottleneck(nn.Module):
         return x + found if self.adds else found
 
 
-def blocks_of(shape: str) -> int:
-    """How many of a teacher's blocks the backbone of that name has."""
-    return sum(isinstance(layer, Block) for layer in BACKBONES.get(shape, ()))
-
-
 def row(shape: str) -> tuple[nn.Sequential, int]:
     """The layers of one of ``BACKBONES``, and how many channels they give."""
     layers, width = [], 3

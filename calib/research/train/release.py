@@ -35,7 +35,7 @@ from pathlib import Path
 from calib import command, int8, loss_thresholds, table
 from calib.command import say
 from calib.errors import BadRun
-from calib.fpga import cycles, trim
+from calib.fpga import cycles
 from calib.research.longterm import fit
 from calib.research.train import export, judge
 from runtime.networks import FOLDER, load_network
@@ -72,9 +72,6 @@ def parser() -> argparse.ArgumentParser:
     cli.add_argument("--validation", nargs="+", default=[], metavar="DIR", help="clips that decide")
     cli.add_argument(
         "--report", nargs="*", default=[], metavar="DIR", help="clips that nothing is chosen by"
-    )
-    cli.add_argument(
-        "--against", metavar="NETWORK", help="what to judge against (default: --name as it ships)"
     )
     cli.add_argument(
         "--films", metavar="FILE", help="films for step search, by calib.research.longterm.films"
@@ -156,12 +153,7 @@ def run_int8(options: argparse.Namespace) -> None:
 
 def run_judge(options: argparse.Namespace) -> None:
     """Hold the candidate and its INT8 form to the rule."""
-    shipped = options.against or str(tomls(options, networks(options))[0])
-    if not options.against and not Path(shipped).is_file():
-        raise BadRun(
-            f"there is no {shipped} to judge against; name another network with --against, or "
-            "leave the step judge out of --steps"
-        )
+    shipped = str(tomls(options, networks(options))[0])
     arguments = [*map(str, tomls(options, work(options))), "--against", shipped]
     arguments += ["--validation", *options.validation, "--report", *options.report]
     if judge.main(arguments):
@@ -187,8 +179,7 @@ def run_install(options: argparse.Namespace) -> None:
         shutil.copyfile(str(path), str(to))
         if to.suffix == ".toml":
             replace(to, rf"(?m)^(lost_below = .*\n)(?:{KEPT})*", "".join(kept))
-    text = trim.text(trim.trimmed(table.read(ranges)))
-    (networks(options) / ranges.name).write_text(text)
+    table.write(table.trimmed(table.read(ranges)), networks(options) / ranges.name)
 
 
 def run_thresholds(options: argparse.Namespace) -> None:

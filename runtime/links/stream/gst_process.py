@@ -311,12 +311,8 @@ class Streams:
         auth = GstRtspServer.RTSPAuth()
         token = GstRtspServer.RTSPToken()
         token.set_string("media.factory.role", "user")
-        if hasattr(auth, "add_digest"):  # GStreamer 1.12
-            auth.set_supported_methods(GstRtsp.RTSPAuthMethod.DIGEST)
-            auth.add_digest(place["user"], place["password"], token)
-        else:
-            basic = GstRtspServer.RTSPAuth.make_basic(place["user"], place["password"])
-            auth.add_basic(basic, token)
+        auth.set_supported_methods(GstRtsp.RTSPAuthMethod.DIGEST)
+        auth.add_digest(place["user"], place["password"], token)
         server.set_auth(auth)
         permissions = GstRtspServer.RTSPPermissions()
         permissions.add_permission_for_role("user", "media.factory.access", True)

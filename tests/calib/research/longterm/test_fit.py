@@ -54,12 +54,12 @@ def test_a_clip_is_judged_by_what_is_best_on_the_others():
     wins = {"a": low, "b": low, "c": high}
     measured = fit.Measured({name: [] for name in wins}, wins)
 
-    def merit(measured, sources, one, options):
+    def merit(measured, sources, one):
         return sum(measured.runs[source] == one for source in sources)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fit, "merit", merit)
-        choice = fit.held_out(measured, [high, low], None)
+        choice = fit.held_out(measured, [high, low])
     assert choice == {"a": high, "b": high, "c": low}
 
 

@@ -136,12 +136,6 @@ def test_the_copy_for_boards_is_prepared_anew(world):
     assert "kestrel.toml" in kept["files"] and not (shipped / "old.onnx").exists()
 
 
-def test_a_network_that_does_not_ship_yet_is_judged_against_another(world, tmp_path):
-    more = ["--name", "kestrel_small", "--root", str(tmp_path), "--steps", "judge"]
-    with pytest.raises(BadRun, match="no .*kestrel_small.toml to judge against; name another"):
-        release.run(options(world, *more))
-
-
 def test_a_place_that_is_not_found_once_is_named(tmp_path):
     (tmp_path / "text").write_text("a 1\na 1\n")
     with pytest.raises(BadRun, match="2 places"):

@@ -82,10 +82,30 @@ def checkout(folder: Path, *packages: str) -> Iterator[Any]:
                 del sys.modules[name]
 
 
+class _Ignored:
+    """Stands for every object that is no weight: statistics, settings. It runs nothing."""
+
+    def __init__(self, *_: Any) -> None:
+        pass
+
+    def __setstate__(self, state: Any) -> None:
+        pass
+
+
+def _read(path: Path) -> Any:
+    """The content of a checkpoint. The authors' trainers store objects beside the weights."""
+    try:
+        return torch.load(str(path), map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        names = torch.serialization.get_unsafe_globals_in_checkpoint(str(path))
+        with torch.serialization.safe_globals([(_Ignored, name) for name in names]):
+            return torch.load(str(path), map_location="cpu", weights_only=True)
+
+
 def load_weights(model: nn.Module, path: Path) -> Any:
     """Load a checkpoint; prefixes of data-parallel training are removed."""
     try:
-        state = torch.load(str(path), map_location="cpu", weights_only=True)
+        state = _read(path)
     except Exception as error:
         unsafe = isinstance(error, pickle.UnpicklingError)  # PyTorch's advice is to run it
         why = "it holds more than weights, which could run code" if unsafe else error

@@ -1,5 +1,9 @@
 """Exports of checkpoints, with modules of the authors' names, compute what the modules do."""
 
+import fractions
+import os
+import shutil
+
 import numpy as np
 import pytest
 
@@ -181,9 +185,28 @@ def test_a_checkpoint_of_another_configuration_is_refused(tmp_path, capsys):
         load_weights(model, checkpoint)
 
 
-def test_a_checkpoint_with_a_planted_pickle_is_refused_without_advice_to_run_it(tmp_path):
+class Planted:
+    """An object that a pickle makes by a call."""
+
+    def __init__(self, *call):
+        self.call = call
+
+    def __reduce__(self):
+        return self.call[0], self.call[1:]
+
+
+def test_objects_beside_the_weights_are_left_out(tmp_path):
+    model, kept = torch.nn.Linear(1, 1), tmp_path / "kept"
+    kept.mkdir()
+    beside = {"stats": Planted(fractions.Fraction, 1, 2), "settings": Planted(shutil.rmtree, kept)}
+    torch.save(dict(beside, net=model.state_dict()), str(tmp_path / "trained.pth"))
+    other = load_weights(torch.nn.Linear(1, 1), tmp_path / "trained.pth")
+    assert torch.equal(other.weight, model.weight) and kept.is_dir()
+
+
+def test_a_checkpoint_that_would_run_code_is_refused_without_advice_to_run_it(tmp_path):
     path = tmp_path / "planted.pth"
-    torch.save({"model": tmp_path}, str(path))  # an object of a class
+    torch.save({"model": Planted(os.system, "true")}, str(path))
     with pytest.raises(BadRun, match="holds more than weights") as refusal:
         load_weights(torch.nn.Linear(1, 1), path)
     assert "weights_only" not in str(refusal.value)

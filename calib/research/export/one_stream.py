@@ -109,6 +109,14 @@ def _litetrack(model: Any, cfg: Any, z: torch.Tensor, box: torch.Tensor, x: torc
     return model(model.forward_z(z, template_bb=box), x)
 
 
+def _stark(model: Any, cfg: Any, *pictures: torch.Tensor) -> Any:
+    nested = model.forward_backbone.__globals__["NestedTensor"]
+    masks = [torch.zeros(1, *picture.shape[2:], dtype=torch.bool) for picture in pictures]
+    each = [model.forward_backbone(nested(*both)) for both in zip(pictures, masks)]
+    joined = {key: torch.cat([one[key] for one in each]) for key in ("feat", "pos")}
+    return model.forward_transformer(dict(joined, mask=None), True, True)[0]
+
+
 _MOBILEVIT: dict[str, Any] = dict(
     arguments={"training": False},
     maps=CENTRE,
@@ -174,6 +182,16 @@ KINDS = {
         "https://github.com/MCG-NJU/MixFormerV2",
         refresh="best",
     ),
+    "stark": Kind(
+        "lib.config.stark_st2.config",
+        ("lib.models.stark", "build_starkst"),
+        {},
+        ("pred_boxes", "pred_logits"),
+        _stark,
+        "https://github.com/researchmm/Stark",
+        patches=(("lib.models.stark.backbone", "is_main_process", lambda: False),),
+        refresh="due",
+    ),
 }
 
 
@@ -181,13 +199,16 @@ def timm_library() -> Any:
     """The module timm.
 
     PyPI's torchvision is built for CUDA. Beside a torch for the processor its operators are
-    missing, and it stops on import. No tracker here uses them, so they are only declared.
+    missing, and it stops on import. No tracker here uses them, so they are only declared. STARK
+    imports a module for downloads that torchvision no longer has.
     """
     declared = torch.library.Library("torchvision", "FRAGMENT")
     _DECLARED.append(declared)
     while True:
         try:
-            return importlib.import_module("timm")
+            timm = importlib.import_module("timm")
+            sys.modules.setdefault("torchvision.models.utils", mock.MagicMock())
+            return timm
         except ImportError:
             raise Missing("timm is not installed; run `make setup ALSO=authors`") from None
         except RuntimeError as error:

@@ -3,7 +3,7 @@
     python -m tests.calib.research.export.authors_tracker KIND CHECKOUT CONFIG CHECKPOINT OUT
 
 A process of its own, since every code base calls its package ``lib``. It writes the checkpoint, and
-the boxes and scores of every frame into OUT (npz).
+the maps, boxes and scores of every frame into OUT (npz).
 """
 
 import importlib.util
@@ -27,6 +27,7 @@ TRACKERS = {
     "asymtrack": "AsymTrack",
     "litetrack": "litetrack",
     "mixformerv2": "mixformer2_vit_online",
+    "stark": "stark_st",
 }
 REFRESH_EVERY = 7  # frames, where the template is refreshed
 SCORE = 1.61  # logit of MixFormerV2's scores, about
@@ -59,8 +60,8 @@ def film():
     return frames, boxes
 
 
-def spread(network):
-    """Let MixFormerV2's random weights give boxes of a size, and scores on both sides of 0.5."""
+def spread_mixformerv2(network):
+    """Let random weights give boxes of a size, and scores on both sides of 0.5."""
     tokens, (first, last) = network.backbone.reg_tokens, network.box_head.layers
     places = torch.arange(last[0].out_features) / last[0].out_features
     for number, middle in enumerate((0.34, 0.66, 0.34, 0.66)):
@@ -71,24 +72,58 @@ def spread(network):
     network.score_head.layers[1].bias -= SCORE
 
 
-def build(kind, checkpoint, config):
+def spread_stark(network):
+    """As ``spread_mixformerv2``."""
+    network.box_head.conv5_tl.weight *= 40
+    network.box_head.conv5_br.weight *= 40
+    network.cls_head.layers[-1].weight *= 100
+    network.cls_head.layers[-1].bias -= 3
+
+
+SPREAD = {"mixformerv2": spread_mixformerv2, "stark": spread_stark}
+
+
+def build(name, checkpoint, config):
     """The authors' configuration, and a checkpoint of random weights."""
+    kind = KINDS[name]
     settings = importlib.import_module(kind.config)
     settings.update_config_from_file(config)
     settings.cfg.TEST_MODE, settings.cfg.TEST.DEVICE = True, "cpu"
-    for module, name, value in kind.patches:
-        setattr(importlib.import_module(module), name, value)
+    for patch in kind.patches:
+        setattr(importlib.import_module(patch[0]), *patch[1:])
     torch.manual_seed(1)
     module, function = kind.builder
     network = getattr(importlib.import_module(module), function)(settings.cfg, **kind.arguments)
-    for name, buffer in network.named_buffers():
-        if name.endswith("running_var"):
+    for key, buffer in network.named_buffers():
+        if key.endswith("running_var"):
             buffer.copy_(torch.rand_like(buffer) + 0.5)
-    if kind.refresh:
+    if name in SPREAD:
+        settings.cfg.TEST.UPDATE_INTERVALS.LASOT = [REFRESH_EVERY]
         with torch.no_grad():
-            spread(network)
+            SPREAD[name](network)
     torch.save({"net": network.state_dict()}, checkpoint)
     return settings.cfg
+
+
+def recorded(network, names):
+    """The maps of every call of an authors' network from now on, a row each."""
+    rows = []
+
+    def record(compute):
+        def computed(*pictures, **options):
+            results = compute(*pictures, **options)
+            given = results[0] if isinstance(results, tuple) else results
+            if isinstance(given, dict) and all(name in given for name in names):
+                maps = [given[name].detach().numpy().ravel() for name in names]
+                rows.append(np.concatenate(maps))
+            return results
+
+        return computed
+
+    for method in ("forward", "forward_head", "forward_transformer"):
+        if hasattr(network, method):
+            setattr(network, method, record(getattr(network, method)))
+    return rows
 
 
 def main(name, folder, config, checkpoint, out):
@@ -99,7 +134,7 @@ def main(name, folder, config, checkpoint, out):
         owner.cuda = lambda self, *_, **__: self
     sys.path.insert(0, folder)
     add_crops(pathlib.Path(folder))
-    cfg = build(KINDS[name], checkpoint, config)
+    cfg = build(name, checkpoint, config)
     test = cfg.TEST
     settings = types.SimpleNamespace(
         cfg=cfg,
@@ -110,18 +145,22 @@ def main(name, folder, config, checkpoint, out):
         search_size=test.SEARCH_SIZE,
         debug=0,
         save_all_boxes=False,
-        update_interval=REFRESH_EVERY,
     )
     module = importlib.import_module("lib.test.tracker." + TRACKERS[name])
     tracker = module.get_tracker_class()(settings, "lasot")
     frames, boxes = film()
     frames = [cv2.cvtColor(frame, cv2.COLOR_BGR2RGB) for frame in frames]
     tracker.initialize(frames[0], {"init_bbox": list(boxes[0])})
+    if name == "stark":  # it masks the padding, and nothing is masked here
+        process = tracker.preprocessor.process
+        tracker.preprocessor.process = lambda picture, mask: process(picture, 0 * mask)
+    maps = recorded(tracker.network, KINDS[name].maps)
     found = [tracker.track(frame, {}) for frame in frames[1:]]
     np.savez(
         out,
+        maps=maps[:: len(maps) // len(found)],  # a method may call another one
         boxes=[result["target_bbox"] for result in found],
-        scores=[result.get("conf_score", np.nan) for result in found],
+        scores=[result["conf_score"] for result in found if "conf_score" in result],
     )
 
 

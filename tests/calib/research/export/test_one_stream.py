@@ -112,25 +112,45 @@ def test_elimination_by_the_box_is_refused(tmp_path, monkeypatch, capsys):
 
 
 AUTHORS = os.environ.get("HOTPATH_AUTHORS", "")  # a folder with checkouts
-NETWORKS = {
-    "ostrack": "OSTrack/experiments/ostrack/vitb_256_mae_ce_32x4_ep300.yaml",
-    "smat": "SMAT/experiments/mobilevitv2_track/mobilevitv2_256_128x1_ep300.yaml",
-    "mvt": "MVT/experiments/mobilevit_track/mobilevit_256_128x1_got10k_ep100_cosine_annealing.yaml",
-    "hit": "HiT/experiments/HiT/HiT_Base.yaml",
-    "asymtrack": "AsymTrack/experiments/AsymTrack/base.yaml",
-    "litetrack": "LiteTrack/experiments/litetrack/B4_cae_center_all_ep300.yaml",
-    "mixformerv2": "MixFormerV2/experiments/mixformer2_vit_online/224_depth4_mlp1_score.yaml",
-}
+NETWORKS = (
+    "OSTrack/experiments/ostrack/vitb_256_mae_32x4_ep300.yaml",
+    "OSTrack/experiments/ostrack/vitb_256_mae_ce_32x4_ep300.yaml",
+    "OSTrack/experiments/ostrack/vitb_384_mae_32x4_ep300.yaml",
+    "OSTrack/experiments/ostrack/vitb_384_mae_ce_32x4_ep300.yaml",
+    "SMAT/experiments/mobilevitv2_track/mobilevitv2_256_128x1_ep300.yaml",
+    "MVT/experiments/mobilevit_track/mobilevit_256_128x1_got10k_ep100_cosine_annealing.yaml",
+    "HiT/experiments/HiT/HiT_Base.yaml",
+    "AsymTrack/experiments/AsymTrack/base.yaml",
+    "LiteTrack/experiments/litetrack/B4_cae_center_all_ep300.yaml",
+    "LiteTrack/experiments/litetrack/B9_cae_center_all_ep300.yaml",
+    "MixFormerV2/experiments/mixformer2_vit_online/224_depth4_mlp1_score.yaml",
+    "MixFormerV2/experiments/mixformer2_vit_online/288_depth8_score.yaml",
+    "Stark/experiments/stark_st2/baseline.yaml",
+)
+
+
+def recorded(engine):
+    """The maps of every search of an engine from now on, a row each."""
+    rows, search = [], engine.search
+
+    def searched(features):
+        maps = search(features)
+        rows.append(np.concatenate([values.ravel() for values in maps]))
+        return maps
+
+    engine.search = searched
+    return rows
 
 
 @pytest.mark.timeout(1800)
 @pytest.mark.slow("large networks of the authors' code")
-@pytest.mark.parametrize("kind", sorted(NETWORKS))
-def test_boxes_are_those_of_the_authors_tracker(tmp_path, kind):
-    config = pathlib.Path(AUTHORS or "no checkouts") / NETWORKS[kind]
+@pytest.mark.parametrize("name", NETWORKS)
+def test_maps_and_boxes_are_those_of_the_authors_tracker(tmp_path, name):
+    config = pathlib.Path(AUTHORS or "no checkouts") / name
     if not config.is_file():
         pytest.skip(f"{config} is not there; set HOTPATH_AUTHORS to a folder with checkouts")
-    code, checkpoint = pathlib.Path(AUTHORS) / NETWORKS[kind].split("/")[0], tmp_path / "model.pth"
+    kind, checkpoint = name.split("/")[0].lower(), tmp_path / "model.pth"
+    code = pathlib.Path(AUTHORS) / name.split("/")[0]
     module = "tests.calib.research.export.authors_tracker"
     given = [kind, code, config, checkpoint, tmp_path / "expected.npz"]
     subprocess.run([sys.executable, "-m", module] + [str(v) for v in given], check=True)
@@ -143,8 +163,10 @@ def test_boxes_are_those_of_the_authors_tracker(tmp_path, kind):
     for engine in ("openvino", "onnxruntime"):
         tracker = load_tracker(path, engine=engine)
         tracker.init(frames[0], boxes[0])
+        maps = recorded(tracker.device.engine)
         found = [tracker.update(frame) for frame in frames[1:]]
+        np.testing.assert_allclose(maps, expected["maps"], rtol=0, atol=1e-4)
         np.testing.assert_allclose([r.box for r in found], expected["boxes"], rtol=0, atol=0.01)
-        if kind == "mixformerv2":
+        if expected["scores"].size:
             scores = [result.score for result in found]
             np.testing.assert_allclose(scores, expected["scores"], rtol=0, atol=1e-4)

@@ -77,8 +77,9 @@ def run(options: argparse.Namespace) -> int:
 
         given["simulate"] = device.opener(options.simulate)
     targets = load_targets(**given, log=None if options.quiet else say)
+    opening = {"planes": True, "decoder": options.decoder, "gpu": targets.engine.device is not None}
     with contextlib.closing(targets), contextlib.ExitStack() as cleanup, open_source(
-        options.video, say, options.fps, options.depth, planes=True, decoder=options.decoder
+        options.video, say, options.fps, options.depth, **opening
     ) as source:
         if not source.live and not source.fps and source.frames != 1:
             say(f"{source.name}: states no frame rate, so times are left empty; give --fps")

@@ -41,6 +41,7 @@ class Slot:
         self.uploaded, self.done = device.event(), device.event()
         self._staging = np.zeros(0, np.uint8)  # pinned: what the frame is packed into
         self.upload_at = 0
+        self._lent: Optional[frames.OnDevice] = None  # what is read where it lies, until the next
         self.graph: Optional[graphs.Graph] = None
         self.captured: Dict[str, int] = {}
 
@@ -70,6 +71,7 @@ class Slot:
         self, frame: frames.AnyFrame, part: Tuple[int, int, int, int], sequence: int, stream: Any
     ) -> None:
         """Enqueue: copy a part of a frame to the GPU; see ``frames.pack``."""
+        self._lent = frame if isinstance(frame, frames.OnDevice) else None
         used = frames.pack(frame, part, self._staging, self.upload_at, sequence)
         self.mark("packed", stream)
         self._device.upload(self.upload_at, self._staging[:used], stream)
@@ -85,7 +87,7 @@ class Slot:
         self.drop_graph()
         if self.upload_at:
             self._device.free(self.upload_at)
-        self.upload_at, self._staging = 0, np.zeros(0, np.uint8)
+        self.upload_at, self._staging, self._lent = 0, np.zeros(0, np.uint8), None
 
     def drop_graph(self) -> None:
         """Free the graph; frames are launched step by step until it is captured again."""

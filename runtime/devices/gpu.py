@@ -91,7 +91,7 @@ def checked_size(frame: Any) -> Tuple[int, int]:
 
 def as_uploaded(frame: Any) -> Any:
     """A ``Picture`` as the GPU's crop reads it: NV12, BGRx, or converted to BGR; others as is."""
-    if not isinstance(frame, Picture):
+    if isinstance(frame, OnDevice) or not isinstance(frame, Picture):
         return frame
     planes = frame.planes if isinstance(frame, PlanarFrame) else None
     if planes and planes.kind == "BGRx":
@@ -203,11 +203,7 @@ class Gpu(Device):
     def begin(
         self, frame: Any, state: np.ndarray, shape: Tuple[int, ...], compares: bool
     ) -> Optional[View]:
-        """See ``Device.begin``.
-
-        Raises:
-            BadFrame: also for a first frame on the GPU, if the network's border is its mean colour.
-        """
+        """See ``Device.begin``."""
         self.border = self._border(frame)
         self.frame.begin(frame, tuple(state), tuple(self.border))
         self.state, self._known = state, state.copy()
@@ -331,7 +327,7 @@ class Gpu(Device):
 
     def picture(self, frame: Any) -> AnyFrame:
         """See ``Device.picture``."""
-        if isinstance(frame, np.ndarray) and frame.shape[2] == 3:
+        if isinstance(frame, Picture) or (isinstance(frame, np.ndarray) and frame.shape[2] == 3):
             return frame
         if self._pictured[0] is not frame:
             self._pictured = frame, picture_of(frame, self.engine)
@@ -340,14 +336,7 @@ class Gpu(Device):
 
     def _border(self, frame: Any) -> np.ndarray:
         """The colour of the pixels outside the frame: (3,) uint8, BGR."""
-        if isinstance(frame, OnDevice):
-            if self.network.border != "zero":
-                raise BadFrame(
-                    f"the first frame is on the GPU, but {self.network.name} needs its mean "
-                    "colour; init with the frame in host memory"
-                )
-            return np.zeros(3, np.uint8)
-        picture = self.picture(frame) if isinstance(frame, Nv12) else frame
+        picture = self.picture(frame) if isinstance(frame, (Nv12, OnDevice)) else frame
         return geometry.border_colour(self.network, picture)
 
     def together(self, devices: Sequence["Gpu"]) -> Optional[Group]:

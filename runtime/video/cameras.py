@@ -13,7 +13,7 @@ from typing import Any, Deque, Dict, List, Optional, Tuple
 import cv2
 
 from runtime.errors import BadSource, NoCamera
-from runtime.video import hardware, pyav, raw, v4l2
+from runtime.video import hardware, nvmm, pyav, raw, v4l2
 from runtime.video.base import is_utf8, without_password
 
 OPEN_TIMEOUT_S = 4.0  # an RTSP handshake takes about 1 s on a good network
@@ -30,16 +30,17 @@ JUMP_S = 1.0  # of the sender's clock against ours: it started again
 # addresses whose stamps are of the sender's clock; over HTTP they may be made up from a frame rate
 STAMPED = ("rtsp:", "rtp:", "udp:", "srt:")
 
-# sensor-id is the CSI connector. The pictures stay in NVMM until nvvidconv copies them out, as NV12
-# for trackers that read planes, else as BGRx, which the processor then converts. With drop=1
-# max-buffers=1 only the newest picture waits.
+# sensor-id is the CSI connector. For a GPU the pictures stay in NVMM. Otherwise nvvidconv copies
+# them out, as NV12 for trackers that read planes, else as BGRx, which the processor then converts.
+# With drop=1 max-buffers=1 only the newest picture waits.
 CSI_PIPELINE = (
     "nvarguscamerasrc sensor-id={number} ! "
     "video/x-raw(memory:NVMM),width={width},height={height},framerate={fps}/1,format=NV12 ! "
-    "nvvidconv ! {output} ! appsink drop=1 max-buffers=1 sync=false"
+    "{output}"
 )
-CSI_NV12 = "video/x-raw,format=NV12"
-CSI_BGR = "video/x-raw,format=BGRx ! videoconvert ! video/x-raw,format=BGR"
+CSI_NV12 = "nvvidconv ! video/x-raw,format=NV12"
+CSI_BGR = "nvvidconv ! video/x-raw,format=BGRx ! videoconvert ! video/x-raw,format=BGR"
+CSI_SINK = " ! appsink drop=1 max-buffers=1 sync=false"
 
 
 class Camera:
@@ -124,23 +125,40 @@ class CsiCamera:
         number: of the connector.
         width, height, fps: of the frames, pixels and frames a second.
         planes: whether frames may be ``Picture``s: NV12, as the camera gives it.
+        gpu: whether they are for a GPU, which reads them where the camera wrote them.
+
+    Attributes:
+        note: why they are copied nevertheless, or "".
     """
 
+    note = ""
+
     def __init__(
-        self, number: int, width: int = 1280, height: int = 720, fps: int = 30, planes: bool = False
+        self,
+        number: int,
+        width: int = 1280,
+        height: int = 720,
+        fps: int = 30,
+        planes: bool = False,
+        gpu: bool = False,
     ) -> None:
         self.name = f"csi{number}"
-        self.width, self.height, self.fps, self.planes = width, height, fps, planes
+        self.width, self.height, self.fps, self.planes, self.gpu = width, height, fps, planes, gpu
         self._number = number
 
     def pipeline(self, output: str) -> str:
-        """The GStreamer pipeline; ``output``: ``CSI_NV12`` or ``CSI_BGR``."""
+        """The GStreamer pipeline; ``output``: ``CSI_NV12``, ``CSI_BGR`` or ``nvmm.BY_ROWS``."""
         return CSI_PIPELINE.format(
             number=self._number, width=self.width, height=self.height, fps=self.fps, output=output
         )
 
     def open(self) -> Any:
         """An open capture; raises ``NoCamera`` where the camera gives no video."""
+        if self.gpu:
+            try:
+                return nvmm.NvmmCapture(self.pipeline(nvmm.BY_ROWS), nvmm.NEWEST).start()
+            except nvmm.NoNvmm as error:
+                self.gpu, self.note = False, f"its pictures are copied: {error}"
         if not has_gstreamer():
             raise NoCamera(
                 f"{self.name}: a CSI camera needs OpenCV with GStreamer, and this OpenCV "
@@ -148,12 +166,12 @@ class CsiCamera:
                 "environment with --system-site-packages)"
             )
         if self.planes:
-            capture = cv2.VideoCapture(self.pipeline(CSI_NV12), cv2.CAP_GSTREAMER)
+            capture = cv2.VideoCapture(self.pipeline(CSI_NV12) + CSI_SINK, cv2.CAP_GSTREAMER)
             planar = raw.RawCapture(capture, "NV12", (self.width, self.height))
             if capture.isOpened() and planar.read()[0]:
                 return planar
             capture.release()  # OpenCV before 4.5 takes no NV12 from a pipeline
-        capture = cv2.VideoCapture(self.pipeline(CSI_BGR), cv2.CAP_GSTREAMER)
+        capture = cv2.VideoCapture(self.pipeline(CSI_BGR) + CSI_SINK, cv2.CAP_GSTREAMER)
         if not capture.isOpened():
             raise NoCamera(
                 f"{self.name}: the camera gives no video; check its cable, and that the service "

@@ -1,18 +1,19 @@
-"""Which decoder decodes a video: the processor, or hardware that FFmpeg reaches.
+"""Which decoder decodes a video: the processor, or hardware that FFmpeg or GStreamer reaches.
 
-Pictures of hardware decoders are copied to the processor's memory, as planes.
+Pictures of hardware decoders are copied to the processor's memory, as planes; but not those of
+"nvmm", a Jetson's, which stay where its GPU reads them.
 """
 
 from typing import Any, List, Optional, Tuple
 
-SOFTWARE, AUTO = "software", "auto"
+SOFTWARE, AUTO, NVMM = "software", "auto", "nvmm"
 DEVICES = ("cuda", "vaapi", "qsv", "drm")  # FFmpeg's names of kinds of devices
 BY_NAME = {"v4l2m2m": "{}_v4l2m2m"}  # decoders with a name of their own, by the codec's
-DECODERS = (SOFTWARE, AUTO) + DEVICES + tuple(BY_NAME)
+DECODERS = (SOFTWARE, AUTO, NVMM) + DEVICES + tuple(BY_NAME)
 
 
 def candidates(av: Any, decoder: str) -> List[str]:
-    """Hardware decoders to try for one of ``DECODERS``; "auto" tries all that there are."""
+    """Hardware decoders to try for one of ``DECODERS``; "auto" tries all that FFmpeg has."""
     if decoder != AUTO:
         return [decoder] if decoder != SOFTWARE else []
     try:

@@ -93,6 +93,7 @@ class LiveSource(Source):
         super().__init__(device.name, log)
         self._device = device
         self._opened = opened
+        tell_decoder(self, device)
         tell_decoder(self, opened)
         self._news = threading.Condition()
         self._closing = threading.Event()

@@ -15,7 +15,7 @@ import numpy as np
 
 from kernels.planes import Planes
 from runtime.pictures import AnyFrame, JpegDecoders, JpegFrame, PlanarFrame
-from runtime.video import hardware
+from runtime.video import hardware, nvmm
 from runtime.video.base import SAME
 
 # FFmpeg's name -> (kind of planes, whether the name says that Y has the full range)
@@ -75,14 +75,16 @@ def open_stream(
         return AvCapture(av, None, "SLICE")
 
 
-def _opened(av: Any, path: str, decoder: str, thread_type: str, **how: Any) -> "AvCapture":
+def _opened(av: Any, path: str, decoder: str, thread_type: str, **how: Any) -> Any:
     """A capture by hardware where it is asked for and gives a frame, else by the processor."""
     problems = []
     for name in hardware.candidates(av, decoder):
         try:
+            if name == hardware.NVMM:
+                return nvmm.open_video(path, nvmm.NEWEST if "timeout" in how else nvmm.EVERY)
             container, own = hardware.open_container(av, path, name, **how)
             found = AvCapture(av, container, thread_type, own)
-        except hardware.ERRORS + (av.FFmpegError,) as error:
+        except hardware.ERRORS + (av.FFmpegError, nvmm.NoNvmm) as error:
             problems.append(f"{name}: {str(error).strip() or type(error).__name__}")
             continue
         if found.isOpened():

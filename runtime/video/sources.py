@@ -37,6 +37,7 @@ def open_source(
     depth: Optional[int] = None,
     planes: bool = False,
     decoder: str = hardware.SOFTWARE,
+    gpu: bool = False,
 ) -> Source:
     """Open the source that ``spec`` names.
 
@@ -54,6 +55,8 @@ def open_source(
             the kernels can do that. Otherwise all are BGR arrays.
         decoder: one of ``hardware.DECODERS``, for videos and streams with ``planes``. Where it
             does not work, the processor decodes; ``log`` is told which one does.
+        gpu: whether the frames are for a GPU. Those of a CSI camera then stay in its memory; where
+            that does not work, ``log`` is told why.
 
     Returns:
         A ``Source``. Use it with ``with``, or call ``close()``.
@@ -65,13 +68,15 @@ def open_source(
     planes = planes and can_read_planes()
     if decoder != hardware.SOFTWARE and log and not (planes and pyav.pyav()):
         log(f"{spec}: OpenCV decodes; --decoder needs PyAV and a C++ compiler")
-    source = _opened(os.fspath(spec), log, depth, planes, decoder)
+    source = _opened(os.fspath(spec), log, depth, planes, decoder, gpu)
     if fps and not source.live:
         source.fps, source.by_rate = fps, True
     return source
 
 
-def _opened(spec: str, log: Log, depth: Optional[int], planes: bool, decoder: str) -> Source:
+def _opened(
+    spec: str, log: Log, depth: Optional[int], planes: bool, decoder: str, gpu: bool
+) -> Source:
     camera = re.match(r"(?:cam|/dev/video)(\d+)(?:@(\d+)x(\d+))?$", spec)
     if camera:
         number, width, height = (int(part) if part else None for part in camera.groups())
@@ -84,7 +89,8 @@ def _opened(spec: str, log: Log, depth: Optional[int], planes: bool, decoder: st
         return ros.Bag(*bag, log, planes)
     csi = re.match(r"csi(\d+)$", spec)
     if csi:
-        return LiveSource(CsiCamera(int(csi.group(1)), planes=planes), log)
+        device = CsiCamera(int(csi.group(1)), planes=planes, gpu=gpu)
+        return LiveSource(device, log, opened=open_in_background(device))
     scheme = _scheme(spec)
     if scheme and scheme != "file":
         return _open_address(spec, scheme, log, planes, decoder)

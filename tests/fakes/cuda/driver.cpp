@@ -115,7 +115,7 @@ API cuLaunchKernel(void* function, unsigned gx, unsigned gy, unsigned gz, unsign
 
 // ---- the device and its context
 
-static std::vector<void*> contexts;
+static thread_local std::vector<void*> contexts;
 static int the_context;
 
 API cuInit(unsigned) { return OK; }

@@ -14,7 +14,14 @@ import pytest
 from runtime.errors import BadFrame, BadSource, NoCamera
 from runtime.pictures import Picture, bgr_of, can_read_planes
 from runtime.video.base import WAITING, to_bgr
-from runtime.video.cameras import CSI_BGR, CSI_NV12, Camera, CsiCamera, list_cameras
+from runtime.video.cameras import (
+    CSI_BGR,
+    CSI_NV12,
+    CSI_SINK,
+    Camera,
+    CsiCamera,
+    list_cameras,
+)
 from runtime.video.raw import RawCapture
 from runtime.video.recorded import natural_key
 from runtime.video.save import Video
@@ -304,7 +311,7 @@ def test_the_csi_pipeline_keeps_only_the_newest_frame():
     for output, kind in ((CSI_NV12, "NV12"), (CSI_BGR, "BGR")):
         pipeline = camera.pipeline(output)
         assert pipeline.startswith("nvarguscamerasrc sensor-id=1 ! ")
-        assert f"format={kind} ! appsink drop=1 max-buffers=1" in pipeline
+        assert pipeline.endswith(f"format={kind}") and "drop=1 max-buffers=1" in CSI_SINK
 
 
 def buffer_of(pipeline):
@@ -326,7 +333,7 @@ def buffer_of(pipeline):
         "sys.stdout.buffer.write(buffer.extract_dup(0, buffer.get_size()))\n"
         "p.set_state(Gst.State.NULL)\n"
     )
-    command = [rtsp.SYSTEM_PYTHON, "-c", code, pipeline + " name=sink"]
+    command = [rtsp.SYSTEM_PYTHON, "-c", code, pipeline + CSI_SINK + " name=sink"]
     caps, _, data = subprocess.check_output(command).partition(b"\n")
     return caps.decode("utf-8"), np.frombuffer(data, np.uint8)
 

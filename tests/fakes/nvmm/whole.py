@@ -1,0 +1,258 @@
+"""NVMM on the fake GPU, in a process of its own: a report as JSON.
+
+    python -m tests.fakes.nvmm.whole boxes FOLDER '{"pipeline": 2}'
+
+Run by tests/runtime/video/test_nvmm.py with the fake driver and the stand-in library.
+"""
+
+import ctypes
+import json
+import pathlib
+import sys
+import types
+
+import cv2
+import numpy as np
+
+from boards.doctor.bringup import film, steps
+from kernels import cpu
+from kernels.cuda import device as devices
+from kernels.cuda.frame import Frame
+from runtime import tracker as tracking
+from runtime.devices.gpu import Gpu, frame_settings
+from runtime.loading import Loaded
+from runtime.networks import load_network
+from runtime.pictures import bgr_of
+from runtime.tracker import Tracker
+from runtime.video import cameras, nvmm
+from runtime.video import nvmm_structs as structs
+from runtime.video.sources import open_source
+from tests.fakes import nvmm as fake
+from tests.fakes.cuda import build, networks
+from tests.fakes.cuda.clip import open_engine
+from tests.fakes.cuda.engine import Engine
+from tests.fakes.cuda.film import Film
+from tests.fakes.cuda.search import on_the_host
+from tests.runtime.search.test_search import THRESHOLDS, Elsewhere
+from tests.support import tiny
+from tests.support.counted_budget import Counted
+
+sys.path.append("/usr/lib/python3/dist-packages")  # where Debian has the binding
+
+SIZE = 1280, 720  # of a CSI camera
+
+
+def nv12_of(frame):
+    """Luma over chroma of a frame in planes."""
+    return np.vstack(frame.planes.planes)
+
+
+def layout(folder, options):
+    """What the C compiler says of the structures, and what ctypes says."""
+    surface, params, egl = structs.Surface, structs.SurfaceParams, structs.EglFrame
+    ours = [ctypes.sizeof(surface), surface.filled.offset, surface.pictures.offset]
+    ours += [ctypes.sizeof(params), params.luma_pitch.offset, params.egl_image.offset]
+    ours += [ctypes.sizeof(egl), egl.pitch.offset, egl.frame_type.offset, egl.sample_format.offset]
+    kind = ctypes.c_size_t * len(ours)
+    return {"ours": ours, "c": list(kind.in_dll(ctypes.CDLL(fake.NAMES[0]), "layout"))}
+
+
+def follow(tracker, frames, box, depth):
+    """Boxes and states; no frame is kept here while it is in flight."""
+    tracker.init(next(frames), box)
+    tracks = []
+    for frame in frames:
+        if depth == 1:
+            tracks.append(tracker.update(frame))
+            continue
+        tracker.submit(frame)
+        del frame
+        if tracker.in_flight == depth:
+            tracks.append(tracker.collect())
+    return [[list(track.box), track.score, track.state] for track in tracks]
+
+
+def seen(hardware, source, pictures, kinds):
+    """Show pictures to the camera, and give what the source then has; the first is there."""
+    for number, picture in enumerate(pictures):
+        if number:
+            hardware.show(nv12_of(picture))
+        frame = source.read(20)
+        kinds.add(type(frame).__name__)
+        yield frame
+        del frame
+
+
+def boxes(folder, options):
+    """Boxes of a camera whose pictures stay in NVMM, and of the same pictures copied."""
+    depth = options.get("pipeline", 1)
+    device = devices.open_device()
+    build.match_compiler(device.driver_version)
+    hardware = fake.Hardware(SIZE, options)
+    tracking.Budget = Counted
+    network = load_network(tiny.write_network(folder, tiny.watched(**THRESHOLDS)))
+    engine = open_engine(network, None, device)
+    scene = Elsewhere()
+    count = 110 if not options.get("few") else 30
+    pictures = [on_the_host(cv2.resize(f, SIZE), "nv12") for f in scene.frames[:count]]
+    box = scene.boxes[0] * (2, 1.5, 2, 1.5)
+
+    def tracker():
+        own = Gpu(network, engine, kernels=cpu.load(), slots=depth)
+        return Tracker(own, recover=not options.get("few"))
+
+    report, said, kinds = {}, [], set()
+    hardware.show(nv12_of(pictures[0]))
+    with open_source("csi0", said.append, planes=True, gpu=True) as source:
+        own = tracker()
+        report["found"] = follow(own, seen(hardware, source, pictures, kinds), box, depth)
+        own.release()
+    report["held"] = hardware.held()
+    other = tracker()
+    report["wanted"] = follow(other, iter(pictures), box, depth)
+    other.release()
+    return dict(report, said=said, kinds=sorted(kinds))
+
+
+def queued(folder, options):
+    """States that a GPU finds whose work waits, in frames that nobody else holds."""
+    device = devices.open_device()
+    build.match_compiler(device.driver_version)
+    scene, net = Film(3, "nv12"), networks.network()
+    pictures = [scene.frame(number) for number in range(12)]
+    size = pictures[0].luma.shape[::-1]
+    hardware = fake.Hardware(size, options)
+    source = "appsrc name=film caps=video/x-raw,format=NV12,width={},height={},framerate=30/1"
+    capture = nvmm.NvmmCapture(source.format(*size) + " ! " + nvmm.BY_ROWS, nvmm.EVERY)
+
+    def leased(picture):
+        capture.push(np.vstack(picture).tobytes())
+        return capture.take()
+
+    report = {}
+    for name, given in (("wanted", lambda picture: picture), ("found", leased)):
+        whole = Frame(device, frame_settings(net), Engine(device, net), slots=2)
+        whole.begin(given(pictures[0]), scene.state, scene.border)
+        states = []
+        for picture in pictures[1:]:
+            whole.submit(given(picture))
+            if whole.in_flight == 2:
+                states.append(list(whole.result().state))
+        report[name] = states
+        report["held"] = hardware.held()
+        whole.close()
+    capture.release()
+    return dict(report, end=hardware.held())
+
+
+class Copies:
+    """What OpenCV's capture is to a CSI camera."""
+
+    def __init__(self, pipeline, backend):
+        self.is_bgr = "BGR" in pipeline
+
+    def isOpened(self):
+        return True
+
+    def read(self, buffer=None):
+        return True, np.full((SIZE[1] * 3 // 2, SIZE[0]), 90, np.uint8)
+
+    def get(self, what):
+        return 0.0
+
+    def release(self):
+        pass
+
+
+def refusals(folder, options):
+    """What is said, and which frames come, for each of ``cases`` in which NVMM does not work."""
+    hardware, by_rows = fake.Hardware(SIZE, options), nvmm.BY_ROWS
+    cameras.has_gstreamer, cv2.VideoCapture, nvmm.FIRST_S = lambda: True, Copies, 2
+    report = []
+    for case in options["cases"]:
+        hardware.begin(case)
+        nvmm.BY_ROWS = by_rows.replace(*case.get("replace", ["", ""]))
+        if not case.get("blind"):
+            hardware.show(np.full((SIZE[1] * 3 // 2, SIZE[0]), 90, np.uint8))
+        said = []
+        with open_source("csi0", said.append, planes=True, gpu=True) as source:
+            frame = source.read(20)
+        report.append({"said": said, "kind": type(frame).__name__, "held": hardware.held()})
+    return report
+
+
+def leases(folder, options):
+    """Frames that are held, copied where too many are, and an error half-way."""
+    hardware = fake.Hardware(SIZE, dict(options, good=12, fails=2))
+    capture = nvmm.NvmmCapture(cameras.CsiCamera(0).pipeline(nvmm.BY_ROWS), nvmm.EVERY)
+    frames, report = [], {"right": []}
+    noise = np.random.RandomState(2)
+    for _ in range(12):
+        picture = noise.randint(0, 256, (SIZE[1] * 3 // 2, SIZE[0])).astype(np.uint8)
+        hardware.show(picture)
+        good, frame = capture.read()
+        frames.append(frame)
+        report["right"].append(bool(good and np.array_equal(nv12_of(frame), picture)))
+    report["kinds"], report["held"] = [type(frame).__name__ for frame in frames], hardware.held()
+    hardware.show(picture)
+    report["broken"] = capture.read()
+    report["after_error"] = hardware.held()
+    del frames[:5]
+    report["given_back"] = hardware.held()
+    capture.release()
+    report["bgr"] = bool(np.array_equal(bgr_of(frames[0]), bgr_of(frames[0])))
+    del frames, frame
+    return dict(report, end=hardware.held())
+
+
+def decoded(folder, options):
+    """Frames of a recording that GStreamer decodes."""
+    import av
+
+    hardware = fake.Hardware((320, 240), options)
+    nvmm.BY_ROWS = "videoconvert ! " + nvmm.BY_ROWS  # the hardware takes any format
+    path, said = str(folder / "a film.mkv"), []
+    pictures, _ = tiny.film(10)
+    with av.open(path, "w") as out:
+        stream = out.add_stream("rawvideo", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
+        for picture in pictures:
+            frame = av.VideoFrame.from_ndarray(picture, format="bgr24").reformat(format="yuv420p")
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode())
+    with open_source(path, said.append, planes=True, decoder="nvmm") as source:
+        frames = iter(source.read, None)
+        kinds, errors = [], []
+        for number, frame in enumerate(frames):
+            kinds.append(type(frame).__name__)
+            errors.append(float(np.abs(bgr_of(frame).astype(int) - pictures[number]).mean()))
+            time_s = source.time_s
+            del frame
+    held = hardware.held()
+    return {"said": said, "kinds": kinds, "errors": errors, "time_s": time_s, "held": held}
+
+
+def bring_up(folder, options):
+    """The step ``camera`` of the bring-up."""
+    device = devices.open_device()
+    build.match_compiler(device.driver_version)
+    hardware = fake.Hardware((film.WIDTH, film.HEIGHT), options)
+    network = load_network(tiny.write_network(folder, tiny.watched(**THRESHOLDS)))
+    loaded = Loaded(network, open_engine(network, None, device), cpu.load())
+    state = types.SimpleNamespace(need_engine=lambda: loaded)
+    try:
+        return {"text": steps.camera(state), "held": hardware.held()}
+    except (steps.Skip, steps.StepFailed) as error:
+        return {"error": type(error).__name__, "text": str(error), "held": hardware.held()}
+
+
+if __name__ == "__main__":
+    given = json.loads(sys.argv[3])
+    try:
+        nvmm._gstreamer()
+    except nvmm.NoNvmm as error:
+        print(json.dumps({"skip": str(error)}))
+        sys.exit()
+    if "libraries" in given:
+        fake.load(given["libraries"], given.get("names", fake.NAMES))
+    print(json.dumps(globals()[sys.argv[1]](pathlib.Path(sys.argv[2]), given)))

@@ -2,6 +2,7 @@
 
 from typing import Any, List, Tuple
 
+import cv2
 import numpy as np
 
 WIDTH, HEIGHT = 640, 480
@@ -27,6 +28,13 @@ def film(count: int) -> Tuple[List[Any], Any]:
         frame[y : y + SIDE, x : x + SIDE] = patch
         frames.append(frame)
     return frames, boxes
+
+
+def nv12(frame: Any) -> Any:
+    """A frame as NV12: luma over chroma, uint8 (720, 640)."""
+    planes = cv2.cvtColor(frame, cv2.COLOR_BGR2YUV_I420)
+    u_and_v = planes[HEIGHT:].reshape(2, -1)
+    return np.vstack([planes[:HEIGHT], u_and_v.T.reshape(-1, WIDTH)])
 
 
 def _place(index: int) -> Tuple[int, int]:

@@ -6,7 +6,8 @@ A step is a function of the ``State`` that returns a phrase about what it found.
 
 import os
 import pathlib
-from typing import Any, Callable, Dict, List, Optional, Tuple
+import time
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from boards.build import engines
 from boards.build.order import Order
 from boards.doctor.bringup import reference
 from boards.doctor.bringup import times as timing
-from boards.doctor.bringup.film import film
+from boards.doctor.bringup.film import HEIGHT, WIDTH, film, nv12
 from boards.doctor.missing import missing
 from boards.doctor.situation import Situation
 from boards.doctor.traps import traps
@@ -30,13 +31,17 @@ from runtime.detect.boxes import overlaps
 from runtime.devices.processor import Processor
 from runtime.networks import default_of, load_network
 from runtime.options import Options
+from runtime.pictures import PlanarFrame
 from runtime.tracker import Tracker
+from runtime.video import nvmm
+from runtime.video.raw import planes_in
 
 FRAMES = 60  # of the clip
 CLOSE_PX = 0.5  # boxes of the same engine may differ by a rounding
 OTHER_PX = 2.0  # boxes of two engines or precisions
 OVERLAP = 0.7  # mean, with the film's target; kestrel has .93 in fp32
 CORRELATION_ERROR = 1e-4  # of the greatest value: float32 sums in another order
+FILM = f"appsrc name=film caps=video/x-raw,format=NV12,width={WIDTH},height={HEIGHT},framerate=30/1"
 GPU_FAMILIES = ("jetson", "nvidia")
 
 
@@ -265,6 +270,57 @@ def boxes(state: State) -> str:
     return f"{kind}: {FRAMES} frames, {near}, overlap with the film's target {overlap:.2f}"
 
 
+def camera(state: State) -> str:
+    """Compare pictures that stay in a camera's memory with copies: their boxes, and the time."""
+    loaded = state.need_engine()
+    tracker = loading.create_tracker(*loaded)
+    if loaded.engine.device is None or tracker.device.gives_maps:
+        raise Skip("the processor crops, and needs copies")
+    frames, truth = film(FRAMES)
+    pictures = [nv12(frame) for frame in frames]
+    try:
+        found, ms = _timed(tracker, _from_nvmm(pictures), truth[0])
+    except nvmm.NoNvmm as error:
+        raise Skip(f"a camera's pictures are copied: {error}") from None
+    wanted, copied_ms = _timed(tracker, _copied(pictures), truth[0])
+    worst = float(np.abs(found - wanted).max())
+    if worst > 0:
+        raise StepFailed(
+            f"pictures in the camera's memory have other boxes, by {worst:.2f} pixels",
+            "send the evidence in; meanwhile track with --engine onnxruntime or openvino",
+        )
+    return f"same boxes without a copy; {ms:.3f} ms a frame where copies take {copied_ms:.3f}"
+
+
+def _from_nvmm(pictures: List[Any]) -> Iterator[Any]:
+    """Pictures as a CSI camera's go to the GPU; the hardware converts each one in advance."""
+    capture = nvmm.NvmmCapture(f"{FILM} ! {nvmm.BY_ROWS}", nvmm.EVERY)
+    try:
+        for number in range(-1, len(pictures) - 1):
+            capture.push(pictures[number + 1].tobytes())
+            if number >= 0:
+                yield capture.take()
+        yield capture.take()
+    finally:
+        capture.release()
+
+
+def _copied(pictures: List[Any]) -> Iterator[Any]:
+    for picture in pictures:
+        yield PlanarFrame(planes_in(picture.copy().reshape(-1), "NV12", (WIDTH, HEIGHT)))
+
+
+def _timed(tracker: Any, frames: Iterator[Any], start: Any) -> Tuple[Any, float]:
+    """Boxes in the frames after the first, and the median of their milliseconds."""
+    tracker.init(next(frames), start)
+    boxes, spent, began = [], [], time.perf_counter()
+    for frame in frames:
+        boxes.append(tuple(tracker.update(frame).box))
+        spent.append((time.perf_counter() - began) * 1e3)
+        began = time.perf_counter()
+    return np.array(boxes, np.float64), float(np.median(spent))
+
+
 def times(state: State) -> str:
     """Time the frame and each of its steps, with the clocks as they are now."""
     measured = timing.measure(state.need_engine(), state.say)
@@ -325,6 +381,7 @@ STEPS: Tuple[Callable[[State], str], ...] = (
     engine,
     maps,
     boxes,
+    camera,
     times,
     clocks,
 )

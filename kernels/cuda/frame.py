@@ -53,10 +53,9 @@ class Frame(Steps):
         slots: frames that may be in flight at a time. With more than one, whole frames are
             uploaded, because the next search region is not known yet. The uploads have a stream of
             their own, so that they overlap with the frame before.
-        graph: whether to use a CUDA graph; None: yes, where it is proven. A driver below
-            ``graphs.PROVEN_FROM`` must prove it: the graph of a target's first frame must give the
-            same bits as its steps. An
-            engine that is not ``capturable`` never runs in a graph.
+        graph: whether frames may be a CUDA graph, which the engine must be ``capturable`` for. The
+            graph of the first target's first frame must give the same bits as its steps, or all
+            frames are launched step by step.
         profile: whether to time each step, without a graph; see ``step_ms``.
         log: called with one sentence if frames can't be launched as a graph.
         keeps_features: whether a frame downloads the features of its search region too.
@@ -75,26 +74,28 @@ class Frame(Steps):
         settings: FrameSettings,
         engine: Any,
         slots: int = 1,
-        graph: Optional[bool] = None,
+        graph: bool = True,
         profile: bool = False,
         log: Optional[Callable[[str], None]] = None,
         keeps_features: bool = False,
     ) -> None:
         super().__init__(device, settings, engine, log=log)
-        self._unproven = graph is None and device.driver_version < graphs.PROVEN_FROM
-        self.uses_graph = graph is not False and engine.capturable and not profile
+        self._unproven = True
+        self.uses_graph = graph and engine.capturable and not profile
         self.seen = engine.room_for_features(1) if keeps_features else None
         self._newest: Optional[Slot] = None  # the slot that was submitted last
-        self._submitted = self._collected = 0
+        self._collected = 0
         self._group: Any = None  # that has the target's memory
         self._was_moved = False  # since the last crop was planned here
         self._captured_at = engine.moves
         self.size = (0, 0)
         self.features: Any = None
-        self._copies = device.stream() if slots > 1 else self._stream
+        if slots > 1:
+            self._copies = device.stream()
         try:
             engine.reserve(self.kernels.windows, 1)
             self.features = engine.new_features()
+            self._regions = [self.features] * self.kernels.windows
             self._slots = [Slot(device, profile) for _ in range(slots)]
         except HotpathError:
             self.close()
@@ -163,13 +164,11 @@ class Frame(Steps):
             self._drop_graphs()
             self._capture()
         slot = self._slots[self._submitted % len(self._slots)]
-        try:
-            self._send(slot, frame)
-        except HotpathError:  # a part of the frame may be in flight; it is not counted
-            self._settle()
-            raise
+        part = (0, 0) + self.size
+        if self._copies is self._stream:  # upload no more than the search region covers
+            part = frames.part_of(self._newest.covered(), *self.size)
+        self._send(slot, frame, part)
         self._newest = slot
-        self._submitted += 1
 
     def result(self) -> Found:
         """Wait for the oldest frame in flight.
@@ -259,19 +258,6 @@ class Frame(Steps):
         self._newest = self.features = None
         self._submitted = self._collected = 0
 
-    def _send(self, slot: Slot, frame: frames.AnyFrame) -> None:
-        part = (0, 0) + self.size
-        if self._copies is self._stream:  # upload no more than the search region covers
-            assert self._newest is not None
-            pose = self._newest.pose
-            window = int(pose["x"]), int(pose["y"]), int(pose["width"]), int(pose["height"])
-            part = frames.part_of(window, *self.size)
-        slot.upload(frame, part, self._submitted, self._copies)
-        if self._copies is not self._stream:
-            self.device.record(slot.uploaded, self._copies)
-            self.device.follow(self._stream, slot.uploaded)
-        self._launch(slot)
-
     def place(self, frame: frames.AnyFrame, state: Sequence[float]) -> None:
         """Put the target where somebody else has found it.
 
@@ -313,22 +299,10 @@ class Frame(Steps):
         if results[0] != results[1]:
             self._give_up_graphs("as a graph the first frame has another result")
 
-    def _network(self) -> None:
-        for place in range(self.kernels.windows):
-            self.engine.search_device(self._handle, self.features, place)
-
     def _drain(self) -> None:
         """Wait for all frames in flight; their results can still be read."""
         if self.in_flight:
             self.device.synchronise(self._stream)
-
-    def _settle(self) -> None:
-        """Wait for all work on the GPU, even if the GPU has stopped."""
-        for stream in {id(s): s for s in (self._copies, self._stream)}.values():
-            try:
-                self.device.synchronise(stream)
-            except GpuFailed:
-                pass
 
 
 def _found(pose: Any) -> Found:

@@ -119,18 +119,16 @@ class FrameKernels:
         arguments = view, monitor, np.int32(exemplar), pose, plan
         self._launch(self._aim, (targets or self.targets, 1, 1), SELECT_BLOCK, arguments)
 
-    def crop(self, frame: int, exemplar: bool, windows: int = 0, targets: int = 0) -> None:
+    def crop(self, frame: int, exemplar: bool, targets: int = 0) -> None:
         """Enqueue: crop the windows of a frame into the network's inputs.
 
         Args:
             frame: address of its ``layout.FRAME``.
             exemplar: whether the exemplar was planned.
-            windows: that were planned for each target; 0: those of a frame.
             targets: as in ``aim``.
         """
         engine, window = self.engine, self.settings.window
-        side, out = window.search, engine.search_input
-        windows = windows or self.windows
+        side, out, windows = window.search, engine.search_input, self.windows
         if exemplar:
             side, out, windows = window.exemplar, engine.exemplar_input, 1
         columns, rows = CROP_BLOCK[0], CROP_ROWS * CROP_BLOCK[1]

@@ -13,9 +13,6 @@ from typing import Any, Callable, Sequence
 from kernels.cuda.driver import error_text
 from kernels.errors import GpuFailed
 
-# Driver version. CUDA 10.2 captures too, but nobody has shown that it does so with TensorRT: below
-# this version a frame's graph is compared with its steps first (``Frame``).
-PROVEN_FROM = 11000
 THREAD_LOCAL = 1  # CU_STREAM_CAPTURE_MODE_THREAD_LOCAL: other threads may use the GPU as they like
 
 HANDLE = ctypes.c_void_p

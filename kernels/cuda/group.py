@@ -5,7 +5,7 @@ after the other, so that a launch finds it. The network is one call where the en
 many search regions, and else a call for each.
 """
 
-from typing import Any, Callable, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, List, Mapping, Optional, Sequence, Union
 
 from kernels.cuda import frames
 from kernels.cuda.frame import Found, Frame
@@ -26,7 +26,6 @@ class Group(Steps):
         GpuFailed: out of memory. The frames can be used as before.
 
     Attributes:
-        batched: whether the network is one call.
         seen: features of each target's search region in the last frame, (targets, 1, channels,
             cells), where the members keep them; else None.
     """
@@ -35,11 +34,10 @@ class Group(Steps):
         self, members: Sequence[Frame], log: Optional[Callable[[str], None]] = None
     ) -> None:
         first = members[0]
-        self._members, self._count, self._submitted = list(members), len(members), 0
+        self._members, self._count = list(members), len(members)
         super().__init__(
             first.device, first.kernels.settings, first.engine, targets=self._count, log=log
         )
-        self._batch: Any = None
         self.uses_graph = all(member.uses_graph for member in members)
         if any(member.seen is not None for member in members):
             self.seen = self.engine.room_for_features(self._count)
@@ -56,10 +54,9 @@ class Group(Steps):
         self._slots = [Slot(self.device, targets=self._count)]
         for number, member in enumerate(self._members):
             member.join(self, self.kernels.memory.place(number))
+        self._regions = [m.features for m in self._members for _ in range(windows)]
         if windows == 1 or self.engine.search_features_device is None:
-            regions = [m.features for m in self._members for _ in range(windows)]
-            self._batch = self.engine.batch_device(regions)
-        self.batched = self._batch is not None
+            self.batch = self.engine.batch_device(self._regions)
         self._aim(self._slots[0])
 
     def update(
@@ -88,15 +85,8 @@ class Group(Steps):
         if placed or is_new_size:
             self._aim(slot)
         slot.fit(frame)
-        try:
-            part = frames.part_of(_covered(slot), *self._members[0].size)
-            slot.upload(frame, part, self._submitted, self._stream)
-            self._launch(slot)
-        except HotpathError:  # a part of the frame may be in flight
-            self.device.synchronise(self._stream)
-            raise
+        self._send(slot, frame, frames.part_of(slot.covered(), *self._members[0].size))
         self.device.synchronise(slot.done)
-        self._submitted += 1
         self._capture()  # libraries have set themselves up by now
         return [self._taken(member, row) for member, row in zip(self._members, slot.poses)]
 
@@ -111,25 +101,4 @@ class Group(Steps):
         """Let the members go on alone, and free the memory."""
         for member in self._members:
             member.leave(self)
-        if self._batch is not None:
-            self._batch.close()
-        self._batch = None
         self._free()
-
-    def _network(self) -> None:
-        if self._batch is not None:
-            self._batch.run(self._handle)
-            return
-        windows = self.kernels.windows
-        for number, member in enumerate(self._members):
-            for place in range(number * windows, (number + 1) * windows):
-                self.engine.search_device(self._handle, member.features, place)
-
-
-def _covered(slot: Slot) -> Tuple[int, int, int, int]:
-    """What the next windows of all targets cover together: (x, y, w, h)."""
-    poses = slot.poses
-    left, top = int(poses["x"].min()), int(poses["y"].min())
-    right = int((poses["x"] + poses["width"]).max())
-    bottom = int((poses["y"] + poses["height"]).max())
-    return left, top, right - left, bottom - top

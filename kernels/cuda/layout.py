@@ -77,11 +77,9 @@ def limits(settings: LossSettings, features: Optional[Tuple[int, ...]]) -> np.nd
     return record
 
 
-def monitor(widened: float = 1.0) -> np.ndarray:
+def monitor() -> np.ndarray:
     """The loss monitor's memory of a target that was just taken: one ``MONITOR``."""
-    record = np.ones(1, MONITOR)
-    record["widened"] = widened
-    return record
+    return np.ones(1, MONITOR)
 
 
 def network_input(

@@ -1,7 +1,11 @@
-"""A frame on the GPU: its upload, then its steps, one by one or as one graph."""
+"""Windows of a frame on the GPU: the upload, then the steps, one by one or as one graph.
+
+A submission takes a list of windows. ``frame`` has those of one target, ``group`` those of several,
+``windows`` those of a search.
+"""
 
 import functools
-from typing import Any, Callable, Dict, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -89,6 +93,14 @@ class Slot:
             self._device.free(self.upload_at)
         self.upload_at, self._staging, self._lent = 0, np.zeros(0, np.uint8), None
 
+    def covered(self) -> Tuple[int, int, int, int]:
+        """What the next windows of all its targets cover together: (x, y, w, h)."""
+        names = "x", "y", "width", "height"
+        lefts, tops, widths, heights = (self.poses[name].tolist() for name in names)
+        left, top = min(lefts), min(tops)
+        right, low = max(map(int.__add__, lefts, widths)), max(map(int.__add__, tops, heights))
+        return left, top, right - left, low - top
+
     def drop_graph(self) -> None:
         """Free the graph; frames are launched step by step until it is captured again."""
         if self.graph is not None:
@@ -97,7 +109,7 @@ class Slot:
 
 
 class Steps:
-    """The frames of one target or several: crop, network, select and download on one stream.
+    """Crop, network, select and download of a list of windows, on one stream.
 
     Args:
         device: see ``kernels.cuda.device``.
@@ -108,6 +120,7 @@ class Steps:
 
     Attributes:
         kernels: the ``FrameKernels``.
+        batch: the network as one call for all windows; None: a call for each.
         uses_graph: whether a frame is one CUDA graph.
         seen: room for the features of each target's search region, which a frame then downloads
             too; or None.
@@ -124,15 +137,22 @@ class Steps:
         self.device, self.engine = device, engine
         self.uses_graph: bool = engine.capturable
         self.seen: Any = None
+        self.batch: Any = None
+        self._regions: List[Any] = []  # for each window, the features of its target
         self._slots: Sequence[Slot] = ()
+        self._submitted = 0
         self._log = log or (lambda sentence: None)
-        self._stream = engine.stream
+        self._stream = self._copies = engine.stream  # of the uploads too, or they have their own
         self._handle = device.handle(self._stream)
         self.kernels = FrameKernels(device, settings, engine, targets)
 
-    def _network(self) -> None:
-        """Enqueue the network for every search region of a frame."""
-        raise NotImplementedError
+    def _network(self, alone: bool = False) -> None:
+        """Enqueue the network for all windows; ``alone``: for the first one."""
+        if self.batch is not None and not alone:
+            self.batch.run(self._handle)
+            return
+        for place, features in enumerate(self._regions):
+            self.engine.search_device(self._handle, features, place)
 
     def _enqueue(self, slot: Slot) -> None:
         """Enqueue a frame's steps, after its upload."""
@@ -148,14 +168,32 @@ class Steps:
             self.engine.download_features(self.seen)
         slot.mark("download", self._stream)
 
-    def _launch(self, slot: Slot) -> None:
-        """Put a frame that is uploaded on the stream."""
-        if slot.graph is not None:
-            slot.graph.launch(self._handle)
-            self.device.counters.add(slot.captured)
-        else:
-            self._enqueue(slot)
-        self.device.record(slot.done, self._stream)
+    def _send(self, slot: Slot, frame: frames.AnyFrame, part: Tuple[int, int, int, int]) -> None:
+        """Put a part of a frame on the stream: its upload, and all that follows."""
+        device = self.device
+        try:
+            slot.upload(frame, part, self._submitted, self._copies)
+            if self._copies is not self._stream:
+                device.record(slot.uploaded, self._copies)
+                device.follow(self._stream, slot.uploaded)
+            if slot.graph is not None:
+                slot.graph.launch(self._handle)
+                device.counters.add(slot.captured)
+            else:
+                self._enqueue(slot)
+            device.record(slot.done, self._stream)
+        except HotpathError:  # a part of the frame may be in flight; it is not counted
+            self._settle()
+            raise
+        self._submitted += 1
+
+    def _settle(self) -> None:
+        """Wait for all work on the GPU, even if the GPU has stopped."""
+        for stream in {id(s): s for s in (self._copies, self._stream)}.values():
+            try:
+                self.device.synchronise(stream)
+            except GpuFailed:
+                pass
 
     def _aim(self, slot: Slot) -> None:
         """Plan the next crops, and read into a slot which part of a frame they cover."""
@@ -186,6 +224,9 @@ class Steps:
 
     def _free(self) -> None:
         """Free the graphs and the memory. No work may be in flight."""
+        if self.batch is not None:
+            self.batch.close()
+        self.batch = None
         for slot in self._slots:
             slot.close()
         self.kernels.close()

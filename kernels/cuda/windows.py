@@ -1,106 +1,111 @@
 """Windows of a frame that are searched outside of the frame's graph, one or several at a time.
 
 They have memory of their own. So the ``Frame`` of the target, alone or in a group, stays as it was.
-Several windows are one upload and one launch of the crop. Each is cropped into a place of its own
-in the engine's input.
+Several windows are one upload, one launch of the crop, one call of the network and one download.
 """
 
 import math
-from typing import Any, NamedTuple, Sequence, Tuple
-
-import numpy as np
+from typing import Any, Callable, List, Optional, Sequence, Tuple
 
 from kernels.cuda import frames, layout
-from kernels.cuda.frame_kernels import FrameKernels
-from kernels.cuda.steps import Slot
+from kernels.cuda.steps import Slot, Steps
+from kernels.errors import HotpathError
 from kernels.settings import FrameSettings
 
-
-class View(NamedTuple):
-    """Where to look.
-
-    Attributes:
-        state: float64 [cx, cy, w, h], what the window is around, frame pixels.
-        widened: how many times as wide as usual the window is.
-        window: (x, y, w, h), the same window, frame pixels.
-    """
-
-    state: np.ndarray
-    widened: float
-    window: Tuple[float, float, float, float]
+Window = Tuple[float, float, float, float]  # x, y, w, h, frame pixels
 
 
-class Windows:
-    """Crops windows into the network's inputs.
+class Windows(Steps):
+    """Runs the network on windows.
 
     Args:
         device: see ``kernels.cuda.device``.
         settings: the network's numbers.
-        engine: see ``kernels.cuda.frame``; it must have a place for each window.
+        engine: see ``kernels.cuda.frame``.
         most: how many windows there may be at a time.
+        log: called with one sentence where there may be only one.
 
     Raises:
         NoCompiler, GpuFailed: the kernels can't be compiled or loaded.
+
+    Attributes:
+        most: from ``begin`` on 1, where the engine takes one region in a call.
     """
 
-    def __init__(self, device: Any, settings: FrameSettings, engine: Any, most: int = 1) -> None:
-        self._device, self._stream = device, engine.stream
-        self._kernels = FrameKernels(device, settings, engine, targets=most)
-        self._slot = Slot(device)
-        self._most = most
-        self._poses = device.pinned(most * layout.POSE.itemsize)
-        self._monitors = device.pinned(most * layout.MONITOR.itemsize)
+    def __init__(
+        self,
+        device: Any,
+        settings: FrameSettings,
+        engine: Any,
+        most: int = 1,
+        log: Optional[Callable[[str], None]] = None,
+    ) -> None:
+        engine.reserve(most, most)
+        super().__init__(device, settings, engine, targets=most, log=log)
+        self.most, self._slots = most, [Slot(device)]
+        records = ("pose", layout.POSE), ("monitor", layout.MONITOR)
+        self._looks = {
+            kind: device.pinned(most * record.itemsize).view(record) for kind, record in records
+        }
 
-    def begin(self, state: Sequence[float], border: Sequence[int]) -> None:
-        """Take a target; see ``FrameKernels.begin``."""
-        kernels = self._kernels
-        for number in range(self._most):
+    def begin(self, state: Sequence[float], border: Sequence[int], features: Any) -> None:
+        """Take a target; see ``FrameKernels.begin``. ``features``: of the target."""
+        kernels = self.kernels
+        for number in range(kernels.targets):
             kernels.memory = kernels.own_memory.place(number)
             kernels.begin(state, border)
-            self._device.synchronise(self._stream)
-        kernels.memory = kernels.own_memory
+            self.device.synchronise(self._stream)
+        kernels.memory, self._regions = kernels.own_memory, [features]
+        if self.most == 1:
+            return
+        if self.batch is not None:
+            self.batch.take([features] * self.most)
+            return
+        try:
+            self.batch = self.engine.batch_device([features] * self.most)
+        except HotpathError as error:  # no memory for it, or a broken plan
+            self._log(f"a lost target is searched for one window at a time: {error}")
+        if self.batch is None:
+            self.most = 1
 
-    def crop(self, frame: frames.AnyFrame, views: Sequence[View]) -> None:
-        """Enqueue: upload the part of a frame that the windows cover together, and crop them.
-
-        Wait for the device before you call it again.
+    def look(
+        self, frame: frames.AnyFrame, views: Sequence[Tuple[Sequence[float], float, Window]]
+    ) -> List[Tuple[Tuple[Any, ...], Any]]:
+        """What windows show.
 
         Args:
             frame: see ``kernels.cuda.frames``.
-            views: of the windows, at most as many as there may be.
+            views: at most as many as there may be: [cx, cy, w, h] that the window is around, how
+                many times as wide as usual it is, and the window itself.
+
+        Returns:
+            (maps, features of the search region) of each window.
 
         Raises:
             GpuFailed: out of memory, or the GPU refused.
         """
-        slot, kernels = self._slot, self._kernels
+        slot, kernels, count = self._slots[0], self.kernels, len(views)
         slot.fit(frame)
-        part = frames.part_of(_around([view.window for view in views]), *frames.size_of(frame))
+        part = frames.part_of(_around([window for _, _, window in views]), *frames.size_of(frame))
         slot.upload(frame, part, 0, self._stream)
-        self._look(views)
-        kernels.aim(exemplar=False, targets=len(views))
-        kernels.crop(slot.upload_at, exemplar=False, targets=len(views))
-
-    def _look(self, views: Sequence[View]) -> None:
-        """Upload where the windows are."""
-        poses, count = np.zeros(len(views), layout.POSE), len(views)
-        poses["state"] = [view.state for view in views]
-        monitors = np.concatenate([layout.monitor(view.widened) for view in views])
-        memory = self._kernels.memory
-        for kind, records, staging in (
-            ("pose", poses, self._poses),
-            ("monitor", monitors, self._monitors),
-        ):
-            part = staging[: count * records.itemsize]
-            part[:] = records.view(np.uint8)
-            self._device.upload(memory.address(kind), part, self._stream)
+        poses, monitors = (self._looks[kind][:count] for kind in ("pose", "monitor"))
+        poses["state"] = [state for state, _, _ in views]
+        monitors[:] = layout.monitor()
+        monitors["widened"] = [widened for _, widened, _ in views]
+        for kind, records in (("pose", poses), ("monitor", monitors)):
+            self.device.upload(kernels.memory.address(kind), records, self._stream)
+        kernels.aim(exemplar=False, targets=count)
+        kernels.crop(slot.upload_at, exemplar=False, targets=count)
+        self._network(alone=count == 1)
+        found: List[Tuple[Tuple[Any, ...], Any]] = self.engine.read_regions(count)
+        return found
 
     def close(self) -> None:
         """Free the memory."""
-        self._slot.close()
-        self._kernels.close()
+        self._free()
 
 
-def _around(windows: Sequence[Tuple[float, float, float, float]]) -> Tuple[int, int, int, int]:
+def _around(windows: Sequence[Window]) -> Tuple[int, int, int, int]:
     """What windows read, in whole pixels: of one with fractions also the pixel after the last."""
     lefts, tops, widths, heights = zip(*windows)
     left, top = int(math.floor(min(lefts))), int(math.floor(min(tops)))

@@ -13,9 +13,10 @@ import numpy as np
 from kernels.cpu import fallback
 from kernels.cpu.interface import Kernels
 from kernels.cuda import frame as cuda_frame
-from kernels.cuda import frames, windows
+from kernels.cuda import frames
 from kernels.cuda.frames import Nv12, OnDevice
 from kernels.cuda.group import Group as CudaGroup
+from kernels.cuda.windows import Windows
 from kernels.errors import NotOnGpu
 from kernels.planes import MATRICES, Planes
 from kernels.settings import FrameSettings, InputSettings
@@ -168,7 +169,6 @@ class Gpu(Device):
         self._profile = options.get("profile", False)
         self.frame: Any = None
         self._windows: Any = None  # of the search; None where there is none
-        self._batch: Any = None
         self._known = np.zeros(4)  # the state that the GPU has
         self._pictured: Tuple[Any, Any] = (None, None)  # a frame, and the same as a picture
 
@@ -182,8 +182,7 @@ class Gpu(Device):
         self.judges, self.pipelines = not searches, not searches and not self.learns
         if searches:  # the processor says what is lost
             settings = settings._replace(loss=settings.loss._replace(lost_below=0.0))
-            engine.reserve(self.batch, self.batch)
-            self._windows = windows.Windows(engine.device, settings, engine, self.batch)
+            self._windows = Windows(engine.device, settings, engine, self.batch, self._log)
         self.frame = cuda_frame.Frame(
             engine.device,
             settings,
@@ -212,25 +211,10 @@ class Gpu(Device):
             self.engine.write_exemplar(self._exemplars.pictures, self.frame.features)
         if self._windows is None:
             return None
-        self._windows.begin(state, self.border)
         maps, (_, scale) = self.engine.read(), geometry.search_window(self.network, state)
-        if self.batch > 1:
-            self._take_batch()
+        self._windows.begin(state, self.border, self.frame.features)
+        self.batch = self._windows.most
         return View(state, scale, self.engine.search_features, maps)
-
-    def _take_batch(self) -> None:
-        """Let the batch of windows take the target."""
-        regions = [self.frame.features] * self.batch
-        if self._batch is not None:
-            self._batch.take(regions)
-            return
-        try:
-            self._batch = self.engine.batch_device(regions)
-        except HotpathError as error:  # no memory for it, or a broken plan
-            if self._log is not None:
-                self._log(f"a lost target is searched for one window at a time: {error}")
-        if self._batch is None:
-            self.batch = 1
 
     def rescale(self, factors: Sequence[float], shape: Tuple[int, ...]) -> None:
         """See ``Device.rescale``; the target's state on the GPU follows with the next frame."""
@@ -298,32 +282,19 @@ class Gpu(Device):
 
     def look(self, frame: Any, state: np.ndarray, factor: float) -> View:
         """See ``Device.look``."""
-        started, engine = time.perf_counter(), self.engine
-        at, view = self._aimed(state, factor)
-        self._windows.crop(frame, [at])
-        cropped = time.perf_counter()
-        engine.search_device(engine.device.handle(engine.stream), self.frame.features)
-        maps = engine.read()
-        self.step_ms["crop"] += (cropped - started) * 1e3
-        self.step_ms["network"] += (time.perf_counter() - cropped) * 1e3
-        return view._replace(features=engine.search_features, maps=maps)
+        return self.look_at(frame, [(state, factor)])[0]
 
     def look_at(self, frame: Any, aims: Sequence[Aim]) -> List[View]:
-        """See ``Device.look_at``: one upload, one crop and one call of the network."""
-        started, engine = time.perf_counter(), self.engine
-        aimed = [self._aimed(*aim) for aim in aims]
-        self._windows.crop(frame, [at for at, _ in aimed])
-        self._batch.run(engine.device.handle(engine.stream))
-        seen = zip(aimed, self._batch.read())
-        views = [view._replace(features=own, maps=maps) for (_, view), (maps, own) in seen]
+        """See ``Device.look_at``: one upload, crop, call of the network and download."""
+        started, views, scales = time.perf_counter(), [], []
+        for state, factor in aims:
+            window, (x, y) = geometry.search_window(self.network, state, factor)
+            views.append((state, factor, window))
+            scales.append((x / factor, y / factor))
+        found = self._windows.look(frame, views)
         self.step_ms["network"] += (time.perf_counter() - started) * 1e3
-        return views
-
-    def _aimed(self, state: np.ndarray, factor: float) -> Tuple[windows.View, View]:
-        """A window as the GPU takes it, and the view that will show it."""
-        window, (x, y) = geometry.search_window(self.network, state, factor)
-        at = windows.View(state, factor, window)
-        return at, View(state, (x / factor, y / factor), None)
+        told = zip(aims, scales, found)
+        return [View(state, scale, seen, maps) for (state, _), scale, (maps, seen) in told]
 
     def picture(self, frame: Any) -> AnyFrame:
         """See ``Device.picture``."""
@@ -347,10 +318,9 @@ class Gpu(Device):
     def release(self) -> None:
         """Release the target's memory on the GPU; see ``Device.release``."""
         self.frame.close()
-        for own in (self._windows, self._batch):
-            if own is not None:
-                own.close()
-        self._windows = self._batch = None
+        if self._windows is not None:
+            self._windows.close()
+        self._windows = None
         self._pictured = None, None
 
 
@@ -368,7 +338,7 @@ class GpuGroup(Group):
     def __init__(self, devices: Sequence[Gpu]) -> None:
         self._devices = devices
         self._group = CudaGroup([each.frame for each in devices])
-        if not self._group.batched:
+        if self._group.batch is None:
             self.sentence = (
                 "the network runs once for each target: this graph or engine takes one search "
                 "region at a time; crop and select take all targets at once"

@@ -78,12 +78,11 @@ class DeviceBatch:
     ) -> None:
         from kernels.cuda.target_memory import TargetMemory  # only where a GPU is used
 
-        self._engine, self._count = engine, len(features)
+        self._engine = engine
         self._shared: Optional[SharedParts] = shared
         self._sizes = {name: engine.memory.size(name) for name in features[0]}
         self._memory_of = functools.partial(TargetMemory, engine.device, self._sizes)
-        self._features = self._memory_of(self._count)
-        self._rooms: Dict[str, Any] = {}
+        self._features = self._memory_of(len(features))
         self.take(features)
         self._bound_at = -1
 
@@ -103,27 +102,6 @@ class DeviceBatch:
             bind(shared.parts, addresses)
         for part in shared.parts:
             part.run(handle)
-
-    def read(self) -> List[Tuple[Tuple[Any, ...], Any]]:
-        """Wait for the device.
-
-        Returns:
-            (maps, features of the search region) of each region, as ``GpuEngine.read`` gives them
-            for one. The next call overwrites them.
-        """
-        engine, memory, rooms = self._engine, self._engine.memory, self._rooms
-        for name in engine.read_names:
-            if name not in rooms:
-                room = engine.device.pinned(self._count * memory.size(name)).view(memory.dtype)
-                rooms[name] = room.reshape((self._count,) + memory.shapes[name])
-            engine.device.download(rooms[name], memory.address(name), engine.stream)
-        engine.device.synchronise(engine.stream)
-        values = [floats_of(rooms[name]) for name in engine.read_names]
-        maps, watched = values[: len(engine.maps)], values[len(engine.maps) :]
-        return [
-            (tuple(each[n] for each in maps), watched[0][n] if watched else None)
-            for n in range(self._count)
-        ]
 
     def close(self) -> None:
         """Free the copies of the features."""
@@ -149,7 +127,6 @@ class GpuEngine(base.Engine):
         capturable: whether its work may be captured in a CUDA graph.
         maps: addresses of the maps, in the order of the network's family. With several places (see
             ``reserve``) those of a place follow the last one's.
-        read_names: of the tensors that ``read`` downloads: the maps, then perhaps the features.
         of_places: names of the tensors of which there is one for each place (see ``reserve``).
         search_features_device: (address, shape) of the search region's features, or None.
         moves: how often ``reserve`` has moved the inputs and maps.
@@ -204,19 +181,14 @@ class GpuEngine(base.Engine):
         self._watched: Tuple[str, ...] = ()
         if search_features is not None and self.network.lost_below > 0:
             self._watched = (search_features,)
-        self.read_names = self._maps + self._watched
-        self._host = {n: memory.host_array(n) for n in IMAGES + self._features + self._maps}
+        self._host = {n: memory.host_array(n) for n in IMAGES + self._features}
+        self._rooms: Dict[str, Any] = {}  # for what is read, of the most regions so far
         self._floats = {n: _as_float(self._host[n]) for n in IMAGES}
-        self._floats.update((n, np.zeros(memory.shapes[n], np.float32)) for n in self.read_names)
-        self._results = tuple(self._floats[name] for name in self._maps)
         self.exemplar_crop, self.search_crop = (self._floats[name] for name in IMAGES)
         self._places, self._place, self._regions = 1, 0, 1
         self._compared = search_features
         self.of_places = ("search",) + self._maps + ((search_features,) if search_features else ())
         self._look_up()
-        for name in self._watched:
-            self._host[name] = memory.host_array(name)
-            self.search_features = self._floats[name]
         self._own = {name: memory.address(name) for name in self._features}
         self._written = self._read = self._own  # where the features of the parts lie now
 
@@ -260,12 +232,24 @@ class GpuEngine(base.Engine):
 
         ``search_features`` then holds the features of the search region.
         """
-        for name in self.read_names:
-            self._download(name)
+        maps, self.search_features = self.read_regions(1)[0]
+        return maps
+
+    def read_regions(self, count: int) -> List[Tuple[Tuple[Any, ...], Any]]:
+        """Wait for the device; returns (maps, features of the search region) of the first places.
+
+        The features are None where the network's targets are not watched.
+        """
+        memory, values = self.memory, []
+        for name in self._maps + self._watched:
+            if len(self._rooms.get(name, ())) < count:
+                room = self.device.pinned(count * memory.size(name)).view(memory.dtype)
+                self._rooms[name] = room.reshape((count,) + memory.shapes[name])
+            values.append(self._rooms[name][:count])
+            self.device.download(values[-1], memory.address(name), self.stream)
         self.device.synchronise(self.stream)
-        for name in self.read_names:
-            self._floats[name][...] = floats_of(self._host[name])
-        return self._results
+        *maps, seen = [floats_of(room) for room in values] + [[None] * count] * (not self._watched)
+        return [(tuple(each[n] for each in maps), seen[n]) for n in range(count)]
 
     # on the device's memory
 

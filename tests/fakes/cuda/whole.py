@@ -63,7 +63,7 @@ def run(options):
         frame_settings(net),
         engine,
         slots=slots,
-        graph=options.get("graph"),
+        graph=options.get("graph", True),
         profile=options.get("profile", False),
         log=logged.append,
     )

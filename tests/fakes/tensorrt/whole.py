@@ -130,7 +130,7 @@ def batch(folder, name, family, precision, windows, tracking):
     if found is not None:
         device.upload(engine.search_input, memory, stream)
         found.run(handle)
-        report["together"] = [told(*each) for each in found.read()]
+        report["together"] = [told(*each) for each in engine.read_regions(windows)]
     for number in range(windows):
         device.upload(engine.search_input, memory[number * size : (number + 1) * size], stream)
         engine.search_device(handle, features)

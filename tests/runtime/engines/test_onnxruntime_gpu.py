@@ -138,7 +138,7 @@ adapter.PROVIDERS["test"] = (("CPUExecutionProvider",), "cpu")
 network, gpu = load_network({!r}), device.open_device()
 setup = Setup(network, network.locate(), device=gpu, settings={{"provider": "test"}})
 engine = adapter.Engine(setup)
-trackers = [Tracker(Gpu(network, engine, graph=graph)) for graph in (None, True)]
+trackers = [Tracker(Gpu(network, engine, graph=graph)) for graph in (False, True)]
 print([tracker.device.uses_graph for tracker in trackers])
 gpu.close()
 """

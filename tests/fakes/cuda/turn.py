@@ -1,9 +1,10 @@
-"""One frame's select on the processor, without a frame around it: maps in, a pose out."""
+"""The selects of one target on the processor, without crops and network: maps in, a pose out."""
 
 import numpy as np
 
 from kernels.cuda import layout
-from kernels.cuda.select import head
+from kernels.cuda.frame_kernels import SELECTS
+from kernels.cuda.select import HeadSelect, Tools
 from runtime.devices.gpu import frame_settings
 
 
@@ -14,7 +15,7 @@ class Turn:
         shim: ``tests.fakes.cuda.shim.Shim``.
         net: the network.
         features: (1, channels, cells), shape of the search region's features, or None.
-        threads: of a block.
+        threads: of a block of the last kernel.
         frame: (width, height) in pixels.
         part: (x, y, w, h) that was uploaded; None: the whole frame.
         half: whether maps and features are given in half precision.
@@ -28,7 +29,10 @@ class Turn:
         self, shim, net, features=None, threads=256, frame=(1280, 720), part=None, half=False
     ):
         self.shim, self.threads, numbers = shim, threads, frame_settings(net)
-        self.head, self._type = head(numbers.select, half), np.float16 if half else np.float32
+        self._arrays, self._type = {}, np.float16 if half else np.float32
+        tools = Tools(lambda source, name: name, self._kept, self._alloc, self._launch, half)
+        self._select = SELECTS.get(type(numbers.select), HeadSelect)(numbers, tools)
+        self._at = {kind: self._alloc(size) for kind, size in self._select.sizes.items()}
         self.view = layout.view(numbers.window, numbers.factors)
         self.view["half"] = half
         self.limits = layout.limits(numbers.loss, features) if numbers.loss.lost_below else None
@@ -39,36 +43,54 @@ class Turn:
         picture["frame_width"], picture["frame_height"], picture["sequence"] = frame + (41,)
         picture["x"], picture["y"], picture["width"], picture["height"] = part or (0, 0) + frame
 
-    def begin(self, state, features=None):
-        """Take a target at a state, and aim at the first search region."""
+    def address(self, kind):
+        """As ``TargetMemory.address``."""
+        return self._at.get(kind, 0)
+
+    def begin(self, state, features=None, maps=()):
+        """Take a target at a state, and aim at the first search region, which gives the maps."""
         self.monitor = layout.monitor()
-        self.pose["state"] = state
+        self.pose["state"], self.pose["flags"] = state, 0
         if features is not None:
-            features = self._given(features)
-            self._launch("hp_remember", self.limits, self.view, self.pose, features, self.reference)
+            given = self._given(features)
+            self._run("hp_remember", self.limits, self.view, self.pose, given, self.reference)
         self.aim(False)
+        self._select.remember(self, [self._kept(self._given(values)) for values in maps])
 
     def aim(self, exemplar):
         """Plan the crop of the exemplar or of the search region."""
-        self._launch("hp_aim", self.view, self.monitor, int(exemplar), self.pose, self.plan)
+        self._run("hp_aim", self.view, self.monitor, int(exemplar), self.pose, self.plan)
 
     def select(self, maps, features=None):
         """Take a frame's maps; returns the pose."""
-        maps, features = [self._given(values) for values in maps], self._given(features)
-        given = {values.ctypes.data: values for values in maps}
-        addresses = self.head.maps([values.ctypes.data for values in maps])
-        arguments = list(self.head.constants)
-        arguments += [given.get(at, _Address(at) if at else None) for at in addresses]
-        arguments += [self.view, self.picture, self.limits, features, self.reference]
-        self._launch(self.head.kernel, *(arguments + [self.monitor, self.pose, self.plan]))
+        addresses = [self._kept(self._given(values)) for values in maps]
+        found = map(self._argument, self._select.find(self, addresses))
+        more = self.view, self.picture, self.limits, self._given(features), self.reference
+        kernel = self._select.kernel
+        self._run(kernel, *found, *more, self.monitor, self.pose, self.plan)
         return self.pose[0]
 
     def _given(self, values):
         """An array as the network gives it."""
         return None if values is None else np.ascontiguousarray(values, self._type)
 
-    def _launch(self, name, *arguments):
-        self.shim.launch(name, 1, self.threads, *arguments)
+    def _run(self, kernel, *arguments):
+        self.shim.launch(kernel, 1, self.threads, *arguments)
+
+    def _alloc(self, size):
+        return self._kept(np.zeros(size, np.uint8))
+
+    def _kept(self, array):
+        self._arrays[array.ctypes.data] = array
+        return array.ctypes.data
+
+    def _launch(self, kernel, grid, block, arguments):
+        self.shim.launch(kernel, grid, block, *map(self._argument, arguments))
+
+    def _argument(self, argument):
+        if isinstance(argument, np.int32):
+            return int(argument)
+        return self._arrays.get(argument, _Address(argument)) if argument else None
 
 
 class _Address:

@@ -16,23 +16,13 @@ from tests.fakes.cuda.networks import network
 from tests.fakes.cuda.shim import Shim
 from tests.support.examples import examples
 
-UNMONITORED = layout.monitor()
+BORDER = (1, 2, 3)
 DTYPES = {"float32": np.float32, "float16": np.float16}
 
 
 @pytest.fixture(scope="module")
 def shim():
     return Shim()
-
-
-def view_of(net):
-    return layout.view(frame_settings(net).window)
-
-
-def pose_at(state):
-    pose = np.zeros(1, layout.POSE)
-    pose["state"] = state
-    return pose
 
 
 def picture_of(frame, part=None, chroma=None):
@@ -51,32 +41,36 @@ def picture_of(frame, part=None, chroma=None):
     return record
 
 
-def crop(shim, net, picture, state, exemplar=False, dtype="float32", border=(1, 2, 3)):
-    """Aim and crop; returns (planes, window)."""
+def aim(shim, net, state, exemplar=False, factors=(1.0,), widened=1.0):
+    """Plan a crop; returns (what its windows cover, plan)."""
+    pose, monitor = np.zeros(1, layout.POSE), layout.monitor()
+    pose["state"], monitor["widened"] = state, widened
+    view = layout.view(frame_settings(net).window, factors)
+    plan = np.zeros(2 * max(net.exemplar, net.search) * len(factors), layout.LINE)
+    shim.launch("hp_aim", 1, 64, view, monitor, int(exemplar), pose, plan)
+    return tuple(int(pose[name][0]) for name in ("x", "y", "width", "height")), plan
+
+
+def run(shim, net, picture, plan, exemplar=False, dtype="float32", count=1):
+    """Crop so many windows; returns their planes."""
     side = net.exemplar if exemplar else net.search
-    out = np.zeros((1, 3, side, side), DTYPES[dtype])
-    pose, plan = pose_at(state), np.zeros(2 * side, layout.LINE)
-    shim.launch(
-        "hp_aim",
-        1,
-        64,
-        view_of(net),
-        UNMONITORED,
-        int(exemplar),
-        pose,
-        plan,
-    )
+    out = np.zeros((count, 3, side, side), DTYPES[dtype])
     half = dtype == "float16"
-    given_input = layout.network_input(frame_settings(net).input, side, half, border)
-    blocks = ((side + 31) // 32, (side + 63) // 64)
-    shim.launch("hp_crop", blocks, (32, 8), picture, plan, given_input, 1, out)
-    window = tuple(int(pose[name][0]) for name in ("x", "y", "width", "height"))
-    return out, window
+    asked = layout.network_input(frame_settings(net).input, side, half, BORDER)
+    blocks = ((side + 31) // 32, (side + 63) // 64, count)
+    shim.launch("hp_crop", blocks, (32, 8), picture, plan, asked, count, out)
+    return out
 
 
-def expected_crop(net, frame, window, exemplar=False, dtype="float32", border=(1, 2, 3)):
+def crop(shim, net, picture, state, exemplar=False, dtype="float32"):
+    """Aim and crop; returns (planes, window)."""
+    window, plan = aim(shim, net, state, exemplar)
+    return run(shim, net, picture, plan, exemplar, dtype), window
+
+
+def expected_crop(net, frame, window, exemplar=False, dtype="float32"):
     side = net.exemplar if exemplar else net.search
-    image = golden.crop(frame, window, side, border)
+    image = golden.crop(frame, window, side, BORDER)
     swap = net.channels == "RGB"
     return golden.pack(image, net.mean, net.scale, swap, DTYPES[dtype])
 
@@ -124,42 +118,22 @@ def test_crop_equals_its_definition(shim, shape, state, side, dtype, rgb, exempl
 )
 def test_window_is_that_of_geometry(shim, state, context, corner, rounding, exemplar):
     net = network(context=context, corner=corner, rounding=rounding, search=15, exemplar=7)
-    pose, plan = pose_at(state), np.zeros(2 * 15, layout.LINE)
-    shim.launch(
-        "hp_aim",
-        1,
-        32,
-        view_of(net),
-        UNMONITORED,
-        int(exemplar),
-        pose,
-        plan,
+    expected = (
+        geometry.exemplar_window(net, np.array(state))
+        if exemplar
+        else geometry.search_window(net, np.array(state))[0]
     )
-    if exemplar:
-        expected = geometry.exemplar_window(net, np.array(state))
-    else:
-        expected, _ = geometry.search_window(net, np.array(state))
-    assert tuple(int(pose[name][0]) for name in ("x", "y", "width", "height")) == tuple(expected)
+    assert aim(shim, net, state, exemplar)[0] == tuple(expected)
 
 
 @pytest.mark.parametrize("half", [0.5, 1.5, 2.5, -0.5, -1.5])
 @pytest.mark.parametrize("rounding", sorted(ROUNDINGS))
-def test_window_corners_on_half_pixels_round_as_in_geometry(shim, half, rounding):
+def test_windows_on_half_pixels_round_as_in_geometry(shim, half, rounding):
     net = network(context=0.0, exemplar=8, search=8, corner="s/2", rounding=rounding)
-    state = (half + 4, half + 4, 8, 8)
-    pose, plan = pose_at(state), np.zeros(2 * 8, layout.LINE)
-    shim.launch("hp_aim", 1, 32, view_of(net), UNMONITORED, 0, pose, plan)
-    expected, _ = geometry.search_window(net, np.array(state))
-    assert (pose["x"][0], pose["width"][0]) == (expected[0], expected[2])
-
-
-@pytest.mark.parametrize("size", [1, 3, 5, 7])
-def test_window_sides_on_half_pixels_round_as_in_geometry(shim, size):
-    net = network(context=0.0, exemplar=8, search=12)  # 1.5, 4.5, 7.5 and 10.5 pixels
-    pose, plan = pose_at((50, 50, size, size)), np.zeros(2 * 12, layout.LINE)
-    shim.launch("hp_aim", 1, 32, view_of(net), UNMONITORED, 0, pose, plan)
-    expected, _ = geometry.search_window(net, np.array((50, 50, size, size), np.float64))
-    assert pose["width"][0] == expected[2]
+    for state in ((half + 4, half + 4, 8, 8), (50, 50, abs(2 * half), abs(2 * half))):
+        net = net._replace(search=8 if state[2] == 8 else 12)  # 1.5, 4.5, 7.5 pixels
+        expected, _ = geometry.search_window(net, np.array(state, np.float64))
+        assert aim(shim, net, state)[0] == tuple(expected)
 
 
 @pytest.mark.parametrize("order", [1, 2, 3])
@@ -168,11 +142,10 @@ def test_aim_does_not_depend_on_the_order_of_threads(shim, order):
     for number in (0, order):
         shim.order(number)
         try:
-            pose, plan = pose_at((40, 30, 25, 31)), np.zeros(2 * 63, layout.LINE)
-            shim.launch("hp_aim", 1, 64, view_of(net), UNMONITORED, 0, pose, plan)
+            window, plan = aim(shim, net, (40, 30, 25, 31))
         finally:
             shim.order(0)
-        found.append(pose.tobytes() + plan.tobytes())
+        found.append((window, plan.tobytes()))
     assert found[0] == found[1]
 
 
@@ -235,7 +208,7 @@ def test_resize_places_in_whole_numbers_are_those_in_doubles(shim, source, targe
 
 def test_an_input_too_large_for_the_plan_is_refused():
     with pytest.raises(ValueError, match="1025"):
-        view_of(network(search=1025))
+        layout.view(frame_settings(network(search=1025)).window)
 
 
 def test_structures_have_the_sizes_that_python_lays_out(shim):
@@ -277,28 +250,19 @@ def test_several_windows_of_every_shape_are_cropped_in_one_launch(
     random = np.random.RandomState(seed)
     frame = random.randint(0, 256, shape + (3,)).astype(np.uint8)
     net = network(search=side, exemplar=side, **looks)
-    plan = np.zeros(2 * side * len(factors), layout.LINE)
-    pose, monitor = pose_at(state), layout.monitor()
-    monitor["widened"] = widened
-    view = layout.view(frame_settings(net).window, factors)
-    shim.launch("hp_aim", 1, 64, view, monitor, int(exemplar), pose, plan)
+    covered, plan = aim(shim, net, state, exemplar, factors, widened)
     count = 1 if exemplar else len(factors)
-    out = np.zeros((count, 3, side, side), np.float32)
-    given_input = layout.network_input(frame_settings(net).input, side, False, (1, 2, 3))
-    blocks = ((side + 31) // 32, (side + 63) // 64, count)
-    covered = tuple(int(pose[name][0]) for name in ("x", "y", "width", "height"))
     x, y, w, h = part_of(covered, shape[1], shape[0])
     part = np.ascontiguousarray(frame[y : y + h, x : x + w])
     picture = picture_of(part)
     picture["x"], picture["y"] = x, y
     picture["frame_width"], picture["frame_height"] = shape[1], shape[0]
-    shim.launch("hp_crop", blocks, (32, 8), picture, plan, given_input, count, out)
     resampled = golden.warp if net.resample == "warp" else golden.crop
-    for index, found in enumerate(out):
+    for index, found in enumerate(run(shim, net, picture, plan, exemplar, count=count)):
         centre = np.array(state, np.float64)
         window = (
             geometry.exemplar_window(net, centre)
             if exemplar
             else geometry.search_window(net, centre, factors[index] * widened)[0]
         )
-        same_bits(found[None], golden.pack(resampled(frame, window, side, (1, 2, 3))))
+        same_bits(found[None], golden.pack(resampled(frame, window, side, BORDER)))

@@ -21,6 +21,7 @@ from tests.fakes.cuda.turn import Turn
 from tests.support.examples import examples
 
 FAMILIES = {"points": Points, "anchors": Anchors, "centre": Centre, "corners": Corners}
+SCORES = ["none", "sigmoid", "softmax"]
 SEEDS = st.integers(0, 10**6)
 FRAME = (640, 480)
 
@@ -75,7 +76,7 @@ def same(shim, net, maps, state, threads=256, half=False):
     if not np.isfinite(moved).all():
         assert pose["flags"] & layout.NOT_FINITE
         return pose
-    assert pose["flags"] == 0 and pose["cell"] == cell
+    assert pose["flags"] == 0 and pose["cell"] == cell and pose["sequence"] == 41
     assert abs(pose["score"] - score) < 1e-6
     np.testing.assert_allclose(pose["state"], moved, rtol=0, atol=1e-6)
     window, _ = geometry.search_window(net, pose["state"])
@@ -102,13 +103,24 @@ def random_maps(net, seed, spread=1.0):
     return [values.astype(np.float32) for values in maps]
 
 
-@examples(80)
-@given(SEEDS, states, limits, windows, st.sampled_from(["none", "product", "blend"]), st.booleans())
-def test_points_with_qualities_limits_and_windows(
-    shim, seed, state, kept, looks, quality, inclusive
-):
-    net = network(quality=quality, quality_share=0.3, inclusive=inclusive, **dict(kept, **looks))
-    same(shim, net, random_maps(net, seed), state)
+points = st.fixed_dictionaries(
+    {
+        "score": st.sampled_from(SCORES),
+        "map_size": st.sampled_from([1, 2, 15, 16, 25, 33]),
+        "penalty": st.floats(0, 1),
+        "window": st.floats(0, 1),
+        "lr_power": st.sampled_from([0, 1, 2]),
+        "quality": st.sampled_from(["none", "product", "blend"]),
+        "inclusive": st.booleans(),
+    }
+)
+
+
+@examples(200)
+@given(SEEDS, states, limits, windows, points, st.sampled_from([32, 64, 256]))
+def test_points(shim, seed, state, kept, looks, numbers, threads):
+    net = network(quality_share=0.3, **dict(kept, **dict(looks, **numbers)))
+    same(shim, net, random_maps(net, seed), state, threads)
 
 
 @examples(80)
@@ -215,19 +227,27 @@ def test_a_select_does_not_depend_on_the_order_of_threads(shim, family, order):
     assert told[0] == told[1]
 
 
-@pytest.mark.parametrize("family", ["anchors", "centre"])
-def test_of_equal_votes_the_lowest_cell_wins(shim, family):
+@pytest.mark.parametrize("order", [0, 1, 2])
+@pytest.mark.parametrize("family", ["anchors", "centre", "points"])
+def test_of_equal_votes_the_lowest_cell_wins(shim, family, order):
     net = of_family(family)._replace(window=0.0, penalty=0.0)
     random = np.random.RandomState(2)
-    for _ in range(10):
-        maps = [np.zeros_like(values) for values in random_maps(net, 1)]
-        if family == "centre":  # the window is symmetric
-            row, column = random.randint(0, 8, 2)
-            maps[0][0, 0, [row, row, 15 - row, 15 - row], [column, 15 - column] * 2] = 0.5
-        else:
-            maps[0][0, 3:].flat[random.choice(700, 5, replace=False)] = 4
-        pose = same(shim, net, maps, (300.0, 200.0, 60.0, 50.0))
-        assert pose["flags"] == 0
+    shim.order(order)
+    try:
+        for threads in (32, 96, 256):
+            maps = [np.zeros_like(values) for values in random_maps(net, 1)]
+            if family == "centre":  # the window is symmetric
+                row, column = random.randint(0, 8, 2)
+                maps[0][0, 0, [row, row, 15 - row, 15 - row], [column, 15 - column] * 2] = 0.5
+            else:
+                wanted = maps[0][0, maps[0].shape[1] // 2 :]
+                wanted.flat[random.choice(wanted.size, 5, replace=False)] = 4
+            if family == "points":
+                maps[1][:] = 30
+            pose = same(shim, net, maps, (300.0, 200.0, 60.0, 50.0), threads)
+            assert pose["flags"] == 0
+    finally:
+        shim.order(0)
 
 
 def test_heat_as_cold_as_can_be_is_no_heat(shim):

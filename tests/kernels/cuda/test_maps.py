@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from kernels import golden
-from tests.fakes.cuda.arrays import OnArrays
 from tests.fakes.cuda.networks import network
 from tests.fakes.cuda.shim import Shim
 from tests.fakes.cuda.turn import Turn
@@ -54,13 +53,13 @@ def test_select_of_half_maps_is_that_of_their_values(shim, family, output):
 
 def test_responses_of_half_precision_select_as_their_values(shim):
     net, random = test_response.siamese(), np.random.RandomState(1)
-    turns = [OnArrays(shim, net, test_response.FRAME, half) for half in (False, True)]
+    turns = [Turn(shim, net, frame=test_response.FRAME, half=half) for half in (False, True)]
     first = halved(test_response.random_responses(net, random))
     for turn in turns:
-        turn.begin(STATE, first)
+        turn.begin(STATE, maps=[first])
     for _ in range(5):
-        maps = halved(test_response.random_responses(net, random))
-        poses = [turn.frame(maps).tobytes() for turn in turns]
+        maps = [halved(test_response.random_responses(net, random))]
+        poses = [turn.select(maps).tobytes() for turn in turns]
         assert poses[0] == poses[1]
 
 

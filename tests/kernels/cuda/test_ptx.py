@@ -16,7 +16,7 @@ from tests.fakes.cuda.networks import network
 from tests.fakes.cuda.nvrtc import ptx
 from tests.fakes.cuda.ptx import Machine
 from tests.fakes.cuda.ptx_operations import Illegal
-from tests.kernels.cuda import test_crop, test_families, test_loss_monitor, test_select
+from tests.kernels.cuda import test_crop, test_families, test_loss_monitor
 from tests.support.examples import few_of
 
 FILES = ("aim", "crop", "points")
@@ -64,7 +64,7 @@ def select(machine):
     """Check selects of all kinds of maps, boxes and limits against their definition."""
     for seed, score in enumerate(("softmax", "sigmoid", "none")):
         net = network(score=score, map_size=(15, 16, 25)[seed], lr_power=seed)
-        test_select.same(machine, net, test_select.random_maps(net, seed), (400.3, 300.0, 60, 50))
+        test_families.same(machine, net, test_families.random_maps(net, seed), STATE)
         changes = {"quality": ("none", "product", "blend")[seed], "inclusive": seed == 1}
         changes["clip"] = ("corners", "inside", "none")[seed]
         looks = {"crop": "stretched", "exemplar_margin": 0.2, "search_margin": 2.0}
@@ -87,8 +87,8 @@ def test_the_other_families_select_as_their_definition(family):
 
 def test_maps_without_a_finite_vote_have_no_winner(machine):
     net = network()
-    scores, distances = test_select.random_maps(net, 1)
-    test_select.same(machine, net, (scores * np.nan, distances), (400, 300, 60, 50))
+    scores, distances = test_families.random_maps(net, 1)
+    test_families.same(machine, net, (scores * np.nan, distances), STATE)
 
 
 def watch(machine):

@@ -10,9 +10,9 @@ from kernels.cuda import layout, response
 from runtime import geometry
 from runtime.decode.response import Siamese
 from runtime.errors import NetworkFailed
-from tests.fakes.cuda.arrays import OnArrays
 from tests.fakes.cuda.networks import network
 from tests.fakes.cuda.shim import Shim
+from tests.fakes.cuda.turn import Turn
 from tests.support.examples import examples
 
 FRAME = (640, 480)
@@ -62,13 +62,13 @@ def define(decoder, net, maps, state):
 def same(shim, net, seed, holes=0.0):
     random = np.random.RandomState(seed)
     state = np.append(random.uniform(0, 480, 2), random.uniform(10, 300, 2))
-    decoder, gpu = Siamese(net), OnArrays(shim, net, FRAME)
+    decoder, gpu = Siamese(net), Turn(shim, net, frame=FRAME)
     first, maps = random_responses(net, random), random_responses(net, random)
     decoder.first((first[net.scales // 2][None, None],))
-    gpu.begin(state, first)
+    gpu.begin(state, maps=[first])
     broken = random.uniform(size=maps.shape) < holes
     maps[broken] = random.choice([np.nan, np.inf, -np.inf], broken.sum())
-    pose, before = gpu.frame(maps), state.copy()
+    pose, before = gpu.select([maps]), state.copy()
     try:
         with np.errstate(all="ignore"):
             cell, score, certain = define(decoder, net, maps, state)

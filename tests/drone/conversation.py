@@ -15,11 +15,13 @@ import pathlib
 import socket
 import tempfile
 import warnings
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
 from pymavlink.dialects.v20 import common
 
+from runtime.links.mavlink.reports import command_long
 from tests.support.mavlink_client import Client, Program
 from tests.support.ports import free_port
 from tests.support.vehicle import Vehicle
@@ -66,7 +68,9 @@ def boxes_of(messages, size):
     for message in messages:
         if message.get_type() == "NAMED_VALUE_INT" and message.name == "frame":
             index = message.value
-        if message.get_type() == "CAMERA_TRACKING_IMAGE_STATUS" and message.tracking_status:
+        elif message.get_type() != "CAMERA_TRACKING_IMAGE_STATUS" or message.rec_top_x is None:
+            continue  # MAVSDK says None for NaN
+        elif message.tracking_status:
             left, top = message.rec_top_x * size[0], message.rec_top_y * size[1]
             right, bottom = message.rec_bottom_x * size[0], message.rec_bottom_y * size[1]
             boxes[index] = (left, top, right - left, bottom - top)
@@ -170,22 +174,18 @@ async def _with_mavsdk(clip, folder, port):
 
             async def watch():
                 async for message in system.mavlink_direct.message(""):  # all, in their order
-                    heard.append((message.message_name, json.loads(message.fields_json)))
+                    fields = json.loads(message.fields_json)
+                    name, kind = fields.pop("name", ""), message.message_name
+                    heard.append(SimpleNamespace(name=name, get_type=lambda k=kind: k, **fields))
 
             watcher = asyncio.ensure_future(watch())
-            fields = {f"param{n}": 0.0 for n in range(1, 8)}
-            fields.update(
-                target_system=1,
-                target_component=100,
-                command=511,
-                confirmation=0,
-                param1=275.0,
-                param2=1e6 / STATUS_HZ,
-            )
+            _, fields = command_long((1, 100), 511, 275, 1e6 / STATUS_HZ)
             await system.mavlink_direct.send_message(
                 MavlinkMessage("COMMAND_LONG", 245, 190, 1, 100, json.dumps(fields))
             )
-            while not any(name == "NAMED_VALUE_INT" for name, _ in heard):  # of the first frame
+            while not any(
+                told.get_type() == "NAMED_VALUE_INT" for told in heard
+            ):  # of the first frame
                 await asyncio.sleep(0.05)
             x, y, w, h = clip.boxes[0]
             width, height = clip.size
@@ -208,22 +208,7 @@ async def _with_mavsdk(clip, folder, port):
             program.end()
     finally:
         system._stop_mavsdk_server()
-    return _boxes_of_fields(heard[:followed], clip.size), lines
-
-
-def _boxes_of_fields(heard, size):
-    """As ``boxes_of``, of MAVSDK's messages."""
-    boxes, index = {}, None
-    for name, state in heard:
-        if name == "NAMED_VALUE_INT":
-            index = state["value"]
-        elif name != "CAMERA_TRACKING_IMAGE_STATUS":
-            continue
-        elif state["tracking_status"] and state["rec_top_x"] is not None:
-            left, top = state["rec_top_x"] * size[0], state["rec_top_y"] * size[1]
-            right, bottom = state["rec_bottom_x"] * size[0], state["rec_bottom_y"] * size[1]
-            boxes[index] = (left, top, right - left, bottom - top)
-    return boxes
+    return boxes_of(heard[:followed], clip.size), lines
 
 
 def transcript(client):

@@ -14,7 +14,7 @@ from runtime.links.mavlink import numbers as m
 from runtime.links.mavlink.camera import CLOCK_MODULUS_MS, GIVE_UP_S, Camera
 from runtime.links.mavlink.geo import Geo
 from runtime.links.mavlink.messages import Message, Picture, View
-from runtime.links.mavlink.reports import Identity, Stream, boot_ms
+from runtime.links.mavlink.reports import Identity, Stream, boot_ms, command_long
 from runtime.types import Track
 
 NAN = float("nan")
@@ -69,11 +69,8 @@ def camera(run):
 
 
 def command(number, *parameters, **more):
-    values = [float(v) for v in parameters] + [0.0] * (7 - len(parameters))
-    fields = {f"param{n}": value for n, value in enumerate(values, 1)}
-    fields.update(target_system=1, target_component=100, command=number, confirmation=0)
-    fields.update(more)
-    return Message("COMMAND_LONG", fields, 255, 190)
+    name, fields = command_long((1, 100), number, *parameters)
+    return Message(name, dict(fields, **more), 255, 190)
 
 
 def results(out):
@@ -82,8 +79,8 @@ def results(out):
 
 def test_a_heartbeat_is_sent_every_second(camera):
     sent = [camera.tick(n / 20.0) for n in range(1, 101)]
-    beats = [name for out in sent for name, _ in out if name == "HEARTBEAT"]
-    assert len(beats) == 5
+    beats = [fields["type"] for out in sent for name, fields in out if name == "HEARTBEAT"]
+    assert beats == [30] * 5  # a camera
 
 
 @pytest.mark.parametrize(

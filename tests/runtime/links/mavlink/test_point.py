@@ -14,6 +14,7 @@ from runtime.errors import NetworkFailed
 from runtime.links.frame_buffer import FrameBuffer
 from runtime.links.mavlink.codec import Codec
 from runtime.links.mavlink.point import PART, candidates, find_box, middle_of, settled_boxes
+from runtime.links.mavlink.reports import command_long
 from runtime.pictures import Picture
 from runtime.types import Box
 from tests.support import tiny_detector
@@ -48,11 +49,7 @@ def always(box):
 
 
 def track_point(x, y):
-    fields = {f"param{n}": 0.0 for n in range(3, 8)}
-    fields.update(param1=x / SIZE, param2=y / SIZE, command=2004, confirmation=0)
-    return Codec(255, 190).encode(
-        "COMMAND_LONG", dict(fields, target_system=1, target_component=100)
-    )
+    return Codec(255, 190).encode(*command_long((1, 100), 2004, x / SIZE, y / SIZE))
 
 
 @pytest.mark.parametrize("age", range(2))

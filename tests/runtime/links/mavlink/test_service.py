@@ -37,10 +37,7 @@ def pictures():
 
 
 def command(codec, number, *parameters):
-    values = [float(v) for v in parameters] + [0.0] * (7 - len(parameters))
-    fields = {f"param{n}": value for n, value in enumerate(values, 1)}
-    fields.update(target_system=1, target_component=100, command=number, confirmation=0)
-    return codec.encode("COMMAND_LONG", fields)
+    return codec.encode(*reports.command_long((1, 100), number, *parameters))
 
 
 def rectangle(codec):

@@ -130,6 +130,7 @@ def quantised(
         for node in copy.graph.node
         if base(node.name) in keep or _is_moving_kernel(node, constant)
     ]
+    excluded += _attention(copy.graph, constant)
     options = {
         "ActivationSymmetric": symmetric,
         "WeightSymmetric": True,
@@ -171,6 +172,30 @@ def _tensors_data(ranges: Ranges) -> Any:
             for name, (low, high) in ranges.items()
         },
     )
+
+
+def _attention(graph: onnx.GraphProto, constant: set[str]) -> list[str]:
+    """Names of the products before and after each softmax.
+
+    256 levels are too few for shares of some 300 cells. In INT8 these products lose most of the
+    overlap that a one-stream network loses, and OpenVINO takes longer (docs/results/one-stream.md).
+    """
+    made = {name: node for node in graph.node for name in node.output}
+    shaped = ("Mul", "Div", "Add", "Reshape", "Transpose", "Cast")
+    found = []
+    for node in graph.node:
+        if node.op_type != "MatMul" or node.input[1] in constant:
+            continue
+        first = made.get(node.input[0])
+        while first is not None and first.op_type in shaped:
+            first = made.get(first.input[0])
+        if first is not None and first.op_type == "Softmax":
+            found.append(node.name)
+            while first is not None and first.op_type in (*shaped, "Softmax"):
+                first = made.get(first.input[0])
+            if first is not None and first.op_type == "MatMul":
+                found.append(first.name)
+    return found
 
 
 def _is_moving_kernel(node: onnx.NodeProto, constant: set[str]) -> bool:

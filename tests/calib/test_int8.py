@@ -184,6 +184,28 @@ def test_the_maps_that_a_toml_names_are_found_in_its_int8_form(tmp_path):
     assert written["head"]["maps"] == ["x/output1", "x/output2", "x/output3"]
 
 
+def test_the_products_around_a_softmax_stay_in_floating_point():
+    nodes = [
+        helper.make_node("MatMul", ["x", "weights"], ["q"], "weighted"),
+        helper.make_node("Transpose", ["q"], ["k"], "turn"),
+        helper.make_node("MatMul", ["q", "k"], ["products"], "before"),
+        helper.make_node("Mul", ["products", "scale"], ["logits"], "scaled"),
+        helper.make_node("Softmax", ["logits"], ["shares"], "softmax"),
+        helper.make_node("MatMul", ["shares", "q"], ["y"], "after"),
+    ]
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [4, 4]) for name in "xy"]
+    weights = [numpy_helper.from_array(np.eye(4, dtype=np.float32), "weights")]
+    weights += [numpy_helper.from_array(np.float32(0.5), "scale")]
+    graph = helper.make_graph(nodes, "attention", ends[:1], ends[1:], weights)
+    model = qdq.prepared(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    )
+    spans = {name: (-1.0, 1.0) for node in nodes for name in [*node.input, *node.output]}
+    done = qdq.quantised(model, spans).graph.node
+    rounded = {node.input[0] for node in done if node.op_type == "QuantizeLinear"}
+    assert {"x", "q"} <= rounded and not rounded & {"products", "shares", "y"}
+
+
 def test_a_clip_that_hardly_shows_its_target_is_refused(place, tmp_path):
     clip = find_clips([place / "clips" / "a"])[0]
     clip.boxes[1:] = np.nan

@@ -82,7 +82,7 @@ def _macs(nodes: Iterable[NodeProto], shapes: Dict[str, models.Shape]) -> Option
             continue
         ins = [shapes.get(name) for name in node.input]
         out = shapes.get(node.output[0])
-        known = [shape for shape in ins[:2] + [out] if shape is not None and 0 not in shape]
+        known = [shape for shape in ins[:2] + [out] if shape and 0 not in shape]
         if len(known) < 3:
             return None
         total += counter(node, ins, out)  # type: ignore[arg-type]  # known, see above

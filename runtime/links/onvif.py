@@ -77,7 +77,7 @@ class Camera:
         self._http = urllib.request.build_opener(urllib.request.ProxyHandler({}), digest)
         try:
             self._open()
-        except (AttributeError, ValueError) as error:
+        except (AttributeError, TypeError, ValueError) as error:
             raise BadOutput(f"{self.name}: an answer is not as ONVIF has it: {error}") from None
 
     def _open(self) -> None:
@@ -89,15 +89,14 @@ class Camera:
             parts = [int(now.findtext(name)) for name in names]
             self._ahead_s = calendar.timegm((*parts, 0, 0, 0)) - time.time()
         services = self._ask(path, DEVICE, "GetCapabilities", "<Category>All</Category>")
-        media, self._path = (
-            urlsplit(services.findtext(f".//{name}/XAddr") or "").path for name in ("Media", "PTZ")
-        )
+        found = (services.findtext(f".//{name}/XAddr") or "" for name in ("Media", "PTZ"))
+        media, self._path = (urlsplit(u)._replace(scheme="", netloc="").geturl() for u in found)
         profiles = self._ask(media, MEDIA, "GetProfiles").iter("Profiles") if self._path else ()
-        found = [each for each in profiles if each.find("PTZConfiguration") is not None]
-        if not found:
+        profile = next((p for p in profiles if p.find("PTZConfiguration") is not None), None)
+        if profile is None:
             raise BadOutput(f"{self.name}: this camera has no PTZ; run without --gimbal")
-        self._profile = f"<ProfileToken>{escape(found[0].get('token'))}</ProfileToken>"
-        token = escape(found[0].find("PTZConfiguration").get("token"))
+        self._profile = f"<ProfileToken>{escape(profile.get('token'))}</ProfileToken>"
+        token = escape(profile.find("PTZConfiguration").get("token"))
         asked = f"<ConfigurationToken>{token}</ConfigurationToken>"
         spaces = self._ask(self._path, PTZ, "GetConfigurationOptions", asked).find(".//Spaces")
         turn, zoom = (spaces.find(f"Continuous{name}VelocitySpace") for name in ("PanTilt", "Zoom"))

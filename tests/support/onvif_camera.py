@@ -20,6 +20,9 @@ import numpy as np
 AHEAD_S = 3600.0  # of the camera's clock
 DEGREES_S, ZOOM_S = 90.0, 1.5  # with a velocity of 1: degrees, and factor of the zoom
 SIZE, PX = (320, 180), 8.0  # of a frame; pixels of a degree without zoom
+DEVICE, MEDIA, PTZ = (
+    f"http://www.onvif.org/{name}/wsdl" for name in ("ver10/device", "ver10/media", "ver20/ptz")
+)
 FAULT = (
     "<s:Fault><s:Code><s:Value>s:Sender</s:Value><s:Subcode><s:Value>{0}</s:Value></s:Subcode>"
     '</s:Code><s:Reason><s:Text xml:lang="en">{1}</s:Text></s:Reason></s:Fault>'
@@ -90,7 +93,8 @@ class OnvifCamera:
         """(HTTP's code, text, more headers) for a request."""
         root = ElementTree.fromstring(data)
         body = root.find("{*}Body")[0]
-        name = body.tag.rpartition("}")[2]
+        service, _, name = body.tag[1:].partition("}")
+        assert path.endswith({DEVICE: "device_service", MEDIA: "Media", PTZ: "PTZ"}[service])
         if self.login and name != "GetSystemDateAndTime":
             if self.digest and not self._knows(headers.get("Authorization", "")):
                 asks = 'Digest realm="camera", nonce="abc", qop="auth", algorithm=MD5'
@@ -101,7 +105,6 @@ class OnvifCamera:
             self.may_answer.wait(20)
             if self.refuses:
                 return 500, ENVELOPE.format(FAULT.format("ter:Action", escape(self.refuses))), []
-        service = body.tag[1:].partition("}")[0]
         text = getattr(self, "_" + name)(body)
         with self.changed:
             self.asked.append(body)
@@ -146,7 +149,7 @@ class OnvifCamera:
 
     def _GetCapabilities(self, _):
         # cameras behind a router tell an address of their own network
-        address = "<tt:{0}><tt:XAddr>http://192.0.2.7/onvif/{0}</tt:XAddr>{1}</tt:{0}>"
+        address = "<tt:{0}><tt:XAddr>http://192.0.2.7/onvif?of={0}</tt:XAddr>{1}</tt:{0}>"
         streaming = "<tt:StreamingCapabilities/>"
         text = address.format("Media", streaming)
         text += address.format("PTZ", "") if "ptz" in self.has else ""

@@ -10,6 +10,8 @@
 | .zip | MOT with labels, where CVAT keeps the tracks | CVAT ("MOT 1.1"), Datumaro |
 | .txt | VOT: one region a frame, x,y,w,h in pixels; of one target | the VOT toolkit, GOT-10k's |
 
+The pictures that COCO names are those of `ffmpeg -i drone.mp4 -start_number 0 %06d.jpg`.
+
 A lost target has no box in COCO and MOT, and the region nan,nan,nan,nan in VOT. MOTChallenge's file
 of results, for TrackEval, is what --results FILE.txt writes itself.
 """

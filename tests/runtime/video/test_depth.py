@@ -4,7 +4,6 @@ import cv2
 import numpy as np
 import pytest
 
-from runtime.errors import BadSource
 from runtime.video.depth import linear
 from runtime.video.sources import open_source
 
@@ -57,20 +56,3 @@ def test_the_scale_is_linear_clipped_and_rounded(low, high):
 def test_eight_bit_pictures_need_no_words(tmp_path):
     cv2.imwrite(str(tmp_path / "0.png"), np.full((40, 60), 100, np.uint8))
     assert frames_and_words(str(tmp_path))[1] == ""
-
-
-@pytest.mark.parametrize("ending", [".tif", ".webp"])
-def test_folders_of_tiff_and_webp_are_read(tmp_path, ending):
-    picture = np.full((40, 60, 3), 100, np.uint8)
-    for index in range(3):
-        cv2.imwrite(str(tmp_path / f"{index}{ending}"), picture)
-    frames, _ = frames_and_words(str(tmp_path))
-    assert len(frames) == 3 and abs(int(frames[0].mean()) - 100) <= 1
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(BadSource, match=ending):
-        open_source(str(tmp_path / "empty"))
-
-
-def test_a_thermal_tiff_is_scaled_too(tmp_path):
-    frames, words = frames_and_words(write_thermal(tmp_path, 0, 4095, ending=".tif"))
-    assert frames[-1].max() == 255 and "from 0 to 4095" in words

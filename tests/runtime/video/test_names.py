@@ -6,7 +6,6 @@ import sys
 
 import pytest
 
-from runtime.video.base import is_utf8
 from tests.runtime.video.test_sources import write_pictures, write_video
 from tests.support.streams.process import ROOT, environment
 
@@ -53,7 +52,3 @@ def test_a_folder_of_any_name_is_read_and_can_be_the_working_folder(tmp_path, na
 
 def test_an_address_that_is_no_text_is_refused_in_a_sentence():
     assert "write any other byte as %FF" in said(b"http://127.0.0.1:1/\xff")
-
-
-def test_what_opencv_takes_is_told_from_what_it_does_not():
-    assert is_utf8("a") and is_utf8("\u00f6 \u8996") and not is_utf8("a\udcff")

@@ -1,8 +1,5 @@
 """The first box of every benchmark's sequences is read as 0-based pixels."""
 
-import csv
-
-import numpy as np
 import pytest
 
 from runtime.errors import BadSource
@@ -149,26 +146,3 @@ def test_the_files_that_a_source_reads_are_told(tmp_path):
     assert reads("cam0") == reads("rtsp://host/a.mp4") == reads(str(tmp_path / "no")) == []
     (tmp_path / "empty").mkdir()
     assert reads(str(tmp_path / "empty")) == []
-
-
-def test_every_development_clip_gives_its_own_first_box(clips_dir):
-    checked = 0
-    for folder in sorted(clips_dir.iterdir()):
-        if not (folder / "boxes.csv").exists():
-            continue
-        with open(str(folder / "boxes.csv"), newline="") as file:
-            row = next(csv.DictReader(file))
-        with open_source(str(folder)) as source:
-            assert source.first_box == tuple(float(row[key]) for key in ("x", "y", "w", "h"))
-            assert source.frames == len(list((folder / "img").iterdir()))
-            frame = source.read()
-        assert frame.dtype == np.uint8 and frame.ndim == 3 and frame.shape[2] == 3
-        checked += 1
-    assert checked >= 10
-
-
-def test_otb_style_annotations_agree_with_the_clips_own_boxes(clips_dir, tmp_path):
-    folder = clips_dir / "otb-Couple"
-    write_pictures(tmp_path / "img", 1)
-    (tmp_path / "groundtruth_rect.txt").write_bytes((folder / "groundtruth_rect.txt").read_bytes())
-    assert read_boxes(str(tmp_path)) == read_boxes(str(folder))

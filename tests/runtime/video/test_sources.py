@@ -13,7 +13,7 @@ import pytest
 
 from runtime.errors import BadFrame, BadSource, NoCamera
 from runtime.pictures import Picture, bgr_of, can_read_planes
-from runtime.video.base import WAITING, to_bgr
+from runtime.video.base import to_bgr
 from runtime.video.cameras import (
     CSI_BGR,
     CSI_NV12,
@@ -79,16 +79,6 @@ def test_grey_is_repeated_in_three_channels(shape):
         assert np.array_equal(out[:, :, channel], grey.reshape(6, 5))
 
 
-def test_alpha_is_left_out():
-    frame = np.dstack([scene.picture_at(0), np.full((scene.HEIGHT, scene.WIDTH), 9, np.uint8)])
-    assert np.array_equal(to_bgr(frame), scene.picture_at(0))
-
-
-def test_sixteen_bits_keep_their_high_byte():
-    deep = np.array([[0, 255, 256, 65535]], np.uint16)
-    assert to_bgr(deep)[0, :, 0].tolist() == [0, 0, 1, 255]
-
-
 @pytest.mark.parametrize(
     "frame",
     [
@@ -116,14 +106,7 @@ def test_a_video_gives_every_frame_in_order_with_its_time(tmp_path, planes):
     assert all(isinstance(frame, Picture) == planes for frame in frames)
     assert source.given == 30 and source.time_s == pytest.approx(29 / 15.0)
     assert source.dropped == 0 and source.gaps == []
-
-
-def test_reading_on_after_the_end_stays_at_the_end(tmp_path, planes):
-    with open_source(write_video(tmp_path / "a.avi", 3), planes=planes) as source:
-        while source.read() is not None:
-            pass
-        assert source.read() is None
-    assert source.read() is None  # and after close
+    assert source.read() is None  # after close too
 
 
 @on_each_python
@@ -231,13 +214,6 @@ def test_grey_deep_and_transparent_files_become_bgr(tmp_path):
     assert np.array_equal(frames[1], picture) and np.array_equal(frames[2], picture)
 
 
-def test_frames_that_change_size_are_given_as_they_are(tmp_path):
-    cv2.imwrite(str(tmp_path / "1.png"), np.zeros((20, 30, 3), np.uint8))
-    cv2.imwrite(str(tmp_path / "2.png"), np.zeros((10, 40, 3), np.uint8))
-    shapes = [frame.shape for frame in read_all(open_source(str(tmp_path)))]
-    assert shapes == [(20, 30, 3), (10, 40, 3)]
-
-
 @pytest.mark.parametrize("ending", [".jpg", ".png"])
 def test_a_truncated_picture_breaks_the_folder_at_that_frame(tmp_path, ending):
     folder = write_pictures(tmp_path / "a", 3, ending)
@@ -280,10 +256,7 @@ def test_cameras_are_listed_by_name_without_their_metadata_nodes(tmp_path):
         {0: ("HD Webcam", 0), 1: ("HD Webcam", 1), 10: ("Grabber", 0), 2: (None, None)},
     )
     assert list_cameras(str(tmp_path)) == [(0, "HD Webcam"), (2, "/dev/video2"), (10, "Grabber")]
-
-
-def test_no_cameras_are_an_empty_list(tmp_path):
-    assert list_cameras(str(tmp_path)) == []
+    assert list_cameras(str(tmp_path / "none")) == []
 
 
 def test_a_camera_that_is_not_there_names_those_that_are(tmp_path):
@@ -304,14 +277,6 @@ def test_a_csi_camera_without_gstreamer_says_what_is_missing():
         pytest.skip("this OpenCV has GStreamer")
     with pytest.raises(NoCamera, match="csi0.*GStreamer"):
         open_source("csi0")
-
-
-def test_the_csi_pipeline_keeps_only_the_newest_frame():
-    camera = CsiCamera(1, 640, 480, 60)
-    for output, kind in ((CSI_NV12, "NV12"), (CSI_BGR, "BGR")):
-        pipeline = camera.pipeline(output)
-        assert pipeline.startswith("nvarguscamerasrc sensor-id=1 ! ")
-        assert pipeline.endswith(f"format={kind}") and "drop=1 max-buffers=1" in CSI_SINK
 
 
 def buffer_of(pipeline):
@@ -355,18 +320,6 @@ def test_the_csi_pipelines_are_some_that_gstreamer_can_run():
     good, frame = RawCapture(Capture(), "NV12", (640, 480)).read()
     # snow at the bottom changes with every run; edges of the bars have half the resolution
     assert good and np.median(cv2.absdiff(bgr_of(frame), bars)[:300]) <= 2
-
-    class BgrCapture:
-        """Gives BGR although NV12 was asked for, as OpenCV before 4.5."""
-
-        def read(self, buffer=None):
-            return True, bars
-
-    assert RawCapture(BgrCapture(), "NV12", (640, 480)).read() == (False, None)
-
-
-def test_waiting_is_no_frame_and_not_the_end():
-    assert not WAITING and WAITING is not None and repr(WAITING) == "WAITING"
 
 
 @pytest.mark.parametrize("kind", ["a.avi", "frames"])

@@ -1,7 +1,6 @@
 """A recording on a web server is a recording: every frame once, then the end."""
 
 import contextlib
-import signal
 import socket
 import subprocess
 import sys
@@ -12,16 +11,12 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from runtime.errors import BadSource
-from runtime.video.base import stated_frames
-from runtime.video.cameras import Stream
 from runtime.video.save import Video
 from runtime.video.sources import open_source
 from tests.runtime.video.test_sources import read_all, write_video
 from tests.support.ports import free_port
-from tests.support.streams import rtsp, scene
-from tests.support.streams.mjpeg import MjpegServer
-from tests.support.streams.mpegts import UdpSender
-from tests.support.streams.process import ROOT, answers
+from tests.support.streams import scene
+from tests.support.streams.process import answers
 
 
 @contextlib.contextmanager
@@ -105,35 +100,3 @@ def test_a_recording_whose_server_goes_away_says_where_it_broke(tmp_path):
         server.server_close()
     assert 50 <= good <= 65
     assert f"broke at frame {good} of 120" in str(caught.value)
-
-
-@pytest.mark.parametrize("kind", ["http", "rtsp", "udp"])
-def test_a_stream_states_no_number_of_frames(kind):
-    if kind == "rtsp" and rtsp.missing():
-        pytest.skip(rtsp.missing())
-    with {"http": MjpegServer, "rtsp": rtsp.make_server, "udp": UdpSender}[kind]() as running:
-        capture = Stream(running.address).open()
-        stated = stated_frames(capture)
-        capture.release()
-    assert stated is None
-
-
-def test_ctrl_c_interrupts_an_opening_and_the_program_ends():
-    code = (
-        "import sys, time; from runtime.video.sources import open_source\n"
-        "print('opening'); sys.stdout.flush()\n"
-        "try: open_source(sys.argv[1])\n"
-        "except KeyboardInterrupt: print(time.time())\n"
-    )
-    address = f"udp://127.0.0.1:{free_port()}"
-    process = subprocess.Popen(
-        [sys.executable, "-c", code, address], cwd=str(ROOT), stdout=subprocess.PIPE
-    )
-    with process.stdout:
-        assert process.stdout.readline() == b"opening\n"
-        time.sleep(1.0)  # FFmpeg listens for some 5 s
-        sent = time.time()
-        process.send_signal(signal.SIGINT)
-        caught = float(process.stdout.readline().decode("ascii"))
-    assert process.wait(20) == 0
-    assert caught - sent < 2.5 and time.time() - sent < 4.0

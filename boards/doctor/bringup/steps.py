@@ -7,7 +7,7 @@ A step is a function of the ``State`` that returns a phrase about what it found.
 import os
 import pathlib
 import time
-from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple
 
 import numpy as np
 
@@ -242,7 +242,7 @@ def boxes(state: State) -> str:
     loaded = state.need_engine()
     frames, truth = film(FRAMES)
     tracker = loading.create_tracker(*loaded, Options(log=state.say))
-    found = _follow(tracker, frames, truth[0])
+    found, _ = _follow(tracker, frames, truth[0])
     overlap = float(np.mean([overlaps(a, b) for a, b in zip(found, truth[1:])]))
     if not overlap >= OVERLAP:
         raise StepFailed(
@@ -254,11 +254,13 @@ def boxes(state: State) -> str:
         if not others:
             raise Skip("there is no other engine here to compare with")
         other = loading.load(Options(state.network, engine=others[0], precision="fp32"))
-        wanted, limit = _follow(loading.create_tracker(*other), frames, truth[0]), OTHER_PX
+        wanted, _ = _follow(loading.create_tracker(*other), frames, truth[0])
+        limit = OTHER_PX
         other.engine.close()
     else:
         host = Tracker(Processor(loaded.network, loaded.engine, cpu.load()))
-        wanted, limit = _follow(host, frames, truth[0]), CLOSE_PX
+        wanted, _ = _follow(host, frames, truth[0])
+        limit = CLOSE_PX
     worst = float(np.abs(found - wanted).max())
     if not worst <= limit:
         raise StepFailed(
@@ -276,13 +278,15 @@ def camera(state: State) -> str:
     tracker = loading.create_tracker(*loaded)
     if loaded.engine.device is None or tracker.device.gives_maps:
         raise Skip("the processor crops, and needs copies")
-    frames, truth = film(FRAMES)
-    pictures = [nv12(frame) for frame in frames]
+    shown, truth = film(FRAMES)
+    pictures = [nv12(frame) for frame in shown]
     try:
-        found, ms = _timed(tracker, _from_nvmm(pictures), truth[0])
+        found, ms = _follow(tracker, _from_nvmm(pictures), truth[0])
     except nvmm.NoNvmm as error:
         raise Skip(f"a camera's pictures are copied: {error}") from None
-    wanted, copied_ms = _timed(tracker, _copied(pictures), truth[0])
+    size, copies = (WIDTH, HEIGHT), (picture.flatten() for picture in pictures)
+    frames = (PlanarFrame(planes_in(copy, "NV12", size)) for copy in copies)
+    wanted, copied_ms = _follow(tracker, frames, truth[0])
     worst = float(np.abs(found - wanted).max())
     if worst > 0:
         raise StepFailed(
@@ -296,29 +300,12 @@ def _from_nvmm(pictures: List[Any]) -> Iterator[Any]:
     """Pictures as a CSI camera's go to the GPU; the hardware converts each one in advance."""
     capture = nvmm.NvmmCapture(f"{FILM} ! {nvmm.BY_ROWS}", nvmm.EVERY)
     try:
-        for number in range(-1, len(pictures) - 1):
-            capture.push(pictures[number + 1].tobytes())
-            if number >= 0:
-                yield capture.take()
-        yield capture.take()
+        capture.push(pictures[0].tobytes())
+        for following in pictures[1:] + pictures[:1]:
+            capture.push(following.tobytes())
+            yield capture.take()
     finally:
         capture.release()
-
-
-def _copied(pictures: List[Any]) -> Iterator[Any]:
-    for picture in pictures:
-        yield PlanarFrame(planes_in(picture.copy().reshape(-1), "NV12", (WIDTH, HEIGHT)))
-
-
-def _timed(tracker: Any, frames: Iterator[Any], start: Any) -> Tuple[Any, float]:
-    """Boxes in the frames after the first, and the median of their milliseconds."""
-    tracker.init(next(frames), start)
-    boxes, spent, began = [], [], time.perf_counter()
-    for frame in frames:
-        boxes.append(tuple(tracker.update(frame).box))
-        spent.append((time.perf_counter() - began) * 1e3)
-        began = time.perf_counter()
-    return np.array(boxes, np.float64), float(np.median(spent))
 
 
 def times(state: State) -> str:
@@ -365,10 +352,16 @@ def _grown(before: Any, after: Any) -> Optional[int]:
     return after - before if both and after > before else None
 
 
-def _follow(tracker: Any, frames: List[Any], start: Any) -> Any:
-    """Track a clip: float64 (frames - 1, 4) boxes."""
-    tracker.init(frames[0], start)
-    return np.array([tuple(tracker.update(frame).box) for frame in frames[1:]], np.float64)
+def _follow(tracker: Any, frames: Iterable[Any], start: Any) -> Tuple[Any, float]:
+    """Track a clip: boxes after its first frame, float64 (n, 4), and the median milliseconds."""
+    frames = iter(frames)
+    tracker.init(next(frames), start)
+    boxes, spent, began = [], [], time.perf_counter()
+    for frame in frames:
+        boxes.append(tuple(tracker.update(frame).box))
+        spent.append((time.perf_counter() - began) * 1e3)
+        began = time.perf_counter()
+    return np.array(boxes, np.float64), float(np.median(spent))
 
 
 STEPS: Tuple[Callable[[State], str], ...] = (

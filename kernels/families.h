@@ -78,13 +78,15 @@ HP_FN hp_proposal hp_anchor_box(const hp_points* points, int column, int row, do
   return box;
 }
 
-// A ratio or its inverse, whichever is larger. A GPU divides once where both have no sign.
-HP_FN double hp_change(double a, double b) {
+// The ratio a / (b / c) or its inverse, whichever is larger. A GPU divides once where none has a sign.
+HP_FN double hp_change(double a, double b, double c) {
 #ifdef __CUDA_ARCH__
-  const long long first = __double_as_longlong(a), second = __double_as_longlong(b);
-  if ((first | second) >= 0) return hp_div(first > second ? a : b, first > second ? b : a);
+  const double product = a * c;
+  const long long first = __double_as_longlong(product), second = __double_as_longlong(b);
+  if ((first | second) >= 0)
+    return hp_div(first > second ? product : b, first > second ? b : product);
 #endif
-  const double ratio = a / b, inverse = 1.0 / ratio;
+  const double ratio = a / (b / c), inverse = 1.0 / ratio;
   return ratio > inverse ? ratio : inverse;
 }
 
@@ -110,8 +112,8 @@ HP_FN hp_scored_box hp_vote_for(const hp_points* points, const hp_target* target
   cell.score = score;
   cell.width = width;
   cell.height = height;
-  const double size_change = hp_change(hp_side(width, height), target->side);
-  const double ratio_change = hp_change(target->ratio, hp_div(width, height));
+  const double size_change = hp_change(hp_side(width, height), target->side, 1.0);
+  const double ratio_change = hp_change(target->ratio, width, height);
   const double change = hp_mul(ratio_change, size_change) - 1.0;
   cell.penalty = hp_exp(hp_mul(-change, points->penalty));
   cell.vote = hp_mul(hp_mul(cell.penalty, score), 1.0 - points->window_influence) +

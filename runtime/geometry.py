@@ -11,7 +11,7 @@ The target's state is float64 [cx, cy, w, h], centre and size in frame pixels.
 """
 
 import math
-from typing import TYPE_CHECKING, Any, Callable, Sequence, Tuple, Union
+from typing import TYPE_CHECKING, Any, Callable, Optional, Sequence, Tuple, Union
 
 import cv2
 import numpy as np
@@ -28,6 +28,9 @@ Window = Tuple[Union[int, float], Union[int, float], Union[int, float], Union[in
 
 # (frame, window, colour of the pixels outside the frame) -> None
 Cropper = Callable[[AnyFrame, Window, np.ndarray], None]
+
+# (frame, state, factor, colour as before) -> scale, as ``search_window`` takes and gives them
+Windows = Callable[[AnyFrame, np.ndarray, float, np.ndarray], Tuple[float, float]]
 
 FROM_CENTRE = {"(s+1)/2": 1, "s/2": 0, "(s-1)/2": -1}  # twice the distance of the corner, less s
 
@@ -114,6 +117,7 @@ def search_window(
         frame pixel, as the family's authors compute them, without ``factor``.
     """
     if network.crop == "square":
+        state = state.tolist()  # a third of the time of an array's numbers
         side = context_side(state[2:], network.context)
         scale = network.exemplar / side
         side = max(1, round(side * network.search / network.exemplar * factor))
@@ -203,7 +207,7 @@ def corner_less(network: "Network") -> int:
 def box_of(network: "Network", state: np.ndarray) -> Box:
     """The box of a state."""
     less = corner_less(network)
-    cx, cy, w, h = (float(value) for value in state)
+    cx, cy, w, h = state.tolist()
     return Box(cx - (w - less) / 2, cy - (h - less) / 2, w, h)
 
 
@@ -316,6 +320,30 @@ def packed_into(network: "Network", kernels: Kernels, out: Any) -> Cropper:
     """``crop_into`` an input of the network."""
     packing = network.mean, network.scale, network.channels == "RGB"
     return crop_into(network, kernels, out, *packing)
+
+
+def windows_into(
+    network: "Network", kernels: Kernels, out: Any, crop: Optional[Cropper] = None
+) -> Windows:
+    """The function that crops windows around a target to an input of the network.
+
+    Args:
+        crop: crops into it; None for the kernels.
+    """
+    packing = network.mean, network.scale, network.channels == "RGB"
+    around = None if crop else kernels.around(window_settings(network), out, *packing)
+    resize = crop or crop_into(network, kernels, out, *packing)
+
+    def write(
+        frame: AnyFrame, state: np.ndarray, factor: float, border: np.ndarray
+    ) -> Tuple[float, float]:
+        if around is not None and type(frame) is np.ndarray:
+            return around(frame, state, factor, border)
+        window, scale = search_window(network, state, factor)
+        resize(frame, window, border)
+        return scale
+
+    return write
 
 
 def reduced_window(

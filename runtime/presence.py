@@ -37,9 +37,11 @@ KEPT = 0.6  # share of the last frame's presence in this one's
 INNER = 0.8  # share of the box's sides whose cells are averaged: its corners are background
 CUES = 3  # score, looks, colours: what their mean is of
 LEARNT = 0.05  # share of a tracked frame's colours in the mean of all
-# A target that is tracked is judged in one frame of JUDGED by the classifier and the colours; the
-# classifier learns it in the others. Each of the two takes about a tenth of an INT8 frame's time.
-JUDGED = 4
+# A target that is tracked is judged in one frame of JUDGED by the classifier and the colours. The
+# classifier learns it in another: each of the two takes about a tenth of an INT8 frame's time. Its
+# first EARLY updates, which change it most, are made in all frames between the judgements, and so
+# are those of one that chooses the box too (``runtime.learner.head``).
+JUDGED, EARLY = 4, 4
 
 Cells = Tuple[Tuple[int, int], Tuple[int, int]]
 Colours = Callable[[AnyFrame, np.ndarray], np.ndarray]
@@ -275,7 +277,8 @@ class ScoreLooksColour:
         self._learn_colours()
         self._now = self._colours(frame, state)
         root = np.sqrt(self._now)
-        total += max(float(known.dot(root)) for known in self._roots)
+        first, recent = self._roots
+        total += max(float(first.dot(root)), float(recent.dot(root)))
         return min(max(0.0, total / CUES), 1.0)
 
     def learn(self) -> None:

@@ -23,6 +23,7 @@ from runtime.learner.head import Head, Proposals
 from runtime.pace import Expecting
 from runtime.pictures import AnyFrame
 from runtime.presence import (
+    EARLY,
     JUDGED,
     ColoursUnder,
     Presence,
@@ -245,10 +246,16 @@ class Tracker(Expecting):
         return Track(box, score, state == LOST, state)
 
     def _learn(self, view: View, state: str, rejected: Optional[np.ndarray] = None) -> None:
-        """Let the classifier take a frame, unless it has judged the target in it."""
-        assert self._classifier is not None, "there is nothing to learn with"
-        if self.recovery is None or state != TRACKED or self.presence.since > 0:
-            self._classifier.follow(self.state, view, state == TRACKED, rejected)
+        """Let the classifier take a frame, where that may change what it says (``JUDGED``)."""
+        classifier, since = self._classifier, self.presence.since
+        assert classifier is not None, "there is nothing to learn with"
+        often = self._head is not None or classifier.updates < EARLY
+        if (
+            self.recovery is None
+            or state != TRACKED
+            or (since > 0 if often else since == JUDGED // 2)
+        ):
+            classifier.follow(self.state, view, state == TRACKED, rejected)
 
     def search(self, frame: Any, track: Optional[Track] = None) -> Track:
         """Search for a lost target, in as many windows as the budget allows.

@@ -17,6 +17,7 @@ FUNCTIONS = {
     "hp_crop_workspace": "q qq",
     "hp_crop": "v p",
     "hp_warp": "v pp",
+    "hp_crop_around": "i pppdp",
     "hp_planes_to_bgr": "v pqqpp",
     "hp_cosine_similarity": "d piiiiiipp",
     "hp_points_select": "i p",
@@ -73,6 +74,12 @@ def check_frame(frame: Frame, width: float, height: float) -> None:
         raise ValueError(f"frame: {frame.dtype} {frame.shape}")
     if not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE):
         raise ValueError(f"a window of {width}x{height} pixels")
+
+
+def check_state(state: np.ndarray) -> None:
+    """Raise ``ValueError`` unless it is [cx, cy, w, h] as compiled functions take it."""
+    if state.dtype != np.float64 or state.shape != (4,) or not state.flags.c_contiguous:
+        raise ValueError(f"state: {state.dtype} {state.shape}")
 
 
 def planes(out: np.ndarray) -> np.ndarray:

@@ -10,16 +10,19 @@ from typing import Any, Dict, Optional, Sequence, Tuple
 
 import numpy as np
 
+from kernels import records
 from kernels.cpu import arguments
-from kernels.cpu.arguments import VIEW, Frame, address, check_frame, kept
+from kernels.cpu.arguments import VIEW, Frame, address, check_frame, check_state, kept
 from kernels.cpu.build import Library
 from kernels.cpu.jpeg import JpegDecoder
 from kernels.cpu.online import Colours, Pooling, Regression, Samples
 from kernels.cpu.select import Response, Select
 from kernels.planes import Border, Planes
-from kernels.settings import ColourSettings, ResponseSettings, SelectSettings
+from kernels.settings import ColourSettings, ResponseSettings, SelectSettings, WindowSettings
 
 CROP_JOB = struct.Struct("=21q6f")  # hp_crop_job in crop.h
+PIXELS_AT = struct.Struct("=q")  # its first field
+SCALE = struct.Struct("=2d")
 PLANES = struct.Struct("=15q")  # hp_planes in planes.h
 MOST_BOUND = 8  # arrays whose addresses are kept: a tracker has an input or two, and a patch
 
@@ -32,6 +35,7 @@ class Kernels:
 
     Attributes:
         handle: the library's functions, for ``kernels.fpga.native``.
+        job: the memory of ``fill_job``, and its address.
     """
 
     name = "c++"
@@ -42,7 +46,7 @@ class Kernels:
         self._compare = self.handle.hp_cosine_similarity
         self._features: Any = None
         self._features_at = 0
-        self._job, self._job_at = kept(bytes(CROP_JOB.size))
+        self.job = self._job, self._job_at = kept(bytes(CROP_JOB.size))
         self._window, self._window_at = kept(bytes(VIEW.size))
         self._planes, self._planes_at = kept(bytes(PLANES.size))
         self._bound: Dict[int, Tuple[Any, ...]] = {}  # id of an ``out`` -> what is known of it
@@ -66,7 +70,7 @@ class Kernels:
         swap: bool = False,
     ) -> None:
         """See ``interface.Kernels``. Gives the same bits as ``golden.pack(golden.crop(...))``."""
-        self._fill_job(frame, window, border, out, mean, scale, swap)
+        self.fill_job(frame, window, border, out, mean, scale, swap)
         self._crop(self._job_at)
 
     def warp(
@@ -81,11 +85,22 @@ class Kernels:
     ) -> None:
         """See ``interface.Kernels``."""
         check_frame(frame, window[2], window[3])
-        self._fill_job(frame, (0, 0, 1, 1), border, out, mean, scale, swap)
+        self.fill_job(frame, (0, 0, 1, 1), border, out, mean, scale, swap)
         VIEW.pack_into(self._window, 0, *window)
         self._warp(self._job_at, self._window_at)
 
-    def _fill_job(
+    def around(
+        self,
+        settings: WindowSettings,
+        out: np.ndarray,
+        mean: Sequence[float],
+        scale: Sequence[float],
+        swap: bool,
+    ) -> "Around":
+        """See ``interface.Kernels``."""
+        return Around(self.clone(), settings, out, (mean, scale, swap))
+
+    def fill_job(
         self,
         frame: Frame,
         window: Sequence[float],
@@ -98,7 +113,10 @@ class Kernels:
         """Write ``hp_crop_job``."""
         check_frame(frame, window[2], window[3])
         height, width, _ = frame.shape
-        pixels_at, strides, planes_at = self._pixels_of(frame)
+        if type(frame) is np.ndarray:
+            pixels_at, strides, planes_at = address(frame), frame.strides, 0
+        else:
+            pixels_at, strides, planes_at = self._pixels_of(frame)
         if out is not self._out or width != self._frame_width:
             self._bind(out, width)
         CROP_JOB.pack_into(
@@ -220,6 +238,48 @@ class Kernels:
         # releases the interpreter's lock: a picture takes milliseconds
         handle: Any = self._library.handle
         return JpegDecoder(ctypes.CDLL(self._library.path, handle=handle._handle))
+
+
+class Around:
+    """Crops windows around a target, of frames that are arrays, in one call each.
+
+    Args:
+        kernels: nobody else's.
+        settings: which windows.
+        out, packing: as ``Kernels.crop`` takes them.
+    """
+
+    def __init__(
+        self, kernels: Kernels, settings: WindowSettings, out: np.ndarray, packing: Any
+    ) -> None:
+        self._kernels, self._out, self._packing = kernels, out, packing
+        self._geometry = records.record(records.GEOMETRY, settings)
+        self._geometry_at = self._geometry.ctypes.data
+        self._crop = kernels.handle.hp_crop_around
+        self._job, self._job_at = kernels.job
+        self._scale, self._scale_at = kept(bytes(SCALE.size))
+        self._layout: Any = None  # shape and strides of the last frame
+        self._border: Any = None
+        self._state: Any = None
+        self._state_at = 0
+
+    def __call__(
+        self, frame: np.ndarray, state: np.ndarray, sides: float, border: np.ndarray
+    ) -> Tuple[float, float]:
+        """Crop; returns the scale. Arguments and result are those of ``geometry.window_into``."""
+        layout = frame.shape, frame.strides
+        if layout != self._layout or border is not self._border:
+            self._kernels.fill_job(frame, (0, 0, 1, 1), border, self._out, *self._packing)
+            self._layout, self._border = layout, border
+        if state is not self._state:
+            check_state(state)
+            self._state, self._state_at = state, address(state)
+        PIXELS_AT.pack_into(self._job, 0, address(frame))
+        given = self._job_at, self._geometry_at, self._state_at, sides, self._scale_at
+        if not self._crop(*given):
+            raise ValueError(f"no window around {state}")
+        found: Tuple[float, float] = SCALE.unpack(self._scale)
+        return found
 
 
 def _record(picture: Planes) -> bytes:

@@ -237,6 +237,8 @@ HP_INLINE void crop_window(const hp_crop_job* job, const hp_line* lines) {
 #endif
 }
 
+const double MOST_SIDE = 1 << 24;  // MAX_SIDE of arguments.py
+
 }  // namespace
 
 extern "C" {
@@ -262,6 +264,25 @@ void hp_warp(const hp_crop_job* job, const double* window) {
   one.width = hp_warp_tap(lines[0], columns - 1).first + 2 - one.x;
   one.height = hp_warp_tap(lines[1], rows - 1).first + 2 - one.y;
   crop_window<true>(&one, lines);
+}
+
+// Crops the window around a target, `sides` times as large as usual; the job's own is not read. `scale`
+// becomes that of hp_search_window. Returns 0 where the window has no pixels, or too many.
+int hp_crop_around(const hp_crop_job* job, const hp_geometry* geometry, const double* state,
+                   double sides, double* scale) {
+  const hp_window window = hp_search_window(geometry, state, sides, scale);
+  const double least = window.width < window.height ? window.width : window.height;
+  const double most = window.width + window.height - least;
+  if (!(least > 0 && most <= MOST_SIDE)) return 0;
+  if (geometry->warp) {
+    hp_warp(job, &window.x);
+    return 1;
+  }
+  hp_crop_job one = *job;
+  one.x = (i64)window.x, one.y = (i64)window.y;
+  one.width = (i64)window.width, one.height = (i64)window.height;
+  hp_crop(&one);
+  return 1;
 }
 
 }  // extern "C"

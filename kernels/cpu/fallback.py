@@ -84,7 +84,7 @@ class Kernels:
     def _not_compiled(self, *settings: Any) -> None:
         """None: there is nothing faster than the definition."""
 
-    select = response = colours = samples = pooling = regression = jpeg = _not_compiled
+    around = select = response = colours = samples = pooling = regression = jpeg = _not_compiled
 
     def cosine_similarity(
         self,

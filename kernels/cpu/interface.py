@@ -9,10 +9,12 @@ from kernels.cpu.jpeg import JpegDecoder
 from kernels.cpu.online import Colours, Pooling, Regression, Samples
 from kernels.cpu.select import Response, Select
 from kernels.planes import Border, Planes
-from kernels.settings import ColourSettings, ResponseSettings, SelectSettings
+from kernels.settings import ColourSettings, ResponseSettings, SelectSettings, WindowSettings
 
 if TYPE_CHECKING:
     from typing import Protocol
+
+    from kernels.cpu.binding import Around
 else:
     Protocol = object  # Python 3.6 and 3.7 have no protocols
 
@@ -20,8 +22,8 @@ else:
 class Kernels(Protocol):
     """Crop and what else a processor computes, for one thread at a time.
 
-    What ``select`` to ``jpeg`` give is None where there is no C++ compiler: then the definitions in
-    ``runtime`` are used.
+    What ``around``, and ``select`` to ``jpeg``, give is None where there is no C++ compiler: then
+    the definitions in ``runtime`` are used.
 
     Attributes:
         name: "c++" or "numpy".
@@ -70,6 +72,16 @@ class Kernels(Protocol):
         swap: bool = False,
     ) -> None:
         """As ``crop``, of a window with fractions of pixels; ``golden.warp`` is the definition."""
+
+    def around(
+        self,
+        settings: WindowSettings,
+        out: np.ndarray,
+        mean: Sequence[float],
+        scale: Sequence[float],
+        swap: bool,
+    ) -> "Optional[Around]":
+        """Crop windows around a target: window and ``crop`` in one call."""
 
     def to_bgr(self, picture: Planes) -> np.ndarray:
         """Convert a whole picture: (H, W, 3) uint8, as ``golden.bgr_from_planes``."""

@@ -195,6 +195,8 @@ class Regression:
         )
         self._record, self.at = _record("=2q2d", self._held, size, width // LANES, ridge, tiny)
         self.weights = self._held[2][:size]
+        self._terms: Any = None
+        self._tables: Any = None
         self._add, self._judge = library.hp_moments_add, library.hp_regression_judge
         self._weigh, self._solve = library.hp_regression_weigh, library.hp_regression_solve
 
@@ -219,9 +221,11 @@ class Regression:
 
     def weigh(self, terms: Sequence[Tuple[Moments, float, float]]) -> None:
         """Make A and b of (moments, share, sign of the class)."""
-        at = np.array([moments.addresses for moments, _, _ in terms], np.uintp).T.copy()
-        shares = np.array([(share, share * sign) for _, share, sign in terms]).T.copy()
-        (means, squares), (plain, signed) = map(address, at), map(address, shares)
+        if terms != self._terms:  # they stay the same once both classes were seen
+            at = np.array([moments.addresses for moments, _, _ in terms], np.uintp).T.copy()
+            shares = np.array([(share, share * sign) for _, share, sign in terms]).T.copy()
+            self._terms, self._tables = terms, (at, shares)
+        (means, squares), (plain, signed) = (map(address, table) for table in self._tables)
         self._weigh(self.at, squares, plain, len(terms), means, signed)
 
     def solve(self, steps: int) -> None:

@@ -7,7 +7,7 @@ from typing import Any, List, NamedTuple, Sequence, Tuple
 import numpy as np
 
 from kernels import records
-from kernels.cpu.arguments import VIEW, kept
+from kernels.cpu.arguments import VIEW, check_state, kept
 from kernels.golden import argmax, hanning_window, inner_hanning_window
 from kernels.settings import CentreSettings, PointsSettings, ResponseSettings, SelectSettings
 
@@ -121,7 +121,7 @@ class Select:
 
     def _bind(self, maps: Sequence[np.ndarray], state: np.ndarray) -> None:
         """Keep the arrays' addresses, so that engines that reuse their outputs cost this once."""
-        _check_state(state)
+        check_state(state)
         held = [np.ascontiguousarray(values, np.float32) for values in maps]
         addresses: List[int] = [values.ctypes.data for values in held]
         sizes: List[int] = [values.size for values in held]
@@ -208,14 +208,9 @@ class Response:
         Raises:
             NetworkFailed: no response is finite.
         """
-        _check_state(state)
+        check_state(state)
         VIEW.pack_into(self._view, 0, scale[0], scale[1], frame_width, frame_height)
         best = self._select(*self._at, self._view_at, state.ctypes.data, self._found_at)
         if best < 0:
             argmax(NOTHING)  # raises the definition's error
         return best, float(self._found[0]), float(self._found[1])
-
-
-def _check_state(state: np.ndarray) -> None:
-    if state.dtype != np.float64 or state.shape != (4,) or not state.flags.c_contiguous:
-        raise ValueError(f"state: {state.dtype} {state.shape}")

@@ -20,7 +20,7 @@ from runtime.devices.base import Aim, Device, Group
 from runtime.devices.refresh import Exemplars
 from runtime.engines.base import Batch, Engine, Searcher
 from runtime.errors import HotpathError
-from runtime.geometry import Cropper, packed_into
+from runtime.geometry import Cropper, Windows, packed_into
 from runtime.network import Network
 from runtime.pictures import AnyFrame
 from runtime.types import Found, View
@@ -52,7 +52,7 @@ class Processor(Device):
         self.is_plain = len(self.decoder.factors) == 1 and not self.learns
         self.features: Any = None  # of the exemplar, as the engine's search takes them
         self.memory: Any = None  # of the decoder, about the target
-        self.cropper = cropper or self._writer
+        self._cropper = cropper
         self._is_direct = self.decoder.is_direct
         self._before = np.zeros(4)  # the state before the frame
         self._size = 0, 0  # of the frames: width, height
@@ -60,12 +60,13 @@ class Processor(Device):
         if network.refresh_every:
             self._exemplars = Exemplars(network, engine.exemplar_crop, kernels)
         else:
-            self._crop_exemplar = self.cropper(engine.exemplar_crop)
+            out = engine.exemplar_crop
+            self._crop_exemplar = cropper(out) if cropper else packed_into(network, kernels, out)
         self.use(engine)
 
     def use(self, searcher: Searcher) -> None:
         """Search on the engine, or on what stands for it."""
-        self._searcher, self._crop = searcher, self.cropper(searcher.search_crop)
+        self._searcher, self._crop = searcher, self.windows_into(searcher.search_crop)
         self.shows_features = searcher.search_features is not None
 
     def begin(
@@ -145,7 +146,7 @@ class Processor(Device):
         return Found(box, score, certain, best, view)
 
     def show(
-        self, frame: AnyFrame, crop: Cropper, state: np.ndarray, sides: float, factor: float
+        self, frame: AnyFrame, crop: Windows, state: np.ndarray, sides: float, factor: float
     ) -> Tuple[float, float]:
         """Write a window into the network's input.
 
@@ -159,8 +160,7 @@ class Processor(Device):
         Returns:
             (x, y), search pixels per frame pixel.
         """
-        window, scale = geometry.search_window(self.network, state, sides)
-        crop(frame, window, self.border)
+        scale = crop(frame, state, sides, self.border)
         return scale if factor == 1.0 else (scale[0] / factor, scale[1] / factor)
 
     def learn(self, frame: AnyFrame) -> None:
@@ -204,9 +204,10 @@ class Processor(Device):
         finally:
             self.state[:] = self._before
 
-    def _writer(self, out: Any) -> Cropper:
-        """What crops into the input ``out`` of the network."""
-        return packed_into(self.network, self.kernels, out)
+    def windows_into(self, out: Any) -> Windows:
+        """What crops windows into the input ``out`` of the network."""
+        crop = self._cropper(out) if self._cropper else None
+        return geometry.windows_into(self.network, self.kernels, out, crop)
 
     def together(self, devices: Sequence["Processor"]) -> Optional[Group]:
         """See ``Device.together``: one call of the network; not of a family that learns.
@@ -229,7 +230,7 @@ class ProcessorGroup(Group):
 
     def __init__(self, devices: Sequence[Processor], batch: Batch) -> None:
         self._devices, self._batch = devices, batch
-        self._croppers = [each.cropper(out) for each, out in zip(devices, batch.crops)]
+        self._croppers = [each.windows_into(out) for each, out in zip(devices, batch.crops)]
         self._features = [each.features for each in devices]
 
     def take(

@@ -82,6 +82,12 @@ class Classifier:
             if len(positives) and len(negatives):
                 self._ridge.learn(positives, negatives, hard)
 
+    @property
+    def updates(self) -> int:
+        """How many frames were learnt since the first one."""
+        assert self._ridge is not None, "no target was taken"
+        return self._ridge.updates
+
     def _samples(
         self, ridge: Ridge, state: np.ndarray, view: View, rejected: Optional[np.ndarray] = None
     ) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:

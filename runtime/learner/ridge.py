@@ -123,21 +123,19 @@ class Memory:
     Args:
         moments: where they are kept.
         frames: how far the memory goes back.
+
+    Attributes:
+        count: frames whose samples were taken.
     """
 
     def __init__(self, moments: Any, frames: int) -> None:
         self.moments = moments
-        self._frames, self._count = frames, 0
+        self._frames, self.count = frames, 0
 
     def next_rate(self) -> float:
         """The share of the next frame's samples."""
-        self._count += 1
-        return 1.0 / min(self._count, self._frames)
-
-    @property
-    def empty(self) -> bool:
-        """Whether no sample was taken yet."""
-        return self._count == 0
+        self.count += 1
+        return 1.0 / min(self.count, self._frames)
 
 
 class Ridge:
@@ -190,6 +188,11 @@ class Ridge:
             self._waiting.append((self._since[1], negatives, hard))
 
     @property
+    def updates(self) -> int:
+        """Frames that were learnt since the first one."""
+        return self._since[1].count
+
+    @property
     def busy(self) -> bool:
         """Whether an update is under way."""
         return bool(self._waiting) or self._changed
@@ -212,7 +215,7 @@ class Ridge:
 
     def _weigh(self) -> None:
         """Make A and b of the memories."""
-        recent = [(since, sign) for since, sign in zip(self._since, (1.0, -1.0)) if not since.empty]
+        recent = [(since, sign) for since, sign in zip(self._since, (1.0, -1.0)) if since.count]
         share = 0.5 * FIRST if recent else 0.5
         terms = [(self._first, share, 1.0)]
         terms += [(since.moments, 0.5 - share, sign) for since, sign in recent]

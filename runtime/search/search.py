@@ -111,25 +111,29 @@ class Budget:
 
 
 class Recent:
-    """The last measurements.
-
-    Attributes:
-        low: a quarter of them are at most so long; 0 before the first one.
-        median: of them; 0 before the first one. Interruptions hardly move it.
-        high: all but one of them are at most so long; of few, the longest.
-    """
+    """The last measurements. A tracked frame adds one; only the search reads them."""
 
     def __init__(self) -> None:
         self._kept: Deque[float] = deque(maxlen=RECENT)
-        self.low = self.median = self.high = 0.0
+        self.add = self._kept.append
 
-    def add(self, value: float) -> None:
-        """Take a measurement."""
-        self._kept.append(value)
-        ordered = sorted(self._kept)
-        self.low = ordered[len(ordered) // 4]
-        self.median = ordered[len(ordered) // 2]
-        self.high = ordered[-2] if len(ordered) == RECENT else ordered[-1]
+    @property
+    def low(self) -> float:
+        """A quarter of them are at most so long; 0 before the first one."""
+        return self._ordered(len(self._kept) // 4)
+
+    @property
+    def median(self) -> float:
+        """0 before the first one. Interruptions hardly move it."""
+        return self._ordered(len(self._kept) // 2)
+
+    @property
+    def high(self) -> float:
+        """All but one of them are at most so long; of few, the longest."""
+        return self._ordered(-2 if len(self._kept) == RECENT else -1)
+
+    def _ordered(self, place: int) -> float:
+        return sorted(self._kept)[place] if self._kept else 0.0
 
 
 class Planned(NamedTuple):

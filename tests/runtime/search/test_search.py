@@ -99,6 +99,18 @@ def test_the_classifier_learns_the_frames_in_which_it_does_not_judge(toml):
     assert learnt == [1, 2, 3, 1, 2, 3, 1]  # the fourth and the eighth are judged
 
 
+def test_a_classifier_that_knows_the_target_learns_one_frame_of_four(toml):
+    film, tracker = Elsewhere(), load_tracker(toml)
+    tracker.init(film.frames[0], film.boxes[0])
+    there, updates = film.frames[1:GONE], []
+    for frame in (4 * (there + there[::-1]))[:80]:
+        assert tracker.update(frame).state == "tracked"
+        updates.append(tracker._classifier.updates)
+    # an update takes four frames of learning: of three in four, then of one in four
+    assert updates.count(2) < 8
+    assert updates.count(5) == 16
+
+
 class Ahead:
     """Chooses a search's windows by plans of a random length, which are often cut short.
 

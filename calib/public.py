@@ -36,7 +36,7 @@ from runtime.errors import HotpathError
 SETS = {"otb100": "OTB100", "uav123_10fps": "UAV123@10fps", "dtb70": "DTB70"}
 NETWORKS = (
     "kestrel:int8,kestrel,kestrel:int8:norecover,kestrel:norecover,kestrel_small,nanotrack_v1,"
-    "nanotrack_v2,nanotrack_v3,lightfc,fear_xs,lighttrack,dcfnet,siamfc_030,"
+    "nanotrack_v2,nanotrack_v3,lightfc,fear_xs,lighttrack,siamfc_030,"
     "kestrel:norecover:onnxruntime,nanotrack_v3:onnxruntime,lightfc:openvino"
 )
 NAME = "public-sequences"

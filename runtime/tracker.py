@@ -183,7 +183,7 @@ class Tracker(Expecting):
         if self.searching:
             track = self.search(frame, track)
 
-        # families that learn look again, where the target was found
+        # networks with a second exemplar refresh it, where the target was found
         if self.device.learns:
             self.device.learn(frame)
         return track
@@ -426,7 +426,7 @@ def _why_no_search(device: Device) -> str:
     if not device.shows_features:
         return f"the graph of {network.name} shows no features to compare"
     if not device.is_plain:
-        return f"{network.name} searches several sizes, or learns"
+        return f"{network.name} searches several sizes, or refreshes its exemplar"
     return ""
 
 

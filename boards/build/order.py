@@ -89,12 +89,7 @@ class Order:
 
     @property
     def half_tensors(self) -> bool:
-        """Whether TensorRT's plans take and give float16, so that it converts no tensor.
-
-        Not where a regression is learnt on the features: its kernels read float32.
-        """
-        if self.network.family == "response" and self.network.filter == "ridge":
-            return False
+        """Whether TensorRT's plans take and give float16, so that it converts no tensor."""
         return self.precision in self.board.precision["half_tensors"]
 
     def command(self, precision: Optional[str] = None) -> str:

@@ -1,13 +1,11 @@
 """Decode response maps: one map shows where the target is, and several scales are tried.
 
-``filter = "siamese"``, SiamFC: Bertinetto et al., "Fully-Convolutional Siamese Networks for Object
-Tracking", 2016, section 3.1 (numbers: Huang, siamfc-pytorch). The network correlates. The
-responses of all scales are up-sampled by a cubic; those of a changed size are damped. The highest
-peak selects the scale, and a Hanning window is added to find the place:
+SiamFC: Bertinetto et al., "Fully-Convolutional Siamese Networks for Object Tracking", 2016, section
+3.1 (numbers: Huang, siamfc-pytorch). The network correlates. The responses of all scales are
+up-sampled by a cubic; those of a changed size are damped. The highest peak selects the scale, and a
+Hanning window is added to find the place:
 
     response = (1 - influence) * normalised response + influence * hanning / sum(hanning)
-
-``filter = "ridge"``, DCFNet: the network gives features alone; see ``runtime.decode.shared.ridge``.
 """
 
 import typing
@@ -19,59 +17,44 @@ from kernels.golden import argmax, hanning_window
 from kernels.settings import ResponseSettings
 from runtime.decode.shared.family import Family, Maps, Scale
 from runtime.decode.shared.keys import LARGEST_MAP, LARGEST_STRIDE, Keys, key
-from runtime.decode.shared.ridge import Ridge, scale_steps
 
 if typing.TYPE_CHECKING:
     from kernels.cpu.interface import Kernels
     from runtime.network import Network
 
-_SIAMESE, _RIDGE = ("filter", ("siamese",)), ("filter", ("ridge",))
-
 KEYS: typing.Dict[str, Keys] = {
     "head": {
-        "filter": key(str, choices=("siamese", "ridge")),
         # search pixels between two cells of the response
-        "stride": key(int, low=1, high=LARGEST_STRIDE, when=_SIAMESE),
-        "map_size": key(int, low=1, high=LARGEST_MAP, when=_SIAMESE),  # cells a side
+        "stride": key(int, low=1, high=LARGEST_STRIDE),
+        "map_size": key(int, low=1, high=LARGEST_MAP),  # cells a side
         # how many times the response is enlarged before its peak is found
-        "upsample": key(int, 16, low=1, high=64, when=_SIAMESE),
-        "features": key(int, low=1, high=4096, when=_RIDGE),  # channels of the network's features
+        "upsample": key(int, 16, low=1, high=64),
     },
     "tracking": {
         "scales": key(int, 3, low=1, high=99),  # how many sizes are tried in a frame; odd
         "scale_step": key(float, low=1, high=2),  # between one size and the next
         "scale_penalty": key(float, low=0, high=1),  # of responses that change the size
-        "scale_lr": key(float, low=0, high=1, when=_SIAMESE),  # how fast the size follows
-        "window": key(float, low=0, high=1, when=_SIAMESE),  # influence of the Hanning window
-        "min_size": key(float, 1.0, low=0, high=1000, when=_SIAMESE),  # frame pixels
-        # of the label, relative to the target's side
-        "label_sigma": key(float, low=1e-3, high=10, when=_RIDGE),
-        "regularisation": key(float, low=1e-12, high=1e6, when=_RIDGE),  # lambda; 0 divides by 0
-        "interpolation": key(float, low=0, high=1, when=_RIDGE),  # how fast the model follows
-        "smallest": key(float, low=0, high=1, when=_RIDGE),  # size, relative to the first box's
-        "largest": key(float, low=1, high=1000, when=_RIDGE),
+        "scale_lr": key(float, low=0, high=1),  # how fast the size follows
+        "window": key(float, low=0, high=1),  # influence of the Hanning window
+        "min_size": key(float, 1.0, low=0, high=1000),  # frame pixels
     },
 }
 
 
 def shapes(network: "Network") -> "typing.Tuple[typing.Tuple[int, ...], ...]":
-    """Shape of the response, or of the features."""
-    if network.filter == "ridge":
-        return ((1, network.features, network.search, network.search),)
+    """Shape of the response."""
     return ((1, 1, network.map_size, network.map_size),)
 
 
-def create(network: "Network", kernels: "Kernels") -> "typing.Union[Ridge, Siamese]":
-    """Make the decoder of a network's filter; ``Siamese`` in C++ where the kernels are compiled."""
-    if network.filter == "ridge":
-        return Ridge(network)
+def create(network: "Network", kernels: "Kernels") -> "Siamese":
+    """Make the decoder; it runs in C++ where the kernels are compiled."""
     compiled = kernels.response(response_settings(network))
     return Siamese(network) if compiled is None else CompiledSiamese(network, compiled)
 
 
 def response_settings(network: "Network") -> ResponseSettings:
     """The numbers of ``Siamese`` that the kernels take."""
-    steps = scale_steps(network.scales)
+    steps = np.arange(network.scales) - network.scales // 2  # [-1, 0, 1] for 3
     return ResponseSettings(
         size=network.map_size,
         upsample=network.upsample,
@@ -112,7 +95,7 @@ class Siamese(Family):
 
     def first(self, maps: Maps) -> None:
         """Store the height of the response to the target itself."""
-        self.look(self._middle, maps, None)
+        self.look(self._middle, maps)
         self._first = float(self._peaks[self._middle])
 
     def certain(self, score: float) -> float:
@@ -121,7 +104,7 @@ class Siamese(Family):
             return score
         return min(max(self._peak / self._first, 0.0), 1.0)
 
-    def look(self, index: int, maps: Maps, memory: typing.Any) -> Maps:
+    def look(self, index: int, maps: Maps) -> Maps:
         """Up-sample one scale's response."""
         response = self._responses[index]
         small = maps[0].reshape(self.network.map_size, -1)
@@ -186,7 +169,7 @@ class CompiledSiamese(Siamese):
         self._kernel = kernel
         self._peaks, self._responses = kernel.peaks, kernel.responses
 
-    def look(self, index: int, maps: Maps, memory: typing.Any) -> Maps:
+    def look(self, index: int, maps: Maps) -> Maps:
         """Up-sample one scale's response."""
         self._kernel.look(index, maps[0])
         return (self._responses,)

@@ -55,12 +55,10 @@ def frame_settings(network: Network) -> FrameSettings:
     Raises:
         NotOnGpu: the kernels lack this network's crop or select.
     """
-    lacks = f"of the family {network.family!r}" if network.family not in SELECTS else ""
-    if network.family == "response" and network.filter == "ridge":
-        lacks = "that learns a regression in every frame"
-    if lacks:
+    if network.family not in SELECTS:
         raise NotOnGpu(
-            f"{network.name}: the GPU has no select {lacks}; run it with --engine onnxruntime"
+            f"{network.name}: the GPU has no select of the family {network.family!r}; run it with "
+            "--engine onnxruntime"
         )
     select = SELECTS[network.family](network)
     return FrameSettings(

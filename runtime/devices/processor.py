@@ -2,8 +2,8 @@
 
     crop -> features -> correlate -> head -> select
 
-Features, correlation and head are the engine's one call. What a family does differently (several
-scales, a model that learns) is in ``runtime.decode``. Which window is cropped is in
+Features, correlation and head are the engine's one call. What a family does differently
+(several scales) is in ``runtime.decode``. Which window is cropped is in
 ``runtime.geometry``.
 """
 
@@ -48,10 +48,9 @@ class Processor(Device):
         super().__init__(network, engine)
         self.kernels, self.kernels_name = kernels, kernels.name
         self.decoder = decode.create(network, kernels)
-        self.learns = self.decoder.learns or network.refresh_every > 0
+        self.learns = network.refresh_every > 0
         self.is_plain = len(self.decoder.factors) == 1 and not self.learns
         self.features: Any = None  # of the exemplar, as the engine's search takes them
-        self.memory: Any = None  # of the decoder, about the target
         self._cropper = cropper
         self._is_direct = self.decoder.is_direct
         self._before = np.zeros(4)  # the state before the frame
@@ -80,11 +79,10 @@ class Processor(Device):
             self.engine.exemplar_box[...] = geometry.exemplar_box(network, state)
         if self._exemplars is None:
             self._crop_exemplar(frame, geometry.exemplar_window(network, state), self.border)
-            features = self.engine.exemplar()
+            self.features = self.engine.exemplar()
         else:
             self._exemplars.begin(frame, state, self.border)
-            features = self._exemplars.features(self.engine)
-        self.features, self.memory = self.decoder.remember(features, state)
+            self.features = self._exemplars.features(self.engine)
         if not compares or not (self.shows_features or self.decoder.compares):
             return None
         view = self.look(frame, state, 1.0)
@@ -113,7 +111,7 @@ class Processor(Device):
             maps: Any = searcher.search(self.features)
             run = time.perf_counter()
             if not self._is_direct:
-                maps = decoder.look(index, maps, self.memory)
+                maps = decoder.look(index, maps)
             crop_s, network_s = crop_s + cropped - at, network_s + run - cropped
             at = time.perf_counter()
             select_s += at - run
@@ -165,11 +163,6 @@ class Processor(Device):
 
     def learn(self, frame: AnyFrame) -> None:
         """See ``Device.learn``."""
-        if self.decoder.learns:
-            maps = self.look(frame, self.state, 1.0).maps
-            started = time.perf_counter()
-            self.decoder.learn(maps, self.memory)
-            self.step_ms["select"] += (time.perf_counter() - started) * 1e3
         if self._exemplars is not None:
             self.step_ms["refresh"], started = 0.0, time.perf_counter()
             if self._exemplars.follow(frame, self.state, self.border, self._score):
@@ -210,7 +203,7 @@ class Processor(Device):
         return geometry.windows_into(self.network, self.kernels, out, crop)
 
     def together(self, devices: Sequence["Processor"]) -> Optional[Group]:
-        """See ``Device.together``: one call of the network; not of a family that learns.
+        """See ``Device.together``: one call of the network; not where exemplars are refreshed.
 
         One call of all targets takes less time than a call each.
         """
@@ -240,7 +233,7 @@ class ProcessorGroup(Group):
         for index, factor in enumerate(self._devices[0].decoder.factors):  # all of one family
             scales, maps = self._search(frame, factor, aims)
             looked = [
-                own if aim else each.decoder.look(index, own, each.memory)
+                own if aim else each.decoder.look(index, own)
                 for each, own, aim in zip(self._devices, maps, aims)
             ]
         seen: List[Union[Found, View, HotpathError, None]] = []

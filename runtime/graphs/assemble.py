@@ -77,12 +77,10 @@ def build(network: Network, paths: Mapping[str, pathlib.Path]) -> Graphs:
         BadNetwork: a file is no ONNX, or its tensors don't fit the TOML.
     """
     files = {part: normalise.to_float32(models.read(path)) for part, path in paths.items()}
-    has_correlation = set(files) != {"backbone"}
     try:
         files = {part: convert.to_qdq(model) for part, model in files.items()}
         exemplar, search = _normalised(*parts.join(network, files))
-        if has_correlation:
-            exemplar, search = _hoist(exemplar, search)
+        exemplar, search = _hoist(exemplar, search)
         exemplar, search = (_without_if(models.infer_shapes(m)) for m in (exemplar, search))
         search = order_maps(network, search)
         for model, image in ((exemplar, IMAGES[0]), (search, IMAGES[1])):

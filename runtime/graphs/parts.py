@@ -9,7 +9,6 @@ The parts that the TOML names decide how:
 - exemplar, search: the search graph takes the exemplar's features (FEAR, LightTrack, SiamFC);
 - whole: one graph takes both pictures (VitTrack), or a second exemplar too (MixFormerV2), which
   then lies behind the first one along axis 0;
-- backbone: its features are the maps, the family correlates (DCFNet);
 - network, kernel_cls, kernel_loc: two graphs make weights of the exemplar's features, which two
   convolutions of the network take (DaSiamRPN in OpenCV's form).
 """
@@ -61,13 +60,7 @@ def join(network: Network, parts: Parts) -> Pair:
         parts["head"] = _fused_head(parts)
     if "head" in parts:
         return _with_head(network, parts)
-    if "search" in parts:
-        return _pair(network, parts["exemplar"], parts["search"])
-    backbone = parts["backbone"]
-    return (
-        _branch(backbone, "z/", IMAGES[0], network.exemplar),
-        _branch(backbone, "x/", IMAGES[1], network.search),
-    )
+    return _pair(network, parts["exemplar"], parts["search"])
 
 
 def _unify_opsets(parts: Parts) -> None:

@@ -114,7 +114,6 @@ PARTS = (
     {"exemplar", "search"},
     {"exemplar", "search", "head"},
     {"whole"},
-    {"backbone"},
     {"network", "kernel_cls", "kernel_loc"},
 )
 FUSED = ({"backbone", "fusion"}, {"exemplar", "search", "fusion"})

@@ -196,7 +196,7 @@ def test_rehearsals_change_no_box_of_one_or_several_targets(tmp_path, targets, t
     assert plain == rehearsed
 
 
-@pytest.mark.parametrize("family", ["siamfc_030", "dcfnet", "stark_lightning", "vittrack"])
+@pytest.mark.parametrize("family", ["siamfc_030", "stark_lightning", "vittrack"])
 def test_rehearsals_change_no_box_of_other_families(tmp_path, family):
     toml = blobs.write_network(tmp_path, family)
     frames, boxes = tiny.film(8)

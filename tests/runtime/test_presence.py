@@ -170,34 +170,12 @@ def test_siamfc_is_as_certain_as_its_response_is_high(height, certain):
     decoder.first(response(4.0))
     assert decoder.certain(0.3) == 0.0  # nothing selected yet
     for index in range(network.scales):
-        maps = decoder.look(index, response(height if index == 1 else 0.0), None)
+        maps = decoder.look(index, response(height if index == 1 else 0.0))
     _, score = decoder.select(maps, np.array([100.0, 100, 40, 40]), (1.0, 1.0), 640, 480)
     assert decoder.certain(score) == pytest.approx(certain, abs=1e-6)
 
 
-def test_dcfnet_is_as_certain_as_it_learns_what_the_first_box_held():
-    network = load_network("dcfnet")
-    decoder = decode.create(network, fallback.Kernels())
-    noise = np.random.RandomState(7)
-    box = slice(42, 83)  # the middle third of the window
-
-    def window(inside):
-        features = noise.uniform(0, 0.2, (1, network.features, network.search, network.search))
-        features[0, :, box, box] += inside[:, None, None]
-        return features.astype(np.float32)
-
-    target, other = noise.uniform(0, 1, (2, network.features))
-    _, memory = decoder.remember((window(target),), np.array([100.0, 100, 40, 40]))
-    assert decoder.certain(0.2) == 1.0
-    decoder.learn((window(target),), memory)
-    assert decoder.certain(0.2) > 0.95
-    decoder.learn((window(0 * target),), memory)
-    assert decoder.certain(0.9) < 0.1
-    decoder.learn((window(other),), memory)
-    assert decoder.certain(0.9) < 0.95
-
-
-@pytest.mark.parametrize("name", ["siamfc_015", "dcfnet", "lighttrack", "kestrel"])
+@pytest.mark.parametrize("name", ["siamfc_015", "lighttrack", "kestrel"])
 def test_the_frame_in_which_the_target_was_given_is_certain(networks_dir, name):
     tracker = load_tracker(name, networks_dir=networks_dir)
     noise = np.random.RandomState(1).randint(0, 255, (15, 20, 3)).astype(np.uint8)

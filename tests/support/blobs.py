@@ -16,7 +16,7 @@ from runtime.networks import FOLDER, load_network, names
 from tests.support.examples import few_of
 
 # One network of each family.
-FEW = ("siamrpn_alexnet", "siamdw", "dcfnet", "kestrel", "lightfc", "stark_s50")
+FEW = ("siamrpn_alexnet", "siamdw", "siamfc_015", "kestrel", "lightfc", "stark_s50")
 
 
 def film(frames=25, width=320, height=240, size=(36, 24)):
@@ -302,13 +302,6 @@ def centre(network):
 def response(network):
     """A peak at the bright rectangle, highest if it has the size of the exemplar's rectangle."""
     graph = Graph()
-    if network.filter == "ridge":
-        bright = graph.brightness("search", network)
-        across = graph.Sub(bright, 0.5)
-        graph.Concat(*[bright, across] * (network.features // 2), axis=1, output="features")
-        shape = (1, network.features, network.search, network.search)
-        model = graph.model([("search", _picture(network.search))], [("features", shape)])
-        return {"backbone": model}
     size = network.map_size
     x, y, w, h = graph.measure("search", network, network.search)
     wanted = exemplar_sides(network)

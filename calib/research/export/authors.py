@@ -164,7 +164,7 @@ def trackit_siamdw(folder: Path, config: Any, checkpoint: Path) -> Any:
         "family": "response",
         "source": "https://github.com/researchmm/TracKit",
         "input": {"exemplar": 127, "search": 255},
-        "head": {"filter": "siamese", "stride": 8, "map_size": 17, "correlation": "cross"},
+        "head": {"stride": 8, "map_size": 17, "correlation": "cross"},
         "tracking": dict(
             scale_step=1.0375, scale_penalty=0.9745, scale_lr=0.59, window=0.35, min_size=10
         ),

@@ -92,8 +92,6 @@ def maps(network: Network, paths: Paths) -> Tuple[List[str], List[str]]:
     try:
         _put(engine.exemplar_crop, network, pictures(network.exemplar)[0])
         features: Any = engine.exemplar()
-        if network.file("backbone") and not (network.file("head") or network.file("fusion")):
-            features = ()  # the family keeps them
         results = []
         for picture in pictures(network.search):
             _put(engine.search_crop, network, picture)

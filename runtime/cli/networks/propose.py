@@ -61,16 +61,7 @@ TRACKING: Dict[str, Changes] = {
     "anchors": {"penalty": 0.05, "window": 0.42, "lr": 0.38},
     "centre": {},
     "corners": {"clip": "corners"},
-    "siamese": dict(scale_step=1.0375, scale_penalty=0.9745, scale_lr=0.59, window=0.176),
-    "ridge": dict(
-        scale_step=1.0275,
-        scale_penalty=0.9925,
-        label_sigma=0.1,
-        regularisation=1e-4,
-        interpolation=0.01,
-        smallest=0.2,
-        largest=5.0,
-    ),
+    "response": dict(scale_step=1.0375, scale_penalty=0.9745, scale_lr=0.59, window=0.176),
 }
 
 
@@ -112,7 +103,7 @@ def propose(paths: Sequence[pathlib.Path]) -> Proposal:
             "family": family,
             "input": {"exemplar": sides[0], "search": sides[1]},
             "head": head,
-            "tracking": dict(TRACKING[head.get("filter", family)]),
+            "tracking": dict(TRACKING[family]),
             "file": [],
         }
         if _refreshes(named):
@@ -147,10 +138,15 @@ def name_parts(files: Mapping[pathlib.Path, ModelProto]) -> Named:
     if len(files) == 1 and both:
         order = [("whole", both[0])]
     elif len(files) == 1 and only:
-        order = [("backbone", only[0])]
+        outputs = [models.shape_of(v) for v in files[only[0]].graph.output]
+        given = " and ".join("x".join(map(str, shape)) for shape in outputs)
+        raise BadNetwork(
+            f"{only[0].name} gives {given} from one picture: a detector, a classifier or a network "
+            "of re-identification is no tracker"
+        )
     elif len(files) == 2 and only and mixed:
         order = [("exemplar", only[0]), ("search", mixed[0])]
-    elif len(only) in (1, 2) and len(only) + len(rest) == len(files):
+    elif rest and len(only) in (1, 2) and len(only) + len(rest) == len(files):
         names = ["backbone"] if len(only) == 1 else ["exemplar", "search"]
         order = list(zip(names, only)) + _heads(files, rest)
     if not order:
@@ -210,9 +206,6 @@ def _sides(named: Named) -> Iterator[Tuple[int, int]]:
         if all(pair):
             yield pair
             return
-    elif len(named) == 1 and _side(named["backbone"][1]):
-        yield (_side(named["backbone"][1]),) * 2
-        return
     else:
         side = _side(named["backbone"][1])
         if side:
@@ -248,11 +241,6 @@ def _family(
     """The family, its keys of [head], and the alternatives."""
     choices: Dict[str, Dict[str, Changes]] = {"colours": dict(COLOURS)}
     shapes = [tuple(s for s in shape[1:]) for _, shape in outputs]
-    if set(named) == {"backbone"}:
-        _check_features(outputs, sides[1])
-        head = {"filter": "ridge", "features": shapes[0][0], "correlation": "none"}
-        stretched = {name: CROPS[name] for name in CROPS if name.endswith("1 and 1")}
-        return "response", head, dict(choices, crop=stretched)
     square = [o for o in outputs if len(o[1]) == 4 and o[1][2] == o[1][3] > 1]
     if sorted(shape[1] for _, shape in square) == [1, 2, 2]:  # beside a finished box, too
         outputs, shapes = square, [shape[1:] for _, shape in square]
@@ -266,11 +254,11 @@ def _family(
     square_first = 4 in channels or channels == [1] or max(channels) > 4
     crop, border = ("square", "mean") if square_first else ("area", "black")
     choices.update(crop=_led_by(crop, CROPS), border=_led_by(border, BORDERS))
-    head = {"map_size": size}
+    head: Changes = {"map_size": size}
     stride = _stride(sides[1], size)
     if channels == [1]:
         stride = max(1, int(round((sides[1] - sides[0]) / max(1.0, size - 1.0))))
-        return "response", dict(head, filter="siamese", stride=stride, correlation="cross"), choices
+        return "response", dict(head, stride=stride, correlation="cross"), choices
     if sorted(channels) == [1, 2, 2]:
         names = [name for name, shape in outputs if shape[1] == 2]
         score = next(name for name, shape in outputs if shape[1] == 1)
@@ -301,16 +289,6 @@ def _family(
             choices["target"] = TARGETS
         return "anchors", dict(head, correlation="depthwise"), choices
     raise ValueError(f"no family has maps of {channels} channels")
-
-
-def _check_features(outputs: List[Tuple[str, models.Shape]], side: int) -> None:
-    """Refuse a graph of one picture that does not give its features, pixel by pixel."""
-    if len(outputs) > 1 or outputs[0][1][2:] != (side, side):
-        given = " and ".join("x".join(map(str, shape)) for _, shape in outputs)
-        raise ValueError(
-            f"from one picture comes {given}, not the features of each pixel: a detector, a "
-            "classifier or a network of re-identification is no tracker"
-        )
 
 
 def _finished(outputs: List[Tuple[str, models.Shape]]) -> Changes:

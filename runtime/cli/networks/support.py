@@ -36,10 +36,8 @@ def parts_on_boards(network: Network) -> Verdicts:
 
 
 def _sentence(board: boards.Board, network: Network) -> str:
-    learns = network.family == "response" and network.filter == "ridge"
-    select = "select in NumPy" if learns else "select in C++"
-    on_processor = f"crop in C++ and {select}" if learns else "crop and " + select
-    on_processor += " on the processor"
+    select = "select in C++"
+    on_processor = f"crop and {select} on the processor"
     if board.engine in ("tensorrt", "onnxruntime_gpu"):
         why = why_not_on_gpu(network)
         if why is None:

@@ -142,7 +142,7 @@ class Trial:
                 for place, decoder in enumerate(decoders):
                     own = [maps[number] for number in orders[place]] or maps
                     mine = _converted(own, factors[place])
-                    collected[place] = decoder.look(index, mine, device.memory)
+                    collected[place] = decoder.look(index, mine)
             for place, decoder in enumerate(decoders):
                 moved = state.copy()
                 try:

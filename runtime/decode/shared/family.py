@@ -14,32 +14,15 @@ class Family:
 
     Attributes:
         factors: sizes of the windows to search in each frame, relative to the search region.
-        learns: whether the family updates its model of the target after every frame.
         is_direct: whether ``select`` takes the maps as they are, and ``certain`` gives the score.
         compares: whether ``certain`` needs the maps of the first frame, given to ``first``.
         kernel: the compiled select, where that is all that ``select`` does; else None.
     """
 
     factors: typing.Tuple[float, ...] = (1.0,)
-    learns: bool = False
     is_direct: bool = True
     compares: bool = False
     kernel: typing.Any = None
-
-    def remember(
-        self, features: "typing.Tuple[np.ndarray, ...]", state: np.ndarray
-    ) -> "typing.Tuple[typing.Tuple[np.ndarray, ...], typing.Any]":
-        """Store a new target.
-
-        Args:
-            features: from the engine's ``exemplar``.
-            state: float64 [cx, cy, w, h] of the first box, frame pixels.
-
-        Returns:
-            (features, memory): what the engine's ``search`` takes in each frame, and what this
-            family's other methods take as ``memory``.
-        """
-        return features, None
 
     def first(self, maps: Maps) -> None:
         """Store the maps of the search region around the first box, where ``compares``."""
@@ -48,7 +31,7 @@ class Family:
         """Certainty that the selected box holds the target, 0 to 1 (``runtime.presence``)."""
         return score
 
-    def look(self, index: int, maps: Maps, memory: typing.Any) -> Maps:
+    def look(self, index: int, maps: Maps) -> Maps:
         """Process the maps of window ``index``, which the next window's maps overwrite.
 
         Returns:
@@ -79,9 +62,6 @@ class Family:
             NetworkFailed: the maps hold nothing finite.
         """
         raise NotImplementedError
-
-    def learn(self, maps: Maps, memory: typing.Any) -> None:
-        """Update the model from the window around the target just found, where ``learns``."""
 
 
 def compiled(decoder: Decoder, kernel: typing.Any) -> Decoder:

@@ -33,7 +33,6 @@ DEFAULTS = {
     "window_power": 1.0,
     "min_score": 0.0,
     "relative_to": "target",
-    "filter": "siamese",
     "upsample": 16,
     "scale_step": 1.0375,
     "scale_penalty": 0.9745,

@@ -30,7 +30,7 @@ def responses(net, seed, spread):
 def run(decoder, maps, state):
     state = np.array(state, np.float64)
     for index, small in enumerate(maps):
-        found = decoder.look(index, (small[None, None],), None)
+        found = decoder.look(index, (small[None, None],))
     best, score = decoder.select(found, state, (1.5, 1.25), 1280, 720)
     return best, score, state, decoder
 
@@ -126,8 +126,8 @@ def test_certainty_compares_with_the_first_frames_peak(kernels):
 def test_what_is_no_response_is_refused(kernels):
     decoder = decode.create(network(), kernels)
     with pytest.raises(ValueError, match="response"):
-        decoder.look(0, (np.zeros((1, 1, 16, 17), np.float32),), None)
+        decoder.look(0, (np.zeros((1, 1, 16, 17), np.float32),))
     with pytest.raises(ValueError, match="response"):
-        decoder.look(3, (np.zeros((1, 1, 17, 17), np.float32),), None)
+        decoder.look(3, (np.zeros((1, 1, 17, 17), np.float32),))
     with pytest.raises(ValueError, match="state"):
         decoder.select((), np.zeros(3), (1, 1), 10, 10)

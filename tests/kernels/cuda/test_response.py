@@ -26,7 +26,6 @@ def shim():
 def siamese(**changes):
     values = {
         "family": "response",
-        "filter": "siamese",
         "scales": 3,
         "scale_step": 1.0375,
         "scale_penalty": 0.9745,
@@ -53,7 +52,7 @@ def random_responses(net, random):
 def define(decoder, net, maps, state):
     """(cell, score, certainty) of the definition; moves the state."""
     for index, values in enumerate(maps):
-        looked = decoder.look(index, (values[None, None],), None)
+        looked = decoder.look(index, (values[None, None],))
     _, scale = geometry.search_window(net, state)
     cell, score = decoder.select(looked, state, scale, *FRAME)
     return cell, score, decoder.certain(score)

@@ -62,7 +62,7 @@ def own_launches(name):
     return 4 if load_network(name).family == "response" else 2
 
 
-@pytest.mark.parametrize("name", [each for each in blobs.each_network() if each != "dcfnet"])
+@pytest.mark.parametrize("name", blobs.each_network())
 def test_boxes_are_the_hosts(name, tmp_path, clips_dir, networks_dir):
     clips = [clips_dir / clip for clip in CLIPS[: count(1, 2)]]
     if located(name, networks_dir):

@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runtime import decode
-from runtime.decode.shared.ridge import unpack
 from runtime.errors import NetworkFailed
 from runtime.networks import load_network
 from tests.support.examples import examples
@@ -272,7 +271,7 @@ def test_siamfc_follows_the_authors_arithmetic(seed):
     expected[2:] *= (1 - 0.59) + 0.59 * factor
 
     for index, maps in enumerate(responses):
-        result = decoder.look(index, (maps,), None)
+        result = decoder.look(index, (maps,))
     index, score = decoder.select(result, state, scale, *FRAME)
     assert index == best[0] * 272 + best[1]
     np.testing.assert_allclose(state, expected, rtol=1e-9)
@@ -280,83 +279,6 @@ def test_siamfc_follows_the_authors_arithmetic(seed):
 
 
 test_siamfc_follows_the_authors_arithmetic = examples(5)(test_siamfc_follows_the_authors_arithmetic)
-
-
-def fourier(pictures):
-    """The Fourier transform of (c, n, n), computed as a plain sum."""
-    n = pictures.shape[-1]
-    waves = np.exp(-2j * np.pi * np.outer(np.arange(n), np.arange(n)) / n)
-    return np.einsum("ur,crk,kv->cuv", waves, pictures, waves)
-
-
-def inverse(spectrum):
-    n = spectrum.shape[-1]
-    waves = np.exp(2j * np.pi * np.outer(np.arange(n), np.arange(n)) / n) / n
-    return np.einsum("ru,uv,vk->rk", waves, spectrum, waves).real
-
-
-@given(SEEDS, st.integers(8, 17))
-def test_ridge_regression_is_that_of_the_paper(seed, side):
-    """DCFNet, equations 2 to 5, with every sum written out."""
-    noise = np.random.RandomState(seed)
-    channels = 3
-    network = changed("dcfnet", search=side, features=channels)
-    decoder = decode.create(network, NO_KERNELS)
-    first, frame, later = (noise.randn(1, channels, side, side).astype(np.float32) for _ in "abc")
-    state = np.array([100.0, 90.0, 40.0, 30.0])
-
-    line = np.array([0.5 - 0.5 * math.cos(2 * math.pi * i / (side - 1)) for i in range(side)])
-    window = np.outer(line, line)
-    near = np.minimum(np.arange(side), side - np.arange(side))  # cyclic distance from the corner
-    bump = np.exp(-0.5 * near**2 / (side / 3 * 0.1) ** 2)
-    label = fourier(np.outer(bump, bump)[None])[0]
-
-    def solve(features):
-        spectrum = fourier(features[0] * window)
-        energy = (np.abs(spectrum) ** 2).sum(axis=0) / features.size
-        return label / (energy + 1e-4), spectrum
-
-    def respond(features, solved, exemplar):
-        spectrum = fourier(features[0] * window)
-        kernel = (spectrum * np.conj(exemplar)).sum(axis=0) / features.size
-        return inverse(kernel * solved)
-
-    _, memory = decoder.remember((first,), state)
-    solved, exemplar = solve(first)
-    for index in range(3):
-        responses, _ = decoder.look(index, (frame,), memory)
-    np.testing.assert_allclose(responses[0], respond(frame, solved, exemplar), atol=2e-4)
-
-    decoder.learn((later,), memory)
-    newer, newer_exemplar = solve(later)
-    solved, exemplar = 0.99 * solved + 0.01 * newer, 0.99 * exemplar + 0.01 * newer_exemplar
-    for index in range(3):
-        responses, _ = decoder.look(index, (frame,), memory)
-    np.testing.assert_allclose(responses[0], respond(frame, solved, exemplar), atol=2e-4)
-
-
-@given(SEEDS, st.integers(3, 40))
-def test_packed_transforms_unpack_to_numpys_order(seed, side):
-    picture = np.random.RandomState(seed).randn(side, side).astype(np.float32)
-    spectrum = np.zeros((side, side // 2 + 1), np.complex64)
-    unpack(cv2.dft(picture), spectrum)
-    np.testing.assert_allclose(spectrum, np.fft.rfft2(picture), atol=1e-3)
-
-
-def test_ridge_regression_finds_a_shifted_target():
-    """The exemplar's own features, shifted cyclically, move the label's peak by the same shift."""
-    noise = np.random.RandomState(1)
-    network = changed("dcfnet", search=45, features=4)
-    decoder = decode.create(network, NO_KERNELS)
-    decoder.window = np.ones((45, 45), np.float32)  # so that a shift is a shift
-    features = noise.randn(1, 4, 45, 45).astype(np.float32)
-    state = np.array([100.0, 90.0, 40.0, 30.0])
-    _, memory = decoder.remember((features,), state)
-    for index in range(3):
-        maps = decoder.look(index, (np.roll(features, (3, -5), (2, 3)),), memory)
-    _, score = decoder.select(maps, state, (0.5, 2.0), *FRAME)
-    np.testing.assert_allclose(state, [100 - 5 / 0.5, 90 + 3 / 2.0, 40, 30])
-    assert score == pytest.approx(1.0, abs=0.05)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from runtime.graphs import assemble
 from runtime.types import Box
 from tests.support import blobs, tiny
 
-FAMILIES = ("lighttrack", "dasiamrpn", "siamfc_030", "dcfnet", "stark_lightning", "vittrack")
+FAMILIES = ("lighttrack", "dasiamrpn", "siamfc_030", "stark_lightning", "vittrack")
 
 
 def fail_on_white(network, search, names):

@@ -50,7 +50,6 @@ FAMILIES = {
     "lightfc": ("centre", 128, 256),
     "stark_s50": ("corners", 128, 320),
     "siamfc_015": ("response", 127, 255),
-    "dcfnet": ("response", 125, 125),
 }
 
 

@@ -136,6 +136,7 @@ class Planes {
 #endif
 };
 
+#ifndef HP_AVX2
 // Puts the channels of a row side by side: `planes` has `count` bytes of each.
 inline void put_side_by_side(const uint8_t* planes, i64 count, uint8_t* out) {
   i64 done = 0;
@@ -178,6 +179,7 @@ class SideBySide {
   const uint8_t* line_;
   const Planes& way_;
 };
+#endif
 
 // The rows of a window. WARP: it has fractions of pixels; `line` is that of its rows. Way: Planes, or
 // another class with its methods.

@@ -65,19 +65,16 @@ inline const uint8_t* gather(const uint8_t* from, i64 step, int count, uint8_t* 
 }
 
 #if defined(HP_VBMI)
-const int INTERLEAVED = 64;  // pixels that are packed at once
-
 // Where pixel i of 64 lies after two packing instructions.
 inline int packed_place(int i) { return i % 16 / 4 * 16 + i / 16 * 4 + i % 4; }
 
-// Byte k of 64 packed pixels: first of blue and green, then of these and red. PACKED: the pixels of a
-// channel lie as two packing instructions leave them.
-template <bool PACKED>
+// Byte k of 64 packed pixels: first of blue and green, then of these and red. The pixels of a channel
+// lie as two packing instructions leave them.
 struct pick_table {
   uint8_t two[3][64], all[3][64];
   pick_table() {
     for (int i = 0; i < 192; ++i) {
-      const int place = PACKED ? packed_place(i / 3) : i / 3;
+      const int place = packed_place(i / 3);
       two[i / 64][i % 64] = (uint8_t)(place + (i % 3 == 1 ? 64 : 0));
       all[i / 64][i % 64] = (uint8_t)(i % 3 == 2 ? 64 + place : i % 64);
     }
@@ -85,9 +82,8 @@ struct pick_table {
 };
 
 // Writes 64 pixels as packed BGR; each register has the values of a channel.
-template <bool PACKED>
 inline void interleave_vectors(const __m512i* channel, uint8_t* out) {
-  static const pick_table<PACKED> table;
+  static const pick_table table;
   for (int part = 0; part < 3; ++part) {
     const __m512i two =
         _mm512_permutex2var_epi8(channel[0], _mm512_loadu_si512(table.two[part]), channel[1]);
@@ -95,13 +91,6 @@ inline void interleave_vectors(const __m512i* channel, uint8_t* out) {
         _mm512_permutex2var_epi8(two, _mm512_loadu_si512(table.all[part]), channel[2]);
     _mm512_storeu_si512(out + 64 * part, all);
   }
-}
-
-// Writes INTERLEAVED pixels as packed BGR.
-inline void interleave(const uint8_t* const* channel, uint8_t* out) {
-  const __m512i values[3] = {_mm512_loadu_si512(channel[0]), _mm512_loadu_si512(channel[1]),
-                             _mm512_loadu_si512(channel[2])};
-  interleave_vectors<false>(values, out);
 }
 #else
 const int INTERLEAVED = 16;  // pixels that are packed at once
@@ -176,7 +165,7 @@ inline void convert_batch(hp_matrix m, const uint8_t* luma, const uint8_t* u, co
   for (int c = 0; c < 3; ++c)
     channel[c] = _mm512_packus_epi16(_mm512_packs_epi32(value[c][0], value[c][1]),
                                      _mm512_packs_epi32(value[c][2], value[c][3]));
-  interleave_vectors<true>(channel, out);
+  interleave_vectors(channel, out);
 }
 #else
 // Converts BATCH pixels to packed BGR; with SHIFT 1, U and V have half as many samples.

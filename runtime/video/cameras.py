@@ -144,7 +144,7 @@ class CsiCamera:
     ) -> None:
         self.name = f"csi{number}"
         self.width, self.height, self.fps, self.planes, self.gpu = width, height, fps, planes, gpu
-        self._number = number
+        self._number, self._was_shared = number, False
 
     def pipeline(self, output: str) -> str:
         """The GStreamer pipeline; ``output``: ``CSI_NV12``, ``CSI_BGR`` or ``nvmm.BY_ROWS``."""
@@ -156,8 +156,12 @@ class CsiCamera:
         """An open capture; raises ``NoCamera`` where the camera gives no video."""
         if self.gpu:
             try:
-                return nvmm.NvmmCapture(self.pipeline(nvmm.BY_ROWS), nvmm.NEWEST).start()
+                capture: Any = nvmm.NvmmCapture(self.pipeline(nvmm.BY_ROWS), nvmm.NEWEST).start()
+                self._was_shared = True
+                return capture
             except nvmm.NoNvmm as error:
+                if self._was_shared:  # the camera is gone; it is tried again
+                    raise NoCamera(f"{self.name}: {error}") from None
                 self.gpu, self.note = False, f"its pictures are copied: {error}"
         if not has_gstreamer():
             raise NoCamera(

@@ -20,6 +20,7 @@ from kernels.cuda import device as devices
 from kernels.cuda.frame import Frame
 from runtime import tracker as tracking
 from runtime.devices.gpu import Gpu, frame_settings
+from runtime.errors import NoCamera
 from runtime.loading import Loaded
 from runtime.networks import load_network
 from runtime.pictures import bgr_of
@@ -179,6 +180,19 @@ def refusals(folder, options):
             frame = source.read(20)
         report.append({"said": said, "kind": type(frame).__name__, "held": hardware.held()})
     return report
+
+
+def reopened(folder, options):
+    """What a camera says that is lost after its pictures stayed in NVMM."""
+    hardware, nvmm.FIRST_S = fake.Hardware(SIZE, options), 2
+    camera = cameras.CsiCamera(0, gpu=True)
+    hardware.show(np.full((SIZE[1] * 3 // 2, SIZE[0]), 90, np.uint8))
+    camera.open().release()
+    hardware.begin({})
+    try:
+        camera.open()
+    except NoCamera as error:
+        return {"error": str(error), "gpu": camera.gpu}
 
 
 def leases(folder, options):

@@ -92,6 +92,11 @@ def test_what_the_gpu_can_not_read_is_copied_and_one_sentence_says_why(run):
     check_refused(told, "there is no libnvbufsurface.so.1.0.0")
 
 
+def test_a_camera_that_is_lost_is_not_copied_from_then_on(run):
+    report = run("reopened")
+    assert report == {"error": "csi0: no picture came", "gpu": True}
+
+
 def test_buffers_come_back_once_and_are_copied_where_too_many_are_held(run):
     report = run("leases")
     assert all(report["right"])

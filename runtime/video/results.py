@@ -116,17 +116,10 @@ def _whole_lines(path: str, header: str) -> int:
                 raise BadOutput(
                     f"{path}: holds other columns; name another file, or leave out --append"
                 )
-            size = os.path.getsize(path)
-            while size:  # search the end of the last whole line backwards
-                start = max(0, size - 4096)
-                file.seek(start)
-                end = file.read(size - start).rfind(b"\n")
-                if end >= 0:
-                    return start + end + 1
-                size = start
+            rest = file.read()
+            return len(first) + rest.rfind(b"\n") + 1 if first.endswith(b"\n") else 0
     except OSError as error:
         raise BadOutput(why_not(path, error)) from None
-    return 0
 
 
 def _open(path: str, older: int = 0) -> int:

@@ -53,12 +53,6 @@ def test_jsonl_says_the_same(tmp_path):
     assert rows[1] == dict(dict.fromkeys(columns), frame=1)
 
 
-def test_a_wrong_row_is_the_programmers_error(tmp_path):
-    with Results(str(tmp_path / "a.csv")) as results:
-        with pytest.raises(ValueError):
-            results.write((1, 2))
-
-
 def test_standard_output_is_csv():
     code = (
         "from runtime.video.results import Results\n"

@@ -20,9 +20,6 @@ def test_a_driver_s_stamp_is_the_capture_time():
 @pytest.mark.parametrize("stamp_ms", [0.0, -1.0, np.nan, np.inf, 100.5e3, 97.0e3, 1.7e12])
 def test_a_stamp_that_cannot_be_leaves_the_arrival(stamp_ms):
     assert CaptureClock(cameras.MONOTONIC).captured_s(stamp_ms, 100.0) == 100.0
-
-
-def test_without_stamps_the_arrival_is_told():
     assert CaptureClock(cameras.NONE).captured_s(99.95e3, 100.0) == 100.0
 
 

@@ -273,7 +273,7 @@ class Frame(Steps):
         self._drain()
         self._fit(frame)
         self.kernels.move(state)
-        self.kernels.monitor.begin(self.kernels.memory)
+        self.kernels.watch()
         self._aim_anew()
 
     def _aim_anew(self) -> None:
@@ -293,7 +293,7 @@ class Frame(Steps):
             self.device.synchronise(self._stream)
             results.append(slot.result.tobytes())
             kernels.move(state)
-            kernels.monitor.begin(kernels.memory)
+            kernels.watch()
             self._aim(slot)
         self._unproven = False
         if results[0] != results[1]:

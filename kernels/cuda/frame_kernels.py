@@ -6,7 +6,6 @@ import numpy as np
 
 from kernels.cuda import compile as compiler
 from kernels.cuda import layout
-from kernels.cuda.loss_monitor import LossMonitor
 from kernels.cuda.response import Response
 from kernels.cuda.select import HeadSelect, Select, Tools
 from kernels.cuda.target_memory import TargetMemory, upload_record
@@ -37,7 +36,6 @@ class FrameKernels:
         windows: how many a frame is searched in, for each target.
         memory: what the device keeps of the targets. A group of targets puts its own here.
         own_memory: what stood there before.
-        monitor: the ``LossMonitor``.
     """
 
     def __init__(self, device: Any, settings: FrameSettings, engine: Any, targets: int = 1) -> None:
@@ -65,16 +63,22 @@ class FrameKernels:
         view = layout.view(settings.window, settings.factors)
         view["half"] = half
         self._view = self._constant(view)
-        self.monitor = LossMonitor(self.engine, settings.loss, self._constant)
         longest = max(
             self.targets * self.windows * settings.window.search, settings.window.exemplar
         )
         self._plan = self._alloc(2 * layout.LINE.itemsize * longest)
         sizes = {"pose": layout.POSE.itemsize, "input": layout.INPUT.itemsize}
-        sizes.update(self.monitor.sizes, **self._select.sizes)
+        sizes.update(self._select.sizes, monitor=layout.MONITOR.itemsize)
+        features, self._limits = self.engine.search_features_device, 0  # 0: nothing is monitored
+        if settings.loss.lost_below > 0:
+            shape = features[1] if features else None
+            self._limits = self._constant(layout.limits(settings.loss, shape))
+            if shape:
+                sizes["reference"] = 4 * shape[1]  # the target's features
         self.own_memory = self.memory = TargetMemory(device, sizes, self.targets)
         self._exemplar_input = self._alloc(layout.INPUT.itemsize)
         self._setup = device.pinned(layout.POSE.itemsize + 2 * layout.INPUT.itemsize)
+        self._watch = device.pinned(layout.MONITOR.itemsize)
 
     @property
     def pose(self) -> int:
@@ -98,7 +102,12 @@ class FrameKernels:
             self.device.upload(self._input(exemplar), part, self._stream)
             at += record.nbytes
         self.move(state)
-        self.monitor.begin(self.memory)
+        self.watch()
+
+    def watch(self) -> None:
+        """Let the loss monitor begin anew; ``remember`` gives it the target's features."""
+        self._watch[:] = layout.monitor().view(np.uint8)
+        self.device.upload(self.memory.address("monitor"), self._watch, self._stream)
 
     def move(self, state: Sequence[float]) -> None:
         """Upload a state: [cx, cy, w, h], frame pixels."""
@@ -139,10 +148,10 @@ class FrameKernels:
 
     def remember(self) -> None:
         """Enqueue: take what the network gave last as the target's."""
-        monitor, memory = self.monitor, self.memory
+        memory, features = self.memory, self._features
         self._select.remember(memory, self.engine.maps)
-        if monitor.features:
-            addresses = monitor.limits, self._view, self.pose, monitor.features
+        if features:
+            addresses = self._limits, self._view, self.pose, features
             arguments = addresses + (memory.address("reference"),)
             self._launch(self._remember, (1, 1, 1), SELECT_BLOCK, arguments)
 
@@ -152,11 +161,10 @@ class FrameKernels:
         Args:
             frame: address of the ``layout.FRAME`` that was cropped.
         """
-        monitor, memory = self.monitor, self.memory
+        memory = self.memory
         view, watched, pose, plan = self._planned()
-        addresses = self._select.find(memory, self.engine.maps)
-        addresses += [view, frame]
-        addresses += [monitor.limits, monitor.features, memory.address("reference"), watched]
+        addresses = self._select.find(memory, self.engine.maps) + [view, frame]
+        addresses += [self._limits, self._features, memory.address("reference"), watched]
         addresses += [pose, plan]
         self._launch(self._select.kernel, (self.targets, 1, 1), SELECT_BLOCK, addresses)
 
@@ -167,6 +175,11 @@ class FrameKernels:
         self._owned = []
         if self.own_memory is not None:
             self.own_memory.close()
+
+    @property
+    def _features(self) -> int:
+        """Address of the search region's features; 0 if they are not compared."""
+        return self.engine.search_features_device[0] if self.memory.address("reference") else 0
 
     def _planned(self) -> Tuple[int, int, int, int]:
         """Addresses of the view, the monitor, the pose and the plan."""

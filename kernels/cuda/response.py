@@ -1,6 +1,6 @@
 """Select for networks that respond to the target at several sizes: kernels and their memory."""
 
-from typing import Any, List, NamedTuple, Sequence, Tuple
+from typing import Any, List, Sequence, Tuple
 
 import numpy as np
 
@@ -19,33 +19,21 @@ PLACES = 64  # blocks that look for the best place
 HEIGHTS_BYTES = RANK_BYTES = 16  # of the structures in response.cu and votes.h
 
 
-class Tables(NamedTuple):
+def tables(settings: ResponseSettings) -> List[np.ndarray]:
     """What the kernels take that stays the same while a target is followed.
 
-    Attributes:
-        head: one ``records.RESPONSE``.
-        taps: one ``layout.CUBIC`` for each column or row of the enlarged response.
-        damping: float64, of each size's response.
-        line, rough_line: the Hanning window's axis in doubles and in floats. Behind it: the sum of
-            its outer product, and the inverse of that.
+    Returns:
+        one ``records.RESPONSE``; one ``layout.CUBIC`` for each column or row of the enlarged
+        response; the damping of each size's response, float64; the Hanning window's axis in doubles
+        and in floats, with the sum of its outer product, and the inverse of that, behind it.
     """
-
-    head: np.ndarray
-    taps: np.ndarray
-    damping: np.ndarray
-    line: np.ndarray
-    rough_line: np.ndarray
-
-
-def tables(settings: ResponseSettings) -> Tables:
-    """The tables of a network."""
     head = records.record(records.RESPONSE, settings, scales=len(settings.damping))
     side = settings.size * settings.upsample
     total = hanning_window(side).sum()
     share = 1 / total if total > 0 else 0.0
     line = np.append(np.hanning(side), (total, share))
     damping = np.array(settings.damping, np.float64)
-    return Tables(head, cubic_taps(settings.size, side), damping, line, line.astype(np.float32))
+    return [head, cubic_taps(settings.size, side), damping, line, line.astype(np.float32)]
 
 
 def cubic_taps(size: int, side: int) -> np.ndarray:

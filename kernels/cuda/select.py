@@ -74,29 +74,18 @@ class HeadSelect(Select):
 
     def __init__(self, frame: FrameSettings, tools: Tools, targets: int = 1) -> None:
         settings: Any = frame.select
-        self._head = head(settings, tools.half)
-        self.kernel = tools.kernel(self._head.source, self._head.kernel)
-        self._tables = [tools.constant(array) for array in self._head.constants]
+        source, constants, self._maps = head(settings, tools.half)
+        self.kernel = tools.kernel(source, "hp_select_" + source)
+        self._tables = [tools.constant(array) for array in constants]
 
     def find(self, memory: TargetMemory, maps: Sequence[int]) -> List[Any]:
         """See ``Select.find``."""
-        return self._tables + list(self._head.maps(maps))
+        return self._tables + list(self._maps(maps))
 
 
-class Head(NamedTuple):
-    """A family's select.
-
-    Attributes:
-        source: name of the .cu file.
-        kernel: name of the kernel in it.
-        constants: arrays that it takes first: the network's numbers, then tables.
-        maps: function of the addresses of the network's maps; gives those that it takes next.
-    """
-
-    source: str
-    kernel: str
-    constants: Tuple[np.ndarray, ...]
-    maps: Callable[[Sequence[int]], Tuple[int, ...]]
+# Name of a family's .cu file; arrays that its kernel takes first, the network's numbers and tables;
+# function of the addresses of the network's maps that gives those that it takes next.
+Head = Tuple[str, Tuple[np.ndarray, ...], Callable[[Sequence[int]], Tuple[int, ...]]]
 
 
 def head(settings: SelectSettings, half: bool = False) -> Head:
@@ -122,15 +111,15 @@ def _points(settings: PointsSettings) -> Head:
     window = _tables(hanning_window(settings.size) ** settings.window_power)
     if settings.anchors:
         sizes = _tables(np.array(settings.anchors))
-        return Head("anchors", "hp_select_anchors", (record,) + window + sizes, tuple)
+        return "anchors", (record,) + window + sizes, tuple
     # a map of quality comes third; 0 where there is none
-    return Head("points", "hp_select_points", (record,) + window, lambda m: (tuple(m) + (0,))[:3])
+    return "points", (record,) + window, lambda maps: (tuple(maps) + (0,))[:3]
 
 
 def _centre(settings: Any) -> Head:
     record = records.record(records.CENTRE, settings)
     window = _tables(inner_hanning_window(settings.size))
-    return Head("centre", "hp_select_centre", (record,) + window, tuple)
+    return "centre", (record,) + window, tuple
 
 
 def _corners(settings: CornersSettings, number_bytes: int) -> Head:
@@ -142,4 +131,4 @@ def _corners(settings: CornersSettings, number_bytes: int) -> Head:
     def both(maps: Sequence[int]) -> Tuple[int, ...]:
         return tuple(maps) if len(maps) == 2 else (maps[0], maps[0] + plane)
 
-    return Head("corners", "hp_select_corners", (record,), both)
+    return "corners", (record,), both

@@ -24,6 +24,7 @@ BUDGETS = {  # words without code blocks
     "docs/gstreamer.md": 250,
     "docs/ros.md": 300,
     "docs/ptz.md": 250,
+    "docs/containers.md": 250,
     "docs/mavlink.md": 1200,
     "docs/architecture.md": 900,
     "docs/calib.md": 1200,

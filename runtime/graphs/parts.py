@@ -161,6 +161,21 @@ def _pair(network: Network, exemplar: ModelProto, search: ModelProto) -> Pair:
 
 def _split(network: Network, whole: ModelProto) -> Pair:
     """A model of both pictures: the exemplar's picture alone, and all the rest."""
+    images, boxes = _given(network, whole)
+    pixels = [f"z/pixels{number}" for number in range(len(images) - 1)]
+    search = models.add_prefix(whole, "x/")
+    for value in images:
+        is_last = value is images[-1]
+        _set_side(search, "x/" + value.name, network.search if is_last else network.exemplar)
+    taken = zip(images + boxes, pixels + [IMAGES[1], "z/box"])
+    models.rename(search, {"x/" + value.name: name for value, name in taken})
+    return _handed_on(network, search, pixels), search
+
+
+def _given(
+    network: Network, whole: ModelProto
+) -> Tuple[List[ValueInfoProto], List[ValueInfoProto]]:
+    """The pictures that a model takes, the search region last, and the target's box, if any."""
     images = [value for value in models.inputs(whole) if not is_box(value)]
     boxes = [value for value in models.inputs(whole) if is_box(value)]
     every = network.refresh_every
@@ -174,37 +189,30 @@ def _split(network: Network, whole: ModelProto) -> Pair:
         )
     places = {network.exemplar: 0, network.search: 2}
     images.sort(key=lambda value: places.get(models.shape_of(value)[2], 1))
-    search = models.add_prefix(whole, "x/")
-    names = ["x/" + value.name for value in images]
-    pixels = [f"z/pixels{number}" for number in range(len(names) - 1)]
-    for name in names[:-1]:
-        _set_side(search, name, network.exemplar)
-    _set_side(search, names[-1], network.search)
-    models.rename(search, dict(zip(names, pixels + [IMAGES[1]])))
-    sides = [3, network.exemplar, network.exemplar]
-    picture, *each = (
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, [count] + sides)
-        for name, count in [(IMAGES[0], len(pixels))] + [(name, 1) for name in pixels]
-    )
-    inputs = [picture]
+    return images, boxes
+
+
+def _handed_on(network: Network, search: ModelProto, pixels: List[str]) -> ModelProto:
+    """The model of the exemplar: it hands its pictures on, and the target's box."""
+    values = {value.name: value for value in search.graph.input}
+    each = [values[name] for name in pixels + ["z/box"] if name in values]
+    sides = [len(pixels), 3, network.exemplar, network.exemplar]
+    inputs = [helper.make_tensor_value_info(IMAGES[0], TensorProto.FLOAT, sides)]
     nodes, numbers = [helper.make_node("Identity", [IMAGES[0]], pixels)], []
     if len(pixels) > 1:
         numbers = [
             numpy_helper.from_array(np.array([i]), f"{n}/number") for i, n in enumerate(pixels)
         ]
         nodes = [helper.make_node("Gather", [IMAGES[0], n + "/number"], [n]) for n in pixels]
-    for value in boxes:
-        sides = list(models.shape_of(value))
-        models.rename(search, {"x/" + value.name: "z/box"})
-        nodes.append(helper.make_node("Identity", [BOX], ["z/box"]))
-        inputs.append(helper.make_tensor_value_info(BOX, TensorProto.FLOAT, sides))
-        each.append(helper.make_tensor_value_info("z/box", TensorProto.FLOAT, sides))
-    exemplar = helper.make_model(
+    for value in each[len(pixels) :]:
+        nodes.append(helper.make_node("Identity", [BOX], [value.name]))
+        shape = models.shape_of(value)
+        inputs.append(helper.make_tensor_value_info(BOX, TensorProto.FLOAT, shape))
+    return helper.make_model(
         helper.make_graph(nodes, "exemplar", inputs, each, numbers),
         opset_imports=search.opset_import,
         ir_version=search.ir_version,
     )
-    return exemplar, search
 
 
 def is_box(value: ValueInfoProto) -> bool:

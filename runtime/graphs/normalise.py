@@ -8,6 +8,7 @@ An If whose condition depends on shapes alone is folded here, for executors that
 (OpenVINO 2022, the last one for Python 3.6).
 """
 
+import functools
 from typing import Any, Callable, Dict, List, Optional
 
 import numpy as np
@@ -63,7 +64,7 @@ def normalise(model: ModelProto) -> ModelProto:
             "onnxslim` on a "
             "computer with Python 3.8 or newer, or export with constant folding"
         ) from None
-    model = _slimmed(onnxslim, light)
+    model = ModelProto.FromString(_slimmed(onnxslim, light.SerializeToString()))
     unknown = unknown_shapes(model)
     if unknown:
         raise BadNetwork(
@@ -74,8 +75,10 @@ def normalise(model: ModelProto) -> ModelProto:
     return models.with_weights(model, weights)
 
 
-def _slimmed(onnxslim: Any, model: ModelProto) -> ModelProto:
-    """The result of onnxslim, which may change ``model``; inputs and outputs in their old order."""
+@functools.lru_cache(maxsize=2)  # `networks add` folds the same graph for each engine
+def _slimmed(onnxslim: Any, content: bytes) -> bytes:
+    """The result of onnxslim; inputs and outputs in their old order."""
+    model = ModelProto.FromString(content)
     outputs = [value.name for value in model.graph.output]
     inputs = [value.name for value in model.graph.input]
     try:
@@ -90,7 +93,7 @@ def _slimmed(onnxslim: Any, model: ModelProto) -> ModelProto:
     places = {name: place for place, name in enumerate(inputs + outputs)}
     for values in (slim.graph.input, slim.graph.output):
         models.replace(values, sorted(values, key=lambda value: places[value.name]))
-    return slim
+    return bytes(slim.SerializeToString())
 
 
 def _with_computed_constants(model: ModelProto) -> ModelProto:

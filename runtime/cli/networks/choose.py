@@ -59,9 +59,6 @@ def choose(proposal: Proposal, trial: Trial) -> Tuple[Table, List[Choice]]:
 
     Returns:
         (table, choices): the TOML with the answers in it, and how each was found.
-
-    Raises:
-        BadNetwork: the files run with no answers at all.
     """
     if not proposal.alternatives:
         return proposal.table, []
@@ -90,7 +87,7 @@ def _each_alone(proposal: Proposal, trial: Trial, best: Answers) -> Dict[str, Ov
     """Overlaps of each answer to each question, with all others answered as in ``best``."""
     pairs = [(q, answer) for q, answers in proposal.alternatives.items() for answer in answers]
     networks = [network_for(proposal, dict(best, **{q: answer})) for q, answer in pairs]
-    sifting = max(FEWEST, round(SIFTING * trial.share))
+    sifting = max(FEWEST // 2, round(SIFTING * trial.share))
     rows = list(trial.overlaps(networks, 0, sifting))
     chosen = rows[[best[q] == answer for q, answer in pairs].index(True)]
     near = [i for i, row in enumerate(rows) if not is_worse(row, chosen)]
@@ -123,8 +120,6 @@ def _best(proposal: Proposal, trial: Trial) -> Answers:
         best = overlaps[order[0]]
         kept = [i for i in order[:most] if not is_worse(overlaps[i], best)]
         left, overlaps = [left[i] for i in kept], overlaps[kept]
-    if overlaps.size and not overlaps.any():
-        raise finds_nothing(trial)
     return left[0]
 
 

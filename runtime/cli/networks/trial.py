@@ -18,7 +18,7 @@ import numpy as np
 
 from kernels import cpu
 from runtime import decode, engines, geometry
-from runtime.cli.networks.trial_clips import Clip, Step
+from runtime.cli.networks.trial_clips import Clip
 from runtime.decode.shared import conventions
 from runtime.detect.boxes import overlaps
 from runtime.devices.processor import Processor
@@ -31,7 +31,7 @@ from runtime.tracker import Tracker
 UNSMOOTHED = {"lr": 1.0, "lr_power": 0, "penalty": 0.0, "window": 0.2}
 
 QUICK_S = 0.02  # of a network's run, with which every step is taken; slower ones take fewer
-LEAST_STEPS = 24
+LEAST_STEPS = 16
 LARGE = 1 << 26  # bytes of a network that runs on all cores
 
 Inputs = Tuple[Any, ...]
@@ -69,6 +69,7 @@ class Trial:
         self._threads = os.cpu_count() if is_large else None
         self._kernels = cpu.load()
         self._engines: Dict[Any, Any] = {}
+        self._searched: Dict[Any, Any] = {}  # what a slow network gave in each step it took
 
     def overlaps(
         self, networks: Sequence[Network], first: int = 0, last: Optional[int] = None
@@ -82,15 +83,15 @@ class Trial:
         Returns:
             (networks, steps) float64, 0 to 1; zeros where it can't run with these settings.
         """
-        steps = self.steps[first:last]
-        results = np.zeros((len(networks), len(steps)))
+        columns = range(len(self.steps))[first:last]
+        results = np.zeros((len(networks), len(columns)))
         groups: Dict[Any, List[int]] = {}
         for place, network in enumerate(networks):
             groups.setdefault((_inputs(network), _graph(network)), []).append(place)
         for places in groups.values():
             together = [_unsmoothed(networks[place]) for place in places]
             try:
-                results[places] = self._group(together, steps)
+                results[places] = self._group(together, columns)
             except HotpathError as error:
                 self.problem = error  # nothing runs with this crop, or with these maps
         return results
@@ -115,7 +116,7 @@ class Trial:
             engine.close()
         self._engines = {}
 
-    def _group(self, networks: List[Network], steps: List[Tuple[Clip, Step]]) -> np.ndarray:
+    def _group(self, networks: List[Network], columns: Sequence[int]) -> np.ndarray:
         """Overlaps of networks that crop the same pictures and run the same graph."""
         first = _unconverted(networks[0])
         engine, names = self._engine(first)
@@ -125,10 +126,10 @@ class Trial:
         decoders += [decode.create(_unconverted(n), self._kernels) for n in networks[1:]]
         factors = [conventions.factors(network) for network in networks]
         orders = [[names.index(name) for name in network.maps] for network in networks]
-        results = np.zeros((len(networks), len(steps)))
+        results = np.zeros((len(networks), len(columns)))
         started: Optional[Clip] = None
-        for column in sorted(range(len(steps)), key=lambda i: steps[i][0].name):
-            clip, step = steps[column]
+        for column in sorted(columns, key=lambda i: self.steps[i][0].name):
+            clip, step = self.steps[column]
             if clip is not started:
                 started = clip
                 tracker.init(clip.first, clip.box.tolist())
@@ -137,8 +138,13 @@ class Trial:
             picture = tracker.begin(step.picture)
             collected: List[Any] = [None] * len(networks)
             for index, factor in enumerate(device.decoder.factors):
-                scale = device.aim(picture, state, factor)
-                maps = engine.search(device.features)
+                key = _inputs(first), _graph(first), column, index
+                scale, maps = self._searched.get(key, (None, None))
+                if maps is None:
+                    scale = device.aim(picture, state, factor)
+                    maps = engine.search(device.features)
+                if self.share < 1.0:
+                    self._searched[key] = scale, [np.array(values) for values in maps]
                 for place, decoder in enumerate(decoders):
                     own = [maps[number] for number in orders[place]] or maps
                     mine = _converted(own, factors[place])
@@ -151,7 +157,7 @@ class Trial:
                     self.problem = error
                     continue
                 found = geometry.box_of(networks[place], moved)
-                results[place, column] = overlaps(found, step.box)[0, 0]
+                results[place, column - columns[0]] = overlaps(found, step.box)[0, 0]
         return results
 
     def _engine(self, network: Network) -> Tuple[Any, Tuple[str, ...]]:

@@ -10,8 +10,7 @@ import pathlib
 from typing import Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
-import onnx
-from onnx import ModelProto, ValueInfoProto, helper, shape_inference, version_converter
+from onnx import ModelProto, ValueInfoProto, helper
 
 from runtime import decode
 from runtime.decode.shared import conventions
@@ -50,17 +49,6 @@ class Graphs(NamedTuple):
 
 
 JOIN = "+"  # between the names of outputs whose channels are joined
-_MISFITS = (
-    ValueError,
-    RuntimeError,
-    KeyError,
-    IndexError,
-    StopIteration,
-    TypeError,
-    onnx.checker.ValidationError,
-    shape_inference.InferenceError,
-    getattr(version_converter, "ConvertError", RuntimeError),  # not in every version
-)
 
 
 def build(network: Network, paths: Mapping[str, pathlib.Path]) -> Graphs:
@@ -86,7 +74,9 @@ def build(network: Network, paths: Mapping[str, pathlib.Path]) -> Graphs:
         for model, image in ((exemplar, IMAGES[0]), (search, IMAGES[1])):
             if not any(image in models.names_read(node) for node in model.graph.node):
                 raise ValueError(f"no output depends on the picture of the {image}")
-    except _MISFITS as error:
+    except BadNetwork:
+        raise
+    except Exception as error:  # onnx's classes differ by version
         raise BadNetwork(
             f"the ONNX files of {network.name} don't fit together: {models.first_line(error)}; "
             "run `python -m runtime.networks check "

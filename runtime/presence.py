@@ -41,7 +41,7 @@ LEARNT = 0.05  # share of a tracked frame's colours in the mean of all
 # classifier learns it in another: each of the two takes about a tenth of an INT8 frame's time. Its
 # first EARLY updates, which change it most, are made in all frames between the judgements, and so
 # are those of one that chooses the box too (``runtime.learner.head``).
-JUDGED, EARLY = 4, 4
+JUDGED, EARLY = 4, 12
 
 Cells = Tuple[Tuple[int, int], Tuple[int, int]]
 Colours = Callable[[AnyFrame, np.ndarray], np.ndarray]

@@ -177,8 +177,8 @@ def _tensors_data(ranges: Ranges) -> Any:
 def _attention(graph: onnx.GraphProto, constant: set[str]) -> list[str]:
     """Names of the products before and after each softmax.
 
-    256 levels are too few for shares of some 300 cells. In INT8 these products lose most of the
-    overlap that a one-stream network loses, and OpenVINO takes longer (docs/results/one-stream.md).
+    256 levels are too few for shares of some 300 cells. In INT8 they double what a small OSTrack
+    loses, and OpenVINO takes longer (docs/results/int8.md).
     """
     made = {name: node for node in graph.node for name in node.output}
     shaped = ("Mul", "Div", "Add", "Reshape", "Transpose", "Cast")

@@ -1,0 +1,21 @@
+"""The table of one-stream trackers, of a small network with the names of OSTrack."""
+
+import pytest
+
+pytest.importorskip("torch")
+
+from calib.research.export import one_stream as exports
+from tests.calib.research.export.test_one_stream import write_checkout
+from tests.fps import one_stream
+
+
+def test_a_network_gets_its_rows(tmp_path, monkeypatch):
+    monkeypatch.setattr(exports, "timm_library", lambda: None)  # the small network needs none
+    folder, config, _ = write_checkout(tmp_path)
+    one = one_stream.One("small", "ostrack", f"code/../{config.name}", None, 71.0, "MIT", "README")
+    got = one_stream.measure(one, folder.parent, tmp_path, 1)
+    assert got["parameters"] == pytest.approx((3 * 256 * 8 + 8 + 8 * 5 + 5) / 1e6, rel=0.02)
+    assert got["mmac"] == pytest.approx(256 * 8 * (768 + 2 * 320 + 5) / 1e6, rel=0.02)
+    assert set(got["times"]) == {"fp32", "int8"} and got["squares"] == 0 < got["others"]
+    costs, peaks = one_stream.row(one, got)
+    assert costs.endswith("| — | 71.0 | README | MIT |") and peaks.startswith("| small | — |")

@@ -130,11 +130,10 @@ class Camera:
         request = urllib.request.Request(url, text.encode("utf-8"), {"Content-Type": kind})
         try:
             try:
-                answer: Any = self._http.open(request, timeout=ANSWER_S)
+                with self._http.open(request, timeout=ANSWER_S) as answer:
+                    code, data = answer.getcode(), answer.read(MOST_BYTES)
             except HTTPError as error:
-                answer = error
-            with answer:
-                code, data = answer.getcode(), answer.read(MOST_BYTES)
+                code, data = error.code, error.read(MOST_BYTES) if error.fp else b""
             root = ElementTree.fromstring(b"" if b"<!ENTITY" in data else data)
         except (OSError, HTTPException, ValueError) as error:
             cause = getattr(error, "reason", None) or error

@@ -1,7 +1,6 @@
-"""Yosys proves that modules optimised for speed do what their plain forms do.
+"""Yosys proves what random programs on the engine (``test_engine.py``) hit by chance alone.
 
-A FIFO is compared for every input over a number of cycles after reset. The sequencer is compared by
-induction, so for any number of cycles. The plain forms are in ``reference``.
+A FIFO is compared with its plain form for every input over a number of cycles after reset.
 """
 
 import importlib.util
@@ -28,7 +27,7 @@ pytestmark = [
 def proven(commands, *files):
     """Run yosys on the RTL and on ``reference``; raises ``NoSynthesis`` on a difference."""
     read = "read_verilog -sv -I . " + " ".join(str(REFERENCE / name) for name in files)
-    synthesis.run([read + " hp_fifo.sv hp_counter.sv hp_sequencer.sv"] + commands, [])
+    synthesis.run([read + " hp_fifo.sv"] + commands, [])
 
 
 def prove_fifo(registered, steps, changes=()):
@@ -55,32 +54,6 @@ def test_a_fifo_is_its_plain_form(registered, steps):
 def test_a_fifo_that_forgets_an_entry_is_found_out():
     with pytest.raises(synthesis.NoSynthesis):
         prove_fifo(0, 6, ["connect -set fifo.single_reg 1'b0"])
-
-
-def equivalent(lanes, changes=()):
-    proven(
-        [
-            f"chparam -set LANES {lanes} plain_sequencer hp_sequencer",
-            "proc",
-            "flatten plain_sequencer hp_sequencer",
-            "opt_clean",
-        ]
-        + list(changes)
-        + [
-            "equiv_make plain_sequencer hp_sequencer both",
-            "hierarchy -top both",
-            "opt_clean",
-            "equiv_simple -undef",
-            "equiv_induct -undef",
-            "equiv_status -assert",
-        ],
-        "plain_sequencer.sv",
-    )
-
-
-@pytest.mark.parametrize("lanes", few_of([1, 2, 4], [1], "more lanes repeat one"))
-def test_the_sequencers_enables_are_those_of_its_plain_form(lanes):
-    equivalent(lanes)
 
 
 def test_a_write_answer_after_a_reset_is_not_counted():

@@ -1,4 +1,4 @@
-"""cocotb tests of the convolution alone, and of the whole engine on third-party AXI models.
+"""cocotb tests of the whole engine on third-party AXI models, and what Verilator says of it.
 
 ``test_engine.py`` and ``test_crop.py`` run all units inside the engine.
 """
@@ -12,31 +12,18 @@ from kernels.fpga import design
 from kernels.fpga.design.sim.build import PARAMETERS
 from tests.kernels.fpga.benches import runner
 from tests.support import fpga_sizes
-from tests.support.examples import few_of
-
-
-def simulated(top, module, parameters):
-    environment = {name: str(value) for name, value in parameters.items()}
-    try:
-        runner.run(top, "tests.kernels.fpga.benches." + module, parameters, environment)
-    except runner.CannotSimulate as reason:
-        pytest.skip(str(reason))
-
-
-@pytest.mark.parametrize(
-    "lanes, pumped", few_of([(1, 0), (2, 1), (4, 0), (4, 1)], [(2, 1)], fpga_sizes.WHY)
-)
-def test_convolutions_are_the_models_while_other_streams_run(lanes, pumped):
-    words = 4096 // lanes  # 4,096 in all banks together
-    sizes = {"LANES": lanes, "MAP_WORDS": words, "WEIGHT_TILES": 256, "PUMPED": pumped}
-    simulated("hp_convolution", "convolution_bench", sizes)
 
 
 @pytest.mark.slow(fpga_sizes.WHY)
 @pytest.mark.parametrize("name", ["pynq_z2", "ultra96"])
 def test_the_engine_runs_programs_on_a_foreign_axi_memory(name):
     pytest.importorskip("cocotbext.axi")
-    simulated("engine_axi", "engine_bench", parameters_of(name))
+    sizes = parameters_of(name)
+    environment = {key: str(value) for key, value in sizes.items()}
+    try:
+        runner.run("engine_axi", "tests.kernels.fpga.benches.engine_bench", sizes, environment)
+    except runner.CannotSimulate as reason:
+        pytest.skip(str(reason))
 
 
 @pytest.mark.parametrize("name", sorted(design.sizes()))

@@ -193,6 +193,13 @@ def _convolution(rng, space, at, made, stride, following, lanes):
     at["entry"] += blocks
     weights = rng.integers(-128, 128, tiles * 256).astype(np.int8)
     params = np.zeros((blocks, 80), np.uint8)
-    params[:, :64] = rng.integers(-20000, 20000, (blocks, 16)).astype("<i4").view(np.uint8)
-    params[:, 64:] = rng.integers(5, 14, (blocks, 16))
+    # one in four channels has any bias of the size of a sum, and any shift
+    wide = rng.random((blocks, 16)) < 0.25
+    biases = np.where(
+        wide, rng.integers(-(2**20), 2**20, wide.shape), rng.integers(-20000, 20000, wide.shape)
+    )
+    params[:, :64] = biases.astype("<i4").view(np.uint8)
+    params[:, 64:] = np.where(
+        wide, rng.integers(0, 32, wide.shape), rng.integers(5, 14, wide.shape)
+    )
     return fields, out, weights, params

@@ -5,18 +5,14 @@ tests/kernels/cuda runs them on the fake GPU, test_gpu.py beside it on a real on
 """
 
 import functools
-import glob
-import os
 import sys
 
 import cv2
 import numpy as np
 
-from kernels import cpu, golden
-from kernels.cuda import compile as compiler
+from kernels import cpu
 from kernels.cuda import device as devices
-from kernels.cuda import frames, layout
-from kernels.cuda.correlate import Correlate
+from kernels.cuda import frames
 from kernels.cuda.frame import Frame
 from kernels.errors import GpuFailed
 from runtime import geometry
@@ -27,89 +23,8 @@ from runtime.targets.pipeline import Pipeline, Taken
 from runtime.targets.targets import Targets
 from runtime.tracker import Tracker
 from tests.fakes.cuda.engine import Engine
-from tests.fakes.cuda.film import Film, bgr_of, track_by_definition
+from tests.fakes.cuda.film import Film, track_by_definition
 from tests.fakes.cuda.networks import network
-
-DTYPES = {"float32": np.float32, "float16": np.float16}
-
-
-class Memory:
-    """Copies arrays to and from a device. It keeps uploaded arrays alive until the copy is done."""
-
-    def __init__(self, device):
-        self.device, self.stream = device, device.stream()
-        self._staging = []
-
-    def put(self, array):
-        """Upload an array; returns its address."""
-        address = self.device.alloc(array.nbytes)
-        self.put_at(address, array)
-        return address
-
-    def put_at(self, address, array):
-        """Upload an array to an address."""
-        staging = self.device.pinned(array.nbytes)
-        staging[:] = np.ascontiguousarray(array).view(np.uint8).ravel()
-        self.upload(address, staging)
-
-    def upload(self, address, staging):
-        """Upload a pinned array to an address."""
-        self.device.upload(address, staging, self.stream)
-        self._staging.append(staging)
-
-    def get(self, address, shape, dtype=np.float32):
-        """Download an array."""
-        staging = self.device.pinned(np.dtype(dtype).itemsize * int(np.prod(shape)))
-        self.device.download(staging, address, self.stream)
-        self.device.synchronise(self.stream)
-        self._staging = []
-        return staging.view(dtype).reshape(shape)
-
-
-def crop():
-    """Crops of all kinds equal the definition bit for bit, on every side of the frame."""
-    device = devices.open_device()
-    memory, random = Memory(device), np.random.RandomState(1)
-    modules = [
-        device.module(
-            compiler.binary(compiler.source(name), device.capability, device.driver_version)
-        )
-        for name in ("crop", "aim")
-    ]
-    kernel = device.kernel(modules[0], "hp_crop")
-    aim = device.kernel(modules[1], "hp_aim")
-    bgr = random.randint(0, 256, (240, 322, 3)).astype(np.uint8)
-    luma = random.randint(0, 256, (240, 322)).astype(np.uint8)
-    chroma = random.randint(0, 256, (120, 322)).astype(np.uint8)
-    camera = frames.Nv12(luma, chroma)
-    net = network(mean=(120.25, 116.5, 103.75), scale=(1 / 58.4, 1 / 57.1, 1 / 57.4))
-    border = (1, 2, 3)
-    pose, plan = device.alloc(64), device.alloc(2 * 16 * 255)
-    view, out = memory.put(layout.view(frame_settings(net).window)), device.alloc(4 * 3 * 255 * 255)
-    watch = memory.put(layout.monitor())
-    for index in range(40):
-        frame = camera if index % 2 else bgr
-        image = bgr_of(luma, chroma) if index % 2 else bgr
-        dtype = sorted(DTYPES)[index // 2 % 2]
-        record = np.zeros(1, layout.POSE)
-        record["state"] = np.append(random.uniform(-30, 340, 2), random.uniform(2, 150, 2))
-        memory.put_at(pose, record)
-        staging = device.pinned(frames.capacity(frame))
-        address = device.alloc(staging.size)
-        frames.pack(frame, (0, 0, 322, 240), staging, address, 0)
-        memory.upload(address, staging)
-        numbers, half = frame_settings(net).input, dtype == "float16"
-        asked = memory.put(layout.network_input(numbers, 255, half, border))
-        arguments = np.uint64(view), np.uint64(watch), np.int32(0), np.uint64(pose), np.uint64(plan)
-        device.launch(aim, (1, 1, 1), (256, 1, 1), arguments, memory.stream)
-        arguments = [np.uint64(a) for a in (address, plan, asked)] + [np.int32(1), np.uint64(out)]
-        device.launch(kernel, (8, 4, 1), (32, 8, 1), arguments, memory.stream)
-        found = memory.get(out, (1, 3, 255, 255), DTYPES[dtype])
-        window, _ = geometry.search_window(net, record["state"][0])
-        picture = golden.crop(image, window, 255, border)
-        expected = golden.pack(picture, net.mean, net.scale, False, DTYPES[dtype])
-        assert found.tobytes() == expected.tobytes(), (index, dtype, window)
-    device.close()
 
 
 def kinds():
@@ -176,15 +91,11 @@ def tracker():
     device.close()
 
 
-def camera(*folders):
-    """Camera frames give the same boxes as these frames converted to BGR by OpenCV.
-
-    Args:
-        folders: clips with pictures in ``img`` and a ``boxes.csv``. Default: two films.
-    """
+def camera():
+    """Camera frames give the same boxes as these frames converted to BGR by OpenCV."""
     device, net = devices.open_device(), network(channels="RGB", mean=(124.0, 116.0, 104.0))
     engine = Engine(device, net)
-    for clip, box in map(_clip, folders) if folders else (_film(3), _film(8)):
+    for clip, box in (_film(3), _film(8)):
         planes = [_nv12(image) for image in clip]
         converted = [cv2.cvtColor(np.concatenate(p), cv2.COLOR_YUV2BGR_NV12) for p in planes]
         bgrx = [np.dstack([image, image[:, :, :1]]) for image in converted]
@@ -198,15 +109,6 @@ def camera(*folders):
             except BadFrame:
                 pass
     device.close()
-
-
-def _clip(folder):
-    paths = sorted(glob.glob(os.path.join(folder, "img", "*")))[:40]
-    with open(os.path.join(folder, "boxes.csv")) as file:
-        box = [float(number) for number in file.read().splitlines()[1].split(",")[1:]]
-    images = [cv2.imread(path) for path in paths]
-    height, width = (side - side % 2 for side in images[0].shape[:2])
-    return [np.ascontiguousarray(image[:height, :width]) for image in images], box
 
 
 def _film(seed):
@@ -229,31 +131,6 @@ def _boxes(net, engine, clip, box):
         return [tracker.update(frame) for frame in clip[1:]]
     finally:
         tracker.release()
-
-
-def correlate():
-    """The correlation, run on the device, lies within its error bound."""
-    device = devices.open_device()
-    memory, random = Memory(device), np.random.RandomState(0)
-    put, get, stream = memory.put, memory.get, memory.stream
-    kernels = Correlate(device)
-
-    search = random.normal(size=(20, 9, 11)).astype(np.float32)
-    exemplar = random.normal(size=(2, 20, 4, 3)).astype(np.float32)
-    out = device.alloc(4 * 2 * 20 * 8 * 11)
-    kernels.depthwise(put(search), put(exemplar), out, search.shape, exemplar.shape, 1, stream)
-    found = get(out, (2, 20, 8, 11))
-    for one, weights in zip(found, exemplar):
-        expected = golden.correlate_depthwise(weights, search, 1)
-        most = golden.correlate_depthwise(np.abs(weights), np.abs(search), 1)
-        assert (np.abs(one - expected) <= 12 * 2.0**-24 * most * (1 + 1e-6)).all()
-
-    try:
-        kernels.depthwise(0, 0, 0, (20, 2, 2), (1, 20, 4, 3), 0, stream)
-        raise AssertionError("an exemplar larger than the search region")
-    except ValueError:
-        pass
-    device.close()
 
 
 def pipelined():
@@ -431,7 +308,7 @@ def _refuse(engine, number):
         raise NetworkFailed("refused")
 
 
-ALL = (camera, correlate, crop, fails_in_its_turn, grouped, kinds, owns, pipelined)
+ALL = (camera, fails_in_its_turn, grouped, kinds, owns, pipelined)
 ALL += (short_of_memory, sizes, tracker, two_targets)
 CASES = {case.__name__: case for case in ALL}
 NAMES = sorted(CASES)

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kernels import golden
+from kernels.cuda.correlate import Correlate
 from tests.fakes.cuda.shim import Shim
 from tests.support.examples import examples
 
@@ -83,3 +84,8 @@ def test_the_order_of_additions_is_fixed(shim):
         finally:
             shim.order(0)
         assert first.tobytes() == again.tobytes()
+
+
+def test_an_exemplar_larger_than_the_search_region_is_refused():
+    with pytest.raises(ValueError, match="over"):
+        object.__new__(Correlate).depthwise(0, 0, 0, (20, 2, 2), (1, 20, 4, 3), 0, None)

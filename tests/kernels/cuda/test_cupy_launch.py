@@ -67,13 +67,10 @@ def names_in(source):
 def test_every_name_that_is_used_is_in_the_real_cupy():
     names = names_in(SOURCE)
     assert "cupy.RawModule" in names and "cupy.cuda.runtime.memcpyAsync" in names
-    found = real(names)
+    found = real(names | {"cupy.cuda.runtime.memcpyLater"})
     assert [name for name in names if found[name] != "there"] == []
+    assert found["cupy.cuda.runtime.memcpyLater"] == "missing"
     assert found["ptr of a stream"] and found["file of a module"] == "/nowhere.cubin"
-
-
-def test_a_name_that_is_not_there_would_be_found():
-    assert real(["cupy.cuda.runtime.memcpyLater"])["cupy.cuda.runtime.memcpyLater"] == "missing"
 
 
 def test_the_stand_in_has_nothing_that_the_real_cupy_has_not():
@@ -123,17 +120,6 @@ def test_a_film_is_tracked_as_through_pycuda(stand_in, graph):
     assert found["counts"]["synchronisations"] == 30
     assert found["counts"]["download_bytes"] == 30 * 64
     assert found["own"]["launches"] == found["counts"]["launches"] == 90
-
-
-def test_a_full_gpu_is_a_sentence(stand_in):
-    failed = track({"FAKE_CUDA_MEMORY": "900000"}, frames=2, library="cupy", site=stand_in)
-    assert failed["error"] == "GpuFailed" and "MB left (" in failed["text"]
-
-
-def test_steps_are_timed_on_the_device(stand_in):
-    steps = track(profile=True, frames=3, library="cupy", site=stand_in)["step_ms"]
-    assert sorted(steps) == ["crop", "download", "network", "select", "upload"]
-    assert all(0 < value < 1000 for value in steps.values())
 
 
 def test_both_files_add_the_same_methods_with_the_same_parameters():

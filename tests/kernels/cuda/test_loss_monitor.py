@@ -12,7 +12,7 @@ from runtime.decode.points import Points
 from runtime.presence import Presence, ScoreAndFeatures, thresholds_of
 from runtime.types import View
 from tests.fakes.cuda.networks import network
-from tests.fakes.cuda.shim import Failed, Shim
+from tests.fakes.cuda.shim import Shim
 from tests.fakes.cuda.turn import Turn
 from tests.support.examples import examples
 
@@ -121,9 +121,3 @@ def test_features_that_are_no_numbers_are_not_the_target(shim, value):
         certainty *= 0.6
         assert abs(gpu.monitor["certainty"][0] - certainty) < 1e-12
     assert pose["flags"] == layout.LOST
-
-
-def test_part_of_a_warp_is_refused_by_the_stand_in(shim):
-    gpu = Turn(shim, network(lost_below=0.6), (1, 3, 25), threads=16)
-    with pytest.raises(Failed):
-        gpu.begin((300.0, 190.0, 40.0, 30.0), np.ones((1, 3, 25), np.float32))

@@ -123,22 +123,17 @@ def check_group(clip, launches, batched):
 
 @pytest.mark.parametrize("name", few_of(sorted(GROUPS), ["kestrel", "lightfc"], "as they"))
 def test_a_group_of_targets_finds_what_each_finds_alone(name, tmp_path, clips_dir, networks_dir):
-    options = {"frames": 8, "targets": 3}
-    if name == "kestrel":
-        report = track(name, [clips_dir / CLIPS[1]], **options)
-    else:
-        toml = blobs.write_network(tmp_path, name)
-        report = track(toml, [clips_dir / CLIPS[1]], **options)
+    toml = name if name == "kestrel" else blobs.write_network(tmp_path, name)
+    report = track(toml, [clips_dir / CLIPS[1]], frames=8, targets=3)
     check_group(report[0], own_launches(name), GROUPS[name])
 
 
-def test_a_group_through_cupy(tmp_path, clips_dir):
-    toml = blobs.write_network(tmp_path, "stark_s50")
-    report = track(toml, [clips_dir / CLIPS[0]], frames=8, targets=3, library="cupy")
-    check_group(report[0], 2, True)
-
-
-def test_a_group_of_targets_that_are_searched_for_at_several_sizes(tmp_path, clips_dir):
-    toml = blobs.write_network(tmp_path, "siamdw")
-    report = track(toml, [clips_dir / CLIPS[0]], frames=6, targets=2)
-    check_group(report[0], 4, True)
+@pytest.mark.parametrize(
+    "name, targets, launches, library", [("stark_s50", 3, 2, "cupy"), ("siamdw", 2, 4, "pycuda")]
+)
+def test_a_group_through_cupy_and_one_that_is_searched_for_at_several_sizes(
+    tmp_path, clips_dir, name, targets, launches, library
+):
+    toml = blobs.write_network(tmp_path, name)
+    options = {"frames": 6, "targets": targets, "library": library}
+    check_group(track(toml, [clips_dir / CLIPS[0]], **options)[0], launches, True)

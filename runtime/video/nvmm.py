@@ -246,7 +246,8 @@ class _Gpu:
         if kind != (structs.NV12, structs.UINT8, 2):
             raise NoNvmm("its pictures are no NV12, but kind {:#x}/{:#x}/{}".format(*kind))
         stride = chroma_stride or found.pitch
-        if (found.width, found.height) != size or min(found.pitch, stride) < size[0]:
+        odd = size[0] % 2 or size[1] % 2
+        if (found.width, found.height) != size or odd or min(found.pitch, stride) < size[0]:
             sides = found.width, found.height, found.pitch, stride
             raise NoNvmm("the GPU sees {}x{} with rows of {} and {} bytes".format(*sides))
         return size + (found.planes[0], found.pitch, 1, found.planes[1], stride)

@@ -81,7 +81,11 @@ def _opened(av: Any, path: str, decoder: str, thread_type: str, **how: Any) -> A
     for name in hardware.candidates(av, decoder):
         try:
             if name == hardware.NVMM:
-                return nvmm.open_video(path, nvmm.NEWEST if "timeout" in how else nvmm.EVERY)
+                if "timeout" in how:
+                    return nvmm.open_video(path, nvmm.NEWEST)
+                if _is_turned(av, path):
+                    raise ValueError("does not turn a video as it asks for")
+                return nvmm.open_video(path, nvmm.EVERY)
             container, own = hardware.open_container(av, path, name, **how)
             found = AvCapture(av, container, thread_type, own)
         except hardware.ERRORS + (av.FFmpegError, nvmm.NoNvmm) as error:
@@ -296,6 +300,13 @@ class AvCapture:
         if self._container.duration and self._container.duration > 0:
             return float(self._container.duration) / 1e6
         return float((self._stream.duration or 0) * self._stream.time_base)
+
+
+def _is_turned(av: Any, path: str) -> bool:
+    """Whether a video asks to be turned when it is shown."""
+    probe = AvCapture(av, av.open(path), "AUTO")
+    probe.release()
+    return probe.rotated
 
 
 def _has_matrix(stream: Any) -> bool:

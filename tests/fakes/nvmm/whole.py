@@ -25,7 +25,7 @@ from runtime.loading import Loaded
 from runtime.networks import load_network
 from runtime.pictures import bgr_of
 from runtime.tracker import Tracker
-from runtime.video import cameras, nvmm
+from runtime.video import cameras, nvmm, pyav
 from runtime.video import nvmm_structs as structs
 from runtime.video.sources import open_source
 from tests.fakes import nvmm as fake
@@ -226,6 +226,8 @@ def decoded(folder, options):
     hardware = fake.Hardware((320, 240), options)
     nvmm.BY_ROWS = "videoconvert ! " + nvmm.BY_ROWS  # the hardware takes any format
     path, said = str(folder / "a film.mkv"), []
+    if options.get("turned"):
+        pyav._is_turned = lambda *_: True
     pictures, _ = tiny.film(10)
     with av.open(path, "w") as out:
         stream = out.add_stream("rawvideo", rate=25)

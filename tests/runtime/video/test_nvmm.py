@@ -72,6 +72,7 @@ REFUSED = (
     ({"frame": {"plane_count": 3}}, "no NV12, but kind 0x1/0x1/3"),
     ({"replace": ["bl-output=false", ""]}, "block-linear"),
     ({"frame": {"width": 640}}, "the GPU sees 640x720"),
+    ({"frame": {"height": 719}}, "the GPU sees 1280x719"),
     ({"frame": {"pitch": 640}}, "rows of 640 and 1344 bytes"),
     ({"replace": ["nvvidconv", "nvnothing"]}, 'no element "nvnothing"'),
     ({"blind": True}, "no picture came"),
@@ -113,6 +114,8 @@ def test_a_recording_that_the_hardware_decodes_stays_in_nvmm(run):
     assert report["kinds"] == ["NvmmFrame"] * 10 and max(report["errors"]) < 8
     assert report["time_s"] == pytest.approx(0.36) and report["held"] == [0, 0]
     assert report["said"][0].endswith("a film.mkv: its pictures go to the GPU without a copy")
+    turned = run("decoded", turned=True)
+    assert "decoded by the processor (nvmm: does not turn a video" in turned["said"][0]
 
 
 def test_bring_up_compares_boxes_and_time_with_copies(run):

@@ -268,14 +268,16 @@ void hp_warp(const hp_crop_job* job, const double* window) {
   crop_window<true>(&one, lines);
 }
 
-// Crops the window around a target, `sides` times as large as usual; the job's own is not read. `scale`
-// becomes that of hp_search_window. Returns 0 where the window has no pixels, or too many.
+// Crops the window around a target, `sides` times as large as usual; the job's own is not read.
+// `scale` becomes that of hp_search_window. Returns 0 where the window has no place, no pixels, or too
+// many.
 int hp_crop_around(const hp_crop_job* job, const hp_geometry* geometry, const double* state,
                    double sides, double* scale) {
   const hp_window window = hp_search_window(geometry, state, sides, scale);
   const double least = window.width < window.height ? window.width : window.height;
   const double most = window.width + window.height - least;
-  if (!(least > 0 && most <= MOST_SIDE)) return 0;
+  const double far = fabs(window.x) + fabs(window.y);  // it is no number where the state is none
+  if (!(least > 0 && most <= MOST_SIDE && far < 1e15)) return 0;
   if (geometry->warp) {
     hp_warp(job, &window.x);
     return 1;

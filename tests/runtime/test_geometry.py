@@ -9,6 +9,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from kernels import cpu
 from runtime import geometry
 from runtime.networks import load_network
 
@@ -141,3 +142,24 @@ def test_the_border_is_the_mean_cut_or_rounded_or_black(border, expected):
     colour = geometry.border_colour(SimpleNamespace(border=border), frame)
     assert colour.dtype == np.uint8
     assert colour.tolist() == [expected] * 3
+
+
+@pytest.mark.parametrize("name", ["kestrel", "fear_xs", "vittrack", "siamfc_030", "stark_s50"])
+def test_window_and_crop_in_one_call_are_those_of_two(name):
+    network, kernels = load_network(name), cpu.load()
+    if kernels.name != "c++":
+        pytest.skip("no C++ compiler")
+    noise = np.random.RandomState(3)
+    frame = noise.randint(0, 256, (120, 160, 3)).astype(np.uint8)
+    one, two = np.zeros((2, 1, 3, network.search, network.search), np.float32)
+    write = geometry.windows_into(network, kernels, one)
+    crop = geometry.packed_into(network, kernels.clone(), two)
+    border = np.array([3, 2, 1], np.uint8)
+    for _ in range(20):
+        state = np.concatenate([noise.uniform(-10, 170, 2), noise.uniform(2, 90, 2)])
+        window, scale = geometry.search_window(network, state, 1.5)
+        crop(frame, window, border)
+        assert write(frame, state, 1.5, border) == scale
+        np.testing.assert_array_equal(one, two)
+    with pytest.raises(ValueError, match="no window"):
+        write(frame, np.full(4, np.nan), 1.0, border)

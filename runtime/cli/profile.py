@@ -70,10 +70,11 @@ class Profile:
 
     def recent_ms(self, frames: int = 30) -> Dict[str, float]:
         """dict of step -> median over the last frames; empty before the first frame."""
-        if not self.frames:
-            return {}
         last = [list(islice(reversed(self._ms[step]), frames)) for step in STEPS]
-        return dict(zip(STEPS, np.median(last, axis=1).tolist()))
+        count = min(map(len, last))  # the page asks while the loop adds a frame
+        if not count:
+            return {}
+        return {step: float(np.median(ms[:count])) for step, ms in zip(STEPS, last)}
 
     def table(self, live: bool = False) -> str:
         """The figures as lines of text; steps that are not timed alone (on a GPU) are left out.

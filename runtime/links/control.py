@@ -348,7 +348,8 @@ class Controller:
             return "replay"
         if self.paused and self._wait_for_target:
             return "target"
-        late_s = time.monotonic() - self._times[-1] if self._times else 0.0
+        times = list(self._times)  # the loop may clear them meanwhile
+        late_s = time.monotonic() - times[-1] if times else 0.0
         return "frames" if self.source.live and late_s > 1.0 else None
 
     @property

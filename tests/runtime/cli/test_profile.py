@@ -30,6 +30,17 @@ def test_every_step_stands_in_the_table_with_its_thread():
     assert "wait" in profile.table(live=True) and "decode" not in profile.table(live=True)
 
 
+@pytest.mark.parametrize("frames", [0, 1, 3])
+def test_the_page_may_ask_while_a_frame_is_added(frames):
+    profile = profiled(1, frames=frames)
+    profile.frames += 1
+    profile._ms["crop"].append(9.0)  # the other steps follow
+    found = profile.recent_ms()
+    assert found.pop("crop", 1.0) in (1.0, 9.0)
+    others = {"wait": 1.0, "network": 2.0, "select": 0.5, "total": 4.0}
+    assert found == (others if frames else {})
+
+
 @pytest.mark.parametrize(
     "arguments, live, paced, words",
     [

@@ -9,7 +9,7 @@ engine.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,8 @@ WEIGHTED = ("Conv", "Gemm", "MatMul")  # operators with weights: counted, ranked
 # layers in INT8, OpenVINO chose nanotrack_v2's simulated cell on 96 % of the pairs instead of 99 %,
 # and a frame took longer.
 OPS = WEIGHTED + ("Relu", "Clip", "Concat", "MaxPool")
+
+MOVES = ("Reshape", "Transpose", "Flatten", "Squeeze", "Unsqueeze", "Cast", "Identity")
 
 
 def parts(network: Network, paths: Mapping[str, Any]) -> dict[str, onnx.ModelProto]:
@@ -130,7 +132,7 @@ def quantised(
         for node in copy.graph.node
         if base(node.name) in keep or _is_moving_kernel(node, constant)
     ]
-    excluded += _attention(copy.graph, constant)
+    excluded += _attention(copy.graph, constant) + _after_joins(copy.graph)
     options = {
         "ActivationSymmetric": symmetric,
         "WeightSymmetric": True,
@@ -181,21 +183,41 @@ def _attention(graph: onnx.GraphProto, constant: set[str]) -> list[str]:
     loses, and OpenVINO takes longer (docs/results/int8.md).
     """
     made = {name: node for node in graph.node for name in node.output}
-    shaped = ("Mul", "Div", "Add", "Reshape", "Transpose", "Cast")
     found = []
     for node in graph.node:
         if node.op_type != "MatMul" or node.input[1] in constant:
             continue
-        first = made.get(node.input[0])
-        while first is not None and first.op_type in shaped:
-            first = made.get(first.input[0])
+        first = _source(made, node.input[0], ("Mul", "Div", "Add", *MOVES))
         if first is not None and first.op_type == "Softmax":
             found.append(node.name)
-            while first is not None and first.op_type in (*shaped, "Softmax"):
-                first = made.get(first.input[0])
+            first = _source(made, first.input[0], ("Mul", "Div", "Add", *MOVES))
             if first is not None and first.op_type == "MatMul":
                 found.append(first.name)
     return found
+
+
+def _after_joins(graph: onnx.GraphProto) -> list[str]:
+    """Names of the products with weights whose input is joined of several tensors.
+
+    OpenVINO 2026.4 takes a scale of each joined tensor there, and then can't load the network.
+    """
+    made = {name: node for node in graph.node for name in node.output}
+    sources = {
+        node.name: _source(made, node.input[0], MOVES)
+        for node in graph.node
+        if node.op_type in ("MatMul", "Gemm")
+    }
+    return [name for name, node in sources.items() if node is not None and node.op_type == "Concat"]
+
+
+def _source(
+    made: Mapping[str, onnx.NodeProto], name: str, through: Sequence[str]
+) -> onnx.NodeProto | None:
+    """The node that a tensor comes from, past nodes of some operators."""
+    node = made.get(name)
+    while node is not None and node.op_type in through:
+        node = made.get(node.input[0])
+    return node
 
 
 def _is_moving_kernel(node: onnx.NodeProto, constant: set[str]) -> bool:

@@ -184,17 +184,23 @@ def test_the_maps_that_a_toml_names_are_found_in_its_int8_form(tmp_path):
     assert written["head"]["maps"] == ["x/output1", "x/output2", "x/output3"]
 
 
-def test_the_products_around_a_softmax_stay_in_floating_point():
+def test_products_around_a_softmax_and_after_a_join_stay_in_floating_point():
     nodes = [
         helper.make_node("MatMul", ["x", "weights"], ["q"], "weighted"),
         helper.make_node("Transpose", ["q"], ["k"], "turn"),
         helper.make_node("MatMul", ["q", "k"], ["products"], "before"),
         helper.make_node("Mul", ["products", "scale"], ["logits"], "scaled"),
         helper.make_node("Softmax", ["logits"], ["shares"], "softmax"),
-        helper.make_node("MatMul", ["shares", "q"], ["y"], "after"),
+        helper.make_node("MatMul", ["shares", "q"], ["values"], "after"),
+        helper.make_node("Concat", ["q", "x"], ["joined"], "join", axis=0),
+        helper.make_node("MatMul", ["joined", "others"], ["y"], "joined product"),
     ]
-    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [4, 4]) for name in "xy"]
-    weights = [numpy_helper.from_array(np.eye(4, dtype=np.float32), "weights")]
+    ends = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, [rows, 4])
+        for name, rows in (("x", 4), ("y", 8))
+    ]
+    one = np.eye(4, dtype=np.float32)
+    weights = [numpy_helper.from_array(one, name) for name in ("weights", "others")]
     weights += [numpy_helper.from_array(np.float32(0.5), "scale")]
     graph = helper.make_graph(nodes, "attention", ends[:1], ends[1:], weights)
     model = qdq.prepared(
@@ -203,7 +209,9 @@ def test_the_products_around_a_softmax_stay_in_floating_point():
     spans = {name: (-1.0, 1.0) for node in nodes for name in [*node.input, *node.output]}
     done = qdq.quantised(model, spans).graph.node
     rounded = {node.input[0] for node in done if node.op_type == "QuantizeLinear"}
-    assert {"x", "q"} <= rounded and not rounded & {"products", "shares", "y"}
+    assert {"x", "q"} <= rounded and not rounded & {"products", "shares", "values"}
+    last = next(node for node in done if node.name == "joined product")
+    assert last.input[1] == "others"  # as it was, after a Concat
 
 
 def test_a_clip_that_hardly_shows_its_target_is_refused(place, tmp_path):

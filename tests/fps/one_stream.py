@@ -104,10 +104,9 @@ TEXT = """\
 
 Times are medians of {rounds} frames on one thread of OpenVINO, in turns with kestrel in fp32; the \
 ratio is what compares. What depends on the template alone is computed once and not in a frame. \
-INT8 is as `calib.int8` writes it; a dash where OpenVINO can't load it \
-([why](int8.md#a-one-stream-network)). The estimates are of the network alone in FP16, by the \
-rates of [jetson](jetson.md); no Jetson was measured. AUC and AO are the authors' own, in \
-percent; a dash: they do not give it there.
+INT8 is as `calib.int8` writes it, and [costs](int8.md#a-one-stream-network) accuracy. The \
+estimates are of the network alone in FP16, by the rates of [jetson](jetson.md); no Jetson was \
+measured. AUC and AO are the authors' own, in percent; a dash: they do not give it there.
 
 Each runs on OpenVINO and ONNX Runtime from one command \
 (`python -m calib.research.export`). NVIDIA's builder makes plans of MVT, SMAT, HiT, AsymTrack and \
@@ -233,7 +232,7 @@ def measure(one, authors, work, rounds):
     try:
         timed["int8"] = quantised(network, parts, found, work)
         timed["int8"] = timed["int8"] if load_tracker(timed["int8"], threads=1) else None
-    except HotpathError as error:
+    except HotpathError as error:  # of the engine; a dash in the table
         print(f"{one.name} in INT8: {error}", file=sys.stderr)
         timed.pop("int8", None)
     del parts

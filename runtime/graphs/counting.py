@@ -34,9 +34,7 @@ def count(model: ModelProto) -> Counts:
         pass
     weights = {tensor.name: tuple(tensor.dims) for tensor in model.graph.initializer}
     operators = Counter(node.op_type for node in _nodes(model.graph))
-    values = list(model.graph.input) + list(model.graph.value_info) + list(model.graph.output)
-    shapes = {value.name: models.shape_of(value) for value in values}
-    shapes.update(weights)
+    shapes = dict(models.shapes(model.graph), **weights)
     return Counts(
         sum(_product(dims) for dims in weights.values()),
         _macs(model.graph.node, shapes),
@@ -89,28 +87,15 @@ def _macs(nodes: Iterable[NodeProto], shapes: Dict[str, models.Shape]) -> Option
     return total
 
 
-def _conv(node: NodeProto, ins: Any, out: models.Shape) -> int:
-    return _product(out) * _product(ins[1][1:])  # (channels out, channels in a group, kernel …)
-
-
-def _conv_transpose(node: NodeProto, ins: Any, out: models.Shape) -> int:
-    return _product(ins[0]) * _product(ins[1][1:])
-
-
-def _gemm(node: NodeProto, ins: Any, out: models.Shape) -> int:
-    transposed = any(a.name == "transA" and a.i for a in node.attribute)
-    return _product(out) * int(ins[0][0 if transposed else 1])
-
-
-def _matmul(node: NodeProto, ins: Any, out: models.Shape) -> int:
-    return _product(out) * int(ins[0][-1])
-
-
+# of (node, shapes of its inputs, shape of its output)
 _COUNTERS: Dict[str, Callable[[NodeProto, Any, models.Shape], int]] = {
-    "Conv": _conv,
-    "ConvTranspose": _conv_transpose,
-    "Gemm": _gemm,
-    "MatMul": _matmul,
+    # weights are (channels out, channels in a group, kernel …)
+    "Conv": lambda node, ins, out: _product(out) * _product(ins[1][1:]),
+    "ConvTranspose": lambda node, ins, out: _product(ins[0]) * _product(ins[1][1:]),
+    "Gemm": lambda node, ins, out: (
+        _product(out) * int(ins[0][0 if models.attributes(node).get("transA") else 1])
+    ),
+    "MatMul": lambda node, ins, out: _product(out) * int(ins[0][-1]),
 }
 
 

@@ -69,7 +69,7 @@ def build(network: Network, paths: Mapping[str, pathlib.Path]) -> Graphs:
         files = {part: convert.to_qdq(model) for part, model in files.items()}
         exemplar, search = _normalised(*parts.join(network, files))
         exemplar, search = _hoist(exemplar, search)
-        exemplar, search = (_without_if(models.infer_shapes(m)) for m in (exemplar, search))
+        exemplar, search = models.infer_shapes(exemplar), models.infer_shapes(search)
         search = order_maps(network, search)
         for model, image in ((exemplar, IMAGES[0]), (search, IMAGES[1])):
             if not any(image in models.names_read(node) for node in model.graph.node):
@@ -126,11 +126,6 @@ def _hoist(exemplar: ModelProto, search: ModelProto) -> Tuple[ModelProto, ModelP
     pictures = [value for value in search.graph.input if value.name == IMAGES[1]]
     models.replace(search.graph.input, pictures + list(exemplar.graph.output))
     return exemplar, models.prune(search)
-
-
-def _without_if(model: ModelProto) -> ModelProto:
-    whole = normalise.fold_ifs(model)
-    return model if whole is model else models.infer_shapes(models.prune(whole))
 
 
 def order_maps(network: Network, search: ModelProto) -> ModelProto:

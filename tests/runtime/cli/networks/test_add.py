@@ -132,6 +132,12 @@ def test_a_slow_network_takes_fewer_steps(tmp_path, clips, monkeypatch, quick_s,
     trial.hasten(network)
     assert before > 2 and len(trial.steps) == (taken or before)
     assert (trial.share == 1) == (taken is None)
+    if taken:  # and runs once for a step
+        overlaps = trial.overlaps([network])
+        for engine, _ in trial._engines.values():
+            engine.search = None
+        np.testing.assert_array_equal(trial.overlaps([network]), overlaps)
+        assert overlaps.mean() > 0.8
     trial.close()
 
 

@@ -109,9 +109,10 @@ estimates are of the network alone in FP16, by the rates of [jetson](jetson.md);
 measured. AUC and AO are the authors' own, in percent; a dash: they do not give it there.
 
 Each runs on OpenVINO and ONNX Runtime from one command \
-(`python -m calib.research.export`). NVIDIA's builder makes plans of MVT, SMAT, HiT, AsymTrack and \
-LiteTrack in FP32 and FP16 (TensorRT-RTX on a processor). TensorRT before 8.5.1 does not take \
-AsymTrack, and the engines of a GPU refuse LiteTrack, which takes the target's box.
+(`python -m calib.research.export`). NVIDIA's builder makes plans of MVT, SMAT, HiT, AsymTrack, \
+LiteTrack-B4, MixFormerV2-S and a small OSTrack in FP32 and FP16 (TensorRT-RTX on a processor). \
+TensorRT before 8.5.1 does not take AsymTrack, and the engines of a GPU refuse LiteTrack, which \
+takes the target's box.
 
 ## FP16
 The largest value on black, white, chessboard and noise. Half precision holds 65,504.

@@ -12,29 +12,20 @@ import shutil
 import subprocess
 
 UBUNTU = "deb [trusted=yes] http://archive.ubuntu.com/ubuntu {} main universe"
-PACKAGES = "--include=apt,ca-certificates,python3-pip"
+PACKAGES = "--include=apt,ca-certificates,python3-distutils,python3-pip"
 BASES = {  # image -> release, mirror, options of mmdebstrap, what NVIDIA's image has
     "debian:bookworm-slim": ("bookworm", "deb http://deb.debian.org/debian bookworm main", [], ""),
     "nvcr.io/nvidia/l4t-jetpack:r36.4.0": (
         "jammy",
         UBUNTU,
         [PACKAGES],
-        "pip install numpy==1.21.5 opencv-python-headless==4.5.5.64",
+        "python3 -m pip install numpy==1.21.5 opencv-python-headless==4.5.5.64",
     ),
     "nvcr.io/nvidia/l4t-jetpack:r35.4.1": (
         "focal",
         UBUNTU,
         [PACKAGES],
-        "pip install numpy==1.17.4 opencv-python-headless==4.5.5.64",
-    ),
-    "nvcr.io/nvidia/l4t-ml:r32.7.1-py3": (
-        "bionic",
-        UBUNTU,
-        [PACKAGES],
-        "python3 -m pip install 'pip<22' && "
-        "python3 -m pip install numpy==1.13.3 opencv-python-headless==4.6.0.66 && "
-        "cd /usr/local/lib/python3.6/dist-packages && mkdir -p pycuda-2021.1.dist-info && "
-        "printf 'Name: pycuda\\nVersion: 2021.1\\n' > pycuda-2021.1.dist-info/METADATA",
+        "python3 -m pip install numpy==1.17.4 opencv-python-headless==4.5.5.64",
     ),
 }
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"

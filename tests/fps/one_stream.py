@@ -30,7 +30,7 @@ from runtime.graphs.counting import count_parts
 from runtime.networks import load_network
 from tests.fps import clips, jetson
 
-# lasot: AUC, got: AO of GOT-10k by the authors; None where they give none
+# lasot: AUC, got: AO of GOT-10k by the authors; None where none was confirmed
 One = namedtuple("One", "name kind config lasot got licence source")
 OSTRACK = "OSTrack/experiments/ostrack/vitb_{}_mae_ce_32x4_ep300.yaml"
 LITETRACK = "LiteTrack/experiments/litetrack/{}_cae_center_all_ep300.yaml"
@@ -44,7 +44,7 @@ NETWORKS = (
         "SMAT",
         "smat",
         "SMAT/experiments/mobilevitv2_track/mobilevitv2_256_128x1_ep300.yaml",
-        61.7,
+        None,
         64.5,
         "Apache-2.0",
         "arXiv 2309.03979",
@@ -54,7 +54,7 @@ NETWORKS = (
         "mvt",
         "MVT/experiments/mobilevit_track/mobilevit_256_128x1_got10k_ep100_cosine_annealing.yaml",
         None,
-        63.3,
+        None,
         "Apache-2.0",
         "arXiv 2309.05829",
     ),
@@ -106,7 +106,7 @@ Times are medians of {rounds} frames on one thread of OpenVINO, in turns with ke
 ratio is what compares. What depends on the template alone is computed once and not in a frame. \
 INT8 is as `calib.int8` writes it, and [costs](int8.md#a-one-stream-network) accuracy. The \
 estimates are of the network alone in FP16, by the rates of [jetson](jetson.md); no Jetson was \
-measured. AUC and AO are the authors' own, in percent; a dash: they do not give it there.
+measured. AUC and AO are the authors' own, in percent; a dash: none was confirmed.
 
 Each runs on OpenVINO and ONNX Runtime from one command \
 (`python -m calib.research.export`). NVIDIA's builder makes plans of MVT, SMAT, HiT, AsymTrack, \

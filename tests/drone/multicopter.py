@@ -51,7 +51,7 @@ class Multicopter:
         self.place, self.velocity = np.zeros(2), np.zeros(2)  # north, east
         self.yaw = self.yaw_rate = self.roll = self.pitch = 0.0
         self.px4, self.mode, self.armed = px4, PX4_OFFBOARD if px4 else self.COPTER_GUIDED, True
-        self.sticks = [1500, 1500, 1300, 1500]
+        self.sticks, self.state = [1500, 1500, 1300, 1500], common.MAV_STATE_ACTIVE
         self.setpoints = []  # (seconds, message) that were heard
         self.unsent = {common.MAVLINK_MSG_ID_MANUAL_CONTROL}  # messages that it does not have
         self._wind, self._gust, self._trim = wind, np.zeros(2), np.zeros(2)
@@ -117,7 +117,7 @@ class Multicopter:
         if number == common.MAVLINK_MSG_ID_HEARTBEAT:
             autopilot = common.MAV_AUTOPILOT_PX4 if self.px4 else 3
             flags = 128 if self.armed else 0
-            return common.MAVLink_heartbeat_message(2, autopilot, flags, self.mode, 4, 3)
+            return common.MAVLink_heartbeat_message(2, autopilot, flags, self.mode, self.state, 3)
         if number == common.MAVLINK_MSG_ID_RC_CHANNELS:
             return common.MAVLink_rc_channels_message(0, 8, *self.sticks, *[1000] * 4, *[0] * 11)
         yaw = math.atan2(math.sin(self.yaw), math.cos(self.yaw))

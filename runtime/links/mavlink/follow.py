@@ -57,9 +57,10 @@ class Follow:
         self._view: Optional[View] = None
         self._seen_at = self._sent_at = self._asked_at = self._chosen_at = -1e9
         self._heard: Dict[str, float] = {}  # message -> when it came last
-        self._guided = self._px4 = False
-        self._sticks: Dict[str, Tuple[float, Sticks]] = {}  # message -> when, positions
-        self._rest: Dict[str, Tuple[float, Sticks]] = {}  # the same, when following began
+        self._guided = self._px4 = self._flies = False
+        # (message, who sent it) -> when, positions
+        self._sticks: Dict[Tuple[str, int], Tuple[float, Sticks]] = {}
+        self._rest = dict(self._sticks)  # the same, when following began
         self._stops = 0  # how often "stand still" must still be sent
         self._say: List[Outgoing] = []
         self._waits_for: Optional[str] = None  # why following has not begun, as it was said
@@ -70,13 +71,13 @@ class Follow:
         if name == "MANUAL_CONTROL" and fields["target"] == self._me[0]:  # from a ground station
             values = (fields["x"], fields["y"], 2 * fields["z"] - 1000, fields["r"])
             sticks = [v / 1000.0 if abs(v) <= 1000 else None for v in values]
-            self._sticks[name], self._heard["sticks"] = (now, sticks), now
-        if (message.system, message.component) != (self._me[0], m.COMPONENT_AUTOPILOT):
+            self._note_sticks(message, sticks, now)
+        if not self._of_autopilot(message):
             return
         if name == "RC_CHANNELS":
             raw = [fields[f"chan{n}_raw"] for n in range(1, 5)]
             sticks = [(v - 1500) / 500.0 if 800 <= v <= 2200 else None for v in raw]
-            self._sticks[name], self._heard["sticks"] = (now, sticks), now
+            self._note_sticks(message, sticks, now)
         elif name == "ATTITUDE" and math.isfinite(fields["yaw"]):
             self._heard[name] = now
             self._yaw.camera.note(now, fields["yaw"])
@@ -87,6 +88,16 @@ class Follow:
             guided = mode >> 16 & 255 == m.PX4_OFFBOARD if self._px4 else guided
             armed = bool(fields["base_mode"] & m.MODE_ARMED)
             self._guided = guided and armed and fields["type"] in m.MULTICOPTERS
+            self._flies = fields["system_status"] == m.STATE_ACTIVE
+
+    def _of_autopilot(self, message: Message) -> bool:
+        return (message.system, message.component) == (self._me[0], m.COMPONENT_AUTOPILOT)
+
+    def _note_sticks(self, message: Message, sticks: Sticks, now: float) -> None:
+        self._sticks[message.name, message.system] = now, sticks
+        # a ground station's joystick does not show what the pilot does with the radio control
+        if self._of_autopilot(message) and None not in sticks[:2] + sticks[3:]:
+            self._heard["sticks"] = now
 
     def frame(self, view: View, now: float) -> List[Outgoing]:
         """Take the newest frame, and return the messages to send."""
@@ -97,6 +108,7 @@ class Follow:
             if number is None or view.track is None:
                 self._end("the target was dropped")
             else:
+                self._stops = STOPS if self.following else self._stops
                 self._over = self.following = False
                 self._first_px, self._rest = _side_px(view.track.box), {}
                 self._chosen_at, self._waits_for = now, None
@@ -154,6 +166,8 @@ class Follow:
                 return f"no {name} of the autopilot"
         if not self._guided:
             return "the mode is not GUIDED or OFFBOARD"
+        if not self._flies:
+            return "landed, or in failsafe"
         if self._pilot_moved(now - link_s):
             return "the pilot moved a stick" if self.following else "a stick is not centred"
         if now - self._seen_at > self._lost["coast"]:

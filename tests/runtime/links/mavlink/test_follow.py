@@ -61,10 +61,10 @@ def test_rates_speed_and_their_changes_are_limited():
         assert abs(right - left) <= math.radians(limits["slew"]) * max(0.1, at - before_s) + 1e-6
 
 
-def manual(x):
+def manual(x, system=255):
     """A packet of a ground station's joystick."""
     message = common.MAVLink_manual_control_message(1, x, 0, 500, 0, 0)
-    return bytes(message.pack(common.MAVLink(None, 255, 190)))
+    return bytes(message.pack(common.MAVLink(None, system, 190)))
 
 
 def stick(flight):
@@ -74,6 +74,11 @@ def stick(flight):
 def joystick(flight):
     flight.hear(manual(0))
     flight.hear(manual(-300))
+
+
+def one_of_two_joysticks(flight):
+    for system, x in ((254, 0), (255, 0), (254, -300), (255, 0)):
+        flight.hear(manual(x, system))
 
 
 def mode(flight):
@@ -92,6 +97,10 @@ def no_sticks(flight):
     flight.vehicle.unsent.add(common.MAVLINK_MSG_ID_RC_CHANNELS)
 
 
+def unknown_sticks(flight):
+    flight.vehicle.sticks[:] = [65535] * 4
+
+
 def dropped(flight):
     flight.number = None
 
@@ -101,10 +110,12 @@ def dropped(flight):
     [
         (stick, "the pilot moved a stick", 0.5),
         (joystick, "the pilot moved a stick", 0.3),
+        (one_of_two_joysticks, "the pilot moved a stick", 0.3),
         (mode, "the mode is not GUIDED or OFFBOARD", 1.3),
         (disarmed, "the mode is not GUIDED or OFFBOARD", 1.3),
         (silence, "no ATTITUDE of the autopilot", 1.3),
         (no_sticks, "no sticks of the autopilot", 1.5),
+        (unknown_sticks, "no sticks of the autopilot", 1.5),
         (dropped, "the target was dropped", 0.3),
     ],
 )
@@ -113,7 +124,7 @@ def test_it_stops_and_never_begins_again_by_itself(flight, cause, said, within_s
     cause(flight)
     flight.run(10.0)
     flight.vehicle.armed, flight.vehicle.mode = True, Multicopter.COPTER_GUIDED
-    flight.vehicle.sticks[1] = 1500
+    flight.vehicle.sticks[:] = [1500] * 4
     flight.vehicle.unsent.clear()
     flight.run(4.0)  # all is as it was: still nothing
     assert flight.said == ["follow: begins", f"follow ends: {said}"]
@@ -153,6 +164,36 @@ def test_a_selection_while_the_pilot_holds_a_stick_waits_until_he_lets_go(flight
     flight.vehicle.sticks[1] = 1500
     flight.run(0.5)
     assert flight.said[3:] == ["follow: begins"]
+
+
+def test_a_ground_stations_joystick_does_not_stand_for_the_pilots_sticks(flight):
+    no_sticks(flight)
+    flight.run(2.0, each=lambda: flight.hear(manual(0)))
+    assert flight.said[1:] == ["follow ends: no sticks of the autopilot"]
+
+
+def test_another_selection_while_a_stick_is_off_its_centre_stops_the_vehicle():
+    """The autopilot would fly on with the last setpoint for seconds."""
+    flight = Flight(walking(), SPEED)
+    flight.vehicle.sticks[1] = 1540
+    flight.run(8.0)
+    flight.vehicle.sticks[1] = 1570  # the pilot has not moved it far
+    flight.run(0.5)
+    assert flight.sent[-1][1] > 1.0
+    flight.number = 1
+    flight.run(1.0)
+    assert [values for _, *values in flight.sent[-5:]] == [[0.0, 0.0]] * 5
+
+
+def test_a_vehicle_on_the_ground_gets_no_setpoints():
+    """They would break a take-off of GUIDED off."""
+    flight = Flight(walking(), SPEED)
+    flight.vehicle.state = common.MAV_STATE_STANDBY
+    flight.run(4.0)
+    assert flight.sent == [] and flight.said == ["follow waits: landed, or in failsafe"]
+    flight.vehicle.state = common.MAV_STATE_ACTIVE
+    flight.run(2.0)
+    assert flight.said[1:] == ["follow: begins"]
 
 
 def test_a_source_without_frames_stops_the_vehicle(flight):

@@ -49,7 +49,7 @@ def test_a_jetsons_image_has_what_the_profiles_name(release):
 @needs_root
 @pytest.mark.slow("it installs an Ubuntu")
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("release", ["r36", "r35"])  # no stand-in of r32 reaches an index
+@pytest.mark.parametrize("release", RELEASES)
 def test_the_steps_of_a_jetsons_image_end_well(release):
     with tempfile.TemporaryDirectory() as folder:
         image = Image(HERE / "Dockerfile.l4t", ROOT, pathlib.Path(folder, "root"), L4T=release)

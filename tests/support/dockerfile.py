@@ -13,6 +13,8 @@ import subprocess
 
 UBUNTU = "deb [trusted=yes] http://archive.ubuntu.com/ubuntu {} main universe"
 PACKAGES = "--include=apt,ca-certificates,python3-distutils,python3-pip"
+# PyCUDA is compiled with CUDA: pip finds that it is installed
+PYCUDA = r"printf 'Metadata-Version: 1.0\nName: pycuda\nVersion: 2021.1\n'"
 BASES = {  # image -> release, mirror, options of mmdebstrap, what NVIDIA's image has
     "debian:bookworm-slim": ("bookworm", "deb http://deb.debian.org/debian bookworm main", [], ""),
     "nvcr.io/nvidia/l4t-jetpack:r36.4.0": (
@@ -26,6 +28,14 @@ BASES = {  # image -> release, mirror, options of mmdebstrap, what NVIDIA's imag
         UBUNTU,
         [PACKAGES],
         "python3 -m pip install numpy==1.17.4 opencv-python-headless==4.5.5.64",
+    ),
+    "nvcr.io/nvidia/l4t-ml:r32.7.1-py3": (
+        "bionic",
+        UBUNTU,
+        [PACKAGES + ",libglib2.0-0"],
+        "python3 -m pip install numpy==1.13.3 opencv-python-headless==4.2.0.34 && "
+        + PYCUDA
+        + " > /usr/lib/python3/dist-packages/pycuda-2021.1.egg-info",
     ),
 }
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
@@ -128,7 +138,8 @@ class Image:
                 shutil.copy(str(source), str(into))
 
     def _run(self, text):
-        trust = {"REQUESTS_CA_BUNDLE": TRUSTED}  # of pip
+        # of pip; that of Ubuntu 18.04 looks at pypi.python.org, an older name of the index
+        trust = {"REQUESTS_CA_BUNDLE": TRUSTED, "PIP_INDEX_URL": "https://pypi.org/simple"}
         self._enter(["sh", "-c", text], dict(self._values(), **trust))
 
     def _entrypoint(self, text):

@@ -241,6 +241,12 @@ HP_INLINE void crop_window(const hp_crop_job* job, const hp_line* lines) {
 
 const double MOST_SIDE = 1 << 24;  // MAX_SIDE of arguments.py
 
+// Where a window begins, so near that its taps are whole numbers of 32 bits. There is no frame there.
+inline double near(double start) {
+  const double most = 1 << 30;
+  return start > most ? most : start < -most ? -most : start;
+}
+
 }  // namespace
 
 extern "C" {
@@ -257,8 +263,8 @@ void hp_crop(const hp_crop_job* job) { crop_window<false>(job, 0); }
 // to the last.
 void hp_warp(const hp_crop_job* job, const double* window) {
   const int columns = (int)job->out_width, rows = (int)job->out_height;
-  const hp_line lines[2] = {hp_warp_line(window[0], window[2], columns),
-                            hp_warp_line(window[1], window[3], rows)};
+  const hp_line lines[2] = {hp_warp_line(near(window[0]), window[2], columns),
+                            hp_warp_line(near(window[1]), window[3], rows)};
   hp_crop_job one = *job;
   // the pixels that the taps read; none of them is clamped
   one.x = hp_warp_tap(lines[0], 0).first;

@@ -199,6 +199,15 @@ def test_a_warp_equals_its_definition(crops, window, size, view):
                 np.testing.assert_array_equal(out, expected, name)
 
 
+def test_a_warp_far_outside_the_frame_shows_its_border(crops):
+    for kernels in crops.values():
+        for far in (2.0**31 - 600, 2.0**31 + 9, 1e18):  # taps of 32 bits end on the way, or before
+            for x in (far, -far):
+                out = np.zeros((3, 9, 9), np.uint8)
+                kernels.warp(noise(40, 50), (x, 5.0, 4000.0, 20.0), (7, 80, 200), out)
+                assert (out == np.array([[[7]], [[80]], [[200]]])).all(), (kernels.name, x)
+
+
 def test_a_warp_of_planes_is_that_of_the_converted_picture(crops):
     luma, colour = noise(40, 64)[:, :, 0], noise(20, 64, 1)[:, :, 0]
     picture = Planes("NV12", (luma, np.ascontiguousarray(colour)), 64, 40)

@@ -74,7 +74,7 @@ class Camera:
         passwords = urllib.request.HTTPPasswordMgrWithDefaultRealm()
         passwords.add_password(None, "http://" + self._host, *login)
         digest = urllib.request.HTTPDigestAuthHandler(passwords)
-        self._http = urllib.request.build_opener(urllib.request.ProxyHandler({}), digest)
+        self._http = urllib.request.build_opener(urllib.request.ProxyHandler({}), digest, _Stay())
         try:
             self._open()
         except (AttributeError, TypeError, ValueError) as error:
@@ -126,15 +126,16 @@ class Camera:
         head = self._token() if head is None else head
         text = ENVELOPE.format(head=head, name=name, service=service, body=body)
         kind = f'application/soap+xml; charset=utf-8; action="{service}/{name}"'
-        url = f"http://{self._host}{path}"  # never another host, whatever the camera says
+        url = f"http://{self._host}{path}"
         request = urllib.request.Request(url, text.encode("utf-8"), {"Content-Type": kind})
         try:
             try:
                 with self._http.open(request, timeout=ANSWER_S) as answer:
-                    code, data = answer.getcode(), answer.read(MOST_BYTES)
+                    code, data = answer.getcode(), _whole(answer)
             except HTTPError as error:
-                code, data = error.code, error.read(MOST_BYTES) if error.fp else b""
-            root = ElementTree.fromstring(b"" if b"<!ENTITY" in data else data)
+                code, data = error.code, _whole(error) if error.fp else b""
+            is_bomb = b"<!ENTITY" in data.replace(b"\0", b"")  # in UTF-16 too
+            root = ElementTree.fromstring(b"" if is_bomb else data)
         except (OSError, HTTPException, ValueError) as error:
             cause = getattr(error, "reason", None) or error
             raise BadOutput(f"{self.name}: no answer to {name}: {cause}") from None
@@ -162,6 +163,23 @@ class Camera:
         digest = hashlib.sha1(nonce + (made + password).encode("utf-8")).digest()
         coded = (base64.b64encode(value).decode("ascii") for value in (digest, nonce))
         return TOKEN.format(escape(user), *coded, made) if user else ""
+
+
+class _Stay(urllib.request.HTTPRedirectHandler):
+    """Goes to no other host, whatever the camera says."""
+
+    def redirect_request(self, *_: Any) -> None:
+        """No request."""
+
+
+def _whole(answer: Any) -> bytes:
+    """The bytes of an answer; raises ``OSError``."""
+    data, ends_s = bytearray(), time.monotonic() + ANSWER_S
+    for byte in iter(lambda: answer.read(1), b""):  # for more, it might wait longer
+        data += byte
+        if len(data) > MOST_BYTES or time.monotonic() > ends_s:
+            raise OSError(f"it takes longer than {ANSWER_S:g} s, or has over {MOST_BYTES} bytes")
+    return bytes(data)
 
 
 class PtzLink(Link):
@@ -265,11 +283,11 @@ def _within(value: float, most: float) -> float:
 
 def _parsed(address: str, user: str) -> Tuple[str, str]:
     """(name to show, HOST:PORT) of an address; ``user``: whose password is known."""
-    parts = urlsplit(address)
     try:
+        parts = urlsplit(address)
         port = parts.port or 80
     except ValueError:
-        port = 0
+        parts, port = urlsplit(""), 0
     if not port or not parts.hostname or parts.path.strip("/") or parts.password:
         raise BadOutput("--gimbal: not an address; give onvif://USER@HOST:PORT, and --gimbal-login")
     if parts.username and parts.username != user:

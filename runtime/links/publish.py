@@ -28,11 +28,11 @@ class Publisher(Link):
     """
 
     def __init__(self, address: str) -> None:
-        parts = urlsplit(address)
         try:
+            parts = urlsplit(address)
             port = parts.port
         except ValueError:
-            port = None
+            parts, port = urlsplit(""), None
         if parts.scheme != "udp" or not parts.hostname or not port:
             raise BadOutput(
                 f"--publish {address}: not an address; give udp://HOST:PORT, or ros:/TOPIC"

@@ -68,7 +68,7 @@ class OnvifCamera:
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 code, text, more = camera.answer(self.path, body, self.headers)
-                data = text.encode()
+                data = text if isinstance(text, bytes) else text.encode()
                 self.send_response(code)
                 for name, value in more:
                     self.send_header(name, value)

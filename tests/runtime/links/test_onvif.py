@@ -1,10 +1,14 @@
 """A PTZ camera of the network follows the target, and its faults hold nobody."""
 
 import argparse
+import contextlib
 import math
 import os
+import socket
 import subprocess
 import sys
+import threading
+import time
 from xml.etree import ElementTree
 
 import numpy as np
@@ -24,6 +28,7 @@ from tests.support.streams.process import ROOT
 LOGIN = ("eye", "of:<needle>")
 SHAPE = (SIZE[1], SIZE[0], 3)
 FRAME = np.zeros(SHAPE, np.uint8)
+BOMB = "<!DOCTYPE a [<!ENTITY b 'c'>]><a><PTZ><XAddr>&b;</XAddr></PTZ></a>"
 RIGHT_UP = Track(Box(250, 20, 20, 20), 0.9)
 
 
@@ -216,7 +221,8 @@ def test_http_digest_lets_in(camera):
         ("<html>", "no ONVIF camera"),
         ("<a/>", "has no PTZ"),
         ("<a><UTCDateTime/></a>", "not as ONVIF has it"),
-        ("<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>", "no ONVIF camera"),  # these can fill a memory
+        (BOMB, "no ONVIF camera"),  # these can fill a memory
+        (BOMB.encode("utf-16"), "no ONVIF camera"),
     ],
 )
 def test_another_server_is_no_camera(camera, body, said, monkeypatch):
@@ -225,11 +231,40 @@ def test_another_server_is_no_camera(camera, body, said, monkeypatch):
         Camera(address(camera), LOGIN)
 
 
+def test_a_camera_sends_us_to_no_other_host(camera, monkeypatch):
+    other = OnvifCamera()
+    there = [("Location", f"http://127.0.0.1:{other.port}/onvif/device_service")]
+    monkeypatch.setattr(camera, "answer", lambda *_: (302, "", there))
+    with pytest.raises(BadOutput, match="refuses GetSystemDateAndTime: HTTP 302"):
+        Camera(address(camera), LOGIN)
+    other.close()
+
+
+def test_an_answer_that_never_ends_is_none(monkeypatch):
+    monkeypatch.setattr(product, "ANSWER_S", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=_drip, args=(server,), daemon=True).start()
+        with pytest.raises(BadOutput, match="no answer to GetSystemDateAndTime: it takes longer"):
+            Camera(f"onvif://127.0.0.1:{server.getsockname()[1]}", ("", ""))
+
+
+def _drip(server):
+    client, _ = server.accept()
+    client.recv(65536)
+    client.sendall(b"HTTP/1.0 200 OK\r\n\r\n")
+    with contextlib.suppress(OSError):
+        for _ in range(200):
+            client.sendall(b" ")
+            time.sleep(0.02)
+    client.close()
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [
         ("onvif://eye:secret@host", "give onvif://USER@HOST"),
         ("onvif://host:port", "give onvif://USER@HOST"),
+        ("onvif://[::1", "give onvif://USER@HOST"),
         ("onvif://ear@host", "ear:PASSWORD into a file for --gimbal-login"),
         ("onvif://127.0.0.1:1", "no answer to GetSystemDateAndTime: .*refused"),
     ],

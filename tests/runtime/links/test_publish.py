@@ -61,7 +61,9 @@ def test_every_message_keeps_to_the_schema():
         jsonschema.validate(json.loads(data.decode()), schema)
 
 
-@pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "udp://127.0.0.1", "udp://h:x", "x"])
+@pytest.mark.parametrize(
+    "address", ["tcp://127.0.0.1:1", "udp://127.0.0.1", "udp://h:x", "udp://[::1", "x"]
+)
 def test_other_addresses_are_refused(address):
     with pytest.raises(BadOutput, match="give udp://HOST:PORT"):
         Publisher(address)

@@ -174,7 +174,7 @@ def tell_decoder(source: Source, capture: Any) -> None:
     """Log what a capture says about its decoder, if anything."""
     note = getattr(capture, "note", "")
     if note:
-        source.log(f"{source.name}: {note}")
+        source.log(f"{source.name}: {without_password(note)}")  # FFmpeg's errors have the address
 
 
 def is_utf8(text: str) -> bool:

@@ -10,7 +10,14 @@ from typing import Any, Callable, Optional, Tuple
 import cv2
 
 from runtime.errors import BadSource, HotpathError
-from runtime.video.base import WAITING, Source, capture_fps, checked_picture, tell_decoder
+from runtime.video.base import (
+    WAITING,
+    Source,
+    capture_fps,
+    checked_picture,
+    tell_decoder,
+    without_password,
+)
 from runtime.video.cameras import NONE, READ_TIMEOUT_S, CaptureClock
 
 FIRST_PAUSE_S = 0.3  # before a lost source is tried again; doubles up to
@@ -177,7 +184,8 @@ class LiveSource(Source):
             except (HotpathError, cv2.error) as error:
                 trouble = error
             except Exception as error:  # of a library: without this, the run would wait for ever
-                trouble = BadSource(f"{self.name}: {type(error).__name__}: {error}")
+                why = without_password(str(error))
+                trouble = BadSource(f"{self.name}: {type(error).__name__}: {why}")
             if trouble is not None:
                 self._cause = f": {trouble}"
             if not self._started:

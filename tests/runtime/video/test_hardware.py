@@ -1,10 +1,12 @@
 """Hardware decoders: used where they work, else the processor decodes and a sentence says so."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from runtime.pictures import bgr_of, can_read_planes
-from runtime.video import hardware
+from runtime.video import base, hardware
 from runtime.video.save import Video
 from runtime.video.sources import open_source
 from tests.support import tiny
@@ -80,3 +82,12 @@ def test_without_pyav_opencv_decodes_and_says_so(film, monkeypatch):
     found, lines = frames_of(film, hardware.AUTO)
     assert len(found) == FRAMES
     assert lines == [f"{film}: OpenCV decodes; --decoder needs PyAV and a C++ compiler"]
+
+
+def test_why_a_decoder_fails_is_told_without_the_password_of_the_address():
+    told = []
+    note = (
+        "decoded by the processor (cuda: [Errno 5] Input/output error: 'rtsp://me:secret@host/a')"
+    )
+    base.tell_decoder(SimpleNamespace(name="host", log=told.append), SimpleNamespace(note=note))
+    assert told == ["host: " + note.replace("secret", "***")]

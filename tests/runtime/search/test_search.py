@@ -112,6 +112,18 @@ def test_a_classifier_that_knows_the_target_learns_one_frame_of_four(toml):
     assert updates.count(EARLY + 1) == 16
 
 
+def test_a_classifier_that_chooses_the_box_too_goes_on_learning_three_frames_of_four(toml):
+    film, tracker, learnt = Elsewhere(), load_tracker(toml, online=True), []
+    tracker.init(film.frames[0], film.boxes[0])
+    follow_on = tracker._classifier.follow
+    tracker._classifier.follow = lambda *given: learnt.append(follow_on(*given))
+    there, updates = film.frames[1:GONE], []
+    for frame in 4 * (there + there[::-1]):
+        assert tracker.update(frame).state == "tracked"
+        updates.append(tracker._classifier.updates)
+    assert updates[-1] > EARLY and len(learnt) >= 0.74 * len(updates)
+
+
 class Ahead:
     """Chooses a search's windows by plans of a random length, which are often cut short.
 

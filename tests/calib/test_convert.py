@@ -40,6 +40,7 @@ def test_coco_holds_the_boxes_that_are_claimed(rows):
     assert (found["images"][0]["width"], found["videos"][0]["height"]) == (64, 48)
     assert [track["id"] for track in found["tracks"]] == [1, 3]
     claimed = [(a["image_id"], a["track_id"], a["bbox"][0]) for a in found["annotations"]]
+    assert found["annotations"][0]["area"] == 12.0
     assert claimed == [(1, 1, 1.5), (1, 3, 10.0), (2, 3, 11.0), (4, 1, 2.5)]
     cocos = pytest.importorskip("pycocotools.coco", reason="pip install pycocotools")
     theirs = cocos.COCO(str(out))

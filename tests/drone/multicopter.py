@@ -163,6 +163,7 @@ class Flight:
         self.codec, self.gone = Codec(1, 100), []
         self._radio = Radio(delay_s, loss, self.gone)
         self.number, self.visible, self.frames, self.chosen = 0, True, True, True
+        self.state = "tracked"  # of a target that is seen
         self.samples, self.said, self.sent = [], [], []
         self._rng, self._waiting, self._next_frame = np.random.RandomState(5), [], 0.0
 
@@ -194,7 +195,9 @@ class Flight:
             self._send(self.follow.tick(now))
 
     def hear(self, packet):
-        message = self.codec.decode(packet)
+        self.hear_decoded(self.codec.decode(packet))
+
+    def hear_decoded(self, message):
         self._geo.receive(message, self.now)
         self.follow.receive(message, self.now)
 
@@ -211,7 +214,7 @@ class Flight:
         if self.number is not None:
             lost = box is None or not self.visible
             noisy = (np.nan,) * 4 if lost else tuple(np.add(box, self._rng.randn(4)))
-            track = Track(noisy, 0.1 if lost else 0.9, lost, "lost" if lost else "tracked")
+            track = Track(noisy, 0.1 if lost else 0.9, lost, "lost" if lost else self.state)
         chosen = self.chosen and self.number is not None
         view = View(len(self.samples), now, SIZE, track, self.number, 30.0, chosen)
         self._waiting.append(view)

@@ -209,7 +209,9 @@ def test_a_camera_that_can_not_be_used_is_one_sentence(made, login, said):
     camera.close()
 
 
-def test_http_digest_lets_in(camera):
+def test_http_digest_lets_in_and_no_proxy_is_between(camera, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monkeypatch.delenv("no_proxy", raising=False)
     camera.digest = True
     Camera(address(camera), LOGIN).move((0.5, 0.0, 0.0))
     assert camera.velocity[0] == 0.5
@@ -287,6 +289,7 @@ def test_zoom_is_refused_where_the_camera_has_none_and_else_left_out():
     link.show(tracked(RIGHT_UP))
     camera.wait_for(lambda: camera.velocity[0] > 0)
     assert camera.asked[-1].find(".//{*}Zoom") is None
+    assert camera.asked[-1].findtext("{*}Timeout") == "PT2S"  # it stops by itself if we crash
     link.close()
     camera.close()
 
@@ -303,6 +306,15 @@ def test_it_zooms_in_on_a_sure_target_near_the_middle_alone():
     }
     assert zoom["small"] > 0.5 and zoom["large"] < -0.5
     assert not any(zoom[name] for name in ("unsure", "aside", "right", "never"))
+
+
+@pytest.mark.parametrize("gone", [dict(lost=True), dict(box=Box(*[math.nan] * 4))])
+def test_a_target_that_is_gone_leaves_nothing_to_catch_up(gone):
+    law = Law(0.5, None)
+    for n in range(10):
+        law.update(RIGHT_UP, SHAPE, n / 10)
+    assert law.update(RIGHT_UP._replace(**gone), SHAPE, 1.0) == (0.0, 0.0, 0.0)
+    assert law.update(RIGHT_UP, SHAPE, 1.0) == Law(0.5, None).update(RIGHT_UP, SHAPE, 0.0)
 
 
 def test_a_run_turns_the_camera_and_hides_the_password(camera, tmp_path):

@@ -9,6 +9,7 @@ pytest.importorskip("pymavlink")
 from pymavlink.dialects.v20 import common
 
 from runtime.links.gimbal.settings import FOLLOW, load_settings
+from runtime.links.mavlink.messages import Message
 from tests.drone.multicopter import PX4_OFFBOARD, Flight, Multicopter, circling, walking
 
 SPEED = 3.0  # metres a second that the flights below may reach
@@ -97,6 +98,10 @@ def no_sticks(flight):
     flight.vehicle.unsent.add(common.MAVLINK_MSG_ID_RC_CHANNELS)
 
 
+def no_heartbeat(flight):
+    flight.vehicle.unsent.add(common.MAVLINK_MSG_ID_HEARTBEAT)
+
+
 def unknown_sticks(flight):
     flight.vehicle.sticks[:] = [65535] * 4
 
@@ -115,6 +120,7 @@ def dropped(flight):
         (disarmed, "the mode is not GUIDED or OFFBOARD", 1.3),
         (silence, "no ATTITUDE of the autopilot", 1.3),
         (no_sticks, "no sticks of the autopilot", 1.5),
+        (no_heartbeat, "no HEARTBEAT of the autopilot", 3.6),
         (unknown_sticks, "no sticks of the autopilot", 1.5),
         (dropped, "the target was dropped", 0.3),
     ],
@@ -205,6 +211,44 @@ def test_a_source_without_frames_stops_the_vehicle(flight):
 def test_the_end_of_the_run_stops_the_vehicle(flight):
     left = [fields["vx"] for _, fields in flight.follow.leave(flight.now)]
     assert left == [0.0] * 5 and flight.follow.leave(flight.now) == []
+
+
+def test_the_end_of_the_run_sends_the_stops_that_are_left(flight):
+    flight.number = None
+    flight.run(0.3)
+    assert flight.said[1:] == ["follow ends: the target was dropped"]
+    assert 0 < len(flight.follow.leave(flight.now)) < 5
+
+
+def test_sticks_that_do_not_come_by_themselves_are_asked_for():
+    flight = Flight(circling())
+    flight.vehicle.stream(common.MAVLINK_MSG_ID_ATTITUDE, 0.05)
+    flight.chosen = False
+    flight.run(1.0)
+    flight.chosen = True
+    flight.run(2.0)
+    assert flight.said == ["follow: begins"]
+
+
+def test_an_unsure_target_turns_the_vehicle_more_gently():
+    fastest = []
+    for state in ("tracked", "unsure"):
+        flight = Flight(lambda t: (18.0, 8.0))
+        flight.state = state
+        flight.run(3.0)
+        fastest.append(max(yaw for _, _, yaw in flight.sent))
+    assert 0 < fastest[1] < 0.7 * fastest[0]
+
+
+def test_a_target_below_the_vehicle_turns_it_nowhere():
+    """A gimbal looks down; the bearing of what is below is noise."""
+    flight = Flight(lambda t: (18.0, 1.0))
+    down = [math.cos(math.radians(30)), 0.0, -math.sin(math.radians(30)), 0.0]
+    fields = {"q": down, "flags": 16}
+    seen = Message("GIMBAL_DEVICE_ATTITUDE_STATUS", fields, 1, 154)
+    flight.hear_decoded(seen)
+    flight.run(3.0, each=lambda: flight.hear_decoded(seen))
+    assert flight.said == ["follow: begins"] and not any(yaw for _, _, yaw in flight.sent)
 
 
 def test_px4_gets_setpoints_that_stand_still_before_offboard():

@@ -24,7 +24,7 @@ class Talk:
         self.gimbal, self._codec = Gimbal(), Codec(*ME)
         self.now, self.silent, self.said = 0.0, False, []
 
-    def go(self, seconds, number=None, frames=True, lost=False):
+    def go(self, seconds, number=None, frames=True, lost=False, state="tracked"):
         """Frames come, with a target of that number above and right of the centre, or none.
 
         Returns the messages that the camera sends.
@@ -32,7 +32,7 @@ class Talk:
         sent, begun = [], self.now
         while self.now < begun + seconds:
             self.now += 1 / 30.0
-            track = None if number is None else Track((500.0, 100.0, 20.0, 20.0), 0.9, lost)
+            track = None if number is None else Track((500.0, 100.0, 20.0, 20.0), 0.9, lost, state)
             view = View(int(self.now * 30), self.now, (640, 480), track, number, 30.0)
             out = self.us.frame(view, self.now) if frames else self.us.tick(self.now)
             sent += out
@@ -88,6 +88,25 @@ def test_a_refusal_is_said_once_and_nothing_is_steered(talk):
     talk.gimbal.refuses = False
     talk.go(1.5, number=1)  # a new target: the user wants it followed
     assert talk.us.ours and len(talk.said) == 1
+
+
+@pytest.mark.parametrize("result", [2, 3, 4])  # denied, unsupported, failed
+def test_a_refusal_counts_if_it_is_ours(talk, result):
+    talk.go(1.0, number=0)
+    for target, said in ((OTHER, []), (ME, ["gimbal: its manager refuses control"])):
+        fields = dict(zip(("target_system", "target_component"), target))
+        fields.update(command=1001, result=result)
+        talk.us.receive(Message("COMMAND_ACK", fields, *talk.us.manager), talk.now)
+        talk.go(0.1, number=0)
+        assert talk.said == said
+
+
+def test_the_control_is_told_of_an_unsure_target(talk, monkeypatch):
+    talk.go(1.0, number=0)
+    told = []
+    monkeypatch.setattr(talk.us.control, "update", lambda *a: told.append(a[-1]) or (0.0, 0.0))
+    talk.go(0.1, number=0, state="unsure")
+    assert set(told) == {"unsure"}
 
 
 def test_it_gives_way_to_somebody_else_until_the_next_target(talk):

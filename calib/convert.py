@@ -20,6 +20,7 @@ import argparse
 import csv
 import io
 import json
+import math
 import os
 import sys
 import zipfile
@@ -47,7 +48,8 @@ def read_rows(path: str) -> Rows:
     whole = bool(rows) and all(row.get(name) is not None for row in rows for name in NEEDED)
     try:
         for row in rows if whole else ():
-            int(row["frame"]), int(row["target"]), [float(row[n] or 0) for n in (*"xywh", "score")]
+            int(row["frame"]), int(row["target"])
+            whole &= all(math.isfinite(float(row[n] or 0)) for n in (*"xywh", "score"))
     except ValueError:
         whole = False
     if not whole:

@@ -54,12 +54,15 @@ def main(arguments: Optional[List[str]] = None) -> int:
     """Run the program that the first word names; returns the exit code."""
     words = sys.argv[1:] if arguments is None else arguments
     program = PROGRAMS.get(words[0]) if words else None
+    if program is None and words and words[0] not in ("-h", "--help"):
+        print(f"hotpath: {words[0]} is no program; hotpath --help lists them", file=sys.stderr)
+        return 2
     if program is None:
         print("usage: hotpath PROGRAM [OPTIONS]\n")
         for name, each in PROGRAMS.items():
             extra = f"; pip install 'hotpath-tracker[{each.extra}]'" if each.extra else ""
             print(f"  {name:<10} {each.text}{extra}")
-        return 0 if words in (["-h"], ["--help"]) else 2
+        return 0 if words else 2
     try:
         check_packages()
         require(program.libraries)

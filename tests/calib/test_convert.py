@@ -27,6 +27,7 @@ def rows(tmp_path):
     (tmp_path / "boxes.csv").write_text(ROWS)
     (tmp_path / "cut.csv").write_text(ROWS[:-9])
     (tmp_path / "words.csv").write_text(ROWS.replace("2.5,2,3,4", "2.5,2,x,4"))
+    (tmp_path / "nan.csv").write_text(ROWS.replace("2.5,2,3,4", "2.5,2,nan,4"))
     (tmp_path / "film").mkdir()
     cv2.imwrite(str(tmp_path / "film" / "0.png"), np.zeros((48, 64, 3), np.uint8))
     return tmp_path
@@ -108,6 +109,7 @@ def test_vot_has_a_region_for_each_frame(rows):
         (["missing.csv", "out.txt"], "can't be read"),
         (["film/0.png", "out.txt"], "can't be read"),
         (["cut.csv", "out.txt", "--target", "0"], "no whole CSV"),
+        (["nan.csv", "out.txt", "--target", "0"], "no whole CSV"),
         (["words.csv", "out.txt", "--target", "0"], "no whole CSV"),
         (["boxes.csv", "no/out.txt", "--target", "0"], "can't be written"),
     ],

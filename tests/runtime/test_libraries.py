@@ -80,6 +80,8 @@ def test_the_command_lists_its_programs_and_runs_one(tmp_path):
     done = run(sys.executable, "-m", "runtime.command")
     assert done.returncode == 2
     assert all(name in done.stdout for name in ("track", "networks", "boards", "int8", "fps"))
+    done = run(sys.executable, "-m", "runtime.command", "trak")
+    assert (done.returncode, done.stdout) == (2, "") and "trak is no program" in done.stderr
     (tmp_path / "tests").mkdir()  # of another project
     (tmp_path / "tests" / "__init__.py").write_text("")
     code = f"import sys; sys.path[:0] = [{str(tmp_path)!r}, {str(ROOT)!r}]\n"

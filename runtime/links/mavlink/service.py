@@ -127,7 +127,14 @@ class Service(Link):
     # in the thread
 
     def _run(self) -> None:
-        """Receive, answer and report until the link is closed."""
+        """Receive, answer and report until the link is closed; a fault stops the vehicle too."""
+        try:
+            self._serve()
+        finally:
+            if self._follow is not None:
+                self._send(self._follow.leave(time.monotonic()))
+
+    def _serve(self) -> None:
         shown: Optional[View] = None
         while not self._closing.is_set():
             self._wait()
@@ -144,8 +151,6 @@ class Service(Link):
             self._send(out)
             if fresh:
                 self._latency_ms.append((time.monotonic() - fresh.captured_s) * 1e3)
-        if self._follow is not None:
-            self._send(self._follow.leave(time.monotonic()))
 
     def _wait(self) -> None:
         """Wait for bytes or a frame, at most ``WAIT_S``."""

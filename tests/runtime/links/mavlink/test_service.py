@@ -64,6 +64,15 @@ def test_a_rectangle_starts_a_target_between_two_frames(run):
     assert run.loop.newest().track.box[2] > 5
 
 
+def test_a_fault_of_the_link_stops_the_vehicle(run, monkeypatch):
+    monkeypatch.setattr(run.service.transport, "receive", lambda: 1 / 0)
+    run.follow.following = True
+    with pytest.raises(ZeroDivisionError):
+        run.service._run()
+    told = [Codec(1, 1).decode(packet) for packet in run.service.transport.sent]
+    assert [(m.name, m.fields["vx"]) for m in told] == [("SET_POSITION_TARGET_LOCAL_NED", 0.0)] * 5
+
+
 def test_a_second_rectangle_replaces_the_target(run):
     codec = Codec(255, 190)
     for shift in (0.0, 0.05):

@@ -212,7 +212,7 @@ class GpuEngine(base.Engine):
         self._loaded = None
         self.exemplar_device(self.device.handle(self.stream), self._own)
         for name in self._features:
-            self._download(name)
+            self.device.download(self._host[name], self.memory.address(name), self.stream)
         self.device.synchronise(self.stream)
         return tuple(self._host[name].copy() for name in self._features)
 
@@ -374,9 +374,6 @@ class GpuEngine(base.Engine):
         if given is not host:
             host[...] = given
         self.device.upload(self.memory.address(name), host, self.stream)
-
-    def _download(self, name: str) -> None:
-        self.device.download(self._host[name], self.memory.address(name), self.stream)
 
 
 def bind(parts: Iterable[Any], addresses: Dict[str, int]) -> None:

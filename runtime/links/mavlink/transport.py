@@ -33,7 +33,8 @@ BEATS = 10.0  # of them at once
 ADDRESSES = 1024  # whose heartbeats are counted
 READ_BYTES = 4096
 READS = 64  # most reads in one call of ``receive``
-BACKLOG_BYTES = 65536  # most unsent bytes of a stream; packets above that are dropped
+# most unsent bytes of a stream; packets above that are dropped. A "stand still" waits behind them.
+BACKLOG_BYTES = 2048
 WAYS = "udpout:HOST:PORT, udpin:HOST:PORT, tcp:HOST:PORT, tcpin:HOST:PORT, serial:DEVICE:BAUD"
 
 

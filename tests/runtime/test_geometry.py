@@ -150,12 +150,14 @@ def test_window_and_crop_in_one_call_are_those_of_two(name):
     if kernels.name != "c++":
         pytest.skip("no C++ compiler")
     noise = np.random.RandomState(3)
-    frame = noise.randint(0, 256, (120, 160, 3)).astype(np.uint8)
+    whole = noise.randint(0, 256, (120, 200, 3)).astype(np.uint8)
+    parts = [whole[:, 20:180], np.ascontiguousarray(whole[:, 40:])]  # one size, two row strides
     one, two = np.zeros((2, 1, 3, network.search, network.search), np.float32)
     write = geometry.windows_into(network, kernels, one)
     crop = geometry.packed_into(network, kernels.clone(), two)
-    border = np.array([3, 2, 1], np.uint8)
-    for _ in range(20):
+    borders = np.array([3, 2, 1], np.uint8), np.array([9, 8, 7], np.uint8)
+    for number in range(20):
+        frame, border = parts[number // 2 % 2], borders[number // 3 % 2]
         state = np.concatenate([noise.uniform(-10, 170, 2), noise.uniform(2, 90, 2)])
         window, scale = geometry.search_window(network, state, 1.5)
         crop(frame, window, border)

@@ -318,8 +318,12 @@ def crop_into(network: "Network", kernels: Kernels, out: Any, *packing: Any) -> 
 
 def packed_into(network: "Network", kernels: Kernels, out: Any) -> Cropper:
     """``crop_into`` an input of the network."""
-    packing = network.mean, network.scale, network.channels == "RGB"
-    return crop_into(network, kernels, out, *packing)
+    return crop_into(network, kernels, out, *_packing(network))
+
+
+def _packing(network: "Network") -> Tuple[Sequence[float], Sequence[float], bool]:
+    """Mean, scale and swap of the network's inputs, as the kernels' ``crop`` takes them."""
+    return network.mean, network.scale, network.channels == "RGB"
 
 
 def windows_into(
@@ -330,9 +334,9 @@ def windows_into(
     Args:
         crop: crops into it; None for the kernels.
     """
-    packing = network.mean, network.scale, network.channels == "RGB"
-    around = None if crop else kernels.around(window_settings(network), out, *packing)
-    resize = crop or crop_into(network, kernels, out, *packing)
+    settings, packing = window_settings(network), _packing(network)
+    around = None if crop else kernels.around(settings, out, *packing)
+    resize = crop or packed_into(network, kernels, out)
 
     def write(
         frame: AnyFrame, state: np.ndarray, factor: float, border: np.ndarray

@@ -52,7 +52,7 @@ def open_recording(path: str, decoder: str = hardware.SOFTWARE) -> Optional["AvC
     if av is None:
         return None
     try:
-        capture = _opened(av, path, decoder, "AUTO")
+        capture = _opened(av, path, decoder, live=False)
     except (av.FFmpegError, OSError, ValueError):
         return None
     if capture.isOpened() and not capture.rotated:
@@ -69,19 +69,19 @@ def open_stream(
     options = {"rtsp_flags": "prefer_tcp"} if address.lower().startswith("rtsp") else {}
     timeouts = open_timeout_s, read_timeout_s
     try:
-        # threads that take a frame each would hold frames back
-        return _opened(av, address, decoder, "SLICE", options=options, timeout=timeouts)
+        return _opened(av, address, decoder, live=True, options=options, timeout=timeouts)
     except (av.FFmpegError, OSError, ValueError):
         return AvCapture(av, None, "SLICE")
 
 
-def _opened(av: Any, path: str, decoder: str, thread_type: str, **how: Any) -> Any:
+def _opened(av: Any, path: str, decoder: str, live: bool, **how: Any) -> Any:
     """A capture by hardware where it is asked for and gives a frame, else by the processor."""
-    problems = []
+    # for a live source, threads that take a frame each would hold frames back
+    thread_type, problems = "SLICE" if live else "AUTO", []
     for name in hardware.candidates(av, decoder):
         try:
             if name == hardware.NVMM:
-                if "timeout" in how:
+                if live:
                     return nvmm.open_video(path, nvmm.NEWEST)
                 if _is_turned(av, path):
                     raise ValueError("does not turn a video as it asks for")

@@ -23,13 +23,13 @@ LINKS = (  # the vehicle is told first
 
 def check_links(options: Any) -> None:
     """Refuse what can't work together, before anything is opened."""
-    if to_onvif(options):
-        pass
-    elif options.gimbal is not None and not (options.mavlink and options.fov):
-        raise BadOutput("--gimbal needs --mavlink URL and --fov DEGREES, or onvif://USER@HOST")
-    elif options.gimbal_zoom or options.gimbal_login:
-        raise BadOutput("--gimbal-zoom and --gimbal-login need --gimbal onvif://USER@HOST")
-    if options.follow is not None and not (options.mavlink and options.fov):
+    steers = options.mavlink and options.fov
+    if not to_onvif(options):
+        if options.gimbal is not None and not steers:
+            raise BadOutput("--gimbal needs --mavlink URL and --fov DEGREES, or onvif://USER@HOST")
+        if options.gimbal_zoom or options.gimbal_login:
+            raise BadOutput("--gimbal-zoom and --gimbal-login need --gimbal onvif://USER@HOST")
+    if options.follow is not None and not steers:
         raise BadOutput("--follow needs --mavlink URL and --fov DEGREES")
     if options.captures and not os.path.isdir(options.captures):
         raise BadOutput(f"--captures {options.captures}: no such folder; make it first")

@@ -36,7 +36,7 @@ WEIGHTED = ("Conv", "Gemm", "MatMul")  # operators with weights: counted, ranked
 # and a frame took longer.
 OPS = WEIGHTED + ("Relu", "Clip", "Concat", "MaxPool")
 
-MOVES = ("Reshape", "Transpose", "Flatten", "Squeeze", "Unsqueeze", "Cast", "Identity")
+MOVES = (*no_ties.MOVES, "Cast", "Identity")
 
 
 def parts(network: Network, paths: Mapping[str, Any]) -> dict[str, onnx.ModelProto]:

@@ -25,6 +25,7 @@ from runtime.tracker import Tracker
 from tests.fakes.cuda.engine import Engine
 from tests.fakes.cuda.film import Film, track_by_definition
 from tests.fakes.cuda.networks import network
+from tests.support.pictures_in_planes import planes_of
 
 
 def kinds():
@@ -118,10 +119,7 @@ def _film(seed):
 
 
 def _nv12(image):
-    planar = cv2.cvtColor(image, cv2.COLOR_BGR2YUV_I420)
-    height, width = image.shape[:2]
-    u, v = planar[height:].reshape(2, height // 2, width // 2)
-    return frames.Nv12(planar[:height], np.dstack([u, v]).reshape(height // 2, width))
+    return frames.Nv12(*planes_of(image, "NV12").planes)
 
 
 def _boxes(net, engine, clip, box):

@@ -14,7 +14,6 @@ import numpy as np
 
 from kernels import cpu
 from kernels.cuda import device as devices
-from kernels.planes import Planes
 from runtime import engines
 from runtime import tracker as tracking
 from runtime.devices.gpu import Gpu
@@ -29,6 +28,7 @@ from tests.fakes.cuda.clip import COSTS, open_engine, read_clip
 from tests.fakes.cuda.whole import upload_frame
 from tests.runtime.search.test_search import Elsewhere
 from tests.support.counted_budget import Counted, OneBatch
+from tests.support.pictures_in_planes import planes_of
 
 RESTS = 40, 380, 40, 40  # box of a target that is always there
 
@@ -36,11 +36,7 @@ RESTS = 40, 380, 40, 40  # box of a target that is always there
 def on_the_host(frame, kind):
     """A BGR frame as the host's tracker takes it."""
     if kind == "nv12":
-        height, width = frame.shape[:2]
-        planar = cv2.cvtColor(frame, cv2.COLOR_BGR2YUV_I420)
-        u, v = planar[height:].reshape(2, height // 2, width // 2)
-        chroma = np.dstack([u, v]).reshape(height // 2, width)
-        return PlanarFrame(Planes("NV12", [planar[:height], chroma], width, height))
+        return PlanarFrame(planes_of(frame, "NV12"))
     return frame
 
 

@@ -29,13 +29,24 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 # With several processes the files that take longest come first. Else one process works on such a
 # file at the end, while the others have nothing to do.
-LONGEST = ("test_readme.py", "kernels/fpga", "kernels/cuda", "calib")
+LONGEST = (
+    "kernels/fpga/test_stream_equivalence.py",
+    "kernels/cuda",
+    "kernels/fpga",
+    "test_readme.py",
+    "test_setup.py",
+    "calib",
+    "boards/doctor",
+    "kernels/cpu",
+    "runtime/links",
+    "fps",
+)
 
 
 def pytest_collection_modifyitems(config, items):
     if hasattr(config, "workerinput"):
-        longest = tuple(str(ROOT / "tests" / name) for name in LONGEST)
-        items.sort(key=lambda item: not str(item.fspath).startswith(longest))
+        longest = [str(ROOT / "tests" / name) for name in LONGEST]
+        items.sort(key=lambda item: [not str(item.fspath).startswith(each) for each in longest])
 
 
 @pytest.fixture(scope="session")

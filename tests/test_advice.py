@@ -1,15 +1,14 @@
 """What an error advises is followed until it works, or until it says what only the user has."""
 
+import importlib.util
 import json
-import os
 import re
 import shlex
-import subprocess
 import sys
 
 import pytest
 
-from tests.support import ROOT, tiny
+from tests.support import tiny
 
 pytestmark = pytest.mark.skipif(sys.version_info < (3, 10), reason="calib/ needs Python 3.10")
 # What only the user has, or what changes the user's system: there advice may end.
@@ -17,8 +16,8 @@ ENDS = ("DIR", "FILE", "\u2026", "pip ", "sudo ", "ssh ", "make setup", "make fp
 MOST = 4
 
 
-def run(command, folder):
-    """The last line that a command prints, and its exit code; `make engine` builds here."""
+def run(command, folder, capsys):
+    """The exit code of a command, and the last line that it prints; `make engine` builds here."""
     words = shlex.split(command)
     if words[:2] == ["make", "engine"]:
         given = dict(word.split("=") for word in words[2:])
@@ -27,23 +26,23 @@ def run(command, folder):
     words = [str(folder / "film") if word == "cam0" else word for word in words]
     if "runtime.track" in words and "--box" not in words:
         words += ["--box", "96,72,40,40"]
-    assert words[0].startswith("python"), command
-    done = subprocess.run(
-        [sys.executable] + words[1:],
-        cwd=str(folder),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        universal_newlines=True,
-        env=dict(os.environ, PYTHONPATH=str(ROOT)),
-    )
-    assert "Traceback" not in done.stdout, done.stdout
-    return done.returncode, done.stdout.strip().splitlines()[-1]
+    assert words[0].startswith("python") and words[1] == "-m", command
+    name = words[2]
+    if importlib.util.find_spec(name).submodule_search_locations:
+        name += ".__main__"
+    try:
+        code = importlib.import_module(name).main(words[3:])
+    except SystemExit as stop:  # of argparse
+        code = stop.code
+    told = capsys.readouterr()
+    return code, (told.out + told.err).strip().splitlines()[-1]
 
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(tmp_path, monkeypatch):
     import cv2
 
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "film").mkdir()
     for index, picture in enumerate(tiny.film(2)[0]):
         cv2.imwrite(str(tmp_path / "film" / f"{index:04d}.png"), picture)
@@ -76,9 +75,9 @@ TRACK = "python -m runtime.track --video cam0 "
         "python -m calib.tune --network tiny.toml",
     ],
 )
-def test_advice_ends_where_something_works_or_the_user_must_give_something(folder, command):
+def test_advice_ends_where_something_works_or_the_user_must_give_something(folder, capsys, command):
     if "--bundle other" in command:  # a bundle of another board
-        assert run("python -m boards.build host --network kestrel", folder)[0] == 0
+        assert run("python -m boards.build host --network kestrel", folder, capsys)[0] == 0
         (made,) = (folder / "engines" / "host").iterdir()
         made.rename(folder / "other")
         values = json.loads((folder / "other" / "bundle.json").read_text())
@@ -86,7 +85,7 @@ def test_advice_ends_where_something_works_or_the_user_must_give_something(folde
         (folder / "other" / "bundle.json").write_text(json.dumps(values))
     taken = [command]
     while len(taken) <= MOST:
-        code, told = run(taken[-1], folder)
+        code, told = run(taken[-1], folder, capsys)
         if code == 0:
             return
         advised = re.findall(r"`([^`]+)`", told)

@@ -9,6 +9,7 @@ import pytest
 
 pytest.importorskip("onnxruntime")
 
+from tests import support
 from tests.fakes.tensorrt import machine
 from tests.fps import evidence
 from tests.support import ROOT, tiny
@@ -38,16 +39,10 @@ def checkout(tmp_path):
 
 
 def run(python, folder, *words):
-    return subprocess.run(
-        [str(python)] + [str(word) for word in words],
-        cwd=str(folder),
-        env=dict(os.environ, PYTHONPATH=""),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        universal_newlines=True,
-    )
+    return support.run([python, *words], cwd=str(folder), env=dict(os.environ, PYTHONPATH=""))
 
 
+@pytest.mark.slow("a build in each of two checkouts; test_compare has two checkouts in turns")
 def test_a_jetson_compares_two_commits_with_a_bundle_built_by_each(checkout, tmp_path):
     python = tmp_path / "python3"
     machine.interpreter(python, {"family": "8.2", "board": "jetson_nano"}, sys.executable)

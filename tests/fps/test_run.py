@@ -43,7 +43,7 @@ class Board(board_roots.BoardRoot):
             frames=24,
             rounds=rounds,
             period_s=0.01,
-            warm_s=0.2,
+            warm_s=0.0,
             **more,
         )
         self.said = []

@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 
 from tests.fps import stats
+from tests.support.examples import count
 
 
 def times(random, frames=200, median_ms=2.0, correlation=0.9, spread=0.03):
     """One round of frame times of which each resembles the one before."""
-    noise = random.randn(frames) * np.sqrt(1 - correlation**2)
-    drift = np.zeros(frames)
-    drift[0] = random.randn()
-    for index in range(1, frames):
-        drift[index] = correlation * drift[index - 1] + noise[index]
+    steps = np.arange(frames)
+    past = np.tril(correlation ** np.abs(steps[:, None] - steps))
+    noise = random.randn(frames) * np.append(1, np.full(frames - 1, np.sqrt(1 - correlation**2)))
+    drift = past.dot(noise)
     return median_ms * np.exp(spread * drift)
 
 
@@ -36,35 +36,35 @@ def decisions(slowdown, paired, pairs=20, seed=3, **more):
 
 @pytest.mark.parametrize("paired", [False, True])
 def test_the_same_speed_is_hardly_ever_called_slower(paired):
-    found = decisions(1.0, paired, pairs=40)
+    found = decisions(1.0, paired, pairs=count(12, 40))
     assert found.count("slower") + found.count("faster") <= 1
-    assert found.count("same") >= 20
+    assert 2 * found.count("same") >= len(found)
 
 
 @pytest.mark.parametrize("paired", [False, True])
 def test_a_tenth_slower_is_always_found(paired):
-    assert decisions(1.10, paired, pairs=10) == ["slower"] * 10
+    assert set(decisions(1.10, paired, pairs=count(4, 10))) == {"slower"}
 
 
 @pytest.mark.parametrize("paired", [False, True])
 def test_a_twentieth_slower_is_found_when_rounds_are_many(paired):
-    found = decisions(1.05, paired, pairs=10, rounds=16)
-    assert found.count("slower") >= 8
+    found = decisions(1.05, paired, pairs=count(4, 10), rounds=16)
+    assert found.count("slower") >= 0.8 * len(found)
     assert "faster" not in found and "same" not in found
 
 
 @pytest.mark.parametrize("paired", [False, True])
 def test_a_tenth_faster_is_found(paired):
-    assert decisions(1 / 1.10, paired, pairs=5) == ["faster"] * 5
+    assert set(decisions(1 / 1.10, paired, pairs=3)) == {"faster"}
 
 
 def test_the_interval_holds_the_truth_for_correlated_frames():
     random = np.random.RandomState(5)
-    truth, inside = 1 / 1.04 - 1, 0
-    for _ in range(40):
+    truth, inside, tries = 1 / 1.04 - 1, 0, count(20, 40)
+    for _ in range(tries):
         found = stats.compare(*runs(random, 1.04, between=0.0), draws=400)
         inside += found.low <= truth <= found.high
-    assert inside >= 36
+    assert inside >= 0.9 * tries
 
 
 def test_frames_that_are_shuffled_would_give_a_narrower_interval():

@@ -5,6 +5,7 @@ import pathlib
 import subprocess
 import sys
 
+from tests import support
 from tests.support import ROOT
 
 # such as the extras that `.ci/run` asks for: PyTorch alone takes minutes
@@ -45,14 +46,7 @@ def readers():
 
 def run(folder, command):
     """Run a command of the reader; returns what it printed."""
-    done = subprocess.run(
-        ["bash", "-ec", command],
-        cwd=str(folder),
-        env=readers(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        universal_newlines=True,
-        timeout=1200,
-    )
+    options = {"cwd": str(folder), "env": readers(), "stderr": subprocess.STDOUT}
+    done = support.run(["bash", "-ec", command], timeout=1200, **options)
     assert done.returncode == 0, f"{command}\n{done.stdout[-3000:]}"
     return done.stdout

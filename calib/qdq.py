@@ -25,7 +25,7 @@ from calib import no_ties
 from calib.errors import BadTable
 from calib.ranges import Ranges
 from runtime.errors import BadNetwork
-from runtime.graphs import assemble
+from runtime.graphs import assemble, models
 from runtime.network import Network
 
 FORMS = ("cpu", "symmetric")
@@ -57,17 +57,8 @@ def prepared(model: onnx.ModelProto) -> onnx.ModelProto:
     if versions.get("", versions.get("ai.onnx", 0)) < OPSET:
         model.ir_version = max(model.ir_version, 7)
         model = version_converter.convert_version(model, OPSET)
-    nodes = []
-    for node in model.graph.node:
-        if node.op_type == "Constant" and node.attribute[0].name == "value":
-            tensor = model.graph.initializer.add()
-            tensor.CopyFrom(node.attribute[0].t)
-            tensor.name = node.output[0]
-        else:
-            nodes.append(node)
-    del model.graph.node[:]
     taken = set()
-    for node in nodes:
+    for node in models.without_constant_nodes(model).graph.node:
         if (
             not node.name or node.name in taken
         ):  # named by its result, which is the same in both parts
@@ -75,7 +66,6 @@ def prepared(model: onnx.ModelProto) -> onnx.ModelProto:
             prefix = node.output[0][: len(node.output[0]) - len(result)]
             node.name = f"{prefix}{node.op_type}_{result}"
         taken.add(node.name)
-    model.graph.node.extend(nodes)
     return shape_inference.infer_shapes(model, strict_mode=True)
 
 

@@ -66,7 +66,10 @@ def build(network: Network, paths: Mapping[str, pathlib.Path]) -> Graphs:
     """
     files = {part: normalise.to_float32(models.read(path)) for part, path in paths.items()}
     try:
-        files = {part: convert.to_qdq(model) for part, model in files.items()}
+        files = {
+            part: models.without_constant_nodes(convert.to_qdq(model))
+            for part, model in files.items()
+        }
         exemplar, search = _normalised(*parts.join(network, files))
         exemplar, search = _hoist(exemplar, search)
         exemplar, search = models.infer_shapes(exemplar), models.infer_shapes(search)

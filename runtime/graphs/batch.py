@@ -13,7 +13,7 @@ from typing import Any, Callable, Dict, List, Optional, Sequence
 
 import numpy as np
 import onnx
-from onnx import GraphProto, ModelProto, NodeProto, helper, numpy_helper, shape_inference
+from onnx import GraphProto, ModelProto, NodeProto, helper, shape_inference
 
 from runtime.graphs import models
 
@@ -89,8 +89,6 @@ class _Rewriter:
             _Stuck: one of them may mix the targets.
         """
         for node in self.graph.node:
-            if node.op_type == "Constant" and node.attribute[0].name == "value":
-                self.constants[node.output[0]] = numpy_helper.to_array(node.attribute[0].t)
             if not self.apart.intersection(node.input):
                 if any(attribute.HasField("g") for attribute in node.attribute):
                     raise _Stuck

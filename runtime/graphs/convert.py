@@ -1,13 +1,13 @@
 """Rewrites a model for executors that know fewer operators or types than ONNX Runtime.
 
-``for_old_tensorrt`` is for TensorRT 8.2: its parser has no HardSwish and ends at opset 13. It also
-marks what stays in float32 where the rest is FP16: a LayerNorm squares its input, and 256 squared
-is more than float16 holds. ``to_float16`` and ``with_half_ends`` are for TensorRT 11, which
-computes in the types that the model has. ``to_qdq`` rewrites quantised operators, which ONNX
-Runtime alone knows.
+``for_old_tensorrt`` is for TensorRT 8.2, whose parser ends at opset 13. It also marks what stays in
+float32 where the rest is FP16: a LayerNorm squares its input, and 256 squared is more than float16
+holds. ``to_float16`` and ``with_half_ends`` are for TensorRT 11, which computes in the types that
+the model has. ``to_qdq`` rewrites quantised operators, which ONNX Runtime alone knows.
 """
 
-from typing import Dict, Iterator, List, Set
+import math
+from typing import Any, Dict, Iterator, List, Set, Tuple
 
 import numpy as np
 import onnx
@@ -26,7 +26,7 @@ from kernels.commands import make
 from runtime.errors import BadNetwork
 from runtime.graphs import IN_FLOAT32, models
 
-OPSET = 13
+OPSETS = range(13, 18)  # what nodes are rewritten for, the best first
 CONVERTS = (1, 12)  # the first onnx whose converter does not crash on a QLinearConv
 PER_CHANNEL_FROM = 13  # the opset in which DequantizeLinear has an axis
 QUANTISERS = ("QuantizeLinear", "DequantizeLinear")
@@ -35,32 +35,133 @@ QUANTISERS = ("QuantizeLinear", "DequantizeLinear")
 _KEPT = {"Resize": (1, 2, 3), "QuantizeLinear": (1, 2), "DequantizeLinear": (1, 2)}
 _LARGEST = 65504.0  # in float16
 
+# (operator, its inputs, its output, its attributes). "x", "scale" and "bias" are the inputs of the
+# node that the steps replace, "y" is its output.
+_Step = Tuple[str, str, str, Dict[str, Any]]
+_NUMBERS = {"half": 0.5, "one": 1.0, "two": 2.0, "three": 3.0, "root": math.sqrt(2.0)}
+_NUMBERS.update(bend=0.044715, slope=math.sqrt(2.0 / math.pi))
+_SHARES: Dict[bytes, List[_Step]] = {  # of Gelu, by its attribute
+    b"none": [("Div", "x root", "scaled", {}), ("Erf", "scaled", "share", {})],
+    b"tanh": [
+        ("Pow", "x three", "cube", {}),
+        ("Mul", "cube bend", "more", {}),
+        ("Add", "x more", "bent", {}),
+        ("Mul", "bent slope", "scaled", {}),
+        ("Tanh", "scaled", "share", {}),
+    ],
+}
+
 
 def for_old_tensorrt(model: ModelProto) -> ModelProto:
-    """A copy without HardSwish, its LayerNorms marked, in opset 13 where its operators allow it."""
+    """A copy in the oldest opset from 13 on that its operators allow, its LayerNorms marked.
+
+    HardSwish, LayerNormalization and Gelu become what they stand for.
+    """
     model = models.copy(model)
-    nodes = []
-    for node in model.graph.node:
-        if node.op_type == "HardSwish":  # x * max(0, min(1, x / 6 + 1 / 2))
-            gate = node.output[0] + "/gate"
-            nodes.append(
-                helper.make_node("HardSigmoid", node.input, [gate], alpha=1.0 / 6, beta=0.5)
-            )
-            node = helper.make_node("Mul", [node.input[0], gate], node.output)
-        elif node.op_type == "Reshape" and not any(a.i for a in node.attribute):
-            del node.attribute[:]  # allowzero = 0, which is what older opsets mean
-        nodes.append(node)
-    models.replace(model.graph.node, nodes)
+    shapes = models.shapes(model.graph)
+    constants = models.constants(model.graph)
+    nodes: List[NodeProto] = []
+    for given in model.graph.node:
+        node = NodeProto()
+        node.CopyFrom(given)
+        steps = _steps(node, shapes)
+        if not steps:
+            _write_older(model.graph, node, shapes, constants)
+        nodes += _replaced(model.graph, node, steps) if steps else [node]
+    for version in range(OPSETS[0], min(OPSETS[-1], models.opset(model)) + 1):
+        if all(_known(node, version) for node in nodes):
+            domains = {e.domain: e.version for e in model.opset_import if e.domain != "ai.onnx"}
+            domains[""] = version
+            entries = [helper.make_opsetid(d, v) for d, v in sorted(domains.items())]
+            models.replace(model.opset_import, entries)
+            models.replace(model.graph.node, nodes)
+            break
     for node in _norms(model.graph):
         node.name = node.output[0] + IN_FLOAT32
-    versions = {entry.domain: entry.version for entry in model.opset_import}
-    if versions.get("", 0) > OPSET and all(_known(node) for node in model.graph.node):
-        versions[""] = OPSET
-    models.replace(
-        model.opset_import, [helper.make_opsetid(d, v) for d, v in sorted(versions.items())]
-    )
     onnx.checker.check_model(model)
     return model
+
+
+def _steps(node: NodeProto, shapes: Dict[str, models.Shape]) -> List[_Step]:
+    """What a newer operator stands for; nothing for one that stays."""
+    values = models.attributes(node)
+    if node.op_type == "HardSwish":
+        gate = {"alpha": 1.0 / 6, "beta": 0.5}
+        return [("HardSigmoid", "x", "gate", gate), ("Mul", "x gate", "y", {})]
+    if node.op_type == "Gelu":
+        return _SHARES[values.get("approximate", b"none")] + [
+            ("Add", "share one", "above", {}),
+            ("Mul", "x above", "twice", {}),
+            ("Mul", "twice half", "y", {}),
+        ]
+    if node.op_type != "LayerNormalization":
+        return []
+    first = values.get("axis", -1)
+    axes = {"axes": list(range(first if first < 0 else first - len(shapes[node.input[0]]), 0))}
+    has_bias = len(node.input) > 2
+    return [
+        ("ReduceMean", "x", "mean", axes),
+        ("Sub", "x mean", "away", {}),
+        ("Pow", "away two", "square", {}),
+        ("ReduceMean", "square", "variance", axes),
+        ("Add", "variance epsilon", "more", {}),
+        ("Sqrt", "more", "deviation", {}),
+        ("Div", "away deviation", "norm", {}),
+        ("Mul", "norm scale", "scaled" if has_bias else "y", {}),
+    ] + ([("Add", "scaled bias", "y", {})] if has_bias else [])
+
+
+def _replaced(graph: GraphProto, node: NodeProto, steps: List[_Step]) -> List[NodeProto]:
+    """The nodes of steps; their numbers are added to the graph."""
+    prefix = node.output[0] + "/"
+    epsilon = models.attributes(node).get("epsilon", 1e-5)
+    numbers = dict(_NUMBERS, epsilon=epsilon)
+    names = dict(zip(("x", "scale", "bias"), node.input), y=node.output[0])
+    read = {name for _, inputs, _, _ in steps for name in inputs.split()}
+    for name in sorted(read & set(numbers)):
+        names[name] = models.add_constant(graph, prefix + name, np.float32(numbers[name]))
+    return [
+        helper.make_node(
+            kind,
+            [names.get(name, prefix + name) for name in inputs.split()],
+            [names.get(output, prefix + output)],
+            **attributes,
+        )
+        for kind, inputs, output, attributes in steps
+    ]
+
+
+def _write_older(
+    graph: GraphProto,
+    node: NodeProto,
+    shapes: Dict[str, models.Shape],
+    constants: Dict[str, np.ndarray],
+) -> None:
+    """Write a node as opset 13 does, where that can say the same; in place."""
+    values, second = models.attributes(node), constants.get("".join(node.input[1:2]))
+    dropped = {key for key, value in values.items() if value == _default(node, key)}
+    if node.op_type == "Reshape" and second is not None and 0 not in second:
+        dropped.add("allowzero")
+    if node.op_type == "Split" and "num_outputs" in values:
+        sizes = np.array([shapes[name][values.get("axis", 0)] for name in node.output])
+        node.input.append(models.add_constant(graph, node.output[0] + "/sizes", sizes))
+        dropped.add("num_outputs")
+    if node.op_type.startswith("Reduce") and node.op_type != "ReduceSum" and second is not None:
+        del node.input[1:]
+        node.attribute.append(helper.make_attribute("axes", second.tolist()))
+    models.replace(node.attribute, [a for a in node.attribute if a.name not in dropped])
+
+
+def _default(node: NodeProto, key: str) -> Any:
+    """The default of an attribute that opset 13 lacks; None for other attributes."""
+    try:
+        old = onnx.defs.get_schema(node.op_type, OPSETS[0], node.domain).attributes
+        new = onnx.defs.get_schema(node.op_type, node.domain).attributes
+    except onnx.defs.SchemaError:
+        return None
+    if key in old or not new[key].default_value.type:
+        return None
+    return helper.get_attribute_value(new[key].default_value)
 
 
 def _norms(graph: GraphProto) -> Iterator[NodeProto]:
@@ -88,13 +189,14 @@ def _norms(graph: GraphProto) -> Iterator[NodeProto]:
             after = [] if after[0].op_type == "Div" else readers.get(after[0].output[0], [])
 
 
-def _known(node: NodeProto) -> bool:
-    """Whether opset 13 has the operator with these attributes."""
+def _known(node: NodeProto, version: int) -> bool:
+    """Whether an opset has the operator with these inputs and attributes."""
     try:
-        schema = onnx.defs.get_schema(node.op_type, OPSET, node.domain)
+        schema = onnx.defs.get_schema(node.op_type, version, node.domain)
     except onnx.defs.SchemaError:
         return False
-    return all(attribute.name in schema.attributes for attribute in node.attribute)
+    fits = schema.min_input <= len(node.input) <= schema.max_input
+    return fits and all(attribute.name in schema.attributes for attribute in node.attribute)
 
 
 def is_quantised(model: ModelProto) -> bool:
@@ -126,9 +228,6 @@ def to_float16(model: ModelProto, ends: bool = False) -> ModelProto:
     }
     for node in graph.node:
         for attribute in node.attribute:
-            if node.op_type == "Constant" and attribute.name == "value":
-                if node.output[0] not in kept:
-                    _halve(attribute.t)
             if node.op_type == "Cast" and attribute.name == "to":
                 if attribute.i == TensorProto.FLOAT:
                     attribute.i = TensorProto.FLOAT16

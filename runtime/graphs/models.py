@@ -90,6 +90,24 @@ def add_constant(graph: GraphProto, name: str, values: Any) -> str:
     return name
 
 
+def without_constant_nodes(model: ModelProto) -> ModelProto:
+    """Let constants be tensors of the graph instead of nodes; in place. Returns the model."""
+    graph, kept = model.graph, []
+    for node in graph.node:
+        if node.op_type != "Constant" or not node.attribute[0].name.startswith("value"):
+            kept.append(node)
+            continue
+        value = helper.get_attribute_value(node.attribute[0])
+        if not isinstance(value, TensorProto):
+            kind = np.float32 if node.attribute[0].name.startswith("value_float") else np.int64
+            value = numpy_helper.from_array(np.array(value, kind))
+        graph.initializer.add().CopyFrom(value)
+        graph.initializer[-1].name = node.output[0]
+    replace(graph.node, kept)
+    model.ir_version = max(model.ir_version, 4)  # before, each of them had to be an input too
+    return model
+
+
 def attributes(node: NodeProto) -> Dict[str, Any]:
     """The value of each attribute of a node."""
     return {entry.name: helper.get_attribute_value(entry) for entry in node.attribute}

@@ -6,7 +6,8 @@ surfaces.txt. As far as the real behaviour is known, the fakes build and refuse 
 
 - A plan loads only in the version and on the GPU that it was built for. Otherwise the fake logs the
   message of the real TensorRT.
-- The parser of 8.2 knows neither HardSwish nor a convolution with a tensor as its kernel.
+- The parser of 8.2 knows neither the operators of ``NEWER`` nor a convolution with a tensor as its
+  kernel.
 - INT8 without Q/DQ needs a calibration cache with the version's own header.
 - An enqueue reads and writes at the addresses that were bound.
 """
@@ -22,6 +23,7 @@ import numpy as np
 from tests.fakes.tensorrt.models import Model
 
 VERSIONS = {"8.2": "8.2.1.8", "8.6": "8.6.1", "10": "10.3.0", "11": "11.4.0.106"}
+NEWER = ("HardSwish", "LayerNormalization", "Gelu")
 MAGIC = b"fakeplan"
 TAG = "Version tag does not match. Note: Current Version: {}, Serialized Engine Version: {}"
 DEVICE = (
@@ -391,8 +393,8 @@ def _problems(model, family, machine):
     takes = family != "8.2" if machine.tensor_kernels is None else machine.tensor_kernels
     problems = []
     for operator, inputs, outputs in model.nodes:
-        if operator == "HardSwish" and family == "8.2":
-            problems.append("No importer registered for op: HardSwish.")
+        if operator in NEWER and family == "8.2":
+            problems.append(f"No importer registered for op: {operator}.")
         if operator == "Conv" and inputs[1] not in model.constants and not takes:
             problems.append(f"convMultiInput: kernel weights of {outputs[0]} vary")
     return problems

@@ -1,4 +1,4 @@
-"""LayerNorms in FP16: what their squares overflow stays in float32, on every TensorRT."""
+"""Newer operators for older TensorRTs; LayerNorms, whose squares overflow FP16, in float32."""
 
 import numpy as np
 import onnx
@@ -7,7 +7,19 @@ from onnx import TensorProto, helper, numpy_helper
 
 from boards.build import plans
 from runtime.graphs import IN_FLOAT32, convert
+from tests.fakes.tensorrt import fake
 from tests.fakes.tensorrt.machine import Board
+
+NEWER = [  # operator, its opset, inputs, attributes; how many outputs
+    ("LayerNormalization", 17, ["x", "row", "row"], {"epsilon": 1e-2}, 1),
+    ("LayerNormalization", 17, ["x", "plane"], {"axis": 1}, 1),
+    ("Gelu", 20, ["x"], {}, 1),
+    ("Gelu", 20, ["x"], {"approximate": "tanh"}, 1),
+    ("HardSwish", 14, ["x"], {}, 1),
+    ("ReduceMean", 18, ["x", "axes"], {"keepdims": 0, "noop_with_empty_axes": 0}, 1),
+    ("Split", 18, ["x"], {"num_outputs": 3, "axis": 2}, 3),
+    ("Reshape", 14, ["x", "sides"], {"allowzero": 1}, 1),
+]
 
 LAYER_NORM = [
     ("ReduceMean", ["x"], "mean", {"axes": [-1]}),
@@ -21,10 +33,13 @@ LAYER_NORM = [
 ]
 
 
-def write_norm(path, outputs=("y",)):
-    """A LayerNorm as PyTorch exports it to opset 13, with a scale of two."""
+def write_norm(path, outputs=("y",), opset=13):
+    """A LayerNorm as PyTorch exports it to an opset, with a scale of two."""
     nodes = [helper.make_node(kind, given, [made], **k) for kind, given, made, k in LAYER_NORM]
     constants = {"two": 2.0, "little": 1e-9}
+    if opset >= 17:
+        nodes = [helper.make_node("LayerNormalization", ["x", "two"], ["y"])]
+        constants = {"two": np.full(64, 2.0)}
     graph = helper.make_graph(
         nodes,
         "norm",
@@ -32,9 +47,33 @@ def write_norm(path, outputs=("y",)):
         [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 64]) for name in outputs],
         [numpy_helper.from_array(np.float32(v), name) for name, v in constants.items()],
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
     onnx.save(model, str(path))
     return model
+
+
+@pytest.mark.parametrize("kind, opset, given, attributes, count", NEWER)
+def test_newer_operators_become_those_of_opset_13(kind, opset, given, attributes, count):
+    runtime = pytest.importorskip("onnxruntime")
+    random, made = np.random.RandomState(1), [f"y{index}" for index in range(count)]
+    numbers = [("row", (8,)), ("plane", (3, 8))]
+    constants = {name: random.normal(1, 1, shape).astype("f") for name, shape in numbers}
+    constants.update(axes=np.array([0, 2]), sides=np.array([3, -1]))
+    x = random.normal(0.5, 3, (2, 3, 8)).astype(np.float32)
+    graph = helper.make_graph(
+        [helper.make_node(kind, given, made, **attributes)],
+        "newer",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, x.shape)],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in made],
+        [numpy_helper.from_array(constants[name], name) for name in set(given) - {"x"}],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+    older = convert.for_old_tensorrt(onnx.shape_inference.infer_shapes(model))
+    assert [entry.version for entry in older.opset_import] == [13]
+    assert not {node.op_type for node in older.graph.node} & set(fake.NEWER)
+    sessions = [runtime.InferenceSession(each.SerializeToString()) for each in (older, model)]
+    for got, want in zip(*(session.run(None, {"x": x}) for session in sessions)):
+        np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
@@ -52,10 +91,10 @@ def test_a_layer_norm_of_large_values_is_right_in_half_precision(tmp_path, x):
     assert not np.allclose(unmarked, wanted, rtol=2e-3, atol=2e-3)
 
 
-@pytest.mark.parametrize("family", ["8.2", "10"])
-def test_the_builder_keeps_layer_norms_in_float32(tmp_path, family):
-    path = tmp_path / "norm.onnx"
-    onnx.save(convert.for_old_tensorrt(write_norm(path)), str(path))
+@pytest.mark.parametrize("family, opset", [("8.2", 13), ("8.2", 17), ("10", 13)])
+def test_the_builder_keeps_layer_norms_in_float32(tmp_path, family, opset):
+    path, prefix = tmp_path / "norm.onnx", "y/" if opset == 17 else ""
+    onnx.save(convert.for_old_tensorrt(write_norm(path, opset=opset)), str(path))
     board = Board(family)
     try:
         plans.Builder(plans.Request("fp16"), str(tmp_path), print).build(path, "norm")
@@ -63,5 +102,6 @@ def test_the_builder_keeps_layer_norms_in_float32(tmp_path, family):
         board.leave()
     seen = board.machine.seen
     kept = [value for what, value in seen if what == "kept"]
-    assert kept == [(made + IN_FLOAT32, "FLOAT", "FLOAT") for _, _, made, _ in LAYER_NORM[:-1]]
+    names = [prefix + made + IN_FLOAT32 for _, _, made, _ in LAYER_NORM[:-1]]
+    assert kept == [(name, "FLOAT", "FLOAT") for name in names]
     assert ("flag", "OBEY_PRECISION_CONSTRAINTS") in seen

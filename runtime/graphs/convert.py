@@ -138,6 +138,8 @@ def _write_older(
     constants: Dict[str, np.ndarray],
 ) -> None:
     """Write a node as opset 13 does, where that can say the same; in place."""
+    while node.input and not node.input[-1]:  # left out
+        del node.input[-1]
     values, second = models.attributes(node), constants.get("".join(node.input[1:2]))
     dropped = {key for key, value in values.items() if value == _default(node, key)}
     if node.op_type == "Reshape" and second is not None and 0 not in second:
@@ -258,7 +260,7 @@ def _between_casts(graph: GraphProto) -> Set[str]:
                 node.input[place] = name + IN_FLOAT32
                 if name + IN_FLOAT32 not in cast:
                     models.add_constant(graph, name + IN_FLOAT32, weights[name])
-            elif is_inside != (name in inside):
+            elif name and is_inside != (name in inside):
                 node.input[place] = f"{name}/{kind}"
                 if node.input[place] not in cast:
                     nodes.append(helper.make_node("Cast", [name], [node.input[place]], to=kind))

@@ -17,6 +17,7 @@ NEWER = [  # operator, its opset, inputs, attributes; how many outputs
     ("Gelu", 20, ["x"], {"approximate": "tanh"}, 1),
     ("HardSwish", 14, ["x"], {}, 1),
     ("ReduceMean", 18, ["x", "axes"], {"keepdims": 0, "noop_with_empty_axes": 0}, 1),
+    ("ReduceMean", 18, ["x", ""], {}, 1),
     ("Split", 18, ["x"], {"num_outputs": 3, "axis": 2}, 3),
     ("Reshape", 14, ["x", "sides"], {"allowzero": 1}, 1),
 ]
@@ -65,7 +66,7 @@ def test_newer_operators_become_those_of_opset_13(kind, opset, given, attributes
         "newer",
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, x.shape)],
         [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in made],
-        [numpy_helper.from_array(constants[name], name) for name in set(given) - {"x"}],
+        [numpy_helper.from_array(constants[name], name) for name in set(given) - {"x", ""}],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
     older = convert.for_old_tensorrt(onnx.shape_inference.infer_shapes(model))
@@ -89,6 +90,15 @@ def test_a_layer_norm_of_large_values_is_right_in_half_precision(tmp_path, x):
     np.testing.assert_allclose(half, wanted, rtol=2e-3, atol=2e-3)
     unmarked = reference(convert.to_float16(plain)).run(None, feed)
     assert not np.allclose(unmarked, wanted, rtol=2e-3, atol=2e-3)
+
+
+def test_an_input_that_is_left_out_gets_no_cast():
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 1]) for name in "xy"]
+    node = helper.make_node("ReduceMean", ["x", ""], ["y"], "mean" + IN_FLOAT32)
+    graph = helper.make_graph([node], "mean", ends[:1], ends[1:])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)])
+    half = convert.to_float16(model)
+    assert [list(n.input)[1:] for n in half.graph.node if n.op_type == "ReduceMean"] == [[""]]
 
 
 @pytest.mark.parametrize("family, opset", [("8.2", 13), ("8.2", 17), ("10", 13)])

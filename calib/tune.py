@@ -3,36 +3,45 @@
     python -m calib.tune --network nanotrack_v2 --networks-dir DIR --clips DIR --trials 60
 
 The search uses half of the clips and reports the score on the other half, because numbers that fit
-a few clips need not fit others. Every trial is a line of OUT/NAME.journal. A killed search goes on
-with the same command. Each trial is drawn with a seed from its place, so the result does not depend
-on a kill.
+a few clips need not fit others. OUT/NAME.journal keeps every trial. A killed search goes on with
+the same command; with other clips, numbers or seed another search begins. Each trial is drawn with
+a seed from its place, so the result does not depend on a kill.
 
 Writes NAME-tuned.toml, which --network takes, and NAME-tune.json.
 """
 
 import argparse
+import copy
+import hashlib
 import json
-import os
-import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from runtime.network import Network
-
-os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
-
+import cv2
+import numpy as np
 from tqdm import tqdm
 
 from boards import toml
-from calib import command
-from calib.clips import find_clips
+from calib import command, metrics
+from calib.clips import Clip, find_clips
 from calib.command import chosen, say
 from calib.errors import BadRun, Missing
-from calib.trial import Trial
+from calib.follow import follow
+from kernels import cpu
+from runtime import engines
+from runtime.devices.processor import Processor
 from runtime.errors import BadNetwork
-from runtime.networks import load_network
+from runtime.network import Network
+from runtime.networks import load_network, sha256_of
+from runtime.tracker import Tracker
 
 RANGES = {"penalty": (0.0, 0.6), "window": (0.05, 0.7), "lr": (0.1, 0.9)}
+MOST_BYTES = 2 << 30  # of decoded frames
+NO_GAIN = (
+    "The held-out clips do not gain from these numbers, which fit the searched clips alone. Keep "
+    "the old numbers, or search on more clips."
+)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -63,33 +72,35 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     if options.trials < 1:
         raise BadRun("--trials must be 1 or more")
     network = load_network(options.network)
-    names = options.parameters.split(",")
-    ranges = {name: range_of(network, name) for name in names}
+    ranges = {name: range_of(network, name) for name in options.parameters.split(",")}
     clips = chosen(find_clips(options.clips, log=say), options.only)
     seen, held = command.parted(clips, options.held_out)
     out = Path(options.out)
     out.mkdir(parents=True, exist_ok=True)
-    trial = Trial(str(network.path), options.engine, options.networks_dir, seen)
-    start = {name: float(getattr(network, name)) for name in names}
-
-    study = open_study(options, out / (network.name + ".journal"), trial.identity, ranges)
-    search(study, options, ranges, start, trial)
-    best = study.best_trial
-    other = [trial.score(each, held) for each in (start, best.params)]
+    scorer = Scorer(network, options, seen)
+    start = {name: float(getattr(network, name)) for name in ranges}
+    depends = [scorer.depends, options.seed, ranges]
+    study = open_study(out / (network.name + ".journal"), depends)
+    search(study, options, ranges, start, scorer)
+    best, done = study.best_trial, finished(study)
     report = {
-        "network": network.name,
-        "engine": options.engine,
-        "seed": options.seed,
-        "trials": len(finished(study)),
+        "trials": len(done),
         "clips": [clip.name for clip in seen],
         "held_out": [clip.name for clip in held],
         "start": start,
         "best": best.params,
-        "score": {"start": finished(study)[0].value, "best": best.value},
-        "score_held_out": {"start": other[0], "best": other[1]},
-        "history": [dict(t.params, score=t.value) for t in finished(study)],
+        "score": {"start": done[0].value, "best": best.value},
+        "score_held_out": {
+            "start": scorer.score(start, held),
+            "best": scorer.score(best.params, held),
+        },
+        "history": [dict(trial.params, score=trial.value) for trial in done],
     }
-    write(report, network, out)
+    table = toml.read(network.path, BadNetwork)
+    table.setdefault("tracking", {}).update({k: round(v, 4) for k, v in best.params.items()})
+    note = f"{network.name} with tracking numbers found by calib.tune.\n{text(report)}"
+    (out / (network.name + "-tuned.toml")).write_text(toml.text(table, note))
+    (out / (network.name + "-tune.json")).write_text(json.dumps(report, indent=1))
     say(text(report))
     return report
 
@@ -108,44 +119,45 @@ def range_of(network: Network, name: str) -> tuple[float, float]:
     return (0.0, 1.0) if 0 <= value <= 1 else (value / 3, value * 3)
 
 
-# -- the search
+class Scorer:
+    """Scores parameters of a network on some clips.
 
-
-def open_study(
-    options: argparse.Namespace,
-    path: Path,
-    identity: str,
-    ranges: dict[str, tuple[float, float]],
-) -> Any:
-    """The study of a journal, a new one or the old.
-
-    Raises:
-        BadRun: the journal belongs to another search.
+    Attributes:
+        depends: all that the scores depend on.
     """
+
+    def __init__(self, network: Network, options: argparse.Namespace, clips: Sequence[Clip]):
+        self._network = network
+        paths = network.locate(options.networks_dir)
+        files = {part: sha256_of(path) for part, path in paths.items()}
+        hashes = [clip.sha256 for clip in clips]
+        self.depends = [options.engine, sha256_of(network.path), files, hashes]
+        self._clips = [clip.in_memory(MOST_BYTES // len(clips)) for clip in clips]
+        cv2.setNumThreads(1)
+        self._parts = engines.create(options.engine, network, paths), cpu.load()
+
+    def score(self, parameters: dict[str, float], clips: Sequence[Clip] = ()) -> float:
+        """Return the mean AO of the clips, or of other ones."""
+        network = copy.copy(self._network)
+        vars(network).update(parameters)
+        tracker, found = Tracker(Processor(network, *self._parts)), []
+        for clip in clips or self._clips:
+            boxes = np.array(follow(tracker, clip)["boxes"])
+            found.append(metrics.figures(boxes, clip.boxes)["ao"])
+        return float(np.mean(found))
+
+
+def open_study(path: Path, depends: Sequence[Any]) -> Any:
+    """The study in a journal of a search that depends on ``depends``: a new one or the old."""
     optuna = library()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     backend = optuna.storages.journal.JournalFileBackend(str(path))
-    study = optuna.create_study(
+    return optuna.create_study(
         storage=optuna.storages.JournalStorage(backend),
-        study_name="tune",
+        study_name=hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest(),
         direction="maximize",
         load_if_exists=True,
     )
-    said = {
-        "identity": identity,
-        "seed": options.seed,
-        "ranges": {k: list(v) for k, v in ranges.items()},
-    }
-    before = study.user_attrs.get("search")
-    if before is None:
-        study.set_user_attr("search", said)
-    elif before != said:
-        changed = [key for key in said if before.get(key) != said[key]]
-        raise BadRun(
-            "{} is the journal of another search ({} changed); give the same options "
-            "again, or another --out".format(path, ", ".join(changed))
-        )
-    return study
 
 
 def library() -> Any:
@@ -168,7 +180,7 @@ def search(
     options: argparse.Namespace,
     ranges: dict[str, tuple[float, float]],
     start: dict[str, float],
-    scorer: Trial,
+    scorer: Scorer,
 ) -> None:
     """Draw and score until there are enough trials; the first has the network's own numbers."""
     done = len(finished(study))
@@ -188,53 +200,18 @@ def search(
             bar.set_postfix_str(f"best {study.best_value:.4f}")
 
 
-# -- results
-
-
-def write(report: dict[str, Any], network: Network, out: Path) -> None:
-    """Write NAME-tuned.toml and NAME-tune.json."""
-    table = toml.read(network.path, BadNetwork)
-    table.setdefault("tracking", {}).update(
-        {name: round(value, 4) for name, value in report["best"].items()}
-    )
-    note = (
-        "{} with tracking numbers found by calib.tune on\n{}:\nAO {:.4f} instead of {:.4f} there, "
-        "{:.4f} instead of {:.4f} on held-out clips."
-    ).format(
-        network.name,
-        ", ".join(report["clips"]),
-        report["score"]["best"],
-        report["score"]["start"],
-        report["score_held_out"]["best"],
-        report["score_held_out"]["start"],
-    )
-    (out / (network.name + "-tuned.toml")).write_text(toml.text(table, note))
-    (out / (network.name + "-tune.json")).write_text(json.dumps(report, indent=1))
-
-
 def text(report: dict[str, Any]) -> str:
     """Return the outcome as lines of text."""
     lines = [f"{report['trials']} trials"]
-    for name in report["best"]:
-        lines.append(
-            "{:<10} {:.4f} -> {:.4f}".format(name, report["start"][name], report["best"][name])
-        )
+    for name, best in report["best"].items():
+        lines.append(f"{name:<10} {report['start'][name]:.4f} -> {best:.4f}")
     for label, key in (("searched clips", "score"), ("held-out clips", "score_held_out")):
-        score = report[key]
-        lines.append(
-            "{:<16} {:.4f} -> {:.4f} ({:+.4f})".format(
-                label, score["start"], score["best"], score["best"] - score["start"]
-            )
-        )
-    if report["score_held_out"]["best"] <= report["score_held_out"]["start"]:
-        lines.append(
-            "The held-out clips do not gain from these numbers, which fit the searched "
-            "clips alone. Keep the old numbers, or search on more clips."
-        )
-    return "\n".join(lines)
+        start, best = (report[key][which] for which in ("start", "best"))
+        lines.append(f"{label:<16} {start:.4f} -> {best:.4f} ({best - start:+.4f})")
+    return "\n".join(lines + [NO_GAIN] * (best <= start))
 
 
 main = command.main("calib.tune", run, parser)
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

@@ -1,1 +1,5 @@
 """What is fitted off the board: training, calibration, quantisation. Python 3.10+."""
+
+import os
+
+os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")  # OpenCV reads it when it is imported

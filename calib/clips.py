@@ -127,17 +127,6 @@ class _Video:
         return dict(self.__dict__, _capture=None, _next=0)
 
 
-def read_video(path: Union[str, Path]) -> List[np.ndarray]:
-    """All frames of a video file, BGR uint8 (H, W, 3); an empty list where none can be read."""
-    capture, frames = cv2.VideoCapture(str(path)), []
-    good, frame = capture.read()
-    while good:
-        frames.append(frame)
-        good, frame = capture.read()
-    capture.release()
-    return frames
-
-
 def _count_frames(path: Union[str, Path]) -> int:
     capture, count = cv2.VideoCapture(str(path)), 0
     while capture.grab():

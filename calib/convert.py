@@ -22,7 +22,6 @@ import io
 import json
 import math
 import os
-import sys
 import zipfile
 from typing import Any, Dict, List, Optional
 
@@ -177,4 +176,4 @@ def parser() -> argparse.ArgumentParser:
 main = command.main("calib.convert", convert, parser)
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

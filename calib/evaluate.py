@@ -16,25 +16,19 @@ count.
 import argparse
 import functools
 import json
-import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
-
-from calib.clips import Clip
-from calib.trackers import Spec
-
-os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
+from typing import Any
 
 import cv2
 
 from calib import benchmarks, command, figures, published, report, trackers, workers
-from calib.clips import find_clips
+from calib.clips import Clip, find_clips
 from calib.command import chosen, say
 from calib.errors import BadRun
 from calib.figures import Tracked
 from calib.follow import follow
+from calib.trackers import Spec
 
 MOST_BYTES = 2 << 30  # of one clip's decoded frames
 Kept = dict[str, Any]  # what ``calib.follow`` returns
@@ -81,9 +75,6 @@ def parser() -> argparse.ArgumentParser:
         help="where calib.int8 wrote its networks (default: %(default)s)",
     )
     cli.add_argument("--jobs", type=int, default=1, metavar="N", help="processes")
-    cli.add_argument(
-        "--finished", action="store_true", help="track nothing; use trackers that are done"
-    )
     cli.add_argument("--out", default="out/evaluation", metavar="DIR")
     return cli
 
@@ -102,26 +93,19 @@ def run(options: argparse.Namespace) -> int:
         data = benchmarks.sequences(options.benchmark, Path(options.data), options.trim)
         out /= options.benchmark
     data = data._replace(clips=chosen(data.clips, options.only))
-    done = evaluated(options, data, out)
-    for sentence in done.left_out:
+    table, left_out = evaluated(options, data, out)
+    for sentence in left_out:
         say(f"calib.evaluate: {sentence}")
-    report.write(done.table, out)
-    say(report.text(done.table))
+    report.write(table, out)
+    say(report.text(table))
     say("wrote {}".format(", ".join(str(out / name) for name in report.FILES)))
-    return 2 if done.left_out and options.clips else 0
+    return 2 if left_out and options.clips else 0
 
 
-class Evaluated(NamedTuple):
-    """A finished evaluation."""
-
-    table: dict[str, Any]  # of ``calib.figures``
-    clips: list[Clip]  # in the table
-    tracked: dict[str, Tracked]
-    left_out: list[str]  # a sentence for each clip that is not in the table
-
-
-def evaluated(options: argparse.Namespace, data: benchmarks.Sequences, out: Path) -> Evaluated:
-    """Track what was not tracked before, and compute the table.
+def evaluated(
+    options: argparse.Namespace, data: benchmarks.Sequences, out: Path
+) -> tuple[dict[str, Any], list[str]]:
+    """Track what was not tracked before; returns the table and a sentence for each clip not in it.
 
     Args:
         options: networks, engine and the like, ``published``, ``seen``, ``jobs``.
@@ -132,19 +116,16 @@ def evaluated(options: argparse.Namespace, data: benchmarks.Sequences, out: Path
         BadRun: no clip could be followed to its end, or ``seen`` can't be read.
     """
     specs, seen = trackers.specs_of(options), _lines(options.seen)
-    broken = [] if options.finished else follow_all(specs, data.clips, out, options.jobs)
+    broken = follow_all(specs, data.clips, out, options.jobs)
     sentences = data.left_out + [sentence for _, sentence in broken]
     clips = [clip for clip in data.clips if clip.name not in {name for name, _ in broken}]
     if not clips:
         raise BadRun("no clip could be followed to its end: " + "; ".join(sentences))
     tracked = {}
     for spec in specs:
-        kept = {clip.name: stored(spec, clip, out) for clip in clips}
-        done = {clip: result for clip, result in kept.items() if result}
-        if len(done) == len(clips):
-            tracked[spec.name] = Tracked(done, spec.options.engine, trackers.published(spec))
-    if not tracked:
-        raise BadRun("no tracker has followed all clips; run without --finished")
+        kept = ((clip.name, stored(spec, clip, out)) for clip in clips)
+        done = {name: result for name, result in kept if result}
+        tracked[spec.name] = Tracked(done, spec.options.engine, trackers.published(spec))
     if options.published:
         for name, boxes in published.read(Path(options.published), clips, data.names).items():
             results = {clip: {"boxes": rows} for clip, rows in boxes.items()}
@@ -153,7 +134,7 @@ def evaluated(options: argparse.Namespace, data: benchmarks.Sequences, out: Path
     if options.seen:
         unseen = [clip.name for clip in clips if clip.name not in seen]
         groups = {"unseen": unseen, **groups}
-    return Evaluated(figures.evaluation(clips, tracked, groups), clips, tracked, sentences)
+    return figures.evaluation(clips, tracked, groups), sentences
 
 
 def _lines(path: str | Path | None) -> list[str]:
@@ -223,4 +204,4 @@ def tracker_of(spec: Spec) -> Any:
 main = command.main("calib.evaluate", run, parser)
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

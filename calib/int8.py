@@ -18,13 +18,9 @@ run continues with the same command.
 
 import argparse
 import json
-import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-
-os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 
 from calib import cache, command, qdq, table
 from calib.calibration import Calibration
@@ -198,4 +194,4 @@ def text(report: dict[str, Any]) -> str:
 main = command.main("calib.int8", run, parser)
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

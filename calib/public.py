@@ -5,14 +5,13 @@
 
 DIR holds otb100, uav123_10fps and dtb70, or some of them, each in its authors' layout with a file
 seen.txt, and published/NAME with result files. ``tests.calib.collect`` builds it. The page has a
-CSV file and a chart beside it. ``--times`` measures the frame's time of all trackers in turns
+CSV file beside it. ``--times`` measures the frame's time of all trackers in turns
 first; use it on a machine at rest. A killed command goes on when it is given again.
 """
 
 import argparse
 import csv
 import datetime
-import itertools
 import json
 import os
 import re
@@ -20,12 +19,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
-
 import cv2
 import numpy as np
 
-from calib import benchmarks, command, evaluate, provenance, report, trackers
+from calib import benchmarks, command, evaluate, provenance, trackers
 from calib.clips import Clip
 from calib.command import say
 from calib.errors import BadClips
@@ -42,7 +39,6 @@ NETWORKS = (
 NAME = "public-sequences"
 GROUPS = (ALL, "unseen")
 ROUNDS, FRAMES = 3, 60  # of a time
-TICKS_MS = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 200)  # of the chart
 AT_REST = 1.0  # load average above which the machine was busy
 # trackers that people know; where a data set has several files of one, the first counts
 KNOWN = {
@@ -87,9 +83,6 @@ def parser() -> argparse.ArgumentParser:
     command.add_network_options(cli)
     cli.add_argument("--jobs", type=int, default=1, metavar="N", help="processes")
     cli.add_argument("--times", action="store_true", help="measure the frame's times first")
-    cli.add_argument(
-        "--finished", action="store_true", help="track nothing; use trackers that are done"
-    )
     cli.add_argument("--out", default="out/public", metavar="DIR", help="for boxes and plots")
     cli.add_argument("--page", default="docs/results", metavar="DIR")
     return cli
@@ -111,20 +104,19 @@ def run(options: argparse.Namespace) -> None:
         beside = {"published": data / "published" / name, "seen": data / name / "seen.txt"}
         more = {key: path if path.exists() else None for key, path in beside.items()}
         found = benchmarks.sequences(name, data / name)
-        done = evaluate.evaluated(argparse.Namespace(**shared, **more), found, out / name)
-        for sentence in done.left_out:
+        given = argparse.Namespace(**shared, **more)
+        tables[name], left_out = evaluate.evaluated(given, found, out / name)
+        for sentence in left_out:
             say(f"calib.public: {sentence}")
-        tables[name] = done.table
-        for tracker, entry in done.table["trackers"].items():
+        for tracker, entry in tables[name]["trackers"].items():
             for mean in (entry["mean"], *entry["groups"].values()):
                 if times and "ms" in mean:
                     mean["ms"] = times["ms"][name].get(tracker, float("nan"))
     page = Path(options.page)
     page.mkdir(parents=True, exist_ok=True)
     _write_csv(tables, page / f"{NAME}.csv")
-    _plot(tables, page / f"{NAME}.png")
     (page / f"{NAME}.md").write_text("\n".join(_page(tables, times)) + "\n")
-    say(f"wrote {page / NAME}.md, .csv and .png")
+    say(f"wrote {page / NAME}.md and .csv")
 
 
 def _peers(options: argparse.Namespace) -> list[str]:
@@ -216,9 +208,6 @@ def _page(tables: Mapping[str, Any], times: Mapping[str, Any]) -> Iterator[str]:
             f"{times['date']}, load average {times['load']:.1f}{busy}.\n"
         )
     yield ABOUT.format(first=first, fewest=FEWEST)
-    what = "AUC against milliseconds a frame; lines: AUC of published boxes; without what is below "
-    what += "half of the best"
-    yield f"![{what}]({NAME}.png)\n"
     yield from _known(tables, first)
     for name, table in tables.items():
         for group in GROUPS:
@@ -293,66 +282,6 @@ def _attributes(table: Mapping[str, Any], title: str) -> Iterator[str]:
             cells = (f"{mean['success']:.3f}" if mean["clips"] else "" for mean in means)
             yield _short(f"| {name} | " + " | ".join(cells) + " |")
     yield ""
-
-
-def _plot(tables: Mapping[str, Any], path: Path) -> None:
-    """Draw AUC against milliseconds of what ran here, one chart a data set.
-
-    Left out are those with a way behind their name, which lie beside those without, and those below
-    half of the best AUC, which would flatten the rest.
-    """
-    plt = report.pyplot()
-    chart, all_axes = plt.subplots(1, len(tables), figsize=(5.2 * len(tables), 4.6), squeeze=False)
-    for axes, (name, table) in zip(all_axes[0], tables.items()):
-        rows = [row for row in _rows(table, ALL) if row[1] and _ms(row[2])]
-        least = 0.5 * max((row[2]["success"] for row in rows), default=0.0)
-        rows = [r for r in rows if ":" not in r[0] and r[2]["success"] >= least]
-        for _, engine, mean in rows:
-            ours = engine != trackers.PEER_ENGINE
-            colour = "#0072b2" if ours else "#d55e00"
-            axes.plot(mean["ms"], mean["success"], "o" if ours else "s", color=colour)
-        for shown, names in KNOWN.items():
-            there = [
-                table["trackers"][known]["mean"] for known in names if known in table["trackers"]
-            ]
-            if there and there[0]["success"] >= least > 0:
-                at = (1, there[0]["success"])
-                axes.axhline(at[1], color="0.6", linestyle="--", linewidth=0.8)
-                axes.annotate(shown, at, xycoords=("axes fraction", "data"), fontsize=7)
-        count = len(table["groups"][ALL])
-        axes.set(xscale="log", xlabel="ms a frame", title=f"{SETS[name]}, {count} sequences")
-        axes.margins(x=0.25)
-        limits = axes.get_xlim()
-        axes.set_xticks(TICKS_MS, [str(ms) for ms in TICKS_MS])
-        axes.set_xlim(limits)
-        axes.minorticks_off()
-        axes.grid(alpha=0.3)
-        _label(axes, {tracker: (mean["ms"], mean["success"]) for tracker, _, mean in rows})
-    all_axes[0][0].set_ylabel("AUC (blue: Hotpath, orange: OpenCV, dashed: published)")
-    chart.tight_layout()
-    chart.savefig(path, dpi=110)
-    plt.close(chart)
-
-
-def _label(axes: Any, places: Mapping[str, tuple[float, float]]) -> None:
-    """Write each name beside its place, on the first side where no other name is."""
-    taken: list[Any] = []
-    for name, place in places.items():
-        for right, above in itertools.product((True, False), (True, False)):
-            label = axes.annotate(
-                name,
-                place,
-                xytext=(5 if right else -5, 4 if above else -9),
-                textcoords="offset points",
-                ha="left" if right else "right",
-                fontsize=7,
-            )
-            space = label.get_window_extent()
-            if not any(space.overlaps(other) for other in taken):
-                break
-            label.set_visible(False)
-        label.set_visible(True)
-        taken.append(space)
 
 
 main = command.main("calib.public", run, parser)

@@ -14,7 +14,7 @@ FILES = ("table.csv", "evaluation.json")
 COSTS = ("mflops", "parameters_m")  # published figures that are not accuracy
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f3fbf", "#8c6d31")
 WHOLE_GROUPS = (ALL, "unseen")  # of which every figure is printed, not AUC alone
-PLOTTED = 20  # curves in a plot: ours, and the best of the others
+PLOTTED = 20  # curves in a plot, the best
 COLUMNS = (
     ("clips", "clips", "{:.0f}"),
     ("ao", "AO", "{:.3f}"),
@@ -130,26 +130,17 @@ def pyplot() -> Any:
 def _plot_curves(table: dict[str, Any], out: Path) -> None:
     plt = pyplot()
     colours = dict(zip(table["trackers"], COLOURS * 9))
-    for key, x, label, figure in (
-        ("success", metrics.SUCCESS, "overlap threshold", "success"),
-        ("precision", metrics.PRECISION_PX, "distance of the centres, px", "precision"),
-        ("norm_precision", metrics.NORMALISED, "distance / size of the target", "norm_precision"),
+    for key, x, label in (
+        ("success", metrics.SUCCESS, "overlap threshold"),
+        ("precision", metrics.PRECISION_PX, "distance of the centres, px"),
+        ("norm_precision", metrics.NORMALISED, "distance / size of the target"),
     ):
         chart, axes = plt.subplots(figsize=(5, 3.8), dpi=110)
-        ranked = sorted(table["trackers"].items(), key=lambda item: -item[1]["mean"][figure])
-        others = [name for name, entry in ranked if not entry["engine"]]
-        hidden = others[max(0, PLOTTED - len(ranked) + len(others)) :]
-        for name, entry in ranked:
-            if name in hidden:
-                continue
-            axes.plot(
-                x,
-                entry["curves"][key],
-                color=colours[name],
-                linewidth=1.8 if entry["engine"] else 1.0,
-                linestyle="-" if entry["engine"] else "--",
-                label="{:.3f}  {}".format(entry["mean"][figure], name),
-            )
+        ranked = sorted(table["trackers"].items(), key=lambda item: -item[1]["mean"][key])
+        for name, entry in ranked[:PLOTTED]:
+            label_of = f"{entry['mean'][key]:.3f}  {name}"
+            style = "-" if entry["engine"] else "--"
+            axes.plot(x, entry["curves"][key], style, color=colours[name], label=label_of)
         axes.set(xlabel=label, ylabel="share of frames", ylim=(0, 1), xlim=(x[0], x[-1]))
         axes.grid(alpha=0.3)
         axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)

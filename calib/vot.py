@@ -18,48 +18,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from calib.clips import Clip
-
-os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
-
 import cv2
 import numpy as np
 
 from calib import command
-from calib.clips import find_clips
+from calib.clips import Clip, find_clips
 from calib.command import chosen, say
 from calib.errors import BadRun, Missing
 from runtime.networks import load_network
 
 LOW, HIGH = 20, 100  # lengths that EAO is averaged over
 ANCHOR_EVERY = 50  # frames
-STACK = """title: own clips
-experiments:
-  baseline:
-    type: multistart
-    analyses:
-      - {{type: multistart_eao_score, name: eaoscore, low: {low}, high: {high}}}
-      - {{type: multistart_eao_curve, name: eaocurve, high: {high}}}
-      - {{type: multistart_average_ar, name: ar}}
-  realtime:
-    type: multistart
-    realtime: {{grace: 3}}
-    analyses:
-      - {{type: multistart_eao_score, name: eaoscore, low: {low}, high: {high}}}
-      - {{type: multistart_average_ar, name: ar}}
-  supervised:
-    type: supervised
-    repetitions: 1
-    skip_initialize: 5
-    analyses:
-      - {{type: supervised_average_ar, sensitivity: 30}}
-      - {{type: supervised_eao_score, low: {low}, high: {high}}}
-  unsupervised:
-    type: unsupervised
-    repetitions: 1
-    analyses:
-      - {{type: average_accuracy, name: accuracy, burnin: 1}}
-"""
+STACK = Path(__file__).with_name("vot_stack.json")  # as JSON, which is YAML too
 
 
 def parser() -> argparse.ArgumentParser:
@@ -108,7 +78,8 @@ def write_workspace(workspace: Path, clips: Sequence[Clip], low: int, high: int)
     """Write clips in VOT's format, config.yaml and stack.yaml; frames that exist are kept."""
     (workspace / "sequences").mkdir(parents=True, exist_ok=True)
     (workspace / "config.yaml").write_text("registry: [./trackers.ini]\nstack: ./stack.yaml\n")
-    (workspace / "stack.yaml").write_text(STACK.format(low=low, high=high))
+    stack = STACK.read_text().replace('"LOW"', str(low)).replace('"HIGH"', str(high))
+    (workspace / "stack.yaml").write_text(stack)
     for clip in clips:
         absent = np.flatnonzero(np.isnan(clip.boxes[:, 0]))
         if len(absent):
@@ -206,4 +177,4 @@ def toolkit(arguments: Sequence[str]) -> Any:
 main = command.main("calib.vot", run, parser)
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from calib.clips import find_clips
-from calib.one_step_overlap import Finder, Pairs, Shape, box_at, tracker_crop
+from calib.one_step_overlap import Finder, Pairs, Shape, best_cell, box_at, tracker_crop
 from kernels import cpu
 from runtime.networks import load_network
 from tests.support.clips import write_clip
@@ -50,6 +50,12 @@ def test_overlap_of_a_perfect_answer_is_one_and_of_a_half_answer_a_half(clips):
     pairs.boxes = np.array([box, box * [1, 1, 1, 2]])
     given = [(probability, distances)] * 2
     assert pairs.overlaps(given) == pytest.approx([1.0, 0.5])
+
+
+def test_a_cell_is_chosen_under_the_window():
+    probability = np.zeros((16, 16))
+    probability[0, 0], probability[8, 8] = 0.9, 0.85
+    assert best_cell(probability) == 8 * 16 + 8
 
 
 def test_crop_of_the_pairs_is_the_runtimes_crop():

@@ -11,14 +11,9 @@ tracker gave on every film; that is not run again as long as code, network and f
 import argparse
 import functools
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-
-from calib.trackers import Spec
-
-os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 
 import numpy as np
 
@@ -29,9 +24,6 @@ from calib.research.longterm import films, judge
 from calib.research.longterm.judge import Way
 from calib.research.longterm.metrics import figures
 from runtime import DEFAULT_NETWORK
-
-RECOVER = {"on": ("on",), "off": ("off",), "both": ("off", "on")}
-
 
 COLUMNS = (
     ("precision", "prec.", ".3f"),
@@ -60,12 +52,6 @@ def parser() -> argparse.ArgumentParser:
     cli.add_argument("--half", choices=films.HALVES, help="only this half of the films")
     cli.add_argument("--networks", default=DEFAULT_NETWORK, metavar="NAME,NAME")
     command.add_network_options(cli)
-    cli.add_argument(
-        "--recover",
-        choices=tuple(RECOVER),
-        default="on",
-        help="search for lost targets, do not, or measure both (default: %(default)s)",
-    )
     cli.add_argument("--threads", type=int, default=1, metavar="N")
     cli.add_argument("--jobs", type=int, default=1, metavar="N", help="processes")
     cli.add_argument("--out", default="out/longterm", metavar="DIR")
@@ -78,8 +64,7 @@ def run(options: argparse.Namespace) -> None:
     wanted = {clip.name for clip in chosen(clips, options.only)}
     found = films.read(options.films, clips, options.half)
     members = [film for film in found if film.source in wanted]
-    specs = trackers.specs_of(options)
-    ways = [way_of(spec, on) for spec in specs for on in RECOVER[options.recover]]
+    ways = [Way(spec.name, spec) for spec in trackers.specs_of(options)]
     judge.follow_all(tracker_of, [(film, ways) for film in members], options.out, options.jobs)
     report = {way.name: measured(way, members, options.out) for way in ways}
     say(text(members, report))
@@ -89,17 +74,10 @@ def run(options: argparse.Namespace) -> None:
     say(f"wrote {out}")
 
 
-def way_of(spec: Spec, search: str) -> Way:
-    """The ``Way`` of a network, with or without the search for lost targets."""
-    if search == "off" and spec.options.network:
-        return Way(spec.name + " without search", spec, (("recover", False),))
-    return Way(spec.name, spec, ())
-
-
 @functools.cache
 def tracker_of(way: Way) -> Any:
     """The tracker of a way, loaded once in each process."""
-    return trackers.build(way.spec, **dict(way.more))
+    return trackers.build(way.spec)
 
 
 def _finite(value: Any) -> Any:

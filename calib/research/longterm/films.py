@@ -13,19 +13,14 @@ import functools
 import hashlib
 import json
 import math
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from calib.clips import Clip
-
-os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
-
 import numpy as np
 
 from calib import command
-from calib.clips import find_clips
+from calib.clips import Clip, find_clips
 from calib.command import say
 from calib.errors import BadClips, BadRun
 from calib.research.longterm import pictures

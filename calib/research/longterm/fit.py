@@ -19,15 +19,10 @@ import argparse
 import copy
 import functools
 import itertools
-import os
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
-
-from calib.trackers import Spec
-
-os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 
 import numpy as np
 
@@ -38,6 +33,7 @@ from calib.errors import BadRun
 from calib.research.longterm import films, judge
 from calib.research.longterm.judge import Way
 from calib.research.longterm.metrics import Judged, figures
+from calib.trackers import Spec
 from runtime import DEFAULT_NETWORK
 from runtime.devices.processor import Processor
 from runtime.networks import load_network

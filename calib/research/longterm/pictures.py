@@ -1,5 +1,7 @@
 """Draw the pictures of a long film from its timeline; nothing is kept on disk."""
 
+import functools
+
 import cv2
 import numpy as np
 
@@ -26,9 +28,9 @@ class Frames:
         if height is None:
             height = round(own_height * min(1.0, LONGEST_SIDE / max(own_height, own_width)))
         self.width, self.height = round(own_width * height / own_height), height
-        self._clip = clip
-        self._kept: dict[int, np.ndarray] = {}
-        self._most = max(1, KEPT_BYTES // (self.width * self.height * 3))
+        most = max(1, KEPT_BYTES // (self.width * self.height * 3))
+        # no method: that would be a circle, which keeps the frames of films that nobody reads
+        self._frame = functools.lru_cache(most)(functools.partial(_sized, clip, self.width, height))
         self.boxes = clip.boxes * np.tile([self.width / own_width, height / own_height], 2)
 
     def __len__(self) -> int:
@@ -36,14 +38,15 @@ class Frames:
 
     def __getitem__(self, index: int) -> np.ndarray:
         """BGR uint8 (height, width, 3); not to be written to."""
-        if index not in self._kept:
-            frame = self._clip[index]
-            if frame.shape[:2] != (self.height, self.width):
-                frame = cv2.resize(frame, (self.width, self.height), interpolation=cv2.INTER_AREA)
-            if len(self._kept) >= self._most:
-                self._kept.pop(next(iter(self._kept)))
-            self._kept[index] = frame
-        return self._kept[index]
+        frame: np.ndarray = self._frame(index)
+        return frame
+
+
+def _sized(clip: Clip, width: int, height: int, index: int) -> np.ndarray:
+    frame = clip[index]
+    if frame.shape[:2] == (height, width):
+        return frame
+    return np.asarray(cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA))
 
 
 class Pictures:

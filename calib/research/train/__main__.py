@@ -1,7 +1,9 @@
 """python -m calib.research.train: train kestrel; README.md beside this file explains how."""
 
 import argparse
+import importlib.metadata
 import json
+import platform
 import time
 from pathlib import Path
 from typing import Any
@@ -14,12 +16,12 @@ from calib import command
 from calib.clips import find_clips
 from calib.errors import BadImages, TrainingStopped
 from calib.one_step_overlap import Pairs
-from calib.research.train import record
+from calib.provenance import commit
 from calib.research.train.bank import Bank, build_bank
 from calib.research.train.export import export
 from calib.research.train.geometry import PAIRS
 from calib.research.train.loop import Log, Runner, Stage
-from calib.research.train.network import Kestrel, macs
+from calib.research.train.network import Folded, Kestrel, macs
 from calib.research.train.options import parser
 from calib.research.train.pairs import Drawer
 from calib.research.train.ring import Ring, layout, learnt_pair, start_writers, stop_writers
@@ -30,6 +32,7 @@ from calib.research.train.validation import Validation
 
 START_PAIRS = 2048  # in the ring before the first step
 FEWEST_PICTURES = 4
+LIBRARIES = "torch numpy opencv-python-headless onnx onnxruntime".split()
 
 
 def run(options: argparse.Namespace) -> None:
@@ -45,8 +48,7 @@ def run(options: argparse.Namespace) -> None:
     torch.set_num_threads(options.threads)
     cv2.setNumThreads(1)
     log = Log(out / "log.jsonl")
-    log(event="started", torch=torch.__version__, arguments=vars(options))
-    record.write(out, options)
+    log(event="started", options=vars(options), versions=versions(), git=commit())
     work, writers = prepare(options, out, log)
     try:
         run_stages(options, out, log, work)
@@ -55,6 +57,13 @@ def run(options: argparse.Namespace) -> None:
     if options.stages[-1] in ("tune", "joint", "finish"):
         exported = export(out / (options.stages[-1] + ".pt"), out / "export")
         print(json.dumps(exported, indent=1))
+
+
+def versions() -> dict[str, str]:
+    """dict of library -> version, with Python's own."""
+    found = {each.name: each.version for each in importlib.metadata.distributions()}
+    told = {name: found[name] for name in LIBRARIES if name in found}
+    return {"python": platform.python_version(), **told}
 
 
 def prepare(options: argparse.Namespace, out: Path, log: Log) -> tuple[Work, list[Any]]:
@@ -96,7 +105,6 @@ def prepare(options: argparse.Namespace, out: Path, log: Log) -> tuple[Work, lis
         teachers=teachers,
         device=options.device,
         batch=options.batch,
-        quality=options.quality,
     )
     return work, writers
 
@@ -147,7 +155,7 @@ def run_stages(options: argparse.Namespace, out: Path, log: Log, work: Work) -> 
     for name in options.stages:
         torch.manual_seed(options.seed)
         network = Kestrel(options.shape, work.teachers.channels, *options.head)
-        log(stage=name, event="network", **macs(network))
+        log(stage=name, event="network", **macs(Folded(network.eval())))
         if options.start and name == options.stages[0]:
             told = load_start(
                 name, network, options.start, work.held, work.standard, options.networks_dir
@@ -168,7 +176,7 @@ def stage_of(name: str, options: argparse.Namespace, network: Kestrel, work: Wor
     """The ``Stage`` of that name under the options."""
     steps, validation = Steps(work), Validation(work)
     judge = {
-        "backbone": validation.judge_backbone,
+        "backbone": validation.held_features,
         "head": validation.judge_head,
         "finish": validation.judge_finish,
     }

@@ -20,53 +20,15 @@ from torch import nn
 from calib import command
 from calib.errors import TrainingStopped
 from calib.research.train import loop
-from calib.research.train.geometry import EXEMPLAR, MEAN, SCALE, SEARCH
+from calib.research.train.geometry import EXEMPLAR, SEARCH
 from calib.research.train.network import Folded, Kestrel, macs
 from calib.research.train.start import licence_of
 
-TOML = """\
-# {title}, pixel-wise correlation, {macs:.1f} MMAC.
-family = "points"
-licence = "{licence}"
-source = "calib/research/README.md"
-
-[input]
-exemplar = 127            # Side of the square crop around the first box, pixels.
-search = 255              # Side of the search region, pixels.
-context = 0.5             # Of (w + h), added to both sides before the crop.
-border = "mean"           # Outside of the frame: the mean colour of the first frame.
-channels = "BGR"
-mean = [{mean:.1f}, {mean:.1f}, {mean:.1f}]
-scale = [{scale:.9f}, {scale:.9f}, {scale:.9f}]  # 1 / 58.
-
-[head]
-stride = 16               # Search pixels a cell.
-map_size = 16             # Cells a side.
-score = "sigmoid"         # One logit.
-correlation = "pixelwise"
-
-[tracking]                # Those of nanotrack_v2. They are not fitted.
-penalty = {penalty}
-window = {window}
-lr = {lr}
-min_size = 10             # Frame pixels.
-lost_below = 0.54         # presence (runtime/presence.py), by calib.loss_thresholds.
-
-[[file]]
-part = "exemplar"
-name = "{name}_exemplar.onnx"
-sha256 = "{exemplar}"
-
-[[file]]
-part = "search"
-name = "{name}_search.onnx"
-sha256 = "{search}"
-"""
+TOML = Path(__file__).with_name("export.toml")  # of a network; names in braces are filled in
 TITLES = {"kestrel": "Kestrel", "kestrel_small": "Kestrel, small"}
 LAYERS = {"k48b5": "3x3 convolutions, then blocks of MobileNetV3 with ReLU"}
 PLAIN = "plain 3x3 and 1x1 convolutions"
 OPSET = 13  # of TensorRT 8.2 on a Jetson Nano
-TRACKING = {"penalty": 0.15, "window": 0.49, "lr": 0.385}
 
 
 def load(checkpoint: str | Path) -> Any:
@@ -123,7 +85,6 @@ def export(checkpoint: str | Path, folder: str | Path, name: str = "kestrel") ->
     folded = network if isinstance(network, Folded) else Folded(network).eval()
     error = fold_error(network, folded)
     exemplar_graph, search_graph = folded.exemplar_graph, folded.search_graph
-    shape = network.config["shape"]
     paths = {part: folder / f"{name}_{part}.onnx" for part in ("exemplar", "search")}
     z, x = torch.randn(1, 3, EXEMPLAR, EXEMPLAR), torch.randn(1, 3, SEARCH, SEARCH)
     with torch.no_grad():
@@ -137,16 +98,13 @@ def export(checkpoint: str | Path, folder: str | Path, name: str = "kestrel") ->
             ["score", "distances"],
         ),
     }
-    size = macs(Kestrel(**{k: v for k, v in network.config.items() if k != "folded"}))
+    size = macs(folded)
     total = size["backbone"] + size["head"]
-    text = TOML.format(
-        title=f"{TITLES.get(name, name)}: {LAYERS.get(shape, PLAIN)}",
+    text = TOML.read_text().format(
+        title=f"{TITLES.get(name, name)}: {LAYERS.get(network.config['shape'], PLAIN)}",
         name=name,
         macs=total,
         licence=licence_of(checkpoint),
-        mean=MEAN,
-        scale=SCALE,
-        **TRACKING,
         **sums,
     )
     toml = folder / (name + ".toml")

@@ -113,7 +113,7 @@ class Runner:
         self.optimisers = optimisers(self.network, stage.lr)
         self.steps = 0
         self.mean: dict[str, float] = {}
-        self.seconds = self.processor_seconds = 0.0  # by the clock; of this process on its cores
+        self.seconds = 0.0
         self.finished = self.fell = False  # fell: the learning rate has begun to fall
         self._resume()
 
@@ -138,7 +138,6 @@ class Runner:
             optimiser.load_state_dict(values)
         torch.set_rng_state(state["random"].cpu())
         self.steps, self.seconds = state["steps"], state["seconds"]
-        self.processor_seconds = state.get("processor_seconds", 0.0)
         self.finished, self.mean = state["finished"], state["mean"]
         self.fell = state.get("fell", False)
 
@@ -151,7 +150,6 @@ class Runner:
             "random": torch.get_rng_state(),
             "steps": self.steps,
             "seconds": self.seconds,
-            "processor_seconds": self.processor_seconds,
             "finished": self.finished,
             "fell": self.fell,
             "mean": self.mean,
@@ -183,10 +181,9 @@ class Runner:
             if self.falling() and not self.fell:
                 self._save(self.stable_path)
                 self.fell = True
-            started, spent = time.monotonic(), time.process_time()
+            started = time.monotonic()
             self._step()
             self.seconds += time.monotonic() - started
-            self.processor_seconds += time.process_time() - spent
             if self.steps % LOG_STEPS == 0:
                 self._report()
             if time.monotonic() - saved > self.checkpoint_seconds:
@@ -247,7 +244,6 @@ class Runner:
             steps=self.steps,
             pairs=self.steps * self.stage.batch,
             seconds=round(self.seconds, 1),
-            processor_seconds=round(self.processor_seconds, 1),
             **kind,
             **{name: round(float(value), 4) for name, value in figures.items()},
         )

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from calib.research.train.geometry import CELLS, SEARCH, STRIDE
 from calib.research.train.pairs import NEGATIVE, TRUE_BOX
 
+QUALITY = 2.0  # the power of ``ranked``
 SHARPNESS = 4.0  # of ``agreement_loss``: how much the best cells weigh
 
 
@@ -161,7 +162,7 @@ def ranked(
 def map_losses(
     maps: tuple[torch.Tensor, torch.Tensor],
     batch: dict[str, torch.Tensor],
-    quality: float = 0.0,
+    quality: float = QUALITY,
     floor: float = 0.0,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The losses of the maps of a batch.

@@ -8,12 +8,11 @@ padding of the convolutions is the mean colour.
 """
 
 import math
-from typing import Any
 
 import torch
 from torch import nn
 
-from calib.research.train.geometry import CELLS, EXEMPLAR_CELLS, MEAN, SCALE, SEARCH
+from calib.research.train.geometry import CELLS, EXEMPLAR, EXEMPLAR_CELLS, MEAN, SCALE, SEARCH
 from calib.research.train.layers import Unit, conv, plain, row, units
 
 LOG_DISTANCE = (-2.0, 6.5)  # of a box side, natural log of search pixels; only while training
@@ -210,44 +209,30 @@ class Folded(nn.Module):
         return logits[:, 0].float(), distances.float().clamp(*LOG_DISTANCE)
 
 
-def macs(network: Kestrel) -> dict[str, float]:
-    """Size of the folded form: multiply-accumulates for a search crop, and parameters.
+def macs(folded: Folded) -> dict[str, float]:
+    """Multiply-accumulates for a search crop, and parameters.
 
     Returns:
         dict with ``backbone`` and ``head`` (millions) and ``parameters`` (millions).
     """
+    graph, counted = folded.search_graph, {"backbone": 0, "head": EXEMPLAR_CELLS**2}
+    counted["head"] *= graph.width * CELLS**2  # the correlation
+
+    def count(layer: nn.Conv2d, part: str, out: torch.Tensor) -> None:
+        counted[part] += layer.weight.numel() * out.shape[-1] * out.shape[-2]
+
+    backbone = set(graph.layers.modules())
+    hooks = [
+        layer.register_forward_hook(
+            lambda layer, _, out: count(layer, "backbone" if layer in backbone else "head", out)
+        )
+        for layer in graph.modules()
+        if isinstance(layer, nn.Conv2d)
+    ]
     with torch.no_grad():
-        search = network.backbone.deployed()
-    backbone, side = _macs(search, SEARCH)
-    parameters = _numbers(search)
-    head, width = network.head, network.head.width
-    weights = network.backbone.width * width + EXEMPLAR_CELLS**2 * width
-    layers = [head.reduce, *head.trunk, *head.score_tower, *head.box_tower, head.score, head.box]
-    for layer in layers:
-        weights += layer.weight.numel()
-        parameters += layer.weight.numel() + len(layer.weight)
-    parameters += 2 * (network.backbone.width + 1) * width
-    return {
-        "backbone": backbone / 1e6,
-        "head": weights * side * side / 1e6,
-        "parameters": parameters / 1e6,
-    }
-
-
-def _numbers(module: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in module.parameters())
-
-
-def _macs(module: nn.Module, side: int) -> tuple[int, int]:
-    """Multiply-accumulates of a module's convolutions on a picture, and the side of its map."""
-    counted = []
-
-    def count(layer: nn.Module, _: Any, out: torch.Tensor) -> None:
-        counted.append(layer.weight.numel() * out.shape[-1] * out.shape[-2])
-
-    hooks = [m.register_forward_hook(count) for m in module.modules() if isinstance(m, nn.Conv2d)]
-    with torch.no_grad():
-        found = module(torch.zeros(1, 3, side, side))
+        folded(torch.zeros(1, 3, EXEMPLAR, EXEMPLAR), torch.zeros(1, 3, SEARCH, SEARCH))
     for hook in hooks:
         hook.remove()
-    return sum(counted), found.shape[-1]
+    modules = (graph, folded.exemplar_graph.project)
+    parameters = sum(each.numel() for module in modules for each in module.parameters())
+    return {name: value / 1e6 for name, value in {**counted, "parameters": parameters}.items()}

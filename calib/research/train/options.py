@@ -128,13 +128,6 @@ def _add_network(add: Callable[..., Any]) -> None:
         choices=NAMES,
         help="stages to run (default: all)",
     )
-    add(
-        "--quality",
-        type=float,
-        default=2.0,
-        metavar="P",
-        help="how much the score ranks cells by their boxes; 0: as the teacher's score does",
-    )
 
 
 def _add_schedule(add: Callable[..., Any]) -> None:

@@ -43,16 +43,6 @@ from runtime.networks import FOLDER, load_network
 ROOT = Path(__file__).resolve().parents[3]
 NAMES = ("kestrel", "kestrel_small")  # networks that are trained here
 INT8 = "-int8"  # behind the name of an INT8 form
-STEPS = (
-    "export",
-    "int8",
-    "judge",
-    "install",
-    "thresholds",
-    "search",
-    "prepared",
-    "cycles",
-)
 SHIPPED = "boards/build/shipped"
 REFERENCE = "boards/doctor/bringup/reference.npz"
 KEPT = r"(?m:^(?:unsure|search_lost|look|found)_(?:below|above) = .*\n)"  # lines of a TOML
@@ -88,21 +78,11 @@ def parser() -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> None:
     """Run the steps in their order; a failing one stops the command."""
-    steps = {
-        "export": run_export,
-        "int8": run_int8,
-        "judge": run_judge,
-        "install": run_install,
-        "thresholds": run_thresholds,
-        "search": run_search,
-        "prepared": run_prepared,
-        "cycles": run_cycles,
-    }
     check(options)
-    for name in STEPS:
+    for name, step in STEPS.items():
         if name in options.steps:
             say("-- " + name)
-            steps[name](options)
+            step(options)
 
 
 def check(options: argparse.Namespace) -> None:
@@ -242,6 +222,16 @@ def run_cycles(options: argparse.Namespace) -> None:
     passed("calib.fpga.cycles", done.returncode)
 
 
+STEPS = {
+    "export": run_export,
+    "int8": run_int8,
+    "judge": run_judge,
+    "install": run_install,
+    "thresholds": run_thresholds,
+    "search": run_search,
+    "prepared": run_prepared,
+    "cycles": run_cycles,
+}
 main = command.main("calib.research.train.release", run, parser, "stopped")
 
 if __name__ == "__main__":

@@ -53,9 +53,6 @@ class Standard:
     def apply(self, features: torch.Tensor) -> torch.Tensor:
         return (features.float() - self.mean) / self.deviation
 
-    def undo(self, features: torch.Tensor) -> torch.Tensor:
-        return features * self.deviation + self.mean
-
 
 class Work:
     """What the stages share: pairs, teachers and settings.
@@ -64,7 +61,6 @@ class Work:
         held: dict of the ring's fields, pairs that are never trained on.
         one_step: dict of name -> ``calib.one_step_overlap.Pairs``, one for each set of clips.
         teachers: ``Teachers`` or None.
-        quality: how much the score ranks cells by their boxes, see ``losses.ranked``.
     """
 
     def __init__(
@@ -76,10 +72,8 @@ class Work:
         teachers: Any = None,
         device: str = "cpu",
         batch: Any = 32,
-        quality: float = 0.0,
     ) -> None:
         self.ring, self.held, self.standard = ring, held, standard
-        self.quality = quality
         self.one_step = dict(one_step)
         self.teachers, self.device, self.batch = teachers, device, batch
 
@@ -150,7 +144,7 @@ class Steps:
         batch = self.work.take(numbers, FEATURES + MAPS, 2 * self.work.batch)
         with self.work.fast():
             maps = network.head(batch["exemplar_features"], batch["search_features"])
-        score, box = map_losses(maps, batch, self.work.quality)
+        score, box = map_losses(maps, batch)
         return {"score": score, "box": box}
 
     def tune_step(self, network: Kestrel, numbers: Sequence[int]) -> dict[str, Any]:
@@ -160,7 +154,7 @@ class Steps:
             with torch.no_grad():
                 exemplar, search = network.features(batch["exemplar"], batch["search"])
             maps = network.head(exemplar, search)
-        score, box = map_losses(maps, batch, self.work.quality)
+        score, box = map_losses(maps, batch)
         return {"score": score, "box": box}
 
     def joint_step(self, network: Kestrel, numbers: Sequence[int]) -> dict[str, Any]:
@@ -169,7 +163,7 @@ class Steps:
             exemplar, search = network.features(batch["exemplar"], batch["search"])
             maps = network.head(exemplar, search)
         losses = self._feature_losses(exemplar.float(), search.float(), batch)
-        score, box = map_losses(maps, batch, self.work.quality)
+        score, box = map_losses(maps, batch)
         losses.update(score=MAPS_SHARE * score, box=MAPS_SHARE * box)
         return losses
 
@@ -182,7 +176,7 @@ class Steps:
         for on in (False, True):
             found = self.work.whole_numbers(folded, batch, on)
             logits.append(found[0])
-            score, box = map_losses(found, batch, self.work.quality, FLOOR)
+            score, box = map_losses(found, batch, floor=FLOOR)
             losses["score"], losses["box"] = losses["score"] + score / 2, losses["box"] + box / 2
         rounding.switch(folded, False)
         losses["agreement"] = AGREEMENT * agreement_loss(logits[0], logits[1], batch["kind"])

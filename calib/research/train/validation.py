@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from calib.one_step_overlap import WINDOW, Pairs
+from calib.one_step_overlap import best_cell
 from calib.research.train import rounding
 from calib.research.train.judging import figures
 from calib.research.train.losses import explained, map_losses
-from calib.research.train.network import Folded, Kestrel, normalise
+from calib.research.train.network import Folded, Kestrel
 from calib.research.train.pairs import NEGATIVE
 from calib.research.train.stages import CROPS, FEATURES, MAPS, Work
 
@@ -21,7 +21,6 @@ class Validation:
 
     def __init__(self, work: Work) -> None:
         self.work = work
-        self._teacher_features: dict[str, Any] = {}  # of the clips, once a set
 
     def _held(self, names: Sequence[str]) -> Iterator[dict[str, torch.Tensor]]:
         """Fields of the held-out pairs as tensors, 64 pairs at a time."""
@@ -50,117 +49,52 @@ class Validation:
                     maps = network(batch["exemplar"], batch["search"])
                 else:
                     maps = network.head(*(batch[name] for name in FEATURES))
-            parts.append([float(loss) for loss in map_losses(maps, batch, self.work.quality)])
+            parts.append([float(loss) for loss in map_losses(maps, batch)])
         return dict(zip(("held_score", "held_box"), np.mean(parts, 0)))
 
-    def clip_features(self, network: Kestrel, pairs: Pairs) -> tuple[torch.Tensor, torch.Tensor]:
-        """Features of a set's crops by the backbone: tensors of exemplars and of searches."""
-
-        def run(crops: np.ndarray) -> torch.Tensor:
-            parts = []
-            for start in range(0, len(crops), 32):
-                images = torch.from_numpy(crops[start : start + 32]).to(self.work.device)
-                with self.work.fast():
-                    parts.append(network.backbone(normalise(images)))
-            return torch.cat(parts).float()
-
-        return run(pairs.exemplars), run(pairs.searches)
-
-    def teacher_overlap(self, network: Kestrel, pairs: Pairs) -> np.ndarray:
-        """(pairs,) one-step overlap of the backbone before the teacher's own head."""
-        exemplar, search = (
-            self.work.standard.undo(features).cpu().numpy()
-            for features in self.clip_features(network, pairs)
-        )
-        head = self.work.teachers.first
-        maps = (head.maps(exemplar[[c]], x[None]) for c, x in zip(pairs.clip, search))
-        return pairs.overlaps(maps)
-
-    def own_overlap(self, network: Kestrel, pairs: Pairs, features: Any = None) -> np.ndarray:
-        """(pairs,) one-step overlap of the network, or of its head on other features."""
-        exemplar, search = features or self.clip_features(network, pairs)
-
-        def maps(part: slice) -> Any:
-            with self.work.fast():
-                return network.head(exemplar[pairs.clip[part]], search[part])
-
-        return _overlaps_of(pairs, maps)
-
-    def teacher_clip_features(self, pairs: Pairs) -> tuple[torch.Tensor, torch.Tensor]:
-        """The teacher's features of a set's crops, standardised."""
-
-        def run(features: Callable[[np.ndarray], np.ndarray], crops: np.ndarray) -> torch.Tensor:
-            found = np.concatenate([features(crop) for crop in crops])
-            return self.work.standard.apply(torch.from_numpy(found).to(self.work.device))
-
-        teacher = self.work.teachers.first
-        return run(teacher.exemplar, pairs.exemplars), run(teacher.search, pairs.searches)
-
-    def _overlaps(self, measure: Callable[[str, Pairs], np.ndarray]) -> dict[str, float]:
-        """Figures of all sets of clips, and of each; ``measure`` gives overlaps of pairs."""
+    def _overlaps(self, maps: Callable[[dict[str, torch.Tensor]], Any]) -> dict[str, float]:
+        """One-step overlaps of all sets of clips, and of each; ``maps`` runs 32 pairs of crops."""
         found = {}
         for name, pairs in self.work.one_step.items():
-            found.update(figures(name, measure(name, pairs), pairs.clip))
+            values: list[Any] = []
+            for start in range(0, len(pairs.searches), 32):
+                part = slice(start, start + 32)
+                crops = pairs.exemplars[pairs.clip[part]], pairs.searches[part]
+                logits, distances = maps(self.work.tensors(dict(zip(CROPS, crops))))
+                values += zip(logits.sigmoid().cpu().numpy(), distances.exp().cpu().numpy())
+            found.update(figures(name, pairs.overlaps(values), pairs.clip))
         overlaps = [value for name, value in found.items() if name.startswith("os_")]
         return {"os": float(np.mean(overlaps)), **found} if overlaps else {}
 
-    def judge_backbone(self, network: Kestrel) -> dict[str, float]:
-        """Validation figures of stage backbone."""
-        overlaps = self._overlaps(lambda name, pairs: self.teacher_overlap(network, pairs))
-        return {**self.held_features(network), **overlaps}
-
     def judge_head(self, network: Kestrel) -> dict[str, float]:
-        """Validation figures of stage head."""
-        for name, pairs in self.work.one_step.items():
-            if name not in self._teacher_features:
-                self._teacher_features[name] = self.teacher_clip_features(pairs)
-        overlaps = self._overlaps(
-            lambda name, pairs: self.own_overlap(network, pairs, self._teacher_features[name])
-        )
-        return {**self.held_maps(network, own=False), **overlaps}
+        """Validation figures of stage head, on the teacher's features."""
+        return self.held_maps(network, own=False)
 
     def judge_network(self, network: Kestrel) -> dict[str, float]:
         """Validation figures of stages tune and joint."""
-        overlaps = self._overlaps(lambda name, pairs: self.own_overlap(network, pairs))
+
+        def run(batch: dict[str, torch.Tensor]) -> Any:
+            with self.work.fast():
+                return network(*(batch[name] for name in CROPS))
+
         maps = self.held_maps(network, own=True)
-        return {**maps, **self.held_features(network), **overlaps}
+        return {**maps, **self.held_features(network), **self._overlaps(run)}
 
     def judge_finish(self, folded: Folded) -> dict[str, float]:
         """Validation figures of stage finish: share of pairs with the same cell, overlaps."""
-        maps = {on: self._held_maps_of(folded, on) for on in (False, True)}
-        cells = [chosen_cells(logits.sigmoid()) for logits, _ in maps.values()]
-        shown = torch.from_numpy(self.work.held["kind"] != NEGATIVE)
-        same = float((cells[0] == cells[1])[shown].float().mean())
-        found = {"same_cell": same}
+        plain, whole = (self._held_cells(folded, on) for on in (False, True))
+        shown = self.work.held["kind"] != NEGATIVE
+        found = {"same_cell": float((plain == whole)[shown].mean())}
         for on, name in ((False, ""), (True, "_int8")):
-            overlaps = self._overlaps(functools.partial(self._folded_overlap, folded, on))
+            overlaps = self._overlaps(functools.partial(self._whole, folded, on))
             found.update({key + name: value for key, value in overlaps.items()})
         rounding.switch(folded, False)
         return found
 
-    def _held_maps_of(self, folded: Folded, on: bool) -> Any:
-        parts = [self.work.whole_numbers(folded, batch, on) for batch in self._held(CROPS)]
-        return [torch.cat(values).cpu() for values in zip(*parts)]
+    def _whole(self, folded: Folded, on: bool, batch: dict[str, torch.Tensor]) -> Any:
+        return self.work.whole_numbers(folded, batch, on)
 
-    def _folded_overlap(self, folded: Folded, on: bool, _: str, pairs: Pairs) -> np.ndarray:
-        def maps(part: slice) -> Any:
-            crops = {"exemplar": pairs.exemplars[pairs.clip[part]], "search": pairs.searches[part]}
-            return self.work.whole_numbers(folded, self.work.tensors(crops), on)
-
-        return _overlaps_of(pairs, maps)
-
-
-def _overlaps_of(pairs: Pairs, maps: Callable[[slice], Any]) -> np.ndarray:
-    """(pairs,) one-step overlap by ``maps``, a function of 32 pairs at a time."""
-    found: list[Any] = []
-    for start in range(0, len(pairs.searches), 32):
-        logits, distances = maps(slice(start, start + 32))
-        found += zip(logits.sigmoid().cpu().numpy(), distances.exp().cpu().numpy())
-    return pairs.overlaps(found)
-
-
-def chosen_cells(probability: Any) -> Any:
-    """(N,) row-major index of the best cell of each map (N,16,16), under the Hanning window."""
-    window = np.hanning(probability.shape[-1])
-    window = torch.from_numpy(np.outer(window, window)).float().to(probability.device)
-    return (probability * (1 - WINDOW) + window * WINDOW).flatten(1).argmax(1)
+    def _held_cells(self, folded: Folded, on: bool) -> np.ndarray:
+        """(N,) the best cell of each held-out pair."""
+        maps = (self._whole(folded, on, batch)[0].sigmoid().cpu() for batch in self._held(CROPS))
+        return np.array([best_cell(each) for batch in maps for each in batch.numpy()])

@@ -59,10 +59,10 @@ def test_a_true_box_overrules_the_teacher_and_a_guessed_one_does_not():
 def test_losses_are_least_at_the_target():
     pair = batch(ONE_PICTURE)
     right = torch.logit(pair["probability"]), pair["distances"].log()
-    score, box = losses.map_losses(right, pair)
+    score, box = losses.map_losses(right, pair, 0)
     assert abs(float(score)) < 1e-5 and abs(float(box)) < 1e-5
     for change in (-0.3, 0.3):
-        worse = losses.map_losses((right[0] + change, right[1] + change), pair)
+        worse = losses.map_losses((right[0] + change, right[1] + change), pair, 0)
         assert worse[0] > score and worse[1] > box
 
 

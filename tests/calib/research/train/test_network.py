@@ -33,7 +33,7 @@ def exported(used, tmp_path_factory):
 
 @pytest.mark.parametrize("shape", ["k80", "k48b5"])
 def test_every_shape_keeps_to_the_budget_of_a_search_region(shape):
-    size = network.macs(network.Kestrel(shape))
+    size = network.macs(network.Folded(network.Kestrel(shape).eval()))
     assert size["backbone"] + size["head"] <= 160
     assert size["parameters"] <= 1.2
 
@@ -77,6 +77,7 @@ def test_the_runtime_loads_the_exported_network(exported):
     from runtime.networks import load_network
 
     found = load_network(str(exported[0] / "kestrel.toml"))
+    assert found.mean == (network.MEAN,) * 3 and found.scale == pytest.approx([network.SCALE] * 3)
     engine = create("onnxruntime", found, found.locate())
     engine.exemplar_crop[:] = 0.5
     score, distances = engine.search(engine.exemplar())

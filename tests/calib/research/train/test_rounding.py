@@ -7,7 +7,6 @@ torch = pytest.importorskip("torch", reason="the training needs torch: pip insta
 
 from calib.research.train import rounding  # noqa: E402  (after the check for torch)
 from calib.research.train.network import Folded, Kestrel  # noqa: E402
-from calib.research.train.validation import chosen_cells  # noqa: E402
 from kernels.fpga.design.compiler import exponents  # noqa: E402
 
 
@@ -71,10 +70,3 @@ def test_every_convolution_is_rounded(folded):
 def test_the_input_step_holds_black_and_white():
     ends = torch.tensor([-118 / 58.0, (255 - 118) / 58.0])
     assert (rounding.rounded(ends, rounding.INPUT_STEP) - ends).abs().max() <= 2.0**-6
-
-
-def test_a_cell_is_chosen_under_the_window():
-    probability = torch.zeros(1, 16, 16)
-    probability[0, 0, 0], probability[0, 8, 8] = 0.9, 0.85
-    assert chosen_cells(probability).tolist() == [8 * 16 + 8]
-    assert chosen_cells(torch.zeros(1, 16, 16))[0] in (119, 120, 135, 136)

@@ -1,6 +1,5 @@
 """Whole trainings, seconds long, with a teacher small enough to be built here."""
 
-import json
 import pathlib
 import signal
 import subprocess
@@ -94,7 +93,6 @@ def test_a_killed_training_goes_on_to_the_very_same_weights(world, tmp_path):
     lines = read_log(tmp_path / "killed" / "log.jsonl")
     resumed = [line for line in lines if line.get("event") == "resumed"]
     assert resumed and 0 < resumed[0]["steps"] < 120
-    assert lines[-1]["processor_seconds"] > 0
     told = [line["pairs"] for line in judged(tmp_path / "whole", "backbone")]
     assert told == sorted(set(told)) and told[-1] == 960 and len(told) == 8  # the last one once
     ends = [
@@ -178,7 +176,8 @@ def test_stage_backbone_takes_a_backbone_that_had_another_head(world, tmp_path):
 def test_the_record_names_seed_versions_and_commit(world, tmp_path):
     for seed in ("5", "6"):
         main(command(world, tmp_path, "--stages", "backbone", "--seed", seed, pairs=(8, 1, 1, 1)))
-    start, again = json.loads((tmp_path / "run.json").read_text())
+    lines = read_log(tmp_path / "log.jsonl")
+    start, again = (line for line in lines if line.get("event") == "started")
     assert (start["options"]["seed"], again["options"]["seed"]) == (5, 6)
     assert torch.__version__.startswith(start["versions"]["torch"].split("+")[0])
     assert start["git"] is None or len(start["git"]) >= 40

@@ -1,7 +1,7 @@
 """python -m runtime.vot: let the official VOT toolkit run our tracker, through TraX.
 
-The toolkit starts this command, sends paths of pictures and reads regions. ``calib/vot.py`` makes a
-workspace for it. The package ``vot-trax`` is needed.
+The toolkit starts this command, as ``trackers.ini`` of a workspace says (docs/calib.md), sends
+paths of pictures and reads regions. The package ``vot-trax`` is needed.
 """
 
 import argparse

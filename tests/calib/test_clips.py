@@ -13,11 +13,13 @@ from tests.support.tiny import film
 BOXES = [(10.0, 20.0, 30.0, 40.0), (11.0, 21.0, 30.0, 40.0), (12.5, 22.0, 31.0, 41.0)]
 
 
-def frames_into(folder, count=3):
-    """Write pictures; returns the folder."""
+def frames_into(folder, count=3, truth=None, name="groundtruth.txt"):
+    """Write pictures, and an annotation beside them; returns the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     for index, picture in enumerate(film(count, 96, 80, 20)[0]):
         cv2.imwrite(str(folder / f"{index + 1:04d}.png"), picture)
+    if truth is not None:
+        (folder / name).write_text(truth)
     return folder
 
 
@@ -50,9 +52,8 @@ def test_several_targets_of_otb_are_several_clips(tmp_path):
 
 
 def test_vot_polygons_and_masks_become_their_upright_boxes(tmp_path):
-    frames_into(tmp_path / "v" / "color")
     polygon = "10,20,40,20,40,60,10,60\n"
-    (tmp_path / "v" / "groundtruth.txt").write_text(polygon + "m11,21,30,40,5,3\n" + polygon)
+    frames_into(tmp_path / "v", truth=polygon + "m11,21,30,40,5,3\n" + polygon)
     (clip,) = find_clips([tmp_path / "v"])
     assert np.allclose(clip.boxes, [(10, 20, 30, 40), (11, 21, 30, 40), (10, 20, 30, 40)])
 
@@ -77,9 +78,7 @@ def test_uav123_annotation_lies_beside_the_frames(tmp_path):
 
 
 def test_tld_gives_corners_and_nan(tmp_path):
-    frames_into(tmp_path / "ped")
-    rows = ["11,21,40,60", "NaN,NaN,NaN,NaN", "12,22,41,61"]
-    (tmp_path / "ped" / "gt.txt").write_text("\n".join(rows) + "\n")
+    frames_into(tmp_path, 3, "11,21,40,60\nNaN,NaN,NaN,NaN\n12,22,41,61\n", "gt.txt")
     (clip,) = find_clips([tmp_path])
     assert np.allclose(clip.boxes[[0, 2]], [(10, 20, 30, 40), (11, 21, 30, 40)])
     assert np.isnan(clip.boxes[1]).all()
@@ -112,20 +111,18 @@ def test_a_video_is_read_by_frame_number_also_backwards(tmp_path):
 
 def test_the_same_name_in_two_folders_stays_apart(tmp_path):
     for data_set in ("otb", "vot"):
-        frames_into(tmp_path / data_set / "Ball" / "img")
-        (tmp_path / data_set / "Ball" / "groundtruth.txt").write_text(lines(BOXES))
+        frames_into(tmp_path / data_set / "Ball", truth=lines(BOXES))
     names = [clip.name for clip in find_clips([tmp_path / "otb", tmp_path / "vot"])]
     assert names == ["otb-Ball", "vot-Ball"]
 
 
 def test_the_hash_changes_with_a_frame_and_with_a_box(tmp_path):
-    frames_into(tmp_path / "a")
-    (tmp_path / "a" / "groundtruth.txt").write_text(lines(BOXES))
+    folder = frames_into(tmp_path / "a", truth=lines(BOXES))
     before = find_clips([tmp_path])[0].sha256
     assert before == find_clips([tmp_path])[0].sha256
-    (tmp_path / "a" / "groundtruth.txt").write_text(lines(BOXES[:2] + [(1, 2, 3, 4)]))
+    (folder / "groundtruth.txt").write_text(lines(BOXES[:2] + [(1, 2, 3, 4)]))
     other = find_clips([tmp_path])[0].sha256
-    cv2.imwrite(str(tmp_path / "a" / "0002.png"), np.zeros((80, 96, 3), np.uint8))
+    cv2.imwrite(str(folder / "0002.png"), np.zeros((80, 96, 3), np.uint8))
     assert len({before, other, find_clips([tmp_path])[0].sha256}) == 3
 
 
@@ -152,17 +149,15 @@ def test_every_mistake_has_its_sentence(tmp_path):
 
 def test_a_folder_without_annotation_among_others_is_left_out_and_told(tmp_path):
     frames_into(tmp_path / "bare")
-    frames_into(tmp_path / "good")
-    (tmp_path / "good" / "groundtruth.txt").write_text(lines(BOXES))
+    frames_into(tmp_path / "good", truth=lines(BOXES))
     told = []
     assert [clip.name for clip in find_clips([tmp_path], log=told.append)] == ["good"]
     assert len(told) == 1 and "bare has no annotation" in told[0]
 
 
 def test_a_broken_picture_names_its_frame(tmp_path):
-    frames_into(tmp_path / "a")
-    (tmp_path / "a" / "groundtruth.txt").write_text(lines(BOXES))
-    (tmp_path / "a" / "0002.png").write_bytes(b"\x89PNG broken")
+    folder = frames_into(tmp_path / "a", truth=lines(BOXES))
+    (folder / "0002.png").write_bytes(b"\x89PNG broken")
     (clip,) = find_clips([tmp_path])
     assert clip[0].shape == clip[2].shape
     with pytest.raises(BadSource, match="a: broke at frame 1 of 3"):

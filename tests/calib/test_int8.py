@@ -72,36 +72,35 @@ def test_the_int8_network_tracks_through_every_engine(done, engine):
 
 
 def test_the_symmetric_form_has_no_zero_points_as_tensorrt_asks(done):
-    out, _ = done
     for part in ("exemplar", "search"):
-        model = onnx.load(str(out / f"tiny-int8-symmetric_{part}.onnx"))
-        constants = {t.name: onnx.numpy_helper.to_array(t) for t in model.graph.initializer}
-        pairs = [node for node in model.graph.node if node.op_type.endswith("quantizeLinear")]
-        pairs += [node for node in model.graph.node if node.op_type == "QuantizeLinear"]
-        assert pairs
-        for node in pairs:
-            zero = constants[node.input[2]]
-            assert zero.dtype == np.int8 and not zero.any()
-
-
-def test_engines_choose_the_cells_of_simulated_int8(done):
-    _, report = done
-    assert min(report["same_cell_as_simulated"].values()) >= 0.99
+        model = onnx.load(str(done[0] / f"tiny-int8-symmetric_{part}.onnx"))
+        constants = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
+        pairs = [n for n in model.graph.node if n.op_type.endswith("antizeLinear")]
+        zeros = [constants[node.input[2]] for node in pairs]
+        assert zeros and all(zero.dtype == np.int8 and not zero.any() for zero in zeros)
 
 
 def test_the_table_holds_every_method_and_what_it_was_measured_on(done, place):
-    out, _ = done
+    out, report = done
+    assert min(report["same_cell_as_simulated"].values()) >= 0.99
     network = load_network(place / "tiny.toml")
     told = table.read(out / "tiny-ranges.json", network)
     shas = {clip.name: clip.sha256 for clip in find_clips([place / "clips"])}
-    assert {clip["name"]: clip["sha256"] for clip in told["clips"]} == {
-        name: shas[name] for name in ("a", "c")
-    }
-    for part in told["tensors"].values():
-        for entry in part.values():
+    measured = {clip["name"]: clip["sha256"] for clip in told["clips"]}
+    assert measured == {name: shas[name] for name in ("a", "c")}
+    built = assemble.build(network, network.locate())  # engines build from these names
+    for part, model in (("exemplar", built.exemplar), ("search", built.search)):
+        entries, outputs = told["tensors"][part], [n for x in model.graph.node for n in x.output]
+        assert set(entries) <= {*outputs, *(value.name for value in model.graph.input)}
+        for entry in entries.values():
             assert set(entry["all"]) == set(ranges.METHODS)
             assert entry["range"] == entry["all"][told["method"]]
             assert entry["range"][0] <= 0 <= entry["range"][1]
+    _, scales = read((out / "tiny-tensorrt-8.2.1.cache").read_text())
+    amax = table.amax(told)
+    assert set(scales) == set(amax)
+    for name, value in amax.items():
+        assert float(scales[name]) * 127 == pytest.approx(value, rel=2e-7)
 
 
 def test_pictures_stay_bytes_though_the_clips_hold_no_black_and_no_white(done):
@@ -147,38 +146,50 @@ def test_a_killed_calibration_goes_on_and_computes_nothing_twice(place, done, mo
     assert whole == parted
 
 
-def test_mistakes_have_a_sentence(place, done, tmp_path, capsys):
-    out, _ = done
-    assert int8.main(arguments(place, "x", "--only", "a")) == 2
-    assert "can't be parted" in capsys.readouterr().err
-    assert int8.main(arguments(place, "x", "--searches", "0")) == 2
-    assert "leave nothing to measure" in capsys.readouterr().err
-    stranger = arguments(place, "x")
-    stranger[stranger.index("--network") + 1] = "fear_xs"  # refused before its files are opened
-    assert int8.main(stranger) == 2
-    assert "fear_xs: one-step overlap is defined for" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    "more, said",
+    [
+        (["--only", "a"], "can't be parted"),
+        (["--searches", "0"], "leave nothing to measure"),
+        (["--network", "fear_xs"], "fear_xs: one-step overlap is defined for"),  # before its files
+    ],
+)
+def test_mistakes_have_a_sentence(place, capsys, more, said):
+    assert int8.main(arguments(place, "x", *more)) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_without_clips_nothing_is_measured(place, capsys):
     assert int8.main(["--network", str(place / "tiny.toml")]) == 2
     assert "no clips to measure on" in capsys.readouterr().err
-    # a table of another network, and no table at all
-    (tmp_path / "other").mkdir()
-    write_network(tmp_path / "other")
-    path = tmp_path / "other" / "tiny_head.onnx"
+
+
+def test_a_table_of_another_network_or_none_at_all_is_refused(done, tmp_path):
+    other = load_network(write_network(tmp_path))
+    path = tmp_path / "tiny_head.onnx"
     model = onnx.load(str(path))
     model.doc_string = "another"
     onnx.save(model, str(path))
-    other = load_network(tmp_path / "other" / "tiny.toml")
     with pytest.raises(BadTable, match="was measured on tiny with other files"):
-        table.read(out / "tiny-ranges.json", other)
+        table.read(done[0] / "tiny-ranges.json", other)
     for text in ("{}", "not json"):
         (tmp_path / "t.json").write_text(text)
         with pytest.raises(BadTable, match="make one with"):
             table.read(tmp_path / "t.json")
 
 
+def model_of(nodes, inputs, outputs, weights=()):
+    """A model of float tensors, whose shapes are given by name."""
+    ends = [
+        [helper.make_tensor_value_info(n, TensorProto.FLOAT, shape) for n, shape in each.items()]
+        for each in (inputs, outputs)
+    ]
+    graph = helper.make_graph(nodes, "graph", *ends, weights)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+
+
 def test_the_maps_that_a_toml_names_are_found_in_its_int8_form(tmp_path):
-    kind = TensorProto.FLOAT
-    maps = [helper.make_tensor_value_info(f"x/output{n}", kind, [1]) for n in (3, 1, 2)]
-    model = helper.make_model(helper.make_graph([], "search", [], maps))
+    model = model_of([], {}, {f"x/output{n}": [1] for n in (3, 1, 2)})
     path = qdq.write(load_network("vittrack"), {"search": model}, tmp_path, "mine", "a test")
     written = toml.read(path, BadNetwork)
     assert written["head"]["maps"] == ["x/output1", "x/output2", "x/output3"]
@@ -195,17 +206,10 @@ def test_products_around_a_softmax_and_after_a_join_stay_in_floating_point():
         helper.make_node("Concat", ["q", "x"], ["joined"], "join", axis=0),
         helper.make_node("MatMul", ["joined", "others"], ["y"], "joined product"),
     ]
-    ends = [
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, [rows, 4])
-        for name, rows in (("x", 4), ("y", 8))
-    ]
     one = np.eye(4, dtype=np.float32)
     weights = [numpy_helper.from_array(one, name) for name in ("weights", "others")]
     weights += [numpy_helper.from_array(np.float32(0.5), "scale")]
-    graph = helper.make_graph(nodes, "attention", ends[:1], ends[1:], weights)
-    model = qdq.prepared(
-        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
-    )
+    model = qdq.prepared(model_of(nodes, {"x": [4, 4]}, {"y": [8, 4]}, weights))
     spans = {name: (-1.0, 1.0) for node in nodes for name in [*node.input, *node.output]}
     done = qdq.quantised(model, spans).graph.node
     rounded = {node.input[0] for node in done if node.op_type == "QuantizeLinear"}
@@ -235,21 +239,17 @@ def read(text):
 
 
 def test_the_cache_survives_a_round_trip_with_odd_names():
-    amax = {
-        "plain": 1.0,
-        "input_1:0": 2.5,
-        "(Unnamed Layer* 4) [Fully Connected]_output": 0.126,
-        "a: 3c010a14: b": 126.97,
-        " blank ": 1e-6,
-    }
+    names = (
+        "input_1:0",
+        "(Unnamed Layer* 4) [Fully Connected]_output",
+        "a: 3c010a14: b",
+        " blank ",
+    )
+    amax = dict(zip(names, (2.5, 0.126, 126.97, 1e-6)))
     header, scales = read(cache.text(amax, "10.3.0"))
-    assert header == "TRT-100300-EntropyCalibration2"
-    assert list(scales) == list(amax)
+    assert header == "TRT-100300-EntropyCalibration2" and list(scales) == list(amax)
     for name, value in amax.items():
         assert np.float32(scales[name]) * np.float32(127) == pytest.approx(value, rel=1.2e-7)
-
-
-def test_the_cache_writes_scales_as_tensorrt_does():
     # a sigmoid's scale as it is seen in published caches
     amax = 127 * struct.unpack(">f", bytes.fromhex("3c010a14"))[0]
     line = cache.text({"input_1:0": amax}, "8.2.1").splitlines()
@@ -270,16 +270,6 @@ def test_the_cache_refuses_what_it_cannot_say():
         cache.header("newest")
     with pytest.raises(BadTable, match="spans lines"):
         cache.text({"a\nb": 1.0}, "8.2.1")
-
-
-def test_the_written_cache_equals_the_table(done):
-    out, _ = done
-    told = table.read(out / "tiny-ranges.json")
-    _, scales = read((out / "tiny-tensorrt-8.2.1.cache").read_text())
-    amax = table.amax(told)
-    assert set(scales) == set(amax)
-    for name, value in amax.items():
-        assert float(scales[name]) * 127 == pytest.approx(value, rel=2e-7)
 
 
 # -- ranges
@@ -317,13 +307,7 @@ def test_methods_cut_the_tail_as_they_say(entry):
 
 def test_a_tensor_that_was_near_zero_at_first_keeps_few_bins():
     node = helper.make_node("Relu", ["x"], ["y"], name="r")
-    values = [helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, 1000]) for n in "xy"]
-    model = helper.make_model(
-        helper.make_graph([node], "g", values[:1], values[1:]),
-        opset_imports=[helper.make_opsetid("", 13)],
-    )
-    model.ir_version = 8
-    histograms = ranges.Histograms(model)
+    histograms = ranges.Histograms(model_of([node], {"x": [1, 1000]}, {"y": [1, 1000]}))
     rng = np.random.default_rng(0)
     for scale in (1e-6, 1.0, 300.0):
         histograms.add({"x": (rng.normal(0, scale, (1, 1000))).astype(np.float32)})
@@ -349,21 +333,8 @@ def chain():
         names = [f"t{index}", f"w{index}"]
         after = [f"t{index + 1}"]
         nodes.append(helper.make_node("Conv", names, after, name=f"conv{index}"))
-    values = [
-        helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, 4, 8, 8]) for n in ("t0", "t3")
-    ]
-    model = helper.make_model(
-        helper.make_graph(
-            nodes,
-            "g",
-            values[:1],
-            values[1:],
-            [numpy_helper.from_array(v, n) for n, v in constants.items()],
-        ),
-        opset_imports=[helper.make_opsetid("", 13)],
-    )
-    model.ir_version = 8
-    return qdq.prepared(model)
+    weights = [numpy_helper.from_array(v, n) for n, v in constants.items()]
+    return qdq.prepared(model_of(nodes, {"t0": [1, 4, 8, 8]}, {"t3": [1, 4, 8, 8]}, weights))
 
 
 def test_the_layer_that_loses_most_is_kept_first(tmp_path):
@@ -426,14 +397,3 @@ def test_a_network_file_survives_being_written_again(tmp_path):
     path.write_text(toml.text(before, "two\nlines"))
     assert toml.read(path, BadNetwork) == before
     assert path.read_text().startswith("# two\n# lines\n")
-
-
-def test_names_of_tensors_are_those_that_engines_build_from(done, place):
-    network = load_network(place / "tiny.toml")
-    built = assemble.build(network, network.locate())
-    told = table.read(done[0] / "tiny-ranges.json")
-    for part, model in (("exemplar", built.exemplar), ("search", built.search)):
-        assert set(told["tensors"][part]) <= {
-            *(v.name for v in model.graph.input),
-            *(n for x in model.graph.node for n in x.output),
-        }

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tests.support import tiny
-from tests.support.clips import write_boxes
+from tests.support.clips import write_clip
 
 
 @pytest.fixture(scope="package")
@@ -15,11 +15,8 @@ def halves(tmp_path_factory):
     for half, start in (("one", 0), ("two", 30)):
         for name, length, scale in (("far", 64, 1.0), ("near", 70, 1.25)):
             pictures, boxes = tiny.film(100)
-            folder = place / half / f"{half}-{name}"
-            (folder / "img").mkdir(parents=True)
-            for index in range(length):
-                picture = cv2.resize(pictures[start + index], None, fx=scale, fy=scale)
-                cv2.imwrite(str(folder / "img" / f"{index:04d}.png"), picture)
-            write_boxes(folder / "boxes.csv", np.array(boxes[start : start + length]) * scale)
+            part = slice(start, start + length)
+            shown = [cv2.resize(picture, None, fx=scale, fy=scale) for picture in pictures[part]]
+            write_clip(place / half / f"{half}-{name}", shown, np.array(boxes[part]) * scale)
         folders.append(place / half)
     return folders

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from calib.research.train.bank import build_bank
+from tests.support.clips import write_boxes
 
 
 def still(seed, height=120, width=160):
@@ -21,13 +22,12 @@ def folders(tmp_path):
     clip.mkdir(parents=True)
     for i in range(50):
         cv2.imwrite(str(images / f"{i:02d}.png"), still(i))
-    rows = ["frame,x,y,w,h"]
-    for i in range(8):
+    boxes = np.array([(150 + 10 * i, 150, 70, 50) for i in range(8)])
+    for i, (x, y, w, h) in enumerate(boxes):
         picture = np.full((400, 400, 3), 40, np.uint8)
-        picture[150:200, 150 + 10 * i : 220 + 10 * i] = 230
+        picture[y : y + h, x : x + w] = 230
         cv2.imwrite(str(clip / f"{i:04d}.png"), picture)
-        rows.append(f"{i},{150 + 10 * i},150,70,50")
-    (clip / "boxes.csv").write_text("\n".join(rows))
+    write_boxes(clip / "boxes.csv", boxes)
     return tmp_path
 
 

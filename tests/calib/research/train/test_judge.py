@@ -1,6 +1,5 @@
 """The command that decides between two networks."""
 
-import cv2
 import numpy as np
 import onnx
 import pytest
@@ -8,6 +7,7 @@ import pytest
 from calib.clips import find_clips
 from calib.research.train import judge
 from tests.support import tiny
+from tests.support.clips import write_clip
 
 pytest.importorskip("onnxruntime")
 
@@ -16,15 +16,9 @@ pytest.importorskip("onnxruntime")
 def world(tmp_path):
     """Two clips of a bright square, a network that finds it and one whose boxes are too large."""
     for name, seed in (("one", 0), ("two", 1)):
-        folder = tmp_path / "clips" / name
-        folder.mkdir(parents=True)
         frames, boxes = tiny.film(6)
-        rows = ["frame,x,y,w,h"]
-        for index, (frame, box) in enumerate(zip(frames, boxes)):
-            frame = np.roll(frame, seed, 1)
-            cv2.imwrite(str(folder / f"{index:04d}.png"), frame)
-            rows.append(",".join(map(str, (index, box[0] + seed, *box[1:]))))
-        (folder / "boxes.csv").write_text("\n".join(rows))
+        moved = np.array(boxes) + (seed, 0, 0, 0)
+        write_clip(tmp_path / "clips" / name, [np.roll(f, seed, 1) for f in frames], moved)
     large = tmp_path / "large"
     large.mkdir()
     paths = tiny.write_network(tmp_path), tiny.write_network(large)

@@ -2,7 +2,6 @@
 
 import json
 
-import cv2
 import pytest
 
 torch = pytest.importorskip("torch", reason="the training needs torch: pip install '.[train]'")
@@ -15,6 +14,7 @@ from calib.research.train import release  # noqa: E402
 from calib.research.train.network import Kestrel  # noqa: E402
 from runtime.networks import FOLDER, load_network  # noqa: E402
 from tests.support import tiny  # noqa: E402
+from tests.support.clips import write_clip  # noqa: E402
 
 SHIPPED = (
     "kestrel.toml",
@@ -39,14 +39,8 @@ def world(tmp_path_factory):
         text = (root / "runtime" / "networks" / toml.format("kestrel")).read_text()
         (root / "runtime" / "networks" / toml.format("kestrel_small")).write_text(text)
     for name, first in (("one", 0), ("two", 40)):
-        clip = folder / "clips" / name
-        clip.mkdir(parents=True)
-        frames, boxes = tiny.film(first + 24)
-        rows = ["frame,x,y,w,h"]
-        for index, (frame, box) in enumerate(list(zip(frames, boxes))[first:]):
-            cv2.imwrite(str(clip / f"{index:04d}.png"), frame)
-            rows.append(",".join(map(str, (index, *box))))
-        (clip / "boxes.csv").write_text("\n".join(rows))
+        frames, boxes = (each[first:] for each in tiny.film(first + 24))
+        write_clip(folder / "clips" / name, frames, boxes)
     torch.manual_seed(0)
     network = Kestrel().eval()
     state = {"config": network.config, "average": network.state_dict()}

@@ -19,6 +19,7 @@ from calib.ranges import METHODS, Histograms, Ranges, session
 from calib.store import Store
 from runtime import engines, load_tracker
 from runtime.graphs import assemble
+from runtime.graphs.models import shape_of
 from runtime.network import Network
 from runtime.networks import load_network
 
@@ -56,6 +57,13 @@ class Calibration:
         self.clips, self.held, self.counts, self.store = clips, held, counts, store
         self.hashes = table.file_hashes(network, networks_dir)
         self.parts = qdq.parts(network, network.locate(networks_dir))
+        picture, *box = self.parts["exemplar"].graph.input
+        if box:
+            raise BadRun(
+                f"{network.name} takes the target's box, which calibration does not give; run it "
+                "in fp32"
+            )
+        self._exemplars = shape_of(picture)
         self.last = qdq.last_layers(self.parts["search"])
         self.engine = "onnxruntime"
         self._tracker: Any = None
@@ -80,7 +88,10 @@ class Calibration:
     def feeds(self, clip: Clip) -> tuple[Feeds, Feeds]:
         """Return the inputs of both parts, two lists of dicts; searches hold their exemplar."""
         exemplars, searches = self.crops(clip)
-        z = [{assemble.IMAGES[0]: crops.as_input(crop, self.network)} for crop in exemplars]
+        z = [
+            {assemble.IMAGES[0]: np.resize(crops.as_input(crop, self.network), self._exemplars)}
+            for crop in exemplars
+        ]
         features = self._features(z)
         x = [
             dict(
@@ -317,7 +328,7 @@ class Simulated:
         self._sessions: Any = [
             session(model, literal=True) for model in (built.exemplar, built.search)
         ]
-        self.exemplar_crop = np.zeros((1, 3, network.exemplar, network.exemplar), np.float32)
+        self.exemplar_crop = np.zeros(shape_of(built.exemplar.graph.input[0]), np.float32)
         self.search_crop = np.zeros((1, 3, network.search, network.search), np.float32)
         self._names, self._image = built.features, built.image
 

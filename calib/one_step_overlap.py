@@ -4,7 +4,7 @@ A tracker's mean overlap on a dozen clips is chaotic: one clip that flips moves 
 pairs of crops near the true box are not chaotic, so calibration and training decide by them. A
 search crop is cut around the true box of the frame before, moved and scaled at random with a fixed
 seed. The measure is the overlap of the best cell's box, with little weight on the Hanning window.
-Networks of the families ``points`` and ``centre``, with windows that are squares.
+Networks of the families ``points``, ``centre`` and ``corners``, with windows that are squares.
 """
 
 import math
@@ -16,12 +16,14 @@ import numpy as np
 from calib.clips import Clip
 from kernels.golden import hanning_window, pack
 from runtime import geometry
+from runtime.decode.corners import Corners
 from runtime.decode.shared.voting import probability
 from runtime.errors import BadNetwork
 from runtime.network import Network
 
 WINDOW = 0.2  # weight of the Hanning window
 SEED, FRAMES = 5, 40  # frames a clip
+CORNERS_CELLS = 16  # a side: cells of a box's centre, where no map has cells
 SHIFT, SCALE = 0.12, 0.1  # shift: share of the context's side; scale: of its logarithm
 
 
@@ -47,10 +49,11 @@ def check(shape: Any) -> None:
         BadNetwork: a network of another family, or with another crop.
     """
     family, crop = getattr(shape, "family", "points"), getattr(shape, "crop", "square")
-    if family not in ("points", "centre") or crop == "stretched":
+    if family not in ("points", "centre", "corners") or crop == "stretched":
         raise BadNetwork(
-            f"{shape.name}: one-step overlap is defined for the families points and centre with "
-            f"crops that are squares, not {family} with {crop} ones"
+            f"{shape.name}: one-step overlap is defined for the families points, centre and "
+            f"corners with crops that are squares, not {family} with {crop} ones; run it in fp32, "
+            "on a GPU in fp16"
         )
 
 
@@ -215,9 +218,18 @@ class Finder:
 
     def find(self, features: Any, crop: np.ndarray) -> Tuple[int, np.ndarray]:
         """Return (cell, box): row-major index; centre from the crop's centre, and size."""
+        if self.network.family == "corners":
+            return self._find_corners(features, crop)
         found, distances = self.search(features, crop)
         cell = best_cell(found)
         return cell, box_at(cell, distances, _stride(self.network))
+
+    def _find_corners(self, features: Any, crop: np.ndarray) -> Tuple[int, np.ndarray]:
+        put(self.engine.search_crop, crop, self.network)
+        _, _, box = Corners(self.network).box(self.engine.search(features))
+        column, row = (int(min(max(at, 0), 1 - 1e-9) * CORNERS_CELLS) for at in box[:2])
+        shares = np.array(box) - (0.5, 0.5, 0, 0)
+        return row * CORNERS_CELLS + column, shares * self.network.search
 
     def run(self, pairs: Pairs) -> Tuple[np.ndarray, np.ndarray]:
         """Find the target of every pair: (cells (n,), overlaps (n,))."""

@@ -107,18 +107,7 @@ class Corners(Family):
         Raises:
             NetworkFailed: the box or its score is not finite.
         """
-        if self.network.output in BOXES:
-            cx, cy, w, h = np.asarray(maps[0], np.float64).reshape(4).tolist()
-            best, score = 0, 1.0
-            if self.network.output == "scored_box":
-                score = probability(np.reshape(maps[1], (1, 1)), self.network.score).item()
-        else:
-            heat = np.concatenate([np.asarray(part, np.float64).ravel() for part in maps])
-            first, second = heat.reshape((2,) + self.places_x.shape)
-            x1, y1, top_left = self._mean(first)
-            x2, y2, bottom_right = self._mean(second)
-            cx, cy, w, h = (x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1
-            best, score = int(np.argmax(first)), math.sqrt(top_left * bottom_right)
+        best, score, (cx, cy, w, h) = self.box(maps)
         if not np.isfinite((cx, cy, w, h, score)).all():
             raise NetworkFailed(NO_SCORE)
         side = self.network.search
@@ -128,6 +117,20 @@ class Corners(Family):
         state[3] = h * side / scale[1]
         geometry.keep(self.network, state, frame_width, frame_height)
         return best, score
+
+    def box(self, maps: Maps) -> "typing.Tuple[int, float, typing.Sequence[float]]":
+        """Return (best, score) as ``select``, and cx, cy, w, h as shares of the search region."""
+        if self.network.output in BOXES:
+            score = 1.0
+            if self.network.output == "scored_box":
+                score = probability(np.reshape(maps[1], (1, 1)), self.network.score).item()
+            return 0, score, np.asarray(maps[0], np.float64).reshape(4).tolist()
+        heat = np.concatenate([np.asarray(part, np.float64).ravel() for part in maps])
+        first, second = heat.reshape((2,) + self.places_x.shape)
+        x1, y1, top_left = self._mean(first)
+        x2, y2, bottom_right = self._mean(second)
+        box = (x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1
+        return int(np.argmax(first)), math.sqrt(top_left * bottom_right), box
 
     def _mean(self, heat: np.ndarray) -> "typing.Tuple[float, float, float]":
         """Return the mean place (x, y) of one heat map, and its highest probability."""

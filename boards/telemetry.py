@@ -6,7 +6,7 @@
 What is measured, and how, is in ``boards/sensors``: each file measures one thing.
 """
 
-from typing import Dict, List, Optional, Union
+from typing import Dict, Optional, Union
 
 from boards import Board
 from boards.files import Root
@@ -63,11 +63,7 @@ class Telemetry:
         mode = self._sensors.get("mode")
         return mode.current() if isinstance(mode, Mode) else None
 
-    def power_modes(self) -> List[PowerMode]:
-        """Return the modes that nvpmodel offers, an empty list on boards without modes."""
-        mode = self._sensors.get("mode")
-        return list(mode.modes) if isinstance(mode, Mode) else []
-
     def fastest_power_mode(self) -> Optional[PowerMode]:
-        """Return the fastest of ``power_modes()``, judged by name, not by number; or None."""
-        return fastest(self.power_modes())
+        """Return the fastest mode of nvpmodel, by its name, not by its number; or None."""
+        mode = self._sensors.get("mode")
+        return fastest(mode.modes) if isinstance(mode, Mode) else None

@@ -87,8 +87,3 @@ def test_pynq_traps(tmp_path):
     board.drop_packages("pynq-*")
     board.put("usr/local/share/pynq-venv/lib/python3.10/site-packages/pynq-4.0.0.dist-info/x", "")
     assert [text for text in sentences(board) if "TypeError in Clocks" in text] == sentences(board)
-
-
-def test_every_trap_gives_a_command():
-    assert len({trap.__name__ for trap in traps.TRAPS}) == len(traps.TRAPS)
-    assert all(trap.__doc__ for trap in traps.TRAPS)

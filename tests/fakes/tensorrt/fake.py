@@ -88,24 +88,16 @@ def make(family, machine=None):
 
     # -- small things
 
-    class ILogger:
-        def __init__(self):
-            pass
-
-    ILogger.Severity = Severity
-    for severity in Severity:
-        setattr(ILogger, severity.name, severity)
+    ILogger = type("ILogger", (), dict(Severity.__members__, Severity=Severity))
+    IInt8EntropyCalibrator2 = type("IInt8EntropyCalibrator2", (), {})
+    IProgressMonitor = type("IProgressMonitor", (), {})
 
     class TensorFormat(enum.IntEnum):
         LINEAR = 0
 
     class ITensor:
         def __init__(self, name, kind):
-            self._name, self._kind, self.allowed_formats = name, kind, 0
-
-        @property
-        def name(self):
-            return self._name
+            self.name, self._kind, self.allowed_formats = name, kind, 0
 
         @property
         def dtype(self):
@@ -127,20 +119,9 @@ def make(family, machine=None):
         def serialize(self):
             return IHostMemory(self._data or b"timing of " + version.encode())
 
-    class IInt8EntropyCalibrator2:
-        def __init__(self):
-            pass
-
-    class IProgressMonitor:
-        def __init__(self):
-            pass
-
     class ParserError:
         def __init__(self, text):
-            self._text = text
-
-        def desc(self):
-            return self._text
+            self.desc = lambda: text
 
     # -- building
 
@@ -149,49 +130,26 @@ def make(family, machine=None):
             self.name = name
 
     class INetworkDefinition:
-        def __init__(self):
-            self._model, self._inputs, self._outputs = None, [], []
-
-        @property
-        def num_layers(self):
-            return len(self._model.names)
-
-        def get_layer(self, index):
-            return ILayer(self._model.names[index])
-
-        @property
-        def num_inputs(self):
-            return len(self._inputs)
-
-        @property
-        def num_outputs(self):
-            return len(self._outputs)
-
-        def get_input(self, index):
-            return self._inputs[index]
-
-        def get_output(self, index):
-            return self._outputs[index]
+        def _fill(self, model):
+            inputs, outputs = (
+                [ITensor(name, model.types[name]) for name, _ in each]
+                for each in (model.inputs, model.outputs)
+            )
+            self._model, self._tensors = model, inputs + outputs
+            self.num_layers, self.get_layer = len(model.names), lambda n: ILayer(model.names[n])
+            self.num_inputs, self.get_input = len(inputs), inputs.__getitem__
+            self.num_outputs, self.get_output = len(outputs), outputs.__getitem__
 
     class OnnxParser:
         def __init__(self, network, logger):
-            self._network, self._errors = network, []
+            self._network = network
 
         def parse(self, model):
             parsed = Model(model)
-            self._errors = _problems(parsed, family, machine)
-            network = self._network
-            network._model = parsed
-            network._inputs = [ITensor(name, parsed.types[name]) for name, _ in parsed.inputs]
-            network._outputs = [ITensor(name, parsed.types[name]) for name, _ in parsed.outputs]
-            return not self._errors
-
-        @property
-        def num_errors(self):
-            return len(self._errors)
-
-        def get_error(self, index):
-            return ParserError(self._errors[index])
+            errors = _problems(parsed, family, machine)
+            self.num_errors, self.get_error = len(errors), lambda n: ParserError(errors[n])
+            self._network._fill(parsed)
+            return not errors
 
     class IBuilderConfig:
         def __init__(self):
@@ -265,11 +223,10 @@ def make(family, machine=None):
                 monitor.phase_start("Building Engine", None, 2)
                 monitor.step_complete("Building Engine", 0)
                 monitor.phase_finish("Building Engine")
-            tensors = network._inputs + network._outputs
-            for tensor in tensors:
+            for tensor in network._tensors:
                 if tensor._kind == "float16" and not strong:
                     machine.seen.append(("half tensor", (tensor.name, tensor.allowed_formats)))
-            kinds = {tensor.name: tensor._kind for tensor in tensors}
+            kinds = {tensor.name: tensor._kind for tensor in network._tensors}
             head = {"version": version, "capability": machine.capability, "types": kinds}
             return IHostMemory(_plan(head, network._model))
 
@@ -361,23 +318,11 @@ def make(family, machine=None):
                 return None
             return ICudaEngine(model, head["types"], self._logger)
 
-    classes = [ILogger, IHostMemory, ITimingCache, INetworkDefinition, OnnxParser, ParserError]
-    classes += [IBuilderConfig, Builder, IExecutionContext, ICudaEngine, Runtime, DataType]
-    classes += [
-        TacticSource,
-        BuilderFlag,
-        NetworkDefinitionCreationFlag,
-        DeviceType,
-        ITensor,
-        TensorFormat,
-        ILayer,
-    ]
-    classes += [] if strong else [IInt8EntropyCalibrator2]
-    classes += [IProgressMonitor] if family in ("10", "11") else []
+    hidden = {"Severity", "IInt8EntropyCalibrator2" if strong else ""}
+    hidden |= {"IProgressMonitor"} if family in ("8.2", "8.6") else set()
     if by_name:
         trt.MemoryPoolType = enum.Enum("MemoryPoolType", "WORKSPACE")
-    for each in classes:
-        setattr(trt, each.__name__, each)
+    vars(trt).update((n, e) for n, e in locals().items() if isinstance(e, type) and n not in hidden)
     trt.float32, trt.float16 = DataType.FLOAT, DataType.HALF
     return trt
 

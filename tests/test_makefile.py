@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.support import ROOT
+from tests.support import ROOT, run
 
 pytestmark = [
     pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed"),
@@ -36,14 +36,9 @@ def make(folder, *words):
     log = folder / "log"
     if log.exists():
         log.unlink()
-    done = subprocess.run(
-        ["make", "--no-print-directory", f"PYTHON={folder / 'python3'}", *words],
-        cwd=str(folder),
-        env={"PATH": os.environ["PATH"], "LOG": str(log)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        universal_newlines=True,
-    )
+    words = ["make", "--no-print-directory", f"PYTHON={folder / 'python3'}", *words]
+    environment = {"PATH": os.environ["PATH"], "LOG": str(log)}
+    done = run(words, cwd=str(folder), env=environment, stderr=subprocess.STDOUT)
     assert done.returncode == 0, done.stdout
     return log.read_text().splitlines() if log.exists() else [], done.stdout
 

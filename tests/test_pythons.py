@@ -4,12 +4,11 @@ A module of one board's library fails with the name of that library, and with no
 """
 
 import json
-import subprocess
 import sys
 
 import pytest
 
-from tests.support import ROOT
+from tests.support import ROOT, run
 
 pytestmark = pytest.mark.pythons("syntax, the standard library, and what each NumPy still has")
 
@@ -31,13 +30,8 @@ print(json.dumps([len(names), missing]))
 
 @pytest.mark.parametrize("package, least", [("runtime", 100), ("kernels", 60), ("boards", 30)])
 def test_every_module_is_imported(package, least):
-    done = subprocess.run(
-        [sys.executable, "-W", "error::SyntaxWarning", "-c", CODE, package],
-        cwd=str(ROOT),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        universal_newlines=True,
-    )
+    words = [sys.executable, "-W", "error::SyntaxWarning", "-c", CODE, package]
+    done = run(words, cwd=str(ROOT))
     assert done.returncode == 0, done.stderr
     count, missing = json.loads(done.stdout.splitlines()[-1])
     ours = ("runtime", "kernels", "boards", "calib", "tests")

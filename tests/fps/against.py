@@ -24,6 +24,7 @@ from tests.fps import evidence as files
 from tests.fps import place as places
 from tests.fps import run as runs
 from tests.fps.sampler import Sampler
+from tests.support import run
 
 BLOCK = 20  # frames before the other's turn
 WARM_BLOCKS = 5
@@ -199,15 +200,7 @@ def bundle_in(tree, case, settings, board, say=print):
     if settings.networks_dir:
         command += ["--networks-dir", _absolute(settings.networks_dir)]
     say(f"building {part} in {tree}")
-    done = subprocess.run(
-        command,
-        cwd=tree,
-        env=_environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        universal_newlines=True,
-    )
+    done = run(command, cwd=tree, env=_environment())
     if done.returncode or not os.path.isfile(os.path.join(folder, bundle.FILE)):
         why = (done.stderr.strip().splitlines() or ["it gave no reason"])[-1]
         raise WorkerFailed(

@@ -16,6 +16,7 @@ import tempfile
 
 from kernels.cpu import build
 from runtime.errors import HotpathError
+from tests.support import run
 
 HERE = pathlib.Path(__file__).resolve().parent
 BUDGETS = HERE / "counters.json"
@@ -129,13 +130,7 @@ def _cpu():
 
 def _run(command):
     """Return what a program prints on both streams."""
-    done = subprocess.run(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        universal_newlines=True,
-    )
+    done = run(command, stderr=subprocess.STDOUT)
     if done.returncode:
         raise CannotCount("`{}` fails: {}".format(" ".join(command[:2]), done.stdout[-300:]))
     return done.stdout

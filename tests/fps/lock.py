@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 
 from runtime.errors import HotpathError
+from tests.support import run
 
 
 class CannotLock(HotpathError):
@@ -75,13 +76,7 @@ def _run(command):
     if shutil.which(command[0]) is None:
         raise CannotLock(f"{command[0]} is not here, so nothing can be locked; leave --lock away")
     words = command if os.geteuid() == 0 else ["sudo", "-n"] + command
-    done = subprocess.run(
-        words,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        universal_newlines=True,
-    )
+    done = run(words, stderr=subprocess.STDOUT)
     if done.returncode:
         raise CannotLock(
             "`{}` fails: {}; run as root, or leave --lock away".format(

@@ -2,12 +2,12 @@
 
 import os
 import platform
-import subprocess
 
 from boards import detect, installed, snapshot
 from boards.files import Recorder, Root
 from boards.telemetry import Telemetry
 from runtime.errors import HotpathError
+from tests.support import run
 
 CHECKOUT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
@@ -107,14 +107,7 @@ def git(arguments, checkout=CHECKOUT):
         GitFailed: with git's own words.
     """
     try:
-        done = subprocess.run(
-            ["git"] + arguments,
-            cwd=checkout,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            stdin=subprocess.DEVNULL,
-            universal_newlines=True,
-        )
+        done = run(["git"] + arguments, cwd=checkout)
     except OSError as error:
         raise GitFailed(f"git does not run: {error.strerror}; install it") from None
     if done.returncode:

@@ -1,9 +1,8 @@
 """What a program loads: `import runtime` is light; a processor runs no code of GPU or FPGA."""
 
-import subprocess
 import sys
 
-from tests.support import ROOT, tiny
+from tests.support import ROOT, run, tiny
 
 PRINT = "\nprint(' '.join(name for name in sys.modules))"
 OURS = ("runtime", "kernels", "boards", "calib")
@@ -11,14 +10,8 @@ OURS = ("runtime", "kernels", "boards", "calib")
 
 def loaded_by(code):
     """Names of the modules that a fresh process has loaded after some lines."""
-    done = subprocess.run(
-        [sys.executable, "-c", "import sys\n" + code + PRINT],
-        cwd=str(ROOT),
-        stdout=subprocess.PIPE,
-        universal_newlines=True,
-        check=True,
-        timeout=120,
-    )
+    words = [sys.executable, "-c", "import sys\n" + code + PRINT]
+    done = run(words, cwd=str(ROOT), check=True, timeout=120)
     return done.stdout.splitlines()[-1].split()
 
 

@@ -1,11 +1,11 @@
 """The messages when a library is missing, or when another file hides one of our packages."""
 
 import os
-import subprocess
 import sys
 
 import pytest
 
+from tests import support
 from tests.support import ROOT
 
 pytestmark = pytest.mark.pythons("the sentences about a wrong Python")
@@ -14,15 +14,8 @@ BARE = [sys.executable, "-S"]  # the standard library alone
 
 
 def run(*words, cwd=ROOT, **variables):
-    return subprocess.run(
-        [str(word) for word in words],
-        cwd=str(cwd),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        universal_newlines=True,
-        timeout=60,
-        env=dict({k: v for k, v in os.environ.items() if k != "PYTHONPATH"}, **variables),
-    )
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    return support.run(words, cwd=str(cwd), timeout=60, env=dict(environment, **variables))
 
 
 @pytest.mark.parametrize("module", ["runtime.track", "runtime.networks", "hotpath"])
@@ -45,14 +38,8 @@ def test_an_import_without_libraries_raises_that_sentence():
 
 
 def test_no_hint_names_a_distribution_of_somebody_else():
-    found = subprocess.run(
-        ["grep", "-rnE", r"install '?hotpath\b([^-]|$)", "--include=*.py", "--include=*.md", "."],
-        cwd=str(ROOT),
-        stdout=subprocess.PIPE,
-        universal_newlines=True,
-    )
-    ours = [line for line in found.stdout.splitlines() if not line.startswith(("./.", "./tests"))]
-    assert ours == []
+    words = ["git", "grep", "-nE", r"install '?hotpath\b([^-]|$)", "--", "*.py", "*.md", ":!tests"]
+    assert support.run(words, cwd=str(ROOT)).stdout == ""
 
 
 @pytest.mark.parametrize("name", ["kernels.py", "kernels/__init__.py"])

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from tests.support import ROOT, tiny
+from tests.support import ROOT, run, tiny
 
 CODE = """
 import sys
@@ -23,13 +23,7 @@ def test_tracking_runs_and_speaks_without_tqdm(tmp_path):
     network = tiny.write_network(tmp_path)
     box = ",".join(str(value) for value in boxes[0])
     options = ["--video", tmp_path / "frames", "--box", box, "--network", network, "--no-show"]
-    done = subprocess.run(
-        [sys.executable, "-c", CODE] + [str(option) for option in options],
-        cwd=str(ROOT),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        universal_newlines=True,
-    )
+    done = run([sys.executable, "-c", CODE] + options, cwd=str(ROOT))
     assert done.returncode == 0, done.stderr
     assert "4 frames" in done.stderr or "5 frames" in done.stderr
 

@@ -1,14 +1,13 @@
 """A run loads the links that it is asked for, and no other one."""
 
-import subprocess
 import sys
 
 import pytest
 
 from runtime.cli.links import _module
 from runtime.errors import BadOutput
+from tests.support import ROOT, run
 from tests.support.pages import write_world
-from tests.support.streams.process import ROOT
 
 pytest.importorskip("onnxruntime")
 CODE = (
@@ -30,10 +29,7 @@ def loaded(folder, *options):
     """The exit code and the modules of links that a run has loaded."""
     words = ["--video", folder / "frames", "--network", folder / "tiny.toml", "--no-show"]
     words += ["--box", "90,70,40,40", "--frames", "2", *options]
-    command = [sys.executable, "-c", CODE] + [str(word) for word in words]
-    done = subprocess.run(
-        command, cwd=str(ROOT), stdout=subprocess.PIPE, universal_newlines=True, timeout=120
-    )
+    done = run([sys.executable, "-c", CODE] + words, cwd=str(ROOT), timeout=120)
     code, *modules = done.stdout.split()
     assert code == "0"
     return modules

@@ -1,8 +1,5 @@
 """``networks show`` says truthfully which part of a frame runs where."""
 
-import subprocess
-import sys
-
 import pytest
 
 import boards
@@ -11,6 +8,7 @@ from runtime import decode
 from runtime.cli.networks import support
 from runtime.devices.gpu import frame_settings
 from runtime.networks import load_network, names
+from runtime.networks.__main__ import main
 
 
 @pytest.mark.parametrize("name", names())
@@ -55,12 +53,7 @@ def test_an_fpga_takes_no_windows_with_fractions_of_pixels():
         assert told.startswith("not in the FPGA") == (network.resample == "warp")
 
 
-def test_show_has_a_line_for_each_board():
-    done = subprocess.run(
-        [sys.executable, "-m", "runtime.networks", "show", "kestrel"],
-        stdout=subprocess.PIPE,
-        universal_newlines=True,
-        check=True,
-    )
-    part = done.stdout.split("parts of a frame on each board")[1].split("\n\n")[0]
+def test_show_has_a_line_for_each_board(capsys):
+    assert main(["show", "kestrel"]) == 0
+    part = capsys.readouterr().out.split("parts of a frame on each board")[1].split("\n\n")[0]
     assert len(part.strip().splitlines()) == len(boards.names())

@@ -5,16 +5,15 @@ has. It is used only where neither tomllib nor tomli is there.
 """
 
 import re
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Match, Optional
 
-BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
-NUMBER = re.compile(
-    r"[+-]?(?:0x[0-9a-fA-F_]+|0o[0-7_]+|0b[01_]+|inf|nan"
-    r"|[0-9][0-9_]*(?:\.[0-9_]+)?(?:[eE][+-]?[0-9_]+)?)"
+NUMBER = (
+    r"[+-]?(?:0x[0-9a-fA-F_]+|inf|nan|[0-9][0-9_]*(?:\.[0-9_]+)?(?:[eE][+-]?[0-9_]+)?)(?![-:._])"
 )
+STRING = r""""(?:[^"\\\n]|\\.)*"|'[^'\n]*'"""
+ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.)")
 ESCAPES = {"b": "\b", "t": "\t", "n": "\n", "f": "\f", "r": "\r", '"': '"', "\\": "\\"}
-BLANK = re.compile(r"[ \t]*")
-BLANKS = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")  # and comments, over lines
+BLANKS = r"(?:[ \t\r\n]|#[^\n]*)*"  # and comments, over lines
 
 
 def loads(text: str) -> Dict[str, Any]:
@@ -38,30 +37,28 @@ class _Reader:
         top: Dict[str, Any] = {}
         table = top
         while True:
-            self.at = self._match(BLANKS)
+            self._take(BLANKS)
             if self.at == len(self.text):
                 return top
-            if self.text.startswith("[[", self.at):
-                table = self._header(top, "[[", "]]")
-            elif self._peek() == "[":
-                table = self._header(top, "[", "]")
+            opening = self._take(r"\[\[?")
+            if opening:
+                table = self._header(top, opening)
             else:
                 self._pair(table)
-            self._end_of_line()
+            if self._take(r"(?=#|\r?\n|\Z)") is None:
+                raise self._error("more than one value in a line")
 
-    def _header(self, top: Dict[str, Any], opening: str, closing: str) -> Dict[str, Any]:
+    def _header(self, top: Dict[str, Any], opening: str) -> Dict[str, Any]:
         """A section's line; returns the table that the next lines fill in."""
-        self.at += len(opening)
-        keys = self._keys()
-        self._expect(closing)
-        parent = self._walk(top, keys[:-1])
-        name = keys[-1]
+        *above, name = self._keys()
+        self._expect("]" * len(opening))
+        parent = self._walk(top, above)
         if opening == "[[":
             entries = parent.setdefault(name, [])
             if not isinstance(entries, list):
                 raise self._error(f"{name} is no list of sections")
-            entries.append({})
-            last: Dict[str, Any] = entries[-1]
+            last: Dict[str, Any] = {}
+            entries.append(last)
             return last
         section = parent.setdefault(name, {})
         if not isinstance(section, dict) or id(section) in self.sections:
@@ -80,137 +77,90 @@ class _Reader:
         return table
 
     def _pair(self, table: Dict[str, Any]) -> None:
-        keys = self._keys()
+        *above, name = self._keys()
         self._expect("=")
-        self.at = self._match(BLANK)
-        table = self._walk(table, keys[:-1])
-        if keys[-1] in table:
-            raise self._error(f"{keys[-1]} is there twice")
-        table[keys[-1]] = self._value()
+        table = self._walk(table, above)
+        if name in table:
+            raise self._error(f"{name} is there twice")
+        table[name] = self._value()
 
     def _keys(self) -> List[str]:
         """A key, or several with dots between them."""
         keys = []
         while True:
-            self.at = self._match(BLANK)
-            if self._peek() in "\"'" and self._peek():
-                keys.append(self._string())
-            else:
-                found = BARE_KEY.match(self.text, self.at)
-                if not found:
-                    raise self._error("a key is missing")
-                keys.append(found.group())
-                self.at = found.end()
-            self.at = self._match(BLANK)
-            if self._peek() != ".":
+            key = self._string()
+            key = self._take("[A-Za-z0-9_-]+") if key is None else key
+            if key is None:
+                raise self._error("a key is missing")
+            keys.append(key)
+            if not self._take(r"\."):
                 return keys
-            self.at += 1
+
+    def _string(self) -> Optional[str]:
+        text = self._take(STRING)
+        if text and text[0] == '"':
+            return ESCAPE.sub(self._escaped, text[1:-1])
+        return text and text[1:-1]
+
+    def _escaped(self, found: Match[str]) -> str:
+        letters = found.group(1)
+        if len(letters) > 1:
+            return chr(int(letters[1:], 16))
+        if letters not in ESCAPES:
+            raise self._error("an unknown escape")
+        return ESCAPES[letters]
 
     def _value(self) -> Any:
-        first = self._peek()
-        if first and first in "\"'":
-            return self._string()
-        if first == "[":
+        if self._take(r"\["):
             return self._list()
-        if first == "{":
+        if self._take(r"\{"):
             return self._inline_table()
-        for word, value in (("true", True), ("false", False)):
-            if self.text.startswith(word, self.at):
-                self.at += len(word)
-                return value
-        return self._number()
+        text = self._string()
+        if text is not None:
+            return text
+        word = self._take("true|false")
+        return word == "true" if word else self._number()
 
     def _number(self) -> Any:
-        found = NUMBER.match(self.text, self.at)
-        if not found or self.text[found.end() : found.end() + 1] in tuple("-:._"):
+        digits = (self._take(NUMBER) or "").replace("_", "")
+        if not digits or re.match(r"[+-]?0[0-9]", digits):
             raise self._error("no value that can be read")
-        self.at = found.end()
-        digits = found.group().replace("_", "")
-        if re.match(r"[+-]?0[xob]", digits):
-            return int(digits, 0)
-        if re.match(r"[+-]?0[0-9]", digits):
-            raise self._error("a number begins with 0")
+        if re.match(r"[+-]?0x", digits):
+            return int(digits, 16)
         return int(digits) if re.match(r"[+-]?[0-9]+$", digits) else float(digits)
 
-    def _string(self) -> str:
-        quote = self._peek()
-        if self.text.startswith(quote * 3, self.at):
-            raise self._error("a string of several lines")
-        self.at += 1
-        parts: List[str] = []
-        while True:
-            character = self._peek()
-            self.at += 1
-            if character == quote:
-                return "".join(parts)
-            if not character or character == "\n":
-                raise self._error("a string has no end")
-            if character == "\\" and quote == '"':
-                character = self._escaped()
-            parts.append(character)
-
-    def _escaped(self) -> str:
-        letter = self._peek()
-        self.at += 1
-        if letter in ESCAPES:
-            return ESCAPES[letter]
-        digits = {"u": 4, "U": 8}.get(letter, 0)
-        code = self.text[self.at : self.at + digits]
-        if not digits or not re.match(r"[0-9a-fA-F]{%d}$" % digits, code):
-            raise self._error("an unknown escape")
-        self.at += digits
-        return chr(int(code, 16))
-
     def _list(self) -> List[Any]:
-        self.at += 1
         values: List[Any] = []
         while True:
-            self.at = self._match(BLANKS)
-            if self._peek() == "]":
-                self.at += 1
+            self._take(BLANKS)
+            if self._take(r"\]"):
                 return values
             values.append(self._value())
-            self.at = self._match(BLANKS)
-            if self._peek() == ",":
-                self.at += 1
-            elif self._peek() != "]":
+            self._take(BLANKS)
+            if self._take(r",|(?=\])") is None:
                 raise self._error("a list has no end")
 
     def _inline_table(self) -> Dict[str, Any]:
-        self.at += 1
         table: Dict[str, Any] = {}
-        self.at = self._match(BLANK)
-        if self._peek() == "}":
-            self.at += 1
+        if self._take(r"\}"):
             return table
         while True:
             self._pair(table)
-            self.at = self._match(BLANK)
-            separator = self._peek()
-            self.at += 1
-            if separator == "}":
+            if self._take(r"\}"):
                 return table
-            if separator != ",":
-                raise self._error("a table has no end")
-
-    def _end_of_line(self) -> None:
-        self.at = self._match(BLANK)
-        rest = self.text[self.at : self.at + 2]
-        if rest and rest[0] not in "#\n" and rest != "\r\n":
-            raise self._error("more than one value in a line")
+            self._expect(",")
 
     def _expect(self, text: str) -> None:
-        self.at = self._match(BLANK)
-        if not self.text.startswith(text, self.at):
+        if self._take(re.escape(text)) is None:
             raise self._error(f"{text!r} is missing")
-        self.at += len(text)
 
-    def _match(self, pattern: Any) -> int:
-        end: int = pattern.match(self.text, self.at).end()
-        return end
-
-    def _peek(self) -> str:
-        return self.text[self.at : self.at + 1]
+    def _take(self, pattern: str) -> Optional[str]:
+        """What matches here, after blanks; the next text is what follows. None: nothing does."""
+        found = re.compile(rf"[ \t]*({pattern})").match(self.text, self.at)
+        if found is None:
+            return None
+        self.at = found.end()
+        return found.group(1)
 
     def _error(self, what: str) -> ValueError:
         line = self.text.count("\n", 0, self.at) + 1

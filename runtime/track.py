@@ -21,7 +21,6 @@ from runtime.cli.outputs import Outputs, check_outputs
 from runtime.cli.progress import Progress, quiet, say
 from runtime.errors import BadSource, HotpathError
 from runtime.garbage import short_collections
-from runtime.networks.listing import list_networks
 from runtime.options import given_in
 from runtime.pace import Pace
 from runtime.service_manager import ServiceManager
@@ -44,6 +43,8 @@ def main(arguments: Optional[List[str]] = None) -> int:
         if options.list_cameras:
             return print_cameras()
         if options.list_networks:
+            from runtime.networks.__main__ import list_networks
+
             list_networks(options)
             return 0
         if not options.video:

@@ -10,8 +10,16 @@ from boards import toml
 from kernels.commands import Parser
 from runtime import decode
 from runtime.errors import BadNetwork, HotpathError
-from runtime.networks import CACHE, Network, fetch, find_toml, load_network, schema, sha256_of
-from runtime.networks.listing import list_networks, paths_of
+from runtime.networks import (
+    CACHE,
+    Network,
+    fetch,
+    find_toml,
+    load_network,
+    names,
+    schema,
+    sha256_of,
+)
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
@@ -79,6 +87,24 @@ def add_network(options: argparse.Namespace) -> None:
         pathlib.Path(options.clips) if options.clips else None,
         options.engine,
     )
+
+
+def list_networks(options: argparse.Namespace) -> None:
+    """Print one line for each network: family, crops, whether its files are here."""
+    row = "{:<16} {:<10} {:>8} {:>7}  {}"
+    print(row.format("network", "family", "exemplar", "search", "files"))
+    for name in names():
+        network = load_network(name)
+        files = "present" if paths_of(network, options.networks_dir) else "missing"
+        print(row.format(name, network.family, network.exemplar, network.search, files))
+
+
+def paths_of(network: Network, networks_dir: Optional[str]) -> Optional[Dict[str, pathlib.Path]]:
+    """The paths of the files, or None when one is missing."""
+    try:
+        return network.locate(networks_dir)
+    except HotpathError:
+        return None
 
 
 def show(options: argparse.Namespace) -> None:

@@ -18,17 +18,12 @@ Section = Union[str, Tuple[str, int]]  # the header, or ("file", its number from
 
 
 class Mistake(NamedTuple):
-    """What is wrong at one place of a TOML.
+    """What is wrong at one place of a TOML."""
 
-    Attributes:
-        section: header of the section; "" above the first; ("file", number) of a ``[[file]]``.
-        key: the key, or None for the whole section.
-        text: the rest of a sentence that begins with the key.
-    """
-
+    # header of the section; "" above the first; ("file", number) of a ``[[file]]``
     section: Section
-    key: Optional[str]
-    text: str
+    key: Optional[str]  # the key, or None for the whole section
+    text: str  # the rest of a sentence that begins with the key
 
 
 TOP: Keys = {
@@ -130,22 +125,22 @@ def read(table: Table) -> Tuple[Table, List[File], List[Mistake]]:
         list of ``Mistake`` (empty when all is well).
     """
     mistakes: List[Mistake] = []
+
+    def table_of(section: str) -> Table:
+        entries = table.get(section, {})
+        if isinstance(entries, dict):
+            return entries
+        mistakes.append(Mistake(section, None, f"must be a section, [{section}]"))
+        return {}
+
     values = read_section("", TOP, table, mistakes, ("file", "published") + tuple(SECTIONS))
     keys = _keys_of(values.get("family"), mistakes)
     given: Dict[str, Table] = {}
     for section in SECTIONS:
-        entries = table.get(section, {})
-        if not isinstance(entries, dict):
-            mistakes.append(Mistake(section, None, f"must be a section, [{section}]"))
-            entries = {}
-        given[section] = entries
-        values.update(read_section(section, keys[section], entries, mistakes))
+        given[section] = table_of(section)
+        values.update(read_section(section, keys[section], given[section], mistakes))
     _apply_conditions(keys, given, values, mistakes)
-    published = table.get("published", {})
-    if not isinstance(published, dict):
-        mistakes.append(Mistake("published", None, "must be a section, [published]"))
-        published = {}
-    values["published"] = dict(published)
+    values["published"] = dict(table_of("published"))
     return values, _read_files(table.get("file", []), mistakes), mistakes
 
 
@@ -204,11 +199,10 @@ def read_section(
                 mistakes.append(Mistake(section, name, problem))
             else:
                 values[name] = value
-        elif entry.default is not REQUIRED:
-            if entry.when is None:
-                values[name] = entry.default
-        elif entry.when is None:
+        elif entry.when is None and entry.default is REQUIRED:
             mistakes.append(Mistake(section, name, "is missing"))
+        elif entry.when is None:
+            values[name] = entry.default
     return values
 
 
@@ -250,8 +244,9 @@ def _convert(value: Any, entry: Key) -> Tuple[Any, Optional[str]]:
         return None, f"must be {kinds[entry.kind]}, not {_shown(value)}"
     if entry.choices and value not in entry.choices:
         return None, "must be one of {}, not {}".format(", ".join(entry.choices), _shown(value))
-    if not _within(value, entry):
-        return None, _limits(entry, value)
+    problem = _bounds(value, entry)
+    if problem:
+        return None, problem
     return float(value) if entry.kind is float else value, None
 
 
@@ -262,10 +257,8 @@ def _convert_list(value: Any, entry: Key) -> Tuple[Any, Optional[str]]:
         return None, f"must hold {entry.length} numbers, not {len(value)}"
     if len(value) > MOST_NUMBERS:
         return None, f"must hold at most {MOST_NUMBERS} numbers, not {len(value)}"
-    for item in value:
-        if not _within(item, entry):
-            return None, _limits(entry, item)
-    return tuple(float(item) for item in value), None
+    problems = [problem for problem in (_bounds(item, entry) for item in value) if problem]
+    return (None, problems[0]) if problems else (tuple(map(float, value)), None)
 
 
 SMALLEST = 1e-6  # of a number that must not be 0
@@ -276,15 +269,11 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _within(value: Any, entry: Key) -> bool:
-    if not _is_number(value):
-        return True
-    if entry.nonzero and abs(value) < SMALLEST:
-        return False
-    return bool(entry.low <= value <= entry.high)  # never true for NaN
-
-
-def _limits(entry: Key, value: Any) -> str:
+def _bounds(value: Any, entry: Key) -> Optional[str]:
+    """What is wrong with the size of a number, or None; NaN lies nowhere."""
+    is_zero = entry.nonzero and _is_number(value) and abs(value) < SMALLEST
+    if not _is_number(value) or (entry.low <= value <= entry.high and not is_zero):
+        return None
     text = f"must lie in {entry.low:g} to {entry.high:g}, not {_shown(value)}"
     return text + (", and not be 0" if entry.nonzero else "")
 

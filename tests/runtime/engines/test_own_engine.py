@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 
-import cv2
 import pytest
 
 pytest.importorskip("onnxruntime")
@@ -115,22 +114,6 @@ def test_a_file_that_can_not_be_imported_stops_no_other_engine(home, toml):
         "try:\n    engines.find('broken')\nexcept NoEngine as error:\n    print(error)"
     )
     assert "its file can't be imported; there are: " in run(home, "-c", code)
-
-
-def test_the_command_line_takes_it_by_its_name(home, toml, tmp_path):
-    film, truth = tiny.film(6)
-    frames = tmp_path / "frames"
-    frames.mkdir()
-    for index, frame in enumerate(film):
-        cv2.imwrite(str(frames / f"{index:03d}.png"), frame)
-    box = ",".join(str(float(value)) for value in truth[0])
-    options = ["--video", frames, "--box=" + box, "--network", toml, "--no-show"]
-    options += ["--results", tmp_path / "rows.csv"]
-    told = run(home, "-m", "runtime.track", "--engine", "mine", *options)
-    assert "mine 1" in told
-    found = (tmp_path / "rows.csv").read_text()
-    run(home, "-m", "runtime.track", "--engine", "onnxruntime", *options)
-    assert (tmp_path / "rows.csv").read_text() == found and found.count("\n") == 7
 
 
 def test_what_runs_networks_here_lists_it(home, toml):

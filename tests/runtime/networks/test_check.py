@@ -1,6 +1,5 @@
 """`python -m runtime.networks`: what it lists and shows, and what it says of a wrong TOML."""
 
-import os
 import re
 import subprocess
 import sys
@@ -11,8 +10,9 @@ import pytest
 
 from runtime import decode, load_tracker
 from runtime.errors import BadNetwork
-from runtime.graphs.counting import count
+from runtime.graphs.counting import count, count_parts
 from runtime.networks import Network, load_network, names, schema
+from runtime.networks.__main__ import main
 from tests.conftest import ROOT
 from tests.support import blobs, tiny
 
@@ -42,19 +42,18 @@ sha256 = "12"
 """
 
 
-def run(*arguments):
-    """(exit code, everything printed) of the command."""
-    environment = dict(os.environ, PYTHONPATH=str(ROOT))
-    result = subprocess.run(
-        [sys.executable, "-m", "runtime.networks"] + [str(a) for a in arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        env=environment,
-    )
-    return result.returncode, result.stdout.decode()
+@pytest.fixture
+def run(capsys):
+    """A function: (exit code, everything printed) of the command."""
+
+    def call(*arguments):
+        code = main([str(argument) for argument in arguments])
+        return code, "".join(capsys.readouterr())
+
+    return call
 
 
-def test_check_names_every_mistake_with_its_line(tmp_path):
+def test_check_names_every_mistake_with_its_line(run, tmp_path):
     path = tmp_path / "wrong.toml"
     path.write_text(WRONG)
     code, text = run("check", path)
@@ -85,7 +84,7 @@ def test_check_names_every_mistake_with_its_line(tmp_path):
     assert list(said) == sorted(said)
 
 
-def test_check_says_where_the_toml_itself_breaks(tmp_path):
+def test_check_says_where_the_toml_itself_breaks(run, tmp_path):
     path = tmp_path / "broken.toml"
     path.write_text('family = "points"\n[input\nexemplar = 1\n')
     code, text = run("check", path)
@@ -93,12 +92,10 @@ def test_check_says_where_the_toml_itself_breaks(tmp_path):
     assert "can't be read as TOML" in text and "line 2" in text
 
 
-def test_check_says_which_files_are_missing_or_not_what_they_should_be(tmp_path):
+def test_check_says_which_files_are_missing_or_not_what_they_should_be(run, tmp_path):
     toml = blobs.write_network(tmp_path, "siamban")
-    text = toml.read_text().replace(
-        'name = "siamban_track.onnx"', 'name = "siamban_track.onnx"\nsha256 = "{}"'.format("0" * 64)
-    )
-    toml.write_text(text)
+    name = 'name = "siamban_track.onnx"'
+    toml.write_text(toml.read_text().replace(name, name + '\nsha256 = "{}"'.format("0" * 64)))
     (tmp_path / "siamban_template.onnx").unlink()
     code, said = run("check", toml)
     assert code == 2
@@ -108,20 +105,18 @@ def test_check_says_which_files_are_missing_or_not_what_they_should_be(tmp_path)
     assert "2 mistakes" in said
 
 
-def test_check_says_when_the_maps_are_not_those_of_the_toml(tmp_path):
-    toml = blobs.write_network(tmp_path, "siamban")
-    toml.write_text(toml.read_text().replace("map_size = 25", "map_size = 24"))
+@pytest.mark.parametrize(
+    "name, old, new, words",
+    [
+        ("siamban", "map_size = 25", "map_size = 24", ["1x2x24x24 and 1x4x24x24", "1x2x25x25"]),
+        ("lighttrack", '"sigmoid"', '"none"', ["which are no probabilities"]),
+    ],
+)
+def test_check_says_when_the_maps_are_not_those_of_the_toml(run, tmp_path, name, old, new, words):
+    toml = blobs.write_network(tmp_path, name)
+    toml.write_text(toml.read_text().replace(old, new))
     code, said = run("check", toml)
-    assert code == 2
-    assert "1x2x24x24 and 1x4x24x24" in said and "1x2x25x25" in said
-
-
-def test_check_says_when_a_file_is_no_onnx(tmp_path):
-    toml = blobs.write_network(tmp_path, "siamban")
-    (tmp_path / "siamban_track.onnx").write_bytes(b"<html>not found</html>")
-    code, said = run("check", toml)
-    assert code == 2
-    assert "siamban_track.onnx is not a whole ONNX file" in said
+    assert code == 2 and all(word in said for word in words)
 
 
 def damage(path, value, shape=(1, 1, 1, 25)):
@@ -134,42 +129,42 @@ def damage(path, value, shape=(1, 1, 1, 25)):
     onnx.save(model, str(path))
 
 
-def test_check_says_when_a_map_is_not_finite(tmp_path):
+def test_check_says_when_a_file_is_no_onnx_or_its_map_not_finite(run, tmp_path):
     toml = blobs.write_network(tmp_path, "siamban")
-    damage(tmp_path / "siamban_track.onnx", np.inf)
+    path = tmp_path / "siamban_track.onnx"
+    damage(path, np.inf)
     code, said = run("check", toml)
-    assert code == 2
-    assert "is not finite" in said
+    assert code == 2 and "is not finite" in said
+    path.write_bytes(b"<html>not found</html>")
+    code, said = run("check", toml)
+    assert code == 2 and "siamban_track.onnx is not a whole ONNX file" in said
 
 
-@pytest.mark.parametrize("engine", ["openvino", "onnxruntime"])
-def test_a_weight_that_is_no_number_is_refused_by_every_engine(tmp_path, engine):
+def test_a_weight_that_is_no_number_is_refused_by_every_engine(run, tmp_path):
     toml = blobs.write_network(tmp_path, "siamban")
     damage(tmp_path / "siamban_track.onnx", np.nan)
-    with pytest.raises(BadNetwork, match="has NaN in its weights"):
-        load_tracker(toml, engine=engine)
+    for engine in ("openvino", "onnxruntime"):
+        with pytest.raises(BadNetwork, match="has NaN in its weights"):
+            load_tracker(toml, engine=engine)
     code, said = run("check", toml)
     assert code == 2 and "has NaN in its weights" in said
 
 
-def test_check_says_when_the_weights_are_all_zero(tmp_path):
+def test_check_says_when_the_weights_are_all_zero(run, tmp_path):
     toml = tiny.write_network(tmp_path)
     damage(tmp_path / "tiny_backbone.onnx", 0, (3, 3, 63, 63))
     code, said = run("check", toml)
     assert code == 2 and "map 1 is the same for different pictures" in said
 
 
-def test_check_says_when_scores_are_no_probabilities(tmp_path):
-    toml = blobs.write_network(tmp_path, "lighttrack")
-    toml.write_text(toml.read_text().replace('score = "sigmoid"', 'score = "none"'))
-    code, said = run("check", toml)
-    assert code == 2 and "which are no probabilities" in said
+def keys_of(family):
+    """The sections' keys, with the family's own."""
+    return [schema.TOP, *schema.SECTIONS.values(), *decode.module_of(family).KEYS.values()]
 
 
 def test_every_number_of_every_family_has_bounds():
     for family in decode.families():
-        sections = [schema.TOP, *schema.SECTIONS.values(), *decode.module_of(family).KEYS.values()]
-        for keys in sections:
+        for keys in keys_of(family):
             for name, key in keys.items():
                 if key.kind in (int, float, list):
                     assert key.low is not None and key.high is not None, (family, name)
@@ -179,21 +174,17 @@ def test_every_number_of_every_family_has_bounds():
 def test_a_network_declares_every_key():
     declared = set(Network.__annotations__)
     for family in decode.families():
-        for keys in [
-            schema.TOP,
-            *schema.SECTIONS.values(),
-            *decode.module_of(family).KEYS.values(),
-        ]:
+        for keys in keys_of(family):
             assert set(keys) <= declared
 
 
-def test_check_of_a_right_network_says_so(tmp_path):
+def test_check_of_a_right_network_says_so(run, tmp_path):
     code, said = run("check", blobs.write_network(tmp_path, "vittrack"))
     assert code == 0, said
     assert "all is well" in said and "runs       on" in said
 
 
-def test_list_has_every_network_and_whether_its_files_are_here(tmp_path):
+def test_list_has_every_network_and_whether_its_files_are_here(run, tmp_path):
     blobs.write_network(tmp_path, "siamban")
     code, said = run("list", "--networks-dir", tmp_path)
     assert code == 0
@@ -203,7 +194,7 @@ def test_list_has_every_network_and_whether_its_files_are_here(tmp_path):
     assert rows["ocean"] == "missing"
 
 
-def test_show_counts_and_says_where_a_network_runs(tmp_path):
+def test_show_counts_and_says_where_a_network_runs(run, tmp_path):
     toml = blobs.write_network(tmp_path, "dasiamrpn")
     code, said = run("show", toml)
     assert code == 0, said
@@ -249,8 +240,6 @@ def test_counts_are_those_of_the_formulas():
 
 @pytest.mark.parametrize("name, published_mflops", [("nanotrack_v2", 84.6), ("lighttrack", 530)])
 def test_counts_come_near_what_the_authors_publish(networks_dir, name, published_mflops):
-    from runtime.graphs.counting import count_parts
-
     network = load_network(name)
     counts = count_parts(network, network.locate(networks_dir))
     assert counts["a frame"].macs / 1e6 == pytest.approx(published_mflops, rel=0.1)

@@ -51,22 +51,9 @@ def test_the_command_line_needs_no_network_option(tmp_path):
     pictures, boxes = tiny.film(5)
     for index, picture in enumerate(pictures):
         cv2.imwrite(str(tmp_path / f"{index}.png"), picture)
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "runtime.track",
-            "--video",
-            str(tmp_path),
-            "--results",
-            "-",
-            "--box",
-            ",".join(map(str, boxes[0])),
-        ],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        universal_newlines=True,
-    )
+    command = [sys.executable, "-m", "runtime.track", "--video", str(tmp_path), "--results", "-"]
+    command += ["--box", ",".join(map(str, boxes[0]))]
+    done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == 6
     assert DEFAULT_NETWORK in done.stderr

@@ -65,15 +65,12 @@ def _network(folder, server, sha256):
 RIGHT = hashlib.sha256(CONTENT).hexdigest()
 
 
-def test_files_are_brought_and_verified(tmp_path, server):
+@pytest.mark.parametrize("length", ["", "abc", "-7"])  # one that is no number is ignored
+def test_files_are_brought_and_verified_and_not_asked_for_again(tmp_path, server, length):
+    server.length = length
     network = load_network(_network(tmp_path, server, RIGHT))
     paths = fetch.fetch(network, tmp_path / "got", print)
     assert [path.read_bytes() == CONTENT for path in paths] == [True, True]
-
-
-def test_a_file_that_is_there_is_not_asked_for_again(tmp_path, server):
-    network = load_network(_network(tmp_path, server, RIGHT))
-    fetch.fetch(network, tmp_path / "got", print)
     server.asked.clear()
     fetch.fetch(network, tmp_path / "got", print)
     assert server.asked == []
@@ -90,25 +87,15 @@ def test_a_broken_download_goes_on_where_it_broke(tmp_path, server):
     assert (tmp_path / "got" / "tiny_backbone.onnx").read_bytes() == CONTENT
 
 
-def test_a_file_with_another_sha256_is_not_kept(tmp_path, server):
-    network = load_network(_network(tmp_path, server, "0" * 64))
-    with pytest.raises(BadNetwork, match="is not the file that"):
-        fetch.fetch(network, tmp_path / "got", print)
-    assert list((tmp_path / "got").iterdir()) == []
-
-
-def test_an_endless_answer_is_cut_off_and_not_kept(tmp_path, server):
-    server.length = None
-    with pytest.raises(BadNetwork, match=f"more than {len(CONTENT)} bytes"):
-        fetch.fetch(load_network(_network(tmp_path, server, RIGHT)), tmp_path / "got", print)
-    assert list((tmp_path / "got").iterdir()) == []
-
-
-@pytest.mark.parametrize("length", ["abc", "-7"])
-def test_a_length_that_is_no_number_is_ignored(tmp_path, server, length):
+@pytest.mark.parametrize(
+    "sha256, length, told",
+    [("0" * 64, "", "is not the file that"), (RIGHT, None, f"more than {len(CONTENT)} bytes")],
+)
+def test_a_wrong_file_and_an_endless_answer_are_not_kept(tmp_path, server, sha256, length, told):
     server.length = length
-    paths = fetch.fetch(load_network(_network(tmp_path, server, RIGHT)), tmp_path, print)
-    assert [path.read_bytes() == CONTENT for path in paths] == [True, True]
+    with pytest.raises(BadNetwork, match=told):
+        fetch.fetch(load_network(_network(tmp_path, server, sha256)), tmp_path / "got", print)
+    assert list((tmp_path / "got").iterdir()) == []
 
 
 def test_several_at_once_into_one_folder_download_each_file_once(tmp_path, server):

@@ -1,10 +1,5 @@
 """A user's own network: a TOML of some twenty lines and its ONNX in a folder, nothing else."""
 
-import os
-import subprocess
-import sys
-
-import cv2
 import numpy as np
 import onnx
 import pytest
@@ -12,7 +7,6 @@ import pytest
 from runtime import load_tracker
 from runtime.errors import BadNetwork
 from runtime.networks import load_network
-from tests.conftest import ROOT
 from tests.support import blobs
 
 OWN = """family = "points"
@@ -56,46 +50,18 @@ def write_own(folder):
     return path
 
 
-def test_a_network_of_ones_own_needs_a_toml_and_its_files_only(tmp_path):
-    tracker = load_tracker(write_own(tmp_path))
-    frames, boxes = blobs.film()
+def assert_follows(toml, count=4):
+    """A tracker with that network follows the blob of a film."""
+    tracker = load_tracker(toml)
+    frames, boxes = blobs.film(count)
     tracker.init(frames[0], boxes[0])
     for frame, box in zip(frames[1:], boxes[1:]):
         np.testing.assert_allclose(tracker.update(frame).box, box, atol=1.5)
+
+
+def test_a_network_of_ones_own_needs_a_toml_and_its_files_only(tmp_path):
+    assert_follows(write_own(tmp_path), 25)
     assert len(OWN.strip().splitlines()) <= 32
-
-
-def test_the_command_line_tracks_with_it(tmp_path):
-    toml = write_own(tmp_path)
-    frames, boxes = blobs.film(8)
-    folder = tmp_path / "film"
-    folder.mkdir()
-    for index, frame in enumerate(frames):
-        cv2.imwrite(str(folder / f"{index:04d}.png"), frame)
-    results = tmp_path / "boxes.csv"
-    subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "runtime.track",
-            "--network",
-            str(toml),
-            "--video",
-            str(folder),
-            "--box",
-            ",".join(str(v) for v in boxes[0]),
-            "--results",
-            str(results),
-            "--no-show",
-        ],
-        check=True,
-        env=dict(os.environ, PYTHONPATH=str(ROOT)),
-        timeout=120,
-    )
-    rows = [line.split(",") for line in results.read_text().split()]
-    columns = [rows[0].index(name) for name in "xywh"]
-    got = [float(rows[-1][column]) for column in columns]
-    np.testing.assert_allclose(got, boxes[-1], atol=1.5)
 
 
 def test_outputs_may_come_in_any_order_and_with_any_name(tmp_path):
@@ -106,20 +72,13 @@ def test_outputs_may_come_in_any_order_and_with_any_name(tmp_path):
     del model.graph.output[:]
     model.graph.output.extend(reversed(outputs))
     onnx.save(model, str(path))
-    tracker = load_tracker(toml)
-    frames, boxes = blobs.film(4)
-    tracker.init(frames[0], boxes[0])
-    for frame, box in zip(frames[1:], boxes[1:]):
-        np.testing.assert_allclose(tracker.update(frame).box, box, atol=1.5)
+    assert_follows(toml)
 
 
 def test_outputs_of_one_shape_are_told_apart_by_name(tmp_path):
     """The heat maps come bottom right first; `maps` says so, and without it the box is refused."""
     toml = blobs.write_network(tmp_path, "stark_s50")
-    frames, boxes = blobs.film(4)
-    tracker = load_tracker(toml)
-    tracker.init(frames[0], boxes[0])
-    np.testing.assert_allclose(tracker.update(frames[1]).box, boxes[1], atol=1.5)
+    assert_follows(toml)
     toml.write_text(toml.read_text().replace('"top_left", ', '"top", '))
     with pytest.raises(BadNetwork, match="names 'top', but the ONNX gives bottom_right, top_left"):
         load_tracker(toml)
@@ -130,11 +89,7 @@ def test_masks_of_the_padding_are_left_open(tmp_path):
     toml = blobs.write_network(tmp_path, "stark_lightning")
     for name, image in (("backbone_bottleneck_pe.onnx", "picture"), ("complete.onnx", "search")):
         add_mask(tmp_path / name, image)
-    tracker = load_tracker(toml)
-    frames, boxes = blobs.film(4)
-    tracker.init(frames[0], boxes[0])
-    for frame, box in zip(frames[1:], boxes[1:]):
-        np.testing.assert_allclose(tracker.update(frame).box, box, atol=1.5)
+    assert_follows(toml)
 
 
 def add_mask(path, image):

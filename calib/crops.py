@@ -13,13 +13,13 @@ from calib.clips import Clip
 from calib.errors import BadRun
 from calib.metrics import overlap
 from calib.one_step_overlap import window_sides
+from kernels.cpu.interface import PLAIN
 from runtime import geometry
 from runtime.network import Network
 
 SEED = 11
 LOST = 0.2  # overlap below which the tracker is started again on the true box
 SHIFT, SCALE = 0.15, 0.15  # jitter: of the context's side, and of its logarithm
-PLAIN_MEAN, PLAIN_SCALE = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
 
 
 def collect(
@@ -75,7 +75,7 @@ def _cut(tracker: Any, frame: np.ndarray, window: Any, side: int) -> np.ndarray:
     out = np.zeros((1, 3, side, side), np.uint8)
     border = geometry.border_colour(tracker.network, frame)
     swap = tracker.network.channels == "RGB"
-    tracker.device.kernels.crop(frame, window, border, out, PLAIN_MEAN, PLAIN_SCALE, swap)
+    tracker.device.kernels.crop(frame, window, border, out, PLAIN._replace(swap=swap))
     return out[0].transpose(1, 2, 0).copy()
 
 

@@ -47,23 +47,9 @@ def crop(
     out_height, out_width = size if isinstance(size, (tuple, list)) else (size, size)
     if min(width, height, out_width, out_height) < 1:
         raise ValueError(f"a crop of {width}x{height} to {out_width}x{out_height}")
-    outside = np.asarray(border, np.uint8)
-
     if (height, width) == (out_height, out_width):
-        return _pixels(frame, y + np.arange(height), x + np.arange(width), outside).astype(np.uint8)
-
-    left, right, left_weight, right_weight = _columns(width, out_width)
-    top, bottom, top_weight, bottom_weight = _rows(height, out_height)
-
-    def resized_rows(rows: np.ndarray) -> np.ndarray:
-        """The horizontal pass over some rows of the window: (out_height, out_width, 3) int64."""
-        values = _pixels(frame, y + rows, x + left, outside) * left_weight[:, None]
-        values += _pixels(frame, y + rows, x + right, outside) * right_weight[:, None]
-        return values >> 4
-
-    upper = (resized_rows(top) * top_weight[:, None, None]) >> 16
-    lower = (resized_rows(bottom) * bottom_weight[:, None, None]) >> 16
-    return ((upper + lower + 2) >> 2).astype(np.uint8)
+        return _pixels(frame, y + np.arange(height), x + np.arange(width), border).astype(np.uint8)
+    return _resampled(frame, _columns(width, out_width, x), _rows(height, out_height, y), border)
 
 
 def warp(
@@ -94,17 +80,23 @@ def warp(
     rows, columns = size if isinstance(size, (tuple, list)) else (size, size)
     if min(width, height) <= 0 or min(rows, columns) < 1:
         raise ValueError(f"a crop of {width}x{height} to {columns}x{rows}")
-    left, right_weight = _places(x, width, columns)
-    top, bottom_weight = _places(y, height, rows)
-    outside = np.asarray(border, np.uint8)
+    return _resampled(frame, _places(x, width, columns), _places(y, height, rows), border)
 
-    def resized_rows(rows: np.ndarray) -> np.ndarray:
-        values = _pixels(frame, rows, left, outside) * (WEIGHT_ONE - right_weight)[:, None]
-        values += _pixels(frame, rows, left + 1, outside) * right_weight[:, None]
+
+def _resampled(
+    frame: Union[np.ndarray, Planes], across: Taps, down: Taps, border: Border
+) -> np.ndarray:
+    """Both passes over a frame, along x and then along y."""
+    left, right, left_weight, right_weight = across
+    top, bottom, top_weight, bottom_weight = (values[:, None, None] for values in down)
+
+    def resized(rows: np.ndarray) -> np.ndarray:
+        """The horizontal pass over some rows: (rows, columns, 3) int64."""
+        values = _pixels(frame, rows.ravel(), left, border) * left_weight[:, None]
+        values += _pixels(frame, rows.ravel(), right, border) * right_weight[:, None]
         return np.asarray(values >> 4)
 
-    upper = (resized_rows(top) * (WEIGHT_ONE - bottom_weight)[:, None, None]) >> 16
-    lower = (resized_rows(top + 1) * bottom_weight[:, None, None]) >> 16
+    upper, lower = (resized(top) * top_weight) >> 16, (resized(bottom) * bottom_weight) >> 16
     return np.asarray(((upper + lower + 2) >> 2).astype(np.uint8))
 
 
@@ -256,7 +248,7 @@ def cosine_of(
 
 
 def _pixels(
-    frame: Union[np.ndarray, Planes], rows: np.ndarray, columns: np.ndarray, border: np.ndarray
+    frame: Union[np.ndarray, Planes], rows: np.ndarray, columns: np.ndarray, border: Border
 ) -> np.ndarray:
     """The frame's pixels at rows x columns, ``border`` outside: (rows, columns, 3) int64."""
     height, width = frame.shape[:2]
@@ -265,8 +257,7 @@ def _pixels(
         values = bgr_at(frame, *at).astype(np.int64)
     else:
         values = frame[at[0]][:, at[1]].astype(np.int64)
-    values[(rows < 0) | (rows >= height)] = border
-    values[:, (columns < 0) | (columns >= width)] = border
+    values[(rows < 0) | (rows >= height)] = values[:, (columns < 0) | (columns >= width)] = border
     return values
 
 
@@ -284,22 +275,24 @@ def _weights(part: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
     return first, np.rint(part * np.float32(WEIGHT_ONE)).astype(np.int64)
 
 
-def _columns(source: int, target: int) -> Taps:
+def _columns(source: int, target: int, origin: int = 0) -> Taps:
     """Left and right column and their weights; at the edges of the window one column counts."""
     index, part = _taps(source, target)
     part[(index < 0) | (index >= source - 1)] = 0
     left = np.clip(index, 0, source - 1)
-    return (left, np.minimum(left + 1, source - 1)) + _weights(part)
+    return (origin + left, origin + np.minimum(left + 1, source - 1)) + _weights(part)
 
 
-def _rows(source: int, target: int) -> Taps:
+def _rows(source: int, target: int, origin: int = 0) -> Taps:
     """Top and bottom row and their weights; at the edges both are the same row, weights stay."""
     index, part = _taps(source, target)
-    return (np.clip(index, 0, source - 1), np.clip(index + 1, 0, source - 1)) + _weights(part)
+    top, bottom = (origin + np.clip(index + more, 0, source - 1) for more in (0, 1))
+    return (top, bottom) + _weights(part)
 
 
-def _places(start: float, length: float, count: int) -> Tuple[np.ndarray, np.ndarray]:
-    """First source index of each place of a warp, and the weight of the next one."""
+def _places(start: float, length: float, count: int) -> Taps:
+    """The two source indices of each place of a warp, and their weights."""
     step = int(np.rint(length / (count - 1) * 2.0**32)) if count > 1 else 0
     places = int(np.rint(start * 2.0**32)) + step * np.arange(count) + (1 << 20)
-    return places >> 32, places >> 21 & (WEIGHT_ONE - 1)
+    first, weight = places >> 32, places >> 21 & (WEIGHT_ONE - 1)
+    return first, first + 1, WEIGHT_ONE - weight, weight

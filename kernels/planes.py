@@ -25,17 +25,11 @@ THREE_PLANES = ("I420", "I422", "I444")
 
 
 class Matrix(NamedTuple):
-    """What a pixel's Y, U and V give to blue, green and red, as whole numbers of 2**-20.
+    """What a pixel's Y, U and V give to blue, green and red, as whole numbers of 2**-20."""
 
-    Attributes:
-        black: the Y of black; smaller values count as black.
-        grey: factor of Y.
-        u_blue, u_green, v_green, v_red: factors of U - 128 and V - 128.
-    """
-
-    black: int
-    grey: int
-    u_blue: int
+    black: int  # the Y of black; smaller values count as black
+    grey: int  # factor of Y
+    u_blue: int  # factors of U - 128 and V - 128
     u_green: int
     v_green: int
     v_red: int
@@ -52,18 +46,12 @@ MATRICES = {
 
 
 class Samples(NamedTuple):
-    """Views of the planes: a pixel (y, x) has ``luma[y, x]``, ``u[y >> sy, x >> sx]`` and ``v``.
+    """Views of the planes: a pixel (y, x) has ``luma[y, x]``, ``u[y >> sy, x >> sx]`` and ``v``."""
 
-    Attributes:
-        luma: (H, W) uint8.
-        u, v: uint8, of one shape and the same strides; None for grey.
-        shift_x, shift_y: sx and sy.
-    """
-
-    luma: np.ndarray
-    u: Optional[np.ndarray]
+    luma: np.ndarray  # (H, W) uint8
+    u: Optional[np.ndarray]  # uint8, of one shape and the same strides; None for grey
     v: Optional[np.ndarray]
-    shift_x: int
+    shift_x: int  # sx and sy
     shift_y: int
 
 

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from kernels.cpu.interface import Kernels
+from kernels.cpu.online import Colours
 from kernels.settings import ColourSettings
 from runtime.pictures import AnyFrame, every_pixel
 
@@ -29,7 +30,7 @@ MIDDLE = np.clip(0.6 - np.hypot(_STEP[:, None], _STEP), 0, None).ravel()
 def compiled(kernels: Kernels) -> Any:
     """``project`` and ``histogram`` in C++, or None (see ``kernels.cpu.binding``)."""
     settings = ColourSettings(BINS, HUES, LEVELS, HUE_WIDTH, LEVEL_WIDTH, GREY_WIDTH, GREY)
-    return kernels.colours(settings)
+    return kernels.new(Colours, settings)
 
 
 def bins(picture: np.ndarray) -> np.ndarray:

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Callable, Optional, Sequence, Tuple, Unio
 import cv2
 import numpy as np
 
-from kernels.cpu.interface import Kernels
-from kernels.settings import BoxLimits, WindowSettings
+from kernels.cpu.interface import PLAIN, Kernels
+from kernels.settings import BoxLimits, InputSettings, WindowSettings
 from runtime.pictures import AnyFrame, JpegFrame, PlanarFrame, bgr_of, pixels_of
 from runtime.types import Box
 
@@ -285,14 +285,16 @@ _CLIPS = {
 }
 
 
-def crop_into(network: "Network", kernels: Kernels, out: Any, *packing: Any) -> Cropper:
+def crop_into(
+    network: "Network", kernels: Kernels, out: Any, packing: InputSettings = PLAIN
+) -> Cropper:
     """The function that resizes windows to an array.
 
     Args:
         network: uses ``resample``.
         kernels: ``crop`` and ``warp`` (see ``kernels.cpu``).
         out: (..., 3, height, width).
-        packing: mean, scale and swap, as the kernels' ``crop`` takes them; nothing for plain bytes.
+        packing: as the kernels' ``crop`` takes it.
     """
     has_fractions = network.resample == "warp"
     crop, warp = kernels.warp if has_fractions else kernels.crop, kernels.warp
@@ -300,30 +302,30 @@ def crop_into(network: "Network", kernels: Kernels, out: Any, *packing: Any) -> 
 
     def write(frame: AnyFrame, window: Window, border: np.ndarray) -> None:
         if type(frame) is np.ndarray:
-            crop(frame, window, border, out, *packing)
+            crop(frame, window, border, out, packing)
             return
         if not isinstance(frame, JpegFrame):
-            crop(pixels_of(frame), window, border, out, *packing)
+            crop(pixels_of(frame), window, border, out, packing)
             return
         # decode no more of it, and no larger, than the crop needs
         picture, scale = frame.part(window, min(window[2] / size[0], window[3] / size[1]))
         if scale == 1:
-            crop(picture, window, border, out, *packing)
+            crop(picture, window, border, out, packing)
         else:
             reduced = reduced_window(window, size, scale, has_fractions)
-            warp(picture, reduced, border, out, *packing)
+            warp(picture, reduced, border, out, packing)
 
     return write
 
 
 def packed_into(network: "Network", kernels: Kernels, out: Any) -> Cropper:
     """``crop_into`` an input of the network."""
-    return crop_into(network, kernels, out, *_packing(network))
+    return crop_into(network, kernels, out, _packing(network))
 
 
-def _packing(network: "Network") -> Tuple[Sequence[float], Sequence[float], bool]:
-    """Mean, scale and swap of the network's inputs, as the kernels' ``crop`` takes them."""
-    return network.mean, network.scale, network.channels == "RGB"
+def _packing(network: "Network") -> InputSettings:
+    """How the network's inputs are packed, as the kernels' ``crop`` takes it."""
+    return InputSettings(network.mean, network.scale, network.channels == "RGB")
 
 
 def windows_into(
@@ -335,7 +337,7 @@ def windows_into(
         crop: crops into it; None for the kernels.
     """
     settings, packing = window_settings(network), _packing(network)
-    around = None if crop else kernels.around(settings, out, *packing)
+    around = None if crop else kernels.around(settings, out, packing)
     resize = crop or packed_into(network, kernels, out)
 
     def write(

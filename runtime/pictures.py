@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from kernels import cpu
-from kernels.cpu.jpeg import SCALES, DamagedJpeg
+from kernels.cpu.jpeg import SCALES, DamagedJpeg, JpegDecoder
 from kernels.planes import Planes
 
 try:
@@ -97,7 +97,7 @@ class JpegDecoders:
         try:
             return self._spare.pop()
         except IndexError:
-            return _kernels().jpeg()
+            return _kernels().new(JpegDecoder)
 
     def give_back(self, decoder: Any) -> None:
         """Keep a decoder for another frame."""

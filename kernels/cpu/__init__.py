@@ -1,6 +1,6 @@
 """The hot path on a processor: in C++ if there is a compiler, else in NumPy and OpenCV.
 
-``load`` returns what ``interface.Kernels`` describes. ``python -m kernels.cpu`` compiles it and
+``load`` returns an ``interface.Kernels``. ``python -m kernels.cpu`` compiles it and
 prints where it is.
 """
 
@@ -19,17 +19,16 @@ def load(log: Optional[Callable[[str], None]] = None) -> "Kernels":
         log: called with one sentence if there is no compiler.
 
     Returns:
-        ``binding.Kernels``, or ``fallback.Kernels`` without a compiler. Use it in one thread at a
-        time.
+        ``binding.Kernels``, or its base class without a compiler. Use it in one thread at a time.
     """
     try:
         library = build.library()
     except build.CannotBuild as error:
-        from kernels.cpu import fallback
+        from kernels.cpu import interface
 
         if log:
             log(f"{error}; crop and select run in NumPy and OpenCV, which are slower")
-        return fallback.Kernels()
+        return interface.Kernels()
     from kernels.cpu import binding
 
     return binding.Kernels(library)

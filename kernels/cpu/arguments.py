@@ -35,6 +35,10 @@ FUNCTIONS = {
     "hp_regression_solve": "v pq",
     "hp_regression_judge": "v ppqp",
     "hp_samples_of_frame": "q ppppppdpqdppppp",
+    "hp_jpeg_bytes": "q ",
+    "hp_jpeg_open": "q ppqpq",
+    "hp_jpeg_unstuff": "v ppqppq",
+    "hp_jpeg_window": "q pp",
 }
 TYPES = {
     "p": ctypes.c_void_p,
@@ -82,7 +86,7 @@ def check_state(state: np.ndarray) -> None:
         raise ValueError(f"state: {state.dtype} {state.shape}")
 
 
-def planes(out: np.ndarray) -> np.ndarray:
+def planes_of(out: np.ndarray) -> np.ndarray:
     """A view (3, h, w) of ``out``. Raises ``ValueError`` if no crop can be written to it."""
     view = out[0] if out.ndim == 4 and out.shape[0] == 1 else out
     if view.ndim != 3 or view.shape[0] != 3 or not out.size or out.dtype.char not in "fB":

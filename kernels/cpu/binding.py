@@ -4,21 +4,18 @@ A frame takes about a millisecond. Each call costs two or three microseconds bes
 the addresses of arrays that stay the same are kept.
 """
 
-import ctypes
 import struct
-from typing import Any, Dict, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Optional, Sequence, Tuple
 
 import numpy as np
 
 from kernels import records
-from kernels.cpu import arguments
+from kernels.cpu import arguments, interface
 from kernels.cpu.arguments import VIEW, Frame, address, check_frame, check_state, kept
 from kernels.cpu.build import Library
-from kernels.cpu.jpeg import JpegDecoder
-from kernels.cpu.online import Colours, Pooling, Regression, Samples
-from kernels.cpu.select import Response, Select
+from kernels.cpu.interface import PLAIN, Part
 from kernels.planes import Border, Planes
-from kernels.settings import ColourSettings, ResponseSettings, SelectSettings, WindowSettings
+from kernels.settings import InputSettings, WindowSettings
 
 CROP_JOB = struct.Struct("=21q6f")  # hp_crop_job in crop.h
 PIXELS_AT = struct.Struct("=q")  # its first field
@@ -27,8 +24,8 @@ PLANES = struct.Struct("=15q")  # hp_planes in planes.h
 MOST_BOUND = 8  # arrays whose addresses are kept: a tracker has an input or two, and a patch
 
 
-class Kernels:
-    """The hot path in C++; for one thread at a time. ``interface.Kernels`` says what each does.
+class Kernels(interface.Kernels):
+    """The hot path in C++.
 
     Args:
         library: ``build.Library``.
@@ -56,8 +53,10 @@ class Kernels:
         self._frame_width = self._workspace_at = 0
 
     def clone(self) -> "Kernels":
-        """See ``interface.Kernels``."""
         return Kernels(self._library)
+
+    def new(self, part: Callable[..., Part], *arguments: object) -> Part:
+        return part(self.handle, *arguments)
 
     def crop(
         self,
@@ -65,12 +64,9 @@ class Kernels:
         window: Sequence[float],
         border: Border,
         out: np.ndarray,
-        mean: Sequence[float] = (0, 0, 0),
-        scale: Sequence[float] = (1, 1, 1),
-        swap: bool = False,
+        packing: InputSettings = PLAIN,
     ) -> None:
-        """See ``interface.Kernels``. Gives the same bits as ``golden.pack(golden.crop(...))``."""
-        self.fill_job(frame, window, border, out, mean, scale, swap)
+        self.fill_job(frame, window, border, out, packing)
         self._crop(self._job_at)
 
     def warp(
@@ -79,26 +75,15 @@ class Kernels:
         window: Sequence[float],
         border: Border,
         out: np.ndarray,
-        mean: Sequence[float] = (0, 0, 0),
-        scale: Sequence[float] = (1, 1, 1),
-        swap: bool = False,
+        packing: InputSettings = PLAIN,
     ) -> None:
-        """See ``interface.Kernels``."""
         check_frame(frame, window[2], window[3])
-        self.fill_job(frame, (0, 0, 1, 1), border, out, mean, scale, swap)
+        self.fill_job(frame, (0, 0, 1, 1), border, out, packing)
         VIEW.pack_into(self._window, 0, *window)
         self._warp(self._job_at, self._window_at)
 
-    def around(
-        self,
-        settings: WindowSettings,
-        out: np.ndarray,
-        mean: Sequence[float],
-        scale: Sequence[float],
-        swap: bool,
-    ) -> "Around":
-        """See ``interface.Kernels``."""
-        return Around(self.clone(), settings, out, (mean, scale, swap))
+    def around(self, settings: WindowSettings, out: np.ndarray, packing: InputSettings) -> "Around":
+        return Around(self.clone(), settings, out, packing)
 
     def fill_job(
         self,
@@ -106,12 +91,11 @@ class Kernels:
         window: Sequence[float],
         border: Border,
         out: np.ndarray,
-        mean: Sequence[float],
-        scale: Sequence[float],
-        swap: bool,
+        packing: InputSettings,
     ) -> None:
         """Write ``hp_crop_job``."""
         check_frame(frame, window[2], window[3])
+        mean, scale, swap = packing
         height, width, _ = frame.shape
         if type(frame) is np.ndarray:
             pixels_at, strides, planes_at = address(frame), frame.strides, 0
@@ -153,7 +137,7 @@ class Kernels:
         """Keep the address of ``out``, and allocate scratch memory for it."""
         known = self._bound.get(id(out))
         if known is None or known[0] is not out or known[1] != frame_width:
-            _, height, width = arguments.planes(out).shape
+            _, height, width = arguments.planes_of(out).shape
             known = (out, frame_width, out.ctypes.data, width, height)
             known += (out.dtype.char == "f", not out.flags.c_contiguous)
             if len(self._bound) >= MOST_BOUND:
@@ -168,7 +152,6 @@ class Kernels:
         self._as_float, self._side_by_side = known[5:]
 
     def to_bgr(self, picture: Planes) -> np.ndarray:
-        """See ``interface.Kernels``."""
         if picture.samples is None:
             return np.ascontiguousarray(picture.planes[0][:, :, :3])
         out = np.empty(picture.shape, np.uint8)
@@ -186,7 +169,6 @@ class Kernels:
         reference: Optional[np.ndarray] = None,
         pooled: Optional[np.ndarray] = None,
     ) -> float:
-        """See ``interface.Kernels``."""
         if features is not self._features:
             if features.dtype != np.float32 or not features.flags.c_contiguous:
                 raise ValueError(f"features: {features.dtype} {features.shape}")
@@ -205,40 +187,6 @@ class Kernels:
         )
         return found
 
-    def select(self, settings: SelectSettings) -> Select:
-        """See ``interface.Kernels``."""
-        return Select(self.handle, settings)
-
-    def response(self, settings: ResponseSettings) -> Response:
-        """See ``interface.Kernels``."""
-        return Response(self.handle, settings)
-
-    def colours(self, settings: ColourSettings) -> Colours:
-        """See ``interface.Kernels``."""
-        return Colours(self.handle, settings)
-
-    def samples(
-        self, moves: np.ndarray, positive: float, negative: float, step: float, most: int
-    ) -> Samples:
-        """See ``interface.Kernels``."""
-        return Samples(self.handle, moves, positive, negative, step, most)
-
-    def pooling(
-        self, mean: np.ndarray, side: int, stride: float, parts: int, least: float
-    ) -> Pooling:
-        """See ``interface.Kernels``."""
-        return Pooling(self.handle, mean, side, stride, parts, least)
-
-    def regression(self, size: int, ridge: float, tiny: float) -> Regression:
-        """See ``interface.Kernels``."""
-        return Regression(self.handle, size, ridge, tiny)
-
-    def jpeg(self) -> JpegDecoder:
-        """See ``interface.Kernels``."""
-        # releases the interpreter's lock: a picture takes milliseconds
-        handle: Any = self._library.handle
-        return JpegDecoder(ctypes.CDLL(self._library.path, handle=handle._handle))
-
 
 class Around:
     """Crops windows around a target, of frames that are arrays, in one call each.
@@ -250,7 +198,7 @@ class Around:
     """
 
     def __init__(
-        self, kernels: Kernels, settings: WindowSettings, out: np.ndarray, packing: Any
+        self, kernels: Kernels, settings: WindowSettings, out: np.ndarray, packing: InputSettings
     ) -> None:
         self._kernels, self._out, self._packing = kernels, out, packing
         self._geometry = records.record(records.GEOMETRY, settings)
@@ -269,7 +217,7 @@ class Around:
         """Crop; returns the scale. Arguments and result are those of ``geometry.window_into``."""
         layout = frame.shape, frame.strides
         if layout != self._layout or border is not self._border:
-            self._kernels.fill_job(frame, (0, 0, 1, 1), border, self._out, *self._packing)
+            self._kernels.fill_job(frame, (0, 0, 1, 1), border, self._out, self._packing)
             self._layout, self._border = layout, border
         if state is not self._state:
             check_state(state)

@@ -47,17 +47,11 @@ BUNDLED = os.path.join(HERE, "levels")
 
 
 class Library(NamedTuple):
-    """The compiled kernels.
+    """The compiled kernels."""
 
-    Attributes:
-        handle: the loaded library; a call of it holds the interpreter's lock.
-        path: the file.
-        compiler, flags: what it was compiled with.
-    """
-
-    handle: ctypes.PyDLL
-    path: str
-    compiler: str
+    handle: ctypes.PyDLL  # the loaded library; a call of it holds the interpreter's lock
+    path: str  # the file
+    compiler: str  # what it was compiled with
     flags: Sequence[str]
 
 

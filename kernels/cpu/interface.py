@@ -1,40 +1,53 @@
-"""The interface of a processor's kernels; ``kernels.cpu.load`` gives an object that has it."""
+"""The hot path on a processor: its interface, and its results by OpenCV and the definitions.
 
-from typing import TYPE_CHECKING, Any, Optional, Sequence, Tuple
+``kernels.cpu.load`` gives it in C++, and this where there is no compiler.
+"""
 
+import platform
+from typing import Any, Callable, Optional, Sequence, Tuple, TypeVar
+
+import cv2
 import numpy as np
 
-from kernels.cpu.arguments import Frame
-from kernels.cpu.jpeg import JpegDecoder
-from kernels.cpu.online import Colours, Pooling, Regression, Samples
-from kernels.cpu.select import Response, Select
+from kernels import golden
+from kernels.cpu.arguments import Frame, check_frame, planes_of
 from kernels.planes import Border, Planes
-from kernels.settings import ColourSettings, ResponseSettings, SelectSettings, WindowSettings
+from kernels.settings import InputSettings, WindowSettings
 
-if TYPE_CHECKING:
-    from typing import Protocol
+PLAIN = InputSettings((0.0, 0.0, 0.0), (1.0, 1.0, 1.0), False)  # the pixels as they are
+MAX_PADDED_PIXELS = 4000000  # larger windows are not copied with their border: it may be gigabytes
 
-    from kernels.cpu.binding import Around
-else:
-    Protocol = object  # Python 3.6 and 3.7 have no protocols
+# OpenCV's builds for ARM resize with other libraries (Carotene, KleidiCV). Their pixels differ from
+# the definition by up to two levels where a picture shrinks, so the definition itself runs there.
+RESIZE_IS_EXACT = platform.machine() in ("x86_64", "AMD64", "i686")
+
+Part = TypeVar("Part")
+
+# (frame, state, factor, border) -> scale, as ``runtime.geometry.windows_into`` takes and gives them
+Around = Callable[[np.ndarray, np.ndarray, float, np.ndarray], Tuple[float, float]]
 
 
-class Kernels(Protocol):
+class Kernels:
     """Crop and what else a processor computes, for one thread at a time.
-
-    What ``around``, and ``select`` to ``jpeg``, give is None where there is no C++ compiler: then
-    the definitions in ``runtime`` are used.
 
     Attributes:
         name: "c++" or "numpy".
         handle: the compiled functions, for ``kernels.fpga``; None without a compiler.
     """
 
-    name: str
-    handle: Any
+    name = "numpy"
+    handle: Any = None
 
     def clone(self) -> "Kernels":
-        """The same kernels for another tracker: they keep the addresses of its arrays."""
+        """The same kernels for another tracker: compiled ones keep the addresses of its arrays."""
+        return self
+
+    def new(self, part: Callable[..., Part], *arguments: object) -> Optional[Part]:
+        """Make a class of this package that takes the compiled functions and then ``arguments``.
+
+        None without a compiler: then the definitions in ``runtime`` are used.
+        """
+        return None
 
     def crop(
         self,
@@ -42,11 +55,11 @@ class Kernels(Protocol):
         window: Sequence[float],
         border: Border,
         out: np.ndarray,
-        mean: Sequence[float] = (0, 0, 0),
-        scale: Sequence[float] = (1, 1, 1),
-        swap: bool = False,
+        packing: InputSettings = PLAIN,
     ) -> None:
         """Cut a window out of a frame, resize it, and write it as a network's input.
+
+        The result is that of ``golden.pack(golden.crop(...))``, bit for bit.
 
         Args:
             frame: (H, W, 3) uint8, BGR, any strides; or ``Planes``.
@@ -54,12 +67,22 @@ class Kernels(Protocol):
             border: 3 ints of 0..255, BGR, for the pixels outside the frame.
             out: (1, 3, h, w) or (3, h, w), float32 or uint8, C-contiguous; overwritten. Bytes may
                 be a view of a C-contiguous (..., h, w, 3) too.
-            mean, scale: per channel of the result; float32 becomes ``(value - mean) * scale``.
-            swap: whether the result is RGB.
+            packing: of the pixels; mean and scale are without effect on bytes.
 
         Raises:
             ValueError: the frame or ``out`` has another type or shape, or the window no pixel.
         """
+        x, y, width, height = (int(value) for value in window)
+        check_frame(frame, width, height)
+        planes = planes_of(out)
+        is_small = width * height <= MAX_PADDED_PIXELS
+        if RESIZE_IS_EXACT and is_small and not isinstance(frame, Planes):
+            image = _padded(frame, x, y, width, height, border)
+            if image.shape[:2] != planes.shape[1:]:
+                image = cv2.resize(image, planes.shape[:0:-1], interpolation=cv2.INTER_LINEAR)
+        else:
+            image = golden.crop(frame, (x, y, width, height), planes.shape[1:], border)
+        np.copyto(planes, golden.pack(image, *packing, dtype=planes.dtype)[0])
 
     def warp(
         self,
@@ -67,24 +90,36 @@ class Kernels(Protocol):
         window: Sequence[float],
         border: Border,
         out: np.ndarray,
-        mean: Sequence[float] = (0, 0, 0),
-        scale: Sequence[float] = (1, 1, 1),
-        swap: bool = False,
+        packing: InputSettings = PLAIN,
     ) -> None:
-        """As ``crop``, of a window with fractions of pixels; ``golden.warp`` is the definition."""
+        """As ``crop``, of a window with fractions of pixels; ``golden.warp`` is the definition.
+
+        Without a compiler the pixels are within one grey level of it.
+        """
+        x, y, width, height = window
+        check_frame(frame, width, height)
+        planes = planes_of(out)
+        rows, columns = planes.shape[1:]
+        steps = width / max(columns - 1, 1), height / max(rows - 1, 1)
+        image = cv2.warpAffine(
+            self.to_bgr(frame) if isinstance(frame, Planes) else frame,
+            np.array([[steps[0], 0, x], [0, steps[1], y]]),
+            (columns, rows),
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_CONSTANT,
+            borderValue=tuple(int(value) for value in border),
+        )
+        np.copyto(planes, golden.pack(image, *packing, dtype=planes.dtype)[0])
 
     def around(
-        self,
-        settings: WindowSettings,
-        out: np.ndarray,
-        mean: Sequence[float],
-        scale: Sequence[float],
-        swap: bool,
-    ) -> "Optional[Around]":
-        """Crop windows around a target: window and ``crop`` in one call."""
+        self, settings: WindowSettings, out: np.ndarray, packing: InputSettings
+    ) -> Optional[Around]:
+        """Crop windows around a target: window and ``crop`` in one call; None as for ``new``."""
+        return None
 
     def to_bgr(self, picture: Planes) -> np.ndarray:
         """Convert a whole picture: (H, W, 3) uint8, as ``golden.bgr_from_planes``."""
+        return golden.bgr_from_planes(picture)
 
     def cosine_similarity(
         self,
@@ -95,28 +130,23 @@ class Kernels(Protocol):
         pooled: Optional[np.ndarray] = None,
     ) -> float:
         """Compare features with a reference, as ``golden.cosine_similarity``."""
+        return golden.cosine_similarity(features, rows, columns, reference, pooled)
 
-    def select(self, settings: SelectSettings) -> Optional[Select]:
-        """Select for the family of trackers that the settings are of."""
 
-    def response(self, settings: ResponseSettings) -> Optional[Response]:
-        """Select for heads that respond to the target at several sizes."""
-
-    def colours(self, settings: ColourSettings) -> Optional[Colours]:
-        """Bins of colours."""
-
-    def samples(
-        self, moves: np.ndarray, positive: float, negative: float, step: float, most: int
-    ) -> Optional[Samples]:
-        """Boxes that a classifier learns from."""
-
-    def pooling(
-        self, mean: np.ndarray, side: int, stride: float, parts: int, least: float
-    ) -> Optional[Pooling]:
-        """Features under boxes."""
-
-    def regression(self, size: int, ridge: float, tiny: float) -> Optional[Regression]:
-        """The regression of a classifier that learns online."""
-
-    def jpeg(self) -> Optional[JpegDecoder]:
-        """A decoder for parts of JPEG files."""
+def _padded(
+    frame: np.ndarray, x: int, y: int, width: int, height: int, border: Border
+) -> np.ndarray:
+    """The window with its border, (height, width, 3) uint8."""
+    rows, columns = frame.shape[:2]
+    left, top = min(max(x, 0), columns), min(max(y, 0), rows)
+    right, bottom = max(min(x + width, columns), 0), max(min(y + height, rows), 0)
+    if right <= left or bottom <= top:
+        return np.full((height, width, 3), np.asarray(border, np.uint8), np.uint8)
+    inside = np.ascontiguousarray(frame[top:bottom, left:right])
+    margins = (top - y, y + height - bottom, left - x, x + width - right)
+    if not any(margins):
+        return inside
+    value = [int(c) for c in border]
+    return np.asarray(
+        cv2.copyMakeBorder(inside, *margins, borderType=cv2.BORDER_CONSTANT, value=value)
+    )

@@ -11,7 +11,7 @@ from typing import Any, Dict, List, NamedTuple, Tuple
 
 import numpy as np
 
-from kernels.cpu.arguments import address
+from kernels.cpu.arguments import address, declare
 from kernels.planes import Planes
 
 SCALES = (1, 2, 4, 8)  # at which a picture can be decoded
@@ -59,22 +59,17 @@ class JpegDecoder:
     """One file at a time. The memory of a file is used for the next one of its size.
 
     Args:
-        handle: the library's functions; they release the interpreter's lock.
+        library: the loaded kernels.
 
     Attributes:
         shape: (height, width, 3) of the picture that was opened last.
     """
 
-    def __init__(self, handle: Any) -> None:
-        pointer, number = ctypes.c_void_p, ctypes.c_int64
-        handle.hp_jpeg_bytes.restype = number
+    def __init__(self, library: Any) -> None:
+        # releases the interpreter's lock: a picture takes milliseconds
+        handle = declare(ctypes.CDLL(library._name, handle=library._handle))
         self._open, self._unstuff = handle.hp_jpeg_open, handle.hp_jpeg_unstuff
-        self._open.restype = number
-        self._open.argtypes = [pointer, pointer, number, pointer, number]
-        self._unstuff.restype = None
-        self._unstuff.argtypes = [pointer, pointer, number, pointer, pointer, number]
         self._window = handle.hp_jpeg_window
-        self._window.argtypes, self._window.restype = [pointer, pointer], number
         self._state = np.zeros(handle.hp_jpeg_bytes(), np.uint8)
         self._state_at = address(self._state)
         self._clean = np.empty(0, np.uint8)

@@ -16,21 +16,13 @@ NOTHING = np.full(1, np.nan)
 
 
 class _Head(NamedTuple):
-    """What ``Select`` needs of a network.
+    """What ``Select`` needs of a network."""
 
-    Attributes:
-        function: name in the library.
-        record: the structure with the numbers.
-        planes: how many float32 values each of the library's maps has.
-        window: float64, the weight of each cell; empty where there is none.
-        anchors: float64 (k, 2), width and height of each; empty where there are none.
-    """
-
-    function: str
-    record: np.ndarray
-    planes: Tuple[int, ...]
-    window: np.ndarray
-    anchors: np.ndarray
+    function: str  # name in the library
+    record: np.ndarray  # the structure with the numbers
+    planes: Tuple[int, ...]  # how many float32 values each of the library's maps has
+    window: np.ndarray  # float64, the weight of each cell; empty where there is none
+    anchors: np.ndarray  # float64 (k, 2), width and height of each; empty where there are none
 
 
 def _head(settings: SelectSettings) -> _Head:

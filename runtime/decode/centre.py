@@ -48,7 +48,7 @@ def shapes(network: "Network") -> "typing.Tuple[typing.Tuple[int, ...], ...]":
 
 def create(network: "Network", kernels: "Kernels") -> "Centre":
     """Make the decoder; it selects in C++ where the kernels are compiled."""
-    return compiled(Centre(network), kernels.select(centre_settings(network)))
+    return compiled(Centre(network), kernels, centre_settings(network))
 
 
 def centre_settings(network: "Network") -> CentreSettings:

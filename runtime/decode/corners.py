@@ -56,7 +56,7 @@ def shapes(network: "Network") -> "typing.Tuple[typing.Tuple[int, ...], ...]":
 
 def create(network: "Network", kernels: "Kernels") -> "Corners":
     """Make the decoder; it selects in C++ where the kernels are compiled."""
-    return compiled(Corners(network), kernels.select(corners_settings(network)))
+    return compiled(Corners(network), kernels, corners_settings(network))
 
 
 def corners_settings(network: "Network") -> CornersSettings:

@@ -58,7 +58,7 @@ def shapes(network: "Network") -> "typing.Tuple[typing.Tuple[int, ...], ...]":
 
 def create(network: "Network", kernels: "Kernels") -> "Points":
     """Make the decoder; it selects in C++ where the kernels are compiled."""
-    return compiled(Points(network), kernels.select(points_settings(network)))
+    return compiled(Points(network), kernels, points_settings(network))
 
 
 def points_settings(network: "Network") -> PointsSettings:

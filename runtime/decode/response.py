@@ -13,6 +13,7 @@ import typing
 import cv2
 import numpy as np
 
+from kernels.cpu.select import Response
 from kernels.golden import argmax, hanning_window
 from kernels.settings import ResponseSettings
 from runtime.decode.shared.family import Family, Maps, Scale
@@ -48,7 +49,7 @@ def shapes(network: "Network") -> "typing.Tuple[typing.Tuple[int, ...], ...]":
 
 def create(network: "Network", kernels: "Kernels") -> "Siamese":
     """Make the decoder; it runs in C++ where the kernels are compiled."""
-    compiled = kernels.response(response_settings(network))
+    compiled = kernels.new(Response, response_settings(network))
     return Siamese(network) if compiled is None else CompiledSiamese(network, compiled)
 
 

@@ -7,7 +7,7 @@ searched for. All windows are cropped and computed in the fabric.
 """
 
 import time
-from typing import Any, Optional, Sequence, Tuple
+from typing import Any, Optional, Sequence, Tuple, cast
 
 import numpy as np
 
@@ -48,7 +48,7 @@ class Fpga(Device):
         self, network: Network, engine: Engine, kernels: Kernels, *, slots: int = 1, batch: int = 1
     ) -> None:
         super().__init__(network, engine, slots)
-        self.kernels, self._compiled = FeatureKernels(kernels), kernels
+        self.kernels, self._compiled = cast(Kernels, FeatureKernels(kernels)), kernels
         self.kernels_name = kernels.name
         self.steps = Processor(network, engine, self.kernels, _shown)
         self.step_ms = self.steps.step_ms

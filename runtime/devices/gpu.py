@@ -10,7 +10,6 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
-from kernels.cpu import fallback
 from kernels.cpu.interface import Kernels
 from kernels.cuda import frame as cuda_frame
 from kernels.cuda import frames
@@ -151,7 +150,7 @@ class Gpu(Device):
         **options: Any,
     ) -> None:
         super().__init__(network, engine, slots)
-        self.kernels: Kernels = kernels or fallback.Kernels()
+        self.kernels: Kernels = kernels or Kernels()
         self.learns = network.refresh_every > 0
         if self.learns:
             if slots > 1:

@@ -26,27 +26,20 @@ THREADS = 1
 
 
 class Setup(NamedTuple):
-    """What an engine is made from.
+    """What an engine is made from."""
 
-    Attributes:
-        network: the ``Network``.
-        paths: dict of part -> path of the network's ONNX files; empty where a bundle has others.
-        threads: of one call of the network.
-        bundle: the bundle that the files come from, its parts checked; None for none.
-        device: an open ``kernels.cuda.device``, or PYNQ's device; None to open one.
-        overlay: path of the .bit for an FPGA; None for the one of the bundle's board.
-        settings: of the engine's own, as the entry ``settings`` of a bundle has them.
-        latency: one of ``runtime.options.LATENCIES``.
-    """
-
-    network: Network
+    network: Network  # the ``Network``
+    # dict of part -> path of the network's ONNX files; empty where a bundle has others
     paths: Mapping[str, pathlib.Path]
-    threads: int = THREADS
+    threads: int = THREADS  # of one call of the network
+    # the bundle that the files come from, its parts checked; None for none
     bundle: Optional[Bundle] = None
-    device: Any = None
+    device: Any = None  # an open ``kernels.cuda.device``, or PYNQ's device; None to open one
+    # path of the .bit for an FPGA; None for the one of the bundle's board
     overlay: Optional[pathlib.Path] = None
+    # of the engine's own, as the entry ``settings`` of a bundle has them
     settings: Mapping[str, Any] = {}
-    latency: str = "normal"
+    latency: str = "normal"  # one of ``runtime.options.LATENCIES``
 
 
 class Searcher:

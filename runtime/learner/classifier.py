@@ -15,6 +15,7 @@ from typing import Any, Optional, Tuple
 
 import numpy as np
 
+from kernels.cpu import online
 from kernels.cpu.interface import Kernels
 from runtime.learner import samples
 from runtime.learner.ridge import Ridge
@@ -146,7 +147,8 @@ class Pooling:
         self.size = features.shape[1] * self._parts**2 + 1
         if self._kernels:
             side = _side_of(features)
-            self.compiled = self._kernels.pooling(mean, side, self._stride, self._parts, LEAST)
+            given = mean, side, self._stride, self._parts, LEAST
+            self.compiled = self._kernels.new(online.Pooling, *given)
 
     def describe(
         self,

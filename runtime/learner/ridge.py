@@ -26,6 +26,7 @@ from typing import Any, List, Optional, Sequence, Tuple
 
 import numpy as np
 
+from kernels.cpu import online
 from kernels.cpu.interface import Kernels
 
 RIDGE = 0.02  # added to the diagonal of A; the samples have length 1
@@ -150,7 +151,7 @@ class Ridge:
     """
 
     def __init__(self, size: int, kernels: Optional[Kernels] = None) -> None:
-        self.compiled = kernels and kernels.regression(size, RIDGE, TINY)
+        self.compiled = kernels and kernels.new(online.Regression, size, RIDGE, TINY)
         model: Any = self.compiled or Regression(size)
         self._model = model
         self._first = model.moments()  # of both classes: sum of x x^T, sum of y x

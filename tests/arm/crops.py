@@ -38,7 +38,7 @@ def main(path):
             for kind, (dtype, mean, scale, swap) in enumerate(KINDS):
                 expected = cases[f"out{number}-{kind}"]
                 out = np.full(expected.shape, 77, dtype)
-                kernels.crop(frame, window, BORDER, out, mean, scale, swap)
+                kernels.crop(frame, window, BORDER, out, (mean, scale, swap))
                 wrong[kind] += int((out.view(np.uint8) != expected.view(np.uint8)).sum())
     flags = [flag for flag in library.flags if flag.startswith("-m")]
     print("{} crops, compiled with {}: {} bytes differ".format(count, " ".join(flags), sum(wrong)))

@@ -10,7 +10,7 @@ import pytest
 
 from calib.vanishing import Vanishing
 from kernels import cpu
-from kernels.cpu import fallback
+from kernels.cpu import interface
 from kernels.golden import cosine_similarity
 from runtime import decode, engines, load_targets, load_tracker, track
 from runtime.errors import BadNetwork
@@ -78,7 +78,7 @@ def test_each_of_several_targets_is_watched_for_itself(tmp_path, vanishing):
     assert not any(track[1].lost for track in tracks)
 
 
-@pytest.mark.parametrize("kernels", [cpu.load(), fallback.Kernels()], ids=lambda k: k.name)
+@pytest.mark.parametrize("kernels", [cpu.load(), interface.Kernels()], ids=lambda k: k.name)
 def test_similarity_is_the_cosine_of_averages(kernels):
     noise = np.random.RandomState(3)
     for channels, side in ((48, 16), (3, 5), (96, 22)):
@@ -105,7 +105,7 @@ def test_similarity_is_the_cosine_of_averages(kernels):
 
 
 def test_features_of_nothing_are_like_nothing():
-    for kernels in (cpu.load(), fallback.Kernels()):
+    for kernels in (cpu.load(), interface.Kernels()):
         nothing = np.zeros((1, 4, 9), np.float32)
         assert kernels.cosine_similarity(nothing, (0, 3), (0, 3), np.ones(4, np.float32)) == 0
 
@@ -113,7 +113,7 @@ def test_features_of_nothing_are_like_nothing():
 @pytest.mark.parametrize("corner", [(-500, -500), (500, 500), (0, 0)])
 def test_a_box_anywhere_has_at_least_one_cell(tmp_path, corner):
     network = load_network(write_watched(tmp_path, lost_below=0.5))
-    cues = ScoreAndFeatures(network, fallback.Kernels())
+    cues = ScoreAndFeatures(network, interface.Kernels())
     watched = Presence(thresholds_of(network, False), cues)
     features = np.ones((1, 3, 256), np.float32)
     state = np.array([100.0, 100.0, 3.0, 3.0])
@@ -135,7 +135,7 @@ def test_the_cells_compared_are_those_under_the_inner_part_of_the_box(tmp_path):
 
 def test_features_that_are_the_opposite_say_no_more_than_other_ones(tmp_path):
     cues = ScoreAndFeatures(
-        load_network(write_watched(tmp_path, lost_below=0.5)), fallback.Kernels()
+        load_network(write_watched(tmp_path, lost_below=0.5)), interface.Kernels()
     )
     state, features = np.array([100.0, 100.0, 40.0, 40.0]), np.ones((1, 3, 256), np.float32)
     cues.begin(None, state, View(state, (1.0, 1.0), features))
@@ -160,7 +160,7 @@ def test_the_features_of_the_search_region_are_an_output(networks_dir, name):
 @pytest.mark.parametrize(("height", "certain"), [(4.0, 1.0), (2.0, 0.5), (8.0, 1.0), (0.0, 0.0)])
 def test_siamfc_is_as_certain_as_its_response_is_high(height, certain):
     network = load_network("siamfc_030")
-    decoder = decode.create(network, fallback.Kernels())
+    decoder = decode.create(network, interface.Kernels())
 
     def response(height):
         maps = np.zeros((1, 1, network.map_size, network.map_size), np.float32)

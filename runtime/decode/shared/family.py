@@ -4,6 +4,10 @@ import typing
 
 import numpy as np
 
+if typing.TYPE_CHECKING:
+    from kernels.cpu.interface import Kernels
+    from kernels.settings import SelectSettings
+
 Maps = typing.Sequence[np.ndarray]
 Decoder = typing.TypeVar("Decoder", bound="Family")
 Scale = typing.Tuple[float, float]
@@ -64,13 +68,11 @@ class Family:
         raise NotImplementedError
 
 
-def compiled(decoder: Decoder, kernel: typing.Any) -> Decoder:
-    """Let a decoder select in C++.
+def compiled(decoder: Decoder, kernels: "Kernels", settings: "SelectSettings") -> Decoder:
+    """Let a decoder, the definition, select in C++ where the kernels are compiled."""
+    from kernels.cpu.select import Select  # not where a network is only read
 
-    Args:
-        decoder: the definition.
-        kernel: what the kernels' ``select`` gives; None where they are not compiled.
-    """
+    kernel = kernels.new(Select, settings)
     if kernel is not None:
         decoder.kernel = kernel
         decoder.select = kernel.select  # type: ignore[method-assign]  # one call less a frame

@@ -31,7 +31,7 @@ def small(tmp_path_factory, monkeypatch):
 def crop_works(kernels):
     frame = np.random.RandomState(0).randint(0, 256, (60, 80, 3)).astype(np.uint8)
     out = np.zeros((1, 3, 32, 32), np.float32)
-    kernels.crop(frame, (-5, 10, 50, 50), (1, 2, 3), out, (0, 0, 0), (1, 1, 1), False)
+    kernels.crop(frame, (-5, 10, 50, 50), (1, 2, 3), out)
     return np.array_equal(out, golden.pack(golden.crop(frame, (-5, 10, 50, 50), 32, (1, 2, 3))))
 
 
@@ -43,18 +43,13 @@ def fake_compiler(folder, script):
 
 @needs_compiler
 @pytest.mark.pythons("ctypes loads the library")
-def test_the_library_is_compiled_once(small, tmp_path):
+def test_the_library_is_compiled_once_for_the_same_flags(small, tmp_path):
     first = build.library(QUICK, (str(tmp_path),))
     written = os.stat(first.path).st_mtime_ns
     assert build.library(QUICK, (str(tmp_path),)).path == first.path
     assert os.stat(first.path).st_mtime_ns == written
     assert os.listdir(str(tmp_path)) == [os.path.basename(first.path)]
-
-
-@needs_compiler
-def test_other_flags_make_another_library(small, tmp_path):
-    paths = {build.library(f, (str(tmp_path),)).path for f in (QUICK, QUICK + ("-DHP_PORTABLE",))}
-    assert len(paths) == 2
+    assert build.library(QUICK + ("-DHP_PORTABLE",), (str(tmp_path),)).path != first.path
 
 
 @needs_compiler
@@ -73,6 +68,8 @@ def test_a_folder_that_cannot_hold_it_is_passed_over(small, tmp_path):
     blocked.write_text("")
     library = build.library(QUICK, (str(blocked / "build"), str(tmp_path / "next")))
     assert os.path.dirname(library.path) == str(tmp_path / "next")
+    library = build.library(QUICK, (str(blocked), None))  # where none does, a temporary one
+    assert library.handle.hp_crop and not os.path.exists(library.path)
 
 
 @needs_compiler
@@ -90,14 +87,6 @@ def test_what_another_user_planted_is_not_loaded(small, tmp_path, given):
     assert os.stat(library.path).st_uid == 0 and library.handle.hp_crop
 
 
-@needs_compiler
-def test_where_no_folder_holds_it_a_temporary_one_does(small, tmp_path):
-    blocked = tmp_path / "a file"
-    blocked.write_text("")
-    library = build.library(QUICK, (str(blocked), None))
-    assert library.handle.hp_crop and not os.path.exists(library.path)
-
-
 def test_without_a_compiler_the_stand_in_works_and_says_so_once(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     said = []
@@ -110,10 +99,7 @@ def test_without_a_compiler_the_stand_in_works_and_says_so_once(tmp_path, monkey
 @pytest.mark.parametrize(
     "script, cause",
     [
-        (
-            "echo 'a.cpp:3: warning: old' >&2; echo 'cc1plus: error: killed' >&2; exit 1",
-            "killed",
-        ),
+        ("echo 'a.cpp:3: warning: old' >&2; echo 'cc: error: killed' >&2; exit 1", "killed"),
         ("exit 3", "no message"),
         ("exit 0", "cannot use"),  # and leaves nothing that can be loaded
     ],
@@ -125,12 +111,6 @@ def test_a_compiler_that_fails_is_named_with_its_first_error(tmp_path, monkeypat
     kernels = load(said.append)
     assert kernels.name == "numpy" and crop_works(kernels)
     assert len(said) == 1 and cause in said[0] and "\n" not in said[0]
-
-
-@needs_compiler
-def test_the_compilers_from_the_environment_are_not_read(monkeypatch):
-    monkeypatch.setenv("CXX", "/nowhere/c++")
-    assert load().name == "c++"
 
 
 @needs_compiler

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from kernels.cpu import fallback
+from kernels.cpu import interface
 from runtime import decode
 from runtime.errors import NetworkFailed
 from runtime.networks import load_network, names
@@ -57,7 +57,7 @@ def same(kernels, network, maps, state, scale=(1.5, 1.25), frame=(1280, 720)):
     compiled = decode.create(network, kernels)
     assert "select" in vars(compiled)
     try:
-        expected = run(decode.create(network, fallback.Kernels()), maps, state, scale, frame)
+        expected = run(decode.create(network, interface.Kernels()), maps, state, scale, frame)
     except NetworkFailed:
         with pytest.raises(NetworkFailed):
             run(compiled, maps, state, scale, frame)
@@ -172,14 +172,8 @@ def test_points_of_every_kind(
 )
 @example(0, "window", "up", "s/2", "none", 1.0, (100.5, 50.5, 30.0, 20.0))
 def test_centres_of_every_kind(kernels, seed, relative, rounding, corner, score, least, state):
-    network = changed(
-        "vittrack",
-        relative_to=relative,
-        rounding=rounding,
-        corner=corner,
-        score=score,
-        min_score=least,
-    )
+    where = dict(relative_to=relative, rounding=rounding, corner=corner)
+    network = changed("vittrack", score=score, min_score=least, **where)
     same(kernels, network, random_maps(network, seed, 1.0), state)
 
 

@@ -32,7 +32,10 @@ def by_opencv(how, width=150, height=90):
 @pytest.fixture(scope="module")
 def decoders():
     """With vector instructions and without."""
-    return [kernels.jpeg() for kernels in (compiled.kernels(), compiled.kernels("-DHP_PORTABLE"))]
+    return [
+        kernels.new(jpeg.JpegDecoder)
+        for kernels in (compiled.kernels(), compiled.kernels("-DHP_PORTABLE"))
+    ]
 
 
 def by_libjpeg(data, scale):

@@ -105,17 +105,8 @@ def test_features_of_another_shape_are_refused(kernels):
         Ridge(9, kernels)(np.zeros((2, 8), np.float32))
     features, state = np.zeros((1, 8, 256), np.float32), np.ones(4)
     with pytest.raises(ValueError, match="33 of 9"):
-        samples.compiled(kernels).of_frame(
-            pooling.compiled,
-            Ridge(9, kernels).compiled,
-            state,
-            features,
-            (0, 0),
-            (1, 1),
-            127.5,
-            None,
-            2.0,
-        )
+        given = pooling.compiled, Ridge(9, kernels).compiled, state, features, (0, 0), (1, 1)
+        samples.compiled(kernels).of_frame(*given, 127.5, None, 2.0)
 
 
 @examples(200, phases=NO_SHRINKING)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kernels import golden
-from kernels.cpu import fallback
+from kernels.cpu import interface
 from kernels.planes import KINDS, MATRICES, Planes
 from tests.support import compiled
 from tests.support.examples import examples
@@ -20,7 +20,7 @@ RANGES = sorted(MATRICES)
 def crops():
     """The implementations that this machine can build."""
     built = compiled.variants({"default": (), "portable": ("-DHP_PORTABLE",)})
-    return [fallback.Kernels()] + list(built.values())
+    return [interface.Kernels()] + list(built.values())
 
 
 @examples(150)
@@ -45,7 +45,7 @@ def test_a_crop_equals_that_of_the_converted_picture(crops, kind, how, width, he
     np.testing.assert_array_equal(golden.crop(picture, window, size, border), expected)
     for kernels in crops:
         out = np.full((1, 3) + size, 77, np.float32)
-        kernels.crop(picture, window, border, out, (3, 2, 1), (0.1, 0.2, 0.3), True)
+        kernels.crop(picture, window, border, out, ((3, 2, 1), (0.1, 0.2, 0.3), True))
         wanted = golden.pack(expected, (3, 2, 1), (0.1, 0.2, 0.3), True)
         np.testing.assert_array_equal(out, wanted, kernels.name)
 

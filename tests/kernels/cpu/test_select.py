@@ -5,6 +5,7 @@ from collections import namedtuple
 import numpy as np
 import pytest
 
+from kernels.cpu.select import Select
 from runtime.decode.points import Points, points_settings
 
 on_each_python = pytest.mark.pythons("NumPy's memory by ctypes")
@@ -22,7 +23,7 @@ def network(score="softmax", size=16, **changes):
 
 
 def compiled(kernels, net):
-    return kernels.select(points_settings(net))
+    return kernels.new(Select, points_settings(net))
 
 
 def random_maps(seed):
@@ -50,16 +51,6 @@ def test_on_ties_the_first_cell_wins(kernels, score):
     maps[0][0, -1, 3, 5] = maps[0][0, -1, 3, 4] = maps[0][0, -1, 9, 0] = 1
     for decoder in (compiled(kernels, net), Points(net)):
         assert run(decoder, maps, (300, 200, 60, 60))[0] == 3 * 16 + 4
-
-
-def test_the_target_stays_inside_the_frame_and_above_its_least_size(kernels):
-    net = network(lr=1.0)
-    for distance in (0.001, 5000.0):
-        maps = random_maps(5)[0], np.full((1, 4, 16, 16), distance, np.float32)
-        for state in ((2, 3, 10, 10), (1279, 718, 1280, 720)):
-            x, y, width, height = run(compiled(kernels, net), maps, state)[2]
-            assert 0 <= x <= 1280 and 0 <= y <= 720
-            assert 10 <= width <= 1280 and 10 <= height <= 720
 
 
 @on_each_python

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernels.cpu import fallback
+from kernels.cpu import interface
 from kernels.cuda import layout
 from runtime import geometry
 from runtime.decode.points import Points
@@ -39,7 +39,7 @@ def play(shim, net, channels, side, seed, frames=25, threads=256, magnitude=1.0)
     """Follow a target by the definitions and by the kernels; compare every frame."""
     random = np.random.RandomState(seed)
     shape = (1, channels, side * side) if channels else None
-    cues = ScoreAndFeatures(net, fallback.Kernels())
+    cues = ScoreAndFeatures(net, interface.Kernels())
     host, gpu = Presence(thresholds_of(net, False), cues), Turn(shim, net, shape, threads)
     select = Points(net)
     state = np.append(random.uniform(100, 600, 2), random.uniform(20, 200, 2))

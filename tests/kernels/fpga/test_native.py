@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kernels import cpu, golden
-from kernels.cpu import fallback
+from kernels.cpu import interface
 from kernels.fpga import fabric, native, resize, tables
 from kernels.fpga.features import FeatureKernels, SearchFeatures, cosine_of_words
 from runtime.engines import overlay
@@ -97,7 +97,7 @@ def test_floats_of_a_maps_words(kernels, lane, channels):
         array, host = memory, memory.ctypes.data
 
     results = []
-    for each in (kernels, fallback.Kernels()):
+    for each in (kernels, interface.Kernels()):
         maps, _, read = overlay._reader(entries, each)
         read(Work)
         results.append([array.copy() for array in maps])
@@ -131,7 +131,7 @@ def test_the_cosine_of_words(kernels, channels):
     alike = golden.cosine_similarity(plain, (4, 6), (0, 16), wanted)
     for cosine in (
         FeatureKernels(kernels).cosine_similarity,
-        FeatureKernels(fallback.Kernels()).cosine_similarity,
+        FeatureKernels(interface.Kernels()).cosine_similarity,
         cosine_of_words,
     ):
         reference = np.zeros(channels, np.float32)

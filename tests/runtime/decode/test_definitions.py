@@ -1,7 +1,6 @@
 """Decoders agree with slow definitions from the papers: one cell at a time, in plain floats."""
 
 import math
-from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -9,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kernels.cpu.interface import Kernels
 from runtime import decode
 from runtime.errors import NetworkFailed
 from runtime.networks import load_network
@@ -17,7 +17,7 @@ from tests.support.examples import examples
 on_each_python = pytest.mark.pythons("NumPy 1 and 2 promote integers differently")
 
 SEEDS = st.integers(0, 2**31)
-NO_KERNELS = SimpleNamespace(select=lambda settings: None, response=lambda settings: None)
+NO_KERNELS = Kernels()
 FRAME = (640, 480)
 
 settings.register_profile("decoders", max_examples=40, deadline=None)

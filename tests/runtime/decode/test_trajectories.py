@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from kernels import cpu, golden
-from kernels.cpu import fallback
+from kernels.cpu import interface
 from runtime import engines
 from runtime.devices.processor import Processor
 from runtime.errors import BadNetwork
@@ -24,12 +24,12 @@ CLIPS = ("otb-Couple", "otb-David")
 FRAMES = count(20, 60)
 
 
-class Definitions(fallback.Kernels):
-    """The definitions; OpenCV's resize in ``fallback`` has the bits of ``golden.crop``."""
+class Definitions(interface.Kernels):
+    """The definitions; OpenCV's resize there has the bits of ``golden.crop``."""
 
-    def warp(self, frame, window, border, out, mean=(0, 0, 0), scale=(1, 1, 1), swap=False):
+    def warp(self, frame, window, border, out, packing=interface.PLAIN):
         image = golden.warp(frame, window, out.shape[2:], border)
-        out[:] = golden.pack(image, mean, scale, swap, out.dtype)
+        out[:] = golden.pack(image, *packing, out.dtype)
 
 
 @pytest.fixture(scope="module")

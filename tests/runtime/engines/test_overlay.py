@@ -10,7 +10,7 @@ pytest.importorskip("pynq", reason="PYNQ's library is missing: make fpga")
 import pynq
 
 from kernels import cpu, golden
-from kernels.cpu import fallback
+from kernels.cpu import interface
 from kernels.fpga import design, fabric, tables
 from kernels.fpga.design import model
 from kernels.fpga.design.sim import device as simulation
@@ -313,7 +313,7 @@ def test_without_a_compiler_it_finds_the_same(tmp_path, monkeypatch):
     frames, boxes = bright.film(5)
     held = random_frame(10, 48, 3000)
     results = []
-    for kernels in (cpu.load(), fallback.Kernels()):
+    for kernels in (cpu.load(), interface.Kernels()):
         monkeypatch.setattr(cpu, "load", lambda log=None, kernels=kernels: kernels)
         device, engine = opened(tmp_path)
         tracker = Tracker(Fpga(engine.network, engine, kernels))

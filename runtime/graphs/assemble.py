@@ -7,7 +7,7 @@ have the order that the network's family takes.
 
 import math
 import pathlib
-from typing import Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 from onnx import ModelProto, ValueInfoProto, helper
@@ -148,7 +148,7 @@ def order_maps(network: Network, search: ModelProto) -> ModelProto:
         search = _join(network, search)
     wanted = decode.shapes(network)
     there = list(search.graph.output)
-    chosen = _by_name(network, there) if network.maps else _by_shape(wanted, there)
+    chosen = _find(network, there, network.maps) if network.maps else _by_shape(wanted, there)
     shapes = [models.shape_of(value) for value in chosen]
     if [without_ones(shape) for shape in shapes] != [without_ones(shape) for shape in wanted]:
         raise BadNetwork(
@@ -182,33 +182,28 @@ def _base_name(name: str) -> str:
 
 def _join(network: Network, search: ModelProto) -> ModelProto:
     """Add an output for each entry "a+b" of ``[head] maps``."""
-    named = _named(search.graph.output)
+    there = list(search.graph.output)
     for entry in network.maps:
-        if JOIN not in entry:
-            continue
-        parts = [_find(network, named, name.strip()).name for name in entry.split(JOIN)]
-        search.graph.node.append(helper.make_node("Concat", parts, ["joined/" + entry], axis=1))
-        search.graph.output.append(ValueInfoProto(name="joined/" + entry))
+        if JOIN in entry:
+            names = [name.strip() for name in entry.split(JOIN)]
+            parts = [value.name for value in _find(network, there, names)]
+            search.graph.node.append(helper.make_node("Concat", parts, ["joined/" + entry], axis=1))
+            search.graph.output.append(ValueInfoProto(name="joined/" + entry))
     return models.infer_shapes(search)
 
 
-def _by_name(network: Network, there: List[ValueInfoProto]) -> List[ValueInfoProto]:
-    """The outputs that ``[head] maps`` names."""
-    named = _named(there)
-    return [_find(network, named, name) for name in network.maps]
-
-
-def _named(values: Iterable[ValueInfoProto]) -> Dict[str, ValueInfoProto]:
-    return {_base_name(value.name): value for value in values}
-
-
-def _find(network: Network, named: Dict[str, ValueInfoProto], name: str) -> ValueInfoProto:
-    if name not in named:
-        raise BadNetwork(
-            f"{network.path}: [head] maps names {name!r}, but the ONNX gives "
-            f"{', '.join(sorted(named))}; correct the name"
-        )
-    return named[name]
+def _find(
+    network: Network, there: List[ValueInfoProto], names: Sequence[str]
+) -> List[ValueInfoProto]:
+    """The outputs with these names in their file."""
+    named = {_base_name(value.name): value for value in there}
+    for name in names:
+        if name not in named:
+            raise BadNetwork(
+                f"{network.path}: [head] maps names {name!r}, but the ONNX gives "
+                f"{', '.join(sorted(named))}; correct the name"
+            )
+    return [named[name] for name in names]
 
 
 def _by_shape(wanted: Sequence[models.Shape], there: List[ValueInfoProto]) -> List[ValueInfoProto]:

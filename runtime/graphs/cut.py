@@ -10,7 +10,7 @@ multiplies matrices (pixel-wise) stays in its part.
 """
 
 from collections import namedtuple
-from typing import Dict, Iterable, List, NoReturn, Optional, Set, Tuple
+from typing import Dict, List, NoReturn, Tuple
 
 import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper
@@ -86,7 +86,6 @@ class _Cutter:
         self.graphs, self.exemplar, self.search = graphs, exemplar, search
         self.features = list(graphs.features)
         self.taken: List[Step] = []
-        self._dependent: Optional[Set[str]] = None
         self.shapes = models.all_shapes(search)
         self.shapes.update((v.name, models.shape_of(v)) for v in exemplar.graph.output)
 
@@ -194,56 +193,38 @@ class _Cutter:
         level: Dict[str, int] = {value.name: 0 for value in self.graphs.search.graph.input}
         level.update((name, 0) for name in self.features)
         steps = {step.out: step for step in self.taken}
-        pending = True
-        while pending:  # steps may stand anywhere between the nodes
-            pending = False
-            for step in steps.values():
-                if step.out not in level and step.search in level:
-                    level[step.out] = level[step.search] + 1
-            for node in self.search.graph.node:
-                reads = [name for name in node.input if name in self._made]
-                if node.output[0] in level or any(name not in level for name in reads):
-                    continue
-                if any(name in level for name in node.input):
-                    top = max(level[name] for name in node.input if name in level)
-                    level.update((name, top) for name in node.output)
-                    pending = True
+        for node in self.search.graph.node:
+            for name in steps.keys() & node.input:
+                level[name] = level[steps[name].search] + 1
+            reads = [level[name] for name in node.input if name in level]
+            if reads:
+                level.update((name, max(reads)) for name in node.output)
+        for name, step in steps.items():  # perhaps no node reads it
+            level[name] = level[step.search] + 1
         return level
-
-    @property
-    def _made(self) -> Set[str]:
-        """Tensors that depend on the inputs, not on constants alone."""
-        if self._dependent is None:
-            made = {value.name for value in self.search.graph.input} | set(self.features)
-            made.update(step.out for step in self.taken)
-            for node in self.search.graph.node:
-                if made.intersection(node.input):
-                    made.update(node.output)
-            self._dependent = made
-        return self._dependent
 
     def _part(self, index: int, level: Dict[str, int]) -> ModelProto:
         """The model of the nodes of one level, with the constants that they need."""
         source = self.search.graph
         nodes = [n for n in source.node if level.get(n.output[0], index) == index]
-        have = {name for node in nodes for name in node.output}
-        kept = _once(list(self.graphs.maps) + [value.name for value in source.output])
-        wanted = [step.search for step in self.taken if level[step.search] == index]
-        later: Set[str] = set()
-        for node in source.node:
-            if level.get(node.output[0], -1) > index:
-                later.update(node.input)
-        made = self._made
-        outputs = [n for n in kept if n in have]
-        outputs += [n for n in _once(wanted) if n in have and n not in kept]
-        outputs += [n for n in _ordered(nodes) if n in later and n in made and n not in outputs]
-        inputs = _once(n for node in nodes for n in node.input if n in made and n not in have)
+        have = [name for node in nodes for name in node.output]
+        kept = list(self.graphs.maps) + [value.name for value in source.output]
+        kept += [step.search for step in self.taken]
+        later = {
+            name
+            for node in source.node
+            if level.get(node.output[0], -1) > index
+            for name in node.input
+        }
+        outputs = [name for name in kept if name in have]
+        outputs += [name for name in have if name in later and name in level]
+        inputs = [n for node in nodes for n in node.input if n in level and n not in have]
         part = helper.make_model(
             helper.make_graph(
                 nodes,
                 f"part{index}",
-                [self._value(n) for n in inputs],
-                [self._value(n) for n in outputs],
+                [self._value(name) for name in dict.fromkeys(inputs)],
+                [self._value(name) for name in dict.fromkeys(outputs)],
                 list(source.initializer),
             ),
             opset_imports=self.search.opset_import,
@@ -253,13 +234,3 @@ class _Cutter:
 
     def _value(self, name: str) -> ValueInfoProto:
         return helper.make_tensor_value_info(name, TensorProto.FLOAT, self.shapes[name])
-
-
-def _once(names: Iterable[str]) -> List[str]:
-    """The names in order, without repetitions."""
-    return list(dict.fromkeys(names))
-
-
-def _ordered(nodes: Iterable[NodeProto]) -> List[str]:
-    """Names of the nodes' outputs, in order."""
-    return [name for node in nodes for name in node.output]

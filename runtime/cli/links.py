@@ -27,8 +27,12 @@ def check_links(options: Any) -> None:
     if not to_onvif(options):
         if options.gimbal is not None and not steers:
             raise BadOutput("--gimbal needs --mavlink URL and --fov DEGREES, or onvif://USER@HOST")
-        if options.gimbal_zoom or options.gimbal_login:
-            raise BadOutput("--gimbal-zoom and --gimbal-login need --gimbal onvif://USER@HOST")
+        for name in ("login", "speed", "zoom"):
+            if getattr(options, "gimbal_" + name):
+                raise BadOutput(f"--gimbal-{name} needs --gimbal onvif://USER@HOST")
+    for name in ("type", "key", "allow"):
+        if getattr(options, "mavlink_" + name) and not options.mavlink:
+            raise BadOutput(f"--mavlink-{name} needs --mavlink URL")
     if options.follow is not None and not steers:
         raise BadOutput("--follow needs --mavlink URL and --fov DEGREES")
     if options.captures and not os.path.isdir(options.captures):

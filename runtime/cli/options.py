@@ -207,7 +207,8 @@ def _add_vehicle(group: argparse._ArgumentGroup) -> None:
     _value(group, "--mavlink-system N", "system id of the vehicle", 1, type=ids)
     _value(group, "--mavlink-component N", "component id of the camera", 100, type=ids)
     text = "what the heartbeat says; `onboard` is what ArduPilot's camera tracking looks for"
-    _choice(group, "--mavlink-type", ("camera", "onboard"), "camera", text)
+    kinds = ("camera", "onboard")
+    group.add_argument("--mavlink-type", choices=kinds, help=text + " (default: camera)")
     text = "sign packets, and take none that are not signed; 32 bytes or 64 hex digits"
     _value(group, "--mavlink-key FILE", text)
     text = "take packets at udpin and tcpin from these alone, such as 10.0.0.5,192.168.1.0/24"
@@ -226,8 +227,8 @@ def _add_vehicle(group: argparse._ArgumentGroup) -> None:
     )
     text = "file with USER:PASSWORD of the PTZ camera (default: the variable GIMBAL_LOGIN)"
     _value(group, "--gimbal-login FILE", text)
-    text = "how fast it turns with a target at the frame's edge, 1: as fast as it can"
-    _value(group, "--gimbal-speed SHARE", text, 0.5, type=_number(0.01, 1))
+    text = "how fast it turns with a target at the edge, 1: as fast as it can (default: 0.5)"
+    _value(group, "--gimbal-speed SHARE", text, type=_number(0.01, 1))
     text = "zoom until the target fills so much of the frame's width or height, such as 0.2"
     _value(group, "--gimbal-zoom SHARE", text, type=_number(0.01, 0.9))
     _value(

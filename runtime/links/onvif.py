@@ -46,6 +46,7 @@ PAUSE_S = 0.1  # least between two commands
 RETRY_S = 1.0  # after a command that failed
 SILENT_S = 1.0  # without a frame the camera is stopped
 CATCH_UP = 0.5  # a second: how fast the turn grows while a target stays off the centre
+SPEED = 0.5  # without --gimbal-speed
 LONGEST_S = 0.2  # between two frames that is counted
 DEAD = 0.05  # an offset from the centre that counts as none, share of half the frame
 ZOOM_DEAD = 0.15  # the same for the target's size, share of the wanted one
@@ -306,4 +307,4 @@ def open_link(context: Context) -> PtzLink:
     if options.gimbal_zoom and not camera.zooms:
         raise BadOutput(f"{camera.name}: this camera can't zoom; run without --gimbal-zoom")
     context.say(f"gimbal: {camera.name} follows the target")
-    return PtzLink(camera, Law(options.gimbal_speed, options.gimbal_zoom), context.say)
+    return PtzLink(camera, Law(options.gimbal_speed or SPEED, options.gimbal_zoom), context.say)

@@ -239,7 +239,7 @@ def open_link(context: Context) -> Service:
     follow = None
     if options.follow is not None and geo is not None:
         follow = Follow(load_settings(options.follow or None, FOLLOW), *me, geo)
-    kind = {"camera": m.TYPE_CAMERA, "onboard": m.TYPE_ONBOARD_CONTROLLER}[options.mavlink_type]
+    kind = m.TYPE_ONBOARD_CONTROLLER if options.mavlink_type == "onboard" else m.TYPE_CAMERA
     identity = Identity(*me, context.network, fov, streams(options), _folder(options), kind)
     assert context.controller is not None, "MAVLink needs a Controller"
     transport = open_transport(options.mavlink, options.mavlink_allow or ())

@@ -337,7 +337,10 @@ def test_a_run_turns_the_camera_and_hides_the_password(camera, tmp_path):
     ("given", "said"),
     [
         (["--gimbal", "file.toml"], "needs --mavlink URL and --fov"),
-        (["--gimbal-zoom", "0.2"], "need --gimbal onvif://USER@HOST"),
+        (["--gimbal-zoom", "0.2"], "--gimbal-zoom needs --gimbal onvif://USER@HOST"),
+        (["--gimbal-speed", "0.5"], "--gimbal-speed needs --gimbal onvif://USER@HOST"),
+        (["--mavlink-type", "camera"], "--mavlink-type needs --mavlink URL"),
+        (["--mavlink-key", "key"], "--mavlink-key needs --mavlink URL"),
     ],
 )
 def test_what_is_not_of_this_camera_is_refused(given, said):

@@ -4,6 +4,7 @@ import ipaddress
 import os
 import socket
 from typing import Any, Callable, List, NamedTuple, Optional, Tuple
+from urllib.parse import SplitResult, urlsplit
 
 from runtime.detect import Detector
 from runtime.errors import BadOutput
@@ -84,6 +85,15 @@ def read_login(option: str, path: Optional[str]) -> Tuple[str, str]:
     if (path or text) and not (user and password):
         raise BadOutput(f"{name}: is not USER:PASSWORD; write both in one line")
     return user, password
+
+
+def split_address(address: str) -> SplitResult:
+    """The parts of an address; empty ones where it is none, or has a wrong port."""
+    try:
+        parts = urlsplit(address)
+        return parts if parts.port != 0 else urlsplit("")
+    except ValueError:
+        return urlsplit("")
 
 
 def is_loopback(host: str) -> bool:

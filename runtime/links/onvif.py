@@ -20,7 +20,7 @@ from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
 from runtime.errors import BadOutput
-from runtime.links.base import Context, Link, read_login
+from runtime.links.base import Context, Link, read_login, split_address
 from runtime.types import TRACKED, Track, TrackedFrame
 
 DEVICE, MEDIA, PTZ = (
@@ -284,12 +284,8 @@ def _within(value: float, most: float) -> float:
 
 def _parsed(address: str, user: str) -> Tuple[str, str]:
     """(name to show, HOST:PORT) of an address; ``user``: whose password is known."""
-    try:
-        parts = urlsplit(address)
-        port = parts.port or 80
-    except ValueError:
-        parts, port = urlsplit(""), 0
-    if not port or not parts.hostname or parts.path.strip("/") or parts.password:
+    parts = split_address(address)
+    if not parts.hostname or parts.path.strip("/") or parts.password:
         raise BadOutput("--gimbal: not an address; give onvif://USER@HOST:PORT, and --gimbal-login")
     if parts.username and parts.username != user:
         raise BadOutput(

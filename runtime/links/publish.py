@@ -7,10 +7,9 @@ import json
 import socket
 import time
 from typing import Any, List
-from urllib.parse import urlsplit
 
 from runtime.errors import BadOutput
-from runtime.links.base import Context, Link
+from runtime.links.base import Context, Link, split_address
 from runtime.links.control import target_json
 from runtime.types import TrackedFrame
 
@@ -28,17 +27,13 @@ class Publisher(Link):
     """
 
     def __init__(self, address: str) -> None:
-        try:
-            parts = urlsplit(address)
-            port = parts.port
-        except ValueError:
-            parts, port = urlsplit(""), None
-        if parts.scheme != "udp" or not parts.hostname or not port:
+        parts = split_address(address)
+        if parts.scheme != "udp" or not parts.hostname or not parts.port:
             raise BadOutput(
                 f"--publish {address}: not an address; give udp://HOST:PORT, or ros:/TOPIC"
             )
         try:
-            found = socket.getaddrinfo(parts.hostname, port, 0, socket.SOCK_DGRAM)[0]
+            found = socket.getaddrinfo(parts.hostname, parts.port, 0, socket.SOCK_DGRAM)[0]
         except OSError as error:
             raise BadOutput(f"--publish {address}: {error.strerror or error}") from None
         self.name, self.sent, self.lost = address, 0, 0

@@ -8,14 +8,14 @@ import sys
 import threading
 import time
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 import cv2
 import numpy as np
 
 from runtime.errors import BadOutput
 from runtime.gstreamer import find_python
-from runtime.links.base import Context, Link, is_loopback, read_login, shown_host
+from runtime.links.base import Context, Link, is_loopback, read_login, shown_host, split_address
 from runtime.links.stream.protocol import END, FRAME, HEADER, MAGIC, RECORD, STOP_RECORDING
 from runtime.pictures import bgr_of
 from runtime.types import TrackedFrame
@@ -38,21 +38,17 @@ def parse_address(address: str) -> Tuple[str, Any]:
     Raises:
         BadOutput: it is none of the two.
     """
-    try:
-        parts = urlsplit(address)
-        port = parts.port
-    except ValueError:
-        parts, port = urlsplit(""), None
-    if parts.scheme == "rtsp" and port:
+    parts = split_address(address)
+    if parts.scheme == "rtsp" and parts.port:
         return "rtsp", {
             "host": parts.hostname or "127.0.0.1",
-            "port": port,
+            "port": parts.port,
             "path": parts.path or "/live",
             "user": unquote(parts.username or ""),
             "password": unquote(parts.password or ""),
         }
-    if parts.scheme == "udp" and port and parts.hostname:
-        return "udp", (parts.hostname, port)
+    if parts.scheme == "udp" and parts.port and parts.hostname:
+        return "udp", (parts.hostname, parts.port)
     raise BadOutput(f"--stream {address}: not an address; give {WAYS}")
 
 

@@ -9,10 +9,11 @@ import calendar
 import hashlib
 import math
 import os
+import socket
 import threading
 import time
 import urllib.request
-from http.client import HTTPException
+from http.client import HTTPConnection, HTTPException
 from typing import Any, Callable, List, Optional, Tuple
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
@@ -45,8 +46,8 @@ MOVE_S = 2  # the camera stops by itself so long after the last command
 PAUSE_S = 0.1  # least between two commands
 RETRY_S = 1.0  # after a command that failed
 SILENT_S = 1.0  # without a frame the camera is stopped
-CATCH_UP = 0.5  # a second: how fast the turn grows while a target stays off the centre
 SPEED = 0.5  # without --gimbal-speed
+CATCH_UP = 0.5  # a second: how fast the turn grows while a target stays off the centre
 LONGEST_S = 0.2  # between two frames that is counted
 DEAD = 0.05  # an offset from the centre that counts as none, share of half the frame
 ZOOM_DEAD = 0.15  # the same for the target's size, share of the wanted one
@@ -75,7 +76,8 @@ class Camera:
         passwords = urllib.request.HTTPPasswordMgrWithDefaultRealm()
         passwords.add_password(None, "http://" + self._host, *login)
         digest = urllib.request.HTTPDigestAuthHandler(passwords)
-        self._http = urllib.request.build_opener(urllib.request.ProxyHandler({}), digest, _Stay())
+        no_proxy = urllib.request.ProxyHandler({})
+        self._http = urllib.request.build_opener(no_proxy, digest, _Stay(), _InTime())
         try:
             self._open()
         except (AttributeError, TypeError, ValueError) as error:
@@ -131,10 +133,13 @@ class Camera:
         request = urllib.request.Request(url, text.encode("utf-8"), {"Content-Type": kind})
         try:
             try:
-                with self._http.open(request, timeout=ANSWER_S) as answer:
-                    code, data = answer.getcode(), _whole(answer)
+                answer = self._http.open(request, timeout=ANSWER_S)
+                code = answer.getcode()
             except HTTPError as error:
-                code, data = error.code, _whole(error) if error.fp else b""
+                answer, code = error, error.code
+            data = answer.read(MOST_BYTES + 1) if answer.fp else b""
+            if len(data) > MOST_BYTES:
+                raise OSError(f"it has over {MOST_BYTES} bytes")
             is_bomb = b"<!ENTITY" in data.replace(b"\0", b"")  # in UTF-16 too
             root = ElementTree.fromstring(b"" if is_bomb else data)
         except (OSError, HTTPException, ValueError) as error:
@@ -173,14 +178,34 @@ class _Stay(urllib.request.HTTPRedirectHandler):
         """No request."""
 
 
-def _whole(answer: Any) -> bytes:
-    """The bytes of an answer; raises ``OSError``."""
-    data, ends_s = bytearray(), time.monotonic() + ANSWER_S
-    for byte in iter(lambda: answer.read(1), b""):  # for more, it might wait longer
-        data += byte
-        if len(data) > MOST_BYTES or time.monotonic() > ends_s:
-            raise OSError(f"it takes longer than {ANSWER_S:g} s, or has over {MOST_BYTES} bytes")
-    return bytes(data)
+class _Bounded(socket.socket):
+    """A connection whose answer has ``ANSWER_S`` in all: each byte of it may come late."""
+
+    ends_s = 0.0
+
+    def recv_into(self, *into: Any) -> int:
+        """Receive what comes in the time that is left."""
+        left_s = self.ends_s - time.monotonic()
+        if left_s <= 0:
+            raise socket.timeout(f"it takes longer than {ANSWER_S:g} s")
+        self.settimeout(left_s)
+        return super().recv_into(*into)
+
+
+class _Connection(HTTPConnection):
+    def connect(self) -> None:
+        super().connect()
+        self.sock = _Bounded(self.sock.family, fileno=self.sock.detach())
+        self.sock.settimeout(ANSWER_S)
+        self.sock.ends_s = time.monotonic() + ANSWER_S
+
+
+class _InTime(urllib.request.HTTPHandler):
+    """Takes no answer that drips."""
+
+    def http_open(self, request: urllib.request.Request) -> Any:
+        """An answer, or ``OSError``."""
+        return self.do_open(_Connection, request)
 
 
 class PtzLink(Link):

@@ -35,6 +35,8 @@ READ_BYTES = 4096
 READS = 64  # most reads in one call of ``receive``
 # most unsent bytes of a stream; packets above that are dropped. A "stand still" waits behind them.
 BACKLOG_BYTES = 2048
+# errors after which a link goes on: a lost packet, nobody there, a full buffer, still connecting
+PASSING = (errno.EAGAIN, errno.ECONNREFUSED, errno.ENOBUFS, errno.EMSGSIZE, errno.ENOTCONN)
 WAYS = "udpout:HOST:PORT, udpin:HOST:PORT, tcp:HOST:PORT, tcpin:HOST:PORT, serial:DEVICE:BAUD"
 
 
@@ -149,7 +151,30 @@ def _listening(name: str, host: str, port: int, kind: int) -> socket.socket:
         ) from None
 
 
-class UdpOut(Transport):
+class _Datagrams(Transport):
+    """What both ways of UDP share."""
+
+    def receive(self) -> List[Received]:
+        got: List[Received] = []
+        for _ in range(READS):
+            if self._socket is None:
+                break
+            try:
+                data, peer = self._socket.recvfrom(READ_BYTES)
+            except BlockingIOError:
+                break
+            except OSError as error:  # such as that no program listens at the other side now
+                self._failed(error)
+                continue
+            if self._allows(peer[0]):
+                got.append((peer, data))
+        return got
+
+    def _failed(self, error: OSError) -> None:
+        """An error of the socket: the packet is lost, as on a radio."""
+
+
+class UdpOut(_Datagrams):
     """Sends packets to one address, and takes packets from that address only."""
 
     def __init__(self, name: str, host: str, port: int) -> None:
@@ -163,33 +188,18 @@ class UdpOut(Transport):
             with contextlib.suppress(OSError):  # no such name, or no network yet
                 self._socket = _made_socket(*self._address, socket.SOCK_DGRAM, True)
 
-    def receive(self) -> List[Received]:
-        got: List[Received] = []
-        for _ in range(READS):
-            if self._socket is None:
-                break
-            try:
-                got.append((self._address, self._socket.recv(READ_BYTES)))
-            except BlockingIOError:
-                break
-            except ConnectionRefusedError:
-                pass  # no program listens there now
-            except OSError:
-                self.close()
-                break
-        return got
-
     def send(self, data: bytes) -> None:
         self._connect()
-        if self._socket is None:
-            return
-        try:
-            self._socket.send(data)
-        except (BlockingIOError, ConnectionRefusedError):
-            pass  # lost, as on a radio
-        except OSError as error:
-            if error.errno not in (errno.ENOBUFS, errno.EMSGSIZE):
-                self.close()  # the network is gone; a later packet opens the socket again
+        if self._socket is not None:
+            try:
+                self._socket.send(data)
+            except OSError as error:
+                self._failed(error)
+
+    def _failed(self, error: OSError) -> None:
+        """Close the link where the network is gone; a later packet opens it again."""
+        if error.errno not in PASSING:
+            self.close()
 
 
 class Peer(NamedTuple):
@@ -200,7 +210,7 @@ class Peer(NamedTuple):
     beat_s: float
 
 
-class UdpIn(Transport):
+class UdpIn(_Datagrams):
     """Listens at an address, and sends to all peers that were heard there recently.
 
     Strangers can shut no ground station out. A peer keeps its place while it sends heartbeats. A
@@ -216,19 +226,7 @@ class UdpIn(Transport):
         self._socket = _listening(name, host, port, socket.SOCK_DGRAM)
 
     def receive(self) -> List[Received]:
-        got: List[Received] = []
-        now = time.monotonic()
-        for _ in range(READS):
-            if self._socket is None:
-                break
-            try:
-                data, peer = self._socket.recvfrom(READ_BYTES)
-            except BlockingIOError:
-                break
-            except OSError:
-                continue
-            if self._allows(peer[0]):
-                got.append((peer, data))
+        got, now = super().receive(), time.monotonic()
         self._peers = {a: p for a, p in self._peers.items() if now - p.heard_s <= PEER_S}
         return got
 
@@ -281,22 +279,11 @@ class UdpIn(Transport):
 
 
 class _Stream(Transport):
-    """The common part of TCP and serial lines: a backlog, and opening the link again.
-
-    ``_read`` and ``_write`` are called only while the link is open.
-    """
+    """The common part of TCP and serial lines: a backlog, and opening the link again."""
 
     def __init__(self) -> None:
         super().__init__()
         self._backlog = bytearray()
-
-    def _read(self) -> bytes:
-        """Bytes that arrived; none: the other side closed the link."""
-        raise NotImplementedError
-
-    def _write(self, data: bytes) -> int:
-        """Send the start of ``data``; returns how many bytes were sent."""
-        raise NotImplementedError
 
     def _open(self) -> None:
         """Open the link; raises ``OSError``."""
@@ -313,16 +300,17 @@ class _Stream(Transport):
     def receive(self) -> List[Received]:
         got: List[Received] = []
         for _ in range(READS if self._ready() else 0):
-            try:
-                data = self._read()
-            except (BlockingIOError, InterruptedError):
+            fd = self.fileno()
+            # a serial line without data reads as empty, as one that the other side closed
+            if fd is None or not select.select([fd], [], [], 0)[0]:
                 break
-            except OSError:
-                data = b""
-            if not data:
+            data = b""
+            with contextlib.suppress(OSError):
+                data = os.read(fd, READ_BYTES)
+            if data:
+                got.append((None, data))
+            else:
                 self.close()
-                break
-            got.append((None, data))
         self._flush()
         return got
 
@@ -334,14 +322,12 @@ class _Stream(Transport):
 
     def _flush(self) -> None:
         """Send as much of the backlog as the link takes now."""
+        fd = self.fileno()
         try:
-            while self._backlog and self.fileno() is not None:
-                sent = self._write(bytes(self._backlog))
-                del self._backlog[:sent]
-        except (BlockingIOError, InterruptedError):
-            pass
+            while self._backlog and fd is not None:
+                del self._backlog[: os.write(fd, self._backlog)]
         except OSError as error:
-            if error.errno != errno.ENOTCONN:  # still connecting
+            if error.errno not in PASSING:
                 self.close()
 
 
@@ -356,19 +342,6 @@ class Tcp(_Stream):
     def _open(self) -> None:
         self._socket = _made_socket(*self._address, socket.SOCK_STREAM, True)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-    def _read(self) -> bytes:
-        assert self._socket is not None, "the connection is closed"
-        try:
-            return self._socket.recv(READ_BYTES)
-        except OSError as error:
-            if error.errno == errno.ENOTCONN:  # still connecting
-                raise BlockingIOError() from None
-            raise
-
-    def _write(self, data: bytes) -> int:
-        assert self._socket is not None, "the connection is closed"
-        return self._socket.send(data)
 
 
 class TcpIn(Tcp):
@@ -418,17 +391,6 @@ class Serial(_Stream):
 
     def fileno(self) -> Optional[int]:
         return self._fd
-
-    def _read(self) -> bytes:
-        assert self._fd is not None, "the serial line is closed"
-        # a line without data reads as empty, but ``receive`` takes empty for closed
-        if not select.select([self._fd], [], [], 0)[0]:
-            raise BlockingIOError()
-        return os.read(self._fd, READ_BYTES)
-
-    def _write(self, data: bytes) -> int:
-        assert self._fd is not None, "the serial line is closed"
-        return os.write(self._fd, data)
 
     def close(self) -> None:
         fd, self._fd = self._fd, None

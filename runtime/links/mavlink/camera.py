@@ -32,6 +32,10 @@ PROGRESS_S = 0.5  # IN_PROGRESS is repeated after this time
 GIVE_UP_S = 12.0
 REMEMBERED_S = 3.0  # a command that is repeated within this time is answered, but not done again
 REMEMBERED = 32  # most answers that are remembered
+PARAMETERS = {
+    "COMMAND_LONG": [f"param{n}" for n in range(1, 8)],
+    "COMMAND_INT": ["param1", "param2", "param3", "param4", "x", "y", "z"],
+}
 TRACKS = (m.CMD_CAMERA_TRACK_POINT, m.CMD_CAMERA_TRACK_RECTANGLE, m.CMD_CAMERA_STOP_TRACKING)
 SMALLEST_SIDE = 0.002  # of a rectangle, share of the frame
 SHORTEST_S, LONGEST_S = 0.01, 3600.0  # intervals of messages
@@ -60,7 +64,6 @@ class Camera:
         self.run, self._geo, self._link_delay_s = run, geo, link_delay_s
         self._schedule = _Schedule()
         self._heartbeat_at = 0.0
-        self._mode = m.TRACK_NONE  # whether the user gave a point or a rectangle
         self._pending: OrderedDict[Key, _Pending] = OrderedDict()
         # command -> (parameters, result, time of the answer)
         self._answered: OrderedDict[Key, Tuple[Parameters, int, float]] = OrderedDict()
@@ -78,18 +81,10 @@ class Camera:
         """
         if message.name == "TIMESYNC" and message.fields["tc1"] == 0:
             return [("TIMESYNC", {"tc1": int(now * 1e9), "ts1": message.fields["ts1"]})]
-        if message.name == "COMMAND_LONG":
-            parameters = [message.fields[f"param{n}"] for n in range(1, 8)]
-        elif message.name == "COMMAND_INT":
-            parameters = [message.fields[f"param{n}"] for n in range(1, 5)]
-            parameters += [
-                float(message.fields["x"]),
-                float(message.fields["y"]),
-                message.fields["z"],
-            ]
-        else:
+        if message.name not in PARAMETERS:
             return []
         fields = message.fields
+        parameters = [float(fields[name]) for name in PARAMETERS[message.name]]
         ours = fields["target_system"] in (0, self.identity.system)
         addressed = fields["target_component"] == self.identity.component
         if not ours or not (addressed or fields["target_component"] == 0):
@@ -136,20 +131,23 @@ class Camera:
         if command in reports.OLD_REQUESTS:
             return self._give(reports.OLD_REQUESTS[command], now)
         if command == m.CMD_SET_MESSAGE_INTERVAL:
-            return self._set_interval(p[0], p[1], now), []
+            return self._set_interval(_streamed(p[0]), p[1], now), []
         if command == m.CMD_GET_MESSAGE_INTERVAL:
-            return self._get_interval(p[0])
+            return self._get_interval(_streamed(p[0]))
         if command == m.CMD_CAMERA_TRACK_POINT:
             return self._track_point(who, p, now)
         if command == m.CMD_CAMERA_TRACK_RECTANGLE:
             return self._track_rectangle(who, p, now)
         if command == m.CMD_CAMERA_STOP_TRACKING:
-            self._mode = m.TRACK_NONE
             return self._later(who, p, self.run.stop, (), now)
         if command in (m.CMD_VIDEO_START_CAPTURE, m.CMD_VIDEO_STOP_CAPTURE):
-            return self._record(who, p, command == m.CMD_VIDEO_START_CAPTURE, now)
+            on = command == m.CMD_VIDEO_START_CAPTURE
+            can = self.run.recording[0]
+            return self._later(who, p, self.run.record, (on,), now) if can else (m.DENIED, [])
         if command == m.CMD_IMAGE_START_CAPTURE:
-            return self._capture(who, p, now)
+            if not self.run.can_capture or (math.isfinite(p[2]) and p[2] > 1):
+                return m.DENIED, []  # a command takes one picture only
+            return self._later(who, p, self.run.capture, (), now)
         if command in (m.CMD_VIDEO_START_STREAMING, m.CMD_VIDEO_STOP_STREAMING):
             return self._streaming(p[0], command == m.CMD_VIDEO_START_STREAMING), []
         return m.UNSUPPORTED, []
@@ -162,19 +160,15 @@ class Camera:
             return m.UNSUPPORTED, []
         return (m.ACCEPTED if messages else m.TEMPORARILY_REJECTED), messages
 
-    def _set_interval(self, requested: float, interval_us: float, now: float) -> int:
+    def _set_interval(self, number: Optional[int], interval_us: float, now: float) -> int:
         """SET_MESSAGE_INTERVAL; returns the result."""
-        number = _whole(requested)
-        if number is None or number not in reports.STREAMED:
-            return m.UNSUPPORTED
-        if number == m.CAMERA_TRACKING_GEO_STATUS and self._geo is None:
+        if number is None or (number == m.CAMERA_TRACKING_GEO_STATUS and self._geo is None):
             return m.UNSUPPORTED
         return m.ACCEPTED if self._schedule.set(number, interval_us, now) else m.DENIED
 
-    def _get_interval(self, requested: float) -> Answer:
+    def _get_interval(self, number: Optional[int]) -> Answer:
         """GET_MESSAGE_INTERVAL."""
-        number = _whole(requested)
-        if number is None or number not in reports.STREAMED:
+        if number is None:
             return m.UNSUPPORTED, []
         fields = {"message_id": number, "interval_us": self._schedule.interval_us(number)}
         return m.ACCEPTED, [("MESSAGE_INTERVAL", fields)]
@@ -192,7 +186,6 @@ class Camera:
             return m.DENIED, []
         width, height = view.size
         point = (p[0] * width, p[1] * height)
-        self._mode = m.TRACK_POINT
         return self._later(who, p, self.run.start_point, (point, self._seen(p[5], now)), now)
 
     def _track_rectangle(self, who: Key, p: Parameters, now: float) -> LaterAnswer:
@@ -207,7 +200,6 @@ class Camera:
             return m.DENIED, []
         width, height = view.size
         box = (left * width, top * height, (right - left) * width, (bottom - top) * height)
-        self._mode = m.TRACK_RECTANGLE
         return self._later(who, p, self.run.start_box, (box, self._seen(p[5], now)), now)
 
     def _seen(self, stated_ms: float, now: float) -> float:
@@ -221,19 +213,6 @@ class Camera:
             return now - self._link_delay_s
         age_ms = (reports.boot_ms(now) - int(stated_ms)) % CLOCK_MODULUS_MS
         return now - age_ms / 1e3
-
-    def _record(self, who: Key, p: Parameters, on: bool, now: float) -> LaterAnswer:
-        """VIDEO_START_CAPTURE and VIDEO_STOP_CAPTURE."""
-        can, _ = self.run.recording
-        if not can:
-            return m.DENIED, []
-        return self._later(who, p, self.run.record, (on,), now)
-
-    def _capture(self, who: Key, p: Parameters, now: float) -> LaterAnswer:
-        """IMAGE_START_CAPTURE."""
-        if not self.run.can_capture or (math.isfinite(p[2]) and p[2] > 1):
-            return m.DENIED, []  # a command takes one picture only
-        return self._later(who, p, self.run.capture, (), now)
 
     def _streaming(self, stream: float, on: bool) -> int:
         """The stream always runs: a start is accepted and changes nothing, a stop is denied."""
@@ -319,47 +298,33 @@ class Camera:
 
     def _ack(self, who: Key, result: int) -> Outgoing:
         """COMMAND_ACK."""
-        system, component, command = who
         progress = 255 if result == m.IN_PROGRESS else 0  # 255: not known
-        return "COMMAND_ACK", {
-            "command": command,
-            "result": result,
-            "progress": progress,
-            "result_param2": 0,
-            "target_system": system,
-            "target_component": component,
-        }
+        fields = dict(zip(("target_system", "target_component", "command"), who))
+        return "COMMAND_ACK", dict(fields, result=result, progress=progress)
 
     # messages
 
     def _message(self, number: int, now: float) -> Optional[List[Outgoing]]:
         """The messages of that number. []: nothing to report now; None: we do not send it."""
-        view, identity = self.run.newest(), self.identity
-        if number == m.CAMERA_INFORMATION:
-            return [reports.information(identity, self.run, view, self._geo is not None, now)]
-        if number == m.CAMERA_SETTINGS:
-            return [reports.settings(now)]
-        if number == m.STORAGE_INFORMATION:
-            return [reports.storage(identity, now)]
-        if number == m.CAMERA_CAPTURE_STATUS:
-            return [reports.capture_status(identity, self.run, self._pictures, now)]
-        if number == m.VIDEO_STREAM_INFORMATION:
-            return reports.stream_information(identity, view) or None
-        if number == m.VIDEO_STREAM_STATUS:
-            return reports.stream_status(identity, view) or None
-        if number == m.CAMERA_TRACKING_IMAGE_STATUS:
-            return reports.tracking(view, self._mode, now)
-        if number == m.CAMERA_TRACKING_GEO_STATUS and self._geo is not None:
-            return self._geo.status(view)
-        return None
+        view, me, run, geo = self.run.newest(), self.identity, self.run, self._geo
+        builders: Dict[int, Callable[[], Optional[List[Outgoing]]]] = {
+            m.CAMERA_INFORMATION: lambda: [reports.information(me, run, view, bool(geo), now)],
+            m.CAMERA_SETTINGS: lambda: [reports.settings(now)],
+            m.STORAGE_INFORMATION: lambda: [reports.storage(me, now)],
+            m.CAMERA_CAPTURE_STATUS: lambda: [reports.capture_status(me, run, self._pictures, now)],
+            m.VIDEO_STREAM_INFORMATION: lambda: reports.stream_information(me, view) or None,
+            m.VIDEO_STREAM_STATUS: lambda: reports.stream_status(me, view) or None,
+            m.CAMERA_TRACKING_IMAGE_STATUS: lambda: reports.tracking(view, now),
+            m.CAMERA_TRACKING_GEO_STATUS: lambda: geo.status(view) if geo else None,
+        }
+        return builders[number]() if number in builders else None
 
 
 class _Schedule:
     """Intervals of messages by number (MAV_CMD_SET_MESSAGE_INTERVAL)."""
 
     def __init__(self) -> None:
-        self._every_s: Dict[int, float] = {}
-        self._due: Dict[int, float] = {}
+        self._streams: Dict[int, Tuple[float, float]] = {}  # (interval, when it is due), seconds
 
     def set(self, number: int, interval_us: float, now: float) -> bool:
         """Send that message at an interval. Return whether the interval is possible.
@@ -369,39 +334,34 @@ class _Schedule:
             interval_us: microseconds; -1 and 0 (the default) stop it.
             now: seconds of the monotonic clock.
         """
-        if not math.isfinite(interval_us):
-            return False
         if interval_us in (-1, 0):
-            self._every_s.pop(number, None)
-            self._due.pop(number, None)
-            return True
-        every_s = interval_us / 1e6
-        if not 0 < every_s <= LONGEST_S:
+            self._streams.pop(number, None)
+        elif 0 < interval_us <= LONGEST_S * 1e6:  # NaN is not
+            self._streams[number] = max(interval_us / 1e6, SHORTEST_S), now
+        else:
             return False
-        self._every_s[number] = max(every_s, SHORTEST_S)
-        self._due[number] = now
         return True
 
     def interval_us(self, number: int) -> int:
         """The interval in microseconds; -1 where the message is not sent."""
-        every_s = self._every_s.get(number)
-        return -1 if every_s is None else int(round(every_s * 1e6))
+        return int(round(self._streams.get(number, (-1e-6, 0.0))[0] * 1e6))
 
     def due(self, now: float) -> List[int]:
         """Numbers of the messages that are due."""
-        return [number for number, at in self._due.items() if now >= at]
+        return [number for number, (_, at) in self._streams.items() if now >= at]
 
     def overdue(self, number: int, now: float) -> bool:
         """Whether a message has waited so long for a new frame that the old one is reported."""
-        return now - self._due[number] > max(STALE_S, self._every_s[number])
+        every_s, at = self._streams[number]
+        return now - at > max(STALE_S, every_s)
 
     def sent(self, number: int, now: float) -> None:
         """Note that a message was sent now, and set when the next one is due.
 
         Messages keep their even spacing. After a pause at most two missed ones are sent.
         """
-        every_s = self._every_s[number]
-        self._due[number] = max(self._due[number] + every_s, now - every_s)
+        every_s, at = self._streams[number]
+        self._streams[number] = every_s, max(at + every_s, now - every_s)
 
 
 class _Pending:
@@ -415,6 +375,12 @@ class _Pending:
 def _whole(value: float) -> Optional[int]:
     """The value as an int; None if it is negative or not a whole number."""
     return int(value) if math.isfinite(value) and value == int(value) and value >= 0 else None
+
+
+def _streamed(value: float) -> Optional[int]:
+    """The number of a message that can be sent at an interval; None: it is none."""
+    number = _whole(value)
+    return number if number in reports.STREAMED else None
 
 
 def _same(a: Sequence[float], b: Sequence[float]) -> bool:

@@ -31,9 +31,11 @@ class Codec:
         self._decoder = common.MAVLink(None, system, component)  # checks no signature
 
     def encode(self, name: str, fields: Dict[str, Any]) -> bytes:
-        """The packet of a message. Fields that this pymavlink does not know are left out."""
+        """The packet of a message. Fields without a value are 0; unknown ones are left out."""
         kind = getattr(common, f"MAVLink_{name.lower()}_message")
-        message = kind(**{key: fields[key] for key in kind.fieldnames if key in fields})
+        zeros = (b"" if of == "char" else 0 for of in kind.fieldtypes)
+        pairs = zip(kind.fieldnames, zeros)
+        message = kind(**{key: fields.get(key, zero) for key, zero in pairs})
         packet = message.pack(self._mav)
         self._mav.seq = (self._mav.seq + 1) % 256
         return bytes(packet)

@@ -221,9 +221,7 @@ class Follow:
         """SET_POSITION_TARGET_LOCAL_NED: velocity in the vehicle's frame, and yaw rate."""
         self._sent_at = now
         self._yaw.camera.command(now, yaw_rate)
-        unused = ("x", "y", "z", "vy", "vz", "afx", "afy", "afz", "yaw")
-        fields = dict.fromkeys(unused, 0.0)
-        fields.update(vx=forward, yaw_rate=yaw_rate, time_boot_ms=boot_ms(now))
+        fields = dict(vx=forward, yaw_rate=yaw_rate, time_boot_ms=boot_ms(now))
         fields.update(target_system=self._me[0], target_component=m.COMPONENT_AUTOPILOT)
         fields.update(coordinate_frame=m.FRAME_BODY_NED, type_mask=m.VELOCITY_AND_YAW_RATE)
         return "SET_POSITION_TARGET_LOCAL_NED", fields

@@ -50,13 +50,8 @@ class Geo:
             if all(math.isfinite(v) for v in values):
                 _keep(self._attitudes, (now,) + values)
         elif message.name == "GLOBAL_POSITION_INT" and autopilot:
-            self._position = (
-                now,
-                fields["lat"] / 1e7,
-                fields["lon"] / 1e7,
-                fields["alt"] / 1e3,
-                fields["relative_alt"] / 1e3,
-            )
+            place = fields["lat"] / 1e7, fields["lon"] / 1e7
+            self._position = (now, *place, fields["alt"] / 1e3, fields["relative_alt"] / 1e3)
         elif message.name == "GIMBAL_DEVICE_ATTITUDE_STATUS":
             self._note_gimbal(fields, now)
 

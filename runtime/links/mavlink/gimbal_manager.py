@@ -202,7 +202,6 @@ class GimbalManager:
             "flags": FLAGS,
             "gimbal_device_id": self._device,
             "q": [NAN] * 4,
-            "angular_velocity_x": 0.0,
             "angular_velocity_y": rates[0],
             "angular_velocity_z": rates[1],
         }

@@ -5,6 +5,7 @@ message about a frame carries the capture time of that frame; any other message 
 time. ``now`` is in seconds of the monotonic clock.
 """
 
+import contextlib
 import math
 import shutil
 import time
@@ -93,8 +94,8 @@ def command_long(to: Component, command: int, *parameters: float) -> Outgoing:
 
 def status_text(text: str) -> Outgoing:
     """STATUSTEXT: a warning for the user, of at most 50 characters."""
-    fields = {"severity": m.SEVERITY_WARNING, "text": text.encode("ascii", "replace")[:50]}
-    return "STATUSTEXT", dict(fields, id=0, chunk_seq=0)
+    words = text.encode("ascii", "replace")[:50]
+    return "STATUSTEXT", {"severity": m.SEVERITY_WARNING, "text": words}
 
 
 def heartbeat(kind: int = m.TYPE_CAMERA) -> Outgoing:
@@ -102,8 +103,6 @@ def heartbeat(kind: int = m.TYPE_CAMERA) -> Outgoing:
     return "HEARTBEAT", {
         "type": kind,
         "autopilot": m.AUTOPILOT_INVALID,
-        "base_mode": 0,
-        "custom_mode": 0,
         "system_status": m.STATE_ACTIVE,
         "mavlink_version": 3,
     }
@@ -119,22 +118,11 @@ def information(
     flags |= m.CAP_CAPTURE_VIDEO if run.recording[0] else 0
     if run.can_capture:
         flags |= m.CAP_CAPTURE_IMAGE | m.CAP_CAN_CAPTURE_IMAGE_IN_VIDEO_MODE
-    width, height = view.size if view else (0, 0)
-    return "CAMERA_INFORMATION", {
-        "time_boot_ms": boot_ms(now),
-        "vendor_name": _text(b"Hotpath", 32),
-        "model_name": _text(identity.model.encode("ascii", "replace"), 32),
-        "firmware_version": 1,
-        "focal_length": NAN,
-        "sensor_size_h": NAN,
-        "sensor_size_v": NAN,
-        "resolution_h": width,
-        "resolution_v": height,
-        "lens_id": 0,
-        "flags": flags,
-        "cam_definition_version": 0,
-        "cam_definition_uri": b"",
-    }
+    fields: Dict[str, Any] = dict.fromkeys(("focal_length", "sensor_size_h", "sensor_size_v"), NAN)
+    fields.update(_resolution(view), time_boot_ms=boot_ms(now), firmware_version=1, flags=flags)
+    fields["vendor_name"] = _text(b"Hotpath", 32)
+    fields["model_name"] = _text(identity.model.encode("ascii", "replace"), 32)
+    return "CAMERA_INFORMATION", fields
 
 
 def settings(now: float) -> Outgoing:
@@ -171,9 +159,7 @@ def capture_status(identity: Identity, run: Loop, pictures: int, now: float) -> 
     seconds = 0.0 if began is None else max(0.0, now - began)  # it may have begun after ``now``
     return "CAMERA_CAPTURE_STATUS", {
         "time_boot_ms": boot_ms(now),
-        "image_status": 0,
         "video_status": 0 if began is None else 1,
-        "image_interval": 0.0,
         "recording_time_ms": int(seconds * 1e3) & 0xFFFFFFFF,
         "available_capacity": _disk(identity.folder)[2],
         "image_count": pictures,
@@ -210,73 +196,49 @@ def image_captured(
 
 def stream_information(identity: Identity, view: Optional[View]) -> List[Outgoing]:
     """VIDEO_STREAM_INFORMATION of every stream."""
-    return [
-        (
-            "VIDEO_STREAM_INFORMATION",
-            dict(
-                _stream(identity, number, stream, view),
-                count=len(identity.streams),
-                type=stream.kind,
-                name=stream.name.encode("ascii", "replace")[:31],
-                uri=stream.uri.encode("ascii", "replace")[:159],
-                encoding=m.ENCODING_H264,
-            ),
-        )
-        for number, stream in enumerate(identity.streams, 1)
-    ]
+    out = []
+    for stream, (_, fields) in zip(identity.streams, stream_status(identity, view)):
+        name, uri = (text.encode("ascii", "replace") for text in (stream.name, stream.uri))
+        fields = dict(fields, count=len(identity.streams), type=stream.kind, name=name[:31])
+        fields.update(uri=uri[:159], encoding=m.ENCODING_H264)
+        out.append(("VIDEO_STREAM_INFORMATION", fields))
+    return out
 
 
 def stream_status(identity: Identity, view: Optional[View]) -> List[Outgoing]:
     """VIDEO_STREAM_STATUS of every stream."""
+    fields = {
+        "flags": m.STREAM_RUNNING if view else 0,
+        "framerate": float(view.fps or 0.0) if view else 0.0,
+        "hfov": int(round(identity.fov_deg[0])) if identity.fov_deg else 0,
+    }
+    fields.update(_resolution(view))
     return [
-        ("VIDEO_STREAM_STATUS", _stream(identity, number, stream, view))
+        ("VIDEO_STREAM_STATUS", dict(fields, stream_id=number, bitrate=stream.bitrate_bps))
         for number, stream in enumerate(identity.streams, 1)
     ]
 
 
-def _stream(
-    identity: Identity, number: int, stream: Stream, view: Optional[View]
-) -> Dict[str, Any]:
-    """Fields that both messages about a stream have."""
-    width, height = view.size if view else (0, 0)
-    return {
-        "stream_id": number,
-        "flags": m.STREAM_RUNNING if view else 0,
-        "framerate": float(view.fps or 0.0) if view else 0.0,
-        "resolution_h": width,
-        "resolution_v": height,
-        "bitrate": stream.bitrate_bps,
-        "rotation": 0,
-        "hfov": int(round(identity.fov_deg[0])) if identity.fov_deg else 0,
-    }
+def _resolution(view: Optional[View]) -> Dict[str, int]:
+    """The frame's size; zeros before the first frame."""
+    return dict(zip(("resolution_h", "resolution_v"), view.size if view else (0, 0)))
 
 
-def tracking(view: Optional[View], mode: int, now: float) -> List[Outgoing]:
+def tracking(view: Optional[View], now: float) -> List[Outgoing]:
     """CAMERA_TRACKING_IMAGE_STATUS, and before it the frame's index and capture time.
 
     CAMERA_TRACKING_IMAGE_STATUS has no field for a time. So NAMED_VALUE_INT "frame" is sent before
     it: its time_boot_ms is the capture time of the frame, its value is the frame's index.
     """
-    track = view.track if view else None
-    if view is None or track is None:
-        mode, status, corners = m.TRACK_NONE, m.TRACKING_IDLE, [NAN] * 4
-    else:
-        status = tracking_status(track)
-        corners = corners_of(track.box, view.size)
-    # a point is reported as the rectangle that was found there
-    mode = m.TRACK_RECTANGLE if track is not None else mode
-    fields = {
-        "tracking_status": status,
-        "tracking_mode": mode,
-        "target_data": m.DATA_IN_STATUS if track is not None else 0,
-        "point_x": NAN,
-        "point_y": NAN,
-        "radius": NAN,
-        "rec_top_x": corners[0],
-        "rec_top_y": corners[1],
-        "rec_bottom_x": corners[2],
-        "rec_bottom_y": corners[3],
-    }
+    fields: Dict[str, Any] = dict.fromkeys(("point_x", "point_y", "radius"), NAN)
+    fields.update(tracking_status=m.TRACKING_IDLE, tracking_mode=m.TRACK_NONE)
+    corners = [NAN] * 4
+    if view is not None and view.track is not None:
+        corners = corners_of(view.track.box, view.size)
+        # a point is reported as the rectangle that was found there
+        fields.update(tracking_mode=m.TRACK_RECTANGLE, target_data=m.DATA_IN_STATUS)
+        fields["tracking_status"] = tracking_status(view.track)
+    fields.update(zip(("rec_top_x", "rec_top_y", "rec_bottom_x", "rec_bottom_y"), corners))
     stamp = {
         "time_boot_ms": boot_ms(view.captured_s if view else now),
         "name": b"frame",
@@ -310,10 +272,8 @@ def _text(text: bytes, length: int) -> List[int]:
 
 def _disk(folder: Optional[str]) -> Tuple[float, float, float]:
     """(total, used, free) MiB of the disk that holds a folder; zeros if there is no folder."""
-    if folder is None:
-        return 0.0, 0.0, 0.0
-    try:
-        usage = shutil.disk_usage(folder)
-    except OSError:
-        return 0.0, 0.0, 0.0
-    return usage.total / MIB, usage.used / MIB, usage.free / MIB
+    if folder is not None:
+        with contextlib.suppress(OSError):
+            usage = shutil.disk_usage(folder)
+            return usage.total / MIB, usage.used / MIB, usage.free / MIB
+    return 0.0, 0.0, 0.0

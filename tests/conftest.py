@@ -32,6 +32,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 LONGEST = (
     "kernels/fpga/test_stream_equivalence.py",
     "kernels/cuda",
+    "runtime/devices/test_gpu_search.py",
+    "runtime/links/page/test_browser.py",
     "kernels/fpga",
     "test_readme.py",
     "test_setup.py",
@@ -39,6 +41,9 @@ LONGEST = (
     "boards/doctor",
     "kernels/cpu",
     "runtime/links",
+    "runtime/test_track.py",
+    "runtime/targets",
+    "runtime/cli",
     "fps",
 )
 

@@ -4,9 +4,8 @@
     python -m tests.fps --pace 30                 also with frames at a camera's rate
     python -m tests.fps --against GITREF          this checkout and another commit, in turns
     python -m tests.fps.camera_path               what frames in planes save
-    python -m tests.fps.waiting                   what shortens a frame at a camera's pace
     python -m tests.fps compare A B               two evidence files
-    python -m tests.fps report EVIDENCE...        Markdown, JUnit XML anew
+    python -m tests.fps report EVIDENCE...        Markdown anew
     python -m tests.fps counters                  instructions of the host's hot path
     python -m tests.fps --video CLIP --box X,Y,W,H [--against opencv]     one clip beside a peer
 
@@ -190,9 +189,8 @@ def _conclude(out, runs, base, new):
             found = compare.compare(base, new)
         except compare.CannotCompare as error:
             refused = str(error)
-    names = report.write(out, runs, found, refused)
     print(report.text(runs, found, refused))
-    print("wrote {}".format(", ".join(str(out / name) for name in names)))
+    print("wrote {}".format(report.write(out, runs, found, refused)))
     if any(evidence["verdict"]["state"] == "invalid" for evidence in runs):
         return compare.EXIT["invalid"]
     return compare.exit_code(found)
@@ -242,17 +240,8 @@ def _report(options):
     runs = [files.read(path) for path in options.files]
     if options.reference:
         files.write(compare.as_reference(runs[-1]), options.reference)
-    out = pathlib.Path(options.out)
-    found, refused = [], None
-    if len(runs) == 2:
-        try:
-            found = compare.compare(*runs)
-        except compare.CannotCompare as error:
-            refused = str(error)
-    names = report.write(out, runs, found, refused)
-    print(report.text(runs, found, refused))
-    print("wrote {}".format(", ".join(str(out / name) for name in names)))
-    return 3 if any(e["verdict"]["state"] == "invalid" for e in runs) else compare.exit_code(found)
+    pair = runs if len(runs) == 2 else (None, runs[-1])
+    return _conclude(pathlib.Path(options.out), runs, *pair)
 
 
 def _counters(options):

@@ -90,7 +90,7 @@ class PacedLoop:
         self._latency = latency
         self.processor_ms = 0.0  # of the whole process, a frame of the last run
 
-    def run(self, count, between=None):
+    def run(self, count):
         """Time ``count`` frames.
 
         Returns:
@@ -115,7 +115,5 @@ class PacedLoop:
                 for name, value in tracker.step_ms.items():
                     steps.setdefault(name, []).append(value)
                 boxes.append((len(boxes) + 1, tuple(float(v) for v in track.box)))
-                if between is not None:
-                    between()
         self.processor_ms = (time.process_time() - began_s) * 1e3 / count
         return {name: ms for name, ms in steps.items() if name == "total" or any(ms)}, boxes

@@ -1,9 +1,6 @@
-"""Reports of runs: a table for the terminal, Markdown, JUnit XML."""
-
-from xml.etree import ElementTree
+"""Reports of runs: a table for the terminal, Markdown."""
 
 from tests.fps import compare
-from tests.fps import evidence as files
 
 HEAD = (
     "network|precision|engine|clip|FPS|median ms|p95|p99|jitter|crop ms|network ms|select ms|"
@@ -12,13 +9,11 @@ HEAD = (
 
 
 def write(out, runs, found, refused):
-    """Write report.md and junit.xml into a folder. Return the names."""
+    """Write report.md into a folder; returns its path."""
     out.mkdir(parents=True, exist_ok=True)
-    (out / "report.md").write_text(markdown(runs, found, refused), encoding="utf-8")
-    ElementTree.ElementTree(junit(runs, found)).write(
-        str(out / "junit.xml"), encoding="utf-8", xml_declaration=True
-    )
-    return ["report.md", "junit.xml"]
+    path = out / "report.md"
+    path.write_text(markdown(runs, found, refused), encoding="utf-8")
+    return path
 
 
 def cells(evidence):
@@ -106,32 +101,3 @@ def markdown(runs, found, refused):
     lines += ["- " + compare.sentence(*pair) for pair in found]
     lines += ["- not compared: " + refused] if refused else []
     return "\n".join(lines) + "\n"
-
-
-def junit(runs, found):
-    """Return JUnit's XML. A result is a test case; slower ones fail, invalid runs are errors."""
-    compared = dict(found)
-    evidence = runs[-1]
-    suite = ElementTree.Element("testsuite", name="fps." + evidence["board"]["name"])
-    counts = {"tests": 0, "failures": 0, "errors": 0, "skipped": 0}
-    verdict = evidence["verdict"]
-    for result in evidence["results"]:
-        name = files.name_of(result)
-        seconds = sum(r["seconds"] for r in result["rounds"])
-        case = ElementTree.SubElement(
-            suite, "testcase", classname=suite.get("name"), name=name, time=f"{seconds:.3f}"
-        )
-        counts["tests"] += 1
-        decision = compared[name].decision if name in compared else None
-        if verdict["state"] == "invalid":
-            ElementTree.SubElement(case, "error", message=verdict["reasons"][0]["text"])
-            counts["errors"] += 1
-        elif decision == "slower":
-            ElementTree.SubElement(case, "failure", message=compare.sentence(name, compared[name]))
-            counts["failures"] += 1
-        elif decision == "undecided":
-            ElementTree.SubElement(case, "skipped", message=compare.sentence(name, compared[name]))
-            counts["skipped"] += 1
-    for key, count in counts.items():
-        suite.set(key, str(count))
-    return suite

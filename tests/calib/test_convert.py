@@ -26,8 +26,8 @@ ROWS = """frame,time_s,x,y,w,h,score,target,lost,state
 def rows(tmp_path):
     (tmp_path / "boxes.csv").write_text(ROWS)
     (tmp_path / "cut.csv").write_text(ROWS[:-9])
-    (tmp_path / "words.csv").write_text(ROWS.replace("2.5,2,3,4", "2.5,2,x,4"))
-    (tmp_path / "nan.csv").write_text(ROWS.replace("2.5,2,3,4", "2.5,2,nan,4"))
+    for value in ("x", "nan"):
+        (tmp_path / f"{value}.csv").write_text(ROWS.replace("2.5,2,3,4", f"2.5,2,{value},4"))
     (tmp_path / "film").mkdir()
     cv2.imwrite(str(tmp_path / "film" / "0.png"), np.zeros((48, 64, 3), np.uint8))
     return tmp_path
@@ -43,9 +43,6 @@ def test_coco_holds_the_boxes_that_are_claimed(rows):
     claimed = [(a["image_id"], a["track_id"], a["bbox"][0]) for a in found["annotations"]]
     assert found["annotations"][0]["area"] == 12.0
     assert claimed == [(1, 1, 1.5), (1, 3, 10.0), (2, 3, 11.0), (4, 1, 2.5)]
-    cocos = pytest.importorskip("pycocotools.coco", reason="pip install pycocotools")
-    theirs = cocos.COCO(str(out))
-    assert len(theirs.getAnnIds(imgIds=[1])) == 2
 
 
 def read_by_datumaro(folder, kind):
@@ -110,7 +107,7 @@ def test_vot_has_a_region_for_each_frame(rows):
         (["film/0.png", "out.txt"], "can't be read"),
         (["cut.csv", "out.txt", "--target", "0"], "no whole CSV"),
         (["nan.csv", "out.txt", "--target", "0"], "no whole CSV"),
-        (["words.csv", "out.txt", "--target", "0"], "no whole CSV"),
+        (["x.csv", "out.txt", "--target", "0"], "no whole CSV"),
         (["boxes.csv", "no/out.txt", "--target", "0"], "can't be written"),
     ],
 )

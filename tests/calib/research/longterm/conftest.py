@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
+from calib.research.longterm import films
 from tests.support import tiny
 from tests.support.clips import write_clip
 
@@ -20,3 +21,18 @@ def halves(tmp_path_factory):
             write_clip(place / half / f"{half}-{name}", shown, np.array(boxes[part]) * scale)
         folders.append(place / half)
     return folders
+
+
+def describe(halves, path, *more):
+    """Describe long films of both halves; returns the exit code."""
+    given = ["--development", halves[0], "--report", halves[1], "--out", path, *more]
+    return films.main([str(each) for each in given])
+
+
+@pytest.fixture(scope="module")
+def place(halves, tmp_path_factory):
+    """A folder with ``films.json``, one film of each half, and the tiny network."""
+    folder = tmp_path_factory.mktemp("place")
+    tiny.write_network(folder, tiny.watched(lost_below=0.4))
+    assert describe(halves, folder / "films.json", "--count", "1") == 0
+    return folder

@@ -1,24 +1,11 @@
 """The fit of the search's thresholds: what it tracks, chooses and writes."""
 
-import pathlib
-
 import pytest
 
-from calib.research.longterm import films, fit
-from runtime.networks import load_network
-from tests.support import tiny
+from calib.research.longterm import fit
+from runtime.networks import FOLDER, load_network
 
 pytest.importorskip("onnxruntime")
-
-
-@pytest.fixture(scope="module")
-def place(halves, tmp_path_factory):
-    """A folder with a description ``films.json`` of the halves, and the tiny network."""
-    tmp_path = tmp_path_factory.mktemp("fit")
-    tiny.write_network(tmp_path, tiny.watched(lost_below=0.5))
-    arguments = ["--development", str(halves[0]), "--report", str(halves[1]), "--count", "1"]
-    assert films.main([*arguments, "--out", str(tmp_path / "films.json")]) == 0
-    return tmp_path
 
 
 def run(place, halves, *more):
@@ -63,33 +50,22 @@ def test_a_clip_is_judged_by_what_is_best_on_the_others():
     assert choice == {"a": high, "b": high, "c": low}
 
 
-def test_a_network_in_two_forms_gets_the_thresholds_in_both(tmp_path):
-    networks = pathlib.Path(fit.__file__).parents[3] / "runtime/networks"
+def test_thresholds_are_replaced_in_both_forms_and_the_rest_of_the_files_stays(tmp_path):
     (tmp_path / "int8").mkdir()
-    for name in ("kestrel.toml", "int8/kestrel-int8.toml"):
-        (tmp_path / name).write_text((networks / name).read_text())
-    fit.write_all(tmp_path / "kestrel.toml", fit.Thresholds(0.11, 0.22, 0.33))
-    for name in ("kestrel.toml", "int8/kestrel-int8.toml"):
-        assert load_network(tmp_path / name).found_above == 0.33
-
-
-def test_thresholds_are_replaced_and_the_rest_of_the_file_stays(tmp_path):
-    kestrel = pathlib.Path(fit.__file__).parents[3] / "runtime/networks/kestrel.toml"
-    path = tmp_path / "kestrel.toml"
-    path.write_text(kestrel.read_text())
-    fit.write(path, fit.Thresholds(0.11, 0.225, 0.3333))
-    old, new = kestrel.read_text().splitlines(), path.read_text().splitlines()
-    changed = [(a, b) for a, b in zip(old, new) if a != b]
-    assert len(old) == len(new) and len(changed) == 3
-    for before, after in changed:
-        assert before.split("=")[0] == after.split("=")[0]
-        assert before.partition("#")[2] == after.partition("#")[2]
-    network = load_network(path)
-    assert (network.search_lost_below, network.look_above, network.found_above) == (
-        0.11,
-        0.225,
-        0.3333,
-    )
+    names = ("kestrel.toml", "int8/kestrel-int8.toml")
+    for name in names:
+        (tmp_path / name).write_text((FOLDER / name).read_text())
+    thresholds = fit.Thresholds(0.11, 0.225, 0.3333)
+    fit.write_all(tmp_path / "kestrel.toml", thresholds)
+    for name in names:
+        network = load_network(tmp_path / name)
+        assert tuple(getattr(network, key) for key in fit.KEYS) == thresholds
+        old, new = ((place / name).read_text().splitlines() for place in (FOLDER, tmp_path))
+        changed = [(a, b) for a, b in zip(old, new) if a != b]
+        assert len(old) == len(new) and len(changed) == 3
+        for before, after in changed:
+            assert before.split("=")[0] == after.split("=")[0]
+            assert before.partition("#")[2] == after.partition("#")[2]
 
 
 def test_what_makes_no_sense_is_said(place, halves, tmp_path, capsys):

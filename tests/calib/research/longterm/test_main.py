@@ -9,19 +9,8 @@ from calib.clips import find_clips
 from calib.research.longterm import __main__ as command
 from calib.research.longterm import films, judge
 from runtime.types import Track
-from tests.support import tiny
 
 pytest.importorskip("onnxruntime")
-
-
-@pytest.fixture(scope="module")
-def place(halves, tmp_path_factory):
-    """A folder with a description ``films.json`` of the halves, and the tiny network."""
-    tmp_path = tmp_path_factory.mktemp("judge")
-    tiny.write_network(tmp_path, tiny.watched(lost_below=0.3))
-    arguments = ["--development", str(halves[0]), "--report", str(halves[1]), "--count", "1"]
-    assert films.main([*arguments, "--out", str(tmp_path / "films.json")]) == 0
-    return tmp_path
 
 
 def run(place, halves, films_json):

@@ -2,9 +2,11 @@
 
 import cv2
 import numpy as np
+import onnx
 import pytest
 
 from calib.research.train.bank import build_bank
+from tests.support import tiny
 from tests.support.clips import write_boxes
 
 
@@ -34,3 +36,15 @@ def folders(tmp_path):
 @pytest.fixture
 def bank(folders):
     return build_bank(folders / "bank", [folders / "images"], [folders / "clips"])
+
+
+def write_wider(folder, factor):
+    """Write the tiny network with boxes larger by a factor; returns the path of its TOML."""
+    folder.mkdir()
+    toml, path = tiny.write_network(folder), str(folder / "tiny_head.onnx")
+    head = onnx.load(path)
+    sizes = next(value for value in head.graph.initializer if value.name == "log")
+    more = onnx.numpy_helper.to_array(sizes) + np.float32(np.log(factor))
+    sizes.CopyFrom(onnx.numpy_helper.from_array(more, "log"))
+    onnx.save(head, path)
+    return toml

@@ -1,11 +1,11 @@
 """The command that decides between two networks."""
 
 import numpy as np
-import onnx
 import pytest
 
 from calib.clips import find_clips
 from calib.research.train import judge
+from tests.calib.research.train.conftest import write_wider
 from tests.support import tiny
 from tests.support.clips import write_clip
 
@@ -19,15 +19,8 @@ def world(tmp_path):
         frames, boxes = tiny.film(6)
         moved = np.array(boxes) + (seed, 0, 0, 0)
         write_clip(tmp_path / "clips" / name, [np.roll(f, seed, 1) for f in frames], moved)
-    large = tmp_path / "large"
-    large.mkdir()
-    paths = tiny.write_network(tmp_path), tiny.write_network(large)
-    head = onnx.load(str(large / "tiny_head.onnx"))
-    sizes = next(value for value in head.graph.initializer if value.name == "log")
-    more = onnx.numpy_helper.to_array(sizes) + np.float32(np.log(1.5))
-    sizes.CopyFrom(onnx.numpy_helper.from_array(more, "log"))
-    onnx.save(head, str(large / "tiny_head.onnx"))
-    return (tmp_path / "clips", *paths)
+    large = write_wider(tmp_path / "large", 1.5)
+    return tmp_path / "clips", tiny.write_network(tmp_path), large
 
 
 def test_an_equal_network_is_not_better_and_the_report_stays_unmeasured(world, tmp_path, capsys):

@@ -16,15 +16,10 @@ from runtime.networks import FOLDER, load_network  # noqa: E402
 from tests.support import tiny  # noqa: E402
 from tests.support.clips import write_clip  # noqa: E402
 
-SHIPPED = (
-    "kestrel.toml",
-    "kestrel_exemplar.onnx",
-    "kestrel_search.onnx",
-    "kestrel-ranges.json",
-    "int8/kestrel-int8.toml",
-    "int8/kestrel-int8_exemplar.onnx",
-    "int8/kestrel-int8_search.onnx",
-)
+SHIPPED = ["kestrel-ranges.json"]
+SHIPPED += [f"kestrel{end}" for end in (".toml", "_exemplar.onnx", "_search.onnx")]
+SHIPPED += [f"int8/kestrel-int8{end}" for end in (".toml", "_exemplar.onnx", "_search.onnx")]
+TOMLS = ("kestrel.toml", "int8/kestrel-int8.toml")
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +59,7 @@ def test_weights_that_are_not_better_are_not_installed(world):
     assert before == {name: (folder / name).read_bytes() for name in SHIPPED}
     release.run(options(world, "--steps", "install"))
     assert all(before[name] != (folder / name).read_bytes() for name in SHIPPED)
-    for name in ("kestrel.toml", "int8/kestrel-int8.toml"):
+    for name in TOMLS:
         network, shipped = load_network(str(folder / name)), load_network("kestrel")
         assert network.locate()
         for key in ("unsure_below", "search_lost_below", "look_above", "found_above"):
@@ -75,14 +70,14 @@ def test_weights_that_are_not_better_are_not_installed(world):
 
 def test_the_thresholds_are_those_measured(world):
     root = world / "repository"
-    for name in ("kestrel.toml", "int8/kestrel-int8.toml"):  # so that it has to be written
+    for name in TOMLS:  # so that it has to be written
         release.replace(
             root / "runtime" / "networks" / name, r"(?m)^(lost_below = )[0-9.]+", "0.01"
         )
     release.run(options(world, "--steps", "thresholds"))
     report = json.loads((world / "out" / "thresholds.json").read_text())
     below = report[0]["knowing"]["lost_below"]
-    for name in ("kestrel.toml", "int8/kestrel-int8.toml"):
+    for name in TOMLS:
         network = load_network(str(root / "runtime" / "networks" / name))
         assert network.lost_below == pytest.approx(below, abs=0.005)
         assert network.unsure_below == pytest.approx(min(1.0, network.lost_below + release.UNSURE))

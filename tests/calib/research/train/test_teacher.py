@@ -1,26 +1,19 @@
 """Maps of several teachers as one."""
 
 import numpy as np
-import onnx
 import pytest
 
 pytest.importorskip("onnxruntime")
 
 from calib.research.train.teacher import MapsTeacher, Teachers, on_cells
+from tests.calib.research.train.conftest import write_wider
 from tests.support import tiny
 
 
 @pytest.fixture
 def two(tmp_path):
     """A network, and one whose boxes are twice as wide; the crops of a pair."""
-    wide = tmp_path / "wide"
-    wide.mkdir()
-    paths = tiny.write_network(tmp_path), tiny.write_network(wide)
-    head = onnx.load(str(wide / "tiny_head.onnx"))
-    sizes = next(value for value in head.graph.initializer if value.name == "log")
-    more = onnx.numpy_helper.to_array(sizes) + np.float32(np.log(2))
-    sizes.CopyFrom(onnx.numpy_helper.from_array(more, "log"))
-    onnx.save(head, str(wide / "tiny_head.onnx"))
+    paths = tiny.write_network(tmp_path), write_wider(tmp_path / "wide", 2)
     rng = np.random.default_rng(0)
     crops = [rng.integers(0, 256, (side, side, 3)).astype(np.uint8) for side in (127, 255)]
     return [str(path) for path in paths], crops

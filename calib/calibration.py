@@ -65,7 +65,6 @@ class Calibration:
             )
         self._exemplars = shape_of(picture)
         self.last = qdq.last_layers(self.parts["search"])
-        self.engine = "onnxruntime"
         self._tracker: Any = None
         self._pairs: dict[tuple[str, ...], Pairs] = {}
         self._plain: np.ndarray | None = None
@@ -222,15 +221,14 @@ class Calibration:
             self._plain = self.run(self.network.path, self.clips)[1]
         return float(np.maximum(self._plain - overlaps, 0).mean())
 
-    def run(self, path: str | Path, clips: Sequence[Clip], engine: str | None = None) -> Found:
+    def run(self, path: str | Path, clips: Sequence[Clip], engine: str = "onnxruntime") -> Found:
         """(cells, overlaps) of all pairs of some clips."""
         network = load_network(path)
         there = network.locate(self.networks_dir)
-        simulated = engine == "simulated"
         executor: Any = (
             Simulated(network, there)
-            if simulated
-            else engines.create(engine or self.engine, network, there)
+            if engine == "simulated"
+            else engines.create(engine, network, there)
         )
         found = Finder(network, executor).run(self.pairs(clips))
         executor.close()

@@ -87,45 +87,37 @@ def parted(clips: Sequence[C], held_out: Optional[str]) -> Tuple[List[C], List[C
     return seen, held
 
 
-def run(
-    name: str,
-    body: Callable[[argparse.Namespace], Any],
-    cli: argparse.ArgumentParser,
-    arguments: Optional[Sequence[str]] = None,
-    stopped: str = RESUMES,
-) -> int:
-    """Parse the options, call ``body`` with them and return the exit code.
-
-    Args:
-        name: module of the command; a sentence about an error starts with it.
-        body: function of the options; its result is the exit code when it is an int.
-        cli: the command's parser.
-        arguments: list of texts; None for those of the process.
-        stopped: what Ctrl-C prints.
-
-    Returns:
-        0, or what ``body`` returns; 2 after a ``HotpathError``; 130 after Ctrl-C.
-    """
-    try:
-        options = cli.parse_args(arguments)
-        result = body(options)
-        return result if type(result) is int else 0
-    except HotpathError as error:
-        print(f"{name}: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(stopped, file=sys.stderr)
-        return 130
-
-
 def main(
     name: str,
     body: Callable[[argparse.Namespace], Any],
     parser_of: Callable[[], argparse.ArgumentParser],
     stopped: str = RESUMES,
 ) -> Callable[..., int]:
-    """The ``main(arguments=None)`` of a command, which returns the exit code; see ``run``."""
-    return lambda arguments=None: run(name, body, parser_of(), arguments, stopped)
+    """The ``main(arguments=None)`` of a command.
+
+    Args:
+        name: module of the command; a sentence about an error starts with it.
+        body: function of the options; its result is the exit code when it is an int.
+        parser_of: makes the command's parser.
+        stopped: what Ctrl-C prints.
+
+    Returns:
+        A function that returns 0, or what ``body`` returns; 2 after a ``HotpathError``; 130 after
+        Ctrl-C.
+    """
+
+    def run(arguments: Optional[Sequence[str]] = None) -> int:
+        try:
+            result = body(parser_of().parse_args(arguments))
+            return result if type(result) is int else 0
+        except HotpathError as error:
+            print(f"{name}: {error}", file=sys.stderr)
+            return 2
+        except KeyboardInterrupt:
+            print(stopped, file=sys.stderr)
+            return 130
+
+    return run
 
 
 def say(text: str) -> None:

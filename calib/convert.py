@@ -79,24 +79,13 @@ def coco(rows: Rows, video: str) -> Dict[str, Any]:
         {"id": n + 1, "video_id": 1, "frame_index": n, "file_name": f"{n:06d}.jpg", **size}
         for n in frames
     ]
-    boxes = [row for row in rows if _is_claimed(row)]
-    annotations = []
-    for number, row in enumerate(boxes, 1):
+    annotations: List[Dict[str, Any]] = []
+    for row in filter(_is_claimed, rows):
         box = [float(row[name]) for name in "xywh"]
-        annotations.append(
-            {
-                "id": number,
-                "image_id": int(row["frame"]) + 1,
-                "video_id": 1,
-                "track_id": int(row["target"]) + 1,
-                "category_id": 1,
-                "bbox": box,
-                "area": box[2] * box[3],
-                "segmentation": [],
-                "iscrowd": 0,
-                "score": float(row["score"] or 0),
-            }
-        )
+        entry = {"id": len(annotations) + 1, "video_id": 1, "category_id": 1, "bbox": box}
+        entry.update(image_id=int(row["frame"]) + 1, track_id=int(row["target"]) + 1)
+        entry.update(area=box[2] * box[3], segmentation=[], iscrowd=0)
+        annotations.append({**entry, "score": float(row["score"] or 0)})
     targets = sorted({int(row["target"]) + 1 for row in rows})
     return {
         "videos": [{"id": 1, "name": os.path.basename(video), **size}],
@@ -109,16 +98,13 @@ def coco(rows: Rows, video: str) -> Dict[str, Any]:
 
 def mot(rows: Rows) -> bytes:
     """The rows as an archive for CVAT: 0-based pixels, frames and targets from 1, one class."""
-    lines = [
-        ",".join(
-            [str(int(row["frame"]) + 1), str(int(row["target"]) + 1)] + [row[n] for n in "xywh"]
-        )
-        for row in rows
-        if _is_claimed(row)
-    ]
+    lines = []
+    for row in filter(_is_claimed, rows):
+        numbers = [str(int(row[name]) + 1) for name in ("frame", "target")]
+        lines.append(",".join([*numbers, *(row[name] for name in "xywh"), "1,1,1\n"]))
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
-        archive.writestr("gt/gt.txt", "".join(line + ",1,1,1\n" for line in lines))
+        archive.writestr("gt/gt.txt", "".join(lines))
         archive.writestr("gt/labels.txt", "target\n")
     return packed.getvalue()
 

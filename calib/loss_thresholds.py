@@ -14,8 +14,8 @@ is its best on these clips. The certainty's threshold for each clip is fitted on
 import argparse
 import copy
 import json
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -77,28 +77,16 @@ def measure(options: argparse.Namespace, name: str, clips: Sequence[Clip]) -> di
     return report
 
 
-class Run:
-    """What one tracker did on one sequence; a value a frame, the first left out.
+class Run(NamedTuple):
+    """What one tracker did on one sequence; a value a frame, the first left out."""
 
-    Attributes:
-        clip: name of the clip that the sequence was made from.
-        kind: "clip", or one of ``KINDS``.
-        overlaps: with the true box, NaN where there is none.
-        gone: bool, no target in the frame.
-        score, certainty: as the tracker reported them.
-    """
-
-    def __init__(self, sequence: Any, rows: Sequence[Any]) -> None:
-        boxes, self.score, self.certainty = (np.array(column) for column in zip(*rows))
-        self.clip = getattr(sequence, "clip", sequence).name
-        self.kind = getattr(sequence, "kind", "clip")
-        self.overlaps = overlap(boxes, sequence.boxes[1:])
-        self.gone = ~np.isfinite(sequence.boxes[1:]).all(axis=1)
-
-    def truth(self) -> tuple[np.ndarray, np.ndarray]:
-        """(lost, known): bool a frame; where the truth is neither, ``known`` is False."""
-        overlaps = np.where(self.gone, 0.0, self.overlaps)
-        return overlaps < BESIDE, (overlaps < BESIDE) | (overlaps > ON)
+    clip: str  # name of the clip that the sequence was made from
+    kind: str  # "clip", or one of ``KINDS``
+    absent: bool  # whether the target goes away
+    lost: np.ndarray  # bool
+    known: np.ndarray  # bool, False where the truth is neither lost nor followed
+    score: np.ndarray
+    certainty: np.ndarray
 
 
 def follow(tracker: Any, sequence: Any) -> Run:
@@ -112,9 +100,18 @@ def follow(tracker: Any, sequence: Any) -> Run:
             continue
         track = own.update(frame)
         value = own.presence.value
-        certainty = track.score if value is None else value
-        rows.append((track.box, track.score, certainty))
-    return Run(sequence, rows)
+        rows.append((track.box, track.score, track.score if value is None else value))
+    return judged(sequence, rows)
+
+
+def judged(sequence: Any, rows: Sequence[Any]) -> Run:
+    """The ``Run`` of a sequence; a row is the box, score and certainty of a frame."""
+    boxes, score, certainty = (np.array(column) for column in zip(*rows))
+    gone = ~np.isfinite(sequence.boxes[1:]).all(axis=1)
+    overlaps = np.where(gone, 0.0, overlap(boxes, sequence.boxes[1:]))
+    lost = overlaps < BESIDE
+    source, kind = getattr(sequence, "clip", sequence).name, getattr(sequence, "kind", "clip")
+    return Run(source, kind, bool(gone.any()), lost, lost | (overlaps > ON), score, certainty)
 
 
 def knowing(runs: Sequence[Run]) -> dict[str, Any]:
@@ -123,34 +120,33 @@ def knowing(runs: Sequence[Run]) -> dict[str, Any]:
         clip: best_threshold([run for run in runs if run.clip != clip], "certainty")
         for clip in {run.clip for run in runs}
     }
-    score_threshold = best_threshold(runs, "score")
-    report: dict[str, Any] = {
-        "lost_below": best_threshold(runs, "certainty"),
-        "score_below": score_threshold,
-    }
-    report["held_out"] = [min(thresholds.values()), max(thresholds.values())]
-    absent = {run.clip for run in runs if run.kind == "clip" and run.gone.any()}
+    score_below = best_threshold(runs, "score")
+    absent = {run.clip for run in runs if run.kind == "clip" and run.absent}
     groups = {"absent": [run for run in runs if run.clip in absent]}
     groups.update((kind, [run for run in runs if run.kind == kind]) for kind in KINDS)
     groups["all"] = list(runs)
-    report["groups"] = [group for group, members in groups.items() if members]
-    for group in report["groups"]:
-        members = groups[group]
-        report[group] = {
-            "frames": sum(int(run.truth()[0].sum()) for run in members),
-            "score": _figures(members, "score", lambda run: score_threshold),
-            "certainty": _figures(members, "certainty", lambda run: thresholds[run.clip]),
+    groups = {name: members for name, members in groups.items() if members}
+    report: dict[str, Any] = {
+        "lost_below": best_threshold(runs, "certainty"),
+        "score_below": score_below,
+        "held_out": [min(thresholds.values()), max(thresholds.values())],
+        "groups": list(groups),
+    }
+    for name, members in groups.items():
+        report[name] = {
+            "frames": sum(int(run.lost.sum()) for run in members),
+            "score": _figures(members, "score", dict.fromkeys(thresholds, score_below)),
+            "certainty": _figures(members, "certainty", thresholds),
         }
     return report
 
 
-def _figures(runs: Sequence[Run], what: str, threshold: Callable[[Run], float]) -> dict[str, Any]:
-    """Area under the curve of one measure; precision and recall at its threshold."""
+def _figures(runs: Sequence[Run], what: str, thresholds: dict[str, float]) -> dict[str, Any]:
+    """Area under the curve of one measure; precision and recall at its clip's threshold."""
     rows = []
     for run in runs:
-        lost, known = run.truth()
-        measured = getattr(run, what)[known]
-        rows.append((measured, lost[known], measured < threshold(run)))
+        measured = getattr(run, what)[run.known]
+        rows.append((measured, run.lost[run.known], measured < thresholds[run.clip]))
     values, truth, said = (np.concatenate(parts) for parts in zip(*rows))
     right = int((said & truth).sum())
     return {
@@ -174,11 +170,10 @@ def best_threshold(runs: Sequence[Run], what: str) -> float:
     tried = np.arange(0.05, 1.0, 0.01)
     hits, said, truth = np.zeros(len(tried)), np.zeros(len(tried)), 0.0
     for run in runs:
-        lost, known = run.truth()
-        below = getattr(run, what)[known][:, None] < tried
-        hits += (below & lost[known][:, None]).sum(axis=0) / len(lost)
-        said += below.sum(axis=0) / len(lost)
-        truth += lost[known].sum() / len(lost)
+        below, lost = getattr(run, what)[run.known][:, None] < tried, run.lost[run.known]
+        hits += (below & lost[:, None]).sum(axis=0) / len(run.lost)
+        said += below.sum(axis=0) / len(run.lost)
+        truth += lost.sum() / len(run.lost)
     return float(tried[np.argmax(2 * hits / np.maximum(said + truth, 1e-9))])
 
 

@@ -36,8 +36,8 @@ def test_lost_targets_are_counted_where_they_were_made_to_go(world, capsys):
 def test_an_overlap_between_both_limits_is_neither_lost_nor_followed():
     clip = SimpleNamespace(name="clip", boxes=np.tile((0.0, 0.0, 10.0, 10.0), (4, 1)))
     rows = [((left, 0.0, 10.0, 10.0), 0.5, 0.5) for left in (0.0, 6.7, 20.0)]  # overlap 1, .2, 0
-    lost, known = loss_thresholds.Run(clip, rows).truth()
-    assert lost.tolist() == [False, False, True] and known.tolist() == [True, False, True]
+    run = loss_thresholds.judged(clip, rows)
+    assert run.lost.tolist() == [False, False, True] and run.known.tolist() == [True, False, True]
 
 
 def test_a_folder_without_clips_is_one_sentence(tmp_path, capsys):

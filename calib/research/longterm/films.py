@@ -76,13 +76,9 @@ class LongFilm:
         drawn = self._pictures()
         return (drawn[index] for index in range(len(self)))
 
-    @property
+    @functools.cached_property
     def sha256(self) -> str:
         """Hexadecimal sha256 of the description, the truth and the clips."""
-        return self._sha256
-
-    @functools.cached_property
-    def _sha256(self) -> str:
         digest = hashlib.sha256(json.dumps(self._entry, sort_keys=True).encode())
         digest.update(np.ascontiguousarray(self.boxes).tobytes())
         for clip in (self._clip, self._scene, self._alike):

@@ -21,7 +21,8 @@ from calib.research.train.effects import (
     grey,
     motion_blur,
 )
-from calib.research.train.geometry import EXEMPLAR, SEARCH
+from calib.research.train.geometry import CONTEXT, EXEMPLAR, SEARCH
+from runtime import geometry
 
 ONE_PICTURE, NEGATIVE, TRUE_BOX, NO_BOX = 0, 1, 2, 3  # kinds of pairs
 SHARES = (0.52, 0.10, 0.24, 0.14)
@@ -39,11 +40,6 @@ WHOLE = 0.85  # share of a still without boxes that the thing in it takes
 # exemplar uint8 (127,127,3), search uint8 (255,255,3), box (x1,y1,x2,y2) float32 in search pixels,
 # kind, decoy: box of another thing of its class that must not be found, zeros if there is none
 Pair = collections.namedtuple("Pair", "exemplar search box kind decoy")
-
-
-def context_side(w: float, h: float) -> float:
-    """Side of the exemplar's square in frame pixels."""
-    return float(np.sqrt((w + (w + h) / 2) * (h + (w + h) / 2)))
 
 
 def crop(
@@ -167,7 +163,7 @@ class Drawer:
         bank, choice = self.bank, int(rng.integers(self.bank.boxes.shape[1]))
         flip = rng.random() < 0.5
         box = bank.boxes[first][choice]
-        side = context_side(*box[2:])
+        side = geometry.context_side(box[2:], CONTEXT)
         off = 0.16 if rng.random() < OFF_CENTRE else 0.03
         centre = box[:2] + side * rng.uniform(-off, off, 2)
         matrix = square(centre, side * np.exp(rng.uniform(-0.06, 0.06)), EXEMPLAR, flip=flip)
@@ -193,7 +189,12 @@ class Drawer:
         other = second if moved else first
         box = bank.boxes[other][choice]
         spread = 0.22 if rng.random() < 0.8 else 0.45
-        side = context_side(*box[2:]) * SEARCH / EXEMPLAR * np.exp(rng.uniform(-spread, spread))
+        side = (
+            geometry.context_side(box[2:], CONTEXT)
+            * SEARCH
+            / EXEMPLAR
+            * np.exp(rng.uniform(-spread, spread))
+        )
         still = kind == ONE_PICTURE
         angle = rng.uniform(-0.3, 0.3) if still and rng.random() < 0.35 else 0.0
         ratio = np.exp(rng.uniform(-0.22, 0.22)) if kind != NO_BOX and rng.random() < 0.5 else 1.0

@@ -13,13 +13,7 @@ from boards import toml
 from calib.errors import BadImages
 
 TABLE = Path(__file__).with_name("sources.toml")
-CLASSES = {
-    "A": "free, the licence is stated for the pictures themselves",
-    "B": "free, the licence of the repository covers the files",
-    "SA": "free, but share-alike",
-    "S": "free stock",
-    "R": "research only, or not stated",
-}
+CLASSES = ("A", "B", "SA", "S", "R")  # the table says what they mean
 
 Source = collections.namedtuple("Source", "name licence_class licence patterns")
 

@@ -108,9 +108,9 @@ def load_earlier_stages(name: str, network: Kestrel, out: Path) -> None:
     if name == "tune" or (name == "joint" and not (out / "tune.pt").is_file()):
         weights, head = average("backbone", "head")
         weights.update({key: value for key, value in head.items() if key.startswith("head.")})
-        network.load_state_dict(weights)
-    elif name == "joint":
-        network.load_state_dict(average("tune")[0])
-    elif name == "finish":
-        last = "joint" if (out / "joint.pt").is_file() else "tune"
-        network.load_state_dict(average(last)[0])
+    elif name in ("joint", "finish"):
+        after_joint = name == "finish" and (out / "joint.pt").is_file()
+        (weights,) = average("joint" if after_joint else "tune")
+    else:
+        return
+    network.load_state_dict(weights)

@@ -6,41 +6,31 @@ have the parts "backbone" and "head". Any network of that family can teach maps.
 """
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import onnx
-import onnxruntime
 
 from calib.errors import NoTeacher
 from calib.one_step_overlap import Finder
+from calib.ranges import session
 from calib.research.train.geometry import CELLS, EXEMPLAR, EXEMPLAR_CELLS, SEARCH, STRIDE
 from runtime import engines
 from runtime.errors import HotpathError
 from runtime.networks import load_network
 
 
-def session(model: str | Path | bytes) -> Any:
-    """An ONNX Runtime session on one thread; ``model`` is a path or the bytes of a model."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    model = model if isinstance(model, bytes) else str(model)
-    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-
-
-def for_exemplar(path: str | Path) -> bytes:
-    """The backbone at ``path`` with the input size of an exemplar crop, as bytes."""
-    model = onnx.load(str(path))
+def for_exemplar(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A backbone with the input size of an exemplar crop."""
+    model = onnx.ModelProto.FromString(model.SerializeToString())
     for dim in model.graph.input[0].type.tensor_type.shape.dim[2:]:
         dim.dim_value = EXEMPLAR
     for output in model.graph.output:
         for dim in output.type.tensor_type.shape.dim[2:]:
             dim.dim_value = EXEMPLAR_CELLS
     del model.graph.value_info[:]
-    return bytes(model.SerializeToString())
+    return model
 
 
 class Teacher:
@@ -61,9 +51,9 @@ class Teacher:
         self.name = name
         self._mean = np.array(network.mean, np.float32)[:, None, None]
         self._scale = np.array(network.scale, np.float32)[:, None, None]
-        self._search = session(files["backbone"])
-        self._exemplar = session(for_exemplar(files["backbone"]))
-        self._head = session(files["head"])
+        backbone = onnx.load(str(files["backbone"]))
+        self._search, self._exemplar = session(backbone), session(for_exemplar(backbone))
+        self._head = session(onnx.load(str(files["head"])))
         self._image = self._search.get_inputs()[0].name
         self._features = [value.name for value in self._head.get_inputs()]
         self.channels = self._head.get_inputs()[0].shape[1]

@@ -41,11 +41,11 @@ class Clones:
         filled = [word.format(commit=commit, path=path) for word in words]
         return subprocess.run(["git", "-C", inside[0], *filled], stdout=-1, check=True).stdout
 
-    def text(self, source):
-        return self._git(source, "show", "{commit}:{path}").decode()
-
     def raw(self, source):
         return self._git(source, "show", "{commit}:{path}")
+
+    def text(self, source):
+        return self.raw(source).decode()
 
     def files(self, source):
         """(path below the source, bytes) of each file of a folder."""
@@ -98,10 +98,8 @@ def otb(clones, name, source, out, told, attributes):
 def uav(clones, name, source, out):
     boxes = UAV_BOXES.format("UAV123_10fps") + "/UAV123_10fps"
     for kind in ("", "att/"):
-        write(
-            out / "anno" / "UAV123_10fps" / f"{kind}{name}.txt",
-            clones.text(f"{boxes}/{kind}{name}.txt"),
-        )
+        rows = clones.text(f"{boxes}/{kind}{name}.txt")
+        write(out / "anno" / "UAV123_10fps" / f"{kind}{name}.txt", rows)
     frames(clones, source, out / "data_seq" / "UAV123_10fps" / name.partition("_")[0])
     return name
 

@@ -8,7 +8,7 @@ from calib.clips import find_clips
 from calib.errors import BadClips
 from runtime.errors import BadSource
 from tests.support.clips import write_boxes
-from tests.support.tiny import film
+from tests.support.tiny import film, write_video
 
 BOXES = [(10.0, 20.0, 30.0, 40.0), (11.0, 21.0, 30.0, 40.0), (12.5, 22.0, 31.0, 41.0)]
 
@@ -32,10 +32,9 @@ def lines(boxes, separator=",", origin=0):
 
 @pytest.mark.parametrize("separator", [",", "\t", " ", ", "])
 def test_otb_counts_from_one_with_any_separator(tmp_path, separator):
-    frames_into(tmp_path / "Ball" / "img")
-    (tmp_path / "Ball" / "groundtruth_rect.txt").write_text(lines(BOXES, separator, 1))
+    frames_into(tmp_path, 3, lines(BOXES, separator, 1), "groundtruth_rect.txt")
     (clip,) = find_clips([tmp_path])
-    assert clip.name == "Ball" and len(clip) == 3
+    assert clip.name == tmp_path.name and len(clip) == 3
     assert np.allclose(clip.boxes, BOXES)
     assert clip[2].shape == (80, 96, 3)
     with pytest.raises(IndexError):
@@ -43,11 +42,10 @@ def test_otb_counts_from_one_with_any_separator(tmp_path, separator):
 
 
 def test_several_targets_of_otb_are_several_clips(tmp_path):
-    frames_into(tmp_path / "Jog" / "img")
-    (tmp_path / "Jog" / "groundtruth_rect.1.txt").write_text(lines(BOXES, ",", 1))
-    (tmp_path / "Jog" / "groundtruth_rect.2.txt").write_text(lines(BOXES[::-1], ",", 1))
+    for number, boxes in (("1", BOXES), ("2", BOXES[::-1])):
+        frames_into(tmp_path, 3, lines(boxes, ",", 1), f"groundtruth_rect.{number}.txt")
     first, second = find_clips([tmp_path])
-    assert [first.name, second.name] == ["Jog.1", "Jog.2"]
+    assert [first.name, second.name] == [f"{tmp_path.name}.1", f"{tmp_path.name}.2"]
     assert np.allclose(second.boxes, BOXES[::-1])
 
 
@@ -95,12 +93,7 @@ def test_a_clip_begins_with_the_first_frame_that_shows_the_target(tmp_path):
 def test_a_video_is_read_by_frame_number_also_backwards(tmp_path):
     pictures, boxes = film(12, 96, 80, 20)
     (tmp_path / "v").mkdir()
-    writer = cv2.VideoWriter(
-        str(tmp_path / "v" / "a.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 25, (96, 80)
-    )
-    for picture in pictures:
-        writer.write(picture)
-    writer.release()
+    write_video(tmp_path / "v" / "a.avi", pictures)
     write_boxes(tmp_path / "v" / "boxes.csv", np.array(boxes))
     (clip,) = find_clips([tmp_path])
     assert len(clip) == 12

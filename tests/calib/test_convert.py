@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from calib.convert import main
-from tests.support import ROOT
+from tests.support import ROOT, tiny
 
 ROWS = """frame,time_s,x,y,w,h,score,target,lost,state
 0,0.0,1.5,2,3,4,1.0,0,0,tracked
@@ -119,13 +119,10 @@ def test_bad_input_is_told(rows, capsys, monkeypatch, given, said):
 
 def test_the_example_for_supervision_runs(tmp_path):
     pytest.importorskip("supervision", reason="pip install supervision")
-    film, out = str(tmp_path / "film.mp4"), tmp_path / "out.mp4"
-    video = cv2.VideoWriter(film, cv2.VideoWriter_fourcc(*"mp4v"), 10, (96, 72))
-    for left in range(20, 40, 2):
-        picture = np.full((72, 96, 3), 60, np.uint8)
-        cv2.rectangle(picture, (left, 24), (left + 20, 44), (250, 120, 30), -1)
-        video.write(picture)
-    video.release()
+    film, out = tmp_path / "film.avi", tmp_path / "out.mp4"
+    pictures, boxes = tiny.film(10, 96, 72, 20)
+    tiny.write_video(film, pictures)
+    box = ",".join(map(str, map(int, boxes[0])))
     example = ROOT / "docs" / "examples" / "supervision_boxes.py"
-    subprocess.run([sys.executable, example, film, "20,24,20,20", out], check=True, cwd=ROOT)
+    subprocess.run([sys.executable, example, film, box, out], check=True, cwd=ROOT)
     assert cv2.VideoCapture(str(out)).read()[0]

@@ -59,13 +59,6 @@ def test_figures_equal_got10ks_experiments(absent):
         assert abs(ours["precision"] - precision[20]) < 1e-6
 
 
-def test_absent_frames_change_no_figure():
-    boxes, truth = trajectories(5)
-    again = np.concatenate([truth, np.full((7, 4), np.nan)])
-    longer = np.concatenate([boxes, np.tile(boxes[-1], (7, 1))])
-    assert metrics.figures(longer, again) == pytest.approx(metrics.figures(boxes, truth))
-
-
 def test_a_perfect_tracker_has_the_best_figures():
     _, truth = trajectories(1, 10)
     boxes = np.where(np.isnan(truth), 1.0, truth)

@@ -1,5 +1,7 @@
 """Small pictures and clips to train on."""
 
+import os
+
 import cv2
 import numpy as np
 import onnx
@@ -8,6 +10,8 @@ import pytest
 from calib.research.train.bank import build_bank
 from tests.support import tiny
 from tests.support.clips import write_boxes
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # of PyTorch: the tests' workers share the cores
 
 
 def still(seed, height=120, width=160):

@@ -7,6 +7,8 @@ import pytest
 from calib.errors import BadImages
 from calib.research.train.bank import SEQUENCE, STILL, VIDEO, build_bank, clip_group
 from tests.calib.research.train.conftest import still
+from tests.support.clips import write_boxes
+from tests.support.tiny import write_video
 
 
 def test_bank_gives_back_every_picture_as_it_was(bank):
@@ -21,30 +23,21 @@ def test_bank_is_read_again_only_when_its_sources_change(folders, bank):
     assert len(build_bank(folders / "bank", [folders / "images"], [])) == 49
 
 
-def test_an_empty_folder_of_pictures_is_named(tmp_path):
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(BadImages, match="empty.*should hold pictures"):
-        build_bank(tmp_path / "bank", [tmp_path / "empty"], [])
-
-
 def test_a_folder_of_broken_pictures_is_named_and_one_broken_picture_left_out(tmp_path, capsys):
     folder = tmp_path / "images"
     folder.mkdir()
+    with pytest.raises(BadImages, match="images should hold pictures"):
+        build_bank(tmp_path / "bank", [folder], [])
     (folder / "broken.jpg").write_bytes(b"\xff\xd8 not a picture")
     with pytest.raises(BadImages, match="broken.jpg"):
         build_bank(tmp_path / "bank", [folder], [])
     cv2.imwrite(str(folder / "good.png"), still(0))
     assert len(build_bank(tmp_path / "bank", [folder], [])) == 1
     assert "left out 1 broken" in capsys.readouterr().out
-
-
-def test_clips_that_are_not_there_or_no_videos_are_named(tmp_path):
-    (tmp_path / "images").mkdir()
-    cv2.imwrite(str(tmp_path / "images" / "good.png"), still(0))
     (tmp_path / "text.mp4").write_text("no video")
     for path, words in (("missing", "neither a folder nor a video"), ("text.mp4", "as a video")):
         with pytest.raises(BadImages, match=words):
-            build_bank(tmp_path / "bank", [tmp_path / "images"], [tmp_path / path])
+            build_bank(tmp_path / "bank", [folder], [tmp_path / path])
 
 
 def test_targets_of_one_footage_stay_together():
@@ -52,28 +45,14 @@ def test_targets_of_one_footage_stay_together():
     assert clip_group("otb-Dog") != clip_group("otb-Girl")
 
 
-def write_video(path, frames=90, size=(96, 64)):
-    """A bright square that moves 1 pixel a frame to the right."""
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), 12, size)
-    for i in range(frames):
-        picture = np.full((size[1], size[0], 3), 30, np.uint8)
-        picture[20:40, i % 60 : i % 60 + 20] = 220
-        writer.write(picture)
-    writer.release()
-
-
-def test_webp_pictures_are_read(tmp_path):
-    smooth = cv2.resize(still(0)[::30, ::30], (160, 120))
-    cv2.imwrite(str(tmp_path / "one.webp"), smooth, [cv2.IMWRITE_WEBP_QUALITY, 101])
-    bank = build_bank(tmp_path / "bank", [tmp_path], [])
-    assert abs(bank.picture(0).astype(int) - smooth).max() <= 2
-
-
 def test_a_rough_box_beside_a_video_says_where_its_target_is(tmp_path, folders):
     clips = tmp_path / "videos"
     clips.mkdir()
-    write_video(clips / "boxed.mp4")
-    write_video(clips / "bare.mp4")
+    pictures = np.full((90, 64, 96, 3), 30, np.uint8)
+    for i, picture in enumerate(pictures):
+        picture[20:40, i % 60 : i % 60 + 20] = 220
+    for name in ("boxed.avi", "bare.avi"):
+        write_video(clips / name, pictures)
     rows = [f"{i},{i % 60},20,20,20" if i < 50 else f"{i},,,," for i in range(90)]
     (clips / "boxed.boxes.csv").write_text("\n".join(["frame,x,y,w,h", *rows]))
     bank = build_bank(tmp_path / "bank", [folders / "images"], [clips])
@@ -93,11 +72,9 @@ def test_a_rough_box_beside_a_video_says_where_its_target_is(tmp_path, folders):
 def test_a_large_picture_is_shrunk_with_its_box(tmp_path, folders):
     clip = tmp_path / "large" / "clip"
     clip.mkdir(parents=True)
-    for i in range(2):
-        picture = np.zeros((600, 1024, 3), np.uint8)
-        picture[200:300, 400:600] = 255
-        cv2.imwrite(str(clip / f"{i}.png"), picture)
-    (clip / "boxes.csv").write_text("frame,x,y,w,h\n0,400,200,200,100\n1,400,200,200,100\n")
+    picture = np.zeros((600, 1024, 3), np.uint8)
+    cv2.imwrite(str(clip / "0.png"), picture)
+    write_boxes(clip / "boxes.csv", np.array([[400, 200, 200, 100]]))
     bank = build_bank(tmp_path / "bank", [folders / "images"], [tmp_path / "large"])
     index = np.flatnonzero(bank.kind == SEQUENCE)[0]
     assert bank.picture(index).shape == (300, 512, 3)
@@ -106,7 +83,7 @@ def test_a_large_picture_is_shrunk_with_its_box(tmp_path, folders):
 
 def test_only_pictures_of_the_named_licences_are_seen(tmp_path):
     (tmp_path / "images").mkdir()
-    for name in ("cal_a.png", "cal_b.png", "in_a.png", "unknown.png"):
+    for name in ("cal_a.webp", "cal_b.png", "in_a.png", "unknown.png"):
         cv2.imwrite(str(tmp_path / "images" / name), still(0))
     free = build_bank(tmp_path / "free", [tmp_path / "images"], [], licences=["A"])
     everything = build_bank(tmp_path / "all", [tmp_path / "images"], [])

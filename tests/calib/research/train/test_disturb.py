@@ -1,6 +1,7 @@
 """What stands around, beside and before the target."""
 
 import numpy as np
+import pytest
 
 from calib.research.train import disturb
 
@@ -40,24 +41,18 @@ def test_kin_stands_where_its_box_says_close_to_the_target_and_hides_at_most_a_p
     assert max(hidden) < 0.7 and 5 < np.count_nonzero(np.array(hidden) > 0.1) < 40
 
 
-def test_a_distractor_covers_little_of_the_target():
-    other = np.zeros((80, 80, 3), np.uint8)
-    for seed in range(60):
-        search = scene()
-        box = np.array([40.0, 40.0, 30.0, 40.0])
-        disturb.add_distractor(search, BOX, other, box, np.random.default_rng(seed))
-        core = np.array([113, 108, 137, 142])
-        changed = (inside(search, core) != inside(scene(), core)).any(2)
-        assert changed.mean() < 0.75
-
-
-def test_an_occluder_covers_a_part_of_the_target_and_nothing_far_from_it():
-    for seed in range(60):
-        search = scene()
-        disturb.add_occluder(search, BOX, np.random.default_rng(seed))
-        changed = (search != scene()).any(2)
-        assert inside(changed, BOX).mean() < 0.5
-        assert not changed[:80].any() and not changed[:, :90].any()
+@pytest.mark.parametrize("seed", range(30))
+def test_distractors_and_occluders_cover_a_part_of_the_target(seed):
+    rng, search = np.random.default_rng(seed), scene()
+    box = np.array([40.0, 40.0, 30.0, 40.0])
+    disturb.add_distractor(search, BOX, np.zeros((80, 80, 3), np.uint8), box, rng)
+    core = np.array([113, 108, 137, 142])
+    assert (inside(search, core) != inside(scene(), core)).any(2).mean() < 0.75
+    search = scene()
+    disturb.add_occluder(search, BOX, rng)
+    changed = (search != scene()).any(2)
+    assert inside(changed, BOX).mean() < 0.5
+    assert not changed[:80].any() and not changed[:, :90].any()
 
 
 def test_what_lies_outside_of_the_crop_is_not_pasted():

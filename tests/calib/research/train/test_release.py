@@ -69,17 +69,14 @@ def test_weights_that_are_not_better_are_not_installed(world):
 
 
 def test_the_thresholds_are_those_measured(world):
-    root = world / "repository"
+    folder = world / "repository" / "runtime" / "networks"
     for name in TOMLS:  # so that it has to be written
-        release.replace(
-            root / "runtime" / "networks" / name, r"(?m)^(lost_below = )[0-9.]+", "0.01"
-        )
+        release.replace(folder / name, r"(?m)^(lost_below = )[0-9.]+", "0.01")
     release.run(options(world, "--steps", "thresholds"))
-    report = json.loads((world / "out" / "thresholds.json").read_text())
-    below = report[0]["knowing"]["lost_below"]
+    (report,) = json.loads((world / "out" / "thresholds.json").read_text())
     for name in TOMLS:
-        network = load_network(str(root / "runtime" / "networks" / name))
-        assert network.lost_below == pytest.approx(below, abs=0.005)
+        network = load_network(str(folder / name))
+        assert network.lost_below == pytest.approx(report["knowing"]["lost_below"], abs=0.005)
         assert network.unsure_below == pytest.approx(min(1.0, network.lost_below + release.UNSURE))
 
 

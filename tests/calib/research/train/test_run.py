@@ -12,8 +12,8 @@ import pytest
 torch = pytest.importorskip("torch", reason="the training needs torch: pip install '.[train]'")
 pytest.importorskip("onnxruntime")
 
-from calib.errors import BadImages, NoTeacher, TrainingStopped  # noqa: E402
-from calib.research.train.__main__ import parser, run  # noqa: E402  (after the check for torch)
+from calib.errors import NoTeacher, TrainingStopped  # noqa: E402
+from calib.research.train import __main__ as training  # noqa: E402  (after the check for torch)
 from calib.research.train.network import Folded, Kestrel  # noqa: E402
 from calib.research.train.stages import NAMES  # noqa: E402
 from tests.support import tiny  # noqa: E402
@@ -32,7 +32,7 @@ def world(tmp_path_factory):
 
 def main(arguments):
     """Train in this process; a mistake is raised."""
-    run(parser().parse_args(arguments))
+    training.run(training.parser().parse_args(arguments))
 
 
 def command(world, out, *more, teacher=None, pairs=(64, 32, 32, 16, 16)):
@@ -175,31 +175,17 @@ def test_a_head_without_channels_is_refused(world, tmp_path):
         main(command(world, tmp_path, "--head", "0", "32", "3"))
 
 
-def test_a_missing_teacher_is_named_with_what_to_do(world, tmp_path):
-    with pytest.raises(NoTeacher, match="nanotrak_v2"):
-        main(command(world, tmp_path, teacher="nanotrak_v2"))
-    with pytest.raises(NoTeacher, match="nanotrack_v2_backbone|--networks-dir"):
-        main(command(world, tmp_path, "--networks-dir", str(tmp_path), teacher="nanotrack_v2"))
+@pytest.mark.parametrize("teacher", ["nanotrak_v2", "nanotrack_v2"])
+def test_a_missing_teacher_is_named_with_what_to_do(world, tmp_path, teacher):
+    with pytest.raises(NoTeacher, match=f"the teacher {teacher} can't be used: .*nanotrack_v2"):
+        main(command(world, tmp_path, "--networks-dir", str(tmp_path), teacher=teacher))
 
 
-def test_mistakes_end_with_one_sentence_and_exit_code_2(tmp_path):
-    (tmp_path / "none").mkdir()
-    arguments = ["--images", str(tmp_path / "none"), "--out", str(tmp_path / "run")]
-    arguments += ["--teacher", "nanotrack_v2", "--networks-dir", str(tmp_path)]
-    done = subprocess.run(
-        [sys.executable, "-m", "calib.research.train", *arguments],
-        cwd=str(ROOT),
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 2
-    assert "Traceback" not in done.stderr and len(done.stderr.strip().splitlines()) == 1
-
-
-def test_an_empty_folder_of_pictures_stops_the_command(world, tmp_path):
+def test_mistakes_end_with_one_sentence_and_exit_code_2(world, tmp_path, capsys):
     (tmp_path / "none").mkdir()
     arguments = command(world, tmp_path / "run")
     arguments[arguments.index("--images") + 1] = str(tmp_path / "none")
     arguments[arguments.index("--cache") + 1] = str(tmp_path / "cache")
-    with pytest.raises(BadImages, match="none should hold pictures"):
-        main(arguments)
+    assert training.main(arguments) == 2
+    told = capsys.readouterr().err.strip()
+    assert "none should hold pictures" in told and "\n" not in told

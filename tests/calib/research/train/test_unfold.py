@@ -1,5 +1,6 @@
 """A network that was exported is trained on without its checkpoint."""
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="the training needs torch: pip install '.[train]'")
@@ -20,13 +21,11 @@ BLOCKS = {"shape": "tinyb", "width": 24, "tower": 8, "depth": 2}
 
 def held(channels=48, pairs=6):
     """The fields of held-out pairs that an export is unfolded with."""
-    generator = torch.Generator().manual_seed(5)
-    found = {}
+    rng, found = np.random.default_rng(5), {}
     for part, side, cells, brightest in (("exemplar", 127, 8, 256), ("search", 255, 16, 120)):
-        crops = torch.randint(0, brightest, (pairs, side, side, 3), generator=generator)
-        found[part] = crops.to(torch.uint8).numpy()
-        features = torch.randn(pairs, channels, cells, cells, generator=generator)
-        found[part + "_features"] = features.numpy()
+        found[part] = rng.integers(0, brightest, (pairs, side, side, 3), np.uint8)
+        features = rng.normal(size=(pairs, channels, cells, cells))
+        found[part + "_features"] = features.astype(np.float32)
     return found
 
 
@@ -74,9 +73,7 @@ def test_its_statistics_are_those_of_pictures_and_it_learns(tmp_path):
         assert torch.allclose(kept, running, rtol=1e-3, atol=1e-4)
         assert not torch.allclose(kept, seen[1][n], rtol=1e-3, atol=1e-4)
     for unit in (network.head.reduce, network.backbone.layers[1], network.head.trunk[0]):
-        lengths = (
-            (unit.kernel() if unit.identity is not None else unit.weight).flatten(1).norm(dim=1)
-        )
+        lengths = unit.kernel().flatten(1).norm(dim=1)
         assert torch.allclose(lengths, torch.full_like(lengths, 2**0.5), atol=1e-4)
     sum(each.square().mean() for each in network(*crops)).backward()
     assert all(float(p.grad.abs().max()) > 0 for p in network.backbone.layers.parameters())
@@ -103,21 +100,18 @@ def test_a_run_starts_from_a_toml_and_keeps_its_licence(tmp_path):
     write_training(tmp_path)
     common = ["--images", tmp_path / "images", "--teacher", tmp_path / "tiny.toml"]
     common += ["--cache", tmp_path / "cache", "--shape", "tiny", "--head", 16, 8, 1]
-    common += ["--batch", 8, "--ring", 64, "--held", 16, "--lr", "joint=1e-9"]
+    common += ["--batch", 8, "--ring", 64, "--held", 16, "--lr", "joint=1e-9", "--pairs"]
+    common += ["backbone=8", "head=16", "joint=8"]
 
-    def train(out, *more):
-        arguments = [*common, "--out", tmp_path / out, *more]
+    def train(out, *stages):
+        arguments = [*common, "--out", tmp_path / out, "--stages", *stages]
         run(parser().parse_args([str(each) for each in arguments]))
 
-    train("first", "--stages", "backbone", "head", "joint", "--pairs", *PAIRS)
+    train("first", "backbone", "head", "joint")
     toml = tmp_path / "first" / "export" / "kestrel.toml"
-    train("second", "--stages", "joint", "--pairs", "joint=8", "--start", toml)
+    train("second", "joint", "--start", toml)
     lines = read_log(tmp_path / "second" / "log.jsonl")
     assert any("is an export" in str(line.get("what")) for line in lines)
     assert start.licences_of(toml) == start.UNKNOWN  # pictures that no table lists
-    free = toml.read_text().replace(start.UNSETTLED, start.FREE)
-    toml.write_text(free)
+    toml.write_text(toml.read_text().replace(start.UNSETTLED, start.FREE))
     assert start.licences_of(toml) == {"A": 0, "B": 0}
-
-
-PAIRS = ("backbone=8", "head=16", "joint=8")

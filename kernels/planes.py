@@ -137,14 +137,9 @@ class Planes:
         luma, u, v, factors = self.samples.luma, self.samples.u, self.samples.v, self.factors
         grey = (float(luma.mean()) - factors.black) * factors.grey
         u_mean, v_mean = (0.0, 0.0) if u is None or v is None else (u.mean() - 128, v.mean() - 128)
-        colour = np.array(
-            [
-                grey + factors.u_blue * u_mean,
-                grey + factors.u_green * u_mean + factors.v_green * v_mean,
-                grey + factors.v_red * v_mean,
-            ]
-        )
-        mean: np.ndarray = np.clip(colour / (1 << 20), 0, 255)
+        green = grey + factors.u_green * u_mean + factors.v_green * v_mean
+        colour = grey + factors.u_blue * u_mean, green, grey + factors.v_red * v_mean
+        mean: np.ndarray = np.clip(np.array(colour) / (1 << 20), 0, 255)
         return mean
 
 

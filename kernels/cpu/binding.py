@@ -103,26 +103,10 @@ class Kernels(interface.Kernels):
             pixels_at, strides, planes_at = self._pixels_of(frame)
         if out is not self._out or width != self._frame_width:
             self._bind(out, width)
-        CROP_JOB.pack_into(
-            self._job,
-            0,
-            pixels_at,
-            *strides,
-            width,
-            height,
-            *window,
-            *border,
-            self._out_at,
-            self._out_width,
-            self._out_height,
-            self._as_float,
-            swap,
-            self._side_by_side,
-            self._workspace_at,
-            planes_at,
-            *mean,
-            *scale,
-        )
+        place = (pixels_at, *strides, width, height, *window, *border)
+        result = self._out_at, self._out_width, self._out_height, self._as_float, swap
+        rest = self._side_by_side, self._workspace_at, planes_at
+        CROP_JOB.pack_into(self._job, 0, *place, *result, *rest, *mean, *scale)
 
     def _pixels_of(self, frame: Frame) -> Tuple[int, Tuple[int, ...], int]:
         """Address and strides of a frame's pixels, and the address of its planes, or zeros."""
@@ -170,21 +154,15 @@ class Kernels(interface.Kernels):
         pooled: Optional[np.ndarray] = None,
     ) -> float:
         if features is not self._features:
-            if features.dtype != np.float32 or not features.flags.c_contiguous:
+            is_dense = features.dtype == np.float32 and features.flags.c_contiguous
+            if features.ndim != 3 or not is_dense:
                 raise ValueError(f"features: {features.dtype} {features.shape}")
-            if features.ndim != 3:
-                raise ValueError(f"features: {features.shape}")
             self._features, self._features_at = features, features.ctypes.data
             self._channels, self._side = features.shape[1], int(round(features.shape[2] ** 0.5))
-        found: float = self._compare(
-            self._features_at,
-            self._channels,
-            self._side,
-            *rows,
-            *columns,
-            None if reference is None else reference.ctypes.data,
-            None if pooled is None else pooled.ctypes.data,
-        )
+        reference_at = None if reference is None else reference.ctypes.data
+        pooled_at = None if pooled is None else pooled.ctypes.data
+        seen = self._features_at, self._channels, self._side
+        found: float = self._compare(*seen, *rows, *columns, reference_at, pooled_at)
         return found
 
 

@@ -273,25 +273,19 @@ class Samples:
     Args:
         library: the loaded kernels.
         moves: float64 (n, 3), positives: moved by x and y, sides of the target; times as large.
-        positive, negative: overlaps with the target, at least and at most.
+        overlaps: with the target: of positives at least, of negatives at most.
         step: from one negative to the next, sides of the target.
         most: negatives on each side of the middle, along x and along y.
     """
 
     def __init__(
-        self,
-        library: Any,
-        moves: np.ndarray,
-        positive: float,
-        negative: float,
-        step: float,
-        most: int,
+        self, library: Any, moves: np.ndarray, overlaps: Tuple[float, float], step: float, most: int
     ) -> None:
         self._moves = np.ascontiguousarray(moves, np.float64)
         self._places = np.zeros(2 * (2 * most + 1))
         self._most = len(self._moves) + (2 * most + 1) ** 2
-        numbers = positive, negative, step, most, len(self._moves)
-        self._record, self._at = _record("=3d2q", [self._moves], *numbers)
+        numbers = step, most, len(self._moves)
+        self._record, self._at = _record("=3d2q", [self._moves], *overlaps, *numbers)
         self._places_at = self._places.ctypes.data
         self._target, self._total = np.zeros(4), np.zeros(1, np.int64)
         self._target_at, self._total_at = self._target.ctypes.data, self._total.ctypes.data
@@ -338,22 +332,9 @@ class Samples:
         described = np.empty((most, pooling.size), np.float32)
         self._target[:] = state
         VIEW.pack_into(self._view, 0, centre[0], centre[1], scale[0], scale[1])
-        positives: int = self._of_frame(
-            self._at,
-            pooling.at,
-            regression.at,
-            pooling.address_of(features),
-            self._target_at,
-            self._view_at,
-            half,
-            more_at,
-            more,
-            hardness,
-            self._places_at,
-            address(boxes),
-            address(described),
-            address(hard),
-            self._total_at,
-        )
+        models = self._at, pooling.at, regression.at, pooling.address_of(features)
+        given = self._target_at, self._view_at, half, more_at, more, hardness, self._places_at
+        out = address(boxes), address(described), address(hard), self._total_at
+        positives: int = self._of_frame(*models, *given, *out)
         total = int(self._total[0])
         return boxes[:total], described[:total], hard[: total - positives], positives

@@ -2,7 +2,7 @@
 
 import ctypes
 import struct
-from typing import Any, List, NamedTuple, Sequence, Tuple
+from typing import Any, List, Sequence, Tuple
 
 import numpy as np
 
@@ -15,37 +15,6 @@ JOB = struct.Struct("@9P0d")  # the addresses of hp_select_job; then aligned for
 NOTHING = np.full(1, np.nan)
 
 
-class _Head(NamedTuple):
-    """What ``Select`` needs of a network."""
-
-    function: str  # name in the library
-    record: np.ndarray  # the structure with the numbers
-    planes: Tuple[int, ...]  # how many float32 values each of the library's maps has
-    window: np.ndarray  # float64, the weight of each cell; empty where there is none
-    anchors: np.ndarray  # float64 (k, 2), width and height of each; empty where there are none
-
-
-def _head(settings: SelectSettings) -> _Head:
-    cells = settings.size**2
-    window = anchors = np.zeros(0)
-    if isinstance(settings, PointsSettings):
-        boxes, count = cells * max(1, len(settings.anchors)), len(settings.anchors)
-        kind, numbers = "anchors" if count else "points", {"anchors": count}
-        record = records.record(records.POINTS, settings, **numbers)
-        sizes: Tuple[int, ...] = (boxes * (2 if settings.score == "softmax" else 1), 4 * boxes)
-        sizes += (cells,) * (settings.quality != "none")
-        window = np.ascontiguousarray(hanning_window(settings.size) ** settings.window_power)
-        anchors = np.ascontiguousarray(settings.anchors, np.float64)
-    elif isinstance(settings, CentreSettings):
-        kind, record = "centre", records.record(records.CENTRE, settings)
-        sizes = cells, 2 * cells, 2 * cells
-        window = inner_hanning_window(settings.size)
-    else:
-        kind, record = "corners", records.record(records.CORNERS, settings)
-        sizes = {"box": (4,), "scored_box": (4, 1)}.get(settings.output, (cells, cells))
-    return _Head(f"hp_{kind}_select", record, sizes, window, anchors)
-
-
 class Select:
     """Select of one network in C++. The family's file in ``runtime/decode`` is the definition.
 
@@ -55,9 +24,27 @@ class Select:
     """
 
     def __init__(self, library: Any, settings: SelectSettings) -> None:
-        head = self._head = _head(settings)
-        self._function = getattr(library, head.function)
-        self._space = np.zeros(head.window.size * max(1, len(head.anchors)) + 1, np.float32)
+        cells = settings.size**2
+        window = anchors = np.zeros(0)  # the weight of each cell; width and height of each anchor
+        if isinstance(settings, PointsSettings):
+            boxes, count = cells * max(1, len(settings.anchors)), len(settings.anchors)
+            kind = "anchors" if count else "points"
+            record = records.record(records.POINTS, settings, anchors=count)
+            sizes: Tuple[int, ...] = (boxes * (2 if settings.score == "softmax" else 1), 4 * boxes)
+            sizes += (cells,) * (settings.quality != "none")
+            window = np.ascontiguousarray(hanning_window(settings.size) ** settings.window_power)
+            anchors = np.ascontiguousarray(settings.anchors, np.float64)
+        elif isinstance(settings, CentreSettings):
+            kind, record = "centre", records.record(records.CENTRE, settings)
+            sizes = cells, 2 * cells, 2 * cells
+            window = inner_hanning_window(settings.size)
+        else:
+            kind, record = "corners", records.record(records.CORNERS, settings)
+            sizes = {"box": (4,), "scored_box": (4, 1)}.get(settings.output, (cells, cells))
+        self._function = getattr(library, f"hp_{kind}_select")
+        self._record, self._sizes = record, sizes  # float32 values that each map has
+        space = np.zeros(window.size * max(1, len(anchors)) + 1, np.float32)
+        self._tables = window, anchors, space
         self._score = ctypes.c_double()
         self._job, self._job_at = kept(bytes(JOB.size + VIEW.size))
         self._given: Tuple[Any, ...] = (None,) * 4
@@ -117,18 +104,16 @@ class Select:
         held = [np.ascontiguousarray(values, np.float32) for values in maps]
         addresses: List[int] = [values.ctypes.data for values in held]
         sizes: List[int] = [values.size for values in held]
-        head = self._head
-        wanted = head.planes
+        wanted = self._sizes
         if len(held) == 1 and len(wanted) == 2:  # one map with two channels
             sizes = [sizes[0] - wanted[1], wanted[1]]
             addresses.append(addresses[0] + 4 * wanted[0])
         if tuple(sizes) != wanted:
             raise ValueError(f"maps: {[values.shape for values in maps]}")
         addresses += [0] * (3 - len(addresses))
-        tables = head.window, head.anchors, self._space, state
-        addresses += [array.ctypes.data for array in tables]
+        addresses += [array.ctypes.data for array in self._tables + (state,)]
         score_at = ctypes.addressof(self._score)
-        JOB.pack_into(self._job, 0, head.record.ctypes.data, *addresses, score_at)
+        JOB.pack_into(self._job, 0, self._record.ctypes.data, *addresses, score_at)
         self._held = held
         same = all(a is b for a, b in zip(held, maps))  # else convert in every frame
         watched = (maps[0], maps[len(maps) >> 1], maps[-1], state)

@@ -95,16 +95,9 @@ class Classifier:
         """(positives, negatives, hard) of a view, as ``Ridge.learn`` takes them."""
         half, centre = self._network.search / 2.0, view.centre[:2].tolist()
         if self._compiled:
+            models, region = (self._pooling.compiled, ridge.compiled), (centre, view.scale, half)
             _, described, hard, count = self._compiled.of_frame(
-                self._pooling.compiled,
-                ridge.compiled,
-                state,
-                view.features,
-                centre,
-                view.scale,
-                half,
-                rejected,
-                HARD,
+                *models, state, view.features, *region, rejected, HARD
             )
             return described[:count], described[count:], hard
         reach = [half / factor for factor in view.scale]

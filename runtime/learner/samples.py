@@ -24,7 +24,7 @@ MOST = 2  # negatives on each side of the middle, along x and along y
 def compiled(kernels: Optional[Kernels]) -> Any:
     """``kernels.cpu.online.Samples`` of these boxes; None without kernels."""
     moves = np.array(MOVED + RESIZED)
-    return kernels and kernels.new(Samples, moves, POSITIVE, NEGATIVE, STEP, MOST)
+    return kernels and kernels.new(Samples, moves, (POSITIVE, NEGATIVE), STEP, MOST)
 
 
 def boxes(

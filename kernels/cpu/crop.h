@@ -12,6 +12,7 @@
 
 namespace {
 
+#ifndef HP_AVX2
 // Columns at the frame's edge, where one of the two pixels may lie outside.
 void horizontal_edge(const hp_crop_job* job, const plan* p, const uint8_t* row, int from, int to,
                      int16_t* out) {
@@ -99,44 +100,6 @@ HP_INLINE void vertical(const hp_crop_job* job, const plan* p, int row, hp_tap t
   }
 }
 
-// Both passes of a window, with the channels of a row in planes.
-class Planes {
- public:
-  Planes(const hp_crop_job* job, plan* p) : job_(job), plan_(p) {
-#ifdef HP_NEON
-    plan_blocks(job, p);
-    is_direct_ = is_direct(job, p);
-#endif
-    const bool rows_outside = job->y < 0 || job->y + job->height > job->frame_height;
-    if (p->bordered || rows_outside) fill_border(job, p);
-  }
-
-  // Does a row of the result without the two passes, where that is faster.
-#ifdef HP_NEON
-  HP_INLINE bool direct(int row, hp_tap tap) const {
-    return is_direct_ && direct_row(job_, plan_, row, tap);
-  }
-#else
-  HP_INLINE bool direct(int, hp_tap) const { return false; }
-#endif
-
-  // The horizontal pass of a row of the frame.
-  HP_INLINE void pass(i64 y, int16_t* out) const { horizontal(job_, plan_, y, out); }
-
-  // A row of the result.
-  HP_INLINE void blend(int row, hp_tap tap, const int16_t* top, const int16_t* bottom) const {
-    vertical(job_, plan_, row, tap, top, bottom);
-  }
-
- private:
-  const hp_crop_job* job_;
-  plan* plan_;
-#ifdef HP_NEON
-  bool is_direct_;
-#endif
-};
-
-#ifndef HP_AVX2
 // Puts the channels of a row side by side: `planes` has `count` bytes of each.
 inline void put_side_by_side(const uint8_t* planes, i64 count, uint8_t* out) {
   i64 done = 0;
@@ -150,42 +113,60 @@ inline void put_side_by_side(const uint8_t* planes, i64 count, uint8_t* out) {
     for (int c = 0; c < 3; ++c) out[3 * done + c] = planes[c * count + done];
 }
 
-// Planes whose rows are put side by side. The job of `way` writes to a line of the workspace.
-class SideBySide {
+// Both passes of a window, with the channels of a row in planes. Where they are to lie side by side, a
+// row is written to a line of the workspace first.
+class Pixels {
  public:
-  SideBySide(const hp_crop_job* job, const plan* p, const Planes& way)
-      : job_(job), line_(p->space.line), way_(way) {}
-
-  HP_INLINE bool direct(int row, hp_tap tap) const {
-    if (!way_.direct(0, tap)) return false;
-    finish(row);
-    return true;
+  Pixels(const hp_crop_job* job, plan* p) : job_(*job), plan_(p), out_(job->out) {
+    if (job->side_by_side) job_.out = (i64)(intptr_t)p->space.line;
+#ifdef HP_NEON
+    plan_blocks(job, p);
+    is_direct_ = is_direct(job, p);
+#endif
+    const bool rows_outside = job->y < 0 || job->y + job->height > job->frame_height;
+    if (p->bordered || rows_outside) fill_border(job, p);
   }
 
-  HP_INLINE void pass(i64 y, int16_t* out) const { way_.pass(y, out); }
+  // Does a row of the result without the two passes, where that is faster.
+  HP_INLINE bool direct(int row, hp_tap tap) const {
+#ifdef HP_NEON
+    if (is_direct_ && direct_row(&job_, plan_, job_.side_by_side ? 0 : row, tap)) {
+      finish(row);
+      return true;
+    }
+#endif
+    return false;
+  }
 
+  // The horizontal pass of a row of the frame.
+  HP_INLINE void pass(i64 y, int16_t* out) const { horizontal(&job_, plan_, y, out); }
+
+  // A row of the result.
   HP_INLINE void blend(int row, hp_tap tap, const int16_t* top, const int16_t* bottom) const {
-    way_.blend(0, tap, top, bottom);
+    vertical(&job_, plan_, job_.side_by_side ? 0 : row, tap, top, bottom);
     finish(row);
   }
 
  private:
   HP_INLINE void finish(int row) const {
-    uint8_t* out = (uint8_t*)(intptr_t)job_->out + 3 * row * job_->out_width;
-    put_side_by_side(line_, job_->out_width, out);
+    if (!job_.side_by_side) return;
+    uint8_t* out = (uint8_t*)(intptr_t)out_ + 3 * row * job_.out_width;
+    put_side_by_side(plan_->space.line, job_.out_width, out);
   }
 
-  const hp_crop_job* job_;
-  const uint8_t* line_;
-  const Planes& way_;
+  hp_crop_job job_;
+  plan* plan_;
+  i64 out_;  // address of the result
+#ifdef HP_NEON
+  bool is_direct_;
+#endif
 };
 #endif
 
-// The rows of a window. WARP: it has fractions of pixels; `line` is that of its rows. Way: Planes, or
-// another class with its methods.
-template <bool WARP, class Way>
+// The rows of a window. WARP: it has fractions of pixels; `line` is that of its rows.
+template <bool WARP>
 HP_INLINE void crop_rows(const hp_crop_job* job, const hp_line* line, int16_t* const* rows,
-                         const Way& way) {
+                         const Pixels& way) {
   i64 held[2] = {-1, -1};  // the frame's row that each of the two row buffers holds
   const double scale = hp_resize_scale((int)job->height, (int)job->out_height);
   for (int row = 0; row < job->out_height; ++row) {
@@ -225,18 +206,7 @@ HP_INLINE void crop_window(const hp_crop_job* job, const hp_line* lines) {
   p.lanes = padded(job->out_width);
   p.plane = (job->side_by_side ? 1 : job->out_height) * job->out_width;
   plan_columns<WARP>(job, lines, &p);
-  const hp_line* line = WARP ? lines + 1 : lines;
-#ifdef HP_AVX2
-  crop_rows<WARP>(job, line, p.space.rows, Pixels(job, &p));
-#else
-  hp_crop_job written = *job;
-  if (job->side_by_side) written.out = (i64)(intptr_t)p.space.line;
-  const Planes way(&written, &p);
-  if (job->side_by_side)
-    crop_rows<WARP>(job, line, p.space.rows, SideBySide(job, &p, way));
-  else
-    crop_rows<WARP>(job, line, p.space.rows, way);
-#endif
+  crop_rows<WARP>(job, WARP ? lines + 1 : lines, p.space.rows, Pixels(job, &p));
 }
 
 const double MOST_SIDE = 1 << 24;  // MAX_SIDE of arguments.py

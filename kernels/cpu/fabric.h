@@ -170,19 +170,19 @@ inline void copy_bytes(uint8_t* to, const uint8_t* from, size_t count) {
   memcpy(to, from, count);
 }
 
+// `count` pixels; `step`: bytes from pixel to pixel, `channel`: from channel to channel.
+void copy_row(uint8_t* to, const uint8_t* from, i64 step, i64 channel, i64 count) {
+  if (step == 3 && channel == 1) return copy_bytes(to, from, (size_t)(count * 3));
+  for (i64 x = 0; x < count; ++x)
+    for (int c = 0; c < 3; ++c) to[3 * x + c] = from[x * step + c * channel];
+}
+
 void copy_pixels(const hp_window_job* job) {
   const uint8_t* from = (const uint8_t*)job->frame + job->y0 * job->row_stride +
                         job->x0 * job->pixel_stride;
   uint8_t* to = (uint8_t*)job->pixels;
-  for (i64 y = 0; y < job->rows; ++y, from += job->row_stride, to += job->columns * 3) {
-    if (job->pixel_stride == 3 && job->channel_stride == 1) {
-      copy_bytes(to, from, (size_t)(job->columns * 3));
-      continue;
-    }
-    for (i64 x = 0; x < job->columns; ++x)
-      for (int c = 0; c < 3; ++c)
-        to[3 * x + c] = from[x * job->pixel_stride + c * job->channel_stride];
-  }
+  for (i64 y = 0; y < job->rows; ++y, from += job->row_stride, to += job->columns * 3)
+    copy_row(to, from, job->pixel_stride, job->channel_stride, job->columns);
 }
 
 }  // namespace
@@ -278,14 +278,6 @@ bool is_known_size(const hp_fabric_frame* frame, const hp_array* array) {
          array->shape[2] == 3;
 }
 
-// Takes the pixels of a window from an array.
-void see(hp_window_job* window, const hp_array* array) {
-  window->frame = (i64)(intptr_t)array->data;
-  window->row_stride = array->strides[0];
-  window->pixel_stride = array->strides[1];
-  window->channel_stride = array->strides[2];
-}
-
 }  // namespace
 
 extern "C" {
@@ -320,7 +312,10 @@ void hp_fabric_place(hp_fabric_frame* frame) {
 int hp_fabric_aim(hp_fabric_frame* frame, const hp_array* array) {
   hp_window_job* to = &frame->window;
   if (!is_known_size(frame, array)) return HP_OTHER_FRAME;
-  see(to, array);
+  to->frame = (i64)(intptr_t)array->data;
+  to->row_stride = array->strides[0];
+  to->pixel_stride = array->strides[1];
+  to->channel_stride = array->strides[2];
   hp_fabric_place(frame);
   to->columns = to->rows = 0;
   if ((to->frame_height < to->height ? to->frame_height : to->height) > HP_MOST_ROWS)

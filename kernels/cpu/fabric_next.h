@@ -80,17 +80,6 @@ void fill(uint8_t* to, i64 count, uint32_t colour) {
     for (int c = 0; c < 3; ++c) to[c] = (uint8_t)(colour >> 8 * c);
 }
 
-// Copies a row of pixels.
-void copy_row(uint8_t* to, const uint8_t* from, const hp_array* array, i64 count) {
-  const intptr_t *step = array->strides;
-  if (step[1] == 3 && step[2] == 1) {
-    copy_bytes(to, from, (size_t)(count * 3));
-    return;
-  }
-  for (i64 x = 0; x < count; ++x)
-    for (int c = 0; c < 3; ++c) to[3 * x + c] = from[x * step[1] + c * step[2]];
-}
-
 // Copies the part of a frame that was chosen, with the border's colour outside the frame.
 void copy_part(const hp_fabric_next* next, const hp_array* array, uint32_t colour) {
   i64 columns, rows;
@@ -111,7 +100,7 @@ void copy_part(const hp_fabric_next* next, const hp_array* array, uint32_t colou
     fill(to, left, colour);
     const uint8_t* from = (const uint8_t*)array->data + y * array->strides[0] +
                           x0 * array->strides[1];
-    copy_row(to + left * 3, from, array, columns);
+    copy_row(to + left * 3, from, array->strides[1], array->strides[2], columns);
     fill(to + (left + columns) * 3, next->columns - left - columns, colour);
   }
 }

@@ -23,7 +23,6 @@ struct hp_select_job {
 namespace {
 
 const int LARGEST_ROW = 512;  // cells a side of a heat map: runtime/decode allows no more
-const int WIDTH = 16;  // values that are worked on at once
 
 // The range of rough_exp.
 inline float limited(float x) {
@@ -175,25 +174,12 @@ inline double vector_exp(double x) {
 
 // The highest of some values, and whether all are finite.
 float highest_of(const float* values, int count, bool* all_finite) {
-  float high[WIDTH], odd[WIDTH];
-  for (int i = 0; i < WIDTH; ++i) high[i] = -INFINITY, odd[i] = 0;
-  int from = 0;
-  for (; from + WIDTH <= count; from += WIDTH)
-    for (int i = 0; i < WIDTH; ++i) {
-      const float value = values[from + i];
-      high[i] = value > high[i] ? value : high[i];
-      odd[i] += value - value;
-    }
-  for (; from < count; ++from) {
-    high[0] = values[from] > high[0] ? values[from] : high[0];
-    odd[0] += values[from] - values[from];
+  float most = -INFINITY, odd = 0;
+  for (int i = 0; i < count; ++i) {
+    most = values[i] > most ? values[i] : most;
+    odd += values[i] - values[i];
   }
-  float most = high[0], sum = 0;
-  for (int i = 0; i < WIDTH; ++i) {
-    most = high[i] > most ? high[i] : most;
-    sum += odd[i];
-  }
-  *all_finite = sum == 0;
+  *all_finite = odd == 0;
   return most;
 }
 

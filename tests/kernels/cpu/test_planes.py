@@ -39,15 +39,14 @@ def test_a_crop_equals_that_of_the_converted_picture(crops, kind, how, width, he
     y = data.draw(st.integers(-side - 3, height + 3))
     tall = data.draw(st.sampled_from([side, 1, 3 * side]))
     size = data.draw(st.sampled_from([(33, 33), (8, 21), (127, 127), (1, 1)]))
-    window, border = (x, y, side, tall), (7, 130, 255)
-
-    expected = golden.crop(golden.bgr_from_planes(picture), window, size, border)
-    np.testing.assert_array_equal(golden.crop(picture, window, size, border), expected)
-    for kernels in crops:
-        out = np.full((1, 3) + size, 77, np.float32)
-        kernels.crop(picture, window, border, out, ((3, 2, 1), (0.1, 0.2, 0.3), True))
-        wanted = golden.pack(expected, (3, 2, 1), (0.1, 0.2, 0.3), True)
-        np.testing.assert_array_equal(out, wanted, kernels.name)
+    border, packing = (7, 130, 255), ((3, 2, 1), (0.1, 0.2, 0.3), True)
+    for window in ((x, y, side, tall), (1, 1, 40, 40)):  # and between two colour samples
+        expected = golden.crop(golden.bgr_from_planes(picture), window, size, border)
+        np.testing.assert_array_equal(golden.crop(picture, window, size, border), expected)
+        for kernels in crops:
+            out = np.full((1, 3) + size, 77, np.float32)
+            kernels.crop(picture, window, border, out, packing)
+            np.testing.assert_array_equal(out, golden.pack(expected, *packing), kernels.name)
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))

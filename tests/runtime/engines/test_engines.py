@@ -136,6 +136,9 @@ def test_one_engine_serves_several_targets_in_the_same_memory(network, name):
         np.testing.assert_array_equal(got, want)
     assert engine.search_crop.ctypes.data == crop
     assert [array.ctypes.data for array in again] == places
+    for array in first:
+        array[...] = np.nan  # a target's features are copied once
+    np.testing.assert_array_equal(engine.search(first)[0], first_maps[0])
     engine.close()
 
 

@@ -87,6 +87,8 @@ def _from_bundle(options: Options) -> Engine:
     if options.simulate:
         if bundle is not None:
             bundle.check_board(known)
+        elif board is not None and board.engine == "overlay":  # before its RTL is compiled
+            find_bundle(board, network or load_network(default_of(board)), precision)
         device, overlay = options.simulate(known if bundle is None else bundle.board)
     if bundle is None:
         network = network or load_network(default_of(board))

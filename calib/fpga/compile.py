@@ -4,7 +4,8 @@ import pathlib
 
 from calib import qdq, table
 from calib.errors import BadTable
-from kernels.fpga.design import compiler
+from kernels.fpga import design
+from kernels.fpga.design.compiler import Compiler
 from runtime.networks import sha256_of
 
 
@@ -12,7 +13,6 @@ def compile_network(network, paths=None, ranges=None, size_name="pynq_z2"):
     """Compile a network for one size of the engine.
 
     Args:
-        network: the ``Network``.
         paths: dict of part -> path of its files; None for those that come with it.
         ranges: path of a table of ``python -m calib.int8``, or what ``calib.table.read`` returns;
             None for the table beside the network's TOML.
@@ -38,7 +38,8 @@ def compile_network(network, paths=None, ranges=None, size_name="pynq_z2"):
     by_part = {
         part: table.ranges(ranges, part) if part in ranges["tensors"] else {} for part in models
     }
-    return compiler.compile(network, models, by_part, size_name)
+    size = design.sizes()[size_name]
+    return Compiler(network, models, by_part, size_name, size).run()
 
 
 def beside(network):

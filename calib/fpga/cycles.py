@@ -8,7 +8,6 @@ assumption, and nothing ran on a board.
 
 import argparse
 import sys
-from collections import OrderedDict
 from typing import Any, List, NamedTuple, Optional, Sequence
 
 import numpy as np
@@ -29,7 +28,7 @@ MULTIPLIERS = 256  # a lane
 LIMIT = 5000000  # cycles
 
 # name -> (side of the search window, frame's width and height), pixels
-WINDOWS = OrderedDict([("typical", (255, 640, 480)), ("large", (640, 1280, 720))])
+WINDOWS = {"typical": (255, 640, 480), "large": (640, 1280, 720)}
 # memory that is worse than assumed: (latency in cycles, share of the beats, percent of stalls,
 # bursts that it accepts before it answers)
 WORSE = (
@@ -83,14 +82,14 @@ def networks():
     return sorted({network_of(size).name for size in design.sizes()})
 
 
-def compiled(size):
-    """The network of a board, compiled for its size of the accelerator."""
-    return compile_network(network_of(size), size_name=size)
-
-
 def network_of(size):
     """The network of the board whose name a size has."""
     return load_network(default_of(boards.load_board(size)))
+
+
+def compiled(size):
+    """The network of a board, compiled for its size of the accelerator."""
+    return compile_network(network_of(size), size_name=size)
 
 
 def measure(
@@ -102,7 +101,6 @@ def measure(
     """A frame in the RTL, held to the model.
 
     Args:
-        size: dict of a section of ``sizes.toml``.
         compiled: the network for it.
         window: (side, frame's width, height), pixels.
         memory: (latency, share, stalls, bursts); None for the size's.
@@ -134,11 +132,6 @@ def measure(
     return Frame(rtl.read("CYCLES"), rtl.read("READ"), span, steps, macs)
 
 
-def percent(part: float, whole: float) -> str:
-    """Such as "97.4%"."""
-    return f"{part / whole:.1%}"
-
-
 def document(say=lambda text: None):
     """The text of ``fpga-cycles.md``; runs everything.
 
@@ -147,7 +140,7 @@ def document(say=lambda text: None):
     """
     sizes = design.sizes()
     programs = {name: compiled(name) for name in sizes}
-    frames = OrderedDict()
+    frames = {}
     for name in sizes:
         for kind, window in WINDOWS.items():
             say(f"{name}, {kind} window")
@@ -156,7 +149,8 @@ def document(say=lambda text: None):
     for memory in WORSE:
         say(f"pynq_z2, memory {memory}")
         worse.append(measure(sizes["pynq_z2"], programs["pynq_z2"], WINDOWS["typical"], memory))
-    names, sides = " and ".join(networks()), {kind: window[0] for kind, window in WINDOWS.items()}
+    names = " and ".join(networks())
+    sides = {kind: window[0] for kind, window in WINDOWS.items()}
     lines = HEAD.format(network=names, **sides).split("\n")
     for (name, kind), frame in frames.items():
         lines.append(_line(name, sizes[name], kind, frame))
@@ -191,9 +185,9 @@ def _line(name: str, size: Size, kind: str, frame: Frame) -> str:
         memory,
         f"{frame.cycles:,}",
         "{:.2f} MB".format(frame.read * size["bus_bytes"] / 1e6),
-        percent(frame.steps, frame.cycles),
-        percent(frame.steps, frame.span),
-        percent(frame.macs, frame.steps * MULTIPLIERS * size["lanes"]),
+        f"{frame.steps / frame.cycles:.1%}",
+        f"{frame.steps / frame.span:.1%}",
+        "{:.1%}".format(frame.macs / (frame.steps * MULTIPLIERS * size["lanes"])),
     ]
     return "| " + " | ".join(str(cell) for cell in cells) + " |"
 

@@ -13,19 +13,14 @@ import pathlib
 import time
 import warnings
 from collections import namedtuple
-from typing import TYPE_CHECKING, Any, Callable, Dict, Optional, Sequence
+from typing import Any, Callable, Dict, Optional, Sequence
 
 import numpy as np
 
 from kernels.commands import make
 from kernels.cpu.interface import Kernels
-from kernels.errors import BadOverlay, FabricFailed, NetworkFailed, NoFabric
+from kernels.errors import BadOverlay, FabricFailed, NoFabric
 from kernels.fpga import native, tables
-
-if TYPE_CHECKING:
-    from typing import Protocol
-else:
-    Protocol = object  # Python 3.6 and 3.7 have no protocols
 
 CELL = "engine"  # name of the accelerator in the block design, and so in PYNQ's ip_dict
 WORD = 16  # bytes; what memory for the fabric is aligned to
@@ -76,30 +71,6 @@ class Buffer:
             self._held.invalidate()
 
 
-class Prepared(Protocol):
-    """The registers of a program; see ``kernels.fpga.frame.Frames``."""
-
-    registers_at: int
-
-    @property
-    def registers(self) -> Sequence[int]:
-        """Values of ``GIVEN``."""
-
-
-class Following(Protocol):
-    """A target's next program; see ``kernels.fpga.next_frame.NextFrame``."""
-
-    @property
-    def frames(self) -> Prepared:
-        """Its registers."""
-
-    def hand_on(self, memory: int, registers: Optional[int]) -> int:
-        """Select in a program's results, and start or prepare the next program."""
-
-    def flush_tables(self) -> None:
-        """Write the cache of the tables back."""
-
-
 class Fabric:
     """An overlay with our accelerator in it.
 
@@ -125,7 +96,6 @@ class Fabric:
         _check_files(path)
         self.pynq = _library()
         self.path, self.clock_mhz = path, clock_mhz
-        self._written: Dict[str, int] = {}
         self._cycles, self._should_s, self._started = 0, 0.0, 0.0  # of the last program
         self._kernels = kernels
         try:
@@ -159,7 +129,6 @@ class Fabric:
                 f"{there}"
             )
         self._cell = getattr(self._overlay, CELL)
-        self._written.clear()
         self._registers = self._mapped()
         self._slow_down()
         layout = self.read("ID")
@@ -187,12 +156,6 @@ class Fabric:
                 clocks.fclk0_mhz = wanted
                 wanted *= 0.97
         self.clock_mhz = float(clocks.fclk0_mhz)
-
-    def write(self, name: str, value: int) -> None:
-        """Write a register, unless it holds the value already."""
-        if self._written.get(name) != value:
-            self._cell.write(tables.REGISTERS[name], int(value))
-            self._written[name] = value
 
     def read(self, name: str) -> int:
         """Read a register."""
@@ -235,11 +198,6 @@ class Fabric:
                 "Linux's CMA below with the boot option cma=SIZE@0-2G"
             )
 
-    def reaches(self, array: Any) -> bool:
-        """Whether PYNQ's buffer ``array`` is memory of this fabric."""
-        end = array.device_address + array.nbytes
-        return getattr(array, "device", None) is self.device and end <= ADDRESSES
-
     def start(self, program: int, cycles: int, registers: Dict[str, int]) -> None:
         """Start a program and return at once. No program may be running.
 
@@ -250,64 +208,40 @@ class Fabric:
         """
         values = [program] + [registers[name] for name in GIVEN[1:]]
         if self._registers is not None:
-            self._begin(cycles)
+            self.begin(cycles)
             self._registers.start(values)
             return
         self._write_and_start(values, cycles)
 
-    def start_prepared(self, frames: Prepared, cycles: int) -> None:
+    def start_prepared(self, at: int, values: Sequence[int], cycles: int) -> None:
         """Start the program of a target's next frame and return at once.
 
         Args:
-            frames: ``kernels.fpga.frame.Frames``, after ``aim``.
+            at, values: of ``GIVEN``, as ``kernels.fpga.frame.Frames`` prepared them.
             cycles: as in ``start``.
         """
         if self._registers is not None:
-            self._begin(cycles)
-            self._registers.start_at(frames.registers_at)
+            self.begin(cycles)
+            self._registers.start_at(at)
             return
-        self._write_and_start(frames.registers, cycles)
+        self._write_and_start(values, cycles)
 
-    def hand_on(self, following: Following, memory: int, cycles: int) -> bool:
-        """Select in a finished program's results and start the target's next one; see ``start``.
+    @property
+    def registers_at(self) -> Optional[int]:
+        """Address of the registers, where they are mapped into this process."""
+        return None if self._registers is None else self._registers.at
 
-        Args:
-            following: ``kernels.fpga.next_frame.NextFrame``, after ``gather``.
-            memory: address of the results, as the processor sees it.
-            cycles: as in ``start``.
-
-        Returns:
-            False where the next program is not prepared; none runs then.
-
-        Raises:
-            NetworkFailed: nothing that was found is finite; no program runs.
-        """
-        mapped = self._registers
-        try:
-            done = following.hand_on(memory, mapped.at if mapped is not None else None)
-            if done == native.STARTED:
-                self._begin(cycles)
-        except NetworkFailed:
-            raise
-        except BaseException:  # Ctrl-C too: the next program must not meet this one
-            self.stop()
-            raise
-        if done == native.PREPARED:
-            following.flush_tables()
-            self.start_prepared(following.frames, cycles)
-        return bool(done)
-
-    def _begin(self, cycles: int) -> None:
-        """A program of so many cycles begins."""
+    def begin(self, cycles: int) -> None:
+        """Note that a program of so many cycles was started."""
         self._cycles, self._should_s = cycles, cycles / (self.clock_mhz * 1e6)
         self._started = time.monotonic()
 
     def _write_and_start(self, values: Sequence[int], cycles: int) -> None:
         """Start a program through PYNQ's calls; values of ``GIVEN``."""
         for name, value in zip(GIVEN, values):
-            self.write(name, value)
+            self._cell.write(tables.REGISTERS[name], int(value))
         try:
-            self._begin(cycles)
+            self.begin(cycles)
             self._cell.write(tables.REGISTERS["CONTROL"], tables.START)
         except BaseException:  # Ctrl-C too: the next program must not meet this one
             self.stop()
@@ -366,7 +300,6 @@ class Fabric:
 
     def stop(self) -> None:
         """Stop the running program. Load the overlay again when the accelerator does not stop."""
-        self._written.clear()
         self._cell.write(tables.REGISTERS["CONTROL"], tables.STOP)
         end = time.monotonic() + STOP_S
         while self.read("STATUS") & tables.IS_BUSY:

@@ -7,7 +7,7 @@ The tracker's steps in Python are their definition, and what is done where they 
 
 import ctypes
 import struct
-from typing import NamedTuple, Optional, Tuple
+from typing import Optional, Tuple
 
 import numpy as np
 
@@ -37,24 +37,10 @@ Watched = Tuple[float, Optional[np.ndarray]]
 Found = Tuple[float, float, float, float, float, float, float, float, int]
 
 
-class Features(NamedTuple):
-    """Where the search region's features lie in a target's memory.
-
-    Attributes:
-        offset: bytes.
-        channels, side: of the features; side in cells.
-    """
-
-    offset: int
-    channels: int
-    side: int
-
-
 class Frames:
     """The frames of one target.
 
     Args:
-        kernels: compiled ones.
         crop: of the search region.
         maps: ``native.Maps`` of the search program.
         arrays: that ``maps`` writes.
@@ -62,7 +48,8 @@ class Frames:
         window: where the tracker looks.
         loss: when the target is lost.
         corner: what a box's width is less before its half is the distance to the corner, 0 or 1.
-        features: that are compared; None where there are none.
+        features: that are compared: (offset in a target's memory, channels, cells a side); None
+            where there are none.
 
     Attributes:
         at: address of the ``hp_fabric_frame``.
@@ -79,7 +66,7 @@ class Frames:
         window: WindowSettings,
         loss: LossSettings,
         corner: int,
-        features: Optional[Features],
+        features: Optional[Tuple[int, int, int]],
     ) -> None:
         self._pictures, self._side, self._to_bgr = crop.pictures, crop.side, kernels.to_bgr
         self._aim = native.function(kernels, "hp_fabric_aim", 2)
@@ -173,14 +160,9 @@ class Frames:
         return done != native.OTHER_FRAME
 
     def aim_at(self, frame: np.ndarray) -> None:
-        """As ``aim``, for a BGR frame that may lie in the fabric's memory; it is read there then.
-
-        Args:
-            frame: BGR uint8 (H, W, 3) of the shape that ``begin`` was told.
-        """
+        """As ``aim``, for a BGR uint8 frame of the shape that ``begin`` was told."""
         self._place(self.at)
-        window = WINDOW.unpack_from(self._job, WINDOW_AT)
-        self._show(frame, window)
+        self._show(frame, WINDOW.unpack_from(self._job, WINDOW_AT))
 
     def _show(self, frame: np.ndarray, window: Tuple[int, ...]) -> None:
         """Bring a window of a BGR frame into the fabric's memory, and prepare the registers."""

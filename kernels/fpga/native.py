@@ -1,7 +1,7 @@
 """Calls the compiled part of the processor's work on an FPGA board: ``kernels/cpu/fabric.h``.
 
 A line of Python takes some 10 us on an ARM core of 650 MHz. So the work on hundreds of columns,
-rows and cells is done in C++. Without a compiler the same is done in NumPy
+rows and cells is done in C++, for compiled kernels. Without a compiler the same is done in NumPy
 (``resize``, ``features``, ``runtime.engines.overlay``), which is the definition.
 """
 
@@ -25,7 +25,6 @@ class Window:
     """Writes a window's tables and pixels.
 
     Args:
-        kernels: compiled ones.
         line_bytes: most that the fabric takes of a row.
     """
 
@@ -75,7 +74,6 @@ class Maps:
         at, count: address of the ``hp_words`` that say where they are, and how many there are.
 
     Args:
-        kernels: compiled ones.
         entries: of ``run["maps"]`` in a bundle.
         values: list of float32 (256,), one a map.
         maps: list of float32 arrays to be written, C-contiguous.
@@ -110,11 +108,7 @@ class Maps:
 
 
 class FrameCopies:
-    """Copies frames into memory that is used again.
-
-    Args:
-        kernels: compiled ones.
-    """
+    """Copies frames into memory that is used again."""
 
     def __init__(self, kernels: Kernels) -> None:
         self._copy, self._pointer = function(kernels, "hp_fabric_copy", 2), capsule_pointer()
@@ -153,7 +147,6 @@ class Registers:
     """Starts programs with one call, where the registers are memory of this process.
 
     Args:
-        kernels: compiled ones.
         array: uint32, the registers.
 
     Attributes:
@@ -185,11 +178,7 @@ class Registers:
 
 
 class Cosine:
-    """``kernels.fpga.features.cosine_of_words``, compiled.
-
-    Args:
-        kernels: compiled ones.
-    """
+    """``kernels.fpga.features.cosine_of_words``, compiled."""
 
     def __init__(self, kernels: Kernels) -> None:
         self._call = kernels.handle.hp_fabric_cosine

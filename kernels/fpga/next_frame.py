@@ -8,7 +8,6 @@ need, and writes the tables of the sizes that the window may have. When the resu
 
 import ctypes
 import struct
-from typing import Optional
 
 import numpy as np
 
@@ -31,7 +30,6 @@ class TableStore:
     """Tables of windows in the fabric's memory, for all targets of an engine.
 
     Args:
-        fabric: ``kernels.fpga.fabric.Fabric``.
         side: of the crop, pixels.
 
     Attributes:
@@ -59,7 +57,6 @@ class NextFrame:
     """The next frame of one target.
 
     Args:
-        kernels: compiled ones.
         frames: of the target.
         pictures: memory for its pixels.
         store: of the engine.
@@ -114,23 +111,33 @@ class NextFrame:
         if written:
             self._store.flush(written)
 
-    def hand_on(self, memory: int, registers: Optional[int]) -> int:
-        """Select in a program's results, and prepare the program of the frame that was gathered.
+    def hand_on(self, memory: int, cycles: int) -> int:
+        """Select in a program's results, and start the program of the frame that was gathered.
 
         Args:
             memory: address of the target's memory, as the processor sees it.
-            registers: address of the fabric's, to start the program; None where there is none.
+            cycles: that the program should take.
 
         Returns:
-            NOT_PREPARED: the window has other pixels. PREPARED: call ``flush_tables`` and start the
-            program. STARTED: it runs. In all cases ``frames.result`` is that of the results.
+            NOT_PREPARED: the window has other pixels, and no program runs. PREPARED, STARTED: it
+            runs. In all cases ``frames.result`` is that of the results.
 
         Raises:
             NetworkFailed: nothing that was found is finite; the target stays where it was.
         """
-        done: int = self._hand_on(self._at, memory, registers, tables.START)
+        fabric = self._pictures.fabric
+        try:
+            done: int = self._hand_on(self._at, memory, fabric.registers_at, tables.START)
+            if done == native.STARTED:
+                fabric.begin(cycles)
+        except BaseException:  # Ctrl-C too: the next program must not meet this one
+            fabric.stop()
+            raise
         if done < 0:
             raise NetworkFailed(NO_SCORE)
         if done:
             self._pictures.slots.reverse()
+        if done == native.PREPARED:
+            self.flush_tables()
+            fabric.start_prepared(self.frames.registers_at, self.frames.registers, cycles)
         return done

@@ -4,7 +4,7 @@ Exactly the numbers of ``kernels.golden.crop``, laid out as ``tables.toml`` says
 and ROWS). The driver writes them into region 2 for every window.
 """
 
-from collections import OrderedDict
+import functools
 from typing import NamedTuple, Sequence, Tuple
 
 import numpy as np
@@ -35,9 +35,6 @@ _COLUMN = np.dtype(
     [("left", "<i2"), ("flags", "u1"), ("zero", "u1"), ("weight", "<u2"), ("next", "<u2")]
 )
 _ROW = np.dtype([("top", "<i2"), ("bottom", "<i2"), ("weight", "<u2"), ("next", "<u2")])
-
-# (which, source, target) -> arrays, the last used last
-_remembered: "OrderedDict[Tuple[str, int, int], golden.Taps]" = OrderedDict()
 
 
 def bytes_of(side: int) -> Tuple[int, int]:
@@ -105,14 +102,7 @@ def _outside(place: np.ndarray, count: int) -> np.ndarray:
     return ((place < 0) | (place >= count)).astype(np.int64)
 
 
+@functools.lru_cache(maxsize=KEPT)
 def _weights(which: str, source: int, target: int) -> golden.Taps:
     """First and second pixel within the window and their weights, remembered."""
-    known = (which, source, target)
-    found = _remembered.pop(known, None)
-    if found is None:
-        make = golden._columns if which == "columns" else golden._rows
-        found = make(source, target)
-        if len(_remembered) >= KEPT:
-            _remembered.popitem(last=False)
-    _remembered[known] = found
-    return found
+    return (golden._columns if which == "columns" else golden._rows)(source, target)

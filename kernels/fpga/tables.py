@@ -7,7 +7,6 @@ Read here: ``MAGIC``, ``REGISTERS`` (name -> byte offset), ``ACCESS`` (name -> "
 
 import pathlib
 import struct
-from collections import OrderedDict
 from typing import Any, Dict, Tuple
 
 from kernels.errors import HotpathError
@@ -43,19 +42,20 @@ def read_toml(path: pathlib.Path) -> Dict[str, Any]:
 
 TABLE = read_toml(pathlib.Path(__file__).with_name("tables.toml"))
 MAGIC = TABLE["magic"]
-REGISTERS = OrderedDict((entry["name"], entry["offset"]) for entry in TABLE["register"])
+REGISTERS = {entry["name"]: entry["offset"] for entry in TABLE["register"]}
 ACCESS = {entry["name"]: entry["access"] for entry in TABLE["register"]}
 ERRORS, REGIONS = TABLE["errors"], TABLE["regions"]
 TARGETS, OPCODES = TABLE["targets"], TABLE["opcodes"]
 
 
-def _fields(command: str) -> "OrderedDict[str, Place]":
-    together = OrderedDict(TABLE["command"]["ALL"])
-    together.update(TABLE["command"].get(command, {}))
-    return OrderedDict((name, (word, low, bits)) for name, (word, low, bits) in together.items())
-
-
-FIELDS = OrderedDict((command, _fields(command)) for command in OPCODES)
+FIELDS: Dict[str, Dict[str, Place]] = {
+    command: {
+        name: (word, low, bits)
+        for part in ("ALL", command)
+        for name, (word, low, bits) in TABLE["command"].get(part, {}).items()
+    }
+    for command in OPCODES
+}
 NAMES = {number: command for command, number in OPCODES.items()}
 
 
@@ -112,11 +112,7 @@ def unpack(data: bytes) -> Tuple[str, Fields]:
 
 
 def size_register(size: Size) -> int:
-    """The SIZE register of an accelerator.
-
-    Args:
-        size: dict of a section of ``sizes.toml``.
-    """
+    """The SIZE register of an accelerator."""
     return (
         size["lanes"]
         | size["bus_bytes"] << 4

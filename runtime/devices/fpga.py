@@ -13,7 +13,7 @@ import numpy as np
 
 from kernels.cpu.interface import Kernels
 from kernels.fpga.features import FeatureKernels
-from kernels.fpga.frame import Features, Frames
+from kernels.fpga.frame import Frames
 from runtime import geometry
 from runtime.devices.base import Device
 from runtime.devices.fpga_queue import FpgaQueue
@@ -30,7 +30,6 @@ class Fpga(Device):
     """One target in an FPGA; several share an engine, which works for one after another.
 
     Args:
-        network: the ``Network``.
         engine: an engine that has a ``fabric``.
         kernels: select, and the crop of windows that are too wide for the fabric.
         slots: frames that may be in flight at a time.
@@ -91,7 +90,7 @@ class Fpga(Device):
             geometry.window_settings(network),
             loss_settings(network),
             geometry.corner_less(network),
-            seen and Features(engine.features_offset, seen.shape[1], seen.side),
+            seen and (engine.features_offset, seen.shape[1], seen.side),
         )
 
     def begin(
@@ -150,7 +149,7 @@ class Fpga(Device):
         if type(frame) is not np.ndarray or not self.frames.aim(frame):
             planes = frame.planes if isinstance(frame, PlanarFrame) else None
             if planes is None or not self.frames.aim_in_planes(planes):
-                self.frames.aim_at(bgr_of(frame))  # it may lie in the fabric's memory already
+                self.frames.aim_at(bgr_of(frame))
         self.step_ms["crop"] = (time.perf_counter() - started) * 1e3
 
     def told(self) -> Found:

@@ -130,7 +130,7 @@ class Job:
         started = time.perf_counter()
         work = self._engine.wait()
         ended = time.perf_counter()
-        if following is not None and following.is_gathered and following.device is device:
+        if following is not None and following.is_gathered:  # so it is this target's, too
             following.is_started = self._engine.hand_on(work, self._queue.next)
         else:
             if following is not None and following.is_prepared:

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     import numpy as np
 
     from kernels.cpu.interface import Kernels
-    from kernels.fpga.fabric import Buffer, Following, Prepared
+    from kernels.fpga.fabric import Buffer
+    from kernels.fpga.frame import Frames
     from kernels.fpga.native import Maps
+    from kernels.fpga.next_frame import NextFrame
 
 COMMAND_ALIGNED = 64
 WORD = 16  # channels of a block of a map, as in kernels.fpga.fabric
@@ -166,12 +168,12 @@ class Engine(Base):
         (self._work,) = features
         self._start("search", self._work, registers)
 
-    def start_prepared(self, features: Tuple["Buffer", ...], frames: "Prepared") -> None:
+    def start_prepared(self, features: Tuple["Buffer", ...], frames: "Frames") -> None:
         """As ``start``, with a window that ``kernels.fpga.frame.Frames`` prepared."""
         (self._work,) = features
-        self.fabric.start_prepared(frames, self._search_cycles)
+        self.fabric.start_prepared(frames.registers_at, frames.registers, self._search_cycles)
 
-    def hand_on(self, work: "Buffer", following: "Following") -> bool:
+    def hand_on(self, work: "Buffer", following: "NextFrame") -> bool:
         """Select in a search's results, and start the target's next search where it is prepared.
 
         Args:
@@ -181,7 +183,7 @@ class Engine(Base):
         Returns:
             Whether the next search runs.
         """
-        return self.fabric.hand_on(following, work.host, self._search_cycles)
+        return bool(following.hand_on(work.host, self._search_cycles))
 
     def places(self, features: Tuple["Buffer", ...]) -> Tuple[int, int, int]:
         """Addresses for the fabric: the search's first command, region 0, and region 1."""
@@ -234,11 +236,6 @@ class Engine(Base):
             "overlay": str(self.fabric.path),
         }
 
-    def counters(self) -> Dict[str, int]:
-        """Counters of the last program: cycles, busy (of the array), beats read and written."""
-        names = ("CYCLES", "BUSY", "READ", "WRITTEN")
-        return {name.lower(): self.fabric.read(name) for name in names}
-
     def close(self) -> None:
         """Leave the fabric idle, and release its memory."""
         self.fabric.close()
@@ -284,42 +281,36 @@ def _reader(
 
 def _is_whole(run: Dict[str, Any], settings: Dict[str, Any]) -> bool:
     """Whether a bundle's entries have their types and fit together; see ``runtime.bundle``."""
-    table, entries, size = run.get("programs"), run.get("maps"), settings.get("size")
-    if not isinstance(table, dict) or not isinstance(size, dict):
+    try:
+        maps, size, seen = run["maps"], settings["size"], run.get("seen") or {}
+        entries = maps + ([seen] if seen else [])
+        numbers = [run["work_bytes"]] + [size[key] for key in SIZE]
+        numbers += [
+            run["programs"][name][key] for name in ("exemplar", "search") for key in PROGRAM
+        ]
+        numbers += [entry[key] for entry in entries for key in ENTRY]
+        numbers += [entry.get("lane", 0) for entry in entries]
+        exponent, clock_mhz = seen.get("exponent", 0), size["assumed_clock_mhz"]
+        values = [value for entry in maps for value in entry["values"]]
+        return (
+            isinstance(run["image"], str)
+            and all(isinstance(number, int) and number >= 0 for number in numbers)
+            and isinstance(exponent, int)
+            and abs(exponent) <= MOST_EXPONENT
+            and all(isinstance(value, (int, float)) for value in [clock_mhz, *values])
+            and clock_mhz > 0
+            and all(len(entry["values"]) == 256 for entry in maps)
+            and all(_ends(entry) <= run["work_bytes"] for entry in entries)
+        )
+    except (AttributeError, KeyError, TypeError):
         return False
-    if not isinstance(entries, list) or not isinstance(run.get("image"), str):
-        return False
-    entries = entries + ([run["seen"]] if run.get("seen") else [])
-    programs: List[Any] = [table.get("exemplar"), table.get("search")]
-    if not all(isinstance(each, dict) for each in entries + programs):
-        return False
-    numbers = [run.get("work_bytes")] + [size.get(key) for key in SIZE]
-    numbers += [program.get(key) for program in programs for key in PROGRAM]
-    numbers += [entry.get(key) for entry in entries for key in ENTRY]
-    numbers += [entry.get("lane", 0) for entry in entries]
-    exponent = (run.get("seen") or {}).get("exponent", 0)
-    if not isinstance(exponent, int) or abs(exponent) > MOST_EXPONENT:
-        return False
-    if not all(isinstance(number, int) and number >= 0 for number in numbers):
-        return False
-    clock_mhz = size.get("assumed_clock_mhz")
-    if not isinstance(clock_mhz, (int, float)) or clock_mhz <= 0:
-        return False
-    return all(_ends(entry) <= run["work_bytes"] for entry in entries) and all(
-        _are_values(entry.get("values")) for entry in run["maps"]
-    )
 
 
 def _ends(entry: Dict[str, Any]) -> int:
     """Where a map ends in a target's memory."""
     blocks = -(-(entry.get("lane", 0) + entry["channels"]) // WORD)
-    return entry["offset"] + blocks * entry["height"] * entry["width"] * WORD
-
-
-def _are_values(values: object) -> bool:
-    if not isinstance(values, list) or len(values) != 256:
-        return False
-    return all(isinstance(value, (int, float)) for value in values)
+    end: int = entry["offset"] + blocks * entry["height"] * entry["width"] * WORD
+    return end
 
 
 def overlay_of(bundle: Bundle) -> pathlib.Path:

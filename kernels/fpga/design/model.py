@@ -41,7 +41,6 @@ class Machine:
     """One engine and the memory it sees.
 
     Args:
-        size: dict of a section of ``sizes.toml``.
         memory_bytes: of the simulated DRAM.
 
     Attributes:
@@ -188,7 +187,7 @@ class Machine:
             wide = np.zeros((rows, 4 * words + 1, 3), np.int8)
             kept = min(size, 4 * words)
             wide[:, 1 : kept + 1] = values[:, :kept]
-            made = _windows(wide, (rows, words, 5, 3), (0, 4)).reshape(rows, words, 15)
+            made = np.concatenate([wide[:, i : i + 4 * words : 4] for i in range(5)], axis=2)
         else:
             made = np.zeros((rows, words, 3), np.int8)
             kept = min(size, words)
@@ -329,19 +328,10 @@ def _product(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
 
 
 def _windows(
-    array: np.ndarray, shape: Tuple[int, ...], strides: Tuple[int, int], dilation: int = 1
+    array: np.ndarray, shape: Tuple[int, ...], strides: Tuple[int, int], dilation: int
 ) -> np.ndarray:
-    """Windows of (rows, columns, channels), as a view.
-
-    Args:
-        array: C-contiguous.
-        shape: (rows, columns, ky, kx, channels), or without ky (a row of windows each row).
-        strides: between neighbouring windows; (0, s): rows are not windowed.
-        dilation: between a window's places.
-    """
+    """Windows of (rows, columns, channels), as a view: (rows, columns, ky, kx, channels)."""
     row, column, channel = array.strides
-    if len(shape) == 4:
-        return as_strided(array, shape, (row, strides[1] * column, column, channel))
     steps = strides[0] * row, strides[1] * column, dilation * row, dilation * column, channel
     return as_strided(array, shape, steps)
 

@@ -6,7 +6,6 @@ and ``fpga-resources.md``. Vivado will count differently; no clock is claimed fr
 """
 
 import argparse
-import collections
 import json
 import sys
 from typing import Any, Dict, List
@@ -19,7 +18,14 @@ Results = Dict[str, Dict[str, Any]]  # what ``synthesise`` gives, by board
 FOUND = design.FOLDER / "resources.toml"
 STALE = " (an earlier RTL)"
 LEVELS = 7  # lookup tables and carry cells on the longest way between two registers
-KINDS = ("dsp", "luts", "flip_flops", "bram36", "uram")
+TITLES = {
+    "dsp": "DSP",
+    "luts": "LUT",
+    "flip_flops": "flip-flops",
+    "bram36": "BRAM36",
+    "uram": "URAM",
+}
+KINDS = tuple(TITLES)
 
 # What of the FPGA the engine may take: the rest is left for the two SmartConnects and the reset of
 # the block design, which are not synthesised here, and for routing.
@@ -118,11 +124,6 @@ def over_budget(board: str, found: Dict[str, Any]) -> List[str]:
     if found.get("levels", 0) > LEVELS:
         said.append(f"{board} has {found['levels']} levels of logic, more than {LEVELS}")
     return said
-
-
-TITLES = collections.OrderedDict(
-    dsp="DSP", luts="LUT", flip_flops="flip-flops", bram36="BRAM36", uram="URAM"
-)
 
 
 def document(found: Results) -> str:

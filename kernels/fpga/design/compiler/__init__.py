@@ -1,6 +1,6 @@
 """Compiles a network's graphs and ranges into programs of the engine. Runs off the board.
 
-``compile`` reads the graphs (``graph``), merges parallel branches (``merge``), gives every map an
+``Compiler`` reads the graphs (``graph``), merges parallel branches (``merge``), gives every map an
 address (``layout``), quantises (``quantise``), packs weights into tiles (``tiles``), orders the
 work (``schedule``) and writes the commands (``program``). It loads no files; ``calib.fpga.compile``
 does.
@@ -8,7 +8,7 @@ does.
 
 from typing import Any, Dict, List, NamedTuple, Tuple
 
-from kernels.fpga import design, resize, tables
+from kernels.fpga import resize, tables
 from kernels.fpga.design.compiler import quantise, timing
 from kernels.fpga.design.compiler.features import Store
 from kernels.fpga.design.compiler.graph import Part
@@ -38,13 +38,8 @@ class Compiled(NamedTuple):
     reference: List[Reference]
 
 
-def compile(
-    network: Any,
-    models: Dict[str, Any],
-    ranges: Dict[str, quantise.Ranges],
-    size_name: str = "pynq_z2",
-) -> Compiled:
-    """Compile a network for one size of the engine.
+class Compiler:
+    """One compilation of a network for one size of the engine.
 
     Args:
         network: an object with ``name``, ``mean``, ``scale``, ``channels`` and, optionally,
@@ -52,22 +47,7 @@ def compile(
         models: dict of "exemplar" and "search" -> ONNX model.
         ranges: dict of "exemplar" and "search" -> dict of tensor -> (low, high).
         size_name: a section of ``sizes.toml``.
-
-    Returns:
-        ``Compiled``.
-
-    Raises:
-        CannotCompile: the engine can't run the network; the sentence names the node.
-    """
-    return Compiler(network, models, ranges, size_name, design.sizes()[size_name]).run()
-
-
-class Compiler:
-    """One compilation; see ``compile``.
-
-    Args:
-        network, models, ranges, size_name: as ``compile`` takes them.
-        size: the section of ``sizes.toml``.
+        size: that section.
     """
 
     def __init__(
@@ -84,14 +64,17 @@ class Compiler:
         self.reference: List[Reference] = []
 
     def run(self) -> Compiled:
-        """Both parts; returns ``Compiled``."""
+        """Compile both parts.
+
+        Raises:
+            CannotCompile: the engine can't run the network; the sentence names the node.
+        """
         search = Part(self.models["search"], self._features())
         self.stores = self._stores(search)
         programs: Dict[str, Tuple[bytes, Dict[str, Any]]] = {}
         told: Dict[str, Any] = {"maps": [], "seen": None}
         for name, part in (("exemplar", self.exemplar), ("search", search)):
-            made, entry = self._part(name, part, told)
-            programs[name] = (made, entry)
+            programs[name] = self._part(name, part, told)
         image = bytearray(self.data.content)
         for made, entry in programs.values():
             image += bytes(-len(image) % tables.COMMAND_BYTES)
@@ -116,8 +99,7 @@ class Compiler:
                 raise CannotCompile(
                     f"the exemplar leaves {name}, which is more than the map of one layer"
                 )
-            stored = Stored(view.maps[0])
-            found[name] = View(view.layout, [stored])
+            found[name] = View(view.layout, [Stored(view.maps[0])])
         return found
 
     def _stores(self, search: Part) -> Dict[Map, Store]:
@@ -195,16 +177,8 @@ class Compiler:
                 for block in range(one.block, one.block + blocks):
                     keeps.append((one.buffer, block, self.work_bytes))
                     self.work_bytes += one.height * one.width * WORD
-            return {
-                "name": one.name,
-                "offset": known[key],
-                "lane": one.lane,
-                "channels": one.channels,
-                "height": one.height,
-                "width": one.width,
-                "exponent": one.exponent,
-                "centre": one.centre,
-            }
+            kept = "name", "lane", "channels", "height", "width", "exponent", "centre"
+            return dict({field: getattr(one, field) for field in kept}, offset=known[key])
 
         for name, view, function in part.outputs:
             if len(view.maps) != 1:

@@ -19,10 +19,6 @@ _BEATS = {"WEIGHTS": 16, "PARAMS": 5}  # beats of what is counted as one; all el
 def accesses(name: str, fields: Fields, size: Size) -> Tuple[Touched, Touched]:
     """What a command touches.
 
-    Args:
-        name, fields: as ``tables.unpack`` gives them.
-        size: dict of a section of ``sizes.toml``.
-
     Returns:
         (reads, writes), dicts of memory's name -> set of addresses.
     """

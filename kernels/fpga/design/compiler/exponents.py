@@ -5,19 +5,14 @@ has one exponent: the least with which 127 steps reach the end of its range. Wei
 exponent for each output channel: the one with the least squared error.
 """
 
-from typing import Any, Dict
-
 import numpy as np
 
 LEAST, MOST = -20, 8
 
 
-def activation_exponents(amax: Dict[Any, float]) -> Dict[Any, int]:
-    """dict of tensor -> exponent."""
-    return {
-        name: int(np.clip(np.ceil(np.log2(max(value, 1e-9) / 127)), LEAST, MOST))
-        for name, value in amax.items()
-    }
+def activation_exponent(most: float) -> int:
+    """The least exponent with which 127 steps reach a value."""
+    return int(np.clip(np.ceil(np.log2(max(most, 1e-9) / 127)), LEAST, MOST))
 
 
 def weight_exponents(weight: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ words (five pixels of three channels) and the first layer's may be "pair" words 
 channels), which a convolution with rearranged weights reads and writes as any others.
 """
 
-from typing import Dict, List, Sequence, Set, Tuple
+from typing import Dict, List, Sequence, Tuple
 
 from kernels.fpga.design.compiler.graph import Part
 from kernels.fpga.design.compiler.layers import CannotCompile, Layer, Map
@@ -82,11 +82,9 @@ def _picture(part: Part, readers: Readers) -> Buffer:
 def _can_pair(layer: Layer, readers: Readers, part: Part) -> bool:
     """Whether the first layer may read overlap words and write pair words."""
     made = layer.outputs[0]
+    shape = len(layer.outputs), layer.kernel, layer.stride, layer.pad
     plain = (
-        len(layer.outputs) == 1
-        and layer.kernel == (3, 3)
-        and layer.stride == (2, 2)
-        and layer.pad == (1, 1)
+        shape == (1, (3, 3), (2, 2), (1, 1))
         and made.channels <= PAIR_CHANNELS
         and made.width % 2 == 0
         and 4 * (made.width // 2) + 3 >= part.picture.width
@@ -116,23 +114,15 @@ def _groups(layers: Sequence[Layer]) -> List[List[Layer]]:
                 first += second
                 for one in second:
                     group[one] = first
-    seen: Set[int] = set()
-    found: List[List[Layer]] = []
-    for layer in layers:
-        if id(group[layer]) not in seen:
-            seen.add(id(group[layer]))
-            found.append(group[layer])
-    return found
+    return list({id(group[layer]): group[layer] for layer in layers}.values())
 
 
 def _together(group: Sequence[Layer]) -> Buffer:
     """One buffer for the results of some layers, one after the other."""
     first = group[0].outputs[0]
-    pixels = 1
-    if group[0].inputs[0].buffer is not None and group[0].inputs[0].buffer.pixels == 4:
-        pixels = 2
-    width = first.width // pixels
-    buffer = Buffer(first.name, 0, first.height, width, pixels)
+    source = group[0].inputs[0].buffer
+    pixels = 2 if source is not None and source.pixels == 4 else 1
+    buffer = Buffer(first.name, 0, first.height, first.width // pixels, pixels)
     for layer in group:
         channel = buffer.blocks * LANES
         for one in layer.outputs:

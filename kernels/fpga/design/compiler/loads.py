@@ -36,8 +36,6 @@ class Loads:
 
     Args:
         tasks: of the program, in order; their ``Weights`` and ``Params`` are given their places.
-        size: dict of a section of ``sizes.toml``.
-        data: ``Data``.
     """
 
     def __init__(self, tasks: Sequence[Task], size: tables.Size, data: Data) -> None:

@@ -5,7 +5,7 @@ their own tower's channels, the tiles that would be all zero are left out (see `
 step more is never taken. Fewer, wider layers have fewer words to drain.
 """
 
-from typing import Dict, List, Sequence, Set
+from typing import Dict, List, Sequence
 
 import numpy as np
 
@@ -32,20 +32,13 @@ def merged(layers: Sequence[Layer]) -> List[Layer]:
 
 def _fit(layers: Sequence[Layer], first: int, second: int) -> bool:
     a, b = layers[first], layers[second]
-    same = (
-        a.kind == b.kind == "conv"
-        and a.kernel == b.kernel
-        and (a.stride, a.pad, a.dilation, a.relu) == (b.stride, b.pad, b.dilation, b.relu)
-        and a.function is None
-        and b.function is None
-    )
-    if not same or not _siblings(a, b):
+    kinds = [(o.kind, o.kernel, o.stride, o.pad, o.dilation, o.relu, o.function) for o in (a, b)]
+    if kinds[0] != kinds[1] or a.kind != "conv" or a.function or not _siblings(a, b):
         return False
     joined = _blocks(a.inputs + [one for one in b.inputs if one not in a.inputs])
     together = joined * -(-(len(a.weight) + len(b.weight)) // LANES)
-    if together > _blocks(a.inputs) * _blocks_of(a) + _blocks(b.inputs) * _blocks_of(b):
-        return False
-    return not _depends(b, a)
+    apart = sum(_blocks(o.inputs) * -(-len(o.weight) // LANES) for o in (a, b))
+    return together <= apart and not _depends(b, a)
 
 
 def _siblings(a: Layer, b: Layer) -> bool:
@@ -58,10 +51,6 @@ def _siblings(a: Layer, b: Layer) -> bool:
 
 def _blocks(maps: Sequence[Map]) -> int:
     return sum(-(-one.channels // LANES) for one in maps)
-
-
-def _blocks_of(layer: Layer) -> int:
-    return -(-len(layer.weight) // LANES)
 
 
 def _depends(layer: Layer, other: Layer) -> bool:
@@ -102,14 +91,10 @@ def _joined(a: Layer, b: Layer) -> Layer:
 
 
 def _in_order(layers: Sequence[Layer]) -> List[Layer]:
-    done: Set[Layer] = set()
     ordered: List[Layer] = []
     left = list(layers)
     while left:
-        for layer in left:
-            if all(one.layer is None or one.layer in done for one in layer.inputs):
-                ordered.append(layer)
-                done.add(layer)
-                left.remove(layer)
-                break
+        made = {None, *ordered}
+        ordered.append(next(one for one in left if made.issuperset(m.layer for m in one.inputs)))
+        left.remove(ordered[-1])
     return ordered

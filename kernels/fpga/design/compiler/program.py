@@ -34,8 +34,6 @@ class Writer:
     """Makes the program of one part.
 
     Args:
-        size: dict of a section of ``sizes.toml``.
-        data: ``Data``.
         pixels: (3, 256) int8, the table of the crop.
         resize: (offset of ROWS in region 2, bytes in all).
     """
@@ -107,7 +105,7 @@ class Writer:
             }
 
         task.made, task.weights, task.params, task.table = place, weights, params, numbers.table
-        self.add(task)
+        self.tasks.append(task)
 
     def _rows(self, task: Task, layer: Layer, first: int, end: int, start: int, whole: bool) -> int:
         """Set padding and height for a result from row ``first`` on.
@@ -147,7 +145,7 @@ class Writer:
             size=part.picture.width,
         )
         task.made = lambda: {"base": buffer.base}
-        self.add(task)
+        self.tasks.append(task)
 
     def store(
         self, name: str, buffer: Buffer, block: int, first: int, rows: int, offset: int
@@ -167,10 +165,6 @@ class Writer:
             offset=offset,
         )
         task.made = lambda: {"base": buffer.base + block * buffer.width}
-        self.add(task)
-
-    def add(self, task: Task) -> None:
-        """Add a ``Task``."""
         self.tasks.append(task)
 
     # -- places

@@ -46,7 +46,7 @@ class Numbers(NamedTuple):
 
 def exponent_of(low: float, high: float) -> int:
     """The least exponent with which 127 steps reach ``REACH`` of both ends."""
-    return exponents.activation_exponents({0: REACH * max(-low, high)})[0]
+    return exponents.activation_exponent(REACH * max(-low, high))
 
 
 def end_of(low: float, high: float, cut: float) -> Tuple[int, float]:
@@ -64,7 +64,6 @@ class Quantiser:
     """Gives a part's maps their exponents and its layers their numbers.
 
     Args:
-        part: ``graph.Part``.
         ranges: dict of tensor -> (low, high).
         network: uses ``mean``, ``scale``, ``channels``.
         ends: dict of map that only the processor reads -> share of its range, at the low end, that

@@ -73,8 +73,6 @@ class Scheduler:
     Args:
         part: ``graph.Part``, laid out.
         works: list of ``Work`` in order.
-        size: dict of a section of ``sizes.toml``.
-        data: ``tasks.Data``.
         network: uses ``mean``, ``channels``.
     """
 

@@ -15,12 +15,7 @@ LINE_BYTES = 3 * 400  # of a row of the window, for want of a real one
 
 
 def estimate(commands: Sequence[Command], size: Size) -> float:
-    """Cycles of a program.
-
-    Args:
-        commands: list of (name, fields with their waits, layer).
-        size: dict of a section of ``sizes.toml``.
-    """
+    """Cycles of a program, from its commands with their waits."""
     ends: Dict[str, List[float]] = {unit: [0] for unit in UNITS.values()}
     latest: float = 0
     for name, fields, _ in commands:

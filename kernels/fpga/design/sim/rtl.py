@@ -45,7 +45,6 @@ class Rtl:
     """One engine under simulation and the memory it sees.
 
     Args:
-        size: dict of a section of ``sizes.toml``.
         latency: cycles from a burst's address to its first beat; default: the size's.
         share: of the bus's beats that memory delivers, 0 to 1; default: the size's, or 0.75.
         stalls: percent of cycles in which a channel of the memory stalls on top of that.

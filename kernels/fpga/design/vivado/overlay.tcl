@@ -6,16 +6,9 @@
 #
 #   make overlay BOARD=pynq_z2
 #
-# calls it, as  vivado -mode batch -source overlay.tcl -tclargs NAME VALUE ...  with:
-#   board      name of the board; boards/<board>.tcl beside this script has settings that are its own
-#   part       the FPGA, as boards/<board>.toml has it
-#   clock_mhz  clock of the fabric
-#   address    of the engine's registers
-#   lanes, bus_bytes, crop_lanes, map_words, map_style, weight_tiles, line_bytes, pumped
-#              as sizes.toml has them
-#   work       folder for the project; what is there is replaced
-#   out        folder for the two files
-#   jobs       processes at once
+# calls it, with pairs of a name and a value: those that are checked below. `work` is the folder for
+# the project; what is there is replaced. `out` is that for the two files, `jobs` the processes at
+# once.
 
 set here [file dirname [file normalize [info script]]]
 set rtl [file join [file dirname $here] rtl]

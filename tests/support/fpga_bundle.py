@@ -13,6 +13,7 @@ from kernels.fpga.design.sim import device as simulation
 from runtime import bundle, loading
 from runtime.engines.overlay import layout
 from runtime.networks import load_network
+from tests.kernels.fpga.benches.machine_bench import PLAIN
 
 EXEMPLAR, SEARCH = 8, 16
 TOML = """
@@ -72,60 +73,25 @@ def image():
 
 def commands(name, side):
     """The program's commands in order."""
-    rows, each = resize.bytes_of(side)[0], resize.bytes_of(side)[0]
+    each = resize.bytes_of(side)[0]
     load, crop = tables.TARGETS, dict(words=side, rows=side, size=side, row_pitch=side)
+    kept = dict(row_pitch=side, width=side, rows=side, region=tables.REGIONS["WORK"])
     yield tables.pack("LOAD", target=load["PIXELS"], offset=PIXELS_AT, bytes=PIXELS)
-    for target, offset in (("COLUMNS", 0), ("ROWS", rows)):
-        yield tables.pack(
-            "LOAD", region=tables.REGIONS["RESIZE"], target=load[target], offset=offset, bytes=each
-        )
+    for target, offset in (("COLUMNS", 0), ("ROWS", each)):
+        place = dict(region=tables.REGIONS["RESIZE"], target=load[target], offset=offset)
+        yield tables.pack("LOAD", bytes=each, **place)
     if name == "exemplar":
         yield tables.pack("CROP", wait_load=3, **crop)
-        yield tables.pack(
-            "STORE",
-            wait_crop=1,
-            row_pitch=side,
-            width=side,
-            rows=side,
-            region=tables.REGIONS["WORK"],
-            offset=PICTURE_AT,
-        )
+        yield tables.pack("STORE", wait_crop=1, offset=PICTURE_AT, **kept)
         yield tables.pack("END", wait_store=1)
         return
     yield tables.pack("LOAD", target=load["WEIGHTS"], offset=WEIGHTS_AT, bytes=TILE)
     yield tables.pack("LOAD", target=load["PARAMS"], offset=PARAMS_AT, bytes=PARAMS)
     yield tables.pack("CROP", wait_load=3, **crop)
-    yield tables.pack(
-        "CONV",
-        wait_load=5,
-        wait_crop=1,
-        in_row_pitch=side,
-        in_block_pitch=side,
-        in_height=side,
-        in_width=side,
-        in_blocks=1,
-        kernel_height=1,
-        kernel_width=1,
-        stride_y=1,
-        stride_x=1,
-        dilation=1,
-        out_base=MAP_BASE,
-        out_row_pitch=side,
-        out_block_pitch=side,
-        out_height=side,
-        out_width=side,
-        out_blocks=1,
-    )
-    yield tables.pack(
-        "STORE",
-        wait_conv=1,
-        base=MAP_BASE,
-        row_pitch=side,
-        width=side,
-        rows=side,
-        region=tables.REGIONS["WORK"],
-        offset=SCORE_AT,
-    )
+    conv = dict(PLAIN, in_row_pitch=side, in_height=side, in_width=side)
+    conv.update(out_base=MAP_BASE, out_row_pitch=side, out_height=side, out_width=side)
+    yield tables.pack("CONV", wait_load=5, wait_crop=1, **conv)
+    yield tables.pack("STORE", wait_conv=1, base=MAP_BASE, offset=SCORE_AT, **kept)
     yield tables.pack("END", wait_store=1)
 
 
@@ -194,11 +160,11 @@ def film(frames=12, width=96, height=72):
     return pictures, boxes
 
 
-def opened(folder, **run):
+def opened(folder, board="pynq_z2", kind="model", **run):
     """(simulated board, engine) of the hand-written bundle; ``run``: entries of its run table."""
-    made = write_bundle(folder, run=dict(run_table(), **run))
-    device, overlay = simulation.open_board("pynq_z2", "model")
-    return device, loading.open_bundle(made, device=device, board="pynq_z2", overlay=overlay)
+    made = write_bundle(folder, board, run=dict(run_table(), **run))
+    device, overlay = simulation.open_board(board, kind)
+    return device, loading.open_bundle(made, device=device, board=board, overlay=overlay)
 
 
 def noisy(film, seed):

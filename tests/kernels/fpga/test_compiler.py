@@ -67,62 +67,67 @@ def test_kestrel_small_is_the_simulation_of_its_whole_numbers(board):
 
 
 SIDES = {"exemplar": 15, "search": 47}
+
+
+def wide(x, source, channels):
+    """More parameters than the engine holds: 6 times 16 blocks, of 64."""
+    for _ in range(6):
+        source, channels = x.relu(x.conv(source, channels, 256, kernel=1)), 256
+    return [x.conv(source, 256, 1, kernel=1)]
+
+
+ONE_LANE = fpga_sizes.size(1)
 NETS = {
-    "towers": lambda rng: fpga_nets.pixelwise(rng, SIDES, fpga_nets.towers),
-    "blocks": lambda rng: fpga_nets.pixelwise(rng, SIDES, fpga_nets.blocks),
-    "wide first layer": lambda rng: fpga_nets.pixelwise(rng, SIDES, fpga_nets.towers, 20),
+    **{
+        (name, lanes): (middle, first, fpga_sizes.size(lanes))
+        for lanes in (1, 2, 4)
+        for name, middle, first in (
+            ("towers", fpga_nets.towers, 8),
+            ("blocks", fpga_nets.blocks, 8),
+            ("wide first layer", fpga_nets.towers, 20),
+        )
+    },
+    "parameters loaded as they are needed": (wide, 8, ONE_LANE),
+    # the trunk has 2 x 9 x 4 tiles
+    "a layer in parts": (fpga_nets.towers, 8, fpga_sizes.size(1, tiles=64)),
 }
 
 
-@pytest.mark.parametrize("name", sorted(NETS))
-@pytest.mark.parametrize("lanes", [1, 2, 4])
-def test_small_networks_are_the_simulation_of_their_whole_numbers(name, lanes):
-    rng = np.random.default_rng(5)
-    models, size = NETS[name](rng), fpga_sizes.size(lanes)
+@pytest.mark.parametrize("net", NETS)
+def test_small_networks_are_the_simulation_of_their_whole_numbers(net):
+    rng, (middle, first, size) = np.random.default_rng(5), NETS[net]
+    models = fpga_nets.pixelwise(rng, SIDES, middle, first)
     found = fpga_nets.compiled(models, SIDES, rng, size)
     checked(found, models, fpga_nets.Net, size, SIDES, rng, frames=1)
 
 
-def test_more_parameters_than_the_engine_holds_are_loaded_as_they_are_needed():
-    rng = np.random.default_rng(6)
-
-    def middle(x, source, channels):
-        for _ in range(6):  # 16 blocks each, of 64
-            source, channels = x.relu(x.conv(source, channels, 256, kernel=1)), 256
-        return [x.conv(source, 256, 1, kernel=1)]
-
-    models, size = fpga_nets.pixelwise(rng, SIDES, middle), fpga_sizes.size(1)
-    found = fpga_nets.compiled(models, SIDES, rng, size)
-    checked(found, models, fpga_nets.Net, size, SIDES, rng, frames=1)
-
-
-def test_a_layer_larger_than_the_weight_memory_is_made_in_parts():
-    rng = np.random.default_rng(7)
-    models = fpga_nets.pixelwise(rng, SIDES, fpga_nets.towers)
-    size = fpga_sizes.size(1, tiles=64)  # the trunk has 2 x 9 x 4 tiles
-    found = fpga_nets.compiled(models, SIDES, rng, size)
-    checked(found, models, fpga_nets.Net, size, SIDES, rng, frames=1)
+def small(middle, size=ONE_LANE, first=8):
+    """A small network, compiled."""
+    rng = np.random.default_rng(9)
+    return fpga_nets.compiled(fpga_nets.pixelwise(rng, SIDES, middle, first), SIDES, rng, size)
 
 
 def test_towers_are_made_by_one_layer_and_no_more_steps():
-    rng = np.random.default_rng(8)
-    models = fpga_nets.pixelwise(rng, SIDES, fpga_nets.towers)
-    found = fpga_nets.compiled(models, SIDES, rng, fpga_sizes.size(1))
+    found = small(fpga_nets.towers)
     names = [work.layer.name for _, _, works in found.reference for work in works]
     assert sum("+" in name for name in names) == 2
     assert [entry["lane"] for entry in found.run["maps"]] == [0, 1]
 
 
-def test_the_steps_of_kestrel_small_are_those_of_its_multiplications():
-    found = compile_network(load_network("kestrel_small"))
-    search = found.run["programs"]["search"]
+@pytest.fixture(scope="module")
+def kestrel():
+    return compile_network(load_network("kestrel_small"))
+
+
+def test_the_steps_of_kestrel_small_are_those_of_its_multiplications(kestrel):
+    search = kestrel.run["programs"]["search"]
     assert search["macs"] == 98_738_176
     assert search["steps"] == 201_728  # 95.6 % of 512 products a step are the network's own
 
 
-def test_two_compilations_give_the_same_bytes():
-    first, second = (compile_network(load_network("kestrel_small")) for _ in range(2))
-    assert first.image == second.image and first.run == second.run
+def test_two_compilations_give_the_same_bytes(kestrel):
+    again = compile_network(load_network("kestrel_small"))
+    assert again.image == kestrel.image and again.run == kestrel.run
 
 
 def commands_of(compiled, part):
@@ -131,8 +136,8 @@ def commands_of(compiled, part):
     return [tables.unpack(program[at : at + 64]) for at in range(0, len(program), 64)]
 
 
-def test_loads_for_what_follows_the_strips_leave_memory_to_the_crop():
-    commands = commands_of(compile_network(load_network("kestrel_small")), "search")
+def test_loads_for_what_follows_the_strips_leave_memory_to_the_crop(kestrel):
+    commands = commands_of(kestrel, "search")
     names = [name for name, _ in commands]
     crops, last = names.count("CROP"), len(names) - names[::-1].index("CROP")
     before, behind = (
@@ -154,16 +159,13 @@ def test_weights_that_take_longer_than_the_last_strips_work_are_not_held_back(ch
         source = x.relu(x.conv(source, first, channels))
         return [x.conv(source, channels, 1, kernel=1)]
 
-    rng = np.random.default_rng(11)
-    found = fpga_nets.compiled(
-        fpga_nets.pixelwise(rng, SIDES, middle), SIDES, rng, fpga_sizes.size(1)
-    )
-    loads = [fields for name, fields in commands_of(found, "search") if name == "LOAD"]
+    commands = commands_of(small(middle), "search")
+    loads = [fields for name, fields in commands if name == "LOAD"]
     assert any(fields["wait_crop"] for fields in loads) == is_held
 
 
-def test_results_go_to_memory_in_the_order_in_which_they_are_made():
-    commands = commands_of(compile_network(load_network("kestrel_small")), "search")
+def test_results_go_to_memory_in_the_order_in_which_they_are_made(kestrel):
+    commands = commands_of(kestrel, "search")
     waits = [fields["wait_conv"] for name, fields in commands if name == "STORE"]
     assert len(set(waits)) > 1 and waits == sorted(waits)
 
@@ -198,10 +200,9 @@ def without(program, number, field):
     return program[:start] + tables.pack(name, **dict(fields, **{field: 0})) + program[start + 64 :]
 
 
-def test_every_wait_that_is_left_out_is_found():
-    found = compile_network(load_network("kestrel_small"))
+def test_every_wait_that_is_left_out_is_found(kestrel):
     size = design.sizes()["pynq_z2"]
-    program = program_of(found, found.run["programs"]["exemplar"])
+    program = program_of(kestrel, kestrel.run["programs"]["exemplar"])
     left_out = 0
     for number in range(len(program) // 64):
         name, fields = tables.unpack(program[64 * number : 64 * number + 64])
@@ -216,61 +217,41 @@ def test_every_wait_that_is_left_out_is_found():
 # -- refusals
 
 
-def refusal(middle, first=8, size=None, build=fpga_nets.pixelwise):
-    rng = np.random.default_rng(9)
+def gated(x, source, channels):
+    gate = x.node("Sigmoid", [x.conv(source, channels, channels, kernel=1)])
+    return [x.conv(x.node("Mul", [source, gate]), channels, 1, kernel=1)]
+
+
+def pooled(x, source, channels):
+    pooled = x.node("MaxPool", [source], kernel_shape=[2, 2], strides=[2, 2])
+    return [x.conv(pooled, channels, 1, kernel=1)]
+
+
+def two_strides(x, source, channels):
+    trunk = x.relu(x.conv(source, channels, 16, kernel=1))
+    return [x.conv(trunk, 16, 1, stride=2), x.conv(trunk, 16, 1)]
+
+
+@pytest.mark.parametrize(
+    "middle, size, texts",
+    [
+        (gated, {}, ["(Mul)", "squeeze-and-excitation"]),
+        (pooled, {}, ["(MaxPool)"]),
+        (two_strides, {"lanes": 2}, ["strides of 1 and 2"]),
+        (lambda x, source, n: [x.conv(source, n, 1, stride=3)], {}, ["strides of 1 and 2"]),
+        (
+            lambda x, source, n: [x.node("Conv", [source, x.conv(source, n, n)])],
+            {},
+            ["(Conv)", "pixel-wise correlations"],
+        ),
+        (fpga_nets.towers, {"words": 128}, ["words", "128 in all"]),
+        (fpga_nets.blocks, {"tiles": 16}, ["weight tiles", "this size has 16"]),
+    ],
+)
+def test_what_the_engine_can_not_do_is_refused_with_its_name(middle, size, texts):
     with pytest.raises(CannotCompile) as caught:
-        models = build(rng, SIDES, middle, first)
-        fpga_nets.compiled(models, SIDES, rng, size or fpga_sizes.size(1))
-    return str(caught.value)
-
-
-def test_a_product_of_maps_is_refused_with_its_name():
-    def middle(x, source, channels):
-        gate = x.node("Sigmoid", [x.conv(source, channels, channels, kernel=1)])
-        return [x.conv(x.node("Mul", [source, gate]), channels, 1, kernel=1)]
-
-    told = refusal(middle)
-    assert "(Mul)" in told and "squeeze-and-excitation" in told
-
-
-def test_a_correlation_by_a_moving_kernel_is_refused():
-    def middle(x, source, channels):
-        return [x.node("Conv", [source, x.conv(source, channels, channels)])]
-
-    assert "(Conv)" in refusal(middle) and "pixel-wise correlations" in refusal(middle)
-
-
-def test_pooling_is_refused_with_its_name():
-    def middle(x, source, channels):
-        pooled = x.node("MaxPool", [source], kernel_shape=[2, 2], strides=[2, 2])
-        return [x.conv(pooled, channels, 1, kernel=1)]
-
-    assert "(MaxPool)" in refusal(middle)
-
-
-def test_a_stride_of_three_is_refused():
-    def middle(x, source, channels):
-        return [x.conv(source, channels, 1, stride=3)]
-
-    assert "strides of 1 and 2" in refusal(middle)
-
-
-def test_one_map_read_with_both_strides_needs_one_lane():
-    def middle(x, source, channels):
-        trunk = x.relu(x.conv(source, channels, 16, kernel=1))
-        return [x.conv(trunk, 16, 1, stride=2), x.conv(trunk, 16, 1)]
-
-    assert "strides of 1 and 2" in refusal(middle, size=fpga_sizes.size(2))
-
-
-def test_a_map_too_large_is_refused_with_the_words_it_needs():
-    told = refusal(fpga_nets.towers, size=fpga_sizes.size(1, words=128))
-    assert "words" in told and "128 in all" in told
-
-
-def test_weights_too_many_at_once_are_refused():
-    told = refusal(fpga_nets.blocks, size=fpga_sizes.size(1, tiles=16))
-    assert "weight tiles" in told and "this size has 16" in told
+        small(middle, fpga_sizes.size(**{"lanes": 1, **size}))
+    assert all(text in str(caught.value) for text in texts)
 
 
 @pytest.mark.parametrize("name", ["nanotrack_v1", "nanotrack_v2", "nanotrack_v3"])

@@ -6,7 +6,7 @@ import pytest
 from kernels.fpga import tables
 from kernels.fpga.design.model import BASE, Machine
 from kernels.fpga.design.sim import build
-from tests.kernels.fpga.benches.machine_bench import BUNDLE, PROGRAM, WORK, Bench
+from tests.kernels.fpga.benches.machine_bench import BUNDLE, PLAIN, PROGRAM, WORK, Bench
 from tests.kernels.fpga.benches.random_programs import Chains, random_program
 from tests.support.fpga_sizes import SIZES, each_size
 
@@ -23,21 +23,16 @@ def rtl(name="pynq_z2", **options):
     return Rtl(SIZES[name], memory_bytes=BYTES, **options)
 
 
-def good_program(bench, seed=0):
-    """Add a random program; returns the bytes that it stores."""
-    return random_program(bench, np.random.default_rng(seed), chains=2, convolutions=2)
-
-
-def assert_right(machine, seed=0):
+def assert_right(machine, seed=0, chains=2, convolutions=2):
     """Check that a random program gives on this machine what it gives on the definition."""
     results = []
     for each in (machine, Machine(machine.size, BYTES)):
         each.memory[WORK : WORK + (1 << 20)] = 0
         bench = Chains(each)
-        count = good_program(bench, seed)
+        count = random_program(bench, np.random.default_rng(seed), chains, convolutions)
         assert bench.run(1_000_000) == tables.IS_DONE
         results.append(each.memory[WORK : WORK + count + 64].copy())
-    assert np.array_equal(*results)
+    assert np.array_equal(*results), seed
 
 
 def failure(status):
@@ -52,25 +47,23 @@ def failure(status):
 @each_size
 def test_random_programs_do_what_the_definition_does(name, stalls):
     for seed in range(stalls, stalls + 10):
-        results = []
-        for machine in (rtl(name, stalls=stalls, seed=seed), Machine(SIZES[name], BYTES)):
-            bench, rng = Chains(machine), np.random.default_rng(seed)
-            count = random_program(bench, rng, chains=1 + seed % 3, convolutions=1 + seed % 4)
-            assert bench.run(1_000_000) == tables.IS_DONE
-            results.append(machine.memory[WORK : WORK + count + 64].copy())
-        assert np.array_equal(*results), seed
+        assert_right(rtl(name, stalls=stalls, seed=seed), seed, 1 + seed % 3, 1 + seed % 4)
 
 
-@pytest.mark.parametrize("latency, share", [(0, 1.0), (200, 0.3)])
-def test_the_memory_s_speed_changes_nothing_but_time(latency, share):
-    assert_right(rtl(latency=latency, share=share), seed=5)
-
-
-@pytest.mark.parametrize("bursts", [1, 2])
+@pytest.mark.parametrize(
+    "memory",
+    [
+        {"latency": 0, "share": 1.0},
+        {"latency": 200, "share": 0.3},
+        {"bursts": 1},
+        {"bursts": 2, "stalls": 20},
+    ],
+)
 @each_size
-def test_a_memory_that_takes_few_bursts_at_once_changes_nothing_but_time(name, bursts):
+def test_the_memory_changes_nothing_but_time(name, memory):
+    machine = rtl(name, **memory)
     for seed in range(3):
-        assert_right(rtl(name, bursts=bursts, stalls=20 * (seed % 2)), seed)
+        assert_right(machine, seed)
 
 
 @pytest.mark.parametrize("first", [100, 128, 200, 254])
@@ -84,37 +77,14 @@ def test_a_convolution_may_begin_far_below_the_first_row_of_its_input(first):
         bench.load("PIXELS", rng.integers(-128, 128, 768).astype(np.int8))
         bench.load("WEIGHTS", rng.integers(-128, 128, 256).astype(np.int8))
         bench.load("PARAMS", np.zeros(80, np.uint8))
-        bench.add("CROP", row_pitch=8, words=8, rows=255, size=255)
-        bench.add(
-            "CONV",
-            in_row_pitch=8,
-            in_block_pitch=8,
-            in_height=255,
-            in_width=8,
-            in_blocks=1,
-            kernel_height=1,
-            kernel_width=1,
-            stride_y=1,
-            stride_x=1,
-            dilation=1,
-            pad_top=-first & 0xFFFF,
-            out_base=4096,
-            out_row_pitch=8,
-            out_block_pitch=8,
-            out_height=255 - first,
-            out_width=8,
-            out_blocks=1,
-        )
+        bench.crop(255, 8)
+        fields = dict(PLAIN, in_row_pitch=8, in_block_pitch=8, in_height=255, in_width=8)
+        fields.update(out_base=4096, out_row_pitch=8, out_height=255 - first, out_width=8)
+        bench.add("CONV", pad_top=-first & 0xFFFF, **fields)
         bench.store(4096, 8, 255 - first, 8)
         assert bench.run() == tables.IS_DONE
         results.append(bench.result(255 - first, 8))
     assert results[0].any() and np.array_equal(*results)
-
-
-def test_programs_run_one_after_the_other_on_the_same_engine():
-    machine = rtl()
-    for seed in range(4):
-        assert_right(machine, seed)
 
 
 def test_loads_of_any_length_reach_their_place():
@@ -127,19 +97,11 @@ def test_loads_of_any_length_reach_their_place():
     machine.memory[BUNDLE + at : BUNDLE + at + 768] = pixels.view(np.uint8)
     cuts = [0, 1, 1, 4, 5, 21, 21, 38, 48]
     for first, last in zip(cuts, cuts[1:]):
-        bench.commands.append(
-            tables.pack(
-                "LOAD",
-                target=TARGETS["PIXELS"],
-                offset=at + first * 16,
-                bytes=(last - first) * 16,
-                beat=first,
-            )
-        )
-        bench.ended["load"] += 1
+        place = {"target": TARGETS["PIXELS"], "offset": at + first * 16, "beat": first}
+        bench.add("LOAD", bytes=(last - first) * 16, **place)
     frame = np.arange(256, dtype=np.uint8).repeat(3).reshape(16, 16, 3)
     bench.picture(frame, (0, 0, 16, 16), 16, (0, 0, 0))
-    bench.add("CROP", row_pitch=16, words=16, rows=16, size=16)
+    bench.crop(16)
     bench.store(0, 16, 16, 16)
     assert bench.run() == tables.IS_DONE
     made = bench.result(16, 16).reshape(256, 16)
@@ -153,7 +115,7 @@ def test_stores_write_their_words_and_nothing_beside_them(name):
         machine = rtl(name, stalls=stalls)
         machine.memory[WORK : WORK + (1 << 18)] = 0xEE
         bench = Chains(machine)
-        count = good_program(bench, seed)
+        count = random_program(bench, np.random.default_rng(seed))
         assert bench.run() == tables.IS_DONE
         assert (machine.memory[WORK + count : WORK + (1 << 18)] == 0xEE).all()
         assert (machine.memory[WORK - 4096 : WORK] == 0).all()
@@ -182,11 +144,11 @@ def test_counters_and_trace_count_the_last_program():
     machine = rtl()
     for seed in (3, 4):
         bench = Chains(machine)
-        count = good_program(bench, seed)
+        count = random_program(bench, np.random.default_rng(seed))
         assert bench.run() == tables.IS_DONE
         model = Machine(machine.size, BYTES)
         other = Chains(model)
-        good_program(other, seed)
+        random_program(other, np.random.default_rng(seed))
         other.run()
         assert machine.read(REGISTERS["BUSY"]) == model.read(REGISTERS["BUSY"])
         assert machine.read(REGISTERS["WRITTEN"]) == count // machine.size["bus_bytes"]
@@ -204,26 +166,26 @@ def test_counters_and_trace_count_the_last_program():
 def two_loads_and_a_crop(bench):
     bench.load("PIXELS", np.zeros(768, np.int8))
     bench.picture(np.zeros((40, 50, 3), np.uint8), (0, 0, 40, 40), 20, (0, 0, 0))
-    bench.add("CROP", row_pitch=20, words=20, rows=20, size=20)
+    bench.crop(20)
     bench.store(0, 20, 20, 20)
+
+
+def started(**options):
+    """A machine on which that program runs, and its bench."""
+    machine = rtl(**options)
+    bench = Bench(machine)
+    two_loads_and_a_crop(bench)
+    bench.start()
+    return machine, bench
 
 
 @pytest.mark.parametrize("where, number", [("load", 0), ("crop", 3), ("command", 2)])
 @pytest.mark.parametrize("stalls", [0, 30])
 def test_an_error_of_a_read_is_told_with_its_command(where, number, stalls):
-    machine = rtl(stalls=stalls)
-    bench = Bench(machine)
-    two_loads_and_a_crop(bench)
-    bench.start()
-    frame = machine.read(REGISTERS["FRAME"])
-    machine.fault(
-        "read",
-        {
-            "load": BASE + BUNDLE + 40,
-            "crop": frame + 500,
-            "command": BASE + PROGRAM + 64 * number + 20,
-        }[where],
-    )
+    machine, bench = started(stalls=stalls)
+    frame, program = machine.read(REGISTERS["FRAME"]), BASE + PROGRAM + 64 * number
+    places = {"load": BASE + BUNDLE + 40, "crop": frame + 500, "command": program + 20}
+    machine.fault("read", places[where])
     assert machine.run(100_000)
     status = machine.read(REGISTERS["STATUS"])
     assert failure(status) == (0, 0, 1, ERRORS["READ"], number)
@@ -242,15 +204,11 @@ def test_an_error_of_a_write_is_told_with_its_command():
 
 
 def test_addresses_where_no_memory_is_are_errors():
-    machine = rtl()
     for target, kind in (("REGION0", "READ"), ("REGION1", "WRITE")):
-        bench = Bench(machine)
-        two_loads_and_a_crop(bench)
-        bench.start()
+        machine, _ = started()
         machine.write(REGISTERS[target], 0x90000000)
         assert machine.run(100_000)
-        code = failure(machine.read(REGISTERS["STATUS"]))[3]
-        assert code == ERRORS[kind]
+        assert failure(machine.read(REGISTERS["STATUS"]))[3] == ERRORS[kind]
         assert_right(machine)
 
 
@@ -308,7 +266,7 @@ def test_it_can_be_stopped_at_any_time_and_the_next_program_is_right(stalls):
     rng = np.random.default_rng(stalls)
     for turn in range(25):
         bench = Chains(machine)
-        good_program(bench, turn)
+        random_program(bench, np.random.default_rng(turn))
         bench.start()
         stopped = not machine.run(int(rng.integers(0, 2500)))
         bench.register("CONTROL", tables.STOP)
@@ -321,10 +279,7 @@ def test_it_can_be_stopped_at_any_time_and_the_next_program_is_right(stalls):
 @pytest.mark.parametrize("after", [30, 300, 700, 1500])
 def test_a_memory_that_answers_late_is_waited_for_after_a_stop(after):
     """Bursts in flight can't be cancelled: the engine is busy until they end, then it works."""
-    machine = rtl()
-    bench = Bench(machine)
-    two_loads_and_a_crop(bench)
-    bench.start()
+    machine, bench = started()
     machine.run(after)
     machine.fault("hang")
     assert not machine.run(30_000)
@@ -338,10 +293,7 @@ def test_a_memory_that_answers_late_is_waited_for_after_a_stop(after):
 
 
 def test_a_memory_that_never_answers_is_left_by_loading_the_overlay_again():
-    machine = rtl()
-    bench = Bench(machine)
-    two_loads_and_a_crop(bench)
-    bench.start()
+    machine, _ = started()
     machine.run(300)
     machine.fault("hang")
     assert not machine.run(30_000)

@@ -9,18 +9,11 @@ from hypothesis import strategies as st
 
 from kernels import golden
 from kernels.fpga import resize, tables
-from kernels.fpga.design.model import BASE, Machine, requantised
-from tests.kernels.fpga.benches.machine_bench import PROGRAM, WORK, Bench
+from kernels.fpga.design.model import Machine, requantised
+from tests.kernels.fpga.benches.machine_bench import PLAIN, WORK, Bench
 from tests.support.examples import examples
 
-SMALL = {
-    "lanes": 1,
-    "bus_bytes": 8,
-    "crop_lanes": 1,
-    "map_words": 4096,
-    "weight_tiles": 64,
-    "line_bytes": 8192,
-}
+SMALL = {"bus_bytes": 8, "crop_lanes": 1, "map_words": 4096, "weight_tiles": 64, "line_bytes": 8192}
 BYTES = 16 << 20
 
 
@@ -105,45 +98,25 @@ def test_a_convolution_is_the_sum_that_the_design_says(data):
     fields["out_block_pitch"] = fields["out_width"]
     fields["out_row_pitch"] = fields["out_width"] * fields["out_blocks"]
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    small = draw(st.booleans())
-    engine, values = check_conv(rng, lanes, fields, small)
-    assert engine.trace[-1][2] == (
-        -(-fields["out_height"] // lanes)
-        * fields["out_width"]
-        * fields["out_blocks"]
-        * kernel[0]
-        * kernel[1]
-        * blocks
-    )
-
-
-def check_conv(rng, lanes, fields, small):
-    """Run one convolution of random numbers on the bench and by the naive sum."""
-    engine = machine(lanes)
-    bench = Bench(engine)
-    blocks, out_blocks = fields["in_blocks"], fields["out_blocks"]
-    taps = fields["kernel_height"] * fields["kernel_width"] * blocks
-    limit = 8 if small else 128
-    shape = (fields["in_height"], blocks, fields["in_width"], 16)
-    values = rng.integers(-limit, limit, shape, np.int8)
+    small, out_blocks = draw(st.booleans()), fields["out_blocks"]
+    taps, limit = kernel[0] * kernel[1] * blocks, 8 if small else 128
+    values = rng.integers(-limit, limit, (rows, blocks, width, 16), np.int8)
     tiles = rng.integers(-limit, limit, (taps * out_blocks, 16, 16), np.int8)
     bias = rng.integers(-5000, 5000, (out_blocks, 16)).astype("<i4")
     shifts = rng.integers(0, 5 if small else 16, (out_blocks, 16)).astype(np.uint8)
     table = rng.integers(-128, 128, 256, np.int8)
-    fill(
-        engine,
-        values,
-        fields["in_base"],
-        fields["in_row_pitch"],
-        fields["in_block_pitch"],
-        fields["in_split"],
-    )
+
+    engine = machine(lanes)
+    bench = Bench(engine)
+    fill(engine, values, fields["in_base"], width * blocks, width, fields["in_split"])
     bench.load("WEIGHTS", tiles, fields["weight_tile"] * 16)
     entries = np.concatenate([bias.view(np.uint8).reshape(out_blocks, 64), shifts], axis=1)
     bench.load("PARAMS", entries, fields["param_entry"] * 5)
     bench.load("TABLE", table)
     bench.add("CONV", **fields)
     assert bench.run() == tables.IS_DONE
+    groups = -(-fields["out_height"] // lanes)
+    assert engine.trace[-1][2] == groups * fields["out_width"] * out_blocks * taps
 
     expected = naive_conv(values, tiles, bias, shifts, fields, table)
     for row, made in enumerate(expected):
@@ -152,7 +125,6 @@ def check_conv(rng, lanes, fields, small):
             at = fields["out_base"] + place * fields["out_row_pitch"]
             at += block * fields["out_block_pitch"]
             np.testing.assert_array_equal(engine.maps[bank, at : at + len(words)], words)
-    return engine, values
 
 
 @given(
@@ -172,34 +144,6 @@ def test_requantisation_rounds_halves_to_even_and_saturates(sums, shift):
 
 
 def test_sums_too_long_for_float32_are_exact():
-    fields = dict(
-        relu=0,
-        table=0,
-        in_split=0,
-        out_split=0,
-        in_base=0,
-        in_row_pitch=3 * 24,
-        in_block_pitch=3,
-        in_height=3,
-        in_width=3,
-        in_blocks=24,
-        kernel_height=3,
-        kernel_width=3,
-        stride_y=1,
-        stride_x=1,
-        pad_top=0,
-        pad_left=0,
-        dilation=1,
-        out_base=2000,
-        out_row_pitch=1,
-        out_block_pitch=1,
-        out_height=1,
-        out_width=1,
-        out_blocks=1,
-        out_row=0,
-        weight_tile=0,
-        param_entry=0,
-    )
     engine = machine(weight_tiles=256)
     bench = Bench(engine)
     tiles = np.full((9 * 24, 16, 16), 127, np.int8)
@@ -212,6 +156,8 @@ def test_sums_too_long_for_float32_are_exact():
     bias[:2] = 2 - total, total
     bench.load("WEIGHTS", tiles)
     bench.load("PARAMS", np.concatenate([bias.view(np.uint8), np.zeros(16, np.uint8)]))
+    fields = dict(PLAIN, in_row_pitch=72, in_block_pitch=3, in_height=3, in_width=3, in_blocks=24)
+    fields.update(kernel_height=3, kernel_width=3, out_base=2000, out_height=1, out_width=1)
     bench.add("CONV", **fields)
     bench.run()
     assert engine.maps[0, 2000, :2].tolist() == [2, 0]
@@ -239,12 +185,7 @@ def test_the_crop_is_the_golden_one_also_beyond_every_edge(data):
     draw = data.draw
     height, width = draw(st.integers(1, 60)), draw(st.integers(1, 60))
     side = draw(st.integers(1, 40))
-    window = (
-        draw(st.integers(-80, 80)),
-        draw(st.integers(-80, 80)),
-        draw(st.integers(1, 90)),
-        draw(st.integers(1, 90)),
-    )
+    window = tuple(draw(st.tuples(*[st.integers(-80, 80)] * 2, *[st.integers(1, 90)] * 2)))
     if draw(st.booleans()):
         window = window[:2] + (side, side)
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
@@ -262,17 +203,7 @@ def test_the_crop_is_the_golden_one_also_beyond_every_edge(data):
     pixels = rng.integers(-128, 128, (3, 256), np.int8)
     bench.load("PIXELS", pixels)
     bench.picture(frame, window, side, border, offset, padding)
-    bench.add(
-        "CROP",
-        overlap=overlap,
-        split=split,
-        base=3,
-        row_pitch=words,
-        words=words,
-        rows=rows,
-        first_row=first,
-        size=side,
-    )
+    bench.crop(side, words, rows, overlap=overlap, split=split, base=3, first_row=first)
     bench.store(3, words, rows, words, split=split)
     assert bench.run() == tables.IS_DONE
 
@@ -293,7 +224,7 @@ def test_a_window_far_larger_than_the_frame_keeps_to_sixteen_bits(window):
     pixels = np.tile(np.arange(256).astype(np.uint8), (3, 1))
     bench.load("PIXELS", pixels)
     bench.picture(frame, window, 33, (5, 6, 7))
-    bench.add("CROP", base=0, row_pitch=33, words=33, rows=33, size=33)
+    bench.crop(33)
     bench.store(0, 33, 33, 33)
     bench.run()
     expected = golden.crop(frame, window, 33, (5, 6, 7))
@@ -324,27 +255,9 @@ def test_a_pixelwise_correlation_is_a_convolution_by_stored_features():
         "LOAD", region=tables.REGIONS["WORK"], target=tables.TARGETS["WEIGHTS"], bytes=512, beat=80
     )
     bench.load("PARAMS", np.r_[np.zeros(64), np.full(16, 6)].astype(np.uint8))
-    bench.add(
-        "CONV",
-        in_base=100,
-        in_row_pitch=12,
-        in_block_pitch=6,
-        in_height=5,
-        in_width=6,
-        in_blocks=2,
-        kernel_height=1,
-        kernel_width=1,
-        stride_y=1,
-        stride_x=1,
-        dilation=1,
-        out_base=300,
-        out_row_pitch=6,
-        out_block_pitch=0,
-        out_height=5,
-        out_width=6,
-        out_blocks=1,
-        weight_tile=5,
-    )
+    fields = dict(PLAIN, in_base=100, in_row_pitch=12, in_block_pitch=6, in_height=5, in_width=6)
+    fields.update(in_blocks=2, out_base=300, out_row_pitch=6, out_height=5, out_width=6)
+    bench.add("CONV", weight_tile=5, **fields)
     bench.store(300, 6, 5, 6, 4096)
     bench.run()
     positions = exemplar.reshape(len(exemplar), -1).astype(float)
@@ -373,14 +286,11 @@ def fault_of(bench):
     return status >> 8 & 0xF, status >> 16
 
 
-def test_a_read_outside_the_memory_is_an_error_of_that_command():
+def test_reads_and_writes_outside_the_memory_are_errors_of_their_command():
     bench = Bench(machine())
     bench.load("TABLE", np.zeros(256, np.uint8))
     bench.add("LOAD", region=1, target=0, offset=BYTES, bytes=256)
     assert fault_of(bench) == (tables.ERRORS["READ"], 1)
-
-
-def test_a_write_outside_the_memory_is_an_error():
     bench = Bench(machine())
     bench.store(0, 1, 1, 1, BYTES)
     assert fault_of(bench) == (tables.ERRORS["WRITE"], 0)
@@ -388,25 +298,22 @@ def test_a_write_outside_the_memory_is_an_error():
 
 def test_an_unknown_command_and_an_unknown_target_are_errors_and_the_next_start_works():
     engine = machine()
-    bench = Bench(engine)
-    bench.add("LOAD", region=0, target=9, bytes=16)
-    assert fault_of(bench) == (tables.ERRORS["COMMAND"], 0)
-    bench = Bench(engine)
-    bench.commands.append(bytes(64))
-    bench.add("END")
-    assert fault_of(bench) == (tables.ERRORS["COMMAND"], 0)
+    for command in (tables.pack("LOAD", target=9, bytes=16), bytes(64)):
+        bench = Bench(engine)
+        bench.commands.append(command)
+        bench.add("END")
+        assert fault_of(bench) == (tables.ERRORS["COMMAND"], 0)
     assert Bench(engine).run() == tables.IS_DONE
 
 
 def test_a_wait_that_nobody_ends_keeps_the_engine_busy_until_it_is_stopped():
     engine = machine()
-    command = np.frombuffer(tables.pack("END", wait_conv=1), np.uint8)
-    engine.memory[PROGRAM : PROGRAM + 64] = command
-    engine.write(tables.REGISTERS["PROGRAM"], BASE + PROGRAM)
-    engine.write(tables.REGISTERS["CONTROL"], tables.START)
+    bench = Bench(engine)
+    bench.add("END", wait_conv=1)
+    bench.start()
     assert not engine.run(1000)
     assert engine.read(tables.REGISTERS["STATUS"]) == tables.IS_BUSY
-    engine.write(tables.REGISTERS["CONTROL"], tables.STOP)
+    bench.register("CONTROL", tables.STOP)
     assert engine.read(tables.REGISTERS["STATUS"]) == 0
     assert Bench(engine).run() == tables.IS_DONE
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+import boards
 from kernels.fpga import design
 from kernels.fpga.design import resources, synthesis
 
@@ -9,6 +10,12 @@ BOARDS = sorted(design.sizes())
 RESULTS = resources.results()
 DOCUMENT = design.PAGES / "fpga-resources.md"
 AGAIN = "; run `python -m kernels.fpga.design.resources`"
+
+
+def test_every_size_has_the_fpga_of_its_board():
+    assert list(design.parts()) == list(design.sizes())
+    for name, part in design.parts().items():
+        assert part["title"] == boards.load_board(name).title
 
 
 def test_the_smallest_board_was_counted_on_this_rtl():
@@ -72,12 +79,9 @@ def test_a_board_that_is_too_small_is_named():
 
 def test_a_carry_chain_is_one_level_and_a_register_begins_anew():
     def cell(kind, read, made):
+        directions = {"I": "input", "O": "output"}
         pins = {"I": read, "O": made}
-        return {
-            "type": kind,
-            "connections": pins,
-            "port_directions": {"I": "input", "O": "output"},
-        }
+        return {"type": kind, "connections": pins, "port_directions": directions}
 
     cells = {
         "last": cell("LUT2", [6], [7]),

@@ -32,18 +32,9 @@ def test_verilator_has_nothing_to_complain_about(name):
         root = runner.verilator_root()
     except runner.CannotSimulate as reason:
         pytest.skip(str(reason))
-    command = [
-        str(root / "bin" / "verilator_bin"),
-        "--lint-only",
-        "-Wall",
-        "--top-module",
-        "hp_engine",
-    ]
-    command += [
-        "-Wno-UNUSEDPARAM",
-        "-Wno-UNUSEDSIGNAL",
-        *(f"-I{folder}" for folder in design.rtl_folders()),
-    ]
+    command = [str(root / "bin" / "verilator_bin"), "--top-module", "hp_engine"]
+    command += "--lint-only -Wall -Wno-UNUSEDPARAM -Wno-UNUSEDSIGNAL".split()
+    command += [f"-I{folder}" for folder in design.rtl_folders()]
     command += ["-G{}={}".format(*item) for item in parameters_of(name).items()]
     command.append(str(design.RTL / "hp_engine.sv"))
     environment = dict(os.environ, VERILATOR_ROOT=str(root))

@@ -20,6 +20,7 @@ from kernels.fpga.design.sim import hwh
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 FAKE = ROOT / "tests" / "fakes" / "vivado"
 BOARDS = sorted(design.sizes())
+SAYS = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "universal_newlines": True}
 
 # Pins of the vendor's cells, named as in its manuals: clocks and resets that must be driven, and
 # interfaces that must be connected. For the PS these are only the ones that its settings turn on.
@@ -61,57 +62,50 @@ def ports_of(path):
     return ports, set(re.findall(r"\bparameter\s+(?:\w+\s+)*?(\w+)\s*=", header))
 
 
-@pytest.fixture
-def run(tmp_path):
-    """Return a function (board, more environment) that runs the Tcl script.
-
-    It returns (calls of Vivado's commands, the process, its folder).
-    """
-
-    def start(board, **more):
-        arguments = vivado.command(board)
-        for name, folder in (("work", "work"), ("out", "out")):
-            arguments[arguments.index(name) + 1] = str(tmp_path / folder)
-        arguments[arguments.index("-log") + 1] = str(tmp_path / "log")
-        calls = tmp_path / "calls"
-        environment = dict(os.environ, VIVADO_CALLS=str(calls), **more)
-        done = subprocess.run(
-            [str(FAKE / "vivado")] + arguments[1:],
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            universal_newlines=True,
-        )
-        return [line.split("\x1f") for line in calls.read_text().splitlines()], done, tmp_path
-
-    return start
+def run(folder, board, **more):
+    """Run the Tcl script: (calls of Vivado's commands, the process)."""
+    arguments = vivado.command(board)
+    for name, place in (("work", "work"), ("out", "out"), ("-log", "log")):
+        arguments[arguments.index(name) + 1] = str(folder / place)
+    calls = folder / "calls"
+    environment = dict(os.environ, VIVADO_CALLS=str(calls), **more)
+    done = subprocess.run([str(FAKE / "vivado")] + arguments[1:], env=environment, **SAYS)
+    return [line.split("\x1f") for line in calls.read_text().splitlines()], done
 
 
-def cells_of(calls):
-    """{cell: its kind} from the calls of a run."""
-    return {
+@pytest.fixture(scope="module", params=BOARDS)
+def built(request, tmp_path_factory):
+    """(board, calls, {cell: its kind}) of a run that ends well."""
+    calls, done = run(tmp_path_factory.mktemp(request.param), request.param)
+    assert done.returncode == 0, done.stderr
+    cells = {
         call[-1]: call[call.index("-vlnv" if "-vlnv" in call else "-reference") + 1].replace(
             "xilinx.com:ip:", ""
         )
         for call in calls
         if call[0] == "create_bd_cell"
     }
+    return request.param, calls, cells
+
+
+def set_on(calls, cell):
+    """{property: value} that a cell was given."""
+    return {
+        call[1].replace("CONFIG.", ""): call[2]
+        for call in calls
+        if call[0] == "set_property" and call[-1] == cell
+    }
 
 
 @needs_tclsh
-@pytest.mark.parametrize("board", BOARDS)
-def test_every_file_of_the_rtl_is_in_the_project(run, board):
-    calls, done, _ = run(board)
-    assert done.returncode == 0, done.stderr
-    added = {pathlib.Path(call[-1]).name for call in calls if call[0] == "add_files"}
+def test_every_file_of_the_rtl_is_in_the_project(built):
+    added = {pathlib.Path(call[-1]).name for call in built[1] if call[0] == "add_files"}
     assert {path.name for path in design.RTL.rglob("*.*")} <= added
 
 
 @needs_tclsh
-@pytest.mark.parametrize("board", BOARDS)
-def test_every_clock_reset_and_interface_is_connected_once_to_a_pin_that_exists(run, board):
-    calls, _, _ = run(board)
-    cells = cells_of(calls)
+def test_every_clock_reset_and_interface_is_connected_once_to_a_pin_that_exists(built):
+    board, calls, cells = built
     inputs, interfaces, outputs = (
         {cell + "/" + pin for cell, kind in cells.items() for pin in CELLS[kind][part]}
         for part in range(3)
@@ -127,47 +121,50 @@ def test_every_clock_reset_and_interface_is_connected_once_to_a_pin_that_exists(
 
 
 @needs_tclsh
-@pytest.mark.parametrize("board", BOARDS)
-def test_both_clocks_of_pumped_multipliers_come_from_one_cell_of_the_fabric(run, board):
+def test_both_clocks_of_pumped_multipliers_come_from_one_cell_of_the_fabric(built):
     """The PS's clocks have no fixed phase to one another."""
-    calls, _, _ = run(board)
+    board, calls, _ = built
     source = {call[2]: call[1] for call in calls if call[0] == "connect_bd_net"}
-    set_to = {call[1]: call[2] for call in calls if call[0] == "set_property"}
+    slow, fast = source["engine/clk"], source["engine/clk_fast"]
     if not design.sizes()[board]["pumped"]:
-        assert source["engine/clk_fast"] == source["engine/clk"]
+        assert slow == fast
         return
-    assert (source["engine/clk"], source["engine/clk_fast"]) == (
-        "clocks/clk_out1",
-        "clocks/clk_out2",
-    )
-    slow, fast = (float(set_to[f"CONFIG.CLKOUT{number}_REQUESTED_OUT_FREQ"]) for number in (1, 2))
+    assert (slow, fast) == ("clocks/clk_out1", "clocks/clk_out2")
+    given = set_on(calls, "clocks")
+    slow, fast = (float(given[f"CLKOUT{number}_REQUESTED_OUT_FREQ"]) for number in (1, 2))
     assert fast == 2 * slow == 2 * design.sizes()[board]["assumed_clock_mhz"]
 
 
 @needs_tclsh
-@pytest.mark.parametrize("board", BOARDS)
-def test_the_engine_is_built_as_large_as_sizes_toml_says(run, board):
-    calls, _, _ = run(board)
-    given = {
-        call[1].replace("CONFIG.", "").lower(): call[2]
-        for call in calls
-        if call[0] == "set_property" and call[-1] == "engine"
-    }
-    size = design.sizes()[board]
-    assert given == {name: str(size[name]) for name in given}
-    assert {name.upper() for name in given} == ports_of(design.RTL / "hotpath_engine.v")[1]
+def test_the_engine_is_built_as_large_as_sizes_toml_says(built):
+    size, given = design.sizes()[built[0]], set_on(built[1], "engine")
+    assert given == {name: str(size[name.lower()]) for name in given}
+    assert set(given) == ports_of(design.RTL / "hotpath_engine.v")[1]
 
 
 @needs_tclsh
-@pytest.mark.parametrize("board", BOARDS)
-def test_the_addresses_are_those_of_the_simulated_board(run, board):
-    calls, _, _ = run(board)
+def test_addresses_and_widths_are_those_of_the_simulated_board(built):
+    """PYNQ reads both from its .hwh."""
+    board, calls, cells = built
     segments = [call for call in calls if call[0] == "assign_bd_address"]
     registers = next(call for call in segments if call[-1] == "engine/s_axil/reg0")
     family = hwh.family_of(design.parts()[board]["part"])
     assert int(registers[registers.index("-offset") + 1], 16) == hwh.ADDRESS[family]
     assert registers[registers.index("-range") + 1] == f"{hwh.RANGE // 1024}K"
-    assert cells_of(calls)[hwh.CELL] == "hotpath_engine"
+    assert cells[hwh.CELL] == "hotpath_engine"
+    names, of_ps = ("PCW_S_AXI_HP0_DATA_WIDTH", "PSU__SAXIGP2__DATA_WIDTH"), set_on(calls, "ps")
+    (width,) = (int(of_ps[name]) for name in names if name in of_ps)
+    assert width == 8 * design.sizes()[board]["bus_bytes"]
+    others = hwh.PROCESSORS[family]["others"]
+    assert width in (others.get("PCW_S_AXI_HP0_DATA_WIDTH"), others.get("C_SAXIGP2_DATA_WIDTH"))
+
+
+@needs_tclsh
+def test_it_is_built_for_speed_with_physical_optimisation(built):
+    calls = built[1]
+    strategies = {call[3]: call[2] for call in calls if call[:2] == ["set_property", "strategy"]}
+    assert "PhysOpt" in strategies["impl_1"] and "Perf" in strategies["synth_1"]
+    assert [call[1] for call in calls if call[0] == "launch_runs"] == ["synth_1", "impl_1"]
 
 
 def test_the_wrapper_has_the_ports_of_the_engine():
@@ -211,38 +208,16 @@ def test_every_port_of_the_wrapper_belongs_to_an_interface():
 
 
 @needs_tclsh
-@pytest.mark.parametrize("board", BOARDS)
-def test_the_memory_port_is_as_wide_as_the_engines_bus(run, board):
-    """The .hwh of the simulated board must state the same width, because PYNQ reads it there."""
-    calls, _, _ = run(board)
-    of_ps = {call[1]: call[2] for call in calls if call[0] == "set_property" and call[3:] == ["ps"]}
-    names = ("CONFIG.PCW_S_AXI_HP0_DATA_WIDTH", "CONFIG.PSU__SAXIGP2__DATA_WIDTH")
-    (width,) = (int(of_ps[name]) for name in names if name in of_ps)
-    assert width == 8 * design.sizes()[board]["bus_bytes"]
-    family = hwh.family_of(design.parts()[board]["part"])
-    others = hwh.PROCESSORS[family]["others"]
-    assert width in (others.get("PCW_S_AXI_HP0_DATA_WIDTH"), others.get("C_SAXIGP2_DATA_WIDTH"))
-
-
-@needs_tclsh
-@pytest.mark.parametrize("what", ["-0.001", "-2.5"])
-def test_no_bitstream_is_written_when_timing_is_not_met(run, what):
-    calls, done, folder = run("pynq_z2", VIVADO_SLACK=what)
+@pytest.mark.parametrize("slack", [-0.001, -2.5])
+def test_no_bitstream_is_written_when_timing_is_not_met(tmp_path, slack):
+    _, done = run(tmp_path, "pynq_z2", VIVADO_SLACK=str(slack))
     assert done.returncode != 0
-    assert "Timing is not met" in done.stderr and what in done.stderr
+    assert "Timing is not met" in done.stderr and str(slack) in done.stderr
     size = design.sizes()["pynq_z2"]
     # a path that is too long may be one of the multipliers, which has half of a period
-    holds = 1000 / (1000 / size["assumed_clock_mhz"] - (1 + size["pumped"]) * float(what))
+    holds = 1000 / (1000 / size["assumed_clock_mhz"] - (1 + size["pumped"]) * slack)
     assert f"{holds:.1f} MHz would hold" in done.stderr
-    assert not list(folder.glob("out/*.bit"))
-
-
-@needs_tclsh
-def test_it_is_built_for_speed_with_physical_optimisation(run):
-    calls, _, _ = run("kv260")
-    strategies = {call[3]: call[2] for call in calls if call[:2] == ["set_property", "strategy"]}
-    assert "PhysOpt" in strategies["impl_1"] and "Perf" in strategies["synth_1"]
-    assert [call[1] for call in calls if call[0] == "launch_runs"] == ["synth_1", "impl_1"]
+    assert not list(tmp_path.glob("out/*.bit"))
 
 
 def test_the_clocks_are_whole_parts_of_the_processors_pll():
@@ -252,27 +227,21 @@ def test_the_clocks_are_whole_parts_of_the_processors_pll():
 
 
 @needs_tclsh
-def test_a_clock_above_the_one_asked_for_is_refused(run):
-    _, done, _ = run("kv260", VIVADO_CLOCK="214.3")
-    assert done.returncode != 0 and "sizes.toml" in done.stderr
+@pytest.mark.parametrize(
+    "problem, text",
+    [({"VIVADO_CLOCK": "214.3"}, "sizes.toml"), ({"VIVADO_STATUS": "ERROR"}, "synth_1 ended")],
+)
+def test_a_clock_above_the_one_asked_for_and_a_failed_run_are_said(tmp_path, problem, text):
+    _, done = run(tmp_path, "kv260", **problem)
+    assert done.returncode != 0 and text in done.stderr
+    assert not list(tmp_path.glob("out/*.bit"))
 
 
-@needs_tclsh
-def test_a_failed_run_is_said(run):
-    _, done, folder = run("ultra96", VIVADO_STATUS="synth_design ERROR")
-    assert done.returncode != 0 and "synth_1 ended" in done.stderr
-    assert not list(folder.glob("out/*.bit"))
-
-
-def make(board, path, **more):
-    return subprocess.run(
-        [sys.executable, "-m", "kernels.fpga.design.vivado", board],
-        cwd=str(ROOT),
-        env=dict(os.environ, PATH=path, **more),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        universal_newlines=True,
-    )
+def make(board, path, folder=ROOT, **more):
+    """Run the command that makes an overlay."""
+    command = [sys.executable, "-m", "kernels.fpga.design.vivado", board]
+    environment = dict(os.environ, PATH=path, **more)
+    return subprocess.run(command, cwd=str(folder), env=environment, **SAYS)
 
 
 def test_without_vivado_one_sentence_says_what_to_run(tmp_path):
@@ -293,25 +262,12 @@ def test_the_command_runs_vivado_and_says_where_the_overlay_is(tmp_path):
     shutil.copytree(str(ROOT / "kernels"), str(tmp_path / "kernels"))
     for name in ("boards", "runtime"):
         (tmp_path / name).symlink_to(ROOT / name)
-    environment = dict(os.environ, VIVADO_CALLS=str(tmp_path / "calls"))
-    environment["PATH"] = "{}:{}".format(FAKE, environment["PATH"])
-
-    def run():
-        return subprocess.run(
-            [sys.executable, "-m", "kernels.fpga.design.vivado", "zcu104"],
-            cwd=str(tmp_path),
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            universal_newlines=True,
-        )
-
-    done = run()
+    path, calls = f"{FAKE}:{os.environ['PATH']}", str(tmp_path / "calls")
+    done = make("zcu104", path, tmp_path, VIVADO_CALLS=calls)
     assert done.returncode == 0, done.stderr
     assert "engines/zcu104/overlay" in done.stdout
     overlay = tmp_path / "engines" / "zcu104" / "overlay"
     assert {path.name for path in overlay.iterdir()} >= {"hotpath.bit", "hotpath.hwh"}
-    environment["VIVADO_SLACK"] = "-1"
     shutil.rmtree(str(overlay))
-    done = run()
+    done = make("zcu104", path, tmp_path, VIVADO_CALLS=calls, VIVADO_SLACK="-1")
     assert done.returncode == 2 and "Vivado ended with 1 for zcu104" in done.stderr

@@ -22,10 +22,12 @@ def trackers_on(engine, count, pipeline):
     return [made(engine.network, engine, cpu.load(), options) for _ in range(count)]
 
 
-def starts(boxes, count):
-    """First boxes of that many targets: the same box, shifted a little."""
-    x, y, w, h = boxes[0]
-    return [(x + i, y - i, w, h) for i in range(count)]
+def begun(engine, count, pipeline, frame, box):
+    """Trackers that have their targets: the same box, shifted a little."""
+    trackers, (x, y, w, h) = trackers_on(engine, count, pipeline), box
+    for i, tracker in enumerate(trackers):
+        tracker.init(frame, (x + i, y - i, w, h))
+    return trackers
 
 
 @pytest.mark.parametrize("count", [1, 3])
@@ -33,13 +35,9 @@ def starts(boxes, count):
 def test_the_boxes_are_those_of_one_frame_at_a_time(tmp_path, count, pipeline):
     frames, boxes = bright.film(10)
     _, engine = bright.opened(tmp_path)
-    plain = trackers_on(engine, count, 1)
-    for tracker, box in zip(plain, starts(boxes, count)):
-        tracker.init(frames[0], box)
+    plain = begun(engine, count, 1, frames[0], boxes[0])
     wanted = [[tracker.update(frame) for tracker in plain] for frame in frames[1:]]
-    piped = trackers_on(engine, count, pipeline)
-    for tracker, box in zip(piped, starts(boxes, count)):
-        tracker.init(frames[0], box)
+    piped = begun(engine, count, pipeline, frames[0], boxes[0])
     found, buffer = [], np.empty_like(frames[0])
     for frame in frames[1:]:
         buffer[:] = frame  # a source may use the same memory for every frame
@@ -56,25 +54,23 @@ def test_the_next_program_runs_while_its_frame_is_reported(tmp_path, monkeypatch
     """When a track is returned, the fabric already has the next frame."""
     frames, boxes = bright.film(4)
     device, engine = bright.opened(tmp_path)
-    (tracker,) = trackers_on(engine, 1, 2)
-    tracker.init(frames[0], boxes[0])
-    started = []
+    (tracker,) = begun(engine, 1, 2, frames[0], boxes[0])
+    started, slots = [], engine.search_crop.pictures.slots
     real = device.machine.run
     monkeypatch.setattr(device.machine, "run", lambda *a: started.append(1) or real(*a))
     tracker.submit(frames[1])
     tracker.submit(frames[2])
     assert len(started) == 1  # the second frame's window is not known yet
+    used = slots[0]
     tracker.collect()
-    assert len(started) == 2
+    assert len(started) == 2 and slots[0] is not used  # its own pixels stay as they are
     tracker.collect()
 
 
 def test_another_targets_window_is_prepared_while_the_fabric_computes(tmp_path):
     frames, boxes = bright.film(3)
     _, engine = bright.opened(tmp_path)
-    first, second = trackers_on(engine, 2, 2)
-    for tracker, box in zip((first, second), starts(boxes, 2)):
-        tracker.init(frames[0], box)
+    first, second = begun(engine, 2, 2, frames[0], boxes[0])
     first.submit(frames[1])
     slots = engine.search_crop.pictures.slots
     used = slots[0]
@@ -105,8 +101,7 @@ def test_a_target_added_and_one_dropped_while_frames_are_in_flight(tmp_path):
 def test_a_failure_belongs_to_its_frame_and_the_next_one_is_found(tmp_path):
     frames, boxes = bright.film(5)
     device, engine = bright.opened(tmp_path)
-    (tracker,) = trackers_on(engine, 1, 2)
-    tracker.init(frames[0], boxes[0])
+    (tracker,) = begun(engine, 1, 2, frames[0], boxes[0])
     tracker.submit(frames[1])
     error = tables.IS_ERROR | tables.ERRORS["READ"] << 8
     device.machine._registers["STATUS"] = error
@@ -120,8 +115,7 @@ def test_a_failure_belongs_to_its_frame_and_the_next_one_is_found(tmp_path):
 def test_mistakes_are_said_and_leave_what_is_in_flight(tmp_path):
     frames, boxes = bright.film(5)
     _, engine = bright.opened(tmp_path)
-    (tracker,) = trackers_on(engine, 1, 2)
-    tracker.init(frames[0], boxes[0])
+    (tracker,) = begun(engine, 1, 2, frames[0], boxes[0])
     with pytest.raises(RuntimeError, match="no frame is in flight"):
         tracker.collect()
     tracker.submit(frames[1])
@@ -141,57 +135,32 @@ def test_mistakes_are_said_and_leave_what_is_in_flight(tmp_path):
 # the next frame is prepared while the fabric computes
 
 
-class Watched:
-    """Counts how a target's programs were handed on.
-
-    Args:
-        tracker: of several frames in flight.
-    """
-
-    def __init__(self, tracker):
-        self.results, self._hand_on = [], tracker.device.queue.next.hand_on
-        tracker.device.queue.next.hand_on = self._watched
-
-    def _watched(self, *arguments):
-        self.results.append(self._hand_on(*arguments))
-        return self.results[-1]
-
-
-def followed(tracker, frames, box, pipeline):
-    """The tracks of all frames but the first, and what they leave behind."""
-    tracker.init(frames[0], box)
-    found = []
-    for index, frame in enumerate(frames[1:]):
-        if tracker.in_flight == pipeline:
-            found.append(tracker.collect())
-        tracker.submit(frame, is_kept=index % 5 < 3)
-    while tracker.in_flight:
-        found.append(tracker.collect())
-    return found, (tuple(tracker.state), tracker.presence.value)
-
-
-def alone(tracker, frames, box):
-    """As ``followed``, a frame at a time."""
-    tracker.init(frames[0], box)
-    found = [tracker.update(frame) for frame in frames[1:]]
-    return found, (tuple(tracker.state), tracker.presence.value)
-
-
 def compare(folder, frames, box, pipeline=2, changes=(), **run):
     """Track with and without frames in flight; how the programs were handed on."""
-    results = []
+    results, ways = [], []
     for count in (1, pipeline):
         _, engine = bright.opened(folder, **run)
         for key, value in dict(changes).items():
             setattr(engine.network, key, value)
-        (tracker,) = trackers_on(engine, 1, count)
-        if count == 1:
-            results.append(alone(tracker, frames, box))
-        else:
-            watched = Watched(tracker)
-            results.append(followed(tracker, frames, box, pipeline))
+        (tracker,) = begun(engine, 1, count, frames[0], box)
+        found = []
+        if count > 1:
+            real = tracker.device.queue.next.hand_on
+            tracker.device.queue.next.hand_on = lambda *a, real=real: (
+                ways.append(real(*a)) or ways[-1]
+            )
+        for index, frame in enumerate(frames[1:]):
+            if count == 1:
+                found.append(tracker.update(frame))
+                continue
+            if tracker.in_flight == count:
+                found.append(tracker.collect())
+            tracker.submit(frame, is_kept=index % 5 < 3)
+        while tracker.in_flight:
+            found.append(tracker.collect())
+        results.append((found, tuple(tracker.state), tracker.presence.value))
     assert results[0] == results[1]
-    return watched.results
+    return ways
 
 
 def jumping(count, seed):
@@ -270,9 +239,7 @@ def test_a_frame_without_a_finite_score_fails_alone(tmp_path, count):
     maps, results = dark_is_no_number(), []
     for pipeline in (1, 2):
         _, engine = bright.opened(tmp_path, maps=maps)
-        trackers = trackers_on(engine, count, pipeline)
-        for tracker, box in zip(trackers, starts(boxes, count)):
-            tracker.init(frames[0], box)
+        trackers = begun(engine, count, pipeline, frames[0], boxes[0])
         found = []
 
         def take(method, *arguments, found=found):
@@ -301,10 +268,9 @@ def test_after_ctrl_c_the_next_frame_is_found(tmp_path, monkeypatch):
     """The frame that was interrupted has no result; the one that runs by then has its own."""
     frames, boxes = bright.film(5)
     _, engine = bright.opened(tmp_path)
-    (plain,) = trackers_on(engine, 1, 1)
-    wanted, _ = alone(plain, frames, boxes[0])
-    (tracker,) = trackers_on(engine, 1, 3)
-    tracker.init(frames[0], boxes[0])
+    (plain,) = begun(engine, 1, 1, frames[0], boxes[0])
+    wanted = [plain.update(frame) for frame in frames[1:]]
+    (tracker,) = begun(engine, 1, 3, frames[0], boxes[0])
     for frame in frames[1:4]:
         tracker.submit(frame)
 

@@ -1,10 +1,9 @@
-"""A fault on an FPGA board gives one sentence within a second; the board stays usable."""
+"""A fault on an FPGA board gives one sentence; the board stays usable."""
 
 import contextlib
 import json
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -64,26 +63,39 @@ def board(tmp_path):
 
 
 @pytest.fixture
-def engine(board):
+def opening(board):
+    """Function that opens a bundle on that board: by default the one that was made for it."""
     made, device, bit = board
-    return loading.open_bundle(made, device=device, overlay=bit)
+    return lambda one=made, **more: loading.open_bundle(
+        one, device=device, **{"overlay": bit, **more}
+    )
+
+
+@pytest.fixture
+def engine(opening):
+    return opening()
 
 
 @contextlib.contextmanager
 def refused(kind, *texts):
-    """Check that the block fails within a second, with one sentence that contains the texts."""
-    started = time.monotonic()
+    """Check that the block fails with one sentence that contains the texts."""
     with pytest.raises(kind) as caught:
         yield
-    assert issubclass(kind, HotpathError) and time.monotonic() - started < 1.0
+    assert issubclass(kind, HotpathError)
     said = str(caught.value)
     assert "\n" not in said and all(text in said for text in texts), said
 
 
-def tracked(engine):
-    """Track a short film and return the boxes: this shows that the board is usable."""
+def begun(engine):
+    """A tracker that has its target."""
     tracker = loading.create_tracker(engine.network, engine, cpu.load())
     tracker.init(FRAMES[0], BOXES[0])
+    return tracker
+
+
+def tracked(engine):
+    """Track a short film and return the boxes: this shows that the board is usable."""
+    tracker = begun(engine)
     boxes = [tracker.update(frame).box for frame in FRAMES[1:]]
     assert np.allclose(boxes, BOXES[1:], atol=3.5)
     return boxes
@@ -102,8 +114,7 @@ def tracked(engine):
 )
 def test_an_error_of_the_fabric_names_its_command(board, engine, fault, text, named):
     machine, wanted = board[1].machine, tracked(engine)
-    tracker = loading.create_tracker(engine.network, engine, cpu.load())
-    tracker.init(FRAMES[0], BOXES[0])
+    tracker = begun(engine)
     machine.fault = fault
     with refused(fabric.FabricFailed, text, named, "ready again"):
         tracker.update(FRAMES[1])
@@ -113,6 +124,7 @@ def test_an_error_of_the_fabric_names_its_command(board, engine, fault, text, na
 
 
 def test_a_program_that_never_ends_is_stopped(board, engine):
+    assert fabric.MOST_S + fabric.STOP_S < 1.0
     machine, wanted = board[1].machine, tracked(engine)
     machine.fault = "hang"
     with refused(fabric.FabricFailed, "did not finish", "10,000 cycles", "it was stopped"):
@@ -123,8 +135,7 @@ def test_a_program_that_never_ends_is_stopped(board, engine):
 
 def test_a_program_that_is_interrupted_is_stopped(board, engine, monkeypatch):
     machine, wanted = board[1].machine, tracked(engine)
-    tracker = loading.create_tracker(engine.network, engine, cpu.load())
-    tracker.init(FRAMES[0], BOXES[0])
+    tracker = begun(engine)
     machine.fault = "hang"
 
     def interrupted(seconds):
@@ -186,8 +197,7 @@ def fabric_engine(tmp_path):
 def test_the_rtl_is_usable_after_a_fault_of_its_memory(fabric_engine, fault, text):
     device, engine = fabric_engine
     wanted = tracked(engine)
-    tracker = loading.create_tracker(engine.network, engine, cpu.load())
-    tracker.init(FRAMES[0], BOXES[0])
+    tracker = begun(engine)
     real = device.download
 
     def download(bitstream, parser=None):
@@ -206,103 +216,95 @@ def test_the_rtl_is_usable_after_a_fault_of_its_memory(fabric_engine, fault, tex
 # when it is opened
 
 
-def test_weights_altered_on_disk(board):
-    made, device, bit = board
+def test_weights_altered_on_disk(board, opening):
+    made, device, _ = board
     path = made.path("image.bin")
     data = bytearray(path.read_bytes())
     data[bright.WEIGHTS_AT] ^= 1
     path.write_bytes(bytes(data))
     with refused(bundle.BadBundle, "image.bin was altered since it was built", "make engine"):
-        loading.open_bundle(bundle.Bundle(made.folder), device=device, overlay=bit)
+        opening(bundle.Bundle(made.folder))
     assert device.downloads == 0
 
 
-def test_a_bundle_for_another_size_of_the_engine(board, tmp_path):
-    made, device, bit = board
-    size = dict(design.sizes()["pynq_z2"], lanes=1, pumped=0, map_words=16384)
-    other = bright.write_bundle(tmp_path / "other", settings={"size": size})
-    with refused(bundle.BundleMismatch, "1 lanes", "2 lanes", "make engine BOARD=pynq_z2"):
-        loading.open_bundle(other, device=device, overlay=bit)
-    tracked(loading.open_bundle(made, device=device, overlay=bit))
+def run_with(place, value):
+    """The run table with another value."""
+    run = bright.run_table()
+    run[place[0]][place[1]][place[2]] = value
+    return {"run": run}
 
 
-def test_a_bundle_for_another_board(board):
-    made, device, bit = board
-    with refused(
-        bundle.BundleMismatch,
-        "built for board pynq_z2, but here it is kv260",
-        "make engine BOARD=kv260",
-    ):
-        loading.open_bundle(made, device=device, board="kv260", overlay=bit)
-    tracked(loading.open_bundle(made, device=device, overlay=bit))
+OTHER_SIZE = dict(design.sizes()["pynq_z2"], lanes=1, pumped=0, map_words=16384)
 
 
 @pytest.mark.parametrize(
-    "place, value, text",
+    "changes, downloads, texts",
     [
-        (("maps", 0, "height"), 8, "built for maps of bright"),
-        (("programs", "search", "side"), 8, "built for pictures of bright 8 and 8 pixels"),
+        ({"settings": {"size": OTHER_SIZE}}, 1, ["1 lanes", "2 lanes", "engine BOARD=pynq_z2"]),
+        (run_with(("maps", 0, "height"), 8), 0, ["built for maps of bright"]),
+        (
+            run_with(("programs", "search", "side"), 8),
+            0,
+            ["built for pictures of bright 8 and 8 pixels"],
+        ),
+        ({"libraries": {"overlay": "48505430"}}, 0, ["overlay 48505430", "48505432"]),
     ],
 )
-def test_a_bundle_whose_maps_or_pictures_are_not_the_networks(board, tmp_path, place, value, text):
-    made, device, bit = board
-    run = bright.run_table()
-    entry = run[place[0]][place[1]]
-    entry[place[2]] = value
-    other = bright.write_bundle(tmp_path / "other", run=run)
-    with refused(bundle.BundleMismatch, text, "make engine BOARD="):
-        loading.open_bundle(other, device=device, overlay=bit)
-    assert device.downloads == 0
+def test_a_bundle_that_does_not_fit(board, opening, tmp_path, changes, downloads, texts):
+    other = bright.write_bundle(tmp_path / "other", **changes)
+    with refused(bundle.BundleMismatch, "make engine BOARD=", *texts):
+        opening(other)
+    assert board[1].downloads == downloads
+    tracked(opening())
 
 
-def test_a_bundle_of_commands_of_another_layout(board, tmp_path):
-    made, device, bit = board
-    other = bright.write_bundle(tmp_path / "other", libraries={"overlay": "48505430"})
-    with refused(bundle.BundleMismatch, "overlay 48505430", "48505432", "make engine BOARD="):
-        loading.open_bundle(other, device=device, overlay=bit)
-    assert device.downloads == 0
-    tracked(loading.open_bundle(made, device=device, overlay=bit))
+def test_a_bundle_for_another_board(opening):
+    told = "built for board pynq_z2, but here it is kv260", "make engine BOARD=kv260"
+    with refused(bundle.BundleMismatch, *told):
+        opening(board="kv260")
+    tracked(opening())
 
 
-def test_an_overlay_of_another_layout(board, monkeypatch):
-    made, device, bit = board
-    device.machine._registers["ID"] = 0x48505430
+def test_an_overlay_of_another_layout(board, opening):
+    board[1].machine._registers["ID"] = 0x48505430
     with refused(fabric.BadOverlay, "0x48505430", "0x48505432", "make overlay"):
-        loading.open_bundle(made, device=device, overlay=bit)
+        opening()
 
 
 @pytest.mark.parametrize("suffix", [".bit", ".hwh"])
-def test_a_missing_overlay(board, suffix):
-    made, device, bit = board
-    data = bit.with_suffix(suffix).read_bytes()
-    bit.with_suffix(suffix).unlink()
+def test_a_missing_overlay(board, opening, suffix):
+    path = board[2].with_suffix(suffix)
+    data = path.read_bytes()
+    path.unlink()
     with refused(fabric.BadOverlay, "there is no overlay", suffix, "make overlay BOARD="):
-        loading.open_bundle(made, device=device, overlay=bit)
-    bit.with_suffix(suffix).write_bytes(data)
-    tracked(loading.open_bundle(made, device=device, overlay=bit))
+        opening()
+    path.write_bytes(data)
+    tracked(opening())
 
 
-def test_the_overlay_of_a_bundle_lies_among_those_of_its_board(board):
-    made, device, _ = board
-    place = made.folder.parent / "overlay" / "hotpath.bit"
-    assert overlay.overlay_of(made) == place
+def test_the_overlay_of_a_bundle_lies_among_those_of_its_board(board, opening):
+    place = board[0].folder.parent / "overlay" / "hotpath.bit"
+    assert overlay.overlay_of(board[0]) == place
     with refused(fabric.BadOverlay, str(place), "make overlay BOARD=pynq_z2"):
-        loading.open_bundle(made, device=device)
+        opening(overlay=None)
 
 
-def test_an_overlay_that_is_none_of_ours(board):
-    made, device, bit = board
-    text = bit.with_suffix(".hwh").read_text().replace('"engine"', '"other"')
-    bit.with_suffix(".hwh").write_text(text.replace('"/engine"', '"/other"'))
-    with refused(fabric.BadOverlay, "none of this project's overlays", "other"):
-        loading.open_bundle(made, device=device, overlay=bit)
-
-
-def test_an_overlay_that_can_not_be_read(board):
-    made, device, bit = board
-    bit.with_suffix(".hwh").write_text("<EDKSYSTEM>")
-    with refused(fabric.BadOverlay, "can't be loaded", "make overlay"):
-        loading.open_bundle(made, device=device, overlay=bit)
+@pytest.mark.parametrize(
+    "spoil, texts",
+    [
+        (
+            lambda text: text.replace('"engine"', '"other"').replace('"/engine"', '"/other"'),
+            ["none of this project's overlays", "other"],
+        ),
+        (lambda text: "<EDKSYSTEM>", ["can't be loaded", "make overlay"]),
+    ],
+    ids=["another's", "none"],
+)
+def test_an_overlay_that_is_none_of_ours(board, opening, spoil, texts):
+    path = board[2].with_suffix(".hwh")
+    path.write_text(spoil(path.read_text()))
+    with refused(fabric.BadOverlay, *texts):
+        opening()
 
 
 def test_a_bundle_whose_entries_are_not_what_they_should_be(board):
@@ -332,69 +334,57 @@ def test_a_bundle_whose_entries_are_not_what_they_should_be(board):
 
 @pytest.mark.parametrize(
     ("moved", "texts"),
-    [(4, ["not aligned to 16 bytes"]), (1 << 32, ["beyond the 4 GB", "cma="])],
+    [
+        (4, ["not aligned to 16 bytes"]),
+        (1 << 32, ["beyond the 4 GB", "cma="]),
+        (None, ["no 8192 bytes of memory", "CMA"]),
+    ],
 )
-def test_a_buffer_at_an_address_that_the_fabric_cannot_use(board, monkeypatch, moved, texts):
-    made, device, bit = board
-    real = device.allocate
+def test_memory_that_the_fabric_cannot_use(board, opening, monkeypatch, moved, texts):
+    real = board[1].allocate
 
     def allocate(*arguments, **options):
+        if moved is None:
+            raise RuntimeError("Allocate failed: -1")
         buffer = real(*arguments, **options)
         buffer.device_address += moved
         return buffer
 
-    monkeypatch.setattr(device, "allocate", allocate)
+    monkeypatch.setattr(board[1], "allocate", allocate)
     with refused(fabric.FabricFailed, *texts):
-        loading.open_bundle(made, device=device, overlay=bit)
+        opening()
     monkeypatch.undo()
-    tracked(loading.open_bundle(made, device=device, overlay=bit))
-
-
-def test_no_memory_left(board, monkeypatch):
-    made, device, bit = board
-
-    def allocate(*arguments, **options):
-        raise RuntimeError("Allocate failed: -1")
-
-    monkeypatch.setattr(device, "allocate", allocate)
-    with refused(fabric.FabricFailed, "no 8192 bytes of memory", "CMA"):
-        loading.open_bundle(made, device=device, overlay=bit)
-    monkeypatch.undo()
-    tracked(loading.open_bundle(made, device=device, overlay=bit))
+    tracked(opening())
 
 
 # no board, no library
 
 
-def _in_a_process(code, tmp_path):
-    """Run code in a fresh Python; return its output."""
+@pytest.mark.parametrize(
+    "before, texts",
+    [
+        ("", ["PYNQ finds no FPGA here", "--simulate model"]),
+        ("sys.modules['pynq'] = None", ["can't be loaded", "make fpga"]),
+    ],
+)
+def test_a_computer_without_a_board_or_without_the_library(tmp_path, before, texts):
     bright.write_bundle(tmp_path)
     (tmp_path / "pynq_z2" / "overlay").mkdir()
     hwh.write(tmp_path / "pynq_z2" / "overlay", "hotpath", "xc7z020clg400-1", 100)
-    code += (
-        "\nfrom kernels.fpga import fabric\nfrom runtime import bundle, loading\n"
-        "try:\n"
-        "    loading.open_bundle(bundle.Bundle({!r}))\n"
-        "except fabric.NoFabric as error:\n"
-        "    print(error)\n"
-    ).format(str(tmp_path / "pynq_z2" / "bright-int8"))
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code],
-        stdout=subprocess.PIPE,
-        timeout=60,
-        universal_newlines=True,
+    folder = str(tmp_path / "pynq_z2" / "bright-int8")
+    told = said_by(
+        f"{before}\nfrom runtime import bundle, loading\n",
+        f"loading.open_bundle(bundle.Bundle({folder!r}))",
     )
-    return done.stdout
+    assert told.startswith("NoFabric: PYNQ") and all(text in told for text in texts), told
 
 
-def test_a_computer_without_a_board(tmp_path):
-    told = _in_a_process("", tmp_path)
-    assert "PYNQ finds no FPGA here" in told and "--simulate model" in told
-
-
-def test_a_computer_without_the_library(tmp_path):
-    told = _in_a_process("import sys; sys.modules['pynq'] = None", tmp_path)
-    assert "PYNQ's library can't be loaded" in told and "make fpga" in told
+def said_by(before, code):
+    """The last line of what a fresh Python says; its error has its class in front."""
+    told = "print(type(error).__name__, error, sep=': ')"
+    code = f"import sys\n{before}try:\n    {code}\nexcept Exception as error:\n    {told}"
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    return subprocess.check_output(command, timeout=60, universal_newlines=True).splitlines()[-1]
 
 
 def test_a_board_that_can_not_be_simulated():
@@ -406,16 +396,9 @@ def test_a_board_that_can_not_be_simulated():
 
 
 def test_a_simulation_without_the_library_names_the_command():
-    code = (
-        "import sys; sys.modules['pynq'] = None\n"
-        "from kernels.fpga.design.sim import device\n"
-        "try:\n"
-        "    device.open_board('pynq_z2', 'model')\n"
-        "except device.NoSimulation as error:\n"
-        "    print(error)\n"
-    )
-    told = subprocess.check_output([sys.executable, "-c", code], universal_newlines=True)
-    assert "needs PYNQ's library" in told and "make fpga" in told
+    before = "sys.modules['pynq'] = None\nfrom kernels.fpga.design.sim import device\n"
+    told = said_by(before, "device.open_board('pynq_z2', 'model')")
+    assert told.startswith("NoSimulation: ") and "PYNQ's library" in told and "make fpga" in told
 
 
 def test_a_simulation_of_the_rtl_without_a_compiler_names_the_way_out(monkeypatch, tmp_path):

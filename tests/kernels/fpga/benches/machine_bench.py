@@ -10,6 +10,10 @@ from kernels.fpga.design.model import BASE
 
 PROGRAM, BUNDLE, WORK, RESIZE, FRAME = (n << 20 for n in (1, 2, 4, 6, 8))  # offsets in memory
 WORD = 16
+# fields of a convolution of single pixels and of one block
+PLAIN = dict.fromkeys(
+    "in_blocks kernel_height kernel_width stride_y stride_x dilation out_blocks".split(), 1
+)
 
 
 class Bench:
@@ -38,14 +42,8 @@ class Bench:
         data = np.pad(data, (0, -data.size % 16), mode="constant")
         start = BUNDLE + self._bundle
         self.machine.memory[start : start + data.size] = data
-        self.add(
-            "LOAD",
-            region=tables.REGIONS["BUNDLE"],
-            target=tables.TARGETS[target],
-            offset=self._bundle,
-            bytes=data.size,
-            beat=beat,
-        )
+        place = {"target": tables.TARGETS[target], "offset": self._bundle}
+        self.add("LOAD", bytes=data.size, beat=beat, **place)
         self._bundle += data.size
 
     def picture(self, frame, window, side, border, offset=0, padding=0):
@@ -61,13 +59,8 @@ class Bench:
         self.machine.memory[RESIZE : RESIZE + made.size] = made
         half = resize.bytes_of(side)[0]
         for index, target in enumerate(("COLUMNS", "ROWS")):
-            self.add(
-                "LOAD",
-                region=tables.REGIONS["RESIZE"],
-                target=tables.TARGETS[target],
-                offset=index * half,
-                bytes=half,
-            )
+            place = {"target": tables.TARGETS[target], "offset": index * half}
+            self.add("LOAD", region=tables.REGIONS["RESIZE"], bytes=half, **place)
         self.register("FRAME", BASE + start + fetch.y0 * stride + fetch.x0 * 3)
         self.register("STRIDE", stride)
         self.register("LINE", fetch.columns * 3)
@@ -77,19 +70,17 @@ class Bench:
         """Write a register by its name."""
         self.machine.write(tables.REGISTERS[name], value)
 
-    def store(self, base, row_pitch, rows, width, offset=0, split=0, first_row=0):
+    def crop(self, side, words=None, rows=None, **fields):
+        """Add the command that makes a map of one block from the window."""
+        words = side if words is None else words
+        rows = side if rows is None else rows
+        fields.setdefault("row_pitch", words)
+        self.add("CROP", words=words, rows=rows, size=side, **fields)
+
+    def store(self, base, row_pitch, rows, width, offset=0, **fields):
         """Add the command that writes a map to region 1."""
-        self.add(
-            "STORE",
-            base=base,
-            row_pitch=row_pitch,
-            rows=rows,
-            width=width,
-            split=split,
-            first_row=first_row,
-            region=tables.REGIONS["WORK"],
-            offset=offset,
-        )
+        place = {"region": tables.REGIONS["WORK"], "offset": offset, "base": base}
+        self.add("STORE", row_pitch=row_pitch, rows=rows, width=width, **place, **fields)
 
     def start(self):
         """Start what was added."""
@@ -97,12 +88,8 @@ class Bench:
             self.add("END")
         data = np.frombuffer(b"".join(self.commands), np.uint8)
         self.machine.memory[PROGRAM : PROGRAM + data.size] = data
-        for name, at in (
-            ("PROGRAM", PROGRAM),
-            ("REGION0", BUNDLE),
-            ("REGION1", WORK),
-            ("REGION2", RESIZE),
-        ):
+        regions = {"PROGRAM": PROGRAM, "REGION0": BUNDLE, "REGION1": WORK, "REGION2": RESIZE}
+        for name, at in regions.items():
             self.register(name, BASE + at)
         self.register("CONTROL", tables.START)
 

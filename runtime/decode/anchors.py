@@ -18,15 +18,9 @@ import numpy as np
 from kernels.golden import hanning_window
 from kernels.settings import PointsSettings
 from runtime.decode.shared import conventions
-from runtime.decode.shared.family import Maps, Scale, compiled
+from runtime.decode.shared.family import Chosen, Maps, Scale, compiled
 from runtime.decode.shared.keys import MAP_SIZE, STRIDE, Keys, key
-from runtime.decode.shared.voting import (
-    VOTE_KEYS,
-    Vote,
-    probability,
-    ticks,
-    vote_settings,
-)
+from runtime.decode.shared.voting import VOTE_KEYS, Vote, probability, ticks, vote_settings
 
 if typing.TYPE_CHECKING:
     from kernels.cpu.interface import Kernels
@@ -107,24 +101,15 @@ class Anchors(Vote):
         self.sizes = sizes.T[:, :, None, None]  # (2, k, 1, 1)
 
     def select(
-        self,
-        maps: Maps,
-        state: np.ndarray,
-        scale: Scale,
-        frame_width: int,
-        frame_height: int,
-    ) -> "typing.Tuple[int, float]":
+        self, maps: Maps, state: np.ndarray, scale: Scale, frame_width: int, frame_height: int
+    ) -> Chosen:
         """Pick the best anchor of all cells and move the target there.
 
         Args:
             maps: float32 (1, 2k or k, size, size) scores and (1, 4k, size, size) deltas.
-            state, scale, frame_width, frame_height: as in ``Family.select``.
 
         Returns:
             (best, score): index among (k, size, size) in row-major order, its probability.
-
-        Raises:
-            NetworkFailed: no anchor has a finite vote.
         """
         score = probability(maps[0], self.network.score).reshape(self.window.shape)
         deltas = np.asarray(maps[1], np.float64).reshape((4,) + self.window.shape)

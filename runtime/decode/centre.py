@@ -17,7 +17,7 @@ from kernels.errors import NO_SCORE
 from kernels.golden import argmax, inner_hanning_window
 from kernels.settings import CentreSettings
 from runtime import geometry
-from runtime.decode.shared.family import Family, Maps, Scale, compiled
+from runtime.decode.shared.family import Chosen, Family, Maps, Scale, compiled
 from runtime.decode.shared.keys import LIMITS, MAP_SIZE, Keys, key
 from runtime.decode.shared.voting import probability
 from runtime.errors import NetworkFailed
@@ -75,24 +75,15 @@ class Centre(Family):
         self.window = inner_hanning_window(network.map_size)
 
     def select(
-        self,
-        maps: Maps,
-        state: np.ndarray,
-        scale: Scale,
-        frame_width: int,
-        frame_height: int,
-    ) -> "typing.Tuple[int, float]":
+        self, maps: Maps, state: np.ndarray, scale: Scale, frame_width: int, frame_height: int
+    ) -> Chosen:
         """Pick the best cell and take its box.
 
         Args:
             maps: float32 (1, 1, n, n) scores, (1, 2, n, n) sizes, (1, 2, n, n) offsets.
-            state, scale, frame_width, frame_height: as in ``Family.select``.
 
         Returns:
             (best, score): index of the winning cell, its score times the window.
-
-        Raises:
-            NetworkFailed: no score, or not the winner's box, is finite.
         """
         network, cells = self.network, self.network.map_size
         votes = probability(maps[0], network.score) * self.window

@@ -19,7 +19,7 @@ import numpy as np
 from kernels.errors import NO_SCORE
 from kernels.settings import CornersSettings
 from runtime import geometry
-from runtime.decode.shared.family import Family, Maps, Scale, compiled
+from runtime.decode.shared.family import Chosen, Family, Maps, Scale, compiled
 from runtime.decode.shared.keys import LARGEST_MAP, LIMITS, Keys, key
 from runtime.decode.shared.voting import probability
 from runtime.errors import NetworkFailed
@@ -86,26 +86,17 @@ class Corners(Family):
             self.places_x, self.places_y = np.meshgrid(places, places)  # shares of the region
 
     def select(
-        self,
-        maps: Maps,
-        state: np.ndarray,
-        scale: Scale,
-        frame_width: int,
-        frame_height: int,
-    ) -> "typing.Tuple[int, float]":
+        self, maps: Maps, state: np.ndarray, scale: Scale, frame_width: int, frame_height: int
+    ) -> Chosen:
         """Take the mean corners as the new box.
 
         Args:
             maps: as ``shapes`` says, raw heat before the softmax.
-            state, scale, frame_width, frame_height: as in ``Family.select``.
 
         Returns:
             (best, score): index of the top left map's hottest cell, and the geometric mean of both
             maps' highest probabilities. Where the graph gives the box: 0, and its score, or 1.0
             where it has none.
-
-        Raises:
-            NetworkFailed: the box or its score is not finite.
         """
         best, score, (cx, cy, w, h) = self.box(maps)
         if not np.isfinite((cx, cy, w, h, score)).all():

@@ -20,7 +20,7 @@ import numpy as np
 from kernels.golden import hanning_window
 from kernels.settings import PointsSettings
 from runtime.decode.shared import conventions
-from runtime.decode.shared.family import Maps, Scale, compiled
+from runtime.decode.shared.family import Chosen, Maps, Scale, compiled
 from runtime.decode.shared.keys import MAP_SIZE, STRIDE, Keys, key
 from runtime.decode.shared.voting import (
     VOTE_KEYS,
@@ -83,26 +83,17 @@ class Points(Vote):
         self.points_xy = np.stack(np.meshgrid(places, places))  # (2, size, size), search pixels
 
     def select(
-        self,
-        maps: Maps,
-        state: np.ndarray,
-        scale: Scale,
-        frame_width: int,
-        frame_height: int,
-    ) -> "typing.Tuple[int, float]":
+        self, maps: Maps, state: np.ndarray, scale: Scale, frame_width: int, frame_height: int
+    ) -> Chosen:
         """Pick the best cell and move the target there.
 
         Args:
             maps: float32 (1, 1 or 2, size, size) scores; (1, 4, size, size) distances left, top,
                 right, bottom from the cell's point, in search pixels; and the quality's
                 (1, 1, size, size).
-            state, scale, frame_width, frame_height: as in ``Family.select``.
 
         Returns:
             (best, score): index of the winning cell in row-major order, its probability.
-
-        Raises:
-            NetworkFailed: no cell has a finite vote.
         """
         score = self._score(maps)
         left, top, right, bottom = np.asarray(maps[1], np.float64).reshape(4, *score.shape)

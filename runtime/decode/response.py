@@ -16,7 +16,7 @@ import numpy as np
 from kernels.cpu.select import Response
 from kernels.golden import argmax, hanning_window
 from kernels.settings import ResponseSettings
-from runtime.decode.shared.family import Family, Maps, Scale
+from runtime.decode.shared.family import Chosen, Family, Maps, Scale
 from runtime.decode.shared.keys import LARGEST_MAP, LARGEST_STRIDE, Keys, key
 
 if typing.TYPE_CHECKING:
@@ -90,9 +90,7 @@ class Siamese(Family):
         self._responses = np.zeros((network.scales, side, side), np.float32)
         self._peaks = np.zeros(network.scales)
         self._middle = network.scales // 2
-        self._first = self._peak = (
-            0.0  # the response's height in the first frame and in the last one
-        )
+        self._first = self._peak = 0.0  # height of the first frame's response, of the last one's
 
     def first(self, maps: Maps) -> None:
         """Store the height of the response to the target itself."""
@@ -114,24 +112,15 @@ class Siamese(Family):
         return (self._responses,)
 
     def select(
-        self,
-        maps: Maps,
-        state: np.ndarray,
-        scale: Scale,
-        frame_width: int,
-        frame_height: int,
-    ) -> "typing.Tuple[int, float]":
+        self, maps: Maps, state: np.ndarray, scale: Scale, frame_width: int, frame_height: int
+    ) -> Chosen:
         """Pick the scale with the highest peak, and the place in it.
 
         Args:
             maps: float32 (scales, side, side) up-sampled responses.
-            state, scale, frame_width, frame_height: as in ``Family.select``.
 
         Returns:
             (best, score): index of the place in the up-sampled map, and the sigmoid of the peak.
-
-        Raises:
-            NetworkFailed: no response is finite.
         """
         network = self.network
         chosen = argmax(self._peaks)
@@ -176,13 +165,8 @@ class CompiledSiamese(Siamese):
         return (self._responses,)
 
     def select(
-        self,
-        maps: Maps,
-        state: np.ndarray,
-        scale: Scale,
-        frame_width: int,
-        frame_height: int,
-    ) -> "typing.Tuple[int, float]":
+        self, maps: Maps, state: np.ndarray, scale: Scale, frame_width: int, frame_height: int
+    ) -> Chosen:
         """See ``Siamese.select``; ``maps`` are those of ``look``."""
         best, score, self._peak = self._kernel.select(state, scale, frame_width, frame_height)
         return best, score

@@ -267,12 +267,8 @@ def _open_with_timeouts(address: str, open_timeout_s: float, read_timeout_s: flo
     """Open by FFmpeg with both timeouts; OpenCV before 4.5.2 can't set them and waits 30 s."""
     if not hasattr(cv2, "CAP_PROP_READ_TIMEOUT_MSEC"):
         return cv2.VideoCapture(address, cv2.CAP_FFMPEG)
-    timeouts = [
-        cv2.CAP_PROP_OPEN_TIMEOUT_MSEC,
-        int(open_timeout_s * 1000),
-        cv2.CAP_PROP_READ_TIMEOUT_MSEC,
-        int(read_timeout_s * 1000),
-    ]
+    timeouts = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, int(open_timeout_s * 1000)]
+    timeouts += [cv2.CAP_PROP_READ_TIMEOUT_MSEC, int(read_timeout_s * 1000)]
     return cv2.VideoCapture(address, cv2.CAP_FFMPEG, timeouts)
 
 

@@ -1,5 +1,6 @@
 """Read what the bytes of a video or picture file state, before a decoder reads the file."""
 
+import codecs
 import os
 import re
 import struct
@@ -7,7 +8,7 @@ from typing import Iterator, Tuple
 
 # a marker with content: no stuffed byte, and none of TEM, RST0 to RST7, SOI
 _JPEG_MARKER = re.compile(b"\xff[^\x00\x01\xd0-\xd8\xff]")
-_TEXT_BYTES = frozenset(range(32, 127)) | {9, 10, 13, 27}
+_TEXT_BYTES = bytes([9, 10, 13, 27, *range(32, 127), *range(128, 256)])
 
 
 def looks_like_text(path: str) -> bool:
@@ -17,14 +18,11 @@ def looks_like_text(path: str) -> bool:
     """
     with open(path, "rb") as file:
         head = file.read(4096)
-    if head.startswith(b"#EXTM3U"):
-        return False
     try:
-        head.decode("utf-8")
-    except UnicodeDecodeError as error:
-        if error.start < len(head) - 3:  # else the end of the block cuts a letter
-            return False
-    return all(byte in _TEXT_BYTES or byte >= 128 for byte in head)
+        codecs.getincrementaldecoder("utf-8")().decode(head)  # the block may end inside a letter
+    except UnicodeDecodeError:
+        return False
+    return not (head.startswith(b"#EXTM3U") or head.translate(None, _TEXT_BYTES))
 
 
 def is_cut_off(path: str) -> bool:
@@ -38,9 +36,8 @@ def is_cut_off(path: str) -> bool:
         head = file.read(16)
     if head[:4] == b"RIFF" and len(head) >= 12 and head[8:12] == b"AVI ":
         stated = struct.unpack("<I", head[4:8])[0]
-        return bool(
-            stated + 8 > size and stated != 0xFFFFFFFF
-        )  # FFmpeg writes this until the file is finished
+        # FFmpeg writes this number until the file is finished
+        return bool(stated + 8 > size and stated != 0xFFFFFFFF)
     if head[4:8] not in (b"ftyp", b"moov", b"mdat", b"free", b"wide", b"skip"):
         return False
     boxes = list(mp4_boxes(path))

@@ -32,17 +32,13 @@ Header = message("std_msgs/Header", stamp=Time, frame_id=str)
 String = message("std_msgs/String", data=str)
 RegionOfInterest = message(
     "sensor_msgs/RegionOfInterest",
-    x_offset=uint32,
-    y_offset=uint32,
-    height=uint32,
-    width=uint32,
+    **dict.fromkeys(("x_offset", "y_offset", "height", "width"), uint32),
     do_rectify=bool,
 )
 Image = message(
     "sensor_msgs/Image",
     header=Header,
-    height=uint32,
-    width=uint32,
+    **dict.fromkeys(("height", "width"), uint32),
     encoding=str,
     is_bigendian=uint8,
     step=uint32,

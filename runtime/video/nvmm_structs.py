@@ -5,18 +5,14 @@ of DeepStream 4 to 7 and L4T R34 to R36. Up to what is read here, all releases h
 """
 
 from ctypes import POINTER, Structure, c_bool, c_size_t, c_uint32, c_uint64, c_void_p
-from typing import Any, List, Tuple
+
+from runtime.video.v4l2_structs import numbers_of
 
 NV12 = 1  # CU_EGL_COLOR_FORMAT_YUV420_SEMIPLANAR
 BY_ROWS = 1  # CU_EGL_FRAME_TYPE_PITCH; an array is block-linear
 UINT8 = 1  # CU_AD_FORMAT_UNSIGNED_INT8
 MAP_READ = 1  # GST_MAP_READ
 LARGEST_SURFACE = 128  # bytes; buffers of R32's nvbuf_utils.h have 1008
-
-
-def _numbers(names: str) -> List[Tuple[str, Any]]:
-    """Fields of 32 bits."""
-    return [(name, c_uint32) for name in names.split()]
 
 
 class MapInfo(Structure):
@@ -32,7 +28,7 @@ class SurfaceParams(Structure):
     _fields_ = (
         [("sizes_and_kind", c_uint32 * 5), ("descriptor", c_uint64), ("data_size", c_uint32)]
         + [("data", c_void_p), ("plane_count", c_uint32), ("plane_sizes", c_uint32 * 8)]
-        + _numbers("luma_pitch chroma_pitch")
+        + numbers_of("luma_pitch chroma_pitch")
         + [("more_of_planes", c_uint32 * 14), ("reserved_of_planes", c_void_p * 16)]
         + [("mapped", c_void_p * 4), ("egl_image", c_void_p), ("rest", c_void_p * 8)]
     )
@@ -41,12 +37,12 @@ class SurfaceParams(Structure):
 class Surface(Structure):
     """NvBufSurface; newer releases have more behind it."""
 
-    _fields_ = _numbers("gpu batch filled") + [("is_contiguous", c_bool), ("kind", c_uint32)]
+    _fields_ = numbers_of("gpu batch filled") + [("is_contiguous", c_bool), ("kind", c_uint32)]
     _fields_ += [("pictures", POINTER(SurfaceParams)), ("rest", c_void_p * 4)]
 
 
 class EglFrame(Structure):
     """CUeglFrame."""
 
-    _fields_ = [("planes", c_uint64 * 3)] + _numbers("width height depth pitch plane_count")
-    _fields_ += _numbers("channels frame_type colour_format sample_format")
+    _fields_ = [("planes", c_uint64 * 3)] + numbers_of("width height depth pitch plane_count")
+    _fields_ += numbers_of("channels frame_type colour_format sample_format")

@@ -17,6 +17,7 @@ from kernels.planes import Planes
 from runtime.pictures import AnyFrame, JpegDecoders, JpegFrame, PlanarFrame
 from runtime.video import hardware, nvmm
 from runtime.video.base import SAME
+from runtime.video.raw import row_bytes_of
 
 # FFmpeg's name -> (kind of planes, whether the name says that Y has the full range)
 FORMATS = {
@@ -331,23 +332,11 @@ def _frame(decoded: Any) -> AnyFrame:
         return converted
     width, height = decoded.width, decoded.height
     planes = []
-    for number, plane in enumerate(decoded.planes):
+    for plane, used in zip(decoded.planes, row_bytes_of(kind, width)):
         rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
-        planes.append(rows[: plane.height, : _row_bytes(kind, number, width)])
+        planes.append(rows[: plane.height, :used])
     if kind == "BGRx":
         planes = [planes[0].reshape(height, width, 4)]
     matrix = "709" if decoded.colorspace == BT709 else "601"
     full = full or decoded.color_range == FULL_RANGE
     return PlanarFrame(Planes(kind, planes, width, height, matrix, full))
-
-
-def _row_bytes(kind: str, number: int, width: int) -> int:
-    """Bytes that a row of a plane has, without what the decoder adds for alignment."""
-    half = (width + 1) // 2
-    if kind in ("YUYV", "UYVY"):
-        return 4 * half
-    if kind == "BGRx":
-        return 4 * width
-    if number and kind in ("I420", "I422"):
-        return half
-    return 2 * half if number and kind == "NV12" else width

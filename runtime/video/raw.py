@@ -60,6 +60,15 @@ class RawCapture:
         return None
 
 
+def row_bytes_of(kind: str, width: int) -> List[int]:
+    """Bytes that a row of each plane has, without gaps; ``kind`` as in ``kernels.planes``."""
+    half = (width + 1) // 2
+    if kind in ("YUYV", "UYVY", "BGRx"):
+        return [4 * (width if kind == "BGRx" else half)]
+    colours = {"NV12": [2 * half], "I420": [half] * 2, "I422": [half] * 2, "I444": [width] * 2}
+    return [width] + colours.get(kind, [])
+
+
 def planes_in(
     pixels: np.ndarray,
     kind: str,
@@ -82,18 +91,14 @@ def planes_in(
         ValueError: the buffer has another length.
     """
     width, height = size
-    columns, rows = (width + 1) // 2, (height + 1) // 2
-    first = 4 * columns if kind in ("YUYV", "UYVY") else width
-    step = row_bytes or first
-    parts = [(height, first, step)]
-    if kind == "NV12":
-        parts.append((rows, 2 * columns, step))
-    elif kind == "I420":
-        parts += [(rows, columns, (step + 1) // 2)] * 2
+    used = row_bytes_of(kind, width)
     planes, at = [], 0
-    for lines, used, step in parts:
+    for number, row in enumerate(used):
+        shared = 2 if number and len(used) == 3 else 1
+        step = -(-row_bytes // shared) or row
+        lines = (height + 1) // 2 if number else height
         end = at + lines * step
-        planes.append(pixels[at:end].reshape(lines, step)[:, :used])
+        planes.append(pixels[at:end].reshape(lines, step)[:, :row])
         at = end
     if not row_bytes and at != pixels.size:  # not of this kind
         raise ValueError(f"{pixels.size} bytes where {kind} has {at}")

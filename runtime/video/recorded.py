@@ -189,7 +189,7 @@ class FrameFolder(Source):
     The pictures are in the folder itself, or in ``img/``, ``color/`` or the like inside it.
 
     Args:
-        folder: the folder.
+        folder: the folder, or a picture: a video of one frame.
         log: told how 16-bit pictures are scaled, in one sentence.
         depth: bits of 16-bit pictures that are in use; None for the range of their values.
     """
@@ -235,17 +235,6 @@ class FrameFolder(Source):
         return scale
 
 
-class SingleFrame(FrameFolder):
-    """One picture as a video of one frame."""
-
-    def __init__(self, path: str, log: Log = None, depth: Optional[int] = None) -> None:
-        Source.__init__(self, path, log)
-        read_picture(path)
-        self._paths, self._boxes = [path], []
-        self._scale = self._scale_of_depth(depth)
-        self.frames = 1
-
-
 def is_picture(path: str) -> bool:
     """Whether the file's name is that of a picture."""
     return os.path.splitext(path)[1].lower() in PICTURES
@@ -258,7 +247,14 @@ def natural_key(name: str) -> Tuple[List[Any], str]:
 
 
 def picture_paths(folder: str) -> List[str]:
-    """The paths of a sequence's pictures in order; raises ``BadSource`` where there are none."""
+    """The paths of a sequence's pictures in order, or of the one picture that is named.
+
+    Raises:
+        BadSource: there are none, or the one can't be read.
+    """
+    if is_picture(folder) and not os.path.isdir(folder):
+        read_picture(folder)
+        return [folder]
     # the folder itself comes last: a picture beside `img` is a preview of the sequence
     for inside in ("img", "color", "imgs", "images", "img1", "rgb", "ir", ""):
         path = os.path.join(folder, inside) if inside else folder

@@ -18,7 +18,7 @@ from runtime.errors import BadSource, NoCamera
 from runtime.pictures import AnyFrame, JpegFrame, PlanarFrame
 from runtime.video.base import Source, to_bgr
 from runtime.video.cameras import SENDER
-from runtime.video.raw import planes_in
+from runtime.video.raw import planes_in, row_bytes_of
 
 Log = Optional[Callable[[str], None]]
 PREFIX = "ros:"
@@ -113,8 +113,9 @@ def _picture(
         )
     sample = np.dtype(order + SAMPLES.get(encoding, "u1"))
     channels = CHANNELS.get(encoding, 1)
-    needed = -(-width // 2) * 4 if PLANES.get(encoding) in ("YUYV", "UYVY") else width * channels
-    needed *= sample.itemsize
+    needed = width * channels * sample.itemsize
+    if encoding in PLANES:
+        needed = row_bytes_of(PLANES[encoding], width)[0]
     is_odd = encoding == "nv12" and (width % 2 or height % 2)  # its colours are shared by 2x2
     if not height or not width or step < needed or data.size < step * (rows - 1) + needed or is_odd:
         raise BadSource(f"a picture of ROS, {width}x{height} {encoding}, has {data.size} bytes")

@@ -225,20 +225,15 @@ def letterbox(frame: np.ndarray, size: Tuple[int, int]) -> np.ndarray:
     h, w = frame.shape[:2]
     if (w, h) == (width, height):
         return frame
-    if 0 <= width - w <= 1 and 0 <= height - h <= 1:
-        evened: np.ndarray = cv2.copyMakeBorder(
-            frame, 0, height - h, 0, width - w, cv2.BORDER_REPLICATE
-        )
-        return evened
-    scale = min(width / float(w), height / float(h))
-    w, h = max(1, int(round(w * scale))), max(1, int(round(h * scale)))
-    small = cv2.resize(
-        frame, (w, h), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    )
-    left, top = (width - w) // 2, (height - h) // 2
-    fitted: np.ndarray = cv2.copyMakeBorder(
-        small, top, height - h - top, left, width - w - left, cv2.BORDER_CONSTANT, value=(0, 0, 0)
-    )
+    border, left, top = cv2.BORDER_REPLICATE, 0, 0
+    if not (0 <= width - w <= 1 and 0 <= height - h <= 1):
+        scale = min(width / float(w), height / float(h))
+        w, h = max(1, int(round(w * scale))), max(1, int(round(h * scale)))
+        way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        frame = cv2.resize(frame, (w, h), interpolation=way)
+        border, left, top = cv2.BORDER_CONSTANT, (width - w) // 2, (height - h) // 2
+    sides = top, height - h - top, left, width - w - left
+    fitted: np.ndarray = cv2.copyMakeBorder(frame, *sides, borderType=border)
     return fitted
 
 

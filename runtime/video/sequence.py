@@ -58,20 +58,11 @@ def find_annotation(folder: str) -> Tuple[Optional[str], bool]:
     if name in ("img", "imgs", "images", "color", "img1"):
         # the folder of the pictures: the annotation is beside it
         folder, (parent, name) = parent, os.path.split(parent)
-    inside = [
-        ("boxes.csv", False),
-        ("groundtruth_rect.txt", True),
-        ("groundtruth_rect.1.txt", True),
-        ("groundtruth.txt", False),
-    ]
-    for file_name, one_based in inside:
-        path = os.path.join(folder, file_name)
-        if os.path.isfile(path):
-            return path, one_based
-    for path in _paths_beside(parent, name):
-        if os.path.isfile(path):
-            return path, True
-    return None, False
+    inside = ("boxes.csv", "groundtruth_rect.txt", "groundtruth_rect.1.txt", "groundtruth.txt")
+    places = [(os.path.join(folder, name), "_rect" in name) for name in inside]
+    places += [(path, True) for path in _paths_beside(parent, name)]
+    found = [place for place in places if os.path.isfile(place[0])]
+    return found[0] if found else (None, False)
 
 
 def stated_fps(folder: str) -> Optional[float]:

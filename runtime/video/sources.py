@@ -14,14 +14,7 @@ from runtime.video import hardware, pyav, ros, sequence
 from runtime.video.base import WAITING, Source, stated_frames
 from runtime.video.cameras import RECORDING_READ_TIMEOUT_S, Camera, CsiCamera, Stream, list_cameras
 from runtime.video.live import LiveSource, open_in_background
-from runtime.video.recorded import (
-    FrameFolder,
-    Recording,
-    SingleFrame,
-    VideoFile,
-    is_picture,
-    picture_paths,
-)
+from runtime.video.recorded import FrameFolder, Recording, VideoFile, is_picture, picture_paths
 
 __all__ = ["WAITING", "Source", "list_cameras", "open_source", "reads"]
 
@@ -149,8 +142,6 @@ def _open_path(path: str, log: Log, depth: Optional[int], planes: bool, decoder:
         raise BadSource("no video given; use --video with a camera, an address, a file or a folder")
     if not os.path.exists(path):
         raise BadSource(f"{path}: no such file or folder, and no camera's name (cam0)")
-    if os.path.isdir(path):
+    if os.path.isdir(path) or is_picture(path):
         return FrameFolder(path, log, depth)
-    if is_picture(path):
-        return SingleFrame(path, log, depth)
     return VideoFile(path, log, planes, decoder)

@@ -11,7 +11,7 @@ import fcntl
 import os
 import select
 import sys
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 import cv2
 import numpy as np
@@ -19,14 +19,13 @@ import numpy as np
 from kernels.planes import Planes
 from runtime.pictures import JpegDecoders, JpegFrame, PlanarFrame
 from runtime.video import v4l2_structs as v4l2
-from runtime.video.raw import KINDS, MOTION_JPEG, planes_in
+from runtime.video.raw import KINDS, MOTION_JPEG, UNUSED, planes_in
 
 SIZE, FPS = (640, 480), 30  # that are asked for, as by OpenCV
 BUFFERS = 6
 LEAST_QUEUED = 2  # buffers that the driver keeps; a frame is copied where it would get fewer
 SELECT_S = 3.0  # without a frame after which the camera counts as lost
 MOST_DAMAGED = 8  # frames one after another that are skipped
-UNUSED = 2  # references: the list's, and that of the function that counts them
 PREFERRED = ("YU12", "YUYV", "UYVY", "NV12", "MJPG", "JPEG", "GREY")
 
 READ_WRITE, SHARED, PRIVATE_ANONYMOUS, MOVE_THERE = 3, 1, 0x22, 3  # of mmap and mremap
@@ -260,30 +259,28 @@ class _Camera:
 
     def _kinds(self) -> List[str]:
         """The four letters of every format that the camera has."""
-        kinds: List[str] = []
-        for index in range(64):
-            name = v4l2.FormatName(index=index, type=v4l2.CAPTURE)
-            try:
-                self._ask(v4l2.LIST_FORMATS, name)
-            except OSError:
-                break
-            kinds.append(name.pixels.to_bytes(4, "little").decode("latin-1"))
-        return kinds
+        found = self._listed(v4l2.LIST_FORMATS, v4l2.FormatName, v4l2.CAPTURE)
+        return [name.pixels.to_bytes(4, "little").decode("latin-1") for name in found]
 
     def _most_fps(self, kind: str, size: Tuple[int, int]) -> float:
         """Frames a second that the camera has in a format and size; 0 where it does not say."""
         most = 0.0
-        for index in range(32):
-            found = v4l2.Interval(index, _number_of(kind), size[0], size[1])
-            try:
-                self._ask(v4l2.LIST_INTERVALS, found)
-            except OSError:
-                break
+        for found in self._listed(v4l2.LIST_INTERVALS, v4l2.Interval, _number_of(kind), *size):
             if found.least.numerator:
                 most = max(most, found.least.denominator / found.least.numerator)
             if found.type != 1:  # a range, not single intervals
                 break
         return min(most, FPS)
+
+    def _listed(self, number: int, kind: Any, *fields: int) -> Iterator[Any]:
+        """What the driver lists by an index, up to its first refusal."""
+        for index in range(64):
+            entry = kind(index, *fields)
+            try:
+                self._ask(number, entry)
+            except OSError:
+                return
+            yield entry
 
     def _set_rate(self) -> None:
         """Ask for frames a second, and take what the driver gives."""

@@ -11,7 +11,7 @@ IS_DAMAGED, CLOCK_MASK, MONOTONIC = 0x40, 0xE000, 0x2000  # flags of a buffer
 FULL_RANGE, BT709 = 1, 2  # of Format.quantization and .encoding
 
 
-def _numbers(names: str) -> List[Tuple[str, Any]]:
+def numbers_of(names: str) -> List[Tuple[str, Any]]:
     """Fields of 32 bits."""
     return [(name, _u32) for name in names.split()]
 
@@ -21,7 +21,7 @@ class Capability(ctypes.Structure):
 
     _fields_ = (
         [("driver", ctypes.c_char * 16), ("card", ctypes.c_char * 32), ("bus", ctypes.c_char * 32)]
-        + _numbers("version capabilities device_caps")
+        + numbers_of("version capabilities device_caps")
         + [("reserved", _u32 * 3)]
     )
 
@@ -30,7 +30,7 @@ class FormatName(ctypes.Structure):
     """``v4l2_fmtdesc``."""
 
     _fields_ = (
-        _numbers("index type flags")
+        numbers_of("index type flags")
         + [("description", ctypes.c_char * 32)]
         + [("pixels", _u32), ("code", _u32), ("reserved", _u32 * 3)]
     )
@@ -39,8 +39,8 @@ class FormatName(ctypes.Structure):
 class Picture(ctypes.Structure):
     """``v4l2_pix_format``."""
 
-    _fields_ = _numbers("width height pixels field row_bytes bytes colorspace private flags")
-    _fields_ += _numbers("encoding quantization transfer")
+    _fields_ = numbers_of("width height pixels field row_bytes bytes colorspace private flags")
+    _fields_ += numbers_of("encoding quantization transfer")
 
 
 class _FormatOf(ctypes.Union):
@@ -62,13 +62,13 @@ class Fraction(ctypes.Structure):
 class Rate(ctypes.Structure):
     """``v4l2_streamparm`` of a capture."""
 
-    _fields_ = _numbers("type capability mode") + [("interval", Fraction), ("rest", _u32 * 46)]
+    _fields_ = numbers_of("type capability mode") + [("interval", Fraction), ("rest", _u32 * 46)]
 
 
 class Interval(ctypes.Structure):
     """``v4l2_frmivalenum``; of a range, ``least`` is the shortest interval."""
 
-    _fields_ = _numbers("index pixels width height type") + [
+    _fields_ = numbers_of("index pixels width height type") + [
         ("least", Fraction),
         ("rest", _u32 * 4),
         ("reserved", _u32 * 2),
@@ -89,10 +89,10 @@ class Buffer(ctypes.Structure):
     """``v4l2_buffer``."""
 
     _fields_ = (
-        _numbers("index type used flags field")
+        numbers_of("index type used flags field")
         + [("seconds", _long), ("microseconds", _long), ("timecode", _u32 * 4)]
         + [("sequence", _u32), ("memory", _u32), ("at", _Place)]
-        + _numbers("length reserved request")
+        + numbers_of("length reserved request")
     )
 
 

@@ -11,6 +11,7 @@ if typing.TYPE_CHECKING:
 Maps = typing.Sequence[np.ndarray]
 Decoder = typing.TypeVar("Decoder", bound="Family")
 Scale = typing.Tuple[float, float]
+Chosen = typing.Tuple[int, float]  # the winning cell in row-major order, its score
 
 
 class Family:
@@ -44,13 +45,8 @@ class Family:
         return maps
 
     def select(
-        self,
-        maps: Maps,
-        state: np.ndarray,
-        scale: Scale,
-        frame_width: int,
-        frame_height: int,
-    ) -> "typing.Tuple[int, float]":
+        self, maps: Maps, state: np.ndarray, scale: Scale, frame_width: int, frame_height: int
+    ) -> Chosen:
         """Find the target in the maps and move the state to it.
 
         Args:
@@ -63,7 +59,7 @@ class Family:
             (best, score): index of the winning cell in row-major order; its confidence, 0 to 1.
 
         Raises:
-            NetworkFailed: the maps hold nothing finite.
+            NetworkFailed: the maps hold nothing finite, or the winner's box is not.
         """
         raise NotImplementedError
 

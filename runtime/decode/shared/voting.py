@@ -7,7 +7,7 @@ import numpy as np
 from kernels.golden import argmax
 from kernels.settings import PointsSettings
 from runtime import geometry
-from runtime.decode.shared.family import Family, Scale
+from runtime.decode.shared.family import Chosen, Family, Scale
 from runtime.decode.shared.keys import LIMITS, Keys, key
 
 if typing.TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Vote(Family):
         scale: Scale,
         frame_width: int,
         frame_height: int,
-    ) -> "typing.Tuple[int, float]":
+    ) -> Chosen:
         """Move the target to the best proposal.
 
         Args:

@@ -189,7 +189,7 @@ def _conclude(out, runs, base, new):
             found = compare.compare(base, new)
         except compare.CannotCompare as error:
             refused = str(error)
-    print(report.text(runs, found, refused))
+    print(report.markdown(runs, found, refused))
     print("wrote {}".format(report.write(out, runs, found, refused)))
     if any(evidence["verdict"]["state"] == "invalid" for evidence in runs):
         return compare.EXIT["invalid"]

@@ -1,4 +1,4 @@
-"""Reports of runs: a table for the terminal, Markdown."""
+"""Reports of runs, in Markdown."""
 
 from tests.fps import compare
 
@@ -66,38 +66,20 @@ def title(evidence):
     return "; ".join(parts + [commit, run["started"]])
 
 
-def text(runs, found, refused):
-    """Return the text for the terminal."""
+def markdown(runs, found, refused):
+    """Return tables for a README and the terminal, without columns that are empty."""
     lines = []
     for evidence in runs:
-        lines += ["", title(evidence)]
-        table = [list(HEAD)] + cells(evidence)
+        table = [HEAD, *cells(evidence)]
         keep = [c for c in range(len(HEAD)) if any(row[c] for row in table[1:])] or [0]
         widths = {c: max(len(row[c]) for row in table) for c in keep}
-        for row in table:
-            lines.append(
-                "  ".join(
-                    row[c].ljust(widths[c]) if c < 4 else row[c].rjust(widths[c]) for c in keep
-                )
-            )
-        lines.append("verdict: {}".format(evidence["verdict"]["state"]))
-        lines += ["  {state}: {text}".format(**r) for r in evidence["verdict"]["reasons"]]
-    lines += [compare.sentence(*pair) for pair in found]
-    return "\n".join(lines + (["not compared: " + refused] if refused else []))
-
-
-def markdown(runs, found, refused):
-    """Return tables for a README."""
-    lines = []
-    for evidence in runs:
-        table = [HEAD] + cells(evidence)
+        rows = [
+            [row[c].rjust(widths[c]) if c > 3 else row[c].ljust(widths[c]) for c in keep]
+            for row in table
+        ]
+        rows.insert(1, ["-" * (widths[c] - 1) + (":" if c > 3 else "-") for c in keep])
         lines += ["**{}**: {}".format(title(evidence), evidence["verdict"]["state"]), ""]
-        for index, row in enumerate(table):
-            lines.append("| {} |".format(" | ".join(row)))
-            if index == 0:
-                lines.append("|{}".format("---|" * 4 + "--:|" * (len(HEAD) - 4)))
-        lines += [""] + ["- {state}: {text}".format(**r) for r in evidence["verdict"]["reasons"]]
-        lines.append("")
+        lines += ["| {} |".format(" | ".join(row)) for row in rows] + [""]
+        lines += ["- {state}: {text}".format(**r) for r in evidence["verdict"]["reasons"]] + [""]
     lines += ["- " + compare.sentence(*pair) for pair in found]
-    lines += ["- not compared: " + refused] if refused else []
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines + (["- not compared: " + refused] if refused else [])) + "\n"

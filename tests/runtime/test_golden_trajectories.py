@@ -12,12 +12,13 @@ import pytest
 from calib.clips import find_clips
 from calib.metrics import figures, overlap
 from runtime import engines, load_tracker
+from tests.support.examples import count
 
 NETWORKS = ("nanotrack_v1", "nanotrack_v2", "nanotrack_v3")
 CASES = [(network, engine) for network in NETWORKS for engine in engines.installed()]
 IDS = ["-".join(case) for case in CASES]
 
-FIRST = 20
+FIRST = count(12, 20)
 
 
 @pytest.fixture(scope="module")

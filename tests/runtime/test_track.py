@@ -1,7 +1,7 @@
 """The command line as a user runs it: real processes and files, a tracker built in the test."""
 
+import contextlib
 import csv
-import json
 import re
 import signal
 import subprocess
@@ -14,6 +14,7 @@ import pytest
 
 from calib.metrics import overlap
 from runtime.track import main
+from runtime.video.sources import open_source
 from tests.support import run, tiny
 from tests.support.clips import write_boxes
 from tests.support.disks import small_disk
@@ -113,15 +114,6 @@ def test_results_go_to_standard_output_and_nothing_else_does(world):
 
 
 @on_each_python
-def test_jsonl_has_one_object_a_frame(world, tmp_path):
-    out = tmp_path / "out.jsonl"
-    assert here(world, "frames", "--results", out) == 0
-    rows = [json.loads(line) for line in out.read_text().splitlines()]
-    assert [row["frame"] for row in rows] == list(range(FRAMES))
-    assert all(0 <= row["score"] <= 1 for row in rows)
-
-
-@on_each_python
 def test_the_saved_video_has_every_frame_with_the_box_on_it(world, tmp_path):
     pytest.importorskip("av")
     folder, boxes = world
@@ -138,14 +130,6 @@ def test_the_saved_video_has_every_frame_with_the_box_on_it(world, tmp_path):
     assert len(frames) == FRAMES
     plain = cv2.imread(str(folder / "frames" / "0010.png"))
     assert np.abs(frames[10].astype(int) - plain).max() > 100
-
-
-@on_each_python
-def test_profile_prints_every_step(world, capsys):
-    assert here(world, "frames", "--profile", "--no-show") == 0
-    told = capsys.readouterr().err
-    for step in ("decode", "crop", "network", "select", "total", "median", "p95", "p99"):
-        assert step in told
 
 
 def test_an_annotated_sequence_brings_its_own_box(world, tmp_path):
@@ -267,6 +251,18 @@ def test_a_truncated_video_is_followed_as_far_as_it_goes(world, tmp_path, capsys
     rows = rows_of(out)
     assert 10 < len(rows) < FRAMES
     assert str(len(rows)) in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.parametrize(("errors", "code"), [(1, 0), (2, 2)])
+def test_a_recording_with_several_decoder_errors_ends_with_two(world, monkeypatch, errors, code):
+    @contextlib.contextmanager
+    def damaged(*given, **more):
+        with open_source(*given, **more) as source:
+            source.errors = errors
+            yield source
+
+    monkeypatch.setattr("runtime.track.open_source", damaged)
+    assert here(world, "frames", "--frames", "2", "--no-show") == code
 
 
 @pytest.mark.parametrize(

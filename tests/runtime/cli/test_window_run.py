@@ -29,26 +29,13 @@ def frames_of(path, count, limit_s=30):
 
 
 def test_keys_pause_step_seek_select_and_end_a_run(tmp_path):
-    boxes = write_world(tmp_path, 200, width=640, height=480, side=80)
+    boxes = write_world(tmp_path, 120)
     box = ",".join(f"{value:g}" for value in boxes[0])
     out = tmp_path / "out.csv"
     with display.display() as screen:
-        run = subprocess.Popen(
-            command(
-                tmp_path,
-                "--video",
-                tmp_path / "frames",
-                "--box",
-                box,
-                "--show",
-                "--results",
-                out,
-                "--fps",
-                "10",
-            ),
-            env=screen.environment,
-            stderr=subprocess.PIPE,
-        )
+        words = ["--video", tmp_path / "frames", "--box", box, "--show", "--fps", "10"]
+        words = command(tmp_path, *words, "--results", out)
+        run = subprocess.Popen(words, env=screen.environment, stderr=subprocess.PIPE)
         frames_of(out, 5)
         screen.press("tiny", "space")
         stood, before, limit = frames_of(out, 1), None, time.monotonic() + 30
@@ -70,7 +57,7 @@ def test_keys_pause_step_seek_select_and_end_a_run(tmp_path):
         screen.press("tiny", "b")
         assert screen.tool("search", "--sync", "--name", "draw a box")
         time.sleep(1)
-        screen.drag((100, 100), (260, 220))
+        screen.drag((50, 50), (130, 110))
         screen.press("draw a box", "Return")
         screen.press("tiny", "space")
         frames_of(out, len(stood) + 6)

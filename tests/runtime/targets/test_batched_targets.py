@@ -18,6 +18,7 @@ from runtime.targets.exclusion import Exclusion
 from tests.conftest import ROOT
 from tests.support import blobs, tiny
 from tests.support.clips import clip_at
+from tests.support.examples import few_of
 
 onnxruntime = pytest.importorskip("onnxruntime")
 ENGINES = engines.installed()
@@ -68,8 +69,14 @@ def _compare(engine, network, count):
 
 
 @pytest.mark.parametrize("name", ENGINES)
-@pytest.mark.parametrize("published", PUBLISHED)
-@pytest.mark.parametrize(("count", "threads"), [(2, 2), (3, 1)])
+@pytest.mark.parametrize(
+    ("published", "count", "threads"),
+    few_of(
+        [(each, 3, 1) for each in PUBLISHED] + [("kestrel", 2, 2)],
+        [(each, 3, 1) for each in PUBLISHED[2:]] + [("kestrel", 2, 2)],
+        "nanotrack_v3 has their operators",
+    ),
+)
 def test_a_batch_gives_the_maps_of_single_calls(networks_dir, name, published, count, threads):
     network = load_network(published)
     engine = engines.create(name, network, network.locate(networks_dir), threads)

@@ -19,7 +19,7 @@ from runtime.networks import load_network
 from runtime.networks.__main__ import main
 from tests.runtime.decode import test_conventions
 from tests.runtime.devices import test_refresh
-from tests.support import ROOT, blobs
+from tests.support import ROOT, blobs, tiny
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +40,11 @@ def files_of(folder, name):
     """A network's files without its TOML."""
     blobs.write_network(folder, name).unlink()
     return sorted(str(path) for path in folder.glob("*.onnx"))
+
+
+def add(files, *more):
+    """The exit code of `networks add`, under the name "mine"."""
+    return main(["add", *files, "--name", "mine", *map(str, more)])
 
 
 FAMILIES = {
@@ -144,8 +149,7 @@ def test_a_slow_network_takes_fewer_steps(tmp_path, clips, monkeypatch, quick_s,
 def test_colours_and_crop_are_found_by_trying(tmp_path, clips, capsys):
     files = files_of(tmp_path, "lighttrack")
     out = tmp_path / "out"
-    arguments = ["add"] + files + ["--name", "mine", "--clips", str(clips), "--out", str(out)]
-    assert main(arguments) == 0
+    assert add(files, "--clips", clips, "--out", out) == 0
     said = capsys.readouterr().out
     assert "family     points" in said and "can't be told apart" in said
     network, true = load_network(out / "mine.toml"), load_network("lighttrack")
@@ -166,23 +170,19 @@ def test_units_signs_and_the_target_are_found_by_trying(tmp_path, clips):
     multiply(search, test_conventions.names_of(search, 4)[0], (-1 / 8, -1 / 8, 1 / 8, 1 / 8))
     multiply(search, test_conventions.names_of(search, 2)[0], (-1,))
     out = tmp_path / "out"
-    arguments = ["add"] + files + ["--name", "mine", "--clips", str(clips), "--out", str(out)]
-    assert main(arguments) == 0
+    assert add(files, "--clips", clips, "--out", out) == 0
     network = load_network(out / "mine.toml")
     assert (network.unit, network.signs) == ("cells", "axes")
 
 
 def test_without_clips_the_clip_of_make_track_is_used(tmp_path, capsys, monkeypatch):
     clip = tmp_path / "clip.avi"
-    writer = cv2.VideoWriter(str(clip), cv2.VideoWriter_fourcc(*"MJPG"), 25, (320, 240))
-    for frame in blobs.film(8)[0]:
-        writer.write(frame)
-    writer.release()
+    tiny.write_video(clip, blobs.film(8)[0])
     monkeypatch.setattr(trial_clips, "BUNDLED", clip)
     monkeypatch.setattr(trial_clips, "FACE", (100.0, 120.0, 36.0, 24.0))
     files = files_of(tmp_path, "lighttrack")
     out = tmp_path / "out"
-    assert main(["add"] + files + ["--name", "mine", "--out", str(out)]) == 0
+    assert add(files, "--out", out) == 0
     assert "tried      7 steps on clip; overlap" in capsys.readouterr().out
     load_tracker(out / "mine.toml").close()
 
@@ -191,7 +191,7 @@ def test_without_clips_it_says_what_was_not_tried(tmp_path, capsys, monkeypatch)
     monkeypatch.setattr(trial_clips, "BUNDLED", tmp_path / "none.mp4")
     files = files_of(tmp_path, "siamfc_015")
     out = tmp_path / "out"
-    assert main(["add"] + files + ["--name", "mine", "--out", str(out)]) == 0
+    assert add(files, "--out", out) == 0
     said = capsys.readouterr().out
     assert re.search("colours +BGR, 0 to 255 .not tried", said) and "--clips" in said
     load_tracker(out / "mine.toml").close()
@@ -200,13 +200,10 @@ def test_without_clips_it_says_what_was_not_tried(tmp_path, capsys, monkeypatch)
 def test_like_takes_the_numbers_of_another_network(tmp_path):
     files = files_of(tmp_path, "ocean")
     out = tmp_path / "out"
-    assert main(["add"] + files + ["--name", "mine", "--out", str(out), "--like", "ocean"]) == 0
+    assert add(files, "--out", out, "--like", "ocean") == 0
     network, other = load_network(out / "mine.toml"), load_network("ocean")
-    assert (network.penalty, network.search, network.mean) == (
-        other.penalty,
-        other.search,
-        other.mean,
-    )
+    for name in ("penalty", "search", "mean"):
+        assert getattr(network, name) == getattr(other, name)
 
 
 def test_files_of_no_known_form_are_refused_in_a_sentence(tmp_path, capsys):
@@ -220,7 +217,7 @@ def test_files_of_no_known_form_are_refused_in_a_sentence(tmp_path, capsys):
     graph.output[0].name = "three"
     graph.output[0].type.tensor_type.shape.dim[1].dim_value = 3
     onnx.save(model, files[1])
-    assert main(["add"] + files + ["--name", "mine", "--out", str(tmp_path / "out")]) == 2
+    assert add(files, "--out", tmp_path / "out") == 2
     said = capsys.readouterr().err
     assert "no family" in said and len(said.strip().splitlines()) == 1
     assert not (tmp_path / "out").exists()
@@ -228,7 +225,7 @@ def test_files_of_no_known_form_are_refused_in_a_sentence(tmp_path, capsys):
 
 def refused(arguments, capsys):
     """The one sentence with which `networks add` ends."""
-    assert main(["add"] + arguments + ["--name", "mine"]) == 2
+    assert add(arguments) == 2
     said = capsys.readouterr().err
     assert len(said.strip().splitlines()) == 1 and "trial.toml" not in said
     return said
@@ -285,7 +282,7 @@ def test_nothing_is_written_into_the_program_and_files_stay_where_they_are(tmp_p
     files = files_of(tmp_path, "siamfc_015")
     said = refused(files + ["--out", str(ROOT / "out")], capsys)
     assert "is a part of Hotpath itself" in said
-    assert main(["add"] + files + ["--name", "mine", "--like", "siamfc_015"]) == 0
+    assert add(files, "--like", "siamfc_015") == 0
     assert (tmp_path / "mine.toml").exists() and sorted(files) == sorted(
         str(path) for path in tmp_path.glob("*.onnx")
     )

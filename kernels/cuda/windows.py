@@ -87,17 +87,21 @@ class Windows(Steps):
         slot, kernels, count = self._slots[0], self.kernels, len(views)
         slot.fit(frame)
         part = frames.part_of(_around([window for _, _, window in views]), *frames.size_of(frame))
-        slot.upload(frame, part, 0, self._stream)
         poses, monitors = (self._looks[kind][:count] for kind in ("pose", "monitor"))
         poses["state"] = [state for state, _, _ in views]
         monitors[:] = layout.monitor()
         monitors["widened"] = [widened for _, widened, _ in views]
-        for kind, records in (("pose", poses), ("monitor", monitors)):
-            self.device.upload(kernels.memory.address(kind), records, self._stream)
-        kernels.aim(exemplar=False, targets=count)
-        kernels.crop(slot.upload_at, exemplar=False, targets=count)
-        self._network(alone=count == 1)
-        found: List[Tuple[Tuple[Any, ...], Any]] = self.engine.read_regions(count)
+        try:
+            slot.upload(frame, part, 0, self._stream)
+            for kind, records in (("pose", poses), ("monitor", monitors)):
+                self.device.upload(kernels.memory.address(kind), records, self._stream)
+            kernels.aim(exemplar=False, targets=count)
+            kernels.crop(slot.upload_at, exemplar=False, targets=count)
+            self._network(alone=count == 1)
+            found: List[Tuple[Tuple[Any, ...], Any]] = self.engine.read_regions(count)
+        except HotpathError:  # what is in flight still reads the slot's memory
+            self._settle()
+            raise
         return found
 
     def close(self) -> None:

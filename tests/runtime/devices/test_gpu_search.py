@@ -10,7 +10,14 @@ import pytest
 
 pytest.importorskip("onnxruntime")
 
+from kernels.cuda import compile as compiler
+from kernels.cuda.windows import Windows
+from kernels.errors import GpuFailed
+from runtime.devices.gpu import frame_settings
 from runtime.engines.gpu import floats_of
+from tests.fakes.cuda import networks
+from tests.fakes.cuda.engine import Engine
+from tests.fakes.tensorrt import machine
 from tests.kernels.cuda.test_cupy_launch import STAND_IN
 from tests.runtime.search.test_search import BACK, GONE, SEARCHED, THRESHOLDS
 from tests.support import tiny
@@ -66,6 +73,36 @@ def test_a_tracked_frame_downloads_features_and_a_window_its_maps(tmp_path):
     assert searched["launches"] == 2 and searched["allocations"] == 0
     assert searched["uploads"] == 3 and searched["synchronisations"] == 1
     assert searched["download_bytes"] == 4 * 6 * 256 + seen
+
+
+class Broken(machine.Device):
+    """A device whose second upload after ``breaks`` was set fails; it computes nothing."""
+
+    breaks = None
+
+    def kernel(self, module, name):
+        return name
+
+    def launch(self, *arguments):
+        pass
+
+    def upload(self, *arguments):
+        if self.breaks is not None and self.counters.uploads > self.breaks:
+            raise GpuFailed("no memory")
+        super().upload(*arguments)
+
+
+def test_windows_whose_upload_fails_wait_for_what_is_in_flight(monkeypatch):
+    monkeypatch.setattr(compiler, "binary", lambda path, *rest: path)
+    device, net, state = Broken(), networks.network(), (40.0, 30.0, 20.0, 20.0)
+    engine = Engine(device, net)
+    looks = Windows(device, frame_settings(net), engine)
+    looks.begin(state, (0, 0, 0), engine.new_features())
+    device.breaks, waits = device.counters.uploads, device.counters.synchronisations
+    with pytest.raises(GpuFailed):
+        looks.look(np.zeros((60, 80, 3), np.uint8), [(state, 1.0, (20, 10, 40, 40))])
+    assert device.counters.uploads == device.breaks + 1  # the frame's
+    assert device.counters.synchronisations == waits + 1
 
 
 class Uncached(np.ndarray):

@@ -3,7 +3,7 @@
 An instruction works on all threads of a launch that are at it, as NumPy arrays. A GPU's undefined
 behaviour is an error here: an access outside the arrays of the launch or across their alignment,
 shared memory that two threads use without a barrier between them, a barrier or a shuffle that only
-some of the threads reach. ptx_operations.py computes, ptx_latency.py estimates the time.
+some of the threads reach. ptx_operations.py computes.
 """
 
 import re
@@ -32,7 +32,6 @@ class Instruction:
         name: such as ["ld", "global", "v2", "u32"].
         kind: NumPy type of the last part of the name, or None.
         operands: as they are written.
-        targets, sources: the registers that it writes and reads.
     """
 
     def __init__(self, text):
@@ -43,11 +42,6 @@ class Instruction:
         if not known and name not in operations.GROSS:
             raise Illegal(f"no {name}")
         self.kind, self.operands = TYPES.get(self.name[-1]), OPERAND.findall(operands)
-        writes = 0 if self.name[0] in ("st", "bra", "bar", "ret") else 1
-        self.targets = NAME.findall(" ".join(self.operands[:writes]))
-        self.sources = NAME.findall(" ".join(self.operands[writes:])) + [self.guard] * bool(
-            self.guard
-        )
 
 
 class Kernel:
@@ -99,15 +93,13 @@ class Machine:
 
     Args:
         texts: PTX files.
-        latency: see ``Clock`` of ptx_latency.py; None to keep no time.
 
     Attributes:
         memory: more arrays that kernels may use. Their addresses stand in other arrays.
-        runs: the last ``Run`` of each kernel.
     """
 
-    def __init__(self, *texts, latency=None):
-        self.kernels, self.memory, self.runs, self.latency = {}, [], {}, latency
+    def __init__(self, *texts):
+        self.kernels, self.memory = {}, []
         for text in texts:
             self.kernels.update(kernels_of(text))
 
@@ -126,10 +118,8 @@ class Machine:
         bounds = sorted((array.ctypes.data, array.ctypes.data + array.nbytes) for array in arrays)
         parameters = dict(zip(kernel.parameters, values))
         run = Run(kernel, _three(grid), _three(block), parameters, np.array(bounds, np.int64))
-        run.clock = self.latency and self.latency.clock(run)
         with np.errstate(all="ignore"):
             run.to_end()
-        self.runs[name] = run
 
 
 def _three(size):
@@ -164,7 +154,6 @@ class Run:
         self.writer, self.reader = np.zeros((2, blocks * size), np.int64)  # a thread's number + 1
         self.next = np.zeros(self.count, np.int64)  # index of each thread's next instruction
         self.waits = np.zeros(self.count, bool)  # at a barrier
-        self.barriers, self.clock = 0, None
 
     def to_end(self):
         """Run until all threads have returned; the ones that are furthest behind go first."""
@@ -186,9 +175,6 @@ class Run:
             raise Illegal("only some threads of a block reach a barrier")
         self.waits[:] = False
         self.writer[:] = self.reader[:] = 0
-        self.barriers += 1
-        if self.clock:
-            self.clock.meet()
 
     def _straight(self, index, threads):
         """Run instructions up to the next branch, barrier or label."""
@@ -203,8 +189,6 @@ class Run:
             if active.size:
                 # all threads are a slice, which NumPy reads without a copy
                 self._execute(instruction, slice(None) if active.size == self.count else active)
-            if self.clock:
-                self.clock.issue(instruction, threads)
 
     def _execute(self, instruction, threads):
         what, operands = instruction.name[0], instruction.operands
@@ -287,8 +271,6 @@ class Run:
             array = np.searchsorted(first, at, side="right") - 1
             if ((array < 0) | (at + size > end[array])).any():
                 raise Illegal(f"{'.'.join(instruction.name)} outside of all arrays")
-            if self.clock:
-                self.clock.touch(at)
             return operations.everything(size), at // size - operations.LOWEST // size
         at = at & 0xFFFFFFFF  # these addresses have 32 bits
         if (at + size > self.kernel.shared_size).any():

@@ -1,5 +1,6 @@
 """Launches the product's kernels on the processor, on NumPy arrays."""
 
+import contextlib
 import ctypes
 import os
 
@@ -11,18 +12,19 @@ class Failed(Exception):
 
 
 class Shim:
-    """Runs kernels by name, directly on the memory of the arrays that it is given.
+    """Runs kernels by name, directly on the memory of the arrays that it is given."""
 
-    Args:
-        path: of the library; None for the default library.
-    """
+    def __init__(self):
+        self.library = ctypes.CDLL(os.path.join(build.driver(), "shim.so"))
 
-    def __init__(self, path=None):
-        self.library = ctypes.CDLL(path or os.path.join(build.driver(), "shim.so"))
-
+    @contextlib.contextmanager
     def order(self, number):
-        """Set the order in which a block's threads start: 0 forward, 1 backward, else shuffled."""
+        """The order in which a block's threads start: 0 forward, 1 backward, else shuffled."""
         self.library.shim_order(number)
+        try:
+            yield
+        finally:
+            self.library.shim_order(0)
 
     def launch(self, name, grid, block, *arguments, **options):
         """Run a kernel; ints are 32 bits, None is address 0, ``shared`` is in bytes.

@@ -16,7 +16,6 @@ from runtime.decode.corners import Corners
 from runtime.decode.points import Points
 from runtime.errors import NetworkFailed
 from tests.fakes.cuda.networks import network
-from tests.fakes.cuda.shim import Shim
 from tests.fakes.cuda.turn import Turn
 from tests.support.examples import examples
 
@@ -47,11 +46,6 @@ windows = st.one_of(
         st.sampled_from(["up", "half_even", "cut", "half_up"]),
     ),
 )
-
-
-@pytest.fixture(scope="module")
-def shim():
-    return Shim()
 
 
 def definition(net, maps, state):
@@ -123,69 +117,53 @@ def test_points(shim, seed, state, kept, looks, numbers, threads):
     same(shim, net, random_maps(net, seed), state, threads)
 
 
-@examples(80)
-@given(
-    SEEDS,
-    states,
-    limits,
-    st.sampled_from([1, 5, 19, 25]),
-    st.sampled_from([(1.0,), (0.33, 0.5, 1, 2, 3), (0.5, 2.0)]),
-    st.sampled_from([(8.0,), (4.0, 8.0)]),
-    st.sampled_from(["softmax", "sigmoid", "none"]),
-    st.sampled_from([0.1, 1.0, 30.0]),
-    st.sampled_from([0.5, 1.0]),
+def choices(**values):
+    """One of each key's values."""
+    return st.fixed_dictionaries({key: st.sampled_from(each) for key, each in values.items()})
+
+
+anchors = choices(
+    map_size=[1, 5, 19, 25],
+    ratios=[(1.0,), (0.33, 0.5, 1, 2, 3), (0.5, 2.0)],
+    scales=[(8.0,), (4.0, 8.0)],
+    score=SCORES,
+    window_power=[0.5, 1.0],
 )
-def test_anchors(shim, seed, state, kept, size, ratios, scales, score, spread, power):
-    net = network(
-        family="anchors",
-        stride=8,
-        map_size=size,
-        ratios=ratios,
-        scales=scales,
-        score=score,
-        window_power=power,
-        **kept,
-    )
+
+
+@examples(80)
+@given(SEEDS, states, limits, anchors, st.sampled_from([0.1, 1.0, 30.0]))
+def test_anchors(shim, seed, state, kept, numbers, spread):
+    net = network(family="anchors", stride=8, **dict(kept, **numbers))
     same(shim, net, random_maps(net, seed, spread), state)
 
 
-@examples(80)
-@given(
-    SEEDS,
-    states,
-    limits,
-    windows,
-    st.sampled_from([1, 2, 16, 24]),
-    st.sampled_from(["sigmoid", "none"]),
-    st.sampled_from([0.0, 0.5]),
-    st.sampled_from(["target", "window"]),
+centre = choices(
+    map_size=[1, 2, 16, 24],
+    score=["sigmoid", "none"],
+    min_score=[0.0, 0.5],
+    relative_to=["target", "window"],
 )
-def test_centre(shim, seed, state, kept, looks, size, score, least, relative):
-    net = network(
-        family="centre",
-        map_size=size,
-        score=score,
-        min_score=least,
-        relative_to=relative,
-        **dict(kept, **looks),
-    )
+
+
+@examples(80)
+@given(SEEDS, states, limits, windows, centre)
+def test_centre(shim, seed, state, kept, looks, numbers):
+    net = network(family="centre", **dict(kept, **dict(looks, **numbers)))
     same(shim, net, random_maps(net, seed), state)
 
 
-@examples(60)
-@given(
-    SEEDS,
-    states,
-    limits,
-    windows,
-    st.sampled_from([1, 2, 18, 20]),
-    st.sampled_from(["two_maps", "one_map", "box", "scored_box"]),
-    st.sampled_from([0.0, 0.5]),
-    st.sampled_from([32, 96, 256]),
+corners = choices(
+    map_size=[1, 2, 18, 20],
+    output=["two_maps", "one_map", "box", "scored_box"],
+    cell_centre=[0.0, 0.5],
 )
-def test_corners(shim, seed, state, kept, looks, size, output, centre, threads):
-    keys = {"output": output, "cell_centre": centre, "score": "sigmoid"}
-    net = network(family="corners", map_size=size, **dict(keys, **dict(kept, **looks)))
+
+
+@examples(60)
+@given(SEEDS, states, limits, windows, corners, st.sampled_from([32, 96, 256]))
+def test_corners(shim, seed, state, kept, looks, numbers, threads):
+    net = network(family="corners", score="sigmoid", **dict(kept, **dict(looks, **numbers)))
     same(shim, net, random_maps(net, seed), state, threads)
 
 
@@ -217,13 +195,10 @@ def test_what_is_not_finite_never_wins(shim, family, seed, share):
 def test_a_select_does_not_depend_on_the_order_of_threads(shim, family, order):
     net, told = of_family(family), []
     for number in (0, order):
-        shim.order(number)
-        try:
+        with shim.order(number):
             turn = Turn(shim, net, frame=FRAME)
             turn.begin((300.0, 200.0, 60.0, 50.0))
             told.append(turn.select(random_maps(net, 4)).tobytes() + turn.plan.tobytes())
-        finally:
-            shim.order(0)
     assert told[0] == told[1]
 
 
@@ -232,8 +207,7 @@ def test_a_select_does_not_depend_on_the_order_of_threads(shim, family, order):
 def test_of_equal_votes_the_lowest_cell_wins(shim, family, order):
     net = of_family(family)._replace(window=0.0, penalty=0.0)
     random = np.random.RandomState(2)
-    shim.order(order)
-    try:
+    with shim.order(order):
         for threads in (32, 96, 256):
             maps = [np.zeros_like(values) for values in random_maps(net, 1)]
             if family == "centre":  # the window is symmetric
@@ -246,8 +220,6 @@ def test_of_equal_votes_the_lowest_cell_wins(shim, family, order):
                 maps[1][:] = 30
             pose = same(shim, net, maps, (300.0, 200.0, 60.0, 50.0), threads)
             assert pose["flags"] == 0
-    finally:
-        shim.order(0)
 
 
 def test_heat_as_cold_as_can_be_is_no_heat(shim):

@@ -12,17 +12,11 @@ from runtime.decode.points import Points
 from runtime.presence import Presence, ScoreAndFeatures, thresholds_of
 from runtime.types import View
 from tests.fakes.cuda.networks import network
-from tests.fakes.cuda.shim import Shim
 from tests.fakes.cuda.turn import Turn
 from tests.support.examples import examples
 
 FRAME = (1280, 720)
 CERTAINTY = 1e-9  # largest difference from the definition's certainty
-
-
-@pytest.fixture(scope="module")
-def shim():
-    return Shim()
 
 
 def random_maps(net, random, logit):
@@ -88,11 +82,8 @@ def test_it_decides_what_its_definition_decides(shim, seed, channels, side, thre
 
 @pytest.mark.parametrize("order", [0, 1, 2, 3])
 def test_the_order_of_threads_does_not_matter(shim, order):
-    shim.order(order)
-    try:
+    with shim.order(order):
         play(shim, network(lost_below=0.6), 96, 16, 5)
-    finally:
-        shim.order(0)
 
 
 def test_a_frame_in_which_nothing_was_found_changes_nothing(shim):

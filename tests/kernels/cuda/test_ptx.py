@@ -4,12 +4,10 @@ Every kernel that a frame of a `points` network runs: aim, crop, remember and se
 """
 
 import os
-import shutil
 
 import numpy as np
 import pytest
 
-from kernels.cuda import compile as compiler
 from tests.fakes.cuda import build
 from tests.fakes.cuda.film import bgr_of
 from tests.fakes.cuda.networks import network
@@ -60,8 +58,7 @@ def test_crop_equals_its_definition(machine, kind, dtype):
     crop(machine, kind, dtype, (4.0, 190.0, 100.0, 30.0), exemplar=True)  # beyond the frame
 
 
-def select(machine):
-    """Check selects of all kinds of maps, boxes and limits against their definition."""
+def test_select_equals_its_definition(machine):
     for seed, score in enumerate(("softmax", "sigmoid", "none")):
         net = network(score=score, map_size=(15, 16, 25)[seed], lr_power=seed)
         test_families.same(machine, net, test_families.random_maps(net, seed), STATE)
@@ -72,10 +69,6 @@ def select(machine):
         maps = [values.astype(np.float16) for values in test_families.random_maps(net, seed)]
         maps = [values.astype(np.float32) for values in maps]
         test_families.same(machine, net, maps, STATE, half=seed != 1)
-
-
-def test_select_equals_its_definition(machine):
-    select(machine)
 
 
 @pytest.mark.parametrize("family", ["anchors", "centre", "corners"])
@@ -91,60 +84,10 @@ def test_maps_without_a_finite_vote_have_no_winner(machine):
     test_families.same(machine, net, (scores * np.nan, distances), STATE)
 
 
-def watch(machine):
-    """Check twelve frames of a target that gets lost, and the features that are remembered."""
+def test_the_loss_monitor_decides_what_its_definition_decides(machine):
     net = network(lost_below=0.6)
     for channels, side in ((48, 16), (3, 5)):
         test_loss_monitor.play(machine, net, channels, side, channels, frames=12)
-
-
-def test_the_loss_monitor_decides_what_its_definition_decides(machine):
-    watch(machine)
-
-
-def crops(machine):
-    """Check a crop of a camera's frame in half precision, beyond the frame."""
-    crop(machine, "nv12", "float16", (4.0, 190.0, 100.0, 30.0))
-
-
-# file, text, what a mistake makes of it, and the check that must notice it
-MISTAKES = [
-    ("votes.h", "__syncthreads();\n  value = parts[0];", "value = parts[0];", select),
-    ("votes.h", "if (b.cell < 0) return a;", "if (a.cell < 0) return a;", select),
-    ("select.h", "if (last == 0) hp_settle", "if (last >= 0) hp_settle", select),
-    ("crop.cu", "if (column >= side) return;", "", crops),
-    ("crop.cu", "(row >> 1) * frame->chroma_stride", "(row >> 2) * frame->chroma_stride", crops),
-    ("crop.cu", "upper.value[c], lower.value[c]", "lower.value[c], upper.value[c]", crops),
-    ("../hotpath.h", "bottom * weight1) >> 16) + 2", "bottom * weight1) >> 16) + 1", crops),
-    (
-        "../families.h",
-        "hp_mul(-change, points->penalty)",
-        "-hp_mul(-change, points->penalty)",
-        select,
-    ),
-    ("loss_monitor.h", "1 - limits->kept", "limits->kept", watch),
-    ("loss_monitor.h", "distance >= apart", "distance > apart", watch),
-    ("aim.cu", "hp_pair_of(1.0", "hp_pair_of(1.00001", watch),
-]
-
-
-@pytest.mark.parametrize(
-    "file, text, mistake, check",
-    few_of(MISTAKES, MISTAKES[::3], "the others are noticed by the same checks"),
-)
-def test_a_mistake_in_a_kernel_is_noticed(tmp_path, monkeypatch, file, text, mistake, check):
-    folder = tmp_path / "kernels" / "cuda"
-    shutil.copytree(build.KERNELS, folder, ignore=shutil.ignore_patterns("*.py", "build"))
-    for name in ("hotpath.h", "geometry.h", "families.h"):
-        shutil.copy(os.path.join(build.KERNELS, os.pardir, name), tmp_path / "kernels" / name)
-    source = (folder / file).read_text()
-    assert source.count(text) == 1
-    (folder / file).write_text(source.replace(text, mistake))
-    monkeypatch.setattr(compiler, "HERE", str(folder))
-    files = ("aim", "crop") if check is crops else ("aim", "points")
-    machine = Machine(*(ptx("", str(folder / f"{name}.cu"), 87) for name in files))
-    with pytest.raises((Illegal, AssertionError)):
-        check(machine)
 
 
 # ---- the interpreter itself

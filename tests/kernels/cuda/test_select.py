@@ -9,17 +9,11 @@ from hypothesis import strategies as st
 from kernels.cuda import layout
 from runtime import geometry
 from tests.fakes.cuda.networks import network
-from tests.fakes.cuda.shim import Shim
 from tests.fakes.cuda.turn import Turn
 from tests.kernels.cuda.test_families import SCORES, random_maps, same
 from tests.support.examples import examples
 
 STATE = (400, 300, 60, 50)
-
-
-@pytest.fixture(scope="module")
-def shim():
-    return Shim()
 
 
 def select(shim, net, maps, state, **options):

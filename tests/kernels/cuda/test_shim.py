@@ -3,12 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.fakes.cuda.shim import Failed, Shim
-
-
-@pytest.fixture(scope="module")
-def shim():
-    return Shim()
+from tests.fakes.cuda.shim import Failed
 
 
 def test_what_not_all_threads_reach_is_an_error_and_the_next_launch_runs(shim):

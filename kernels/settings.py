@@ -133,6 +133,5 @@ class FrameSettings(NamedTuple):
 
     window: WindowSettings  # where the tracker looks
     input: InputSettings  # how the network takes a crop
-    select: Union[SelectSettings, ResponseSettings]  # how its maps become a box
+    select: SelectSettings  # how its maps become a box
     loss: LossSettings  # when the target is lost
-    factors: Sequence[float] = (1.0,)  # sizes of the windows that are searched in a frame

@@ -15,17 +15,18 @@ struct take_reference {
 
 }  // namespace
 
-// Windows and plans of the target's exemplar, or of its search region. One block for each target. plan:
+// Window and plan of the target's exemplar, or of its search region. One block for each target. plan:
 // the lines of one window after those of another: first the rows, then the columns.
 extern "C" __global__ void __launch_bounds__(256)
     hp_aim(const hp_view* __restrict__ view, const hp_monitor* __restrict__ monitor, int exemplar,
            hp_pose* pose, hp_plan_line* plan) {
-  __shared__ hp_plans plans;
+  __shared__ hp_planned window;
   const int target = blockIdx.x;
   pose += target;
-  hp_plan_crop(view, pose->state, monitor[target].widened, exemplar, threadIdx.x, &plans);
+  if (threadIdx.x == 0)
+    window = hp_plan_crop(view, pose->state, monitor[target].widened, exemplar);
   __syncthreads();
-  hp_aim_block(view, exemplar, pose, plan + hp_plan_lines(view) * target, &plans);
+  hp_aim_block(view, exemplar, pose, plan + hp_plan_lines(view) * target, &window);
 }
 
 // Remembers the features of the first search region as the target's. One block of whole warps.

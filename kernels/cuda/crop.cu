@@ -73,13 +73,12 @@ __device__ void store(const hp_input* input, const lane* channel, int value, voi
 }  // namespace
 
 // Writes 3 planes of side x side for each window. plan: the lines of one window after those of another,
-// first its rows, then its columns. input: one for each target, which has so many windows. Grid: blocks
-// of blockDim.x columns and ROWS * blockDim.y rows that cover the side both ways; gridDim.z is the
-// number of all windows.
+// first its rows, then its columns. input: one for each window. Grid: blocks of blockDim.x columns and
+// ROWS * blockDim.y rows that cover the side both ways; gridDim.z is the number of windows.
 extern "C" __global__ void __launch_bounds__(256, 4)
     hp_crop(const hp_frame* __restrict__ frame, const hp_plan_line* __restrict__ plan,
-            const hp_input* __restrict__ input, int windows, void* __restrict__ out) {
-  input += blockIdx.z / windows;
+            const hp_input* __restrict__ input, void* __restrict__ out) {
+  input += blockIdx.z;
   const int side = input->side;
   const int column = blockIdx.x * blockDim.x + threadIdx.x;
   if (column >= side) return;

@@ -28,14 +28,11 @@ struct hp_input {
   int border[3];  // B, G, R outside the frame
 };
 
-enum { HP_MOST_WINDOWS = 15 };  // that a frame is searched in
-
 // Where the tracker looks.
 struct hp_view {
   hp_geometry geometry;
-  double factors[HP_MOST_WINDOWS];  // of the sides of each window of a frame
-  int windows;
   int half;  // whether the maps and the features are of half precision
+  int unused;
 };
 
 enum {
@@ -51,7 +48,7 @@ struct hp_pose {
   double state[4];          // cx, cy, w, h in frame pixels
   float score, certainty;   // rounded; hp_monitor has the exact certainty
   int cell;
-  int x, y, width, height;  // of the next frame, what its windows cover
+  int x, y, width, height;  // of the next frame, what its window covers
   short flags;
   short sequence;   // low bits of the frame's number
 };

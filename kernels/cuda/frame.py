@@ -93,9 +93,8 @@ class Frame(Steps):
         if slots > 1:
             self._copies = device.stream()
         try:
-            engine.reserve(self.kernels.windows, 1)
             self.features = engine.new_features()
-            self._regions = [self.features] * self.kernels.windows
+            self._regions = [self.features]
             self._slots = [Slot(device, profile) for _ in range(slots)]
         except HotpathError:
             self.close()

@@ -6,18 +6,14 @@ import numpy as np
 
 from kernels.cuda import compile as compiler
 from kernels.cuda import layout
-from kernels.cuda.response import Response
-from kernels.cuda.select import HeadSelect, Select, Tools
+from kernels.cuda.select import head
 from kernels.cuda.target_memory import TargetMemory, upload_record
 from kernels.errors import GpuFailed
-from kernels.settings import FrameSettings, ResponseSettings
+from kernels.settings import FrameSettings
 
 CROP_BLOCK = (32, 8, 1)
 CROP_ROWS = 8  # rows of the output that one thread writes, as in crop.cu
 SELECT_BLOCK = (256, 1, 1)
-
-# The selects of several kernels; all others are one.
-SELECTS: Dict[Any, Any] = {ResponseSettings: Response}
 
 
 class FrameKernels:
@@ -33,7 +29,6 @@ class FrameKernels:
         NoCompiler, GpuFailed: the kernels can't be compiled or loaded.
 
     Attributes:
-        windows: how many a frame is searched in, for each target.
         memory: what the device keeps of the targets. A group of targets puts its own here.
         own_memory: what stood there before.
     """
@@ -44,7 +39,6 @@ class FrameKernels:
         self._owned: List[int] = []
         self.own_memory: Any = None
         self._modules: Dict[str, Any] = {}  # a kernel lives as long as its module
-        self.windows = len(settings.factors)
         self._crop = self._kernel("crop", "hp_crop")
         self._aim = self._kernel("aim", "hp_aim")
         self._remember = self._kernel("aim", "hp_remember")
@@ -57,18 +51,14 @@ class FrameKernels:
     def _allocate(self) -> None:
         settings, device = self.settings, self.device
         half = self._half = self.engine.dtype == "float16"
-        tools = Tools(self._kernel, self._constant, self._alloc, self._launch, half)
-        kind = SELECTS.get(type(settings.select), HeadSelect)
-        self._select: Select = kind(settings, tools, self.targets)
-        view = layout.view(settings.window, settings.factors)
-        view["half"] = half
-        self._view = self._constant(view)
-        longest = max(
-            self.targets * self.windows * settings.window.search, settings.window.exemplar
-        )
+        source, tables, self._maps = head(settings.select, half)
+        self._select = self._kernel(source, "hp_select_" + source)
+        self._tables = [self._constant(table) for table in tables]
+        self._view = self._constant(layout.view(settings.window, half))
+        longest = max(self.targets * settings.window.search, settings.window.exemplar)
         self._plan = self._alloc(2 * layout.LINE.itemsize * longest)
         sizes = {"pose": layout.POSE.itemsize, "input": layout.INPUT.itemsize}
-        sizes.update(self._select.sizes, monitor=layout.MONITOR.itemsize)
+        sizes["monitor"] = layout.MONITOR.itemsize
         features, self._limits = self.engine.search_features_device, 0  # 0: nothing is monitored
         if settings.loss.lost_below > 0:
             shape = features[1] if features else None
@@ -129,7 +119,7 @@ class FrameKernels:
         self._launch(self._aim, (targets or self.targets, 1, 1), SELECT_BLOCK, arguments)
 
     def crop(self, frame: int, exemplar: bool, targets: int = 0) -> None:
-        """Enqueue: crop the windows of a frame into the network's inputs.
+        """Enqueue: crop each target's window of a frame into the network's inputs.
 
         Args:
             frame: address of its ``layout.FRAME``.
@@ -137,22 +127,19 @@ class FrameKernels:
             targets: as in ``aim``.
         """
         engine, window = self.engine, self.settings.window
-        side, out, windows = window.search, engine.search_input, self.windows
+        side, out = window.search, engine.search_input
         if exemplar:
-            side, out, windows = window.exemplar, engine.exemplar_input, 1
-        columns, rows = CROP_BLOCK[0], CROP_ROWS * CROP_BLOCK[1]
-        count = (targets or self.targets) * windows
+            side, out = window.exemplar, engine.exemplar_input
+        columns, rows, count = CROP_BLOCK[0], CROP_ROWS * CROP_BLOCK[1], targets or self.targets
         grid = ((side + columns - 1) // columns, (side + rows - 1) // rows, count)
-        arguments = frame, self._plan, self._input(exemplar), np.int32(windows), out
+        arguments = frame, self._plan, self._input(exemplar), out
         self._launch(self._crop, grid, CROP_BLOCK, arguments)
 
     def remember(self) -> None:
-        """Enqueue: take what the network gave last as the target's."""
-        memory, features = self.memory, self._features
-        self._select.remember(memory, self.engine.maps)
+        """Enqueue: take the features that the network gave last as the target's."""
+        features, reference = self._features, self.memory.address("reference")
         if features:
-            addresses = self._limits, self._view, self.pose, features
-            arguments = addresses + (memory.address("reference"),)
+            arguments = self._limits, self._view, self.pose, features, reference
             self._launch(self._remember, (1, 1, 1), SELECT_BLOCK, arguments)
 
     def select(self, frame: int) -> None:
@@ -161,12 +148,10 @@ class FrameKernels:
         Args:
             frame: address of the ``layout.FRAME`` that was cropped.
         """
-        memory = self.memory
         view, watched, pose, plan = self._planned()
-        addresses = self._select.find(memory, self.engine.maps) + [view, frame]
-        addresses += [self._limits, self._features, memory.address("reference"), watched]
-        addresses += [pose, plan]
-        self._launch(self._select.kernel, (self.targets, 1, 1), SELECT_BLOCK, addresses)
+        addresses = self._tables + list(self._maps(self.engine.maps)) + [view, frame]
+        addresses += [self._limits, self._features, self.memory.address("reference"), watched]
+        self._launch(self._select, (self.targets, 1, 1), SELECT_BLOCK, addresses + [pose, plan])
 
     def close(self) -> None:
         """Free the memory."""

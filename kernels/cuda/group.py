@@ -49,14 +49,12 @@ class Group(Steps):
 
     def _gather(self) -> None:
         """Bring all members' targets together."""
-        windows = self.kernels.windows
-        self.engine.reserve(self._count * windows, self._count)
+        self.engine.reserve(self._count)
         self._slots = [Slot(self.device, targets=self._count)]
         for number, member in enumerate(self._members):
             member.join(self, self.kernels.memory.place(number))
-        self._regions = [m.features for m in self._members for _ in range(windows)]
-        if windows == 1 or self.engine.search_features_device is None:
-            self.batch = self.engine.batch_device(self._regions)
+        self._regions = [member.features for member in self._members]
+        self.batch = self.engine.batch_device(self._regions)
         self._aim(self._slots[0])
 
     def update(

@@ -18,10 +18,7 @@ INPUT = np.dtype(
     [("mean", "f4", 3), ("scale", "f4", 3), ("side", "i4"), ("half", "i4"), ("swap", "i4")]
     + [("border", "i4", 3)]
 )
-MOST_WINDOWS = 15  # that a frame is searched in, as in frame.h
-VIEW = np.dtype(
-    [("geometry", records.GEOMETRY), ("factors", "f8", MOST_WINDOWS)] + fields("i4", "windows half")
-)
+VIEW = np.dtype([("geometry", records.GEOMETRY)] + fields("i4", "half unused"))
 POSE = np.dtype(
     [("state", "f8", 4), ("score", "f4"), ("certainty", "f4")]
     + fields("i4", "cell x y width height")
@@ -29,7 +26,6 @@ POSE = np.dtype(
 )
 LIMITS = np.dtype(fields("f8", "lost_below kept inner cells") + fields("i4", "channels side"))
 MONITOR = np.dtype(fields("f8", "certainty widened"))
-CUBIC = np.dtype([("first", "i4"), ("weight", "f4", 4)])
 LINE = np.dtype(("i4", 4))
 MOST_OUTPUTS = 1024  # largest side of a network's input, as in hotpath.h
 
@@ -39,24 +35,21 @@ NO_SCORE, NOT_FINITE, NOT_UPLOADED = 1, 2, 4
 LOST = 8
 
 
-def view(settings: WindowSettings, factors: Sequence[float] = (1.0,)) -> np.ndarray:
+def view(settings: WindowSettings, half: bool = False) -> np.ndarray:
     """Where a tracker looks: one ``VIEW``.
 
     Args:
         settings: the numbers.
-        factors: sizes of the windows that are searched in a frame.
+        half: whether the maps and the features are of half precision.
 
     Raises:
-        ValueError: an input is larger than a crop can be, or there are too many windows.
+        ValueError: an input is larger than a crop can be.
     """
     if max(settings.exemplar, settings.search) > MOST_OUTPUTS:
         raise ValueError(f"a side of {max(settings.exemplar, settings.search)} pixels")
-    if len(factors) > MOST_WINDOWS:
-        raise ValueError(f"{len(factors)} windows")
     record = np.zeros(1, VIEW)
     record["geometry"] = records.record(records.GEOMETRY, settings)
-    record["factors"][0, : len(factors)] = factors
-    record["windows"] = len(factors)
+    record["half"] = half
     return record
 
 

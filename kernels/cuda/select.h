@@ -37,7 +37,7 @@ struct hp_selection_memory {
   int cell;                    // -1: none was found
   int flags;
   hp_span cells[2];  // columns and rows of the features under the box
-  hp_plans plans;
+  hp_planned window;  // the next frame's
   hp_products products[HP_MOST_WARPS];
 };
 
@@ -85,7 +85,7 @@ static __device__ double hp_frame_side(const hp_selection* select, int axis) {
   return axis ? select->frame->frame_height : select->frame->frame_width;
 }
 
-// Whether the part of the windows inside the frame was uploaded.
+// Whether the part of the window inside the frame was uploaded.
 static __device__ bool hp_uploaded(const hp_frame* frame, const hp_pose* pose) {
   const int left = pose->x > 0 ? pose->x : 0, top = pose->y > 0 ? pose->y : 0;
   int right = pose->x + pose->width, bottom = pose->y + pose->height;
@@ -140,10 +140,10 @@ static __device__ void hp_end_selection(const hp_selection* select, hp_selection
                                      all->after[axis + 2], all->scale[axis]);
   __syncthreads();
   if (select->limits && !all->flags) hp_monitor_loss(select, all);
-  if (last >= 0)
-    hp_plan_crop(select->view, all->pose.state, all->monitor.widened, 0, last, &all->plans);
+  if (last == 0)
+    all->window = hp_plan_crop(select->view, all->pose.state, all->monitor.widened, 0);
   __syncthreads();
-  hp_aim_block(select->view, 0, select->pose, select->plan, &all->plans);
+  hp_aim_block(select->view, 0, select->pose, select->plan, &all->window);
   if (threadIdx.x == 0) {
     monitor[blockIdx.x] = all->monitor;
     pose[blockIdx.x] = all->pose;

@@ -5,9 +5,9 @@
 
 #include "frame.h"
 
-// Lines of the plan of one target's windows.
+// Lines of the plan of one target's window.
 static __device__ int hp_plan_lines(const hp_view* view) {
-  return 2 * view->geometry.search * view->windows;
+  return 2 * view->geometry.search;
 }
 
 // Search pixels per frame pixel, x and y. `widened`: see hp_monitor.
@@ -20,7 +20,7 @@ static __device__ void hp_scale_of(const hp_view* view, const double* state, dou
     if (widened != 1.0) scale[0] = scale[1] = hp_div(scale[0], widened);
     return;
   }
-  hp_search_window(geometry, state, hp_mul(view->factors[view->windows - 1], widened), scale);
+  hp_search_window(geometry, state, widened, scale);
   scale[0] = scale[0] / widened;
   scale[1] = scale[1] / widened;
 }
@@ -30,11 +30,6 @@ struct hp_planned {
   int x, y, width, height;
   hp_scale across, down;      // frame pixels per pixel of the network's input, of whole pixels
   hp_line across_at, down_at;  // places in the frame, of fractions of pixels
-};
-
-// Plans of all windows of a frame, in memory that a block shares.
-struct hp_plans {
-  hp_planned windows[HP_MOST_WINDOWS];
 };
 
 static __device__ hp_planned hp_planned_of(hp_window window, int out_side, int warp) {
@@ -91,46 +86,28 @@ static __device__ void hp_plan_window(const hp_planned* window, int side, int wa
   }
 }
 
-// What all windows cover together, for the upload. By one thread.
-static __device__ void hp_cover(const hp_plans* plans, int count, hp_pose* pose) {
-  int left = plans->windows[0].x, top = plans->windows[0].y;
-  int right = left + plans->windows[0].width, bottom = top + plans->windows[0].height;
-  for (int i = 1; i < count; ++i) {
-    const hp_planned* window = plans->windows + i;
-    left = window->x < left ? window->x : left;
-    top = window->y < top ? window->y : top;
-    right = window->x + window->width > right ? window->x + window->width : right;
-    bottom = window->y + window->height > bottom ? window->y + window->height : bottom;
-  }
-  pose->x = left;
-  pose->y = top;
-  pose->width = right - left;
-  pose->height = bottom - top;
-}
-
-// Plans the window with a number, if there is one, of the next frame; or the exemplar's.
-static __device__ void hp_plan_crop(const hp_view* view, const double* state, double widened,
-                                    int exemplar, int number, hp_plans* plans) {
+// Plans the window of the next frame, or of the exemplar. By one thread.
+static __device__ hp_planned hp_plan_crop(const hp_view* view, const double* state, double widened,
+                                          int exemplar) {
   const hp_geometry* geometry = &view->geometry;
-  if ((unsigned)number >= (exemplar ? 1u : (unsigned)view->windows)) return;
   double scale[2];
-  const hp_window window =
-      exemplar ? hp_exemplar_window(geometry, state)
-               : hp_search_window(geometry, state, hp_mul(view->factors[number], widened), scale);
-  const int side = exemplar ? geometry->exemplar : geometry->search;
-  plans->windows[number] = hp_planned_of(window, side, geometry->warp);
+  const hp_window window = exemplar ? hp_exemplar_window(geometry, state)
+                                    : hp_search_window(geometry, state, widened, scale);
+  return hp_planned_of(window, exemplar ? geometry->exemplar : geometry->search, geometry->warp);
 }
 
-// Writes the plan of the exemplar's crop, or of all windows of the next frame. By a whole block, after
+// Writes the plan of the exemplar's crop, or of the next frame's. By a whole block, after
 // hp_plan_crop and after the block met.
 static __device__ void hp_aim_block(const hp_view* view, int exemplar, hp_pose* pose,
-                                    hp_plan_line* plan, const hp_plans* plans) {
+                                    hp_plan_line* plan, const hp_planned* window) {
   const hp_geometry* geometry = &view->geometry;
-  const int count = exemplar ? 1 : view->windows;
-  const int side = exemplar ? geometry->exemplar : geometry->search;
-  if (threadIdx.x == 0) hp_cover(plans, count, pose);
-  for (int i = 0; i < count; ++i)
-    hp_plan_window(plans->windows + i, side, geometry->warp, plan + 2 * side * i);
+  if (threadIdx.x == 0) {
+    pose->x = window->x;
+    pose->y = window->y;
+    pose->width = window->width;
+    pose->height = window->height;
+  }
+  hp_plan_window(window, exemplar ? geometry->exemplar : geometry->search, geometry->warp, plan);
 }
 
 #endif  // HOTPATH_CUDA_WINDOW_H

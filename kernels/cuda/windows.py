@@ -40,7 +40,7 @@ class Windows(Steps):
         most: int = 1,
         log: Optional[Callable[[str], None]] = None,
     ) -> None:
-        engine.reserve(most, most)
+        engine.reserve(most)
         super().__init__(device, settings, engine, targets=most, log=log)
         self.most, self._slots = most, [Slot(device)]
         records = ("pose", layout.POSE), ("monitor", layout.MONITOR)

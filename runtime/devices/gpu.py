@@ -24,7 +24,6 @@ from runtime.decode.anchors import anchors_settings
 from runtime.decode.centre import centre_settings
 from runtime.decode.corners import corners_settings
 from runtime.decode.points import points_settings
-from runtime.decode.response import response_settings
 from runtime.devices.base import Aim, Device, Group
 from runtime.devices.refresh import Exemplars
 from runtime.engines.base import Engine
@@ -44,7 +43,6 @@ SELECTS: Dict[str, Callable[[Network], Any]] = {
     "anchors": anchors_settings,
     "centre": centre_settings,
     "corners": corners_settings,
-    "response": response_settings,
 }
 
 
@@ -59,13 +57,11 @@ def frame_settings(network: Network) -> FrameSettings:
             f"{network.name}: the GPU has no select of the family {network.family!r}; run it with "
             "--engine onnxruntime"
         )
-    select = SELECTS[network.family](network)
     return FrameSettings(
         window=geometry.window_settings(network),
         input=InputSettings(network.mean, network.scale, network.channels == "RGB"),
-        select=select,
+        select=SELECTS[network.family](network),
         loss=loss_settings(network),
-        factors=getattr(select, "factors", (1.0,)),
     )
 
 
@@ -161,7 +157,7 @@ class Gpu(Device):
         self._score = 0.0  # of the frame
         self.batch = batch
         self._settings, self._options, self._log = frame_settings(network), options, log
-        self.is_plain = len(self._settings.factors) == 1 and not self.learns
+        self.is_plain = not self.learns
         self.shows_features = self.engine.search_features is not None
         self._profile = options.get("profile", False)
         self.frame: Any = None

@@ -185,7 +185,7 @@ class GpuEngine(base.Engine):
         self._rooms: Dict[str, Any] = {}  # for what is read, of the most regions so far
         self._floats = {n: _as_float(self._host[n]) for n in IMAGES}
         self.exemplar_crop, self.search_crop = (self._floats[name] for name in IMAGES)
-        self._places, self._place, self._regions = 1, 0, 1
+        self._places, self._place = 1, 0
         self._compared = search_features
         self.of_places = ("search",) + self._maps + ((search_features,) if search_features else ())
         self._look_up()
@@ -262,24 +262,18 @@ class GpuEngine(base.Engine):
         for address in features.values():
             self.device.free(address)
 
-    def reserve(self, places: int, targets: int = 1) -> None:
-        """Make room for that many search regions and their maps.
+    def reserve(self, places: int) -> None:
+        """Make room for that many search regions, their maps and their features.
 
         No frame may be in flight. Graphs that were captured before are no longer valid (``moves``).
 
-        Args:
-            places: the search regions of all targets.
-            targets: whose features of the search region are kept, those of their last one.
         """
         if places <= self._places:
             return
-        memory = self.memory
-        for name in ("search",) + self._maps:
-            memory.enlarge(name, places)
-        if self._compared is not None:
-            memory.enlarge(self._compared, targets)
+        for name in self.of_places:
+            self.memory.enlarge(name, places)
         self._look_up()
-        self._places, self._regions = places, places // targets
+        self._places = places
         self.moves += 1
         self._move_to(0)
 
@@ -323,11 +317,7 @@ class GpuEngine(base.Engine):
     def _move_to(self, place: int) -> None:
         """Let the parts of a frame read and write one place."""
         memory = self.memory
-        numbers = dict.fromkeys(("search",) + self._maps, place)
-        if self._compared is not None:
-            numbers[self._compared] = place // self._regions
-        at = {name: memory.address(name) + n * memory.size(name) for name, n in numbers.items()}
-        bind(self._frame, at)
+        bind(self._frame, {n: memory.address(n) + place * memory.size(n) for n in self.of_places})
         self._place = place
 
     def exemplar_device(self, handle: Any, features: Dict[str, int]) -> None:

@@ -119,7 +119,7 @@ def follow_several(network, engine, frames, box, options):
 
 
 def run(options):
-    device = devices.open_device(options.get("library", "auto"))
+    device = devices.open_device()
     build.match_compiler(device.driver_version)
     network, files = load_network(options["network"]), options.get("files")
     engine = open_engine(network, files, device)
@@ -141,7 +141,6 @@ def run(options):
         tracker.release()
         cost = {name: after[name] - before[name] for name in COSTS}
         report.append({"found": found, "wanted": wanted, "frame": cost})
-    report.append(device.name)
     device.close()
     return report
 

@@ -55,7 +55,7 @@ class Engine:
         arguments += (np.uint64(features),)
         self.device.launch(self._exemplar, (1, 1, 1), (3, 1, 1), arguments, self.stream)
 
-    def reserve(self, places, targets=1):
+    def reserve(self, places):
         if places <= self.places:
             return
         self.places, sizes = places, (12 * self.network.search**2,) + self._map_bytes
@@ -63,10 +63,8 @@ class Engine:
         self.search_input, self.maps = addresses[0], tuple(addresses[1:])
         if self.search_features_device:
             shape = self.search_features_device[1]
-            self.search_features_device = (
-                self.device.alloc(4 * targets * shape[1] * shape[2]),
-                shape,
-            )
+            room = self.device.alloc(4 * places * shape[1] * shape[2])
+            self.search_features_device = room, shape
         self.moves += 1
 
     def batch_device(self, features):

@@ -75,7 +75,9 @@ class Kernel:
             elif not text.startswith("."):
                 self.code.append(Instruction(text))
         cuts = set(self.labels.values()) | {len(self.code)}
-        cuts |= {i + 1 for i, each in enumerate(self.code) if each.name[0] in ("bra", "bar", "ret")}
+        ending = ("bra", "bar", "ret")
+        cuts |= {i + 1 for i, each in enumerate(self.code) if each.name[0] in ending}
+        cuts |= {i for i, each in enumerate(self.code) if each.name[0] == "shfl"}
         self.ends, end = [0] * len(self.code), len(self.code)
         for index in reversed(range(len(self.code))):
             end = index + 1 if index + 1 in cuts else end
@@ -161,12 +163,22 @@ class Run:
         while True:
             able = np.flatnonzero(~self.waits & (self.next < end))
             if able.size:
-                index = self.next[able].min()
-                self._straight(index, able[self.next[able] == index])
+                self._straight(*self._furthest_behind(able))
             elif self.waits.any():
                 self._meet()
             else:
                 return
+
+    def _furthest_behind(self, able):
+        """(index, threads) of those to run next: at a shuffle a warp waits for all of its lanes."""
+        for index in np.unique(self.next[able]):
+            threads = able[self.next[able] == index]
+            if self.kernel.code[index].name[0] != "shfl":
+                return index, threads
+            here = np.bincount(threads // 32, minlength=self.count // 32 + 1)[threads // 32]
+            if (here == 32).any():
+                return index, threads[here == 32]
+        return index, threads  # which the shuffle refuses
 
     def _meet(self):
         """Let the threads at a barrier go on. All of a block must wait at the same one."""

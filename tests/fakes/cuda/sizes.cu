@@ -14,5 +14,4 @@ extern "C" __global__ void structure_sizes(int* out) {
   out[9] = sizeof(hp_centre);
   out[10] = sizeof(hp_corners);
   out[11] = sizeof(hp_response);
-  out[12] = sizeof(hp_cubic);
 }

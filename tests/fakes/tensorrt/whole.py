@@ -115,7 +115,7 @@ def batch(folder, name, family, precision, windows, tracking):
     engine.exemplar()
     features = engine.new_features()
     engine.exemplar_device(handle, features)
-    engine.reserve(windows, windows)
+    engine.reserve(windows)
     side = engine.search_crop.shape[-1]
     coarse = random.uniform(-2, 2, (3 * windows, 8, 8))
     pictures = np.array([cv2.resize(plane, (side, side)) for plane in coarse])

@@ -5,19 +5,13 @@ import pytest
 
 from kernels import golden
 from tests.fakes.cuda.networks import network
-from tests.fakes.cuda.shim import Shim
 from tests.fakes.cuda.turn import Turn
-from tests.kernels.cuda import test_families, test_response
+from tests.kernels.cuda import test_families
 from tests.kernels.cuda.test_correlate import depthwise
 
 STATE = (300.0, 200.0, 60.0, 50.0)
 UNIT = 2.0**-24
 HALF_UNIT = 2.0**-11  # of rounding to half precision
-
-
-@pytest.fixture(scope="module")
-def shim():
-    return Shim()
 
 
 def halved(values):
@@ -49,18 +43,6 @@ def test_select_of_half_maps_is_that_of_their_values(shim, family, output):
         assert turns[0].pose.tobytes() == turns[1].pose.tobytes()
         assert turns[0].plan.tobytes() == turns[1].plan.tobytes()
         test_families.same(shim, net, maps, STATE, half=True)  # and that of the definition
-
-
-def test_responses_of_half_precision_select_as_their_values(shim):
-    net, random = test_response.siamese(), np.random.RandomState(1)
-    turns = [Turn(shim, net, frame=test_response.FRAME, half=half) for half in (False, True)]
-    first = halved(test_response.random_responses(net, random))
-    for turn in turns:
-        turn.begin(STATE, maps=[first])
-    for _ in range(5):
-        maps = [halved(test_response.random_responses(net, random))]
-        poses = [turn.select(maps).tobytes() for turn in turns]
-        assert poses[0] == poses[1]
 
 
 def test_features_of_half_precision_are_judged_as_their_values(shim):

@@ -135,6 +135,11 @@ def test_another_gpu_is_one_sentence(made, nano):
         other.leave()
 
 
+def test_an_engine_that_it_is_not_for_is_refused(made):
+    with pytest.raises(NoEngine, match="runs on tensorrt, not on openvino; leave --engine"):
+        loading.load(Options(bundle=made.folder, engine="openvino"))
+
+
 def test_another_board_is_one_sentence(made):
     refused(
         made,

@@ -6,15 +6,12 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from kernels import cpu
 from runtime import geometry
 from runtime.networks import load_network
-
-settings.register_profile("geometry", max_examples=200, deadline=None)
-settings.load_profile("geometry")
 
 PLACES = st.floats(-50, 700)
 SIZES = st.floats(3, 400)

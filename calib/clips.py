@@ -281,7 +281,7 @@ def _targets(folder: Path) -> Iterator[Tuple[str, np.ndarray]]:
             yield f".{number}", read_boxes(file)
     elif tld.is_file():
         corners = _rows(tld)
-        yield "", _array([_box((a, b, c - a + 1, d - b + 1), 1) for a, b, c, d in corners])
+        yield "", _array([_box((a, b, c - a + 1, d - b + 1)) for a, b, c, d in corners])
 
 
 def _without_absent(folder: Path, boxes: np.ndarray) -> np.ndarray:
@@ -297,16 +297,13 @@ def _without_absent(folder: Path, boxes: np.ndarray) -> np.ndarray:
     return boxes
 
 
-def read_boxes(path: Path, origin: int = 1) -> np.ndarray:
-    """(frames, 4) boxes of a file of x,y,w,h lines, NaN where the target is absent.
-
-    Args:
-        origin: number that the file gives to the first pixel.
+def read_boxes(path: Path) -> np.ndarray:
+    """(frames, 4) boxes of a file of x,y,w,h lines from 1, NaN where the target is absent.
 
     Raises:
         BadClips: a line is not made of four numbers.
     """
-    return _array([_box(row, origin) for row in _rows(path)])
+    return _array([_box(row) for row in _rows(path)])
 
 
 def _rows(path: Path) -> List[List[float]]:
@@ -325,10 +322,10 @@ def _rows(path: Path) -> List[List[float]]:
     return rows
 
 
-def _box(values: Sequence[float], origin: int) -> Optional[Tuple[float, float, float, float]]:
+def _box(values: Sequence[float]) -> Optional[Tuple[float, float, float, float]]:
     x, y, w, h = values
     finite = all(math.isfinite(value) for value in values)
-    return (x - origin, y - origin, w, h) if finite and w > 0 and h > 0 else None
+    return (x - 1, y - 1, w, h) if finite and w > 0 and h > 0 else None
 
 
 def _array(boxes: Sequence[Any]) -> np.ndarray:

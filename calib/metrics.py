@@ -11,7 +11,7 @@
 All figures leave out frames without the target. The tests compare them with ``got10k``.
 """
 
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Dict
 
 import numpy as np
 
@@ -22,35 +22,28 @@ AT_PX, AT_NORMALISED = 20, 20  # indices of the thresholds above that become a f
 FIGURES = ("ao", "sr50", "sr75", "success", "precision", "norm_precision")
 
 
-def overlap(boxes: Any, truth: Any, bound: Optional[Tuple[float, float]] = None) -> np.ndarray:
+def overlap(boxes: Any, truth: Any) -> np.ndarray:
     """Intersection over union, frame by frame.
 
     Args:
         boxes, truth: (n, 4) (x, y, w, h).
-        bound: (width, height) of the frame: both boxes are cut to it first, as in GOT-10k's report.
 
     Returns:
         (n,) float64; NaN where a box is NaN.
     """
-    a, b = _corners(boxes, bound), _corners(truth, bound)
-    sides = np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2])
-    common = np.prod(np.maximum(sides, 0), axis=1)
+    a, b = (np.asarray(each, float).reshape(-1, 4) for each in (boxes, truth))
+    low, high = np.maximum(a[:, :2], b[:, :2]), np.minimum(_ends(a), _ends(b))
+    common = np.prod(np.maximum(high - low, 0), axis=1)
     union = _area(a) + _area(b) - common
     return np.clip(common / (union + np.finfo(float).eps), 0, 1)
 
 
-def _corners(boxes: Any, bound: Optional[Tuple[float, float]]) -> np.ndarray:
-    boxes = np.asarray(boxes, float).reshape(-1, 4)
-    corners = np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
-    if bound is None:
-        return corners
-    # the toolkit moves the corner into the frame without changing the size, then it cuts the size
-    low = np.clip(boxes[:, :2], 0, bound)
-    return np.concatenate([low, low + np.clip(boxes[:, 2:], 0, np.asarray(bound) - low)], axis=1)
+def _ends(boxes: np.ndarray) -> np.ndarray:
+    return boxes[:, :2] + boxes[:, 2:]
 
 
-def _area(corners: np.ndarray) -> np.ndarray:
-    return np.prod(corners[:, 2:] - corners[:, :2], axis=1)
+def _area(boxes: np.ndarray) -> np.ndarray:
+    return np.prod(_ends(boxes) - boxes[:, :2], axis=1)
 
 
 def centre_distance(boxes: Any, truth: Any, normalised: bool = False) -> np.ndarray:

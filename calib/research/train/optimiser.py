@@ -6,6 +6,8 @@ from typing import Any
 import torch
 from torch import nn
 
+MOMENTUM, DECAY = 0.95, 0.02  # of weights: AdamW's too
+
 
 def orthogonal(matrix: torch.Tensor) -> torch.Tensor:
     """Approximate the closest orthogonal matrix by Newton-Schulz steps (Jordan et al., 2024)."""
@@ -21,14 +23,8 @@ def orthogonal(matrix: torch.Tensor) -> torch.Tensor:
 class Muon(torch.optim.Optimizer):
     """Momentum with an orthogonal update of the size of Adam's, so that both take the same rate."""
 
-    def __init__(
-        self,
-        parameters: Iterable[Any],
-        lr: float,
-        momentum: float = 0.95,
-        weight_decay: float = 0.02,
-    ) -> None:
-        super().__init__(parameters, dict(lr=lr, momentum=momentum, weight_decay=weight_decay))
+    def __init__(self, parameters: Iterable[Any], lr: float) -> None:
+        super().__init__(parameters, dict(lr=lr))
 
     @torch.no_grad()
     def step(self) -> None:
@@ -40,13 +36,13 @@ class Muon(torch.optim.Optimizer):
     def _update(self, parameter: torch.Tensor, group: dict[str, Any]) -> None:
         gradient, state = parameter.grad, self.state[parameter]
         mean = state.setdefault("mean", torch.zeros_like(gradient))
-        mean.lerp_(gradient, 1 - group["momentum"])
-        update = gradient.lerp(mean, group["momentum"]).flatten(1)
+        mean.lerp_(gradient, 1 - MOMENTUM)
+        update = gradient.lerp(mean, MOMENTUM).flatten(1)
         step = orthogonal(update).reshape(parameter.shape) * (0.2 * max(update.shape) ** 0.5)
-        parameter.mul_(1 - group["lr"] * group["weight_decay"]).add_(step, alpha=-group["lr"])
+        parameter.mul_(1 - group["lr"] * DECAY).add_(step, alpha=-group["lr"])
 
 
-def optimisers(module: nn.Module, lr: float, weight_decay: float = 0.02) -> list[Any]:
+def optimisers(module: nn.Module, lr: float) -> list[Any]:
     """Make Muon for the kernels of convolutions of ``module``, AdamW for its other parameters."""
     kernels, others, plain = [], [], []
     for name, parameter in module.named_parameters():
@@ -58,6 +54,6 @@ def optimisers(module: nn.Module, lr: float, weight_decay: float = 0.02) -> list
             kernels.append(parameter)
         else:
             others.append(parameter)
-    rest = [dict(params=others, weight_decay=weight_decay), dict(params=plain, weight_decay=0.0)]
+    rest = [dict(params=others, weight_decay=DECAY), dict(params=plain, weight_decay=0.0)]
     found = [torch.optim.AdamW([group for group in rest if group["params"]], lr, (0.9, 0.99))]
-    return found + ([Muon(kernels, lr, weight_decay=weight_decay)] if kernels else [])
+    return found + ([Muon(kernels, lr)] if kernels else [])

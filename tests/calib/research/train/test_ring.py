@@ -72,14 +72,17 @@ def test_a_process_whose_parent_went_before_it_began_ends(tmp_path):
 
 def test_a_process_that_does_not_stop_is_killed(monkeypatch):
     monkeypatch.setattr("calib.research.train.ring.PATIENCE_S", 0.5)
-    deaf = multiprocessing.get_context("spawn").Process(target=be_deaf, daemon=True)
+    context = multiprocessing.get_context("spawn")
+    ready = context.Event()
+    deaf = context.Process(target=be_deaf, args=(ready,), daemon=True)
     deaf.start()
-    time.sleep(2)
+    assert ready.wait(120)
     stop_writers([deaf])
     assert not deaf.is_alive()
 
 
-def be_deaf():
+def be_deaf(ready):
     """Do not end when asked to."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    ready.set()
     time.sleep(600)

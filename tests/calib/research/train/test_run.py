@@ -67,6 +67,13 @@ def test_one_command_goes_from_pictures_to_a_network_the_runtime_loads(world, tm
     main(command(world, tmp_path))
     assert all(judged(tmp_path, stage) for stage in NAMES)
     assert 0 <= judged(tmp_path, "finish")[-1]["same_cell"] <= 1
+    joint = torch.load(tmp_path / "joint.pt", weights_only=False)
+    network = Kestrel(**joint["config"]).eval()
+    network.load_state_dict(joint["average"])
+    before, after = Folded(network).state_dict(), weights(tmp_path / "finish.pt")
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert "search_graph.reduce.0.weight" in changed  # stage finish trains the head alone
+    assert not any("_graph.layers" in name for name in changed)
     frames, boxes = tiny.film(3)
     tracker = load_tracker(str(tmp_path / "export" / "kestrel.toml"), engine="onnxruntime")
     tracker.init(frames[0], boxes[0])
@@ -102,20 +109,6 @@ def test_a_killed_training_goes_on_to_the_very_same_weights(world, tmp_path):
     assert told == sorted(set(told)) and told[-1] == 960 and len(told) == 8  # the last one once
     killed, whole = (weights(tmp_path / name / "backbone.pt") for name in ("killed", "whole"))
     assert all(torch.equal(value, whole[name]) for name, value in killed.items())
-
-
-def test_stage_finish_trains_the_head_alone(world, tmp_path):
-    main(command(world, tmp_path / "run", "--stages", "backbone", "head", "joint"))
-    start = torch.load(tmp_path / "run" / "joint.pt", weights_only=False)
-    network = Kestrel(**start["config"]).eval()
-    network.load_state_dict(start["average"])
-    before = Folded(network).state_dict()
-    more = ["--stages", "finish", "--start", str(tmp_path / "run/joint.pt")]
-    main(command(world, tmp_path / "head", *more))
-    after = weights(tmp_path / "head" / "finish.pt")
-    changed = {name for name in before if not torch.equal(before[name], after[name])}
-    assert "search_graph.reduce.0.weight" in changed
-    assert not any("_graph.layers" in name for name in changed)
 
 
 def test_a_loss_that_is_no_number_stops_and_keeps_the_checkpoint(world, tmp_path):

@@ -52,8 +52,10 @@ def test_motion_blur_smears_along_its_line_alone():
     assert (found[15, 11:20] > 20).all() and found.sum() == found[15].sum()
 
 
-def test_noise_is_as_strong_as_asked():
+def test_noise_is_as_strong_as_asked_and_low_resolution_loses_detail():
     rng = np.random.default_rng(0)
     assert effects.noisy(flat(), rng, 0.5).std() == pytest.approx(12, rel=0.1)
     grain = effects.noisy(flat(), rng, 0.5, same=True)
     assert (grain == grain[:, :, :1]).all()
+    found = effects.enlarged(CROP, 0.2, area=True)
+    assert found.std() < 0.3 * CROP.std() and found.mean() == pytest.approx(CROP.mean(), abs=2)

@@ -266,17 +266,14 @@ class Calibration:
         """Return all figures of the report about the finished networks."""
         plain = self.run(self.network.path, self.held)
         forms = {"fp32": self._form(self.network.path, plain, plain)}
-        there = engines.installed()
-        for form, path in written.items():
-            for engine in there if form == "cpu" else ("onnxruntime",):  # see README.md
-                label = f"INT8 {form}, {engine}"
-                forms[label] = self._form(path, self.run(path, self.held, engine), plain)
-        simulated = self.run(written["cpu"], self.held, "simulated")
-        forms["INT8 cpu, simulated"] = self._form(written["cpu"], simulated, plain)
-        same = {
-            engine: float((self.run(written["cpu"], self.held, engine)[0] == simulated[0]).mean())
-            for engine in there
-        }
+        cpu, there = written["cpu"], engines.installed()
+        found = {engine: self.run(cpu, self.held, engine) for engine in (*there, "simulated")}
+        for engine, each in found.items():
+            forms[f"INT8 cpu, {engine}"] = self._form(cpu, each, plain)
+        symmetric = self.run(written["symmetric"], self.held)
+        forms["INT8 symmetric, onnxruntime"] = self._form(written["symmetric"], symmetric, plain)
+        cells = found["simulated"][0]
+        same = {engine: float((found[engine][0] == cells).mean()) for engine in there}
         costs = self.costs()
         return {
             "network": self.network.name,

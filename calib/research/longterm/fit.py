@@ -203,30 +203,21 @@ def held_out(measured: Measured, tried: Sequence[Thresholds]) -> dict[str, Any]:
     return choice
 
 
-def text(
-    name: str,
-    measured: Measured,
-    tried: Sequence[Thresholds],
-    best: Thresholds,
-) -> str:
+def text(name: str, measured: Measured, tried: Sequence[Thresholds], best: Thresholds) -> str:
     """A table."""
     sources = list(measured.members)
-    count = sum(map(len, measured.members.values()))
-    lines = [f"{name}: {count} films and clips"]
+    lines = [f"{name}: {sum(map(len, measured.members.values()))} films and clips"]
     titles = ("lost", "look", "found", "F", "found/30", "false/1000", "claimed", "loss", "merit")
     lines.append("".join(f"{title:>11}" for title in titles))
     rows: list[tuple[Any, Any]] = [(one, dict.fromkeys(sources, one)) for one in tried]
-    rows.append((None, held_out(measured, tried)))
-    for one, choice in rows:
+    keys = ("f", "found_in_30", "false_returns", "claimed_while_gone", "loss")
+    for one, choice in [*rows, (None, held_out(measured, tried))]:
         row = measures(measured, choice)
-        start = "held out".rjust(33)
-        end = ""
+        start = "held out".rjust(33) if one is None else "".join(f"{value:11g}" for value in one)
+        line = start + "".join(f"{row[key]:11.3f}" for key in keys)
         if one is not None:
-            start = "".join(f"{value:11g}" for value in one)
-            end = f"{merit(measured, sources, one):11.3f}"
-            end += "  best" if one == best else ""
-        keys = ("f", "found_in_30", "false_returns", "claimed_while_gone", "loss")
-        lines.append(start + "".join(f"{row[key]:11.3f}" for key in keys) + end)
+            line += f"{merit(measured, sources, one):11.3f}" + "  best" * (one == best)
+        lines.append(line)
     return "\n".join(lines)
 
 

@@ -1,5 +1,6 @@
 """The INT8 form of each network that ships is what its table of ranges gives."""
 
+import onnx
 import pytest
 
 from calib import int8, table
@@ -17,5 +18,8 @@ def test_it_is_made_anew_from_the_table_that_ships(name, tmp_path):
     ranges = table.read(FOLDER / (name + "-ranges.json"), network)
     again = load_network(str(int8.write_targets(work, ranges, (), tmp_path)["cpu"]))
     assert again.path.name == shipped.path.name
-    assert [entry.sha256 for entry in again.files] == [entry.sha256 for entry in shipped.files]
-    assert shipped.locate()
+    for part, path in shipped.locate().items():
+        graphs = [onnx.load(str(each)).graph for each in (path, again.locate()[part])]
+        for graph in graphs:
+            del graph.value_info[:]  # shapes that the other values give
+        assert graphs[0] == graphs[1]

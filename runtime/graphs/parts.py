@@ -75,11 +75,11 @@ def _unify_opsets(parts: Parts) -> None:
         parts[name].ir_version = ir_version
 
 
-def _branch(backbone: ModelProto, prefix: str, image: str, side: int) -> ModelProto:
+def _branch(backbone: ModelProto, prefix: str, image: str, side: int, count: int = 1) -> ModelProto:
     """A copy of a backbone for one of the two pictures, its names with a prefix."""
     source = _only_picture(backbone).name
     model = models.add_prefix(backbone, prefix)
-    _set_side(model, prefix + source, side)
+    _set_side(model, prefix + source, side, count)
     models.rename(model, {prefix + source: image})
     return model
 
@@ -142,7 +142,8 @@ def _fused_head(parts: Parts) -> ModelProto:
 def _pair(network: Network, exemplar: ModelProto, search: ModelProto) -> Pair:
     """An exemplar model, and a search model that takes its outputs."""
     exemplar, search = _without_masks(exemplar), _without_masks(search)
-    exemplar = _branch(exemplar, "z/", IMAGES[0], network.exemplar)
+    count = 2 if network.refresh_every else 1
+    exemplar = _branch(exemplar, "z/", IMAGES[0], network.exemplar, count)
     features = [value.name for value in exemplar.graph.output]
     source = _only_picture(search)
     others = [value.name for value in models.inputs(search) if value.name != source.name]
@@ -275,8 +276,8 @@ def _only_picture(model: ModelProto) -> ValueInfoProto:
     return pictures[0]
 
 
-def _set_side(model: ModelProto, name: str, side: int) -> None:
-    """Give a picture the shape (1, 3, side, side) and forget the shapes that depend on it."""
+def _set_side(model: ModelProto, name: str, side: int, count: int = 1) -> None:
+    """Give pictures the shape (count, 3, side, side) and forget the shapes that depend on it."""
     for value in model.graph.input:
         if value.name == name:
             dims = value.type.tensor_type.shape.dim
@@ -286,7 +287,7 @@ def _set_side(model: ModelProto, name: str, side: int) -> None:
                 raise ValueError(
                     f"the picture {name} has {dims[1].dim_value} channels instead of 3"
                 )
-            for dim, size in zip(dims, (1, 3, side, side)):
+            for dim, size in zip(dims, (count, 3, side, side)):
                 dim.dim_value = size
     del model.graph.value_info[:]
     for value in model.graph.output:

@@ -15,6 +15,7 @@ import pytest
 pytest.importorskip("onnxruntime")
 
 from runtime import BadNetwork, engines, load_targets, load_tracker
+from runtime.graphs import assemble
 from runtime.networks import load_network
 from runtime.track import main
 from tests.support import blobs, pages
@@ -108,6 +109,21 @@ def test_the_second_exemplar_is_from_the_frame_that_the_rule_names(tmp_path, eng
                 refreshed.append(number)
         check(heights, wanted)
         assert refreshed == ([4, 8, 12] if rule == "best" else [4, 12])
+
+
+@pytest.mark.parametrize("engine", engines.installed())
+def test_a_network_in_two_parts_is_refreshed_too(tmp_path, engine):
+    """As the INT8 form of such a network is written."""
+    path, files = write_network(tmp_path), ""
+    network = load_network(path)
+    graphs = assemble.build(network, network.locate())
+    for part in ("exemplar", "search"):
+        onnx.save(getattr(graphs, part), str(tmp_path / part))
+        files += f'[[file]]\npart = "{part}"\nname = "{part}"\n'
+    path.write_text(TOML.format("best").split("[[file]]")[0] + files)
+    (frames, boxes), tracker = film(), load_tracker(path, engine=engine)
+    tracker.init(frames[0], boxes[0])
+    check([tracker.update(frame).box.h for frame in frames[1:]], BEST)
 
 
 def test_each_of_several_targets_has_its_own(tmp_path):

@@ -30,6 +30,7 @@ VIEWS = {
     "transposed": lambda frame: frame.transpose(1, 0, 2),
     "planes": lambda frame: np.ascontiguousarray(frame.transpose(2, 0, 1)).transpose(1, 2, 0),
 }
+AVX2 = ("-mavx2", "-mno-avx512f", "-mno-avx512vbmi")
 MEAN, SCALE = (123.675, 116.28, 103.53), (0.01712, 0.01751, 0.01743)
 
 
@@ -38,7 +39,7 @@ def crops():
     """Every implementation that this machine can build, by name."""
     variants = {"default": (), "portable": ("-DHP_PORTABLE",)}
     if platform.machine() in ("x86_64", "AMD64"):
-        variants["avx2"] = ("-mavx2", "-mno-avx512f", "-mno-avx512vbmi")
+        variants["avx2"] = AVX2
         variants["plain x86"] = ("-march=x86-64",)
         if "avx2" not in build._cpu_flags():
             del variants["avx2"]
@@ -241,6 +242,14 @@ def test_frames_and_outputs_may_change_from_call_to_call(crops):
                 np.testing.assert_array_equal(out, golden.pack(image).reshape(shape))
 
 
+def test_a_wider_frame_to_the_same_output_gets_more_memory(crops):
+    for kernels in [kernels.clone() for kernels in crops.values() if kernels.handle]:
+        out = np.zeros((1, 3, 30, 30), np.float32)
+        for columns in (50, 900):
+            kernels.crop(noise(40, columns), (0, 0, 45, 40), (1, 2, 3), out)
+            assert kernels._workspace.size >= kernels.handle.hp_crop_workspace(30, columns)
+
+
 FRAME, WINDOW, OUT = np.zeros((5, 5, 3), np.uint8), (0, 0, 5, 5), np.zeros((1, 3, 4, 4), np.float32)
 
 
@@ -278,7 +287,7 @@ def frame_of(rows, columns, at_end):
     frame[:] = np.random.RandomState(1).randint(0, 256, frame.shape)
     return frame
 
-kernels = binding.Kernels(compiled.library(sys.argv[1:]))
+kernels = binding.Kernels(compiled.library(tuple(sys.argv[1:])))
 out = np.zeros((1, 3, 63, 63), np.float32)
 for rows, columns in ((1, 1), (1, 2), (1, 3), (2, 5), (17, 31), (90, 160)):
     for frame in (frame_of(rows, columns, False), frame_of(rows, columns, True)):
@@ -303,12 +312,14 @@ print("read nothing else")
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs mprotect")
-@pytest.mark.parametrize("flags", [[], ["-DHP_PORTABLE"], ["-mno-avx512vbmi"]])
+@pytest.mark.parametrize("flags", [(), ("-DHP_PORTABLE",), AVX2])
 def test_crop_reads_nothing_outside_the_frames_memory(crops, flags):
     if "default" not in crops:
         pytest.skip("no C++ compiler")
-    if flags == ["-mno-avx512vbmi"] and "avx2" not in crops:
+    if flags == AVX2 and "avx2" not in crops:
         pytest.skip("no AVX2 on this machine")
-    command = [sys.executable, "-c", GUARDED] + flags
-    done = subprocess.run(command, capture_output=True, text=True, cwd=build.HERE + "/../..")
+    command = [sys.executable, "-c", GUARDED]
+    done = subprocess.run(
+        [*command, *flags], capture_output=True, text=True, cwd=build.HERE + "/../.."
+    )
     assert done.stdout == "read nothing else\n", (done.returncode, done.stderr)

@@ -118,10 +118,12 @@ def test_damaged_files_give_planes_or_an_error(decoders, files):
             except jpeg.DamagedJpeg:
                 damaged += 1
     assert damaged > 20
-    data = by_opencv("plain", 640, 480)
-    for decoder in decoders:  # zeros after the end are codes, too
+    cut = by_opencv("plain")[:900]
+    for decoder in decoders:
+        opened(decoder, by_opencv("best", 640, 480))  # takes more memory
+        opened(decoder, cut)._clean[len(cut) :] = 0  # zeros are codes, too
         with pytest.raises(jpeg.DamagedJpeg):
-            opened(decoder, data[: len(data) // 8]).planes((0, 0, 640, 480), 1)
+            decoder.planes((0, 0, 150, 90), 1)
 
 
 def test_other_kinds_are_left_to_other_decoders(decoders):

@@ -49,10 +49,8 @@ def _run_files(backbone, head, exemplar, search):
 
 def _pictures(seed):
     noise = np.random.RandomState(seed)
-    return (
-        noise.uniform(0, 255, (1, 3, 127, 127)).astype(np.float32),
-        noise.uniform(0, 255, (1, 3, 255, 255)).astype(np.float32),
-    )
+    sides = (127, 255)
+    return [noise.uniform(0, 255, (1, 3, side, side)).astype(np.float32) for side in sides]
 
 
 def _maps(engine, exemplar, search):
@@ -266,8 +264,7 @@ def _condition(graph, kind):
 def test_branches_read_the_graph_around_them(network, name, kind):
     """A backbone with an If whose branches take a tensor and a constant of the graph outside."""
     pytest.importorskip("onnxslim")  # which folds it; a board's bundle is folded already
-    noise = np.random.RandomState(8)
-    pictures = [noise.uniform(0, 255, (1, 3, s, s)).astype(np.float32) for s in (127, 255)]
+    pictures = _pictures(8)
     engine = engines.create("onnxruntime", network, network.locate())
     _, wanted = _maps(engine, *pictures)
     path = network.locate()["backbone"]
@@ -282,11 +279,8 @@ def test_branches_read_the_graph_around_them(network, name, kind):
         branches.append(onnx.helper.make_graph([node], kind, [], out))
     own.initializer.append(onnx.numpy_helper.from_array(np.zeros(1, np.float32), "nothing"))
     own.node.extend(_condition(own, kind))
-    own.node.append(
-        onnx.helper.make_node(
-            "If", ["always"], ["features"], then_branch=branches[0], else_branch=branches[1]
-        )
-    )
+    ways = dict(zip(("then_branch", "else_branch"), branches))
+    own.node.append(onnx.helper.make_node("If", ["always"], ["features"], **ways))
     onnx.save(model, str(path))
     engine = engines.create(name, network, network.locate())
     _, found = _maps(engine, *pictures)

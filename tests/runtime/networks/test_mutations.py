@@ -58,16 +58,15 @@ def mutate_toml(text, draw):
     """Change, repeat, swap or remove lines of a TOML."""
     lines = text.splitlines()
     for _ in range(draw.choice((1, 1, 1, 2, 3))):
-        place = draw.randrange(len(lines))
+        place, other = draw.randrange(len(lines)), draw.randrange(len(lines))
         how = draw.choice(("value", "value", "value", "value", "remove", "repeat", "swap", "byte"))
         if how == "value" and "=" in lines[place]:
             lines[place] = lines[place].split("=")[0] + "= " + draw.choice(VALUES)
         elif how == "remove" and len(lines) > 1:
             del lines[place]
         elif how == "repeat":
-            lines.insert(draw.randrange(len(lines)), lines[place])
+            lines.insert(other, lines[place])
         elif how == "swap":
-            other = draw.randrange(len(lines))
             lines[place], lines[other] = lines[other], lines[place]
         elif how == "byte" and lines[place]:
             at = draw.randrange(len(lines[place]))
@@ -79,13 +78,10 @@ def mutate_onnx(path, draw):
     """Damage the bytes of a file, or one node, tensor or value of its graph."""
     data = bytearray(path.read_bytes())
     how = draw.choice(("bytes", "cut", "node", "input", "tensor", "numbers", "shape", "attribute"))
-    if how == "bytes":
-        for _ in range(draw.choice((1, 4, 30))):
+    if how in ("bytes", "cut"):
+        for _ in range(draw.choice((1, 4, 30)) if how == "bytes" else 0):
             data[draw.randrange(len(data))] = draw.randrange(256)
-        path.write_bytes(bytes(data))
-        return
-    if how == "cut":
-        path.write_bytes(bytes(data[: draw.randrange(len(data))]))
+        path.write_bytes(bytes(data[: draw.randrange(len(data)) if how == "cut" else None]))
         return
     model = onnx.load(str(path))
     graph = model.graph
@@ -101,9 +97,8 @@ def mutate_onnx(path, draw):
         if how == "tensor":
             array = array.reshape(-1)[: max(1, array.size // 2)]
         elif array.size:
-            special = (
-                (0, -1, 1e30, np.inf, np.nan) if array.dtype.kind == "f" else (0, -1, 2**40, 7)
-            )
+            floats = array.dtype.kind == "f"
+            special = (0, -1, 1e30, np.inf, np.nan) if floats else (0, -1, 2**40, 7)
             array.reshape(-1)[draw.randrange(array.size)] = draw.choice(special)
         tensor.CopyFrom(numpy_helper.from_array(array, tensor.name))
     elif how == "shape":

@@ -3,7 +3,6 @@
 import csv
 import signal
 import subprocess
-import sys
 import time
 
 import cv2
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 
 from calib.metrics import overlap
+from tests.runtime.test_track import command
 from tests.support import tiny
 from tests.support.streams import camera, mjpeg, rtsp
 
@@ -38,24 +38,10 @@ class Run:
     def __init__(self, world, source, out, environment=None):
         folder, _, self.box = world
         self.out, self.errors = out, out.with_suffix(".err")
+        words = command(folder, "--video", source, "--box", ",".join(map(str, self.box)))
         with open(str(self.errors), "wb") as errors:
-            self.process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "runtime.track",
-                    "--network",
-                    str(folder / "tiny.toml"),
-                    "--video",
-                    source,
-                    "--box",
-                    ",".join(map(str, self.box)),
-                    "--results",
-                    str(out),
-                ],
-                stderr=errors,
-                env=environment,
-            )
+            words += ["--results", str(out)]
+            self.process = subprocess.Popen(words, stderr=errors, env=environment)
 
     def rows(self):
         """The rows written so far, whole lines only."""

@@ -2,7 +2,6 @@
 
 import csv
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +56,8 @@ def text(table: dict[str, Any]) -> str:
     for group, names in table["groups"].items():
         if group not in WHOLE_GROUPS:
             continue
-        lines += ["{:<32}".format(f"mean of {len(names)} clips, {group}") + _titles(columns)]
+        titles = "".join(f"{title:>12}" for _, title, _ in columns)
+        lines += ["{:<32}".format(f"mean of {len(names)} clips, {group}") + titles]
         for name, entry in entries:
             mean = _mean(entry, group)
             cells = ("{:>12}".format(_cell(mean, key, form)) for key, _, form in columns)
@@ -69,10 +69,6 @@ def text(table: dict[str, Any]) -> str:
         cells = (_cell(_mean(entry, group), "success", "{:.3f}") for group in attributes)
         lines.append(f"{name:<32}" + "".join(f"{cell:>8}" for cell in cells))
     return "\n".join(lines)
-
-
-def _titles(columns: Sequence[tuple[str, str, str]]) -> str:
-    return "".join(f"{title:>12}" for _, title, _ in columns)
 
 
 def _mean(entry: dict[str, Any], group: str) -> dict[str, Any]:

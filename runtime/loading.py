@@ -229,8 +229,12 @@ def create_tracker(
             online=options.online,
         )
         # a processor's is silent unless it was asked
-        if (recover or (recover is None and not device.gives_maps)) and not tracker.searches:
-            _say_why(tracker, board, options.log)
+        asked = recover or (recover is None and not device.gives_maps)
+        if asked and not tracker.searches and options.log is not None:
+            reason = tracker.why_no_search
+            if reason == NOT_ASKED:
+                reason = f"the profile of {board.title} leaves it to --recover"
+            options.log(f"a lost target is not searched for: {reason}")
         return tracker
 
     why, batch = None, board.search["windows"]
@@ -264,15 +268,6 @@ def board_of(engine: Engine) -> boards.Board:
         except boards.UnknownBoard:
             pass
     return boards.load_board(boards.HOST if engine.device is None else boards.NVIDIA_GPU)
-
-
-def _say_why(tracker: Tracker, board: boards.Board, log: Log) -> None:
-    """Say why a lost target is not searched for."""
-    why = tracker.why_no_search
-    if why == NOT_ASKED:
-        why = f"the profile of {board.title} leaves it to --recover"
-    if log is not None:
-        log(f"a lost target is not searched for: {why}")
 
 
 def check_pipeline(engine: Engine, pipeline: int, why: Optional[str] = None) -> None:

@@ -67,7 +67,7 @@ def open_precision(
     if precision == INT8 or form is network:
         _say_in_floats(engine, options.log)
         return _opened(form, options)
-    text = _text(cpuinfo)
+    text = cpuinfo.read_text() if cpuinfo.is_file() else ""
     name = engine if engine != engines.AUTO else (engines.installed(network) + [engine])[0]
     if not has_int8(text) or name not in engines.installed():
         return _opened(network, options)
@@ -162,24 +162,15 @@ def measure(both: Tuple[Engine, ...]) -> Tuple[float, float]:
 
 def _key(cpuinfo: str, names: List[str], threads: int, network: Network, form: Network) -> str:
     """What a measurement depends on: processor, engines and their libraries, threads, files."""
-    lines = sorted({line for line in cpuinfo.splitlines() if _names_processor(line)})
+    named = ("model name", "flags", "Features", "CPU part")
+    split = [line.partition(":") for line in cpuinfo.splitlines()]
+    lines = sorted({"".join(line) for line in split if line[0].strip() in named})
     files = [[entry.name, entry.sha256] for each in (network, form) for entry in each.files]
     libraries = [library for name in names for library in engines.find(name).libraries]
     library = [importlib.util.find_spec(name) for name in libraries]
     dates = [os.path.getmtime(spec.origin) for spec in library if spec and spec.origin]
     text = json.dumps([lines, "+".join(names), dates, threads, files])
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _names_processor(line: str) -> bool:
-    return line.partition(":")[0].strip() in ("model name", "flags", "Features", "CPU part")
-
-
-def _text(path: pathlib.Path) -> str:
-    try:
-        return path.read_text()
-    except OSError:
-        return ""
 
 
 def _read(path: pathlib.Path) -> Dict[str, Dict[str, float]]:

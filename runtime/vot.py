@@ -5,6 +5,7 @@ paths of pictures and reads regions. The package ``vot-trax`` is needed.
 """
 
 import argparse
+import functools
 import importlib
 import os
 import sys
@@ -52,17 +53,9 @@ def serve(options: argparse.Namespace) -> None:
     """
     trax = _trax()
     cv2.setNumThreads(1)
-    tracker = load_tracker(**given_in(options), log=_say)
-    server = trax.Server(
-        [trax.Region.RECTANGLE],
-        [trax.Image.PATH],
-        ["color"],
-        tracker.name,
-        "",
-        "",
-        metadata=dict(vot="python"),
-    )
-    with server:
+    tracker = load_tracker(**given_in(options), log=functools.partial(print, file=sys.stderr))
+    kinds = [trax.Region.RECTANGLE], [trax.Image.PATH], ["color"]
+    with trax.Server(*kinds, tracker.name, "", "", metadata={"vot": "python"}) as server:
         while True:
             try:
                 request = server.wait()
@@ -100,10 +93,6 @@ def _trax() -> Any:
             "the VOT toolkit is spoken to through TraX, which is not installed; run `pip install "
             "vot-trax==4.0.2`"
         ) from None
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -53,3 +53,5 @@ def test_windows_stay_inside_the_frame_and_leave_cut_objects_out(tmp_path, point
         inside = found[len(whole) :]
         if left > 0:
             assert not (np.abs(inside[:, 0] - left) < 1).any()
+        if left + side < 512:
+            assert not (np.abs(inside[:, 0] + inside[:, 2] - left - side) < 1).any()

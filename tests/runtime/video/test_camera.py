@@ -27,41 +27,22 @@ def fake(tmp_path):
     return made
 
 
-@pytest.mark.parametrize("planes", [False, True], ids=["converted", "raw"])
-def test_a_camera_unplugged_and_plugged_in_again_goes_on(fake, planes):
-    with Watcher("cam7", fake.env, planes) as watcher:
+@pytest.mark.parametrize(
+    "spec, broken, planes",
+    [("cam7", "unplug", False), ("cam7", "unplug", True), ("/dev/video7", "freeze", False)],
+)
+def test_a_camera_that_is_unplugged_or_hangs_goes_on_afterwards(fake, spec, broken, planes):
+    with Watcher(spec, fake.env, planes) as watcher:
         watcher.wait_for("open")
-        fake.unplug()
+        getattr(fake, broken)()
         watcher.wait_for("lost after frame")
         fake.plug()
         watcher.wait_for("back at frame")
-        watcher.process.poll()
         end = watcher.interrupt()
     assert end["exit_code"] == 0 and end["exit_s"] < 4.0
     assert len(end["gaps"]) == 1 and 1.0 < end["gaps"][0][1] < 12.0
     assert end["longest_read_s"] < 0.5 + 0.5
     assert end["shape"] == [scene.HEIGHT, scene.WIDTH, 3]
-
-
-def test_a_camera_that_hangs_is_waited_for_without_blocking(fake):
-    with Watcher("/dev/video7", fake.env) as watcher:
-        watcher.wait_for("open")
-        fake.freeze()
-        watcher.wait_for("lost after frame")
-        fake.plug()
-        watcher.wait_for("back at frame")
-        end = watcher.interrupt()
-    assert len(end["gaps"]) == 1 and end["longest_read_s"] < 0.5 + 0.5
-
-
-def test_ctrl_c_is_answered_while_the_camera_is_gone(fake):
-    with Watcher("cam7", fake.env) as watcher:
-        watcher.wait_for("open")
-        fake.unplug()
-        watcher.wait_for("lost after frame")
-        end = watcher.interrupt()
-    assert end["exit_code"] == 0 and end["exit_s"] < 4.0
-    assert len(end["gaps"]) == 1  # the gap that lasted until the end
 
 
 @pytest.mark.parametrize("kind", ["YUYV", "UYVY", "GREY", "MJPG", "BGR3"])
@@ -87,12 +68,3 @@ def test_the_pictures_arrive_as_the_camera_shows_them(tmp_path, kind, planes):
         [sys.executable, "-c", code], cwd=str(ROOT), env=fake.environment()
     )
     assert float(out.decode("utf-8")) < 4.0  # grey levels; colour has half the resolution
-
-
-def test_an_unplugged_camera_is_one_sentence(fake):
-    fake.unplug()
-    with Watcher("cam7", fake.env) as watcher:
-        line = watcher.wait_for("NoCamera")
-        watcher.process.wait(10)
-    assert line.startswith("NoCamera: cam7: no camera at /dev/video7; ")
-    assert watcher.process.returncode == 2

@@ -179,17 +179,17 @@ def test_a_pipe_without_a_reader_is_refused_and_one_with_a_reader_gets_every_row
 
 @pytest.mark.parametrize(
     "name, words",
-    [("a.xyz", ".csv or .jsonl"), ("a", ".csv or .jsonl"), ("no/such/a.csv", "does not exist")],
+    [
+        ("a.xyz", ".csv or .jsonl"),
+        ("a", ".csv or .jsonl"),
+        ("no/such/a.csv", "does not exist"),
+        ("folder.csv", "is a folder"),
+    ],
 )
 def test_a_file_that_cant_be_written_is_refused(tmp_path, name, words):
+    (tmp_path / "folder.csv").mkdir()
     with pytest.raises(BadOutput, match=words):
         Results(str(tmp_path / name))
-
-
-def test_a_folder_is_no_file(tmp_path):
-    (tmp_path / "a.csv").mkdir()
-    with pytest.raises(BadOutput, match="is a folder"):
-        Results(str(tmp_path / "a.csv"))
 
 
 def test_no_permission_is_said(tmp_path):

@@ -14,47 +14,39 @@ def first_box(folder):
         return source.first_box
 
 
+OTB = "groundtruth_rect.txt"
+
+
 @pytest.mark.parametrize(
-    "line", ["11,21,30,40", "11\t21\t30\t40", "11 21 30 40", " 11, 21, 30, 40 "]
+    "pictures, files, box",
+    [
+        ("img", {OTB: "11,21,30,40\n" * 3}, (10, 20, 30, 40)),
+        ("img", {OTB: "11\t21\t30\t40\n"}, (10, 20, 30, 40)),
+        ("img", {OTB: "11 21 30 40\n"}, (10, 20, 30, 40)),
+        ("img", {OTB: " 11, 21, 30, 40 \n"}, (10, 20, 30, 40)),
+        ("img", {OTB: "NaN,NaN,NaN,NaN\n5,6,7,8\n"}, None),
+        (  # the first target of a double sequence
+            "img",
+            {"groundtruth_rect.1.txt": "2,3,4,5\n", "groundtruth_rect.2.txt": "9,9,9,9\n"},
+            (1, 2, 4, 5),
+        ),
+        ("color", {"groundtruth.txt": "10,20,30.5,40\n"}, (10, 20, 30.5, 40)),  # VOT
+        ("color", {"groundtruth.txt": "10,60,12,20,45,22,40,58\n"}, (10, 20, 35, 40)),
+        ("", {"groundtruth.txt": "347.0000,443.0000,429.0000,272.0000\n"}, (347, 443, 429, 272)),
+        ("", {"../seq_gt.txt": "11,21,30,40\n"}, (10, 20, 30, 40)),  # DTB70
+    ],
 )
-def test_otb_is_counted_from_one_with_any_divider(tmp_path, line):
-    write_pictures(tmp_path / "seq" / "img")
-    (tmp_path / "seq" / "groundtruth_rect.txt").write_text((line + "\n") * 3)
-    assert first_box(tmp_path / "seq") == (10, 20, 30, 40)
-    assert first_box(tmp_path / "seq" / "img") == (10, 20, 30, 40)  # the pictures' own folder
-
-
-def test_the_first_target_of_a_double_otb_sequence_is_taken(tmp_path):
-    write_pictures(tmp_path / "img")
-    (tmp_path / "groundtruth_rect.1.txt").write_text("2,3,4,5\n")
-    (tmp_path / "groundtruth_rect.2.txt").write_text("9,9,9,9\n")
-    assert first_box(tmp_path) == (1, 2, 4, 5)
-
-
-def test_vot_rectangles_and_polygons_are_kept_as_found(tmp_path):
-    write_pictures(tmp_path / "color")
-    (tmp_path / "sequence").write_text("channels.color=color/%08d.jpg\nfps=25\n")
-    (tmp_path / "groundtruth.txt").write_text("10,20,30.5,40\n")
-    with open_source(str(tmp_path)) as source:
-        assert source.first_box == (10, 20, 30.5, 40)
-        assert source.fps == 25
-    (tmp_path / "groundtruth.txt").write_text("10,60,12,20,45,22,40,58\n")
-    assert first_box(tmp_path) == (10, 20, 35, 40)
+def test_the_first_box_is_that_of_the_benchmark_s_own_file(tmp_path, pictures, files, box):
+    write_pictures(tmp_path / "seq" / pictures, 1)
+    for name, text in files.items():
+        (tmp_path / "seq" / name).write_text(text)
+    assert first_box(tmp_path / "seq") == box
+    assert first_box(tmp_path / "seq" / pictures) == box  # the pictures' own folder
 
 
 def test_vot_masks_and_codes_are_understood(tmp_path):
-    write_pictures(tmp_path)
     (tmp_path / "groundtruth.txt").write_text("m10,20,30,40,0,5,7,9\n1\n0\n")
     assert read_boxes(str(tmp_path)) == [(10, 20, 30, 40), None, None]
-
-
-def test_got10k_is_kept_as_found(tmp_path):
-    write_pictures(tmp_path, ending=".jpg")
-    (tmp_path / "groundtruth.txt").write_text("347.0000,443.0000,429.0000,272.0000\n" * 3)
-    (tmp_path / "meta_info.ini").write_text("[METAINFO]\nurl: x\nanno_fps: 10Hz\n")
-    with open_source(str(tmp_path)) as source:
-        assert source.first_box == (347, 443, 429, 272)
-        assert (source.frames, source.fps) == (3, 10)
 
 
 @pytest.mark.parametrize(
@@ -68,23 +60,11 @@ def test_uav123_finds_its_annotation_in_the_other_tree(tmp_path, anno):
     assert read_boxes(str(folder))[1] is None
 
 
-def test_an_annotation_beside_the_folder_is_found(tmp_path):
-    folder = write_pictures(tmp_path / "wakeboard7")
-    (tmp_path / "wakeboard7_gt.txt").write_text("11,21,30,40\n")
-    assert first_box(folder) == (10, 20, 30, 40)
-
-
 def test_boxes_csv_goes_before_the_annotation_as_found(tmp_path):
     write_pictures(tmp_path / "img")
     (tmp_path / "groundtruth_rect.txt").write_text("1,1,9,9\n")
     (tmp_path / "boxes.csv").write_text("frame,x,y,w,h\n0,1.5,2,3,4\n1,,,,\n2,5,6,7,8\n")
     assert read_boxes(str(tmp_path)) == [(1.5, 2, 3, 4), None, (5, 6, 7, 8)]
-
-
-def test_a_target_absent_in_the_first_frame_gives_no_first_box(tmp_path):
-    write_pictures(tmp_path / "img")
-    (tmp_path / "groundtruth_rect.txt").write_text("NaN,NaN,NaN,NaN\n5,6,7,8\n")
-    assert first_box(tmp_path) is None
 
 
 @pytest.mark.parametrize("text", ["hello world\n", "1,2,3\n", "1,2,3,4,5\n"])
@@ -96,11 +76,18 @@ def test_an_annotation_that_is_none_is_refused_with_its_line(tmp_path, text):
 
 
 @pytest.mark.parametrize(
-    "text, fps", [("1.2.3", None), ("25", 25), (" 29.97 ", 29.97), (".", None)]
+    "name, text, fps",
+    [
+        ("sequence", "name=a\nfps=25\n", 25),
+        ("sequence", "fps= 29.97 \n", 29.97),
+        ("sequence", "fps=1.2.3", None),
+        ("sequence", "fps=.", None),
+        ("meta_info.ini", "[METAINFO]\nurl: x\nanno_fps: 10Hz\n", 10),
+    ],
 )
-def test_a_rate_that_is_no_number_is_no_rate(tmp_path, text, fps):
-    write_pictures(tmp_path)
-    (tmp_path / "sequence").write_text(f"name=a\nfps={text}\n")
+def test_the_rate_is_that_of_the_benchmark_s_own_file(tmp_path, name, text, fps):
+    write_pictures(tmp_path, 1)
+    (tmp_path / name).write_text(text)
     with open_source(str(tmp_path)) as source:
         assert source.fps == fps
 

@@ -2,8 +2,7 @@
 
 ``/`` streams for ever. Each fault has its own address: ``/half`` ends in the middle of the 20th
 JPEG, ``/stall`` goes silent after 20 pictures with the connection open, ``/sizes`` changes the
-pictures' size every 20, ``/grey`` sends grey JPEGs, ``/page`` is a web page, ``/nothing`` answers
-404.
+pictures' size every 20, ``/page`` is a web page, ``/nothing`` answers 404.
 """
 
 import argparse
@@ -112,8 +111,6 @@ class _Server(ThreadingMixIn, HTTPServer):
             picture = scene.picture_at(scene.ticks_now())
         if fault == "sizes" and sent // FAULT_AFTER % 2:
             picture = cv2.resize(picture, (160, 120))
-        if fault == "grey":
-            picture = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
         return cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes()
 
 

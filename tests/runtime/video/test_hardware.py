@@ -9,6 +9,7 @@ from runtime.pictures import bgr_of, can_read_planes
 from runtime.video import base, hardware
 from runtime.video.save import Video
 from runtime.video.sources import open_source
+from tests.runtime.video.test_sources import read_all
 from tests.support import tiny
 
 av = pytest.importorskip("av")
@@ -29,12 +30,10 @@ def film(tmp_path_factory):
 
 def frames_of(path, decoder):
     """(all frames as BGR, lines that were logged)."""
-    lines, frames = [], []
-    with open_source(path, lines.append, planes=True, decoder=decoder) as source:
-        frame = source.read()
-        while frame is not None:
-            frames.append(bgr_of(frame))
-            frame = source.read()
+    lines = []
+    frames = [
+        bgr_of(f) for f in read_all(open_source(path, lines.append, planes=True, decoder=decoder))
+    ]
     return np.stack(frames), lines
 
 

@@ -22,10 +22,17 @@ from tests.support.streams.process import ROOT
 pytestmark = pytest.mark.pythons("files, pipes and signals")
 
 
+IMPORTS = (
+    "import os, signal, sys\n"
+    "from runtime.errors import BadOutput\n"
+    "from runtime.video.results import Results\n"
+)
+
+
 def run(code, *arguments, **options):
     """Start a Python process of this repository with standard output in a pipe."""
     return subprocess.Popen(
-        [sys.executable, "-c", code] + [str(argument) for argument in arguments],
+        [sys.executable, "-c", IMPORTS + code] + [str(argument) for argument in arguments],
         cwd=str(ROOT),
         stdout=subprocess.PIPE,
         **options,
@@ -55,7 +62,6 @@ def test_jsonl_says_the_same(tmp_path):
 
 def test_standard_output_is_csv():
     code = (
-        "from runtime.video.results import Results\n"
         "print('before')\n"
         "with Results('-') as results: results.write((0, 0.0, 1, 2, 3, 4, 0.5))\n"
         "print('after')\n"
@@ -67,7 +73,6 @@ def test_standard_output_is_csv():
 def test_a_killed_program_leaves_every_row(tmp_path):
     path = tmp_path / "a.csv"
     code = (
-        "import os, signal, sys; from runtime.video.results import Results\n"
         "results = Results(sys.argv[1])\n"
         "for frame in range(50): results.write((frame, 0.0, 1, 2, 3, 4, 0.5))\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
@@ -117,8 +122,6 @@ def test_a_disk_full_from_the_start_fails_at_each_row_until_there_is_room(tmp_pa
 
 def test_a_reader_that_leaves_is_one_sentence():
     code = (
-        "import signal, sys; from runtime.video.results import Results\n"
-        "from runtime.errors import BadOutput\n"
         "try:\n"
         "    results = Results('-')\n"
         "    while True: results.write((0, 0.0, 1, 2, 3, 4, 0.5))\n"
@@ -133,13 +136,8 @@ def test_a_reader_that_leaves_is_one_sentence():
 
 
 def test_a_closed_standard_output_is_one_sentence():
-    code = (
-        "import sys; from runtime.video.results import Results\n"
-        "from runtime.errors import BadOutput\n"
-        "try: Results('-')\n"
-        "except BadOutput as error: sys.stderr.write(str(error))\n"
-    )
-    command = ["sh", "-c", 'exec "$@" >&-', "sh", sys.executable, "-c", code]
+    code = "try: Results('-')\nexcept BadOutput as error: sys.stderr.write(str(error))\n"
+    command = ["sh", "-c", 'exec "$@" >&-', "sh", sys.executable, "-c", IMPORTS + code]
     done = subprocess.run(command, cwd=str(ROOT), stderr=subprocess.PIPE)
     assert done.stderr == b"standard output: is closed; give --results a file's name"
 
@@ -153,8 +151,6 @@ def test_a_pipe_without_a_reader_is_refused_and_one_with_a_reader_gets_every_row
     path = tmp_path / "a.csv"
     os.mkfifo(str(path))
     code = (
-        "import sys; from runtime.video.results import Results\n"
-        "from runtime.errors import BadOutput\n"
         "try:\n"
         "    with Results(sys.argv[1]) as results:\n"
         "        for frame in range(20000): results.write((frame, 0.0, 1, 2, 3, 4, 0.5))\n"

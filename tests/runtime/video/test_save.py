@@ -9,12 +9,12 @@ import cv2
 import numpy as np
 import pytest
 
-from runtime.errors import BadOutput, BadSource
+from runtime.errors import BadOutput
 from runtime.video.containers import mp4_boxes
 from runtime.video.save import Video
 from runtime.video.sources import open_source
-from tests.runtime.video.test_results import small_disk
-from tests.runtime.video.test_sources import read_all
+from tests.runtime.video.test_sources import read_all, read_until_broken
+from tests.support.disks import small_disk
 from tests.support.streams import scene
 from tests.support.streams.process import ROOT
 
@@ -146,20 +146,13 @@ def test_a_saved_video_cut_in_a_fragment_gives_its_good_frames_then_says_so(tmp_
     pictures = [(start, end) for kind, start, end in mp4_boxes(str(path)) if kind == b"mdat"]
     start, end = pictures[int(part * len(pictures))]
     os.truncate(str(path), (start + end) // 2)
-    frames = []
-    with open_source(str(path)) as source, pytest.raises(BadSource) as caught:
-        frame = source.read()
-        while frame is not None:
-            frames.append(frame)
-            frame = source.read()
-    assert f"broke at frame {len(frames)};" in str(caught.value)
+    frames, said = read_until_broken(open_source(str(path)))
+    assert f"broke at frame {len(frames)};" in said
     assert 10 < len(frames) < 60
     seen = [scene.tick_of(frame) for frame in frames[: len(frames) - 8]]
     assert seen == list(range(len(seen)))
     os.truncate(str(path), start)  # the index of a fragment without its pictures
-    with open_source(str(path)) as source, pytest.raises(BadSource, match="broke at frame"):
-        while source.read() is not None:
-            pass
+    assert "broke at frame" in read_until_broken(open_source(str(path)))[1]
 
 
 def test_a_video_is_not_written_into_a_pipe(tmp_path):

@@ -44,6 +44,17 @@ def read_all(source):
     return frames
 
 
+def read_until_broken(source):
+    """The good frames of a recording that breaks, and the sentence that says so."""
+    frames = []
+    with source, pytest.raises(BadSource) as caught:
+        frame = source.read()
+        while frame is not None:
+            frames.append(frame)
+            frame = source.read()
+    return frames, str(caught.value)
+
+
 def write_video(path, count=30, fps=30):
     """A video of the scene by OpenCV itself."""
     tiny.write_video(path, [scene.picture_at(tick) for tick in range(count)], fps)
@@ -111,12 +122,8 @@ def test_a_truncated_video_gives_its_good_frames_then_says_where_it_broke(tmp_pa
     path = write_video(tmp_path / ("a" + kind), 120)
     with open(path, "r+b") as file:
         file.truncate(os.path.getsize(path) // 2)
-    good = 0
-    with open_source(path, planes=planes) as source, pytest.raises(BadSource) as caught:
-        while source.read() is not None:
-            good += 1
-    assert 50 <= good <= 65
-    assert f"broke at frame {good} of 120" in str(caught.value)
+    frames, said = read_until_broken(open_source(path, planes=planes))
+    assert 50 <= len(frames) <= 65 and f"broke at frame {len(frames)} of 120" in said
 
 
 def test_packets_that_cant_be_decoded_are_counted(tmp_path):
@@ -262,17 +269,14 @@ def test_cameras_are_listed_by_name_without_their_metadata_nodes(tmp_path):
     assert list_cameras(str(tmp_path / "none")) == []
 
 
+@pytest.mark.skipif(os.path.exists("/dev/video63"), reason="there is a /dev/video63 here")
 def test_a_camera_that_is_not_there_names_those_that_are(tmp_path):
     make_tree(tmp_path, {3: ("HD Webcam", 0)})
     with pytest.raises(NoCamera, match=r"cam63: no camera at /dev/video63.*cam3 \(HD Webcam\)"):
         Camera(63, root=str(tmp_path)).open()
-
-
-@pytest.mark.skipif(os.path.exists("/dev/video63"), reason="there is a /dev/video63 here")
-@pytest.mark.parametrize("spec", ["cam63", "/dev/video63"])
-def test_opening_an_absent_camera_fails_at_once(spec):
-    with pytest.raises(NoCamera, match="cam63: no camera at /dev/video63"):
-        open_source(spec)
+    for spec in ("cam63", "/dev/video63"):
+        with pytest.raises(NoCamera, match="cam63: no camera at /dev/video63"):
+            open_source(spec)
 
 
 def test_a_csi_camera_without_gstreamer_says_what_is_missing():

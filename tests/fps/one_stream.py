@@ -1,4 +1,4 @@
-"""Costs of one-stream trackers with random weights: prints docs/results/one-stream.md.
+"""Costs of one-stream trackers with random weights: writes docs/results/one-stream.md.
 
     python -m tests.fps.one_stream --authors DIR --work DIR
 
@@ -89,6 +89,8 @@ NETWORKS = (
 )
 KERNELS = ("Conv", "ConvTranspose", "MatMul", "Gemm", "Softmax", "Add", "Exp", "Concat")
 """Operators that are kernels of their own in an estimate; others are fused or only move data."""
+PAGE = pathlib.Path(__file__).resolve().parents[2] / "docs" / "results" / "one-stream.md"
+BY_HAND = "\n## INT8\n"  # what follows was measured otherwise, and stays
 BESIDE = "kestrel"  # takes turns with each network
 TEXT = """\
 `python -m tests.fps.one_stream --authors DIR --work DIR`
@@ -128,64 +130,6 @@ them from batch normalisations without statistics. The small OSTrack of [INT8](#
 LayerNorms in fp32, from the mean to the division, by .0021. So plans keep these in fp32, and all \
 else in FP16. Softmax needs nothing: no product exceeds 130 there, and TensorRT subtracts the \
 largest first.
-
-## INT8
-2026-11-23, commit 48b484d. `python -m calib.int8` of a small OSTrack by its authors' modules: 4 \
-blocks of 96 channels, 128 and 256 px, trained for 60 minutes of one core (5,747 steps of 32 \
-pairs, from weights of 11 minutes). It is a weak tracker: its one-step overlap is .474 on 393 \
-pairs of 10 clips that neither training nor ranges saw, where a box of the right size in the \
-middle of each crop has .597. Over their films its mean overlap is .198. So the figures say which \
-operators suffer, not what INT8 costs a good tracker.
-
-| on these pairs | overlap | cell of fp32 |
-|---|--:|--:|
-| fp32 | .4741 | |
-| INT8, OpenVINO | .4689 | 93 % |
-| INT8, ONNX Runtime | .4728 | 92 % |
-| INT8, TensorRT's form, on ONNX Runtime | .4756 | 91 % |
-
-Where it loses, on OpenVINO and 197 of the pairs (fp32: .4828, 7.0 ms of a processor). The loss \
-is that of the pairs that lose, over all pairs:
-
-| in INT8 | loss | cell of fp32 | processor's ms |
-|---|--:|--:|--:|
-| nothing | | | 7.0 |
-| convolutions and products with weights, as `calib.int8` writes it | .0076 | 95 % | 5.8 |
-| the products before and after each softmax too | .0219 | 87 % | 8.3 |
-| GELU too | .0081 | 93 % | 8.2 |
-| residual sums too | .0062 | 93 % | 6.9 |
-| LayerNorms, GELU and residual sums too | .0188 | 86 % | 8.3 |
-| softmax and its products, GELU, residual sums too | .0205 | 86 % | 9.5 |
-
-So the products around the softmax and the LayerNorms lose most, and each that is added to INT8 \
-takes time. They stay in floating point, and so do products with weights that follow a join of \
-template and search region (`Concat`): OpenVINO 2026.4.1 can't load HiT, LiteTrack and \
-MixFormerV2 otherwise. Of the layers with weights the projection behind each attention loses most \
-(.0095 alone), then the first layer (.0060); the others lose .0011 to .0023. Ranges by minmax are \
-taken here; percentile, mse and entropy lose .0143 to .0154.
-
-## A frozen template
-2026-11-23, commit 48b484d, the same machine and network. OSTrack's template attends to the \
-search region in every layer, so its keys and values change with each frame. To freeze them, -1e9 \
-was added, before each softmax of the exported graph, where a template's token reads the search \
-region: the template then computes what it would alone. Beside it, as a measure, the whole \
-network with the template of another clip. On 197 pairs:
-
-| | frozen | another clip's template |
-|---|--:|--:|
-| score map, greatest change: median, 95th percentile | .026, .089 | .101, .253 |
-| the highest cell stays | 86 % | 68 % |
-| centre of the box, search px: median, 95th percentile | .33, 24 | 1.6, 64 |
-| size of the box, search px: median, 95th percentile | .93, 10 | 5.6, 26 |
-| one-step overlap, .483 of the whole | −.015 ± .006 | −.004 ± .010 |
-
-Over the first 150 frames of the ten clips the mean overlap is .189 frozen and .198 whole, and \
-the boxes of both overlap by .38: a cell that changes once changes all that follows. The weights \
-after 11 minutes say something else: another clip's template costs them .020 ± .006, a frozen one \
-nothing (+.000 ± .004; the cell stays in 98 %). So it depends on the weights how much the search \
-region writes into the template's tokens, and no authors' weights are here to say it of a good \
-tracker. A frozen template is another network, which has to be trained so, as LiteTrack and \
-AsymTrack are; Hotpath freezes none.
 """
 
 
@@ -346,15 +290,17 @@ def main(arguments=None):
                 kept.write_text(json.dumps(got))
             rows.append(row(one, json.loads(kept.read_text())))
     commit, today = (provenance.commit() or "unknown")[:7], datetime.date.today().isoformat()
-    print(
-        TEXT.format(
-            made=f"{today}, commit {commit}, {provenance.processor()}, {os.cpu_count()} cores",
-            rounds=options.rounds,
-            costs="\n".join(cost for cost, _ in rows),
-            peaks="\n".join(peak for _, peak in rows),
-        ),
-        end="",
+    text = TEXT.format(
+        made=f"{today}, commit {commit}, {provenance.processor()}, {os.cpu_count()} cores",
+        rounds=options.rounds,
+        costs="\n".join(cost for cost, _ in rows),
+        peaks="\n".join(peak for _, peak in rows),
     )
+    if options.only:
+        print(text, end="")
+        return 0
+    by_hand = PAGE.read_text(encoding="utf-8").partition(BY_HAND)
+    PAGE.write_text(text + "".join(by_hand[1:]), encoding="utf-8")
     return 0
 
 

@@ -230,6 +230,8 @@ def to_float16(model: ModelProto, ends: bool = False) -> ModelProto:
     }
     for node in graph.node:
         for attribute in node.attribute:
+            if attribute.HasField("t"):  # ConstantOfShape
+                _halve(attribute.t)
             if node.op_type == "Cast" and attribute.name == "to":
                 if attribute.i == TensorProto.FLOAT:
                     attribute.i = TensorProto.FLOAT16

@@ -101,6 +101,23 @@ def test_an_input_that_is_left_out_gets_no_cast():
     assert [list(n.input)[1:] for n in half.graph.node if n.op_type == "ReduceMean"] == [[""]]
 
 
+def test_a_constant_of_a_shape_has_half_precision_too():
+    runtime = pytest.importorskip("onnxruntime")
+    value = helper.make_tensor("value", TensorProto.FLOAT, [1], [3.0])
+    nodes = [
+        helper.make_node("ConstantOfShape", ["sides"], ["three"], value=value),
+        helper.make_node("Concat", ["x", "three"], ["y"], axis=1),
+    ]
+    ends = [
+        helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, k]) for n, k in (("x", 1), ("y", 3))
+    ]
+    sides = numpy_helper.from_array(np.array([1, 2]), "sides")
+    model = helper.make_model(helper.make_graph(nodes, "constant", ends[:1], ends[1:], [sides]))
+    model.ir_version, model.opset_import[0].version = 8, 13
+    session = runtime.InferenceSession(convert.to_float16(model).SerializeToString())
+    np.testing.assert_array_equal(session.run(None, {"x": np.float32([[1]])})[0], [[1, 3, 3]])
+
+
 @pytest.mark.parametrize("family, opset", [("8.2", 13), ("8.2", 17), ("10", 13)])
 def test_the_builder_keeps_layer_norms_in_float32(tmp_path, family, opset):
     path, prefix = tmp_path / "norm.onnx", "y/" if opset == 17 else ""

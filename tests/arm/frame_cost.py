@@ -1,27 +1,42 @@
-"""Count the instructions of whole frames on ARM cores, and estimate their time.
+"""Count the instructions of crops and of whole frames on ARM cores, and estimate their time.
 
     python -m tests.arm.frame_cost [--networks-dir DIR] [--int8-dir DIR] [--no-recover]
 
-QEMU runs the tracker, Python and the real wheels, with a plugin that counts (``count.c``,
-``frames.py``), on one thread. The frame has all that ``Tracker.update`` does. Two cores are
-counted: the libraries have other code for those with dot products. Milliseconds follow from
-``count.CORES``; they are estimates, of one core. OpenCV's TrackerNano is counted beside it.
+QEMU runs the programs with a plugin that counts (``count.c``). Crops are counted first, without
+Python; two runs of different length are subtracted, so that work that is done once drops out. Then
+come the tracker, Python and the real wheels (``frames.py``), on one thread. The frame has all that
+``Tracker.update`` does. Two cores are counted: the libraries have other code for those with dot
+products. Milliseconds follow from ``CORES``; they are estimates, of one core. OpenCV's TrackerNano
+is counted beside it.
 """
 
 import collections
+import functools
 import itertools
+import os
 import pathlib
 import re
 import subprocess
 import sys
 import tempfile
 
+from kernels.cpu import build
 from runtime.networks import load_network
 from tests.arm import same_boxes
-from tests.arm.count import CORES, logged, milliseconds, plugin_for
 from tests.arm.frames import BEGIN, CROP, NETWORK, SELECT, WARM_UP
 from tests.arm.machine import HOME, ROOT, command_line, exit_code, open_machine
 
+HERE = ROOT / "tests" / "arm"
+# Core -> (clock of a usual board in MHz, instructions a cycle that are assumed, board).
+CORES = {
+    "cortex-a53": (1400, 0.9, "Raspberry Pi 3; a Kria KV260 has 1333 MHz"),
+    "cortex-a57": (1430, 1.4, "Jetson Nano"),
+    "cortex-a72": (1500, 1.6, "Raspberry Pi 4"),
+    "cortex-a76": (2400, 2.4, "Raspberry Pi 5"),
+    "cortex-a78ae": (2000, 2.4, "Jetson Orin NX"),
+}
+SIDES = (180, 300, 600)  # of the window, frame pixels; the result has 255
+PIXELS = 255 * 255
 COUNTED = 16  # frames: one in four judges, an update takes four of the others; then all repeats
 # Counted core -> those that execute the same instructions, or nearly.
 SAME = {
@@ -36,9 +51,13 @@ def main(words=None):
     """Run the command line; returns the exit code."""
     options = _parser().parse_args(words)
     machine = open_machine("aarch64")
-    plugin = plugin_for(machine)
+    plugin = _plugin_for(machine)
+    print("| core | window | instructions a crop | a pixel of three channels | estimated ms |")
+    print("|---|---|---|---|---|")
+    for core in CORES:
+        _crop(machine, plugin, core)
     names = [name[len("cortex-") :].upper() + " ms" for name in CORES]
-    print("Millions of instructions a frame\n")
+    print("\nMillions of instructions a frame\n")
     print(HEAD.format(" | ".join(names)) + "\n" + "|---" * (8 + len(names)) + "|", flush=True)
     frames = same_boxes.first_frames(same_boxes.CLIP, 1 + WARM_UP + COUNTED)
     with tempfile.TemporaryDirectory(dir=str(HOME)) as folder:
@@ -73,6 +92,52 @@ def _parser():
     return cli
 
 
+def _plugin_for(machine):
+    """Compile the plugin of QEMU; returns its path."""
+    plugin = machine.folder / "count.so"
+    subprocess.run(
+        ["cc", "-O2", "-shared", "-fPIC", "-o", str(plugin), str(HERE / "count.c")], check=True
+    )
+    return plugin
+
+
+def _crop(machine, plugin, core):
+    """One line for each size of the window."""
+    program = machine.folder / ("crop-" + core)
+    flags = [flag for flag in build.FLAGS if flag not in ("-fPIC", "-shared")]
+    compiler = [machine.table["compiler"], *flags, "-mcpu=" + core, "-static"]
+    subprocess.run(compiler + ["-o", str(program), str(HERE / "count_crop.cpp")], check=True)
+    for side in SIDES:
+        counts = []
+        for crops in (1, 5):
+            command = [machine.table["qemu"], "-cpu", machine.emulated(core), str(program)]
+            command += [str(side), str(crops)]
+            text = _logged(plugin, functools.partial(_run, command))
+            counts.append(int(re.search(r"instructions (\d+)", text).group(1)))
+        each = (counts[1] - counts[0]) / 4
+        row = "| {} | {} | {:,.0f} | {:.1f} | {:.2f} |"
+        print(row.format(core, side, each, each / PIXELS, _milliseconds(core, each)), flush=True)
+
+
+def _run(command, more):
+    """Run a program with more environment variables."""
+    subprocess.run(command, env=dict(os.environ, **more), check=True)
+
+
+def _logged(plugin, run):
+    """What the plugin writes in a run of QEMU: ``run`` takes environment variables as ``more``."""
+    with tempfile.NamedTemporaryFile("r", suffix=".log") as log:
+        more = {"QEMU_PLUGIN": "file=" + str(plugin), "QEMU_LOG": "plugin"}
+        run(more=dict(more, QEMU_LOG_FILENAME=log.name))
+        return log.read()
+
+
+def _milliseconds(core, instructions):
+    """An estimate of the time that a core takes for so many instructions."""
+    clock_mhz, per_cycle, _ = CORES[core]
+    return instructions / per_cycle / clock_mhz / 1e3
+
+
 def _steps(machine, plugin, core, words):
     """dict of step -> instructions of a frame; a step is named by the mark at its end."""
 
@@ -85,7 +150,7 @@ def _steps(machine, plugin, core, words):
             stdout=subprocess.DEVNULL,
         )
 
-    text = logged(plugin, run)
+    text = _logged(plugin, run)
     marks = [(int(label), int(count)) for label, count in re.findall(r"mark (\d+) (\d+)", text)]
     spent = collections.Counter()
     for (_, before), (step, after) in zip(marks, marks[1:]):
@@ -103,7 +168,7 @@ def _print(network, precision, engine, core, steps):
     if CROP not in steps:
         cells = [""] * 3
     cells.append(f"{total / 1e6:.1f}")
-    cells += [f"{milliseconds(name, total):.1f}" if name in SAME[core] else "" for name in CORES]
+    cells += [f"{_milliseconds(name, total):.1f}" if name in SAME[core] else "" for name in CORES]
     names = [network, precision, engine, core]
     print("| " + " | ".join(names + cells) + " |", flush=True)
 

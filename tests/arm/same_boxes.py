@@ -86,8 +86,6 @@ def main(words=None):
         print(HEAD.format(" | ".join(names)) + "\n" + "|---" * (len(names) + 4) + "|", flush=True)
         for case in itertools.product(options.networks, options.precisions, options.engines):
             known = kept / "{}-{}-{}-{}.json".format(*case, options.frames)
-            if not options.resume and known.is_file():
-                known.unlink()
             sides = complete(known, machine, core, case, paths, options)
             worst = largest(sides)
             figures = [worst[name] for name in names]
@@ -115,15 +113,11 @@ def _parser():
 
 
 def complete(known, machine, core, case, paths, options):
-    """What both sides wrote, of all clips; those that the file ``known`` has are not run again."""
-    sides = json.loads(known.read_text()) if known.is_file() else None
-    paths = [path for path in paths if sides is None or path.stem not in sides[0]["rows"]]
-    if paths:
+    """What both sides wrote; a file ``known`` that has all clips is not made again."""
+    sides = json.loads(known.read_text()) if options.resume and known.is_file() else None
+    if sides is None or not {path.stem for path in paths} <= set(sides[0]["rows"]):
         load = arguments(*case, options.networks_dir, options.int8_dir)
-        more = both_sides(machine, core, paths, load, str(paths[0].parent))
-        for old, new in zip(sides or (), more):
-            new["rows"].update(old["rows"])
-        sides = more
+        sides = both_sides(machine, core, paths, load, str(paths[0].parent))
         known.write_text(json.dumps(sides))
     return sides
 

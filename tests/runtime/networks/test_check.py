@@ -259,8 +259,11 @@ def test_an_unknown_family_is_named_with_those_there_are():
     assert not any("anything" in s for s in sentences)  # the unknown family may have this key
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), True, "1", [1]])
-def test_a_number_must_be_a_finite_number(value):
-    table = {"family": "points", "tracking": {"penalty": value}}
-    _, _, mistakes = schema.read(table)
-    assert any(m.section == "tracking" and m.key == "penalty" for m in mistakes)
+@pytest.mark.parametrize(
+    "section, key, value",
+    [("tracking", "penalty", value) for value in (float("nan"), float("inf"), True, "1", [1])]
+    + [("input", "scale", [0, 1, 1])],
+)
+def test_a_number_must_be_a_finite_number_and_a_scale_not_0(section, key, value):
+    _, _, mistakes = schema.read({"family": "points", section: {key: value}})
+    assert any(m.section == section and m.key == key for m in mistakes)

@@ -84,53 +84,53 @@ def test_it_needs_no_other_file_to_be_loaded(made, tmp_path):
 
 
 @on_each_python
-def test_a_truncated_part_is_one_sentence(made, nano):
+@pytest.mark.parametrize(
+    ("change", "texts"),
+    [
+        (lambda data: data[: len(data) // 2], ["is truncated", "of {} bytes"]),
+        (lambda data: data[:-1] + bytes([data[-1] ^ 1]), ["was altered since it was built"]),
+        (None, ["is missing"]),
+    ],
+)
+def test_a_part_that_is_not_as_it_was_built_is_one_sentence(made, nano, change, texts):
     path = made.path("search0.plan")
-    size = path.stat().st_size
-    path.write_bytes(path.read_bytes()[: size // 2])
-    refused(made, "search0.plan is truncated", f"of {size} bytes", COMMAND)
+    data = path.read_bytes()
+    path.unlink()
+    if change:
+        path.write_bytes(change(data))
+    refused(made, "search0.plan", COMMAND, *(text.format(len(data)) for text in texts))
     assert not nano.devices
 
 
-def test_an_altered_part_is_one_sentence(made, nano):
-    path = made.path("exemplar.plan")
-    data = bytearray(path.read_bytes())
-    data[-1] ^= 1
-    path.write_bytes(bytes(data))
-    refused(made, "exemplar.plan was altered since it was built", COMMAND)
-    assert not nano.devices
-
-
-def test_a_missing_part_is_one_sentence(made):
-    made.path("exemplar.plan").unlink()
-    refused(made, "exemplar.plan is missing", COMMAND)
+def rewritten(made, change):
+    """Change what ``bundle.json`` says."""
+    path = made.folder / "bundle.json"
+    values = json.loads(path.read_text())
+    change(values)
+    path.write_text(json.dumps(values))
 
 
 def test_keys_of_another_version_of_this_project_are_one_sentence(made):
     path = made.path("tiny.toml")
     path.write_text(path.read_text().replace("lr = ", "learning = "))
-    written = json.loads((made.folder / "bundle.json").read_text())
-    size, sha256 = path.stat().st_size, bundle.sha256_of(path)
-    written["parts"]["tiny.toml"] = {"bytes": size, "sha256": sha256}
-    (made.folder / "bundle.json").write_text(json.dumps(written))
+    part = {"bytes": path.stat().st_size, "sha256": bundle.sha256_of(path)}
+    rewritten(made, lambda values: values["parts"].update({"tiny.toml": part}))
     refused(made, "was built by another version of Hotpath", "learning", COMMAND)
 
 
-def test_another_version_of_tensorrt_is_one_sentence(made, nano):
+@pytest.mark.parametrize(
+    ("release", "capability", "told"),
+    [
+        ("8.6", "5.3", "tensorrt 8.2.1.8, but here it is 8.6.1"),
+        ("8.2", "6.2", "compute capability 5.3, but here it is 6.2"),
+    ],
+)
+def test_another_tensorrt_or_gpu_is_one_sentence(made, nano, release, capability, told):
     nano.leave()
-    newer = machine.Board("8.6")
+    other = machine.Board(release, capability=capability)
     try:
-        refused(made, "was built for tensorrt 8.2.1.8, but here it is 8.6.1", COMMAND)
-        assert not newer.devices
-    finally:
-        newer.leave()
-
-
-def test_another_gpu_is_one_sentence(made, nano):
-    nano.leave()
-    other = machine.Board("8.2", capability="6.2")
-    try:
-        refused(made, "was built for compute capability 5.3, but here it is 6.2", COMMAND)
+        refused(made, "was built for " + told, COMMAND)
+        assert not other.devices
     finally:
         other.leave()
 
@@ -140,22 +140,13 @@ def test_an_engine_that_it_is_not_for_is_refused(made):
         loading.load(Options(bundle=made.folder, engine="openvino"))
 
 
-def test_another_board_is_one_sentence(made):
-    refused(
-        made,
-        "was built for board jetson_nano, but here it is jetson_tx2",
-        "make engine BOARD=jetson_tx2 NETWORK=tiny PRECISION=fp16",
-        board="jetson_tx2",
-    )
-
-
-def test_another_precision_is_one_sentence(made):
-    refused(
-        made,
-        "was built for precision fp16, but here it is fp32",
-        "make engine BOARD=jetson_nano NETWORK=tiny PRECISION=fp32",
-        precision="fp32",
-    )
+@pytest.mark.parametrize(
+    ("what", "built", "here"),
+    [("board", "jetson_nano", "jetson_tx2"), ("precision", "fp16", "fp32")],
+)
+def test_another_board_or_precision_is_one_sentence(made, what, built, here):
+    told = f"was built for {what} {built}, but here it is {here}"
+    refused(made, told, COMMAND.replace(built, here), **{what: here})
 
 
 def with_toml(made, folder, old, new):
@@ -206,10 +197,8 @@ ALTERED = {
 
 @pytest.mark.parametrize("how", sorted(ALTERED))
 def test_tensors_that_do_not_fit_together_are_one_sentence(made, nano, how):
-    opened, path = len(nano.devices), made.folder / "bundle.json"
-    values = json.loads(path.read_text())
-    ALTERED[how](values["run"])
-    path.write_text(json.dumps(values))
+    opened = len(nano.devices)
+    rewritten(made, lambda values: ALTERED[how](values["run"]))
     refused(made, "is not as it was written", "make engine")
     assert len(nano.devices) == opened
 
@@ -295,22 +284,15 @@ def test_entries_of_another_kind_are_one_sentence(made, key):
 
 
 def test_a_file_that_is_no_part_is_not_loaded(made, nano):
-    path = made.folder / "bundle.json"
-    values = json.loads(path.read_text())
-    values["run"]["parts"] = ["../other.plan"]
-    path.write_text(json.dumps(values))
-    with pytest.raises(bundle.BadBundle, match="is not as it was written"):
-        loading.open_bundle(bundle.Bundle(made.folder))
+    rewritten(made, lambda values: values["run"].update(parts=["../other.plan"]))
+    refused(made, "is not as it was written")
 
 
 def test_a_part_outside_the_bundle_is_refused(made, tmp_path):
     (tmp_path / "secret").write_text("x")
-    path = made.folder / "bundle.json"
-    values = json.loads(path.read_text())
-    values["parts"]["../../secret"] = {"sha256": bundle.sha256_of(tmp_path / "secret"), "bytes": 1}
-    path.write_text(json.dumps(values))
-    with pytest.raises(bundle.BadBundle, match="names a part outside it"):
-        loading.open_bundle(bundle.Bundle(made.folder))
+    part = {"sha256": bundle.sha256_of(tmp_path / "secret"), "bytes": 1}
+    rewritten(made, lambda values: values["parts"].update({"../../secret": part}))
+    refused(made, "names a part outside it")
 
 
 def test_a_folder_without_a_bundle_is_one_sentence(tmp_path):

@@ -64,6 +64,15 @@ def test_who_jumps_into_another_ones_box_moves_on_as_before_and_is_unsure(pair):
     assert resolved == seen
 
 
+def test_a_target_without_an_object_moves_on_while_its_search_finds_nothing(pair):
+    exclusion = Exclusion()
+    _walk(exclusion, pair)
+    _frame(exclusion, pair, 160 + STEP, 160 + STEP)
+    resolved, _ = _frame(exclusion, pair, 160 + 2 * STEP, 300, state=LOST)
+    assert (resolved[1].state, resolved[1].lost) == (UNSURE, False)
+    assert pair[1].state[0] == pytest.approx(440 - 2 * STEP)
+
+
 def test_presence_decides_where_both_move_alike(pair):
     for weaker in (0, 1):
         exclusion = Exclusion()

@@ -6,8 +6,7 @@ import sys
 from typing import List, Optional
 
 from boards import detect, installed, snapshot
-from boards.doctor import missing, report
-from boards.doctor.situation import Situation
+from boards.doctor import Situation, missing, report
 from boards.errors import NoRoot
 from boards.files import Root
 from boards.telemetry import Telemetry

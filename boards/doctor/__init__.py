@@ -1,1 +1,14 @@
 """What ``python -m boards`` says of a machine: what is missing, known traps, the next command."""
+
+from typing import Dict, NamedTuple
+
+from boards.detect import Detection
+from boards.installed import Installed
+
+
+class Situation(NamedTuple):
+    """The facts that advice is based on: a machine and its software."""
+
+    detection: Detection
+    installed: Installed
+    environ: Dict[str, str]  # of the shell that asks; libraries read it, this program does not

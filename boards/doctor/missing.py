@@ -11,7 +11,7 @@ import sys
 from typing import Callable, Dict, List, NamedTuple
 
 from boards import NVIDIA
-from boards.doctor.situation import Situation
+from boards.doctor import Situation
 from kernels.commands import make
 
 ALTERNATIVES = {"openvino": ("openvino", "onnxruntime")}  # one of them is enough

@@ -5,8 +5,8 @@ from typing import Any, List, Sequence
 
 from boards import Board, load_board, names
 from boards.detect import Detection
+from boards.doctor import Situation
 from boards.doctor.missing import missing, own_python
-from boards.doctor.situation import Situation
 from boards.doctor.traps import traps
 from boards.installed import Installed
 from boards.telemetry import Telemetry

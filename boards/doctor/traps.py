@@ -6,8 +6,8 @@ the function and add it to ``TRAPS``.
 
 from typing import List, NamedTuple, Optional, Tuple
 
+from boards.doctor import Situation
 from boards.doctor.missing import pip
-from boards.doctor.situation import Situation
 from boards.installed import at_least
 
 Caught = Optional[Tuple[str, str]]

@@ -6,7 +6,7 @@ import re
 import shutil
 
 from boards import detect, installed, snapshot
-from boards.doctor.situation import Situation
+from boards.doctor import Situation
 from boards.files import Root
 from boards.telemetry import Telemetry
 

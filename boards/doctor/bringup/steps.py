@@ -14,11 +14,11 @@ import numpy as np
 from boards import detect, installed
 from boards.build import engines
 from boards.build.order import Order
+from boards.doctor import Situation
 from boards.doctor.bringup import reference
 from boards.doctor.bringup import times as timing
 from boards.doctor.bringup.film import HEIGHT, WIDTH, film, nv12
 from boards.doctor.missing import missing
-from boards.doctor.situation import Situation
 from boards.doctor.traps import traps
 from boards.files import Root
 from boards.sensors import cooling

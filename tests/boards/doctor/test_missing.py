@@ -6,8 +6,7 @@ import pytest
 
 from boards import detect, installed, load_board
 from boards import names as board_names
-from boards.doctor import missing
-from boards.doctor.situation import Situation
+from boards.doctor import Situation, missing
 from boards.files import Root
 from runtime import engines
 from tests.support.board_roots import BoardRoot, situation

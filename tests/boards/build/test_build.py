@@ -331,19 +331,17 @@ def test_what_breaks_off_leaves_the_old_bundle_and_nothing_half_written(
 
 
 @pytest.mark.parametrize(
-    "end, said",
+    "sent, said",
     [
-        ("kill -9 $(ps -o ppid= -p $PPID)", "run the same command again"),
-        ("exit 0", "did not come back whole"),
+        ('{0} "$@" | head -c 3000; kill -9 $(ps -o ppid= -p $PPID)', "run the same command again"),
+        ('{0} "$@" | head -c 3000', "did not come back whole"),
+        ("mkdir -p e/bundle; {0} cf - -C e bundle", "did not come back whole"),
     ],
 )
-def test_a_bundle_that_is_cut_short_is_noticed(toml, tmp_path, sshd, capsys, end, said):
-    tar = sshd.folder / "bin" / "tar"
-    real = shutil.which("tar")
-    tar.write_text(
-        f'#!/bin/sh\nif [ "$1" = cf ]; then {real} "$@" | head -c 3000; {end}; fi\n'
-        f'exec {real} "$@"\n'
-    )
+def test_a_bundle_that_is_cut_short_is_noticed(toml, tmp_path, sshd, capsys, sent, said):
+    tar, real = sshd.folder / "bin" / "tar", shutil.which("tar")
+    sent = sent.format(real)
+    tar.write_text(f'#!/bin/sh\nif [ "$1" = cf ]; then {sent}; exit; fi\nexec {real} "$@"\n')
     tar.chmod(0o755)
     out = tmp_path / "engines"
     assert run_there(toml, out, sshd) == 2

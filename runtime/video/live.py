@@ -191,7 +191,10 @@ class LiveSource(Source):
             if not self._started:
                 empty += 1
                 if trouble is not None or empty == EMPTY_OPENINGS:
-                    self._fail(trouble)
+                    why = f"{self.name}: opened, but no picture came; check the sender"
+                    with self._news:
+                        self._failed = trouble or BadSource(why)
+                        self._news.notify_all()
                     return
             pause_s = FIRST_PAUSE_S if self._received > before else pause_s
             self._closing.wait(pause_s)
@@ -236,14 +239,6 @@ class LiveSource(Source):
                 self._started, self._first_at = True, captured
             self._frame, self._frame_at, self._captured_at = frame, now, captured
             self._decode_ms = decode_ms
-            self._news.notify_all()
-
-    def _fail(self, trouble: Optional[Exception]) -> None:
-        """Tell the constructor that the first opening gave no frame."""
-        with self._news:
-            self._failed = trouble or BadSource(
-                f"{self.name}: opened, but no picture came; check the sender"
-            )
             self._news.notify_all()
 
     def _tell_loss(self, silent_s: float) -> None:

@@ -8,7 +8,7 @@ import bisect
 import math
 import time
 from collections import deque
-from typing import Any, Deque, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Deque, List, NamedTuple, Optional, Tuple
 
 import cv2
 import numpy as np
@@ -165,7 +165,8 @@ class AvCapture:
         if first is None:
             self._stream = None
             return
-        self.rotated = bool(getattr(first, "rotation", 0)) or _has_matrix(self._stream)
+        sides = getattr(self._stream, "side_data", None) or {}  # before frames had a rotation
+        self.rotated = bool(getattr(first, "rotation", 0) or sides.get("DISPLAYMATRIX", 0))
         if container.format.name == "mpjpeg" and decoder is None:  # every packet is a JPEG
             self._jpegs = JpegDecoders()
         self._decoded.appendleft(first)
@@ -262,7 +263,8 @@ class AvCapture:
             started = time.perf_counter()
             try:
                 if self._jpegs and packet is not None:
-                    self._decoded.append(_compressed(packet, self._jpegs))
+                    picture = JpegFrame(np.frombuffer(packet, np.uint8), self._jpegs)
+                    self._decoded.append(Compressed(picture, packet.pts, packet.time_base))
                 else:
                     self._decoded.extend(self._context.decode(packet))
                 self.decode_ms = (time.perf_counter() - started) * 1e3
@@ -308,18 +310,6 @@ def _is_turned(av: Any, path: str) -> bool:
     probe = AvCapture(av, av.open(path), "AUTO")
     probe.release()
     return probe.rotated
-
-
-def _has_matrix(stream: Any) -> bool:
-    """Whether the container states a rotation, for versions whose frames do not."""
-    sides: Dict[Any, Any] = getattr(stream, "side_data", None) or {}
-    return bool(sides.get("DISPLAYMATRIX", 0))
-
-
-def _compressed(packet: Any, decoders: JpegDecoders) -> Compressed:
-    """A packet that holds a JPEG; raises ``ValueError`` where it is cut off, or holds none."""
-    picture = JpegFrame(np.frombuffer(packet, np.uint8), decoders)
-    return Compressed(picture, packet.pts, packet.time_base)
 
 
 def _frame(decoded: Any) -> AnyFrame:

@@ -55,7 +55,10 @@ class Recording(Source):
         self._zero_s = self._last_s
         if self._ahead is None:
             self.close()
-            raise BadSource(self._no_video())
+            why = f"not a video that OpenCV {cv2.__version__} can read"
+            if cut_off:
+                why = "the file is cut off before its index; no frame can be read"
+            raise BadSource(f"{name}: {why}")
 
     def read(self, timeout_s: float = 1.0) -> Any:
         """The next frame, or None at the end; see ``Source.read``."""
@@ -148,12 +151,6 @@ class Recording(Source):
         length_s = self.frames / fps
         missing_s = length_s - self._last_s
         return missing > max(fps, self.frames / 20.0) and missing_s > max(1.0, length_s / 20.0)
-
-    def _no_video(self) -> str:
-        """The sentence for a recording without any readable frame."""
-        if self._cut_off:
-            return f"{self.name}: the file is cut off before its index; no frame can be read"
-        return f"{self.name}: not a video that OpenCV {cv2.__version__} can read"
 
 
 class VideoFile(Recording):

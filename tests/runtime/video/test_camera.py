@@ -22,7 +22,7 @@ pytestmark = [
 @pytest.fixture
 def fake(tmp_path):
     """A plugged-in camera 7; OpenCV gives up on a hanging camera after a second."""
-    made = FakeCamera(tmp_path)
+    made = FakeCamera(tmp_path, [scene.picture_at(0)] * 2)
     made.env = dict(made.environment(), OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT="1")
     return made
 

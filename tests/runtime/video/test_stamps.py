@@ -66,7 +66,7 @@ def test_a_camera_s_frames_carry_the_time_at_which_the_driver_took_them(tmp_path
         "            times.append(source.time_s)\n"
         "print(json.dumps([ages, late, decode, times]))\n"
     )
-    environment = camera.FakeCamera(tmp_path).environment()
+    environment = camera.FakeCamera(tmp_path, [np.zeros((48, 64, 3), np.uint8)]).environment()
     off = []  # steps of the camera's own clock, from whole frames; a busy computer holds it up
     while len(off) < 5 and not (off and off[-1] < 0.2):
         out = subprocess.check_output([sys.executable, "-c", code], cwd=str(ROOT), env=environment)

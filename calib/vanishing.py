@@ -65,15 +65,14 @@ def _cover(frame: np.ndarray, box: np.ndarray, side: Optional[int]) -> Optional[
     bottom = min(height, int(y + h + GROWN * h) + 3)
     w, h = right - left, bottom - top
     sides = [(w, 0), (-w, 0), (0, h), (0, -h)]
-    if side is not None:  # keep the side of the frame before, if possible
-        sides.insert(0, sides[side])
-    for dx, dy in sides:
+    # keep the side of the frame before, if possible
+    for dx, dy in sides if side is None else [sides[side], *sides]:
         if 0 <= left + dx and right + dx <= width and 0 <= top + dy and bottom + dy <= height:
             patch = frame[top + dy : bottom + dy, left + dx : right + dx].astype(np.float32)
             share = _soft_edge(h, w)
             under = frame[top:bottom, left:right]
             under[:] = np.rint(patch * share + under * (1 - share)).astype(np.uint8)
-            return [(w, 0), (-w, 0), (0, h), (0, -h)].index((dx, dy))
+            return sides.index((dx, dy))
     mask = np.zeros((height, width), np.uint8)
     mask[top:bottom, left:right] = 255
     cv2.inpaint(frame, mask, 5, cv2.INPAINT_TELEA, dst=frame)

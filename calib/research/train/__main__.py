@@ -177,7 +177,7 @@ def stage_of(name: str, options: argparse.Namespace, network: Kestrel, work: Wor
     steps, validation = Steps(work), Validation(work)
     judge = {
         "backbone": validation.held_features,
-        "head": validation.judge_head,
+        "head": validation.held_maps,
         "finish": validation.judge_finish,
     }
     trained = {

@@ -10,11 +10,12 @@ start keeps it from learning them (0.66 of the variance against 0.25 in the same
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
+from calib.one_step_overlap import Pairs
 from calib.research.train import rounding
 from calib.research.train.loop import batch_slots
 from calib.research.train.losses import agreement_loss, explained, feature_loss, map_losses
@@ -54,28 +55,16 @@ class Standard:
         return (features.float() - self.mean) / self.deviation
 
 
-class Work:
-    """What the stages share: pairs, teachers and settings.
+class Work(NamedTuple):
+    """What the stages share: pairs, teachers and settings."""
 
-    Args:
-        held: dict of the ring's fields, pairs that are never trained on.
-        one_step: dict of name -> ``calib.one_step_overlap.Pairs``, one for each set of clips.
-        teachers: ``Teachers`` or None.
-    """
-
-    def __init__(
-        self,
-        ring: Ring,
-        held: dict[str, np.ndarray],
-        standard: Standard,
-        one_step: Any = (),
-        teachers: Any = None,
-        device: str = "cpu",
-        batch: Any = 32,
-    ) -> None:
-        self.ring, self.held, self.standard = ring, held, standard
-        self.one_step = dict(one_step)
-        self.teachers, self.device, self.batch = teachers, device, batch
+    ring: Ring
+    held: dict[str, np.ndarray]  # the ring's fields, of pairs that are never trained on
+    standard: Standard
+    one_step: dict[str, Pairs]  # one for each set of clips
+    teachers: Any  # ``Teachers``
+    device: str
+    batch: Any
 
     def take(
         self, numbers: Sequence[int], names: Sequence[str], batch: Any

@@ -40,15 +40,13 @@ class Validation:
             found["r2_" + crop] = float(np.mean(parts))
         return found
 
-    def held_maps(self, network: Kestrel, own: bool) -> dict[str, float]:
+    def held_maps(self, network: Kestrel, own: bool = False) -> dict[str, float]:
         """Losses of the maps on the held-out pairs, from ``own`` or from the teacher's features."""
         parts = []
         for batch in self._held((*CROPS, *FEATURES, *MAPS)):
             with self.work.fast():
-                if own:
-                    maps = network(batch["exemplar"], batch["search"])
-                else:
-                    maps = network.head(*(batch[name] for name in FEATURES))
+                run, names = (network, CROPS) if own else (network.head, FEATURES)
+                maps = run(*(batch[name] for name in names))
             parts.append([float(loss) for loss in map_losses(maps, batch)])
         return dict(zip(("held_score", "held_box"), np.mean(parts, 0)))
 
@@ -65,10 +63,6 @@ class Validation:
             found.update(figures(name, pairs.overlaps(values), pairs.clip))
         overlaps = [value for name, value in found.items() if name.startswith("os_")]
         return {"os": float(np.mean(overlaps)), **found} if overlaps else {}
-
-    def judge_head(self, network: Kestrel) -> dict[str, float]:
-        """Validation figures of stage head, on the teacher's features."""
-        return self.held_maps(network, own=False)
 
     def judge_network(self, network: Kestrel) -> dict[str, float]:
         """Validation figures of stages tune and joint."""

@@ -319,11 +319,11 @@ def test_a_run_that_is_killed_has_written_every_frame(world, long_film, tmp_path
     out, video = tmp_path / "out.csv", tmp_path / "out.mp4"
     words = film_command(world, long_film, "--results", out, "--save", video)
     process = subprocess.Popen(words, stderr=subprocess.PIPE)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 200  # on a computer that is very busy
     while time.monotonic() < deadline and _lines(out) < 100:
         time.sleep(0.02)
     process.send_signal(number)
-    process.communicate(timeout=30)
+    process.communicate(timeout=60)
     assert process.returncode == (-number if number == signal.SIGKILL else 128 + number)
     rows = rows_of(out)
     assert len(rows) >= 99

@@ -34,9 +34,9 @@ WORLD = (2600, 1600)
 WORLD_FOCAL = 900.0  # pixels of the world's picture per unit of tangent
 TARGET_PX = (80, 96)  # in the world's picture
 
-Sample = namedtuple("Sample", "time_s x y yaw pitch doing lost")
+Sample = namedtuple("Sample", "time_s x y yaw")
 Sample.__doc__ = """After a frame: the target's offset from the centre as a share of the frame's
-width and height, the camera's angles in degrees, what the control does, what the tracker says."""
+width and height, the camera's yaw in degrees."""
 
 
 class World:
@@ -265,7 +265,9 @@ class Simulation:
                     track = self.targets.update(frame)[number]
                 view = View(index, taken, SIZE, track, number, 30.0)
                 self._send(now, self.manager.frame(view, now))
-                self._note(taken, truth, track)
+                x, y = truth[0] + truth[2] / 2, truth[1] + truth[3] / 2
+                yaw = math.degrees(self.gimbal.angle[1])
+                self.samples.append(Sample(taken, x / SIZE[0] - 0.5, y / SIZE[1] - 0.5, yaw))
                 index += 1
             elif tick % 15 == 0:
                 self._send(now, self.manager.tick(now))
@@ -282,21 +284,6 @@ class Simulation:
     def _send(self, now, messages):
         for message in messages:
             self._radio.send(now, "gimbal", self._codec.encode(*message))
-
-    def _note(self, taken, truth, track):
-        x, y = truth[0] + truth[2] / 2, truth[1] + truth[3] / 2
-        pitch, yaw = np.degrees(self.gimbal.angle)
-        self.samples.append(
-            Sample(
-                taken,
-                x / SIZE[0] - 0.5,
-                y / SIZE[1] - 0.5,
-                yaw,
-                pitch,
-                self.control.doing,
-                track.lost,
-            )
-        )
 
 
 def standing(yaw_deg, pitch_deg):

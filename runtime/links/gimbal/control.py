@@ -205,16 +205,12 @@ class Control:
     Args:
         settings: of ``settings.load_settings``.
         fov_deg: (horizontal, vertical) field of view, degrees.
-
-    Attributes:
-        doing: "idle", "follow", "hold", "coast" or "stop", for messages and tests.
     """
 
     def __init__(self, settings: Dict[str, Dict[str, float]], fov_deg: Tuple[float, float]) -> None:
         limits = settings["limits"]
         self.pitch = Axis(settings, limits["pitch_rate"])
         self.yaw = Axis(settings, limits["yaw_rate"])
-        self.doing = "idle"
         self._fov_deg = fov_deg
         self._lost, self._delay_s = settings["lost"], settings["delay"]["command"]
         self._pitch_range = (math.radians(limits["pitch_min"]), math.radians(limits["pitch_max"]))
@@ -244,7 +240,7 @@ class Control:
         """
         if box is not None and state != LOST and all(math.isfinite(v) for v in box):
             self._measure(captured_s, box, size)
-            self._seen_at, self.doing = now, "follow"
+            self._seen_at = now
             gain = self._lost["unsure_gain"] if state == UNSURE else 1.0
             effect = now + self._delay_s
             rates = (self.pitch.follow(now, effect, gain), self.yaw.follow(now, effect, gain))
@@ -261,7 +257,7 @@ class Control:
         """Return rates of zero: the user stopped, or the link is lost."""
         self.pitch.reset()
         self.yaw.reset()
-        self._seen_at, self.doing = None, "idle"
+        self._seen_at = None
         return self._sent(now, (0.0, 0.0))
 
     def forget(self) -> None:
@@ -282,19 +278,11 @@ class Control:
 
     def _share(self, now: float) -> float:
         """The share of the last rate that is kept without a target: hold, coast, then stop."""
-        if self._seen_at is None:
-            self.doing = "idle"
-            return 0.0
         hold, coast = self._lost["hold"], self._lost["coast"]
-        gone = now - self._seen_at
-        if gone <= hold:
-            self.doing = "hold"
-            return 1.0
-        if gone <= hold + coast:
-            self.doing = "coast"
+        gone = math.inf if self._seen_at is None else now - self._seen_at
+        if hold < gone <= hold + coast:
             return 1.0 - (gone - hold) / coast
-        self.doing = "stop"
-        return 0.0
+        return 1.0 if gone <= hold else 0.0
 
     def _sent(self, now: float, rates: Tuple[float, float]) -> Tuple[float, float]:
         """Keep the pitch within its range, note the rates that are sent, and return them."""

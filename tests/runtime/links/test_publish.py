@@ -23,23 +23,16 @@ def test_a_listener_gets_each_frame_with_its_time():
         listener.bind(("127.0.0.1", 0))
         listener.settimeout(5)
         publisher = Publisher(f"udp://127.0.0.1:{listener.getsockname()[1]}")
-        captured = time.monotonic() - 0.02
+        captured = time.monotonic() - 20.0
         tracks = {3: Track((1.0, 2.0, 30.0, 40.0), 0.875)}
         publisher.show(TrackedFrame(FRAME, 7, None, tracks, captured))
         message = json.loads(listener.recv(65536).decode())
         publisher.close()
     assert message["frame"] == 7 and message["size"] == [64, 48]
-    assert abs(message["captured_us"] / 1e6 - (time.time() - 0.02)) < 1.0
-    assert message["captured_boot_us"] == int(captured * 1e6) and message["age_ms"] >= 20
-    assert message["targets"] == [
-        {
-            "number": 3,
-            "box": [1.0, 2.0, 30.0, 40.0],
-            "score": 0.875,
-            "lost": False,
-            "state": "tracked",
-        }
-    ]
+    assert abs(message["captured_us"] / 1e6 - (time.time() - 20.0)) < 10.0
+    assert message["captured_boot_us"] == int(captured * 1e6) and message["age_ms"] >= 2e4
+    target = dict(number=3, box=[1.0, 2.0, 30.0, 40.0], score=0.875, lost=False, state="tracked")
+    assert message["targets"] == [target]
 
 
 def test_a_listener_that_is_not_there_costs_nothing():

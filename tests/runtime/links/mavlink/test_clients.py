@@ -219,16 +219,9 @@ def test_mavproxy_selects_is_told_the_box_and_stops(clip, tmp_path):
     "arguments, said",
     [
         (["--mavlink", "udp:1.2.3.4"], "not an address; give one of"),
-        (["--mavlink", "serial:/dev/ttyTHS1:12345"], "not a speed of a serial line"),
-        (
-            ["--mavlink", "udpout:127.0.0.1:14550", "--gimbal"],
-            "--gimbal needs --mavlink URL and --fov",
-        ),
         (["--follow", "--fov", "60"], "--follow needs --mavlink URL and --fov"),
         (["--mavlink", "udpout:127.0.0.1:14550", "--mavlink-key", "/nowhere"], "--mavlink-key"),
         (["--mavlink", "udpout:127.0.0.1:14550", "--captures", "/nowhere"], "no such folder"),
-        (["--publish", "tcp://127.0.0.1:1"], "give udp://HOST:PORT"),
-        (["--stream", "http://:8554/live"], "--stream http://:8554/live: not an address"),
         (["--record", "/nowhere/a.mkv"], "does not exist"),
         (["--record", "a.avi"], "name the file .mkv or .mp4"),
     ],

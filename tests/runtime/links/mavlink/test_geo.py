@@ -49,11 +49,8 @@ def test_straight_ahead_and_down_45_degrees_is_as_far_as_high():
     assert found[2] == pytest.approx(488.0 - 50.0)
 
 
-def test_the_heading_turns_it():
+def test_the_heading_and_the_place_in_the_frame_turn_it():
     assert metres_away(geo_at(-45.0, 90.0).target(view())) == pytest.approx((0.0, 50.0), abs=0.1)
-
-
-def test_a_target_on_the_right_lies_to_the_right():
     right = Track((600.0, 230.0, 20.0, 20.0), 0.9)
     assert metres_away(geo_at(-45.0).target(view(right)))[1] > 20
 

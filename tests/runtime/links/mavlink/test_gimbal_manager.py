@@ -140,16 +140,10 @@ def test_a_silent_manager_is_noticed_once_and_taken_up_again(talk):
     assert len(rates(talk.go(4.0, number=0))) > 30 and talk.gimbal.primary == ME
 
 
-def test_a_source_without_frames_stops_the_camera(talk):
+@pytest.mark.parametrize("gone", [dict(frames=False), dict(number=0, lost=True)])
+def test_a_lost_target_and_a_source_without_frames_stop_the_camera(talk, gone):
     talk.go(1.0, number=0)
-    assert rates(talk.go(5.0, frames=False))[-1] == (0.0, 0.0)
-    assert talk.us.control.doing == "stop"
-
-
-def test_a_lost_target_stops_the_camera(talk):
-    talk.go(1.0, number=0)
-    assert rates(talk.go(3.0, number=0, lost=True))[-1] == (0.0, 0.0)
-    assert talk.us.control.doing == "stop"
+    assert rates(talk.go(5.0, **gone))[-1] == (0.0, 0.0)
 
 
 def test_attitudes_that_are_none_are_not_taken(talk):

@@ -66,14 +66,10 @@ def test_a_good_signature_passes_once():
 
 def test_a_wrong_key_an_old_time_and_no_signature_are_refused():
     signatures = packets.Signatures(KEY)
-    assert not signatures.good(signed(packets.ticks_at(NOW), key=b"k" * 32), NOW)
+    # a late time that is forged does not shut the real sender out
+    assert not signatures.good(signed((1 << 48) - 1, key=b"k" * 32), NOW)
     assert not signatures.good(signed(packets.ticks_at(NOW - 120)), NOW)
     assert not signatures.good(packet(), NOW)
-
-
-def test_a_forged_packet_with_a_late_time_does_not_shut_the_real_sender_out():
-    signatures = packets.Signatures(KEY)
-    assert not signatures.good(signed((1 << 48) - 1, key=b"k" * 32), NOW)
     assert signatures.good(signed(packets.ticks_at(NOW)), NOW)
 
 

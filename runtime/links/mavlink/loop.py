@@ -10,7 +10,7 @@ import shutil
 import threading
 import time
 from concurrent.futures import Future, TimeoutError
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, TypeVar
 
 import cv2
 import numpy as np
@@ -22,6 +22,8 @@ from runtime.links.mavlink.messages import Picture, View
 from runtime.links.mavlink.point import find_box, settled_boxes
 from runtime.pictures import bgr_of
 from runtime.types import Box, Track, TrackedFrame
+
+Answer = TypeVar("Answer")
 
 POINT_S = 1.5  # longest search for the box of a point
 TURN_S = 0.02  # of it between two frames
@@ -93,14 +95,7 @@ class Loop:
         if tracked is None or not self._looking.acquire(False):
             raise Busy("one point at a time")
         self._controller.buffer.hold(self, tracked.index)  # more frames come than it keeps
-        done: Future[int] = Future()
-        done.set_running_or_notify_cancel()
-        # the search takes several frames, so neither the loop nor the link waits for all of it
-        thread = threading.Thread(
-            target=self._look, args=(tracked, point, done), name="point", daemon=True
-        )
-        thread.start()
-        return done
+        return _aside(self._look, tracked, point)  # it takes several frames
 
     def stop(self) -> "Future[None]":
         """Stop following the reported target."""
@@ -128,13 +123,7 @@ class Loop:
             self._writing.release()
             raise
         self._next_picture_s = time.monotonic() + PICTURE_S
-        done: Future[Picture] = Future()
-        done.set_running_or_notify_cancel()
-        # neither the loop nor the link waits for the disk
-        threading.Thread(
-            target=self._write, args=(asked, done), name="picture", daemon=True
-        ).start()
-        return done
+        return _aside(self._write, asked)  # it waits for the disk
 
     @property
     def can_capture(self) -> bool:
@@ -167,7 +156,7 @@ class Loop:
 
     # carried out in threads of their own
 
-    def _write(self, asked: "Future[TrackedFrame]", done: "Future[Picture]") -> None:
+    def _write(self, asked: "Future[TrackedFrame]") -> Picture:
         """Write a frame as a picture."""
         try:
             tracked = _answer(asked)
@@ -178,16 +167,15 @@ class Loop:
             path = os.path.join(self._captures, f"{stamp}-{tracked.index:06d}.jpg")
             if not cv2.imwrite(path, bgr_of(tracked.frame)):
                 raise BadOutput(f"{path}: can't be written")
-            done.set_result(Picture(path, tracked.captured_s))
             self.problem = None
-        except Exception as error:  # the camera answers the command with it
-            if isinstance(error, (BadOutput, OSError)):
-                self.problem = BadOutput(f"--captures: {error}")
-            done.set_exception(error)
+            return Picture(path, tracked.captured_s)
+        except (BadOutput, OSError) as error:
+            self.problem = BadOutput(f"--captures: {error}")
+            raise
         finally:
             self._writing.release()
 
-    def _look(self, tracked: TrackedFrame, point: Tuple[float, float], done: "Future[int]") -> None:
+    def _look(self, tracked: TrackedFrame, point: Tuple[float, float]) -> int:
         """Find the box at a point, and start a target in it."""
         try:
             ends_s = time.monotonic() + POINT_S
@@ -195,10 +183,8 @@ class Loop:
             box = find_box(
                 frame, point, lambda tried: self._settled(frame, tried, ends_s), self._detector
             )
-            started = self._controller.call(self._start, box, tracked.captured_s)
-            done.set_result(_answer(started))
-        except Exception as error:  # the camera answers the command with it
-            done.set_exception(error)
+            started: int = _answer(self._controller.call(self._start, box, tracked.captured_s))
+            return started
         finally:
             self._controller.buffer.hold(self, None)
             self._looking.release()
@@ -213,6 +199,21 @@ class Loop:
             call = self._controller.call(settled_boxes, targets, frame, left, TURN_S)
             found += _answer(call)
         return found
+
+
+def _aside(function: Callable[..., Answer], *arguments: Any) -> "Future[Answer]":
+    """Call a function in a thread of its own, so that neither the loop nor the link waits."""
+    done: Future[Answer] = Future()
+    done.set_running_or_notify_cancel()
+
+    def run() -> None:
+        try:
+            done.set_result(function(*arguments))
+        except Exception as error:  # the camera answers the command with it
+            done.set_exception(error)
+
+    threading.Thread(target=run, name=function.__name__, daemon=True).start()
+    return done
 
 
 def _answer(asked: "Future[Any]") -> Any:

@@ -260,10 +260,8 @@ class Server(Link):
 
     def _update_wanted(self) -> None:
         """Tell the encoder whether a browser is ready for a picture."""
-        if any(viewer.ready for viewer in self._viewers):
-            self._wanted.set()
-        else:
-            self._wanted.clear()
+        ready = any(viewer.ready for viewer in self._viewers)
+        (self._wanted.set if ready else self._wanted.clear)()
 
     @web.middleware
     async def _check(self, request: Any, handler: Callable[[Any], Any]) -> Any:

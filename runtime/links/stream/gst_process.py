@@ -15,7 +15,7 @@ import struct
 import sys
 import threading
 import time
-from typing import Any, BinaryIO, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import gi
 
@@ -49,6 +49,10 @@ ENCODERS = (
         "threads=1 sliced-threads=false",
     ),
     ("openh264enc", "openh264enc bitrate={bps} gop-size={key} complexity=low"),
+)
+RTP = (
+    "appsrc name=src is-live=true format=time max-bytes=4000000 ! "
+    "rtph264pay name=pay0 pt=96 config-interval=-1 mtu=1200"
 )
 PARSED = "video/x-h264,stream-format=byte-stream,alignment=au"
 
@@ -276,10 +280,7 @@ class Streams:
         tell(want=len(self._outlets))
 
     def _add_udp(self, address: Sequence[Any]) -> None:
-        pipeline = Gst.parse_launch(
-            "appsrc name=src is-live=true format=time max-bytes=4000000 ! rtph264pay pt=96 "
-            "config-interval=-1 mtu=1200 ! udpsink name=out sync=false async=false"
-        )
+        pipeline = Gst.parse_launch(RTP + " ! udpsink name=out sync=false async=false")
         out = pipeline.get_by_name("out")
         out.set_property("host", address[0])
         out.set_property("port", int(address[1]))
@@ -292,10 +293,7 @@ class Streams:
         server.set_address(place["host"])
         server.set_service(str(place["port"]))
         factory = GstRtspServer.RTSPMediaFactory()
-        factory.set_launch(
-            "( appsrc name=src is-live=true format=time max-bytes=4000000 ! rtph264pay name=pay0 "
-            "pt=96 config-interval=-1 mtu=1200 )"
-        )
+        factory.set_launch(f"( {RTP} )")
         factory.set_shared(True)
         factory.set_latency(0)
         factory.connect("media-configure", self._configure)
@@ -388,25 +386,19 @@ class Streams:
             self._encoder.set_state(Gst.State.NULL)
 
 
-def read_exactly(file: BinaryIO, count: int) -> Optional[bytes]:
-    """That many bytes; None at the end."""
-    data = file.read(count)
-    return data if len(data) == count else None
-
-
 def pump(streams: Streams, loop: Any) -> None:
     """Take messages until the tracker ends."""
     file = sys.stdin.buffer
     try:
         while True:
-            data = read_exactly(file, protocol.HEADER.size)
-            if data is None:
+            data = file.read(protocol.HEADER.size)
+            if len(data) < protocol.HEADER.size:
                 break
             header = protocol.HEADER.unpack(data)
             if header[0] != protocol.MAGIC or header[1] == protocol.END:
                 break
-            payload = read_exactly(file, header[-1])
-            if payload is None:
+            payload = file.read(header[-1])
+            if len(payload) < header[-1]:
                 break
             streams.check_recording()
             if header[1] == protocol.FRAME:

@@ -7,13 +7,16 @@ import json
 import os
 import socket
 import time
+from unittest.mock import Mock
 
 import pytest
 
-from tests.support import pages
-
-aiohttp = pytest.importorskip("aiohttp")
+pytest.importorskip("aiohttp")
 pytest.importorskip("onnxruntime")
+import aiohttp
+
+from runtime.links.page.access import ConnectionLimiter
+from tests.support import pages
 
 
 @pytest.fixture(scope="module")
@@ -72,18 +75,14 @@ def no_redirect(run, path):
 
 
 def test_off_the_loopback_nothing_is_told_without_the_token(guarded):
-    for path in ("/", "/main.js", "/api/state", "/api/snapshot", "/api/results.csv"):
-        assert guarded.ask(path)[0] == 401
+    paths = "/ /main.js /api/state /api/snapshot /api/results.csv /enter".split()
+    for path in paths + ["/enter?token=wrong", "/enter?token=%ff"]:
+        assert guarded.ask(path)[0] == 401, path
     assert guarded.ask("/api/stop", {"stop": True})[0] == 401
     assert handshake(guarded) == 401
-    assert guarded.ask("/api/state", Authorization="Bearer wrong")[0] == 401
-    assert guarded.ask("/api/state", Authorization="Bearer " + guarded.token[:-1])[0] == 401
-    assert guarded.ask("/api/state", Cookie=f"hotpath_{guarded.port}=x")[0] == 401
-    assert guarded.ask("/api/state", Authorization="Bearer \xff")[0] == 401
-    assert guarded.ask("/api/state", Cookie=f"hotpath_{guarded.port}=\xff")[0] == 401
-    assert guarded.ask("/enter?token=wrong")[0] == 401
-    assert guarded.ask("/enter?token=%ff")[0] == 401
-    assert guarded.ask("/enter")[0] == 401
+    for wrong in ("wrong", guarded.token[:-1], "\xff"):
+        assert guarded.ask("/api/state", Authorization="Bearer " + wrong)[0] == 401
+        assert guarded.ask("/api/state", Cookie=f"hotpath_{guarded.port}={wrong}")[0] == 401
     assert guarded.ask("/api/state", Authorization="Bearer " + guarded.token)[0] == 200
 
 
@@ -165,18 +164,8 @@ def test_the_page_has_nothing_inline_and_asks_nobody_else(local):
 
 @pytest.mark.parametrize(
     "path",
-    [
-        "/../page.py",
-        "/..%2fpage.py",
-        "/%2e%2e/page.py",
-        "//etc/passwd",
-        "/page_api.py",
-        "/.git",
-        "/api/../../../etc/passwd",
-        "/main.js/",
-        "/main.js%00.png",
-        "/openapi.json",
-    ],
+    "/../page.py /..%2fpage.py /%2e%2e/page.py //etc/passwd /page_api.py /.git /main.js/ "
+    "/api/../../../etc/passwd /main.js%00.png /openapi.json".split(),
 )
 def test_no_other_file_can_be_had(local, path):
     with socket.create_connection(("127.0.0.1", local.port), 10) as connection:
@@ -185,30 +174,20 @@ def test_no_other_file_can_be_had(local, path):
         assert connection.recv(100).split()[1] in (b"404", b"400")
 
 
-@pytest.mark.parametrize(
-    "message",
-    [
-        "{",
-        "[]",
-        "{}",
-        '{"seen": -1}',
-        '{"seen": 1e999}',
-        '{"seen": NaN}',
-        '{"seen": "1"}',
-        '{"hold": true}',
-        '{"seen": 1, "hold": 1}',
-        "x" * 5000,
-        b"\x00",
-        "[" * 200,
-    ],
-)
-def test_a_message_that_is_not_understood_ends_the_socket(local, message):
+HARMLESS = [json.dumps({"hold": index}) for index in (0, 99, 1 << 52, None)] + ['{"seen": 0}']
+UNKNOWN = ["{", "[]", "{}", '{"seen": 1, "hold": 1}', "x" * 5000, b"\x00", "[" * 200]
+UNKNOWN += [f'{{"seen": {value}}}' for value in ("-1", "1e999", "NaN", '"1"')] + ['{"hold": true}']
+
+
+@pytest.mark.parametrize("message", UNKNOWN)
+def test_a_message_that_is_not_understood_ends_the_socket_and_no_other_one(local, message):
     async def send():
         async with aiohttp.ClientSession() as session:
             async with session.ws_connect(local.address + "/ws") as socket:
-                await (socket.send_bytes if isinstance(message, bytes) else socket.send_str)(
-                    message
-                )
+                for harmless in HARMLESS:
+                    await socket.send_str(harmless)
+                say = socket.send_bytes if isinstance(message, bytes) else socket.send_str
+                await say(message)
                 while True:
                     answer = await asyncio.wait_for(socket.receive(), 10)
                     if answer.type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED):
@@ -220,17 +199,14 @@ def test_a_message_that_is_not_understood_ends_the_socket(local, message):
     assert local.state()["frame"] == 0
 
 
-def test_holding_frames_that_are_not_there_is_no_harm(local):
-    async def send():
-        async with aiohttp.ClientSession() as session:
-            async with session.ws_connect(local.address + "/ws") as socket:
-                for index in (0, 99, 1 << 52, None):
-                    await socket.send_str(json.dumps({"hold": index}))
-                await socket.send_str('{"seen": 0}')
-                await asyncio.sleep(0.3)
-                assert not socket.closed
-
-    asyncio.new_event_loop().run_until_complete(send())
+def test_one_address_has_half_of_the_connections():
+    limiter, refused = ConnectionLimiter(Mock()), []
+    for host in ["one"] * 40 + ["other"] * 40:
+        transport = Mock(**{"is_closing.return_value": False})
+        transport.get_extra_info.return_value = (host, 1)
+        limiter.accept(transport)
+        refused.append(transport.abort.called)
+    assert refused == ([False] * 32 + [True] * 8) * 2
 
 
 def test_a_thousand_connections_leave_a_run_and_its_viewer_undisturbed(folder, tmp_path):
@@ -357,9 +333,7 @@ def test_what_is_no_request_is_refused(local, request_text):
 
 
 def test_a_port_that_is_taken_is_said_in_one_sentence(folder, local, tmp_path):
-    with pytest.raises(RuntimeError) as words:
-        pages.PagedRun(
-            tmp_path, folder / "frames", network=str(folder / "tiny.toml"), port=local.port
-        )
-    assert "can't listen there" in str(words.value)
+    network = str(folder / "tiny.toml")
+    with pytest.raises(RuntimeError, match="can't listen there") as words:
+        pages.PagedRun(tmp_path, folder / "frames", network=network, port=local.port)
     assert "Traceback" not in str(words.value)

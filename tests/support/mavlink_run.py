@@ -110,6 +110,14 @@ class HandTurnedRun:
         steered = self.gimbal.frame(view, now) + self.follow.frame(view, now)
         return steered + self.service.camera.tick(now)
 
+    def turn_until(self, done, limit_s=10.0):
+        """Process frames until ``done(messages so far)``; returns these messages."""
+        sent, ends_s = [], time.monotonic() + limit_s
+        while not done(sent):
+            assert time.monotonic() < ends_s, sent
+            sent += self.turn()
+        return sent
+
     def close(self):
         self.controller.end()
         self.service.close()

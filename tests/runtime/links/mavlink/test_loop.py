@@ -1,42 +1,22 @@
 """Requests of the link reach the frame loop, whatever the loop has done so far."""
 
-import numpy as np
 import pytest
 
 pytest.importorskip("pymavlink")
 
 from runtime.detect import load_detector
-from runtime.links.control import Controller, Refused
+from runtime.links.control import Refused
 from runtime.links.mavlink import loop
 from tests.support import tiny_detector
-from tests.support.mavlink_run import HandTurnedRun, Stop
 
 SIDE = 24  # of the object that the tiny detector finds in a frame of 128
 BOX = (10.0, 10.0, 20.0, 20.0)
 
 
 @pytest.fixture
-def controller():
-    """Of a run that has not tracked a frame yet."""
-    run = HandTurnedRun([np.zeros((120, 160, 3), np.uint8)])
-    yield Controller(
-        run.targets,
-        run.controller.source,
-        Stop(),
-        write_row=lambda *row: None,
-        recent_ms=dict,
-        columns=("frame",),
-        can_record=False,
-    )
-    run.close()
-
-
-@pytest.fixture
-def run():
+def run(make_run):
     """A run without a target. Its frames show one red object."""
-    made = HandTurnedRun([tiny_detector.frame([("red", 0, 0)], 128, 128)])
-    yield made
-    made.close()
+    return make_run([tiny_detector.frame([("red", 0, 0)], 128, 128)])
 
 
 @pytest.fixture
@@ -44,10 +24,11 @@ def toml(tmp_path):
     return tiny_detector.write_detector(tmp_path)
 
 
-def test_requests_before_the_first_frame_are_refused_and_end_nothing(controller, tmp_path):
-    requests = loop.Loop(controller, str(tmp_path))
+def test_requests_before_the_first_frame_are_refused_and_end_nothing(run, tmp_path):
+    requests = loop.Loop(run.controller, str(tmp_path))
+    run.controller.newest = None
     asked = [requests.stop(), requests.capture(), requests.start_box(BOX, 0.0)]
-    controller.next_frame_is_due()
+    run.controller.next_frame_is_due()
     for future in asked:
         with pytest.raises(Refused, match="no frame was tracked yet"):
             future.result(5)  # a thread of its own waits for the picture's frame

@@ -18,7 +18,6 @@ from runtime.links.mavlink.reports import command_long
 from runtime.pictures import Picture
 from runtime.types import Box
 from tests.support import tiny_detector
-from tests.support.mavlink_run import HandTurnedRun
 
 SIZE = 256
 SIDE = 24  # of the object: what the tiny detector finds in a window of 128
@@ -53,25 +52,21 @@ def track_point(x, y):
 
 
 @pytest.mark.parametrize("age", range(2))
-def test_the_clicked_frame_stays_while_the_box_is_looked_for(age):
+def test_the_clicked_frame_stays_while_the_box_is_looked_for(make_run, age):
     """The buffer holds fewer frames here than come meanwhile, as with large ones."""
     frame, _, centre = scene()
-    run = HandTurnedRun([frame])
+    run = make_run([frame])
     run.controller.buffer = FrameBuffer(limit_bytes=0)
-    try:
-        for _ in range(age + 1):
-            run.turn()
-        clicked = run.controller.newest.index
-        answers = run.receive(track_point(*centre))
-        while not any(name == "COMMAND_ACK" and f["result"] != 5 for name, f in answers):
-            answers = run.turn()
-        assert [f["result"] for name, f in answers if name == "COMMAND_ACK"] == [0]
-        assert run.index > clicked + 12 and run.rows[0][0] == clicked  # not on a later frame
-        for _ in range(12):
-            run.turn()
-        assert not run.controller.buffer.since(clicked)  # it was let go
-    finally:
-        run.close()
+    for _ in range(age + 1):
+        run.turn()
+    clicked = run.controller.newest.index
+    run.receive(track_point(*centre))
+    answers = run.turn_until(lambda sent: any(f.get("result", 5) != 5 for _, f in sent))
+    assert [f["result"] for name, f in answers if name == "COMMAND_ACK"][-1] == 0
+    assert run.index > clicked + 12 and run.rows[0][0] == clicked  # not on a later frame
+    for _ in range(12):
+        run.turn()
+    assert not run.controller.buffer.since(clicked)  # it was let go
 
 
 def test_an_object_of_a_named_class_is_taken_without_the_tracker(toml):
@@ -111,62 +106,48 @@ def test_a_detector_that_fails_leaves_the_click_to_the_tracker(toml):
     assert find_box(frame, centre, always(box), detector) == box
 
 
-def test_a_click_starts_a_target_in_the_detector_s_box(toml):
+def test_a_click_starts_a_target_in_the_detector_s_box(make_run, toml):
     frame, box, centre = scene()
-    run = HandTurnedRun([frame], detector=load_detector(toml, classes=["red"]))
-    try:
-        run.receive(track_point(*centre))
-        for _ in range(200):
-            run.turn()
-            if len(run.targets):
-                break
-            time.sleep(0.01)
-        first = next(row[3].box for row in run.rows)
-        assert overlap(first, box) > 0.5
-    finally:
-        run.close()
+    run = make_run([frame], detector=load_detector(toml, classes=["red"]))
+    run.receive(track_point(*centre))
+    run.turn_until(lambda _: len(run.targets))
+    first = next(row[3].box for row in run.rows)
+    assert overlap(first, box) > 0.5
 
 
-def test_a_frame_that_cannot_be_read_does_not_keep_later_clicks_waiting():
+def test_a_frame_that_cannot_be_read_does_not_keep_later_clicks_waiting(make_run):
     class Damaged(Picture):
         shape = (SIZE, SIZE, 3)
 
         def _converted(self):
             raise ValueError("damaged")
 
-    run = HandTurnedRun([scene()[0]])
-    try:
-        run.turn()
-        buffer, good = run.controller.buffer, run.controller.buffer.at
-        buffer.at = lambda seen_s: good(seen_s)._replace(frame=Damaged())
-        with pytest.raises(ValueError, match="damaged"):
-            run.loop.start_point((5.0, 5.0), time.monotonic()).result(5)
-        buffer.at = good
-        started = run.loop.start_point((5.0, 5.0), time.monotonic())  # not Busy
-        while not started.done():
-            run.turn()
-    finally:
-        run.close()
+    run = make_run([scene()[0]])
+    run.turn()
+    buffer, good = run.controller.buffer, run.controller.buffer.at
+    buffer.at = lambda seen_s: good(seen_s)._replace(frame=Damaged())
+    with pytest.raises(ValueError, match="damaged"):
+        run.loop.start_point((5.0, 5.0), time.monotonic()).result(5)
+    buffer.at = good
+    started = run.loop.start_point((5.0, 5.0), time.monotonic())  # not Busy
+    run.turn_until(lambda _: started.done())
 
 
-def test_the_box_at_a_point_is_the_thing_there():
+def test_the_box_at_a_point_is_the_thing_there(make_run):
     noise = np.random.RandomState(1).randint(0, 90, (120, 160, 3)).astype(np.uint8)
     noise[45:75, 65:85] = (40, 200, 240)
-    run = HandTurnedRun([noise])
-    try:
+    targets = make_run([noise]).targets
 
-        def settle_in(frame):
-            return lambda boxes: settled_boxes(run.targets, frame, boxes, 60.0)
+    def settle_in(frame):
+        return lambda boxes: settled_boxes(targets, frame, boxes, 60.0)
 
-        found = find_box(noise, (76.0, 58.0), settle_in(noise))
-        assert overlap(found, (65, 45, 20, 30)) > 0.5
-        plain = np.full((120, 160, 3), 90, np.uint8)
-        for point in ((0.0, 0.0), (1e9, -1e9)):
-            found = find_box(plain, point, settle_in(plain))
-            assert found.w > 1 and found.h > 1
-        assert len(run.targets) == 0
-    finally:
-        run.close()
+    found = find_box(noise, (76.0, 58.0), settle_in(noise))
+    assert overlap(found, (65, 45, 20, 30)) > 0.5
+    plain = np.full((120, 160, 3), 90, np.uint8)
+    for point in ((0.0, 0.0), (1e9, -1e9)):
+        found = find_box(plain, point, settle_in(plain))
+        assert found.w > 1 and found.h > 1
+    assert len(targets) == 0
 
 
 def test_the_middle_of_boxes_is_the_one_that_most_agree_on():

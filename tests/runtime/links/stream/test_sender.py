@@ -1,6 +1,7 @@
 """Pictures are sent as RTSP, RTP and a file, and the frame loop waits for none of them."""
 
 import os
+import re
 import shutil
 import socket
 import struct
@@ -82,9 +83,9 @@ def opened():
         one.close()
 
 
-def receive(command, feed, frames=12, seconds=20):
+def receive(command, feed, frames=12, row_bytes=SIZE[0] * 3):
     """Run a program while frames are fed; return the raw pictures from its standard output."""
-    size = SIZE[0] * SIZE[1] * 3
+    size = row_bytes * SIZE[1]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as program:
         os.set_blocking(program.stdout.fileno(), False)
         data = bytearray()
@@ -93,12 +94,18 @@ def receive(command, feed, frames=12, seconds=20):
             data.extend(program.stdout.read() or b"")
             return len(data) >= frames * size
 
-        feed.run(seconds, enough)
+        feed.run(20, enough)
         program.kill()
-    return [
-        np.frombuffer(bytes(data[n * size : (n + 1) * size]), np.uint8).reshape(SIZE[1], SIZE[0], 3)
-        for n in range(min(frames, len(data) // size))
-    ]
+    count = min(frames, len(data) // size)
+    rows = np.frombuffer(bytes(data[: count * size]), np.uint8).reshape(count, SIZE[1], row_bytes)
+    return list(rows[:, :, : SIZE[0] * 3].reshape(count, SIZE[1], SIZE[0], 3))
+
+
+def packet_times_s(path):
+    """The times of a recording's packets, seconds."""
+    shown = "-v error -show_entries packet=pts_time -of csv=p=0".split()
+    out = subprocess.check_output(["ffprobe", *shown, str(path)])
+    return [float(line.strip(b",")) for line in out.split()]
 
 
 @needs_gstreamer
@@ -131,21 +138,8 @@ def test_gstreamer_receives_rtp_over_udp(opened):
         "openh264dec ! "
         "videoconvert ! video/x-raw,format=BGR,width=318 ! fdsink fd=1"
     ).split()
-    size = 320 * SIZE[1] * 3  # GStreamer pads the rows: 318 * 3 to 956 bytes
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as program:
-        os.set_blocking(program.stdout.fileno(), False)
-        data = bytearray()
-
-        def enough():
-            data.extend(program.stdout.read() or b"")
-            return len(data) >= 5 * size
-
-        feed = Feed(streaming)
-        feed.run(20, enough)
-        program.kill()
-    row_bytes = (SIZE[0] * 3 + 3) // 4 * 4
-    picture = np.frombuffer(bytes(data[: row_bytes * SIZE[1]]), np.uint8)
-    picture = picture.reshape(SIZE[1], row_bytes)[:, : SIZE[0] * 3].reshape(SIZE[1], SIZE[0], 3)
+    feed, row_bytes = Feed(streaming), (SIZE[0] * 3 + 3) // 4 * 4  # GStreamer pads the rows
+    picture = receive(command, feed, 5, row_bytes)[0]
     assert 0 <= number_of(picture) <= feed.number
 
 
@@ -161,16 +155,14 @@ def test_a_recording_holds_each_frame_with_its_time_and_older_files_stay(opened,
     assert path.read_bytes() == b"an older file"
     data = (tmp_path / "run-2.mkv").read_bytes()
     uuid = bytes(bytearray.fromhex("6f1d0c5b3a7e4c19a2b48f60d7e3915a"))
-    stamps = [stamp_after(data, part) for part in _places(data, uuid)]
+    stamps = [stamp_after(data, found.end()) for found in re.finditer(re.escape(uuid), data)]
     assert len(stamps) > 30
     indices = [index for _, _, index in stamps]
     assert indices == sorted(set(indices))
     for unix_us, boot_us, _ in stamps:
         assert before_us - 1e6 < unix_us < before_us + 30e6
         assert abs(boot_us / 1e6 - time.monotonic()) < 60
-    shown = "-v error -show_entries packet=pts_time -of csv=p=0".split()
-    out = subprocess.check_output(["ffprobe", *shown, str(tmp_path / "run-2.mkv")])
-    times_s = [float(line.strip(b",")) for line in out.split()]
+    times_s = packet_times_s(tmp_path / "run-2.mkv")
     expected = [(index - indices[0]) / SOURCE_FPS for index in indices]
     assert times_s == pytest.approx(expected[: len(times_s)], abs=0.002)
     assert len(stamps) - len(times_s) <= 1
@@ -187,8 +179,7 @@ def test_a_recording_has_all_frames_of_a_file_and_counts_those_that_a_camera_los
     feed.pause_s = 0.0
     feed.run(30.0, lambda: feed.number == 200)
     recording.close()
-    shown = "-v error -show_entries packet=pts_time -of csv=p=0".split()
-    written = len(subprocess.check_output(["ffprobe", *shown, str(path)]).split())
+    written = len(packet_times_s(path))
     if waits:
         assert (written, recording.dropped) == (200, 0)
     else:
@@ -206,13 +197,6 @@ def test_a_recording_on_a_full_disk_ends_with_a_sentence(opened, tmp_path):
         subprocess.check_call(["mount", "-o", "remount,ro", str(disk)])
         with pytest.raises(BadOutput, match="no permission"):
             opened([], str(disk / "other.mkv"), 30.0, False, print)
-
-
-def _places(data, part):
-    at = data.find(part)
-    while at >= 0:
-        yield at + len(part)
-        at = data.find(part, at + 1)
 
 
 def stamp_after(data, at):
@@ -298,7 +282,8 @@ def test_a_login_is_read_from_a_file_or_a_variable_or_refused(tmp_path, monkeypa
 
 def test_addresses_are_understood_or_refused():
     kind, place = sender.parse_address("rtsp://:8554/live")
-    assert kind == "rtsp" and (place["host"], place["port"], place["path"]) == (
+    assert (kind, place["host"], place["port"], place["path"]) == (
+        "rtsp",
         "127.0.0.1",
         8554,
         "/live",

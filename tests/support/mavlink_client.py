@@ -10,7 +10,6 @@ os.environ.setdefault("MAVLINK20", "1")
 from pymavlink import mavutil
 from pymavlink.dialects.v20 import common
 
-ME = (255, 190)  # a ground station's system and component
 CAMERA = (1, 100)
 
 
@@ -22,15 +21,10 @@ class Client:
         said: (seconds, name, dict) of everything that was sent.
     """
 
-    def __init__(self, port, key=None):
-        self.link = mavutil.mavlink_connection(
-            f"udpin:127.0.0.1:{port}",
-            source_system=ME[0],
-            source_component=ME[1],
-            dialect="common",
-        )
-        if key is not None:
-            self.link.setup_signing(key, sign_outgoing=True)
+    def __init__(self, port):
+        me = dict(source_system=255, source_component=190)  # a ground station's
+        address = f"udpin:127.0.0.1:{port}"
+        self.link = mavutil.mavlink_connection(address, dialect="common", **me)
         self.started = time.monotonic()
         self.heard, self.said = [], []
 
@@ -41,9 +35,8 @@ class Client:
         """Receive for a time; return the first message for which ``until`` is true, or None."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            message = self.link.recv_match(
-                blocking=True, timeout=max(0.001, end - time.monotonic())
-            )
+            left_s = max(0.001, end - time.monotonic())
+            message = self.link.recv_match(blocking=True, timeout=left_s)
             if message is None or message.get_type() == "BAD_DATA":
                 continue
             self.heard.append((time.monotonic() - self.started, message))
@@ -63,16 +56,14 @@ class Client:
         assert message is not None, f"no {name} {fields} came within {seconds} s"
         return message
 
-    def command(self, command, *parameters, **more):
+    def command(self, command, *parameters):
         """Send COMMAND_LONG and return the final COMMAND_ACK's result."""
         values = [float(v) for v in parameters] + [0.0] * (7 - len(parameters))
-        target = more.get("target", CAMERA)
-        self.said.append(
-            (time.monotonic() - self.started, common.enums["MAV_CMD"][command].name, values)
-        )
-        self.link.mav.command_long_send(target[0], target[1], command, 0, *values)
+        name = common.enums["MAV_CMD"][command].name
+        self.said.append((time.monotonic() - self.started, name, values))
+        self.link.mav.command_long_send(*CAMERA, command, 0, *values)
         while True:
-            ack = self.wait("COMMAND_ACK", more.get("seconds", 8.0), command=command)
+            ack = self.wait("COMMAND_ACK", 8.0, command=command)
             if ack.result != common.MAV_RESULT_IN_PROGRESS:
                 return ack.result
 
@@ -92,16 +83,15 @@ class Client:
         us = 1e6 / hz if hz else -1
         assert self.command(common.MAV_CMD_SET_MESSAGE_INTERVAL, number, us) == 0
 
-    def rectangle(self, box, size):
-        """Send CAMERA_TRACK_RECTANGLE with a box in pixels; return the result."""
+    def rectangle(self, box, size, time_ms=0):
+        """Send CAMERA_TRACK_RECTANGLE with a box in pixels; return the result.
+
+        Args:
+            time_ms: of the frame that was seen; 0: not stated.
+        """
         x, y, w, h = box
-        return self.command(
-            common.MAV_CMD_CAMERA_TRACK_RECTANGLE,
-            x / size[0],
-            y / size[1],
-            (x + w) / size[0],
-            (y + h) / size[1],
-        )
+        corners = x / size[0], y / size[1], (x + w) / size[0], (y + h) / size[1]
+        return self.command(common.MAV_CMD_CAMERA_TRACK_RECTANGLE, *corners, 0, time_ms)
 
 
 class Program:

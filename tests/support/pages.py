@@ -8,7 +8,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -19,17 +18,10 @@ from tests.support import tiny
 from tests.support.streams.process import ROOT
 
 # options for Debian's Chromium: it runs as root and makes no connections of its own
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-dev-shm-usage",
-]
+FLAGS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync "
+    "--disable-background-networking --disable-component-update --disable-dev-shm-usage"
+).split()
 
 
 def write_world(folder, frames=400, **film):
@@ -66,23 +58,12 @@ class PagedRun:
         self.folder = pathlib.Path(str(folder))
         self.out = self.folder / "out.csv"
         self._errors = self.folder / "words.txt"
-        start = start or [
-            sys.executable,
-            "-m",
-            "runtime.track",
-            "--network",
-            str(network or self.folder / "tiny.toml"),
-        ]
+        network = network or self.folder / "tiny.toml"
+        command = list(start or [sys.executable, "-m", "runtime.track", "--network", network])
+        command += ["--video", source, "--results", self.out, "--page", "--page-port", port]
+        command = [str(word) for word in (*command, *options)]
         with open(str(self._errors), "wb") as errors:
-            self.process = subprocess.Popen(
-                start
-                + ["--video", str(source), "--results", str(self.out)]
-                + ["--page", "--page-port", str(port)]
-                + [str(option) for option in options],
-                stderr=errors,
-                cwd=str(ROOT),
-                env=environment,
-            )
+            self.process = subprocess.Popen(command, stderr=errors, cwd=str(ROOT), env=environment)
         deadline = time.monotonic() + 60
         found = None
         while not found:
@@ -117,11 +98,7 @@ class PagedRun:
             content = answer.read()
             if content and answer.headers.get_content_type() == "application/json":
                 content = json.loads(content.decode("utf-8"))
-            return (
-                answer.status if hasattr(answer, "status") else answer.code,
-                answer.headers,
-                content,
-            )
+            return answer.getcode(), answer.headers, content
 
     def state(self):
         """The state that the page would show now."""
@@ -182,7 +159,7 @@ def browser():
     """Playwright's headless Chromium, the system's own."""
     from playwright.sync_api import sync_playwright
 
-    with tempfile.TemporaryDirectory() as _, sync_playwright() as playwright:
+    with sync_playwright() as playwright:
         started = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=FLAGS, timeout=120000
         )
@@ -194,33 +171,20 @@ def browser():
 
 def drag(page, box, touch=False):
     """Draw a box, given in frame pixels, over the picture with the mouse or a finger."""
-    place = page.evaluate(
-        """() => { const c = document.getElementById('overlay').getBoundingClientRect();
-        const p = document.getElementById('picture');
-        return [c.left, c.top, c.width, c.height, p.width, p.height]; }"""
-    )
+    place = page.locator("#overlay").bounding_box()
     size = page.evaluate("fetch('/api/state').then((a) => a.json()).then((s) => s.size)")
-    left, top, width, height, _, _ = place
-    scale = min(width / size[0], height / size[1])
-    x0 = left + (width - size[0] * scale) / 2 + box[0] * scale
-    y0 = top + (height - size[1] * scale) / 2 + box[1] * scale
-    x1, y1 = x0 + box[2] * scale, y0 + box[3] * scale
-    if touch:
-        _touch(page, (x0, y0), (x1, y1))
+    scale = min(place["width"] / size[0], place["height"] / size[1])
+    x0 = place["x"] + (place["width"] - size[0] * scale) / 2 + box[0] * scale
+    y0 = place["y"] + (place["height"] - size[1] * scale) / 2 + box[1] * scale
+    path = [(x0 + share * box[2] * scale, y0 + share * box[3] * scale) for share in (0, 0.5, 1)]
+    if touch:  # by Chromium's own input events
+        send = page.context.new_cdp_session(page).send
+        for kind, (x, y) in zip(("touchStart", "touchMove", "touchMove"), path):
+            send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y}]})
+        send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
         return
-    page.mouse.move(x0, y0)
+    page.mouse.move(*path[0])
     page.mouse.down()
-    page.mouse.move((x0 + x1) / 2, (y0 + y1) / 2)
-    page.mouse.move(x1, y1)
+    for at in path[1:]:
+        page.mouse.move(*at)
     page.mouse.up()
-
-
-def _touch(page, start, end):
-    """Drag a finger, by Chromium's own input events."""
-    session = page.context.new_cdp_session(page)
-    middle = ((start[0] + end[0]) / 2, (start[1] + end[1]) / 2)
-    for kind, at in (("touchStart", start), ("touchMove", middle), ("touchMove", end)):
-        session.send(
-            "Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": at[0], "y": at[1]}]}
-        )
-    session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})

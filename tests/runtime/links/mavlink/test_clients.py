@@ -65,17 +65,8 @@ def test_a_click_is_matched_to_the_frame_that_was_seen(clip, tmp_path):
             while seen.value < 5:
                 seen = client.wait("NAMED_VALUE_INT", 5)
             client.pump(0.6)  # the time that the user needs to draw
-            x, y, w, h = clip.boxes[seen.value]
-            result = client.command(
-                common.MAV_CMD_CAMERA_TRACK_RECTANGLE,
-                x / clip.size[0],
-                y / clip.size[1],
-                (x + w) / clip.size[0],
-                (y + h) / clip.size[1],
-                0,
-                seen.time_boot_ms % (1 << 24),
-            )
-            assert result == 0
+            box, time_ms = clip.boxes[seen.value], seen.time_boot_ms % (1 << 24)
+            assert client.rectangle(box, clip.size, time_ms) == 0
             client.pump(0.3)
         finally:
             client.close()

@@ -9,12 +9,7 @@ import time
 import pytest
 
 from runtime.errors import BadOutput
-from runtime.links.mavlink.transport import (
-    BACKLOG_BYTES,
-    PEERS,
-    PEERS_OF_ADDRESS,
-    open_transport,
-)
+from runtime.links.mavlink.transport import BACKLOG_BYTES, PEERS, PEERS_OF_ADDRESS, open_transport
 from tests.support.ports import free_port
 
 pytestmark = pytest.mark.pythons("sockets")
@@ -211,15 +206,8 @@ def test_a_serial_line_carries_every_byte(opened):
 
 @pytest.mark.parametrize(
     "url",
-    [
-        "udpout:x",
-        "udpout:127.0.0.1:0",
-        "udp:1:2",
-        "tcp:h:99999",
-        "serial:/dev/ttyS0:x",
-        "",
-        "serial:/dev/ttyS0:12345",
-    ],
+    ["", "serial:/dev/ttyS0:12345"]
+    + "udpout:x udpout:127.0.0.1:0 udp:1:2 tcp:h:99999 serial:/dev/ttyS0:x".split(),
 )
 def test_other_addresses_are_refused(url):
     with pytest.raises(BadOutput):

@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 from pymavlink.dialects.v20 import common
 
-from runtime.links.mavlink.reports import command_long
+from runtime.links.mavlink.reports import command_long, corners_of
 from tests.support.mavlink_client import Client, Program
 from tests.support.ports import free_port
 from tests.support.vehicle import Vehicle
@@ -85,7 +85,7 @@ def without_truth(clip, folder):
     return link
 
 
-def with_pymavlink(clip, folder, point=False, seconds=9.0, more=(), whole=False):
+def with_pymavlink(clip, folder, point=False, more=(), whole=False):
     """Discovery, selection, status, stop. Returns (boxes, client, text of the program).
 
     Args:
@@ -104,26 +104,20 @@ def with_pymavlink(clip, folder, point=False, seconds=9.0, more=(), whole=False)
         arguments += ["--mavlink", f"udpout:127.0.0.1:{port}", *more]
         with Program(arguments, os.path.join(folder, "log")) as program:
             client.wait("HEARTBEAT", 40)
-            client.request("CAMERA_INFORMATION")
-            client.request("CAMERA_SETTINGS")
-            client.request("CAMERA_CAPTURE_STATUS")
-            if whole:
-                client.request("VIDEO_STREAM_INFORMATION")
-                client.request("VIDEO_STREAM_STATUS")
+            for name in ("CAMERA_INFORMATION", "CAMERA_SETTINGS", "CAMERA_CAPTURE_STATUS"):
+                client.request(name)
+            for name in ("VIDEO_STREAM_INFORMATION", "VIDEO_STREAM_STATUS") if whole else ():
+                client.request(name)
             client.interval("CAMERA_TRACKING_IMAGE_STATUS", STATUS_HZ)
             client.wait("NAMED_VALUE_INT", 20)  # of the first frame, which is what is clicked on
             x, y, w, h = clip.boxes[0]
             if point:
-                result = client.command(
-                    POINT, (x + w / 2) / clip.size[0], (y + h / 2) / clip.size[1], 0.0
-                )
+                centre = (x + w / 2) / clip.size[0], (y + h / 2) / clip.size[1]
+                result = client.command(POINT, *centre, 0.0)
             else:
                 result = client.rectangle(clip.boxes[0], clip.size)
             assert result == common.MAV_RESULT_ACCEPTED, program.text()
-            client.pump(
-                seconds,
-                lambda message: message.get_type() == "NAMED_VALUE_INT" and message.value > FRAMES,
-            )
+            client.pump(9.0, lambda m: m.get_type() == "NAMED_VALUE_INT" and m.value > FRAMES)
             if whole:
                 state = client.request("CAMERA_TRACKING_IMAGE_STATUS")
                 x, y = state.rec_top_x + state.rec_bottom_x, state.rec_top_y + state.rec_bottom_y
@@ -167,10 +161,8 @@ async def _with_mavsdk(clip, folder, port):
                 if cameras.cameras:
                     break
             camera = cameras.cameras[0]
-            lines.append(
-                f"camera_list: component {camera.component_id}, {camera.vendor_name} "
-                f"{camera.model_name}"
-            )
+            name = f"{camera.vendor_name} {camera.model_name}"
+            lines.append(f"camera_list: component {camera.component_id}, {name}")
 
             async def watch():
                 async for message in system.mavlink_direct.message(""):  # all, in their order
@@ -183,15 +175,10 @@ async def _with_mavsdk(clip, folder, port):
             await system.mavlink_direct.send_message(
                 MavlinkMessage("COMMAND_LONG", 245, 190, 1, 100, json.dumps(fields))
             )
-            while not any(
-                told.get_type() == "NAMED_VALUE_INT" for told in heard
-            ):  # of the first frame
-                await asyncio.sleep(0.05)
-            x, y, w, h = clip.boxes[0]
-            width, height = clip.size
-            await system.camera.track_rectangle(
-                camera.component_id, x / width, y / height, (x + w) / width, (y + h) / height
-            )
+            while not any(told.get_type() == "NAMED_VALUE_INT" for told in heard):
+                await asyncio.sleep(0.05)  # until the first frame
+            corners = corners_of(clip.boxes[0], clip.size)
+            await system.camera.track_rectangle(camera.component_id, *corners)
             lines.append("track_rectangle: accepted")
             await asyncio.sleep(FRAMES / 25.0 - 0.3)
             followed = len(heard)

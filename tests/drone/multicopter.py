@@ -85,9 +85,8 @@ class Multicopter:
             # velocity and yaw rate, in the vehicle's frame, and nothing else
             assert (asked.coordinate_frame, asked.type_mask) == (8, 0b010111000111)
             forward, side, turn = asked.vx, asked.vy, asked.yaw_rate
-        self._gust += TICK_S * -self._gust + 0.5 * self._wind * math.sqrt(
-            2 * TICK_S
-        ) * self._rng.randn(2)
+        change = 0.5 * self._wind * math.sqrt(2 * TICK_S) * self._rng.randn(2)
+        self._gust += change - TICK_S * self._gust
         cos, sin = math.cos(self.yaw), math.sin(self.yaw)
         wanted = np.array([cos * forward - sin * side, sin * forward + cos * side])
         air = self._gust + [0.0, self._wind]
@@ -133,11 +132,8 @@ class Multicopter:
         focal = SIZE[0] / 2 / math.tan(math.radians(FOV_DEG[0]) / 2)
         x, y = SIZE[0] / 2 + focal * right / forward, SIZE[1] / 2 + focal * down / forward
         side = focal * SIDE_M / forward
-        return (
-            (x - side / 2, y - side / 2, side, side)
-            if 0 < x < SIZE[0] and 0 < y < SIZE[1]
-            else None
-        )
+        inside = 0 < x < SIZE[0] and 0 < y < SIZE[1]
+        return (x - side / 2, y - side / 2, side, side) if inside else None
 
 
 class Flight:
@@ -239,17 +235,12 @@ def circling(rate_deg=15.0, radius_m=20.0):
     return lambda t: (radius_m * math.cos(rate * t), radius_m * math.sin(rate * t))
 
 
+ROUGH = dict(wind=4.0, delay_s=0.12, loss=0.2)
 CASES = {
     "round at 15 deg/s, calm": (circling(), {}),
-    "round, wind of 4 m/s, 300 ms, 20 % lost": (
-        circling(),
-        dict(wind=4.0, delay_s=0.12, loss=0.2),
-    ),
+    "round, wind of 4 m/s, 300 ms, 20 % lost": (circling(), ROUGH),
     "away at 2.5 m/s, forward 3 m/s, calm": (walking(), {"forward": 3.0}),
-    "away, wind of 4 m/s, 300 ms, 20 % lost": (
-        walking(),
-        dict(forward=3.0, wind=4.0, delay_s=0.12, loss=0.2),
-    ),
+    "away, wind of 4 m/s, 300 ms, 20 % lost": (walking(), dict(ROUGH, forward=3.0)),
 }
 
 

@@ -8,13 +8,13 @@ from runtime.types import TrackedFrame
 FRAME = np.zeros((10, 10, 3), np.uint8)
 
 
-def filled(count, most, held=None):
-    """A buffer for ``most`` frames, after ``count`` frames were added."""
+def filled(count, most, held=()):
+    """A buffer for ``most`` frames, after ``count`` frames were added; each held by itself."""
     buffer = FrameBuffer(most * FRAME.nbytes)
     for index in range(count):
         buffer.add(TrackedFrame(FRAME, index, None, {}))
-        if index == held:
-            buffer.hold("hand", index)
+        if index in held:
+            buffer.hold(index, index)
     return buffer
 
 
@@ -30,22 +30,18 @@ def test_memory_has_an_end_and_the_newest_frames_are_all_there():
 
 
 def test_a_frame_that_is_held_stays_until_it_is_released():
-    buffer = filled(1000, 40, held=300)
+    buffer = filled(1000, 40, held=[300])
     frames = buffer.since(300)
     assert frames[0].index == 300 and frames[-1].index == 999
     assert len(frames) <= 40
-    buffer.hold("hand", None)
+    buffer.hold(300, None)
     for index in range(1000, 2000):
         buffer.add(TrackedFrame(FRAME, index, None, {}))
     assert buffer.since(300) == []
 
 
 def test_holding_all_of_them_does_not_fill_the_memory():
-    buffer = FrameBuffer(20 * FRAME.nbytes)
-    for index in range(500):
-        buffer.add(TrackedFrame(FRAME, index, None, {}))
-        buffer.hold(index, index)
-    assert len(kept(buffer, 500)) <= 40
+    assert len(kept(filled(500, 20, held=range(500)), 500)) <= 40
 
 
 def test_a_frame_that_was_never_there_is_not_found():

@@ -298,17 +298,11 @@ def test_zoom_is_refused_where_the_camera_has_none_and_else_left_out():
 
 
 def test_it_zooms_in_on_a_sure_target_near_the_middle_alone():
-    middle = Box(140, 70, 40, 40)
-    zoom = {
-        "small": Law(0.5, 0.5).update(Track(middle, 0.9), SHAPE, 0.0)[2],
-        "unsure": Law(0.5, 0.5).update(Track(middle, 0.3, state="unsure"), SHAPE, 0.0)[2],
-        "aside": Law(0.5, 0.5).update(Track(Box(280, 70, 40, 40), 0.9), SHAPE, 0.0)[2],
-        "large": Law(0.5, 0.1).update(Track(Box(280, 70, 40, 40), 0.9), SHAPE, 0.0)[2],
-        "right": Law(0.5, 0.22).update(Track(middle, 0.9), SHAPE, 0.0)[2],
-        "never": Law(0.5, None).update(Track(middle, 0.9), SHAPE, 0.0)[2],
-    }
-    assert zoom["small"] > 0.5 and zoom["large"] < -0.5
-    assert not any(zoom[name] for name in ("unsure", "aside", "right", "never"))
+    def zoom(share, x=140, state="tracked"):
+        return Law(0.5, share).update(Track(Box(x, 70, 40, 40), 0.9, False, state), SHAPE, 0.0)[2]
+
+    assert zoom(0.5) > 0.5 and zoom(0.1, x=280) < -0.5
+    assert zoom(0.5, state="unsure") == zoom(0.5, x=280) == zoom(0.22) == zoom(None) == 0.0
 
 
 @pytest.mark.parametrize("gone", [dict(lost=True), dict(box=Box(*[math.nan] * 4))])

@@ -82,13 +82,16 @@ def test_an_unsure_target_is_followed_more_gently():
     assert (control.state_of(0.9), control.state_of(0.1)) == (TRACKED, UNSURE)
 
 
-def test_the_pitch_range_is_kept():
-    control = Control(load_settings(), FOV)
+@pytest.mark.parametrize("limit_deg, y", [(30.0, 0.0), (-30.0, 460.0)])  # both ends
+def test_the_pitch_range_is_kept(limit_deg, y):
+    settings = load_settings()
+    settings["limits"]["pitch_min"] = -30.0
+    control = Control(settings, FOV)
     for n in range(60):
         now = n / 30.0
-        control.attitude(now, math.radians(30.0), 0.0)  # pitch_max
-        pitch_rate, _ = control.update(now, now, (310.0, 0.0, 20.0, 20.0), SIZE, TRACKED)
-    assert pitch_rate == 0.0
+        control.attitude(now, math.radians(limit_deg), 0.0)
+        pitch_rate, _ = control.update(now, now, (310.0, y, 20.0, 20.0), SIZE, TRACKED)
+        assert pitch_rate == 0.0
 
 
 def test_a_box_that_is_no_number_counts_as_lost():

@@ -38,7 +38,7 @@ def _fit(layers: Sequence[Layer], first: int, second: int) -> bool:
     joined = _blocks(a.inputs + [one for one in b.inputs if one not in a.inputs])
     together = joined * -(-(len(a.weight) + len(b.weight)) // LANES)
     apart = sum(_blocks(o.inputs) * -(-len(o.weight) // LANES) for o in (a, b))
-    return together <= apart and not _depends(b, a)
+    return together <= apart  # neither needs the other: both read what is made before them
 
 
 def _siblings(a: Layer, b: Layer) -> bool:
@@ -51,19 +51,6 @@ def _siblings(a: Layer, b: Layer) -> bool:
 
 def _blocks(maps: Sequence[Map]) -> int:
     return sum(-(-one.channels // LANES) for one in maps)
-
-
-def _depends(layer: Layer, other: Layer) -> bool:
-    """Whether a layer needs what another one makes."""
-    ahead, seen = [one.layer for one in layer.inputs], set()
-    while ahead:
-        one = ahead.pop()
-        if one is other:
-            return True
-        if one is not None and id(one) not in seen:
-            seen.add(id(one))
-            ahead += [value.layer for value in one.inputs]
-    return False
 
 
 def _joined(a: Layer, b: Layer) -> Layer:

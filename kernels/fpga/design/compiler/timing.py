@@ -6,7 +6,7 @@ simulation.
 
 from typing import Dict, List, Optional, Sequence, Tuple
 
-from kernels.fpga.design.compiler.access import UNITS
+from kernels.fpga.design.compiler.hazards import UNITS
 from kernels.fpga.tables import Fields, Size
 
 PIPELINE = 24  # cycles from a convolution's first step to its last word, about

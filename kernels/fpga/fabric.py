@@ -13,7 +13,7 @@ import pathlib
 import time
 import warnings
 from collections import namedtuple
-from typing import Any, Callable, Dict, Optional, Sequence
+from typing import Any, Callable, Optional, Sequence
 
 import numpy as np
 
@@ -198,33 +198,26 @@ class Fabric:
                 "Linux's CMA below with the boot option cma=SIZE@0-2G"
             )
 
-    def start(self, program: int, cycles: int, registers: Dict[str, int]) -> None:
+    def start(self, values: Sequence[int], cycles: int) -> None:
         """Start a program and return at once. No program may be running.
 
         Args:
-            program: address of its first command.
+            values: of ``GIVEN``.
             cycles: that it should take.
-            registers: values of ``GIVEN`` but PROGRAM.
         """
-        values = [program] + [registers[name] for name in GIVEN[1:]]
-        if self._registers is not None:
+        if self._registers is None:
+            self._write_and_start(values, cycles)
+        else:
             self.begin(cycles)
             self._registers.start(values)
-            return
-        self._write_and_start(values, cycles)
 
-    def start_prepared(self, at: int, values: Sequence[int], cycles: int) -> None:
-        """Start the program of a target's next frame and return at once.
-
-        Args:
-            at, values: of ``GIVEN``, as ``kernels.fpga.frame.Frames`` prepared them.
-            cycles: as in ``start``.
-        """
-        if self._registers is not None:
+    def start_prepared(self, at: int, values: Callable[[], Sequence[int]], cycles: int) -> None:
+        """As ``start``, with values at an address; ``values`` gives them where these don't help."""
+        if self._registers is None:
+            self._write_and_start(values(), cycles)
+        else:
             self.begin(cycles)
             self._registers.start_at(at)
-            return
-        self._write_and_start(values, cycles)
 
     @property
     def registers_at(self) -> Optional[int]:

@@ -127,7 +127,6 @@ class Frames:
         )
         TARGET.pack_into(self._job, RESULT_AT, certainty)
 
-    @property
     def registers(self) -> Tuple[int, ...]:
         """The values of PROGRAM to BORDER that ``aim`` prepared."""
         return native.REGISTERS.unpack_from(self._job, REGISTERS_AT)
@@ -167,9 +166,8 @@ class Frames:
     def _show(self, frame: np.ndarray, window: Tuple[int, ...]) -> None:
         """Bring a window of a BGR frame into the fabric's memory, and prepare the registers."""
         self._pictures.take(frame, window, self._border, self._side)
-        given = [self._pictures.registers[name] for name in ("REGION2", "FRAME", "STRIDE", "LINE")]
-        values = self.registers
-        native.REGISTERS.pack_into(self._job, REGISTERS_AT, *values[:3], *given, values[7])
+        values = self.registers()[:3] + self._pictures.registers
+        native.REGISTERS.pack_into(self._job, REGISTERS_AT, *values)
 
     def aim_in_planes(self, planes: Planes) -> bool:
         """As ``aim_at``, for a frame in planes; only the window is converted to BGR.

@@ -49,7 +49,7 @@ class Window:
             window: (x, y, w, h) ints in frame pixels.
             side: of the crop.
             tables: address of the tables.
-            pixels: (address, bytes) of memory for the pixels; (0, 0) to leave them where they are.
+            pixels: (address, bytes) of memory for the pixels.
 
         Returns:
             (DONE, ``resize.Fetch``), or (LINE_TOO_LONG or PIXELS_TOO_MANY, it with the columns and

@@ -40,14 +40,14 @@ class Pictures:
         kernels: the processor's crop, for windows whose rows are longer.
 
     Attributes:
-        registers: dict of register -> value that a program needs to crop the window prepared last.
+        registers: REGION2 to BORDER, with which a program crops the window prepared last.
     """
 
     def __init__(self, fabric: Fabric, side: int, line_bytes: int, kernels: Kernels) -> None:
         self.fabric, self.kernels, self.line_bytes = fabric, kernels, line_bytes - BEAT
         self._native = native.Window(kernels, self.line_bytes) if kernels.handle else None
         self.slots = [Slot(fabric, side) for _ in range(2)]
-        self.registers: Dict[str, int] = {}
+        self.registers: Tuple[int, ...] = ()
         self._planes: Dict[int, np.ndarray] = {}  # side -> uint8 (1, 3, side, side)
 
     def take(
@@ -72,13 +72,9 @@ class Pictures:
         slot.resize.flush()
         if fetch.columns:
             slot.pixels.flush()
-        self.registers = {
-            "REGION2": slot.resize.address,
-            "FRAME": slot.pixels.address,
-            "STRIDE": fetch.columns * CHANNELS,
-            "LINE": fetch.columns * CHANNELS,
-            "BORDER": int(border[0]) | int(border[1]) << 8 | int(border[2]) << 16,
-        }
+        length = fetch.columns * CHANNELS
+        colour = int(border[0]) | int(border[1]) << 8 | int(border[2]) << 16
+        self.registers = slot.resize.address, slot.pixels.address, length, length, colour
 
     def memory_for(self, columns: int, rows: int) -> Buffer:
         """Memory for so many pixels, and for some more, so that it is not asked for often."""

@@ -22,7 +22,7 @@ from runtime.engines.base import Engine, Searcher
 from runtime.geometry import Cropper
 from runtime.network import Network
 from runtime.pictures import AnyFrame, PlanarFrame, bgr_of
-from runtime.presence import Presence, Watched, loss_settings
+from runtime.presence import Presence, loss_settings
 from runtime.types import Box, Found, Judgement, View
 
 
@@ -59,7 +59,6 @@ class Fpga(Device):
         self.queue: Optional[FpgaQueue] = None
         self.features: Any = None
         self._shape: Tuple[int, ...] = ()
-        self._watched: Watched = (1.0, None)
         self._aimed: Tuple[np.ndarray, Tuple[float, float]] = (np.zeros(4), (1.0, 1.0))
 
     def open(self, searches: bool) -> None:
@@ -109,22 +108,15 @@ class Fpga(Device):
         return frame
 
     def hand_over(self, presence: Presence) -> None:
-        """Give the target to the compiled calls."""
-        self._watched = presence.watched
-        self._give(self._watched)
-
-    def _give(self, watched: Watched) -> None:
         """Tell the compiled calls of a target that is new, or was changed in Python."""
         if self.frames is not None:
             places = self.engine.places(self.features)
-            self.frames.begin(self.state, self._shape, self.border, places, watched)
+            self.frames.begin(self.state, self._shape, self.border, places, presence.watched)
 
     def rescale(self, factors: Sequence[float], shape: Tuple[int, ...]) -> None:
-        """See ``Device.rescale``."""
+        """See ``Device.rescale``; ``hand_over`` follows."""
         self._shape = shape
         self.steps.rescale(factors, shape)
-        if self.frames is not None:
-            self._give((self.frames.result[0], self._watched[1]))
 
     def follow(self, frame: AnyFrame) -> Found:
         """See ``Device.follow``."""

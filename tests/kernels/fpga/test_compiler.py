@@ -12,12 +12,12 @@ pytest.importorskip("onnxruntime", reason="the compiler needs onnx and ONNX Runt
 from calib import qdq
 from calib.fpga.compile import compile_network
 from kernels.fpga import design, tables
-from kernels.fpga.design.compiler.access import UNITS, accesses
-from kernels.fpga.design.compiler.hazards import conflict
+from kernels.fpga.design.compiler.hazards import UNITS, accesses, conflict, waits
 from kernels.fpga.design.compiler.layers import CannotCompile
 from kernels.fpga.design.model import Machine
 from kernels.fpga.design.runner import MEMORY, Runner
 from runtime.networks import load_network, sha256_of
+from tests.kernels.fpga.benches.machine_bench import PLAIN
 from tests.support import fpga_nets, fpga_sizes
 from tests.support.fpga_quantised import Simulation
 
@@ -76,6 +76,20 @@ def wide(x, source, channels):
     return [x.conv(source, 256, 1, kernel=1)]
 
 
+def heavy(x, source, channels):
+    """A bias so far above its weights that their finest steps are beyond 32 bits."""
+    values = x.rng.normal(0, 1e-6, (16, channels, 1, 1)), x.rng.normal(0, 3000, 16)
+    made = x.node("Conv", [source] + [x.constant(v.astype(np.float32)) for v in values])
+    joined = x.node("Concat", [made, source], axis=1)
+    return [x.conv(joined, 16 + channels, 1, kernel=1)]
+
+
+def two_tables(x, source, channels):
+    first = x.node("HardSwish", [x.conv(source, channels, 16, kernel=1)])
+    second = x.node("Tanh", [x.conv(first, 16, 16, kernel=1)])
+    return [x.conv(second, 16, 8, kernel=1)]
+
+
 ONE_LANE = fpga_sizes.size(1)
 NETS = {
     **{
@@ -88,6 +102,7 @@ NETS = {
         )
     },
     "parameters loaded as they are needed": (wide, 8, ONE_LANE),
+    "two tables": (two_tables, 8, ONE_LANE),
     # the trunk has 2 x 9 x 4 tiles
     "a layer in parts": (fpga_nets.towers, 8, fpga_sizes.size(1, tiles=64)),
 }
@@ -105,6 +120,16 @@ def small(middle, size=ONE_LANE, first=8):
     """A small network, compiled."""
     rng = np.random.default_rng(9)
     return fpga_nets.compiled(fpga_nets.pixelwise(rng, SIDES, middle, first), SIDES, rng, size)
+
+
+def test_a_bias_far_above_its_weights_stays_what_it_is():
+    for _, _, works in small(heavy).reference:
+        for layer, numbers in (
+            (work.layer, work.numbers) for work in works if work.numbers.weight is not None
+        ):
+            (made,) = layer.outputs
+            step = 2.0 ** (made.sums_exponent - numbers.shift.astype(int))
+            assert (np.abs(numbers.bias * step - (layer.bias - made.centre)) <= step).all()
 
 
 def test_towers_are_made_by_one_layer_and_no_more_steps():
@@ -166,8 +191,8 @@ def test_weights_that_take_longer_than_the_last_strips_work_are_not_held_back(ch
 
 def test_results_go_to_memory_in_the_order_in_which_they_are_made(kestrel):
     commands = commands_of(kestrel, "search")
-    waits = [fields["wait_conv"] for name, fields in commands if name == "STORE"]
-    assert len(set(waits)) > 1 and waits == sorted(waits)
+    needed = [fields["wait_conv"] for name, fields in commands if name == "STORE"]
+    assert len(set(needed)) > 1 and needed == sorted(needed)
 
 
 # -- hazards
@@ -191,6 +216,14 @@ def unordered(program, size):
         seen.append((before, touched))
         places[UNITS[name]].append(number)
     raise AssertionError("the program has no end")
+
+
+@pytest.mark.parametrize("target", ["WEIGHTS", "PARAMS", "TABLE"])
+def test_what_a_convolution_reads_is_not_loaded_anew_before_its_end(target):
+    conv = dict(dict.fromkeys(tables.FIELDS["CONV"], 0), **PLAIN, table=1)
+    load = dict(dict.fromkeys(tables.FIELDS["LOAD"], 0), target=tables.TARGETS[target], bytes=256)
+    found = waits([("CONV", conv), ("LOAD", load)], ONE_LANE)
+    assert found[1]["wait_conv"] == 1
 
 
 def without(program, number, field):

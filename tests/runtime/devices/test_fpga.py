@@ -6,6 +6,7 @@ import pytest
 pytest.importorskip("pynq", reason="PYNQ's library is missing: make fpga")
 
 from kernels import cpu
+from kernels.fpga.frame import Frames
 from runtime import loading
 from runtime.errors import BadFrame
 from runtime.options import Options
@@ -43,12 +44,16 @@ SEEN = {"offset": bright.SCORE_AT, "channels": 7, "height": bright.SEARCH, "widt
 @pytest.mark.parametrize("seen", [None, SEEN])
 @pytest.mark.parametrize("changes", [{}, LOSSES])
 @pytest.mark.parametrize("seed", range(3))
-def test_the_compiled_calls_give_the_boxes_of_the_steps_in_python(tmp_path, seed, changes, seen):
+def test_the_compiled_calls_give_the_boxes_of_the_steps_in_python(
+    tmp_path, monkeypatch, seed, changes, seen
+):
+    aim, aimed = Frames.aim, []
+    monkeypatch.setattr(Frames, "aim", lambda *given: aimed.append(aim(*given)) or aimed[-1])
     film, boxes = bright.film(14)
     frames = bright.noisy(film, seed)
     frames[9:] = [np.repeat(np.repeat(f, 2, 0), 2, 1) for f in frames[9:]]  # another resolution
     plain, compiled = both(tmp_path, frames, boxes[0], changes, seen=seen)
-    assert plain == compiled
+    assert plain == compiled and all(aimed)
     assert any(track.lost for track, _ in plain) or not changes
 
 

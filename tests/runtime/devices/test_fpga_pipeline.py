@@ -75,7 +75,7 @@ def test_another_targets_window_is_prepared_while_the_fabric_computes(tmp_path):
     slots = engine.search_crop.pictures.slots
     used = slots[0]
     second.submit(frames[1])
-    assert slots[0] is not used and second.device.frames.registers[3] == slots[0].resize.address
+    assert slots[0] is not used and second.device.frames.registers()[3] == slots[0].resize.address
     prepared = slots[0]
     first.collect(), second.collect()
     assert slots[0] is prepared  # and not made again

@@ -28,7 +28,7 @@ from tests.conftest import ROOT
 from tests.support import blobs
 from tests.support.counted_budget import Counted
 
-BOARDS = ("pynq_z2", "ultra96", "zcu104", "kv260")
+BOARDS = ("pynq_z2", "ultra96", "kv260")  # the ZCU104 has the size of the KV260
 MODEL = ("--board", "pynq_z2", "--simulate", "model")
 RTL_FRAMES = 20
 

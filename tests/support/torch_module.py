@@ -11,6 +11,8 @@ from onnx import helper, numpy_helper
 from torch import nn
 from torch.nn import functional
 
+from runtime.graphs import models
+
 
 class OnnxModule(nn.Module):
     """Computes what an ONNX model computes; weights are parameters.
@@ -21,16 +23,13 @@ class OnnxModule(nn.Module):
 
     def __init__(self, model):
         super().__init__()
+        model = models.without_constant_nodes(models.copy(model))
         self.nodes = list(model.graph.node)
         self.constants = {}
         self.weights = nn.ParameterList()
         self.places = {}
         for tensor in model.graph.initializer:
             self._keep(tensor.name, numpy_helper.to_array(tensor))
-        for node in self.nodes:
-            if node.op_type == "Constant":
-                self._keep(node.output[0], numpy_helper.to_array(node.attribute[0].t))
-        self.nodes = [node for node in self.nodes if node.op_type != "Constant"]
         names = set(self.places) | set(self.constants)
         self.inputs = [v.name for v in model.graph.input if v.name not in names]
         self.outputs = [v.name for v in model.graph.output]

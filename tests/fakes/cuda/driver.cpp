@@ -26,17 +26,6 @@ struct Module {
   std::string image;
 };
 
-std::string as_text(const void* image) {
-  const char* bytes = (const char*)image;
-  if (memcmp(bytes, "\x7f" "ELF", 4)) return std::string(bytes);
-  uint64_t sections;
-  uint16_t entry, count;
-  memcpy(&sections, bytes + 40, 8);
-  memcpy(&entry, bytes + 58, 2);
-  memcpy(&count, bytes + 60, 2);
-  return std::string(bytes, sections + (uint64_t)entry * count);
-}
-
 int load(void** module, std::string image) {
   if (disturbs_capture()) return CAPTURE_UNSUPPORTED;
   if (image.compare(0, 4, "\x7f" "ELF") == 0) {
@@ -55,11 +44,7 @@ int load(void** module, std::string image) {
 
 using namespace fake;
 
-API cuModuleLoadDataEx(void** module, const void* image, unsigned, int*, void**) {
-  return load(module, as_text(image));
-}
-
-API cuModuleLoadData(void** module, const void* image) { return load(module, as_text(image)); }
+API cuModuleLoadData(void** module, const void* image) { return load(module, (const char*)image); }
 
 API cuModuleLoad(void** module, const char* path) {
   std::ifstream file(path, std::ios::binary);
@@ -125,11 +110,6 @@ API cuDriverGetVersion(int* version) {
   return OK;
 }
 
-API cuDeviceGetCount(int* count) {
-  *count = 1;
-  return OK;
-}
-
 API cuDeviceGet(int* device, int index) {
   *device = index;
   return index ? INVALID_DEVICE : OK;
@@ -151,18 +131,11 @@ API cuDeviceGetName(char* name, int bytes, int) {
   return OK;
 }
 
-API cuDeviceTotalMem_v2(size_t* bytes, int) {
-  *bytes = (size_t)setting("FAKE_CUDA_MEMORY", 1l << 30);
-  return OK;
-}
-
 static int push(void** context) {
   *context = &the_context;
   contexts.push_back(*context);
   return OK;
 }
-
-API cuCtxCreate_v2(void** context, unsigned, int) { return push(context); }
 
 API cuDevicePrimaryCtxRetain(void** context, int) {
   *context = &the_context;
@@ -186,15 +159,7 @@ API cuCtxPopCurrent_v2(void** context) {
   return OK;
 }
 
-API cuCtxAttach(void** context, unsigned) {
-  if (contexts.empty()) return INVALID_CONTEXT;
-  *context = contexts.back();
-  return OK;
-}
-
 API cuCtxDetach(void*) { return cuCtxPopCurrent_v2(nullptr); }
-API cuCtxDestroy_v2(void*) { return contexts.empty() ? OK : cuCtxPopCurrent_v2(nullptr); }
-
 API cuCtxGetCurrent(void** context) {
   *context = contexts.empty() ? nullptr : contexts.back();
   return OK;
@@ -219,11 +184,6 @@ API cuGetErrorString(int error, const char** text) {
     case NOT_SUPPORTED: *text = "operation not supported"; break;
     default: *text = error == INVALID_VALUE ? "invalid argument" : "an error of the fake driver";
   }
-  return OK;
-}
-
-API cuGetErrorName(int, const char** text) {
-  *text = "CUDA_ERROR_OF_THE_FAKE";
   return OK;
 }
 

@@ -109,12 +109,6 @@ API cuMemFreeHost(void* address) {
   return OK;
 }
 
-API cuMemGetInfo_v2(size_t* available, size_t* total) {
-  *total = (size_t)setting("FAKE_CUDA_MEMORY", 1l << 30);
-  *available = *total - used_bytes();
-  return OK;
-}
-
 API cuMemcpyHtoDAsync_v2(uint64_t to, const void* from, size_t bytes, void* stream) {
   if (!in_device_memory(to, bytes)) return INVALID_VALUE;
   if (is_pinned(from, bytes)) {
@@ -155,13 +149,6 @@ API cuMemcpyDtoHAsync_v2(void* to, uint64_t from, size_t bytes, void* stream) {
   if (result || !waits) return result;
   counts["synchronisations"]++;  // a copy into pageable memory is synchronous
   return finish();
-}
-
-API cuMemcpyHtoD_v2(uint64_t to, const void* from, size_t bytes) {
-  if (disturbs_capture()) return CAPTURE_IMPLICIT;
-  const int result = cuMemcpyHtoDAsync_v2(to, from, bytes, nullptr);
-  counts["synchronisations"]++;
-  return result ? result : finish();
 }
 
 API cuMemcpyDtoH_v2(void* to, uint64_t from, size_t bytes) {

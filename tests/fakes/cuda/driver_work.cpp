@@ -82,10 +82,6 @@ API cuCtxSynchronize() {
   return finish();
 }
 
-API cuStreamQuery(void* stream) {
-  return failure ? failure : stream_of(stream)->queue.empty() ? OK : 600;
-}
-
 API cuEventCreate(void** event, unsigned flags) {
   counts["event_flags"] = flags;
   *event = new Event();
@@ -123,11 +119,6 @@ API cuEventSynchronize(void* event) {
   counts["synchronisations"]++;
   const Event* then = (Event*)event;
   return then->stream ? finish(then->stream, then->position) : failure;
-}
-
-API cuEventQuery(void* event) {
-  const Event* then = (Event*)event;
-  return !then->stream || then->position <= then->stream->begun ? OK : 600;
 }
 
 API cuEventElapsedTime(float* ms, void* from, void* to) {

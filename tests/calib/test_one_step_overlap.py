@@ -64,7 +64,7 @@ def test_crop_of_the_pairs_is_the_runtimes_crop():
     out = np.zeros((1, 3, 127, 127), np.float32)
     low = np.floor(np.array(centre) - (side + 1) / 2 + 0.5).astype(int)
     window = (*low.tolist(), side, side)
-    cpu.load().crop(frame, window, fill.astype(np.uint8), out, (0.0,) * 3, (1.0,) * 3, False)
+    cpu.load().crop(frame, window, fill.astype(np.uint8), out)
     np.testing.assert_array_equal(
         tracker_crop(frame, centre, side, 127, fill), out[0].transpose(1, 2, 0)
     )

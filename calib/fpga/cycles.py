@@ -162,8 +162,8 @@ HEAD = """# Cycles of a frame: `python -m calib.fpga.cycles`
 
 Written by `python -m calib.fpga.cycles`: the search program of {network} (crop, network,
 results to memory) in the verilated RTL, its results held to the NumPy model. Cycles are measured.
-**No clock was ever met and no board ever ran it.** What the processor does beside (select, decoding
-of pictures) is not in them.
+**Vivado never met a clock, and no board ever ran it.** What the processor does beside (select,
+decoding of pictures) is not in them.
 
 Memory is modelled, by assumptions of `sizes.toml`: cycles from a burst's address to its first beat,
 and the share of the bus's beats that memory delivers. "typical" is a window of {typical} pixels, of

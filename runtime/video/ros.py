@@ -149,32 +149,23 @@ class Topic:
         self.name, self._topic, self._planes = spec, named.group(1), planes
         self.kind = COMPRESSED if self._topic.endswith("/compressed") else IMAGE
 
-    def open(self) -> "Reader":
-        """A capture; raises ``NoCamera`` without the package."""
-        return Reader(self._topic, self.kind, self._planes)
+    def open(self) -> "Topic":
+        """Join the topic; the result has the methods of ``cv2.VideoCapture`` that are used.
 
-
-class Reader:
-    """Takes the newest picture of a topic; has the methods of ``cv2.VideoCapture`` that are used.
-
-    Args:
-        topic, kind, planes: see ``Topic`` and ``picture_in``.
-
-    Raises:
-        NoCamera: the package cyclonedds is missing, or its settings are wrong.
-    """
-
-    def __init__(self, topic: str, kind: str, planes: bool) -> None:
-        self._kind, self._planes, self._stamp_s = kind, planes, 0.0
+        Raises:
+            NoCamera: the package cyclonedds is missing, or its settings are wrong.
+        """
+        self._stamp_s = 0.0
         dds, self._end = open_dds()
-        self._reader = self._end.reader(topic, dds.raw(kind, Message), newest=True)
+        self._reader = self._end.reader(self._topic, dds.raw(self.kind, Message), newest=True)
+        return self
 
     def read(self) -> Tuple[bool, Any]:
         """(True, frame), or (False, None) where none came in time."""
         message = self._end.take(self._reader, READ_S)
         if message is None:
             return False, None
-        self._stamp_s, frame = picture_in(self._kind, message, self._planes)
+        self._stamp_s, frame = picture_in(self.kind, message, self._planes)
         return True, frame
 
     def get(self, what: int) -> float:

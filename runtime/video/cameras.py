@@ -80,7 +80,16 @@ class Camera:
             capture = v4l2.open_camera(device, self.size)
         else:
             os.close(device)
-        return self._checked(capture or self._open_with_opencv())
+        capture = capture or self._open_with_opencv()
+        sides = cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT
+        found = tuple(int(capture.get(side)) for side in sides)
+        if self.size is None or self.size == found:
+            return capture
+        capture.release()
+        raise NoCamera(
+            "{}: gives frames of {}x{} where {}x{} are asked for; ask for a size that it has "
+            "(v4l2-ctl --list-formats-ext), or for none".format(self.name, *found + self.size)
+        )
 
     def _open_with_opencv(self) -> Any:
         capture = cv2.VideoCapture(self.path, cv2.CAP_V4L2)
@@ -93,19 +102,6 @@ class Camera:
             capture.set(cv2.CAP_PROP_FRAME_WIDTH, self.size[0])
             capture.set(cv2.CAP_PROP_FRAME_HEIGHT, self.size[1])
         return capture
-
-    def _checked(self, capture: Any) -> Any:
-        """The capture; raises ``NoCamera`` where its frames have another size than asked for."""
-        sides = cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT
-        found = tuple(int(capture.get(side)) for side in sides)
-        if self.size in (None, found):
-            return capture
-        capture.release()
-        assert self.size is not None
-        raise NoCamera(
-            "{}: gives frames of {}x{} where {}x{} are asked for; ask for a size that it has "
-            "(v4l2-ctl --list-formats-ext), or for none".format(self.name, *found + self.size)
-        )
 
     def _why_not(self, error: OSError) -> str:
         """The sentence for a device that can't be opened."""

@@ -1,10 +1,10 @@
 """A live source: a thread keeps the newest frame, and opens the source again when it breaks."""
 
 import os
-import queue
 import sys
 import threading
 import time
+from concurrent.futures import Future
 from typing import Any, Callable, Optional, Tuple
 
 import cv2
@@ -38,25 +38,19 @@ def open_in_background(device: Any) -> Any:
     Returns:
         what ``device.open()`` returned; its error is raised.
     """
-    answers: queue.Queue[Any] = queue.Queue()
+    answer: Future[Any] = Future()
 
     def run() -> None:
         try:
-            answers.put((device.open(), None))
+            answer.set_result(device.open())
         except BaseException as error:  # raised in the caller's thread
-            answers.put((None, error))
+            answer.set_exception(error)
 
-    thread = threading.Thread(target=run, name=OPENING + device.name)
-    thread.daemon = True
+    thread = threading.Thread(target=run, name=OPENING + device.name, daemon=True)
     thread.start()
-    while True:
-        try:
-            capture, error = answers.get(timeout=WAKE_S)
-        except queue.Empty:
-            continue
-        if error is not None:
-            raise error
-        return capture
+    while thread.is_alive():
+        thread.join(WAKE_S)
+    return answer.result()
 
 
 def end_while_opening(code: int) -> None:
@@ -117,8 +111,8 @@ class LiveSource(Source):
         self._first_at = 0.0
         self._loss_told = False
         self._received = 0  # frames that came; only the thread uses it
-        self._reader = threading.Thread(target=self._run, name="video " + device.name)
-        self._reader.daemon = True
+        name = "video " + device.name
+        self._reader = threading.Thread(target=self._run, name=name, daemon=True)
         self._reader.start()
         self._wait_for_start()
 

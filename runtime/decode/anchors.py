@@ -20,7 +20,7 @@ from kernels.settings import PointsSettings
 from runtime.decode.shared import conventions
 from runtime.decode.shared.family import Chosen, Maps, Scale, compiled
 from runtime.decode.shared.keys import MAP_SIZE, STRIDE, Keys, key
-from runtime.decode.shared.voting import VOTE_KEYS, Vote, probability, ticks, vote_settings
+from runtime.decode.shared.voting import VOTE_KEYS, Vote, probability, vote_settings
 
 if typing.TYPE_CHECKING:
     from kernels.cpu.interface import Kernels
@@ -96,8 +96,6 @@ class Anchors(Vote):
         window = hanning_window(network.map_size) ** network.window_power
         window = np.tile(window, (len(sizes), 1, 1))
         super().__init__(network, window)
-        places = ticks(network.map_size, network.stride)
-        self.points_xy = np.stack(np.meshgrid(places, places))  # (2, size, size), search pixels
         self.sizes = sizes.T[:, :, None, None]  # (2, k, 1, 1)
 
     def select(

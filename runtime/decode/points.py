@@ -22,13 +22,7 @@ from kernels.settings import PointsSettings
 from runtime.decode.shared import conventions
 from runtime.decode.shared.family import Chosen, Maps, Scale, compiled
 from runtime.decode.shared.keys import MAP_SIZE, STRIDE, Keys, key
-from runtime.decode.shared.voting import (
-    VOTE_KEYS,
-    Vote,
-    probability,
-    ticks,
-    vote_settings,
-)
+from runtime.decode.shared.voting import VOTE_KEYS, Vote, probability, vote_settings
 
 if typing.TYPE_CHECKING:
     from kernels.cpu.interface import Kernels
@@ -79,8 +73,6 @@ class Points(Vote):
 
     def __init__(self, network: "Network") -> None:
         super().__init__(network, hanning_window(network.map_size))
-        places = ticks(network.map_size, network.stride)
-        self.points_xy = np.stack(np.meshgrid(places, places))  # (2, size, size), search pixels
 
     def select(
         self, maps: Maps, state: np.ndarray, scale: Scale, frame_width: int, frame_height: int

@@ -1,32 +1,17 @@
 """How the keys of a network's TOML are described, and the keys that several families share."""
 
 import typing
-from collections import namedtuple
 
 REQUIRED = object()  # default of a key that must be there
-
-Key = namedtuple("Key", "kind default choices low high length when nonzero")
-Key.__doc__ = """Description of one key; see ``key``."""
-
-Keys = typing.Dict[str, Key]
 
 # parts that give one map each, in the order in which families take maps
 MAP_PARTS = ("score", "distances", "deltas", "size", "offset", "quality")
 
 
-def key(
-    kind: type,
-    default: typing.Any = REQUIRED,
-    choices: "typing.Optional[typing.Tuple[str, ...]]" = None,
-    low: "typing.Optional[float]" = None,
-    high: "typing.Optional[float]" = None,
-    length: "typing.Optional[int]" = None,
-    when: "typing.Optional[typing.Tuple[str, typing.Tuple[str, ...]]]" = None,
-    nonzero: bool = False,
-) -> Key:
-    """Describe a key.
+class Key(typing.NamedTuple):
+    """Description of one key of a TOML.
 
-    Args:
+    Attributes:
         kind: int, float, bool, str, list (of numbers), or tuple (of names).
         default: value when the TOML leaves the key out. Without a default the key is required.
         choices: the texts that are allowed.
@@ -36,8 +21,19 @@ def key(
             of these values.
         nonzero: whether 0 is refused.
     """
-    return Key(kind, default, choices, low, high, length, when, nonzero)
 
+    kind: type
+    default: typing.Any = REQUIRED
+    choices: typing.Optional[typing.Tuple[str, ...]] = None
+    low: typing.Optional[float] = None
+    high: typing.Optional[float] = None
+    length: typing.Optional[int] = None
+    when: typing.Optional[typing.Tuple[str, typing.Tuple[str, ...]]] = None
+    nonzero: bool = False
+
+
+key = Key
+Keys = typing.Dict[str, Key]
 
 # Smallest and largest numbers that make sense for the keys of several families.
 LARGEST_SIDE = 4096  # pixels; no tracker's picture is larger, and maps of it still fit in memory

@@ -57,6 +57,9 @@ class Vote(Family):
     def __init__(self, network: "Network", window: np.ndarray) -> None:
         self.network = network
         self.window = window
+        size = network.map_size  # places of the cells, search pixels from the region's centre
+        places = (np.arange(size) - size // 2) * float(network.stride)
+        self.points_xy = np.stack(np.meshgrid(places, places))  # (2, size, size)
 
     def choose(
         self,
@@ -106,11 +109,6 @@ class Vote(Family):
             state[3] += (height[cell] / scale[1] - state[3]) * rate
         geometry.keep(network, state, frame_width, frame_height)
         return best, float(score[cell])
-
-
-def ticks(size: int, stride: int) -> np.ndarray:
-    """Places of a map's cells along one side, search pixels from the region's centre: (size,)."""
-    return (np.arange(size) - size // 2) * float(stride)
 
 
 def probability(score_map: np.ndarray, kind: str) -> np.ndarray:

@@ -68,19 +68,12 @@ def boxes_around(detector: Any, frame: np.ndarray, point: Tuple[float, float]) -
         top = int(min(max(point[1] - side / 2, 0), height - side))
         window = np.ascontiguousarray(frame[top : top + side, left : left + side])
         boxes = detector.detect(window).boxes + (left, top, 0, 0)
-        found.append(boxes[_whole(boxes, (left, top, side), (width, height))])
+        # only boxes that end before the sides of the window that lie inside the frame
+        starts, ends = np.array((left, top)), np.array((left + side, top + side))
+        near_low = (boxes[:, :2] < starts + BORDER_PX) & (starts > 0)
+        near_high = (boxes[:, :2] + boxes[:, 2:] > ends - BORDER_PX) & (ends < (width, height))
+        found.append(boxes[~(near_low | near_high).any(axis=1)])
     return np.concatenate(found)
-
-
-def _whole(boxes: np.ndarray, window: Tuple[int, int, int], size: Tuple[int, int]) -> np.ndarray:
-    """Which boxes end before the sides of a window that lie inside the frame."""
-    left, top, side = window
-    low, high = boxes[:, :2], boxes[:, :2] + boxes[:, 2:]
-    near_low = (low < np.array((left, top)) + BORDER_PX) & (np.array((left, top)) > 0)
-    ends = np.array((left + side, top + side))
-    near_high = (high > ends - BORDER_PX) & (ends < np.array(size))
-    whole: np.ndarray = ~(near_low | near_high).any(axis=1)
-    return whole
 
 
 def smallest_at(

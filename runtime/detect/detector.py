@@ -77,7 +77,10 @@ class Detector:
         if self._wanted is not None:
             chosen &= np.isin(classes, self._wanted)
         found = found[chosen] / (scale * 2)
-        return self._without_doubles(_inside(found, frame), scores[chosen], classes[chosen])
+        size = frame.shape[1::-1]
+        low, high = (np.clip(c, 0, size) for c in (found[:, :2], found[:, :2] + found[:, 2:]))
+        inside = np.concatenate([low, high - low], axis=1).astype(float)
+        return self._without_doubles(inside, scores[chosen], classes[chosen])
 
     def proposals(self, frame: Any) -> Tuple[np.ndarray, np.ndarray]:
         """Places where a lost target may be, the best first.
@@ -118,11 +121,3 @@ class Detector:
             moved = np.concatenate([found[:, :1] + far, found[:, 1:]], axis=1)
             order = box_lists.kept(moved, scores, self.description.overlap)
         return Detections(found[order], scores[order], classes[order])
-
-
-def _inside(found: Any, frame: np.ndarray) -> np.ndarray:
-    """The boxes, cut to the frame."""
-    height, width = frame.shape[:2]
-    low = np.clip(found[:, :2], 0, (width, height))
-    high = np.clip(found[:, :2] + found[:, 2:], 0, (width, height))
-    return np.concatenate([low, high - low], axis=1).astype(float)

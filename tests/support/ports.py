@@ -1,10 +1,19 @@
 """Ports of the loopback for tests."""
 
+import random
 import socket
+
+NEVER_LENT = (20000, 32000)
+"""Ports below those that Linux lends to connections, which may take one before the test does."""
+_CHANCE = random.SystemRandom()  # Hypothesis sets the seed of the other
 
 
 def free_port(kind=socket.SOCK_DGRAM):
     """A port of the loopback that is free now."""
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    while True:
+        with socket.socket(socket.AF_INET, kind) as probe:
+            try:
+                probe.bind(("127.0.0.1", _CHANCE.randrange(*NEVER_LENT)))
+            except OSError:
+                continue
+            return probe.getsockname()[1]

@@ -10,6 +10,8 @@ import time
 
 import pytest
 
+from tests.support.ports import free_port
+
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 
 
@@ -32,9 +34,7 @@ class Sshd:
             self._key(folder / name)
         shutil.copy(str(folder / "key.pub"), str(folder / "authorized"))
         self._python3()
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port(socket.SOCK_STREAM)
         libraries = [path for path in sys.path if path and path != str(ROOT)]
         variables = "PATH={}:{} HOME={} TMPDIR={} PYTHONPATH={}".format(
             folder / "bin",

@@ -30,12 +30,13 @@ JUMP_S = 1.0  # of the sender's clock against ours: it started again
 # addresses whose stamps are of the sender's clock; over HTTP they may be made up from a frame rate
 STAMPED = ("rtsp:", "rtp:", "udp:", "srt:")
 
+CSI_SIZE = 1280, 720  # of a CSI camera's pictures, pixels
 # sensor-id is the CSI connector. For a GPU the pictures stay in NVMM. Otherwise nvvidconv copies
 # them out, as NV12 for trackers that read planes, else as BGRx, which the processor then converts.
 # With drop=1 max-buffers=1 only the newest picture waits.
 CSI_PIPELINE = (
     "nvarguscamerasrc sensor-id={number} ! "
-    "video/x-raw(memory:NVMM),width={width},height={height},framerate={fps}/1,format=NV12 ! "
+    "video/x-raw(memory:NVMM),width={width},height={height},framerate=30/1,format=NV12 ! "
     "{output}"
 )
 CSI_NV12 = "nvvidconv ! video/x-raw,format=NV12"
@@ -119,7 +120,6 @@ class CsiCamera:
 
     Args:
         number: of the connector.
-        width, height, fps: of the frames, pixels and frames a second.
         planes: whether frames may be ``Picture``s: NV12, as the camera gives it.
         gpu: whether they are for a GPU, which reads them where the camera wrote them.
 
@@ -129,24 +129,14 @@ class CsiCamera:
 
     note = ""
 
-    def __init__(
-        self,
-        number: int,
-        width: int = 1280,
-        height: int = 720,
-        fps: int = 30,
-        planes: bool = False,
-        gpu: bool = False,
-    ) -> None:
-        self.name = f"csi{number}"
-        self.width, self.height, self.fps, self.planes, self.gpu = width, height, fps, planes, gpu
+    def __init__(self, number: int, planes: bool = False, gpu: bool = False) -> None:
+        self.name, self.planes, self.gpu = f"csi{number}", planes, gpu
         self._number, self._was_shared = number, False
 
     def pipeline(self, output: str) -> str:
         """The GStreamer pipeline; ``output``: ``CSI_NV12``, ``CSI_BGR`` or ``nvmm.BY_ROWS``."""
-        return CSI_PIPELINE.format(
-            number=self._number, width=self.width, height=self.height, fps=self.fps, output=output
-        )
+        width, height = CSI_SIZE
+        return CSI_PIPELINE.format(number=self._number, width=width, height=height, output=output)
 
     def open(self) -> Any:
         """An open capture; raises ``NoCamera`` where the camera gives no video."""
@@ -167,7 +157,7 @@ class CsiCamera:
             )
         if self.planes:
             capture = cv2.VideoCapture(self.pipeline(CSI_NV12) + CSI_SINK, cv2.CAP_GSTREAMER)
-            planar = raw.RawCapture(capture, "NV12", (self.width, self.height))
+            planar = raw.RawCapture(capture, "NV12", CSI_SIZE)
             if capture.isOpened() and planar.read()[0]:
                 return planar
             capture.release()  # OpenCV before 4.5 takes no NV12 from a pipeline

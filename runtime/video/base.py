@@ -13,6 +13,7 @@ from runtime.pictures import AnyFrame, Picture
 from runtime.video.depth import whole_range
 
 PLAYED_FPS = 25.0  # the speed at which a recording is played that states no frame rate
+Log = Optional[Callable[[str], None]]  # is told one line of text
 SAME = 1e-3  # of a frame's time: times that differ by less are the same
 
 
@@ -58,7 +59,7 @@ class Source:
 
     live = False
 
-    def __init__(self, name: str, log: Optional[Callable[[str], None]] = None) -> None:
+    def __init__(self, name: str, log: Log = None) -> None:
         self.name = name
         self.log = log or (lambda text: None)
         self.fps: Optional[float] = None

@@ -5,13 +5,14 @@ import sys
 import threading
 import time
 from concurrent.futures import Future
-from typing import Any, Callable, Optional, Tuple
+from typing import Any, Optional, Tuple
 
 import cv2
 
 from runtime.errors import BadSource, HotpathError
 from runtime.video.base import (
     WAITING,
+    Log,
     Source,
     capture_fps,
     checked_picture,
@@ -85,12 +86,7 @@ class LiveSource(Source):
 
     live = True
 
-    def __init__(
-        self,
-        device: Any,
-        log: Optional[Callable[[str], None]] = None,
-        opened: Any = None,
-    ) -> None:
+    def __init__(self, device: Any, log: Log = None, opened: Any = None) -> None:
         super().__init__(device.name, log)
         self._device = device
         self._opened = opened

@@ -10,6 +10,7 @@ import numpy as np
 from runtime.errors import BadFrame, BadSource
 from runtime.video import hardware, pyav, sequence
 from runtime.video.base import (
+    Log,
     Source,
     capture_fps,
     checked_picture,
@@ -28,8 +29,6 @@ from runtime.video.containers import (
 from runtime.video.depth import SAMPLES, scale_for, whole_range
 
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm", ".pbm")
-
-Log = Optional[Callable[[str], None]]
 
 
 class Recording(Source):

@@ -8,7 +8,7 @@ sensor_msgs/CompressedImage, in CDR (OMG "DDS-XTypes" 1.3, section 7.4).
 import os
 import re
 import struct
-from typing import Any, Callable, Optional, Tuple
+from typing import Any, Optional, Tuple
 
 import cv2
 import numpy as np
@@ -16,11 +16,10 @@ import numpy as np
 from kernels.commands import make
 from runtime.errors import BadSource, NoCamera
 from runtime.pictures import AnyFrame, JpegFrame, PlanarFrame
-from runtime.video.base import Source, to_bgr
+from runtime.video.base import Log, Source, to_bgr
 from runtime.video.cameras import SENDER
 from runtime.video.raw import planes_in, row_bytes_of
 
-Log = Optional[Callable[[str], None]]
 PREFIX = "ros:"
 TOPIC = re.compile(PREFIX + r"((?:/[A-Za-z_]\w*)+)", re.ASCII)  # as ROS names topics
 IMAGE, COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"

@@ -6,19 +6,17 @@ which ``cameras.py`` opens). ``sequence.py`` reads the annotations of VOT, OTB, 
 
 import os
 import re
-from typing import Any, Callable, List, Optional
+from typing import Any, List, Optional
 
 from runtime.errors import BadSource
 from runtime.pictures import can_read_planes
 from runtime.video import hardware, pyav, ros, sequence
-from runtime.video.base import WAITING, Source, stated_frames
+from runtime.video.base import WAITING, Log, Source, stated_frames
 from runtime.video.cameras import RECORDING_READ_TIMEOUT_S, Camera, CsiCamera, Stream, list_cameras
 from runtime.video.live import LiveSource, open_in_background
 from runtime.video.recorded import FrameFolder, Recording, VideoFile, is_picture, picture_paths
 
 __all__ = ["WAITING", "Source", "list_cameras", "open_source", "reads"]
-
-Log = Optional[Callable[[str], None]]
 
 STREAMS = ("rtsp", "rtsps", "http", "https", "udp", "rtp", "rtmp", "tcp", "srt")
 

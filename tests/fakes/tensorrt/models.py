@@ -1,16 +1,15 @@
 """Read the ONNX models in the fake's plans, and run them with ONNX Runtime.
 
 A board's Python has no onnx. Then another Python, named by the variable FAKE_PLANS_PYTHON, runs the
-models. Both exchange arrays in NumPy's own format through pipes; pickles of NumPy 1 and 2 differ.
+models. Both exchange lines of JSON, each followed by raw arrays, through pipes. They do not use
+pickles, because those of NumPy 1 and 2 differ.
 
     PYTHON -m tests.fakes.tensorrt.models     starts the other end
 """
 
-import io
 import json
 import os
 import pathlib
-import struct
 import subprocess
 import sys
 
@@ -107,22 +106,22 @@ class _Other:
         self._sessions = 0
 
     def describe(self, data):
-        return json.loads(str(self._ask(describe=np.frombuffer(data, np.uint8))["told"]))
+        _send(self._process.stdin, {"do": "describe"}, [np.frombuffer(data, np.uint8)])
+        return _receive(self._process.stdout)[0]
 
     def session(self, model):
-        self._ask(model=np.frombuffer(model.data, np.uint8))
+        number = self._sessions
         self._sessions += 1
-        fixed = {"session": self._sessions - 1, "outputs": [name for name, _ in model.outputs]}
+        data = np.frombuffer(model.data, np.uint8)
+        _send(self._process.stdin, {"do": "session"}, [data])
 
         def run(feed):
-            told = self._ask(**fixed, **{"in " + name: values for name, values in feed.items()})
-            return [told[name] for name, _ in model.outputs]
+            head = {"do": "run", "session": number, "names": list(feed)}
+            head["outputs"] = [name for name, _ in model.outputs]
+            _send(self._process.stdin, head, [feed[name] for name in feed])
+            return _receive(self._process.stdout)[1]
 
         return run
-
-    def _ask(self, **arrays):
-        _send(self._process.stdin, arrays)
-        return _receive(self._process.stdout)
 
 
 _STARTED = []
@@ -134,33 +133,41 @@ def _other():
     return _STARTED[0]
 
 
-def _send(pipe, arrays):
-    data = io.BytesIO()
-    np.savez(data, **arrays)
-    pipe.write(struct.pack("<Q", data.tell()) + data.getvalue())
+def _send(pipe, head, arrays=()):
+    arrays = [np.ascontiguousarray(array) for array in arrays]
+    head = dict(head, arrays=[(str(array.dtype), list(array.shape)) for array in arrays])
+    pipe.write(json.dumps(head).encode() + b"\n")
+    for array in arrays:
+        pipe.write(array.tobytes())
     pipe.flush()
 
 
 def _receive(pipe):
-    """Return a dict of arrays, or None at the end."""
-    size = pipe.read(8)
-    return dict(np.load(io.BytesIO(pipe.read(*struct.unpack("<Q", size))))) if size else None
+    """Return (head, arrays), or (None, []) at the end."""
+    line = pipe.readline()
+    if not line:
+        return None, []
+    head, arrays = json.loads(line.decode()), []
+    for dtype, shape in head["arrays"]:
+        size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+        arrays.append(np.frombuffer(pipe.read(size), dtype).reshape(shape))
+    return head, arrays
 
 
 def serve(given, answers):
     """Answer requests until the input ends."""
     sessions = []
-    for asked in iter(lambda: _receive(given), None):
-        told = {}
-        if "describe" in asked:
-            told["told"] = json.dumps(_describe(asked["describe"].tobytes()))
-        elif "model" in asked:
-            sessions.append(_session(asked["model"].tobytes()))
+    while True:
+        head, arrays = _receive(given)
+        if head is None:
+            return
+        if head["do"] == "describe":
+            _send(answers, _describe(arrays[0].tobytes()))
+        elif head["do"] == "session":
+            sessions.append(_session(arrays[0].tobytes()))
         else:
-            names = asked["outputs"].tolist()
-            feed = {name[3:]: values for name, values in asked.items() if name[:3] == "in "}
-            told = dict(zip(names, sessions[int(asked["session"])].run(names, feed)))
-        _send(answers, told)
+            feed = dict(zip(head["names"], arrays))
+            _send(answers, {}, sessions[head["session"]].run(head["outputs"], feed))
 
 
 if __name__ == "__main__":

@@ -64,6 +64,8 @@ def for_old_tensorrt(model: ModelProto) -> ModelProto:
     for given in model.graph.node:
         node = NodeProto()
         node.CopyFrom(given)
+        while node.input and not node.input[-1]:  # left out
+            del node.input[-1]
         steps = _steps(node, shapes)
         if not steps:
             _write_older(model.graph, node, shapes, constants)
@@ -138,8 +140,6 @@ def _write_older(
     constants: Dict[str, np.ndarray],
 ) -> None:
     """Write a node as opset 13 does, where that can say the same; in place."""
-    while node.input and not node.input[-1]:  # left out
-        del node.input[-1]
     values, second = models.attributes(node), constants.get("".join(node.input[1:2]))
     dropped = {key for key, value in values.items() if value == _default(node, key)}
     if node.op_type == "Reshape" and second is not None and 0 not in second:
@@ -150,7 +150,8 @@ def _write_older(
         dropped.add("num_outputs")
     if node.op_type.startswith("Reduce") and node.op_type != "ReduceSum" and second is not None:
         del node.input[1:]
-        node.attribute.append(helper.make_attribute("axes", second.tolist()))
+        if second.size:  # none means all
+            node.attribute.append(helper.make_attribute("axes", second.tolist()))
     models.replace(node.attribute, [a for a in node.attribute if a.name not in dropped])
 
 

@@ -18,8 +18,16 @@ NEWER = [  # operator, its opset, inputs, attributes; how many outputs
     ("HardSwish", 14, ["x"], {}, 1),
     ("ReduceMean", 18, ["x", "axes"], {"keepdims": 0, "noop_with_empty_axes": 0}, 1),
     ("ReduceMean", 18, ["x", ""], {}, 1),
+    ("ReduceMean", 18, ["x", "none"], {}, 1),
     ("Split", 18, ["x"], {"num_outputs": 3, "axis": 2}, 3),
     ("Reshape", 14, ["x", "sides"], {"allowzero": 1}, 1),
+]
+
+# what opset 13 can't say, or ONNX Runtime can't run: inputs, attributes; the opset that it gets
+OTHERS = [
+    ("LayerNormalization", ["x", "row", ""], {}, 13),
+    ("Pad", ["x", "pads", "", "axes"], {}, 18),
+    ("Shape", ["x"], {"start": 1}, 15),
 ]
 
 LAYER_NORM = [
@@ -59,7 +67,7 @@ def test_newer_operators_become_those_of_opset_13(kind, opset, given, attributes
     random, made = np.random.RandomState(1), [f"y{index}" for index in range(count)]
     numbers = [("row", (8,)), ("plane", (3, 8))]
     constants = {name: random.normal(1, 1, shape).astype("f") for name, shape in numbers}
-    constants.update(axes=np.array([0, 2]), sides=np.array([3, -1]))
+    constants.update(axes=np.array([0, 2]), sides=np.array([3, -1]), none=np.array([], int))
     x = random.normal(0.5, 3, (2, 3, 8)).astype(np.float32)
     graph = helper.make_graph(
         [helper.make_node(kind, given, made, **attributes)],
@@ -75,6 +83,27 @@ def test_newer_operators_become_those_of_opset_13(kind, opset, given, attributes
     sessions = [runtime.InferenceSession(each.SerializeToString()) for each in (older, model)]
     for got, want in zip(*(session.run(None, {"x": x}) for session in sessions)):
         np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind, given, attributes, opset", OTHERS)
+def test_the_opset_is_the_oldest_that_has_the_inputs_and_attributes(kind, given, attributes, opset):
+    reference = pytest.importorskip("onnx.reference").ReferenceEvaluator
+    constants = {"row": np.float32(range(8)), "pads": np.array([1, 1]), "axes": np.array([2])}
+    x = np.random.RandomState(1).normal(0.5, 3, (2, 3, 8)).astype(np.float32)
+    types = {"Shape": TensorProto.INT64}
+    graph = helper.make_graph(
+        [helper.make_node(kind, given, ["y"], **attributes)],
+        "other",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, x.shape)],
+        [helper.make_tensor_value_info("y", types.get(kind, TensorProto.FLOAT), None)],
+        [numpy_helper.from_array(constants[name], name) for name in set(given) - {"x", ""}],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+    model = onnx.shape_inference.infer_shapes(model)
+    older = convert.for_old_tensorrt(model)
+    assert [entry.version for entry in older.opset_import] == [opset]
+    got, want = (reference(each).run(None, {"x": x}) for each in (older, model))
+    np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")

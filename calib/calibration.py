@@ -18,7 +18,7 @@ from calib.one_step_overlap import Finder, Pairs
 from calib.ranges import METHODS, Histograms, Ranges, session
 from calib.store import Store
 from runtime import engines, load_tracker
-from runtime.graphs import assemble
+from runtime.graphs import assemble, models
 from runtime.graphs.models import shape_of
 from runtime.network import Network
 from runtime.networks import load_network
@@ -57,7 +57,7 @@ class Calibration:
         self.clips, self.held, self.counts, self.store = clips, held, counts, store
         self.hashes = table.file_hashes(network, networks_dir)
         self.parts = qdq.parts(network, network.locate(networks_dir))
-        picture, *box = self.parts["exemplar"].graph.input
+        picture, *box = models.inputs(self.parts["exemplar"])
         if box:
             raise BadRun(
                 f"{network.name} takes the target's box, which calibration does not give; run it "

@@ -25,6 +25,7 @@ from runtime.engines.onnxruntime import _Bound, as_written
 from runtime.errors import BadNetwork
 from runtime.graphs import assemble, byte_pictures
 from runtime.networks import load_network
+from tests.runtime.devices import test_refresh
 from tests.support.clips import write_clip
 from tests.support.tiny import film, write_network
 
@@ -206,6 +207,36 @@ def test_products_around_a_softmax_and_after_a_join_stay_in_floating_point():
     assert {"x", "q"} <= rounded and not rounded & {"products", "shares", "values"}
     last = next(node for node in done if node.name == "joined product")
     assert last.input[1] == "others"  # as it was, after a Concat
+
+
+def calibration(place, path, folder):
+    clips = find_clips([place / "clips" / "a"])
+    return Calibration(load_network(path), None, clips, clips, (1, 1), Store(folder))
+
+
+@pytest.mark.parametrize("is_weight", [True, False])
+def test_weights_among_the_inputs_are_no_box(place, tmp_path, monkeypatch, is_weight):
+    def listed(*given):
+        found = parts(*given)
+        graph = found["exemplar"].graph
+        name = graph.initializer[0].name if is_weight else "box"
+        graph.input.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, None))
+        return found
+
+    parts = qdq.parts
+    monkeypatch.setattr(qdq, "parts", listed)
+    if is_weight:
+        calibration(place, place / "tiny.toml", tmp_path)
+        return
+    with pytest.raises(BadRun, match="takes the target's box"):
+        calibration(place, place / "tiny.toml", tmp_path)
+
+
+def test_a_second_exemplar_is_measured_as_the_first(place, tmp_path):
+    work = calibration(place, test_refresh.write_network(tmp_path), tmp_path / "work")
+    exemplars, searches = work.feeds(work.clips[0])
+    one, two = exemplars[0][assemble.IMAGES[0]]
+    assert (one == two).all() and searches
 
 
 def test_a_clip_that_hardly_shows_its_target_is_refused(place, tmp_path):

@@ -50,7 +50,8 @@ def test_a_killed_search_goes_on_and_ends_like_a_whole_one(place, monkeypatch):
         assert tune.main(arguments(place, "killed")) == 130
     parted = run(place, "killed")
     assert parted["trials"] == 8 and parted["history"] == whole["history"]
-    assert run(place, "killed", "--trials", "1", "--seed", "2")["trials"] == 1  # another search
+    for other in (["--seed", "2"], ["--held-out", "a"]):  # another search
+        assert run(place, "killed", "--trials", "1", *other)["trials"] == 1
 
 
 @pytest.mark.parametrize(

@@ -45,10 +45,6 @@ class PacedCamera:
         """The only property that is asked for is the frame rate."""
         return self._fps
 
-    def due_next(self):
-        """When the next frame is due, seconds of the monotonic clock."""
-        return self._due + 1.0 / self._fps
-
     def read(self):
         """Wait until the next frame is due, then decode it: (True, frame)."""
         self._due += 1.0 / self._fps

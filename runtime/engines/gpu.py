@@ -266,7 +266,6 @@ class GpuEngine(base.Engine):
         """Make room for that many search regions, their maps and their features.
 
         No frame may be in flight. Graphs that were captured before are no longer valid (``moves``).
-
         """
         if places <= self._places:
             return

@@ -321,6 +321,7 @@ def test_a_bundle_whose_entries_are_not_what_they_should_be(board):
         lambda v: v["run"].update(work_bytes=v["run"]["work_bytes"] - 1),
         lambda v: v["settings"].pop("size"),
         lambda v: v["settings"]["size"].update(lanes="1"),
+        lambda v: v["settings"]["size"].update(assumed_clock_mhz=0),
     ):
         changed = json.loads(json.dumps(values))
         spoil(changed)

@@ -338,6 +338,7 @@ def test_a_run_turns_the_camera_and_hides_the_password(camera, tmp_path):
         (["--gimbal-speed", "0.5"], "--gimbal-speed needs --gimbal onvif://USER@HOST"),
         (["--mavlink-type", "camera"], "--mavlink-type needs --mavlink URL"),
         (["--mavlink-key", "key"], "--mavlink-key needs --mavlink URL"),
+        (["--mavlink-allow", "10.0.0.5"], "--mavlink-allow needs --mavlink URL"),
     ],
 )
 def test_what_is_not_of_this_camera_is_refused(given, said):

@@ -55,12 +55,13 @@ _SHARES: Dict[bytes, List[_Step]] = {  # of Gelu, by its attribute
 def for_old_tensorrt(model: ModelProto) -> ModelProto:
     """A copy in the oldest opset from 13 on that its operators allow, its LayerNorms marked.
 
-    HardSwish, LayerNormalization and Gelu become what they stand for.
+    HardSwish, LayerNormalization and Gelu become what they stand for. Where an operator needs an
+    opset above 17, the model keeps its own, and so does each node that cannot be written in it.
     """
     model = models.copy(model)
     shapes = models.shapes(model.graph)
     constants = models.constants(model.graph)
-    nodes: List[NodeProto] = []
+    written: List[Tuple[NodeProto, List[NodeProto]]] = []  # each node, and what it becomes
     for given in model.graph.node:
         node = NodeProto()
         node.CopyFrom(given)
@@ -69,15 +70,22 @@ def for_old_tensorrt(model: ModelProto) -> ModelProto:
         steps = _steps(node, shapes)
         if not steps:
             _write_older(model.graph, node, shapes, constants)
-        nodes += _replaced(model.graph, node, steps) if steps else [node]
-    for version in range(OPSETS[0], min(OPSETS[-1], models.opset(model)) + 1):
+        made = _replaced(model.graph, node, steps) if steps else [node]
+        written.append((given, made))
+    opset = models.opset(model)
+    nodes = [node for _, made in written for node in made]
+    for version in range(OPSETS[0], min(OPSETS[-1], opset) + 1):
         if all(_known(node, version) for node in nodes):
-            domains = {e.domain: e.version for e in model.opset_import if e.domain != "ai.onnx"}
-            domains[""] = version
-            entries = [helper.make_opsetid(d, v) for d, v in sorted(domains.items())]
-            models.replace(model.opset_import, entries)
-            models.replace(model.graph.node, nodes)
+            opset = version
             break
+    else:
+        kept = [made if all(_known(n, opset) for n in made) else [own] for own, made in written]
+        nodes = [node for made in kept for node in made]
+    domains = {e.domain: e.version for e in model.opset_import if e.domain != "ai.onnx"}
+    domains[""] = opset
+    entries = [helper.make_opsetid(d, v) for d, v in sorted(domains.items())]
+    models.replace(model.opset_import, entries)
+    models.replace(model.graph.node, nodes)
     for node in _norms(model.graph):
         node.name = node.output[0] + IN_FLOAT32
     onnx.checker.check_model(model)

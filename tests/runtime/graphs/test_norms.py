@@ -106,6 +106,33 @@ def test_the_opset_is_the_oldest_that_has_the_inputs_and_attributes(kind, given,
     np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-5)
 
 
+def test_beside_an_operator_of_a_newer_opset_the_others_are_still_written_out():
+    reference = pytest.importorskip("onnx.reference").ReferenceEvaluator
+    x = np.random.RandomState(1).normal(0.5, 3, (2, 3, 8)).astype(np.float32)
+    constants = {"row": np.float32(range(8)), "pads": np.array([1, 1]), "axes": np.array([2])}
+    graph = helper.make_graph(
+        [
+            helper.make_node("Pad", ["x", "pads", "", "axes"], ["wide"]),
+            helper.make_node("HardSwish", ["wide"], ["bent"]),
+            helper.make_node("ReduceMean", ["bent", "axes"], ["mean"], keepdims=1),
+            helper.make_node("Sub", ["x", "mean"], ["away"]),
+            helper.make_node("LayerNormalization", ["away", "row"], ["y"]),
+        ],
+        "newer",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, x.shape)],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+    model = onnx.shape_inference.infer_shapes(model)
+    older = convert.for_old_tensorrt(model)
+    kinds = [node.op_type for node in older.graph.node]
+    kept = ["Sub", "LayerNormalization"]  # whose parts opset 18 writes in another way
+    assert kinds == ["Pad", "HardSigmoid", "Mul", "ReduceMean", *kept]
+    got, want = (reference(each).run(None, {"x": x}) for each in (older, model))
+    np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 @pytest.mark.parametrize(
     "x", [500.0 * np.sin(np.arange(64)), np.full(64, 3.0)], ids=["large", "even"]

@@ -8,7 +8,8 @@ import re
 from typing import Any, Dict, List, Match, Optional
 
 NUMBER = (
-    r"[+-]?(?:0x[0-9a-fA-F_]+|inf|nan|[0-9][0-9_]*(?:\.[0-9_]+)?(?:[eE][+-]?[0-9_]+)?)(?![-:._])"
+    r"[+-]?(?:0(?:x[0-9a-fA-F_]+|o[0-7_]+|b[01_]+)|inf|nan"
+    r"|[0-9][0-9_]*(?:\.[0-9_]+)?(?:[eE][+-]?[0-9_]+)?)(?![-:._])"
 )
 STRING = r""""(?:[^"\\\n]|\\.)*"|'[^'\n]*'"""
 ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.)")
@@ -125,9 +126,7 @@ class _Reader:
         digits = (self._take(NUMBER) or "").replace("_", "")
         if not digits or re.match(r"[+-]?0[0-9]", digits):
             raise self._error("no value that can be read")
-        if re.match(r"[+-]?0x", digits):
-            return int(digits, 16)
-        return int(digits) if re.match(r"[+-]?[0-9]+$", digits) else float(digits)
+        return int(digits, 0) if re.match(r"[+-]?(0[xob]|[0-9]+$)", digits) else float(digits)
 
     def _list(self) -> List[Any]:
         values: List[Any] = []

@@ -53,7 +53,7 @@ def test_what_is_written_is_read(top, section, repeated):
 
 GOOD = [
     "a.b = 1\n[a.c]\nd = {e = 1, 'f g' = [1,\n # note\n 2,]}\n",
-    "a = 0x1F\nb = 1_000\nc = -0.5e-3\nd = +inf\n",
+    "a = 0x1F\ne = 0o17\nf = 0b1_01\nb = 1_000\nc = -0.5e-3\nd = +inf\n",
     "a = '\\n'\nb = \"\\u00e9\\t\"\r\n",
     "[[a]]\nb = 1\n[a.c]\nd = 2\n[[a]]\nb = 3\n",
     "",

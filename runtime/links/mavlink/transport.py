@@ -302,7 +302,7 @@ class _Stream(Transport):
         for _ in range(READS if self._ready() else 0):
             fd = self.fileno()
             # a serial line without data reads as empty, as one that the other side closed
-            if fd is None or not select.select([fd], [], [], 0)[0]:
+            if fd is None or not _has_data(fd):
                 break
             data = b""
             with contextlib.suppress(OSError):
@@ -329,6 +329,13 @@ class _Stream(Transport):
         except OSError as error:
             if error.errno not in PASSING:
                 self.close()
+
+
+def _has_data(fd: int) -> bool:
+    """Whether a read gives bytes, or the end, now; ``select`` takes no number above 1023."""
+    waiting = select.poll()
+    waiting.register(fd, select.POLLIN)
+    return bool(waiting.poll(0))
 
 
 class Tcp(_Stream):

@@ -84,6 +84,7 @@ class Multicopter:
             asked = self.setpoints[-1][1]
             # velocity and yaw rate, in the vehicle's frame, and nothing else
             assert (asked.coordinate_frame, asked.type_mask) == (8, 0b010111000111)
+            assert asked.vz == 0  # it neither climbs nor sinks
             forward, side, turn = asked.vx, asked.vy, asked.yaw_rate
         change = 0.5 * self._wind * math.sqrt(2 * TICK_S) * self._rng.randn(2)
         self._gust += change - TICK_S * self._gust

@@ -29,9 +29,8 @@ def write_world(folder, frames=400, **film):
     tiny.write_network(folder)
     pictures, boxes = tiny.film(frames, **film)
     (folder / "frames").mkdir()
-    quickly = [cv2.IMWRITE_PNG_COMPRESSION, 1]
     for index, picture in enumerate(pictures):
-        cv2.imwrite(str(folder / "frames" / f"{index:04d}.png"), picture, quickly)
+        cv2.imwrite(str(folder / "frames" / f"{index:04d}.jpg"), picture)
     return boxes
 
 

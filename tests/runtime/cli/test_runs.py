@@ -86,7 +86,7 @@ def test_a_saved_video_without_overlay_differs_only_at_the_box(folder, tmp_path)
         out = tmp_path / (name + ".mkv")
         assert run_here(folder, "--save", out, "--frames", "3", *more) == 0
         picture = cv2.VideoCapture(str(out)).read()[1].astype(int)
-        plain = cv2.imread(str(folder / "frames" / "0000.png"))
+        plain = cv2.imread(str(folder / "frames" / "0000.jpg"))
         changed[name] = np.abs(picture - plain).max(axis=2) > 60
     assert changed["full"][:6].any()
     assert not changed["bare"][:6].any() and changed["bare"].any()

@@ -138,7 +138,7 @@ def test_frames_are_not_written_while_recording_is_off(world, run):
 def test_the_snapshot_is_the_frame_itself(world, run):
     _, headers, jpeg = run.ask("/api/snapshot")
     picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
-    frame = cv2.imread(str(world[0] / "frames" / "{:04d}.png".format(int(headers["X-Frame"]))))
+    frame = cv2.imread(str(world[0] / "frames" / "{:04d}.jpg".format(int(headers["X-Frame"]))))
     jpeg = cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, 80])[1]
     assert np.array_equal(picture, cv2.imdecode(jpeg, cv2.IMREAD_COLOR))
 

@@ -6,7 +6,7 @@ nothing to read. To add a sensor, add a file.
 """
 
 import importlib
-import pathlib
+import pkgutil
 import re
 from types import ModuleType
 from typing import Callable, Container, Dict, List, Mapping, Optional, Tuple, Union
@@ -67,8 +67,7 @@ class Notes:
 
 def modules() -> List[ModuleType]:
     """Import the files of this folder and return them sorted by name."""
-    here = pathlib.Path(__file__).resolve().parent
-    names = sorted(path.stem for path in here.glob("*.py") if path.stem != "__init__")
+    names = sorted(module.name for module in pkgutil.iter_modules(__path__))
     return [importlib.import_module("boards.sensors." + name) for name in names]
 
 

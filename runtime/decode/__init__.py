@@ -10,7 +10,7 @@ What families share stands in ``shared/``.
 """
 
 import importlib
-import pathlib
+import pkgutil
 import typing
 
 from runtime.decode.shared.family import Family
@@ -25,15 +25,14 @@ if typing.TYPE_CHECKING:
 Shape = typing.Tuple[int, ...]
 
 
-def families() -> "typing.List[str]":
-    """Names of all families, sorted."""
-    folder = pathlib.Path(__file__).resolve().parent
-    return sorted(path.stem for path in folder.glob("*.py") if path.stem != "__init__")
+def families(folders: "typing.Sequence[str]" = __path__) -> "typing.List[str]":
+    """Names of all families of a package, sorted."""
+    return sorted(module.name for module in pkgutil.iter_modules(folders) if not module.ispkg)
 
 
-def module_of(family: str) -> "ModuleType":
+def module_of(family: str, package: str = __name__) -> "ModuleType":
     """The module of a family that exists."""
-    return importlib.import_module("runtime.decode." + family)
+    return importlib.import_module(f"{package}.{family}")
 
 
 def shapes(network: "Network") -> "typing.Tuple[Shape, ...]":

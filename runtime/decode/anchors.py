@@ -19,7 +19,7 @@ from kernels.golden import hanning_window
 from kernels.settings import PointsSettings
 from runtime.decode.shared import conventions
 from runtime.decode.shared.family import Chosen, Maps, Scale, compiled
-from runtime.decode.shared.keys import MAP_SIZE, STRIDE, Keys, key
+from runtime.decode.shared.keys import MAP_SIZE, STRIDE, Key, Keys
 from runtime.decode.shared.voting import VOTE_KEYS, Vote, probability, vote_settings
 
 if typing.TYPE_CHECKING:
@@ -31,14 +31,14 @@ KEYS: typing.Dict[str, Keys] = {
         conventions.TARGET,
         stride=STRIDE,
         map_size=MAP_SIZE,
-        ratios=key(list, low=0.01, high=100),  # height by width of the anchors
-        scales=key(list, (8.0,), low=0.01, high=1000),  # sides of the anchors, in strides
-        score=key(str, "softmax", ("softmax", "sigmoid", "none")),
+        ratios=Key(list, low=0.01, high=100),  # height by width of the anchors
+        scales=Key(list, (8.0,), low=0.01, high=1000),  # sides of the anchors, in strides
+        score=Key(str, "softmax", ("softmax", "sigmoid", "none")),
     ),
     "tracking": dict(
         VOTE_KEYS,
         # of the Hanning window; OpenCV takes the square root, 0.5
-        window_power=key(float, 1.0, low=0, high=10),
+        window_power=Key(float, 1.0, low=0, high=10),
     ),
 }
 

@@ -18,7 +18,7 @@ from kernels.golden import argmax, inner_hanning_window
 from kernels.settings import CentreSettings
 from runtime import geometry
 from runtime.decode.shared.family import Chosen, Family, Maps, Scale, compiled
-from runtime.decode.shared.keys import LIMITS, MAP_SIZE, Keys, key
+from runtime.decode.shared.keys import LIMITS, MAP_SIZE, Key, Keys
 from runtime.decode.shared.voting import probability
 from runtime.errors import NetworkFailed
 
@@ -29,13 +29,13 @@ if typing.TYPE_CHECKING:
 KEYS: typing.Dict[str, Keys] = {
     "head": {
         "map_size": MAP_SIZE,
-        "score": key(str, "none", ("sigmoid", "none")),
+        "score": Key(str, "none", ("sigmoid", "none")),
     },
     "tracking": dict(
         LIMITS,
-        min_score=key(float, 0.0, low=0, high=1),  # below it the target stays where it was
+        min_score=Key(float, 0.0, low=0, high=1),  # below it the target stays where it was
         # what the search region is centred on: the target, or the window in whole pixels
-        relative_to=key(str, "target", ("target", "window")),
+        relative_to=Key(str, "target", ("target", "window")),
     ),
 }
 

@@ -20,7 +20,7 @@ from kernels.errors import NO_SCORE
 from kernels.settings import CornersSettings
 from runtime import geometry
 from runtime.decode.shared.family import Chosen, Family, Maps, Scale, compiled
-from runtime.decode.shared.keys import LARGEST_MAP, LIMITS, Keys, key
+from runtime.decode.shared.keys import LARGEST_MAP, LIMITS, Key, Keys
 from runtime.decode.shared.voting import probability
 from runtime.errors import NetworkFailed
 
@@ -31,12 +31,12 @@ if typing.TYPE_CHECKING:
 KEYS: typing.Dict[str, Keys] = {
     "head": {
         # two heat maps, one map with two channels, the finished box, or the box and its score
-        "output": key(str, "two_maps", ("two_maps", "one_map", "box", "scored_box")),
-        "score": key(str, "sigmoid", ("sigmoid", "none"), when=("output", ("scored_box",))),
+        "output": Key(str, "two_maps", ("two_maps", "one_map", "box", "scored_box")),
+        "score": Key(str, "sigmoid", ("sigmoid", "none"), when=("output", ("scored_box",))),
         # cells a side
-        "map_size": key(int, low=1, high=LARGEST_MAP, when=("output", ("two_maps", "one_map"))),
+        "map_size": Key(int, low=1, high=LARGEST_MAP, when=("output", ("two_maps", "one_map"))),
         # where in its cell a corner lies: 0 left and top (STARK-S), 0.5 the middle (-Lightning)
-        "cell_centre": key(float, low=0, high=1, when=("output", ("two_maps", "one_map"))),
+        "cell_centre": Key(float, low=0, high=1, when=("output", ("two_maps", "one_map"))),
     },
     "tracking": LIMITS,
 }

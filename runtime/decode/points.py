@@ -21,7 +21,7 @@ from kernels.golden import hanning_window
 from kernels.settings import PointsSettings
 from runtime.decode.shared import conventions
 from runtime.decode.shared.family import Chosen, Maps, Scale, compiled
-from runtime.decode.shared.keys import MAP_SIZE, STRIDE, Keys, key
+from runtime.decode.shared.keys import MAP_SIZE, STRIDE, Key, Keys
 from runtime.decode.shared.voting import VOTE_KEYS, Vote, probability, vote_settings
 
 if typing.TYPE_CHECKING:
@@ -33,10 +33,10 @@ KEYS: typing.Dict[str, Keys] = {
         conventions.KEYS,
         stride=STRIDE,
         map_size=MAP_SIZE,
-        score=key(str, "softmax", ("softmax", "sigmoid", "none")),  # of the score map
-        quality=key(str, "none", ("none", "product", "blend")),  # a third map, through a sigmoid
-        quality_share=key(float, low=0, high=1, when=("quality", ("blend",))),
-        inclusive=key(bool, False),  # distances end at pixel centres, so a box is 1 px wider
+        score=Key(str, "softmax", ("softmax", "sigmoid", "none")),  # of the score map
+        quality=Key(str, "none", ("none", "product", "blend")),  # a third map, through a sigmoid
+        quality_share=Key(float, low=0, high=1, when=("quality", ("blend",))),
+        inclusive=Key(bool, False),  # distances end at pixel centres, so a box is 1 px wider
     ),
     "tracking": VOTE_KEYS,
 }

@@ -17,7 +17,7 @@ from kernels.cpu.select import Response
 from kernels.golden import argmax, hanning_window
 from kernels.settings import ResponseSettings
 from runtime.decode.shared.family import Chosen, Family, Maps, Scale
-from runtime.decode.shared.keys import LARGEST_MAP, LARGEST_STRIDE, Keys, key
+from runtime.decode.shared.keys import LARGEST_MAP, LARGEST_STRIDE, Key, Keys
 
 if typing.TYPE_CHECKING:
     from kernels.cpu.interface import Kernels
@@ -26,18 +26,18 @@ if typing.TYPE_CHECKING:
 KEYS: typing.Dict[str, Keys] = {
     "head": {
         # search pixels between two cells of the response
-        "stride": key(int, low=1, high=LARGEST_STRIDE),
-        "map_size": key(int, low=1, high=LARGEST_MAP),  # cells a side
+        "stride": Key(int, low=1, high=LARGEST_STRIDE),
+        "map_size": Key(int, low=1, high=LARGEST_MAP),  # cells a side
         # how many times the response is enlarged before its peak is found
-        "upsample": key(int, 16, low=1, high=64),
+        "upsample": Key(int, 16, low=1, high=64),
     },
     "tracking": {
-        "scales": key(int, 3, low=1, high=99),  # how many sizes are tried in a frame; odd
-        "scale_step": key(float, low=1, high=2),  # between one size and the next
-        "scale_penalty": key(float, low=0, high=1),  # of responses that change the size
-        "scale_lr": key(float, low=0, high=1),  # how fast the size follows
-        "window": key(float, low=0, high=1),  # influence of the Hanning window
-        "min_size": key(float, 1.0, low=0, high=1000),  # frame pixels
+        "scales": Key(int, 3, low=1, high=99),  # how many sizes are tried in a frame; odd
+        "scale_step": Key(float, low=1, high=2),  # between one size and the next
+        "scale_penalty": Key(float, low=0, high=1),  # of responses that change the size
+        "scale_lr": Key(float, low=0, high=1),  # how fast the size follows
+        "window": Key(float, low=0, high=1),  # influence of the Hanning window
+        "min_size": Key(float, 1.0, low=0, high=1000),  # frame pixels
     },
 }
 

@@ -8,8 +8,8 @@ import pathlib
 from typing import Any, List, Optional
 
 from boards import toml
-from runtime import networks
-from runtime.decode.shared.keys import LARGEST_SIDE, Keys, key
+from runtime import decode, networks
+from runtime.decode.shared.keys import LARGEST_SIDE, Key, Keys
 from runtime.detect import families
 from runtime.detect.description import Description, read_file
 from runtime.detect.detector import Detections, Detector
@@ -25,22 +25,22 @@ FOLDER = pathlib.Path(__file__).parent / "files"
 CLASSES = pathlib.Path(__file__).parent / "classes"
 
 TOP: Keys = {
-    "family": key(str),  # file name in runtime/detect/families
-    "classes": key(str),  # file name in runtime/detect/classes, or a TOML with ``names``
-    "licence": key(str, ""),
-    "source": key(str, ""),
+    "family": Key(str),  # file name in runtime/detect/families
+    "classes": Key(str),  # file name in runtime/detect/classes, or a TOML with ``names``
+    "licence": Key(str, ""),
+    "source": Key(str, ""),
 }
 PICTURE: Keys = {
-    "side": key(list, low=8, high=LARGEST_SIDE, length=2),  # width and height, pixels
-    "channels": key(str, "BGR", ("BGR", "RGB")),
+    "side": Key(list, low=8, high=LARGEST_SIDE, length=2),  # width and height, pixels
+    "channels": Key(str, "BGR", ("BGR", "RGB")),
     # (value - mean) * scale, in the order of `channels`, value from 0 to 255
-    "mean": key(list, (0.0, 0.0, 0.0), low=-1000, high=1000, length=3),
-    "scale": key(list, (1.0, 1.0, 1.0), low=-1000, high=1000, length=3, nonzero=True),
-    "resize": key(str, "stretch", ("stretch", "letterbox")),
+    "mean": Key(list, (0.0, 0.0, 0.0), low=-1000, high=1000, length=3),
+    "scale": Key(list, (1.0, 1.0, 1.0), low=-1000, high=1000, length=3, nonzero=True),
+    "resize": Key(str, "stretch", ("stretch", "letterbox")),
 }
 DETECTION: Keys = {
-    "score": key(float, 0.4, low=0, high=1),
-    "overlap": key(float, 0.45, low=0, high=1),
+    "score": Key(float, 0.4, low=0, high=1),
+    "overlap": Key(float, 0.45, low=0, high=1),
 }
 
 
@@ -90,10 +90,10 @@ def describe(name_or_path: PathLike) -> Description:
     values = read_section("", TOP, table, mistakes, ("input", "detection", "file"))
     keys: Optional[Keys] = None
     family = values.get("family")
-    if family in families.families():
-        keys = dict(DETECTION, **families.module_of(family).KEYS)
+    if family in decode.families(families.__path__):
+        keys = dict(DETECTION, **decode.module_of(family, families.__name__).KEYS)
     elif family is not None:
-        there = ", ".join(families.families())
+        there = ", ".join(decode.families(families.__path__))
         wrong = f"no family is called {family!r}; there are: {there}"
         mistakes.append(Mistake("", "family", wrong))
     for section, known in (("input", PICTURE), ("detection", keys)):

@@ -3,12 +3,12 @@
 import pathlib
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
-from runtime.decode.shared.keys import Keys, key
+from runtime.decode.shared.keys import Key, Keys
 from runtime.errors import BadNetwork
 from runtime.network import File
 from runtime.networks.schema import Mistake, read_section
 
-FILE: Keys = {"name": key(str), "sha256": key(str, ""), "url": key(str, "")}
+FILE: Keys = {"name": Key(str), "sha256": Key(str, ""), "url": Key(str, "")}
 
 
 def read_file(entries: Any, mistakes: List[Mistake]) -> Optional[File]:

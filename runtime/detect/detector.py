@@ -5,6 +5,7 @@ from typing import Any, List, NamedTuple, Optional, Tuple
 import cv2
 import numpy as np
 
+from runtime import decode
 from runtime.detect import boxes as box_lists
 from runtime.detect import families
 from runtime.detect.description import Description
@@ -52,7 +53,7 @@ class Detector:
         self.description = description
         self._inputs, self._run, self._wanted = inputs, run, wanted
         self.any_class = wanted is None
-        self._family = families.module_of(description.family)
+        self._family = decode.module_of(description.family, families.__name__)
 
     def detect(self, frame: Any) -> Detections:
         """Find the objects in a frame.

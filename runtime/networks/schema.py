@@ -10,7 +10,7 @@ import re
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple, Union
 
 from runtime import decode
-from runtime.decode.shared.keys import LARGEST_SIDE, MAP_PARTS, REQUIRED, Key, Keys, key
+from runtime.decode.shared.keys import LARGEST_SIDE, MAP_PARTS, REQUIRED, Key, Keys
 from runtime.network import File
 
 Table = Dict[str, Any]
@@ -27,10 +27,10 @@ class Mistake(NamedTuple):
 
 
 TOP: Keys = {
-    "family": key(str),  # file name in runtime/decode/
-    "licence": key(str, ""),
-    "source": key(str, ""),
-    "engine": key(str, ""),  # that "auto" takes first where it is installed
+    "family": Key(str),  # file name in runtime/decode/
+    "licence": Key(str, ""),
+    "source": Key(str, ""),
+    "engine": Key(str, ""),  # that "auto" takes first where it is installed
 }
 
 CORNERS = ("(s+1)/2", "s/2", "(s-1)/2")
@@ -39,7 +39,7 @@ CENTRES = ("w/2", "(w-1)/2")
 # Bounds hold every value that a tracker could use and refuse what overflows or gives nonsense:
 # a window of a hundred times the box shows nothing of the target, and the mean and scale of a
 # picture of bytes lie far inside theirs.
-SIDE = key(int, low=8, high=LARGEST_SIDE)
+SIDE = Key(int, low=8, high=LARGEST_SIDE)
 WIDEST = 100  # of a margin or a factor
 
 SECTIONS: Dict[str, Keys] = {
@@ -48,54 +48,54 @@ SECTIONS: Dict[str, Keys] = {
         "search": SIDE,  # pixels, side of the crop of every frame
         # the window. "square": the square around the box with context. "stretched": the box with a
         # margin, both sides resized separately. "area": a square, relative to the box's area
-        "crop": key(str, "square", ("square", "stretched", "area")),
-        "context": key(
+        "crop": Key(str, "square", ("square", "stretched", "area")),
+        "context": Key(
             float, 0.5, low=0, high=WIDEST, when=("crop", ("square",))
         ),  # of w + h, each side
         # share of w and of h, on each side
-        "exemplar_margin": key(float, low=0, high=WIDEST, when=("crop", ("stretched",))),
-        "search_margin": key(float, low=0, high=WIDEST, when=("crop", ("stretched",))),
+        "exemplar_margin": Key(float, low=0, high=WIDEST, when=("crop", ("stretched",))),
+        "search_margin": Key(float, low=0, high=WIDEST, when=("crop", ("stretched",))),
         # side of the window, relative to that of a square with the box's area
-        "exemplar_factor": key(float, low=0.1, high=WIDEST, when=("crop", ("area",))),
-        "search_factor": key(float, low=0.1, high=WIDEST, when=("crop", ("area",))),
+        "exemplar_factor": Key(float, low=0.1, high=WIDEST, when=("crop", ("area",))),
+        "search_factor": Key(float, low=0.1, high=WIDEST, when=("crop", ("area",))),
         # distance of the window's corner from its centre (s: its side), and how it is rounded
-        "corner": key(str, "(s+1)/2", CORNERS),
-        "rounding": key(str, "half_up", ("half_up", "half_even", "up", "cut")),
-        "resample": key(str, "resize", ("resize", "warp")),  # "warp" does not round at all
-        "border": key(str, "mean", ("mean", "mean_rounded", "zero")),  # colour outside the frame
-        "channels": key(str, "BGR", ("BGR", "RGB")),
+        "corner": Key(str, "(s+1)/2", CORNERS),
+        "rounding": Key(str, "half_up", ("half_up", "half_even", "up", "cut")),
+        "resample": Key(str, "resize", ("resize", "warp")),  # "warp" does not round at all
+        "border": Key(str, "mean", ("mean", "mean_rounded", "zero")),  # colour outside the frame
+        "channels": Key(str, "BGR", ("BGR", "RGB")),
         # (value - mean) * scale, in the order of `channels`, value from 0 to 255
-        "mean": key(list, (0.0, 0.0, 0.0), low=-1000, high=1000, length=3),
-        "scale": key(list, (1.0, 1.0, 1.0), low=-1000, high=1000, length=3, nonzero=True),
-        "box_centre": key(str, "(w-1)/2", CENTRES),  # distance of the first box's centre
-        "box_corner": key(str, "w/2", CENTRES),  # from its corner, and of each result's
+        "mean": Key(list, (0.0, 0.0, 0.0), low=-1000, high=1000, length=3),
+        "scale": Key(list, (1.0, 1.0, 1.0), low=-1000, high=1000, length=3, nonzero=True),
+        "box_centre": Key(str, "(w-1)/2", CENTRES),  # distance of the first box's centre
+        "box_corner": Key(str, "w/2", CENTRES),  # from its corner, and of each result's
     },
     "head": {
-        "correlation": key(
+        "correlation": Key(
             str, "pixelwise", ("pixelwise", "depthwise", "both", "cross", "attention", "none")
         ),
         # names of the outputs in the family's order, where their shapes are equal; "a+b" joins
         # the channels of two outputs
-        "maps": key(tuple, ()),
+        "maps": Key(tuple, ()),
     },
     "tracking": {
         # presence (runtime/presence.py) of a target, smoothed, below which it is lost; 0: never
-        "lost_below": key(float, 0.0, low=0, high=1),
-        "unsure_below": key(float, 0.0, low=0, high=1),  # above lost_below, or 0: never
+        "lost_below": Key(float, 0.0, low=0, high=1),
+        "unsure_below": Key(float, 0.0, low=0, high=1),  # above lost_below, or 0: never
         # the same as lost_below with the cues of the search, which judge where it is on
-        "search_lost_below": key(float, 0.0, low=0, high=1),
+        "search_lost_below": Key(float, 0.0, low=0, high=1),
         # while lost, the presence in a window from which on a place is looked at again, and from
         # which on it is the target; 0: no search
-        "look_above": key(float, 0.0, low=0, high=1),
-        "found_above": key(float, 0.0, low=0, high=1),
+        "look_above": Key(float, 0.0, low=0, high=1),
+        "found_above": Key(float, 0.0, low=0, high=1),
         # frames after which the second exemplar is refreshed; 0: the network takes one alone
-        "refresh_every": key(int, 0, low=0, high=1 << 20),
-        "refresh_above": key(float, 0.5, low=0, high=1),  # score that a frame needs for it
+        "refresh_every": Key(int, 0, low=0, high=1 << 20),
+        "refresh_above": Key(float, 0.5, low=0, high=1),  # score that a frame needs for it
         # from which frame: the best one since the last time, the first one where none was above
         # (MixFormerV2), or the one that is due, none where it is not above (STARK-ST)
-        "refresh_from": key(str, "best", ("best", "due")),
+        "refresh_from": Key(str, "best", ("best", "due")),
         # whether a classifier learns the target while it is tracked (runtime/learner/)
-        "online": key(bool, False),
+        "online": Key(bool, False),
     },
 }
 
@@ -320,7 +320,7 @@ def _read_file(section: Section, entry: Table, mistakes: List[Mistake]) -> File:
     if url is not None and not (isinstance(url, str) and re.match(r"^https?://\S+$", url)):
         mistakes.append(Mistake(section, "url", "must begin with https://"))
     if values["size"] is not None:
-        values["size"], problem = _convert(values["size"], key(int, low=1, high=LARGEST_FILE))
+        values["size"], problem = _convert(values["size"], Key(int, low=1, high=LARGEST_FILE))
         if problem:
             mistakes.append(Mistake(section, "size", problem))
     _check_cut(section, values, mistakes)

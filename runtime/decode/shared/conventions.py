@@ -7,7 +7,7 @@ the channels of a softmax, and distances are search pixels that count outward.
 
 import typing
 
-from runtime.decode.shared.keys import Keys, key
+from runtime.decode.shared.keys import Key, Keys
 
 if typing.TYPE_CHECKING:
     from runtime.network import Network
@@ -16,14 +16,14 @@ Factors = typing.Tuple[float, ...]  # one for each channel of a map, or one for 
 
 # which half of the score's channels is the target; the other one is the background
 TARGET: Keys = {
-    "target": key(str, "second", ("second", "first"), when=("score", ("softmax",))),
+    "target": Key(str, "second", ("second", "first"), when=("score", ("softmax",))),
 }
 DISTANCES: Keys = {
     # what a distance of 1 is: a search pixel, a cell (stride), or the side of the search region
-    "unit": key(str, "pixels", ("pixels", "cells", "region")),
+    "unit": Key(str, "pixels", ("pixels", "cells", "region")),
     # "outward": left, top, right and bottom are positive inside the box; "axes": they are
     # x1, y1, x2, y2 less the cell's point, so that left and top are negative
-    "signs": key(str, "outward", ("outward", "axes")),
+    "signs": Key(str, "outward", ("outward", "axes")),
 }
 KEYS: Keys = dict(TARGET, **DISTANCES)
 

@@ -32,7 +32,6 @@ class Key(typing.NamedTuple):
     nonzero: bool = False
 
 
-key = Key
 Keys = typing.Dict[str, Key]
 
 # Smallest and largest numbers that make sense for the keys of several families.
@@ -43,13 +42,13 @@ LARGEST_MAP = 512  # cells a side
 # Limits of the target, for families that give a box.
 LIMITS: Keys = {
     # smallest width and height of a box, frame pixels
-    "min_size": key(float, 10.0, low=0, high=1000),
+    "min_size": Key(float, 10.0, low=0, high=1000),
     # what is kept inside the frame: "centre": the centre, and the size below the frame's;
     # "position": the centre alone; "corners": each corner; "inside": the whole box, moved in from
     # the left and top and cut at the right and bottom; "none": nothing
-    "clip": key(str, "centre", ("centre", "position", "corners", "inside", "none")),
-    "box_pixels": key(str, "exact", ("exact", "round", "floor")),  # whole pixels, if the authors do
+    "clip": Key(str, "centre", ("centre", "position", "corners", "inside", "none")),
+    "box_pixels": Key(str, "exact", ("exact", "round", "floor")),  # whole pixels, if the authors do
 }
 
-MAP_SIZE = key(int, low=1, high=LARGEST_MAP)  # cells a side
-STRIDE = key(int, low=1, high=LARGEST_STRIDE)  # search pixels between two cells
+MAP_SIZE = Key(int, low=1, high=LARGEST_MAP)  # cells a side
+STRIDE = Key(int, low=1, high=LARGEST_STRIDE)  # search pixels between two cells

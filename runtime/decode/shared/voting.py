@@ -8,7 +8,7 @@ from kernels.golden import argmax
 from kernels.settings import PointsSettings
 from runtime import geometry
 from runtime.decode.shared.family import Chosen, Family, Scale
-from runtime.decode.shared.keys import LIMITS, Keys, key
+from runtime.decode.shared.keys import LIMITS, Key, Keys
 
 if typing.TYPE_CHECKING:
     from runtime.network import Network
@@ -16,12 +16,12 @@ if typing.TYPE_CHECKING:
 # [tracking] of families whose cells propose boxes
 VOTE_KEYS: Keys = dict(
     LIMITS,
-    penalty=key(float, low=0, high=100),  # weight of changes of size and ratio
-    window=key(float, low=0, high=1),  # influence of the Hanning window
-    lr=key(float, low=0, high=1),  # how fast the size follows
+    penalty=Key(float, low=0, high=100),  # weight of changes of size and ratio
+    window=Key(float, low=0, high=1),  # influence of the Hanning window
+    lr=Key(float, low=0, high=1),  # how fast the size follows
     # the size follows by (penalty * score * lr) to this power: 0 takes it as it is, 1 as SiamRPN,
     # 2 as Ocean and LightTrack, which smooth twice
-    lr_power=key(int, 1, low=0, high=2),
+    lr_power=Key(int, 1, low=0, high=2),
 )
 
 

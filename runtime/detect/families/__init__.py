@@ -8,19 +8,3 @@ A family has ``KEYS``, the keys of a TOML's ``[detection]`` that are its own, an
 float (x, y, w, h), 0-based pixels of the network's input. ``scores`` is (n,) float, 0 to 1, and
 ``classes`` (n,) int, numbers of the description's classes.
 """
-
-import importlib
-import pathlib
-from typing import Any, List
-
-FOLDER = pathlib.Path(__file__).parent
-
-
-def families() -> List[str]:
-    """The names of all families."""
-    return sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")
-
-
-def module_of(family: str) -> Any:
-    """The module of a family."""
-    return importlib.import_module(f"{__name__}.{family}")

@@ -8,13 +8,13 @@ from typing import Any, List, Tuple
 
 import numpy as np
 
-from runtime.decode.shared.keys import MAP_SIZE, Keys, key
+from runtime.decode.shared.keys import MAP_SIZE, Key, Keys
 from runtime.detect.description import Description, check_shape
 
 KEYS: Keys = {
     "map_size": MAP_SIZE._replace(default=22),
     # share of objectness in the score's exponent; the class has the rest
-    "object_share": key(float, 0.6, low=0, high=1),
+    "object_share": Key(float, 0.6, low=0, high=1),
 }
 
 

@@ -8,12 +8,12 @@ from typing import Any, List, Tuple
 
 import numpy as np
 
-from runtime.decode.shared.keys import LARGEST_STRIDE, Keys, key
+from runtime.decode.shared.keys import LARGEST_STRIDE, Key, Keys
 from runtime.detect.description import Description, check_shape
 
 KEYS: Keys = {
     # input pixels between two cells, one number for each scale, in the order of the rows
-    "strides": key(list, (8.0, 16.0, 32.0), low=1, high=LARGEST_STRIDE),
+    "strides": Key(list, (8.0, 16.0, 32.0), low=1, high=LARGEST_STRIDE),
 }
 
 

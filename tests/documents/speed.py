@@ -10,6 +10,7 @@ import argparse
 import datetime
 import json
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -31,30 +32,6 @@ NETWORKS = (
     ("lightfc", "fp32"),
 )
 STEPS = ("crop", "network", "select")
-TEXT = """\
-`chrt -f 50 taskset -c 1 python -m tests.documents.speed \
---video CLIP --box X,Y,W,H --networks-dir DIR`
-
-{date}, commit {commit}, {machine}, busy with other work. Raw: [speed.json](speed.json)
-
-# The time of a frame
-
-Median milliseconds of a frame on one thread of OpenVINO, {rounds} rounds of {frames} frames, \
-decoded before. Both trackers take turns in one process. OpenCV's TrackerNano runs \
-nanotrack_v2's files (nanotrack_v1's beside nanotrack_v1). Look at the ratio: it is the median of \
-the rounds, in brackets the least and the largest. kestrel and kestrel_small run with the search \
-for lost targets, their default.
-
-| network | precision | crop | network | select | frame | OpenCV | times as fast as OpenCV |
-|---|---|---|---|---|---|---|---|
-{table}
-
-![Milliseconds of crop, network and select, stacked, for each network](speed.svg)
-
-With the overlap of [public sequences](public-sequences.md):
-
-![Overlap on OTB100 and UAV123 against the time of a frame, for each network](overlap-time.svg)
-"""
 
 
 def main(arguments=None):
@@ -70,32 +47,32 @@ def main(arguments=None):
     for _ in range(options.rounds):  # in turns, so that what disturbs for long disturbs all
         for network, precision in NETWORKS:
             taken[network, precision].append(once(options, network, precision))
+    today, commit = datetime.date.today().isoformat(), (provenance.commit() or "unknown")[:7]
     results = {
-        "date": datetime.date.today().isoformat(),
-        "commit": (provenance.commit() or "unknown")[:7],
+        "date": today,
+        "commit": commit,
         "machine": f"{provenance.processor()}, {os.cpu_count()} cores",
         "rounds": options.rounds,
         "frames": options.frames,
         "rows": [row(*one, rounds) for one, rounds in taken.items()],
     }
     (OUT / "speed.json").write_text(json.dumps(results, indent=1) + "\n")
-    table = "\n".join(map(line, results.pop("rows")))
-    (OUT / "speed.md").write_text(TEXT.format(table=table, **results))
+    page = (OUT / "speed.md").read_text()
+    for pattern, new in (
+        (r"^20.*?(?=, busy)", f"{today}, commit {commit}, {results['machine']}"),
+        (r"\d+ rounds of \d+ frames", f"{options.rounds} rounds of {options.frames} frames"),
+        (r"(?<=\|---\|\n)(\|.*\n)+", "".join(line(one) + "\n" for one in results["rows"])),
+    ):
+        page = re.sub(pattern, new, page, count=1, flags=re.MULTILINE)
+    (OUT / "speed.md").write_text(page)
     return 0
 
 
 def once(options, network, precision):
     """One run of both trackers; returns its report."""
     with tempfile.NamedTemporaryFile(suffix=".json") as report:
-        command = [
-            sys.executable,
-            "-m",
-            "tests.fps",
-            "--video",
-            options.video,
-            "--box",
-            options.box,
-        ]
+        command = [sys.executable, "-m", "tests.fps", "--video", options.video]
+        command += ["--box", options.box]
         command += ["--network", network, "--precision", precision, "--engine", "openvino"]
         command += ["--networks-dir", options.networks_dir, "--frames", str(options.frames)]
         command += ["--against", "opencv", "--json", report.name]

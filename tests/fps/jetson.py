@@ -1,7 +1,8 @@
 """Estimates what a frame takes on each Jetson, as ranges: ``python -m tests.fps.jetson``.
 
 No board was measured. A network needs a time for its multiply-accumulates and one for each kernel.
-Published measurements of other networks leave a range of both. Prints docs/results/jetson.md.
+Published measurements of other networks leave a range of both. Prints what the tables of
+docs/results/jetson.md hold.
 """
 
 from runtime.graphs.counting import count_parts
@@ -26,37 +27,6 @@ KERNEL_US = 43
 # Milliseconds of a frame beside the network, without the camera: crop, select (.02 by
 # tests/kernels/cuda/budget.toml), copies, launches, and the processor. Assumed.
 BESIDE_MS = (0.1, 0.8)
-HEAD = """`python -m tests.fps.jetson`
-
-**Estimates of today's network: no Jetson was measured.**
-
-# What a frame may take on a Jetson
-
-A network takes its multiply-accumulates at a rate, and up to {kernel} microseconds more for each
-kernel. Published measurements of other networks give both ranges. A frame takes {beside} ms more:
-crop, select, copies and the processor's part, which is assumed. The search runs the network once
-more in a frame, where the target is lost. The lower ends leave out all launches. For a Thor there
-is no published measurement to start from.
-
-`kestrel` in FP16: {macs:.0f} million multiply-accumulates, {kernels} kernels.
-
-| board | network alone, ms | whole frame, ms | frame with the search, ms | rate from |
-|---|--:|--:|--:|---|"""
-CHECKS = """
-## Against published measurements
-
-| measured | estimate, ms | published, ms |
-|---|--:|--:|
-| LightTrack, FP16, whole frame, Orin Nano: .53 G, some 250 kernels (Track-trt) | {light} | 10 |
-| ResNet-18, FP16, alone, Nano: 1.81 G, 23 kernels (torch2trt) | {resnet} | 11.4 |
-| the same with a rate from the other three networks | {without} | 11.4 |
-
-ResNet-18 is itself one of the four networks behind the Nano's rate. From the other three alone, the
-published time lies below the range: the lower ends are uncertain by 14 % at least. LightTrack lies
-near the upper end: small networks wait for launches, not for arithmetic, so the upper ends are the
-likelier ones where a frame is not one CUDA graph. The ranges are too wide to say that a frame runs
-at the speed of the network alone. `python3 -m boards bringup` on a board measures both.
-"""
 
 
 def network_ms(giga, kernels, slow, fast):
@@ -70,22 +40,21 @@ def text(times, more=(0.0, 0.0)):
 
 
 def main():
-    """Print the page."""
+    """Print the first columns of the page's tables."""
     net = load_network("kestrel")
     frame = count_parts(net, net.locate())["a frame"]
     kernels = sum(frame.operators[name] for name in ("Conv", "MatMul", "Add", "Exp", "Concat"))
-    beside, giga = f"{BESIDE_MS[0]} to {BESIDE_MS[1]}", frame.macs / 1e9
-    print(HEAD.format(kernel=KERNEL_US, beside=beside, macs=1e3 * giga, kernels=kernels))
+    giga = frame.macs / 1e9
+    print(f"`kestrel` in FP16: {1e3 * giga:.0f} million multiply-accumulates, {kernels} kernels.")
     for board, (slow, fast, source) in RATES.items():
         alone = network_ms(giga, kernels, slow, fast)
         twice = 2 * alone[0], 2 * alone[1]
         frames = f"{text(alone, BESIDE_MS)} | {text(twice, BESIDE_MS)}"
         print(f"| `{board}` | {text(alone)} | {frames} | {source} |")
     light = network_ms(0.53, 250, *RATES["jetson_orin_nano"][:2])
-    resnet = network_ms(1.81, 23, *RATES["jetson_nano"][:2])
-    without = network_ms(1.81, 23, 81, 137)
-    ranges = {"light": text(light, BESIDE_MS), "resnet": text(resnet), "without": text(without)}
-    print(CHECKS.format(**ranges), end="")
+    print(f"250 kernels (Track-trt) | {text(light, BESIDE_MS)} |")
+    print(f"23 kernels (torch2trt) | {text(network_ms(1.81, 23, *RATES['jetson_nano'][:2]))} |")
+    print(f"the other three networks | {text(network_ms(1.81, 23, 81, 137))} |")
 
 
 if __name__ == "__main__":

@@ -5,10 +5,6 @@
 Frames are decoded before. The trackers take turns on blocks of frames in one process, so that what
 disturbs the machine disturbs both; a ratio above 1 says how many times faster ours is. A
 network that OpenCV cannot run is timed beside nanotrack_v2 there.
-
-    python -m tests.fps --video CLIP --box X,Y,W,H --box X,Y,W,H --targets 2 --threads 2
-
-times so many targets in one run against one target alone, in turns too.
 """
 
 import argparse
@@ -20,7 +16,7 @@ import time
 import cv2
 import numpy as np
 
-from runtime import DEFAULT_NETWORK, load_targets, load_tracker, precision
+from runtime import DEFAULT_NETWORK, load_tracker, precision
 from runtime.cli.boxes import first_boxes
 from runtime.cli.profile import STEPS, Profile
 from runtime.errors import HotpathError
@@ -29,7 +25,6 @@ from runtime.video.sources import open_source
 from tests.fps import peers
 
 BLOCK = 20  # frames before the other tracker's turn
-REST_S = 0.1  # before a turn: an engine's threads busy-wait for some time after a call
 WARM_UP = 20  # frames that are run once before any is counted
 
 
@@ -40,7 +35,6 @@ def main(arguments=None):
     parser.add_argument(
         "--box", action="append", help="X,Y,W,H in the first frame (default: the clip's annotation)"
     )
-    parser.add_argument("--targets", type=int, help="time so many targets against the first alone")
     parser.set_defaults(boxes=None, page=False, mavlink=None)
     parser.add_argument("--network", default=DEFAULT_NETWORK)
     parser.add_argument("--networks-dir", default=os.environ.get("NETWORKS_DIR"))
@@ -64,11 +58,11 @@ def main(arguments=None):
     parser.add_argument("--json", help="write the figures here")
     options = parser.parse_args(arguments)
     try:
-        report = measure_targets(options) if options.targets else measure(options)
+        report = measure(options)
     except HotpathError as error:
         print(f"tests.fps: {error}", file=sys.stderr)
         return 2
-    print_targets(report) if options.targets else print_report(report)
+    print_report(report)
     if options.json:
         with open(options.json, "w") as file:
             json.dump(report, file, indent=1)
@@ -77,15 +71,17 @@ def main(arguments=None):
 
 def measure(options):
     """Time all frames and return the figures."""
-    frames, boxes = _frames_and_boxes(options)
-    box = boxes[0]
+    frames, box = _frames_and_box(options)
     tracker = load_tracker(**given_in(options), log=print)
     peer = None
     if options.against:
         peer = peers.PEERS[options.against](tracker.network, options.networks_dir, options.threads)
     profile, peer_ms = take_turns(tracker, peer, frames, box, options.frames)
-    _need(profile.frames)
-
+    if not profile.frames:
+        raise HotpathError(
+            "no frame was timed: the first one of the clip only starts the tracker; give more "
+            "--frames, or a longer clip"
+        )
     report = {
         "network": tracker.name,
         "engine": tracker.engine.name,
@@ -104,67 +100,16 @@ def measure(options):
     return report
 
 
-def measure_targets(options):
-    """Time several targets in one run against the first of them alone. Return the figures."""
-    frames, boxes = _frames_and_boxes(options)
-    if len(boxes) < options.targets:
-        raise HotpathError(f"{options.targets} targets need as many --box")
-    alone, together = (load_targets(**given_in(options), log=print) for _ in range(2))
-    alone_ms, together_ms = [], []
-    turns = ((alone, boxes[:1], alone_ms), (together, boxes[: options.targets], together_ms))
-    for index in range(-WARM_UP, options.frames, BLOCK):
-        block = range(index, min(index + BLOCK, options.frames))
-        for targets, own, all_ms in turns:
-            time.sleep(REST_S)
-            for number in [(i + WARM_UP) % len(frames) for i in block]:
-                ms = _timed_targets(targets, frames, number, own)
-                if index >= 0 and number:
-                    all_ms.append(ms)
-    _need(alone_ms)
-    figures = {
-        name: dict(zip(("median", "p95", "p99"), np.percentile(all_ms, (50, 95, 99)).tolist()))
-        for name, all_ms in (("one", alone_ms), ("all", together_ms))
-    }
-    return {
-        "network": alone.network.name,
-        "engine": alone.engine.name,
-        "threads": options.threads,
-        "targets": options.targets,
-        "frames": len(alone_ms),
-        "ms": figures,
-        "ratio": figures["all"]["median"] / figures["one"]["median"],
-    }
-
-
-def _need(timed):
-    """Raise ``HotpathError`` where no frame was timed."""
-    if not timed:
-        raise HotpathError(
-            "no frame was timed: the first one of the clip only starts the tracker; give more "
-            "--frames, or a longer clip"
-        )
-
-
-def _timed_targets(targets, frames, number, boxes):
-    """Milliseconds of one frame; the first of the clip initialises the targets again."""
-    if number == 0:
-        for old in list(targets.numbers):
-            targets.drop(old)
-        for box in boxes:
-            targets.add(frames[0], box)
-        return 0.0
-    started = time.perf_counter()
-    targets.update(frames[number])
-    return (time.perf_counter() - started) * 1e3
-
-
-def _frames_and_boxes(options):
-    """All frames of the source, decoded, and the targets' boxes in the first of them."""
+def _frames_and_box(options):
+    """All frames of the source, decoded, and the target's box in the first of them."""
     cv2.setNumThreads(options.threads)
     with open_source(options.video, print) as source:
         if source.live:
             raise HotpathError("the frames must be the same for all; name a file or a folder")
-        frames = _all_frames(source)
+        frames, frame = [], source.read()
+        while frame is not None:
+            frames.append(frame)
+            frame = source.read()
         if not frames:
             raise HotpathError(f"{source.name} holds no frame; name another --video")
         if not options.box and source.first_box is None:
@@ -172,16 +117,7 @@ def _frames_and_boxes(options):
                 f"{source.name} has no annotated box; give --box X,Y,W,H, or name a folder with "
                 "groundtruth.txt beside the frames"
             )
-        return frames, first_boxes(options, source, frames[0])
-
-
-def _all_frames(source):
-    frames = []
-    while True:
-        frame = source.read()
-        if frame is None:
-            return frames
-        frames.append(frame)
+        return frames, first_boxes(options, source, frames[0])[0]
 
 
 def take_turns(tracker, peer, frames, box, count):
@@ -208,19 +144,6 @@ def _timed(tracker, frames, number, box):
     started = time.perf_counter()
     tracker.update(frames[number])
     return (time.perf_counter() - started) * 1e3
-
-
-def print_targets(report):
-    """Return the figures of several targets compared with one."""
-    print("{network} on {engine}, {threads} thread(s), {frames} frames".format(**report))
-    print("{:<12} {:>8} {:>8} {:>8}".format("ms", "median", "p95", "p99"))
-    for name, count in (("one", 1), ("all", report["targets"])):
-        print(
-            "{:<12} {median:8.3f} {p95:8.3f} {p99:8.3f}".format(
-                "{} target{}".format(count, "s" * (count > 1)), **report["ms"][name]
-            )
-        )
-    print("{:.2f} times the time of one".format(report["ratio"]))
 
 
 def print_report(report):

@@ -86,18 +86,13 @@ def stored(tmp_path, *runs):
 
 
 @pytest.mark.parametrize(
-    "median_ms, word, code", [(2.0, "same", 0), (2.2, "slower", 1), (1.8, "faster", 0)]
+    "median_ms, rounds, word, code",
+    [(2.0, 6, "same", 0), (2.2, 6, "slower", 1), (1.8, 6, "faster", 0), (2.2, 2, "undecided", 0)],
 )
-def test_exit_codes_follow_the_decision(median_ms, word, code, tmp_path, capsys):
-    paths = stored(tmp_path, made_up(), made_up(median_ms, seed=1))
+def test_exit_codes_follow_the_decision(median_ms, rounds, word, code, tmp_path, capsys):
+    paths = stored(tmp_path, made_up(rounds=rounds), made_up(median_ms, rounds, seed=1))
     assert main(["compare"] + paths) == code
     assert f"tiny fp16 tensorrt film: {word} (" in capsys.readouterr().out
-
-
-def test_an_undecided_comparison_names_the_rounds(tmp_path, capsys):
-    paths = stored(tmp_path, made_up(rounds=2), made_up(2.2, rounds=2, seed=1))
-    assert main(["compare"] + paths) == 0
-    assert "undecided" in capsys.readouterr().out
 
 
 def test_an_invalid_run_is_never_compared(tmp_path, capsys):
@@ -118,6 +113,69 @@ def _set(*keys):
         inner[keys[-2]] = keys[-1]
 
     return change
+
+
+def _sampled(before, *samples):
+    """A change: what the board told before the run, and during it."""
+
+    def change(found):
+        found["before"]["sample"].update(before)
+        found["samples"] = [dict(sample, time_s=0.5) for sample in samples]
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "change, state, words",
+    [
+        (_sampled({"oc1_undervoltage_count": 1}, {"oc1_undervoltage_count": 4}), "invalid", "3 un"),
+        (
+            _sampled({"oc2_average_overcurrent_count": 1}, {"oc2_average_overcurrent_count": 4}),
+            "invalid",
+            "3 average over-current",
+        ),
+        (
+            _sampled({"oc3_peak_overcurrent_count": 1}, {"oc3_peak_overcurrent_count": 4}),
+            "warn",
+            "3 peak over-current",
+        ),
+        (
+            _sampled({"power_mode_id": 2, "power_mode_name": "MAXN_SUPER"}, {"power_mode_id": 1}),
+            "invalid",
+            "the power mode changed: MAXN_SUPER, 1",
+        ),
+        (
+            _sampled({"power_mode_id": 0, "power_mode_name": "15W"}),
+            "warn",
+            "the power mode is 15W, the fastest is MAXN_SUPER",
+        ),
+        (_sampled({}, {"cooling_gpu_state": 2}), "invalid", "cooling device gpu was active"),
+        (_sampled({}, {"gpu_clock_hz": 970000000}), None, None),
+        (
+            _sampled({}, {"gpu_clock_hz": 1020000000}, {"gpu_clock_hz": 960000000}),
+            "invalid",
+            "gpu_clock was below 95% of its lock in 1 of 2 samples",
+        ),
+        (_set("before", "idle_sample", {"gpu_load_percent": 43.0}), "invalid", "43% busy"),
+        (_set("after", "locked", {}), "invalid", "clocks were locked or freed"),
+    ],
+)
+def test_what_happens_on_the_board_judges_a_run(change, state, words):
+    found = made_up()
+    change(found)
+    run.finish(found, None)
+    told = found["verdict"]["reasons"]
+    assert [r["state"] for r in told] == [state] * len(told) and len(told) == (state is not None)
+    assert words is None or words in told[0]["text"]
+
+
+@pytest.mark.parametrize("shift, state", [(0, "ok"), (20, "invalid")])
+def test_boxes_that_are_not_the_references_make_a_run_invalid(shift, state):
+    found, other = made_up(), made_up()
+    other["results"][0]["boxes"][0][0] += shift
+    run.finish(found, other)
+    assert found["verdict"]["state"] == state
+    assert shift == 0 or "boxes differ from the reference" in str(found["verdict"])
 
 
 @pytest.mark.parametrize(

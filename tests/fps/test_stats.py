@@ -42,20 +42,16 @@ def test_the_same_speed_is_hardly_ever_called_slower(paired):
 
 
 @pytest.mark.parametrize("paired", [False, True])
-def test_a_tenth_slower_is_always_found(paired):
+def test_a_clear_change_is_always_found(paired):
     assert set(decisions(1.10, paired, pairs=count(4, 10))) == {"slower"}
+    assert set(decisions(1 / 1.10, paired, pairs=3)) == {"faster"}
 
 
 @pytest.mark.parametrize("paired", [False, True])
 def test_a_twentieth_slower_is_found_when_rounds_are_many(paired):
     found = decisions(1.05, paired, pairs=count(4, 10), rounds=16)
     assert found.count("slower") >= 0.8 * len(found)
-    assert "faster" not in found and "same" not in found
-
-
-@pytest.mark.parametrize("paired", [False, True])
-def test_a_tenth_faster_is_found(paired):
-    assert set(decisions(1 / 1.10, paired, pairs=3)) == {"faster"}
+    assert set(found) <= {"slower", "undecided"}
 
 
 def test_the_interval_holds_the_truth_for_correlated_frames():
@@ -91,6 +87,7 @@ def test_drift_cancels_where_rounds_took_turns():
 def test_two_rounds_decide_nothing_and_the_sentence_says_how_many_would():
     base, new = runs(np.random.RandomState(6), 1.3, rounds=2)
     found = stats.compare(base, new)
+    assert found == stats.compare(base, new)  # the same data give the same answer
     assert found.decision == "undecided" and found.needed >= stats.FEWEST_ROUNDS
 
 
@@ -128,8 +125,3 @@ def test_figures_are_those_of_numpy():
     assert found["median"] == 3.5 and found["fps"] == pytest.approx(1e3 / 3.5)
     assert found["p99"] == pytest.approx(np.percentile(ms, 99))
     assert found["jitter"] == 2.0
-
-
-def test_the_same_data_give_the_same_answer():
-    base, new = runs(np.random.RandomState(8), 1.02)
-    assert stats.compare(base, new) == stats.compare(base, new)

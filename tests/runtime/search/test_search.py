@@ -26,7 +26,7 @@ THRESHOLDS = {"lost_below": 0.5, "search_lost_below": 0.4, "look_above": 0.3, "f
 def backgrounds():
     """Frames of noise, made once, because that takes longer than most of the tests."""
     noise = np.random.RandomState(4)
-    return [noise.randint(0, 40, (480, 640, 3)).astype(np.uint8) for _ in range(END)]
+    return [noise.randint(0, 32, (480, 640, 3), np.uint8) for _ in range(END)]
 
 
 class Elsewhere:

@@ -27,34 +27,13 @@ TICKS_MS = (1, 2, 4, 8)
 STEPS = ("crop", "network", "select")
 COLOURS = {"crop": "#4c9be8", "network": "#f2a73b", "select": "#5ab56e"}
 PLACES = {"processor": "#4c9be8", "GPU": "#7ac142", "fabric": "#b07fd6", "camera": "#b8bec6"}
-WAYS = {  # device: (step, where it runs)
-    "processor": (
-        ("frame", "camera"),
-        ("window", "processor"),
-        ("crop", "processor"),
-        ("network", "processor"),
-        ("select", "processor"),
-        ("state, search", "processor"),
-        ("box", "processor"),
-    ),
-    "GPU": (
-        ("frame", "camera"),
-        ("copy to GPU", "processor"),
-        ("crop", "GPU"),
-        ("network", "GPU"),
-        ("select, state", "GPU"),
-        ("search", "processor"),
-        ("box", "processor"),
-    ),
-    "FPGA": (
-        ("frame", "camera"),
-        ("window, tables", "processor"),
-        ("crop", "fabric"),
-        ("network", "fabric"),
-        ("select", "processor"),
-        ("state, search", "processor"),
-        ("box", "processor"),
-    ),
+WAYS = {  # device: step, and where it runs
+    "processor": "frame: camera; window: processor; crop: processor; network: processor; "
+    "select: processor; state, search: processor; box: processor",
+    "GPU": "frame: camera; copy to GPU: processor; crop: GPU; network: GPU; select, state: GPU; "
+    "search: processor; box: processor",
+    "FPGA": "frame: camera; window, tables: processor; crop: fabric; network: fabric; "
+    "select: processor; state, search: processor; box: processor",
 }
 
 
@@ -97,7 +76,8 @@ def page(video, box):
 def way():
     """Draw where each step of a frame runs on each kind of device."""
     figure, axes = pyplot.subplots(figsize=(9.6, 2.9))
-    for row, (device, steps) in enumerate(WAYS.items()):
+    for row, (device, told) in enumerate(WAYS.items()):
+        steps = [step.split(": ") for step in told.split("; ")]
         axes.text(-0.35, -row, device, ha="right", va="center", weight="bold")
         axes.plot([0.5, len(steps) - 0.5], [-row, -row], color="#888888", zorder=0)
         for column, (step, place) in enumerate(steps):

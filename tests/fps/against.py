@@ -37,11 +37,7 @@ class WorkerFailed(HotpathError):
 
 @contextlib.contextmanager
 def worktree(reference, checkout=places.CHECKOUT):
-    """Check a commit out into a temporary folder. Gives (folder, commit).
-
-    Raises:
-        GitFailed: there is no such commit.
-    """
+    """Check a commit out into a temporary folder. Gives (folder, commit)."""
     commit = places.git(["rev-parse", "--verify", reference + "^{commit}"], checkout).strip()
     folder = tempfile.mkdtemp(prefix="hotpath-fps-")
     tree = os.path.join(folder, "tree")
@@ -55,12 +51,7 @@ def worktree(reference, checkout=places.CHECKOUT):
 
 
 class Worker:
-    """A process that times one checkout.
-
-    Args:
-        tree: folder of the checkout.
-        settings: dict for ``worker.py``.
-    """
+    """A process that times one checkout."""
 
     def __init__(self, tree, settings):
         environment = dict(_environment(), PYTHONDONTWRITEBYTECODE="1")
@@ -116,18 +107,7 @@ class Worker:
 
 
 def measure(settings, place, trees, commits, path_of, changed=(), say=print):
-    """Time two checkouts in turns.
-
-    Args:
-        settings: ``run.Settings``.
-        place: ``place.Place``.
-        trees, commits: of (base, new); a commit is (hash, dirty).
-        path_of: function of "base" or "new", the path of its evidence.
-        changed: what ``--lock`` set.
-
-    Returns:
-        (evidence of base, evidence of new).
-    """
+    """Time two checkouts in turns."""
     pair = []
     for side, commit in zip(("base", "new"), commits):
         evidence = runs.begin(settings, place, changed)
@@ -174,18 +154,7 @@ def _asked(case, settings, clip, frames, tree, say):
 
 
 def bundle_in(tree, case, settings, board, say=print):
-    """Return the folder of a case's bundle in a checkout. Build it there when it is missing.
-
-    Args:
-        tree: folder of the checkout.
-        case: ``run.Case``.
-        settings: ``run.Settings``.
-        board: name of this board.
-        say: function of one sentence.
-
-    Raises:
-        WorkerFailed: the checkout's code can't build it.
-    """
+    """Return the folder of a case's bundle in a checkout. Build it there when it is missing."""
     network = load_network(case.network)
     part = bundle.folder_of(board, network.name, case.precision)
     folder = os.path.join(tree, str(part))

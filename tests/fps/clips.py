@@ -19,15 +19,7 @@ Clip = namedtuple("Clip", "name frames box sha256")
 
 
 def load(folder, most=MOST):
-    """Clips of a folder, decoded.
-
-    Args:
-        folder: with videos, sequences or annotated clips in it, or one of these; None for the film.
-        most: frames of each that are taken.
-
-    Raises:
-        BadSource: nothing there that has frames and a first box.
-    """
+    """Clips of a folder, decoded."""
     if folder is None:
         return [film(most)]
     entries = sorted(os.path.join(folder, name) for name in _listed(folder))

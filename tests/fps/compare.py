@@ -15,17 +15,7 @@ class CannotCompare(HotpathError):
 
 
 def compare(base, new):
-    """Compare what two runs have in common.
-
-    Args:
-        base, new: evidence.
-
-    Returns:
-        list of (name of the result, ``stats.Comparison``).
-
-    Raises:
-        CannotCompare: says what differs, or that a run is invalid.
-    """
+    """Compare what two runs have in common."""
     for evidence, which in ((base, "first"), (new, "second")):
         if evidence["verdict"]["state"] == "invalid":
             raise CannotCompare(

@@ -76,14 +76,7 @@ def over(counts, budget):
 
 
 def count(source=HERE / "counted.cpp", jobs=JOBS, flags=()):
-    """Compile and count.
-
-    Returns:
-        (compiler and instructions as text, dict of job -> instructions).
-
-    Raises:
-        CannotCount: see there.
-    """
+    """Compile and count."""
     compiler, valgrind = shutil.which("g++"), shutil.which("valgrind")
     if not compiler or not valgrind:
         raise CannotCount("g++ and valgrind are needed; run `sudo apt-get install g++ valgrind`")

@@ -14,16 +14,7 @@ class CannotLock(HotpathError):
 
 
 class Lock:
-    """Sets mode and clocks on entering, sets them back on leaving.
-
-    Args:
-        place: ``tests.fps.place.Place``.
-        wanted: whether to do anything at all.
-        run: function of a command (list), runs it; raises ``CannotLock``.
-
-    Attributes:
-        changed: sentences on what was set.
-    """
+    """Sets mode and clocks on entering, sets them back on leaving."""
 
     def __init__(self, place, wanted, run=None):
         self._place, self._wanted = place, wanted

@@ -11,28 +11,14 @@ PROCESS = "/proc/self/schedstat"  # of the main thread; before Linux 3.17
 
 
 class Loop:
-    """Runs a tracker over a clip repeatedly.
-
-    Args:
-        tracker: with ``init(frame, box)``, ``update(frame)``, ``step_ms``.
-        frames: list of BGR pictures; the first one has the box.
-        box: (x, y, w, h).
-    """
+    """Runs a tracker over a clip repeatedly."""
 
     def __init__(self, tracker, frames, box):
         self.tracker, self.frames, self.box = tracker, frames, box
         self.place = 0
 
     def run(self, count, between=None):
-        """Time ``count`` frames (those on which the tracker takes the target are not counted).
-
-        Args:
-            count: frames.
-            between: function called after each frame, outside of all times.
-
-        Returns:
-            (dict of step -> list of ms, list of (place in the clip, box)).
-        """
+        """Time ``count`` frames (those on which the tracker takes the target are not counted)."""
         clock, tracker, frames = time.perf_counter, self.tracker, self.frames
         steps = {"wait": [], "total": []}
         boxes = []

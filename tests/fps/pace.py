@@ -21,12 +21,7 @@ LEARNING = 10  # first frames of a run, in which the source's rate is learned; n
 
 
 class PacedCamera:
-    """Gives a clip's frames at a fixed rate, each decoded from JPEG as a USB camera's are.
-
-    Args:
-        frames: list of BGR uint8 (H, W, 3).
-        fps: frames a second.
-    """
+    """Gives a clip's frames at a fixed rate, each decoded from JPEG as a USB camera's are."""
 
     name = "paced"
 
@@ -71,13 +66,7 @@ class OneTarget:
 
 
 class PacedLoop:
-    """As ``tests.fps.loop.Loop``, with frames that come at a camera's pace.
-
-    Args:
-        tracker, frames, box: as ``Loop``'s.
-        fps: frames a second.
-        latency: of ``runtime.pace``.
-    """
+    """As ``tests.fps.loop.Loop``, with frames that come at a camera's pace."""
 
     def __init__(self, tracker, frames, box, fps, latency=NORMAL):
         self.tracker, self._box = tracker, box
@@ -87,12 +76,7 @@ class PacedLoop:
         self.processor_ms = 0.0  # of the whole process, a frame of the last run
 
     def run(self, count):
-        """Time ``count`` frames.
-
-        Returns:
-            (dict of step -> list of ms, list of (number, box)). ``total`` is the tracker's time,
-            ``arrival_to_box`` the time since the frame was decoded.
-        """
+        """Time ``count`` frames."""
         tracker = self.tracker
         tracker.init(self._first, self._box)
         steps, boxes = {"total": [], "arrival_to_box": []}, []

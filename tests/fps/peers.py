@@ -9,10 +9,7 @@ USUAL = "nanotrack_v2"  # what it runs where it can't run the network that is ti
 
 
 class OpenCvNano:
-    """OpenCV's TrackerNano, on the same files where it can run them, else on those of ``USUAL``.
-
-    It takes a backbone and a head with maps of 16x16.
-    """
+    """OpenCV's TrackerNano, on the same files where it can run them, else on those of ``USUAL``."""
 
     def __init__(self, network, networks_dir, threads):
         if not hasattr(cv2, "TrackerNano_create"):

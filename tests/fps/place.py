@@ -17,15 +17,7 @@ class WrongBoard(HotpathError):
 
 
 class Place:
-    """A board.
-
-    Args:
-        root: folder that stands for ``/``.
-        name: that it must have; "auto" for any.
-
-    Raises:
-        WrongBoard: see there.
-    """
+    """A board."""
 
     def __init__(self, root="/", name="auto"):
         self.root = Root(root)
@@ -101,11 +93,7 @@ class GitFailed(HotpathError):
 
 
 def git(arguments, checkout=CHECKOUT):
-    """Return what a git command prints.
-
-    Raises:
-        GitFailed: with git's own words.
-    """
+    """Return what a git command prints."""
     try:
         done = run(["git"] + arguments, cwd=checkout)
     except OSError as error:

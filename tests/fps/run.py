@@ -40,20 +40,7 @@ class NoPrecision(HotpathError):
 
 
 class Settings:
-    """What a run does: the command line's options.
-
-    Attributes:
-        networks, precisions, engines: lists of names; ``engines`` may hold "auto".
-        clips: list of ``clips.Clip``.
-        frames, rounds, threads: ints; frames of one round.
-        period_s: between samples of the board; 0 for none.
-        networks_dir, int8_dir: folders, or None.
-        warm_s: longest warm-up.
-        pace: frames a second of the paced rounds; None for none.
-        latency: of ``runtime.pace``, in the paced rounds.
-        device_steps: whether a GPU's steps are timed by its own events, which takes the place of
-            the one graph that they are else.
-    """
+    """What a run does: the command line's options."""
 
     def __init__(self, **values):
         self.networks, self.precisions, self.engines = [DEFAULT_NETWORK], ["fp32"], ["auto"]
@@ -68,19 +55,7 @@ class Settings:
 
 
 def measure(settings, place, path, changed=(), reference=None, say=print):
-    """Run all and keep the evidence file up to date.
-
-    Args:
-        settings: ``Settings``.
-        place: ``place.Place``.
-        path: of the evidence file.
-        changed: what ``--lock`` set.
-        reference: evidence whose boxes must be found again, or None.
-        say: told of each round.
-
-    Returns:
-        The evidence.
-    """
+    """Run all and keep the evidence file up to date."""
     cv2.setNumThreads(settings.threads)
     evidence = begin(settings, place, changed)
     time.sleep(0.2 if settings.period_s else 0)  # to read the GPU's load before the run

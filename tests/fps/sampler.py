@@ -11,18 +11,7 @@ PERIOD_S = 1.0
 
 
 class Sampler:
-    """Reads a board's telemetry about once a second.
-
-    Args:
-        telemetry: ``boards.telemetry.Telemetry``.
-        period_s: between samples; 0 for none at all.
-        alone: whether this process does the work; where others work for it, ``other_cores`` can't
-            be told.
-
-    Attributes:
-        samples: list of dicts: ``time_s`` since the start, ``own_cores`` (processors' time that
-            this process took), ``other_cores`` (everybody else's), and the telemetry's keys.
-    """
+    """Reads a board's telemetry about once a second."""
 
     def __init__(self, telemetry, period_s=PERIOD_S, alone=True):
         self._telemetry, self._period_s, self._alone = telemetry, period_s, alone

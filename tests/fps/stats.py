@@ -38,14 +38,7 @@ def figures(ms):
 
 
 def block_length(ms):
-    """Return a block length in frames: twice the time over which the autocorrelation decays.
-
-    Args:
-        ms: one round's frame times.
-
-    Returns:
-        int, 5 to a quarter of the frames (at least 1).
-    """
+    """Return a block length in frames: twice the time over which the autocorrelation decays."""
     # use ranks: one frame of ten times the length would hide the correlation of the others
     ranks = np.argsort(np.argsort(ms, kind="mergesort")).astype(np.float64)
     ranks -= ranks.mean()
@@ -60,17 +53,7 @@ def block_length(ms):
 
 
 def compare(base, new, paired=False, draws=DRAWS, seed=1):
-    """Compare two runs by the ratio of their medians.
-
-    Args:
-        base, new: lists of rounds, each an array of frame times in ms.
-        paired: whether round i of both took turns, so that drift is the same in both.
-        draws: of the bootstrap.
-        seed: of its random numbers; the same data give the same answer.
-
-    Returns:
-        ``Comparison`` with the 95% interval.
-    """
+    """Compare two runs by the ratio of their medians."""
     base = [np.asarray(ms, np.float64) for ms in base if len(ms)]
     new = [np.asarray(ms, np.float64) for ms in new if len(ms)]
     random = np.random.RandomState(seed)

@@ -7,8 +7,6 @@ import pytest
 
 pytest.importorskip("onnxruntime")
 
-from runtime import load_tracker
-from tests.fps import worker
 from tests.support import ROOT, tiny
 from tests.support.fake_gpu import python
 
@@ -44,28 +42,3 @@ def test_a_tracker_on_the_gpu_is_timed(tmp_path):
     ready, block = [json.loads(line) for line in printed.splitlines()]
     assert ready["ready"]["engine"] == "tensorrt" and ready["ready"]["kernels"] == "cuda"
     assert len(block["boxes"]) == len(block["ms"]["total"]) == 6
-
-
-class Kernels:
-    name = "c++"
-
-
-class Older:
-    """A tracker of a commit that does not state its kernels' name."""
-
-    def __init__(self, kernels):
-        if kernels is not None:
-            self.kernels = kernels
-
-
-def test_kernels_of_older_commits_are_named():
-    assert worker.kernels_of(Older(Kernels())) == "c++"
-    assert worker.kernels_of(Older(None)) == "cuda"
-
-
-def test_options_are_those_of_this_commit_and_of_older_ones():
-    def older(network=None, *, engine="auto", bundle=None):
-        pass
-
-    assert worker.options_of(older) == {"network", "engine", "bundle"}
-    assert {"network", "bundle", "threads", "precision"} <= worker.options_of(load_tracker)

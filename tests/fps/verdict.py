@@ -22,14 +22,7 @@ EVENTS = (
 
 
 def judge(evidence):
-    """Judge a whole run.
-
-    Args:
-        evidence: see ``tests.fps.evidence``; ``after`` may be missing in a run that was killed.
-
-    Returns:
-        {"state": ..., "reasons": [{"state", "text"}]}, worst reasons first.
-    """
+    """Judge a whole run."""
     before = evidence["before"]
     samples = list(evidence["samples"])
     after = evidence.get("after") or {}

@@ -8,7 +8,6 @@ Each line is one JSON. The first line of the input is {"load": arguments of ``lo
 {"error": sentence}. The process ends when its input ends.
 """
 
-import inspect
 import json
 import os
 import sys
@@ -41,34 +40,16 @@ def _serve(loop, answers):
 
     if not os.path.abspath(runtime.__file__).startswith(os.path.abspath(sys.argv[1])):
         raise ImportError(f"runtime came from {runtime.__file__}")
-    known = options_of(runtime.load_tracker)
-    tracker = runtime.load_tracker(**{k: v for k, v in settings["load"].items() if k in known})
+    tracker = runtime.load_tracker(**settings["load"])
     frames = list(np.load(settings["frames"]))
     own = loop.Loop(tracker, frames, settings["box"])
-    _say(answers, {"ready": dict(tracker.engine.describe(), kernels=kernels_of(tracker))})
+    _say(answers, {"ready": dict(tracker.engine.describe(), kernels=tracker.kernels_name)})
     for line in sys.stdin:
         before = loop.waited_s()
         ms, boxes = own.run(json.loads(line)["frames"])
         after = loop.waited_s()
         waited = None if before is None or after is None else after - before
         _say(answers, {"ms": ms, "boxes": boxes, "waited_s": waited})
-
-
-def options_of(load_tracker):
-    """Names of the options that ``load_tracker`` takes in this commit; older ones list them."""
-    parameters = inspect.signature(load_tracker).parameters
-    if all(each.kind != each.VAR_KEYWORD for each in parameters.values()):
-        return set(parameters)
-    from runtime.options import Options
-
-    return set(Options._fields)
-
-
-def kernels_of(tracker):
-    """Name of the kernels that crop and select. Trackers of older commits may not state it."""
-    stated = getattr(tracker, "kernels_name", None)
-    kernels = getattr(tracker, "kernels", None)  # of the processor
-    return stated or ("cuda" if kernels is None else kernels.name)
 
 
 def _say(answers, what):

@@ -20,11 +20,7 @@ FEW = ("siamrpn_alexnet", "siamdw", "siamfc_015", "kestrel", "lightfc", "stark_s
 
 
 def film(frames=25, width=320, height=240, size=(36, 24)):
-    """A white rectangle that drifts over black.
-
-    Returns:
-        (frames, boxes): list of BGR uint8 (height, width, 3), list of true (x, y, w, h).
-    """
+    """A white rectangle that drifts over black."""
     pictures, boxes = [], []
     for index in range(frames):
         x, y = 100 + 3 * index, 120 - 2 * index
@@ -209,11 +205,7 @@ def _anchor_maps(graph, network, feature):
 
 
 def kernel_parts(network):
-    """Parts like OpenCV's DaSiamRPN: two correlations, with weights made from the exemplar.
-
-    The features are the picture's brightness in cells. The kernels' graphs turn it into a weight,
-    which is 1 for a bright exemplar. The correlations pass the measured values on.
-    """
+    """Parts like OpenCV's DaSiamRPN: two correlations, with weights made from the exemplar."""
     graph, size = Graph(), network.map_size
     count = len(network.ratios)
     cells = graph.AveragePool(

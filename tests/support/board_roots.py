@@ -52,10 +52,7 @@ def situation(board, **environ):
 
 
 def restore(path, folder):
-    """Write a snapshot's files below a folder, which then serves as a ``root``.
-
-    A file that could not be read becomes a folder, which can't be read either.
-    """
+    """Write a snapshot's files below a folder, which then serves as a ``root``."""
     for name, content in loads(pathlib.Path(str(path)).read_bytes().decode("utf-8")).items():
         target = os.path.join(str(folder), name)
         if content is None:

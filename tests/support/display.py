@@ -14,11 +14,7 @@ def why_none():
 
 
 class Display:
-    """One virtual display.
-
-    Attributes:
-        environment: for programs that open their windows on it.
-    """
+    """One virtual display."""
 
     def __init__(self, name):
         self.environment = dict(os.environ, DISPLAY=name)
@@ -47,11 +43,7 @@ class Display:
 
 @contextlib.contextmanager
 def display():
-    """Run Xvfb as long as the ``with`` block runs.
-
-    Without ``-noreset`` it would start anew when its last client goes, and refuse those that come
-    at that moment.
-    """
+    """Run Xvfb as long as the ``with`` block runs."""
     read_end, write_end = os.pipe()
     command = ["Xvfb", "-noreset", "-displayfd", str(write_end)]
     server = subprocess.Popen(command, pass_fds=[write_end], stderr=subprocess.DEVNULL)

@@ -70,14 +70,7 @@ def _filled(text, values):
 
 
 class Image:
-    """What the steps of a Dockerfile make.
-
-    Args:
-        path: of the Dockerfile.
-        context: folder that COPY takes from.
-        root: folder of the image; it is made.
-        arguments: of --build-arg.
-    """
+    """What the steps of a Dockerfile make."""
 
     def __init__(self, path, context, root, **arguments):
         self.root, self._context = pathlib.Path(root), pathlib.Path(context)

@@ -11,12 +11,7 @@ FEW, ALL = 25, 400  # examples of a property test, at most
 
 
 def examples(most, **more):
-    """Settings of a property test.
-
-    Args:
-        most: how many examples ``make test-all`` draws.
-        more: other settings of hypothesis.
-    """
+    """Settings of a property test."""
     return settings(max_examples=min(most, settings.default.max_examples), **more)
 
 

@@ -35,21 +35,7 @@ def write_world(folder, frames=400, **film):
 
 
 class PagedRun:
-    """``python -m runtime.track --page`` on a source.
-
-    Args:
-        folder: for its results and its output. It holds the tiny network too, unless ``options``
-            name another one.
-        source: as ``--video``.
-        options: more of the command line.
-        port: of the page; 0 for any.
-        start: the command to run instead of ``python -m runtime.track --network …``.
-        environment: of the process; None for this one's.
-
-    Attributes:
-        link: the address that it printed for the user to open.
-        address: the link without its path.
-    """
+    """``python -m runtime.track --page`` on a source."""
 
     def __init__(
         self, folder, source, *options, port=0, network=None, start=None, environment=None

@@ -69,10 +69,7 @@ def backbone():
 
 
 def head(channels=3):
-    """Features of exemplar and search -> class map (1, 2, 16, 16) and distances (1, 4, 16, 16).
-
-    ``channels``: of the features.
-    """
+    """Features of exemplar and search -> class map (1, 2, 16, 16) and distances (1, 4, 16, 16)."""
     nodes = [
         helper.make_node("GlobalMaxPool", ["z"], ["pooled"]),
         helper.make_node("Reshape", ["pooled", "row"], ["kernel"]),
@@ -116,11 +113,7 @@ def _model(nodes, inputs, outputs, constants):
 
 
 def film(frames=30, width=320, height=240, side=40):
-    """A bright square that drifts over a dark, faintly textured picture.
-
-    Returns:
-        (frames, boxes): list of BGR uint8 (height, width, 3), list of true (x, y, w, h).
-    """
+    """A bright square that drifts over a dark, faintly textured picture."""
     noise = np.random.RandomState(7)
     ground = noise.randint(20, 50, (height, width, 3)).astype(np.uint8)
     pictures, boxes = [], []

@@ -68,12 +68,7 @@ def model():
 
 
 def frame(squares, width=256, height=256):
-    """Squares on black, BGR uint8 (height, width, 3).
-
-    Args:
-        squares: list of (colour, x, y): "blue" or "red", and the top left corner in pixels. Each is
-            as large as the boxes that the detector gives.
-    """
+    """Squares on black, BGR uint8 (height, width, 3)."""
     picture = np.zeros((height, width, 3), np.uint8)
     for colour, x, y in squares:
         w, h = int(BOX * width), int(BOX * height)

@@ -15,11 +15,7 @@ from runtime.graphs import models
 
 
 class OnnxModule(nn.Module):
-    """Computes what an ONNX model computes; weights are parameters.
-
-    Args:
-        model: ONNX model whose operators are methods of ``_Operators``.
-    """
+    """Computes what an ONNX model computes; weights are parameters."""
 
     def __init__(self, model):
         super().__init__()
@@ -168,18 +164,7 @@ def _value(value):
 def export(
     model, path, opset=13, dynamo=False, folding=True, half=False, dynamic=False, sides=None
 ):
-    """Export an ONNX model by PyTorch.
-
-    Args:
-        model: ONNX model.
-        path: of the file to write.
-        opset: version of the operators.
-        dynamo: whether to take PyTorch's newer exporter.
-        folding: whether constants are folded.
-        half: whether the module computes in float16.
-        dynamic: whether batch and sides of the inputs are left open.
-        sides: dict of input name -> shape; None for the shapes in the model.
-    """
+    """Export an ONNX model by PyTorch."""
     module = OnnxModule(model).eval()
     values = [v for v in model.graph.input if v.name in module.inputs]
     shapes = [[d.dim_value for d in v.type.tensor_type.shape.dim] for v in values]

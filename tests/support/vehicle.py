@@ -7,12 +7,7 @@ from pymavlink.dialects.v20 import common
 
 
 class Vehicle:
-    """Sends to an address from a thread, until it is closed.
-
-    Args:
-        url: of pymavlink, such as ``udpout:127.0.0.1:14550``.
-        height_m: above the take-off point.
-    """
+    """Sends to an address from a thread, until it is closed."""
 
     def __init__(self, url, height_m=50.0):
         self._link = mavutil.mavlink_connection(

@@ -176,13 +176,10 @@ def test_an_export_computes_what_the_authors_module_does(tmp_path, authors):
     assert np.isfinite(tracker.update(frames[1]).box).all()
 
 
-def test_a_checkpoint_of_another_configuration_is_refused(tmp_path, capsys):
-    code, config, checkpoint = write_checkout(tmp_path, "pysot")
-    torch.save({"backbone.layer.weight": torch.zeros(6, 3, 15, 15)}, str(checkpoint))
-    with checkout(code, "pysot") as load:
-        model = load("pysot.models.model_builder").ModelBuilder()
-    with pytest.raises(BadRun, match="lacks 5 of the model's weights"):
-        load_weights(model, checkpoint)
+def test_a_checkpoint_of_another_configuration_is_refused(tmp_path):
+    torch.save({"weight": torch.zeros(1, 1)}, str(tmp_path / "model.pth"))
+    with pytest.raises(BadRun, match="lacks 1 of the model's weights"):
+        load_weights(torch.nn.Linear(1, 1), tmp_path / "model.pth")
 
 
 class Planted:

@@ -130,11 +130,7 @@ NETWORKS = (
 
 
 def recorded(engine, expected, eliminates):
-    """The maps of every search of an engine from now on, a row each.
-
-    Where candidates are eliminated, two may be so alike that rounding decides which of them stays.
-    For such a search the maps of the crop with noise of 3e-6 are taken, where the other one stays.
-    """
+    """The maps of every search of an engine from now on, a row each."""
     rows, random, search = [], np.random.RandomState(0), engine.search
 
     def row(maps):

@@ -32,12 +32,6 @@ def test_films_are_judged_once_and_reported(place, halves, capsys):
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
 
 
-def test_a_missing_description_is_one_sentence(place, halves, capsys):
-    assert run(place, halves, "none.json")[0] == 2
-    told = capsys.readouterr().err.strip()
-    assert "describes no films" in told.splitlines()[-1] and "Traceback" not in told
-
-
 class Oracle:
     """Knows the truth; claims it with a delay of ``late`` frames after each return."""
 

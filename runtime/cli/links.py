@@ -1,7 +1,6 @@
 """Open the links of a run, such as the page and MAVLink. No other one is loaded."""
 
 import importlib
-import os
 from typing import TYPE_CHECKING, Any, List
 
 from kernels.commands import make
@@ -35,8 +34,6 @@ def check_links(options: Any) -> None:
             raise BadOutput(f"--mavlink-{name} needs --mavlink URL")
     if options.follow is not None and not steers:
         raise BadOutput("--follow needs --mavlink URL and --fov DEGREES")
-    if options.captures and not os.path.isdir(options.captures):
-        raise BadOutput(f"--captures {options.captures}: no such folder; make it first")
 
 
 def selects(options: Any) -> bool:

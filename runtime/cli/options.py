@@ -239,7 +239,6 @@ def _add_vehicle(group: argparse._ArgumentGroup) -> None:
         nargs="?",
         const="",
     )
-    _value(group, "--captures DIR", "folder for the pictures that a ground station asks for")
 
 
 def _add_streams(group: argparse._ArgumentGroup) -> None:

@@ -91,14 +91,13 @@ def with_pymavlink(clip, folder, point=False, more=(), whole=False):
     Args:
         point: whether to select the middle of the target, or its rectangle.
         more: arguments of the program.
-        whole: whether to ask for the stream too, and at the end to select a point and take a
-            picture.
+        whole: whether to ask for the stream too, and at the end to select a point.
     """
     port = free_port()
     client = Client(port)
     if whole:
         address = f"udp://127.0.0.1:{free_port()}"
-        more = [*more, "--stream", address, "--captures", folder]
+        more = [*more, "--stream", address]
     try:
         arguments = ["--video", without_truth(clip, folder), "--link-delay", 0]
         arguments += ["--mavlink", f"udpout:127.0.0.1:{port}", *more]
@@ -123,8 +122,6 @@ def with_pymavlink(clip, folder, point=False, more=(), whole=False):
                 x, y = state.rec_top_x + state.rec_bottom_x, state.rec_top_y + state.rec_bottom_y
                 client.command(POINT, x / 2, y / 2, 0.02)
                 client.pump(0.5)
-                client.command(common.MAV_CMD_IMAGE_START_CAPTURE, 0, 0, 1, 1)
-                client.wait("CAMERA_IMAGE_CAPTURED")
             if program.process.poll() is None:
                 client.command(STOP)
                 client.request("CAMERA_TRACKING_IMAGE_STATUS")
@@ -148,7 +145,7 @@ async def _with_mavsdk(clip, folder, port):
     lines, heard = [], []
     system = System(port=free_port(socket.SOCK_STREAM))
     arguments = ["--video", without_truth(clip, folder), "--link-delay", 0]
-    arguments += ["--captures", folder, "--mavlink", f"udpout:127.0.0.1:{port}"]
+    arguments += ["--mavlink", f"udpout:127.0.0.1:{port}"]
     try:
         with Program(arguments, os.path.join(folder, "log")) as program, Vehicle(
             f"udpout:127.0.0.1:{port}"
@@ -184,8 +181,6 @@ async def _with_mavsdk(clip, folder, port):
             followed = len(heard)
             await system.camera.track_stop(camera.component_id)
             lines.append("track_stop: accepted")
-            await system.camera.take_photo(camera.component_id)
-            lines.append("take_photo: accepted")
             try:
                 await system.camera.track_point(camera.component_id, 0.5, 0.5, 0.05)
                 lines.append("track_point: accepted")

@@ -66,7 +66,7 @@ class HandTurnedRun:
         detector: finds the object at a point, or None.
     """
 
-    def __init__(self, pictures, key=None, rate=1e9, captures=None, detector=None):
+    def __init__(self, pictures, key=None, rate=1e9, detector=None):
         self.targets = Targets(*loaded())
         self.pictures, self.index = pictures, 0
         self.rows = []
@@ -80,7 +80,7 @@ class HandTurnedRun:
             columns=("frame",),
             can_record=True,
         )
-        self.loop = Loop(self.controller, captures, detector)
+        self.loop = Loop(self.controller, detector)
         stream = Stream(m.STREAM_RTSP, "rtsp://127.0.0.1:8554/live", "tracked", 4000000)
         identity = Identity(1, 100, "test", FOV, [stream], "/")
         geo = Geo(FOV)

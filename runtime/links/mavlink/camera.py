@@ -67,7 +67,6 @@ class Camera:
         self._pending: OrderedDict[Key, _Pending] = OrderedDict()
         # command -> (parameters, result, time of the answer)
         self._answered: OrderedDict[Key, Tuple[Parameters, int, float]] = OrderedDict()
-        self._pictures = 0
         self._sent_index: Optional[int] = None  # frame of the last CAMERA_TRACKING_IMAGE_STATUS
 
     # incoming messages
@@ -144,10 +143,6 @@ class Camera:
             on = command == m.CMD_VIDEO_START_CAPTURE
             can = self.run.recording[0]
             return self._later(who, p, self.run.record, (on,), now) if can else (m.DENIED, [])
-        if command == m.CMD_IMAGE_START_CAPTURE:
-            if not self.run.can_capture or (math.isfinite(p[2]) and p[2] > 1):
-                return m.DENIED, []  # a command takes one picture only
-            return self._later(who, p, self.run.capture, (), now)
         if command in (m.CMD_VIDEO_START_STREAMING, m.CMD_VIDEO_STOP_STREAMING):
             return self._streaming(p[0], command == m.CMD_VIDEO_START_STREAMING), []
         return m.UNSUPPORTED, []
@@ -252,25 +247,12 @@ class Camera:
                     out.append(self._ack(who, m.IN_PROGRESS))
                 continue
             del self._pending[who]
-            result, extra = self._result_of(who, pending, now)
+            failed = pending.future.cancelled()
+            denied = not failed and pending.future.exception() is not None
+            result = m.FAILED if failed else m.DENIED if denied else m.ACCEPTED
             self._remember(who, pending.parameters, result, now)
-            out += [self._ack(who, result)] + extra
+            out.append(self._ack(who, result))
         return out
-
-    def _result_of(self, who: Key, pending: "_Pending", now: float) -> Answer:
-        """The result of a command that is done or was withdrawn."""
-        if pending.future.cancelled():
-            return m.FAILED, []
-        capture = who[2] == m.CMD_IMAGE_START_CAPTURE
-        if pending.future.exception() is not None:
-            return (m.FAILED if capture else m.DENIED), []
-        if not capture:
-            return m.ACCEPTED, []
-        self._pictures += 1
-        picture = pending.future.result()
-        place = self._geo.place(picture.captured_s) if self._geo else None
-        told = reports.image_captured(self._pictures - 1, picture, place or (0.0,) * 4, now)
-        return m.ACCEPTED, [told]
 
     def _said_already(
         self, who: Key, parameters: Parameters, confirmation: int, now: float
@@ -311,7 +293,7 @@ class Camera:
             m.CAMERA_INFORMATION: lambda: [reports.information(me, run, view, bool(geo), now)],
             m.CAMERA_SETTINGS: lambda: [reports.settings(now)],
             m.STORAGE_INFORMATION: lambda: [reports.storage(me, now)],
-            m.CAMERA_CAPTURE_STATUS: lambda: [reports.capture_status(me, run, self._pictures, now)],
+            m.CAMERA_CAPTURE_STATUS: lambda: [reports.capture_status(me, run, now)],
             m.VIDEO_STREAM_INFORMATION: lambda: reports.stream_information(me, view) or None,
             m.VIDEO_STREAM_STATUS: lambda: reports.stream_status(me, view) or None,
             m.CAMERA_TRACKING_IMAGE_STATUS: lambda: reports.tracking(view, now),

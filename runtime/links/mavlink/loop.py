@@ -5,20 +5,17 @@ the frame that the user saw. The controller still has that frame in its buffer, 
 it, and tracks it up to the newest frame.
 """
 
-import os
-import shutil
 import threading
 import time
 from concurrent.futures import Future, TimeoutError
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, TypeVar
 
-import cv2
 import numpy as np
 
 from runtime.detect import Detector
-from runtime.errors import BadOutput, HotpathError
+from runtime.errors import HotpathError
 from runtime.links.control import Controller
-from runtime.links.mavlink.messages import Picture, View
+from runtime.links.mavlink.messages import View
 from runtime.links.mavlink.point import find_box, settled_boxes
 from runtime.pictures import bgr_of
 from runtime.types import Box, Track, TrackedFrame
@@ -27,8 +24,6 @@ Answer = TypeVar("Answer")
 
 POINT_S = 1.5  # longest search for the box of a point
 TURN_S = 0.02  # of it between two frames
-PICTURE_S = 0.5  # least between two pictures, so that nobody fills the disk in a minute
-SPARE_BYTES = 200 << 20  # of the disk that pictures leave to the results and the recording
 ANSWER_S = 10.0  # longest wait for the frame loop to begin with a request
 
 
@@ -44,23 +39,14 @@ class Loop:
 
     Args:
         controller: of the run.
-        captures: folder for pictures, or None.
         detector: finds the object at a point, or None.
     """
 
-    def __init__(
-        self,
-        controller: Controller,
-        captures: Optional[str] = None,
-        detector: Optional[Detector] = None,
-    ) -> None:
-        self._controller, self._captures, self._detector = controller, captures, detector
+    def __init__(self, controller: Controller, detector: Optional[Detector] = None) -> None:
+        self._controller, self._detector = controller, detector
         self._view: Optional[View] = None
         self._reported: Optional[int] = None  # number of the target that is reported
         self._looking = threading.Lock()  # held while a box is looked for at a point
-        self._writing = threading.Lock()  # held while a picture is written
-        self._next_picture_s = 0.0
-        self.problem: Optional[BadOutput] = None  # with the last picture
 
     def view_of(self, tracked: TrackedFrame) -> View:
         """The ``View`` after a frame, for ``Service.show``; called by the frame loop."""
@@ -113,23 +99,6 @@ class Loop:
         """
         return self._controller.can_record, self._controller.recording_since
 
-    def capture(self) -> "Future[Picture]":
-        """Write the newest frame as a picture; the result comes when it is written."""
-        if time.monotonic() < self._next_picture_s or not self._writing.acquire(False):
-            raise Busy("one picture at a time, and two a second")
-        try:
-            asked = self._controller.call(self._newest_frame)
-        except HotpathError:
-            self._writing.release()
-            raise
-        self._next_picture_s = time.monotonic() + PICTURE_S
-        return _aside(self._write, asked)  # it waits for the disk
-
-    @property
-    def can_capture(self) -> bool:
-        """Whether there is a folder for pictures."""
-        return self._captures is not None
-
     # carried out in the frame loop
 
     def _newest_frame(self) -> TrackedFrame:
@@ -154,26 +123,7 @@ class Loop:
             self._controller.drop_target(number)
         self._reported = None
 
-    # carried out in threads of their own
-
-    def _write(self, asked: "Future[TrackedFrame]") -> Picture:
-        """Write a frame as a picture."""
-        try:
-            tracked = _answer(asked)
-            assert self._captures is not None, "there is no folder for pictures"
-            if shutil.disk_usage(self._captures).free < SPARE_BYTES:
-                raise BadOutput(f"{self._captures}: the disk is nearly full")
-            stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
-            path = os.path.join(self._captures, f"{stamp}-{tracked.index:06d}.jpg")
-            if not cv2.imwrite(path, bgr_of(tracked.frame)):
-                raise BadOutput(f"{path}: can't be written")
-            self.problem = None
-            return Picture(path, tracked.captured_s)
-        except (BadOutput, OSError) as error:
-            self.problem = BadOutput(f"--captures: {error}")
-            raise
-        finally:
-            self._writing.release()
+    # carried out in a thread of its own
 
     def _look(self, tracked: TrackedFrame, point: Tuple[float, float]) -> int:
         """Find the box at a point, and start a target in it."""

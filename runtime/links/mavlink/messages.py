@@ -42,15 +42,3 @@ class View(NamedTuple):
     number: Optional[int]
     fps: Optional[float]
     chosen: bool = False
-
-
-class Picture(NamedTuple):
-    """A frame that was written as a picture.
-
-    Attributes:
-        path: of the file.
-        captured_s: when the frame was taken, seconds of the monotonic clock.
-    """
-
-    path: str
-    captured_s: float

@@ -8,12 +8,11 @@ time. ``now`` is in seconds of the monotonic clock.
 import contextlib
 import math
 import shutil
-import time
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from runtime.links.mavlink import numbers as m
 from runtime.links.mavlink.loop import Loop
-from runtime.links.mavlink.messages import Outgoing, Picture, View
+from runtime.links.mavlink.messages import Outgoing, View
 from runtime.types import Track
 
 
@@ -116,8 +115,6 @@ def information(
     flags |= m.CAP_HAS_TRACKING_GEO_STATUS if has_geo else 0
     flags |= m.CAP_HAS_VIDEO_STREAM if identity.streams else 0
     flags |= m.CAP_CAPTURE_VIDEO if run.recording[0] else 0
-    if run.can_capture:
-        flags |= m.CAP_CAPTURE_IMAGE | m.CAP_CAN_CAPTURE_IMAGE_IN_VIDEO_MODE
     fields: Dict[str, Any] = dict.fromkeys(("focal_length", "sensor_size_h", "sensor_size_v"), NAN)
     fields.update(_resolution(view), time_boot_ms=boot_ms(now), firmware_version=1, flags=flags)
     fields["vendor_name"] = _text(b"Hotpath", 32)
@@ -152,8 +149,8 @@ def storage(identity: Identity, now: float) -> Outgoing:
     }
 
 
-def capture_status(identity: Identity, run: Loop, pictures: int, now: float) -> Outgoing:
-    """CAMERA_CAPTURE_STATUS: whether the run writes to its files, and how many pictures it took."""
+def capture_status(identity: Identity, run: Loop, now: float) -> Outgoing:
+    """CAMERA_CAPTURE_STATUS: whether the run writes to its files."""
     can, since = run.recording
     began = since if can else None
     seconds = 0.0 if began is None else max(0.0, now - began)  # it may have begun after ``now``
@@ -162,35 +159,6 @@ def capture_status(identity: Identity, run: Loop, pictures: int, now: float) -> 
         "video_status": 0 if began is None else 1,
         "recording_time_ms": int(seconds * 1e3) & 0xFFFFFFFF,
         "available_capacity": _disk(identity.folder)[2],
-        "image_count": pictures,
-    }
-
-
-def image_captured(
-    index: int, picture: Picture, place: Tuple[float, float, float, float], now: float
-) -> Outgoing:
-    """CAMERA_IMAGE_CAPTURED of a picture that was written. Its times are those of the frame.
-
-    Args:
-        index: of the picture, from 0.
-        picture: ``Picture``.
-        place: of the vehicle then, (latitude, longitude, altitude, height above take-off), degrees
-            and metres; zeros where it is unknown.
-        now: seconds of the monotonic clock.
-    """
-    latitude, longitude, altitude, height = place
-    return "CAMERA_IMAGE_CAPTURED", {
-        "time_boot_ms": boot_ms(picture.captured_s),
-        "time_utc": int((time.time() - (now - picture.captured_s)) * 1e6),
-        "camera_id": 1,
-        "lat": int(round(latitude * 1e7)),
-        "lon": int(round(longitude * 1e7)),
-        "alt": int(round(altitude * 1e3)),
-        "relative_alt": int(round(height * 1e3)),
-        "q": [NAN] * 4,
-        "image_index": index,
-        "capture_result": 1,
-        "file_url": picture.path.encode("utf-8", "replace")[-204:],
     }
 
 

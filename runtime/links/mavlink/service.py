@@ -97,8 +97,6 @@ class Service(Link):
             self._wake_out.send(b"\0")
         except OSError:
             pass  # the thread is awake already, or the link is closed
-        if self.camera.run.problem:
-            raise self.camera.run.problem
 
     def lines(self) -> List[str]:
         """Packets, and the time from the capture of a frame until its messages were sent."""
@@ -243,7 +241,7 @@ def open_link(context: Context) -> Service:
     identity = Identity(*me, context.network, fov, streams(options), _folder(options), kind)
     assert context.controller is not None, "MAVLink needs a Controller"
     transport = open_transport(options.mavlink, options.mavlink_allow or ())
-    loop = Loop(context.controller, options.captures, context.detector)
+    loop = Loop(context.controller, context.detector)
     camera = Camera(loop, identity, geo, options.link_delay)
     service = Service(
         transport, Codec(*me, key), camera, geo, gimbal, key, say=context.say, follow=follow
@@ -299,5 +297,4 @@ def _folder(options: Any) -> Optional[str]:
     for path in (options.record, options.save, options.results):
         if path and path != "-":
             return os.path.dirname(os.path.abspath(path))
-    folder: Optional[str] = options.captures
-    return folder
+    return None

@@ -1,7 +1,6 @@
 """The messages that the camera receives and sends, one by one, without a link."""
 
 import math
-import time
 from concurrent.futures import Future
 
 import pytest
@@ -9,13 +8,11 @@ import pytest
 pytest.importorskip("pymavlink")
 from pymavlink.dialects.v20 import common
 
-from runtime.errors import BadOutput
 from runtime.links.control import Refused
 from runtime.links.mavlink import numbers as m
 from runtime.links.mavlink.camera import CLOCK_MODULUS_MS, GIVE_UP_S, Camera
 from runtime.links.mavlink.codec import Codec
-from runtime.links.mavlink.geo import Geo
-from runtime.links.mavlink.messages import Message, Picture, View
+from runtime.links.mavlink.messages import Message, View
 from runtime.links.mavlink.reports import OLD_REQUESTS, Identity, Stream, boot_ms, command_long
 from runtime.types import Track
 
@@ -29,7 +26,7 @@ class Scripted:
     def __init__(self):
         self.asked, self.future, self.refuse = [], None, False
         self.view = View(7, 100.0, (640, 480), None, None, 25.0)
-        self.can_capture, self.recording = True, (True, 0.0)
+        self.recording = (True, 0.0)
 
     def newest(self):
         return self.view
@@ -52,9 +49,6 @@ class Scripted:
 
     def record(self, on):
         return self._ask("record", on)
-
-    def capture(self):
-        return self._ask("capture")
 
 
 @pytest.fixture
@@ -99,9 +93,9 @@ def test_the_information_tells_what_the_camera_can_do(camera, run):
     assert fields["flags"] & m.CAP_HAS_TRACKING_RECTANGLE
     assert fields["flags"] & m.CAP_HAS_VIDEO_STREAM
     assert not fields["flags"] & m.CAP_HAS_TRACKING_GEO_STATUS  # no field of view was given
-    run.can_capture, run.recording = False, (False, None)
+    run.recording = (False, None)
     (_, (_, fields)) = camera.receive(command(m.CMD_REQUEST_MESSAGE, m.CAMERA_INFORMATION), 2.0)
-    assert not fields["flags"] & (m.CAP_CAPTURE_IMAGE | m.CAP_CAPTURE_VIDEO)
+    assert not fields["flags"] & m.CAP_CAPTURE_VIDEO
 
 
 @pytest.mark.parametrize(
@@ -155,7 +149,6 @@ def test_a_click_that_states_its_frame_s_time_is_matched_to_it(camera, run, now)
         (m.CMD_VIDEO_STOP_STREAMING, (1,)),
         (m.CMD_SET_MESSAGE_INTERVAL, (m.CAMERA_TRACKING_IMAGE_STATUS, NAN)),
         (m.CMD_SET_MESSAGE_INTERVAL, (m.CAMERA_TRACKING_IMAGE_STATUS, -7)),
-        (m.CMD_IMAGE_START_CAPTURE, (0, 1, 10)),
     ],
 )
 def test_what_makes_no_sense_is_denied_and_asks_for_nothing(camera, run, number, parameters):
@@ -252,39 +245,6 @@ def test_a_lost_target_is_an_error_and_none_is_idle(camera, run):
     run.view = View(2, 2.0, (640, 480), None, None, 30.0)
     status = camera.receive(request, 2.0)[-1][1]
     assert status["tracking_status"] == m.TRACKING_IDLE and status["tracking_mode"] == 0
-
-
-def test_a_picture_is_taken_and_its_file_and_time_told(camera, run):
-    camera.receive(command(m.CMD_IMAGE_START_CAPTURE, 0, 0, 1), 1.0)
-    run.future.set_result(Picture("/data/a.jpg", 0.75))
-    (_, ack), (name, fields) = camera.tick(1.1)[:2]
-    assert ack["result"] == m.ACCEPTED
-    assert name == "CAMERA_IMAGE_CAPTURED" and fields["file_url"] == b"/data/a.jpg"
-    assert fields["time_boot_ms"] == 750  # of the frame, not of the message
-    assert abs(fields["time_utc"] / 1e6 - (time.time() - 0.35)) < 5.0
-    assert fields["lat"] == fields["lon"] == 0  # unknown
-
-
-def test_a_picture_s_place_is_that_of_the_vehicle_then(run):
-    geo = Geo((60.0, 46.0))
-    camera = Camera(run, Identity(1, 100, "kestrel", (60.0, 46.0), [STREAM], None), geo)
-    place = {"lat": 473977420, "lon": -85455940, "alt": 520500, "relative_alt": 30250}
-    geo.receive(Message("GLOBAL_POSITION_INT", place, 1, 1), 1.0)
-    told = {}
-    for taken in (0.8, 9.0):
-        camera.receive(command(m.CMD_IMAGE_START_CAPTURE, 0, 0, 1), taken)
-        run.future.set_result(Picture("/data/a.jpg", taken))
-        told[taken] = dict(camera.tick(taken + 0.1))["CAMERA_IMAGE_CAPTURED"]
-    assert {key: told[0.8][key] for key in place} == place
-    assert {key: told[9.0][key] for key in place} == dict.fromkeys(place, 0)  # too old to be true
-
-
-def test_a_picture_that_can_t_be_written_is_not_told_as_taken(camera, run):
-    camera.receive(command(m.CMD_IMAGE_START_CAPTURE, 0, 0, 1), 1.0)
-    run.future.set_exception(BadOutput("the disk is full"))
-    out = camera.tick(1.1)
-    assert results(out) == [m.FAILED]
-    assert "CAMERA_IMAGE_CAPTURED" not in dict(out)
 
 
 def test_recording_is_denied_where_no_file_was_named(camera, run):

@@ -24,14 +24,14 @@ def toml(tmp_path):
     return tiny_detector.write_detector(tmp_path)
 
 
-def test_requests_before_the_first_frame_are_refused_and_end_nothing(run, tmp_path):
-    requests = loop.Loop(run.controller, str(tmp_path))
+def test_requests_before_the_first_frame_are_refused_and_end_nothing(run):
+    requests = loop.Loop(run.controller)
     run.controller.newest = None
-    asked = [requests.stop(), requests.capture(), requests.start_box(BOX, 0.0)]
+    asked = [requests.stop(), requests.start_box(BOX, 0.0)]
     run.controller.next_frame_is_due()
     for future in asked:
         with pytest.raises(Refused, match="no frame was tracked yet"):
-            future.result(5)  # a thread of its own waits for the picture's frame
+            future.result(5)
 
 
 def test_a_recording_counts_from_its_start(run):
@@ -57,7 +57,7 @@ def test_a_request_that_was_given_up_starts_no_target_when_the_source_goes_on(ru
 
 def test_a_point_that_the_stalled_loop_did_not_answer_starts_no_target(run, monkeypatch, toml):
     monkeypatch.setattr(loop, "ANSWER_S", 0.05)
-    run.loop = loop.Loop(run.controller, None, load_detector(toml, classes=["red"]))
+    run.loop = loop.Loop(run.controller, load_detector(toml, classes=["red"]))
     asked = run.loop.start_point((SIDE / 2, SIDE / 2), 0.0)
     with pytest.raises(loop.Busy, match="did not answer in time"):
         asked.result(10)

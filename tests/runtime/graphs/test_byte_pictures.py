@@ -3,7 +3,7 @@
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto
 
 from kernels.golden import pack
 from runtime import engines
@@ -11,6 +11,7 @@ from runtime.engines import openvino
 from runtime.graphs import assemble, batch, byte_pictures
 from runtime.networks import load_network
 from tests.conftest import ROOT
+from tests.support.models import model_of
 
 ENGINES = ("openvino", "onnxruntime")
 
@@ -79,20 +80,12 @@ def test_float32_networks_stay_as_they_are(kestrel):
 
 def _quantising(step, zero):
     """A model that quantises its input and nothing else."""
-    value = np.array(zero, np.uint8 if zero >= 0 else np.int8)
     nodes = [
-        helper.make_node("QuantizeLinear", ["x", "step", "zero"], ["q"]),
-        helper.make_node("DequantizeLinear", ["q", "step", "zero"], ["y"]),
+        ("QuantizeLinear", ["x", "step", "zero"], ["q"]),
+        ("DequantizeLinear", ["q", "step", "zero"], ["y"]),
     ]
-    ends = [
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, (1, 3, 5, 5)) for name in ("x", "y")
-    ]
-    parts = [
-        numpy_helper.from_array(np.array(step, np.float32), "step"),
-        numpy_helper.from_array(value, "zero"),
-    ]
-    graph = helper.make_graph(nodes, "bytes", ends[:1], ends[1:], parts)
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)])
+    constants = {"step": np.float32(step), "zero": np.array(zero, "u1" if zero >= 0 else "i1")}
+    return model_of(nodes, {"x": (1, 3, 5, 5)}, {"y": (1, 3, 5, 5)}, constants)
 
 
 def test_openvino_gives_the_same_bits_in_either_order(monkeypatch):
@@ -108,31 +101,23 @@ def test_openvino_gives_the_same_bits_in_either_order(monkeypatch):
     check_same(engine, in_planes, network)
 
 
-def model_of(kind=TensorProto.UINT8, channels=3, steps=(0.5,)):
+def sums_of_rows(kind=TensorProto.UINT8, channels=3, steps=(0.5,)):
     """A picture, dequantised, and the sum of each of its rows."""
-    step = numpy_helper.from_array(np.array(steps, np.float32).reshape(-1)[: len(steps)], "step")
-    zero = numpy_helper.from_array(np.zeros(len(steps), np.uint8), "zero")
     nodes = [
-        helper.make_node("DequantizeLinear", ["picture", "step", "zero"], ["values"], axis=1),
-        helper.make_node("ReduceSum", ["values", "axes"], ["sums"], keepdims=0),
+        ("DequantizeLinear", ["picture", "step", "zero"], ["values"], {"axis": 1}),
+        ("ReduceSum", ["values", "axes"], ["sums"], {"keepdims": 0}),
     ]
-    axes = numpy_helper.from_array(np.array([3], np.int64), "axes")
-    graph = helper.make_graph(
-        nodes,
-        "rows",
-        [helper.make_tensor_value_info("picture", kind, (1, channels, 4, 5))],
-        [helper.make_tensor_value_info("sums", TensorProto.FLOAT, (1, channels, 4))],
-        [step, zero, axes],
-    )
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    ends = {"picture": (1, channels, 4, 5)}, {"sums": (1, channels, 4)}
+    constants = {"step": np.float32(steps), "zero": np.zeros(len(steps), np.uint8)}
+    return model_of(nodes, *ends, dict(constants, axes=np.array([3])), picture=kind)
 
 
 def test_the_graph_turns_the_picture_around():
     onnxruntime = pytest.importorskip("onnxruntime")
-    model = model_of()
+    model = sums_of_rows()
     rewritten, names = byte_pictures.with_pixels(model)
     onnx.checker.check_model(rewritten, full_check=True)
-    assert names == {"picture"} and model == model_of()
+    assert names == {"picture"} and model == sums_of_rows()
     picture = np.random.RandomState(0).randint(0, 256, (1, 4, 5, 3)).astype(np.uint8)
     session = onnxruntime.InferenceSession(rewritten.SerializeToString())
     (found,) = session.run(None, {"picture": picture})
@@ -140,7 +125,12 @@ def test_the_graph_turns_the_picture_around():
 
 
 @pytest.mark.parametrize(
-    "model", [model_of(TensorProto.INT8), model_of(channels=1), model_of(steps=(0.5, 0.25, 0.5))]
+    "model",
+    [
+        sums_of_rows(TensorProto.INT8),
+        sums_of_rows(channels=1),
+        sums_of_rows(steps=(0.5, 0.25, 0.5)),
+    ],
 )
 def test_other_inputs_stay_as_they_are(model):
     rewritten, names = byte_pictures.with_pixels(model)

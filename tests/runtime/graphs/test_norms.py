@@ -3,12 +3,13 @@
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, numpy_helper
 
 from boards.build import plans
 from runtime.graphs import IN_FLOAT32, convert
 from tests.fakes.tensorrt import fake
 from tests.fakes.tensorrt.machine import Board
+from tests.support.models import model_of
 
 NEWER = [  # operator, its opset, inputs, attributes; how many outputs
     ("LayerNormalization", 17, ["x", "row", "row"], {"epsilon": 1e-2}, 1),
@@ -23,11 +24,11 @@ NEWER = [  # operator, its opset, inputs, attributes; how many outputs
     ("Reshape", 14, ["x", "sides"], {"allowzero": 1}, 1),
 ]
 
-# what opset 13 can't say, or ONNX Runtime can't run: inputs, attributes; the opset that it gets
+# what opset 13 can't say: as above, and the opset that it gets
 OTHERS = [
-    ("LayerNormalization", ["x", "row", ""], {}, 13),
-    ("Pad", ["x", "pads", "", "axes"], {}, 18),
-    ("Shape", ["x"], {"start": 1}, 15),
+    ("LayerNormalization", 18, ["x", "row", ""], {}, 1, 13),
+    ("Pad", 18, ["x", "pads", "", "last"], {}, 1, 18),
+    ("Shape", 18, ["x"], {"start": 1}, 1, 15),
 ]
 
 LAYER_NORM = [
@@ -44,93 +45,58 @@ LAYER_NORM = [
 
 def write_norm(path, outputs=("y",), opset=13):
     """A LayerNorm as PyTorch exports it to an opset, with a scale of two."""
-    nodes = [helper.make_node(kind, given, [made], **k) for kind, given, made, k in LAYER_NORM]
-    constants = {"two": 2.0, "little": 1e-9}
+    nodes = [(kind, given, [made], k) for kind, given, made, k in LAYER_NORM]
+    constants = {"two": np.float32(2.0), "little": np.float32(1e-9)}
     if opset >= 17:
-        nodes = [helper.make_node("LayerNormalization", ["x", "two"], ["y"])]
-        constants = {"two": np.full(64, 2.0)}
-    graph = helper.make_graph(
-        nodes,
-        "norm",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 64])],
-        [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 64]) for name in outputs],
-        [numpy_helper.from_array(np.float32(v), name) for name, v in constants.items()],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
+        nodes = [("LayerNormalization", ["x", "two"], ["y"])]
+        constants = {"two": np.full(64, 2.0, np.float32)}
+    model = model_of(nodes, {"x": [1, 64]}, dict.fromkeys(outputs, [1, 64]), constants, opset)
     onnx.save(model, str(path))
     return model
 
 
-@pytest.mark.parametrize("kind, opset, given, attributes, count", NEWER)
-def test_newer_operators_become_those_of_opset_13(kind, opset, given, attributes, count):
-    runtime = pytest.importorskip("onnxruntime")
-    random, made = np.random.RandomState(1), [f"y{index}" for index in range(count)]
+def check_older(nodes, made, opset, **kinds):
+    """Check that a model's older form gives the same values; returns the form."""
+    reference = pytest.importorskip("onnx.reference").ReferenceEvaluator
+    random, read = np.random.RandomState(1), {name for node in nodes for name in node[1]}
     numbers = [("row", (8,)), ("plane", (3, 8))]
     constants = {name: random.normal(1, 1, shape).astype("f") for name, shape in numbers}
     constants.update(axes=np.array([0, 2]), sides=np.array([3, -1]), none=np.array([], int))
+    constants.update(last=np.array([2]), pads=np.array([1, 1]))
+    constants = {name: value for name, value in constants.items() if name in read}
     x = random.normal(0.5, 3, (2, 3, 8)).astype(np.float32)
-    graph = helper.make_graph(
-        [helper.make_node(kind, given, made, **attributes)],
-        "newer",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, x.shape)],
-        [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in made],
-        [numpy_helper.from_array(constants[name], name) for name in set(given) - {"x", ""}],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
-    older = convert.for_old_tensorrt(onnx.shape_inference.infer_shapes(model))
-    assert [entry.version for entry in older.opset_import] == [13]
-    assert not {node.op_type for node in older.graph.node} & set(fake.NEWER)
-    sessions = [runtime.InferenceSession(each.SerializeToString()) for each in (older, model)]
-    for got, want in zip(*(session.run(None, {"x": x}) for session in sessions)):
-        np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-5)
-
-
-@pytest.mark.parametrize("kind, given, attributes, opset", OTHERS)
-def test_the_opset_is_the_oldest_that_has_the_inputs_and_attributes(kind, given, attributes, opset):
-    reference = pytest.importorskip("onnx.reference").ReferenceEvaluator
-    constants = {"row": np.float32(range(8)), "pads": np.array([1, 1]), "axes": np.array([2])}
-    x = np.random.RandomState(1).normal(0.5, 3, (2, 3, 8)).astype(np.float32)
-    types = {"Shape": TensorProto.INT64}
-    graph = helper.make_graph(
-        [helper.make_node(kind, given, ["y"], **attributes)],
-        "other",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, x.shape)],
-        [helper.make_tensor_value_info("y", types.get(kind, TensorProto.FLOAT), None)],
-        [numpy_helper.from_array(constants[name], name) for name in set(given) - {"x", ""}],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
-    model = onnx.shape_inference.infer_shapes(model)
+    ends = {"x": x.shape}, dict.fromkeys(made)
+    model = onnx.shape_inference.infer_shapes(model_of(nodes, *ends, constants, opset, **kinds))
     older = convert.for_old_tensorrt(model)
-    assert [entry.version for entry in older.opset_import] == [opset]
-    got, want = (reference(each).run(None, {"x": x}) for each in (older, model))
-    np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-5)
+    for got, want in zip(*(reference(each).run(None, {"x": x}) for each in (older, model))):
+        np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-5)
+    return older
+
+
+@pytest.mark.parametrize(
+    "kind, opset, given, attributes, count, wanted", [(*row, 13) for row in NEWER] + OTHERS
+)
+def test_newer_operators_become_those_of_the_oldest_opset_that_has_them(
+    kind, opset, given, attributes, count, wanted
+):
+    made = [f"y{index}" for index in range(count)]
+    kinds = {"y0": TensorProto.INT64} if kind == "Shape" else {}
+    older = check_older([(kind, given, made, attributes)], made, opset, **kinds)
+    assert [entry.version for entry in older.opset_import] == [wanted]
+    assert not {node.op_type for node in older.graph.node} & set(fake.NEWER)
 
 
 def test_beside_an_operator_of_a_newer_opset_the_others_are_still_written_out():
-    reference = pytest.importorskip("onnx.reference").ReferenceEvaluator
-    x = np.random.RandomState(1).normal(0.5, 3, (2, 3, 8)).astype(np.float32)
-    constants = {"row": np.float32(range(8)), "pads": np.array([1, 1]), "axes": np.array([2])}
-    graph = helper.make_graph(
-        [
-            helper.make_node("Pad", ["x", "pads", "", "axes"], ["wide"]),
-            helper.make_node("HardSwish", ["wide"], ["bent"]),
-            helper.make_node("ReduceMean", ["bent", "axes"], ["mean"], keepdims=1),
-            helper.make_node("Sub", ["x", "mean"], ["away"]),
-            helper.make_node("LayerNormalization", ["away", "row"], ["y"]),
-        ],
-        "newer",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, x.shape)],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
-        [numpy_helper.from_array(value, name) for name, value in constants.items()],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
-    model = onnx.shape_inference.infer_shapes(model)
-    older = convert.for_old_tensorrt(model)
-    kinds = [node.op_type for node in older.graph.node]
+    nodes = [
+        ("Pad", ["x", "pads", "", "last"], ["wide"]),
+        ("HardSwish", ["wide"], ["bent"]),
+        ("ReduceMean", ["bent", "last"], ["mean"], {"keepdims": 1}),
+        ("Sub", ["x", "mean"], ["away"]),
+        ("LayerNormalization", ["away", "row"], ["y"]),
+    ]
+    kinds = [node.op_type for node in check_older(nodes, ["y"], 18).graph.node]
     kept = ["Sub", "LayerNormalization"]  # whose parts opset 18 writes in another way
     assert kinds == ["Pad", "HardSigmoid", "Mul", "ReduceMean", *kept]
-    got, want = (reference(each).run(None, {"x": x}) for each in (older, model))
-    np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
@@ -149,27 +115,21 @@ def test_a_layer_norm_of_large_values_is_right_in_half_precision(tmp_path, x):
 
 
 def test_an_input_that_is_left_out_gets_no_cast():
-    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 1]) for name in "xy"]
-    node = helper.make_node("ReduceMean", ["x", ""], ["y"], "mean" + IN_FLOAT32)
-    graph = helper.make_graph([node], "mean", ends[:1], ends[1:])
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)])
+    node = onnx.helper.make_node("ReduceMean", ["x", ""], ["y"], "mean" + IN_FLOAT32)
+    model = model_of([], {"x": [1, 1]}, {"y": [1, 1]}, opset=18)
+    model.graph.node.append(node)
     half = convert.to_float16(model)
     assert [list(n.input)[1:] for n in half.graph.node if n.op_type == "ReduceMean"] == [[""]]
 
 
 def test_a_constant_of_a_shape_has_half_precision_too():
     runtime = pytest.importorskip("onnxruntime")
-    value = helper.make_tensor("value", TensorProto.FLOAT, [1], [3.0])
+    value = numpy_helper.from_array(np.float32([3.0]))
     nodes = [
-        helper.make_node("ConstantOfShape", ["sides"], ["three"], value=value),
-        helper.make_node("Concat", ["x", "three"], ["y"], axis=1),
+        ("ConstantOfShape", ["sides"], ["three"], {"value": value}),
+        ("Concat", ["x", "three"], ["y"], {"axis": 1}),
     ]
-    ends = [
-        helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, k]) for n, k in (("x", 1), ("y", 3))
-    ]
-    sides = numpy_helper.from_array(np.array([1, 2]), "sides")
-    model = helper.make_model(helper.make_graph(nodes, "constant", ends[:1], ends[1:], [sides]))
-    model.ir_version, model.opset_import[0].version = 8, 13
+    model = model_of(nodes, {"x": [1, 1]}, {"y": [1, 3]}, {"sides": np.array([1, 2])})
     session = runtime.InferenceSession(convert.to_float16(model).SerializeToString())
     np.testing.assert_array_equal(session.run(None, {"x": np.float32([[1]])})[0], [[1, 3, 3]])
 

@@ -3,12 +3,13 @@
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from runtime import load_tracker
 from runtime.graphs import models
 from runtime.networks import load_network
 from tests.support import blobs, tiny
+from tests.support.models import model_of
 
 BACKBONE = '[[file]]\npart = "backbone"\nname = "tiny_backbone.onnx"\n'
 
@@ -79,22 +80,15 @@ def test_a_fusion_with_a_part_for_each_map_is_a_head(tmp_path):
         "score": onnx.utils.Extractor(head).extract_model(["response"], ["cls"]),
     }
     # the distances do not depend on the fusion in this network: a constant of their own
-    value = numpy_helper.from_array(np.full((1, 4, 16, 16), tiny.BOX / 2, np.float32), "size")
-    zero = numpy_helper.from_array(np.zeros((), np.float32), "zero")
-    shape = numpy_helper.from_array(np.array([1, 1, 16, 16], np.int64), "shape")
+    constants = {"size": np.full((1, 4, 16, 16), tiny.BOX / 2, np.float32)}
+    constants.update(zero=np.float32(0), shape=np.array([1, 1, 16, 16]))
     nodes = [
-        helper.make_node("Mul", ["f", "zero"], ["nothing"]),
-        helper.make_node("Reshape", ["nothing", "shape"], ["plane"]),
-        helper.make_node("Add", ["size", "plane"], ["distances"]),
+        ("Mul", ["f", "zero"], ["nothing"]),
+        ("Reshape", ["nothing", "shape"], ["plane"]),
+        ("Add", ["size", "plane"], ["distances"]),
     ]
-    graph = helper.make_graph(
-        nodes,
-        "distances",
-        [helper.make_tensor_value_info("f", TensorProto.FLOAT, [1, 1, 256])],
-        [helper.make_tensor_value_info("distances", TensorProto.FLOAT, [1, 4, 16, 16])],
-        [value, zero, shape],
-    )
-    extracted["distances"] = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 11)])
+    ends = {"f": [1, 1, 256]}, {"distances": [1, 4, 16, 16]}
+    extracted["distances"] = model_of(nodes, *ends, constants, 11)
     lines = []
     for part, model in extracted.items():
         onnx.save(model, str(tmp_path / (part + ".onnx")))

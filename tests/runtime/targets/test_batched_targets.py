@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper
 
 from kernels import cpu
 from runtime import engines, load_targets, load_tracker, loading
@@ -19,6 +19,7 @@ from tests.conftest import ROOT
 from tests.support import blobs, tiny
 from tests.support.clips import clip_at
 from tests.support.examples import few_of
+from tests.support.models import model_of
 
 onnxruntime = pytest.importorskip("onnxruntime")
 ENGINES = engines.installed()
@@ -237,21 +238,12 @@ def test_maps_behind_an_identity_are_found(tmp_path, name):
     engine.close()
 
 
-def _value(name, shape):
-    return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
-
-
 @pytest.mark.parametrize("groups", [1, 4])
 def test_features_as_weights_meet_their_own_target(groups):
     weights = (6 if groups == 1 else 4, 4 // groups, 3, 3)
-    node = helper.make_node("Conv", ["x", "w"], ["y"], group=groups, pads=[1, 1, 1, 1])
-    inner = helper.make_graph(
-        [node],
-        "one",
-        [_value("x", (1, 4, 8, 8)), _value("w", weights)],
-        [_value("y", (1, weights[0], 8, 8))],
-    )
-    model = helper.make_model(inner, opset_imports=[helper.make_opsetid("", 13)], ir_version=7)
+    node = ("Conv", ["x", "w"], ["y"], {"group": groups, "pads": [1, 1, 1, 1]})
+    inputs = {"x": (1, 4, 8, 8), "w": weights}
+    model = model_of([node], inputs, {"y": (1, weights[0], 8, 8)})
     noise = np.random.RandomState(1)
     xs, ws = noise.randn(3, 4, 8, 8).astype("f"), noise.randn(3, *weights).astype("f")
 
@@ -268,12 +260,8 @@ def test_features_as_weights_meet_their_own_target(groups):
 
 
 def test_a_reshape_that_moves_the_targets_is_not_batched():
-    nodes = [helper.make_node("Reshape", ["x", "to"], ["y"])]
-    constant = numpy_helper.from_array(np.array([4, 4], np.int64), "to")
-    inner = helper.make_graph(
-        nodes, "one", [_value("x", (1, 16))], [_value("y", (4, 4))], [constant]
-    )
-    model = helper.make_model(inner, opset_imports=[helper.make_opsetid("", 13)], ir_version=7)
+    node = ("Reshape", ["x", "to"], ["y"])
+    model = model_of([node], {"x": (1, 16)}, {"y": (4, 4)}, {"to": np.array([4, 4])})
     assert batch.several(model, 2) is None
 
 

@@ -2,14 +2,13 @@
 
 import os
 import platform
-import subprocess
 import sys
 
 import pytest
 
 from boards import detect, installed
 from boards.files import Root
-from tests.support import ROOT
+from tests.support import ROOT, run
 from tests.support.board_roots import NAMES, BoardRoot
 
 pytestmark = pytest.mark.pythons("files of a board")
@@ -115,6 +114,5 @@ def test_the_doctor_imports_no_library():
         "from boards.__main__ import main\n"
         "sys.exit(main([]))\n"
     )
-    command = [sys.executable, "-c", code]
-    done = subprocess.run(command, cwd=str(ROOT), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    done = run([sys.executable, "-c", code], cwd=str(ROOT))
     assert done.returncode == 0 and not done.stderr, done.stderr

@@ -5,12 +5,12 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import time
 
 import pytest
 
+from tests import support
 from tests.support import ROOT
 
 pytest.importorskip("onnxruntime")
@@ -226,12 +226,7 @@ def test_a_board_needs_numpy_and_tensorrt_alone_to_build(toml, tmp_path):
         "sys.exit(build.main(['--prepared', sys.argv[1]]))\n"
     )
     prepared = tmp_path / "jetson_nano" / "tiny-fp16.prepared"
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(prepared)],
-        cwd=str(ROOT),
-        stderr=subprocess.PIPE,
-        universal_newlines=True,
-    )
+    done = support.run([sys.executable, "-c", code, prepared], cwd=str(ROOT))
     # all is there but the board
     assert done.returncode == 2 and "this board is host" in done.stderr, done.stderr
 
@@ -371,12 +366,8 @@ def test_ctrl_c_in_a_build_leaves_nothing(toml, tmp_path, monkeypatch):
     )
     assert run(toml, tmp_path / "e", "jetson_nano") == 0
     prepared = tmp_path / "e" / "jetson_nano" / "tiny-fp16.prepared"
-    done = subprocess.run(
-        [sys.executable, "-c", script, str(prepared), str(tmp_path / "out")],
-        cwd=str(ROOT),
-        stderr=subprocess.PIPE,
-        universal_newlines=True,
-    )
+    words = [sys.executable, "-c", script, prepared, tmp_path / "out"]
+    done = support.run(words, cwd=str(ROOT))
     assert done.returncode in (130, -signal.SIGINT)
     assert "stopped; nothing was changed" in done.stderr
     assert not list((tmp_path / "out").iterdir())

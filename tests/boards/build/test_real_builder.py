@@ -5,8 +5,6 @@ TensorRT-RTX builds on a computer without a GPU. `make compilers` gets it.
 
 import json
 import os
-import pathlib
-import subprocess
 import sys
 
 import onnx
@@ -20,9 +18,8 @@ from boards.build.order import Order
 from runtime.graphs import convert
 from runtime.networks import load_network
 from tests.runtime.graphs import test_norms
-from tests.support import tiny_cut
+from tests.support import ROOT, run, tiny_cut
 
-ROOT = pathlib.Path(__file__).resolve().parents[3]
 LIBRARY = ROOT / ".cache" / "tensorrt-rtx"
 BUILD = """
 import json, pathlib, sys
@@ -83,13 +80,7 @@ def give(program, folder):
     if not LIBRARY.is_dir():
         pytest.skip("no .cache/tensorrt-rtx; run `make compilers`")
     paths = os.pathsep.join((str(LIBRARY), str(ROOT)))
-    return subprocess.run(
-        [sys.executable, "-c", program, str(folder)],
-        env=dict(os.environ, PYTHONPATH=paths),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        universal_newlines=True,
-    )
+    return run([sys.executable, "-c", program, folder], env=dict(os.environ, PYTHONPATH=paths))
 
 
 @pytest.mark.slow("NVIDIA's builder, and 220 MB that only `make test-all` gets")

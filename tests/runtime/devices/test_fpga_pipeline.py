@@ -216,13 +216,6 @@ def test_more_sizes_of_windows_than_tables_are_kept(tmp_path, monkeypatch):
     assert native.PREPARED in ways
 
 
-def test_forgotten_tables_are_seen(tmp_path, monkeypatch):
-    """Tables that lie in the processor's cache alone are not those that the fabric reads."""
-    monkeypatch.setattr(next_frame.TableStore, "flush", lambda self, written: None)
-    with pytest.raises((AssertionError, fabric.FabricFailed)):
-        compare(tmp_path, bright.noisy(bright.film(6)[0], 1), (30, 40, 8, 8))
-
-
 def dark_is_no_number():
     """The bundle's maps, with scores of black cells that are no numbers."""
     score, place = bright.run_table()["maps"]

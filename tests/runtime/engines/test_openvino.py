@@ -8,6 +8,7 @@ import pytest
 
 from runtime.engines import openvino
 from tests.conftest import ROOT
+from tests.support import run
 
 INT8 = str(ROOT / "runtime" / "networks" / "int8" / "kestrel-int8.toml")
 PRIMITIVES = """
@@ -56,14 +57,9 @@ engine.search(engine.exemplar())
 def test_openvino_tells_nobody_that_it_runs(tmp_path):
     pytest.importorskip("openvino")
     environment = {k: v for k, v in os.environ.items() if k not in ("CI", "TF_BUILD")}
-    done = subprocess.run(
-        [sys.executable, "-c", WATCHED, INT8],
-        cwd=str(ROOT),
-        env=dict(environment, HOME=str(tmp_path)),
-        stderr=subprocess.PIPE,
-        check=True,
-    )
-    assert "asked" not in done.stderr.decode()
+    words = [sys.executable, "-c", WATCHED, INT8]
+    done = run(words, cwd=str(ROOT), env=dict(environment, HOME=str(tmp_path)), check=True)
+    assert "asked" not in done.stderr
     assert not (tmp_path / "intel").exists()
 
 

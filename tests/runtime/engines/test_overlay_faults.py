@@ -216,17 +216,6 @@ def test_the_rtl_is_usable_after_a_fault_of_its_memory(fabric_engine, fault, tex
 # when it is opened
 
 
-def test_weights_altered_on_disk(board, opening):
-    made, device, _ = board
-    path = made.path("image.bin")
-    data = bytearray(path.read_bytes())
-    data[bright.WEIGHTS_AT] ^= 1
-    path.write_bytes(bytes(data))
-    with refused(bundle.BadBundle, "image.bin was altered since it was built", "make engine"):
-        opening(bundle.Bundle(made.folder))
-    assert device.downloads == 0
-
-
 def run_with(place, value):
     """The run table with another value."""
     run = bright.run_table()
@@ -255,13 +244,6 @@ def test_a_bundle_that_does_not_fit(board, opening, tmp_path, changes, downloads
     with refused(bundle.BundleMismatch, "make engine BOARD=", *texts):
         opening(other)
     assert board[1].downloads == downloads
-    tracked(opening())
-
-
-def test_a_bundle_for_another_board(opening):
-    told = "built for board pynq_z2, but here it is kv260", "make engine BOARD=kv260"
-    with refused(bundle.BundleMismatch, *told):
-        opening(board="kv260")
     tracked(opening())
 
 
@@ -386,14 +368,6 @@ def said_by(before, code):
     code = f"import sys\n{before}try:\n    {code}\nexcept Exception as error:\n    {told}"
     command = [sys.executable, "-W", "ignore", "-c", code]
     return subprocess.check_output(command, timeout=60, universal_newlines=True).splitlines()[-1]
-
-
-def test_a_board_that_can_not_be_simulated():
-    with refused(simulation.NoSimulation, "jetson_nano", "pynq_z2"):
-        simulation.open_board("jetson_nano", "model")
-    with refused(simulation.NoSimulation, "--simulate", "model", "rtl"):
-        simulation.open_board("pynq_z2", "silicon")
-    assert issubclass(fabric.BadOverlay, fabric.NoFabric)
 
 
 def test_a_simulation_without_the_library_names_the_command():

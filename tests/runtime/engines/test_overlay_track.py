@@ -25,7 +25,7 @@ from runtime.search import search
 from runtime.targets.targets import Targets
 from runtime.tracker import Tracker
 from tests.conftest import ROOT
-from tests.support import blobs
+from tests.support import blobs, run
 from tests.support.counted_budget import Counted
 
 BOARDS = ("pynq_z2", "ultra96", "kv260")  # the ZCU104 has the size of the KV260
@@ -150,15 +150,7 @@ def track(tmp_path, *arguments, **more):
     """Run ``python -m runtime.track`` in a folder of bundles: (exit code, its output)."""
     command = [sys.executable, "-m", "runtime.track", "--no-show"] + list(arguments)
     environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path), **more}
-    done = subprocess.run(
-        command,
-        cwd=str(tmp_path),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        timeout=240,
-        universal_newlines=True,
-        env=environment,
-    )
+    done = run(command, cwd=str(tmp_path), stderr=subprocess.STDOUT, timeout=240, env=environment)
     return done.returncode, done.stdout
 
 

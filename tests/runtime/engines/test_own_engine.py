@@ -8,6 +8,7 @@ import pytest
 
 pytest.importorskip("onnxruntime")
 
+from tests import support
 from tests.support import ROOT, tiny
 
 # It runs the network by ONNX Runtime, one call at a time, and counts its calls.
@@ -70,15 +71,8 @@ def toml(tmp_path):
 def run(home, *arguments):
     """A fresh Python with that folder on its path; its standard output and error."""
     path = os.pathsep.join([str(ROOT), str(home)])
-    done = subprocess.run(
-        [sys.executable] + [str(argument) for argument in arguments],
-        cwd=str(home),
-        env=dict(os.environ, PYTHONPATH=path),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        universal_newlines=True,
-        timeout=200,
-    )
+    options = {"cwd": str(home), "env": dict(os.environ, PYTHONPATH=path), "timeout": 200}
+    done = support.run([sys.executable, *arguments], stderr=subprocess.STDOUT, **options)
     assert done.returncode == 0, done.stdout
     return done.stdout
 

@@ -14,116 +14,56 @@ def clock(monkeypatch):
     return now
 
 
-def tracked(budget_ms, clock, own_ms=4.0):
-    one = Budget(budget_ms)
-    for _ in range(5):
+def tracked(budget_ms, clock, frames, **options):
+    """A budget that has tracked frames of so many milliseconds."""
+    one = Budget(budget_ms, **options)
+    for ms in frames:
         one.begin()
-        clock[0] += own_ms
+        clock[0] += ms
         one.tracked()
     return one
 
 
-def test_by_default_half_a_frame_is_too_little_for_a_second_window(clock):
-    one = tracked(None, clock)
-    one.window(4.0)
-    assert one.limit_ms == pytest.approx(6.0)
+OWN = [4.0] * 5
+OFTEN = [4.0 if number % 5 < 2 else 24.0 for number in range(100)]
+SELDOM = [30.0 if number % 3 == 0 else 4.0 for number in range(100)]
+DEAR = [8.0 if number % 3 == 0 else 2.0 for number in range(30)]
+ONCE = [200.0 if number == 25 else 4.0 for number in range(30)]
+
+
+@pytest.mark.parametrize(
+    "budget_ms, frames, windows, elapsed_ms, fits",
+    [
+        (None, OWN, [4.0], 4.0, False),  # half a frame is too little for a second window
+        (1e6, [], [], 0.0, False),  # nothing was measured
+        (None, OWN + OFTEN, [4.0], 4.0, False),  # interruptions make no room in a quick frame
+        (None, OWN + [200.0], [4.0], 4.0, False),
+        (11.0, OWN, [4.0], 8.0, True),
+        (11.0, OWN, [4.0], 12.0, False),
+        (11.0, OWN, [4.0] + [9.0] * 100, 4.0, False),  # windows that grow slower
+        (9.0, OWN, DEAR, 6.0, False),  # of several kinds the dear one counts
+        (9.0, OWN, ONCE, 6.0, True),  # an interrupted window does not end the search
+    ],
+)
+def test_a_window_is_begun_where_it_fits(clock, budget_ms, frames, windows, elapsed_ms, fits):
+    one = tracked(budget_ms, clock, frames)
+    for ms in windows:
+        one.window(ms)
     one.begin()
-    clock[0] += 4.0
-    assert not one.fits()
+    clock[0] += elapsed_ms
+    assert one.fits() == fits
 
 
-def test_no_second_window_is_begun_before_a_frame_was_measured(clock):
-    one = Budget(1e6)
-    one.begin()
-    assert not one.fits()
-    one.tracked()
+@pytest.mark.parametrize("frames", [OWN, OWN + OFTEN, OWN + SELDOM, OWN + [1.0]])
+def test_neither_interrupted_frames_nor_a_quick_one_change_the_limit(clock, frames):
+    assert tracked(None, clock, frames).limit_ms == pytest.approx(6.0)
 
 
-def test_interruptions_make_no_room_for_a_window_in_a_quick_frame(clock):
-    one = tracked(None, clock)
-    for number in range(100):
-        one.begin()
-        clock[0] += 4.0 if number % 5 < 2 else 24.0
-        one.tracked()
-    assert one.limit_ms == pytest.approx(6.0)
-    one.window(4.0)
-    one.begin()
-    clock[0] += 4.0
-    assert not one.fits()
+def test_an_interrupted_frame_hardly_widens_the_limit(clock):
+    assert tracked(None, clock, OWN + [200.0]).limit_ms < 1.25 * 6.0
 
 
-def test_one_quick_frame_does_not_narrow_the_limit(clock):
-    one = tracked(None, clock)
-    one.begin()
-    clock[0] += 1.0
-    one.tracked()
-    assert one.limit_ms == pytest.approx(6.0)
-
-
-def test_a_window_that_fits_is_begun_and_no_other(clock):
-    one = tracked(11.0, clock)
-    one.window(4.0)
-    one.begin()
-    windows = 0
-    while one.fits():
-        clock[0] += 4.0
-        windows += 1
-    assert windows == 3 and one.elapsed_ms() <= one.limit_ms
-
-
-def test_windows_that_grow_slower_are_begun_less_often(clock):
-    one = tracked(11.0, clock)
-    one.window(4.0)
-    for _ in range(100):
-        one.window(9.0)
-    one.begin()
-    clock[0] += 4.0
-    assert not one.fits()
-
-
-def test_an_interrupted_frame_allows_no_further_window(clock):
-    one = tracked(None, clock)
-    one.begin()
-    clock[0] += 200.0
-    one.tracked()
-    assert one.limit_ms < 1.25 * 6.0
-    one.window(4.0)
-    one.begin()
-    clock[0] += 4.0
-    assert not one.fits()
-
-
-def test_many_interrupted_frames_do_not_widen_the_limit(clock):
-    one = tracked(None, clock)
-    for number in range(100):
-        one.begin()
-        clock[0] += 30.0 if number % 3 == 0 else 4.0
-        one.tracked()
-    assert one.limit_ms == pytest.approx(6.0)
-
-
-def test_windows_of_several_kinds_are_taken_for_the_dear_one(clock):
-    one = tracked(9.0, clock)
-    for number in range(30):
-        one.window(8.0 if number % 3 == 0 else 2.0)
-    one.begin()
-    clock[0] += 6.0
-    assert not one.fits()
-
-
-def test_one_interrupted_window_does_not_end_the_search(clock):
-    one = tracked(9.0, clock)
-    for number in range(30):
-        one.window(200.0 if number == 25 else 4.0)
-    one.begin()
-    clock[0] += 6.0
-    assert one.fits()
-
-
-def test_a_boards_share_of_a_tracked_frame_is_the_budget_that_nobody_names(clock):
-    for budget_ms, limit in ((None, 12.0), (1.0, 5.0)):
-        one = Budget(budget_ms, share=2.0)
-        one.begin()
-        clock[0] += 4.0
-        one.tracked()
-        assert one.limit_ms == pytest.approx(limit)
+@pytest.mark.parametrize("budget_ms, limit_ms", [(None, 12.0), (1.0, 5.0)])
+def test_a_boards_share_is_the_budget_that_nobody_names(clock, budget_ms, limit_ms):
+    one = tracked(budget_ms, clock, [4.0], share=2.0)
+    assert one.limit_ms == pytest.approx(limit_ms)

@@ -57,14 +57,20 @@ def toml(tmp_path):
     return tiny.write_network(tmp_path, tiny.watched(**THRESHOLDS))
 
 
-def follow(tracker, film):
+def begun(toml, back=True, **options):
+    """A film, and a tracker that has its target."""
+    film, tracker = Elsewhere(back), load_tracker(toml, **options)
     tracker.init(film.frames[0], film.boxes[0])
+    return film, tracker
+
+
+def follow(film, tracker):
     return [tracker.update(frame) for frame in film.frames[1:]]
 
 
 def test_a_target_that_is_back_elsewhere_is_found(toml):
-    film = Elsewhere()
-    tracks = follow(load_tracker(toml), film)
+    film, tracker = begun(toml)
+    tracks = follow(film, tracker)
     states = [track.state for track in tracks]
     assert LOST not in states[: GONE - 1]
     assert set(states[GONE + 8 : BACK - 1]) == {LOST}
@@ -75,8 +81,7 @@ def test_a_target_that_is_back_elsewhere_is_found(toml):
 
 
 def test_a_place_that_a_detector_suggests_is_searched_first(toml):
-    film, tracker = Elsewhere(), load_tracker(toml, budget_ms=0.0)
-    tracker.init(film.frames[0], film.boxes[0])
+    film, tracker = begun(toml, budget_ms=0.0)
     for index in range(1, BACK):
         tracker.update(film.frames[index])
     tracker.suggest(np.array([(500.0, 30.0, 40.0, 40.0), film.boxes[BACK]]))
@@ -86,23 +91,20 @@ def test_a_place_that_a_detector_suggests_is_searched_first(toml):
 
 
 def test_suggestions_do_nothing_while_a_target_is_tracked(toml):
-    film, tracker = Elsewhere(), load_tracker(toml)
-    tracker.init(film.frames[0], film.boxes[0])
+    film, tracker = begun(toml)
     tracker.suggest(np.array([(500.0, 30.0, 40.0, 40.0)]))
     assert tracker.update(film.frames[1]).state == "tracked"
 
 
 def test_the_classifier_learns_the_frames_in_which_it_does_not_judge(toml):
-    film, tracker, learnt = Elsewhere(), load_tracker(toml), []
-    tracker.init(film.frames[0], film.boxes[0])
+    (film, tracker), learnt = begun(toml), []
     tracker._classifier.follow = lambda *given: learnt.append(tracker.presence.since)
     assert {tracker.update(frame).state for frame in film.frames[1:10]} == {"tracked"}
     assert learnt == [1, 2, 3, 1, 2, 3, 1]  # the fourth and the eighth are judged
 
 
 def test_a_classifier_that_knows_the_target_learns_one_frame_of_four(toml):
-    film, tracker = Elsewhere(), load_tracker(toml)
-    tracker.init(film.frames[0], film.boxes[0])
+    film, tracker = begun(toml)
     there, updates = film.frames[1:GONE], []
     for frame in 4 * (there + there[::-1]):
         assert tracker.update(frame).state == "tracked"
@@ -113,8 +115,7 @@ def test_a_classifier_that_knows_the_target_learns_one_frame_of_four(toml):
 
 
 def test_a_classifier_that_chooses_the_box_too_goes_on_learning_three_frames_of_four(toml):
-    film, tracker, learnt = Elsewhere(), load_tracker(toml, online=True), []
-    tracker.init(film.frames[0], film.boxes[0])
+    (film, tracker), learnt = begun(toml, online=True), []
     follow_on = tracker._classifier.follow
     tracker._classifier.follow = lambda *given: learnt.append(follow_on(*given))
     there, updates = film.frames[1:GONE], []
@@ -170,18 +171,18 @@ def test_windows_that_are_planned_ahead_are_those_of_one_at_a_time(toml, seed):
 
 
 def test_without_the_search_it_is_not(toml):
-    states = [track.state for track in follow(load_tracker(toml, recover=False), Elsewhere())]
+    states = [track.state for track in follow(*begun(toml, recover=False))]
     assert set(states[GONE + 8 :]) == {LOST}
 
 
 def test_what_looks_alike_in_another_colour_is_not_taken_for_it(toml):
-    states = [track.state for track in follow(load_tracker(toml), Elsewhere(back=False))]
+    states = [track.state for track in follow(*begun(toml, back=False))]
     assert set(states[GONE + 8 :]) == {LOST}
 
 
 def test_a_new_target_ends_the_search(toml):
-    film, tracker = Elsewhere(), load_tracker(toml)
-    follow(tracker, film)
+    film, tracker = begun(toml)
+    follow(film, tracker)
     tracker.init(film.frames[BACK - 1], (300, 200, SIDE, SIDE))
     track = tracker.update(film.frames[BACK - 1])
     assert not track.lost and overlap(np.array([track.box]), np.array([(300, 200, 40, 40)])) > 0.5
@@ -211,8 +212,7 @@ def test_targets_of_one_batch_are_found_too(toml):
 
 
 def test_a_change_of_the_frames_size_does_not_end_the_search(toml):
-    film, tracker = Elsewhere(), load_tracker(toml)
-    tracker.init(film.frames[0], film.boxes[0])
+    film, tracker = begun(toml)
     frames = film.frames[1 : BACK - 5]
     frames += [np.ascontiguousarray(f[::2, ::2]) for f in film.frames[BACK - 5 :]]
     states = [tracker.update(frame).state for frame in frames]
@@ -221,8 +221,7 @@ def test_a_change_of_the_frames_size_does_not_end_the_search(toml):
 
 @pytest.mark.parametrize("budget_ms, windows", [(0.0, 1), (1e6, 10)])
 def test_the_budget_says_how_many_windows_a_frame_searches(toml, budget_ms, windows):
-    film, tracker = Elsewhere(back=False), load_tracker(toml, budget_ms=0.0)
-    tracker.init(film.frames[0], film.boxes[0])
+    film, tracker = begun(toml, back=False, budget_ms=0.0)
     for frame in film.frames[1 : SEARCHED + 4]:
         tracker.update(frame)
     tracker._budget._budget_ms = budget_ms
@@ -242,8 +241,7 @@ def test_the_budget_says_how_many_windows_a_frame_searches(toml, budget_ms, wind
 
 def test_two_frames_must_agree(toml):
     """A target that shows itself in a single frame is not claimed."""
-    film, tracker = Elsewhere(), load_tracker(toml, budget_ms=0.0)
-    tracker.init(film.frames[0], film.boxes[0])
+    film, tracker = begun(toml, budget_ms=0.0)
     empty = Elsewhere(back=False).frames
     for frame in film.frames[1 : SEARCHED + 4]:
         tracker.update(frame)
@@ -257,8 +255,7 @@ def test_two_frames_must_agree(toml):
 
 
 def test_the_size_of_a_box_that_swells_before_a_loss_is_not_searched_for(toml):
-    film, tracker = Elsewhere(), load_tracker(toml)
-    tracker.init(film.frames[0], film.boxes[0])
+    film, tracker = begun(toml)
     search, state = tracker.recovery, tracker.state.copy()
     for swollen in (1.3, 1.7, 2.0):
         search.follow(state * (1, 1, swollen, swollen))
@@ -271,8 +268,7 @@ def test_the_size_of_a_box_that_swells_before_a_loss_is_not_searched_for(toml):
 
 @pytest.mark.parametrize("below, windows", [(NEARLY - 0.01, CHECKS), (NEARLY + 0.01, 1)])
 def test_a_candidate_that_nearly_convinces_is_looked_at_again(toml, below, windows):
-    film, tracker = Elsewhere(), load_tracker(toml)
-    tracker.init(film.frames[0], film.boxes[0])
+    film, tracker = begun(toml)
     search, place = tracker.recovery, np.array([320.0, 220.0, SIDE, SIDE])
     search.start()
     search.presence.value = 0.0
@@ -285,8 +281,7 @@ def test_a_candidate_that_nearly_convinces_is_looked_at_again(toml, below, windo
 
 
 def test_another_place_must_be_clearly_better_than_the_followed_box(toml):
-    film, tracker = Elsewhere(), load_tracker(toml)
-    tracker.init(film.frames[0], film.boxes[0])
+    film, tracker = begun(toml)
     search, place = tracker.recovery, np.array([320.0, 220.0, SIDE, SIDE])
     search.start()
     search.presence.value = 0.8
@@ -298,8 +293,7 @@ def test_another_place_must_be_clearly_better_than_the_followed_box(toml):
 
 def test_a_place_that_another_target_has_is_not_the_lost_one_s(toml):
     """A window on the target itself: presence is high until another target claims it."""
-    film, tracker = Elsewhere(), load_tracker(toml)
-    tracker.init(film.frames[0], film.boxes[0])
+    film, tracker = begun(toml)
     search, state = tracker.recovery, tracker.state.copy()
 
     def seen():

@@ -3,7 +3,6 @@
 import sys
 from typing import Any, List, Optional, Tuple
 
-import cv2
 import numpy as np
 
 from kernels.planes import Planes
@@ -22,14 +21,12 @@ class RawCapture:
     Args:
         capture: an open ``cv2.VideoCapture`` that gives pixels as they come.
         kind: the four letters of their format, a key of ``KINDS``.
-        size: (width, height); None for what the capture states.
+        size: (width, height), pixels.
     """
 
-    def __init__(self, capture: Any, kind: str, size: Optional[Tuple[int, int]] = None) -> None:
-        self._capture, self._kind = capture, kind
+    def __init__(self, capture: Any, kind: str, size: Tuple[int, int]) -> None:
+        self._capture, self._kind, self._size = capture, kind, size
         self._buffers: List[np.ndarray] = []
-        stated = cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT
-        self._width, self._height = size or tuple(int(capture.get(what)) for what in stated)
 
     def read(self) -> Tuple[bool, Any]:
         """(True, the next frame), or (False, None) where none came or it is damaged."""
@@ -39,8 +36,7 @@ class RawCapture:
         if not any(buffer is own for own in self._buffers):
             self._buffers = self._buffers[-MOST_BUFFERS + 1 :] + [buffer]
         try:
-            size = self._width, self._height
-            return True, PlanarFrame(planes_in(buffer.reshape(-1), KINDS[self._kind], size))
+            return True, PlanarFrame(planes_in(buffer.reshape(-1), KINDS[self._kind], self._size))
         except ValueError:  # a picture that is cut off
             return False, None
 

@@ -1,6 +1,5 @@
 """A camera's raw buffers: written again when no frame uses them, and never before."""
 
-import cv2
 import numpy as np
 import pytest
 
@@ -25,12 +24,9 @@ class Capture:
         self.buffers.add(buffer.ctypes.data)
         return True, buffer
 
-    def get(self, what):
-        return {cv2.CAP_PROP_FRAME_WIDTH: WIDTH, cv2.CAP_PROP_FRAME_HEIGHT: HEIGHT}[what]
-
 
 def test_frames_that_are_held_keep_their_pixels():
-    camera = RawCapture(Capture(), "YUYV")
+    camera = RawCapture(Capture(), "YUYV", (WIDTH, HEIGHT))
     frames = [camera.read()[1] for _ in range(12)]
     assert all(isinstance(frame, PlanarFrame) for frame in frames)
     assert [int(frame.planes.planes[0][0, 0]) for frame in frames] == list(range(1, 13))
@@ -38,7 +34,7 @@ def test_frames_that_are_held_keep_their_pixels():
 
 def test_buffers_are_written_again_when_no_frame_uses_them():
     capture = Capture()
-    camera, held = RawCapture(capture, "YUYV"), []
+    camera, held = RawCapture(capture, "YUYV", (WIDTH, HEIGHT)), []
     for _ in range(40):
         held = held[-1:] + [camera.read()[1]]
     assert len(capture.buffers) <= 4
@@ -49,7 +45,7 @@ def test_a_buffer_of_another_size_is_no_frame():
         def read(self, buffer=None):
             return True, np.zeros((HEIGHT - 1, WIDTH, 2), np.uint8)
 
-    assert RawCapture(Short(), "YUYV").read() == (False, None)
+    assert RawCapture(Short(), "YUYV", (WIDTH, HEIGHT)).read() == (False, None)
 
 
 @pytest.mark.parametrize("kind", ["YUYV", "NV12", "I420"])

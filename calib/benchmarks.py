@@ -53,13 +53,12 @@ class Sequences(NamedTuple):
     groups: dict[str, list[str]]  # attribute -> names of the clips that have it
 
 
-def sequences(name: str, data: Path, trim: bool = False) -> Sequences:
+def sequences(name: str, data: Path) -> Sequences:
     """Read a data set; a sequence that can't be used is left out and named.
 
     Args:
         name: of ``LISTS``.
         data: its folder.
-        trim: as ``find_clips`` takes it.
 
     Raises:
         BadClips: it holds no sequence that can be used.
@@ -72,7 +71,7 @@ def sequences(name: str, data: Path, trim: bool = False) -> Sequences:
         if not (each.truth.is_file() or each.folder.is_dir()):
             continue
         try:
-            clips.append(_clip(each, trim))
+            clips.append(_clip(each))
         except (HotpathError, OSError) as error:
             left_out.append(f"left out {each.name}: {str(error).removeprefix(each.name + ': ')}")
     if not clips:
@@ -87,7 +86,7 @@ def sequences(name: str, data: Path, trim: bool = False) -> Sequences:
     return Sequences(clips, [each.name for each in listed], left_out, groups)
 
 
-def _clip(listed: Listed, trim: bool) -> Clip:
+def _clip(listed: Listed) -> Clip:
     if not listed.truth.is_file():
         raise BadClips(f"it has frames but no {listed.truth}")
     boxes = read_boxes(listed.truth)
@@ -100,7 +99,7 @@ def _clip(listed: Listed, trim: bool) -> Clip:
             f"{len(frames)} of its {whole} frames ({listed.first} to {listed.last}) are in "
             f"{listed.folder}; fetch the others"
         )
-    return clip_of(listed.name, listed.folder, frames, boxes, trim)
+    return clip_of(listed.name, listed.folder, frames, boxes)
 
 
 def _attributes(name: str, data: Path, attributes: list[str]) -> list[str]:

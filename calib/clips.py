@@ -135,15 +135,12 @@ def _count_frames(path: Union[str, Path]) -> int:
 
 
 def find_clips(
-    folders: Iterable[Union[str, Path]],
-    trim: bool = False,
-    log: Optional[Callable[[str], None]] = None,
+    folders: Iterable[Union[str, Path]], log: Optional[Callable[[str], None]] = None
 ) -> List[Clip]:
     """Every annotated clip in or below some folders.
 
     Args:
         folders: paths; each a clip, or a folder of clips (searched ``DEPTH`` deep).
-        trim: take the frames that have boxes where their numbers differ, instead of refusing.
         log: function of one sentence, told which folders were left out and why.
 
     Returns:
@@ -163,7 +160,7 @@ def find_clips(
                 "name a clip or a folder of clips"
             )
         for place in here:
-            clips = list(_clips_of(place, trim))
+            clips = list(_clips_of(place))
             if not clips and place == folder:
                 raise BadClips(_without_annotation(folder))
             if not clips and log:
@@ -224,22 +221,21 @@ def _frames_of(folder: Path) -> Any:
         return _Video(_video_of(folder))
 
 
-def _clips_of(folder: Path, trim: bool) -> Iterator[Clip]:
+def _clips_of(folder: Path) -> Iterator[Clip]:
     """The clips of one sequence folder: one a target; none when it has no annotation."""
     targets = list(_targets(folder))
     frames = _frames_of(folder) if targets else []
     for suffix, boxes in targets:
         given = frames if isinstance(frames, list) else _Video(frames.path)
-        yield clip_of(folder.resolve().name + suffix, folder, given, boxes, trim)
+        yield clip_of(folder.resolve().name + suffix, folder, given, boxes)
 
 
-def clip_of(name: str, folder: Path, frames: Any, boxes: np.ndarray, trim: bool) -> Clip:
+def clip_of(name: str, folder: Path, frames: Any, boxes: np.ndarray) -> Clip:
     """A clip whose frames and boxes fit, from the target's first frame on.
 
     Args:
         frames: list of paths, or a ``_Video``.
         boxes: (frames, 4), NaN where the target is absent.
-        trim: as ``find_clips`` takes it.
 
     Raises:
         BadClips: they differ in number, or there is no box.
@@ -247,14 +243,9 @@ def clip_of(name: str, folder: Path, frames: Any, boxes: np.ndarray, trim: bool)
     if not len(boxes):
         raise BadClips(f"{name}: the annotation holds no line; correct it")
     if len(frames) != len(boxes):
-        if not trim:
-            raise BadClips(
-                f"{name}: {len(boxes)} boxes for {len(frames)} frames; correct the annotation, or "
-                f"take the first {min(len(frames), len(boxes))} with "
-                "--trim"
-            )
-        count = min(len(frames), len(boxes))
-        boxes = boxes[:count]
+        raise BadClips(
+            f"{name}: {len(boxes)} boxes for {len(frames)} frames; correct the annotation"
+        )
     seen = np.flatnonzero(np.isfinite(boxes[:, 0]))
     if not len(seen):
         raise BadClips(f"{name}: the annotation has no box at all; correct it")
@@ -262,7 +253,7 @@ def clip_of(name: str, folder: Path, frames: Any, boxes: np.ndarray, trim: bool)
     if isinstance(frames, _Video):
         frames = _Video(frames.path, frames.first + first)
     else:
-        frames = frames[first : len(boxes)]
+        frames = frames[first:]
     return Clip(name, folder, frames, boxes[first:])
 
 

@@ -55,11 +55,6 @@ def parser() -> argparse.ArgumentParser:
         help="names of sequences that training saw; the means of the others are given too",
     )
     cli.add_argument(
-        "--trim",
-        action="store_true",
-        help="where frames and boxes differ in number, use as many as both have",
-    )
-    cli.add_argument(
         "--networks",
         required=True,
         metavar="NAME,NAME",
@@ -87,10 +82,10 @@ def run(options: argparse.Namespace) -> int:
         raise BadRun(f"--benchmark {options.benchmark} needs --data DIR")
     out = Path(options.out)
     if not options.benchmark:
-        found = find_clips(options.clips, options.trim, say)
+        found = find_clips(options.clips, say)
         data = benchmarks.Sequences(found, [clip.name for clip in found], [], {})
     else:
-        data = benchmarks.sequences(options.benchmark, Path(options.data), options.trim)
+        data = benchmarks.sequences(options.benchmark, Path(options.data))
         out /= options.benchmark
     data = data._replace(clips=chosen(data.clips, options.only))
     table, left_out = evaluated(options, data, out)

@@ -61,9 +61,6 @@ def parser() -> argparse.ArgumentParser:
         metavar="SHARE",
         help="share of the multiply-accumulates that may stay in 16 bit (default: %(default)s)",
     )
-    cli.add_argument(
-        "--table", metavar="FILE", help="use this table of ranges instead of measuring"
-    )
     cli.add_argument("--tensorrt", nargs="*", default=["8.2.1", "10.3.0"], metavar="VERSION")
     cli.add_argument("--out", default="out/int8", metavar="DIR")
     return cli
@@ -86,11 +83,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         (options.exemplars, options.searches),
         Store(out / "work" / network.name),
     )
-    if options.table:
-        ranges = table.read(options.table, network, options.networks_dir)
-        told: dict[str, Any] = {"methods": {}, "search": []}
-    else:
-        ranges, told = calibrate(work, options)
+    ranges, told = calibrate(work, options)
     table.write(ranges, out / (network.name + "-ranges.json"))
     written = write_targets(work, ranges, options.tensorrt, out)
     report = dict(told, **work.final(written, ranges))

@@ -131,7 +131,6 @@ def test_every_mistake_has_its_sentence(tmp_path):
         (folder / "groundtruth.txt").write_text(lines(boxes))
         with pytest.raises(BadClips, match=sentence):
             find_clips([folder])
-        assert len(find_clips([folder], trim=True)[0]) == min(len(boxes), 3)
     (folder / "groundtruth.txt").write_text("nan,nan,nan,nan\n" * 3)
     with pytest.raises(BadClips, match="no box at all"):
         find_clips([folder])

@@ -55,17 +55,10 @@ def backbone():
     for channel in range(3):
         weights[channel, channel] = 1 / 63.0**2 / 128
     bias = np.full(3, -0.75, np.float32)
-    nodes = [
-        helper.make_node(
-            "Conv", ["image", "w", "b"], ["features"], strides=[16, 16], pads=[31, 31, 31, 31]
-        )
-    ]
-    return _model(
-        nodes,
-        [("image", (1, 3, 255, 255))],
-        [("features", (1, 3, 16, 16))],
-        {"w": weights, "b": bias},
-    )
+    sizes = {"strides": [16, 16], "pads": [31, 31, 31, 31]}
+    nodes = [helper.make_node("Conv", ["image", "w", "b"], ["features"], **sizes)]
+    inputs, outputs = [("image", (1, 3, 255, 255))], [("features", (1, 3, 16, 16))]
+    return model(nodes, inputs, outputs, {"w": weights, "b": bias})
 
 
 def head(channels=3):
@@ -88,28 +81,21 @@ def head(channels=3):
         "zero": np.zeros((4, channels, 1, 1), np.float32),
         "log": np.full(4, np.log(BOX / 2), np.float32),
     }
-    return _model(
-        nodes,
-        [("z", (1, channels, 8, 8)), ("x", (1, channels, 16, 16))],
-        [("cls", (1, 2, 16, 16)), ("loc", (1, 4, 16, 16))],
-        constants,
-    )
+    inputs = [("z", (1, channels, 8, 8)), ("x", (1, channels, 16, 16))]
+    return model(nodes, inputs, [("cls", (1, 2, 16, 16)), ("loc", (1, 4, 16, 16))], constants)
 
 
-def _model(nodes, inputs, outputs, constants):
+def model(nodes, inputs, outputs, constants):
+    """A model of float tensors; inputs and outputs are (name, shape)."""
+
     def values(pairs):
         return [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in pairs]
 
-    graph = helper.make_graph(
-        nodes,
-        "tiny",
-        values(inputs),
-        values(outputs),
-        [numpy_helper.from_array(array, name) for name, array in constants.items()],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 11)])
-    model.ir_version = 6
-    return model
+    weights = [numpy_helper.from_array(array, name) for name, array in constants.items()]
+    graph = helper.make_graph(nodes, "tiny", values(inputs), values(outputs), weights)
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 11)])
+    made.ir_version = 6
+    return made
 
 
 def film(frames=30, width=320, height=240, side=40):

@@ -6,7 +6,7 @@ what TensorRT 8.2 does not know: HardSwish, and opset 14.
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper
 
 from tests.support import tiny
 
@@ -50,21 +50,9 @@ def head():
         "zero": np.zeros((4, 3, 1, 1), np.float32),
         "log": np.full(4, np.log(tiny.BOX / 2), np.float32),
     }
-    values = [
-        [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in pairs]
-        for pairs in (
-            [("z", (1, 3, 8, 8)), ("x", (1, 3, 16, 16))],
-            [("cls", (1, 2, 16, 16)), ("loc", (1, 4, 16, 16))],
-        )
-    ]
-    graph = helper.make_graph(
-        nodes,
-        "tiny_cut",
-        values[0],
-        values[1],
-        [numpy_helper.from_array(array, name) for name, array in constants.items()],
-    )
-    return _newer(helper.make_model(graph))
+    inputs = [("z", (1, 3, 8, 8)), ("x", (1, 3, 16, 16))]
+    outputs = [("cls", (1, 2, 16, 16)), ("loc", (1, 4, 16, 16))]
+    return _newer(tiny.model(nodes, inputs, outputs, constants))
 
 
 def _newer(model):

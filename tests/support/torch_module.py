@@ -57,6 +57,10 @@ def _number(value):
     return float(np.ravel(value.detach().numpy() if torch.is_tensor(value) else value)[0])
 
 
+def _axes(given):
+    return given["axes"], bool(given.get("keepdims", 1))
+
+
 class _Operators:
     """One method an operator: (attributes, *inputs) -> tensor."""
 
@@ -103,13 +107,13 @@ class _Operators:
     def BatchNormalization(given, a, scale, bias, mean, variance):
         return functional.batch_norm(a, mean, variance, scale, bias, False, 0, given["epsilon"])
 
-    @staticmethod
-    def GlobalAveragePool(given, a):
-        return functional.adaptive_avg_pool2d(a, 1)
-
-    @staticmethod
-    def GlobalMaxPool(given, a):
-        return functional.adaptive_max_pool2d(a, 1)
+    GlobalAveragePool = staticmethod(lambda given, a: functional.adaptive_avg_pool2d(a, 1))
+    GlobalMaxPool = staticmethod(lambda given, a: functional.adaptive_max_pool2d(a, 1))
+    Concat = staticmethod(lambda given, *parts: torch.cat(parts, given["axis"]))
+    Transpose = staticmethod(lambda given, a: a.permute(given["perm"]))
+    ReduceMax = staticmethod(lambda given, a: torch.amax(a, *_axes(given)))
+    ReduceMean = staticmethod(lambda given, a: torch.mean(a, *_axes(given)))
+    ReduceSum = staticmethod(lambda given, a: torch.sum(a, *_axes(given)))
 
     @staticmethod
     def MaxPool(given, a):
@@ -118,26 +122,6 @@ class _Operators:
     @staticmethod
     def AveragePool(given, a):
         return functional.avg_pool2d(a, given["kernel_shape"], given["strides"])
-
-    @staticmethod
-    def ReduceMax(given, a):
-        return torch.amax(a, given["axes"], bool(given.get("keepdims", 1)))
-
-    @staticmethod
-    def ReduceMean(given, a):
-        return torch.mean(a, given["axes"], bool(given.get("keepdims", 1)))
-
-    @staticmethod
-    def ReduceSum(given, a):
-        return torch.sum(a, given["axes"], bool(given.get("keepdims", 1)))
-
-    @staticmethod
-    def Concat(given, *parts):
-        return torch.cat(parts, given["axis"])
-
-    @staticmethod
-    def Transpose(given, a):
-        return a.permute(given["perm"])
 
     @staticmethod
     def Slice(given, a, starts, ends, axes, steps=None):
@@ -173,32 +157,16 @@ def export(
     inputs = tuple(torch.rand(*shape, generator=noise) for shape in shapes)
     if half:
         module, inputs = module.half(), tuple(value.half() for value in inputs)
-    names = {"input_names": module.inputs, "output_names": module.outputs}
+    options = {"opset_version": opset, "verbose": False}
+    options.update(input_names=module.inputs, output_names=module.outputs)
     if dynamo:
-        program = torch.onnx.export(
-            module,
-            inputs,
-            dynamo=True,
-            opset_version=opset,
-            optimize=folding,
-            verbose=False,
-            **names,
-        )
+        program = torch.onnx.export(module, inputs, dynamo=True, optimize=folding, **options)
         program.save(str(path))
         return
     axes = {0: "batch", 2: "height", 3: "width"}
     kept = {v: {k: x for k, x in axes.items() if k < len(s)} for v, s in zip(module.inputs, shapes)}
-    torch.onnx.export(
-        module,
-        inputs,
-        str(path),
-        dynamo=False,
-        opset_version=opset,
-        verbose=False,
-        do_constant_folding=folding,
-        dynamic_axes=kept if dynamic else None,
-        **names,
-    )
+    options.update(do_constant_folding=folding, dynamic_axes=kept if dynamic else None)
+    torch.onnx.export(module, inputs, str(path), dynamo=False, **options)
 
 
 def with_external_data(path):

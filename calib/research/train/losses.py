@@ -103,7 +103,6 @@ def box_loss(
 ) -> torch.Tensor:
     """Generalised IoU plus 0.3 times L1 of the logarithms, weighted over the cells."""
     found = log_distances.exp()
-
     common = _area(torch.minimum(found, distances))
     union = _area(found) + _area(distances) - common
     hull = _area(torch.maximum(found, distances))
@@ -117,7 +116,6 @@ def overlap(found: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
 
     A distance is negative where the cell lies outside of its box.
     """
-
     width = torch.minimum(found[:, 0], wanted[:, 0]) + torch.minimum(found[:, 2], wanted[:, 2])
     height = torch.minimum(found[:, 1], wanted[:, 1]) + torch.minimum(found[:, 3], wanted[:, 3])
     common = width.clamp(min=0) * height.clamp(min=0)
@@ -141,13 +139,12 @@ def ranked(
     probability: torch.Tensor,
     log_distances: torch.Tensor,
     batch: dict[str, torch.Tensor],
-    power: float,
 ) -> torch.Tensor:
     """Lower the target probabilities where the network's own box is worse than its best one.
 
     A tracker takes the box of the best cell. So the score has to say which cell has the best box,
     and the teachers' scores do not say that. A probability is multiplied by (IoU / best IoU of the
-    map) ** power. The IoU is that with the true box, or else with the box on which the teachers
+    map) ** QUALITY. The IoU is that with the true box, or else with the box on which the teachers
     agree. Where the teachers see something else as well, its probability does not change.
     """
     agreed = agreed_sides(batch)
@@ -156,20 +153,18 @@ def ranked(
     on = (probability > 0.2) & (true | (overlap(batch["distances"].float(), agreed) > 0.3))
     worth = overlap(log_distances.exp(), sides)
     best = (worth * on).amax((1, 2), keepdim=True).clamp(min=0.05)
-    return torch.where(on, probability * (worth / best).clamp(max=1) ** power, probability)
+    return torch.where(on, probability * (worth / best).clamp(max=1) ** QUALITY, probability)
 
 
 def map_losses(
     maps: tuple[torch.Tensor, torch.Tensor],
     batch: dict[str, torch.Tensor],
-    quality: float = QUALITY,
     floor: float = 0.0,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The losses of the maps of a batch.
 
     Args:
         maps: logits and log distances.
-        quality: the power of ``ranked``; 0 leaves that out.
         floor: the target probabilities are moved into floor ... 1 - floor, which bounds the logits.
 
     Returns:
@@ -178,8 +173,7 @@ def map_losses(
     logits, log_distances = maps
     probability, distances, weight = targets(batch)
     box = box_loss(log_distances, distances, weight)
-    if quality:
-        probability = ranked(probability, log_distances.detach(), batch, quality)
+    probability = ranked(probability, log_distances.detach(), batch)
     return score_loss(logits, floor + (1 - 2 * floor) * probability), box
 
 

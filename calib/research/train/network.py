@@ -36,7 +36,6 @@ class Backbone(nn.Module):
         super().__init__()
         self.layers, width = row(shape)
         self.project = nn.Conv2d(width, channels, 1)
-        self.width = width
 
     def deployed(self) -> nn.Module:
         """The layers as convolutions with bias, which may be rounded."""
@@ -165,12 +164,7 @@ class SearchGraph(nn.Module):
         self, exemplar: torch.Tensor, image: torch.Tensor, count: int
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Logits (count,1,16,16) and log distances (count,4,16,16) of ``count`` pairs."""
-        return self.head(exemplar, self.project(self.layers(image)), count)
-
-    def head(
-        self, exemplar: torch.Tensor, search: torch.Tensor, count: int
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """The same from the features of both crops."""
+        search = self.project(self.layers(image))
         kernel = exemplar.reshape(count, self.width, -1).transpose(1, 2)
         match = torch.matmul(kernel, search.reshape(count, self.width, CELLS * CELLS))
         match = self.match(match.reshape(count, -1, CELLS, CELLS))

@@ -17,13 +17,7 @@ STAGE=VALUE take a value for each stage that is to differ from the default.
 """
 
 PAIRS = {"backbone": 1e6, "head": 2e5, "tune": 1.5e5, "joint": 1e5, "finish": 2e4}
-RATES = {
-    "backbone": 1.2e-2,
-    "head": 3e-3,
-    "tune": 2e-3,
-    "joint": 1e-3,
-    "finish": 3e-4,
-}
+RATES = {"backbone": 1.2e-2, "head": 3e-3, "tune": 2e-3, "joint": 1e-3, "finish": 3e-4}
 NOTHING = dict.fromkeys(NAMES, 0.0)
 
 

@@ -58,12 +58,15 @@ def test_a_true_box_overrules_the_teacher_and_a_guessed_one_does_not():
 
 def test_losses_are_least_at_the_target():
     pair = batch(ONE_PICTURE)
-    right = torch.logit(pair["probability"]), pair["distances"].log()
-    least = losses.map_losses(right, pair, 0)
-    assert max(abs(float(loss)) for loss in least) < 1e-5
+    probability, distances, weight = losses.targets(pair)
+
+    def both(change):
+        score = losses.score_loss(torch.logit(probability) + change, probability)
+        return score, losses.box_loss(distances.log() + change, distances, weight)
+
+    assert max(abs(float(loss)) for loss in both(0)) < 1e-5
     for change in (-0.3, 0.3):
-        worse = losses.map_losses([each + change for each in right], pair, 0)
-        assert worse[0] > least[0] and worse[1] > least[1]
+        assert all(worse > least for worse, least in zip(both(change), both(0)))
 
 
 def alone(kind):
@@ -78,7 +81,7 @@ def test_the_score_falls_where_the_networks_own_box_is_worse(kind):
     pair = alone(kind)
     own = pair["distances"].clone()
     own[0, :, 8, 8] *= 0.7
-    ranked = losses.ranked(pair["probability"], own.log(), pair, 2.0)
+    ranked = losses.ranked(pair["probability"], own.log(), pair)
     assert ranked[0, 8, 8] < 0.5 * pair["probability"][0, 8, 8]
     ranked[0, 8, 8] = pair["probability"][0, 8, 8]
     torch.testing.assert_close(ranked, pair["probability"], atol=0.02, rtol=0)
@@ -90,7 +93,7 @@ def test_the_true_box_ranks_where_the_teacher_errs():
     right = losses.true_maps(pair["box"])[2][0, :, 8, 8]
     own = pair["distances"].clone()
     own[0, :, 8, 8] = right
-    ranked = losses.ranked(pair["probability"], own.log(), pair, 2.0)
+    ranked = losses.ranked(pair["probability"], own.log(), pair)
     assert ranked[0, 8, 8] == ranked.max() and ranked[0, 8, 9] < 0.6 * ranked.max()
 
 
@@ -99,7 +102,7 @@ def test_something_else_that_the_teacher_sees_keeps_its_score():
     _, inside, sides = losses.true_maps(torch.tensor([[10.0, 10.0, 60.0, 60.0]]))
     pair["probability"] = torch.where(inside, torch.tensor(0.6), pair["probability"])
     pair["distances"] = torch.where(inside[:, None], sides, pair["distances"])
-    ranked = losses.ranked(pair["probability"], pair["distances"].log() + 0.4, pair, 2.0)
+    ranked = losses.ranked(pair["probability"], pair["distances"].log() + 0.4, pair)
     assert (ranked[inside] == 0.6).all()
 
 

@@ -54,11 +54,7 @@ class Sequences(NamedTuple):
 
 
 def sequences(name: str, data: Path) -> Sequences:
-    """Read a data set; a sequence that can't be used is left out and named.
-
-    Args:
-        name: of ``LISTS``.
-        data: its folder.
+    """Read a data set of ``LISTS``; a sequence that can't be used is left out and named.
 
     Raises:
         BadClips: it holds no sequence that can be used.

@@ -62,12 +62,7 @@ def _is_claimed(row: Dict[str, str]) -> bool:
 
 
 def coco(rows: Rows, video: str) -> Dict[str, Any]:
-    """The rows as a COCO dictionary of one video; boxes are (x, y, w, h), 0-based pixels.
-
-    Args:
-        rows: see ``read_rows``.
-        video: that was tracked; it tells the size of the frames.
-    """
+    """The rows as a COCO dictionary of the video that was tracked, which tells the frames' size."""
     with open_source(video) as source:
         frame = source.read()
     if frame is None:

@@ -102,11 +102,6 @@ def evaluated(
 ) -> tuple[dict[str, Any], list[str]]:
     """Track what was not tracked before; returns the table and a sentence for each clip not in it.
 
-    Args:
-        options: networks, engine and the like, ``published``, ``seen``, ``jobs``.
-        data: the clips.
-        out: folder where the boxes are kept.
-
     Raises:
         BadRun: no clip could be followed to its end, or ``seen`` can't be read.
     """

@@ -140,11 +140,7 @@ def search_layers(
 def write_targets(
     work: Calibration, ranges: dict[str, Any], versions: Sequence[str], out: Path
 ) -> dict[str, Path]:
-    """Write every form of the network; returns a dict of form -> path of its TOML.
-
-    Args:
-        versions: of TensorRT, each of which gets a calibration cache.
-    """
+    """Write every form, and a cache for each version of TensorRT; dict of form -> its TOML."""
     name, written = work.network.name, {}
     for form in qdq.FORMS:
         suffix = "-int8" if form == "cpu" else "-int8-symmetric"

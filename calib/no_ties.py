@@ -59,11 +59,7 @@ def without_ties(quantised: onnx.ModelProto, model: onnx.ModelProto) -> list[str
 
 
 def odd_units(ratio: np.ndarray) -> np.ndarray:
-    """The greatest odd whole number that is not above a ratio.
-
-    Args:
-        ratio: float array: units in a level.
-    """
+    """The greatest odd whole numbers that are not above the units in a level."""
     whole = np.floor(ratio).astype(np.int64)
     return whole - (whole % 2 == 0)
 

@@ -191,11 +191,7 @@ def centre_of(box: np.ndarray) -> np.ndarray:
 
 
 class Finder:
-    """Finds targets in crops with one of the runtime's engines.
-
-    Args:
-        engine: an engine that holds it.
-    """
+    """Finds targets in crops with an engine of the runtime that holds the network."""
 
     def __init__(self, network: Network, engine: Any) -> None:
         self.network, self.engine = network, engine

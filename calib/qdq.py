@@ -59,9 +59,7 @@ def prepared(model: onnx.ModelProto) -> onnx.ModelProto:
         model = version_converter.convert_version(model, OPSET)
     taken = set()
     for node in models.without_constant_nodes(model).graph.node:
-        if (
-            not node.name or node.name in taken
-        ):  # named by its result, which is the same in both parts
+        if not node.name or node.name in taken:  # name it by its result, the same in both parts
             result = base(node.output[0])
             prefix = node.output[0][: len(node.output[0]) - len(result)]
             node.name = f"{prefix}{node.op_type}_{result}"
@@ -218,14 +216,9 @@ def _is_moving_kernel(node: onnx.NodeProto, constant: set[str]) -> bool:
 def write(
     network: Network, models: dict[str, onnx.ModelProto], folder: str | Path, name: str, note: str
 ) -> Path:
-    """Write both parts and the derived TOML; returns the TOML's path.
+    """Write both parts of the network that was quantised, and the derived TOML, whose path returns.
 
-    Args:
-        network: the ``Network`` that was quantised.
-        models: dict of exemplar, search.
-        folder: where the files go.
-        name: stem of the files' names.
-        note: comment at the head of the TOML.
+    ``name`` is the stem of the files' names, ``note`` a comment at the head of the TOML.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)

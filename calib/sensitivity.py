@@ -1,7 +1,6 @@
 """Find the layers that lose most in INT8: quantise each alone and measure the noise at the maps."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 import onnx
@@ -18,14 +17,9 @@ def noise(
     form: str,
     store: Store,
 ) -> dict[str, float]:
-    """Measure the noise of each layer of the search part.
+    """Measure the noise of each layer of the search part, ``model``, in a form of ``calib.qdq``.
 
-    Args:
-        model: the search part.
-        ranges: dict of tensor -> (low, high).
-        feeds: list of inputs, dict of name -> array.
-        form: see ``calib.qdq``.
-        store: keeps each layer's figure, so that a killed run can continue.
+    The store keeps each layer's figure, so that a killed run can continue.
 
     Returns:
         dict of base name -> noise power over signal power at the maps, summed over the maps.
@@ -43,12 +37,9 @@ def noise(
             one = session(qdq.quantised(model, ranges, form, only=[node.name]))
             return _relative(plain, [one.run(outputs, feed) for feed in feeds])
 
-        found[qdq.base(node.name)] = store.value("noise", [node.name, form, _text(ranges)], alone)
+        told = sorted((name, list(pair)) for name, pair in ranges.items())
+        found[qdq.base(node.name)] = store.value("noise", [node.name, form, told], alone)
     return found
-
-
-def _text(ranges: Ranges) -> Any:
-    return sorted((name, list(pair)) for name, pair in ranges.items())
 
 
 def _relative(plain: Sequence[np.ndarray], other: Sequence[np.ndarray]) -> float:

@@ -14,11 +14,7 @@ from calib.errors import BadRun
 
 
 class Store:
-    """Holds values under a hash of all that they depend on.
-
-    Args:
-        folder: where the results are kept; it is created when missing.
-    """
+    """Holds values in a folder, which is made, under a hash of all that they depend on."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

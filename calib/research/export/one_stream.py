@@ -30,32 +30,40 @@ class Kind(NamedTuple):
     """How one code base builds and runs its network.
 
     Attributes:
-        config: module of the configuration, with ``cfg`` and ``update_config_from_file``.
-        builder: module and function that make the network.
-        arguments: of the function, after the configuration.
+        config: of ``lib.config.NAME.config``, which has ``cfg`` and ``update_config_from_file``.
+        builder: below ``lib.models``: module and function that make the network.
         maps: names among the results, in the family's order.
         run: function of (network, configuration, template, search region) -> results; where the
             template is refreshed, of (network, configuration, template, refreshed one, region).
-        source: where the code is published.
+        source: where the code is published, on GitHub.
+        arguments: of the builder, after the configuration.
         prepare: function of (network), after the weights are loaded.
-        patches: (module, name, value) that the builder needs on a computer without a network.
+        alone: below ``lib.models``: module whose ``is_main_process`` would fetch weights.
         mean, scale: of the pictures.
         takes_box: whether ``run`` takes the target's box in the template after the template.
         refresh: the TOML's ``refresh_from``; empty where the template is not refreshed.
     """
 
     config: str
-    builder: tuple[str, str]
-    arguments: dict[str, Any]
+    builder: str
     maps: tuple[str, ...]
     run: Run
     source: str
+    arguments: dict[str, Any] = {"training": False}
     prepare: Callable[[Any], Any] = lambda model: model
-    patches: tuple[tuple[str, str, Any], ...] = ()
+    alone: str = ""
     mean: list[float] = MEAN
     scale: list[float] = SCALE
     refresh: str = ""
     takes_box: bool = False
+
+    def modules(self) -> tuple[str, list[str]]:
+        """The module of the configuration; module and name of the builder."""
+        return f"lib.config.{self.config}.config", f"lib.models.{self.builder}".rsplit(".", 1)
+
+    def patches(self) -> list[tuple[str, str, Any]]:
+        """(module, name, value) that the builder needs on a computer without a network."""
+        return [(f"lib.models.{self.alone}", "is_main_process", lambda: False)] * bool(self.alone)
 
 
 def _ostrack(model: Any, cfg: Any, z: torch.Tensor, x: torch.Tensor) -> Any:
@@ -117,79 +125,42 @@ def _stark(model: Any, cfg: Any, *pictures: torch.Tensor) -> Any:
     return model.forward_transformer(dict(joined, mask=None), True, True)[0]
 
 
-_MOBILEVIT: dict[str, Any] = dict(
-    arguments={"training": False},
-    maps=CENTRE,
-    run=_mobilevit,
-    mean=[0.0, 0.0, 0.0],
-    scale=[1 / 255.0] * 3,
-)
-
+BYTES: dict[str, Any] = {"mean": [0.0, 0.0, 0.0], "scale": [1 / 255.0] * 3}
+BOX, V1, V2 = ("pred_boxes",), "mobilevit_track", "mobilevitv2_track"
 KINDS = {
-    "ostrack": Kind(
-        "lib.config.ostrack.config",
-        ("lib.models.ostrack", "build_ostrack"),
-        {"training": False},
-        CENTRE,
-        _ostrack,
-        "https://github.com/botaoye/OSTrack",
-    ),
-    "smat": Kind(
-        "lib.config.mobilevitv2_track.config",
-        ("lib.models.mobilevit_track.mobilevitv2_track", "build_mobilevitv2_track"),
-        source="https://github.com/goutamyg/SMAT",
-        **_MOBILEVIT,
-    ),
-    "mvt": Kind(
-        "lib.config.mobilevit_track.config",
-        ("lib.models.mobilevit_track.mobilevit_track", "build_mobilevit_track"),
-        source="https://github.com/goutamyg/MVT",
-        **_MOBILEVIT,
-    ),
-    "hit": Kind(
-        "lib.config.HiT.config",
-        ("lib.models.HiT", "build_hit"),
-        {},
-        ("pred_boxes",),
-        _hit,
-        "https://github.com/kangben258/HiT",
-        patches=(("lib.models.HiT.backbone", "is_main_process", lambda: False),),
-    ),
+    "ostrack": Kind("ostrack", "ostrack.build_ostrack", CENTRE, _ostrack, "botaoye/OSTrack"),
+    "smat": Kind(V2, f"{V1}.{V2}.build_{V2}", CENTRE, _mobilevit, "goutamyg/SMAT", **BYTES),
+    "mvt": Kind(V1, f"{V1}.{V1}.build_{V1}", CENTRE, _mobilevit, "goutamyg/MVT", **BYTES),
+    "hit": Kind("HiT", "HiT.build_hit", BOX, _hit, "kangben258/HiT", {}, alone="HiT.backbone"),
     "asymtrack": Kind(
-        "lib.config.AsymTrack.config",
-        ("lib.models.AsymTrack", "build_asymtrack"),
-        {},
-        ("pred_boxes",),
+        "AsymTrack",
+        "AsymTrack.build_asymtrack",
+        BOX,
         _asymtrack,
-        "https://github.com/jiawen-zhu/AsymTrack",
+        "jiawen-zhu/AsymTrack",
+        {},
         prepare=lambda model: model.backbone.switch_to_deploy(),
     ),
     "litetrack": Kind(
-        "lib.config.litetrack.config",
-        ("lib.models", "build_LiteTrack"),
-        {"training": False},
-        CENTRE,
-        _litetrack,
-        "https://github.com/TsingWei/LiteTrack",
-        takes_box=True,
+        "litetrack", "build_LiteTrack", CENTRE, _litetrack, "TsingWei/LiteTrack", takes_box=True
     ),
     "mixformerv2": Kind(
-        "lib.config.mixformer2_vit_online.config",
-        ("lib.models.mixformer2_vit", "build_mixformer2_vit_online"),
-        {"train": False},
-        ("pred_boxes", "pred_scores"),
+        "mixformer2_vit_online",
+        "mixformer2_vit.build_mixformer2_vit_online",
+        (*BOX, "pred_scores"),
         _mixformer,
-        "https://github.com/MCG-NJU/MixFormerV2",
+        "MCG-NJU/MixFormerV2",
+        {"train": False},
         refresh="best",
     ),
     "stark": Kind(
-        "lib.config.stark_st2.config",
-        ("lib.models.stark", "build_starkst"),
-        {},
-        ("pred_boxes", "pred_logits"),
+        "stark_st2",
+        "stark.build_starkst",
+        (*BOX, "pred_logits"),
         _stark,
-        "https://github.com/researchmm/Stark",
-        patches=(("lib.models.stark.backbone", "is_main_process", lambda: False),),
+        "researchmm/Stark",
+        {},
+        alone="stark.backbone",
         refresh="due",
     ),
 }
@@ -226,31 +197,22 @@ _DECLARED: list[Any] = []  # torch forgets what it declares when the object is d
 
 
 def one_stream(kind: Kind, folder: Path, config: Any, checkpoint: Path) -> Parts:
-    """Build a network from a checkout, a configuration and a checkpoint.
+    """Build a network from a checkout, the authors' YAML and a checkpoint.
 
-    Args:
-        kind: one of ``KINDS``.
-        folder: the checkout.
-        config: path of the authors' YAML.
-        checkpoint: the trained weights.
-
-    Returns:
-        ``Parts`` without an exemplar: ``search`` takes the template and the search region.
-
-    Raises:
-        BadRun: the checkout or the checkpoint can't be read.
+    In the ``Parts``, which have no exemplar, ``search`` takes the template and the search region.
     """
     timm_library()
     with contextlib.ExitStack() as stack:
         load = stack.enter_context(checkout(folder, "lib"))
         stack.enter_context(_plain_operators())
-        settings = load(kind.config)
+        configuration, (module, function) = kind.modules()
+        settings = load(configuration)
         settings.update_config_from_file(str(config))
         cfg = settings.cfg
         cfg.TEST_MODE = True  # no pretrained backbone is read
-        for module, name, value in kind.patches:
-            stack.enter_context(mock.patch.object(load(module), name, value))
-        model = getattr(load(kind.builder[0]), kind.builder[1])(cfg, **kind.arguments)
+        for place, name, value in kind.patches():
+            stack.enter_context(mock.patch.object(load(place), name, value))
+        model = getattr(load(module), function)(cfg, **kind.arguments)
     load_weights(model, checkpoint)
     kind.prepare(model)
     parts = Parts(None, _Whole(kind, model, cfg), kind.maps, _table(kind, cfg))
@@ -282,7 +244,7 @@ def _table(kind: Kind, cfg: Any) -> dict[str, Any]:
         tracking.update(refresh_every=every, refresh_above=0.5, refresh_from=kind.refresh)
     return {
         "family": "centre" if kind.maps == CENTRE else "corners",
-        "source": kind.source,
+        "source": "https://github.com/" + kind.source,
         "input": {
             "exemplar": test.TEMPLATE_SIZE,
             "search": test.SEARCH_SIZE,

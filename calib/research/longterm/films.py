@@ -109,12 +109,7 @@ def _named(clips: dict[str, Clip], name: str) -> Clip:
 def describe(
     development: Sequence[Clip], report: Sequence[Clip], count: int, seed: int
 ) -> dict[str, Any]:
-    """Describe films from two sets of clips.
-
-    Args:
-        development, report: lists of ``Clip``; no sequence may be in both.
-        count: films of each half.
-        seed: of all choices.
+    """Describe films from two sets of clips that share no sequence, ``count`` of each half.
 
     Returns:
         The description, which JSON can hold: ``format`` and ``films``, for each ``name``, ``half``,

@@ -148,11 +148,7 @@ def cut_out(frame: np.ndarray, box: np.ndarray) -> np.ndarray:
 
 
 def recoloured(patch: np.ndarray, turn: int) -> np.ndarray:
-    """A mirrored copy in other colours.
-
-    Args:
-        turn: of the hue, in OpenCV's halves of a degree; a patch without colours is made negative.
-    """
+    """A mirrored copy, its hue turned (in OpenCV's halves of a degree); a grey one is negative."""
     hsv = cv2.cvtColor(patch[:, ::-1], cv2.COLOR_BGR2HSV)
     if hsv[:, :, 1].mean() < 20:
         return 255 - np.ascontiguousarray(patch[:, ::-1])

@@ -54,22 +54,11 @@ def load_start(
     standard: Standard,
     networks_dir: str | None = None,
 ) -> str | None:
-    """Load the weights that the first stage starts from: those of a checkpoint or of an export.
+    """Load the weights that the first stage, ``name``, starts from.
 
-    Of a checkpoint it takes the averaged weights. An export is given by its TOML; ``unfold.py``
-    makes it trainable.
-
-    The channels must be the same; stage backbone does not ask for the same head.
-
-    Args:
-        name: of the stage.
-        path: of the checkpoint, or of an export's TOML.
-        held: dict of the ring's fields, which an export is unfolded with.
-        standard: ``Standard`` of the teachers' features.
-        networks_dir: folder with the files of an export, if they do not lie beside its TOML.
-
-    Returns:
-        A sentence for the log where it was an export, else None.
+    Of a checkpoint these are the averaged weights. An export is given by its TOML; ``unfold.py``
+    makes it trainable by held-out pairs, and a sentence for the log is returned. The channels must
+    be the same; stage backbone does not ask for the same head.
     """
     path = Path(path)
     if not path.is_file():

@@ -86,13 +86,13 @@ SPREAD = {"mixformerv2": spread_mixformerv2, "stark": spread_stark}
 def build(name, checkpoint, config):
     """The authors' configuration, and a checkpoint of random weights."""
     kind = KINDS[name]
-    settings = importlib.import_module(kind.config)
+    config_module, (module, function) = kind.modules()
+    settings = importlib.import_module(config_module)
     settings.update_config_from_file(config)
     settings.cfg.TEST_MODE, settings.cfg.TEST.DEVICE = True, "cpu"
-    for patch in kind.patches:
+    for patch in kind.patches():
         setattr(importlib.import_module(patch[0]), *patch[1:])
     torch.manual_seed(1)
-    module, function = kind.builder
     network = getattr(importlib.import_module(module), function)(settings.cfg, **kind.arguments)
     for key, buffer in network.named_buffers():
         if key.endswith("running_var"):

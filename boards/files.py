@@ -4,6 +4,7 @@ Detection and telemetry read everything through a ``Root``. Given a ``Recorder``
 code leaves a list of all that it read. That list is a snapshot.
 """
 
+import glob
 import os
 from typing import Callable, Dict, List, Optional, Tuple, Union
 
@@ -70,22 +71,11 @@ class Root:
         """Let a recorder add a file that stands for something that was not read from a file."""
 
     def glob(self, pattern: str) -> List[str]:
-        """Return the names that match a pattern, in which each part may hold one ``*``."""
-        found = [""]
-        for part in pattern.split("/"):
-            if "*" not in part:
-                found = [_join(base, part) for base in found]
-                continue
-            before, _, after = part.partition("*")
-            found = [
-                _join(base, entry)
-                for base in found
-                for entry in self.list(base)
-                if entry.startswith(before)
-                and entry.endswith(after)
-                and len(entry) >= len(before) + len(after)
-            ]
-        return [name for name in found if self.has(name)]
+        """Return the names that match a pattern; numbers in them sort as numbers."""
+        paths = glob.glob(os.path.join(glob.escape(self.folder), pattern))
+        names = [os.path.relpath(path, self.folder) for path in paths]
+        names.sort(key=lambda name: [_natural(part) for part in name.split("/")])
+        return [name for name in names if self.has(name)]
 
 
 class Recorder(Root):
@@ -125,16 +115,12 @@ class Recorder(Root):
 
 def to_number(text: Optional[str]) -> Optional[Number]:
     """Convert a text to int or float. Return None when it is no number."""
-    if text is None:
-        return None
-    try:
-        return int(text)
-    except ValueError:
-        pass
-    try:
-        return float(text)
-    except ValueError:
-        return None
+    for kind in (int, float):
+        try:
+            return kind(text or "")
+        except ValueError:
+            pass
+    return None
 
 
 def _read(path: str) -> Optional[bytes]:
@@ -157,10 +143,6 @@ def _read(path: str) -> Optional[bytes]:
         return None
     finally:
         os.close(handle)
-
-
-def _join(base: str, part: str) -> str:
-    return base + "/" + part if base else part
 
 
 def _natural(name: str) -> Tuple[str, List[int], str]:

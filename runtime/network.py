@@ -92,9 +92,7 @@ class Network:
     ratios: Tuple[float, ...]
     output: str
     cell_centre: float
-    filter: str
     upsample: int
-    features: int
 
     # [tracking]
     lost_below: float
@@ -120,11 +118,6 @@ class Network:
     scale_step: float
     scale_penalty: float
     scale_lr: float
-    label_sigma: float
-    regularisation: float
-    interpolation: float
-    smallest: float
-    largest: float
 
     def __init__(
         self, name: str, path: pathlib.Path, values: Dict[str, Any], files: List[File]

@@ -1,8 +1,4 @@
-"""python -m tests.documents.fpga_pictures: draw docs/fpga-engine.svg and docs/fpga-layer.svg.
-
-The first shows the units of ``hp_engine.sv`` and who gives what to whom, read from its instances.
-The second runs a frame of the board's network in the verilated RTL and shows when each unit works.
-"""
+"""python -m tests.documents.fpga_pictures: draw docs/fpga-engine.svg and docs/fpga-layer.svg."""
 
 import collections
 import re

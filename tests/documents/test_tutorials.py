@@ -1,9 +1,4 @@
-"""The tutorials, executed from their own text in a checkout that is set up.
-
-A code block with a title that ends in a suffix is written to that file. A block of ``sh`` without
-a title is run, and the block of ``text`` behind it is what it prints, whatever the numbers. A title
-such as "on the board" says why a block is not run; "first terminal" is run meanwhile.
-"""
+"""The tutorials, executed from their own text in a checkout that is set up."""
 
 import importlib.util
 import os

@@ -1,10 +1,4 @@
-"""``--against GITREF``: this checkout and another commit take turns, so that drift cancels.
-
-The other commit is checked out into a temporary folder. There its own code builds the bundles that
-its engines need. Each round starts a new process for each side, because a process's memory layout
-changes its speed. In a round the two sides take turns on blocks of frames; rounds alternate which
-side begins.
-"""
+"""``--against GITREF``: this checkout and another commit take turns, so that drift cancels."""
 
 import contextlib
 import json
@@ -206,7 +200,7 @@ def _open(case, settings, clip, pair):
 
 def _round(trees, asked, results, count, sampler, began, first):
     """Start a pair of processes that take turns until both have timed ``count`` frames."""
-    workers = []
+    workers = []  # new ones each round, since a process's memory layout changes its speed
     ms, boxes, waited = [{}, {}], [[], []], [0.0, 0.0]
     spent = [0.0, 0.0]
     try:

@@ -75,7 +75,7 @@ def over(counts, budget):
     return mistakes
 
 
-def count(source=HERE / "counted.cpp", jobs=JOBS, flags=()):
+def count():
     """Compile and count."""
     compiler, valgrind = shutil.which("g++"), shutil.which("valgrind")
     if not compiler or not valgrind:
@@ -88,28 +88,16 @@ def count(source=HERE / "counted.cpp", jobs=JOBS, flags=()):
     with tempfile.TemporaryDirectory(prefix="hotpath-count-") as folder:
         program = os.path.join(folder, "counted")
         keep = [flag for flag in build.FLAGS if flag != "-shared"]
-        _run(
-            [compiler]
-            + keep
-            + ["-march=" + instructions]
-            + list(flags)
-            + ["-o", program, str(source)]
-        )
-        counts = {job: _instructions(valgrind, program, job, folder) for job in jobs}
+        keep += ["-march=" + instructions, "-o", program, str(HERE / "counted.cpp")]
+        _run([compiler, *keep])
+        counts = {job: _instructions(valgrind, program, job, folder) for job in JOBS}
     return f"g++ {version} {machine} {instructions}", counts
 
 
 def _instructions(valgrind, program, job, folder):
-    told = _run(
-        [
-            valgrind,
-            "--tool=callgrind",
-            "--collect-atstart=no",
-            "--callgrind-out-file=" + os.path.join(folder, "out"),
-            program,
-            job,
-        ]
-    )
+    options = ["--tool=callgrind", "--collect-atstart=no"]
+    options.append("--callgrind-out-file=" + os.path.join(folder, "out"))
+    told = _run([valgrind, *options, program, job])
     match = re.search(r"Collected : (\d+)", told)
     if not match or not int(match.group(1)):
         raise CannotCount("callgrind counted nothing: " + told[-200:])

@@ -1,9 +1,4 @@
-"""The evidence file: one JSON for each run, with all that others need to check its figures.
-
-Its form is published as ``evidence.schema.json`` (JSON Schema), and a file is held to it when it is
-written and when it is read. It is written anew after every round, so that a run that is killed
-leaves its finished rounds.
-"""
+"""The evidence file: one JSON for each run, with all that others need to check its figures."""
 
 import json
 import os

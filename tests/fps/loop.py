@@ -1,10 +1,6 @@
-"""The measuring loop itself: frames in, milliseconds of each step out.
+"""The measuring loop itself: frames in, milliseconds of each step out."""
 
-It runs in the suite's own process, and in processes that hold the code of another commit: so it
-imports nothing of this repository and asks of a tracker no more than init, update and step_ms.
-"""
-
-import time
+import time  # and nothing of this repository: it runs in other commits' processes too
 
 THREAD = "/proc/thread-self/schedstat"
 PROCESS = "/proc/self/schedstat"  # of the main thread; before Linux 3.17

@@ -1,4 +1,4 @@
-"""Costs of one-stream trackers with random weights: writes tables of docs/results/one-stream.md.
+"""Costs of one-stream trackers with random weights, the first table of docs/results/one-stream.md.
 
     python -m tests.fps.one_stream --authors DIR --work DIR
 
@@ -19,12 +19,11 @@ from unittest import mock
 import numpy as np
 
 from calib import provenance, qdq
-from calib.ranges import float_tensors, session, with_outputs
+from calib.ranges import float_tensors
 from calib.research.export import __main__ as export
 from calib.research.export import one_stream
 from runtime import load_tracker
 from runtime.errors import HotpathError
-from runtime.graphs import IN_FLOAT32, convert
 from runtime.graphs.counting import count_parts
 from runtime.networks import load_network
 from tests.fps import clips, jetson
@@ -69,61 +68,16 @@ def export_random(name, kind, config, authors, work):
     return path
 
 
-def pictures(side):
-    """Pictures that strain a network: black, white, a chessboard and noise of both."""
-    board = np.indices((side, side)).sum(0) // 8 % 2 * 255
-    noise = np.random.RandomState(3).randint(0, 2, (side, side, 3)) * 255
-    plain = [np.full((side, side, 3), value) for value in (0, 255)]
-    return [*plain, np.repeat(board[..., None], 3, 2), noise]
-
-
-def spans(network, parts):
-    """dict of part -> dict of tensor -> (least, greatest) over the pictures, in float32."""
-    given, found = [], {}
-    for part, model in parts.items():
-        names = float_tensors(model)
-        runner = session(with_outputs(model, names))
-        outputs = [value.name for value in runner.get_outputs()]
-        found[part], made = {}, []
-        for index in range(4):
-            feed = dict(given[index]) if given else {}
-            for value in runner.get_inputs():
-                if value.name not in feed:
-                    picture = pictures(value.shape[-1])[(index + len(given)) % 4]
-                    scaled = (picture - np.array(network.mean)) * np.array(network.scale)
-                    feed[value.name] = np.float32([scaled.transpose(2, 0, 1)] * value.shape[0])
-                    if len(value.shape) == 2:  # the target's box
-                        feed[value.name] = np.float32([[0.25, 0.25, 0.75, 0.75]])
-            made.append(dict(zip(outputs, runner.run(outputs, feed))))
-            for name, values in [*made[-1].items(), *feed.items()]:
-                low, high = found[part].get(name, (0.0, 0.0))
-                span = min(low, float(values.min())), max(high, float(values.max()))
-                found[part][name] = span
-            kept = {value.name for value in model.graph.output}
-            made[-1] = {name: value for name, value in made[-1].items() if name in kept}
-        given = made
-    return found
-
-
-def largest(parts, found):
-    """(greatest value that a LayerNorm squares to, greatest of all others)."""
-    inside, others = 0.0, 0.0
-    for part, model in parts.items():
-        marked = convert.for_old_tensorrt(model).graph.node
-        norms = {name for n in marked if n.name.endswith(IN_FLOAT32) for name in n.output}
-        for name, (low, high) in found[part].items():
-            if name in norms:
-                inside = max(inside, -low, high)
-            else:
-                others = max(others, -low, high)
-    return inside, others
-
-
-def quantised(network, parts, found, work):
-    """TOML of the network in INT8, with the whole range of every tensor; good for times alone."""
+def quantised(network, parts, work):
+    """TOML of the network in INT8, with one range for all tensors; good for times alone."""
     last = qdq.last_layers(parts["search"])
     models = {
-        part: qdq.quantised(model, found[part], "cpu", last if part == "search" else ())
+        part: qdq.quantised(
+            model,
+            dict.fromkeys(float_tensors(model), (-4.0, 4.0)),
+            "cpu",
+            last if part == "search" else (),
+        )
         for part, model in parts.items()
     }
     return qdq.write(network, models, work, network.name + "-int8", "for times alone")
@@ -152,11 +106,9 @@ def measure(name, kind, config, authors, work, rounds):
     counts = count_parts(network, network.locate())
     frame = counts["a frame"]
     parts = qdq.parts(network, network.locate())
-    found = spans(network, parts)
-    squares, others = largest(parts, found)
     timed = {"fp32": path}
     try:
-        timed["int8"] = quantised(network, parts, found, work)
+        timed["int8"] = quantised(network, parts, work)
         timed["int8"] = timed["int8"] if load_tracker(timed["int8"], threads=1) else None
     except HotpathError as error:  # of the engine; a dash in the table
         print(f"{name} in INT8: {error}", file=sys.stderr)
@@ -174,25 +126,20 @@ def measure(name, kind, config, authors, work, rounds):
         "ms": {name: times[path] for name, path in timed.items()},
         "times": {name: times[path] / times[BESIDE] for name, path in timed.items()},
         "boards": boards,
-        "squares": squares,
-        "others": others,
     }
 
 
 def rewritten(line, name, got):
     """A line of the page; a row of the network has its new figures."""
     cells = line[2:-2].split(" | ")
-    if cells[0] != name:
+    if cells[0] != name or len(cells) < 7:
         return line
-    if len(cells) == 3:
-        cells[1:] = [f"{got['squares']:,.0f}" if got["squares"] else "—", f"{got['others']:,.0f}"]
-    else:
-        ms = [
-            f"{got['ms'][kind]:.0f} ({got['times'][kind]:.0f})" if kind in got["ms"] else "—"
-            for kind in ("fp32", "int8")
-        ]
-        boards = [f"{low:.0f} to {high:.0f}" for low, high in got["boards"].values()]
-        cells[1:7] = [f"{got['parameters']:.1f}", f"{got['mmac']:,.0f}", *ms, *boards]
+    ms = [
+        f"{got['ms'][kind]:.0f} ({got['times'][kind]:.0f})" if kind in got["ms"] else "—"
+        for kind in ("fp32", "int8")
+    ]
+    boards = [f"{low:.0f} to {high:.0f}" for low, high in got["boards"].values()]
+    cells[1:7] = [f"{got['parameters']:.1f}", f"{got['mmac']:,.0f}", *ms, *boards]
     return f"| {' | '.join(cells)} |"
 
 

@@ -1,9 +1,4 @@
-"""An emulated camera in this process: frames at a fixed rate, decoded in the source's thread.
-
-``PacedCamera`` is a device of ``runtime.video.live.LiveSource``. So what is timed is the way that
-a real camera's frames take: the source's thread decodes, the frame loop waits, and another core
-may do the one or the other.
-"""
+"""An emulated camera in this process: frames at a fixed rate, decoded in the source's thread."""
 
 import time
 

@@ -1,7 +1,4 @@
-"""A run: networks x precisions x engines on clips. A warm-up, then rounds that take turns.
-
-Every round times all cases, so that a board that gets hotter does so for all of them.
-"""
+"""A run: networks x precisions x engines on clips. A warm-up, then rounds that take turns."""
 
 import hashlib
 import json
@@ -23,7 +20,7 @@ from tests.fps import place as places
 from tests.fps import stats
 from tests.fps.loop import Loop, waited_s
 from tests.fps.pace import LEARNING, PacedLoop
-from tests.fps.sampler import Sampler, Silent
+from tests.fps.sampler import Sampler
 from tests.fps.verdict import judge
 
 WARM_BLOCK = 20  # frames
@@ -60,7 +57,7 @@ def measure(settings, place, path, changed=(), reference=None, say=print):
     evidence = begin(settings, place, changed)
     time.sleep(0.2 if settings.period_s else 0)  # to read the GPU's load before the run
     evidence["before"]["idle_sample"] = place.telemetry.read()
-    sampler = Sampler(place.telemetry, settings.period_s) if settings.period_s else Silent()
+    sampler = Sampler(place.telemetry, settings.period_s)
     began = time.monotonic()
     for clip in settings.clips:
         loops = []

@@ -1,8 +1,4 @@
-"""Sample the board's sensors once a second, between frames that are timed.
-
-No thread: a sample is taken after a frame and before the next one starts, so it lies in no frame's
-time.
-"""
+"""Sample the board's sensors once a second, between frames that are timed."""
 
 import os
 import time
@@ -51,13 +47,3 @@ class Sampler:
 def _own_s():
     times = os.times()
     return times[0] + times[1] + times[2] + times[3]
-
-
-class Silent:
-    """Takes the place of the sampler when sampling is off."""
-
-    samples = ()
-
-    @staticmethod
-    def tick():
-        """Do nothing."""

@@ -18,8 +18,8 @@ def test_a_network_gets_its_rows(tmp_path, monkeypatch):
     got = one_stream.measure("small", "ostrack", code, folder.parent, tmp_path, 1)
     assert got["parameters"] == pytest.approx((3 * 256 * 8 + 8 + 8 * 5 + 5) / 1e6, rel=0.02)
     assert got["mmac"] == pytest.approx(256 * 8 * (768 + 2 * 320 + 5) / 1e6, rel=0.02)
-    assert set(got["times"]) == {"fp32", "int8"} and got["squares"] == 0 < got["others"]
+    assert set(got["times"]) == {"fp32", "int8"}
     costs = one_stream.rewritten("| small | 1 | 2 | 3 | 4 | 5 | 6 | — | 71.0 |", "small", got)
     assert re.match(r"\| small \| 0\.0 \| \d+ \|.* to \d+ \| — \| 71\.0 \|$", costs)
-    assert one_stream.rewritten("| small | 1 | 2 |", "small", got).startswith("| small | — |")
-    assert one_stream.rewritten("| other | 1 | 2 |", "small", got) == "| other | 1 | 2 |"
+    for line in ("| small | 1 | 2 |", "| other | 1 | 2 | 3 | 4 | 5 | 6 | 7 |"):
+        assert one_stream.rewritten(line, "small", got) == line

@@ -166,7 +166,7 @@ class Made:
 )
 def test_a_warm_up_ends_when_times_and_clocks_are_steady(ms, clocks, longest_s, blocks):
     made = Made(ms, clocks)
-    found = run.warm_up(made, made, run.Silent(), longest_s)
+    found = run.warm_up(made, made, run.Sampler(made, 0), longest_s)
     assert found["steady"] == (longest_s > 0) and found["frames"] == blocks * run.WARM_BLOCK
 
 

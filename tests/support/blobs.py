@@ -1,9 +1,4 @@
-"""Networks of every family with a known right answer, and a film for them.
-
-A network measures where a bright rectangle lies in its picture. It gives the maps that its family
-would give for that box. Its TOML is a published one without checksums and URLs. So a tracker that
-follows the rectangle also proves the numbers of that TOML.
-"""
+"""Networks of every family with a known right answer, and a film for them."""
 
 import re
 

@@ -1,8 +1,4 @@
-"""Executes a Dockerfile's steps without Docker: in a folder, by mmdebstrap, unshare and chroot.
-
-It knows FROM, ARG, ENV, WORKDIR, COPY, RUN and ENTRYPOINT. It needs root. NVIDIA's images can't be
-had: Ubuntu's packages stand in, with wheels in the place of what NVIDIA adds.
-"""
+"""Executes a Dockerfile's steps without Docker: in a folder, by mmdebstrap, unshare and chroot."""
 
 import json
 import os

@@ -1,8 +1,4 @@
-"""How much a test tries: few cases in ``make test``, all of them in ``make test-all``.
-
-Property tests draw few examples in ``make test``, and always the same ones. ``make test-all`` draws
-as many as each test states, and others each time. The profiles stand in ``tests/conftest.py``.
-"""
+"""How much a test tries: few cases in ``make test``, all of them in ``make test-all``."""
 
 import pytest
 from hypothesis import settings

@@ -1,9 +1,4 @@
-"""A network small enough to be built in a test, with a known right answer, and a film for it.
-
-The network responds where the picture is as bright as the exemplar. Its backbone averages 63x63
-pixels at a stride of 16. Its head multiplies by the exemplar's brightest cell, and votes for boxes
-of ``BOX`` search pixels.
-"""
+"""A network small enough to be built in a test, with a known right answer, and a film for it."""
 
 import cv2
 import numpy as np

@@ -1,8 +1,4 @@
-"""The network of ``tiny``, with a head that convolves by the exemplar's features.
-
-One convolution takes each channel separately, another one takes all channels. The network also has
-what TensorRT 8.2 does not know: HardSwish, and opset 14.
-"""
+"""The network of ``tiny``, with a head that convolves by the exemplar's features."""
 
 import numpy as np
 import onnx

@@ -1,13 +1,10 @@
-"""A detector small enough to be built in a test, with a known right answer, and frames for it.
-
-It is of the family ``fastestdet``. The objectness of a cell is its brightest channel, its classes
-are "blue" and "red", and every box has the side ``BOX``, with its corner region's middle at the
-cell's top left corner.
-"""
+"""A detector small enough to be built in a test, with a known right answer, and frames for it."""
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper
+
+from tests.support import tiny
 
 SIDE, CELLS = 128, 16  # input pixels, cells a side
 BOX = 0.1875  # of the picture's side: 24 of 128 pixels
@@ -51,20 +48,8 @@ def model():
         helper.make_node("Conv", ["cells", "colours"], ["classes"]),
         helper.make_node("Concat", ["object", "regression", "classes"], ["out"], axis=1),
     ]
-    floats = TensorProto.FLOAT
-    graph = helper.make_graph(
-        nodes,
-        "tiny_detector",
-        [helper.make_tensor_value_info("image", floats, (1, 3, SIDE, SIDE))],
-        [helper.make_tensor_value_info("out", floats, (1, 7, CELLS, CELLS))],
-        [
-            numpy_helper.from_array(regression, "regression"),
-            numpy_helper.from_array(colours, "colours"),
-        ],
-    )
-    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 11)])
-    made.ir_version = 6
-    return made
+    inputs, outputs = [("image", (1, 3, SIDE, SIDE))], [("out", (1, 7, CELLS, CELLS))]
+    return tiny.model(nodes, inputs, outputs, {"regression": regression, "colours": colours})
 
 
 def frame(squares, width=256, height=256):

@@ -1,8 +1,4 @@
-"""Turn an ONNX model into a PyTorch module, so that tests can export it in other ways.
-
-It knows the operators of the small networks in these tests. Reshapes ask the tensor for its sides,
-as modules of trackers do, so that exporters leave chains of Shape, Gather and Concat.
-"""
+"""Turn an ONNX model into a PyTorch module, so that tests can export it in other ways."""
 
 import numpy as np
 import onnx

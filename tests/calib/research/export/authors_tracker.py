@@ -1,9 +1,6 @@
 """Run the authors' own one-stream tracker with random weights on a small film, without a GPU.
 
-    python -m tests.calib.research.export.authors_tracker KIND CHECKOUT CONFIG CHECKPOINT OUT
-
-A process of its own, since every code base calls its package ``lib``. It writes the checkpoint, and
-the maps, boxes and scores of every frame into OUT (npz).
+python -m tests.calib.research.export.authors_tracker KIND CHECKOUT CONFIG CHECKPOINT OUT
 """
 
 import importlib.util

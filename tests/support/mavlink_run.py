@@ -62,11 +62,10 @@ class HandTurnedRun:
     Args:
         pictures: list of BGR frames, repeated without end.
         key: the signing key, or None.
-        rate: packets a second that are accepted from one sender.
         detector: finds the object at a point, or None.
     """
 
-    def __init__(self, pictures, key=None, rate=1e9, detector=None):
+    def __init__(self, pictures, key=None, detector=None):
         self.targets = Targets(*loaded())
         self.pictures, self.index = pictures, 0
         self.rows = []
@@ -89,7 +88,7 @@ class HandTurnedRun:
         codec = Codec(1, 100, key)
         self.follow = Follow(load_settings(None, FOLLOW), 1, 100, geo)
         self.service = Service(
-            Nowhere(), codec, camera, geo, self.gimbal, key, rate, follow=self.follow
+            Nowhere(), codec, camera, geo, self.gimbal, key, 1e9, follow=self.follow
         )
         self.turn()
 

@@ -93,6 +93,7 @@ def test_the_information_tells_what_the_camera_can_do(camera, run):
     assert fields["flags"] & m.CAP_HAS_TRACKING_RECTANGLE
     assert fields["flags"] & m.CAP_HAS_VIDEO_STREAM
     assert not fields["flags"] & m.CAP_HAS_TRACKING_GEO_STATUS  # no field of view was given
+    assert not fields["flags"] & common.CAMERA_CAP_FLAGS_CAPTURE_IMAGE
     run.recording = (False, None)
     (_, (_, fields)) = camera.receive(command(m.CMD_REQUEST_MESSAGE, m.CAMERA_INFORMATION), 2.0)
     assert not fields["flags"] & m.CAP_CAPTURE_VIDEO
@@ -104,6 +105,7 @@ def test_the_information_tells_what_the_camera_can_do(camera, run):
         (m.CMD_REQUEST_MESSAGE, 9999),
         (m.CMD_REQUEST_MESSAGE, NAN),
         (400, 1),
+        (common.MAV_CMD_IMAGE_START_CAPTURE, 0, 0, 1),
         (m.CMD_SET_MESSAGE_INTERVAL, 30, 1e5),
         (m.CMD_SET_MESSAGE_INTERVAL, m.CAMERA_TRACKING_GEO_STATUS, 1e5),  # without --fov
     ],

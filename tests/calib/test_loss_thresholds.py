@@ -40,9 +40,3 @@ def test_an_overlap_between_both_limits_is_neither_lost_nor_followed():
     rows = [((left, 0.0, 10.0, 10.0), 0.5, 0.5) for left in (0.0, 6.7, 20.0)]  # overlap 1, .2, 0
     run = loss_thresholds.judged(clip, rows)
     assert run.lost.tolist() == [False, False, True] and run.known.tolist() == [True, False, True]
-
-
-def test_a_folder_without_clips_is_one_sentence(tmp_path, capsys):
-    assert loss_thresholds.main(["--clips", str(tmp_path)]) == 2
-    told = capsys.readouterr().err.strip()
-    assert told.startswith("calib.loss_thresholds: ") and "\n" not in told

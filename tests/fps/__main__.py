@@ -88,11 +88,6 @@ def _add_run(parser):
     parser.add_argument("--board", default="auto", help="what this must be, else it is refused")
     parser.add_argument("--root", default="/", help="folder that stands for / (default: /)")
     parser.add_argument("--lock", action="store_true", help="hold mode and clocks meanwhile")
-    parser.add_argument(
-        "--device-steps",
-        action="store_true",
-        help="time a GPU's steps by its events, without its one graph",
-    )
     parser.add_argument("--no-sampling", action="store_true", help="leave the sensors alone")
     parser.add_argument(
         "--warm-up",
@@ -136,7 +131,6 @@ def _settings(options, place):
         networks_dir=options.networks_dir,
         int8_dir=options.int8_dir,
         warm_s=options.warm_up,
-        device_steps=options.device_steps,
         pace=options.pace,
         latency=options.latency,
     )

@@ -92,8 +92,6 @@ def _check(value, schema, definitions, where, mistakes):
             if key in known or isinstance(more, dict):
                 inner = known.get(key, more)
                 _check(item, inner, definitions, f"{where}.{key}", mistakes)
-            elif more is False:
-                mistakes.append(f"{where} has {key}, which is not known")
     if isinstance(value, list):
         if len(value) < schema.get("minItems", 0):
             mistakes.append(f"{where} is too short")

@@ -43,7 +43,7 @@ class Settings:
         self.networks, self.precisions, self.engines = [DEFAULT_NETWORK], ["fp32"], ["auto"]
         self.clips, self.frames, self.rounds, self.threads = [], 200, 5, 1
         self.period_s, self.networks_dir, self.int8_dir, self.warm_s = 1.0, None, "out/int8", WARM_S
-        self.pace, self.latency, self.device_steps = None, NORMAL, False
+        self.pace, self.latency = None, NORMAL
         self.__dict__.update(values)
 
     def cases(self):
@@ -125,8 +125,8 @@ def describe_clip(clip):
 def open_case(case, settings, clip):
     """Make a case's tracker, and its result without rounds."""
     tracker, identity, parts = _tracker(case, settings)
-    described = dict(tracker.engine.describe(), device_steps=settings.device_steps)
-    result = new_result(case, settings, clip, identity, described, tracker.kernels_name)
+    engine = tracker.engine.describe()
+    result = new_result(case, settings, clip, identity, engine, tracker.kernels_name)
     if parts:
         result["engine_sha256"] = parts
     return tracker, result
@@ -197,21 +197,12 @@ def on_processor(case, settings):
 
 
 def _from_bundle(case, settings, network):
-    loaded, engine, kernels = loading.load(
-        Options(
-            case.network, engine=case.engine, precision=case.precision, threads=settings.threads
-        )
-    )
+    given = {"engine": case.engine, "precision": case.precision, "threads": settings.threads}
+    loaded, engine, kernels = loading.load(Options(case.network, **given))
     board = places.Place().board
     parts = loading.find_bundle(board, network, case.precision).parts
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-    identity = bundle.identity(network)
-    if settings.device_steps and engine.device is not None:
-        from runtime.devices.gpu import Gpu
-        from runtime.tracker import Tracker
-
-        return Tracker(Gpu(loaded, engine, profile=True)), identity, digest
-    return loading.create_tracker(loaded, engine, kernels), identity, digest
+    return loading.create_tracker(loaded, engine, kernels), bundle.identity(network), digest
 
 
 def warm_up(loop, telemetry, sampler, longest_s):

@@ -20,11 +20,12 @@ from runtime import DEFAULT_NETWORK, load_tracker, precision
 from runtime.cli.boxes import first_boxes
 from runtime.cli.profile import STEPS, Profile
 from runtime.errors import HotpathError
+from runtime.networks import load_network
 from runtime.options import given_in
 from runtime.video.sources import open_source
-from tests.fps import peers
 
 BLOCK = 20  # frames before the other tracker's turn
+USUAL = "nanotrack_v2"  # what the peer runs where it can't run the network that is timed
 WARM_UP = 20  # frames that are run once before any is counted
 
 
@@ -53,7 +54,7 @@ def main(arguments=None):
         default=None,
         help="do not search for a lost target, nor learn it",
     )
-    parser.add_argument("--against", choices=sorted(peers.PEERS), help="a peer to take turns with")
+    parser.add_argument("--against", choices=("opencv",), help="a peer to take turns with")
     parser.add_argument("--frames", type=int, default=600, help="frames to time, the clip repeated")
     parser.add_argument("--json", help="write the figures here")
     options = parser.parse_args(arguments)
@@ -75,7 +76,7 @@ def measure(options):
     tracker = load_tracker(**given_in(options), log=print)
     peer = None
     if options.against:
-        peer = peers.PEERS[options.against](tracker.network, options.networks_dir, options.threads)
+        peer = OpenCvNano(tracker.network, options.networks_dir, options.threads)
     profile, peer_ms = take_turns(tracker, peer, frames, box, options.frames)
     if not profile.frames:
         raise HotpathError(
@@ -118,6 +119,30 @@ def _frames_and_box(options):
                 "groundtruth.txt beside the frames"
             )
         return frames, first_boxes(options, source, frames[0])[0]
+
+
+class OpenCvNano:
+    """OpenCV's TrackerNano, on the same files where it can run them, else on those of ``USUAL``."""
+
+    def __init__(self, network, networks_dir, threads):
+        if not hasattr(cv2, "TrackerNano_create"):
+            raise HotpathError(f"OpenCV {cv2.__version__} has no TrackerNano; install 4.7 or newer")
+        paths, self.runs = network.locate(networks_dir), network.name
+        if set(paths) != {"backbone", "head"} or network.map_size != 16:
+            paths, self.runs = load_network(USUAL).locate(networks_dir), USUAL
+        cv2.setNumThreads(threads)
+        self._params = cv2.TrackerNano_Params()
+        self._params.backbone = str(paths["backbone"])
+        self._params.neckhead = str(paths["head"])
+        self._tracker = cv2.TrackerNano_create(self._params)
+
+    def init(self, frame, box):
+        """Start on a box (x, y, w, h)."""
+        self._tracker.init(frame, tuple(int(round(value)) for value in box))
+
+    def update(self, frame):
+        """Track one frame."""
+        return self._tracker.update(frame)
 
 
 def take_turns(tracker, peer, frames, box, count):

@@ -5,7 +5,7 @@ import pytest
 
 from runtime.errors import HotpathError
 from runtime.networks import load_network
-from tests.fps.peers import OpenCvNano
+from tests.fps.simple import OpenCvNano
 
 pytestmark = pytest.mark.skipif(
     not hasattr(cv2, "TrackerNano_create"), reason="this OpenCV has no TrackerNano"

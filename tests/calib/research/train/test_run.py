@@ -172,13 +172,3 @@ def test_a_head_without_channels_is_refused(world, tmp_path):
 def test_a_missing_teacher_is_named_with_what_to_do(world, tmp_path, teacher):
     with pytest.raises(NoTeacher, match=f"the teacher {teacher} can't be used: .*nanotrack_v2"):
         main(command(world, tmp_path, "--networks-dir", str(tmp_path), teacher=teacher))
-
-
-def test_mistakes_end_with_one_sentence_and_exit_code_2(world, tmp_path, capsys):
-    (tmp_path / "none").mkdir()
-    arguments = command(world, tmp_path / "run")
-    arguments[arguments.index("--images") + 1] = str(tmp_path / "none")
-    arguments[arguments.index("--cache") + 1] = str(tmp_path / "cache")
-    assert training.main(arguments) == 2
-    told = capsys.readouterr().err.strip()
-    assert "none should hold pictures" in told and "\n" not in told

@@ -19,22 +19,15 @@ def two(tmp_path):
     return [str(path) for path in paths], crops
 
 
-def test_maps_may_come_from_other_networks_than_the_features(two):
+def test_maps_may_come_from_other_networks_than_the_features_and_are_averaged(two):
     (first, other), crops = two
     alone, wide = Teachers(first).learn(*crops), Teachers(other).learn(*crops)
     assert np.allclose(wide[3], 2 * alone[3])
     mixed = Teachers(first, of_maps=[other]).learn(*crops)
     for found, wanted in zip(mixed, (*alone[:2], *wide[2:])):
         assert np.allclose(found, wanted, atol=1e-5)
-
-
-def test_maps_of_several_networks_are_averaged(two):
-    (first, other), crops = two
-    alone = Teachers(first).learn(*crops)
-    both = Teachers(first, of_maps=[first, other])
-    assert both.channels == alone[0].shape[0]
-    learnt = both.learn(*crops)
-    assert np.allclose(learnt[2], alone[2]) and np.allclose(learnt[3], 1.5 * alone[3], rtol=1e-4)
+    both = Teachers(first, of_maps=[first, other]).learn(*crops)
+    assert np.allclose(both[2], alone[2]) and np.allclose(both[3], 1.5 * alone[3], rtol=1e-4)
 
 
 def test_a_teacher_of_maps_gets_crops_of_its_own_size_and_its_boxes_are_resized_back():

@@ -22,8 +22,6 @@ import sys
 import time
 from concurrent import futures
 
-import cv2
-
 from tests.fresh_boards.machine import ROOT, Failed, Machine
 from tests.support import tiny
 
@@ -214,11 +212,8 @@ def _stand_ins(board):
 
 
 def _track(board, work, fakes):
-    frames = work / "frames"
-    frames.mkdir()
     pictures, boxes = tiny.film(12)
-    for index, picture in enumerate(pictures):
-        cv2.imwrite(str(frames / f"{index:04d}.png"), picture)
+    tiny.write_pictures(work / "frames", pictures)
     box = ",".join(str(float(value)) for value in boxes[0])
     command = (
         f"python3 -m runtime.track --engine tensorrt --network kestrel --video frames --box {box} "

@@ -37,10 +37,7 @@ def test_a_tracker_finds_the_same_boxes_in_planes_as_in_the_converted_frames(tmp
     frames = [PlanarFrame(planes_of(picture, kind)) for picture in film]
     found = []
     for clip in (frames, [frame.bgr() for frame in frames]):
-        tracker = load_tracker(toml, engine="onnxruntime", networks_dir=tmp_path)
-        tracker.init(clip[0], boxes[0])
-        found.append([tracker.update(frame).box for frame in clip[1:]])
-        tracker.close()
+        found.append(tiny.boxes_of(load_tracker(toml, engine="onnxruntime"), clip, boxes))
     # the border's colour, the mean of a frame, is rounded otherwise
     np.testing.assert_allclose(found[0], found[1], atol=0.05)
     assert np.abs(np.diff(found[0], axis=0)).max() > 0.5
@@ -189,10 +186,7 @@ def test_boxes_of_decoded_parts_are_those_of_the_whole_frame(tmp_path, side):
     clips.append([frame.bgr() for frame in (JpegFrame(jpeg(picture)) for picture in film)])
     found = []
     for clip in clips:
-        tracker = load_tracker(toml, engine="onnxruntime", networks_dir=tmp_path)
-        tracker.init(clip[0], boxes[0])
-        found.append(np.array([tracker.update(frame).box for frame in clip[1:]]))
-        tracker.close()
+        found.append(tiny.boxes_of(load_tracker(toml, engine="onnxruntime"), clip, boxes))
     assert all(frame._bgr is None for frame in clips[0][1:])
     assert np.median(np.abs(found[0] - found[1])) < 0.5
 

@@ -2,7 +2,6 @@
 
 import json
 
-import cv2
 import pytest
 
 pytest.importorskip("onnxruntime")
@@ -112,11 +111,8 @@ def test_a_tracker_and_the_command_line_take_it(home, capsys, engine):
     toml = home / "tiny.toml"
     assert load_tracker(toml, engine=engine, precision="int8").name == "tiny-int8"
     arguments = ["--network", str(toml), "--engine", engine, "--precision", "int8"]
-    frames = home / "frames"
-    frames.mkdir()
     film, boxes = tiny.film(3)
-    for index, frame in enumerate(film):
-        cv2.imwrite(str(frames / f"{index}.png"), frame)
+    frames = tiny.write_pictures(home / "frames", film)
     box = ",".join(str(value) for value in boxes[0])
     rest = ["--video", str(frames), "--box", box, "--no-show", "--results", str(home / "r.csv")]
     assert track.main(arguments + rest) == 0

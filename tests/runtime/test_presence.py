@@ -245,10 +245,7 @@ def test_the_old_name_of_a_threshold_is_told(tmp_path):
 def test_results_carry_the_state(tmp_path, ending):
     toml = tiny.write_network(tmp_path, tiny.watched(lost_below=0.5))
     clip = Vanishing(tiny.Film(80), "cover")
-    folder, results = tmp_path / "film", tmp_path / ("out." + ending)
-    folder.mkdir()
-    for index, frame in enumerate(clip):
-        cv2.imwrite(str(folder / f"{index:04d}.png"), frame)
+    results, folder = tmp_path / ("out." + ending), tiny.write_pictures(tmp_path / "film", clip)
     box = ",".join(map(str, clip.boxes[0]))
     arguments = ["--video", str(folder), "--network", str(toml), "--box", box, "--no-show"]
     assert track.main(arguments + ["--results", str(results)]) == 0

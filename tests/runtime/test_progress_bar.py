@@ -14,12 +14,8 @@ sys.exit(track.main(sys.argv[1:]))
 
 
 def test_tracking_runs_and_speaks_without_tqdm(tmp_path):
-    import cv2
-
-    (tmp_path / "frames").mkdir()
     pictures, boxes = tiny.film(5)
-    for index, picture in enumerate(pictures):
-        cv2.imwrite(str(tmp_path / "frames" / f"{index:04d}.png"), picture)
+    tiny.write_pictures(tmp_path / "frames", pictures)
     network = tiny.write_network(tmp_path)
     box = ",".join(str(value) for value in boxes[0])
     options = ["--video", tmp_path / "frames", "--box", box, "--network", network, "--no-show"]

@@ -32,9 +32,7 @@ def world(tmp_path_factory):
     folder = tmp_path_factory.mktemp("world")
     tiny.write_network(folder)
     pictures, boxes = tiny.film(FRAMES)
-    (folder / "frames").mkdir()
-    for index, picture in enumerate(pictures):
-        cv2.imwrite(str(folder / "frames" / f"{index:04d}.png"), picture)
+    tiny.write_pictures(folder / "frames", pictures)
     write_video(folder / "film.avi", pictures)
     return folder, np.array(boxes)
 

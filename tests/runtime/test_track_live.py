@@ -5,7 +5,6 @@ import signal
 import subprocess
 import time
 
-import cv2
 import numpy as np
 import pytest
 
@@ -26,9 +25,7 @@ def world(tmp_path_factory):
     folder = tmp_path_factory.mktemp("live")
     tiny.write_network(folder)
     (frame,), (box,) = tiny.film(1, width=640, height=480, side=80)
-    (folder / "frames").mkdir()
-    for index in range(2):
-        cv2.imwrite(str(folder / "frames" / f"{index}.png"), frame)
+    tiny.write_pictures(folder / "frames", [frame] * 2)
     return folder, frame, box
 
 

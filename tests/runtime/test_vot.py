@@ -3,22 +3,19 @@
 import subprocess
 import sys
 
-import cv2
 import numpy as np
 import pytest
 
 from runtime import load_tracker, vot
 from tests.conftest import ROOT
-from tests.support.tiny import film, write_network
+from tests.support.tiny import film, write_network, write_pictures
 
 
 @pytest.fixture
 def place(tmp_path):
     """A folder with a tiny network and pictures in it."""
     write_network(tmp_path)
-    for index, picture in enumerate(film(8)[0]):
-        cv2.imwrite(str(tmp_path / f"{index:03d}.png"), picture)
-    return tmp_path
+    return write_pictures(tmp_path, film(8)[0])
 
 
 @pytest.fixture
@@ -50,7 +47,7 @@ def test_the_toolkits_client_gets_the_boxes_of_our_tracker(place, conversation):
     wanted = [tracker.update(picture) for picture in pictures[1:]]
 
     def image(index):
-        return {"color": trax.FileImage.create(str(place / f"{index:03d}.png"))}
+        return {"color": trax.FileImage.create(str(place / f"{index:04d}.png"))}
 
     server.initialize(image(0), [(trax.Rectangle.create(*boxes[0]), {})], {})
     for index, track in enumerate(wanted, 1):
@@ -63,7 +60,7 @@ def test_the_toolkits_client_gets_the_boxes_of_our_tracker(place, conversation):
 def test_a_second_target_starts_the_tracker_anew(place, conversation):
     trax, server = conversation
     _, boxes = film(8)
-    path = str(place / "000.png")
+    path = str(place / "0000.png")
     for box in (boxes[0], (200.0, 150.0, 40.0, 40.0)):
         image = {"color": trax.FileImage.create(path)}
         ((found, _),), _ = server.initialize(image, [(trax.Rectangle.create(*box), {})], {})

@@ -19,4 +19,6 @@ def model_of(nodes, inputs, outputs, constants=(), opset=13, **kinds):
     made = [helper.make_node(*node[:3], **dict(*node[3:])) for node in nodes]
     values = [numpy_helper.from_array(np.asarray(v), n) for n, v in dict(constants).items()]
     graph = helper.make_graph(made, "small", *ends, values)
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+    version = 6 if opset < 13 else 7 if opset < 15 else 8  # that engines of the opset's time read
+    opsets = [helper.make_opsetid("", opset)]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=version)

@@ -3,7 +3,8 @@
 import cv2
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+
+from tests.support.models import model_of
 
 BOX = 62.0  # search pixels: size of the exemplar's box there (127 / 2, less rounding)
 
@@ -51,23 +52,23 @@ def backbone():
         weights[channel, channel] = 1 / 63.0**2 / 128
     bias = np.full(3, -0.75, np.float32)
     sizes = {"strides": [16, 16], "pads": [31, 31, 31, 31]}
-    nodes = [helper.make_node("Conv", ["image", "w", "b"], ["features"], **sizes)]
-    inputs, outputs = [("image", (1, 3, 255, 255))], [("features", (1, 3, 16, 16))]
-    return model(nodes, inputs, outputs, {"w": weights, "b": bias})
+    nodes = [("Conv", ["image", "w", "b"], ["features"], sizes)]
+    ends = {"image": (1, 3, 255, 255)}, {"features": (1, 3, 16, 16)}
+    return model_of(nodes, *ends, {"w": weights, "b": bias}, 11)
 
 
 def head(channels=3):
     """Features of exemplar and search -> class map (1, 2, 16, 16) and distances (1, 4, 16, 16)."""
     nodes = [
-        helper.make_node("GlobalMaxPool", ["z"], ["pooled"]),
-        helper.make_node("Reshape", ["pooled", "row"], ["kernel"]),
-        helper.make_node("Reshape", ["x", "columns"], ["cells"]),
-        helper.make_node("MatMul", ["kernel", "cells"], ["response"]),
-        helper.make_node("Reshape", ["response", "map"], ["target"]),
-        helper.make_node("Neg", ["target"], ["other"]),
-        helper.make_node("Concat", ["other", "target"], ["cls"], axis=1),
-        helper.make_node("Conv", ["x", "zero", "log"], ["logs"]),
-        helper.make_node("Exp", ["logs"], ["loc"]),
+        ("GlobalMaxPool", ["z"], ["pooled"]),
+        ("Reshape", ["pooled", "row"], ["kernel"]),
+        ("Reshape", ["x", "columns"], ["cells"]),
+        ("MatMul", ["kernel", "cells"], ["response"]),
+        ("Reshape", ["response", "map"], ["target"]),
+        ("Neg", ["target"], ["other"]),
+        ("Concat", ["other", "target"], ["cls"], dict(axis=1)),
+        ("Conv", ["x", "zero", "log"], ["logs"]),
+        ("Exp", ["logs"], ["loc"]),
     ]
     constants = {
         "row": np.array([1, 1, channels], np.int64),
@@ -76,21 +77,8 @@ def head(channels=3):
         "zero": np.zeros((4, channels, 1, 1), np.float32),
         "log": np.full(4, np.log(BOX / 2), np.float32),
     }
-    inputs = [("z", (1, channels, 8, 8)), ("x", (1, channels, 16, 16))]
-    return model(nodes, inputs, [("cls", (1, 2, 16, 16)), ("loc", (1, 4, 16, 16))], constants)
-
-
-def model(nodes, inputs, outputs, constants):
-    """A model of float tensors; inputs and outputs are (name, shape)."""
-
-    def values(pairs):
-        return [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in pairs]
-
-    weights = [numpy_helper.from_array(array, name) for name, array in constants.items()]
-    graph = helper.make_graph(nodes, "tiny", values(inputs), values(outputs), weights)
-    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 11)])
-    made.ir_version = 6
-    return made
+    inputs = {"z": (1, channels, 8, 8), "x": (1, channels, 16, 16)}
+    return model_of(nodes, inputs, {"cls": (1, 2, 16, 16), "loc": (1, 4, 16, 16)}, constants, 11)
 
 
 def film(frames=30, width=320, height=240, side=40):
@@ -131,3 +119,19 @@ def write_video(path, pictures, fps=25):
     for picture in pictures:
         writer.write(picture)
     writer.release()
+
+
+def write_pictures(folder, pictures):
+    """Write pictures into a folder, which is made; returns it."""
+    folder.mkdir(exist_ok=True)
+    for index, picture in enumerate(pictures):
+        cv2.imwrite(str(folder / f"{index:04d}.png"), picture)
+    return folder
+
+
+def boxes_of(tracker, pictures, boxes):
+    """The boxes that a tracker finds after a film's first one, (frames - 1, 4); closes it."""
+    tracker.init(pictures[0], boxes[0])
+    found = np.array([tracker.update(picture).box for picture in pictures[1:]])
+    tracker.close()
+    return found

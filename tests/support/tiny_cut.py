@@ -5,6 +5,7 @@ import onnx
 from onnx import helper
 
 from tests.support import tiny
+from tests.support.models import model_of
 
 NAME = "tiny_cut"
 
@@ -22,18 +23,18 @@ def write_network(folder, toml=tiny.TOML):
 def head():
     """Exemplar and search features -> class map (1, 2, 16, 16) and distances (1, 4, 16, 16)."""
     nodes = [
-        helper.make_node("Slice", ["z", "first", "last", "axes"], ["middle"]),
-        helper.make_node("Reshape", ["middle", "depthwise"], ["kernel"], allowzero=0),
-        helper.make_node("Conv", ["x", "kernel"], ["dw"], group=3, pads=[1, 1, 1, 1]),
-        helper.make_node("HardSwish", ["dw"], ["swished"]),
-        helper.make_node("Conv", ["swished", "ones"], ["each"]),
-        helper.make_node("Conv", ["x", "middle", "bias"], ["loud"], pads=[1, 1, 1, 1]),
-        helper.make_node("Mul", ["loud", "calm"], ["all"]),
-        helper.make_node("Add", ["each", "all"], ["target"]),
-        helper.make_node("Neg", ["target"], ["other"]),
-        helper.make_node("Concat", ["other", "target"], ["cls"], axis=1),
-        helper.make_node("Conv", ["x", "zero", "log"], ["logs"]),
-        helper.make_node("Exp", ["logs"], ["loc"]),
+        ("Slice", ["z", "first", "last", "axes"], ["middle"]),
+        ("Reshape", ["middle", "depthwise"], ["kernel"], dict(allowzero=0)),
+        ("Conv", ["x", "kernel"], ["dw"], dict(group=3, pads=[1, 1, 1, 1])),
+        ("HardSwish", ["dw"], ["swished"]),
+        ("Conv", ["swished", "ones"], ["each"]),
+        ("Conv", ["x", "middle", "bias"], ["loud"], dict(pads=[1, 1, 1, 1])),
+        ("Mul", ["loud", "calm"], ["all"]),
+        ("Add", ["each", "all"], ["target"]),
+        ("Neg", ["target"], ["other"]),
+        ("Concat", ["other", "target"], ["cls"], dict(axis=1)),
+        ("Conv", ["x", "zero", "log"], ["logs"]),
+        ("Exp", ["logs"], ["loc"]),
     ]
     constants = {
         "first": np.array([2, 2], np.int64),
@@ -46,9 +47,8 @@ def head():
         "zero": np.zeros((4, 3, 1, 1), np.float32),
         "log": np.full(4, np.log(tiny.BOX / 2), np.float32),
     }
-    inputs = [("z", (1, 3, 8, 8)), ("x", (1, 3, 16, 16))]
-    outputs = [("cls", (1, 2, 16, 16)), ("loc", (1, 4, 16, 16))]
-    return _newer(tiny.model(nodes, inputs, outputs, constants))
+    ends = {"z": (1, 3, 8, 8), "x": (1, 3, 16, 16)}, {"cls": (1, 2, 16, 16), "loc": (1, 4, 16, 16)}
+    return model_of(nodes, *ends, constants, 14)
 
 
 def _newer(model):

@@ -7,7 +7,6 @@ that in the first. So the heights tell which frame the second exemplar is from.
 
 import json
 
-import cv2
 import numpy as np
 import onnx
 import pytest
@@ -18,7 +17,8 @@ from runtime import BadNetwork, engines, load_targets, load_tracker
 from runtime.graphs import assemble
 from runtime.networks import load_network
 from runtime.track import main
-from tests.support import blobs, pages
+from tests.support import blobs, pages, tiny
+from tests.support.clips import write_clip
 from tests.support.fake_gpu import python
 
 EVERY = 4
@@ -142,12 +142,8 @@ def test_each_of_several_targets_has_its_own(tmp_path):
 
 def test_a_gpu_refreshes_as_the_processor(tmp_path):
     frames, boxes = film()
-    (tmp_path / "img").mkdir()
-    for number, frame in enumerate(frames):
-        cv2.imwrite(str(tmp_path / f"img/{number:03}.png"), frame)
-    rows = ["frame,x,y,w,h", "0," + ",".join(map(str, boxes[0]))]
-    (tmp_path / "boxes.csv").write_text("\n".join(rows))
-    options = {"network": str(write_network(tmp_path)), "clips": [str(tmp_path)]}
+    clip = str(write_clip(tmp_path / "clip", frames, boxes))
+    options = {"network": str(write_network(tmp_path)), "clips": [clip]}
     said = python(["-m", "tests.fakes.cuda.clip", json.dumps(options)])
     report = json.loads(said.splitlines()[-1])[0]
     for key in ("found", "wanted"):
@@ -156,9 +152,7 @@ def test_a_gpu_refreshes_as_the_processor(tmp_path):
 
 def test_a_run_states_what_a_refresh_costs(tmp_path, capsys):
     frames, boxes = film()
-    (tmp_path / "clip").mkdir()
-    for number, frame in enumerate(frames):
-        cv2.imwrite(str(tmp_path / f"clip/{number:03}.png"), frame)
+    tiny.write_pictures(tmp_path / "clip", frames)
     given = ["--network", str(write_network(tmp_path)), "--video", str(tmp_path / "clip")]
     box = ",".join(map(str, boxes[0]))
     assert main(given + ["--box", box, "--json"]) == 0
@@ -170,9 +164,7 @@ def test_a_run_states_what_a_refresh_costs(tmp_path, capsys):
 def test_the_page_tells_the_refreshed_networks_boxes_and_its_score(tmp_path):
     pytest.importorskip("aiohttp")
     frames, boxes = film()
-    (tmp_path / "clip").mkdir()
-    for number in range(400):  # the rectangle stops in frame 4
-        cv2.imwrite(str(tmp_path / f"clip/{number:03}.png"), frames[min(number, 4)])
+    tiny.write_pictures(tmp_path / "clip", frames[:4] + frames[4:5] * 396)  # it stops
     network = write_network(tmp_path)
     with pages.PagedRun(tmp_path, tmp_path / "clip", network=network) as run:
         status, _, answer = run.ask("/api/targets", {"frame": 0, "box": boxes[0]})

@@ -25,7 +25,7 @@ from runtime.search import search
 from runtime.targets.targets import Targets
 from runtime.tracker import Tracker
 from tests.conftest import ROOT
-from tests.support import blobs, run
+from tests.support import blobs, run, tiny
 from tests.support.counted_budget import Counted
 
 BOARDS = ("pynq_z2", "ultra96", "kv260")  # the ZCU104 has the size of the KV260
@@ -157,10 +157,7 @@ def track(tmp_path, *arguments, **more):
 @pytest.fixture(scope="session")
 def video(clip, tmp_path_factory):
     """Options that name the clip, as a folder of pictures, and its box."""
-    folder = tmp_path_factory.mktemp("video") / "frames"
-    folder.mkdir()
-    for index, frame in enumerate(clip[0]):
-        cv2.imwrite(str(folder / f"{index:04d}.png"), frame)
+    folder = tiny.write_pictures(tmp_path_factory.mktemp("video"), clip[0])
     return "--video", str(folder), "--box", ",".join(str(value) for value in clip[1])
 
 

@@ -63,10 +63,7 @@ def boxes(network, engine):
     """Track the film by the whole tracker; return the boxes."""
     pictures, truth = tiny.film(12)
     tracker = Tracker(Processor(network, engine, cpu.load()))
-    tracker.init(pictures[0], truth[0])
-    found = [tracker.update(picture).box for picture in pictures[1:]]
-    tracker.close()
-    return np.array(found), np.array(truth[1:])
+    return tiny.boxes_of(tracker, pictures, truth), np.array(truth[1:])
 
 
 @on_each_python

@@ -37,12 +37,8 @@ ENGINES = ("onnxruntime", "openvino")
 
 def follow(toml, engine, networks_dir=None, frames=6):
     """Boxes of the blob film, (frames - 1, 4)."""
-    pictures, boxes = blobs.film(frames)
     tracker = load_tracker(toml, engine=engine, networks_dir=networks_dir)
-    tracker.init(pictures[0], boxes[0])
-    found = np.array([tracker.update(picture).box for picture in pictures[1:]])
-    tracker.close()
-    return found
+    return tiny.boxes_of(tracker, *blobs.film(frames))
 
 
 def check(toml, folder, networks_dir=None, change=None, **way):

@@ -15,11 +15,7 @@ BACKBONE = '[[file]]\npart = "backbone"\nname = "tiny_backbone.onnx"\n'
 
 
 def follow(toml, pictures, boxes, engine="onnxruntime"):
-    tracker = load_tracker(toml, engine=engine)
-    tracker.init(pictures[0], boxes[0])
-    found = np.array([tracker.update(picture).box for picture in pictures[1:]])
-    tracker.close()
-    return found
+    return tiny.boxes_of(load_tracker(toml, engine=engine), pictures, boxes)
 
 
 def with_side(model, side, cells):

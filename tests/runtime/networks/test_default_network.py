@@ -1,9 +1,7 @@
 """The networks that ship with the repository need no download and track targets."""
 
-import subprocess
 import sys
 
-import cv2
 import numpy as np
 import pytest
 
@@ -11,7 +9,7 @@ import boards
 from calib.metrics import overlap
 from runtime import DEFAULT_NETWORK, engines, load_tracker, precision
 from runtime.networks import FOLDER, default_of, load_network
-from tests.support import tiny
+from tests.support import run, tiny
 
 SMALL = "kestrel_small"
 SHIPPED = (DEFAULT_NETWORK, SMALL)
@@ -40,20 +38,16 @@ def test_fpga_boards_run_the_small_network_and_all_others_the_default_one():
 @pytest.mark.parametrize("engine", engines.installed())
 def test_they_follow_a_square_that_drifts_over_noise(engine, name):
     pictures, boxes = tiny.film(60)
-    tracker = load_tracker(name, engine=engine)
-    tracker.init(pictures[0], boxes[0])
-    found = [tracker.update(picture).box for picture in pictures[1:]]
-    assert overlap(np.array(found), np.array(boxes[1:])).min() > 0.6
-    tracker.close()
+    found = tiny.boxes_of(load_tracker(name, engine=engine), pictures, boxes)
+    assert overlap(found, np.array(boxes[1:])).min() > 0.6
 
 
 def test_the_command_line_needs_no_network_option(tmp_path):
     pictures, boxes = tiny.film(5)
-    for index, picture in enumerate(pictures):
-        cv2.imwrite(str(tmp_path / f"{index}.png"), picture)
+    tiny.write_pictures(tmp_path, pictures)
     command = [sys.executable, "-m", "runtime.track", "--video", str(tmp_path), "--results", "-"]
     command += ["--box", ",".join(map(str, boxes[0]))]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = run(command)
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == 6
     assert DEFAULT_NETWORK in done.stderr

@@ -154,10 +154,7 @@ def test_a_thread_gives_the_same_targets_a_little_later(place, targets):
 
 
 def test_the_command_line_finds_targets_without_a_box(place, tmp_path, capsys):
-    import cv2
-
-    for index, frame in enumerate(moving(12)):
-        cv2.imwrite(str(tmp_path / f"{index:03d}.png"), frame)
+    tiny.write_pictures(tmp_path, moving(12))
     out = tmp_path / "out.txt"
     options = ["--video", str(tmp_path), "--network", str(place / "tiny.toml"), "--no-show"]
     finding = ["--detector", str(place / "tiny_detector.toml"), "--class", "red,blue"]

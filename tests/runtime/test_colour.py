@@ -24,6 +24,11 @@ def histogram(picture, state):
     return histogram_of(cv2.resize(inside, (PATCH, PATCH), interpolation=cv2.INTER_AREA))
 
 
+@pytest.fixture
+def red(picture):
+    return histogram(picture, np.array([220, 130, 40, 60.0]))
+
+
 def propose(picture, size, colour, visited, apart):
     return ColourMap(picture, np.array(size), colour).best(visited, apart)
 
@@ -32,43 +37,36 @@ def alike(one, other):
     return np.sqrt(one * other).sum()
 
 
-def test_a_box_is_like_itself_and_unlike_another_colour(picture):
-    red = histogram(picture, np.array([220, 130, 40, 60.0]))
+def test_a_box_is_like_itself_and_unlike_another_colour(picture, red):
     green = histogram(picture, np.array([520, 330, 40, 60.0]))
     assert red.sum() == pytest.approx(1)
     assert alike(red, red) == pytest.approx(1)
     assert alike(red, green) < 0.1
 
 
-def test_the_place_of_the_colour_is_proposed(picture):
-    red = histogram(picture, np.array([220, 130, 40, 60.0]))
+def test_the_place_of_the_colour_is_proposed(picture, red):
     x, y = propose(picture, [40.0, 60.0], red, [], 50.0)
     assert abs(x - 220) < 15 and abs(y - 130) < 15
 
 
-def test_a_place_that_was_searched_is_left_out(picture):
-    red = histogram(picture, np.array([220, 130, 40, 60.0]))
+def test_a_place_that_was_searched_is_left_out(picture, red):
     place = propose(picture, [40.0, 60.0], red, [(220, 130)], 60.0)
     assert place is None or abs(place[0] - 220) >= 50 or abs(place[1] - 130) >= 50
 
 
-def test_nothing_is_proposed_where_all_was_searched(picture):
-    red = histogram(picture, np.array([220, 130, 40, 60.0]))
+def test_nothing_is_proposed_where_all_was_searched(picture, red):
     assert propose(picture, [40.0, 60.0], red, [(320, 240)], 1000.0) is None
 
 
 @pytest.mark.parametrize("shape", [(1500, 3), (1, 400), (3, 1500), (1, 1), (20, 20)])
-def test_narrow_pictures_and_targets_larger_than_the_picture_are_searched_too(picture, shape):
-    red = histogram(picture, np.array([220, 130, 40, 60.0]))
+def test_narrow_pictures_and_targets_larger_than_the_picture_are_searched_too(red, shape):
     narrow = np.full(shape + (3,), RED, np.uint8)
     x, y = propose(narrow, [900.0, 700.0], red, [], 5.0)
     assert 0 <= x <= shape[1] and 0 <= y <= shape[0]
 
 
-def test_windows_with_the_colour_in_them_are_told_from_others(picture):
-    colours = ColourMap(
-        picture, np.array([40.0, 60.0]), histogram(picture, np.array([220, 130, 40, 60.0]))
-    )
+def test_windows_with_the_colour_in_them_are_told_from_others(picture, red):
+    colours = ColourMap(picture, np.array([40.0, 60.0]), red)
     centres = np.array([[250.0, 160.0], [180.0, 110.0], [500.0, 330.0], [639.0, 479.0]])
     most = colours.highest(centres, (120.0, 120.0))
     assert most[:2].min() > 0.5 and most[2:].max() < 0.2

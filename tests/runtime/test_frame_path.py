@@ -50,20 +50,3 @@ def test_on_the_fpga():
     # the simulated board's own files are no part of the way
     files = {name for name in files if not name.startswith("kernels/fpga/design/")}
     assert len(files) <= 16, files
-
-
-def test_a_longer_way_is_seen(monkeypatch):
-    """The trace counts files: one more on the way is one more in its result."""
-    from runtime.types import Box, Track, checked_frame
-    from tests.support import frame_path
-
-    class Far:
-        """A tracker whose ``update`` takes a way through files of ours."""
-
-        def update(self, frame):
-            checked_frame(frame)
-            return Track(Box(0, 0, 1, 1), 1.0)
-
-    frame, _ = frame_path.square()
-    files, calls = frame_path.trace(Far(), frame)
-    assert files == ["runtime/types.py"] and calls == 1

@@ -5,7 +5,7 @@ import pytest
 
 pytest.importorskip("onnxruntime")
 
-from runtime import load_targets, load_tracker, pace
+from runtime import load_targets, pace
 from runtime.options import LATENCIES, LOW, NORMAL, SAVING
 from runtime.pace import Expecting, Pace
 from runtime.video.base import WAITING
@@ -167,50 +167,34 @@ def test_a_loop_of_its_own_is_rehearsed_just_before_the_frame_it_expects(clock):
     assert clock.now_s == pytest.approx(100.0 + PERIOD_S * round((clock.now_s - 100.0) / PERIOD_S))
 
 
-def rehearsed_and_plain(load, frames, box, targets=1):
-    """Boxes of two runs over the same frames, one of them with rehearsals between the frames."""
-    runs = []
+@pytest.mark.parametrize(
+    "family, targets, threads",
+    [
+        (None, 1, 1),
+        (None, 2, 1),
+        (None, 2, 2),
+        ("siamfc_030", 1, 1),
+        ("stark_lightning", 1, 1),
+        ("vittrack", 1, 1),
+    ],
+)
+def test_rehearsals_between_frames_change_no_box(tmp_path, family, targets, threads):
+    if family is None:
+        toml = tiny.write_network(tmp_path, tiny.watched(lost_below=0.3))
+    else:
+        toml = blobs.write_network(tmp_path, family)
+    (frames, boxes), runs = tiny.film(12), []
     for times in (0, 2):
-        followed = load()
+        followed = load_targets(toml, engine="onnxruntime", threads=threads)
         for number in range(targets):
-            followed.add(frames[0], (box[0] + number, *box[1:]))
-        found = []
+            followed.add(frames[0], (boxes[0][0] + number, *boxes[0][1:]))
+        runs.append([])
         for frame in frames[1:]:
-            found.append(followed.update(frame))
+            runs[-1].append(followed.update(frame))
             for _ in range(times):
                 assert followed.rehearse(frame)
         followed.close()
-        runs.append(found)
-    return runs
-
-
-@pytest.mark.parametrize("targets, threads", [(1, 1), (2, 1), (2, 2)])
-def test_rehearsals_change_no_box_of_one_or_several_targets(tmp_path, targets, threads):
-    toml = tiny.write_network(tmp_path, tiny.watched(lost_below=0.3))
-    frames, boxes = tiny.film(12)
-
-    def load():
-        return load_targets(toml, engine="onnxruntime", threads=threads)
-
-    plain, rehearsed = rehearsed_and_plain(load, frames, boxes[0], targets)
-    assert plain == rehearsed
-
-
-@pytest.mark.parametrize("family", ["siamfc_030", "stark_lightning", "vittrack"])
-def test_rehearsals_change_no_box_of_other_families(tmp_path, family):
-    toml = blobs.write_network(tmp_path, family)
-    frames, boxes = tiny.film(8)
-    results = []
-    for times in (0, 2):
-        tracker = load_tracker(toml, engine="onnxruntime")
-        tracker.init(frames[0], boxes[0])
-        for frame in frames[1:]:
-            results.append((times, tracker.update(frame)))
-            for _ in range(times):
-                tracker.rehearse(frame)
-        tracker.close()
-    plain, rehearsed = ([t for n, t in results if n == times] for times in (0, 2))
-    assert plain == rehearsed
+    assert runs[0] == runs[1]
 
 
 def test_before_the_first_update_there_is_nothing_to_rehearse(tmp_path):

@@ -17,7 +17,7 @@ from runtime import BadNetwork, engines, load_targets, load_tracker
 from runtime.graphs import assemble
 from runtime.networks import load_network
 from runtime.track import main
-from tests.support import blobs, pages, tiny
+from tests.support import blobs, tiny
 from tests.support.clips import write_clip
 from tests.support.fake_gpu import python
 
@@ -159,21 +159,6 @@ def test_a_run_states_what_a_refresh_costs(tmp_path, capsys):
     said = capsys.readouterr()
     assert json.loads(said.out)["refresh_ms"]["median"] > 0
     assert "ms more in frames that refresh an exemplar" in said.err + said.out
-
-
-def test_the_page_tells_the_refreshed_networks_boxes_and_its_score(tmp_path):
-    pytest.importorskip("aiohttp")
-    frames, boxes = film()
-    tiny.write_pictures(tmp_path / "clip", frames[:4] + frames[4:5] * 396)  # it stops
-    network = write_network(tmp_path)
-    with pages.PagedRun(tmp_path, tmp_path / "clip", network=network) as run:
-        status, _, answer = run.ask("/api/targets", {"frame": 0, "box": boxes[0]})
-        assert status == 201, answer
-        told = run.wait_for(lambda state: state["frame"] > 20)["targets"][0]
-        check(told["box"][3], [4])
-        assert told["state"] == "tracked" and abs(told["score"] - 1 / (1 + np.exp(-6))) < 0.01
-        written = run.boxes(answer["number"])
-    check([written[number][3] for number in range(1, 11)], BEST[:8] + [4, 4])
 
 
 def test_a_rule_without_a_second_exemplar_is_named(tmp_path):

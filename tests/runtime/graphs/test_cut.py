@@ -99,31 +99,30 @@ def test_rewritten_for_an_old_parser_a_network_gives_the_same_bits(tmp_path):
         np.testing.assert_allclose(got, want, rtol=1e-6, atol=1e-6)
 
 
-@pytest.mark.parametrize("write", [tiny.write_network, tiny_cut.write_network])
-def test_in_half_precision_inputs_and_outputs_stay_float32(tmp_path, write):
-    graphs = rewritten(graphs_of(write, tmp_path), convert.for_old_tensorrt)
-    halved = rewritten(graphs, convert.to_float16)
-    for model in (halved.exemplar, halved.search):
-        kinds = {t.data_type for t in model.graph.initializer}
-        assert onnx.TensorProto.FLOAT not in kinds and onnx.TensorProto.FLOAT16 in kinds
-    for got, want in zip(run(halved), run(graphs)):
-        assert got.dtype == np.float32
-        np.testing.assert_allclose(got, want, rtol=2e-2, atol=2e-2 * np.abs(want).max())
+HALF, FLOAT = onnx.TensorProto.FLOAT16, onnx.TensorProto.FLOAT
 
 
 @pytest.mark.parametrize("write", [tiny.write_network, tiny_cut.write_network])
-@pytest.mark.parametrize("computes", ["half", "float"])
-def test_inputs_and_outputs_can_be_half_precision(tmp_path, write, computes):
+@pytest.mark.parametrize(
+    "change, weights, ends",
+    [
+        (convert.to_float16, HALF, FLOAT),
+        (convert.with_half_ends, FLOAT, HALF),
+        (functools.partial(convert.to_float16, ends=True), HALF, HALF),
+    ],
+    ids=["inside", "ends", "all"],
+)
+def test_weights_or_inputs_and_outputs_are_half_precision(tmp_path, write, change, weights, ends):
     graphs = rewritten(graphs_of(write, tmp_path), convert.for_old_tensorrt)
-    change = convert.with_half_ends
-    if computes == "half":
-        change = functools.partial(convert.to_float16, ends=True)
     halved = rewritten(graphs, change)
     for model in (halved.exemplar, halved.search):
-        ends = list(model.graph.input) + list(model.graph.output)
-        assert {v.type.tensor_type.elem_type for v in ends} == {onnx.TensorProto.FLOAT16}
+        kinds = {t.data_type for t in model.graph.initializer} & {HALF, FLOAT}
+        values = list(model.graph.input) + list(model.graph.output)
+        assert kinds == {weights}
+        assert {v.type.tensor_type.elem_type for v in values} == {ends}
         has_casts = any(node.op_type == "Cast" for node in model.graph.node)
-        assert has_casts == (computes == "float")
-    for got, want in zip(run(halved, np.float16), run(graphs)):
-        assert got.dtype == np.float16
+        assert has_casts == (weights != ends)
+    dtype = np.float16 if ends == HALF else np.float32
+    for got, want in zip(run(halved, dtype), run(graphs)):
+        assert got.dtype == dtype
         np.testing.assert_allclose(got, want, rtol=2e-2, atol=2e-2 * np.abs(want).max())

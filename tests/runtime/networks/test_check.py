@@ -1,8 +1,6 @@
 """`python -m runtime.networks`: what it lists and shows, and what it says of a wrong TOML."""
 
 import re
-import subprocess
-import sys
 
 import numpy as np
 import onnx
@@ -13,7 +11,6 @@ from runtime.errors import BadNetwork
 from runtime.graphs.counting import count, count_parts
 from runtime.networks import Network, load_network, names, schema
 from runtime.networks.__main__ import main
-from tests.conftest import ROOT
 from tests.support import blobs, tiny
 
 WRONG = """family = "points"
@@ -207,16 +204,6 @@ def test_show_counts_and_says_where_a_network_runs(run, tmp_path):
     code, said = run("show", "kestrel_small")
     assert code == 0
     assert re.search(r"PYNQ-Z2 +no obstacle is known in the FPGA's engine", said)
-
-
-def test_a_board_without_tomli_reads_networks():
-    code = (
-        "import sys; sys.modules.update(tomllib=None, tomli=None)\n"
-        "from runtime.networks import load_network, names\n"
-        "print(sum(load_network(name).search > 0 for name in names()) == len(names()))"
-    )
-    told = subprocess.check_output([sys.executable, "-c", code], cwd=str(ROOT))
-    assert told == b"True\n"
 
 
 def test_counts_are_those_of_the_formulas():

@@ -41,28 +41,17 @@ def network(tmp_path):
     return load_network(tiny.write_network(tmp_path))
 
 
-def _single(engine, crops, features):
-    """Compute the maps of one target after the other."""
-    maps = []
-    for crop, own in zip(crops, features):
-        engine.search_crop[...] = crop
-        maps.append([array.copy() for array in engine.search(own)])
-    return maps
-
-
-def _compare(engine, network, count):
-    noise = np.random.RandomState(count)
-    features = []
-    for _ in range(count):
-        engine.exemplar_crop[...] = noise.uniform(0, 255, engine.exemplar_crop.shape)
-        features.append(engine.exemplar())
-    shape = engine.search_crop.shape
-    crops = [noise.uniform(0, 255, shape).astype(np.float32) for _ in range(count)]
-    wanted = _single(engine, crops, features)
-    together = engine.batch(count)
+def _compare(engine, count):
+    """Compare the maps of a batch with those of one target after the other."""
+    noise, together = np.random.RandomState(count), engine.batch(count)
+    wanted = []
     for number in range(count):
-        together.crops[number][...] = crops[number]
-        together.start(number, features[number])
+        engine.exemplar_crop[...] = noise.uniform(0, 255, engine.exemplar_crop.shape)
+        features = engine.exemplar()
+        engine.search_crop[...] = noise.uniform(0, 255, engine.search_crop.shape)
+        together.crops[number][...] = engine.search_crop
+        together.start(number, features)
+        wanted.append([array.copy() for array in engine.search(features)])
     for got, want in zip(together.finish(), wanted):
         for own, other in zip(got, want):
             assert own.shape == other.shape
@@ -81,7 +70,7 @@ def _compare(engine, network, count):
 def test_a_batch_gives_the_maps_of_single_calls(networks_dir, name, published, count, threads):
     network = load_network(published)
     engine = engines.create(name, network, network.locate(networks_dir), threads)
-    _compare(engine, network, count)
+    _compare(engine, count)
     engine.close()
 
 

@@ -26,9 +26,7 @@ def header(version: str) -> str:
             f"TensorRT {version} reads no calibration cache; use the Q/DQ network "
             "(NAME-int8-symmetric.toml)"
         )
-    number = (
-        major * 10000 + minor * 100 + patch if major >= 10 else (major * 1000 + minor * 100 + patch)
-    )
+    number = major * (10000 if major >= 10 else 1000) + minor * 100 + patch
     return f"TRT-{number}-EntropyCalibration2"
 
 

@@ -37,12 +37,7 @@ COLUMNS = (
 
 
 def write(table: dict[str, Any], out: Path) -> None:
-    """Write every file of ``FILES``, and the plots, into the folder ``out``.
-
-    Args:
-        table: of ``calib.figures``.
-        out: the folder.
-    """
+    """Write every file of ``FILES``, and the plots, of a table of ``calib.figures``."""
     out.mkdir(parents=True, exist_ok=True)
     (out / "evaluation.json").write_text(json.dumps(table, indent=1))
     _write_csv(table, out / "table.csv")

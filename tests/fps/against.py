@@ -60,12 +60,10 @@ class Worker:
         )
         self._tree = tree
         self._send(settings)
-        self.ready = None
 
     def wait_ready(self):
         """Wait until it has loaded its network; returns the engine's description."""
-        self.ready = self._receive()["ready"]
-        return self.ready
+        return self._receive()["ready"]
 
     def block(self, frames):
         """Time so many frames: dict of ms, boxes, waited_s."""

@@ -35,9 +35,6 @@ def main(arguments=None):
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--network", default="kestrel")
-    parser.add_argument("--networks-dir", default=os.environ.get("NETWORKS_DIR"), metavar="DIR")
-    parser.add_argument("--precision", default="auto")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--frames", type=int, default=120, help="of a round")
     parser.add_argument("--loop", metavar="SOURCE", help=argparse.SUPPRESS)
@@ -60,12 +57,7 @@ def loop(options):
     with open_source(options.loop, planes=options.way == "now") as source:
         tracker = None
         if options.stage != "read":
-            tracker = load_tracker(
-                options.network,
-                precision=options.precision,
-                networks_dir=options.networks_dir or None,
-                threads=1,
-            )
+            tracker = load_tracker("kestrel", precision="auto", threads=1)
         count, began_s, dropped = 0, 0.0, 0
         while count < options.frames + SKIPPED:
             if count == SKIPPED:
@@ -125,9 +117,8 @@ def _measure_stage(options, fake, stage):
     for _ in range(options.rounds):
         for way in WAYS:
             command = [sys.executable, "-m", "tests.fps.camera_path", "--way", way, "--loop"]
-            command += [f"/dev/video{fake.number}", "--network", options.network]
-            command += ["--precision", options.precision, "--frames", str(options.frames)]
-            command += ["--networks-dir", options.networks_dir or "", "--stage", stage]
+            command += [f"/dev/video{fake.number}", "--stage", stage]
+            command += ["--frames", str(options.frames)]
             out = subprocess.check_output(command, cwd=CHECKOUT, env=fake.environment())
             found[way].append(float(out.decode().split()[-1]))
     spent = {way: float(np.median(values)) for way, values in found.items()}

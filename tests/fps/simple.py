@@ -36,7 +36,7 @@ def main(arguments=None):
     parser.add_argument(
         "--box", action="append", help="X,Y,W,H in the first frame (default: the clip's annotation)"
     )
-    parser.set_defaults(boxes=None, page=False, mavlink=None)
+    parser.set_defaults(boxes=None, page=False, mavlink=None, recover=None)
     parser.add_argument("--network", default=DEFAULT_NETWORK)
     parser.add_argument("--networks-dir", default=os.environ.get("NETWORKS_DIR"))
     parser.add_argument("--engine", default="auto")
@@ -47,13 +47,6 @@ def main(arguments=None):
         help="of ours (default: the one that is faster here)",
     )
     parser.add_argument("--threads", type=int, default=1, help="of ours and of the peer's")
-    parser.add_argument(
-        "--no-recover",
-        action="store_false",
-        dest="recover",
-        default=None,
-        help="do not search for a lost target, nor learn it",
-    )
     parser.add_argument("--against", choices=("opencv",), help="a peer to take turns with")
     parser.add_argument("--frames", type=int, default=600, help="frames to time, the clip repeated")
     parser.add_argument("--json", help="write the figures here")

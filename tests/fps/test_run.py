@@ -204,15 +204,6 @@ def test_a_clip_without_a_box_names_what_it_needs(tmp_path, capsys):
     assert "give --box X,Y,W,H, or name a folder with groundtruth.txt" in capsys.readouterr().err
 
 
-def test_the_search_is_left_out_on_request(tmp_path, monkeypatch):
-    asked, given = [], arguments(tmp_path, 1, *BOX)
-    monkeypatch.setattr(simple, "load_tracker", lambda **given: asked.append(given["recover"]))
-    for more in ([], ["--no-recover"]):
-        with pytest.raises(AttributeError):  # there is no tracker
-            simple.main(given + more)
-    assert asked == [None, False]
-
-
 def test_a_clip_of_which_no_frame_is_timed_is_one_sentence(tmp_path, capsys):
     network = str(tiny.write_network(tmp_path))
     given = arguments(tmp_path, simple.WARM_UP, *BOX, "--network", network, "--frames")

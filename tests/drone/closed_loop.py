@@ -1,11 +1,4 @@
-"""The closed loop in simulation: a camera on a gimbal looks into a large picture with a target.
-
-The tracker, the control law, the gimbal manager's conversation and the MAVLink packets are the
-product's own. Simulated are the picture, the camera's optics, the gimbal's limits, the delay and
-the radio. Time is simulated too, so that a busy computer changes nothing.
-
-    python -m tests.drone.closed_loop
-"""
+"""The gimbal's closed loop: the picture, the gimbal, the radio and time are simulated."""
 
 import functools
 import math
@@ -35,8 +28,7 @@ WORLD_FOCAL = 900.0  # pixels of the world's picture per unit of tangent
 TARGET_PX = (80, 96)  # in the world's picture
 
 Sample = namedtuple("Sample", "time_s x y yaw")
-Sample.__doc__ = """After a frame: the target's offset from the centre as a share of the frame's
-width and height, the camera's yaw in degrees."""
+Sample.__doc__ = "The target's offset as shares of the frame, the camera's yaw in degrees."
 
 
 class World:
@@ -50,7 +42,6 @@ class World:
         cv2.ellipse(patch, (w // 2, h // 2), (w // 3, h // 3), 0, 0, 360, (20, 20, 230), -1)
         self._patch = cv2.rectangle(patch, (4, 4), (w - 5, h - 5), (240, 240, 240), 6)
         self.path = path  # seconds -> (yaw, pitch) of the target, radians
-        self.visible = lambda time_s: True
 
     def place(self, time_s):
         """The target's centre in the world's picture."""
@@ -70,11 +61,10 @@ class World:
         w, h = TARGET_PX
         corners = np.float32([[x - w / 2, y - h / 2], [x + w / 2, y + h / 2]])
         inside = cv2.perspectiveTransform(corners[None], matrix)[0]
-        if self.visible(time_s):
-            shift = np.float64([[1, 0, x - w / 2], [0, 1, y - h / 2], [0, 0, 1]])
-            patch = cv2.warpPerspective(self._patch, matrix @ shift, SIZE)
-            mask = cv2.warpPerspective(np.full((h, w), 255, np.uint8), matrix @ shift, SIZE)
-            frame[mask > 127] = patch[mask > 127]
+        shift = np.float64([[1, 0, x - w / 2], [0, 1, y - h / 2], [0, 0, 1]])
+        patch = cv2.warpPerspective(self._patch, matrix @ shift, SIZE)
+        mask = cv2.warpPerspective(np.full((h, w), 255, np.uint8), matrix @ shift, SIZE)
+        frame[mask > 127] = patch[mask > 127]
         (left, top), (right, bottom) = inside
         return frame, (float(left), float(top), float(right - left), float(bottom - top))
 
@@ -104,14 +94,7 @@ def background(seed):
 
 
 class Gimbal:
-    """A gimbal and its manager, after mavlink.io/en/services/gimbal_v2.html.
-
-    The gimbal has limits of rate and acceleration, and stops when it hears nothing. The manager
-    says what it is asked for, and obeys whoever is in primary control.
-
-    Args:
-        attitudes: whether it can tell its attitude.
-    """
+    """A gimbal and its manager, after mavlink.io/en/services/gimbal_v2.html."""
 
     MOST_RATE = math.radians(90.0)
     MOST_CHANGE = math.radians(600.0)
@@ -217,24 +200,12 @@ class Radio:
 
 
 class Simulation:
-    """One run.
+    """One run."""
 
-    Args:
-        world: ``World``.
-        loss: share of the packets that are lost, both ways.
-        gone: list of (from, to) seconds without any link.
-        settings: of the control; None: the product's own.
-        targets: a loaded tracker, or None to load one.
-        late_s: how much later than the settings say the gimbal moves.
-        attitudes: whether the gimbal tells its attitude.
-    """
-
-    def __init__(
-        self, world, loss=0.0, gone=(), settings=None, targets=None, late_s=0.0, attitudes=True
-    ):
-        settings = settings or load_settings()
+    def __init__(self, world, targets, loss=0.0, gone=(), late_s=0.0, attitudes=True):
+        settings = load_settings()
         self.world, self.gimbal = world, Gimbal(attitudes)
-        self.targets = targets or load_targets()
+        self.targets = targets
         self.control = Control(settings, FOV_DEG)
         self.manager = GimbalManager(self.control, 1, 100, settings["lost"]["link"])
         self._codec = Codec(1, 100)
@@ -331,9 +302,8 @@ CASES = {
 def main():
     targets = load_targets()
     for name, (path, seconds, more) in CASES.items():
-        simulation = Simulation(World(path), targets=targets, **more)
         gone = more.get("gone")
-        samples = simulation.run(seconds)
+        samples = Simulation(World(path), targets, **more).run(seconds)
         since = 1.5 if not gone else gone[-1][1] + 2.5
         offsets = off_centre(samples, since)
         print(

@@ -1,9 +1,6 @@
 """The whole conversation with two real ground stations, on annotated clips: is the box right?
 
-    python -m tests.drone.conversation CLIPS --write docs/mavlink-conversation.txt
-
-Clients: pymavlink's own link, and MAVSDK with its server (the package ``mavsdk``). With
-``--detector`` a third target starts with a point that a detector finds the box for.
+python -m tests.drone.conversation CLIPS --write docs/mavlink-conversation.txt
 """
 
 import argparse
@@ -53,11 +50,7 @@ def overlap(a, b):
 
 
 def overlaps(clip, boxes, frames=FRAMES):
-    """Overlap with the truth in the frames after the first one.
-
-    Args:
-        boxes: dict of frame index -> box, pixels.
-    """
+    """Overlap of a dict of frame -> box with the truth, in the frames after the first one."""
     known = [n for n in boxes if 0 < n <= frames and np.isfinite(clip.boxes[n]).all()]
     return np.array([overlap(boxes[n], clip.boxes[n]) for n in sorted(known)])
 
@@ -86,13 +79,7 @@ def without_truth(clip, folder):
 
 
 def with_pymavlink(clip, folder, point=False, more=(), whole=False):
-    """Discovery, selection, status, stop. Returns (boxes, client, text of the program).
-
-    Args:
-        point: whether to select the middle of the target, or its rectangle.
-        more: arguments of the program.
-        whole: whether to ask for the stream too, and at the end to select a point.
-    """
+    """Discovery, selection, status, stop. Returns (boxes, client, text of the program)."""
     port = free_port()
     client = Client(port)
     if whole:
@@ -239,10 +226,6 @@ def _number(value):
 def main():
     cli = argparse.ArgumentParser(description="The conversation with real ground stations")
     cli.add_argument("clips", type=pathlib.Path)
-    cli.add_argument("--only", nargs="*", help="names of clips")
-    cli.add_argument("--mavsdk", action="store_true", help="with MAVSDK as well")
-    cli.add_argument("--detector", help="find a point's box with it as well")
-    cli.add_argument("--networks-dir", default="", help="with the detector's file")
     cli.add_argument(
         "--write", metavar="FILE", help="the conversation on the first clip, of 6 s or more"
     )
@@ -251,8 +234,6 @@ def main():
     clips = [c for c in clips if len(c.boxes) > FRAMES and np.isfinite(c.boxes[:FRAMES]).any()]
     written = None
     for clip in clips:
-        if options.only and clip.name not in options.only:
-            continue
         with tempfile.TemporaryDirectory() as folder:
             wanted = bool(options.write and not written)
             boxes, client, _ = with_pymavlink(clip, folder, whole=wanted)
@@ -260,13 +241,6 @@ def main():
             written = written or transcript(client)
             boxes, _, _ = with_pymavlink(clip, folder, point=True)
             print(_line(clip, "point", overlaps(clip, boxes)))
-            if options.detector:
-                more = ["--detector", options.detector, "--networks-dir", options.networks_dir]
-                boxes, _, _ = with_pymavlink(clip, folder, point=True, more=more)
-                print(_line(clip, options.detector, overlaps(clip, boxes)))
-            if options.mavsdk:
-                boxes, lines = with_mavsdk(clip, folder)
-                print(_line(clip, "MAVSDK", overlaps(clip, boxes)), "; ".join(lines))
     if options.write and written:
         with open(options.write, "w") as file:
             file.write("\n".join(written) + "\n")
@@ -275,10 +249,9 @@ def main():
 def _line(clip, how, values):
     if not len(values):
         return f"{clip.name:<18} {how:<10} no box"
+    above = f"above .6 in {(values > 0.6).mean():.0%}"
     return (
-        f"{clip.name:<18} {how:<10} {len(values):3d} frames: mean IoU {values.mean():.3f}, above "
-        ".6 "
-        f"in {(values > 0.6).mean():.0%}"
+        f"{clip.name:<18} {how:<10} {len(values):3d} frames: mean IoU {values.mean():.3f}, {above}"
     )
 
 

@@ -1,8 +1,4 @@
-"""Hostile packets: whatever comes, no exception, and the tracker goes on.
-
-Packets are real ones with bits turned, bytes cut, repeated or made up, and with fields of random
-values. In half of them the checksum is put right again, so that they reach the camera.
-"""
+"""Hostile packets: whatever comes, no exception, and the tracker goes on."""
 
 import random
 

@@ -1,11 +1,4 @@
-"""The vehicle's closed loop in simulation: a multicopter follows a target that moves on the ground.
-
-The control, the conversation and the packets are the product's own; the autopilot speaks through
-pymavlink. Simulated are the multicopter (first-order answers of velocity and yaw rate, tilt, drag
-in gusts), the camera that is fixed to its nose, the boxes' noise, the radio's delay, and time.
-
-    python -m tests.drone.multicopter
-"""
+"""A simulated multicopter, its camera, radio and time: the product makes it follow a target."""
 
 import math
 from collections import namedtuple
@@ -30,18 +23,13 @@ GRAVITY = 9.81
 PX4_OFFBOARD = 6 << 16
 
 Sample = namedtuple("Sample", "time_s x y away_m speed yaw_rate")
-Sample.__doc__ = """The target's offset as a share of the frame, its distance on the ground, the
-vehicle's speed over ground and its yaw rate (radians a second)."""
+Sample.__doc__ = (
+    "The target's offset and distance, the vehicle's speed and yaw rate (radians a second)."
+)
 
 
 class Multicopter:
-    """A vehicle with its autopilot.
-
-    Args:
-        px4: whether it is PX4, which leaves OFFBOARD when setpoints stop; else ArduPilot, which
-            stands still then.
-        wind: metres a second, on average from the left; gusts are half of it.
-    """
+    """A vehicle with its autopilot."""
 
     VELOCITY_S, YAW_S, DRAG_S = 0.5, 0.25, 4.0  # time constants
     TIMEOUT_S = 3.0
@@ -138,18 +126,7 @@ class Multicopter:
 
 
 class Flight:
-    """One run: a vehicle, and the product that makes it follow a target.
-
-    Args:
-        path: seconds -> (north, east) of the target, metres.
-        forward: metres a second; 0: the vehicle only turns.
-        delay_s: of the radio, each way.
-        loss: share of the packets that are lost.
-        more: of ``Multicopter``.
-
-    Attributes:
-        sent: (seconds, forward, yaw rate) of the setpoints.
-    """
+    """One run: a vehicle, and the product that makes it follow a target."""
 
     def __init__(self, path, forward=0.0, delay_s=0.02, loss=0.0, settings=None, **more):
         self.path, self.vehicle, self.now = path, Multicopter(**more), 0.0

@@ -14,12 +14,7 @@ CAMERA = (1, 100)
 
 
 class Client:
-    """Listens at a port of the loopback.
-
-    Attributes:
-        heard: (seconds since the start, message) of everything that came.
-        said: (seconds, name, dict) of everything that was sent.
-    """
+    """Listens at a port of the loopback."""
 
     def __init__(self, port):
         me = dict(source_system=255, source_component=190)  # a ground station's
@@ -84,23 +79,14 @@ class Client:
         assert self.command(common.MAV_CMD_SET_MESSAGE_INTERVAL, number, us) == 0
 
     def rectangle(self, box, size, time_ms=0):
-        """Send CAMERA_TRACK_RECTANGLE with a box in pixels; return the result.
-
-        Args:
-            time_ms: of the frame that was seen; 0: not stated.
-        """
+        """Send CAMERA_TRACK_RECTANGLE with a box in pixels; return the result."""
         x, y, w, h = box
         corners = x / size[0], y / size[1], (x + w) / size[0], (y + h) / size[1]
         return self.command(common.MAV_CMD_CAMERA_TRACK_RECTANGLE, *corners, 0, time_ms)
 
 
 class Program:
-    """Runs ``python -m runtime.track`` in a process of its own.
-
-    Args:
-        arguments: of the command line.
-        log: file for what it prints.
-    """
+    """Runs ``python -m runtime.track`` in a process of its own."""
 
     def __init__(self, arguments, log, environment=None):
         self.log = log

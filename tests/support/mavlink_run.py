@@ -57,13 +57,7 @@ def loaded():
 
 
 class HandTurnedRun:
-    """A tracker, its controller and a MAVLink service; ``turn`` processes one frame.
-
-    Args:
-        pictures: list of BGR frames, repeated without end.
-        key: the signing key, or None.
-        detector: finds the object at a point, or None.
-    """
+    """A tracker, its controller and a MAVLink service; ``turn`` processes one frame."""
 
     def __init__(self, pictures, key=None, detector=None):
         self.targets = Targets(*loaded())

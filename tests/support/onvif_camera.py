@@ -1,7 +1,4 @@
-"""A PTZ camera that speaks ONVIF over HTTP; it has a picture of a ball, and a clock of its own.
-
-Its answers are held to ONVIF's WSDL by onvif-zeep, which drives it in test_onvif.py.
-"""
+"""A PTZ camera that speaks ONVIF over HTTP; it has a picture of a ball, and a clock of its own."""
 
 import base64
 import calendar
@@ -39,20 +36,7 @@ ZOOM = URI.format("Zoom") + RANGE.format("XRange", -1, 1)
 
 
 class OnvifCamera:
-    """Serves until it is closed.
-
-    Args:
-        login: (user, password), checked by WS-Security; None: nobody is checked.
-        digest: check the login by HTTP's digest instead.
-        has: of "ptz", "turn", "zoom".
-
-    Attributes:
-        asked: the SOAP requests, ``ElementTree`` elements of their bodies.
-        velocity: (right, up, nearer) now.
-        may_answer: an event; while it is clear, commands get no answer.
-        refuses: a text that commands are refused with, or None.
-        pan, tilt, zoom: degrees, and a factor.
-    """
+    """Serves until it is closed."""
 
     def __init__(self, login=None, digest=False, has=("ptz", "turn", "zoom"), port=0):
         self.login, self.digest, self.has = login, digest, has
@@ -202,8 +186,8 @@ class OnvifCamera:
         self.tilt += tilt * DEGREES_S * step_s / self.zoom
         self.zoom = float(np.clip(self.zoom * ZOOM_S ** (nearer * step_s), 1.0, 10.0))
 
-    def picture(self, pan, tilt, radius=1.5):
-        """(frame, box) of a ball at these degrees; ``radius`` 0: no ball is there."""
+    def picture(self, pan, tilt):
+        """(frame, box) of a ball at these degrees."""
         world = background()
         left, up = SIZE[0] / self.zoom / 2, SIZE[1] / self.zoom / 2
         x, y = world.shape[1] / 2 + self.pan * PX, world.shape[0] / 2 - self.tilt * PX
@@ -212,10 +196,9 @@ class OnvifCamera:
         frame = cv2.warpAffine(world, matrix, SIZE, borderMode=cv2.BORDER_REFLECT)
         u = SIZE[0] / 2 + (pan - self.pan) * PX * scale
         v = SIZE[1] / 2 - (tilt - self.tilt) * PX * scale
-        r = radius * PX * scale
-        if radius:
-            cv2.circle(frame, (round(u), round(v)), round(r), (40, 40, 230), -1, cv2.LINE_AA)
-            cv2.circle(frame, (round(u), round(v)), round(r / 2), (240, 240, 240), -1, cv2.LINE_AA)
+        r = 1.5 * PX * scale
+        for side, colour in ((r, (40, 40, 230)), (r / 2, (240, 240, 240))):
+            cv2.circle(frame, (round(u), round(v)), round(side), colour, -1, cv2.LINE_AA)
         return frame, (u - r, v - r, 2 * r, 2 * r)
 
 

@@ -25,10 +25,7 @@ class Talk:
         self.now, self.silent, self.said = 0.0, False, []
 
     def go(self, seconds, number=None, frames=True, lost=False, state="tracked"):
-        """Frames come, with a target of that number above and right of the centre, or none.
-
-        Returns the messages that the camera sends.
-        """
+        """Frames come, with a target of that number above and right of the centre, or none."""
         sent, begun = [], self.now
         while self.now < begun + seconds:
             self.now += 1 / 30.0

@@ -233,12 +233,7 @@ def test_a_thousand_connections_leave_a_run_and_its_viewer_undisturbed(folder, t
 
 
 async def _flood(run):
-    """Open a thousand connections beside a viewer.
-
-    Returns:
-        (pictures that it saw meanwhile, connections that were answered, files that the run held
-        open).
-    """
+    """(pictures that a viewer saw, connections that were answered, files that the run held)."""
     async with aiohttp.ClientSession() as session:
         async with session.ws_connect(run.address + "/ws") as viewer:
             body = {"frame": 0, "box": [96, 72, 40, 40]}

@@ -2,9 +2,8 @@
 
 import numpy as np
 import onnx
-from onnx import helper
 
-from tests.support import tiny
+from tests.support.models import model_of
 
 SIDE, CELLS = 128, 16  # input pixels, cells a side
 BOX = 0.1875  # of the picture's side: 24 of 128 pixels
@@ -43,13 +42,13 @@ def model():
     # a cell's value is the mean of the box around its corner, so that a whole square is brightest
     pool = {"kernel_shape": [24, 24], "strides": [8, 8], "pads": [12, 12, 4, 4]}
     nodes = [
-        helper.make_node("AveragePool", ["image"], ["cells"], count_include_pad=1, **pool),
-        helper.make_node("ReduceMax", ["cells"], ["object"], axes=[1], keepdims=1),
-        helper.make_node("Conv", ["cells", "colours"], ["classes"]),
-        helper.make_node("Concat", ["object", "regression", "classes"], ["out"], axis=1),
+        ("AveragePool", ["image"], ["cells"], dict(pool, count_include_pad=1)),
+        ("ReduceMax", ["cells"], ["object"], dict(axes=[1], keepdims=1)),
+        ("Conv", ["cells", "colours"], ["classes"]),
+        ("Concat", ["object", "regression", "classes"], ["out"], dict(axis=1)),
     ]
-    inputs, outputs = [("image", (1, 3, SIDE, SIDE))], [("out", (1, 7, CELLS, CELLS))]
-    return tiny.model(nodes, inputs, outputs, {"regression": regression, "colours": colours})
+    ends = {"image": (1, 3, SIDE, SIDE)}, {"out": (1, 7, CELLS, CELLS)}
+    return model_of(nodes, *ends, {"regression": regression, "colours": colours}, 11)
 
 
 def frame(squares, width=256, height=256):

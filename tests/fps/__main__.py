@@ -161,9 +161,8 @@ def _run(options):
 
 
 def _against(options, settings, place, out):
-    with against.worktree(options.against) as (tree, commit), lock.Lock(
-        place, options.lock
-    ) as held:
+    held = lock.Lock(place, options.lock)
+    with against.worktree(options.against) as (tree, commit), held:
         pair = against.measure(
             settings,
             place,
@@ -200,27 +199,19 @@ def _free(out, board):
 
 def _compare(options):
     if len(options.files) not in (1, 2):
-        raise files.BadEvidence(
-            "compare takes two evidence files, or one for the board's reference"
-        )
+        raise files.BadEvidence("compare takes two evidence files, or one beside the reference")
     runs = [files.read(path) for path in options.files]
     if len(runs) == 1:
-        reference = compare.reference_of(runs[0]["board"]["name"])
+        board = runs[0]["board"]["name"]
+        reference = compare.reference_of(board)
         if reference is None:
-            raise files.BadEvidence(
-                "there is no reference of {} in {}; name a second file".format(
-                    runs[0]["board"]["name"], compare.REFERENCES
-                )
-            )
+            where = compare.REFERENCES
+            raise files.BadEvidence(f"no reference of {board} is in {where}; name a second file")
         runs.insert(0, reference)
     for path, evidence in zip(options.files[-2:], runs[-len(options.files) :]):
         if evidence["verdict"]["state"] == "invalid":
-            print(
-                "tests.fps: {} is invalid: {}".format(
-                    path, evidence["verdict"]["reasons"][0]["text"]
-                ),
-                file=sys.stderr,
-            )
+            why = evidence["verdict"]["reasons"][0]["text"]
+            print(f"tests.fps: {path} is invalid: {why}", file=sys.stderr)
             return compare.EXIT["invalid"]
     found = compare.compare(*runs)
     for name, comparison in found:

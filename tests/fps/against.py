@@ -199,7 +199,7 @@ def _open(case, settings, clip, pair):
 def _round(trees, asked, results, count, sampler, began, first):
     """Start a pair of processes that take turns until both have timed ``count`` frames."""
     workers = []  # new ones each round, since a process's memory layout changes its speed
-    ms, boxes, waited = [{}, {}], [[], []], [0.0, 0.0]
+    ms, boxes, waited = [{}, {}], [[], []], [[], []]
     spent = [0.0, 0.0]
     try:
         for tree, settings in zip(trees, asked):
@@ -217,18 +217,14 @@ def _round(trees, asked, results, count, sampler, began, first):
                     continue
                 for step, values in answer["ms"].items():
                     ms[side].setdefault(step, []).extend(values)
-                waited[side] = (
-                    None
-                    if answer["waited_s"] is None or waited[side] is None
-                    else (waited[side] + answer["waited_s"])
-                )
+                waited[side].append(answer["waited_s"])
                 spent[side] += sum(answer["ms"]["total"]) * 1e-3
     finally:
         for worker in workers:
             worker.close()
     ended = time.monotonic() - began
     for side, result in enumerate(results):
-        share = None if waited[side] is None else waited[side] / spent[side]
+        share = None if None in waited[side] else sum(waited[side]) / spent[side]
         runs.add_round(result, ended - sum(spent), sum(spent), ms[side], boxes[side], share)
 
 

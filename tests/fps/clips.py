@@ -1,13 +1,12 @@
 """Clips to time: a folder of them, or a film made here, the same on every board."""
 
 import hashlib
-import os
 from collections import namedtuple
 
 import numpy as np
 
+from calib.clips import find_clips
 from runtime.errors import BadSource
-from runtime.video.sources import open_source
 
 FILM = "film"
 SHORTEST = 10
@@ -22,22 +21,7 @@ def load(folder, most=MOST):
     """Clips of a folder, decoded."""
     if folder is None:
         return [film(most)]
-    entries = sorted(os.path.join(folder, name) for name in _listed(folder))
-    clips, problem = [], None
-    for path in [folder] + entries:
-        try:
-            clips.append(_open(path, most))
-        except (BadSource, OSError) as error:
-            problem = problem or error
-        if clips and path == folder:
-            break
-    if not clips:
-        raise BadSource(
-            f"no clip with a first box in {folder} ({problem}); name a folder of sequences with "
-            "--clips, or "
-            "leave --clips away"
-        )
-    return clips
+    return [_taken(clip, most) for clip in find_clips([folder])]
 
 
 def film(frames, width=640, height=480, side=60):
@@ -56,31 +40,15 @@ def film(frames, width=640, height=480, side=60):
     return Clip(FILM, pictures, box, _sha256(pictures, box))
 
 
-def _listed(folder):
-    try:
-        return os.listdir(folder)
-    except NotADirectoryError:
-        return []
-    except OSError as error:
-        raise BadSource(f"{folder}: {error.strerror}; name a folder of clips") from None
-
-
-def _open(path, most):
-    with open_source(path) as source:
-        if source.live or source.first_box is None:
-            raise BadSource(f"{path} has no first box")
-        box, frames = tuple(float(v) for v in source.first_box), []
-        frame = source.read()
-        while frame is not None:
-            frames.append(frame)
-            frame = None if _enough(frames, most) else source.read()
-    if len(frames) < SHORTEST or not np.isfinite(box).all():
-        raise BadSource(f"{path} is too short, or its first frame has no box")
-    return Clip(os.path.basename(os.path.abspath(path)), frames, box, _sha256(frames, box))
-
-
-def _enough(frames, most):
-    return len(frames) >= most or (len(frames) + 1) * frames[0].nbytes > MOST_BYTES
+def _taken(clip, most):
+    frames, box = [], tuple(float(v) for v in clip.boxes[0])
+    for frame in clip:
+        if len(frames) >= most or (len(frames) + 1) * frame.nbytes > MOST_BYTES:
+            break
+        frames.append(frame)
+    if len(frames) < SHORTEST:
+        raise BadSource(f"{clip.name} has {len(frames)} frames; name longer clips with --clips")
+    return Clip(clip.name, frames, box, _sha256(frames, box))
 
 
 def _sha256(frames, box):

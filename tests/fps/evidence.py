@@ -122,12 +122,9 @@ def totals(result):
 def sustained_fps(result):
     """FPS of the last minute of a result's rounds; None for shorter rounds."""
     rounds = result["rounds"]
-    if (
-        not rounds
-        or rounds[-1]["started_s"] + rounds[-1]["seconds"] - rounds[0]["started_s"] < LAST_S
-    ):
+    end = rounds[-1]["started_s"] + rounds[-1]["seconds"] if rounds else 0.0
+    if not rounds or end - rounds[0]["started_s"] < LAST_S:
         return None
-    end = rounds[-1]["started_s"] + rounds[-1]["seconds"]
     last = [r["ms"]["total"] for r in rounds if r["started_s"] + r["seconds"] > end - LAST_S]
     return 1e3 / float(np.median(np.concatenate(last)))
 

@@ -10,9 +10,11 @@ import time
 import cv2
 import pytest
 
+from runtime.errors import BadSource
 from tests.fps import clips, evidence, lock, place, report, run, simple
 from tests.fps.__main__ import main
 from tests.support import board_roots, tiny
+from tests.support.clips import write_clip
 from tests.support.tiny import write_network
 
 ROOT = place.CHECKOUT
@@ -210,3 +212,12 @@ def test_a_clip_of_which_no_frame_is_timed_is_one_sentence(tmp_path, capsys):
     assert simple.main([*given, "1"]) == 2  # frame 20 is the first again
     assert "no frame was timed" in capsys.readouterr().err
     assert simple.main([*given, "2"]) == 0
+
+
+def test_clips_of_a_folder_are_as_long_as_is_asked_and_short_ones_are_refused(tmp_path):
+    write_clip(tmp_path / "one", *tiny.film(12, 96, 72, 20))
+    (clip,) = clips.load(tmp_path, most=11)
+    assert clip.name == "one" and len(clip.frames) == 11 and clip.box[2:] == (20, 20)
+    write_clip(tmp_path / "short", *tiny.film(5, 96, 72, 20))
+    with pytest.raises(BadSource, match="name longer clips"):
+        clips.load(tmp_path)

@@ -46,12 +46,8 @@ def _mode(before, after, known):
         reasons.append(("invalid", "the power mode changed: {}".format(", ".join(names))))
     fastest = before.get("fastest_power_mode")
     if fastest and modes and modes[0][1] != fastest:
-        reasons.append(
-            (
-                "warn",
-                f"the power mode is {modes[0][1] or modes[0][0]}, the fastest is {fastest}",
-            )
-        )
+        now = modes[0][1] or modes[0][0]
+        reasons.append(("warn", f"the power mode is {now}, the fastest is {fastest}"))
     if after and before["locked"] != after["locked"]:
         reasons.append(("invalid", "clocks were locked or freed during the run"))
     return reasons
@@ -103,25 +99,18 @@ def _others(evidence, before, samples):
     reasons = []
     busy = before.get("idle_sample", {}).get("gpu_load_percent")
     if busy is not None and busy > GPU_BEFORE:
-        reasons.append(
-            ("invalid", f"another process takes the GPU: {busy:.0f}% busy before the start")
-        )
+        text = f"another process takes the GPU: {busy:.0f}% busy before the start"
+        reasons.append(("invalid", text))
     waited = [share for share in map(_waited, evidence["results"]) if share is not None]
     if waited and max(waited) > WAITED:
-        reasons.append(
-            (
-                "invalid",
-                f"another process took the CPU: it was waited for in {100 * max(waited):.0f}% of "
-                "the time",
-            )
-        )
+        text = "another process took the CPU: it was waited for in {:.0f}% of the time"
+        reasons.append(("invalid", text.format(100 * max(waited))))
     elif waited and max(waited) > WAITED_A_LITTLE:
         reasons.append(("warn", f"the CPU was waited for in {100 * max(waited):.1f}% of the time"))
     others = sorted(s["other_cores"] for s in samples if s.get("other_cores") is not None)
     if others and others[len(others) // 2] > OTHERS_CORES:
-        reasons.append(
-            ("warn", f"other processes kept {others[len(others) // 2]:.1f} processors busy")
-        )
+        text = f"other processes kept {others[len(others) // 2]:.1f} processors busy"
+        reasons.append(("warn", text))
     return reasons
 
 
@@ -143,10 +132,6 @@ def _results(results):
             reasons.append(("invalid", f"{name}: the boxes of the rounds differ"))
         known = result.get("reference_boxes")
         if known is not None and known < SAME_BOX:
-            reasons.append(
-                (
-                    "invalid",
-                    f"{name}: the boxes differ from the reference (overlap {known:.2f})",
-                )
-            )
+            text = f"{name}: the boxes differ from the reference (overlap {known:.2f})"
+            reasons.append(("invalid", text))
     return reasons

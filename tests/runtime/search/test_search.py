@@ -18,7 +18,7 @@ from tests.support import tiny
 SIDE = 40
 GONE = 15
 SEARCHED = GONE + FOLLOWED  # about when the search begins
-BACK, END = SEARCHED + 14, SEARCHED + 70
+BACK, END = SEARCHED + 14, SEARCHED + 36
 THRESHOLDS = {"lost_below": 0.5, "search_lost_below": 0.4, "look_above": 0.3, "found_above": 0.6}
 
 
@@ -249,7 +249,7 @@ def test_two_frames_must_agree(toml):
     assert CONFIRMED == 2
     states = [
         tracker.update(f).state
-        for f in [film.frames[BACK + 30], empty[BACK + 31], empty[BACK + 32]] * 3
+        for f in [film.frames[BACK + 18], empty[BACK + 19], empty[BACK + 20]] * 3
     ]
     assert set(states) == {LOST}
 

@@ -1,6 +1,6 @@
 """Runs pipelines with ``hotpathtrack`` in the system's Python, and prints lines of JSON.
 
-python3 pipelines.py memory|boxes|lost|serve|back true|seen bt709
+python3 pipelines.py memory|boxes|lost|back true|seen bt709
 """
 
 import json
@@ -10,7 +10,7 @@ import gi
 
 gi.require_version("Gst", "1.0")
 gi.require_version("GstVideo", "1.0")
-from gi.repository import GLib, Gst, GstVideo  # noqa: E402
+from gi.repository import Gst, GstVideo  # noqa: E402
 
 Gst.init(None)
 BALL = "videotestsrc pattern=ball num-buffers={} ! video/x-raw,format={},width=320,height=240 ! "
@@ -50,8 +50,8 @@ def memory():
 
 
 def boxes():
-    """Metadata of a box that is set only while the pipeline runs."""
-    text = BALL.format(30, "I420") + "hotpathtrack name=t ! fakesink"
+    """Metadata of a box that is set only while a live pipeline runs."""
+    text = BALL.format("30 is-live=true", "I420") + "hotpathtrack name=t ! fakesink"
     pipeline = Gst.parse_launch(text)
     element, count = pipeline.get_by_name("t"), [0]
 
@@ -131,25 +131,6 @@ def seen(colours):
     )
     pad = pipeline.get_by_name("t").get_static_pad("src")
     watch(pipeline, pad, lambda pad, info: Gst.PadProbeReturn.OK)
-
-
-def serve():
-    """An RTSP server of the tracked pictures."""
-    gi.require_version("GstRtspServer", "1.0")
-    from gi.repository import GstRtspServer
-
-    server = GstRtspServer.RTSPServer(service="0", address="127.0.0.1")
-    factory = GstRtspServer.RTSPMediaFactory()
-    factory.set_launch(
-        "( videotestsrc is-live=true pattern=ball ! video/x-raw,format=I420,width=320,height=240,"
-        f"framerate=30/1 ! hotpathtrack box={START} draw=true ! "
-        "x264enc tune=zerolatency ! rtph264pay name=pay0 )"
-    )
-    server.get_mount_points().add_factory("/ball", factory)
-    server.attach(None)
-    tell(port=server.get_bound_port())
-    GLib.timeout_add_seconds(60, sys.exit)
-    GLib.MainLoop().run()
 
 
 globals()[sys.argv[1]](*sys.argv[2:])

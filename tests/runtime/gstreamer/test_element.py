@@ -120,30 +120,6 @@ def test_files_give_the_boxes_of_the_command(environment, tmp_path):
         assert np.abs(ours - wanted[column]).max() < 1e-3
 
 
-def test_rtsp_shows_the_drawn_box(environment):
-    server = subprocess.Popen(
-        [find_python()[0], str(HERE / "pipelines.py"), "serve"],
-        env=environment,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        port = json.loads(server.stdout.readline())["port"]
-        video = cv2.VideoCapture(f"rtsp://127.0.0.1:{port}/ball", cv2.CAP_FFMPEG)
-        seen = False
-        for _ in range(60):
-            good, picture = video.read()
-            assert good, "the stream ended"
-            seen = seen or (picture[:, :, 1].astype(int) - picture[:, :, 2] > 60).sum() > 50
-            if seen:
-                break
-        video.release()
-        assert seen, "no green box in 60 frames"
-    finally:
-        server.kill()
-        server.wait()
-
-
 @pytest.mark.parametrize(
     ("given", "said", "ends_well"),
     [

@@ -65,28 +65,14 @@ class Geo:
         if angles is not None and vehicle is not None:
             _keep(self._cameras, (now, angles[0], angles[1] + vehicle[3]))
 
-    def place(self, at: float) -> Optional[Tuple[float, float, float, float]]:
-        """(latitude, longitude, altitude, height above take-off) of the vehicle, or None.
-
-        Degrees and metres. None where no position of about that time is known.
-
-        Args:
-            at: seconds of the monotonic clock.
-        """
-        if self._position is None or abs(at - self._position[0]) > FRESH_S:
-            return None
-        return self._position[1:]
-
-    def direction(self, view: View, point: Optional[Sequence[float]] = None) -> Optional[Vector]:
+    def direction(self, view: View, point: Sequence[float]) -> Optional[Vector]:
         """Unit vector (north, east, down) through a point of the frame; None: attitude unknown.
 
         Args:
             view: ``messages.View``.
-            point: (x, y) pixels; None for the frame's centre.
+            point: (x, y) pixels.
         """
-        at = view.captured_s
-        width, height = view.size
-        ray = ray_of(point or (width / 2.0, height / 2.0), view.size, self._fov_deg)
+        at, ray = view.captured_s, ray_of(point, view.size, self._fov_deg)
         camera = _nearest(self._cameras, at)
         if camera is not None:
             return turned(ray, 0.0, camera[1], camera[2])
@@ -102,10 +88,9 @@ class Geo:
         """
         if view is None or view.track is None or view.track.lost:
             return None
-        place = self.place(view.captured_s)
-        if place is None:
+        if self._position is None or abs(view.captured_s - self._position[0]) > FRESH_S:
             return None
-        latitude, longitude, altitude, height = place
+        _, latitude, longitude, altitude, height = self._position
         x, y, w, h = view.track.box
         ray = self.direction(view, (x + w / 2, y + h / 2))
         if ray is None or height <= 0:
@@ -133,16 +118,9 @@ class Geo:
             return []
         latitude, longitude, altitude, away, error = found
         unknown = dict.fromkeys(("vel_n", "vel_e", "vel_d", "vel_acc", "hdg", "hdg_acc"), NAN)
-        fields = dict(
-            unknown,
-            tracking_status=tracking_status(view.track),
-            lat=int(round(latitude * 1e7)),
-            lon=int(round(longitude * 1e7)),
-            alt=altitude,
-            h_acc=error,
-            v_acc=GROUND_ERROR_M,
-            dist=away,
-        )
+        fields = dict(unknown, alt=altitude, h_acc=error, v_acc=GROUND_ERROR_M, dist=away)
+        fields.update(lat=int(round(latitude * 1e7)), lon=int(round(longitude * 1e7)))
+        fields["tracking_status"] = tracking_status(view.track)
         return [("CAMERA_TRACKING_GEO_STATUS", fields)]
 
 

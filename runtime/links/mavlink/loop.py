@@ -8,7 +8,7 @@ it, and tracks it up to the newest frame.
 import threading
 import time
 from concurrent.futures import Future, TimeoutError
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, TypeVar
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -19,8 +19,6 @@ from runtime.links.mavlink.messages import View
 from runtime.links.mavlink.point import find_box, settled_boxes
 from runtime.pictures import bgr_of
 from runtime.types import Box, Track, TrackedFrame
-
-Answer = TypeVar("Answer")
 
 POINT_S = 1.5  # longest search for the box of a point
 TURN_S = 0.02  # of it between two frames
@@ -151,9 +149,9 @@ class Loop:
         return found
 
 
-def _aside(function: Callable[..., Answer], *arguments: Any) -> "Future[Answer]":
+def _aside(function: Callable[..., int], *arguments: Any) -> "Future[int]":
     """Call a function in a thread of its own, so that neither the loop nor the link waits."""
-    done: Future[Answer] = Future()
+    done: Future[int] = Future()
     done.set_running_or_notify_cancel()
 
     def run() -> None:

@@ -1,5 +1,6 @@
 """Run the link in a thread: receive, answer and report. The frame loop never waits for it."""
 
+import contextlib
 import os
 import select
 import socket
@@ -93,10 +94,8 @@ class Service(Link):
     def show(self, tracked: TrackedFrame, recording: bool) -> None:
         """Report a tracked frame. The frame loop calls this; it returns at once."""
         self._view = self.camera.run.view_of(tracked)
-        try:
+        with contextlib.suppress(OSError):  # the thread is awake already, or the link is closed
             self._wake_out.send(b"\0")
-        except OSError:
-            pass  # the thread is awake already, or the link is closed
 
     def lines(self) -> List[str]:
         """Packets, and the time from the capture of a frame until its messages were sent."""
@@ -161,10 +160,8 @@ class Service(Link):
             time.sleep(WAIT_S)
             return
         if self._wake_in in readable:
-            try:
+            with contextlib.suppress(OSError):
                 self._wake_in.recv(4096)
-            except OSError:
-                pass
 
     def take(self, peer: Optional[Address], data: bytes, now: float) -> List[Outgoing]:
         """Decode received bytes, and return the messages to send in answer.
@@ -230,11 +227,10 @@ def open_link(context: Context) -> Service:
         options.fov[-1] if len(options.fov) > 1 else vertical_fov_deg(options.fov[0], size),
     )
     geo = Geo(fov) if fov else None
-    gimbal = None
+    gimbal = follow = None
     if options.gimbal is not None and not options.gimbal.startswith("onvif://"):
         settings = load_settings(options.gimbal or None)
         gimbal = GimbalManager(Control(settings, fov), me[0], me[1], settings["lost"]["link"])
-    follow = None
     if options.follow is not None and geo is not None:
         follow = Follow(load_settings(options.follow or None, FOLLOW), *me, geo)
     kind = m.TYPE_ONBOARD_CONTROLLER if options.mavlink_type == "onboard" else m.TYPE_CAMERA

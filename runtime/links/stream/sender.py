@@ -293,11 +293,9 @@ class Sender(Link):
 
     def _end_process(self) -> None:
         process = self._process
-        try:
+        with contextlib.suppress(OSError, ValueError):
             self._send(END, b"")
             process.stdin.close()
-        except (OSError, ValueError):
-            pass
         try:
             process.wait(END_S)
         except subprocess.TimeoutExpired:

@@ -74,15 +74,6 @@ def test_device_trees_of_boards_without_a_snapshot(tmp_path, compatible, model, 
     assert found.model == model
 
 
-def test_a_known_chip_on_an_unknown_board_asks_which(tmp_path):
-    tree = tmp_path / "proc/device-tree"
-    tree.mkdir(parents=True)
-    (tree / "compatible").write_bytes(b"acme,rover\0nvidia,tegra234\0")
-    found = detect.detect(tmp_path)
-    assert found.board is None
-    assert found.candidates == ["jetson_agx_orin", "jetson_orin_nano", "jetson_orin_nx"]
-
-
 def test_a_chip_of_one_board_is_taken_for_it_with_a_doubt(tmp_path):
     tree = tmp_path / "proc/device-tree"
     tree.mkdir(parents=True)

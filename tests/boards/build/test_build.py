@@ -87,7 +87,7 @@ NEEDS_RANGES = "python -m calib.int8 --network {} --clips DIR"
         ("jetson_agx_orin --dla 0 --precision fp32", ["FP16 and INT8 only; take PRECISION=fp16"]),
         ("jetson_nano --dla 0", ["has 0 DLA cores, and none has the number 0"]),
         ("jetson_nan", ["did you mean jetson_nano"]),
-        ("pynq_z2", ["tiny has no table of ranges"]),
+        ("pynq_z2", ["tiny has no table of ranges", NEEDS_RANGES]),
         ("host --precision fp16", ["processors compute it as fp32", "NETWORK={} PRECISION=fp32"]),
         ("host --precision int8", ["tiny is not INT8; run `" + NEEDS_RANGES]),
     ],

@@ -12,7 +12,6 @@ pytest.importorskip("onnx", reason="onnx is missing: make setup")
 
 import cv2
 
-import boards
 from boards.build import __main__ as build
 from kernels import cpu, golden
 from kernels.fpga.design.sim import build as rtl
@@ -233,14 +232,6 @@ def test_a_network_with_a_table_that_is_none_is_refused(tmp_path, networks_dir, 
     told = capsys.readouterr().err
     assert code == 2 and "\n" not in told.strip() and told.startswith("boards.build: ")
     assert str(table) in told and not (tmp_path / "engines" / "pynq_z2").exists()
-
-
-def test_a_network_without_ranges_names_the_command(tmp_path, networks_dir, capsys, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    code = build.main(["pynq_z2", "--network", "nanotrack_v2", "--networks-dir", str(networks_dir)])
-    assert code == 2
-    assert "python -m calib.int8 --network nanotrack_v2 --clips DIR" in capsys.readouterr().err
-    assert boards.load_board("pynq_z2").engine == "overlay"
 
 
 # -- a lost target

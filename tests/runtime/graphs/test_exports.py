@@ -10,7 +10,7 @@ import pytest
 
 from runtime import load_tracker
 from runtime.errors import BadNetwork
-from runtime.graphs import models, normalise
+from runtime.graphs import models
 from runtime.networks import load_network
 from tests.support import blobs, tiny
 
@@ -129,31 +129,6 @@ def test_backbone_and_head_may_have_different_opsets(tmp_path, networks_dir):
     for engine in ENGINES:
         expected = follow("nanotrack_v2", engine, networks_dir)
         np.testing.assert_allclose(follow(tmp_path / "net.toml", engine), expected, atol=1e-3)
-
-
-def test_a_normalised_graph_computes_the_same(networks_dir, tmp_path):
-    network = load_network("nanotrack_v1")
-    plain = models.read(network.locate(networks_dir)["backbone"])
-    path = tmp_path / "dynamic.onnx"
-    torch_module.export(plain, path, opset=13, folding=False, dynamic=True)
-    model = models.read(path)
-    for dim, side in zip(model.graph.input[0].type.tensor_type.shape.dim, (1, 3, 255, 255)):
-        dim.dim_value = side
-    assert normalise.unknown_shapes(model)
-    folded = normalise.normalise(model)
-    assert not normalise.unknown_shapes(folded)
-    assert len(folded.graph.node) <= len(plain.graph.node)
-    picture = np.random.RandomState(0).rand(1, 3, 255, 255).astype(np.float32)
-    (got,), (expected,) = (run(m, picture) for m in (folded, plain))
-    np.testing.assert_allclose(got, expected, atol=1e-5 * np.abs(expected).max())
-
-
-def run(model, picture):
-    onnxruntime = pytest.importorskip("onnxruntime")
-    session = onnxruntime.InferenceSession(
-        model.SerializeToString(), providers=["CPUExecutionProvider"]
-    )
-    return session.run(None, {session.get_inputs()[0].name: picture})
 
 
 def test_without_onnxslim_one_sentence_says_how_to_get_it(tmp_path, monkeypatch):

@@ -14,10 +14,8 @@ from runtime.errors import BadFrame
 from runtime.graphs import assemble, batch
 from runtime.networks import load_network
 from runtime.targets import schedule as ways
-from runtime.targets.exclusion import Exclusion
 from tests.conftest import ROOT
 from tests.support import blobs, tiny
-from tests.support.clips import clip_at
 from tests.support.examples import few_of
 from tests.support.models import model_of
 
@@ -183,29 +181,6 @@ def test_a_target_that_fails_beside_others_says_why(tmp_path):
     with pytest.raises(BadFrame):
         targets.update(pictures[1][..., 0])
     assert len(targets.update(pictures[2])) == 2
-
-
-@pytest.mark.slow("whole clips with five networks")
-@pytest.mark.parametrize("name", PUBLISHED[:5])
-def test_two_people_have_the_boxes_of_two_runs(clips_dir, networks_dir, name, monkeypatch):
-    # which of two targets owns an object is no matter of the batch
-    monkeypatch.setattr(Exclusion, "resolve", lambda self, trackers, tracks, shape: tracks)
-    clip = clip_at(clips_dir / "mot15-TUD-Campus")
-    frames = list(clip)
-    with open(str(clip.folder / "targets" / "001.csv")) as file:
-        other = tuple(map(float, file.read().splitlines()[1].split(",")[1:]))
-    first = (tuple(clip.boxes[0]), other)
-    # one window in a frame: how many more fit into a budget depends on the computer
-    targets = load_targets(name, networks_dir=networks_dir, budget_ms=0.0)
-    for box in first:
-        targets.add(frames[0], box)
-    together = _follow(targets, frames[1:])
-    tracker = load_tracker(name, networks_dir=networks_dir, budget_ms=0.0)
-    for number, box in enumerate(first):
-        tracker.init(frames[0], box)
-        alone = np.array([track.box for track in _follow(tracker, frames[1:])])
-        boxes = np.array([tracks[number].box for tracks in together])
-        np.testing.assert_allclose(boxes, alone, atol=1e-3)
 
 
 @pytest.mark.parametrize("name", ENGINES)

@@ -66,11 +66,6 @@ def test_every_object_becomes_a_target_and_keeps_its_number(place, targets):
         assert np.hypot(*(centre(tracks[1 - red]) - (204 - index, 174))) < 24
 
 
-def test_without_all_only_the_best_object_is_a_target(place, targets):
-    told = run(finder_of(place, targets, everything=False), targets, moving(8))
-    assert all(set(tracks) == {0} for tracks in told)
-
-
 def test_the_first_target_is_waited_for(place, targets):
     empty = [tiny_detector.frame([])] * 4
     told = run(finder_of(place, targets, everything=False), targets, empty + moving(8))

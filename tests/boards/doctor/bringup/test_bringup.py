@@ -10,7 +10,7 @@ pytest.importorskip("onnxruntime")
 from boards import __main__ as command
 from boards import telemetry
 from boards.build.engines import tensorrt
-from boards.doctor.bringup import film, reference, steps
+from boards.doctor.bringup import reference, steps
 from tests.fakes.tensorrt import machine
 from tests.support.fake_gpu import python
 
@@ -158,14 +158,6 @@ def test_a_kernel_that_computes_nonsense_is_found(nano, tmp_path, monkeypatch):
     _, told = bring_up(tmp_path)
     assert told["correlation"]["result"] == "failed"
     assert "kernels/cuda/build" in told["correlation"]["advice"]
-
-
-def test_the_film_is_the_same_everywhere_and_its_patch_moves():
-    frames, boxes = film.film(30)
-    again, _ = film.film(30)
-    assert all(np.array_equal(a, b) for a, b in zip(frames, again))
-    assert frames[0].shape == (480, 640, 3) and boxes[0].tolist() == [288, 208, 64, 64]
-    assert np.abs(frames[29].astype(int) - frames[0]).max() > 100
 
 
 def test_evidence_that_can_not_be_written_is_one_sentence(tmp_path, capsys):

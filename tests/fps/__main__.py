@@ -90,11 +90,7 @@ def _add_run(parser):
     parser.add_argument("--lock", action="store_true", help="hold mode and clocks meanwhile")
     parser.add_argument("--no-sampling", action="store_true", help="leave the sensors alone")
     parser.add_argument(
-        "--warm-up",
-        type=float,
-        default=run.WARM_S,
-        metavar="SECONDS",
-        help="longest warm-up (default: %(default)s)",
+        "--warm-up", type=float, default=run.WARM_S, metavar="SECONDS", help="the longest"
     )
     parser.add_argument(
         "--pace",

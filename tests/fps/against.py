@@ -48,16 +48,10 @@ class Worker:
     """A process that times one checkout."""
 
     def __init__(self, tree, settings):
-        environment = dict(_environment(), PYTHONDONTWRITEBYTECODE="1")
-        self._process = subprocess.Popen(
-            [sys.executable, WORKER, tree],
-            cwd=tree,
-            env=environment,
-            universal_newlines=True,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        )
+        given = {"cwd": tree, "env": dict(_environment(), PYTHONDONTWRITEBYTECODE="1")}
+        given.update(dict.fromkeys(("stdin", "stdout"), subprocess.PIPE), universal_newlines=True)
+        command = [sys.executable, WORKER, tree]
+        self._process = subprocess.Popen(command, stderr=subprocess.DEVNULL, **given)
         self._tree = tree
         self._send(settings)
 
@@ -90,10 +84,9 @@ class Worker:
         line = self._process.stdout.readline()
         answer = json.loads(line) if line else {"error": "the process ended"}
         if "error" in answer:
+            why = answer["error"]
             raise WorkerFailed(
-                "the code in {} can't be timed: {}; run it there by itself".format(
-                    self._tree, answer["error"]
-                )
+                f"the code in {self._tree} can't be timed: {why}; run it there by itself"
             )
         return answer
 

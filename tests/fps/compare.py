@@ -18,16 +18,14 @@ def compare(base, new):
     """Compare what two runs have in common."""
     for evidence, which in ((base, "first"), (new, "second")):
         if evidence["verdict"]["state"] == "invalid":
+            why = evidence["verdict"]["reasons"][0]["text"]
             raise CannotCompare(
-                "the {} run is invalid and is never compared: {}; measure again".format(
-                    which, evidence["verdict"]["reasons"][0]["text"]
-                )
+                f"the {which} run is invalid and is never compared: {why}; measure again"
             )
     differences = differing(base, new)
     if differences:
-        raise CannotCompare(
-            "these runs can't be compared: {}; measure both alike".format("; ".join(differences))
-        )
+        told = "; ".join(differences)
+        raise CannotCompare(f"these runs can't be compared: {told}; measure both alike")
     paired = is_pair(base, new)
     known = {files.name_of(result): result for result in base["results"]}
     found, unlike = [], []

@@ -23,6 +23,7 @@ BUDGETS = HERE / "counters.json"
 JOBS = ("crop-float", "crop-border", "crop-bytes", "select-softmax", "select-sigmoid")
 # valgrind knows AVX2 but not AVX-512, and -march=native would not be the same everywhere
 INSTRUCTIONS = {"x86_64": "x86-64-v3", "aarch64": "armv8-a"}
+UPDATE = "`python -m tests.fps counters --update`"
 SLACK = 0.01  # a count that is lower than its budget by this share wants a new budget
 
 
@@ -63,14 +64,12 @@ def over(counts, budget):
         if instructions > allowed:
             mistakes.append(
                 f"{job}: {instructions:,} instructions, {instructions / float(allowed) - 1:+.1%} "
-                "of its budget; make it faster, or say "
-                "why not and run `python -m tests.fps counters --update`"
+                f"of its budget; make it faster, or say why not and run {UPDATE}"
             )
         elif instructions < (1 - SLACK) * allowed:
             mistakes.append(
                 f"{job}: {instructions:,} instructions, far below its budget of {allowed:,}; keep "
-                "that with "
-                "`python -m tests.fps counters --update`"
+                f"that with {UPDATE}"
             )
     return mistakes
 

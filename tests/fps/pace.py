@@ -46,20 +46,6 @@ class PacedCamera:
         """Nothing is held."""
 
 
-class OneTarget:
-    """A tracker in the shape that ``Pace`` asks for."""
-
-    def __init__(self, tracker):
-        self._tracker = tracker
-
-    def rehearse(self, frame):
-        """See ``runtime.targets.targets.Targets.rehearse``."""
-        if not self._tracker.device.can_rehearse:
-            return False
-        self._tracker.rehearse(frame)
-        return True
-
-
 class PacedLoop:
     """As ``tests.fps.loop.Loop``, with frames that come at a camera's pace."""
 
@@ -70,6 +56,12 @@ class PacedLoop:
         self._latency = latency
         self.processor_ms = 0.0  # of the whole process, a frame of the last run
 
+    def rehearse(self, frame):
+        """As of the targets that ``Pace`` knows; see ``runtime.targets``."""
+        if self.tracker.device.can_rehearse:
+            self.tracker.rehearse(frame)
+        return self.tracker.device.can_rehearse
+
     def run(self, count):
         """Time ``count`` frames."""
         tracker = self.tracker
@@ -77,7 +69,7 @@ class PacedLoop:
         steps, boxes = {"total": [], "arrival_to_box": []}, []
         source = LiveSource(self._camera)
         began_s = time.process_time()
-        with source, Pace(source, OneTarget(tracker), self._latency) as pace:
+        with source, Pace(source, self, self._latency) as pace:
             while len(boxes) < count:
                 frame = pace.read(LONGEST_WAIT_S)
                 if frame is WAITING or frame is None:

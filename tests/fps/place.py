@@ -24,15 +24,14 @@ class Place:
         self.found = detect.detect(self.root)
         self.board = _known(self.found)
         if name not in ("auto", "", self.board.name):
+            here = self.board.name
             raise WrongBoard(
-                f"this is {self.board.name}, not {name}; run the suite on that board, or leave "
-                "BOARD away"
+                f"this is {here}, not {name}; run the suite there, or leave BOARD away"
             )
         self.telemetry = Telemetry(self.root, self.board)
 
     def describe(self):
         """Return the evidence's ``board``."""
-        cpus = self.telemetry.read().get("cpu_online_count")
         return {
             "name": self.board.name,
             "model": self.found.model,
@@ -40,7 +39,7 @@ class Place:
             "release": self.found.l4t,
             "jetpack": self.found.jetpack,
             "system": self.found.system,
-            "cpus": cpus,
+            "cpus": self.telemetry.read().get("cpu_online_count"),
         }
 
     def state(self):

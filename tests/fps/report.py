@@ -44,13 +44,9 @@ def _paced_cells(result, flat_ms):
     """What frames at a camera's pace took, and how many times the time of frames in memory."""
     if "paced" not in result:
         return [""] * 4
-    total = result["paced"]["figures"]["total"]
-    return [
-        "{:g}".format(result["paced"]["fps"]),
-        "{:.3f}".format(total["median"]),
-        "{:.3f}".format(total["p95"]),
-        "{:.2f}".format(total["median"] / flat_ms),
-    ]
+    total, fps = result["paced"]["figures"]["total"], result["paced"]["fps"]
+    ms = [f"{total[key]:.3f}" for key in ("median", "p95")]
+    return [f"{fps:g}", *ms, "{:.2f}".format(total["median"] / flat_ms)]
 
 
 def title(evidence):

@@ -13,7 +13,12 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.mark.parametrize(
-    "name, runs", [("nanotrack_v1", "nanotrack_v1"), ("kestrel", "nanotrack_v2")]
+    "name, runs",
+    [
+        ("nanotrack_v1", "nanotrack_v1"),
+        ("kestrel", "nanotrack_v2"),
+        ("nanotrack_v3", "nanotrack_v2"),
+    ],
 )
 def test_opencv_runs_the_same_files_where_it_can(name, runs, networks_dir):
     assert OpenCvNano(load_network(name), str(networks_dir), 1).runs == runs

@@ -132,17 +132,10 @@ def main(name, folder, config, checkpoint, out):
     sys.path.insert(0, folder)
     add_crops(pathlib.Path(folder))
     cfg = build(name, checkpoint, config)
-    test = cfg.TEST
-    settings = types.SimpleNamespace(
-        cfg=cfg,
-        checkpoint=checkpoint,
-        template_factor=test.TEMPLATE_FACTOR,
-        template_size=test.TEMPLATE_SIZE,
-        search_factor=test.SEARCH_FACTOR,
-        search_size=test.SEARCH_SIZE,
-        debug=0,
-        save_all_boxes=False,
-    )
+    given = dict(cfg=cfg, checkpoint=checkpoint, debug=0, save_all_boxes=False)
+    for key in ("template_factor", "template_size", "search_factor", "search_size"):
+        given[key] = getattr(cfg.TEST, key.upper())
+    settings = types.SimpleNamespace(**given)
     module = importlib.import_module("lib.test.tracker." + TRACKERS[name])
     tracker = module.get_tracker_class()(settings, "lasot")
     frames, boxes = film()

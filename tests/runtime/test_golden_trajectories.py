@@ -18,7 +18,7 @@ NETWORKS = ("nanotrack_v1", "nanotrack_v2", "nanotrack_v3")
 CASES = [(network, engine) for network in NETWORKS for engine in engines.installed()]
 IDS = ["-".join(case) for case in CASES]
 
-FIRST = count(12, 20)
+FIRST = count(8, 20)
 
 
 @pytest.fixture(scope="module")

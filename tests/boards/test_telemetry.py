@@ -323,8 +323,11 @@ def test_lists_of_cores_are_counted():
     assert count_of(None) is None and count_of("all") is None
 
 
-def test_reading_a_folder_or_nothing_is_none(tmp_path):
+def test_folders_and_names_that_are_absent_are_no_error(tmp_path):
     root = Root(tmp_path)
-    (tmp_path / "folder").mkdir()
+    for name in ("folder", "chips/chip10", "chips/chip2/more"):
+        (tmp_path / name).mkdir(parents=True)
+    assert root.glob("chips/chip*") == ["chips/chip2", "chips/chip10"]
+    assert root.glob("chips/*/more") == ["chips/chip2/more"]
     assert root.text("folder") is None and root.number("absent") is None
     assert root.list("absent") == [] and root.size("absent") is None

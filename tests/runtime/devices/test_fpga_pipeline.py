@@ -85,7 +85,13 @@ def test_a_target_added_and_one_dropped_while_frames_are_in_flight(tmp_path):
     frames, boxes = bright.film(8)
     _, engine = bright.opened(tmp_path)
     targets, told = Targets(engine.network, engine, cpu.load(), Options(pipeline=2)), []
-    pipeline = Pipeline(targets, lambda taken, tracks, ms: told.append((taken.index, set(tracks))))
+
+    def report(taken, tracks, ms):
+        told.append((taken.index, set(tracks)))
+        assert targets.step_ms["network"] > 0  # the sum of this frame's trackers
+        targets.step_ms["network"] = 0.0
+
+    pipeline = Pipeline(targets, report)
     one = targets.add(frames[0], boxes[0])
     for index, frame in enumerate(frames[1:], 1):
         pipeline.take(Taken(frame, index, None, 0.0))

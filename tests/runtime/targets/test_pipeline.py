@@ -3,7 +3,6 @@
 The command line runs on TensorRT's fake and the fake GPU (``tests.fakes.tensorrt.loop``).
 """
 
-import os
 import re
 import signal
 import subprocess
@@ -20,7 +19,7 @@ from runtime import load_tracker
 from runtime.errors import NoEngine
 from tests.fakes.cuda import build
 from tests.runtime.test_track import box_text, long_film, rows_of, sentence, track
-from tests.support import pages, tiny
+from tests.support import tiny
 from tests.support.fake_gpu import surroundings
 from tests.support.streams import mjpeg
 
@@ -166,41 +165,6 @@ def test_a_camera_that_pauses_has_shown_all_that_came(tmp_path):
         _, said = process.communicate(timeout=60)
     assert process.returncode == 128 + signal.SIGINT, said
     assert before > 2 and before == _rows(out)
-
-
-@pytest.mark.slow("eight targets one after the other")
-def test_targets_chosen_on_the_page_miss_no_frame(tmp_path):
-    pytest.importorskip("aiohttp")
-    boxes = pages.write_world(tmp_path, 200)
-    (tmp_path / "bundle").mkdir()
-    start = [sys.executable, "-m", "tests.fakes.tensorrt.loop", str(tmp_path / "bundle")]
-    environment = surroundings(FAKE_CUDA_CAPABILITY="53", FAKE_CUDA_VERSION=GRAPH)
-    environment["PYTHONPATH"] += os.pathsep + os.environ.get("PYTHONPATH", "")
-    numbers = []
-    with mjpeg.MjpegServer(tmp_path / "frames", fps=150) as server, pages.PagedRun(
-        tmp_path,
-        server.address,
-        *["--pipeline", 2, "--box", box_text(np.array(boxes))],
-        start=start,
-        environment=environment,
-    ) as run:
-        for index in range(8):
-            at = run.wait_for(lambda state, least=15 * index: state["frame"] > least)["frame"]
-            replaced = numbers[-1] if index % 2 else None
-            asked = {"frame": at, "box": [60 + 10 * index, 60, 40, 40], "replace": replaced}
-            status, _, answer = run.ask("/api/targets", asked)
-            assert status == 201, answer
-            numbers.append(answer["number"])
-        last = run.state()["frame"]
-        run.wait_for(lambda state: state["frame"] > last + 10)
-        assert run.ask("/api/stop", {"stop": True})[0] == 202
-        assert run.wait() == 0, run.words()
-        given = int(re.search(r"(\d+) frames of", run.words()).group(1))
-        for number in [0] + numbers:
-            frames = sorted(run.boxes(number))
-            assert frames == list(range(frames[0], frames[-1] + 1)), number
-            ended = number in numbers[0::2]  # the next one took its place
-            assert (frames[-1] == given - 1) != ended, number
 
 
 def _rows(path):

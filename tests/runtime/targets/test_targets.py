@@ -1,4 +1,4 @@
-"""Several targets: what their trackers say is passed on, and the time of their steps is summed."""
+"""Several targets: what their trackers say is passed on."""
 
 import pytest
 
@@ -6,7 +6,6 @@ pytest.importorskip("onnxruntime")
 
 from runtime import load_targets
 from runtime.targets import targets as module
-from runtime.targets.pipeline import Pipeline, Taken
 from tests.support import tiny
 
 
@@ -31,24 +30,3 @@ def test_what_a_tracker_says_is_passed_on_once(toml, monkeypatch):
         targets.add(pictures[0], boxes[0])
     assert said == ["crop and select run on the processor"]
     targets.close()
-
-
-def test_steps_are_summed_for_frames_in_flight_too(toml):
-    """The pipeline collects from trackers that do their frames elsewhere; each says its times."""
-
-    class Tracked:
-        pipeline = 2
-
-        def __init__(self):
-            self.trackers = {}
-            self.summed = 0
-
-        def sum_steps(self):
-            self.summed += 1
-
-    targets, reported = Tracked(), []
-    pipeline = Pipeline(targets, lambda taken, tracks, ms: reported.append(targets.summed))
-    for index in range(3):
-        pipeline.take(Taken(None, index, None, 0.0, 0.0))
-    pipeline.empty()
-    assert reported == [1, 2, 3]

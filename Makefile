@@ -145,10 +145,7 @@ test: setup ## what everybody runs: all tests but the slow ones
 	$(PYTEST) $(or $(TESTS),-m 'not slow')
 
 test-all: fakes compilers fpga docs $(CLIP) ## before a release: every test, on every Python, board and ARM machine (hours)
-	$(PYTEST) --hypothesis-profile=many
-	tests/pythons.sh --all $(PY) $$PYTHONS
-	nice $(PY) -m tests.fresh_boards --all
-	nice $(PY) -m tests.arm --whole
+	$(PY) -m tests.whole $(PYTEST)
 
 fakes: export OLDEST = $(lastword $(sort $(wildcard $(shell pyenv root 2>/dev/null)/versions/3.6.*/bin/python)))
 

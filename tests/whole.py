@@ -1,0 +1,76 @@
+"""Run every test, and write what became of it to docs/results/tests.md (``make test-all``).
+
+    python -m tests.whole WORD...
+
+WORD... runs the tests of this Python. A part that fails does not end the others.
+Exit codes: 0, 1 when a part failed.
+"""
+
+import datetime
+import os
+import re
+import subprocess
+import sys
+import time
+
+from calib import provenance
+from tests.support import ROOT
+
+RESULT = ROOT / "docs" / "results" / "tests.md"
+HEAD = """`make test-all`
+
+{date}, commit {commit}, {processor}, {cores} cores.
+
+# Every test
+
+With those that `make test` leaves out because they take long, and with all examples of properties.
+
+| part | result | minutes | what it says |
+|---|---|---|---|
+"""
+
+
+def main(words):
+    """Run the command line; returns the exit code."""
+    python = ["nice", sys.executable, "-m"]
+    others = ["tests/pythons.sh", "--all", sys.executable, *os.environ.get("PYTHONS", "").split()]
+    return write(
+        {
+            "this Python": [*words, "--hypothesis-profile=many"],
+            "the other Pythons": others,
+            "fresh boards": [*python, "tests.fresh_boards", "--all"],
+            "ARM, emulated": [*python, "tests.arm", "--whole"],
+        }
+    )
+
+
+def write(parts, result=RESULT):
+    """Run the parts, dict of name -> words, and write the page; returns the exit code."""
+    page = HEAD.format(
+        date=datetime.date.today().isoformat(),
+        commit=(provenance.commit() or "unknown")[:8],
+        processor=provenance.processor(),
+        cores=os.cpu_count(),
+    )
+    failed = 0
+    for name, words in parts.items():
+        started, told = time.monotonic(), []
+        command = [str(word) for word in words]
+        with subprocess.Popen(
+            command, cwd=str(ROOT), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        ) as process:
+            for line in process.stdout:
+                print(line, end="", flush=True)
+                if re.search(r"\b(passed|failed)\b|^FAILED|px apart|differ$", line):
+                    told.append(re.sub(r" in [\d.]+s.*", "", line.strip(" =\n")))
+        failed |= process.returncode != 0
+        said = "; ".join(told) or "nothing"
+        minutes = (time.monotonic() - started) / 60
+        ended = f"failed ({process.returncode})" if process.returncode else "passed"
+        page += f"| {name} | {ended} | {minutes:.0f} | {said} |\n"
+        result.write_text(page)  # what is known, should somebody stop the rest
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -20,7 +20,7 @@ from pymavlink import mavutil
 from pymavlink.dialects.v20 import common
 
 from runtime.links.mavlink.reports import command_long, corners_of
-from tests.support.mavlink_client import Client, Program
+from tests.support.mavlink_client import Program, connected
 from tests.support.ports import free_port
 
 FRAMES = 100
@@ -80,42 +80,33 @@ def without_truth(clip, folder):
 
 def with_pymavlink(clip, folder, point=False, more=(), whole=False):
     """Discovery, selection, status, stop. Returns (boxes, client, text of the program)."""
-    port = free_port()
-    client = Client(port)
-    if whole:
-        address = f"udp://127.0.0.1:{free_port()}"
-        more = [*more, "--stream", address]
-    try:
-        arguments = ["--video", without_truth(clip, folder), "--link-delay", 0]
-        arguments += ["--mavlink", f"udpout:127.0.0.1:{port}", *more]
-        with Program(arguments, os.path.join(folder, "log")) as program:
-            client.wait("HEARTBEAT", 40)
-            for name in ("CAMERA_INFORMATION", "CAMERA_SETTINGS", "CAMERA_CAPTURE_STATUS"):
-                client.request(name)
-            for name in ("VIDEO_STREAM_INFORMATION", "VIDEO_STREAM_STATUS") if whole else ():
-                client.request(name)
-            client.interval("CAMERA_TRACKING_IMAGE_STATUS", STATUS_HZ)
-            client.wait("NAMED_VALUE_INT", 20)  # of the first frame, which is what is clicked on
-            x, y, w, h = clip.boxes[0]
-            if point:
-                centre = (x + w / 2) / clip.size[0], (y + h / 2) / clip.size[1]
-                result = client.command(POINT, *centre, 0.0)
-            else:
-                result = client.rectangle(clip.boxes[0], clip.size)
-            assert result == common.MAV_RESULT_ACCEPTED, program.text()
-            client.pump(9.0, lambda m: m.get_type() == "NAMED_VALUE_INT" and m.value > FRAMES)
-            if whole:
-                state = client.request("CAMERA_TRACKING_IMAGE_STATUS")
-                x, y = state.rec_top_x + state.rec_bottom_x, state.rec_top_y + state.rec_bottom_y
-                client.command(POINT, x / 2, y / 2, 0.02)
-                client.pump(0.5)
-            if program.process.poll() is None:
-                client.command(STOP)
-                client.request("CAMERA_TRACKING_IMAGE_STATUS")
-            code, text = program.end()
-            assert code in (0, 130), text  # 130: Ctrl-C before the clip's end
-    finally:
-        client.close()
+    more = [*more, "--stream", f"udp://127.0.0.1:{free_port()}"] if whole else more
+    arguments = ["--video", without_truth(clip, folder), "--link-delay", 0, *more]
+    with connected(arguments, os.path.join(folder, "log")) as (client, program):
+        for name in ("CAMERA_INFORMATION", "CAMERA_SETTINGS", "CAMERA_CAPTURE_STATUS"):
+            client.request(name)
+        for name in ("VIDEO_STREAM_INFORMATION", "VIDEO_STREAM_STATUS") if whole else ():
+            client.request(name)
+        client.interval("CAMERA_TRACKING_IMAGE_STATUS", STATUS_HZ)
+        client.wait("NAMED_VALUE_INT", 20)  # of the first frame, which is what is clicked on
+        x, y, w, h = clip.boxes[0]
+        if point:
+            centre = (x + w / 2) / clip.size[0], (y + h / 2) / clip.size[1]
+            result = client.command(POINT, *centre, 0.0)
+        else:
+            result = client.rectangle(clip.boxes[0], clip.size)
+        assert result == common.MAV_RESULT_ACCEPTED, program.text()
+        client.pump(9.0, lambda m: m.get_type() == "NAMED_VALUE_INT" and m.value > FRAMES)
+        if whole:
+            state = client.request("CAMERA_TRACKING_IMAGE_STATUS")
+            x, y = state.rec_top_x + state.rec_bottom_x, state.rec_top_y + state.rec_bottom_y
+            client.command(POINT, x / 2, y / 2, 0.02)
+            client.pump(0.5)
+        if program.process.poll() is None:
+            client.command(STOP)
+            client.request("CAMERA_TRACKING_IMAGE_STATUS")
+        code, text = program.end()
+        assert code in (0, 130), text  # 130: Ctrl-C before the clip's end
     return boxes_of([message for _, message in client.heard], clip.size), client, text
 
 

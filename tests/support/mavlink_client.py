@@ -1,5 +1,6 @@
 """A ground station on pymavlink's own link: it sends commands and records every message."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -9,6 +10,8 @@ import time
 os.environ.setdefault("MAVLINK20", "1")
 from pymavlink import mavutil
 from pymavlink.dialects.v20 import common
+
+from tests.support.ports import free_port
 
 CAMERA = (1, 100)
 
@@ -121,3 +124,13 @@ class Program:
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
+
+
+@contextlib.contextmanager
+def connected(arguments, log):
+    """(client, program): a ground station has heard the program's heartbeat."""
+    port = free_port()
+    words = [*arguments, "--mavlink", f"udpout:127.0.0.1:{port}"]
+    with contextlib.closing(Client(port)) as client, Program(words, log) as program:
+        client.wait("HEARTBEAT", 60)
+        yield client, program

@@ -21,10 +21,10 @@ FOV = (60.0, vertical_fov_deg(60.0, SIZE))
 CENTRE = (310.0, 230.0, 20.0, 20.0)
 
 
-def follow(control, box, frames=60, state=TRACKED, start=0.0):
+def follow(control, box, frames=60, state=TRACKED):
     """Commands for a camera that does not move; returns the last (pitch rate, yaw rate)."""
     for n in range(frames):
-        now = start + n / 30.0
+        now = n / 30.0
         control.attitude(now, 0.0, 0.0)
         rates = control.update(now + 0.05, now, box, SIZE, state)
     return rates

@@ -18,7 +18,7 @@ from runtime.links.mavlink.reports import corners_of
 from tests.drone import closed_loop, conversation
 from tests.support import tiny_detector
 from tests.support.clips import write_boxes
-from tests.support.mavlink_client import Client, Program
+from tests.support.mavlink_client import Program, connected
 from tests.support.ports import free_port
 
 FRAMES = 130
@@ -60,25 +60,18 @@ def test_a_ground_station_finds_selects_follows_and_stops(clip, tmp_path):
 
 
 def test_a_click_is_matched_to_the_frame_that_was_seen(clip, tmp_path):
-    port = free_port()
-    client = Client(port)
     rows = tmp_path / "rows.csv"
     first = ",".join(f"{v:.0f}" for v in clip.boxes[0])
     arguments = ["--video", clip.pictures, "--box", first, "--results", rows]
-    arguments += ["--mavlink", f"udpout:127.0.0.1:{port}"]
-    with Program(arguments, tmp_path / "log") as program:
-        try:
-            client.wait("HEARTBEAT", 40)
-            client.interval("CAMERA_TRACKING_IMAGE_STATUS", 50)
-            seen = client.wait("NAMED_VALUE_INT", 20)
-            while seen.value < 5:
-                seen = client.wait("NAMED_VALUE_INT", 5)
-            client.pump(0.6)  # the time that the user needs to draw
-            box, time_ms = clip.boxes[seen.value], seen.time_boot_ms % (1 << 24)
-            assert client.rectangle(box, clip.size, time_ms) == 0
-            client.pump(0.3)
-        finally:
-            client.close()
+    with connected(arguments, tmp_path / "log") as (client, program):
+        client.interval("CAMERA_TRACKING_IMAGE_STATUS", 50)
+        seen = client.wait("NAMED_VALUE_INT", 20)
+        while seen.value < 5:
+            seen = client.wait("NAMED_VALUE_INT", 5)
+        client.pump(0.6)  # the time that the user needs to draw
+        box, time_ms = clip.boxes[seen.value], seen.time_boot_ms % (1 << 24)
+        assert client.rectangle(box, clip.size, time_ms) == 0
+        client.pump(0.3)
         assert program.end()[0] == 130  # Ctrl-C
     chosen = [row for row in read(rows) if row["target"] == "1"]
     # time_boot_ms is whole milliseconds, so the frame before may be the one
@@ -89,25 +82,19 @@ def test_a_click_is_matched_to_the_frame_that_was_seen(clip, tmp_path):
 def test_a_detector_without_a_class_waits_for_a_click(clip, tmp_path):
     """Its targets are those that the ground station clicks on."""
     pytest.importorskip("onnxruntime")
-    frames, rows, port = tmp_path / "frames", tmp_path / "rows.csv", free_port()
+    frames, rows = tmp_path / "frames", tmp_path / "rows.csv"
     frames.mkdir()
     picture = np.zeros((256, 256, 3), np.uint8)
     picture[64:88, 96:120, 2] = 255  # 24 pixels: what the tiny detector finds in a window
     for n in range(40):
         cv2.imwrite(str(frames / f"{n:04d}.png"), picture)
     detector = tiny_detector.write_detector(tmp_path)
-    client = Client(port)
-    arguments = ["--video", frames, "--mavlink", f"udpout:127.0.0.1:{port}"]
-    arguments += ["--detector", detector, "--results", rows, "--link-delay", 0]
-    with Program(arguments, tmp_path / "log") as program:
-        try:
-            client.wait("HEARTBEAT", 40)
-            assert client.request("CAMERA_TRACKING_IMAGE_STATUS").tracking_status == 0
-            x, y = 108 / 256.0, 76 / 256.0
-            assert client.command(common.MAV_CMD_CAMERA_TRACK_POINT, x, y, 0.02) == 0
-            client.pump(0.3)
-        finally:
-            client.close()
+    arguments = ["--video", frames, "--detector", detector, "--results", rows, "--link-delay", 0]
+    with connected(arguments, tmp_path / "log") as (client, program):
+        assert client.request("CAMERA_TRACKING_IMAGE_STATUS").tracking_status == 0
+        x, y = 108 / 256.0, 76 / 256.0
+        assert client.command(common.MAV_CMD_CAMERA_TRACK_POINT, x, y, 0.02) == 0
+        client.pump(0.3)
         assert program.end()[0] in (0, 130)
     box = np.array([float(read(rows)[0][key]) for key in "xywh"])
     assert conversation.overlap(box, np.array([96, 64, 24, 24])) > 0.5
@@ -124,29 +111,22 @@ def autopilot(client):
 
 
 def test_the_vehicle_turns_to_what_was_selected_and_stands_still_at_the_end(clip, tmp_path):
-    port = free_port()
-    client, moves = Client(port), "SET_POSITION_TARGET_LOCAL_NED"
+    moves = "SET_POSITION_TARGET_LOCAL_NED"
     arguments = ["--video", conversation.without_truth(clip, tmp_path), "--fov", "60", "--follow"]
-    with Program(
-        arguments + ["--mavlink", f"udpout:127.0.0.1:{port}"], tmp_path / "log"
-    ) as program:
-        try:
-            client.wait("HEARTBEAT", 40)
+    with connected(arguments, tmp_path / "log") as (client, program):
+        autopilot(client)
+        client.pump(0.3)
+        aside = clip.boxes[0] + [60, 0, 0, 0]
+        assert client.rectangle(aside, clip.size) == 0
+        found = None
+        for _ in range(100):
             autopilot(client)
-            client.pump(0.3)
-            aside = clip.boxes[0] + [60, 0, 0, 0]
-            assert client.rectangle(aside, clip.size) == 0
-            found = None
-            for _ in range(100):
-                autopilot(client)
-                found = found or client.pump(0.05, lambda a: a.get_type() == moves and a.yaw_rate)
-                if found:
-                    break
-            assert found and found.yaw_rate > 0 and found.vx == 0 and found.target_component == 1
-            program.end()
-            client.pump(0.3)
-        finally:
-            client.close()
+            found = client.pump(0.05, lambda a: a.get_type() == moves and a.yaw_rate)
+            if found:
+                break
+        assert found and found.yaw_rate > 0 and found.vx == 0 and found.target_component == 1
+        program.end()
+        client.pump(0.3)
     last = [message for _, message in client.heard if message.get_type() == moves][-5:]
     assert [message.yaw_rate for message in last] == [0.0] * 5
     assert "follow: begins" in program.text()

@@ -1,6 +1,5 @@
 """Everything on for half a minute: commands are answered, memory stays bounded, nothing is lost."""
 
-import contextlib
 import subprocess
 import time
 
@@ -15,7 +14,7 @@ from pymavlink.dialects.v20 import common
 from runtime.video.save import Video
 from tests.runtime.links.stream.test_sender import needs_gstreamer
 from tests.support import tiny
-from tests.support.mavlink_client import Client, Program
+from tests.support.mavlink_client import connected
 from tests.support.ports import free_port
 
 SECONDS, FPS = 24, 25
@@ -48,18 +47,15 @@ def test_everything_on_for_half_a_minute(tmp_path):
     for index in range((SECONDS + 60) * FPS):  # forward and backward, so that nothing jumps
         video.write(pictures[99 - abs(index % 198 - 99)], index / FPS)
     video.close()
-    port, rtsp, rtp, published = (free_port() for _ in range(4))
+    rtsp, rtp, published = (free_port() for _ in range(3))
     address = f"rtsp://127.0.0.1:{rtsp}/live"
-    arguments = f"--video {tmp_path}/film.mp4 --mavlink udpout:127.0.0.1:{port} --fov 60 --gimbal "
+    arguments = f"--video {tmp_path}/film.mp4 --fov 60 --gimbal "
     arguments += f"--link-delay 0.1 --profile --stream {address} "
     arguments += f"--stream udp://127.0.0.1:{rtp} --stream-kbps 1000 --record {tmp_path}/soak.mkv "
     arguments += f"--results {tmp_path}/soak.csv --publish udp://127.0.0.1:{published}"
     look = f"ffmpeg -v quiet -rtsp_transport tcp -i {address} -c copy -f null -".split()
     results, memory_mb = [], []
-    with contextlib.closing(Client(port)) as client, Program(
-        arguments.split(), tmp_path / "log"
-    ) as program:
-        client.wait("HEARTBEAT", 60)
+    with connected(arguments.split(), tmp_path / "log") as (client, program):
         client.interval("CAMERA_TRACKING_IMAGE_STATUS", 25)
         client.interval("CAMERA_CAPTURE_STATUS", 1)
         viewer = subprocess.Popen(look, stdin=subprocess.DEVNULL)

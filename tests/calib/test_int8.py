@@ -20,11 +20,11 @@ from calib.calibration import Calibration
 from calib.clips import find_clips
 from calib.errors import BadRun, BadTable
 from calib.store import Store
-from runtime import load_tracker
+from runtime import load_tracker, precision
 from runtime.engines.onnxruntime import _Bound, as_written
 from runtime.errors import BadNetwork
 from runtime.graphs import assemble, byte_pictures
-from runtime.networks import load_network
+from runtime.networks import FOLDER, load_network
 from tests.runtime.devices import test_refresh
 from tests.support.clips import write_clip
 from tests.support.tiny import film, write_network
@@ -184,6 +184,12 @@ def test_the_maps_that_a_toml_names_are_found_in_its_int8_form(tmp_path):
     path = qdq.write(load_network("vittrack"), {"search": model}, tmp_path, "mine", "a test")
     written = toml.read(path, BadNetwork)
     assert written["head"]["maps"] == ["x/output1", "x/output2", "x/output3"]
+
+
+def test_nodes_of_the_same_name_get_names_of_their_own():
+    nodes = [helper.make_node("Relu", *ends, "r") for ends in ((["x"], ["a"]), (["a"], ["y"]))]
+    model = qdq.prepared(model_of(nodes, {"x": [1]}, {"y": [1]}))
+    assert [node.name for node in model.graph.node] == ["r", "Relu_y"]
 
 
 def test_products_around_a_softmax_and_after_a_join_stay_in_floating_point():
@@ -396,3 +402,18 @@ def test_a_missing_range_is_refused(place):
 
 def test_arithmetic_is_counted():
     assert qdq.macs(chain()) == {f"conv{i}": 4 * 4 * 64 for i in range(3)}
+
+
+@pytest.mark.parametrize("name", ["kestrel", "kestrel_small"])
+def test_the_int8_form_that_ships_is_made_anew_from_the_table_that_ships(name, tmp_path):
+    network = load_network(name)
+    shipped = precision.int8_form(network)
+    work = Calibration(network, None, [], [], (1, 1), Store(tmp_path / "work"))
+    told = table.read(FOLDER / (name + "-ranges.json"), network)
+    again = load_network(str(int8.write_targets(work, told, (), tmp_path)["cpu"]))
+    assert again.path.name == shipped.path.name
+    for part, path in shipped.locate().items():
+        graphs = [onnx.load(str(each)).graph for each in (path, again.locate()[part])]
+        for graph in graphs:
+            del graph.value_info[:]  # shapes that the other values give
+        assert graphs[0] == graphs[1]

@@ -191,6 +191,8 @@ def test_terms_of_a_sum_share_its_level_and_keep_their_lowest_value():
     values = arrays(qdq.quantised(model, spans, "cpu", {*qdq.last_layers(model), "c0"}))
     levels = [values[name + "_scale"] for name in ("c3", "c5", "a")]
     assert levels[0] == levels[1] == levels[2]
+    greatest = max(high - low for low, high in (spans[name] for name in ("c3", "c5", "a")))
+    assert levels[0] == pytest.approx(greatest / 255, rel=1e-3)
     for name in ("c3", "c5", "a"):
         lowest = -float(values[name + "_zero_point"]) * levels[0]
         assert lowest == pytest.approx(spans[name][0], abs=float(levels[0]))

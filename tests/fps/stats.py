@@ -16,13 +16,8 @@ FEWEST_ROUNDS = 3  # fewer do not show how rounds differ
 DRAWS = 2000
 NEVER = 1000  # rounds; no larger number is suggested
 # Student's t, two-sided 95%, for 1, 2, 3 ... degrees of freedom; then 1.96
-STUDENT = [
-    float(value)
-    for value in (
-        "12.71 4.303 3.182 2.776 2.571 2.447 2.365 2.306 2.262 2.228 "
-        "2.201 2.179 2.160 2.145 2.131 2.120 2.110 2.101 2.093 2.086"
-    ).split()
-]
+STUDENT = (12.71, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
+STUDENT += (2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086)
 
 # change, low, high: of speed; effect: Cliff's delta, 1 when each new frame is slower than each old
 # one, -1 the other way round; decision: slower, faster, same, undecided; needed: rounds, or None

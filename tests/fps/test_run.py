@@ -8,11 +8,15 @@ import sys
 import time
 
 import cv2
+import numpy as np
 import pytest
 
-from runtime.errors import BadSource
+from runtime import load_tracker
+from runtime.errors import BadSource, HotpathError
+from runtime.networks import load_network
 from tests.fps import clips, evidence, lock, place, report, run, simple
 from tests.fps.__main__ import main
+from tests.fps.pace import PacedLoop
 from tests.support import board_roots, tiny
 from tests.support.clips import write_clip
 from tests.support.tiny import write_network
@@ -221,3 +225,72 @@ def test_clips_of_a_folder_are_as_long_as_is_asked_and_short_ones_are_refused(tm
     write_clip(tmp_path / "short", *tiny.film(5, 96, 72, 20))
     with pytest.raises(BadSource, match="name longer clips"):
         clips.load(tmp_path)
+
+
+def test_paced_frames_are_the_clip_s_and_their_times_are_told(network, film):
+    tracker = load_tracker(network)
+    ms, boxes = PacedLoop(tracker, film.frames, film.box, 50, "low").run(19)
+    tracker.init(film.frames[0], film.box)
+    whole = [tracker.update(frame).box for frame in film.frames[1:]]
+    tracker.close()
+    # JPEG changes the pixels a little; a busy machine drops frames, and the tracker goes on
+    assert len(boxes) == 19 and np.isfinite([box for _, box in boxes]).all()
+    assert np.abs(np.subtract(boxes[0][1], whole[0])).max() < 2
+    assert len(ms["total"]) == len(ms["arrival_to_box"]) == 19
+    assert np.all(np.subtract(ms["arrival_to_box"], ms["total"]) >= -0.01)
+
+
+def test_the_evidence_has_both_and_the_report_compares_them(network, film, tmp_path):
+    own = board("jetson_orin_nano_jp6", tmp_path)
+    settings = run.Settings(
+        networks=[network], clips=[film], frames=12, rounds=2, period_s=0, warm_s=0.1, pace=60
+    )
+    path = tmp_path / "evidence.json"
+    run.measure(settings, place.Place(own.folder), path, say=lambda text: None)
+    found = evidence.read(path)
+    paced = found["results"][0]["paced"]
+    assert paced["fps"] == 60 and paced["latency"] == "normal" and len(paced["rounds"]) == 2
+    assert [len(each["ms"]["total"]) for each in paced["rounds"]] == [12, 12]
+    assert all(each["processor_ms"] > 0 for each in paced["rounds"])
+    (row,) = report.cells(found)
+    flat = found["results"][0]["figures"]["steps"]["total"]["median"]
+    assert float(row[-1]) == pytest.approx(paced["figures"]["total"]["median"] / flat, abs=0.01)
+    del found["results"][0]["paced"]  # of older evidence
+    assert report.cells(found)[0][-4:] == [""] * 4
+
+
+@pytest.mark.parametrize(
+    "words, text",
+    [
+        (["--pace", "0"], "give 1 to 240"),
+        (["--pace", "nan"], "give 1 to 240"),
+        (["--pace", "30", "--against", "HEAD"], "leave --against away"),
+    ],
+)
+def test_a_pace_that_cannot_be_is_refused_in_a_sentence(words, text, capsys):
+    assert main(words) == 2
+    assert text in capsys.readouterr().err
+
+
+needs_nano = pytest.mark.skipif(
+    not hasattr(cv2, "TrackerNano_create"), reason="this OpenCV has no TrackerNano"
+)
+
+
+@needs_nano
+@pytest.mark.parametrize(
+    "name, runs",
+    [
+        ("nanotrack_v1", "nanotrack_v1"),
+        ("kestrel", "nanotrack_v2"),
+        ("nanotrack_v3", "nanotrack_v2"),
+    ],
+)
+def test_opencv_runs_the_same_files_where_it_can(name, runs, networks_dir):
+    assert simple.OpenCvNano(load_network(name), str(networks_dir), 1).runs == runs
+
+
+@needs_nano
+def test_without_the_usual_files_a_sentence_says_what_is_missing(tmp_path):
+    with pytest.raises(HotpathError, match="nanotrack_v2"):
+        simple.OpenCvNano(load_network("kestrel"), str(tmp_path), 1)

@@ -1,4 +1,4 @@
-"""What kestrel_small loses on the FPGA engine."""
+"""What kestrel_small loses on the FPGA engine; the compiler takes its own table alone."""
 
 import sys
 
@@ -12,9 +12,11 @@ pytest.importorskip("onnxruntime", reason="the compiler needs onnx and ONNX Runt
 from boards.build import __main__ as build
 from calib import metrics, table, trackers
 from calib.clips import find_clips
+from calib.errors import BadTable
 from calib.follow import follow
 from calib.fpga.compile import beside, compile_network
 from kernels.fpga import design
+from kernels.fpga.design.compiler.layers import CannotCompile
 from kernels.fpga.design.model import Machine
 from kernels.fpga.design.runner import MEMORY, Runner
 from runtime import engines, geometry, load_tracker, loading
@@ -93,3 +95,19 @@ def test_clips_are_followed_as_well_as_in_floating_point(both, clips_dir):
     assert len(rows) == len(names)
     means = np.mean(rows, axis=0)
     assert abs(means[0] - means[1]) < 0.02, rows
+
+
+def test_ranges_of_another_network_are_refused():
+    network = load_network("kestrel_small")
+    ranges = table.read(beside(network))
+    ranges["files"]["search"] = "0" * 64
+    with pytest.raises(BadTable, match="calib.int8"):
+        compile_network(network, None, ranges)
+
+
+def test_a_tensor_without_a_range_is_refused():
+    network = load_network("kestrel_small")
+    ranges = table.read(beside(network))
+    del ranges["tensors"]["search"]["x//trunk/trunk.1/trunk.1.1/Relu_output_0"]
+    with pytest.raises(CannotCompile, match=r"trunk\.1.*calibrate"):
+        compile_network(network, None, ranges)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from calib.clips import find_clips
-from calib.research.train import judge
+from calib.research.train import judge, judging
 from tests.calib.research.train.conftest import write_wider
 from tests.support import tiny
 from tests.support.clips import write_clip
@@ -52,3 +52,55 @@ def test_the_folders_that_hold_clips_are_the_sources(world):
         "cars": ["one"],
         "clips": ["two"],
     }
+
+
+def test_error_is_that_of_a_mean_of_clips_when_frames_of_a_clip_are_alike():
+    rng = np.random.default_rng(0)
+    of_clip = rng.normal(0.7, 0.1, 200)
+    clip = np.repeat(np.arange(200), 30)
+    found = judging.estimate(of_clip[clip], clip)
+    assert found.mean == pytest.approx(of_clip.mean())
+    assert found.error == pytest.approx(of_clip.std() / np.sqrt(200), rel=0.1)
+
+
+def test_more_frames_of_the_same_clips_do_not_make_a_figure_surer():
+    values, clip = np.array([0.4, 0.6, 0.8, 0.9]), np.arange(4)
+    few = judging.estimate(values, clip)
+    many = judging.estimate(np.repeat(values, 50), np.repeat(clip, 50))
+    assert many.error == pytest.approx(few.error)
+
+
+def test_one_clip_has_no_error():
+    assert np.isnan(judging.estimate([0.5, 0.6], [3, 3]).error)
+
+
+def test_figures_name_the_set_and_count_what_was_lost():
+    found = judging.figures("away", [0.1, 0.9, 0.8, 0.2], [0, 0, 1, 1])
+    assert found["os_away"] == pytest.approx(0.5) and found["lost_away"] == 0.5
+    assert found["se_away"] == pytest.approx(0.0, abs=1e-9)
+
+
+def source(gain, clips=10, seed=0):
+    """Overlaps of two networks on clips of twenty pairs, with noise between the clips."""
+    rng = np.random.default_rng(seed)
+    clip = np.repeat(np.arange(clips), 20)
+    shipped = rng.uniform(0.5, 0.9, len(clip))
+    return shipped + gain + rng.normal(0, 0.005, clips)[clip], shipped, clip
+
+
+def test_every_source_weighs_the_same_however_many_clips_it_has():
+    few, many = source(0.03, 2), source(0.0, 40)
+    assert judging.change([few, many]).gain == pytest.approx(0.015, abs=0.004)
+
+
+def test_a_gain_below_one_standard_error_is_no_gain():
+    assert not judging.against(judging.Change(0.011, 0.010, 0.0))
+    said = judging.against(judging.Change(0.009, 0.010, 0.0))
+    assert "not a gain of more than one standard error" in said[0]
+
+
+def test_more_lost_targets_rule_a_gain_out():
+    clip = np.repeat(np.arange(10), 20)
+    candidate = np.where(np.arange(200) % 20 == 0, 0.1, 0.7)
+    found = judging.change([(candidate, np.full(200, 0.6), clip)])
+    assert found.lost == pytest.approx(0.05) and "lost more often" in judging.against(found)[0]

@@ -27,6 +27,7 @@ from tests.fps import evidence as files
 from tests.fps import place as places
 
 OUT = "out/fps"
+GIVEN = "frames rounds threads networks_dir int8_dir pace latency".split()  # as they are
 QUICK = {"rounds": 1, "frames": 100, "warm_s": 5.0}
 
 
@@ -119,16 +120,10 @@ def _settings(options, place):
     settings = run.Settings(
         networks=options.networks or [default_of(place.board)],
         engines=chosen,
-        frames=options.frames,
-        rounds=options.rounds,
         precisions=options.precision or [place.board.precision["default"]],
-        threads=options.threads,
         period_s=0.0 if options.no_sampling else 1.0,
-        networks_dir=options.networks_dir,
-        int8_dir=options.int8_dir,
         warm_s=options.warm_up,
-        pace=options.pace,
-        latency=options.latency,
+        **{name: getattr(options, name) for name in GIVEN},
     )
     if options.quick:
         settings.__dict__.update(QUICK)

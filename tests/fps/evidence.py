@@ -11,15 +11,8 @@ from runtime.errors import HotpathError
 FORMAT = 1
 SCHEMA = pathlib.Path(__file__).resolve().parent / "evidence.schema.json"
 LAST_S = 60.0  # of the run; "sustained" figures are of this part
-TYPES = {
-    "object": dict,
-    "array": list,
-    "string": str,
-    "boolean": bool,
-    "null": type(None),
-    "integer": int,
-    "number": (int, float),
-}
+TYPES = {"object": dict, "array": list, "string": str, "boolean": bool, "integer": int}
+TYPES.update(null=type(None), number=(int, float))
 
 
 class BadEvidence(HotpathError):

@@ -166,11 +166,8 @@ def _timed(tracker, frames, number, box):
 
 def print_report(report):
     """Return the figures as a table."""
-    print(
-        "{network} on {engine}, {kernels} kernels, {threads} thread(s), {frames} frames".format(
-            **report
-        )
-    )
+    head = "{network} on {engine}, {kernels} kernels, {threads} thread(s), {frames} frames"
+    print(head.format(**report))
     print("{:<10} {:>8} {:>8} {:>8}".format("ms", "median", "p95", "p99"))
     for step, ms in report["ms"].items():
         if step != "wait":

@@ -71,15 +71,10 @@ def export_random(name, kind, config, authors, work):
 def quantised(network, parts, work):
     """TOML of the network in INT8, with one range for all tensors; good for times alone."""
     last = qdq.last_layers(parts["search"])
-    models = {
-        part: qdq.quantised(
-            model,
-            dict.fromkeys(float_tensors(model), (-4.0, 4.0)),
-            "cpu",
-            last if part == "search" else (),
-        )
-        for part, model in parts.items()
-    }
+    models = {}
+    for part, model in parts.items():
+        spans = dict.fromkeys(float_tensors(model), (-4.0, 4.0))
+        models[part] = qdq.quantised(model, spans, "cpu", last if part == "search" else ())
     return qdq.write(network, models, work, network.name + "-int8", "for times alone")
 
 

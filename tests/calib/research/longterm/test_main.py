@@ -13,22 +13,22 @@ from runtime.types import Track
 pytest.importorskip("onnxruntime")
 
 
-def run(place, halves, films_json):
+def run(place, halves):
     toml = str(place / "tiny.toml")
     arguments = ["--clips", *map(str, halves), "--networks", f"{toml},{toml}:norecover"]
-    arguments += ["--films", str(films_json), "--half", "report", "--out", str(place / "out")]
-    code = command.main(arguments)
-    return code, json.loads((place / "out" / "longterm.json").read_text()) if not code else None
+    arguments += ["--films", str(place / "films.json"), "--half", "report"]
+    assert command.main([*arguments, "--out", str(place / "out")]) == 0
+    return json.loads((place / "out" / "longterm.json").read_text())
 
 
 def test_films_are_judged_once_and_reported(place, halves, capsys):
-    code, report = run(place, halves, place / "films.json")
-    assert code == 0 and set(report) == {"tiny", "tiny:norecover"}
+    report = run(place, halves)
+    assert set(report) == {"tiny", "tiny:norecover"}
     assert report["tiny"]["all"]["returns"] >= 3 and 0 < report["tiny"]["all"]["recall"] < 1
     assert "found/30" in capsys.readouterr().err
     kept = {path: path.stat().st_mtime_ns for path in (place / "out" / "runs").rglob("*.npz")}
     assert len(kept) == 2
-    assert run(place, halves, place / "films.json")[1] == report
+    assert run(place, halves) == report
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
 
 

@@ -2,7 +2,7 @@
 
 import functools
 import time
-from collections import namedtuple
+from types import SimpleNamespace
 
 from runtime import loading
 from runtime.links.control import Controller
@@ -22,7 +22,6 @@ from runtime.options import Options
 from runtime.targets.targets import Targets
 from runtime.types import TrackedFrame
 
-Source = namedtuple("Source", "live period_s name frames dropped gaps")
 FOV = (60.0, 46.0)
 
 
@@ -33,21 +32,11 @@ class Nowhere(Transport):
         super().__init__()
         self.sent = []
 
-    def fileno(self):
-        return None
-
     def receive(self):
         return []
 
     def send(self, data):
         self.sent.append(data)
-
-    def close(self):
-        pass
-
-
-class Stop:
-    requested = False
 
 
 @functools.lru_cache(maxsize=1)
@@ -63,11 +52,11 @@ class HandTurnedRun:
         self.targets = Targets(*loaded())
         self.pictures, self.index = pictures, 0
         self.rows = []
-        source = Source(True, 0.0, "pictures", None, 0, [])
+        source = SimpleNamespace(live=True, period_s=0.0)
         self.controller = Controller(
             self.targets,
             source,
-            Stop(),
+            SimpleNamespace(requested=False),
             write_row=lambda *row: self.rows.append(row),
             recent_ms=dict,
             columns=("frame",),

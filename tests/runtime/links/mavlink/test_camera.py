@@ -107,6 +107,7 @@ def test_the_information_tells_what_the_camera_can_do(camera, run):
         (400, 1),
         (common.MAV_CMD_IMAGE_START_CAPTURE, 0, 0, 1),
         (m.CMD_SET_MESSAGE_INTERVAL, 30, 1e5),
+        (m.CMD_SET_MESSAGE_INTERVAL, m.VIDEO_STREAM_INFORMATION, 1e6),
         (m.CMD_SET_MESSAGE_INTERVAL, m.CAMERA_TRACKING_GEO_STATUS, 1e5),  # without --fov
     ],
 )

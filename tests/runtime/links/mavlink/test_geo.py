@@ -67,12 +67,17 @@ def test_the_gimbal_s_own_angles_replace_the_vehicle_s(flags, yaw_deg):
     assert math.hypot(north, east) == pytest.approx(50.0, abs=0.1)
 
 
+OLD_PLACE = geo_at(-45.0)
+OLD_PLACE.receive(attitude(pitch=math.radians(-45.0)), 3.0)
+
+
 @pytest.mark.parametrize(
     "geo, seen",
     [
+        (OLD_PLACE, view(at=3.0)),
         (geo_at(-45.0), view(None)),
         (geo_at(-45.0), view(Track(CENTRE.box, 0.1, lost=True))),
-        (geo_at(-45.0), view(at=3.0)),  # position and attitude are too old
+        (geo_at(-45.0), view(at=3.0)),  # the attitude is too old as well
         (geo_at(-2.0), view()),  # along the horizon
         (geo_at(30.0), view()),  # into the sky
         (geo_at(-45.0, height_m=-1.0), view()),  # below the take-off

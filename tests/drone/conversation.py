@@ -1,26 +1,19 @@
-"""The whole conversation with two real ground stations, on annotated clips: is the box right?
+"""The whole conversation with a ground station, on annotated clips: is the box right?
 
 python -m tests.drone.conversation CLIPS --write docs/mavlink-conversation.txt
 """
 
 import argparse
-import asyncio
 import csv
-import json
 import os
 import pathlib
-import socket
 import tempfile
-import warnings
-from types import SimpleNamespace
 
 import cv2
 import numpy as np
-from pymavlink import mavutil
 from pymavlink.dialects.v20 import common
 
-from runtime.links.mavlink.reports import command_long, corners_of
-from tests.support.mavlink_client import Program, connected
+from tests.support.mavlink_client import connected
 from tests.support.ports import free_port
 
 FRAMES = 100
@@ -61,9 +54,7 @@ def boxes_of(messages, size):
     for message in messages:
         if message.get_type() == "NAMED_VALUE_INT" and message.name == "frame":
             index = message.value
-        elif message.get_type() != "CAMERA_TRACKING_IMAGE_STATUS" or message.rec_top_x is None:
-            continue  # MAVSDK says None for NaN
-        elif message.tracking_status:
+        elif message.get_type() == "CAMERA_TRACKING_IMAGE_STATUS" and message.tracking_status:
             left, top = message.rec_top_x * size[0], message.rec_top_y * size[1]
             right, bottom = message.rec_bottom_x * size[0], message.rec_bottom_y * size[1]
             boxes[index] = (left, top, right - left, bottom - top)
@@ -108,75 +99,6 @@ def with_pymavlink(clip, folder, point=False, more=(), whole=False):
         code, text = program.end()
         assert code in (0, 130), text  # 130: Ctrl-C before the clip's end
     return boxes_of([message for _, message in client.heard], clip.size), client, text
-
-
-def with_mavsdk(clip, folder):
-    """The same with MAVSDK. Returns (boxes, lines of what was said)."""
-    return asyncio.run(asyncio.wait_for(_with_mavsdk(clip, folder, free_port()), 90))
-
-
-async def _autopilot(url):
-    """An autopilot's heartbeat, without which MAVSDK looks for no camera."""
-    link = mavutil.mavlink_connection(url, source_system=1, source_component=1, dialect="common")
-    while True:
-        link.mav.heartbeat_send(common.MAV_TYPE_QUADROTOR, common.MAV_AUTOPILOT_PX4, 0, 0, 4)
-        await asyncio.sleep(1.0)
-
-
-async def _with_mavsdk(clip, folder, port):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the package says that it was renamed
-        from mavsdk import System
-        from mavsdk.mavlink_direct import MavlinkMessage
-    lines, heard = [], []
-    system = System(port=free_port(socket.SOCK_STREAM))
-    arguments = ["--video", without_truth(clip, folder), "--link-delay", 0]
-    arguments += ["--mavlink", f"udpout:127.0.0.1:{port}"]
-    try:
-        with Program(arguments, os.path.join(folder, "log")) as program:
-            beating = asyncio.ensure_future(_autopilot(f"udpout:127.0.0.1:{port}"))
-            await system.connect(f"udpin://127.0.0.1:{port}")
-            async for state in system.core.connection_state():
-                if state.is_connected:
-                    break
-            async for cameras in system.camera.camera_list():
-                if cameras.cameras:
-                    break
-            camera = cameras.cameras[0]
-            name = f"{camera.vendor_name} {camera.model_name}"
-            lines.append(f"camera_list: component {camera.component_id}, {name}")
-
-            async def watch():
-                async for message in system.mavlink_direct.message(""):  # all, in their order
-                    fields = json.loads(message.fields_json)
-                    name, kind = fields.pop("name", ""), message.message_name
-                    heard.append(SimpleNamespace(name=name, get_type=lambda k=kind: k, **fields))
-
-            watcher = asyncio.ensure_future(watch())
-            _, fields = command_long((1, 100), 511, 275, 1e6 / STATUS_HZ)
-            await system.mavlink_direct.send_message(
-                MavlinkMessage("COMMAND_LONG", 245, 190, 1, 100, json.dumps(fields))
-            )
-            while not any(told.get_type() == "NAMED_VALUE_INT" for told in heard):
-                await asyncio.sleep(0.05)  # until the first frame
-            corners = corners_of(clip.boxes[0], clip.size)
-            await system.camera.track_rectangle(camera.component_id, *corners)
-            lines.append("track_rectangle: accepted")
-            await asyncio.sleep(FRAMES / 25.0 - 0.3)
-            followed = len(heard)
-            await system.camera.track_stop(camera.component_id)
-            lines.append("track_stop: accepted")
-            try:
-                await system.camera.track_point(camera.component_id, 0.5, 0.5, 0.05)
-                lines.append("track_point: accepted")
-            except Exception as error:
-                lines.append(f"track_point: {error}")
-            watcher.cancel()
-            beating.cancel()
-            program.end()
-    finally:
-        system._stop_mavsdk_server()
-    return boxes_of(heard[:followed], clip.size), lines
 
 
 def transcript(client):

@@ -161,6 +161,10 @@ def test_a_recording_holds_each_frame_with_its_time_and_older_files_stay(opened,
     assert len(stamps) > 30
     indices = [index for _, _, index in stamps]
     assert indices == sorted(set(indices))
+    decode = f"ffmpeg -v error -i {tmp_path}/run-2.mkv -vsync 0 -f rawvideo -pix_fmt bgr24 -"
+    pictures = np.frombuffer(subprocess.check_output(decode.split()), np.uint8)
+    shown = [number_of(each) for each in pictures.reshape(-1, SIZE[1], SIZE[0], 3)]
+    assert shown == indices[: len(shown)] and len(indices) - len(shown) <= 1
     for unix_us, boot_us, _ in stamps:
         assert before_us - 1e6 < unix_us < before_us + 30e6
         assert abs(boot_us / 1e6 - time.monotonic()) < 60

@@ -89,7 +89,9 @@ def tensorrt_is_another_pythons(situation: Situation) -> Caught:
 def opencv_hides_jetpacks(situation: Situation) -> Caught:
     """OpenCV from pip hides JetPack's, and has no GStreamer, which CSI cameras need."""
     opencv = situation.installed.packages.get("cv2")
-    if not _is_jetson(situation) or not opencv or opencv.by != "pip":
+    board = situation.detection.board
+    is_jetson = board is not None and board.family == "jetson"
+    if not is_jetson or not opencv or opencv.by != "pip":
         return None
     return (
         f"{opencv.distribution} from pip has no GStreamer: CSI cameras can't be opened with it",
@@ -147,11 +149,6 @@ def software_is_not_known(situation: Situation) -> Caught:
         f"L4T {detection.l4t} is not among the releases that are known to work: {known}",
         "flash one of them with NVIDIA's SDK Manager, or go on and report how it went",
     )
-
-
-def _is_jetson(situation: Situation) -> bool:
-    board = situation.detection.board
-    return board is not None and board.family == "jetson"
 
 
 TRAPS = (

@@ -53,16 +53,14 @@ def test_without_a_service_manager_nothing_happens(tmp_path):
 
 def test_a_run_that_is_killed_and_started_again_keeps_its_rows(tmp_path):
     pytest.importorskip("pymavlink")  # with a link, a recording plays at its own speed
-    import cv2
     import numpy as np
 
+    from tests.support import tiny
     from tests.support.mavlink_client import Program
     from tests.support.ports import free_port
 
-    (tmp_path / "frames").mkdir()
     noise = np.random.RandomState(0).randint(0, 256, (120, 160, 3)).astype(np.uint8)
-    for n in range(30):
-        cv2.imwrite(str(tmp_path / "frames" / f"{n:03d}.jpg"), noise)
+    tiny.write_pictures(tmp_path / "frames", [noise] * 30)
     rows, notify = tmp_path / "rows.csv", str(tmp_path / "notify")
     arguments = ["--video", tmp_path / "frames", "--box", "40,40,40,40", "--results", rows]
     arguments += ["--append", "--mavlink", f"udpout:127.0.0.1:{free_port()}"]

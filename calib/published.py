@@ -35,10 +35,7 @@ def read(folder: Path, clips: Sequence[Clip], names: Iterable[str]) -> dict[str,
     A file that can't be read or has another number of rows than the clip has frames is left out;
     one sentence names those of a tracker.
 
-    Args:
-        folder: a folder or ZIP file for each tracker.
-        clips: to compare on.
-        names: of all sequences of the data set, so that ``car1_s`` is not taken for ``car1``.
+    ``names`` has all sequences of the data set, so that ``car1_s`` is not taken for ``car1``.
 
     Raises:
         BadClips: it is no folder, or none of its trackers has boxes of a clip.

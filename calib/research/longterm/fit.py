@@ -231,11 +231,7 @@ def write_all(path: str | Path, thresholds: Any) -> None:
 
 
 def write(path: str | Path, thresholds: Any) -> None:
-    """Put thresholds into a network's TOML; the rest of the file stays as it is.
-
-    Args:
-        thresholds: ``Thresholds``, or a namedtuple of other keys of ``ORDER``.
-    """
+    """Put a namedtuple of keys of ``ORDER`` into a network's TOML; all else stays as it is."""
     path = Path(path)
     lines = path.read_text().splitlines()
     for name, value in thresholds._asdict().items():

@@ -47,13 +47,7 @@ def follow_all(
     out: str,
     jobs: int,
 ) -> None:
-    """Run what is not kept yet, in some processes.
-
-    Args:
-        build: makes the tracker of a way.
-        members: films or clips, each with the ways to run over it.
-        out: folder of the runs.
-    """
+    """Run what is not kept in the folder ``out``: each film or clip with its ways."""
     todo = []
     for film, ways in members:
         missing = [way for way in ways if stored(way, film, out) is None]

@@ -57,9 +57,8 @@ def _with_outputs(module: nn.Module) -> Iterator[Any]:
 def prepare(folded: Any, feeds: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> None:
     """Choose all scales, and let ``switch`` turn the rounding on.
 
-    Args:
-        feeds: list of (exemplar, search) normalised crops; the scale of an output is the one of the
-            least squared error on them.
+    The scale of an output has the least squared error on ``feeds``, (exemplar, search) crops that
+    are normalised.
     """
     layers = list(_with_outputs(folded))
     for layer in layers:

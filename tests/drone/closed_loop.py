@@ -32,8 +32,6 @@ Sample.__doc__ = "The target's offset as shares of the frame, the camera's yaw i
 
 
 class World:
-    """A large textured picture, and a target that moves over it."""
-
     def __init__(self, path, seed=1):
         self._picture = background(seed)
         rng = np.random.RandomState(seed)
@@ -70,7 +68,6 @@ class World:
 
     @staticmethod
     def _projection(pitch, yaw):
-        """From pixels of the world's picture to pixels of the frame."""
         focal = SIZE[0] / 2 / math.tan(math.radians(FOV_DEG[0]) / 2)
         # rows: the camera's (right, down, forward) in the world's
         forward, right, down = (turned(axis, 0.0, pitch, yaw) for axis in np.eye(3).tolist())
@@ -114,7 +111,6 @@ class Gimbal:
         self._next = {}
 
     def receive(self, message, now):
-        """What a packet asks for; returns messages to answer with."""
         fields, sender = message.fields, (message.system, message.component)
         if message.name == "GIMBAL_MANAGER_SET_ATTITUDE" and sender == self.primary:
             assert all(math.isnan(value) for value in fields["q"])  # rates alone
@@ -150,7 +146,6 @@ class Gimbal:
         return m.ACCEPTED, []
 
     def due(self, now):
-        """The messages that were asked for at an interval and are due."""
         out = []
         for number, at in self._next.items():
             message, every_s = self._streams[number]
@@ -200,8 +195,6 @@ class Radio:
 
 
 class Simulation:
-    """One run."""
-
     def __init__(self, world, targets, loss=0.0, gone=(), late_s=0.0, attitudes=True):
         settings = load_settings()
         self.world, self.gimbal = world, Gimbal(attitudes)
@@ -215,7 +208,6 @@ class Simulation:
         self.samples = []
 
     def run(self, seconds):
-        """Returns the list of ``Sample``."""
         number, index, frames = None, 0, []
         next_frame = 0.0
         for tick in range(int(round(seconds / TICK_S))):
@@ -258,7 +250,6 @@ class Simulation:
 
 
 def standing(yaw_deg, pitch_deg):
-    """A target that stands there: the step that the gimbal answers."""
     place = math.radians(yaw_deg), math.radians(pitch_deg)
     return lambda time_s: place
 

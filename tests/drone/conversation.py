@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from pymavlink.dialects.v20 import common
 
+from calib.metrics import overlap
 from tests.support.mavlink_client import connected
 from tests.support.ports import free_port
 
@@ -23,8 +24,6 @@ STOP = common.MAV_CMD_CAMERA_STOP_TRACKING
 
 
 class Clip:
-    """An annotated clip: a folder with img/ and boxes.csv."""
-
     def __init__(self, folder):
         self.name, self.pictures = folder.name, folder / "img"
         with open(str(folder / "boxes.csv")) as file:
@@ -34,18 +33,10 @@ class Clip:
         self.size = (first.shape[1], first.shape[0])
 
 
-def overlap(a, b):
-    """Intersection over union of two boxes (x, y, w, h)."""
-    low = np.maximum(a[:2], b[:2])
-    high = np.minimum(np.add(a[:2], a[2:]), np.add(b[:2], b[2:]))
-    common_px = np.prod(np.clip(high - low, 0, None))
-    return common_px / (a[2] * a[3] + b[2] * b[3] - common_px)
-
-
 def overlaps(clip, boxes, frames=FRAMES):
     """Overlap of a dict of frame -> box with the truth, in the frames after the first one."""
-    known = [n for n in boxes if 0 < n <= frames and np.isfinite(clip.boxes[n]).all()]
-    return np.array([overlap(boxes[n], clip.boxes[n]) for n in sorted(known)])
+    known = [n for n in sorted(boxes) if 0 < n <= frames and np.isfinite(clip.boxes[n]).all()]
+    return overlap([boxes[n] for n in known], clip.boxes[known])
 
 
 def boxes_of(messages, size):

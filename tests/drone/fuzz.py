@@ -38,7 +38,6 @@ def random_message(rng):
 
 
 def plain_message(name):
-    """A message of that kind whose fields are all 0."""
     kind = getattr(common, f"MAVLink_{name.lower()}_message")
     fields = zip(kind.fieldnames, _lengths(kind))
     return kind(**{field: [0] * count if count else 0 for field, count in fields})
@@ -58,7 +57,6 @@ def _value(rng, type_name):
 
 
 def mutated(rng, mav):
-    """The bytes of one hostile packet."""
     mav.seq = rng.randrange(256)
     mav.srcSystem, mav.srcComponent = rng.choice(((255, 190), (1, 1), (1, 154), (7, 7)))
     packet = bytearray(random_message(rng).pack(mav))
@@ -85,7 +83,6 @@ def checksummed(packet):
 
 
 def fuzz(packets, seed, every=200):
-    """Send mutated packets to a run; returns the run."""
     rng = random.Random(seed)
     noise = np.random.RandomState(seed)
     pictures = [noise.randint(0, 256, (120, 160, 3)).astype(np.uint8) for _ in range(4)]

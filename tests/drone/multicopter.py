@@ -29,8 +29,6 @@ Sample.__doc__ = (
 
 
 class Multicopter:
-    """A vehicle with its autopilot."""
-
     VELOCITY_S, YAW_S, DRAG_S = 0.5, 0.25, 4.0  # time constants
     TIMEOUT_S = 3.0
     COPTER_GUIDED, COPTER_LOITER = 4, 5
@@ -49,7 +47,6 @@ class Multicopter:
         self.stream(common.MAVLINK_MSG_ID_HEARTBEAT, 1.0)
 
     def stream(self, number, every_s):
-        """Send that message at an interval from now on."""
         self._every[number] = [every_s, self._now + min(every_s, 0.1)]
 
     def hear(self, packet, now):
@@ -65,7 +62,6 @@ class Multicopter:
         return self.mode in (self.COPTER_GUIDED, PX4_OFFBOARD) and self.armed
 
     def move(self, now):
-        """One step of the physics."""
         self._now = now
         forward, side, turn = 0.0, 0.0, 0.0
         if self.obeys and self.setpoints and now - self.setpoints[-1][0] < self.TIMEOUT_S:
@@ -91,7 +87,6 @@ class Multicopter:
         self.roll += (math.atan2(right, GRAVITY) - self.roll) / 0.1 * TICK_S
 
     def due(self, now):
-        """Packets that are due."""
         out = []
         for number, stream in self._every.items():
             if now >= stream[1]:
@@ -208,7 +203,6 @@ def walking(speed=2.5, ahead_m=15.0):
 
 
 def circling(rate_deg=15.0, radius_m=20.0):
-    """A target that goes round the vehicle, seen from there at that rate."""
     rate = math.radians(rate_deg)
     return lambda t: (radius_m * math.cos(rate * t), radius_m * math.sin(rate * t))
 

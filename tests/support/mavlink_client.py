@@ -17,8 +17,6 @@ CAMERA = (1, 100)
 
 
 class Client:
-    """Listens at a port of the loopback."""
-
     def __init__(self, port):
         me = dict(source_system=255, source_component=190)  # a ground station's
         address = f"udpin:127.0.0.1:{port}"
@@ -66,7 +64,6 @@ class Client:
                 return ack.result
 
     def request(self, name):
-        """Request a message once; return it."""
         number = getattr(common, "MAVLINK_MSG_ID_" + name)
         before = len(self.heard)
         assert self.command(common.MAV_CMD_REQUEST_MESSAGE, number) == 0
@@ -106,7 +103,6 @@ class Program:
             return file.read().decode("utf-8", "replace")
 
     def end(self, seconds=20):
-        """Send Ctrl-C; return the exit code and all that was printed."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
         try:

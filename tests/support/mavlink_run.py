@@ -26,8 +26,6 @@ FOV = (60.0, 46.0)
 
 
 class Nowhere(Transport):
-    """A transport that stores what is sent."""
-
     def __init__(self):
         super().__init__()
         self.sent = []
@@ -76,7 +74,6 @@ class HandTurnedRun:
         self.turn()
 
     def receive(self, data, peer=("127.0.0.1", 14550)):
-        """Receive bytes; return the messages that are sent in answer."""
         return self.service.take(peer, data, time.monotonic())
 
     def turn(self):

@@ -36,8 +36,6 @@ ZOOM = URI.format("Zoom") + RANGE.format("XRange", -1, 1)
 
 
 class OnvifCamera:
-    """Serves until it is closed."""
-
     def __init__(self, login=None, digest=False, has=("ptz", "turn", "zoom"), port=0):
         self.login, self.digest, self.has = login, digest, has
         self.asked, self.velocity, self.refuses = [], (0.0, 0.0, 0.0), None
@@ -171,7 +169,6 @@ class OnvifCamera:
         return ""
 
     def names(self):
-        """The names of the requests."""
         return [body.tag.rpartition("}")[2] for body in self.asked]
 
     def wait_for(self, condition):
@@ -180,14 +177,12 @@ class OnvifCamera:
             assert self.changed.wait_for(condition, 20), (self.velocity, self.names()[-5:])
 
     def move(self, step_s):
-        """Let time pass."""
         pan, tilt, nearer = self.velocity
         self.pan += pan * DEGREES_S * step_s / self.zoom
         self.tilt += tilt * DEGREES_S * step_s / self.zoom
         self.zoom = float(np.clip(self.zoom * ZOOM_S ** (nearer * step_s), 1.0, 10.0))
 
     def picture(self, pan, tilt):
-        """(frame, box) of a ball at these degrees."""
         world = background()
         left, up = SIZE[0] / self.zoom / 2, SIZE[1] / self.zoom / 2
         x, y = world.shape[1] / 2 + self.pan * PX, world.shape[0] / 2 - self.tilt * PX

@@ -100,7 +100,6 @@ def lost(size="320x240", box=START, patterns=("ball", "snow"), more=""):
 
 
 def back(recover):
-    """States where the ball goes, and comes back far away."""
     lost("1280x720", "620,340,40,40", ("ball", "snow", "ball"), "recover=" + recover)
 
 

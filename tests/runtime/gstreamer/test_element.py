@@ -56,7 +56,6 @@ def launch(environment, pipeline):
 
 
 def told(output):
-    """The messages of the element: list of dicts."""
     lines = re.findall(r"hotpath, (pts=.*);", output)
     return [dict(re.findall(r"(\w+)=\(\w+\)([^,;]+)", line)) for line in lines]
 

@@ -47,7 +47,6 @@ def test_the_target_stays_in_the_middle_of_the_picture(path, more):
 
 
 def test_rates_speed_and_their_changes_are_limited():
-    """The target jumps to the side and away."""
     settings = load_settings(None, FOLLOW)
     limits = dict(settings["limits"], yaw_rate=20.0)
     settings["limits"] = limits
@@ -63,7 +62,6 @@ def test_rates_speed_and_their_changes_are_limited():
 
 
 def manual(x, system=255):
-    """A packet of a ground station's joystick."""
     message = common.MAVLink_manual_control_message(1, x, 0, 500, 0, 0)
     return bytes(message.pack(common.MAVLink(None, system, 190)))
 

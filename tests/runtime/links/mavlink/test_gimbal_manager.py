@@ -17,8 +17,6 @@ ME, OTHER = (1, 100), (255, 190)
 
 
 class Talk:
-    """The camera and a gimbal's manager at both ends of a link."""
-
     def __init__(self):
         self.us = GimbalManager(Control(load_settings(), (60.0, 46.0)), *ME, 1.0)
         self.gimbal, self._codec = Gimbal(), Codec(*ME)

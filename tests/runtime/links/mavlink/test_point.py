@@ -29,7 +29,6 @@ def toml(tmp_path_factory):
 
 
 def scene(x=96, y=64):
-    """A frame with one red object, its box, and the box's centre."""
     frame = np.zeros((SIZE, SIZE, 3), np.uint8)
     frame[y : y + SIDE, x : x + SIDE, 2] = 255
     return frame, Box(x, y, SIDE, SIDE), (x + SIDE / 2, y + SIDE / 2)

@@ -16,7 +16,6 @@ pytestmark = pytest.mark.pythons("sockets")
 
 
 def receive(transport, seconds=3.0):
-    """Wait for the first bytes and return them."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         got = transport.receive()
@@ -27,7 +26,6 @@ def receive(transport, seconds=3.0):
 
 
 def datagrams():
-    """A socket of UDP."""
     made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     made.settimeout(3)
     return made

@@ -35,7 +35,6 @@ def shared(world):
 
 @pytest.fixture
 def run(shared):
-    """The shared run, standing on its first frame without a target."""
     assert shared.ask("/api/seek", {"frame": 0})[0] == 204
     shared.wait_for(lambda state: state["frame"] == 0 and state["waiting"] == "target")
     return shared
@@ -43,7 +42,6 @@ def run(shared):
 
 @pytest.fixture
 def own(world, tmp_path):
-    """A run of the test's own, to be ended."""
     toml = str(world[0] / "tiny.toml")
     with pages.PagedRun(tmp_path, world[0] / "frames", network=toml) as run:
         yield run
@@ -172,7 +170,6 @@ def test_a_run_without_a_target_ends_without_fuss_and_states_no_speed(own):
 
 
 def with_box(status, *boxes):
-    """Bodies with these boxes, and the status of their answer."""
     return [(b'{"frame": 0, "box": %s}' % box.encode(), status) for box in boxes]
 
 

@@ -31,14 +31,12 @@ def chromium():
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
-    """A folder with the tiny network and its film, and the true boxes."""
     folder = tmp_path_factory.mktemp("browser")
     return folder, pages.write_world(folder, 400, width=640, height=480, side=80)
 
 
 @pytest.fixture
 def run(world):
-    """A run on the film, standing on its first frame."""
     with pages.PagedRun(world[0], world[0] / "frames") as run:
         yield run
 
@@ -79,7 +77,6 @@ class Tab:
 
 
 def targets(run, count):
-    """Wait for so many targets; returns their numbers."""
     state = run.wait_for(lambda state: len(state["targets"]) == count)
     return [target["number"] for target in state["targets"]]
 
@@ -106,7 +103,6 @@ def test_a_box_dragged_on_a_real_clip_is_followed(chromium, tmp_path, clips_dir,
 
 
 def test_a_target_is_chosen_on_the_picture_that_was_seen(chromium, world):
-    """The film goes on while the box is drawn: the target starts where the drag began."""
     with pages.PagedRun(world[0], world[0] / "frames") as run, Tab(chromium, run.link) as tab:
         run.ask("/api/pause", {"paused": False})
         run.wait_for(lambda state: state["frame"] > 10)

@@ -21,7 +21,6 @@ from tests.support import pages
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A folder with the tiny network and its film."""
     folder = tmp_path_factory.mktemp("safety")
     pages.write_world(folder, 3)
     return folder
@@ -29,7 +28,6 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def local(folder, tmp_path_factory):
-    """A run that serves the loopback."""
     out = tmp_path_factory.mktemp("local")
     with pages.PagedRun(out, folder / "frames", network=str(folder / "tiny.toml")) as run:
         yield run
@@ -48,7 +46,6 @@ def guarded(folder, tmp_path):
 
 
 def handshake(run, path="/ws", **headers):
-    """The HTTP status of the answer to a request for a web socket."""
     lines = {
         "Host": f"127.0.0.1:{run.port}",
         "Connection": "Upgrade",
@@ -66,7 +63,6 @@ def handshake(run, path="/ws", **headers):
 
 
 def no_redirect(run, path):
-    """Send one GET without following a redirect; return (status, headers)."""
     connection = http.client.HTTPConnection("127.0.0.1", run.port, timeout=10)
     connection.request("GET", path)
     answer = connection.getresponse()

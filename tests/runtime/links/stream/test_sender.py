@@ -20,7 +20,6 @@ from tests.support.ports import free_port
 
 
 def _missing():
-    """What the system lacks for these tests, or None."""
     if not os.path.exists("/usr/bin/python3"):
         return "no system Python"
     code = "import gi; [gi.require_version(n, '1.0') for n in ('GstRtspServer', 'GstVideo')]"
@@ -44,14 +43,11 @@ def frame_of(number):
 
 
 def number_of(picture):
-    """The number in a decoded picture (H, W, 3)."""
     row = picture[20:60].mean(axis=(0, 2))
     return sum(int(row[10 + bit * 18 : 24 + bit * 18].mean() > 128) << bit for bit in range(16))
 
 
 class Feed:
-    """Shows frames at 30 a second until it is told to stop."""
-
     pause_s = 1 / 30.0
 
     def __init__(self, sender_):
@@ -102,7 +98,6 @@ def receive(command, feed, frames=12, row_bytes=SIZE[0] * 3):
 
 
 def packet_times_s(path):
-    """The times of a recording's packets, seconds."""
     shown = "-v error -show_entries packet=pts_time -of csv=p=0".split()
     out = subprocess.check_output(["ffprobe", *shown, str(path)])
     return [float(line.strip(b",")) for line in out.split()]

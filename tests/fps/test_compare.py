@@ -13,8 +13,9 @@ from tests.fps.__main__ import main
 from tests.support.tiny import write_network
 
 
-def made_up(median_ms=2.0, rounds=6, seed=0, **run_keys):
+def made_up(median_ms=2.0, rounds=6, seed=0):
     """Evidence of a run that never was."""
+    film = clips.Clip("film", [np.zeros((48, 64, 3))] * 100, (1, 1, 9, 9), "cd" * 32)
     random = np.random.RandomState(seed)
     state = {
         "power_mode": {"id": 2, "name": "MAXN_SUPER"},
@@ -41,34 +42,22 @@ def made_up(median_ms=2.0, rounds=6, seed=0, **run_keys):
     result["boxes"] = [[10.0, 10.0, 20.0, 20.0]]
     found = {
         "format": 1,
-        "run": dict(
-            {
-                "id": f"r{seed}",
-                "started": f"2026-01-0{seed + 1}T00:00:00Z",
-                "commit": f"{seed:040d}",
-                "dirty": False,
-                "complete": True,
-                "changed": [],
-                "frames": 100,
-                "rounds": rounds,
-            },
-            **run_keys,
-        ),
+        "run": {
+            "id": f"r{seed}",
+            "started": f"2026-01-0{seed + 1}T00:00:00Z",
+            "commit": f"{seed:040d}",
+            "dirty": False,
+            "complete": True,
+            "changed": [],
+            "frames": 100,
+            "rounds": rounds,
+        },
         "board": {"name": "jetson_orin_nano", "model": "Orin Nano", "cpus": 6, "release": "36.4.3"},
         "before": state,
         "after": copy.deepcopy(state),
         "libraries": {},
         "samples": [],
-        "clips": [
-            {
-                "name": "film",
-                "frames": 100,
-                "width": 64,
-                "height": 48,
-                "box": [1.0, 1.0, 9.0, 9.0],
-                "sha256": "cd" * 32,
-            }
-        ],
+        "clips": [run.describe_clip(film)],
         "results": [result],
         "verdict": {"state": "ok", "reasons": []},
     }

@@ -177,13 +177,12 @@ def _read(path: pathlib.Path) -> Dict[str, Dict[str, float]]:
     """The measurements that are kept; none where the file is missing or damaged."""
     try:
         values = json.loads(path.read_text())
-        good = {
+        return {
             key: {name: float(entry[name]) for name in ("fp32_ms", "int8_ms")}
             for key, entry in values.items()
         }
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return {}
-    return good
 
 
 def _write(path: pathlib.Path, values: Dict[str, Any]) -> None:

@@ -18,13 +18,8 @@ from boards.telemetry import Telemetry
 from kernels.errors import HotpathError
 
 FORMAT = 1
-ALIKE = (
-    "board",
-    "model",
-    "release",
-    "libraries",
-    "network",
-)  # in two runs whose times may stand together
+# in two runs whose times may stand together
+ALIKE = ("board", "model", "release", "libraries", "network")
 
 
 def run(

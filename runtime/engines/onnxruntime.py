@@ -66,6 +66,12 @@ class Engine(CpuEngine):
         self._library = importlib.import_module("onnxruntime")
         super().__init__(setup)
 
+    @classmethod
+    def check_bundle(cls, run: Dict[str, Any], settings: Dict[str, Any]) -> List[str]:
+        if settings.get("provider"):  # such a bundle is for onnxruntime_gpu
+            raise ValueError("an older version built it for a GPU")
+        return super().check_bundle(run, settings)
+
     def bind(self, model: Any, threads: int) -> Any:
         return _Bound(self._library, self.network.name, model, threads)
 

@@ -221,6 +221,9 @@ def test_a_provider_that_is_none_is_one_sentence(tmp_path):
     network = load_network(tiny.write_network(tmp_path))
     board = boards.load_board("host")
     made = build_engines.build_files(Order(board, network, "fp32", tmp_path), lambda s: None)
+    made.engine, made.settings["provider"] = "onnxruntime", "cuda"
+    with pytest.raises(bundle.BadBundle, match="an older version built it for a GPU"):
+        loading.open_bundle(made)
     for wrong in ("rocm", 7, ["cuda"]):
         made.engine, made.settings["provider"] = "onnxruntime_gpu", wrong
         with pytest.raises(NoEngine, match="no provider .* for a GPU.*build the bundle again"):

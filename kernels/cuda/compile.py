@@ -189,7 +189,9 @@ class Nvrtc:
         )
         with open(path, "rb") as file:
             text = file.read()
-        program = ctypes.c_void_p()
+        uselocale = ctypes.CDLL(None).uselocale  # NVRTC 11 leaves "C" to this thread: ASCII files
+        uselocale.argtypes, uselocale.restype = [ctypes.c_void_p], ctypes.c_void_p
+        program, before = ctypes.c_void_p(), uselocale(None)
         name = os.path.basename(path).encode()
         self._check(
             self.library.nvrtcCreateProgram(ctypes.byref(program), text, name, 0, None, None)
@@ -204,6 +206,7 @@ class Nvrtc:
             return self._get(program, "CUBIN"), ".cubin"
         finally:
             self.library.nvrtcDestroyProgram(ctypes.byref(program))
+            uselocale(before)
 
     def _architectures(self) -> Tuple[int, ...]:
         count = ctypes.c_int()

@@ -1,5 +1,6 @@
 """The kernels compile for every Jetson, once, with a compiler that fits the driver."""
 
+import locale
 import os
 import re
 import shutil
@@ -47,6 +48,14 @@ def ptx_of(nvrtc, name, capability):
     content, suffix = nvrtc.compile(compiler.source(name), capability, ptx=True)
     assert suffix == ".ptx"
     return re.sub(r'\.pragma "used_bytes_mask \w+";', "", content.decode())
+
+
+@pytest.mark.slow("only `make compilers` gets CUDA 11.8")
+def test_the_process_keeps_its_locale():
+    """Else text files are read and written as ASCII from then on."""
+    before = locale.nl_langinfo(locale.CODESET)
+    compiler.Nvrtc(tools.nvrtc("-11.8")).compile(compiler.source("crop"), 72)
+    assert locale.nl_langinfo(locale.CODESET) == before
 
 
 @pytest.mark.parametrize("name", NAMES)

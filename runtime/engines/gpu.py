@@ -118,7 +118,7 @@ class GpuEngine(base.Engine):
     ``bind(name, address)``, which moves a tensor to an address if the part has one of that name.
 
     A subclass calls ``_allocate`` when it knows its tensors. Then it sets ``_exemplar`` (one part)
-    and ``_frame`` (the parts of a frame, in their order), and calls ``warm_up``.
+    and ``_frame`` (the parts of a frame, in their order), and runs all parts once.
 
     Attributes:
         stream: of the device; all work goes there.
@@ -199,10 +199,6 @@ class GpuEngine(base.Engine):
         self.maps = tuple(memory.address(name) for name in self._maps)
         if compared is not None:
             self.search_features_device = memory.address(compared), memory.shapes[compared]
-
-    def warm_up(self) -> None:
-        """Run all parts once: libraries set themselves up in their first call."""
-        self.search(self.exemplar())
 
     # on the host's arrays
 

@@ -78,7 +78,7 @@ class Engine(GpuEngine):
         self._search_model = graphs.search
         self._exemplar = _OnStream(self._library, self, graphs.exemplar)
         self._frame = [_OnStream(self._library, self, graphs.search)]
-        self.warm_up()
+        self.search(self.exemplar())  # libraries set themselves up in their first call
 
     def _parts_for(self, count: int) -> Optional[List[Any]]:
         """See ``GpuEngine``; None where the graph may mix the targets."""

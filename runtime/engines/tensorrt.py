@@ -128,7 +128,7 @@ class Engine(GpuEngine):
             self._runtime.DLA_core = core
         self._exemplar = self._part(trt, run["exemplar"])
         self._frame = self._parts(trt, run)
-        self.warm_up()
+        self.search(self.exemplar())  # libraries set themselves up in their first call
 
     def describe(self) -> Dict[str, Any]:
         """What runs where: engine, library version, device, precision."""

@@ -63,6 +63,7 @@ class Controller:
         targets: as the argument.
         can_record: as the argument.
         newest: the newest frame, with the targets selected since; None before the first.
+        rows: of results, those that are kept, the oldest first; None stands for an unknown value.
     """
 
     def __init__(
@@ -96,7 +97,7 @@ class Controller:
         self._wait_for_target = not source.live
         self._began = time.monotonic()  # when the newest frame was due
         self._times: Deque[float] = deque(maxlen=60)  # of the last frames
-        self._rows: Deque[Sequence[Any]] = deque(maxlen=ROWS_KEPT)
+        self.rows: Deque[Sequence[Any]] = deque(maxlen=ROWS_KEPT)
 
     # called by the loop
 
@@ -142,7 +143,7 @@ class Controller:
 
     def add_row(self, row: Sequence[Any]) -> None:
         """Remember a row of results; None stands for an unknown value."""
-        self._rows.append(row)
+        self.rows.append(row)
 
     def end(self) -> None:
         """The run is over: refuse all requests and wake everybody who waits."""
@@ -337,10 +338,6 @@ class Controller:
                 "seconds": round(sum(s for _, s in source.gaps), 1),
             },
         }
-
-    def rows(self) -> List[Sequence[Any]]:
-        """The rows of results that are kept, the oldest first; None stands for an unknown value."""
-        return list(self._rows)
 
     def _waiting_for(self) -> Optional[str]:
         """What the run waits for: "replay", "target", "frames", or None."""

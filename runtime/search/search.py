@@ -312,10 +312,13 @@ class Search:
         moved = window.kind == HERE and not np.array_equal(window.state, state)
         return bool(planned.cause == self._cause() and not moved)
 
-    def _cause(self) -> Any:
-        """What the next choice depends on, besides what has been chosen."""
-        candidate = self._candidate
-        return None if candidate is None else candidate.tobytes(), self._order()
+    def _cause(self) -> Tuple[Optional[bytes], Tuple[str, ...]]:
+        """What the next choice depends on, besides what has been chosen: a candidate, the turns."""
+        candidate, doubtful = (
+            self._candidate,
+            (self.presence.value or 0.0) > self.network.look_above,
+        )
+        return None if candidate is None else candidate.tobytes(), DOUBTFUL if doubtful else TURNS
 
     def _chosen(self) -> Any:
         """What has been chosen so far."""
@@ -330,16 +333,12 @@ class Search:
             places.clear()
             places.extend(kept)
 
-    def _order(self) -> Tuple[str, ...]:
-        doubtful = (self.presence.value or 0.0) > self.network.look_above
-        return DOUBTFUL if doubtful else TURNS
-
     def _choose(self, state: np.ndarray, frame: AnyFrame) -> Window:
         if self._candidate is not None:
             return Window(CHECK, self._candidate, 1.0)
         if self._suggested:
             return Window(WIDE, self._suggested.popleft(), COLOURED)
-        turns = self._order()
+        _, turns = self._cause()
         turn = turns[self._turn % len(turns)]
         self._turn += 1
         if turn == "proposals":

@@ -115,7 +115,7 @@ class Api:
         return web.Response(text=text, content_type="text/csv", headers=_as_file("results.csv"))
 
     def _table(self) -> str:
-        rows = self._controller.rows()
+        rows = list(self._controller.rows)
         lines = [",".join("" if v is None or v != v else f"{v:.10g}" for v in row) for row in rows]
         return "\n".join([",".join(self._controller.columns), *lines, ""])
 

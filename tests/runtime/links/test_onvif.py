@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import math
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -21,8 +22,9 @@ from runtime.links import onvif as product
 from runtime.links.base import Context
 from runtime.links.onvif import Camera, Law, PtzLink, open_link
 from runtime.types import Box, Track, TrackedFrame
+from tests.support import tiny
 from tests.support.onvif_camera import SIZE, OnvifCamera
-from tests.support.pages import write_world
+from tests.support.streams.mjpeg import MjpegServer
 from tests.support.streams.process import ROOT
 
 LOGIN = ("eye", "of:<needle>")
@@ -315,19 +317,24 @@ def test_a_target_that_is_gone_leaves_nothing_to_catch_up(gone):
 
 
 def test_a_run_turns_the_camera_and_hides_the_password(camera, tmp_path):
-    write_world(tmp_path, 30)
     login = tmp_path / "login"
     login.write_text(":".join(LOGIN))
-    words = ["--video", tmp_path / "frames", "--network", tmp_path / "tiny.toml", "--no-show"]
-    words += ["--box", "10,10,40,40", "--gimbal", address(camera), "--gimbal-login", login]
+    words = ["--network", tiny.write_network(tmp_path), "--box", "10,10,40,40", "--no-show"]
+    words += ["--gimbal", address(camera), "--gimbal-login", login, "--video"]
     command = [sys.executable, "-m", "runtime.track", *map(str, words)]
-    done = subprocess.run(command, cwd=str(ROOT), capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    assert "follows the target" in done.stderr and "gimbal: " in done.stdout + done.stderr
-    assert "ContinuousMove" in camera.names() and camera.names()[-1] == "Stop"
-    login.write_text("eye:wrong")
-    done = subprocess.run(command, cwd=str(ROOT), capture_output=True, text=True, timeout=120)
-    assert done.returncode == 2 and "refuses the user 'eye' or the password" in done.stderr
+    out = dict(cwd=str(ROOT), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    with MjpegServer() as server:
+        process, deadline = subprocess.Popen([*command, server.address], **out), time.time() + 60
+        while "ContinuousMove" not in camera.names():
+            assert time.time() < deadline and process.poll() is None
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=60)[0]
+        assert process.returncode == 130 and camera.names()[-1] == "Stop", said
+        assert "follows the target" in said and "gimbal: " in said and LOGIN[1] not in said
+        login.write_text("eye:wrong")
+        done = subprocess.run([*command, server.address], timeout=120, **out)
+    assert done.returncode == 2 and "refuses the user 'eye' or the password" in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def write(parts, result=RESULT):
     """Run the parts, dict of name -> words, and write the page; returns the exit code."""
     page = HEAD.format(
         date=datetime.date.today().isoformat(),
-        commit=(provenance.commit() or "unknown")[:8],
+        commit=re.sub(r"(?<=^\w{7})\w*", "", provenance.commit() or "unknown"),  # "-dirty" stays
         processor=provenance.processor(),
         cores=os.cpu_count(),
     )

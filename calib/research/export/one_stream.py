@@ -200,6 +200,9 @@ def one_stream(kind: Kind, folder: Path, config: Any, checkpoint: Path) -> Parts
     """Build a network from a checkout, the authors' YAML and a checkpoint.
 
     In the ``Parts``, which have no exemplar, ``search`` takes the template and the search region.
+
+    Raises:
+        BadRun: the checkout or the checkpoint can't be read.
     """
     timm_library()
     with contextlib.ExitStack() as stack:

@@ -228,22 +228,24 @@ async def autopilot_beats(url):
         await asyncio.sleep(1.0)
 
 
-async def select_and_stop(mavsdk, clip, port):
+async def select_and_stop(mavsdk, clip, port, arguments, log):
     system = mavsdk.System(port=free_port(socket.SOCK_STREAM))
     beats = asyncio.ensure_future(autopilot_beats(f"udpout:127.0.0.1:{port}"))
     try:
+        # a system whose camera is heard before its autopilot is not discovered
         await system.connect(f"udpin://127.0.0.1:{port}")
-        async for found in system.camera.camera_list():
-            if found.cameras:
-                break
-        number, camera = found.cameras[0].component_id, system.camera
-        assert found.cameras[0].vendor_name == "Hotpath"
-        while True:  # before the first frame a target is refused
-            with contextlib.suppress(mavsdk.camera.CameraError):
-                await camera.track_rectangle(number, *corners_of(clip.boxes[0], clip.size))
-                break
-        await camera.track_point(number, 0.5, 0.5, 0.05)
-        await camera.track_stop(number)
+        with Program([*arguments, "--mavlink", f"udpout:127.0.0.1:{port}"], log):
+            async for found in system.camera.camera_list():
+                if found.cameras:
+                    break
+            number, camera = found.cameras[0].component_id, system.camera
+            assert found.cameras[0].vendor_name == "Hotpath"
+            while True:  # before the first frame a target is refused
+                with contextlib.suppress(mavsdk.camera.CameraError):
+                    await camera.track_rectangle(number, *corners_of(clip.boxes[0], clip.size))
+                    break
+            await camera.track_point(number, 0.5, 0.5, 0.05)
+            await camera.track_stop(number)
     finally:
         beats.cancel()
         system._stop_mavsdk_server()
@@ -254,8 +256,8 @@ async def select_and_stop(mavsdk, clip, port):
 def test_mavsdk_finds_selects_and_stops(clip, tmp_path):
     mavsdk, port = pytest.importorskip("mavsdk"), free_port()
     arguments = ["--video", conversation.without_truth(clip, tmp_path)]
-    with Program([*arguments, "--mavlink", f"udpout:127.0.0.1:{port}"], tmp_path / "log"):
-        asyncio.run(asyncio.wait_for(select_and_stop(mavsdk, clip, port), 60))
+    conversing = select_and_stop(mavsdk, clip, port, arguments, tmp_path / "log")
+    asyncio.run(asyncio.wait_for(conversing, 60))
 
 
 @pytest.mark.slow("a hundred frames of two clips")

@@ -17,6 +17,8 @@ from calib import provenance
 from tests.support import ROOT
 
 RESULT = ROOT / "docs" / "results" / "tests.md"
+# the lines of a part that stand on the page
+TOLD = re.compile(r"(\d|steps) (passed|failed|errors?)\b|^(FAILED|ERROR)|apart$|differ$", re.M)
 HEAD = """`make test-all`
 
 {date}, commit {commit}, {processor}, {cores} cores.
@@ -61,10 +63,10 @@ def write(parts, result=RESULT):
         ) as process:
             for line in process.stdout:
                 print(line, end="", flush=True)
-                if re.search(r"\b(passed|failed)\b|^FAILED|px apart|differ$", line):
+                if TOLD.search(line):
                     told.append(re.sub(r" in [\d.]+s.*", "", line.strip(" =\n")))
         failed |= process.returncode != 0
-        said = "; ".join(told) or "nothing"
+        said = "; ".join(dict.fromkeys(told)) or "nothing"
         minutes = (time.monotonic() - started) / 60
         ended = f"failed ({process.returncode})" if process.returncode else "passed"
         page += f"| {name} | {ended} | {minutes:.0f} | {said} |\n"

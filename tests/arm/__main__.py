@@ -17,7 +17,7 @@ from tests.arm import same_boxes, same_crops
 from tests.arm.machine import Machine, Missing, load_table
 
 TIMEOUT_S = 1800  # of one test; the emulation takes 10 to 20 times as long as this computer
-PYTEST = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "--timeout", TIMEOUT_S)
+PYTEST = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not slow", "--timeout", TIMEOUT_S)
 
 
 def main(arguments=None):

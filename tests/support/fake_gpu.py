@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import subprocess
 import sys
 
@@ -24,6 +25,8 @@ def need(*folders):
 
 def surroundings(driver=True, site=SITE, **variables):
     """The environment of a process with the fake driver and the real PyCUDA."""
+    if platform.machine() != "x86_64":
+        pytest.skip("the libraries that prepare.sh gets are for x86-64")
     need(*([SITE, TOOLS] if site == SITE else [TOOLS]))
     environment = dict(os.environ, PYTHONDONTWRITEBYTECODE="", **variables)
     environment["PYTHONPATH"] = os.pathsep.join(([site] if site else []) + [TOOLS, build.ROOT])

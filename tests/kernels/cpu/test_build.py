@@ -1,6 +1,7 @@
 """The kernels compile once, into the first usable folder; without a compiler a fallback runs."""
 
 import os
+import platform
 import stat
 import subprocess
 import sys
@@ -127,12 +128,12 @@ def test_processes_that_compile_at_once_all_get_a_whole_library(small, tmp_path)
 def test_a_wheels_fastest_library_that_the_processor_runs_is_taken(small, tmp_path):
     build.build_levels(str(tmp_path), extra_flags=QUICK)
     mine = build._cpu_flags().split()
-    for name, _, needed in build.LEVELS:
+    for name, _, needed in build.LEVELS if platform.machine() == "x86_64" else build.LEVELS[-1:]:
         if set(needed) <= set(mine):
             library = build.bundled(needed, str(tmp_path))
             assert os.path.basename(library.path) == name + ".so" and library.handle.hp_crop() == 7
-    for name, _, _ in build.LEVELS:
-        os.unlink(str(tmp_path / (name + ".so")))
+    for library in tmp_path.glob("*.so"):
+        library.unlink()
     with pytest.raises(build.CannotBuild, match="no library for this processor"):
         build.bundled(mine, str(tmp_path))
     other = tmp_path / "other"  # a path that was not loaded before

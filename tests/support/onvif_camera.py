@@ -14,6 +14,8 @@ from xml.sax.saxutils import escape
 import cv2
 import numpy as np
 
+from tests.support.ports import ThreadingHTTPServer
+
 AHEAD_S = 3600.0  # of the camera's clock
 DEGREES_S, ZOOM_S = 90.0, 1.5  # with a velocity of 1: degrees, and factor of the zoom
 SIZE, PX = (320, 180), 8.0  # of a frame; pixels of a degree without zoom
@@ -33,6 +35,11 @@ URI = "<tt:URI>http://www.onvif.org/ver10/tptz/{}Spaces/VelocityGenericSpace</tt
 RANGE = "<tt:{0}><tt:Min>{1}</tt:Min><tt:Max>{2}</tt:Max></tt:{0}>"
 TURN = URI.format("PanTilt") + RANGE.format("XRange", -1, 1) + RANGE.format("YRange", -0.5, 0.5)
 ZOOM = URI.format("Zoom") + RANGE.format("XRange", -1, 1)
+
+
+def part(element, name):
+    """The first part of an XML element with that name, in any namespace; None: there is none."""
+    return next((one for one in element.iter() if one.tag.endswith("}" + name)), None)
 
 
 class OnvifCamera:
@@ -61,7 +68,7 @@ class OnvifCamera:
             def log_message(self, *_):
                 pass
 
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self._server.daemon_threads = True
         self.port = self._server.server_port
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
@@ -74,7 +81,7 @@ class OnvifCamera:
     def answer(self, path, data, headers):
         """(HTTP's code, text, more headers) for a request."""
         root = ElementTree.fromstring(data)
-        body = root.find("{*}Body")[0]
+        body = part(root, "Body")[0]
         service, _, name = body.tag[1:].partition("}")
         assert path.endswith({DEVICE: "device_service", MEDIA: "Media", PTZ: "PTZ"}[service])
         if self.login and name != "GetSystemDateAndTime":
@@ -96,11 +103,11 @@ class OnvifCamera:
 
     def _signed(self, root):
         """Whether the UsernameToken is right, of now, and new."""
-        token = root.find(".//{*}UsernameToken")
+        token = part(root, "UsernameToken")
         if token is None:
             return False
         user, secret, nonce, made = (
-            token.findtext("{*}" + name) for name in ("Username", "Password", "Nonce", "Created")
+            part(token, name).text for name in ("Username", "Password", "Nonce", "Created")
         )
         raw = base64.b64decode(nonce) + made.encode() + self.login[1].encode()
         wanted = base64.b64encode(hashlib.sha1(raw).digest()).decode()
@@ -146,7 +153,7 @@ class OnvifCamera:
         )
 
     def _GetConfigurationOptions(self, body):
-        assert body.findtext("{*}ConfigurationToken") == "c&1"
+        assert part(body, "ConfigurationToken").text == "c&1"
         text = ""
         for name, space in (("PanTilt", TURN), ("Zoom", ZOOM)):
             tag = f"tt:Continuous{name}VelocitySpace"
@@ -158,8 +165,8 @@ class OnvifCamera:
         )
 
     def _ContinuousMove(self, body):
-        assert body.findtext("{*}ProfileToken") == "p<1"
-        turn, zoom = body.find(".//{*}PanTilt"), body.find(".//{*}Zoom")
+        assert part(body, "ProfileToken").text == "p<1"
+        turn, zoom = part(body, "PanTilt"), part(body, "Zoom")
         nearer = 0.0 if zoom is None else float(zoom.get("x"))
         self.velocity = float(turn.get("x")), float(turn.get("y")) / 0.5, nearer
         return ""

@@ -1,11 +1,19 @@
-"""Ports of the loopback for tests."""
+"""Ports of the loopback, and servers there, for tests."""
 
+import http.server
 import random
 import socket
+import socketserver
 
 NEVER_LENT = (20000, 32000)
 """Ports below those that Linux lends to connections, which may take one before the test does."""
 _CHANCE = random.SystemRandom()  # Hypothesis sets the seed of the other
+
+
+class ThreadingHTTPServer(socketserver.ThreadingMixIn, http.server.HTTPServer):
+    """The one of ``http.server``, which came with Python 3.7."""
+
+    daemon_threads = True
 
 
 def free_port(kind=socket.SOCK_DGRAM):

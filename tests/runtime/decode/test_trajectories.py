@@ -63,7 +63,12 @@ def located(name, networks_dir, tmp_path):
 @pytest.mark.parametrize("name", blobs.each_network())
 def test_boxes_are_those_of_the_definitions(name, tmp_path, networks_dir, clips, kernels):
     network, paths, count = located(name, networks_dir, tmp_path)
-    engine = engines.create(engines.installed()[0], network, paths)
+    try:
+        engine = engines.create(engines.installed()[0], network, paths)
+    except BadNetwork as error:
+        if "onnx 1.12 or newer" not in str(error):
+            raise
+        pytest.skip(str(error))
     for frames, box in clips[:count]:
         fast, slow = (Tracker(Processor(network, engine, way)) for way in (kernels, Definitions()))
         fast.init(frames[0], box)

@@ -115,6 +115,7 @@ def test_a_layer_norm_of_large_values_is_right_in_half_precision(tmp_path, x):
 
 
 def test_an_input_that_is_left_out_gets_no_cast():
+    pytest.importorskip("onnx", "1.13", "an older onnx has no opset 18")
     node = onnx.helper.make_node("ReduceMean", ["x", ""], ["y"], "mean" + IN_FLOAT32)
     model = model_of([], {"x": [1, 1]}, {"y": [1, 1]}, opset=18)
     model.graph.node.append(node)

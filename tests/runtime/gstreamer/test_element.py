@@ -22,9 +22,7 @@ START = "box=140,100,40,40"  # of the ball in 320x240
 
 def _settings():
     """What ``python -m runtime.gstreamer`` prints, or why the element can't run here."""
-    asked = subprocess.run(
-        [sys.executable, "-m", "runtime.gstreamer"], capture_output=True, text=True, check=False
-    )
+    asked = run(None, sys.executable, "-m", "runtime.gstreamer")
     if asked.returncode == 2:
         return asked.stderr.strip()
     assert asked.returncode == 0, asked.stderr
@@ -46,9 +44,8 @@ def environment(tmp_path_factory):
 
 
 def run(environment, *command):
-    return subprocess.run(
-        command, env=environment, capture_output=True, text=True, timeout=120, check=False
-    )
+    out = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "universal_newlines": True}
+    return subprocess.run(command, env=environment, timeout=120, **out)
 
 
 def launch(environment, pipeline):

@@ -14,6 +14,7 @@ from runtime.errors import BadNetwork
 from runtime.networks import __main__ as networks
 from runtime.networks import fetch, load_network
 from tests.support import tiny
+from tests.support.ports import ThreadingHTTPServer
 
 CONTENT = bytes(range(256)) * 2000
 
@@ -41,7 +42,7 @@ class _Files(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server():
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Files)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Files)
     server.handle_error = lambda *_: None  # the other side may hang up
     server.asked, server.limit, server.length = [], len(CONTENT), ""
     server.sent = 0  # more copies of the content than asked for

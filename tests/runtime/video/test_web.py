@@ -1,20 +1,16 @@
 """A recording on a web server is a recording: every frame once, then the end."""
 
 import contextlib
-import functools
 import threading
 import time
+from http.server import SimpleHTTPRequestHandler
 
 import pytest
-
-try:
-    from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-except ImportError:
-    pytest.skip("the web server came with Python 3.7", allow_module_level=True)
 
 from runtime.video.save import Video
 from runtime.video.sources import open_source
 from tests.runtime.video.test_sources import read_until_broken, write_video
+from tests.support.ports import ThreadingHTTPServer
 from tests.support.streams import scene
 
 
@@ -33,7 +29,8 @@ class Files(SimpleHTTPRequestHandler):
 
 
 @pytest.mark.parametrize("name", ["a.mkv", "a.avi", "a.mp4"])
-def test_a_recording_on_a_web_server_gives_every_frame_and_ends(tmp_path, name):
+def test_a_recording_on_a_web_server_gives_every_frame_and_ends(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)  # what the server serves
     if name == "a.mp4":  # in fragments
         pytest.importorskip("av")
         with Video(str(tmp_path / name), 30) as video:
@@ -41,7 +38,7 @@ def test_a_recording_on_a_web_server_gives_every_frame_and_ends(tmp_path, name):
                 video.write(scene.picture_at(tick))
     else:
         write_video(tmp_path / name, 60)
-    with web_server(functools.partial(Files, directory=str(tmp_path))) as address:
+    with web_server(Files) as address:
         source = open_source(address + name)
         assert (source.live, source.fps) == (False, 30)
         assert source.frames == 60 or name == "a.mp4"  # FFmpeg guesses it

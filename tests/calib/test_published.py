@@ -82,6 +82,7 @@ def test_another_number_of_rows_is_refused():
 
 
 def test_a_damaged_file_costs_one_sequence_and_is_named(tmp_path, capsys):
+    pytest.importorskip("scipy", reason="reads .mat files")
     write(tmp_path / "T" / "Car1.txt", text(BOXES))
     write(tmp_path / "T" / "Jogging_1.mat", b"no file of MATLAB")
     write(tmp_path / "T" / "other" / "Car1.txt", text(BOXES + 3))

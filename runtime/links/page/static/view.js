@@ -73,7 +73,7 @@ export class View {
     }
     this.picture.getContext("2d").drawImage(bitmap, 0, 0);
     bitmap.close();
-    this.shown = index;
+    this.shown = this.picture.dataset.frame = index;
     this.state = this.states.get(index) ?? this.state;
     this.draw();
   }

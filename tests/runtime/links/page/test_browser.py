@@ -190,6 +190,7 @@ def test_a_recording_that_has_ended_is_downloaded_and_played_again(chromium, tmp
             moved = "place => { place.value = 12; place.dispatchEvent(new Event('change')); }"
             tab.page.eval_on_selector("#place", moved)
             run.wait_for(lambda state: state["frame"] == 12 and state["waiting"] == "target")
+            tab.wait("document.getElementById('picture').dataset.frame === '12'")
             tab.drag(boxes[12])
             run.wait_for(lambda state: state["waiting"] == "replay")
             assert tab.errors == []

@@ -296,11 +296,12 @@ def main():
         gone = more.get("gone")
         samples = Simulation(World(path), targets, **more).run(seconds)
         since = 1.5 if not gone else gone[-1][1] + 2.5
-        offsets = off_centre(samples, since)
+        offsets, settled = off_centre(samples, since), settled_after(samples)
         print(
             f"{name:<26} within 5 %: {(offsets.max(axis=1) <= 0.05).mean():.3f} of the frames "
             f"after {since:.1f} s; offset p95 {np.percentile(offsets.max(axis=1), 95):.1%}, worst "
-            f"{offsets.max():.1%}; settled after {settled_after(samples)}"
+            f"{offsets.max():.1%}; "
+            + ("never settled" if settled is None else f"settled after {settled:.1f} s")
         )
 
 

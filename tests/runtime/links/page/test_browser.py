@@ -145,6 +145,7 @@ def test_pause_record_and_stop_by_button_and_key(chromium, world, run):
     with Tab(chromium, run.link) as tab:
         tab.drag(world[1][0])
         run.wait_for(lambda state: state["frame"] > 3)
+        tab.wait_for_text("#pause", "Pause")
         tab.page.click("#pause")
         stood = run.wait_for(lambda state: state["paused"])["frame"]
         tab.wait_for_text("#mode", "PAUSED")

@@ -16,8 +16,8 @@ from runtime.errors import BadSource, NoCamera
 from runtime.video import hardware, nvmm, pyav, raw, v4l2
 from runtime.video.base import is_utf8, without_password
 
-OPEN_TIMEOUT_S = 4.0  # an RTSP handshake takes about 1 s on a good network
-DATAGRAM_OPEN_TIMEOUT_S = 10.0  # FFmpeg before 5 listens to a transport stream for 4 to 6 s
+# FFmpeg before 5 listens to a transport stream for 4 to 6 s; a slow camera starts its encoder first
+OPEN_TIMEOUT_S = 10.0
 READ_TIMEOUT_S = 1.5  # a stream that is silent for so long counts as lost
 RECORDING_READ_TIMEOUT_S = 5.0  # a recording is not opened again, so a slow network gets more time
 
@@ -178,7 +178,7 @@ class Stream:
 
     Args:
         address: the address.
-        open_timeout_s, read_timeout_s: seconds; the first is None for the default.
+        open_timeout_s, read_timeout_s: seconds.
         planes: whether frames may be ``Picture``s: PyAV decodes where it is installed.
         decoder: one of ``hardware.DECODERS``, of PyAV's.
     """
@@ -186,7 +186,7 @@ class Stream:
     def __init__(
         self,
         address: str,
-        open_timeout_s: Optional[float] = None,
+        open_timeout_s: float = OPEN_TIMEOUT_S,
         read_timeout_s: float = READ_TIMEOUT_S,
         planes: bool = False,
         decoder: str = hardware.SOFTWARE,
@@ -194,9 +194,6 @@ class Stream:
         self.address, self.decoder = address, decoder
         in_real_time = address.lower().startswith(STAMPED)
         self.stamps = SENDER if in_real_time else NONE
-        if open_timeout_s is None:
-            datagrams = address.lower().startswith(("udp:", "rtp:"))
-            open_timeout_s = DATAGRAM_OPEN_TIMEOUT_S if datagrams else OPEN_TIMEOUT_S
         self.name = without_password(address)
         self.open_timeout_s, self.read_timeout_s = open_timeout_s, read_timeout_s
         self.planes = planes and pyav.pyav() is not None

@@ -16,7 +16,7 @@ from runtime.errors import BadSource
 from runtime.pictures import JpegFrame, bgr_of
 from runtime.video import cameras, sources
 from runtime.video.base import WAITING
-from runtime.video.cameras import DATAGRAM_OPEN_TIMEOUT_S, Stream
+from runtime.video.cameras import OPEN_TIMEOUT_S, Stream
 from runtime.video.live import LONGEST_PAUSE_S, LiveSource
 from runtime.video.sources import open_source
 from tests.support.streams import rtsp, scene, watch
@@ -34,7 +34,7 @@ def each_decoder(planes, monkeypatch):
 
 
 # the slowest recovery: a pause that has just begun, the opening, and delays of a busy machine
-BACK_S = LONGEST_PAUSE_S + DATAGRAM_OPEN_TIMEOUT_S + 4.0
+BACK_S = LONGEST_PAUSE_S + OPEN_TIMEOUT_S + 4.0
 
 
 def frames_until(source, done, limit_s=20.0):

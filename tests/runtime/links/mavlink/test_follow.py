@@ -66,69 +66,42 @@ def manual(x, system=255):
     return bytes(message.pack(common.MAVLink(None, system, 190)))
 
 
-def stick(flight):
-    flight.vehicle.sticks[1] += 120
+def vehicle(**changes):
+    return lambda flight: vars(flight.vehicle).update(changes)
 
 
-def joystick(flight):
-    flight.hear(manual(0))
-    flight.hear(manual(-300))
+def without(message):
+    number = getattr(common, f"MAVLINK_MSG_ID_{message}")
+    return lambda flight: flight.vehicle.unsent.add(number)
 
 
-def one_of_two_joysticks(flight):
-    for system, x in ((254, 0), (255, 0), (254, -300), (255, 0)):
-        flight.hear(manual(x, system))
+def joysticks(*moves):
+    return lambda flight: [flight.hear(manual(*move)) for move in moves]
 
 
-def mode(flight):
-    flight.vehicle.mode = Multicopter.COPTER_LOITER
-
-
-def disarmed(flight):
-    flight.vehicle.armed = False
-
-
-def silence(flight):
-    flight.gone.append((flight.now, flight.now + 6.0))
-
-
-def no_sticks(flight):
-    flight.vehicle.unsent.add(common.MAVLINK_MSG_ID_RC_CHANNELS)
-
-
-def no_heartbeat(flight):
-    flight.vehicle.unsent.add(common.MAVLINK_MSG_ID_HEARTBEAT)
-
-
-def unknown_sticks(flight):
-    flight.vehicle.sticks[:] = [65535] * 4
-
-
-def dropped(flight):
-    flight.number = None
+MOVED = [1500, 1620, 1300, 1500]
 
 
 @pytest.mark.parametrize(
     "cause, said, within_s",
     [
-        (stick, "the pilot moved a stick", 0.5),
-        (joystick, "the pilot moved a stick", 0.3),
-        (one_of_two_joysticks, "the pilot moved a stick", 0.3),
-        (mode, "the mode is not GUIDED or OFFBOARD", 1.3),
-        (disarmed, "the mode is not GUIDED or OFFBOARD", 1.3),
-        (silence, "no ATTITUDE of the autopilot", 1.3),
-        (no_sticks, "no sticks of the autopilot", 1.5),
-        (no_heartbeat, "no HEARTBEAT of the autopilot", 3.6),
-        (unknown_sticks, "no sticks of the autopilot", 1.5),
-        (dropped, "the target was dropped", 0.3),
+        (vehicle(sticks=MOVED), "the pilot moved a stick", 0.5),
+        (joysticks((0,), (-300,)), "the pilot moved a stick", 0.3),
+        (joysticks((0, 254), (0,), (-300, 254), (0,)), "the pilot moved a stick", 0.3),
+        (vehicle(mode=Multicopter.COPTER_LOITER), "the mode is not GUIDED or OFFBOARD", 1.3),
+        (vehicle(armed=False), "the mode is not GUIDED or OFFBOARD", 1.3),
+        (lambda f: f.gone.append((f.now, f.now + 6.0)), "no ATTITUDE of the autopilot", 1.3),
+        (without("RC_CHANNELS"), "no sticks of the autopilot", 1.5),
+        (without("HEARTBEAT"), "no HEARTBEAT of the autopilot", 3.6),
+        (vehicle(sticks=[65535] * 4), "no sticks of the autopilot", 1.5),
+        (lambda f: vars(f).update(number=None), "the target was dropped", 0.3),
     ],
 )
 def test_it_stops_and_never_begins_again_by_itself(flight, cause, said, within_s):
     begun = flight.now
     cause(flight)
     flight.run(10.0)
-    flight.vehicle.armed, flight.vehicle.mode = True, Multicopter.COPTER_GUIDED
-    flight.vehicle.sticks[:] = [1500] * 4
+    vehicle(armed=True, mode=Multicopter.COPTER_GUIDED, sticks=[1500] * 4)(flight)
     flight.vehicle.unsent.clear()
     flight.run(4.0)  # all is as it was: still nothing
     assert flight.said == ["follow: begins", f"follow ends: {said}"]
@@ -160,18 +133,18 @@ def test_a_lost_target_stops_the_vehicle_until_it_is_found(flight):
 
 
 def test_a_selection_while_the_pilot_holds_a_stick_waits_until_he_lets_go(flight):
-    stick(flight)
+    vehicle(sticks=MOVED)(flight)
     flight.run(1.5)
     flight.number, sent = 1, len(flight.sent)
     flight.run(3.0)
     assert len(flight.sent) == sent and flight.said[2:] == ["follow waits: a stick is not centred"]
-    flight.vehicle.sticks[1] = 1500
+    vehicle(sticks=[1500] * 4)(flight)
     flight.run(0.5)
     assert flight.said[3:] == ["follow: begins"]
 
 
 def test_a_ground_stations_joystick_does_not_stand_for_the_pilots_sticks(flight):
-    no_sticks(flight)
+    without("RC_CHANNELS")(flight)
     flight.run(2.0, each=lambda: flight.hear(manual(0)))
     assert flight.said[1:] == ["follow ends: no sticks of the autopilot"]
 

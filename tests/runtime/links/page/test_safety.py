@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import http.client
 import json
-import os
 import socket
 import time
 from unittest.mock import Mock
@@ -62,15 +61,17 @@ def handshake(run, path="/ws", **headers):
         return int(connection.recv(1000).split()[1])
 
 
-def no_redirect(run, path):
+def cookie_of(run):
+    """The cookie that the link of a run sets."""
     connection = http.client.HTTPConnection("127.0.0.1", run.port, timeout=10)
-    connection.request("GET", path)
+    connection.request("GET", "/enter?token=" + run.token)
     answer = connection.getresponse()
     connection.close()
-    return answer.status, answer.headers
+    assert (answer.status, answer.headers["Location"]) == (303, "/")
+    return answer.headers["Set-Cookie"]
 
 
-def test_off_the_loopback_nothing_is_told_without_the_token(guarded):
+def test_off_the_loopback_only_the_token_or_the_cookie_of_its_link_lets_in(guarded):
     paths = "/ /main.js /api/state /api/snapshot /api/results.csv /enter".split()
     for path in paths + ["/enter?token=wrong", "/enter?token=%ff"]:
         assert guarded.ask(path)[0] == 401, path
@@ -80,13 +81,8 @@ def test_off_the_loopback_nothing_is_told_without_the_token(guarded):
         assert guarded.ask("/api/state", Authorization="Bearer " + wrong)[0] == 401
         assert guarded.ask("/api/state", Cookie=f"hotpath_{guarded.port}={wrong}")[0] == 401
     assert guarded.ask("/api/state", Authorization="Bearer " + guarded.token)[0] == 200
-
-
-def test_the_link_sets_a_cookie_that_scripts_and_foreign_pages_cannot_use(guarded):
-    status, headers = no_redirect(guarded, "/enter?token=" + guarded.token)
-    assert (status, headers["Location"]) == (303, "/")
-    cookie = headers["Set-Cookie"]
-    assert "HttpOnly" in cookie and "SameSite=Lax" in cookie
+    cookie = cookie_of(guarded)
+    assert "HttpOnly" in cookie and "SameSite=Lax" in cookie  # not for scripts and foreign pages
     assert guarded.token not in cookie
     value = cookie.split(";")[0]
     assert guarded.ask("/api/state", Cookie=value)[0] == 200
@@ -99,9 +95,7 @@ def test_many_wrong_tokens_do_not_lock_out_the_right_one_from_the_same_address(g
     assert statuses[-5:] == [429] * 5
     assert guarded.ask("/enter?token=wrong")[0] == 429
     assert guarded.ask("/api/state", Authorization="Bearer " + guarded.token)[0] == 200
-    _, headers = no_redirect(guarded, "/enter?token=" + guarded.token)
-    cookie = headers["Set-Cookie"].split(";")[0]
-    assert guarded.ask("/api/state", Cookie=cookie)[0] == 200
+    assert guarded.ask("/api/state", Cookie=cookie_of(guarded).split(";")[0])[0] == 200
 
 
 def test_the_token_is_printed_as_a_link_and_as_a_code(guarded):
@@ -195,86 +189,26 @@ def test_a_message_that_is_not_understood_ends_the_socket_and_no_other_one(local
     assert local.state()["frame"] == 0
 
 
-def test_one_address_has_half_of_the_connections():
+def test_connections_are_few_and_one_address_has_half_of_them():
     limiter, refused = ConnectionLimiter(Mock()), []
-    for host in ["one"] * 40 + ["other"] * 40:
+    for host in ["one"] * 40 + ["other"] * 40 + ["third"]:
         transport = Mock(**{"is_closing.return_value": False})
         transport.get_extra_info.return_value = (host, 1)
         limiter.accept(transport)
         refused.append(transport.abort.called)
-    assert refused == ([False] * 32 + [True] * 8) * 2
-
-
-def test_a_thousand_connections_leave_a_run_and_its_viewer_undisturbed(folder, tmp_path):
-    film = tmp_path / "film"
-    film.mkdir()
-    pages.write_world(film, 400)
-    with pages.PagedRun(tmp_path, film / "frames", network=str(folder / "tiny.toml")) as run:
-        seen, served, held = asyncio.new_event_loop().run_until_complete(_flood(run))
-        assert served == 0
-        assert held < 150
-        assert seen > 20
-        deadline = time.monotonic() + 15
-        while True:  # they are closed after a while
-            try:
-                assert run.ask("/api/state")[0] == 200
-                break
-            except (OSError, AssertionError):
-                assert time.monotonic() < deadline
-                time.sleep(0.3)
-        open_files = len(os.listdir(f"/proc/{run.process.pid}/fd"))
-        assert open_files < 150
-        frames = sorted(run.boxes(0))
-        assert frames == list(range(len(frames)))
-
-
-async def _flood(run):
-    """(pictures that a viewer saw, connections that were answered, files that the run held)."""
-    async with aiohttp.ClientSession() as session:
-        async with session.ws_connect(run.address + "/ws") as viewer:
-            body = {"frame": 0, "box": [96, 72, 40, 40]}
-            async with session.post(run.address + "/api/targets", json=body) as answer:
-                assert answer.status == 201
-            seen, served = [0], 0
-
-            async def look():
-                async for message in viewer:
-                    if message.type == aiohttp.WSMsgType.BINARY:
-                        seen[0] += 1
-                        index = int.from_bytes(message.data[:8], "big")
-                        await viewer.send_str(json.dumps({"seen": index}))
-
-            looking = asyncio.ensure_future(look())
-            crowd = []
-            for _ in range(1000):
-                reader, writer = await asyncio.open_connection("127.0.0.1", run.port)
-                writer.write(b"GET /api/state HTTP/1.1\r\n")  # and nothing after it
-                crowd.append((reader, writer))
-            held = len(os.listdir(f"/proc/{run.process.pid}/fd"))
-            for reader, writer in crowd:
-                try:
-                    answer = await asyncio.wait_for(reader.read(12), 15)
-                except OSError:
-                    answer = b""
-                served += answer != b""
-                writer.close()
-            looking.cancel()
-            return seen[0], served, held
-
-
-DRIPPING = (
-    b"",
-    b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Slow: ",
-    b"POST /api/stop HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-    b"Content-Length: 14\r\n\r\n",
-)
+    assert refused == ([False] * 32 + [True] * 8) * 2 + [True]
 
 
 def test_requests_that_drip_are_cut_off(local):
     began = time.monotonic()
+    post = b"POST /api/stop HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     with contextlib.ExitStack() as stack:
         waiting = []
-        for start in DRIPPING:
+        for start in (
+            b"",
+            b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Slow: ",
+            post + b"Content-Length: 14\r\n\r\n",
+        ):
             connection = socket.create_connection(("127.0.0.1", local.port), 10)
             stack.enter_context(connection).settimeout(0.2)
             connection.sendall(start)
@@ -297,28 +231,15 @@ def was_cut_off(connection, start):
     return not answer or b" 408 " in answer or b" 400 " in answer
 
 
-@pytest.mark.parametrize(
-    "request_text",
-    [
-        b"\x16\x03\x01\x02\x00\x01",
-        b"GET\r\n\r\n",
-        b"GET / HTTP/9.9\r\n\r\n",
-        b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"a" * 100000 + b"\r\n\r\n",
-        b"GET /" + b"a" * 100000 + b" HTTP/1.1\r\n\r\n",
-        b"POST /api/stop HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
-        b"POST /api/stop HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-        b"Content-Length: 99999999999\r\n\r\n{",
-    ],
-)
-def test_what_is_no_request_is_refused(local, request_text):
-    with socket.create_connection(("127.0.0.1", local.port), 10) as connection:
-        try:
-            connection.sendall(request_text)
+def test_what_is_no_request_is_not_told_in_the_terminal(local):
+    cut_short = b"POST /api/stop HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999\r\n"
+    cut_short += b"Content-Type: application/json\r\n\r\n{"
+    for text in (b"GET / HTTP/9.9\r\n\r\n", cut_short):
+        with socket.create_connection(("127.0.0.1", local.port), 10) as connection:
+            connection.sendall(text)
             connection.shutdown(socket.SHUT_WR)
             answer = connection.recv(1000)
-        except OSError:
-            answer = b""
-    assert not answer or answer.split()[1][:1] == b"4", answer
+        assert not answer or answer.split()[1][:1] == b"4", answer
     assert local.ask("/api/state")[0] == 200
     assert "Traceback" not in local.words()
 

@@ -3,12 +3,15 @@
 import asyncio
 import csv
 import json
+import re
+import sys
 
 import cv2
 import numpy as np
 import pytest
 
 from calib.metrics import overlap
+from tests import support
 from tests.support import pages
 from tests.support.streams.mjpeg import MjpegServer
 
@@ -167,6 +170,36 @@ def test_a_run_without_a_target_ends_without_fuss_and_states_no_speed(own):
     assert "no target was tracked" in own.words()
     for word in ("FPS of tracking", "mean score", "Traceback", "Warning"):
         assert word not in own.words()
+
+
+CONFIG = """
+[checks]
+negative_data_rejection.expected-statuses = [
+  "400", "401", "403", "404", "405", "406", "409", "413", "415", "422", "428", "429", "5xx"
+]
+# 410 and 422 depend on which frames are kept, and on how large they are
+positive_data_acceptance.expected-statuses = [
+  "2xx", "401", "403", "404", "409", "410", "422", "429"
+]
+"""
+
+
+@pytest.mark.slow("some thousand requests")
+def test_the_interface_is_the_one_that_openapi_describes(world, tmp_path):
+    pytest.importorskip("schemathesis")
+    (tmp_path / "schemathesis.toml").write_text(CONFIG)
+    words = "schemathesis.cli --config-file schemathesis.toml run --checks all --max-examples 25"
+    words += " --exclude-path /api/stop --generation-database none"
+    words += " --phases examples,coverage,fuzzing"
+    toml = str(world[0] / "tiny.toml")
+    with MjpegServer(str(world[0] / "frames"), fps=5) as sender, pages.PagedRun(
+        tmp_path, sender.address, network=toml
+    ) as run:
+        command = [sys.executable, "-m", *words.split(), run.address + "/api/openapi.json"]
+        done = support.run(command, timeout=280, cwd=str(tmp_path))
+        assert done.returncode == 0, re.sub(r"\x1b\[[0-9;]*m", "", done.stdout)[-6000:]
+        assert run.process.poll() is None
+        assert "Traceback" not in run.words()
 
 
 def with_box(status, *boxes):

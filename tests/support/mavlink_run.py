@@ -50,15 +50,9 @@ class HandTurnedRun:
         self.targets = Targets(*loaded())
         self.pictures, self.index = pictures, 0
         self.rows = []
-        source = SimpleNamespace(live=True, period_s=0.0)
+        source, stop = SimpleNamespace(live=True, period_s=0.0), SimpleNamespace(requested=False)
         self.controller = Controller(
-            self.targets,
-            source,
-            SimpleNamespace(requested=False),
-            write_row=lambda *row: self.rows.append(row),
-            recent_ms=dict,
-            columns=("frame",),
-            can_record=True,
+            self.targets, source, stop, lambda *row: self.rows.append(row), dict, ["frame"], True
         )
         self.loop = Loop(self.controller, detector)
         stream = Stream(m.STREAM_RTSP, "rtsp://127.0.0.1:8554/live", "tracked", 4000000)

@@ -1,5 +1,7 @@
 """Runs whose frames the tests turn by hand."""
 
+import contextlib
+
 import pytest
 
 
@@ -8,12 +10,7 @@ def make_run():
     """``HandTurnedRun``; each one is closed at the end."""
     from tests.support.mavlink_run import HandTurnedRun
 
-    made = []
-
-    def make(pictures, **more):
-        made.append(HandTurnedRun(pictures, **more))
-        return made[-1]
-
-    yield make
-    for run in made:
-        run.close()
+    with contextlib.ExitStack() as stack:
+        yield lambda *given, **more: stack.enter_context(
+            contextlib.closing(HandTurnedRun(*given, **more))
+        )

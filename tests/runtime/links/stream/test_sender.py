@@ -267,13 +267,16 @@ def test_a_login_is_read_from_a_file_or_a_variable_or_refused(tmp_path, monkeypa
             sender.open_sender([f"rtsp://{given}:8554/live"], None, 30.0, False, print)
 
 
-def test_addresses_are_understood_or_refused():
+def test_addresses_and_files_are_understood_or_refused():
     kind, place = sender.parse_address("rtsp://:8554/live")
     assert [kind, *list(place.values())[:3]] == ["rtsp", "127.0.0.1", 8554, "/live"]
     assert sender.parse_address("udp://10.0.0.2:5600") == ("udp", ("10.0.0.2", 5600))
     for wrong in ("rtsp://host/live", "udp://:5600", "http://a:1/", "rtsp://a:b:c/", "live", ""):
         with pytest.raises(BadOutput, match="not an address"):
             sender.parse_address(wrong)
+    for file, said in (("/nowhere/a.mkv", "not exist"), ("a.avi", "name the file .mkv or .mp4")):
+        with pytest.raises(BadOutput, match=said):
+            sender.open_sender([], file, None, 30.0, False, print)
 
 
 def test_without_gstreamer_the_sentence_says_what_to_install(monkeypatch, tmp_path):

@@ -4,16 +4,15 @@ python -m tests.drone.conversation CLIPS --write docs/mavlink-conversation.txt
 """
 
 import argparse
-import csv
 import os
 import pathlib
 import tempfile
 
-import cv2
 import numpy as np
 from pymavlink.dialects.v20 import common
 
 from calib.metrics import overlap
+from tests.support.clips import clip_at
 from tests.support.mavlink_client import connected
 from tests.support.ports import free_port
 
@@ -21,16 +20,6 @@ FRAMES = 100
 STATUS_HZ = 50  # at most one status a frame, so this is every frame
 POINT = common.MAV_CMD_CAMERA_TRACK_POINT
 STOP = common.MAV_CMD_CAMERA_STOP_TRACKING
-
-
-class Clip:
-    def __init__(self, folder):
-        self.name, self.pictures = folder.name, folder / "img"
-        with open(str(folder / "boxes.csv")) as file:
-            rows = list(csv.DictReader(file))
-        self.boxes = np.array([[float(r[k]) if r[k] else np.nan for k in "xywh"] for r in rows])
-        first = cv2.imread(str(sorted(self.pictures.iterdir())[0]))
-        self.size = (first.shape[1], first.shape[0])
 
 
 def overlaps(clip, boxes, frames=FRAMES):
@@ -56,7 +45,7 @@ def without_truth(clip, folder):
     """The clip's pictures in a folder beside which no truth lies: the run waits for a target."""
     link = pathlib.Path(folder) / "frames"
     if not link.exists():
-        link.symlink_to(clip.pictures.resolve())
+        link.symlink_to((clip.folder / "img").resolve())
     return link
 
 
@@ -71,12 +60,11 @@ def with_pymavlink(clip, folder, point=False, more=(), whole=False):
             client.request(name)
         client.interval("CAMERA_TRACKING_IMAGE_STATUS", STATUS_HZ)
         client.wait("NAMED_VALUE_INT", 20)  # of the first frame, which is what is clicked on
-        x, y, w, h = clip.boxes[0]
+        (x, y, w, h), size = clip.boxes[0], clip[0].shape[1::-1]
         if point:
-            centre = (x + w / 2) / clip.size[0], (y + h / 2) / clip.size[1]
-            result = client.command(POINT, *centre, 0.0)
+            result = client.command(POINT, (x + w / 2) / size[0], (y + h / 2) / size[1], 0.0)
         else:
-            result = client.rectangle(clip.boxes[0], clip.size)
+            result = client.rectangle(clip.boxes[0], size)
         assert result == common.MAV_RESULT_ACCEPTED, program.text()
         client.pump(9.0, lambda m: m.get_type() == "NAMED_VALUE_INT" and m.value > FRAMES)
         if whole:
@@ -89,7 +77,7 @@ def with_pymavlink(clip, folder, point=False, more=(), whole=False):
             client.request("CAMERA_TRACKING_IMAGE_STATUS")
         code, text = program.end()
         assert code in (0, 130), text  # 130: Ctrl-C before the clip's end
-    return boxes_of([message for _, message in client.heard], clip.size), client, text
+    return boxes_of([message for _, message in client.heard], size), client, text
 
 
 def transcript(client):
@@ -134,7 +122,7 @@ def main():
         "--write", metavar="FILE", help="the conversation on the first clip, of 6 s or more"
     )
     options = cli.parse_args()
-    clips = [Clip(path.parent) for path in sorted(options.clips.glob("*/boxes.csv"))]
+    clips = [clip_at(path.parent) for path in sorted(options.clips.glob("*/boxes.csv"))]
     clips = [c for c in clips if len(c.boxes) > FRAMES and np.isfinite(c.boxes[:FRAMES]).any()]
     written = None
     for clip in clips:

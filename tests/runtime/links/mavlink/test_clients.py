@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 
-import cv2
 import numpy as np
 import pytest
 
@@ -21,26 +20,20 @@ from pymavlink.dialects.v20 import common
 from calib.metrics import overlap
 from runtime.links.mavlink.reports import corners_of
 from tests.drone import closed_loop, conversation
-from tests.support import tiny_detector
-from tests.support.clips import write_boxes
+from tests.support import tiny, tiny_detector
+from tests.support.clips import clip_at, write_clip
 from tests.support.mavlink_client import Program, connected
 from tests.support.ports import free_port
 
-FRAMES = 130
+FRAMES, SIZE = 130, closed_loop.SIZE
 
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory):
     """A clip of a target that wanders over a textured picture."""
-    folder = tmp_path_factory.mktemp("clips") / "wandering"
-    (folder / "img").mkdir(parents=True)
-    world, boxes = closed_loop.World(closed_loop.wandering(3.0)), []
-    for n in range(FRAMES):
-        frame, box = world.seen(n / 25.0, 0.0, 0.0)
-        cv2.imwrite(str(folder / "img" / f"{n:04d}.jpg"), frame)
-        boxes.append(box)
-    write_boxes(folder / "boxes.csv", np.array(boxes))
-    return conversation.Clip(folder)
+    world = closed_loop.World(closed_loop.wandering(3.0))
+    pictures, boxes = zip(*(world.seen(n / 25.0, 0.0, 0.0) for n in range(FRAMES)))
+    return clip_at(write_clip(tmp_path_factory.mktemp("clips") / "wandering", pictures, boxes))
 
 
 def read(rows):
@@ -63,34 +56,12 @@ def test_a_ground_station_finds_selects_follows_and_stops(clip, tmp_path):
     assert "glass to command" in text
 
 
-def test_a_click_is_matched_to_the_frame_that_was_seen(clip, tmp_path):
-    rows = tmp_path / "rows.csv"
-    first = ",".join(f"{v:.0f}" for v in clip.boxes[0])
-    arguments = ["--video", clip.pictures, "--box", first, "--results", rows]
-    with connected(arguments, tmp_path / "log") as (client, program):
-        client.interval("CAMERA_TRACKING_IMAGE_STATUS", 50)
-        seen = client.wait("NAMED_VALUE_INT", 20)
-        while seen.value < 5:
-            seen = client.wait("NAMED_VALUE_INT", 5)
-        client.pump(0.6)  # the time that the user needs to draw
-        box, time_ms = clip.boxes[seen.value], seen.time_boot_ms % (1 << 24)
-        assert client.rectangle(box, clip.size, time_ms) == 0
-        client.pump(0.3)
-        assert program.end()[0] == 130  # Ctrl-C
-    chosen = [row for row in read(rows) if row["target"] == "1"]
-    # time_boot_ms is whole milliseconds, so the frame before may be the one
-    assert abs(int(chosen[0]["frame"]) - seen.value) <= 1
-    assert len(chosen) > 5
-
-
 def test_a_detector_without_a_class_waits_for_a_click(clip, tmp_path):
     pytest.importorskip("onnxruntime")
     frames, rows = tmp_path / "frames", tmp_path / "rows.csv"
-    frames.mkdir()
     picture = np.zeros((256, 256, 3), np.uint8)
     picture[64:88, 96:120, 2] = 255  # 24 pixels: what the tiny detector finds in a window
-    for n in range(40):
-        cv2.imwrite(str(frames / f"{n:04d}.png"), picture)
+    tiny.write_pictures(frames, [picture] * 40)
     detector = tiny_detector.write_detector(tmp_path)
     arguments = ["--video", frames, "--detector", detector, "--results", rows, "--link-delay", 0]
     with connected(arguments, tmp_path / "log") as (client, program):
@@ -119,7 +90,7 @@ def test_the_vehicle_turns_to_what_was_selected_and_stands_still_at_the_end(clip
         autopilot(client)
         client.pump(0.3)
         aside = clip.boxes[0] + [60, 0, 0, 0]
-        assert client.rectangle(aside, clip.size) == 0
+        assert client.rectangle(aside, SIZE) == 0
         found = None
         for _ in range(100):
             autopilot(client)
@@ -185,7 +156,7 @@ def test_mavproxy_selects_is_told_the_box_and_stops(clip, tmp_path):
             station.wait(ack % (511, 0), "long MAV_CMD_SET_MESSAGE_INTERVAL 275 100000 0 0 0 0 0")
             station.wait("tracking_status : 0")
             station.wait(ack % (2005, 2), "long MAV_CMD_CAMERA_TRACK_RECTANGLE 0.4 2 0.6 0.6 0 0 0")
-            corners = [f"{v:.3f}" for v in corners_of(clip.boxes[0], clip.size)]
+            corners = [f"{v:.3f}" for v in corners_of(clip.boxes[0], SIZE)]
             station.type(f"long MAV_CMD_CAMERA_TRACK_RECTANGLE {' '.join(corners)} 0 0 0")
             station.wait(ack % (2005, 0))
             told = station.wait(r"tracking_status : 1.*rec_top_x : ([\d.]+)")
@@ -197,7 +168,15 @@ def test_mavproxy_selects_is_told_the_box_and_stops(clip, tmp_path):
 def test_a_radio_that_is_not_plugged_in_is_waited_for_but_one_that_lacks_is_refused(clip, capsys):
     from runtime.track import main
 
-    run = ["--video", str(clip.pictures), "--no-show", "--box", "10,10,50,50", "--frames", "2"]
+    run = [
+        "--video",
+        str(clip.folder / "img"),
+        "--no-show",
+        "--box",
+        "10,10,50,50",
+        "--frames",
+        "2",
+    ]
     assert main(run + ["--mavlink", "serial:/dev/nowhere:57600"]) == 0
     assert "serial:/dev/nowhere:57600: nothing answers there yet" in capsys.readouterr().err
     assert main(run + ["--follow", "--fov", "60"]) == 2
@@ -226,7 +205,7 @@ async def select_and_stop(mavsdk, clip, port, arguments, log):
             assert found.cameras[0].vendor_name == "Hotpath"
             while True:  # before the first frame a target is refused
                 with contextlib.suppress(mavsdk.camera.CameraError):
-                    await camera.track_rectangle(number, *corners_of(clip.boxes[0], clip.size))
+                    await camera.track_rectangle(number, *corners_of(clip.boxes[0], SIZE))
                     break
             await camera.track_point(number, 0.5, 0.5, 0.05)
             await camera.track_stop(number)

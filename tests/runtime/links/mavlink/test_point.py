@@ -69,6 +69,16 @@ def test_requests_before_the_first_frame_are_refused_and_end_nothing(run):
             future.result(5)
 
 
+def test_a_box_belongs_to_the_frame_that_was_seen(run):
+    run.turn()
+    seen = run.controller.newest
+    for _ in range(5):
+        run.turn()
+    run.loop.start_box(BOX, seen.captured_s)
+    run.turn()
+    assert [row[0] for row in run.rows] == list(range(seen.index, run.index - 1))
+
+
 def test_a_recording_counts_from_its_start(run):
     """It begins with the run. A second start changes nothing, whoever asks for it."""
     began = run.loop.recording[1]
@@ -167,7 +177,7 @@ def test_a_detector_that_fails_leaves_the_click_to_the_tracker(toml):
 def test_a_click_starts_a_target_in_the_detector_s_box(make_run, toml):
     frame, box, centre = scene()
     run = make_run([frame], detector=load_detector(toml, classes=["red"]))
-    run.receive(track_point(*centre))
+    run.receive(track_point(box.x - 8, centre[1]))  # the tracker alone would not find it
     run.turn_until(lambda _: len(run.targets))
     first = next(row[3].box for row in run.rows)
     assert overlap(first, box) > 0.5

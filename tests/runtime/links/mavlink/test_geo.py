@@ -6,7 +6,6 @@ import pytest
 
 pytest.importorskip("pymavlink")
 
-
 from runtime.links.mavlink.geo import Geo
 from runtime.links.mavlink.messages import Message, View
 from runtime.types import Track
@@ -16,23 +15,20 @@ SIZE = (640, 480)
 CENTRE = Track((310.0, 230.0, 20.0, 20.0), 0.9)
 
 
-def attitude(roll=0.0, pitch=0.0, yaw=0.0):
-    return Message("ATTITUDE", {"roll": roll, "pitch": pitch, "yaw": yaw}, 1, 1)
-
-
-def position(height_m=50.0):
-    fields = {"lat": 473977420, "lon": 85455940, "alt": 488000, "relative_alt": int(height_m * 1e3)}
-    return Message("GLOBAL_POSITION_INT", fields, 1, 1)
+def attitude(pitch_deg, yaw_deg=0.0):
+    fields = dict(roll=0.0, pitch=math.radians(pitch_deg), yaw=math.radians(yaw_deg))
+    return Message("ATTITUDE", fields, 1, 1)
 
 
 def view(track=CENTRE, at=1.0):
     return View(1, at, SIZE, track, 0, 30.0)
 
 
-def geo_at(pitch_deg, yaw_deg=0.0, height_m=50.0, at=1.0):
+def geo_at(pitch_deg, yaw_deg=0.0, height_m=50.0):
     geo = Geo((60.0, 46.8))
-    geo.receive(position(height_m), at)
-    geo.receive(attitude(pitch=math.radians(pitch_deg), yaw=math.radians(yaw_deg)), at)
+    place = {"lat": 473977420, "lon": 85455940, "alt": 488000, "relative_alt": int(height_m * 1e3)}
+    geo.receive(Message("GLOBAL_POSITION_INT", place, 1, 1), 1.0)
+    geo.receive(attitude(pitch_deg, yaw_deg), 1.0)
     return geo
 
 
@@ -68,7 +64,7 @@ def test_the_gimbal_s_own_angles_replace_the_vehicle_s(flags, yaw_deg):
 
 
 OLD_PLACE = geo_at(-45.0)
-OLD_PLACE.receive(attitude(pitch=math.radians(-45.0)), 3.0)
+OLD_PLACE.receive(attitude(-45.0), 3.0)
 
 
 @pytest.mark.parametrize(

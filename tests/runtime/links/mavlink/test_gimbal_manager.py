@@ -4,7 +4,6 @@ import pytest
 
 pytest.importorskip("pymavlink")
 
-
 from runtime.links.gimbal.control import Control
 from runtime.links.gimbal.settings import load_settings
 from runtime.links.mavlink.codec import Codec
@@ -141,13 +140,10 @@ def test_a_lost_target_and_a_source_without_frames_stop_the_camera(talk, gone):
     assert rates(talk.go(5.0, **gone))[-1] == (0.0, 0.0)
 
 
-def test_attitudes_that_are_none_are_not_taken(talk):
+def test_another_vehicle_s_gimbal_and_attitudes_that_are_none_are_not_taken(talk):
+    talk.us.receive(Message("GIMBAL_MANAGER_INFORMATION", {"gimbal_device_id": 1}, 2, 154), 0.0)
+    assert talk.us.manager is None
     nan = float("nan")
     for q in ([nan] * 4, [0.0] * 4, [1e30] * 4):
         talk.us.receive(Message("GIMBAL_DEVICE_ATTITUDE_STATUS", {"q": q, "flags": 16}, 1, 154), 1)
     assert not talk.us.control.yaw.camera.fresh(1.0)
-
-
-def test_another_vehicle_s_gimbal_is_left_alone(talk):
-    talk.us.receive(Message("GIMBAL_MANAGER_INFORMATION", {"gimbal_device_id": 1}, 2, 154), 0.0)
-    assert talk.us.manager is None

@@ -14,6 +14,7 @@ from xml.sax.saxutils import escape
 import cv2
 import numpy as np
 
+from tests.support import jpegs
 from tests.support.ports import ThreadingHTTPServer
 
 AHEAD_S = 3600.0  # of the camera's clock
@@ -35,6 +36,7 @@ URI = "<tt:URI>http://www.onvif.org/ver10/tptz/{}Spaces/VelocityGenericSpace</tt
 RANGE = "<tt:{0}><tt:Min>{1}</tt:Min><tt:Max>{2}</tt:Max></tt:{0}>"
 TURN = URI.format("PanTilt") + RANGE.format("XRange", -1, 1) + RANGE.format("YRange", -0.5, 0.5)
 ZOOM = URI.format("Zoom") + RANGE.format("XRange", -1, 1)
+background = functools.lru_cache(maxsize=1)(jpegs.picture)
 
 
 def part(element, name):
@@ -189,7 +191,7 @@ class OnvifCamera:
         self.zoom = float(np.clip(self.zoom * ZOOM_S ** (nearer * step_s), 1.0, 10.0))
 
     def picture(self, pan, tilt):
-        world = background()
+        world = background(2000, 1000)
         left, up = SIZE[0] / self.zoom / 2, SIZE[1] / self.zoom / 2
         x, y = world.shape[1] / 2 + self.pan * PX, world.shape[0] / 2 - self.tilt * PX
         scale = self.zoom
@@ -201,13 +203,3 @@ class OnvifCamera:
         for side, colour in ((r, (40, 40, 230)), (r / 2, (240, 240, 240))):
             cv2.circle(frame, (round(u), round(v)), round(side), colour, -1, cv2.LINE_AA)
         return frame, (u - r, v - r, 2 * r, 2 * r)
-
-
-@functools.lru_cache(maxsize=1)
-def background():
-    """A picture with texture of every size."""
-    rng, picture = np.random.RandomState(3), 0
-    for cells in (6, 20, 60, 180):
-        noise = rng.rand(cells, 2 * cells, 3).astype(np.float32)
-        picture = picture + cv2.resize(noise, (2000, 1000), interpolation=cv2.INTER_CUBIC) / 4
-    return (60 + 130 * picture).clip(0, 255).astype(np.uint8)

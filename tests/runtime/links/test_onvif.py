@@ -54,9 +54,9 @@ def link(camera):
     link.close()
 
 
-def opened(camera, share=None, login=LOGIN):
+def opened(camera, share=None):
     said = []
-    link = PtzLink(Camera(address(camera), login), Law(0.5, share), said.append, 0.01)
+    link = PtzLink(Camera(address(camera), LOGIN), Law(0.5, share), said.append, 0.01)
     link.said = said
     return link
 
@@ -324,9 +324,7 @@ def test_a_run_turns_the_camera_and_hides_the_password(camera, tmp_path):
     words = ["--network", tiny.write_network(tmp_path), "--box", "10,10,40,40", "--no-show"]
     words += ["--gimbal", address(camera), "--gimbal-login", login, "--video"]
     command = [sys.executable, "-m", "runtime.track", *map(str, words)]
-    out = dict(
-        cwd=str(ROOT), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True
-    )
+    out = dict(cwd=str(ROOT), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     with MjpegServer() as server:
         process, deadline = subprocess.Popen([*command, server.address], **out), time.time() + 60
         while "ContinuousMove" not in camera.names():
@@ -334,11 +332,8 @@ def test_a_run_turns_the_camera_and_hides_the_password(camera, tmp_path):
             time.sleep(0.02)
         process.send_signal(signal.SIGINT)
         said = process.communicate(timeout=60)[0]
-        assert process.returncode == 130 and camera.names()[-1] == "Stop", said
-        assert "follows the target" in said and "gimbal: " in said and LOGIN[1] not in said
-        login.write_text("eye:wrong")
-        done = subprocess.run([*command, server.address], timeout=120, **out)
-    assert done.returncode == 2 and "refuses the user 'eye' or the password" in done.stdout
+    assert process.returncode == 130 and camera.names()[-1] == "Stop", said
+    assert "follows the target" in said and "gimbal: " in said and LOGIN[1] not in said
 
 
 @pytest.mark.parametrize(

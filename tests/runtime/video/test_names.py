@@ -1,13 +1,12 @@
 """A file or an address of any name is opened or refused; none of them ends the interpreter."""
 
 import os
-import subprocess
 import sys
 
 import pytest
 
 from tests.runtime.video.test_sources import write_pictures, write_video
-from tests.support.streams.process import ROOT, environment
+from tests.support import ROOT, run
 
 READ_ALL = (
     "import sys; from runtime.cli.progress import quiet; quiet()\n"
@@ -25,11 +24,10 @@ UTF8, LATIN = "\u00f6 \u8996 d".encode("utf-8"), b"a\xff"
 
 def said(spec, cwd=ROOT):
     """Open a source in the C locale, where every name goes to OpenCV itself; return the output."""
-    env = environment(LANG="C", LC_ALL="C", PYTHONPATH=str(ROOT))
-    command = [sys.executable, "-c", READ_ALL, spec]
-    done = subprocess.run(command, cwd=cwd, env=env, stdout=subprocess.PIPE)
+    env = dict(os.environ, LANG="C", LC_ALL="C", PYTHONPATH=str(ROOT))
+    done = run([sys.executable, "-c", READ_ALL, os.fsdecode(spec)], cwd=cwd, env=env)
     assert done.returncode == 0  # -11: a segmentation fault
-    return done.stdout.decode("ascii").strip()
+    return done.stdout.strip()
 
 
 @pytest.mark.parametrize("name", [UTF8, LATIN])

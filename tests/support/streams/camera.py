@@ -1,8 +1,4 @@
-"""A fake V4L2 camera: a C library, preloaded into the program under test.
-
-``FakeCamera`` builds it, writes the pictures it shows, and plugs, unplugs or freezes the camera
-while the program runs.
-"""
+"""A fake V4L2 camera: a C library, preloaded into the program under test."""
 
 import os
 import pathlib
@@ -12,10 +8,8 @@ import subprocess
 import cv2
 
 from tests.support.pictures_in_planes import planes_of
-from tests.support.streams import scene
 
 SOURCE = pathlib.Path(__file__).resolve().parent / "fake_v4l2.c"
-ROUND = 210  # pictures in one round of the scene
 
 
 def compiler():
@@ -27,24 +21,19 @@ class FakeCamera:
     """The camera ``/dev/video<number>`` for processes started with ``environment()``.
 
     Args:
-        folder: where its library, pictures and state go (a test's own).
-        pictures: list of BGR ``uint8`` frames of one even size to loop; None: ``scene``.
-        number: of the camera.
+        pictures: list of BGR ``uint8`` frames of one even size to loop.
         kind: of its pixels: YUYV, UYVY, GREY, MJPG, or BGR3, which only OpenCV captures.
         damage: function (number, bytes) that gives what is sent instead of a picture's bytes.
     """
 
-    def __init__(self, folder, pictures=None, number=7, kind="YUYV", damage=None):
-        self.folder, self.number = pathlib.Path(str(folder)), number
-        self._library = self.folder / "fake_v4l2.so"
-        self._state = self.folder / "camera.state"
-        self._raw, self.kind = self.folder / "camera.raw", kind
+    def __init__(self, folder, pictures, number=7, kind="YUYV", damage=None):
+        self.number, self.kind = number, kind
+        self._library, self._state = folder / "fake_v4l2.so", folder / "camera.state"
+        self._raw = folder / "camera.raw"
         subprocess.check_call(
             [compiler(), "-O1", "-Wall", "-Wextra", "-shared", "-fPIC"]
             + ["-o", str(self._library), str(SOURCE), "-ldl"]
         )
-        if pictures is None:
-            pictures = [scene.picture_at(tick) for tick in range(ROUND)]
         self.height, self.width = pictures[0].shape[:2]
         raw = [encoded(picture, kind) for picture in pictures]
         raw = [damage(*each) for each in enumerate(raw)] if damage else raw

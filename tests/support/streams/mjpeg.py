@@ -1,46 +1,29 @@
-"""Motion JPEG over HTTP, as cheap network cameras send it.
+"""Motion JPEG over HTTP, as cheap network cameras send it; each fault has its own address.
 
-``/`` streams for ever. Each fault has its own address: ``/half`` ends in the middle of the 20th
-JPEG, ``/stall`` goes silent after 20 pictures with the connection open, ``/sizes`` changes the
-pictures' size every 20, ``/page`` is a web page, ``/nothing`` answers 404.
+``/half`` ends in the middle of the 20th JPEG, ``/stall`` goes silent after 20 pictures with the
+connection open, ``/sizes`` changes the pictures' size every 20, ``/page`` is a web page,
+``/nothing`` answers 404.
 """
 
-import argparse
-import socket
+import pathlib
+import sys
 import time
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from socketserver import ThreadingMixIn
+from http.server import BaseHTTPRequestHandler
 
 import cv2
 
-from tests.support.ports import free_port
+from tests.support.ports import ThreadingHTTPServer
 from tests.support.streams import scene
-from tests.support.streams.process import Sender, answers, python_module
+from tests.support.streams.process import Sender
 
 FAULT_AFTER = 20  # pictures
 
 
 class MjpegServer(Sender):
-    """Motion JPEG at ``http://127.0.0.1:PORT/``.
-
-    Args:
-        folder: pictures to send, forward and backward without end; None: ``scene``.
-        fps: pictures a second.
-    """
+    """Sends a folder's pictures, forward and backward without end, or those of ``scene``."""
 
     def __init__(self, folder=None, fps=scene.FPS):
-        super().__init__()
-        self.port, self.folder, self.fps = free_port(socket.SOCK_STREAM), folder, fps
-        self.address = f"http://127.0.0.1:{self.port}/"
-
-    def command(self):
-        """The command line of the process."""
-        folder = ["--folder", self.folder] if self.folder else []
-        return python_module("tests.support.streams.mjpeg", self.port, "--fps", self.fps, *folder)
-
-    def is_up(self):
-        """Whether somebody listens."""
-        return answers(self.port)
+        super().__init__("mjpeg", "http://127.0.0.1:{}/", fps, *([folder] if folder else []))
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -51,7 +34,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self):
         """Stream until the viewer leaves, or until the fault asked for."""
-        fault = self.path.strip("/").split("?")[0]
+        fault = self.path.strip("/")
         if fault == "nothing":
             self.send_error(404)
             return
@@ -73,9 +56,7 @@ class _Handler(BaseHTTPRequestHandler):
         start = time.monotonic()
         sent = 0
         while True:
-            wait_s = start + sent / self.server.fps - time.monotonic()
-            if wait_s > 0:
-                time.sleep(wait_s)
+            time.sleep(max(0.0, start + sent / self.server.fps - time.monotonic()))
             jpeg = self.server.jpeg(sent, fault)
             head = "--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {}\r\n\r\n"
             self.wfile.write(head.format(len(jpeg)).encode("ascii"))
@@ -88,25 +69,20 @@ class _Handler(BaseHTTPRequestHandler):
                 time.sleep(3600)
 
 
-class _Server(ThreadingMixIn, HTTPServer):
-    """A thread for each viewer."""
-
-    allow_reuse_address = True
-    daemon_threads = True
-
-    def __init__(self, port, fps, folder):
-        super().__init__(("127.0.0.1", port), _Handler)
-        self.fps = fps
-        self.paths = scene.folder_of_pictures(folder) if folder else None
+class _Server(ThreadingHTTPServer):
+    def __init__(self, port, fps, folder=None):
+        super().__init__(("127.0.0.1", int(port)), _Handler)
+        self.fps = float(fps)
+        paths = sorted(pathlib.Path(folder).iterdir()) if folder else []
+        self.paths = paths + paths[-2:0:-1]  # a loop never jumps
 
     def jpeg(self, sent, fault):
         """One picture as JPEG: the folder's by its number, the scene's by the clock."""
         if self.paths:
             path = self.paths[sent % len(self.paths)]
-            if path.endswith(".jpg"):
-                with open(path, "rb") as file:
-                    return file.read()
-            picture = cv2.imread(path)
+            if path.suffix == ".jpg":
+                return path.read_bytes()
+            picture = cv2.imread(str(path))
         else:
             picture = scene.picture_at(scene.ticks_now())
         if fault == "sizes" and sent // FAULT_AFTER % 2:
@@ -114,15 +90,5 @@ class _Server(ThreadingMixIn, HTTPServer):
         return cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes()
 
 
-def main():
-    """Serve until killed."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("port", type=int)
-    parser.add_argument("--fps", type=float, default=scene.FPS)
-    parser.add_argument("--folder")
-    args = parser.parse_args()
-    _Server(args.port, args.fps, args.folder).serve_forever()
-
-
 if __name__ == "__main__":
-    main()
+    _Server(*sys.argv[1:]).serve_forever()

@@ -5,10 +5,12 @@ Runs under the system's Python, which has GStreamer's bindings. On Debian:
 gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-ugly``.
 """
 
-import socket
 import subprocess
 import sys
+import threading
 import time
+
+from tests.support.streams.process import Sender
 
 SYSTEM_PYTHON = "/usr/bin/python3"
 WIDTH, HEIGHT, FPS, BITS, ROWS = 320, 240, 30, 16, 16
@@ -37,33 +39,12 @@ def missing():
 
 
 def make_server():
-    """Make the ``Sender``. It is made in a function because the system's Python has no OpenCV."""
-    from tests.support.ports import free_port
-    from tests.support.streams.process import Sender, answers
-
-    class RtspServer(Sender):
-        """Sends to every viewer of ``rtsp://127.0.0.1:PORT/t``."""
-
-        def __init__(self):
-            super().__init__()
-            self.port = free_port(socket.SOCK_STREAM)
-            self.address = f"rtsp://127.0.0.1:{self.port}/t"
-
-        def command(self):
-            """The command line of the process."""
-            return [SYSTEM_PYTHON, "-m", "tests.support.streams.rtsp", str(self.port)]
-
-        def is_up(self):
-            """Whether somebody listens."""
-            return answers(self.port)
-
-    return RtspServer()
+    """A ``Sender`` to every viewer of ``rtsp://127.0.0.1:PORT/t``."""
+    return Sender("rtsp", "rtsp://127.0.0.1:{}/t", python=SYSTEM_PYTHON)
 
 
-def main():
+def main(port):
     """Serve until killed: pictures of a grey ramp with the clock of ``scene``."""
-    import threading
-
     import gi
 
     gi.require_version("Gst", "1.0")
@@ -95,7 +76,7 @@ def main():
 
     server = GstRtspServer.RTSPServer()
     server.set_address("127.0.0.1")
-    server.set_service(sys.argv[1])
+    server.set_service(port)
     factory = Factory()
     factory.set_shared(True)
     server.get_mount_points().add_factory("/t", factory)
@@ -104,4 +85,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1])

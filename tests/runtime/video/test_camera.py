@@ -1,16 +1,14 @@
-"""A V4L2 camera that is unplugged, plugged in again and hangs, seen by the real OpenCV.
+"""A V4L2 camera, emulated by a C library that is preloaded into a process of its own."""
 
-The camera is a C library preloaded into a process of its own; its plug is a file.
-"""
-
-import subprocess
+import json
 import sys
 
+import numpy as np
 import pytest
 
+from tests.support import ROOT, run
 from tests.support.streams import camera, scene
 from tests.support.streams.camera import FakeCamera
-from tests.support.streams.process import ROOT
 from tests.support.streams.watch import Watcher
 
 pytestmark = [
@@ -18,21 +16,52 @@ pytestmark = [
     pytest.mark.skipif(camera.compiler() is None, reason="no C compiler"),
 ]
 
+IMPORTS = """
+import json, time
+import cv2
+import numpy as np
+from runtime.errors import NoCamera
+from runtime.pictures import Picture, bgr_of
+from runtime.video import v4l2
+from runtime.video.cameras import Camera
+from runtime.video.sources import open_source
+from tests.support.streams import scene
+
+def opened(size=None):
+    capture = Camera(7, planes=True, size=size).open()
+    assert isinstance(capture, v4l2.V4l2Capture), capture
+    return capture
+
+def value(frame):
+    luma = frame.planes.planes[0]
+    assert (luma == luma[0, 0]).all()  # of one moment
+    return int(luma[0, 0])
+"""
+
+
+def told(fake, code):
+    """What code prints that sees the camera."""
+    environment = fake.environment()
+    done = run([sys.executable, "-c", IMPORTS + code], cwd=str(ROOT), env=environment)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
 
 @pytest.fixture
-def fake(tmp_path):
-    """A plugged-in camera 7; OpenCV gives up on a hanging camera after a second."""
-    made = FakeCamera(tmp_path, [scene.picture_at(0)] * 2)
-    made.env = dict(made.environment(), OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT="1")
-    return made
+def numbered(tmp_path):
+    """A camera whose pictures are grey; every one has its number as its only value."""
+    pictures = [np.full((48, 64, 3), number, np.uint8) for number in range(40, 80)]
+    return FakeCamera(tmp_path, pictures, kind="GREY")
 
 
 @pytest.mark.parametrize(
     "spec, broken, planes",
     [("cam7", "unplug", False), ("cam7", "unplug", True), ("/dev/video7", "freeze", False)],
 )
-def test_a_camera_that_is_unplugged_or_hangs_goes_on_afterwards(fake, spec, broken, planes):
-    with Watcher(spec, fake.env, planes) as watcher:
+def test_a_camera_that_is_unplugged_or_hangs_goes_on_afterwards(tmp_path, spec, broken, planes):
+    fake = FakeCamera(tmp_path, [scene.picture_at(0)] * 2)
+    environment = dict(fake.environment(), OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT="1")
+    with Watcher(spec, environment, planes) as watcher:
         watcher.wait_for("open")
         getattr(fake, broken)()
         watcher.wait_for("lost after frame")
@@ -48,23 +77,89 @@ def test_a_camera_that_is_unplugged_or_hangs_goes_on_afterwards(fake, spec, brok
 @pytest.mark.parametrize("kind", ["YUYV", "UYVY", "GREY", "MJPG", "BGR3"])
 @pytest.mark.parametrize("planes", [False, True], ids=["converted", "raw"])
 def test_the_pictures_arrive_as_the_camera_shows_them(tmp_path, kind, planes):
-    pictures = [scene.picture_at(tick) for tick in range(4)]
-    fake = FakeCamera(tmp_path, pictures, kind=kind)
-    code = (
-        "import sys, cv2\n"
-        "from runtime.pictures import Picture, bgr_of\n"
-        "from runtime.video.sources import open_source\n"
-        "from tests.support.streams import scene\n"
-        f"with open_source('cam7', planes={planes}) as source:\n"
-        "    frame = source.read(5.0)\n"
-        f"    assert isinstance(frame, Picture) == ({planes} and {kind!r} != 'BGR3')\n"
-        "    assert source.fps == 30 and source.name == 'cam7', (source.fps, source.name)\n"
-        "truth = scene.picture_at(scene.tick_of(frame))\n"
-        f"if {kind!r} == 'GREY':\n"
-        "    truth = cv2.cvtColor(cv2.cvtColor(truth, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)\n"
-        "print(cv2.absdiff(bgr_of(frame), truth).mean())\n"
-    )
-    out = subprocess.check_output(
-        [sys.executable, "-c", code], cwd=str(ROOT), env=fake.environment()
-    )
-    assert float(out.decode("utf-8")) < 4.0  # grey levels; colour has half the resolution
+    fake = FakeCamera(tmp_path, [scene.picture_at(tick) for tick in range(4)], kind=kind)
+    code = f"""
+with open_source('cam7', planes={planes}) as source:
+    frame = source.read(5.0)
+    assert isinstance(frame, Picture) == ({planes} and {kind!r} != 'BGR3')
+    assert source.fps == 30 and source.name == 'cam7', (source.fps, source.name)
+truth = scene.picture_at(scene.tick_of(frame))
+if {kind!r} == 'GREY':
+    truth = cv2.cvtColor(cv2.cvtColor(truth, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
+print(cv2.absdiff(bgr_of(frame), truth).mean())
+"""
+    assert float(told(fake, code)) < 4.0  # grey levels; colour has half the resolution
+
+
+def test_frames_lie_in_the_drivers_buffers_and_keep_their_pixels_while_they_are_held(numbered):
+    code = """
+capture, places = opened(), set()
+for _ in range(20):
+    frame = capture.read()[1]
+    places.add(frame.planes.planes[0].ctypes.data)
+assert len(places) <= v4l2.BUFFERS, len(places)
+assert 0 <= time.monotonic() * 1e3 - capture.get(cv2.CAP_PROP_POS_MSEC) < 1000
+assert capture.get(cv2.CAP_PROP_FPS) == 30.0
+frames = [capture.read()[1] for _ in range(14)]  # more than there are buffers
+values = [value(frame) for frame in frames]
+assert all((b - a) % 40 >= 1 for a, b in zip(values, values[1:])), values
+assert len({frame.planes.planes[0].ctypes.data for frame in frames}) == 14
+capture.release()
+assert values == [value(frame) for frame in frames]
+capture = opened()  # the device was closed although frames are left
+assert capture.read()[0]
+del frames
+assert capture.read()[0]
+"""
+    told(numbered, code)
+
+
+def test_a_damaged_frame_is_skipped(tmp_path):
+    def damage(number, data):
+        return data[: len(data) // 2] if number % 2 else data
+
+    pictures = [scene.picture_at(tick) for tick in range(6)]
+    code = """
+capture = opened()
+for _ in range(8):
+    good, frame = capture.read()
+    assert good and frame.shape == (240, 320, 3)
+    frame.part((0, 0, 100, 100), 1.0)
+"""
+    told(FakeCamera(tmp_path, pictures, kind="MJPG", damage=damage), code)
+
+
+def test_a_size_that_the_camera_does_not_have_is_one_sentence(numbered):
+    code = """
+opened((64, 48)).release()
+for planes in (True, False):
+    with open_source("cam7@64x48", planes=planes) as source:
+        assert source.read(5.0).shape == (48, 64, 3)
+    try:
+        open_source("cam7@640x480", planes=planes)
+    except NoCamera as error:
+        print(error)
+"""
+    lines = told(numbered, code).splitlines()
+    assert len(lines) == 2 and len(set(lines)) == 1
+    assert lines[0].startswith("cam7: gives frames of 64x48 where 640x480 are asked for; ask for")
+
+
+def test_a_camera_s_frames_carry_the_time_at_which_the_driver_took_them(numbered):
+    code = """
+told = []
+with open_source('cam7') as source:
+    while len(told) < 12:
+        if hasattr(source.read(1.0), 'shape'):
+            ages = source.arrived_s - source.captured_s, time.monotonic() - source.captured_s
+            told.append([*ages, source.decode_ms, source.time_s])
+print(json.dumps(told))
+"""
+    off = []  # steps of the camera's own clock, from whole frames; a busy computer holds it up
+    while len(off) < 5 and not (off and off[-1] < 0.2):
+        ages, late, decode, times = zip(*json.loads(told(numbered, code)))
+        assert 0 < np.median(ages) <= np.median(late) < 0.5  # not the arrival itself
+        assert min(decode) >= 0 and times == tuple(sorted(times))
+        steps = np.diff(times) * 30
+        off.append(np.median(np.abs(steps - np.round(steps))))
+    assert off[-1] < 0.2, off

@@ -70,7 +70,8 @@ def main(spec, planes=False):
                 frame = source.read(timeout_s=0.5)
                 longest_read_s = max(longest_read_s, time.monotonic() - start)
                 shape = getattr(frame, "shape", shape)
-    say(json.dumps({"gaps": source.gaps, "longest_read_s": longest_read_s, "shape": shape}))
+    told = {"gaps": source.gaps, "given": source.given}
+    say(json.dumps(dict(told, longest_read_s=longest_read_s, shape=shape)))
 
 
 if __name__ == "__main__":

@@ -6,14 +6,15 @@ import pytest
 
 from runtime.video.depth import linear
 from runtime.video.sources import open_source
+from tests.support.streams import scene
 
 
-def write_thermal(folder, low, high, count=6, ending=".png"):
-    """Gradients between two values as 16-bit pictures; each is a little brighter."""
-    for index in range(count):
-        top = low + (high - low) * (index + 1) // count
+def write_thermal(folder, low, high):
+    """Gradients between two values as six 16-bit pictures; each is a little brighter."""
+    for index in range(6):
+        top = low + (high - low) * (index + 1) // 6
         picture = np.linspace(low, top, 64 * 48).reshape(48, 64).astype(np.uint16)
-        assert cv2.imwrite(str(folder / f"{index:03d}{ending}"), picture)
+        assert cv2.imwrite(str(folder / f"{index:03d}.png"), picture)
     return str(folder)
 
 
@@ -37,6 +38,9 @@ def test_all_sixteen_bits_keep_their_high_byte(tmp_path):
     frames, words = frames_and_words(write_thermal(tmp_path, 0, 65535))
     assert abs(int(frames[0].max()) - 65535 // 6 // 256) <= 1 and frames[-1].max() == 255
     assert "all 16 bits" in words
+    colour = scene.picture_at(5)
+    cv2.imwrite(str(tmp_path / "000.png"), colour.astype(np.uint16) * 257)
+    assert np.array_equal(frames_and_words(str(tmp_path))[0][0], colour)
 
 
 def test_depth_states_the_bits_that_are_in_use(tmp_path):

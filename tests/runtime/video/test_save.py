@@ -2,8 +2,9 @@
 
 import os
 import signal
-import subprocess
 import sys
+import threading
+import time
 
 import cv2
 import numpy as np
@@ -11,12 +12,12 @@ import pytest
 
 from runtime.errors import BadOutput
 from runtime.video.containers import mp4_boxes
-from runtime.video.save import Video
+from runtime.video.save import WAITING_FRAMES, BackgroundVideo, Video
 from runtime.video.sources import open_source
 from tests.runtime.video.test_sources import read_all, read_until_broken
+from tests.support import ROOT, run
 from tests.support.disks import small_disk
 from tests.support.streams import scene
-from tests.support.streams.process import ROOT
 
 pytest.importorskip("av")
 on_each_python = pytest.mark.pythons("PyAV of each Python")
@@ -26,6 +27,14 @@ each_kind = pytest.mark.parametrize("kind", [".mp4", ".mkv", ".avi"])
 def ticks(path):
     """The ticks of a video's frames."""
     return [scene.tick_of(frame) for frame in read_all(open_source(str(path)))]
+
+
+def save(path, ticks, fps=30):
+    """Save a video of the scene at these ticks."""
+    with Video(str(path), fps) as video:
+        for tick in ticks:
+            video.write(scene.picture_at(tick))
+        assert video.frames == len(ticks)
 
 
 def times_s(path):
@@ -39,10 +48,7 @@ def times_s(path):
 @each_kind
 def test_a_saved_video_has_every_frame_at_its_rate(tmp_path, kind):
     path = tmp_path / ("a" + kind)
-    with Video(str(path), 25) as video:
-        for tick in range(40):
-            video.write(scene.picture_at(tick))
-        assert video.frames == 40
+    save(path, range(40), 25)
     assert ticks(path) == list(range(40))
     with open_source(str(path)) as source:
         assert source.fps == pytest.approx(25, abs=0.1)
@@ -63,7 +69,7 @@ def test_a_killed_program_leaves_a_video_that_plays_to_the_last_second(tmp_path,
         f"    video.write(scene.picture_at(tick), tick / 30.0 if {clocked} else None)\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
-    done = subprocess.run([sys.executable, "-c", code, str(path)], cwd=str(ROOT))
+    done = run([sys.executable, "-c", code, path], cwd=str(ROOT))
     assert done.returncode == -signal.SIGKILL
     seen = ticks(path)
     assert seen == list(range(len(seen)))
@@ -139,9 +145,7 @@ def test_a_full_disk_is_one_sentence_and_what_was_written_plays(tmp_path, kiloby
 @pytest.mark.parametrize("part", [0.3, 0.55, 0.9, 0.97])
 def test_a_saved_video_cut_in_a_fragment_gives_its_good_frames_then_says_so(tmp_path, part):
     path = tmp_path / "a.mp4"
-    with Video(str(path), 30) as video:
-        for tick in range(60):
-            video.write(scene.picture_at(tick))
+    save(path, range(60))
     # in the middle of one fragment's pictures
     pictures = [(start, end) for kind, start, end in mp4_boxes(str(path)) if kind == b"mdat"]
     start, end = pictures[int(part * len(pictures))]
@@ -155,20 +159,20 @@ def test_a_saved_video_cut_in_a_fragment_gives_its_good_frames_then_says_so(tmp_
     assert "broke at frame" in read_until_broken(open_source(str(path)))[1]
 
 
-def test_a_video_is_not_written_into_a_pipe(tmp_path):
-    os.mkfifo(str(tmp_path / "a.mp4"))
-    with pytest.raises(BadOutput, match="is a pipe"):
-        Video(tmp_path / "a.mp4")
-
-
 @pytest.mark.parametrize(
     "name, words",
-    [("a.webm", "ending .webm is unknown"), ("a", "has no ending"), ("no/a.mp4", "does not exist")],
+    [
+        ("a.webm", "ending .webm is unknown"),
+        ("a", "has no ending"),
+        ("no/a.mp4", "does not exist"),
+        ("pipe.mp4", "is a pipe"),
+    ],
 )
 def test_a_video_that_cant_be_written_is_refused_before_the_first_frame(tmp_path, name, words):
+    os.mkfifo(str(tmp_path / "pipe.mp4"))
     with pytest.raises(BadOutput, match=words):
         Video(str(tmp_path / name), 30)
-    assert os.listdir(str(tmp_path)) == []
+    assert os.listdir(str(tmp_path)) == ["pipe.mp4"]
 
 
 def test_without_pyav_one_sentence_says_what_to_install(tmp_path, monkeypatch):
@@ -180,8 +184,7 @@ def test_without_pyav_one_sentence_says_what_to_install(tmp_path, monkeypatch):
 
 def test_an_old_video_outlives_an_encoder_that_fails(tmp_path):
     path = tmp_path / "old.mp4"
-    with Video(str(path), 25) as video:
-        video.write(scene.picture_at(0))
+    save(path, [0])
     old = path.read_bytes()
     too_wide = np.zeros((2, 70000, 3), np.uint8)  # H.264 can't have it
     with pytest.raises(BadOutput):
@@ -204,3 +207,66 @@ def test_two_runs_cannot_save_the_same_video(tmp_path, frames):
     assert ticks(path) == list(range(frames + 1))
     Video(str(path), 25).close()  # the lock is released
     assert len(ticks(path)) == frames + 1, "a run without a frame leaves the old video"
+
+
+class Slow:
+    """A video whose encoder waits for ``go``, and may fail at a frame."""
+
+    def __init__(self, fails_at=None):
+        self.go, self.frames, self.closed, self.fails_at = threading.Event(), [], 0, fails_at
+
+    def write(self, frame, time_s=None):
+        self.go.wait(20)
+        if len(self.frames) == self.fails_at:
+            raise BadOutput("the disk is full")
+        self.frames.append(frame)
+
+    def close(self):
+        self.closed += 1
+
+
+def test_every_frame_of_a_recording_is_saved_in_order_by_a_thread(tmp_path):
+    path, times = str(tmp_path / "a.mp4"), []
+    video = BackgroundVideo(Video(path, 25), False, times.append)
+    for tick in range(40):
+        video.write(scene.picture_at(tick))
+    video.close()
+    video.close()
+    assert ticks(path) == list(range(40))
+    assert len(times) == 40 and video.dropped == 0 and min(times) > 0
+
+
+def test_the_loop_of_a_live_source_never_waits_and_drops_are_counted():
+    slow = Slow()
+    video = BackgroundVideo(slow, True, lambda ms: None)
+    started = time.monotonic()
+    for index in range(50):
+        video.write(index)
+    assert time.monotonic() - started < 5
+    assert 50 - WAITING_FRAMES - 1 <= video.dropped <= 50 - WAITING_FRAMES
+    slow.go.set()
+    video.close()
+    assert len(slow.frames) == 50 - video.dropped and slow.frames == sorted(slow.frames)
+
+
+def test_an_error_of_the_encoder_reaches_the_loop_and_the_file_is_closed():
+    slow = Slow(fails_at=2)
+    slow.go.set()
+    video = BackgroundVideo(slow, False, lambda ms: None)
+    with pytest.raises(BadOutput, match="the disk is full"):
+        for index in range(100):
+            video.write(index)
+            time.sleep(0.005)
+    with pytest.raises(BadOutput, match="the disk is full"):
+        video.close()
+    assert slow.frames == [0, 1] and slow.closed == 1
+
+
+def test_an_error_at_the_last_frame_is_raised_by_close():
+    slow = Slow(fails_at=0)
+    video = BackgroundVideo(slow, False, lambda ms: None)
+    video.write(0)
+    slow.go.set()
+    with pytest.raises(BadOutput, match="the disk is full"):
+        video.close()
+    assert slow.closed == 1

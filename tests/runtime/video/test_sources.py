@@ -1,7 +1,6 @@
 """Recorded sources give every frame as it is on disk, and say in one sentence what is wrong."""
 
 import os
-import pathlib
 import re
 import struct
 import subprocess
@@ -14,51 +13,44 @@ import pytest
 from runtime.errors import BadFrame, BadSource, NoCamera
 from runtime.pictures import Picture, bgr_of, can_read_planes
 from runtime.video.base import to_bgr
-from runtime.video.cameras import (
-    CSI_BGR,
-    CSI_NV12,
-    CSI_SINK,
-    Camera,
-    CsiCamera,
-    list_cameras,
-)
+from runtime.video.cameras import CSI_BGR, CSI_NV12, CSI_SINK, Camera, CsiCamera, list_cameras
 from runtime.video.raw import RawCapture
 from runtime.video.recorded import natural_key
 from runtime.video.save import Video
 from runtime.video.sources import open_source
-from tests.support import tiny
-from tests.support.streams import scene
-from tests.support.streams.process import ROOT
+from tests.support import ROOT, run, tiny
+from tests.support.streams import rtsp, scene
 
 on_each_python = pytest.mark.pythons("OpenCV and PyAV of each Python")
 
 
-def read_all(source):
-    """Every frame of a recording."""
-    frames = []
+def frames_of(source):
+    """Every frame of a recording, one after another."""
     with source:
         frame = source.read()
         while frame is not None:
-            frames.append(frame)
+            yield frame
             frame = source.read()
-    return frames
+
+
+def read_all(source):
+    """Every frame of a recording."""
+    return list(frames_of(source))
 
 
 def read_until_broken(source):
     """The good frames of a recording that breaks, and the sentence that says so."""
     frames = []
-    with source, pytest.raises(BadSource) as caught:
-        frame = source.read()
-        while frame is not None:
+    with pytest.raises(BadSource) as caught:
+        for frame in frames_of(source):
             frames.append(frame)
-            frame = source.read()
     return frames, str(caught.value)
 
 
 def write_video(path, count=30, fps=30):
     """A video of the scene by OpenCV itself."""
     tiny.write_video(path, [scene.picture_at(tick) for tick in range(count)], fps)
-    return str(path)
+    return path
 
 
 def write_pictures(folder, count=3, ending=".png"):
@@ -69,21 +61,13 @@ def write_pictures(folder, count=3, ending=".png"):
     return folder
 
 
-# ---- frames
-
-
-def test_a_bgr_frame_passes_without_a_copy():
+def test_a_bgr_frame_passes_without_a_copy_and_grey_is_repeated_in_three_channels():
     frame = scene.picture_at(3)
     assert to_bgr(frame) is frame
-
-
-@pytest.mark.parametrize("shape", [(6, 5), (6, 5, 1)])
-def test_grey_is_repeated_in_three_channels(shape):
-    grey = np.arange(30, dtype=np.uint8).reshape(shape)
-    out = to_bgr(grey)
-    assert out.shape == (6, 5, 3) and out.dtype == np.uint8
-    for channel in range(3):
-        assert np.array_equal(out[:, :, channel], grey.reshape(6, 5))
+    for grey in (frame[..., 0], frame[..., :1]):
+        out = to_bgr(grey)
+        assert out.dtype == np.uint8
+        np.testing.assert_array_equal(out, np.repeat(frame[..., :1], 3, axis=2))
 
 
 @pytest.mark.parametrize(
@@ -99,9 +83,6 @@ def test_grey_is_repeated_in_three_channels(shape):
 def test_what_is_no_picture_is_refused(frame):
     with pytest.raises(BadFrame):
         to_bgr(frame)
-
-
-# ---- video files
 
 
 @on_each_python
@@ -120,30 +101,20 @@ def test_a_video_gives_every_frame_in_order_with_its_time(tmp_path, planes):
 @pytest.mark.parametrize("kind", [".avi", ".mkv"])
 def test_a_truncated_video_gives_its_good_frames_then_says_where_it_broke(tmp_path, kind, planes):
     path = write_video(tmp_path / ("a" + kind), 120)
-    with open(path, "r+b") as file:
-        file.truncate(os.path.getsize(path) // 2)
+    os.truncate(str(path), path.stat().st_size // 2)
     frames, said = read_until_broken(open_source(path, planes=planes))
     assert 50 <= len(frames) <= 65 and f"broke at frame {len(frames)} of 120" in said
 
 
 def test_packets_that_cant_be_decoded_are_counted(tmp_path):
     pytest.importorskip("av")
-    path = pathlib.Path(write_video(tmp_path / "a.avi", 12))
+    path = write_video(tmp_path / "a.avi", 12)
     data = bytearray(path.read_bytes())
     at = data.index(b"00dc", len(data) // 2) + 8
     data[at : at + 400] = bytes(400)  # a picture's start and tables
     path.write_bytes(bytes(data))
-    with open_source(str(path), planes=True) as source:
+    with open_source(path, planes=True) as source:
         assert len(read_all(source)) == 11 and source.errors == 1
-
-
-def test_a_mp4_without_its_index_is_said_to_be_cut_off(tmp_path, planes):
-    path = tmp_path / "a.mp4"
-    path.write_bytes(
-        struct.pack(">I4s", 16, b"ftyp") + b"isom0000" + b"\0\0\xff\xffmdat" + bytes(99)
-    )
-    with pytest.raises(BadSource, match="cut off before its index"):
-        open_source(str(path), planes=planes)
 
 
 @pytest.mark.parametrize(
@@ -152,6 +123,7 @@ def test_a_mp4_without_its_index_is_said_to_be_cut_off(tmp_path, planes):
         (b"", "empty"),
         (b"hello\n" * 100, "is text, not a video"),
         (os.urandom(1) + bytes(range(256)) * 50, "not a video"),
+        (b"\0\0\0\x10ftypisom0000\0\0\xff\xffmdat" + bytes(99), "cut off before its index"),
     ],
 )
 @pytest.mark.parametrize("name", ["a.mp4", "a.avi", "a.bin"])
@@ -159,7 +131,7 @@ def test_a_file_that_is_no_video_is_refused_in_one_sentence(tmp_path, content, w
     path = tmp_path / name
     path.write_bytes(content)
     with pytest.raises(BadSource) as caught:
-        open_source(str(path), planes=planes)
+        open_source(path, planes=planes)
     assert words in str(caught.value) and str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -172,14 +144,8 @@ def test_a_refused_file_leaves_standard_error_to_the_command_line(tmp_path, plan
         f"try: open_source(sys.argv[1], planes={planes})\n"
         "except Exception as error: print(error)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path / "a.mp4")],
-        cwd=str(ROOT),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    assert done.stdout.count(b"\n") == 1
-    assert done.stderr == b""
+    done = run([sys.executable, "-c", code, tmp_path / "a.mp4"], cwd=str(ROOT))
+    assert done.stdout.count("\n") == 1 and done.stderr == ""
 
 
 @pytest.mark.parametrize(
@@ -194,9 +160,6 @@ def test_a_refused_file_leaves_standard_error_to_the_command_line(tmp_path, plan
 def test_a_source_that_is_not_there_is_named(spec, words):
     with pytest.raises(BadSource, match=words):
         open_source(spec)
-
-
-# ---- folders and pictures
 
 
 @on_each_python
@@ -216,19 +179,6 @@ def test_any_two_names_have_an_order():
     assert ordered.index("a1") < ordered.index("A2")
 
 
-def test_grey_deep_and_transparent_files_become_bgr(tmp_path):
-    picture = scene.picture_at(5)
-    grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
-    cv2.imwrite(str(tmp_path / "1.png"), grey)
-    cv2.imwrite(str(tmp_path / "2.png"), np.dstack([picture, grey]))
-    cv2.imwrite(str(tmp_path / "3.png"), picture.astype(np.uint16) * 257)
-    cv2.imwrite(str(tmp_path / "4.png"), grey.astype(np.uint16) * 256)
-    frames = read_all(open_source(str(tmp_path)))
-    assert all(frame.dtype == np.uint8 and frame.shape == picture.shape for frame in frames)
-    assert np.array_equal(frames[0][:, :, 1], grey) and np.array_equal(frames[3][:, :, 2], grey)
-    assert np.array_equal(frames[1], picture) and np.array_equal(frames[2], picture)
-
-
 @pytest.mark.parametrize("ending", [".jpg", ".png"])
 def test_a_truncated_picture_breaks_the_folder_at_that_frame(tmp_path, ending):
     folder = write_pictures(tmp_path / "a", 3, ending)
@@ -245,34 +195,19 @@ def test_one_picture_is_a_video_of_one_frame(tmp_path):
     assert len(read_all(open_source(str(folder / "0001.png")))) == 1
 
 
-# ---- cameras that need no camera
-
-
-def make_tree(root, cameras):
-    """A file system with these V4L2 devices: number -> (name, index)."""
-    (root / "dev").mkdir()
-    for number, (name, index) in cameras.items():
-        (root / "dev" / f"video{number}").write_text("")
-        if name:
-            folder = root / f"sys/class/video4linux/video{number}"
-            folder.mkdir(parents=True)
-            (folder / "name").write_text(name + "\n")
-            (folder / "index").write_text(f"{index}\n")
-
-
-def test_cameras_are_listed_by_name_without_their_metadata_nodes(tmp_path):
-    make_tree(
-        tmp_path,
-        {0: ("HD Webcam", 0), 1: ("HD Webcam", 1), 10: ("Grabber", 0), 2: (None, None)},
-    )
+@pytest.mark.skipif(os.path.exists("/dev/video63"), reason="there is a /dev/video63 here")
+def test_cameras_are_listed_by_name_without_metadata_nodes_also_where_one_is_missing(tmp_path):
+    (tmp_path / "dev").mkdir()
+    names = {0: ("HD Webcam", 0), 1: ("HD Webcam", 1), 10: ("Grabber", 0), 2: None}
+    for number, name in names.items():
+        (tmp_path / f"dev/video{number}").write_text("")
+        folder = tmp_path / f"sys/class/video4linux/video{number}"
+        folder.mkdir(parents=True)
+        for file, text in zip(("name", "index"), name or ()):
+            (folder / file).write_text(f"{text}\n")
     assert list_cameras(str(tmp_path)) == [(0, "HD Webcam"), (2, "/dev/video2"), (10, "Grabber")]
     assert list_cameras(str(tmp_path / "none")) == []
-
-
-@pytest.mark.skipif(os.path.exists("/dev/video63"), reason="there is a /dev/video63 here")
-def test_a_camera_that_is_not_there_names_those_that_are(tmp_path):
-    make_tree(tmp_path, {3: ("HD Webcam", 0)})
-    with pytest.raises(NoCamera, match=r"cam63: no camera at /dev/video63.*cam3 \(HD Webcam\)"):
+    with pytest.raises(NoCamera, match=r"cam63: no camera at /dev/video63.*cam0 \(HD Webcam\)"):
         Camera(63, root=str(tmp_path)).open()
     for spec in ("cam63", "/dev/video63"):
         with pytest.raises(NoCamera, match="cam63: no camera at /dev/video63"):
@@ -288,8 +223,6 @@ def test_a_csi_camera_without_gstreamer_says_what_is_missing():
 
 def buffer_of(pipeline):
     """(caps, bytes) of the first buffer that GStreamer gives at the end of a CSI pipeline."""
-    from tests.support.streams import rtsp
-
     if rtsp.missing():
         pytest.skip(rtsp.missing())
     # stand-ins for the three things that only a Jetson has
@@ -302,8 +235,7 @@ def buffer_of(pipeline):
         "Gst.init(None); p = Gst.parse_launch(sys.argv[1]); p.set_state(Gst.State.PLAYING)\n"
         "sample = p.get_by_name('sink').emit('try-pull-sample', 10 * Gst.SECOND)\n"
         "buffer = sample.get_buffer()\n"
-        "print(sample.get_caps().to_string())\n"
-        "sys.stdout.flush()\n"
+        "print(sample.get_caps().to_string(), flush=True)\n"
         "sys.stdout.buffer.write(buffer.extract_dup(0, buffer.get_size()))\n"
         "p.set_state(Gst.State.NULL)\n"
     )
@@ -333,11 +265,8 @@ def test_the_csi_pipelines_are_some_that_gstreamer_can_run():
 
 @pytest.mark.parametrize("kind", ["a.avi", "frames"])
 def test_seeking_gives_the_frame_that_reading_gives(tmp_path, kind, planes):
-    path = str(tmp_path / kind)
-    if kind == "frames":
-        write_pictures(tmp_path / kind, 30)
-    else:
-        write_video(path, 30)
+    path = tmp_path / kind
+    (write_pictures if kind == "frames" else write_video)(path, 30)
     frames = [bgr_of(frame) for frame in read_all(open_source(path, planes=planes))]
     with open_source(path, planes=planes) as source:
         for index in (7, 3, 29, 0, 12):
@@ -408,13 +337,12 @@ def test_a_video_without_a_frame_rate_is_not_given_one(tmp_path, tool, planes):
                 out.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="bgr24")))
             out.mux(stream.encode())
     else:
-        path = str(tmp_path / "a.avi")
-        write_video(path, 10)
-        data = bytearray(pathlib.Path(path).read_bytes())
+        path = write_video(tmp_path / "a.avi", 10)
+        data = bytearray(path.read_bytes())
         stream = data.find(b"vids")
         data[stream + 20 : stream + 28] = bytes(8)  # the stream's rate, and
         data[32:36] = bytes(4)  # the file's
-        pathlib.Path(path).write_bytes(bytes(data))
+        path.write_bytes(bytes(data))
     with open_source(path, planes=planes) as source:
         assert source.fps is None
         source.read()

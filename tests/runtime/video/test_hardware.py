@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from runtime.pictures import bgr_of, can_read_planes
-from runtime.video import base, hardware
+from runtime.video import base, hardware, pyav
 from runtime.video.save import Video
 from runtime.video.sources import open_source
 from tests.runtime.video.test_sources import read_all
@@ -31,10 +31,8 @@ def film(tmp_path_factory):
 def frames_of(path, decoder):
     """(all frames as BGR, lines that were logged)."""
     lines = []
-    frames = [
-        bgr_of(f) for f in read_all(open_source(path, lines.append, planes=True, decoder=decoder))
-    ]
-    return np.stack(frames), lines
+    frames = read_all(open_source(path, lines.append, planes=True, decoder=decoder))
+    return np.stack([bgr_of(frame) for frame in frames]), lines
 
 
 @pytest.mark.parametrize("decoder", hardware.DECODERS[1:])
@@ -50,17 +48,11 @@ def test_the_frames_are_the_same_with_every_decoder_or_without(film, decoder):
         assert any(reason in lines[0] for reason in reasons)
 
 
-@pytest.fixture
-def by_name(monkeypatch):
-    """A decoder that FFmpeg is asked for by its name; it is the processor's here."""
-    monkeypatch.setitem(hardware.BY_NAME, "named", "{}")
-    return "named"
-
-
-def test_a_decoder_by_name_goes_to_any_frame(film, by_name):
+def test_a_decoder_by_name_goes_to_any_frame(film, monkeypatch):
+    monkeypatch.setitem(hardware.BY_NAME, "named", "{}")  # it is the processor's here
     wanted, _ = frames_of(film, hardware.SOFTWARE)
     lines = []
-    with open_source(film, lines.append, planes=True, decoder=by_name) as source:
+    with open_source(film, lines.append, planes=True, decoder="named") as source:
         assert lines == [f"{film}: decoded by named"]
         for index in (30, 3, 17, 39, 0):
             assert source.seek(index)
@@ -75,8 +67,6 @@ def test_a_decoder_that_gives_no_frame_is_passed_over(film, monkeypatch):
 
 
 def test_without_pyav_opencv_decodes_and_says_so(film, monkeypatch):
-    from runtime.video import pyav
-
     monkeypatch.setattr(pyav, "pyav", lambda: None)
     found, lines = frames_of(film, hardware.AUTO)
     assert len(found) == FRAMES
@@ -84,9 +74,6 @@ def test_without_pyav_opencv_decodes_and_says_so(film, monkeypatch):
 
 
 def test_why_a_decoder_fails_is_told_without_the_password_of_the_address():
-    told = []
-    note = (
-        "decoded by the processor (cuda: [Errno 5] Input/output error: 'rtsp://me:secret@host/a')"
-    )
+    told, note = [], "decoded by the processor (cuda: [Errno 5]: 'rtsp://me:secret@host/a')"
     base.tell_decoder(SimpleNamespace(name="host", log=told.append), SimpleNamespace(note=note))
     assert told == ["host: " + note.replace("secret", "***")]

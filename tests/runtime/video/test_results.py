@@ -3,7 +3,6 @@
 import fcntl
 import json
 import os
-import pathlib
 import signal
 import struct
 import subprocess
@@ -16,8 +15,8 @@ import pytest
 
 from runtime.errors import BadOutput
 from runtime.video.results import COLUMNS, Results
+from tests.support import ROOT
 from tests.support.disks import small_disk
-from tests.support.streams.process import ROOT
 
 pytestmark = pytest.mark.pythons("files, pipes and signals")
 
@@ -77,9 +76,7 @@ def test_a_killed_program_leaves_every_row(tmp_path):
         "for frame in range(50): results.write((frame, 0.0, 1, 2, 3, 4, 0.5))\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
-    process = run(code, path)
-    process.communicate()
-    assert process.returncode == -signal.SIGKILL
+    assert run(code, path).wait() == -signal.SIGKILL
     lines = path.read_text().split("\n")
     assert len(lines) == 52 and lines[-1] == "" and lines[-2].startswith("49,")
 
@@ -142,11 +139,6 @@ def test_a_closed_standard_output_is_one_sentence():
     assert done.stderr == b"standard output: is closed; give --results a file's name"
 
 
-def waiting_in(pipe):
-    """How many bytes nobody has read yet."""
-    return struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)))[0]
-
-
 def test_a_pipe_without_a_reader_is_refused_and_one_with_a_reader_gets_every_row(tmp_path):
     path = tmp_path / "a.csv"
     os.mkfifo(str(path))
@@ -164,9 +156,10 @@ def test_a_pipe_without_a_reader_is_refused_and_one_with_a_reader_gets_every_row
     # not blocking, because the writer opens it later
     with open(os.open(str(path), os.O_RDONLY | os.O_NONBLOCK), "rb") as reader:
         process = run(code, path)
-        deadline = time.monotonic() + 60
-        while waiting_in(reader) < 60000 and time.monotonic() < deadline:
-            time.sleep(0.01)  # until the pipe is full
+        deadline, waiting = time.monotonic() + 60, 0
+        while waiting < 60000 and time.monotonic() < deadline:  # until the pipe is full
+            time.sleep(0.01)
+            (waiting,) = struct.unpack("i", fcntl.ioctl(reader, termios.FIONREAD, bytes(4)))
         os.set_blocking(reader.fileno(), True)
         lines = reader.read().splitlines()
     assert process.communicate()[0] == b"" and process.returncode == 0
@@ -207,13 +200,13 @@ def test_a_read_only_file_system_is_said(tmp_path):
 
 @pytest.mark.parametrize("ending", ["csv", "jsonl", "txt"])
 def test_two_runs_cannot_write_the_same_results(tmp_path, ending):
-    path = str(tmp_path / ("a." + ending))
+    path = tmp_path / ("a." + ending)
     with Results(path) as first:
         first.write((0, 0.0, 1, 2, 3, 4, 0.5))
-        before = pathlib.Path(path).read_bytes()
+        before = path.read_bytes()
         with pytest.raises(BadOutput, match="another run is writing this file"):
             Results(path)
-        assert pathlib.Path(path).read_bytes() == before
+        assert path.read_bytes() == before
     Results(path).close()
 
 

@@ -67,14 +67,6 @@ def test_boxes_csv_goes_before_the_annotation_as_found(tmp_path):
     assert read_boxes(str(tmp_path)) == [(1.5, 2, 3, 4), None, (5, 6, 7, 8)]
 
 
-@pytest.mark.parametrize("text", ["hello world\n", "1,2,3\n", "1,2,3,4,5\n"])
-def test_an_annotation_that_is_none_is_refused_with_its_line(tmp_path, text):
-    write_pictures(tmp_path / "img")
-    (tmp_path / "groundtruth_rect.txt").write_text("1,1,9,9\n" + text)
-    with pytest.raises(BadSource, match="groundtruth_rect.txt: line 2"):
-        open_source(str(tmp_path))
-
-
 @pytest.mark.parametrize(
     "name, text, fps",
     [
@@ -92,34 +84,35 @@ def test_the_rate_is_that_of_the_benchmark_s_own_file(tmp_path, name, text, fps)
         assert source.fps == fps
 
 
-@pytest.mark.parametrize("frame", ["99999999999", "9" * 40, "-1"])
-def test_a_frame_number_that_no_video_has_is_refused_with_its_line(tmp_path, frame):
+@pytest.mark.parametrize(
+    "name, lines, sentence",
+    [
+        (OTB, "1,1,9,9\nhello world\n", f"{OTB}: line 2"),
+        (OTB, "1,1,9,9\n1,2,3\n", f"{OTB}: line 2"),
+        (OTB, "1,1,9,9\n1,2,3,4,5\n", f"{OTB}: line 2"),
+        ("boxes.csv", "0,1,2,3,4\n99999999999,1,2,3,4\n", "line 3 is of frame 99999999999"),
+        ("boxes.csv", "0,1,2,3,4\n" + "9" * 40 + ",1,2,3,4\n", "line 3 is of frame " + "9" * 30),
+        ("boxes.csv", "0,1,2,3,4\n-1,1,2,3,4\n", "line 3 is of frame -1"),
+        pytest.param("boxes.csv", '"' + "1" * 200000, "boxes.csv: can't be read", id="no table"),
+    ],
+)
+def test_an_annotation_that_is_none_is_refused_with_its_line(tmp_path, name, lines, sentence):
     write_pictures(tmp_path / "img")
-    (tmp_path / "boxes.csv").write_text(f"frame,x,y,w,h\n0,1,2,3,4\n{frame},1,2,3,4\n")
-    with pytest.raises(BadSource, match=f"boxes.csv: line 3 is of frame {frame[:30]}"):
+    (tmp_path / name).write_text(lines if name == OTB else "frame,x,y,w,h\n" + lines)
+    with pytest.raises(BadSource, match=sentence) as caught:
         open_source(str(tmp_path))
+    assert name in str(caught.value)
 
 
-def test_a_table_that_is_none_is_refused(tmp_path):
-    write_pictures(tmp_path / "img")
-    (tmp_path / "boxes.csv").write_text('frame,x,y,w,h\n"' + "1" * 200000)
-    with pytest.raises(BadSource, match="boxes.csv: can't be read"):
-        open_source(str(tmp_path))
-
-
-@pytest.mark.parametrize("inside", ["img", "color", "rgb"])
-def test_a_preview_beside_the_pictures_folder_is_no_frame(tmp_path, inside):
+@pytest.mark.parametrize("inside, frames", [("img", 3), ("color", 3), ("rgb", 3), ("", 4)])
+def test_pictures_beside_the_folder_of_pictures_count_only_if_that_is_empty(
+    tmp_path, inside, frames
+):
     write_pictures(tmp_path / inside)
+    (tmp_path / "img").mkdir(exist_ok=True)
     (tmp_path / "preview.png").write_bytes((tmp_path / inside / "0001.png").read_bytes())
     with open_source(str(tmp_path)) as source:
-        assert source.frames == 3
-
-
-def test_an_empty_folder_inside_leaves_the_pictures_beside_it(tmp_path):
-    write_pictures(tmp_path)
-    (tmp_path / "img").mkdir()
-    with open_source(str(tmp_path)) as source:
-        assert source.frames == 3
+        assert source.frames == frames
 
 
 def test_the_files_that_a_source_reads_are_told(tmp_path):

@@ -25,19 +25,12 @@ def test_every_place_of_the_picture_is_in_a_window(frame_size, factor):
     assert seen.all()
 
 
-def test_windows_overlap_by_more_than_the_target():
-    place = np.array([640.0, 360.0, 60.0, 60.0])
+def test_windows_overlap_by_more_than_the_target_and_the_nearest_come_first():
+    place = np.array([1000.0, 600.0, 60.0, 60.0])
     centres = windows.grid(NETWORK, place, (1280, 720), 1.0)
     (_, _, side, _), _ = geometry.search_window(NETWORK, place, 1.0)
-    apart = np.diff(np.unique(centres[:, 0])).max()
-    assert side - apart >= 60
-
-
-def test_the_nearest_windows_come_first():
-    place = np.array([1000.0, 600.0, 60.0, 60.0])
-    centres = windows.grid(NETWORK, place, (1280, 720), 1.5)
-    distance = np.hypot(*(centres - place[:2]).T)
-    assert (np.diff(distance) >= 0).all()
+    assert side - np.diff(np.unique(centres[:, 0])).max() >= 60
+    assert (np.diff(np.hypot(*(centres - place[:2]).T)) >= 0).all()
 
 
 class Spot:

@@ -9,10 +9,12 @@ from runtime import load_tracker
 from tests.support import blobs
 
 
-def multiply(path, output, factors):
-    """Multiply an output of a file by a factor for each channel."""
+def multiply(folder, choose, factors):
+    """Multiply a search graph's output of fewest channels (``min``), or of most (``max``)."""
+    path = next(path for path in folder.glob("*.onnx") if len(onnx.load(str(path)).graph.input) > 1)
     model = onnx.load(str(path))
     graph = model.graph
+    output = choose(graph.output, key=lambda v: v.type.tensor_type.shape.dim[1].dim_value).name
     plain = f"plain{len(graph.node)}"
     for node in graph.node:
         node.output[:] = [plain if name == output else name for name in node.output]
@@ -20,17 +22,6 @@ def multiply(path, output, factors):
     graph.initializer.append(numpy_helper.from_array(array, plain + "/factors"))
     graph.node.append(helper.make_node("Mul", [plain, plain + "/factors"], [output]))
     onnx.save(model, str(path))
-
-
-def search_file(folder):
-    """The search graph of a network of ``blobs``."""
-    return next(path for path in folder.glob("*.onnx") if len(onnx.load(str(path)).graph.input) > 1)
-
-
-def names_of(path, channels):
-    """The outputs of a file that have so many channels."""
-    outputs = onnx.load(str(path)).graph.output
-    return [v.name for v in outputs if v.type.tensor_type.shape.dim[1].dim_value == channels]
 
 
 def tracks_of(toml, engine="onnxruntime"):
@@ -56,8 +47,7 @@ def tracks_of(toml, engine="onnxruntime"):
 def test_distances_of_another_unit_and_sign_give_the_same_boxes(tmp_path, engine, keys, factors):
     toml = blobs.write_network(tmp_path, "siamban")
     before = tracks_of(toml, engine)
-    path = search_file(tmp_path)
-    multiply(path, names_of(path, 4)[0], factors)
+    multiply(tmp_path, max, factors)
     toml.write_text(toml.read_text().replace("[head]\n", "[head]\n" + keys + "\n"))
     np.testing.assert_allclose(tracks_of(toml, engine), before, atol=1e-3)
 
@@ -65,13 +55,10 @@ def test_distances_of_another_unit_and_sign_give_the_same_boxes(tmp_path, engine
 @pytest.mark.parametrize("name", ("siamban", "siamrpnpp"))
 def test_the_target_may_be_the_first_half_of_a_softmax(tmp_path, name):
     toml = blobs.write_network(tmp_path, name)
-    path = search_file(tmp_path)
-    outputs = onnx.load(str(path)).graph.output
-    score = min(outputs, key=lambda v: v.type.tensor_type.shape.dim[1].dim_value).name
-    multiply(path, score, (0.01,))  # scores that lie between 0 and 1
+    multiply(tmp_path, min, (0.01,))  # scores that lie between 0 and 1
     before = tracks_of(toml)
     # the logits of these networks are (-a, a); exchanged halves are (a, -a)
-    multiply(path, score, (-1,))
+    multiply(tmp_path, min, (-1,))
     wrong = tracks_of(toml)
     toml.write_text(toml.read_text().replace("[head]\n", '[head]\ntarget = "first"\n'))
     np.testing.assert_allclose(tracks_of(toml), before, atol=1e-3)

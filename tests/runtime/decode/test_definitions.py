@@ -46,8 +46,9 @@ def sigmoid(value):
     return 1 / (1 + math.exp(-value))
 
 
-def vote(network, proposals, state, scale, window):
-    """The winner among proposals (score, x, y, w, h), and the state after it was chosen."""
+def check_vote(network, maps, proposals, window, noise):
+    """Compare with the winner among proposals (score, x, y, w, h), and the state after it."""
+    state, scale = start(noise)
     best, top = None, -math.inf
     w0, h0 = state[2] * scale[0], state[3] * scale[1]
 
@@ -65,31 +66,19 @@ def vote(network, proposals, state, scale, window):
             best, top = (index, score, penalty, x, y, w, h), value
     index, score, penalty, x, y, w, h = best
     rate = (penalty * score * network.lr) ** network.lr_power
-    return (
-        index,
-        score,
-        [
-            state[0] + x / scale[0],
-            state[1] + y / scale[1],
-            state[2] * (1 - rate) + w / scale[0] * rate,
-            state[3] * (1 - rate) + h / scale[1] * rate,
-        ],
-    )
+    centre = (state[0] + x / scale[0], state[1] + y / scale[1])
+    sizes = [a * (1 - rate) + b * rate for a, b in zip(state[2:], (w / scale[0], h / scale[1]))]
+    wanted = [min(max(value, 0), limit) for value, limit in zip(centre, FRAME)]
+    wanted += [max(network.min_size, min(value, limit)) for value, limit in zip(sizes, FRAME)]
+    found, got = decode.create(network, NO_KERNELS).select(maps, state, scale, *FRAME)
+    assert found == index
+    assert got == pytest.approx(score, rel=1e-12)
+    np.testing.assert_allclose(state, wanted, rtol=1e-12)
 
 
 def hanning(size):
     line = [0.5 - 0.5 * math.cos(2 * math.pi * i / (size - 1)) for i in range(size)]
     return [a * b for a in line for b in line]
-
-
-def clipped(state, least):
-    x, y, w, h = state
-    return [
-        min(max(x, 0), FRAME[0]),
-        min(max(y, 0), FRAME[1]),
-        max(least, min(w, FRAME[0])),
-        max(least, min(h, FRAME[1])),
-    ]
 
 
 @on_each_python
@@ -99,7 +88,6 @@ def test_points_are_those_of_the_papers(seed, name):
     network = load_network(name)
     maps = maps_of(network, noise)
     maps[1] = np.abs(maps[1]) * 40 + 5
-    state, scale = start(noise)
     size, proposals = network.map_size, []
     for row in range(size):
         for column in range(size):
@@ -124,11 +112,7 @@ def test_points_are_those_of_the_papers(seed, name):
                     top + bottom + more,
                 )
             )
-    index, score, expected = vote(network, proposals, state, scale, hanning(size))
-    best, got = decode.create(network, NO_KERNELS).select(maps, state, scale, *FRAME)
-    assert best == index
-    assert got == pytest.approx(score, rel=1e-12)
-    np.testing.assert_allclose(state, clipped(expected, network.min_size), rtol=1e-12)
+    check_vote(network, maps, proposals, hanning(size), noise)
 
 
 @on_each_python
@@ -137,9 +121,7 @@ def test_anchors_are_those_of_the_paper(seed, ratios):
     noise = np.random.RandomState(seed)
     network = changed("siamrpnpp", ratios=ratios, scales=(8.0, 4.0), map_size=9)
     maps = maps_of(network, noise, 0.5)
-    state, scale = start(noise)
-    size, stride, proposals = network.map_size, network.stride, []
-    shapes = []
+    size, stride, proposals, shapes = network.map_size, network.stride, [], []
     for ratio in ratios:
         width = int(math.sqrt(stride * stride / ratio))
         shapes += [(width * s, int(width * ratio) * s) for s in network.scales]
@@ -159,12 +141,7 @@ def test_anchors_are_those_of_the_paper(seed, ratios):
                         height * math.exp(dh),
                     )
                 )
-    window = hanning(size) * len(shapes)
-    index, score, expected = vote(network, proposals, state, scale, window)
-    best, got = decode.create(network, NO_KERNELS).select(maps, state, scale, *FRAME)
-    assert best == index
-    assert got == pytest.approx(score, rel=1e-12)
-    np.testing.assert_allclose(state, clipped(expected, network.min_size), rtol=1e-12)
+    check_vote(network, maps, proposals, hanning(size) * len(shapes), noise)
 
 
 @on_each_python
@@ -240,6 +217,7 @@ def test_centres_are_those_of_the_paper(seed):
 
 
 @on_each_python
+@examples(5)
 @given(SEEDS)
 def test_siamfc_follows_the_authors_arithmetic(seed):
     noise = np.random.RandomState(seed)
@@ -276,9 +254,6 @@ def test_siamfc_follows_the_authors_arithmetic(seed):
     assert index == best[0] * 272 + best[1]
     np.testing.assert_allclose(state, expected, rtol=1e-9)
     assert 0 <= score <= 1
-
-
-test_siamfc_follows_the_authors_arithmetic = examples(5)(test_siamfc_follows_the_authors_arithmetic)
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,4 @@
-"""Whole frames with crop and select in C++ give the boxes of the definitions, on real clips.
-
-Where its files are not at hand, a network is a small one with its family's maps
-(``tests.support.blobs``).
-"""
+"""Whole frames with crop and select in C++ give the boxes of the definitions, on real clips."""
 
 import itertools
 

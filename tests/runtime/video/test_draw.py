@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from collections import OrderedDict
 
 import numpy as np
 import pytest
@@ -11,10 +10,9 @@ from runtime.errors import BadOutput
 from runtime.types import Track
 from runtime.video.draw import DARK, TARGETS, draw
 from runtime.video.window import Window, no_window
-from tests.support import display
-from tests.support.streams.process import ROOT
+from tests.support import ROOT, display
 
-STEPS = OrderedDict([("crop", 0.083), ("network", 12.1), ("select", 0.051), ("total", 12.41)])
+STEPS = {"crop": 0.083, "network": 12.1, "select": 0.051, "total": 12.41}
 INFO = dict(network="nanotrack_v2", engine="onnxruntime", fps=412.3, steps=STEPS, frame=12345)
 SIZES = [(176, 144), (320, 240), (640, 480), (1280, 720), (1920, 1080), (240, 1000), (4000, 300)]
 
@@ -24,30 +22,24 @@ def black(size):
     return np.zeros((size[1], size[0], 3), np.uint8)
 
 
-def ink(picture):
-    """Where the letters of the strips are: rows and columns."""
+def ink(size, info):
+    """Where the letters are in the strips of a black frame: rows and columns."""
+    picture = draw(black(size), [], info)
+    assert not picture[size[1] // 4 : size[1] * 3 // 4].any()
     return np.where((picture > 128).all(axis=2))
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_the_texts_keep_off_the_edges(size):
-    picture = draw(black(size), [], INFO)
-    rows, columns = ink(picture)
+def test_the_texts_keep_off_the_edges_and_can_be_read(size):
+    rows, columns = ink(size, INFO)
     assert rows.size, "nothing is written"
     assert columns.min() >= 1 and columns.max() <= size[0] - 2
     assert rows.min() >= 1 and rows.max() <= size[1] - 2
     assert rows.min() < size[1] * 0.1
     if size[1] >= 300:  # there is room for two bands
         assert rows.max() > size[1] * 0.9
-    assert not picture[size[1] // 4 : size[1] * 3 // 4].any()
-
-
-@pytest.mark.parametrize("size", SIZES[:5])
-def test_the_letters_are_high_enough_to_read_and_leave_room_for_the_picture(size):
-    rows, _ = ink(draw(black(size), [], dict(fps=88)))
-    height = rows.max() - rows.min() + 1
-    assert height >= 6
-    assert height <= size[1] / 15.0
+    rows, _ = ink(size, dict(fps=88))
+    assert 6 <= rows.max() - rows.min() + 1 <= size[1] / 15.0
 
 
 @pytest.mark.parametrize("size", SIZES + [(160, 120), (64, 64), (20, 20), (1280, 130)])
@@ -116,16 +108,13 @@ def test_the_ink_is_white_on_a_white_picture_too():
     assert strip.max() > 200 and np.median(strip) < 110
 
 
-def test_a_window_that_cant_be_shown_is_one_sentence(monkeypatch):
+def test_a_display_that_is_missing_or_that_nobody_serves_is_one_sentence(monkeypatch):
+    reason = no_window({"DISPLAY": ":7777"})  # before Qt ends the program
+    assert reason and ("headless" in reason or ":7777 does not answer" in reason)
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     with pytest.raises(BadOutput, match="--no-show"):
         Window()
-
-
-def test_a_display_that_nobody_serves_is_found_out_before_qt_ends_the_program():
-    reason = no_window({"DISPLAY": ":7777"})
-    assert reason and ("headless" in reason or ":7777 does not answer" in reason)
 
 
 def test_a_window_is_shown_until_the_user_presses_q():

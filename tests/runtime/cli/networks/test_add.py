@@ -17,7 +17,7 @@ from runtime.detect.boxes import overlaps
 from runtime.graphs import models
 from runtime.networks import load_network
 from runtime.networks.__main__ import main
-from tests.runtime.decode import test_conventions
+from tests.runtime.decode.test_conventions import multiply
 from tests.runtime.devices import test_refresh
 from tests.support import ROOT, blobs, tiny
 
@@ -165,10 +165,8 @@ def test_colours_and_crop_are_found_by_trying(tmp_path, clips, capsys):
 
 def test_units_signs_and_the_target_are_found_by_trying(tmp_path, clips):
     files = files_of(tmp_path, "siamban")
-    search = test_conventions.search_file(tmp_path)
-    multiply = test_conventions.multiply
-    multiply(search, test_conventions.names_of(search, 4)[0], (-1 / 8, -1 / 8, 1 / 8, 1 / 8))
-    multiply(search, test_conventions.names_of(search, 2)[0], (-1,))
+    multiply(tmp_path, max, (-1 / 8, -1 / 8, 1 / 8, 1 / 8))
+    multiply(tmp_path, min, (-1,))
     out = tmp_path / "out"
     assert add(files, "--clips", clips, "--out", out) == 0
     network = load_network(out / "mine.toml")
@@ -254,8 +252,7 @@ def test_grey_pictures_are_named(tmp_path, capsys):
 
 def scaled(folder, factor):
     """Multiply the distances that a network of points gives."""
-    search = test_conventions.search_file(folder)
-    test_conventions.multiply(search, test_conventions.names_of(search, 4)[0], (factor,) * 4)
+    multiply(folder, max, (factor,) * 4)
 
 
 def test_a_network_that_computes_nan_is_called_so(tmp_path, clips, capsys):

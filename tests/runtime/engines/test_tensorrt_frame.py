@@ -7,17 +7,28 @@ import pytest
 
 pytest.importorskip("onnxruntime")
 
-from kernels import cpu
-from runtime import engines
-from runtime.devices.processor import Processor
-from runtime.networks import load_network
-from runtime.tracker import Tracker
+from runtime import load_tracker
 from tests.fakes.tensorrt.whole import covered, follow, judge
 from tests.runtime.search.test_search import THRESHOLDS
 from tests.support import tiny, tiny_cut
 from tests.support.fake_gpu import python
 
 NETWORKS = {"tiny": tiny.write_network, "tiny_cut": tiny_cut.write_network}
+
+
+def whole(folder, cuda, name, family, *more):
+    """What ``tests.fakes.tensorrt.whole`` says in a folder of its own, on a version of CUDA."""
+    folder.mkdir()
+    code = ["-m", "tests.fakes.tensorrt.whole", str(folder), name, family]
+    code += [json.dumps(value) for value in more]
+    return json.loads(python(code, FAKE_CUDA_CAPABILITY="53", FAKE_CUDA_VERSION=cuda))
+
+
+def check_cost(frame):
+    """Check that a frame allocates nothing, waits once, and downloads 64 bytes."""
+    assert frame["allocations"] == 0 and frame["synchronisations"] <= 1
+    assert frame["downloads"] == 1 and frame["download_bytes"] == 64
+    assert frame["uploads"] == 1
 
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
@@ -33,10 +44,7 @@ NETWORKS = {"tiny": tiny.write_network, "tiny_cut": tiny_cut.write_network}
 def test_boxes_equal_those_of_the_host_and_a_frame_waits_once(
     tmp_path, name, family, cuda, precision
 ):
-    (tmp_path / "gpu").mkdir()
-    code = ["-m", "tests.fakes.tensorrt.whole", str(tmp_path / "gpu"), name, family]
-    code.append(json.dumps(precision))
-    result = json.loads(python(code, FAKE_CUDA_CAPABILITY="53", FAKE_CUDA_VERSION=cuda))
+    result = whole(tmp_path / "gpu", cuda, name, family, precision)
     assert result["graph"]
     assert result["kind"] == "Gpu" and result["library"] == "pycuda"
     assert result["capability"] == "5.3"
@@ -45,10 +53,7 @@ def test_boxes_equal_those_of_the_host_and_a_frame_waits_once(
     np.testing.assert_allclose(result["boxes"], result["host"], rtol=0, atol=1e-6)
     check_cost(result["frame"])
 
-    network = load_network(NETWORKS[name](tmp_path))
-    host = Tracker(
-        Processor(network, engines.create("onnxruntime", network, network.locate()), cpu.load())
-    )
+    host = load_tracker(NETWORKS[name](tmp_path), engine="onnxruntime")
     changes = np.abs(np.array(result["boxes"]) - follow(host))  # pixels
     if precision == "fp32":
         assert changes.max() < 1e-3
@@ -67,55 +72,28 @@ def test_boxes_equal_those_of_the_host_and_a_frame_waits_once(
 def test_the_plan_for_several_windows_gives_what_that_for_one_does(
     tmp_path, name, family, cuda, precision
 ):
-    report = batch(tmp_path, name, family, cuda, precision)
+    report = whole(tmp_path / "gpu", cuda, name, family, precision, 3, THRESHOLDS)
     assert report["plan"] == {"plan": "windows.plan", "count": 3}
     assert len(report["together"]) == 3 and report["together"] == report["alone"]
     assert report["alone"][0] != report["alone"][1]
 
 
 def test_a_network_that_cannot_search_has_no_such_plan(tmp_path):
-    made = batch(tmp_path, "tiny_cut", "10", "12060", "fp32")
+    made = whole(tmp_path / "gpu", "12060", "tiny_cut", "10", "fp32", 3, THRESHOLDS)
     assert made["plan"] is None and made["together"] == []
 
 
-def batch(folder, name, family, cuda, precision):
-    """See ``tests.fakes.tensorrt.whole.batch``."""
-    code = ["-m", "tests.fakes.tensorrt.whole", str(folder), name, family]
-    code += [json.dumps(value) for value in (precision, 3, THRESHOLDS)]
-    return json.loads(python(code, FAKE_CUDA_CAPABILITY="53", FAKE_CUDA_VERSION=cuda))
-
-
-def check_cost(frame):
-    """Check that a frame allocates nothing, waits once, and downloads 64 bytes."""
-    assert frame["allocations"] == 0 and frame["synchronisations"] <= 1
-    assert frame["downloads"] == 1 and frame["download_bytes"] == 64
-    assert frame["uploads"] == 1
-
-
 @pytest.mark.parametrize("cuda", ["10020", "12060"])
-@pytest.mark.parametrize(
-    "name, family, tracking",
-    [
-        ("tiny", "8.2", {"lost_below": 0.5}),
-        ("tiny", "10", {"lost_below": 0.5}),
-        ("tiny_cut", "8.2", {"lost_below": 0.5}),  # gives no features: its score alone
-    ],
-)
-def test_a_target_is_lost_where_the_hosts_tracker_says_so(tmp_path, name, family, tracking, cuda):
-    told = []
+# tiny_cut gives no features: its score alone
+@pytest.mark.parametrize("name, family", [("tiny", "8.2"), ("tiny", "10"), ("tiny_cut", "8.2")])
+def test_a_target_is_lost_where_the_hosts_tracker_says_so(tmp_path, name, family, cuda):
+    told, tracking = [], {"lost_below": 0.5}
     for pipeline in (1, 2):
-        folder = tmp_path / str(pipeline)
-        folder.mkdir()
-        code = ["-m", "tests.fakes.tensorrt.whole", str(folder), name, family]
-        code += [json.dumps(pipeline), json.dumps(tracking)]
-        told.append(json.loads(python(code, FAKE_CUDA_CAPABILITY="53", FAKE_CUDA_VERSION=cuda)))
+        told.append(whole(tmp_path / str(pipeline), cuda, name, family, pipeline, tracking))
         check_cost(told[-1]["frame"])
     assert told[0]["said"] == told[1]["said"]
 
-    network = load_network(NETWORKS[name](tmp_path, tiny.watched(**tracking)))
-    host = Tracker(
-        Processor(network, engines.create("onnxruntime", network, network.locate()), cpu.load())
-    )
+    host = load_tracker(NETWORKS[name](tmp_path, tiny.watched(**tracking)), engine="onnxruntime")
     wanted = judge(host, covered())
     lost, certainty, boxes = zip(*told[0]["said"])
     assert lost == tuple(row[0] for row in wanted) and any(lost)
@@ -126,9 +104,8 @@ def test_a_target_is_lost_where_the_hosts_tracker_says_so(tmp_path, name, family
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
 @pytest.mark.parametrize("cuda", ["10020", "12060"])
 def test_a_lost_target_is_searched_for_beside_the_graph(tmp_path, cuda, precision):
-    changes = json.dumps(dict(THRESHOLDS, precision=precision))
-    code = ["-m", "tests.fakes.tensorrt.whole", str(tmp_path), "tiny", "8.2", "1", changes]
-    told = json.loads(python(code, FAKE_CUDA_CAPABILITY="53", FAKE_CUDA_VERSION=cuda))
+    changes = dict(THRESHOLDS, precision=precision)
+    told = whole(tmp_path / "gpu", cuda, "tiny", "8.2", 1, changes)
     assert told["frame"]["graph_launches"] == told["frame"]["synchronisations"] == 1
     assert told["frame"]["downloads"] == 2  # the box, and the features of the search region
 

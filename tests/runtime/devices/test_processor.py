@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("onnxruntime")
 
-from runtime import NetworkFailed, NotReady, engines, load_tracker
+from runtime import NetworkFailed, engines, load_tracker
 from runtime.graphs import assemble
 from runtime.types import Box
 from tests.support import blobs, tiny
@@ -15,10 +15,7 @@ FAMILIES = ("lighttrack", "dasiamrpn", "siamfc_030", "stark_lightning", "vittrac
 
 
 def fail_on_white(network, search, names):
-    """Add a term to outputs of a search graph: 0, or NaN if the picture has a white pixel.
-
-    The term is added last, so that no later operator can turn NaN into a number.
-    """
+    """Add to outputs of a search graph, as the last term, 0, or NaN if the picture has a white."""
     search = onnx.ModelProto.FromString(search.SerializeToString())
     graph, node = search.graph, onnx.helper.make_node
     limit = (254.5 - np.array(network.mean)) * np.array(network.scale)
@@ -40,30 +37,31 @@ def fail_on_white(network, search, names):
     return search
 
 
-@pytest.fixture
-def failing(monkeypatch):
-    """Make every loaded network fail on white, in the output of that number or in all."""
+@pytest.mark.parametrize("engine", engines.installed())
+@pytest.mark.parametrize(
+    "name, number", [("tiny", 0), ("tiny", 1), *((family, None) for family in FAMILIES)]
+)
+def test_a_map_that_is_not_finite_is_an_error_and_the_target_stays(
+    tmp_path, monkeypatch, engine, name, number
+):
+    build = assemble.build
 
-    def arrange(number=None):
-        build = assemble.build
+    def failing(network, paths):
+        """Fail on white, in the output of that number or in all."""
+        graphs = build(network, paths)
+        names = graphs.maps if number is None else graphs.maps[number : number + 1]
+        return graphs._replace(search=fail_on_white(network, graphs.search, names))
 
-        def with_failure(network, paths):
-            graphs = build(network, paths)
-            names = graphs.maps if number is None else graphs.maps[number : number + 1]
-            return graphs._replace(search=fail_on_white(network, graphs.search, names))
-
-        monkeypatch.setattr(assemble, "build", with_failure)
-
-    return arrange
-
-
-def check(tracker, film, boxes):
-    """Check that a white pixel is an error, and that the next frame finds the target again."""
+    monkeypatch.setattr(assemble, "build", failing)
+    if name == "tiny":
+        toml, (film, boxes) = tiny.write_network(tmp_path), tiny.film(3)
+    else:
+        toml, (film, boxes) = blobs.write_network(tmp_path, name), blobs.film(3)
+    film = [(frame * 0.95).astype(np.uint8) for frame in film]  # no white but the test's own
+    tracker = load_tracker(toml, engine=engine)
     tracker.init(film[0], boxes[0])
-    before = tracker.update(film[1])
-    assert isinstance(before.box, Box)
-    state = tracker.state.copy()
-    spoiled = film[2].copy()
+    assert isinstance(tracker.update(film[1]).box, Box)
+    state, spoiled = tracker.state.copy(), film[2].copy()
     x, y, w, h = (int(value) for value in boxes[2])
     spoiled[y : y + h, x : x + w] = 255
     with pytest.raises(NetworkFailed, match="no finite score"):
@@ -72,26 +70,6 @@ def check(tracker, film, boxes):
     found = tracker.update(film[2])
     assert np.isfinite(found.box).all() and np.isfinite(found.score)
     assert abs(found.box.x - boxes[2][0]) < 12 and abs(found.box.y - boxes[2][1]) < 12
-
-
-@pytest.mark.parametrize("engine", engines.installed())
-@pytest.mark.parametrize("number", [0, 1])
-def test_a_map_that_is_not_finite_is_an_error_and_the_target_stays(
-    tmp_path, failing, engine, number
-):
-    toml = tiny.write_network(tmp_path)
-    failing(number)
-    check(load_tracker(toml, engine=engine), *tiny.film(3))
-
-
-@pytest.mark.parametrize("engine", engines.installed())
-@pytest.mark.parametrize("name", FAMILIES)
-def test_every_family_sees_it(tmp_path, failing, engine, name):
-    toml = blobs.write_network(tmp_path, name)
-    failing()
-    film, boxes = blobs.film(3)
-    darker = [(frame * 0.95).astype(np.uint8) for frame in film]  # no white but the test's own
-    check(load_tracker(toml, engine=engine), darker, boxes)
 
 
 def test_a_window_twice_as_wide_has_half_the_scale(tmp_path):
@@ -139,9 +117,3 @@ def test_a_network_may_take_the_targets_box_in_the_exemplar(tmp_path):
     right = 0.5 + width / 127 / 2
     wanted = plain.update(frames[1]).score * right
     np.testing.assert_allclose(tracker.update(frames[1]).score, wanted, rtol=1e-3)
-
-
-def test_a_tracker_without_a_target_says_what_to_do(tmp_path):
-    tracker = load_tracker(tiny.write_network(tmp_path))
-    with pytest.raises(NotReady, match=r"call init\(frame, box\) first"):
-        tracker.update(tiny.film(1)[0][0])

@@ -1,9 +1,4 @@
-"""A second exemplar is refreshed by the rule of the TOML.
-
-The network gives the rectangle's place. The score rises with the rectangle's brightness in the
-search region. The box's height is the rectangle's, times its brightness in the second exemplar over
-that in the first. So the heights tell which frame the second exemplar is from.
-"""
+"""A second exemplar is refreshed by the rule of the TOML: heights tell which frame it is from."""
 
 import json
 
@@ -29,7 +24,6 @@ DUE = [0, 0, 0, 0, 4, 4, 4, 4, 4, 4, 4, 4]
 
 TOML = """
 family = "corners"
-
 [input]
 exemplar = 64
 search = 128
@@ -40,17 +34,14 @@ corner = "s/2"
 rounding = "half_even"
 border = "zero"
 box_centre = "w/2"
-
 [head]
 output = "scored_box"
 correlation = "attention"
-
 [tracking]
 clip = "none"
 min_size = 1
 refresh_every = 4
 refresh_from = "{}"
-
 [[file]]
 part = "whole"
 name = "refreshed.onnx"
@@ -58,6 +49,7 @@ name = "refreshed.onnx"
 
 
 def write_network(folder, rule="best"):
+    """A box as high as the rectangle times its brightness in the second exemplar over the first."""
     path = folder / "refreshed.toml"
     path.write_text(TOML.format(rule))
     network, graph = load_network(path), blobs.Graph()

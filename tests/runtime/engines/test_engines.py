@@ -205,9 +205,11 @@ def test_auto_takes_the_engine_that_a_toml_names_unless_another_is_given(tmp_pat
 
 
 @pytest.mark.parametrize("name", ENGINES)
-def test_a_tracker_that_was_closed_says_so(network, name):
+def test_a_tracker_without_a_target_or_that_was_closed_says_so(network, name):
     (frame, _), (box, _) = tiny.film(2)
     tracker = load_tracker(network.path, engine=name)
+    with pytest.raises(NotReady, match=r"call init\(frame, box\) first"):
+        tracker.update(frame)
     tracker.init(frame, box)
     tracker.close()
     tracker.close()

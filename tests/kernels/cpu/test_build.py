@@ -2,14 +2,11 @@
 
 import os
 import platform
-import stat
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 
-from kernels import golden
 from kernels.cpu import build, load
 from kernels.cpu.__main__ import main
 
@@ -27,19 +24,6 @@ def small(tmp_path_factory, monkeypatch):
     path.write_text('extern "C" int hp_crop() { return 7; }')
     monkeypatch.setattr(build, "SOURCE", str(path))
     return path
-
-
-def crop_works(kernels):
-    frame = np.random.RandomState(0).randint(0, 256, (60, 80, 3)).astype(np.uint8)
-    out = np.zeros((1, 3, 32, 32), np.float32)
-    kernels.crop(frame, (-5, 10, 50, 50), (1, 2, 3), out)
-    return np.array_equal(out, golden.pack(golden.crop(frame, (-5, 10, 50, 50), 32, (1, 2, 3))))
-
-
-def fake_compiler(folder, script):
-    path = folder / "c++"
-    path.write_text("#!/bin/sh\n" + script)
-    path.chmod(path.stat().st_mode | stat.S_IXUSR)
 
 
 @needs_compiler
@@ -88,30 +72,26 @@ def test_what_another_user_planted_is_not_loaded(small, tmp_path, given):
     assert os.stat(library.path).st_uid == 0 and library.handle.hp_crop
 
 
-def test_without_a_compiler_the_stand_in_works_and_says_so_once(tmp_path, monkeypatch):
-    monkeypatch.setenv("PATH", str(tmp_path))
-    said = []
-    kernels = load(said.append)
-    assert kernels.name == "numpy" and crop_works(kernels) and crop_works(kernels)
-    assert len(said) == 1 and "no C++ compiler" in said[0] and "NumPy" in said[0]
-
-
-@pytest.mark.skipif(os.name != "posix", reason="the fake compiler is a shell script")
 @pytest.mark.parametrize(
     "script, cause",
     [
+        (None, "no C++ compiler"),
         ("echo 'a.cpp:3: warning: old' >&2; echo 'cc: error: killed' >&2; exit 1", "killed"),
         ("exit 3", "no message"),
         ("exit 0", "cannot use"),  # and leaves nothing that can be loaded
     ],
 )
-def test_a_compiler_that_fails_is_named_with_its_first_error(tmp_path, monkeypatch, script, cause):
-    fake_compiler(tmp_path, script)
+def test_where_nothing_compiles_numpy_is_used_and_one_line_says_why(
+    tmp_path, monkeypatch, script, cause
+):
+    if script:
+        compiler = tmp_path / "c++"
+        compiler.write_text("#!/bin/sh\n" + script)
+        compiler.chmod(0o700)
     monkeypatch.setenv("PATH", str(tmp_path) + os.pathsep + "/nowhere")
     said = []
-    kernels = load(said.append)
-    assert kernels.name == "numpy" and crop_works(kernels)
-    assert len(said) == 1 and cause in said[0] and "\n" not in said[0]
+    assert load(said.append).name == "numpy"
+    assert len(said) == 1 and cause in said[0] and "NumPy" in said[0] and "\n" not in said[0]
 
 
 @needs_compiler

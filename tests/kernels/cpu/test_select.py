@@ -1,29 +1,20 @@
 """The compiled select takes any maps in memory; test_families.py holds it to its definition."""
 
-from collections import namedtuple
-
 import numpy as np
 import pytest
 
 from kernels.cpu.select import Select
 from runtime.decode.points import Points, points_settings
+from tests.fakes.cuda.networks import network
 
-on_each_python = pytest.mark.pythons("NumPy's memory by ctypes")
+pytestmark = pytest.mark.pythons("NumPy's memory by ctypes")
 
-FIELDS = (
-    "score map_size stride penalty window lr min_size lr_power quality inclusive clip box_pixels"
-)
-Network = namedtuple("Network", FIELDS)
-PLAIN = (1, "none", False, "centre", "exact")  # the defaults of a point-based network's other keys
-PLANES = {"softmax": 2, "sigmoid": 1, "none": 1}
+STATE = (300.0, 200.0, 60.0, 60.0)
 
 
-def network(score="softmax", size=16, **changes):
-    return Network(score, size, 16, 0.15, 0.49, 0.385, 10, *PLAIN)._replace(**changes)
-
-
-def compiled(kernels, net):
-    return kernels.new(Select, points_settings(net))
+def both(kernels, net):
+    """The compiled select of a network, and its definition."""
+    return kernels.new(Select, points_settings(net)), Points(net)
 
 
 def random_maps(seed):
@@ -35,61 +26,31 @@ def random_maps(seed):
     return scores.astype(np.float32), distances.astype(np.float32)
 
 
-def run(decoder, maps, state, scale=(1.5, 1.25), frame=(1280, 720)):
-    state = np.array(state, np.float64)
-    best, score = decoder.select(maps, state, scale, frame[0], frame[1])
-    return best, score, state
+@pytest.mark.parametrize("score, planes", [("softmax", 2), ("sigmoid", 1), ("none", 1)])
+def test_on_ties_the_first_cell_wins(kernels, score, planes):
+    maps = np.zeros((1, planes, 16, 16), np.float32), np.full((1, 4, 16, 16), 30, np.float32)
+    for places, first in (([], 0), ([58, 144, 52], 52)):
+        maps[0][0, -1].flat[places] = 1
+        for decoder in both(kernels, network(score=score, window=0.0)):
+            assert decoder.select(maps, np.array(STATE), (1.5, 1.25), 1280, 720)[0] == first
 
 
-@on_each_python
-@pytest.mark.parametrize("score", sorted(PLANES))
-def test_on_ties_the_first_cell_wins(kernels, score):
-    net = network(score, window=0.0)
-    maps = np.zeros((1, PLANES[score], 16, 16), np.float32), np.full((1, 4, 16, 16), 30, np.float32)
-    for decoder in (compiled(kernels, net), Points(net)):
-        assert run(decoder, maps, (300, 200, 60, 60))[0] == 0
-    maps[0][0, -1, 3, 5] = maps[0][0, -1, 3, 4] = maps[0][0, -1, 9, 0] = 1
-    for decoder in (compiled(kernels, net), Points(net)):
-        assert run(decoder, maps, (300, 200, 60, 60))[0] == 3 * 16 + 4
-
-
-@on_each_python
 def test_maps_may_change_from_call_to_call(kernels):
-    net = network()
-    decoder, definition = compiled(kernels, net), Points(net)
-    state, reference = np.array([300.0, 200, 60, 60]), np.array([300.0, 200, 60, 60])
-    reused = random_maps(0)
+    decoder, definition = both(kernels, network())
+    state, reference = np.array(STATE), np.array(STATE)
+    wide = [values.astype(np.float64) for values in random_maps(0)]
+    held = random_maps(0), wide, [np.asfortranarray(values) for values in random_maps(0)]
     for seed in range(30):
-        maps = random_maps(seed)
-        if seed % 3 == 0:
-            reused[0][:], reused[1][:] = maps  # an engine that writes to the same memory
-            maps = reused
-        elif seed % 3 == 1:
-            maps = tuple(m.astype(np.float64) for m in maps)
-        else:
-            maps = tuple(np.asfortranarray(m) for m in maps)
+        maps = held[seed // 2 % 3]  # two calls each
+        maps[0][:], maps[1][:] = random_maps(seed)  # an engine that writes to the same memory
         best = decoder.select(maps, state, (1.5, 1.5), 1280, 720)[0]
         assert best == definition.select(maps, reference, (1.5, 1.5), 1280, 720)[0]
         np.testing.assert_allclose(state, reference, rtol=0, atol=1e-4)
 
 
-def test_converted_maps_are_read_anew_each_time(kernels):
-    net = network()
-    decoder = compiled(kernels, net)
-    maps = tuple(m.astype(np.float64) for m in random_maps(1))
-    first = run(decoder, maps, (300, 200, 60, 60))[0]
-    state = np.array([300.0, 200, 60, 60])
-    decoder.select(maps, state, (1.5, 1.25), 1280, 720)
-    maps[0][0, 1, first // 16, first % 16] = -50
-    state[:] = (300, 200, 60, 60)
-    assert decoder.select(maps, state, (1.5, 1.25), 1280, 720)[0] != first
-
-
-@on_each_python
 def test_maps_and_states_of_another_shape_are_refused(kernels):
-    decoder = compiled(kernels, network())
-    scores, distances = random_maps(0)
-    state = np.array([300.0, 200, 60, 60])
+    decoder, _ = both(kernels, network())
+    (scores, distances), state = random_maps(0), np.array(STATE)
     for maps, other in (
         ((scores[:, :1], distances), state),
         ((scores, distances[:, :3]), state),

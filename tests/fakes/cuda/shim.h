@@ -2,8 +2,8 @@
 // this header before them. The threads of a block are fibers of one operating system thread.
 //
 // It finds wrong results, and a barrier or shuffle that some threads do not reach: a GPU would hang.
-// Started in several orders, the threads also reveal a missing barrier. It does not find wrong
-// alignment, low occupancy or low speed.
+// Each launch starts its threads in another order, which reveals a missing barrier. It does not find
+// wrong alignment, low occupancy or low speed.
 #pragma once
 
 #include <math.h>

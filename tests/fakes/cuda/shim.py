@@ -1,6 +1,5 @@
 """Launches the product's kernels on the processor, on NumPy arrays."""
 
-import contextlib
 import ctypes
 import os
 
@@ -16,15 +15,6 @@ class Shim:
 
     def __init__(self):
         self.library = ctypes.CDLL(os.path.join(build.driver(), "shim.so"))
-
-    @contextlib.contextmanager
-    def order(self, number):
-        """The order in which a block's threads start: 0 forward, 1 backward, else shuffled."""
-        self.library.shim_order(number)
-        try:
-            yield
-        finally:
-            self.library.shim_order(0)
 
     def launch(self, name, grid, block, *arguments, **options):
         """Run a kernel; ints are 32 bits, None is address 0, ``shared`` is in bytes.

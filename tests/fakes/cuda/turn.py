@@ -14,9 +14,8 @@ class Turn:
         shim: ``tests.fakes.cuda.shim.Shim``.
         net: the network.
         features: (1, channels, cells), shape of the search region's features, or None.
-        threads: of a block of the last kernel.
-        frame: (width, height) in pixels.
-        part: (x, y, w, h) that was uploaded; None: the whole frame.
+        threads: of a block.
+        part: (x, y, w, h) that was uploaded; None: the whole frame of 1280 x 720.
         half: whether maps and features are given in half precision.
 
     Attributes:
@@ -24,9 +23,7 @@ class Turn:
         reference: float32 (channels,), or None.
     """
 
-    def __init__(
-        self, shim, net, features=None, threads=256, frame=(1280, 720), part=None, half=False
-    ):
+    def __init__(self, shim, net, features=None, threads=256, part=None, half=False):
         self.shim, self.threads, numbers = shim, threads, frame_settings(net)
         self._type = np.float16 if half else np.float32
         source, self._tables, self._maps = head(numbers.select, half)
@@ -37,8 +34,8 @@ class Turn:
         lines = 2 * max(net.exemplar, net.search)
         self.pose, self.plan = np.zeros(1, layout.POSE), np.zeros(lines, layout.LINE)
         picture = self.picture = np.zeros(1, layout.FRAME)
-        picture["frame_width"], picture["frame_height"], picture["sequence"] = frame + (41,)
-        picture["x"], picture["y"], picture["width"], picture["height"] = part or (0, 0) + frame
+        picture["frame_width"], picture["frame_height"], picture["sequence"] = 1280, 720, 41
+        picture["x"], picture["y"], picture["width"], picture["height"] = part or (0, 0, 1280, 720)
 
     def begin(self, state, features=None):
         """Take a target at a state, and aim at the first search region."""
@@ -47,11 +44,7 @@ class Turn:
         if features is not None:
             given = self._given(features)
             self._run("hp_remember", self.limits, self.view, self.pose, given, self.reference)
-        self.aim(False)
-
-    def aim(self, exemplar):
-        """Plan the crop of the exemplar or of the search region."""
-        self._run("hp_aim", self.view, self.monitor, int(exemplar), self.pose, self.plan)
+        self._run("hp_aim", self.view, self.monitor, 0, self.pose, self.plan)
 
     def select(self, maps, features=None):
         """Take a frame's maps; returns the pose."""

@@ -2,71 +2,131 @@
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kernels.cpu import interface
 from runtime import decode
 from runtime.errors import NetworkFailed
 from runtime.networks import load_network, names
+from tests.fakes.cuda.networks import network
 from tests.support.examples import examples
 
-CLIPS = ("centre", "position", "corners", "inside", "none")
 ODD = (np.nan, np.inf, -np.inf, 0.0, -1.0, -40.0, 1e30)
+STATE, FRAME = (300.0, 200.0, 60.0, 50.0), (1280, 720)
+# those whose family picks one cell by its maps alone
+NETWORKS = sorted(name for name in names() if load_network(name).family != "response")
+
+SEEDS, SPREADS = st.integers(0, 10**6), st.sampled_from([0.1, 1.0, 5.0])
+STATES = st.tuples(st.floats(-50, 1330), st.floats(-50, 770), st.floats(1, 1280), st.floats(1, 720))
+SCALES = st.tuples(st.floats(0.05, 20), st.floats(0.05, 20))
 
 
-def voting(name):
-    """Whether a network's family picks one cell by its maps alone."""
-    return load_network(name).family != "response"
+def choices(**values):
+    """One of each key's values."""
+    return st.fixed_dictionaries({key: st.sampled_from(each) for key, each in values.items()})
 
 
-NETWORKS = sorted(name for name in names() if voting(name))
+LIMITS = choices(
+    clip=["centre", "position", "corners", "inside", "none"],
+    box_pixels=["exact", "round", "floor"],
+    min_size=[0.5, 1.0, 3.0, 10.0, 100.0],
+)
+WINDOWS = st.one_of(
+    st.just({}),
+    st.just({"crop": "stretched", "exemplar_margin": 0.2, "search_margin": 2.0}),
+    choices(
+        crop=["area"],
+        exemplar_factor=[2.0],
+        search_factor=[4.0],
+        corner=["(s+1)/2", "s/2", "(s-1)/2"],
+        rounding=["up", "half_even", "cut", "half_up"],
+    ),
+)
+SCORES = ["none", "sigmoid", "softmax"]
+HEADS = {
+    "points": choices(
+        score=SCORES,
+        map_size=[1, 2, 15, 16, 25, 33],
+        penalty=[0.0, 0.15, 1.0],
+        window=[0.0, 0.49, 1.0],
+        lr_power=[0, 1, 2],
+        quality=["none", "product", "blend"],
+        quality_share=[0.0, 0.3, 1.0],
+        inclusive=[False, True],
+    ),
+    "anchors": choices(
+        score=SCORES,
+        map_size=[1, 5, 9, 19, 25],
+        stride=[8],
+        ratios=[(1.0,), (0.33, 0.5, 1, 2, 3), (0.5, 2.0), (4.1, 0.2, 0.7)],
+        scales=[(8.0,), (4.0, 8.0)],
+        window=[0.0, 0.49, 1.0],
+        window_power=[0.0, 0.5, 1.0, 2.0],
+    ),
+    "centre": choices(
+        score=["sigmoid", "none"],
+        map_size=[1, 2, 16, 24],
+        min_score=[0.0, 0.5, 1.0],
+        relative_to=["target", "window"],
+    ),
+    "corners": choices(
+        score=["sigmoid"],
+        map_size=[1, 2, 18, 20],
+        output=["two_maps", "one_map", "box", "scored_box"],
+        cell_centre=[0.0, 0.5],
+    ),
+}
 
 
-def changed(name, **values):
-    """A published network with some keys changed."""
-    network = load_network(name)
-    for key, value in values.items():
-        setattr(network, key, value)
-    return network
+def kinds(family):
+    """Networks of a family, with every head, window and limit of a box."""
+    parts = st.tuples(LIMITS, WINDOWS, HEADS[family])
+    return parts.map(
+        lambda chosen: network(family=family, **{k: v for part in chosen for k, v in part.items()})
+    )
 
 
-def random_maps(network, seed, spread):
-    """Maps of the network's shapes: noise, and a peak in each channel of the first."""
+def random_maps(net, seed, spread=1.0):
+    """Random maps of a network: one blob of high scores, and boxes of all sizes."""
     random = np.random.RandomState(seed)
-    shapes = decode.shapes(network)
-    maps = [(random.randn(*shape) * spread).astype(np.float32) for shape in shapes]
-    if network.family == "points":
-        maps[1] = np.exp(random.normal(3, 1, shapes[1])).astype(np.float32)
-    if network.family in ("centre", "corners"):
-        maps = [np.abs(values) / (3 * spread) for values in maps]
-    if len(shapes[0]) == 4:
-        for channel in maps[0][0]:
-            channel[random.randint(len(channel)), random.randint(len(channel))] += 3
-    return [np.ascontiguousarray(values, np.float32) for values in maps]
+    maps = [random.normal(0, 2 * spread, shape) for shape in decode.shapes(net)]
+    first = maps[0][0, -1]
+    first.flat[random.randint(first.size)] += random.uniform(0, 8)
+    if net.family != "corners" and net.score == "none":
+        maps[0] = 1 / (1 + np.exp(-maps[0]))
+    if net.family == "points":
+        maps[1] = np.exp(random.normal(3, 1, maps[1].shape))
+    elif net.family == "anchors":
+        maps[1] /= 2
+    elif net.family == "centre":
+        maps[1:] = [random.uniform(0, 1, values.shape) for values in maps[1:]]
+    elif net.output in ("box", "scored_box"):
+        maps[0] = random.uniform(0.05, 0.95, (1, 1, 4))
+    return [values.astype(np.float32) for values in maps]
 
 
-def run(decoder, maps, state, scale, frame):
+def run(decoder, maps, state, scale):
     state = np.array(state, np.float64)
-    best, score = decoder.select(maps, state, scale, *frame)
+    best, score = decoder.select(maps, state, scale, *FRAME)
     return best, score, state
 
 
-def same(kernels, network, maps, state, scale=(1.5, 1.25), frame=(1280, 720)):
+def same(kernels, net, maps, state=STATE, scale=(1.5, 1.25)):
     """Check that both give the same cell, score and box, or that both fail."""
-    compiled = decode.create(network, kernels)
+    compiled = decode.create(net, kernels)
     assert "select" in vars(compiled)
     try:
-        expected = run(decode.create(network, interface.Kernels()), maps, state, scale, frame)
+        expected = run(decode.create(net, interface.Kernels()), maps, state, scale)
     except NetworkFailed:
         with pytest.raises(NetworkFailed):
-            run(compiled, maps, state, scale, frame)
+            run(compiled, maps, state, scale)
         return
     except (OverflowError, ValueError):  # Python has no whole number that is infinite
         return
     if not np.isfinite(expected[2]).all():
         return  # the tracker refuses it
-    best, score, found = run(compiled, maps, state, scale, frame)
+    best, score, found = run(compiled, maps, state, scale)
     assert isinstance(best, int) and isinstance(score, float)
     assert best == expected[0]
     assert abs(score - expected[1]) < 1e-9
@@ -77,30 +137,22 @@ def box(state):
     return np.array([state[0] - state[2] / 2, state[1] - state[3] / 2, state[2], state[3]])
 
 
-STATES = st.tuples(st.floats(-50, 1330), st.floats(-50, 770), st.floats(1, 1280), st.floats(1, 720))
-SCALES = st.tuples(st.floats(0.05, 20), st.floats(0.05, 20))
-
-
 @pytest.mark.parametrize("name", NETWORKS)
 @examples(25)
-@given(st.integers(0, 10**6), st.floats(0.1, 5), STATES, SCALES)
+@given(SEEDS, SPREADS, STATES, SCALES)
 def test_every_network_selects_as_its_definition(kernels, name, seed, spread, state, scale):
-    network = load_network(name)
-    same(kernels, network, random_maps(network, seed, spread), state, scale)
+    net = load_network(name)
+    same(kernels, net, random_maps(net, seed, spread), state, scale)
 
 
-@pytest.mark.parametrize("name", ["ocean", "siamrpnpp", "vittrack", "stark_s50", "stark_lightning"])
-@examples(60)
-@given(
-    st.integers(0, 10**6),
-    STATES,
-    st.sampled_from(CLIPS),
-    st.sampled_from(["exact", "round", "floor"]),
-    st.floats(0, 100),
-)
-def test_every_limit_of_a_box_is_kept(kernels, name, seed, state, clip, pixels, least):
-    network = changed(name, clip=clip, box_pixels=pixels, min_size=least)
-    same(kernels, network, random_maps(network, seed, 1.0), state, (0.4, 0.7))
+@pytest.mark.parametrize("family", sorted(HEADS))
+@examples(300)
+@given(st.data(), SEEDS, SPREADS, STATES)
+def test_networks_of_every_kind_select_as_their_definition(
+    kernels, family, data, seed, spread, state
+):
+    net = data.draw(kinds(family))
+    same(kernels, net, random_maps(net, seed, spread), state, (0.4, 0.7))
 
 
 @pytest.mark.parametrize(
@@ -108,98 +160,37 @@ def test_every_limit_of_a_box_is_kept(kernels, name, seed, state, clip, pixels, 
 )
 @examples(40)
 @given(
-    st.integers(0, 10**6),
-    st.lists(
-        st.tuples(st.integers(0, 2), st.integers(0, 10**6), st.sampled_from(ODD)), max_size=40
-    ),
+    SEEDS,
+    st.lists(st.tuples(st.integers(0, 2), SEEDS, st.sampled_from(ODD)), max_size=40),
 )
 def test_odd_values_in_the_maps_change_nothing_but_their_cell(kernels, name, seed, odd):
-    network = load_network(name)
-    maps = random_maps(network, seed, 1.0)
+    net = load_network(name)
+    maps = random_maps(net, seed)
     for which, place, value in odd:
         values = maps[which % len(maps)].reshape(-1)
         values[place % values.size] = value
-    same(kernels, network, maps, (300, 200, 60, 50))
-
-
-@examples(60)
-@given(
-    st.integers(0, 10**6),
-    st.lists(st.floats(0.2, 5), min_size=1, max_size=6),
-    st.sampled_from(["softmax", "sigmoid", "none"]),
-    st.integers(1, 9),
-    st.floats(0, 1),
-    st.floats(0, 2),
-)
-def test_anchors_of_every_kind(kernels, seed, ratios, score, size, window, power):
-    network = changed(
-        "dasiamrpn", ratios=ratios, score=score, map_size=size, window=window, window_power=power
-    )
-    same(kernels, network, random_maps(network, seed, 1.0), (300, 200, 60, 50))
-
-
-@examples(300)
-@given(
-    st.integers(0, 10**6),
-    st.sampled_from(["none", "product", "blend"]),
-    st.floats(0, 1),
-    st.booleans(),
-    st.sampled_from(["softmax", "sigmoid", "none"]),
-    st.sampled_from([1, 2, 15, 16, 25]),
-    st.sampled_from([0, 1, 2]),
-    st.floats(0, 1),
-    st.floats(0, 1),
-)
-def test_points_of_every_kind(
-    kernels, seed, quality, share, inclusive, score, size, power, penalty, window
-):
-    kind = dict(quality=quality, quality_share=share, inclusive=inclusive, score=score)
-    network = changed(
-        "ocean", map_size=size, lr_power=power, penalty=penalty, window=window, **kind
-    )
-    same(kernels, network, random_maps(network, seed, 1.0), (300, 200, 60, 50))
-
-
-@examples(60)
-@given(
-    st.integers(0, 10**6),
-    st.sampled_from(["target", "window"]),
-    st.sampled_from(["half_up", "half_even", "up", "cut"]),
-    st.sampled_from(["(s+1)/2", "s/2", "(s-1)/2"]),
-    st.sampled_from(["sigmoid", "none"]),
-    st.floats(0, 1),
-    STATES,
-)
-@example(0, "window", "up", "s/2", "none", 1.0, (100.5, 50.5, 30.0, 20.0))
-def test_centres_of_every_kind(kernels, seed, relative, rounding, corner, score, least, state):
-    where = dict(relative_to=relative, rounding=rounding, corner=corner)
-    network = changed("vittrack", score=score, min_score=least, **where)
-    same(kernels, network, random_maps(network, seed, 1.0), state)
+    same(kernels, net, maps)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_on_ties_the_first_cell_wins(kernels, name):
-    network = load_network(name)
-    maps = [np.full(shape, 0.5, np.float32) for shape in decode.shapes(network)]
-    same(kernels, network, maps, (300, 200, 60, 60))
+    net = load_network(name)
+    same(kernels, net, [np.full(shape, 0.5, np.float32) for shape in decode.shapes(net)])
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_maps_without_a_number_are_refused_and_the_target_stays(kernels, name):
-    network = load_network(name)
-    maps = [np.full(shape, np.nan, np.float32) for shape in decode.shapes(network)]
-    state = np.array([300.0, 200, 60, 60])
+    net = load_network(name)
+    maps = [np.full(shape, np.nan, np.float32) for shape in decode.shapes(net)]
+    state = np.array(STATE)
     with pytest.raises(NetworkFailed):
-        decode.create(network, kernels).select(maps, state, (1, 1), 640, 480)
-    assert list(state) == [300, 200, 60, 60]
+        decode.create(net, kernels).select(maps, state, (1, 1), 640, 480)
+    assert tuple(state) == STATE
 
 
 @pytest.mark.parametrize("output", ["two_maps", "one_map"])
-def test_both_corners_may_be_in_one_map(kernels, output):
-    network = changed("stark_s50", output=output)
-    maps = random_maps(network, 5, 2.0)
-    same(kernels, network, maps, (300, 200, 60, 60))
+def test_maps_of_another_size_are_refused(kernels, output):
+    net = network(family="corners", output=output)
+    maps = random_maps(net, 5)
     with pytest.raises(ValueError, match="maps"):
-        decode.create(network, kernels).select(
-            [maps[0][:, :, 1:]] + maps[1:], np.ones(4), (1, 1), 640, 480
-        )
+        run(decode.create(net, kernels), [maps[0][:, :, 1:]] + maps[1:], STATE, (1, 1))

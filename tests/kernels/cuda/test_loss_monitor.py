@@ -19,22 +19,25 @@ FRAME = (1280, 720)
 CERTAINTY = 1e-9  # largest difference from the definition's certainty
 
 
-def random_maps(net, random, logit):
+def random_maps(net, random, logit, dtype=np.float32):
     """Random maps: a blob with about the score of the logit, and boxes of all sizes."""
     size = net.map_size
     scores = random.normal(-6, 1, (1, 2, size, size))
     scores[0, 0] = 0
     scores[0, 1, size // 2 + random.randint(-2, 2), size // 2 + random.randint(-2, 2)] = logit
     distances = np.exp(random.normal(3, 0.4, (1, 4, size, size)))
-    return scores.astype(np.float32), distances.astype(np.float32)
+    return [values.astype(dtype).astype(np.float32) for values in (scores, distances)]
 
 
-def play(shim, net, channels, side, seed, frames=25, threads=256, magnitude=1.0):
+def play(shim, net, channels, side, seed, frames=25, threads=256, magnitude=1.0, dtype=np.float32):
     """Follow a target by the definitions and by the kernels; compare every frame."""
-    random = np.random.RandomState(seed)
+    random, half = np.random.RandomState(seed), dtype == np.float16
     shape = (1, channels, side * side) if channels else None
     cues = ScoreAndFeatures(net, interface.Kernels())
-    host, gpu = Presence(thresholds_of(net, False), cues), Turn(shim, net, shape, threads)
+    host, gpu = (
+        Presence(thresholds_of(net, False), cues),
+        Turn(shim, net, shape, threads, half=half),
+    )
     select = Points(net)
     state = np.append(random.uniform(100, 600, 2), random.uniform(20, 200, 2))
     home = random.normal(1, 1, shape) if channels else None
@@ -42,7 +45,8 @@ def play(shim, net, channels, side, seed, frames=25, threads=256, magnitude=1.0)
     def features(strength):
         if not channels:
             return None
-        return ((home * strength + random.normal(0, 1, shape)) * magnitude).astype(np.float32)
+        found = (home * strength + random.normal(0, 1, shape)) * magnitude
+        return found.astype(dtype).astype(np.float32)
 
     _, scale = geometry.search_window(net, state)
     first = features(2.0)
@@ -53,7 +57,7 @@ def play(shim, net, channels, side, seed, frames=25, threads=256, magnitude=1.0)
     for index in range(frames):
         before = state.copy()
         _, scale = geometry.search_window(net, before)
-        maps = random_maps(net, random, random.uniform(-4, 0 if 8 < index < 16 else 4))
+        maps = random_maps(net, random, random.uniform(-4, 0 if 8 < index < 16 else 4), dtype)
         seen = features(random.choice([0.0, 0.5, 2.0]))
         pose = gpu.select(maps, seen)
         cell, score = select.select(maps, state, scale, *FRAME)
@@ -73,17 +77,12 @@ def play(shim, net, channels, side, seed, frames=25, threads=256, magnitude=1.0)
     st.sampled_from([0, 1, 3, 48, 300]),
     st.sampled_from([1, 5, 16, 25]),
     st.sampled_from([32, 64, 256]),
-    st.sampled_from([1e-6, 1.0, 1e6]),
+    st.sampled_from([(1e-6, np.float32), (1, np.float32), (1e6, np.float32), (1, np.float16)]),
 )
-def test_it_decides_what_its_definition_decides(shim, seed, channels, side, threads, magnitude):
+def test_it_decides_what_its_definition_decides(shim, seed, channels, side, threads, values):
+    magnitude, dtype = values
     net = network(lost_below=0.6)
-    play(shim, net, channels, side, seed, threads=threads, magnitude=magnitude)
-
-
-@pytest.mark.parametrize("order", [0, 1, 2, 3])
-def test_the_order_of_threads_does_not_matter(shim, order):
-    with shim.order(order):
-        play(shim, network(lost_below=0.6), 96, 16, 5)
+    play(shim, net, channels, side, seed, threads=threads, magnitude=magnitude, dtype=dtype)
 
 
 def test_a_frame_in_which_nothing_was_found_changes_nothing(shim):

@@ -1,18 +1,17 @@
-"""cocotb: the whole engine between an AXI memory and an AXI4-Lite master of ``cocotbext-axi``.
+"""cocotb: the engine between an AXI memory and an AXI4-Lite master of ``cocotbext-axi``.
 
-It checks and answers the bursts; random programs must do what the NumPy model does,
-with every channel of both buses paused in ``STALLS`` percent of the cycles.
-
-Environment: the parameters of ``engine`` as the module was built.
+The environment has the parameters with which the engine was built.
 """
 
 import os
 import random
+import types
 
 import cocotb
 import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, Timer
+from cocotb.types import LogicArray
 from cocotbext.axi import AxiBus, AxiLiteBus, AxiLiteMaster, AxiRam
 
 from kernels.fpga import tables
@@ -43,12 +42,27 @@ def paused(percent, seed):
         yield dice.randrange(100) < percent
 
 
+class Zero:
+    """A transaction number, which ``AxiRam`` asks for and the engine does not have."""
+
+    value = LogicArray("0")
+
+    def __len__(self):
+        return 1
+
+    def setimmediatevalue(self, value):
+        pass
+
+
 class System:
     """The engine, its memory and its driver's bus."""
 
     def __init__(self, dut, stalls):
         self.dut = dut
-        self.ram = AxiRam(AxiBus.from_prefix(dut, "m_axi"), dut.clk, dut.rst, size=1 << 32)
+        ports = {name: getattr(dut, name) for name in dir(dut) if name.startswith("m_axi_")}
+        ports.update({f"m_axi_{channel}id": Zero() for channel in ("aw", "b", "ar", "r")})
+        numbered = types.SimpleNamespace(_name=dut._name, _log=dut._log, **ports)
+        self.ram = AxiRam(AxiBus.from_prefix(numbered, "m_axi"), dut.clk, dut.rst, size=1 << 32)
         self.driver = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axil"), dut.clk, dut.rst)
         read, write = self.ram.read_if, self.ram.write_if
         channels = [write.aw_channel, write.w_channel, write.b_channel]

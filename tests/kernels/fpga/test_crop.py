@@ -7,16 +7,14 @@ import numpy as np
 import pytest
 
 from kernels.fpga import tables
-from kernels.fpga.design.model import Machine
 from kernels.fpga.design.sim import build
-from tests.kernels.fpga.benches.machine_bench import RESIZE, WORK, Bench
+from tests.kernels.fpga.benches.machine_bench import RESIZE, Bench
 from tests.support.examples import count
-from tests.support.fpga_sizes import SIZES, each_size
+from tests.support.fpga_sizes import each_size, engines
 
 WHY = build.missing()
 pytestmark = pytest.mark.skipif(WHY is not None, reason=str(WHY))
 
-BYTES = 16 << 20
 # frame's sides, window, side of the crop
 CASES = {
     "inside": ((60, 80), (11, 7, 40, 33), 24),
@@ -37,40 +35,35 @@ CASES = {
 }
 
 
-def rtl(name, **options):
-    from kernels.fpga.design.sim.rtl import Rtl
-
-    return Rtl(SIZES[name], memory_bytes=BYTES, **options)
-
-
-def cropped(machine, shape, window, side, seed, words=None, overlap=0, change=None):
-    """The words of a crop of random pixels: (side, words, 16) int8.
+def check(machines, shape, window, side, seed, words=None, overlap=0, change=None):
+    """Check that a crop of random pixels is the same on all machines.
 
     Args:
         shape: of the frame.
         change: function of (bench, rng) that changes or adds something before the crop.
     """
-    rng, words = np.random.default_rng(seed), words or (-(-side // 4) if overlap else side)
-    bench = Bench(machine)
-    bench.load("PIXELS", rng.integers(-128, 128, 768).astype(np.int8))
-    frame = rng.integers(0, 256, (*shape, 3), dtype=np.uint8)
-    border = rng.integers(0, 256, 3)
-    bench.picture(frame, window, side, border, offset=side % 16, padding=side % 16 * 7 % 5)
-    if change:
-        change(bench, rng)
-    bench.crop(side, words, overlap=overlap, base=5, row_pitch=words + 2)
-    bench.store(5, words + 2, side, words)
-    assert bench.run() == tables.IS_DONE
-    return bench.result(side, words)
+    results, words = [], words or (-(-side // 4) if overlap else side)
+    for machine in machines:
+        rng, bench = np.random.default_rng(seed), Bench(machine)
+        bench.load("PIXELS", rng.integers(-128, 128, 768).astype(np.int8))
+        frame = rng.integers(0, 256, (*shape, 3), dtype=np.uint8)
+        border = rng.integers(0, 256, 3)
+        bench.picture(frame, window, side, border, offset=side % 16, padding=side % 16 * 7 % 5)
+        if change:
+            change(bench, rng)
+        bench.crop(side, words, overlap=overlap, base=5, row_pitch=words + 2)
+        bench.store(5, words + 2, side, words)
+        assert bench.run() == tables.IS_DONE
+        results.append(bench.result(side, words))
+    assert all(np.array_equal(results[0], result) for result in results), (seed, words)
 
 
 @each_size
 @pytest.mark.parametrize("case", sorted(CASES))
 def test_a_crop_in_fabric_is_the_definition(name, case):
     for overlap, stalls in ((1, 0), (0, 30)):
-        machines = rtl(name, stalls=stalls, seed=CASES[case][2]), Machine(SIZES[name], BYTES)
-        made = [cropped(one, *CASES[case], len(case), overlap=overlap) for one in machines]
-        assert np.array_equal(*made)
+        machines = engines(name, stalls=stalls, seed=CASES[case][2])
+        check(machines, *CASES[case], len(case), overlap=overlap)
 
 
 @each_size
@@ -89,12 +82,8 @@ def test_rows_in_any_order_are_blended_as_the_table_says(name, columns):
             made[1, :, 2:] |= (rng.integers(0, 5, (side, 2)) == 0).astype(np.uint16) << 15
             bench.machine.memory[RESIZE : RESIZE + made.nbytes] = made.view(np.uint8).ravel()
 
-        machines = rtl(name, stalls=10, seed=seed), Machine(SIZES[name], BYTES)
-        window = (0, 0, columns, 30)
-        made = [
-            cropped(one, (30, columns), window, side, seed, None, 0, any_order) for one in machines
-        ]
-        assert np.array_equal(*made), seed
+        machines, window = engines(name, stalls=10, seed=seed), (0, 0, columns, 30)
+        check(machines, (30, columns), window, side, seed, change=any_order)
 
 
 @each_size
@@ -105,36 +94,14 @@ def test_a_crop_of_more_or_fewer_words_than_pixels_pads_with_zeros(name, overlap
         bench.crop(22, 0, 22, overlap=overlap, base=9)
 
     for words in (3, 5, 40):
-        made = [
-            cropped(one, (40, 50), (3, 5, 30, 30), 22, words, words, overlap, empty_ones)
-            for one in (rtl(name), Machine(SIZES[name], BYTES))
-        ]
-        assert np.array_equal(*made)
+        check(engines(name), (40, 50), (3, 5, 30, 30), 22, words, words, overlap, empty_ones)
 
 
 @each_size
 def test_memory_does_not_hold_up_the_pixels_of_an_unscaled_crop(name):
     """A crop takes little more than the time of the pixel pipeline: lines are prefetched."""
-    side, machine = 255, rtl(name)
-    cropped(machine, (400, 500), (20, 20, side, side), side, 0, overlap=1)
+    side, (machine, model) = 255, engines(name)
+    check((machine, model), (400, 500), (20, 20, side, side), side, 0, overlap=1)
     crop = next(command for command in machine.trace if command.unit == "CROP")
     own = side * 256 // machine.size["crop_lanes"]
     assert own <= crop.end - crop.start < 1.25 * own
-
-
-def test_what_a_stopped_crop_left_over_does_not_reach_the_next():
-    machine = rtl("pynq_z2", stalls=20)
-    for cycles in (900, 1300, 2100):
-        bench = Bench(machine)
-        bench.load("PIXELS", np.zeros(768, np.int8))
-        frame = np.full((60, 80, 3), cycles % 251, np.uint8)
-        bench.picture(frame, (5, 5, 50, 50), 40, (1, 2, 3))
-        bench.crop(40)
-        bench.start()
-        assert not machine.run(cycles)
-        bench.register("CONTROL", tables.STOP)
-        assert machine.run(2000)
-        machines = machine, Machine(machine.size, BYTES)
-        made = [cropped(one, (60, 80), (5, 5, 50, 50), 40, cycles) for one in machines]
-        assert np.array_equal(*made)
-        assert not machine.memory[WORK - 16 : WORK].any()

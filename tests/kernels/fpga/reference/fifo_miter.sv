@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Language: SystemVerilog 2012 (synthesizable subset)
 
-`resetall
-`timescale 1ns / 1ps
 `default_nettype none
 
 /*
@@ -28,22 +26,7 @@ wire s_ready, m_valid, plain_ready, plain_valid;
 wire [WIDTH-1:0] m_data, plain_data;
 wire [$clog2(DEPTH):0] level;
 
-hp_fifo #(
-    .WIDTH(WIDTH),
-    .DEPTH(DEPTH),
-    .OUTPUT_REGISTER(OUTPUT_REGISTER)
-)
-fifo (
-    .clk(clk),
-    .rst(rst),
-    .s_valid(s_valid),
-    .s_ready(s_ready),
-    .s_data(s_data),
-    .m_valid(m_valid),
-    .m_ready(m_ready),
-    .m_data(m_data),
-    .level(level)
-);
+hp_fifo #(.WIDTH(WIDTH), .DEPTH(DEPTH), .OUTPUT_REGISTER(OUTPUT_REGISTER)) fifo (.*);
 
 generate
     if (OUTPUT_REGISTER) begin : registered
@@ -52,9 +35,8 @@ generate
         wire [$clog2(DEEP):0] plain_level;
         logic there_reg;  // an entry was in the plain form in the cycle before and is still there
         plain_fifo #(.WIDTH(WIDTH), .DEPTH(DEEP)) plain (
-            .clk(clk), .rst(rst), .s_valid(s_valid && s_ready), .s_ready(plain_ready),
-            .s_data(s_data), .m_valid(plain_valid), .m_ready(m_valid && m_ready),
-            .m_data(plain_data), .level(plain_level)
+            .s_valid(s_valid && s_ready), .s_ready(plain_ready), .m_valid(plain_valid),
+            .m_ready(m_valid && m_ready), .m_data(plain_data), .level(plain_level), .*
         );
         always_ff @(posedge clk) begin
             there_reg <= !rst && (plain_level > 1 || (plain_level == 1 && !(m_valid && m_ready)));
@@ -64,8 +46,8 @@ generate
     end else begin : direct
         wire [$clog2(DEPTH):0] plain_level;
         plain_fifo #(.WIDTH(WIDTH), .DEPTH(DEPTH)) plain (
-            .clk(clk), .rst(rst), .s_valid(s_valid), .s_ready(plain_ready), .s_data(s_data),
-            .m_valid(plain_valid), .m_ready(m_ready), .m_data(plain_data), .level(plain_level)
+            .s_ready(plain_ready), .m_valid(plain_valid), .m_data(plain_data),
+            .level(plain_level), .*
         );
         assign differs = s_ready != plain_ready || m_valid != plain_valid || level != plain_level
             || (m_valid && m_data != plain_data);
@@ -73,5 +55,3 @@ generate
 endgenerate
 
 endmodule
-
-`resetall

@@ -18,7 +18,6 @@ from runtime import load_tracker
 
 
 def main(out, *words):
-    """See above."""
     tracker = load_tracker(**dict(word.split("=", 1) for word in words if "=" in word))
     rows = {}
     for path in [pathlib.Path(word) for word in words if "=" not in word]:

@@ -11,10 +11,9 @@ is counted beside it.
 """
 
 import collections
-import functools
+import contextlib
 import itertools
 import os
-import pathlib
 import re
 import subprocess
 import sys
@@ -24,16 +23,17 @@ from kernels.cpu import build
 from runtime.networks import load_network
 from tests.arm import same_boxes
 from tests.arm.frames import BEGIN, CROP, NETWORK, SELECT, WARM_UP
-from tests.arm.machine import HOME, ROOT, command_line, exit_code, open_machine
+from tests.arm.machine import HOME, Machine, command_line, exit_code
+from tests.support import ROOT
 
 HERE = ROOT / "tests" / "arm"
-# Core -> (clock of a usual board in MHz, instructions a cycle that are assumed, board).
+# Core -> (clock of a usual board in MHz, instructions a cycle that are assumed).
 CORES = {
-    "cortex-a53": (1400, 0.9, "Raspberry Pi 3; a Kria KV260 has 1333 MHz"),
-    "cortex-a57": (1430, 1.4, "Jetson Nano"),
-    "cortex-a72": (1500, 1.6, "Raspberry Pi 4"),
-    "cortex-a76": (2400, 2.4, "Raspberry Pi 5"),
-    "cortex-a78ae": (2000, 2.4, "Jetson Orin NX"),
+    "cortex-a53": (1400, 0.9),  # Raspberry Pi 3; a Kria KV260 has 1333 MHz
+    "cortex-a57": (1430, 1.4),  # Jetson Nano
+    "cortex-a72": (1500, 1.6),  # Raspberry Pi 4
+    "cortex-a76": (2400, 2.4),  # Raspberry Pi 5
+    "cortex-a78ae": (2000, 2.4),  # Jetson Orin NX
 }
 SIDES = (180, 300, 600)  # of the window, frame pixels; the result has 255
 PIXELS = 255 * 255
@@ -49,9 +49,12 @@ HEAD = "| network | numbers | engine | core | crop | network | select | frame | 
 
 def main(words=None):
     """Run the command line; returns the exit code."""
-    options = _parser().parse_args(words)
-    machine = open_machine("aarch64")
-    plugin = _plugin_for(machine)
+    cli = same_boxes.network_options(command_line("frame_cost", __doc__))
+    cli.add_argument("--no-recover", action="store_true", help="without search for lost targets")
+    options, machine = cli.parse_args(words), Machine("aarch64")
+    plugin = machine.folder / "count.so"  # of QEMU
+    compiler = ["cc", "-O2", "-shared", "-fPIC", "-o", str(plugin), str(HERE / "count.c")]
+    subprocess.run(compiler, check=True)
     print("| core | window | instructions a crop | a pixel of three channels | estimated ms |")
     print("|---|---|---|---|---|")
     for core in CORES:
@@ -62,8 +65,8 @@ def main(words=None):
     frames = same_boxes.first_frames(same_boxes.CLIP, 1 + WARM_UP + COUNTED)
     with tempfile.TemporaryDirectory(dir=str(HOME)) as folder:
         path = same_boxes.save(folder, "frames", frames, same_boxes.FACE)
-        cases = itertools.product(options.networks, options.precisions, options.engines)
-        for (network, precision, engine), core in itertools.product(cases, options.cores):
+        cases = itertools.product(options.networks, same_boxes.PRECISIONS, same_boxes.ENGINES)
+        for (network, precision, engine), core in itertools.product(cases, SAME):
             load = same_boxes.arguments(
                 network, precision, engine, options.networks_dir, options.int8_dir
             )
@@ -74,31 +77,10 @@ def main(words=None):
             _print(network, precision, engine, core, steps)
         if PEER in options.networks:
             files = load_network(PEER).locate(options.networks_dir)
-            for core in options.cores:
+            for core in SAME:
                 steps = _steps(machine, plugin, core, [path, files["backbone"], files["head"]])
                 _print(PEER, "fp32", "OpenCV's TrackerNano", core, steps)
     return 0
-
-
-def _parser():
-    cli = command_line("frame_cost", __doc__)
-    cli.add_argument("--networks", nargs="+", default=list(same_boxes.NETWORKS))
-    cli.add_argument("--networks-dir", type=pathlib.Path, metavar="DIR")
-    cli.add_argument("--int8-dir", type=pathlib.Path, default=ROOT / "out" / "int8", metavar="DIR")
-    cli.add_argument("--precisions", nargs="+", default=["fp32", "int8"])
-    cli.add_argument("--engines", nargs="+", default=list(same_boxes.ENGINES))
-    cli.add_argument("--no-recover", action="store_true", help="without search for lost targets")
-    cli.add_argument("--cores", nargs="+", default=list(SAME), choices=list(SAME))
-    return cli
-
-
-def _plugin_for(machine):
-    """Compile the plugin of QEMU; returns its path."""
-    plugin = machine.folder / "count.so"
-    subprocess.run(
-        ["cc", "-O2", "-shared", "-fPIC", "-o", str(plugin), str(HERE / "count.c")], check=True
-    )
-    return plugin
 
 
 def _crop(machine, plugin, core):
@@ -112,45 +94,35 @@ def _crop(machine, plugin, core):
         for crops in (1, 5):
             command = [machine.table["qemu"], "-cpu", machine.emulated(core), str(program)]
             command += [str(side), str(crops)]
-            text = _logged(plugin, functools.partial(_run, command))
+            with _logged(plugin) as (log, more):
+                subprocess.run(command, env=dict(os.environ, **more), check=True)
+                text = log.read()
             counts.append(int(re.search(r"instructions (\d+)", text).group(1)))
         each = (counts[1] - counts[0]) / 4
         row = "| {} | {} | {:,.0f} | {:.1f} | {:.2f} |"
         print(row.format(core, side, each, each / PIXELS, _milliseconds(core, each)), flush=True)
 
 
-def _run(command, more):
-    """Run a program with more environment variables."""
-    subprocess.run(command, env=dict(os.environ, **more), check=True)
-
-
-def _logged(plugin, run):
-    """What the plugin writes in a run of QEMU: ``run`` takes environment variables as ``more``."""
+@contextlib.contextmanager
+def _logged(plugin):
+    """The file that the plugin writes in a run of QEMU, and the environment variables for that."""
     with tempfile.NamedTemporaryFile("r", suffix=".log") as log:
         more = {"QEMU_PLUGIN": "file=" + str(plugin), "QEMU_LOG": "plugin"}
-        run(more=dict(more, QEMU_LOG_FILENAME=log.name))
-        return log.read()
+        yield log, dict(more, QEMU_LOG_FILENAME=log.name)
 
 
 def _milliseconds(core, instructions):
     """An estimate of the time that a core takes for so many instructions."""
-    clock_mhz, per_cycle, _ = CORES[core]
+    clock_mhz, per_cycle = CORES[core]
     return instructions / per_cycle / clock_mhz / 1e3
 
 
 def _steps(machine, plugin, core, words):
     """dict of step -> instructions of a frame; a step is named by the mark at its end."""
-
-    def run(more):
-        machine.run(
-            core,
-            ["-m", "tests.arm.frames"] + words,
-            more,
-            check=True,
-            stdout=subprocess.DEVNULL,
-        )
-
-    text = _logged(plugin, run)
+    program = ["-m", "tests.arm.frames"] + words
+    with _logged(plugin) as (log, more):
+        machine.run(core, program, more, check=True, stdout=subprocess.DEVNULL)
+        text = log.read()
     marks = [(int(label), int(count)) for label, count in re.findall(r"mark (\d+) (\d+)", text)]
     spent = collections.Counter()
     for (_, before), (step, after) in zip(marks, marks[1:]):
@@ -162,11 +134,8 @@ def _steps(machine, plugin, core, words):
 
 def _print(network, precision, engine, core, steps):
     total = sum(steps.values())
-    cells = [
-        f"{steps[step] / 1e6:.2f}" if step in steps else "" for step in (CROP, NETWORK, SELECT)
-    ]
-    if CROP not in steps:
-        cells = [""] * 3
+    parts = (CROP, NETWORK, SELECT) if CROP in steps else ()
+    cells = [f"{steps[step] / 1e6:.2f}" for step in parts] or [""] * 3
     cells.append(f"{total / 1e6:.1f}")
     cells += [f"{_milliseconds(name, total):.1f}" if name in SAME[core] else "" for name in CORES]
     names = [network, precision, engine, core]

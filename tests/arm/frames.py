@@ -21,7 +21,6 @@ GETPRIORITY = ctypes.CDLL(None).getpriority
 
 
 def main(path, *words):
-    """See above."""
     with np.load(path) as clip:
         frames, box = clip["frames"], tuple(float(value) for value in clip["box"])
     cv2.setNumThreads(1)
@@ -34,34 +33,33 @@ def main(path, *words):
 
 def _ours(tracker, frames, box):
     """Take each frame's steps one by one, as ``Tracker.update`` does."""
-    tracker.init(frames[0], box)
-    engine = tracker.engine
-    for number, frame in enumerate(frames[1:]):
-        if number >= WARM_UP:
-            mark(BEGIN)
+    for frame in warmed_up(tracker, frames, box):
+        mark(BEGIN)
         device, frame = tracker.device, tracker.begin(frame)
         scale = device.aim(frame, tracker.state, 1.0)
-        if number >= WARM_UP:
-            mark(CROP)
-        maps = engine.search(device.features)
-        if number >= WARM_UP:
-            mark(NETWORK)
-        tracker.judge(frame, device.select(maps, scale, engine.search_features))
-        if number >= WARM_UP:
-            mark(SELECT)
+        mark(CROP)
+        maps = tracker.engine.search(device.features)
+        mark(NETWORK)
+        tracker.judge(frame, device.select(maps, scale, tracker.engine.search_features))
+        mark(SELECT)
 
 
 def _opencv(backbone, head, frames, box):
     parameters = cv2.TrackerNano_Params()
     parameters.backbone, parameters.neckhead = backbone, head
     tracker = cv2.TrackerNano_create(parameters)
-    tracker.init(frames[0], tuple(int(round(value)) for value in box))
-    for number, frame in enumerate(frames[1:]):
-        if number >= WARM_UP:
-            mark(BEGIN)
+    for frame in warmed_up(tracker, frames, tuple(int(round(value)) for value in box)):
+        mark(BEGIN)
         tracker.update(frame)
-        if number >= WARM_UP:
-            mark(SELECT)
+        mark(SELECT)
+
+
+def warmed_up(tracker, frames, box):
+    """Start a tracker on the first frames; returns those that count."""
+    tracker.init(frames[0], box)
+    for frame in frames[1 : 1 + WARM_UP]:
+        tracker.update(frame)
+    return frames[1 + WARM_UP :]
 
 
 def mark(number):

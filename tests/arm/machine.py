@@ -18,13 +18,9 @@ import shutil
 import subprocess
 import sys
 
-try:
-    import tomllib
-except ImportError:  # before Python 3.11
-    import tomli as tomllib
+from boards import toml
+from tests.support import ROOT
 
-TABLE = pathlib.Path(__file__).with_name("machines.toml")
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 HOME = ROOT / ".cache" / "arm"
 MIRROR = "deb http://deb.debian.org/debian {} main"
 PYTHON = """#!/bin/sh
@@ -49,20 +45,7 @@ class Missing(Exception):
     """A program or a download is missing; the text says which."""
 
 
-def load_table():
-    """Read ``machines.toml``: dict of name -> table."""
-    return tomllib.loads(TABLE.read_text(encoding="utf-8"))
-
-
-def open_machine(name):
-    """A machine of ``machines.toml``, ready to run programs.
-
-    Raises:
-        Missing: as ``Machine.set_up``.
-    """
-    machine = Machine(name, load_table()[name])
-    machine.set_up()
-    return machine
+TABLE = toml.read(pathlib.Path(__file__).with_name("machines.toml"), Missing)
 
 
 def command_line(name, text):
@@ -84,33 +67,13 @@ def exit_code(name, main):
 
 
 class Machine:
-    """One machine of ``machines.toml``.
+    """A machine of ``machines.toml``; its folder is made unless it is complete. Raises Missing."""
 
-    Args:
-        name: of its table.
-        table: the table.
-    """
-
-    def __init__(self, name, table):
-        self.name, self.table = name, table
+    def __init__(self, name):
+        self.name, self.table = name, TABLE[name]
+        self.cores = self.table["cores"]
         self.folder = HOME / name
         self.root, self.site, self.bin = (self.folder / n for n in ("root", "site", "bin"))
-
-    @property
-    def python(self):
-        """Path of the program that runs the machine's Python here."""
-        return self.bin / "python3"
-
-    def emulated(self, core):
-        """Name of the core that QEMU emulates for ``core``: an older one where it lacks that."""
-        return self.table.get("emulated", {}).get(core, core)
-
-    def set_up(self):
-        """Make the folder, or nothing when it is complete.
-
-        Raises:
-            Missing: a program that this needs is not installed, or a download failed.
-        """
         for program in ("mmdebstrap", self.table["qemu"], self.table["compiler"]):
             if shutil.which(program) is None:
                 raise Missing(f"{program} is not installed")
@@ -123,9 +86,14 @@ class Machine:
         shutil.rmtree(str(self.folder), ignore_errors=True)
         self.bin.mkdir(parents=True)
         self._unpack_packages()
-        self._unpack_wheels()
+        if self.table["wheels"]:
+            self._unpack_wheels()
         self._write_programs()
         stamp.write_text(wanted)
+
+    def emulated(self, core):
+        """Name of the core that QEMU emulates for ``core``: an older one where it lacks that."""
+        return self.table.get("emulated", {}).get(core, core)
 
     def _unpack_packages(self):
         command = ["mmdebstrap", "--variant=extract", "--quiet"]
@@ -134,8 +102,6 @@ class Machine:
         self._download(command + [str(self.root), MIRROR.format(self.table["release"])])
 
     def _unpack_wheels(self):
-        if not self.table["wheels"]:
-            return
         command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "-q"]
         command += ["--no-deps", "--only-binary", ":all:", "--target", str(self.site)]
         command += ["--python-version", self.table["python"].replace(".", "")]
@@ -146,9 +112,8 @@ class Machine:
         self._download(command + self.table["wheels"])
 
     def _download(self, command):
-        done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-        )
+        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, **streams)
         if done.returncode:
             text = done.stdout.decode(errors="replace")[-1500:]
             raise Missing("`{}` failed:\n{}".format(" ".join(command), text))
@@ -156,23 +121,21 @@ class Machine:
     def _write_programs(self):
         paths = ":".join(str(self.root) + path for path in self.table.get("libraries", ()))
         values = dict(self.table, root=self.root, site=self.site, work=ROOT, paths=paths)
-        _write(self.python, PYTHON.format(version=self.table["python"], **values))
-        for core in self.table["cores"]:
+        texts = {"python3": PYTHON.format(version=self.table["python"], **values)}
+        for core in self.cores:
             for name in ("c++", "g++"):
-                text = COMPILER.format(core=core, **values)
-                _write(self.bin / core / name, text)
+                texts[f"{core}/{name}"] = COMPILER.format(core=core, **values)
+        for name, text in texts.items():
+            path = self.bin / name
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text)
+            path.chmod(0o755)
 
     def run(self, core, arguments, more=None, **options):
-        """Run the machine's Python.
+        """Run the machine's Python on one of its cores, as ``subprocess.run`` does.
 
         Args:
-            core: name of one of the machine's cores.
-            arguments: of Python.
             more: dict of environment variables.
-            options: of ``subprocess.run``.
-
-        Returns:
-            ``subprocess.CompletedProcess``.
         """
         path = [str(self.bin / core), str(self.bin), os.environ.get("PATH", os.defpath)]
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "VIRTUAL_"))}
@@ -184,13 +147,7 @@ class Machine:
             HYPOTHESIS_STORAGE_DIRECTORY=str(self.folder / "hypothesis"),
             **(more or {}),
         )
-        command = [str(self.python)] + [str(argument) for argument in arguments]
+        command = [str(self.bin / "python3")] + [str(argument) for argument in arguments]
         return subprocess.run(
             command, cwd=str(ROOT), env=variables, stdin=subprocess.DEVNULL, **options
         )
-
-
-def _write(path, text):
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(text)
-    path.chmod(0o755)

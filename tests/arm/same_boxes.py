@@ -14,7 +14,6 @@ one that ships. Exit codes: 0, 1 when a box differs by more.
 
 import itertools
 import json
-import os
 import pathlib
 import subprocess
 import sys
@@ -29,7 +28,8 @@ from boards.build.order import Order
 from boards.errors import BuildFailed
 from calib.clips import find_clips
 from runtime.networks import load_network
-from tests.arm.machine import HOME, ROOT, command_line, exit_code, open_machine
+from tests.arm.machine import HOME, Machine, command_line, exit_code
+from tests.support import ROOT
 
 LIMIT_PX = 1e-3
 CLIP = ROOT / ".cache" / "carphone_pristine.mp4"
@@ -37,7 +37,9 @@ FACE = (64, 34, 48, 65)
 FEW, MORE = 3, 6  # frames of the comparison that `tests.arm` does, and with `--whole`
 ENGINES = ("onnxruntime", "openvino", "ncnn")
 NETWORKS = ("kestrel", "kestrel_small", "nanotrack_v2")
+PRECISIONS = ("fp32", "int8")
 CLIPS = ("otb-Couple", "otb-Crossing", "otb-DragonBaby")
+FRAMES = 100  # of each
 BOARD = "raspberry_pi5"  # of the bundles for engines that run nothing else
 HEAD = "| network | numbers | engine here, there | {} | largest, px |"
 
@@ -57,36 +59,40 @@ def compare_few(machine, whole):
             print(f"{engine}, left out: {error}")
             continue
         with tempfile.TemporaryDirectory(dir=str(HOME)) as folder:
-            path = save(folder, CLIP.stem, frames, FACE)
-            sides = both_sides(machine, machine.table["cores"][0], [path], load, folder)
-        worst = largest(sides)[CLIP.stem]
+            sides = both_sides(machine, [save(folder, CLIP.stem, frames, FACE)], load)
+        worst, there = largest(sides)[CLIP.stem], sides[1]
         results.append(worst <= LIMIT_PX)
-        text = "{}, {} frames of {}: at most {:.2g} px apart{}"
+        title = f"{there['network']} {there['engine']['precision']} {versions(sides)}"
         more = "" if results[-1] else f", which is more than {LIMIT_PX:g}"
-        print(text.format(title(sides), count, CLIP.stem, worst, more), flush=True)
+        told = f"{title}, {count} frames of {CLIP.stem}: at most {worst:.2g} px apart{more}"
+        print(told, flush=True)
     return all(results)
 
 
 def main(words=None):
     """Run the command line; returns the exit code."""
-    options = _parser().parse_args(words)
-    machine = open_machine(options.machine)
-    core = options.core or machine.table["cores"][0]
+    cli = network_options(command_line("same_boxes", __doc__))
+    cli.add_argument("--clips", type=pathlib.Path, required=True, metavar="DIR")
+    cli.add_argument("--resume", action="store_true", help="take results that are there")
+    options = cli.parse_args(words)
+    machine, results = Machine("aarch64"), []
     kept = HOME / "boxes"
     kept.mkdir(parents=True, exist_ok=True)
-    results = []
     with tempfile.TemporaryDirectory(dir=str(HOME)) as folder:
-        clips = [clip for clip in find_clips([options.clips]) if clip.name in options.names]
+        clips = [clip for clip in find_clips([options.clips]) if clip.name in CLIPS]
         paths = [
-            save(folder, clip.name, clip_frames(clip, options.frames), clip.boxes[0])
+            save(folder, clip.name, list(itertools.islice(clip, FRAMES)), clip.boxes[0])
             for clip in clips
         ]
         names = [path.stem for path in paths]
-        print(f"{options.frames} frames of each clip, {core}\n")
+        print(f"{FRAMES} frames of each clip, {machine.cores[0]}\n")
         print(HEAD.format(" | ".join(names)) + "\n" + "|---" * (len(names) + 4) + "|", flush=True)
-        for case in itertools.product(options.networks, options.precisions, options.engines):
-            known = kept / "{}-{}-{}-{}.json".format(*case, options.frames)
-            sides = complete(known, machine, core, case, paths, options)
+        for case in itertools.product(options.networks, PRECISIONS, ENGINES):
+            known = kept / "{}-{}-{}.json".format(*case)
+            if not (options.resume and known.is_file()):
+                load = arguments(*case, options.networks_dir, options.int8_dir)
+                known.write_text(json.dumps(both_sides(machine, paths, load)))
+            sides = json.loads(known.read_text())
             worst = largest(sides)
             figures = [worst[name] for name in names]
             cells = [case[0], case[1], versions(sides)]
@@ -96,30 +102,12 @@ def main(words=None):
     return 0 if all(results) else 1
 
 
-def _parser():
-    cli = command_line("same_boxes", __doc__)
-    cli.add_argument("--machine", default="aarch64")
-    cli.add_argument("--core", help="(default: the machine's first)")
-    cli.add_argument("--clips", type=pathlib.Path, required=True, metavar="DIR")
-    cli.add_argument("--names", nargs="+", default=list(CLIPS), help="of clips")
-    cli.add_argument("--frames", type=int, default=100, help="of each clip")
+def network_options(cli):
+    """Add the options that name networks and their files; returns the parser."""
     cli.add_argument("--networks", nargs="+", default=list(NETWORKS))
     cli.add_argument("--networks-dir", type=pathlib.Path, metavar="DIR")
     cli.add_argument("--int8-dir", type=pathlib.Path, default=ROOT / "out" / "int8", metavar="DIR")
-    cli.add_argument("--engines", nargs="+", default=list(ENGINES))
-    cli.add_argument("--precisions", nargs="+", default=["fp32", "int8"])
-    cli.add_argument("--resume", action="store_true", help="take results that are there")
     return cli
-
-
-def complete(known, machine, core, case, paths, options):
-    """What both sides wrote; a file ``known`` that has all clips is not made again."""
-    sides = json.loads(known.read_text()) if options.resume and known.is_file() else None
-    if sides is None or not {path.stem for path in paths} <= set(sides[0]["rows"]):
-        load = arguments(*case, options.networks_dir, options.int8_dir)
-        sides = both_sides(machine, core, paths, load, str(paths[0].parent))
-        known.write_text(json.dumps(sides))
-    return sides
 
 
 def arguments(network, precision, engine, networks_dir=None, int8_dir=None):
@@ -144,11 +132,6 @@ def arguments(network, precision, engine, networks_dir=None, int8_dir=None):
     return dict(load, networks_dir=folder) if folder else load
 
 
-def clip_frames(clip, count):
-    """The first frames of an annotated clip."""
-    return [clip[index] for index in range(min(count, len(clip)))]
-
-
 def save(folder, name, frames, box):
     """Write decoded frames for ``tests.arm.boxes``; returns the path."""
     path = pathlib.Path(folder) / (name + ".npz")
@@ -156,15 +139,14 @@ def save(folder, name, frames, box):
     return path
 
 
-def both_sides(machine, core, paths, load, folder):
+def both_sides(machine, paths, load):
     """Follow the targets on both sides: [what was written here, what was written there]."""
-    files = [os.path.join(folder, side + ".json") for side in ("here", "there")]
-    pairs = ["{}={}".format(*pair) for pair in sorted(load.items())]
-    rest = [str(path) for path in paths] + pairs
+    files = [paths[0].with_name(side + ".json") for side in ("here", "there")]
+    rest = [*map(str, paths), *("{}={}".format(*pair) for pair in sorted(load.items()))]
     command = ["-m", "tests.arm.boxes"]
-    subprocess.run([sys.executable] + command + [files[0]] + rest, cwd=str(ROOT), check=True)
-    machine.run(core, command + [files[1]] + rest, check=True)
-    return [json.loads(pathlib.Path(path).read_text()) for path in files]
+    subprocess.run([sys.executable, *command, files[0], *rest], cwd=str(ROOT), check=True)
+    machine.run(machine.cores[0], [*command, files[1], *rest], check=True)
+    return [json.loads(path.read_text()) for path in files]
 
 
 def largest(sides):
@@ -180,12 +162,6 @@ def versions(sides):
     """Name of the engine, and its versions here and there."""
     here, there = (side["engine"] for side in sides)
     return "{} {}, {}".format(here["engine"], here["version"], there["version"])
-
-
-def title(sides):
-    """What was compared."""
-    there = sides[1]
-    return "{} {} {}".format(there["network"], there["engine"]["precision"], versions(sides))
 
 
 def first_frames(path, count):

@@ -8,10 +8,15 @@ import subprocess
 import sys
 import tempfile
 
-from tests.arm.machine import command_line, exit_code, open_machine
+from tests.arm.machine import Machine, command_line, exit_code
 
 FRAMES = 12  # the emulation takes a second for each
 TRY = "import sys; sys.path.insert(0, {!r}); from {} import main; sys.exit(main(sys.argv[1:]))"
+# the kernels are those of the wheel, not compiled there
+WHICH = (
+    "import sys; sys.path.insert(0, {!r}); from hotpath_tracker.kernels import cpu; "
+    "sys.exit('levels' not in cpu.build.library().path)"
+)
 
 
 def main():
@@ -20,8 +25,8 @@ def main():
     for name in ("wheel", "clip", "box"):
         cli.add_argument(name)
     options = cli.parse_args()
-    machine = open_machine("aarch64")
-    core = machine.table["cores"][0]
+    machine = Machine("aarch64")
+    core = machine.cores[0]
     with tempfile.TemporaryDirectory() as folder:
         pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "-q"]
         pip += ["--no-deps", "--only-binary", ":all:", "--platform", "manylinux2014_aarch64"]
@@ -41,12 +46,6 @@ def main():
     print(f"{options.wheel}: {len(rows[0]) - 1} boxes as those of the checkout")
     return 0
 
-
-# the kernels are those of the wheel, not compiled there
-WHICH = (
-    "import sys; sys.path.insert(0, {!r}); from hotpath_tracker.kernels import cpu; "
-    "sys.exit('levels' not in cpu.build.library().path)"
-)
 
 if __name__ == "__main__":
     sys.exit(exit_code("wheel", main))

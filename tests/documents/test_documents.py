@@ -1,5 +1,6 @@
-"""The documents: short, of today, with links and figures that are there."""
+"""The documents: short, of today, with links, commands and figures that are there."""
 
+import functools
 import importlib.util
 import json
 import re
@@ -37,6 +38,8 @@ OF_TODAY = {"fpga-cycles", "fpga-resources", "gpu-kernels", "jetson"}
 NOTEBOOK = r"earlier weights|since then|that day|of an earlier|is now|no longer"
 CODE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
+COMMAND = re.compile(r"python3? -m (?P<module>[\w.]+)(?P<rest>[^\n`|#]*)")
+OWN = ("runtime", "kernels", "boards", "calib", "tests")
 
 
 def documents():
@@ -61,14 +64,6 @@ def anchors(path):
 def test_a_document_keeps_its_budget_of_words(name):
     words = sum(bool(re.search(r"\w", word)) for word in prose(ROOT / name).split())
     assert words <= BUDGETS[name], f"{name} has {words} words of {BUDGETS[name]}"
-
-
-def test_the_readme_has_at_most_a_thousand_words_with_tables_and_code():
-    assert len((ROOT / "README.md").read_text(encoding="utf-8").split()) <= 1000
-
-
-def test_what_was_never_run_is_said_once():
-    assert (ROOT / "README.md").read_text(encoding="utf-8").lower().count("never run on") == 1
 
 
 def test_texts_tell_the_present_state():
@@ -108,12 +103,9 @@ def test_a_result_names_its_command_its_date_and_its_commit():
     for path in sorted(RESULTS.glob("*.md")):
         if path.name == "index.md":
             continue
-        text = path.read_text(encoding="utf-8")
-        first, opening = text.splitlines()[0], text[:1500]
-        modules = re.findall(r"python3? -m ([\w.]+)", first)
-        assert modules or "`make " in first, f"{path.name} names no command in its first line"
-        for module in modules:
-            assert importlib.util.find_spec(module), f"{path.name}: there is no {module}"
+        opening = path.read_text(encoding="utf-8")[:1500]
+        first = opening.splitlines()[0]
+        assert re.search("python3? -m |`make ", first), f"{path.name} names no command at its top"
         if path.stem in OF_TODAY:
             continue
         assert re.search(r"20\d\d-\d\d-\d\d", opening), f"{path.name} has no date"
@@ -149,3 +141,45 @@ def test_a_release_is_told_in_three_hundred_words():
     for release in releases:
         assert re.match(r"\d+\.\d+\.\d+\n", release), release[:20]
         assert sum(bool(re.search(r"\w", word)) for word in release.split()) <= 300, release[:20]
+
+
+def commands():
+    """(document, module, the rest of the line) of every command of this project."""
+    for path in documents():
+        text = path.read_text(encoding="utf-8").replace("\\\n", " ")
+        for found in COMMAND.finditer(text):
+            module = found["module"].rstrip(".")
+            if path.name != "CHANGELOG.md" and module.split(".")[0] in OWN:
+                yield path.relative_to(ROOT), module, found["rest"]
+
+
+def test_every_module_that_a_document_runs_exists():
+    missing = [f"{path}: {module}" for path, module, _ in commands() if not spec_of(module)]
+    assert not missing
+
+
+@pytest.mark.slow("it asks forty programs for their help")
+def test_every_option_that_a_document_gives_exists():
+    wrong = set()
+    for path, module, rest in commands():
+        options = re.findall(r"(?<=\s)--[a-z][\w-]*", rest)
+        if not options:
+            continue
+        first = re.match(r"\s+([a-z][\w-]*)", rest)
+        told = (help_of(module, first.group(1)) if first else None) or help_of(module)
+        if told:  # else it needs a library that is not here
+            wrong |= {f"{path}: {module} {option}" for option in options if option not in told}
+    assert not wrong
+
+
+@functools.lru_cache(maxsize=None)
+def spec_of(module):
+    return importlib.util.find_spec(module)
+
+
+@functools.lru_cache(maxsize=None)
+def help_of(module, *subcommand):
+    """What ``--help`` prints, or None where it can't be asked."""
+    command = [sys.executable, "-m", module, *subcommand, "--help"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    return None if done.returncode else done.stdout

@@ -23,8 +23,6 @@ NEEDS = {  # tutorial: what its commands need beside the libraries of `make setu
     "pynq-z2": "pynq",
 }
 NETWORK = ("make track", "make setup")  # they download; tests/test_readme.py runs them
-STEPS = 7
-
 pytestmark = [
     pytest.mark.timeout(1500),
     pytest.mark.skipif(sys.version_info < (3, 10), reason="make needs Python 3.10"),
@@ -54,13 +52,9 @@ def shape(line):
 
 
 @pytest.mark.parametrize("name", TUTORIALS)
-def test_a_tutorial_has_at_most_seven_steps(name):
+def test_a_tutorial_has_at_most_seven_steps_and_what_is_not_run_says_why(name):
     text = (FOLDER / f"{name}.md").read_text(encoding="utf-8")
-    assert 3 <= len(re.findall(r"^\d\. ", text, re.MULTILINE)) <= STEPS
-
-
-@pytest.mark.parametrize("name", TUTORIALS)
-def test_what_is_not_run_says_why(name):
+    assert 3 <= len(re.findall(r"^\d\. ", text, re.MULTILINE)) <= 7
     for kind, title, _ in blocks(name):
         assert kind in ("sh", "python", "toml", "text")
         if kind == "sh" and title:

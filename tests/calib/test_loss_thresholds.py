@@ -14,19 +14,11 @@ from tests.support.clips import write_clip
 pytest.importorskip("onnxruntime")
 
 
-@pytest.fixture
-def world(tmp_path):
-    """A folder with one clip of the tiny network's film, in clips/, and the network's TOML."""
-    toml = tiny.write_network(tmp_path)
+def test_lost_targets_are_counted_where_they_were_made_to_go(tmp_path, capsys):
+    toml, out = tiny.write_network(tmp_path), tmp_path / "out.json"
     write_clip(tmp_path / "clips" / "film", *tiny.film(100))
-    return tmp_path, toml
-
-
-def test_lost_targets_are_counted_where_they_were_made_to_go(world, capsys):
-    folder, toml = world
     toml.with_name(toml.stem + "-int8.toml").write_text("reading this form would fail")
-    out = folder / "out.json"
-    arguments = ["--clips", str(folder / "clips"), "--networks", str(toml), "--json", str(out)]
+    arguments = ["--clips", str(tmp_path / "clips"), "--networks", str(toml), "--json", str(out)]
     assert loss_thresholds.main(arguments) == 0
     (report,) = json.loads(out.read_text())
     assert report["network"] == toml.stem  # whatever form this processor prefers

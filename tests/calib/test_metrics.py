@@ -22,13 +22,9 @@ def trajectories(seed, absent=0):
     return boxes, truth
 
 
-@pytest.fixture(scope="module")
-def toolkit():
-    return pytest.importorskip("got10k.utils.metrics", reason="needs got10k")
-
-
 @given(seed=st.integers(0, 10**6), absent=st.integers(0, 40))
-def test_overlap_and_distance_equal_got10k(toolkit, seed, absent):
+def test_overlap_and_distance_equal_got10k(seed, absent):
+    toolkit = pytest.importorskip("got10k.utils.metrics", reason="needs got10k")
     boxes, truth = trajectories(seed, absent)
     seen = np.isfinite(truth[:, 0])
     ours = metrics.overlap(boxes, truth)

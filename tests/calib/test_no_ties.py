@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 from calib import no_ties, qdq, ranges
-from runtime import precision
-from runtime.networks import load_network
+from tests.support.models import model_of
 
 SIDE = 12
 
@@ -30,18 +29,12 @@ class Net:
         return self.add("Conv", sources, name, pads=[kernel // 2] * 4, group=group)
 
     def add(self, kind, sources, name, **attributes):
-        self.nodes.append(helper.make_node(kind, sources, [name], name, **attributes))
+        self.nodes.append((kind, sources, [name], dict(attributes, name=name)))
         return name
 
-    def model(self, x_shape, z_shape=None):
-        shapes = {"x": x_shape, **({"z": z_shape} if z_shape else {})}
-        inputs = [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in shapes.items()]
-        output = helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 4, SIDE, SIDE])
-        tensors = [numpy_helper.from_array(v, n) for n, v in self.values.items()]
-        graph = helper.make_graph(self.nodes, "g", inputs, [output], tensors)
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 14)])
-        model.ir_version = 8
-        return qdq.prepared(model)
+    def model(self, **inputs):
+        output = {"y": [1, 4, SIDE, SIDE]}
+        return qdq.prepared(model_of(self.nodes, inputs, output, self.values, 14))
 
 
 def network(seed, channels=24):
@@ -54,11 +47,9 @@ def network(seed, channels=24):
     product = net.add("MatMul", ["z", net.add("Reshape", [deep, "flat"], "f")], "m")
     square = net.add("Reshape", [product, "square"], "s")
     net.conv(net.add("Relu", [net.conv(square, "c2", 8, 40, 3)], "r2"), "y", 40, 4, 1)
-    shapes = [1, 3, SIDE, SIDE], [1, 8, channels]
-    feed = {
-        n: net.rng.normal(0, 1, shape).astype(np.float32) for n, shape in zip(("x", "z"), shapes)
-    }
-    return net.model(*shapes), feed
+    shapes = {"x": [1, 3, SIDE, SIDE], "z": [1, 8, channels]}
+    feed = {n: net.rng.normal(0, 1, shape).astype(np.float32) for n, shape in shapes.items()}
+    return net.model(**shapes), feed
 
 
 def network_with_a_sum(seed, channels=16):
@@ -66,13 +57,12 @@ def network_with_a_sum(seed, channels=16):
     net = Net(seed)
     first = net.add("Relu", [net.conv("x", "c0", 3, channels, 3)], "r0")
     deep = net.conv(first, "c3", channels, channels, 1)
-    other = net.conv(
-        net.add("Relu", [net.conv(deep, "c4", channels, 40, 1)], "r4"), "c5", 40, 16, 1
-    )
+    other = net.add("Relu", [net.conv(deep, "c4", channels, 40, 1)], "r4")
+    other = net.conv(other, "c5", 40, 16, 1)
     total = net.conv(net.add("Add", [deep, other], "a"), "c6", channels, channels, 1)
     net.conv(net.add("Relu", [total], "r6"), "y", channels, 4, 1)
     pixels = np.random.default_rng(seed).integers(0, 256, (1, 3, SIDE, SIDE))
-    return net.model([1, 3, SIDE, SIDE]), {"x": pixels.astype(np.float32)}
+    return net.model(x=[1, 3, SIDE, SIDE]), {"x": pixels.astype(np.float32)}
 
 
 def measured(seed, build=network):
@@ -130,34 +120,6 @@ def test_engines_choose_the_same_levels_whatever_they_fuse(seed, build, keep):
         for name, values in plain.items():
             step = 1e-5 * np.abs(values).max()  # far below a level
             assert all(np.abs(other[name] - values).max() <= step for other in others), name
-
-
-def units(model):
-    """dict of convolution -> units of its sums in a level of its result, float64 a channel."""
-    values = arrays(model)
-    made = {name: node for node in model.graph.node for name in node.output}
-    takers = {name: node for node in model.graph.node for name in node.input}
-    found = {}
-    for node in model.graph.node:
-        taker = takers.get(node.output[0])
-        sides = [made.get(name) for name in node.input[:2]]
-        if node.op_type not in ("Conv", "MatMul") or taker is None or None in sides:
-            continue
-        if taker.op_type == "QuantizeLinear":
-            unit = np.prod([values[s.input[1]].astype(np.float64) for s in sides[:1]])
-            found[node.name] = values[taker.input[1]] / (unit * values[sides[1].input[1]])
-    return found
-
-
-@pytest.mark.parametrize("network", ["kestrel", "kestrel_small"])
-def test_a_level_of_a_network_that_ships_is_an_odd_number_of_units(network):
-    shipped = precision.int8_form(load_network(network))
-    for path in shipped.locate().values():
-        found = units(onnx.load(str(path)))
-        assert len(found) >= 9
-        for name, ratios in found.items():
-            whole = np.rint(ratios)
-            assert np.abs(ratios / whole - 1).max() < 1e-6 and (whole % 2 == 1).all(), name
 
 
 @given(st.floats(no_ties.LEAST, 1e9))

@@ -2,14 +2,11 @@
 
 import csv
 import json
-import re
 
-import numpy as np
 import pytest
 
 from calib import public, trackers
 from tests.calib.test_benchmarks import write_otb, write_rows
-from tests.conftest import ROOT
 from tests.support import blobs
 from tests.support.tiny import write_network
 
@@ -65,36 +62,3 @@ def test_a_peer_appears_when_its_network_is_there(data, monkeypatch):
 def test_a_folder_without_data_sets_is_refused(tmp_path, capsys):
     assert public.main(["--data", str(tmp_path), "--out", str(tmp_path / "out")]) == 2
     assert "holds none of otb100, uav123_10fps, dtb70" in capsys.readouterr().err
-
-
-NAMES = {"kestrel:int8": "kestrel-int8", "OpenCV TrackerNano": "TrackerNano"}
-# the list has these as they run on another engine
-OTHERS = {
-    "nanotrack_v3": "nanotrack_v3:onnxruntime",
-    "kestrel:norecover": "kestrel:norecover:onnxruntime",
-    "lightfc": "lightfc:openvino",
-}
-
-
-def is_near(row, figures):
-    ours = [float(row[key]) for key in ("ao", "success", "precision")]
-    return (
-        np.abs(np.subtract(ours, [float(figure) for figure in figures.split("/")])).max() < 0.0055
-    )
-
-
-def test_the_page_agrees_with_the_list_of_figures_measured_before(shared):
-    listed = (shared / "facts" / "public-sequences.md").read_text()
-    rows = {}
-    with open(ROOT / "docs" / "results" / "public-sequences.csv") as file:
-        for row in csv.DictReader(file):
-            rows[row["data set"], row["group"], row["tracker"]] = row
-    count = 0
-    for data_set, group, line in re.findall(r"(?m)^(\w+), (all|unseen), .*P20\): (.*)\.$", listed):
-        for name, figures in (entry.rsplit(" ", 1) for entry in line.split("; ")):
-            name = name.removeprefix("Hotpath ")
-            name = NAMES.get(name, name)
-            keys = [(data_set.lower(), group, each) for each in (name, OTHERS.get(name))]
-            assert any(is_near(rows[key], figures) for key in keys if key in rows), (keys, figures)
-            count += 1
-    assert count > 150

@@ -10,13 +10,13 @@ from calib.store import Store
 
 
 class Planted:
-    """Writes a file when it is unpickled."""
+    """An object that a pickle makes by a call."""
 
-    def __init__(self, path):
-        self.path = path
+    def __init__(self, *call):
+        self.call = call
 
     def __reduce__(self):
-        return open, (str(self.path), "w")
+        return self.call[0], self.call[1:]
 
 
 def test_arrays_numbers_and_their_types_come_back(tmp_path):
@@ -36,9 +36,10 @@ def test_a_planted_pickle_does_not_run(tmp_path):
     Store(tmp_path).value("kept", [], lambda: (np.zeros(2),))
     (kept,) = tmp_path.glob("*.npz")
     trap = tmp_path / "trap"
+    planted = Planted(open, str(trap), "w")
     for plant in (
-        lambda: kept.write_bytes(pickle.dumps(Planted(trap))),
-        lambda: np.savez(kept, np.array([Planted(trap)], object)),
+        lambda: kept.write_bytes(pickle.dumps(planted)),
+        lambda: np.savez(kept, np.array([planted], object)),
     ):
         plant()
         with pytest.raises(BadRun, match="npz can't be read .* delete it and run again"):

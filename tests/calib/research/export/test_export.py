@@ -17,6 +17,7 @@ from calib.errors import BadRun
 from calib.research.export import __main__ as export
 from calib.research.export.authors import AUTHORS, checkout, load_weights
 from runtime import load_tracker
+from tests.calib.test_store import Planted
 from tests.support import blobs
 
 SIAMESE = '''
@@ -180,16 +181,6 @@ def test_a_checkpoint_of_another_configuration_is_refused(tmp_path):
     torch.save({"weight": torch.zeros(1, 1)}, str(tmp_path / "model.pth"))
     with pytest.raises(BadRun, match="lacks 1 of the model's weights"):
         load_weights(torch.nn.Linear(1, 1), tmp_path / "model.pth")
-
-
-class Planted:
-    """An object that a pickle makes by a call."""
-
-    def __init__(self, *call):
-        self.call = call
-
-    def __reduce__(self):
-        return self.call[0], self.call[1:]
 
 
 def test_objects_beside_the_weights_are_left_out(tmp_path):

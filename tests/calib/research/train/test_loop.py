@@ -7,6 +7,7 @@ torch = pytest.importorskip("torch", reason="the training needs torch: pip insta
 from calib.errors import TrainingStopped  # noqa: E402
 from calib.research.train import export, start  # noqa: E402  (after the check for torch)
 from calib.research.train.loop import WARM_UP, Log, Runner, Stage, load  # noqa: E402
+from tests.calib.test_store import Planted  # noqa: E402
 
 
 class Line(torch.nn.Module):
@@ -31,14 +32,6 @@ def runner(folder, pairs, decay, name="line"):
     return run, rates
 
 
-def test_the_rate_stays_the_same_and_falls_at_the_end(tmp_path):
-    run, rates = runner(tmp_path, 1000, 0.2)
-    run.run()
-    assert rates[0] == pytest.approx(0.01 / WARM_UP)
-    assert rates[WARM_UP:800] == [0.01] * (800 - WARM_UP)
-    assert rates[900] == pytest.approx(0.005) and 0 < rates[-1] < 1e-4
-
-
 def test_without_a_decay_the_rate_follows_a_cosine(tmp_path):
     run, rates = runner(tmp_path, 1000, 0.0)
     run.run()
@@ -46,9 +39,12 @@ def test_without_a_decay_the_rate_follows_a_cosine(tmp_path):
     assert all(a > b for a, b in zip(rates[WARM_UP:], rates[WARM_UP + 1 :]))
 
 
-def test_a_larger_budget_goes_on_from_before_the_fall(tmp_path):
-    first, _ = runner(tmp_path, 1000, 0.2)
+def test_the_rate_falls_at_the_end_and_a_larger_budget_goes_on_from_before_the_fall(tmp_path):
+    first, rates = runner(tmp_path, 1000, 0.2)
     first.run()
+    assert rates[0] == pytest.approx(0.01 / WARM_UP)
+    assert rates[WARM_UP:800] == [0.01] * (800 - WARM_UP)
+    assert rates[900] == pytest.approx(0.005) and 0 < rates[-1] < 1e-4
     second, rates = runner(tmp_path, 2000, 0.2)
     assert second.steps == pytest.approx(800, abs=1) and not second.finished
     second.run()
@@ -84,12 +80,8 @@ def test_a_killed_stage_goes_on_from_where_it_stands(tmp_path, steps, budget, ra
     ],
 )
 def test_a_checkpoint_with_a_planted_pickle_is_refused_and_does_not_run(read, tmp_path):
-    class Planted:
-        def __reduce__(self):
-            return open, (str(tmp_path / "trap"), "w")
-
-    path = tmp_path / "joint.pt"
-    torch.save({"config": {"shape": "tiny"}, "average": Planted()}, path)
+    path, planted = tmp_path / "joint.pt", Planted(open, str(tmp_path / "trap"), "w")
+    torch.save({"config": {"shape": "tiny"}, "average": planted}, path)
     # without PyTorch's advice, which runs it
     with pytest.raises(TrainingStopped, match="joint.pt is no checkpoint of weights alone; it is"):
         read(path)

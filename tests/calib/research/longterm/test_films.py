@@ -28,8 +28,9 @@ def gone_runs(film):
     return list(zip(edges[::2].tolist(), edges[1::2].tolist()))
 
 
-def test_each_film_loses_its_target_in_three_ways_for_the_stated_time(described):
+def test_targets_of_a_halfs_own_clips_go_for_the_stated_time_and_come_back_elsewhere(described):
     path, clips = described
+    apart = []
     for film, entry in zip(films.read(path, clips), films.entries(path)):
         assert sorted(kind for kind, _ in entry["events"]) == ["cover", "cut", "edge"]
         assert np.isfinite(film.boxes[0]).all() and film.known[0]
@@ -41,17 +42,14 @@ def test_each_film_loses_its_target_in_three_ways_for_the_stated_time(described)
                 assert frames in lengths
             elif kind == "cover":  # and a few frames in which it is more than half covered
                 assert any(frames <= length <= frames + 8 for length in lengths)
-
-
-def test_targets_come_back_elsewhere_and_only_a_look_alike_is_there_meanwhile(described):
-    path, clips = described
-    apart = []
-    for film in films.read(path, clips):
-        for first, end in gone_runs(film):
+        for first, end in gone_runs(film):  # only a look-alike is there meanwhile
             assert np.isfinite(film.alike[first:end]).all(axis=1).mean() > 0.7
             if end < len(film):
                 before, after = film.boxes[first - 1], film.boxes[end]
                 apart.append(np.hypot(*(after[:2] - before[:2])) / np.sqrt(np.prod(after[2:])))
+        own = {"development": "one", "report": "two"}[entry["half"]]
+        used = entry["clip"], entry["scene"], entry["alike"]["clip"]
+        assert all(name.startswith(own) for name in used)
     assert np.median(apart) > 1.0
 
 
@@ -83,14 +81,6 @@ def test_halves_share_no_sequence(halves, tmp_path, capsys):
     assert describe(halves[:1] * 2, tmp_path / "films.json") == 2
     assert "share no sequence" in capsys.readouterr().err
     assert not (tmp_path / "films.json").exists()
-
-
-def test_each_half_uses_its_own_clips_alone(described):
-    path, _ = described
-    for entry in films.entries(path):
-        own = {"development": "one", "report": "two"}[entry["half"]]
-        used = entry["clip"], entry["scene"], entry["alike"]["clip"]
-        assert all(name.startswith(own) for name in used)
 
 
 def test_a_missing_clip_or_a_broken_description_is_one_sentence(described, halves, tmp_path):

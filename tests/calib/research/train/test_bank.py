@@ -11,12 +11,10 @@ from tests.support.clips import write_boxes
 from tests.support.tiny import write_video
 
 
-def test_bank_gives_back_every_picture_as_it_was(bank):
-    assert len(bank) == 58
+def test_bank_gives_back_every_picture_and_is_read_again_only_when_its_sources_change(
+    folders, bank
+):
     np.testing.assert_array_equal(bank.picture(3), still(3))
-
-
-def test_bank_is_read_again_only_when_its_sources_change(folders, bank):
     (folders / "images" / "00.png").unlink()
     again = build_bank(folders / "bank", [folders / "images"], [folders / "clips"])
     assert len(again) == 58

@@ -11,6 +11,7 @@ onnxruntime = pytest.importorskip("onnxruntime")
 
 from calib.errors import TrainingStopped  # noqa: E402
 from calib.research.train import export, network, start  # noqa: E402  (after the check for torch)
+from runtime.networks import load_network  # noqa: E402
 from tests.support.training import used_network  # noqa: E402
 
 ALLOWED = {"Conv", "Relu", "Concat", "MatMul", "Exp", "Reshape", "Transpose", "Constant", "Add"}
@@ -67,24 +68,14 @@ def test_onnx_runtime_agrees_with_torch_on_the_exported_graphs(used, exported):
     np.testing.assert_allclose(np.log(distances[0])[inside], logs[0][inside], atol=2e-3)
 
 
-def test_the_runtime_loads_the_exported_network(exported):
-    from runtime.engines import create
-    from runtime.networks import load_network
-
-    found = load_network(str(exported[0] / "kestrel.toml"))
-    assert found.mean == (network.MEAN,) * 3 and found.scale == pytest.approx([network.SCALE] * 3)
-    engine = create("onnxruntime", found, found.locate())
-    engine.exemplar_crop[:] = 0.5
-    score, distances = engine.search(engine.exemplar())
-    assert np.isfinite(score).all() and (distances > 0).all()
-
-
 def test_export_of_a_run_that_is_not_there_says_so(tmp_path):
     with pytest.raises(TrainingStopped, match="train first"):
         export.export(tmp_path / "none.pt", tmp_path)
 
 
-def test_normalised_images_are_what_the_toml_asks_the_runtime_for():
+def test_normalised_images_are_what_the_toml_asks_the_runtime_for(exported):
+    found = load_network(str(exported[0] / "kestrel.toml"))
+    assert found.mean == (network.MEAN,) * 3 and found.scale == pytest.approx([network.SCALE] * 3)
     images = torch.tensor([[[[118, 60, 176]]]], dtype=torch.uint8)
     np.testing.assert_allclose(network.normalise(images).flatten(), [0.0, -1.0, 1.0], atol=1e-6)
 

@@ -1,6 +1,5 @@
 """Whole trainings, seconds long, with a teacher small enough to be built here."""
 
-import pathlib
 import signal
 import subprocess
 import sys
@@ -16,10 +15,8 @@ from calib.errors import NoTeacher, TrainingStopped  # noqa: E402
 from calib.research.train import __main__ as training  # noqa: E402  (after the check for torch)
 from calib.research.train.network import Folded, Kestrel  # noqa: E402
 from calib.research.train.stages import NAMES  # noqa: E402
-from tests.support import tiny  # noqa: E402
+from tests.support import ROOT, tiny  # noqa: E402
 from tests.support.training import read_log, write_training  # noqa: E402
-
-ROOT = pathlib.Path(__file__).resolve().parents[4]
 
 
 @pytest.fixture(scope="module")
@@ -36,18 +33,10 @@ def main(arguments):
 
 
 def command(world, out, *more, teacher=None, pairs=(64, 32, 32, 16, 16)):
-    values = {
-        "--images": world / "images",
-        "--teacher": teacher or world / "tiny.toml",
-        "--out": out,
-        "--cache": world / "cache",
-        "--shape": "tiny",
-        "--batch": 8,
-        "--ring": 64,
-        "--held": 16,
-    }
-    given = [str(text) for option in values.items() for text in option]
-    return [*given, "--pairs", *map("{}={}".format, NAMES, pairs), *more]
+    given = ["--images", world / "images", "--teacher", teacher or world / "tiny.toml"]
+    given += ["--out", out, "--cache", world / "cache", "--shape", "tiny"]
+    given += ["--batch", 8, "--ring", 64, "--held", 16, "--pairs"]
+    return [*map(str, given), *map("{}={}".format, NAMES, pairs), *more]
 
 
 def weights(path):

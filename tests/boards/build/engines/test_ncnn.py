@@ -18,10 +18,6 @@ InnerProduct fc_0 1 1 1 out0 0=1 1=1 2=2
 """
 
 
-def nothing(text):
-    """Print no progress."""
-
-
 def order(tmp_path, board="raspberry_pi5", precision="fp32", network=None, **options):
     network = network or load_network("kestrel")
     return Order(load_board(board), network, precision, tmp_path / "engines", **options)
@@ -31,7 +27,7 @@ def test_half_precision_halves_the_file_and_int8_makes_it_smaller_still(tmp_path
     pytest.importorskip("pnnx")
     size = {}
     for precision in ("fp32", "fp16", "int8"):
-        made = ncnn.build(order(tmp_path, precision=precision), nothing)
+        made = ncnn.build(order(tmp_path, precision=precision), print)
         made.check_parts()
         assert made.precision == precision and made.engine == "ncnn"
         assert (made.calibration_sha256 is not None) == (precision == "int8")
@@ -48,14 +44,14 @@ def test_another_engine_than_the_boards_own_has_a_folder_of_its_own(tmp_path):
 def test_without_pnnx_the_sentence_names_the_commands(tmp_path, monkeypatch):
     monkeypatch.setattr(ncnn.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(BuildFailed, match="pip install pnnx.*make engine BOARD=raspberry_pi5"):
-        ncnn.build(order(tmp_path), nothing)
+        ncnn.build(order(tmp_path), print)
 
 
 def test_int8_without_a_table_of_ranges_is_refused(tmp_path):
     pytest.importorskip("pnnx")
     network = load_network(tiny.write_network(tmp_path))
     with pytest.raises(BuildFailed, match="INT8 needs the ranges of tiny"):
-        ncnn.build(order(tmp_path, precision="int8", network=network), nothing)
+        ncnn.build(order(tmp_path, precision="int8", network=network), print)
     assert not list((tmp_path / "engines").glob("*/*"))  # nothing is half written
 
 

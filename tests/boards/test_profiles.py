@@ -25,11 +25,6 @@ def own(tmp_path, text):
     return path
 
 
-@pytest.mark.parametrize("name", names())
-def test_every_profile_is_right(name):
-    assert load_board(name).name == name
-
-
 @pytest.mark.parametrize("name", [name for name in names() if name != "host"])
 def test_every_number_names_its_source(name):
     """A source is a comment on the number's line, or on the line of the section above it."""
@@ -42,13 +37,6 @@ def test_every_number_names_its_source(name):
         in_texts = section.startswith(("[precision", "[sensors", "[software"))
         if re.search(r"\d", value) and not in_texts:
             assert comment.strip(), f"{name}: {line!r} has no source"
-
-
-@pytest.mark.parametrize("name", ["jetson_nano", "jetson_tx2"])
-def test_boards_without_an_int8_unit_say_why(name):
-    precision = load_board(name).precision
-    assert "int8" not in precision["exists"]
-    assert "INT8" in precision["why"]["int8"]
 
 
 def test_every_jetson_knows_its_software_families():
@@ -77,10 +65,11 @@ def test_a_board_of_ones_own_needs_only_what_has_no_default(tmp_path):
 
 
 @pytest.mark.parametrize("name", names())
-def test_every_board_says_what_the_search_may_cost(name):
-    assert re.search(r"(?m)^\[search\]\ndefault = ", load_board(name).path.read_text("utf-8"))
-    search = load_board(name).search
-    assert search["default"] or "asked for" in search["why"]
+def test_every_profile_is_right_and_says_what_the_search_may_cost(name):
+    board = load_board(name)
+    assert board.name == name
+    assert re.search(r"(?m)^\[search\]\ndefault = ", board.path.read_text("utf-8"))
+    assert board.search["default"] or "asked for" in board.search["why"]
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,8 @@ def test_nano_gets_pycuda_because_cupy_has_no_build(nano):
     entries = {entry.name: entry.command for entry in missing.missing(situation(nano))}
     assert "cupy" not in entries
     assert "/usr/local/cuda/bin" in entries["pycuda"] and "pycuda==" in entries["pycuda"]
+    commands = missing.commands(situation(nano))
+    assert len(commands) == len(set(commands)) > 0  # each is given once
     nano.put_package("pycuda-2021.1", "3.6")
     assert "pycuda" not in names(nano)
 
@@ -49,11 +51,6 @@ def test_a_computer_without_anything_gets_openvino():
     host.board, nothing.python = load_board("host"), "3.12.1"
     entries = missing.missing(Situation(host, nothing, {}))
     assert [entry.name for entry in entries] == ["numpy", "cv2", "openvino"]
-
-
-def test_jetpack_6_gets_the_last_cupy_that_runs_with_the_numpy_of_its_opencv(orin):
-    command = {e.name: e.command for e in missing.missing(situation(orin))}["cupy"]
-    assert command == "python3 -m pip install cupy-cuda12x==13.6.0 'numpy>=1.22,<2'"
 
 
 @pytest.mark.parametrize("name", [name for name in board_names() if name.startswith("jetson_")])
@@ -84,11 +81,6 @@ def test_a_computer_with_a_gpu_gets_tensorrt_from_pip(tmp_path):
     assert entries["tensorrt"] == "python3 -m pip install tensorrt-cu12"
 
 
-def test_each_command_is_given_once(nano):
-    commands = missing.commands(situation(nano))
-    assert len(commands) == len(set(commands)) > 0
-
-
 def test_an_engine_of_ones_own_says_how_it_is_installed(tmp_path, monkeypatch):
     (tmp_path / "mine.py").write_text(
         "from runtime.engines.base import Engine as Base\n"
@@ -98,25 +90,18 @@ def test_an_engine_of_ones_own_says_how_it_is_installed(tmp_path, monkeypatch):
     )
     monkeypatch.setattr(engines, "__path__", list(engines.__path__) + [str(tmp_path)])
     found = detect.Detection()
-    found.board = load_board("host")
-    found.board = found.board._replace(engine="mine")
-    there = installed.look(Root())
-    lacking = missing.missing(Situation(found, there, {}))
+    found.board = load_board("host")._replace(engine="mine")
+    lacking = missing.missing(Situation(found, installed.look(Root()), {}))
     assert ("library_of_mine", "pip install mine") in [(e.name, e.command) for e in lacking]
 
 
 @pytest.mark.parametrize(
-    ("name", "wanted"),
-    [
-        ("raspberry_pi4", "python3 -m pip install ncnn"),
-        ("raspberry_pi5", None),  # ncnn is there
-    ],
+    "name, wanted", [("raspberry_pi4", ["python3 -m pip install ncnn"]), ("raspberry_pi5", [])]
 )
 def test_arm_boards_lack_what_their_engine_imports(tmp_path, monkeypatch, name, wanted):
     monkeypatch.setattr("runtime.engines.base.Engine.is_installed", classmethod(lambda cls: False))
     found = missing.commands(situation(BoardRoot(name, tmp_path)))
-    named = [text for text in found if "ncnn" in text]
-    assert named == ([wanted] if wanted else [])
+    assert [text for text in found if "ncnn" in text] == wanted  # on the Pi 5 it is there
 
 
 def test_where_make_setup_ran_the_other_python_is_named(tmp_path, monkeypatch):

@@ -40,12 +40,8 @@ def run(command, folder, capsys):
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    import cv2
-
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "film").mkdir()
-    for index, picture in enumerate(tiny.film(2)[0]):
-        cv2.imwrite(str(tmp_path / "film" / f"{index:04d}.png"), picture)
+    tiny.write_pictures(tmp_path / "film", tiny.film(2)[0])
     tiny.write_network(tmp_path)
     return tmp_path
 

@@ -26,11 +26,6 @@ def blocks(language):
     return [block for kind, block in found if kind == language]
 
 
-def commands():
-    """The commands of the code blocks."""
-    return [line for block in blocks("") for line in block.splitlines() if line]
-
-
 @pytest.fixture(
     scope="module",
     params=["set up", pytest.param("fresh", marks=pytest.mark.slow("it installs 1 GB"))],
@@ -52,7 +47,8 @@ def checkout(request, tmp_path_factory):
 
 
 def test_every_command_runs_as_it_is_written(checkout):
-    ran = [line for line in commands() if not any(need in line for need in NEEDS)]
+    lines = "".join(blocks("")).splitlines()
+    ran = [line for line in lines if line and not any(need in line for need in NEEDS)]
     assert len(ran) >= 5 and ran[0] == "make track"
     for command in ran:
         run(checkout, command)

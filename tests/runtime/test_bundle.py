@@ -65,7 +65,7 @@ def refused(made, *texts, **asked):
 
 
 @on_each_python
-def test_it_says_what_it_was_made_from(made, prepared):
+def test_it_says_what_it_was_made_from_and_needs_no_other_file(made, prepared):
     written = json.loads((made.folder / "bundle.json").read_text())
     network = load_network(prepared / "tiny.toml")
     files = {part: bundle.sha256_of(path) for part, path in network.locate().items()}
@@ -75,10 +75,6 @@ def test_it_says_what_it_was_made_from(made, prepared):
     assert written["libraries"] == {"tensorrt": "8.2.1.8"}
     assert set(written["parts"]) == {"exemplar.plan", "search0.plan", "tiny.toml"}
     assert written["parts"]["search0.plan"]["sha256"] == bundle.sha256_of(made.path("search0.plan"))
-
-
-@on_each_python
-def test_it_needs_no_other_file_to_be_loaded(made, tmp_path):
     engine = loading.open_bundle(bundle.Bundle(made.folder))
     assert engine.network.name == "tiny" and engine.network.map_size == 16
     assert engine.describe()["precision"] == "fp16"
@@ -136,9 +132,11 @@ def test_another_tensorrt_or_gpu_is_one_sentence(made, nano, release, capability
         other.leave()
 
 
-def test_an_engine_that_it_is_not_for_is_refused(made):
+def test_an_engine_that_the_bundle_or_the_board_is_not_for_is_refused(made):
     with pytest.raises(NoEngine, match="runs on tensorrt, not on openvino; leave --engine"):
         loading.load(Options(bundle=made.folder, engine="openvino"))
+    with pytest.raises(NoEngine, match="runs on openvino, not on tensorrt; leave --engine away"):
+        loading.load(Options("kestrel", engine="tensorrt", board="host"))
 
 
 @pytest.mark.parametrize(
@@ -150,33 +148,31 @@ def test_another_board_or_precision_is_one_sentence(made, what, built, here):
     refused(made, told, COMMAND.replace(built, here), **{what: here})
 
 
-def with_toml(made, folder, old, new):
-    text = made.path("tiny.toml").read_text()
-    assert old in text
-    path = folder / "tiny.toml"
-    path.write_text(text.replace(old, new))
-    return load_network(path)
+def test_another_network_needs_a_new_bundle_and_a_tuned_tracker_none(made, nano, tmp_path):
+    def network(old="", new="", name="tiny.toml", **sums):
+        text = made.path("tiny.toml").read_text()
+        assert old in text
+        text = text.replace(old, new)
+        for part, sha256 in sums.items():
+            line = f'name = "tiny_{part}.onnx"'
+            text = text.replace(line, f'{line}\nsha256 = "{sha256}"')
+        (tmp_path / name).write_text(text)
+        return load_network(tmp_path / name)
 
-
-def test_other_files_of_the_network_are_one_sentence(made, tmp_path):
-    wrong = 'name = "tiny_head.onnx"\nsha256 = "{}"'.format("ab" * 32)
-    network = with_toml(made, tmp_path, 'name = "tiny_head.onnx"', wrong)
-    refused(made, "was built for head of tiny sha256", "abababab", COMMAND, network=network)
-
-
-def test_a_tuned_tracker_needs_no_new_bundle(made, tmp_path):
-    network = with_toml(made, tmp_path, "penalty = 0.1", "penalty = 0.2")
-    loading.open_bundle(made, network).close()
-
-
-def test_inputs_and_maps_are_compared_where_no_sha256_is_known(made, nano, tmp_path):
-    """Otherwise crop and select would go beyond the allocated memory."""
+    loading.open_bundle(made, network("penalty = 0.1", "penalty = 0.2")).close()
     opened = len(nano.devices)
-    network = with_toml(made, tmp_path, "search = 255", "search = 271")
-    refused(made, "was built for pictures of tiny 127 and 255 pixels", COMMAND, network=network)
-    network = with_toml(made, tmp_path, "map_size = 16", "map_size = 17")
+    wrong = network(head="ab" * 32)
+    refused(made, "was built for head of tiny sha256", "abababab", COMMAND, network=wrong)
+    larger = network("search = 255", "search = 271", **made.network["files"])
+    refused(made, "was built for TOML of tiny", COMMAND, network=larger)
+    # where no sha256 is known, crop and select would go beyond the allocated memory
+    larger = network("search = 255", "search = 271")
+    refused(made, "was built for pictures of tiny 127 and 255 pixels", COMMAND, network=larger)
+    larger = network("map_size = 16", "map_size = 17")
     words = "was built for maps of tiny 1x2x16x16 and 1x4x16x16, but here it is 1x2x17x17 and"
-    refused(made, words, COMMAND, network=network)
+    refused(made, words, COMMAND, network=larger)
+    other, command = network(name="other.toml"), COMMAND.replace("NETWORK=tiny", "NETWORK=other")
+    refused(made, "was built for network tiny, but here it is other", command, network=other)
     assert len(nano.devices) == opened
 
 
@@ -192,42 +188,55 @@ ALTERED = {
     "features that nobody sees": lambda run: run.update(seen="nowhere"),
     "features of no square": lambda run: run.update(seen="exemplar"),
     "no parts": lambda run: run.update(parts=[]),
+    "a file that is no part": lambda run: run.update(parts=["../other.plan"]),
     "steps after the last part": lambda run: run["steps"].append([{}]),
 }
 
 
 @pytest.mark.parametrize("how", sorted(ALTERED))
-def test_tensors_that_do_not_fit_together_are_one_sentence(made, nano, how):
+def test_parts_that_do_not_fit_together_are_one_sentence(made, nano, how):
     opened = len(nano.devices)
     rewritten(made, lambda values: ALTERED[how](values["run"]))
     refused(made, "is not as it was written", "make engine")
     assert len(nano.devices) == opened
 
 
-def test_a_bundle_for_the_host_fits_a_computer_with_a_gpu_and_no_other_way_round(tmp_path):
+@pytest.fixture(params=engines.installed())
+def computers(request, tmp_path):
+    """A bundle of this computer's for each engine."""
     network = load_network(tiny.write_network(tmp_path))
-    order = Order(boards.load_board("host"), network, "fp32", tmp_path)
-    made = build_engines.build_files(order, lambda s: None)
-    made.check_board("nvidia_gpu")
-    made.check_board("host")
-    with pytest.raises(BundleMismatch, match="built for board host, but here it is jetson_nano"):
-        made.check_board("jetson_nano")
-    made.board = "nvidia_gpu"
-    with pytest.raises(BundleMismatch):
-        made.check_board("host")
-
-
-def test_a_provider_that_is_none_is_one_sentence(tmp_path):
-    network = load_network(tiny.write_network(tmp_path))
-    board = boards.load_board("host")
+    board = boards.load_board("host")._replace(engine=request.param)
     made = build_engines.build_files(Order(board, network, "fp32", tmp_path), lambda s: None)
-    made.engine, made.settings["provider"] = "onnxruntime", "cuda"
+    assert made.engine == request.param
+    return made
+
+
+@on_each_python
+def test_a_computers_bundle_loads_in_its_engine(computers):
+    engine = loading.open_bundle(computers)
+    assert engine.name == computers.engine and engine.name in computers.libraries
+    assert [array.shape for array in engine.search(engine.exemplar())][0] == (1, 2, 16, 16)
+    engine.close()
+
+
+def test_a_computers_bundle_fits_a_computer_with_a_gpu_and_no_other_way_round(computers):
+    computers.check_board("nvidia_gpu")
+    computers.check_board("host")
+    with pytest.raises(BundleMismatch, match="built for board host, but here it is jetson_nano"):
+        computers.check_board("jetson_nano")
+    computers.board = "nvidia_gpu"
+    with pytest.raises(BundleMismatch):
+        computers.check_board("host")
+
+
+def test_a_provider_that_is_none_is_one_sentence(computers):
+    computers.engine, computers.settings["provider"] = "onnxruntime", "cuda"
     with pytest.raises(bundle.BadBundle, match="an older version built it for a GPU"):
-        loading.open_bundle(made)
+        loading.open_bundle(computers)
     for wrong in ("rocm", 7, ["cuda"]):
-        made.engine, made.settings["provider"] = "onnxruntime_gpu", wrong
+        computers.engine, computers.settings["provider"] = "onnxruntime_gpu", wrong
         with pytest.raises(NoEngine, match="no provider .* for a GPU.*build the bundle again"):
-            loading.open_bundle(made)
+            loading.open_bundle(computers)
 
 
 def test_frames_on_the_way_need_crop_and_select_on_the_gpu_too(made):
@@ -236,28 +245,6 @@ def test_frames_on_the_way_need_crop_and_select_on_the_gpu_too(made):
     assert type(loading.create_tracker(network, engine, cpu.load()).device).__name__ == "Processor"
     with pytest.raises(NoEngine, match="crop and select run on the processor.*leave --pipeline"):
         loading.create_tracker(network, engine, cpu.load(), Options(pipeline=2))
-
-
-def test_an_engine_that_the_board_does_not_run_is_one_sentence():
-    with pytest.raises(NoEngine, match="runs on openvino, not on tensorrt; leave --engine away"):
-        loading.load(Options("kestrel", engine="tensorrt", board="host"))
-
-
-def test_other_inputs_need_a_new_bundle(made, tmp_path):
-    path = tmp_path / "tiny.toml"
-    text = made.path("tiny.toml").read_text().replace("search = 255", "search = 271")
-    for part in ("backbone", "head"):
-        line = f'name = "tiny_{part}.onnx"'
-        text = text.replace(line, '{}\nsha256 = "{}"'.format(line, made.network["files"][part]))
-    path.write_text(text)
-    refused(made, "was built for TOML of tiny", COMMAND, network=load_network(path))
-
-
-def test_another_network_names_its_own_command(made, tmp_path):
-    (tmp_path / "other.toml").write_text(made.path("tiny.toml").read_text())
-    network = load_network(tmp_path / "other.toml")
-    command = COMMAND.replace("NETWORK=tiny", "NETWORK=other")
-    refused(made, "was built for network tiny, but here it is other", command, network=network)
 
 
 @on_each_python
@@ -270,26 +257,15 @@ def test_a_broken_bundle_json_is_one_sentence(made, text):
         bundle.Bundle(made.folder)
 
 
-WRONG = (None, 7, "x", [], {}, [7], {"x": 7})
-
-
 @pytest.mark.parametrize("key", [key for key in bundle.KEYS if key != "calibration_sha256"])
 def test_entries_of_another_kind_are_one_sentence(made, key):
-    path = made.folder / "bundle.json"
-    whole = json.loads(path.read_text())
-    for wrong in WRONG:
-        if key in ("board", "engine", "precision") and wrong == "x":
-            continue  # a text as another
-        if key == "settings" and isinstance(wrong, dict):
+    right = {"settings": dict, "board": str, "engine": str, "precision": str}
+    for wrong in (None, 7, "x", [], {}, [7], {"x": 7}):
+        if isinstance(wrong, right.get(key, ())):
             continue
-        path.write_text(json.dumps(dict(whole, **{key: wrong})))
+        rewritten(made, lambda values, wrong=wrong: values.update({key: wrong}))
         with pytest.raises(bundle.BadBundle):
             loading.open_bundle(bundle.Bundle(made.folder))
-
-
-def test_a_file_that_is_no_part_is_not_loaded(made, nano):
-    rewritten(made, lambda values: values["run"].update(parts=["../other.plan"]))
-    refused(made, "is not as it was written")
 
 
 def test_a_part_outside_the_bundle_is_refused(made, tmp_path):
@@ -352,17 +328,3 @@ def test_a_folder_that_can_not_be_written_is_one_sentence(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(bundle.BadBundle, match="can't write below.*--out"):
         Writer(tmp_path / "file" / "bundle")
-
-
-@on_each_python
-@pytest.mark.parametrize("name", engines.installed())
-def test_a_computers_bundle_loads_in_its_engine(tmp_path, name):
-    network = load_network(tiny.write_network(tmp_path))
-    board = boards.load_board("host")
-    board = board._replace(engine=name)
-    made = build_engines.build_files(Order(board, network, "fp32", tmp_path), lambda s: None)
-    assert made.engine == name and name in made.libraries
-    engine = loading.open_bundle(made)
-    assert engine.name == name
-    assert [array.shape for array in engine.search(engine.exemplar())][0] == (1, 2, 16, 16)
-    engine.close()

@@ -44,17 +44,11 @@ def test_a_box_is_like_itself_and_unlike_another_colour(picture, red):
     assert alike(red, green) < 0.1
 
 
-def test_the_place_of_the_colour_is_proposed(picture, red):
+def test_the_place_of_the_colour_is_proposed_unless_it_was_searched(picture, red):
     x, y = propose(picture, [40.0, 60.0], red, [], 50.0)
     assert abs(x - 220) < 15 and abs(y - 130) < 15
-
-
-def test_a_place_that_was_searched_is_left_out(picture, red):
     place = propose(picture, [40.0, 60.0], red, [(220, 130)], 60.0)
     assert place is None or abs(place[0] - 220) >= 50 or abs(place[1] - 130) >= 50
-
-
-def test_nothing_is_proposed_where_all_was_searched(picture, red):
     assert propose(picture, [40.0, 60.0], red, [(320, 240)], 1000.0) is None
 
 

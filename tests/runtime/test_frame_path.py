@@ -1,52 +1,41 @@
 """A tracked frame can be read in one sitting: it runs through few files, on every device."""
 
 import json
-import subprocess
 import sys
 
 import pytest
 
 pytest.importorskip("onnxruntime")
 
-from tests.conftest import ROOT
+from tests.support import ROOT, run
 from tests.support.fake_gpu import python
 
-MODULE = "tests.support.frame_path"
-STEPS = {"runtime/tracker.py", "runtime/presence.py"}
+ELSEWHERE = "kernels.cuda", "kernels.fpga", "runtime.devices.gpu", "runtime.devices.fpga"
 
 
-def traced(kind):
-    """The longest way of some frames, and the modules that were loaded."""
+@pytest.mark.parametrize(
+    "kind, most, own",
+    [
+        ("processor", 10, {"runtime/devices/processor.py"}),
+        ("search", 14, {"runtime/devices/processor.py", "runtime/search/search.py"}),
+        ("gpu", 16, {"runtime/devices/gpu.py", "kernels/cuda/frame.py"}),
+        ("fpga", 16, {"runtime/devices/fpga.py", "kernels/fpga/frame.py"}),
+    ],
+)
+def test_a_frame_runs_through_few_files(kind, most, own):
+    if kind == "fpga":
+        pytest.importorskip("pynq", reason="PYNQ's library is missing: make fpga")
+    words = ["-m", "tests.support.frame_path", kind]
     if kind == "gpu":
-        said = python(["-m", MODULE, kind])
+        said = python(words)
     else:
-        said = subprocess.check_output(
-            [sys.executable, "-m", MODULE, kind], universal_newlines=True, cwd=str(ROOT)
-        )
+        said = run([sys.executable, *words], cwd=str(ROOT), check=True).stdout
     report = json.loads(said.splitlines()[-1])
-    return set(max(report["files"], key=len)), report["modules"]
-
-
-@pytest.mark.parametrize("kind, most", [("processor", 10), ("search", 14)])
-def test_on_a_processor(kind, most):
-    files, modules = traced(kind)
-    assert STEPS | {"runtime/devices/processor.py"} <= files
+    # the simulated board's own files are no part of the way
+    files = {f for f in max(report["files"], key=len) if not f.startswith("kernels/fpga/design/")}
+    assert {"runtime/tracker.py", "runtime/presence.py"} | own <= files
     assert ("runtime/search/search.py" in files) == (kind == "search")
     assert len(files) <= most, files
-    accelerators = ("kernels.cuda", "kernels.fpga", "runtime.devices.gpu", "runtime.devices.fpga")
-    assert not [name for name in modules if name.startswith(accelerators)]
-
-
-def test_on_the_gpu():
-    files, _ = traced("gpu")
-    assert STEPS | {"runtime/devices/gpu.py", "kernels/cuda/frame.py"} <= files
-    assert len(files) <= 16, files
-
-
-def test_on_the_fpga():
-    pytest.importorskip("pynq", reason="PYNQ's library is missing: make fpga")
-    files, _ = traced("fpga")
-    assert STEPS | {"runtime/devices/fpga.py", "kernels/fpga/frame.py"} <= files
-    # the simulated board's own files are no part of the way
-    files = {name for name in files if not name.startswith("kernels/fpga/design/")}
-    assert len(files) <= 16, files
+    if kind in ("processor", "search"):
+        loaded = [name for name in report["modules"] if name.startswith(ELSEWHERE)]
+        assert not loaded and "runtime.links" not in report["modules"]

@@ -1,4 +1,4 @@
-"""The messages when a library is missing, or when another file hides one of our packages."""
+"""What `import runtime` loads, and what it says where that is missing or hidden."""
 
 import os
 import sys
@@ -18,23 +18,26 @@ def run(*words, cwd=ROOT, **variables):
     return support.run(words, cwd=str(cwd), timeout=60, env=dict(environment, **variables))
 
 
-@pytest.mark.parametrize("module", ["runtime.track", "runtime.networks", "hotpath"])
-def test_a_python_without_libraries_is_told_what_to_run_in_one_sentence(tmp_path, module):
-    words = ["-m", module]
-    if module == "hotpath":  # as pip writes it
-        words = [tmp_path / "hotpath", "track"]
-        words[0].write_text("from runtime.command import main\nmain()\n")
-    done = run(*BARE + words, PYTHONPATH=str(ROOT))
-    assert done.returncode == 2
-    assert "has no numpy" in done.stderr and "make setup" in done.stderr
-    assert ".venv/bin/python" in done.stderr
-    assert "Traceback" not in done.stderr and done.stderr.count("\n") == 1
+def test_the_package_is_light():
+    done = run(sys.executable, "-c", "import runtime, sys; print(' '.join(sys.modules))")
+    names = done.stdout.split()
+    assert not [n for n in names if n.startswith(("kernels.cuda", "kernels.fpga", "runtime.links"))]
+    assert not {"cv2", "onnx", "onnxruntime", "openvino"}.intersection(names)
+    ours = ("runtime", "kernels", "boards", "calib")
+    assert 1 < len([name for name in names if name.split(".")[0] in ours]) <= 18
 
 
-def test_an_import_without_libraries_raises_that_sentence():
+def test_a_python_without_libraries_is_told_what_to_run_in_one_sentence(tmp_path):
+    hotpath = tmp_path / "hotpath"  # as pip writes it
+    hotpath.write_text("from runtime.command import main\nmain()\n")
+    for words in (["-m", "runtime.track"], ["-m", "runtime.networks"], [hotpath, "track"]):
+        done = run(*BARE + words, PYTHONPATH=str(ROOT))
+        assert done.returncode == 2
+        assert "has no numpy" in done.stderr and "make setup" in done.stderr
+        assert ".venv/bin/python" in done.stderr
+        assert "Traceback" not in done.stderr and done.stderr.count("\n") == 1
     done = run(*BARE + ["-c", "import runtime"])
-    assert done.stderr.splitlines()[-1].startswith("ImportError: ")
-    assert "make setup" in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("ImportError: ") and "make setup" in done.stderr
 
 
 def test_no_hint_names_a_distribution_of_somebody_else():

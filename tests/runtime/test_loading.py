@@ -8,7 +8,7 @@ import pytest
 from boards import load_board
 from kernels import cpu
 from runtime import load_targets, load_tracker, loading
-from runtime.errors import NoEngine
+from runtime.errors import BadNetwork, NoEngine
 from runtime.options import Options
 from tests.runtime.search.test_search import THRESHOLDS
 from tests.support import tiny
@@ -27,16 +27,21 @@ def test_more_threads_than_cores_are_not_used(tmp_path, load):
     assert not any("threads" in line for line in said)
 
 
-@pytest.mark.parametrize("threads", (0, -1, 1.5, "2"))
-def test_threads_that_are_no_number_above_zero_are_refused(tmp_path, threads):
-    with pytest.raises(NoEngine, match="threads must be a whole number above 0"):
-        load_tracker(tiny.write_network(tmp_path), threads=threads)
+BUDGET = "budget_ms must be a number of milliseconds, 0 or more"
 
 
-@pytest.mark.parametrize("budget_ms", (-1, float("nan"), float("inf")))
-def test_a_budget_that_is_no_time_is_refused(tmp_path, budget_ms):
-    with pytest.raises(NoEngine, match="budget_ms must be a number of milliseconds, 0 or more"):
-        load_tracker(tiny.write_network(tmp_path), engine="onnxruntime", budget_ms=budget_ms)
+@pytest.mark.parametrize(
+    "error, told, option, values",
+    [
+        (NoEngine, "threads must be a whole number above 0", "threads", (0, -1, 1.5, "2")),
+        (NoEngine, BUDGET, "budget_ms", (-1, float("nan"), float("inf"))),
+        (BadNetwork, "networks_dir must be the path of a folder, not 5", "networks_dir", (5,)),
+    ],
+)
+def test_an_option_that_cannot_be_is_refused(error, told, option, values):
+    for value in values:
+        with pytest.raises(error, match=told):
+            load_tracker(**{option: value})
 
 
 @pytest.mark.parametrize("load", (load_tracker, load_targets))

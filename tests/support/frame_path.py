@@ -1,6 +1,5 @@
-"""Traces tracked frames: the files of ours that they run through. Run in a process of its own.
+"""Traces tracked frames in a process of its own; prints the files of ours that they run through.
 
-It prints JSON.
     python -m tests.support.frame_path KIND     processor, search, gpu or fpga
 
 The GPU is the fake one (``tests.support.fake_gpu``), the FPGA is the model.
@@ -8,13 +7,15 @@ The GPU is the fake one (``tests.support.fake_gpu``), the FPGA is the model.
 
 import json
 import os
+import pathlib
 import sys
 import tempfile
 
 import numpy as np
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-OURS = tuple(os.path.join(ROOT, name) + os.sep for name in ("runtime", "kernels", "boards"))
+from tests.support import ROOT
+
+OURS = tuple(str(ROOT / name) + os.sep for name in ("runtime", "kernels", "boards"))
 WARM_UP, TRACED = 3, 8  # frames; with the search, one in four judges the target
 
 
@@ -35,17 +36,13 @@ def trace(tracker, frame):
     return sorted(files)
 
 
-def square(side=48):
-    """A frame with a bright square, and the square's box."""
-    frame = np.random.RandomState(0).randint(0, 60, (360, 480, 3)).astype(np.uint8)
-    frame[150 : 150 + side, 200 : 200 + side] = (250, 160, 90)
-    return frame, (200, 150, side, side)
-
-
-def on_processor(recover):
+def on_processor(recover=False):
     from runtime import load_tracker
 
-    return (load_tracker("kestrel", precision="fp32", recover=recover), *square())
+    frame = np.random.RandomState(0).randint(0, 60, (360, 480, 3)).astype(np.uint8)
+    frame[150:198, 200:248] = (250, 160, 90)
+    tracker = load_tracker("kestrel", precision="fp32", recover=recover)
+    return tracker, frame, (200, 150, 48, 48)
 
 
 def on_gpu():
@@ -63,8 +60,6 @@ def on_gpu():
 
 
 def on_fpga():
-    import pathlib
-
     from kernels import cpu
     from runtime import loading
     from tests.support import fpga_bundle
@@ -74,11 +69,16 @@ def on_fpga():
     return loading.create_tracker(engine.network, engine, cpu.load()), frames[0], boxes[0]
 
 
+KINDS = {
+    "processor": on_processor,
+    "search": lambda: on_processor(recover=True),
+    "gpu": on_gpu,
+    "fpga": on_fpga,
+}
+
+
 def main(kind):
-    if kind in ("processor", "search"):
-        tracker, frame, box = on_processor(kind == "search")
-    else:
-        tracker, frame, box = {"gpu": on_gpu, "fpga": on_fpga}[kind]()
+    tracker, frame, box = KINDS[kind]()
     tracker.init(frame, box)
     for _ in range(WARM_UP):
         tracker.update(frame)

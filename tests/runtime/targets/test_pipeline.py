@@ -17,8 +17,9 @@ pytest.importorskip("onnxruntime")
 
 from runtime import load_tracker
 from runtime.errors import NoEngine
+from runtime.track import main
 from tests.fakes.cuda import build
-from tests.runtime.test_track import box_text, long_film, rows_of, sentence, track
+from tests.runtime.test_track import box_text, command, lines_in, long_film, rows_of
 from tests.support import tiny
 from tests.support.fake_gpu import surroundings
 from tests.support.streams import mjpeg
@@ -135,7 +136,7 @@ def test_what_is_on_the_way_is_told_when_the_run_is_stopped(film, long_film, tmp
     words = ["--video", long_film, "--pipeline", 2, "--results", out]
     process = start(tmp_path / "work", film[1], GRAPH, *words)
     deadline = time.monotonic() + 100
-    while time.monotonic() < deadline and _rows(out) < 21:
+    while time.monotonic() < deadline and lines_in(out) < 22:
         time.sleep(0.05)
     process.send_signal(number)
     _, said = process.communicate(timeout=60)
@@ -155,28 +156,24 @@ def test_a_camera_that_pauses_has_shown_all_that_came(tmp_path):
         words = ["--video", server.address + "stall", "--pipeline", 2, "--results", out]
         process = start(tmp_path / "work", np.array([box]), GRAPH, *words)
         deadline = time.monotonic() + 60
-        while time.monotonic() < deadline and not _rows(out):
+        while time.monotonic() < deadline and lines_in(out) < 2:
             time.sleep(0.05)
         before, still = -1, 0  # no output for a second: the run has stalled
         while time.monotonic() < deadline and still < 20:
-            still, before = (still + 1 if _rows(out) == before else 0), _rows(out)
+            still, before = (still + 1 if lines_in(out) == before else 0), lines_in(out)
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=60)
     assert process.returncode == 128 + signal.SIGINT, said
-    assert before > 2 and before == _rows(out)
+    assert before > 3 and before == lines_in(out)
 
 
-def _rows(path):
-    """The whole rows that are in a file now."""
-    return max(0, path.read_bytes().count(b"\n") - 1) if path.exists() else 0
-
-
-def test_a_processor_takes_one_frame_at_a_time(film, tmp_path):
+def test_a_processor_takes_one_frame_at_a_time(film, tmp_path, capsys):
     folder, boxes = film
     tiny.write_network(tmp_path)
-    arguments = ["--video", folder / "film.avi", "--box", box_text(boxes), "--pipeline", 2]
-    said = sentence(track(tmp_path, *arguments))
+    words = ["--video", folder / "film.avi", "--box", box_text(boxes), "--pipeline", 2]
+    assert main(command(tmp_path, *words)[3:]) == 2
+    (said,) = capsys.readouterr().err.splitlines()
     assert "--pipeline 2 keeps frames in flight on a GPU" in said
     assert "runs on" in said and "leave --pipeline away" in said
     with pytest.raises(NoEngine, match="leave --pipeline away"):

@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("onnxruntime")
 
-from runtime import BadNetwork, NoEngine, engines, load_tracker, precision, track
+from runtime import BadNetwork, NoEngine, engines, load_tracker, precision
 from runtime.networks import load_network
 from runtime.options import Options
 from tests.support import tiny
@@ -54,12 +54,12 @@ def test_it_measures_once_and_keeps_to_what_was_faster(home):
     assert opened(home) == (name, [])
 
 
-@pytest.mark.parametrize("int8_ms, name", [(0.5, "tiny-int8"), (2.0, "tiny")])
-def test_the_kept_measurement_decides(home, int8_ms, name):
+def test_the_kept_measurement_decides(home):
     opened(home)
-    kept = {key: {"fp32_ms": 1.0, "int8_ms": int8_ms} for key in measurements(home)}
-    (home / "cache" / "precision.json").write_text(json.dumps(kept))
-    assert opened(home) == (name, [])
+    for int8_ms, name in ((0.5, "tiny-int8"), (2.0, "tiny")):
+        kept = {key: {"fp32_ms": 1.0, "int8_ms": int8_ms} for key in measurements(home)}
+        (home / "cache" / "precision.json").write_text(json.dumps(kept))
+        assert opened(home) == (name, [])
 
 
 def test_a_form_that_can_not_be_loaded_leaves_fp32_running(home):
@@ -71,30 +71,23 @@ def test_a_form_that_can_not_be_loaded_leaves_fp32_running(home):
     assert not (home / "cache" / "precision.json").exists()
 
 
-def test_another_processor_or_another_file_is_measured_anew(home):
+def test_another_processor_and_a_damaged_cache_are_measured_anew(home):
     opened(home)
     assert len(opened(home, cpu=VNNI.replace("one", "three"))[1]) == 1
     assert len(measurements(home)) == 2
+    for text in ("", "{", "[1]", '{"x": 7}', '{"x": {"fp32_ms": "a"}}'):
+        (home / "cache" / "precision.json").write_text(text)
+        assert len(opened(home)[1]) == 1
+        assert len(opened(home)[1]) == 0
 
 
-@pytest.mark.parametrize("text", ["", "{", "[1]", '{"x": 7}', '{"x": {"fp32_ms": "a"}}'])
-def test_a_damaged_cache_is_measured_anew(home, text):
-    opened(home)
-    (home / "cache" / "precision.json").write_text(text)
-    assert len(opened(home)[1]) == 1
-    assert len(opened(home)[1]) == 0
-
-
-def test_a_processor_without_the_instructions_runs_fp32_without_a_measurement(home):
+def test_a_processor_without_the_instructions_runs_fp32_unless_int8_is_asked_for(home):
     assert opened(home, cpu=PLAIN) == ("tiny", [])
+    assert opened(home, "int8", cpu=PLAIN) == ("tiny-int8", [])
+    assert opened(home, "fp32", cpu=VNNI) == ("tiny", [])
     assert not (home / "cache").exists()
     assert precision.has_int8(VNNI) and precision.has_int8(ARM)
     assert not precision.has_int8(PLAIN) and not precision.has_int8("")
-
-
-def test_what_is_asked_for_runs_on_any_processor(home):
-    assert opened(home, "int8", cpu=PLAIN) == ("tiny-int8", [])
-    assert opened(home, "fp32", cpu=VNNI) == ("tiny", [])
 
 
 def test_a_network_without_an_int8_form_runs_as_it_is(home):
@@ -107,17 +100,10 @@ def test_a_network_without_an_int8_form_runs_as_it_is(home):
 
 
 @pytest.mark.parametrize("engine", engines.installed())
-def test_a_tracker_and_the_command_line_take_it(home, capsys, engine):
-    toml = home / "tiny.toml"
-    assert load_tracker(toml, engine=engine, precision="int8").name == "tiny-int8"
-    arguments = ["--network", str(toml), "--engine", engine, "--precision", "int8"]
-    film, boxes = tiny.film(3)
-    frames = tiny.write_pictures(home / "frames", film)
-    box = ",".join(str(value) for value in boxes[0])
-    rest = ["--video", str(frames), "--box", box, "--no-show", "--results", str(home / "r.csv")]
-    assert track.main(arguments + rest) == 0
-    told = capsys.readouterr().err
-    assert "tiny-int8: 3 frames" in told and ", fp32" in told
+def test_a_tracker_takes_it(home, engine):
+    tracker = load_tracker(home / "tiny.toml", engine=engine, precision="int8")
+    assert tracker.name == "tiny-int8"
+    tracker.close()
 
 
 def test_int8_runs_where_it_is_computed_in_whole_numbers(home, monkeypatch):
@@ -125,17 +111,13 @@ def test_int8_runs_where_it_is_computed_in_whole_numbers(home, monkeypatch):
     pytest.importorskip("openvino")
     network = load_network(home / "tiny.toml")
     monkeypatch.setattr("platform.machine", lambda: "aarch64")
-    made = {
-        wanted: precision.open_precision(network, Options(precision=wanted))
-        for wanted in ("fp32", "int8")
-    }
-    assert {wanted: engine.name for wanted, engine in made.items()} == {
-        "fp32": "openvino",
-        "int8": "onnxruntime",
-    }
-    named = precision.open_precision(network, Options(engine="openvino", precision="int8"))
-    assert named.name == "openvino"
-    for engine in [*made.values(), named]:
+    for wanted, name in (
+        (Options(precision="fp32"), "openvino"),
+        (Options(precision="int8"), "onnxruntime"),
+        (Options(engine="openvino", precision="int8"), "openvino"),
+    ):
+        engine = precision.open_precision(network, wanted)
+        assert engine.name == name
         engine.close()
 
 

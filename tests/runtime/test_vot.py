@@ -39,41 +39,32 @@ def conversation(place):
         process.wait()
 
 
-def test_the_toolkits_client_gets_the_boxes_of_our_tracker(place, conversation):
+def test_the_toolkits_client_gets_the_boxes_of_our_tracker_and_may_start_anew(place, conversation):
     trax, server = conversation
     pictures, boxes = film(8)
-    tracker = load_tracker(str(place / "tiny.toml"))
+    tracker = load_tracker(place / "tiny.toml")
     tracker.init(pictures[0], boxes[0])
     wanted = [tracker.update(picture) for picture in pictures[1:]]
 
     def image(index):
         return {"color": trax.FileImage.create(str(place / f"{index:04d}.png"))}
 
-    server.initialize(image(0), [(trax.Rectangle.create(*boxes[0]), {})], {})
+    ((found, _),), _ = server.initialize(image(0), [(trax.Rectangle.create(*boxes[0]), {})], {})
+    assert np.allclose(found.bounds(), boxes[0], atol=1e-3)
     for index, track in enumerate(wanted, 1):
         ((found, properties),), _ = server.frame(image(index), {}, [])
         assert np.allclose(found.bounds(), track.box, atol=1e-3)
         confidence = float(properties["confidence"])
         assert confidence == pytest.approx(track.score, abs=1e-3)
+    second = (200.0, 150.0, 40.0, 40.0)
+    ((found, _),), _ = server.initialize(image(0), [(trax.Rectangle.create(*second), {})], {})
+    assert np.allclose(found.bounds(), second, atol=1e-3)
 
 
-def test_a_second_target_starts_the_tracker_anew(place, conversation):
-    trax, server = conversation
-    _, boxes = film(8)
-    path = str(place / "0000.png")
-    for box in (boxes[0], (200.0, 150.0, 40.0, 40.0)):
-        image = {"color": trax.FileImage.create(path)}
-        ((found, _),), _ = server.initialize(image, [(trax.Rectangle.create(*box), {})], {})
-        assert np.allclose(found.bounds(), box, atol=1e-3)
-
-
-def test_an_unknown_network_is_a_sentence(capsys):
+def test_an_unknown_network_and_a_missing_package_are_a_sentence(monkeypatch, capsys):
     assert vot.main(["--network", "nanotrak_v2"]) == 2
     told = capsys.readouterr().err
     assert "did you mean nanotrack_v2" in told or "vot-trax" in told
-
-
-def test_without_trax_the_sentence_names_the_package(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "trax", None)
     assert vot.main([]) == 2
     assert "pip install vot-trax" in capsys.readouterr().err

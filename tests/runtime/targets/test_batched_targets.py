@@ -132,10 +132,6 @@ def _film_of_two():
     return pictures, (boxes[0], second[0])
 
 
-def _follow(follower, pictures):
-    return [follower.update(picture) for picture in pictures]
-
-
 @pytest.mark.parametrize("name", ENGINES)
 @pytest.mark.parametrize("how", ["batched", "in turn"])
 def test_targets_have_the_boxes_of_single_runs(tmp_path, monkeypatch, how, name):
@@ -145,20 +141,16 @@ def test_targets_have_the_boxes_of_single_runs(tmp_path, monkeypatch, how, name)
         monkeypatch.setattr(batch, "several", lambda model, count: None)
     targets = load_targets(toml, engine=name)
     numbers = [targets.add(pictures[0], box) for box in first]
-    together = _follow(targets, pictures[1:])
-    tracker = load_tracker(toml)
+    together = [targets.update(picture) for picture in pictures[1:]]
     for number, box in zip(numbers, first):
-        tracker.init(pictures[0], box)
-        for tracks, alone in zip(together, _follow(tracker, pictures[1:])):
-            np.testing.assert_allclose(tracks[number].box, alone.box, atol=1e-3)
+        alone = tiny.boxes_of(load_tracker(toml), pictures, [box])
+        np.testing.assert_allclose([each[number].box for each in together], alone, atol=1e-3)
 
 
 def test_targets_come_and_go_between_frames(tmp_path):
     toml = tiny.write_network(tmp_path)
     pictures, first = _film_of_two()
-    targets, tracker = load_targets(toml), load_tracker(toml)
-    tracker.init(pictures[0], first[0])
-    alone = _follow(tracker, pictures[1:])
+    targets = load_targets(toml)
     targets.add(pictures[0], first[0])
     seen = []
     for index, picture in enumerate(pictures[1:], 1):
@@ -168,8 +160,8 @@ def test_targets_come_and_go_between_frames(tmp_path):
         if index % 6 == 5:
             targets.drop(max(seen[-1]))
     assert max(len(tracks) for tracks in seen) > 2
-    for tracks, want in zip(seen, alone):
-        np.testing.assert_allclose(tracks[0].box, want.box, atol=1e-3)
+    alone = tiny.boxes_of(load_tracker(toml), pictures, first)
+    np.testing.assert_allclose([tracks[0].box for tracks in seen], alone, atol=1e-3)
 
 
 def test_a_target_that_fails_beside_others_says_why(tmp_path):
@@ -227,6 +219,21 @@ def test_a_reshape_that_moves_the_targets_is_not_batched():
     node = ("Reshape", ["x", "to"], ["y"])
     model = model_of([node], {"x": (1, 16)}, {"y": (4, 4)}, {"to": np.array([4, 4])})
     assert batch.several(model, 2) is None
+
+
+def test_what_a_tracker_says_is_passed_on_once(network, monkeypatch):
+    def talking(network, engine, kernels, options):
+        if options.log is not None:
+            options.log("crop and select run on the processor")
+        return loading.create_tracker(network, engine, kernels, options)
+
+    monkeypatch.setattr("runtime.targets.targets.create_tracker", talking)
+    said, (pictures, boxes) = [], tiny.film(1)
+    targets = load_targets(network.path, engine="onnxruntime", log=said.append)
+    for _ in range(3):
+        targets.add(pictures[0], boxes[0])
+    assert said == ["crop and select run on the processor"]
+    targets.close()
 
 
 def test_the_time_of_one_call_is_shared_among_its_targets(network, monkeypatch):

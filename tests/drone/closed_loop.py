@@ -32,9 +32,9 @@ Sample.__doc__ = "The target's offset as shares of the frame, the camera's yaw i
 
 
 class World:
-    def __init__(self, path, seed=1):
-        self._picture = background(seed)
-        rng = np.random.RandomState(seed)
+    def __init__(self, path):
+        self._picture = background()
+        rng = np.random.RandomState(1)
         w, h = TARGET_PX
         patch = cv2.resize(rng.randint(0, 256, (8, 6, 3)).astype(np.uint8), (w, h))
         cv2.ellipse(patch, (w // 2, h // 2), (w // 3, h // 3), 0, 0, 360, (20, 20, 230), -1)
@@ -73,16 +73,15 @@ class World:
         forward, right, down = (turned(axis, 0.0, pitch, yaw) for axis in np.eye(3).tolist())
         rotation = np.array([[v[1], v[2], v[0]] for v in (right, down, forward)])
         camera = np.array([[focal, 0, SIZE[0] / 2], [0, focal, SIZE[1] / 2], [0, 0, 1]])
-        world = np.array(
-            [[WORLD_FOCAL, 0, WORLD[0] / 2], [0, WORLD_FOCAL, WORLD[1] / 2], [0, 0, 1]]
-        )
+        middle = WORLD[0] / 2, WORLD[1] / 2
+        world = np.array([[WORLD_FOCAL, 0, middle[0]], [0, WORLD_FOCAL, middle[1]], [0, 0, 1]])
         return camera @ rotation @ np.linalg.inv(world)
 
 
 @functools.lru_cache(maxsize=1)
-def background(seed):
+def background():
     """A picture with texture of every size."""
-    rng = np.random.RandomState(seed)
+    rng = np.random.RandomState(1)
     picture = np.zeros((WORLD[1], WORLD[0], 3), np.float32)
     for cells in (6, 20, 60, 180):
         noise = rng.rand(cells, int(cells * WORLD[0] / WORLD[1]) + 1, 3).astype(np.float32)
@@ -119,17 +118,14 @@ class Gimbal:
         if message.name != "COMMAND_LONG" or fields["target_system"] not in (0, 1):
             return []
         result, more = self._command(sender, fields, now)
-        ack = {"command": fields["command"], "result": result, "progress": 0, "result_param2": 0}
+        ack = {"command": fields["command"], "result": result}
         ack.update(target_system=sender[0], target_component=sender[1])
         return [("COMMAND_ACK", ack)] + more
 
     def _command(self, sender, fields, now):
         first, second = fields["param1"], fields["param2"]
         if fields["command"] == m.CMD_REQUEST_MESSAGE and first == m.GIMBAL_MANAGER_INFORMATION:
-            limits = dict(pitch_min=-1.5, pitch_max=0.5, yaw_min=-3.0, yaw_max=3.0)
-            limits.update(time_boot_ms=0, cap_flags=0, roll_min=0.0, roll_max=0.0)
-            about = dict(limits, gimbal_device_id=self.DEVICE)
-            return m.ACCEPTED, [("GIMBAL_MANAGER_INFORMATION", about)]
+            return m.ACCEPTED, [("GIMBAL_MANAGER_INFORMATION", {"gimbal_device_id": self.DEVICE})]
         if fields["command"] == m.CMD_SET_MESSAGE_INTERVAL and first in self._streams:
             self._streams[first] = self._streams[first][0], second / 1e6
             self._next[first] = now
@@ -163,14 +159,10 @@ class Gimbal:
 
     def attitude(self):
         state = dict(flags=m.GIMBAL_YAW_LOCK, q=list(quaternion_of(*self.angle)))
-        zero = ("target_system", "target_component", "time_boot_ms", "failure_flags", "delta_yaw")
-        zero += ("angular_velocity_x", "angular_velocity_y", "angular_velocity_z")
-        state.update(dict.fromkeys(zero + ("delta_yaw_velocity", "gimbal_device_id"), 0))
         return "GIMBAL_DEVICE_ATTITUDE_STATUS", state
 
     def status(self):
-        state = dict(time_boot_ms=0, flags=0, gimbal_device_id=self.DEVICE)
-        state.update(secondary_control_sysid=0, secondary_control_compid=0)
+        state = {"gimbal_device_id": self.DEVICE}
         state["primary_control_sysid"], state["primary_control_compid"] = self.primary
         return "GIMBAL_MANAGER_STATUS", state
 
@@ -178,9 +170,9 @@ class Gimbal:
 class Radio:
     """Carries packets both ways, late and not all of them."""
 
-    def __init__(self, delay_s, loss, gone, seed=2):
+    def __init__(self, delay_s, loss, gone):
         self._delay_s, self._loss, self._gone = delay_s, loss, gone
-        self._rng = np.random.RandomState(seed)
+        self._rng = np.random.RandomState(2)
         self._packets = []
 
     def send(self, now, to, packet):

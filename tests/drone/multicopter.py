@@ -23,9 +23,7 @@ GRAVITY = 9.81
 PX4_OFFBOARD = 6 << 16
 
 Sample = namedtuple("Sample", "time_s x y away_m speed yaw_rate")
-Sample.__doc__ = (
-    "The target's offset and distance, the vehicle's speed and yaw rate (radians a second)."
-)
+Sample.__doc__ = "The target's offset and distance, the vehicle's speed and yaw rate (radians/s)."
 
 
 class Multicopter:
@@ -33,7 +31,7 @@ class Multicopter:
     TIMEOUT_S = 3.0
     COPTER_GUIDED, COPTER_LOITER = 4, 5
 
-    def __init__(self, px4=False, wind=0.0, seed=3):
+    def __init__(self, px4=False, wind=0.0):
         self.place, self.velocity = np.zeros(2), np.zeros(2)  # north, east
         self.yaw = self.yaw_rate = self.roll = self.pitch = 0.0
         self.px4, self.mode, self.armed = px4, PX4_OFFBOARD if px4 else self.COPTER_GUIDED, True
@@ -41,7 +39,7 @@ class Multicopter:
         self.setpoints = []  # (seconds, message) that were heard
         self.unsent = {common.MAVLINK_MSG_ID_MANUAL_CONTROL}  # messages that it does not have
         self._wind, self._gust, self._trim = wind, np.zeros(2), np.zeros(2)
-        self._rng = np.random.RandomState(seed)
+        self._rng = np.random.RandomState(3)
         self._mav = common.MAVLink(None, 1, 1)
         self._now, self._every = 0.0, {}  # number of a message: seconds, next
         self.stream(common.MAVLINK_MSG_ID_HEARTBEAT, 1.0)

@@ -44,29 +44,23 @@ def guarded(folder, tmp_path):
         yield run
 
 
-def handshake(run, path="/ws", **headers):
-    lines = {
-        "Host": f"127.0.0.1:{run.port}",
-        "Connection": "Upgrade",
-        "Upgrade": "websocket",
-        "Sec-WebSocket-Version": "13",
-        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
-    }
-    lines.update(headers)
-    text = "GET {} HTTP/1.1\r\n{}\r\n\r\n".format(
-        path, "\r\n".join("{}: {}".format(*line) for line in lines.items())
-    )
-    with socket.create_connection(("127.0.0.1", run.port), 10) as connection:
-        connection.sendall(text.encode("ascii"))
-        return int(connection.recv(1000).split()[1])
+def asked(run, path, headers=None):
+    """The answer to GET, wherever it would lead."""
+    connection = http.client.HTTPConnection("127.0.0.1", run.port, timeout=10)
+    with contextlib.closing(connection):
+        connection.request("GET", path, headers=headers or {})
+        return connection.getresponse()
+
+
+def handshake(run, **headers):
+    upgrade = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
+    upgrade["Sec-WebSocket-Key"] = "dGhlIHNhbXBsZSBub25jZQ=="
+    return asked(run, "/ws", dict(upgrade, **headers)).status
 
 
 def cookie_of(run):
     """The cookie that the link of a run sets."""
-    connection = http.client.HTTPConnection("127.0.0.1", run.port, timeout=10)
-    connection.request("GET", "/enter?token=" + run.token)
-    answer = connection.getresponse()
-    connection.close()
+    answer = asked(run, "/enter?token=" + run.token)
     assert (answer.status, answer.headers["Location"]) == (303, "/")
     return answer.headers["Set-Cookie"]
 
@@ -158,10 +152,7 @@ def test_the_page_has_nothing_inline_and_asks_nobody_else(local):
     "/api/../../../etc/passwd /main.js%00.png /openapi.json".split(),
 )
 def test_no_other_file_can_be_had(local, path):
-    with socket.create_connection(("127.0.0.1", local.port), 10) as connection:
-        text = f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n"
-        connection.sendall(text.encode("ascii"))
-        assert connection.recv(100).split()[1] in (b"404", b"400")
+    assert asked(local, path).status in (404, 400)
 
 
 HARMLESS = [json.dumps({"hold": index}) for index in (0, 99, 1 << 52, None)] + ['{"seen": 0}']

@@ -13,10 +13,11 @@ pytest.importorskip("onnx", reason="onnx is missing: make setup")
 import cv2
 
 from boards.build import __main__ as build
-from kernels import cpu, golden
+from calib.metrics import overlap
+from kernels import cpu
 from kernels.fpga.design.sim import build as rtl
 from kernels.fpga.design.sim import device as simulation
-from runtime import bundle, geometry, load_tracker, loading
+from runtime import bundle, load_tracker, loading
 from runtime import tracker as tracking
 from runtime.devices.fpga import Fpga
 from runtime.options import Options
@@ -25,10 +26,10 @@ from runtime.targets.targets import Targets
 from runtime.tracker import Tracker
 from tests.conftest import ROOT
 from tests.support import blobs, run, tiny
+from tests.support.clips import clip_at
 from tests.support.counted_budget import Counted
 
 BOARDS = ("pynq_z2", "ultra96", "kv260")  # the ZCU104 has the size of the KV260
-MODEL = ("--board", "pynq_z2", "--simulate", "model")
 RTL_FRAMES = 20
 
 
@@ -48,10 +49,8 @@ def clip():
     if not folder.is_dir():
         frames, boxes = blobs.film(RTL_FRAMES + 1)
         return frames, boxes[0]
-    frames = [cv2.imread(str(path)) for path in sorted((folder / "img").iterdir())]
-    with open(str(folder / "boxes.csv")) as file:
-        first = next(csv.DictReader(file))
-    return frames[: RTL_FRAMES + 1], tuple(float(first[key]) for key in "xywh")
+    found = clip_at(folder)
+    return [found[index] for index in range(RTL_FRAMES + 1)], tuple(found.boxes[0])
 
 
 def engine_on(bundles, board="pynq_z2", kind="model"):
@@ -90,13 +89,6 @@ def test_whole_frames_are_found_as_in_floating_point(bundles, clip):
     assert seen.shape == wanted.shape and np.corrcoef(values.ravel(), wanted.ravel())[0, 1] > 0.95
 
 
-def overlap(a, b):
-    """Intersection over union of two boxes."""
-    ends = [min(a[i] + a[i + 2], b[i] + b[i + 2]) - max(a[i], b[i]) for i in (0, 1)]
-    shared = max(0.0, ends[0]) * max(0.0, ends[1])
-    return shared / (a[2] * a[3] + b[2] * b[3] - shared)
-
-
 def test_every_size_of_the_engine_finds_the_same(bundles, clip):
     frames, box = clip
     found = {}
@@ -128,26 +120,9 @@ def test_the_rtl_finds_what_the_model_finds_bit_for_bit(bundles, clip):
     assert fabric.engine.fabric.device.downloads == 1
 
 
-def test_a_frame_that_is_wider_than_the_line_buffer(bundles, clip):
-    frames, box = clip
-    wide = np.tile(frames[0], (1, 12, 1))
-    tracker = opened(bundles)
-    tracker.init(wide, (30.0, 30.0, wide.shape[1] - 100.0, 150.0))
-    window, _ = geometry.search_window(tracker.network, tracker.state)
-    assert min(window[2], wide.shape[1]) * 3 > 8192
-    tracker.device.steps.aim(wide, tracker.state, 1.0)
-    pictures = tracker.engine.search_crop.pictures
-    got = pictures.slots[0].pixels.array[: 255 * 255 * 3].reshape(255, 255, 3)
-    assert np.array_equal(got, golden.crop(wide, window, 255, tracker.device.border))
-    assert tracker.update(wide).score > 0
-
-
-# the command line
-
-
 def track(tmp_path, *arguments, **more):
     """Run ``python -m runtime.track`` in a folder of bundles: (exit code, its output)."""
-    command = [sys.executable, "-m", "runtime.track", "--no-show"] + list(arguments)
+    command = [sys.executable, "-m", "runtime.track", "--no-show", *arguments]
     environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path), **more}
     done = run(command, cwd=str(tmp_path), stderr=subprocess.STDOUT, timeout=240, env=environment)
     return done.returncode, done.stdout
@@ -160,34 +135,17 @@ def video(clip, tmp_path_factory):
     return "--video", str(folder), "--box", ",".join(str(value) for value in clip[1])
 
 
-def rows_of(path):
-    with open(str(path)) as file:
-        return list(csv.DictReader(file))
-
-
 def test_the_command_line_tracks_on_a_simulated_board(bundles, video, clip, tmp_path):
     results = tmp_path / "results.csv"
-    more = ["--frames", "5", "--profile", "--results", str(results)]
-    code, told = track(bundles.parent, *MODEL, *video, *more)
+    options = ["--board", "pynq_z2", "--simulate", "model", "--frames", "5", "--profile"]
+    code, told = track(bundles.parent, *options, *video, "--results", str(results))
     assert code == 0, told
     assert "5 frames" in told and "overlay" in told
     tracker = opened(bundles)
     tracker.init(clip[0][0], clip[1])
     wanted = [tracker.update(frame).box for frame in clip[0][1:5]]
-    rows = rows_of(results)[1:]
+    rows = list(csv.DictReader(results.read_text().splitlines()))[1:]
     assert np.allclose([[float(row[key]) for key in "xywh"] for row in rows], wanted, atol=1e-3)
-
-
-def test_several_targets_on_the_rtl(bundles, video, tmp_path):
-    if rtl.missing():
-        pytest.skip(rtl.missing())
-    results = {kind: tmp_path / (kind + ".csv") for kind in ("model", "rtl")}
-    for kind, path in results.items():
-        more = ["--box", "50,60,40,30", "--frames", "3", "--results", str(path)]
-        code, told = track(bundles.parent, *MODEL[:3], kind, *video, *more)
-        assert code == 0, told
-    assert rows_of(results["rtl"]) == rows_of(results["model"])
-    assert len(rows_of(results["rtl"])) == 6
 
 
 def test_a_bundle_that_is_not_there_names_the_command_before_the_rtl_is_compiled(tmp_path, video):
@@ -198,24 +156,6 @@ def test_a_bundle_that_is_not_there_names_the_command_before_the_rtl_is_compiled
     assert "Traceback" not in told
 
 
-@pytest.mark.parametrize(
-    ("options", "sentence"),
-    [
-        (
-            ("--board", "jetson_nano", "--bundle", "engines/pynq_z2/kestrel_small-int8"),
-            "was built for board pynq_z2, but here it is jetson_nano",
-        ),
-        (
-            ("--board", "pynq_z2", "--engine", "onnxruntime"),
-            "runs on overlay, not on onnxruntime; leave --engine away",
-        ),
-    ],
-)
-def test_a_bundle_that_is_not_for_the_board_or_engine_is_refused(bundles, video, options, sentence):
-    code, told = track(bundles.parent, "--simulate", "model", *options, *video)
-    assert code == 2 and sentence in told, told
-
-
 @pytest.mark.parametrize("named", [(), ("--board", "jetson_nano")])
 def test_what_can_not_be_simulated_is_refused_before_a_bundle_is_asked_for(tmp_path, video, named):
     code, told = track(tmp_path, *named, "--simulate", "model", *video)
@@ -223,25 +163,12 @@ def test_what_can_not_be_simulated_is_refused_before_a_bundle_is_asked_for(tmp_p
     assert "pynq_z2" in told and "make engine" not in told
 
 
-def test_a_network_with_a_table_that_is_none_is_refused(tmp_path, networks_dir, capsys):
-    table = tmp_path / "ranges.json"
-    table.write_text("{}")
-    options = ["pynq_z2", "--network", "nanotrack_v2", "--networks-dir", str(networks_dir)]
-    out = str(tmp_path / "engines")
-    code = build.main([*options, "--out", out, "--calibration", str(table)])
-    told = capsys.readouterr().err
-    assert code == 2 and "\n" not in told.strip() and told.startswith("boards.build: ")
-    assert str(table) in told and not (tmp_path / "engines" / "pynq_z2").exists()
-
-
-# -- a lost target
-
 AWAY, BACK = 5, 15
 
 
-def hiding(count, seed):
+def hiding(count):
     """(frames, boxes, box at rest): a soft pattern goes away and comes back; another one stays."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(4)
 
     def soft(width, height, cell):
         cells = rng.integers(0, 256, (height // cell, width // cell, 3), dtype=np.uint8)
@@ -275,7 +202,7 @@ def targets_of(bundles, frames, boxes, recover):
 
 def test_a_lost_target_is_searched_for_in_the_fabric_beside_another_target(bundles, monkeypatch):
     monkeypatch.setattr(search, "FOLLOWED", 4)  # each simulated frame takes a while
-    frames, boxes, resting = hiding(22, 4)
+    frames, boxes, resting = hiding(22)
     lost, other = targets_of(bundles, frames, [boxes[0], resting], True)
     states = [track.state for track in lost]
     assert "lost" not in states[: AWAY - 1] and set(states[AWAY + 3 : BACK - 1]) == {"lost"}
@@ -293,7 +220,7 @@ def test_the_fabric_computes_the_next_window_while_the_last_one_is_judged(bundle
     monkeypatch.setattr(tracking, "Budget", Counted)
     monkeypatch.setattr(Counted, "most", 3)
     monkeypatch.setattr(search, "FOLLOWED", 1)
-    frames, boxes, _ = hiding(18, 4)
+    frames, boxes, _ = hiding(18)
     frames = frames[:3] + frames[AWAY : AWAY + 4] + frames[BACK:]
     told, orders = [], []
     for windows in (1, 2):
@@ -301,19 +228,16 @@ def test_the_fabric_computes_the_next_window_while_the_last_one_is_judged(bundle
         tracker = Tracker(Fpga(engine.network, engine, cpu.load(), batch=windows), recover=True)
         tracker.init(frames[0], boxes[0])
         order = []
+        for owner, name in ((engine, "start"), (tracker.recovery, "judge")):
+            real = getattr(owner, name)
 
-        def noting(name, function, order=order):
-            def noted(*arguments):
-                order.append(name)
-                return function(*arguments)
+            def noted(*given, letter=name[0], real=real, order=order):
+                order.append(letter)
+                return real(*given)
 
-            return noted
-
-        monkeypatch.setattr(engine, "start", noting("start", engine.start))
-        judge = tracker.recovery.judge
-        monkeypatch.setattr(tracker.recovery, "judge", noting("judge", judge))
+            monkeypatch.setattr(owner, name, noted)
         told.append([tracker.update(frame) for frame in frames[1:]])
-        orders.append("".join(name[0] for name in order))
+        orders.append("".join(order))
         tracker.close()
     assert told[0] == told[1]
     assert {"lost", "found"} <= {track.state for track in told[0]}
@@ -321,20 +245,12 @@ def test_the_fabric_computes_the_next_window_while_the_last_one_is_judged(bundle
     assert "ssjsjj" in orders[1]  # a frame's second and third one start before a judgement
 
 
-@pytest.mark.parametrize(
-    ("options", "why"),
-    [
-        ({}, "the profile of PYNQ-Z2 leaves it to --recover"),
-        (
-            {"pipeline": 2, "recover": True},
-            "with several frames in flight only its state is known",
-        ),
-        ({"recover": False}, None),
-    ],
-)
-def test_without_a_search_the_reason_is_told(bundles, options, why):
+def test_without_a_search_the_reason_is_told(bundles):
     engine, said = engine_on(bundles), []
-    options = Options(log=said.append, **options)
-    tracker = loading.create_tracker(engine.network, engine, cpu.load(), options)
-    assert not tracker.searches
-    assert said == (["a lost target is not searched for: " + why] if why else [])
+    for options in ({}, {"pipeline": 2, "recover": True}, {"recover": False}):
+        options = Options(log=said.append, **options)
+        tracker = loading.create_tracker(engine.network, engine, cpu.load(), options)
+        assert not tracker.searches
+    first, second = said
+    assert first.endswith("searched for: the profile of PYNQ-Z2 leaves it to --recover")
+    assert second.endswith("searched for: with several frames in flight only its state is known")

@@ -43,6 +43,8 @@ def crop_for(crop, frame, window, border=(0, 0, 0)):
 def picture(engine, frame, window, border):
     """The exemplar's picture as the fabric crops it: (8, 8, 3) uint8."""
     crop_for(engine.exemplar_crop, frame, window, border)
+    fetched = engine.exemplar_crop.pictures.registers[3]  # bytes of a row
+    assert fetched <= engine.bundle.settings["size"]["line_bytes"]
     (work,) = engine.exemplar()
     work.invalidate()
     words = work.array[: bright.EXEMPLAR**2 * 16].reshape(bright.EXEMPLAR, bright.EXEMPLAR, 16)

@@ -2,7 +2,7 @@
 
 import ctypes
 
-from cupy.cuda import _driver, driver, memory, runtime
+from cupy.cuda import driver, memory, runtime
 
 _current = []
 _free = {}  # bytes of pinned memory -> addresses of such memory that nobody holds
@@ -11,33 +11,33 @@ _free = {}  # bytes of pinned memory -> addresses of such memory that nobody hol
 class Device:
     def __init__(self, device=0):
         number = ctypes.c_int()
-        runtime._check(_driver.library.cuDeviceGet(ctypes.byref(number), device))
+        runtime._check(driver._library.cuDeviceGet(ctypes.byref(number), device))
         self.id = number.value
 
     def use(self):
         context = ctypes.c_void_p()
-        _driver.library.cuDevicePrimaryCtxRetain(ctypes.byref(context), self.id)
-        _driver.library.cuCtxPushCurrent_v2(context)
+        driver._library.cuDevicePrimaryCtxRetain(ctypes.byref(context), self.id)
+        driver._library.cuCtxPushCurrent_v2(context)
 
     @property
     def compute_capability(self):
         major, minor = ctypes.c_int(), ctypes.c_int()
-        _driver.library.cuDeviceComputeCapability(ctypes.byref(major), ctypes.byref(minor), self.id)
+        driver._library.cuDeviceComputeCapability(ctypes.byref(major), ctypes.byref(minor), self.id)
         return f"{major.value}{minor.value}"
 
 
 class Stream:
     def __init__(self, non_blocking=False):
         handle = ctypes.c_void_p()
-        _driver.library.cuStreamCreate(ctypes.byref(handle), int(non_blocking))
+        driver._library.cuStreamCreate(ctypes.byref(handle), int(non_blocking))
         self.ptr = handle.value
 
     def synchronize(self):
-        runtime._check(_driver.library.cuStreamSynchronize(ctypes.c_void_p(self.ptr)))
+        runtime._check(driver._library.cuStreamSynchronize(ctypes.c_void_p(self.ptr)))
 
     def wait_event(self, event):
         pair = ctypes.c_void_p(self.ptr), ctypes.c_void_p(event.ptr)
-        runtime._check(_driver.library.cuStreamWaitEvent(*pair, 0))
+        runtime._check(driver._library.cuStreamWaitEvent(*pair, 0))
 
     def __enter__(self):
         _current.append(self)
@@ -50,19 +50,19 @@ class Stream:
 class Event:
     def __init__(self, block=False):
         handle = ctypes.c_void_p()
-        _driver.library.cuEventCreate(ctypes.byref(handle), int(block))
+        driver._library.cuEventCreate(ctypes.byref(handle), int(block))
         self.ptr = handle.value
 
     def record(self, stream):
-        _driver.library.cuEventRecord(ctypes.c_void_p(self.ptr), ctypes.c_void_p(stream.ptr))
+        driver._library.cuEventRecord(ctypes.c_void_p(self.ptr), ctypes.c_void_p(stream.ptr))
 
     def synchronize(self):
-        runtime._check(_driver.library.cuEventSynchronize(ctypes.c_void_p(self.ptr)))
+        runtime._check(driver._library.cuEventSynchronize(ctypes.c_void_p(self.ptr)))
 
 
 def get_elapsed_time(start_event, end_event):
     ms = ctypes.c_float()
-    _driver.library.cuEventElapsedTime(
+    driver._library.cuEventElapsedTime(
         ctypes.byref(ms), ctypes.c_void_p(start_event.ptr), ctypes.c_void_p(end_event.ptr)
     )
     return ms.value
@@ -82,12 +82,8 @@ def alloc_pinned_memory(size):
     free = _free.setdefault(room, [])
     if not free:
         address = ctypes.c_void_p()
-        if _driver.library.cuMemHostAlloc(ctypes.byref(address), ctypes.c_size_t(room), 0):
+        if driver._library.cuMemHostAlloc(ctypes.byref(address), ctypes.c_size_t(room), 0):
             raise memory.OutOfMemoryError(f"Out of memory allocating {size} bytes")
         free.append(address.value)
     methods = {"__del__": lambda block: free.append(ctypes.addressof(block))}
     return type("_Block", (ctypes.c_uint8 * room,), methods).from_address(free.pop())
-
-
-__all__ = ["Device", "Event", "Stream", "alloc", "alloc_pinned_memory", "driver", "memory"]
-__all__ += ["get_elapsed_time", "runtime"]

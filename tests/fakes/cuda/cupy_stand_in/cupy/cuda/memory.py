@@ -2,7 +2,7 @@
 
 import ctypes
 
-from cupy.cuda import _driver
+from cupy.cuda import driver
 
 
 class OutOfMemoryError(MemoryError):
@@ -12,10 +12,10 @@ class OutOfMemoryError(MemoryError):
 class MemoryPointer:
     def __init__(self, size):
         address = ctypes.c_uint64()
-        if _driver.library.cuMemAlloc_v2(ctypes.byref(address), ctypes.c_size_t(size)):
+        if driver._library.cuMemAlloc_v2(ctypes.byref(address), ctypes.c_size_t(size)):
             raise OutOfMemoryError(f"Out of memory allocating {size} bytes")
         self.ptr = address.value
 
     def __del__(self):
         if hasattr(self, "ptr"):
-            _driver.library.cuMemFree_v2(ctypes.c_uint64(self.ptr))
+            driver._library.cuMemFree_v2(ctypes.c_uint64(self.ptr))

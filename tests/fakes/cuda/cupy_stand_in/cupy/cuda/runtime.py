@@ -2,7 +2,7 @@
 
 import ctypes
 
-from cupy.cuda import _driver
+from cupy.cuda import driver
 
 memcpyHostToDevice = 1
 memcpyDeviceToHost = 2
@@ -13,28 +13,16 @@ class CUDARuntimeError(RuntimeError):
 
 
 def _check(result):
-    if result:
-        raise CUDARuntimeError(_driver.text(result))
+    driver._check(result, CUDARuntimeError)
 
 
 def driverGetVersion():
     version = ctypes.c_int()
-    _check(_driver.library.cuDriverGetVersion(ctypes.byref(version)))
+    _check(driver._library.cuDriverGetVersion(ctypes.byref(version)))
     return version.value
 
 
 def memcpyAsync(dst, src, size, kind, stream):
-    size, stream = ctypes.c_size_t(size), ctypes.c_void_p(stream)
-    if kind == memcpyHostToDevice:
-        copy, to, source = (
-            _driver.library.cuMemcpyHtoDAsync_v2,
-            ctypes.c_uint64(dst),
-            ctypes.c_void_p(src),
-        )
-    else:
-        copy, to, source = (
-            _driver.library.cuMemcpyDtoHAsync_v2,
-            ctypes.c_void_p(dst),
-            ctypes.c_uint64(src),
-        )
-    _check(copy(to, source, size, stream))
+    direction = "HtoD" if kind == memcpyHostToDevice else "DtoH"
+    copy = getattr(driver._library, f"cuMemcpy{direction}Async_v2")
+    _check(copy(*map(ctypes.c_void_p, (dst, src)), ctypes.c_size_t(size), ctypes.c_void_p(stream)))

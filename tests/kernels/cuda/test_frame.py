@@ -12,14 +12,8 @@ from tests.fakes.cuda.networks import network
 from tests.kernels.cuda.test_cupy_launch import STAND_IN
 from tests.support.fake_gpu import SITE, python, track
 
-OWN = "allocations launches graph_launches uploads upload_bytes downloads download_bytes".split()
-OWN.append("synchronisations")
-
-
-def same_bits(one, other):
-    assert one["cells"] == other["cells"]
-    assert one["states"].tobytes() == other["states"].tobytes()
-    assert one["scores"] == other["scores"]
+OWN = "allocations launches graph_launches uploads upload_bytes downloads download_bytes"
+OWN = OWN.split() + ["synchronisations"]
 
 
 @pytest.fixture(scope="module")
@@ -28,17 +22,21 @@ def runs():
     return track(graph=False, frames=200), track(graph=True, frames=200)
 
 
-def test_graph_replay_equals_eager_for_200_frames(runs):
+def test_graph_replay_equals_eager_and_the_definitions_for_200_frames(runs):
     eager, replayed = runs
     assert not eager["uses_graph"] and replayed["uses_graph"]
     assert len(eager["states"]) == 200 and not eager["logged"] + replayed["logged"]
-    same_bits(eager, replayed)
+    assert eager["cells"] == replayed["cells"] and eager["scores"] == replayed["scores"]
+    assert eager["states"].tobytes() == replayed["states"].tobytes()
+    follows_the_definitions(eager, Film(0))
+    # from Python the network is called until its graph is proven: steps, capture, steps again
+    assert eager["calls"] == 201 and replayed["calls"] == 3
 
 
-def test_boxes_are_those_of_the_definitions(runs):
-    states, cells = track_by_definition(network(), Film(0), 200)
-    assert runs[0]["cells"] == cells
-    np.testing.assert_allclose(runs[0]["states"], states, rtol=0, atol=1e-6)
+def follows_the_definitions(found, film):
+    states, cells = track_by_definition(network(), film, len(found["states"]))
+    assert found["cells"] == cells
+    np.testing.assert_allclose(found["states"], states, rtol=0, atol=1e-6)
 
 
 def test_a_frame_allocates_nothing_synchronises_once_and_brings_64_bytes_back(runs):
@@ -49,30 +47,16 @@ def test_a_frame_allocates_nothing_synchronises_once_and_brings_64_bytes_back(ru
         assert counts["synchronisations"] == counts["downloads"] == counts["uploads"] == 200
         assert counts["download_bytes"] == 200 * 64
         assert (counts["launches"], counts["graph_launches"]) == tuple(200 * n for n in per_frame)
+        assert 0 < counts["upload_bytes"] < 0.5 * 200 * 220 * 300 * 3  # the search region alone
+        for name in OWN:  # the device's own counters
+            assert run["own"][name] == counts[name], name
 
 
 def test_a_frames_graph_has_no_more_nodes_than_the_budget(runs):
     budget = pytest.importorskip("tests.kernels.cuda.budget")  # needs a reader of TOML
     counts = runs[1]["counts"]
-    network = 200  # one kernel a frame
-    nodes = counts["launches"] - network + counts["downloads"]
+    nodes = counts["launches"] - 200 + counts["downloads"]  # without the network's kernel
     assert nodes == 200 * budget.read_table()["frame"]["nodes"]
-
-
-def test_only_the_search_region_is_uploaded(runs):
-    for run in runs:
-        whole = 220 * 300 * 3
-        assert 0 < run["counts"]["upload_bytes"] / 200.0 < 0.5 * whole
-
-
-def test_the_devices_own_counters_are_the_drivers(runs):
-    for run in runs:
-        for name in OWN:
-            assert run["own"][name] == run["counts"][name], name
-
-
-def test_the_network_is_called_from_python_only_until_its_graph_is_proven(runs):
-    assert runs[0]["calls"] == 201 and runs[1]["calls"] == 3  # steps, capture, steps again
 
 
 @pytest.mark.parametrize("graph", [False, True])
@@ -87,22 +71,19 @@ def test_two_frames_on_the_way_give_the_same_boxes(runs, graph, eager):
     assert two["counts"]["download_bytes"] == 60 * 64
 
 
-@pytest.mark.parametrize("kind", ["nv12", "device"])
+@pytest.mark.parametrize(
+    "film",
+    [
+        {"kind": "nv12", "frames": 25},
+        {"kind": "device", "frames": 25},
+        {"change": 12, "frames": 30},
+        {"change": 12, "frames": 30, "slots": 2},
+    ],
+)
 @pytest.mark.parametrize("graph", [False, True])
-def test_camera_frames_and_frames_on_the_gpu(kind, graph):
-    found = track(graph=graph, frames=25, kind=kind)
-    states, cells = track_by_definition(network(), Film(0, kind), 25)
-    assert found["cells"] == cells
-    np.testing.assert_allclose(found["states"], states, rtol=0, atol=1e-6)
-
-
-@pytest.mark.parametrize("slots", [1, 2])
-@pytest.mark.parametrize("graph", [False, True])
-def test_a_film_that_changes_its_size_is_followed(graph, slots):
-    found = track(graph=graph, slots=slots, frames=30, change=12)
-    states, cells = track_by_definition(network(), Film(0, "bgr", 12), 30)
-    assert found["cells"] == cells
-    np.testing.assert_allclose(found["states"], states, rtol=0, atol=1e-6)
+def test_frames_of_cameras_of_the_gpu_and_of_changing_size_are_followed(film, graph):
+    found = track(graph=graph, **film)
+    follows_the_definitions(found, Film(0, film.get("kind", "bgr"), film.get("change")))
     assert found["uses_graph"] == graph
 
 
@@ -136,9 +117,8 @@ def test_a_network_without_numbers_is_an_error_and_the_target_stays(runs, graph)
     found = track(graph=graph, frames=12, poison=9)
     assert found["states"].tobytes() == runs[0]["states"][:8].tobytes()
     assert len(found["failures"]) == 4
-    assert all(
-        text.startswith("NetworkFailed: the network gave no finite") for text in found["failures"]
-    )
+    said = "NetworkFailed: the network gave no finite"
+    assert all(text.startswith(said) for text in found["failures"])
 
 
 each_library = pytest.mark.parametrize("library, site", [("pycuda", SITE), ("cupy", STAND_IN)])
@@ -157,33 +137,23 @@ def test_a_full_gpu_is_a_sentence(library, site):
     assert failed["error"] == "GpuFailed" and "MB left (" in failed["text"]
 
 
-def test_kernels_for_another_gpu_are_a_sentence():
-    code = """
-from kernels.cuda import compile, device
-gpu = device.open_device()
-try:
-    gpu.module(compile.binary(compile.source("crop"), 87))
-except Exception as error:
-    print(type(error).__name__, error)
-gpu.close()
-"""
-    printed = python(["-c", code], FAKE_CUDA_CAPABILITY="53")
-    assert printed.startswith("GpuFailed") and "no kernel image" in printed
-
-
-def test_a_wrong_list_of_arguments_is_refused():
-    code = """
+FAILS = """
 import numpy as np
 from kernels.cuda import compile, device
 gpu = device.open_device()
-kernel = gpu.kernel(gpu.module(compile.binary(compile.source("crop"), 87)), "hp_crop")
 try:
+    kernel = gpu.kernel(gpu.module(compile.binary(compile.source("crop"), 87)), "hp_crop")
     gpu.launch(kernel, (1, 1, 1), (32, 1, 1), [np.uint64(0)] * 3, gpu.stream())
 except Exception as error:
     print(type(error).__name__, error)
 gpu.close()
 """
-    assert python(["-c", code]).startswith("GpuFailed the GPU refuses a kernel")
+
+
+def test_kernels_for_another_gpu_and_a_wrong_list_of_arguments_are_sentences():
+    printed = python(["-c", FAILS], FAKE_CUDA_CAPABILITY="53")
+    assert printed.startswith("GpuFailed") and "no kernel image" in printed
+    assert python(["-c", FAILS]).startswith("GpuFailed the GPU refuses a kernel")
 
 
 def test_only_the_memory_that_frames_are_packed_into_is_write_combined():
@@ -211,12 +181,13 @@ except Exception as error:
 """
 
 
-def test_no_driver_is_a_sentence():
+def test_no_driver_and_no_library_are_sentences():
     printed = python(["-c", OPEN.format("auto")], driver=False)
-    assert (
-        printed.startswith("NoGpu this computer has no NVIDIA driver")
-        and "python -m boards" in printed
-    )
+    assert printed.startswith("NoGpu this computer has no NVIDIA driver")
+    assert "python -m boards" in printed
+    assert python(["-c", OPEN.format("cupy")]).startswith("NoGpu cupy is not installed")
+    printed = python(["-c", OPEN.format("auto")], site=None)
+    assert printed.startswith("NoGpu neither CuPy nor PyCUDA is installed")
 
 
 def test_a_cupy_without_cudas_libraries_names_the_package_to_install(tmp_path):
@@ -245,9 +216,3 @@ for latency in ("low", "normal", "saving"):
 @each_library
 def test_how_a_thread_waits_is_said_before_the_gpu_is_opened(library, site):
     assert python(["-c", WAIT.format(library)], site=site) == "1 0\n2 0\n4 1\n"
-
-
-def test_no_library_is_a_sentence():
-    assert python(["-c", OPEN.format("cupy")]).startswith("NoGpu cupy is not installed")
-    printed = python(["-c", OPEN.format("auto")], site=None)
-    assert printed.startswith("NoGpu neither CuPy nor PyCUDA is installed")

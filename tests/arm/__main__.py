@@ -9,10 +9,10 @@ the boxes of trackers there are compared with those here.
 Exit codes: 0, 1 when a test failed, 2 when a program or a download is missing.
 """
 
-import argparse
 import sys
 import time
 
+from calib.command import parser
 from tests.arm import same_boxes
 from tests.arm.machine import TABLE, Machine, Missing
 
@@ -24,11 +24,7 @@ CORES = 2  # without `--whole`
 
 def main(arguments=None):
     """Run the command line; returns the exit code."""
-    cli = argparse.ArgumentParser(
-        prog="python -m tests.arm",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    cli = parser("tests.arm", __doc__)
     cli.add_argument("machines", nargs="*", metavar="MACHINE", help=", ".join(TABLE))
     cli.add_argument("--whole", action="store_true", help="more tests, cores and frames")
     options = cli.parse_args(arguments)

@@ -2,12 +2,10 @@
 
     python -m tests.arm.frame_cost [--networks-dir DIR] [--int8-dir DIR] [--no-recover]
 
-QEMU runs the programs with a plugin that counts (``count.c``). Crops are counted first, without
-Python; two runs of different length are subtracted, so that work that is done once drops out. Then
-come the tracker, Python and the real wheels (``frames.py``), on one thread. The frame has all that
-``Tracker.update`` does. Two cores are counted: the libraries have other code for those with dot
-products. Milliseconds follow from ``CORES``; they are estimates, of one core. OpenCV's TrackerNano
-is counted beside it.
+QEMU runs the programs with a plugin that counts (``count.c``). Crops are counted without Python, as
+the difference of two runs. Whole frames (``frames.py``) run on one thread. Two cores are counted:
+the libraries have other code for those with dot products.
+Milliseconds follow from ``CORES``; they are estimates, of one core.
 """
 
 import collections
@@ -19,11 +17,12 @@ import subprocess
 import sys
 import tempfile
 
+from calib.command import parser
 from kernels.cpu import build
 from runtime.networks import load_network
 from tests.arm import same_boxes
 from tests.arm.frames import BEGIN, CROP, NETWORK, SELECT, WARM_UP
-from tests.arm.machine import HOME, Machine, command_line, exit_code
+from tests.arm.machine import HOME, Machine, exit_code
 from tests.support import ROOT
 
 HERE = ROOT / "tests" / "arm"
@@ -49,7 +48,7 @@ HEAD = "| network | numbers | engine | core | crop | network | select | frame | 
 
 def main(words=None):
     """Run the command line; returns the exit code."""
-    cli = same_boxes.network_options(command_line("frame_cost", __doc__))
+    cli = same_boxes.network_options(parser("tests.arm.frame_cost", __doc__))
     cli.add_argument("--no-recover", action="store_true", help="without search for lost targets")
     options, machine = cli.parse_args(words), Machine("aarch64")
     plugin = machine.folder / "count.so"  # of QEMU

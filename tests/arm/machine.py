@@ -1,15 +1,10 @@
 """An ARM machine in a folder: Debian's files, real wheels, and QEMU to run its programs here.
 
-    root/   Debian's packages, unpacked; nothing of them was executed
-    site/   the wheels
-    bin/    ``python3``, and for each core a folder with ``c++``
-
 ``bin/python3`` runs the machine's Python under QEMU. It is that Python's own name too
 (``sys.executable``), so that a test may start processes. ``c++`` is the cross compiler: it takes
 -mcpu=native for the core, as the compiler of such a board does.
 """
 
-import argparse
 import hashlib
 import json
 import os
@@ -48,15 +43,6 @@ class Missing(Exception):
 TABLE = toml.read(pathlib.Path(__file__).with_name("machines.toml"), Missing)
 
 
-def command_line(name, text):
-    """A parser for ``python -m tests.arm.NAME``: the text is the module's docstring."""
-    return argparse.ArgumentParser(
-        prog="python -m tests.arm." + name,
-        description=text,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-
-
 def exit_code(name, main):
     """Run ``main``; returns its exit code, or 2 where something is missing."""
     try:
@@ -86,8 +72,7 @@ class Machine:
         shutil.rmtree(str(self.folder), ignore_errors=True)
         self.bin.mkdir(parents=True)
         self._unpack_packages()
-        if self.table["wheels"]:
-            self._unpack_wheels()
+        self._unpack_wheels()
         self._write_programs()
         stamp.write_text(wanted)
 
@@ -132,11 +117,7 @@ class Machine:
             path.chmod(0o755)
 
     def run(self, core, arguments, more=None, **options):
-        """Run the machine's Python on one of its cores, as ``subprocess.run`` does.
-
-        Args:
-            more: dict of environment variables.
-        """
+        """Run its Python on a core, as ``subprocess.run``; more: dict of environment variables."""
         path = [str(self.bin / core), str(self.bin), os.environ.get("PATH", os.defpath)]
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "VIRTUAL_"))}
         variables = dict(

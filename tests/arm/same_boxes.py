@@ -2,11 +2,9 @@
 
     python -m tests.arm.same_boxes --clips DIR --networks-dir DIR --int8-dir DIR
 
-Each row of the table is a network in a precision on an engine; each clip has a column with the
-largest difference of a box's numbers, pixels. Both sides get the same decoded frames (see
-``tests.arm.boxes``). The sums of a network differ in their order; so boxes may differ by
-``LIMIT_PX``, and no more. Results are kept below ``.cache/arm/boxes``: a run that was stopped goes
-on with ``--resume``.
+Each clip has a column with the largest difference of a box's numbers, pixels. Both sides get the
+same decoded frames. The sums of a network differ in their order; so boxes may differ by
+``LIMIT_PX``. A run that was stopped goes on with ``--resume``.
 
 An INT8 network comes from ``--int8-dir``, where ``python -m calib.int8`` wrote it, else it is the
 one that ships. Exit codes: 0, 1 when a box differs by more.
@@ -27,8 +25,9 @@ from boards.build.engines import build_of
 from boards.build.order import Order
 from boards.errors import BuildFailed
 from calib.clips import find_clips
+from calib.command import parser
 from runtime.networks import load_network
-from tests.arm.machine import HOME, Machine, command_line, exit_code
+from tests.arm.machine import HOME, Machine, exit_code
 from tests.support import ROOT
 
 LIMIT_PX = 1e-3
@@ -71,7 +70,7 @@ def compare_few(machine, whole):
 
 def main(words=None):
     """Run the command line; returns the exit code."""
-    cli = network_options(command_line("same_boxes", __doc__))
+    cli = network_options(parser("tests.arm.same_boxes", __doc__))
     cli.add_argument("--clips", type=pathlib.Path, required=True, metavar="DIR")
     cli.add_argument("--resume", action="store_true", help="take results that are there")
     options = cli.parse_args(words)

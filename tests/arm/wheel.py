@@ -8,7 +8,8 @@ import subprocess
 import sys
 import tempfile
 
-from tests.arm.machine import Machine, command_line, exit_code
+from calib.command import parser
+from tests.arm.machine import Machine, exit_code
 
 FRAMES = 12  # the emulation takes a second for each
 TRY = "import sys; sys.path.insert(0, {!r}); from {} import main; sys.exit(main(sys.argv[1:]))"
@@ -21,7 +22,7 @@ WHICH = (
 
 def main():
     """Run the command line; returns the exit code."""
-    cli = command_line("wheel", __doc__)
+    cli = parser("tests.arm.wheel", __doc__)
     for name in ("wheel", "clip", "box"):
         cli.add_argument(name)
     options = cli.parse_args()

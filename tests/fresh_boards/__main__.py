@@ -12,7 +12,6 @@ TensorRT and the GPU are fakes; this Python runs the networks of the fake Tensor
 Exit codes: 0, 1 when an environment failed.
 """
 
-import argparse
 import os
 import pathlib
 import re
@@ -22,13 +21,10 @@ import sys
 import time
 from concurrent import futures
 
-from tests.fresh_boards.machine import ROOT, Failed, Machine
-from tests.support import tiny
-
-try:
-    import tomllib
-except ImportError:  # before Python 3.11
-    import tomli as tomllib
+from boards import toml
+from calib.command import parser
+from tests.fresh_boards.machine import Failed, Machine
+from tests.support import ROOT, tiny
 
 TABLE = pathlib.Path(__file__).with_name("environments.toml")
 HOME = ROOT / ".cache" / "fresh-boards"
@@ -42,12 +38,8 @@ WHO = "-c user.name=a -c user.email=a@b"
 
 def main(arguments=None):
     """Run the command line; returns the exit code."""
-    table = tomllib.loads(TABLE.read_text(encoding="utf-8"))
-    cli = argparse.ArgumentParser(
-        prog="python -m tests.fresh_boards",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    table = toml.read(TABLE, Failed)
+    cli = parser("tests.fresh_boards", __doc__)
     cli.add_argument("names", nargs="*", metavar="NAME", help=", ".join(table))
     cli.add_argument("--all", action="store_true", help="every environment")
     options = cli.parse_args(arguments)
@@ -58,13 +50,14 @@ def main(arguments=None):
 
 def _tell(name, table):
     """Try one environment and print what happened; whether it passed."""
-    source = _python(table["python"])
-    if source is None:
+    root = os.environ.get("PYENV_ROOT") or os.path.expanduser("~/.pyenv")
+    source = sorted(pathlib.Path(root).glob(f"versions/{table['python']}.*"))
+    if not source:
         print("{}: no Python {} of pyenv here, left out".format(name, table["python"]))
         return True
     lines, why = [], None
     try:
-        _try(Machine(name, table, HOME / name, source), lines.append)
+        _try(Machine(table, HOME / name, source[-1], lines.append))
     except Failed as error:
         why = f"  FAILED: {error}"
     head = "{}: Python {}".format(name, table["python"])
@@ -72,21 +65,8 @@ def _tell(name, table):
     return why is None
 
 
-def _python(version):
-    """The folder of pyenv's newest Python of a version, or None."""
-    root = os.environ.get("PYENV_ROOT") or os.path.expanduser("~/.pyenv")
-    found = sorted(pathlib.Path(root).glob(f"versions/{version}.*"))
-    return found[-1] if found else None
-
-
-def _try(board, say):
-    """All steps on one board.
-
-    Raises:
-        Failed: one of them failed.
-    """
-    board.say = say
-    board.set_up()
+def _try(board):
+    """All steps on one board; raises Failed when one of them does."""
     work = _checkout(board)
     _install(board, work)
     _check_imports(board, work)
@@ -100,14 +80,12 @@ def _try(board, say):
         "FAKE_PLANS_PYTHON": sys.executable,
         "PYTHONPATH": str(SITE),
     }
+    # FP16 takes onnx on TensorRT 11
+    precision = " --precision fp32" if board.table["board"] == "nvidia_gpu" else ""
     build = "python3 -m boards.build {} --network kestrel".format(board.table["board"])
-    if board.table["board"] == "nvidia_gpu":
-        build += " --precision fp32"  # FP16 takes onnx on TensorRT 11
-    _step(board, "build", build, work, **fakes)
+    _step(board, "build", build + precision, work, **fakes)
     _track(board, work, fakes)
-    suite = "python3 -m tests.fps --quick --networks kestrel"
-    if board.table["board"] == "nvidia_gpu":
-        suite += " --precision fp32"
+    suite = "python3 -m tests.fps --quick --networks kestrel" + precision
     # 1 and 3: slower or invalid, since other programs run here
     _step(board, "fps", suite, work, (0, 1, 3), **fakes)
     _step(board, "fps --against", suite + " --against HEAD", work, (0, 1, 3), **fakes)
@@ -148,7 +126,9 @@ def _install(board, work):
     told = board.run("doctor", ask, work)
     for command in told.splitlines():
         _execute(board, command, work)
-    _link_environment(board)
+    if board.environment:  # the doctor sees it as if it were the board's own Python
+        packages = board.root / "usr/lib" / ("python" + board.table["python"]) / "dist-packages"
+        packages.symlink_to(board.packages_of(board.environment))
     left = [
         line
         for line in board.run("doctor", ask, work).splitlines()
@@ -173,13 +153,6 @@ def _execute(board, command, work):
             shutil.rmtree(str(board.folder / "looked-up"))
             return
     _step(board, "install", command, work)
-
-
-def _link_environment(board):
-    """Show the doctor what the environment holds, as if it were the board's own Python."""
-    if board.environment:
-        packages = board.root / "usr/lib" / ("python" + board.table["python"]) / "dist-packages"
-        packages.symlink_to(board.packages_of(board.environment))
 
 
 def _check_imports(board, work):

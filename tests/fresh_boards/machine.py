@@ -5,13 +5,11 @@ installs what an image would bring, from the table of ``environments.toml``, and
 """
 
 import os
-import pathlib
 import shutil
 import subprocess
 
-from tests.support import board_roots
+from tests.support import board_roots, run
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 LEFT_OUT = shutil.ignore_patterns("test", "tests", "__pycache__", "config-*", "idlelib", "tkinter")
 APT = """#!/bin/sh
 [ "$1" = update ] && exit 0
@@ -30,30 +28,23 @@ class Failed(Exception):
 
 
 class Machine:
-    """A fresh board in a folder.
+    """A fresh board in a folder: the Python, the root and the programs; nothing is installed yet.
 
     Args:
-        name: of the environment.
-        table: its table of ``environments.toml``.
-        folder: where it stands; what is there is used again when it is complete.
+        table: a table of ``environments.toml``.
         source: folder of the Python to copy (pyenv's).
+        say: is told of each step.
     """
 
-    def __init__(self, name, table, folder, source):
-        self.name, self.table, self.folder = name, table, folder
-        self.system = folder / "python"
-        self.bin = folder / "bin"
-        self.home = folder / "home"
-        self.root = folder / "root"
-        self._source = source
-        self.say = print  # told of each step
-
-    def set_up(self):
-        """Make the Python, the root and the programs; nothing is installed yet."""
-        shutil.rmtree(str(self.folder), ignore_errors=True)
+    def __init__(self, table, folder, source, say):
+        self.table, self.folder, self.say = table, folder, say
+        names = ("python", "bin", "home", "root")
+        self.system, self.bin, self.home, self.root = (folder / name for name in names)
+        self._python = "python" + table["python"]
+        shutil.rmtree(str(folder), ignore_errors=True)
         for path in (self.bin, self.home, self.root):
             path.mkdir(parents=True)
-        shutil.copytree(str(self._source), str(self.system), symlinks=True, ignore=LEFT_OUT)
+        shutil.copytree(str(source), str(self.system), symlinks=True, ignore=LEFT_OUT)
         for site in self.system.glob("lib/python3*/site-packages/*"):
             if site.name not in ("README.txt",) and not site.name.startswith("_sandboxing"):
                 shutil.rmtree(str(site)) if site.is_dir() else site.unlink()
@@ -72,17 +63,17 @@ class Machine:
             board.mkdir(parents=True)
             (board / "version").write_text("NVRM version: NVIDIA UNIX x86_64 Kernel Module  580\n")
             (self.root / "usr/bin").mkdir(parents=True)
-            (self.root / "usr/bin" / ("python" + self.table["python"])).write_text("")
-            library = self.root / "usr/lib" / ("python" + self.table["python"])
+            (self.root / "usr/bin" / self._python).write_text("")
+            library = self.root / "usr/lib" / self._python
             library.mkdir(parents=True)
             (library / "EXTERNALLY-MANAGED").write_text("[externally-managed]")  # as Debian 12
         for packages in self.root.glob("usr/**/dist-packages"):
             shutil.rmtree(str(packages))
-        managed = self.root / "usr/lib" / ("python" + self.table["python"]) / "EXTERNALLY-MANAGED"
+        managed = self.root / "usr/lib" / self._python / "EXTERNALLY-MANAGED"
         if managed.exists():  # pip must refuse here too
-            target = self.system / "lib" / ("python" + self.table["python"]) / managed.name
+            target = self.system / "lib" / self._python / managed.name
             target.write_text("[externally-managed]\nError=use an environment\n")
-        here = self.root / "usr/local/lib" / ("python" + self.table["python"]) / "dist-packages"
+        here = self.root / "usr/local/lib" / self._python / "dist-packages"
         here.parent.mkdir(parents=True, exist_ok=True)
         here.symlink_to(self.packages_of(self.system))
 
@@ -95,11 +86,8 @@ class Machine:
         wheel = sorted(library.glob("ensurepip/_bundled/pip-*.whl"))[-1]
         pip = f"{python} -m pip install -q -I --no-deps"
         for package, version in self.table["image"].items():
-            if managed or package == "python3-pip":
-                install = f"PYTHONPATH={wheel} {pip}"
-                install += " --break-system-packages" if managed else ""
-            else:
-                install = pip
+            install = f"PYTHONPATH={wheel} {pip}" if managed or package == "python3-pip" else pip
+            install += " --break-system-packages" if managed else ""
             install = f"{install} '{version}'" if version else ":"
             yield f"    {package}) {install} || exit;;"
         # TensorRT is the fake; its metadata is what the doctor looks for
@@ -113,7 +101,7 @@ class Machine:
 
     def packages_of(self, prefix):
         """Where a Python keeps its packages."""
-        return prefix / "lib" / ("python" + self.table["python"]) / "site-packages"
+        return prefix / "lib" / self._python / "site-packages"
 
     @property
     def environment(self):
@@ -121,36 +109,22 @@ class Machine:
         made = self.home / "hotpath-venv"
         return made if made.exists() else None
 
-    def variables(self, **more):
-        """Environment variables of a shell on the board."""
-        first = [str(self.environment / "bin")] if self.environment else []
-        path = os.pathsep.join(first + [str(self.bin), str(self.system / "bin"), "/usr/bin:/bin"])
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "VIRTUAL_"))}
-        return dict(kept, PATH=path, HOME=str(self.home), PIP_CACHE_DIR=pip_cache(), **more)
-
     def run(self, what, command, folder, accepted=(0,), **more):
         """Run a shell command on the board and return its output.
 
         Raises:
             Failed: its exit code is none of the accepted ones.
         """
-        done = subprocess.run(
-            ["sh", "-c", command],
-            cwd=str(folder),
-            env=self.variables(**more),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            universal_newlines=True,
-        )
+        first = [str(self.environment / "bin")] if self.environment else []
+        path = os.pathsep.join(first + [str(self.bin), str(self.system / "bin"), "/usr/bin:/bin"])
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "VIRTUAL_"))}
+        # the user's own cache of pip, so that large wheels come once
+        kept.setdefault("PIP_CACHE_DIR", os.path.expanduser("~/.cache/pip"))
+        variables = dict(kept, PATH=path, HOME=str(self.home), **more)
+        shell = ["sh", "-c", command]
+        done = run(shell, cwd=str(folder), env=variables, stderr=subprocess.STDOUT)
         if done.returncode not in accepted:
             raise Failed(
                 f"{what}: `{command}` ended with {done.returncode}:\n{done.stdout[-3000:]}"
             )
         return done.stdout
-
-
-def pip_cache():
-    """The user's own cache of pip, so that large wheels come once."""
-    default = os.path.join(os.path.expanduser("~"), ".cache", "pip")
-    return os.environ.get("PIP_CACHE_DIR", default)

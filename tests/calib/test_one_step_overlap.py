@@ -7,19 +7,25 @@ from calib.clips import find_clips
 from calib.one_step_overlap import Finder, Pairs, Shape, best_cell, box_at, tracker_crop
 from kernels import cpu
 from runtime.networks import load_network
-from tests.support.clips import write_clip
+from tests.support.clips import write_boxes
+from tests.support.tiny import write_pictures
 
 SHAPE = Shape(exemplar=127, search=255, stride=16, context=0.5)
 
 
-@pytest.fixture
-def clips(tmp_path):
-    """One clip of a bright square that moves."""
-    boxes = [(150 + 10 * i, 150, 70, 50) for i in range(8)]
+def write_square(folder):
+    """Write a clip of a bright square that moves."""
+    boxes = np.array([(150 + 10 * i, 150, 70, 50) for i in range(8)])
     pictures = np.full((8, 400, 400, 3), 40, np.uint8)
     for picture, (x, y, w, h) in zip(pictures, boxes):
         picture[y : y + h, x : x + w] = 230
-    return find_clips([write_clip(tmp_path / "square", pictures, boxes)])
+    write_boxes(write_pictures(folder, pictures) / "boxes.csv", boxes)
+
+
+@pytest.fixture
+def clips(tmp_path):
+    write_square(tmp_path)
+    return find_clips([tmp_path])
 
 
 def test_more_crops_of_every_frame_begin_with_those_of_the_measure(clips):

@@ -47,16 +47,8 @@ def main(arguments=None):
     pyplot.rcParams.update({"svg.hashsalt": "hotpath", "font.size": 10})
     if options.picture == "page":
         page(options.video, [float(number) for number in options.box.split(",")])
-    elif options.picture == "way":
-        way()
     else:
-        times = json.loads((DOCS / "results/speed.json").read_text())
-        if options.picture == "time":
-            time_of_a_frame(times)
-        else:
-            with open(DOCS / "results/public-sequences.csv") as file:
-                rows = [row for row in csv.DictReader(file) if row["group"] == "all"]
-            overlap_against_time(times, rows)
+        {"way": way, "time": time_of_a_frame, "overlap": overlap_against_time}[options.picture]()
     return 0
 
 
@@ -81,15 +73,8 @@ def way():
         axes.text(-0.35, -row, device, ha="right", va="center", weight="bold")
         axes.plot([0.5, len(steps) - 0.5], [-row, -row], color="#888888", zorder=0)
         for column, (step, place) in enumerate(steps):
-            axes.text(
-                column + 0.5,
-                -row,
-                step,
-                ha="center",
-                va="center",
-                size=8.5,
-                bbox={"boxstyle": "round,pad=0.5", "fc": PLACES[place], "ec": "none"},
-            )
+            box = {"boxstyle": "round,pad=0.5", "fc": PLACES[place], "ec": "none"}
+            axes.text(column + 0.5, -row, step, ha="center", va="center", size=8.5, bbox=box)
     for number, (place, colour) in enumerate(PLACES.items()):
         axes.scatter([1 + 1.5 * number], [-2.75], marker="s", s=70, color=colour)
         axes.text(1.15 + 1.5 * number, -2.75, place, va="center", size=9)
@@ -98,9 +83,14 @@ def way():
     save(figure, DOCS / "frame-way.svg")
 
 
-def time_of_a_frame(results):
+def speed_rows():
+    """The times of each network, as ``tests.documents.speed`` wrote them."""
+    return json.loads((DOCS / "results/speed.json").read_text())["rows"]
+
+
+def time_of_a_frame():
     """Draw the milliseconds of crop, network and select of each network as stacked bars."""
-    rows = results["rows"]
+    rows = speed_rows()
     figure, axes = pyplot.subplots(figsize=(8, 0.45 * len(rows) + 1.4))
     names = [f"{row['network']} {row['precision']}" for row in rows]
     left = [0.0] * len(rows)
@@ -116,12 +106,14 @@ def time_of_a_frame(results):
     save(figure, DOCS / "results/speed.svg")
 
 
-def overlap_against_time(times, rows):
+def overlap_against_time():
     """Draw each network's overlap on public sequences against the time of its frame."""
+    with open(DOCS / "results/public-sequences.csv") as file:
+        rows = [row for row in csv.DictReader(file) if row["group"] == "all"]
     figure, both = pyplot.subplots(1, len(SETS), figsize=(10, 4))
     for axes, (key, title) in zip(both, SETS.items()):
         found = {row["tracker"]: row for row in rows if row["data set"] == key}
-        for row in times["rows"]:
+        for row in speed_rows():
             name = row["network"] + ("-int8" if row["precision"] == "int8" else "")
             if name in found:
                 at = row["ms"]["total"], float(found[name]["success"])

@@ -20,26 +20,20 @@ from runtime import load_tracker
 from tests.calib.test_store import Planted
 from tests.support import blobs
 
-SIAMESE = '''
+SIAMESE = """
 import torch
 from torch import nn
 import torch.nn.functional as F
 
 
 class Backbone(nn.Module):
-    """Eight times smaller, as AlexNet's, without padding."""
-
     def __init__(self, stride=8, padding=0):
         super().__init__()
         self.layer = nn.Conv2d(3, 6, 15, stride, padding)
 
     def forward(self, x):
         return torch.relu(self.layer(x) / 255)
-
-
-def correlate(x, kernel):
-    return F.conv2d(x, kernel.reshape(6, 1, *kernel.shape[2:]), groups=6)
-'''
+"""
 
 PYSOT_CONFIG = """
 from types import SimpleNamespace as Space
@@ -52,9 +46,7 @@ cfg = Space(
 )
 """
 
-PYSOT = (
-    SIAMESE
-    + """
+PYSOT = """
 
 class ModelBuilder(nn.Module):
     def __init__(self):
@@ -66,14 +58,11 @@ class ModelBuilder(nn.Module):
         self.zf = self.backbone(z)
 
     def track(self, x):
-        seen = correlate(self.backbone(x), self.zf)
+        seen = F.conv2d(self.backbone(x), self.zf.transpose(0, 1), groups=6)
         return {"cls": self.cls(seen), "loc": self.loc(seen), "mask": None}
 """
-)
 
-SIAMDW = (
-    SIAMESE
-    + """
+SIAMDW = """
 
 class SiamDW(nn.Module):
     def __init__(self):
@@ -86,11 +75,8 @@ class SiamDW(nn.Module):
     def track(self, x):
         return 0.001 * F.conv2d(self.features(x), self.zf)
 """
-)
 
-LIGHTTRACK = (
-    SIAMESE
-    + """
+LIGHTTRACK = """
 
 class LightTrackM_Subnet(nn.Module):
     def __init__(self, path_name, stride):
@@ -106,35 +92,34 @@ class LightTrackM_Subnet(nn.Module):
         seen = self.features(x) * self.zf.mean((2, 3), keepdim=True)
         return {"cls": self.cls(seen), "reg": torch.exp(self.reg(seen))}
 """
-)
 
+# authors: files of the checkout; folder, module, class and arguments of the model
 CHECKOUTS = {
-    "pysot": {"pysot/core/config.py": PYSOT_CONFIG, "pysot/models/model_builder.py": PYSOT},
-    "trackit-siamdw": {"lib/models/models.py": SIAMDW},
-    "lighttrack": {"lib/models/models.py": LIGHTTRACK},
-}
-BUILDERS = {
-    "pysot": ("", "pysot.models.model_builder", "ModelBuilder", ()),
-    "trackit-siamdw": ("lib", "models.models", "SiamDW", ()),
+    "pysot": (
+        {"pysot/core/config.py": PYSOT_CONFIG, "pysot/models/model_builder.py": SIAMESE + PYSOT},
+        ("", "pysot.models.model_builder", "ModelBuilder"),
+    ),
+    "trackit-siamdw": (
+        {"lib/models/models.py": SIAMESE + SIAMDW},
+        ("lib", "models.models", "SiamDW"),
+    ),
     "lighttrack": (
-        "",
-        "lib.models.models",
-        "LightTrackM_Subnet",
-        ("back_04502514044521042540", 16),
+        {"lib/models/models.py": SIAMESE + LIGHTTRACK},
+        ("", "lib.models.models", "LightTrackM_Subnet", "back_04502514044521042540", 16),
     ),
 }
 
 
 def write_checkout(folder, authors):
     """A checkout with the authors' names, a configuration and a checkpoint; returns their paths."""
-    for name, text in CHECKOUTS[authors].items():
-        path = folder / "code" / name
+    files, (place, module, name, *arguments) = CHECKOUTS[authors]
+    for file, text in files.items():
+        path = folder / "code" / file
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     config, checkpoint = folder / "config.yaml", folder / "model.pth"
     config.write_text("{}\n")
     torch.manual_seed(3)
-    place, module, name, arguments = BUILDERS[authors]
     with checkout(folder / "code" / place, module.split(".")[0]) as load:
         model = getattr(load(module), name)(*arguments)
     state = {"module." + key: value for key, value in model.state_dict().items()}
@@ -151,9 +136,8 @@ def run(path, values):
 @pytest.mark.parametrize("authors", sorted(AUTHORS))
 def test_an_export_computes_what_the_authors_module_does(tmp_path, authors):
     code, config, checkpoint = write_checkout(tmp_path, authors)
-    arguments = [authors, "--checkout", str(code), "--config", str(config)]
-    arguments += ["--checkpoint", str(checkpoint), "--name", "mine", "--out", str(tmp_path / "out")]
-    assert export.main(arguments) == 0
+    given = ["--checkout", code, "--config", config, "--checkpoint", checkpoint, "--name", "mine"]
+    assert export.main([authors, *map(str, given), "--out", str(tmp_path / "out")]) == 0
     parts = AUTHORS[authors](code, config, checkpoint)
     sides = parts.table["input"]
     noise = torch.Generator().manual_seed(1)

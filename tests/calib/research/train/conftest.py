@@ -2,14 +2,13 @@
 
 import os
 
-import cv2
 import numpy as np
 import onnx
 import pytest
 
 from calib.research.train.bank import build_bank
+from tests.calib.test_one_step_overlap import write_square
 from tests.support import tiny
-from tests.support.clips import write_boxes
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # of PyTorch: the tests' workers share the cores
 
@@ -23,17 +22,9 @@ def still(seed, height=120, width=160):
 @pytest.fixture
 def folders(tmp_path):
     """Stills in images/, one clip of a bright square that moves in clips/."""
-    images, clip = tmp_path / "images", tmp_path / "clips" / "square"
-    images.mkdir()
-    clip.mkdir(parents=True)
-    for i in range(50):
-        cv2.imwrite(str(images / f"{i:02d}.png"), still(i))
-    boxes = np.array([(150 + 10 * i, 150, 70, 50) for i in range(8)])
-    for i, (x, y, w, h) in enumerate(boxes):
-        picture = np.full((400, 400, 3), 40, np.uint8)
-        picture[y : y + h, x : x + w] = 230
-        cv2.imwrite(str(clip / f"{i:04d}.png"), picture)
-    write_boxes(clip / "boxes.csv", boxes)
+    tiny.write_pictures(tmp_path / "images", map(still, range(50)))
+    (tmp_path / "clips").mkdir()
+    write_square(tmp_path / "clips" / "square")
     return tmp_path
 
 

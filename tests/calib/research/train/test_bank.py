@@ -15,7 +15,7 @@ def test_bank_gives_back_every_picture_and_is_read_again_only_when_its_sources_c
     folders, bank
 ):
     np.testing.assert_array_equal(bank.picture(3), still(3))
-    (folders / "images" / "00.png").unlink()
+    (folders / "images" / "0000.png").unlink()
     again = build_bank(folders / "bank", [folders / "images"], [folders / "clips"])
     assert len(again) == 58
     assert len(build_bank(folders / "bank", [folders / "images"], [])) == 49

@@ -46,7 +46,7 @@ def test_kinds_are_drawn_as_often_as_they_should_and_negatives_have_nothing_in_c
 
 
 def test_objects_of_stills_are_true_boxes_and_show_others_of_their_class(folders):
-    rows = [f"{i:02d}.png,ship,60,40,50,40" for i in range(40)]
+    rows = [f"{i:04d}.png,ship,60,40,50,40" for i in range(40)]
     (folders / "images" / "objects.csv").write_text("\n".join(["picture,class,x,y,w,h", *rows]))
     bank = banks.build_bank(folders / "ships", [folders / "images"], [])
     drawer, ships = pairs.Drawer(bank), np.flatnonzero(bank.located)

@@ -1,5 +1,6 @@
 """Comparing evidence: what is refused, what is said, and two commits that take turns."""
 
+import contextlib
 import copy
 import json
 import pathlib
@@ -8,6 +9,7 @@ import shutil
 import numpy as np
 import pytest
 
+import boards
 from tests.fps import against, clips, compare, evidence, place, run
 from tests.fps.__main__ import main
 from tests.support.tiny import write_network
@@ -23,19 +25,10 @@ def made_up(median_ms=2.0, rounds=6, seed=0):
         "locked": {"gpu": True, "emc": True, "cpu": None},
         "sample": {"gpu_clock_max_hz": 1020000000},
     }
-    result = {
-        "network": "tiny",
-        "network_sha256": "ab" * 32,
-        "precision": "fp16",
-        "kernels": "cuda",
-        "engine": {"engine": "tensorrt", "version": "10.3"},
-        "threads": 1,
-        "clip": "film",
-        "warm_up": {"frames": 80, "seconds": 1.0, "steady": True},
-        "boxes": [[10.0, 10.0, 20.0, 20.0]],
-        "rounds": [],
-        "figures": {"steps": {}},
-    }
+    case = run.Case("kestrel", "fp16", "tensorrt")
+    engine = {"engine": "tensorrt", "version": "10.3"}
+    result = run.new_result(case, run.Settings(), film, {"sha256": "ab" * 32}, engine, "cuda")
+    result["warm_up"]["steady"] = True
     for number in range(rounds):
         ms = median_ms * np.exp(0.01 * random.randn(100))
         run.add_round(result, number * 1.0, 1.0, {"total": ms.tolist()}, [], 0.0)
@@ -59,7 +52,6 @@ def made_up(median_ms=2.0, rounds=6, seed=0):
         "samples": [],
         "clips": [run.describe_clip(film)],
         "results": [result],
-        "verdict": {"state": "ok", "reasons": []},
     }
     run.finish(found, None)
     assert evidence.check(found) == []
@@ -67,10 +59,9 @@ def made_up(median_ms=2.0, rounds=6, seed=0):
 
 
 def stored(tmp_path, *runs):
-    paths = []
-    for number, found in enumerate(runs):
-        paths.append(str(tmp_path / f"{number}.json"))
-        evidence.write(found, paths[-1])
+    paths = [str(tmp_path / f"{number}.json") for number in range(len(runs))]
+    for found, path in zip(runs, paths):
+        evidence.write(found, path)
     return paths
 
 
@@ -81,7 +72,7 @@ def stored(tmp_path, *runs):
 def test_exit_codes_follow_the_decision(median_ms, rounds, word, code, tmp_path, capsys):
     paths = stored(tmp_path, made_up(rounds=rounds), made_up(median_ms, rounds, seed=1))
     assert main(["compare"] + paths) == code
-    assert f"tiny fp16 tensorrt film: {word} (" in capsys.readouterr().out
+    assert f"kestrel fp16 tensorrt film: {word} (" in capsys.readouterr().out
 
 
 def test_an_invalid_run_is_never_compared(tmp_path, capsys):
@@ -114,20 +105,16 @@ def _sampled(before, *samples):
     return change
 
 
+def _counted(key):
+    return _sampled({key: 1}, {key: 4})
+
+
 @pytest.mark.parametrize(
     "change, state, words",
     [
-        (_sampled({"oc1_undervoltage_count": 1}, {"oc1_undervoltage_count": 4}), "invalid", "3 un"),
-        (
-            _sampled({"oc2_average_overcurrent_count": 1}, {"oc2_average_overcurrent_count": 4}),
-            "invalid",
-            "3 average over-current",
-        ),
-        (
-            _sampled({"oc3_peak_overcurrent_count": 1}, {"oc3_peak_overcurrent_count": 4}),
-            "warn",
-            "3 peak over-current",
-        ),
+        (_counted("oc1_undervoltage_count"), "invalid", "3 under-voltage"),
+        (_counted("oc2_average_overcurrent_count"), "invalid", "3 average over-current"),
+        (_counted("oc3_peak_overcurrent_count"), "warn", "3 peak over-current"),
         (
             _sampled({"power_mode_id": 2, "power_mode_name": "MAXN_SUPER"}, {"power_mode_id": 1}),
             "invalid",
@@ -229,8 +216,6 @@ def test_a_reference_compares_like_the_run_it_was_made_from(tmp_path):
 
 
 def test_references_that_ship_are_valid_and_of_a_known_board():
-    import boards
-
     for path in compare.REFERENCES.glob("*.json"):
         found = evidence.read(path)
         assert path.stem in boards.names() and found["board"]["name"] == path.stem
@@ -241,11 +226,6 @@ def test_references_that_ship_are_valid_and_of_a_known_board():
 def in_git():
     if shutil.which("git") is None or place.commit()[0] is None:
         pytest.skip("the tests do not run in a git checkout")
-
-
-def test_an_unknown_commit_is_one_sentence(in_git, tmp_path, capsys):
-    assert main(["--against", "no-such-commit", "--out", str(tmp_path)]) == 2
-    assert "name a commit of this repository" in capsys.readouterr().err
 
 
 def test_two_checkouts_take_turns_each_with_its_own_code(in_git, tmp_path):
@@ -278,7 +258,9 @@ def test_two_checkouts_take_turns_each_with_its_own_code(in_git, tmp_path):
     assert totals[1] > totals[0] + 10
 
 
-def test_a_worktree_is_gone_afterwards(in_git):
+def test_a_worktree_is_of_a_known_commit_and_gone_afterwards(in_git, tmp_path, capsys):
+    assert main(["--against", "no-such-commit", "--out", str(tmp_path)]) == 2
+    assert "name a commit of this repository" in capsys.readouterr().err
     with against.worktree("HEAD") as (tree, commit):
         assert pathlib.Path(tree, "runtime", "tracker.py").is_file()
         assert commit == place.commit()[0]
@@ -288,9 +270,6 @@ def test_a_worktree_is_gone_afterwards(in_git):
 def test_a_checkout_that_can_not_run_is_named(tmp_path):
     (tmp_path / "runtime").mkdir()
     (tmp_path / "runtime" / "__init__.py").write_text("raise RuntimeError('half a commit')\n")
-    worker = against.Worker(str(tmp_path), {"threads": 1})
-    try:
+    with contextlib.closing(against.Worker(str(tmp_path), {"threads": 1})) as worker:
         with pytest.raises(against.WorkerFailed, match="half a commit"):
             worker.wait_ready()
-    finally:
-        worker.close()

@@ -1,10 +1,12 @@
-"""``--against`` on a board whose engine runs bundles: built, timed and compared on both sides."""
+"""``--against`` on a board whose engine runs bundles, and the process that times one checkout."""
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 pytest.importorskip("onnxruntime")
@@ -13,14 +15,21 @@ from tests import support
 from tests.fakes.tensorrt import machine
 from tests.fps import evidence
 from tests.support import ROOT, tiny
+from tests.support.fake_gpu import python
 
-PARTS = ("boards", "calib", "kernels", "runtime", "tests")
-WHO = {
-    "GIT_AUTHOR_NAME": "a",
-    "GIT_AUTHOR_EMAIL": "a@b",
-    "GIT_COMMITTER_NAME": "a",
-    "GIT_COMMITTER_EMAIL": "a@b",
-}
+GIT = "git -c user.name=a -c user.email=a@b".split()
+# The fake GPU's bundle is made first; then the worker runs in the same process.
+RUN = """
+import io, pathlib, sys
+from tests.fakes.tensorrt import whole
+folder = pathlib.Path({folder!r})
+whole.make(folder, "tiny", "8.2")
+sys.path.insert(0, {root!r} + "/tests/fps")
+import worker
+sys.argv = ["worker.py", {root!r}]
+sys.stdin = io.StringIO({asked!r})
+sys.exit(worker.main())
+"""
 
 
 @pytest.fixture
@@ -31,28 +40,27 @@ def checkout(tmp_path):
     folder = tmp_path / "checkout"
     folder.mkdir()
     ignore = shutil.ignore_patterns("__pycache__", "*.pyc", "snapshots", "reference")
-    for part in PARTS:
+    for part in ("boards", "calib", "kernels", "runtime", "tests"):
         shutil.copytree(str(ROOT / part), str(folder / part), ignore=ignore)
     for words in (["init", "-q"], ["add", "-A", "-f"], ["commit", "-q", "-m", "all"]):
-        subprocess.check_call(["git"] + words, cwd=str(folder), env=dict(os.environ, **WHO))
+        subprocess.check_call(GIT + words, cwd=str(folder))
     return folder
 
 
-def run(python, folder, *words):
-    return support.run([python, *words], cwd=str(folder), env=dict(os.environ, PYTHONPATH=""))
+def run(interpreter, folder, *words):
+    return support.run([interpreter, *words], cwd=str(folder), env=dict(os.environ, PYTHONPATH=""))
 
 
 @pytest.mark.slow("a build in each of two checkouts; test_compare has two checkouts in turns")
 def test_a_jetson_compares_two_commits_with_a_bundle_built_by_each(checkout, tmp_path):
-    python = tmp_path / "python3"
-    machine.interpreter(python, {"family": "8.2", "board": "jetson_nano"}, sys.executable)
+    interpreter = tmp_path / "python3"
+    machine.interpreter(interpreter, {"family": "8.2", "board": "jetson_nano"}, sys.executable)
     network = tiny.write_network(tmp_path)
-    common = ["--network", network]
-    built = run(python, checkout, "-m", "boards.build", "jetson_nano", *common)
+    built = run(interpreter, checkout, "-m", "boards.build", "jetson_nano", "--network", network)
     assert built.returncode == 0, built.stderr
     out = tmp_path / "out"
     options = ["--networks", network, "--frames", "20", "--rounds", "1", "--out", out]
-    done = run(python, checkout, "-m", "tests.fps", "--against", "HEAD", *options)
+    done = run(interpreter, checkout, "-m", "tests.fps", "--against", "HEAD", *options)
     assert done.returncode in (0, 1, 3), done.stderr  # 1, 3: this computer is busy
     assert "building engines/jetson_nano/tiny-fp16" in done.stdout
     for side in ("base", "new"):
@@ -61,3 +69,20 @@ def test_a_jetson_compares_two_commits_with_a_bundle_built_by_each(checkout, tmp
         assert found["run"]["complete"] and result["precision"] == "fp16"
         assert result["engine"]["engine"] == "tensorrt"
         assert len(result["rounds"][0]["ms"]["total"]) == 20
+
+
+def test_a_worker_times_a_tracker_whose_whole_frame_runs_on_the_gpu(tmp_path):
+    pictures, boxes = tiny.film(4)
+    np.save(str(tmp_path / "frames.npy"), np.stack(pictures))
+    settings = {
+        "load": {"bundle": str(tmp_path / "bundle")},
+        "threads": 1,
+        "frames": str(tmp_path / "frames.npy"),
+        "box": boxes[0],
+    }
+    asked = "".join(json.dumps(line) + "\n" for line in (settings, {"frames": 6}))
+    code = RUN.format(folder=str(tmp_path), root=str(ROOT), asked=asked)
+    printed = python(["-c", code], FAKE_CUDA_CAPABILITY="53", FAKE_CUDA_VERSION="10020")
+    ready, block = [json.loads(line) for line in printed.splitlines()]
+    assert ready["ready"]["engine"] == "tensorrt" and ready["ready"]["kernels"] == "cuda"
+    assert len(block["boxes"]) == len(block["ms"]["total"]) == 6

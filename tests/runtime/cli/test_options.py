@@ -30,10 +30,7 @@ pytestmark = pytest.mark.pythons("argparse writes help differently")
         (["--start", "1:x"], "'1:x' is not a time"),
         (["--no-such"], "unrecognized arguments: --no-such"),
         (["--config"], "expected one argument"),
-        (
-            ["--config", "absent.toml"],
-            "absent.toml can't be read: No such file or directory;",
-        ),
+        (["--config", "absent.toml"], "absent.toml can't be read: No such file or directory;"),
     ],
 )
 def test_a_value_that_cannot_be_is_one_plain_sentence(capsys, arguments, words):
@@ -104,17 +101,13 @@ def test_a_shell_completes_options_and_their_values(capsys, tmp_path, shell):
         os.waitpid(child, 0)
 
 
-def test_the_version_is_that_of_the_package(capsys):
-    with pytest.raises(SystemExit) as end:
-        options.parse(["--version"])
-    assert end.value.code == 0
-    assert capsys.readouterr().out == f"hotpath-tracker {runtime.__version__}\n"
-
-
-def test_help_opens_with_what_the_command_does(capsys):
-    with pytest.raises(SystemExit):
-        options.parse(["--help"])
-    text = capsys.readouterr().out
+def test_help_opens_with_what_the_command_does_and_the_version_is_the_packages(capsys):
+    for word in ("--version", "--help"):
+        with pytest.raises(SystemExit) as end:
+            options.parse([word])
+        assert end.value.code == 0
+    version, text = capsys.readouterr().out.split("\n", 1)
+    assert version == f"hotpath-tracker {runtime.__version__}"
     assert text.split("\n\n")[1].startswith("Follow one or several objects")
     assert "(default: ())" not in text
     assert "more than one decoder error" in " ".join(text.split())

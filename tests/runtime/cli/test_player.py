@@ -99,12 +99,9 @@ def begun(*keys, fps=50.0):
     return player, source, window, targets
 
 
-def test_a_recording_plays_at_its_own_speed():
+def test_a_recording_plays_at_its_own_speed_and_plus_and_minus_change_it():
     player, source, _, _ = begun()
     assert 24 <= len(played(player, source, 0.5)) <= 26
-
-
-def test_plus_and_minus_change_the_speed():
     player, source, _, _ = begun("+", fps=25.0)
     assert 24 <= len(played(player, source, 0.5)) <= 26
     player, source, _, _ = begun("-", "-", fps=40.0)
@@ -133,15 +130,12 @@ def test_seeking_goes_by_seconds_and_stays_in_the_recording():
     assert played(player, source, 0.2) == [0, 0]
 
 
-def test_a_new_box_replaces_the_target_on_the_frame_that_is_shown():
+def test_a_new_box_replaces_the_target_on_the_frame_that_is_shown_and_none_leaves_it():
     player, source, window, targets = begun(".", ".", "b")
     window.box = (5, 6, 20, 10)
     assert played(player, source, 0.2) == [1, 2]
     assert targets.boxes == [(2, (5, 6, 20, 10))]
     assert targets.numbers == (1,)
-
-
-def test_a_box_that_was_not_drawn_leaves_the_target():
     player, source, _, targets = begun(" ", "b")
     played(player, source, 0.1)
     assert targets.numbers == (0,)

@@ -19,90 +19,63 @@ import numpy as np
 import pytest
 
 from runtime.cli.outputs import Outputs
-from runtime.track import main
-from tests.runtime.test_track import command, rows_of
+from tests.runtime.test_track import film_command, here, rows_of, world
 from tests.support import ROOT, run
 from tests.support.disks import small_disk
-from tests.support.pages import write_world
 
+__all__ = ["world"]
 pytest.importorskip("onnxruntime")
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """The tiny network, its film of 30 frames, and the first box as text."""
-    folder = tmp_path_factory.mktemp("runs")
-    boxes = write_world(folder, 30)
-    (folder / "box").write_text(",".join(f"{value:g}" for value in boxes[0]))
-    return folder
-
-
-def frames_command(folder, *arguments, video="frames"):
-    """The command line on the film's pictures, or another video."""
-    box = (folder / "box").read_text()
-    return command(folder, "--video", folder / video, "--box", box, *arguments)
-
-
-def run_here(folder, *arguments):
-    """The command line on the film's pictures, in this process; returns the exit code."""
-    return main(frames_command(folder, *arguments)[3:])
-
-
-def test_a_closed_standard_error_loses_nothing(folder, tmp_path):
+def test_a_closed_standard_error_loses_nothing(world, tmp_path):
     pytest.importorskip("av")
     out, video = tmp_path / "out.csv", tmp_path / "out.mp4"
-    words = frames_command(folder, "--results", out, "--save", video)
+    words = film_command(world, "frames", "--results", out, "--save", video)
     done = subprocess.run(["sh", "-c", 'exec "$@" 2>&-', "sh"] + words, timeout=120)
     assert done.returncode == 0
     assert len(rows_of(out)) == 30 and video.stat().st_size > 1000
 
 
-def _heed_hang_ups():
-    """In a new process: a run below nohup would not end by SIGHUP."""
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
-
-
-def test_a_run_without_outputs_says_where_the_target_was(folder, capsys, monkeypatch):
+def test_a_run_without_outputs_says_where_the_target_was(world, capsys, monkeypatch):
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)
-    assert run_here(folder) == 0
+    assert here(world, "frames") == 0
     told = capsys.readouterr().err
     assert re.search(r"target 0: [\d.]+,[\d.]+,[\d.]+,[\d.]+ in frame 29", told)
 
 
-def test_a_folder_gets_times_by_fps_and_says_where_it_has_none(folder, tmp_path, capsys):
+def test_a_folder_gets_times_by_fps_and_says_where_it_has_none(world, tmp_path, capsys):
     out = tmp_path / "out.csv"
-    assert run_here(folder, "--results", out) == 0
+    assert here(world, "frames", "--results", out) == 0
     assert re.search("states no frame rate.*--fps", capsys.readouterr().err)
     assert rows_of(out)[10]["time_s"] == ""
-    assert run_here(folder, "--results", out, "--fps", "20") == 0
+    assert here(world, "frames", "--results", out, "--fps", "20") == 0
     assert "states no frame rate" not in capsys.readouterr().err
     assert float(rows_of(out)[10]["time_s"]) == 0.5
 
 
-def test_a_saved_video_without_overlay_differs_only_at_the_box(folder, tmp_path):
+def test_a_saved_video_without_overlay_differs_only_at_the_box(world, tmp_path):
     pytest.importorskip("av")
     changed = {}
     for name, more in (("full", []), ("bare", ["--no-overlay"])):
         out = tmp_path / (name + ".mkv")
-        assert run_here(folder, "--save", out, "--frames", "3", *more) == 0
+        assert here(world, "frames", "--save", out, "--frames", "3", *more) == 0
         picture = cv2.VideoCapture(str(out)).read()[1].astype(int)
-        plain = cv2.imread(str(folder / "frames" / "0000.jpg"))
+        plain = cv2.imread(str(world[0] / "frames" / "0000.png"))
         changed[name] = np.abs(picture - plain).max(axis=2) > 60
     assert changed["full"][:6].any()
     assert not changed["bare"][:6].any() and changed["bare"].any()
 
 
-def test_on_a_narrow_terminal_a_long_path_leaves_room_for_the_bar(folder, tmp_path):
+def test_on_a_narrow_terminal_a_long_path_leaves_room_for_the_bar(world, tmp_path):
     long = tmp_path / ("a_folder_with_quite_a_long_name_" * 4)
     (long / "frames").mkdir(parents=True)
-    pictures = sorted((folder / "frames").iterdir())
+    pictures = sorted((world[0] / "frames").iterdir())
     for index in range(10 * len(pictures)):  # the bar is drawn five times a second
         name = f"{index:05d}{pictures[0].suffix}"
         (long / "frames" / name).symlink_to(pictures[index % len(pictures)])
-    words = frames_command(
-        folder, "--results", tmp_path / "out.csv", "--fps", "25", video=long / "frames"
-    )
+    out = tmp_path / "out.csv"
+    words = film_command(world, long / "frames", "--results", out, "--fps", "25")
     terminal, side = pty.openpty()
     fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 60, 0, 0))
     run = subprocess.Popen(words, stderr=side)
@@ -118,15 +91,15 @@ def test_on_a_narrow_terminal_a_long_path_leaves_room_for_the_bar(folder, tmp_pa
     assert any("score" in line and "/300" in line and "left" in line for line in bars), bars
 
 
-def test_tracking_runs_and_speaks_without_tqdm(folder):
+def test_tracking_runs_and_speaks_without_tqdm(world):
     code = "import sys; sys.modules['tqdm'] = None; from runtime import track; track.main()"
-    done = run([sys.executable, "-c", code, *frames_command(folder)[3:]], cwd=str(ROOT))
+    done = run([sys.executable, "-c", code, *film_command(world, "frames")[3:]], cwd=str(ROOT))
     assert done.returncode == 0 and "30 frames" in done.stderr, done.stderr
 
 
-def test_the_profile_names_the_programs_own_speed_and_its_limit(folder, tmp_path, capsys):
+def test_the_profile_names_the_programs_own_speed_and_its_limit(world, tmp_path, capsys):
     pytest.importorskip("av")
-    assert run_here(folder, "--profile", "--save", tmp_path / "out.mp4") == 0
+    assert here(world, "frames", "--profile", "--save", tmp_path / "out.mp4") == 0
     told = capsys.readouterr().err
     steps = "decode", "crop", "network", "select", "total", "drawing", "encoding", "writing"
     for step in (*steps, "median", "p95", "p99"):
@@ -137,25 +110,25 @@ def test_the_profile_names_the_programs_own_speed_and_its_limit(folder, tmp_path
     )
 
 
-def test_a_run_begins_at_the_time_that_is_given(folder, tmp_path, capsys):
+def test_a_run_begins_at_the_time_that_is_given(world, tmp_path, capsys):
     out = tmp_path / "out.csv"
     at_20 = ["--fps", "20", "--results", out]
-    assert run_here(folder, "--start", "0.5", "--frames", "3", *at_20) == 0
+    assert here(world, "frames", "--start", "0.5", "--frames", "3", *at_20) == 0
     assert [(row["frame"], row["time_s"]) for row in rows_of(out)] == [
         ("10", "0.5"),
         ("11", "0.55"),
         ("12", "0.6"),
     ]
     capsys.readouterr()
-    assert run_here(folder, "--start", "1:20", *at_20) == 2
+    assert here(world, "frames", "--start", "1:20", *at_20) == 2
     assert "ends at 1.4 s; give --start an earlier time" in capsys.readouterr().err
-    assert run_here(folder, "--start", "1") == 2
+    assert here(world, "frames", "--start", "1") == 2
     assert "states no frame rate, which --start needs; give --fps" in capsys.readouterr().err
 
 
-def test_a_quiet_run_prints_its_summary_as_json_and_nothing_else(folder, tmp_path, capsys):
+def test_a_quiet_run_prints_its_summary_as_json_and_nothing_else(world, tmp_path, capsys):
     out = tmp_path / "out.csv"
-    assert run_here(folder, "--quiet", "--json", "--fps", "20", "--results", out) == 0
+    assert here(world, "frames", "--quiet", "--json", "--fps", "20", "--results", out) == 0
     said = capsys.readouterr()
     assert said.err == ""
     found = json.loads(said.out)
@@ -163,16 +136,16 @@ def test_a_quiet_run_prints_its_summary_as_json_and_nothing_else(folder, tmp_pat
     last = rows_of(out)[-1]
     assert found["targets"][0]["box"] == [round(float(last[key]), 2) for key in "xywh"]
     assert 0 < found["ms"]["median"] <= found["ms"]["p95"] and 0 < found["score"] <= 1
-    assert run_here(folder, "--json", "--results", "-") == 2
+    assert here(world, "frames", "--json", "--results", "-") == 2
     assert "both take standard output" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
-def test_outputs_fail_one_by_one_and_the_others_go_on(folder, tmp_path, capsys, monkeypatch):
+def test_outputs_fail_one_by_one_and_the_others_go_on(world, tmp_path, capsys, monkeypatch):
     pytest.importorskip("av")
     (tmp_path / "a.csv").symlink_to("/dev/full")
     files = ["--fps", "20", "--results", tmp_path / "a.csv"]
-    assert run_here(folder, *files, "--save", tmp_path / "a.mp4") == 2
+    assert here(world, "frames", *files, "--save", tmp_path / "a.mp4") == 2
     said = capsys.readouterr().err
     assert said.count("a.csv: the disk is full") == 2  # at once and at the end, within a minute
     assert f"wrote {tmp_path / 'a.mp4'}" in said and "30 frames" in said
@@ -180,9 +153,9 @@ def test_outputs_fail_one_by_one_and_the_others_go_on(folder, tmp_path, capsys, 
     video = cv2.VideoCapture(str(tmp_path / "a.mp4"))
     assert video.get(cv2.CAP_PROP_FRAME_COUNT) == 30
     monkeypatch.setattr("runtime.cli.outputs.AGAIN_S", 0.0)
-    assert run_here(folder, *files, "--save", tmp_path / "a.mp4", "--append") == 2
+    assert here(world, "frames", *files, "--save", tmp_path / "a.mp4", "--append") == 2
     assert capsys.readouterr().err.count("a.csv: the disk is full") == 31
-    assert run_here(folder, *files) == 2  # nothing is left to run for
+    assert here(world, "frames", *files) == 2  # nothing is left to run for
     assert "1 frames" in capsys.readouterr().err
 
 
@@ -196,22 +169,22 @@ def test_a_camera_goes_on_where_no_file_can_be_written(live):
     assert Outputs.open.fget(run)
 
 
-def test_a_video_on_a_full_disk_ends_and_the_results_go_on(folder, tmp_path, capsys):
+def test_a_video_on_a_full_disk_ends_and_the_results_go_on(world, tmp_path, capsys):
     pytest.importorskip("av")
     with small_disk(tmp_path / "disk", 4) as disk:
         out = tmp_path / "out.csv"
-        assert run_here(folder, "--save", disk / "a.mp4", "--results", out) == 2
+        assert here(world, "frames", "--save", disk / "a.mp4", "--results", out) == 2
     assert "a.mp4: the disk is full" in capsys.readouterr().err
     assert len(rows_of(out)) == 30
 
 
-def test_a_terminal_that_is_closed_ends_a_run_in_order(folder, tmp_path):
+def test_a_terminal_that_is_closed_ends_a_run_in_order(world, tmp_path):
     out = tmp_path / "out.csv"
-    words = frames_command(folder, "--page", "--page-port", "0", "--fps", "3", "--results", out)
+    words = film_command(world, "frames", "--page", "--page-port=0", "--fps=3", "--results", out)
     pytest.importorskip("aiohttp")
     child, terminal = pty.fork()
     if not child:
-        _heed_hang_ups()
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # a run below nohup would not end by it
         os.execv(words[0], words)
     while not (out.exists() and out.read_text().count("\n") > 2):
         assert os.waitpid(child, os.WNOHANG) == (0, 0)

@@ -63,14 +63,6 @@ def _golden(path):
         return np.array([[float(row[key]) for key in "xywh"] for row in csv.DictReader(file)])
 
 
-def _mean_overlaps(run):
-    """dict of clip name -> (mean overlap of our boxes, of the original's)."""
-    return {
-        name: (figures(boxes, truth)["ao"], figures(golden, truth)["ao"])
-        for name, (boxes, golden, truth) in run.items()
-    }
-
-
 @pytest.mark.parametrize("case", CASES, ids=IDS)
 def test_first_frames_have_the_boxes_of_the_original_tracker(first_frames, case):
     assert len(first_frames[case]) >= 11
@@ -82,11 +74,11 @@ def test_first_frames_have_the_boxes_of_the_original_tracker(first_frames, case)
 @pytest.mark.parametrize("case", CASES, ids=IDS)
 def test_mean_overlap_is_that_of_the_original_tracker(runs, case):
     # a long clip can flip between drift and no drift on the last bit of a float, so one may differ
-    differ = {
-        name: (ours, theirs)
-        for name, (ours, theirs) in _mean_overlaps(runs[case]).items()
-        if abs(ours - theirs) > 0.02
-    }
+    differ = {}
+    for name, (boxes, golden, truth) in runs[case].items():
+        ours, theirs = figures(boxes, truth)["ao"], figures(golden, truth)["ao"]
+        if abs(ours - theirs) > 0.02:
+            differ[name] = ours, theirs
     print("clips whose overlap differs:", differ or "none")
     assert len(runs[case]) >= 11
     assert len(differ) <= 1, differ

@@ -98,14 +98,11 @@ def test_low_latency_rehearses_more_often_and_saving_never(clock):
     assert counts[SAVING] == 0 < 2 * counts[NORMAL] < counts[LOW] <= 4 * 40
 
 
-def test_recordings_are_not_rehearsed(clock):
+def test_recordings_and_networks_that_take_long_are_not_rehearsed(clock):
     source, targets = Clocked(clock), Rehearsing(clock)
     source.live = False
     frames_of(source, targets, LOW)
     assert not targets.at
-
-
-def test_a_network_that_takes_long_is_not_rehearsed(clock):
     targets = Rehearsing(clock, seconds=0.008)
     frames_of(Clocked(clock), targets, NORMAL)
     assert len(targets.at) <= 3
@@ -179,9 +176,8 @@ def test_a_loop_of_its_own_is_rehearsed_just_before_the_frame_it_expects(clock):
     ],
 )
 def test_rehearsals_between_frames_change_no_box(tmp_path, family, targets, threads):
-    if family is None:
-        toml = tiny.write_network(tmp_path, tiny.watched(lost_below=0.3))
-    else:
+    toml = tiny.write_network(tmp_path, tiny.watched(lost_below=0.3))
+    if family is not None:
         toml = blobs.write_network(tmp_path, family)
     (frames, boxes), runs = tiny.film(12), []
     for times in (0, 2):

@@ -1,11 +1,13 @@
 """Frames in planes: trackers follow a target in them as in the converted frames."""
 
+from types import SimpleNamespace
+
 import cv2
 import numpy as np
 import pytest
 
 from kernels.planes import Planes
-from runtime import geometry, pictures
+from runtime import geometry, load_tracker, pictures
 from runtime.pictures import JpegFrame, PlanarFrame, bgr_of, every_pixel, pixels_of
 from tests.support import tiny
 from tests.support.pictures_in_planes import noise_in, planes_of
@@ -29,15 +31,11 @@ def test_a_frame_is_converted_once_and_only_when_somebody_asks(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_tracker_finds_the_same_boxes_in_planes_as_in_the_converted_frames(tmp_path, kind):
-    pytest.importorskip("onnxruntime")
-    from runtime import load_tracker
-
     toml = tiny.write_network(tmp_path)
     film, boxes = tiny.film(12)
     frames = [PlanarFrame(planes_of(picture, kind)) for picture in film]
-    found = []
-    for clip in (frames, [frame.bgr() for frame in frames]):
-        found.append(tiny.boxes_of(load_tracker(toml, engine="onnxruntime"), clip, boxes))
+    clips = frames, [frame.bgr() for frame in frames]
+    found = [tiny.boxes_of(load_tracker(toml), clip, boxes) for clip in clips]
     # the border's colour, the mean of a frame, is rounded otherwise
     np.testing.assert_allclose(found[0], found[1], atol=0.05)
     assert np.abs(np.diff(found[0], axis=0)).max() > 0.5
@@ -45,12 +43,9 @@ def test_a_tracker_finds_the_same_boxes_in_planes_as_in_the_converted_frames(tmp
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_border_of_planes_is_within_one_of_the_converted_frame(kind):
-    class Network:
-        border = "mean_rounded"
-
-    picture = tiny.film(1)[0][0]
-    frame = PlanarFrame(planes_of(picture, kind))
-    colours = [geometry.border_colour(Network, one).astype(int) for one in (frame, bgr_of(frame))]
+    network = SimpleNamespace(border="mean_rounded")
+    frame = PlanarFrame(planes_of(tiny.film(1)[0][0], kind))
+    colours = [geometry.border_colour(network, one).astype(int) for one in (frame, bgr_of(frame))]
     assert np.abs(colours[0] - colours[1]).max() <= 1
 
 
@@ -95,10 +90,6 @@ class NoDecoders:
         """None."""
 
 
-def whole(width, height):
-    return (0, 0, width, height)
-
-
 @pytest.mark.parametrize("size", [(320, 240), (321, 243), (64, 40)])
 @pytest.mark.parametrize("ratio, scale", [(0.3, 1), (1.9, 1), (2.0, 2), (5.0, 4), (99.0, 8)])
 @pytest.mark.parametrize("decoders", [None, NoDecoders()], ids=["parts", "whole"])
@@ -106,7 +97,7 @@ def test_a_jpeg_is_decoded_at_the_scale_that_is_needed(whole_decoder, size, rati
     picture = cv2.GaussianBlur(tiny.film(1, *size)[0][0], (0, 0), 3)
     frame = JpegFrame(jpeg(picture), decoders)
     assert frame.shape == picture.shape
-    reduced, found = frame.part(whole(*size), ratio)
+    reduced, found = frame.part((0, 0, *size), ratio)
     assert found == scale
     assert reduced.shape[:2] == (-(-size[1] // scale), -(-size[0] // scale))
     pixels = reduced if decoders else PlanarFrame(reduced).bgr()
@@ -127,8 +118,8 @@ def test_a_part_inside_a_larger_scale_is_not_decoded_again():
 
 def test_a_whole_frame_that_is_there_is_used_at_every_scale():
     frame = JpegFrame(jpeg(tiny.film(1)[0][0]))
-    assert frame.part(whole(320, 240), 8.0)[0] is not bgr_of(frame)
-    assert frame.part(whole(320, 240), 8.0) == (bgr_of(frame), 1)
+    assert frame.part((0, 0, 320, 240), 8.0)[0] is not bgr_of(frame)
+    assert frame.part((0, 0, 320, 240), 8.0) == (bgr_of(frame), 1)
 
 
 def test_a_kind_of_jpeg_for_other_decoders_is_decoded_whole():
@@ -177,16 +168,11 @@ def test_a_damaged_jpeg_is_still_a_picture(whole_decoder):
 
 @pytest.mark.parametrize("side", [60, 160])  # at full scale, and reduced
 def test_boxes_of_decoded_parts_are_those_of_the_whole_frame(tmp_path, side):
-    pytest.importorskip("onnxruntime")
-    from runtime import load_tracker
-
     toml = tiny.write_network(tmp_path)
     film, boxes = tiny.film(20, width=1280, height=960, side=side)
     clips = [[JpegFrame(jpeg(picture)) for picture in film]]
-    clips.append([frame.bgr() for frame in (JpegFrame(jpeg(picture)) for picture in film)])
-    found = []
-    for clip in clips:
-        found.append(tiny.boxes_of(load_tracker(toml, engine="onnxruntime"), clip, boxes))
+    clips.append([JpegFrame(jpeg(picture)).bgr() for picture in film])
+    found = [tiny.boxes_of(load_tracker(toml), clip, boxes) for clip in clips]
     assert all(frame._bgr is None for frame in clips[0][1:])
     assert np.median(np.abs(found[0] - found[1])) < 0.5
 

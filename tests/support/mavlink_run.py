@@ -25,18 +25,6 @@ from runtime.types import TrackedFrame
 FOV = (60.0, 46.0)
 
 
-class Nowhere(Transport):
-    def __init__(self):
-        super().__init__()
-        self.sent = []
-
-    def receive(self):
-        return []
-
-    def send(self, data):
-        self.sent.append(data)
-
-
 @functools.lru_cache(maxsize=1)
 def loaded():
     """The default network, which all runs of a process share: to load it takes seconds."""
@@ -62,8 +50,11 @@ class HandTurnedRun:
         camera = Camera(self.loop, identity, geo)
         codec = Codec(1, 100, key)
         self.follow = Follow(load_settings(None, FOLLOW), 1, 100, geo)
+        nowhere = Transport()
+        nowhere.sent, nowhere.receive = [], list
+        nowhere.send = nowhere.sent.append
         self.service = Service(
-            Nowhere(), codec, camera, geo, self.gimbal, key, 1e9, follow=self.follow
+            nowhere, codec, camera, geo, self.gimbal, key, 1e9, follow=self.follow
         )
         self.turn()
 

@@ -32,7 +32,6 @@ QUICK = {"rounds": 1, "frames": 100, "warm_s": 5.0}
 
 
 def main(arguments=None):
-    """Run the command line; returns the exit code."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     if any(word.split("=")[0] == "--video" for word in arguments):
         from tests.fps import simple
@@ -162,7 +161,7 @@ def _against(options, settings, place, out):
             lambda side: out / f"evidence-{place.board.name}-{side}.json",
             changed=held.changed,
         )
-    return _conclude(out, list(pair), *pair)
+    return _conclude(out, pair, *pair)
 
 
 def _conclude(out, runs, base, new):

@@ -65,7 +65,6 @@ class Worker:
         return self._receive()
 
     def close(self):
-        """End the process."""
         with contextlib.suppress(OSError):
             self._process.stdin.close()
         try:
@@ -92,7 +91,6 @@ class Worker:
 
 
 def measure(settings, place, trees, commits, path_of, changed=(), say=print):
-    """Time two checkouts in turns."""
     pair = []
     for side, commit in zip(("base", "new"), commits):
         evidence = runs.begin(settings, place, changed)
@@ -116,7 +114,7 @@ def measure(settings, place, trees, commits, path_of, changed=(), say=print):
         evidence["after"] = after
         evidence["run"]["complete"] = True
     _save(pair, sampler, path_of)
-    return tuple(pair)
+    return pair
 
 
 def _asked(case, settings, clip, frames, tree, say):
@@ -223,6 +221,4 @@ def _round(trees, asked, results, count, sampler, began, first):
 
 def _save(pair, sampler, path_of):
     for evidence in pair:
-        evidence["samples"] = list(sampler.samples)
-        runs.finish(evidence, None)
-        files.write(evidence, path_of(evidence["run"]["side"]))
+        runs.save(evidence, sampler, None, path_of(evidence["run"]["side"]))

@@ -8,7 +8,6 @@ left out.
 import argparse
 import os
 import pathlib
-import subprocess
 import sys
 import tempfile
 import time
@@ -19,6 +18,7 @@ import numpy as np
 from runtime import load_tracker
 from runtime.video.sources import WAITING, open_source
 from tests.fps.place import CHECKOUT
+from tests.support import run
 from tests.support.streams.camera import FakeCamera
 
 SKIPPED = 20  # frames before the clock starts
@@ -29,7 +29,6 @@ BOX = (800, 400, 160, 160)  # of the target in the first picture
 
 
 def main(arguments=None):
-    """Run the command line; returns the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m tests.fps.camera_path",
         description=__doc__,
@@ -41,8 +40,7 @@ def main(arguments=None):
     parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
     parser.add_argument("--stage", choices=STAGES, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     if options.loop:
         print(loop(options))
     else:
@@ -116,11 +114,10 @@ def _measure_stage(options, fake, stage):
     found = {way: [] for way in WAYS}
     for _ in range(options.rounds):
         for way in WAYS:
-            command = [sys.executable, "-m", "tests.fps.camera_path", "--way", way, "--loop"]
-            command += [f"/dev/video{fake.number}", "--stage", stage]
-            command += ["--frames", str(options.frames)]
-            out = subprocess.check_output(command, cwd=CHECKOUT, env=fake.environment())
-            found[way].append(float(out.decode().split()[-1]))
+            command = [sys.executable, "-m", "tests.fps.camera_path", "--way", way, "--stage"]
+            command += [stage, "--loop", f"/dev/video{fake.number}", "--frames", options.frames]
+            done = run(command, cwd=CHECKOUT, env=fake.environment(), stderr=None, check=True)
+            found[way].append(float(done.stdout.split()[-1]))
     spent = {way: float(np.median(values)) for way, values in found.items()}
     before, now = (spent[way] - spent["emulation"] for way in ("before", "now"))
     print(

@@ -18,7 +18,6 @@ Clip = namedtuple("Clip", "name frames box sha256")
 
 
 def load(folder, most=MOST):
-    """Clips of a folder, decoded."""
     if folder is None:
         return [film(most)]
     return [_taken(clip, most) for clip in find_clips([folder])]

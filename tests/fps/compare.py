@@ -15,7 +15,6 @@ class CannotCompare(HotpathError):
 
 
 def compare(base, new):
-    """Compare what two runs have in common."""
     for evidence, which in ((base, "first"), (new, "second")):
         if evidence["verdict"]["state"] == "invalid":
             why = evidence["verdict"]["reasons"][0]["text"]
@@ -92,7 +91,6 @@ def _names(evidence):
 
 
 def sentence(name, found):
-    """Return a comparison as a sentence."""
     text = (
         f"{name}: {found.decision} ({found.change:+.1%} FPS, 95% interval {found.low:+.1%} to "
         f"{found.high:+.1%}, effect {found.effect:+.2f})"

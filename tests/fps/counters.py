@@ -1,10 +1,4 @@
-"""Count the instructions of the host's hot path with callgrind, which repeats exactly.
-
-    python -m tests.fps counters [--update]
-
-Budgets are in ``counters.json``, by compiler and set of instructions, since each writes other code.
-Launches, copies and allocations of the GPU's frame are held by tests/kernels/cuda/test_frame.py.
-"""
+"""Count the instructions of the host's hot path with callgrind, which repeats exactly."""
 
 import json
 import os
@@ -32,7 +26,6 @@ class CannotCount(HotpathError):
 
 
 def main(update):
-    """Count, compare and print. Return the exit code."""
     key, counts = count()
     budgets = read()
     if update:
@@ -50,7 +43,7 @@ def main(update):
 
 
 def read():
-    """The budgets: dict of compiler -> dict of job -> instructions."""
+    """The budgets: dict of compiler and its set of instructions -> dict of job -> instructions."""
     return json.loads(BUDGETS.read_text()) if BUDGETS.is_file() else {}
 
 
@@ -75,7 +68,6 @@ def over(counts, budget):
 
 
 def count():
-    """Compile and count."""
     compiler, valgrind = shutil.which("g++"), shutil.which("valgrind")
     if not compiler or not valgrind:
         raise CannotCount("g++ and valgrind are needed; run `sudo apt-get install g++ valgrind`")

@@ -41,7 +41,6 @@ def write(evidence, path):
 
 
 def read(path):
-    """A file's evidence, checked."""
     again = "measure with `python -m tests.fps --out DIR`, which writes DIR/evidence-*.json"
     try:
         with open(str(path), encoding="utf-8") as file:

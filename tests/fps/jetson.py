@@ -1,9 +1,4 @@
-"""Estimates what a frame takes on each Jetson, as ranges: ``python -m tests.fps.jetson``.
-
-No board was measured. A network needs a time for its multiply-accumulates and one for each kernel.
-Published measurements of other networks leave a range of both. Prints what the tables of
-docs/results/jetson.md hold.
-"""
+"""python -m tests.fps.jetson: estimate a frame on each Jetson, for docs/results/jetson.md."""
 
 from runtime.graphs.counting import count_parts
 from runtime.networks import load_network

@@ -2,9 +2,6 @@
 
 import time  # and nothing of this repository: it runs in other commits' processes too
 
-THREAD = "/proc/thread-self/schedstat"
-PROCESS = "/proc/self/schedstat"  # of the main thread; before Linux 3.17
-
 
 class Loop:
     """Runs a tracker over a clip repeatedly."""
@@ -40,10 +37,8 @@ class Loop:
 
 def waited_s():
     """Seconds in which this thread was ready but had no processor, or None if unknown."""
-    for path in (THREAD, PROCESS):
-        try:
-            with open(path) as file:
-                return int(file.read().split()[1]) * 1e-9
-        except (OSError, IndexError, ValueError):
-            continue
-    return None
+    try:
+        with open("/proc/thread-self/schedstat") as file:
+            return int(file.read().split()[1]) * 1e-9
+    except (OSError, IndexError, ValueError):
+        return None

@@ -1,10 +1,7 @@
 """Costs of one-stream trackers with random weights, the first table of docs/results/one-stream.md.
 
-    python -m tests.fps.one_stream --authors DIR --work DIR
-
 ``--authors`` has checkouts of the authors' repositories. ``--work`` keeps exports and figures: a
-killed run goes on there, and a new measurement takes a new folder. Each network takes turns with
-kestrel in fp32, on one thread.
+killed run goes on there, and a new measurement takes a new folder.
 """
 
 import argparse
@@ -28,26 +25,17 @@ from runtime.graphs.counting import count_parts
 from runtime.networks import load_network
 from tests.fps import clips, jetson
 
-NETWORKS = {  # name: kind, the authors' configuration
-    "OSTrack-256": ("ostrack", "OSTrack/experiments/ostrack/vitb_256_mae_ce_32x4_ep300.yaml"),
-    "OSTrack-384": ("ostrack", "OSTrack/experiments/ostrack/vitb_384_mae_ce_32x4_ep300.yaml"),
-    "LiteTrack-B4": ("litetrack", "LiteTrack/experiments/litetrack/B4_cae_center_all_ep300.yaml"),
-    "LiteTrack-B9": ("litetrack", "LiteTrack/experiments/litetrack/B9_cae_center_all_ep300.yaml"),
-    "SMAT": ("smat", "SMAT/experiments/mobilevitv2_track/mobilevitv2_256_128x1_ep300.yaml"),
-    "MVT": (
-        "mvt",
-        "MVT/experiments/mobilevit_track/mobilevit_256_128x1_got10k_ep100_cosine_annealing.yaml",
-    ),
-    "HiT-Base": ("hit", "HiT/experiments/HiT/HiT_Base.yaml"),
-    "AsymTrack-B": ("asymtrack", "AsymTrack/experiments/AsymTrack/base.yaml"),
-    "MixFormerV2-S": (
-        "mixformerv2",
-        "MixFormerV2/experiments/mixformer2_vit_online/224_depth4_mlp1_score.yaml",
-    ),
-    "MixFormerV2-B": (
-        "mixformerv2",
-        "MixFormerV2/experiments/mixformer2_vit_online/288_depth8_score.yaml",
-    ),
+NETWORKS = {  # name: kind, the authors' configuration below its experiments/
+    "OSTrack-256": ("ostrack", "OSTrack/ostrack/vitb_256_mae_ce_32x4_ep300"),
+    "OSTrack-384": ("ostrack", "OSTrack/ostrack/vitb_384_mae_ce_32x4_ep300"),
+    "LiteTrack-B4": ("litetrack", "LiteTrack/litetrack/B4_cae_center_all_ep300"),
+    "LiteTrack-B9": ("litetrack", "LiteTrack/litetrack/B9_cae_center_all_ep300"),
+    "SMAT": ("smat", "SMAT/mobilevitv2_track/mobilevitv2_256_128x1_ep300"),
+    "MVT": ("mvt", "MVT/mobilevit_track/mobilevit_256_128x1_got10k_ep100_cosine_annealing"),
+    "HiT-Base": ("hit", "HiT/HiT/HiT_Base"),
+    "AsymTrack-B": ("asymtrack", "AsymTrack/AsymTrack/base"),
+    "MixFormerV2-S": ("mixformerv2", "MixFormerV2/mixformer2_vit_online/224_depth4_mlp1_score"),
+    "MixFormerV2-B": ("mixformerv2", "MixFormerV2/mixformer2_vit_online/288_depth8_score"),
 }
 KERNELS = ("Conv", "ConvTranspose", "MatMul", "Gemm", "Softmax", "Add", "Exp", "Concat")
 """Operators that are kernels of their own in an estimate; others are fused or only move data."""
@@ -95,7 +83,6 @@ def frame_ms(paths, rounds):
 
 
 def measure(name, kind, config, authors, work, rounds):
-    """dict of a network's figures."""
     path = export_random(name, kind, config, authors, work)
     network = load_network(path)
     counts = count_parts(network, network.locate())
@@ -103,11 +90,11 @@ def measure(name, kind, config, authors, work, rounds):
     parts = qdq.parts(network, network.locate())
     timed = {"fp32": path}
     try:
-        timed["int8"] = quantised(network, parts, work)
-        timed["int8"] = timed["int8"] if load_tracker(timed["int8"], threads=1) else None
+        path = quantised(network, parts, work)
+        load_tracker(path, threads=1)
+        timed["int8"] = path
     except HotpathError as error:  # of the engine; a dash in the table
         print(f"{name} in INT8: {error}", file=sys.stderr)
-        timed.pop("int8", None)
     del parts
     times = frame_ms([BESIDE, *timed.values()], rounds)
     kernels = sum(frame.operators.get(name, 0) for name in KERNELS)
@@ -139,7 +126,6 @@ def rewritten(line, name, got):
 
 
 def main(arguments=None):
-    """Run the command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.fps.one_stream")
     parser.add_argument("--authors", required=True, type=pathlib.Path, metavar="DIR")
     parser.add_argument("--work", required=True, type=pathlib.Path, metavar="DIR")
@@ -154,6 +140,7 @@ def main(arguments=None):
         print(name, file=sys.stderr)
         kept = options.work / f"{name}.json"
         if not kept.is_file():  # a killed run goes on
+            config = config.replace("/", "/experiments/", 1) + ".yaml"
             got = measure(name, kind, config, options.authors, options.work, ROUNDS)
             kept.write_text(json.dumps(got))
         page = [rewritten(line, name, json.loads(kept.read_text())) for line in page]

@@ -63,7 +63,6 @@ class PacedLoop:
         return self.tracker.device.can_rehearse
 
     def run(self, count):
-        """Time ``count`` frames."""
         tracker = self.tracker
         tracker.init(self._first, self._box)
         steps, boxes = {"total": [], "arrival_to_box": []}, []

@@ -9,7 +9,6 @@ HEAD = (
 
 
 def write(out, runs, found, refused):
-    """Write report.md into a folder; returns its path."""
     out.mkdir(parents=True, exist_ok=True)
     path = out / "report.md"
     path.write_text(markdown(runs, found, refused), encoding="utf-8")

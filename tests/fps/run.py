@@ -47,7 +47,6 @@ class Settings:
         self.__dict__.update(values)
 
     def cases(self):
-        """Return all cases to time."""
         return [Case(n, p, e) for n in self.networks for p in self.precisions for e in self.engines]
 
 
@@ -73,13 +72,13 @@ def measure(settings, place, path, changed=(), reference=None, say=print):
                 one_round(loop, result, settings.frames, sampler, began)
                 if settings.pace:
                     paced_round(loop.tracker, result, settings, clip)
-                _save(evidence, sampler, reference, path)
+                save(evidence, sampler, reference, path)
             say(f"round {number + 1} of {settings.rounds} on {clip.name}")
         for loop, _ in loops:
             loop.tracker.close()
     evidence["after"] = place.state()
     evidence["run"]["complete"] = True
-    _save(evidence, sampler, reference, path)
+    save(evidence, sampler, reference, path)
     return evidence
 
 
@@ -110,7 +109,6 @@ def begin(settings, place, changed):
 
 
 def describe_clip(clip):
-    """Describe a clip as the evidence does."""
     height, width = clip.frames[0].shape[:2]
     return {
         "name": clip.name,
@@ -244,7 +242,6 @@ def paced_round(tracker, result, settings, clip):
 
 
 def add_round(result, started_s, seconds, ms, boxes, share):
-    """Add a round to a result."""
     first = [box for _, box in boxes[:CHECKED]]
     if not result["rounds"]:
         result["boxes"] = [[round(v, 3) for v in box] for box in first]
@@ -301,7 +298,7 @@ def _key(evidence, result):
     return result["network_sha256"], result["precision"], clip["sha256"]
 
 
-def _save(evidence, sampler, reference, path):
+def save(evidence, sampler, reference, path):
     evidence["samples"] = list(sampler.samples)
     finish(evidence, reference)
     files.write(evidence, path)

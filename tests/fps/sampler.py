@@ -3,13 +3,9 @@
 import os
 import time
 
-PERIOD_S = 1.0
-
 
 class Sampler:
-    """Reads a board's telemetry about once a second."""
-
-    def __init__(self, telemetry, period_s=PERIOD_S, alone=True):
+    def __init__(self, telemetry, period_s, alone=True):
         self._telemetry, self._period_s, self._alone = telemetry, period_s, alone
         self._began = self._last = time.monotonic()
         self._own_s = _own_s()
@@ -24,10 +20,6 @@ class Sampler:
         now = time.monotonic()
         if now >= self._due:
             self._sample(now)
-
-    def time_s(self):
-        """Return the seconds since the start."""
-        return time.monotonic() - self._began
 
     def _sample(self, now):
         sample = self._telemetry.read()

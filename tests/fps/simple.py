@@ -30,7 +30,6 @@ WARM_UP = 20  # frames that are run once before any is counted
 
 
 def main(arguments=None):
-    """Run the command line and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.fps", description=__doc__)
     parser.add_argument("--video", required=True, help="as runtime.track's --video; a recording")
     parser.add_argument(
@@ -64,7 +63,6 @@ def main(arguments=None):
 
 
 def measure(options):
-    """Time all frames and return the figures."""
     frames, box = _frames_and_box(options)
     tracker = load_tracker(**given_in(options), log=print)
     peer = None
@@ -130,11 +128,9 @@ class OpenCvNano:
         self._tracker = cv2.TrackerNano_create(self._params)
 
     def init(self, frame, box):
-        """Start on a box (x, y, w, h)."""
         self._tracker.init(frame, tuple(int(round(value)) for value in box))
 
     def update(self, frame):
-        """Track one frame."""
         return self._tracker.update(frame)
 
 
@@ -165,7 +161,6 @@ def _timed(tracker, frames, number, box):
 
 
 def print_report(report):
-    """Return the figures as a table."""
     head = "{network} on {engine}, {kernels} kernels, {threads} thread(s), {frames} frames"
     print(head.format(**report))
     print("{:<10} {:>8} {:>8} {:>8}".format("ms", "median", "p95", "p99"))

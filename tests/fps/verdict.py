@@ -1,8 +1,4 @@
-"""Judge whether a run's figures are reliable: ``invalid``, ``warn`` or ``ok``, with reasons.
-
-What NVIDIA's counters mean: oc1 under-voltage, oc2 average over-current (both slow the board down),
-oc3 peak over-current (climbs by thousands under plain load in the fastest mode).
-"""
+"""Judge whether a run's figures are reliable: ``invalid``, ``warn`` or ``ok``, with reasons."""
 
 from boards.sensors import cooling
 
@@ -14,7 +10,7 @@ WAITED_A_LITTLE = 0.02
 OTHERS_CORES = 0.25  # processors that other processes may use
 GPU_BEFORE = 10.0  # percent of the GPU that was busy before the run
 SAME_BOX = 0.97  # overlap of the first frames' boxes
-EVENTS = (
+EVENTS = (  # the first two slow a board down; the last climbs by thousands under plain load
     ("oc1_undervoltage_count", "invalid", "{} under-voltage events"),
     ("oc2_average_overcurrent_count", "invalid", "{} average over-current events"),
     ("oc3_peak_overcurrent_count", "warn", "{} peak over-current events"),
@@ -22,7 +18,6 @@ EVENTS = (
 
 
 def judge(evidence):
-    """Judge a whole run."""
     before = evidence["before"]
     samples = list(evidence["samples"])
     after = evidence.get("after") or {}

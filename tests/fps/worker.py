@@ -1,6 +1,4 @@
-"""A process that times the code of one checkout, a block of frames at a time.
-
-    python tests/fps/worker.py CHECKOUT     (started by tests/fps/against.py)
+"""A process of ``against.py`` that times the code of one checkout, a block of frames at a time.
 
 Each line is one JSON. The first line of the input is {"load": arguments of ``load_tracker``,
 "threads", "frames": a file, "box"}. Then {"frames": N} asks for a block. The output is

@@ -5,6 +5,7 @@ import glob
 import os
 import subprocess
 import sys
+import tempfile
 
 import pytest
 
@@ -27,9 +28,18 @@ def nvrtc(cuda=""):
     return _found(cuda, where)
 
 
-def ptxas(cuda=""):
-    """Path of an assembler that knows the GPUs of this CUDA."""
-    return _found("" if cuda == OLDEST else cuda, "nvidia/*/*/ptxas")
+def assemble(ptx, capability, cuda=""):
+    """What an assembler that knows the GPUs of this CUDA prints of PTX code."""
+    ptxas = _found("" if cuda == OLDEST else cuda, "nvidia/*/*/ptxas")
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "kernel.ptx")
+        with open(path, "w") as file:
+            file.write(ptx)
+        command = [ptxas, "-v", f"-arch=sm_{capability}", path, "-o", path + ".cubin"]
+        done = subprocess.run(command, universal_newlines=True, **pipes)
+    assert done.returncode == 0, done.stdout
+    return done.stdout
 
 
 def _found(cuda, pattern):

@@ -13,8 +13,8 @@ import sys
 import numpy as np
 
 from kernels.cuda import device as devices
-from kernels.cuda import frames
 from kernels.cuda.frame import Frame
+from kernels.cuda.frames import OnDevice
 from runtime.devices.gpu import frame_settings
 from runtime.errors import HotpathError, NetworkFailed
 from tests.fakes.cuda import build
@@ -26,18 +26,9 @@ COUNTS = "allocations pinned_allocations frees launches graph_launches graphs up
 COUNTS += " downloads download_bytes synchronisations modules"
 
 
-class Fake:
-    """What the fake driver counts."""
-
-    def __init__(self):
-        self.library = ctypes.CDLL("libcuda.so.1")
-        self.library.fake_count.restype = self.library.fake_overruns.restype = ctypes.c_long
-
-    def read(self):
-        return {name: self.library.fake_count(name.encode()) for name in COUNTS.split()}
-
-    def overruns(self):
-        return self.library.fake_overruns()
+def counts(driver):
+    """What the fake driver has counted."""
+    return {name: driver.fake_count(name.encode()) for name in COUNTS.split()}
 
 
 def upload_frame(device, stream, picture):
@@ -48,65 +39,65 @@ def upload_frame(device, stream, picture):
     address = device.alloc(memory.nbytes)
     device.upload(address, memory, stream)
     device.synchronise(stream)
-    return frames.OnDevice(width, height, address, memory.strides[0], 4, 0, 0)
+    return OnDevice(width, height, address, memory.strides[0], 4, 0, 0)
 
 
-def run(options):
-    fake, logged = Fake(), []
-    device = devices.open_device(options.get("library", "auto"))
+def run(
+    frames,
+    library="auto",
+    slots=1,
+    graph=True,
+    profile=False,
+    kind="bgr",
+    change=None,
+    behaviour="good",
+    poison=None,
+):
+    """Track the frames of a ``Film``; from the one numbered ``poison`` the network gives NaN."""
+    driver, logged = ctypes.CDLL("libcuda.so.1"), []
+    driver.fake_count.restype = driver.fake_overruns.restype = ctypes.c_long
+    device = devices.open_device(library)
     build.match_compiler(device.driver_version)
-    net = network(**options.get("network", {}))
-    engine = Engine(device, net)
-    slots = options.get("slots", 1)
-    whole = Frame(
-        device,
-        frame_settings(net),
-        engine,
-        slots=slots,
-        graph=options.get("graph", True),
-        profile=options.get("profile", False),
-        log=logged.append,
-    )
-    film = Film(options.get("seed", 0), options.get("kind", "bgr"), options.get("change"))
-    engine.before_search = behaviours(device, engine, whole)[options.get("behaviour", "good")]
-    prepare = (
-        (lambda picture: upload_frame(device, engine.stream, picture))
-        if (options.get("kind") == "device")
-        else (lambda picture: picture)
-    )
+    net = network()
+    engine, film = Engine(device, net), Film(0, kind, change)
+    options = {"slots": slots, "graph": graph, "profile": profile, "log": logged.append}
+    whole = Frame(device, frame_settings(net), engine, **options)
+    engine.before_search = behaviours(device, engine)[behaviour]
 
-    whole.begin(prepare(film.frame(0)), film.state, film.border)
-    found, failures, between = [], [], []
-    count = options.get("frames", 20)
-    before, own_before = fake.read(), device.counters.read()
-    for index in range(1, count + 1):
-        picture = prepare(film.frame(index))
-        if options.get("poison") == index:
-            poison(device, engine, whole)
+    def prepare(index):
+        picture = film.frame(index)
+        return upload_frame(device, engine.stream, picture) if kind == "device" else picture
+
+    whole.begin(prepare(0), film.state, film.border)
+    found, failures = [], []
+    before, own_before = counts(driver), device.counters.read()
+    for index in range(1, frames + 1):
+        picture = prepare(index)
+        if poison == index:
+            array = device.pinned(12)  # kept until the copy is done
+            array.view(np.float32)[:] = np.nan
+            device.upload(whole.features, array, engine.stream)
         whole.submit(picture)
-        if index < slots:
-            continue
+        if index >= slots:
+            collect(whole, found, failures)
+    while len(found) + len(failures) < frames:
         collect(whole, found, failures)
-        between.append(fake.read())
-    while len(found) + len(failures) < count:
-        collect(whole, found, failures)
-    after, own_after = fake.read(), device.counters.read()
+    after, own_after = counts(driver), device.counters.read()
     result = {
         "states": [[float(v).hex() for v in f.state] for f in found],
         "cells": [f.cell for f in found],
         "scores": [f.score for f in found],
         "failures": failures,
         "counts": {name: after[name] - before[name] for name in after},
-        "second_frame": {name: between[1][name] - between[0][name] for name in after},
         "own": {name: own_after[name] - own_before[name] for name in own_after},
         "uses_graph": whole.uses_graph,
         "logged": logged,
         "calls": engine.calls,
-        "step_ms": whole.step_ms() if options.get("profile") else None,
+        "step_ms": whole.step_ms() if profile else None,
         "library": device.name,
     }
     whole.close()
-    result["overruns"] = fake.overruns()
+    result["overruns"] = driver.fake_overruns()
     device.close()
     return result
 
@@ -118,15 +109,8 @@ def collect(whole, found, failures):
         failures.append(f"{type(error).__name__}: {error}")
 
 
-def poison(device, engine, whole):
-    """Make the network give NaN from now on."""
-    array = whole.poison = device.pinned(12)  # kept until the copy is done
-    array.view(np.float32)[:] = np.nan
-    device.upload(whole.features, array, engine.stream)
-
-
-def refuse(engine, number):
-    if engine.calls == number:
+def refuse(engine):
+    if engine.calls == 2:  # the one that is captured
         raise NetworkFailed("the library refuses")
 
 
@@ -136,7 +120,7 @@ def overwrite(device, engine, black):
         device.upload(engine.search_input, black, engine.stream)
 
 
-def behaviours(device, engine, whole):
+def behaviours(device, engine):
     """Actions that a network's library might take inside its call: dict of name -> function."""
     black = device.pinned(12 * engine.network.search**2)
     return {
@@ -144,12 +128,12 @@ def behaviours(device, engine, whole):
         "synchronises": lambda: device.synchronise(engine.stream),
         "allocates": lambda: device.alloc(100),
         "overwrites": functools.partial(overwrite, device, engine, black),
-        "refuses": functools.partial(refuse, engine, 2),  # the second call is captured
+        "refuses": functools.partial(refuse, engine),
     }
 
 
 if __name__ == "__main__":
     try:
-        print(json.dumps(run(json.loads(sys.argv[1]))))
+        print(json.dumps(run(**json.loads(sys.argv[1]))))
     except HotpathError as error:
         print(json.dumps({"error": type(error).__name__, "text": str(error)}))

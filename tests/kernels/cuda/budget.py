@@ -5,9 +5,7 @@
 
 import pathlib
 import re
-import subprocess
-import tempfile
-from typing import Any, Dict, NamedTuple
+from typing import NamedTuple
 
 from kernels.cuda import compile as compiler
 from tests.fakes.cuda import nvrtc
@@ -17,7 +15,7 @@ try:
 except ImportError:  # before Python 3.11
     import tomli as tomllib
 
-TABLE = pathlib.Path(__file__).with_name("budget.toml")
+TABLE = tomllib.loads(pathlib.Path(__file__).with_name("budget.toml").read_text())
 SOURCES = compiler.SOURCES
 # CUDA, as in nvrtc.py, and the compute capabilities that its NVRTC makes PTX for
 MATRIX = {nvrtc.OLDEST: (52,), "-11.8": (53, 72), "": (53, 62, 72, 87, 90), "-13.2": (87, 110)}
@@ -42,41 +40,23 @@ PTXAS = re.compile(
 
 
 class Counts(NamedTuple):
-    """Instructions in the PTX of a kernel.
-
-    Attributes:
-        instructions: all of them.
-        doubles: those on doubles; a division or a root counts 1.
-        loads: from global memory.
-    """
+    """Instructions in the PTX of a kernel."""
 
     instructions: int
-    doubles: int
-    loads: int
+    doubles: int  # those on doubles; a division or a root counts 1
+    loads: int  # from global memory
 
 
 class Resources(NamedTuple):
-    """What ptxas gives a thread of a kernel.
+    """What ptxas gives a thread of a kernel."""
 
-    Attributes:
-        registers: 32 bits each.
-        memory: bytes of local memory for a stack and for spilled registers.
-        shared: bytes of a block's shared memory.
-    """
-
-    registers: int
-    memory: int
-    shared: int
+    registers: int  # 32 bits each
+    memory: int  # bytes of local memory for a stack and for spilled registers
+    shared: int  # bytes of a block's shared memory
 
 
-def read_table() -> Dict[str, Any]:
-    """budget.toml as a dict."""
-    table: Dict[str, Any] = tomllib.loads(TABLE.read_text())
-    return table
-
-
-def count_ptx(ptx: str) -> Dict[str, Counts]:
-    """Count the instructions of every kernel in a PTX file."""
+def count_ptx(ptx):
+    """Count the instructions of every kernel in a PTX file: dict of name -> ``Counts``."""
     counts = {}
     for name, body in ENTRY.findall(ptx):
         names = INSTRUCTION.findall(body)
@@ -86,29 +66,17 @@ def count_ptx(ptx: str) -> Dict[str, Counts]:
     return counts
 
 
-def read_ptxas(printed: str) -> Dict[str, Resources]:
-    """Read what ``ptxas -v`` printed."""
+def resources_of(cuda, name, capability):
+    """Compile a .cu file by a CUDA and assemble it: dict of kernel -> ``Resources``."""
+    target = 53 if cuda == nvrtc.OLDEST else capability  # a Nano assembles what is made for 5.2
+    printed = nvrtc.assemble(nvrtc.ptx(cuda, name, capability), target, cuda)
     return {
-        name: Resources(int(registers), int(stack) + int(stores) + int(loads), int(shared or 0))
-        for name, stack, stores, loads, registers, shared in PTXAS.findall(printed)
+        kernel: Resources(int(registers), int(stack) + int(stores) + int(loads), int(shared or 0))
+        for kernel, stack, stores, loads, registers, shared in PTXAS.findall(printed)
     }
 
 
-def resources_of(cuda: str, name: str, capability: int) -> Dict[str, Resources]:
-    """Compile a .cu file by a CUDA and assemble it: kernel -> what it takes."""
-    target = 53 if cuda == nvrtc.OLDEST else capability  # a Nano assembles what is made for 5.2
-    with tempfile.TemporaryDirectory() as folder:
-        path = pathlib.Path(folder, "kernel.ptx")
-        path.write_text(nvrtc.ptx(cuda, name, capability))
-        command = [nvrtc.ptxas(cuda), "-v", f"-arch=sm_{target}", str(path), "-o", f"{path}.cubin"]
-        done = subprocess.run(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True
-        )
-    assert done.returncode == 0, done.stdout
-    return read_ptxas(done.stdout)
-
-
-def main() -> None:
+def main():
     """Print the page."""
     columns = [(cuda, number) for cuda, numbers in MATRIX.items() for number in numbers]
     titles = [f"{cuda[1:] or '12.6'}, {number / 10:.1f}" for cuda, number in columns]

@@ -11,11 +11,6 @@ budget = pytest.importorskip("tests.kernels.cuda.budget")  # needs a reader of T
 PAGE = pathlib.Path(build.ROOT, "docs", "results", "gpu-kernels.md")
 
 
-@pytest.fixture(scope="module")
-def table():
-    return budget.read_table()
-
-
 SLOW = pytest.mark.slow("the same kernels; `make compilers` gets the CUDAs before and after")
 COMPILED = [(cuda, number) for cuda, numbers in budget.MATRIX.items() for number in numbers]
 FIRST = [("", 53), ("", 87)]
@@ -26,24 +21,19 @@ FIRST = [("", 53), ("", 87)]
     FIRST + [pytest.param(*each, marks=SLOW) for each in COMPILED if each not in FIRST],
 )
 @pytest.mark.parametrize("name", budget.SOURCES)
-def test_kernels_stay_within_their_budget(table, name, cuda, capability):
+def test_kernels_stay_within_their_budget(name, cuda, capability):
     resources = budget.resources_of(cuda, name, capability)
     assert sorted(resources) == sorted(build.kernel_names(compiler.source(name)))
     page = PAGE.read_text()
     column = COMPILED.index((cuda, capability))
     for kernel, used in resources.items():
         assert used.memory == 0, (kernel, used)
-        assert used.registers <= table["kernel"][kernel]["registers"], (kernel, used)
+        assert used.registers <= budget.TABLE["kernel"][kernel]["registers"], (kernel, used)
         row = page.split(f"| `{kernel}` |")[1].split("\n")[0].split(" | ")
         assert int(row[column]) == used.registers, f"run {page.split('`')[1]}"
     counted = {} if cuda else budget.count_ptx(nvrtc.ptx(cuda, name, capability))
     for kernel, counts in counted.items():
-        limits = table["kernel"][kernel]
+        limits = budget.TABLE["kernel"][kernel]
         assert counts.doubles <= limits["doubles"], (kernel, counts)
         assert counts.loads <= limits["loads"], (kernel, counts)
         assert counts.instructions <= limits.get("instructions", counts.instructions), kernel
-
-
-def test_the_budget_names_every_kernel(table):
-    names = [name for each in budget.SOURCES for name in build.kernel_names(compiler.source(each))]
-    assert sorted(table["kernel"]) == sorted(names)

@@ -95,6 +95,11 @@ def test_what_is_not_finite_never_wins(shim, family, seed, share):
         same(shim, net, maps)
 
 
+def test_an_infinite_box_is_no_box(shim):
+    maps = np.zeros((1, 2, 16, 16), np.float32), np.full((1, 4, 16, 16), np.inf, np.float32)
+    same(shim, network(window=1.0), maps)  # the middle cell wins
+
+
 @pytest.mark.parametrize("family", ["anchors", "centre", "points"])
 def test_of_equal_votes_the_lowest_cell_wins(shim, family):
     net = of_family(family)._replace(window=0.0, penalty=0.0)
@@ -153,7 +158,7 @@ def test_a_picture_must_have_what_the_frame_has_of_the_search_region(shim):
     net = network()
     maps = random_maps(net, 3)
     (x, y, side, _), _ = geometry.search_window(net, np.array(STATE))
-    for part in ((x + 1, y, side, side), (x, y, side, side - 1), (0, 0, 10, 10)):
+    for part in ((x + 1, y, side, side), (x, y, side, side - 1), (x, y, side - 1, side)):
         pose, _ = select(shim, net, maps, part=part)
         assert pose["flags"] == layout.NOT_UPLOADED and tuple(pose["state"]) == STATE
     at_the_edge = (5, 715, 60, 50), (0, 500, 200, 220)

@@ -56,7 +56,7 @@ def test_a_frames_graph_has_no_more_nodes_than_the_budget(runs):
     budget = pytest.importorskip("tests.kernels.cuda.budget")  # needs a reader of TOML
     counts = runs[1]["counts"]
     nodes = counts["launches"] - 200 + counts["downloads"]  # without the network's kernel
-    assert nodes == 200 * budget.read_table()["frame"]["nodes"]
+    assert nodes == 200 * budget.TABLE["frame"]["nodes"]
 
 
 @pytest.mark.parametrize("graph", [False, True])

@@ -26,7 +26,7 @@ class Function:
         result = self.library.results.get(self.name, 0)
         if self.name == "cuGetErrorString":
             arguments[1]._obj.value = b"words of the driver"
-        elif self.name in ("cuStreamEndCapture",) and not result:
+        elif self.name == "cuStreamEndCapture" and not result:
             arguments[1]._obj.value = 77
         elif self.name.startswith("cuGraphInstantiate") and not result:
             arguments[0]._obj.value = 78
@@ -90,17 +90,6 @@ def test_a_refusal_has_the_drivers_words(name):
         graphs.Graph(graphs.Driver(library), 5, lambda: None)
 
 
-def test_an_error_on_the_way_ends_the_capture():
-    library = Library(CUDA_12)
-
-    def body():
-        raise KeyError("the engine's own")
-
-    with pytest.raises(KeyError, match="the engine's own"):
-        graphs.Graph(graphs.Driver(library), 5, body)
-    assert library.called()[-2:] == ["cuStreamEndCapture", "cuGraphDestroy"]
-
-
 RUNTIME = """
 static int last;
 int cudaSetLastError(int error) { return last = error; }
@@ -129,9 +118,11 @@ def test_a_failed_capture_leaves_no_error_for_the_next_library(runtime, fails):
             raise KeyError("the engine's own")
 
     library = Library(CUDA_12, **({} if fails == "body" else {fails: 901}))
-    with pytest.raises((KeyError, graphs.NoGraph)):
+    with pytest.raises(KeyError if fails == "body" else graphs.NoGraph):
         graphs.Graph(graphs.Driver(library), 5, body)
     assert runtime.cudaPeekAtLastError() == 0
+    if fails == "body":
+        assert library.called()[-2:] == ["cuStreamEndCapture", "cuGraphDestroy"]
 
 
 def test_a_launch_that_fails_is_a_sentence():
@@ -139,10 +130,3 @@ def test_a_launch_that_fails_is_a_sentence():
     graph = graphs.Graph(graphs.Driver(library), 5, lambda: None)
     with pytest.raises(GpuFailed, match="words of the driver; start the program again"):
         graph.launch(5)
-
-
-def test_functions_get_their_types_before_a_call():
-    library = Library(CUDA_12)
-    graphs.Driver(library)
-    assert library.cuGraphLaunch.argtypes == (ctypes.c_void_p, ctypes.c_void_p)
-    assert library.cuGraphLaunch.restype is ctypes.c_int

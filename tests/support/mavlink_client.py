@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import pathlib
 import signal
 import subprocess
 import sys
@@ -23,9 +24,6 @@ class Client:
         self.link = mavutil.mavlink_connection(address, dialect="common", **me)
         self.started = time.monotonic()
         self.heard, self.said = [], []
-
-    def close(self):
-        self.link.close()
 
     def pump(self, seconds, until=None):
         """Receive for a time; return the first message for which ``until`` is true, or None."""
@@ -73,10 +71,9 @@ class Client:
         return self.wait(name)
 
     def interval(self, name, hz):
-        """Request a message at a rate; 0 stops it."""
+        """Request a message at a rate."""
         number = getattr(common, "MAVLINK_MSG_ID_" + name)
-        us = 1e6 / hz if hz else -1
-        assert self.command(common.MAV_CMD_SET_MESSAGE_INTERVAL, number, us) == 0
+        assert self.command(common.MAV_CMD_SET_MESSAGE_INTERVAL, number, 1e6 / hz) == 0
 
     def rectangle(self, box, size, time_ms=0):
         """Send CAMERA_TRACK_RECTANGLE with a box in pixels; return the result."""
@@ -89,7 +86,7 @@ class Program:
     """Runs ``python -m runtime.track`` in a process of its own."""
 
     def __init__(self, arguments, log, environment=None):
-        self.log = log
+        self.log = pathlib.Path(log)
         with open(str(log), "wb") as file:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "runtime.track", "--no-show"] + [str(a) for a in arguments],
@@ -99,12 +96,10 @@ class Program:
             )
 
     def text(self):
-        with open(str(self.log), "rb") as file:
-            return file.read().decode("utf-8", "replace")
+        return self.log.read_text(errors="replace")
 
     def end(self, seconds=20):
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)
+        self.process.send_signal(signal.SIGINT)
         try:
             self.process.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -117,9 +112,8 @@ class Program:
         return self
 
     def __exit__(self, *_):
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
+        self.process.kill()
+        self.process.wait()
 
 
 @contextlib.contextmanager
@@ -127,6 +121,7 @@ def connected(arguments, log):
     """(client, program): a ground station has heard the program's heartbeat."""
     port = free_port()
     words = [*arguments, "--mavlink", f"udpout:127.0.0.1:{port}"]
-    with contextlib.closing(Client(port)) as client, Program(words, log) as program:
+    client = Client(port)
+    with contextlib.closing(client.link), Program(words, log) as program:
         client.wait("HEARTBEAT", 60)
         yield client, program

@@ -30,16 +30,13 @@ def follow(control, box, frames=60, state=TRACKED):
     return rates
 
 
-def test_it_turns_towards_the_target():
+def test_it_turns_towards_a_target_outside_the_dead_band():
     right_and_above = (500.0, 100.0, 20.0, 20.0)
     pitch_rate, yaw_rate = follow(Control(load_settings(), FOV), right_and_above)
     assert yaw_rate > 0.1 and pitch_rate > 0.1
     left_and_below = (100.0, 400.0, 20.0, 20.0)
     pitch_rate, yaw_rate = follow(Control(load_settings(), FOV), left_and_below)
     assert yaw_rate < -0.1 and pitch_rate < -0.1
-
-
-def test_a_target_in_the_dead_band_moves_nothing():
     assert follow(Control(load_settings(), FOV), CENTRE) == (0.0, 0.0)
 
 

@@ -60,13 +60,7 @@ def driver():
 
 
 def _compile(compiler, work):
-    """Compile the fake driver and the kernels.
-
-    Args:
-        compiler: its path.
-        work: folder for the results.
-        flags: more flags for the .cu files.
-    """
+    """Compile the fake driver and the kernels into the folder ``work``."""
     objects = []
     for source in sorted(glob.glob(os.path.join(HERE, "*.cpp"))) + cu_files():
         base = os.path.basename(source)

@@ -17,20 +17,22 @@ STATE, FRAME = (300.0, 200.0, 60.0, 50.0), (1280, 720)
 # those whose family picks one cell by its maps alone
 NETWORKS = sorted(name for name in names() if load_network(name).family != "response")
 
-SEEDS, SPREADS = st.integers(0, 10**6), st.sampled_from([0.1, 1.0, 5.0])
+SEEDS, SPREADS, SHARES = st.integers(0, 10**6), st.floats(0.1, 5), st.floats(0, 1)
 STATES = st.tuples(st.floats(-50, 1330), st.floats(-50, 770), st.floats(1, 1280), st.floats(1, 720))
 SCALES = st.tuples(st.floats(0.05, 20), st.floats(0.05, 20))
 
 
 def choices(**values):
-    """One of each key's values."""
-    return st.fixed_dictionaries({key: st.sampled_from(each) for key, each in values.items()})
+    """One of each key's values, or what its strategy draws."""
+    return st.fixed_dictionaries(
+        {k: st.sampled_from(v) if isinstance(v, list) else v for k, v in values.items()}
+    )
 
 
 LIMITS = choices(
     clip=["centre", "position", "corners", "inside", "none"],
     box_pixels=["exact", "round", "floor"],
-    min_size=[0.5, 1.0, 3.0, 10.0, 100.0],
+    min_size=st.floats(0.5, 100),
 )
 WINDOWS = st.one_of(
     st.just({}),
@@ -48,26 +50,26 @@ HEADS = {
     "points": choices(
         score=SCORES,
         map_size=[1, 2, 15, 16, 25, 33],
-        penalty=[0.0, 0.15, 1.0],
-        window=[0.0, 0.49, 1.0],
+        penalty=SHARES,
+        window=SHARES,
         lr_power=[0, 1, 2],
         quality=["none", "product", "blend"],
-        quality_share=[0.0, 0.3, 1.0],
+        quality_share=SHARES,
         inclusive=[False, True],
     ),
     "anchors": choices(
         score=SCORES,
         map_size=[1, 5, 9, 19, 25],
         stride=[8],
-        ratios=[(1.0,), (0.33, 0.5, 1, 2, 3), (0.5, 2.0), (4.1, 0.2, 0.7)],
+        ratios=st.lists(st.floats(0.2, 5), min_size=1, max_size=6),
         scales=[(8.0,), (4.0, 8.0)],
-        window=[0.0, 0.49, 1.0],
-        window_power=[0.0, 0.5, 1.0, 2.0],
+        window=SHARES,
+        window_power=st.floats(0, 2),
     ),
     "centre": choices(
         score=["sigmoid", "none"],
         map_size=[1, 2, 16, 24],
-        min_score=[0.0, 0.5, 1.0],
+        min_score=SHARES,
         relative_to=["target", "window"],
     ),
     "corners": choices(

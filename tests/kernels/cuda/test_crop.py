@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kernels import golden
@@ -82,28 +82,30 @@ def same_bits(found, expected):
 
 
 states = st.tuples(st.floats(-80, 200), st.floats(-80, 200), st.floats(1, 300), st.floats(1, 300))
-shapes = st.sampled_from(
-    [
-        {},
-        {"resample": "warp", "corner": "(s-1)/2"},
-        {"crop": "stretched", "exemplar_margin": 0.2, "search_margin": 2.0, "rounding": "cut"},
-        {"crop": "stretched", "exemplar_margin": 1.0, "search_margin": 1.0, "resample": "warp"},
-        {"crop": "area", "exemplar_factor": 2.0, "search_factor": 4.0, "corner": "s/2"},
-        {"crop": "area", "exemplar_factor": 2.0, "search_factor": 5.0, "rounding": "up"},
-    ]
-)
+SHAPES = [
+    {},
+    {"resample": "warp", "corner": "(s-1)/2"},
+    {"crop": "stretched", "exemplar_margin": 0.2, "search_margin": 2.0, "rounding": "cut"},
+    {"crop": "stretched", "exemplar_margin": 1.0, "search_margin": 1.0, "resample": "warp"},
+    {"crop": "area", "exemplar_factor": 2.0, "search_factor": 4.0, "corner": "s/2"},
+    {"crop": "area", "exemplar_factor": 2.0, "search_factor": 5.0, "rounding": "up"},
+]
 
 
 @examples(200)
 @given(
-    st.tuples(st.integers(1, 90), st.integers(1, 120)),
+    st.tuples(st.integers(1, 160), st.integers(1, 200)),
     st.tuples(states, st.booleans(), st.sampled_from([1.0, 1.21])),
-    shapes,
+    st.sampled_from(SHAPES),
     st.sampled_from([1, 7, 8, 32, 33, 63]),
     st.sampled_from(DTYPES),
     st.sampled_from(["RGB", "BGR"]),
     st.integers(0, 10**6),
 )
+# inside of the frame, and so only a part of it is given
+@example((200, 300), ((150, 90, 20, 24), False, 1.0), {}, 63, "float32", "BGR", 2)
+@example((200, 300), ((150.3, 90.6, 20, 24), True, 1.0), SHAPES[1], 63, "float32", "BGR", 2)
+@example((200, 300), ((151.3, 91.6, 20, 24), False, 1.0), SHAPES[3], 33, "float16", "RGB", 3)
 def test_crop_equals_its_definition(shim, shape, aimed, looks, side, dtype, channels, seed):
     """The pose says which part of the frame a window needs; the crop is given no more."""
     random, (state, exemplar, widened) = np.random.RandomState(seed), aimed

@@ -9,8 +9,6 @@ import numpy as np
 from kernels.fpga import tables
 from tests.kernels.fpga.benches.machine_bench import WORD, Bench
 
-CELL = 64  # words between chains' places
-
 
 class Chains(Bench):
     """A bench whose commands say which earlier ones they wait for."""
@@ -39,44 +37,22 @@ class Space:
 
     def map(self, rng, height, width, blocks, split):
         """A place for a map: dict of its geometry, with gaps between rows and blocks."""
-        block_pitch = width + int(rng.integers(0, 3))
-        row_pitch = block_pitch * blocks + int(rng.integers(0, 3))
+        place = dict(base=self.used, split=split, height=height, width=width, blocks=blocks)
+        place["block_pitch"] = width + int(rng.integers(0, 3))
+        place["row_pitch"] = place["block_pitch"] * blocks + int(rng.integers(0, 3))
         rows = -(-height // (self.lanes << split)) << split
-        place = dict(
-            base=self.used,
-            row_pitch=row_pitch,
-            block_pitch=block_pitch,
-            split=split,
-            height=height,
-            width=width,
-            blocks=blocks,
-        )
-        self.used += rows * row_pitch
+        self.used += rows * place["row_pitch"]
         return place if self.used <= self.words else None
 
 
 def random_program(bench, rng, chains=2, convolutions=2, side=None):
-    """Add chains of crop, convolutions and store.
-
-    Args:
-        bench: ``Chains``.
-        rng: NumPy's generator; the same one makes the same program.
-
-    Returns:
-        bytes that the stores write.
-    """
+    """Add chains of crop, convolutions and store; returns how many bytes the stores write."""
     lanes, tiles = bench.machine.size["lanes"], bench.machine.size["weight_tiles"]
     space, side = Space(lanes, bench.machine.size["map_words"]), side or int(rng.integers(6, 28))
     frame = rng.integers(0, 256, (int(rng.integers(8, 70)), int(rng.integers(8, 90)), 3))
     window = tuple(int(v) for v in rng.integers(-40, 60, 2)) + (int(rng.integers(1, 120)),) * 2
-    bench.picture(
-        frame.astype(np.uint8),
-        window,
-        side,
-        rng.integers(0, 256, 3),
-        offset=int(rng.integers(0, 32)),
-        padding=int(rng.integers(0, 9)),
-    )
+    border, offset, padding = rng.integers(0, 256, 3), rng.integers(0, 32), rng.integers(0, 9)
+    bench.picture(frame.astype(np.uint8), window, side, border, int(offset), int(padding))
     bench.load("PIXELS", rng.integers(-128, 128, 768).astype(np.int8))
     bench.load("TABLE", rng.integers(-128, 128, 256).astype(np.int8))
     tables_there = [("load", bench.ended["load"])]
@@ -102,18 +78,8 @@ def _chain(bench, rng, space, at, before, side, convolutions, tiles):
     rows = int(rng.integers(1, side - first + 1))
     split = _split(rng, lanes, strides[0])
     made = space.map(rng, rows, words, 1, split)
-    last = bench.after(
-        before,
-        "CROP",
-        overlap=overlap,
-        split=split,
-        base=made["base"],
-        row_pitch=made["row_pitch"],
-        words=words,
-        rows=rows,
-        first_row=first,
-        size=side,
-    )
+    crop = dict(overlap=overlap, words=words, rows=rows, first_row=first, size=side)
+    last = bench.after(before, "CROP", **crop, **_kept(made))
     yield last
     for index, stride in enumerate(strides):
         following = strides[index + 1] if index + 1 < convolutions else int(rng.integers(1, 3))
@@ -130,19 +96,16 @@ def _chain(bench, rng, space, at, before, side, convolutions, tiles):
     for block in range(made["blocks"]):
         first = int(rng.integers(0, made["height"]))
         rows = int(rng.integers(1, made["height"] - first + 1))
-        yield bench.after(
-            [last],
-            "STORE",
-            base=made["base"] + block * made["block_pitch"],
-            rows=rows,
-            row_pitch=made["row_pitch"],
-            split=made["split"],
-            width=made["width"],
-            first_row=first,
-            region=tables.REGIONS["WORK"],
-            offset=at["work"],
-        )
+        store = dict(_kept(made), width=made["width"], rows=rows, first_row=first)
+        store.update(region=tables.REGIONS["WORK"], offset=at["work"])
+        store["base"] += block * made["block_pitch"]
+        yield bench.after([last], "STORE", **store)
         at["work"] += rows * made["width"] * WORD
+
+
+def _kept(made):
+    """Where a map begins and how its rows lie."""
+    return {name: made[name] for name in ("base", "row_pitch", "split")}
 
 
 def _split(rng, lanes, stride):
@@ -164,14 +127,6 @@ def _convolution(rng, space, at, made, stride, following, lanes):
     fields = dict(
         relu=int(rng.integers(0, 2)),
         table=int(rng.integers(0, 2)),
-        in_split=made["split"],
-        out_split=out["split"],
-        in_base=made["base"],
-        in_row_pitch=made["row_pitch"],
-        in_block_pitch=made["block_pitch"],
-        in_height=made["height"],
-        in_width=made["width"],
-        in_blocks=made["blocks"],
         kernel_height=kernel[0],
         kernel_width=kernel[1],
         stride_y=stride,
@@ -179,15 +134,10 @@ def _convolution(rng, space, at, made, stride, following, lanes):
         pad_top=int(rng.integers(-2, 3)) & 0xFFFF,
         pad_left=int(rng.integers(0, 3)),
         dilation=dilation,
-        out_base=out["base"],
-        out_row_pitch=out["row_pitch"],
-        out_block_pitch=out["block_pitch"],
-        out_height=height,
-        out_width=width,
-        out_blocks=blocks,
-        out_row=0,
         weight_tile=at["tile"],
         param_entry=at["entry"],
+        **{f"in_{name}": value for name, value in made.items()},
+        **{f"out_{name}": value for name, value in out.items()},
     )
     at["tile"] += tiles
     at["entry"] += blocks
@@ -195,11 +145,7 @@ def _convolution(rng, space, at, made, stride, following, lanes):
     params = np.zeros((blocks, 80), np.uint8)
     # one in four channels has any bias of the size of a sum, and any shift
     wide = rng.random((blocks, 16)) < 0.25
-    biases = np.where(
-        wide, rng.integers(-(2**20), 2**20, wide.shape), rng.integers(-20000, 20000, wide.shape)
-    )
-    params[:, :64] = biases.astype("<i4").view(np.uint8)
-    params[:, 64:] = np.where(
-        wide, rng.integers(0, 32, wide.shape), rng.integers(5, 14, wide.shape)
-    )
+    most = np.where(wide, 2**20, 20000)
+    params[:, :64] = rng.integers(-most, most).astype("<i4").view(np.uint8)
+    params[:, 64:] = rng.integers(np.where(wide, 0, 5), np.where(wide, 32, 14))
     return fields, out, weights, params

@@ -23,7 +23,6 @@ CORES = 2  # without `--whole`
 
 
 def main(arguments=None):
-    """Run the command line; returns the exit code."""
     cli = parser("tests.arm", __doc__)
     cli.add_argument("machines", nargs="*", metavar="MACHINE", help=", ".join(TABLE))
     cli.add_argument("--whole", action="store_true", help="more tests, cores and frames")
@@ -40,7 +39,6 @@ def main(arguments=None):
 
 
 def _try(name, whole):
-    """Run all tests of a machine; whether they passed."""
     started, machine = time.monotonic(), Machine(name)
     print(f"{machine.name}: made in {time.monotonic() - started:.0f} s", flush=True)
     tests, cores = machine.table["tests"] + (machine.table["whole"] if whole else []), machine.cores

@@ -2,10 +2,8 @@
 
     python -m tests.arm.boxes OUT.json FRAMES.npz... KEY=VALUE...
 
-FRAMES.npz holds ``frames``, (count, H, W, 3) uint8 BGR, and ``box``. They are decoded pixels, so
-that two machines see the same. Each KEY=VALUE is an argument of ``runtime.load_tracker``. OUT.json
-gets the names of network and engine, and for each file its rows: for each frame after the first
-(x, y, w, h, score).
+FRAMES.npz holds ``frames``, decoded pixels, so that two machines see the same, and ``box``. Each
+KEY=VALUE is an argument of ``runtime.load_tracker``.
 """
 
 import json

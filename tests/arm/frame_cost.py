@@ -47,7 +47,6 @@ HEAD = "| network | numbers | engine | core | crop | network | select | frame | 
 
 
 def main(words=None):
-    """Run the command line; returns the exit code."""
     cli = same_boxes.network_options(parser("tests.arm.frame_cost", __doc__))
     cli.add_argument("--no-recover", action="store_true", help="without search for lost targets")
     options, machine = cli.parse_args(words), Machine("aarch64")

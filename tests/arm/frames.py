@@ -63,7 +63,6 @@ def warmed_up(tracker, frames, box):
 
 
 def mark(number):
-    """Tell the plugin."""
     GETPRIORITY(MARK, number)
 
 

@@ -69,7 +69,6 @@ def compare_few(machine, whole):
 
 
 def main(words=None):
-    """Run the command line; returns the exit code."""
     cli = network_options(parser("tests.arm.same_boxes", __doc__))
     cli.add_argument("--clips", type=pathlib.Path, required=True, metavar="DIR")
     cli.add_argument("--resume", action="store_true", help="take results that are there")

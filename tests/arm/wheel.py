@@ -21,7 +21,6 @@ WHICH = (
 
 
 def main():
-    """Run the command line; returns the exit code."""
     cli = parser("tests.arm.wheel", __doc__)
     for name in ("wheel", "clip", "box"):
         cli.add_argument(name)

@@ -15,7 +15,6 @@ datasets = pytest.importorskip("got10k.datasets")
 
 @pytest.fixture(scope="module")
 def toml(tmp_path_factory):
-    """The TOML of a tiny network."""
     return write_network(tmp_path_factory.mktemp("network"))
 
 
@@ -34,7 +33,6 @@ def write_rows(path, rows):
 
 
 def run(tmp_path, toml, data, *more):
-    """Run the command; returns its exit code."""
     given = ["--benchmark", "otb50", "--data", data, "--networks", toml, "--out", tmp_path / "out"]
     return evaluate.main([str(word) for word in (*given, *more)])
 

@@ -126,10 +126,3 @@ def test_a_broken_picture_names_its_frame(tmp_path):
     assert clip[0].shape == clip[2].shape
     with pytest.raises(BadSource, match="a: broke at frame 1 of 3"):
         clip[1]
-
-
-def test_the_development_clips_are_all_found(clips_dir):
-    clips = find_clips([clips_dir], log=lambda text: None)
-    assert len(clips) == 11
-    by_name = {clip.name: clip for clip in clips}
-    assert np.isnan(by_name["tld-pedestrian2"].boxes[:, 0]).sum() == 72

@@ -80,7 +80,6 @@ def quantised(seed, build=network, keep=()):
 
 
 def arrays(model):
-    """The constants of a model by name."""
     return {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
 
 

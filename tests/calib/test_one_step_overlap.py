@@ -14,7 +14,6 @@ SHAPE = Shape(exemplar=127, search=255, stride=16, context=0.5)
 
 
 def write_square(folder):
-    """Write a clip of a bright square that moves."""
     boxes = np.array([(150 + 10 * i, 150, 70, 50) for i in range(8)])
     pictures = np.full((8, 400, 400, 3), 40, np.uint8)
     for picture, (x, y, w, h) in zip(pictures, boxes):

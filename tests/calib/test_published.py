@@ -10,6 +10,7 @@ import pytest
 from calib import figures, published
 from calib.clips import Clip
 from calib.errors import BadClips
+from tests.calib.collect import write
 
 BOXES = np.array([[10.0 + i, 20.0, 8.0, 6.0] for i in range(6)])
 
@@ -31,11 +32,6 @@ def matlab(boxes):
     file = io.BytesIO()
     io_module.savemat(file, {"results": cell})
     return file.getvalue()
-
-
-def write(path, content):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,6 @@ WAYS = {  # device: step, and where it runs
 
 
 def main(arguments=None):
-    """Run the command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.documents.pictures")
     parser.add_argument("picture", choices=("page", "way", "time", "overlap"))
     parser.add_argument("--video", help="of page: the film that is followed")
@@ -53,7 +52,6 @@ def main(arguments=None):
 
 
 def page(video, box):
-    """Take a picture of the page while it follows the target."""
     with tempfile.TemporaryDirectory() as folder:
         with pages.PagedRun(folder, video, "--trail", "40", network="kestrel") as run:
             with pages.browser() as chromium:

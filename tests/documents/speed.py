@@ -35,7 +35,6 @@ STEPS = ("crop", "network", "select")
 
 
 def main(arguments=None):
-    """Run the command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.documents.speed")
     parser.add_argument("--video", required=True)
     parser.add_argument("--box", required=True)
@@ -96,7 +95,6 @@ def row(network, precision, rounds):
 
 
 def line(figures):
-    """One row of the table."""
     ratios = figures["ratios"]
     ratio = f"{statistics.median(ratios):.1f} ({ratios[0]:.1f} to {ratios[-1]:.1f})"
     ms = [f"{figures['ms'][step]:.2f}" for step in (*STEPS, "total")]

@@ -154,7 +154,8 @@ def commands():
 
 
 def test_every_module_that_a_document_runs_exists():
-    missing = [f"{path}: {module}" for path, module, _ in commands() if not spec_of(module)]
+    places = {module: path for path, module, _ in commands()}
+    missing = [f"{places[name]}: {name}" for name in places if not importlib.util.find_spec(name)]
     assert not missing
 
 
@@ -170,11 +171,6 @@ def test_every_option_that_a_document_gives_exists():
         if told:  # else it needs a library that is not here
             wrong |= {f"{path}: {module} {option}" for option in options if option not in told}
     assert not wrong
-
-
-@functools.lru_cache(maxsize=None)
-def spec_of(module):
-    return importlib.util.find_spec(module)
 
 
 @functools.lru_cache(maxsize=None)

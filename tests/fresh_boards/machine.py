@@ -100,7 +100,6 @@ class Machine:
         path.chmod(0o755)
 
     def packages_of(self, prefix):
-        """Where a Python keeps its packages."""
         return prefix / "lib" / self._python / "site-packages"
 
     @property

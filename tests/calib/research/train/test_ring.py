@@ -82,7 +82,6 @@ def test_a_process_that_does_not_stop_is_killed(monkeypatch):
 
 
 def be_deaf(ready):
-    """Do not end when asked to."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     ready.set()
     time.sleep(600)

@@ -28,7 +28,6 @@ def world(tmp_path_factory):
 
 
 def main(arguments):
-    """Train in this process; a mistake is raised."""
     training.run(training.parser().parse_args(arguments))
 
 
@@ -40,12 +39,10 @@ def command(world, out, *more, teacher=None, pairs=(64, 32, 32, 16, 16)):
 
 
 def weights(path):
-    """The averaged weights of a checkpoint."""
     return torch.load(path, weights_only=False)["average"]
 
 
 def judged(folder, stage):
-    """The judgements of a stage in a run's log."""
     lines = read_log(folder / "log.jsonl")
     return [line for line in lines if line.get("event") == "judged" and line["stage"] == stage]
 

@@ -30,14 +30,11 @@ def test_a_file_has_the_class_of_the_first_pattern_that_matches(tmp_path, path, 
     assert Sources().of(tmp_path / path).licence_class == found
 
 
-def test_a_file_of_unknown_origin_never_counts_as_free(tmp_path):
+def test_a_file_of_unknown_origin_never_counts_as_free_and_a_wrong_class_is_named(tmp_path):
     sources = Sources(["A", "B", "SA", "S"])
     assert not sources.allow(tmp_path / "mine" / "cal_photo.jpg")
     assert sources.allow(tmp_path / "images" / "cal_photo.jpg")
     assert Sources().allow(tmp_path / "mine" / "cal_photo.jpg")
-
-
-def test_a_class_that_does_not_exist_is_named():
     with pytest.raises(BadImages, match="no licence class C; --licences takes A, B"):
         Sources(["A", "C"])
 

@@ -10,17 +10,10 @@ from tests.calib.research.train.conftest import write_wider
 from tests.support import tiny
 
 
-@pytest.fixture
-def two(tmp_path):
-    """A network, and one whose boxes are twice as wide; the crops of a pair."""
-    paths = tiny.write_network(tmp_path), write_wider(tmp_path / "wide", 2)
+def test_maps_may_come_from_other_networks_than_the_features_and_are_averaged(tmp_path):
+    first, other = str(tiny.write_network(tmp_path)), str(write_wider(tmp_path / "wide", 2))
     rng = np.random.default_rng(0)
     crops = [rng.integers(0, 256, (side, side, 3)).astype(np.uint8) for side in (127, 255)]
-    return [str(path) for path in paths], crops
-
-
-def test_maps_may_come_from_other_networks_than_the_features_and_are_averaged(two):
-    (first, other), crops = two
     alone, wide = Teachers(first).learn(*crops), Teachers(other).learn(*crops)
     assert np.allclose(wide[3], 2 * alone[3])
     mixed = Teachers(first, of_maps=[other]).learn(*crops)

@@ -248,13 +248,13 @@ def test_frames_on_the_way_need_crop_and_select_on_the_gpu_too(made):
 
 
 @on_each_python
-@pytest.mark.parametrize(
-    "text", ["", "{", "[" * 99999, "[]", '{"format": 1, "board": "jetson_nano"}', "7"]
-)
-def test_a_broken_bundle_json_is_one_sentence(made, text):
-    (made.folder / "bundle.json").write_text(text)
-    with pytest.raises(bundle.BadBundle, match="bundle.json .*build it again"):
-        bundle.Bundle(made.folder)
+def test_a_broken_or_missing_bundle_json_is_one_sentence(made, tmp_path):
+    for text in ("", "{", "[" * 99999, "[]", '{"format": 1, "board": "jetson_nano"}', "7"):
+        (made.folder / "bundle.json").write_text(text)
+        with pytest.raises(bundle.BadBundle, match="bundle.json .*build it again"):
+            bundle.Bundle(made.folder)
+    with pytest.raises(bundle.BadBundle, match="is no bundle.*run `make engine"):
+        bundle.Bundle(tmp_path)
 
 
 @pytest.mark.parametrize("key", [key for key in bundle.KEYS if key != "calibration_sha256"])
@@ -273,11 +273,6 @@ def test_a_part_outside_the_bundle_is_refused(made, tmp_path):
     part = {"sha256": bundle.sha256_of(tmp_path / "secret"), "bytes": 1}
     rewritten(made, lambda values: values["parts"].update({"../../secret": part}))
     refused(made, "names a part outside it")
-
-
-def test_a_folder_without_a_bundle_is_one_sentence(tmp_path):
-    with pytest.raises(bundle.BadBundle, match="is no bundle.*run `make engine"):
-        bundle.Bundle(tmp_path)
 
 
 def test_it_is_found_by_board_network_and_precision(made, nano, tmp_path):

@@ -2,10 +2,7 @@
 
 import os
 import socket
-import time
 import types
-
-import pytest
 
 from runtime.service_manager import ServiceManager
 
@@ -49,36 +46,3 @@ def test_without_a_service_manager_nothing_happens(tmp_path):
         manager.alive()
         manager.stopping()
         manager.stopping()
-
-
-def test_a_run_that_is_killed_and_started_again_keeps_its_rows(tmp_path):
-    pytest.importorskip("pymavlink")  # with a link, a recording plays at its own speed
-    import numpy as np
-
-    from tests.support import tiny
-    from tests.support.mavlink_client import Program
-    from tests.support.ports import free_port
-
-    noise = np.random.RandomState(0).randint(0, 256, (120, 160, 3)).astype(np.uint8)
-    tiny.write_pictures(tmp_path / "frames", [noise] * 30)
-    rows, notify = tmp_path / "rows.csv", str(tmp_path / "notify")
-    arguments = ["--video", tmp_path / "frames", "--box", "40,40,40,40", "--results", rows]
-    arguments += ["--append", "--mavlink", f"udpout:127.0.0.1:{free_port()}"]
-    with listener(notify) as systemd:
-        systemd.settimeout(60)
-        environment = {"NOTIFY_SOCKET": notify, "WATCHDOG_USEC": "1000000"}
-        with Program(arguments, tmp_path / "log", environment) as program:
-            assert systemd.recv(256).startswith(b"READY=1")
-            assert systemd.recv(256) == b"WATCHDOG=1"
-            deadline = time.monotonic() + 60
-            while rows.read_text().count("\n") < 4 and time.monotonic() < deadline:
-                time.sleep(0.01)
-            program.process.kill()
-            program.process.wait()
-        before = rows.read_text()
-        with Program(arguments, tmp_path / "log", environment) as program:
-            program.process.wait(60)
-    after = rows.read_text()
-    assert before.count("\n") > 2 and after.startswith(before)
-    assert after.count("\n") == before.count("\n") + 30
-    assert after.count("frame,") == 1  # one header

@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -19,11 +20,11 @@ import numpy as np
 import pytest
 
 from runtime.cli.outputs import Outputs
-from tests.runtime.test_track import film_command, here, rows_of, world
+from tests.runtime.test_track import film_command, here, lines_in, long_film, rows_of, world
 from tests.support import ROOT, run
 from tests.support.disks import small_disk
 
-__all__ = ["world"]
+__all__ = ["long_film", "world"]
 pytest.importorskip("onnxruntime")
 
 
@@ -176,6 +177,30 @@ def test_a_video_on_a_full_disk_ends_and_the_results_go_on(world, tmp_path, caps
         assert here(world, "frames", "--save", disk / "a.mp4", "--results", out) == 2
     assert "a.mp4: the disk is full" in capsys.readouterr().err
     assert len(rows_of(out)) == 30
+
+
+def test_systemd_is_told_of_a_run_and_one_that_is_started_again_keeps_its_rows(
+    world, long_film, tmp_path
+):
+    rows, notify = tmp_path / "rows.csv", str(tmp_path / "notify")
+    words = film_command(world, long_film, "--results", rows, "--append")
+    environment = dict(os.environ, NOTIFY_SOCKET=notify, WATCHDOG_USEC="1000000")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(notify)
+        systemd.settimeout(60)
+        process = subprocess.Popen(words, env=environment)
+        assert systemd.recv(256).startswith(b"READY=1")
+        assert systemd.recv(256) == b"WATCHDOG=1"
+        while lines_in(rows) < 4:
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.kill()
+        process.wait()
+    before = rows.read_text()
+    assert subprocess.call([*words, "--frames", "30"], timeout=120) == 0
+    after = rows.read_text()
+    assert after.startswith(before) and after.count("\n") == before.count("\n") + 30
+    assert after.count("frame,") == 1  # one header
 
 
 def test_a_terminal_that_is_closed_ends_a_run_in_order(world, tmp_path):

@@ -36,11 +36,14 @@ def finder_of(place, targets, colours=("red", "blue"), **values):
     return TargetFinder(targets, detector, **values)
 
 
-def run(finder, targets, frames):
-    """The tracks of every frame."""
-    told = [finder.first(frames[0], {})]
+def run(finder, targets, frames, given=()):
+    """The tracks of every frame; ``given``: boxes of the user in the first one."""
+    numbers = [targets.add(frames[0], box) for box in given]
+    told = [finder.first(frames[0], {n: targets.follow(n, frames[0]) for n in numbers})]
     for frame in frames[1:]:
         told.append(finder.step(frame, targets.update(frame)))
+        if finder._waiting:
+            finder._waiting[1].result()  # the detector is done; its answer counts for its frame
     finder.close()
     return told
 
@@ -72,22 +75,15 @@ def test_the_first_target_is_waited_for(place, targets):
 
 
 def test_a_target_of_the_user_is_kept_and_no_other_is_added(place, targets):
-    frames = moving(8)
     finder = finder_of(place, targets, everything=False)
-    given = {targets.add(frames[0], (20, 40, 48, 48)): None}
-    assert finder.first(frames[0], given) is given
-    for frame in frames[1:]:
-        assert set(finder.step(frame, targets.update(frame))) == {0}
+    told = run(finder, targets, moving(8), [(20, 40, 48, 48)])
+    assert all(set(tracks) == {0} for tracks in told)
 
 
 def test_a_target_of_the_user_never_ends_although_the_detector_does_not_know_it(place, targets):
     frames = [tiny_detector.frame([("red", 20, 40), ("blue", 150, 150)])] * 40
     finder = finder_of(place, targets, colours=["blue"])
-    number = targets.add(frames[0], (20, 40, 48, 48))
-    tracks = finder.first(frames[0], {number: targets.follow(number, frames[0])})
-    for frame in frames[1:]:
-        tracks = finder.step(frame, targets.update(frame))
-    assert set(tracks) == {number, 1}
+    assert set(run(finder, targets, frames, [(20, 40, 48, 48)])[-1]) == {0, 1}
 
 
 def test_one_target_that_is_not_lost_costs_no_look(place, targets):
@@ -133,14 +129,7 @@ def test_an_object_that_is_gone_ends_its_target(place, targets):
 
 def test_a_thread_gives_the_same_targets_a_little_later(place, targets):
     before = threading.active_count()
-    finder = finder_of(place, targets, background=True)
-    frames, told = moving(40), []
-    told.append(finder.first(frames[0], {}))
-    for frame in frames[1:]:
-        told.append(finder.step(frame, targets.update(frame)))
-        if finder._waiting:
-            finder._waiting[1].result()  # the detector is done; its answer counts for its frame
-    finder.close()
+    told = run(finder_of(place, targets, background=True), targets, moving(40))
     assert all(set(tracks) == {0, 1} for tracks in told)
     assert threading.active_count() <= before
     red = min(told[-1], key=lambda number: centre(told[-1][number])[1])

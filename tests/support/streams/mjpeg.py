@@ -1,7 +1,7 @@
 """Motion JPEG over HTTP, as cheap network cameras send it; each fault has its own address.
 
-``/half`` ends in the middle of the 20th JPEG, ``/stall`` goes silent after 20 pictures with the
-connection open, ``/sizes`` changes the pictures' size every 20, ``/page`` is a web page,
+``/half`` ends in the middle of the 20th JPEG, ``/stall`` goes silent after 20 pictures, also for
+those who connect again, ``/sizes`` changes the pictures' size every 20, ``/page`` is a web page,
 ``/nothing`` answers 404.
 """
 
@@ -56,6 +56,8 @@ class _Handler(BaseHTTPRequestHandler):
         start = time.monotonic()
         sent = 0
         while True:
+            if self.server.silent:
+                time.sleep(3600)
             time.sleep(max(0.0, start + sent / self.server.fps - time.monotonic()))
             jpeg = self.server.jpeg(sent, fault)
             head = "--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {}\r\n\r\n"
@@ -65,14 +67,13 @@ class _Handler(BaseHTTPRequestHandler):
                 return
             self.wfile.write(jpeg + b"\r\n")
             sent += 1
-            if fault == "stall" and sent == FAULT_AFTER:
-                time.sleep(3600)
+            self.server.silent = fault == "stall" and sent == FAULT_AFTER
 
 
 class _Server(ThreadingHTTPServer):
     def __init__(self, port, fps, folder=None):
         super().__init__(("127.0.0.1", int(port)), _Handler)
-        self.fps = float(fps)
+        self.fps, self.silent = float(fps), False
         paths = sorted(pathlib.Path(folder).iterdir()) if folder else []
         self.paths = paths + paths[-2:0:-1]  # a loop never jumps
 

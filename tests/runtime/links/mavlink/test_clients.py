@@ -33,7 +33,9 @@ def clip(tmp_path_factory):
     """A clip of a target that wanders over a textured picture."""
     world = closed_loop.World(closed_loop.wandering(3.0))
     pictures, boxes = zip(*(world.seen(n / 25.0, 0.0, 0.0) for n in range(FRAMES)))
-    return clip_at(write_clip(tmp_path_factory.mktemp("clips") / "wandering", pictures, boxes))
+    return clip_at(
+        write_clip(tmp_path_factory.mktemp("clips") / "wandering", pictures, boxes, ".jpg")
+    )
 
 
 def read(rows):

@@ -50,16 +50,14 @@ def run(capsys):
     return call
 
 
-def test_check_names_every_mistake_with_its_line(run, tmp_path):
+def test_check_names_every_mistake_with_its_line_and_loading_the_first(run, tmp_path):
     path = tmp_path / "wrong.toml"
     path.write_text(WRONG)
     code, text = run("check", path)
     assert code == 2
     said = {}
-    for line in text.splitlines():
-        match = re.match(re.escape(str(path)) + r":(\d+): (.*)", line)
-        if match:
-            said.setdefault(int(match.group(1)), []).append(match.group(2))
+    for number, sentence in re.findall(re.escape(str(path)) + r":(\d+): (.*)", text):
+        said.setdefault(int(number), []).append(sentence)
     expected = {
         2: "licence must be text, not 3",
         3: "[input] search is missing",
@@ -79,14 +77,11 @@ def test_check_names_every_mistake_with_its_line(run, tmp_path):
         assert any(s.startswith(sentence) for s in said[line]), (line, said.get(line))
     assert "14 mistakes" in text
     assert list(said) == sorted(said)
-
-
-def test_check_says_where_the_toml_itself_breaks(run, tmp_path):
-    path = tmp_path / "broken.toml"
+    with pytest.raises(BadNetwork, match=r"licence must be text.*and 13 more.*check"):
+        load_network(path)
     path.write_text('family = "points"\n[input\nexemplar = 1\n')
     code, text = run("check", path)
-    assert code == 2
-    assert "can't be read as TOML" in text and "line 2" in text
+    assert code == 2 and "can't be read as TOML" in text and "line 2" in text
 
 
 def test_check_says_which_files_are_missing_or_not_what_they_should_be(run, tmp_path):
@@ -102,20 +97,6 @@ def test_check_says_which_files_are_missing_or_not_what_they_should_be(run, tmp_
     assert "2 mistakes" in said
 
 
-@pytest.mark.parametrize(
-    "name, old, new, words",
-    [
-        ("siamban", "map_size = 25", "map_size = 24", ["1x2x24x24 and 1x4x24x24", "1x2x25x25"]),
-        ("lighttrack", '"sigmoid"', '"none"', ["which are no probabilities"]),
-    ],
-)
-def test_check_says_when_the_maps_are_not_those_of_the_toml(run, tmp_path, name, old, new, words):
-    toml = blobs.write_network(tmp_path, name)
-    toml.write_text(toml.read_text().replace(old, new))
-    code, said = run("check", toml)
-    assert code == 2 and all(word in said for word in words)
-
-
 def damage(path, value, shape=(1, 1, 1, 25)):
     """Set the weights of one shape to a value."""
     model = onnx.load(str(path))
@@ -126,15 +107,25 @@ def damage(path, value, shape=(1, 1, 1, 25)):
     onnx.save(model, str(path))
 
 
-def test_check_says_when_a_file_is_no_onnx_or_its_map_not_finite(run, tmp_path):
-    toml = blobs.write_network(tmp_path, "siamban")
-    path = tmp_path / "siamban_track.onnx"
-    damage(path, np.inf)
+@pytest.mark.parametrize(
+    "name, change, words",
+    [
+        ("siamban", ("map_size = 25", "map_size = 24"), ["1x2x24x24 and 1x4x24x24", "1x2x25x25"]),
+        ("lighttrack", ('"sigmoid"', '"none"'), ["which are no probabilities"]),
+        ("siamban", np.inf, ["is not finite"]),
+        ("siamban", b"<html>not found</html>", ["siamban_track.onnx is not a whole ONNX file"]),
+    ],
+)
+def test_check_says_what_is_wrong_with_files_or_maps(run, tmp_path, name, change, words):
+    toml, path = blobs.write_network(tmp_path, name), tmp_path / "siamban_track.onnx"
+    if isinstance(change, tuple):
+        toml.write_text(toml.read_text().replace(*change))
+    elif isinstance(change, bytes):
+        path.write_bytes(change)
+    else:
+        damage(path, change)
     code, said = run("check", toml)
-    assert code == 2 and "is not finite" in said
-    path.write_bytes(b"<html>not found</html>")
-    code, said = run("check", toml)
-    assert code == 2 and "siamban_track.onnx is not a whole ONNX file" in said
+    assert code == 2 and all(word in said for word in words)
 
 
 def test_a_weight_that_is_no_number_is_refused_by_every_engine(run, tmp_path):
@@ -154,15 +145,11 @@ def test_check_says_when_the_weights_are_all_zero(run, tmp_path):
     assert code == 2 and "map 1 is the same for different pictures" in said
 
 
-def keys_of(family):
-    """The sections' keys, with the family's own."""
-    return [schema.TOP, *schema.SECTIONS.values(), *decode.module_of(family).KEYS.values()]
-
-
 def test_a_network_declares_each_key_and_numbers_have_bounds():
     declared = set(Network.__annotations__) - {"name", "path", "files", "published"}
     for family in decode.families():
-        for keys in keys_of(family):
+        own = decode.module_of(family).KEYS.values()
+        for keys in (schema.TOP, *schema.SECTIONS.values(), *own):
             declared -= set(keys)
             for name, key in keys.items():
                 assert name in Network.__annotations__
@@ -227,13 +214,6 @@ def test_counts_come_near_what_the_authors_publish(networks_dir, name, published
     network = load_network(name)
     counts = count_parts(network, network.locate(networks_dir))
     assert counts["a frame"].macs / 1e6 == pytest.approx(published_mflops, rel=0.1)
-
-
-def test_a_wrong_toml_is_refused_with_its_first_mistake(tmp_path):
-    path = tmp_path / "wrong.toml"
-    path.write_text(WRONG)
-    with pytest.raises(BadNetwork, match=r"licence must be text.*and 13 more.*check"):
-        load_network(path)
 
 
 def test_an_unknown_family_is_named_with_those_there_are():

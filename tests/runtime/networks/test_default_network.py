@@ -1,7 +1,5 @@
 """The networks that ship with the repository need no download and track targets."""
 
-import sys
-
 import numpy as np
 import pytest
 
@@ -9,7 +7,8 @@ import boards
 from calib.metrics import overlap
 from runtime import DEFAULT_NETWORK, engines, load_tracker, precision
 from runtime.networks import FOLDER, default_of, load_network
-from tests.support import run, tiny
+from runtime.track import main
+from tests.support import tiny
 
 SMALL = "kestrel_small"
 SHIPPED = (DEFAULT_NETWORK, SMALL)
@@ -42,12 +41,10 @@ def test_they_follow_a_square_that_drifts_over_noise(engine, name):
     assert overlap(found, np.array(boxes[1:])).min() > 0.6
 
 
-def test_the_command_line_needs_no_network_option(tmp_path):
+def test_the_command_line_needs_no_network_option(tmp_path, capfd):
     pictures, boxes = tiny.film(5)
     tiny.write_pictures(tmp_path, pictures)
-    command = [sys.executable, "-m", "runtime.track", "--video", str(tmp_path), "--results", "-"]
-    command += ["--box", ",".join(map(str, boxes[0]))]
-    done = run(command)
-    assert done.returncode == 0, done.stderr
-    assert len(done.stdout.splitlines()) == 6
-    assert DEFAULT_NETWORK in done.stderr
+    box = ",".join(map(str, boxes[0]))
+    assert main(["--video", str(tmp_path), "--results", "-", "--box", box]) == 0
+    done = capfd.readouterr()
+    assert len(done.out.splitlines()) == 6 and DEFAULT_NETWORK in done.err

@@ -5,6 +5,7 @@ its box on /tracks/box. It prints each Detection2DArray and each state as a line
 """
 
 import json
+import os
 import time
 from dataclasses import dataclass
 
@@ -142,7 +143,7 @@ def taken(reader):
 
 
 def main():
-    end = DomainParticipant()
+    end = DomainParticipant(int(os.environ["ROS_DOMAIN_ID"]))
     plain = Qos(Policy.Reliability.BestEffort, Policy.History.KeepLast(5))
     sure = Qos(Policy.Reliability.Reliable(duration(seconds=1)), Policy.History.KeepLast(10))
     images = DataWriter(end, Topic(end, "rt/camera/image_raw", Image), qos=plain)

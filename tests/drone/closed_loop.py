@@ -104,10 +104,10 @@ class Gimbal:
         self.primary = (0, 0)
         self.refuses, self.obeyed = False, 0
         self.codec = Codec(1, self.DEVICE)
-        self._streams = {m.GIMBAL_MANAGER_STATUS: (self.status, None)}
+        self._messages = {m.GIMBAL_MANAGER_STATUS: self.status}
         if attitudes:
-            self._streams[m.GIMBAL_DEVICE_ATTITUDE_STATUS] = self.attitude, None
-        self._next = {}
+            self._messages[m.GIMBAL_DEVICE_ATTITUDE_STATUS] = self.attitude
+        self._streams = {}  # number of a message: seconds, next
 
     def receive(self, message, now):
         fields, sender = message.fields, (message.system, message.component)
@@ -126,9 +126,8 @@ class Gimbal:
         first, second = fields["param1"], fields["param2"]
         if fields["command"] == m.CMD_REQUEST_MESSAGE and first == m.GIMBAL_MANAGER_INFORMATION:
             return m.ACCEPTED, [("GIMBAL_MANAGER_INFORMATION", {"gimbal_device_id": self.DEVICE})]
-        if fields["command"] == m.CMD_SET_MESSAGE_INTERVAL and first in self._streams:
-            self._streams[first] = self._streams[first][0], second / 1e6
-            self._next[first] = now
+        if fields["command"] == m.CMD_SET_MESSAGE_INTERVAL and first in self._messages:
+            self._streams[first] = [second / 1e6, now]
             return m.ACCEPTED, []
         if fields["command"] != m.CMD_DO_GIMBAL_MANAGER_CONFIGURE:
             return m.UNSUPPORTED, []
@@ -143,11 +142,10 @@ class Gimbal:
 
     def due(self, now):
         out = []
-        for number, at in self._next.items():
-            message, every_s = self._streams[number]
-            if now >= at:
-                self._next[number] = at + every_s
-                out.append(message())
+        for number, stream in self._streams.items():
+            if now >= stream[1]:
+                stream[1] += stream[0]
+                out.append(self._messages[number]())
         return out
 
     def move(self, now, step_s):

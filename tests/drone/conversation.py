@@ -82,7 +82,7 @@ def with_pymavlink(clip, folder, point=False, more=(), whole=False):
 
 def transcript(client):
     """The conversation as lines: what was said, and after each the first of each kind heard."""
-    said = [(at, None, f"{name} {_short(values)}") for at, name, values in client.said]
+    said = [(at, None, f"{name} {values}") for at, name, values in client.said]
     heard = [(at, message.get_type(), message) for at, message in client.heard]
     lines, since, count = [], {}, {}
     for at, kind, what in sorted(said + heard, key=lambda event: event[0]):
@@ -102,30 +102,19 @@ def _fields(message):
     for key in ("vendor_name", "model_name"):
         if key in fields:
             fields[key] = bytes(bytearray(fields[key])).rstrip(b"\0").decode()
-    return ", ".join(f"{k}={_number(v)}" for k, v in fields.items())
-
-
-def _short(values):
-    while values and not values[-1]:
-        values = values[:-1]
-    return ", ".join(_number(value) for value in values)
-
-
-def _number(value):
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return ", ".join(
+        f"{k}={v:.4g}" if isinstance(v, float) else f"{k}={v}" for k, v in fields.items()
+    )
 
 
 def main():
     cli = argparse.ArgumentParser(description="The conversation with real ground stations")
     cli.add_argument("clips", type=pathlib.Path)
-    cli.add_argument(
-        "--write", metavar="FILE", help="the conversation on the first clip, of 6 s or more"
-    )
+    cli.add_argument("--write", metavar="FILE", help="the conversation on the first clip")
     options = cli.parse_args()
     clips = [clip_at(path.parent) for path in sorted(options.clips.glob("*/boxes.csv"))]
-    clips = [c for c in clips if len(c.boxes) > FRAMES and np.isfinite(c.boxes[:FRAMES]).any()]
     written = None
-    for clip in clips:
+    for clip in [clip for clip in clips if len(clip) > FRAMES]:
         with tempfile.TemporaryDirectory() as folder:
             wanted = bool(options.write and not written)
             boxes, client, _ = with_pymavlink(clip, folder, whole=wanted)
@@ -134,17 +123,15 @@ def main():
             boxes, _, _ = with_pymavlink(clip, folder, point=True)
             print(_line(clip, "point", overlaps(clip, boxes)))
     if options.write and written:
-        with open(options.write, "w") as file:
-            file.write("\n".join(written) + "\n")
+        pathlib.Path(options.write).write_text("\n".join(written) + "\n")
 
 
 def _line(clip, how, values):
-    if not len(values):
-        return f"{clip.name:<18} {how:<10} no box"
-    above = f"above .6 in {(values > 0.6).mean():.0%}"
-    return (
-        f"{clip.name:<18} {how:<10} {len(values):3d} frames: mean IoU {values.mean():.3f}, {above}"
-    )
+    found = "no box"
+    if len(values):
+        found = f"{len(values):3d} frames: mean IoU {values.mean():.3f}"
+        found += f", above .6 in {(values > 0.6).mean():.0%}"
+    return f"{clip.name:<18} {how:<10} {found}"
 
 
 if __name__ == "__main__":

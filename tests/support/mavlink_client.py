@@ -54,7 +54,8 @@ class Client:
         """Send COMMAND_LONG and return the final COMMAND_ACK's result."""
         values = [float(v) for v in parameters] + [0.0] * (7 - len(parameters))
         name = common.enums["MAV_CMD"][command].name
-        self.said.append((time.monotonic() - self.started, name, values))
+        shown = ", ".join(f"{value:.4g}" for value in parameters)
+        self.said.append((time.monotonic() - self.started, name, shown))
         self.link.mav.command_long_send(*CAMERA, command, 0, *values)
         while True:
             ack = self.wait("COMMAND_ACK", 8.0, command=command)

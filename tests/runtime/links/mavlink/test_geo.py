@@ -38,14 +38,11 @@ def metres_away(found):
     return north, east
 
 
-def test_straight_ahead_and_down_45_degrees_is_as_far_as_high():
+def test_down_45_degrees_is_as_far_as_high_in_the_direction_of_heading_and_place():
     found = geo_at(-45.0).target(view())
     assert metres_away(found) == pytest.approx((50.0, 0.0), abs=0.1)
     assert found[3] == pytest.approx(50.0 * math.sqrt(2), rel=1e-3)
     assert found[2] == pytest.approx(488.0 - 50.0)
-
-
-def test_the_heading_and_the_place_in_the_frame_turn_it():
     assert metres_away(geo_at(-45.0, 90.0).target(view())) == pytest.approx((0.0, 50.0), abs=0.1)
     right = Track((600.0, 230.0, 20.0, 20.0), 0.9)
     assert metres_away(geo_at(-45.0).target(view(right)))[1] > 20

@@ -16,7 +16,7 @@ from runtime.links.control import Refused
 from runtime.links.frame_buffer import FrameBuffer
 from runtime.links.mavlink import loop
 from runtime.links.mavlink.codec import Codec
-from runtime.links.mavlink.point import PART, candidates, find_box, middle_of, settled_boxes
+from runtime.links.mavlink.point import PART, candidates, find_box, settled_boxes
 from runtime.links.mavlink.reports import command_long
 from runtime.pictures import Picture
 from runtime.types import Box
@@ -205,12 +205,6 @@ def test_the_box_at_a_point_is_the_thing_there(make_run):
         found = find_box(plain, point, settle_in(plain))
         assert found.w > 1 and found.h > 1
     assert len(targets) == 0
-
-
-def test_the_middle_of_boxes_is_the_one_that_most_agree_on():
-    boxes = [(10, 10, 20, 20), (11, 10, 20, 20), (10, 12, 20, 22), (60, 60, 5, 5), (0, 0, 90, 90)]
-    assert middle_of(boxes) in [Box(*map(float, box)) for box in boxes[:3]]
-    assert middle_of(boxes[3:4]) == (60, 60, 5, 5)
 
 
 def test_candidates_lie_around_the_point_each_size_once_in_each_shape():

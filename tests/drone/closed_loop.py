@@ -41,22 +41,15 @@ class World:
         self._patch = cv2.rectangle(patch, (4, 4), (w - 5, h - 5), (240, 240, 240), 6)
         self.path = path  # seconds -> (yaw, pitch) of the target, radians
 
-    def place(self, time_s):
-        """The target's centre in the world's picture."""
-        yaw, pitch = self.path(time_s)
-        return (
-            WORLD[0] / 2 + WORLD_FOCAL * math.tan(yaw),
-            WORLD[1] / 2 - WORLD_FOCAL * math.tan(pitch) / math.cos(yaw),
-        )
-
     def seen(self, time_s, pitch, yaw):
         """(frame, box of the target in it) as a camera with those angles sees it."""
         matrix = self._projection(pitch, yaw)
         frame = cv2.warpPerspective(
             self._picture, matrix, SIZE, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
         )
-        x, y = self.place(time_s)
-        w, h = TARGET_PX
+        (target_yaw, target_pitch), (w, h) = self.path(time_s), TARGET_PX
+        x = WORLD[0] / 2 + WORLD_FOCAL * math.tan(target_yaw)
+        y = WORLD[1] / 2 - WORLD_FOCAL * math.tan(target_pitch) / math.cos(target_yaw)
         corners = np.float32([[x - w / 2, y - h / 2], [x + w / 2, y + h / 2]])
         inside = cv2.perspectiveTransform(corners[None], matrix)[0]
         shift = np.float64([[1, 0, x - w / 2], [0, 1, y - h / 2], [0, 0, 1]])

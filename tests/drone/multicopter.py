@@ -55,14 +55,11 @@ class Multicopter:
             elif message.get_type() == "SET_POSITION_TARGET_LOCAL_NED":
                 self.setpoints.append((now, message))
 
-    @property
-    def obeys(self):
-        return self.mode in (self.COPTER_GUIDED, PX4_OFFBOARD) and self.armed
-
     def move(self, now):
         self._now = now
         forward, side, turn = 0.0, 0.0, 0.0
-        if self.obeys and self.setpoints and now - self.setpoints[-1][0] < self.TIMEOUT_S:
+        obeys = self.mode in (self.COPTER_GUIDED, PX4_OFFBOARD) and self.armed
+        if obeys and self.setpoints and now - self.setpoints[-1][0] < self.TIMEOUT_S:
             asked = self.setpoints[-1][1]
             # velocity and yaw rate, in the vehicle's frame, and nothing else
             assert (asked.coordinate_frame, asked.type_mask) == (8, 0b010111000111)
@@ -169,9 +166,8 @@ class Flight:
         self.follow.receive(message, self.now)
 
     def _look(self, now):
-        box, (north, east) = self.vehicle.seen(self.path(now)), self.vehicle.place
         target = self.path(now)
-        away = math.hypot(target[0] - north, target[1] - east)
+        box, away = self.vehicle.seen(target), math.hypot(*np.subtract(target, self.vehicle.place))
         x, y = (np.nan, np.nan) if box is None else np.add(box[:2], np.divide(box[2:], 2)) / SIZE
         speed = float(np.hypot(*self.vehicle.velocity))
         self.samples.append(Sample(now, x - 0.5, y - 0.5, away, speed, self.vehicle.yaw_rate))

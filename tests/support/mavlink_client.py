@@ -42,9 +42,7 @@ class Client:
         """Wait for a message of that name with those fields; fail if none comes."""
 
         def right(message):
-            return message.get_type() == name and all(
-                getattr(message, key) == value for key, value in fields.items()
-            )
+            return message.get_type() == name and fields.items() <= message.to_dict().items()
 
         message = self.pump(seconds, right)
         assert message is not None, f"no {name} {fields} came within {seconds} s"

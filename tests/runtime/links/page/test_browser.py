@@ -62,9 +62,6 @@ class Tab:
     def wait_for_text(self, selector, text):
         self.page.locator(selector).filter(has_text=re.compile(text)).wait_for(timeout=WAIT_MS)
 
-    def drag(self, box, touch=False):
-        pages.drag(self.page, box, touch)
-
     def __enter__(self):
         return self
 
@@ -100,18 +97,18 @@ def test_a_target_is_chosen_on_the_picture_that_was_seen(chromium, world):
 def test_choosing_anew_two_targets_and_a_drop(chromium, world, run):
     with Tab(chromium, run.link) as tab:
         run.ask("/api/pause", {"paused": True})
-        tab.drag((20, 20, 60, 60))
+        pages.drag(tab.page, (20, 20, 60, 60))
         assert targets(run, 1) == [0]
         tab.wait_for_text("#targets", "Target 0")
-        tab.drag((200, 20, 60, 60))
+        pages.drag(tab.page, (200, 20, 60, 60))
         tab.page.get_by_role("button", name="Cancel").click()
-        tab.drag(world[1][0])
+        pages.drag(tab.page, world[1][0])
         tab.page.get_by_role("button", name="Replace").click()
         run.wait_for(lambda state: [t["number"] for t in state["targets"]] == [1])
         tab.wait_for_text("#targets", "Target 1")
         assert overlap(run.boxes(1)[0], np.array(world[1][0]))[0] > 0.8
         tab.page.click("#add")
-        tab.drag((400, 300, 60, 60))
+        pages.drag(tab.page, (400, 300, 60, 60))
         assert targets(run, 2) == [1, 2]
         tab.wait("document.querySelectorAll('.target').length === 2")
         tab.page.get_by_label("Drop target 2").click()
@@ -121,7 +118,7 @@ def test_choosing_anew_two_targets_and_a_drop(chromium, world, run):
 
 def test_pause_record_and_stop_by_button_and_key(chromium, world, run):
     with Tab(chromium, run.link) as tab:
-        tab.drag(world[1][0])
+        pages.drag(tab.page, world[1][0])
         run.wait_for(lambda state: state["frame"] > 3)
         tab.wait_for_text("#pause", "Pause")
         tab.page.click("#pause")
@@ -152,7 +149,7 @@ def test_a_recording_that_has_ended_is_downloaded_and_played_again(chromium, tmp
     saved = tmp_path / "a clip.mp4"
     with pages.PagedRun(tmp_path, tmp_path / "frames", "--save", saved) as run:
         with Tab(chromium, run.link) as tab:
-            tab.drag(boxes[0])
+            pages.drag(tab.page, boxes[0])
             tab.wait_for_text("#pause", "Replay")
             assert tab.page.title() == "frames · Hotpath"
             with tab.page.expect_download() as table:
@@ -170,7 +167,7 @@ def test_a_recording_that_has_ended_is_downloaded_and_played_again(chromium, tmp
             tab.page.eval_on_selector("#place", moved)
             run.wait_for(lambda state: state["frame"] == 12 and state["waiting"] == "target")
             tab.wait("document.getElementById('picture').dataset.frame === '12'")
-            tab.drag(boxes[12])
+            pages.drag(tab.page, boxes[12])
             run.wait_for(lambda state: state["waiting"] == "replay")
             assert tab.errors == []
             tab.expect_errors = True  # the browser reports that the server is gone
@@ -200,7 +197,7 @@ def test_a_live_picture_is_frozen_to_aim_while_the_tracker_goes_on(chromium, wor
             tab.wait_for_text("#mode", "FROZEN")
             frozen = run.state()["frame"]
             run.wait_for(lambda state: state["frame"] > frozen + 10)
-            tab.drag((100, 100, 80, 80))
+            pages.drag(tab.page, (100, 100, 80, 80))
             (number,) = targets(run, 1)
             assert min(run.boxes(number)) <= frozen
             tab.wait("document.getElementById('mode').hidden")
@@ -210,7 +207,7 @@ def test_a_live_picture_is_frozen_to_aim_while_the_tracker_goes_on(chromium, wor
 def test_a_finger_on_a_phone(chromium, world, run):
     with Tab(chromium, run.link, **PHONE) as tab:
         assert tab.page.evaluate("document.documentElement.scrollWidth") <= 390
-        tab.drag(world[1][0], touch=True)
+        pages.drag(tab.page, world[1][0], touch=True)
         (number,) = targets(run, 1)
         run.wait_for(lambda state: state["frame"] > 20)
         boxes = run.boxes(number)
@@ -240,7 +237,7 @@ def test_a_phone_shows_every_figure_without_gaps_however_it_is_held(
 ):
     phone = dict(PHONE, viewport={"width": width, "height": height})
     with Tab(chromium, run.link, **phone) as tab:
-        tab.drag(world[1][0], touch=True)
+        pages.drag(tab.page, world[1][0], touch=True)
         targets(run, 1)
         tab.wait("document.querySelectorAll('.target .word').length === 1")
         assert tab.page.evaluate("document.documentElement.scrollWidth") <= width
@@ -260,20 +257,20 @@ def test_a_phone_shows_every_figure_without_gaps_however_it_is_held(
 def test_the_page_comes_back_when_the_run_is_started_again(chromium, world):
     first = pages.PagedRun(world[0], world[0] / "frames")
     with first, Tab(chromium, first.link, expect_errors=True) as tab:
-        tab.drag(world[1][0])
+        pages.drag(tab.page, world[1][0])
         targets(first, 1)
         first.kill()
         tab.wait_for_text("#veil", "Connection lost")
         with pages.PagedRun(world[0], world[0] / "frames", port=first.port) as second:
             tab.wait("document.getElementById('veil').hidden")
             tab.wait("document.querySelectorAll('.target').length === 0")
-            tab.drag(world[1][0])
+            pages.drag(tab.page, world[1][0])
             targets(second, 1)
 
 
 def test_everything_that_can_be_used_has_a_name_and_looks_follow_the_user(chromium, world, run):
     with Tab(chromium, run.link, color_scheme="dark", reduced_motion="reduce", **DESKTOP) as tab:
-        tab.drag(world[1][0])
+        pages.drag(tab.page, world[1][0])
         targets(run, 1)
         nameless = tab.page.evaluate(
             "[...document.querySelectorAll('button, canvas[tabindex]')].filter((n) =>"

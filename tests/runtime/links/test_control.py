@@ -1,4 +1,4 @@
-"""The end of a recording: the run ends, or stays for who watches and is played again."""
+"""The end of a recording, which may be played again, and the buffer of the newest frames."""
 
 from types import SimpleNamespace
 from unittest.mock import MagicMock, Mock
@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 
 from runtime.links.control import Controller, Refused
+from runtime.links.frame_buffer import FrameBuffer
 from runtime.types import Box, Track, TrackedFrame
+
+FRAME = np.zeros((10, 10, 3), np.uint8)
 
 
 @pytest.fixture
@@ -16,7 +19,7 @@ def control():
     stop = SimpleNamespace(requested=False)
     made = Controller(MagicMock(), source, stop, Mock(), dict, ["x"], True)
     tracks = {3: Track(Box(1, 2, 3, 4), 0.5)}
-    made.publish(TrackedFrame(np.zeros((8, 8, 3), np.uint8), 7, None, tracks))
+    made.publish(TrackedFrame(FRAME, 7, None, tracks))
     return made
 
 
@@ -44,7 +47,7 @@ def test_a_recording_goes_to_another_place_and_waits_there(control):
     control.source.seek.assert_called_once_with(12)
     control.targets.drop.assert_called_once_with(3)
     assert control.next_frame_is_due()
-    control.publish(TrackedFrame(np.zeros((8, 8, 3), np.uint8), 12, None, {}))
+    control.publish(TrackedFrame(FRAME, 12, None, {}))
     assert control.paused and not control.next_frame_is_due()
     control.source.live = True
     with pytest.raises(Refused, match="a live source"):
@@ -64,3 +67,52 @@ def test_a_recording_is_played_again_without_its_targets_where_it_can_be(control
     control.targets.drop.assert_called_once_with(3)
     assert control.newest.tracks == {} and control.buffer.since(7) == []
     assert not control.paused and control.next_frame_is_due()
+
+
+def filled(count, most, held=()):
+    """A buffer for ``most`` frames, after ``count`` frames were added; each held by itself."""
+    buffer = FrameBuffer(most * FRAME.nbytes)
+    for index in range(count):
+        buffer.add(TrackedFrame(FRAME, index, None, {}))
+        if index in held:
+            buffer.hold(index, index)
+    return buffer
+
+
+def kept(buffer, count):
+    return [index for index in range(count) if buffer.since(index)]
+
+
+def test_memory_has_an_end_and_the_newest_frames_are_all_there():
+    indices = kept(filled(1000, 40), 1000)
+    assert len(indices) <= 40
+    assert indices[-20:] == list(range(980, 1000))
+    assert indices[0] < 960, "older ones are sparser, not gone"
+
+
+def test_a_frame_that_is_held_stays_until_it_is_released_and_not_all_can_be():
+    buffer = filled(1000, 40, held=[300])
+    frames = buffer.since(300)
+    assert frames[0].index == 300 and frames[-1].index == 999
+    assert len(frames) <= 40
+    buffer.hold(300, None)
+    for index in range(1000, 2000):
+        buffer.add(TrackedFrame(FRAME, index, None, {}))
+    assert buffer.since(300) == []
+
+    assert len(kept(filled(500, 20, held=range(500)), 500)) <= 40
+
+
+def test_a_frame_that_was_never_there_is_not_found():
+    buffer = filled(10, 40)
+    buffer.hold("hand", 77)
+    assert buffer.since(77) == [] and buffer.since(-1) == []
+    assert [tracked.index for tracked in buffer.since(8)] == [8, 9]
+
+
+def test_large_frames_are_fewer_but_never_too_few_to_aim():
+    large = np.zeros((2000, 2000, 3), np.uint8)
+    buffer = FrameBuffer(1)
+    for index in range(50):
+        buffer.add(TrackedFrame(large, index, None, {}))
+    assert len(kept(buffer, 50)) >= 5

@@ -10,17 +10,14 @@ import subprocess
 import sys
 import time
 
-import numpy as np
 import pytest
 
 pytest.importorskip("pymavlink")
 from pymavlink import mavutil
 from pymavlink.dialects.v20 import common
 
-from calib.metrics import overlap
 from runtime.links.mavlink.reports import corners_of
 from tests.drone import closed_loop, conversation
-from tests.support import tiny, tiny_detector
 from tests.support.clips import clip_at, write_clip
 from tests.support.mavlink_client import Program, connected
 from tests.support.ports import free_port
@@ -56,24 +53,6 @@ def test_a_ground_station_finds_selects_follows_and_stops(clip, tmp_path):
     kinds = {message.get_type() for _, message in client.heard}
     assert {"HEARTBEAT", "CAMERA_INFORMATION", "CAMERA_SETTINGS"} <= kinds
     assert "glass to command" in text
-
-
-def test_a_detector_without_a_class_waits_for_a_click(clip, tmp_path):
-    pytest.importorskip("onnxruntime")
-    frames, rows = tmp_path / "frames", tmp_path / "rows.csv"
-    picture = np.zeros((256, 256, 3), np.uint8)
-    picture[64:88, 96:120, 2] = 255  # 24 pixels: what the tiny detector finds in a window
-    tiny.write_pictures(frames, [picture] * 40)
-    detector = tiny_detector.write_detector(tmp_path)
-    arguments = ["--video", frames, "--detector", detector, "--results", rows, "--link-delay", 0]
-    with connected(arguments, tmp_path / "log") as (client, program):
-        assert client.request("CAMERA_TRACKING_IMAGE_STATUS").tracking_status == 0
-        x, y = 108 / 256.0, 76 / 256.0
-        assert client.command(common.MAV_CMD_CAMERA_TRACK_POINT, x, y, 0.02) == 0
-        client.pump(0.3)
-        assert program.end()[0] in (0, 130)
-    box = np.array([float(read(rows)[0][key]) for key in "xywh"])
-    assert overlap(box, [96, 64, 24, 24])[0] > 0.5
 
 
 def autopilot(client):

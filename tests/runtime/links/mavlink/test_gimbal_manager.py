@@ -1,16 +1,18 @@
-"""The conversation with a gimbal manager, in real packets: asking for control, giving way."""
+"""Real packets between us and a gimbal manager: asking for control, giving way, the closed loop."""
 
+import numpy as np
 import pytest
 
 pytest.importorskip("pymavlink")
 
+from runtime import load_targets
 from runtime.links.gimbal.control import Control
 from runtime.links.gimbal.settings import load_settings
 from runtime.links.mavlink.codec import Codec
 from runtime.links.mavlink.gimbal_manager import GimbalManager
 from runtime.links.mavlink.messages import Message, View
 from runtime.types import Track
-from tests.drone.closed_loop import Gimbal
+from tests.drone import closed_loop as sim
 
 ME, OTHER = (1, 100), (255, 190)
 
@@ -18,7 +20,7 @@ ME, OTHER = (1, 100), (255, 190)
 class Talk:
     def __init__(self):
         self.us = GimbalManager(Control(load_settings(), (60.0, 46.0)), *ME, 1.0)
-        self.gimbal, self._codec = Gimbal(), Codec(*ME)
+        self.gimbal, self._codec = sim.Gimbal(), Codec(*ME)
         self.now, self.silent, self.said = 0.0, False, []
 
     def go(self, seconds, number=None, frames=True, lost=False, state="tracked"):
@@ -130,7 +132,7 @@ def test_a_silent_manager_is_noticed_once_and_taken_up_again(talk):
     sent = talk.go(4.0, number=0)
     assert not talk.us.up and not talk.us.ours and len(rates(sent)) < 32
     assert talk.said == ["gimbal: its manager is silent"]
-    talk.silent, talk.gimbal = False, Gimbal()  # it was started anew
+    talk.silent, talk.gimbal = False, sim.Gimbal()  # it was started anew
     assert len(rates(talk.go(4.0, number=0))) > 30 and talk.gimbal.primary == ME
 
 
@@ -147,3 +149,34 @@ def test_another_vehicle_s_gimbal_and_attitudes_that_are_none_are_not_taken(talk
     for q in ([nan] * 4, [0.0] * 4, [1e30] * 4):
         talk.us.receive(Message("GIMBAL_DEVICE_ATTITUDE_STATUS", {"q": q, "flags": 16}, 1, 154), 1)
     assert not talk.us.control.yaw.camera.fresh(1.0)
+
+
+@pytest.fixture(scope="module")
+def targets():
+    targets = load_targets()
+    yield targets
+    targets.close()
+
+
+def test_a_step_is_settled_within_two_seconds_and_stays_within_five_per_cent(targets):
+    samples = sim.Simulation(sim.World(sim.standing(14.0, -7.0)), targets).run(2.6)
+    assert abs(samples[0].x) > 0.15  # it began far outside
+    assert sim.settled_after(samples) < 2.0
+
+
+def test_a_moving_target_is_kept_although_a_fifth_of_the_packets_is_lost(targets):
+    samples = sim.Simulation(sim.World(sim.wandering()), targets, loss=0.2).run(5.0)
+    offsets = sim.off_centre(samples, 1.5)
+    assert len(offsets) > 90
+    assert offsets.max() <= 0.05
+
+
+def test_a_link_that_is_gone_for_five_seconds_is_survived(targets):
+    world = sim.World(sim.wandering(6.0))
+    simulation = sim.Simulation(world, targets, gone=((2.0, 7.0),))
+    samples = simulation.run(9.5)
+    while_gone = [s for s in samples if 3.0 < s.time_s < 7.0]
+    # the gimbal stands still on its own, and the tracker goes on
+    assert np.ptp([s.yaw for s in while_gone]) < 0.5
+    assert simulation.manager.ours and simulation.manager.up
+    assert sim.off_centre(samples, 8.5).max() <= 0.05

@@ -9,6 +9,8 @@ import pytest
 pytest.importorskip("pymavlink")
 pytest.importorskip("onnxruntime")
 
+from runtime.cli.detector import open_detector, open_finder
+from runtime.cli.options import parse
 from runtime.detect import load_detector
 from runtime.detect.boxes import overlaps
 from runtime.errors import NetworkFailed
@@ -174,6 +176,13 @@ def test_a_click_starts_a_target_in_the_detector_s_box(make_run, toml):
     run.turn_until(lambda _: len(run.targets))
     first = next(row[3].box for row in run.rows)
     assert overlap(first, box) > 0.5
+
+
+def test_a_detector_without_a_class_leaves_the_choice_to_the_click(toml):
+    arguments = ["--video", "cam0", "--detector", toml, "--mavlink", "udpin:127.0.0.1:14550"]
+    options = parse([str(argument) for argument in arguments])
+    detector = open_detector(options)
+    assert detector.any_class and open_finder(options, detector, None, True) is None
 
 
 def test_a_frame_that_cannot_be_read_does_not_keep_later_clicks_waiting(make_run):

@@ -130,8 +130,7 @@ def test_gstreamer_receives_rtp_over_udp(opened):
     caps = "application/x-rtp,media=video,clock-rate=90000,encoding-name=H264,payload=96"
     command = (
         f"gst-launch-1.0 -q udpsrc port={port} caps={caps} ! rtph264depay ! h264parse ! "
-        "openh264dec ! "
-        "videoconvert ! video/x-raw,format=BGR,width=318 ! fdsink fd=1"
+        "openh264dec ! videoconvert ! video/x-raw,format=BGR,width=318 ! fdsink fd=1"
     ).split()
     feed, row_bytes = Feed(streaming), (SIZE[0] * 3 + 3) // 4 * 4  # GStreamer pads the rows
     picture = receive(command, feed, 5, row_bytes)[0]

@@ -86,9 +86,8 @@ class Multicopter:
         for number, stream in self._every.items():
             if now >= stream[1]:
                 stream[1] += stream[0]
-                if number in self.unsent:
-                    continue
-                out.append(bytes(self._message(number).pack(self._mav)))
+                if number not in self.unsent:
+                    out.append(bytes(self._message(number).pack(self._mav)))
         return out
 
     def _message(self, number):

@@ -156,14 +156,12 @@ class OnvifCamera:
     def _GetConfigurationOptions(self, body):
         assert part(body, "ConfigurationToken").text == "c&1"
         text = ""
-        for name, space in (("PanTilt", TURN), ("Zoom", ZOOM)):
+        for name, wanted, space in (("PanTilt", "turn", TURN), ("Zoom", "zoom", ZOOM)):
             tag = f"tt:Continuous{name}VelocitySpace"
-            wanted = {"PanTilt": "turn", "Zoom": "zoom"}[name]
             text += f"<{tag}>{space}</{tag}>" if wanted in self.has else ""
         limits = "<tt:PTZTimeout><tt:Min>PT1S</tt:Min><tt:Max>PT60S</tt:Max></tt:PTZTimeout>"
-        return f"<PTZConfigurationOptions><tt:Spaces>{text}</tt:Spaces>{limits}" + (
-            "</PTZConfigurationOptions>"
-        )
+        text = f"<tt:Spaces>{text}</tt:Spaces>{limits}"
+        return f"<PTZConfigurationOptions>{text}</PTZConfigurationOptions>"
 
     def _ContinuousMove(self, body):
         assert part(body, "ProfileToken").text == "p<1"

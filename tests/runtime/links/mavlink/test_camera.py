@@ -227,28 +227,23 @@ def test_the_status_tells_the_frame_and_its_box_or_that_it_is_lost_or_none(camer
     assert status["tracking_status"] == m.TRACKING_IDLE and status["tracking_mode"] == 0
 
 
-def test_recording_is_denied_where_no_file_was_named(camera):
-    camera.run.recording = (False, 0.0)
-    assert results(camera.receive(command(m.CMD_VIDEO_START_CAPTURE), 1.0)) == [m.DENIED]
-    camera.run.recording = (True, None)
-    camera.receive(command(m.CMD_VIDEO_START_CAPTURE), 2.0)
-    assert camera.run.asked == [("record", True)]
-
-
-def test_the_time_of_a_recording_is_that_of_the_run(camera):
+def test_a_recording_is_the_run_s_and_is_denied_where_no_file_was_named(camera):
     def told(now):
         ask = command(m.CMD_REQUEST_MESSAGE, m.CAMERA_CAPTURE_STATUS)
         (_, (_, fields)) = camera.receive(ask, now)
         return fields["video_status"], fields["recording_time_ms"]
 
+    camera.run.recording = (False, 2.0)  # no file was named
+    assert told(5.0) == (0, 0)
+    assert results(camera.receive(command(m.CMD_VIDEO_START_CAPTURE), 5.0)) == [m.DENIED]
     camera.run.recording = (True, 2.0)
     assert told(5.0) == (1, 3000)
     camera.receive(command(m.CMD_VIDEO_STOP_CAPTURE), 6.0)  # the run has not done it yet
     assert told(7.0) == (1, 5000)
     camera.run.recording = (True, None)
     assert told(10.0) == (0, 0)
-    camera.run.recording = (False, 2.0)
-    assert told(11.0) == (0, 0)
+    camera.receive(command(m.CMD_VIDEO_START_CAPTURE), 10.5)
+    assert camera.run.asked == [("record", False), ("record", True)]
 
 
 def test_command_int_is_taken_too_and_corners_in_any_order(camera):

@@ -15,15 +15,14 @@ import pytest
 from runtime.errors import BadOutput
 from runtime.links.stream import sender
 from runtime.types import Track, TrackedFrame
+from tests import support
 from tests.support.disks import small_disk
 from tests.support.ports import free_port
 
 
 def _missing():
-    if not os.path.exists("/usr/bin/python3"):
-        return "no system Python"
     code = "import gi; [gi.require_version(n, '1.0') for n in ('GstRtspServer', 'GstVideo')]"
-    if subprocess.call(["/usr/bin/python3", "-c", code], stderr=subprocess.DEVNULL):
+    if support.run(["env", "/usr/bin/python3", "-c", code]).returncode:
         return "no GStreamer for the system's Python (python3-gi, gir1.2-gst-rtsp-server-1.0)"
     return None if shutil.which("ffmpeg") else "no ffmpeg"
 

@@ -276,9 +276,8 @@ CASES = {
 def main():
     targets = load_targets()
     for name, (path, seconds, more) in CASES.items():
-        gone = more.get("gone")
         samples = Simulation(World(path), targets, **more).run(seconds)
-        since = 1.5 if not gone else gone[-1][1] + 2.5
+        since = more["gone"][-1][1] + 2.5 if "gone" in more else 1.5
         offsets, settled = off_centre(samples, since), settled_after(samples)
         print(
             f"{name:<26} within 5 %: {(offsets.max(axis=1) <= 0.05).mean():.3f} of the frames "

@@ -4,7 +4,6 @@ python -m tests.drone.conversation CLIPS --write docs/mavlink-conversation.txt
 """
 
 import argparse
-import os
 import pathlib
 import tempfile
 
@@ -53,10 +52,9 @@ def with_pymavlink(clip, folder, point=False, more=(), whole=False):
     """Discovery, selection, status, stop. Returns (boxes, client, text of the program)."""
     more = [*more, "--stream", f"udp://127.0.0.1:{free_port()}"] if whole else more
     arguments = ["--video", without_truth(clip, folder), "--link-delay", 0, *more]
-    with connected(arguments, os.path.join(folder, "log")) as (client, program):
-        for name in ("CAMERA_INFORMATION", "CAMERA_SETTINGS", "CAMERA_CAPTURE_STATUS"):
-            client.request(name)
-        for name in ("VIDEO_STREAM_INFORMATION", "VIDEO_STREAM_STATUS") if whole else ():
+    with connected(arguments, pathlib.Path(folder, "log")) as (client, program):
+        streams = ("VIDEO_STREAM_INFORMATION", "VIDEO_STREAM_STATUS") if whole else ()
+        for name in ("CAMERA_INFORMATION", "CAMERA_SETTINGS", "CAMERA_CAPTURE_STATUS", *streams):
             client.request(name)
         client.interval("CAMERA_TRACKING_IMAGE_STATUS", STATUS_HZ)
         client.wait("NAMED_VALUE_INT", 20)  # of the first frame, which is what is clicked on

@@ -19,9 +19,8 @@ CAMERA = (1, 100)
 
 class Client:
     def __init__(self, port):
-        me = dict(source_system=255, source_component=190)  # a ground station's
-        address = f"udpin:127.0.0.1:{port}"
-        self.link = mavutil.mavlink_connection(address, dialect="common", **me)
+        me = dict(source_system=255, source_component=190, dialect="common")  # a ground station
+        self.link = mavutil.mavlink_connection(f"udpin:127.0.0.1:{port}", **me)
         self.started = time.monotonic()
         self.heard, self.said = [], []
 

@@ -42,8 +42,7 @@ def read(rows):
 
 def test_a_ground_station_finds_selects_follows_and_stops(clip, tmp_path):
     rows = tmp_path / "rows.csv"
-    more = "--results", rows
-    boxes, client, text = conversation.with_pymavlink(clip, str(tmp_path), more=more)
+    boxes, client, text = conversation.with_pymavlink(clip, tmp_path, more=("--results", rows))
     overlaps = conversation.overlaps(clip, boxes)
     assert len(overlaps) > 60  # a status for most frames
     assert overlaps.min() > 0.6

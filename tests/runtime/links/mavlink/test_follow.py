@@ -48,8 +48,8 @@ def test_the_target_stays_in_the_middle_of_the_picture(path, more):
 
 def test_rates_speed_and_their_changes_are_limited():
     settings = load_settings(None, FOLLOW)
-    limits = dict(settings["limits"], yaw_rate=20.0)
-    settings["limits"] = limits
+    limits = settings["limits"]
+    limits["yaw_rate"] = 20.0
     flight = Flight(lambda t: (24.0, 21.0) if t > 3.0 else (20.0, 0.0), 1.5, settings=settings)
     flight.run(9.0)
     told = flight.sent

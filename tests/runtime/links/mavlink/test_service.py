@@ -80,8 +80,7 @@ def test_rectangles_between_two_frames_start_a_target_and_replace_it(run):
 
 def test_frames_in_planes_take_a_point(make_run):
     bgrx = [np.dstack([picture, picture[:, :, :1]]) for picture in pictures()]
-    frames_in_planes = [PlanarFrame(Planes("BGRx", (each,), 160, 120)) for each in bgrx]
-    run = make_run(frames_in_planes)
+    run = make_run([PlanarFrame(Planes("BGRx", (each,), 160, 120)) for each in bgrx])
     run.receive(command(Codec(255, 190), 2004, 75 / 160.0, 60 / 120.0))
     said = results(run.turn_until(lambda sent: 0 in results(sent)))
     assert set(said) <= {0, 5} and len(run.targets) == 1
@@ -166,8 +165,7 @@ def test_with_a_key_only_signed_commands_are_obeyed(make_run):
     run.receive(rectangle(Codec(255, 190, b"w" * 32, now)))
     run.turn()
     assert len(run.targets) == 0 and run.service.refused["unsigned"] == 2
-    good = rectangle(Codec(255, 190, KEY, now))
-    run.receive(good)
+    run.receive(rectangle(Codec(255, 190, KEY, now)))
     run.turn()
     assert len(run.targets) == 1
     run.service._send([reports.heartbeat()])

@@ -45,8 +45,7 @@ def run(shared):
 
 @pytest.fixture
 def own(world, tmp_path):
-    toml = str(world[0] / "tiny.toml")
-    with pages.PagedRun(tmp_path, world[0] / "frames", network=toml) as run:
+    with pages.PagedRun(tmp_path, world[0] / "frames", network=world[0] / "tiny.toml") as run:
         yield run
 
 
@@ -177,9 +176,8 @@ def test_the_interface_is_the_one_that_openapi_describes(world, tmp_path):
     words = "schemathesis.cli --config-file schemathesis.toml run --checks all --max-examples 25"
     words += " --exclude-path /api/stop --generation-database none"
     words += " --phases examples,coverage,fuzzing"
-    toml = str(world[0] / "tiny.toml")
     with MjpegServer(str(world[0] / "frames"), fps=5) as sender, pages.PagedRun(
-        tmp_path, sender.address, network=toml
+        tmp_path, sender.address, network=world[0] / "tiny.toml"
     ) as run:
         command = [sys.executable, "-m", *words.split(), run.address + "/api/openapi.json"]
         done = support.run(command, timeout=280, cwd=str(tmp_path))
@@ -220,8 +218,7 @@ def test_what_no_target_can_be_is_refused_and_changes_nothing(run, body, status)
 
 def test_a_live_stream_runs_and_waits_for_a_target(world, tmp_path):
     with MjpegServer(str(world[0] / "frames"), fps=20) as sender:
-        toml = str(world[0] / "tiny.toml")
-        with pages.PagedRun(tmp_path, sender.address, network=toml) as run:
+        with pages.PagedRun(tmp_path, sender.address, network=world[0] / "tiny.toml") as run:
             state = run.wait_for(lambda state: state["frame"] > 5)
             assert state["live"] and not state["paused"] and state["targets"] == []
             assert run.ask("/api/pause", {"paused": True})[0] == 409

@@ -28,7 +28,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def local(folder, tmp_path_factory):
     out = tmp_path_factory.mktemp("local")
-    with pages.PagedRun(out, folder / "frames", network=str(folder / "tiny.toml")) as run:
+    with pages.PagedRun(out, folder / "frames", network=folder / "tiny.toml") as run:
         yield run
 
 
@@ -36,7 +36,7 @@ def local(folder, tmp_path_factory):
 def guarded(folder, tmp_path):
     """A run that serves all addresses, so that it requires a token."""
     with pages.PagedRun(
-        tmp_path, folder / "frames", "--page-host", "0.0.0.0", network=str(folder / "tiny.toml")
+        tmp_path, folder / "frames", "--page-host", "0.0.0.0", network=folder / "tiny.toml"
     ) as run:
         run.token = run.link.split("token=")[1]
         while run.ask("/api/state", Authorization="Bearer " + run.token)[0] == 503:
@@ -236,7 +236,7 @@ def test_what_is_no_request_is_not_told_in_the_terminal(local):
 
 
 def test_a_port_that_is_taken_is_said_in_one_sentence(folder, local, tmp_path):
-    network = str(folder / "tiny.toml")
+    network = folder / "tiny.toml"
     with pytest.raises(RuntimeError, match="can't listen there") as words:
         pages.PagedRun(tmp_path, folder / "frames", network=network, port=local.port)
     assert "Traceback" not in str(words.value)

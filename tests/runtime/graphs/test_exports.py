@@ -1,5 +1,6 @@
 """Exports that PyTorch makes here track like the model, whatever the exporter leaves in a graph."""
 
+import itertools
 import shutil
 import sys
 import warnings
@@ -13,6 +14,7 @@ from runtime.errors import BadNetwork
 from runtime.graphs import models
 from runtime.networks import load_network
 from tests.support import blobs, tiny
+from tests.support.examples import few_of
 
 pytest.importorskip("torch")
 pytest.importorskip("onnxslim")
@@ -22,7 +24,7 @@ from tests.support import torch_module
 
 warnings.filterwarnings("ignore")
 
-# a network of every family, and the parts in its files
+# a network of every family
 FAMILIES = ("lighttrack", "siamfcpp", "siamrpnpp", "vittrack", "stark_s50", "siamfc_015")
 WAYS = {
     "opset 9": dict(opset=9, folding=False),
@@ -35,10 +37,10 @@ WAYS = {
 ENGINES = ("onnxruntime", "openvino")
 
 
-def follow(toml, engine, networks_dir=None, frames=6):
-    """Boxes of the blob film, (frames - 1, 4)."""
+def follow(toml, engine, networks_dir=None):
+    """Boxes of the blob film."""
     tracker = load_tracker(toml, engine=engine, networks_dir=networks_dir)
-    return tiny.boxes_of(tracker, *blobs.film(frames))
+    return tiny.boxes_of(tracker, *blobs.film(6))
 
 
 def check(toml, folder, networks_dir=None, change=None, **way):
@@ -62,31 +64,25 @@ def check(toml, folder, networks_dir=None, change=None, **way):
     return exported
 
 
-@pytest.mark.parametrize("name", FAMILIES)
-def test_an_export_of_every_family_has_the_boxes_of_its_model(tmp_path, name):
-    check(blobs.write_network(tmp_path, name), tmp_path, **WAYS["opset 17, dynamic"])
+# (network, way): those that `make test` tries
+KEPT = [(name, "opset 17, dynamic") for name in FAMILIES]
+KEPT += [("lighttrack", "opset 9"), ("lighttrack", "opset 18, dynamo")]
+NANOTRACK = [("nanotrack_v2", "opset 11, dynamic")]
+SLOW = "PyTorch exports each network in each way"
 
 
-@pytest.mark.parametrize("way", ["opset 9", "opset 18, dynamo"])
-def test_old_and_new_exporters_have_the_boxes_of_the_model(tmp_path, way):
-    check(blobs.write_network(tmp_path, "lighttrack"), tmp_path, **WAYS[way])
-
-
-@pytest.mark.slow("PyTorch exports each network in each way")
-@pytest.mark.parametrize("name", FAMILIES)
-@pytest.mark.parametrize("way", [way for way in WAYS if way != "opset 17, dynamic"])
-def test_every_way_of_export_has_the_boxes_of_its_model(tmp_path, name, way):
+@pytest.mark.parametrize("name, way", few_of(itertools.product(FAMILIES, WAYS), KEPT, SLOW))
+def test_an_export_of_every_family_has_the_boxes_of_its_model(tmp_path, name, way):
     check(blobs.write_network(tmp_path, name), tmp_path, **WAYS[way])
 
 
-def test_an_export_of_nanotrack_has_the_boxes_of_the_published_files(tmp_path, networks_dir):
-    check("nanotrack_v2", tmp_path, networks_dir, **WAYS["opset 11, dynamic"])
-
-
-@pytest.mark.slow("PyTorch exports each network in each way")
-@pytest.mark.parametrize("name", ["nanotrack_v1", "nanotrack_v2", "nanotrack_v3"])
-@pytest.mark.parametrize("way", WAYS)
-def test_every_export_of_nanotrack(tmp_path, networks_dir, name, way):
+@pytest.mark.parametrize(
+    "name, way",
+    few_of(itertools.product([f"nanotrack_v{n}" for n in (1, 2, 3)], WAYS), NANOTRACK, SLOW),
+)
+def test_an_export_of_nanotrack_has_the_boxes_of_the_published_files(
+    tmp_path, networks_dir, name, way
+):
     if name == "nanotrack_v3" and WAYS[way].get("dynamic"):
         pytest.skip("PyTorch exports no convolution by a tensor whose sides are left open")
     check(name, tmp_path, networks_dir, **WAYS[way])
@@ -101,9 +97,8 @@ def to_float16_numbers(model):
 
 
 def test_a_float16_export_computes_in_float32_with_the_same_weights(tmp_path, networks_dir):
-    exported = check(
-        "nanotrack_v2", tmp_path, networks_dir, to_float16_numbers, opset=13, half=True
-    )
+    half = dict(opset=13, half=True)
+    exported = check("nanotrack_v2", tmp_path, networks_dir, to_float16_numbers, **half)
     model = onnx.load(str(next(exported.glob("*.onnx"))))
     assert model.graph.input[0].type.tensor_type.elem_type == onnx.TensorProto.FLOAT16
 

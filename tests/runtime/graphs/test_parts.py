@@ -1,5 +1,7 @@
 """Every way to split a network into files gives the same boxes."""
 
+import functools
+
 import numpy as np
 import onnx
 import pytest
@@ -18,9 +20,9 @@ def follow(toml, pictures, boxes, engine="onnxruntime"):
     return tiny.boxes_of(load_tracker(toml, engine=engine), pictures, boxes)
 
 
-def with_side(model, side, cells):
-    """A copy of the tiny backbone for another size of picture."""
-    model = models.copy(model)
+def with_side(side, cells):
+    """The tiny backbone for another size of picture."""
+    model = tiny.backbone()
     for value, shape in ((model.graph.input[0], side), (model.graph.output[0], cells)):
         for dim in list(value.type.tensor_type.shape.dim)[2:]:
             dim.dim_value = shape
@@ -31,8 +33,8 @@ def with_side(model, side, cells):
 def test_two_backbones_and_a_head_are_one_backbone_and_a_head(tmp_path, engine):
     pictures, boxes = tiny.film(6)
     expected = follow(tiny.write_network(tmp_path), pictures, boxes, engine)
-    onnx.save(with_side(tiny.backbone(), 127, 8), str(tmp_path / "z.onnx"))
-    onnx.save(with_side(tiny.backbone(), 255, 16), str(tmp_path / "x.onnx"))
+    onnx.save(with_side(127, 8), str(tmp_path / "z.onnx"))
+    onnx.save(with_side(255, 16), str(tmp_path / "x.onnx"))
     toml = tmp_path / "three.toml"
     both = "".join(
         f'[[file]]\npart = "{part}"\nname = "{name}.onnx"\n'
@@ -42,28 +44,23 @@ def test_two_backbones_and_a_head_are_one_backbone_and_a_head(tmp_path, engine):
     np.testing.assert_array_equal(follow(toml, pictures, boxes, engine), expected)
 
 
-def test_a_head_that_takes_the_search_features_first_is_recognised(tmp_path):
-    pictures, boxes = tiny.film(6)
-    toml = tiny.write_network(tmp_path)
+@pytest.mark.parametrize(
+    "film, write, part",
+    [
+        (tiny.film, tiny.write_network, "head"),
+        (blobs.film, functools.partial(blobs.write_network, name="vittrack"), "whole"),
+    ],
+)
+def test_a_graph_that_takes_the_search_part_first_is_recognised(tmp_path, film, write, part):
+    pictures, boxes = film(4)
+    toml = write(tmp_path)
     expected = follow(toml, pictures, boxes)
-    head = tiny.head()
-    swapped = list(head.graph.input)[::-1]
-    del head.graph.input[:]
-    head.graph.input.extend(swapped)
-    onnx.save(head, str(tmp_path / "tiny_head.onnx"))
-    np.testing.assert_array_equal(follow(toml, pictures, boxes), expected)
-
-
-def test_a_whole_graph_that_takes_the_search_region_first_is_recognised(tmp_path):
-    pictures, boxes = blobs.film(4)
-    toml = blobs.write_network(tmp_path, "vittrack")
-    expected = follow(toml, pictures, boxes)
-    (path,) = load_network(toml).locate().values()
-    whole = onnx.load(str(path))
-    swapped = list(whole.graph.input)[::-1]
-    del whole.graph.input[:]
-    whole.graph.input.extend(swapped)
-    onnx.save(whole, str(path))
+    path = load_network(toml).locate()[part]
+    model = onnx.load(str(path))
+    swapped = list(model.graph.input)[::-1]
+    del model.graph.input[:]
+    model.graph.input.extend(swapped)
+    onnx.save(model, str(path))
     np.testing.assert_array_equal(follow(toml, pictures, boxes), expected)
 
 

@@ -37,7 +37,6 @@ def test_parts_of_a_box_are_averaged_by_the_share_of_each_cell():
     features = np.zeros((1, 1, SIDE * SIDE), np.float32)
     features.reshape(SIDE, SIDE)[8, 8] = 1.0
     pooling = Pooling(STRIDE, parts=1)
-    pooling.begin(np.zeros_like(features))
     boxes = np.array([(0, 0, 16, 16), (8, 0, 16, 16), (0, 0, 32, 16), (0, 0, 16, 48)], float)
     # the length is lost where only one number describes a box: compare with a second channel
     both = np.concatenate([features, np.ones_like(features)], axis=1)

@@ -25,6 +25,16 @@ def closed_form(classes):
     return np.linalg.solve(square, mean)
 
 
+def learn(ridge, *given):
+    """Learn to the end; returns how many slices that took."""
+    ridge.learn(*given)
+    slices = 0
+    while ridge.busy:
+        ridge.step()
+        slices += 1
+    return slices
+
+
 def test_the_first_frame_is_learnt_at_once_as_by_the_closed_form():
     one, other = samples(1, 11, 0), samples(2, 24, 1)
     ridge = Ridge(SIZE)
@@ -40,9 +50,7 @@ def test_slices_come_to_the_closed_form_of_both_memories():
     ridge = Ridge(SIZE)
     ridge.begin(*first)
     for _ in range(20):  # the same samples again: only the solution moves
-        ridge.learn(*later)
-        while ridge.busy:
-            ridge.step()
+        learn(ridge, *later)
     shares = [FIRST / 2, (1 - FIRST) / 2]
     parts = [(f, shares[0], sign) for f, sign in zip(first, (1, -1))]
     parts += [(since, shares[1], sign) for since, sign in zip(later, (1, -1))]
@@ -53,12 +61,7 @@ def test_an_update_takes_three_slices_and_no_other_begins_meanwhile():
     ridge = Ridge(SIZE)
     ridge.begin(samples(1, 11, 0), samples(2, 24, 1))
     ridge.learn(samples(3, 11, 0), samples(4, 24, 2))
-    ridge.learn(samples(5, 11, 3), samples(6, 24, 3))
-    slices = 0
-    while ridge.busy:
-        ridge.step()
-        slices += 1
-    assert slices == 3
+    assert learn(ridge, samples(5, 11, 3), samples(6, 24, 3)) == 3
     assert ridge(samples(7, 5, 0)).min() > 0.3  # the second update was not taken
 
 
@@ -66,15 +69,13 @@ def test_negatives_are_forgotten_before_positives():
     ridge = Ridge(SIZE)
     ridge.begin(samples(1, 11, 0), samples(2, 24, 1))
 
-    def learn(positive, negative, times):
-        for seed in range(times):
-            ridge.learn(samples(10 + seed, 11, positive), samples(90 + seed, 24, negative))
-            while ridge.busy:
-                ridge.step()
+    def see(positive, negative):
+        for seed in range(2 * SHORT):
+            learn(ridge, samples(10 + seed, 11, positive), samples(90 + seed, 24, negative))
 
-    learn(3, 4, 2 * SHORT)
+    see(3, 4)
     assert ridge(samples(5, 5, 3)).min() > 0.4 and ridge(samples(6, 5, 4)).max() < -0.4
-    learn(0, 5, 2 * SHORT)
+    see(0, 5)
     never_seen = ridge(samples(7, 20, 20)).mean()
     positive, negative = ridge(samples(5, 20, 3)).mean(), ridge(samples(6, 20, 4)).mean()
     assert positive - never_seen > 0.3
@@ -88,9 +89,7 @@ def test_a_negative_that_counts_more_is_told_better():
     for given in (None, weights):
         ridge = Ridge(SIZE)
         ridge.begin(one, samples(2, 20, 1))
-        ridge.learn(one, other, given)
-        while ridge.busy:
-            ridge.step()
+        learn(ridge, one, other, given)
         values.append(ridge(other[20:]).mean())
     assert values[1] < values[0]
 

@@ -1,8 +1,4 @@
-"""The FPGA executor on a board behind a network, through PYNQ.remote's own unchanged client.
-
-So a second implementation checks the contract of registers and memory: every access is a gRPC call
-to another process.
-"""
+"""The FPGA executor on a board behind a network, through PYNQ.remote's own unchanged client."""
 
 import pathlib
 import subprocess
@@ -29,15 +25,13 @@ def _forget():
 
     folder = pathlib.Path(pynq.pl_server.__file__).parent
     for name in ("global_pl_state_.json", "_current_metadata.pkl"):
-        path = folder / name
-        if path.exists():
-            path.unlink()
+        (folder / name).unlink(missing_ok=True)
     simulation.forget_clocks()
 
 
 @pytest.fixture(params=["pynq_z2", "kv260"])
-def opened(request, tmp_path):
-    """(bundle, PYNQ's device, .bit) of a board behind a network."""
+def opened(request, tmp_path, monkeypatch):
+    """(bundle, PYNQ's device) of a board behind a network; each access is a gRPC call."""
     from pynq.pl_server.device import Device
     from pynq.pl_server.remote_device import RemoteBuffer, RemoteDevice
 
@@ -49,32 +43,18 @@ def opened(request, tmp_path):
     folder.mkdir()
     part = design.parts()[name]["part"]
     bit = hwh.write(folder, "hotpath", part, design.sizes()[name]["assumed_clock_mhz"])
-    server = subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-m", "tests.fakes.pynq.server", name, str(bit)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        cwd=str(ROOT),
-        universal_newlines=True,
-    )
+    command = [sys.executable, "-W", "ignore", "-m", "tests.fakes.pynq.server", name, str(bit)]
+    streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     _forget()
-    before = vars(Device).get("_active_device")
-    try:
+    with subprocess.Popen(command, cwd=str(ROOT), **streams) as server:
         device = RemoteDevice(0, "127.0.0.1", int(server.stdout.readline()))
-        Device.active_device = device
-        yield made, device, bit
-    finally:
-        if before is None:
-            del Device._active_device
-        else:
-            Device.active_device = before
-        server.stdin.close()
-        server.wait(10)
-        server.stdout.close()
-        _forget()
+        monkeypatch.setattr(Device, "_active_device", device, raising=False)
+        yield made, device
+    _forget()
 
 
 def test_it_gives_what_the_simulated_board_in_this_process_gives(opened):
-    made, device, _ = opened
+    made, device = opened
     frames, boxes = bright.film(6)
     found = []
     for board in ((device, None), simulation.open_board(made.board, "model")):
@@ -90,7 +70,7 @@ def test_it_gives_what_the_simulated_board_in_this_process_gives(opened):
 
 
 def test_an_error_at_the_other_end_is_one_sentence_and_the_board_goes_on(opened):
-    made, device, _ = opened
+    made, device = opened
     engine = loading.open_bundle(made, device=device)
     tracker = loading.create_tracker(engine.network, engine, cpu.load())
     frames, boxes = bright.film(3)

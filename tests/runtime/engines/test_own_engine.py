@@ -54,22 +54,8 @@ class Engine(Base):
 """
 
 
-@pytest.fixture
-def home(tmp_path):
-    """A folder for Python's path, with the engine in it."""
-    folder = tmp_path / "home" / "runtime" / "engines"
-    folder.mkdir(parents=True)
-    (folder / "mine.py").write_text(MINE)
-    return tmp_path / "home"
-
-
-@pytest.fixture
-def toml(tmp_path):
-    return tiny.write_network(tmp_path)
-
-
 def run(home, *arguments):
-    """A fresh Python with that folder on its path; its standard output and error."""
+    """A fresh Python with the folder ``home`` on its path; its standard output and error."""
     path = os.pathsep.join([str(ROOT), str(home)])
     options = {"cwd": str(home), "env": dict(os.environ, PYTHONPATH=path), "timeout": 200}
     done = support.run([sys.executable, *arguments], stderr=subprocess.STDOUT, **options)
@@ -79,7 +65,7 @@ def run(home, *arguments):
 
 CODE = """
 import sys
-from runtime import engines, load_tracker
+from runtime import NoEngine, engines, load_tracker
 from tests.support import tiny
 
 assert engines.names()[-1] != "base" and "mine" in engines.choices(of_files=True)
@@ -91,25 +77,21 @@ for engine in ("mine", "onnxruntime"):
     tracker.init(film[0], truth[0])
     boxes.append([tracker.update(frame).box for frame in film[1:]])
 assert boxes[0] == boxes[1]
-print("same boxes")
+try:
+    engines.find("broken")
+except NoEngine as error:
+    print("same boxes:", error)
 """
 
 
-def test_a_tracker_takes_it_by_its_name(home, toml):
-    assert run(home, "-c", CODE, toml).strip().endswith("same boxes")
-
-
-def test_a_file_that_can_not_be_imported_stops_no_other_engine(home, toml):
-    (home / "runtime" / "engines" / "broken.py").write_text("import nothing_of_that_name\n")
-    (home / "runtime" / "engines" / "cut.py").write_text("class Engine(\n")
-    assert run(home, "-c", CODE, toml).strip().endswith("same boxes")
-    code = (
-        "from runtime import NoEngine, engines\n"
-        "try:\n    engines.find('broken')\nexcept NoEngine as error:\n    print(error)"
-    )
-    assert "its file can't be imported; there are: " in run(home, "-c", code)
-
-
-def test_what_runs_networks_here_lists_it(home, toml):
+def test_it_is_taken_by_its_name_and_listed_beside_files_that_can_not_be_imported(tmp_path):
+    toml, home = tiny.write_network(tmp_path), tmp_path / "home"
+    folder = home / "runtime" / "engines"
+    folder.mkdir(parents=True)
+    (folder / "mine.py").write_text(MINE)
+    (folder / "broken.py").write_text("import nothing_of_that_name\n")
+    (folder / "cut.py").write_text("class Engine(\n")
+    told = run(home, "-c", CODE, toml)
+    assert "same boxes: " in told and "its file can't be imported; there are: " in told
     told = run(home, "-m", "runtime.networks", "show", toml)
     assert "mine" in told and "runs on CPU, fp32, 1" in told

@@ -28,29 +28,26 @@ def network(tmp_path):
 def _run_files(backbone, head, exemplar, search):
     """Compute the maps from the unchanged files, one session each: the slow, obvious way."""
 
-    def session(model, side=None):
-        if side:
-            for dim in model.graph.input[0].type.tensor_type.shape.dim[2:]:
-                dim.dim_value = side
-            for dim in model.graph.output[0].type.tensor_type.shape.dim[2:]:
-                dim.ClearField("dim_value")
-            del model.graph.value_info[:]
-        return onnxruntime.InferenceSession(
-            model.SerializeToString(), providers=["CPUExecutionProvider"]
-        )
+    def run(model, *values):
+        model, providers = model.SerializeToString(), ["CPUExecutionProvider"]
+        session = onnxruntime.InferenceSession(model, providers=providers)
+        return session.run(None, dict(zip([one.name for one in session.get_inputs()], values)))
 
     features = []
     for picture in (exemplar, search):
-        one = session(onnx.load(str(backbone)), picture.shape[-1])
-        features.append(one.run(None, {one.get_inputs()[0].name: picture})[0])
-    two = session(onnx.load(str(head)))
-    return two.run(None, dict(zip([value.name for value in two.get_inputs()], features)))
+        model = onnx.load(str(backbone))
+        for dim in model.graph.input[0].type.tensor_type.shape.dim[2:]:
+            dim.dim_value = picture.shape[-1]
+        for dim in model.graph.output[0].type.tensor_type.shape.dim[2:]:
+            dim.ClearField("dim_value")
+        del model.graph.value_info[:]
+        features += run(model, picture)
+    return run(onnx.load(str(head)), *features)
 
 
 def _pictures(seed):
     noise = np.random.RandomState(seed)
-    sides = (127, 255)
-    return [noise.uniform(0, 255, (1, 3, side, side)).astype(np.float32) for side in sides]
+    return [noise.uniform(0, 255, (1, 3, side, side)).astype(np.float32) for side in (127, 255)]
 
 
 def _maps(engine, exemplar, search):
@@ -144,11 +141,10 @@ def test_one_engine_serves_several_targets_in_the_same_memory(network, name):
 def test_inference_may_run_on_every_core(network, name):
     engine = engines.create(name, network, network.locate())
     features, allowed, seen, done = engine.exemplar(), os.sched_getaffinity(0), [], []
-    main = os.getpid()  # the first thread's number
 
     def watch():
         while not done:
-            seen.append(os.sched_getaffinity(main))
+            seen.append(os.sched_getaffinity(os.getpid()))  # the first thread's number
             time.sleep(1e-4)
 
     watcher = threading.Thread(target=watch)
@@ -159,7 +155,6 @@ def test_inference_may_run_on_every_core(network, name):
         calls += 1
     done.append(True)
     watcher.join()
-    assert len(seen) > 50
     assert all(cores == allowed for cores in seen)
     engine.close()
 
@@ -186,11 +181,6 @@ def test_files_that_do_not_fit_are_refused_in_one_sentence(network, tmp_path):
         assemble.build(network, paths)
 
 
-def test_engine_that_is_not_there_is_one_sentence(network):
-    with pytest.raises(NoEngine, match="no engine is called 'tensorflow'.*openvino"):
-        engines.create("tensorflow", network, network.locate())
-
-
 def test_auto_takes_the_engine_that_a_toml_names_unless_another_is_given(tmp_path):
     assert engines.installed(load_network("lightfc"))[0] == "onnxruntime"
     tiny.write_network(tmp_path, 'engine = "onnxruntime"\n' + tiny.TOML)
@@ -202,6 +192,8 @@ def test_auto_takes_the_engine_that_a_toml_names_unless_another_is_given(tmp_pat
         tiny.write_network(tmp_path, f'engine = "{wrong}"\n' + tiny.TOML)
         with pytest.raises(BadNetwork, match=f"tiny.toml: engine: '{wrong}' is none of openvino"):
             load_tracker(tmp_path / "tiny.toml")
+    with pytest.raises(NoEngine, match="no engine is called 'tensorflow'.*openvino"):
+        load_tracker(tmp_path / "tiny.toml", engine="tensorflow")
 
 
 @pytest.mark.parametrize("name", ENGINES)
@@ -235,24 +227,20 @@ def _condition(graph, kind):
 @pytest.mark.parametrize("name", ENGINES)
 @pytest.mark.parametrize("kind", ["shape", "constant"])
 def test_branches_read_the_graph_around_them(network, name, kind):
-    """A backbone with an If whose branches take a tensor and a constant of the graph outside."""
     pytest.importorskip("onnxslim")  # which folds it; a board's bundle is folded already
     pictures = _pictures(8)
     engine = engines.create("onnxruntime", network, network.locate())
     _, wanted = _maps(engine, *pictures)
     path = network.locate()["backbone"]
     model = onnx.load(str(path))
-    own = model.graph
+    own, ways = model.graph, {}
     own.node[0].output[0] = "exact"
-    float_of = onnx.helper.make_tensor_value_info
-    branches = []
-    for operator in ("Add", "Sub"):
+    for operator, way in (("Add", "then_branch"), ("Sub", "else_branch")):
         node = onnx.helper.make_node(operator, ["exact", "nothing"], ["inner"])
-        out = [float_of("inner", onnx.TensorProto.FLOAT, None)]
-        branches.append(onnx.helper.make_graph([node], operator, [], out))
+        out = [onnx.helper.make_tensor_value_info("inner", onnx.TensorProto.FLOAT, None)]
+        ways[way] = onnx.helper.make_graph([node], operator, [], out)
     own.initializer.append(onnx.numpy_helper.from_array(np.zeros(1, np.float32), "nothing"))
     own.node.extend(_condition(own, kind))
-    ways = dict(zip(("then_branch", "else_branch"), branches))
     own.node.append(onnx.helper.make_node("If", ["always"], ["features"], **ways))
     onnx.save(model, str(path))
     engine = engines.create(name, network, network.locate())

@@ -12,7 +12,6 @@ pytest.importorskip("onnxruntime")
 from boards import load_board
 from boards.build.engines import ncnn as builder
 from boards.build.order import Order
-from calib.clips import find_clips
 from calib.metrics import overlap
 from runtime import engines, load_tracker, loading
 from runtime.bundle import Bundle
@@ -21,8 +20,7 @@ from runtime.engines.base import Setup
 from runtime.errors import BadBundle, BadNetwork, NoEngine
 from runtime.networks import load_network
 from tests.support import tiny
-
-FRAMES = 12
+from tests.support.clips import clip_at
 
 
 @pytest.fixture(scope="module")
@@ -38,15 +36,9 @@ def bundles(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def clip(clips_dir):
-    """(frames, first box) of the beginning of a clip."""
-    found = next(c for c in find_clips([clips_dir]) if c.name == "otb-Crossing")
-    return [found[index] for index in range(FRAMES)], found.boxes[0]
-
-
-def boxes(tracker, clip):
-    frames, box = clip
-    tracker.init(frames[0], box)
-    return np.array([tracker.update(frame).box for frame in frames[1:]])
+    """(frames, boxes) of the beginning of a clip."""
+    found = clip_at(clips_dir / "otb-Crossing")
+    return [found[index] for index in range(12)], found.boxes
 
 
 def assert_results_equal(folder, network):
@@ -97,10 +89,10 @@ def test_the_exemplar_may_be_the_kernel_of_a_convolution(tmp_path, groups):
 
 @pytest.mark.parametrize("precision", ["fp16", "int8"])
 def test_boxes_in_fewer_bits_overlap_those_in_float32(bundles, clip, precision):
-    exact = boxes(load_tracker(bundle=bundles["fp32"], board="raspberry_pi5"), clip)
+    exact = load_tracker(bundle=bundles["fp32"], board="raspberry_pi5")
     tracker = load_tracker(bundle=bundles[precision], board="raspberry_pi5")
-    got = boxes(tracker, clip)
     about = tracker.engine.describe()
+    exact, got = (tiny.boxes_of(each, *clip) for each in (exact, tracker))
     assert (about["engine"], about["precision"]) == ("ncnn", precision)
     assert overlap(got, exact).min() >= 0.85
     assert np.abs(got - exact).max() > 1e-6  # it is another precision indeed

@@ -1,14 +1,9 @@
-"""ONNX Runtime on device memory: the same maps, on the device's addresses and the stream given.
-
-The CPU provider stands in for the GPU's. The addresses are the host's.
-"""
+"""ONNX Runtime on device memory, for which the host's and its CPU provider stand in here."""
 
 import ctypes
 
 import numpy as np
 import pytest
-
-pytest.importorskip("onnxruntime")
 
 from runtime import engines
 from runtime.engines import onnxruntime_gpu as adapter
@@ -19,39 +14,33 @@ from tests.fakes.tensorrt.machine import Device
 from tests.support import tiny
 from tests.support.fake_gpu import python
 
+onnxruntime = pytest.importorskip("onnxruntime")
+
 
 @pytest.fixture
 def network(tmp_path):
     return load_network(tiny.write_network(tmp_path))
 
 
+@pytest.fixture(autouse=True)
+def provider(monkeypatch):
+    monkeypatch.setitem(adapter.PROVIDERS, "test", (("CPUExecutionProvider",), "cpu"))
+
+
 def opened(network):
     """The engine on a device that is the host's memory."""
-    return adapter.Engine(
-        Setup(network, network.locate(), device=Device(), settings={"provider": "test"})
-    )
+    settings = {"provider": "test"}
+    return adapter.Engine(Setup(network, network.locate(), device=Device(), settings=settings))
 
 
 @pytest.fixture
-def engine(network, monkeypatch):
-    monkeypatch.setitem(adapter.PROVIDERS, "test", (("CPUExecutionProvider",), "cpu"))
+def engine(network):
     return opened(network)
 
 
 def pictures(seed):
     random = np.random.RandomState(seed)
     return [random.uniform(0, 255, (1, 3, side, side)).astype(np.float32) for side in (127, 255)]
-
-
-def test_maps_equal_those_of_the_processors_engine(network, engine):
-    host = engines.create("onnxruntime", network, network.locate())
-    for seed in range(3):
-        found = []
-        for each in (engine, host):
-            each.exemplar_crop[...], each.search_crop[...] = pictures(seed)
-            found.append([array.copy() for array in each.search(each.exemplar())])
-        for got, want in zip(*found):
-            np.testing.assert_array_equal(got, want)
 
 
 def test_the_device_interface_copies_nothing_through_the_host(engine):
@@ -65,6 +54,8 @@ def test_the_device_interface_copies_nothing_through_the_host(engine):
     engine.exemplar_device(device.handle(stream), features)
     engine.search_device(device.handle(stream), features)
     assert device.counters.read() == before  # no copy, no allocation, no wait
+    with pytest.raises(RuntimeError, match="its engine's stream"):
+        engine.search_device(78, features)
     for address, want in zip(engine.maps, wanted):
         got = np.zeros_like(want)
         device.download(got, address, stream)
@@ -97,31 +88,32 @@ def test_several_search_regions_have_places_of_their_own(engine):
     np.testing.assert_array_equal(engine.search(features)[0], wanted[1][0])
 
 
-def test_the_search_regions_features_are_given_where_targets_are_watched(tmp_path, monkeypatch):
-    monkeypatch.setitem(adapter.PROVIDERS, "test", (("CPUExecutionProvider",), "cpu"))
+def test_maps_and_features_of_the_search_region_are_those_of_the_processors_engine(tmp_path):
     for lost_below in (0.0, 0.5):
-        toml = tiny.watched(lost_below=lost_below)
-        network = load_network(tiny.write_network(tmp_path, toml))
+        toml = tiny.write_network(tmp_path, tiny.watched(lost_below=lost_below))
+        network = load_network(toml)
         gpu = opened(network)
         host = engines.create("onnxruntime", network, network.locate())
         before = gpu.device.counters.downloads
+        found = []
         for each in (gpu, host):
             each.exemplar_crop[...], each.search_crop[...] = pictures(3)
-            each.search(each.exemplar())
+            found.append(each.search(each.exemplar()))
+        for one, other in zip(*found):
+            np.testing.assert_array_equal(one, other)
         address, shape = gpu.search_features_device
         got = np.zeros(shape, np.float32)
         gpu.device.download(got, address, gpu.stream)
         np.testing.assert_array_equal(got, host.search_features)
         features = len(gpu._features)
-        if lost_below:
+        if lost_below:  # targets are watched
             np.testing.assert_array_equal(gpu.search_features, host.search_features)
         assert (gpu.search_features is None) == (lost_below == 0)
         assert gpu.device.counters.downloads - before == features + 2 + (lost_below > 0) + 1
 
 
 def test_cudas_libraries_from_pip_are_loaded_before_the_provider_is_used(network, monkeypatch):
-    onnxruntime, loaded = pytest.importorskip("onnxruntime"), []
-    monkeypatch.setitem(adapter.PROVIDERS, "test", (("CPUExecutionProvider",), "cpu"))
+    loaded = []
     monkeypatch.setattr(onnxruntime, "preload_dlls", lambda: loaded.append(True), raising=False)
     opened(network)
     assert loaded == [True]
@@ -146,17 +138,11 @@ gpu.close()
 
 def test_a_frame_with_onnx_runtime_is_never_captured(tmp_path):
     """Its providers synchronise in a run, which ends a capture with error 900."""
-    toml = str(tiny.write_network(tmp_path))
-    assert python(["-c", FRAME.format(toml)]) == "[False, False]\n"
-
-
-def test_another_stream_is_refused(engine):
-    with pytest.raises(RuntimeError, match="its engine's stream"):
-        engine.search_device(78, engine.new_features())
+    code = FRAME.format(str(tiny.write_network(tmp_path)))
+    assert python(["-c", code]) == "[False, False]\n"
 
 
 def test_an_onnx_runtime_without_the_provider_is_one_sentence(network):
-    onnxruntime = pytest.importorskip("onnxruntime")
     if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
         pytest.skip("this ONNX Runtime has the CUDA provider")
     with pytest.raises(NoEngine, match="has no CUDAExecutionProvider.*install onnxruntime-gpu"):

@@ -28,13 +28,6 @@ CAME_AFTER_8_2 = {
 }
 
 
-def need(version):
-    """Skip the test if the real bindings of a version are missing."""
-    problem = prepare.missing(version, VERSION)
-    if problem:
-        pytest.skip(problem)
-
-
 def surface(family):
     """dict of class -> set of its names, and "tensorrt" for the module's own."""
     found = dict(SURFACES[REAL[family]])
@@ -89,17 +82,13 @@ def test_every_name_used_is_in_the_real_bindings_or_asked_for_first(version):
 
 
 @pytest.mark.parametrize("version", sorted(prepare.WHEELS))
-def test_the_table_of_names_is_that_of_the_real_bindings(version):
-    need(version)
+def test_real_bindings_have_the_names_of_the_table_and_classes_to_derive_from(version, tmp_path):
+    if prepare.missing(version, VERSION):
+        pytest.skip(prepare.missing(version, VERSION))
     found, kept = prepare.read(version, VERSION), SURFACES[version]
     assert found["version"] == version
     classes = dict(found["classes"], tensorrt=found["module"])
     assert {name: set(names) for name, names in classes.items()} == kept
-
-
-@pytest.mark.parametrize("version", sorted(prepare.WHEELS))
-def test_real_classes_can_be_derived_from_as_the_product_does(version, tmp_path):
-    need(version)
     home = prepare.folder(version, VERSION)
     code = (
         f"import sys; sys.path.insert(0, {prepare.ROOT!r})\n"

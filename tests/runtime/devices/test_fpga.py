@@ -147,11 +147,7 @@ def test_mistakes_are_said_and_leave_what_is_in_flight(tmp_path):
 
 
 def compare(folder, frames, box, pipeline=2, changes=(), **run):
-    """Track by steps in Python, by compiled calls, and with frames in flight.
-
-    Returns:
-        the tracks, and how programs were handed on.
-    """
+    """Track by steps in Python, compiled calls, and in flight: tracks, how programs went on."""
     tracks, left, ways = [], [], []
     for count, is_compiled in ((1, False), (1, True), (pipeline, True)):
         _, engine = bright.opened(folder, **run)
@@ -264,42 +260,34 @@ def test_more_sizes_of_windows_than_tables_are_kept(tmp_path, monkeypatch):
     assert native.PREPARED in compare(tmp_path, jumping(30, 9), (40, 30, 8, 8))[1]
 
 
-def dark_is_no_number():
-    """The bundle's maps, with scores of black cells that are no numbers."""
-    score, place = bright.run_table()["maps"]
-    values = list(score["values"])
-    values[-96] = float("nan")  # three channels of -128, divided by 4
-    return [dict(score, values=values), place]
-
-
 @pytest.mark.parametrize("count", [1, 2])
 def test_a_frame_without_a_finite_score_fails_alone(tmp_path, count):
     """The frame behind it, or another target's, is found as it is without frames in flight."""
     frames, boxes = bright.film(7)
     frames[3] = np.zeros_like(frames[3])
-    maps, results = dark_is_no_number(), []
+    score, place = bright.run_table()["maps"]
+    score["values"][-96] = float("nan")  # of three channels of -128, divided by 4
+    results = []
+
+    def take(method, *given):
+        try:
+            return method(*given)
+        except NetworkFailed as error:
+            return str(error)
+
     for pipeline in (1, 2):
-        _, engine = bright.opened(tmp_path, maps=maps)
-        trackers = begun(engine, count, pipeline, frames[0], boxes[0])
-        found = []
-
-        def take(method, *arguments, found=found):
-            try:
-                found.append(method(*arguments))
-            except NetworkFailed as error:
-                found.append(str(error))
-
-        for index, frame in enumerate(frames[1:]):
+        _, engine = bright.opened(tmp_path, maps=[score, place])
+        trackers, found = begun(engine, count, pipeline, frames[0], boxes[0]), []
+        for frame in frames[1:]:
             for tracker in trackers:
                 if pipeline == 1:
-                    take(tracker.update, frame)
-                else:
-                    tracker.submit(frame)
-                    if index:
-                        take(tracker.collect)
-        while pipeline > 1 and trackers[0].in_flight:
-            for tracker in trackers:
-                take(tracker.collect)
+                    found.append(take(tracker.update, frame))
+                    continue
+                tracker.submit(frame)
+                if tracker.in_flight == pipeline:
+                    found.append(take(tracker.collect))
+        while trackers[0].in_flight:
+            found += [take(tracker.collect) for tracker in trackers]
         results.append(found)
     assert results[0] == results[1]
     assert sum(isinstance(track, str) for track in results[0]) == count

@@ -1,7 +1,4 @@
-"""A lost target that a GPU follows is searched for as on the host: same states, same boxes.
-
-The kernels run on the processor, under the real PyCUDA (``tests.fakes.cuda.search``).
-"""
+"""A lost target that a GPU follows is searched for as on the host: same states, same boxes."""
 
 import json
 

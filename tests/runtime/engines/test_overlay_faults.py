@@ -23,12 +23,7 @@ FRAMES, BOXES = bright.film(4)
 
 
 class Flawed(model.Machine):
-    """A machine with a fault that can be switched on.
-
-    Attributes:
-        fault: "READ" or "WRITE": memory answers with an error; "COMMAND": the next program begins
-            with an illegal command; "hang": a program never ends; "dead": a stop does not end it.
-    """
+    """A machine with a ``fault``: of its memory, its commands, or a program that never ends."""
 
     fault = None
 

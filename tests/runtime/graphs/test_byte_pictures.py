@@ -70,15 +70,6 @@ def test_a_quantiser_goes_only_where_it_keeps_all_bytes(kestrel, step, zero, is_
     assert len(model.graph.node) == 2  # not changed
 
 
-def test_float32_networks_stay_as_they_are(kestrel):
-    network = load_network("kestrel")
-    graphs = assemble.build(network, network.locate())
-    assert graphs.precision == "fp32"
-    got = byte_pictures.with_byte_pictures(network, graphs)
-    assert got.search is graphs.search
-    assert got.exemplar is graphs.exemplar
-
-
 def _quantising(step, zero):
     """A model that quantises its input and nothing else."""
     nodes = [

@@ -128,8 +128,7 @@ def test_backbone_and_head_may_have_different_opsets(tmp_path, networks_dir):
 
 def test_without_onnxslim_one_sentence_says_how_to_get_it(tmp_path, monkeypatch):
     toml = tiny.write_network(tmp_path)
-    network = load_network(toml)
-    for path in network.locate().values():
+    for path in load_network(toml).locate().values():
         torch_module.export(models.read(path), path, opset=13, folding=False, dynamic=True)
     monkeypatch.setitem(sys.modules, "onnxslim", None)
     with pytest.raises(BadNetwork, match="pip install onnxslim"):

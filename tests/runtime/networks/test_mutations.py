@@ -16,6 +16,7 @@ from runtime.engines import openvino
 from runtime.errors import HotpathError
 from runtime.networks.__main__ import main
 from tests.support import blobs, tiny
+from tests.support.examples import count
 
 NETWORKS = ("lighttrack", "siamfcpp", "siamrpnpp", "vittrack", "stark_s50", "siamfc_015")
 NUMBERS = "0 -1 1 3 7 0.5 255 4096 1e300 -1e300 1e-300 nan inf -inf 10**30".split()
@@ -28,12 +29,9 @@ LONGEST_S = 60  # of one case, on a busy computer
 @pytest.fixture(scope="module")
 def originals(tmp_path_factory):
     """Folders of small networks: one of every family, and one of backbone and head."""
-    folders = []
-    for name in NETWORKS:
-        folder = tmp_path_factory.mktemp(name)
+    folders = [tmp_path_factory.mktemp("network") for _ in range(len(NETWORKS) + 1)]
+    for folder, name in zip(folders, NETWORKS):
         blobs.write_network(folder, name)
-        folders.append(folder)
-    folders.append(tmp_path_factory.mktemp("tiny"))
     tiny.write_network(folders[-1])
     return folders
 
@@ -162,13 +160,7 @@ def run_one(originals, folder, seed):
     return found is not None
 
 
-def test_mutated_files_end_in_a_sentence_or_in_sensible_boxes(originals, tmp_path):
-    ran = [run_one(originals, tmp_path, seed) for seed in range(40)]
-    assert 3 < sum(ran) < 37  # some mutations do no harm
-
-
-@pytest.mark.slow("forty are tried above")
 @pytest.mark.timeout(3000)
-def test_a_thousand_mutated_files(originals, tmp_path):
-    for seed in range(1000):
-        run_one(originals, tmp_path, seed)
+def test_mutated_files_end_in_a_sentence_or_in_sensible_boxes(originals, tmp_path):
+    ran = [run_one(originals, tmp_path, seed) for seed in range(count(40, 1000))]
+    assert 0.08 < np.mean(ran) < 0.92  # some mutations do no harm

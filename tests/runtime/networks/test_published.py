@@ -6,7 +6,7 @@ import pytest
 from calib.metrics import overlap
 from runtime import decode, engines, load_tracker
 from runtime.networks import load_network, names
-from tests.support import blobs
+from tests.support import blobs, tiny
 
 PAIRS = [name for name in names() if not load_network(name).file("head")]
 
@@ -35,18 +35,16 @@ def test_a_tracker_follows_what_its_network_sees(tmp_path, name, engine):
 
 
 def test_scales_follow_a_target_that_grows(tmp_path):
-    tracker = load_tracker(blobs.write_network(tmp_path, "siamfc_030"))
+    frames, boxes = [], []
     for index in range(30):
-        side = 1.02**index
-        w, h = int(round(36 * side)), int(round(24 * side))
-        frame = np.zeros((240, 320, 3), np.uint8)
-        frame[120 - h // 2 : 120 - h // 2 + h, 160 - w // 2 : 160 - w // 2 + w] = 255
-        if index == 0:
-            tracker.init(frame, (160 - w // 2, 120 - h // 2, w, h))
-        else:
-            box = tracker.update(frame).box
-    assert box[2] == pytest.approx(w, rel=0.15)
-    assert box[3] == pytest.approx(h, rel=0.15)
+        w, h = (int(round(side * 1.02**index)) for side in (36, 24))
+        x, y = 160 - w // 2, 120 - h // 2
+        frames.append(np.zeros((240, 320, 3), np.uint8))
+        frames[-1][y : y + h, x : x + w] = 255
+        boxes.append((x, y, w, h))
+    tracker = load_tracker(blobs.write_network(tmp_path, "siamfc_030"))
+    found = tiny.boxes_of(tracker, frames, boxes)
+    np.testing.assert_allclose(found[-1, 2:], (w, h), rtol=0.15)
 
 
 def test_a_target_of_another_exemplar_is_not_found(tmp_path):

@@ -1,8 +1,4 @@
-"""Small networks for the FPGA compiler's tests: exemplar and search graphs with random weights.
-
-``Net`` has the attributes of a ``Network`` that the compiler reads. Ranges are measured on random
-pictures.
-"""
+"""Small networks for the FPGA compiler's tests: exemplar and search graphs with random weights."""
 
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
@@ -40,22 +36,16 @@ class Builder:
         self.constants[name] = value
         return name
 
-    def conv(self, source, inputs, outputs, kernel=3, stride=1, pad=None, group=1, dilation=1):
+    def conv(self, source, inputs, outputs, kernel=3, stride=1, group=1, dilation=1):
         """Add a convolution with weights that keep values about as large as they are."""
         shape = (outputs, inputs // group, kernel, kernel)
         weight = self.rng.normal(0, 1.4 / np.sqrt(np.prod(shape[1:])), shape)
         weight *= 2.0 ** self.rng.uniform(-1, 1, (outputs, 1, 1, 1))
         bias = self.rng.normal(0, 0.2, outputs)
-        pad = dilation * (kernel // 2) if pad is None else pad
         names = [self.constant(v.astype(np.float32)) for v in (weight, bias)]
-        return self.node(
-            "Conv",
-            [source] + names,
-            strides=[stride] * 2,
-            pads=[pad] * 4,
-            group=group,
-            dilations=[dilation] * 2,
-        )
+        told = {"strides": [stride] * 2, "pads": [dilation * (kernel // 2)] * 4}
+        told.update(group=group, dilations=[dilation] * 2)
+        return self.node("Conv", [source] + names, **told)
 
     def relu(self, source):
         """Add a Relu."""
@@ -63,18 +53,12 @@ class Builder:
 
     def model(self, inputs, outputs):
         """The model; inputs is a dict of name -> shape, outputs a list of names."""
-        values = [
-            helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
-            for name, shape in inputs.items()
-        ]
-        results = [helper.make_tensor_value_info(n, TensorProto.FLOAT, None) for n in outputs]
-        graph = helper.make_graph(
-            self.nodes,
-            "net",
-            values,
-            results,
-            [numpy_helper.from_array(value, name) for name, value in self.constants.items()],
+        values, results = (
+            [helper.make_tensor_value_info(n, TensorProto.FLOAT, shape) for n, shape in each]
+            for each in (inputs.items(), zip(outputs, [None] * len(outputs)))
         )
+        constants = [numpy_helper.from_array(value, name) for name, value in self.constants.items()]
+        graph = helper.make_graph(self.nodes, "net", values, results, constants)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 14)])
         model.ir_version = 8
         return qdq.prepared(model)
@@ -87,43 +71,26 @@ def picture(rng, side):
     return np.clip(fine + rng.normal(0, 20, fine.shape), 0, 255).astype(np.uint8)
 
 
-def measured(models, sides, rng, pictures=3):
-    """Measure the ranges for the compiler: dict of part -> dict of tensor -> (low, high)."""
-    found = {part: {} for part in models}
-    runners = {part: session(with_outputs(m, float_tensors(m))) for part, m in models.items()}
-    for _ in range(pictures):
-        features = {}
-        for part, runner in runners.items():
-            feed = {
-                value.name: features[value.name]
-                for value in models[part].graph.input
-                if value.name in features
-            }
-            image = next(v.name for v in models[part].graph.input if v.name not in feed)
-            crop = picture(rng, sides[part]).astype(np.float32)
-            feed[image] = ((crop - 118) / 58).transpose(2, 0, 1)[None].astype(np.float32)
-            names = [value.name for value in runner.get_outputs()]
-            values = dict(zip(names, runner.run(names, feed)), **feed)
-            features.update({v.name: values[v.name] for v in models[part].graph.output})
-            for name, value in values.items():
-                low, high = found[part].get(name, (0.0, 0.0))
-                found[part][name] = (min(low, float(value.min())), max(high, float(value.max())))
-    return found
-
-
 def compiled(models, sides, rng, size):
     """Compile the two models for a size (dict)."""
-    ranges = measured(models, sides, rng)
+    ranges = {part: {} for part in models}
+    runners = {part: session(with_outputs(m, float_tensors(m))) for part, m in models.items()}
+    for _ in range(3):
+        values = {}
+        for part, runner in runners.items():
+            names = [value.name for value in models[part].graph.input]
+            feed = {name: values[name] for name in names if name in values}
+            crop = picture(rng, sides[part]).astype(np.float32)
+            feed[part] = ((crop - 118) / 58).transpose(2, 0, 1)[None].astype(np.float32)
+            names = [value.name for value in runner.get_outputs()]
+            values = dict(zip(names, runner.run(names, feed)), **feed)
+            for name, value in values.items():
+                low, high = ranges[part].get(name, (0.0, 0.0))
+                ranges[part][name] = min(low, float(value.min())), max(high, float(value.max()))
     return Compiler(Net, models, ranges, "test", size).run()
 
 
 # -- the networks
-
-
-def backbone(build, source, first=8, second=16):
-    """Two strided layers: 1/4 of the picture's size."""
-    wide = build.relu(build.conv(source, 3, first, stride=2))
-    return build.relu(build.conv(wide, first, second, stride=2))
 
 
 def pixelwise(rng, sides, middle, first=8):
@@ -132,13 +99,20 @@ def pixelwise(rng, sides, middle, first=8):
     Args:
         middle: function (builder, map's name, channels) -> list of outputs' names.
     """
+
+    def backbone(build, source):
+        """Two strided layers: 1/4 of the picture's size."""
+        wide = build.relu(build.conv(source, 3, first, stride=2))
+        wide = build.relu(build.conv(wide, first, 16, stride=2))
+        return build.conv(wide, 16, 24, kernel=1)
+
     z = Builder(rng, "z/")
-    features = z.conv(backbone(z, "exemplar", first), 16, 24, kernel=1)
+    features = backbone(z, "exemplar")
     cells = sides["exemplar"] // 4 + 1
     shape = z.constant(np.array([1, 24, cells * cells], np.int64))
     turned = z.node("Transpose", [z.node("Reshape", [features, shape])], perm=[0, 2, 1])
     x = Builder(rng, "x/")
-    found = x.conv(backbone(x, "search", first), 16, 24, kernel=1)
+    found = backbone(x, "search")
     side = sides["search"] // 4 + 1
     flat = x.node("Reshape", [found, x.constant(np.array([1, 24, -1], np.int64))])
     product = x.node("MatMul", [turned, flat])

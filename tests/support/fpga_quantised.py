@@ -7,19 +7,19 @@ products are exact in float32 if they fit into 24 bits. Those of the tests' netw
 
 import numpy as np
 import onnx
-import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
+from calib.ranges import session
 from kernels.fpga.design.compiler import quantise
 from kernels.fpga.design.compiler.graph import attributes
 
 
-def simulated(model, part, works):
+def simulated(model, works):
     """Return the graph with the compiled numbers; its outputs are all maps that the engine makes.
 
     Args:
         model: the ONNX model that was compiled (``calib.qdq.prepared``).
-        part, works: of ``Compiled.reference``.
+        works: of ``Compiled.reference``.
 
     Returns:
         (model, dict of map's name -> exponent); the model's outputs are the maps' tensors.
@@ -58,18 +58,14 @@ def _put_weights(model, node, work, row, made, makers):
         column += one.channels
     weight = np.concatenate(columns, axis=1)
     bias = numbers.bias[row : row + made.channels] * 2.0**step
-    group = attributes(node).get("group", 1)
-    if group > 1:
-        each, inputs = len(weight) // group, weight.shape[1] // group
-        weight = np.concatenate(
-            [weight[g * each : (g + 1) * each, g * inputs : (g + 1) * inputs] for g in range(group)]
-        )
+    groups = np.split(weight, attributes(node).get("group", 1))
+    inputs = weight.shape[1] // len(groups)
+    weight = np.concatenate([own[:, n * inputs :][:, :inputs] for n, own in enumerate(groups)])
     names = [f"{node.name}-whole", f"{node.name}-bias"]
     for name, value in zip(names, (weight, bias)):
         model.graph.initializer.append(numpy_helper.from_array(value.astype(np.float32), name))
-    source = node.input[0]
-    del node.input[:]
-    node.input.extend([source] + names)
+    del node.input[1:]
+    node.input.extend(names)
 
 
 def _sources(name, makers, known):
@@ -96,16 +92,11 @@ def _put_rounding(model, works):
             continue
         node.output[0] = name + "-exact"
         scale, zero = name + "-scale", name + "-zero"
-        model.graph.initializer.extend(
-            [
-                numpy_helper.from_array(np.array(2.0 ** places[name], np.float32), scale),
-                numpy_helper.from_array(np.array(0, np.int8), zero),
-            ]
-        )
-        nodes.append(
-            helper.make_node("QuantizeLinear", [name + "-exact", scale, zero], [name + "-whole"])
-        )
-        nodes.append(helper.make_node("DequantizeLinear", [name + "-whole", scale, zero], [name]))
+        for value, constant in ((np.float32(2.0 ** places[name]), scale), (np.int8(0), zero)):
+            model.graph.initializer.append(numpy_helper.from_array(np.array(value), constant))
+        exact, whole = name + "-exact", name + "-whole"
+        nodes.append(helper.make_node("QuantizeLinear", [exact, scale, zero], [whole]))
+        nodes.append(helper.make_node("DequantizeLinear", [whole, scale, zero], [name]))
     del model.graph.node[:]
     model.graph.node.extend(nodes)
 
@@ -119,21 +110,15 @@ class Simulation:
     """
 
     def __init__(self, compiled, models):
-        self.sessions, self.exponents, self._models = {}, {}, models
-        self.parts = {}
+        self.sessions, self.exponents, self.parts = {}, {}, {}
         for name, part, works in compiled.reference:
-            model, exponents = simulated(models[name], part, works)
+            model, exponents = simulated(models[name], works)
             if name == "exemplar":  # what the search takes, as well
                 have = {value.name for value in model.graph.output}
                 model.graph.output.extend(
                     value for value in models[name].graph.output if value.name not in have
                 )
-            options = onnxruntime.SessionOptions()
-            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-            options.log_severity_level = 3
-            self.sessions[name] = onnxruntime.InferenceSession(
-                model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-            )
+            self.sessions[name] = session(model, literal=True)
             self.exponents[name], self.parts[name] = exponents, part
 
     def run(self, name, picture, network, features=None):

@@ -12,6 +12,7 @@ pytest.importorskip("onnxruntime", reason="the compiler needs onnx and ONNX Runt
 from calib import qdq
 from calib.fpga.compile import compile_network
 from kernels.fpga import design, tables
+from kernels.fpga.design.compiler import exponents
 from kernels.fpga.design.compiler.hazards import UNITS, accesses, conflict, waits
 from kernels.fpga.design.compiler.layers import CannotCompile
 from kernels.fpga.design.model import Machine
@@ -21,28 +22,25 @@ from tests.kernels.fpga.benches.machine_bench import PLAIN
 from tests.support import fpga_nets, fpga_sizes
 from tests.support.fpga_quantised import Simulation
 
-DONE = tables.IS_DONE
-
 
 def checked(compiled, models, network, size, sides, rng, frames=2):
     """Check that every output equals the simulation's bit for bit, and that no wait is missing."""
     bed = Runner(compiled, Machine(size, MEMORY))
     simulation = Simulation(compiled, models)
-    for entry in compiled.run["programs"].values():
-        assert not unordered(program_of(compiled, entry), size)
-    crop = fpga_nets.picture(rng, sides["exemplar"])
-    whole = (0, 0, sides["exemplar"], sides["exemplar"])
-    assert bed.look("exemplar", crop, whole, (0, 0, 0)) == DONE
-    features = simulation.run("exemplar", crop, network)
+
+    def look(part):
+        """Show a random picture to the engine; returns it."""
+        crop, side = fpga_nets.picture(rng, sides[part]), sides[part]
+        assert not unordered(commands_of(compiled, part), size)
+        assert bed.look(part, crop, (0, 0, side, side), (0, 0, 0)) == tables.IS_DONE
+        return crop
+
+    features = simulation.run("exemplar", look("exemplar"), network)
     names = {value.name for value in models["search"].graph.input}
     features = {name: value for name, value in features.items() if name in names}
-    part = simulation.parts["search"]
-    maps = [view.maps[0] for _, view, _ in part.outputs]
+    maps = [view.maps[0] for _, view, _ in simulation.parts["search"].outputs]
     for _ in range(frames):
-        crop = fpga_nets.picture(rng, sides["search"])
-        whole = (0, 0, sides["search"], sides["search"])
-        assert bed.look("search", crop, whole, (0, 0, 0)) == DONE
-        expected = simulation.run("search", crop, network, features)
+        expected = simulation.run("search", look("search"), network, features)
         for made, entry in zip(maps, compiled.run["maps"]):
             found = bed.map(entry)
             np.testing.assert_array_equal(found, expected["whole:" + made.name])
@@ -52,8 +50,11 @@ def checked(compiled, models, network, size, sides, rng, frames=2):
             np.testing.assert_array_equal(bed.map(seen), expected["whole:" + seen["name"]])
 
 
-def program_of(compiled, entry):
-    return compiled.image[entry["offset"] : entry["offset"] + 64 * entry["commands"]]
+def commands_of(compiled, part):
+    """List of (name, fields) of a program."""
+    entry = compiled.run["programs"][part]
+    places = range(entry["offset"], entry["offset"] + 64 * entry["commands"], 64)
+    return [tables.unpack(compiled.image[at : at + 64]) for at in places]
 
 
 @pytest.mark.parametrize("board", sorted(design.sizes()))
@@ -123,10 +124,9 @@ def small(middle, size=ONE_LANE, first=8):
 
 
 def test_a_bias_far_above_its_weights_stays_what_it_is():
-    for _, _, works in small(heavy).reference:
-        for layer, numbers in (
-            (work.layer, work.numbers) for work in works if work.numbers.weight is not None
-        ):
+    for work in [work for _, _, works in small(heavy).reference for work in works]:
+        layer, numbers = work.layer, work.numbers
+        if numbers.weight is not None:
             (made,) = layer.outputs
             step = 2.0 ** (made.sums_exponent - numbers.shift.astype(int))
             assert (np.abs(numbers.bias * step - (layer.bias - made.centre)) <= step).all()
@@ -153,12 +153,6 @@ def test_the_steps_of_kestrel_small_are_those_of_its_multiplications(kestrel):
 def test_two_compilations_give_the_same_bytes(kestrel):
     again = compile_network(load_network("kestrel_small"))
     assert again.image == kestrel.image and again.run == kestrel.run
-
-
-def commands_of(compiled, part):
-    """List of (name, fields) of a program."""
-    program = program_of(compiled, compiled.run["programs"][part])
-    return [tables.unpack(program[at : at + 64]) for at in range(0, len(program), 64)]
 
 
 def test_loads_for_what_follows_the_strips_leave_memory_to_the_crop(kestrel):
@@ -195,14 +189,31 @@ def test_results_go_to_memory_in_the_order_in_which_they_are_made(kestrel):
     assert len(set(needed)) > 1 and needed == sorted(needed)
 
 
+# -- exponents
+
+
+def test_exponents_reach_the_range_with_the_least_step():
+    found = [exponents.activation_exponent(most) for most in (127.0, 128.0, 0.5, 0.0)]
+    assert found == [0, 1, -7, exponents.LEAST]
+
+
+def test_weights_take_the_exponent_of_the_least_error():
+    weight = np.random.default_rng(2).normal(0, 0.1, (5, 36)) * [[1], [10], [0.1], [1], [3]]
+    own = exponents.weight_exponents(weight)
+    tried = np.arange(-20, 4)
+    for row, found in zip(weight, own):
+        whole = [exponents.rounded(row[None], np.array([e])) for e in tried]
+        errors = [((w * 2.0**e - row) ** 2).sum() for w, e in zip(whole, tried)]
+        assert whole[0].dtype == np.int8 and found == tried[np.argmin(errors)]
+
+
 # -- hazards
 
 
-def unordered(program, size):
+def unordered(commands, size):
     """Pairs of commands, by their numbers, that depend on each other and that no wait orders."""
     seen, found, places = [], [], {unit: [] for unit in UNITS.values()}
-    for number in range(len(program) // 64):
-        name, fields = tables.unpack(program[64 * number : 64 * number + 64])
+    for number, (name, fields) in enumerate(commands):
         before = 0  # numbers of commands that have surely ended, a bit each
         for unit, numbers in places.items():
             for ended in numbers[: fields["wait_" + unit]]:
@@ -226,24 +237,15 @@ def test_what_a_convolution_reads_is_not_loaded_anew_before_its_end(target):
     assert found[1]["wait_conv"] == 1
 
 
-def without(program, number, field):
-    """The program with one wait of one command left out."""
-    start = 64 * number
-    name, fields = tables.unpack(program[start : start + 64])
-    return program[:start] + tables.pack(name, **dict(fields, **{field: 0})) + program[start + 64 :]
-
-
 def test_every_wait_that_is_left_out_is_found(kestrel):
-    size = design.sizes()["pynq_z2"]
-    program = program_of(kestrel, kestrel.run["programs"]["exemplar"])
-    left_out = 0
-    for number in range(len(program) // 64):
-        name, fields = tables.unpack(program[64 * number : 64 * number + 64])
+    commands, left_out = commands_of(kestrel, "exemplar"), 0
+    for number, (name, fields) in enumerate(commands):
         for field in ("wait_load", "wait_crop", "wait_conv", "wait_store"):
             if fields[field]:
-                changed = without(program, number, field)
+                changed = list(commands)
+                changed[number] = name, dict(fields, **{field: 0})
                 # a wait may be implied by another: the convolution before waited for that load
-                left_out += bool(unordered(changed, size))
+                left_out += bool(unordered(changed, design.sizes()["pynq_z2"]))
     assert left_out > 40
 
 

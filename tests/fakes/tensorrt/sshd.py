@@ -28,26 +28,23 @@ class Sshd:
         if not program or not shutil.which("ssh") or not shutil.which("ssh-keygen"):
             pytest.skip("no sshd, ssh and ssh-keygen; run `apt-get install openssh-server`")
         self.temporary = folder / "tmp"
-        for name in ("bin", "tmp", "home"):
+        for name in ("bin", "tmp", "home", "fakes"):
             (folder / name).mkdir()
+        # the tests alone: the product must come over ssh
+        (folder / "fakes" / "tests").symlink_to(ROOT / "tests")
         for name in ("host_key", "key"):
-            self._key(folder / name)
-        shutil.copy(str(folder / "key.pub"), str(folder / "authorized"))
-        self._python3()
+            command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)]
+            subprocess.check_call(command, stdin=subprocess.DEVNULL)
+        self.break_off("")
         self.port = free_port(socket.SOCK_STREAM)
-        libraries = [path for path in sys.path if path and path != str(ROOT)]
-        variables = "PATH={}:{} HOME={} TMPDIR={} PYTHONPATH={}".format(
-            folder / "bin",
-            os.environ.get("PATH", "/usr/bin:/bin"),
-            folder / "home",
-            self.temporary,
-            os.pathsep.join(libraries),
-        )
+        libraries = os.pathsep.join(path for path in sys.path if path and path != str(ROOT))
+        path = "{}:{}".format(folder / "bin", os.environ.get("PATH", "/usr/bin:/bin"))
         (folder / "config").write_text(
-            "Port {}\nListenAddress 127.0.0.1\nHostKey {}\nAuthorizedKeysFile {}\nPidFile none\n"
-            "PasswordAuthentication no\nUsePAM no\nStrictModes no\nSetEnv {}\n".format(
-                self.port, folder / "host_key", folder / "authorized", variables
-            )
+            f"Port {self.port}\nListenAddress 127.0.0.1\nHostKey {folder / 'host_key'}\n"
+            f"AuthorizedKeysFile {folder / 'key.pub'}\nPidFile none\n"
+            "PasswordAuthentication no\nUsePAM no\nStrictModes no\n"
+            f"SetEnv PATH={path} HOME={folder / 'home'} TMPDIR={self.temporary} "
+            f"PYTHONPATH={libraries}\n"
         )
         if os.getuid() == 0:
             os.makedirs("/run/sshd", exist_ok=True)  # sshd's folder for privilege separation
@@ -61,39 +58,20 @@ class Sshd:
     def ssh(self):
         """The ssh command with the options that reach this server."""
         return (
-            "ssh -p {} -i {} -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile="
-            "/dev/null -o LogLevel=ERROR -o IdentitiesOnly=yes -F none".format(
-                self.port, self.folder / "key"
-            )
+            f"ssh -p {self.port} -i {self.folder / 'key'} -o BatchMode=yes "
+            "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR "
+            "-o IdentitiesOnly=yes -F none"
         )
 
-    def _key(self, path):
-        subprocess.check_call(
-            ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path)],
-            stdin=subprocess.DEVNULL,
-        )
-
-    def _python3(self, before=""):
-        """Write the board's python3: ``before``, then this Python with the fake TensorRT."""
+    def break_off(self, before):
+        """From now on, the board's python3 runs this shell command before Python."""
         path = self.folder / "bin" / "python3"
         path.write_text(
             f"#!/bin/sh\n{before}\n"
-            f'export PYTHONPATH="$PWD:{self._fakes()}:$PYTHONPATH"\n'
+            f'export PYTHONPATH="$PWD:{self.folder / "fakes"}:$PYTHONPATH"\n'
             f'exec {sys.executable} -m tests.fakes.tensorrt.machine 8.2 "$@"\n'
         )
         path.chmod(0o755)
-
-    def _fakes(self):
-        """A folder that holds only the tests: the product must come over ssh."""
-        folder = self.folder / "fakes"
-        if not folder.exists():
-            folder.mkdir()
-            (folder / "tests").symlink_to(ROOT / "tests")
-        return folder
-
-    def break_off(self, before):
-        """From now on, run this shell command before Python."""
-        self._python3(before)
 
     def _wait(self):
         for _ in range(100):

@@ -42,6 +42,7 @@ sha256 = "{0}"
 """.format("0" * 64)
 
 TILE, PARAMS, PIXELS = 256, 80, 768
+SIDES = {"exemplar": EXEMPLAR, "search": SEARCH}
 # addresses in region 0
 PROGRAMS = {"exemplar": 0, "search": 1024}
 WEIGHTS_AT, PARAMS_AT, PIXELS_AT = 2048, 2304, 2400
@@ -55,7 +56,7 @@ SIDE_PIXELS = 2  # distance from a cell to a side of its box, search pixels
 def image():
     """Region 0."""
     data = np.zeros(IMAGE, np.uint8)
-    for name, side in (("exemplar", EXEMPLAR), ("search", SEARCH)):
+    for name, side in SIDES.items():
         program = b"".join(commands(name, side))
         first = PROGRAMS[name]
         data[first : first + len(program)] = np.frombuffer(program, np.uint8)
@@ -104,7 +105,7 @@ def run_table():
         "work_bytes": SCORE_AT + SEARCH * SEARCH * 16,
         "programs": {
             name: {"offset": PROGRAMS[name], "side": side, "cycles": 10000}
-            for name, side in (("exemplar", EXEMPLAR), ("search", SEARCH))
+            for name, side in SIDES.items()
         },
         "maps": [
             dict(place, name="cls", channels=1, lane=0, values=list(signed / 16)),
@@ -114,22 +115,11 @@ def run_table():
     }
 
 
-def write_network(folder):
-    """The network's TOML in a folder; returns the ``Network``."""
-    path = folder / "bright.toml"
-    path.write_text(TOML)
-    return load_network(path)
-
-
 def write_bundle(folder, board="pynq_z2", **changes):
-    """Write the bundle to FOLDER/BOARD/bright-int8; returns the ``Bundle``.
-
-    Args:
-        folder: ``pathlib.Path`` of all bundles.
-        changes: keys of bundle.json with other values.
-    """
+    """Write FOLDER/BOARD/bright-int8, some keys of bundle.json changed; returns the ``Bundle``."""
     folder.mkdir(exist_ok=True)
-    network = write_network(folder)
+    (folder / "bright.toml").write_text(TOML)
+    network = load_network(folder / "bright.toml")
     with Writer(folder / board / "bright-int8") as writer:
         (writer.folder / "image.bin").write_bytes(image())
         (writer.folder / "bright.toml").write_text(TOML)

@@ -64,12 +64,10 @@ class System:
         numbered = types.SimpleNamespace(_name=dut._name, _log=dut._log, **ports)
         self.ram = AxiRam(AxiBus.from_prefix(numbered, "m_axi"), dut.clk, dut.rst, size=1 << 32)
         self.driver = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axil"), dut.clk, dut.rst)
-        read, write = self.ram.read_if, self.ram.write_if
-        channels = [write.aw_channel, write.w_channel, write.b_channel]
-        channels += [read.ar_channel, read.r_channel]
-        write, read = self.driver.write_if, self.driver.read_if
-        channels += [write.aw_channel, write.w_channel, write.b_channel]
-        channels += [read.ar_channel, read.r_channel]
+        channels = []
+        for write, read in ((bus.write_if, bus.read_if) for bus in (self.ram, self.driver)):
+            channels += [write.aw_channel, write.w_channel, write.b_channel]
+            channels += [read.ar_channel, read.r_channel]
         for seed, channel in enumerate(channels):
             if stalls:
                 channel.set_pause_generator(paused(stalls, seed))
@@ -87,12 +85,9 @@ class System:
         self.dut.rst.value = 0
         await ClockCycles(self.dut.clk, 2)
 
-    async def status(self):
-        return await self.driver.read_dword(tables.REGISTERS["STATUS"])
-
-    async def until_idle(self, polls=4000):
-        for _ in range(polls):
-            status = await self.status()
+    async def until_idle(self):
+        for _ in range(4000):
+            status = await self.driver.read_dword(tables.REGISTERS["STATUS"])
             if not status & tables.IS_BUSY:
                 return status
             await ClockCycles(self.dut.clk, 20)

@@ -17,11 +17,7 @@ PLAIN = dict.fromkeys(
 
 
 class Bench:
-    """One machine and what was put into its memory.
-
-    Args:
-        machine: a ``Machine``.
-    """
+    """One machine and what was put into its memory."""
 
     def __init__(self, machine):
         self.machine = machine
@@ -42,8 +38,8 @@ class Bench:
         data = np.pad(data, (0, -data.size % 16), mode="constant")
         start = BUNDLE + self._bundle
         self.machine.memory[start : start + data.size] = data
-        place = {"target": tables.TARGETS[target], "offset": self._bundle}
-        self.add("LOAD", bytes=data.size, beat=beat, **place)
+        target = tables.TARGETS[target]
+        self.add("LOAD", target=target, offset=self._bundle, bytes=data.size, beat=beat)
         self._bundle += data.size
 
     def picture(self, frame, window, side, border, offset=0, padding=0):
@@ -54,10 +50,9 @@ class Bench:
         rows[:, : width * 3] = frame.reshape(height, -1)
         start = FRAME + offset
         self.machine.memory[start : start + rows.size] = rows.ravel()
-        made = np.zeros(resize.bytes_of(side)[1], np.uint8)
+        half, size = resize.bytes_of(side)
+        made = self.machine.memory[RESIZE : RESIZE + size]
         fetch = resize.tables_for(width, height, window, side, made)
-        self.machine.memory[RESIZE : RESIZE + made.size] = made
-        half = resize.bytes_of(side)[0]
         for index, target in enumerate(("COLUMNS", "ROWS")):
             place = {"target": tables.TARGETS[target], "offset": index * half}
             self.add("LOAD", region=tables.REGIONS["RESIZE"], bytes=half, **place)

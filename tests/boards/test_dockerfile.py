@@ -15,32 +15,18 @@ from tests.support import ROOT
 from tests.support.pages import write_world
 
 HERE = ROOT / "boards"
+DEBIAN = "deb http://deb.debian.org/debian {} main"
 UBUNTU = "deb [trusted=yes] http://archive.ubuntu.com/ubuntu {} main universe"
 PACKAGES = "--include=apt,ca-certificates,python3-distutils,python3-pip"
+PIP = "python3 -m pip install numpy=={} opencv-python-headless=={}"
 # PyCUDA is compiled with CUDA: pip finds that it is installed
-PYCUDA = r"printf 'Metadata-Version: 1.0\nName: pycuda\nVersion: 2021.1\n'"
-BASES = {  # image -> release, mirror, options of mmdebstrap, what NVIDIA's image has
-    "debian:bookworm-slim": ("bookworm", "deb http://deb.debian.org/debian bookworm main", [], ""),
-    "nvcr.io/nvidia/l4t-jetpack:r36.4.0": (
-        "jammy",
-        UBUNTU,
-        [PACKAGES],
-        "python3 -m pip install numpy==1.21.5 opencv-python-headless==4.5.5.64",
-    ),
-    "nvcr.io/nvidia/l4t-jetpack:r35.4.1": (
-        "focal",
-        UBUNTU,
-        [PACKAGES],
-        "python3 -m pip install numpy==1.17.4 opencv-python-headless==4.5.5.64",
-    ),
-    "nvcr.io/nvidia/l4t-ml:r32.7.1-py3": (
-        "bionic",
-        UBUNTU,
-        [PACKAGES + ",libglib2.0-0"],
-        "python3 -m pip install numpy==1.13.3 opencv-python-headless==4.2.0.34 && "
-        + PYCUDA
-        + " > /usr/lib/python3/dist-packages/pycuda-2021.1.egg-info",
-    ),
+PYCUDA = r" && printf 'Metadata-Version: 1.0\nName: pycuda\nVersion: 2021.1\n'"
+PYCUDA += " > /usr/lib/python3/dist-packages/pycuda-2021.1.egg-info"
+BASES = {  # image -> release, what NVIDIA's image has
+    "debian:bookworm-slim": ("bookworm", ""),
+    "nvcr.io/nvidia/l4t-jetpack:r36.4.0": ("jammy", PIP.format("1.21.5", "4.5.5.64")),
+    "nvcr.io/nvidia/l4t-jetpack:r35.4.1": ("focal", PIP.format("1.17.4", "4.5.5.64")),
+    "nvcr.io/nvidia/l4t-ml:r32.7.1-py3": ("bionic", PIP.format("1.13.3", "4.2.0.34") + PYCUDA),
 }
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 TRUSTED = "/etc/trusted.crt"  # a copy: a proxy that this computer trusts may be among them
@@ -102,7 +88,10 @@ class Image:
         return dict(self._arguments, **self._variables)
 
     def _from(self, text):
-        release, mirror, options, adds = BASES[text]
+        release, adds = BASES[text]
+        mirror, options = (UBUNTU, [PACKAGES]) if adds else (DEBIAN, [])
+        if release == "bionic":
+            options[0] += ",libglib2.0-0"
         command = ["mmdebstrap", "--quiet", "--variant=minbase", *options, release, str(self.root)]
         subprocess.run([*command, mirror.format(release)], check=True, capture_output=True)
         # the network and the certificates that Docker's own host would have

@@ -1,7 +1,4 @@
-"""NVIDIA's own parser and builder take every model that ``make engine`` gives to TensorRT.
-
-TensorRT-RTX builds on a computer without a GPU. `make compilers` gets it.
-"""
+"""NVIDIA's own parser and builder, TensorRT-RTX, take every model that ``make engine`` makes."""
 
 import json
 import os

@@ -1,7 +1,7 @@
 """Telemetry of boards laid out below a folder: every layout, and the traps of real boards."""
 
 import os
-import threading
+import time
 
 import pytest
 
@@ -17,15 +17,10 @@ on_each_python = pytest.mark.pythons("files of a board")
 UNITS = tuple("_hz _c _mw _percent _count _state _uj _id _name".split())
 
 
-@pytest.fixture
-def board(request, tmp_path):
-    return BoardRoot(request.param, tmp_path)
-
-
 @on_each_python
-@pytest.mark.parametrize("board", NAMES, indirect=True)
-def test_every_key_names_its_unit_and_what_was_skipped_has_a_reason(board):
-    telemetry = board.telemetry()
+@pytest.mark.parametrize("name", NAMES)
+def test_every_key_names_its_unit_and_what_was_skipped_has_a_reason(name, tmp_path):
+    telemetry = BoardRoot(name, tmp_path).telemetry()
     sample = telemetry.read()
     for key, value in sample.items():
         assert key.endswith(UNITS)
@@ -65,8 +60,9 @@ READINGS = [
 ]
 
 
-@pytest.mark.parametrize("board, removed, wanted", READINGS, indirect=["board"])
-def test_readings_of_every_layout(board, removed, wanted):
+@pytest.mark.parametrize("name, removed, wanted", READINGS)
+def test_readings_of_every_layout(name, removed, wanted, tmp_path):
+    board = BoardRoot(name, tmp_path)
     if removed:
         board.path(removed).unlink()
     sample = board.telemetry().read()
@@ -197,10 +193,13 @@ def test_agx_orins_total_leaves_out_the_rail_that_hangs_on_another(tmp_path):
     assert Telemetry(tmp_path).read()["power_total_mw"] is None
 
 
-def test_a_board_without_modes_and_limits_says_so(tmp_path):
+def test_a_board_without_modes_limits_or_sensors_says_so(tmp_path):
+    unknown = {"gpu": None, "emc": None, "cpu": None}
+    telemetry = Telemetry(tmp_path)
+    assert telemetry.read() == {} and telemetry.locked() == unknown
     telemetry = BoardRoot("pynq_z2", tmp_path).telemetry()
     assert telemetry.power_mode() is None and telemetry.fastest_power_mode() is None
-    assert telemetry.locked() == {"gpu": None, "emc": None, "cpu": None}
+    assert telemetry.locked() == unknown
 
 
 def test_clocks_held_by_jetson_clocks_are_seen(tmp_path):
@@ -213,22 +212,13 @@ def test_clocks_held_by_jetson_clocks_are_seen(tmp_path):
     assert telemetry.read()["emc_clock_hz"] == 3199000000
 
 
-@pytest.mark.parametrize(
-    "board, now, fastest",
-    [
-        ("jetson_orin_nano_jp6", (0, "15W"), (2, "MAXN_SUPER")),
-        # without MAXN most watts win, then most cores
-        ("jetson_xavier_nx_jp5", (0, "MODE_15W_2CORE"), (8, "MODE_20W_6CORE")),
-    ],
-    indirect=["board"],
-)
-def test_the_fastest_mode_goes_by_name_not_by_number(board, now, fastest):
-    telemetry = board.telemetry()
-    assert telemetry.power_mode() == now and telemetry.fastest_power_mode() == fastest
-
-
-def test_a_change_of_mode_while_running_is_seen(orin):
+def test_the_fastest_mode_goes_by_name_and_a_change_of_mode_while_running_is_seen(orin, tmp_path):
+    xavier = BoardRoot("jetson_xavier_nx_jp5", tmp_path / "xavier").telemetry()
+    assert xavier.power_mode() == (0, "MODE_15W_2CORE")
+    assert xavier.fastest_power_mode() == (8, "MODE_20W_6CORE")  # most watts, then most cores
     telemetry = orin.telemetry()
+    assert telemetry.power_mode() == (0, "15W")
+    assert telemetry.fastest_power_mode() == (2, "MAXN_SUPER")
     orin.put("var/lib/nvpmodel/status", "pmode:0007 fmode:quiet")
     assert telemetry.power_mode() == (7, None)
     orin.path("var/lib/nvpmodel/status").unlink()
@@ -269,21 +259,12 @@ def test_a_computer_has_temperatures_and_load(tmp_path):
 @pytest.mark.skipif(not os.path.exists("/proc/stat"), reason="not Linux")
 def test_this_computers_load_is_real():
     telemetry = Telemetry("/", load_board("host"))
-    stop = threading.Event()
-    burner = threading.Thread(target=lambda: [None for _ in iter(stop.is_set, True)])
-    burner.start()
-    stop.wait(0.3)
+    until_s = time.monotonic() + 0.3
+    while time.monotonic() < until_s:  # it is busy with this test at least
+        pass
     sample = telemetry.read()
-    stop.set()
-    burner.join()
     assert 0 < sample["cpu_load_percent"] <= 100
     assert sample["cpu_online_count"] >= 1
-
-
-def test_nothing_at_all_is_an_empty_sample(tmp_path):
-    telemetry = Telemetry(tmp_path)
-    assert telemetry.read() == {}
-    assert telemetry.locked() == {"gpu": None, "emc": None, "cpu": None}
 
 
 def test_lists_of_cores_are_counted():

@@ -16,8 +16,6 @@ PLAIN = {escape[1]: plain for plain, escape in snapshot.ESCAPES.items()}
 
 
 class BoardRoot:
-    """A board whose files stand below a folder."""
-
     def __init__(self, name, folder):
         self.folder = folder
         restore(FOLDER / (name + ".snapshot"), folder)
@@ -75,7 +73,7 @@ def loads(text):
 
 def _unescape(text):
     def plain(match):
-        code, letter = match.group(1), match.group(2)
+        code, letter = match.groups()
         return chr(int(code, 16)) if code else PLAIN.get(letter, "\\" + letter)
 
     return re.sub(r"\\(?:x([0-9a-f]{2})|(.))", plain, text)

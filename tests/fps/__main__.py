@@ -22,7 +22,7 @@ from runtime import engines
 from runtime.errors import HotpathError
 from runtime.networks import default_of
 from runtime.options import LATENCIES, NORMAL
-from tests.fps import against, clips, compare, lock, report, run
+from tests.fps import against, clips, compare, counters, report, run, simple
 from tests.fps import evidence as files
 from tests.fps import place as places
 
@@ -34,8 +34,6 @@ QUICK = {"rounds": 1, "frames": 100, "warm_s": 5.0}
 def main(arguments=None):
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     if any(word.split("=")[0] == "--video" for word in arguments):
-        from tests.fps import simple
-
         return simple.main(arguments)
     options = _parser(arguments).parse_args(arguments)
     try:
@@ -57,7 +55,7 @@ def _parser(arguments):
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    commands = {"compare": _compare, "report": _report, "counters": _counters}
+    commands = {"compare": _compare, "report": _report, "counters": counters.main}
     if arguments and arguments[0] in commands:
         parser.add_argument("command", choices=sorted(commands))
         parser.set_defaults(run=commands[arguments[0]])
@@ -141,7 +139,7 @@ def _run(options):
     if options.against:
         return _against(options, settings, place, out)
     reference = compare.reference_of(place.board.name)
-    with lock.Lock(place, options.lock) as held:
+    with places.Lock(place, options.lock) as held:
         for sentence in held.changed:
             print(f"locked: {sentence}")
         path = _free(out, place.board.name)
@@ -151,7 +149,7 @@ def _run(options):
 
 
 def _against(options, settings, place, out):
-    held = lock.Lock(place, options.lock)
+    held = places.Lock(place, options.lock)
     with against.worktree(options.against) as (tree, commit), held:
         pair = against.measure(
             settings,
@@ -217,12 +215,6 @@ def _report(options):
         files.write(compare.as_reference(runs[-1]), options.reference)
     pair = runs if len(runs) == 2 else (None, runs[-1])
     return _conclude(pathlib.Path(options.out), runs, *pair)
-
-
-def _counters(options):
-    from tests.fps import counters
-
-    return counters.main(options.update)
 
 
 def _stop(*_):

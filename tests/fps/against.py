@@ -17,7 +17,6 @@ from runtime.networks import load_network
 from tests.fps import evidence as files
 from tests.fps import place as places
 from tests.fps import run as runs
-from tests.fps.sampler import Sampler
 from tests.support import run
 
 BLOCK = 20  # frames before the other's turn
@@ -30,17 +29,17 @@ class WorkerFailed(HotpathError):
 
 
 @contextlib.contextmanager
-def worktree(reference, checkout=places.CHECKOUT):
+def worktree(reference):
     """Check a commit out into a temporary folder. Gives (folder, commit)."""
-    commit = places.git(["rev-parse", "--verify", reference + "^{commit}"], checkout).strip()
+    commit = places.git(["rev-parse", "--verify", reference + "^{commit}"]).strip()
     folder = tempfile.mkdtemp(prefix="hotpath-fps-")
     tree = os.path.join(folder, "tree")
     try:
-        places.git(["worktree", "add", "--detach", tree, commit], checkout)
+        places.git(["worktree", "add", "--detach", tree, commit])
         yield tree, commit
     finally:
         with contextlib.suppress(places.GitFailed):
-            places.git(["worktree", "remove", "--force", tree], checkout)
+            places.git(["worktree", "remove", "--force", tree])
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -97,7 +96,7 @@ def measure(settings, place, trees, commits, path_of, changed=(), say=print):
         evidence["run"].update(side=side, commit=commit[0], dirty=commit[1])
         pair.append(evidence)
     pair[1]["run"]["id"] = pair[0]["run"]["id"]
-    sampler, began = Sampler(place.telemetry, settings.period_s, alone=False), time.monotonic()
+    sampler, began = runs.Sampler(place.telemetry, settings.period_s, alone=False), time.monotonic()
     with tempfile.TemporaryDirectory(prefix="hotpath-fps-") as folder:
         for clip in settings.clips:
             frames = os.path.join(folder, "frames.npy")
@@ -175,10 +174,11 @@ def _absolute(folder):
 
 def _open(case, settings, clip, pair):
     """A result in the evidence of each side, still without rounds."""
-    network = runs.network_of(case, settings)
-    # a board may have the bundle alone, without the network's files
-    paths = None if runs.needs_bundle(case) else network.locate(settings.networks_dir)
-    identity = bundle.identity(network, paths)
+    if runs.needs_bundle(case):  # a board may have it alone, without the network's files
+        identity = bundle.identity(load_network(case.network))
+    else:
+        network = runs.on_processor(case, settings)
+        identity = bundle.identity(network, network.locate(settings.networks_dir))
     result = runs.new_result(case, settings, clip, identity, {"engine": case.engine}, "unknown")
     result["warm_up"]["steady"] = True  # of turns, each round has its own
     results = [result, json.loads(json.dumps(result))]

@@ -14,6 +14,7 @@ from tests.support import run
 
 HERE = pathlib.Path(__file__).resolve().parent
 BUDGETS = HERE / "counters.json"
+CPU = pathlib.Path("/proc/cpuinfo")
 JOBS = ("crop-float", "crop-border", "crop-bytes", "select-softmax", "select-sigmoid")
 # valgrind knows AVX2 but not AVX-512, and -march=native would not be the same everywhere
 INSTRUCTIONS = {"x86_64": "x86-64-v3", "aarch64": "armv8-a"}
@@ -25,10 +26,10 @@ class CannotCount(HotpathError):
     """No valgrind, no compiler, or a processor without the instructions that are counted."""
 
 
-def main(update):
+def main(options):
     key, counts = count()
     budgets = read()
-    if update:
+    if options.update:
         budgets[key] = counts
         BUDGETS.write_text(json.dumps(budgets, indent=1, sort_keys=True) + "\n")
     print(key)
@@ -44,7 +45,7 @@ def main(update):
 
 def read():
     """The budgets: dict of compiler and its set of instructions -> dict of job -> instructions."""
-    return json.loads(BUDGETS.read_text()) if BUDGETS.is_file() else {}
+    return json.loads(BUDGETS.read_text())
 
 
 def over(counts, budget):
@@ -73,7 +74,7 @@ def count():
         raise CannotCount("g++ and valgrind are needed; run `sudo apt-get install g++ valgrind`")
     machine = os.uname().machine
     instructions = INSTRUCTIONS.get(machine)
-    if instructions is None or (machine == "x86_64" and "avx2" not in _cpu()):
+    if instructions is None or (machine == "x86_64" and "avx2" not in CPU.read_text()):
         raise CannotCount("this processor lacks the instructions that are counted; take another")
     version = _run([compiler, "-dumpfullversion"]).strip()
     with tempfile.TemporaryDirectory(prefix="hotpath-count-") as folder:
@@ -93,11 +94,6 @@ def _instructions(valgrind, program, job, folder):
     if not match or not int(match.group(1)):
         raise CannotCount("callgrind counted nothing: " + told[-200:])
     return int(match.group(1))
-
-
-def _cpu():
-    with open("/proc/cpuinfo") as file:
-        return file.read()
 
 
 def _run(command):

@@ -1,7 +1,10 @@
-"""Describe where a run takes place: the board, its state, libraries and the commit."""
+"""Where a run takes place: the board, its state and clocks, libraries and the commit."""
 
 import os
 import platform
+import shutil
+import subprocess
+import tempfile
 
 from boards import detect, installed, snapshot
 from boards.files import Recorder, Root
@@ -21,8 +24,13 @@ class Place:
 
     def __init__(self, root="/", name="auto"):
         self.root = Root(root)
-        self.found = detect.detect(self.root)
-        self.board = _known(self.found)
+        self.found = found = detect.detect(self.root)
+        self.board = found.board
+        if found.board is None:
+            raise WrongBoard(
+                f"this is a {found.soc} ({found.model or 'no model name'}), but it is not known "
+                "which board; name one with BOARD=: " + ", ".join(found.candidates)
+            )
         if name not in ("auto", "", self.board.name):
             here = self.board.name
             raise WrongBoard(
@@ -67,22 +75,11 @@ class Place:
         return {name: str(version) for name, version in sorted(versions.items())}
 
 
-def _known(found):
-    """The board of a detection; ``WrongBoard`` when it is not certain which one it is."""
-    if found.board is None:
-        raise WrongBoard(
-            "this is a {} ({}), but it is not known which board; name one with BOARD=: {}".format(
-                found.soc, found.model or "no model name", ", ".join(found.candidates)
-            )
-        )
-    return found.board
-
-
-def commit(checkout=CHECKOUT):
-    """Return (commit, whether files differ from it) of a checkout; (None, None) without git."""
+def commit():
+    """Return (commit, whether files differ from it) of this checkout; (None, None) without git."""
     try:
-        head = git(["rev-parse", "HEAD"], checkout).strip()
-        return head, bool(git(["status", "--porcelain", "--untracked-files=no"], checkout).strip())
+        head = git(["rev-parse", "HEAD"]).strip()
+        return head, bool(git(["status", "--porcelain", "--untracked-files=no"]).strip())
     except GitFailed:
         return None, None
 
@@ -91,10 +88,10 @@ class GitFailed(HotpathError):
     """git is not installed, or failed."""
 
 
-def git(arguments, checkout=CHECKOUT):
+def git(arguments):
     """Return what a git command prints."""
     try:
-        done = run(["git"] + arguments, cwd=checkout)
+        done = run(["git"] + arguments, cwd=CHECKOUT)
     except OSError as error:
         raise GitFailed(f"git does not run: {error.strerror}; install it") from None
     if done.returncode:
@@ -105,3 +102,70 @@ def git(arguments, checkout=CHECKOUT):
             )
         )
     return done.stdout
+
+
+class CannotLock(HotpathError):
+    """Clocks can't be held here: there is no tool for it, or it is not allowed."""
+
+
+class Lock:
+    """Sets the fastest mode and holds the clocks on entering, sets them back on leaving."""
+
+    def __init__(self, place, wanted, run=None):
+        self._place, self._wanted = place, wanted
+        self._run = run or _run
+        self._undo, self._folder = [], None
+        self.changed = []
+
+    def __enter__(self):
+        if not self._wanted:
+            return self
+        try:
+            self._set_mode()
+            self._hold_clocks()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        for command in reversed(self._undo):
+            try:
+                self._run(command)
+            except CannotLock as error:
+                print(f"tests.fps: not set back: {error}")
+        self._undo = []
+        if self._folder:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _set_mode(self):
+        telemetry = self._place.telemetry
+        now, fastest = telemetry.power_mode(), telemetry.fastest_power_mode()
+        if not now or not fastest or now.id == fastest.id:
+            return
+        self._run(["nvpmodel", "-m", str(fastest.id)])
+        self._undo.append(["nvpmodel", "-m", str(now.id)])
+        self.changed.append(f"power mode {fastest.name} instead of {now.name or now.id}")
+
+    def _hold_clocks(self):
+        if self._place.telemetry.locked().get("gpu"):
+            return
+        self._folder = tempfile.mkdtemp(prefix="hotpath-fps-")
+        kept = os.path.join(self._folder, "clocks")
+        self._run(["jetson_clocks", "--store", kept])
+        self._undo.append(["jetson_clocks", "--restore", kept])
+        self._run(["jetson_clocks"])
+        self.changed.append("clocks held by jetson_clocks")
+
+
+def _run(command):
+    if shutil.which(command[0]) is None:
+        raise CannotLock(f"{command[0]} is not here, so nothing can be locked; leave --lock away")
+    words = command if os.geteuid() == 0 else ["sudo", "-n"] + command
+    done = run(words, stderr=subprocess.STDOUT)
+    if done.returncode:
+        raise CannotLock(
+            "`{}` fails: {}; run as root, or leave --lock away".format(
+                " ".join(words), (done.stdout.strip().splitlines() or ["no message"])[-1]
+            )
+        )

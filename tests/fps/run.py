@@ -20,7 +20,6 @@ from tests.fps import place as places
 from tests.fps import stats
 from tests.fps.loop import Loop, waited_s
 from tests.fps.pace import LEARNING, PacedLoop
-from tests.fps.sampler import Sampler
 from tests.fps.verdict import judge
 
 WARM_BLOCK = 20  # frames
@@ -48,6 +47,45 @@ class Settings:
 
     def cases(self):
         return [Case(n, p, e) for n in self.networks for p in self.precisions for e in self.engines]
+
+
+class Sampler:
+    """Reads the board's sensors about once a second, between frames that are timed."""
+
+    def __init__(self, telemetry, period_s, alone=True):
+        self._telemetry, self._period_s, self._alone = telemetry, period_s, alone
+        self._began = self._last = time.monotonic()
+        self._own_s = _own_s()
+        self._due = float("inf")
+        self.samples = []
+        if period_s:
+            telemetry.read()  # loads are means since the previous reading
+            self._due = self._last + period_s
+
+    def tick(self):
+        """Take a sample when a second has passed; call this between frames."""
+        now = time.monotonic()
+        if now >= self._due:
+            self._sample(now)
+
+    def _sample(self, now):
+        sample = self._telemetry.read()
+        own_s = _own_s()
+        own = (own_s - self._own_s) / (now - self._last)
+        load = sample.get("cpu_load_percent")
+        count = sample.get("cpu_online_count") or os.cpu_count()
+        sample["time_s"] = round(now - self._began, 3)
+        sample["own_cores"] = round(own, 3)
+        busy = None if load is None or not self._alone else load / 100.0 * count
+        sample["other_cores"] = None if busy is None else round(max(0.0, busy - own), 3)
+        self.samples.append(sample)
+        self._last, self._own_s = now, own_s
+        self._due = time.monotonic() + self._period_s
+
+
+def _own_s():
+    times = os.times()
+    return times[0] + times[1] + times[2] + times[3]
 
 
 def measure(settings, place, path, changed=(), reference=None, say=print):
@@ -166,11 +204,6 @@ def _tracker(case, settings):
 def needs_bundle(case):
     """Whether a case's engine runs bundles, not a network's own files."""
     return case.engine != engines.AUTO and not engines.find(case.engine).runs_files
-
-
-def network_of(case, settings):
-    """The ``Network`` of a case; ``NoPrecision`` where there is none of its precision."""
-    return load_network(case.network) if needs_bundle(case) else on_processor(case, settings)
 
 
 def on_processor(case, settings):

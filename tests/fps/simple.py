@@ -126,12 +126,10 @@ class OpenCvNano:
         self._params.backbone = str(paths["backbone"])
         self._params.neckhead = str(paths["head"])
         self._tracker = cv2.TrackerNano_create(self._params)
+        self.update = self._tracker.update
 
     def init(self, frame, box):
         self._tracker.init(frame, tuple(int(round(value)) for value in box))
-
-    def update(self, frame):
-        return self._tracker.update(frame)
 
 
 def take_turns(tracker, peer, frames, box, count):

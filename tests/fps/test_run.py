@@ -14,7 +14,7 @@ import pytest
 from runtime import load_tracker
 from runtime.errors import BadSource, HotpathError
 from runtime.networks import load_network
-from tests.fps import clips, evidence, lock, place, report, run, simple
+from tests.fps import clips, evidence, place, report, run, simple
 from tests.fps.__main__ import main
 from tests.fps.pace import PacedLoop
 from tests.support import board_roots, tiny
@@ -72,7 +72,7 @@ def test_lock_sets_the_fastest_mode_and_sets_it_back(tmp_path):
     own = board("jetson_orin_nano_jp6", tmp_path)
     own.put("var/lib/nvpmodel/status", "pmode:0000 fmode:quiet")
     where, commands = place.Place(own.folder), []
-    with pytest.raises(KeyError), lock.Lock(where, True, commands.append) as held:
+    with pytest.raises(KeyError), place.Lock(where, True, commands.append) as held:
         fastest = str(where.telemetry.fastest_power_mode().id)
         assert ["nvpmodel", "-m", fastest] in commands and held.changed
         raise KeyError("whatever goes wrong meanwhile")
@@ -175,14 +175,11 @@ def test_a_clip_is_timed_in_the_precision_that_is_named(tmp_path):
         assert json.loads(path.read_text())["network"] == runs
 
 
-def test_a_clip_without_a_box_names_what_it_needs(tmp_path, capsys):
-    assert simple.main(arguments(tmp_path, 1, "--against", "opencv")) == 2
+def test_a_clip_without_a_box_or_without_a_timed_frame_is_one_sentence(network, tmp_path, capsys):
+    given = arguments(tmp_path, simple.WARM_UP, "--network", network, "--against", "opencv")
+    assert simple.main(given) == 2
     assert "give --box X,Y,W,H, or name a folder with groundtruth.txt" in capsys.readouterr().err
-
-
-def test_a_clip_of_which_no_frame_is_timed_is_one_sentence(tmp_path, capsys):
-    network = str(tiny.write_network(tmp_path))
-    given = arguments(tmp_path, simple.WARM_UP, *BOX, "--network", network, "--frames")
+    given = [*given[:-2], *BOX, "--frames"]
     assert simple.main([*given, "1"]) == 2  # frame 20 is the first again
     assert "no frame was timed" in capsys.readouterr().err
     assert simple.main([*given, "2"]) == 0

@@ -8,6 +8,7 @@ from tests.fps import stats
 
 REFERENCES = pathlib.Path(__file__).resolve().parent.parent.parent / "boards" / "reference"
 EXIT = {"slower": 1, "invalid": 3}
+HELD = {True: "held", False: "free", None: "unknown"}
 
 
 class CannotCompare(HotpathError):
@@ -59,21 +60,17 @@ def differing(base, new):
     for key in ("name", "model", "cpus", "release"):
         pairs.append(("board " + key, base["board"].get(key), new["board"].get(key)))
     modes = [(e["before"]["power_mode"] or {}).get("name") for e in (base, new)]
-    pairs.append(("power mode", modes[0], modes[1]))
+    pairs.append(("power mode", *modes))
     for part in ("gpu", "emc", "cpu"):
-        held = [e["before"]["locked"].get(part) for e in (base, new)]
-        pairs.append((f"lock of the {part} clock", _word(held[0]), _word(held[1])))
+        held = [HELD[e["before"]["locked"].get(part)] for e in (base, new)]
+        pairs.append((f"lock of the {part} clock", *held))
         key = "cpu0_clock_max_hz" if part == "cpu" else part + "_clock_max_hz"
         tops = [e["before"]["sample"].get(key) for e in (base, new)]
-        pairs.append((f"highest {part} clock", tops[0], tops[1]))
+        pairs.append((f"highest {part} clock", *tops))
     clips = [{clip["name"]: clip["sha256"][:12] for clip in e["clips"]} for e in (base, new)]
     for name in sorted(set(clips[0]) & set(clips[1])):
         pairs.append(("clip " + name, clips[0][name], clips[1][name]))
     return ["{} is {} and {}".format(*pair) for pair in pairs if pair[1] != pair[2]]
-
-
-def _word(held):
-    return {True: "held", False: "free", None: "unknown"}[held]
 
 
 def _results_differ(base, new):

@@ -21,7 +21,7 @@ STUDENT += (2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086
 
 # change, low, high: of speed; effect: Cliff's delta, 1 when each new frame is slower than each old
 # one, -1 the other way round; decision: slower, faster, same, undecided; needed: rounds, or None
-Comparison = namedtuple("Comparison", "change low high effect decision needed rounds")
+Comparison = namedtuple("Comparison", "change low high effect decision needed")
 
 
 def figures(ms):
@@ -64,13 +64,14 @@ def compare(base, new, paired=False, draws=DRAWS, seed=1):
         rounds = min(len(base), len(new))
         error = sum(np.var(_log_medians(r), ddof=1) / len(r) for r in (base, new) if rounds > 1)
     low, high = np.percentile(drawn, (2.5, 97.5))
-    reach = student(rounds - 1) * math.sqrt(error)
+    student = STUDENT[rounds - 2] if 1 < rounds <= len(STUDENT) + 1 else 1.96
+    reach = student * math.sqrt(error)
     change, low, high = (
         float(np.exp(v)) - 1 for v in (change, min(low, change - reach), max(high, change + reach))
     )
     decision = decide(low, high, rounds)
     needed = rounds_to_decide(change, low, high, rounds) if decision == "undecided" else None
-    return Comparison(change, low, high, cliffs_delta(base, new), decision, needed, rounds)
+    return Comparison(change, low, high, cliffs_delta(base, new), decision, needed)
 
 
 def decide(low, high, rounds):
@@ -100,11 +101,6 @@ def cliffs_delta(base, new):
     below = np.searchsorted(base, new, "left").sum()
     above = (len(base) - np.searchsorted(base, new, "right")).sum()
     return float(below - above) / (len(base) * len(new))
-
-
-def student(freedom):
-    """Return Student's t, two-sided, 95%."""
-    return STUDENT[freedom - 1] if 0 < freedom <= len(STUDENT) else 1.96
 
 
 def _log_medians(rounds):

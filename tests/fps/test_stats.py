@@ -90,18 +90,12 @@ def test_more_rounds_are_asked_for_the_nearer_the_margin_is():
     assert stats.rounds_to_decide(-stats.MARGIN, -0.05, -0.01, 5) is None
 
 
-@pytest.mark.parametrize(
-    "low, high, decision",
-    [
-        (-0.08, -0.031, "slower"),
-        (-0.08, -0.029, "undecided"),
-        (-0.029, 0.029, "same"),
-        (0.031, 0.2, "faster"),
-        (-0.1, 0.1, "undecided"),
-    ],
-)
-def test_decisions_follow_the_interval(low, high, decision):
-    assert stats.decide(low, high, 5) == decision
+def test_decisions_follow_the_interval():
+    assert stats.decide(-0.08, -0.031, 5) == "slower"
+    assert stats.decide(-0.08, -0.029, 5) == "undecided"
+    assert stats.decide(-0.029, 0.029, 5) == "same"
+    assert stats.decide(0.031, 0.2, 5) == "faster"
+    assert stats.decide(-0.1, 0.1, 5) == "undecided"
 
 
 def test_cliffs_delta_is_the_share_of_pairs():

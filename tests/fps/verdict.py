@@ -74,7 +74,8 @@ def _clocks(before, samples):
     for part, held in sorted(before["locked"].items()):
         if not held:
             continue
-        for key in sorted({k for s in samples for k in s if _is_clock(k, part)}):
+        told = {key for sample in samples for key in sample if key.startswith(part)}
+        for key in sorted(key for key in told if key.endswith("_clock_hz")):
             limit = key[: -len("_hz")] + "_max_hz"
             pairs = [(s.get(key), before["sample"].get(limit)) for s in samples]
             pairs = [(now, top) for now, top in pairs if now is not None and top]
@@ -83,10 +84,6 @@ def _clocks(before, samples):
                 text = "{} was below 95% of its lock in {} of {} samples"
                 reasons.append(("invalid", text.format(key[: -len("_hz")], low, len(pairs))))
     return reasons
-
-
-def _is_clock(key, part):
-    return key.startswith(part) and key.endswith("_clock_hz")
 
 
 def _others(evidence, before, samples):

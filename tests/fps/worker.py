@@ -10,8 +10,6 @@ import json
 import os
 import sys
 
-HERE = sys.path[0]
-
 
 def main():
     import loop

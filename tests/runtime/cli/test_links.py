@@ -6,10 +6,10 @@ import pytest
 
 from runtime.cli.links import _module
 from runtime.errors import BadOutput
+from tests.runtime.test_track import film_command, world
 from tests.support import ROOT, run
-from tests.support.pages import write_world
 
-pytest.importorskip("onnxruntime")
+__all__ = ["world"]
 CODE = (
     "import sys, runtime.track as track\n"
     "code = track.main(sys.argv[1:])\n"
@@ -18,13 +18,10 @@ CODE = (
 )
 
 
-def test_a_run_loads_the_links_that_it_is_asked_for_alone(tmp_path):
-    write_world(tmp_path, 3)
-    words = ["--video", tmp_path / "frames", "--network", tmp_path / "tiny.toml", "--no-show"]
-    words += ["--box", "90,70,40,40", "--frames", "2"]
-
+def test_a_run_loads_the_links_that_it_is_asked_for_alone(world):
     def loaded(*options):
-        done = run([sys.executable, "-c", CODE, *words, *options], cwd=str(ROOT), timeout=120)
+        words = film_command(world, "frames", "--no-show", "--frames", "2", *options)[3:]
+        done = run([sys.executable, "-c", CODE, *words], cwd=str(ROOT), timeout=120)
         code, *modules = done.stdout.split()
         assert code == "0"
         return modules

@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import gc
 import json
 import os
 import pty
@@ -19,6 +20,7 @@ import cv2
 import numpy as np
 import pytest
 
+from runtime import track
 from runtime.cli.outputs import Outputs
 from tests.runtime.test_track import film_command, here, lines_in, long_film, rows_of, world
 from tests.support import ROOT, run
@@ -177,6 +179,19 @@ def test_a_video_on_a_full_disk_ends_and_the_results_go_on(world, tmp_path, caps
         assert here(world, "frames", "--save", disk / "a.mp4", "--results", out) == 2
     assert "a.mp4: the disk is full" in capsys.readouterr().err
     assert len(rows_of(out)) == 30
+
+
+@pytest.mark.skipif(sys.version_info < (3, 7), reason="Python 3.6 can't leave any out")
+def test_collections_of_garbage_visit_no_object_from_before_the_frame_loop(world, monkeypatch):
+    loop, left_out = track.follow, []
+
+    def follow(*arguments):
+        left_out.append(gc.get_freeze_count())
+        return loop(*arguments)
+
+    monkeypatch.setattr(track, "follow", follow)
+    assert here(world, "film.avi", "--frames", "6") == 0
+    assert left_out[0] > 1000 and gc.get_freeze_count() == 0
 
 
 def test_systemd_is_told_of_a_run_and_one_that_is_started_again_keeps_its_rows(

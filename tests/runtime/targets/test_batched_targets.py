@@ -39,23 +39,6 @@ def network(tmp_path):
     return load_network(tiny.write_network(tmp_path))
 
 
-def _compare(engine, count):
-    """Compare the maps of a batch with those of one target after the other."""
-    noise, together = np.random.RandomState(count), engine.batch(count)
-    wanted = []
-    for number in range(count):
-        engine.exemplar_crop[...] = noise.uniform(0, 255, engine.exemplar_crop.shape)
-        features = engine.exemplar()
-        engine.search_crop[...] = noise.uniform(0, 255, engine.search_crop.shape)
-        together.crops[number][...] = engine.search_crop
-        together.start(number, features)
-        wanted.append([array.copy() for array in engine.search(features)])
-    for got, want in zip(together.finish(), wanted):
-        for own, other in zip(got, want):
-            assert own.shape == other.shape
-            np.testing.assert_allclose(own, other, rtol=2e-3, atol=2e-3)
-
-
 @pytest.mark.parametrize("name", ENGINES)
 @pytest.mark.parametrize(
     ("published", "count", "threads"),
@@ -68,7 +51,18 @@ def _compare(engine, count):
 def test_a_batch_gives_the_maps_of_single_calls(networks_dir, name, published, count, threads):
     network = load_network(published)
     engine = engines.create(name, network, network.locate(networks_dir), threads)
-    _compare(engine, count)
+    noise, together, wanted = np.random.RandomState(count), engine.batch(count), []
+    for number in range(count):
+        engine.exemplar_crop[...] = noise.uniform(0, 255, engine.exemplar_crop.shape)
+        features = engine.exemplar()
+        engine.search_crop[...] = noise.uniform(0, 255, engine.search_crop.shape)
+        together.crops[number][...] = engine.search_crop
+        together.start(number, features)
+        wanted.append([array.copy() for array in engine.search(features)])
+    for got, want in zip(together.finish(), wanted):
+        for own, other in zip(got, want):
+            assert own.shape == other.shape
+            np.testing.assert_allclose(own, other, rtol=2e-3, atol=2e-3)
     engine.close()
 
 

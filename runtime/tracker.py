@@ -413,7 +413,6 @@ class Tracker(Expecting):
             self.recovery.rescale(factors)
         self._shape = shape
         self.device.rescale(factors, shape)
-        self.device.hand_over(self.presence)
 
 
 def _why_no_search(device: Device) -> str:

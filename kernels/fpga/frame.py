@@ -91,7 +91,7 @@ class Frames:
         places: Tuple[int, int, int],
         watched: Watched,
     ) -> None:
-        """Take a target, or what was changed about it between two frames.
+        """Take a target.
 
         Args:
             state: float64 [cx, cy, w, h], frame pixels; ``found`` moves it.
@@ -126,6 +126,11 @@ class Frames:
             self._corner,
         )
         TARGET.pack_into(self._job, RESULT_AT, certainty)
+
+    def resize(self, shape: Tuple[int, ...]) -> None:
+        """Take frames of another shape from now on; the target's state was scaled already."""
+        rest = NUMBERS.unpack_from(self._job, NUMBERS_AT)[2:]
+        NUMBERS.pack_into(self._job, NUMBERS_AT, shape[1], shape[0], *rest)
 
     def registers(self) -> Tuple[int, ...]:
         """The values of PROGRAM to BORDER that ``aim`` prepared."""

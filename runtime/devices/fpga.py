@@ -108,15 +108,17 @@ class Fpga(Device):
         return frame
 
     def hand_over(self, presence: Presence) -> None:
-        """Tell the compiled calls of a target that is new, or was changed in Python."""
+        """Tell the compiled calls of a new target."""
         if self.frames is not None:
             places = self.engine.places(self.features)
             self.frames.begin(self.state, self._shape, self.border, places, presence.watched)
 
     def rescale(self, factors: Sequence[float], shape: Tuple[int, ...]) -> None:
-        """See ``Device.rescale``; ``hand_over`` follows."""
+        """See ``Device.rescale``."""
         self._shape = shape
         self.steps.rescale(factors, shape)
+        if self.frames is not None:  # what it knows of the target is ahead of what was collected
+            self.frames.resize(shape)
 
     def follow(self, frame: AnyFrame) -> Found:
         """See ``Device.follow``."""

@@ -213,10 +213,8 @@ def test_noise_and_frames_of_another_size(tmp_path, monkeypatch, seed, changes, 
     monkeypatch.setattr(Frames, "aim", lambda *given: aimed.append(aim(*given)) or aimed[-1])
     frames = bright.noisy(bright.film(14)[0], seed)
     frames[5:8] = [np.repeat(np.repeat(frame, 2, 0), 2, 1) for frame in frames[5:8]]
-    # where the size changes, a state that is still in flight is not handed over
-    pipeline = 1 if changes else 2
-    tracks, ways = compare(tmp_path, frames, (30, 40, 8, 8), pipeline, changes, seen=seen)
-    assert all(aimed) and (changes or ways.count(native.PREPARED) > 3)
+    tracks, ways = compare(tmp_path, frames, (30, 40, 8, 8), 2, changes, seen=seen)
+    assert all(aimed) and ways.count(native.PREPARED) > 3
     assert any(track.lost for track in tracks) or not changes
 
 

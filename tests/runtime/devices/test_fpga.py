@@ -96,7 +96,7 @@ def test_a_target_added_and_one_dropped_while_frames_are_in_flight(tmp_path):
 
     def report(taken, tracks, ms):
         told.append((taken.index, set(tracks)))
-        assert targets.step_ms["network"] > 0  # the sum of this frame's trackers
+        assert ms > 0 and targets.step_ms["network"] > 0  # the sum of this frame's trackers
         targets.step_ms["network"] = 0.0
 
     pipeline = Pipeline(targets, report)

@@ -45,7 +45,8 @@ class Scripted:
 
 @pytest.fixture
 def camera():
-    identity = Identity(1, 100, "kestrel", (60.0, 46.0), [STREAM], None)
+    name = "a name longer than the field of 32 bytes"
+    identity = Identity(1, 100, name, (60.0, 46.0), [STREAM], None)
     return Camera(Scripted(), identity, link_delay_s=0.25)
 
 
@@ -80,6 +81,7 @@ def test_what_is_requested_is_acknowledged_and_sent(camera, old, number):
 def test_the_information_tells_what_the_camera_can_do(camera):
     (_, (name, fields)) = camera.receive(command(m.CMD_REQUEST_MESSAGE, m.CAMERA_INFORMATION), 1.0)
     assert name == "CAMERA_INFORMATION"
+    assert bytes(fields["model_name"]) == b"a name longer than the field of\0"
     assert fields["flags"] & m.CAP_HAS_TRACKING_POINT
     assert fields["flags"] & m.CAP_HAS_TRACKING_RECTANGLE
     assert fields["flags"] & m.CAP_HAS_VIDEO_STREAM

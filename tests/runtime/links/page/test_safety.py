@@ -1,4 +1,4 @@
-"""Strangers at the page: tokens, origins, floods and slow senders. The run goes on undisturbed."""
+"""Strangers at the page: tokens, origins, many connections and slow senders. The run goes on."""
 
 import asyncio
 import contextlib

@@ -94,11 +94,7 @@ def compiled(models, sides, rng, size):
 
 
 def pixelwise(rng, sides, middle, first=8):
-    """Exemplar and search with a pixel-wise correlation; ``middle`` adds layers to the search.
-
-    Args:
-        middle: function (builder, map's name, channels) -> list of outputs' names.
-    """
+    """Exemplar and search with a pixel-wise correlation; ``middle`` adds layers to the search."""
 
     def backbone(build, source):
         """Two strided layers: 1/4 of the picture's size."""

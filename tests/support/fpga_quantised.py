@@ -15,15 +15,7 @@ from kernels.fpga.design.compiler.graph import attributes
 
 
 def simulated(model, works):
-    """Return the graph with the compiled numbers; its outputs are all maps that the engine makes.
-
-    Args:
-        model: the ONNX model that was compiled (``calib.qdq.prepared``).
-        works: of ``Compiled.reference``.
-
-    Returns:
-        (model, dict of map's name -> exponent); the model's outputs are the maps' tensors.
-    """
+    """(graph with the compiled numbers, whose outputs are all maps, and their exponents)."""
     model = onnx.ModelProto.FromString(model.SerializeToString())
     makers = {node.output[0]: node for node in model.graph.node}
     nodes = {node.name: node for node in model.graph.node}
@@ -102,12 +94,7 @@ def _put_rounding(model, works):
 
 
 class Simulation:
-    """A compiled network in ONNX Runtime, without its fusions.
-
-    Args:
-        compiled: ``compiler.Compiled``.
-        models: dict of part -> the ONNX models that were compiled.
-    """
+    """A compiled network in ONNX Runtime, without its fusions."""
 
     def __init__(self, compiled, models):
         self.sessions, self.exponents, self.parts = {}, {}, {}
@@ -122,15 +109,7 @@ class Simulation:
             self.exponents[name], self.parts[name] = exponents, part
 
     def run(self, name, picture, network, features=None):
-        """Run one part on a picture.
-
-        Args:
-            picture: uint8 (side, side, 3), BGR.
-            features: the result of the exemplar's run.
-
-        Returns:
-            dict of tensor -> value; maps as whole numbers (channels, height, width).
-        """
+        """Run one part on a picture: tensor -> value; "whole:" and a map -> its whole numbers."""
         whole = quantise.pixels(network)[np.arange(3), picture].astype(np.float32)
         if network.channels == "RGB":
             whole = whole[:, :, ::-1]

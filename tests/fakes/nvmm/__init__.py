@@ -26,12 +26,6 @@ def build(folder):
         subprocess.check_call(command + ["-o", path, os.path.join(HERE, "surface.c")])
 
 
-def load(folder, names=NAMES):
-    """Load libraries, so that the loader finds them by name afterwards."""
-    for name in names:
-        ctypes.CDLL(os.path.join(folder, name))
-
-
 class Hardware:
     """The video hardware, with GStreamer's elements ``nvarguscamerasrc`` and ``nvvidconv``.
 
@@ -105,8 +99,7 @@ class Hardware:
                 data = hardware._seen.get()
                 if data is None:
                     return Gst.FlowReturn.EOS, None
-                buffer = Gst.Buffer.new_wrapped(data)
-                return Gst.FlowReturn.OK, buffer
+                return Gst.FlowReturn.OK, Gst.Buffer.new_wrapped(data)
 
             def do_unlock(self):
                 hardware._seen.put(None)

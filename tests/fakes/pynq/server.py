@@ -46,9 +46,8 @@ class Files(remote_device_pb2_grpc.RemoteDeviceServicer):
             path = request.file_path
             data += request.data
         self._files[path] = data
-        if path == MANAGER + "firmware":
-            if "/lib/firmware/" + data.decode() in self._files:
-                self._board.configure(self._cells)
+        if path == MANAGER + "firmware" and "/lib/firmware/" + data.decode() in self._files:
+            self._board.configure(self._cells)
         return remote.WriteFileResponse()
 
     def set_bitstream_attrs(self, request, context):

@@ -36,33 +36,22 @@ NO_MEMORY = "[defaultAllocator.cpp::allocate::20] Error Code 1: Cuda Runtime (ou
 
 
 class Machine:
-    """The computer that the fakes simulate. Tests may change it.
-
-    Attributes:
-        capability: compute capability of the GPU.
-        memory: bytes left for contexts; None for plenty.
-        dla_cores: how many there are.
-        tensor_kernels: whether the parser takes a tensor as a convolution's kernel; None: as the
-            version does.
-        needs_libraries: whether no plan is built without cuBLAS and cuDNN.
-        broken: whether the driver is too old for TensorRT's CUDA.
-        seen: list of (what, value): flags set, caches read.
-        enqueue: function of a stream's handle and a function to run; by default it runs at once.
-        spoil: function of the outputs, a dict of arrays; gives what plans compute in their place.
-    """
+    """The computer that the fakes simulate. Tests may change it."""
 
     def __init__(self, capability="5.3"):
-        self.capability, self.memory, self.dla_cores = capability, None, 0
-        self.tensor_kernels, self.seen = None, []
-        self.broken = self.needs_libraries = False
-        self.enqueue = lambda handle, work: work()
-        self.spoil = lambda outputs: outputs
+        self.capability, self.dla_cores = capability, 0
+        self.memory = None  # the most nodes of a plan that a context has memory for
+        self.tensor_kernels = None  # does the parser take them; None: as the version does
+        self.needs_libraries = False  # is no plan built without cuBLAS and cuDNN
+        self.broken = False  # is the driver too old for TensorRT's CUDA
+        self.seen = []  # (what, value): flags set, caches read
+        self.enqueue = lambda handle, work: work()  # of a stream's handle
+        self.spoil = lambda outputs: outputs  # what plans compute in place of a dict of arrays
 
 
 def make(family, machine=None):
     """Return the fake module of a family, one of ``VERSIONS``."""
-    machine = machine or Machine()
-    version = VERSIONS[family]
+    machine, version = machine or Machine(), VERSIONS[family]
     trt = types.ModuleType("tensorrt")
     trt.__version__ = version
     by_index, by_name = family in ("8.2", "8.6"), family != "8.2"
@@ -78,13 +67,14 @@ def make(family, machine=None):
 
     TYPES = {"float32": DataType.FLOAT, "float16": DataType.HALF}
     flags = ["GPU_FALLBACK"] + ([] if strong else ["FP16", "INT8", "OBEY_PRECISION_CONSTRAINTS"])
-    BuilderFlag = enum.Enum("BuilderFlag", " ".join(flags))
-    creation = ["STRONGLY_TYPED"] if strong else ["EXPLICIT_BATCH"]
-    NetworkDefinitionCreationFlag = enum.IntEnum(
-        "NetworkDefinitionCreationFlag", " ".join(creation), start=0
-    )
+    BuilderFlag = enum.Enum("BuilderFlag", flags)
+    creation = ["STRONGLY_TYPED" if strong else "EXPLICIT_BATCH"]
+    NetworkDefinitionCreationFlag = enum.IntEnum("NetworkDefinitionCreationFlag", creation, start=0)
     DeviceType = enum.Enum("DeviceType", "GPU DLA")
-    TacticSource = enum.IntEnum("TacticSource", " ".join(_tactics(family)), start=0)
+    # the members are those of the releases' notes
+    tactics = [] if strong else ["CUBLAS", "CUBLAS_LT", "CUDNN"]
+    tactics += ["EDGE_MASK_CONVOLUTIONS", "JIT_CONVOLUTIONS"] if by_name else []
+    TacticSource = enum.IntEnum("TacticSource", tactics, start=0)
 
     # -- small things
 
@@ -239,9 +229,7 @@ def make(family, machine=None):
     class ICudaEngine:
         def __init__(self, model, types, logger):
             self._model, self._types, self._logger = model, types, logger
-            self._io = [(name, shape, True) for name, shape in model.inputs]
-            self._io += [(name, shape, False) for name, shape in model.outputs]
-            self._session = None
+            self._io = model.inputs + model.outputs
 
         def create_execution_context(self):
             if machine.memory is not None and len(self._model.nodes) > machine.memory:
@@ -271,7 +259,7 @@ def make(family, machine=None):
     if by_index:
 
         def execute_async_v2(self, bindings, stream_handle):
-            names = [name for name, _, _ in self._engine._io]
+            names = [name for name, _ in self._engine._io]
             return run(self, dict(zip(names, bindings)), stream_handle)
 
         IExecutionContext.execute_async_v2 = execute_async_v2
@@ -282,9 +270,6 @@ def make(family, machine=None):
         ICudaEngine.get_binding_index = lambda self, name: [io[0] for io in self._io].index(name)
     if by_name:
 
-        def shape_of(engine, name):
-            return next(shape for other, shape, _ in engine._io if other == name)
-
         def set_tensor_address(self, name, address):
             self._bound[name] = address
             return True
@@ -293,7 +278,7 @@ def make(family, machine=None):
         IExecutionContext.execute_async_v3 = lambda self, handle: run(self, self._bound, handle)
         ICudaEngine.num_io_tensors = property(lambda self: len(self._io))
         ICudaEngine.get_tensor_name = lambda self, index: self._io[index][0]
-        ICudaEngine.get_tensor_shape = lambda self, name: shape_of(self, name)
+        ICudaEngine.get_tensor_shape = lambda self, name: dict(self._io)[name]
         ICudaEngine.get_tensor_dtype = lambda self, name: dtype_of(self, name)
 
     class Runtime:
@@ -305,8 +290,7 @@ def make(family, machine=None):
         def deserialize_cuda_engine(self, data):
             if machine.broken:
                 raise SystemError("the real one would end the process here")
-            head, model = _read(data)
-            problem = None
+            problem, (head, model) = None, _read(data)
             if head is None:
                 problem = NO_PLAN
             elif head["version"] != version:
@@ -325,12 +309,6 @@ def make(family, machine=None):
     vars(trt).update((n, e) for n, e in locals().items() if isinstance(e, type) and n not in hidden)
     trt.float32, trt.float16 = DataType.FLOAT, DataType.HALF
     return trt
-
-
-def _tactics(family):
-    """The sources of tactics that a family names; the members are those of the releases' notes."""
-    libraries = [] if family == "11" else ["CUBLAS", "CUBLAS_LT", "CUDNN"]
-    return libraries + ([] if family == "8.2" else ["EDGE_MASK_CONVOLUTIONS", "JIT_CONVOLUTIONS"])
 
 
 def _problems(model, family, machine):

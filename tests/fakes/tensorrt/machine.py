@@ -21,12 +21,7 @@ from tests.fakes.tensorrt import fake
 
 
 class Driver:
-    """The functions of libcuda.so.1 that ``kernels.cuda.driver`` calls.
-
-    Args:
-        capability: such as "5.3".
-        cu_init: the result of cuInit; 0 is success.
-    """
+    """The functions of libcuda.so.1 that ``kernels.cuda.driver`` calls."""
 
     def __init__(self, capability="5.3", cu_init=0):
         self.capability = [int(number) for number in capability.split(".")]
@@ -130,13 +125,7 @@ class Device:
 
 
 class Board:
-    """Makes this computer appear as a board, until ``leave``.
-
-    Args:
-        family: of TensorRT, one of ``fake.VERSIONS``; None for none.
-        capability: of its GPU.
-        error: exception that ``import tensorrt`` raises, or None.
-    """
+    """Makes this computer appear as a board, until ``leave``; family: None for no TensorRT."""
 
     def __init__(self, family, capability="5.3", cu_init=0):
         self.machine = fake.Machine(capability)
@@ -179,13 +168,7 @@ def play():
 
 
 def interpreter(path, options, python=sys.executable):
-    """Write a script that starts Python on a simulated board.
-
-    Args:
-        path: of the script to write.
-        options: dict of family, capability, memory and board (a profile's name).
-        python: the interpreter that the script starts.
-    """
+    """Write a script that starts Python on a simulated board; options: see ``play``."""
     site = os.path.join(os.path.dirname(os.path.abspath(__file__)), "site")
     path.write_text(
         "#!/bin/sh\n"

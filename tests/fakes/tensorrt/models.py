@@ -25,26 +25,15 @@ ROOT = pathlib.Path(__file__).resolve().parents[3]
 
 
 class Model:
-    """One ONNX model.
-
-    Attributes:
-        data: its bytes.
-        inputs, outputs: lists of (name, shape).
-        types: dict of input or output -> "float32" or "float16".
-        nodes: list of (operator, inputs, outputs, the value's names of a Constant).
-        constants: names of all tensors that are constant.
-        names: of the nodes.
-    """
+    """One ONNX model: its bytes and what ``_describe`` says of it."""
 
     def __init__(self, data):
         self.data = data
         told = _describe(data) if onnx else _other().describe(data)
         self.inputs = [(name, tuple(shape)) for name, shape in told["inputs"]]
         self.outputs = [(name, tuple(shape)) for name, shape in told["outputs"]]
-        self.types = told["types"]
-        self.nodes = told["nodes"]
+        self.types, self.nodes, self.names = told["types"], told["nodes"], told["names"]
         self.constants = set(told["constants"])
-        self.names = told["names"]
 
     def session(self):
         """Return a function that takes a dict of arrays and returns the outputs in order."""
@@ -58,9 +47,7 @@ class Model:
 def _describe(data):
     graph = onnx.load_model_from_string(data).graph
     constants = [tensor.name for tensor in graph.initializer]
-    for node in graph.node:
-        if node.op_type == "Constant":
-            constants.extend(node.output)
+    constants += [node.output[0] for node in graph.node if node.op_type == "Constant"]
     return {
         "inputs": [(value.name, _shape(value)) for value in graph.input],
         "outputs": [(value.name, _shape(value)) for value in graph.output],
@@ -110,10 +97,8 @@ class _Other:
         return _receive(self._process.stdout)[0]
 
     def session(self, model):
-        number = self._sessions
-        self._sessions += 1
-        data = np.frombuffer(model.data, np.uint8)
-        _send(self._process.stdin, {"do": "session"}, [data])
+        number, self._sessions = self._sessions, self._sessions + 1
+        _send(self._process.stdin, {"do": "session"}, [np.frombuffer(model.data, np.uint8)])
 
         def run(feed):
             head = {"do": "run", "session": number, "names": list(feed)}

@@ -52,12 +52,7 @@ class Queue:
 
 
 def make(folder, name, family, precision="fp32", windows=1, **tracking):
-    """Simulate a Nano with a family of TensorRT, build a bundle in FOLDER, and return it.
-
-    Args:
-        windows: as the board's profile would have it.
-        tracking: more keys of [tracking] in the network's TOML.
-    """
+    """Build a bundle in FOLDER on a simulated Nano; tracking: more keys of the network's TOML."""
     gpu = driver.describe_gpu()
     machine = fake.Machine(gpu.compute_capability)
     major, minor = gpu.driver.split(".")
@@ -100,12 +95,7 @@ def run(folder, name, family, precision="fp32"):
 
 
 def batch(folder, name, family, precision, windows, tracking):
-    """What the plan for several windows gives for random pictures, and what that for one gives.
-
-    Returns:
-        dict of "plan", the entry of the bundle; and of "together" and "alone", for each window its
-        maps and features as lists.
-    """
+    """The maps and features of random windows by the plan for several, and by that for one."""
     made = make(folder, name, family, precision, windows, **tracking)
     engine = loading.load(Options(bundle=folder / "bundle", log=quiet)).engine
     device, stream = engine.device, engine.stream
@@ -140,26 +130,21 @@ def batch(folder, name, family, precision, windows, tracking):
 
 
 class Growing:
-    """A clip with frames that are 1.5 times as large from one frame on.
+    """A clip with frames that are 1.5 times as large from frame 50 on."""
 
-    Args:
-        clip: frames, with ``boxes``.
-        start: number of the first such frame.
-    """
-
-    def __init__(self, clip, start):
-        self.clip, self.start, self.boxes = clip, start, clip.boxes
+    def __init__(self, clip):
+        self.clip, self.boxes = clip, clip.boxes
 
     def __iter__(self):
         for index, frame in enumerate(self.clip):
-            if index >= self.start:
+            if index >= 50:
                 frame = cv2.resize(frame, None, fx=1.5, fy=1.5)
             yield frame
 
 
 def covered():
     """A film: the target disappears and comes back, and the frames become larger."""
-    return Growing(Vanishing(tiny.Film(120), "cover"), 50)
+    return Growing(Vanishing(tiny.Film(120), "cover"))
 
 
 def watch(folder, name, family, pipeline, tracking):

@@ -33,10 +33,10 @@ def test_this_computer_is_the_host():
 
 
 def test_a_computer_with_nvidias_driver_is_recognised_by_it(tmp_path):
-    assert detect.detect(tmp_path).board.name == "host"
-    (tmp_path / "proc/driver/nvidia").mkdir(parents=True)
-    (tmp_path / "proc/driver/nvidia/version").write_text("NVRM version: NVIDIA UNIX x86_64 580")
-    found = detect.detect(tmp_path)
+    computer = BoardRoot(None, tmp_path)
+    assert computer.detect().board.name == "host"
+    computer.put("proc/driver/nvidia/version", "NVRM version: NVIDIA UNIX x86_64 580")
+    found = computer.detect()
     assert found.board.name == "nvidia_gpu" and found.sure
     assert found.software["gpu_arrays"].startswith("cupy")
 
@@ -65,20 +65,18 @@ def test_a_computer_with_nvidias_driver_is_recognised_by_it(tmp_path):
     ],
 )
 def test_device_trees_of_boards_without_a_snapshot(tmp_path, compatible, model, board):
-    tree = tmp_path / "sys/firmware/devicetree/base"  # where /proc/device-tree is not mounted
-    tree.mkdir(parents=True)
-    (tree / "compatible").write_bytes(compatible.encode())
-    (tree / "model").write_bytes(model.encode() + b"\0")
-    found = detect.detect(tmp_path)
+    tree = BoardRoot(None, tmp_path)  # where /proc/device-tree is not mounted
+    tree.put("sys/firmware/devicetree/base/compatible", compatible)
+    tree.put("sys/firmware/devicetree/base/model", model + "\0")
+    found = tree.detect()
     assert found.board.name == board
     assert found.model == model
 
 
 def test_a_chip_of_one_board_is_taken_for_it_with_a_doubt(tmp_path):
-    tree = tmp_path / "proc/device-tree"
-    tree.mkdir(parents=True)
-    (tree / "compatible").write_bytes(b"acme,rover\0nvidia,tegra264\0")
-    found = detect.detect(tmp_path)
+    rover = BoardRoot(None, tmp_path)
+    rover.put("proc/device-tree/compatible", "acme,rover\0nvidia,tegra264\0")
+    found = rover.detect()
     assert found.board.name == "jetson_thor" and not found.sure
 
 

@@ -47,9 +47,8 @@ def test_the_report_of_an_orin_says_what_matters_and_missing_the_commands_alone(
 
 
 def test_an_unknown_board_is_asked_for(tmp_path):
-    tree = tmp_path / "proc/device-tree"
-    tree.mkdir(parents=True)
-    (tree / "compatible").write_bytes(b"acme,rover\0nvidia,tegra194\0")
+    rover = BoardRoot(None, tmp_path)
+    rover.put("proc/device-tree/compatible", "acme,rover\0nvidia,tegra194\0")
     done = run("--root", tmp_path)
     assert done.returncode == 0
     assert "which board? One of: jetson_agx_xavier, jetson_xavier_nx" in done.stdout

@@ -178,14 +178,14 @@ def test_agx_orins_total_leaves_out_the_rail_that_hangs_on_another(tmp_path):
         ("1-0040", "hwmon3", ("VDD_GPU_SOC", "VDD_CPU_CV", "VIN_SYS_5V0"), (3150, 14312, 4968)),
         ("1-0041", "hwmon4", ("NC", "VDDQ_VDD2_1V8AO", "NC"), (0, 1091, 0)),
     )
+    board = BoardRoot(None, tmp_path)
     for device, chip, labels, milliwatts in rails:
-        folder = tmp_path / "sys/bus/i2c/devices" / device / "hwmon" / chip
-        folder.mkdir(parents=True)
-        (folder / "name").write_text("ina3221")
+        folder = f"sys/bus/i2c/devices/{device}/hwmon/{chip}"
+        board.put(f"{folder}/name", "ina3221")
         for number, (name, power) in enumerate(zip(labels, milliwatts), 1):
-            (folder / f"in{number}_label").write_text(name)
-            (folder / f"in{number}_input").write_text("1000")
-            (folder / f"curr{number}_input").write_text(str(power))
+            board.put(f"{folder}/in{number}_label", name)
+            board.put(f"{folder}/in{number}_input", 1000)
+            board.put(f"{folder}/curr{number}_input", power)
     sample = Telemetry(tmp_path, load_board("jetson_agx_orin")).read()
     assert sample["power_total_mw"] == 3150 + 14312 + 4968
     assert sample["vddq_vdd2_1v8ao_power_mw"] == 1091
@@ -241,10 +241,9 @@ def test_a_computer_has_temperatures_and_load(tmp_path):
         "sys/class/thermal/thermal_zone1/type": "acpitz",
         "sys/class/thermal/thermal_zone1/temp": "29800",
     }
+    board = BoardRoot(None, tmp_path)
     for name, content in files.items():
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content)
+        board.put(name, content)
     telemetry = Telemetry(tmp_path, load_board("host"))
     first = telemetry.read()
     assert first["coretemp_package_id_0_temp_c"] == 45.0

@@ -215,9 +215,8 @@ def on_processor(case, settings):
         if form is None:
             raise NoPrecision(
                 f"there is no INT8 form of {network.name}: no {toml}; make it with `python -m "
-                "calib.int8 "
-                f"--network {network.name} --clips DIR --out {settings.int8_dir}`, or name its "
-                "folder with --int8-dir"
+                f"calib.int8 --network {network.name} --clips DIR --out {settings.int8_dir}`, or "
+                "name its folder with --int8-dir"
             )
         network = form
     elif case.precision != "fp32":

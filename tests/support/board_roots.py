@@ -18,7 +18,8 @@ PLAIN = {escape[1]: plain for plain, escape in snapshot.ESCAPES.items()}
 class BoardRoot:
     def __init__(self, name, folder):
         self.folder = folder
-        restore(FOLDER / (name + ".snapshot"), folder)
+        if name:
+            restore(FOLDER / (name + ".snapshot"), folder)
 
     def put(self, name, content):
         path = self.folder / name

@@ -72,12 +72,10 @@ def test_where_pip_refuses_an_environment_comes_before_its_packages(tmp_path):
 
 
 def test_a_computer_with_a_gpu_gets_tensorrt_from_pip(tmp_path):
-    (tmp_path / "proc/driver/nvidia").mkdir(parents=True)
-    (tmp_path / "proc/driver/nvidia/version").write_text("NVRM version: NVIDIA UNIX x86_64 580")
-    (tmp_path / "usr/bin").mkdir(parents=True)
-    (tmp_path / "usr/bin/python3.12").write_text("")
-    found = Situation(detect.detect(tmp_path), installed.look(Root(tmp_path)), {})
-    entries = {entry.name: entry.command for entry in missing.missing(found)}
+    computer = BoardRoot(None, tmp_path)
+    computer.put("proc/driver/nvidia/version", "NVRM version: NVIDIA UNIX x86_64 580")
+    computer.put("usr/bin/python3.12", "")
+    entries = {entry.name: entry.command for entry in missing.missing(situation(computer))}
     assert list(entries) == ["pip", "numpy", "cv2", "onnx", "tensorrt", "cupy"]
     assert entries["tensorrt"] == "python3 -m pip install tensorrt-cu12"
 

@@ -4,8 +4,8 @@ import contextlib
 import io
 import os
 import stat
+import subprocess
 import sys
-from collections import namedtuple
 
 import pytest
 
@@ -18,15 +18,12 @@ from tests.support.board_roots import NAMES, BoardRoot, loads, restore
 on_each_python = pytest.mark.pythons("the doctor on a board's own Python")
 
 
-Done = namedtuple("Done", "returncode stdout stderr")
-
-
 def run(*arguments):
     """What the command line does, in this process; test_detect.py and others start it as one."""
     out, errors = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors):
         code = main([str(argument) for argument in arguments])
-    return Done(code, out.getvalue(), errors.getvalue())
+    return subprocess.CompletedProcess(arguments, code, out.getvalue(), errors.getvalue())
 
 
 @on_each_python

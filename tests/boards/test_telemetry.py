@@ -227,30 +227,26 @@ def test_the_fastest_mode_goes_by_name_and_a_change_of_mode_while_running_is_see
 
 
 def test_a_computer_has_temperatures_and_load(tmp_path):
-    files = {
-        "proc/stat": "cpu  100 0 100 800 0 0 0 0 0 0",
-        "sys/class/hwmon/hwmon0/name": "coretemp",
-        "sys/class/hwmon/hwmon0/temp1_input": "45000",
-        "sys/class/hwmon/hwmon0/temp1_label": "Package id 0",
-        "sys/class/hwmon/hwmon1/name": "nvme",
-        "sys/class/hwmon/hwmon1/temp1_input": "60000",
-        "sys/class/thermal/cooling_device0/type": "intel_powerclamp",
-        "sys/class/thermal/cooling_device0/cur_state": "-1",
-        "sys/class/thermal/thermal_zone0/type": "acpitz",
-        "sys/class/thermal/thermal_zone0/temp": "27800",
-        "sys/class/thermal/thermal_zone1/type": "acpitz",
-        "sys/class/thermal/thermal_zone1/temp": "29800",
-    }
     board = BoardRoot(None, tmp_path)
-    for name, content in files.items():
-        board.put(name, content)
+    board.put("proc/stat", "cpu  100 0 100 800 0 0 0 0 0 0")
+    board.put("sys/class/hwmon/hwmon0/name", "coretemp")
+    board.put("sys/class/hwmon/hwmon0/temp1_input", "45000")
+    board.put("sys/class/hwmon/hwmon0/temp1_label", "Package id 0")
+    board.put("sys/class/hwmon/hwmon1/name", "nvme")
+    board.put("sys/class/hwmon/hwmon1/temp1_input", "60000")
+    board.put("sys/class/thermal/cooling_device0/type", "intel_powerclamp")
+    board.put("sys/class/thermal/cooling_device0/cur_state", "-1")
+    board.put("sys/class/thermal/thermal_zone0/type", "acpitz")
+    board.put("sys/class/thermal/thermal_zone0/temp", "27800")
+    board.put("sys/class/thermal/thermal_zone1/type", "acpitz")
+    board.put("sys/class/thermal/thermal_zone1/temp", "29800")
     telemetry = Telemetry(tmp_path, load_board("host"))
     first = telemetry.read()
     assert first["coretemp_package_id_0_temp_c"] == 45.0
     assert (first["acpitz_temp_c"], first["acpitz_2_temp_c"]) == (27.8, 29.8)
     assert first["hottest_temp_c"] == 45.0  # the disk is no processor
     assert cooling.active(first) == []  # -1: powerclamp is idle
-    (tmp_path / "proc/stat").write_text("cpu  150 0 150 900 0 0 0 0 0 0")
+    board.put("proc/stat", "cpu  150 0 150 900 0 0 0 0 0 0")
     assert telemetry.read()["cpu_load_percent"] == 50.0
 
 

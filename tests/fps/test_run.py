@@ -233,16 +233,10 @@ def test_a_report_has_paced_rounds_and_events_between_rounds_make_a_run_invalid(
     assert report.cells(found)[0][-4:] == [""] * 4
 
 
-@pytest.mark.parametrize(
-    "words, text",
-    [
-        (["--pace", "0"], "give 1 to 240"),
-        (["--pace", "nan"], "give 1 to 240"),
-        (["--pace", "30", "--against", "HEAD"], "leave --against away"),
-    ],
-)
-def test_a_pace_that_cannot_be_is_refused_in_a_sentence(words, text, capsys):
-    assert main(words) == 2
+@pytest.mark.parametrize("words", ["--pace 0", "--pace nan", "--pace 30 --against HEAD"])
+def test_a_pace_that_cannot_be_is_refused_in_a_sentence(words, capsys):
+    assert main(words.split()) == 2
+    text = "leave --against away" if "--against" in words else "give 1 to 240"
     assert text in capsys.readouterr().err
 
 

@@ -130,7 +130,7 @@ def _asked(case, settings, clip, frames, tree, say):
         "engine": case.engine,
         "precision": "fp32",  # the file as it is, also if it is an INT8 form
         "threads": settings.threads,
-        "networks_dir": _absolute(settings.networks_dir),
+        "networks_dir": os.path.abspath(settings.networks_dir) if settings.networks_dir else None,
     }
     return told
 
@@ -149,7 +149,7 @@ def bundle_in(tree, case, settings, board, say=print):
     command = [sys.executable, "-m", "boards.build", board, "--network", name]
     command += ["--precision", case.precision]
     if settings.networks_dir:
-        command += ["--networks-dir", _absolute(settings.networks_dir)]
+        command += ["--networks-dir", os.path.abspath(settings.networks_dir)]
     say(f"building {part} in {tree}")
     done = run(command, cwd=tree, env=_environment())
     if done.returncode or not os.path.isfile(os.path.join(folder, bundle.FILE)):
@@ -166,10 +166,6 @@ def _environment():
     folders = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     kept = [folder for folder in folders if folder and os.path.abspath(folder) != places.CHECKOUT]
     return dict(os.environ, PYTHONPATH=os.pathsep.join(kept))
-
-
-def _absolute(folder):
-    return os.path.abspath(folder) if folder else None
 
 
 def _open(case, settings, clip, pair):

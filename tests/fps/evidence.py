@@ -43,8 +43,7 @@ def write(evidence, path):
 def read(path):
     again = "measure with `python -m tests.fps --out DIR`, which writes DIR/evidence-*.json"
     try:
-        with open(str(path), encoding="utf-8") as file:
-            evidence = json.load(file)
+        evidence = json.loads(pathlib.Path(str(path)).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise BadEvidence(f"{path} can't be read as evidence: {error}; {again}") from None
     mistakes = check(evidence)
@@ -55,8 +54,7 @@ def read(path):
 
 def check(evidence):
     """Return what is wrong with the form: a list of sentences, empty when it is right."""
-    with open(str(SCHEMA), encoding="utf-8") as file:
-        schema = json.load(file)
+    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
     mistakes = []
     _check(evidence, schema, schema.get("definitions", {}), "evidence", mistakes)
     return mistakes

@@ -55,7 +55,7 @@ class Sampler:
     def __init__(self, telemetry, period_s, alone=True):
         self._telemetry, self._period_s, self._alone = telemetry, period_s, alone
         self._began = self._last = time.monotonic()
-        self._own_s = _own_s()
+        self._own_s = sum(os.times()[:4])
         self._due = float("inf")
         self.samples = []
         if period_s:
@@ -70,7 +70,7 @@ class Sampler:
 
     def _sample(self, now):
         sample = self._telemetry.read()
-        own_s = _own_s()
+        own_s = sum(os.times()[:4])
         own = (own_s - self._own_s) / (now - self._last)
         load = sample.get("cpu_load_percent")
         count = sample.get("cpu_online_count") or os.cpu_count()
@@ -81,11 +81,6 @@ class Sampler:
         self.samples.append(sample)
         self._last, self._own_s = now, own_s
         self._due = time.monotonic() + self._period_s
-
-
-def _own_s():
-    times = os.times()
-    return times[0] + times[1] + times[2] + times[3]
 
 
 def measure(settings, place, path, changed=(), reference=None, say=print):

@@ -2,8 +2,7 @@
 
 Frames that follow each other share heat, clocks and neighbours, so blocks of them are drawn anew,
 not frames; and rounds differ by more than their frames tell (where memory lies, what else runs), so
-the interval is never narrower than the rounds themselves allow. All changes are of speed: -0.05 is
-5% slower.
+the interval is never narrower than the rounds themselves allow.
 """
 
 import math
@@ -19,8 +18,8 @@ NEVER = 1000  # rounds; no larger number is suggested
 STUDENT = (12.71, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
 STUDENT += (2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086)
 
-# change, low, high: of speed; effect: Cliff's delta, 1 when each new frame is slower than each old
-# one, -1 the other way round; decision: slower, faster, same, undecided; needed: rounds, or None
+# change, low, high: of speed (-0.05 is 5% slower); effect: Cliff's delta, 1 when each new frame is
+# slower than each old one; decision: slower, faster, same, undecided; needed: rounds, or None
 Comparison = namedtuple("Comparison", "change low high effect decision needed")
 
 

@@ -70,6 +70,7 @@ def test_the_command_lists_its_programs_and_runs_one(tmp_path):
     done = run(sys.executable, "-m", "runtime.command")
     assert done.returncode == 2
     assert all(name in done.stdout for name in ("track", "networks", "boards", "int8", "fps"))
+    assert run(sys.executable, "-m", "runtime.command", "--help").returncode == 0
     done = run(sys.executable, "-m", "runtime.command", "trak")
     assert (done.returncode, done.stdout) == (2, "") and "trak is no program" in done.stderr
     (tmp_path / "tests").mkdir()  # of another project

@@ -128,7 +128,10 @@ def queued(folder, options):
 
     def leased(picture):
         capture.push(np.vstack(picture).tobytes())
-        return capture.take()
+        frame = capture.take()
+        bgr_bytes = 3 * frame.width * frame.height
+        report["bytes"] = frame.nbytes - bgr_bytes == np.vstack(picture).nbytes
+        return frame
 
     report = {}
     for name, given in (("wanted", lambda picture: picture), ("found", leased)):

@@ -196,7 +196,7 @@ def make(family, machine=None):
             return machine.dla_cores
 
         def create_network(self, flags):
-            if by_index and not flags:
+            if by_index and flags != 1 << NetworkDefinitionCreationFlag.EXPLICIT_BATCH:
                 raise ValueError("implicit batch: no ONNX can be parsed into it")
             return INetworkDefinition()
 

@@ -9,10 +9,12 @@ if sys.version_info < (3, 10):
     pytest.skip("the compiler is for Python 3.10 or newer", allow_module_level=True)
 pytest.importorskip("onnxruntime", reason="the compiler needs onnx and ONNX Runtime")
 
+import onnx.reference
+
 from calib import qdq
 from calib.fpga.compile import compile_network
 from kernels.fpga import design, tables
-from kernels.fpga.design.compiler import exponents
+from kernels.fpga.design.compiler import exponents, graph
 from kernels.fpga.design.compiler.hazards import UNITS, accesses, conflict, waits
 from kernels.fpga.design.compiler.layers import CannotCompile
 from kernels.fpga.design.model import Machine
@@ -190,6 +192,21 @@ def test_results_go_to_memory_in_the_order_in_which_they_are_made(kestrel):
 
 
 # -- exponents
+
+
+@pytest.mark.parametrize(
+    "operator, given",
+    [(each, {}) for each in sorted(set(graph.FUNCTIONS) - {"Clip"})]
+    + [(each, {"alpha": 0.3}) for each in ("Elu", "HardSigmoid", "LeakyRelu")],
+)
+def test_functions_of_one_value_are_those_of_onnx(operator, given):
+    node = onnx.helper.make_node(operator, ["x"], ["y"], **given)
+    of_floats = onnx.helper.make_tensor_value_info
+    x, y = (of_floats(name, onnx.TensorProto.FLOAT, [500]) for name in "xy")
+    values = np.random.default_rng(3).normal(0, 3, 500).astype(np.float32)
+    model = onnx.helper.make_model(onnx.helper.make_graph([node], operator, [x], [y]))
+    (expected,) = onnx.reference.ReferenceEvaluator(model).run(None, {"x": values})
+    np.testing.assert_allclose(graph.function_of(node, {})(values), expected, atol=1e-5)
 
 
 def test_exponents_reach_the_range_with_the_least_step():

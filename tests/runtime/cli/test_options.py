@@ -25,6 +25,7 @@ pytestmark = pytest.mark.pythons("argparse writes help differently")
         (["--threads", "100000"], "'100000' is not a whole number from 1 to 1024"),
         (["--frames", "0"], "'0' is not a whole number from 1"),
         (["--fps", "-3"], "'-3' is not a number from 0.001 to 1000"),
+        (["--fps", "fast"], "'fast' is not a number from 0.001"),
         (["--fps", "nan"], "'nan' is not a number from 0.001"),
         (["--depth", "8"], "'8' is not a whole number from 9 to 16"),
         (["--start", "1:x"], "'1:x' is not a time"),

@@ -279,6 +279,10 @@ def test_a_place_that_another_target_has_is_not_the_lost_one_s(toml):
     assert seen() is not None
     search.rivals = np.array([film.boxes[0]])
     assert seen() is None
+    search._window = Window(WIDE, state, 1.5)  # all that is proposed there is the other's
+    view = tracker.device.look(film.frames[0], state, 1.5)
+    found, _ = search.judge(film.frames[0], view, state)
+    assert not found and search._candidate is None
 
 
 def test_why_there_is_no_search_is_said(tmp_path):

@@ -59,7 +59,7 @@ def test_a_csi_camera_gives_the_boxes_of_the_copied_way(run, options):
 
 def test_a_buffer_stays_until_the_gpu_has_read_it(run):
     report = run("queued")
-    assert report["found"] == report["wanted"]
+    assert report["found"] == report["wanted"] and report["bytes"]
     assert report["held"] == [2, 2] and report["end"] == [0, 0]
 
 

@@ -1,8 +1,12 @@
 """Answers are compared in the steps that all of them took."""
 
-import numpy as np
+import types
+from pathlib import Path
 
-from runtime.cli.networks.choose import choose, is_worse, mean_beside
+import numpy as np
+import pytest
+
+from runtime.cli.networks.choose import choose, finds_nothing, is_worse, mean_beside
 from runtime.cli.networks.propose import Proposal
 
 TABLE = {
@@ -68,3 +72,12 @@ def test_a_mean_of_fewer_easier_steps_is_brought_to_all():
     best = np.array([0.9, 0.9, 0.5, 0.5])
     assert mean_beside(np.array([0.8, 0.8]), best) == np.mean(best) - 0.1
     assert is_worse(np.array([0.8, 0.8]), best)
+
+
+@pytest.mark.parametrize("problem", ["the boxes lie elsewhere", "b.onnx does not run; update it"])
+def test_files_that_find_no_target_are_named_with_the_reason(problem):
+    trial = types.SimpleNamespace(paths={"head": Path("x/b.onnx")}, problem=problem)
+    trial.problem = None if problem.startswith("the boxes") else problem
+    said = str(finds_nothing(trial))
+    assert said.startswith("b.onnx: the network finds no target")
+    assert f"({problem.split(';')[0]}); try --like" in said

@@ -143,6 +143,8 @@ def test_only_allowed_addresses_are_heard(opened):
         while not select.select([stranger], [], [], 0.02)[0]:
             assert listener.receive() == [] and listener.fileno() is None
         assert stranger.recv(1) == b""  # hung up
+    listener._listener.close()  # as at the program's end
+    opened(f"tcpin:127.0.0.1:{port}")  # at once, though the old connection still waits
 
 
 def test_tcp_comes_back_after_the_other_side_went(opened):

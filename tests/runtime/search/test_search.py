@@ -10,7 +10,7 @@ from runtime import load_targets, load_tracker
 from runtime.networks import load_network
 from runtime.presence import EARLY
 from runtime.search.search import CHECKS, CONFIRMED, FOLLOWED, NEARLY
-from runtime.search.windows import CHECK, HERE, WIDE, Window
+from runtime.search.windows import CHECK, COLOURED, HERE, NEAR, WIDE, Window
 from runtime.targets.schedule import Together
 from runtime.types import FOUND, LOST
 from tests.support import tiny
@@ -262,6 +262,13 @@ def test_another_place_must_be_clearly_better_than_the_followed_box(toml):
     for now in (0.85, 0.95):
         search._weigh(search.next_window(tracker.state, film.frames[20]), place, now)
         assert search.waits == (now > 0.9)
+
+
+def test_the_target_s_colours_are_looked_for_before_all_else(toml):
+    film, tracker, search = searching(toml)
+    chosen = [search.next_window(tracker.state, film.frames[0]) for _ in range(6)]
+    assert [window.kind for window in chosen] == [WIDE] * 4 + [HERE, WIDE]
+    assert [window.factor for window in chosen[:2]] == [COLOURED, NEAR]
 
 
 def test_a_place_that_another_target_has_is_not_the_lost_one_s(toml):

@@ -56,4 +56,6 @@ class Everywhere:
 def test_windows_stay_inside_the_frame_and_leave_cut_objects_out(point, count):
     found = boxes_around(Everywhere(), np.zeros((256, 512, 3), np.uint8), point)
     assert len(found) == count  # in the frame, in the large window, in the small one
+    in_the_middle = (np.abs(found[:, :2] + 5 - point) < 2).all(axis=1)
+    assert in_the_middle.sum() == (3 if point == (256.0, 128.0) else 0)
     assert (found[:, :2] >= 0).all() and (found[:, :2] + found[:, 2:] <= (512, 256)).all()

@@ -117,6 +117,13 @@ def test_without_attitudes_the_commanded_rates_are_added_up():
     assert not camera.fresh(10.0)
 
 
+def test_between_two_attitudes_the_angle_is_interpolated():
+    camera = Camera(0.0, 0.3)
+    for at in range(10):
+        camera.note(float(at), 0.1 * at)
+    assert camera.angle(8.5) == pytest.approx(0.85)
+
+
 def test_angles_and_quaternions_agree():
     for pitch in (-1.2, -0.3, 0.0, 0.4):
         for yaw in (-3.0, -0.5, 0.0, 2.0):

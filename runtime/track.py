@@ -27,7 +27,7 @@ from runtime.service_manager import ServiceManager
 from runtime.targets.finding import TargetFinder
 from runtime.targets.pipeline import Pipeline, Taken
 from runtime.types import Track
-from runtime.video.live import end_while_opening
+from runtime.video.live import end_program
 from runtime.video.sources import WAITING, list_cameras, open_source
 
 POLL_S = 0.2  # longest wait for a frame before signals are looked at
@@ -56,7 +56,6 @@ def main(arguments: Optional[List[str]] = None) -> int:
     except BrokenPipeError:
         return 2
     except KeyboardInterrupt:  # before the first frame, or a second time
-        end_while_opening(130)
         return 130
 
 
@@ -217,4 +216,4 @@ def follow(
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end_program(main())

@@ -1,5 +1,6 @@
 """A live source: a thread keeps the newest frame, and opens the source again when it breaks."""
 
+import contextlib
 import os
 import sys
 import threading
@@ -25,7 +26,7 @@ FIRST_PAUSE_S = 0.3  # before a lost source is tried again; doubles up to
 LONGEST_PAUSE_S = 2.0
 EMPTY_OPENINGS = 3  # a stream joined before its next key frame may open and give nothing
 WAKE_S = 0.2  # while the program waits, it answers Ctrl-C within this time
-OPENING = "open "  # the names of threads that open a source begin so
+OPENING, READING = "open ", "video "  # the names of threads that open, and read, a source begin so
 GAP_S = READ_TIMEOUT_S  # a silence that counts as a gap
 CLOSE_WAIT_S = 2.0  # a camera that hangs in its driver can't be stopped; it ends with the process
 
@@ -54,18 +55,19 @@ def open_in_background(device: Any) -> Any:
     return answer.result()
 
 
-def end_while_opening(code: int) -> None:
-    """End the process at once where a thread is still opening a source; else do nothing.
+def end_program(code: int) -> None:
+    """End the process with an exit code; at once where a thread still opens or reads a source.
 
-    The thread is inside OpenCV's or FFmpeg's code, which crashed now and then when Python ended
+    Such a thread is inside OpenCV's or FFmpeg's code, which crashed now and then when Python ended
     and took the libraries down beside it.
     """
-    if not any(thread.name.startswith(OPENING) for thread in threading.enumerate()):
-        return
-    for stream in (sys.stdout, sys.stderr):
-        if stream is not None:  # it may be closed
-            stream.flush()
-    os._exit(code)
+    if any(thread.name.startswith((OPENING, READING)) for thread in threading.enumerate()):
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:  # it may be closed
+                with contextlib.suppress(OSError):  # nobody reads it any more
+                    stream.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 class LiveSource(Source):
@@ -107,7 +109,7 @@ class LiveSource(Source):
         self._first_at = 0.0
         self._loss_told = False
         self._received = 0  # frames that came; only the thread uses it
-        name = "video " + device.name
+        name = READING + device.name
         self._reader = threading.Thread(target=self._run, name=name, daemon=True)
         self._reader.start()
         self._wait_for_start()
@@ -150,6 +152,7 @@ class LiveSource(Source):
             if silent_s > GAP_S:
                 self.gaps.append((self.given, silent_s))
         self._reader.join(CLOSE_WAIT_S)
+        self._frame = None  # a picture that nobody took may lie in the camera's own memory
 
     def _wait_for_start(self) -> None:
         """Wait for the first frame; raise the error of a failed opening."""

@@ -10,9 +10,10 @@ import pathlib
 import sys
 
 from runtime import track
+from runtime.video.live import end_program
 from tests.fakes.tensorrt import whole
 
 if __name__ == "__main__":
     folder = pathlib.Path(sys.argv[1])
     whole.make(folder, "tiny_cut", "8.2")
-    sys.exit(track.main(["--bundle", str(folder / "bundle")] + sys.argv[2:]))
+    end_program(track.main(["--bundle", str(folder / "bundle")] + sys.argv[2:]))

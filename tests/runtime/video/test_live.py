@@ -2,8 +2,11 @@
 
 import functools
 import signal
+import subprocess
+import sys
 import threading
 import time
+import weakref
 
 import cv2
 import numpy as np
@@ -16,6 +19,7 @@ from runtime.video.base import WAITING
 from runtime.video.cameras import OPEN_TIMEOUT_S, Stream
 from runtime.video.live import LONGEST_PAUSE_S, LiveSource
 from runtime.video.sources import open_source
+from tests.support import ROOT
 from tests.support.streams import rtsp, scene, watch
 from tests.support.streams.mjpeg import FAULT_AFTER, MjpegServer
 from tests.support.streams.mpegts import UdpSender
@@ -189,7 +193,9 @@ def test_a_gap_names_its_cause():
             self.given += 1
             if self.given == 3 and self.openings == 1:
                 raise BadSource("a picture in bayer_rggb8")
-            return True, np.zeros((4, 4, 3), np.uint8)
+            picture = np.zeros((4, 4, 3), np.uint8)
+            pictures.append(weakref.ref(picture))
+            return True, picture
 
         def get(self, what):
             time.sleep(0.01)  # between two frames
@@ -198,8 +204,24 @@ def test_a_gap_names_its_cause():
         def release(self):
             pass
 
-    log = []
+    log, pictures = [], []
     with LiveSource(Odd(), log.append) as source:
         frames_until(source, lambda _: log)
         assert len(source.gaps) == 1
+        time.sleep(0.1)  # a picture comes that nobody takes
     assert log[0].endswith("without a picture: a picture in bayer_rggb8")
+    assert all(picture() is None for picture in pictures)
+
+
+def test_a_program_ends_at_once_while_a_source_is_read():
+    """Python would take libraries down beside the thread that is inside them."""
+    code = (
+        "import atexit, threading, time\n"
+        "from runtime.video.live import READING, end_program\n"
+        "atexit.register(print, 'libraries go down')\n"
+        "reader = dict(target=time.sleep, args=(60,), name=READING + 'cam0', daemon=True)\n"
+        "threading.Thread(**reader).start()\n"
+        "end_program(7)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=str(ROOT), stdout=subprocess.PIPE)
+    assert (done.returncode, done.stdout) == (7, b"")

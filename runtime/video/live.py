@@ -152,7 +152,8 @@ class LiveSource(Source):
             if silent_s > GAP_S:
                 self.gaps.append((self.given, silent_s))
         self._reader.join(CLOSE_WAIT_S)
-        self._frame = None  # a picture that nobody took may lie in the camera's own memory
+        with self._news:
+            self._frame = None  # a picture that nobody took may lie in the camera's own memory
 
     def _wait_for_start(self) -> None:
         """Wait for the first frame; raise the error of a failed opening."""

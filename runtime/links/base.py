@@ -1,5 +1,6 @@
 """What the links of a run have in common: what they are opened with, and what they do."""
 
+import errno
 import ipaddress
 import os
 import socket
@@ -124,3 +125,26 @@ def _own_address(ipv6: bool) -> Optional[str]:
             return str(probe.getsockname()[0])
         except OSError:
             return None
+
+
+def made_socket(host: str, port: int, kind: int, connect: bool) -> socket.socket:
+    """A socket that does not block, connected or (for listening) bound; raises ``OSError``."""
+    flags = 0 if connect else socket.AI_PASSIVE
+    family, kind, _, _, address = socket.getaddrinfo(host, port, 0, kind, 0, flags)[0]
+    made = socket.socket(family, kind)
+    try:
+        made.setblocking(False)
+        if not connect:
+            if kind == socket.SOCK_STREAM:
+                made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            made.bind(address)
+            if kind == socket.SOCK_STREAM:
+                made.listen(1)
+            return made
+        result = made.connect_ex(address)
+        if result not in (0, errno.EINPROGRESS):
+            raise OSError(result, os.strerror(result))
+    except OSError:
+        made.close()
+        raise
+    return made

@@ -17,6 +17,7 @@ from collections import OrderedDict
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 from runtime.errors import BadOutput
+from runtime.links.base import made_socket
 
 Address = Tuple[Any, ...]  # of a peer, as the socket gives it: (host, port), longer with IPv6
 Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
@@ -118,33 +119,10 @@ class Transport:
         return True
 
 
-def _made_socket(host: str, port: int, kind: int, connect: bool) -> socket.socket:
-    """A socket that does not block, connected or (for listening) bound; raises ``OSError``."""
-    flags = 0 if connect else socket.AI_PASSIVE
-    family, kind, _, _, address = socket.getaddrinfo(host, port, 0, kind, 0, flags)[0]
-    made = socket.socket(family, kind)
-    try:
-        made.setblocking(False)
-        if not connect:
-            if kind == socket.SOCK_STREAM:
-                made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            made.bind(address)
-            if kind == socket.SOCK_STREAM:
-                made.listen(1)
-            return made
-        result = made.connect_ex(address)
-        if result not in (0, errno.EINPROGRESS):
-            raise OSError(result, os.strerror(result))
-    except OSError:
-        made.close()
-        raise
-    return made
-
-
 def _listening(name: str, host: str, port: int, kind: int) -> socket.socket:
     """A socket bound to an address; raises ``BadOutput``."""
     try:
-        return _made_socket(host, port, kind, False)
+        return made_socket(host, port, kind, False)
     except OSError as error:
         raise BadOutput(
             f"--mavlink {name}: can't listen there: {error.strerror or error}"
@@ -186,7 +164,7 @@ class UdpOut(_Datagrams):
         """Look the host's name up and connect; if that fails, a later call tries again."""
         if self._may_try():
             with contextlib.suppress(OSError):  # no such name, or no network yet
-                self._socket = _made_socket(*self._address, socket.SOCK_DGRAM, True)
+                self._socket = made_socket(*self._address, socket.SOCK_DGRAM, True)
 
     def send(self, data: bytes) -> None:
         self._connect()
@@ -347,7 +325,7 @@ class Tcp(_Stream):
         self._ready()
 
     def _open(self) -> None:
-        self._socket = _made_socket(*self._address, socket.SOCK_STREAM, True)
+        self._socket = made_socket(*self._address, socket.SOCK_STREAM, True)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 

@@ -9,12 +9,12 @@ import asyncio
 import hmac
 import io
 import secrets
-import socket
 import time
 from typing import Any, Callable, Dict, Optional, Tuple
 from urllib.parse import urlsplit
 
 from runtime.links.base import is_loopback
+from runtime.links.control import Refused
 
 MOST_CONNECTIONS = 64  # open at once
 MOST_FROM_ONE_ADDRESS = 32
@@ -34,14 +34,6 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
-
-
-class Forbidden(Exception):
-    """A request that is refused; ``status`` is HTTP's number."""
-
-    def __init__(self, status: int, text: str) -> None:
-        super().__init__(text)
-        self.status = status
 
 
 class Guard:
@@ -67,7 +59,7 @@ class Guard:
         bearer: Optional[str],
         address: str,
     ) -> None:
-        """Raise ``Forbidden`` unless a request may pass.
+        """Raise ``Refused`` unless a request may pass.
 
         Args:
             host, origin: the headers; ``origin`` is None where there is none.
@@ -78,18 +70,18 @@ class Guard:
         try:
             name = urlsplit("//" + host).hostname or ""
         except ValueError:
-            raise Forbidden(400, "the header Host can't be read") from None
+            raise Refused(400, "the header Host can't be read") from None
         if self.token is None and not is_loopback(name):
-            raise Forbidden(403, "this page is served to this computer only, as localhost")
+            raise Refused(403, "this page is served to this computer only, as localhost")
         if origin is not None and origin not in ("http://" + host, "https://" + host):
-            raise Forbidden(403, "the request comes from a foreign page")
+            raise Refused(403, "the request comes from a foreign page")
         if self.token is None or _equal(cookie, self._cookie) or _equal(bearer, self.token):
             return
         self._count_failure(address)
-        raise Forbidden(401, "open the link that the run printed in its terminal")
+        raise Refused(401, "open the link that the run printed in its terminal")
 
     def log_in(self, token: Optional[str], address: str) -> Optional[str]:
-        """The cookie's value for a request with the right token; raises ``Forbidden``.
+        """The cookie's value for a request with the right token; raises ``Refused``.
 
         The right token is accepted whatever its address sent before: 24 random bytes can't be
         guessed, and other users may share the address.
@@ -98,11 +90,11 @@ class Guard:
             return None
         if not _equal(token, self.token):
             self._count_failure(address)
-            raise Forbidden(401, "this link is of another run; open the one in its terminal")
+            raise Refused(401, "this link is of another run; open the one in its terminal")
         return self._cookie
 
     def _count_failure(self, address: str) -> None:
-        """Count a failed attempt; raise ``Forbidden`` after too many."""
+        """Count a failed attempt; raise ``Refused`` after too many."""
         now = time.monotonic()
         count, since = self._failed.pop(address, (0, now))
         if now - since > FAILURES_S:
@@ -111,7 +103,7 @@ class Guard:
         if len(self._failed) > ADDRESSES_KEPT:
             del self._failed[next(iter(self._failed))]
         if count >= MOST_FAILURES:
-            raise Forbidden(429, "too many failed attempts; wait a minute")
+            raise Refused(429, "too many failed attempts; wait a minute")
 
 
 def _equal(given: Optional[str], secret: str) -> bool:
@@ -181,23 +173,6 @@ class _NewConnection(asyncio.Protocol):
 
     def connection_made(self, transport: Any) -> None:
         self._limiter.accept(transport)
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """A listening socket; raises OSError or UnicodeError where the address can't be used."""
-    family, kind, _, _, address = socket.getaddrinfo(
-        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )[0]
-    listener = socket.socket(family, kind)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        listener.listen(128)
-        listener.setblocking(False)
-    except OSError:
-        listener.close()
-        raise
-    return listener
 
 
 def qr_code(link: str) -> Optional[str]:

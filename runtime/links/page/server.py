@@ -14,6 +14,7 @@ import json
 import logging
 import os
 import re
+import socket
 import struct
 import threading
 import time
@@ -24,10 +25,10 @@ from aiohttp import WSMsgType, web
 from boards.detect import detect
 from boards.telemetry import Telemetry
 from runtime.errors import BadOutput, HotpathError
-from runtime.links.base import Context, Link, shown_host
+from runtime.links.base import Context, Link, made_socket, shown_host
 from runtime.links.control import Controller, Refused
 from runtime.links.page import access, api
-from runtime.links.page.access import ConnectionLimiter, Forbidden, Guard
+from runtime.links.page.access import ConnectionLimiter, Guard
 from runtime.types import TrackedFrame
 
 FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "static")
@@ -136,7 +137,7 @@ class Server(Link):
         """Listen, and serve in the background; raises ``BadOutput``."""
         host, port = self._options.page_host, self._options.page_port
         try:
-            self._socket = access.listen(host, port)
+            self._socket = made_socket(host, port, socket.SOCK_STREAM, connect=False)
         except (OSError, UnicodeError) as error:
             why = getattr(error, "strerror", None) or error
             raise BadOutput(
@@ -277,7 +278,7 @@ class Server(Link):
                     request.remote,
                 )
             response = await handler(request)
-        except (Forbidden, Refused) as error:
+        except Refused as error:
             response = _error(error.status, str(error))
         except web.HTTPException as error:
             response = _error(error.status, error.reason.lower(), error.headers.get("Allow"))

@@ -200,7 +200,7 @@ class Outputs:
         row = (index, time_s) + tuple(track.box) + (track.score, number, track.lost, track.state)
         self._summary.add_row(index, number, track)
         if self.control:
-            self.control.add_row(row[:-1])
+            self.control.rows.append(row[:-1])
         if self._results and self._recording:
             self._attempt(self._results, self._results.write, row)
 
@@ -284,16 +284,14 @@ class Outputs:
                 f"{self._video.dropped} frames are not in the video, because the encoder was late"
             )
         lines += [line for link in self._links for line in link.lines()]
-        nothing = not (options.results or options.save or self._window or self.control)
-        if nothing:  # that tells where it was
+        if not (options.results or options.save or self._window or self.control):
+            # nothing tells where it was
             lines += [place_of(target) for target in figures["targets"]]
         lines += [f"wrote {path}" for path in figures["files"]]
         if options.profile and self.profile.frames:
             paced = bool(self._player or self.control) and not source.live
-            lines += [
-                self.profile.table(source.live),
-                self.profile.program_line(source.live, paced),
-            ]
+            lines.append(self.profile.table(source.live))
+            lines.append(self.profile.program_line(source.live, paced))
         return lines
 
     def close(self) -> None:

@@ -37,9 +37,9 @@ class Refused(HotpathError):
 class Controller:
     """Where the frame loop and its remote controls meet.
 
-    The loop calls ``next_frame_is_due``, ``publish``, ``add_row`` and ``end``. The methods from
-    ``add_target`` to ``stop`` run in the loop's thread as well: other threads reach them through
-    ``call``. ``wait``, ``state``, ``rows`` and ``notify`` may be called from any thread.
+    The loop calls ``next_frame_is_due``, ``publish`` and ``end``, and adds to ``rows``. The methods
+    from ``add_target`` to ``stop`` run in the loop's thread as well: other threads reach them
+    through ``call``. ``wait``, ``state`` and ``notify`` may be called from any thread.
 
     Args:
         targets: ``runtime.targets.targets.Targets``.
@@ -140,10 +140,6 @@ class Controller:
         self.recording_since = None
         self.notify()
         return True
-
-    def add_row(self, row: Sequence[Any]) -> None:
-        """Remember a row of results; None stands for an unknown value."""
-        self.rows.append(row)
 
     def end(self) -> None:
         """The run is over: refuse all requests and wake everybody who waits."""

@@ -109,7 +109,7 @@ class Camera:
         if now >= self._heartbeat_at:
             self._heartbeat_at = now + HEARTBEAT_S
             out.append(reports.heartbeat(self.identity.kind))
-        view = self.run.newest()
+        view = self.run.view
         for number in self._schedule.due(now):
             if number == m.CAMERA_TRACKING_IMAGE_STATUS:
                 if view is None or view.index == self._sent_index:
@@ -173,7 +173,7 @@ class Camera:
 
         The radius is not used: QGroundControl states the radius of its own mark on the screen.
         """
-        view = self.run.newest()
+        view = self.run.view
         radius = p[2] if math.isfinite(p[2]) else 0.0
         if view is None:
             return m.TEMPORARILY_REJECTED, []
@@ -185,7 +185,7 @@ class Camera:
 
     def _track_rectangle(self, who: Key, p: Parameters, now: float) -> LaterAnswer:
         """CAMERA_TRACK_RECTANGLE: two corners as shares of the frame; param6 as for a point."""
-        view = self.run.newest()
+        view = self.run.view
         if view is None:
             return m.TEMPORARILY_REJECTED, []
         if not all(0.0 <= value <= 1.0 for value in p[:4]):  # NaN is refused too
@@ -288,7 +288,7 @@ class Camera:
 
     def _message(self, number: int, now: float) -> Optional[List[Outgoing]]:
         """The messages of that number. []: nothing to report now; None: we do not send it."""
-        view, me, run, geo = self.run.newest(), self.identity, self.run, self._geo
+        view, me, run, geo = self.run.view, self.identity, self.run, self._geo
         builders: Dict[int, Callable[[], Optional[List[Outgoing]]]] = {
             m.CAMERA_INFORMATION: lambda: [reports.information(me, run, view, bool(geo), now)],
             m.CAMERA_SETTINGS: lambda: [reports.settings(now)],

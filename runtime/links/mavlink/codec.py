@@ -16,17 +16,12 @@ class Codec:
     Args:
         system, component: our ids.
         key: 32 bytes to sign with, or None.
-        ticks: time stamp of the first signature (``packets.ticks_at``).
     """
 
-    def __init__(
-        self, system: int, component: int, key: Optional[bytes] = None, ticks: int = 0
-    ) -> None:
+    def __init__(self, system: int, component: int, key: Optional[bytes] = None) -> None:
         self._mav = common.MAVLink(None, system, component)
-        self._key = key
         if key is not None:
             self._mav.signing.secret_key = key
-            self._mav.signing.timestamp = ticks
             self._mav.signing.sign_outgoing = True
         self._decoder = common.MAVLink(None, system, component)  # checks no signature
 
@@ -41,7 +36,7 @@ class Codec:
         return bytes(packet)
 
     def renew(self, ticks: int) -> None:
-        """Move the time stamp of the signatures forward to ``ticks``; never back."""
+        """Move the time stamp of the signatures forward (``packets.ticks_at``); never back."""
         self._mav.signing.timestamp = max(self._mav.signing.timestamp, ticks)
 
     def decode(self, packet: bytes) -> Optional[Message]:

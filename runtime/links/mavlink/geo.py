@@ -8,7 +8,8 @@ height, and computes what both mean on the ground.
 """
 
 import math
-from typing import Any, Dict, List, Optional, Sequence, Tuple, TypeVar
+from collections import deque
+from typing import Any, Deque, Dict, List, Optional, Sequence, Tuple, TypeVar
 
 from runtime.links.gimbal.angles import Vector, pitch_yaw_of_quaternion, ray_of, turned
 from runtime.links.mavlink import numbers as m
@@ -36,9 +37,9 @@ class Geo:
     def __init__(self, fov_deg: Tuple[float, float]) -> None:
         self._fov_deg = fov_deg
         # (seconds, roll, pitch, yaw) of the vehicle
-        self._attitudes: List[Tuple[float, float, float, float]] = []
+        self._attitudes: Deque[Tuple[float, float, float, float]] = deque(maxlen=KEPT)
         # (seconds, pitch, yaw) of the gimbal, in the earth's frame
-        self._cameras: List[Tuple[float, float, float]] = []
+        self._cameras: Deque[Tuple[float, float, float]] = deque(maxlen=KEPT)
         # (seconds, latitude, longitude, altitude, height above take-off)
         self._position: Optional[Tuple[float, float, float, float, float]] = None
 
@@ -48,7 +49,7 @@ class Geo:
         if message.name == "ATTITUDE" and autopilot:
             values = (fields["roll"], fields["pitch"], fields["yaw"])
             if all(math.isfinite(v) for v in values):
-                _keep(self._attitudes, (now,) + values)
+                self._attitudes.append((now,) + values)
         elif message.name == "GLOBAL_POSITION_INT" and autopilot:
             place = fields["lat"] / 1e7, fields["lon"] / 1e7
             self._position = (now, *place, fields["alt"] / 1e3, fields["relative_alt"] / 1e3)
@@ -63,7 +64,7 @@ class Geo:
         )
         vehicle = (0.0, 0.0, 0.0, 0.0) if from_north else _nearest(self._attitudes, now)
         if angles is not None and vehicle is not None:
-            _keep(self._cameras, (now, angles[0], angles[1] + vehicle[3]))
+            self._cameras.append((now, angles[0], angles[1] + vehicle[3]))
 
     def direction(self, view: View, point: Sequence[float]) -> Optional[Vector]:
         """Unit vector (north, east, down) through a point of the frame; None: attitude unknown.
@@ -77,9 +78,7 @@ class Geo:
         if camera is not None:
             return turned(ray, 0.0, camera[1], camera[2])
         vehicle = _nearest(self._attitudes, at)
-        if vehicle is None:
-            return None
-        return turned(ray, vehicle[1], vehicle[2], vehicle[3])
+        return turned(ray, *vehicle[1:]) if vehicle is not None else None
 
     def target(self, view: Optional[View]) -> Optional[Tuple[float, float, float, float, float]]:
         """(latitude, longitude, altitude, distance, accuracy) of the target, or None.
@@ -124,16 +123,7 @@ class Geo:
         return [("CAMERA_TRACKING_GEO_STATUS", fields)]
 
 
-def _keep(history: List[Entry], entry: Entry) -> None:
-    """Add an entry, and drop the oldest ones above ``KEPT``."""
-    history.append(entry)
-    if len(history) > KEPT:
-        del history[: len(history) - KEPT]
-
-
-def _nearest(history: List[Entry], at: float) -> Optional[Entry]:
+def _nearest(history: Deque[Entry], at: float) -> Optional[Entry]:
     """The entry with the time nearest to ``at``; None if that is more than ``FRESH_S`` away."""
-    if not history:
-        return None
-    entry = min(history, key=lambda e: abs(e[0] - at))
-    return entry if abs(entry[0] - at) <= FRESH_S else None
+    fresh = [entry for entry in history if abs(entry[0] - at) <= FRESH_S]
+    return min(fresh, key=lambda entry: abs(entry[0] - at), default=None)

@@ -38,11 +38,14 @@ class Loop:
     Args:
         controller: of the run.
         detector: finds the object at a point, or None.
+
+    Attributes:
+        view: what is known after the newest frame; None before the first one.
     """
 
     def __init__(self, controller: Controller, detector: Optional[Detector] = None) -> None:
         self._controller, self._detector = controller, detector
-        self._view: Optional[View] = None
+        self.view: Optional[View] = None
         self._reported: Optional[int] = None  # number of the target that is reported
         self._looking = threading.Lock()  # held while a box is looked for at a point
 
@@ -53,16 +56,12 @@ class Loop:
         height, width = tracked.frame.shape[:2]
         fps, chosen = self._controller.fps, number is not None and number == self._reported
         size = (width, height)
-        self._view = View(tracked.index, tracked.captured_s, size, track, number, fps, chosen)
-        return self._view
+        self.view = View(tracked.index, tracked.captured_s, size, track, number, fps, chosen)
+        return self.view
 
     def _number_in(self, tracks: Dict[int, Track]) -> Optional[int]:
         """Number of the target to report: the reported one, else the first, else None."""
         return self._reported if self._reported in tracks else next(iter(tracks), None)
-
-    def newest(self) -> Optional[View]:
-        """What is known after the newest frame; None before the first one."""
-        return self._view
 
     def start_box(self, box: Tuple[float, float, float, float], seen_s: float) -> "Future[int]":
         """Follow the target in a box of the frame that the user saw; drop the reported target.

@@ -112,17 +112,16 @@ def ticks_at(unix_s: float) -> int:
 
 
 class Limit:
-    """A token bucket: it gives ``rate`` tokens a second on average, and ``burst`` at once."""
+    """A token bucket: it gives ``rate`` tokens a second on average, and as many at once."""
 
-    def __init__(self, rate: float, burst: float) -> None:
-        self._rate, self._burst = float(rate), float(burst)
-        self._tokens = float(burst)
+    def __init__(self, rate: float) -> None:
+        self._rate = self._tokens = rate
         self._at: Optional[float] = None
 
     def allows(self, now: float) -> bool:
         """Take one token; False when none is left."""
         if self._at is not None:
-            self._tokens = min(self._burst, self._tokens + max(0.0, now - self._at) * self._rate)
+            self._tokens = min(self._rate, self._tokens + max(0.0, now - self._at) * self._rate)
         self._at = now
         if self._tokens < 1.0:
             return False
@@ -150,7 +149,7 @@ class Gate:
     ) -> None:
         self._wanted, self._signatures, self._rate = wanted, signatures, rate
         self._limits: OrderedDict[Tuple[Any, ...], Limit] = OrderedDict()
-        self._whole = Limit(rate * self.SENDERS, rate * self.SENDERS)
+        self._whole = Limit(rate * self.SENDERS)
         self.counts: Dict[str, int] = {"unwanted": 0, "unsigned": 0, "too many": 0}
 
     def passes(
@@ -178,7 +177,7 @@ class Gate:
 
     def _limit(self, who: Tuple[Any, ...], times: int) -> Limit:
         if who not in self._limits:
-            self._limits[who] = Limit(self._rate * times, self._rate * times)
+            self._limits[who] = Limit(self._rate * times)
             while len(self._limits) > STREAMS:
                 self._limits.popitem(last=False)
         self._limits.move_to_end(who)  # who sends by many names keeps its address's limit

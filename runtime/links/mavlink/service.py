@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections import deque
-from typing import Any, Callable, Deque, List, Optional, Tuple
+from typing import Any, Callable, Deque, List, Optional
 
 import numpy as np
 
@@ -191,18 +191,14 @@ class Service(Link):
         return out
 
     def _answers(self, message: Message, now: float) -> List[Outgoing]:
-        if (message.system, message.component) == self._me:
+        me = self.camera.identity
+        if (message.system, message.component) == (me.system, me.component):
             return []  # our own message, which a router sent back
-        if self._geo is not None and message.system == self._me[0]:
+        if self._geo is not None and message.system == me.system:
             self._geo.receive(message, now)
         for each in self._steering:
             each.receive(message, now)
         return self.camera.receive(message, now)
-
-    @property
-    def _me(self) -> Tuple[int, int]:
-        """(system, component) of ours."""
-        return self.camera.identity.system, self.camera.identity.component
 
     def _send(self, out: List[Outgoing]) -> None:
         for name, fields in out:

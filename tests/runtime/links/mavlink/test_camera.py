@@ -29,9 +29,6 @@ class Scripted:
         self.view = View(7, 100.0, (640, 480), None, None, 25.0)
         self.recording = (True, 0.0)
 
-    def newest(self):
-        return self.view
-
     def _ask(self, *what):
         if self.refuse:
             raise Refused(503, "too many requests wait")

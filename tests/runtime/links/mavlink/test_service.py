@@ -72,10 +72,10 @@ def test_rectangles_between_two_frames_start_a_target_and_replace_it(run):
         assert results(out) == [] and number not in run.targets.numbers
         assert results(run.turn()) == [0] and run.targets.numbers == (number,)
     run.turn()
-    assert run.loop.newest().track.box[2] > 5
+    assert run.loop.view.track.box[2] > 5
     run.receive(command(codec, 2010))
     run.turn()
-    assert len(run.targets) == 0 and run.loop.newest().track is None
+    assert len(run.targets) == 0 and run.loop.view.track is None
 
 
 def test_frames_in_planes_take_a_point(make_run):
@@ -160,12 +160,14 @@ def test_whoever_is_understood_over_udp_is_welcome_and_known_by_his_heartbeat(ru
 
 def test_with_a_key_only_signed_commands_are_obeyed(make_run):
     run = make_run(pictures(), key=KEY)
-    now = packets.ticks_at(time.time())
+    stranger, ours = Codec(255, 190, b"w" * 32), Codec(255, 190, KEY)
+    for codec in (stranger, ours):
+        codec.renew(packets.ticks_at(time.time()))
     run.receive(rectangle(Codec(255, 190)))
-    run.receive(rectangle(Codec(255, 190, b"w" * 32, now)))
+    run.receive(rectangle(stranger))
     run.turn()
     assert len(run.targets) == 0 and run.service.refused["unsigned"] == 2
-    run.receive(rectangle(Codec(255, 190, KEY, now)))
+    run.receive(rectangle(ours))
     run.turn()
     assert len(run.targets) == 1
     run.service._send([reports.heartbeat()])

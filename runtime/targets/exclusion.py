@@ -125,22 +125,17 @@ class _Path:
             self._velocity = (self._centres[-1] - self._centres[0]) / (len(self._centres) - 1)
 
     def hold(self, tracker: Tracker, track: Track, shape: Tuple[int, ...]) -> Track:
-        """The target is without an object; returns what is said of it."""
+        """Let a target without an object move on, search from there; returns what is said of it."""
         self.held = HELD if self.state is None or track.state == FOUND else self.held
         self.held += 1
         if self.held > HELD:
             return track._replace(lost=True, state=LOST)
         self.state = self.next
         self.state[:2] = np.clip(self.state[:2], 0, (shape[1], shape[0]))
-        _displace(tracker, self.state, shape)
+        tracker.device.settle()
+        tracker.state[:] = self.state
+        tracker.device.rescale((1.0, 1.0, 1.0, 1.0), shape)  # it may keep a state of its own
+        tracker.presence.state = UNSURE  # so that nothing is learnt
+        if tracker.recovery is not None:
+            tracker.recovery.restart(tracker.state)
         return Track(geometry.box_of(tracker.network, self.state), track.score, False, UNSURE)
-
-
-def _displace(tracker: Tracker, state: np.ndarray, shape: Tuple[int, ...]) -> None:
-    """Let a target stand at ``state``, and search for it from there."""
-    tracker.device.settle()
-    tracker.state[:] = state
-    tracker.device.rescale((1.0, 1.0, 1.0, 1.0), shape)  # it may keep a state of its own
-    tracker.presence.state = UNSURE  # so that nothing is learnt
-    if tracker.recovery is not None:
-        tracker.recovery.restart(tracker.state)

@@ -126,7 +126,10 @@ class TargetFinder:
     ) -> Dict[int, Track]:
         """Bring the targets in line with what the detector found in ``look.frame``."""
         late = look.frame is not frame
-        self._suggest(found, tracks)
+        # tell the search for each lost target where objects of its class are
+        for number, tracker in self._targets.trackers.items():
+            if number in tracks and tracks[number].lost:
+                tracker.suggest(found.boxes)
         if self._found_one and not self._everything:
             return tracks
         known = {n: track for n, track in look.tracks.items() if n in self._targets.numbers}
@@ -151,12 +154,6 @@ class TargetFinder:
                 self._add(look.frame, frame, found, index, tracks)
         self._seen_once = [found.boxes[index] for index in left]
         return {number: tracks[number] for number in self._targets.numbers if number in tracks}
-
-    def _suggest(self, found: Detections, tracks: Dict[int, Track]) -> None:
-        """Tell the search for each lost target where objects of its class are."""
-        for number, tracker in self._targets.trackers.items():
-            if number in tracks and tracks[number].lost:
-                tracker.suggest(found.boxes)
 
     def _matched(
         self, frame: AnyFrame, known: Dict[int, Track], found: Detections

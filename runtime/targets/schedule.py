@@ -13,11 +13,7 @@ from runtime.types import Track
 
 
 def schedule(trackers: Sequence[Tracker]) -> "Sequential":
-    """The way in which these trackers take a frame.
-
-    Args:
-        trackers: of one engine; each has its target.
-    """
+    """The way in which these trackers of one engine, each with its target, take a frame."""
     devices = [tracker.device for tracker in trackers]
     if len(trackers) > 1:
         try:

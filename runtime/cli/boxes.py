@@ -18,12 +18,8 @@ def first_boxes(options: argparse.Namespace, source: Any, frame: AnyFrame) -> Li
     """The targets in the first frame.
 
     They come from --box and --boxes, else from the source's ground truth, else from the mouse.
-    Where a link selects targets, the list may be empty.
-
-    Args:
-        options: has ``box``, ``boxes``, and what ``selects`` reads.
-        source: ``runtime.video.base.Source``.
-        frame: its first frame.
+    Where a link selects targets, the list may be empty. ``frame`` is the first of ``source``, a
+    ``runtime.video.base.Source``.
 
     Returns:
         list of (x, y, w, h), pixels of the frame.

@@ -53,13 +53,12 @@ def to_onvif(options: Any) -> bool:
 
 def wanted_links(options: Any) -> List[str]:
     """The options that ask for a link."""
-    ros = to_ros(options)
     asked = {
         "mavlink": options.mavlink,
         "onvif": to_onvif(options),
         "stream": options.stream or options.record,
-        "publish": options.publish and not ros,
-        "ros": ros,
+        "publish": options.publish and not to_ros(options),
+        "ros": to_ros(options),
         "page": options.page,
     }
     return [name for name, _, _ in LINKS if asked[name]]

@@ -11,11 +11,7 @@ OUTSIDE_FRAMES = 30  # for which a target's centre is outside before the user is
 class Summary:
     """Counts the frames and remembers each target's last box.
 
-    Args:
-        network: its name.
-        engine: ``describe()`` of it.
-        profile: with the times of all frames.
-        say: function of one line of text for the user.
+    ``network`` is its name, ``engine`` is ``describe()`` of it, ``say`` takes one line of text.
     """
 
     def __init__(

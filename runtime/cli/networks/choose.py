@@ -44,22 +44,9 @@ class Choice(NamedTuple):
     overlaps: Dict[str, float]
     equal: List[str]
 
-    def with_answer(self, answer: str) -> "Choice":
-        """The same choice with another one of the equal answers."""
-        equal = [a for a in [self.answer] + self.equal if a != answer]
-        return self._replace(answer=answer, equal=equal)
-
 
 def choose(proposal: Proposal, trial: Trial) -> Tuple[Table, List[Choice]]:
-    """Find the best answers.
-
-    Args:
-        proposal: from ``propose``.
-        trial: with the clips.
-
-    Returns:
-        (table, choices): the TOML with the answers in it, and how each was found.
-    """
+    """Find the best answers: the TOML with them in it, and how each was found."""
     if not proposal.alternatives:
         return proposal.table, []
     best = _best(proposal, trial)
@@ -79,7 +66,9 @@ def choose(proposal: Proposal, trial: Trial) -> Tuple[Table, List[Choice]]:
         rows = trial.overlaps([network_for(proposal, answers) for answers in (usual, best)])
         if is_worse(rows[0], rows[1]):  # each alone is as good, but not all together
             usual = best
-            choices = [choice.with_answer(best[choice.question]) for choice in choices]
+            for place, (question, answer, means, equal) in enumerate(choices):
+                others = [a for a in [answer] + equal if a != best[question]]
+                choices[place] = Choice(question, best[question], means, others)
     return table_for(proposal, usual), choices
 
 
@@ -159,8 +148,8 @@ def network_for(proposal: Proposal, answers: Answers) -> Network:
     Raises:
         BadNetwork: its table has a mistake.
     """
-    values, files, mistakes = schema.read(table_for(proposal, answers))
     path = pathlib.Path("the proposed TOML")
+    values, files, mistakes = schema.read(table_for(proposal, answers))
     if mistakes:
         raise BadNetwork(f"{path}: {schema.sentence(mistakes[0])}; {BY_HAND}")
     return Network(path.stem, path, values, files)

@@ -16,7 +16,7 @@ from runtime.network import Network
 
 LARGEST = 1e6  # of a map's numbers; the largest in use are distances of some hundred pixels
 
-Paths = Mapping[str, pathlib.Path]
+Paths = Mapping[str, pathlib.Path]  # part -> path
 
 
 def pictures(side: int) -> List[np.ndarray]:
@@ -28,10 +28,6 @@ def pictures(side: int) -> List[np.ndarray]:
 
 def maps(network: Network, paths: Paths) -> Tuple[List[str], List[str]]:
     """Run a network on two pictures and look at its maps.
-
-    Args:
-        network: the ``Network``.
-        paths: dict of part -> path.
 
     Returns:
         (report, mistakes): lines that describe the run, and one sentence for each mistake.
@@ -62,8 +58,7 @@ def maps(network: Network, paths: Paths) -> Tuple[List[str], List[str]]:
         if score.min() < -0.01 or score.max() > 1.01:
             mistakes.append(
                 f"map 1 has scores from {score.min():.3g} to {score.max():.3g}, which are no "
-                "probabilities; score must be "
-                '"sigmoid" or "softmax"'
+                'probabilities; score must be "sigmoid" or "softmax"'
             )
     return report, mistakes
 

@@ -20,6 +20,7 @@ BY_HAND = f"write the TOML by hand, like those in {FOLDER}"
 
 Table = Dict[str, Any]
 Changes = Dict[str, Any]  # key of [input], [head] or [tracking] -> value
+Named = Dict[str, Tuple[pathlib.Path, ModelProto]]  # part -> its file
 
 SIDES = ((127, 255), (128, 256), (127, 256), (127, 287), (112, 224), (128, 320), (127, 303))
 EXEMPLARS = (127, 128, 112, 120, 96, 144)  # tried where only the search region's side is known
@@ -78,13 +79,7 @@ class Proposal(NamedTuple):
 
 
 def propose(paths: Sequence[pathlib.Path]) -> Proposal:
-    """Propose a TOML for ONNX files.
-
-    Args:
-        paths: the files, in any order.
-
-    Returns:
-        ``Proposal``.
+    """Propose a TOML for ONNX files, which are in any order.
 
     Raises:
         BadNetwork: a file is no ONNX, or the files have no known form.
@@ -104,23 +99,13 @@ def propose(paths: Sequence[pathlib.Path]) -> Proposal:
             "input": {"exemplar": sides[0], "search": sides[1]},
             "head": head,
             "tracking": dict(TRACKING[family]),
-            "file": [],
+            "file": [{"part": part, "name": path.name} for part, (path, _) in named.items()],
         }
         if _refreshes(named):
             table["tracking"]["refresh_every"] = REFRESH_EVERY
-        for part, (path, _) in named.items():
-            table["file"].append({"part": part, "name": path.name})
         return Proposal(table, choices)
-    raise BadNetwork(
-        "no family fits {}: {}; {}".format(
-            ", ".join(path.name for path in paths),
-            problems[0] if problems else "no known sides",
-            BY_HAND,
-        )
-    )
-
-
-Named = Dict[str, Tuple[pathlib.Path, "ModelProto"]]
+    names, problem = ", ".join(path.name for path in paths), (problems or ["no known sides"])[0]
+    raise BadNetwork(f"no family fits {names}: {problem}; {BY_HAND}")
 
 
 def name_parts(files: Mapping[pathlib.Path, ModelProto]) -> Named:
@@ -133,7 +118,7 @@ def name_parts(files: Mapping[pathlib.Path, ModelProto]) -> Named:
     both = [path for path, flags in pictures.items() if flags in ([True] * 2, [True] * 3)]
     mixed = [path for path, flags in pictures.items() if sum(flags) == 1 and len(flags) > 1]
     rest = [path for path, flags in pictures.items() if not any(flags)]
-    only.sort(key=lambda path: _side(files[path]))
+    only.sort(key=lambda path: _picture_sides(files[path]))
     order: List[Tuple[str, pathlib.Path]] = []
     if len(files) == 1 and both:
         order = [("whole", both[0])]
@@ -162,7 +147,7 @@ def name_parts(files: Mapping[pathlib.Path, ModelProto]) -> Named:
 
 def _refreshes(named: Named) -> bool:
     """Whether the network takes a second exemplar."""
-    return "whole" in named and 3 == sum(map(models.is_picture, models.inputs(named["whole"][1])))
+    return "whole" in named and 3 == len(_picture_sides(named["whole"][1]))
 
 
 def _heads(
@@ -186,28 +171,25 @@ def _heads(
     return found
 
 
-def _side(model: ModelProto) -> int:
-    """Side of a model's picture; 0 where it is not fixed."""
-    pictures = [v for v in models.inputs(model) if models.is_picture(v)]
-    return models.shape_of(pictures[0])[3] if pictures else 0
+def _picture_sides(model: ModelProto) -> List[int]:
+    """Sides of a model's pictures, the smallest first; 0 where one is not fixed."""
+    return sorted(models.shape_of(v)[3] for v in models.inputs(model) if models.is_picture(v))
 
 
 def _sides(named: Named) -> Iterator[Tuple[int, int]]:
     """Sides of exemplar and search region that the files allow, the likeliest first."""
     if "whole" in named:
-        sides = sorted(
-            models.shape_of(v)[3] for v in models.inputs(named["whole"][1]) if models.is_picture(v)
-        )
+        sides = _picture_sides(named["whole"][1])
         if all(sides):
             yield sides[0], sides[-1]
             return
     elif "exemplar" in named:
-        pair = _side(named["exemplar"][1]), _side(named["search"][1])
+        pair = _picture_sides(named["exemplar"][1]) + _picture_sides(named["search"][1])
         if all(pair):
-            yield pair
+            yield pair[0], pair[1]
             return
     else:
-        side = _side(named["backbone"][1])
+        side = _picture_sides(named["backbone"][1])[0]
         if side:
             for exemplar in EXEMPLARS:
                 yield exemplar, side

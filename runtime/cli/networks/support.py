@@ -14,7 +14,7 @@ from runtime import engines
 from runtime.errors import BadNetwork, HotpathError
 from runtime.network import Network
 
-Verdicts = List[Tuple[str, str]]
+Verdicts = List[Tuple[str, str]]  # (name of an engine or title of a board, sentence)
 
 # The first TensorRT that imports a convolution with a tensor as weights (NVIDIA/TensorRT#137,
 # onnx/onnx-tensorrt#609). For older ones the correlation is cut out.
@@ -23,14 +23,7 @@ SEARCH = "; a lost target's windows on the GPU too, judged on the processor"
 
 
 def parts_on_boards(network: Network) -> Verdicts:
-    """Say for each board which part of a frame runs where.
-
-    Args:
-        network: the ``Network``.
-
-    Returns:
-        list of (title, sentence).
-    """
+    """Say for each board which part of a frame runs where: its title, and a sentence."""
     named = map(boards.load_board, boards.names())
     return [(board.title, _sentence(board, network)) for board in named]
 
@@ -41,18 +34,14 @@ def _sentence(board: boards.Board, network: Network) -> str:
     if board.engine in ("tensorrt", "onnxruntime_gpu"):
         why = why_not_on_gpu(network)
         if why is None:
-            return "crop, network and select on the GPU" + (SEARCH if _searches(network) else "")
+            searches = network.lost_below > 0 and network.found_above > 0
+            return "crop, network and select on the GPU" + (SEARCH if searches else "")
         return f"network on the GPU; {on_processor}, because {why}"
     if board.engine == "overlay":
         if network.resample == "warp":
             return "not in the FPGA: it crops windows of whole pixels, not resample = 'warp'"
         return f"crop and network in the FPGA, if it has their operators; {select} on the processor"
     return "network on the processor; " + on_processor
-
-
-def _searches(network: Network) -> bool:
-    """Whether a lost target is searched for, if the graph shows features."""
-    return network.lost_below > 0 and network.found_above > 0
 
 
 def why_not_on_gpu(network: Network) -> Optional[str]:
@@ -69,14 +58,9 @@ def why_not_on_gpu(network: Network) -> Optional[str]:
 
 
 def on_engines(network: Network, paths: Dict[str, pathlib.Path]) -> Verdicts:
-    """Run a network once in each installed engine.
+    """Run a network once in each installed engine: its name, and a sentence.
 
-    Args:
-        network: the ``Network``.
-        paths: dict of part -> path, as ``network.locate()`` gives it.
-
-    Returns:
-        list of (name, sentence).
+    ``paths`` is a dict of part -> path, as ``network.locate()`` gives it.
     """
     results = []
     for name in engines.names():
@@ -89,9 +73,8 @@ def on_engines(network: Network, paths: Dict[str, pathlib.Path]) -> Verdicts:
             engine = engines.create(name, network, paths)
             features = engine.exemplar()
             engine.search(features if len(paths) > 1 or "whole" in paths else ())
-            results.append(
-                (name, "runs on {device}, {precision}, {version}".format(**engine.describe()))
-            )
+            sentence = "runs on {device}, {precision}, {version}".format(**engine.describe())
+            results.append((name, sentence))
             engine.close()
         except HotpathError as error:
             results.append((name, f"can't: {error}"))
@@ -104,9 +87,6 @@ def on_boards(graphs: Any, operators: FrozenSet[str]) -> Verdicts:
     Args:
         graphs: its ``assemble.Graphs``.
         operators: those that the FPGA's compiler reads.
-
-    Returns:
-        list of (title, sentence).
     """
     taken, named = _taken_out(graphs), map(boards.load_board, boards.names())
     return [(board.title, _verdict(board, graphs.search, taken, operators)) for board in named]

@@ -184,9 +184,8 @@ def _graph(network: Network) -> Inputs:
 def _unsmoothed(network: Network) -> Network:
     """A copy without the smoothing of its tracker, where it has any."""
     result = copy.copy(network)
-    for name, value in UNSMOOTHED.items():
-        if hasattr(network, "lr_power"):
-            setattr(result, name, value)
+    if hasattr(network, "lr_power"):
+        vars(result).update(UNSMOOTHED)
     return result
 
 

@@ -78,8 +78,7 @@ def read_clips(folder: pathlib.Path, steps: int) -> List[Clip]:
     if not clips:
         raise BadSource(
             f"{folder} holds no annotated clip; put groundtruth.txt (x,y,w,h a line) or boxes.csv "
-            "beside "
-            "the frames"
+            "beside the frames"
         )
     return clips
 
@@ -87,11 +86,7 @@ def read_clips(folder: pathlib.Path, steps: int) -> List[Clip]:
 def bundled_clip(steps: int) -> List[Clip]:
     """The clip of `make track`, with the boxes of the network that comes with the runtime.
 
-    Args:
-        steps: how many, evenly spread.
-
-    Returns:
-        list of one ``Clip``; empty where the clip is not there.
+    It has so many steps, evenly spread. The list is empty where the clip is not there.
     """
     if not BUNDLED.is_file():
         return []

@@ -30,21 +30,9 @@ PathLike = Union[str, pathlib.Path]
 FORMAT = 1
 FILE = "bundle.json"
 FOLDER = "engines"
-KEYS = (
-    "format",
-    "network",
-    "board",
-    "engine",
-    "precision",
-    "libraries",
-    "compute_capability",
-    "calibration_sha256",
-    "settings",
-    "parts",
-    "run",
-)
 TEXTS = ("board", "engine", "precision")
 TABLES = ("network", "libraries", "settings", "parts", "run")
+KEYS = ("format",) + TEXTS + TABLES + ("compute_capability", "calibration_sha256")
 
 
 def command(board: str, network: PathLike, precision: str) -> str:
@@ -71,10 +59,7 @@ def identity(
     """
     files = {}
     for entry in network.files:
-        known = entry.sha256
-        if known is None and paths:
-            known = sha256_of(paths[entry.part])
-        files[entry.part] = known
+        files[entry.part] = entry.sha256 or (sha256_of(paths[entry.part]) if paths else None)
     shapes = [network.family, network.exemplar, network.search, list(network.maps)]
     text = json.dumps([shapes, files], sort_keys=True)
     digest = hashlib.sha256(text.encode()).hexdigest()
@@ -162,14 +147,7 @@ class Bundle:
             self.damaged("its network's TOML is none of its parts")
 
     def check_run(self, named: Sequence[Any]) -> None:
-        """Compare the files that the entry ``run`` names with the parts.
-
-        Args:
-            named: names of files, from ``Engine.check_bundle``.
-
-        Raises:
-            BadBundle: one of them is not a part.
-        """
+        """Raise ``BadBundle`` unless all names, of ``Engine.check_bundle``, are those of parts."""
         for name in named:
             if not isinstance(name, str) or name not in self.parts:
                 self.damaged(f"{name} is none of its parts")
@@ -184,11 +162,7 @@ class Bundle:
         return self.folder / part
 
     def load_network(self) -> Network:
-        """The ``Network`` of the TOML in the bundle.
-
-        Raises:
-            BadBundle: its keys are those of another version of this project.
-        """
+        """The ``Network`` of its TOML; raises ``BadBundle`` where that is of another version."""
         try:
             return load_network(self.path(self.network["name"] + ".toml"))
         except BadNetwork as error:
@@ -198,11 +172,7 @@ class Bundle:
             ) from None
 
     def check_parts(self) -> None:
-        """Compare every part with its sha256.
-
-        Raises:
-            BadBundle: a part is missing, truncated or altered.
-        """
+        """Raise ``BadBundle`` where a part is missing, truncated or altered."""
         for name, wanted in sorted(self.parts.items()):
             if os.path.basename(name) != name:
                 raise BadBundle(
@@ -225,22 +195,15 @@ class Bundle:
                 self._broken(path, "was altered since it was built")
 
     def check_network(self, network: Network) -> None:
-        """Compare with the network that the caller asks for.
-
-        Raises:
-            BundleMismatch: another network, or other files of it.
-        """
+        """Raise ``BundleMismatch`` unless the bundle is of this network and its files."""
         now = identity(network)
         if now["name"] != self.network["name"]:
             self.mismatch("network", self.network["name"], now["name"], now["name"])
         for part, sha256 in now["files"].items():
             built = self.network["files"].get(part)
             if sha256 is not None and sha256 != built:
-                self.mismatch(
-                    f"{part} of {network.name}",
-                    f"sha256 {str(built)[:12]}…",
-                    f"{sha256[:12]}…",
-                )
+                before = f"sha256 {str(built)[:12]}…"
+                self.mismatch(f"{part} of {network.name}", before, f"{sha256[:12]}…")
         known = None not in now["files"].values()
         if known and now["sha256"] != self.network["sha256"]:
             self.mismatch("TOML of " + network.name, "other inputs or maps", "those of today")
@@ -251,12 +214,7 @@ class Bundle:
         A computer with an NVIDIA GPU still runs bundles for the host.
         """
         if precision is not None and precision != self.precision:
-            self._rebuild(
-                "precision",
-                self.precision,
-                precision,
-                command(self.board, self.network["name"], precision),
-            )
+            self.mismatch("precision", self.precision, precision, precision=precision)
         is_host = self.board == HOST and board in COMPUTERS
         if board is not None and board != self.board and not is_host:
             self.mismatch("board", self.board, board, board=board)
@@ -265,11 +223,6 @@ class Bundle:
         """Compare with the version of a library on this board."""
         if self.libraries.get(name) != version:
             self.mismatch(name, self.libraries.get(name), version)
-
-    def check_compute_capability(self, capability: str) -> None:
-        """Compare with the GPU's, such as "8.7"."""
-        if self.compute_capability != capability:
-            self.mismatch("compute capability", self.compute_capability, capability)
 
     def check_shapes(
         self, network: Network, sides: Sequence[int], maps: Sequence[Sequence[int]]
@@ -295,11 +248,7 @@ class Bundle:
             self.mismatch("maps of " + network.name, shapes_text(maps), shapes_text(shapes))
 
     def damaged(self, reason: str) -> NoReturn:
-        """Refuse a ``bundle.json`` that says something else than what was written.
-
-        Raises:
-            BadBundle: always.
-        """
+        """Raise ``BadBundle``: ``bundle.json`` says something else than what was written."""
         raise BadBundle(
             f"{self.folder / FILE} is not as it was written ({reason}); remove {self.folder} and "
             f"build it again with `{make('engine')}`"
@@ -312,20 +261,11 @@ class Bundle:
         here: Any,
         network: Optional[str] = None,
         board: Optional[str] = None,
+        precision: Optional[str] = None,
     ) -> NoReturn:
-        """Say what differs and which command builds the bundle again.
-
-        Raises:
-            BundleMismatch: always.
-        """
-        self._rebuild(
-            what,
-            built,
-            here,
-            command(board or self.board, network or self.network["name"], self.precision),
-        )
-
-    def _rebuild(self, what: str, built: Any, here: Any, rebuild: str) -> NoReturn:
+        """Raise ``BundleMismatch``: what differs, and which command builds the bundle again."""
+        name = network or self.network["name"]
+        rebuild = command(board or self.board, name, precision or self.precision)
         raise BundleMismatch(
             f"{self.folder} was built for {what} {built}, but here it is {here}; run `{rebuild}`"
         )

@@ -91,7 +91,9 @@ class Engine(GpuEngine):
         self.gpu = driver.describe_gpu()
         trt = load_library()
         bundle.check_library("tensorrt", trt.__version__)
-        bundle.check_compute_capability(self.gpu.compute_capability)
+        capability = self.gpu.compute_capability
+        if bundle.compute_capability != capability:
+            bundle.mismatch("compute capability", bundle.compute_capability, capability)
         sides, maps = tensorrt_manifest.shapes_of(bundle.run)
         bundle.check_shapes(setup.network, sides, maps)
         super().__init__(setup)

@@ -59,14 +59,11 @@ def box_limits(network: "Network") -> BoxLimits:
 
 
 def context_side(size: Union[Sequence[float], np.ndarray], context: float) -> float:
-    """Side of the square that has the area of a box with its context.
+    """Side of the square that has the area of a box with its context, frame pixels.
 
     Args:
         size: (w, h) of the box in frame pixels.
         context: share of (w + h) added to both sides.
-
-    Returns:
-        float, frame pixels.
     """
     w, h = float(size[0]), float(size[1])
     margin = context * (w + h)
@@ -243,8 +240,7 @@ def _keep_position(state: np.ndarray, min_size: float, frame_width: int, frame_h
     """SiamFC: the centre inside."""
     state[0] = min(max(state[0], 0.0), frame_width)
     state[1] = min(max(state[1], 0.0), frame_height)
-    state[2] = max(min_size, state[2])
-    state[3] = max(min_size, state[3])
+    _keep_size(state, min_size, frame_width, frame_height)
 
 
 def _keep_corners(state: np.ndarray, min_size: float, frame_width: int, frame_height: int) -> None:

@@ -51,12 +51,8 @@ Watched = Tuple[float, Optional[np.ndarray]]
 
 def loss_settings(network: Network) -> LossSettings:
     """The numbers of ``Presence`` and ``ScoreAndFeatures`` that the kernels take."""
-    return LossSettings(
-        lost_below=network.lost_below,
-        kept=KEPT,
-        inner=INNER,
-        stride=getattr(network, "stride", 1),
-    )
+    stride = getattr(network, "stride", 1)
+    return LossSettings(lost_below=network.lost_below, kept=KEPT, inner=INNER, stride=stride)
 
 
 class Thresholds(NamedTuple):
@@ -318,8 +314,7 @@ class ColoursUnder:
         cx, cy, w, h = state.tolist()
         window = int(cx - w / 2), int(cy - h / 2), max(1, int(w)), max(1, int(h))
         self._crop(frame, window, self.border)
-        shares: np.ndarray = self._histogram(self._picture, colour.MIDDLE)
-        return shares
+        return np.asarray(self._histogram(self._picture, colour.MIDDLE))
 
 
 def cells_under(network: Network, view: View, x: float, y: float, state: np.ndarray) -> Cells:

@@ -284,8 +284,7 @@ class Tracker(Expecting):
         if found:
             self._learn(view, state)
             search.follow(self.state)
-        spent_ms = (time.perf_counter() - started) * 1e3
-        self.step_ms["select"] += spent_ms
+        self.step_ms["select"] += (time.perf_counter() - started) * 1e3
         return Track(geometry.box_of(self.network, self.state), score, not found, state)
 
     def aim(self, frame: Any) -> Aim:

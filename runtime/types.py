@@ -132,7 +132,12 @@ def checked_box(box: Any, frame_shape: Sequence[int]) -> Box:
     Raises:
         BadBox: not four numbers, not finite, not positive, or entirely outside the frame.
     """
-    x, y, w, h = _four_numbers(box)
+    try:
+        if isinstance(box, (str, bytes, bytearray, set, dict)):  # no numbers, or without an order
+            raise TypeError
+        x, y, w, h = (float(value) for value in box)
+    except (TypeError, ValueError, OverflowError):
+        raise BadBox(f"a box is four numbers x,y,w,h, not {box!r}") from None
     text = f"box {x:g},{y:g},{w:g},{h:g}"
     if not np.isfinite((x, y, w, h)).all():
         raise BadBox(f"{text}: a number is not finite; give x,y,w,h in pixels")
@@ -155,13 +160,3 @@ def fitting_box(box: Any, frame_shape: Sequence[int]) -> Box:
     if w > width or h > height:
         raise BadBox(f"box {x:g},{y:g},{w:g},{h:g} is larger than the frame of {width}x{height}")
     return checked
-
-
-def _four_numbers(box: Any) -> Tuple[float, float, float, float]:
-    try:
-        if isinstance(box, (str, bytes, bytearray, set, dict)):
-            raise TypeError("its values are no numbers, or have no order")
-        x, y, w, h = (float(value) for value in box)
-    except (TypeError, ValueError, OverflowError):
-        raise BadBox(f"a box is four numbers x,y,w,h, not {box!r}") from None
-    return x, y, w, h

@@ -51,7 +51,13 @@ def serve(options: argparse.Namespace) -> None:
     Raises:
         HotpathError: the network, or a picture that the toolkit names.
     """
-    trax = _trax()
+    try:
+        trax: Any = importlib.import_module("trax")
+    except ImportError:
+        raise NoEngine(
+            "the VOT toolkit is spoken to through TraX, which is not installed; run `pip install "
+            "vot-trax==4.0.2`"
+        ) from None
     cv2.setNumThreads(1)
     tracker = load_tracker(**given_in(options), log=functools.partial(print, file=sys.stderr))
     kinds = [trax.Region.RECTANGLE], [trax.Image.PATH], ["color"]
@@ -83,16 +89,6 @@ def _answer(trax: Any, tracker: Tracker, request: Any) -> Track:
     box = Box(*(float(value) for value in region.bounds()))
     tracker.init(frame, box)
     return Track(box, 1.0)
-
-
-def _trax() -> Any:
-    try:
-        return importlib.import_module("trax")
-    except ImportError:
-        raise NoEngine(
-            "the VOT toolkit is spoken to through TraX, which is not installed; run `pip install "
-            "vot-trax==4.0.2`"
-        ) from None
 
 
 if __name__ == "__main__":

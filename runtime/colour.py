@@ -49,8 +49,7 @@ def histogram(picture: np.ndarray, weights: np.ndarray = MIDDLE) -> np.ndarray:
         weights: float64 (PATCH * PATCH,), how much each pixel counts.
     """
     counts = np.bincount(bins(picture).ravel(), weights, minlength=BINS)
-    result: np.ndarray = counts / counts.sum()
-    return result
+    return np.asarray(counts / counts.sum())
 
 
 def project(picture: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -65,8 +64,7 @@ def project(picture: np.ndarray, target: np.ndarray) -> np.ndarray:
     """
     index = bins(picture)
     scene = np.bincount(index.ravel(), minlength=BINS) / float(index.size)
-    shares: np.ndarray = (target / np.maximum(target + scene, 1e-9)).astype(np.float32)[index]
-    return shares
+    return np.asarray((target / np.maximum(target + scene, 1e-9)).astype(np.float32)[index])
 
 
 class ColourMap:
@@ -129,5 +127,4 @@ class ColourMap:
         most = cv2.dilate(self.alike, np.ones(reach[::-1], np.uint8))
         rows, columns = most.shape
         at = (centres / self.step).astype(np.intp)
-        found: np.ndarray = most[at[:, 1].clip(0, rows - 1), at[:, 0].clip(0, columns - 1)]
-        return found
+        return np.asarray(most[at[:, 1].clip(0, rows - 1), at[:, 0].clip(0, columns - 1)])

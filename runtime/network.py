@@ -125,8 +125,7 @@ class Network:
         self.name = name
         self.path = path
         self.files = files
-        for key, value in values.items():
-            setattr(self, key, value)
+        vars(self).update(values)
 
     @property
     def given(self) -> str:

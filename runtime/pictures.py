@@ -80,10 +80,8 @@ class PlanarFrame(Picture):
 
     def _converted(self) -> np.ndarray:
         if self.planes.kind == "BGRx":
-            bgr: np.ndarray = cv2.cvtColor(self.planes.planes[0], cv2.COLOR_BGRA2BGR)
-            return bgr
-        converted: np.ndarray = _kernels().to_bgr(self.planes)
-        return converted
+            return np.asarray(cv2.cvtColor(self.planes.planes[0], cv2.COLOR_BGRA2BGR))
+        return np.asarray(_kernels().to_bgr(self.planes))
 
 
 class JpegDecoders:
@@ -219,8 +217,7 @@ class JpegFrame(Picture):
             picture = np.full((height, width, 3), 128, np.uint8)
         self.decode_ms += (time.perf_counter() - started) * 1e3
         self._reduced[scale] = picture
-        bgr: np.ndarray = picture
-        return bgr
+        return np.asarray(picture)
 
 
 AnyFrame = Union[np.ndarray, Picture]
@@ -263,8 +260,7 @@ def every_pixel(frame: AnyFrame, step: int) -> np.ndarray:
     if isinstance(picture, Planes) and picture.samples is None:
         picture = picture.planes[0][..., :3]  # BGRx
     if scale == 1 and not isinstance(picture, Planes):
-        sparse: np.ndarray = picture[step // 2 :: step, step // 2 :: step]
-        return sparse
+        return np.asarray(picture[step // 2 :: step, step // 2 :: step])
     rows, columns = (np.arange(step // 2, side, step) // scale for side in (height, width))
     if not isinstance(picture, Planes):
         return np.asarray(picture)[rows[:, None], columns]
@@ -276,8 +272,7 @@ def every_pixel(frame: AnyFrame, step: int) -> np.ndarray:
     kind = "GREY" if samples.u is None else "I444"
     height, width = taken[0].shape
     planes = Planes(kind, taken, width, height, picture.matrix, picture.full_range)
-    bgr: np.ndarray = _kernels().to_bgr(planes)
-    return bgr
+    return np.asarray(_kernels().to_bgr(planes))
 
 
 def can_read_planes() -> bool:

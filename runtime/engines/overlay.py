@@ -71,24 +71,18 @@ class Engine(Base):
         kernels = cpu.load()
         self.fabric = Fabric(path, size["assumed_clock_mhz"], setup.device, kernels)
         try:
-            self._prepare(bundle, run, size, sides, kernels)
+            self._prepare(size, sides, kernels)
         except Exception:
             self.fabric.close()
             raise
 
-    def _prepare(
-        self,
-        bundle: Bundle,
-        run: Dict[str, Any],
-        size: Dict[str, Any],
-        sides: List[int],
-        kernels: "Kernels",
-    ) -> None:
+    def _prepare(self, size: Dict[str, Any], sides: List[int], kernels: "Kernels") -> None:
         """Check the fabric's size, load the image and set up the crops and the maps."""
         from kernels.fpga.features import SearchFeatures
         from kernels.fpga.window import Crop, Pictures
 
         self._check_size(size)
+        bundle, run = self.bundle, self.bundle.run
         self._file = bundle.path(run["image"])
         self._image = self.fabric.allocate(bundle.parts[run["image"]]["bytes"])
         self.fabric.check_place(self._image.address, 0, COMMAND_ALIGNED)

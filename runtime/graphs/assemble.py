@@ -82,8 +82,7 @@ def build(network: Network, paths: Mapping[str, pathlib.Path]) -> Graphs:
     except Exception as error:  # onnx's classes differ by version
         raise BadNetwork(
             f"the ONNX files of {network.name} don't fit together: {models.first_line(error)}; "
-            "run `python -m runtime.networks check "
-            f"{network.path}`"
+            f"run `python -m runtime.networks check {network.path}`"
         ) from None
     features = tuple(value.name for value in exemplar.graph.output)
     outputs = tuple(value.name for value in search.graph.output)
@@ -132,14 +131,7 @@ def _hoist(exemplar: ModelProto, search: ModelProto) -> Tuple[ModelProto, ModelP
 
 
 def order_maps(network: Network, search: ModelProto) -> ModelProto:
-    """Keep the outputs that the family takes, in its order.
-
-    Args:
-        network: uses ``maps`` and the family's keys.
-        search: its search graph, shapes inferred; changed in place.
-
-    Returns:
-        ``search``.
+    """Keep the outputs that the family takes, in its order; in place. Returns the model.
 
     Raises:
         BadNetwork: the outputs are not those that the TOML describes.
@@ -154,8 +146,7 @@ def order_maps(network: Network, search: ModelProto) -> ModelProto:
         raise BadNetwork(
             f"{network.path} says maps of {shapes_text(wanted)}, but its ONNX gives "
             f"{shapes_text([models.shape_of(value) for value in there])} for a {network.search} px "
-            "search region; correct the TOML "
-            "or the file"
+            "search region; correct the TOML or the file"
         )
     models.replace(search.graph.output, chosen)
     return models.prune(_multiply(network, search))

@@ -153,9 +153,8 @@ class _Cutter:
         bias = models.constants(self.search.graph).get(node.input[2])
         if bias is None:
             self._refuse(node, "takes its bias from another node")
-        values = bias.reshape(1, -1, 1, 1)
         after[-1].output[0] = given + "/unbiased"
-        name = self._constant(given + "/bias", values)
+        name = self._constant(given + "/bias", bias.reshape(1, -1, 1, 1))
         return after + [helper.make_node("Add", [given + "/unbiased", name], [given])]
 
     def _in_planes(self, name: str, shape: models.Shape) -> str:

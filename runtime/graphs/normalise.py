@@ -9,13 +9,7 @@ import functools
 from typing import Any, List
 
 import numpy as np
-from onnx import (
-    ModelProto,
-    TensorProto,
-    ValueInfoProto,
-    numpy_helper,
-    shape_inference,
-)
+from onnx import ModelProto, TensorProto, ValueInfoProto, numpy_helper, shape_inference
 
 from runtime.errors import BadNetwork
 from runtime.graphs import models
@@ -49,16 +43,14 @@ def normalise(model: ModelProto) -> ModelProto:
             return model
         raise BadNetwork(
             f"the shape of {unknown[0]} has to be computed from other nodes; run `pip install "
-            "onnxslim` on a "
-            "computer with Python 3.8 or newer, or export with constant folding"
+            "onnxslim` on a computer with Python 3.8 or newer, or export with constant folding"
         ) from None
     model = ModelProto.FromString(_slimmed(onnxslim, light.SerializeToString()))
     unknown = unknown_shapes(model)
     if unknown:
         raise BadNetwork(
             f"the shape of {unknown[0]} depends on more than the sides of the pictures; export "
-            "the network "
-            "for one size of picture"
+            "the network for one size of picture"
         )
     return models.with_weights(model, weights)
 

@@ -84,8 +84,7 @@ def _fetch_one(
         reason = getattr(error, "reason", None) or error
         raise BadNetwork(
             f"{entry.url} can't be downloaded: {reason}; run the same command again to go on "
-            "where it broke, "
-            f"or put {entry.name} into a folder and name that with --networks-dir"
+            f"where it broke, or put {entry.name} into a folder and name that with --networks-dir"
         ) from None
     got = sha256_of(part)
     if got != entry.sha256:

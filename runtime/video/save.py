@@ -208,10 +208,8 @@ def keep_whole_fragments(path: str) -> bool:
         if kind != b"moof":
             whole = end
         before = kind
-    try:
+    with contextlib.suppress(OSError):  # the disk is gone or read-only now: what is there stays
         os.truncate(path, whole)
-    except OSError:  # the disk is gone or read-only now: what is there stays
-        pass
     return fragments > 0
 
 

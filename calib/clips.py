@@ -87,15 +87,12 @@ class Clip:
     def sha256(self) -> str:
         """Hexadecimal sha256 of the frames' bytes and the boxes."""
         if self._sha256 is None:
-            self._sha256 = self._digest()
+            digest = hashlib.sha256(np.ascontiguousarray(self.boxes).tobytes())
+            video = isinstance(self._frames, _Video)
+            for path in [self._frames.path] if video else self._frames:
+                digest.update(Path(path).read_bytes())
+            self._sha256 = digest.hexdigest()
         return self._sha256
-
-    def _digest(self) -> str:
-        digest = hashlib.sha256(np.ascontiguousarray(self.boxes).tobytes())
-        video = isinstance(self._frames, _Video)
-        for path in [self._frames.path] if video else self._frames:
-            digest.update(Path(path).read_bytes())
-        return digest.hexdigest()
 
 
 class _Video:
@@ -105,7 +102,9 @@ class _Video:
         self.path, self.first = path, first
         self._capture = None  # type: Any
         self._next = 0
-        self.frames = _count_frames(path)
+        self.frames, counter = 0, cv2.VideoCapture(str(path))
+        while counter.grab():
+            self.frames += 1
 
     def __len__(self) -> int:
         return self.frames - self.first
@@ -125,13 +124,6 @@ class _Video:
 
     def __getstate__(self) -> Dict[str, Any]:  # a capture can't go to another process
         return dict(self.__dict__, _capture=None, _next=0)
-
-
-def _count_frames(path: Union[str, Path]) -> int:
-    capture, count = cv2.VideoCapture(str(path)), 0
-    while capture.grab():
-        count += 1
-    return count
 
 
 def find_clips(
@@ -193,40 +185,27 @@ def _named_apart(clips: Iterable[Clip]) -> List[Clip]:
 
 def _sequences(folder: Path, depth: int) -> Iterator[Path]:
     """Folders at or below ``folder`` that hold frames."""
-    if _has_frames(folder):
+    if _frames_of(folder) is not None:
         yield folder
     elif depth:
         for inside in sorted(path for path in folder.iterdir() if path.is_dir()):
             yield from _sequences(inside, depth - 1)
 
 
-def _has_frames(folder: Path) -> bool:
-    try:
-        recorded.picture_paths(str(folder))
-        return True
-    except BadSource:
-        return _video_of(folder) is not None
-
-
-def _video_of(folder: Path) -> Any:
-    """The one video of a folder, or None."""
-    videos = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in VIDEOS]
-    return videos[0] if len(videos) == 1 else None
-
-
 def _frames_of(folder: Path) -> Any:
+    """Paths of a folder's pictures, or the path of its one video, or None."""
     try:
         return recorded.picture_paths(str(folder))
     except BadSource:
-        return _Video(_video_of(folder))
+        videos = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in VIDEOS]
+        return videos[0] if len(videos) == 1 else None
 
 
 def _clips_of(folder: Path) -> Iterator[Clip]:
     """The clips of one sequence folder: one a target; none when it has no annotation."""
-    targets = list(_targets(folder))
-    frames = _frames_of(folder) if targets else []
-    for suffix, boxes in targets:
-        given = frames if isinstance(frames, list) else _Video(frames.path)
+    frames = _frames_of(folder)
+    for suffix, boxes in _targets(folder):
+        given = frames if isinstance(frames, list) else _Video(frames)
         yield clip_of(folder.resolve().name + suffix, folder, given, boxes)
 
 
@@ -321,8 +300,5 @@ def _box(values: Sequence[float]) -> Optional[Tuple[float, float, float, float]]
 
 def _array(boxes: Sequence[Any]) -> np.ndarray:
     """Boxes or None -> (frames, 4) float64 with NaN."""
-    array = np.full((len(boxes), 4), np.nan)
-    for index, box in enumerate(boxes):
-        if box is not None:
-            array[index] = box
-    return array
+    nothing = (math.nan,) * 4
+    return np.array([nothing if box is None else box for box in boxes], float).reshape(-1, 4)

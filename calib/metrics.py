@@ -32,18 +32,11 @@ def overlap(boxes: Any, truth: Any) -> np.ndarray:
         (n,) float64; NaN where a box is NaN.
     """
     a, b = (np.asarray(each, float).reshape(-1, 4) for each in (boxes, truth))
-    low, high = np.maximum(a[:, :2], b[:, :2]), np.minimum(_ends(a), _ends(b))
-    common = np.prod(np.maximum(high - low, 0), axis=1)
-    union = _area(a) + _area(b) - common
+    a_end, b_end = (each[:, :2] + each[:, 2:] for each in (a, b))
+    sides = np.minimum(a_end, b_end) - np.maximum(a[:, :2], b[:, :2])
+    common = np.prod(np.maximum(sides, 0), axis=1)
+    union = np.prod(a_end - a[:, :2], axis=1) + np.prod(b_end - b[:, :2], axis=1) - common
     return np.clip(common / (union + np.finfo(float).eps), 0, 1)
-
-
-def _ends(boxes: np.ndarray) -> np.ndarray:
-    return boxes[:, :2] + boxes[:, 2:]
-
-
-def _area(boxes: np.ndarray) -> np.ndarray:
-    return np.prod(_ends(boxes) - boxes[:, :2], axis=1)
 
 
 def centre_distance(boxes: Any, truth: Any, normalised: bool = False) -> np.ndarray:

@@ -110,13 +110,8 @@ class Pairs:
 def _exemplar(clip: Clip, shape: Any) -> np.ndarray:
     """Cut the exemplar of a clip's first frame, uint8 (e, e, 3)."""
     first, box = clip[0], clip.boxes[0]
-    return tracker_crop(
-        first,
-        centre_of(box),
-        round(window_sides(shape, box)[0]),
-        shape.exemplar,
-        _fill(shape, first),
-    )
+    side = round(window_sides(shape, box)[0])
+    return tracker_crop(first, centre_of(box), side, shape.exemplar, _fill(shape, first))
 
 
 def window_sides(shape: Any, box: np.ndarray) -> Tuple[float, float]:
@@ -215,17 +210,14 @@ class Finder:
     def find(self, features: Any, crop: np.ndarray) -> Tuple[int, np.ndarray]:
         """Return (cell, box): row-major index; centre from the crop's centre, and size."""
         if self.network.family == "corners":
-            return self._find_corners(features, crop)
+            put(self.engine.search_crop, crop, self.network)
+            _, _, box = Corners(self.network).box(self.engine.search(features))
+            column, row = (int(min(max(at, 0), 1 - 1e-9) * CORNERS_CELLS) for at in box[:2])
+            shares = np.array(box) - (0.5, 0.5, 0, 0)
+            return row * CORNERS_CELLS + column, shares * self.network.search
         found, distances = self.search(features, crop)
         cell = best_cell(found)
         return cell, box_at(cell, distances, _stride(self.network))
-
-    def _find_corners(self, features: Any, crop: np.ndarray) -> Tuple[int, np.ndarray]:
-        put(self.engine.search_crop, crop, self.network)
-        _, _, box = Corners(self.network).box(self.engine.search(features))
-        column, row = (int(min(max(at, 0), 1 - 1e-9) * CORNERS_CELLS) for at in box[:2])
-        shares = np.array(box) - (0.5, 0.5, 0, 0)
-        return row * CORNERS_CELLS + column, shares * self.network.search
 
     def run(self, pairs: Pairs) -> Tuple[np.ndarray, np.ndarray]:
         """Find the target of every pair: (cells (n,), overlaps (n,))."""

@@ -65,24 +65,22 @@ class Calibration:
             )
         self._exemplars = shape_of(picture)
         self.last = qdq.last_layers(self.parts["search"])
-        self._tracker: Any = None
         self._pairs: dict[tuple[str, ...], Pairs] = {}
         self._plain: np.ndarray | None = None
 
     # -- crops and ranges
 
+    @functools.cached_property
+    def _tracker(self) -> Any:
+        return load_tracker(self.network.path, precision="fp32", networks_dir=self.networks_dir)
+
     def crops(self, clip: Clip) -> tuple[np.ndarray, np.ndarray]:
         """(exemplars, searches) of a clip, uint8."""
         return self.store.value(
-            "crops", [self.hashes, clip.sha256, self.counts], lambda: self._cut(clip)
+            "crops",
+            [self.hashes, clip.sha256, self.counts],
+            lambda: crops.collect(clip, self._tracker, *self.counts),
         )
-
-    def _cut(self, clip: Clip) -> tuple[np.ndarray, np.ndarray]:
-        if self._tracker is None:
-            self._tracker = load_tracker(
-                self.network.path, precision="fp32", networks_dir=self.networks_dir
-            )
-        return crops.collect(clip, self._tracker, *self.counts)
 
     def feeds(self, clip: Clip) -> tuple[Feeds, Feeds]:
         """Return the inputs of both parts, two lists of dicts; searches hold their exemplar."""
@@ -91,7 +89,9 @@ class Calibration:
             {assemble.IMAGES[0]: np.resize(crops.as_input(crop, self.network), self._exemplars)}
             for crop in exemplars
         ]
-        features = self._features(z)
+        runner = session(self.parts["exemplar"])
+        names = [value.name for value in self.parts["exemplar"].graph.output]
+        features = [dict(zip(names, runner.run(names, feed))) for feed in z]
         x = [
             dict(
                 {assemble.IMAGES[1]: crops.as_input(crop, self.network)},
@@ -100,11 +100,6 @@ class Calibration:
             for i, crop in enumerate(searches)
         ]
         return z, x
-
-    def _features(self, feeds: list[dict[str, np.ndarray]]) -> Feeds:
-        runner = session(self.parts["exemplar"])
-        names = [value.name for value in self.parts["exemplar"].graph.output]
-        return [dict(zip(names, runner.run(names, feed))) for feed in feeds]
 
     def histograms(self) -> dict[str, Histograms]:
         """Return a dict of part -> ``Histograms`` over all clips. Each clip's result is saved."""
@@ -151,6 +146,7 @@ class Calibration:
             }
             for part, h in histograms.items()
         }
+        counts = dict(zip(("exemplars", "searches"), self.counts))
         for part, image in zip(self.parts, assemble.IMAGES):
             tensors[part][image]["all"] = dict.fromkeys(METHODS, picture_range(self.network))
         return {
@@ -160,15 +156,7 @@ class Calibration:
             "method": None,
             "keep": [],
             "last": sorted(self.last),
-            "clips": [
-                {
-                    "name": c.name,
-                    "sha256": c.sha256,
-                    "exemplars": self.counts[0],
-                    "searches": self.counts[1],
-                }
-                for c in self.clips
-            ],
+            "clips": [{"name": c.name, "sha256": c.sha256, **counts} for c in self.clips],
             "libraries": {"onnxruntime": onnxruntime.__version__, "numpy": np.__version__},
             "tensors": tensors,
         }
@@ -187,16 +175,11 @@ class Calibration:
         self, ranges: dict[str, Any], method: str | None, keep: Iterable[str], form: str
     ) -> dict[str, onnx.ModelProto]:
         """dict of part -> Q/DQ model."""
+        floating = {"exemplar": set(keep), "search": set(keep) | self.last}
         return {
-            part: qdq.quantised(
-                model, table.ranges(ranges, part, method), form, self.left_out(part, keep)
-            )
+            part: qdq.quantised(model, table.ranges(ranges, part, method), form, floating[part])
             for part, model in self.parts.items()
         }
-
-    def left_out(self, part: str, keep: Iterable[str]) -> set[str]:
-        """Layers of a part in floating point: the kept ones and the search part's last."""
-        return set(keep) | (self.last if part == "search" else set())
 
     def try_out(self, ranges: dict[str, Any], method: str | None, keep: Iterable[str]) -> float:
         """Return the loss (see ``loss``) of one method and one list of kept layers."""
@@ -240,11 +223,8 @@ class Calibration:
         if key not in self._pairs:
             self._pairs[key] = Pairs(clips, self.network)
         if not len(self._pairs[key]):
-            raise BadRun(
-                "no frame of {} shows the target twice in a row; name other clips".format(
-                    ", ".join(clip.name for clip in clips)
-                )
-            )
+            names = ", ".join(clip.name for clip in clips)
+            raise BadRun(f"no frame of {names} shows the target twice in a row; name other clips")
         return self._pairs[key]
 
     def keep_sets(self, ranges: dict[str, Any], budget: float) -> Iterator[list[str]]:

@@ -35,27 +35,23 @@ RESULTS = ("Relu", "Clip")  # may stand between a sum and its rounding
 MOVES = ("Reshape", "Transpose", "Flatten", "Squeeze", "Unsqueeze")  # keep values and levels
 
 
-def without_ties(quantised: onnx.ModelProto, model: onnx.ModelProto) -> list[str]:
+def without_ties(quantised: onnx.ModelProto, model: onnx.ModelProto) -> None:
     """Change the scales in place.
 
     Args:
         quantised: the Q/DQ ``ModelProto``, uint8 activations and int32 biases.
         model: the float model that it was made from.
-
-    Returns:
-        Names of the nodes that now round without ties.
     """
     graph = _Graph(quantised, model)
     graph.round_first_weights({value.name for value in quantised.graph.input})
-    sums = graph.share_levels_of_sums()
-    levels = {"MatMul": graph.change_product, "Mul": graph.change_product}
-    weights = {"Conv": graph.change_weights, "Gemm": graph.change_weights}
-    return sums + [
-        node.name
-        for changes in (levels, weights)  # weights depend on all levels
-        for node in quantised.graph.node
-        if node.op_type in changes and changes[node.op_type](node)
-    ]
+    graph.share_levels_of_sums()
+    for kinds, change in (
+        (("MatMul", "Mul"), graph.change_product),
+        (("Conv", "Gemm"), graph.change_weights),  # weights depend on all levels
+    ):
+        for node in quantised.graph.node:
+            if node.op_type in kinds:
+                change(node)
 
 
 def odd_units(ratio: np.ndarray) -> np.ndarray:
@@ -114,18 +110,18 @@ class _Graph:
         self._values = {tensor.name: tensor for tensor in quantised.graph.initializer}
         self._floats = {tensor.name: tensor for tensor in model.graph.initializer}
 
-    def change_weights(self, node: onnx.NodeProto) -> bool:
-        """Quantise the weights of a convolution again; whether that was possible."""
+    def change_weights(self, node: onnx.NodeProto) -> None:
+        """Quantise the weights of a convolution again, where that is possible."""
         image, weight = (self._dequantised(name) for name in node.input[:2])
         level = self._level_of(node.output[0])
         if image is None or weight is None or not self._is_whole(node):
-            return False
+            return
         name = weight.input[0][: -len("_quantized")]
         if image.input[0] in self._values or name not in self._floats:
-            return False
+            return
         if len(self._takers[weight.output[0]]) > 1:
-            return False
-        axis = _axis(weight)
+            return
+        axis = next((a.i for a in weight.attribute if a.name == "axis"), 1)  # of the channels
         unit = np.float64(self._array(image.input[1]))
         scale = self._array(weight.input[1])
         if len(node.input) > 2:
@@ -139,20 +135,17 @@ class _Graph:
             bias, units = self._dequantised(node.input[2]), unit * scale.astype(np.float64)
             self._set(bias.input[0], np.rint(self._bias(bias) / units).astype(np.int32))
             self._set(bias.input[1], units.astype(np.float32))
-        return level is not None
 
-    def change_product(self, node: onnx.NodeProto) -> bool:
-        """Change the level of a product of two activations; whether that was possible."""
+    def change_product(self, node: onnx.NodeProto) -> None:
+        """Change the level of a product of two activations, where that is possible."""
         sides = [self._dequantised(name) for name in node.input]
         level = self._level_of(node.output[0])
         if level is None or any(n is None or n.input[0] in self._values for n in sides):
-            return False
+            return
         unit = np.prod([np.float64(self._array(side.input[1])) for side in sides])
-        if level / unit < LEAST:
-            return False
-        old = np.float32(level)
-        self._set_levels(node.output[0], old, np.float32(unit * (odd_units(level / unit) + 2)))
-        return True
+        if level / unit >= LEAST:
+            new = np.float32(unit * (odd_units(level / unit) + 2))
+            self._set_levels(node.output[0], np.float32(level), new)
 
     def round_first_weights(self, inputs: Iterable[str]) -> None:
         """Round weights that stay in floating point and multiply the picture.
@@ -169,8 +162,8 @@ class _Graph:
                 for weights, array in zip(node.input[1:], values):
                     self._set(weights, (np.rint(array / grid) * grid).astype(np.float32))
 
-    def share_levels_of_sums(self) -> list[str]:
-        """Give the terms of a sum, and the sum, one level; returns the names of the sums.
+    def share_levels_of_sums(self) -> None:
+        """Give the terms of a sum, and the sum, one level.
 
         Only where layers with weights, or other such sums, make the terms.
         """
@@ -178,7 +171,6 @@ class _Graph:
         for _ in sums:  # a level that a sum takes over may be that of a term of another sum
             for node in sums:
                 self._share_level(node)
-        return [node.name for node in sums]
 
     def _is_sum_of_layers(self, node: onnx.NodeProto) -> bool:
         """Whether both terms of an addition, and its result, are rounded."""
@@ -272,8 +264,3 @@ class _Graph:
         shape = tuple(self._values[name].dims)
         tensor = numpy_helper.from_array(np.asarray(array).reshape(shape), name)
         self._values[name].CopyFrom(tensor)
-
-
-def _axis(node: onnx.NodeProto) -> int:
-    """Number of a DequantizeLinear's channels' axis."""
-    return next((a.i for a in node.attribute if a.name == "axis"), 1)

@@ -115,10 +115,11 @@ def quantised(
     symmetric = form == "symmetric"
     copy = onnx.ModelProto.FromString(model.SerializeToString())
     constant = {tensor.name for tensor in copy.graph.initializer}
+    # no engine has INT8 for a convolution that takes the exemplar as its kernel
     excluded = [
         node.name
         for node in copy.graph.node
-        if base(node.name) in keep or _is_moving_kernel(node, constant)
+        if base(node.name) in keep or (node.op_type == "Conv" and node.input[1] not in constant)
     ]
     excluded += _attention(copy.graph, constant) + _after_joins(copy.graph)
     options = {
@@ -126,13 +127,17 @@ def quantised(
         "WeightSymmetric": True,
         "QuantizeBias": not symmetric,
     }
+    spans = {
+        name: TensorData(lowest=np.float32(low), highest=np.float32(high))
+        for name, (low, high) in ranges.items()
+    }
     quantizer = QDQQuantizer(
         copy,
         True,
         False,
         QuantType.QInt8,
         QuantType.QInt8 if symmetric else QuantType.QUInt8,
-        _tensors_data(ranges),
+        TensorsData(CalibrationMethod.MinMax, spans),
         list(only) if only is not None else [],
         excluded,
         list(OPS),
@@ -151,17 +156,6 @@ def quantised(
         no_ties.without_ties(done, model)
     onnx.checker.check_model(done)
     return done
-
-
-def _tensors_data(ranges: Ranges) -> Any:
-    """Ranges as ONNX Runtime's quantiser takes them."""
-    return TensorsData(
-        CalibrationMethod.MinMax,
-        {
-            name: TensorData(lowest=np.float32(low), highest=np.float32(high))
-            for name, (low, high) in ranges.items()
-        },
-    )
 
 
 def _attention(graph: onnx.GraphProto, constant: set[str]) -> list[str]:
@@ -206,11 +200,6 @@ def _source(
     while node is not None and node.op_type in through:
         node = made.get(node.input[0])
     return node
-
-
-def _is_moving_kernel(node: onnx.NodeProto, constant: set[str]) -> bool:
-    """Whether a convolution takes the exemplar as its kernel; no engine has INT8 for that."""
-    return node.op_type == "Conv" and node.input[1] not in constant
 
 
 def write(

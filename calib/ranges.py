@@ -74,13 +74,8 @@ class Histograms:
         centres = np.clip((edges[:-1] + edges[1:]) / 2, -threshold, threshold)
         counts, edges = np.histogram(centres, BINS, range=(-threshold, threshold), weights=counts)
         kind = np.asarray(least).dtype
-        self.state()[name] = (
-            counts.astype(np.int64),
-            edges.astype(kind),
-            least,
-            greatest,
-            np.array(threshold, kind),
-        )
+        counts, edges = counts.astype(np.int64), edges.astype(kind)
+        self.state()[name] = (counts, edges, least, greatest, np.array(threshold, kind))
 
     def state(self) -> dict[str, Entry]:
         """dict of name -> (counts, edges, least, greatest, threshold)."""

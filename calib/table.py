@@ -59,26 +59,14 @@ def read(
         raise BadTable(
             f"{path} is no table of ranges of this version; make one with `python -m calib.int8`"
         )
-    if network is not None:
-        _check_network(path, table, network, networks_dir)
-    return table
-
-
-def _check_network(
-    path: Union[str, Path], table: Dict[str, Any], network: Network, networks_dir: Optional[str]
-) -> None:
-    if table["files"] == file_hashes(network, networks_dir):
-        return
-    same = table["network"] == network.name
-    raise BadTable(
-        "{} was measured on {}{}, not on {}; calibrate {} again".format(
-            path,
-            table["network"],
-            " with other files" if same else "",
-            "these" if same else network.name,
-            network.name,
+    if network is not None and table["files"] != file_hashes(network, networks_dir):
+        measured, given = table["network"], network.name
+        if measured == given:
+            measured, given = measured + " with other files", "these"
+        raise BadTable(
+            f"{path} was measured on {measured}, not on {given}; calibrate {network.name} again"
         )
-    )
+    return table
 
 
 def rounded(span: Sequence[float]) -> List[float]:

@@ -27,7 +27,6 @@ OTB_FRAMES = {
     "Freeman3": (1, 460),
     "Freeman4": (1, 283),
 }
-DTB70_SEQUENCES = 70
 # Attributes in the order of the 0 and 1 in each data set's att/NAME.txt.
 OTB_ATTRIBUTES = "IV OPR SV OCC DEF MB FM IPR OV BC LR".split()
 UAV_ATTRIBUTES = "SV ARC LR FM FOC POC OV BC IV VC CM SOB".split()
@@ -163,7 +162,7 @@ LISTS: Mapping[str, tuple[Listing, list[str], int]] = {
     "uav123": (_uav("UAV123", "UAV123", 1), UAV_ATTRIBUTES, 0),
     "uav123_10fps": (_uav("UAV123_10fps", "UAV123_10fps", 3), UAV_ATTRIBUTES, 0),
     "uav20l": (_uav("UAV20L", "UAV123", 1), UAV_ATTRIBUTES, 0),
-    "dtb70": (_dtb70, DTB70_ATTRIBUTES, DTB70_SEQUENCES),
+    "dtb70": (_dtb70, DTB70_ATTRIBUTES, 70),
     "lasot": (_lasot, [], 0),
 }
 

@@ -13,7 +13,6 @@ from runtime import engines
 from runtime.errors import HotpathError
 
 C = TypeVar("C", bound=Any)  # a clip or film, which has a name
-RESUMES = "stopped; the same command goes on from here"
 
 
 def parser(name: str, description: Optional[str]) -> argparse.ArgumentParser:
@@ -50,10 +49,7 @@ def add_clip_options(cli: argparse.ArgumentParser, required: bool = True) -> Non
 
 
 def chosen(clips: Sequence[C], only: Optional[str]) -> List[C]:
-    """The clips whose names ``only`` lists; all clips when it is None.
-
-    Args:
-        only: names divided by commas, or None.
+    """The clips whose names ``only`` lists, divided by commas; all clips when it is None.
 
     Raises:
         BadRun: no clip has one of the names.
@@ -63,11 +59,8 @@ def chosen(clips: Sequence[C], only: Optional[str]) -> List[C]:
     wanted = only.split(",")
     unknown = sorted(set(wanted) - {clip.name for clip in clips})
     if unknown:
-        raise BadRun(
-            "no clip is called {}; there are: {}".format(
-                unknown[0], ", ".join(clip.name for clip in clips)
-            )
-        )
+        there = ", ".join(clip.name for clip in clips)
+        raise BadRun(f"no clip is called {unknown[0]}; there are: {there}")
     return [clip for clip in clips if clip.name in wanted]
 
 
@@ -91,7 +84,7 @@ def main(
     name: str,
     body: Callable[[argparse.Namespace], Any],
     parser_of: Callable[[], argparse.ArgumentParser],
-    stopped: str = RESUMES,
+    stopped: str = "stopped; the same command goes on from here",
 ) -> Callable[..., int]:
     """The ``main(arguments=None)`` of a command.
 

@@ -76,8 +76,7 @@ def evaluation(
 def _of_clip(clip: Clip, result: Mapping[str, Any]) -> dict[str, float]:
     figures = metrics.figures(result["boxes"], clip.boxes)
     if "ms" in result:
-        ms = float(np.median(result["ms"][1:])) if len(clip) > 1 else float("nan")
-        figures["ms"] = ms
+        figures["ms"] = float(np.median(result["ms"][1:])) if len(clip) > 1 else float("nan")
         for step, values in result["steps"].items():
             figures[step + "_ms"] = float(np.median(values))
     return figures

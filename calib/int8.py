@@ -75,14 +75,8 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         raise BadRun("no clips to measure on; name a folder of annotated clips with --clips DIR")
     clips = chosen(find_clips(options.clips, log=say), options.only)
     measured, held = command.parted(clips, options.held_out)
-    work = Calibration(
-        network,
-        options.networks_dir,
-        measured,
-        held,
-        (options.exemplars, options.searches),
-        Store(out / "work" / network.name),
-    )
+    counts, store = (options.exemplars, options.searches), Store(out / "work" / network.name)
+    work = Calibration(network, options.networks_dir, measured, held, counts, store)
     ranges, told = calibrate(work, options)
     table.write(ranges, out / (network.name + "-ranges.json"))
     written = write_targets(work, ranges, options.tensorrt, out)
@@ -159,14 +153,9 @@ def write_targets(
 def text(report: dict[str, Any]) -> str:
     """Return the report as a few lines for the terminal."""
     lines = [
-        "{}: {}, {} layers in 16 bit ({:.1%} of all), {} pairs of {} held-out clips".format(
-            report["network"],
-            report["method"],
-            len(report["keep"]),
-            report["kept_share"],
-            report["pairs"],
-            len(report["held_out"]),
-        ),
+        f"{report['network']}: {report['method']}, {len(report['keep'])} layers in 16 bit "
+        f"({report['kept_share']:.1%} of all), {report['pairs']} pairs of "
+        f"{len(report['held_out'])} held-out clips",
         "{:<32}{:>9}{:>9}{:>11}{:>9}".format("", "overlap", "loss", "same cell", "MB"),
     ]
     for name, form in report["forms"].items():

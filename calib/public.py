@@ -253,19 +253,15 @@ def _means(table: Mapping[str, Any], group: str, first: str) -> Iterator[str]:
             apart += " [{difference_low:+.3f}, {difference_high:+.3f}]".format(**mean)
             apart += "" if mean["verdict"] == "no difference" else " *"
         spread = " [{success_low:.3f}, {success_high:.3f}]" if "success_low" in mean else ""
+        ms = "" if np.isnan(mean.get("ms", np.nan)) else f"{mean['ms']:.1f}"
         row = "| {ao:.3f} | {success:.3f}" + spread + " | {precision:.3f} | {norm_precision:.3f} | "
-        yield _short(f"| {shown} {row.format(**mean)}{_ms(mean)} | {apart} |")
+        yield _short(f"| {shown} {row.format(**mean)}{ms} | {apart} |")
     yield ""
 
 
 def _short(row: str) -> str:
     """A row whose shares begin with their point."""
     return re.sub(r"(?<![\d.])0(?=\.\d{3}\b)", "", row)
-
-
-def _ms(mean: Mapping[str, Any]) -> str:
-    ms = mean.get("ms", float("nan"))
-    return "" if np.isnan(ms) else f"{ms:.1f}"
 
 
 def _attributes(table: Mapping[str, Any], title: str) -> Iterator[str]:

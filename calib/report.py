@@ -103,11 +103,7 @@ def _write_csv(table: dict[str, Any], path: Path) -> None:
                 )
 
 
-# -- plots
-
-
-def pyplot() -> Any:
-    """Import matplotlib's pyplot, set up to draw into files."""
+def _plot_curves(table: dict[str, Any], out: Path) -> None:
     try:
         import matplotlib
     except ImportError:
@@ -115,11 +111,6 @@ def pyplot() -> Any:
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    return plt
-
-
-def _plot_curves(table: dict[str, Any], out: Path) -> None:
-    plt = pyplot()
     colours = dict(zip(table["trackers"], COLOURS * 9))
     for key, x, label in (
         ("success", metrics.SUCCESS, "overlap threshold"),

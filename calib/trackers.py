@@ -215,7 +215,6 @@ def _peer_class(name: str) -> Callable[..., Any]:
     if make is None:
         raise Missing(
             f"OpenCV {cv2.__version__} has no {name}; install opencv-contrib-python-headless in "
-            "place of "
-            "opencv-python-headless, or leave it out"
+            "place of opencv-python-headless, or leave it out"
         )
     return make

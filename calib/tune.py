@@ -111,11 +111,8 @@ def range_of(network: Network, name: str) -> tuple[float, float]:
         return RANGES[name]
     value = getattr(network, name, None)
     if not isinstance(value, float):
-        raise BadRun(
-            "{} has no number called {!r} to tune; there are: {}".format(
-                network.name, name, ", ".join(RANGES)
-            )
-        )
+        there = ", ".join(RANGES)
+        raise BadRun(f"{network.name} has no number called {name!r} to tune; there are: {there}")
     return (0.0, 1.0) if 0 <= value <= 1 else (value / 3, value * 3)
 
 

@@ -70,7 +70,7 @@ def checkout(folder: Path, *packages: str) -> Iterator[Any]:
     before = set(sys.modules)
     sys.path.insert(0, str(folder))
     try:
-        yield lambda name: importlib.import_module(name)
+        yield importlib.import_module
     except ImportError as error:
         raise BadRun(
             f"the checkout {folder} can't be imported: {error}; install what its README asks for"
@@ -119,8 +119,7 @@ def load_weights(model: nn.Module, path: Path) -> Any:
     if missing:
         raise BadRun(
             f"the checkpoint {path} lacks {len(missing)} of the model's weights, such as "
-            f"{missing[0]}; name the configuration "
-            "that it was trained with"
+            f"{missing[0]}; name the configuration that it was trained with"
         )
     return model.eval()
 

@@ -90,7 +90,7 @@ class Timeline:
         before = self._centre(self._view)
         near = self._rng.random() < 0.5
         place = before if near else self._far_from(before)
-        drift = self._drift()
+        drift = self._rng.uniform(-0.002, 0.002, 2) * self._width
         for index in range(frames):
             self._add(self._view, cut=True, alike=place + index * drift)
         self._clock = self._visible_from(int(self._rng.integers(2 * len(self._boxes))))
@@ -141,13 +141,11 @@ class Timeline:
     ) -> None:
         x, y = (math.nan, math.nan) if alike is None else alike
         scene = _there_and_back(self._clock, self._scene_frames)
-        self._rows.append((self._index(), scene, cut, view, slide, x, y))
+        clip = _there_and_back(self._clock, len(self._boxes))
+        self._rows.append((clip, scene, cut, view, slide, x, y))
         self._clock += 1
 
     # places
-
-    def _index(self) -> int:
-        return _there_and_back(self._clock, len(self._boxes))
 
     def _visible_from(self, clock: int) -> int:
         """The first moment from ``clock`` on at which the clip shows its target."""
@@ -192,9 +190,6 @@ class Timeline:
         share = self._rng.uniform(0.1, 0.3)
         x = (1 - share if centre[0] < self._width / 2 else share) * self._width
         return np.array([x, np.clip(centre[1], 0.2 * self._height, 0.8 * self._height)])
-
-    def _drift(self) -> np.ndarray:
-        return self._rng.uniform(-0.002, 0.002, 2) * self._width
 
     # the truth
 

@@ -74,12 +74,7 @@ def prepare(options: argparse.Namespace, out: Path, log: Log) -> tuple[Work, lis
         )
     teachers = Teachers(options.teacher, options.networks_dir, options.maps_teacher)
     cache = Path(options.cache) if options.cache else out / "cache"
-    bank = build_bank(
-        cache / "bank",
-        options.images,
-        options.clips,
-        licences=options.licences,
-    )
+    bank = build_bank(cache / "bank", options.images, options.clips, options.licences)
     if len(bank) < FEWEST_PICTURES:
         raise BadImages(f"there are only {len(bank)} pictures; name more with --images")
     log(

@@ -61,11 +61,10 @@ class Unit(nn.Module):
 
     def folded(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Weight and bias of the one convolution that does the same, float64."""
-        gain = self.norm.weight.double() / torch.sqrt(
-            self.norm.running_var.double() + self.norm.eps
-        )
+        norm = self.norm
+        gain = norm.weight.double() / torch.sqrt(norm.running_var.double() + norm.eps)
         weight = self.kernel().double() * gain[:, None, None, None]
-        bias = self.norm.bias.double() - self.norm.running_mean.double() * gain
+        bias = norm.bias.double() - norm.running_mean.double() * gain
         return weight.detach(), bias.detach()
 
 

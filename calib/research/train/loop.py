@@ -185,7 +185,7 @@ class Runner:
             self._step()
             self.seconds += time.monotonic() - started
             if self.steps % LOG_STEPS == 0:
-                self._report()
+                self._say({"lr": round(self.rate(), 6)}, self.mean)
             if time.monotonic() - saved > self.checkpoint_seconds:
                 self._save()
                 saved = time.monotonic()
@@ -223,9 +223,6 @@ class Runner:
         for name, value in losses.items():
             value = float(value.detach())
             self.mean[name] = 0.98 * self.mean.get(name, value) + 0.02 * value
-
-    def _report(self) -> None:
-        self._say({"lr": round(self.rate(), 6)}, self.mean)
 
     def _judge(self) -> None:
         """Judge the averaged weights, and keep them for ``judge.py``."""

@@ -24,13 +24,7 @@ NOTHING = dict.fromkeys(NAMES, 0.0)
 class PerStage(argparse.Action):
     """Takes STAGE=VALUE..., and leaves a dict of all stages."""
 
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        values: Any,
-        option_string: str | None = None,
-    ) -> None:
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: Any = None) -> None:
         found = dict(getattr(namespace, self.dest))
         for text in values:
             name, _, value = text.partition("=")
@@ -39,10 +33,8 @@ class PerStage(argparse.Action):
             except ValueError:
                 number = None
             if name not in NAMES or number is None:
-                raise argparse.ArgumentError(
-                    self,
-                    f"{text!r} is not STAGE=NUMBER; the stages are {', '.join(NAMES)}",
-                )
+                told = f"{text!r} is not STAGE=NUMBER; the stages are {', '.join(NAMES)}"
+                raise argparse.ArgumentError(self, told)
             found[name] = number
         setattr(namespace, self.dest, found)
 

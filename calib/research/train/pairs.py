@@ -46,11 +46,9 @@ def crop(
     picture: np.ndarray, matrix: np.ndarray, side: int, fill: Any, border: int = cv2.BORDER_CONSTANT
 ) -> np.ndarray:
     """The square that ``matrix`` (2x3, frame to crop pixels) maps to ``side`` pixels."""
-    return np.asarray(
-        cv2.warpAffine(
-            picture, matrix, (side, side), None, cv2.INTER_LINEAR, border, borderValue=fill
-        )
-    )
+    size = (side, side)
+    cut = cv2.warpAffine(picture, matrix, size, None, cv2.INTER_LINEAR, border, borderValue=fill)
+    return np.asarray(cut)
 
 
 def square(
@@ -189,12 +187,8 @@ class Drawer:
         other = second if moved else first
         box = bank.boxes[other][choice]
         spread = 0.22 if rng.random() < 0.8 else 0.45
-        side = (
-            geometry.context_side(box[2:], CONTEXT)
-            * SEARCH
-            / EXEMPLAR
-            * np.exp(rng.uniform(-spread, spread))
-        )
+        side = geometry.context_side(box[2:], CONTEXT) * SEARCH / EXEMPLAR
+        side *= np.exp(rng.uniform(-spread, spread))
         still = kind == ONE_PICTURE
         angle = rng.uniform(-0.3, 0.3) if still and rng.random() < 0.35 else 0.0
         ratio = np.exp(rng.uniform(-0.22, 0.22)) if kind != NO_BOX and rng.random() < 0.5 else 1.0

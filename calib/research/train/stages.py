@@ -97,7 +97,7 @@ class Work(NamedTuple):
         return folded
 
     @staticmethod
-    def whole_numbers(folded: Folded, batch: Any, on: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    def whole_numbers(folded: Folded, on: bool, batch: Any) -> tuple[torch.Tensor, torch.Tensor]:
         """Maps of a folded network; ``on``: in whole numbers."""
         rounding.switch(folded, on)
         crops = [batch[name] for name in CROPS]
@@ -163,7 +163,7 @@ class Steps:
             rounding.settle_weights(folded)
         losses, logits = {"score": 0.0, "box": 0.0}, []
         for on in (False, True):
-            found = self.work.whole_numbers(folded, batch, on)
+            found = self.work.whole_numbers(folded, on, batch)
             logits.append(found[0])
             score, box = map_losses(found, batch, floor=FLOOR)
             losses["score"], losses["box"] = losses["score"] + score / 2, losses["box"] + box / 2

@@ -45,8 +45,7 @@ class Teacher:
         if network.family != "points" or "head" not in files:
             raise NoTeacher(
                 f'{name} can\'t teach: only networks of the family "points" with a backbone and a '
-                "head "
-                "can; name nanotrack_v2 or nanotrack_v3 with --teacher"
+                "head can; name nanotrack_v2 or nanotrack_v3 with --teacher"
             )
         self.name = name
         self._mean = np.array(network.mean, np.float32)[:, None, None]

@@ -80,15 +80,13 @@ class Validation:
         shown = self.work.held["kind"] != NEGATIVE
         found = {"same_cell": float((plain == whole)[shown].mean())}
         for on, name in ((False, ""), (True, "_int8")):
-            overlaps = self._overlaps(functools.partial(self._whole, folded, on))
+            overlaps = self._overlaps(functools.partial(self.work.whole_numbers, folded, on))
             found.update({key + name: value for key, value in overlaps.items()})
         rounding.switch(folded, False)
         return found
 
-    def _whole(self, folded: Folded, on: bool, batch: dict[str, torch.Tensor]) -> Any:
-        return self.work.whole_numbers(folded, batch, on)
-
     def _held_cells(self, folded: Folded, on: bool) -> np.ndarray:
         """(N,) the best cell of each held-out pair."""
-        maps = (self._whole(folded, on, batch)[0].sigmoid().cpu() for batch in self._held(CROPS))
+        found = (self.work.whole_numbers(folded, on, batch) for batch in self._held(CROPS))
+        maps = (logits.sigmoid().cpu() for logits, _ in found)
         return np.array([best_cell(each) for batch in maps for each in batch.numpy()])

@@ -48,8 +48,8 @@ class Histograms:
         self._session: Any = None
         self._model = model
 
-    def add(self, feed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Add one input, a dict of name -> array; returns a dict of every tensor's value."""
+    def add(self, feed: dict[str, np.ndarray]) -> None:
+        """Add one input, a dict of name -> array."""
         if self._session is None:
             self._session = session(with_outputs(self._model, self.names))
         outputs = [value.name for value in self._session.get_outputs()]
@@ -59,7 +59,6 @@ class Histograms:
         for name, value in counted.items():
             self._widen(name, float(abs(value).max()))
         self._collector.collect_value(counted)
-        return values
 
     def _widen(self, name: str, threshold: float) -> None:
         """Widen the bins of a histogram before a much greater value is added.

@@ -42,13 +42,7 @@ def true_maps(box: torch.Tensor) -> Any:
     at = cell_centres().to(box.device)
     x, y = at[None, None, :], at[None, :, None]
     x1, y1, x2, y2 = (side[:, None, None] for side in box.unbind(1))
-    shape = (len(box), CELLS, CELLS)
-    sides = [
-        (x - x1).expand(shape),
-        (y - y1).expand(shape),
-        (x2 - x).expand(shape),
-        (y2 - y).expand(shape),
-    ]
+    sides = torch.broadcast_tensors(x - x1, y - y1, x2 - x, y2 - y)
     across, down = (x - (x1 + x2) / 2).square(), (y - (y1 + y2) / 2).square()
     w, h = (x2 - x1).clamp(min=1), (y2 - y1).clamp(min=1)
 

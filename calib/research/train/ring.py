@@ -77,9 +77,6 @@ class Ring:
     def filled(self) -> int:
         return int(np.count_nonzero(self.stamps.copy()))
 
-    def written(self) -> int:
-        return int(self.stamps.max())
-
     def take(self, slots: np.ndarray, names: Sequence[str]) -> dict[str, np.ndarray]:
         """Copy some fields of these slots, and count the pairs as used."""
         self.used += len(slots)

@@ -57,7 +57,7 @@ def detect(root: Union[str, Root] = "/") -> Detection:
     root = root if isinstance(root, Root) else Root(root)
     found = Detection()
     found.model, compatible = _device_tree(root)
-    found.system = _field(root.text(OS, keep=_pretty_name), "PRETTY_NAME")
+    found.system = _field(root.text(OS, keep=_keep(r"PRETTY_NAME=")), "PRETTY_NAME")
     boards = [load_board(name) for name in names() if name != HOST]
     _recognise(found, boards, compatible, _pynq_board(root))
     if found.board is None and not found.candidates:
@@ -134,7 +134,7 @@ def _pynq_board(root: Root) -> Optional[str]:
         if name:
             return name
     for path in PYNQ_FILES:
-        name = _field(root.text(path, keep=_board_line), "BOARD")
+        name = _field(root.text(path, keep=_keep(r"(export\s+)?BOARD=")), "BOARD")
         if name:
             return name
     return None
@@ -142,7 +142,7 @@ def _pynq_board(root: Root) -> Optional[str]:
 
 def _release(root: Root, found: Detection) -> None:
     """Set L4T, JetPack or PYNQ, and the software family that the board's profile has for it."""
-    text = root.text(L4T, keep=_first_line) or ""
+    text = root.text(L4T, keep=_keep("")) or ""
     match = re.search(r"R(\d+)\s*\(release\),\s*REVISION:\s*([\d.]+)", text)
     software = installed.look(root)
     if match:
@@ -161,7 +161,7 @@ def _release(root: Root, found: Detection) -> None:
 
 
 def _processor(root: Root) -> Optional[str]:
-    text = root.text(CPUINFO, keep=_model_name) or ""
+    text = root.text(CPUINFO, keep=_keep(r"(model name|Model)\s*:")) or ""
     name = text.partition(":")[2].strip()
     return name or (platform.machine() if root.is_this_computer else None)
 
@@ -179,9 +179,3 @@ def _keep(pattern: str) -> Callable[[str], str]:
         return next((line for line in text.split("\n") if re.match(pattern, line)), "")
 
     return keep
-
-
-_first_line = _keep("")
-_pretty_name = _keep(r"PRETTY_NAME=")
-_board_line = _keep(r"(export\s+)?BOARD=")
-_model_name = _keep(r"(model name|Model)\s*:")

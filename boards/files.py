@@ -46,7 +46,13 @@ class Root:
 
     def number(self, name: str) -> Optional[Number]:
         """Return the number in a file, int or float, or None when it holds no number."""
-        return to_number(self.text(name))
+        text = self.text(name) or ""
+        for kind in (int, float):
+            try:
+                return kind(text)
+            except ValueError:
+                pass
+        return None
 
     def list(self, name: str) -> List[str]:
         """Return the names in a folder; numbers in them sort as numbers. Empty if unreadable."""
@@ -111,16 +117,6 @@ class Recorder(Root):
 
     def note(self, name: str, text: str = "") -> None:
         self.seen[name] = text
-
-
-def to_number(text: Optional[str]) -> Optional[Number]:
-    """Convert a text to int or float. Return None when it is no number."""
-    for kind in (int, float):
-        try:
-            return kind(text or "")
-        except ValueError:
-            pass
-    return None
 
 
 def _read(path: str) -> Optional[bytes]:

@@ -7,6 +7,7 @@ import os
 import platform
 import re
 import sys
+from fnmatch import fnmatchcase
 from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from boards.files import Root
@@ -170,7 +171,7 @@ def _candidates(
             if not match:
                 continue
             distribution = re.sub(r"[-_.]+", "-", match.group(1)).lower()
-            if _is_one_of(distribution, distributions + debian):
+            if any(fnmatchcase(distribution, name) for name in distributions + debian):
                 yield Package(match.group(2), by, python, distribution), is_ours
                 break
         else:
@@ -199,13 +200,6 @@ def _listed(folder: str) -> List[str]:
         return sorted(os.listdir(folder))
     except OSError:
         return []
-
-
-def _is_one_of(distribution: str, wanted: Sequence[str]) -> bool:
-    return any(
-        distribution == name or (name.endswith("*") and distribution.startswith(name[:-1]))
-        for name in wanted
-    )
 
 
 def _note(root: Root, package: Package, here: Optional[str]) -> None:

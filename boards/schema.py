@@ -135,20 +135,8 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str) and bool(value)
 
 
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
-
-
 def _is_amount(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0
-
-
-def _are_words(value: Any) -> bool:
-    return isinstance(value, list) and all(map(_is_text, value))
-
-
-def _are_reasons(value: Any) -> bool:
-    return isinstance(value, dict) and all(map(_is_text, value.values()))
 
 
 def _each(fits: Callable[[Any], bool]) -> Callable[[Any], bool]:
@@ -164,11 +152,14 @@ def _each(fits: Callable[[Any], bool]) -> Callable[[Any], bool]:
 # kind -> (what a value must be, whether one is)
 KINDS: Dict[str, Tuple[str, Callable[[Any], bool]]] = {
     "text": ("a text", _is_text),
-    "words": ("a list of texts", _are_words),
+    "words": ("a list of texts", lambda value: type(value) is list and all(map(_is_text, value))),
     "amount": ("a number above or equal to zero, or a table of such numbers", _each(_is_amount)),
-    "count": ("a whole number above zero", _is_count),
+    "count": ("a whole number above zero", lambda value: type(value) is int and value > 0),
     "switch": ("true or false", lambda value: isinstance(value, bool)),
-    "reasons": ("a table of texts", _are_reasons),
+    "reasons": (
+        "a table of texts",
+        lambda value: isinstance(value, dict) and all(map(_is_text, value.values())),
+    ),
 }
 
 

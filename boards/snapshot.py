@@ -17,6 +17,7 @@ from boards.telemetry import Telemetry
 HEADER = "# hotpath board snapshot 1"
 UNREADABLE = "\\!"
 ESCAPES = {"\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
+ESCAPED = re.compile(r"[\\\x00-\x1f\x7f-\xa0\xad]")  # also what can't be printed, below 256
 
 # No file that is read today holds these. They are removed in case a future sensor reads one.
 MAC = re.compile(r"(?<![0-9A-Fa-f:-])[0-9A-Fa-f]{2}(?:([:-])[0-9A-Fa-f]{2})(?:\1[0-9A-Fa-f]{2}){4}")
@@ -79,15 +80,7 @@ def dumps(files: Dict[str, Optional[str]]) -> str:
 
 
 def _escape(text: str) -> str:
-    return "".join(
-        ESCAPES.get(letter) or (letter if letter.isprintable() else _code(letter))
-        for letter in text
-    )
-
-
-def _code(letter: str) -> str:
-    number = ord(letter)
-    return f"\\x{number:02x}" if number < 256 else letter
+    return ESCAPED.sub(lambda found: ESCAPES.get(found[0]) or f"\\x{ord(found[0]):02x}", text)
 
 
 def scrub(text: str) -> str:

@@ -30,8 +30,7 @@ def read(path: pathlib.Path, error: "typing.Type[HotpathError]") -> "typing.Dict
     """
     try:
         with open(str(path), "rb") as file:
-            table: typing.Dict[str, typing.Any] = tomllib.loads(file.read().decode("utf-8"))
-        return table
+            return tomllib.loads(file.read().decode("utf-8"))
     except OSError as problem:
         raise error(f"{path} can't be read: {problem.strerror}; name another file") from None
     except (ValueError, RecursionError) as problem:  # ValueError: of TOML and of UTF-8

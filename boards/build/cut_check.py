@@ -36,7 +36,12 @@ def check(graphs: Any, form: Any, say: Callable[[str], None] = print) -> None:
         pictures[name] = random.uniform(-1, 1, shape).astype(np.float32)
     whole = _run(graphs.exemplar, pictures)
     whole.update(_run(graphs.search, dict(whole, **pictures)))
-    parts = run_parts(form, pictures)
+    parts = dict(pictures)
+    parts.update(_run(form.exemplar, parts))
+    for index, part in enumerate(form.parts):
+        parts.update(_run(part, parts))
+        for step in form.steps[index] if index < len(form.steps) else []:
+            parts[step.out] = _correlate(step, parts[step.exemplar], parts[step.search])
     worst = 0.0
     for name in form.maps:
         scale = max(float(np.abs(whole[name]).max()), 1e-6)
@@ -50,18 +55,7 @@ def check(graphs: Any, form: Any, say: Callable[[str], None] = print) -> None:
     say(f"cut at the correlation: {count} parts, maps within {worst:.1g} of the whole graph's")
 
 
-def run_parts(form: Any, pictures: Values) -> Values:
-    """Run a ``cut.Cut`` on ONNX Runtime and ``kernels.golden``. Return every tensor's value."""
-    values = dict(pictures)
-    values.update(_run(form.exemplar, values))
-    for index, part in enumerate(form.parts):
-        values.update(_run(part, values))
-        for step in form.steps[index] if index < len(form.steps) else []:
-            values[step.out] = correlate(step, values[step.exemplar], values[step.search])
-    return values
-
-
-def correlate(step: Any, exemplar: Any, search: Any) -> Any:
+def _correlate(step: Any, exemplar: Any, search: Any) -> Any:
     """Compute a ``cut.Step`` by its definition, in float32."""
     kernels = [golden.correlate_depthwise(each, search[0], step.padding) for each in exemplar]
     return np.stack(kernels).astype(np.float32)

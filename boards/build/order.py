@@ -72,11 +72,6 @@ class Order:
         if self.engine != board.engine:  # the board's own engine has a bundle of that name
             self.target = self.target.with_name(f"{self.target.name}-{engine}")
 
-    def paths(self) -> Dict[str, pathlib.Path]:
-        """Return the network's files: dict of part -> path."""
-        found: Dict[str, pathlib.Path] = self.network.locate(self.networks_dir)
-        return found
-
     def table(self) -> Optional[pathlib.Path]:
         """Return the table of ranges: the one that was named, else the one that was made here."""
         made = pathlib.Path(TABLE.format(self.network.name))
@@ -94,8 +89,7 @@ class Order:
 
     def command(self, precision: Optional[str] = None) -> str:
         """Return the command that builds this bundle, or that of another precision."""
-        text: str = bundle.command(self.board.name, self.network.given, precision or self.precision)
-        return text
+        return bundle.command(self.board.name, self.network.given, precision or self.precision)
 
     def entries(self, paths: Dict[str, pathlib.Path], **more: Any) -> Dict[str, Any]:
         """Return the keys of ``bundle.json`` that the order decides, and those of ``more``."""

@@ -45,7 +45,7 @@ def prepare(folder: pathlib.Path, order: Order, say: Say = print) -> None:
         from runtime.graphs import assemble, batch, convert, cut
     except ImportError:
         return _copy_shipped(folder, order, say)
-    paths = order.paths()
+    paths = order.network.locate(order.networks_dir)
     graphs = assemble.with_search_features(network, assemble.build(network, paths))
     seen = graphs.search_features
     graphs = graphs._replace(
@@ -139,14 +139,7 @@ def _write(
     values: Dict[str, Any],
     put: Callable[[pathlib.Path], Dict[str, Any]],
 ) -> None:
-    """Write a prepared folder, whole or not at all.
-
-    Args:
-        folder: an existing one is replaced.
-        order: what is to be built.
-        values: of ``prepared.json``, without what ``_for_board``, ``put`` and this add.
-        put: function of a folder that writes the models into it and returns the forms.
-    """
+    """Write a prepared folder, whole or not at all; ``put`` writes models, returns the forms."""
     with Writer(folder) as writer:
         values = dict(values, **_for_board(order))
         values = dict(values, format=FORMAT, forms=put(writer.folder))
@@ -183,8 +176,7 @@ def _copy_shipped(folder: pathlib.Path, order: Order, say: Say) -> None:
     def put(place: pathlib.Path) -> Dict[str, Any]:
         for file in values["files"]:
             shutil.copy(str(source / file), str(place / file))
-        forms: Dict[str, Any] = values["forms"]
-        return forms
+        return values["forms"]
 
     _write(folder, order, values, put)
     say(f"prepared {folder} from {source}")

@@ -56,10 +56,6 @@ class Notes:
         self.found: Dict[str, str] = {}
         self.skipped: List[Tuple[str, str]] = []
 
-    def use(self, key: str, where: str) -> None:
-        """Note that a key is read from a file."""
-        self.found[key] = where
-
     def skip(self, where: str, why: str) -> None:
         """Note that a file is not read, and why."""
         self.skipped.append((where, why))

@@ -35,7 +35,7 @@ def find(root: Root, board: Optional[Board], notes: Notes) -> Optional[Sensor]:
         else:
             key = unique("cooling_" + key_of(kind), "_state", readers)
             readers[key] = reader(root, path)
-            notes.use(key, path)
+            notes.found[key] = path
     return Sensor(readers) if readers else None
 
 

@@ -31,9 +31,9 @@ def find(root: Root, board: Optional[Board], notes: Notes) -> Optional[Sensor]:
             readers[core + "_clock_hz"] = reader(root, folder + "scaling_cur_freq", 1000)
             readers[core + "_clock_max_hz"] = high
             limits.append((low, high))
-            notes.use(core + "_clock_hz", folder + "scaling_cur_freq")
+            notes.found[core + "_clock_hz"] = folder + "scaling_cur_freq"
     readers["cpu_load_percent"] = _load(root)
-    notes.use("cpu_load_percent", STAT)
+    notes.found["cpu_load_percent"] = STAT
     return Sensor(readers, tuple(limits))
 
 

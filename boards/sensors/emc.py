@@ -54,7 +54,7 @@ def find(root: Root, board: Optional[Board], notes: Notes) -> Optional[Sensor]:
     """See ``boards.sensors``."""
     for paths in (BPMP, TEGRA210):
         if root.number(paths.rate) is not None:
-            notes.use("emc_clock_hz", paths.rate)
+            notes.found["emc_clock_hz"] = paths.rate
             return Emc(root, paths)
     if board is not None and board.family == "jetson":
         notes.skip(DEBUG, "the memory clock can't be read; the kernel shows it to root only")

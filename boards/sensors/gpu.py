@@ -23,14 +23,14 @@ def find(root: Root, board: Optional[Board], notes: Notes) -> Optional[Sensor]:
     folder = _folder(root, notes)
     if folder is None:
         return None
-    notes.use("gpu_clock_hz", folder + "/cur_freq")
+    notes.found["gpu_clock_hz"] = folder + "/cur_freq"
     now, low, high = (reader(root, f"{folder}/{end}_freq") for end in ("cur", "min", "max"))
     readers = {"gpu_clock_hz": now, "gpu_clock_min_hz": low, "gpu_clock_max_hz": high}
     loads = (folder + "/device/load",) + LOADS
     load = next((path for path in loads if root.number(path) is not None), None)
     if load:
         readers["gpu_load_percent"] = reader(root, load, 0.1)  # from per mille
-        notes.use("gpu_load_percent", load)
+        notes.found["gpu_load_percent"] = load
     else:
         notes.skip(folder, "no file holds the GPU's load")
     return Sensor(readers, ((low, high),))

@@ -56,7 +56,7 @@ def _find_zones(
                 # A zone that can't be read now may be readable later, when its part is awake.
                 key = unique(key_of(SHORT.sub("", kind)), "_temp_c", readers)
                 readers[key] = read
-                notes.use(key, folder + "/temp")
+                notes.found[key] = folder + "/temp"
                 if _sane(read()) is None:
                     notes.skip(folder, f"{kind}: no reading now, asked again each time")
         if zones:
@@ -74,7 +74,7 @@ def _find_chips(root: Root, notes: Notes, readers: Dict[str, Reader]) -> None:
                 label = root.text(folder + "/" + entry[: -len("input")] + "label") or ""
                 key = unique(key_of(name + " " + label), "_temp_c", readers)
                 readers[key] = reader(root, folder + "/" + entry, 0.001, digits=3)
-                notes.use(key, folder + "/" + entry)
+                notes.found[key] = folder + "/" + entry
 
 
 def _find_adc(root: Root, notes: Notes, readers: Dict[str, Reader]) -> None:
@@ -93,7 +93,7 @@ def _find_adc(root: Root, notes: Notes, readers: Dict[str, Reader]) -> None:
                 key = unique(key_of(part.replace("_temp", "")), "_temp_c", readers)
                 offset = root.number(stem + "offset") or 0
                 readers[key] = reader(root, folder + "/" + entry, 0.001 * scale, offset, 3)
-                notes.use(key, folder + "/" + entry)
+                notes.found[key] = folder + "/" + entry
 
 
 def _sane(temp_c: Value) -> Value:

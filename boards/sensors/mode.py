@@ -52,7 +52,7 @@ def find(root: Root, board: Optional[Board], notes: Notes) -> Optional[Sensor]:
         if board is not None and board.family == "jetson":
             notes.skip(STATUS, "nvpmodel has not said which power mode is set")
         return mode if modes else None
-    notes.use("power_mode_id", STATUS)
+    notes.found["power_mode_id"] = STATUS
     return mode
 
 

@@ -53,7 +53,7 @@ class Rails:
         self.power[name], self._sources[name] = read, where
         if alarm and self.root.has(alarm):
             self.alarms[name] = reader(self.root, alarm)
-        self.notes.use(key_of(name) + "_power_mw", where)
+        self.notes.found[key_of(name) + "_power_mw"] = where
 
     def add_product(self, name: str, volts: str, amps: str, alarm: Optional[str] = None) -> None:
         """Take a rail whose voltage (mV) and current (mA) are two files."""
@@ -65,10 +65,6 @@ class Rails:
             return round(millivolts * milliamps / 1000.0, 1)
 
         self.add(name, read, volts, alarm)
-
-    def add_power(self, name: str, path: str, factor: float) -> None:
-        """Take a rail whose power is a file, times ``factor`` in mW."""
-        self.add(name, reader(self.root, path, factor, digits=1), path)
 
 
 def find(root: Root, board: Optional[Board], notes: Notes) -> Optional[Sensor]:
@@ -85,7 +81,7 @@ def find(root: Root, board: Optional[Board], notes: Notes) -> Optional[Sensor]:
         return None
     total = _total(rails.power, board)
     if total:
-        notes.use("power_total_mw", " + ".join(total))
+        notes.found["power_total_mw"] = " + ".join(total)
     else:
         notes.skip("power_total_mw", "no known rail measures the whole board")
     readers = {key_of(name) + "_power_mw": read for name, read in rails.power.items()}
@@ -112,7 +108,7 @@ def _find_iio(rails: Rails, folder: str) -> None:
         if _is_no_rail(name):
             rails.notes.skip(folder + "/" + entry, "nothing is connected")
         elif root.has(power):
-            rails.add_power(name, power, 1)
+            rails.add(name, reader(root, power, digits=1), power)
         else:
             rails.add_product(name, volts, amps)
 
@@ -128,7 +124,8 @@ def _find_hwmon(rails: Rails, folder: str, unlabelled: Mapping[str, str]) -> Non
         elif power:
             named = root.text(f"{folder}/power{power.group(1)}_label")
             name = named or root.text(folder + "/label") or unlabelled.get(chip) or chip
-            rails.add_power(name, folder + "/" + entry, 0.001)  # hwmon's is in microwatts
+            path = folder + "/" + entry
+            rails.add(name, reader(root, path, 0.001, digits=1), path)  # hwmon's is in microwatts
 
 
 def _add_channel(rails: Rails, folder: str, number: int) -> None:

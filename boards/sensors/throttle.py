@@ -28,5 +28,5 @@ def find(root: Root, board: Optional[Board], notes: Notes) -> Optional[Sensor]:
                 notes.skip(path, "the counter can't be read")
             else:
                 readers[key] = reader(root, path)
-                notes.use(key, path)
+                notes.found[key] = path
     return Sensor(readers) if readers else None

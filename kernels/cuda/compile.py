@@ -239,16 +239,7 @@ def _cached(
     target: int,
     ptx: bool,
 ) -> str:
-    """Path of the compiled file in the first folder that can hold it.
-
-    Args:
-        path: the .cu file.
-        capability: of the GPU.
-        compiler: ``Nvrtc``.
-        folders: see ``binary``.
-        target: architecture to compile for.
-        ptx: whether it must be PTX.
-    """
+    """Path of the file compiled for ``target``, in the first folder that can hold it."""
     stem, kind = os.path.splitext(os.path.basename(path))[0], f"-ptx{target}" if ptx else ""
     name = f"{stem}-sm{capability}{kind}-{_key(path, compiler.version)}"
     if folders is None:

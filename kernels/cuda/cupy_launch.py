@@ -45,8 +45,7 @@ class Device(device.Device):
         return cupy.cuda.Stream(non_blocking=True)
 
     def handle(self, stream: Any) -> int:
-        handle: int = stream.ptr
-        return handle
+        return stream.ptr
 
     def _upload(self, address: int, array: np.ndarray, stream: Any) -> None:
         copy = cupy.cuda.runtime.memcpyAsync
@@ -82,5 +81,4 @@ class Device(device.Device):
         self._ask(stream.wait_event, event)
 
     def elapsed_ms(self, first: Any, second: Any) -> float:
-        elapsed: float = cupy.cuda.get_elapsed_time(first, second)
-        return elapsed
+        return cupy.cuda.get_elapsed_time(first, second)

@@ -100,8 +100,7 @@ class Device:
 
         ``upload`` says that the processor only writes to it, in order.
         """
-        array: np.ndarray = self._take(self._pinned, int(size), upload)
-        return array
+        return self._take(self._pinned, int(size), upload)
 
     def _take(self, take: Callable[..., Any], size: int, *more: Any) -> Any:
         try:

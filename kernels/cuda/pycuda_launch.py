@@ -46,15 +46,13 @@ class Device(device.Device):
 
     def _pinned(self, size: int, upload: bool) -> np.ndarray:
         flags = cuda.host_alloc_flags.WRITECOMBINED if upload else 0
-        array: np.ndarray = cuda.pagelocked_empty(size, np.uint8, mem_flags=flags)
-        return array
+        return cuda.pagelocked_empty(size, np.uint8, mem_flags=flags)
 
     def stream(self) -> Any:
         return cuda.Stream()
 
     def handle(self, stream: Any) -> int:
-        handle: int = stream.handle
-        return handle
+        return stream.handle
 
     def _upload(self, address: int, array: np.ndarray, stream: Any) -> None:
         cuda.memcpy_htod_async(address, array, stream)
@@ -84,8 +82,7 @@ class Device(device.Device):
         self._ask(stream.wait_for_event, event)
 
     def elapsed_ms(self, first: Any, second: Any) -> float:
-        elapsed: float = second.time_since(first)
-        return elapsed
+        return second.time_since(first)
 
     def close(self) -> None:
         """Free the memory and the context. Nothing that this device gave may be used afterwards."""

@@ -98,11 +98,10 @@ class Windows(Steps):
             kernels.aim(exemplar=False, targets=count)
             kernels.crop(slot.upload_at, exemplar=False, targets=count)
             self._network(alone=count == 1)
-            found: List[Tuple[Tuple[Any, ...], Any]] = self.engine.read_regions(count)
+            return self.engine.read_regions(count)
         except HotpathError:  # what is in flight still reads the slot's memory
             self._settle()
             raise
-        return found
 
     def close(self) -> None:
         """Free the memory."""

@@ -39,8 +39,7 @@ def build_of(board: Board, engine: Optional[str] = None) -> Callable[..., Any]:
     module = "boards.build.engines." + name
     if importlib.util.find_spec(module) is None:
         return build_files
-    build: Callable[..., Any] = importlib.import_module(module).build
-    return build
+    return importlib.import_module(module).build
 
 
 def build_files(order: Order, say: Callable[[str], None]) -> bundle.Bundle:
@@ -49,7 +48,7 @@ def build_files(order: Order, say: Callable[[str], None]) -> bundle.Bundle:
     Raises:
         BuildFailed: the network's files or this computer don't have the precision.
     """
-    paths = order.paths()
+    paths = order.network.locate(order.networks_dir)
     _check_precision(order, paths)
     about = _try(order, paths)
     with Writer(order.target) as writer:

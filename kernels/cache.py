@@ -1,11 +1,22 @@
 """Folders for compiled kernels, and who may have written what lies there."""
 
 import errno
+import hashlib
 import os
+from typing import Sequence
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 INSTALLED = bool({"site-packages", "dist-packages"} & set(HERE.split(os.sep)))  # no checkout
 USERS = os.path.join(os.path.expanduser("~"), ".cache", "hotpath")
+
+
+def digest(facts: object, paths: Sequence[str]) -> str:
+    """Hash of facts and files, all that compiled code depends on: 16 hexadecimal digits."""
+    key = hashlib.sha256(repr(facts).encode())
+    for path in paths:
+        with open(path, "rb") as file:
+            key.update(file.read())
+    return key.hexdigest()[:16]
 
 
 def is_ours(path: str) -> bool:

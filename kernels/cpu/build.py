@@ -6,7 +6,6 @@ machines share never loads a library that was made for another machine.
 
 import ctypes
 import glob
-import hashlib
 import os
 import platform
 import shutil
@@ -79,7 +78,8 @@ def library(
     problems = []
     for native in NATIVE:
         flags = FLAGS + native + tuple(extra_flags)
-        name = f"hotpath-{_key(version, flags)}.so"
+        facts = (version, flags, platform.machine(), _cpu_flags())
+        name = f"hotpath-{cache.digest(facts, [SOURCE] + HEADERS)}.so"
         try:
             handle, path = _load_from(folders, name, compiler, flags)
         except CannotBuild as error:
@@ -198,15 +198,6 @@ def _run(command: Sequence[str]) -> Any:
         raise CannotBuild(f"{command[0]} took over {TIMEOUT_S} s") from None
     except OSError as error:
         raise CannotBuild(f"{command[0]} does not run: {error.strerror}") from None
-
-
-def _key(version: Sequence[str], flags: Sequence[str]) -> str:
-    """Hash of everything that the compiled code depends on."""
-    key = hashlib.sha256(repr((version, flags, platform.machine(), _cpu_flags())).encode())
-    for path in [SOURCE] + HEADERS:
-        with open(path, "rb") as file:
-            key.update(file.read())
-    return key.hexdigest()[:16]
 
 
 def _cpu_flags() -> str:

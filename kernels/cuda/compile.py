@@ -13,7 +13,6 @@ PTX.
 
 import ctypes
 import glob
-import hashlib
 import os
 import sys
 import tempfile
@@ -241,7 +240,8 @@ def _cached(
 ) -> str:
     """Path of the file compiled for ``target``, in the first folder that can hold it."""
     stem, kind = os.path.splitext(os.path.basename(path))[0], f"-ptx{target}" if ptx else ""
-    name = f"{stem}-sm{capability}{kind}-{_key(path, compiler.version)}"
+    key = cache.digest((compiler.version, FLAGS), [path] + HEADERS)
+    name = f"{stem}-sm{capability}{kind}-{key}"
     if folders is None:
         private = os.path.join(tempfile.gettempdir(), f"hotpath-{os.getuid()}")
         folders = (cache.USERS, private)
@@ -276,12 +276,3 @@ def _write(path: str, content: bytes) -> str:
         if os.path.exists(partial):
             os.unlink(partial)
     return path
-
-
-def _key(path: str, version: str) -> str:
-    """Hash of everything that the compiled code depends on, except the GPU."""
-    key = hashlib.sha256(repr((version, FLAGS)).encode())
-    for name in [path] + HEADERS:
-        with open(name, "rb") as file:
-            key.update(file.read())
-    return key.hexdigest()[:16]

@@ -1,6 +1,6 @@
 """What each family's select kernel takes before what all of them take."""
 
-from typing import Any, Callable, Sequence, Tuple
+from typing import Callable, Sequence, Tuple
 
 import numpy as np
 
@@ -22,7 +22,10 @@ def head(settings: SelectSettings, half: bool = False) -> Head:
     """
     if isinstance(settings, CornersSettings):
         return _corners(settings, 2 if half else 4)
-    return _points(settings) if isinstance(settings, PointsSettings) else _centre(settings)
+    if isinstance(settings, PointsSettings):
+        return _points(settings)
+    record = records.record(records.CENTRE, settings)
+    return "centre", (record,) + _tables(inner_hanning_window(settings.size)), tuple
 
 
 def _tables(window: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
@@ -39,12 +42,6 @@ def _points(settings: PointsSettings) -> Head:
         return "anchors", (record,) + window + sizes, tuple
     # a map of quality comes third; 0 where there is none
     return "points", (record,) + window, lambda maps: (tuple(maps) + (0,))[:3]
-
-
-def _centre(settings: Any) -> Head:
-    record = records.record(records.CENTRE, settings)
-    window = _tables(inner_hanning_window(settings.size))
-    return "centre", (record,) + window, tuple
 
 
 def _corners(settings: CornersSettings, number_bytes: int) -> Head:

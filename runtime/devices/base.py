@@ -75,8 +75,9 @@ class Device:
         return checked, checked.shape
 
     def picture(self, frame: Any) -> AnyFrame:
-        """A frame as the processor reads it."""
-        raise NotImplementedError
+        """A frame as the processor reads it; a device with frames of its own converts them."""
+        picture: AnyFrame = frame
+        return picture
 
     def begin(
         self, frame: Any, state: np.ndarray, shape: Tuple[int, ...], compares: bool

@@ -103,10 +103,6 @@ class Fpga(Device):
         self.features = self.steps.features
         return view
 
-    def picture(self, frame: AnyFrame) -> AnyFrame:
-        """See ``Device.picture``."""
-        return frame
-
     def hand_over(self, presence: Presence) -> None:
         """Tell the compiled calls of a new target."""
         if self.frames is not None:

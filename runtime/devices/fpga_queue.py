@@ -160,20 +160,16 @@ class ProgramQueue:
 
     Args:
         engine: the engine that runs them.
+
+    Attributes:
+        store: the tables that the engine's targets share.
     """
 
     def __init__(self, engine: Any) -> None:
         self._engine = engine
         self._waiting: Deque[Job] = deque()
         self._running: Optional[Job] = None
-        self._store: Optional[TableStore] = None
-
-    @property
-    def store(self) -> TableStore:
-        """The tables that the engine's targets share; made when first asked for."""
-        if self._store is None:
-            self._store = TableStore(self._engine.fabric, self._engine.search_crop.side)
-        return self._store
+        self.store = TableStore(engine.fabric, engine.search_crop.side)
 
     def add(self, job: Job) -> None:
         """Add a frame; its program starts at once when the fabric is idle."""

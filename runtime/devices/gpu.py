@@ -36,7 +36,6 @@ from runtime.types import Found, Judgement, View, checked_frame
 
 BT601 = MATRICES["601", False]  # the one that the GPU's crop has
 
-
 # The families whose select the GPU has: name -> function of the network that gives its numbers.
 SELECTS: Dict[str, Callable[[Network], Any]] = {
     "points": points_settings,
@@ -63,24 +62,6 @@ def frame_settings(network: Network) -> FrameSettings:
         select=SELECTS[network.family](network),
         loss=loss_settings(network),
     )
-
-
-def checked_size(frame: Any) -> Tuple[int, int]:
-    """(width, height) of a frame that the GPU's crop can read.
-
-    Raises:
-        BadFrame: it can read no such frame.
-    """
-    if isinstance(frame, (Nv12, OnDevice)):
-        try:
-            return frames.size_of(frame)
-        except ValueError as error:
-            raise BadFrame(f"a camera's frame has planes of the wrong size: {error}") from None
-    if isinstance(frame, np.ndarray) and frame.ndim == 3 and frame.shape[2] == 4:
-        checked_frame(frame[:, :, :3])
-    else:
-        checked_frame(frame)
-    return frame.shape[1], frame.shape[0]
 
 
 def as_uploaded(frame: Any) -> Any:
@@ -189,14 +170,22 @@ class Gpu(Device):
     def take(self, frame: Any) -> Tuple[Any, Tuple[int, ...]]:
         """See ``Device.take``."""
         frame = as_uploaded(frame)
-        width, height = checked_size(frame)
-        return frame, (height, width, 3)
+        if isinstance(frame, (Nv12, OnDevice)):
+            try:
+                width, height = frames.size_of(frame)
+            except ValueError as error:
+                raise BadFrame(f"a camera's frame has planes of the wrong size: {error}") from None
+            return frame, (height, width, 3)
+        has_four = isinstance(frame, np.ndarray) and frame.ndim == 3 and frame.shape[2] == 4
+        checked_frame(frame[:, :, :3] if has_four else frame)
+        return frame, frame.shape[:2] + (3,)
 
     def begin(
         self, frame: Any, state: np.ndarray, shape: Tuple[int, ...], compares: bool
     ) -> Optional[View]:
         """See ``Device.begin``."""
-        self.border = self._border(frame)
+        picture = self.picture(frame) if isinstance(frame, (Nv12, OnDevice)) else frame
+        self.border = geometry.border_colour(self.network, picture)
         self.frame.begin(frame, tuple(state), tuple(self.border))
         self.state, self._known = state, state.copy()
         if self._exemplars is not None:
@@ -297,11 +286,6 @@ class Gpu(Device):
             self._pictured = frame, picture_of(frame, self.engine)
         picture: AnyFrame = self._pictured[1]
         return picture
-
-    def _border(self, frame: Any) -> np.ndarray:
-        """The colour of the pixels outside the frame: (3,) uint8, BGR."""
-        picture = self.picture(frame) if isinstance(frame, (Nv12, OnDevice)) else frame
-        return geometry.border_colour(self.network, picture)
 
     def together(self, devices: Sequence["Gpu"]) -> Optional[Group]:
         """See ``Device.together``: a frame is as many launches as for one target."""

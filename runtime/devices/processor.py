@@ -89,10 +89,6 @@ class Processor(Device):
         self.decoder.first(view.maps)
         return view
 
-    def picture(self, frame: AnyFrame) -> AnyFrame:
-        """See ``Device.picture``."""
-        return frame
-
     def rescale(self, factors: Sequence[float], shape: Tuple[int, ...]) -> None:
         """See ``Device.rescale``."""
         self._size = shape[1], shape[0]
@@ -146,17 +142,12 @@ class Processor(Device):
     def show(
         self, frame: AnyFrame, crop: Windows, state: np.ndarray, sides: float, factor: float
     ) -> Tuple[float, float]:
-        """Write a window into the network's input.
+        """Write a window into the network's input; returns (x, y), search pixels per frame pixel.
 
         Args:
-            frame: of any kind.
-            crop: writes it.
             state: [cx, cy, w, h], what the window is around.
             sides: of the window, in usual ones.
             factor: by which the window is wider than the family asks for.
-
-        Returns:
-            (x, y), search pixels per frame pixel.
         """
         scale = crop(frame, state, sides, self.border)
         return scale if factor == 1.0 else (scale[0] / factor, scale[1] / factor)

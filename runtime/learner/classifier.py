@@ -18,13 +18,12 @@ import numpy as np
 from kernels.cpu import online
 from kernels.cpu.interface import Kernels
 from runtime.learner import samples
-from runtime.learner.ridge import Ridge
+from runtime.learner.ridge import SMALL, Ridge
 from runtime.network import Network
 from runtime.types import View
 
 PARTS = 2  # along each side of a box
 LEAST = 1.0  # length of a part, cells
-SMALL = 250000  # multiplications that OpenBLAS does on one thread (see ``runtime.learner.ridge``)
 HARD = 2.0  # a negative that looks like the target counts e to this times as much
 
 
@@ -161,7 +160,8 @@ class Pooling:
         if self.compiled:
             compiled: np.ndarray = self.compiled.describe(features, states, centre, scale)
             return compiled
-        boxes = in_region(states, centre, scale)
+        moved = states - np.array([centre[0], centre[1], 0.0, 0.0])
+        boxes = moved * np.array([scale[0], scale[1], scale[0], scale[1]])  # search pixels
         side, parts = _side_of(features), self._parts
         columns = _shares(boxes[:, 0] / self._stride, boxes[:, 2] / self._stride, side, parts)
         rows = _shares(boxes[:, 1] / self._stride, boxes[:, 3] / self._stride, side, parts)
@@ -173,18 +173,6 @@ class Pooling:
         pooled = (np.concatenate(products) - self._mean).reshape(len(boxes), -1)
         pooled /= np.sqrt((pooled**2).sum(axis=1, keepdims=True)) + 1e-9
         return np.concatenate([pooled, np.ones((len(boxes), 1), np.float32)], axis=1)
-
-
-def in_region(states: np.ndarray, region: np.ndarray, scale: Any) -> np.ndarray:
-    """Boxes of a frame in the search region: (n, 4) [cx, cy, w, h], search pixels.
-
-    Args:
-        states: (n, 4) [cx, cy, w, h], frame pixels.
-        region: [cx, cy, ...] of the search region, frame pixels.
-        scale: (x, y), search pixels per frame pixel.
-    """
-    moved: np.ndarray = states - np.array([region[0], region[1], 0.0, 0.0])
-    return np.asarray(moved * np.array([scale[0], scale[1], scale[0], scale[1]]))
 
 
 def _side_of(features: np.ndarray) -> int:

@@ -131,12 +131,7 @@ class Memory:
 
     def __init__(self, moments: Any, frames: int) -> None:
         self.moments = moments
-        self._frames, self.count = frames, 0
-
-    def next_rate(self) -> float:
-        """The share of the next frame's samples."""
-        self.count += 1
-        return 1.0 / min(self.count, self._frames)
+        self.frames, self.count = frames, 0
 
 
 class Ridge:
@@ -202,7 +197,9 @@ class Ridge:
         """One slice of an update: take in positives, take in negatives, or solve."""
         if self._waiting:
             memory, samples, weights = self._waiting.pop(0)
-            self._model.add(memory.moments, samples, weights, memory.next_rate())
+            memory.count += 1
+            rate = 1.0 / min(memory.count, memory.frames)
+            self._model.add(memory.moments, samples, weights, rate)
             self._changed = True
         elif self._changed:
             self._weigh()

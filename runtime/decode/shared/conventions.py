@@ -18,14 +18,14 @@ Factors = typing.Tuple[float, ...]  # one for each channel of a map, or one for 
 TARGET: Keys = {
     "target": Key(str, "second", ("second", "first"), when=("score", ("softmax",))),
 }
-DISTANCES: Keys = {
+KEYS: Keys = dict(
+    TARGET,
     # what a distance of 1 is: a search pixel, a cell (stride), or the side of the search region
-    "unit": Key(str, "pixels", ("pixels", "cells", "region")),
+    unit=Key(str, "pixels", ("pixels", "cells", "region")),
     # "outward": left, top, right and bottom are positive inside the box; "axes": they are
     # x1, y1, x2, y2 less the cell's point, so that left and top are negative
-    "signs": Key(str, "outward", ("outward", "axes")),
-}
-KEYS: Keys = dict(TARGET, **DISTANCES)
+    signs=Key(str, "outward", ("outward", "axes")),
+)
 
 
 def factors(network: "Network") -> "typing.Dict[int, Factors]":

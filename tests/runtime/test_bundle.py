@@ -50,9 +50,8 @@ def nano(monkeypatch, tmp_path):
 @pytest.fixture
 def made(nano, prepared, tmp_path):
     """A bundle that was built on it."""
-    return tensorrt.build_prepared(
-        prepared / "out", tmp_path / "nano" / "tiny-fp16", lambda s: None
-    )
+    folder = tmp_path / "nano" / "tiny-fp16"
+    return tensorrt.build_prepared(prepared / "out", folder, lambda s: None)
 
 
 def refused(made, *texts, **asked):
@@ -281,9 +280,8 @@ def test_it_is_found_by_board_network_and_precision(made, nano, tmp_path):
     folder.parent.mkdir(parents=True)
     made.folder.rename(folder)
     assert loading.find_bundle(board, network, None, tmp_path / "engines").folder == folder
-    with pytest.raises(
-        bundle.BadBundle, match="run `make engine .*NETWORK=.*tiny.toml PRECISION=fp32"
-    ):
+    command = "run `make engine .*NETWORK=.*tiny.toml PRECISION=fp32"
+    with pytest.raises(bundle.BadBundle, match=command):
         loading.find_bundle(board, network, "fp32", tmp_path / "engines")
     folder.rename(folder.with_name("tiny-fp32"))  # another precision is better than none
     found = loading.find_bundle(board, network, None, tmp_path / "engines")
@@ -311,9 +309,8 @@ def test_a_disk_that_fills_up_leaves_the_old_bundle(made, nano, prepared):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
     try:
-        with kept(made), pytest.raises(
-            bundle.BadBundle, match="can't be written .*File too large.*make room"
-        ):
+        told = "can't be written .*File too large.*make room"
+        with kept(made), pytest.raises(bundle.BadBundle, match=told):
             tensorrt.build_prepared(prepared / "out", made.folder, lambda s: None)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)

@@ -1,7 +1,4 @@
-"""Boxes equal those of the original trackers: PyTorch's trajectories on real clips.
-
-Each frame is decoded once and given to every network on every engine.
-"""
+"""Boxes equal those of the original trackers: PyTorch's trajectories on real clips."""
 
 import csv
 import itertools
@@ -32,16 +29,9 @@ def runs(shared):
 
 
 def run_all(shared, frames):
-    """dict of (network, engine) -> dict of clip name -> (boxes, golden boxes, true boxes).
-
-    ``frames`` of each clip are enough, or None for all.
-    """
-    trackers = {
-        case: load_tracker(
-            case[0], engine=case[1], precision="fp32", networks_dir=shared / "models", threads=1
-        )
-        for case in CASES
-    }
+    """dict of (network, engine) -> dict of clip name -> (boxes, golden boxes, true boxes)."""
+    options = {"precision": "fp32", "networks_dir": shared / "models", "threads": 1}
+    trackers = {case: load_tracker(case[0], engine=case[1], **options) for case in CASES}
     found = {case: {} for case in CASES}
     for clip in find_clips([shared / "clips"]):
         boxes = {case: [] for case in CASES}

@@ -27,26 +27,21 @@ def test_experiment_on_otb_runs_our_tracker_unchanged(clips_dir, networks_dir, t
         (root / name).symlink_to((clips_dir / ("otb-" + name)).resolve())
     tracker = load_tracker("nanotrack_v2", networks_dir=networks_dir)
 
-    experiment = experiments.ExperimentOTB(
-        str(root),
-        version=2015,
-        result_dir=str(tmp_path / "results"),
-        report_dir=str(tmp_path / "reports"),
-    )
+    results, reports = tmp_path / "results", tmp_path / "reports"
+    folders = {"result_dir": str(results), "report_dir": str(reports)}
+    experiment = experiments.ExperimentOTB(str(root), version=2015, **folders)
     experiment.run(tracker)
     experiment.report([tracker.name])
 
     for name in CLIPS:
-        written = np.loadtxt(
-            str(tmp_path / "results" / "OTB2015" / tracker.name / (name + ".txt")), delimiter=","
-        )
+        file = results / "OTB2015" / tracker.name / (name + ".txt")
+        written = np.loadtxt(str(file), delimiter=",")
         clip = clip_at(clips_dir / ("otb-" + name))
         clip.boxes[0] = written[0]  # the toolkit's boxes count from 1
         ours = np.array(follow(tracker, clip)["boxes"])
         assert len(written) == len(ours)
         assert overlap(written, ours).min() > 0.999
-    report = json.loads(
-        (tmp_path / "reports" / "OTB2015" / tracker.name / "performance.json").read_text()
-    )
+    file = reports / "OTB2015" / tracker.name / "performance.json"
+    report = json.loads(file.read_text())
     assert set(report[tracker.name]["seq_wise"]) == set(CLIPS)
     assert report[tracker.name]["overall"]["success_score"] > 0.6

@@ -9,21 +9,14 @@ from runtime import load_targets, pace
 from runtime.options import LATENCIES, LOW, NORMAL, SAVING
 from runtime.pace import Expecting, Pace
 from runtime.video.base import WAITING
+from tests.runtime.cli import test_player
 from tests.support import blobs, tiny
 
 PERIOD_S = 0.02
 REHEARSAL_S = 0.0005
 
 
-class Clock:
-    """In the place of the module ``time``: a busy machine changes nothing."""
-
-    def __init__(self):
-        self.now_s = 100.0
-
-    def monotonic(self):
-        return self.now_s
-
+class Clock(test_player.Clock):
     def sleep(self, seconds):
         self.now_s += seconds
 
@@ -166,14 +159,8 @@ def test_a_loop_of_its_own_is_rehearsed_just_before_the_frame_it_expects(clock):
 
 @pytest.mark.parametrize(
     "family, targets, threads",
-    [
-        (None, 1, 1),
-        (None, 2, 1),
-        (None, 2, 2),
-        ("siamfc_030", 1, 1),
-        ("stark_lightning", 1, 1),
-        ("vittrack", 1, 1),
-    ],
+    [(None, 1, 1), (None, 2, 1), (None, 2, 2)]
+    + [(family, 1, 1) for family in ("siamfc_030", "stark_lightning", "vittrack")],
 )
 def test_rehearsals_between_frames_change_no_box(tmp_path, family, targets, threads):
     toml = tiny.write_network(tmp_path, tiny.watched(lost_below=0.3))

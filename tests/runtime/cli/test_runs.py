@@ -107,21 +107,16 @@ def test_the_profile_names_the_programs_own_speed_and_its_limit(world, tmp_path,
     steps = "decode", "crop", "network", "select", "total", "drawing", "encoding", "writing"
     for step in (*steps, "median", "p95", "p99"):
         assert step in told
-    last = told.strip().splitlines()[-1]
-    assert re.match(
-        r"29 frames in [\d.]+ s: \d+ a second in all, \d+ of tracking; limited by \w+", last
-    )
+    line = r"29 frames in [\d.]+ s: \d+ a second in all, \d+ of tracking; limited by \w+"
+    assert re.match(line, told.strip().splitlines()[-1])
 
 
 def test_a_run_begins_at_the_time_that_is_given(world, tmp_path, capsys):
     out = tmp_path / "out.csv"
     at_20 = ["--fps", "20", "--results", out]
     assert here(world, "frames", "--start", "0.5", "--frames", "3", *at_20) == 0
-    assert [(row["frame"], row["time_s"]) for row in rows_of(out)] == [
-        ("10", "0.5"),
-        ("11", "0.55"),
-        ("12", "0.6"),
-    ]
+    times = [(row["frame"], row["time_s"]) for row in rows_of(out)]
+    assert times == [("10", "0.5"), ("11", "0.55"), ("12", "0.6")]
     capsys.readouterr()
     assert here(world, "frames", "--start", "1:20", *at_20) == 2
     assert "ends at 1.4 s; give --start an earlier time" in capsys.readouterr().err

@@ -230,8 +230,7 @@ def test_siamfc_follows_the_authors_arithmetic(seed):
     large = np.stack(
         [cv2.resize(r[0, 0], (272, 272), interpolation=cv2.INTER_CUBIC) for r in responses]
     ).astype(np.float64)
-    large[0] *= 0.9745
-    large[2] *= 0.9745
+    large[[0, 2]] *= 0.9745
     chosen = int(np.argmax([part.max() for part in large]))
     chosen_map = (large[chosen] - large[chosen].min()) / (large[chosen] - large[chosen].min()).sum()
     line = [0.5 - 0.5 * math.cos(2 * math.pi * i / 271) for i in range(272)]

@@ -12,8 +12,6 @@ from runtime import load_tracker
 from runtime.networks import FOLDER, load_network
 from tests.support import blobs
 
-MEAN = (0.485 * 255, 0.456 * 255, 0.406 * 255)
-
 
 def picture_of(side):
     return (1, 3, side, side)

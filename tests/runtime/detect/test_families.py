@@ -54,11 +54,8 @@ def test_fastestdet_equals_a_plain_loop_over_its_cells():
 
 
 def test_deim_turns_corners_into_sizes():
-    outputs = [
-        np.array([[3, 0]]),
-        np.array([[[1, 2, 11, 22], [5, 5, 6, 7]]]),
-        np.array([[0.9, 0.5]]),
-    ]
+    corners = np.array([[[1, 2, 11, 22], [5, 5, 6, 7]]])
+    outputs = [np.array([[3, 0]]), corners, np.array([[0.9, 0.5]])]
     boxes, scores, classes = deim.decode(outputs, describe("deimv2_atto"))
     assert boxes.tolist() == [[1, 2, 10, 20], [5, 5, 1, 2]]
     assert scores.tolist() == [0.9, 0.5] and classes.tolist() == [3, 0]

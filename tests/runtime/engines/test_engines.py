@@ -171,9 +171,8 @@ def test_files_that_do_not_fit_are_refused_in_one_sentence(network, tmp_path):
     paths = network.locate()
     with pytest.raises(BadNetwork, match="tiny don't fit together"):
         assemble.build(network, {"backbone": paths["head"], "head": paths["backbone"]})
-    other = load_network(
-        tiny.write_network(tmp_path, tiny.TOML.replace("_size = 16", "_size = 15"))
-    )
+    toml = tiny.write_network(tmp_path, tiny.TOML.replace("_size = 16", "_size = 15"))
+    other = load_network(toml)
     with pytest.raises(BadNetwork, match="1x2x15x15 and 1x4x15x15.*1x2x16x16 and 1x4x16x16"):
         assemble.build(other, paths)
     paths["head"].write_bytes(paths["head"].read_bytes()[:-200])

@@ -155,9 +155,8 @@ def test_a_board_with_little_memory_does_without_cublas_and_cudnn(board, tmp_pat
     model = prepared / preparations.read(prepared)["forms"]["whole"]["models"][1]
     for size_gb, is_small in ((2, True), (8, False)):
         board.machine.seen.clear()
-        plans.Builder(plans.Request("fp32", memory_gb=size_gb), str(tmp_path), quiet).build(
-            model, "search"
-        )
+        request = plans.Request("fp32", memory_gb=size_gb)
+        plans.Builder(request, str(tmp_path), quiet).build(model, "search")
         tactics = [value for what, value in board.machine.seen if what == "tactics"]
         later = ["EDGE_MASK_CONVOLUTIONS", "JIT_CONVOLUTIONS"]
         left = [] if board.trt.__version__.startswith("8.2") else later

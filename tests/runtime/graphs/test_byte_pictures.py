@@ -117,14 +117,10 @@ def test_the_graph_turns_the_picture_around():
 
 
 @pytest.mark.parametrize(
-    "model",
-    [
-        sums_of_rows(TensorProto.INT8),
-        sums_of_rows(channels=1),
-        sums_of_rows(steps=(0.5, 0.25, 0.5)),
-    ],
+    "given", [{"kind": TensorProto.INT8}, {"channels": 1}, {"steps": (0.5, 0.25, 0.5)}]
 )
-def test_other_inputs_stay_as_they_are(model):
+def test_other_inputs_stay_as_they_are(given):
+    model = sums_of_rows(**given)
     rewritten, names = byte_pictures.with_pixels(model)
     assert rewritten is model and not names
 

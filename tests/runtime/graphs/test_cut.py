@@ -16,15 +16,8 @@ from tests.support import tiny, tiny_cut
 pytest.importorskip("onnxruntime")
 
 # network -> how many correlations its search graph has; those by matrix products are not cut
-PUBLISHED = {
-    "nanotrack_v1": 0,
-    "nanotrack_v2": 0,
-    "nanotrack_v3": 2,
-    "siamfc_015": 1,
-    "siamfc_030": 1,
-    "fear_xs": 0,
-    "lighttrack": 0,
-}
+PUBLISHED = dict.fromkeys(("nanotrack_v1", "nanotrack_v2", "fear_xs", "lighttrack"), 0)
+PUBLISHED.update(nanotrack_v3=2, siamfc_015=1, siamfc_030=1)
 
 
 def graphs_of(write, folder):

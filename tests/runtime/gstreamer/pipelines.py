@@ -22,10 +22,7 @@ def tell(**event):
 
 
 def play(text, after, before=None):
-    """Run to the end; ``before`` and ``after`` get the element ``t`` and each of its buffers.
-
-    Returns the states that the element told.
-    """
+    """Run with ``before`` and ``after`` on each buffer of element ``t``; return its states."""
     pipeline = Gst.parse_launch(text + " ! fakesink")
     element, states = pipeline.get_by_name("t"), []
 

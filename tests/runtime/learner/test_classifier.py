@@ -11,10 +11,7 @@ from runtime.learner.head import MARGIN, Head
 
 SIDE, STRIDE = 16, 16
 TARGET = np.array([0.0, 0.0, 64.0, 48.0])
-
-
-class Numbers:
-    stride, search = STRIDE, 255
+NUMBERS = SimpleNamespace(stride=STRIDE, search=255)
 
 
 def region(places, seed=0):
@@ -69,7 +66,7 @@ def test_samples_keep_the_rules_on_overlap():
 
 def test_what_was_rejected_is_told_from_the_target_after_it_was_learnt():
     first = region({(8, 8): 0})
-    one = Classifier(Numbers)
+    one = Classifier(NUMBERS)
     one.begin(TARGET, view(first))
     # a look-alike: half of the target's pattern, and one of its own
     now = region({(8, 8): 0, (13, 8): 0}, 1)
@@ -85,7 +82,7 @@ def test_what_was_rejected_is_told_from_the_target_after_it_was_learnt():
 
 
 def test_nothing_is_learnt_from_a_frame_in_which_the_target_is_not_tracked():
-    one = Classifier(Numbers)
+    one = Classifier(NUMBERS)
     one.begin(TARGET, view(region({(8, 8): 0})))
     now = view(region({(8, 8): 3}, 1))
     before = one.judge(TARGET[None], now)

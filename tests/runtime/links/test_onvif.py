@@ -42,16 +42,14 @@ def busy_computer(monkeypatch):
 
 @pytest.fixture
 def camera():
-    camera = OnvifCamera(LOGIN)
-    yield camera
-    camera.close()
+    with contextlib.closing(OnvifCamera(LOGIN)) as camera:
+        yield camera
 
 
 @pytest.fixture
 def link(camera):
-    link = opened(camera)
-    yield link
-    link.close()
+    with contextlib.closing(opened(camera)) as link:
+        yield link
 
 
 def opened(camera, share=None):

@@ -22,16 +22,8 @@ from tests.support.models import model_of
 onnxruntime = pytest.importorskip("onnxruntime")
 ENGINES = engines.installed()
 INT8 = str(ROOT / "runtime" / "networks" / "int8" / "kestrel-int8.toml")
-PUBLISHED = (
-    "nanotrack_v1",
-    "nanotrack_v2",
-    "nanotrack_v3",
-    "kestrel",
-    INT8,
-    "fear_xs",
-    "lighttrack",
-    "siamfc_015",
-)
+PUBLISHED = ["nanotrack_v1", "nanotrack_v2", "nanotrack_v3", "kestrel", INT8]
+PUBLISHED += ["fear_xs", "lighttrack", "siamfc_015"]
 
 
 @pytest.fixture
@@ -181,10 +173,8 @@ def test_maps_behind_an_identity_are_found(tmp_path, name):
     onnx.save(model, str(path))
     network = load_network(toml)
     engine = engines.create(name, network, network.locate())
-    assert [array.shape for array in engine.search(engine.exemplar())] == [
-        (1, 2, 16, 16),
-        (1, 4, 16, 16),
-    ]
+    shapes = [array.shape for array in engine.search(engine.exemplar())]
+    assert shapes == [(1, 2, 16, 16), (1, 4, 16, 16)]
     engine.close()
 
 

@@ -1,7 +1,4 @@
-"""``--pipeline 2``: rows, boxes and pictures are those of ``--pipeline 1``, and none is lost.
-
-The command line runs on TensorRT's fake and the fake GPU (``tests.fakes.tensorrt.loop``).
-"""
+"""``--pipeline 2``: rows, boxes and pictures are those of ``--pipeline 1``, and none is lost."""
 
 import re
 import signal

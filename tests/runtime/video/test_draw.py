@@ -130,12 +130,8 @@ def test_a_window_is_shown_until_the_user_presses_q():
     )
     with display.display() as screen:
         assert no_window(screen.environment) is None
-        program = subprocess.Popen(
-            [sys.executable, "-c", code],
-            cwd=str(ROOT),
-            env=screen.environment,
-            stderr=subprocess.PIPE,
-        )
+        options = {"cwd": str(ROOT), "env": screen.environment, "stderr": subprocess.PIPE}
+        program = subprocess.Popen([sys.executable, "-c", code], **options)
         screen.press("Hotpath test", "q")
         said = program.communicate(timeout=10)[1]
     assert program.returncode == 0

@@ -1,7 +1,4 @@
-"""Pictures in a Jetson's NVMM go to the GPU's crop: same boxes, and every buffer comes back once.
-
-GStreamer is real; the libraries of L4T and the GPU are stand-ins (``tests/fakes/nvmm``).
-"""
+"""Pictures in a Jetson's NVMM go to the GPU's crop: same boxes, every buffer comes back once."""
 
 import json
 import shutil

@@ -20,7 +20,6 @@ from tests.support.disks import small_disk
 
 pytestmark = pytest.mark.pythons("files, pipes and signals")
 
-
 IMPORTS = (
     "import os, signal, sys\n"
     "from runtime.errors import BadOutput\n"
@@ -30,12 +29,8 @@ IMPORTS = (
 
 def run(code, *arguments, **options):
     """Start a Python process of this repository with standard output in a pipe."""
-    return subprocess.Popen(
-        [sys.executable, "-c", IMPORTS + code] + [str(argument) for argument in arguments],
-        cwd=str(ROOT),
-        stdout=subprocess.PIPE,
-        **options,
-    )
+    command = [sys.executable, "-c", IMPORTS + code, *map(str, arguments)]
+    return subprocess.Popen(command, cwd=str(ROOT), stdout=subprocess.PIPE, **options)
 
 
 def test_csv_has_a_header_and_one_row_a_frame(tmp_path):

@@ -1,7 +1,4 @@
-"""Pictures and boxes of ROS 2: held to rosbags' messages, bags, and a peer with types of its own.
-
-ROS itself is not here: the messages follow its definitions.
-"""
+"""Pictures and boxes of ROS 2, held to rosbags' messages and bags; ROS itself is not here."""
 
 import json
 import os
@@ -55,16 +52,9 @@ def image(encoding, rows, width, big=0, stamp_s=5.25, padding=3):
     """A sensor_msgs/Image of rows (h, bytes), in CDR by rosbags."""
     rows = np.pad(rows.reshape(len(rows), -1), ((0, 0), (0, padding)))
     height = len(rows) * 2 // 3 if encoding == "nv12" else len(rows)
-    message = theirs(
-        ros.IMAGE,
-        header=header(stamp_s),
-        height=height,
-        width=width,
-        encoding=encoding,
-        is_bigendian=big,
-        step=rows.shape[1],
-        data=rows.ravel().astype(np.uint8),
-    )
+    layout = dict(height=height, width=width, is_bigendian=big, step=rows.shape[1])
+    data = rows.ravel().astype(np.uint8)
+    message = theirs(ros.IMAGE, header=header(stamp_s), encoding=encoding, data=data, **layout)
     return bytes(STORE.serialize_cdr(message, ros.IMAGE))
 
 

@@ -10,6 +10,7 @@ from runtime.pictures import bgr_of
 from runtime.track import main
 from runtime.video.save import Video
 from runtime.video.sources import open_source
+from tests.runtime.cli.test_player import Clock, Keys
 from tests.support.streams import scene
 
 av = pytest.importorskip("av")
@@ -105,19 +106,6 @@ def test_seeking_by_index_and_by_time_finds_the_frame_that_reading_gives(tmp_pat
 
 
 def test_a_window_shows_each_frame_for_its_own_time(tmp_path, monkeypatch):
-    class Clock:
-        now_s = 100.0
-
-        def monotonic(self):
-            return self.now_s
-
-    class Keys:
-        def wait_key(self, timeout_s):
-            clock.now_s += timeout_s
-
-        def show(self, picture, lines=None):
-            pass
-
     clock = Clock()
     monkeypatch.setattr("runtime.cli.player.time", clock)
     shown_s = []

@@ -239,14 +239,9 @@ def test_a_detector_a_network_of_features_and_grey_pictures_are_named(tmp_path, 
     assert "grey" in refused(one_file(tmp_path / "a.onnx", (1, 1, 127, 127), (1, 8)), capsys)
 
 
-def scaled(folder, factor):
-    """Multiply the distances that a network of points gives."""
-    multiply(folder, max, (factor,) * 4)
-
-
 def test_a_network_that_computes_nan_is_called_so(tmp_path, clips, capsys):
     files = files_of(tmp_path, "lighttrack")
-    scaled(tmp_path, float("inf"))
+    multiply(tmp_path, max, (float("inf"),) * 4)
     said = refused(files + ["--clips", str(clips), "--out", str(tmp_path / "out")], capsys)
     assert "NaN" in said and not (tmp_path / "out").exists()
 
@@ -256,7 +251,7 @@ def test_a_network_that_tracks_badly_is_warned_of(tmp_path, clips, capsys):
     given = ["add"] + files + ["--clips", str(clips), "--out", out, "--like", "lighttrack"]
     assert main(given + ["--name", "good"]) == 0
     assert "warning" not in capsys.readouterr().out
-    scaled(tmp_path, 0.5)
+    multiply(tmp_path, max, (0.5,) * 4)
     for path in (tmp_path / "out").glob("*.onnx"):
         path.unlink()
     assert main(given + ["--name", "bad"]) == 0

@@ -4,20 +4,13 @@ import math
 
 import pytest
 
-from runtime.links.gimbal.angles import (
-    between,
-    pitch_yaw_of,
-    pitch_yaw_of_quaternion,
-    ray_of,
-    turned,
-    vertical_fov_deg,
-)
+from runtime.links.gimbal import angles
 from runtime.links.gimbal.control import LOST, TRACKED, UNSURE, Camera, Control
 from runtime.links.gimbal.settings import DEFAULTS, FOLLOW, RANGES, BadSettings, load_settings
 from tests.support.quaternions import quaternion_of
 
 SIZE = (640, 480)
-FOV = (60.0, vertical_fov_deg(60.0, SIZE))
+FOV = (60.0, angles.vertical_fov_deg(60.0, SIZE))
 CENTRE = (310.0, 230.0, 20.0, 20.0)
 
 
@@ -127,17 +120,17 @@ def test_between_two_attitudes_the_angle_is_interpolated():
 def test_angles_and_quaternions_agree():
     for pitch in (-1.2, -0.3, 0.0, 0.4):
         for yaw in (-3.0, -0.5, 0.0, 2.0):
-            assert pitch_yaw_of_quaternion(quaternion_of(pitch, yaw)) == pytest.approx((pitch, yaw))
-            seen = pitch_yaw_of(turned((1.0, 0.0, 0.0), 0.0, pitch, yaw))
-            assert seen == pytest.approx((pitch, yaw))
-    assert pitch_yaw_of_quaternion((float("nan"), 0, 0, 0)) is None
-    assert between(3.0, -3.0) == pytest.approx(6.0 - 2 * math.pi)
+            found = angles.pitch_yaw_of_quaternion(quaternion_of(pitch, yaw))
+            seen = angles.pitch_yaw_of(angles.turned((1.0, 0.0, 0.0), 0.0, pitch, yaw))
+            assert found == pytest.approx((pitch, yaw)) and seen == pytest.approx((pitch, yaw))
+    assert angles.pitch_yaw_of_quaternion((float("nan"), 0, 0, 0)) is None
+    assert angles.between(3.0, -3.0) == pytest.approx(6.0 - 2 * math.pi)
 
 
 def test_the_frame_s_border_is_half_the_field_of_view_away():
-    ray = ray_of((640.0, 240.0), SIZE, (60.0, 45.0))
+    ray = angles.ray_of((640.0, 240.0), SIZE, (60.0, 45.0))
     assert math.atan2(ray[1], ray[0]) == pytest.approx(math.radians(30.0))
-    ray = ray_of((320.0, 480.0), SIZE, (60.0, 45.0))
+    ray = angles.ray_of((320.0, 480.0), SIZE, (60.0, 45.0))
     assert math.atan2(ray[2], ray[0]) == pytest.approx(math.radians(22.5))
 
 

@@ -30,9 +30,8 @@ def clip(tmp_path_factory):
     """A clip of a target that wanders over a textured picture."""
     world = closed_loop.World(closed_loop.wandering(3.0))
     pictures, boxes = zip(*(world.seen(n / 25.0, 0.0, 0.0) for n in range(FRAMES)))
-    return clip_at(
-        write_clip(tmp_path_factory.mktemp("clips") / "wandering", pictures, boxes, ".jpg")
-    )
+    folder = tmp_path_factory.mktemp("clips") / "wandering"
+    return clip_at(write_clip(folder, pictures, boxes, ".jpg"))
 
 
 def read(rows):
@@ -148,15 +147,7 @@ def test_mavproxy_selects_is_told_the_box_and_stops(clip, tmp_path):
 def test_a_radio_that_is_not_plugged_in_is_waited_for_but_one_that_lacks_is_refused(clip, capsys):
     from runtime.track import main
 
-    run = [
-        "--video",
-        str(clip.folder / "img"),
-        "--no-show",
-        "--box",
-        "10,10,50,50",
-        "--frames",
-        "2",
-    ]
+    run = ["--video", str(clip.folder / "img"), *"--no-show --box 10,10,50,50 --frames 2".split()]
     assert main(run + ["--mavlink", "serial:/dev/nowhere:57600"]) == 0
     assert "serial:/dev/nowhere:57600: nothing answers there yet" in capsys.readouterr().err
     assert main(run + ["--follow", "--fov", "60"]) == 2

@@ -179,26 +179,12 @@ def test_a_source_without_frames_stops_the_vehicle(flight):
     assert flight.sent[-1][1:] == (0.0, 0.0) and flight.samples[-1].speed < 1.0
 
 
-def test_the_end_of_the_run_stops_the_vehicle(flight):
+@pytest.mark.parametrize("dropped_s, stops", [(0.0, [5]), (0.3, [1, 2, 3, 4])])
+def test_the_end_of_the_run_sends_the_stops_that_are_left(flight, dropped_s, stops):
+    flight.number = None if dropped_s else flight.number
+    flight.run(dropped_s)
     left = [fields["vx"] for _, fields in flight.follow.leave(flight.now)]
-    assert left == [0.0] * 5 and flight.follow.leave(flight.now) == []
-
-
-def test_the_end_of_the_run_sends_the_stops_that_are_left(flight):
-    flight.number = None
-    flight.run(0.3)
-    assert flight.said[1:] == ["follow ends: the target was dropped"]
-    assert 0 < len(flight.follow.leave(flight.now)) < 5
-
-
-def test_sticks_that_do_not_come_by_themselves_are_asked_for():
-    flight = Flight(circling())
-    flight.vehicle.stream(common.MAVLINK_MSG_ID_ATTITUDE, 0.05)
-    flight.chosen = False
-    flight.run(1.0)
-    flight.chosen = True
-    flight.run(2.0)
-    assert flight.said == ["follow: begins"]
+    assert not any(left) and len(left) in stops and flight.follow.leave(flight.now) == []
 
 
 def test_an_unsure_target_turns_the_vehicle_more_gently():
@@ -234,8 +220,12 @@ def test_px4_gets_setpoints_that_stand_still_before_offboard():
     assert flight.said[1:] == ["follow: begins"] and max(yaw for _, _, yaw in flight.sent) > 0.1
 
 
-def test_a_target_that_nobody_selected_over_the_link_moves_nothing():
+def test_a_target_moves_nothing_until_it_is_selected_over_the_link():
     flight = Flight(circling())
+    flight.vehicle.stream(common.MAVLINK_MSG_ID_ATTITUDE, 0.05)  # the sticks are asked for
     flight.chosen = False
     flight.run(4.0)
     assert flight.sent == flight.said == []
+    flight.chosen = True
+    flight.run(2.0)
+    assert flight.said == ["follow: begins"]

@@ -68,12 +68,15 @@ def test_the_manager_is_asked_for_until_it_answers(talk):
     assert talk.us.up and claims(talk.go(2.0)) == talk.said == []  # there is no target yet
 
 
-def test_control_is_taken_for_a_target_and_the_camera_turns_to_it(talk):
+def test_control_is_taken_for_a_target_and_given_back_after_it_standing_still(talk):
     assert claims(talk.go(1.0)) == []
     assert len(claims(talk.go(1.0, number=0))) == 1
     assert talk.gimbal.primary == ME and talk.us.ours and talk.gimbal.obeyed > 10
     assert talk.gimbal.angle[0] > 0.05 and talk.gimbal.angle[1] > 0.05  # up and to the right
-    assert talk.said == []
+    sent = talk.go(2.0)
+    assert rates(sent) == [(0.0, 0.0)] * 5
+    assert len(claims(sent)) == 1 and talk.gimbal.primary == (0, 0)
+    assert abs(talk.gimbal.rate).max() == 0.0 and talk.said == []
 
 
 def test_a_refusal_is_said_once_and_nothing_is_steered(talk):
@@ -116,14 +119,6 @@ def test_it_gives_way_to_somebody_else_until_the_next_target(talk):
     assert talk.gimbal.primary == OTHER and talk.gimbal.obeyed == obeyed
     talk.go(1.5, number=1)
     assert talk.gimbal.primary == ME and talk.gimbal.obeyed > obeyed
-
-
-def test_after_the_target_the_gimbal_stands_still_and_is_given_back(talk):
-    talk.go(1.0, number=0)
-    sent = talk.go(2.0)
-    assert rates(sent) == [(0.0, 0.0)] * 5
-    assert len(claims(sent)) == 1 and talk.gimbal.primary == (0, 0)
-    assert abs(talk.gimbal.rate).max() == 0.0
 
 
 def test_a_silent_manager_is_noticed_once_and_taken_up_again(talk):

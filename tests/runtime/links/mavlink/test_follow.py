@@ -221,7 +221,7 @@ def test_px4_gets_setpoints_that_stand_still_before_offboard():
 
 
 def test_a_target_moves_nothing_until_it_is_selected_over_the_link():
-    flight = Flight(circling())
+    flight = Flight(lambda t: (18.0, 8.0))
     flight.vehicle.stream(common.MAVLINK_MSG_ID_ATTITUDE, 0.05)  # the sticks are asked for
     flight.chosen = False
     flight.run(4.0)

@@ -4,11 +4,11 @@ import re
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
 
 from runtime.decode import anchors
 from runtime.networks import FOLDER, load_network, names
 from tests.support.examples import few_of
+from tests.support.models import model_of
 
 # One network of each family.
 FEW = ("siamrpn_alexnet", "siamdw", "siamfc_015", "kestrel", "lightfc", "stark_s50")
@@ -55,7 +55,7 @@ class Graph:
         def add(*inputs, **options):
             names = [self.constant(i) if not isinstance(i, str) else i for i in inputs]
             output = options.pop("output", f"t{len(self.nodes)}")
-            self.nodes.append(helper.make_node(operator, names, [output], **options))
+            self.nodes.append((operator, names, [output], options))
             return output
 
         return add
@@ -65,19 +65,12 @@ class Graph:
         if array.dtype != np.int64 or not array.ndim:
             array = array.astype(np.float32)
         name = f"c{len(self.constants)}"
-        self.constants[name] = numpy_helper.from_array(array, name)
+        self.constants[name] = array
         return name
 
     def model(self, inputs, outputs):
         """The finished model; ``inputs`` and ``outputs`` are lists of (name, shape)."""
-        values = [
-            [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in pairs]
-            for pairs in (inputs, outputs)
-        ]
-        graph = helper.make_graph(self.nodes, "blob", *values, list(self.constants.values()))
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 11)])
-        model.ir_version = 6
-        return model
+        return model_of(self.nodes, dict(inputs), dict(outputs), self.constants, opset=11)
 
     def brightness(self, picture, network):
         """Brightness, 0 to 1, (1, 1, side, side): mean of the channels in the frame's values."""
@@ -291,22 +284,17 @@ def response(network):
     graph = Graph()
     size = network.map_size
     x, y, w, h = graph.measure("search", network, network.search)
-    wanted = exemplar_sides(network)
+    width, height = 36, 24  # of the film's rectangle, of which the exemplar has a context
+    whole = (width + height) / 2
+    scale = network.exemplar / np.sqrt((width + whole) * (height + whole))
+    wanted = width * height * scale**2
     places = (np.arange(size) - size // 2) * float(network.stride)
-    change = graph.Abs(graph.Log(graph.Mul(graph.Mul(w, h), 1 / np.prod(wanted))))
+    change = graph.Abs(graph.Log(graph.Mul(graph.Mul(w, h), 1 / wanted)))
     height = graph.Mul(graph.Sub(1.0, change), graph.Mul("feature", 6.0))
     bump = graph.Exp(graph.Mul(graph.distance(x, y, places), -0.002))
     graph.Mul(bump, height, output="response")
     outputs = [("response", (1, 1, size, size))]
     return {"exemplar": exemplar_graph(network), "search": _search(graph, network, outputs)}
-
-
-def exemplar_sides(network, size=(36, 24)):
-    """Width and height of the film's rectangle in search pixels, when the box fits it."""
-    w, h = size
-    context = (w + h) / 2
-    scale = network.exemplar / np.sqrt((w + context) * (h + context))
-    return w * scale, h * scale
 
 
 BUILDERS = {

@@ -1,11 +1,11 @@
 """Small networks for the FPGA compiler's tests: exemplar and search graphs with random weights."""
 
 import numpy as np
-from onnx import TensorProto, helper, numpy_helper
 
 from calib import qdq
 from calib.ranges import float_tensors, session, with_outputs
 from kernels.fpga.design.compiler import Compiler
+from tests.support.models import model_of
 
 
 class Net:
@@ -26,7 +26,7 @@ class Builder:
         """Add a node; returns its result's name."""
         self.count += 1
         name = f"{self.prefix}{kind}{self.count}"
-        self.nodes.append(helper.make_node(kind, inputs, [name + "-out"], name, **told))
+        self.nodes.append((kind, inputs, [name + "-out"], dict(told, name=name)))
         return name + "-out"
 
     def constant(self, value):
@@ -53,15 +53,8 @@ class Builder:
 
     def model(self, inputs, outputs):
         """The model; inputs is a dict of name -> shape, outputs a list of names."""
-        values, results = (
-            [helper.make_tensor_value_info(n, TensorProto.FLOAT, shape) for n, shape in each]
-            for each in (inputs.items(), zip(outputs, [None] * len(outputs)))
-        )
-        constants = [numpy_helper.from_array(value, name) for name, value in self.constants.items()]
-        graph = helper.make_graph(self.nodes, "net", values, results, constants)
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 14)])
-        model.ir_version = 8
-        return qdq.prepared(model)
+        results = dict.fromkeys(outputs)  # of any shape
+        return qdq.prepared(model_of(self.nodes, inputs, results, self.constants, opset=14))
 
 
 def picture(rng, side):

@@ -45,7 +45,7 @@ def write_network(folder, toml=TOML):
     return path
 
 
-def backbone():
+def backbone(opset=11):
     """(1, 3, 255, 255) picture -> (1, 3, 16, 16): blue, green and red, about zero."""
     weights = np.zeros((3, 3, 63, 63), np.float32)
     for channel in range(3):
@@ -54,7 +54,7 @@ def backbone():
     sizes = {"strides": [16, 16], "pads": [31, 31, 31, 31]}
     nodes = [("Conv", ["image", "w", "b"], ["features"], sizes)]
     ends = {"image": (1, 3, 255, 255)}, {"features": (1, 3, 16, 16)}
-    return model_of(nodes, *ends, {"w": weights, "b": bias}, 11)
+    return model_of(nodes, *ends, {"w": weights, "b": bias}, opset)
 
 
 def head(channels=3):

@@ -2,7 +2,6 @@
 
 import numpy as np
 import onnx
-from onnx import helper
 
 from tests.support import tiny
 from tests.support.models import model_of
@@ -13,7 +12,7 @@ NAME = "tiny_cut"
 def write_network(folder, toml=tiny.TOML):
     """Write the TOML and both ONNX files; returns the TOML's path."""
     toml = toml.replace("tiny_head", "tiny_cut_head")
-    onnx.save(_newer(tiny.backbone()), str(folder / "tiny_backbone.onnx"))
+    onnx.save(tiny.backbone(opset=14), str(folder / "tiny_backbone.onnx"))
     onnx.save(head(), str(folder / "tiny_cut_head.onnx"))
     path = folder / (NAME + ".toml")
     path.write_text(toml)
@@ -49,11 +48,3 @@ def head():
     }
     ends = {"z": (1, 3, 8, 8), "x": (1, 3, 16, 16)}, {"cls": (1, 2, 16, 16), "loc": (1, 4, 16, 16)}
     return model_of(nodes, *ends, constants, 14)
-
-
-def _newer(model):
-    """The model in opset 14, where its operators have the same meaning."""
-    del model.opset_import[:]
-    model.opset_import.append(helper.make_opsetid("", 14))
-    model.ir_version = 7
-    return model

@@ -37,18 +37,16 @@ def write_world(folder, frames=400, **film):
 class PagedRun:
     """``python -m runtime.track --page`` on a source."""
 
-    def __init__(
-        self, folder, source, *options, port=0, network=None, start=None, environment=None
-    ):
+    def __init__(self, folder, source, *options, port=0, network=None):
         self.folder = pathlib.Path(str(folder))
         self.out = self.folder / "out.csv"
         self._errors = self.folder / "words.txt"
         network = network or self.folder / "tiny.toml"
-        command = list(start or [sys.executable, "-m", "runtime.track", "--network", network])
+        command = [sys.executable, "-m", "runtime.track", "--network", network]
         command += ["--video", source, "--results", self.out, "--page", "--page-port", port]
         command = [str(word) for word in (*command, *options)]
         with open(str(self._errors), "wb") as errors:
-            self.process = subprocess.Popen(command, stderr=errors, cwd=str(ROOT), env=environment)
+            self.process = subprocess.Popen(command, stderr=errors, cwd=str(ROOT))
         deadline = time.monotonic() + 60
         found = None
         while not found:

@@ -54,9 +54,8 @@ def on_gpu():
     from tests.fakes.cuda.networks import network
 
     opened, net, film = device.open_device(), network(border="zero"), Film(3)
-    cx, cy, w, h = film.state
     tracker = Tracker(Gpu(net, Engine(opened, net)))
-    return tracker, film.frame(0), (cx - (w - 1) / 2, cy - (h - 1) / 2, w, h)
+    return tracker, film.frame(0), film.box
 
 
 def on_fpga():

@@ -26,7 +26,6 @@ from runtime.tracker import Tracker
 from tests.fakes.cuda.engine import Engine
 from tests.fakes.cuda.film import Film, track_by_definition
 from tests.fakes.cuda.networks import network
-from tests.support.pictures_in_planes import planes_of
 
 
 def kinds():
@@ -76,13 +75,11 @@ def tracker():
     tracked = Tracker(Gpu(net, Engine(device, net), graph=True))
     film = Film(3)
     film.border = (0, 0, 0)
-    cx, cy, w, h = film.state
-    box = cx - (w - 1) / 2, cy - (h - 1) / 2, w, h
     with pytest.raises(NotReady, match="call init"):
         tracked.update(film.frame(0))
     expected, _ = track_by_definition(net, film, 10)
     for _ in range(2):
-        tracked.init(film.frame(0), box)
+        tracked.init(film.frame(0), film.box)
         for index, state in enumerate(expected, 1):
             track = tracked.update(film.frame(index))
             np.testing.assert_allclose(track.box, geometry.box_of(net, state), rtol=0, atol=1e-6)
@@ -94,8 +91,9 @@ def camera():
     """Camera frames give the same boxes as these frames converted to BGR by OpenCV."""
     device, net = devices.open_device(), network(channels="RGB", mean=(124.0, 116.0, 104.0))
     engine = Engine(device, net)
-    for clip, box in (_film(3), _film(8)):
-        planes = [_nv12(image) for image in clip]
+    for film in (Film(3), Film(8)):
+        clip, box = [film.bgr(index) for index in range(40)], film.box
+        planes = [Film.nv12(image) for image in clip]
         converted = [cv2.cvtColor(np.concatenate(p), cv2.COLOR_YUV2BGR_NV12) for p in planes]
         bgrx = [np.dstack([image, image[:, :, :1]]) for image in converted]
         ways = [_boxes(net, engine, way, box) for way in (converted, planes, bgrx)]
@@ -105,16 +103,6 @@ def camera():
             with pytest.raises(BadFrame):
                 _boxes(net, engine, [wrong], box)
     device.close()
-
-
-def _film(seed):
-    film = Film(seed)
-    (cx, cy), side = film.place(0), film.side
-    return [film.bgr(index) for index in range(40)], (cx - side / 2, cy - side / 2, side, side)
-
-
-def _nv12(image):
-    return frames.Nv12(*planes_of(image, "NV12").planes)
 
 
 def _boxes(net, engine, clip, box):
@@ -145,9 +133,7 @@ def _run(depth, graph):
     engine.capturable = graph
     targets = Targets(net, engine, cpu.load(), Options(pipeline=depth, recover=False))
     film, told = Film(3, change=30), []
-    cx, cy, w, h = film.state
-    box = cx - (w - 1) / 2, cy - (h - 1) / 2, w, h
-    targets.add(film.frame(0), box)
+    targets.add(film.frame(0), film.box)
     pipeline = Pipeline(targets, lambda taken, tracks, ms: told.append((taken.index, tracks)))
     for index in range(1, 41):
         frame = film.noise[:220, :300] if 12 <= index < 18 else film.frame(index)  # no target
@@ -242,10 +228,9 @@ def short_of_memory():
     device, net = devices.open_device(), network(border="zero")
     film = Film(3)
     expected, _ = track_by_definition(net, film, 20)
-    cx, cy, w, h = film.state
     for graph in (False, True):
         tracked = Tracker(Gpu(net, Engine(device, net), slots=2, graph=graph))
-        tracked.init(film.frame(0), (cx - (w - 1) / 2, cy - (h - 1) / 2, w, h))
+        tracked.init(film.frame(0), film.box)
         alloc, states = device.alloc, []
         device.alloc = functools.partial(_limited, alloc, 1 << 20)
         for index in range(1, 21):
@@ -274,9 +259,9 @@ def fails_in_its_turn():
         engine, film, told = Engine(device, net), Film(3), []
         engine.capturable = False
         targets = Targets(net, engine, cpu.load(), Options(pipeline=depth, recover=False))
-        cx, cy, w, h = film.state
+        x, *rest = film.box
         for shift in (0, 5):
-            targets.add(film.frame(0), (cx - (w - 1) / 2 + shift, cy - (h - 1) / 2, w, h))
+            targets.add(film.frame(0), (x + shift, *rest))
         pipeline = Pipeline(targets, lambda taken, tracks, ms: told.append(taken.index))  # noqa: B023
         engine.before_search = functools.partial(_refuse, engine, engine.calls + 12)
         with pytest.raises(NetworkFailed, match="refused"):

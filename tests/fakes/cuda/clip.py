@@ -83,15 +83,10 @@ def follow(tracker, frames, box, depth=1):
     return told
 
 
-def boxes_of(box, count):
-    """The first boxes of several targets."""
-    x, y, w, h = box
-    return [(x + i * w / 4, y + i * h / 5, w, h) for i in range(count)]
-
-
 def follow_several(network, engine, frames, box, options):
     """What a group of targets and the same targets one by one find, and what a frame costs."""
-    boxes, said = boxes_of(box, options["targets"]), []
+    (x, y, w, h), said = box, []
+    boxes = [(x + i * w / 4, y + i * h / 5, w, h) for i in range(options["targets"])]
     targets = Targets(network, engine, cpu.load(), Options(log=said.append, recover=False))
     Exclusion.resolve = lambda self, trackers, tracks, shape: tracks  # each finds what it finds
     for first in boxes[:-1]:

@@ -11,13 +11,7 @@ NETWORK = os.path.join(build.HERE, "network.cu")
 
 
 class Engine:
-    """An engine as ``kernels.cuda.frame`` takes it.
-
-    Args:
-        device: an open device.
-        network: one of ``networks.network``.
-        seen: whether it gives the search region's features.
-    """
+    """An engine as ``kernels.cuda.frame`` takes it; ``seen``: with the search region's features."""
 
     dtype = "float32"
     capturable = pipelines = True

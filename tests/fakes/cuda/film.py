@@ -8,6 +8,7 @@ from kernels.planes import Planes
 from runtime import geometry
 from runtime.decode.points import Points
 from tests.fakes.cuda.shim import Shim
+from tests.support.pictures_in_planes import planes_of
 
 
 class Film:
@@ -28,6 +29,12 @@ class Film:
         self.noise = self.random.randint(60, 140, (260, 340, 3)).astype(np.uint8)
         self.phase = self.random.uniform(0, 6, 2)
         self.state = self.place(0) + (self.side, self.side)
+
+    @property
+    def box(self):
+        """The first frame's box, as a tracker takes it."""
+        cx, cy, w, h = self.state
+        return cx - (w - 1) / 2, cy - (h - 1) / 2, w, h
 
     def place(self, index):
         """Centre of the square in the small film; at times it crosses an edge of the frame."""
@@ -60,12 +67,8 @@ class Film:
 
     @staticmethod
     def nv12(image):
-        """Convert a picture to NV12, as a camera gives it; the colours need not be exact."""
-        luma = image[:, :, 1].copy()
-        height, width = luma.shape
-        chroma = np.empty((height // 2, width), np.uint8)
-        chroma[:, 0::2], chroma[:, 1::2] = image[::2, ::2, 0], image[::2, ::2, 2]
-        return Nv12(luma, chroma)
+        """Convert a picture of even size to NV12, as a camera gives it."""
+        return Nv12(*planes_of(image, "NV12").planes)
 
 
 def track_by_definition(net, film, count):
@@ -74,17 +77,10 @@ def track_by_definition(net, film, count):
     state = np.array(film.state, np.float64)
     image = _bgr(film.frame(0))
     features = np.zeros(3, np.float32)
-    shim.launch(
-        "tiny_exemplar",
-        1,
-        3,
-        _crop(net, image, geometry.exemplar_window(net, state), net.exemplar, film.border),
-        net.exemplar,
-        features,
-    )
+    picture = _crop(net, image, geometry.exemplar_window(net, state), net.exemplar, film.border)
+    shim.launch("tiny_exemplar", 1, 3, picture, net.exemplar, features)
     cells, states, shape = [], [], image.shape
-    scores = np.zeros((1, 2, net.map_size, net.map_size), np.float32)
-    distances = np.zeros((1, 4, net.map_size, net.map_size), np.float32)
+    maps = [np.zeros((1, planes, net.map_size, net.map_size), np.float32) for planes in (2, 4)]
     for index in range(1, count + 1):
         image = _bgr(film.frame(index))
         if image.shape != shape:
@@ -93,19 +89,9 @@ def track_by_definition(net, film, count):
             shape = image.shape
         window, scale = geometry.search_window(net, state)
         picture = _crop(net, image, window, net.search, film.border)
-        shim.launch(
-            "tiny_search",
-            net.map_size,
-            net.map_size,
-            picture,
-            features,
-            net.search,
-            net.map_size,
-            net.stride,
-            scores,
-            distances,
-        )
-        cell, _ = decoder.select((scores, distances), state, scale, image.shape[1], image.shape[0])
+        sides = net.search, net.map_size, net.stride
+        shim.launch("tiny_search", net.map_size, net.map_size, picture, features, *sides, *maps)
+        cell, _ = decoder.select(maps, state, scale, image.shape[1], image.shape[0])
         cells.append(cell)
         states.append(state.copy())
     return np.array(states), cells

@@ -12,6 +12,7 @@ import numpy as np
 
 from tests.fakes.cuda import ptx_operations as operations
 from tests.fakes.cuda.ptx_operations import TYPES, Illegal
+from tests.fakes.cuda.shim import three
 
 ENTRY = re.compile(r"\.entry (\w+)\(([^)]*)\)[^{]*\{(.*?)^\}", re.S | re.M)
 STATEMENT = re.compile(r"^[ \t]*(?:\{[ \t]*)?(?:([^{}\s;:][^;:]*(?:::[^;:]*)*);|([$\w]+):)", re.M)
@@ -91,10 +92,7 @@ def kernels_of(text):
 
 
 class Machine:
-    """Runs kernels by name, directly on the memory of the arrays that it is given, like ``Shim``.
-
-    Args:
-        texts: PTX files.
+    """Runs kernels of PTX files by name, directly on the arrays that it is given, like ``Shim``.
 
     Attributes:
         memory: more arrays that kernels may use. Their addresses stand in other arrays.
@@ -119,14 +117,9 @@ class Machine:
             values.append(argument or 0 if is_number else argument.ctypes.data)
         bounds = sorted((array.ctypes.data, array.ctypes.data + array.nbytes) for array in arrays)
         parameters = dict(zip(kernel.parameters, values))
-        run = Run(kernel, _three(grid), _three(block), parameters, np.array(bounds, np.int64))
+        run = Run(kernel, three(grid), three(block), parameters, np.array(bounds, np.int64))
         with np.errstate(all="ignore"):
             run.to_end()
-
-
-def _three(size):
-    size = (size,) if isinstance(size, int) else tuple(size)
-    return size + (1,) * (3 - len(size))
 
 
 class Run:

@@ -37,13 +37,7 @@ def number(text, kind):
 
 
 def execute(run, instruction, threads):
-    """Compute one instruction's result, and write it.
-
-    Args:
-        run: ``tests.fakes.cuda.ptx.Run``.
-        instruction: its ``Instruction``.
-        threads: those that run it.
-    """
+    """Compute the result of a ``Run``'s instruction for the threads at it, and write it."""
     what, operands, kind = instruction.name[0], instruction.operands, instruction.kind
     if what == "mov" and "{" in operands[0] + operands[1]:
         _repack(run, instruction, threads)

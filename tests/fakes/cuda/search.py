@@ -33,15 +33,8 @@ from tests.support.pictures_in_planes import planes_of
 RESTS = 40, 380, 40, 40  # box of a target that is always there
 
 
-def on_the_host(frame, kind):
-    """A BGR frame as the host's tracker takes it."""
-    if kind == "nv12":
-        return PlanarFrame(planes_of(frame, "NV12"))
-    return frame
-
-
 def on_the_gpu(frame, kind, engine):
-    """The same frame as the GPU's tracker takes it."""
+    """A BGR frame as the GPU's tracker takes it."""
     if kind == "device":
         return upload_frame(engine.device, engine.stream, frame)
     if kind == "bgrx":
@@ -120,7 +113,9 @@ def run(options):
     pictures, box = film.frames, film.boxes[0]
     if options.get("clips"):
         pictures, box = interrupted(*options["clips"], start=10, end=35)
-    frames = [on_the_host(f, kind) for f in changed(pictures, options.get("change"))]
+    frames = changed(pictures, options.get("change"))
+    if kind == "nv12":
+        frames = [PlanarFrame(planes_of(frame, "NV12")) for frame in frames]
     report = {"library": device.name}
     if options.get("targets"):
         boxes = [film.boxes[0], film.boxes[0] + (0, 2, 0, 0), RESTS]

@@ -31,7 +31,7 @@ class Shim:
         pointers = (ctypes.c_void_p * len(values))(
             *[ctypes.cast(ctypes.pointer(v), ctypes.c_void_p) for v in values]
         )
-        sizes = [ctypes.c_uint(n) for n in _three(grid) + _three(block)]
+        sizes = [ctypes.c_uint(n) for n in three(grid) + three(block)]
         shared = ctypes.c_uint(options.get("shared", 0))
         result = self.library.cuLaunchKernel(function, *sizes, shared, None, pointers, None)
         result = result or self.library.cuCtxSynchronize()
@@ -47,6 +47,7 @@ def _value(argument):
     return ctypes.c_void_p(None if argument is None else argument.ctypes.data)
 
 
-def _three(size):
+def three(size):
+    """The size of a grid or a block as three numbers."""
     size = (size,) if isinstance(size, int) else tuple(size)
     return size + (1,) * (3 - len(size))

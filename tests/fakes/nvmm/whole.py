@@ -23,7 +23,7 @@ from runtime.devices.gpu import Gpu, frame_settings
 from runtime.errors import NoCamera
 from runtime.loading import Loaded
 from runtime.networks import load_network
-from runtime.pictures import bgr_of
+from runtime.pictures import PlanarFrame, bgr_of
 from runtime.tracker import Tracker
 from runtime.video import cameras, nvmm, pyav
 from runtime.video import nvmm_structs as structs
@@ -33,10 +33,10 @@ from tests.fakes.cuda import build, networks
 from tests.fakes.cuda.clip import open_engine
 from tests.fakes.cuda.engine import Engine
 from tests.fakes.cuda.film import Film
-from tests.fakes.cuda.search import on_the_host
 from tests.runtime.search.test_search import THRESHOLDS, Elsewhere
 from tests.support import tiny
 from tests.support.counted_budget import Counted
+from tests.support.pictures_in_planes import planes_of
 
 sys.path.append("/usr/lib/python3/dist-packages")  # where Debian has the binding
 
@@ -95,7 +95,8 @@ def boxes(folder, options):
     engine = open_engine(network, None, device)
     scene = Elsewhere()
     count = 110 if not options.get("few") else 30
-    pictures = [on_the_host(cv2.resize(f, SIZE), "nv12") for f in scene.frames[:count]]
+    resized = (cv2.resize(frame, SIZE) for frame in scene.frames[:count])
+    pictures = [PlanarFrame(planes_of(frame, "NV12")) for frame in resized]
     box = scene.boxes[0] * (2, 1.5, 2, 1.5)
 
     def tracker():

@@ -16,11 +16,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[3]
 
 
 class Sshd:
-    """A real sshd on loopback that plays a Nano: its ``python3`` has a fake TensorRT.
-
-    Args:
-        folder: for its keys, its board's files and its temporary files.
-    """
+    """A real sshd on loopback that plays a Nano with a fake TensorRT; ``folder``: of its files."""
 
     def __init__(self, folder):
         self.folder = folder

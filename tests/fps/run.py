@@ -65,10 +65,8 @@ class Sampler:
     def tick(self):
         """Take a sample when a second has passed; call this between frames."""
         now = time.monotonic()
-        if now >= self._due:
-            self._sample(now)
-
-    def _sample(self, now):
+        if now < self._due:
+            return
         sample = self._telemetry.read()
         own_s = sum(os.times()[:4])
         own = (own_s - self._own_s) / (now - self._last)

@@ -290,9 +290,9 @@ def response(network):
     wanted = width * height * scale**2
     places = (np.arange(size) - size // 2) * float(network.stride)
     change = graph.Abs(graph.Log(graph.Mul(graph.Mul(w, h), 1 / wanted)))
-    height = graph.Mul(graph.Sub(1.0, change), graph.Mul("feature", 6.0))
+    peak = graph.Mul(graph.Sub(1.0, change), graph.Mul("feature", 6.0))
     bump = graph.Exp(graph.Mul(graph.distance(x, y, places), -0.002))
-    graph.Mul(bump, height, output="response")
+    graph.Mul(bump, peak, output="response")
     outputs = [("response", (1, 1, size, size))]
     return {"exemplar": exemplar_graph(network), "search": _search(graph, network, outputs)}
 

@@ -50,19 +50,13 @@ def same(kernels, net, maps, state):
         found[3]._responses, definition._responses, rtol=0, atol=1e-5 * max(1, np.abs(maps).max())
     )
     if found[0] != best:  # the rounding of OpenCV's cubic and ours may part two equal places
-        votes = votes_of(net, definition)
+        votes = np.asarray(definition._responses[int(np.argmax(definition._peaks))], np.float64)
+        votes = votes - votes.min()
+        votes = (1 - net.window) * votes / (votes.sum() + 1e-16) + net.window * definition.window
         assert votes.flat[best] - votes.flat[found[0]] < 1e-6 * np.abs(votes).max()
         return
     assert abs(found[1] - score) < 1e-5
     np.testing.assert_allclose(found[2], expected, rtol=0, atol=1e-4)
-
-
-def votes_of(net, definition):
-    chosen = int(np.argmax(definition._peaks))
-    votes = np.asarray(definition._responses[chosen], np.float64)
-    votes = votes - votes.min()
-    votes /= votes.sum() + 1e-16
-    return (1 - net.window) * votes + net.window * definition.window
 
 
 @examples(40)

@@ -6,6 +6,7 @@ import pytest
 from kernels.cpu.select import Select
 from runtime.decode.points import Points, points_settings
 from tests.fakes.cuda.networks import network
+from tests.kernels.cpu.test_families import random_maps
 
 pytestmark = pytest.mark.pythons("NumPy's memory by ctypes")
 
@@ -15,15 +16,6 @@ STATE = (300.0, 200.0, 60.0, 60.0)
 def both(kernels, net):
     """The compiled select of a network, and its definition."""
     return kernels.new(Select, points_settings(net)), Points(net)
-
-
-def random_maps(seed):
-    """Random maps like a network's: one blob of high scores, and boxes of all sizes."""
-    random = np.random.RandomState(seed)
-    scores = random.normal(0, 2, (1, 2, 16, 16))
-    scores[0, -1, random.randint(16), random.randint(16)] += random.uniform(0, 8)
-    distances = np.exp(random.normal(3, 1, (1, 4, 16, 16)))
-    return scores.astype(np.float32), distances.astype(np.float32)
 
 
 @pytest.mark.parametrize("score, planes", [("softmax", 2), ("sigmoid", 1), ("none", 1)])
@@ -36,21 +28,23 @@ def test_on_ties_the_first_cell_wins(kernels, score, planes):
 
 
 def test_maps_may_change_from_call_to_call(kernels):
-    decoder, definition = both(kernels, network())
+    net = network()
+    decoder, definition = both(kernels, net)
     state, reference = np.array(STATE), np.array(STATE)
-    wide = [values.astype(np.float64) for values in random_maps(0)]
-    held = random_maps(0), wide, [np.asfortranarray(values) for values in random_maps(0)]
+    wide = [values.astype(np.float64) for values in random_maps(net, 0)]
+    held = random_maps(net, 0), wide, [np.asfortranarray(values) for values in random_maps(net, 0)]
     for seed in range(30):
         maps = held[seed // 2 % 3]  # two calls each
-        maps[0][:], maps[1][:] = random_maps(seed)  # an engine that writes to the same memory
+        maps[0][:], maps[1][:] = random_maps(net, seed)  # an engine that writes to the same memory
         best = decoder.select(maps, state, (1.5, 1.5), 1280, 720)[0]
         assert best == definition.select(maps, reference, (1.5, 1.5), 1280, 720)[0]
         np.testing.assert_allclose(state, reference, rtol=0, atol=1e-4)
 
 
 def test_maps_and_states_of_another_shape_are_refused(kernels):
-    decoder, _ = both(kernels, network())
-    (scores, distances), state = random_maps(0), np.array(STATE)
+    net = network()
+    decoder, _ = both(kernels, net)
+    (scores, distances), state = random_maps(net, 0), np.array(STATE)
     for maps, other in (
         ((scores[:, :1], distances), state),
         ((scores, distances[:, :3]), state),

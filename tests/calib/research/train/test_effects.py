@@ -6,10 +6,7 @@ import pytest
 from calib.research.train import effects
 
 CROP = np.random.default_rng(4).integers(0, 256, (255, 255, 3), np.uint8)
-
-
-def flat(value=128):
-    return np.full((127, 127, 3), value, np.uint8)
+FLAT = np.full((127, 127, 3), 128, np.uint8)
 
 
 def test_every_effect_keeps_shape_and_type_and_depends_on_the_generator_alone():
@@ -34,7 +31,7 @@ def test_every_effect_keeps_shape_and_type_and_depends_on_the_generator_alone():
 @pytest.mark.parametrize("seed", range(20))
 def test_night_is_darker_and_noisier_and_a_thermal_picture_has_no_colour(seed):
     rng = np.random.default_rng(seed)
-    dark = effects.Night(rng)(flat(), rng)
+    dark = effects.Night(rng)(FLAT, rng)
     assert dark.mean() < 128 and dark.std() > 1
     thermal = effects.Thermal(rng)(CROP, rng)
     assert (thermal == thermal[:, :, :1]).all()
@@ -49,8 +46,8 @@ def test_motion_blur_smears_along_its_line_alone():
 
 def test_noise_is_as_strong_as_asked_and_low_resolution_loses_detail():
     rng = np.random.default_rng(0)
-    assert effects.noisy(flat(), rng, 0.5).std() == pytest.approx(12, rel=0.1)
-    grain = effects.noisy(flat(), rng, 0.5, same=True)
+    assert effects.noisy(FLAT, rng, 0.5).std() == pytest.approx(12, rel=0.1)
+    grain = effects.noisy(FLAT, rng, 0.5, same=True)
     assert (grain == grain[:, :, :1]).all()
     found = effects.enlarged(CROP, 0.2, area=True)
     assert found.std() < 0.3 * CROP.std() and found.mean() == pytest.approx(CROP.mean(), abs=2)

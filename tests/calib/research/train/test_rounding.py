@@ -12,10 +12,7 @@ from kernels.fpga.design.compiler import exponents  # noqa: E402
 
 def crops(count):
     generator = torch.Generator().manual_seed(count)
-    return (
-        torch.randn(count, 3, 127, 127, generator=generator),
-        torch.randn(count, 3, 255, 255, generator=generator),
-    )
+    return [torch.randn(count, 3, side, side, generator=generator) for side in (127, 255)]
 
 
 @pytest.fixture(scope="module")

@@ -56,6 +56,8 @@ def main(port):
     ground = bytes((x + y) & 255 for y in range(HEIGHT - ROWS) for x in range(WIDTH))
 
     def push(source):
+        while source.get_state(0).state != Gst.State.PLAYING:  # its clock has no start before
+            time.sleep(0.01)
         start, sent, flow = time.monotonic(), 0, Gst.FlowReturn.OK
         while flow == Gst.FlowReturn.OK:
             time.sleep(max(0.0, start + sent / float(FPS) - time.monotonic()))

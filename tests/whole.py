@@ -36,14 +36,17 @@ def main(words):
     """Run the command line; returns the exit code."""
     python = ["nice", sys.executable, "-m"]
     others = ["tests/pythons.sh", "--all", sys.executable, *os.environ.get("PYTHONS", "").split()]
-    return write(
-        {
-            "this Python": [*words, "--hypothesis-profile=many"],
-            "the other Pythons": others,
-            "fresh boards": [*python, "tests.fresh_boards", "--all"],
-            "ARM, emulated": [*python, "tests.arm", "--whole"],
-        }
-    )
+    parts = {
+        "this Python": [*words, "--hypothesis-profile=many"],
+        "the other Pythons": others,
+        "fresh boards": [*python, "tests.fresh_boards", "--all"],
+        "ARM, emulated": [*python, "tests.arm", "--whole"],
+    }
+    if os.environ.get("HOTPATH_PRJXRAY"):
+        parts["the FPGA engine, routed"] = [*python, "tests.kernels.fpga.route"]
+    else:
+        print("The FPGA engine is not routed: HOTPATH_PRJXRAY names no copy of prjxray-db")
+    return write(parts)
 
 
 def write(parts, result=RESULT):

@@ -1,0 +1,259 @@
+// Routes the nets of a placed design: negotiation as in PathFinder (McMurchie and Ebeling, 1995),
+// A* search with the least delays by distance.
+#pragma once
+#include <cstdio>
+#include <stdexcept>
+
+#include "design.h"
+#include "fabric.h"
+#include "place.h"
+
+const float DEARER = 1.4f;  // growth of the price of a shared wire, each round
+const float CALM = .3f, URGENT = .97f;  // least and greatest share of delay in a wire's cost
+const float GRUDGE = .35f;  // growth of a shared wire's price for ever, each round
+const int REFINED = 18;  // rounds in which the longest paths are routed again
+const float GREED = 1.2f;  // factor on the least delay of what is left: nearly the best way, sooner
+const float LITTLE_SLACK = .07f;  // share of the period; such paths are routed again
+const float WIRE_NS = .06f;  // cost of a wire beyond its delay, so that short ways win
+const float DRIVER_OHM = 1450;  // of a site's output, as of a usual switch
+
+class Router {
+public:
+    int shared = 0, unrouted = 0;  // wires with more than one net; connections without a way
+    long wires = 0;
+    Timing timing;
+
+    Router(const Fabric& fabric, const Distances& distances, const Design& of, const Placer& placer)
+        : timing(of), chip(fabric), table(distances), design(of), places(placer) {
+        timing.delay = placer.delay;
+        trees.resize(design.nets.size()), sinks.resize(design.nets.size());
+        targets.resize(design.connections.size()), source_ns.resize(design.nets.size());
+        owner.assign(chip.nodes(), -1), routed.resize(design.nets.size());
+        uses.resize(chip.nodes()), history.resize(chip.nodes()), best.resize(chip.nodes());
+        for (size_t i = 0; i < design.connections.size(); i++) find_pins(int(i));
+    }
+
+    // Returns the least period in ns. Nets give way to others until no wire is shared.
+    float route(int rounds) {
+        float period = timing.period(), best_period = NEVER;
+        int best_shared = chip.nodes() + 1;
+        std::vector<float> best_delay;
+        for (int round = 0; round < rounds && (best_shared || round < REFINED); round++) {
+            long again = 0;
+            timing.judge(period);
+            for (auto& [relaxed, net] : by_urgency()) {
+                bool longest = round < REFINED && relaxed < LITTLE_SLACK;
+                if (!round || longest || is_shared(net)) route_net(net), again++;
+            }
+            measure();
+            period = timing.period();
+            std::fprintf(stderr, "route %d: %ld nets, %d shared, %.2f ns\n", round, again, shared,
+                         period);
+            price = std::min(60.f, price * DEARER);
+            if (std::pair(shared, period) >= std::pair(best_shared, best_period)) continue;
+            best_shared = shared, best_period = period, best_delay = timing.delay;
+            best_unrouted = unrouted, best_wires = wires;
+        }
+        shared = best_shared, unrouted = best_unrouted, wires = best_wires;
+        timing.delay = best_delay;
+        return timing.period();
+    }
+
+private:
+    struct Branch {  // a wire of a net's tree, and the switch that drives it
+        int node, parent, tile, number;
+        float delay_ns;
+    };
+    struct Reached {  // what the search knows of a wire
+        float cost = NEVER, rest = 0, delay_ns = 0;  // rest: guess of what is left
+        int before = -1, tile = 0, number = 0;
+    };
+    struct Target {
+        int node, row;
+        float delay_ns;
+    };
+
+    const Fabric& chip;
+    const Distances& table;
+    const Design& design;
+    const Placer& places;
+    std::vector<std::vector<Branch>> trees;
+    std::vector<bool> routed;
+    std::vector<std::vector<int>> sinks;  // connections of each net that need wires
+    std::vector<std::vector<Target>> targets;
+    std::vector<float> source_ns;  // of each net's output pin
+    std::vector<int> uses;  // nets on each node
+    std::vector<float> history;  // how often it was shared
+    std::vector<Reached> best;
+    std::vector<int> touched;
+    std::vector<int> owner;  // net whose tree is being built and has the node, or -1
+    int best_unrouted = 0;
+    long best_wires = 0;
+    float price = .5f;  // of a wire that another net has
+
+    const Site& site_of(int block) const { return chip.sites[places.site[block]]; }
+
+    // A pin of a block, and its node.
+    Target find(int block, std::string name) const {
+        if (name[0] == '@') name[0] = "ABCD"[places.slot[block]];
+        const Site& site = site_of(block);
+        const Pin* pin = chip.pin(site, name);
+        int node = pin ? chip.node_at(site.x, site.y + pin->row, pin->wire) : -1;
+        if (node < 0)
+            throw std::runtime_error("block " + std::to_string(block) + " has no pin " + name);
+        return {node, site.y + pin->row, pin->delay_ns};
+    }
+
+    void find_pins(int number) {
+        const Connection& one = design.connections[number];
+        std::string name = one.pin.substr(1);
+        if (one.lut() && name != "@") name = "ABCD"[name[0] & 3];
+        for (int i = 1; i <= (one.pin[0] == 'F' ? 5 : 6) && one.lut(); i++)
+            targets[number].push_back(find(one.block, name + std::to_string(i)));
+        if (!one.lut()) targets[number].push_back(find(one.block, name));
+        const Net& net = design.nets[one.net];
+        Target source = find(net.block, net.pin);
+        sinks[one.net].push_back(number);
+        trees[one.net] = {{source.node, -1, 0, 0, source.delay_ns}};
+        source_ns[one.net] = source.delay_ns;
+    }
+
+    // Each net after those with longer paths: 1 - its greatest criticality, its number.
+    std::vector<std::pair<float, int>> by_urgency() const {
+        std::vector<std::pair<float, int>> order;
+        for (size_t i = 0; i < design.nets.size(); i++) order.push_back({1, int(i)});
+        for (size_t i = 0; i < targets.size(); i++) {
+            float& relaxed = order[design.connections[i].net].first;
+            relaxed = std::min(relaxed, 1 - timing.criticality[i]);
+        }
+        std::sort(order.begin(), order.end());
+        return order;
+    }
+
+    bool is_shared(int net) const {
+        for (const Branch& branch : trees[net])
+            if (uses[branch.node] > 1) return true;
+        return false;
+    }
+
+    void route_net(int net) {
+        auto& tree = trees[net];
+        if (tree.empty()) return;
+        if (routed[net])
+            for (const Branch& branch : tree) uses[branch.node]--;
+        routed[net] = true;
+        tree.resize(1);
+        owner[tree[0].node] = net;
+        auto& list = sinks[net];
+        std::stable_sort(list.begin(), list.end(), [&](int a, int b) {
+            return timing.criticality[a] > timing.criticality[b];
+        });
+        for (int connection : list) search(net, connection);
+        for (const Branch& branch : tree) uses[branch.node]++, owner[branch.node] = -1;
+    }
+
+    Reached& touch(int node) {
+        if (best[node].before == -1) touched.push_back(node);
+        return best[node];
+    }
+
+    // Adds the cheapest way from a net's tree to a connection's pin.
+    void search(int net, int connection) {
+        auto& tree = trees[net];
+        const auto& ends = targets[connection];
+        int x = site_of(design.connections[connection].block).x, y = ends[0].row;
+        float urgency = std::clamp(timing.criticality[connection], CALM, URGENT);
+        Heap heap;
+        for (size_t i = 0; i < tree.size(); i++) {
+            const Branch& branch = tree[i];
+            float rest = GREED * table.bound(branch.node, x, y), cost = urgency * branch.delay_ns;
+            touch(branch.node) = {cost, rest, branch.delay_ns, -2 - int(i), 0, 0};
+            heap.push({cost + rest, branch.node});
+        }
+        int found = -1;
+        while (!heap.empty() && found < 0) {
+            auto [guess, node] = heap.top();
+            heap.pop();
+            for (const Target& end : ends)
+                if (end.node == node) found = node;
+            if (found < 0) spread(net, node, guess, urgency, x, y, ends, heap);
+        }
+        if (found >= 0) add_way(net, found);
+        for (int node : touched) best[node] = Reached();
+        touched.clear();
+    }
+
+    void spread(int net, int node, float guess, float urgency, int x, int y,
+                const std::vector<Target>& ends, Heap& heap) {
+        const Reached from = best[node];
+        if (guess > from.cost + from.rest + 1e-4f) return;  // a dearer, older entry
+        for (const Member& member : chip.members[node]) {
+            const TileType& type = chip.type(member.tile);
+            for (int number : type.out[member.wire]) {
+                const Switch& one = type.switches[number];
+                int next = chip.node[member.tile * chip.wires + one.to];
+                float delay = chip.delay(one, next), wire = (WIRE_NS + delay) * (1 + history[next]);
+                if (uses[next]) wire *= 1 + price * float(uses[next]);
+                float cost = from.cost + urgency * delay + (1 - urgency) * wire;
+                if (cost >= best[next].cost || owner[next] == net) continue;
+                float rest = best[next].cost < NEVER ? best[next].rest : NEVER;
+                for (const Target& end : ends)
+                    if (end.node == next) rest = 0, cost += urgency * end.delay_ns;
+                if (rest >= NEVER) rest = GREED * table.bound(next, x, y);
+                if (rest >= NEVER || cost >= best[next].cost) continue;
+                touch(next) = {cost, rest, from.delay_ns + delay, node, member.tile, number};
+                heap.push({cost + rest, next});
+            }
+        }
+    }
+
+    void add_way(int net, int found) {
+        auto& tree = trees[net];
+        std::vector<int> way;
+        int node = found;
+        for (; best[node].before >= 0; node = best[node].before) way.push_back(node);
+        int parent = -2 - best[node].before;
+        for (size_t i = way.size(); i--;) {
+            const Reached& one = best[way[i]];
+            tree.push_back({way[i], parent, one.tile, one.number, one.delay_ns});
+            parent = int(tree.size()) - 1;
+            owner[way[i]] = net;
+        }
+    }
+
+    // Delays of all trees with the load of every branch (Elmore), and the wires that nets share.
+    void measure() {
+        std::vector<float> at(chip.nodes(), -1);  // of the net in hand
+        wires = shared = unrouted = 0;
+        for (size_t net = 0; net < trees.size(); net++) {
+            auto& tree = trees[net];
+            wires += long(tree.size());
+            std::vector<int> branches(tree.size());
+            for (size_t i = 1; i < tree.size(); i++) branches[tree[i].parent]++;
+            for (size_t i = 0; i < tree.size(); i++) {
+                Branch& one = tree[i];
+                float load = SWITCH_FF * float(std::max(1, branches[i]));
+                one.delay_ns = source_ns[net] + 1e-6f * DRIVER_OHM * load;
+                if (i) {
+                    const Switch& through = chip.type(one.tile).switches[one.number];
+                    one.delay_ns = tree[one.parent].delay_ns + chip.delay(through, one.node, load);
+                }
+                at[one.node] = one.delay_ns;
+            }
+            for (int connection : sinks[net]) {
+                bool reached = false;
+                for (const Target& end : targets[connection]) {
+                    if (at[end.node] < 0) continue;
+                    timing.delay[connection] = at[end.node] + end.delay_ns;
+                    reached = true;
+                }
+                unrouted += !reached;
+            }
+            for (const Branch& one : tree) at[one.node] = -1;
+        }
+        for (int node = 0; node < chip.nodes(); node++) {
+            shared += uses[node] > 1;
+            if (uses[node] > 1) history[node] += GRUDGE * float(uses[node] - 1);
+        }
+    }
+};

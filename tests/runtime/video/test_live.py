@@ -34,9 +34,8 @@ def each_decoder(planes, monkeypatch):
     monkeypatch.setitem(globals(), "Watcher", functools.partial(watch.Watcher, planes=planes))
 
 
-# the slowest recovery: an opening that has just begun and one that the sender, which has just
-# started on a busy machine, does not answer; a pause after each, and the opening that succeeds
-BACK_S = 2 * (LONGEST_PAUSE_S + OPEN_TIMEOUT_S) + 6.0
+# the slowest recovery: a pause that has just begun, the opening, and delays of a busy machine
+BACK_S = LONGEST_PAUSE_S + OPEN_TIMEOUT_S + 4.0
 
 
 def frames_until(source, done, limit_s=20.0):
@@ -79,7 +78,7 @@ def test_a_stream_whose_sender_is_killed_and_frozen_is_found_again(sender):
             put_back()
             frames_until(source, count(10), BACK_S)
             assert [index for index, _ in source.gaps[gaps:]] == [last]
-            assert 1.0 < source.gaps[-1][1] < BACK_S + 4.0
+            assert 1.0 < source.gaps[-1][1] < 20.0
             assert f"back at frame {last} after" in log[-1]
         assert len(log) == 4 and len(source.gaps) == 2
 

@@ -48,11 +48,7 @@ struct Design {
     std::vector<Start> starts;
 
     explicit Design(const std::string& path) {
-        std::ifstream file(path);
-        for (std::string section; file >> section;) {
-            read(file, section);
-            if (!file) throw std::runtime_error(path + ": section " + section + " is broken");
-        }
+        read_sections(path, [&](auto& file, auto& section) { read(file, section); });
         if (blocks.empty() || ends.empty()) throw std::runtime_error(path + ": no design");
         for (size_t i = 0; i < chains.size(); i++)
             for (int block : chains[i]) blocks.at(block).chain = int(i);

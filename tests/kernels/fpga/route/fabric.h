@@ -63,6 +63,16 @@ void read_list(std::istream& file, std::vector<Element>& list, Read read) {
     for (Element& one : list) read(one);
 }
 
+// Reads a file whose sections each begin with a name.
+template <class Read>
+void read_sections(const std::string& path, Read read) {
+    std::ifstream file(path);
+    for (std::string section; file >> section;) {
+        read(file, section);
+        if (!file) throw std::runtime_error(path + ": section " + section + " is broken");
+    }
+}
+
 class Fabric {
 public:
     TileType types[2];
@@ -75,11 +85,7 @@ public:
     std::vector<Site> sites;
 
     explicit Fabric(const std::string& path) {
-        std::ifstream file(path);
-        for (std::string section; file >> section;) {
-            read(file, section);
-            if (!file) throw std::runtime_error(path + ": section " + section + " is broken");
-        }
+        read_sections(path, [&](auto& file, auto& section) { read(file, section); });
         if (columns.empty()) throw std::runtime_error(path + ": no fabric");
         join_wires();
         add_sites();

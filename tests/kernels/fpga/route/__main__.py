@@ -9,7 +9,6 @@ placed and routed at the wanted clock; 2 when the database is absent.
 
 import argparse
 import datetime
-import hashlib
 import json
 import os
 import pathlib
@@ -20,6 +19,7 @@ import tempfile
 from typing import Any, Dict, List, Sequence
 
 from calib import provenance
+from kernels import cache
 from kernels.errors import HotpathError
 from kernels.fpga import design as engine
 from kernels.fpga.design import synthesis
@@ -123,13 +123,11 @@ def program() -> pathlib.Path:
         CannotRoute: it can't be compiled.
     """
     sources = sorted([*HERE.glob("*.cpp"), *HERE.glob("*.h")])
-    built = synthesis.CACHE / f"route-{fingerprint(*(path.read_bytes() for path in sources))}"
+    built = synthesis.CACHE / f"route-{cache.digest('', [str(path) for path in sources])}"
     if not built.exists():
         built.parent.mkdir(parents=True, exist_ok=True)
         part = built.with_suffix(f".{os.getpid()}")
-        main_file = str(HERE / "main.cpp")
-        compile_it = ["g++", "-O2", "-std=c++17", "-o", str(part), main_file]
-        run(compile_it)
+        run(["g++", "-O2", "-std=c++17", "-o", str(part), str(HERE / "main.cpp")])
         part.replace(built)
     return built
 
@@ -168,7 +166,7 @@ def route(chip: str, packed: str, seed: int, effort: float = 1) -> Dict[str, Any
         CannotRoute: the design does not fit.
     """
     built = program()
-    key = fingerprint(chip.encode(), packed.encode(), f"{built.name} {seed} {effort}".encode())
+    key = cache.digest((chip, packed, seed, effort), [str(built)])
     cached = built.with_name(f"routed-{key}.json")
     if not cached.is_file():
         with tempfile.TemporaryDirectory(dir=str(built.parent)) as folder:
@@ -179,11 +177,6 @@ def route(chip: str, packed: str, seed: int, effort: float = 1) -> Dict[str, Any
             files[2].write_text(told, encoding="utf-8")
             files[2].replace(cached)
     return json.loads(cached.read_text(encoding="utf-8"))
-
-
-def fingerprint(*contents: bytes) -> str:
-    """Short hash of contents."""
-    return hashlib.sha256(b"\0".join(contents)).hexdigest()[:16]
 
 
 def summary(results: List[Dict[str, Any]]) -> str:

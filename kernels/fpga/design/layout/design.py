@@ -52,10 +52,18 @@ BLOCK_RAM_NS = {
     "address": 0.566,
     "data": 0.60,
     "write": 0.53,
+    "control": 0.44,
 }
-BLOCK_RAM_NS["control"] = 0.44
-DSP_NS = {"registered": 0.45, "A": 3.7, "A before M": 1.95, "C": 1.70, "control": 0.52}
-DSP_NS.update({"out P": 0.434, "out M": 2.305, "out": 4.2, "cascade": 1.70})
+DSP_NS = {
+    "registered": 0.45,
+    "A before M": 1.95,
+    "A": 3.7,
+    "C": 1.70,
+    "control": 0.52,
+    "out P": 0.434,
+    "out M": 2.305,
+    "cascade": 1.70,
+}
 
 # block RAM: the ports whose pins come twice, for the lower and the upper half
 HALVES = "WEA WEBWE ENARDEN ENBWREN REGCEAREGCE REGCEB RSTRAMB RSTREGARSTREG RSTREGB".split()
@@ -217,7 +225,9 @@ class Design:
     def dsp(self, name: str, cell: Cell) -> None:
         """A multiplier with those of its registers that it uses."""
         clock, last = cell.bit("CLK"), cell.register("PREG")
-        out = "out P" if last else "out M" if cell.register("MREG") else "out"
+        if not last and not cell.register("MREG"):
+            raise Unpackable(f"{name} has no register behind its multiplier, which is not modelled")
+        out = "out P" if last else "out M"
         for port in ("P", "PCOUT"):
             self.start(cell.ports.get(port, []), DSP_NS[out], clock)
         for port in sorted(set(cell.ports) - cell.outputs - {"CLK"}):

@@ -72,6 +72,10 @@ class Order:
         if self.engine != board.engine:  # the board's own engine has a bundle of that name
             self.target = self.target.with_name(f"{self.target.name}-{engine}")
 
+    def paths(self) -> Dict[str, pathlib.Path]:
+        """Return the network's files: dict of part -> path."""
+        return self.network.locate(self.networks_dir)
+
     def table(self) -> Optional[pathlib.Path]:
         """Return the table of ranges: the one that was named, else the one that was made here."""
         made = pathlib.Path(TABLE.format(self.network.name))

@@ -45,7 +45,7 @@ def prepare(folder: pathlib.Path, order: Order, say: Say = print) -> None:
         from runtime.graphs import assemble, batch, convert, cut
     except ImportError:
         return _copy_shipped(folder, order, say)
-    paths = order.network.locate(order.networks_dir)
+    paths = order.paths()
     graphs = assemble.with_search_features(network, assemble.build(network, paths))
     seen = graphs.search_features
     graphs = graphs._replace(

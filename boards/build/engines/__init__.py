@@ -48,7 +48,7 @@ def build_files(order: Order, say: Callable[[str], None]) -> bundle.Bundle:
     Raises:
         BuildFailed: the network's files or this computer don't have the precision.
     """
-    paths = order.network.locate(order.networks_dir)
+    paths = order.paths()
     _check_precision(order, paths)
     about = _try(order, paths)
     with Writer(order.target) as writer:

@@ -27,7 +27,7 @@ def build(order: Order, say: Callable[[str], None]) -> bundle.Bundle:
         BuildFailed: there is no pnnx or no onnx, pnnx can't convert the network, or there is no
             table of ranges for INT8.
     """
-    program, paths = _converter(order), order.network.locate(order.networks_dir)
+    program, paths = _converter(order), order.paths()
     try:
         from runtime.graphs import assemble
     except ImportError as error:

@@ -21,7 +21,7 @@ def build(order: Order, say: Callable[[str], None]) -> bundle.Bundle:
         CannotCompile: the engine can't run the network.
     """
     board, network = order.board, order.network
-    paths = order.network.locate(order.networks_dir)
+    paths = order.paths()
     try:
         if sys.version_info < (3, 10):
             raise ImportError("this is Python {}.{}".format(*sys.version_info))

@@ -7,7 +7,7 @@ window of 150 to 500 px in 1280x720 or 1920x1080, libjpeg-turbo 2.1 with ``jpeg_
 
 import ctypes
 import struct
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List, NamedTuple, Tuple
 
 import numpy as np
 
@@ -42,12 +42,17 @@ JOB = struct.Struct("=15q")  # hp_jpeg_job
 PAD = 2048  # bytes after the coded data, as in jpeg.h
 
 Region = Tuple[int, int, int, int]  # units: left, top, right, bottom
-# a picture, and the last fields of hp_jpeg_job: sides of its blocks, addresses, strides
-_Memory = Tuple[Planes, Tuple[int, ...]]
 
 
 class DamagedJpeg(Exception):
     """A damaged file."""
+
+
+class _Memory(NamedTuple):
+    """Of a picture at one scale."""
+
+    picture: Planes
+    job: Tuple[int, ...]  # the last fields of hp_jpeg_job: sides of blocks, addresses, strides
 
 
 class JpegDecoder:
@@ -115,15 +120,14 @@ class JpegDecoder:
         memory = self._memory.get(scale)
         if memory is None:
             memory = self._memory[scale] = self._allocated(scale)
-        picture, of_picture = memory
         if self.has(window, scale):
-            return picture
+            return memory.picture
         region = self._region(window)
-        job = JOB.pack(self._clean_at, self._segments_at, *region, *of_picture)
+        job = JOB.pack(self._clean_at, self._segments_at, *region, *memory.job)
         if not self._window(self._state_at, job):
             raise DamagedJpeg("the picture is damaged")
         self._done[scale].append(region)
-        return picture
+        return memory.picture
 
     def has(self, window: Tuple[float, float, float, float], scale: int) -> bool:
         """Whether ``planes`` would have nothing to decode; arguments as there."""
@@ -166,7 +170,7 @@ class JpegDecoder:
             -(-width // 2) if kind in ("I420", "I422") else width,
         )
         cut = [padded[0][:height, :width]] + [own[: shape[0], : shape[1]] for own in padded[1:]]
-        return Planes(kind, cut, width, height, "601", full_range=True), tuple(job)
+        return _Memory(Planes(kind, cut, width, height, "601", full_range=True), tuple(job))
 
     def _region(self, window: Tuple[float, float, float, float]) -> Region:
         """The units that a window covers; left is not below right where it lies outside."""

@@ -253,16 +253,18 @@ public:
         average();
     }
 
-    // Least delay to a tile's input pins; NEVER where there is no way.
+    // Least delay to a tile's input pins; NEVER where there is no way. All of a node's tiles know
+    // about the same, so the first that was searched from says it.
     float bound(int node, int x, int y) const {
-        float best = NEVER;
+        float guess = NEVER;
         for (const Member& member : chip.members[node]) {
             int from = member.tile / chip.rows, dx = x - from, dy = y - member.tile % chip.rows;
             float known = least[index(chip.columns[from].side, member.wire, dx, dy)];
-            float guess = COLUMN_NS / 2 * float(std::abs(dx)) + ROW_NS / 2 * float(std::abs(dy));
-            best = std::min(best, known < 0 ? guess : known + beyond(dx, dy) / 2);
+            if (known >= 0) return known + beyond(dx, dy) / 2;
+            float far = COLUMN_NS / 2 * float(std::abs(dx)) + ROW_NS / 2 * float(std::abs(dy));
+            guess = std::min(guess, far);
         }
-        return best;
+        return guess;
     }
 
     // Usual delay from a site's output to the tile so many columns and rows away.

@@ -35,7 +35,7 @@ public:
 
     // Returns the least period in ns. Effort is a factor on the number of moves.
     float place(double effort) {
-        const long moves = long(effort * .6 * std::pow(design.blocks.size(), 4. / 3));
+        const long moves = long(effort * .2 * std::pow(design.blocks.size(), 4. / 3));
         update(1);
         double heat = 0, range = chip.width(), exponent = 1;
         for (int i = 0; i < 2000;)

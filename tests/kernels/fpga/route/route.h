@@ -12,9 +12,13 @@ const float DEARER = 1.4f;  // growth of the price of a shared wire, each round
 const float CALM = .3f, URGENT = .97f;  // least and greatest share of delay in a wire's cost
 const float GRUDGE = .35f;  // growth of a shared wire's price for ever, each round
 const int REFINED = 18;  // rounds in which the longest paths are routed again
-const float GREED = 1.2f;  // factor on the least delay of what is left: nearly the best way, sooner
+// Factor on the least delay of what is left: nearly the best way, sooner. CALM_GREED is for what
+// a wire costs beyond its delay.
+const float GREED = 1.2f, CALM_GREED = .5f;
 const float LITTLE_SLACK = .07f;  // share of the period; such paths are routed again
 const float WIRE_NS = .06f;  // cost of a wire beyond its delay, so that short ways win
+// Tiles around source and pin where a way is looked for first, and rounds that add one to them.
+const int MARGIN = 3, MARGIN_ROWS = 5, ROUNDS_WIDER = 3;
 const float DRIVER_OHM = 1450;  // of a site's output, as of a usual switch
 
 class Router {
@@ -28,19 +32,19 @@ public:
         timing.delay = placer.delay;
         trees.resize(design.nets.size()), sinks.resize(design.nets.size());
         targets.resize(design.connections.size()), source_ns.resize(design.nets.size());
-        owner.assign(chip.nodes(), -1), routed.resize(design.nets.size());
-        uses.resize(chip.nodes()), history.resize(chip.nodes()), best.resize(chip.nodes());
+        wire.resize(chip.nodes());
         for (size_t i = 0; i < design.connections.size(); i++) find_pins(int(i));
     }
 
-    // Returns the least period in ns. Nets give way to others until no wire is shared.
+    // Returns the least period in ns. Nets give way to others until no wire is shared. Paths are
+    // judged by the least period so far: by a longer one, all would be let grow as long.
     float route(int rounds) {
-        float period = timing.period(), best_period = NEVER;
+        float period = timing.period(), goal = period, best_period = NEVER;
         int best_shared = chip.nodes() + 1;
         std::vector<float> best_delay;
-        for (int round = 0; round < rounds && (best_shared || round < REFINED); round++) {
+        for (round = 0; round < rounds && (best_shared || round < REFINED); round++) {
             long again = 0;
-            timing.judge(period);
+            timing.judge(goal = std::min(goal, period));
             for (auto& [relaxed, net] : by_urgency()) {
                 bool longest = round < REFINED && relaxed < LITTLE_SLACK;
                 if (!round || longest || is_shared(net)) route_net(net), again++;
@@ -68,6 +72,12 @@ private:
         float cost = NEVER, rest = 0, delay_ns = 0;  // rest: guess of what is left
         int before = -1, tile = 0, number = 0;
     };
+    struct Wire {
+        Reached best;
+        float history = 0;  // how often it was shared
+        int uses = 0;  // nets on it
+        int owner = -1, branch = -1;  // the net in hand and the branch's number, while they matter
+    };
     struct Target {
         int node, row;
         float delay_ns;
@@ -78,15 +88,12 @@ private:
     const Design& design;
     const Placer& places;
     std::vector<std::vector<Branch>> trees;
-    std::vector<bool> routed;
     std::vector<std::vector<int>> sinks;  // connections of each net that need wires
     std::vector<std::vector<Target>> targets;
     std::vector<float> source_ns;  // of each net's output pin
-    std::vector<int> uses;  // nets on each node
-    std::vector<float> history;  // how often it was shared
-    std::vector<Reached> best;
+    std::vector<Wire> wire;  // of each node
     std::vector<int> touched;
-    std::vector<int> owner;  // net whose tree is being built and has the node, or -1
+    int round = 0, left = 0, right = 0, bottom = 0, top = 0;  // the box of the connection in hand
     int best_unrouted = 0;
     long best_wires = 0;
     float price = .5f;  // of a wire that another net has
@@ -114,8 +121,9 @@ private:
         const Net& net = design.nets[one.net];
         Target source = find(net.block, net.pin);
         sinks[one.net].push_back(number);
-        trees[one.net] = {{source.node, -1, 0, 0, source.delay_ns}};
+        trees[one.net] = {{source.node, -1, chip.members[source.node][0].tile, 0, source.delay_ns}};
         source_ns[one.net] = source.delay_ns;
+        wire[source.node].uses = 1;
     }
 
     // Each net after those with longer paths: 1 - its greatest criticality, its number.
@@ -132,29 +140,62 @@ private:
 
     bool is_shared(int net) const {
         for (const Branch& branch : trees[net])
-            if (uses[branch.node] > 1) return true;
+            if (wire[branch.node].uses > 1) return true;
         return false;
     }
 
+    // Ways keep their wires, but those that are shared and those of the longest paths.
     void route_net(int net) {
         auto& tree = trees[net];
         if (tree.empty()) return;
-        if (routed[net])
-            for (const Branch& branch : tree) uses[branch.node]--;
-        routed[net] = true;
-        tree.resize(1);
-        owner[tree[0].node] = net;
-        auto& list = sinks[net];
+        std::vector<int> list = prune(net);
+        size_t kept = tree.size();
+        for (const Branch& branch : tree) wire[branch.node].owner = net;
         std::stable_sort(list.begin(), list.end(), [&](int a, int b) {
             return timing.criticality[a] > timing.criticality[b];
         });
         for (int connection : list) search(net, connection);
-        for (const Branch& branch : tree) uses[branch.node]++, owner[branch.node] = -1;
+        for (size_t i = kept; i < tree.size(); i++) wire[tree[i].node].uses++;
+        for (const Branch& branch : tree) wire[branch.node].owner = -1;
+    }
+
+    bool is_longest(int connection) const {
+        return round < REFINED && 1 - timing.criticality[connection] < LITTLE_SLACK;
+    }
+
+    // Takes the wires from a net that no way of it keeps; returns the connections without a way.
+    std::vector<int> prune(int net) {
+        auto& tree = trees[net];
+        std::vector<int> open, moved(tree.size(), -1);  // moved: where a branch goes; -1: away
+        for (size_t i = 0; i < tree.size(); i++) wire[tree[i].node].branch = int(i);
+        for (int connection : sinks[net]) {
+            int last = -1;
+            for (const Target& end : targets[connection])
+                last = std::max(last, wire[end.node].branch);
+            bool keeps = last >= 0 && !is_longest(connection);
+            for (int i = last; i > 0 && keeps; i = tree[i].parent)
+                keeps = wire[tree[i].node].uses == 1;
+            if (!keeps) open.push_back(connection);
+            for (int i = last; i > 0 && keeps && moved[i] < 0; i = tree[i].parent) moved[i] = 0;
+        }
+        size_t count = 0;
+        for (size_t i = 0; i < tree.size(); i++) {
+            wire[tree[i].node].branch = -1;
+            if (i && moved[i] < 0) {
+                wire[tree[i].node].uses--;
+                continue;
+            }
+            moved[i] = int(count);
+            if (i) tree[i].parent = moved[tree[i].parent];
+            tree[count++] = tree[i];
+        }
+        tree.resize(count);
+        return open;
     }
 
     Reached& touch(int node) {
-        if (best[node].before == -1) touched.push_back(node);
-        return best[node];
+        if (wire[node].best.before == -1) touched.push_back(node);
+        return wire[node].best;
     }
 
     // Adds the cheapest way from a net's tree to a connection's pin.
@@ -163,44 +204,71 @@ private:
         const auto& ends = targets[connection];
         int x = site_of(design.connections[connection].block).x, y = ends[0].row;
         float urgency = std::clamp(timing.criticality[connection], CALM, URGENT);
-        Heap heap;
-        for (size_t i = 0; i < tree.size(); i++) {
-            const Branch& branch = tree[i];
-            float rest = GREED * table.bound(branch.node, x, y), cost = urgency * branch.delay_ns;
-            touch(branch.node) = {cost, rest, branch.delay_ns, -2 - int(i), 0, 0};
-            heap.push({cost + rest, branch.node});
-        }
         int found = -1;
-        while (!heap.empty() && found < 0) {
-            auto [guess, node] = heap.top();
-            heap.pop();
-            for (const Target& end : ends)
-                if (end.node == node) found = node;
-            if (found < 0) spread(net, node, guess, urgency, x, y, ends, heap);
+        for (int more : {round / ROUNDS_WIDER, chip.width() + chip.rows}) {  // near, then anywhere
+            if (found >= 0) break;
+            forget();
+            set_box(tree[0].tile, x, y, more);
+            Heap heap;
+            for (size_t i = 0; i < tree.size(); i++) {
+                const Branch& branch = tree[i];
+                if (!is_inside(branch.tile)) continue;
+                float cost = urgency * branch.delay_ns;
+                float rest = greed(urgency) * table.bound(branch.node, x, y);
+                touch(branch.node) = {cost, rest, branch.delay_ns, -2 - int(i)};
+                heap.push({cost + rest, branch.node});
+            }
+            while (!heap.empty() && found < 0) {
+                auto [guess, node] = heap.top();
+                heap.pop();
+                for (const Target& end : ends)
+                    if (end.node == node) found = node;
+                if (found < 0) spread(net, node, guess, urgency, x, y, ends, heap);
+            }
         }
         if (found >= 0) add_way(net, found);
-        for (int node : touched) best[node] = Reached();
+        forget();
+    }
+
+    void forget() {
+        for (int node : touched) wire[node].best = Reached();
         touched.clear();
+    }
+
+    float greed(float urgency) const { return GREED + CALM_GREED * (1 - urgency); }
+
+    void set_box(int tile, int x, int y, int more) {
+        int column = tile / chip.rows, row = tile % chip.rows;
+        left = std::min(column, x) - MARGIN - more, right = std::max(column, x) + MARGIN + more;
+        bottom = std::min(row, y) - MARGIN_ROWS - more, top = std::max(row, y) + MARGIN_ROWS + more;
+    }
+
+    bool is_inside(int tile) const {
+        int x = tile / chip.rows, y = tile % chip.rows;
+        return left <= x && x <= right && bottom <= y && y <= top;
     }
 
     void spread(int net, int node, float guess, float urgency, int x, int y,
                 const std::vector<Target>& ends, Heap& heap) {
-        const Reached from = best[node];
+        const Reached from = wire[node].best;
         if (guess > from.cost + from.rest + 1e-4f) return;  // a dearer, older entry
         for (const Member& member : chip.members[node]) {
+            if (!is_inside(member.tile)) continue;
             const TileType& type = chip.type(member.tile);
             for (int number : type.out[member.wire]) {
                 const Switch& one = type.switches[number];
                 int next = chip.node[member.tile * chip.wires + one.to];
-                float delay = chip.delay(one, next), wire = (WIRE_NS + delay) * (1 + history[next]);
-                if (uses[next]) wire *= 1 + price * float(uses[next]);
-                float cost = from.cost + urgency * delay + (1 - urgency) * wire;
-                if (cost >= best[next].cost || owner[next] == net) continue;
-                float rest = best[next].cost < NEVER ? best[next].rest : NEVER;
+                const Wire& there = wire[next];
+                float delay = chip.delay(one, next);
+                float paid = (WIRE_NS + delay) * (1 + there.history);
+                if (there.uses) paid *= 1 + price * float(there.uses);
+                float cost = from.cost + urgency * delay + (1 - urgency) * paid;
+                if (cost >= there.best.cost || there.owner == net) continue;
+                float rest = there.best.cost < NEVER ? there.best.rest : NEVER;
                 for (const Target& end : ends)
                     if (end.node == next) rest = 0, cost += urgency * end.delay_ns;
-                if (rest >= NEVER) rest = GREED * table.bound(next, x, y);
-                if (rest >= NEVER || cost >= best[next].cost) continue;
+                if (rest >= NEVER) rest = greed(urgency) * table.bound(next, x, y);
+                if (rest >= NEVER || cost >= there.best.cost) continue;
                 touch(next) = {cost, rest, from.delay_ns + delay, node, member.tile, number};
                 heap.push({cost + rest, next});
             }
@@ -211,13 +279,13 @@ private:
         auto& tree = trees[net];
         std::vector<int> way;
         int node = found;
-        for (; best[node].before >= 0; node = best[node].before) way.push_back(node);
-        int parent = -2 - best[node].before;
+        for (; wire[node].best.before >= 0; node = wire[node].best.before) way.push_back(node);
+        int parent = -2 - wire[node].best.before;
         for (size_t i = way.size(); i--;) {
-            const Reached& one = best[way[i]];
+            const Reached& one = wire[way[i]].best;
             tree.push_back({way[i], parent, one.tile, one.number, one.delay_ns});
             parent = int(tree.size()) - 1;
-            owner[way[i]] = net;
+            wire[way[i]].owner = net;
         }
     }
 
@@ -252,8 +320,8 @@ private:
             for (const Branch& one : tree) at[one.node] = -1;
         }
         for (int node = 0; node < chip.nodes(); node++) {
-            shared += uses[node] > 1;
-            if (uses[node] > 1) history[node] += GRUDGE * float(uses[node] - 1);
+            shared += wire[node].uses > 1;
+            if (wire[node].uses > 1) wire[node].history += GRUDGE * float(wire[node].uses - 1);
         }
     }
 };

@@ -46,8 +46,7 @@ public:
             long again = 0;
             timing.judge(goal = std::min(goal, period));
             for (auto& [relaxed, net] : by_urgency()) {
-                bool longest = round < REFINED && relaxed < LITTLE_SLACK;
-                if (!round || longest || is_shared(net)) route_net(net), again++;
+                if (!round || is_longest(relaxed) || is_shared(net)) route_net(net), again++;
             }
             measure();
             period = timing.period();
@@ -76,7 +75,7 @@ private:
         Reached best;
         float history = 0;  // how often it was shared
         int uses = 0;  // nets on it
-        int owner = -1, branch = -1;  // the net in hand and the branch's number, while they matter
+        int branch = -1;  // its number in the tree of the net in hand
     };
     struct Target {
         int node, row;
@@ -150,18 +149,17 @@ private:
         if (tree.empty()) return;
         std::vector<int> list = prune(net);
         size_t kept = tree.size();
-        for (const Branch& branch : tree) wire[branch.node].owner = net;
         std::stable_sort(list.begin(), list.end(), [&](int a, int b) {
             return timing.criticality[a] > timing.criticality[b];
         });
-        for (int connection : list) search(net, connection);
+        for (int connection : list)
+            if (!search(net, connection, round / ROUNDS_WIDER))
+                search(net, connection, chip.width() + chip.rows);
         for (size_t i = kept; i < tree.size(); i++) wire[tree[i].node].uses++;
-        for (const Branch& branch : tree) wire[branch.node].owner = -1;
+        for (const Branch& branch : tree) wire[branch.node].branch = -1;
     }
 
-    bool is_longest(int connection) const {
-        return round < REFINED && 1 - timing.criticality[connection] < LITTLE_SLACK;
-    }
+    bool is_longest(float relaxed) const { return round < REFINED && relaxed < LITTLE_SLACK; }
 
     // Takes the wires from a net that no way of it keeps; returns the connections without a way.
     std::vector<int> prune(int net) {
@@ -172,7 +170,7 @@ private:
             int last = -1;
             for (const Target& end : targets[connection])
                 last = std::max(last, wire[end.node].branch);
-            bool keeps = last >= 0 && !is_longest(connection);
+            bool keeps = last >= 0 && !is_longest(1 - timing.criticality[connection]);
             for (int i = last; i > 0 && keeps; i = tree[i].parent)
                 keeps = wire[tree[i].node].uses == 1;
             if (!keeps) open.push_back(connection);
@@ -180,12 +178,12 @@ private:
         }
         size_t count = 0;
         for (size_t i = 0; i < tree.size(); i++) {
-            wire[tree[i].node].branch = -1;
+            Wire& there = wire[tree[i].node];
             if (i && moved[i] < 0) {
-                wire[tree[i].node].uses--;
+                there.uses--, there.branch = -1;
                 continue;
             }
-            moved[i] = int(count);
+            moved[i] = there.branch = int(count);
             if (i) tree[i].parent = moved[tree[i].parent];
             tree[count++] = tree[i];
         }
@@ -198,41 +196,35 @@ private:
         return wire[node].best;
     }
 
-    // Adds the cheapest way from a net's tree to a connection's pin.
-    void search(int net, int connection) {
+    // Adds the cheapest way from a net's tree to a connection's pin, inside a box that is `more`
+    // tiles wider than usual; returns whether there is one.
+    bool search(int net, int connection, int more) {
         auto& tree = trees[net];
         const auto& ends = targets[connection];
         int x = site_of(design.connections[connection].block).x, y = ends[0].row;
         float urgency = std::clamp(timing.criticality[connection], CALM, URGENT);
+        set_box(tree[0].tile, x, y, more);
+        Heap heap;
+        for (size_t i = 0; i < tree.size(); i++) {
+            const Branch& branch = tree[i];
+            if (!is_inside(branch.tile)) continue;
+            float cost = urgency * branch.delay_ns;
+            float rest = greed(urgency) * table.bound(branch.node, x, y);
+            touch(branch.node) = {cost, rest, branch.delay_ns, -2 - int(i)};
+            heap.push({cost + rest, branch.node});
+        }
         int found = -1;
-        for (int more : {round / ROUNDS_WIDER, chip.width() + chip.rows}) {  // near, then anywhere
-            if (found >= 0) break;
-            forget();
-            set_box(tree[0].tile, x, y, more);
-            Heap heap;
-            for (size_t i = 0; i < tree.size(); i++) {
-                const Branch& branch = tree[i];
-                if (!is_inside(branch.tile)) continue;
-                float cost = urgency * branch.delay_ns;
-                float rest = greed(urgency) * table.bound(branch.node, x, y);
-                touch(branch.node) = {cost, rest, branch.delay_ns, -2 - int(i)};
-                heap.push({cost + rest, branch.node});
-            }
-            while (!heap.empty() && found < 0) {
-                auto [guess, node] = heap.top();
-                heap.pop();
-                for (const Target& end : ends)
-                    if (end.node == node) found = node;
-                if (found < 0) spread(net, node, guess, urgency, x, y, ends, heap);
-            }
+        while (!heap.empty() && found < 0) {
+            auto [guess, node] = heap.top();
+            heap.pop();
+            for (const Target& end : ends)
+                if (end.node == node) found = node;
+            if (found < 0) spread(node, guess, urgency, x, y, ends, heap);
         }
         if (found >= 0) add_way(net, found);
-        forget();
-    }
-
-    void forget() {
         for (int node : touched) wire[node].best = Reached();
         touched.clear();
+        return found >= 0;
     }
 
     float greed(float urgency) const { return GREED + CALM_GREED * (1 - urgency); }
@@ -248,7 +240,7 @@ private:
         return left <= x && x <= right && bottom <= y && y <= top;
     }
 
-    void spread(int net, int node, float guess, float urgency, int x, int y,
+    void spread(int node, float guess, float urgency, int x, int y,
                 const std::vector<Target>& ends, Heap& heap) {
         const Reached from = wire[node].best;
         if (guess > from.cost + from.rest + 1e-4f) return;  // a dearer, older entry
@@ -263,7 +255,7 @@ private:
                 float paid = (WIRE_NS + delay) * (1 + there.history);
                 if (there.uses) paid *= 1 + price * float(there.uses);
                 float cost = from.cost + urgency * delay + (1 - urgency) * paid;
-                if (cost >= there.best.cost || there.owner == net) continue;
+                if (cost >= there.best.cost || there.branch >= 0) continue;
                 float rest = there.best.cost < NEVER ? there.best.rest : NEVER;
                 for (const Target& end : ends)
                     if (end.node == next) rest = 0, cost += urgency * end.delay_ns;
@@ -285,7 +277,7 @@ private:
             const Reached& one = wire[way[i]].best;
             tree.push_back({way[i], parent, one.tile, one.number, one.delay_ns});
             parent = int(tree.size()) - 1;
-            wire[way[i]].owner = net;
+            wire[way[i]].branch = parent;
         }
     }
 

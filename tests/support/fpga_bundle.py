@@ -41,12 +41,12 @@ name = "bright_search.onnx"
 sha256 = "{0}"
 """.format("0" * 64)
 
-TILE, PARAMS, PIXELS = 256, 80, 768
+TILE, PARAMS, PIXELS = 256, 128, 768
 SIDES = {"exemplar": EXEMPLAR, "search": SEARCH}
 # addresses in region 0
 PROGRAMS = {"exemplar": 0, "search": 1024}
-WEIGHTS_AT, PARAMS_AT, PIXELS_AT = 2048, 2304, 2400
-IMAGE = 3200
+WEIGHTS_AT, PARAMS_AT, PIXELS_AT = 2048, 2304, 2432
+IMAGE = 3264
 # addresses in region 1
 PICTURE_AT, SCORE_AT = 0, EXEMPLAR * EXEMPLAR * 16
 MAP_BASE = 1024

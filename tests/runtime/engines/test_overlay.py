@@ -20,7 +20,7 @@ from runtime.devices.fpga import Fpga
 from runtime.targets.targets import Targets
 from tests.support import fpga_bundle as bright
 
-BOARDS = ("pynq_z2", "ultra96", "zcu104", "kv260")
+BOARDS = ("pynq_z2", "kv260")
 
 
 @pytest.fixture

@@ -190,7 +190,7 @@ def run_with(place, value):
     return {"run": run}
 
 
-OTHER_SIZE = dict(design.sizes()["pynq_z2"], lanes=1, pumped=0, map_words=16384)
+OTHER_SIZE = dict(design.sizes()["pynq_z2"], lanes=2, map_words=8192)
 
 
 @pytest.mark.parametrize(

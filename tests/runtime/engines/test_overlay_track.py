@@ -29,7 +29,7 @@ from tests.support import blobs, run, tiny
 from tests.support.clips import clip_at
 from tests.support.counted_budget import Counted
 
-BOARDS = ("pynq_z2", "ultra96", "kv260")  # the ZCU104 has the size of the KV260
+BOARDS = ("pynq_z2", "kv260")
 RTL_FRAMES = 20
 
 

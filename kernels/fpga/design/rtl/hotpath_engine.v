@@ -14,15 +14,12 @@ module hotpath_engine #
     parameter MAP_WORDS = 16384,
     parameter MAP_STYLE = "block",
     parameter WEIGHT_TILES = 512,
-    parameter LINE_BYTES = 8192,
-    parameter PUMPED = 0
+    parameter LINE_BYTES = 8192
 )
 (
     (* X_INTERFACE_INFO = "xilinx.com:signal:clock:1.0 clk CLK" *)
     (* X_INTERFACE_PARAMETER = "ASSOCIATED_BUSIF s_axil:m_axi, ASSOCIATED_RESET rst" *)
     input  wire                     clk,
-    (* X_INTERFACE_INFO = "xilinx.com:signal:clock:1.0 clk_fast CLK" *)
-    input  wire                     clk_fast,
     (* X_INTERFACE_INFO = "xilinx.com:signal:reset:1.0 rst RST" *)
     (* X_INTERFACE_PARAMETER = "POLARITY ACTIVE_HIGH" *)
     input  wire                     rst,
@@ -133,9 +130,9 @@ module hotpath_engine #
     hp_engine #(
         .LANES(LANES), .BUS_BYTES(BUS_BYTES), .CROP_LANES(CROP_LANES),
         .MAP_WORDS(MAP_WORDS), .MAP_STYLE(MAP_STYLE), .WEIGHT_TILES(WEIGHT_TILES),
-        .LINE_BYTES(LINE_BYTES), .PUMPED(PUMPED)
+        .LINE_BYTES(LINE_BYTES)
     ) engine_inst (
-        .clk(clk), .clk_fast(clk_fast), .rst(rst),
+        .clk(clk), .rst(rst),
         .s_axil_awaddr(s_axil_awaddr), .s_axil_awprot(s_axil_awprot),
         .s_axil_awvalid(s_axil_awvalid), .s_axil_awready(s_axil_awready),
         .s_axil_wdata(s_axil_wdata), .s_axil_wstrb(s_axil_wstrb), .s_axil_wvalid(s_axil_wvalid),

@@ -252,7 +252,7 @@ def create_tracker(
     if engine.fabric is not None:
         from runtime.devices.fpga import Fpga
 
-        return on(Fpga(network, engine, kernels, slots=options.pipeline, batch=batch))
+        return on(Fpga(network, engine, kernels))
     return on(Processor(network, engine, kernels))
 
 

@@ -55,4 +55,3 @@ double hp_cosine_similarity(const float* features, int channels, int side, int r
 #include "jpeg.h"
 #include "colour.h"
 #include "fabric.h"
-#include "fabric_next.h"

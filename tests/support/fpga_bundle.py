@@ -9,6 +9,8 @@ import numpy as np
 
 from boards.build.writer import Writer
 from kernels.fpga import design, resize, tables
+from kernels.fpga.design.compiler import Compiled
+from kernels.fpga.design.runner import known_answer
 from kernels.fpga.design.sim import device as simulation
 from runtime import bundle, loading
 from runtime.engines.overlay import layout
@@ -121,7 +123,11 @@ def write_bundle(folder, board="pynq_z2", **changes):
     (folder / "bright.toml").write_text(TOML)
     network = load_network(folder / "bright.toml")
     with Writer(folder / board / "bright-int8") as writer:
+        run = changes.pop("run", run_table())
+        size = changes.get("settings", {}).get("size") or design.sizes()[board]
+        picture, checksum = known_answer(Compiled(image(), run_table(), []), size)
         (writer.folder / "image.bin").write_bytes(image())
+        (writer.folder / "answer.bin").write_bytes(picture)
         (writer.folder / "bright.toml").write_text(TOML)
         values = {
             "network": bundle.identity(network),
@@ -132,7 +138,7 @@ def write_bundle(folder, board="pynq_z2", **changes):
             "compute_capability": None,
             "calibration_sha256": None,
             "settings": {"size": design.sizes()[board]},
-            "run": run_table(),
+            "run": dict(run, answer={"picture": "answer.bin", "checksum": checksum}),
         }
         values.update(changes)
         return writer.finish(values)

@@ -11,6 +11,7 @@ import pynq
 
 from kernels import cpu, golden
 from kernels.cpu import interface
+from kernels.errors import FabricFailed
 from kernels.fpga import design, fabric, tables
 from kernels.fpga.design import model
 from kernels.fpga.design.sim import build
@@ -21,6 +22,7 @@ from runtime.targets.targets import Targets
 from tests.support import fpga_bundle as bright
 
 BOARDS = ("pynq_z2", "kv260")
+BLACK = (0, 0, 0)
 
 
 @pytest.fixture
@@ -35,15 +37,10 @@ def tracker_on(engine, frame, box):
     return tracker
 
 
-def crop_for(crop, frame, window, border=(0, 0, 0)):
-    """Get a window ready for one input of the network, as the tracker does."""
-    crop.pictures.take(frame, window, border, crop.side)
-
-
 def picture(engine, frame, window, border):
     """The exemplar's picture as the fabric crops it: (8, 8, 3) uint8."""
-    crop_for(engine.exemplar_crop, frame, window, border)
-    fetched = engine.exemplar_crop.pictures.registers[3]  # bytes of a row
+    engine.exemplar_crop.take(frame, window, border)
+    fetched = engine.exemplar_crop.registers[3]  # bytes of a row
     assert fetched <= engine.bundle.settings["size"]["line_bytes"]
     (work,) = engine.exemplar()
     work.invalidate()
@@ -115,9 +112,9 @@ def test_a_picture_is_what_golden_crops(engine, frame, windows):
 
 def test_maps_are_the_cells_brightness(engine):
     frame = random_frame(4)
-    crop_for(engine.exemplar_crop, frame, (0, 0, 8, 8))
+    engine.exemplar_crop.take(frame, (0, 0, 8, 8), BLACK)
     features = engine.exemplar()
-    crop_for(engine.search_crop, frame, (5, 6, 16, 16))
+    engine.search_crop.take(frame, (5, 6, 16, 16), BLACK)
     scores, distances = engine.search(features)
     total = frame[6:22, 5:21].astype(int).sum(axis=2) - 3 * 128
     wanted = np.clip(np.rint(total / 4), -128, 127) / 16
@@ -192,9 +189,9 @@ def test_a_forgotten_flush_of_the_weights_is_seen(tmp_path, monkeypatch):
 
 def test_a_forgotten_invalidate_of_the_maps_is_seen(engine, monkeypatch):
     frame = random_frame(8)
-    crop_for(engine.exemplar_crop, frame, (0, 0, 8, 8))
+    engine.exemplar_crop.take(frame, (0, 0, 8, 8), BLACK)
     features = engine.exemplar()
-    crop_for(engine.search_crop, frame, (0, 0, 16, 16))
+    engine.search_crop.take(frame, (0, 0, 16, 16), BLACK)
     wanted = [array.copy() for array in engine.search(features)]
     features[0].array[:] = 0
     monkeypatch.setattr(fabric.Buffer, "invalidate", lambda self, *given: None)
@@ -229,3 +226,58 @@ def test_without_a_compiler_it_finds_the_same(tmp_path, monkeypatch):
         pictures = [picture(engine, wide, one, (1, 2, 3)).tobytes() for one in windows]
         results.append((tracks, pictures))
     assert results[0] == results[1]
+
+
+# -- the known answer
+
+
+def open_on(tmp_path, device, overlay):
+    """The hand-written bundle on that board."""
+    return loading.open_bundle(bright.write_bundle(tmp_path), device=device, overlay=overlay)
+
+
+class WrongWeight(model.Machine):
+    """A fabric in which one bit of a weight is wrong."""
+
+    def _take(self, address, count):
+        taken = super()._take(address, count)
+        if count == bright.TILE:
+            taken = taken.copy()
+            taken[1] ^= 2
+        return taken
+
+
+def test_a_wrong_weight_in_the_fabric_is_found_before_anything_is_tracked(tmp_path):
+    device, bit = simulation.open_board("pynq_z2", "model")
+    open_on(tmp_path, device, bit)
+    device.machine = WrongWeight(design.sizes()["pynq_z2"])
+    with pytest.raises(FabricFailed, match="another result .* nothing is tracked"):
+        open_on(tmp_path, device, bit)
+
+
+@pytest.mark.parametrize("way", ["flush", "invalidate"])
+def test_a_stale_cache_is_found_before_anything_is_tracked(tmp_path, way):
+    """Only the weights arrive, or are read back: they have a check of their own."""
+    device, bit = simulation.open_board("pynq_z2", "model")
+    real = getattr(device, way)
+
+    def stale(memory, *given):
+        if device.allocated == 1:
+            real(memory, *given)
+
+    allocate, device.allocated = device.allocate, 0
+
+    def counted(*given, **more):
+        device.allocated += 1
+        return allocate(*given, **more)
+
+    device.allocate = counted
+    setattr(device, way, stale)
+    with pytest.raises(FabricFailed, match="another result"):
+        open_on(tmp_path, device, bit)
+
+
+def test_only_flushed_pictures_give_the_known_answer_again_and_again(engine):
+    assert engine.answers(5) == 5
+    assert engine.answers(5, flush=False) == 0  # the simulated cache writes nothing back
+    assert engine.answers(1) == 1

@@ -199,7 +199,7 @@ OTHER_SIZE = dict(design.sizes()["pynq_z2"], lanes=2, map_words=8192)
         ({"settings": {"size": OTHER_SIZE}}, 1, ["1 lanes", "2 lanes", "engine BOARD=pynq_z2"]),
         (run_with(("maps", 0, "height"), 8), 0, ["built for maps of bright"]),
         (run_with(("programs", "search", "side"), 8), 0, ["for pictures of bright 8 and 8 pixels"]),
-        ({"libraries": {"overlay": "48505430"}}, 0, ["overlay 48505430", "48505432"]),
+        ({"libraries": {"overlay": "48505430"}}, 0, ["overlay 48505430", "48505433"]),
     ],
 )
 def test_a_bundle_that_does_not_fit(board, opening, tmp_path, changes, downloads, texts):
@@ -212,7 +212,7 @@ def test_a_bundle_that_does_not_fit(board, opening, tmp_path, changes, downloads
 
 def test_an_overlay_of_another_layout(board, opening):
     board[1].machine._registers["ID"] = 0x48505430
-    with refused(fabric.BadOverlay, "0x48505430", "0x48505432", "make overlay"):
+    with refused(fabric.BadOverlay, "0x48505430", "0x48505433", "make overlay"):
         opening()
 
 

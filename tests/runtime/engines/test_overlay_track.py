@@ -18,16 +18,12 @@ from kernels import cpu
 from kernels.fpga.design.sim import build as rtl
 from kernels.fpga.design.sim import device as simulation
 from runtime import bundle, load_tracker, loading
-from runtime import tracker as tracking
-from runtime.devices.fpga import Fpga
 from runtime.options import Options
 from runtime.search import search
 from runtime.targets.targets import Targets
-from runtime.tracker import Tracker
 from tests.conftest import ROOT
 from tests.support import blobs, run, tiny
 from tests.support.clips import clip_at
-from tests.support.counted_budget import Counted
 
 BOARDS = ("pynq_z2", "kv260")
 RTL_FRAMES = 20
@@ -212,35 +208,6 @@ def test_a_lost_target_is_searched_for_in_the_fabric_beside_another_target(bundl
     assert [track.box for track in plain] == [track.box for track in lost[: AWAY - 1]]
     assert [track.box for track in alone] == [track.box for track in other[: AWAY - 1]]
     assert {track.state for track in other} == {"tracked"}
-
-
-def test_the_fabric_computes_the_next_window_while_the_last_one_is_judged(bundles, monkeypatch):
-    monkeypatch.setattr(tracking, "Budget", Counted)
-    monkeypatch.setattr(Counted, "most", 3)
-    monkeypatch.setattr(search, "FOLLOWED", 1)
-    frames, boxes, _ = hiding(18)
-    frames = frames[:3] + frames[AWAY : AWAY + 4] + frames[BACK:]
-    told, orders = [], []
-    for windows in (1, 2):
-        engine = engine_on(bundles)
-        tracker = Tracker(Fpga(engine.network, engine, cpu.load(), batch=windows), recover=True)
-        tracker.init(frames[0], boxes[0])
-        order = []
-        for owner, name in ((engine, "start"), (tracker.recovery, "judge")):
-            real = getattr(owner, name)
-
-            def noted(*given, letter=name[0], real=real, order=order):
-                order.append(letter)
-                return real(*given)
-
-            monkeypatch.setattr(owner, name, noted)
-        told.append([tracker.update(frame) for frame in frames[1:]])
-        orders.append("".join(order))
-        tracker.close()
-    assert told[0] == told[1]
-    assert {"lost", "found"} <= {track.state for track in told[0]}
-    assert "sjsjsj" in orders[0] and "jj" not in orders[0]
-    assert "ssjsjj" in orders[1]  # a frame's second and third one start before a judgement
 
 
 def test_without_a_search_the_reason_is_told(bundles):

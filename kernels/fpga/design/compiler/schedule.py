@@ -61,12 +61,10 @@ class Work:
                 shift[part] = self.numbers.shift[at : at + one.channels]
             at += one.channels
         entries = [
-            (bias[i : i + LANES].tobytes() + shift[i : i + LANES].tobytes()).ljust(
-                PARAMS_BYTES, b"\0"
-            )
+            bias[i : i + LANES].tobytes() + shift[i : i + LANES].tobytes()
             for i in range(0, len(bias), LANES)
         ]
-        return b"".join(entries)
+        return b"".join(entry.ljust(PARAMS_BYTES, b"\0") for entry in entries)
 
 
 class Scheduler:

@@ -17,7 +17,7 @@ from typing import Any, Callable, Sequence
 
 import numpy as np
 
-from kernels.commands import make
+from kernels.commands import PYNQ, make
 from kernels.errors import BadOverlay, FabricFailed, NoFabric
 from kernels.fpga import tables
 
@@ -80,8 +80,8 @@ class Fabric:
             self.device = device or self.pynq.Device.active_device
         except RuntimeError as error:
             raise NoFabric(
-                f"PYNQ finds no FPGA here ({error}); run this on the board, or simulate it with "
-                "--board and --simulate model"
+                f"PYNQ finds no FPGA here ({error}); on the board start with `{PYNQ} "
+                "runtime.track …`, on a computer add --board and --simulate model"
             ) from None
         self._load()
 
@@ -265,8 +265,9 @@ def _library() -> _Library:
         return _Library(pynq.__version__, pynq.Overlay, pynq.allocate, pynq.Clocks, device)
     except (ImportError, AttributeError) as error:
         raise NoFabric(
-            f"PYNQ's library can't be loaded ({error}); on a board use its PYNQ image, on a "
-            f"computer run `{make('fpga')}` and add --board and --simulate model"
+            f"PYNQ's library can't be loaded ({error}); on the board start with `{PYNQ} "
+            f"runtime.track …`, on a computer run `{make('fpga')}` and add --board and --simulate "
+            "model"
         ) from None
 
 

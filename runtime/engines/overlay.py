@@ -9,7 +9,7 @@ import pathlib
 import zlib
 from typing import TYPE_CHECKING, Any, Dict, List, Tuple
 
-from kernels.commands import make
+from kernels.commands import PYNQ, make
 from runtime.bundle import Bundle
 from runtime.engines.base import Engine as Base
 from runtime.engines.base import Setup
@@ -166,8 +166,8 @@ class Engine(Base):
         if not self.answers():
             raise FabricFailed(
                 "the fabric gives another result for the bundle's picture than the network has, so "
-                "nothing is tracked; run `python3 -m boards bringup` to see whether it always "
-                f"does, then build the overlay and the bundle again with `{make('overlay')}` and "
+                f"nothing is tracked; run `{PYNQ} boards bringup` to see whether it always does, "
+                f"then build the overlay and the bundle again with `{make('overlay')}` and "
                 f"`{self.bundle.command}`"
             )
 

@@ -55,6 +55,24 @@ class TrackedFrame(NamedTuple):
     captured_s: float = 0.0
 
 
+class Taken(NamedTuple):
+    """A frame that was read.
+
+    Attributes:
+        frame: BGR uint8 (H, W, 3), or a ``Picture`` of ``runtime.pictures``.
+        index: 0-based in its source.
+        time_s: of the source, or None.
+        wait_ms: how long the source took for it.
+        captured_s: when it was taken, seconds of the monotonic clock; None where not known.
+    """
+
+    frame: AnyFrame
+    index: int  # type: ignore[assignment]  # in the place of a tuple's own method
+    time_s: Optional[float]
+    wait_ms: float
+    captured_s: Optional[float] = None
+
+
 class Seen(NamedTuple):
     """What a device saw in a window of a frame. Arrays are the processor's, whatever the device.
 

@@ -63,8 +63,9 @@ class Device:
         kernels_name: which kernels crop and select: "c++", "numpy" or "cuda".
         windows: the most that one call of the network takes. ``look`` takes more, in several calls.
         shows_features: whether what is seen has the features of the window.
-        step_ms: dict of milliseconds in each step: crop, network, select. ``look`` adds to them;
-            who begins a frame sets them to 0.
+        step_ms: dict of milliseconds in each step: crop, network, select, and refresh (features of
+            a second exemplar, in the first look that uses it). ``look`` adds to them; who begins a
+            frame sets them to 0.
     """
 
     kernels_name = ""
@@ -74,7 +75,8 @@ class Device:
     def __init__(self, network: Network, engine: Engine, kernels: Kernels) -> None:
         self.network, self.kernels = network, kernels
         self.engine: Any = engine
-        self.step_ms: Dict[str, float] = {"crop": 0.0, "network": 0.0, "select": 0.0}
+        steps = ("crop", "network", "select", "refresh")
+        self.step_ms: Dict[str, float] = dict.fromkeys(steps, 0.0)
 
     def take(self, frame: Any) -> Tuple[Any, Tuple[int, ...]]:
         """Check a frame: (as the device takes it, its (height, width, ...)).
@@ -116,8 +118,8 @@ class Device:
     def look(self, frame: Any, looks: Sequence[Look]) -> List[Seen]:
         """Crop windows, run the network on them, and select where that is asked for.
 
-        What is seen of a window does not depend on the others. A network of several scales
-        (``Family.factors``) is never asked to select.
+        What is seen of a window does not depend on the others. For a network of several scales
+        (``decode.scales``) it is never asked to select.
 
         Args:
             frame: from ``take``.
@@ -131,6 +133,9 @@ class Device:
                 ``Seen.score`` is NaN.
         """
         raise NotImplementedError
+
+    def prepare(self) -> None:
+        """Wait until calls of several windows are ready; called before a second target is added."""
 
     def close(self) -> None:
         """Release what the device holds; the engine stays open. May be called twice."""

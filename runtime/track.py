@@ -22,11 +22,9 @@ from runtime.cli.progress import Progress, quiet, say
 from runtime.errors import BadSource, HotpathError
 from runtime.garbage import short_collections
 from runtime.options import given_in
-from runtime.pace import Pace
 from runtime.service_manager import ServiceManager
 from runtime.targets.finding import TargetFinder
-from runtime.targets.pipeline import Pipeline, Taken
-from runtime.types import Track
+from runtime.types import Taken, Track
 from runtime.video.live import end_program
 from runtime.video.sources import WAITING, list_cameras, open_source
 
@@ -99,10 +97,8 @@ def run(options: argparse.Namespace) -> int:
                 outputs.write(first, tracks)
                 manager.ready(f"tracking in {source.name}")
                 bar.step(source, tracks, 0.0)
-                with Pace(source, targets, options.latency) as pace, short_collections():
-                    broken = follow(
-                        options, targets, source, pace, outputs, bar, stop, manager, finder
-                    )
+                with short_collections():
+                    broken = follow(options, targets, source, outputs, bar, stop, manager, finder)
     manager.stopping()
     outputs.summary(source)
     if broken:
@@ -163,7 +159,6 @@ def follow(
     options: argparse.Namespace,
     targets: Any,
     source: Any,
-    pace: Pace,
     outputs: Outputs,
     bar: Progress,
     stop: StopRequest,
@@ -171,47 +166,44 @@ def follow(
     finder: Optional[TargetFinder],
 ) -> Optional[HotpathError]:
     """The frame loop. Returns the error with which the source broke, or None."""
-
-    def tell(taken: Taken, tracks: Dict[int, Track], total_ms: float) -> None:
-        outputs.profile.add(taken.wait_ms, targets.step_ms, total_ms)
-        if finder:
-            started = time.perf_counter()
-            tracks = finder.step(taken.frame, tracks)
-            outputs.profile.note("finding", (time.perf_counter() - started) * 1e3)
-        outputs.write(taken, tracks)
-        bar.step(source, tracks, total_ms)
-
-    broken, pipeline = None, Pipeline(targets, tell)
+    broken = None
     last = options.frames and source.given - 1 + options.frames
     while not stop.requested and source.given != last and outputs.open:
         manager.alive()
         if not outputs.next_frame_is_due():
-            pipeline.empty()
             continue
 
-        # wait for a frame; with one in flight only look whether the next is there already
+        # wait for a frame
         started = time.perf_counter()
         try:
-            frame = pace.read(0.0 if pipeline.in_flight else POLL_S)
+            frame = source.read(POLL_S)
         except HotpathError as error:
             broken = error
             break
         if frame is None:
-            pipeline.empty()
             if outputs.stays():
                 continue
             break
         if frame is WAITING:
-            if not pipeline.empty():
-                bar.wait()
+            bar.wait()
             continue
+        read = time.perf_counter()
+        wait_ms = (read - started) * 1e3
+        outputs.note_source(source)
+        taken = Taken(frame, source.given - 1, source.time_s, wait_ms, source.captured_s)
 
-        # find the targets in it, and write them
-        wait_ms = (time.perf_counter() - started) * 1e3
-        outputs.note_source(source, pace)
-        captured_s = source.captured_s
-        pipeline.take(Taken(frame, source.given - 1, source.time_s, wait_ms, captured_s))
-    pipeline.empty()
+        # find the targets in it
+        tracks = targets.update(frame)
+        total_ms = (time.perf_counter() - read) * 1e3
+        outputs.profile.add(wait_ms, targets.step_ms, total_ms)
+        if finder:
+            started = time.perf_counter()
+            tracks = finder.step(frame, tracks)
+            outputs.profile.note("finding", (time.perf_counter() - started) * 1e3)
+
+        # write them
+        outputs.write(taken, tracks)
+        bar.step(source, tracks, total_ms)
     return broken
 
 

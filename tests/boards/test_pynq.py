@@ -80,6 +80,9 @@ def image(name, folder):
     board.put(f"{VENV[1:]}/bin/activate", f"export VIRTUAL_ENV={VENV}\nPATH={VENV}/bin:$PATH\n")
     program(board, f"{VENV[1:]}/bin/python3", PYTHON.format(venv=VENV, python=sys.executable))
     program(board, "shims/sudo", SUDO)
+    board.path("checkout").mkdir()
+    for package in ("boards", "calib", "kernels", "runtime"):
+        board.path("checkout/" + package).symlink_to(ROOT / package)
     return board
 
 
@@ -97,7 +100,7 @@ def run_in(board, text, user=()):
     path = f"PATH={board.path('shims')}:/usr/bin:/bin"
     lines = [
         *mounts,
-        f"cd {ROOT}",
+        f"cd {board.path('checkout')}",
         shlex.join(["exec", *user, "env", "-i", path, "bash", "-ec", text]),
     ]
     command = ["unshare", "-rm", "bash", "-ec", "\n".join(lines)]

@@ -32,7 +32,7 @@ def engine(tmp_path):
 
 def tracker_on(engine, frame, box):
     """A tracker of one target on an engine."""
-    tracker = loading.create_tracker(engine.network, engine, cpu.load())
+    tracker = loading.tracker_on(loading.create_device(engine.network, engine, cpu.load()))
     tracker.init(frame, box)
     return tracker
 
@@ -51,21 +51,6 @@ def picture(engine, frame, window, border):
 
 def random_frame(seed, height=48, width=64):
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
-
-
-def test_the_rtl_gives_each_of_two_targets_what_the_model_gives(tmp_path):
-    if build.missing():
-        pytest.skip(build.missing())
-    frames, boxes = bright.film(6)
-    results = []
-    for kind in ("model", "rtl"):
-        _, engine = bright.opened(tmp_path, kind=kind)
-        trackers = [tracker_on(engine, frames[0], box) for box in (boxes[0], (50, 30, 12, 9))]
-        tracks = [[tracker.update(frame) for tracker in trackers] for frame in frames[1:]]
-        features = [tracker.device.features[0].array for tracker in trackers]
-        size = engine.bundle.run["work_bytes"]
-        results.append((tracks, [array[:size].tobytes() for array in features]))
-    assert results[0] == results[1]
 
 
 @pytest.mark.parametrize("board", BOARDS)
@@ -132,7 +117,7 @@ def test_several_targets_are_found_as_each_alone(tmp_path):
         tracker = tracker_on(bright.opened(tmp_path)[1], frames[0], box)
         alone.append([tracker.update(frame) for frame in frames[1:]])
     engine = bright.opened(tmp_path)[1]
-    together = Targets(engine.network, engine, cpu.load())
+    together = Targets(loading.create_device(engine.network, engine, cpu.load()))
     numbers = [together.add(frames[0], box) for box in starts]
     for index, frame in enumerate(frames[1:]):
         tracks = together.update(frame)
@@ -141,7 +126,7 @@ def test_several_targets_are_found_as_each_alone(tmp_path):
 
 def test_a_dropped_target_gives_its_memory_back(tmp_path):
     device, engine = bright.opened(tmp_path)
-    targets = Targets(engine.network, engine, cpu.load())
+    targets = Targets(loading.create_device(engine.network, engine, cpu.load()))
     frames, boxes = bright.film()
     places = set()
     for _ in range(5):

@@ -85,7 +85,7 @@ def refused(kind, *texts):
 
 def begun(engine):
     """A tracker that has its target."""
-    tracker = loading.create_tracker(engine.network, engine, cpu.load())
+    tracker = loading.tracker_on(loading.create_device(engine.network, engine, cpu.load()))
     tracker.init(FRAMES[0], BOXES[0])
     return tracker
 

@@ -3,7 +3,7 @@
 A frame is one list of windows: those of all targets go to the device together.
 """
 
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Dict, List, Sequence, Tuple
 
 import numpy as np
 

@@ -88,6 +88,8 @@ class Tracker:
         if self.searches:
             projected = self._colours.project
             self.search = Search(network, kernels, presence, search_windows, projected)
+            if search_windows > 1:
+                device.prepare(wait=False)
 
     def init(self, frame: Any, box: Sequence[float]) -> None:
         """Take a target.

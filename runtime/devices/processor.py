@@ -91,6 +91,12 @@ class Processor(Device):
             self.engine.exemplar_crop[...] = exemplar.pictures
         exemplar.features = self.engine.exemplar()
 
+    def prepare(self, wait: bool = True) -> None:
+        """See ``Device.prepare``."""
+        self.engine.prepare()
+        if wait and self.windows > 1:
+            self.engine.batch(self.windows)
+
     def look(self, frame: AnyFrame, looks: Sequence[Look]) -> List[Seen]:
         """See ``Device.look``."""
         for look in looks:

@@ -35,6 +35,7 @@ class Targets:
         self._trackers: Dict[int, Tracker] = {}
         self._next = 0
         self._exclusion = Exclusion()
+        device.prepare(wait=False)  # for the second target
 
     def add(self, frame: AnyFrame, box: Sequence[float]) -> int:
         """Take a target; returns its number.

@@ -28,7 +28,6 @@ from runtime.precision import AUTO, open_precision
 from runtime.tracker import NOT_ASKED, Tracker
 
 
-
 class Loaded(NamedTuple):
     """A network that is ready to run.
 

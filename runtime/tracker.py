@@ -52,6 +52,7 @@ class Tracker:
         kernels_name: which kernels crop and select: "c++", "numpy" or "cuda".
         presence: the ``Presence``; its ``value`` says how certain it is that the target is there.
         searches: whether a lost target is searched for.
+        search, classifier: what searches for it, and what learns it for that; None where none does.
         why_no_search: the reason why it is not; empty where it is.
         is_deterministic: for the GOT-10k toolkit, as ``name`` and ``track`` are.
     """
@@ -72,13 +73,13 @@ class Tracker:
         self._decoder: Any = decode.create(network, kernels) if self._scales else None
         self.why_no_search = _why_no_search(device) if recover else NOT_ASKED
         self.searches = not self.why_no_search
-        self._classifier: Any = None
-        self._search: Optional[Search] = None
+        self.classifier: Optional[Classifier] = None
+        self.search: Optional[Search] = None
         cues: Any = None
         if self.searches:
-            self._classifier = Classifier(network, kernels)
+            self.classifier = Classifier(network, kernels)
             self._colours = ColoursUnder(network, kernels)
-            cues = ScoreLooksColour(self._classifier, self._colours)
+            cues = ScoreLooksColour(self.classifier, self._colours)
         elif network.lost_below > 0:
             cues = ScoreAndFeatures(network, kernels)
         self.presence = presence = Presence(
@@ -86,7 +87,9 @@ class Tracker:
         )
         if self.searches:
             projected = self._colours.project
-            self._search = Search(network, kernels, presence, search_windows, projected)
+            self.search = Search(network, kernels, presence, search_windows, projected)
+            if search_windows > 1:
+                device.prepare(wait=False)
 
     def init(self, frame: Any, box: Sequence[float]) -> None:
         """Take a target.
@@ -119,10 +122,10 @@ class Tracker:
             (seen,) = device.look(frame, [Look(exemplar, state, selects=False)])
         if self._decoder is not None and seen is not None:
             self._decoder.first(seen.maps)
-        if self._search is not None:
+        if self.search is not None:
             self._colours.border = exemplar.border
-            self._search.begin(state)
-            self._classifier.begin(state, seen)
+            self.search.begin(state)
+            self.classifier.begin(state, seen)
         presence.begin(device.picture(frame), state, seen)
         self.state, self._shape = state, shape
 
@@ -158,8 +161,8 @@ class Tracker:
         if shape != self._shape:
             self._rescale(shape)
         exemplar, state = self._exemplar, self.state
-        if self._search is not None and self._search.active:
-            windows = self._search.windows(state, self.device.picture(frame))
+        if self.search is not None and self.search.active:
+            windows = self.search.windows(state, self.device.picture(frame))
             return [Look(exemplar, around, sides, False) for _, around, sides in windows]
         if self._scales:
             return [Look(exemplar, state, scale, False) for scale in self._scales]
@@ -176,8 +179,8 @@ class Tracker:
             NetworkFailed: nothing finite; the target stays where it was.
         """
         began = time.perf_counter()
-        if self._search is not None and self._search.active:
-            track = self._judge_search(self._search, frame, seen)
+        if self.search is not None and self.search.active:
+            track = self._judge_search(self.search, frame, seen)
         else:
             track = self._judge_followed(frame, seen)
         self.step_ms["select"] += (time.perf_counter() - began) * 1e3
@@ -203,13 +206,13 @@ class Tracker:
         self.state = place
 
         # presence: whether that is the target, and where to look next
-        picture = frame if self._search is None else self.device.picture(frame)
+        picture = frame if self.search is None else self.device.picture(frame)
         state = self.presence.watch(picture, place, shown, certain)
 
         # learning, and the search of a target that stays lost
-        if self._search is not None:
+        if self.search is not None:
             self._learn(shown, state)
-            self._search.follow(place)
+            self.search.follow(place)
         return Track(box, score, state == LOST, state)
 
     def _select(self, seen: Sequence[Seen]) -> Tuple[Seen, np.ndarray, float]:
@@ -237,7 +240,7 @@ class Tracker:
 
     def _learn(self, seen: Seen, state: str) -> None:
         """Let the classifier take a frame, where that may change what it says (``JUDGED``)."""
-        classifier, since = self._classifier, self.presence.since
+        classifier, since = self.classifier, self.presence.since
         early = classifier.updates < EARLY
         if state != TRACKED or (since > 0 if early else since == JUDGED // 2):
             classifier.follow(self.state, seen, state == TRACKED)
@@ -252,10 +255,10 @@ class Tracker:
         Args:
             boxes: (n, 4) float64 (x, y, w, h), 0-based pixels of the frame, the best first.
         """
-        if self._search is not None and self._search.active:
+        if self.search is not None and self.search.active:
             height, width = self._shape[:2]
             states = [geometry.state_of(self.network, box, width, height) for box in boxes]
-            self._search.suggest(np.array(states).reshape(-1, 4))
+            self.search.suggest(np.array(states).reshape(-1, 4))
 
     def hold(self, state: np.ndarray) -> None:
         """Take where the target may be while something else is in its place.
@@ -267,8 +270,8 @@ class Tracker:
         """
         self.state = state.copy()
         self.presence.assume(UNSURE)
-        if self._search is not None:
-            self._search.restart(self.state)
+        if self.search is not None:
+            self.search.restart(self.state)
 
     def avoid(self, boxes: np.ndarray) -> None:
         """Take the boxes of other targets: a search does not find this one there.
@@ -276,8 +279,8 @@ class Tracker:
         Args:
             boxes: (n, 4) float64 (x, y, w, h), 0-based pixels of the frame.
         """
-        if self._search is not None:
-            self._search.avoid(boxes)
+        if self.search is not None:
+            self.search.avoid(boxes)
 
     def track(
         self, img_files: Sequence[Any], box: Sequence[float], visualize: bool = False
@@ -338,8 +341,8 @@ class Tracker:
         x, y = shape[1] / self._shape[1], shape[0] / self._shape[0]
         factors = (x, y, x, y)
         self.state = self.state * factors
-        if self._search is not None:
-            self._search.rescale(factors)
+        if self.search is not None:
+            self.search.rescale(factors)
         self._shape = shape
 
 

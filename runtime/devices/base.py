@@ -134,8 +134,12 @@ class Device:
         """
         raise NotImplementedError
 
-    def prepare(self) -> None:
-        """Wait until calls of several windows are ready; called before a second target is added."""
+    def prepare(self, wait: bool = True) -> None:
+        """Make calls of several windows ready, where that takes time; may be called again.
+
+        Args:
+            wait: until they are ready; else that goes on in the background.
+        """
 
     def close(self) -> None:
         """Release what the device holds; the engine stays open. May be called twice."""

@@ -91,6 +91,12 @@ class Processor(Device):
             self.engine.exemplar_crop[...] = exemplar.pictures
         exemplar.features = self.engine.exemplar()
 
+    def prepare(self, wait: bool = True) -> None:
+        """See ``Device.prepare``."""
+        self.engine.prepare()
+        if wait and self.windows > 1:
+            self.engine.batch(self.windows)
+
     def look(self, frame: AnyFrame, looks: Sequence[Look]) -> List[Seen]:
         """See ``Device.look``."""
         for look in looks:
@@ -100,7 +106,8 @@ class Processor(Device):
                 self.step_ms["refresh"] += (time.perf_counter() - started) * 1e3
         if len(looks) == 1:
             return [self._one(frame, looks[0])]
-        sizes, seen = parts(len(looks), self.windows), []
+        sizes = parts(len(looks), self.windows)
+        seen: List[Seen] = []
         for number, size in enumerate(sizes):
             some = looks[len(seen) : len(seen) + size]
             found = [self._one(frame, some[0])] if size == 1 else self._several(frame, some)

@@ -3,7 +3,7 @@
 A frame is one list of windows: those of all targets go to the device together.
 """
 
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Dict, List, Sequence, Tuple
 
 import numpy as np
 
@@ -35,6 +35,7 @@ class Targets:
         self._trackers: Dict[int, Tracker] = {}
         self._next = 0
         self._exclusion = Exclusion()
+        device.prepare(wait=False)  # for the second target
 
     def add(self, frame: AnyFrame, box: Sequence[float]) -> int:
         """Take a target; returns its number.

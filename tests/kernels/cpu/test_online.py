@@ -82,16 +82,16 @@ def test_a_thousand_frames_do_not_drift_from_the_definition(kernels):
     base = features_of(random, 16, 16)
     state = np.array([200.0, 150.0, 60.0, 50.0])
     for classifier in (one, other):
-        classifier.begin(state, View(state, (0.9, 0.9), base))
+        classifier.begin(state, Seen(state, (0.9, 0.9), base))
     apart = 0.0
     for _ in range(1000):
         base += 0.05 * features_of(random, 16, 16)
         base *= 0.999
-        view = View(state + random.uniform(-9, 9, 4) * (1, 1, 0, 0), (0.9, 0.9), base.copy())
+        seen = Seen(state + random.uniform(-9, 9, 4) * (1, 1, 0, 0), (0.9, 0.9), base.copy())
         judged = []
         for classifier in (one, other):
-            classifier.follow(state, view, True, state[None] + (70.0, 0, 0, 0))
-            judged.append(classifier.judge(state[None] + (5.0, 5.0, 0, 0), view)[0])
+            classifier.follow(state, seen, True)
+            judged.append(classifier.judge(state[None] + (5.0, 5.0, 0, 0), seen)[0])
         apart = max(apart, abs(judged[0] - judged[1]))
     assert apart < 5e-4
 

@@ -72,9 +72,8 @@ def _search(board: Board) -> str:
     search = board.search
     if not search["default"]:
         return "not searched for, unless --recover asks for it"
-    share, windows = search["share"], search["windows"]
-    text = f"searched for in {share:g} of a tracked frame's time more"
-    return text + (f", {windows} windows at a time" if windows > 1 else "")
+    windows = search["windows"]
+    return "searched for in {} window{} of a frame".format(windows, "s" if windows > 1 else "")
 
 
 def _state(telemetry: Telemetry) -> List[str]:

@@ -14,6 +14,7 @@ from kernels.fpga.fabric import Fabric
 CHANNELS = 3
 BEAT = 16  # bytes of a line that its alignment may cost
 MOST_ROWS = (1 << 15) - 1  # what an entry of ROWS can number
+PAGE = 4096
 
 
 class Pictures:
@@ -28,8 +29,8 @@ class Pictures:
     def __init__(self, fabric: Fabric, side: int, line_bytes: int, kernels: Kernels) -> None:
         self.fabric, self.kernels, self._line = fabric, kernels, line_bytes - BEAT
         self._native = native.native(kernels)
-        self._tables = fabric.allocate(resize.bytes_of(side)[1])
-        self._pixels = fabric.allocate(side * side * CHANNELS)
+        self._first = -(-resize.bytes_of(side)[1] // PAGE) * PAGE  # of the pixels
+        self._memory = fabric.allocate(self._first + side * side * CHANNELS)
         self._planes: Dict[int, np.ndarray] = {}  # side -> uint8 (1, 3, side, side)
 
     def take(
@@ -47,7 +48,7 @@ class Pictures:
             window: (x, y, w, h), ints in frame pixels.
             border: 3 uint8 values for the pixels outside the frame.
             side: of the crop.
-            flush: False leaves the pixels in the processor's cache, to see what comes of it.
+            flush: False leaves all of it in the processor's cache, to see what comes of it.
 
         Returns:
             Registers REGION2 to BORDER, with which a program crops this window.
@@ -55,34 +56,33 @@ class Pictures:
         done, fetch = self._prepare(frame, window, side)
         if done == native.PIXELS_TOO_MANY:  # take some more, so that it is not asked for often
             count = fetch.columns * fetch.rows * CHANNELS
-            self._pixels = self.fabric.allocate(1 << (count - 1).bit_length())
+            self._memory = self.fabric.allocate(self._first + (1 << (count - 1).bit_length()))
             done, fetch = self._prepare(frame, window, side)
         if done == native.LINE_TOO_LONG:
             fetch = self._cropped(frame, window, border, side)
-        self._tables.flush()
-        if fetch.columns and flush:
-            self._pixels.flush()
-        length = fetch.columns * CHANNELS
+        if flush:
+            self._memory.flush()
+        length, address = fetch.columns * CHANNELS, self._memory.address
         colour = int(border[0]) | int(border[1]) << 8 | int(border[2]) << 16
-        return self._tables.address, self._pixels.address, length, length, colour
+        return address, address + self._first, length, length, colour
 
     def _prepare(self, frame: np.ndarray, window: Sequence[int], side: int) -> Tuple[int, Any]:
         """Tables and pixels of a window, compiled or not: (outcome, ``resize.Fetch`` or None)."""
         if min(frame.shape[0], window[3]) > MOST_ROWS:
             return native.LINE_TOO_LONG, None
-        tables, pixels = self._tables, self._pixels
+        memory, first = self._memory, self._first
         if self._native is not None:
-            place = pixels.host, pixels.size
-            return self._native.window(frame, window, side, tables.host, place, self._line)
+            place = memory.host + first, memory.size - first
+            return self._native.window(frame, window, side, memory.host, place, self._line)
         height, width = frame.shape[:2]
-        fetch = resize.tables_for(width, height, window, side, tables.array)
+        fetch = resize.tables_for(width, height, window, side, memory.array)
         x0, y0, columns, rows = fetch
         if columns * CHANNELS > self._line:
             return native.LINE_TOO_LONG, fetch
         count = columns * rows * CHANNELS
-        if count > pixels.size:
+        if count > memory.size - first:
             return native.PIXELS_TOO_MANY, fetch
-        there = pixels.array[:count].reshape(rows, columns, CHANNELS)
+        there = memory.array[first : first + count].reshape(rows, columns, CHANNELS)
         np.copyto(there, frame[y0 : y0 + rows, x0 : x0 + columns])
         return native.DONE, fetch
 
@@ -94,9 +94,9 @@ class Pictures:
             self._planes[side] = np.zeros((1, CHANNELS, side, side), np.uint8)
         planes = self._planes[side]
         self.kernels.crop(np.asarray(frame), window, border, planes)
-        pixels = self._pixels.array[: planes.size].reshape(side, side, CHANNELS)
+        pixels = self._memory.array[self._first :][: planes.size].reshape(side, side, CHANNELS)
         np.copyto(pixels, planes[0].transpose(1, 2, 0))
-        return resize.tables_for(side, side, (0, 0, side, side), side, self._tables.array)
+        return resize.tables_for(side, side, (0, 0, side, side), side, self._memory.array)
 
 
 class Crop:

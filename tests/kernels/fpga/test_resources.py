@@ -11,8 +11,9 @@ RESULTS = resources.results()
 AGAIN = "; run `python -m kernels.fpga.design.resources`"
 
 
-def test_the_smallest_board_was_counted_on_this_rtl():
-    assert resources.is_fresh("pynq_z2", RESULTS["pynq_z2"]), AGAIN
+@pytest.mark.parametrize("board", BOARDS)
+def test_the_cells_were_counted_on_this_rtl(board):
+    assert resources.is_fresh(board, RESULTS[board]), AGAIN
 
 
 @pytest.mark.parametrize("board", BOARDS)

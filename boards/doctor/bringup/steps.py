@@ -28,7 +28,7 @@ from kernels.errors import HotpathError
 from kernels.fpga.answer import TURNS
 from runtime import engines as runtime_engines
 from runtime import loading
-from runtime.detect.boxes import overlaps
+from runtime.boxes import overlaps
 from runtime.devices.processor import Processor
 from runtime.networks import default_of, load_network
 from runtime.options import Options

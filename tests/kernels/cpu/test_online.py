@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from runtime.learner import samples
 from runtime.learner.classifier import Classifier, Pooling
 from runtime.learner.ridge import Ridge
+from runtime.types import Seen
 from tests.support.examples import examples
 
 NO_SHRINKING = (Phase.explicit, Phase.generate)  # a smaller case tells no more

@@ -163,8 +163,8 @@ decoding of pictures) is not in them.
 Memory is modelled, by assumptions of `sizes.toml`: cycles from a burst's address to its first beat,
 and the share of the bus's beats that memory delivers. "typical" is a window of {typical} pixels, of
 a target of some 60; "large" one of {large}, of a target of some 160, whose pixels are most of what
-is read. Of the frame's cycles, the array works in some; of the products that it could make in all of
-them, some are the network's own, and the rest are idle cycles and padded channels.
+is read. The array works in most of the frame's cycles. Of the products that it could make in all of
+them, most are the network's own. The rest are idle cycles and padded channels.
 
 | board | window | lanes | memory | cycles | read | the array works in | products of the network |
 | --- | --- | ---: | --- | ---: | ---: | ---: | ---: |"""

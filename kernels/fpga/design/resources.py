@@ -135,7 +135,7 @@ def document(found: Results) -> str:
         "no two share a place. The interconnect and the reset of the block design are Vivado's own",
         "and not counted. Vivado never ran.",
         "Levels are lookup tables and carry cells between two registers; wires are not in them.",
-        "`tests/kernels/fpga/test_resources.py` fails when these are another RTL's cells, or when a",
+        "`tests/kernels/fpga/test_resources.py` fails when these are another RTL's cells or when a",
         "board's share is exceeded: "
         + ", ".join(f"{TITLES[k]} {SHARES[k]:.0%}" for k in TITLES)
         + f", {LEVELS} levels.",

@@ -233,3 +233,40 @@ def test_only_flushed_pictures_give_the_known_answer_again_and_again(engine):
     assert engine.answers(5) == 5
     assert engine.answers(5, flush=False) == 0  # the simulated cache writes nothing back
     assert engine.answers(1) == 1
+
+
+class Mapped(np.ndarray):
+    """Registers as memory of this process: words that the board behind them sees."""
+
+    def __array_finalize__(self, other):
+        self.read, self.write = getattr(other, "read", None), getattr(other, "write", None)
+
+    def __getitem__(self, index):
+        if isinstance(index, slice):  # of PYNQ's clocks
+            return np.array([self.read(one) for one in range(len(self))[index]], np.uint32)
+        return np.uint32(self.read(index))
+
+    def __setitem__(self, index, value):
+        self.write(index, int(value))
+
+
+def test_registers_that_are_mapped_into_the_process_are_used_there(tmp_path):
+    frames, boxes = bright.film(4)
+    tracks, passed = [], []
+    for is_mapped in (False, True):
+        device, bit = simulation.open_board("pynq_z2", "model")
+
+        def mapped(base, length, device=device):
+            words = np.zeros(length // 4, np.uint32).view(Mapped)
+            words.read = lambda index: device._read(base + 4 * index)
+            words.write = lambda index, value: (
+                passed.append(value) or device._write(base + 4 * index, value)
+            )
+            return words
+
+        if is_mapped:
+            device.capabilities, device.mmap = {"MEMORY_MAPPED": True}, mapped
+        tracker = tracker_on(open_on(tmp_path, device, bit), frames[0], boxes[0])
+        tracks.append([tracker.update(frame) for frame in frames[1:]])
+    assert tracks[0] == tracks[1]
+    assert passed.count(tables.START) == 2 + len(frames)  # with the known answer

@@ -94,19 +94,23 @@ class Fabric:
                 if "frequency" in clock and clock["frequency"] is None:
                     clock["frequency"] = float(self.clock_mhz)
             self._overlay.download()
+            cells = self._overlay.ip_dict
+            self._cell = getattr(self._overlay, CELL) if CELL in cells else None
         except Exception as error:  # PYNQ's own kinds: OSError, RuntimeError, TypeError …
+            if isinstance(error, OSError) and "ermission" in str(error):
+                raise NoFabric(
+                    f"PYNQ reaches the FPGA only as root; start with `{PYNQ} runtime.track …`"
+                ) from error
             why = "{}: {}".format(type(error).__name__, " ".join(str(error).split()))
             raise BadOverlay(
                 f"{self.path} can't be loaded: {why}; build it again with `{make('overlay')}`"
             ) from error
-        cells = self._overlay.ip_dict
-        if CELL not in cells:
+        if self._cell is None:
             there = ", ".join(sorted(cells)) or "none at all"
             raise BadOverlay(
                 f"{self.path} is none of this project's overlays: it has no cell {CELL!r}, but "
                 f"{there}"
             )
-        self._cell = getattr(self._overlay, CELL)
         # PYNQ's own write takes 7,000 instructions of a Cortex-A9; one of an array takes 1,000
         words = getattr(getattr(self._cell, "mmio", None), "array", None)
         self._words = words if isinstance(words, np.ndarray) and words.dtype == np.uint32 else None

@@ -216,6 +216,20 @@ def test_an_overlay_of_another_layout(board, opening):
         opening()
 
 
+@pytest.mark.parametrize(
+    "refusal", [PermissionError(13, "Permission denied"), OSError("Root permissions required.")]
+)
+def test_who_is_not_root_is_told_how_to_start(board, opening, refusal):
+    def refuse(*given):
+        raise refusal
+
+    real, board[1].download = board[1].download, refuse
+    with refused(fabric.NoFabric, "as root", "sudo python3 -m boards pynq"):
+        opening()
+    board[1].download = real
+    tracked(opening())
+
+
 @pytest.mark.parametrize("suffix", [".bit", ".hwh"])
 def test_a_missing_overlay(board, opening, suffix):
     path = board[2].with_suffix(suffix)

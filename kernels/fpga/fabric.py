@@ -95,7 +95,7 @@ class Fabric:
                     clock["frequency"] = float(self.clock_mhz)
             self._overlay.download()
             cells = self._overlay.ip_dict
-            self._cell = getattr(self._overlay, CELL) if CELL in cells else None
+            self._cell: Any = getattr(self._overlay, CELL) if CELL in cells else None
         except Exception as error:  # PYNQ's own kinds: OSError, RuntimeError, TypeError …
             if isinstance(error, OSError) and "ermission" in str(error):
                 raise NoFabric(

@@ -24,6 +24,7 @@ MAKE = "CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O1 OPT_GLOBAL=-O0"
 
 
 @pytest.mark.slow(fpga_sizes.WHY)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", ["pynq_z2", "kv260"])
 def test_the_engine_runs_programs_on_a_foreign_axi_memory(name, tmp_path, monkeypatch):
     pytest.importorskip("cocotbext.axi")

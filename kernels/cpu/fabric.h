@@ -1,6 +1,6 @@
 // The processor's work on an FPGA board. It writes the tables and pixels of a window into the fabric's
 // memory, and converts the words of its maps to floats. hotpath.cpp includes this file. The definitions
-// are kernels/fpga/resize.py and kernels/fpga/words.py; kernels/fpga/native.py declares the structures.
+// are kernels/fpga/resize.py and kernels/fpga/words.py.
 
 // A window for the fabric.
 struct hp_window_job {
@@ -90,12 +90,6 @@ void copy_pixels(const hp_window_job* job) {
 }  // namespace
 
 extern "C" {
-
-// Sizes of the two structures, which kernels/fpga/native.py compares with its own.
-void hp_fabric_sizes(i64* sizes) {
-  sizes[0] = sizeof(hp_window_job);
-  sizes[1] = sizeof(hp_words_job);
-}
 
 // Writes the tables of a window and copies its pixels into the fabric's memory, row after row. On
 // failure it returns the reason and writes columns and rows only.

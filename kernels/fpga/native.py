@@ -11,49 +11,16 @@ from typing import Any, Sequence, Tuple
 import numpy as np
 
 from kernels.cpu.interface import Kernels
+from kernels.cpu.structures import WindowJob
 from kernels.fpga import resize
 
 DONE, LINE_TOO_LONG, PIXELS_TOO_MANY = range(3)  # of a window
 
 
-def _whole(names: str) -> Any:
-    """Fields of 64-bit whole numbers."""
-    return [(name, ctypes.c_int64) for name in names.split()]
-
-
-class WindowJob(ctypes.Structure):
-    """``hp_window_job``."""
-
-    _fields_ = _whole(
-        "frame row_stride pixel_stride channel_stride frame_width frame_height x y width height "
-        "side tables rows_at pixels capacity line x0 y0 columns rows"
-    )
-
-
-class WordsJob(ctypes.Structure):
-    """``hp_words_job``."""
-
-    _fields_ = _whole("offset cells lane channels values out")
-
-
 class Native:
-    """The compiled functions.
-
-    Args:
-        handle: of ``Kernels``.
-
-    Raises:
-        ImportError: the library has other structures.
-    """
+    """The compiled functions; ``handle``: of ``Kernels``."""
 
     def __init__(self, handle: Any) -> None:
-        sizes = (ctypes.c_int64 * 2)()
-        handle.hp_fabric_sizes.argtypes = [ctypes.c_void_p]
-        handle.hp_fabric_sizes(sizes)
-        if list(sizes) != [ctypes.sizeof(WindowJob), ctypes.sizeof(WordsJob)]:
-            raise ImportError(
-                "the compiled kernels have other structures; remove kernels/cpu/build"
-            )
         self._window, self._floats = handle.hp_fabric_window, handle.hp_fabric_floats
         self._window.argtypes = [ctypes.c_void_p]
         self._floats.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int]

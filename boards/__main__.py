@@ -5,7 +5,7 @@ import os
 import sys
 from typing import List, Optional
 
-from boards import detect, installed, snapshot
+from boards import detect, installed, pynq, snapshot
 from boards.doctor import Situation, missing, report
 from boards.errors import NoRoot
 from boards.files import Root
@@ -37,10 +37,15 @@ def _parser() -> argparse.ArgumentParser:
         ("missing", print_missing, "print the commands that install what is missing, one a line"),
         ("sensors", sensors, "read every sensor, say where it is read and what was skipped"),
         ("snapshot", take_snapshot, "write the files that describe this board, for a report"),
+        ("pynq", start_in_pynq, "on a PYNQ image, as root: run a Python module where PYNQ is"),
         ("bringup", bring_up, "check a board that nobody has tried, and write evidence to send in"),
     ):
         command = commands.add_parser(name, help=text, description=text)
         command.set_defaults(run=run)
+        if name == "pynq":
+            command.add_argument(
+                "words", nargs=argparse.REMAINDER, metavar="MODULE", help="and its options; boards"
+            )
         if name == "snapshot":
             command.add_argument("file", help="text file to write; it holds no serial number")
         if name == "bringup":
@@ -104,6 +109,10 @@ def sensors(options: argparse.Namespace) -> None:
 def take_snapshot(options: argparse.Namespace) -> None:
     count = snapshot.write(options.file, _root(options).folder)
     print(f"{options.file}: {count} files; read it before you share it")
+
+
+def start_in_pynq(options: argparse.Namespace) -> None:
+    pynq.start(_root(options), options.words or ["boards"])
 
 
 def bring_up(options: argparse.Namespace) -> int:

@@ -19,5 +19,9 @@ class BadSnapshot(HotpathError):
     """A snapshot file can't be written, or a file is not a snapshot."""
 
 
+class NoPynq(HotpathError):
+    """This is no PYNQ image, or not root."""
+
+
 class BuildFailed(HotpathError):
     """A bundle can't be built: a refused precision, a parser's error, a broken connection."""

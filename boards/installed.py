@@ -52,8 +52,9 @@ DEBIAN = ("nvidia-l4t-core", "nvidia-jetpack", "nvidia-l4t-dla-compiler") + tupl
 )
 
 # Folders where a board's own Python looks for packages. The first one that has a package wins.
+PYNQ_VENV = "usr/local/share/pynq-venv"
 FOLDERS = (
-    "usr/local/share/pynq-venv/lib/python3*/site-packages",
+    PYNQ_VENV + "/lib/python3*/site-packages",
     "usr/local/lib/python3*/dist-packages",
     "usr/lib/python3*/dist-packages",
     "usr/lib/python3*/site-packages",
@@ -64,7 +65,7 @@ class Package(NamedTuple):
     """A package that is installed."""
 
     version: str
-    by: str  # "pip" or "apt"
+    by: str  # "pip" or "apt", or PYNQ's environment "pynq-venv"
     python: Optional[str]  # "3.6" of the folder that holds it, None for any of the system's
     distribution: str
 
@@ -165,6 +166,7 @@ def _candidates(
     apt = next((name for name in debian if name in found.debian), None)
     for folder, python, is_ours in _folders(root, minor(found.python)):
         by = "apt" if "/usr/lib/python3" in folder else "pip"
+        by = "pynq-venv" if PYNQ_VENV in folder else by
         names = _listed(folder)
         for name in names:
             match = re.match(r"(.+?)-(\d[^-]*)(?:-py3.*)?\.(?:dist|egg)-info$", name)
@@ -191,6 +193,7 @@ def _folders(root: Root, here: Optional[str]) -> Iterator[Tuple[str, Optional[st
             match = re.search(r"python(3\.\d+)", folder)
             python = match.group(1) if match else None
             is_ours = not root.is_this_computer and python in (None, here)
+            is_ours = is_ours and not folder.startswith(PYNQ_VENV)  # only once it is activated
             if root.path(folder) not in sys.path or not root.is_this_computer:
                 yield root.path(folder), python, is_ours
 
@@ -207,10 +210,12 @@ def _note(root: Root, package: Package, here: Optional[str]) -> None:
 
     The real place may contain a user's name.
     """
-    where = "usr/lib" if package.by == "apt" else "usr/local/lib"
+    where, packages = "usr/lib" if package.by == "apt" else "usr/local/lib", "dist-packages"
+    if package.by == "pynq-venv":
+        where, packages = PYNQ_VENV + "/lib", "site-packages"
     name = package.distribution.replace("-", "_")
     root.note(
-        f"{where}/python{package.python or here}/dist-packages/"
+        f"{where}/python{package.python or here}/{packages}/"
         f"{name}-{package.version}.dist-info/METADATA"
     )
 

@@ -6,6 +6,7 @@ from typing import NoReturn
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # the folder of `kernels`
 PROGRAMS = {"engine": "hotpath engine", "overlay": "python -m kernels.fpga.design.vivado"}
+PYNQ = "sudo python3 -m boards pynq"  # how a PYNQ image starts a module of this project
 EXTRAS = {"setup": "host"}  # of targets whose extra has another name
 MORE = {"fpga": " && pip install --no-deps pynq pynqutils"}  # they ask for NumPy 1
 

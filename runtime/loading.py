@@ -256,7 +256,7 @@ def tracker_on(device: Device, options: Options = DEFAULTS) -> Tracker:
         search_windows=windows or board.search["windows"],
     )
     # a processor's is silent unless it was asked
-    asked = recover or (recover is None and not isinstance(device, Processor))
+    asked = recover or (recover is None and type(device) is not Processor)
     if asked and not tracker.searches and options.log is not None:
         reason = tracker.why_no_search
         if reason == NOT_ASKED:

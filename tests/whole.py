@@ -42,10 +42,6 @@ def main(words):
         "fresh boards": [*python, "tests.fresh_boards", "--all"],
         "ARM, emulated": [*python, "tests.arm", "--whole"],
     }
-    if os.environ.get("HOTPATH_PRJXRAY"):
-        parts["the FPGA engine, routed"] = [*python, "tests.kernels.fpga.route"]
-    else:
-        print("The FPGA engine is not routed: HOTPATH_PRJXRAY names no copy of prjxray-db")
     return write(parts)
 
 

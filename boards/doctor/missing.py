@@ -12,7 +12,7 @@ from typing import Callable, Dict, List, NamedTuple
 
 from boards import NVIDIA
 from boards.doctor import Situation
-from kernels.commands import make
+from kernels.commands import PYNQ, make
 
 ALTERNATIVES = {"openvino": ("openvino", "onnxruntime")}  # one of them is enough
 JETPACK = "sudo apt-get update && sudo apt-get install nvidia-jetpack"
@@ -35,7 +35,9 @@ def missing(situation: Situation) -> List[Missing]:
     if board is None:
         return []
     needs = NEEDS.get(board.engine, _for_computer)(situation)
-    here = situation.installed.packages
+    here = dict(situation.installed.packages)
+    if board.engine == "overlay":  # PYNQ's environment has them
+        here.update(situation.installed.elsewhere)
     lacking = [
         entry
         for entry in needs
@@ -109,7 +111,7 @@ def _for_overlay(situation: Situation) -> List[Missing]:
         image = "sudo bash install.sh, of Xilinx/Kria-PYNQ"
     return [
         Missing("pynq", "loads the overlay", image),
-        Missing("numpy", "arrays", pip("numpy")),
+        Missing("numpy", "arrays", PYNQ + " pip install numpy"),
         Missing("cv2", "reads cameras and files", "sudo apt-get install python3-opencv"),
     ]
 

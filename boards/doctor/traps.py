@@ -8,7 +8,8 @@ from typing import List, NamedTuple, Optional, Tuple
 
 from boards.doctor import Situation
 from boards.doctor.missing import pip
-from boards.installed import at_least
+from boards.installed import Package, at_least
+from kernels.commands import PYNQ
 
 Caught = Optional[Tuple[str, str]]
 
@@ -113,28 +114,45 @@ def numpy_2_breaks_jetpacks_opencv(situation: Situation) -> Caught:
     )
 
 
+def _of_pynq(situation: Situation, name: str) -> Optional[Package]:
+    """A package of PYNQ's environment, whether this Python is that environment's or not."""
+    installed = situation.installed
+    return installed.packages.get(name) or installed.elsewhere.get(name)
+
+
+def pynq_is_not_started(situation: Situation) -> Caught:
+    """PYNQ lies in an environment of its own and needs XILINX_XRT: ``boards.pynq``."""
+    board, installed = situation.detection.board, situation.installed
+    if board is None or board.engine != "overlay" or not _of_pynq(situation, "pynq"):
+        return None
+    if "pynq" not in installed.packages:
+        return "this Python can't import PYNQ, which has a Python of its own", PYNQ + " boards"
+    if "XILINX_XRT" not in situation.environ:
+        return "PYNQ finds no FPGA, because XILINX_XRT is not set", PYNQ + " boards"
+    return None
+
+
 def pynq_needs_an_older_pycparser(situation: Situation) -> Caught:
     """pycparser 3 breaks the import of ``pynq.lib.dma`` in 3.0 and 3.1, and of all of 2.7."""
-    packages = situation.installed.packages
-    pynq, pycparser = packages.get("pynq"), packages.get("pycparser")
+    pynq, pycparser = _of_pynq(situation, "pynq"), _of_pynq(situation, "pycparser")
     if not pynq or at_least(pynq.version, (4,)):
         return None
     if not pycparser or not at_least(pycparser.version, (3,)):
         return None
     return (
         f"pynq {pynq.version} can't import its DMA driver with pycparser {pycparser.version}",
-        pip("pycparser<3"),
+        PYNQ + " pip install 'pycparser<3'",
     )
 
 
 def pynq_4_fails_on_zynq_7000(situation: Situation) -> Caught:
     """Its Clocks multiply a None there: ``Overlay()`` ends in a TypeError."""
-    pynq = situation.installed.packages.get("pynq")
+    pynq = _of_pynq(situation, "pynq")
     if situation.detection.soc != "zynq-7000" or not pynq or not at_least(pynq.version, (4,)):
         return None
     return (
         f"pynq {pynq.version} can't load an overlay on a Zynq-7000 (TypeError in Clocks)",
-        pip("pynq==3.0.1"),
+        PYNQ + " pip install pynq==3.1.2",
     )
 
 
@@ -153,6 +171,7 @@ def software_is_not_known(situation: Situation) -> Caught:
 
 TRAPS = (
     software_is_not_known,
+    pynq_is_not_started,
     tensorrt_is_too_old,
     dla_compiler_is_absent,
     tensorrt_is_another_pythons,

@@ -47,14 +47,12 @@ class Frame(NamedTuple):
     Attributes:
         cycles: from start to done.
         read: beats.
-        span: cycles from the start of the first convolution to the end of the last.
         steps: cycles in which the array multiplied.
         macs: products of the network.
     """
 
     cycles: int
     read: int
-    span: int
     steps: int
     macs: int
 
@@ -125,11 +123,8 @@ def measure(
                 raise Differs(f"the {part} program ends with STATUS 0x{status:08X}")
         if (rtl.work() != golden.work()).any():
             raise Differs(f"the RTL's {part} is not the model's")
-    convolutions = [command for command in rtl.machine.trace if command.unit == "CONV"]
-    span = max(one.end for one in convolutions) - min(one.start for one in convolutions)
-    steps = sum(one.busy for one in convolutions)
     macs = compiled.run["programs"]["search"]["macs"]
-    return Frame(rtl.read("CYCLES"), rtl.read("READ"), span, steps, macs)
+    return Frame(rtl.read("CYCLES"), rtl.read("READ"), rtl.read("BUSY"), macs)
 
 
 def document(say=lambda text: None):
@@ -168,12 +163,11 @@ decoding of pictures) is not in them.
 Memory is modelled, by assumptions of `sizes.toml`: cycles from a burst's address to its first beat,
 and the share of the bus's beats that memory delivers. "typical" is a window of {typical} pixels, of
 a target of some 60; "large" one of {large}, of a target of some 160, whose pixels are most of what
-is read. Busy is the share of cycles in which the array multiplies: of the whole frame, and from the
-first convolution's start to the last one's end. Of its products those count that are not with a
-padded channel.
+is read. The array works in most of the frame's cycles. Of the products that it could make in all of
+them, most are the network's own. The rest are idle cycles and padded channels.
 
-| board | window | lanes | memory | cycles | read | busy | in convolutions | products that count |
-| --- | --- | ---: | --- | ---: | ---: | ---: | ---: | ---: |"""
+| board | window | lanes | memory | cycles | read | the array works in | products of the network |
+| --- | --- | ---: | --- | ---: | ---: | ---: | ---: |"""
 
 
 def _line(name: str, size: Size, kind: str, frame: Frame) -> str:
@@ -186,8 +180,7 @@ def _line(name: str, size: Size, kind: str, frame: Frame) -> str:
         f"{frame.cycles:,}",
         "{:.2f} MB".format(frame.read * size["bus_bytes"] / 1e6),
         f"{frame.steps / frame.cycles:.1%}",
-        f"{frame.steps / frame.span:.1%}",
-        "{:.1%}".format(frame.macs / (frame.steps * MULTIPLIERS * size["lanes"])),
+        "{:.1%}".format(frame.macs / (frame.cycles * MULTIPLIERS * size["lanes"])),
     ]
     return "| " + " | ".join(str(cell) for cell in cells) + " |"
 

@@ -54,6 +54,5 @@ double hp_cosine_similarity(const float* features, int channels, int side, int r
 
 #include "jpeg.h"
 #include "colour.h"
-#include "sizes.h"
 #include "fabric.h"
-#include "fabric_next.h"
+#include "sizes.h"

@@ -12,6 +12,8 @@ extern "C" i64 hp_size_of(const char* name) {
   HP_SIZE(hp_samples);
   HP_SIZE(hp_regression);
   HP_SIZE(hp_jpeg_job);
+  HP_SIZE(hp_window_job);
+  HP_SIZE(hp_words_job);
   HP_SIZE(hp_bounds);
   HP_SIZE(hp_geometry);
   HP_SIZE(hp_points);

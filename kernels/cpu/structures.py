@@ -106,6 +106,22 @@ class JpegJob(ctypes.Structure):
     ]
 
 
+class WindowJob(ctypes.Structure):
+    """``hp_window_job`` of fabric.h."""
+
+    _fields_ = fields(
+        I64,
+        "frame row_stride pixel_stride channel_stride frame_width frame_height x y width height "
+        "side tables rows_at pixels capacity line x0 y0 columns rows",
+    )
+
+
+class WordsJob(ctypes.Structure):
+    """``hp_words_job`` of fabric.h."""
+
+    _fields_ = fields(I64, "offset cells lane channels values out")
+
+
 class JpegHead(ctypes.Structure):
     """The first fields of ``hp_jpeg`` of jpeg_tables.h; a picture's memory is larger."""
 
@@ -123,6 +139,8 @@ STRUCTURES = {
     "hp_samples": Samples,
     "hp_regression": Regression,
     "hp_jpeg_job": JpegJob,
+    "hp_window_job": WindowJob,
+    "hp_words_job": WordsJob,
 }
 RECORDS = {
     "hp_bounds": records.BOUNDS,

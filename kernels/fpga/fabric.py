@@ -13,14 +13,13 @@ import pathlib
 import time
 import warnings
 from collections import namedtuple
-from typing import Any, Callable, Optional, Sequence
+from typing import Any, Callable, Sequence
 
 import numpy as np
 
-from kernels.commands import make
-from kernels.cpu.interface import Kernels
+from kernels.commands import PYNQ, make
 from kernels.errors import BadOverlay, FabricFailed, NoFabric
-from kernels.fpga import native, tables
+from kernels.fpga import tables
 
 CELL = "engine"  # name of the accelerator in the block design, and so in PYNQ's ip_dict
 WORD = 16  # bytes; what memory for the fabric is aligned to
@@ -28,7 +27,6 @@ ADDRESSES = 1 << 32
 LEAST_BYTES = 8192  # smaller buffers may lie above 4 GB, where the accelerator does not reach
 PATIENCE, LEAST_S, MOST_S = 8, 0.05, 0.5  # times what a program should take; seconds
 POLL_S = 0.0001
-ENDED = tables.IS_BUSY | tables.IS_DONE | tables.IS_ERROR
 STOP_S = 0.05
 CLOCK_MARGIN = 1.01
 # registers that a program needs, in the order of their offsets
@@ -51,24 +49,13 @@ class Buffer:
         self.address, self.host = int(held.device_address), self.array.ctypes.data
         self.size = self.array.size
 
-        # PYNQ's own methods look the address up again, by 13,000 instructions of a Cortex-A9
-        self._range: Any = None
-        if type(held).flush.__module__ == "pynq.buffer" and not held.coherent:
-            self._range = held.bo, held.offset, self.host, held.nbytes
-
     def flush(self) -> None:
         """Write the processor's cache back to memory, for the whole buffer."""
-        if self._range:
-            self._held.device.flush(*self._range)
-        else:
-            self._held.flush()
+        self._held.flush()
 
     def invalidate(self) -> None:
         """Drop the cached copy, to read what the fabric wrote; unflushed writes are lost."""
-        if self._range:
-            self._held.device.invalidate(*self._range)
-        else:
-            self._held.invalidate()
+        self._held.invalidate()
 
 
 class Fabric:
@@ -78,32 +65,23 @@ class Fabric:
         path: of the .bit; the .hwh lies beside it.
         clock_mhz: most that the overlay was built for.
         device: PYNQ's; None for the one that is there.
-        kernels: the processor's (see ``kernels.cpu.load``); compiled ones write all registers of
-            a program in one call.
 
     Raises:
         NoFabric: no PYNQ, or no board.
         BadOverlay: see there.
     """
 
-    def __init__(
-        self,
-        path: pathlib.Path,
-        clock_mhz: float,
-        device: Any = None,
-        kernels: Optional[Kernels] = None,
-    ) -> None:
+    def __init__(self, path: pathlib.Path, clock_mhz: float, device: Any = None) -> None:
         _check_files(path)
         self.pynq = _library()
         self.path, self.clock_mhz = path, clock_mhz
         self._cycles, self._should_s, self._started = 0, 0.0, 0.0  # of the last program
-        self._kernels = kernels
         try:
             self.device = device or self.pynq.Device.active_device
         except RuntimeError as error:
             raise NoFabric(
-                f"PYNQ finds no FPGA here ({error}); run this on the board, or simulate it with "
-                "--board and --simulate model"
+                f"PYNQ finds no FPGA here ({error}); on the board start with `{PYNQ} "
+                "runtime.track …`, on a computer add --board and --simulate model"
             ) from None
         self._load()
 
@@ -116,20 +94,26 @@ class Fabric:
                 if "frequency" in clock and clock["frequency"] is None:
                     clock["frequency"] = float(self.clock_mhz)
             self._overlay.download()
+            cells = self._overlay.ip_dict
+            self._cell: Any = getattr(self._overlay, CELL) if CELL in cells else None
         except Exception as error:  # PYNQ's own kinds: OSError, RuntimeError, TypeError …
+            if isinstance(error, OSError) and "ermission" in str(error):
+                raise NoFabric(
+                    f"PYNQ reaches the FPGA only as root; start with `{PYNQ} runtime.track …`"
+                ) from error
             why = "{}: {}".format(type(error).__name__, " ".join(str(error).split()))
             raise BadOverlay(
                 f"{self.path} can't be loaded: {why}; build it again with `{make('overlay')}`"
             ) from error
-        cells = self._overlay.ip_dict
-        if CELL not in cells:
+        if self._cell is None:
             there = ", ".join(sorted(cells)) or "none at all"
             raise BadOverlay(
                 f"{self.path} is none of this project's overlays: it has no cell {CELL!r}, but "
                 f"{there}"
             )
-        self._cell = getattr(self._overlay, CELL)
-        self._registers = self._mapped()
+        # PYNQ's own write takes 7,000 instructions of a Cortex-A9; one of an array takes 1,000
+        words = getattr(getattr(self._cell, "mmio", None), "array", None)
+        self._words = words if isinstance(words, np.ndarray) and words.dtype == np.uint32 else None
         self._slow_down()
         layout = self.read("ID")
         if layout != tables.MAGIC:
@@ -137,15 +121,6 @@ class Fabric:
                 f"{self.path} has another layout of registers (0x{layout:08X}) than this checkout "
                 f"(0x{tables.MAGIC:08X}); build it again with `{make('overlay')}`"
             )
-
-    def _mapped(self) -> Optional[native.Registers]:
-        """The registers, where PYNQ maps them into this process and the kernels are compiled."""
-        array = getattr(getattr(self._cell, "mmio", None), "array", None)
-        if not isinstance(array, np.ndarray) or array.dtype != np.uint32:
-            return None
-        if self._kernels is None or self._kernels.handle is None:
-            return None
-        return native.Registers(self._kernels, array)
 
     def _slow_down(self) -> None:
         """Lower the clock until it is not above the one that the overlay was built for."""
@@ -159,7 +134,16 @@ class Fabric:
 
     def read(self, name: str) -> int:
         """Read a register."""
+        if self._words is not None:
+            return int(self._words[tables.REGISTERS[name] >> 2])
         return int(self._cell.read(tables.REGISTERS[name]))
+
+    def _write(self, name: str, value: int) -> None:
+        """Write a register."""
+        if self._words is not None:
+            self._words[tables.REGISTERS[name] >> 2] = value
+        else:
+            self._cell.write(tables.REGISTERS[name], value)
 
     def allocate(self, count: int) -> Buffer:
         """A ``Buffer`` of at least ``count`` bytes.
@@ -205,37 +189,12 @@ class Fabric:
             values: of ``GIVEN``.
             cycles: that it should take.
         """
-        if self._registers is None:
-            self._write_and_start(values, cycles)
-        else:
-            self.begin(cycles)
-            self._registers.start(values)
-
-    def start_prepared(self, at: int, values: Callable[[], Sequence[int]], cycles: int) -> None:
-        """As ``start``, with values at an address; ``values`` gives them where these don't help."""
-        if self._registers is None:
-            self._write_and_start(values(), cycles)
-        else:
-            self.begin(cycles)
-            self._registers.start_at(at)
-
-    @property
-    def registers_at(self) -> Optional[int]:
-        """Address of the registers, where they are mapped into this process."""
-        return None if self._registers is None else self._registers.at
-
-    def begin(self, cycles: int) -> None:
-        """Note that a program of so many cycles was started."""
+        for name, value in zip(GIVEN, values):
+            self._write(name, value)
         self._cycles, self._should_s = cycles, cycles / (self.clock_mhz * 1e6)
         self._started = time.monotonic()
-
-    def _write_and_start(self, values: Sequence[int], cycles: int) -> None:
-        """Start a program through PYNQ's calls; values of ``GIVEN``."""
-        for name, value in zip(GIVEN, values):
-            self._cell.write(tables.REGISTERS[name], int(value))
         try:
-            self.begin(cycles)
-            self._cell.write(tables.REGISTERS["CONTROL"], tables.START)
+            self._write("CONTROL", tables.START)
         except BaseException:  # Ctrl-C too: the next program must not meet this one
             self.stop()
             raise
@@ -251,8 +210,6 @@ class Fabric:
         """
         cycles, should_s = self._cycles, self._should_s
         try:
-            if self._status() & ENDED == tables.IS_DONE:
-                return
             status = self._wait(should_s, min(max(PATIENCE * should_s, LEAST_S), MOST_S))
         except BaseException:  # as above
             self.stop()
@@ -273,17 +230,14 @@ class Fabric:
                 "so try again; if it stays so, build the bundle and the overlay again"
             )
 
-    def _status(self) -> int:
-        return self.read("STATUS") if self._registers is None else self._registers.status
-
     def _wait(self, should_s: float, most_s: float) -> int:
         """STATUS once the program is not busy, or ``most_s`` after this call began."""
         soon, end = self._started + should_s * 1.5, time.monotonic() + most_s
-        status = self._status()
+        status = self.read("STATUS")
         if status & tables.IS_BUSY:
             time.sleep(max(0.0, self._started + should_s * 0.9 - time.monotonic()))
         while status & tables.IS_BUSY:
-            status, now = self._status(), time.monotonic()
+            status, now = self.read("STATUS"), time.monotonic()
             if now > end:
                 break
             # Busy-poll until then: latency matters more than processor time here.
@@ -293,7 +247,7 @@ class Fabric:
 
     def stop(self) -> None:
         """Stop the running program. Load the overlay again when the accelerator does not stop."""
-        self._cell.write(tables.REGISTERS["CONTROL"], tables.STOP)
+        self._write("CONTROL", tables.STOP)
         end = time.monotonic() + STOP_S
         while self.read("STATUS") & tables.IS_BUSY:
             if time.monotonic() > end:
@@ -303,7 +257,7 @@ class Fabric:
 
     def close(self) -> None:
         """Leave the accelerator idle."""
-        self._cell.write(tables.REGISTERS["CONTROL"], tables.STOP)
+        self._write("CONTROL", tables.STOP)
 
 
 def _check_files(path: pathlib.Path) -> None:
@@ -327,8 +281,9 @@ def _library() -> _Library:
         return _Library(pynq.__version__, pynq.Overlay, pynq.allocate, pynq.Clocks, device)
     except (ImportError, AttributeError) as error:
         raise NoFabric(
-            f"PYNQ's library can't be loaded ({error}); on a board use its PYNQ image, on a "
-            f"computer run `{make('fpga')}` and add --board and --simulate model"
+            f"PYNQ's library can't be loaded ({error}); on the board start with `{PYNQ} "
+            f"runtime.track …`, on a computer run `{make('fpga')}` and add --board and --simulate "
+            "model"
         ) from None
 
 

@@ -1,13 +1,15 @@
 """The engine of FPGA boards: crop and network as one program of the overlay.
 
-A bundle holds one image of memory (region 0: programs, weights, tables) and says what lies where in
-it. Each target has memory of its own (region 1: the exemplar's features, the maps).
+A bundle holds one image of memory (region 0: programs, weights, tables), says what lies where in
+it, and has a picture with its known answer. Each target has memory of its own (region 1: the
+exemplar's features, the maps).
 """
 
 import pathlib
 import zlib
-from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, Tuple
 
+from kernels.commands import PYNQ, make
 from runtime.bundle import Bundle
 from runtime.engines.base import Engine as Base
 from runtime.engines.base import Setup
@@ -18,9 +20,6 @@ if TYPE_CHECKING:
 
     from kernels.cpu.interface import Kernels
     from kernels.fpga.fabric import Buffer
-    from kernels.fpga.frame import Frames
-    from kernels.fpga.native import Maps
-    from kernels.fpga.next_frame import NextFrame
 
 COMMAND_ALIGNED = 64
 WORD = 16  # channels of a block of a map, as in kernels.fpga.fabric
@@ -35,13 +34,10 @@ MOST_EXPONENT = 64
 class Engine(Base):
     """See ``runtime.engines.base.Engine``; the overlay crops too.
 
+    Opening it runs the bundle's known answer once.
+
     Attributes:
         exemplar_crop, search_crop: ``kernels.fpga.window.Crop``.
-        search_features: ``kernels.fpga.features.SearchFeatures``, or None.
-        features_offset: where these lie in a target's memory.
-        maps: float32 arrays, which every search overwrites.
-        map_jobs: ``kernels.fpga.native.Maps``, which reads them; None without compiled kernels.
-        queue: of ``runtime.devices.fpga_queue``, where several frames are in flight; else None.
 
     Raises:
         NoEngine, BadOverlay, BundleMismatch, BadBundle, FabricFailed: see there.
@@ -50,8 +46,6 @@ class Engine(Base):
     name = "overlay"
     title = "FPGA"
     libraries = ("pynq",)
-    pipelines = True
-    queue: Any = None
     install = "write PYNQ's image for this board to the SD card (pynq.io)"
 
     def __init__(self, setup: Setup) -> None:
@@ -63,23 +57,22 @@ class Engine(Base):
         bundle.check_library("overlay", layout())
         run, size = bundle.run, bundle.settings["size"]
         self._programs, self._work_bytes = run["programs"], run["work_bytes"]
-        self._search_cycles = self._programs["search"]["cycles"]
-        sides = [self._programs[name]["side"] for name in ("exemplar", "search")]
+        self._sides = [self._programs[part]["side"] for part in ("exemplar", "search")]
         maps = [(1, e["channels"], e["height"], e["width"]) for e in run["maps"]]
-        bundle.check_shapes(setup.network, sides, maps)
+        bundle.check_shapes(setup.network, self._sides, maps)
         path = pathlib.Path(str(setup.overlay or overlay_of(bundle)))
-        kernels = cpu.load()
-        self.fabric = Fabric(path, size["assumed_clock_mhz"], setup.device, kernels)
+        self.fabric = Fabric(path, size["assumed_clock_mhz"], setup.device)
         try:
-            self._prepare(size, sides, kernels)
-        except Exception:
+            self._prepare(size, cpu.load())
+            self._check_answer()
+        except BaseException:
             self.fabric.close()
             raise
 
-    def _prepare(self, size: Dict[str, Any], sides: List[int], kernels: "Kernels") -> None:
+    def _prepare(self, size: Dict[str, Any], kernels: "Kernels") -> None:
         """Check the fabric's size, load the image and set up the crops and the maps."""
-        from kernels.fpga.features import SearchFeatures
         from kernels.fpga.window import Crop, Pictures
+        from kernels.fpga.words import Maps, values_of
 
         self._check_size(size)
         bundle, run = self.bundle, self.bundle.run
@@ -87,21 +80,24 @@ class Engine(Base):
         self._image = self.fabric.allocate(bundle.parts[run["image"]]["bytes"])
         self.fabric.check_place(self._image.address, 0, COMMAND_ALIGNED)
         self._load_image()
-        pictures = Pictures(self.fabric, max(sides), size["line_bytes"], kernels)
-        self.exemplar_crop, self.search_crop = (Crop(pictures, side) for side in sides)
-        self.maps, self.map_jobs, self._read = _reader(run["maps"], kernels)
-        seen = run.get("seen")
+        pictures = Pictures(self.fabric, max(self._sides), size["line_bytes"], kernels)
+        self.exemplar_crop, self.search_crop = (Crop(pictures, side) for side in self._sides)
+        entries, seen = list(run["maps"]), run.get("seen")
         if seen:
-            self.features_offset = seen["offset"]
-            step = 2.0 ** seen.get("exponent", 0)
-            self.search_features = SearchFeatures(seen["channels"], seen["height"], step)
+            entries.append(dict(seen, values=values_of(seen.get("exponent", 0))))
+        self._maps = Maps(entries, kernels)
+        self._shown = self._maps.arrays
+        if seen:
+            *shown, features = self._maps.arrays
+            self._shown = tuple(shown)
+            self.search_features = features.reshape(1, seen["channels"], -1)
 
     @classmethod
     def check_bundle(cls, run: Dict[str, Any], settings: Dict[str, Any]) -> List[str]:
         """See ``runtime.engines.base.Engine``."""
         if not _is_whole(run, settings):
             raise ValueError("its programs and maps do not fit together")
-        return [run["image"]]
+        return [run["image"], run["answer"]["picture"]]
 
     def _check_size(self, size: Dict[str, Any]) -> None:
         """Compare the fabric's size with the one that the programs were made for."""
@@ -132,8 +128,55 @@ class Engine(Base):
         self._image.invalidate()
         return zlib.crc32(self._image.array[: self._count].tobytes()) == self._checksum
 
+    def answers(self, turns: int = 1, flush: bool = True) -> int:
+        """Run the known answer.
+
+        Args:
+            turns: how often. Before each but the only one the fabric is shown another picture, so
+                that memory must change.
+            flush: False leaves the picture in the processor's cache.
+
+        Returns:
+            How many turns gave the known answer.
+        """
+        import numpy as np
+
+        from kernels.fpga import answer
+
+        known, side = self.bundle.run["answer"], self._sides[1]
+        data = self.bundle.path(known["picture"]).read_bytes()
+        picture = np.frombuffer(data, np.uint8).reshape(side, side, 3)
+        exemplar, search = answer.windows(*self._sides)
+        self.exemplar_crop.take(picture, exemplar, answer.BORDER)
+        (work,) = features = self.exemplar()
+        right = 0
+        for _ in range(turns):
+            if turns > 1:
+                self.search_crop.take(255 - picture, search, answer.BORDER)
+                self.search(features)
+            self.search_crop.take(picture, search, answer.BORDER, flush)
+            self.search(features)
+            right += answer.checksum(self._maps.words(work)) == known["checksum"]
+        return right
+
+    def _check_answer(self) -> None:
+        """Refuse a fabric that does not compute what the bundle says."""
+        from kernels.errors import FabricFailed
+
+        if not self.answers():
+            raise FabricFailed(
+                "the fabric gives another result for the bundle's picture than the network has, so "
+                f"nothing is tracked; run `{PYNQ} boards bringup` to see whether it always does, "
+                f"then build the overlay and the bundle again with `{make('overlay')}` and "
+                f"`{self.bundle.command}`"
+            )
+
     def exemplar(self) -> Tuple["Buffer", ...]:
-        """See ``runtime.engines.base.Engine``; the features are memory of one target."""
+        """See ``runtime.engines.base.Engine``; the features are memory of one target.
+
+        Raises:
+            FabricFailed: the program did not end well, or the weights in memory were altered.
+        """
         from kernels.errors import FabricFailed
 
         if not self.is_image_whole():
@@ -143,70 +186,23 @@ class Engine(Base):
                 "are loaded again, so try again"
             )
         work = self.fabric.allocate(self._work_bytes)
-        self._start("exemplar", work, self.exemplar_crop.pictures.registers)
-        self._wait("exemplar")
+        self._run("exemplar", work, self.exemplar_crop.registers)
         return (work,)
 
     def search(self, features: Tuple["Buffer", ...]) -> "Tuple[np.ndarray, ...]":
         """See ``runtime.engines.base.Searcher``."""
-        self.start(features, self.search_crop.pictures.registers)
-        return self.finish()
-
-    def start(self, features: Tuple["Buffer", ...], registers: Tuple[int, ...]) -> None:
-        """Start a search and return at once. No other may be running.
-
-        Args:
-            features: of the target.
-            registers: of the window, as ``search_crop.pictures.registers`` has them.
-        """
-        (self._work,) = features
-        self._start("search", self._work, registers)
-
-    def start_prepared(self, features: Tuple["Buffer", ...], frames: "Frames") -> None:
-        """As ``start``, with a window that ``kernels.fpga.frame.Frames`` prepared."""
-        (self._work,) = features
-        self.fabric.start_prepared(frames.registers_at, frames.registers, self._search_cycles)
-
-    def hand_on(self, work: "Buffer", following: "NextFrame") -> bool:
-        """Select in a search's results, and start the target's next search where it is prepared.
-
-        Args:
-            work: what ``wait`` returned.
-            following: ``kernels.fpga.next_frame.NextFrame``.
-
-        Returns:
-            Whether the next search runs.
-        """
-        return bool(following.hand_on(work.host, self._search_cycles))
-
-    def places(self, features: Tuple["Buffer", ...]) -> Tuple[int, int, int]:
-        """Addresses for the fabric: the search's first command, region 0, and region 1."""
-        image = self._image.address
-        return image + self._programs["search"]["offset"], image, features[0].address
-
-    def wait(self) -> "Buffer":
-        """Wait for the search that ``start`` began; returns the target's ``Buffer``."""
-        work = self._work
-        self._wait("search")
+        (work,) = features
+        self._run("search", work, self.search_crop.registers)
         work.invalidate()
-        return work
+        self._maps.read(work)
+        return self._shown
 
-    def finish(self) -> "Tuple[np.ndarray, ...]":
-        """Wait for the search that ``start`` began; returns its maps, as ``search``."""
-        work = self.wait()
-        self._read(work)
-        if self.search_features is not None:
-            first = self.features_offset
-            self.search_features.lie_in(work.array[first:], work.host + first)
-        return self.maps
-
-    def _start(self, name: str, work: "Buffer", registers: Tuple[int, ...]) -> None:
-        program, image = self._programs[name], self._image.address
+    def _run(self, part: str, work: "Buffer", window: Tuple[int, ...]) -> None:
+        """Run a part's program with a target's memory; ``window``: registers of ``Crop``."""
+        program, image = self._programs[part], self._image.address
         places = image + program["offset"], image, work.address
-        self.fabric.start(places + registers, program["cycles"])
-
-    def _wait(self, name: str) -> None:
-        self.fabric.finish(lambda number: self._described(name, number))
+        self.fabric.start(places + window, program["cycles"])
+        self.fabric.finish(lambda number: self._described(part, number))
 
     def _described(self, name: str, number: int) -> str:
         """The text of a command for an error message."""
@@ -243,36 +239,6 @@ def layout() -> str:
     return f"{tables.MAGIC:08X}"
 
 
-def _reader(
-    entries: List[Dict[str, Any]], kernels: "Kernels"
-) -> "Tuple[Tuple[np.ndarray, ...], Optional[Maps], Callable[[Buffer], None]]":
-    """(maps, ``native.Maps`` or None, function that reads them from a target's ``Buffer``).
-
-    Args:
-        entries: ``run["maps"]``: offset, channels, height, width, lane, values of each.
-        kernels: see ``kernels.cpu``.
-    """
-    import numpy as np
-
-    from kernels.fpga import native
-
-    values = [np.array(entry["values"], np.float32) for entry in entries]
-    maps = [np.zeros((1, e["channels"], e["height"], e["width"]), np.float32) for e in entries]
-    if kernels.handle:
-        jobs = native.Maps(kernels, entries, values, maps)
-        return tuple(maps), jobs, lambda work: jobs.read(work.host)
-
-    def slowly(work: "Buffer") -> None:
-        for entry, table, out in zip(entries, values, maps):
-            lanes = np.arange(out.shape[1]) + entry.get("lane", 0)
-            count = -(-(lanes[-1] + 1) // WORD) * out[0, 0].size * WORD
-            words = work.array[entry["offset"] : entry["offset"] + count]
-            words = words.reshape((-1,) + out.shape[2:] + (WORD,))
-            out[0] = table[words[lanes // WORD, :, :, lanes % WORD]]
-
-    return tuple(maps), None, slowly
-
-
 def _is_whole(run: Dict[str, Any], settings: Dict[str, Any]) -> bool:
     """Whether a bundle's entries have their types and fit together; see ``runtime.bundle``."""
     try:
@@ -288,6 +254,8 @@ def _is_whole(run: Dict[str, Any], settings: Dict[str, Any]) -> bool:
         values = [value for entry in maps for value in entry["values"]]
         return (
             isinstance(run["image"], str)
+            and isinstance(run["answer"]["picture"], str)
+            and isinstance(run["answer"]["checksum"], int)
             and all(isinstance(number, int) and number >= 0 for number in numbers)
             and isinstance(exponent, int)
             and abs(exponent) <= MOST_EXPONENT

@@ -18,7 +18,7 @@ RESULTS = DOCS / "results"
 OF_TODAY = {"fpga-cycles", "fpga-resources", "gpu-kernels", "jetson"}
 CODE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
-COMMAND = re.compile(r"python3? -m (?P<module>[\w.]+)(?P<rest>[^\n`|#]*)")
+COMMAND = re.compile(r"python3? -m (?:boards pynq (?=[a-z]))?(?P<module>[\w.]+)(?P<rest>[^\n`|#]*)")
 OWN = ("runtime", "kernels", "boards", "calib", "tests")
 
 

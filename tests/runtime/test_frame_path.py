@@ -34,7 +34,7 @@ def test_the_tracker_is_few_files_to_read():
         ("processor", 10, {"runtime/devices/processor.py"}),
         ("search", 15, {"runtime/devices/processor.py", "runtime/search/search.py"}),
         ("gpu", 16, {"runtime/devices/gpu.py", "kernels/cuda/frame.py"}),
-        ("fpga", 16, {"runtime/devices/fpga.py", "kernels/fpga/frame.py"}),
+        ("fpga", 14, {"runtime/devices/fpga.py", "kernels/fpga/window.py"}),
     ],
 )
 def test_a_frame_runs_through_few_files(kind, most, own):

@@ -9,8 +9,11 @@ import numpy as np
 
 from boards.build.writer import Writer
 from kernels.fpga import design, resize, tables
+from kernels.fpga.design.compiler import Compiled
+from kernels.fpga.design.runner import known_answer
 from kernels.fpga.design.sim import device as simulation
 from runtime import bundle, loading
+from runtime.engines.base import Engine, Setup
 from runtime.engines.overlay import layout
 from runtime.networks import load_network
 from tests.kernels.fpga.benches.machine_bench import PLAIN
@@ -41,12 +44,12 @@ name = "bright_search.onnx"
 sha256 = "{0}"
 """.format("0" * 64)
 
-TILE, PARAMS, PIXELS = 256, 80, 768
+TILE, PARAMS, PIXELS = 256, 128, 768
 SIDES = {"exemplar": EXEMPLAR, "search": SEARCH}
 # addresses in region 0
 PROGRAMS = {"exemplar": 0, "search": 1024}
-WEIGHTS_AT, PARAMS_AT, PIXELS_AT = 2048, 2304, 2400
-IMAGE = 3200
+WEIGHTS_AT, PARAMS_AT, PIXELS_AT = 2048, 2304, 2432
+IMAGE = 3264
 # addresses in region 1
 PICTURE_AT, SCORE_AT = 0, EXEMPLAR * EXEMPLAR * 16
 MAP_BASE = 1024
@@ -121,7 +124,13 @@ def write_bundle(folder, board="pynq_z2", **changes):
     (folder / "bright.toml").write_text(TOML)
     network = load_network(folder / "bright.toml")
     with Writer(folder / board / "bright-int8") as writer:
+        run = changes.pop("run", run_table())
+        size = changes.get("settings", {}).get("size") or design.sizes()[board]
+        picture, checksum = known_answer(
+            Compiled(image(), dict(run_table(), seen=run["seen"]), []), size
+        )
         (writer.folder / "image.bin").write_bytes(image())
+        (writer.folder / "answer.bin").write_bytes(picture)
         (writer.folder / "bright.toml").write_text(TOML)
         values = {
             "network": bundle.identity(network),
@@ -132,7 +141,7 @@ def write_bundle(folder, board="pynq_z2", **changes):
             "compute_capability": None,
             "calibration_sha256": None,
             "settings": {"size": design.sizes()[board]},
-            "run": run_table(),
+            "run": dict(run, answer={"picture": "answer.bin", "checksum": checksum}),
         }
         values.update(changes)
         return writer.finish(values)
@@ -164,3 +173,33 @@ def noisy(film, seed):
     for index in rng.choice(np.arange(2, len(frames)), 3, replace=False):
         frames[index][:] = rng.integers(0, 256, 3)
     return frames
+
+
+# the score map stands for the features
+SEEN = dict(offset=SCORE_AT, lane=0, channels=7, height=SEARCH, width=SEARCH, exponent=-3)
+
+
+class OnProcessor(Engine):
+    """The same network in NumPy, as the engine of a processor."""
+
+    name = "bright"
+
+    def __init__(self, network):
+        super().__init__(Setup(network, {}))
+        self.exemplar_crop, self.search_crop = (
+            np.zeros((1, 3, side, side), np.uint8) for side in SIDES.values()
+        )
+        self.search_features = np.zeros((1, SEEN["channels"], SEARCH**2), np.float32)
+
+    def exemplar(self):
+        """See ``Engine``."""
+        return (self.exemplar_crop.copy(),)
+
+    def search(self, features):
+        """See ``Engine``."""
+        total = self.search_crop[0].astype(int).sum(axis=0) - 3 * 128
+        score = np.clip(np.rint(total / 4), -128, 127).astype(np.float32)
+        self.search_features[0, 0] = score.ravel() / 8
+        self.search_features[0, 1:5] = SIDE_PIXELS / 8
+        boxes = np.full((1, 4, SEARCH, SEARCH), SIDE_PIXELS, np.float32)
+        return score[None, None] / 16, boxes

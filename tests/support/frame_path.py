@@ -65,7 +65,8 @@ def on_fpga():
 
     frames, boxes = fpga_bundle.film(2)
     _, engine = fpga_bundle.opened(pathlib.Path(tempfile.mkdtemp()))
-    return loading.create_tracker(engine.network, engine, cpu.load()), frames[0], boxes[0]
+    device = loading.create_device(engine.network, engine, cpu.load())
+    return loading.tracker_on(device), frames[0], boxes[0]
 
 
 KINDS = {

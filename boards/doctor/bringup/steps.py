@@ -25,6 +25,7 @@ from boards.sensors import cooling
 from boards.telemetry import Telemetry
 from kernels import cpu, golden
 from kernels.errors import HotpathError
+from kernels.fpga.answer import TURNS
 from runtime import engines as runtime_engines
 from runtime import loading
 from runtime.boxes import overlaps
@@ -215,6 +216,27 @@ def engine(state: State) -> str:
     return "{engine} {version} on {device}, {precision}".format(**state.loaded.engine.describe())
 
 
+def answer(state: State) -> str:
+    """Run the bundle's known answer in an FPGA, with the cache written back and without."""
+    engine: Any = state.need_engine().engine
+    if engine.fabric is None:
+        raise Skip("this board has no FPGA")
+    right = engine.answers(TURNS)
+    cycles, without = engine.fabric.read("CYCLES"), engine.answers(TURNS, flush=False)
+    told = f"{right} of {TURNS} runs gave the known answer, {without} without a flush of the cache"
+    if right < TURNS:
+        advice = (
+            "build the overlay and the bundle again"
+            if right == 0
+            else (
+                "results that change from run to run come from timing or a cache: lower "
+                "assumed_clock_mhz in kernels/fpga/design/sizes.toml and build the overlay again"
+            )
+        )
+        raise StepFailed(told, advice + "; send the evidence in")
+    return f"{told}; {cycles:,} cycles a search"
+
+
 def maps(state: State) -> str:
     """Compare the network's maps with those of fp32 that ship with this program."""
     loaded = state.need_engine()
@@ -372,6 +394,7 @@ STEPS: Tuple[Callable[[State], str], ...] = (
     kernels,
     correlation,
     engine,
+    answer,
     maps,
     boxes,
     camera,

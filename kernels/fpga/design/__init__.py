@@ -22,7 +22,6 @@ PARAMETERS = (  # of the top module, in sizes.toml
     "map_style",
     "weight_tiles",
     "line_bytes",
-    "pumped",
 )
 
 

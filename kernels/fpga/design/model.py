@@ -20,7 +20,7 @@ from kernels.fpga.tables import Fields, Size
 BASE = 0x10000000  # physical address of memory[0]
 WORD = 16  # bytes of a word, lanes of int8
 TILE = 256
-PARAMS_ENTRIES, PARAMS_BYTES = 64, 80
+PARAMS_ENTRIES, PARAMS_BYTES = 64, 128
 TABLE_BYTES, PIXELS_BYTES = 256, 768
 MOST_COLUMNS = 512  # entries of COLUMNS and of ROWS
 RESIZE_BYTES = 8
@@ -256,7 +256,7 @@ class Machine:
         entries = (fields["param_entry"] + np.arange(out_blocks)) % PARAMS_ENTRIES
         entries = self._stores["PARAMS"].reshape(-1, PARAMS_BYTES)[entries]
         bias = entries[:, :64].copy().view("<i4").ravel()
-        made = requantised(total, bias, entries[:, 64:].ravel())
+        made = requantised(total, bias, entries[:, 64:80].ravel())
         if fields["relu"]:
             np.maximum(made, 0, out=made)
         if fields["table"]:

@@ -16,7 +16,6 @@ from kernels.fpga.design import synthesis
 
 Results = Dict[str, Dict[str, Any]]  # what ``synthesise`` gives, by board
 FOUND = design.FOLDER / "resources.toml"
-STALE = " (an earlier RTL)"
 LEVELS = 7  # lookup tables and carry cells on the longest way between two registers
 TITLES = {
     "dsp": "DSP",
@@ -134,9 +133,9 @@ def document(found: Results) -> str:
         "Written by `python -m kernels.fpga.design.resources`: yosys's `synth_xilinx`, module by",
         "module (a FIFO or a counter with the module that holds it). LUTs are a bound from above:",
         "no two share a place. The interconnect and the reset of the block design are Vivado's own",
-        "and not counted. Vivado never ran. A board that was counted on an earlier RTL says so.",
+        "and not counted. Vivado never ran.",
         "Levels are lookup tables and carry cells between two registers; wires are not in them.",
-        "`tests/kernels/fpga/test_resources.py` fails when the PYNQ-Z2 is one of them, or when a",
+        "`tests/kernels/fpga/test_resources.py` fails when these are another RTL's cells or when a",
         "board's share is exceeded: "
         + ", ".join(f"{TITLES[k]} {SHARES[k]:.0%}" for k in TITLES)
         + f", {LEVELS} levels.",
@@ -147,8 +146,7 @@ def document(found: Results) -> str:
     sizes = design.sizes()
     for board in (name for name in sizes if name in found):
         described = design.parts()[board]
-        title = described["title"] + ("" if is_fresh(board, found[board]) else STALE)
-        row = [title, described["part"], str(sizes[board]["lanes"])]
+        row = [described["title"], described["part"], str(sizes[board]["lanes"])]
         for kind in TITLES:
             there, taken = described[kind], found[board]["total"][kind]
             share = f" ({float(taken) / there:.0%})" if there else ""
@@ -176,9 +174,7 @@ def main() -> int:
     try:
         for board in stale:
             print(f"{board}: yosys ...", flush=True)
-            # boards of the same size are measured once
-            same = [one for one in found.values() if is_fresh(board, one)]
-            found[board] = dict(same[0]) if same else synthesise(board)
+            found[board] = synthesise(board)
             FOUND.write_text(toml(found), encoding="utf-8")
     except HotpathError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -1,11 +1,11 @@
-"""Runs a compiled network on a machine without a driver, a window at a time."""
+"""Runs a compiled network on a machine without a driver, a window at a time; its known answer."""
 
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
-from kernels.fpga import resize, tables
-from kernels.fpga.design.model import BASE
+from kernels.fpga import answer, resize, tables
+from kernels.fpga.design.model import BASE, Machine
 
 IMAGE, RESIZE, WORK, FRAME = 1 << 20, 12 << 20, 16 << 20, 32 << 20  # offsets in memory
 MEMORY = 64 << 20  # bytes that a machine needs
@@ -50,7 +50,7 @@ class Runner:
         program, memory = self.run["programs"][part], self.machine.memory
         height, width = frame.shape[:2]
         memory[FRAME : FRAME + frame.size] = frame.reshape(-1)
-        made = memory[RESIZE : RESIZE + program["resize"]["bytes"]]
+        made = memory[RESIZE : RESIZE + resize.bytes_of(program["side"])[1]]
         fetch = resize.tables_for(width, height, window, program["side"], made)
         blue, green, red = (int(value) for value in border)
         values = {
@@ -94,3 +94,26 @@ class Runner:
             np.array(entry["values"], np.float32)[self.map(entry, target).view(np.uint8)][None]
             for entry in self.run["maps"]
         ]
+
+
+def known_answer(compiled: Any, size: tables.Size) -> Tuple[bytes, int]:
+    """A picture, and the checksum of what the definition makes of it (see ``kernels.fpga.answer``).
+
+    Args:
+        compiled: has ``image`` and ``run``.
+        size: that it was compiled for.
+
+    Returns:
+        (BGR uint8 of the search region's size, ``answer.checksum`` of maps and features).
+    """
+    runner, run = Runner(compiled, Machine(size, MEMORY)), compiled.run
+    sides = [run["programs"][part]["side"] for part in ("exemplar", "search")]
+    rng, side = np.random.RandomState(0), sides[1]
+    coarse = rng.randint(0, 256, (side // 8 + 1, side // 8 + 1, 3))  # areas and noise
+    picture = coarse.repeat(8, axis=0).repeat(8, axis=1)[:side, :side]
+    picture = np.clip(picture + rng.randint(-20, 21, picture.shape), 0, 255).astype(np.uint8)
+    for part, window in zip(("exemplar", "search"), answer.windows(*sides)):
+        if runner.look(part, picture, window, answer.BORDER) != tables.IS_DONE:
+            raise RuntimeError(f"the {part} program does not end")
+    entries = run["maps"] + ([run["seen"]] if run["seen"] else [])
+    return picture.tobytes(), answer.checksum(runner.map(entry) for entry in entries)

@@ -184,4 +184,4 @@ def test_pynq_traps(tmp_path):
     assert any("pycparser 3.0" in sentence for sentence in sentences(board))
     board.drop_packages("pynq-*")
     board.put("usr/local/share/pynq-venv/lib/python3.10/site-packages/pynq-4.0.0.dist-info/x", "")
-    assert [text for text in sentences(board) if "TypeError in Clocks" in text] == sentences(board)
+    assert "TypeError in Clocks" in sentences(board)[-1]

@@ -21,6 +21,7 @@ from kernels.fpga.design.model import Machine
 from kernels.fpga.design.runner import MEMORY, Runner
 from runtime import engines, geometry, load_tracker, loading
 from runtime.bundle import Bundle
+from runtime.devices.base import Look
 from runtime.networks import load_network
 from runtime.options import Options
 from tests.support import tiny
@@ -36,12 +37,12 @@ def test_maps_are_near_those_of_floating_point():
     tracker = load_tracker(network.path, engine="onnxruntime")
     tracker.init(frames[0], boxes[0])
     window = geometry.exemplar_window(network, tracker.state)
-    runner.look("exemplar", frames[0], window, tracker.device.border)
+    runner.look("exemplar", frames[0], window, tracker._exemplar.border)
     for frame in frames[1:]:
         window, _ = geometry.search_window(network, tracker.state)
-        runner.look("search", frame, window, tracker.device.border)
-        tracker.device.aim(frame, tracker.state, 1.0)
-        score, distances = tracker.engine.search(tracker.device.features)
+        runner.look("search", frame, window, tracker._exemplar.border)
+        look = Look(tracker._exemplar, tracker.state, selects=False)
+        score, distances = tracker.device.look(frame, [look])[0].maps
         found = runner.maps()
         near = score > score.max() - 3
         assert np.abs(found[0] - score)[near].mean() < 0.7

@@ -148,8 +148,8 @@ def kestrel():
 
 def test_the_steps_of_kestrel_small_are_those_of_its_multiplications(kestrel):
     search = kestrel.run["programs"]["search"]
-    assert search["macs"] == 98_738_176 and search["map_words"] == 4864
-    assert search["steps"] == 201_728  # 95.6 % of 512 products a step are the network's own
+    assert search["macs"] == 98_738_176 and search["map_words"] == 12288
+    assert search["steps"] == 403_456  # 95.6 % of 256 products a step are the network's own
 
 
 def test_two_compilations_give_the_same_bytes(kestrel):

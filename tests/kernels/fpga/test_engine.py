@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from kernels.fpga import tables
-from kernels.fpga.design.model import BASE, Machine
+from kernels.fpga.design.model import BASE, PARAMS_BYTES, Machine
 from kernels.fpga.design.sim import build
 from tests.kernels.fpga.benches.machine_bench import BUNDLE, PLAIN, PROGRAM, WORK, Bench
 from tests.kernels.fpga.benches.random_programs import Chains, random_program
@@ -71,7 +71,7 @@ def test_a_convolution_may_begin_far_below_the_first_row_of_its_input(first):
         bench.picture(frame, (0, 0, 8, 255), 255, (0, 0, 0))
         bench.load("PIXELS", rng.integers(-128, 128, 768).astype(np.int8))
         bench.load("WEIGHTS", rng.integers(-128, 128, 256).astype(np.int8))
-        bench.load("PARAMS", np.zeros(80, np.uint8))
+        bench.load("PARAMS", np.zeros(PARAMS_BYTES, np.uint8))
         bench.crop(255, 8)
         fields = dict(PLAIN, in_row_pitch=8, in_block_pitch=8, in_height=255, in_width=8)
         fields.update(out_base=4096, out_row_pitch=8, out_height=255 - first, out_width=8)

@@ -101,8 +101,10 @@ def test_a_convolution_is_the_sum_that_the_design_says(data):
     bench = Bench(engine)
     fill(engine, values, fields["in_base"], width * blocks, width, fields["in_split"])
     bench.load("WEIGHTS", tiles, fields["weight_tile"] * 16)
-    entries = np.concatenate([bias.view(np.uint8).reshape(out_blocks, 64), shifts], axis=1)
-    bench.load("PARAMS", entries, fields["param_entry"] * 5)
+    unused = np.zeros((out_blocks, 48), np.uint8)
+    bias_bytes = bias.view(np.uint8).reshape(out_blocks, 64)
+    entries = np.concatenate([bias_bytes, shifts, unused], axis=1)
+    bench.load("PARAMS", entries, fields["param_entry"] * 8)
     bench.load("TABLE", table)
     bench.add("CONV", **fields)
     assert bench.run() == tables.IS_DONE

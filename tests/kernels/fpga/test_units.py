@@ -24,7 +24,8 @@ MAKE = "CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O1 OPT_GLOBAL=-O0"
 
 
 @pytest.mark.slow(fpga_sizes.WHY)
-@pytest.mark.parametrize("name", ["pynq_z2", "ultra96"])
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("name", ["pynq_z2", "kv260"])
 def test_the_engine_runs_programs_on_a_foreign_axi_memory(name, tmp_path, monkeypatch):
     pytest.importorskip("cocotbext.axi")
     if not shutil.which("make") or not shutil.which("perl"):

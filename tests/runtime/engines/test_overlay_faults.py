@@ -85,7 +85,7 @@ def refused(kind, *texts):
 
 def begun(engine):
     """A tracker that has its target."""
-    tracker = loading.create_tracker(engine.network, engine, cpu.load())
+    tracker = loading.tracker_on(loading.create_device(engine.network, engine, cpu.load()))
     tracker.init(FRAMES[0], BOXES[0])
     return tracker
 
@@ -190,7 +190,7 @@ def run_with(place, value):
     return {"run": run}
 
 
-OTHER_SIZE = dict(design.sizes()["pynq_z2"], lanes=1, pumped=0, map_words=16384)
+OTHER_SIZE = dict(design.sizes()["pynq_z2"], lanes=2, map_words=8192)
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ OTHER_SIZE = dict(design.sizes()["pynq_z2"], lanes=1, pumped=0, map_words=16384)
         ({"settings": {"size": OTHER_SIZE}}, 1, ["1 lanes", "2 lanes", "engine BOARD=pynq_z2"]),
         (run_with(("maps", 0, "height"), 8), 0, ["built for maps of bright"]),
         (run_with(("programs", "search", "side"), 8), 0, ["for pictures of bright 8 and 8 pixels"]),
-        ({"libraries": {"overlay": "48505430"}}, 0, ["overlay 48505430", "48505432"]),
+        ({"libraries": {"overlay": "48505430"}}, 0, ["overlay 48505430", "48505433"]),
     ],
 )
 def test_a_bundle_that_does_not_fit(board, opening, tmp_path, changes, downloads, texts):
@@ -212,8 +212,22 @@ def test_a_bundle_that_does_not_fit(board, opening, tmp_path, changes, downloads
 
 def test_an_overlay_of_another_layout(board, opening):
     board[1].machine._registers["ID"] = 0x48505430
-    with refused(fabric.BadOverlay, "0x48505430", "0x48505432", "make overlay"):
+    with refused(fabric.BadOverlay, "0x48505430", "0x48505433", "make overlay"):
         opening()
+
+
+@pytest.mark.parametrize(
+    "refusal", [PermissionError(13, "Permission denied"), OSError("Root permissions required.")]
+)
+def test_who_is_not_root_is_told_how_to_start(board, opening, refusal):
+    def refuse(*given):
+        raise refusal
+
+    real, board[1].download = board[1].download, refuse
+    with refused(fabric.NoFabric, "as root", "sudo python3 -m boards pynq"):
+        opening()
+    board[1].download = real
+    tracked(opening())
 
 
 @pytest.mark.parametrize("suffix", [".bit", ".hwh"])

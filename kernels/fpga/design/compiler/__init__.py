@@ -8,7 +8,7 @@ does.
 
 from typing import Any, Dict, List, NamedTuple, Tuple
 
-from kernels.fpga import resize, tables
+from kernels.fpga import tables
 from kernels.fpga.design.compiler import quantise, timing
 from kernels.fpga.design.compiler.features import Store
 from kernels.fpga.design.compiler.graph import Part
@@ -141,7 +141,6 @@ class Compiler:
 
         scheduler = Scheduler(part, works, self.size, self.data, self.network)
         program, commands, cycles, words = scheduler.best(finish)
-        rows, total = resize.bytes_of(part.picture.width)
         entry = {
             "side": part.picture.width,
             "commands": len(commands),
@@ -149,7 +148,6 @@ class Compiler:
             "steps": sum(timing.steps(f, self.size) for name, f, _ in commands if name == "CONV"),
             "macs": sum(work.macs() for work in works),
             "map_words": words,
-            "resize": {"columns": 0, "rows": rows, "bytes": total},
         }
         return program, entry
 

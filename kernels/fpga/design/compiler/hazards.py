@@ -14,7 +14,7 @@ Touched = Dict[str, int]  # memory's name -> set of addresses
 
 UNITS = {"LOAD": "load", "CROP": "crop", "CONV": "conv", "STORE": "store"}
 _TARGETS = {number: name for name, number in tables.TARGETS.items()}
-_BEATS = {"WEIGHTS": 16, "PARAMS": 5}  # beats of what is counted as one; all else is one thing
+_BEATS = {"WEIGHTS": 16, "PARAMS": 8}  # beats of what is counted as one; all else is one thing
 
 
 def accesses(name: str, fields: Fields, size: Size) -> Tuple[Touched, Touched]:

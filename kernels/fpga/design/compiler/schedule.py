@@ -13,7 +13,7 @@ from kernels.fpga.design.compiler.layout import LANES, Buffer
 from kernels.fpga.design.compiler.program import Writer, rows_needed, strip_buffer
 from kernels.fpga.design.compiler.tasks import Command, Data, Params, Weights
 from kernels.fpga.design.compiler.tiles import Block, blocks_of
-from kernels.fpga.design.model import MOST_COLUMNS, TILE
+from kernels.fpga.design.model import MOST_COLUMNS, PARAMS_BYTES, TILE
 
 Made = Tuple[bytes, List[Command], float, int]  # program, commands, cycles, words
 Loaded = Tuple[List[Tuple[Block, Weights]], Params]
@@ -64,7 +64,7 @@ class Work:
             bias[i : i + LANES].tobytes() + shift[i : i + LANES].tobytes()
             for i in range(0, len(bias), LANES)
         ]
-        return b"".join(entries)
+        return b"".join(entry.ljust(PARAMS_BYTES, b"\0") for entry in entries)
 
 
 class Scheduler:

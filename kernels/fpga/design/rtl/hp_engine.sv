@@ -25,14 +25,10 @@ module hp_engine #
     // tiles of 16x16 weights, a power of two
     parameter WEIGHT_TILES = 512,
     // bytes of a place for a line of the frame, a power of two; 16 of them are not for pixels
-    parameter LINE_BYTES = 8192,
-    // 1: two lanes share the multipliers of one, at twice the clock; needs 2 or 4 lanes
-    parameter PUMPED = 0
+    parameter LINE_BYTES = 8192
 )
 (
     input  wire                     clk,
-    // twice the frequency of clk, from the same PLL; not used unless PUMPED
-    input  wire                     clk_fast,
     input  wire                     rst,
 
     // Registers
@@ -108,9 +104,6 @@ if (WEIGHT_TILES < 2 || WEIGHT_TILES > 4096 || (WEIGHT_TILES & (WEIGHT_TILES - 1
 end
 if (LINE_BYTES < 512 || LINE_BYTES > 32768 || (LINE_BYTES & (LINE_BYTES - 1)) != 0) begin : bad_line_bytes
     $error("LINE_BYTES must be a power of two from 512 to 32768, not %0d", LINE_BYTES);
-end
-if (PUMPED != 0 && (PUMPED != 1 || LANES == 1)) begin : bad_pumped
-    $error("PUMPED must be 0, or 1 with 2 or 4 lanes, not %0d with %0d", PUMPED, LANES);
 end
 
 `include "tables.svh"
@@ -251,10 +244,9 @@ wire [15:0] map_read_address;
 wire [127:0] map_read_data;
 
 hp_convolution #(
-    .LANES(LANES), .MAP_WORDS(MAP_WORDS), .MAP_STYLE(MAP_STYLE), .WEIGHT_TILES(WEIGHT_TILES),
-    .PUMPED(PUMPED)
+    .LANES(LANES), .MAP_WORDS(MAP_WORDS), .MAP_STYLE(MAP_STYLE), .WEIGHT_TILES(WEIGHT_TILES)
 ) convolution_inst (
-    .clk, .clk_fast, .rst(unit_rst),
+    .clk, .rst(unit_rst),
     .cmd_valid(cmd_valid[CONV]), .cmd_ready(cmd_ready[CONV]), .cmd(cmd[512*CONV +: 512]),
     .done(ended[CONV]), .load_valid, .load_target, .load_beat, .load_data,
     .map_write_valid, .map_write_ready, .map_write_bank(map_write_bank[BANK_BITS-1:0]),

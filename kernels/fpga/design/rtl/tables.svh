@@ -1,6 +1,6 @@
 // Written by `python -m kernels.fpga.design.contract` from tables.toml; change that.
 
-localparam logic [31:0] MAGIC = 32'h48505432;
+localparam logic [31:0] MAGIC = 32'h48505433;
 
 // registers, byte offsets
 localparam logic [7:0] REG_ID = 8'h0;

@@ -123,7 +123,7 @@ def _build(
         command += [os.path.join(HERE, "engine.vlt"), str(design.RTL / "hp_engine.sv")]
         _run(command, dict(os.environ, VERILATOR_ROOT=root))
         flags = list(FLAGS) + ["-I" + work, "-I" + _include(root), "-I" + _include(root, "vltstd")]
-        flags += [f"-D{name.upper()}={size[name]}" for name in ("bus_bytes", "pumped")]
+        flags.append("-DBUS_BYTES={bus_bytes}".format(**size))
         sources = glob.glob(os.path.join(work, "*.cpp")) + [os.path.join(HERE, "harness.cpp")]
         # the largest first, and what runs once without optimising
         sources.sort(key=os.path.getsize, reverse=True)

@@ -1,8 +1,6 @@
 # Builds the overlay of one board: hotpath.bit and hotpath.hwh.
 #
-# THIS SCRIPT HAS NEVER BEEN RUN BY VIVADO. It was run through tclsh with stand-ins for Vivado's
-# commands, which hold it to the RTL's ports and to the address map that the simulated board uses
-# (tests/kernels/fpga/test_vivado.py). No clock was met, no bitstream was made.
+# THIS SCRIPT HAS NEVER BEEN RUN BY VIVADO. No clock was met, no bitstream was made.
 #
 #   make overlay BOARD=pynq_z2
 #
@@ -19,7 +17,7 @@ if {[llength $argv] % 2} {
   error "The arguments are pairs of a name and a value; got: $argv"
 }
 array set given $argv
-set parameters {lanes bus_bytes crop_lanes map_words map_style weight_tiles line_bytes pumped}
+set parameters {lanes bus_bytes crop_lanes map_words map_style weight_tiles line_bytes}
 foreach name [concat {board part clock_mhz address work out jobs} $parameters] {
   if {![info exists given($name)]} {
     error "Argument $name is missing; `make overlay BOARD=...` gives all of them."
@@ -146,30 +144,10 @@ connect_bd_intf_net [get_bd_intf_pins to_engine/M00_AXI] [get_bd_intf_pins engin
 connect_bd_intf_net [get_bd_intf_pins engine/m_axi] [get_bd_intf_pins to_memory/S00_AXI]
 connect_bd_intf_net [get_bd_intf_pins to_memory/M00_AXI] [get_bd_intf_pins $memory]
 
-# One clock for all, and for pumped multipliers one of twice its frequency. The PS's own clocks have
-# no fixed phase to one another, so both are made from one of them.
-set fast $clock
-if {$given(pumped)} {
-  set clocks [create_bd_cell -type ip -vlnv xilinx.com:ip:clk_wiz clocks]
-  set_property -dict [list \
-    CONFIG.PRIM_SOURCE No_buffer \
-    CONFIG.PRIM_IN_FREQ $actual_mhz \
-    CONFIG.CLKOUT1_REQUESTED_OUT_FREQ $actual_mhz \
-    CONFIG.CLKOUT2_USED true \
-    CONFIG.CLKOUT2_REQUESTED_OUT_FREQ [expr {2 * $actual_mhz}] \
-    CONFIG.USE_RESET false \
-    CONFIG.USE_LOCKED true \
-  ] $clocks
-  connect_bd_net [get_bd_pins $clock] [get_bd_pins clocks/clk_in1]
-  connect_bd_net [get_bd_pins clocks/locked] [get_bd_pins reset/dcm_locked]
-  set clock clocks/clk_out1
-  set fast clocks/clk_out2
-}
 foreach pin [concat $port_clocks \
              {engine/clk reset/slowest_sync_clk to_engine/aclk to_memory/aclk}] {
   connect_bd_net [get_bd_pins $clock] [get_bd_pins $pin]
 }
-connect_bd_net [get_bd_pins $fast] [get_bd_pins engine/clk_fast]
 connect_bd_net [get_bd_pins $reset_n] [get_bd_pins reset/ext_reset_in]
 connect_bd_net [get_bd_pins reset/peripheral_reset] [get_bd_pins engine/rst]
 foreach pin {to_engine/aresetn to_memory/aresetn} {
@@ -227,9 +205,7 @@ foreach {what delay} {setup max hold min} {
   if {$slack < 0} {
     set holds {}
     if {$what eq "setup"} {
-      # a path of pumped multipliers has half of a period
-      set missing [expr {($given(pumped) ? 2 : 1) * -$slack}]
-      set holds [format " %.1f MHz would hold." [expr {1000 / (1000.0 / $actual_mhz + $missing)}]]
+      set holds [format " %.1f MHz would hold." [expr {1000 / (1000.0 / $actual_mhz - $slack)}]]
     }
     error "Timing is not met: $what slack is $slack ns at $actual_mhz MHz.$holds Lower\
       assumed_clock_mhz of \[$given(board)\] in kernels/fpga/design/sizes.toml, or see\

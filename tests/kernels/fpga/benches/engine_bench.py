@@ -10,7 +10,7 @@ import types
 import cocotb
 import numpy as np
 from cocotb.clock import Clock
-from cocotb.triggers import ClockCycles, Timer
+from cocotb.triggers import ClockCycles
 from cocotb.types import LogicArray
 from cocotbext.axi import AxiBus, AxiLiteBus, AxiLiteMaster, AxiRam
 
@@ -73,13 +73,8 @@ class System:
                 channel.set_pause_generator(paused(stalls, seed))
 
     async def start(self):
-        """Start the clocks and reset the engine."""
+        """Start the clock and reset the engine."""
         self.dut.rst.value = 1
-        # both clocks are set before the simulator looks at either; every edge of one is one of both
-        self.dut.clk.value = self.dut.clk_fast.value = 0
-        if SIZE["pumped"]:
-            Clock(self.dut.clk_fast, 4, unit="ns").start()
-            await Timer(4, "ns")
         Clock(self.dut.clk, 8, unit="ns").start()
         await ClockCycles(self.dut.clk, 4)
         self.dut.rst.value = 0

@@ -7,6 +7,7 @@ result is the same.
 import numpy as np
 
 from kernels.fpga import tables
+from kernels.fpga.design.model import PARAMS_BYTES
 from tests.kernels.fpga.benches.machine_bench import WORD, Bench
 
 
@@ -88,7 +89,7 @@ def _chain(bench, rng, space, at, before, side, convolutions, tiles):
             break
         loaded = bench.load_after([], "WEIGHTS", weights, fields["weight_tile"] * WORD)
         yield loaded
-        loaded = bench.load_after([], "PARAMS", params, fields["param_entry"] * 5)
+        loaded = bench.load_after([], "PARAMS", params, fields["param_entry"] * 8)
         yield loaded
         last = bench.after([last, loaded] + before, "CONV", **fields)
         yield last
@@ -142,10 +143,10 @@ def _convolution(rng, space, at, made, stride, following, lanes):
     at["tile"] += tiles
     at["entry"] += blocks
     weights = rng.integers(-128, 128, tiles * 256).astype(np.int8)
-    params = np.zeros((blocks, 80), np.uint8)
+    params = np.zeros((blocks, PARAMS_BYTES), np.uint8)
     # one in four channels has any bias of the size of a sum, and any shift
     wide = rng.random((blocks, 16)) < 0.25
     most = np.where(wide, 2**20, 20000)
     params[:, :64] = rng.integers(-most, most).astype("<i4").view(np.uint8)
-    params[:, 64:] = rng.integers(np.where(wide, 0, 5), np.where(wide, 32, 14))
+    params[:, 64:80] = rng.integers(np.where(wide, 0, 5), np.where(wide, 32, 14))
     return fields, out, weights, params

@@ -104,13 +104,14 @@ wire bad = (unit == 0 && !is_end) || (unit[0] && target > TARGET_ROWS)
 logic judged_reg;
 logic bad_reg;
 logic end_reg;
+logic end_met_reg;  // what an END waits for has ended
 logic [UNITS-1:0] unit_reg;  // where a legal command goes
 logic quiet_reg;
 
 wire [UNITS-1:0] queue_ready;
 logic [UNITS-1:0] end_met;
 wire [UNITS-1:0] hand = unit_reg & queue_ready;
-wire over = judged_reg && quiet_reg && (bad_reg || (end_reg && &end_met));
+wire over = judged_reg && quiet_reg && (bad_reg || (end_reg && end_met_reg));
 
 assign command_ready = hand != 0;
 
@@ -178,6 +179,7 @@ always_ff @(posedge clk) begin
     settled_reg <= {settled_reg[0], clear_reg};
     bad_reg <= bad;
     end_reg <= is_end;
+    end_met_reg <= &end_met;
     unit_reg <= command_valid && !command_ready && !bad ? unit : '0;
     quiet_reg <= &idle_reg;
 

@@ -6,8 +6,7 @@
 
 /*
  * Convolution unit with the memories of maps, weights and parameters. It computes LANES neighbouring
- * rows at once; each lane makes 256 multiplications a cycle. If PUMPED, two lanes share the
- * multipliers of one, which then run at twice the clock.
+ * rows at once; each lane makes 256 multiplications a cycle.
  *
  * The pipeline never stalls. A step enters it only when its result will find a free place.
  */
@@ -23,15 +22,11 @@ module hp_convolution #
     parameter int WEIGHT_TILES = 512,
     // blocks of output channels whose parameters are held
     parameter int ENTRIES = 64,
-    // 1: two lanes share the multipliers of one, at twice the clock; needs 2 or 4 lanes
-    parameter int PUMPED = 0,
     // bits that number a bank
     parameter int BANK_BITS = LANES > 1 ? $clog2(LANES) : 1
 )
 (
     input  wire                  clk,
-    // twice the frequency of clk, from the same PLL; not used unless PUMPED
-    input  wire                  clk_fast,
     input  wire                  rst,
 
     // Command: a CONV that may start now
@@ -80,7 +75,7 @@ end
 
 // stages from the address of a step to the multipliers, to the bias and to the sums
 localparam int OPERANDS = 6;
-localparam int BIAS = PUMPED != 0 ? 10 : 11;
+localparam int BIAS = 11;
 localparam int TOTALS = 12;
 
 // -- Command
@@ -203,34 +198,17 @@ genvar lane;
 
 generate
 
-if (PUMPED != 0) begin : pumped
-    reg restart_reg;
+for (lane = 0; lane < LANES; lane = lane + 1) begin : lanes
+    reg [127:0] word_reg;
 
     always_ff @(posedge clk) begin
-        restart_reg <= valid_reg[BIAS-2] && first_reg[BIAS-2];
+        word_reg <= words[lane*128 +: 128];
     end
 
-    for (lane = 0; lane < LANES; lane = lane + 2) begin : lanes
-        hp_mac_pair mac_pair_inst (
-            .clk, .clk_fast, .rst, .valid(valid_reg[OPERANDS-1]), .words(words[lane*128 +: 256]),
-            .pairs, .first(restart_reg), .bias, .sums(sums[lane*512 +: 1024])
-        );
-    end
-end else begin : single
-    for (lane = 0; lane < LANES; lane = lane + 1) begin : lanes
-        reg [127:0] word_reg;
-
-        always_ff @(posedge clk) begin
-            word_reg <= words[lane*128 +: 128];
-        end
-
-        hp_mac_lane mac_lane_inst (
-            .clk, .enable(valid_reg[OPERANDS +: 6]), .word(word_reg), .pairs,
-            .first(first_reg[BIAS]), .bias, .sums(sums[lane*512 +: 512])
-        );
-    end
-
-    wire unused = &{1'b0, clk_fast};
+    hp_mac_lane mac_lane_inst (
+        .clk, .enable(valid_reg[OPERANDS +: 6]), .word(word_reg), .pairs,
+        .first(first_reg[BIAS]), .bias, .sums(sums[lane*512 +: 512])
+    );
 end
 
 endgenerate

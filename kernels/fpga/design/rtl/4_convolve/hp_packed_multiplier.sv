@@ -10,11 +10,7 @@
  * The offset of 2^15 keeps the lower half positive, so it never borrows from the upper half. Bits
  * [31:16] are high * value (signed), bits [15:0] are low * value + 2^15 (unsigned).
  */
-module hp_packed_multiplier #
-(
-    // 1: the pair passes two registers, so that two values may use each
-    parameter int PAIR_HELD = 0
-)
+module hp_packed_multiplier
 (
     input  wire                clk,
     // enables of the three stages: operands, product, sum
@@ -22,11 +18,10 @@ module hp_packed_multiplier #
     // high * 2^16 + low
     input  wire signed [24:0]  pair,
     input  wire signed [7:0]   value,
-    // three cycles later; four after a pair that is held
+    // three cycles later
     output wire [31:0]         products
 );
 
-reg signed [24:0] pair_early_reg;
 reg signed [24:0] pair_reg;
 reg signed [7:0] value_reg;
 (* use_dsp = "yes" *)
@@ -34,8 +29,7 @@ reg signed [31:0] multiplied_reg;
 reg signed [31:0] sum_reg;
 
 always_ff @(posedge clk) begin
-    pair_early_reg <= pair;
-    if (enable[0]) pair_reg <= PAIR_HELD != 0 ? pair_early_reg : pair;
+    if (enable[0]) pair_reg <= pair;
     if (enable[0]) value_reg <= value;
     // at most (128 * 2^16 + 128) * 128, less than 2^31
     if (enable[1]) multiplied_reg <= pair_reg * value_reg;

@@ -15,9 +15,9 @@ module hp_params #
 (
     input  wire           clk,
 
-    // Load: beats 0 to 3 of an entry are 16 int32 biases, beat 4 is 16 uint8 shifts
+    // Load: beats 0 to 3 of an entry are 16 int32 biases, beat 4 is 16 uint8 shifts, 5 to 7 are nothing
     input  wire           load_valid,
-    // entry * 5 + beat
+    // entry * 8 + beat
     input  wire [15:0]    load_beat,
     input  wire [127:0]   load_data,
 
@@ -31,38 +31,17 @@ module hp_params #
 
 localparam int ENTRY_BITS = $clog2(ENTRIES);
 
-/*
- * The entry of a beat, beat / 5, is computed as beat * 5 * 41 / 1024 in three stages. This is exact
- * for beats below 1024, which are 204 entries.
- */
-
-reg [2:0] valid_reg;
-reg [2:0] beat_reg [0:1];
-reg [127:0] data_reg [0:1];
-reg [12:0] fives_reg;
-reg [7:0] quotient_reg;
+reg write_reg;
 reg [ENTRY_BITS-1:0] load_entry_reg;
 reg [2:0] load_part_reg;
 reg [127:0] load_data_reg;
 
-wire [18:0] scaled = (19'(fives_reg) + {3'd0, fives_reg, 3'd0}) + {1'b0, fives_reg, 5'd0};
-
 always_ff @(posedge clk) begin
-    valid_reg <= {valid_reg[1:0], load_valid};
-    beat_reg[0] <= load_beat[2:0];
-    data_reg[0] <= load_data;
-    fives_reg <= 13'(load_beat[9:0]) + {1'b0, load_beat[9:0], 2'd0};
-
-    beat_reg[1] <= beat_reg[0];
-    data_reg[1] <= data_reg[0];
-    quotient_reg <= scaled[17:10];
-
-    load_part_reg <= beat_reg[1] - (quotient_reg[2:0] + {quotient_reg[0], 2'd0});
-    load_entry_reg <= quotient_reg[ENTRY_BITS-1:0];
-    load_data_reg <= data_reg[1];
+    write_reg <= load_valid;
+    load_part_reg <= load_beat[2:0];
+    load_entry_reg <= load_beat[3 +: ENTRY_BITS];
+    load_data_reg <= load_data;
 end
-
-wire write = valid_reg[2];
 
 wire [ENTRY_BITS-1:0] address = read_entry[ENTRY_BITS-1:0];
 genvar part, lane;
@@ -75,7 +54,7 @@ for (part = 0; part < 4; part = part + 1) begin : biases
     reg [127:0] read_reg;
 
     always_ff @(posedge clk) begin
-        if (write && load_part_reg == part) memory[load_entry_reg] <= load_data_reg;
+        if (write_reg && load_part_reg == part) memory[load_entry_reg] <= load_data_reg;
         if (read_valid) read_reg <= memory[address];
     end
 
@@ -100,7 +79,7 @@ reg [79:0] shift_memory [0:ENTRIES-1];
 reg [79:0] shift_reg;
 
 always_ff @(posedge clk) begin
-    if (write && load_part_reg == 3'd4) shift_memory[load_entry_reg] <= load_shifts;
+    if (write_reg && load_part_reg == 3'd4) shift_memory[load_entry_reg] <= load_shifts;
     if (read_valid) shift_reg <= shift_memory[address];
 end
 

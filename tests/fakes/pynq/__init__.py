@@ -1,1 +1,0 @@
-"""A fake board behind a network, with the services that PYNQ.remote's client expects."""

@@ -9,6 +9,7 @@ import contextlib
 import os
 import signal
 import sys
+import threading
 import time
 from types import FrameType
 from typing import Any, Dict, List, Optional
@@ -31,6 +32,7 @@ from runtime.video.live import end_program
 from runtime.video.sources import WAITING, list_cameras, open_source
 
 POLL_S = 0.2  # longest wait for a frame before signals are looked at
+LAST_S = 1.0  # after a second signal, for what ends by itself
 FORGIVEN_ERRORS = 1  # of a decoder: a recording often ends within a frame
 GIVEN_SCORE = 1.0  # score of the first box, which the user gave
 
@@ -112,12 +114,16 @@ def run(options: argparse.Namespace) -> int:
 
 
 class StopRequest:
-    """Ctrl-C, SIGTERM or SIGHUP asks the loop to end; a second Ctrl-C ends the program at once.
+    """Ctrl-C, SIGTERM, SIGHUP or SIGQUIT asks the loop to end; a second one ends the program.
+
+    A thread waits for the second one, and ends the process within ``LAST_S`` whatever hangs.
 
     Attributes:
         requested: whether the loop is to end.
         exit_code: 128 + the signal's number, as shells do; 0 without a signal.
     """
+
+    SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
     def __init__(self) -> None:
         self.requested = False
@@ -125,7 +131,11 @@ class StopRequest:
         self._handlers: Dict[int, Any] = {}
 
     def __enter__(self) -> "StopRequest":
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        came, self._told = os.pipe()
+        os.set_blocking(self._told, False)
+        self._wakeup = signal.set_wakeup_fd(self._told)
+        threading.Thread(target=self._watch, args=(came,), name="signals", daemon=True).start()
+        for number in self.SIGNALS:
             if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup
                 self._handlers[number] = signal.signal(number, self._request)
         return self
@@ -133,11 +143,26 @@ class StopRequest:
     def _request(self, number: int, _: Optional[FrameType]) -> None:
         self.requested = True
         self.exit_code = 128 + number
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def _watch(self, came: int) -> None:
+        """The thread: end the process a moment after the second signal, unless it ends itself."""
+        seen = 0
+        while True:
+            got = os.read(came, 64)
+            if not got:  # the run is over
+                os.close(came)
+                return
+            for number in got:
+                seen += number in self._handlers
+                if seen == 2:
+                    time.sleep(LAST_S)
+                    os._exit(128 + number)
 
     def __exit__(self, *_: Any) -> None:
+        signal.set_wakeup_fd(self._wakeup)
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
+        os.close(self._told)
 
 
 def first_frame(source: Any, start_s: Optional[float] = None) -> Any:
@@ -192,6 +217,7 @@ def follow(
         # wait for a frame; with one in flight only look whether the next is there already
         started = time.perf_counter()
         try:
+            outputs.check()
             frame = pace.read(0.0 if pipeline.in_flight else POLL_S)
         except HotpathError as error:
             broken = error

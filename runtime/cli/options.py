@@ -239,6 +239,11 @@ def _add_vehicle(group: argparse._ArgumentGroup) -> None:
         nargs="?",
         const="",
     )
+    _switch(
+        group,
+        "--follow-recording",
+        "for simulators: let a recording steer; else --follow and --gimbal need a live source",
+    )
 
 
 def _add_streams(group: argparse._ArgumentGroup) -> None:

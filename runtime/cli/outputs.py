@@ -117,10 +117,18 @@ class Outputs:
                 columns=COLUMNS[:-1],  # numbers alone
                 can_record=any((options.results, options.save, options.record)),
             )
-        size = frame.shape[1], frame.shape[0]
         self._links = open_links(
             Context(
-                options, self.control, source.fps, size, self._network, say, detector, source.live
+                options,
+                self.control,
+                source.fps,
+                (frame.shape[1], frame.shape[0]),
+                self._network,
+                say,
+                detector,
+                live=source.live,
+                can_lose=targets.network.lost_below > 0,
+                holds=self.control.holds if self.control else {},
             )
         )
 
@@ -174,6 +182,11 @@ class Outputs:
         now = time.perf_counter()
         self.profile.note(step, (now - began) * 1e3)
         return now
+
+    def check(self) -> None:
+        """Raise ``BrokenLink`` where a link works no more, so that the run must end."""
+        for link in self._links:
+            link.check()
 
     @property
     def open(self) -> bool:
@@ -298,7 +311,8 @@ class Outputs:
         """Finish every file; what fails is in ``failed``."""
         if self.control:
             self.control.end()
-        for output in [self._results, self._video, self._window] + self._links:
+        # first the links: what they steer must stop, whatever hangs below
+        for output in self._links + [self._results, self._video, self._window]:
             if output:
                 self._attempt(output, output.close)
 

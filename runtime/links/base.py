@@ -4,11 +4,13 @@ import errno
 import ipaddress
 import os
 import socket
-from typing import Any, Callable, List, NamedTuple, Optional, Tuple
+import threading
+import traceback
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 from urllib.parse import SplitResult, urlsplit
 
 from runtime.detect import Detector
-from runtime.errors import BadOutput
+from runtime.errors import BadOutput, HotpathError
 from runtime.links.control import Controller
 from runtime.types import TrackedFrame
 
@@ -25,6 +27,8 @@ class Context(NamedTuple):
         say: function of one line of text for the user.
         detector: finds the object at a point that a ground station sends, or None.
         live: whether the source is live, so that nothing may keep it waiting.
+        can_lose: whether the network can say that the target is lost.
+        holds: what stands still for lack of evidence, and why; see ``steering.Ramp``.
     """
 
     options: Any
@@ -35,13 +39,50 @@ class Context(NamedTuple):
     say: Callable[[str], None]
     detector: Optional[Detector] = None
     live: bool = True
+    can_lose: bool = True
+    holds: Optional[Dict[str, str]] = None
+
+
+class BrokenLink(HotpathError):
+    """A link's thread ended by a fault, so that nobody is answered or steered any more."""
+
+
+class LinkThread(threading.Thread):
+    """A thread of a link. ``error`` is the exception that ended it, else None."""
+
+    def __init__(self, name: str, function: Callable[[], None]) -> None:
+        super().__init__(name=name, daemon=True)
+        self.error: Optional[BaseException] = None
+        self._function = function
+
+    def run(self) -> None:
+        """Call the function."""
+        try:
+            self._function()
+        except BaseException as error:  # ``Link.check`` raises it in the frame loop
+            self.error = error
 
 
 class Link:
     """A link to people, a vehicle or other programs. It works in threads or a process of its own.
 
     Each link's module has ``open_link(context)``, which returns one or raises ``BadOutput``.
+
+    Attributes:
+        threads: its ``LinkThread``s; one that ends by a fault ends the run.
     """
+
+    threads: Tuple[LinkThread, ...] = ()
+
+    def check(self) -> None:
+        """Raise ``BrokenLink`` where a thread ended by a fault."""
+        for thread in self.threads:
+            if thread.error is not None:
+                error, place = thread.error, traceback.extract_tb(thread.error.__traceback__)[-1]
+                raise BrokenLink(
+                    f"the thread {thread.name!r} ended by a fault, {type(error).__name__}: {error} "
+                    f"({os.path.basename(place[0])}:{place[1]}); start the run again"
+                )
 
     def show(self, tracked: TrackedFrame, recording: bool) -> None:
         """A frame was tracked. Returns at once.

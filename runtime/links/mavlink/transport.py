@@ -36,6 +36,7 @@ READ_BYTES = 4096
 READS = 64  # most reads in one call of ``receive``
 # most unsent bytes of a stream; packets above that are dropped. A "stand still" waits behind them.
 BACKLOG_BYTES = 2048
+DRAIN_S = 0.4  # in which a slow serial line takes them
 # errors after which a link goes on: a lost packet, nobody there, a full buffer, still connecting
 PASSING = (errno.EAGAIN, errno.ECONNREFUSED, errno.ENOBUFS, errno.EMSGSIZE, errno.ENOTCONN)
 WAYS = "udpout:HOST:PORT, udpin:HOST:PORT, tcp:HOST:PORT, tcpin:HOST:PORT, serial:DEVICE:BAUD"
@@ -97,6 +98,9 @@ class Transport:
     def send(self, data: bytes) -> None:
         """Send one packet to every peer. Never blocks, never raises; it may be lost."""
         raise NotImplementedError
+
+    def drain(self) -> None:
+        """Wait a little until the other side has room for all that was sent."""
 
     def close(self) -> None:
         """Close the link; may be called twice."""
@@ -297,6 +301,12 @@ class _Stream(Transport):
             return
         self._backlog += data
         self._flush()
+
+    def drain(self) -> None:
+        ends_s = time.monotonic() + DRAIN_S
+        while self._backlog and self.fileno() is not None and time.monotonic() < ends_s:
+            time.sleep(0.01)
+            self._flush()
 
     def _flush(self) -> None:
         """Send as much of the backlog as the link takes now."""

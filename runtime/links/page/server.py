@@ -25,7 +25,7 @@ from aiohttp import WSMsgType, web
 from boards.detect import detect
 from boards.telemetry import Telemetry
 from runtime.errors import BadOutput, HotpathError
-from runtime.links.base import Context, Link, made_socket, shown_host
+from runtime.links.base import Context, Link, LinkThread, made_socket, shown_host
 from runtime.links.control import Controller, Refused
 from runtime.links.page import access, api
 from runtime.links.page.access import ConnectionLimiter, Guard
@@ -130,8 +130,9 @@ class Server(Link):
         self._board: Dict[str, Any] = {}
         self._files = _read_files()
         self._loop = asyncio.new_event_loop()
-        self._encoder = threading.Thread(target=self._encode, name="page pictures", daemon=True)
-        self._thread = threading.Thread(target=self._run, name="page", daemon=True)
+        self._encoder = LinkThread("page pictures", self._encode)
+        self._thread = LinkThread("page", self._run)
+        self.threads = self._encoder, self._thread
 
     def start(self) -> None:
         """Listen, and serve in the background; raises ``BadOutput``."""

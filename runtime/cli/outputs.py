@@ -90,7 +90,9 @@ class Outputs:
                     video, source.live, lambda ms: self.profile.note("encoding", ms, "encoder")
                 )
             if options.results:
-                self._results = results.Results(options.results, COLUMNS, options.append)
+                self._results = results.Results(
+                    options.results, COLUMNS, options.append, waits=not source.live, log=say
+                )
             if _wants_window(options):
                 self._window = window.Window(self._network)
                 self._player = Player(self._window, source, targets, say)
@@ -292,6 +294,11 @@ class Outputs:
     def _summary_lines(self, source: Any, figures: Dict[str, Any]) -> List[str]:
         options = self._options
         lines = lines_of(figures, source.live)
+        if self._results and self._results.dropped:
+            lines.append(
+                f"{self._results.dropped} rows are not in the results, because their reader was "
+                "late"
+            )
         if self._video and self._video.dropped:
             lines.append(
                 f"{self._video.dropped} frames are not in the video, because the encoder was late"

@@ -57,8 +57,7 @@ SECTIONS = {
     },
     "search": {  # of a lost target
         "default": Key("switch", True),  # whether it is searched for where nobody says
-        "share": Key("amount", 0.5),  # of a tracked frame's time: what a lost frame may add to it
-        "windows": Key("count", 1),  # that go to the accelerator at a time
+        "windows": Key("count", 1),  # that a frame of the search looks at
         "why": Key("text", None),
     },
     "sensors": {
@@ -188,7 +187,5 @@ def _check_whole(values: Dict[str, Any], mistakes: List[str]) -> None:
         for name in chosen:
             if name not in precision["exists"]:
                 mistakes.append(f"[precision] {key} {name} is not among those that exist")
-    if not isinstance(values["search"]["share"], (int, float)):
-        mistakes.append("[search] share must be one number; modules of one name share it")
     if values["family"] == "jetson" and not values["gpu"]["compute_capability"]:
         mistakes.append("[gpu] compute_capability is missing; a Jetson's kernels need it")

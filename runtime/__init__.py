@@ -100,4 +100,5 @@ def load_targets(network: Optional[PathLike] = None, **options: Any) -> "Targets
     from runtime.targets.targets import Targets
 
     chosen = checked(dict(options, network=network))
-    return Targets(*loading.load(chosen), chosen)
+    device = loading.create_device(*loading.load(chosen), chosen)
+    return Targets(device, chosen)

@@ -3,7 +3,8 @@
 load            -> Loaded: network, engine, kernels
   _from_bundle     of a bundle, in the engine that it was built for
                    else of the network's own ONNX files, in an engine of this computer
-create_tracker  -> the tracker of one target on that engine
+create_device   -> the device of that engine, of all its targets
+tracker_on      -> the tracker of one target on that device
 """
 
 import os
@@ -22,7 +23,7 @@ from runtime.devices.processor import Processor
 from runtime.engines.base import Engine, Setup
 from runtime.errors import BadBundle, NoEngine
 from runtime.networks import DEFAULT_NETWORK, Network, default_of, load_network
-from runtime.options import DEFAULTS, NORMAL, Log, Options, PathLike
+from runtime.options import DEFAULTS, MOST_WINDOWS, NORMAL, Log, Options, PathLike
 from runtime.precision import AUTO, open_precision
 from runtime.tracker import NOT_ASKED, Tracker
 
@@ -204,56 +205,64 @@ def open_bundle(
 def create_tracker(
     network: Network, engine: Engine, kernels: Kernels, options: Options = DEFAULTS
 ) -> Tracker:
-    """A tracker of one target: the whole frame on the GPU or in the FPGA, else the processor's.
+    """A tracker on a device of its own; see ``create_device`` and ``tracker_on``."""
+    return tracker_on(create_device(network, engine, kernels, options), options)
+
+
+def create_device(
+    network: Network, engine: Engine, kernels: Kernels, options: Options = DEFAULTS
+) -> Device:
+    """The device of an engine: the GPU or the FPGA where the whole frame runs there.
 
     Args:
         network, engine, kernels: as in ``Loaded``.
-        options: of them, ``log``, ``pipeline``, ``recover``, ``budget_ms`` and ``online``. Where no
-            lost target can be searched for, one sentence says so.
-
-    Raises:
-        NoEngine: more than one frame at a time, and the device is the processor; ``online``, and
-            network or engine cannot; or a budget that is no number of milliseconds.
+        options: of them, ``log``, which is told why the GPU does not take the whole frame.
     """
-    budget_ms, recover = options.budget_ms, options.recover
-    if budget_ms is not None and not 0 <= budget_ms < float("inf"):
-        raise NoEngine(f"budget_ms must be a number of milliseconds, 0 or more, not {budget_ms!r}")
-    board = board_of(engine)
-
-    def on(device: Device) -> Tracker:
-        tracker = Tracker(
-            device,
-            recover=board.search["default"] if recover is None else recover,
-            budget_ms=budget_ms,
-            budget_share=board.search["share"],
-            online=options.online,
-        )
-        # a processor's is silent unless it was asked
-        asked = recover or (recover is None and not device.gives_maps)
-        if asked and not tracker.searches and options.log is not None:
-            reason = tracker.why_no_search
-            if reason == NOT_ASKED:
-                reason = f"the profile of {board.title} leaves it to --recover"
-            options.log(f"a lost target is not searched for: {reason}")
-        return tracker
-
-    why, batch = None, board.search["windows"]
     if engine.device is not None:
         from runtime.devices.gpu import Gpu
 
-        slots, log = options.pipeline, options.log
         try:
-            return on(Gpu(network, engine, kernels, slots=slots, batch=batch, log=log))
+            return Gpu(network, engine, kernels, log=options.log)
         except (NotOnGpu, NoCompiler) as error:
-            why = f"crop and select run on the processor: {error}"
-    check_pipeline(engine, options.pipeline, why)
-    if why and options.log is not None:
-        options.log(why)
+            if options.log is not None:
+                options.log(f"crop and select run on the processor: {error}")
     if engine.fabric is not None:
         from runtime.devices.fpga import Fpga
 
-        return on(Fpga(network, engine, kernels, slots=options.pipeline, batch=batch))
-    return on(Processor(network, engine, kernels))
+        return Fpga(network, engine, kernels)
+    return Processor(network, engine, kernels)
+
+
+def tracker_on(device: Device, options: Options = DEFAULTS) -> Tracker:
+    """A tracker of one target.
+
+    Args:
+        device: of the target, and of others.
+        options: of them, ``log``, ``recover`` and ``search_windows``. Where no lost target can be
+            searched for, one sentence says so.
+
+    Raises:
+        NoEngine: ``search_windows`` is no whole number from 1 to ``MOST_WINDOWS``.
+    """
+    recover, windows = options.recover, options.search_windows
+    if windows is not None and not (isinstance(windows, int) and 1 <= windows <= MOST_WINDOWS):
+        raise NoEngine(
+            f"search_windows must be a whole number from 1 to {MOST_WINDOWS}, not {windows!r}"
+        )
+    board = board_of(device.engine)
+    tracker = Tracker(
+        device,
+        recover=board.search["default"] if recover is None else recover,
+        search_windows=windows or board.search["windows"],
+    )
+    # a processor's is silent unless it was asked
+    asked = recover or (recover is None and not isinstance(device, Processor))
+    if asked and not tracker.searches and options.log is not None:
+        reason = tracker.why_no_search
+        if reason == NOT_ASKED:
+            reason = f"the profile of {board.title} leaves it to --recover"
+        options.log(f"a lost target is not searched for: {reason}")
+    return tracker
 
 
 def board_of(engine: Engine) -> boards.Board:
@@ -268,23 +277,3 @@ def board_of(engine: Engine) -> boards.Board:
         except boards.UnknownBoard:
             pass
     return boards.load_board(boards.HOST if engine.device is None else boards.NVIDIA_GPU)
-
-
-def check_pipeline(engine: Engine, pipeline: int, why: Optional[str] = None) -> None:
-    """Refuse several frames at a time where no device takes them.
-
-    Args:
-        engine: the engine; one that ``pipelines`` is refused only where ``why`` is given.
-        pipeline: frames that may be in flight at a time.
-        why: the reason for the sentence; None for the engine's device.
-
-    Raises:
-        NoEngine: see above.
-    """
-    if pipeline == 1 or (engine.pipelines and why is None):
-        return
-    why = why or "{engine} runs on {device} here".format(**engine.describe())
-    raise NoEngine(
-        f"--pipeline {pipeline} keeps frames in flight on a GPU or an FPGA, but {why}; leave "
-        "--pipeline away, or use --engine tensorrt or a --bundle that was made for a GPU"
-    )

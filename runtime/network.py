@@ -103,7 +103,6 @@ class Network:
     refresh_every: int
     refresh_above: float
     refresh_from: str
-    online: bool
     min_size: float
     clip: str
     box_pixels: str

@@ -6,6 +6,7 @@ from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple, Union
 
 PathLike = Union[str, pathlib.Path]
 SAVING, NORMAL, LOW = LATENCIES = ("saving", "normal", "low")
+MOST_WINDOWS = 64  # of the search in a frame
 Log = Optional[Callable[[str], None]]
 
 
@@ -25,19 +26,15 @@ class Options(NamedTuple):
         threads: of the network's execution, at most as many as there are cores; None for one.
         log: function of one sentence, told what a user may want to know; None for silence.
         bundle: folder that ``make engine`` wrote; None for none, or for the one of this board.
-        pipeline: frames that may be in flight at a time. More than one needs a GPU or an FPGA, and
-            then ``submit`` and ``collect`` instead of ``update``.
         board: name of this board; None to detect it.
         simulate: function of a board's name that opens a simulated FPGA board: its PYNQ device and
             the path of its .bit, such as ``kernels.fpga.design.sim.device.opener("model")``.
         recover: whether a lost target is searched for in the whole picture (``runtime.search``);
             None: where network and engine can, and the board's profile says so.
-        budget_ms: what a frame of that search may take beyond a tracked frame's time; None for the
-            share of that time in the board's profile, mostly half.
-        online: whether a classifier learns the target while it is tracked (``runtime.learner``);
-            None for what the network's TOML says.
+        search_windows: windows of the picture that a frame of that search looks at; None for the
+            number in the board's profile.
         latency: one of ``LATENCIES``: how a thread waits for a GPU. "low" spins, "normal" yields to
-            other threads, "saving" sleeps. ``runtime.pace`` has what it is on a processor.
+            other threads, "saving" sleeps.
     """
 
     network: Optional[PathLike] = None
@@ -47,12 +44,10 @@ class Options(NamedTuple):
     threads: Optional[int] = None
     log: Log = None
     bundle: Optional[PathLike] = None
-    pipeline: int = 1
     board: Optional[str] = None
     simulate: Optional[Callable[[Optional[str]], Tuple[Any, pathlib.Path]]] = None
     recover: Optional[bool] = None
-    budget_ms: Optional[float] = None
-    online: Optional[bool] = None
+    search_windows: Optional[int] = None
     latency: str = NORMAL
 
 

@@ -25,13 +25,12 @@ from typing import Any, Callable, NamedTuple, Optional, Sequence, Tuple
 import numpy as np
 
 from kernels.cpu.interface import Kernels
-from kernels.settings import LossSettings
 from runtime import colour
 from runtime.geometry import crop_into
 from runtime.learner.classifier import Classifier
 from runtime.network import Network
 from runtime.pictures import AnyFrame
-from runtime.types import FOUND, LOST, TRACKED, UNSURE, Judgement, View
+from runtime.types import FOUND, LOST, TRACKED, UNSURE, Seen
 
 KEPT = 0.6  # share of the last frame's presence in this one's
 INNER = 0.8  # share of the box's sides whose cells are averaged: its corners are background
@@ -39,20 +38,11 @@ CUES = 3  # score, looks, colours: what their mean is of
 LEARNT = 0.05  # share of a tracked frame's colours in the mean of all
 # A target that is tracked is judged in one frame of JUDGED by the classifier and the colours. The
 # classifier learns it in another: each of the two takes about a tenth of an INT8 frame's time. Its
-# first EARLY updates, which change it most, are made in all frames between the judgements, and so
-# are those of one that chooses the box too (``runtime.learner.head``).
+# first EARLY updates, which change it most, are made in all frames between the judgements.
 JUDGED, EARLY = 4, 12
 
 Cells = Tuple[Tuple[int, int], Tuple[int, int]]
 Colours = Callable[[AnyFrame, np.ndarray], np.ndarray]
-# (presence, reference): what a device goes on from that judges by itself
-Watched = Tuple[float, Optional[np.ndarray]]
-
-
-def loss_settings(network: Network) -> LossSettings:
-    """The numbers of ``Presence`` and ``ScoreAndFeatures`` that the kernels take."""
-    stride = getattr(network, "stride", 1)
-    return LossSettings(lost_below=network.lost_below, kept=KEPT, inner=INNER, stride=stride)
 
 
 class Thresholds(NamedTuple):
@@ -82,8 +72,7 @@ class Presence:
 
     Args:
         thresholds: see ``thresholds_of``.
-        cues: ``ScoreAndFeatures`` or ``ScoreLooksColour``; None where nothing is judged here.
-        is_watched: whether anything judges the target.
+        cues: ``ScoreAndFeatures`` or ``ScoreLooksColour``; None where nothing is judged.
         every: frames from one judgement of a tracked target to the next.
 
     Attributes:
@@ -93,40 +82,33 @@ class Presence:
         since: frames since the last judgement.
     """
 
-    def __init__(
-        self,
-        thresholds: Thresholds,
-        cues: Any = None,
-        is_watched: bool = True,
-        every: int = 1,
-    ) -> None:
-        self._thresholds, self.cues = thresholds, cues
-        self._is_watched, self._every = is_watched, every
+    def __init__(self, thresholds: Thresholds, cues: Any = None, every: int = 1) -> None:
+        self._thresholds, self.cues, self._every = thresholds, cues, every
         self._begin()
 
     def _begin(self) -> None:
-        self.value: Optional[float] = 1.0 if self._is_watched else None
+        self.value: Optional[float] = 1.0 if self.cues is not None else None
         self.state, self.lost_frames, self.since = TRACKED, 0, 0
 
-    def begin(self, frame: AnyFrame, state: np.ndarray, view: Optional[View]) -> None:
+    def begin(self, frame: AnyFrame, state: np.ndarray, seen: Optional[Seen]) -> None:
         """Take a new target.
 
         Args:
             frame: of any kind.
             state: float64 [cx, cy, w, h], frame pixels.
-            view: of the first frame; None where nothing was looked at.
+            seen: of the first frame; None where nothing was looked at.
         """
         self._begin()
         if self.cues is not None:
-            self.cues.begin(frame, state, view)
+            self.cues.begin(frame, state, seen)
 
-    def watch(self, frame: AnyFrame, state: np.ndarray, view: View, score: float) -> str:
+    def watch(self, frame: AnyFrame, state: np.ndarray, seen: Seen, score: float) -> str:
         """Judge a frame in which the target was followed; returns the target's state.
 
         Args:
             frame: of any kind.
             state: float64 [cx, cy, w, h], where the network says that the target is.
-            view: the search region, around the state before.
+            seen: the search region, around the state before.
             score: the network's, 0 to 1 (``Family.certain``).
         """
         if self.cues is None:
@@ -134,7 +116,7 @@ class Presence:
         self.since += 1
         if self.state == TRACKED and self.since < self._every:
             return TRACKED
-        now = self.cues.of(frame, state, view, score)
+        now = self.cues.of(frame, state, seen, score)
         value, self.since = self.smooth(now, self.since), 0
         thresholds = self._thresholds
         lost = value < (thresholds.back if self.state == LOST else thresholds.lost)
@@ -146,11 +128,10 @@ class Presence:
         self.value = before + (now - before) * (1 - KEPT**frames)
         return self.value
 
-    def told(self, judgement: Judgement) -> str:
-        """Take the judgement of a device; returns the target's state."""
-        if self._is_watched:
-            self.value = judgement.value
-        return self.step(judgement.lost)
+    def assume(self, state: str, value: Optional[float] = None) -> None:
+        """Take a state that is known from elsewhere, and presence where that is known too."""
+        self.state = state
+        self.value = self.value if value is None else value
 
     def step(self, lost: bool) -> str:
         """End a frame in which the target is lost or not; returns its state."""
@@ -165,12 +146,6 @@ class Presence:
             unsure = self.value is not None and self.value < self._thresholds.unsure
             self.state = UNSURE if unsure else TRACKED
         return self.state
-
-    @property
-    def watched(self) -> Watched:
-        """What a device goes on from that judges by itself."""
-        value = 1.0 if self.value is None else self.value
-        return value, self.cues and self.cues.reference
 
 
 class ScoreAndFeatures:
@@ -188,22 +163,22 @@ class ScoreAndFeatures:
         self._network, self._compare = network, kernels.cosine_similarity
         self.reference: Optional[np.ndarray] = None
 
-    def begin(self, frame: AnyFrame, state: np.ndarray, view: Optional[View]) -> None:
+    def begin(self, frame: AnyFrame, state: np.ndarray, seen: Optional[Seen]) -> None:
         """Take a new target; see ``Presence.begin``."""
         self.reference = None
-        if view is not None and view.features is not None:
-            self.reference = np.zeros(view.features.shape[1], np.float32)
-            rows, columns = cells_under(self._network, view, 0.0, 0.0, state)
-            self._compare(view.features, rows, columns, None, self.reference)
+        if seen is not None and seen.features is not None:
+            self.reference = np.zeros(seen.features.shape[1], np.float32)
+            rows, columns = cells_under(self._network, seen, 0.0, 0.0, state)
+            self._compare(seen.features, rows, columns, None, self.reference)
 
-    def of(self, frame: AnyFrame, state: np.ndarray, view: View, score: float) -> float:
+    def of(self, frame: AnyFrame, state: np.ndarray, seen: Seen, score: float) -> float:
         """What they say of a box; arguments as in ``Presence.watch``."""
         if self.reference is None:
             return score
-        scale, centre = view.scale, view.centre
+        scale, centre = seen.scale, seen.around
         x, y = (state[0] - centre[0]) * scale[0], (state[1] - centre[1]) * scale[1]
-        rows, columns = cells_under(self._network, view, x, y, state)
-        return score * max(0.0, self._compare(view.features, rows, columns, self.reference, None))
+        rows, columns = cells_under(self._network, seen, x, y, state)
+        return score * max(0.0, self._compare(seen.features, rows, columns, self.reference, None))
 
 
 class ScoreLooksColour:
@@ -221,21 +196,19 @@ class ScoreLooksColour:
         colour: the target's histogram.
     """
 
-    reference = None
-
     def __init__(self, classifier: Classifier, colours: Colours) -> None:
         self._classifier, self._colours = classifier, colours
 
-    def begin(self, frame: AnyFrame, state: np.ndarray, view: Optional[View]) -> None:
+    def begin(self, frame: AnyFrame, state: np.ndarray, seen: Optional[Seen]) -> None:
         """Take a new target; see ``Presence.begin``."""
         self.colour = self._colours(frame, state)
         self._recent = self._now = self.colour
         self._roots = np.sqrt(self.colour), np.sqrt(self._recent)
         self._tracked = 0  # frames since then in which the target was tracked
 
-    def of(self, frame: AnyFrame, state: np.ndarray, view: View, score: float) -> float:
+    def of(self, frame: AnyFrame, state: np.ndarray, seen: Seen, score: float) -> float:
         """What they say of a box; arguments as in ``Presence.watch``."""
-        looks = float(self._classifier.judge(state[None], view)[0])
+        looks = float(self._classifier.judge(state[None], seen)[0])
         return self._mean(score + looks, frame, state)
 
     def best(
@@ -243,7 +216,7 @@ class ScoreLooksColour:
         frame: AnyFrame,
         states: np.ndarray,
         scores: Sequence[float],
-        view: View,
+        seen: Seen,
         needed: float,
     ) -> Tuple[int, float]:
         """The box for which the most speaks: its index, and what the cues say of it.
@@ -255,10 +228,10 @@ class ScoreLooksColour:
             frame: of any kind.
             states: (n, 4) [cx, cy, w, h], frame pixels.
             scores: n of the network's.
-            view: the window.
+            seen: the window.
             needed: the least that counts.
         """
-        totals = np.array(scores, float) + self._classifier.judge(states, view)
+        totals = np.array(scores, float) + self._classifier.judge(states, seen)
         chosen, most = 0, 0.0
         for index in np.argsort(-totals, kind="stable").tolist():
             if (totals[index] + 1.0) / CUES < max(needed, most):  # colours' similarity: at most 1
@@ -317,16 +290,16 @@ class ColoursUnder:
         return np.asarray(self._histogram(self._picture, colour.MIDDLE))
 
 
-def cells_under(network: Network, view: View, x: float, y: float, state: np.ndarray) -> Cells:
+def cells_under(network: Network, seen: Seen, x: float, y: float, state: np.ndarray) -> Cells:
     """The cells under the inner part of a box, at least one: (first, end) of rows, columns.
 
     Args:
         network: uses ``stride``.
-        view: features (1, channels, cells) and their scale.
+        seen: features (1, channels, cells) and their scale.
         x, y: the box's centre from the search region's, search pixels.
         state: only the size is used, frame pixels.
     """
-    side, cell, scale = math.sqrt(view.features.shape[2]), network.stride, view.scale
+    side, cell, scale = math.sqrt(seen.features.shape[2]), network.stride, seen.scale
     columns = _span(x / cell, state[2] * scale[0] * INNER / cell, side)
     return _span(y / cell, state[3] * scale[1] * INNER / cell, side), columns
 

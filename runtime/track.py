@@ -20,19 +20,18 @@ from runtime.cli.detector import open_detector, open_finder
 from runtime.cli.options import parse
 from runtime.cli.outputs import Outputs, check_outputs
 from runtime.cli.progress import Progress, quiet, say
-from runtime.errors import BadSource, HotpathError
+from runtime.errors import BadSource, HotpathError, NetworkFailed
 from runtime.garbage import short_collections
 from runtime.options import given_in
-from runtime.pace import Pace
 from runtime.service_manager import ServiceManager
 from runtime.targets.finding import TargetFinder
-from runtime.targets.pipeline import Pipeline, Taken
-from runtime.types import Track
+from runtime.types import Taken, Track
 from runtime.video.live import end_program
 from runtime.video.sources import WAITING, list_cameras, open_source
 
 POLL_S = 0.2  # longest wait for a frame before signals are looked at
 LAST_S = 1.0  # after a second signal, for what ends by itself
+MOST_FAILED = 30  # frames in succession in which the network may give no number
 FORGIVEN_ERRORS = 1  # of a decoder: a recording often ends within a frame
 GIVEN_SCORE = 1.0  # score of the first box, which the user gave
 
@@ -101,10 +100,8 @@ def run(options: argparse.Namespace) -> int:
                 outputs.write(first, tracks)
                 manager.ready(f"tracking in {source.name}")
                 bar.step(source, tracks, 0.0)
-                with Pace(source, targets, options.latency) as pace, short_collections():
-                    broken = follow(
-                        options, targets, source, pace, outputs, bar, stop, manager, finder
-                    )
+                with short_collections():
+                    broken = follow(options, targets, source, outputs, bar, stop, manager, finder)
     manager.stopping()
     outputs.summary(source)
     if broken:
@@ -188,7 +185,6 @@ def follow(
     options: argparse.Namespace,
     targets: Any,
     source: Any,
-    pace: Pace,
     outputs: Outputs,
     bar: Progress,
     stop: StopRequest,
@@ -196,48 +192,53 @@ def follow(
     finder: Optional[TargetFinder],
 ) -> Optional[HotpathError]:
     """The frame loop. Returns the error with which the source broke, or None."""
-
-    def tell(taken: Taken, tracks: Dict[int, Track], total_ms: float) -> None:
-        outputs.profile.add(taken.wait_ms, targets.step_ms, total_ms)
-        if finder:
-            started = time.perf_counter()
-            tracks = finder.step(taken.frame, tracks)
-            outputs.profile.note("finding", (time.perf_counter() - started) * 1e3)
-        outputs.write(taken, tracks)
-        bar.step(source, tracks, total_ms)
-
-    broken, pipeline = None, Pipeline(targets, tell)
+    broken, failed = None, 0
     last = options.frames and source.given - 1 + options.frames
     while not stop.requested and source.given != last and outputs.open:
         manager.alive()
         if not outputs.next_frame_is_due():
-            pipeline.empty()
             continue
 
-        # wait for a frame; with one in flight only look whether the next is there already
+        # wait for a frame
         started = time.perf_counter()
         try:
             outputs.check()
-            frame = pace.read(0.0 if pipeline.in_flight else POLL_S)
+            frame = source.read(POLL_S)
         except HotpathError as error:
             broken = error
             break
         if frame is None:
-            pipeline.empty()
             if outputs.stays():
                 continue
             break
         if frame is WAITING:
-            if not pipeline.empty():
-                bar.wait()
+            bar.wait()
             continue
+        read = time.perf_counter()
+        wait_ms = (read - started) * 1e3
+        outputs.note_source(source)
+        taken = Taken(frame, source.given - 1, source.time_s, wait_ms, source.captured_s)
 
-        # find the targets in it, and write them
-        wait_ms = (time.perf_counter() - started) * 1e3
-        outputs.note_source(source, pace)
-        captured_s = source.captured_s
-        pipeline.take(Taken(frame, source.given - 1, source.time_s, wait_ms, captured_s))
-    pipeline.empty()
+        # find the targets in it
+        try:
+            tracks, failed = targets.update(frame), 0
+        except NetworkFailed as error:  # as of a frame that overflows its numbers
+            failed += 1
+            outputs.leave_out(taken.index, error)
+            if failed < MOST_FAILED:
+                continue
+            broken = error
+            break
+        total_ms = (time.perf_counter() - read) * 1e3
+        outputs.profile.add(wait_ms, targets.step_ms, total_ms)
+        if finder:
+            started = time.perf_counter()
+            tracks = finder.step(frame, tracks)
+            outputs.profile.note("finding", (time.perf_counter() - started) * 1e3)
+
+        # write them
+        outputs.write(taken, tracks)
+        bar.step(source, tracks, total_ms)
     return broken
 
 

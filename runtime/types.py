@@ -55,47 +55,45 @@ class TrackedFrame(NamedTuple):
     captured_s: float = 0.0
 
 
-class View(NamedTuple):
-    """What a device saw in a window of a frame.
+class Taken(NamedTuple):
+    """A frame that was read.
 
     Attributes:
-        centre: float64 [cx, cy, w, h], what the window is around, frame pixels.
-        scale: (x, y), search pixels per frame pixel.
-        features: float32 (1, channels, cells) of the search region; None where there are none.
-        maps: of the network, as ``Family.select`` takes them; None where they stay on the device.
+        frame: BGR uint8 (H, W, 3), or a ``Picture`` of ``runtime.pictures``.
+        index: 0-based in its source.
+        time_s: of the source, or None.
+        wait_ms: how long the source took for it.
+        captured_s: when it was taken, seconds of the monotonic clock; None where not known.
     """
 
-    centre: np.ndarray
+    frame: AnyFrame
+    index: int  # type: ignore[assignment]  # in the place of a tuple's own method
+    time_s: Optional[float]
+    wait_ms: float
+    captured_s: Optional[float] = None
+
+
+class Seen(NamedTuple):
+    """What a device saw in a window of a frame. Arrays are the processor's, whatever the device.
+
+    Attributes:
+        around: float64 [cx, cy, w, h], what the window is around, frame pixels.
+        scale: (x, y), search pixels per frame pixel, of this window.
+        features: float32 (1, channels, cells) of the window; None where the graph shows none.
+        maps: float32 arrays, as ``Family.select`` takes them; None where the device selected.
+        state: float64 [cx, cy, w, h] of the best cell, by ``Family.select``, frame pixels; a new
+            array. None where the maps are given.
+        score: of the best cell, 0 to 1; NaN where the network gave nothing finite.
+        cell: the best one, row-major; -1 where there is none.
+    """
+
+    around: np.ndarray
     scale: Tuple[float, float]
-    features: Any
+    features: Any = None
     maps: Any = None
-
-
-class Judgement(NamedTuple):
-    """What a device that judges presence by itself says; see ``runtime.presence.Presence``."""
-
-    value: float
-    lost: bool
-
-
-class Found(NamedTuple):
-    """Where a device found the target that it follows; the target's state was moved there.
-
-    Attributes:
-        box: of the state.
-        score: the network's, of the best cell, 0 to 1.
-        certain: what presence takes of it (``Family.certain``).
-        best: the best cell, row-major; -1 where it stays on the device.
-        view: the search region, around the state before.
-        judgement: None where presence is judged on the processor.
-    """
-
-    box: Box
-    score: float
-    certain: float
-    best: int
-    view: Optional[View]
-    judgement: Optional[Judgement] = None
+    state: Any = None
+    score: float = 0.0
+    cell: int = -1
 
 
 def checked_frame(frame: Any) -> AnyFrame:

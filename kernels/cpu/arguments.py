@@ -34,7 +34,7 @@ FUNCTIONS = {
     "hp_regression_weigh": "v pppqpp",
     "hp_regression_solve": "v pq",
     "hp_regression_judge": "v ppqp",
-    "hp_samples_of_frame": "q ppppppdpqdppppp",
+    "hp_samples_of_frame": "q ppppppddppppp",
     "hp_jpeg_bytes": "q ",
     "hp_jpeg_open": "q ppqpq",
     "hp_jpeg_unstuff": "v ppqppq",

@@ -74,10 +74,9 @@ i64 places_along(const hp_samples* samples, double middle, double reach, double 
 
 // Writes the boxes to learn a frame from, [cx, cy, w, h]: positives, then negatives; returns how many
 // positives there are. `region` is the search region's centre, and from there to its edges: x, y, x, y.
-// `rejected` are more negatives. `places`: 2 x (2 most + 1). `total`: of all boxes.
+// `places`: 2 x (2 most + 1). `total`: of all boxes.
 i64 boxes_to_learn(const hp_samples* samples, const double* state, const double* region,
-                   const double* rejected, i64 rejected_count, double* places, double* out,
-                   i64* total) {
+                   double* places, double* out, i64* total) {
   double* box = out;
   for (i64 i = 0; i < samples->count; ++i) {
     const double* move = samples->moves + 3 * i;
@@ -94,10 +93,6 @@ i64 boxes_to_learn(const hp_samples* samples, const double* state, const double*
   const i64 rows = places_along(samples, region[1], region[3], state[3], down);
   for (i64 i = 0; i < rows * columns; ++i) {
     box[0] = across[i % columns], box[1] = down[i / columns], box[2] = state[2], box[3] = state[3];
-    if (overlap_of(box, state) <= samples->negative) box += 4;
-  }
-  for (i64 i = 0; i < rejected_count; ++i, rejected += 4) {
-    memcpy(box, rejected, 4 * sizeof(double));
     if (overlap_of(box, state) <= samples->negative) box += 4;
   }
   *total = (box - out) / 4;
@@ -427,16 +422,14 @@ void hp_regression_judge(const hp_regression* model, const float* samples, i64 c
 // The samples of a frame: boxes around the target, described, and how much each negative counts, which
 // is more where it looks like the target. `state`: of the target, [cx, cy, w, h] in frame pixels.
 // `view`: as for hp_pooling_describe. `half`: from the region's centre to its edges, search pixels.
-// `rejected` are more negatives; `places`: 2 x (2 most + 1). Writes `boxes`, `described`, `hard` (of
-// the negatives) and `total`, the number of boxes; returns how many of them, the first, are positives.
+// `places`: 2 x (2 most + 1). Writes `boxes`, `described`, `hard` (of the negatives) and `total`, the
+// number of boxes; returns how many of them, the first, are positives.
 i64 hp_samples_of_frame(const hp_samples* samples, const hp_pooling* pooling,
                         const hp_regression* model, const float* features, const double* state,
-                        const double* view, double half, const double* rejected,
-                        i64 rejected_count, double hardness, double* places, double* boxes,
-                        float* described, double* hard, i64* total) {
+                        const double* view, double half, double hardness, double* places,
+                        double* boxes, float* described, double* hard, i64* total) {
   const double region[4] = {view[0], view[1], half / view[2], half / view[3]};
-  const i64 positives =
-      boxes_to_learn(samples, state, region, rejected, rejected_count, places, boxes, total);
+  const i64 positives = boxes_to_learn(samples, state, region, places, boxes, total);
   const i64 negatives = *total - positives;
   hp_pooling_describe(pooling, features, boxes, *total, view, described);
   hp_regression_judge(model, described + positives * model->size, negatives, hard);

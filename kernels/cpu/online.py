@@ -301,7 +301,6 @@ class Samples:
         centre: Sequence[float],
         scale: Tuple[float, float],
         half: float,
-        rejected: Optional[np.ndarray],
         hardness: float,
     ) -> Tuple[np.ndarray, np.ndarray, np.ndarray, int]:
         """Boxes to learn a frame from, the features under them, and how much negatives count.
@@ -312,7 +311,6 @@ class Samples:
             state: float64 (4,), [cx, cy, w, h] of the target, frame pixels.
             features, centre, scale: as for ``Pooling.describe``.
             half: from the region's centre to its edges, search pixels.
-            rejected: (m, 4), more negatives, or None.
             hardness: a negative that looks like the target counts e to this times as much.
 
         Returns:
@@ -321,19 +319,13 @@ class Samples:
         """
         if state.shape != (4,) or pooling.size != regression.size:
             raise ValueError(f"state: {state.shape}, {pooling.size} of {regression.size} numbers")
-        more, more_at = 0, None
-        if rejected is not None and len(rejected):
-            rejected = np.ascontiguousarray(rejected, np.float64)
-            if rejected.shape[1:] != (4,):
-                raise ValueError(f"rejected boxes: {rejected.shape}")
-            more, more_at = len(rejected), address(rejected)
-        most = self._most + more + 1
+        most = self._most + 1
         boxes, hard = np.empty((most, 4)), np.empty(most)
         described = np.empty((most, pooling.size), np.float32)
         self._target[:] = state
         VIEW.pack_into(self._view, 0, centre[0], centre[1], scale[0], scale[1])
         models = self._at, pooling.at, regression.at, pooling.address_of(features)
-        given = self._target_at, self._view_at, half, more_at, more, hardness, self._places_at
+        given = self._target_at, self._view_at, half, hardness, self._places_at
         out = address(boxes), address(described), address(hard), self._total_at
         positives: int = self._of_frame(*models, *given, *out)
         total = int(self._total[0])

@@ -9,7 +9,7 @@ from typing import Any, Callable, List, Sequence, Tuple
 from kernels.commands import Parser, make
 from runtime import DEFAULT_NETWORK, __version__, detect, engines, precision
 from runtime.cli.config import completion, with_config
-from runtime.options import LATENCIES, NORMAL
+from runtime.options import LATENCIES, MOST_WINDOWS, NORMAL
 from runtime.video import hardware, save
 
 DESCRIPTION = (
@@ -134,31 +134,20 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
         "the board's profile says so)",
         "say that a target is lost, and do not search for it",
     )
-    _either(
-        group,
-        "online",
-        "let a classifier learn the target while it is tracked (default: the network's TOML)",
-        "do not",
-    )
     _value(
         group,
-        "--budget MS",
-        "what a frame of the search may take beyond a tracked frame's time (default: the "
-        "share of that time in the board's profile, mostly half)",
-        type=_number(0, 10000),
-        dest="budget_ms",
+        "--search-windows N",
+        "windows of the picture that a frame of that search looks at (default: the number in the "
+        "board's profile)",
+        type=between(1, MOST_WINDOWS),
     )
     _choice(
         group,
         "--latency",
         LATENCIES,
         NORMAL,
-        "of live sources on a processor: how much work brings the boxes early. normal warms "
-        "the caches up once before each frame, low several times and keeps the cores awake, "
-        "saving never. A GPU is waited for by spinning (low), yielding or sleeping (saving)",
+        "how a thread waits for a GPU: by spinning (low), yielding (normal) or sleeping (saving)",
     )
-    text = "frames in flight at a time; 2 needs a GPU or an FPGA"
-    _value(group, "--pipeline 1|2", text, 1, type=int, choices=(1, 2))
 
 
 def _add_outputs(group: argparse._ArgumentGroup) -> None:

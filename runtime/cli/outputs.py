@@ -15,8 +15,7 @@ from runtime.cli.summary import Summary, lines_of, place_of
 from runtime.detect import Detector
 from runtime.errors import BadOutput, HotpathError
 from runtime.pictures import AnyFrame, JpegFrame, bgr_of
-from runtime.targets.pipeline import Taken
-from runtime.types import Track, TrackedFrame
+from runtime.types import Taken, Track, TrackedFrame
 from runtime.video import draw, results, save, window
 from runtime.video.output_file import check_ending, check_folder
 from runtime.video.sources import reads
@@ -77,6 +76,7 @@ class Outputs:
         self._live = source.live
         self._before: Optional[AnyFrame] = None  # the last frame
         self._lost: Dict[int, Tuple[int, Optional[float]]] = {}  # target -> frame, time of its loss
+        self._left_out = 0  # frames
         self._trails: Dict[int, Deque[Tuple[float, float]]] = {}
         self._results: Any = None
         self._video: Optional[save.BackgroundVideo] = None
@@ -134,21 +134,19 @@ class Outputs:
             )
         )
 
-    def note_source(self, source: Any, pace: Any) -> None:
-        """Add to the profile what happened before a frame came: capture, decoding, rehearsals."""
+    def note_source(self, source: Any) -> None:
+        """Add to the profile what happened before a frame came: capture, decoding."""
         capture_ms = (source.arrived_s - source.captured_s) * 1e3 - source.decode_ms
         if source.live and capture_ms > 0:
             self.profile.note("capture", capture_ms, "")
         if source.decode_ms:
             self.profile.note("decode", source.decode_ms, "source")
-        if pace.frame_rehearsed_s:
-            self.profile.note("rehearse", pace.frame_rehearsed_s * 1e3, is_work=False)
 
     def write(self, taken: Taken, tracks: Dict[int, Track]) -> None:
         """Write the rows of one frame, one a target, and its picture."""
         frame, index, time_s = taken.frame, taken.index, taken.time_s
         began = time.perf_counter()
-        if isinstance(self._before, JpegFrame):  # rehearsals are over
+        if isinstance(self._before, JpegFrame):  # its windows are read no more
             self._before.rest()
         self._before = frame
         if self._live and taken.captured_s is not None and index:
@@ -184,6 +182,12 @@ class Outputs:
         now = time.perf_counter()
         self.profile.note(step, (now - began) * 1e3)
         return now
+
+    def leave_out(self, index: int, error: HotpathError) -> None:
+        """Count a frame in which nothing could be computed; of the first one it is said."""
+        if not self._left_out:
+            say(f"runtime.track: frame {index} is left out: {error}")
+        self._left_out += 1
 
     def check(self) -> None:
         """Raise ``BrokenLink`` where a link works no more, so that the run must end."""
@@ -294,6 +298,8 @@ class Outputs:
     def _summary_lines(self, source: Any, figures: Dict[str, Any]) -> List[str]:
         options = self._options
         lines = lines_of(figures, source.live)
+        if self._left_out:
+            lines.append(f"frames left out, because the network gave no number: {self._left_out}")
         if self._results and self._results.dropped:
             lines.append(
                 f"{self._results.dropped} rows are not in the results, because their reader was "

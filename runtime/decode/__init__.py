@@ -5,6 +5,7 @@ A network's TOML names its family, which is the name of a file here. The module 
     KEYS                 the keys of ``[head]`` and ``[tracking]`` (see ``decode.shared.keys``)
     shapes(network)      shapes of the maps that it takes, in its own order
     create(network, kernels) -> a ``Family``
+    scales(network)      where the family searches several sizes only: see ``scales`` below
 
 What families share stands in ``shared/``.
 """
@@ -38,6 +39,15 @@ def module_of(family: str, package: str = __name__) -> "ModuleType":
 def shapes(network: "Network") -> "typing.Tuple[Shape, ...]":
     """Shapes of the maps that a network's family takes, in the family's order."""
     return tuple(module_of(network.family).shapes(network))
+
+
+def scales(network: "Network") -> "typing.Tuple[float, ...]":
+    """Sizes of the windows that a family searches in each frame, relative to the search region.
+
+    Empty for families whose ``select`` takes the maps of one window as they are.
+    """
+    module = module_of(network.family)
+    return tuple(module.scales(network)) if hasattr(module, "scales") else ()
 
 
 def create(network: "Network", kernels: "Kernels") -> Family:

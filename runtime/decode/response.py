@@ -47,6 +47,12 @@ def shapes(network: "Network") -> "typing.Tuple[typing.Tuple[int, ...], ...]":
     return ((1, 1, network.map_size, network.map_size),)
 
 
+def scales(network: "Network") -> "typing.Tuple[float, ...]":
+    """Sizes of the windows that are searched, relative to the search region."""
+    steps = np.arange(network.scales) - network.scales // 2  # [-1, 0, 1] for 3
+    return tuple(network.scale_step ** float(step) for step in steps)
+
+
 def create(network: "Network", kernels: "Kernels") -> "Siamese":
     """Make the decoder; it runs in C++ where the kernels are compiled."""
     compiled = kernels.new(Response, response_settings(network))
@@ -55,7 +61,7 @@ def create(network: "Network", kernels: "Kernels") -> "Siamese":
 
 def response_settings(network: "Network") -> ResponseSettings:
     """The numbers of ``Siamese`` that the kernels take."""
-    steps = np.arange(network.scales) - network.scales // 2  # [-1, 0, 1] for 3
+    factors = scales(network)
     return ResponseSettings(
         size=network.map_size,
         upsample=network.upsample,
@@ -63,8 +69,11 @@ def response_settings(network: "Network") -> ResponseSettings:
         window_influence=network.window,
         scale_lr=network.scale_lr,
         min_size=network.min_size,
-        factors=[network.scale_step ** float(step) for step in steps],
-        damping=[1.0 if step == 0 else network.scale_penalty for step in steps],
+        factors=factors,
+        damping=[
+            1.0 if index == network.scales // 2 else network.scale_penalty
+            for index in range(network.scales)
+        ],
     )
 
 
@@ -78,12 +87,10 @@ class Siamese(Family):
         network: uses the keys above.
     """
 
-    compares, is_direct = True, False
-
     def __init__(self, network: "Network") -> None:
         self.network = network
         settings = response_settings(network)
-        self.factors, self._damping = tuple(settings.factors), np.array(settings.damping)
+        self.factors, self._damping = scales(network), np.array(settings.damping)
         side = network.map_size * network.upsample
         self.window = hanning_window(side)
         self.window /= self.window.sum()

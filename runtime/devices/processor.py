@@ -2,41 +2,50 @@
 
     crop -> features -> correlate -> head -> select
 
-Features, correlation and head are the engine's one call. What a family does differently
-(several scales) is in ``runtime.decode``. Which window is cropped is in
-``runtime.geometry``.
+Features, correlation and head are the engine's one call, of one window or of several. Which window
+is cropped is in ``runtime.geometry``.
 """
 
-import math
 import time
-from typing import Any, Callable, List, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, List, Optional, Sequence, Tuple
 
 import numpy as np
 
 from kernels.cpu.interface import Kernels
-from kernels.errors import NO_SCORE, NetworkFailed
+from kernels.errors import NetworkFailed
 from runtime import decode, geometry
-from runtime.devices.base import Aim, Device, Group
-from runtime.devices.refresh import Exemplars
-from runtime.engines.base import Batch, Engine, Searcher
-from runtime.errors import HotpathError
-from runtime.geometry import Cropper, Windows, packed_into
+from runtime.devices.base import Device, Exemplar, Look
+from runtime.engines.base import Engine
+from runtime.geometry import Cropper, Windows
 from runtime.network import Network
 from runtime.pictures import AnyFrame
-from runtime.types import Found, View
+from runtime.types import Seen
+
+
+class Features(Exemplar):
+    """A target's features.
+
+    Args:
+        border: see ``Exemplar``.
+        pictures: (2, 3, side, side), the engine's input, of networks with two exemplars.
+
+    Attributes:
+        features: as ``Engine.search`` takes them; None until they are computed.
+    """
+
+    def __init__(self, border: np.ndarray, pictures: Any = None) -> None:
+        super().__init__(border)
+        self.pictures = pictures
+        self.features: Any = None
 
 
 class Processor(Device):
-    """One target on the processor, or on an engine that is called like one.
+    """Windows on the processor, or on an engine that is called like one.
 
     Args:
-        network, engine: see ``Device``.
-        kernels: crop and select (see ``kernels.cpu.load``).
+        network, engine, kernels: see ``Device``; the kernels crop and select.
         cropper: function of an engine's input that gives what crops into it; None for ``kernels``.
     """
-
-    gives_maps = can_rehearse = True
-    _exemplars: Optional[Exemplars] = None  # both, where the network takes two
 
     def __init__(
         self,
@@ -45,222 +54,148 @@ class Processor(Device):
         kernels: Kernels,
         cropper: Optional[Callable[[Any], Cropper]] = None,
     ) -> None:
-        super().__init__(network, engine)
-        self.kernels, self.kernels_name = kernels, kernels.name
-        self.decoder = decode.create(network, kernels)
-        self.learns = network.refresh_every > 0
-        self.is_plain = len(self.decoder.factors) == 1 and not self.learns
-        self.features: Any = None  # of the exemplar, as the engine's search takes them
+        super().__init__(network, engine, kernels)
+        self.kernels_name, self.windows = kernels.name, engine.windows
+        self.shows_features = engine.search_features is not None
         self._cropper = cropper
-        self._is_direct = self.decoder.is_direct
-        self._before = np.zeros(4)  # the state before the frame
-        self._size = 0, 0  # of the frames: width, height
-        self._score = 0.0  # of the frame
-        if network.refresh_every:
-            self._exemplars = Exemplars(network, engine.exemplar_crop, kernels)
+        self._select = None if decode.scales(network) else decode.create(network, kernels).select
+        self._state = np.zeros(4)  # that select moves
+        self._crop = self._windows_into(engine.search_crop)
+        self._crops: Any = {}  # windows in a call -> what crops each of them
+
+    def exemplar(
+        self, frame: AnyFrame, around: np.ndarray, beside: Optional[Exemplar] = None
+    ) -> Exemplar:
+        """See ``Device.exemplar``; the features of a second one are computed when it is used."""
+        network, engine, out = self.network, self.engine, self.engine.exemplar_crop
+        border = geometry.border_colour(network, frame) if beside is None else beside.border
+        window = geometry.exemplar_window(network, around)
+        if not network.refresh_every:
+            made = Features(border)
+            crop = self._cropper(out) if self._cropper else self._packed_into(out)
+            crop(frame, window, border)
         else:
-            out = engine.exemplar_crop
-            self._crop_exemplar = cropper(out) if cropper else packed_into(network, kernels, out)
-        self.use(engine)
+            made, second = Features(border, np.zeros_like(out)), np.zeros_like(out[:1])
+            self._packed_into(second)(frame, window, border)
+            made.pictures[:1] = beside.pictures[:1] if isinstance(beside, Features) else second
+            made.pictures[1:] = second
+        if engine.exemplar_box is not None:
+            engine.exemplar_box[...] = geometry.exemplar_box(network, around)
+        if beside is None:
+            self._compute(made)
+        return made
 
-    def use(self, searcher: Searcher) -> None:
-        """Search on the engine, or on what stands for it."""
-        self._searcher, self._crop = searcher, self.windows_into(searcher.search_crop)
-        self.shows_features = searcher.search_features is not None
+    def _compute(self, exemplar: Any) -> None:
+        """Run the exemplar's part of the network."""
+        if exemplar.pictures is not None:
+            self.engine.exemplar_crop[...] = exemplar.pictures
+        exemplar.features = self.engine.exemplar()
 
-    def begin(
-        self, frame: AnyFrame, state: np.ndarray, shape: Tuple[int, ...], compares: bool
-    ) -> Optional[View]:
-        """See ``Device.begin``."""
-        network, self.state = self.network, state
-        self._size = shape[1], shape[0]
-        self.border = geometry.border_colour(network, frame)
-        if self.engine.exemplar_box is not None:
-            self.engine.exemplar_box[...] = geometry.exemplar_box(network, state)
-        if self._exemplars is None:
-            self._crop_exemplar(frame, geometry.exemplar_window(network, state), self.border)
-            self.features = self.engine.exemplar()
-        else:
-            self._exemplars.begin(frame, state, self.border)
-            self.features = self._exemplars.features(self.engine)
-        if not compares or not (self.shows_features or self.decoder.compares):
-            return None
-        view = self.look(frame, state, 1.0)
-        self.decoder.first(view.maps)
-        return view
+    def prepare(self, wait: bool = True) -> None:
+        """See ``Device.prepare``."""
+        self.engine.prepare()
+        if wait and self.windows > 1:
+            self.engine.batch(self.windows)
 
-    def rescale(self, factors: Sequence[float], shape: Tuple[int, ...]) -> None:
-        """See ``Device.rescale``."""
-        self._size = shape[1], shape[0]
-
-    def follow(self, frame: AnyFrame) -> Found:
-        """See ``Device.follow``."""
-        searcher, decoder = self._searcher, self.decoder
-        crop_s = network_s = select_s = 0.0
-        at = time.perf_counter()
-        for index, factor in enumerate(decoder.factors):
-            # crop the search region around the last position
-            scale = self.show(frame, self._crop, self.state, factor, 1.0)
-            cropped = time.perf_counter()
-
-            # features, correlation and head
-            maps: Any = searcher.search(self.features)
-            run = time.perf_counter()
-            if not self._is_direct:
-                maps = decoder.look(index, maps)
-            crop_s, network_s = crop_s + cropped - at, network_s + run - cropped
-            at = time.perf_counter()
-            select_s += at - run
-        spent = self.step_ms
-        spent["crop"], spent["network"] = crop_s * 1e3, network_s * 1e3
-
-        # select the best cell and move there
-        found = self.select(maps, scale, searcher.search_features)
-        spent["select"] = (select_s + time.perf_counter() - at) * 1e3
-        return found
-
-    def select(self, maps: Any, scale: Tuple[float, float], features: Any) -> Found:
-        """Move to the best cell.
-
-        Args:
-            maps: what the decoder's ``look`` gave for the last window.
-            scale: (x, y), search pixels per frame pixel.
-            features: of the search region, or None.
-        """
-        state, before = self.state, self._before
-        before[:] = state
-        best, score = self.decoder.select(maps, state, scale, *self._size)
-        box = geometry.box_of(self.network, state)
-        if not math.isfinite(sum(box) + score):
-            state[:] = before
-            raise NetworkFailed(NO_SCORE)
-        view = View(before, scale, features, maps)
-        self._score = score
-        certain = score if self._is_direct else self.decoder.certain(score)
-        return Found(box, score, certain, best, view)
-
-    def show(
-        self, frame: AnyFrame, crop: Windows, state: np.ndarray, sides: float, factor: float
-    ) -> Tuple[float, float]:
-        """Write a window into the network's input; returns (x, y), search pixels per frame pixel.
-
-        Args:
-            state: [cx, cy, w, h], what the window is around.
-            sides: of the window, in usual ones.
-            factor: by which the window is wider than the family asks for.
-        """
-        scale = crop(frame, state, sides, self.border)
-        return scale if factor == 1.0 else (scale[0] / factor, scale[1] / factor)
-
-    def learn(self, frame: AnyFrame) -> None:
-        """See ``Device.learn``."""
-        if self._exemplars is not None:
-            self.step_ms["refresh"], started = 0.0, time.perf_counter()
-            if self._exemplars.follow(frame, self.state, self.border, self._score):
-                self.features = self._exemplars.features(self.engine)
-                self.step_ms["refresh"] = (time.perf_counter() - started) * 1e3
-
-    def aim(self, frame: AnyFrame, state: np.ndarray, factor: float) -> Tuple[float, float]:
-        """Write a window into the network's input; see ``look``. Returns its scale."""
-        started = time.perf_counter()
-        scale = self.show(frame, self._crop, state, factor, factor)
-        self.step_ms["crop"] += (time.perf_counter() - started) * 1e3
-        return scale
-
-    def look(self, frame: AnyFrame, state: np.ndarray, factor: float) -> View:
+    def look(self, frame: AnyFrame, looks: Sequence[Look]) -> List[Seen]:
         """See ``Device.look``."""
-        scale, started = self.aim(frame, state, factor), time.perf_counter()
-        maps = self._searcher.search(self.features)
-        self.step_ms["network"] += (time.perf_counter() - started) * 1e3
-        return View(state, scale, self._searcher.search_features, maps)
+        for look in looks:
+            if look.exemplar.features is None:  # type: ignore[attr-defined]
+                started = time.perf_counter()
+                self._compute(look.exemplar)
+                self.step_ms["refresh"] += (time.perf_counter() - started) * 1e3
+        if len(looks) == 1:
+            return [self._one(frame, looks[0])]
+        sizes = parts(len(looks), self.windows)
+        seen: List[Seen] = []
+        for number, size in enumerate(sizes):
+            some = looks[len(seen) : len(seen) + size]
+            found = [self._one(frame, some[0])] if size == 1 else self._several(frame, some)
+            # a later call of that size overwrites what this one shows
+            seen += [_copied(each) for each in found] if size in sizes[number + 1 :] else found
+        return seen
 
-    def rehearse(self, frame: AnyFrame) -> None:
-        """See ``Device.rehearse``; of several windows, and of learning, only the first search."""
-        scale = self.show(frame, self._crop, self.state, self.decoder.factors[0], 1.0)
-        maps = self._searcher.search(self.features)
-        if not self.is_plain:
-            return
-        self._before[:] = self.state
+    def _one(self, frame: AnyFrame, look: Look) -> Seen:
+        """A call of one window."""
+        exemplar: Any
+        exemplar, around, sides, _ = look
+        spent, engine, began = self.step_ms, self.engine, time.perf_counter()
+
+        # crop the search region around the last position
+        scale = self._crop(frame, around, sides, exemplar.border)
+        cropped = time.perf_counter()
+
+        # features, correlation and head
+        maps = engine.search(exemplar.features)
+        run = time.perf_counter()
+
+        # select the best cell
+        seen = self._seen(frame, look, scale, maps, engine.search_features)
+        spent["crop"] += (cropped - began) * 1e3
+        spent["network"] += (run - cropped) * 1e3
+        spent["select"] += (time.perf_counter() - run) * 1e3
+        return seen
+
+    def _several(self, frame: AnyFrame, looks: Sequence[Look]) -> List[Seen]:
+        """A call of several windows."""
+        count, spent, scales, exemplar = len(looks), self.step_ms, [], None
+        batch = self.engine.batch(count)
+        if count not in self._crops:
+            self._crops[count] = [self._windows_into(out) for out in batch.crops]
+        began = time.perf_counter()
+        for (exemplar, around, sides, _), crop in zip(looks, self._crops[count]):
+            scales.append(crop(frame, around, sides, exemplar.border))
+        cropped = time.perf_counter()
+        for number, look in enumerate(looks):
+            exemplar = look.exemplar
+            batch.start(number, exemplar.features)  # type: ignore[attr-defined]
+        maps, run = batch.finish(), time.perf_counter()
+        told = zip(looks, scales, maps, batch.search_features)
+        seen = [self._seen(frame, *each) for each in told]
+        spent["crop"] += (cropped - began) * 1e3
+        spent["network"] += (run - cropped) * 1e3
+        spent["select"] += (time.perf_counter() - run) * 1e3
+        return seen
+
+    def _seen(
+        self, frame: AnyFrame, look: Look, scale: Tuple[float, float], maps: Any, features: Any
+    ) -> Seen:
+        """What a window shows; ``scale`` is that of ``geometry.search_window``."""
+        _, around, sides, selects = look
+        if sides != 1.0:
+            scale = scale[0] / sides, scale[1] / sides
+        if not selects:
+            return Seen(around, scale, features, maps)
+        assert self._select is not None, "a family of several scales selects above"
+        state, (height, width) = self._state, frame.shape[:2]
+        state[:] = around
         try:
-            self.decoder.select(maps, self.state, scale, *self._size)
+            cell, score = self._select(maps, state, scale, width, height)
         except NetworkFailed:
-            pass  # the frame that was rehearsed has told it
-        finally:
-            self.state[:] = self._before
+            return Seen(around, scale, features, None, around.copy(), np.nan)
+        return Seen(around, scale, features, None, state.copy(), score, cell)
 
-    def windows_into(self, out: Any) -> Windows:
+    def _windows_into(self, out: Any) -> Windows:
         """What crops windows into the input ``out`` of the network."""
         crop = self._cropper(out) if self._cropper else None
         return geometry.windows_into(self.network, self.kernels, out, crop)
 
-    def together(self, devices: Sequence["Processor"]) -> Optional[Group]:
-        """See ``Device.together``: one call of the network; not where exemplars are refreshed.
-
-        One call of all targets takes less time than a call each.
-        """
-        batch = None if self.learns else self.engine.batch(len(devices))
-        return None if batch is None else ProcessorGroup(devices, batch)
+    def _packed_into(self, out: Any) -> Cropper:
+        return geometry.packed_into(self.network, self.kernels, out)
 
 
-class ProcessorGroup(Group):
-    """Targets whose search regions go through the network in one call.
+def parts(count: int, most: int) -> List[int]:
+    """Sizes of the calls that take so many windows: powers of two, each at most ``most``."""
+    sizes = []
+    while count:
+        size = min(most, 1 << (count.bit_length() - 1))
+        sizes.append(size)
+        count -= size
+    return sizes
 
-    Args:
-        devices: of one network, each with its target.
-        batch: of the engine, for so many.
-    """
 
-    takes_aims = True
-
-    def __init__(self, devices: Sequence[Processor], batch: Batch) -> None:
-        self._devices, self._batch = devices, batch
-        self._croppers = [each.windows_into(out) for each, out in zip(devices, batch.crops)]
-        self._features = [each.features for each in devices]
-
-    def take(
-        self, frame: AnyFrame, aims: Sequence[Optional[Aim]]
-    ) -> List[Union[Found, View, HotpathError, None]]:
-        """See ``Group.take``."""
-        for index, factor in enumerate(self._devices[0].decoder.factors):  # all of one family
-            scales, maps = self._search(frame, factor, aims)
-            looked = [
-                own if aim else each.decoder.look(index, own)
-                for each, own, aim in zip(self._devices, maps, aims)
-            ]
-        seen: List[Union[Found, View, HotpathError, None]] = []
-        rest = zip(self._devices, looked, scales, self._batch.search_features, aims)
-        for each, own, scale, features, aim in rest:
-            if aim is not None:
-                seen.append(View(aim[0], scale, features, own))
-                continue
-            try:
-                started = time.perf_counter()
-                seen.append(each.select(own, scale, features))
-                each.step_ms["select"] = (time.perf_counter() - started) * 1e3
-            except NetworkFailed as error:
-                seen.append(error)
-        return seen
-
-    def rehearse(self, frame: AnyFrame) -> None:
-        """See ``Device.rehearse``; select, which takes little time here, is left out."""
-        self._search(frame, self._devices[0].decoder.factors[0], [None] * len(self._devices))
-
-    def _search(
-        self, frame: AnyFrame, factor: float, aims: Sequence[Optional[Aim]]
-    ) -> Tuple[List[Tuple[float, float]], Sequence[Any]]:
-        """Run the network on a window of each target: (scale of each, maps of each)."""
-        batch, scales, network_ms = self._batch, [], 0.0
-        for number, (each, crop) in enumerate(zip(self._devices, self._croppers)):
-            state, wider = aims[number] or (each.state, 1.0)
-            started = time.perf_counter()
-            scales.append(each.show(frame, crop, state, factor * wider, wider))
-            cropped = time.perf_counter()
-            each.step_ms["crop"] = (cropped - started) * 1e3
-            batch.start(number, self._features[number])
-            network_ms += (time.perf_counter() - cropped) * 1e3
-        started = time.perf_counter()
-        maps = batch.finish()
-        network_ms += (time.perf_counter() - started) * 1e3
-        for each in self._devices:
-            each.step_ms["network"] = network_ms / len(self._devices)
-        return scales, maps
+def _copied(seen: Seen) -> Seen:
+    """The same, in memory of its own."""
+    features = None if seen.features is None else seen.features.copy()
+    maps = None if seen.maps is None else tuple(each.copy() for each in seen.maps)
+    return seen._replace(features=features, maps=maps)

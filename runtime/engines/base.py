@@ -111,7 +111,7 @@ class Engine(Searcher):
         device: the open ``kernels.cuda.device`` where the tensors lie in a GPU's memory; the engine
             is then a ``runtime.engines.gpu.GpuEngine``. None where they do not.
         fabric: the ``kernels.fpga.fabric.Fabric`` that also crops; None where there is none.
-        pipelines: whether several frames may be in flight at a time.
+        windows: the most that one call takes: 1, 2, 4 or 8; see ``batch``.
     """
 
     name = ""
@@ -126,7 +126,7 @@ class Engine(Searcher):
     exemplar_box: Any = None
     device: Any = None
     fabric: Any = None
-    pipelines = False
+    windows = 1
 
     def __init__(self, setup: Setup) -> None:
         self.network = setup.network
@@ -184,9 +184,15 @@ class Engine(Searcher):
         """
         raise NotImplementedError
 
-    def batch(self, count: int) -> Optional[Batch]:
-        """Return a ``Batch`` for ``count`` targets, made at the first call, or None."""
-        return None
+    def batch(self, count: int) -> Batch:
+        """Return the ``Batch`` for ``count`` windows: 2, 4 or 8, at most ``windows``.
+
+        It is made when the engine is opened, or in a thread that this waits for.
+        """
+        raise NotImplementedError
+
+    def prepare(self) -> None:
+        """Begin to make the batches, where that takes time; may be called again."""
 
     def describe(self) -> Dict[str, Any]:
         """Say what runs where: a dict with at least engine, version, device and precision."""

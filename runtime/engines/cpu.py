@@ -1,21 +1,24 @@
-"""What the engines of a processor share: one target, and several in one call.
+"""What the engines of a processor share: one window, and several in one call.
 
 Such an engine binds a model to fixed arrays. Everything that runs in a frame is here.
 """
 
-from typing import Any, Dict, Optional, Sequence, Tuple
+import threading
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from runtime.engines import base
 
+COUNTS = 2, 4, 8  # windows of the calls that take several
+
 
 class CpuBatch(base.Batch):
-    """Searches for several targets in one call: the arrays of a graph that holds all of them.
+    """Searches in several windows in one call: the arrays of a graph that holds all of them.
 
     Args:
-        graphs: the ``Graphs`` of one target.
+        graphs: the ``Graphs`` of one window.
         bound: the rewritten search graph (``runtime.graphs.batch.several``), as ``CpuEngine.bind``
             returns it.
-        count: targets.
+        count: windows.
     """
 
     def __init__(self, graphs: Any, bound: Any, count: int) -> None:
@@ -26,7 +29,7 @@ class CpuBatch(base.Batch):
             self.search_features = _shares(arrays[graphs.search_features], count)
         self._maps = tuple(zip(*[_shares(arrays[name], count) for name in graphs.maps]))
         self._inputs = tuple(zip(*[_shares(arrays[name], count) for name in graphs.features]))
-        self._loaded = [None] * count
+        self._loaded: List[Any] = [None] * count
         self._bound = bound
 
     def start(self, number: int, features: Any) -> None:
@@ -41,7 +44,7 @@ class CpuBatch(base.Batch):
 
 
 def _shares(array: Any, count: int) -> Tuple[Any, ...]:
-    """The targets' shares of an array, views of one shape each."""
+    """The windows' shares of an array, views of one shape each."""
     length = len(array) // count
     return tuple(array[length * i : length * (i + 1)] for i in range(count))
 
@@ -70,7 +73,10 @@ class CpuEngine(base.Engine):
         self._inputs = tuple(bound.arrays[name] for name in taken)
         self._loaded: Any = None
         self.exemplar_box = self._exemplar.arrays.get("exemplar_box")
-        self._batches: Dict[int, Optional[CpuBatch]] = {}
+        self._batches: Dict[int, CpuBatch] = {}
+        self._failure: Optional[Exception] = None
+        self._making: Optional[threading.Thread] = None
+        self.windows = COUNTS[-1] if self._several(COUNTS[0]) is not None else 1
 
     def read_graphs(self, setup: base.Setup) -> Any:
         """Read the network: an ``assemble.Graphs`` whose two models ``bind`` takes."""
@@ -120,18 +126,39 @@ class CpuEngine(base.Engine):
         self._bound.run()
         return self._maps
 
-    def batch(self, count: int) -> Optional[base.Batch]:
-        """See ``runtime.engines.base.Engine``; None where the graph may mix the targets."""
+    def batch(self, count: int) -> base.Batch:
+        """See ``runtime.engines.base.Engine``."""
+        if count not in self._batches:
+            self.prepare()
+            assert self._making is not None, "prepare has started it"
+            self._making.join()
+            if self._failure is not None:
+                raise self._failure
+        return self._batches[count]
+
+    def prepare(self) -> None:
+        """See ``runtime.engines.base.Engine``: a thread compiles, a frame goes on meanwhile."""
+        if self._making is None and self.windows > 1:
+            self._making = threading.Thread(target=self._make, name="batches", daemon=True)
+            self._making.start()
+
+    def _make(self) -> None:
+        try:
+            for count in COUNTS:
+                bound = self.bind(self._several(count), self.threads)
+                self._batches[count] = CpuBatch(self._graphs, bound, count)
+        except Exception as error:  # raised where the batch is asked for
+            self._failure = error
+
+    def _several(self, count: int) -> Any:
+        """The model of so many windows; None where the graph may mix them."""
         from runtime.graphs import batch
 
-        if count not in self._batches:
-            model = batch.several(self._graphs.search, count)
-            self._batches[count] = model and CpuBatch(
-                self._graphs, self.bind(model, self.threads), count
-            )
-        return self._batches[count]
+        return batch.several(self._graphs.search, count)
 
     def close(self) -> None:
         """Release the executor's memory."""
+        if self._making is not None:
+            self._making.join()
         self._exemplar = self._bound = None
         self._batches = {}

@@ -12,7 +12,7 @@ import importlib
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from kernels.commands import make
-from runtime.engines.base import Batch, Setup
+from runtime.engines.base import Setup
 from runtime.engines.cpu import CpuEngine
 from runtime.errors import BadNetwork
 
@@ -94,9 +94,8 @@ class Engine(CpuEngine):
             search_features=run.get("search_features"),
         )
 
-    def batch(self, count: int) -> Optional[Batch]:
+    def _several(self, count: int) -> None:
         """None: a converted model has one size of its inputs."""
-        return None
 
     def bind(self, model: Any, threads: int) -> Any:
         return _Bound(self._library, self.network.name, model, threads, self._graphs.precision)

@@ -20,7 +20,7 @@ from kernels.cpu.interface import Kernels
 from runtime.learner import samples
 from runtime.learner.ridge import SMALL, Ridge
 from runtime.network import Network
-from runtime.types import View
+from runtime.types import Seen
 
 PARTS = 2  # along each side of a box
 LEAST = 1.0  # length of a part, cells
@@ -41,44 +41,41 @@ class Classifier:
         self._compiled = samples.compiled(kernels)
         self._ridge: Optional[Ridge] = None
 
-    def begin(self, state: np.ndarray, view: View) -> None:
+    def begin(self, state: np.ndarray, seen: Seen) -> None:
         """Take a new target, and learn it from the first frame.
 
         Args:
             state: [cx, cy, w, h], frame pixels.
-            view: of the first frame.
+            seen: of the first frame.
         """
-        self._pooling.begin(view.features)
+        self._pooling.begin(seen.features)
         self._ridge = Ridge(self._pooling.size, self._kernels)
-        positives, negatives, _ = self._samples(self._ridge, state, view)
+        positives, negatives, _ = self._samples(self._ridge, state, seen)
         self._ridge.begin(positives, negatives)
 
-    def judge(self, boxes: np.ndarray, view: View) -> np.ndarray:
+    def judge(self, boxes: np.ndarray, seen: Seen) -> np.ndarray:
         """How much boxes look like the target: (n,), about +1 where they do, -1 where not.
 
         Args:
             boxes: (n, 4) [cx, cy, w, h], frame pixels.
-            view: the region in which they lie.
+            seen: the region in which they lie.
         """
         assert self._ridge is not None, "no target was taken"
-        return self._ridge(self._describe(boxes, view))
+        return self._ridge(self._describe(boxes, seen))
 
-    def follow(
-        self, state: np.ndarray, view: View, tracked: bool, rejected: Optional[np.ndarray] = None
-    ) -> None:
+    def follow(self, state: np.ndarray, seen: Seen, tracked: bool) -> None:
         """End a frame: take one slice of an update, or begin one where the target is tracked.
 
         Args:
             state: as in ``begin``, of this frame.
-            view: of this frame.
-            tracked: whether the target is there for certain, and nowhere else in the view.
-            rejected: (n, 4) boxes that were nearly taken for the target.
+            seen: of this frame.
+            tracked: whether the target is there for certain, and nowhere else in the seen.
         """
         assert self._ridge is not None, "no target was taken"
         if self._ridge.busy:
             self._ridge.step()
         elif tracked:
-            positives, negatives, hard = self._samples(self._ridge, state, view, rejected)
+            positives, negatives, hard = self._samples(self._ridge, state, seen)
             if len(positives) and len(negatives):
                 self._ridge.learn(positives, negatives, hard)
 
@@ -89,24 +86,24 @@ class Classifier:
         return self._ridge.updates
 
     def _samples(
-        self, ridge: Ridge, state: np.ndarray, view: View, rejected: Optional[np.ndarray] = None
+        self, ridge: Ridge, state: np.ndarray, seen: Seen
     ) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """(positives, negatives, hard) of a view, as ``Ridge.learn`` takes them."""
-        half, centre = self._network.search / 2.0, view.centre[:2].tolist()
+        """(positives, negatives, hard) of a seen, as ``Ridge.learn`` takes them."""
+        half, centre = self._network.search / 2.0, seen.around[:2].tolist()
         if self._compiled:
-            models, region = (self._pooling.compiled, ridge.compiled), (centre, view.scale, half)
+            models, region = (self._pooling.compiled, ridge.compiled), (centre, seen.scale, half)
             _, described, hard, count = self._compiled.of_frame(
-                *models, state, view.features, *region, rejected, HARD
+                *models, state, seen.features, *region, HARD
             )
             return described[:count], described[count:], hard
-        reach = [half / factor for factor in view.scale]
-        boxes, count = samples.boxes(state, centre, reach, rejected)
-        described = self._describe(boxes, view)
+        reach = [half / factor for factor in seen.scale]
+        boxes, count = samples.boxes(state, centre, reach)
+        described = self._describe(boxes, seen)
         hard = np.exp(HARD * np.minimum(np.maximum(ridge(described[count:]), -1), 1))
         return described[:count], described[count:], hard
 
-    def _describe(self, boxes: np.ndarray, view: View) -> np.ndarray:
-        return self._pooling.describe(view.features, boxes, view.centre, view.scale)
+    def _describe(self, boxes: np.ndarray, seen: Seen) -> np.ndarray:
+        return self._pooling.describe(seen.features, boxes, seen.around, seen.scale)
 
 
 class Pooling:

@@ -28,10 +28,7 @@ def compiled(kernels: Optional[Kernels]) -> Any:
 
 
 def boxes(
-    state: np.ndarray,
-    centre: Sequence[float],
-    reach: Sequence[float],
-    rejected: Optional[np.ndarray] = None,
+    state: np.ndarray, centre: Sequence[float], reach: Sequence[float]
 ) -> Tuple[np.ndarray, int]:
     """Boxes to learn a frame from: (n, 4) [cx, cy, w, h], and how many are positives.
 
@@ -39,14 +36,10 @@ def boxes(
         state: [cx, cy, w, h] of the target; the same unit for all.
         centre: (x, y) of the search region.
         reach: (x, y) from its centre to its edges.
-        rejected: (m, 4) boxes that were nearly taken for the target; more negatives.
     """
     near = positives(state)
     near = near[(np.abs(near[:, :2] - centre) < reach).all(axis=1)]
-    others = around(state, centre, reach)
-    if rejected is not None and len(rejected):
-        others = np.concatenate([others, rejected])
-    return np.concatenate([near, negatives(others, state)]), len(near)
+    return np.concatenate([near, negatives(around(state, centre, reach), state)]), len(near)
 
 
 def positives(state: np.ndarray) -> np.ndarray:

@@ -94,8 +94,6 @@ SECTIONS: Dict[str, Keys] = {
         # from which frame: the best one since the last time, the first one where none was above
         # (MixFormerV2), or the one that is due, none where it is not above (STARK-ST)
         "refresh_from": Key(str, "best", ("best", "due")),
-        # whether a classifier learns the target while it is tracked (runtime/learner/)
-        "online": Key(bool, False),
     },
 }
 

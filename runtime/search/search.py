@@ -1,17 +1,13 @@
-"""The search for one lost target, one window after another.
+"""The search for one lost target: a fixed number of windows in each frame.
 
-While a target is lost, the window of every frame is taken from here; where the budget allows,
-there are several in a frame. What a window shows is judged by the cues of presence. What might be
-the target is looked at again, and it is the target when two frames in succession say so.
-
-A tracked frame takes its own time. A frame of the search may take that and the ``Budget``, no more.
-So the next window is begun only where it fits into what is left, by what the last windows took.
+While a target is lost, the windows of every frame are taken from here. What they show is judged by
+the cues of presence. What might be the target is looked at again, and it is the target when two
+frames in succession say so.
 """
 
 import copy
-import time
 from collections import deque
-from typing import Any, Callable, Deque, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Deque, List, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -19,10 +15,11 @@ from kernels.cpu.interface import Kernels
 from runtime import decode, geometry
 from runtime.colour import ColourMap
 from runtime.detect.boxes import overlaps
-from runtime.learner.head import Proposals
+from runtime.errors import NetworkFailed
 from runtime.network import Network
 from runtime.pictures import AnyFrame
 from runtime.presence import Presence
+from runtime.search.proposals import Proposals
 from runtime.search.windows import (
     CHECK,
     COLOURED,
@@ -33,7 +30,7 @@ from runtime.search.windows import (
     Grids,
     Window,
 )
-from runtime.types import LOST, TRACKED, View
+from runtime.types import LOST, TRACKED, Seen
 
 CHECKS = 3  # windows that a candidate gets
 NEARLY = 0.15  # presence below ``found_above`` with which a candidate gets the next one
@@ -46,109 +43,6 @@ FOLLOWED = 16  # frames after a loss in which the usual window alone is searched
 TURNS = ("proposals", "last", "grid", "proposals", "here", "grid")
 DOUBTFUL = ("here", "proposals", "here", "grid")  # where the followed box may hold the target
 
-RECENT = 20  # measurements that are kept
-MARGIN = 1.25  # a window is taken to cost so many medians, or what all but one of the last took
-SHARE = 0.5  # of a tracked frame's own time: the budget that neither user nor board names
-
-
-class Budget:
-    """Measures frames and windows, and says what still fits.
-
-    Args:
-        budget_ms: what a frame may take beyond a tracked frame's time; None for a share of that.
-        share: of a tracked frame's time, where ``budget_ms`` is None.
-    """
-
-    def __init__(self, budget_ms: Optional[float] = None, share: float = SHARE) -> None:
-        self._budget_ms, self._share = budget_ms, share
-        self._frame, self._window = Recent(), Recent()
-        self._began = 0.0
-        self.frames = 0
-
-    def begin(self) -> None:
-        """A frame begins."""
-        self.frames += 1
-        self._began = time.perf_counter()
-
-    def tracked(self) -> None:
-        """A frame of one window ends; its time counts as a tracked frame's own."""
-        self._frame.add(self.elapsed_ms())
-
-    def window(self, ms: float) -> None:
-        """A window of the search took so long."""
-        self._window.add(ms)
-
-    @property
-    def window_ms(self) -> float:
-        """What a window takes."""
-        return self._window.median
-
-    def elapsed_ms(self) -> float:
-        """Since the frame began."""
-        return (time.perf_counter() - self._began) * 1e3
-
-    @property
-    def limit_ms(self) -> float:
-        """The most that a frame may take, beyond a quick one of the last frames.
-
-        Interruptions make frames longer, never shorter.
-        """
-        own = self._frame.low
-        return own + (own * self._share if self._budget_ms is None else self._budget_ms)
-
-    def allows(self, windows: int, each_ms: float) -> bool:
-        """Whether so many windows fit into the frame, where each of them takes so long."""
-        return self.elapsed_ms() + MARGIN * windows * each_ms <= self.limit_ms
-
-    def fits(self) -> bool:
-        """Whether one more window fits into the frame. None does before a frame was measured."""
-        usual = self._frame.median
-        if usual == 0.0:
-            return False
-        wanted = max(MARGIN * usual, MARGIN * self._window.median, self._window.high)
-        # a first window that seems quick shows that the others were interrupted
-        return max(self.elapsed_ms(), usual) + wanted <= self.limit_ms
-
-
-class Recent:
-    """The last measurements. A tracked frame adds one; only the search reads them."""
-
-    def __init__(self) -> None:
-        self._kept: Deque[float] = deque(maxlen=RECENT)
-        self.add = self._kept.append
-
-    @property
-    def low(self) -> float:
-        """A quarter of them are at most so long; 0 before the first one."""
-        return self._ordered(len(self._kept) // 4)
-
-    @property
-    def median(self) -> float:
-        """0 before the first one. Interruptions hardly move it."""
-        return self._ordered(len(self._kept) // 2)
-
-    @property
-    def high(self) -> float:
-        """All but one of them are at most so long; of few, the longest."""
-        return self._ordered(-2 if len(self._kept) == RECENT else -1)
-
-    def _ordered(self, place: int) -> float:
-        return sorted(self._kept)[place] if self._kept else 0.0
-
-
-class Planned(NamedTuple):
-    """A window that is searched before it is its turn; see ``Search.ahead``.
-
-    Attributes:
-        window: it.
-        cause: what made it the next one, besides the windows before it.
-        after: what has been chosen then.
-    """
-
-    window: Window
-    cause: Any
-    after: Any
-
 
 class Search:
     """Searches for one target while it is lost.
@@ -157,13 +51,11 @@ class Search:
         network: uses ``look_above`` and ``found_above``.
         kernels: see ``kernels.cpu.binding``.
         presence: of the target; its cues are ``ScoreLooksColour``.
-        budget: the ``Budget`` of its tracker.
+        count: windows in a frame.
         projected: see ``ColourMap``.
 
     Attributes:
         active: whether the target is searched for.
-        rivals: (n, 4) boxes of other targets; what overlaps one of them is not this target.
-        judge_ms: what the judgement of a window takes.
     """
 
     def __init__(
@@ -171,10 +63,10 @@ class Search:
         network: Network,
         kernels: Kernels,
         presence: Presence,
-        budget: Budget,
+        count: int,
         projected: Callable[[np.ndarray, np.ndarray], np.ndarray],
     ) -> None:
-        self.network, self.budget, self.presence = network, budget, presence
+        self.network, self.presence, self._count = network, presence, count
         self._projected = projected
         # In a window f times as wide, boxes come out sqrt(f) times as large as the target is, and
         # the size that is expected is the better one. In the usual window the network's is better.
@@ -189,16 +81,15 @@ class Search:
         self._checks = 0  # windows that the candidate had
         self._streak = 0  # frames in succession in which the target seems to be there
         self._candidate: Optional[np.ndarray] = None
+        self._likely = 0.0  # what the cues said of the candidate, where a window of this frame did
         self._elsewhere = False  # whether the candidate is not the followed box
-        self._window: Optional[Window] = None  # that is being searched
+        self._windows: List[Window] = []  # that are being searched
         self._grids: Optional[Grids] = None
-        self._colours: Optional[ColourMap] = None
-        self._coloured_frame = 0  # the frame that they are of
+        self._colours: Optional[ColourMap] = None  # of this frame
         self._turn = 0
         self._visited: Deque[Tuple[float, float]] = deque(maxlen=REMEMBERED)
         self._suggested: Deque[np.ndarray] = deque(maxlen=REMEMBERED)
-        self._started, self.judge_ms = 0.0, Recent()
-        self.rivals = np.zeros((0, 4))
+        self._rivals = np.zeros((0, 4))
 
     def begin(self, state: np.ndarray) -> None:
         """Take a new target: [cx, cy, w, h], frame pixels."""
@@ -220,7 +111,6 @@ class Search:
             presence.cues.learn()
         elif presence.state == LOST and presence.lost_frames > FOLLOWED:
             self.start()
-        self.budget.tracked()
 
     def start(self) -> None:
         """The target was lost."""
@@ -232,7 +122,7 @@ class Search:
 
     def restart(self, state: np.ndarray) -> None:
         """Search for a target that may be in ``state``, [cx, cy, w, h], frame pixels."""
-        self.presence.state = LOST
+        self.presence.assume(LOST)
         if not self.active:
             self.start()
         self._certain[:2] = state[:2]
@@ -252,93 +142,29 @@ class Search:
         self._certain *= factors
         self._candidate = self._grids = None
 
-    @property
-    def waits(self) -> bool:
-        """Whether only the next frame can say more: this one agreed already."""
-        return self._streak > 0
+    def avoid(self, boxes: np.ndarray) -> None:
+        """Take the boxes of other targets, (n, 4): what overlaps one of them is not this target."""
+        self._rivals = boxes
 
-    def next_window(self, state: np.ndarray, frame: AnyFrame) -> Window:
-        """The window to search next.
+    def windows(self, state: np.ndarray, frame: AnyFrame) -> List[Window]:
+        """The windows to search in the next frame.
 
         Args:
             state: where the target is followed.
-            frame: of any kind.
+            frame: the next one, of any kind.
         """
-        self._started = time.perf_counter()
-        self._window = self._choose(state, frame)
-        return self._window
-
-    def ahead(
-        self, count: int, state: np.ndarray, frame: AnyFrame, is_judged: bool = True
-    ) -> List[Planned]:
-        """The windows that come next if none of them shows anything.
-
-        Nothing changes: each of them is the next one only when it is taken.
-
-        Args:
-            count: how many.
-            state, frame: as in ``next_window``.
-            is_judged: whether the window that was chosen last is judged already; else none are
-                foretold where all depends on what it shows.
-        """
-        if not is_judged and self._candidate is not None:
-            return []
-        before, planned = self._chosen(), []
-        for _ in range(count):
-            cause = self._cause()
-            window = self._choose(state, frame)
-            self._candidate = None
-            planned.append(Planned(window, cause, self._chosen()))
-        self._choose_after(before)
-        return planned
-
-    def take(self, planned: Planned, state: np.ndarray, spent_ms: float) -> bool:
-        """Make a window of ``ahead`` the next one, if ``next_window`` would choose it now.
-
-        Args:
-            planned: those before it were taken, and judged.
-            state: as in ``next_window``.
-            spent_ms: what the window took until now.
-        """
-        if not self.would_take(planned, state):
-            return False
-        self._choose_after(planned.after)
-        self._window, self._started = planned.window, time.perf_counter() - spent_ms / 1e3
-        return True
-
-    def would_take(self, planned: Planned, state: np.ndarray) -> bool:
-        """Whether ``take`` would make a window the next one. Nothing changes."""
-        window = planned.window
-        moved = window.kind == HERE and not np.array_equal(window.state, state)
-        return bool(planned.cause == self._cause() and not moved)
-
-    def _cause(self) -> Tuple[Optional[bytes], Tuple[str, ...]]:
-        """What the next choice depends on, besides what has been chosen: a candidate, the turns."""
-        candidate, doubtful = (
-            self._candidate,
-            (self.presence.value or 0.0) > self.network.look_above,
-        )
-        return None if candidate is None else candidate.tobytes(), DOUBTFUL if doubtful else TURNS
-
-    def _chosen(self) -> Any:
-        """What has been chosen so far."""
-        grids = copy.copy(self._grids)  # they go on by themselves
-        return self._candidate, self._turn, grids, tuple(self._visited), tuple(self._suggested)
-
-    def _choose_after(self, chosen: Any) -> None:
-        """Go on from what ``_chosen`` gave."""
-        self._candidate, self._turn, grids, visited, suggested = chosen
-        self._grids = copy.copy(grids)
-        for places, kept in ((self._visited, visited), (self._suggested, suggested)):
-            places.clear()
-            places.extend(kept)
+        self._colours = None
+        windows = [] if self._candidate is None else [Window(CHECK, self._candidate, 1.0)]
+        while len(windows) < self._count:
+            windows.append(self._choose(state, frame))
+        self._windows, self._colours = windows, None
+        return windows
 
     def _choose(self, state: np.ndarray, frame: AnyFrame) -> Window:
-        if self._candidate is not None:
-            return Window(CHECK, self._candidate, 1.0)
         if self._suggested:
             return Window(WIDE, self._suggested.popleft(), COLOURED)
-        _, turns = self._cause()
+        doubtful = (self.presence.value or 0.0) > self.network.look_above
+        turns = DOUBTFUL if doubtful else TURNS
         turn = turns[self._turn % len(turns)]
         self._turn += 1
         if turn == "proposals":
@@ -366,71 +192,85 @@ class Search:
 
     def _colours_in(self, frame: AnyFrame) -> ColourMap:
         """Where the target's colours are in the current frame; computed once in it."""
-        if self._colours is None or self._coloured_frame != self.budget.frames:
+        if self._colours is None:
             size, target = self._certain[2:], self.presence.cues.colour
             self._colours = ColourMap(frame, size, target, self._projected)
-            self._coloured_frame = self.budget.frames
         return self._colours
 
-    def judge(self, frame: AnyFrame, view: View, state: np.ndarray) -> Tuple[bool, float]:
-        """Judge what the window shows.
+    def judge(
+        self, frame: AnyFrame, seen: Sequence[Seen], state: np.ndarray
+    ) -> Tuple[bool, float, np.ndarray]:
+        """Judge what the windows show, in their order, until one of them may show the target.
 
         Args:
             frame: of any kind.
-            view: of the window that was chosen last.
-            state: of the tracker; it moves where the target is followed, and where it is found.
+            seen: of each window.
+            state: where the target is followed.
 
         Returns:
-            (found, score): whether the target is found, the network's score.
+            (found, score, state): whether the target is found; the network's score in the last
+            window that was judged, NaN where it is not finite; where the target is followed, or
+            found.
         """
-        began, window = time.perf_counter(), self._window
-        assert window is not None, "no window was chosen"
-        size, cues = (frame.shape[1], frame.shape[0]), self.presence.cues
-        place = window.state.copy()
-        best, score = self._decoders[window.kind].select(view.maps, place, view.scale, *size)
+        found, score, self._likely = False, 0.0, 0.0
+        for window, shown in zip(self._windows, seen):
+            found, score, state = self._judge(frame, window, shown, state)
+            if found or self._streak or (window.kind == CHECK and self._candidate is not None):
+                break
+        return found, score, state
+
+    def _judge(
+        self, frame: AnyFrame, window: Window, seen: Seen, state: np.ndarray
+    ) -> Tuple[bool, float, np.ndarray]:
+        """Judge one window; see ``judge``."""
+        size, cues, place = (frame.shape[1], frame.shape[0]), self.presence.cues, seen.around.copy()
+        try:
+            best, score = self._decoders[window.kind].select(seen.maps, place, seen.scale, *size)
+        except NetworkFailed:
+            return self._weigh(window, place, 0.0), np.nan, state
         known = np.isfinite(place).all() and np.isfinite(score)
         now, proposed = 0.0, [(place, score)] if known else []
         if known and window.kind == WIDE:
-            proposed += self._proposals.others(best, score, view, size)
-        if len(self.rivals):  # no other target is there
+            proposed += self._proposals.others(best, score, seen, size)
+        if len(self._rivals):  # no other target is there
             boxes = [geometry.box_of(self.network, its_state) for its_state, _ in proposed]
-            shares = overlaps(boxes, self.rivals)
+            shares = overlaps(boxes, self._rivals)
             proposed = [each for each, share in zip(proposed, shares) if (share <= TAKEN).all()]
         if proposed and window.kind == WIDE:
-            states = np.array([state for state, _ in proposed])
+            states = np.array([its_state for its_state, _ in proposed])
             scores = [its_score for _, its_score in proposed]
-            chosen, now = cues.best(frame, states, scores, view, self.network.look_above)
+            chosen, now = cues.best(frame, states, scores, seen, self.network.look_above)
             place = states[chosen]
         elif proposed:
-            now = cues.of(frame, place, view, score)
+            now = cues.of(frame, place, seen, score)
         found = self._weigh(window, place, now)
         if proposed and (found or window.kind == HERE):
-            state[:] = place
-        now_s = time.perf_counter()
-        self.judge_ms.add((now_s - began) * 1e3)
-        self.budget.window((now_s - self._started) * 1e3)
-        return found, float(score)
+            state = place
+        return found, float(score), state
 
     def _weigh(self, window: Window, place: np.ndarray, now: float) -> bool:
         """Take what the cues say of one window; returns whether the target is found."""
         if window.kind == WIDE:
-            if now >= self.network.look_above:
-                self._candidate, self._streak, self._elsewhere = place, 0, True
-                self._checks = 0
+            if now >= self.network.look_above and now > self._likely:
+                self._candidate, self._likely = place, now
+                self._streak, self._checks, self._elsewhere = 0, 0, True
             return False
-        if window.kind == HERE:
+        needed, checks = self.network.found_above, window.kind == CHECK
+        if not checks:
             self.presence.smooth(now)
-            self._elsewhere = False
-        needed = self.network.found_above
-        if self._elsewhere:
+        elif self._elsewhere:
             needed = max(needed, (self.presence.value or 0.0) + RIVAL)
         sure = now >= needed
         self._streak = self._streak + 1 if sure else 0
         self._checks += 1
-        nearly = window.kind == CHECK and now >= needed - NEARLY and self._checks < CHECKS
-        self._candidate = place if sure or nearly else None
+        if checks:
+            nearly = now >= needed - NEARLY and self._checks < CHECKS
+            self._candidate = place if sure or nearly else None
+        elif sure:
+            self._candidate, self._elsewhere = place, False
         if self._streak >= CONFIRMED:
-            self.active, self.presence.value = False, now
+            self.active = False
+            self.presence.assume(LOST, now)
         return self._streak >= CONFIRMED
 
 

@@ -10,7 +10,7 @@ The three numbers were chosen on MOTChallenge's TUD-Stadtmitte, KITTI-17 and MOT
 
 import math
 from collections import deque
-from typing import Any, Deque, Dict, Mapping, Optional, Set, Tuple
+from typing import Any, Deque, Dict, Mapping, NamedTuple, Optional, Set, Tuple
 
 import numpy as np
 
@@ -24,6 +24,21 @@ MOTION = 10  # frames that a target's velocity is the mean of
 HELD = 10  # frames for which a target without an object is taken to move on as before
 
 
+class Decision(NamedTuple):
+    """What becomes of a target in a frame.
+
+    Attributes:
+        track: what is said of it.
+        held: float64 [cx, cy, w, h], frame pixels, where it is taken to be while something else is
+            in its box; None where it stays.
+        rivals: (n, 4) boxes of other targets, in which it is not to be found; None for as before.
+    """
+
+    track: Track
+    held: Optional[np.ndarray] = None
+    rivals: Optional[np.ndarray] = None
+
+
 class Exclusion:
     """Says after each frame which targets have lost their object to another one."""
 
@@ -31,40 +46,41 @@ class Exclusion:
         self._paths: Dict[int, _Path] = {}
         self._apart: Set[Tuple[int, int]] = set()  # pairs that did not overlap in some frame
 
-    def forget(self, number: int, trackers: Mapping[int, Tracker]) -> None:
-        """A target is gone, or has a new box; the others may be found where it was."""
+    def forget(self, number: int) -> None:
+        """A target is gone, or has a new box."""
         self._paths.pop(number, None)
         self._apart = {pair for pair in self._apart if number not in pair}
-        for tracker in trackers.values():
-            if tracker.recovery is not None:
-                tracker.recovery.rivals = np.zeros((0, 4))
 
     def resolve(
         self, trackers: Mapping[int, Tracker], tracks: Dict[int, Track], shape: Tuple[int, ...]
-    ) -> Dict[int, Track]:
-        """The tracks of a frame, of which no two claim the same object.
+    ) -> Dict[int, Decision]:
+        """What becomes of each target, so that no two claim the same object.
 
         Args:
-            trackers: of all targets; those without an object are moved.
+            trackers: of all targets; they are only read.
             tracks: what each of them says of the frame.
             shape: of the frame, (height, width, ...).
         """
-        if len(trackers) < 2:
-            return tracks
         losers = self._losers(trackers, tracks)
         owned = {n: t.box for n, t in tracks.items() if not t.lost and n not in losers}
-        resolved = {}
+        decided = {}
         for number, track in tracks.items():
             path, tracker = self._paths.setdefault(number, _Path()), trackers[number]
+            held = rivals = None
             if number in losers or (path.held and track.lost):
-                track = path.hold(tracker, track, shape)
+                held = path.hold(track, shape)
+                if held is None:
+                    track = track._replace(lost=True, state=LOST)
+                else:
+                    box = geometry.box_of(tracker.network, held)
+                    track = Track(box, track.score, False, UNSURE)
             elif not track.lost:
                 path.follow(tracker.state)
-            if tracker.recovery is not None and (track.lost or path.held):
+            if track.lost or path.held:
                 others = [box for other, box in owned.items() if other != number]
-                tracker.recovery.rivals = np.reshape(others, (-1, 4))
-            resolved[number] = track
-        return resolved
+                rivals = np.reshape(others, (-1, 4))
+            decided[number] = Decision(track, held, rivals)
+        return decided
 
     def _losers(self, trackers: Mapping[int, Tracker], tracks: Dict[int, Track]) -> Set[int]:
         """The targets that are in the box of another one that owns the object."""
@@ -124,18 +140,12 @@ class _Path:
         if len(self._centres) > 1:
             self._velocity = (self._centres[-1] - self._centres[0]) / (len(self._centres) - 1)
 
-    def hold(self, tracker: Tracker, track: Track, shape: Tuple[int, ...]) -> Track:
-        """Let a target without an object move on, search from there; returns what is said of it."""
+    def hold(self, track: Track, shape: Tuple[int, ...]) -> Optional[np.ndarray]:
+        """Let a target without an object move on; returns its state, None where it is lost."""
         self.held = HELD if self.state is None or track.state == FOUND else self.held
         self.held += 1
         if self.held > HELD:
-            return track._replace(lost=True, state=LOST)
+            return None
         self.state = self.next
         self.state[:2] = np.clip(self.state[:2], 0, (shape[1], shape[0]))
-        tracker.device.settle()
-        tracker.state[:] = self.state
-        tracker.device.rescale((1.0, 1.0, 1.0, 1.0), shape)  # it may keep a state of its own
-        tracker.presence.state = UNSURE  # so that nothing is learnt
-        if tracker.recovery is not None:
-            tracker.recovery.restart(tracker.state)
-        return Track(geometry.box_of(tracker.network, self.state), track.score, False, UNSURE)
+        return self.state

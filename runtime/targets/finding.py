@@ -127,9 +127,9 @@ class TargetFinder:
         """Bring the targets in line with what the detector found in ``look.frame``."""
         late = look.frame is not frame
         # tell the search for each lost target where objects of its class are
-        for number, tracker in self._targets.trackers.items():
+        for number in self._targets.numbers:
             if number in tracks and tracks[number].lost:
-                tracker.suggest(found.boxes)
+                self._targets.suggest(number, found.boxes)
         if self._found_one and not self._everything:
             return tracks
         known = {n: track for n, track in look.tracks.items() if n in self._targets.numbers}
@@ -142,7 +142,7 @@ class TargetFinder:
             if number not in self._missed:
                 continue
             self._missed[number] = 0
-            if (known[number].lost or overlap < DRIFTED) and self._targets.pipeline == 1:
+            if known[number].lost or overlap < DRIFTED:
                 self._targets.restart(number, look.frame, box)
                 track = Track(box, float(found.scores[index]))
                 tracks[number] = self._now(number, frame, late, track)

@@ -1,4 +1,4 @@
-"""The documents: short, of today, with links, commands and figures that are there."""
+"""The documents: with links, commands and figures that are there."""
 
 import functools
 import importlib.util
@@ -14,28 +14,8 @@ from tests.support import ROOT
 pytestmark = pytest.mark.skipif(sys.version_info < (3, 10), reason="documents are read off a board")
 DOCS = ROOT / "docs"
 RESULTS = DOCS / "results"
-BUDGETS = {  # words without code blocks
-    "README.md": 800,
-    "docs/use.md": 1500,
-    "docs/jetson.md": 800,
-    "docs/fpga.md": 800,
-    "docs/fpga-design.md": 700,
-    "docs/arm.md": 600,
-    "docs/android.md": 300,
-    "docs/gstreamer.md": 250,
-    "docs/ros.md": 300,
-    "docs/ptz.md": 250,
-    "docs/containers.md": 250,
-    "docs/mavlink.md": 1200,
-    "docs/architecture.md": 900,
-    "docs/calib.md": 1200,
-    "docs/training.md": 1500,
-    "docs/networks.md": 1500,
-    "CONTRIBUTING.md": 900,
-}
 # tests hold these to the design, so they are of this commit
 OF_TODAY = {"fpga-cycles", "fpga-resources", "gpu-kernels", "jetson"}
-NOTEBOOK = r"earlier weights|since then|that day|of an earlier|is now|no longer"
 CODE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 COMMAND = re.compile(r"python3? -m (?P<module>[\w.]+)(?P<rest>[^\n`|#]*)")
@@ -58,23 +38,6 @@ def anchors(path):
     """The anchors of a document's headings, as GitHub makes them."""
     heads = re.findall(r"^#+ (.+)$", prose(path), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
-
-
-@pytest.mark.parametrize("name", sorted(BUDGETS))
-def test_a_document_keeps_its_budget_of_words(name):
-    words = sum(bool(re.search(r"\w", word)) for word in prose(ROOT / name).split())
-    assert words <= BUDGETS[name], f"{name} has {words} words of {BUDGETS[name]}"
-
-
-def test_texts_tell_the_present_state():
-    told = [
-        f"{path.relative_to(ROOT)}: {line}"
-        for path in documents()
-        if path.name != "CHANGELOG.md" and RESULTS not in path.parents
-        for line in path.read_text(encoding="utf-8").splitlines()
-        if re.search(NOTEBOOK, line)
-    ]
-    assert not told
 
 
 def test_a_guide_opens_with_what_its_reader_can_do():
@@ -134,13 +97,6 @@ def test_every_figure_of_the_readme_stands_in_a_result():
     figures += re.findall(r"(?<![\w.,])(\d+)(?= ?(?:ms|FPS|times|%|MB)\b)", measured)
     known = set(re.findall(r"(?<![\w.,])\d*\.?\d+(?![\w])", results))
     assert figures and not set(figures) - known
-
-
-def test_a_release_is_told_in_three_hundred_words():
-    releases = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").split("\n## ")[1:]
-    for release in releases:
-        assert re.match(r"\d+\.\d+\.\d+\n", release), release[:20]
-        assert sum(bool(re.search(r"\w", word)) for word in release.split()) <= 300, release[:20]
 
 
 def commands():

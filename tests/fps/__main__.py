@@ -21,13 +21,12 @@ import sys
 from runtime import engines
 from runtime.errors import HotpathError
 from runtime.networks import default_of
-from runtime.options import LATENCIES, NORMAL
 from tests.fps import against, clips, compare, counters, report, run, simple
 from tests.fps import evidence as files
 from tests.fps import place as places
 
 OUT = "out/fps"
-GIVEN = "frames rounds threads networks_dir int8_dir pace latency".split()  # as they are
+GIVEN = "frames rounds threads networks_dir int8_dir pace".split()  # as they are
 QUICK = {"rounds": 1, "frames": 100, "warm_s": 5.0}
 
 
@@ -95,9 +94,6 @@ def _add_run(parser):
         type=float,
         metavar="FPS",
         help="time rounds at this frame rate too: a thread decodes JPEG as a camera's source does",
-    )
-    parser.add_argument(
-        "--latency", choices=LATENCIES, default=NORMAL, help="of --pace (default: %(default)s)"
     )
     parser.add_argument("--against", metavar="GITREF", help="take turns with this commit")
 

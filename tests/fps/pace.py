@@ -5,8 +5,6 @@ import time
 import cv2
 
 from runtime.errors import HotpathError
-from runtime.options import NORMAL
-from runtime.pace import Pace
 from runtime.video.base import WAITING
 from runtime.video.live import LiveSource
 
@@ -49,18 +47,11 @@ class PacedCamera:
 class PacedLoop:
     """As ``tests.fps.loop.Loop``, with frames that come at a camera's pace."""
 
-    def __init__(self, tracker, frames, box, fps, latency=NORMAL):
+    def __init__(self, tracker, frames, box, fps):
         self.tracker, self._box = tracker, box
         self._first = frames[0]
         self._camera = PacedCamera(frames, fps)
-        self._latency = latency
         self.processor_ms = 0.0  # of the whole process, a frame of the last run
-
-    def rehearse(self, frame):
-        """As of the targets that ``Pace`` knows; see ``runtime.targets``."""
-        if self.tracker.device.can_rehearse:
-            self.tracker.rehearse(frame)
-        return self.tracker.device.can_rehearse
 
     def run(self, count):
         tracker = self.tracker
@@ -68,9 +59,9 @@ class PacedLoop:
         steps, boxes = {"total": [], "arrival_to_box": []}, []
         source = LiveSource(self._camera)
         began_s = time.process_time()
-        with source, Pace(source, self, self._latency) as pace:
+        with source:
             while len(boxes) < count:
-                frame = pace.read(LONGEST_WAIT_S)
+                frame = source.read(LONGEST_WAIT_S)
                 if frame is WAITING or frame is None:
                     raise HotpathError("the paced frames stopped; the machine is too busy")
                 started = time.monotonic()

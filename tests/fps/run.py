@@ -14,7 +14,7 @@ from calib.metrics import overlap
 from runtime import DEFAULT_NETWORK, bundle, engines, load_tracker, loading, precision
 from runtime.errors import HotpathError
 from runtime.networks import load_network
-from runtime.options import NORMAL, Options
+from runtime.options import Options
 from tests.fps import evidence as files
 from tests.fps import place as places
 from tests.fps import stats
@@ -42,7 +42,7 @@ class Settings:
         self.networks, self.precisions, self.engines = [DEFAULT_NETWORK], ["fp32"], ["auto"]
         self.clips, self.frames, self.rounds, self.threads = [], 200, 5, 1
         self.period_s, self.networks_dir, self.int8_dir, self.warm_s = 1.0, None, "out/int8", WARM_S
-        self.pace, self.latency = None, NORMAL
+        self.pace = None
         self.__dict__.update(values)
 
     def cases(self):
@@ -257,10 +257,10 @@ def one_round(loop, result, frames, sampler, began):
 
 def paced_round(tracker, result, settings, clip):
     """Time a round whose frames come at a camera's pace, and add it to the result."""
-    loop = PacedLoop(tracker, clip.frames, clip.box, settings.pace, settings.latency)
+    loop = PacedLoop(tracker, clip.frames, clip.box, settings.pace)
     ms, _ = loop.run(settings.frames + LEARNING)
     kept = {step: [round(v, 5) for v in values[LEARNING:]] for step, values in ms.items()}
-    paced = {"fps": settings.pace, "latency": settings.latency, "rounds": [], "figures": {}}
+    paced = {"fps": settings.pace, "rounds": [], "figures": {}}
     result.setdefault("paced", paced)["rounds"].append(
         {"ms": kept, "processor_ms": round(loop.processor_ms, 4)}
     )

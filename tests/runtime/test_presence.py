@@ -23,7 +23,7 @@ from runtime.presence import (
     cells_under,
     thresholds_of,
 )
-from runtime.types import FOUND, LOST, TRACKED, UNSURE, Judgement, View
+from runtime.types import FOUND, LOST, TRACKED, UNSURE, Seen
 from tests.support import tiny
 from tests.support.clips import tracks_of
 
@@ -107,20 +107,20 @@ def test_a_box_anywhere_has_at_least_one_cell(tmp_path, corner):
     watched = Presence(thresholds_of(network, False), cues)
     features = np.ones((1, 3, 256), np.float32)
     state = np.array([100.0, 100.0, 3.0, 3.0])
-    watched.begin(None, state, View(state, (1.0, 1.0), features))
+    watched.begin(None, state, Seen(state, (1.0, 1.0), features))
     state[:2] += corner
-    view = View(np.array([100.0, 100, 3, 3]), (1.0, 1.0), features)
-    assert watched.watch(None, state, view, 0.9) == TRACKED
+    seen = Seen(np.array([100.0, 100, 3, 3]), (1.0, 1.0), features)
+    assert watched.watch(None, state, seen, 0.9) == TRACKED
     assert watched.value == pytest.approx(0.6 + 0.4 * 0.9)
 
 
 def test_the_cells_compared_are_those_under_the_inner_part_of_the_box(tmp_path):
     network = load_network(write_watched(tmp_path, lost_below=0.5))
-    view = View(np.zeros(4), (1.0, 1.0), np.zeros((1, 3, 256), np.float32))
+    seen = Seen(np.zeros(4), (1.0, 1.0), np.zeros((1, 3, 256), np.float32))
     state = np.array([0.0, 0.0, 10.0, 5.0]) * network.stride
-    assert cells_under(network, view, 0.0, network.stride, state) == ((7, 12), (4, 13))
+    assert cells_under(network, seen, 0.0, network.stride, state) == ((7, 12), (4, 13))
     beside = 0.4 * network.stride  # a box smaller than a cell takes the one that it lies in
-    assert cells_under(network, view, beside, beside, state / 100) == ((8, 9), (8, 9))
+    assert cells_under(network, seen, beside, beside, state / 100) == ((8, 9), (8, 9))
 
 
 def test_features_that_are_the_opposite_say_no_more_than_other_ones(tmp_path):
@@ -128,8 +128,8 @@ def test_features_that_are_the_opposite_say_no_more_than_other_ones(tmp_path):
         load_network(write_watched(tmp_path, lost_below=0.5)), interface.Kernels()
     )
     state, features = np.array([100.0, 100.0, 40.0, 40.0]), np.ones((1, 3, 256), np.float32)
-    cues.begin(None, state, View(state, (1.0, 1.0), features))
-    assert cues.of(None, state, View(state, (1.0, 1.0), -features), 0.9) == 0.0
+    cues.begin(None, state, Seen(state, (1.0, 1.0), features))
+    assert cues.of(None, state, Seen(state, (1.0, 1.0), -features), 0.9) == 0.0
 
 
 @pytest.mark.parametrize("name", ["nanotrack_v1", "nanotrack_v3", "kestrel", "fear_xs"])
@@ -179,13 +179,17 @@ def test_the_frame_in_which_the_target_was_given_is_certain(networks_dir, name):
 
 @pytest.fixture
 def machine(tmp_path):
-    """A judge without cues, which is told what to think of each frame."""
+    """A judge without cues of its own, which is told what to think of each frame."""
     network = load_network(write_watched(tmp_path, lost_below=0.4, unsure_below=0.6))
-    return Presence(thresholds_of(network, False))
+    return Presence(thresholds_of(network, False), SimpleNamespace(begin=lambda *_: None))
 
 
 def told(machine, given):
-    return [machine.told(Judgement(value, lost)) for lost, value in given]
+    states = []
+    for lost, value in given:
+        machine.assume(machine.state, value)
+        states.append(machine.step(lost))
+    return states
 
 
 def test_presence_leads_from_tracked_over_unsure_to_lost_and_back_and_begins_anew(machine):
@@ -206,7 +210,7 @@ def test_a_lost_target_needs_more_than_one_that_is_followed():
 
 
 def test_a_box_whose_colours_may_convince_is_looked_at():
-    classifier = SimpleNamespace(judge=lambda states, view: np.array([0.5]))
+    classifier = SimpleNamespace(judge=lambda states, seen: np.array([0.5]))
     cues = ScoreLooksColour(classifier, lambda frame, state: np.full(4, 0.25))
     cues.begin(None, np.zeros(4), None)
     assert cues.best(None, np.zeros((1, 4)), [0.5], None, 0.6) == (0, pytest.approx(2 / 3))
@@ -214,8 +218,8 @@ def test_a_box_whose_colours_may_convince_is_looked_at():
 
 def test_a_target_that_nothing_watches_is_tracked(tmp_path):
     network = load_network(tiny.write_network(tmp_path))
-    machine = Presence(thresholds_of(network, False), is_watched=False)
-    assert told(machine, [(False, 0.0)]) == [TRACKED] and machine.value is None
+    machine = Presence(thresholds_of(network, False))
+    assert machine.watch(None, None, None, 0.0) == TRACKED and machine.value is None
 
 
 def test_the_old_name_of_a_threshold_is_told(tmp_path):

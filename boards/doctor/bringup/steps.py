@@ -249,7 +249,7 @@ def boxes(state: State) -> str:
             f"the boxes overlap the film's target by {overlap:.2f}, less than {OVERLAP}",
             "send the evidence in; meanwhile track with --engine onnxruntime or openvino",
         )
-    if tracker.device.gives_maps:  # the processor
+    if isinstance(tracker.device, Processor):
         others = [name for name in runtime_engines.installed() if name != loaded.engine.name]
         if not others:
             raise Skip("there is no other engine here to compare with")
@@ -276,7 +276,7 @@ def camera(state: State) -> str:
     """Compare pictures that stay in a camera's memory with copies: their boxes, and the time."""
     loaded = state.need_engine()
     tracker = loading.create_tracker(*loaded)
-    if loaded.engine.device is None or tracker.device.gives_maps:
+    if loaded.engine.device is None or isinstance(tracker.device, Processor):
         raise Skip("the processor crops, and needs copies")
     shown, truth = film(FRAMES)
     pictures = [nv12(frame) for frame in shown]

@@ -142,14 +142,14 @@ def _built(spec: Spec) -> Any:
 
 
 def _tracker(way: Way) -> Any:
-    """A tracker of other thresholds on the network's one engine; the budget is one window."""
+    """A tracker of other thresholds on the network's one engine."""
     base, thresholds = _built(way.spec), way.more
     network = copy.copy(base.network)  # the engine's stays as it is
     if thresholds is None:
         return Tracker(Processor(network, base.engine, base.device.kernels))
     network.__dict__.update(thresholds._asdict())
     device = Processor(network, base.engine, base.device.kernels)
-    tracker = Tracker(device, recover=True, budget_ms=0.0)
+    tracker = Tracker(device, recover=True)
     if not tracker.searches:
         raise BadRun(f"{way.spec.name} can search for no target: {tracker.why_no_search}")
     return tracker

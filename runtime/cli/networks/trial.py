@@ -21,11 +21,11 @@ from runtime import decode, engines, geometry
 from runtime.cli.networks.trial_clips import Clip
 from runtime.decode.shared import conventions
 from runtime.detect.boxes import overlaps
+from runtime.devices.base import Look
 from runtime.devices.processor import Processor
 from runtime.errors import HotpathError
 from runtime.network import Network
 from runtime.networks import schema
-from runtime.tracker import Tracker
 
 # The size of a target follows at once and nothing holds it back, so that wrong settings show.
 UNSMOOTHED = {"lr": 1.0, "lr_power": 0, "penalty": 0.0, "window": 0.2}
@@ -121,9 +121,8 @@ class Trial:
         first = _unconverted(networks[0])
         engine, names = self._engine(first)
         device = Processor(first, engine, self._kernels)
-        tracker = Tracker(device)
-        decoders = [device.decoder]
-        decoders += [decode.create(_unconverted(n), self._kernels) for n in networks[1:]]
+        decoders: List[Any] = [decode.create(_unconverted(n), self._kernels) for n in networks]
+        scales = decode.scales(first)
         factors = [conventions.factors(network) for network in networks]
         orders = [[names.index(name) for name in network.maps] for network in networks]
         results = np.zeros((len(networks), len(columns)))
@@ -131,24 +130,28 @@ class Trial:
         for column in sorted(columns, key=lambda i: self.steps[i][0].name):
             clip, step = self.steps[column]
             if clip is not started:
-                started = clip
-                tracker.init(clip.first, clip.box.tolist())
+                started, size = clip, clip.first.shape[1::-1]
+                exemplar = device.exemplar(
+                    clip.first, geometry.state_of(first, clip.box.tolist(), *size)
+                )
             height, width = step.picture.shape[:2]
             state = geometry.state_of(first, tuple(step.start.tolist()), width, height)
-            picture = tracker.begin(step.picture)
             collected: List[Any] = [None] * len(networks)
-            for index, factor in enumerate(device.decoder.factors):
+            seen = []
+            for index, sides in enumerate(scales or (1.0,)):
                 key = _inputs(first), _graph(first), column, index
-                scale, maps = self._searched.get(key, (None, None))
-                if maps is None:
-                    scale = device.aim(picture, state, factor)
-                    maps = engine.search(device.features)
+                shown = self._searched.get(key)
+                if shown is None:
+                    (shown,) = device.look(step.picture, [Look(exemplar, state, sides, False)])
                 if self.share < 1.0:
-                    self._searched[key] = scale, [np.array(values) for values in maps]
+                    copies = [np.array(values) for values in shown.maps]
+                    shown = self._searched[key] = shown._replace(maps=copies)
+                seen.append(shown)
                 for place, decoder in enumerate(decoders):
-                    own = [maps[number] for number in orders[place]] or maps
+                    own = [shown.maps[number] for number in orders[place]] or shown.maps
                     mine = _converted(own, factors[place])
-                    collected[place] = decoder.look(index, mine)
+                    collected[place] = decoder.look(index, mine) if scales else mine
+            scale = seen[len(seen) // 2].scale
             for place, decoder in enumerate(decoders):
                 moved = state.copy()
                 try:

@@ -18,31 +18,10 @@ class Family:
     """A family's part of a frame. Most families define ``select`` alone.
 
     Attributes:
-        factors: sizes of the windows to search in each frame, relative to the search region.
-        is_direct: whether ``select`` takes the maps as they are, and ``certain`` gives the score.
-        compares: whether ``certain`` needs the maps of the first frame, given to ``first``.
         kernel: the compiled select, where that is all that ``select`` does; else None.
     """
 
-    factors: typing.Tuple[float, ...] = (1.0,)
-    is_direct: bool = True
-    compares: bool = False
     kernel: typing.Any = None
-
-    def first(self, maps: Maps) -> None:
-        """Store the maps of the search region around the first box, where ``compares``."""
-
-    def certain(self, score: float) -> float:
-        """Certainty that the selected box holds the target, 0 to 1 (``runtime.presence``)."""
-        return score
-
-    def look(self, index: int, maps: Maps) -> Maps:
-        """Process the maps of window ``index``, which the next window's maps overwrite.
-
-        Returns:
-            the argument ``maps`` of ``select``.
-        """
-        return maps
 
     def select(
         self, maps: Maps, state: np.ndarray, scale: Scale, frame_width: int, frame_height: int

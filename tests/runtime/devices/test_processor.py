@@ -6,8 +6,12 @@ import pytest
 
 pytest.importorskip("onnxruntime")
 
-from runtime import NetworkFailed, engines, load_tracker
+from runtime import NetworkFailed, engines, geometry, load_tracker, loading
+from runtime.devices.base import Look
+from runtime.devices.processor import Processor, parts
 from runtime.graphs import assemble
+from runtime.options import Options
+from runtime.tracker import Tracker
 from runtime.types import Box
 from tests.support import blobs, tiny
 
@@ -74,26 +78,61 @@ def test_a_map_that_is_not_finite_is_an_error_and_the_target_stays(
 
 def test_a_window_twice_as_wide_has_half_the_scale(tmp_path):
     (first,), boxes = tiny.film(1)
-    tracker = load_tracker(tiny.write_network(tmp_path))
-    tracker.init(first, boxes[0])
-    usual, wide = (tracker.device.aim(first, tracker.state, factor) for factor in (1.0, 2.0))
+    device = loading.create_device(*loading.load(Options(tiny.write_network(tmp_path))))
+    state = geometry.state_of(device.network, boxes[0], first.shape[1], first.shape[0])
+    exemplar = device.exemplar(first, state)
+    looks = [Look(exemplar, state, sides, False) for sides in (1.0, 2.0)]
+    usual, wide = (seen.scale for seen in device.look(first, looks))
     assert wide == (usual[0] / 2, usual[1] / 2)
 
 
-def test_a_box_that_is_not_finite_leaves_the_target_where_it_was(tmp_path):
+@pytest.mark.parametrize("state", [np.full(4, np.nan), np.array([1.0, 2.0, np.inf, 4.0])])
+def test_a_box_that_is_not_finite_leaves_the_target_where_it_was(tmp_path, state):
+    class Astray(Processor):
+        def look(self, frame, looks):
+            return [seen._replace(state=state) for seen in super().look(frame, looks)]
+
     (first, second), boxes = tiny.film(2)
-    tracker = load_tracker(tiny.write_network(tmp_path))
+    tracker = Tracker(Astray(*loading.load(Options(tiny.write_network(tmp_path)))))
     tracker.init(first, boxes[0])
-    state, device = tracker.state.copy(), tracker.device
-
-    def astray(maps, state, *given):
-        state[:] = np.nan
-        return 0, 0.9
-
-    device.decoder.select = astray
+    before = tracker.state.copy()
     with pytest.raises(NetworkFailed, match="no finite score"):
         tracker.update(second)
-    np.testing.assert_array_equal(tracker.state, state)
+    np.testing.assert_array_equal(tracker.state, before)
+
+
+@pytest.mark.parametrize("count", range(1, 20))
+def test_windows_are_parted_into_calls_of_powers_of_two(count):
+    sizes = parts(count, 8)
+    assert sum(sizes) == count and set(sizes) <= {1, 2, 4, 8}
+    assert len([size for size in sizes if size < 8]) <= 3
+    assert parts(count, 1) == [1] * count
+
+
+@pytest.mark.parametrize("windows", [1, 8])
+def test_what_is_seen_of_a_window_does_not_depend_on_the_others(tmp_path, windows):
+    """Windows of two targets, of several sizes, selected in or not, in calls of one or several."""
+    frames, boxes = tiny.film(8)
+    device = loading.create_device(*loading.load(Options(tiny.write_network(tmp_path))))
+    device.windows = min(windows, device.windows)
+    size, looks = frames[0].shape[1::-1], []
+    states = [geometry.state_of(device.network, box, *size) for box in (boxes[0], (9, 9, 60, 30))]
+    exemplars = [device.exemplar(frames[0], state) for state in states]
+    for number in range(11):
+        around = states[number % 2] * (1 + number / 50)
+        looks.append(Look(exemplars[number // 2 % 2], around, 1 + number % 3 / 2, number % 4 < 2))
+    alone = [_kept(device.look(frames[7], [look])[0]) for look in looks]
+    together = [_kept(seen) for seen in device.look(frames[7], looks)]
+    for one, same in zip(alone, together):
+        for a, b in zip(one, same):
+            np.testing.assert_array_equal(a, b)
+
+
+def _kept(seen):
+    """Copies of all that was seen."""
+    maps = [None] if seen.maps is None else [each.copy() for each in seen.maps]
+    parts = seen.around, seen.scale, seen.features.copy(), seen.state, seen.score, seen.cell
+    return list(parts) + maps
 
 
 def test_a_network_may_take_the_targets_box_in_the_exemplar(tmp_path):

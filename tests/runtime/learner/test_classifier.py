@@ -3,11 +3,10 @@
 from types import SimpleNamespace
 
 import numpy as np
-import pytest
 
 from runtime.learner import samples
-from runtime.learner.classifier import Classifier, Pooling, View
-from runtime.learner.head import MARGIN, Head
+from runtime.learner.classifier import Classifier, Pooling
+from runtime.types import Seen
 
 SIDE, STRIDE = 16, 16
 TARGET = np.array([0.0, 0.0, 64.0, 48.0])
@@ -22,8 +21,8 @@ def region(places, seed=0):
     return values.reshape(1, 8, -1)
 
 
-def view(features):
-    return View(np.zeros(4), (1.0, 1.0), features)
+def seen(features):
+    return Seen(np.zeros(4), (1.0, 1.0), features)
 
 
 def at(column, row):
@@ -64,38 +63,28 @@ def test_samples_keep_the_rules_on_overlap():
     assert samples.negatives(beside, TARGET).tolist() == beside[1:].tolist()
 
 
-def test_what_was_rejected_is_told_from_the_target_after_it_was_learnt():
+def test_a_look_alike_is_told_from_the_target_after_it_was_learnt():
     first = region({(8, 8): 0})
     one = Classifier(NUMBERS)
-    one.begin(TARGET, view(first))
+    one.begin(TARGET, seen(first))
     # a look-alike: half of the target's pattern, and one of its own
     now = region({(8, 8): 0, (13, 8): 0}, 1)
     now.reshape(8, SIDE, SIDE)[1, 7:10, 11:16] += 1.0
     boxes = np.array([TARGET, at(13, 8), at(3, 3)])
-    before = one.judge(boxes, view(now))
+    before = one.judge(boxes, seen(now))
     assert before[0] > 0.5 and before[2] < 0
     for _ in range(30):
-        one.follow(TARGET, view(now), True, boxes[1:2])
-    after = one.judge(boxes, view(now))
+        one.follow(TARGET, seen(now), True)
+    after = one.judge(boxes, seen(now))
     assert after[0] - after[1] > before[0] - before[1]
     assert after[0] > 0.5
 
 
 def test_nothing_is_learnt_from_a_frame_in_which_the_target_is_not_tracked():
     one = Classifier(NUMBERS)
-    one.begin(TARGET, view(region({(8, 8): 0})))
-    now = view(region({(8, 8): 3}, 1))
+    one.begin(TARGET, seen(region({(8, 8): 0})))
+    now = seen(region({(8, 8): 3}, 1))
     before = one.judge(TARGET[None], now)
     for _ in range(9):
         one.follow(TARGET, now, False)
     assert one.judge(TARGET[None], now) == before
-
-
-@pytest.mark.parametrize("more, chosen", [(MARGIN - 0.01, 0), (MARGIN + 0.01, 1)])
-def test_another_proposal_is_taken_only_if_it_looks_clearly_more_like_the_target(more, chosen):
-    proposals = SimpleNamespace(others=lambda *given: [(at(12, 8), 0.7)])
-    classifier = SimpleNamespace(judge=lambda states, view: np.array([0.3, 0.3 + more]))
-    head, state = Head(proposals, classifier), at(8, 8)
-    assert head.choose(0, 0.9, None, state, (640, 480)) == (0.9, 0.7)[chosen]
-    places = [at(8, 8), at(12, 8)]
-    assert (state == places[chosen]).all() and (head.rejected == [places[1 - chosen]]).all()

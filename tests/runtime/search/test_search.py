@@ -1,18 +1,23 @@
-"""A target that comes back elsewhere in the picture is found, at the price that was agreed."""
+"""A target that comes back elsewhere in the picture is found, whatever else the computer does."""
 
 import functools
+import multiprocessing
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from calib.metrics import overlap
-from runtime import load_targets, load_tracker
+from kernels import cpu
+from runtime import colour, decode, load_targets, load_tracker, loading
+from runtime.devices.processor import Processor
 from runtime.networks import load_network
-from runtime.presence import EARLY
-from runtime.search.search import CHECKS, CONFIRMED, FOLLOWED, NEARLY
-from runtime.search.windows import CHECK, COLOURED, HERE, NEAR, WIDE, Window
-from runtime.targets.schedule import Together
-from runtime.types import FOUND, LOST
+from runtime.options import Options
+from runtime.presence import EARLY, Presence, thresholds_of
+from runtime.search.search import CHECKS, CONFIRMED, FOLLOWED, NEARLY, Search
+from runtime.search.windows import CHECK, COLOURED, HERE, NEAR, WIDE
+from runtime.tracker import Tracker
+from runtime.types import FOUND, LOST, Seen
 from tests.support import tiny
 
 SIDE = 40
@@ -61,19 +66,44 @@ def states_of(tracker, frames):
     return [tracker.update(frame).state for frame in frames]
 
 
-def lost(toml, back, until):
-    """A film, and a tracker without a budget that has seen so many frames of it."""
-    film, tracker = begun(toml, back, budget_ms=0.0)
+def lost(toml, back, until, **options):
+    """A film, and a tracker that has seen so many frames of it."""
+    film, tracker = begun(toml, back, **options)
     states_of(tracker, film.frames[1:until])
     return film, tracker
 
 
-def searching(toml):
-    """A film, its tracker and that one's search, which has just started at no presence."""
-    film, tracker = begun(toml)
-    tracker.recovery.start()
-    tracker.recovery.presence.value = 0.0
-    return film, tracker, tracker.recovery
+class Begun:
+    """A search that has just started, of a target of which nothing is known but what a test says.
+
+    Attributes:
+        found: whether the last frame has shown the target.
+    """
+
+    def __init__(self, toml, count=1):
+        network = load_network(toml)
+        self.frame, self.state = film_of(True).frames[20], np.array([80.0, 100.0, SIDE, SIDE])
+        cues = self._cues = SimpleNamespace(colour=np.full(colour.BINS, 1 / colour.BINS))
+        cues.begin = cues.learn = lambda *given: None
+        cues.of = lambda frame, place, seen, score: next(self._now)
+        cues.best = lambda frame, states, scores, seen, needed: (0, next(self._now))
+        self.presence = Presence(thresholds_of(network, True), cues)
+        self.search = Search(network, cpu.load(), self.presence, count, colour.project)
+        self.search.begin(self.state)
+        self.search.start()
+        self.presence.assume(LOST, 0.0)
+        self._maps = [np.zeros(shape, np.float32) for shape in decode.shapes(network)]
+        self._maps[0][0, 1] = 9.0  # all cells say that they are the target, and how large it is
+        self._maps[1][:] = SIDE / 2
+        self.found = False
+
+    def step(self, *now):
+        """Look at a frame whose windows are as good as that; returns the windows."""
+        self._now = iter(now)
+        windows = self.search.windows(self.state, self.frame)
+        seen = [Seen(window.state, (1.0, 1.0), None, self._maps) for window in windows]
+        self.found, _, self.state = self.search.judge(self.frame, seen, self.state)
+        return windows
 
 
 def test_a_target_that_is_back_elsewhere_is_found(toml):
@@ -101,73 +131,15 @@ def test_suggestions_do_nothing_while_a_target_is_tracked(toml):
     assert tracker.update(film.frames[1]).state == "tracked"
 
 
-def test_the_classifier_learns_the_frames_in_which_it_does_not_judge(toml):
-    (film, tracker), learnt = begun(toml), []
-    tracker._classifier.follow = lambda *given: learnt.append(tracker.presence.since)
-    assert set(states_of(tracker, film.frames[1:10])) == {"tracked"}
-    assert learnt == [1, 2, 3, 1, 2, 3, 1]  # the fourth and the eighth are judged
-
-
 def test_a_classifier_that_knows_the_target_learns_one_frame_of_four(toml):
     film, tracker = begun(toml)
     there, updates = film.frames[1:GONE], []
     for frame in 4 * (there + there[::-1]):
         assert tracker.update(frame).state == "tracked"
-        updates.append(tracker._classifier.updates)
+        updates.append(tracker.classifier.updates)
     # an update takes four frames of learning: of three in four, then of one in four
     assert updates.count(EARLY - 1) < 8
     assert updates.count(EARLY + 1) == 16
-
-
-def test_a_classifier_that_chooses_the_box_too_goes_on_learning_three_frames_of_four(toml):
-    (film, tracker), learnt = begun(toml, online=True), []
-    follow_on = tracker._classifier.follow
-    tracker._classifier.follow = lambda *given: learnt.append(follow_on(*given))
-    there, updates = film.frames[1:GONE], []
-    for frame in 4 * (there + there[::-1]):
-        assert tracker.update(frame).state == "tracked"
-        updates.append(tracker._classifier.updates)
-    assert updates[-1] > EARLY and len(learnt) >= 0.74 * len(updates)
-
-
-class Ahead:
-    """Chooses a search's windows by plans of a random length, which are often cut short."""
-
-    def __init__(self, tracker, random):
-        self.search, self.random = tracker.recovery, random
-        self.windows, self.planned, self.plan = [], 0, []
-        self.one_by_one, self.search.next_window = self.search.next_window, self.next_window
-        tracker._budget.fits = lambda: len(self.windows) % 7 != 6
-
-    def next_window(self, state, frame):
-        if self.random is not None and not self.plan:
-            self.plan = self.search.ahead(self.random.randint(1, 7), state, frame)
-        if self.plan and self.search.take(self.plan.pop(0), state, 0.0):
-            self.planned += 1
-        else:
-            self.plan = []
-            self.one_by_one(state, frame)
-        window = self.search._window
-        self.windows.append((window.kind, tuple(window.state), window.factor))
-        return window
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_windows_that_are_planned_ahead_are_those_of_one_at_a_time(toml, seed):
-    film, told = film_of(seed != 2), []
-    for random in (None, np.random.RandomState(seed)):
-        tracker = load_tracker(toml)
-        chosen, tracks = Ahead(tracker, random), []
-        tracker.init(film.frames[0], film.boxes[0])
-        for index, frame in enumerate(film.frames[1:]):
-            chosen.plan = []  # it was of the last frame
-            if index == SEARCHED + 2:
-                tracker.suggest(np.array([(500.0, 30.0, 40.0, 40.0), (9.0, 9.0, 30.0, 40.0)]))
-            tracks.append(tracker.update(frame))
-        told.append((tracks, chosen.windows))
-    assert told[0] == told[1]
-    assert chosen.planned > 50 and (chosen.planned < len(chosen.windows)) == (seed != 2)
-    assert {kind for kind, _, _ in chosen.windows} >= {WIDE, HERE}
 
 
 @pytest.mark.parametrize("options", [{"recover": False}, {"back": False}])
@@ -180,7 +152,7 @@ def test_a_target_taken_during_a_search_is_known_as_well_as_any(toml):
     certainties = []
     for until in (SEARCHED + 7, 2):
         film, tracker = lost(toml, False, until)
-        assert tracker.recovery.active == (until > 2)
+        assert tracker.search.active == (until > 2)
         tracker.init(film.frames[2], film.boxes[2])
         tracks = [tracker.update(frame) for frame in film.frames[3:9]]
         certainties.append((tracks, tracker.presence.value))
@@ -192,7 +164,6 @@ def test_targets_of_one_batch_are_found_too(toml):
     targets.add(film.frames[0], film.boxes[0])
     targets.add(film.frames[0], film.boxes[0])
     states = [[t.state for t in targets.update(f).values()] for f in film.frames[1:]]
-    assert isinstance(targets._schedule, Together)
     for own in zip(*states):
         assert own.count(FOUND) == 1 and own.index(FOUND) >= BACK
 
@@ -205,27 +176,67 @@ def test_a_change_of_the_frames_size_does_not_end_the_search(toml):
     assert states.count(FOUND) == 1 and BACK <= states.index(FOUND)
 
 
-@pytest.mark.parametrize("budget_ms, windows", [(0.0, 1), (1e6, 50)])
-def test_the_budget_says_how_many_windows_a_frame_searches(toml, budget_ms, windows):
-    film, tracker = lost(toml, False, SEARCHED + 4)
-    tracker._budget._budget_ms = budget_ms
-    seen, search = [], tracker.device._searcher.search
+class Counting(Processor):
+    """The processor; it counts the windows of each frame."""
 
-    def counted(features):
-        seen.append(features)
-        if len(seen) == 50:  # the budget is as good as endless
-            tracker._budget._budget_ms = 0.0
-        return search(features)
+    counts = ()
 
-    tracker.device._searcher.search = counted
-    assert tracker.update(film.frames[SEARCHED + 4]).state == LOST
-    assert len(seen) == windows
+    def look(self, frame, looks):
+        self.counts += (len(looks),)
+        return super().look(frame, looks)
+
+
+@pytest.mark.parametrize("windows", [1, 3, 8])
+def test_a_frame_of_the_search_looks_at_so_many_windows(toml, windows):
+    device = Counting(*loading.load(Options(toml)))
+    film, tracker = film_of(False), Tracker(device, recover=True, search_windows=windows)
+    tracker.init(film.frames[0], film.boxes[0])
+    states_of(tracker, film.frames[1:])
+    # one in the first frame, one while the target is followed, then as many as were asked for
+    first = device.counts.index(windows, 20) if windows > 1 else SEARCHED + 4
+    assert set(device.counts[:first]) == {1} and SEARCHED - 2 <= first <= SEARCHED + 8
+    assert set(device.counts[first:]) == {windows}
+
+
+def busy(stop):
+    """Work until the test is over."""
+    while not stop.is_set():
+        np.linalg.inv(np.random.rand(99, 99))
+
+
+def test_a_busy_computer_changes_no_box(toml):
+    film = film_of(True)
+
+    def tracks():
+        tracker = load_tracker(toml, search_windows=3)
+        tracker.init(film.frames[0], film.boxes[0])
+        return [tracker.update(frame) for frame in film.frames[1:]]
+
+    alone, stop = tracks(), multiprocessing.Event()
+    others = [multiprocessing.Process(target=busy, args=(stop,), daemon=True) for _ in range(4)]
+    for each in others:
+        each.start()
+    try:
+        beside = tracks()
+    finally:
+        stop.set()
+        for each in others:
+            each.join()
+    assert beside == alone  # every number of every frame, bit for bit
+    assert [track.state for track in alone].count(FOUND) == 1
+
+
+def test_more_windows_find_the_target_no_later(toml):
+    first = []
+    for windows in (1, 4):
+        film, tracker = begun(toml, search_windows=windows)
+        first.append(states_of(tracker, film.frames[1:]).index(FOUND))
+    assert BACK <= first[1] <= first[0]
 
 
 def test_a_target_that_shows_itself_in_a_single_frame_is_not_claimed(toml):
-    film, tracker = lost(toml, True, SEARCHED + 4)
+    film, tracker = lost(toml, True, SEARCHED + 4, search_windows=8)
     empty = film_of(False).frames
-    tracker._budget._budget_ms = 30.0
     assert CONFIRMED == 2
     frames = [film.frames[BACK + 18], empty[BACK + 19], empty[BACK + 20]] * 3
     assert set(states_of(tracker, frames)) == {LOST}
@@ -233,63 +244,77 @@ def test_a_target_that_shows_itself_in_a_single_frame_is_not_claimed(toml):
 
 def test_the_size_of_a_box_that_swells_before_a_loss_is_not_searched_for(toml):
     film, tracker = begun(toml)
-    search, state = tracker.recovery, tracker.state.copy()
+    search, state = tracker.search, tracker.state.copy()
     for swollen in (1.3, 1.7, 2.0):
         search.follow(state * (1, 1, swollen, swollen))
     search.start()
-    search.presence.value = 0.0
-    window = search.next_window(state, film.frames[0])
+    tracker.presence.assume(LOST, 0.0)
+    (window,) = search.windows(state, film.frames[0])
     assert window.kind == WIDE
     assert SIDE < window.state[2] < 1.25 * SIDE
 
 
 @pytest.mark.parametrize("below, windows", [(NEARLY - 0.01, CHECKS), (NEARLY + 0.01, 1)])
 def test_a_candidate_that_nearly_convinces_is_looked_at_again(toml, below, windows):
-    film, tracker, search = searching(toml)
-    place = np.array([320.0, 220.0, SIDE, SIDE])
-    assert not search._weigh(Window(WIDE, place, 1.5), place, 0.9)
-    for _ in range(windows):
-        window = search.next_window(tracker.state, film.frames[20])
-        assert window.kind == CHECK
-        assert not search._weigh(window, place, THRESHOLDS["found_above"] - below)
-    assert search.next_window(tracker.state, film.frames[20]).kind != CHECK
+    begun = Begun(toml)
+    assert begun.step(0.9)[0].kind == WIDE
+    nearly = THRESHOLDS["found_above"] - below
+    kinds = [begun.step(nearly)[0].kind for _ in range(windows + 1)]
+    assert kinds[:windows] == [CHECK] * windows and kinds[windows] != CHECK
 
 
 def test_another_place_must_be_clearly_better_than_the_followed_box(toml):
-    film, tracker, search = searching(toml)
-    place, search.presence.value = np.array([320.0, 220.0, SIDE, SIDE]), 0.8
-    search._weigh(Window(WIDE, place, 1.5), place, 0.9)
-    for now in (0.85, 0.95):
-        search._weigh(search.next_window(tracker.state, film.frames[20]), place, now)
-        assert search.waits == (now > 0.9)
+    for now, found in ((0.85, False), (0.95, True)):
+        begun = Begun(toml)
+        begun.step(0.9)
+        begun.presence.assume(LOST, 0.8)
+        for _ in range(CONFIRMED):
+            begun.step(now)
+        assert begun.found == found
 
 
 def test_the_target_s_colours_are_looked_for_before_all_else(toml):
-    film, tracker, search = searching(toml)
-    chosen = [search.next_window(tracker.state, film.frames[0]) for _ in range(6)]
+    film, tracker = begun(toml)
+    tracker.search.start()
+    tracker.presence.assume(LOST, 0.0)
+    chosen = [tracker.search.windows(tracker.state, film.frames[0])[0] for _ in range(6)]
     assert [window.kind for window in chosen] == [WIDE] * 4 + [HERE, WIDE]
     assert [window.factor for window in chosen[:2]] == [COLOURED, NEAR]
 
 
+def test_the_best_of_a_frames_windows_is_looked_at_again(toml):
+    begun = Begun(toml, 4)
+    windows = begun.step(0.2, 0.5, 0.7, 0.6)
+    again, *others = begun.step(0.0, 0.0, 0.0, 0.0)
+    assert again.kind == CHECK and {window.kind for window in others} <= {WIDE, HERE}
+    np.testing.assert_allclose(again.state[:2], windows[2].state[:2], atol=130)
+    assert not np.allclose(again.state[:2], windows[1].state[:2], atol=1)
+
+
+def test_a_frame_that_confirms_a_candidate_judges_no_other_window(toml):
+    begun = Begun(toml, 4)
+    begun.step(0.0, 0.9, 0.0, 0.0)
+    for _ in range(CONFIRMED):
+        begun.step(0.9)  # a second window would have no answer
+    assert begun.found
+
+
+def test_where_the_followed_box_fails_another_candidate_is_kept(toml):
+    begun = Begun(toml, 8)
+    windows = begun.step(0.0, 0.9, *[0.0] * 6)
+    assert HERE in [window.kind for window in windows[2:]]
+    assert begun.step(*[0.0] * 8)[0].kind == CHECK
+
+
 def test_a_place_that_another_target_has_is_not_the_lost_one_s(toml):
     """A window on the target itself: presence is high until another target claims it."""
-    film, tracker = begun(toml)
-    search, state = tracker.recovery, tracker.state.copy()
-
-    def seen():
-        search.restart(state)  # looks there first
-        window = search.next_window(state, film.frames[0])
-        view = tracker.device.look(film.frames[0], window.state, 1.5)
-        search.judge(film.frames[0], view, state)
-        return search._candidate
-
-    assert seen() is not None
-    search.rivals = np.array([film.boxes[0]])
-    assert seen() is None
-    search._window = Window(WIDE, state, 1.5)  # all that is proposed there is the other's
-    view = tracker.device.look(film.frames[0], state, 1.5)
-    found, _ = search.judge(film.frames[0], view, state)
-    assert not found and search._candidate is None
+    film = film_of(True)
+    for rivals, states in (([], [LOST, LOST, FOUND]), ([film.boxes[1]], [LOST] * 3)):
+        film, tracker = begun(toml)
+        tracker.search.restart(tracker.state)  # looks there first
+        tracker.presence.assume(LOST, 0.0)
+        tracker.avoid(np.reshape(rivals, (-1, 4)))
+        assert states_of(tracker, film.frames[1:2] * 3) == states
 
 
 def test_why_there_is_no_search_is_said(tmp_path):

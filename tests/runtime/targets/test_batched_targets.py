@@ -1,6 +1,6 @@
 """Several targets in one network call get the boxes of single runs, or are not batched."""
 
-import itertools
+import time
 
 import cv2
 import numpy as np
@@ -9,11 +9,12 @@ import pytest
 from onnx import helper
 
 from kernels import cpu
-from runtime import engines, load_targets, load_tracker, loading
+from runtime import engines, load_targets, load_tracker
+from runtime.devices.processor import Processor
 from runtime.errors import BadFrame
 from runtime.graphs import assemble, batch
 from runtime.networks import load_network
-from runtime.targets import schedule as ways
+from runtime.targets.targets import Targets
 from tests.conftest import ROOT
 from tests.support import blobs, tiny
 from tests.support.examples import few_of
@@ -35,8 +36,8 @@ def network(tmp_path):
 @pytest.mark.parametrize(
     ("published", "count", "threads"),
     few_of(
-        [(each, 3, 1) for each in PUBLISHED] + [("kestrel", 2, 2)],
-        [(each, 3, 1) for each in PUBLISHED[2:]] + [("kestrel", 2, 2)],
+        [(each, 4, 1) for each in PUBLISHED] + [("kestrel", 2, 2), ("kestrel", 8, 1)],
+        [(each, 4, 1) for each in PUBLISHED[2:]] + [("kestrel", 2, 2), ("kestrel", 8, 1)],
         "nanotrack_v3 has their operators",
     ),
 )
@@ -88,23 +89,24 @@ def test_a_graph_whose_shapes_are_bound_to_one_target_is_not_batched(network):
     assert batch.several(search, 2) is None
 
 
-@pytest.mark.parametrize(
-    "count, batches, way",
-    [(2, True, "Together"), (1, True, "Sequential"), (4, False, "Sequential")],
-)
-def test_several_targets_go_together_where_the_graph_allows_it(network, count, batches, way):
-    engine = engines.create("auto", network, network.locate())
-    if not batches:
-        engine.batch = lambda count: None
-    frames, boxes = blobs.film(1)
-    trackers = []
-    for _ in range(count):
-        trackers.append(loading.create_tracker(network, engine, cpu.load()))
-        trackers[-1].init(frames[0], boxes[0])
-    chosen = ways.schedule(trackers)
-    assert type(chosen).__name__ == way
-    assert len(chosen.update(frames[0])) == count
-    engine.close()
+class Calls(Processor):
+    """The processor; it keeps how many windows it was asked for at a time."""
+
+    calls = ()
+
+    def look(self, frame, looks):
+        self.calls += (len(looks),)
+        return super().look(frame, looks)
+
+
+def test_a_frame_of_several_targets_is_one_list_of_windows(network):
+    frames, boxes = blobs.film(2)
+    targets = Targets(Calls(network, engines.create("auto", network, network.locate()), cpu.load()))
+    for count in (1, 2, 3):
+        targets.add(frames[0], boxes[0])
+        assert len(targets.update(frames[1])) == count
+    assert targets.device.calls == (1, 2, 3)
+    targets.close()
 
 
 def _film_of_two():
@@ -119,13 +121,13 @@ def _film_of_two():
 
 
 @pytest.mark.parametrize("name", ENGINES)
-@pytest.mark.parametrize("how", ["batched", "in turn"])
-def test_targets_have_the_boxes_of_single_runs(tmp_path, monkeypatch, how, name):
+@pytest.mark.parametrize("windows", [8, 1])
+def test_targets_have_the_boxes_of_single_runs(tmp_path, windows, name):
     toml = tiny.write_network(tmp_path)
     pictures, first = _film_of_two()
-    if how != "batched":
-        monkeypatch.setattr(batch, "several", lambda model, count: None)
     targets = load_targets(toml, engine=name)
+    assert targets.device.windows == 8
+    targets.device.windows = windows
     numbers = [targets.add(pictures[0], box) for box in first]
     together = [targets.update(picture) for picture in pictures[1:]]
     for number, box in zip(numbers, first):
@@ -205,29 +207,27 @@ def test_a_reshape_that_moves_the_targets_is_not_batched():
     assert batch.several(model, 2) is None
 
 
-def test_what_a_tracker_says_is_passed_on_once(network, monkeypatch):
-    def talking(network, engine, kernels, options):
-        if options.log is not None:
-            options.log("crop and select run on the processor")
-        return loading.create_tracker(network, engine, kernels, options)
-
-    monkeypatch.setattr("runtime.targets.targets.create_tracker", talking)
+def test_what_a_tracker_says_is_passed_on_once(network):
     said, (pictures, boxes) = [], tiny.film(1)
-    targets = load_targets(network.path, engine="onnxruntime", log=said.append)
+    targets = load_targets(network.path, engine="onnxruntime", recover=True, log=said.append)
     for _ in range(3):
         targets.add(pictures[0], boxes[0])
-    assert said == ["crop and select run on the processor"]
+    assert [sentence for sentence in said if "not searched for" in sentence] == said[-1:]
     targets.close()
 
 
-def test_the_time_of_one_call_is_shared_among_its_targets(network, monkeypatch):
-    (first, second), boxes = tiny.film(2)
-    targets, ticks = load_targets(network.path), itertools.count()
-    for _ in range(2):
-        targets.add(first, boxes[0])
-    monkeypatch.setattr("time.perf_counter", lambda: next(ticks) / 1e3)
-    targets.update(second)
-    # a tick to hand over each target's crop, and one for the network
-    for tracker in targets.trackers.values():
-        assert tracker.step_ms["network"] == pytest.approx(1.5)
-        assert tracker.step_ms["select"] == pytest.approx(2.0)  # the choice, and what follows
+def test_targets_that_come_in_every_frame_make_no_frame_long(networks_dir):
+    """Adding a target compiles nothing: ten of them in ten frames, each as long as later ones."""
+    (frame, *frames), (box, *_) = tiny.film(60)
+    targets = load_targets("kestrel", networks_dir=networks_dir)
+    spent = {}
+    for number, picture in enumerate(frames):
+        if number < 10:
+            targets.add(frame, (box[0] + number, box[1], box[2], box[3]))
+        started = time.process_time()
+        targets.update(picture)
+        spent.setdefault(len(targets), []).append(time.process_time() - started)
+    for count in range(2, 10):  # of each number of targets there is one frame
+        assert spent[count][0] < 3 * np.median(spent[10]), spent[count]
+    assert max(spent[10]) < 3 * np.median(spent[10])
+    targets.close()

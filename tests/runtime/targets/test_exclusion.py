@@ -1,17 +1,18 @@
 """Two targets do not follow the same object: one owns it, the other one is searched for."""
 
 from types import SimpleNamespace
-from unittest.mock import Mock
 
 import numpy as np
 import pytest
 
-from runtime import geometry
+from runtime import geometry, load_targets
 from runtime.networks import load_network
 from runtime.targets.exclusion import HELD, SAME, Exclusion
 from runtime.types import FOUND, LOST, TRACKED, UNSURE, Track
 from tests.support import tiny
 
+SEARCHED = {"lost_below": 0.5, "search_lost_below": 0.4, "look_above": 0.3, "found_above": 0.6}
+GONE = 8
 SHAPE = (400, 600, 3)
 STEP = 6.0  # px a frame: one walks to the right, one to the left
 
@@ -23,21 +24,20 @@ def pair(tmp_path):
 
 
 def _tracker(network):
-    presence, recovery = SimpleNamespace(value=0.8, state=TRACKED), Mock()
-    return SimpleNamespace(
-        network=network, state=np.zeros(4), presence=presence, recovery=recovery, device=Mock()
-    )
+    presence = SimpleNamespace(value=0.8, state=TRACKED)
+    return SimpleNamespace(network=network, state=np.zeros(4), presence=presence)
 
 
 def _frame(exclusion, trackers, *centres, state=TRACKED):
     """One frame in which the targets are seen at these x; the last one is in that state."""
     tracks = {}
     for number, (tracker, x) in enumerate(zip(trackers.values(), centres)):
-        tracker.state[:] = x, 200, 40, 80
+        tracker.state = np.array([x, 200.0, 40.0, 80.0])
         box = geometry.box_of(tracker.network, tracker.state)
         told = state if number == len(centres) - 1 else TRACKED
         tracks[number] = Track(box, 0.9, told == LOST, told)
-    return exclusion.resolve(trackers, dict(tracks), SHAPE), tracks
+    decided = exclusion.resolve(trackers, dict(tracks), SHAPE)
+    return {number: each.track for number, each in decided.items()}, tracks, decided
 
 
 def _walk(exclusion, trackers, frames=10):
@@ -51,16 +51,16 @@ def test_who_jumps_into_another_ones_box_moves_on_as_before_and_is_unsure(pair):
     exclusion = Exclusion()
     _walk(exclusion, pair)
     for n in range(1, HELD + 1):
-        resolved, seen = _frame(exclusion, pair, 160 + STEP * n, 160 + STEP * n)
+        resolved, seen, decided = _frame(exclusion, pair, 160 + STEP * n, 160 + STEP * n)
         assert resolved[0] == seen[0]  # the owner's box is its network's
         assert (resolved[1].state, resolved[1].lost) == (UNSURE, False)
         assert resolved[1].box.x + resolved[1].box.w / 2 == pytest.approx(440 - STEP * n, abs=1)
-        assert pair[1].state[0] == pytest.approx(440 - STEP * n)
-        assert pair[1].recovery.restart.call_count == n
-        np.testing.assert_array_equal(pair[1].recovery.rivals, [seen[0].box])
-    resolved, seen = _frame(exclusion, pair, 226, 226)
+        assert decided[1].held[0] == pytest.approx(440 - STEP * n)
+        assert decided[0].held is None and decided[0].rivals is None
+        np.testing.assert_array_equal(decided[1].rivals, [seen[0].box])
+    resolved, seen, _ = _frame(exclusion, pair, 226, 226)
     assert resolved[1].lost and resolved[1].state == LOST
-    resolved, seen = _frame(exclusion, pair, 300, 100)  # an object of its own again
+    resolved, seen, _ = _frame(exclusion, pair, 300, 100)  # an object of its own again
     assert resolved == seen
 
 
@@ -68,9 +68,9 @@ def test_a_target_without_an_object_moves_on_while_its_search_finds_nothing(pair
     exclusion = Exclusion()
     _walk(exclusion, pair)
     _frame(exclusion, pair, 160 + STEP, 160 + STEP)
-    resolved, _ = _frame(exclusion, pair, 160 + 2 * STEP, 300, state=LOST)
+    resolved, _, decided = _frame(exclusion, pair, 160 + 2 * STEP, 300, state=LOST)
     assert (resolved[1].state, resolved[1].lost) == (UNSURE, False)
-    assert pair[1].state[0] == pytest.approx(440 - 2 * STEP)
+    assert decided[1].held[0] == pytest.approx(440 - 2 * STEP)
 
 
 def test_presence_decides_where_both_move_alike(pair):
@@ -78,7 +78,7 @@ def test_presence_decides_where_both_move_alike(pair):
         exclusion = Exclusion()
         _frame(exclusion, pair, 100, 160)
         pair[weaker].presence.value, pair[1 - weaker].presence.value = 0.3, 0.9
-        resolved, _ = _frame(exclusion, pair, 130, 130)
+        resolved, *_ = _frame(exclusion, pair, 130, 130)
         assert [resolved[n].state == UNSURE for n in (0, 1)] == [weaker == 0, weaker == 1]
 
 
@@ -86,28 +86,37 @@ def test_a_target_that_is_found_in_another_ones_box_is_still_lost(pair):
     exclusion = Exclusion()
     _walk(exclusion, pair)
     _frame(exclusion, pair, 160, 440, state=LOST)
-    resolved, seen = _frame(exclusion, pair, 160, 162, state=FOUND)
+    resolved, seen, _ = _frame(exclusion, pair, 160, 162, state=FOUND)
     assert resolved[1].lost and resolved[0] == seen[0]
 
 
 def test_targets_that_overlap_from_the_start_and_neighbours_stay_as_they_are(pair):
     exclusion, near = Exclusion(), 40 * (1 - SAME) / (1 + SAME) + 1  # overlap just below SAME
     for x in (100, 106, 112):
-        resolved, seen = _frame(exclusion, pair, x, x + 2)
+        resolved, seen, _ = _frame(exclusion, pair, x, x + 2)
         assert resolved == seen
     for x in (118, 124):
-        resolved, seen = _frame(exclusion, pair, x, x + near)
+        resolved, seen, _ = _frame(exclusion, pair, x, x + near)
         assert resolved == seen
-    resolved, _ = _frame(exclusion, pair, 130, 132)  # they were apart
+    resolved, *_ = _frame(exclusion, pair, 130, 132)  # they were apart
     assert UNSURE in [track.state for track in resolved.values()]
-    exclusion.forget(1, pair)  # a new box, inside the other one
-    resolved, seen = _frame(exclusion, pair, 136, 138)
+    exclusion.forget(1)  # a new box, inside the other one
+    resolved, seen, _ = _frame(exclusion, pair, 136, 138)
     assert resolved == seen
 
 
-def test_a_lost_target_may_be_found_where_one_was_that_is_gone(pair):
-    exclusion = Exclusion()
-    _frame(exclusion, pair, 160, 440, state=LOST)
-    assert len(pair[1].recovery.rivals) == 1
-    exclusion.forget(0, pair)
-    assert not len(pair[1].recovery.rivals)
+def test_a_lost_target_is_found_where_another_one_was_only_when_that_is_gone(tmp_path):
+    """Two squares of one colour; the left one goes, and the right one's target is dropped later."""
+    noise, frames = np.random.RandomState(4), []
+    for index in range(90):
+        frame = noise.randint(0, 32, (360, 480, 3), np.uint8)
+        for x in (60, 350)[index >= GONE :]:
+            frame[150:190, x : x + 40] = (250, 120, 100)
+        frames.append(frame)
+    targets = load_targets(tiny.write_network(tmp_path, tiny.watched(**SEARCHED)))
+    left, right = (targets.add(frames[0], (x, 150, 40, 40)) for x in (60, 350))
+    states = [targets.update(frame)[left].state for frame in frames[1:60]]
+    assert states[GONE + 5 :] == [LOST] * (len(states) - GONE - 5)
+    targets.drop(right)
+    states = [targets.update(frame)[left].state for frame in frames[60:]]
+    assert states.count(FOUND) == 1

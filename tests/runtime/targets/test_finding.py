@@ -8,6 +8,7 @@ import pytest
 from runtime import load_targets
 from runtime.detect import load_detector
 from runtime.targets.finding import MISSED, TargetFinder
+from runtime.targets.targets import Targets
 from runtime.track import main
 from tests.support import tiny, tiny_detector
 
@@ -96,16 +97,27 @@ def test_one_target_that_is_not_lost_costs_no_look(place, targets):
     assert tracks
 
 
+class Told(Targets):
+    """Targets that keep what their trackers are told."""
+
+    def __init__(self, *given):
+        super().__init__(*given)
+        self.told = []
+
+    def suggest(self, number, boxes):
+        self.told.append((number, boxes))
+        super().suggest(number, boxes)
+
+
 def test_a_lost_target_is_told_where_objects_of_its_class_are(place, targets):
-    told = []
+    targets = Told(targets.device)
     frame = tiny_detector.frame([("red", 20, 40), ("blue", 150, 150)])
     finder = finder_of(place, targets, everything=False, every=1)
     (number,) = finder.first(frame, {})
-    targets.trackers[number].suggest = told.append
     track = targets.update(frame)[number]
     assert set(finder.step(frame, {number: track._replace(lost=True)})) == {number}
-    (boxes,) = told
-    assert len(boxes) == 2 and len(targets) == 1
+    ((told, boxes),) = targets.told
+    assert told == number and len(boxes) == 2 and len(targets) == 1
 
 
 def test_a_new_object_is_a_target_once_it_was_seen_twice(place, targets):

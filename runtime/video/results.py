@@ -29,7 +29,7 @@ from runtime.video.output_file import check_ending, check_folder, lock, why_not
 COLUMNS = ("frame", "time_s", "x", "y", "w", "h", "score")
 KINDS = (".csv", ".jsonl", ".txt")
 DECIMALS = 4  # 0.1 ms, 1/10000 pixel
-QUEUE_BYTES = 1 << 18  # that wait for the reader of a pipe
+QUEUE_BYTES = 1 << 16  # that wait for the reader of a pipe
 PATIENCE_S = 10.0  # that a recording waits for such a reader, once
 LAST_S = 2.0  # the same at the end
 FIRST_LINE, TAIL = 1 << 16, 1 << 16  # bytes of an older file that are read at a time

@@ -11,7 +11,6 @@ import difflib
 import pathlib
 from typing import Any, Dict, List, NamedTuple, NoReturn, Optional, Sequence, Tuple, Union
 
-from boards import schema, toml
 from boards.errors import BadBoard, UnknownBoard
 
 FOLDER = pathlib.Path(__file__).resolve().parent
@@ -104,6 +103,8 @@ def load_board(name_or_path: Union[str, pathlib.Path]) -> Board:
     path = pathlib.Path(text) if text.endswith(".toml") else FOLDER / (text + ".toml")
     if not path.is_file():
         _refuse(text)
+    from boards import schema, toml  # not for who only needs the names
+
     values, mistakes = schema.read(toml.read(path, BadBoard))
     if mistakes:
         more = f" (and {len(mistakes) - 1} more)" if len(mistakes) > 1 else ""

@@ -203,7 +203,7 @@ def corner_less(network: "Network") -> int:
 
 def box_of(network: "Network", state: np.ndarray) -> Box:
     """The box of a state."""
-    less = corner_less(network)
+    less = 1 if network.box_corner == "(w-1)/2" else 0
     cx, cy, w, h = state.tolist()
     return Box(cx - (w - less) / 2, cy - (h - less) / 2, w, h)
 

@@ -8,7 +8,7 @@ shape of the GOT-10k toolkit's.
 
 import math
 import time
-from typing import Any, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, List, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -17,19 +17,12 @@ from kernels.errors import NO_SCORE
 from runtime import decode, geometry
 from runtime.devices.base import Device, Look
 from runtime.errors import NetworkFailed, NotReady
-from runtime.learner.classifier import Classifier
-from runtime.presence import (
-    EARLY,
-    JUDGED,
-    ColoursUnder,
-    Presence,
-    ScoreAndFeatures,
-    ScoreLooksColour,
-    thresholds_of,
-)
-from runtime.refresh import Refresh
-from runtime.search.search import Search
-from runtime.types import LOST, TRACKED, UNSURE, Seen, Track, checked_box
+from runtime.presence import Presence, ScoreAndFeatures, thresholds_of
+from runtime.types import LOST, UNSURE, Seen, Track, checked_box
+
+if TYPE_CHECKING:
+    from runtime.refresh import Refresh
+    from runtime.search.search import Search
 
 NOT_ASKED = "it was not asked for"  # why a lost target is not searched for
 
@@ -52,7 +45,7 @@ class Tracker:
         kernels_name: which kernels crop and select: "c++", "numpy" or "cuda".
         presence: the ``Presence``; its ``value`` says how certain it is that the target is there.
         searches: whether a lost target is searched for.
-        search, classifier: what searches for it, and what learns it for that; None where none does.
+        search: the ``Search`` for it; None where none is.
         why_no_search: the reason why it is not; empty where it is.
         is_deterministic: for the GOT-10k toolkit, as ``name`` and ``track`` are.
     """
@@ -73,23 +66,17 @@ class Tracker:
         self._decoder: Any = decode.create(network, kernels) if self._scales else None
         self.why_no_search = _why_no_search(device) if recover else NOT_ASKED
         self.searches = not self.why_no_search
-        self.classifier: Optional[Classifier] = None
         self.search: Optional[Search] = None
-        cues: Any = None
         if self.searches:
-            self.classifier = Classifier(network, kernels)
-            self._colours = ColoursUnder(network, kernels)
-            cues = ScoreLooksColour(self.classifier, self._colours)
-        elif network.lost_below > 0:
-            cues = ScoreAndFeatures(network, kernels)
-        self.presence = presence = Presence(
-            thresholds_of(network, self.searches), cues, every=JUDGED if self.searches else 1
-        )
-        if self.searches:
-            projected = self._colours.project
-            self.search = Search(network, kernels, presence, search_windows, projected)
+            from runtime.search.search import create  # only where a lost target is searched for
+
+            self.search = create(network, kernels, search_windows)
+            self.presence = self.search.presence
             if search_windows > 1:
                 device.prepare(wait=False)
+        else:
+            cues = ScoreAndFeatures(network, kernels) if network.lost_below > 0 else None
+            self.presence = Presence(thresholds_of(network, False), cues)
 
     def init(self, frame: Any, box: Sequence[float]) -> None:
         """Take a target.
@@ -114,6 +101,8 @@ class Tracker:
         # exemplar: crop and features, kept for all later frames
         exemplar = self._exemplar = device.exemplar(frame, state)
         if self.network.refresh_every:
+            from runtime.refresh import Refresh  # only a few networks do
+
             self._refresh = Refresh(self.network, exemplar)
 
         # the first search region: what later frames are compared with
@@ -122,10 +111,8 @@ class Tracker:
             (seen,) = device.look(frame, [Look(exemplar, state, selects=False)])
         if self._decoder is not None and seen is not None:
             self._decoder.first(seen.maps)
-        if self.search is not None:
-            self._colours.border = exemplar.border
-            self.search.begin(state)
-            self.classifier.begin(state, seen)
+        if self.search is not None and seen is not None:
+            self.search.begin(state, seen, exemplar.border)
         presence.begin(device.picture(frame), state, seen)
         self.state, self._shape = state, shape
 
@@ -211,8 +198,7 @@ class Tracker:
 
         # learning, and the search of a target that stays lost
         if self.search is not None:
-            self._learn(shown, state)
-            self.search.follow(place)
+            self.search.follow(place, shown)
         return Track(box, score, state == LOST, state)
 
     def _select(self, seen: Sequence[Seen]) -> Tuple[Seen, np.ndarray, float]:
@@ -227,23 +213,15 @@ class Tracker:
             score = math.nan
         return shown, place, score
 
-    def _judge_search(self, search: Search, frame: Any, seen: Sequence[Seen]) -> Track:
+    def _judge_search(self, search: "Search", frame: Any, seen: Sequence[Seen]) -> Track:
         """Judge what the windows of the search show."""
         found, score, self.state = search.judge(self.device.picture(frame), seen, self.state)
         if not math.isfinite(score):
             raise NetworkFailed(NO_SCORE)
         state = self.presence.step(not found)
         if found:
-            self._learn(seen[0], state)
-            search.follow(self.state)
+            search.follow(self.state, seen[0])
         return Track(geometry.box_of(self.network, self.state), score, not found, state)
-
-    def _learn(self, seen: Seen, state: str) -> None:
-        """Let the classifier take a frame, where that may change what it says (``JUDGED``)."""
-        classifier, since = self.classifier, self.presence.since
-        early = classifier.updates < EARLY
-        if state != TRACKED or (since > 0 if early else since == JUDGED // 2):
-            classifier.follow(self.state, seen, state == TRACKED)
 
     # what others know of the target
 

@@ -6,8 +6,6 @@ prints where it is.
 
 from typing import TYPE_CHECKING, Callable, Optional
 
-from kernels.cpu import build
-
 if TYPE_CHECKING:
     from kernels.cpu.interface import Kernels
 
@@ -21,6 +19,8 @@ def load(log: Optional[Callable[[str], None]] = None) -> "Kernels":
     Returns:
         ``binding.Kernels``, or its base class without a compiler. Use it in one thread at a time.
     """
+    from kernels.cpu import build
+
     try:
         library = build.library()
     except build.CannotBuild as error:

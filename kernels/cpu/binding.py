@@ -11,7 +11,7 @@ import numpy as np
 
 from kernels import records
 from kernels.cpu import arguments, interface
-from kernels.cpu.arguments import VIEW, Frame, address, check_frame, check_state, kept
+from kernels.cpu.arguments import VIEW, Frame, address, check_frame, kept
 from kernels.cpu.build import Library
 from kernels.cpu.interface import PLAIN, Part
 from kernels.planes import Border, Planes
@@ -43,6 +43,8 @@ class Kernels(interface.Kernels):
         self._compare = self.handle.hp_cosine_similarity
         self._features: Any = None
         self._features_at = 0
+        self._reference: Any = None
+        self._reference_at: Optional[int] = None
         self.job = self._job, self._job_at = kept(bytes(CROP_JOB.size))
         self._window, self._window_at = kept(bytes(VIEW.size))
         self._planes, self._planes_at = kept(bytes(PLANES.size))
@@ -159,10 +161,12 @@ class Kernels(interface.Kernels):
                 raise ValueError(f"features: {features.dtype} {features.shape}")
             self._features, self._features_at = features, features.ctypes.data
             self._channels, self._side = features.shape[1], int(round(features.shape[2] ** 0.5))
-        reference_at = None if reference is None else reference.ctypes.data
+        if reference is not self._reference:
+            self._reference = reference
+            self._reference_at = None if reference is None else reference.ctypes.data
         pooled_at = None if pooled is None else pooled.ctypes.data
         seen = self._features_at, self._channels, self._side
-        found: float = self._compare(*seen, *rows, *columns, reference_at, pooled_at)
+        found: float = self._compare(*seen, *rows, *columns, self._reference_at, pooled_at)
         return found
 
 
@@ -186,8 +190,8 @@ class Around:
         self._scale, self._scale_at = kept(bytes(SCALE.size))
         self._layout: Any = None  # shape and strides of the last frame
         self._border: Any = None
-        self._state: Any = None
-        self._state_at = 0
+        self._state = np.zeros(4)
+        self._state_at = address(self._state)
 
     def __call__(
         self, frame: np.ndarray, state: np.ndarray, sides: float, border: np.ndarray
@@ -197,9 +201,7 @@ class Around:
         if layout != self._layout or border is not self._border:
             self._kernels.fill_job(frame, (0, 0, 1, 1), border, self._out, self._packing)
             self._layout, self._border = layout, border
-        if state is not self._state:
-            check_state(state)
-            self._state, self._state_at = state, address(state)
+        self._state[:] = state
         PIXELS_AT.pack_into(self._job, 0, address(frame))
         given = self._job_at, self._geometry_at, self._state_at, sides, self._scale_at
         if not self._crop(*given):

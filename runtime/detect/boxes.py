@@ -1,4 +1,4 @@
-"""Lists of boxes: their overlaps, the best of those that say the same, the one at a point.
+"""Lists of boxes: the best of those that say the same, the one at a point.
 
 The user may click on an object in place of a box. The detector then looks at the whole frame, and
 at windows around the point, in which a small object is large enough for it.
@@ -9,29 +9,12 @@ from typing import Any, List, Optional, Tuple
 
 import numpy as np
 
+from runtime.boxes import overlaps
 from runtime.types import Box
 
 WINDOWS = (1.0, 0.5)  # sides of the windows, shares of the frame's shorter side
 BORDER_PX = 2.0  # a box nearer to a window's side may be cut off there
 NEAR = 0.5  # farthest distance of a point from an object beside it, shares of its shorter side
-
-
-def overlaps(one: Any, two: Any) -> np.ndarray:
-    """Intersection over union of each box of one list with each of another.
-
-    Args:
-        one, two: (n, 4), (m, 4) of (x, y, w, h).
-
-    Returns:
-        (n, m) float64; 0 where a box is empty.
-    """
-    a = np.asarray(one, float).reshape(-1, 1, 4)
-    b = np.asarray(two, float).reshape(1, -1, 4)
-    low = np.maximum(a[..., :2], b[..., :2])
-    high = np.minimum(a[..., :2] + a[..., 2:], b[..., :2] + b[..., 2:])
-    common = np.prod(np.maximum(high - low, 0), axis=-1)
-    union = np.prod(a[..., 2:], axis=-1) + np.prod(b[..., 2:], axis=-1) - common
-    return np.where(union > 0, common / np.maximum(union, 1e-12), 0.0)
 
 
 def kept(boxes: Any, scores: Any, most: float) -> np.ndarray:

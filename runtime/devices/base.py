@@ -7,15 +7,17 @@ target stands above (``runtime.tracker``), once, and knows no device. The files 
 the devices: ``processor``, ``gpu`` and ``fpga``.
 """
 
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
 from kernels.cpu.interface import Kernels
-from runtime.engines.base import Engine
 from runtime.network import Network
 from runtime.pictures import AnyFrame
 from runtime.types import Seen, checked_frame
+
+if TYPE_CHECKING:
+    from runtime.engines.base import Engine
 
 
 class Exemplar:
@@ -72,7 +74,7 @@ class Device:
     windows = 1
     shows_features = False
 
-    def __init__(self, network: Network, engine: Engine, kernels: Kernels) -> None:
+    def __init__(self, network: Network, engine: "Engine", kernels: Kernels) -> None:
         self.network, self.kernels = network, kernels
         self.engine: Any = engine
         steps = ("crop", "network", "select", "refresh")

@@ -76,6 +76,7 @@ class CpuEngine(base.Engine):
         self._batches: Dict[int, CpuBatch] = {}
         self._failure: Optional[Exception] = None
         self._making: Optional[threading.Thread] = None
+        self._closed = False
         self.windows = COUNTS[-1] if self._several(COUNTS[0]) is not None else 1
 
     def read_graphs(self, setup: base.Setup) -> Any:
@@ -139,12 +140,14 @@ class CpuEngine(base.Engine):
     def prepare(self) -> None:
         """See ``runtime.engines.base.Engine``: a thread compiles, a frame goes on meanwhile."""
         if self._making is None and self.windows > 1:
-            self._making = threading.Thread(target=self._make, name="batches", daemon=True)
+            self._making = threading.Thread(target=self._make, name="batches")
             self._making.start()
 
     def _make(self) -> None:
         try:
             for count in COUNTS:
+                if self._closed:
+                    return
                 bound = self.bind(self._several(count), self.threads)
                 self._batches[count] = CpuBatch(self._graphs, bound, count)
         except Exception as error:  # raised where the batch is asked for
@@ -158,6 +161,7 @@ class CpuEngine(base.Engine):
 
     def close(self) -> None:
         """Release the executor's memory."""
+        self._closed = True
         if self._making is not None:
             self._making.join()
         self._exemplar = self._bound = None

@@ -5,6 +5,7 @@ another thread, which takes 0.1 to 0.3 ms a call.
 """
 
 import contextlib
+import functools
 import importlib
 import os
 import platform
@@ -145,7 +146,7 @@ class _Bound:
         request = self.request
         try:
             request.infer(share_outputs=True)  # not in every version
-            return lambda: request.infer(share_outputs=True)
+            return functools.partial(request.infer, share_outputs=True)
         except TypeError:
             return request.infer
 

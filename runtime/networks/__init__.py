@@ -6,12 +6,13 @@ downloads and adds networks.
 
 import difflib
 import pathlib
-from typing import List, Optional, Union
+from typing import TYPE_CHECKING, List, Optional, Union
 
-from boards import Board, toml
 from runtime.errors import BadNetwork, UnknownNetwork
 from runtime.network import CACHE, File, Network, sha256_of
-from runtime.networks import schema
+
+if TYPE_CHECKING:
+    from boards import Board
 
 __all__ = [
     "CACHE",
@@ -33,7 +34,7 @@ def names(folder: pathlib.Path = FOLDER) -> List[str]:
     return sorted(path.stem for path in folder.glob("*.toml"))
 
 
-def default_of(board: Optional[Board]) -> str:
+def default_of(board: "Optional[Board]") -> str:
     """The name of the network that runs on a board where nobody names one.
 
     Args:
@@ -55,6 +56,9 @@ def load_network(name_or_path: Union[str, pathlib.Path]) -> Network:
         UnknownNetwork: no such name or file.
         BadNetwork: the TOML can't be read, or a key is missing, unknown or wrong.
     """
+    from boards import toml  # not for who only needs the names
+    from runtime.networks import schema
+
     path = find_toml(name_or_path)
     values, files, mistakes = schema.read(toml.read(path, BadNetwork))
     if mistakes:

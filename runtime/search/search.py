@@ -7,18 +7,20 @@ frames in succession say so.
 
 import copy
 from collections import deque
-from typing import Any, Callable, Deque, List, Optional, Sequence, Tuple
+from typing import Any, Deque, List, Optional, Sequence, Tuple
 
 import numpy as np
 
 from kernels.cpu.interface import Kernels
 from runtime import decode, geometry
+from runtime.boxes import overlaps
 from runtime.colour import ColourMap
-from runtime.detect.boxes import overlaps
 from runtime.errors import NetworkFailed
+from runtime.learner.classifier import Classifier
 from runtime.network import Network
 from runtime.pictures import AnyFrame
-from runtime.presence import Presence
+from runtime.presence import Presence, thresholds_of
+from runtime.search.cues import ColoursUnder, ScoreLooksColour
 from runtime.search.proposals import Proposals
 from runtime.search.windows import (
     CHECK,
@@ -42,6 +44,22 @@ FOLLOWED = 16  # frames after a loss in which the usual window alone is searched
 # Of the windows, while nothing is found
 TURNS = ("proposals", "last", "grid", "proposals", "here", "grid")
 DOUBTFUL = ("here", "proposals", "here", "grid")  # where the followed box may hold the target
+# A target that is tracked is judged in one frame of JUDGED by the classifier and the colours. The
+# classifier learns it in another: each of the two takes about a tenth of an INT8 frame's time. Its
+# first EARLY updates, which change it most, are made in all frames between the judgements.
+JUDGED, EARLY = 4, 12
+
+
+def create(network: Network, kernels: Kernels, count: int) -> "Search":
+    """The search for a target, with what it learns and judges it by.
+
+    Args:
+        network, kernels, count: as of ``Search``.
+    """
+    classifier, colours = Classifier(network, kernels), ColoursUnder(network, kernels)
+    cues = ScoreLooksColour(classifier, colours)
+    presence = Presence(thresholds_of(network, True), cues, every=JUDGED)
+    return Search(network, kernels, presence, classifier, colours, count)
 
 
 class Search:
@@ -51,11 +69,13 @@ class Search:
         network: uses ``look_above`` and ``found_above``.
         kernels: see ``kernels.cpu.binding``.
         presence: of the target; its cues are ``ScoreLooksColour``.
+        classifier: of the target.
+        colours: ``ColoursUnder``.
         count: windows in a frame.
-        projected: see ``ColourMap``.
 
     Attributes:
         active: whether the target is searched for.
+        presence, classifier: as above.
     """
 
     def __init__(
@@ -63,11 +83,12 @@ class Search:
         network: Network,
         kernels: Kernels,
         presence: Presence,
+        classifier: Classifier,
+        colours: Any,
         count: int,
-        projected: Callable[[np.ndarray, np.ndarray], np.ndarray],
     ) -> None:
         self.network, self.presence, self._count = network, presence, count
-        self._projected = projected
+        self.classifier, self._colours_under = classifier, colours
         # In a window f times as wide, boxes come out sqrt(f) times as large as the target is, and
         # the size that is expected is the better one. In the usual window the network's is better.
         self._proposals = Proposals(_with_lr(network, 0.0), kernels)
@@ -91,18 +112,35 @@ class Search:
         self._suggested: Deque[np.ndarray] = deque(maxlen=REMEMBERED)
         self._rivals = np.zeros((0, 4))
 
-    def begin(self, state: np.ndarray) -> None:
-        """Take a new target: [cx, cy, w, h], frame pixels."""
+    def begin(self, state: np.ndarray, seen: Seen, border: np.ndarray) -> None:
+        """Take a new target.
+
+        Args:
+            state: float64 [cx, cy, w, h], frame pixels.
+            seen: of the first frame.
+            border: colour of the pixels outside the frame, (3,) uint8, BGR.
+        """
         self.active = False
         self._certain[:] = state
+        self._colours_under.border = border
+        self.classifier.begin(state, seen)
 
-    def follow(self, state: np.ndarray) -> None:
+    def follow(self, state: np.ndarray, seen: Seen) -> None:
         """End a frame in which the target was followed, or found again.
 
-        The place of a tracked target is kept. The search starts for one that stays lost.
+        The target is learnt where that may change what the classifier says. The place of a tracked
+        target is kept. The search starts for one that stays lost.
+
+        Args:
+            state: of the target in this frame.
+            seen: the window in which it is.
         """
-        presence = self.presence
-        if presence.state == TRACKED:
+        presence, classifier = self.presence, self.classifier
+        is_tracked, since = presence.state == TRACKED, presence.since
+        early = classifier.updates < EARLY
+        if not is_tracked or (since > 0 if early else since == JUDGED // 2):
+            classifier.follow(state, seen, is_tracked)
+        if is_tracked:
             x, y, w, h = state.tolist()  # a sixth of the time of arrays
             _, _, kept_w, kept_h = self._certain.tolist()
             kept_w += (w - kept_w) * SIZE_LEARNT
@@ -194,7 +232,7 @@ class Search:
         """Where the target's colours are in the current frame; computed once in it."""
         if self._colours is None:
             size, target = self._certain[2:], self.presence.cues.colour
-            self._colours = ColourMap(frame, size, target, self._projected)
+            self._colours = ColourMap(frame, size, target, self._colours_under.project)
         return self._colours
 
     def judge(

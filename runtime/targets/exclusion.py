@@ -15,7 +15,7 @@ from typing import Any, Deque, Dict, Mapping, NamedTuple, Optional, Set, Tuple
 import numpy as np
 
 from runtime import geometry
-from runtime.detect.boxes import overlaps
+from runtime.boxes import overlaps
 from runtime.tracker import Tracker
 from runtime.types import FOUND, LOST, UNSURE, Track
 

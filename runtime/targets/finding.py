@@ -15,8 +15,8 @@ from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
+from runtime.boxes import overlaps
 from runtime.detect import Detections, Detector, appearance
-from runtime.detect.boxes import overlaps
 from runtime.errors import BadBox
 from runtime.pictures import AnyFrame, bgr_of
 from runtime.targets.targets import Targets

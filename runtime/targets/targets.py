@@ -100,7 +100,8 @@ class Targets:
         """
         trackers = self._trackers
         if len(trackers) == 1:
-            return {number: tracker.update(frame) for number, tracker in trackers.items()}
+            ((number, tracker),) = trackers.items()
+            return {number: tracker.update(frame)}
         frame, shape = self.device.take(frame)
         for step in self.step_ms:
             self.step_ms[step] = 0.0

@@ -15,8 +15,8 @@ FRAMES = 12  # the emulation takes a second for each
 TRY = "import sys; sys.path.insert(0, {!r}); from {} import main; sys.exit(main(sys.argv[1:]))"
 # the kernels are those of the wheel, not compiled there
 WHICH = (
-    "import sys; sys.path.insert(0, {!r}); from hotpath_tracker.kernels import cpu; "
-    "sys.exit('levels' not in cpu.build.library().path)"
+    "import sys; sys.path.insert(0, {!r}); from hotpath_tracker.kernels.cpu import build; "
+    "sys.exit('levels' not in build.library().path)"
 )
 
 

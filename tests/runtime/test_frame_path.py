@@ -13,11 +13,26 @@ from tests.support.fake_gpu import python
 ELSEWHERE = "kernels.cuda", "kernels.fpga", "runtime.devices.gpu", "runtime.devices.fpga"
 
 
+MODULES, LINES = 35, 4500
+COUNT = """
+import sys, runtime.tracker
+files = {name: module.__file__ for name, module in sys.modules.items()
+         if name.split(".")[0] in ("runtime", "kernels", "boards")}
+print(len(files), sum(len(open(file).readlines()) for file in files.values()))
+"""
+
+
+def test_the_tracker_is_few_files_to_read():
+    said = run([sys.executable, "-c", COUNT], cwd=str(ROOT), check=True).stdout
+    modules, lines = map(int, said.split())
+    assert 20 < modules <= MODULES and 2500 < lines <= LINES
+
+
 @pytest.mark.parametrize(
     "kind, most, own",
     [
         ("processor", 10, {"runtime/devices/processor.py"}),
-        ("search", 14, {"runtime/devices/processor.py", "runtime/search/search.py"}),
+        ("search", 15, {"runtime/devices/processor.py", "runtime/search/search.py"}),
         ("gpu", 16, {"runtime/devices/gpu.py", "kernels/cuda/frame.py"}),
         ("fpga", 16, {"runtime/devices/fpga.py", "kernels/fpga/frame.py"}),
     ],

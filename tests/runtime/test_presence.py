@@ -18,11 +18,11 @@ from runtime.networks import load_network
 from runtime.presence import (
     Presence,
     ScoreAndFeatures,
-    ScoreLooksColour,
     Thresholds,
     cells_under,
     thresholds_of,
 )
+from runtime.search.cues import ScoreLooksColour
 from runtime.types import FOUND, LOST, TRACKED, UNSURE, Seen
 from tests.support import tiny
 from tests.support.clips import tracks_of

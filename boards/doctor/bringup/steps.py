@@ -27,7 +27,7 @@ from kernels import cpu, golden
 from kernels.errors import HotpathError
 from runtime import engines as runtime_engines
 from runtime import loading
-from runtime.detect.boxes import overlaps
+from runtime.boxes import overlaps
 from runtime.devices.processor import Processor
 from runtime.networks import default_of, load_network
 from runtime.options import Options

@@ -18,9 +18,9 @@ import numpy as np
 
 from kernels import cpu
 from runtime import decode, engines, geometry
+from runtime.boxes import overlaps
 from runtime.cli.networks.trial_clips import Clip
 from runtime.decode.shared import conventions
-from runtime.detect.boxes import overlaps
 from runtime.devices.base import Look
 from runtime.devices.processor import Processor
 from runtime.errors import HotpathError

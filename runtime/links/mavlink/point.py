@@ -17,8 +17,9 @@ from typing import Any, Callable, List, Optional, Sequence, Tuple
 import cv2
 import numpy as np
 
+from runtime.boxes import overlaps
 from runtime.detect import Detector
-from runtime.detect.boxes import boxes_around, nearest_to, overlaps, smallest_at
+from runtime.detect.boxes import boxes_around, nearest_to, smallest_at
 from runtime.errors import HotpathError
 from runtime.types import Box, checked_box
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from runtime import decode
+from runtime.boxes import overlaps
 from runtime.detect import describe, families, load_detector, names
-from runtime.detect.boxes import kept, overlaps
+from runtime.detect.boxes import kept
 from runtime.errors import BadFrame, BadNetwork, UnknownNetwork
 from tests.support import tiny_detector
 

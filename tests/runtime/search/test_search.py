@@ -10,11 +10,12 @@ import pytest
 from calib.metrics import overlap
 from kernels import cpu
 from runtime import colour, decode, load_targets, load_tracker, loading
+from runtime.devices.base import Look
 from runtime.devices.processor import Processor
 from runtime.networks import load_network
 from runtime.options import Options
-from runtime.presence import EARLY, Presence, thresholds_of
-from runtime.search.search import CHECKS, CONFIRMED, FOLLOWED, NEARLY, Search
+from runtime.presence import Presence, thresholds_of
+from runtime.search.search import CHECKS, CONFIRMED, EARLY, FOLLOWED, NEARLY, Search
 from runtime.search.windows import CHECK, COLOURED, HERE, NEAR, WIDE
 from runtime.tracker import Tracker
 from runtime.types import FOUND, LOST, Seen
@@ -88,8 +89,10 @@ class Begun:
         cues.of = lambda frame, place, seen, score: next(self._now)
         cues.best = lambda frame, states, scores, seen, needed: (0, next(self._now))
         self.presence = Presence(thresholds_of(network, True), cues)
-        self.search = Search(network, cpu.load(), self.presence, count, colour.project)
-        self.search.begin(self.state)
+        colours = SimpleNamespace(project=colour.project)
+        knows = SimpleNamespace(begin=lambda *given: None)
+        self.search = Search(network, cpu.load(), self.presence, knows, colours, count)
+        self.search.begin(self.state, None, None)
         self.search.start()
         self.presence.assume(LOST, 0.0)
         self._maps = [np.zeros(shape, np.float32) for shape in decode.shapes(network)]
@@ -136,7 +139,7 @@ def test_a_classifier_that_knows_the_target_learns_one_frame_of_four(toml):
     there, updates = film.frames[1:GONE], []
     for frame in 4 * (there + there[::-1]):
         assert tracker.update(frame).state == "tracked"
-        updates.append(tracker.classifier.updates)
+        updates.append(tracker.search.classifier.updates)
     # an update takes four frames of learning: of three in four, then of one in four
     assert updates.count(EARLY - 1) < 8
     assert updates.count(EARLY + 1) == 16
@@ -245,8 +248,10 @@ def test_a_target_that_shows_itself_in_a_single_frame_is_not_claimed(toml):
 def test_the_size_of_a_box_that_swells_before_a_loss_is_not_searched_for(toml):
     film, tracker = begun(toml)
     search, state = tracker.search, tracker.state.copy()
+    exemplar = tracker.device.exemplar(film.frames[0], state)
+    (seen,) = tracker.device.look(film.frames[0], [Look(exemplar, state)])
     for swollen in (1.3, 1.7, 2.0):
-        search.follow(state * (1, 1, swollen, swollen))
+        search.follow(state * (1, 1, swollen, swollen), seen)
     search.start()
     tracker.presence.assume(LOST, 0.0)
     (window,) = search.windows(state, film.frames[0])

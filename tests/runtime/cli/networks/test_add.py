@@ -7,12 +7,12 @@ import onnx
 import pytest
 
 from runtime import load_tracker
+from runtime.boxes import overlaps
 from runtime.cli.networks import trial as trial_module
 from runtime.cli.networks import trial_clips
 from runtime.cli.networks.propose import propose
 from runtime.cli.networks.trial import Trial
 from runtime.cli.networks.trial_clips import read_clips
-from runtime.detect.boxes import overlaps
 from runtime.graphs import models
 from runtime.networks import load_network
 from runtime.networks.__main__ import main

@@ -9,10 +9,10 @@ import pytest
 pytest.importorskip("pymavlink")
 pytest.importorskip("onnxruntime")
 
+from runtime.boxes import overlaps
 from runtime.cli.detector import open_detector, open_finder
 from runtime.cli.options import parse
 from runtime.detect import load_detector
-from runtime.detect.boxes import overlaps
 from runtime.errors import NetworkFailed
 from runtime.links.control import Refused
 from runtime.links.frame_buffer import FrameBuffer

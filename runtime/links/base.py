@@ -180,7 +180,7 @@ def made_socket(host: str, port: int, kind: int, connect: bool) -> socket.socket
                 made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             made.bind(address)
             if kind == socket.SOCK_STREAM:
-                made.listen(1)
+                made.listen(8)
             return made
         result = made.connect_ex(address)
         if result not in (0, errno.EINPROGRESS):

@@ -35,7 +35,7 @@ class HandTurnedRun:
     """A tracker, its controller and a MAVLink service; ``turn`` processes one frame."""
 
     def __init__(self, pictures, key=None, detector=None):
-        self.targets = Targets(*loaded())
+        self.targets = Targets(loading.create_device(*loaded()))
         self.pictures, self.index = pictures, 0
         self.rows = []
         source, stop = SimpleNamespace(live=True, period_s=0.0), SimpleNamespace(requested=False)

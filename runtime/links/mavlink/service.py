@@ -6,7 +6,7 @@ import select
 import socket
 import threading
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from typing import Any, Callable, Deque, List, Optional
 
 import numpy as np
@@ -27,7 +27,7 @@ from runtime.links.mavlink.gimbal_manager import GimbalManager
 from runtime.links.mavlink.loop import Loop
 from runtime.links.mavlink.messages import Message, Outgoing, View
 from runtime.links.mavlink.reports import Identity, Stream
-from runtime.links.mavlink.transport import Address, Transport, UdpIn, open_transport
+from runtime.links.mavlink.transport import STATIONS, Address, Transport, open_transport
 from runtime.types import TrackedFrame
 
 KEY_BYTES = 32
@@ -79,7 +79,7 @@ class Service(Link):
         signatures = packets.Signatures(key) if key is not None else None
         self._gate = packets.Gate(WANTED, signatures, rate)
         self.refused = self._gate.counts
-        self._splitter = packets.Splitter()
+        self._splitters: OrderedDict[Optional[Address], packets.Splitter] = OrderedDict()
         self._view: Optional[View] = None
         self._contents = steering.Contents()
         self._latency_ms: Deque[float] = deque(maxlen=LATENCIES)
@@ -167,9 +167,7 @@ class Service(Link):
 
     def _wait(self) -> None:
         """Wait for bytes or a frame, at most ``WAIT_S``."""
-        watched: List[Any] = [self._wake_in]
-        if self.transport.fileno() is not None:
-            watched.append(self.transport.fileno())
+        watched: List[Any] = [self._wake_in, *self.transport.filenos()]
         try:
             readable, _, _ = select.select(watched, [], [], WAIT_S)
         except (OSError, ValueError):  # the link was closed meanwhile
@@ -187,8 +185,7 @@ class Service(Link):
             data: the bytes.
             now: seconds of the monotonic clock.
         """
-        # a datagram holds whole packets; a stream may deliver them in pieces
-        splitter = self._splitter if peer is None else packets.Splitter()
+        splitter = self._splitter_of(peer)
         out: List[Outgoing] = []
         for packet in splitter.feed(data):
             if not self._gate.passes(packet, now, time.time(), peer[0] if peer else None):
@@ -197,10 +194,20 @@ class Service(Link):
             if message is None:
                 continue
             self.heard += 1
-            if isinstance(self.transport, UdpIn) and peer is not None:
+            if peer is not None:
                 self.transport.welcome(peer, now, message.name == "HEARTBEAT")
             out += self._guarded(self._answers, message, now)
         return out
+
+    def _splitter_of(self, peer: Optional[Address]) -> packets.Splitter:
+        """A datagram holds whole packets; a connection keeps the beginning of one."""
+        if not self.transport.in_pieces:
+            return packets.Splitter()
+        splitter = self._splitters.pop(peer, None) or packets.Splitter()
+        self._splitters[peer] = splitter
+        while len(self._splitters) > STATIONS:  # of those that went
+            self._splitters.popitem(last=False)
+        return splitter
 
     def _guarded(self, function: Callable[..., List[Any]], *given: Any) -> List[Any]:
         """What a function gives for one message; nothing where it fails, which is counted."""

@@ -175,8 +175,7 @@ def _add_page(group: argparse._ArgumentGroup) -> None:
     _value(
         group,
         "--page-host ADDRESS",
-        "address to listen on, 0.0.0.0 for all; other addresses than this computer's loopback "
-        "require the token in the printed link",
+        "address to listen on, 0.0.0.0 for all; the printed link holds the token that lets in",
         "127.0.0.1",
     )
     _value(group, "--page-port N", "port; 0 takes any free one", 8600, type=between(0, 65535))

@@ -146,9 +146,7 @@ class Server(Link):
             ) from None
         port = self._socket.getsockname()[1]
         self._cookie = f"hotpath_{port}"  # browsers share cookies between ports
-        self.link = f"http://{shown_host(host)}:{port}/"
-        if self.guard.token:
-            self.link += "enter?token=" + self.guard.token
+        self.link = f"http://{shown_host(host)}:{port}/enter?token={self.guard.token}"
         self._thread.start()
         self._encoder.start()
 
@@ -204,8 +202,6 @@ class Server(Link):
 
     def _routes(self) -> List[Any]:
         description = api.described(self._files[DESCRIPTION].decode("utf-8"))
-        if not self.guard.token:
-            del description["security"]
         requests = api.Api(self._controller, self._state_text, description, self._options)
         pages = ["/"] + ["/" + name for name in self._files if name != DESCRIPTION]
         routes = [web.get("/ws", self._serve_socket), web.get("/enter", self._log_in)]
@@ -349,10 +345,9 @@ class Server(Link):
         """Exchange the token of the link for a cookie, and lead on to the page."""
         value = self.guard.log_in(request.query.get("token"), request.remote)
         response = web.Response(status=303, headers={"Location": "/"})
-        if value:
-            # Strict cookies are not sent after a link in a chat was followed, so this one is Lax;
-            # requests that change something are no GET and must come from the page itself
-            response.set_cookie(self._cookie, value, httponly=True, samesite="Lax", path="/")
+        # Strict cookies are not sent after a link in a chat was followed, so this one is Lax;
+        # requests that change something are no GET and must come from the page itself
+        response.set_cookie(self._cookie, value, httponly=True, samesite="Lax", path="/")
         return response
 
     async def _static(self, request: Any) -> Any:
@@ -412,7 +407,7 @@ def open_link(context: Context) -> Server:
     server = Server(context.controller, context.options)
     server.start()
     context.say("page: " + server.link)
-    code = access.qr_code(server.link) if server.guard.token else None
+    code = None if server.guard.is_local else access.qr_code(server.link)
     if code:
         context.say(code)
     return server

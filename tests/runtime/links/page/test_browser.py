@@ -262,6 +262,8 @@ def test_the_page_comes_back_when_the_run_is_started_again(chromium, world):
         first.kill()
         tab.wait_for_text("#veil", "Connection lost")
         with pages.PagedRun(world[0], world[0] / "frames", port=first.port) as second:
+            tab.wait_for_text("#veil", "open the link")  # it has another token
+            tab.page.goto(second.link)
             tab.wait("document.getElementById('veil').hidden")
             tab.wait("document.querySelectorAll('.target').length === 0")
             pages.drag(tab.page, world[1][0])

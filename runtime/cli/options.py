@@ -322,7 +322,7 @@ def between(low: int, high: float) -> Callable[[str], float]:
     return _number(low, high, int)
 
 
-count = between(1, math.inf)  # reads a whole number from 1
+count = between(1, 10**9)  # reads a whole number from 1
 
 
 def _fov(text: str) -> Tuple[float, ...]:

@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import sys
 import time
 from collections import deque
 from typing import Any, Callable, Deque, Dict, List, Optional, Set, Tuple
@@ -17,7 +18,7 @@ from runtime.errors import BadOutput, HotpathError
 from runtime.pictures import AnyFrame, JpegFrame, bgr_of
 from runtime.types import Taken, Track, TrackedFrame
 from runtime.video import draw, results, save, window
-from runtime.video.output_file import check_ending, check_folder
+from runtime.video.output_file import check_ending, check_folder, why_not
 from runtime.video.sources import reads
 
 AGAIN_S = 60.0  # a failure is said as often
@@ -281,19 +282,23 @@ class Outputs:
         return [list(self._trails[number]) for number in tracks]
 
     def summary(self, source: Any) -> None:
-        """Say on standard error what was done; with --json print it."""
+        """Say on standard error what was done; with --json print it.
+
+        Raises:
+            BadOutput: standard output takes no JSON, as on a full disk.
+        """
         options = self._options
         failed = list(self.failed.values())
         pairs = ((options.results, self._results), (options.save, self._video))
         files = [path for path, to in pairs if path not in (None, "-") and to not in self.failed]
         figures = self._summary.figures(source, files, failed)
-        if options.json:
-            print(json.dumps(figures), flush=True)
         if not options.quiet:
             for line in self._summary_lines(source, figures):
                 say(line)
         for sentence in failed:
             say(f"runtime.track: {sentence}")
+        if options.json:
+            print_json(figures)
 
     def _summary_lines(self, source: Any, figures: Dict[str, Any]) -> List[str]:
         options = self._options
@@ -348,6 +353,18 @@ class Outputs:
 
     def __exit__(self, *_: Any) -> None:
         self.close()
+
+
+def print_json(figures: Dict[str, Any]) -> None:
+    """Print one line on standard output; raises ``BadOutput``, ``BrokenPipeError``."""
+    try:
+        print(json.dumps(figures), flush=True)
+    except OSError as error:
+        # what Python still holds would fail again when it ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            raise
+        raise BadOutput(why_not("standard output", error)) from None
 
 
 def _wants_window(options: argparse.Namespace) -> bool:

@@ -168,10 +168,19 @@ def _own_address(ipv6: bool) -> Optional[str]:
             return None
 
 
+def found_address(host: str, port: int, kind: int, flags: int = 0) -> Tuple[int, Any]:
+    """(family, address) of a host; raises ``OSError`` where there is no such one."""
+    try:
+        found = socket.getaddrinfo(host, port, 0, kind, 0, flags)[0]
+    except UnicodeError:  # a part of the name is empty, or longer than 63 letters
+        raise OSError(errno.EINVAL, "no host has such a name") from None
+    return found[0], found[4]
+
+
 def made_socket(host: str, port: int, kind: int, connect: bool) -> socket.socket:
     """A socket that does not block, connected or (for listening) bound; raises ``OSError``."""
     flags = 0 if connect else socket.AI_PASSIVE
-    family, kind, _, _, address = socket.getaddrinfo(host, port, 0, kind, 0, flags)[0]
+    family, address = found_address(host, port, kind, flags)
     made = socket.socket(family, kind)
     try:
         made.setblocking(False)

@@ -6,10 +6,10 @@ The schema is docs/publish.schema.json.
 import json
 import socket
 import time
-from typing import Any, Dict, List, Optional
+from typing import Dict, List, Optional
 
 from runtime.errors import BadOutput
-from runtime.links.base import Context, Link, split_address
+from runtime.links.base import Context, Link, found_address, split_address
 from runtime.links.control import target_json
 from runtime.types import TrackedFrame
 
@@ -34,12 +34,11 @@ class Publisher(Link):
                 f"--publish {address}: not an address; give udp://HOST:PORT, or ros:/TOPIC"
             )
         try:
-            found = socket.getaddrinfo(parts.hostname, parts.port, 0, socket.SOCK_DGRAM)[0]
+            family, self._to = found_address(parts.hostname, parts.port, socket.SOCK_DGRAM)
         except OSError as error:
             raise BadOutput(f"--publish {address}: {error.strerror or error}") from None
         self.name, self.sent, self.lost, self._holds = address, 0, 0, holds
-        self._to: Any = found[4]
-        self._socket = socket.socket(found[0], found[1])
+        self._socket = socket.socket(family, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
 
     def show(self, tracked: TrackedFrame, recording: bool = False) -> None:

@@ -139,8 +139,8 @@ class Server(Link):
         host, port = self._options.page_host, self._options.page_port
         try:
             self._socket = made_socket(host, port, socket.SOCK_STREAM, connect=False)
-        except (OSError, UnicodeError) as error:
-            why = getattr(error, "strerror", None) or error
+        except OSError as error:
+            why = error.strerror or error
             raise BadOutput(
                 f"--page-host {host} --page-port {port}: can't listen there: {why}"
             ) from None

@@ -6,6 +6,8 @@ from kernels.commands import make
 
 try:
     import torch as torch
+    from torch import nn as nn
+    from torch.nn import functional as functional
 except ImportError as error:
     print(
         f"calib.research: PyTorch is needed ({error}); run `{make('setup', ALSO='train')}`",

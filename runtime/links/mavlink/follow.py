@@ -139,7 +139,7 @@ class Follow:
             self._end(why)
         elif not self._over and not self.following:
             self._begin_or_wait(why, now)
-        due = now - self._sent_at >= REPEAT_S
+        due = not 0.0 <= now - self._sent_at < REPEAT_S
         if self.following and (fresh or due):
             out.append(self._setpoint(now, *self._steer(now)))
         elif self._stops and not self.following and due:

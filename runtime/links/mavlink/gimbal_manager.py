@@ -119,21 +119,25 @@ class GimbalManager:
 
     def tick(self, now: float, fresh: bool = False) -> List[Outgoing]:
         """Return the messages that are due. Call it after each frame, and 20 times a second."""
+        out: List[Outgoing] = []
         if self.up and now - self._heard_at > self._link_s:
-            self.manager = None  # it may come back as another component
-            self.control.stop(now)
+            rates = self.control.stop(now)
+            self._ramp.stop()
             self._stops = STOPS  # sent when the link is back
-            if self.ours:
+            if self.ours and self.manager is not None:  # it may hear us nevertheless
+                out = [self._set_rates(now, self.manager, rates) for _ in range(STOPS)]
                 self._say.append(status_text("gimbal: its manager is silent"))
+            self.manager = None  # it may come back as another component
             self.up = self.ours = False
-        out, self._say = self._say + self._discover(now), []
+        out += self._say + self._discover(now)
+        self._say = []
         if not self.up or self.manager is None:
             return out
         if self._wanted and not self._yielded and not self.ours:
             out += self._claim(now, self.manager, self._me)
         if not self.ours or self._yielded:
             return out
-        if self._wanted and (fresh or now - self._sent_at >= REPEAT_S):
+        if self._wanted and (fresh or not 0.0 <= now - self._sent_at < REPEAT_S):
             out.append(self._steer(now, self.manager))
         elif not self._wanted:
             out += self._stand_still(now, self.manager)

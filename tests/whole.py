@@ -41,6 +41,7 @@ def main(words):
         "the other Pythons": others,
         "fresh boards": [*python, "tests.fresh_boards", "--all"],
         "ARM, emulated": [*python, "tests.arm", "--whole"],
+        "an hour of everything": [*python, "tests.soak", *os.environ.get("SOAK", "").split()],
     }
     if os.environ.get("HOTPATH_PRJXRAY"):
         parts["the FPGA engine, routed"] = [*python, "tests.kernels.fpga.route"]

@@ -114,6 +114,8 @@ class Ramp:
         self._holds = {} if holds is None else holds
         self._last = self._from = self._zero
         self._ended_s: Optional[float] = None  # when the evidence ended; None: there is some
+        self._why: Optional[str] = None
+        self._why_s = NEVER_S  # since when
         self._told: Tuple[Optional[str], float] = None, NEVER_S
 
     def command(self, now: float, why: Optional[str], wanted: Callable[[], Velocity]) -> Velocity:
@@ -124,6 +126,8 @@ class Ramp:
             why: of ``missing``.
             wanted: gives the velocity that the evidence asks for; not called without evidence.
         """
+        if why != self._why:
+            self._why, self._why_s = why, now
         if why is None:
             self._ended_s = None
             self._holds.pop(self._what, None)
@@ -134,7 +138,7 @@ class Ramp:
         gone_s = now - self._ended_s
         share = 1.0 - gone_s / RAMP_S if 0.0 <= gone_s < RAMP_S else 0.0
         self._last = tuple(share * value for value in self._from)
-        if not share:
+        if not share and not 0.0 <= now - self._why_s < RAMP_S:  # not of a state of one frame
             self._hold(now, why)
         return self._last
 

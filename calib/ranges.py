@@ -21,6 +21,7 @@ from onnx import TensorProto, helper
 from onnxruntime.quantization.calibrate import HistogramCollector, entropy, smooth_distribution
 
 from runtime.engines.onnxruntime import as_written
+from runtime.graphs import models
 
 Ranges = dict[str, tuple[float, float]]  # of a tensor: low, high
 Entry = tuple[Any, ...]  # of a histogram: counts, edges, least, greatest, threshold
@@ -129,7 +130,7 @@ def session(model: onnx.ModelProto, literal: bool = False) -> Any:
         model.SerializeToString(),
         options,
         providers=["CPUExecutionProvider"],
-        **({} if literal else as_written(onnxruntime, model)),
+        **({} if literal else as_written(onnxruntime, models.has_float_layer(model.graph))),
     )
 
 

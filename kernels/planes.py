@@ -71,7 +71,7 @@ class Planes:
         shape: (height, width, 3), as a BGR array of this picture has.
         samples: ``Samples``; None for BGRx.
         factors: the ``Matrix``.
-        record: kernels keep the addresses of the samples here; empty before they were asked for.
+        record: kernels keep the addresses of the samples here; None before they were asked for.
 
     Raises:
         ValueError: no such kind or matrix, or planes of other sizes than the picture's.
@@ -95,7 +95,7 @@ class Planes:
         _check(self)
         self.samples = _samples(self) if KINDS[kind] else None
         self.factors = MATRICES[matrix, full_range]
-        self.record = b""
+        self.record: Any = None
 
     @property
     def nbytes(self) -> int:

@@ -103,7 +103,8 @@ def open_precision(
 
 def _opened(form: Network, options: Options) -> Engine:
     name = int8_engine(options.engine) if form.name.endswith(SUFFIX) else options.engine
-    return engines.create(name, form, form.locate(options.networks_dir), options.threads)
+    paths = form.locate(options.networks_dir)
+    return engines.create(name, form, paths, options.threads, options.log)
 
 
 def _both(network: Network, form: Network, options: Options) -> Tuple[Engine, ...]:

@@ -68,13 +68,12 @@ def _identity(detection: Detection, installed: Installed) -> List[str]:
 
 
 def _search(board: Board) -> str:
-    """Return what the search for a lost target may cost here, as a phrase."""
+    """Return how a lost target is searched for here, as a phrase."""
     search = board.search
     if not search["default"]:
         return "not searched for, unless --recover asks for it"
-    share, windows = search["share"], search["windows"]
-    text = f"searched for in {share:g} of a tracked frame's time more"
-    return text + (f", {windows} windows at a time" if windows > 1 else "")
+    windows = search["windows"]
+    return f"searched for in {windows} window{'s' * (windows > 1)} a frame"
 
 
 def _state(telemetry: Telemetry) -> List[str]:

@@ -29,6 +29,8 @@ def load(log: Optional[Callable[[str], None]] = None) -> "Kernels":
         if log:
             log(f"{error}; crop and select run in NumPy and OpenCV, which are slower")
         return interface.Kernels()
-    from kernels.cpu import binding
+    from kernels.cpu import binding, structures
 
-    return binding.Kernels(library)
+    kernels = binding.Kernels(library)
+    structures.check(kernels.handle)
+    return kernels

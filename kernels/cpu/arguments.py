@@ -1,19 +1,18 @@
 """What the compiled functions take, and checks of a crop's arguments."""
 
 import ctypes
-import struct
-from typing import Any, Tuple, Union
+from typing import Any, Union
 
 import numpy as np
 
 from kernels.planes import Planes
 
 Frame = Union[np.ndarray, Planes]
-VIEW = struct.Struct("=4d")  # hp_frame_view, or a region's centre and search pixels a frame pixel
 MAX_SIDE = 1 << 24  # pixels of a window: up to here float32 tells neighbouring pixels apart
 
 # Result and arguments of each function: p an address, q 64 bits, i an int, d a double, v nothing.
 FUNCTIONS = {
+    "hp_size_of": "q p",
     "hp_crop_workspace": "q qq",
     "hp_crop": "v p",
     "hp_warp": "v pp",
@@ -62,12 +61,6 @@ def address(array: np.ndarray) -> int:
     """Where an array lies, in a fifth of the time of ``array.ctypes.data``."""
     at: int = array.__array_interface__["data"][0]
     return at
-
-
-def kept(data: bytes) -> Tuple[Any, int]:
-    """Memory that begins as these bytes and stays where it is, and its address."""
-    memory = ctypes.create_string_buffer(data, len(data))
-    return memory, ctypes.addressof(memory)
 
 
 def check_frame(frame: Frame, width: float, height: float) -> None:

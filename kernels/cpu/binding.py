@@ -4,23 +4,19 @@ A frame takes about a millisecond. Each call costs two or three microseconds bes
 the addresses of arrays that stay the same are kept.
 """
 
-import struct
+import ctypes
 from typing import Any, Callable, Dict, Optional, Sequence, Tuple
 
 import numpy as np
 
 from kernels import records
-from kernels.cpu import arguments, interface
-from kernels.cpu.arguments import VIEW, Frame, address, check_frame, kept
+from kernels.cpu import arguments, interface, structures
+from kernels.cpu.arguments import Frame, address, check_frame
 from kernels.cpu.build import Library
 from kernels.cpu.interface import PLAIN, Part
 from kernels.planes import Border, Planes
 from kernels.settings import InputSettings, WindowSettings
 
-CROP_JOB = struct.Struct("=21q6f")  # hp_crop_job in crop.h
-PIXELS_AT = struct.Struct("=q")  # its first field
-SCALE = struct.Struct("=2d")
-PLANES = struct.Struct("=15q")  # hp_planes in planes.h
 MOST_BOUND = 8  # arrays whose addresses are kept: a tracker has an input or two, and a patch
 
 
@@ -32,7 +28,7 @@ class Kernels(interface.Kernels):
 
     Attributes:
         handle: the library's functions, for ``kernels.fpga.native``.
-        job: the memory of ``fill_job``, and its address.
+        job: that of ``fill_job``.
     """
 
     name = "c++"
@@ -45,17 +41,15 @@ class Kernels(interface.Kernels):
         self._features_at = 0
         self._reference: Any = None
         self._reference_at: Optional[int] = None
-        self.job = self._job, self._job_at = kept(bytes(CROP_JOB.size))
-        self._window, self._window_at = kept(bytes(VIEW.size))
-        self._planes, self._planes_at = kept(bytes(PLANES.size))
+        self.job = structures.CropJob()
+        self._job_at = ctypes.addressof(self.job)
+        self._window = structures.Four()
+        self._window_at = ctypes.addressof(self._window)
         self._bound: Dict[int, Tuple[Any, ...]] = {}  # id of an ``out`` -> what is known of it
         self._out: Any = None
         self._workspace: Any = None
         self._out_at = self._out_width = self._out_height = 0
         self._frame_width = self._workspace_at = 0
-
-    def clone(self) -> "Kernels":
-        return Kernels(self._library)
 
     def new(self, part: Callable[..., Part], *arguments: object) -> Part:
         return part(self.handle, *arguments)
@@ -81,11 +75,11 @@ class Kernels(interface.Kernels):
     ) -> None:
         check_frame(frame, window[2], window[3])
         self.fill_job(frame, (0, 0, 1, 1), border, out, packing)
-        VIEW.pack_into(self._window, 0, *window)
+        self._window[:] = list(window)
         self._warp(self._job_at, self._window_at)
 
     def around(self, settings: WindowSettings, out: np.ndarray, packing: InputSettings) -> "Around":
-        return Around(self.clone(), settings, out, packing)
+        return Around(Kernels(self._library), settings, out, packing)
 
     def fill_job(
         self,
@@ -105,17 +99,16 @@ class Kernels(interface.Kernels):
             pixels_at, strides, planes_at = self._pixels_of(frame)
         if out is not self._out or width != self._frame_width:
             self._bind(out, width)
-        place = (pixels_at, *strides, width, height, *window, *border)
+        place = (pixels_at, *strides, width, height, *window, tuple(map(int, border)))
         result = self._out_at, self._out_width, self._out_height, self._as_float, swap
-        rest = self._side_by_side, self._workspace_at, planes_at
-        CROP_JOB.pack_into(self._job, 0, *place, *result, *rest, *mean, *scale)
+        rest = self._side_by_side, self._workspace_at, planes_at, tuple(mean), tuple(scale)
+        structures.CropJob.__init__(self.job, *place, *result, *rest)
 
     def _pixels_of(self, frame: Frame) -> Tuple[int, Tuple[int, ...], int]:
         """Address and strides of a frame's pixels, and the address of its planes, or zeros."""
         if isinstance(frame, Planes):
             if frame.samples is not None:
-                self._planes.raw = _record(frame)
-                return 0, (0, 0, 0), self._planes_at
+                return 0, (0, 0, 0), ctypes.addressof(_record(frame))
             frame = frame.planes[0]
         return address(frame), frame.strides, 0
 
@@ -142,7 +135,7 @@ class Kernels(interface.Kernels):
             return np.ascontiguousarray(picture.planes[0][:, :, :3])
         out = np.empty(picture.shape, np.uint8)
         space = np.empty(3 * picture.width + 256, np.uint8)
-        record, at = kept(_record(picture))  # its own: other threads may convert too
+        at = ctypes.addressof(_record(picture))
         size = picture.width, picture.height
         self.handle.hp_planes_to_bgr(at, *size, out.ctypes.data, space.ctypes.data)
         return out
@@ -186,8 +179,9 @@ class Around:
         self._geometry = records.record(records.GEOMETRY, settings)
         self._geometry_at = self._geometry.ctypes.data
         self._crop = kernels.handle.hp_crop_around
-        self._job, self._job_at = kernels.job
-        self._scale, self._scale_at = kept(bytes(SCALE.size))
+        self._job, self._job_at = kernels.job, ctypes.addressof(kernels.job)
+        self._scale = structures.Two()
+        self._scale_at = ctypes.addressof(self._scale)
         self._layout: Any = None  # shape and strides of the last frame
         self._border: Any = None
         self._state = np.zeros(4)
@@ -202,21 +196,22 @@ class Around:
             self._kernels.fill_job(frame, (0, 0, 1, 1), border, self._out, self._packing)
             self._layout, self._border = layout, border
         self._state[:] = state
-        PIXELS_AT.pack_into(self._job, 0, address(frame))
+        self._job.frame = address(frame)
         given = self._job_at, self._geometry_at, self._state_at, sides, self._scale_at
         if not self._crop(*given):
             raise ValueError(f"no window around {state}")
-        found: Tuple[float, float] = SCALE.unpack(self._scale)
-        return found
+        scale_x, scale_y = self._scale
+        return scale_x, scale_y
 
 
-def _record(picture: Planes) -> bytes:
-    """A picture in planes as ``hp_planes``."""
-    if not picture.record:
+def _record(picture: Planes) -> structures.Planes:
+    """A picture in planes as ``hp_planes``, made once."""
+    if picture.record is None:
         samples: Any = picture.samples
         luma, u, v = samples.luma, samples.u, samples.v
         colour = (0, 0, 0, 0) if u is None else (address(u), address(v)) + u.strides
         shifts = samples.shift_x, samples.shift_y
         parts = (address(luma),) + luma.strides + colour + shifts + tuple(picture.factors)
-        picture.record = PLANES.pack(*parts)
-    return picture.record
+        picture.record = structures.Planes(*parts)
+    record: structures.Planes = picture.record
+    return record

@@ -54,5 +54,6 @@ double hp_cosine_similarity(const float* features, int channels, int side, int r
 
 #include "jpeg.h"
 #include "colour.h"
+#include "sizes.h"
 #include "fabric.h"
 #include "fabric_next.h"

@@ -38,10 +38,6 @@ class Kernels:
     name = "numpy"
     handle: Any = None
 
-    def clone(self) -> "Kernels":
-        """The same kernels for another tracker: compiled ones keep the addresses of its arrays."""
-        return self
-
     def new(self, part: Callable[..., Part], *arguments: object) -> Optional[Part]:
         """Make a class of this package that takes the compiled functions and then ``arguments``.
 

@@ -6,11 +6,11 @@ window of 150 to 500 px in 1280x720 or 1920x1080, libjpeg-turbo 2.1 with ``jpeg_
 """
 
 import ctypes
-import struct
 from typing import Any, Dict, List, NamedTuple, Tuple
 
 import numpy as np
 
+from kernels.cpu import structures
 from kernels.cpu.arguments import address, declare
 from kernels.planes import Planes
 
@@ -37,8 +37,6 @@ STANDARD_TABLES = bytes.fromhex(
     "f9fa"
 )
 
-HEAD = struct.Struct("=8q")  # hp_jpeg up to `interval`
-JOB = struct.Struct("=15q")  # hp_jpeg_job
 PAD = 2048  # bytes after the coded data, as in jpeg.h
 
 Region = Tuple[int, int, int, int]  # units: left, top, right, bottom
@@ -52,7 +50,7 @@ class _Memory(NamedTuple):
     """Of a picture at one scale."""
 
     picture: Planes
-    job: Tuple[int, ...]  # the last fields of hp_jpeg_job: sides of blocks, addresses, strides
+    job: structures.JpegJob  # with the sides of blocks, addresses, strides
 
 
 class JpegDecoder:
@@ -90,7 +88,8 @@ class JpegDecoder:
         state, data_at, standard = self._state_at, address(data), len(STANDARD_TABLES)
         if not self._open(state, STANDARD_TABLES, standard, data_at, len(data)):
             return False
-        head = HEAD.unpack_from(self._state.data)
+        values = structures.JpegHead.from_buffer(self._state.data)
+        head = tuple(getattr(values, name) for name, _ in values._fields_)
         if head != self._head:
             self._allocate(head)
         if self._clean.size < len(data) + PAD:
@@ -123,8 +122,10 @@ class JpegDecoder:
         if self.has(window, scale):
             return memory.picture
         region = self._region(window)
-        job = JOB.pack(self._clean_at, self._segments_at, *region, *memory.job)
-        if not self._window(self._state_at, job):
+        job = memory.job
+        job.data, job.segments = self._clean_at, self._segments_at
+        job.left, job.top, job.right, job.bottom = region
+        if not self._window(self._state_at, ctypes.addressof(job)):
             raise DamagedJpeg("the picture is damaged")
         self._done[scale].append(region)
         return memory.picture
@@ -162,15 +163,16 @@ class JpegDecoder:
             for block, side in zip(blocks, sides)
         ]
         none = [0] * (3 - parts)
-        job = sides + none + [address(plane) for plane in padded] + none
-        job += [plane.strides[0] for plane in padded] + none
+        job, strides = structures.JpegJob(), [plane.strides[0] for plane in padded]
+        job.side[:], job.stride[:] = sides + none, strides + none
+        job.plane[:] = [address(plane) for plane in padded] + none
         width, height = -(-width // scale), -(-height // scale)
         shape = (
             -(-height // 2) if kind == "I420" else height,
             -(-width // 2) if kind in ("I420", "I422") else width,
         )
         cut = [padded[0][:height, :width]] + [own[: shape[0], : shape[1]] for own in padded[1:]]
-        return _Memory(Planes(kind, cut, width, height, "601", full_range=True), tuple(job))
+        return _Memory(Planes(kind, cut, width, height, "601", full_range=True), job)
 
     def _region(self, window: Tuple[float, float, float, float]) -> Region:
         """The units that a window covers; left is not below right where it lies outside."""

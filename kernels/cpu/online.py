@@ -1,11 +1,12 @@
 """What colours and the classifier that learns online compute: ``colour.h``, ``online.h``."""
 
-import struct
+import ctypes
 from typing import Any, Optional, Sequence, Tuple
 
 import numpy as np
 
-from kernels.cpu.arguments import VIEW, address, kept
+from kernels.cpu import structures
+from kernels.cpu.arguments import address
 from kernels.settings import ColourSettings
 
 LANES = 16  # values that are worked on at once
@@ -23,7 +24,9 @@ class Colours:
     def __init__(self, library: Any, settings: ColourSettings) -> None:
         self._count = settings.total
         self._tables = tables(settings)
-        self._record, self._at = _record("=2q", self._tables, settings.total, settings.grey)
+        places = structures.addresses(self._tables)
+        self._record = structures.Colours(settings.total, settings.grey, *places)
+        self._at = ctypes.addressof(self._record)
         self._weights: Any = None
         self._weights_at = 0
         self._strides = np.zeros(3, np.int64)
@@ -116,8 +119,11 @@ class Pooling:
             np.zeros((side * side, 2), np.int64),
         )
         self._held[0][:channels] = mean
-        self._record, self.at = _record("=3q2d", self._held, side, channels, parts, stride, least)
-        self._view, self._view_at = kept(bytes(VIEW.size))
+        places = structures.addresses(self._held)
+        self._record = structures.Pooling(side, channels, parts, stride, least, *places)
+        self.at = ctypes.addressof(self._record)
+        self._view = structures.Four()
+        self._view_at = ctypes.addressof(self._view)
         self._describe = library.hp_pooling_describe
         self._features: Any = None
         self._features_at = 0
@@ -141,7 +147,7 @@ class Pooling:
             self._boxes_at = address(self._boxes)
         self._boxes[:count] = states
         out = np.empty((count, self.size), np.float32)
-        VIEW.pack_into(self._view, 0, centre[0], centre[1], scale[0], scale[1])
+        self._view[:] = [centre[0], centre[1], scale[0], scale[1]]
         self._describe(self.at, features_at, self._boxes_at, count, self._view_at, address(out))
         return out
 
@@ -193,7 +199,9 @@ class Regression:
             np.zeros((3, width)),
             np.zeros((2 * BATCH, width), np.float32),
         )
-        self._record, self.at = _record("=2q2d", self._held, size, width // LANES, ridge, tiny)
+        places = structures.addresses(self._held)
+        self._record = structures.Regression(size, width // LANES, ridge, tiny, *places)
+        self.at = ctypes.addressof(self._record)
         self.weights = self._held[2][:size]
         self._terms: Any = None
         self._tables: Any = None
@@ -247,12 +255,6 @@ class Regression:
         return np.ascontiguousarray(samples, np.float32)
 
 
-def _record(layout: str, arrays: Sequence[np.ndarray], *numbers: float) -> Tuple[Any, int]:
-    """A structure of numbers and then of the arrays' addresses; and its own address."""
-    layout += f"{len(arrays)}q"
-    return kept(struct.pack(layout, *numbers, *(array.ctypes.data for array in arrays)))
-
-
 def _padded(count: int) -> int:
     """The count of values that whole lanes hold."""
     return -(-count // LANES) * LANES
@@ -285,11 +287,14 @@ class Samples:
         self._places = np.zeros(2 * (2 * most + 1))
         self._most = len(self._moves) + (2 * most + 1) ** 2
         numbers = step, most, len(self._moves)
-        self._record, self._at = _record("=3d2q", [self._moves], *overlaps, *numbers)
+        places = structures.addresses([self._moves])
+        self._record = structures.Samples(*overlaps, *numbers, *places)
+        self._at = ctypes.addressof(self._record)
         self._places_at = self._places.ctypes.data
         self._target, self._total = np.zeros(4), np.zeros(1, np.int64)
         self._target_at, self._total_at = self._target.ctypes.data, self._total.ctypes.data
-        self._view, self._view_at = kept(bytes(VIEW.size))
+        self._view = structures.Four()
+        self._view_at = ctypes.addressof(self._view)
         self._of_frame = library.hp_samples_of_frame
 
     def of_frame(
@@ -323,7 +328,7 @@ class Samples:
         boxes, hard = np.empty((most, 4)), np.empty(most)
         described = np.empty((most, pooling.size), np.float32)
         self._target[:] = state
-        VIEW.pack_into(self._view, 0, centre[0], centre[1], scale[0], scale[1])
+        self._view[:] = [centre[0], centre[1], scale[0], scale[1]]
         models = self._at, pooling.at, regression.at, pooling.address_of(features)
         given = self._target_at, self._view_at, half, hardness, self._places_at
         out = address(boxes), address(described), address(hard), self._total_at

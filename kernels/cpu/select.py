@@ -1,17 +1,16 @@
 """The compiled select of every family, as Python calls: ``select.h`` and ``response.h``."""
 
 import ctypes
-import struct
 from typing import Any, List, Sequence, Tuple
 
 import numpy as np
 
 from kernels import records
-from kernels.cpu.arguments import VIEW, check_state, kept
+from kernels.cpu import structures
+from kernels.cpu.arguments import check_state
 from kernels.golden import argmax, hanning_window, inner_hanning_window
 from kernels.settings import CentreSettings, PointsSettings, ResponseSettings, SelectSettings
 
-JOB = struct.Struct("@9P0d")  # the addresses of hp_select_job; then aligned for its hp_frame_view
 NOTHING = np.full(1, np.nan)
 
 
@@ -46,7 +45,9 @@ class Select:
         space = np.zeros(window.size * max(1, len(anchors)) + 1, np.float32)
         self._tables = window, anchors, space
         self._score = ctypes.c_double()
-        self._job, self._job_at = kept(bytes(JOB.size + VIEW.size))
+        self._job = structures.SelectJob()
+        self._job_at, view = ctypes.addressof(self._job), self._job.view
+        self._scale, self._frame = view.scale, view.frame  # of the job's own memory
         self._given: Tuple[Any, ...] = (None,) * 4
 
     def select(
@@ -81,7 +82,8 @@ class Select:
             or maps[-1] is not third
         ):
             self._bind(maps, state)
-        VIEW.pack_into(self._job, JOB.size, scale[0], scale[1], frame_width, frame_height)
+        self._scale[:] = scale
+        self._frame[:] = frame_width, frame_height
         best = self._function(self._job_at)
         if best < 0:
             argmax(NOTHING)  # raises the definition's error
@@ -111,9 +113,10 @@ class Select:
         if tuple(sizes) != wanted:
             raise ValueError(f"maps: {[values.shape for values in maps]}")
         addresses += [0] * (3 - len(addresses))
-        addresses += [array.ctypes.data for array in self._tables + (state,)]
-        score_at = ctypes.addressof(self._score)
-        JOB.pack_into(self._job, 0, self._record.ctypes.data, *addresses, score_at)
+        job, tables = self._job, structures.addresses(self._tables)
+        job.head, job.maps[:] = self._record.ctypes.data, addresses
+        job.window, job.anchors, job.space = tables
+        job.state, job.score = state.ctypes.data, ctypes.addressof(self._score)
         self._held = held
         same = all(a is b for a, b in zip(held, maps))  # else convert in every frame
         watched = (maps[0], maps[len(maps) >> 1], maps[-1], state)
@@ -152,11 +155,12 @@ class Response:
             np.zeros(side),
         )
         self._head = records.record(records.RESPONSE, settings, scales=scales)
-        self._arrays = np.array([array.ctypes.data for array in self._held], np.uintp)
-        self._at = self._head.ctypes.data, self._arrays.ctypes.data
+        self._arrays = structures.ResponseArrays(*structures.addresses(self._held))
+        self._at = self._head.ctypes.data, ctypes.addressof(self._arrays)
         library.hp_response_prepare(*self._at)
         self._cells = settings.size**2
-        self._view, self._view_at = kept(bytes(VIEW.size))
+        self._view = structures.FrameView()
+        self._view_at = ctypes.addressof(self._view)
         self._found = np.zeros(2)
         self._found_at = self._found.ctypes.data
 
@@ -186,7 +190,7 @@ class Response:
             NetworkFailed: no response is finite.
         """
         check_state(state)
-        VIEW.pack_into(self._view, 0, scale[0], scale[1], frame_width, frame_height)
+        self._view.scale[:], self._view.frame[:] = scale, (frame_width, frame_height)
         best = self._select(*self._at, self._view_at, state.ctypes.data, self._found_at)
         if best < 0:
             argmax(NOTHING)  # raises the definition's error

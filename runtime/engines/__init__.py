@@ -5,7 +5,7 @@ import os
 import pathlib
 import pkgutil
 import sys
-from typing import List, Mapping, Optional, Tuple, Type
+from typing import Callable, List, Mapping, Optional, Tuple, Type
 
 from runtime.engines.base import THREADS, Engine, Setup
 from runtime.errors import BadNetwork, NoEngine
@@ -69,7 +69,11 @@ def installed(network: Optional[Network] = None) -> List[str]:
 
 
 def create(
-    name: str, network: Network, paths: Mapping[str, pathlib.Path], threads: Optional[int] = None
+    name: str,
+    network: Network,
+    paths: Mapping[str, pathlib.Path],
+    threads: Optional[int] = None,
+    log: Optional[Callable[[str], None]] = None,
 ) -> Engine:
     """Load a network's own files into an engine.
 
@@ -78,12 +82,13 @@ def create(
         network: the ``Network``.
         paths: dict of part -> path, from ``network.locate()``.
         threads: of one call of the network; None for ``THREADS``.
+        log: told where files were made ready, where they were not.
 
     Raises:
         NoEngine: there is no such engine, it is not installed, or it runs bundles only.
         BadNetwork: the files are not what the TOML says.
     """
-    setup = Setup(network, paths, threads or THREADS)
+    setup = Setup(network, paths, threads or THREADS, log=log)
     if name == AUTO:
         return _first_that_opens(setup)
     engine = find(name)

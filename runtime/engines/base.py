@@ -40,6 +40,7 @@ class Setup(NamedTuple):
     # of the engine's own, as the entry ``settings`` of a bundle has them
     settings: Mapping[str, Any] = {}
     latency: str = "normal"  # one of ``runtime.options.LATENCIES``
+    log: Any = None  # called with one sentence; None for silence
 
 
 class Searcher:

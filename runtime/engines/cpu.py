@@ -6,18 +6,16 @@ Such an engine binds a model to fixed arrays. Everything that runs in a frame is
 import threading
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
+from runtime import canonical
 from runtime.engines import base
-
-COUNTS = 2, 4, 8  # windows of the calls that take several
 
 
 class CpuBatch(base.Batch):
     """Searches in several windows in one call: the arrays of a graph that holds all of them.
 
     Args:
-        graphs: the ``Graphs`` of one window.
-        bound: the rewritten search graph (``runtime.graphs.batch.several``), as ``CpuEngine.bind``
-            returns it.
+        graphs: of the network, see ``CpuEngine.read_graphs``.
+        bound: the model of so many windows, as ``CpuEngine.bind`` returns it.
         count: windows.
     """
 
@@ -77,21 +75,22 @@ class CpuEngine(base.Engine):
         self._failure: Optional[Exception] = None
         self._making: Optional[threading.Thread] = None
         self._closed = False
-        self.windows = COUNTS[-1] if self._several(COUNTS[0]) is not None else 1
+        self.windows = max(graphs.several, default=1)
+
+    @classmethod
+    def takes_pixels(cls) -> bool:
+        """Whether it takes less time for pictures in bytes that are (n, h, w, 3)."""
+        return False
 
     def read_graphs(self, setup: base.Setup) -> Any:
-        """Read the network: an ``assemble.Graphs`` whose two models ``bind`` takes."""
-        from runtime.graphs import assemble, byte_pictures
-
-        built = assemble.build(self.network, setup.paths)
-        graphs = assemble.with_search_features(self.network, built)
-        return byte_pictures.with_byte_pictures(self.network, graphs)
+        """Read the network: a ``canonical.Graphs`` whose models ``bind`` takes."""
+        return canonical.load(self.network, setup.paths, self.takes_pixels(), setup.log)
 
     def bind(self, model: Any, threads: int) -> Any:
         """Bind a model to fixed arrays.
 
         Args:
-            model: one of the two models that ``read_graphs`` gives.
+            model: one of the models that ``read_graphs`` gives.
             threads: of one call.
 
         Returns:
@@ -145,19 +144,13 @@ class CpuEngine(base.Engine):
 
     def _make(self) -> None:
         try:
-            for count in COUNTS:
+            for count, model in self._graphs.several.items():
                 if self._closed:
                     return
-                bound = self.bind(self._several(count), self.threads)
+                bound = self.bind(model, self.threads)
                 self._batches[count] = CpuBatch(self._graphs, bound, count)
         except Exception as error:  # raised where the batch is asked for
             self._failure = error
-
-    def _several(self, count: int) -> Any:
-        """The model of so many windows; None where the graph may mix them."""
-        from runtime.graphs import batch
-
-        return batch.several(self._graphs.search, count)
 
     def close(self) -> None:
         """Release the executor's memory."""

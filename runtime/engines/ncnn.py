@@ -30,7 +30,10 @@ class Model(NamedTuple):
 
 
 class Graphs(NamedTuple):
-    """The two models; the attributes are those of ``runtime.graphs.assemble.Graphs``."""
+    """The two models; the attributes are those of ``runtime.canonical.Graphs``.
+
+    A converted model has one size of its inputs, so a call takes one window.
+    """
 
     precision: str
     exemplar: Model
@@ -39,6 +42,7 @@ class Graphs(NamedTuple):
     image: Tuple[str, str]
     maps: Sequence[str]
     search_features: Optional[str]
+    several: Dict[int, Model] = {}
 
 
 class Engine(CpuEngine):
@@ -93,9 +97,6 @@ class Engine(CpuEngine):
             maps=run["maps"],
             search_features=run.get("search_features"),
         )
-
-    def _several(self, count: int) -> None:
-        """None: a converted model has one size of its inputs."""
 
     def bind(self, model: Any, threads: int) -> Any:
         return _Bound(self._library, self.network.name, model, threads, self._graphs.precision)

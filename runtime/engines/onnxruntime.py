@@ -9,7 +9,6 @@ from runtime.engines.cpu import CpuEngine
 from runtime.errors import BadNetwork
 
 FROM = (1, 21)  # the first version that quantises weights itself
-LAYERS = ("Conv", "ConvTranspose", "Gemm")  # whose weights it quantises
 
 
 def open_session(library: Any, model: Union[bytes, str], threads: int, **more: Any) -> Any:
@@ -21,37 +20,22 @@ def open_session(library: Any, model: Union[bytes, str], threads: int, **more: A
     return library.InferenceSession(model, options, providers=["CPUExecutionProvider"], **more)
 
 
-def as_written(library: Any, model: Any) -> Dict[str, Any]:
+def as_written(library: Any, has_float_layer: bool) -> Dict[str, Any]:
     """Arguments of a session that keep float layers between quantised ones as they are.
 
     From 1.21 on, ONNX Runtime quantises the weights of such a layer itself, with one scale for all
     channels (its pull request 22969). ``calib.int8`` makes such layers where INT8 loses too much,
     and they then lost more than in INT8. The same optimisation quantises float biases of INT8
     layers, which are slow without it. So it is left out only where a file has such a layer.
+
+    Args:
+        library: ONNX Runtime.
+        has_float_layer: of the model, see ``runtime.graphs.models``.
     """
     version = re.findall("[0-9]+", library.__version__)[:2]
-    if tuple(map(int, version)) < FROM or not _has_float_layer(model.graph):
+    if tuple(map(int, version)) < FROM or not has_float_layer:
         return {}
     return {"disabled_optimizers": ["WeightBiasQuantization"]}
-
-
-def _has_float_layer(graph: Any) -> bool:
-    """Whether a layer with float weights lies between dequantised values and quantised ones."""
-    made = {name: node.op_type for node in graph.node for name in node.output}
-    constant = {tensor.name for tensor in graph.initializer}
-    users: Dict[str, List[Any]] = {}
-    for node in graph.node:
-        for name in node.input:
-            users.setdefault(name, []).append(node)
-    for node in graph.node:
-        weighs = node.op_type in LAYERS and made.get(node.input[0]) == "DequantizeLinear"
-        if weighs and (node.input[1] in constant or made.get(node.input[1]) == "Constant"):
-            after = users.get(node.output[0], [])
-            while len(after) == 1 and after[0].op_type != "QuantizeLinear":
-                after = users.get(after[0].output[0], [])
-            if len(after) == 1:
-                return True
-    return False
 
 
 class Engine(CpuEngine):
@@ -73,33 +57,39 @@ class Engine(CpuEngine):
         return super().check_bundle(run, settings)
 
     def bind(self, model: Any, threads: int) -> Any:
-        return _Bound(self._library, self.network.name, model, threads)
+        return Bound(self._library, self.network.name, model, threads)
 
 
-class _Bound:
-    """A session whose inputs and outputs are fixed arrays."""
+class Bound:
+    """A session whose inputs and outputs are fixed arrays.
+
+    Args:
+        library: ONNX Runtime.
+        network_name: for messages.
+        model: a ``runtime.canonical.Model``.
+        threads: of one call.
+
+    Attributes:
+        arrays: dict of the name of each input and output -> array.
+    """
 
     def __init__(self, library: Any, network_name: str, model: Any, threads: int) -> None:
-        from runtime.graphs import models
-
         try:
-            self.session = open_session(
-                library, model.SerializeToString(), threads, **as_written(library, model)
-            )
+            given = as_written(library, model.keeps_floats)
+            self.session = open_session(library, model.path, threads, **given)
             self.binding = self.session.io_binding()
             self._bind(model)
             self.run()  # some graphs load and then do not run
         except Exception as error:  # its exception classes are private and differ by version
+            reason = str(error).strip().partition("\n")[0]
             raise BadNetwork(
                 f"ONNX Runtime {library.__version__} can't load {network_name} "
-                f"({models.first_line(error)}); fetch its files again, or use --engine openvino"
+                f"({reason}); fetch its files again, or use --engine openvino"
             ) from None
 
     def _bind(self, model: Any) -> None:
         """Make the arrays and bind the session's inputs and outputs to them."""
         import numpy as np
-
-        from runtime.graphs.byte_pictures import dtype_of
 
         self.arrays = {}
         for values, bind in (
@@ -107,7 +97,7 @@ class _Bound:
             (self.session.get_outputs(), self.binding.bind_output),
         ):
             for value in values:
-                dtype = dtype_of(model, value.name)
+                dtype = np.uint8 if value.name in model.bytes else np.float32
                 array = self.arrays[value.name] = np.zeros(value.shape, dtype)
                 bind(value.name, "cpu", 0, dtype, array.shape, array.ctypes.data)
 

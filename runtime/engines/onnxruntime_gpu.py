@@ -125,6 +125,8 @@ class _OnStream:
         chosen = {"user_compute_stream": str(self._handle), "device_id": "0"}
         chosen = chosen if self._kind == "cuda" else {}
         rest = [name for name in ("CPUExecutionProvider",) if name not in names]
+        from runtime.graphs import models
+
         options = library.SessionOptions()
         options.log_severity_level = 3
         try:
@@ -132,7 +134,7 @@ class _OnStream:
                 model.SerializeToString(),
                 options,
                 providers=[(name, dict(chosen)) for name in names] + rest,
-                **as_written(library, model),
+                **as_written(library, models.has_float_layer(model.graph)),
             )
         except Exception as error:  # its exception classes are private and differ by version
             raise BadNetwork(

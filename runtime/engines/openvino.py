@@ -10,7 +10,7 @@ import importlib
 import os
 import platform
 import sys
-from typing import Any, Callable, Dict, FrozenSet, Iterator, Optional, Union
+from typing import Any, Callable, Dict, Iterator, Optional, Union
 
 from runtime.engines.base import Setup
 from runtime.engines.cpu import CpuEngine
@@ -50,17 +50,18 @@ class Engine(CpuEngine):
         """
         return platform.machine().lower() not in ("aarch64", "arm64", "armv7l")
 
-    def bind(self, model: Any, threads: int) -> Any:
-        names: FrozenSet[str] = frozenset()
-        if self.computes_int8():
-            # The INT8 layers of kestrel took 50 of 560 microseconds to turn a picture around
-            # (AVX-512 VNNI). Its values stay the same.
-            from runtime.graphs import byte_pictures
+    @classmethod
+    def takes_pixels(cls) -> bool:
+        """See ``CpuEngine``.
 
-            model, names = byte_pictures.with_pixels(model)
+        The INT8 layers of kestrel took 50 of 560 microseconds to turn a picture around (AVX-512
+        VNNI). Its values stay the same.
+        """
+        return cls.computes_int8()
+
+    def bind(self, model: Any, threads: int) -> Any:
         try:
-            compiled = compile_on_cpu(self._library, model.SerializeToString(), threads)
-            return _Bound(self._library, compiled, model, names)
+            return _Bound(self._library, compile_on_cpu(self._library, model.path, threads), model)
         except Exception as error:  # of several classes, which differ by version
             reason = str(error).strip().rpartition("\n")[2]  # the places in its source come first
             raise BadNetwork(
@@ -116,25 +117,24 @@ def compile_on_cpu(library: Any, model: Union[bytes, str], threads: int, **more:
 
 
 class _Bound:
-    """A request of a compiled model whose inputs and outputs are fixed arrays.
+    """A request of a compiled ``runtime.canonical.Model``: its inputs and outputs are fixed arrays.
 
     Those of ``pixels`` are views (n, 3, h, w) of what the model takes as (n, h, w, 3).
     """
 
-    def __init__(self, library: Any, compiled: Any, model: Any, pixels: FrozenSet[str]) -> None:
+    def __init__(self, library: Any, compiled: Any, model: Any) -> None:
         import numpy as np
-
-        from runtime.graphs.byte_pictures import dtype_of
 
         self.compiled = compiled
         self.request = self.compiled.create_infer_request()
         self.arrays: Dict[str, Any] = {}
         self.tensors = []
         for port in list(self.compiled.inputs) + list(self.compiled.outputs):
-            array = np.zeros(tuple(port.shape), dtype_of(model, port.any_name))
+            dtype = np.uint8 if port.any_name in model.bytes else np.float32
+            array = np.zeros(tuple(port.shape), dtype)
             tensor = library.Tensor(array, shared_memory=True)
             self.request.set_tensor(port.any_name, tensor)
-            if port.any_name in pixels:
+            if port.any_name in model.pixels:
                 array = array.transpose(0, 3, 1, 2)
             # the output of an Identity has several names
             self.arrays.update(dict.fromkeys(port.names, array))

@@ -37,12 +37,6 @@ def with_byte_pictures(network: Network, graphs: Graphs) -> Graphs:
     return graphs._replace(exemplar=exemplar, search=search)
 
 
-def dtype_of(model: ModelProto, name: str) -> type:
-    """The NumPy type of an input or output: uint8 for a picture in bytes, else float32."""
-    types = {value.name: value.type.tensor_type.elem_type for value in model.graph.input}
-    return np.uint8 if types.get(name) == TensorProto.UINT8 else np.float32
-
-
 def _with_byte_picture(model: ModelProto, name: str, network: Network) -> ModelProto:
     readers = [node for node in model.graph.node if name in node.input]
     if len(readers) != 1 or readers[0].op_type != "QuantizeLinear" or len(readers[0].input) < 3:

@@ -24,6 +24,7 @@ Shape = Tuple[int, ...]
 ONNX_DOMAINS = ("", "ai.onnx")
 MOST_NUMBERS = 1 << 28  # of a tensor; the largest tracker here has 3 million in one
 HEAVY = 1 << 20  # bytes of a matrix that passes over a graph leave out
+WEIGHED = ("Conv", "ConvTranspose", "Gemm")  # layers
 FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE)
 
 
@@ -287,3 +288,22 @@ def _rename_inside(node: NodeProto, names: Dict[str, str]) -> None:
             _rename_inside(inner, visible)
         for value in branch.output:
             value.name = visible.get(value.name, value.name)
+
+
+def has_float_layer(graph: GraphProto) -> bool:
+    """Whether a layer with float weights lies between dequantised values and quantised ones."""
+    made = {name: node.op_type for node in graph.node for name in node.output}
+    constant = {tensor.name for tensor in graph.initializer}
+    users: Dict[str, List[Any]] = {}
+    for node in graph.node:
+        for name in node.input:
+            users.setdefault(name, []).append(node)
+    for node in graph.node:
+        weighs = node.op_type in WEIGHED and made.get(node.input[0]) == "DequantizeLinear"
+        if weighs and (node.input[1] in constant or made.get(node.input[1]) == "Constant"):
+            after = users.get(node.output[0], [])
+            while len(after) == 1 and after[0].op_type != "QuantizeLinear":
+                after = users.get(after[0].output[0], [])
+            if len(after) == 1:
+                return True
+    return False

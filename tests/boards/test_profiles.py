@@ -61,7 +61,7 @@ def test_a_board_of_ones_own_needs_only_what_has_no_default(tmp_path):
     board = load_board(own(tmp_path, MINIMAL))
     assert (board.name, board.title, board.engine) == ("mine", "A board", "openvino")
     assert board.gpu["dla_cores"] is None and board.software == {}
-    assert board.search == {"default": True, "share": 0.5, "windows": 1, "why": None}
+    assert board.search == {"default": True, "windows": 1, "why": None}
 
 
 @pytest.mark.parametrize("name", names())
@@ -83,8 +83,6 @@ def test_every_profile_is_right_and_says_what_the_search_may_cost(name):
         (("[precision]", "[memory]\ngb_s = {a = true}\n[precision]"), "gb_s must be a number"),
         (('"computer"', '"jetson"'), "compute_capability is missing"),
         (("[precision]", "[search]\ndefault = 1\n[precision]"), "default must be true or false"),
-        (("[precision]", "[search]\nshare = -1\n[precision]"), "share must be a number above"),
-        (("[precision]", "[search]\nshare = {a = 1}\n[precision]"), "share must be one number"),
         (("[precision]", "[search]\nwindows = 0\n[precision]"), "windows must be a whole number"),
         (("[precision]", "[search]\nbudget = 1\n[precision]"), "budget is not a key of a board"),
         (("title", "network = 1\ntitle"), "network must be a text"),

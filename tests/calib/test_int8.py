@@ -22,9 +22,10 @@ from calib.clips import find_clips
 from calib.errors import BadRun, BadTable
 from calib.store import Store
 from runtime import load_tracker, precision
-from runtime.engines.onnxruntime import _Bound, as_written
+from runtime.canonical import Model
+from runtime.engines.onnxruntime import Bound, as_written
 from runtime.errors import BadNetwork
-from runtime.graphs import assemble, byte_pictures
+from runtime.graphs import assemble, byte_pictures, models
 from runtime.networks import FOLDER, load_network
 from tests.runtime.devices import test_refresh
 from tests.support.clips import write_clip
@@ -112,7 +113,8 @@ def test_pictures_stay_bytes_though_the_clips_hold_no_black_and_no_white(done):
     graphs = assemble.build(network, network.locate())
     graphs = byte_pictures.with_byte_pictures(network, graphs)
     for model, name in zip((graphs.exemplar, graphs.search), graphs.image):
-        assert byte_pictures.dtype_of(model, name) is np.uint8
+        (picture,) = [value for value in model.graph.input if value.name == name]
+        assert picture.type.tensor_type.elem_type == onnx.TensorProto.UINT8
 
 
 def test_a_killed_calibration_goes_on_and_computes_nothing_twice(place, done, monkeypatch):
@@ -357,13 +359,18 @@ def test_the_layer_that_loses_most_is_kept_first_and_runs_in_floating_point(tmp_
     kept.graph.output.append(helper.make_tensor_value_info("t2", TensorProto.FLOAT, [1, 4, 8, 8]))
     plain = ranges.session(kept, literal=True).run(["t2"], feed)[0][:, 1:]
     fused = ranges.session(kept).run(["t2"], feed)[0]
-    bound = _Bound(onnxruntime, "chain", kept, 1)
+    path = tmp_path / "chain.onnx"
+    onnx.save(kept, str(path))
+    model_file = Model(str(path), (), (), models.has_float_layer(kept.graph))
+    bound = Bound(onnxruntime, "chain", model_file, 1)
     bound.arrays["t0"][...] = feed["t0"]
     bound.run()
     for found in (fused, bound.arrays["t2"]):
         np.testing.assert_allclose(found[:, 1:], plain, rtol=1e-4, atol=1e-4)
     whole = qdq.quantised(model, spans, "symmetric")
-    assert as_written(onnxruntime, whole) == {}  # nothing is kept there, and biases get INT8
+    assert (
+        as_written(onnxruntime, models.has_float_layer(whole.graph)) == {}
+    )  # nothing is kept there, and biases get INT8
 
 
 def test_a_missing_range_is_refused(place):

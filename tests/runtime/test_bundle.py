@@ -238,12 +238,12 @@ def test_a_provider_that_is_none_is_one_sentence(computers):
             loading.open_bundle(computers)
 
 
-def test_frames_on_the_way_need_crop_and_select_on_the_gpu_too(made):
-    engine = loading.open_bundle(made)
-    network = made.load_network()
-    assert type(loading.create_tracker(network, engine, cpu.load()).device).__name__ == "Processor"
-    with pytest.raises(NoEngine, match="crop and select run on the processor.*leave --pipeline"):
-        loading.create_tracker(network, engine, cpu.load(), Options(pipeline=2))
+def test_a_device_that_cannot_crop_on_the_gpu_leaves_that_to_the_processor(made):
+    engine, said = loading.open_bundle(made), []
+    options = Options(log=said.append)
+    device = loading.create_device(made.load_network(), engine, cpu.load(), options)
+    assert type(device).__name__ == "Processor"
+    assert any("crop and select run on the processor" in sentence for sentence in said)
 
 
 @on_each_python

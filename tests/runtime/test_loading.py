@@ -27,14 +27,14 @@ def test_more_threads_than_cores_are_not_used(tmp_path, load):
     assert not any("threads" in line for line in said)
 
 
-BUDGET = "budget_ms must be a number of milliseconds, 0 or more"
+WINDOWS = "search_windows must be a whole number from 1 to 64"
 
 
 @pytest.mark.parametrize(
     "error, told, option, values",
     [
         (NoEngine, "threads must be a whole number above 0", "threads", (0, -1, 1.5, "2")),
-        (NoEngine, BUDGET, "budget_ms", (-1, float("nan"), float("inf"))),
+        (NoEngine, WINDOWS, "search_windows", (-1, 0, 65, 1.5, "2")),
         (BadNetwork, "networks_dir must be the path of a folder, not 5", "networks_dir", (5,)),
     ],
 )

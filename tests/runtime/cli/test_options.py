@@ -53,14 +53,14 @@ def test_a_file_gives_options_and_the_command_line_overrules_it(tmp_path):
     path = tmp_path / "run.toml"
     path.write_text(
         'video = "cam0"\nfov = [62, 40]\nbox = [10, 20, 30, 40]\nstream = ["udp://a:1", "udp://b:2"]\n'
-        "page = true\nonline = false\nrecover = true\nthreads = 2\nfps = 12.5\n"
+        "page = true\nquiet = false\nrecover = true\nthreads = 2\nfps = 12.5\n"
         'class = ["person", "dog"]\n'
     )
     found = options.parse(["--threads", "3", "--no-recover", "--config", str(path)])
     assert (found.video, found.fov, found.box) == ("cam0", (62, 40), ["10,20,30,40"])
     assert found.stream == ["udp://a:1", "udp://b:2"] and found.fps == 12.5
     assert found.classes == "person,dog"
-    assert (found.page, found.online, found.recover, found.threads) == (True, False, False, 3)
+    assert (found.page, found.quiet, found.recover, found.threads) == (True, False, False, 3)
     for name in ("no_such", "config"):
         path.write_text(f"{name} = 1\n")
         with pytest.raises(BadOption, match="no option " + name):
@@ -123,14 +123,13 @@ def test_what_is_said_of_the_tracker_reaches_it():
         "networks_dir": "models",
         "threads": "2",
         "bundle": "engines/kestrel",
-        "pipeline": "2",
         "board": "pynq_z2",
         "simulate": "model",
-        "budget": "400",
+        "search_windows": "3",
     }
-    arguments = ["--video", "cam0", "--recover", "--online"]
+    arguments = ["--video", "cam0", "--recover"]
     for name, value in said.items():
         arguments += ["--" + name.replace("_", "-"), value]
     given = given_in(options.parse(arguments))
     assert set(given) == set(Options._fields) - {"log"}
-    assert given["budget_ms"] == 400 and given["threads"] == 2 and given["recover"] is True
+    assert given["search_windows"] == 3 and given["threads"] == 2 and given["recover"] is True

@@ -62,15 +62,15 @@ def test_the_last_line_says_what_limits_the_program(arguments, live, paced, word
 
 
 def test_work_that_gives_way_limits_nothing_and_decoding_elsewhere_does():
-    profile = profiled(2.0, decode=(38.0, "source"), rehearse=(0.0, "loop"))
+    profile = profiled(2.0, decode=(38.0, "source"), jpeg=(0.0, "loop"))
     assert profile.program_line(True, False).endswith("limited by decode")
     profile = Profile()
     profile._began = time.perf_counter() - 1.0
     for _ in range(50):
         profile.add(0.0, STEP_MS, 4.0)
-        profile.note("rehearse", 15.0, is_work=False)
+        profile.note("jpeg", 15.0, is_work=False)
     assert profile.program_line(True, False).endswith("limited by the source")
-    assert "rehearse   15.000" in profile.table(True)
+    assert "jpeg       15.000" in profile.table(True)
 
 
 def test_the_latency_is_of_the_last_frames():

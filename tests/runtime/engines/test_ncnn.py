@@ -102,7 +102,7 @@ def test_it_runs_bundles_only_and_one_target_at_a_time(bundles):
     network = load_network("kestrel")
     with pytest.raises(NoEngine, match="ncnn runs bundles only; build one with `make engine"):
         adapter.Engine(Setup(network, network.locate()))
-    assert loading.open_bundle(Bundle(bundles["fp32"])).batch(2) is None  # nor several targets
+    assert loading.open_bundle(Bundle(bundles["fp32"])).windows == 1  # nor several of them
 
 
 def test_a_file_that_ncnn_cannot_read_is_named(bundles, tmp_path):

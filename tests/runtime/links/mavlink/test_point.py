@@ -96,7 +96,7 @@ def test_a_request_that_was_given_up_starts_no_target_when_the_source_goes_on(ru
     assert len(run.targets) == 0 and not run.rows
     begun = run.loop.start_box(BOX, 0.0)
     run.turn()
-    assert not begun.cancel() and begun.result(0) in run.targets.trackers
+    assert not begun.cancel() and begun.result(0) in run.targets.numbers
 
 
 def test_a_point_that_the_stalled_loop_did_not_answer_starts_no_target(run, monkeypatch, toml):

@@ -1,0 +1,23 @@
+// The sizes of the structures that Python fills in: kernels/cpu/structures.py compares them.
+
+extern "C" i64 hp_size_of(const char* name) {
+#define HP_SIZE(type) if (!strcmp(name, #type)) return (i64)sizeof(type)
+  HP_SIZE(hp_frame_view);
+  HP_SIZE(hp_select_job);
+  HP_SIZE(hp_response_arrays);
+  HP_SIZE(hp_crop_job);
+  HP_SIZE(hp_planes);
+  HP_SIZE(hp_colours);
+  HP_SIZE(hp_pooling);
+  HP_SIZE(hp_samples);
+  HP_SIZE(hp_regression);
+  HP_SIZE(hp_jpeg_job);
+  HP_SIZE(hp_bounds);
+  HP_SIZE(hp_geometry);
+  HP_SIZE(hp_points);
+  HP_SIZE(hp_centre);
+  HP_SIZE(hp_corners);
+  HP_SIZE(hp_response);
+#undef HP_SIZE
+  return 0;
+}

@@ -1,0 +1,153 @@
+"""The structures that the compiled functions take, as ctypes; ``check`` holds them to the headers.
+
+A class here is the structure ``hp_NAME`` of a header, with its fields in their order. Those that
+the GPU takes too are NumPy types of ``kernels.records``.
+"""
+
+import ctypes
+from typing import Any, List, Sequence, Tuple
+
+import numpy as np
+
+from kernels import records
+
+I64, F32, F64, AT = ctypes.c_int64, ctypes.c_float, ctypes.c_double, ctypes.c_void_p
+Two, Four = F64 * 2, F64 * 4
+
+
+def fields(kind: Any, names: str) -> List[Tuple[str, Any]]:
+    """Fields of one type."""
+    return [(name, kind) for name in names.split()]
+
+
+class FrameView(ctypes.Structure):
+    """``hp_frame_view`` of select.h."""
+
+    _fields_ = [("scale", Two), ("frame", Two)]
+
+
+class SelectJob(ctypes.Structure):
+    """``hp_select_job`` of select.h."""
+
+    _fields_ = (
+        [("head", AT), ("maps", AT * 3)]
+        + fields(AT, "window anchors space state score")
+        + [("view", FrameView)]
+    )
+
+
+class ResponseArrays(ctypes.Structure):
+    """``hp_response_arrays`` of response.h."""
+
+    _fields_ = fields(
+        AT, "responses peaks damping factors window rows weights sources line tops sums"
+    )
+
+
+class CropJob(ctypes.Structure):
+    """``hp_crop_job`` of plan.h."""
+
+    _fields_ = (
+        fields(I64, "frame row_stride pixel_stride channel_stride frame_width frame_height")
+        + fields(I64, "x y width height")
+        + [("border", I64 * 3)]
+        + fields(I64, "out out_width out_height as_float swap side_by_side workspace planes")
+        + [("mean", F32 * 3), ("scale", F32 * 3)]
+    )
+
+
+class Planes(ctypes.Structure):
+    """``hp_planes`` of planes.h."""
+
+    _fields_ = fields(
+        I64,
+        "luma luma_row luma_step u v colour_row colour_step shift_x shift_y "
+        "black grey u_blue u_green v_green v_red",
+    )
+
+
+class Colours(ctypes.Structure):
+    """``hp_colours`` of colour.h."""
+
+    _fields_ = fields(I64, "total grey") + fields(AT, "hues levels greys")
+
+
+class Pooling(ctypes.Structure):
+    """``hp_pooling`` of online.h."""
+
+    _fields_ = (
+        fields(I64, "side channels parts")
+        + fields(F64, "stride least")
+        + fields(AT, "mean cells ready shares ranges sums under")
+    )
+
+
+class Samples(ctypes.Structure):
+    """``hp_samples`` of online.h."""
+
+    _fields_ = fields(F64, "positive negative step") + fields(I64, "most count") + [("moves", AT)]
+
+
+class Regression(ctypes.Structure):
+    """``hp_regression`` of online.h."""
+
+    _fields_ = (
+        fields(I64, "size blocks")
+        + fields(F64, "ridge tiny")
+        + fields(AT, "square mean weights space samples")
+    )
+
+
+class JpegJob(ctypes.Structure):
+    """``hp_jpeg_job`` of jpeg.h."""
+
+    _fields_ = fields(I64, "data segments left top right bottom") + [
+        (name, I64 * 3) for name in ("side", "plane", "stride")
+    ]
+
+
+class JpegHead(ctypes.Structure):
+    """The first fields of ``hp_jpeg`` of jpeg_tables.h; a picture's memory is larger."""
+
+    _fields_ = fields(I64, "width height parts across down columns rows interval")
+
+
+STRUCTURES = {
+    "hp_frame_view": FrameView,
+    "hp_select_job": SelectJob,
+    "hp_response_arrays": ResponseArrays,
+    "hp_crop_job": CropJob,
+    "hp_planes": Planes,
+    "hp_colours": Colours,
+    "hp_pooling": Pooling,
+    "hp_samples": Samples,
+    "hp_regression": Regression,
+    "hp_jpeg_job": JpegJob,
+}
+RECORDS = {
+    "hp_bounds": records.BOUNDS,
+    "hp_geometry": records.GEOMETRY,
+    "hp_points": records.POINTS,
+    "hp_centre": records.CENTRE,
+    "hp_corners": records.CORNERS,
+    "hp_response": records.RESPONSE,
+}
+
+
+def check(library: Any) -> None:
+    """Compare all sizes with those of the compiled structures.
+
+    Raises:
+        RuntimeError: a structure here is not that of its header.
+    """
+    sizes = {name: ctypes.sizeof(kind) for name, kind in STRUCTURES.items()}
+    sizes.update((name, kind.itemsize) for name, kind in RECORDS.items())
+    for name, size in sizes.items():
+        there = library.hp_size_of(name.encode())
+        if there != size:
+            raise RuntimeError(f"{name} has {there} bytes in its header, and {size} here")
+
+
+def addresses(arrays: Sequence[np.ndarray]) -> List[int]:
+    """Where arrays lie, for the fields of a structure; their owner keeps them."""
+    return [array.ctypes.data for array in arrays]

@@ -1,0 +1,154 @@
+"""A network's files as engines load them: fixed names and shapes, nothing left to be rewritten.
+
+``runtime.graphs`` makes them from the files that a TOML names, once for each network, and needs
+``onnx`` for it. They are kept below ``FOLDER``, by a hash of the files and of the TOML's values.
+
+    exemplar.onnx    the picture of the exemplar -> features
+    search.onnx      the picture of a window, features -> maps, and the window's features
+    search-N.onnx    the same of N windows in one call, where the graph allows it
+    graphs.json      what they take and give (``Graphs``)
+"""
+
+import atexit
+import glob
+import json
+import os
+import shutil
+import tempfile
+from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, NamedTuple, Optional, Tuple
+
+from kernels import cache
+from runtime.network import NETWORKS, sha256_of
+
+if TYPE_CHECKING:
+    import pathlib
+
+    from runtime.network import Network
+
+FOLDER = os.path.join(cache.USERS, "graphs")
+MOST = 64  # networks that are kept; the oldest go first
+COUNTS = 2, 4, 8  # windows of the calls that take several
+HERE = os.path.dirname(os.path.abspath(__file__))
+MAKERS = ("graphs/*.py", "decode/*.py", "decode/shared/*.py", "canonical.py")  # of our code
+
+
+class Model(NamedTuple):
+    """One ONNX file.
+
+    Attributes:
+        path: of the file.
+        bytes: names of the inputs that are uint8 pictures, not normalised; all else is float32.
+        pixels: those of them that are (n, h, w, 3); other pictures are (n, 3, h, w).
+        keeps_floats: whether a layer with float weights lies between quantised values.
+    """
+
+    path: str
+    bytes: Tuple[str, ...]
+    pixels: Tuple[str, ...]
+    keeps_floats: bool
+
+
+class Graphs(NamedTuple):
+    """The models of a network.
+
+    Attributes:
+        precision: the numbers that the network's files have: "fp32" or "int8".
+        exemplar, search: the two ``Model``.
+        several: dict of a number of windows -> ``Model``; empty where the graph may mix windows.
+        features: names of the tensors that the exemplar gives to the frames.
+        image: names of the two pictures, ("exemplar", "search").
+        maps: names of the outputs, in the order of the family (``runtime.decode.shapes``).
+        search_features: name of the output with the window's features; None where there is none.
+    """
+
+    precision: str
+    exemplar: Any
+    search: Any
+    several: Mapping[int, Any]
+    features: Tuple[str, ...]
+    image: Tuple[str, str]
+    maps: Tuple[str, ...]
+    search_features: Optional[str] = None
+
+
+def load(
+    network: "Network",
+    paths: "Mapping[str, pathlib.Path]",
+    pixels: bool = False,
+    log: Optional[Callable[[str], None]] = None,
+    folder: str = FOLDER,
+) -> Graphs:
+    """The canonical files of a network, made now where they are not there yet.
+
+    Args:
+        network: the ``Network``.
+        paths: dict of part -> path, from ``network.locate()``.
+        pixels: whether pictures in bytes are wanted as (n, h, w, 3).
+        log: told where they were made, of networks that do not come with the runtime.
+        folder: that keeps them.
+
+    Raises:
+        BadNetwork: a file is no ONNX, or its tensors don't fit the TOML.
+    """
+    hashes = {part: sha256_of(path) for part, path in paths.items()}
+    values = {key: value for key, value in vars(network).items() if key not in ("path", "files")}
+    code = sorted(path for maker in MAKERS for path in glob.glob(os.path.join(HERE, maker)))
+    parts = {entry.part: entry._replace(name="", url=None) for entry in network.files}
+    facts = sorted(hashes.items()), sorted(values.items()), sorted(parts.items()), pixels
+    own = os.path.join(folder, f"{network.name}-{cache.digest(facts, code)}")
+    if not (cache.is_ours(own) and os.path.isfile(os.path.join(own, "graphs.json"))):
+        own = _made(network, paths, pixels, own)
+        if log is not None and NETWORKS not in network.path.parents:
+            log(f"{network.name} was made ready for engines, in {own}")
+    return read(own)
+
+
+def read(folder: str) -> Graphs:
+    """The models in a folder."""
+    with open(os.path.join(folder, "graphs.json")) as file:
+        values: Dict[str, Any] = json.load(file)
+
+    def model(entry: Dict[str, Any]) -> Model:
+        path = os.path.join(folder, entry["path"])
+        names = tuple(entry["bytes"]), tuple(entry["pixels"])
+        return Model(path, *names, entry["keeps_floats"])
+
+    exemplar, search = values["image"]
+    return Graphs(
+        precision=values["precision"],
+        exemplar=model(values["exemplar"]),
+        search=model(values["search"]),
+        several={int(count): model(entry) for count, entry in values["several"].items()},
+        features=tuple(values["features"]),
+        image=(exemplar, search),
+        maps=tuple(values["maps"]),
+        search_features=values["search_features"],
+    )
+
+
+def _made(network: "Network", paths: "Mapping[str, pathlib.Path]", pixels: bool, own: str) -> str:
+    """Make the files; returns their folder, one of this process where ``own`` can't be written."""
+    from runtime.graphs import writing
+
+    folder = os.path.dirname(own)
+    try:
+        cache.make(folder)
+        beside = tempfile.mkdtemp(dir=folder)
+    except OSError:
+        beside = own = tempfile.mkdtemp(prefix="hotpath-")
+        atexit.register(shutil.rmtree, own, ignore_errors=True)
+    try:
+        writing.write(network, paths, pixels, COUNTS, beside)
+        if beside != own:
+            shutil.rmtree(own, ignore_errors=True)  # a damaged one
+            os.rename(beside, own)
+    except OSError:  # another process was first, or the disk is full
+        if not os.path.isfile(os.path.join(own, "graphs.json")):
+            raise
+    finally:
+        if beside != own:
+            shutil.rmtree(beside, ignore_errors=True)
+    kept = sorted(glob.glob(os.path.join(folder, "*-*")), key=os.path.getmtime)
+    for old in kept[:-MOST] if os.path.dirname(own) == folder else ():
+        shutil.rmtree(old, ignore_errors=True)
+    return own

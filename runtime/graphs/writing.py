@@ -1,0 +1,65 @@
+"""Writes the canonical files of a network; ``runtime.canonical`` says what they are."""
+
+import json
+import os
+import pathlib
+from typing import Any, Dict, Mapping, Sequence
+
+from onnx import ModelProto, TensorProto
+
+from runtime.graphs import assemble, batch, byte_pictures, models
+from runtime.network import Network
+
+
+def write(
+    network: Network,
+    paths: Mapping[str, pathlib.Path],
+    pixels: bool,
+    counts: Sequence[int],
+    folder: str,
+) -> None:
+    """Write all models of a network, and their description, into a folder.
+
+    Args:
+        network: the ``Network``.
+        paths: dict of part -> path.
+        pixels: whether pictures in bytes are taken as (n, h, w, 3).
+        counts: windows of the calls that take several.
+        folder: is there.
+
+    Raises:
+        BadNetwork: see ``assemble.build``.
+        OSError: the folder can't be written.
+    """
+    built = assemble.with_search_features(network, assemble.build(network, paths))
+    graphs = byte_pictures.with_byte_pictures(network, built)
+
+    def written(name: str, model: ModelProto) -> Dict[str, Any]:
+        given = model.graph.input
+        in_bytes = [v.name for v in given if v.type.tensor_type.elem_type == TensorProto.UINT8]
+        turned = []
+        if pixels:
+            model, found = byte_pictures.with_pixels(model)
+            turned = sorted(found)
+        with open(os.path.join(folder, name), "wb") as file:
+            file.write(model.SerializeToString())
+        floats = models.has_float_layer(model.graph)
+        return {"path": name, "bytes": in_bytes, "pixels": turned, "keeps_floats": floats}
+
+    description: Dict[str, Any] = {
+        "precision": graphs.precision,
+        "exemplar": written("exemplar.onnx", graphs.exemplar),
+        "search": written("search.onnx", graphs.search),
+        "several": {},
+        "features": graphs.features,
+        "image": graphs.image,
+        "maps": graphs.maps,
+        "search_features": graphs.search_features,
+    }
+    for count in counts:
+        model = batch.several(graphs.search, count)
+        if model is None:
+            break
+        description["several"][count] = written(f"search-{count}.onnx", model)
+    with open(os.path.join(folder, "graphs.json"), "w") as file:
+        json.dump(description, file, indent=1)

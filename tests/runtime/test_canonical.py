@@ -1,0 +1,102 @@
+"""A network's files are made ready for engines once; later loads rewrite nothing."""
+
+import os
+import sys
+
+import onnx
+import pytest
+
+from runtime import canonical, engines
+from runtime.errors import BadNetwork
+from runtime.networks import load_network
+from tests.support import ROOT, run, tiny
+
+LOADS = """
+import sys
+from runtime import load_tracker
+said = []
+tracker = load_tracker(sys.argv[1], engine=sys.argv[2], precision="fp32", log=said.append)
+print(sum("was made ready" in sentence for sentence in said), "onnx" in sys.modules)
+"""
+
+
+@pytest.fixture
+def network(tmp_path):
+    return load_network(tiny.write_network(tmp_path))
+
+
+def loaded(network, tmp_path, said, **more):
+    given = network, network.locate()
+    return canonical.load(*given, log=said.append, folder=str(tmp_path / "kept"), **more)
+
+
+@pytest.mark.parametrize("engine", engines.installed())
+def test_a_network_is_made_ready_once_and_then_read_without_onnx(tmp_path, engine):
+    toml = str(tiny.write_network(tmp_path))
+    words = [sys.executable, "-c", LOADS, toml, engine]
+    home = dict(os.environ, HOME=str(tmp_path / "home"), PYTHONPATH=str(ROOT))
+    told = [run(words, env=home, cwd=str(ROOT), check=True).stdout.split() for _ in range(2)]
+    assert told == [["1", "True"], ["0", "False"]]
+
+
+def test_other_files_and_other_values_are_made_anew(tmp_path, network):
+    said = []
+    first = loaded(network, tmp_path, said)
+    assert loaded(network, tmp_path, said) == first and len(said) == 1
+    network.mean = (1.0, 2.0, 3.0)
+    other = loaded(network, tmp_path, said)
+    assert other.search.path != first.search.path and len(said) == 2
+    path = network.locate()["head"]
+    model = onnx.load(str(path))
+    model.doc_string = "another file"
+    onnx.save(model, str(path))
+    assert loaded(network, tmp_path, said).search.path not in (first.search.path, other.search.path)
+
+
+def test_files_have_fixed_names_and_shapes_for_each_number_of_windows(tmp_path, network):
+    graphs = loaded(network, tmp_path, [])
+    assert graphs.image == ("exemplar", "search") and sorted(graphs.several) == [2, 4, 8]
+    for count, each in [(1, graphs.search), *graphs.several.items()]:
+        model = onnx.load(each.path)
+        onnx.checker.check_model(model)
+        shapes = {
+            value.name: [size.dim_value for size in value.type.tensor_type.shape.dim]
+            for value in [*model.graph.input, *model.graph.output]
+        }
+        assert shapes["search"] == [count, 3, 255, 255]
+        assert {*graphs.maps, *graphs.features, graphs.search_features} < {*shapes}
+        assert all(shapes[name][0] == count for name in graphs.maps)
+
+
+def test_a_folder_that_cannot_be_written_costs_only_time(tmp_path, network):
+    (tmp_path / "kept").write_text("a file is in the way")
+    said = []
+    for _ in range(2):
+        graphs = loaded(network, tmp_path, said)
+        assert onnx.load(graphs.search.path).graph.node
+    assert len(said) == 2
+
+
+def test_a_damaged_description_is_made_anew(tmp_path, network):
+    said = []
+    graphs = loaded(network, tmp_path, said)
+    os.remove(os.path.join(os.path.dirname(graphs.search.path), "graphs.json"))
+    assert loaded(network, tmp_path, said) == graphs and len(said) == 2
+
+
+def test_the_oldest_go_when_there_are_too_many(tmp_path, network):
+    made = []
+    for number in range(canonical.MOST + 3):
+        network.mean = (float(number), 0.0, 0.0)
+        made.append(os.path.dirname(loaded(network, tmp_path, []).search.path))
+        os.utime(made[-1], (number, number))
+    there = [os.path.isdir(path) for path in made]
+    assert there[-1] and there.count(True) == canonical.MOST and not there[0]
+
+
+def test_a_file_that_does_not_fit_leaves_nothing_behind(tmp_path, network):
+    paths = network.locate()
+    paths["head"], paths["backbone"] = paths["backbone"], paths["head"]
+    with pytest.raises(BadNetwork):
+        canonical.load(network, paths, folder=str(tmp_path / "kept"))
+    assert os.listdir(str(tmp_path / "kept")) == []

@@ -2,7 +2,8 @@
 
     python -m tests.whole WORD...
 
-WORD... runs the tests of this Python. A part that fails does not end the others.
+WORD... runs the tests of this Python. A part that fails does not end the others. The variable SOAK
+has options of ``tests.soak``, such as ``--minutes 10``.
 Exit codes: 0, 1 when a part failed.
 """
 

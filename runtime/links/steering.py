@@ -116,7 +116,7 @@ class Ramp:
         self._ended_s: Optional[float] = None  # when the evidence ended; None: there is some
         self._why: Optional[str] = None
         self._why_s = NEVER_S  # since when
-        self._told: Tuple[Optional[str], float] = None, NEVER_S
+        self._told_why, self._told_s = "", NEVER_S
 
     def command(self, now: float, why: Optional[str], wanted: Callable[[], Velocity]) -> Velocity:
         """The velocity to command now.
@@ -149,9 +149,8 @@ class Ramp:
 
     def _hold(self, now: float, why: str) -> None:
         self._holds[self._what] = why
-        before, at = self._told
-        if why != before or not 0.0 <= now - at < AGAIN_S:
-            self._told = why, now
+        if why != self._told_why or not 0.0 <= now - self._told_s < AGAIN_S:
+            self._told_why, self._told_s = why, now
             self._tell(f"{self._what} holds: {why}")
 
 

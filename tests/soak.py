@@ -140,9 +140,11 @@ class Reader:
 class Soak:
     """The run, everybody around it, and what was seen of it."""
 
-    def __init__(self, folder, network):
-        self.folder, self.failures, self.sizes = folder, [], []
+    def __init__(self, folder, network, stack):
+        self.folder, self.failures, self.sizes, self._stack = folder, [], [], stack
         self.camera, self.reader = Camera(), Reader(folder / "rows.csv")
+        stack.callback(self.camera.close)
+        stack.callback(self.reader.close)
         self.disk = self._disk("disk", 64 << 10)  # KiB
         full = self._disk("tmp", 64)
         if full:
@@ -161,11 +163,14 @@ class Soak:
             words += ["--record", self.disk / "soak.mkv"]
         environment = self._clock()
         environment.update({"TMPDIR": str(full)} if full else {})
-        self.program = Program(words, folder / "log", environment)
+        self.program = stack.enter_context(Program(words, folder / "log", environment))
         self.datagrams, self.held, self.frame = 0, set(), 0
         self.unwritten, self.stops = 0, 0  # frames while nothing was written, about; how often
         self.reader_of = psutil.Process(self.program.process.pid)
-        self.client.wait("HEARTBEAT", 90)
+        try:
+            self.client.wait("HEARTBEAT", 120)
+        except AssertionError:
+            raise SystemExit("the run did not come up: " + self.program.text()) from None
         self.link = re.search(r"page: (http://\S+)", self.program.text()).group(1)
 
     def _disk(self, name, kilobytes):
@@ -177,6 +182,7 @@ class Soak:
         if done.returncode:
             print(f"no disk may be mounted here, so {name} is not tried", flush=True)
             return None
+        self._stack.callback(subprocess.check_call, ["umount", "-l", str(place)])
         return place
 
     def _clock(self):
@@ -370,18 +376,6 @@ class Soak:
         self.check(abs(last[1] - first[1]) <= GROWTH_COUNT, "descriptors grew")
         self.check(abs(last[2] - first[2]) <= GROWTH_COUNT, "threads grew")
 
-    def close(self):
-        self.program.process.kill()
-        self.program.process.wait()
-        self.camera.close()
-        self.reader.close()
-        self.client.link.close()
-        self.udp.close()
-        for name in ("disk", "tmp"):
-            subprocess.run(
-                ["umount", str(self.folder / name)], stderr=subprocess.DEVNULL, check=False
-            )
-
 
 def main(arguments=None):
     """Run the command line; returns the exit code."""
@@ -389,10 +383,10 @@ def main(arguments=None):
     cli.add_argument("--minutes", type=float, default=60.0)
     cli.add_argument("--network", default="kestrel")
     options = cli.parse_args(arguments)
-    with tempfile.TemporaryDirectory() as folder:
-        soak = Soak(pathlib.Path(folder), options.network)
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+        soak = Soak(pathlib.Path(folder), options.network, stack)
+        ends, rounds = time.monotonic() + 60 * options.minutes, 0
         try:
-            ends, rounds = time.monotonic() + 60 * options.minutes, 0
             while time.monotonic() < ends:
                 soak.around(rounds % 5 == 0)
                 rounds += 1
@@ -400,8 +394,6 @@ def main(arguments=None):
         except BaseException:
             print(soak.program.text())
             raise
-        finally:
-            soak.close()
     if soak.failures:
         print(text)
     print(f"soak: {rounds} rounds, {len(soak.failures)} failed")

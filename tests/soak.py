@@ -51,6 +51,7 @@ class Camera:
 
     def __init__(self):
         self.mode, self.closed = "good", False
+        background()  # it takes a while, and the first viewer does not wait long
         camera = self
 
         class Viewer(BaseHTTPRequestHandler):

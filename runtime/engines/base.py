@@ -43,54 +43,27 @@ class Setup(NamedTuple):
     log: Any = None  # called with one sentence; None for silence
 
 
-class Searcher:
-    """Searches for one target at a time: an engine, or what stands between it and a device.
-
-    Attributes:
-        search_crop: (1, 3, side, side) array: write the search region into it. It is normalised
-            float32, or uint8 as it is (see ``runtime.graphs.byte_pictures``). Its memory holds
-            planes; of bytes, it may hold the channels of a pixel side by side. An engine in an
-            FPGA has an object in its place, which ``runtime.devices.fpga`` knows.
-        search_features: float32 (1, channels, cells) array: the features of the search region in
-            the last call (see ``runtime.graphs.assemble``); None where the graph has none.
-    """
-
-    search_crop: Any = None
-    search_features: Any = None
-
-    def search(self, features: Any) -> Tuple[Any, ...]:
-        """Run the network on the picture in ``search_crop``.
-
-        Args:
-            features: what ``exemplar`` returned for the target.
-
-        Returns:
-            The maps, a tuple of float32 arrays; the next call overwrites them.
-        """
-        raise NotImplementedError
-
-
 class Batch:
-    """Searches for several targets in one call.
+    """Searches in several windows in one call.
 
     Attributes:
-        crops: for each target, the (1, 3, side, side) array to write its search region into.
-        search_features: for each target, what ``Searcher.search_features`` is for one.
+        crops: for each window, the array for its crop; see ``Engine.search_crop``.
+        search_features: for each window, what ``Engine.search_features`` is for one.
     """
 
     crops: Sequence[Any] = ()
     search_features: Sequence[Any] = ()
 
     def start(self, number: int, features: Any) -> None:
-        """Take the features of target ``number``, after its crop was written."""
+        """Take the features of the target of window ``number``, after its crop was written."""
         raise NotImplementedError
 
     def finish(self) -> Sequence[Tuple[Any, ...]]:
-        """Run the network; returns the maps of each target, which the next call overwrites."""
+        """Run the network; returns the maps of each window, which the next call overwrites."""
         raise NotImplementedError
 
 
-class Engine(Searcher):
+class Engine:
     """Runs one network; several targets may share it.
 
     Args:
@@ -107,6 +80,12 @@ class Engine(Searcher):
 
     Attributes:
         network, bundle, threads: as in ``setup``.
+        search_crop: (1, 3, side, side) array: write the search region into it. It is normalised
+            float32, or uint8 as it is (see ``runtime.graphs.byte_pictures``). Its memory holds
+            planes; of bytes, it may hold the channels of a pixel side by side. An engine in an
+            FPGA has an object in its place, which ``runtime.devices.fpga`` knows.
+        search_features: float32 (1, channels, cells) array: the features of the search region in
+            the last call (see ``runtime.graphs.assemble``); None where the graph has none.
         exemplar_crop: the array for the exemplar; see ``search_crop``.
         exemplar_box: the array for ``geometry.exemplar_box``; None where the network takes none.
         device: the open ``kernels.cuda.device`` where the tensors lie in a GPU's memory; the engine
@@ -123,6 +102,8 @@ class Engine(Searcher):
     install = ""
 
     bundle: Any = None
+    search_crop: Any = None
+    search_features: Any = None
     exemplar_crop: Any = None
     exemplar_box: Any = None
     device: Any = None
@@ -182,6 +163,17 @@ class Engine(Searcher):
 
         Returns:
             The features of one target, for ``search``.
+        """
+        raise NotImplementedError
+
+    def search(self, features: Any) -> Tuple[Any, ...]:
+        """Run the network on the picture in ``search_crop``.
+
+        Args:
+            features: what ``exemplar`` returned for the target.
+
+        Returns:
+            The maps, a tuple of float32 arrays; the next call overwrites them.
         """
         raise NotImplementedError
 

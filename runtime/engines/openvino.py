@@ -22,6 +22,7 @@ from runtime.errors import BadNetwork
 LIMIT, OLD_LIMIT = "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA"  # the user's, if set
 MOST_WITHOUT_AMX = "AVX512_CORE_FP16"
 CPU_INFO = "/proc/cpuinfo"
+LINE = 64  # bytes
 TELEMETRY = "openvino_telemetry"  # the package that sends events
 
 
@@ -131,7 +132,7 @@ class _Bound:
         self.tensors = []
         for port in list(self.compiled.inputs) + list(self.compiled.outputs):
             dtype = np.uint8 if port.any_name in model.bytes else np.float32
-            array = np.zeros(tuple(port.shape), dtype)
+            array = _aligned(tuple(port.shape), dtype)
             tensor = library.Tensor(array, shared_memory=True)
             self.request.set_tensor(port.any_name, tensor)
             if port.any_name in model.pixels:
@@ -149,6 +150,16 @@ class _Bound:
             return functools.partial(request.infer, share_outputs=True)
         except TypeError:
             return request.infer
+
+
+def _aligned(shape: Any, dtype: Any) -> Any:
+    """An array of zeros that begins where a line of the caches does."""
+    import numpy as np
+
+    count = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    memory = np.zeros(count + LINE, np.uint8)
+    first = -memory.ctypes.data % LINE
+    return memory[first : first + count].view(dtype).reshape(shape)
 
 
 @contextlib.contextmanager

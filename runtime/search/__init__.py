@@ -1,1 +1,1 @@
-"""The search for a lost target: which windows, how their contents are judged, at what time."""
+"""The search for a lost target: which windows, and how their contents are judged."""

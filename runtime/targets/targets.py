@@ -105,6 +105,8 @@ class Targets:
         if len(trackers) == 1:
             ((number, tracker),) = trackers.items()
             return {number: tracker.update(frame)}
+        if not trackers:
+            return {}
         frame, shape = self.device.take(frame)
         for step in self.step_ms:
             self.step_ms[step] = 0.0

@@ -1,5 +1,6 @@
 """A target that comes back elsewhere in the picture is found, whatever else the computer does."""
 
+import ast
 import functools
 import multiprocessing
 from types import SimpleNamespace
@@ -19,7 +20,7 @@ from runtime.search.search import CHECKS, CONFIRMED, EARLY, FOLLOWED, NEARLY, Se
 from runtime.search.windows import CHECK, COLOURED, HERE, NEAR, WIDE
 from runtime.tracker import Tracker
 from runtime.types import FOUND, LOST, Seen
-from tests.support import tiny
+from tests.support import ROOT, tiny
 
 SIDE = 40
 GONE = 15
@@ -227,6 +228,19 @@ def test_a_busy_computer_changes_no_box(toml):
             each.join()
     assert beside == alone  # every number of every frame, bit for bit
     assert [track.state for track in alone].count(FOUND) == 1
+
+
+def test_no_decision_reads_a_clock():
+    places = [ROOT / "runtime" / "presence.py", *(ROOT / "runtime").glob("search/*.py")]
+    places += (ROOT / "runtime").glob("targets/*.py")
+    for path in places:
+        tree = ast.parse(path.read_text())
+        imports = [
+            node for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom))
+        ]
+        names = {alias.name for node in imports for alias in node.names}
+        names |= {node.module for node in imports if isinstance(node, ast.ImportFrom)}
+        assert not names & {"time", "datetime", "timeit"}, path
 
 
 def test_more_windows_find_the_target_no_later(toml):

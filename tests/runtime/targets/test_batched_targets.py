@@ -11,7 +11,7 @@ from onnx import helper
 from kernels import cpu
 from runtime import engines, load_targets, load_tracker
 from runtime.devices.processor import Processor
-from runtime.errors import BadFrame
+from runtime.errors import BadFrame, NotReady
 from runtime.graphs import assemble, batch
 from runtime.networks import load_network
 from runtime.targets.targets import Targets
@@ -106,6 +106,11 @@ def test_a_frame_of_several_targets_is_one_list_of_windows(network):
         targets.add(frames[0], boxes[0])
         assert len(targets.update(frames[1])) == count
     assert targets.device.calls == (1, 2, 3)
+    for number in targets.numbers:
+        targets.drop(number)
+    assert targets.update(frames[1]) == {} and len(targets.device.calls) == 3
+    with pytest.raises(NotReady, match="no target has the number 77"):
+        targets.restart(77, frames[0], boxes[0])
     targets.close()
 
 

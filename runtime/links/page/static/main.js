@@ -142,7 +142,7 @@ function linkIs(is, words) {
   const veils = {
     lost: ["Connection lost", "Trying again. The tracker goes on without this page."],
     refused: ["This page is not allowed", words],
-    ended: ["The run has ended", "This page comes back by itself when a new run is started."],
+    ended: ["The run has ended", "A new run prints a new link."],
   };
   const veil = veils[is];
   byId("veil").hidden = !veil;

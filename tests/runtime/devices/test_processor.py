@@ -2,6 +2,7 @@
 
 import re
 
+import cv2
 import numpy as np
 import onnx
 import pytest
@@ -9,6 +10,7 @@ import pytest
 pytest.importorskip("onnxruntime")
 
 from runtime import NetworkFailed, engines, geometry, load_tracker, loading
+from runtime.boxes import overlaps
 from runtime.devices.base import Look
 from runtime.devices.processor import Processor, parts
 from runtime.graphs import assemble
@@ -107,6 +109,19 @@ def test_a_box_that_is_not_finite_leaves_the_target_where_it_was(tmp_path, state
     with pytest.raises(NetworkFailed, match="no finite score"):
         tracker.update(second)
     np.testing.assert_array_equal(tracker.state, before)
+
+
+@pytest.mark.parametrize("factors", [(0.5, 0.5), (2.0, 2.0), (0.5, 1.0)])
+def test_a_target_is_scaled_with_the_frame(tmp_path, factors):
+    (first, second), boxes = tiny.film(2)
+    size = tuple(int(side * factor) for side, factor in zip(second.shape[1::-1], factors))
+    other = cv2.resize(second, size, interpolation=cv2.INTER_NEAREST)
+    x, y, w, h = boxes[1]
+    wanted = x * factors[0], y * factors[1], w * factors[0], h * factors[1]
+    tracker = load_tracker(tiny.write_network(tmp_path))
+    tracker.init(first, boxes[0])
+    assert overlaps(tracker.update(other).box, wanted)[0, 0] > 0.6
+    assert overlaps(tracker.update(second).box, boxes[1])[0, 0] > 0.6
 
 
 @pytest.mark.parametrize("count", range(1, 20))

@@ -221,10 +221,10 @@ def test_what_a_tracker_says_is_passed_on_once(network):
     targets.close()
 
 
-def test_targets_that_come_in_every_frame_make_no_frame_long(networks_dir):
+def test_targets_that_come_in_every_frame_make_no_frame_long():
     """Adding a target compiles nothing: ten of them in ten frames, each as long as later ones."""
     (frame, *frames), (box, *_) = tiny.film(60)
-    targets = load_targets("kestrel", networks_dir=networks_dir)
+    targets = load_targets("kestrel")
     spent = {}
     for number, picture in enumerate(frames):
         if number < 10:

@@ -42,11 +42,20 @@ class Clip:
             first frame always has a box: earlier frames are left out.
     """
 
-    def __init__(self, name: str, folder: Union[str, Path], frames: Any, boxes: np.ndarray) -> None:
+    def __init__(
+        self,
+        name: str,
+        folder: Union[str, Path],
+        frames: Any,
+        boxes: np.ndarray,
+        pictures: Sequence[Any] = (),
+    ) -> None:
         self.name = name
+        self._pictures = pictures or frames  # with those before the first box
         self.folder = Path(folder)
         self.boxes = boxes
         self._frames = frames  # list of paths, or a _Video
+        self._scale = None  # type: Optional[Callable[[np.ndarray], np.ndarray]]
         self._sha256 = None  # type: Optional[str]
 
     def __len__(self) -> int:
@@ -59,8 +68,10 @@ class Clip:
         frame = self._frames[index]
         if isinstance(frame, np.ndarray):
             return frame
+        if self._scale is None:  # as the runtime reads it, whose frames begin with the first
+            self._scale, _ = recorded.scale_of([str(path) for path in self._pictures])
         try:
-            return recorded.read_picture(str(frame))
+            return recorded.read_picture(str(frame), self._scale)
         except BadSource as error:
             raise BadSource(
                 f"{self.name}: broke at frame {index} of {len(self)}: {error}"
@@ -230,10 +241,8 @@ def clip_of(name: str, folder: Path, frames: Any, boxes: np.ndarray) -> Clip:
         raise BadClips(f"{name}: the annotation has no box at all; correct it")
     first = int(seen[0])
     if isinstance(frames, _Video):
-        frames = _Video(frames.path, frames.first + first)
-    else:
-        frames = frames[first:]
-    return Clip(name, folder, frames, boxes[first:])
+        return Clip(name, folder, _Video(frames.path, frames.first + first), boxes[first:])
+    return Clip(name, folder, frames[first:], boxes[first:], frames)
 
 
 def _targets(folder: Path) -> Iterator[Tuple[str, np.ndarray]]:

@@ -101,16 +101,53 @@ def main(
 
     def run(arguments: Optional[Sequence[str]] = None) -> int:
         try:
-            result = body(parser_of().parse_args(arguments))
+            options = parser_of().parse_args(arguments)
+            check_out(getattr(options, "out", None))
+            result = body(options)
             return result if type(result) is int else 0
         except HotpathError as error:
             print(f"{name}: {error}", file=sys.stderr)
+            return 2
+        except OSError as error:
+            if error.filename is None:
+                raise
+            print(f"{name}: {error.filename}: {error.strerror}; name another path", file=sys.stderr)
             return 2
         except KeyboardInterrupt:
             print(stopped, file=sys.stderr)
             return 130
 
     return run
+
+
+def check_out(path: Optional[str]) -> None:
+    """Refuse a path of ``--out`` that can't be made, before hours of work for it.
+
+    Raises:
+        BadRun: a part of it is a file, too long a name, or a folder without permission.
+    """
+    if path is None:
+        return
+    wanted = place = os.path.abspath(path)
+    try:
+        while not _is_there(place):
+            place = os.path.dirname(place)
+        is_file = place == wanted and os.path.isfile(place) and bool(os.path.splitext(path)[1])
+    except OSError as error:
+        raise BadRun(f"--out {path}: can't be written ({error.strerror}); name another") from None
+    if not (is_file or os.path.isdir(place)):
+        raise BadRun(f"--out {path}: {place} is no folder; name another")
+    if not os.access(place, os.W_OK):
+        raise BadRun(f"--out {path}: no permission to write into {place}")
+
+
+def _is_there(path: str) -> bool:
+    """Whether there is such a path; raises ``OSError`` where there can't be one."""
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
 
 
 def say(text: str) -> None:

@@ -22,6 +22,7 @@ import numpy as np
 from calib import command
 from calib.clips import Clip, find_clips
 from calib.command import chosen, say
+from calib.errors import BadClips
 from calib.metrics import overlap
 from calib.vanishing import KINDS, Vanishing
 from runtime import DEFAULT_NETWORK, load_tracker
@@ -90,7 +91,13 @@ class Run(NamedTuple):
 
 
 def follow(tracker: Any, sequence: Any) -> Run:
-    """The ``Run`` of a sequence, on the tracker's engine; nothing reacts to a loss."""
+    """The ``Run`` of a sequence, on the tracker's engine; nothing reacts to a loss.
+
+    Raises:
+        BadClips: it has one frame.
+    """
+    if len(sequence) < 2:
+        raise BadClips(f"{sequence.name}: has one frame, so nothing is followed; leave it out")
     network = copy.copy(tracker.network)  # the engine's stays as it is
     network.__dict__.update(lost_below=network.lost_below or NEVER)
     own, rows = Tracker(Processor(network, tracker.engine, tracker.device.kernels)), []

@@ -2,6 +2,9 @@
 
 import concurrent.futures
 import functools
+import multiprocessing
+import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -17,6 +20,9 @@ def over_clips(
     label: str | None = None,
 ) -> Iterator[tuple[Any, HotpathError | None]]:
     """Call a function for every (clip, arguments), with a progress bar of the clips' frames.
+
+    Args:
+        jobs: processes; there are no more than cores and clips. They end with this one.
 
     Yields:
         (clip, error or None) as each is done.
@@ -36,11 +42,24 @@ def over_clips(
 def _calls(
     function: Callable[..., Any], todo: Sequence[tuple[Any, tuple[Any, ...]]], jobs: int
 ) -> Iterator[tuple[Any, Callable[[], Any]]]:
+    jobs = min(jobs, len(os.sched_getaffinity(0)), len(todo))
     if jobs <= 1:
         for clip, given in todo:
             yield clip, functools.partial(function, *given)
         return
-    with concurrent.futures.ProcessPoolExecutor(jobs) as pool:
+    with concurrent.futures.ProcessPoolExecutor(jobs, initializer=_end_with_parent) as pool:
         waiting = {pool.submit(function, *given): clip for clip, given in todo}
         for done in concurrent.futures.as_completed(waiting):
             yield waiting[done], done.result
+
+
+def _end_with_parent() -> None:
+    """End this process when the one that started it has ended, however that ended."""
+    parent = multiprocessing.parent_process()
+
+    def wait() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()

@@ -7,6 +7,7 @@ A tracker reads the part of such a frame that it needs. Whoever looks at the who
 import contextlib
 import threading
 import time
+import zlib
 from functools import lru_cache
 from typing import Any, Dict, List, Optional, Tuple, Union
 
@@ -22,10 +23,14 @@ try:
 except ImportError:  # OpenCV decodes in twice the time
     simplejpeg = None
 
+EXIF, ORIENTATION = b"Exif\0\0", 0x0112
+SIDEWAYS = 5  # the first of EXIF's orientations with width and height exchanged
 SPARE_DECODERS = 3  # that are kept for the next frames
-END = b"\xff\xd9"  # the marker
+SCAN, END = b"\xff\xda", b"\xff\xd9"  # the markers
 HEAD_BYTES, TAIL_BYTES = 2048, 4096  # where size and end of a JPEG usually are
+MARKED = 48  # rows and columns of a frame that ``picture_mark`` looks at
 MARGIN = 2  # pixels around a window that are decoded too
+WHOLE = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
 REDUCED = {
     1: cv2.IMREAD_COLOR,
     2: cv2.IMREAD_REDUCED_COLOR_2,
@@ -106,6 +111,8 @@ class JpegDecoders:
 class JpegFrame(Picture):
     """A frame of Motion JPEG. What is read of it is decoded when it is read, at the scale needed.
 
+    One that its EXIF turns or mirrors is decoded whole, so that it is upright as everywhere else.
+
     Args:
         data: uint8 (n,), the JPEG file. It must not change.
         decoders: those of the camera; None for one of its own.
@@ -124,7 +131,9 @@ class JpegFrame(Picture):
         self._decoders = decoders or JpegDecoders()
         self._decoder: Any = None  # for windows; False where this file can't be decoded so
         self._lock = threading.Lock()
-        self.shape = jpeg_shape(data)
+        height, width, orientation = _head(data)
+        self._is_turned = orientation > 1
+        self.shape = (width, height, 3) if orientation >= SIDEWAYS else (height, width, 3)
         self._reduced: Dict[int, np.ndarray] = {}
 
     def __del__(self) -> None:
@@ -145,6 +154,11 @@ class JpegFrame(Picture):
             decoder, self._decoder = self._decoder, None
         if decoder:
             self._decoders.give_back(decoder)
+
+    def mark(self) -> int:
+        """See ``picture_mark``: of all after the last start of a scan."""
+        data = self._data.tobytes()
+        return zlib.crc32(data[max(0, data.rfind(SCAN)) :])
 
     def part(
         self, window: Tuple[float, float, float, float], ratio: float
@@ -181,7 +195,7 @@ class JpegFrame(Picture):
         They are asked where the file is damaged, or of a kind that ours does not know.
         """
         if self._decoder is None:
-            decoder = self._decoders.take()
+            decoder = None if self._is_turned else self._decoders.take()
             self._decoder = decoder if decoder and decoder.open(self._data) else False
         if not self._decoder:
             return None, scale
@@ -205,14 +219,14 @@ class JpegFrame(Picture):
         started = time.perf_counter()
         height, width = -(-self.shape[0] // scale), -(-self.shape[1] // scale)
         picture: Any = None
-        if simplejpeg is not None:
+        if simplejpeg is not None and not self._is_turned:
             least = {"min_height": height, "min_width": width, "min_factor": scale}
             with contextlib.suppress(ValueError):  # a kind of JPEG that it does not know
                 picture = simplejpeg.decode_jpeg(
                     self._data, "BGR", fastdct=True, fastupsample=True, strict=False, **least
                 )
         if picture is None:
-            picture = cv2.imdecode(self._data, REDUCED[scale])
+            picture = decode_picture(self._data, REDUCED[scale])
         if picture is None or picture.shape != (height, width, 3):
             picture = np.full((height, width, 3), 128, np.uint8)
         self.decode_ms += (time.perf_counter() - started) * 1e3
@@ -275,18 +289,79 @@ def every_pixel(frame: AnyFrame, step: int) -> np.ndarray:
     return np.asarray(_kernels().to_bgr(planes))
 
 
+def brightness(frame: AnyFrame, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Grey levels of a frame where rows and columns cross: uint8 (rows, columns).
+
+    No more of the frame is converted. A JPEG is decoded around them at the scale of their spacing,
+    or read as it was decoded there before. Green stands for the grey level of pixels without luma.
+
+    Args:
+        rows, columns: whole numbers in growing order, inside the frame.
+    """
+    picture: Any
+    scale = 1
+    if isinstance(frame, JpegFrame):
+        x, y, right, bottom = columns[0], rows[0], columns[-1], rows[-1]
+        window = float(x), float(y), float(right - x + 1), float(bottom - y + 1)
+        picture, scale = frame.part(window, window[2] / len(columns))
+    else:
+        picture = pixels_of(frame)
+    places = rows[:, None] // scale, columns // scale
+    if isinstance(picture, Planes):
+        if picture.samples is not None:
+            luma: Any = picture.samples.luma
+            return np.asarray(luma[places])
+        picture = picture.planes[0]  # BGRx
+    return np.asarray(picture[places[0], places[1], 1])
+
+
+def picture_mark(frame: AnyFrame) -> int:
+    """A number that is the same for two frames with the same picture, and rarely for others.
+
+    Of a JPEG the compressed picture tells it, without the heads, which may hold a time; of other
+    frames ``MARKED`` rows and columns do.
+    """
+    if isinstance(frame, JpegFrame):
+        return frame.mark()
+    rows, columns = (np.linspace(0, side - 1, MARKED).astype(np.intp) for side in frame.shape[:2])
+    return zlib.crc32(brightness(frame, rows, columns).tobytes())
+
+
 def can_read_planes() -> bool:
     """Whether planes pay: without compiled kernels OpenCV converts whole frames faster."""
     return bool(_kernels().name == "c++")
 
 
+def decode_picture(data: np.ndarray, how: int = WHOLE) -> Optional[np.ndarray]:
+    """The picture in a file, as all parts of Hotpath read it; None where OpenCV can't.
+
+    Args:
+        data: uint8 (n,), the file.
+        how: OpenCV's flags.
+
+    Returns:
+        (H, W, 3) BGR, uint8 or uint16, turned and mirrored as its EXIF states.
+
+    Raises:
+        cv2.error: OpenCV refuses it, such as one with too many pixels.
+    """
+    picture: Optional[np.ndarray] = cv2.imdecode(data, how) if data.size else None
+    return picture
+
+
 def jpeg_shape(data: np.ndarray) -> Tuple[int, int, int]:
-    """(height, width, 3) of a JPEG file, uint8 (n,).
+    """(height, width, 3) of a JPEG file, uint8 (n,), as its EXIF turns it.
 
     Raises:
         ValueError: it is cut off, or no JPEG.
     """
-    head = data[:HEAD_BYTES].tobytes()
+    height, width, orientation = _head(data)
+    return (width, height, 3) if orientation >= SIDEWAYS else (height, width, 3)
+
+
+def _head(data: np.ndarray) -> Tuple[int, int, int]:
+    """(height, width, EXIF's orientation, 1 without one) of a JPEG; see ``jpeg_shape``."""
+    head, orientation = data[:HEAD_BYTES].tobytes(), 1
     is_whole = data[-TAIL_BYTES:].tobytes().rfind(END) >= 0 or data.tobytes().rfind(END) >= 0
     if head[:2] != b"\xff\xd8" or not is_whole:
         raise ValueError("no whole JPEG")
@@ -296,12 +371,32 @@ def jpeg_shape(data: np.ndarray) -> Tuple[int, int, int]:
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):  # start of frame
             height, width = head[at + 5] << 8 | head[at + 6], head[at + 7] << 8 | head[at + 8]
             if height and width:
-                return height, width, 3
+                return height, width, orientation
             break
+        if marker == 0xE1:  # APP1
+            orientation = _orientation(data[at + 4 : at + 2 + length].tobytes())
         at += 2 + length
         if at + 9 > len(head) and len(head) < len(data):
             head = data.tobytes()
     raise ValueError("a JPEG without a size")
+
+
+def _orientation(segment: bytes) -> int:
+    """EXIF's orientation, 1 to 8; 1 where the segment states none."""
+    tiff = segment[len(EXIF) :] if segment.startswith(EXIF) else b""
+    order: Any = {b"II": "little", b"MM": "big"}.get(tiff[:2])
+    if order is None:
+        return 1
+
+    def number(at: int, size: int) -> int:
+        return int.from_bytes(tiff[at : at + size], order)
+
+    first = number(4, 4) + 2
+    for at in range(first, min(first + 12 * number(first - 2, 2), len(tiff)), 12):
+        if number(at, 2) == ORIENTATION:
+            found = number(at + 8, 2)
+            return found if 1 <= found <= 8 else 1
+    return 1
 
 
 @lru_cache(maxsize=1)

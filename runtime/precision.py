@@ -3,12 +3,14 @@
 A network may have an INT8 form: ``NAME-int8.toml`` beside its TOML or in a folder ``int8`` there,
 as ``python -m calib.int8`` writes it. With "auto" the INT8 form runs where the processor has
 instructions for it and a measurement says that it is faster. The measurement takes a few
-milliseconds, once; ``python -m runtime.precision`` (``make setup``) does it in advance.
+milliseconds, once; ``python -m runtime.precision`` (``make setup``) does it in advance. One that
+was made on a busy machine is made again at the next start. ``python -m boards forget`` clears all.
 """
 
 import hashlib
 import importlib.util
 import json
+import math
 import os
 import pathlib
 import sys
@@ -25,9 +27,10 @@ AUTO, FP32, INT8 = PRECISIONS = ("auto", "fp32", "int8")
 # AVX-512 VNNI and AVX-VNNI of x86, and the dot products of ARM: as Linux names them.
 INSTRUCTIONS = {"avx512_vnni", "avx_vnni", "asimddp"}
 MEASURED = CACHE.with_name("precision.json")
-WARM_UP, ROUNDS = 5, 25  # calls
+TURNS, WARM_UP, ROUNDS = 3, 2, 8  # of calls
+BUSY = 0.5  # processes that run, as a share of the cores: the last minute's load of Linux
 SUFFIX = "-int8"  # of the names of INT8 forms
-CPUINFO = pathlib.Path("/proc/cpuinfo")
+CPUINFO, LOADAVG = pathlib.Path("/proc/cpuinfo"), pathlib.Path("/proc/loadavg")
 
 
 def open_precision(
@@ -35,6 +38,7 @@ def open_precision(
     options: Options,
     measured: pathlib.Path = MEASURED,
     cpuinfo: pathlib.Path = CPUINFO,
+    loadavg: pathlib.Path = LOADAVG,
 ) -> Engine:
     """Load a network's own files into an engine, in the precision that is asked for.
 
@@ -43,7 +47,7 @@ def open_precision(
         options: of them, ``precision``, ``engine``, ``networks_dir``, ``threads``, and ``log``,
             which is told what a measurement gave, and that INT8 gains nothing in an engine.
         measured: file that keeps measurements.
-        cpuinfo: what Linux says of the processor.
+        cpuinfo, loadavg: what Linux says of the processor and of its load.
 
     Raises:
         BadNetwork: "int8", and the network has no INT8 form; or its files are missing.
@@ -74,18 +78,23 @@ def open_precision(
     names = sorted({name, int8_engine(engine)})
     key = _key(text, names, options.threads or engines.THREADS, network, form)
     known = _read(measured)
-    if key in known:
+    if key in known and not known[key]["busy"]:
         faster = form if known[key]["int8_ms"] < known[key]["fp32_ms"] else network
         return _opened(faster, options)
     both = _both(network, form, options)
     if len(both) < 2:
         return both[0]
+    busy = is_busy(loadavg)
     fp32_ms, int8_ms = measure(both)
-    _write(measured, dict(known, **{key: {"fp32_ms": fp32_ms, "int8_ms": int8_ms}}))
+    entry = {"fp32_ms": fp32_ms, "int8_ms": int8_ms, "busy": float(busy)}
+    _write(measured, dict(known, **{key: entry}))
     if options.log is not None:
+        until = (
+            "now; this machine is busy, so the next start measures again" if busy else "from now on"
+        )
         options.log(
             f"{network.name}: INT8 takes {int8_ms:.2f} ms a search region here, fp32 "
-            f"{fp32_ms:.2f} ms, so {INT8 if int8_ms < fp32_ms else FP32} runs from now on"
+            f"{fp32_ms:.2f} ms, so {INT8 if int8_ms < fp32_ms else FP32} runs {until}"
         )
     chosen, other = both[::-1] if int8_ms < fp32_ms else both
     other.close()
@@ -147,18 +156,38 @@ def has_int8(cpuinfo: str) -> bool:
     return bool(INSTRUCTIONS.intersection(cpuinfo.split()))
 
 
+def is_busy(loadavg: pathlib.Path = LOADAVG) -> bool:
+    """Whether other programs keep the cores busy, so that a measurement may be wrong."""
+    try:
+        return float(loadavg.read_text().split()[0]) > BUSY * (os.cpu_count() or 1)
+    except (OSError, ValueError, IndexError):  # no Linux
+        return False
+
+
 def measure(both: Tuple[Engine, ...]) -> Tuple[float, float]:
-    """Median time of a search on each of two engines, milliseconds; they take turns."""
+    """Least time of a search on each of two engines, milliseconds; they take turns.
+
+    What else runs only adds to a time, so the least one is the nearest to the engine's own.
+    """
     features = [engine.exemplar() for engine in both]
-    times: List[List[float]] = [[], []]
-    for number in range(WARM_UP + ROUNDS):
+    least = [math.inf, math.inf]
+    for _ in range(TURNS):
         for index, engine in enumerate(both):
-            started = time.perf_counter()
-            engine.search(features[index])
-            if number >= WARM_UP:
-                times[index].append((time.perf_counter() - started) * 1e3)
-    fp32_ms, int8_ms = (sorted(each)[ROUNDS // 2] for each in times)
-    return fp32_ms, int8_ms
+            for number in range(WARM_UP + ROUNDS):
+                started = time.perf_counter()
+                engine.search(features[index])
+                if number >= WARM_UP:
+                    least[index] = min(least[index], (time.perf_counter() - started) * 1e3)
+    return least[0], least[1]
+
+
+def forget(measured: pathlib.Path = MEASURED) -> bool:
+    """Remove all measurements; returns whether there were any."""
+    try:
+        measured.unlink()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _key(cpuinfo: str, names: List[str], threads: int, network: Network, form: Network) -> str:
@@ -170,7 +199,7 @@ def _key(cpuinfo: str, names: List[str], threads: int, network: Network, form: N
     libraries = [library for name in names for library in engines.find(name).libraries]
     library = [importlib.util.find_spec(name) for name in libraries]
     dates = [os.path.getmtime(spec.origin) for spec in library if spec and spec.origin]
-    text = json.dumps([lines, "+".join(names), dates, threads, files])
+    text = json.dumps([lines, "+".join(names), dates, threads, files, "least"])
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -179,7 +208,7 @@ def _read(path: pathlib.Path) -> Dict[str, Dict[str, float]]:
     try:
         values = json.loads(path.read_text())
         return {
-            key: {name: float(entry[name]) for name in ("fp32_ms", "int8_ms")}
+            key: {name: float(entry[name]) for name in ("fp32_ms", "int8_ms", "busy")}
             for key, entry in values.items()
         }
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):

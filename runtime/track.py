@@ -9,6 +9,7 @@ import contextlib
 import os
 import signal
 import sys
+import threading
 import time
 from types import FrameType
 from typing import Any, Dict, List, Optional
@@ -19,7 +20,7 @@ from runtime.cli.detector import open_detector, open_finder
 from runtime.cli.options import parse
 from runtime.cli.outputs import Outputs, check_outputs
 from runtime.cli.progress import Progress, quiet, say
-from runtime.errors import BadSource, HotpathError
+from runtime.errors import BadSource, HotpathError, NetworkFailed
 from runtime.garbage import short_collections
 from runtime.options import given_in
 from runtime.service_manager import ServiceManager
@@ -29,6 +30,8 @@ from runtime.video.live import end_program
 from runtime.video.sources import WAITING, list_cameras, open_source
 
 POLL_S = 0.2  # longest wait for a frame before signals are looked at
+LAST_S = 1.0  # after a second signal, for what ends by itself
+MOST_FAILED = 30  # frames in succession in which the network may give no number
 FORGIVEN_ERRORS = 1  # of a decoder: a recording often ends within a frame
 GIVEN_SCORE = 1.0  # score of the first box, which the user gave
 
@@ -108,12 +111,16 @@ def run(options: argparse.Namespace) -> int:
 
 
 class StopRequest:
-    """Ctrl-C, SIGTERM or SIGHUP asks the loop to end; a second Ctrl-C ends the program at once.
+    """Ctrl-C, SIGTERM, SIGHUP or SIGQUIT asks the loop to end; a second one ends the program.
+
+    A thread waits for the second one, and ends the process within ``LAST_S`` whatever hangs.
 
     Attributes:
         requested: whether the loop is to end.
         exit_code: 128 + the signal's number, as shells do; 0 without a signal.
     """
+
+    SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
     def __init__(self) -> None:
         self.requested = False
@@ -121,7 +128,11 @@ class StopRequest:
         self._handlers: Dict[int, Any] = {}
 
     def __enter__(self) -> "StopRequest":
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        came, self._told = os.pipe()
+        os.set_blocking(self._told, False)
+        self._wakeup = signal.set_wakeup_fd(self._told)
+        threading.Thread(target=self._watch, args=(came,), name="signals", daemon=True).start()
+        for number in self.SIGNALS:
             if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup
                 self._handlers[number] = signal.signal(number, self._request)
         return self
@@ -129,11 +140,26 @@ class StopRequest:
     def _request(self, number: int, _: Optional[FrameType]) -> None:
         self.requested = True
         self.exit_code = 128 + number
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def _watch(self, came: int) -> None:
+        """The thread: end the process a moment after the second signal, unless it ends itself."""
+        seen = 0
+        while True:
+            got = os.read(came, 64)
+            if not got:  # the run is over
+                os.close(came)
+                return
+            for number in got:
+                seen += number in self._handlers
+                if seen == 2:
+                    time.sleep(LAST_S)
+                    os._exit(128 + number)
 
     def __exit__(self, *_: Any) -> None:
+        signal.set_wakeup_fd(self._wakeup)
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
+        os.close(self._told)
 
 
 def first_frame(source: Any, start_s: Optional[float] = None) -> Any:
@@ -166,7 +192,7 @@ def follow(
     finder: Optional[TargetFinder],
 ) -> Optional[HotpathError]:
     """The frame loop. Returns the error with which the source broke, or None."""
-    broken = None
+    broken, failed = None, 0
     last = options.frames and source.given - 1 + options.frames
     while not stop.requested and source.given != last and outputs.open:
         manager.alive()
@@ -176,6 +202,7 @@ def follow(
         # wait for a frame
         started = time.perf_counter()
         try:
+            outputs.check()
             frame = source.read(POLL_S)
         except HotpathError as error:
             broken = error
@@ -193,7 +220,15 @@ def follow(
         taken = Taken(frame, source.given - 1, source.time_s, wait_ms, source.captured_s)
 
         # find the targets in it
-        tracks = targets.update(frame)
+        try:
+            tracks, failed = targets.update(frame), 0
+        except NetworkFailed as error:  # as of a frame that overflows its numbers
+            failed += 1
+            outputs.leave_out(taken.index, error)
+            if failed < MOST_FAILED:
+                continue
+            broken = error
+            break
         total_ms = (time.perf_counter() - read) * 1e3
         outputs.profile.add(wait_ms, targets.step_ms, total_ms)
         if finder:

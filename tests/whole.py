@@ -2,7 +2,8 @@
 
     python -m tests.whole WORD...
 
-WORD... runs the tests of this Python. A part that fails does not end the others.
+WORD... runs the tests of this Python. A part that fails does not end the others. The variable SOAK
+has options of ``tests.soak``, such as ``--minutes 10``.
 Exit codes: 0, 1 when a part failed.
 """
 
@@ -41,6 +42,7 @@ def main(words):
         "the other Pythons": others,
         "fresh boards": [*python, "tests.fresh_boards", "--all"],
         "ARM, emulated": [*python, "tests.arm", "--whole"],
+        "an hour of everything": [*python, "tests.soak", *os.environ.get("SOAK", "").split()],
     }
     return write(parts)
 

@@ -32,6 +32,8 @@ def check_links(options: Any) -> None:
     for name in ("type", "key", "allow"):
         if getattr(options, "mavlink_" + name) and not options.mavlink:
             raise BadOutput(f"--mavlink-{name} needs --mavlink URL")
+    if options.follow_recording and options.follow is None and options.gimbal is None:
+        raise BadOutput("--follow-recording needs --follow or --gimbal")
     if options.follow is not None and not steers:
         raise BadOutput("--follow needs --mavlink URL and --fov DEGREES")
 
@@ -71,6 +73,10 @@ def open_links(context: "Context") -> "List[Link]":
         BadOutput: an address, a file or a package that can't be had.
     """
     links: List[Link] = []
+    if context.options.gimbal is not None or context.options.follow is not None:
+        from runtime.links import steering
+
+        steering.check(context.options, context.live, context.can_lose, context.network)
     wanted = wanted_links(context.options)
     try:
         for name, module, package in reversed(LINKS):  # no camera is offered that can't start

@@ -175,8 +175,7 @@ def _add_page(group: argparse._ArgumentGroup) -> None:
     _value(
         group,
         "--page-host ADDRESS",
-        "address to listen on, 0.0.0.0 for all; other addresses than this computer's loopback "
-        "require the token in the printed link",
+        "address to listen on, 0.0.0.0 for all; the printed link holds the token that lets in",
         "127.0.0.1",
     )
     _value(group, "--page-port N", "port; 0 takes any free one", 8600, type=between(0, 65535))
@@ -227,6 +226,11 @@ def _add_vehicle(group: argparse._ArgumentGroup) -> None:
         "and --fov; the file replaces numbers of runtime/links/gimbal/follow.toml",
         nargs="?",
         const="",
+    )
+    _switch(
+        group,
+        "--follow-recording",
+        "for simulators: let a recording steer; else --follow and --gimbal need a live source",
     )
 
 
@@ -318,7 +322,7 @@ def between(low: int, high: float) -> Callable[[str], float]:
     return _number(low, high, int)
 
 
-count = between(1, math.inf)  # reads a whole number from 1
+count = between(1, 10**9)  # reads a whole number from 1
 
 
 def _fov(text: str) -> Tuple[float, ...]:

@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import sys
 import time
 from collections import deque
 from typing import Any, Callable, Deque, Dict, List, Optional, Set, Tuple
@@ -17,7 +18,7 @@ from runtime.errors import BadOutput, HotpathError
 from runtime.pictures import AnyFrame, JpegFrame, bgr_of
 from runtime.types import Taken, Track, TrackedFrame
 from runtime.video import draw, results, save, window
-from runtime.video.output_file import check_ending, check_folder
+from runtime.video.output_file import check_ending, check_folder, why_not
 from runtime.video.sources import reads
 
 AGAIN_S = 60.0  # a failure is said as often
@@ -76,6 +77,7 @@ class Outputs:
         self._live = source.live
         self._before: Optional[AnyFrame] = None  # the last frame
         self._lost: Dict[int, Tuple[int, Optional[float]]] = {}  # target -> frame, time of its loss
+        self._left_out = 0  # frames
         self._trails: Dict[int, Deque[Tuple[float, float]]] = {}
         self._results: Any = None
         self._video: Optional[save.BackgroundVideo] = None
@@ -89,7 +91,9 @@ class Outputs:
                     video, source.live, lambda ms: self.profile.note("encoding", ms, "encoder")
                 )
             if options.results:
-                self._results = results.Results(options.results, COLUMNS, options.append)
+                self._results = results.Results(
+                    options.results, COLUMNS, options.append, waits=not source.live, log=say
+                )
             if _wants_window(options):
                 self._window = window.Window(self._network)
                 self._player = Player(self._window, source, targets, say)
@@ -116,10 +120,18 @@ class Outputs:
                 columns=COLUMNS[:-1],  # numbers alone
                 can_record=any((options.results, options.save, options.record)),
             )
-        size = frame.shape[1], frame.shape[0]
         self._links = open_links(
             Context(
-                options, self.control, source.fps, size, self._network, say, detector, source.live
+                options,
+                self.control,
+                source.fps,
+                (frame.shape[1], frame.shape[0]),
+                self._network,
+                say,
+                detector,
+                live=source.live,
+                can_lose=targets.network.lost_below > 0,
+                holds=self.control.holds if self.control else {},
             )
         )
 
@@ -171,6 +183,17 @@ class Outputs:
         now = time.perf_counter()
         self.profile.note(step, (now - began) * 1e3)
         return now
+
+    def leave_out(self, index: int, error: HotpathError) -> None:
+        """Count a frame in which nothing could be computed; of the first one it is said."""
+        if not self._left_out:
+            say(f"runtime.track: frame {index} is left out: {error}")
+        self._left_out += 1
+
+    def check(self) -> None:
+        """Raise ``BrokenLink`` where a link works no more, so that the run must end."""
+        for link in self._links:
+            link.check()
 
     @property
     def open(self) -> bool:
@@ -259,23 +282,34 @@ class Outputs:
         return [list(self._trails[number]) for number in tracks]
 
     def summary(self, source: Any) -> None:
-        """Say on standard error what was done; with --json print it."""
+        """Say on standard error what was done; with --json print it.
+
+        Raises:
+            BadOutput: standard output takes no JSON, as on a full disk.
+        """
         options = self._options
         failed = list(self.failed.values())
         pairs = ((options.results, self._results), (options.save, self._video))
         files = [path for path, to in pairs if path not in (None, "-") and to not in self.failed]
         figures = self._summary.figures(source, files, failed)
-        if options.json:
-            print(json.dumps(figures), flush=True)
         if not options.quiet:
             for line in self._summary_lines(source, figures):
                 say(line)
         for sentence in failed:
             say(f"runtime.track: {sentence}")
+        if options.json:
+            print_json(figures)
 
     def _summary_lines(self, source: Any, figures: Dict[str, Any]) -> List[str]:
         options = self._options
         lines = lines_of(figures, source.live)
+        if self._left_out:
+            lines.append(f"frames left out, because the network gave no number: {self._left_out}")
+        if self._results and self._results.dropped:
+            lines.append(
+                f"{self._results.dropped} rows are not in the results, because their reader was "
+                "late"
+            )
         if self._video and self._video.dropped:
             lines.append(
                 f"{self._video.dropped} frames are not in the video, because the encoder was late"
@@ -295,7 +329,8 @@ class Outputs:
         """Finish every file; what fails is in ``failed``."""
         if self.control:
             self.control.end()
-        for output in [self._results, self._video, self._window] + self._links:
+        # first the links: what they steer must stop, whatever hangs below
+        for output in self._links + [self._results, self._video, self._window]:
             if output:
                 self._attempt(output, output.close)
 
@@ -318,6 +353,18 @@ class Outputs:
 
     def __exit__(self, *_: Any) -> None:
         self.close()
+
+
+def print_json(figures: Dict[str, Any]) -> None:
+    """Print one line on standard output; raises ``BadOutput``, ``BrokenPipeError``."""
+    try:
+        print(json.dumps(figures), flush=True)
+    except OSError as error:
+        # what Python still holds would fail again when it ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            raise
+        raise BadOutput(why_not("standard output", error)) from None
 
 
 def _wants_window(options: argparse.Namespace) -> bool:

@@ -4,11 +4,13 @@ import errno
 import ipaddress
 import os
 import socket
-from typing import Any, Callable, List, NamedTuple, Optional, Tuple
+import threading
+import traceback
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 from urllib.parse import SplitResult, urlsplit
 
 from runtime.detect import Detector
-from runtime.errors import BadOutput
+from runtime.errors import BadOutput, HotpathError
 from runtime.links.control import Controller
 from runtime.types import TrackedFrame
 
@@ -25,6 +27,8 @@ class Context(NamedTuple):
         say: function of one line of text for the user.
         detector: finds the object at a point that a ground station sends, or None.
         live: whether the source is live, so that nothing may keep it waiting.
+        can_lose: whether the network can say that the target is lost.
+        holds: what stands still for lack of evidence, and why; see ``steering.Ramp``.
     """
 
     options: Any
@@ -35,13 +39,50 @@ class Context(NamedTuple):
     say: Callable[[str], None]
     detector: Optional[Detector] = None
     live: bool = True
+    can_lose: bool = True
+    holds: Optional[Dict[str, str]] = None
+
+
+class BrokenLink(HotpathError):
+    """A link's thread ended by a fault, so that nobody is answered or steered any more."""
+
+
+class LinkThread(threading.Thread):
+    """A thread of a link. ``error`` is the exception that ended it, else None."""
+
+    def __init__(self, name: str, function: Callable[[], None]) -> None:
+        super().__init__(name=name, daemon=True)
+        self.error: Optional[BaseException] = None
+        self._function = function
+
+    def run(self) -> None:
+        """Call the function."""
+        try:
+            self._function()
+        except BaseException as error:  # ``Link.check`` raises it in the frame loop
+            self.error = error
 
 
 class Link:
     """A link to people, a vehicle or other programs. It works in threads or a process of its own.
 
     Each link's module has ``open_link(context)``, which returns one or raises ``BadOutput``.
+
+    Attributes:
+        threads: its ``LinkThread``s; one that ends by a fault ends the run.
     """
+
+    threads: Tuple[LinkThread, ...] = ()
+
+    def check(self) -> None:
+        """Raise ``BrokenLink`` where a thread ended by a fault."""
+        for thread in self.threads:
+            if thread.error is not None:
+                error, place = thread.error, traceback.extract_tb(thread.error.__traceback__)[-1]
+                raise BrokenLink(
+                    f"the thread {thread.name!r} ended by a fault, {type(error).__name__}: {error} "
+                    f"({os.path.basename(place[0])}:{place[1]}); start the run again"
+                )
 
     def show(self, tracked: TrackedFrame, recording: bool) -> None:
         """A frame was tracked. Returns at once.
@@ -127,10 +168,19 @@ def _own_address(ipv6: bool) -> Optional[str]:
             return None
 
 
+def found_address(host: str, port: int, kind: int, flags: int = 0) -> Tuple[int, Any]:
+    """(family, address) of a host; raises ``OSError`` where there is no such one."""
+    try:
+        found = socket.getaddrinfo(host, port, 0, kind, 0, flags)[0]
+    except UnicodeError:  # a part of the name is empty, or longer than 63 letters
+        raise OSError(errno.EINVAL, "no host has such a name") from None
+    return found[0], found[4]
+
+
 def made_socket(host: str, port: int, kind: int, connect: bool) -> socket.socket:
     """A socket that does not block, connected or (for listening) bound; raises ``OSError``."""
     flags = 0 if connect else socket.AI_PASSIVE
-    family, kind, _, _, address = socket.getaddrinfo(host, port, 0, kind, 0, flags)[0]
+    family, address = found_address(host, port, kind, flags)
     made = socket.socket(family, kind)
     try:
         made.setblocking(False)
@@ -139,7 +189,7 @@ def made_socket(host: str, port: int, kind: int, connect: bool) -> socket.socket
                 made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             made.bind(address)
             if kind == socket.SOCK_STREAM:
-                made.listen(1)
+                made.listen(8)
             return made
         result = made.connect_ex(address)
         if result not in (0, errno.EINPROGRESS):

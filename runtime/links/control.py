@@ -63,6 +63,7 @@ class Controller:
         targets: as the argument.
         can_record: as the argument.
         newest: the newest frame, with the targets selected since; None before the first.
+        holds: what is steered and stands still for lack of evidence -> why; see ``steering``.
         rows: of results, those that are kept, the oldest first; None stands for an unknown value.
     """
 
@@ -98,6 +99,7 @@ class Controller:
         self._began = time.monotonic()  # when the newest frame was due
         self._times: Deque[float] = deque(maxlen=60)  # of the last frames
         self.rows: Deque[Sequence[Any]] = deque(maxlen=ROWS_KEPT)
+        self.holds: Dict[str, str] = {}
 
     # called by the loop
 
@@ -319,6 +321,7 @@ class Controller:
             "live": source.live,
             "paused": self.paused,
             "waiting": self._waiting_for(),
+            "holds": dict(self.holds),
             "ended": self.ended,
             "recording": {"can": self.can_record, "on": self.recording},
             "source": source.name,

@@ -14,14 +14,15 @@ import threading
 import time
 import urllib.request
 from http.client import HTTPConnection, HTTPException
-from typing import Any, Callable, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
 from runtime.errors import BadOutput
-from runtime.links.base import Context, Link, read_login, split_address
+from runtime.links.base import Context, Link, LinkThread, read_login, split_address
+from runtime.links.steering import STOPS, Contents, Evidence, Ramp, Velocity, missing
 from runtime.types import TRACKED, Track, TrackedFrame
 
 DEVICE, MEDIA, PTZ = (
@@ -42,17 +43,15 @@ TOKEN = (
 )
 ANSWER_S = 5.0  # longest wait for the camera
 MOST_BYTES = 1 << 20  # of an answer
-MOVE_S = 2  # the camera stops by itself so long after the last command
+MOVE_S = 1  # the camera stops by itself so long after the last command
 PAUSE_S = 0.1  # least between two commands
 RETRY_S = 1.0  # after a command that failed
-SILENT_S = 1.0  # without a frame the camera is stopped
 SPEED = 0.5  # without --gimbal-speed
 CATCH_UP = 0.5  # a second: how fast the turn grows while a target stays off the centre
 LONGEST_S = 0.2  # between two frames that is counted
 DEAD = 0.05  # an offset from the centre that counts as none, share of half the frame
 ZOOM_DEAD = 0.15  # the same for the target's size, share of the wanted one
-Velocity = Tuple[float, float, float]  # right, up, nearer: shares of the camera's fastest
-REST: Velocity = (0.0, 0.0, 0.0)
+REST: Velocity = (0.0, 0.0, 0.0)  # right, up, nearer: shares of the camera's fastest
 
 
 class Camera:
@@ -216,26 +215,38 @@ class PtzLink(Link):
         law: a ``Law``.
         say: function of one line of text for the user.
         pause_s: least between two commands.
+        holds: see ``steering.Ramp``.
 
     Attributes:
-        wish: the velocity that is asked for, and since when.
+        wish: the velocity that the last frame asks for.
     """
 
     def __init__(
-        self, camera: Camera, law: "Law", say: Callable[[str], None], pause_s: float = PAUSE_S
+        self,
+        camera: Camera,
+        law: "Law",
+        say: Callable[[str], None],
+        pause_s: float = PAUSE_S,
+        holds: Optional[Dict[str, str]] = None,
     ) -> None:
         self.done = self.failed = 0
-        self.wish = REST, 0.0
+        self.wish = REST
         self._camera, self._law, self._say, self._pause_s = camera, law, say, pause_s
+        self._contents = Contents()
+        self._seen: Optional[Evidence] = None
+        self._ramp = Ramp("camera", len(REST), say, holds)
+        self._moved = False
         self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="onvif", daemon=True)
-        self._thread.start()
+        self.threads = (LinkThread("onvif", self._run),)
+        self.threads[0].start()
 
     def show(self, tracked: TrackedFrame, recording: bool = False) -> None:
         """Take the velocity that a frame asks for."""
-        track = next(iter(tracked.tracks.values()), None)
-        wish = self._law.update(track, tracked.frame.shape, tracked.captured_s)
-        self.wish = wish, time.monotonic()
+        track, at_s = next(iter(tracked.tracks.values()), None), tracked.captured_s
+        seen = Evidence(track, at_s, self._contents.add(tracked.frame, track, at_s))
+        why = missing(seen, time.monotonic())
+        self.wish = self._law.update(None if why else track, tracked.frame.shape, at_s)
+        self._seen = seen
 
     def lines(self) -> List[str]:
         """How many commands were sent."""
@@ -245,32 +256,46 @@ class PtzLink(Link):
     def close(self) -> None:
         """Stop the camera."""
         self._closing.set()
-        self._thread.join(2 * ANSWER_S)  # for the answer that is waited for, and the stop's
+        self.threads[0].join(2 * ANSWER_S)  # for the answer that is waited for, and the stops'
 
     def _run(self) -> None:
-        """The thread: repeat the velocity while it is not zero, then stop once."""
+        """The thread: repeat the velocity while it is not zero; however that ends, stop."""
+        try:
+            self._serve()
+        finally:
+            self._leave()
+
+    def _serve(self) -> None:
         sent: Optional[Velocity] = REST  # None: unknown
         pause_s = 0.0
-        while not self._closing.wait(pause_s or self._pause_s) or sent != REST:
-            is_over = self._closing.is_set()
-            wish, wished_s = self.wish
-            wish = REST if is_over or time.monotonic() - wished_s > SILENT_S else wish
+        while not self._closing.wait(pause_s or self._pause_s):
+            now = time.monotonic()
+            wish = self._ramp.command(now, missing(self._seen, now), lambda: self.wish)
             if wish == sent == REST:
                 continue
             try:
+                self._moved = True
                 self._camera.move(wish)
                 if pause_s:
                     self._say(f"gimbal: {self._camera.name} answers again")
                 sent, pause_s = wish, 0.0
                 self.done += 1
             except BadOutput as error:
-                if is_over or not pause_s:
-                    until = "it stops by itself" if is_over else "trying again"
-                    self._say(f"gimbal: {error}; {until}")
+                if not pause_s:
+                    self._say(f"gimbal: {error}; trying again")
                 sent, pause_s = None, RETRY_S
                 self.failed += 1
-            if is_over:
-                return
+
+    def _leave(self) -> None:
+        """Stop the camera, several times, if it was moved."""
+        for left in reversed(range(STOPS if self._moved else 0)):
+            try:
+                self._camera.move(REST)
+                self.done += 1
+            except BadOutput as error:
+                self.failed += 1
+                if not left:
+                    self._say(f"gimbal: {error}; it stops by itself")
 
 
 class Law:
@@ -328,4 +353,5 @@ def open_link(context: Context) -> PtzLink:
     if options.gimbal_zoom and not camera.zooms:
         raise BadOutput(f"{camera.name}: this camera can't zoom; run without --gimbal-zoom")
     context.say(f"gimbal: {camera.name} follows the target")
-    return PtzLink(camera, Law(options.gimbal_speed or SPEED, options.gimbal_zoom), context.say)
+    law = Law(options.gimbal_speed or SPEED, options.gimbal_zoom)
+    return PtzLink(camera, law, context.say, holds=context.holds)

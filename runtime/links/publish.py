@@ -6,10 +6,10 @@ The schema is docs/publish.schema.json.
 import json
 import socket
 import time
-from typing import Any, List
+from typing import Dict, List, Optional
 
 from runtime.errors import BadOutput
-from runtime.links.base import Context, Link, split_address
+from runtime.links.base import Context, Link, found_address, split_address
 from runtime.links.control import target_json
 from runtime.types import TrackedFrame
 
@@ -21,30 +21,31 @@ class Publisher(Link):
 
     Args:
         address: ``udp://HOST:PORT``.
+        holds: what is steered and stands still, which goes into every datagram.
 
     Raises:
         BadOutput: another address, or an unknown host.
     """
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, holds: Optional[Dict[str, str]] = None) -> None:
         parts = split_address(address)
         if parts.scheme != "udp" or not parts.hostname or not parts.port:
             raise BadOutput(
                 f"--publish {address}: not an address; give udp://HOST:PORT, or ros:/TOPIC"
             )
         try:
-            found = socket.getaddrinfo(parts.hostname, parts.port, 0, socket.SOCK_DGRAM)[0]
+            family, self._to = found_address(parts.hostname, parts.port, socket.SOCK_DGRAM)
         except OSError as error:
             raise BadOutput(f"--publish {address}: {error.strerror or error}") from None
-        self.name, self.sent, self.lost = address, 0, 0
-        self._to: Any = found[4]
-        self._socket = socket.socket(found[0], found[1])
+        self.name, self.sent, self.lost, self._holds = address, 0, 0, holds
+        self._socket = socket.socket(family, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
 
     def show(self, tracked: TrackedFrame, recording: bool = False) -> None:
         """Send what is known of a frame."""
+        data = encoded(tracked, time.monotonic(), time.time(), self._holds)
         try:
-            self._socket.sendto(encoded(tracked, time.monotonic(), time.time()), self._to)
+            self._socket.sendto(data, self._to)
             self.sent += 1
         except OSError:
             self.lost += 1
@@ -60,15 +61,18 @@ class Publisher(Link):
 
 def open_link(context: Context) -> Publisher:
     """The publisher of ``--publish``."""
-    return Publisher(context.options.publish)
+    return Publisher(context.options.publish, context.holds)
 
 
-def encoded(tracked: TrackedFrame, now_s: float, unix_s: float) -> bytes:
+def encoded(
+    tracked: TrackedFrame, now_s: float, unix_s: float, holds: Optional[Dict[str, str]] = None
+) -> bytes:
     """The datagram of a frame.
 
     Args:
         tracked: the frame and its tracks.
         now_s, unix_s: the monotonic clock and the wall clock now, seconds.
+        holds: see ``runtime.links.steering.Ramp``.
 
     Returns:
         bytes, JSON in UTF-8.
@@ -83,5 +87,6 @@ def encoded(tracked: TrackedFrame, now_s: float, unix_s: float) -> bytes:
         "age_ms": round(age_s * 1e3, 3),
         "size": [width, height],
         "targets": [target_json(number, track) for number, track in tracked.tracks.items()],
+        "holds": dict(holds or {}),
     }
     return json.dumps(message, allow_nan=False).encode("utf-8")

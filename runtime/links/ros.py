@@ -12,7 +12,7 @@ import time
 from typing import Any, Callable, List
 
 from runtime.errors import BadOutput, NoCamera
-from runtime.links.base import Context, Link
+from runtime.links.base import Context, Link, LinkThread
 from runtime.links.control import Controller, Refused
 from runtime.links.publish import encoded
 from runtime.types import TrackedFrame
@@ -48,14 +48,15 @@ class RosLink(Link):
         self._state = self._end.writer(topic + "/state", self._dds.String)
         self._boxes = self._end.reader(topic + "/box", self._dds.RegionOfInterest)
         self._closing = threading.Event()
-        self._listener = threading.Thread(target=self._listen, name="ros", daemon=True)
-        self._listener.start()
+        self.threads = (LinkThread("ros", self._listen),)
+        self.threads[0].start()
 
     def show(self, tracked: TrackedFrame, recording: bool = False) -> None:
         """Send what is known of a frame."""
         now_s, unix_s = time.monotonic(), time.time()
         self._tracks.write(self._detections(tracked, unix_s - now_s + tracked.captured_s))
-        self._state.write(self._dds.String(encoded(tracked, now_s, unix_s).decode("utf-8")))
+        state = encoded(tracked, now_s, unix_s, self._controller.holds)
+        self._state.write(self._dds.String(state.decode("utf-8")))
         self.sent += 1
 
     def lines(self) -> List[str]:
@@ -66,7 +67,7 @@ class RosLink(Link):
         """Leave the topics."""
         if not self._closing.is_set():
             self._closing.set()
-            self._listener.join()
+            self.threads[0].join()
             self._end.close()
 
     def _detections(self, tracked: TrackedFrame, captured_s: float) -> Any:

@@ -33,7 +33,7 @@ class Targets:
         self.step_ms = device.step_ms
         self._options = options
         self._trackers: Dict[int, Tracker] = {}
-        self._next = 0
+        self._next, self._closed = 0, False
         self._exclusion = Exclusion()
         device.prepare(wait=False)  # for the second target
 
@@ -46,7 +46,10 @@ class Targets:
 
         Raises:
             BadFrame, BadBox: see ``Tracker.init``.
+            NotReady: ``close`` was called.
         """
+        if self._closed:
+            raise NotReady("the targets were closed; make others with load_targets()")
         if self._trackers:
             self.device.prepare()
         tracker = tracker_on(self.device, self._options)
@@ -149,6 +152,7 @@ class Targets:
 
     def close(self) -> None:
         """Stop following all targets, and release the memory of device and engine."""
+        self._closed = True
         for number in self.numbers:
             self.drop(number)
         self.device.close()

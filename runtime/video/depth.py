@@ -1,5 +1,6 @@
 """Reduce pictures of 16-bit values, such as thermal ones, to 8 bits."""
 
+import functools
 from typing import Callable, List, Optional, Tuple
 
 import numpy as np
@@ -13,7 +14,7 @@ def linear(low: int, high: int) -> Scale:
     """A scale on which the values from ``low`` to ``high`` become 0 to 255; others are clipped."""
     values = (np.arange(1 << 16) - low) * 255.0 / max(high - low, 1)
     table = np.clip(values + 0.5, 0, 255).astype(np.uint8)
-    return lambda picture: table[picture]
+    return functools.partial(np.take, table)  # it goes to other processes too
 
 
 def whole_range(picture: np.ndarray) -> np.ndarray:

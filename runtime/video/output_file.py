@@ -8,6 +8,8 @@ from typing import List, Sequence
 
 from runtime.errors import BadOutput
 
+MOST_PARTS = 100  # names that are tried for a file that is not finished
+
 
 def check_folder(path: str) -> None:
     """Raise ``BadOutput`` unless ``path`` can be a file in an existing folder."""
@@ -62,10 +64,23 @@ def why_not(name: str, error: OSError, rows: int = 0) -> str:
     return f"{name}: can't be written ({error.strerror}){kept}"
 
 
+def _refuse_if_written(path: str, name: str) -> None:
+    """Raise ``BadOutput`` where another run writes a file now."""
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:  # a symbolic link, or another user's
+        return
+    try:
+        lock(file, name)
+    finally:
+        os.close(file)
+
+
 class NewFile:
     """A new file that takes an old one's place only when it has content.
 
-    It is written as ``NAME.part`` in the same folder. ``keep`` renames it; the file stays open.
+    It is written as ``NAME.part`` in the same folder, ``NAME.part-2`` where there is such a file.
+    ``keep`` renames it; the file stays open.
     What is no regular file, such as /dev/null, is written directly.
 
     Args:
@@ -87,9 +102,7 @@ class NewFile:
             if os.path.exists(self._final):
                 self._open(self._final, os.O_WRONLY, path)
             if not os.path.exists(self._final) or os.path.isfile(self._final):
-                self.path = self._final + ".part"
-                self._open(self.path, os.O_WRONLY | os.O_CREAT, path)
-                os.ftruncate(self._files[-1], 0)
+                self._open_part(path)
         except OSError as error:
             self.close()
             raise BadOutput(why_not(path, error)) from None
@@ -100,6 +113,20 @@ class NewFile:
     def _open(self, path: str, flags: int, name: str) -> None:
         self._files.append(os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC, 0o666))
         lock(self._files[-1], name)
+
+    def _open_part(self, name: str) -> None:
+        """Open a new file; what others have under such a name is neither written nor followed."""
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+        for number in range(1, MOST_PARTS + 1):
+            path = f"{self._final}.part" + (f"-{number}" if number > 1 else "")
+            try:
+                self._open(path, flags, name)
+            except FileExistsError:
+                _refuse_if_written(path, name)
+                continue
+            self.path = path
+            return
+        raise BadOutput(f"{name}: {path} and the like are there; remove those of ended runs")
 
     def keep(self) -> None:
         """Give the file its final name; what had the name before is gone."""

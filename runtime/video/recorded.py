@@ -2,14 +2,16 @@
 
 import os
 import re
-from typing import Any, Callable, List, Optional, Tuple
+from typing import Any, Callable, List, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
 
 from runtime.errors import BadFrame, BadSource
+from runtime.pictures import decode_picture
 from runtime.video import hardware, pyav, sequence
 from runtime.video.base import (
+    PLAYED_FPS,
     Log,
     Source,
     capture_fps,
@@ -28,6 +30,7 @@ from runtime.video.containers import (
 )
 from runtime.video.depth import SAMPLES, scale_for, whole_range
 
+LONGEST_S = 3.0  # between two frames that are played at their own speed
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm", ".pbm")
 
 
@@ -49,6 +52,7 @@ class Recording(Source):
         self.fps = capture_fps(capture)
         self.frames = stated_frames(capture)
         tell_decoder(self, capture)
+        self._told_gap = -1  # index of the frame after the gap that was told
         self._last_s = 0.0  # time stamp of the last frame decoded
         self._ahead = self._decode()  # a frame that was decoded before ``read`` is called
         self._zero_s = self._last_s
@@ -95,13 +99,22 @@ class Recording(Source):
 
     @property
     def period_s(self) -> float:
-        """See ``Source.period_s``. Decodes the next frame, whose stamp tells it."""
+        """See ``Source.period_s``. Decodes the next frame, whose stamp tells it.
+
+        A gap of more than ``LONGEST_S`` is passed over and told.
+        """
         if self._ahead is None:
             self._ahead = self._decode()
         stamp_s = None if self._ahead is None or self.by_rate else self._stamp_s()
         if stamp_s is None or self.time_s is None:
             return super().period_s
-        return stamp_s - self.time_s
+        period_s = stamp_s - self.time_s
+        if period_s <= LONGEST_S:
+            return period_s
+        if self._told_gap != self.given:
+            self._told_gap = self.given
+            self.log(f"{self.name}: {period_s:.1f} s without a frame, passed over")
+        return 1.0 / PLAYED_FPS
 
     def _stamp_s(self) -> Optional[float]:
         """Time of the frame that was decoded last: its stamp, or one frame time after the last one.
@@ -193,7 +206,9 @@ class FrameFolder(Source):
     def __init__(self, folder: str, log: Log = None, depth: Optional[int] = None) -> None:
         super().__init__(folder, log)
         self._paths = picture_paths(folder)
-        self._scale = self._scale_of_depth(depth)
+        self._scale, words = scale_of(self._paths, depth)
+        if words:
+            self.log(f"{folder}: 16-bit pictures; values {words} become 0 to 255 (--depth)")
         self.frames = len(self._paths)
         self.fps = sequence.stated_fps(folder)
         self._boxes: List[sequence.Box] = sequence.read_boxes(folder)
@@ -218,17 +233,25 @@ class FrameFolder(Source):
         self.first_box = self._boxes[self.given] if self.given < len(self._boxes) else None
         return True
 
-    def _scale_of_depth(self, depth: Optional[int]) -> Callable[[np.ndarray], np.ndarray]:
-        """The function that makes 16-bit pictures 8-bit ones."""
-        first = _decoded_or_none(self._paths[0])
-        if first is None or first.dtype != np.uint16:
-            return whole_range
-        step = max(1, len(self._paths) // SAMPLES)
-        samples = [_decoded_or_none(path) for path in self._paths[::step]]
-        deep = [p for p in samples if p is not None and p.dtype == np.uint16]
-        scale, words = scale_for(deep, depth)
-        self.log(f"{self.name}: 16-bit pictures; values {words} become 0 to 255 (--depth)")
-        return scale
+
+def scale_of(
+    paths: Sequence[str], depth: Optional[int] = None
+) -> Tuple[Callable[[np.ndarray], np.ndarray], str]:
+    """The scale on which 16-bit pictures of a sequence become 8-bit ones, one for all of them.
+
+    Args:
+        paths: of all its pictures.
+        depth: bits that are in use; None for the range of the values.
+
+    Returns:
+        (scale, words for the user); the words are empty where the first picture has 8 bits.
+    """
+    first = _decoded_or_none(paths[0])
+    if first is None or first.dtype != np.uint16:
+        return whole_range, ""
+    samples = [_decoded_or_none(path) for path in paths[:: max(1, len(paths) // SAMPLES)]]
+    deep = [p for p in samples if p is not None and p.dtype == np.uint16]
+    return scale_for(deep, depth)
 
 
 def is_picture(path: str) -> bool:
@@ -290,14 +313,13 @@ def _decoded(path: str) -> np.ndarray:
     if picture_is_cut_off(data):  # OpenCV would paint the missing part grey without a warning
         raise BadSource(f"{path}: the picture is cut off")
     try:
-        frame = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+        frame = decode_picture(np.frombuffer(data, np.uint8))
     except cv2.error as error:
         reason = str(error).strip().splitlines()[0]
         raise BadSource(f"{path}: OpenCV refuses this picture ({reason})") from None
     if frame is None:
         raise BadSource(f"{path}: not a picture that OpenCV can read")
-    picture: np.ndarray = frame
-    return picture
+    return frame
 
 
 def _decoded_or_none(path: str) -> Optional[np.ndarray]:

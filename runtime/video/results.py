@@ -1,7 +1,8 @@
 """Write results, one line for each target in each frame.
 
-Every line goes to the operating system in one write, before the next frame is read. So a program
-that is killed leaves every line that it wrote, and no partial line.
+Every line goes to a file in one write, before the next frame is read. So a program that is killed
+leaves every line that it wrote, and no partial line. A pipe whose reader is slow gets its lines
+later; where ``QUEUE_BYTES`` wait for it, a live source goes on without the next ones.
 
 | ending | format |
 |---|---|
@@ -16,9 +17,11 @@ import contextlib
 import json
 import math
 import os
+import select
 import stat
 import sys
-from typing import Any, List, Optional, Sequence
+import time
+from typing import Any, Callable, List, Optional, Sequence
 
 from runtime.errors import BadOutput
 from runtime.video.output_file import check_ending, check_folder, lock, why_not
@@ -26,6 +29,10 @@ from runtime.video.output_file import check_ending, check_folder, lock, why_not
 COLUMNS = ("frame", "time_s", "x", "y", "w", "h", "score")
 KINDS = (".csv", ".jsonl", ".txt")
 DECIMALS = 4  # 0.1 ms, 1/10000 pixel
+QUEUE_BYTES = 1 << 16  # that wait for the reader of a pipe
+PATIENCE_S = 10.0  # that a recording waits for such a reader, once
+LAST_S = 2.0  # the same at the end
+FIRST_LINE, TAIL = 1 << 16, 1 << 16  # bytes of an older file that are read at a time
 PLAIN = (int, float, str, bool, type(None))  # no scalars of NumPy
 
 
@@ -39,13 +46,26 @@ class Results:
         spec: the file's name, or ``-`` for standard output, as CSV. An existing file is replaced.
         columns: the names of the columns, in order.
         append: keep the rows of an existing file; a partial last line is removed.
+        waits: whether rows wait for the reader of a pipe, up to ``PATIENCE_S``.
+        log: is told once that rows are left out.
+
+    Attributes:
+        rows: how many were written.
+        dropped: how many were not, because the reader of a pipe is late.
 
     Raises:
         BadOutput: another ending, no such folder, no permission, a file that another run is
             writing, or an existing file with other columns. A full disk is found by ``write``.
     """
 
-    def __init__(self, spec: Any, columns: Sequence[str] = COLUMNS, append: bool = False) -> None:
+    def __init__(
+        self,
+        spec: Any,
+        columns: Sequence[str] = COLUMNS,
+        append: bool = False,
+        waits: bool = True,
+        log: Callable[[str], None] = lambda text: None,
+    ) -> None:
         spec = os.fspath(spec)
         self._own = spec != "-"
         self.name = spec if self._own else "standard output"
@@ -53,14 +73,16 @@ class Results:
             check_ending(spec, KINDS)
         kind = os.path.splitext(spec)[1].lower() if self._own else ".csv"
         self.columns = tuple(columns)
-        self.rows = 0
+        self.rows = self.dropped = 0
         self._to_line = LINES[kind]
         self._header = _csv_line(columns, columns) if kind == ".csv" else ""
         older = _whole_lines(spec, self._header) if self._own and append else 0
         self._file: Optional[int] = _open(spec, older) if self._own else _stdout()
-        # a file can be cut back to its last whole line, a pipe or a device can't
-        self._can_cut = self._own and stat.S_ISREG(os.fstat(self._file).st_mode)
-        self._size = older
+        # a file takes every write, and can be cut back to its last whole line
+        self._is_file = stat.S_ISREG(os.fstat(self._file).st_mode)
+        self._waiting = bytearray()  # for the reader of a pipe
+        self._patience_s = PATIENCE_S if waits else 0.0
+        self._log, self._began = log, False
         with contextlib.suppress(BadOutput):  # a disk that is full now may have room later
             self._write_line("")
 
@@ -75,13 +97,25 @@ class Results:
         if len(row) != len(self.columns):
             raise ValueError(f"{len(row)} values for {len(self.columns)} columns")
         self._write_line(self._to_line(self.columns, [_plain(value) for value in row]))
-        self.rows += 1
 
     def close(self) -> None:
-        """Close the file; may be called twice."""
-        if self._file is not None and self._own:
-            os.close(self._file)
-        self._file = None
+        """Close the file; may be called twice.
+
+        Raises:
+            BadOutput: the reader of a pipe went away before it took every line.
+        """
+        if self._file is None:
+            return
+        try:
+            self._flush(LAST_S)
+        finally:
+            lost = self._waiting.count(b"\n")
+            self._leave_out(lost)
+            self.rows -= lost
+            del self._waiting[:]
+            if self._own:
+                os.close(self._file)
+            self._file = None
 
     def __enter__(self) -> "Results":
         return self
@@ -92,17 +126,59 @@ class Results:
     def _write_line(self, line: str) -> None:
         """Write a whole line, after the header where it is the first; or (in a file) nothing."""
         assert self._file is not None, "the results are closed"
-        whole = (line if self._size else self._header + line).encode("utf-8")
-        data = memoryview(whole)
+        if self._is_file:  # which somebody may have emptied since
+            self._append((line if os.fstat(self._file).st_size else self._header + line).encode())
+        else:
+            whole = (line if self._began else self._header + line).encode()
+            self._flush(0.0)
+            if len(self._waiting) + len(whole) > QUEUE_BYTES and not self._wait_for_room(whole):
+                self._leave_out(1)
+                return
+            self._began = True
+            self._waiting += whole
+            self._flush(0.0)
+        self.rows += bool(line)
+
+    def _append(self, data: bytes) -> None:
+        """Write to the end of the file, or leave it as it was and raise ``BadOutput``."""
+        assert self._file is not None, "the results are closed"
+        size = os.fstat(self._file).st_size
         try:
             while data:
                 data = data[os.write(self._file, data) :]
         except OSError as error:
-            if self._can_cut:
-                os.ftruncate(self._file, self._size)
-                os.lseek(self._file, self._size, os.SEEK_SET)
+            with contextlib.suppress(OSError):  # the disk is gone or read-only
+                os.ftruncate(self._file, size)
             raise BadOutput(why_not(self.name, error, self.rows)) from None
-        self._size += len(whole)
+
+    def _flush(self, wait_s: float) -> None:
+        """Give a pipe what waits for its reader, as far as it takes it within that time."""
+        assert self._file is not None, "the results are closed"
+        room, ends_s = select.poll(), time.monotonic() + wait_s
+        room.register(self._file, select.POLLOUT)
+        while self._waiting and room.poll(max(0.0, ends_s - time.monotonic()) * 1e3):
+            lines = self._waiting.rfind(b"\n", 0, select.PIPE_BUF) + 1  # a pipe takes them whole
+            try:  # so few bytes do not block a pipe that has room
+                del self._waiting[: os.write(self._file, self._waiting[:lines])]
+            except OSError as error:
+                rows = self.rows - self._waiting.count(b"\n")
+                del self._waiting[:]
+                raise BadOutput(why_not(self.name, error, max(0, rows))) from None
+
+    def _wait_for_room(self, data: bytes) -> bool:
+        """Whether the reader makes room for more bytes; one that never does is waited for once."""
+        ends_s = time.monotonic() + self._patience_s
+        while time.monotonic() < ends_s:
+            self._flush(0.05)
+            if len(self._waiting) + len(data) <= QUEUE_BYTES:
+                return True
+        self._patience_s = 0.0
+        return False
+
+    def _leave_out(self, rows: int) -> None:
+        if rows and not self.dropped:
+            self._log(f"{self.name}: its reader is late; rows are left out until it reads on")
+        self.dropped += rows
 
 
 def _whole_lines(path: str, header: str) -> int:
@@ -111,13 +187,20 @@ def _whole_lines(path: str, header: str) -> int:
         if not os.path.isfile(path) or not os.path.getsize(path):
             return 0
         with open(path, "rb") as file:
-            first = file.readline()
+            first = file.readline(FIRST_LINE)
             if header and first.endswith(b"\n") and first != header.encode():
                 raise BadOutput(
                     f"{path}: holds other columns; name another file, or leave out --append"
                 )
-            rest = file.read()
-            return len(first) + rest.rfind(b"\n") + 1 if first.endswith(b"\n") else 0
+            end = file.seek(0, os.SEEK_END)
+            while end:  # from the end, since the file may be large
+                start = max(0, end - TAIL)
+                file.seek(start)
+                found = file.read(end - start).rfind(b"\n")
+                if found >= 0:
+                    return start + found + 1
+                end = start
+            return 0
     except OSError as error:
         raise BadOutput(why_not(path, error)) from None
 
@@ -126,7 +209,7 @@ def _open(path: str, older: int = 0) -> int:
     """File descriptor of a file that keeps its first bytes, or of a pipe that somebody reads."""
     check_folder(path)
     # O_NONBLOCK: without it, opening a pipe that nobody reads would wait for ever
-    flags = os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK | os.O_CLOEXEC
     try:
         file = os.open(path, flags, 0o666)
     except OSError as error:
@@ -138,8 +221,7 @@ def _open(path: str, older: int = 0) -> int:
         raise
     if stat.S_ISREG(os.fstat(file).st_mode):
         os.ftruncate(file, older)
-        os.lseek(file, older, os.SEEK_SET)
-    os.set_blocking(file, True)  # a reader may be slow
+    os.set_blocking(file, True)
     return file
 
 

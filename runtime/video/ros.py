@@ -15,7 +15,7 @@ import numpy as np
 
 from kernels.commands import make
 from runtime.errors import BadSource, NoCamera
-from runtime.pictures import AnyFrame, JpegFrame, PlanarFrame
+from runtime.pictures import AnyFrame, JpegFrame, PlanarFrame, decode_picture
 from runtime.video.base import Log, Source, to_bgr
 from runtime.video.cameras import SENDER
 from runtime.video.raw import planes_in, row_bytes_of
@@ -89,10 +89,10 @@ def picture_in(kind: str, message: Message, planes: bool) -> Tuple[float, AnyFra
                 return stamp_s, JpegFrame(data)
             except ValueError:
                 raise BadSource("a compressed picture of ROS is damaged") from None
-        frame = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
-        if frame is None:
+        picture = decode_picture(data)
+        if picture is None:
             raise BadSource(f"a compressed picture of ROS, {encoding!r}, can't be decoded")
-        return stamp_s, to_bgr(frame)
+        return stamp_s, to_bgr(picture)
     height, width, encoding = message.number("I"), message.number("I"), message.text()
     swapped, step = message.number("B"), message.number("I")
     data = np.frombuffer(message.bytes(), np.uint8)

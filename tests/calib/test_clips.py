@@ -1,5 +1,7 @@
 """Clips of every data set's layout give the same boxes, and wrong ones a clear sentence."""
 
+import pickle
+
 import cv2
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from calib.clips import find_clips
 from calib.errors import BadClips
 from runtime.errors import BadSource
+from runtime.video.sources import open_source
 from tests.support.clips import write_boxes
 from tests.support.tiny import film, write_video
 
@@ -126,3 +129,20 @@ def test_a_broken_picture_names_its_frame(tmp_path):
     assert clip[0].shape == clip[2].shape
     with pytest.raises(BadSource, match="a: broke at frame 1 of 3"):
         clip[1]
+
+
+def test_pictures_of_twelve_bits_are_read_as_the_runtime_reads_them(tmp_path):
+    """All tools of ``calib`` read clips so; the high byte alone would be nearly black."""
+    rng = np.random.RandomState(1)
+    for n in range(6):
+        deep = rng.randint(300, 4000, (24, 32)).astype(np.uint16)
+        cv2.imwrite(str(tmp_path / f"{n}.png"), deep)
+    lines = ["nan,nan,nan,nan"] + ["3,4,9,8"] * 5  # the clip begins with the second picture
+    (tmp_path / "groundtruth.txt").write_text("\n".join(lines) + "\n")
+    (clip,) = find_clips([tmp_path])
+    with open_source(str(tmp_path)) as source:
+        wanted = [source.read() for _ in range(6)][1:]
+    sent = pickle.loads(pickle.dumps(clip))
+    for each in (clip, sent):
+        np.testing.assert_array_equal(list(each), wanted)
+    assert np.max(wanted) > 250 and np.min(wanted) < 5

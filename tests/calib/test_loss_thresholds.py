@@ -27,6 +27,13 @@ def test_lost_targets_are_counted_where_they_were_made_to_go(tmp_path, capsys):
     assert "certainty" in capsys.readouterr().out
 
 
+def test_a_clip_of_one_frame_is_one_sentence(tmp_path, capsys):
+    toml = tiny.write_network(tmp_path)
+    write_clip(tmp_path / "clips" / "still", *tiny.film(1))
+    assert loss_thresholds.main(["--clips", str(tmp_path / "clips"), "--networks", str(toml)]) == 2
+    assert "still: has one frame" in capsys.readouterr().err
+
+
 def test_an_overlap_between_both_limits_is_neither_lost_nor_followed():
     clip = SimpleNamespace(name="clip", boxes=np.tile((0.0, 0.0, 10.0, 10.0), (4, 1)))
     rows = [((left, 0.0, 10.0, 10.0), 0.5, 0.5) for left in (0.0, 6.7, 20.0)]  # overlap 1, .2, 0

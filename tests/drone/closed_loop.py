@@ -209,7 +209,7 @@ class Simulation:
                     track = Track(truth, 1.0)
                 else:
                     track = self.targets.update(frame)[number]
-                view = View(index, taken, SIZE, track, number, 30.0)
+                view = View(index, taken, SIZE, track, number, 30.0, changed_s=taken)
                 self._send(now, self.manager.frame(view, now))
                 x, y = truth[0] + truth[2] / 2, truth[1] + truth[3] / 2
                 yaw = math.degrees(self.gimbal.angle[1])

@@ -127,6 +127,7 @@ class Flight:
         self._radio = Radio(delay_s, loss, self.gone)
         self.number, self.visible, self.frames, self.chosen = 0, True, True, True
         self.state = "tracked"  # of a target that is seen
+        self.moves, self.changed_s = True, 0.0  # whether the picture changes, and when it did last
         self.samples, self.said, self.sent = [], [], []
         self._rng, self._waiting, self._next_frame = np.random.RandomState(5), [], 0.0
 
@@ -178,7 +179,8 @@ class Flight:
             noisy = (np.nan,) * 4 if lost else tuple(np.add(box, self._rng.randn(4)))
             track = Track(noisy, 0.1 if lost else 0.9, lost, "lost" if lost else self.state)
         chosen = self.chosen and self.number is not None
-        view = View(len(self.samples), now, SIZE, track, self.number, 30.0, chosen)
+        self.changed_s = now if self.moves else self.changed_s
+        view = View(len(self.samples), now, SIZE, track, self.number, 30.0, chosen, self.changed_s)
         self._waiting.append(view)
 
     def _send(self, out):

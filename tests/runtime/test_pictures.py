@@ -8,7 +8,8 @@ import pytest
 
 from kernels.planes import Planes
 from runtime import geometry, load_tracker, pictures
-from runtime.pictures import JpegFrame, PlanarFrame, bgr_of, every_pixel, pixels_of
+from runtime.pictures import JpegFrame, PlanarFrame, bgr_of, every_pixel, jpeg_shape, pixels_of
+from runtime.video.recorded import read_picture
 from tests.support import tiny
 from tests.support.pictures_in_planes import noise_in, planes_of
 
@@ -114,6 +115,39 @@ def test_a_part_inside_a_larger_scale_is_not_decoded_again():
     assert again is planes and scale == 2
     assert frame.part((100, 100, 100, 100), 8.0)[1] == 8  # it reaches beyond what was decoded
     assert frame.part((40, 40, 50, 50), 1.0)[1] == 1  # too small a scale is of no use
+
+
+def with_exif(data, orientation, order="little"):
+    """A JPEG with EXIF's orientation, after an entry of another kind."""
+    mark = {"little": b"II", "big": b"MM"}[order]
+    tiff = mark + (42).to_bytes(2, order) + (8).to_bytes(4, order) + (2).to_bytes(2, order)
+    for tag, value in ((0x0100, 99), (0x0112, orientation)):
+        tiff += tag.to_bytes(2, order) + (3).to_bytes(2, order) + (1).to_bytes(4, order)
+        tiff += value.to_bytes(2, order) + bytes(2)
+    segment = b"Exif\0\0" + tiff + bytes(4)
+    head = b"\xff\xe1" + (len(segment) + 2).to_bytes(2, "big") + segment
+    return np.frombuffer(data[:2].tobytes() + head + data[2:].tobytes(), np.uint8)
+
+
+@pytest.mark.parametrize("order", ["little", "big"])
+@pytest.mark.parametrize("orientation", range(10))
+def test_a_jpeg_that_its_exif_turns_is_upright_wherever_it_is_read(
+    whole_decoder, tmp_path, orientation, order
+):
+    picture = cv2.GaussianBlur(tiny.film(1, 320, 240)[0][0], (0, 0), 3)
+    data = with_exif(jpeg(picture), orientation, order)
+    (tmp_path / "a.jpg").write_bytes(data.tobytes())
+    still, frame = read_picture(str(tmp_path / "a.jpg")), JpegFrame(data)
+    assert frame.shape == jpeg_shape(data) == still.shape
+    assert (frame.shape[0] > frame.shape[1]) == (5 <= orientation <= 8)
+    assert cv2.absdiff(frame.bgr(), still).mean() < 1.0
+    frame = JpegFrame(data)
+    for _ in range(2):
+        reduced, scale = frame.part((0, 0, *still.shape[1::-1]), 2.0)
+        pixels = PlanarFrame(reduced).bgr() if isinstance(reduced, Planes) else reduced
+        wanted = cv2.resize(still, pixels.shape[1::-1], interpolation=cv2.INTER_AREA)
+        assert cv2.absdiff(pixels, wanted).mean() < 2.0
+        frame.rest()
 
 
 def test_a_whole_frame_that_is_there_is_used_at_every_scale():

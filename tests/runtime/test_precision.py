@@ -1,11 +1,14 @@
 """INT8 is chosen automatically if the processor has instructions for it and it runs faster."""
 
+import itertools
 import json
+import time
 
 import pytest
 
 pytest.importorskip("onnxruntime")
 
+from boards import __main__ as boards_command
 from runtime import BadNetwork, NoEngine, engines, load_tracker, precision
 from runtime.networks import load_network
 from runtime.options import Options
@@ -26,15 +29,17 @@ def home(tmp_path):
     return tmp_path
 
 
-def opened(home, wanted="auto", cpu=VNNI, engine="onnxruntime"):
+def opened(home, wanted="auto", cpu=VNNI, engine="onnxruntime", load="0.00"):
     """(name of the network that runs, the messages)."""
     (home / "cpuinfo").write_text(cpu)
+    (home / "loadavg").write_text(load + " 0.00 0.00 1/100 1000\n")
     said = []
     made = precision.open_precision(
         load_network(home / "tiny.toml"),
         Options(engine=engine, precision=wanted, log=said.append),
         measured=home / "cache" / "precision.json",
         cpuinfo=home / "cpuinfo",
+        loadavg=home / "loadavg",
     )
     made.search(made.exemplar())
     made.close()
@@ -57,9 +62,43 @@ def test_it_measures_once_and_keeps_to_what_was_faster(home):
 def test_the_kept_measurement_decides(home):
     opened(home)
     for int8_ms, name in ((0.5, "tiny-int8"), (2.0, "tiny")):
-        kept = {key: {"fp32_ms": 1.0, "int8_ms": int8_ms} for key in measurements(home)}
+        kept = {"fp32_ms": 1.0, "int8_ms": int8_ms, "busy": 0.0}
+        kept = dict.fromkeys(measurements(home), kept)
         (home / "cache" / "precision.json").write_text(json.dumps(kept))
         assert opened(home) == (name, [])
+
+
+def test_a_measurement_on_a_busy_machine_is_made_again_at_the_next_start(home):
+    assert (
+        "this machine is busy, so the next start measures again" in opened(home, load="999")[1][0]
+    )
+    assert "from now on" in opened(home)[1][0]
+    assert opened(home, load="999")[1] == []  # the one of the quiet machine counts
+
+
+def test_one_quiet_moment_of_each_engine_is_enough():
+    class Engine:
+        def __init__(self, times_ms):
+            self.times_ms = itertools.cycle(times_ms)
+
+        def exemplar(self):
+            """Nothing."""
+
+        def search(self, _):
+            time.sleep(next(self.times_ms) / 1e3)
+
+    # one of seven calls is not disturbed
+    fp32, int8 = Engine([30, 40, 30, 35, 4, 30, 25]), Engine([1, 60, 50, 70, 40, 55, 60])
+    fp32_ms, int8_ms = precision.measure((fp32, int8))
+    assert 1 <= int8_ms < fp32_ms < 20
+
+
+def test_boards_forget_clears_what_was_measured(home, monkeypatch, capsys):
+    opened(home)
+    monkeypatch.setattr(precision, "MEASURED", home / "cache" / "precision.json")
+    monkeypatch.setattr(precision.forget, "__defaults__", (precision.MEASURED,))
+    assert boards_command.main(["forget"]) == 0
+    assert "removed" in capsys.readouterr().out and len(opened(home)[1]) == 1
 
 
 def test_a_form_that_can_not_be_loaded_leaves_fp32_running(home):

@@ -12,6 +12,7 @@ import time
 
 import cv2
 import numpy as np
+import onnx
 import pytest
 
 from calib.metrics import overlap
@@ -305,6 +306,47 @@ def test_broken_engines_are_one_sentence(world, tmp_path):
         (line,) = done.stderr.strip().splitlines()
         assert done.returncode == 2 and line.startswith("runtime.track: ")
         assert "its library is damaged" in line
+
+
+def test_a_frame_without_a_finite_number_is_left_out_and_many_end_the_run(world, tmp_path):
+    tiny.write_network(tmp_path)
+    onnx.save(tiny.blinded(), str(tmp_path / "tiny_backbone.onnx"))
+    pictures, boxes = tiny.film(60)
+    words = ["--box", box_text(np.array(boxes)), "--no-show", "--results", tmp_path / "out.csv"]
+    for white, code in (([7, 8, 30], 0), (range(20, 60), 2)):
+        film = [np.full_like(p, 255) if n in white else p for n, p in enumerate(pictures)]
+        tiny.write_pictures(tmp_path / "frames", film)
+        done = run(command(tmp_path, "--video", tmp_path / "frames", *words), timeout=120)
+        assert done.returncode == code, done.stderr
+        found = [int(row["frame"]) for row in rows_of(tmp_path / "out.csv")]
+        assert found == [n for n in range(60) if n not in white]
+        assert f"frame {white[0]} is left out: " in done.stderr
+        assert done.stderr.count("is left out") == 1 and "Traceback" not in done.stderr
+
+
+HANGS = """
+import sys, threading
+from runtime.track import StopRequest
+with StopRequest() as stop:
+    print("ready", flush=True)
+    lock = threading.Lock()
+    lock.acquire()
+    lock.acquire()  # for ever
+"""
+
+
+@pytest.mark.parametrize("first", ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"])
+@pytest.mark.parametrize("second", ["SIGINT", "SIGTERM"])
+def test_a_second_signal_ends_a_run_that_hangs(first, second):
+    process = subprocess.Popen([sys.executable, "-c", HANGS], stdout=subprocess.PIPE)
+    process.stdout.readline()
+    process.send_signal(getattr(signal, first))
+    time.sleep(0.2)
+    assert process.poll() is None
+    began, number = time.monotonic(), getattr(signal, second)
+    process.send_signal(number)
+    assert process.wait(10) == 128 + number and time.monotonic() - began < 2.0
+    process.stdout.close()
 
 
 def test_ctrl_c_ends_a_run_whose_source_is_still_opening(world):

@@ -1,5 +1,7 @@
 """The command line on a live source that breaks and comes back: it says so, and goes on."""
 
+import json
+import os
 import signal
 import subprocess
 import time
@@ -45,3 +47,25 @@ def test_a_sender_that_dies_is_found_again_and_ctrl_c_ends_the_run_without_it(tm
     said = log.read_text()
     assert run.returncode == 130 and "2 gaps" in said and "Traceback" not in said, said
     assert overlap(boxes_of(rows_of(out))[-1], np.array(boxes[0]))[0] > 0.4
+
+
+def test_a_reader_of_results_that_stops_reading_holds_neither_the_run_nor_its_end(tmp_path):
+    tiny.write_network(tmp_path)
+    pipe = tmp_path / "out.csv"
+    os.mkfifo(str(pipe))
+    reader = os.open(str(pipe), os.O_RDONLY | os.O_NONBLOCK)
+    words = ["--page", "--page-port", "0", "--results", pipe, "--json"]
+    words += [f"--box={20 * n},10,40,40" for n in range(8)]
+    with MjpegServer(fps=60) as sender:
+        words = command(tmp_path, "--video", sender.address, *words)
+        run = subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        lines = []
+        for line in run.stderr:
+            lines.append(line)
+            if "its reader is late" in line:
+                break
+        run.send_signal(signal.SIGTERM)
+        out, said = run.communicate(timeout=20)
+    os.close(reader)
+    assert run.returncode == 143 and "rows are not in the results" in said, lines
+    assert json.loads(out)["frames"] > 200

@@ -57,6 +57,8 @@ class PagedRun:
             found = re.search(r"page: (http://\S+)\s", self.words())
         self.link = found.group(1)
         self.address = re.match(r"http://[^/]+", self.link).group()
+        self.token = self.link.split("token=")[1]
+        self.bearer = {"Authorization": "Bearer " + self.token}  # of whoever was not told others
         self.port = int(self.address.rsplit(":", 1)[1])
         while self.ask("/api/state")[0] == 503:  # no frame has come yet
             time.sleep(0.05)
@@ -71,7 +73,9 @@ class PagedRun:
         request = urllib.request.Request(self.address + path, data, method=method)
         if data is not None:
             request.add_header("Content-Type", "application/json")
-        for name, value in headers.items():
+        for name, value in (
+            headers if "Cookie" in headers else dict(self.bearer, **headers)
+        ).items():
             request.add_header(name.replace("_", "-"), value)
         try:
             answer = urllib.request.urlopen(request, timeout=20)

@@ -12,13 +12,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import torch
-
 from boards import toml
 from calib import command
 from calib.errors import BadRun
 from calib.research.export.authors import AUTHORS, Parts
 from calib.research.export.one_stream import KINDS, one_stream
+from calib.research.pytorch import torch
 from calib.research.train.export import write_onnx
 from runtime.errors import BadNetwork
 from runtime.networks import schema

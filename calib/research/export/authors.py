@@ -14,10 +14,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import nn
-
 from calib.errors import BadRun
+from calib.research.pytorch import nn, torch
 
 Parts = namedtuple("Parts", "exemplar search maps table box", defaults=[False])
 Parts.__doc__ = """An exportable tracker.

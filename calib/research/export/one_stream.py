@@ -13,12 +13,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
 
-import torch
-from torch import nn
-from torch.nn import functional
-
 from calib.errors import BadRun, Missing
 from calib.research.export.authors import MEAN, SCALE, Parts, checkout, load_weights
+from calib.research.pytorch import functional, nn, torch
 
 Tensors = tuple[torch.Tensor, ...]
 Run = Callable[..., dict[str, torch.Tensor]]

@@ -10,13 +10,13 @@ from typing import Any
 
 import cv2
 import numpy as np
-import torch
 
 from calib import command
 from calib.clips import find_clips
 from calib.errors import BadImages, TrainingStopped
 from calib.one_step_overlap import Pairs
 from calib.provenance import commit
+from calib.research.pytorch import torch
 from calib.research.train.bank import Bank, build_bank
 from calib.research.train.export import export
 from calib.research.train.geometry import PAIRS

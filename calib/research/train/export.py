@@ -14,11 +14,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import nn
-
 from calib import command
 from calib.errors import TrainingStopped
+from calib.research.pytorch import nn, torch
 from calib.research.train import loop
 from calib.research.train.geometry import EXEMPLAR, SEARCH
 from calib.research.train.network import Folded, Kestrel, macs

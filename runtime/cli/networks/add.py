@@ -1,5 +1,6 @@
 """Add a network: write the TOML for its ONNX files, and say how each key was found."""
 
+import os
 import pathlib
 import shutil
 from typing import Any, Callable, List, Mapping, Optional, Sequence
@@ -20,6 +21,7 @@ from runtime.errors import BadNetwork, BadOutput
 from runtime.network import sha256_of
 from runtime.networks import find_toml
 
+LONGEST = 200  # letters of a name
 STEPS = 240  # of all clips together
 PROGRAM = pathlib.Path(__file__).resolve().parents[3]  # the checkout, or the installed package
 # of the overlap that a box lacks which stays where it is, what a tracker gains in one step:
@@ -59,6 +61,8 @@ def add(
         BadSource: no annotated clip.
         BadOutput: the TOML is there already, or can't be written.
     """
+    if not 0 < len(name.encode()) <= LONGEST or os.sep in name:
+        raise BadOutput(f"--name {name[:40]!r}: a name has 1 to {LONGEST} letters, none of them /")
     folder = folder or files[0].parent
     if PROGRAM in (folder / name).resolve().parents:
         raise BadOutput(f"{folder} is a part of Hotpath itself; name a folder of yours with --out")

@@ -98,16 +98,17 @@ class HotpathTrack(GstBase.BaseTransform):
         """Track in one frame."""
         flags = Gst.MapFlags.READ | (Gst.MapFlags.WRITE if self.draw else 0)
         with buffer.map(flags) as mapped:
-            track = self._track(self._planes(buffer, mapped.data))
+            track = self._track(buffer, mapped.data)
         if track is not None:
             self._tell(buffer, track)
         return Gst.FlowReturn.OK
 
-    def _track(self, planes: List[Any]) -> Any:
+    def _track(self, buffer: Any, data: Any) -> Any:
         """The ``Track`` in a frame; None where there is no target."""
         from runtime.errors import HotpathError
 
         try:
+            planes = self._planes(buffer, data)
             frame = self._frame(planes)
             if self._waiting:
                 text, self._waiting, self._follows = self._waiting, "", False
@@ -133,8 +134,14 @@ class HotpathTrack(GstBase.BaseTransform):
         return Track(box, 1.0)
 
     def _planes(self, buffer: Any, data: Any) -> List[Any]:
-        """Views of the picture's planes: uint8 (rows, columns, bytes of a place)."""
+        """Views of the picture's planes: uint8 (rows, columns, bytes of a place).
+
+        Raises:
+            BadFrame: the buffer holds less than its caps say.
+        """
         import numpy as np
+
+        from runtime.errors import BadFrame
 
         meta, info = GstVideo.buffer_get_video_meta(buffer), self._info
         offsets, strides = (meta or info).offset, (meta or info).stride
@@ -143,6 +150,13 @@ class HotpathTrack(GstBase.BaseTransform):
         half = (height + 1) // 2, (width + 1) // 2
         sizes += [half + (count,) for count in SAMPLES.get(self._format, ())]
         bytes_of = np.frombuffer(data, np.uint8)
+        for offset, stride, (rows, columns, count) in zip(offsets, strides, sizes):
+            row = columns * count
+            if stride < row or offset + stride * (rows - 1) + row > len(bytes_of):
+                raise BadFrame(
+                    f"a buffer of {len(bytes_of)} bytes is too small for its caps, "
+                    f"{width}x{height} {self._format}; correct the element before hotpathtrack"
+                )
         return [
             np.lib.stride_tricks.as_strided(
                 bytes_of[offset:], size, (stride, size[2], 1), writeable=self.draw

@@ -18,7 +18,6 @@ from collections import deque
 from typing import Deque, Dict, Optional, Sequence, Tuple
 
 from runtime.links.gimbal.angles import between, pitch_yaw_of, ray_of, turned
-from runtime.types import LOST, TRACKED, UNSURE
 
 HISTORY_S = 3.0
 LONGEST_GAP_S = 0.5  # after a longer time without a box, the filter starts again
@@ -153,13 +152,12 @@ class Axis:
         self._error_before: Optional[float] = None
         self._at: Optional[float] = None
 
-    def follow(self, now: float, effect: float, gain: float) -> float:
+    def follow(self, now: float, effect: float) -> float:
         """The rate that brings the camera to the target, radians a second.
 
         Args:
             now: seconds.
             effect: when the command takes effect.
-            gain: share of the PID's gains.
         """
         step = self._step(now)
         error = between(self.target.predicted(effect), self.camera.angle(effect))
@@ -168,17 +166,17 @@ class Axis:
         if self._error_before is not None and step > 0:
             change = (error - self._error_before) / step
         self._error_before = error
-        wanted = gain * (pid["kp"] * error + pid["kd"] * change) + self._integral
+        wanted = pid["kp"] * error + pid["kd"] * change + self._integral
         wanted += pid["feed_forward"] * self.target.rate
         if abs(wanted) < self._most or wanted * error < 0:  # else the integral would wind up
-            self._integral += gain * pid["ki"] * error * step
+            self._integral += pid["ki"] * error * step
             self._integral = max(-self._most_integral, min(self._most_integral, self._integral))
         return self._limited(wanted, step)
 
-    def glide(self, now: float, share: float) -> float:
-        """The rate without a target: a share of the target's last rate, radians a second."""
-        self._error_before = None
-        return self._limited(share * self.target.rate, self._step(now))
+    def ease(self, now: float, rate: float) -> None:
+        """Take a rate that was commanded without the target, radians a second: go on from it."""
+        self._step(now)
+        self.rate, self._integral, self._error_before = rate, 0.0, None
 
     def reset(self) -> None:
         """Forget the target and stand still at once."""
@@ -212,9 +210,8 @@ class Control:
         self.pitch = Axis(settings, limits["pitch_rate"])
         self.yaw = Axis(settings, limits["yaw_rate"])
         self._fov_deg = fov_deg
-        self._lost, self._delay_s = settings["lost"], settings["delay"]["command"]
+        self._delay_s = settings["delay"]["command"]
         self._pitch_range = (math.radians(limits["pitch_min"]), math.radians(limits["pitch_max"]))
-        self._seen_at: Optional[float] = None  # when a target was last seen in a frame
 
     def attitude(self, at: float, pitch: float, yaw: float) -> None:
         """Note the camera's angles, radians, as the gimbal reports them."""
@@ -222,43 +219,40 @@ class Control:
         self.yaw.camera.note(at, yaw)
 
     def update(
-        self,
-        now: float,
-        captured_s: float,
-        box: Optional[Sequence[float]],
-        size: Tuple[int, int],
-        state: str,
+        self, now: float, captured_s: float, box: Sequence[float], size: Tuple[int, int]
     ) -> Tuple[float, float]:
-        """Return the (pitch rate, yaw rate) to command now, radians a second.
+        """Return the (pitch rate, yaw rate) that bring a target to the middle, radians a second.
 
         Args:
             now: seconds of a clock.
             captured_s: when the frame was taken, on that clock.
-            box: (x, y, w, h) of the target in it, pixels; None without a target.
+            box: (x, y, w, h) of the target in it, pixels.
             size: (width, height) of the frame.
-            state: ``TRACKED``, ``UNSURE`` or ``LOST``.
         """
-        if box is not None and state != LOST and all(math.isfinite(v) for v in box):
-            self._measure(captured_s, box, size)
-            self._seen_at = now
-            gain = self._lost["unsure_gain"] if state == UNSURE else 1.0
-            effect = now + self._delay_s
-            rates = (self.pitch.follow(now, effect, gain), self.yaw.follow(now, effect, gain))
-        else:
-            share = self._share(now)
-            rates = (self.pitch.glide(now, share), self.yaw.glide(now, share))
-        return self._sent(now, rates)
+        self._measure(captured_s, box, size)
+        effect = now + self._delay_s
+        return self.pitch.follow(now, effect), self.yaw.follow(now, effect)
 
-    def state_of(self, score: float) -> str:
-        """The state of a target that is not lost and has that score: ``TRACKED`` or ``UNSURE``."""
-        return UNSURE if score < self._lost["unsure"] else TRACKED
+    def sent(self, now: float, rates: Sequence[float]) -> Tuple[float, float]:
+        """Keep the pitch within its range, note the rates that are sent, and return them."""
+        pitch_rate, yaw_rate = rates
+        pitch, (low, high) = self.pitch.camera.angle(now + self._delay_s), self._pitch_range
+        if (pitch <= low and pitch_rate < 0) or (pitch >= high and pitch_rate > 0):
+            pitch_rate = self.pitch.rate = 0.0
+        self.pitch.camera.command(now, pitch_rate)
+        self.yaw.camera.command(now, yaw_rate)
+        return pitch_rate, yaw_rate
+
+    def ease(self, now: float, rates: Sequence[float]) -> None:
+        """Take rates that are sent without the target: the control goes on from them."""
+        self.pitch.ease(now, rates[0])
+        self.yaw.ease(now, rates[1])
 
     def stop(self, now: float) -> Tuple[float, float]:
         """Return rates of zero: the user stopped, or the link is lost."""
         self.pitch.reset()
         self.yaw.reset()
-        self._seen_at = None
-        return self._sent(now, (0.0, 0.0))
+        return self.sent(now, (0.0, 0.0))
 
     def forget(self) -> None:
         """Start again from the next attitude: the gimbal was out of reach."""
@@ -275,21 +269,3 @@ class Control:
         target_pitch, target_yaw = pitch_yaw_of(ray)
         self.pitch.target.add(captured_s, target_pitch)
         self.yaw.target.add(captured_s, target_yaw)
-
-    def _share(self, now: float) -> float:
-        """The share of the last rate that is kept without a target: hold, coast, then stop."""
-        hold, coast = self._lost["hold"], self._lost["coast"]
-        gone = math.inf if self._seen_at is None else now - self._seen_at
-        if hold < gone <= hold + coast:
-            return 1.0 - (gone - hold) / coast
-        return 1.0 if gone <= hold else 0.0
-
-    def _sent(self, now: float, rates: Tuple[float, float]) -> Tuple[float, float]:
-        """Keep the pitch within its range, note the rates that are sent, and return them."""
-        pitch_rate, yaw_rate = rates
-        pitch, (low, high) = self.pitch.camera.angle(now + self._delay_s), self._pitch_range
-        if (pitch <= low and pitch_rate < 0) or (pitch >= high and pitch_rate > 0):
-            pitch_rate = self.pitch.rate = 0.0
-        self.pitch.camera.command(now, pitch_rate)
-        self.yaw.camera.command(now, yaw_rate)
-        return pitch_rate, yaw_rate

@@ -22,7 +22,7 @@ RANGES: Dict[str, Dict[str, Tuple[float, float]]] = {  # key -> lowest, highest 
     },
     "forward": dict(speed=(0, 20), acceleration=(0.1, 10), gain=(0, 50), dead_band=(0, 1)),
     "delay": {"command": (0, 2), "feedback": (0, 10)},
-    "lost": dict(unsure=(0, 1), unsure_gain=(0, 1), hold=(0, 60), coast=(0, 60), link=(0.1, 60)),
+    "lost": dict(coast=(0, 60), link=(0.1, 60)),
 }
 
 

@@ -38,7 +38,7 @@ PARAMETERS = {
 }
 TRACKS = (m.CMD_CAMERA_TRACK_POINT, m.CMD_CAMERA_TRACK_RECTANGLE, m.CMD_CAMERA_STOP_TRACKING)
 SMALLEST_SIDE = 0.002  # of a rectangle, share of the frame
-SHORTEST_S, LONGEST_S = 0.01, 3600.0  # intervals of messages
+SHORTEST_S, LONGEST_S = 0.01, 2147.0  # intervals of messages; int32 holds their microseconds
 STALE_S = 0.5  # without a new frame, a message about the old one is sent again after this time
 CLOCK_MODULUS_MS = 1 << 24  # of a time in a command: a float holds whole numbers exactly below it
 

@@ -14,14 +14,13 @@ from runtime.links.mavlink import numbers as m
 from runtime.links.mavlink.geo import Geo
 from runtime.links.mavlink.messages import Message, Outgoing, View
 from runtime.links.mavlink.reports import boot_ms, command_long, status_text
-from runtime.types import UNSURE
+from runtime.links.steering import Ramp, Velocity, missing
 
 Sticks = List[Optional[float]]  # positions from -1 to 1, throttle third; None: not known
 
 ASK_S = 1.0  # a message that does not come is requested after this time
 HEARTBEAT_S = 3.0  # without the autopilot's heartbeat for so long, it is silent
 REPEAT_S = 0.1  # without a new frame, the setpoint is sent again after this time
-STALE_S = 0.5  # an older frame says nothing of the target
 STOPS = 5  # how often "stand still" is sent, because packets may be lost
 STICK = 0.1  # share of a stick's way that the pilot may move it by without taking over
 CENTRED: Sticks = [0.0, 0.0, None, 0.0]  # the throttle may stand anywhere
@@ -38,13 +37,19 @@ class Follow:
         settings: of ``settings.load_settings`` with follow.toml.
         system, component: our ids.
         geo: knows where the camera looks.
+        holds: see ``steering.Ramp``.
 
     Attributes:
         following: whether the vehicle is steered now.
     """
 
     def __init__(
-        self, settings: Dict[str, Dict[str, float]], system: int, component: int, geo: Geo
+        self,
+        settings: Dict[str, Dict[str, float]],
+        system: int,
+        component: int,
+        geo: Geo,
+        holds: Optional[Dict[str, str]] = None,
     ) -> None:
         self._me, self._geo = (system, component), geo
         self._yaw = Axis(settings, settings["limits"]["yaw_rate"])
@@ -53,7 +58,10 @@ class Follow:
         self.following = False
         self._over = True  # until a person selects a target
         self._number: Optional[int] = None  # of the selected target
-        self._first_px = self._speed = 0.0  # the target's size when selected; metres a second
+        self._first_px = 0.0  # the target's size when selected
+        self._speed = 0.0  # metres a second
+        self._ramp = Ramp("follow", 2, lambda why: self._say.append(status_text(why)), holds)
+        self._unseen = ""  # why there is no evidence
         self._view: Optional[View] = None
         self._seen_at = self._sent_at = self._asked_at = self._chosen_at = -1e9
         self._heard: Dict[str, float] = {}  # message -> when it came last
@@ -112,8 +120,7 @@ class Follow:
                 self._over = self.following = False
                 self._first_px, self._rest = _side_px(view.track.box), {}
                 self._chosen_at, self._waits_for = now, None
-        if view.track is not None and not view.track.lost and number is not None:
-            self._seen_at = now
+        if number is not None and view.track is not None and not missing(view, now):
             x, y, w, h = view.track.box
             ray = self._geo.direction(view, (x + w / 2, y + h / 2))
             if ray is not None and math.hypot(ray[0], ray[1]) >= STEEPEST:
@@ -124,13 +131,15 @@ class Follow:
 
     def tick(self, now: float, fresh: bool = False) -> List[Outgoing]:
         """Return the messages that are due. Call it after each frame, and 20 times a second."""
+        self._unseen = missing(self._view, now) or ""
+        self._seen_at = self._seen_at if self._unseen else now
         out: List[Outgoing] = [] if self._over else self._requests(now)
         why = self._obstacle(now)
         if self.following and why:
             self._end(why)
         elif not self._over and not self.following:
             self._begin_or_wait(why, now)
-        due = now - self._sent_at >= REPEAT_S
+        due = not 0.0 <= now - self._sent_at < REPEAT_S
         if self.following and (fresh or due):
             out.append(self._setpoint(now, *self._steer(now)))
         elif self._stops and not self.following and due:
@@ -142,10 +151,8 @@ class Follow:
         return said + out
 
     def leave(self, now: float) -> List[Outgoing]:
-        """The run ends: stop the vehicle."""
-        stops = STOPS if self.following else self._stops
-        self.following, self._over, self._stops = False, True, 0
-        return [self._setpoint(now) for _ in range(stops)]
+        """The run ends: stand still; may be sent several times."""
+        return [self._setpoint(now)] if self.following or self._stops else []
 
     def _requests(self, now: float) -> List[Outgoing]:
         """Ask the autopilot for the messages that do not come."""
@@ -171,7 +178,7 @@ class Follow:
         if self._pilot_moved(now - link_s):
             return "the pilot moved a stick" if self.following else "a stick is not centred"
         if now - self._seen_at > self._lost["coast"]:
-            return "the target is lost"
+            return self._unseen
         return None
 
     def _pilot_moved(self, since: float) -> bool:
@@ -187,6 +194,7 @@ class Follow:
         if why is None:
             self.following, self._rest = True, dict(self._sticks)
             self._speed = 0.0
+            self._ramp.stop()
             self._say.append(status_text("follow: begins"))
         elif why != self._waits_for and now - self._chosen_at > 2 * ASK_S:
             self._say.append(status_text(f"follow waits: {why}"))
@@ -196,23 +204,30 @@ class Follow:
         if self.following:
             self._stops = STOPS
             self._say.append(status_text(f"follow ends: {why}"))
+        self._ramp.stop()
         self.following, self._over = False, True
 
-    def _steer(self, now: float) -> Tuple[float, float]:
-        """(metres a second forward, yaw rate in radians a second); zeros without a target."""
+    def _steer(self, now: float) -> Velocity:
+        """(metres a second forward, yaw rate in radians a second)."""
+        values = self._ramp.command(now, self._unseen or None, lambda: self._wish(now))
+        if self._unseen:
+            self._speed = values[0]
+            self._yaw.ease(now, values[1])
+        return values
+
+    def _wish(self, now: float) -> Velocity:
+        """What brings the vehicle to the target; zeros where its bearing is unknown."""
         view = self._view
-        track = view.track if view is not None and now - view.captured_s <= STALE_S else None
-        if track is None or track.lost or self._yaw.target.at is None:
+        assert view is not None and view.track is not None, "there is no evidence"
+        if self._yaw.target.at is None:
             self._yaw.reset()
             self._speed = 0.0
             return 0.0, 0.0
-        gain = self._lost["unsure_gain"] if track.state == UNSURE else 1.0
-        effect = now + self._delay_s
-        yaw_rate = self._yaw.follow(now, effect, gain)
+        yaw_rate = self._yaw.follow(now, now + self._delay_s)
         limits = self._forward
-        smaller = self._first_px / max(1.0, _side_px(track.box)) - 1.0 - limits["dead_band"]
+        smaller = self._first_px / max(1.0, _side_px(view.track.box)) - 1.0 - limits["dead_band"]
         ahead = math.cos(self._yaw.target.predicted(now) - self._yaw.camera.angle(now))
-        wanted = max(0.0, gain * limits["gain"] * smaller * ahead)  # it never flies backwards
+        wanted = max(0.0, limits["gain"] * smaller * ahead)  # it never flies backwards
         fastest = self._speed + limits["acceleration"] * min(REPEAT_S, now - self._sent_at)
         self._speed = min(wanted, fastest, limits["speed"])
         return self._speed, yaw_rate

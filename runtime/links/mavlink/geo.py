@@ -52,6 +52,8 @@ class Geo:
                 self._attitudes.append((now,) + values)
         elif message.name == "GLOBAL_POSITION_INT" and autopilot:
             place = fields["lat"] / 1e7, fields["lon"] / 1e7
+            if abs(place[0]) > 90.0 or abs(place[1]) > 180.0:  # such as INT32_MAX: not known
+                return
             self._position = (now, *place, fields["alt"] / 1e3, fields["relative_alt"] / 1e3)
         elif message.name == "GIMBAL_DEVICE_ATTITUDE_STATUS":
             self._note_gimbal(fields, now)

@@ -5,14 +5,14 @@ component takes control, it stops sending and says so. Like ``camera`` it opens 
 clock. Protocol: mavlink.io/en/services/gimbal_v2.html.
 """
 
-from typing import Dict, List, Optional, Tuple
+from typing import Dict, List, Optional, Sequence
 
-from runtime.links.gimbal import control as law
 from runtime.links.gimbal.angles import pitch_yaw_of_quaternion
+from runtime.links.gimbal.control import Control
 from runtime.links.mavlink import numbers as m
 from runtime.links.mavlink.messages import Message, Outgoing, View
 from runtime.links.mavlink.reports import Component, command_long, status_text
-from runtime.types import UNSURE
+from runtime.links.steering import Ramp, Velocity, missing
 
 ASK_S = 1.0  # a request without an answer is repeated after this time
 ATTITUDE_US, STATUS_US = 20000, 200000  # intervals of the manager's messages that are requested
@@ -30,6 +30,7 @@ class GimbalManager:
         control: computes the rates.
         system, component: our ids.
         link_s: the link counts as lost when the manager was silent for so long, seconds.
+        holds: see ``steering.Ramp``.
 
     Attributes:
         manager: (system, component) of the gimbal manager, None while it is unknown.
@@ -37,8 +38,16 @@ class GimbalManager:
         up: whether the manager was heard within the last ``link_s``.
     """
 
-    def __init__(self, control: law.Control, system: int, component: int, link_s: float) -> None:
+    def __init__(
+        self,
+        control: Control,
+        system: int,
+        component: int,
+        link_s: float,
+        holds: Optional[Dict[str, str]] = None,
+    ) -> None:
         self.control = control
+        self._ramp = Ramp("gimbal", 2, lambda why: self._say.append(status_text(why)), holds)
         self.manager: Optional[Component] = None
         self.ours = self.up = False
         self._me, self._link_s = (system, component), link_s
@@ -110,21 +119,25 @@ class GimbalManager:
 
     def tick(self, now: float, fresh: bool = False) -> List[Outgoing]:
         """Return the messages that are due. Call it after each frame, and 20 times a second."""
+        out: List[Outgoing] = []
         if self.up and now - self._heard_at > self._link_s:
-            self.manager = None  # it may come back as another component
-            self.control.stop(now)
+            rates = self.control.stop(now)
+            self._ramp.stop()
             self._stops = STOPS  # sent when the link is back
-            if self.ours:
+            if self.ours and self.manager is not None:  # it may hear us nevertheless
+                out = [self._set_rates(now, self.manager, rates) for _ in range(STOPS)]
                 self._say.append(status_text("gimbal: its manager is silent"))
+            self.manager = None  # it may come back as another component
             self.up = self.ours = False
-        out, self._say = self._say + self._discover(now), []
+        out += self._say + self._discover(now)
+        self._say = []
         if not self.up or self.manager is None:
             return out
         if self._wanted and not self._yielded and not self.ours:
             out += self._claim(now, self.manager, self._me)
         if not self.ours or self._yielded:
             return out
-        if self._wanted and (fresh or now - self._sent_at >= REPEAT_S):
+        if self._wanted and (fresh or not 0.0 <= now - self._sent_at < REPEAT_S):
             out.append(self._steer(now, self.manager))
         elif not self._wanted:
             out += self._stand_still(now, self.manager)
@@ -163,34 +176,41 @@ class GimbalManager:
         values = who + (-1, -1, 0, 0, self._device)  # -1: leave the secondary control as it is
         return [command_long(manager, m.CMD_DO_GIMBAL_MANAGER_CONFIGURE, *values)]
 
+    def leave(self, now: float) -> List[Outgoing]:
+        """The run ends: stand still and give control back; may be sent several times."""
+        if not self.ours or self.manager is None:
+            return []
+        self._claimed_at = -1e9
+        stop = self._set_rates(now, self.manager, self.control.stop(now))
+        return [stop] + self._claim(now, self.manager, RELEASE)
+
     def _steer(self, now: float, manager: Component) -> Outgoing:
         """The rates that bring the camera to the target."""
-        view = self._view
-        assert view is not None and view.track is not None, "no target is followed"
-        track = view.track
-        state = self.control.state_of(track.score)
-        if track.lost:
-            state = law.LOST
-        elif track.state == UNSURE:
-            state = law.UNSURE
-        if now - view.captured_s > max(self._link_s, 0.5):
-            state = law.LOST  # no frames come from the source
-        rates = self.control.update(now, view.captured_s, track.box, view.size, state)
+        why = missing(self._view, now)
+        rates = self._ramp.command(now, why, lambda: self._wish(now))
+        if why:
+            self.control.ease(now, rates)
         self._stops = STOPS
-        return self._set_rates(now, manager, rates)
+        return self._set_rates(now, manager, self.control.sent(now, rates))
+
+    def _wish(self, now: float) -> Velocity:
+        view = self._view
+        assert view is not None and view.track is not None, "there is no evidence"
+        return self.control.update(now, view.captured_s, view.track.box, view.size)
 
     def _stand_still(self, now: float, manager: Component) -> List[Outgoing]:
         """After the target was dropped: stop the gimbal, then give control back."""
         if not self._stops or now - self._sent_at < 1.0 / 30:
             return []
         self._stops -= 1
+        self._ramp.stop()
         out = [self._set_rates(now, manager, self.control.stop(now))]
         if not self._stops:
             self._claimed_at = -1e9
             out += self._claim(now, manager, RELEASE)
         return out
 
-    def _set_rates(self, now: float, manager: Component, rates: Tuple[float, float]) -> Outgoing:
+    def _set_rates(self, now: float, manager: Component, rates: Sequence[float]) -> Outgoing:
         """GIMBAL_MANAGER_SET_ATTITUDE with (pitch, yaw) rates, radians a second.
 
         PX4 does not take GIMBAL_MANAGER_SET_PITCHYAW; ArduPilot takes both.

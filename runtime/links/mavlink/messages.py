@@ -1,5 +1,6 @@
 """Plain values: MAVLink's messages, and what the link's thread knows of a frame."""
 
+import math
 from typing import Any, Dict, NamedTuple, Optional, Tuple
 
 from runtime.types import Track
@@ -33,6 +34,8 @@ class View(NamedTuple):
         number: of that target, or None.
         fps: frames a second that are tracked, or None.
         chosen: whether the target was selected over this link.
+        changed_s: when the picture around the target changed last, on the same clock; see
+            ``runtime.links.steering``.
     """
 
     index: int  # type: ignore[assignment]  # in the place of a tuple's own method
@@ -42,3 +45,4 @@ class View(NamedTuple):
     number: Optional[int]
     fps: Optional[float]
     chosen: bool = False
+    changed_s: float = -math.inf

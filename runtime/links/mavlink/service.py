@@ -6,13 +6,14 @@ import select
 import socket
 import threading
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from typing import Any, Callable, Deque, List, Optional
 
 import numpy as np
 
 from runtime.errors import BadOutput
-from runtime.links.base import Context, Link
+from runtime.links import steering
+from runtime.links.base import Context, Link, LinkThread
 from runtime.links.gimbal.angles import vertical_fov_deg
 from runtime.links.gimbal.control import Control
 from runtime.links.gimbal.settings import FOLLOW, load_settings
@@ -26,7 +27,7 @@ from runtime.links.mavlink.gimbal_manager import GimbalManager
 from runtime.links.mavlink.loop import Loop
 from runtime.links.mavlink.messages import Message, Outgoing, View
 from runtime.links.mavlink.reports import Identity, Stream
-from runtime.links.mavlink.transport import Address, Transport, UdpIn, open_transport
+from runtime.links.mavlink.transport import STATIONS, Address, Transport, open_transport
 from runtime.types import TrackedFrame
 
 KEY_BYTES = 32
@@ -52,8 +53,8 @@ class Service(Link):
         say: function of one line of text for the user.
 
     Attributes:
-        failures: exceptions that were caught while a packet was answered; 0 unless there is a bug.
-        last_failure: the last of them, or None.
+        failures: messages that could not be answered or encoded; 0 unless there is a bug.
+        last_failure: why the last of them could not, or None.
         heard, sent: packets that were decoded and sent.
         refused: dict of reason -> packets that were not decoded.
     """
@@ -78,30 +79,36 @@ class Service(Link):
         signatures = packets.Signatures(key) if key is not None else None
         self._gate = packets.Gate(WANTED, signatures, rate)
         self.refused = self._gate.counts
-        self._splitter = packets.Splitter()
+        self._splitters: OrderedDict[Optional[Address], packets.Splitter] = OrderedDict()
         self._view: Optional[View] = None
+        self._contents = steering.Contents()
         self._latency_ms: Deque[float] = deque(maxlen=LATENCIES)
         self._wake_in, self._wake_out = socket.socketpair()
         self._wake_in.setblocking(False)
         self._wake_out.setblocking(False)
         self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="mavlink", daemon=True)
+        self.threads = (LinkThread("mavlink", self._run),)
 
     def start(self) -> None:
         """Start the thread."""
-        self._thread.start()
+        self.threads[0].start()
 
     def show(self, tracked: TrackedFrame, recording: bool) -> None:
         """Report a tracked frame. The frame loop calls this; it returns at once."""
-        self._view = self.camera.run.view_of(tracked)
+        view = self.camera.run.view_of(tracked)
+        if self._steering:
+            changed_s = self._contents.add(tracked.frame, view.track, view.captured_s)
+            view = view._replace(changed_s=changed_s)
+        self._view = view
         with contextlib.suppress(OSError):  # the thread is awake already, or the link is closed
             self._wake_out.send(b"\0")
 
     def lines(self) -> List[str]:
         """Packets, and the time from the capture of a frame until its messages were sent."""
+        bad = f", {self.failures} not understood" if self.failures else ""
         lines = [
             f"mavlink: {self.heard} packets heard, {self.sent} sent, "
-            f"{sum(self.refused.values())} refused"
+            f"{sum(self.refused.values())} refused{bad}"
         ]
         if self._latency_ms:
             median, p95, p99 = np.percentile(list(self._latency_ms), (50, 95, 99))
@@ -115,8 +122,8 @@ class Service(Link):
         if self._closing.is_set():
             return
         self._closing.set()
-        if self._thread.is_alive():
-            self._thread.join(2.0)
+        if self.threads[0].is_alive():
+            self.threads[0].join(2.0)
         self.transport.close()
         self._wake_in.close()
         self._wake_out.close()
@@ -124,12 +131,21 @@ class Service(Link):
     # in the thread
 
     def _run(self) -> None:
-        """Receive, answer and report until the link is closed; a fault stops the vehicle too."""
+        """Receive, answer and report until the link is closed; however that ends, stop."""
         try:
             self._serve()
         finally:
-            if self._follow is not None:
-                self._send(self._follow.leave(time.monotonic()))
+            self._leave()
+
+    def _leave(self) -> None:
+        """Stop what is steered; packets may be lost, so it is said several times."""
+        for _ in range(steering.STOPS):
+            now, sent = time.monotonic(), self.sent
+            for each in self._steering:
+                self._send(self._guarded(each.leave, now))
+            if self.sent > sent:
+                self.transport.drain()
+                time.sleep(steering.STOP_PAUSE_S)
 
     def _serve(self) -> None:
         shown: Optional[View] = None
@@ -151,9 +167,7 @@ class Service(Link):
 
     def _wait(self) -> None:
         """Wait for bytes or a frame, at most ``WAIT_S``."""
-        watched: List[Any] = [self._wake_in]
-        if self.transport.fileno() is not None:
-            watched.append(self.transport.fileno())
+        watched: List[Any] = [self._wake_in, *self.transport.filenos()]
         try:
             readable, _, _ = select.select(watched, [], [], WAIT_S)
         except (OSError, ValueError):  # the link was closed meanwhile
@@ -171,8 +185,7 @@ class Service(Link):
             data: the bytes.
             now: seconds of the monotonic clock.
         """
-        # a datagram holds whole packets; a stream may deliver them in pieces
-        splitter = self._splitter if peer is None else packets.Splitter()
+        splitter = self._splitter_of(peer)
         out: List[Outgoing] = []
         for packet in splitter.feed(data):
             if not self._gate.passes(packet, now, time.time(), peer[0] if peer else None):
@@ -181,14 +194,29 @@ class Service(Link):
             if message is None:
                 continue
             self.heard += 1
-            if isinstance(self.transport, UdpIn) and peer is not None:
+            if peer is not None:
                 self.transport.welcome(peer, now, message.name == "HEARTBEAT")
-            try:
-                out += self._answers(message, now)
-            except Exception as error:  # no packet may end the run
-                self.failures += 1
-                self.last_failure = error
+            out += self._guarded(self._answers, message, now)
         return out
+
+    def _splitter_of(self, peer: Optional[Address]) -> packets.Splitter:
+        """A datagram holds whole packets; a connection keeps the beginning of one."""
+        if not self.transport.in_pieces:
+            return packets.Splitter()
+        splitter = self._splitters.pop(peer, None) or packets.Splitter()
+        self._splitters[peer] = splitter
+        while len(self._splitters) > STATIONS:  # of those that went
+            self._splitters.popitem(last=False)
+        return splitter
+
+    def _guarded(self, function: Callable[..., List[Any]], *given: Any) -> List[Any]:
+        """What a function gives for one message; nothing where it fails, which is counted."""
+        try:
+            return function(*given)
+        except Exception as error:  # no message may end the run
+            self.failures += 1
+            self.last_failure = error
+            return []
 
     def _answers(self, message: Message, now: float) -> List[Outgoing]:
         me = self.camera.identity
@@ -205,8 +233,12 @@ class Service(Link):
             if name == "STATUSTEXT":
                 self._say(fields["text"].decode())
             self._codec.renew(packets.ticks_at(time.time()))
-            self.transport.send(self._codec.encode(name, fields))
-            self.sent += 1
+            for packet in self._guarded(self._encoded, name, fields):
+                self.transport.send(packet)
+                self.sent += 1
+
+    def _encoded(self, name: str, fields: Any) -> List[bytes]:
+        return [self._codec.encode(name, fields)]
 
 
 def open_link(context: Context) -> Service:
@@ -226,9 +258,10 @@ def open_link(context: Context) -> Service:
     gimbal = follow = None
     if options.gimbal is not None and not options.gimbal.startswith("onvif://"):
         settings = load_settings(options.gimbal or None)
-        gimbal = GimbalManager(Control(settings, fov), me[0], me[1], settings["lost"]["link"])
+        link_s = settings["lost"]["link"]
+        gimbal = GimbalManager(Control(settings, fov), *me, link_s, context.holds)
     if options.follow is not None and geo is not None:
-        follow = Follow(load_settings(options.follow or None, FOLLOW), *me, geo)
+        follow = Follow(load_settings(options.follow or None, FOLLOW), *me, geo, context.holds)
     kind = m.TYPE_ONBOARD_CONTROLLER if options.mavlink_type == "onboard" else m.TYPE_CAMERA
     identity = Identity(*me, context.network, fov, streams(options), _folder(options), kind)
     assert context.controller is not None, "MAVLink needs a Controller"

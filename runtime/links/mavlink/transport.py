@@ -32,10 +32,13 @@ TURN_S = 5.0  # newcomers share the last place in turns of this length
 BEATS_PER_S = 5.0  # heartbeats of one address; who sends more has no place
 BEATS = 10.0  # of them at once
 ADDRESSES = 1024  # whose heartbeats are counted
+STATIONS = 4  # connections that a listening TCP link holds
+IDLE_S = 30.0  # one that sends nothing that is understood for so long is ended
 READ_BYTES = 4096
 READS = 64  # most reads in one call of ``receive``
 # most unsent bytes of a stream; packets above that are dropped. A "stand still" waits behind them.
 BACKLOG_BYTES = 2048
+DRAIN_S = 0.4  # in which a slow serial line takes them
 # errors after which a link goes on: a lost packet, nobody there, a full buffer, still connecting
 PASSING = (errno.EAGAIN, errno.ECONNREFUSED, errno.ENOBUFS, errno.EMSGSIZE, errno.ENOTCONN)
 WAYS = "udpout:HOST:PORT, udpin:HOST:PORT, tcp:HOST:PORT, tcpin:HOST:PORT, serial:DEVICE:BAUD"
@@ -78,9 +81,11 @@ class Transport:
 
     Attributes:
         allowed: networks that a listening link takes packets from; none: from everywhere.
+        in_pieces: whether a packet may come in pieces, as on a stream.
     """
 
     allowed: Sequence[Network] = ()
+    in_pieces = False  # a packet may come in pieces
 
     def __init__(self) -> None:
         self._socket: Optional[socket.socket] = None
@@ -90,6 +95,20 @@ class Transport:
         """The file descriptor to wait on, or None while the link is not open."""
         return self._socket.fileno() if self._socket else None
 
+    def filenos(self) -> List[int]:
+        """All file descriptors to wait on."""
+        number = self.fileno()
+        return [] if number is None else [number]
+
+    def welcome(self, peer: Address, now: float, beats: bool) -> None:
+        """Learn that a peer sent a packet that was understood.
+
+        Args:
+            peer: who sent it.
+            now: seconds of the monotonic clock.
+            beats: whether the packet is a heartbeat.
+        """
+
     def receive(self) -> List[Received]:
         """Return what arrived: pairs of the sender and its bytes. Never blocks, never raises."""
         raise NotImplementedError
@@ -97,6 +116,9 @@ class Transport:
     def send(self, data: bytes) -> None:
         """Send one packet to every peer. Never blocks, never raises; it may be lost."""
         raise NotImplementedError
+
+    def drain(self) -> None:
+        """Wait a little until the other side has room for all that was sent."""
 
     def close(self) -> None:
         """Close the link; may be called twice."""
@@ -209,13 +231,7 @@ class UdpIn(_Datagrams):
         return got
 
     def welcome(self, peer: Address, now: float, beats: bool) -> None:
-        """Send to that peer from now on, because it sent a valid packet, if it gets a place.
-
-        Args:
-            peer: who sent the packet.
-            now: seconds of the monotonic clock.
-            beats: whether the packet is a heartbeat.
-        """
+        """Send to that peer from now on, if it gets a place."""
         known = self._peers.get(peer)
         if self._floods(peer[0], now, beats):
             self._peers = {a: p for a, p in self._peers.items() if a[0] != peer[0]}
@@ -259,6 +275,8 @@ class UdpIn(_Datagrams):
 class _Stream(Transport):
     """The common part of TCP and serial lines: a backlog, and opening the link again."""
 
+    in_pieces = True
+
     def __init__(self) -> None:
         super().__init__()
         self._backlog = bytearray()
@@ -298,6 +316,12 @@ class _Stream(Transport):
         self._backlog += data
         self._flush()
 
+    def drain(self) -> None:
+        ends_s = time.monotonic() + DRAIN_S
+        while self._backlog and self.fileno() is not None and time.monotonic() < ends_s:
+            time.sleep(0.01)
+            self._flush()
+
     def _flush(self) -> None:
         """Send as much of the backlog as the link takes now."""
         fd = self.fileno()
@@ -329,21 +353,87 @@ class Tcp(_Stream):
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
-class TcpIn(Tcp):
-    """Listens for one connection at a time."""
+class TcpIn(Transport):
+    """Listens, and holds ``STATIONS`` connections.
+
+    One that sends nothing that is understood for ``SILENT_S`` makes room for a newcomer where all
+    places are taken, and is ended after ``IDLE_S``.
+    """
+
+    in_pieces = True
 
     def __init__(self, name: str, host: str, port: int) -> None:
-        self._listener = _listening(name, host, port, socket.SOCK_STREAM)
-        super().__init__(name, host, port)
+        super().__init__()
+        self._stations: Dict[Address, _Station] = {}
+        self._socket = _listening(name, host, port, socket.SOCK_STREAM)
+
+    def fileno(self) -> Optional[int]:
+        """That of a connection, or None without one."""
+        return next((station.fileno() for station in self._stations.values()), None)
+
+    def filenos(self) -> List[int]:
+        found = [station.fileno() for station in self._stations.values()]
+        found += [self._socket.fileno() if self._socket else None]
+        return [number for number in found if number is not None]
+
+    def receive(self) -> List[Received]:
+        now = time.monotonic()
+        self._accept(now)
+        got: List[Received] = []
+        for peer, station in list(self._stations.items()):
+            got += [(peer, data) for _, data in station.receive()]
+            if station.fileno() is None or now - station.heard_s > IDLE_S:
+                self._end(peer)
+        return got
+
+    def _accept(self, now: float) -> None:
+        """Take those that connected, as far as there is room."""
+        while self._socket is not None:
+            try:
+                made, peer = self._socket.accept()
+            except OSError:  # nobody more
+                return
+            silent = min(self._stations, key=lambda p: self._stations[p].heard_s, default=None)
+            if silent is not None and len(self._stations) >= STATIONS:
+                if now - self._stations[silent].heard_s > SILENT_S:
+                    self._end(silent)
+            if not self._allows(peer[0]) or len(self._stations) >= STATIONS:
+                made.close()
+            else:
+                self._stations[peer] = _Station(made, now)
+
+    def _end(self, peer: Address) -> None:
+        self._stations.pop(peer).close()
+
+    def welcome(self, peer: Address, now: float, beats: bool) -> None:
+        if peer in self._stations:
+            self._stations[peer].heard_s = now
+
+    def send(self, data: bytes) -> None:
+        for station in self._stations.values():
+            station.send(data)
+
+    def drain(self) -> None:
+        for station in self._stations.values():
+            station.drain()
+
+    def close(self) -> None:
+        for peer in list(self._stations):
+            self._end(peer)
+        super().close()
+
+
+class _Station(_Stream):
+    """A connection that was accepted; it is not opened again."""
+
+    def __init__(self, made: socket.socket, now: float) -> None:
+        super().__init__()
+        self._socket, self.heard_s = made, now
+        made.setblocking(False)
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def _open(self) -> None:
-        self._next_try = 0.0
-        made, peer = self._listener.accept()  # raises where no program has connected yet
-        if not self._allows(peer[0]):
-            made.close()
-            return
-        self._socket = made
-        self._socket.setblocking(False)
+        raise OSError("the other side connects")
 
 
 class Serial(_Stream):

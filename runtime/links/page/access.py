@@ -1,8 +1,9 @@
 """The page's address, and who may use it: connections, host names, origins, token, failed attempts.
 
-On the loopback no token is needed, but a request must name the loopback as its host. Otherwise a
-foreign web page could reach this one under its own name (DNS rebinding). An ``Origin`` header, if
-there is one, must be the page itself. Off the loopback a token is required as well.
+Every request needs the token of the printed link, on the loopback too: other users of the computer
+reach that as well. There a request must also name the loopback as its host. Otherwise a foreign web
+page could reach this one under its own name (DNS rebinding). An ``Origin`` header, if there is one,
+must be the page itself.
 """
 
 import asyncio
@@ -40,14 +41,15 @@ class Guard:
     """Checks every request before anything else reads it.
 
     Args:
-        host: the address that the server listens on; it decides whether a token is required.
+        host: the address that the server listens on.
 
     Attributes:
-        token: the token in the link, or None where none is required.
+        token: the token in the link.
+        is_local: whether only this computer reaches the page.
     """
 
     def __init__(self, host: str) -> None:
-        self.token = None if is_loopback(host) else secrets.token_urlsafe(24)
+        self.token, self.is_local = secrets.token_urlsafe(24), is_loopback(host)
         self._cookie = secrets.token_urlsafe(24)  # so that the cookie does not hold the token
         self._failed: Dict[str, Tuple[int, float]] = {}  # address -> (count, first time)
 
@@ -71,23 +73,21 @@ class Guard:
             name = urlsplit("//" + host).hostname or ""
         except ValueError:
             raise Refused(400, "the header Host can't be read") from None
-        if self.token is None and not is_loopback(name):
+        if self.is_local and not is_loopback(name):
             raise Refused(403, "this page is served to this computer only, as localhost")
         if origin is not None and origin not in ("http://" + host, "https://" + host):
             raise Refused(403, "the request comes from a foreign page")
-        if self.token is None or _equal(cookie, self._cookie) or _equal(bearer, self.token):
+        if _equal(cookie, self._cookie) or _equal(bearer, self.token):
             return
         self._count_failure(address)
         raise Refused(401, "open the link that the run printed in its terminal")
 
-    def log_in(self, token: Optional[str], address: str) -> Optional[str]:
+    def log_in(self, token: Optional[str], address: str) -> str:
         """The cookie's value for a request with the right token; raises ``Refused``.
 
         The right token is accepted whatever its address sent before: 24 random bytes can't be
         guessed, and other users may share the address.
         """
-        if self.token is None:
-            return None
         if not _equal(token, self.token):
             self._count_failure(address)
             raise Refused(401, "this link is of another run; open the one in its terminal")

@@ -25,7 +25,7 @@ from aiohttp import WSMsgType, web
 from boards.detect import detect
 from boards.telemetry import Telemetry
 from runtime.errors import BadOutput, HotpathError
-from runtime.links.base import Context, Link, made_socket, shown_host
+from runtime.links.base import Context, Link, LinkThread, made_socket, shown_host
 from runtime.links.control import Controller, Refused
 from runtime.links.page import access, api
 from runtime.links.page.access import ConnectionLimiter, Guard
@@ -130,24 +130,23 @@ class Server(Link):
         self._board: Dict[str, Any] = {}
         self._files = _read_files()
         self._loop = asyncio.new_event_loop()
-        self._encoder = threading.Thread(target=self._encode, name="page pictures", daemon=True)
-        self._thread = threading.Thread(target=self._run, name="page", daemon=True)
+        self._encoder = LinkThread("page pictures", self._encode)
+        self._thread = LinkThread("page", self._run)
+        self.threads = self._encoder, self._thread
 
     def start(self) -> None:
         """Listen, and serve in the background; raises ``BadOutput``."""
         host, port = self._options.page_host, self._options.page_port
         try:
             self._socket = made_socket(host, port, socket.SOCK_STREAM, connect=False)
-        except (OSError, UnicodeError) as error:
-            why = getattr(error, "strerror", None) or error
+        except OSError as error:
+            why = error.strerror or error
             raise BadOutput(
                 f"--page-host {host} --page-port {port}: can't listen there: {why}"
             ) from None
         port = self._socket.getsockname()[1]
         self._cookie = f"hotpath_{port}"  # browsers share cookies between ports
-        self.link = f"http://{shown_host(host)}:{port}/"
-        if self.guard.token:
-            self.link += "enter?token=" + self.guard.token
+        self.link = f"http://{shown_host(host)}:{port}/enter?token={self.guard.token}"
         self._thread.start()
         self._encoder.start()
 
@@ -203,8 +202,6 @@ class Server(Link):
 
     def _routes(self) -> List[Any]:
         description = api.described(self._files[DESCRIPTION].decode("utf-8"))
-        if not self.guard.token:
-            del description["security"]
         requests = api.Api(self._controller, self._state_text, description, self._options)
         pages = ["/"] + ["/" + name for name in self._files if name != DESCRIPTION]
         routes = [web.get("/ws", self._serve_socket), web.get("/enter", self._log_in)]
@@ -348,10 +345,9 @@ class Server(Link):
         """Exchange the token of the link for a cookie, and lead on to the page."""
         value = self.guard.log_in(request.query.get("token"), request.remote)
         response = web.Response(status=303, headers={"Location": "/"})
-        if value:
-            # Strict cookies are not sent after a link in a chat was followed, so this one is Lax;
-            # requests that change something are no GET and must come from the page itself
-            response.set_cookie(self._cookie, value, httponly=True, samesite="Lax", path="/")
+        # Strict cookies are not sent after a link in a chat was followed, so this one is Lax;
+        # requests that change something are no GET and must come from the page itself
+        response.set_cookie(self._cookie, value, httponly=True, samesite="Lax", path="/")
         return response
 
     async def _static(self, request: Any) -> Any:
@@ -411,7 +407,7 @@ def open_link(context: Context) -> Server:
     server = Server(context.controller, context.options)
     server.start()
     context.say("page: " + server.link)
-    code = access.qr_code(server.link) if server.guard.token else None
+    code = None if server.guard.is_local else access.qr_code(server.link)
     if code:
         context.say(code)
     return server

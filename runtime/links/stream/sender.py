@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import select
 import subprocess
 import sys
 import threading
@@ -15,18 +16,29 @@ import numpy as np
 
 from runtime.errors import BadOutput
 from runtime.gstreamer import find_python
-from runtime.links.base import Context, Link, is_loopback, read_login, shown_host, split_address
+from runtime.links.base import (
+    Context,
+    Link,
+    LinkThread,
+    is_loopback,
+    read_login,
+    shown_host,
+    split_address,
+)
 from runtime.links.stream.protocol import END, FRAME, HEADER, MAGIC, RECORD, STOP_RECORDING
 from runtime.pictures import bgr_of
 from runtime.types import TrackedFrame
 from runtime.video.draw import draw
 from runtime.video.output_file import check_ending, check_folder
+from runtime.video.save import letterbox
 
 PROCESS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "gst_process.py")
 START_S = 15.0  # for the process to find its encoder
 RETRY_S = (1.0, 30.0)  # after the process ended: first and longest pause
 END_S = 6.0  # for it to finish its file
-STALLED_S = 10.0  # a recording waits for its encoder for so long, once
+STALLED_S = 10.0  # a recording waits for its encoder for so long, once; then the process hangs
+POLL_MS = 100
+SMALLEST_PX = 16  # of the picture's sides, for encoders
 DEFAULT_FPS = 30.0
 RECORD_KINDS = (".mkv", ".mp4")
 WAYS = "rtsp://[USER:PASSWORD@][HOST]:PORT/PATH or udp://HOST:PORT"
@@ -75,7 +87,7 @@ def free_name(path: str) -> str:
     """The path, or with -2, -3 … before its ending where such a file exists."""
     stem, ending = os.path.splitext(path)
     number, name = 1, path
-    while os.path.exists(name):
+    while os.path.lexists(name):
         number += 1
         name = f"{stem}-{number}{ending}"
     return name
@@ -131,8 +143,9 @@ class Sender(Link):
         self._problem: Optional[str] = None
         self._ready = threading.Event()
         self._start()
-        self._thread = threading.Thread(target=self._run, name="stream", daemon=True)
-        self._thread.start()
+        self._size: Optional[Tuple[int, int]] = None  # (width, height) of the first picture
+        self.threads = (LinkThread("stream", self._run),)
+        self.threads[0].start()
 
     def show(self, tracked: TrackedFrame, recording: bool) -> None:
         """Keep the newest frame for the thread that sends it."""
@@ -167,7 +180,10 @@ class Sender(Link):
             self._wait_until_taken()
             self._closing = True
             self._news.notify_all()
-        self._thread.join(END_S)
+        self.threads[0].join(END_S)
+        if self.threads[0].is_alive():  # it writes to a process that hangs
+            self._process.kill()
+            self.threads[0].join(END_S)
         self._end_process()
 
     def wait_ready(self) -> None:
@@ -194,11 +210,12 @@ class Sender(Link):
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
+            bufsize=0,
         )
+        os.set_blocking(self._process.stdin.fileno(), False)
         options = json.dumps(self._options)  # not among the arguments, which every user can list
         with contextlib.suppress(OSError):  # it ended at once; its reader says why
-            self._process.stdin.write(options.encode("ascii") + b"\n")
-            self._process.stdin.flush()
+            self._put(options.encode("ascii") + b"\n")
         self._reader = threading.Thread(target=self._read, args=(self._process,), daemon=True)
         self._reader.start()
 
@@ -243,10 +260,10 @@ class Sender(Link):
                 self._keep_record()
                 self._write(shown)
                 pause_s = RETRY_S[0]
-            except (OSError, ValueError):
+            except (OSError, ValueError) as error:
                 if self._closing:
                     return
-                self._say("stream: GStreamer ended; starting it again")
+                self._say(f"stream: GStreamer ended ({error}); starting it again")
                 self.restarts += 1
                 time.sleep(pause_s)
                 pause_s = min(2 * pause_s, RETRY_S[1])
@@ -275,7 +292,7 @@ class Sender(Link):
         if self._box and shown.tracks:
             tracks = list(shown.tracks.values())
             frame = draw(frame, tracks, {"lost": [track.lost for track in tracks]})
-        picture = to_i420(frame)
+        picture = to_i420(self._fitted(frame))
         height, width = picture.shape[0] * 2 // 3, picture.shape[1]
         unix_s = time.time() - (time.monotonic() - shown.captured_s)
         times = int(shown.captured_s * 1e9), int(unix_s * 1e6)
@@ -284,17 +301,36 @@ class Sender(Link):
         self._send(FRAME, picture, (*times, shown.index, *more))
         self.sent += 1
 
+    def _fitted(self, frame: np.ndarray) -> np.ndarray:
+        """The frame in the first one's size: an encoder and a file have one size alone."""
+        if self._size is None:
+            height, width = frame.shape[:2]
+            self._size = max(SMALLEST_PX, width & ~1), max(SMALLEST_PX, height & ~1)
+        is_cut = (frame.shape[1] & ~1, frame.shape[0] & ~1) == self._size
+        return frame if is_cut else letterbox(frame, self._size)
+
     def _send(self, kind: int, payload: Any, header: Sequence[int] = (0,) * 7) -> None:
         data = memoryview(payload).cast("B") if len(payload) else b""
-        pipe = self._process.stdin
-        pipe.write(HEADER.pack(MAGIC, kind, *(tuple(header) + (len(data),))))
-        pipe.write(data)
-        pipe.flush()
+        self._put(HEADER.pack(MAGIC, kind, *(tuple(header) + (len(data),))))
+        self._put(data)
+
+    def _put(self, data: Any, limit_s: float = STALLED_S) -> None:
+        """Write to the process; raises ``OSError`` where it takes nothing for ``limit_s``."""
+        view, pipe = memoryview(data), self._process.stdin.fileno()
+        room, ends_s = select.poll(), time.monotonic() + limit_s
+        room.register(pipe, select.POLLOUT)
+        while view:
+            if room.poll(POLL_MS):
+                view = view[os.write(pipe, view) :]
+                ends_s = time.monotonic() + limit_s
+            elif time.monotonic() > ends_s:
+                self._process.kill()
+                raise OSError("GStreamer's process hangs")
 
     def _end_process(self) -> None:
         process = self._process
         with contextlib.suppress(OSError, ValueError):
-            self._send(END, b"")
+            self._put(HEADER.pack(MAGIC, END, *(0,) * 8), 1.0)
             process.stdin.close()
         try:
             process.wait(END_S)

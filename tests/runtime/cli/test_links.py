@@ -1,12 +1,15 @@
 """A run loads the links that it is asked for, and no other one."""
 
 import sys
+import types
 
 import pytest
 
+from runtime.cli import links
 from runtime.cli.links import _module
 from runtime.errors import BadOutput
-from tests.runtime.test_track import film_command, world
+from runtime.links.base import Link, LinkThread
+from tests.runtime.test_track import film_command, here, world
 from tests.support import ROOT, run
 
 __all__ = ["world"]
@@ -37,3 +40,25 @@ def test_a_package_that_is_missing_is_one_sentence(monkeypatch):
     monkeypatch.setitem(sys.modules, "runtime.links.page.server", None)
     with pytest.raises(BadOutput, match="--page needs the package aiohttp .* ALSO=page"):
         _module("page", "runtime.links.page.server", "aiohttp")
+
+
+class Broken(Link):
+    def __init__(self):
+        self.closed = False
+        self.threads = (LinkThread("broken", lambda: 1 / 0),)
+        self.threads[0].start()
+        self.threads[0].join()
+
+    def close(self):
+        self.closed = True
+
+
+def test_a_link_whose_thread_dies_ends_the_run_with_a_sentence(world, monkeypatch, capsys):
+    broken = Broken()
+    module = types.SimpleNamespace(open_link=lambda context: broken)
+    monkeypatch.setitem(sys.modules, "broken_link", module)
+    monkeypatch.setattr(links, "LINKS", (("publish", "broken_link", ""),))
+    assert here(world, "frames", "--publish", "udp://127.0.0.1:9", "--no-show") == 2
+    said = capsys.readouterr().err
+    assert "the thread 'broken' ended by a fault, ZeroDivisionError" in said
+    assert "test_links.py" in said and "start the run again" in said and broken.closed

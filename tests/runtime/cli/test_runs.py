@@ -30,6 +30,38 @@ __all__ = ["long_film", "world"]
 pytest.importorskip("onnxruntime")
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
+def test_a_summary_that_can_not_be_printed_is_one_sentence(world):
+    with open("/dev/full", "wb") as full:
+        words = film_command(world, "frames", "--json", "--frames", "2", "--quiet", "--no-show")
+        done = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, timeout=120)
+    last = done.stderr.decode().splitlines()[-1]
+    assert (done.returncode, last) == (2, "runtime.track: standard output: the disk is full")
+
+
+HOST = "a" * 70 + ".example"
+
+
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        (["--publish", f"udp://{HOST}:5"], "no host has such a name"),
+        (["--mavlink", f"udpin:{HOST}:5"], "no host has such a name"),
+        (["--page", "--page-host", HOST], "no host has such a name"),
+        (["--trail", "1" + "0" * 21, "--save", "a.mp4"], "not a whole number from 1 to 1e+09"),
+    ],
+)
+def test_impossible_values_are_one_sentence(world, words, said):
+    done = run(film_command(world, "frames", "--no-show", *words), timeout=120)
+    assert done.returncode == 2 and "Traceback" not in done.stderr, done.stderr
+    assert said in done.stderr
+
+
+def test_a_radio_whose_name_can_not_be_looked_up_is_tried_again(world):
+    done = run(film_command(world, "frames", "--no-show", "--mavlink", f"udpout:{HOST}:5"))
+    assert done.returncode == 0 and "nothing answers there yet" in done.stderr
+
+
 def test_a_closed_standard_error_loses_nothing(world, tmp_path):
     pytest.importorskip("av")
     out, video = tmp_path / "out.csv", tmp_path / "out.mp4"

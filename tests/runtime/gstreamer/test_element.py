@@ -67,6 +67,17 @@ def test_the_ball_is_followed_and_drawn_in_each_format(environment, tmp_path, ki
     assert green[1] > green[2] + 60  # the left edge of the box
 
 
+@pytest.mark.parametrize("kind", ["NV12", "I420", "BGRx", "BGR"])
+@pytest.mark.parametrize("size", [10, 200 * 240])
+def test_a_buffer_that_is_smaller_than_its_caps_is_a_warning(environment, kind, size):
+    caps = f"video/x-raw,format={kind},width=320,height=240,framerate=30/1"
+    short = f"fakesrc num-buffers=3 sizetype=2 sizemax={size} format=time ! {caps} ! "
+    done = launch(environment, short + f"hotpathtrack {START} draw=true ! fakesink")
+    assert done.returncode == 0, done.stderr
+    said = f"a buffer of {size} bytes is too small for its caps, 320x240 {kind}"
+    assert said in done.stdout + done.stderr and not told(done.stdout)
+
+
 def test_the_picture_is_neither_copied_nor_changed(environment):
     rows = script(environment, "memory")
     before, after = ([(r["at"], r["sum"]) for r in rows if r["where"] == w] for w in ("in", "out"))

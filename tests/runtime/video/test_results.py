@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 import termios
+import threading
 import time
 
 import numpy as np
@@ -159,6 +160,77 @@ def test_a_pipe_without_a_reader_is_refused_and_one_with_a_reader_gets_every_row
         lines = reader.read().splitlines()
     assert process.communicate()[0] == b"" and process.returncode == 0
     assert len(lines) == 20001 and lines[-1].startswith(b"19999,")
+
+
+def test_a_reader_that_stops_reading_holds_nobody_and_its_rows_are_counted(tmp_path):
+    path, said = tmp_path / "a.csv", []
+    os.mkfifo(str(path))
+    with open(os.open(str(path), os.O_RDONLY | os.O_NONBLOCK), "rb") as reader:
+        results, slowest = Results(path, ("frame",), waits=False, log=said.append), 0.0
+        for frame in range(100000):
+            began = time.monotonic()
+            results.write((frame,))
+            slowest = max(slowest, time.monotonic() - began)
+        assert slowest < 1.0 and results.dropped > 1000
+        assert said == [f"{path}: its reader is late; rows are left out until it reads on"]
+        dropped = results.dropped
+        os.set_blocking(reader.fileno(), True)
+        lines = [reader.readline() for _ in range(5000)]  # there is room again
+        results.write((-1,))
+        end = threading.Thread(target=lambda: lines.extend(reader))
+        end.start()
+        results.close()
+        end.join()
+    assert results.dropped == dropped and results.rows == 100001 - dropped == len(lines) - 1
+    assert lines[0] == b"frame\n" and lines[-1] == b"-1\n"
+    assert [int(line) for line in lines[1:-1]] == list(range(results.rows - 1))
+
+
+def test_a_reader_that_never_reads_gets_whole_lines_and_does_not_hold_the_end(tmp_path):
+    path = tmp_path / "a.csv"
+    os.mkfifo(str(path))
+    with open(os.open(str(path), os.O_RDONLY | os.O_NONBLOCK), "rb") as reader:
+        with Results(path, ("frame",), waits=False) as results:
+            for frame in range(20000):
+                results.write((frame,))
+        text = reader.read()
+    assert text.endswith(b"\n") and len(text.splitlines()) == results.rows + 1
+    assert results.rows + results.dropped == 20000
+
+
+def test_a_recording_waits_for_the_reader_of_a_pipe(tmp_path):
+    path = tmp_path / "a.csv"
+    os.mkfifo(str(path))
+    code = "with Results(sys.argv[1], ('frame',)) as r:\n for n in range(100000): r.write((n,))\n"
+    with open(os.open(str(path), os.O_RDONLY | os.O_NONBLOCK), "rb") as reader:
+        process = run(code, path)
+        time.sleep(2.0)
+        os.set_blocking(reader.fileno(), True)
+        lines = reader.read().splitlines()
+    assert process.wait() == 0 and len(lines) == 100001
+
+
+@pytest.mark.parametrize("append", [False, True])
+def test_a_file_that_is_emptied_meanwhile_begins_anew_without_a_hole(tmp_path, append):
+    path = tmp_path / "a.csv"
+    with Results(path, ("frame",), append=append) as results:
+        results.write((0,))
+        os.truncate(str(path), 0)  # logrotate's copytruncate
+        results.write((1,))
+        assert path.read_text() == "frame\n1\n"
+    Results(path, ("frame",), append=True).close()
+
+
+def test_of_a_large_older_file_the_ends_alone_are_read(tmp_path):
+    path = tmp_path / "a.csv"
+    with open(str(path), "wb") as file:
+        file.write(b"frame\n0\n")
+        file.truncate(8 << 30)  # a hole: whoever reads all of it needs minutes
+        file.seek(0, os.SEEK_END)
+        file.write(b"\n1\n2")
+    began = time.monotonic()
+    Results(path, ("frame",), append=True).close()
+    assert time.monotonic() - began < 1.0 and path.stat().st_size == (8 << 30) + 3
 
 
 @pytest.mark.parametrize(

@@ -219,7 +219,7 @@ def test_a_peer_shows_pictures_asks_for_a_target_and_gets_its_boxes(monkeypatch,
 def test_a_lost_target_is_left_out_the_stamp_is_the_capture_and_a_closed_link_has_left_the_bus():
     end = dds.End(0)
     reader = end.reader("/own", dds.Detection2DArray)
-    link = RosLink("ros:/own", SimpleNamespace(newest=None), print)
+    link = RosLink("ros:/own", SimpleNamespace(newest=None, holds={}), print)
     captured_s, unix_s, found = time.monotonic() - 60, time.time() - 60, None
     tracks = {3: Track(Box(1, 2, 4, 8), 0.75), 5: Track(Box(9, 9, 9, 9), 0.1, True, "lost")}
     while found is None:  # until both ends know each other

@@ -56,6 +56,21 @@ def test_a_saved_video_has_every_frame_at_its_rate(tmp_path, kind):
     assert times_s(path)[-1] == pytest.approx(39 / 25.0, abs=0.05)
 
 
+def test_files_and_links_beside_the_video_that_are_not_ours_stay(tmp_path):
+    path, strangers = tmp_path / "a.mp4", tmp_path / "stranger"
+    strangers.write_bytes(b"precious")
+    (tmp_path / "a.mp4.part").write_bytes(b"precious too")
+    (tmp_path / "a.mp4.part-2").symlink_to(strangers)
+    (tmp_path / "a.mp4.part-3").symlink_to(tmp_path / "nowhere")
+    save(path, range(5))
+    assert ticks(path) == list(range(5))
+    assert strangers.read_bytes() == b"precious" and not (tmp_path / "nowhere").exists()
+    assert (tmp_path / "a.mp4.part").read_bytes() == b"precious too"
+    assert sorted(os.listdir(str(tmp_path)))[:4] == [
+        "a.mp4", "a.mp4.part", "a.mp4.part-2", "a.mp4.part-3",
+    ]  # fmt: skip
+
+
 @on_each_python
 @each_kind
 @pytest.mark.parametrize("clocked", [False, True])

@@ -142,7 +142,7 @@ function linkIs(is, words) {
   const veils = {
     lost: ["Connection lost", "Trying again. The tracker goes on without this page."],
     refused: ["This page is not allowed", words],
-    ended: ["The run has ended", "This page comes back by itself when a new run is started."],
+    ended: ["The run has ended", "A new run prints a new link."],
   };
   const veil = veils[is];
   byId("veil").hidden = !veil;
@@ -197,6 +197,8 @@ function hint() {
   if (state.waiting === "replay") return "Replay starts again, for a new box";
   if (!state.targets.length) return "Drag a box around the target";
   if (adding) return "Drag a box around one more target";
+  const [held] = Object.entries(state.holds);
+  if (held) return `${held[0]} holds: ${held[1]}`;
   if (frozen || state.paused) {
     return state.targets.length > 1 ? `Drag a new box for target ${view.selected}` : "Drag a new box";
   }

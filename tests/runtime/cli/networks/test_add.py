@@ -52,6 +52,12 @@ def refused(arguments, capsys):
     return said
 
 
+@pytest.mark.parametrize("name", ["", "a" * 300, "../mine"])
+def test_a_name_that_no_file_can_have_is_one_sentence(tmp_path, capsys, name):
+    assert main(["add", *files_of(tmp_path, "lightfc"), "--name", name]) == 2
+    assert "a name has 1 to 200 letters" in capsys.readouterr().err
+
+
 FAMILIES = {
     "lighttrack": ("points", 127, 256),
     "siamfcpp": ("points", 127, 303),

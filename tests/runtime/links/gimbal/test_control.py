@@ -1,11 +1,11 @@
-"""The control law: where the camera turns, how fast, and what happens without a target."""
+"""The control law: where the camera turns, how fast, and how it goes on after one."""
 
 import math
 
 import pytest
 
 from runtime.links.gimbal import angles
-from runtime.links.gimbal.control import LOST, TRACKED, UNSURE, Camera, Control
+from runtime.links.gimbal.control import Camera, Control
 from runtime.links.gimbal.settings import DEFAULTS, FOLLOW, RANGES, BadSettings, load_settings
 from tests.support.quaternions import quaternion_of
 
@@ -14,12 +14,12 @@ FOV = (60.0, angles.vertical_fov_deg(60.0, SIZE))
 CENTRE = (310.0, 230.0, 20.0, 20.0)
 
 
-def follow(control, box, frames=60, state=TRACKED):
+def follow(control, box, frames=60):
     """Commands for a camera that does not move; returns the last (pitch rate, yaw rate)."""
     for n in range(frames):
         now = n / 30.0
         control.attitude(now, 0.0, 0.0)
-        rates = control.update(now + 0.05, now, box, SIZE, state)
+        rates = control.sent(now + 0.05, control.update(now + 0.05, now, box, SIZE))
     return rates
 
 
@@ -39,37 +39,11 @@ def test_rates_and_their_change_are_limited():
     for n in range(90):
         now = n / 30.0
         control.attitude(now, 0.0, 0.0)
-        _, rate = control.update(now, now, (630.0, 230.0, 9.0, 20.0), SIZE, TRACKED)
+        _, rate = control.sent(now, control.update(now, now, (630.0, 230.0, 9.0, 20.0), SIZE))
         assert abs(rate) <= math.radians(settings["limits"]["yaw_rate"]) + 1e-9
         if n:
             assert abs(rate - before) <= math.radians(settings["limits"]["slew"]) / 30 + 1e-6
         before = rate
-
-
-def test_a_lost_target_is_held_then_coasts_then_stands_still():
-    settings = load_settings()
-    control = Control(settings, FOV)
-    for n in range(60):  # a target that moves to the right, followed perfectly
-        now = n / 30.0
-        control.attitude(now, 0.0, 0.2 * now)
-        control.update(now, now, CENTRE, SIZE, TRACKED)
-    assert control.yaw.target.rate == pytest.approx(0.2, rel=0.2)
-    times = [2.0 + n / 30.0 for n in range(90)]
-    rates = [control.update(now, now, CENTRE, SIZE, LOST)[1] for now in times]
-    held = round(30 * settings["lost"]["hold"])
-    coasted = held + round(30 * settings["lost"]["coast"])
-    assert rates[held - 2] == pytest.approx(control.yaw.target.rate, rel=0.05)
-    assert all(a > b > 0 for a, b in zip(rates[held + 1 :], rates[held + 2 : coasted - 2]))
-    assert not any(rates[coasted + 2 :])
-
-
-def test_an_unsure_target_is_followed_more_gently():
-    aside = (400.0, 230.0, 20.0, 20.0)
-    sure = follow(Control(load_settings(), FOV), aside, 3)
-    unsure = follow(Control(load_settings(), FOV), aside, 3, UNSURE)
-    assert 0 < unsure[1] < 0.6 * sure[1]
-    control = Control(load_settings(), FOV)
-    assert (control.state_of(0.9), control.state_of(0.1)) == (TRACKED, UNSURE)
 
 
 @pytest.mark.parametrize("limit_deg, y", [(30.0, 0.0), (-30.0, 460.0)])  # both ends
@@ -80,14 +54,18 @@ def test_the_pitch_range_is_kept(limit_deg, y):
     for n in range(60):
         now = n / 30.0
         control.attitude(now, math.radians(limit_deg), 0.0)
-        pitch_rate, _ = control.update(now, now, (310.0, y, 20.0, 20.0), SIZE, TRACKED)
+        rates = control.update(now, now, (310.0, y, 20.0, 20.0), SIZE)
+        pitch_rate, _ = control.sent(now, rates)
         assert pitch_rate == 0.0
 
 
-def test_a_box_that_is_no_number_counts_as_lost():
+def test_the_control_goes_on_from_rates_that_were_sent_without_a_target():
     control = Control(load_settings(), FOV)
-    follow(control, CENTRE)
-    assert control.update(5.0, 5.0, (float("nan"),) * 4, SIZE, TRACKED) == (0.0, 0.0)
+    follow(control, (630.0, 230.0, 9.0, 20.0))
+    control.ease(2.0, (0.0, 0.1))
+    most = math.radians(load_settings()["limits"]["slew"]) / 30
+    _, rate = control.update(2.0 + 1 / 30, 2.0, (630.0, 230.0, 9.0, 20.0), SIZE)
+    assert 0.1 < rate <= 0.1 + most + 1e-6
 
 
 def test_yaw_is_followed_over_the_turn_from_pi_to_minus_pi():
@@ -96,7 +74,7 @@ def test_yaw_is_followed_over_the_turn_from_pi_to_minus_pi():
         now = n / 30.0
         yaw = math.pi - 0.2 + 0.2 * now
         control.attitude(now, 0.0, math.atan2(math.sin(yaw), math.cos(yaw)))
-        _, rate = control.update(now, now, CENTRE, SIZE, TRACKED)
+        _, rate = control.sent(now, control.update(now, now, CENTRE, SIZE))
         assert abs(rate) < 0.6
     assert rate == pytest.approx(0.2, abs=0.1)
 

@@ -21,15 +21,17 @@ class Talk:
     def __init__(self):
         self.us = GimbalManager(Control(load_settings(), (60.0, 46.0)), *ME, 1.0)
         self.gimbal, self._codec = sim.Gimbal(), Codec(*ME)
-        self.now, self.silent, self.said = 0.0, False, []
+        self.now, self.silent, self.said, self.changed_s = 0.0, False, [], 0.0
 
-    def go(self, seconds, number=None, frames=True, lost=False, state="tracked"):
+    def go(self, seconds, number=None, frames=True, lost=False, state="tracked", moves=True):
         """Frames come, with a target of that number above and right of the centre, or none."""
         sent, begun = [], self.now
         while self.now < begun + seconds:
             self.now += 1 / 30.0
             track = None if number is None else Track((500.0, 100.0, 20.0, 20.0), 0.9, lost, state)
+            self.changed_s = self.now if moves else self.changed_s
             view = View(int(self.now * 30), self.now, (640, 480), track, number, 30.0)
+            view = view._replace(changed_s=self.changed_s)
             out = self.us.frame(view, self.now) if frames else self.us.tick(self.now)
             sent += out
             self.said += [fields["text"].decode() for name, fields in out if name == "STATUSTEXT"]
@@ -100,12 +102,14 @@ def test_a_refusal_counts_if_it_is_ours(talk, result):
         assert talk.said == said
 
 
-def test_the_control_is_told_of_an_unsure_target(talk, monkeypatch):
+def test_the_end_of_a_run_stops_the_gimbal_and_gives_control_back(talk):
     talk.go(1.0, number=0)
-    told = []
-    monkeypatch.setattr(talk.us.control, "update", lambda *a: told.append(a[-1]) or (0.0, 0.0))
-    talk.go(0.1, number=0, state="unsure")
-    assert set(told) == {"unsure"}
+    assert any(rates(talk.go(0.1, number=0))[0])
+    for _ in range(3):
+        sent = talk.us.leave(talk.now)
+        assert rates(sent) == [(0.0, 0.0)] and len(claims(sent)) == 1
+        assert claims(sent)[0]["param1"] == -3
+    assert Talk().us.leave(0.0) == []  # it is not ours
 
 
 def test_it_gives_way_to_somebody_else_until_the_next_target(talk):
@@ -125,16 +129,30 @@ def test_a_silent_manager_is_noticed_once_and_taken_up_again(talk):
     talk.go(1.0, number=0)
     talk.silent = True
     sent = talk.go(4.0, number=0)
-    assert not talk.us.up and not talk.us.ours and len(rates(sent)) < 32
+    assert not talk.us.up and not talk.us.ours and len(rates(sent)) < 38
+    assert rates(sent)[-5:] == [(0.0, 0.0)] * 5  # it may hear us nevertheless
     assert talk.said == ["gimbal: its manager is silent"]
     talk.silent, talk.gimbal = False, sim.Gimbal()  # it was started anew
     assert len(rates(talk.go(4.0, number=0))) > 30 and talk.gimbal.primary == ME
 
 
-@pytest.mark.parametrize("gone", [dict(frames=False), dict(number=0, lost=True)])
-def test_a_lost_target_and_a_source_without_frames_stop_the_camera(talk, gone):
+@pytest.mark.parametrize(
+    ("gone", "why", "within_s"),
+    [
+        (dict(frames=False), "no new picture", 0.95),
+        (dict(moves=False), "the picture stands still", 0.95),
+        (dict(lost=True, state="lost"), "the target is lost", 0.35),
+        (dict(state="unsure"), "the target is unsure", 0.35),
+    ],
+)
+def test_without_fresh_evidence_the_camera_stands_still_and_says_why(talk, gone, why, within_s):
     talk.go(1.0, number=0)
-    assert rates(talk.go(5.0, **gone))[-1] == (0.0, 0.0)
+    assert max(rates(talk.go(0.2, number=0))[-1]) > 0.1
+    moved = rates(talk.go(within_s, number=0, **gone))
+    assert all(before >= after for before, after in zip(moved[-9:], moved[-8:]))
+    assert set(rates(talk.go(4.0, number=0, **gone))) == {(0.0, 0.0)}
+    assert talk.said == [f"gimbal holds: {why}"]
+    assert max(rates(talk.go(0.5, number=0))[-1]) > 0.1  # it goes on
 
 
 def test_another_vehicle_s_gimbal_and_attitudes_that_are_none_are_not_taken(talk):

@@ -14,6 +14,7 @@ from pymavlink.dialects.v20 import common
 
 from kernels.planes import Planes
 from runtime.errors import BadOutput
+from runtime.links.base import BrokenLink
 from runtime.links.mavlink import numbers, packets, reports
 from runtime.links.mavlink.codec import Codec
 from runtime.links.mavlink.service import read_key, streams
@@ -56,13 +57,50 @@ def run(make_run):
     return make_run(pictures())
 
 
-def test_a_fault_of_the_link_stops_the_vehicle(run, monkeypatch):
+def test_a_fault_of_the_links_thread_stops_the_vehicle_and_ends_the_run(run, monkeypatch):
     monkeypatch.setattr(run.service.transport, "receive", lambda: 1 / 0)
     run.follow.following = True
-    with pytest.raises(ZeroDivisionError):
-        run.service._run()
+    run.service.check()
+    run.service.start()
+    run.service.threads[0].join(10)
     told = [Codec(1, 1).decode(packet) for packet in run.service.transport.sent]
-    assert [(m.name, m.fields["vx"]) for m in told] == [("SET_POSITION_TARGET_LOCAL_NED", 0.0)] * 5
+    assert [(m.name, m.fields["vx"]) for m in told] == [("SET_POSITION_TARGET_LOCAL_NED", 0.0)] * 3
+    with pytest.raises(BrokenLink, match="'mavlink' ended by a fault, ZeroDivisionError"):
+        run.service.check()
+
+
+def test_the_end_of_a_run_stops_a_gimbal_that_turns(run):
+    run.gimbal.manager, run.gimbal.ours = (1, 154), True
+    run.service.start()
+    run.close()
+    told = [Codec(1, 1).decode(packet) for packet in run.service.transport.sent]
+    stops = [m.fields for m in told if m.name == "GIMBAL_MANAGER_SET_ATTITUDE"]
+    assert [(f["angular_velocity_y"], f["angular_velocity_z"]) for f in stops[-3:]] == [(0, 0)] * 3
+    assert told[-1].fields["command"] == 1001 and told[-1].fields["param1"] == -3  # given back
+
+
+def test_a_message_that_can_not_be_encoded_is_counted_and_the_link_goes_on(run):
+    run.service._send([("MESSAGE_INTERVAL", {"interval_us": 1 << 31}), reports.heartbeat()])
+    assert run.service.failures == 1 and len(run.service.transport.sent) == 1
+    assert "1 not understood" in run.service.lines()[0]
+
+
+def test_the_longest_interval_and_a_position_that_is_none_can_be_answered(run):
+    codec = Codec(255, 190)
+    assert results(run.receive(command(codec, 511, 275, 3.6e9))) == [2]  # denied
+    assert results(run.receive(command(codec, 511, 275, 2.1e9))) == [0]
+    nowhere = dict(lat=2**31 - 1, lon=2**31 - 1, relative_alt=10000)
+    attitude = dict(pitch=-0.5)
+    ours = Codec(1, 1)
+    run.receive(command(codec, 511, 276, 1e5))
+    run.receive(rectangle(codec))
+    run.receive(ours.encode("ATTITUDE", attitude))
+    run.receive(ours.encode("GLOBAL_POSITION_INT", nowhere))
+    run.service._send(run.receive(command(codec, 510, 275)) + run.turn())
+    sent = [Codec(1, 1).decode(packet) for packet in run.service.transport.sent]
+    assert [m.fields["interval_us"] for m in sent if m.name == "MESSAGE_INTERVAL"] == [2100000000]
+    assert "CAMERA_TRACKING_GEO_STATUS" not in [m.name for m in sent]
+    assert run.service.failures == 0
 
 
 def test_rectangles_between_two_frames_start_a_target_and_replace_it(run):

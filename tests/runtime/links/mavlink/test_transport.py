@@ -10,7 +10,14 @@ import time
 import pytest
 
 from runtime.errors import BadOutput
-from runtime.links.mavlink.transport import BACKLOG_BYTES, PEERS, PEERS_OF_ADDRESS, open_transport
+from runtime.links.mavlink import transport as product
+from runtime.links.mavlink.transport import (
+    BACKLOG_BYTES,
+    PEERS,
+    PEERS_OF_ADDRESS,
+    STATIONS,
+    open_transport,
+)
 from tests.support.ports import free_port
 
 pytestmark = pytest.mark.pythons("sockets")
@@ -143,8 +150,55 @@ def test_only_allowed_addresses_are_heard(opened):
         while not select.select([stranger], [], [], 0.02)[0]:
             assert listener.receive() == [] and listener.fileno() is None
         assert stranger.recv(1) == b""  # hung up
-    listener._listener.close()  # as at the program's end
+    listener.close()  # as at the program's end
     opened(f"tcpin:127.0.0.1:{port}")  # at once, though the old connection still waits
+
+
+def connections(port, count):
+    return [socket.create_connection(("127.0.0.1", port), 3) for _ in range(count)]
+
+
+def test_tcpin_holds_several_stations_and_a_silent_one_shuts_none_out(opened, monkeypatch):
+    monkeypatch.setattr(product, "SILENT_S", 0.3)
+    port = free_port()
+    link = opened(f"tcpin:127.0.0.1:{port}")
+    silent = connections(port, STATIONS)
+    assert link.receive() == [] and link.fileno() is not None
+    (late,) = connections(port, 1)
+    end = time.monotonic() + 2
+    while select.select([late], [], [], 0)[0] == [] and time.monotonic() < end:
+        link.receive()
+    assert late.recv(1) == b""  # all places are taken, for now
+    time.sleep(0.4)
+    stations = connections(port, 2)
+    for n, station in enumerate(stations):
+        station.sendall(b"hello %d" % n)
+    heard, end = {}, time.monotonic() + 3
+    while len(heard) < 2 and time.monotonic() < end:
+        heard.update(link.receive())
+    assert sorted(heard.values()) == [b"hello 0", b"hello 1"]
+    time.sleep(0.4)
+    for peer in heard:
+        link.welcome(peer, time.monotonic(), True)
+    more = connections(port, STATIONS)  # they take the places of the silent ones alone
+    link.receive()
+    link.send(b"to all")
+    assert [station.recv(9) for station in stations] == [b"to all"] * 2
+    for each in silent + more + stations + [late]:
+        each.close()
+
+
+def test_a_station_that_sends_nothing_is_ended(opened, monkeypatch):
+    monkeypatch.setattr(product, "IDLE_S", 0.2)
+    port = free_port()
+    link = opened(f"tcpin:127.0.0.1:{port}")
+    (station,) = connections(port, 1)
+    link.receive()
+    assert link.fileno() is not None
+    time.sleep(0.3)
+    link.receive()
+    assert link.fileno() is None and station.recv(1) == b""
+    station.close()
 
 
 def test_tcp_comes_back_after_the_other_side_went(opened):

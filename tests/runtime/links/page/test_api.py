@@ -175,11 +175,12 @@ def test_the_interface_is_the_one_that_openapi_describes(world, tmp_path):
     (tmp_path / "schemathesis.toml").write_text(CONFIG)
     words = "schemathesis.cli --config-file schemathesis.toml run --checks all --max-examples 25"
     words += " --exclude-path /api/stop --generation-database none"
-    words += " --phases examples,coverage,fuzzing"
+    words += " --phases examples,coverage,fuzzing --header"
     with MjpegServer(str(world[0] / "frames"), fps=5) as sender, pages.PagedRun(
         tmp_path, sender.address, network=world[0] / "tiny.toml"
     ) as run:
-        command = [sys.executable, "-m", *words.split(), run.address + "/api/openapi.json"]
+        command = [sys.executable, "-m", *words.split(), "Authorization: Bearer " + run.token]
+        command.append(run.address + "/api/openapi.json")
         done = support.run(command, timeout=280, cwd=str(tmp_path))
         assert done.returncode == 0, re.sub(r"\x1b\[[0-9;]*m", "", done.stdout)[-6000:]
         assert run.process.poll() is None
@@ -234,7 +235,7 @@ def test_a_live_stream_runs_and_waits_for_a_target(world, tmp_path):
 def test_the_socket_gives_each_picture_after_its_state_and_no_more_than_are_seen(world, run):
     async def watch():
         async with aiohttp.ClientSession() as session:
-            async with session.ws_connect(run.address + "/ws") as socket:
+            async with session.ws_connect(run.address + "/ws", headers=run.bearer) as socket:
                 states, seen, told = {}, [], 0
                 while told < 5:  # a run that stands still goes on talking: silence means a loss
                     message = await asyncio.wait_for(socket.receive(), 4)

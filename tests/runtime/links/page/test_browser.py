@@ -254,7 +254,7 @@ def test_a_phone_shows_every_figure_without_gaps_however_it_is_held(
 
 
 @slow
-def test_the_page_comes_back_when_the_run_is_started_again(chromium, world):
+def test_a_run_that_is_started_again_asks_the_page_for_its_new_link(chromium, world):
     first = pages.PagedRun(world[0], world[0] / "frames")
     with first, Tab(chromium, first.link, expect_errors=True) as tab:
         pages.drag(tab.page, world[1][0])
@@ -262,6 +262,8 @@ def test_the_page_comes_back_when_the_run_is_started_again(chromium, world):
         first.kill()
         tab.wait_for_text("#veil", "Connection lost")
         with pages.PagedRun(world[0], world[0] / "frames", port=first.port) as second:
+            tab.wait_for_text("#veil", "pen the link that the run printed")  # it has another token
+            tab.page.goto(second.link)
             tab.wait("document.getElementById('veil').hidden")
             tab.wait("document.querySelectorAll('.target').length === 0")
             pages.drag(tab.page, world[1][0])

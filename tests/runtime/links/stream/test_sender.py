@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import signal
 import socket
 import struct
 import subprocess
@@ -210,6 +211,44 @@ def test_a_process_that_dies_is_started_again(opened):
     feed.run(1.0)
     assert streaming.restarts == 1 and streaming.sent > sent
     assert any("starting it again" in text for text in said)
+
+
+@needs_gstreamer
+def test_a_process_that_hangs_holds_no_frame_and_not_the_end(opened, tmp_path, monkeypatch):
+    monkeypatch.setattr(sender, "END_S", 1.0)
+    recording = opened([], str(tmp_path / "run.mkv"), 30.0, False, print)
+    feed = Feed(recording)
+    feed.run(0.5)
+    recording._process.send_signal(signal.SIGSTOP)
+    feed.run(2.0)
+    assert max(feed.shown_s) < 0.5 and recording.dropped > 30
+    began = time.monotonic()
+    recording.close()
+    assert time.monotonic() - began < 5.0 and recording._process.poll() is not None
+
+
+@needs_gstreamer
+def test_a_process_that_hangs_is_ended_and_started_again(opened, monkeypatch):
+    monkeypatch.setattr(sender, "STALLED_S", 0.5)
+    said = []
+    streaming = opened([f"udp://127.0.0.1:{free_port()}"], None, 30.0, False, said.append)
+    feed = Feed(streaming)
+    feed.run(0.3)
+    streaming._process.send_signal(signal.SIGSTOP)
+    feed.run(20, lambda: streaming.restarts and streaming._ready.is_set())
+    assert said == ["stream: GStreamer ended (GStreamer's process hangs); starting it again"]
+
+
+@needs_gstreamer
+def test_frames_of_another_size_and_tiny_ones_stay_in_the_recording(opened, tmp_path):
+    path = tmp_path / "run.mkv"
+    recording = opened([], str(path), 30.0, False, print, waits=True)
+    sizes = [SIZE] * 10 + [(1, 1)] * 9 + [(640, 480)] * 10 + [(3, 500)] * 5 + [SIZE] * 10
+    for number, (width, height) in enumerate(sizes):
+        frame = np.full((height, width, 3), 5 * number, np.uint8)
+        recording.show(TrackedFrame(frame, number, number / 30, {}, time.monotonic()), True)
+    recording.close()
+    assert len(packet_times_s(path)) == len(sizes) and recording.restarts == 0
 
 
 @needs_gstreamer

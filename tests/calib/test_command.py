@@ -1,0 +1,46 @@
+"""What the commands of calib refuse before they work for hours."""
+
+import subprocess
+import sys
+
+import pytest
+
+from calib.command import check_out
+from calib.errors import BadRun
+from tests.support import ROOT
+
+
+def test_a_path_that_can_not_be_written_is_refused_at_once(tmp_path):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "boxes.json").write_text("")
+    for good in (None, tmp_path, tmp_path / "new" / "folder", tmp_path / "boxes.json"):
+        check_out(good if good is None else str(good))
+    for bad, said in (
+        (tmp_path / "file", "is no folder"),
+        (tmp_path / "file" / "inside", "is no folder"),
+        (tmp_path / ("a" * 300), "File name too long"),
+    ):
+        with pytest.raises(BadRun, match=said):
+            check_out(str(bad))
+
+
+def test_a_command_says_at_once_that_its_out_can_not_be_made(tmp_path):
+    (tmp_path / "file").write_text("")
+    words = ["--clips", tmp_path, "--networks", "kestrel", "--out", tmp_path / "file" / "out"]
+    command = [sys.executable, "-m", "calib.evaluate", *map(str, words)]
+    done = subprocess.run(command, cwd=str(ROOT), stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 2 and done.stderr.startswith("calib.evaluate: --out ")
+
+
+@pytest.mark.parametrize("module", ["train", "train.release", "train.export", "export"])
+def test_research_without_pytorch_is_one_sentence(module):
+    code = (
+        "import runpy, sys; sys.modules['torch'] = None; sys.argv = ['x', '--help']\n"
+        f"runpy.run_module('calib.research.{module}', run_name='__main__')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=str(ROOT), stderr=subprocess.PIPE, text=True
+    )
+    (line,) = done.stderr.splitlines()
+    assert done.returncode == 2 and line.startswith("calib.research: PyTorch is needed")
+    assert "ALSO=train" in line

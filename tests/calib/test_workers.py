@@ -1,0 +1,50 @@
+"""Clips are shared out to processes that end with the command that started them."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from calib.workers import over_clips
+from tests.support import ROOT
+
+CLIPS = [["frame"] * 3] * 5
+
+
+def test_there_are_no_more_processes_than_cores_and_clips():
+    cores = len(os.sched_getaffinity(0))
+    todo = [(clip, ()) for clip in CLIPS]
+    before = {child.pid for child in psutil.Process().children()}
+    most = 0
+    for _, error in over_clips(time.localtime, todo, 99999):
+        assert error is None
+        most = max(most, len({c.pid for c in psutil.Process().children()} - before))
+    assert most <= min(cores, len(CLIPS))
+
+
+CODE = """
+import os, time
+os.sched_getaffinity = lambda _: {0, 1}
+from calib.workers import over_clips
+print("ready", flush=True)
+list(over_clips(time.sleep, [(["frame"], (60,))] * 2, 2))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_the_processes_end_with_the_command(number):
+    command = subprocess.Popen([sys.executable, "-c", CODE], cwd=str(ROOT), stdout=subprocess.PIPE)
+    command.stdout.readline()
+    parent, deadline = psutil.Process(command.pid), time.monotonic() + 20
+    while len(parent.children()) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    workers = parent.children()
+    command.send_signal(number)
+    command.wait()
+    assert psutil.wait_procs(workers, 5)[1] == []
+    command.stdout.close()

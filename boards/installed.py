@@ -21,6 +21,7 @@ LIBRARY_FOLDERS = (
     "usr/lib/aarch64-linux-gnu",
 )
 MANAGED = "EXTERNALLY-MANAGED"
+ENVIRONMENT = "hotpath-venv"  # in a user's home: what the doctor advises where pip refuses
 
 # Name in an import statement -> the distributions of that package ("cupy-cuda*": any name that
 # begins so), and its Debian packages.
@@ -44,6 +45,7 @@ PACKAGES: Dict[str, Tuple[Tuple[str, ...], Tuple[str, ...]]] = {
     "onnx": (("onnx",), ()),
     "ncnn": (("ncnn",), ()),
     "pycparser": (("pycparser",), ()),
+    "aiohttp": (("aiohttp",), ()),
     "pip": (("pip",), ("python3-pip",)),
     "tomli": (("tomli",), ()),
 }
@@ -54,6 +56,7 @@ DEBIAN = ("nvidia-l4t-core", "nvidia-jetpack", "nvidia-l4t-dla-compiler") + tupl
 # Folders where a board's own Python looks for packages. The first one that has a package wins.
 PYNQ_VENV = "usr/local/share/pynq-venv"
 FOLDERS = (
+    "home/*/" + ENVIRONMENT + "/lib/python3*/site-packages",
     PYNQ_VENV + "/lib/python3*/site-packages",
     "usr/local/lib/python3*/dist-packages",
     "usr/lib/python3*/dist-packages",
@@ -81,6 +84,8 @@ class Installed:
         cuda: version of the toolkit, or None.
         dla_compiler: the state of libnvdla_compiler.so: "present", "absent" or "empty".
         managed: whether pip refuses to install here, outside of an environment (PEP 668).
+        environment: whether the environment that the doctor advises is there.
+        is_other: whether it is, and this Python is not its.
     """
 
     def __init__(self) -> None:
@@ -90,7 +95,7 @@ class Installed:
         self.debian: Dict[str, str] = {}
         self.cuda: Optional[str] = None
         self.dla_compiler = "absent"
-        self.managed = False
+        self.managed = self.environment = self.is_other = False
 
 
 def look(root: Root) -> Installed:
@@ -98,6 +103,13 @@ def look(root: Root) -> Installed:
     found = Installed()
     found.python = _python(root)
     found.managed = _is_managed(root, found.python)
+    if root.is_this_computer:
+        home = os.path.expanduser("~/" + ENVIRONMENT)
+        found.environment = os.path.exists(os.path.join(home, "bin", "python"))
+        is_its = os.path.realpath(sys.prefix) == os.path.realpath(home)
+        found.is_other = found.environment and not is_its
+    else:
+        found.environment = bool(root.glob(f"home/*/{ENVIRONMENT}/bin/python"))
     wanted = set(DEBIAN)
     for _, debian in PACKAGES.values():
         wanted.update(debian)
@@ -165,7 +177,7 @@ def _candidates(
     """Yield (package, whether this Python finds it) in the order in which Python looks."""
     apt = next((name for name in debian if name in found.debian), None)
     for folder, python, is_ours in _folders(root, minor(found.python)):
-        by = "apt" if "/usr/lib/python3" in folder else "pip"
+        by = "apt" if "usr/lib/python3" in folder else "pip"
         by = "pynq-venv" if PYNQ_VENV in folder else by
         names = _listed(folder)
         for name in names:

@@ -8,6 +8,7 @@ HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # the folder
 PROGRAMS = {"engine": "hotpath engine", "overlay": "python -m kernels.fpga.design.vivado"}
 PYNQ = "sudo python3 -m boards pynq"  # how a PYNQ image starts a module of this project
 EXTRAS = {"setup": "host"}  # of targets whose extra has another name
+JETSON = "/etc/nv_tegra_release"  # whose environment has JetPack's packages
 MORE = {"fpga": " && pip install --no-deps pynq pynqutils"}  # they ask for NumPy 1
 
 
@@ -24,8 +25,10 @@ def make(target: str, **values: object) -> str:
     """The command of a target of the Makefile with these variables.
 
     An installed wheel has no Makefile: there it is what does the same, by the console command
-    ``hotpath`` or pip.
+    ``hotpath`` or pip. On a Jetson, ``python3 -m boards`` says what to install for the page.
     """
+    if target == "setup" and values.get("ALSO") == "page" and os.path.exists(JETSON):
+        return "python3 -m boards"
     words = ["make", target] + [f"{name}={value}" for name, value in values.items()]
     if not os.path.isfile(os.path.join(HERE, "Makefile")):
         if target not in PROGRAMS:

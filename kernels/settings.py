@@ -4,7 +4,7 @@ The tracker fills them in, so that the kernels need not know what a network file
 stay the same while a target is followed.
 """
 
-from typing import NamedTuple, Sequence, Tuple, Union
+from typing import NamedTuple, Optional, Sequence, Tuple, Union
 
 # Names of choices, with their numbers in geometry.h and families.h.
 SHAPES = {"square": 0, "stretched": 1, "area": 2}  # of a window
@@ -129,9 +129,10 @@ class ColourSettings(NamedTuple):
 
 
 class FrameSettings(NamedTuple):
-    """All that a whole frame needs to know of a network."""
+    """All that the GPU needs to know of a network."""
 
-    window: WindowSettings  # where the tracker looks
+    exemplar: int  # sides of the network's two inputs, in pixels
+    search: int
+    warp: bool  # whether windows have fractions of pixels
     input: InputSettings  # how the network takes a crop
-    select: SelectSettings  # how its maps become a box
-    loss: LossSettings  # when the target is lost
+    select: Optional[SelectSettings]  # how its maps become a box; None where the processor does it

@@ -79,11 +79,14 @@ def usable_threads(threads: Optional[int], log: Log = None) -> Optional[int]:
 
 def _from_bundle(options: Options) -> Engine:
     """A bundle, in the engine that it was built for."""
-    board = boards.load_board(options.board) if options.board else detect.detect().board
+    found = detect.detect()
+    board = boards.load_board(options.board) if options.board else found.board
     network = load_network(options.network) if options.network else None
     precision = None if options.precision == AUTO else options.precision
     known = board.name if board is not None else None
     bundle = None if options.bundle is None else Bundle(options.bundle)
+    if bundle is not None and not options.board and found.may_be(bundle.board):
+        known = bundle.board  # which a container hides
     device = overlay = None
     if options.simulate:
         if bundle is not None:

@@ -71,3 +71,26 @@ def test_what_is_set_up_stays_so_where_also_is_left_out(checkout):
         assert "pip" not in words and said == ""
     words, said = make(checkout, "setup", "ALSO=mavlink")
     assert [word for word in words if word.startswith(".[")] == [".[mavlink]"]
+
+
+def test_on_a_jetson_all_commands_run_with_the_boards_python(checkout):
+    """The environment that the doctor made, where there is one, and never .venv."""
+    (checkout / "v.mp4").touch()
+    words = ["JETSON=1", "VIDEO=v.mp4", "BOARD=jetson_thor"]
+    for target in ("engine", "track", "fps"):
+        assert _runs(checkout, target, *words) == "python3"
+    python = checkout / "hotpath-venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.touch()
+    for target in ("engine", "track", "fps"):
+        assert _runs(checkout, target, *words) == '"$HOME"/hotpath-venv/bin/python'
+        assert _runs(checkout, target, "PYTHON=mine", *words) == '"$PYTHON"'
+        assert _runs(checkout, target, *words[1:]) == ".venv/bin/python"
+
+
+def _runs(checkout, target, *words):
+    """The Python of a target's last command."""
+    environment = {"PATH": os.environ["PATH"], "HOME": str(checkout)}
+    made = run(["make", "-n", target, *words], cwd=str(checkout), env=environment)
+    said = made.stdout.rstrip()
+    return said.split("; fi\n")[-1].splitlines()[-1].split(" -m ")[0].strip()

@@ -29,7 +29,7 @@ class Order:
         force: whether to build a precision that the board lacks.
 
     Attributes:
-        windows: of a lost target's search, that one call of the network shall take.
+        windows: the most that one call of the network shall take.
         target: folder of the bundle.
 
     Raises:
@@ -60,7 +60,7 @@ class Order:
             raise BuildFailed(
                 f"--host {host}: a bundle for {self.engine} is built on this computer; leave it out"
             )
-        self.windows: int = board.search["windows"] if network.found_above > 0 else 1
+        self.windows: int = board.search["windows"]
         known = board.precision
         if precision not in known["exists"] and not force:
             why = known["why"].get(precision, f"it has no {precision.upper()} unit")

@@ -94,12 +94,14 @@ class Builder:
                 f"{self._builder.num_DLA_cores} cores; leave --dla out"
             )
 
-    def build(self, path: Any, what: str) -> bytes:
+    def build(self, path: Any, what: str, windows: int = 1) -> bytes:
         """Build one plan.
 
         Args:
             path: of the ONNX model.
             what: its name in the progress lines.
+            windows: the most that a call of the plan takes; above 1 the first axis of the model's
+                inputs must have any length.
 
         Returns:
             The plan.
@@ -124,12 +126,14 @@ class Builder:
             self._halve(network)
         self._is_mixed = not self.strong and self._keep_floats(network)
         config = self._configure()
+        self._add_profile(network, config, windows)
         is_limited = self._leave_libraries_out(config)
         with Heartbeat(what, self._say, trt, config):
             plan = self._builder.build_serialized_network(network, config)
         if plan is None and is_limited:
             self._say(f"{what}: not without cuBLAS and cuDNN ({self._logger.last()}); once more")
             config = self._configure()
+            self._add_profile(network, config, windows)
             with Heartbeat(what, self._say, trt, config):
                 plan = self._builder.build_serialized_network(network, config)
         if plan is None:
@@ -139,6 +143,19 @@ class Builder:
             )
         self._keep_timing(config)
         return bytes(plan)
+
+    def _add_profile(self, network: Any, config: Any, windows: int) -> None:
+        """Let a plan take 1 to so many windows. Its kernels are chosen for one window."""
+        if windows == 1:
+            return
+        profile = self._builder.create_optimization_profile()
+        for index in range(network.num_inputs):
+            tensor = network.get_input(index)
+            one, most = ((count, *tuple(tensor.shape)[1:]) for count in (1, windows))
+            profile.set_shape(tensor.name, one, one, most)
+        config.add_optimization_profile(profile)
+        if self._calibrator is not None:
+            config.set_calibration_profile(profile)
 
     def _leave_libraries_out(self, config: Any) -> bool:
         """Let a board with little memory do without ``LIBRARIES``; returns whether it does."""
@@ -181,8 +198,10 @@ class Builder:
         if not self.strong:
             if request.precision != "fp32":  # layers without an INT8 form then run in FP16
                 config.set_flag(trt.BuilderFlag.FP16)
-                if self._is_mixed:
-                    config.set_flag(trt.BuilderFlag.OBEY_PRECISION_CONSTRAINTS)
+                if self._is_mixed:  # 8.2 has the first name; 8.0 of JetPack 4.6.0 the second
+                    flags = trt.BuilderFlag
+                    obey = getattr(flags, "OBEY_PRECISION_CONSTRAINTS", None)
+                    config.set_flag(flags.STRICT_TYPES if obey is None else obey)
             if request.precision == "int8":
                 config.set_flag(trt.BuilderFlag.INT8)
                 if not request.quantised:

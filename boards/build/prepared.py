@@ -1,8 +1,9 @@
 """The prepared folder: what a board needs to go on with a TensorRT build.
 
 It holds ONNX models in up to four forms (whole or cut at the correlations; float32, or float16 for
-TensorRT 11), the network's TOML, and ``prepared.json``. The board needs only TensorRT to go on. To
-prepare a network takes onnx, and ONNX Runtime for the check.
+TensorRT 11), each for one window and perhaps for any number, the network's TOML, and
+``prepared.json``. The board needs only TensorRT to go on. To prepare a network takes onnx, and ONNX
+Runtime for the check.
 """
 
 import functools
@@ -21,7 +22,7 @@ from runtime import bundle
 from runtime.errors import BadNetwork
 from runtime.networks import sha256_of
 
-FORMAT = 2
+FORMAT = 3
 FILE = "prepared.json"
 SHIPPED = pathlib.Path(__file__).resolve().parent / "shipped"
 
@@ -42,7 +43,7 @@ def prepare(folder: pathlib.Path, order: Order, say: Say = print) -> None:
     """
     network = order.network
     try:
-        from runtime.graphs import assemble, batch, convert, cut
+        from runtime.graphs import assemble, batch, convert, cut, models
     except ImportError:
         return _copy_shipped(folder, order, say)
     paths = order.paths()
@@ -62,9 +63,11 @@ def prepare(folder: pathlib.Path, order: Order, say: Say = print) -> None:
             cut_check.check(graphs, forms["cut"], say)
         except BadNetwork as error:
             say(f"TensorRT before 8.5.1 can't run it: {error}")
-    # of a lost target's search, which compares features; a cut network takes one at a time
-    batches = order.windows > 1 and seen is not None
-    windows = batch.several(graphs.search, order.windows) if batches else None
+    several = {}  # for any number of windows
+    for name, form in forms.items() if order.windows > 1 else ():
+        parts = [batch.several(models.infer_shapes(part)) for part in form.parts]
+        if None not in parts:
+            several[name] = {f"{name}-windows{n}": part for n, part in enumerate(parts)}
     half: Any = convert.with_half_ends if order.half_tensors else None  # for TensorRT 11
     if order.precision == "fp16":
         half = functools.partial(convert.to_float16, ends=order.half_tensors)
@@ -78,12 +81,8 @@ def prepare(folder: pathlib.Path, order: Order, say: Say = print) -> None:
 
     def put(place: pathlib.Path) -> Dict[str, Any]:
         saved = {name: _save(place, name, form, seen, half, say) for name, form in forms.items()}
-        if windows is not None:
-            names = _save_models(place, {"whole-windows": windows}, half, lambda sentence: None)
-            kept: Dict[str, Any] = {"count": order.windows, "model": names["models"][0]}
-            if "half" in names:
-                kept["half"] = names["half"][0]
-            saved["whole"]["windows"] = kept
+        for name, parts in several.items():
+            saved[name]["windows"] = _save_models(place, parts, half, lambda sentence: None)
         return saved
 
     _write(folder, order, values, put)

@@ -10,13 +10,13 @@ import shlex
 import sys
 from typing import Callable, Dict, List, NamedTuple
 
-from boards import NVIDIA
+from boards import NVIDIA, installed
 from boards.doctor import Situation
 from kernels.commands import PYNQ, make
 
 ALTERNATIVES = {"openvino": ("openvino", "onnxruntime")}  # one of them is enough
 JETPACK = "sudo apt-get update && sudo apt-get install nvidia-jetpack"
-ENVIRONMENT = "~/hotpath-venv"
+ENVIRONMENT = "~/" + installed.ENVIRONMENT
 _PIP = "python3 -m pip install "
 CHECKOUT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
@@ -44,11 +44,26 @@ def missing(situation: Situation) -> List[Missing]:
         if not any(name in here for name in ALTERNATIVES.get(entry.name, (entry.name,)))
     ]
     by_pip = [number for number, entry in enumerate(lacking) if _PIP in entry.command]
-    if by_pip and situation.installed.managed:
+    if lacking and situation.installed.is_other and python_of(situation) != "python3":
+        return [Missing("environment", "has the packages", f"{ENVIRONMENT}/bin/python -m boards")]
+    if by_pip and situation.installed.managed and not situation.installed.environment:
         lacking[by_pip[0] : by_pip[0]] = _environment()
     elif by_pip and "pip" not in here:  # JetPack's images come without pip
         lacking.insert(0, Missing("pip", "installs the rest", "sudo apt-get install python3-pip"))
-    return lacking
+    return [entry._replace(command=by_its_python(entry.command, situation)) for entry in lacking]
+
+
+def python_of(situation: Situation) -> str:
+    """The Python of all commands: the environment's where there must be one, else ``python3``."""
+    found, board = situation.installed, situation.detection.board
+    takes_none = board is None or board.engine in ALTERNATIVES or board.family == NVIDIA  # .venv
+    needs = (found.managed or found.environment) and not takes_none
+    return f"{ENVIRONMENT}/bin/python" if needs else "python3"
+
+
+def by_its_python(command: str, situation: Situation) -> str:
+    """The command, with pip by the Python of all commands."""
+    return command.replace("python3 -m pip", python_of(situation) + " -m pip")
 
 
 def commands(situation: Situation) -> List[str]:
@@ -67,10 +82,10 @@ def pip(requirements: str) -> str:
 
 def _environment() -> List[Missing]:
     """Return what an environment needs that sees the system's packages."""
-    make = f"python3 -m venv --system-site-packages {ENVIRONMENT} && . {ENVIRONMENT}/bin/activate"
+    made = f"python3 -m venv --system-site-packages {ENVIRONMENT}"
     return [
         Missing("venv", "makes environments", "sudo apt-get install python3-venv"),
-        Missing("environment", "pip installs only there", make),
+        Missing("environment", "pip installs only there", made),
     ]
 
 
@@ -87,12 +102,13 @@ def gpu_arrays(situation: Situation) -> Missing:
 def _for_tensorrt(situation: Situation) -> List[Missing]:
     board = situation.detection.board
     if board is not None and board.family == NVIDIA:
+        setup = _setup(ALSO="nvidia")
         return [
-            Missing("numpy", "arrays", pip("numpy")),
-            Missing("cv2", "reads cameras and files", pip("opencv-python")),
-            Missing("onnx", "reads networks", pip("onnx")),
-            Missing("tensorrt", "runs the networks (2 GB)", pip("tensorrt-cu12")),
-            gpu_arrays(situation),
+            Missing("numpy", "arrays", setup),
+            Missing("cv2", "reads cameras and files", setup),
+            Missing("onnx", "reads networks", setup),
+            Missing("tensorrt", "runs the networks (2 GB)", setup),
+            Missing("cupy", "launches the GPU kernels", setup),
         ]
     has_library = any(name.startswith("libnvinfer") for name in situation.installed.debian)
     binding = "sudo apt-get install python3-libnvinfer" if has_library else JETPACK
@@ -101,6 +117,7 @@ def _for_tensorrt(situation: Situation) -> List[Missing]:
         Missing("cv2", "reads cameras and files", "sudo apt-get install libopencv-python"),
         Missing("numpy", "arrays", "sudo apt-get install python3-numpy"),
         gpu_arrays(situation),
+        Missing("aiohttp", "shows the page (--page)", pip("aiohttp")),
     ]
 
 
@@ -122,11 +139,11 @@ def own_python(checkout: str = CHECKOUT) -> str:
     return python if os.path.exists(os.path.join(checkout, python)) else "python3"
 
 
-def _setup(checkout: str = CHECKOUT) -> str:
+def _setup(checkout: str = CHECKOUT, **more: str) -> str:
     """Return the command that makes ``.venv``, or this one in it where it is made."""
     is_other = os.path.realpath(sys.prefix) != os.path.realpath(os.path.join(checkout, ".venv"))
     python = own_python(checkout)
-    return python + " -m boards" if is_other and python != "python3" else make("setup")
+    return python + " -m boards" if is_other and python != "python3" else make("setup", **more)
 
 
 def _for_computer(situation: Situation) -> List[Missing]:

@@ -6,7 +6,7 @@ from typing import Any, List, Sequence
 from boards import Board, load_board, names
 from boards.detect import Detection
 from boards.doctor import Situation
-from boards.doctor.missing import missing, own_python
+from boards.doctor.missing import missing, own_python, python_of
 from boards.doctor.traps import traps
 from boards.installed import Installed
 from boards.telemetry import Telemetry
@@ -21,6 +21,8 @@ def machine(situation: Situation, telemetry: Telemetry) -> List[str]:
     detection, installed = situation.detection, situation.installed
     lines = _identity(detection, installed) + _state(telemetry) + [""]
     lines += _software(installed)
+    if python_of(situation) != "python3":
+        lines.append(LABEL.format("of all commands", python_of(situation)))
     lacking, caught = missing(situation), traps(situation)
     if lacking:
         lines += ["", "Missing"]

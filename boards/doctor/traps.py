@@ -7,7 +7,7 @@ the function and add it to ``TRAPS``.
 from typing import List, NamedTuple, Optional, Tuple
 
 from boards.doctor import Situation
-from boards.doctor.missing import pip
+from boards.doctor.missing import by_its_python, pip
 from boards.installed import Package, at_least
 from kernels.commands import PYNQ
 
@@ -25,7 +25,8 @@ def traps(situation: Situation) -> List[Trap]:
     """Return the known traps that this installation is in."""
     if situation.detection.board is None:
         return []
-    return [Trap(*caught) for caught in (trap(situation) for trap in TRAPS) if caught]
+    caught = [each for each in (trap(situation) for trap in TRAPS) if each]
+    return [Trap(sentence, by_its_python(command, situation)) for sentence, command in caught]
 
 
 def numpy_crashes_on_a57(situation: Situation) -> Caught:

@@ -45,28 +45,27 @@ struct anchor_votes {
 
 }  // namespace
 
-// One block of whole warps for each target. scores: one or two planes for each anchor of each target;
-// deltas: four. window, rough_window: one plane, in doubles and in floats; sizes, rough_sizes: width
-// and height of each anchor, search pixels.
+// scores: one or two planes for each anchor of each window; deltas: four. window, rough_window: one
+// plane, in doubles and in floats; sizes, rough_sizes: width and height of each anchor, search pixels.
 extern "C" __global__ void __launch_bounds__(256, 1)
     hp_select_anchors(const hp_points* points, const double* __restrict__ window,
                       const float* __restrict__ rough_window, const double* __restrict__ sizes,
                       const float* __restrict__ rough_sizes, const void* __restrict__ scores,
-                      const void* __restrict__ deltas, HP_FRAME_PARAMETERS) {
+                      int scores_apart, const void* __restrict__ deltas, int deltas_apart,
+                      HP_WINDOW_PARAMETERS) {
   __shared__ hp_voting_memory all;
   hp_share(&all.points, points, 5);
-  const hp_selection select = HP_BEGIN(&all.select);
+  hp_begin_selection(frame, looks, &all.select);
   points = &all.points;
   // The exponential of a delta is wrong by up to 21 units in the last place, and a change of the
   // box by up to four times as much.
   hp_begin_voting(4e-5f, &all);
   const int cells = points->size * points->size, count = points->anchors * cells;
-  const int block = blockIdx.x, planes = points->score == HP_SOFTMAX ? 2 : 1;
-  const hp_map moves = hp_map_of(deltas, view->half) + block * 4 * count;
+  const hp_map moves = hp_map_at(deltas, half, deltas_apart);
   const anchor_votes votes = {points,
                               &all.target,
                               &all.rough,
-                              hp_map_of(scores, view->half) + block * planes * count,
+                              hp_map_at(scores, half, scores_apart),
                               moves,
                               window,
                               sizes,
@@ -82,9 +81,9 @@ extern "C" __global__ void __launch_bounds__(256, 1)
     const double middle =
         hp_point(points, place) + hp_mul((double)moves[axis * count + winner], anchor);
     hp_move_to(points, &all.best, middle, axis ? all.best.height : all.best.width,
-               all.select.scale[axis], hp_frame_side(&select, axis), all.select.after + axis,
+               all.select.look.scale[axis], all.select.frame[axis], all.select.after + axis,
                all.select.after + axis + 2);
   }
   __syncthreads();
-  HP_END(&all.select);
+  hp_end_selection(&all.select, seen);
 }

@@ -28,14 +28,14 @@ struct centre_votes {
 };
 
 struct centre_memory {
-  hp_selection_memory select;
+  hp_selection select;
   hp_vote_memory votes;
   double vote;
 };
 
-// Moves to the winning cell. By one thread; all->select.before is the state.
-__device__ void move(const hp_selection* select, const hp_centre* head, hp_map sizes,
-                     hp_map offsets, centre_memory* all) {
+// Moves to the winning cell. By one thread.
+__device__ void move(const hp_centre* head, hp_map sizes, hp_map offsets, centre_memory* all) {
+  const hp_look* look = &all->select.look;
   const int size = head->size, count = size * size, cell = all->select.cell;
   const float across = offsets[cell], down = offsets[count + cell];
   const float width = sizes[cell], height = sizes[count + cell];
@@ -45,37 +45,39 @@ __device__ void move(const hp_selection* select, const hp_centre* head, hp_map s
     return;
   }
   double* after = all->select.after;
-  hp_region_centre(head, all->select.before, after, after + 1);
+  if (head->relative_to == HP_FROM_WINDOW)
+    for (int axis = 0; axis < 2; ++axis)
+      after[axis] = look->window[axis] + look->window[axis + 2] / 2.0;
   const double side = head->window.search;
   hp_take_share(&head->limits, side, hp_centre_share(head, cell % size, across), width,
-                all->select.scale[0], hp_frame_side(select, 0), after, after + 2);
+                look->scale[0], all->select.frame[0], after, after + 2);
   hp_take_share(&head->limits, side, hp_centre_share(head, cell / size, down), height,
-                all->select.scale[1], hp_frame_side(select, 1), after + 1, after + 3);
+                look->scale[1], all->select.frame[1], after + 1, after + 3);
 }
 
 }  // namespace
 
-// One block of whole warps for each target. scores: one plane of size x size for each target; sizes,
-// offsets: two, x and y. window, rough_window: one plane, in doubles and in floats.
+// scores: one plane of size x size for each window; sizes, offsets: two, x and y. window, rough_window:
+// one plane, in doubles and in floats.
 extern "C" __global__ void __launch_bounds__(256, 1)
     hp_select_centre(const hp_centre* __restrict__ head, const double* __restrict__ window,
                      const float* __restrict__ rough_window, const void* __restrict__ scores,
-                     const void* __restrict__ sizes, const void* __restrict__ offsets,
-                     HP_FRAME_PARAMETERS) {
+                     int scores_apart, const void* __restrict__ sizes, int sizes_apart,
+                     const void* __restrict__ offsets, int offsets_apart,
+                     HP_WINDOW_PARAMETERS) {
   __shared__ centre_memory all;
-  const hp_selection select = HP_BEGIN(&all.select);
+  hp_begin_selection(frame, looks, &all.select);
   const int count = head->size * head->size;
-  const int block = blockIdx.x, half = view->half;
-  const hp_map lengths = hp_map_of(sizes, half) + block * 2 * count;
-  const hp_map places = hp_map_of(offsets, half) + block * 2 * count;
-  const centre_votes votes = {head, hp_map_of(scores, half) + block * count, window, rough_window};
+  const hp_map lengths = hp_map_at(sizes, half, sizes_apart);
+  const hp_map places = hp_map_at(offsets, half, offsets_apart);
+  const centre_votes votes = {head, hp_map_at(scores, half, scores_apart), window, rough_window};
   const int cell = hp_find_winner(votes, count, &all.votes, &all.vote);
   __syncthreads();
   if (threadIdx.x == 0) {
     all.select.cell = cell;
-    all.select.score = all.select.certain = all.vote;
-    if (cell >= 0 && !(all.vote < head->min_score)) move(&select, head, lengths, places, &all);
+    all.select.score = all.vote;
+    if (cell >= 0 && !(all.vote < head->min_score)) move(head, lengths, places, &all);
   }
   __syncthreads();
-  HP_END(&all.select);
+  hp_end_selection(&all.select, seen);
 }

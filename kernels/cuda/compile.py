@@ -23,7 +23,7 @@ from kernels.errors import NoCompiler, first_error
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 # The kernels' own .cu files.
-SOURCES = ("crop", "aim", "points", "anchors", "centre", "corners", "correlate")
+SOURCES = ("crop", "points", "anchors", "centre", "corners", "correlate")
 HEADERS = sorted(
     glob.glob(os.path.join(HERE, "*.h")) + glob.glob(os.path.join(HERE, os.pardir, "*.h"))
 )

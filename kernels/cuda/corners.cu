@@ -1,8 +1,57 @@
 // Select for heads in which the means of two heat maps are the box's corners, or which give the
 // finished box: the same box as runtime/decode/corners.py.
 //
-// Sums are pairs of floats, some 45 bits, as in the loss monitor.
+// Sums are pairs of floats, some 45 bits, because a small GPU has few units for doubles.
 #include "select.h"
+
+// ---- pairs of floats: the value is high + low, and low is below one unit of high's last place
+
+struct hp_pair {
+  float high, low;
+};
+
+// The exact sum of two floats (Knuth).
+static __device__ hp_pair hp_two_sum(float a, float b) {
+  hp_pair sum;
+  sum.high = a + b;
+  const float part = sum.high - a;
+  sum.low = (a - (sum.high - part)) + (b - part);
+  return sum;
+}
+
+// The same if |a| >= |b| (Dekker).
+static __device__ hp_pair hp_quick_sum(float a, float b) {
+  hp_pair sum;
+  sum.high = a + b;
+  sum.low = b - (sum.high - a);
+  return sum;
+}
+
+static __device__ hp_pair hp_pair_add(hp_pair a, hp_pair b) {
+  const hp_pair sum = hp_two_sum(a.high, b.high);
+  return hp_quick_sum(sum.high, sum.low + (a.low + b.low));
+}
+
+static __device__ hp_pair hp_pair_multiply(hp_pair a, hp_pair b) {
+  const float product = a.high * b.high;
+  const float rest = fmaf(a.high, b.high, -product) + (a.high * b.low + a.low * b.high);
+  return hp_quick_sum(product, rest);
+}
+
+static __device__ hp_pair hp_pair_down(hp_pair value, int distance) {
+  value.high = __shfl_down_sync(0xffffffffu, value.high, distance);
+  value.low = __shfl_down_sync(0xffffffffu, value.low, distance);
+  return value;
+}
+
+static __device__ hp_pair hp_pair_of(double value) {
+  hp_pair pair;
+  pair.high = (float)value;
+  pair.low = (float)(value - pair.high);
+  return pair;
+}
+
+static __device__ double hp_pair_value(hp_pair pair) { return (double)pair.high + pair.low; }
 
 namespace {
 
@@ -51,7 +100,7 @@ __device__ heat_sums heat_down(heat_sums value, int distance) {
 }
 
 struct corner_memory {
-  hp_selection_memory select;
+  hp_selection select;
   hp_vote_memory votes;
   heat_sums parts[HP_MOST_WARPS];
   heat_sums sums[2];
@@ -109,12 +158,12 @@ __device__ void sum_heat(hp_map heat, int size, float hottest, int index,
 }
 
 // Moves to the box of shares cx, cy, w, h. By one thread.
-__device__ void take_box(const hp_selection* select, const hp_corners* head, const double* box,
-                         corner_memory* all) {
+__device__ void take_box(const hp_corners* head, const double* box, corner_memory* all) {
   double* after = all->select.after;
   for (int axis = 0; axis < 2; ++axis)
-    hp_take_share(&head->limits, head->search, box[axis], box[axis + 2], all->select.scale[axis],
-                  hp_frame_side(select, axis), after + axis, after + axis + 2);
+    hp_take_share(&head->limits, head->search, box[axis], box[axis + 2],
+                  all->select.look.scale[axis], all->select.frame[axis], after + axis,
+                  after + axis + 2);
   for (int i = 0; i < 4; ++i)
     if (!hp_is_number(box[i])) all->select.cell = -1;
 }
@@ -125,8 +174,7 @@ __device__ double mean_share(const hp_corners* head, hp_pair sum, hp_pair all) {
 }
 
 // The box and the score from both maps' sums. By one thread.
-__device__ void take_corners(const hp_selection* select, const hp_corners* head,
-                             corner_memory* all) {
+__device__ void take_corners(const hp_corners* head, corner_memory* all) {
   double box[4];
   const heat_sums *first = all->sums, *second = all->sums + 1;
   const double x1 = mean_share(head, first->columns, first->all);
@@ -139,22 +187,21 @@ __device__ void take_corners(const hp_selection* select, const hp_corners* head,
   box[3] = y2 - y1;
   all->select.score = hp_root(1.0 / hp_pair_value(first->all) * (1.0 / hp_pair_value(second->all)));
   all->select.cell = all->broken ? -1 : all->hottest;
-  take_box(select, head, box, all);
+  take_box(head, box, all);
 }
 
 }  // namespace
 
-// One block of whole warps for each target. first, second: heat of the top left and of the bottom right
-// corner, one plane of size x size each; or first: centre and size as shares of the region, and second:
-// its score, where there is one. The first maps of two targets are head->apart numbers apart.
+// first, second: heat of the top left and of the bottom right corner, one plane of size x size each; or
+// first: centre and size as shares of the region, and second: its score, where there is one.
 extern "C" __global__ void __launch_bounds__(256, 1)
     hp_select_corners(const hp_corners* __restrict__ head, const void* __restrict__ first,
-                      const void* __restrict__ second, HP_FRAME_PARAMETERS) {
+                      int first_apart, const void* __restrict__ second, int second_apart,
+                      HP_WINDOW_PARAMETERS) {
   __shared__ corner_memory all;
-  const hp_selection select = HP_BEGIN(&all.select);
-  const int begin = blockIdx.x * head->apart;
-  const hp_map one = hp_map_of(first, view->half) + begin;
-  const hp_map other = hp_map_of(second, view->half) + begin;
+  hp_begin_selection(frame, looks, &all.select);
+  const hp_map one = hp_map_at(first, half, first_apart);
+  const hp_map other = hp_map_at(second, half, second_apart);
   if (threadIdx.x == 0) all.broken = false;
   __syncthreads();
   if (head->output != HP_TWO_HEATS) {
@@ -164,9 +211,9 @@ extern "C" __global__ void __launch_bounds__(256, 1)
       all.select.score = 1.0;
       if (head->output == HP_SCORED_BOX)
         all.select.score =
-            hp_probability(head->score, (hp_map_of(second, view->half) + blockIdx.x)[0], 0.0);
+            hp_probability(head->score, other[0], 0.0);
       if (!hp_is_number(all.select.score)) all.select.cell = -1;
-      take_box(&select, head, box, &all);
+      take_box(head, box, &all);
     }
   } else {
     const int size = head->size;
@@ -175,9 +222,8 @@ extern "C" __global__ void __launch_bounds__(256, 1)
     sum_heat(one, size, top_left.heat, 0, &all);
     const hot_cell bottom_right = hottest_of(other, size * size, &all);
     sum_heat(other, size, bottom_right.heat, 1, &all);
-    if (threadIdx.x == 0) take_corners(&select, head, &all);
+    if (threadIdx.x == 0) take_corners(head, &all);
   }
-  if (threadIdx.x == 0) all.select.certain = all.select.score;
   __syncthreads();
-  HP_END(&all.select);
+  hp_end_selection(&all.select, seen);
 }

@@ -1,11 +1,13 @@
-// Crop: the window of a frame, resized and laid out as the network takes it. A thread writes a few
-// rows of one column, so that it can use a row of the frame for two rows of the output. golden.crop
-// and golden.pack define every bit.
+// Crop: windows of a frame, resized and laid out as the network takes them. A thread writes a few rows
+// of one column, so that it can use a row of the frame for two rows of the output. golden.crop and
+// golden.pack define every bit. Beside it: what brings each window the features of its target, and what
+// gives the processor some pixels of a frame.
 #include "frame.h"
 
 namespace {
 
-const int ROWS = 8;  // of the output that one thread writes
+const int ROWS = 8;                                // of the output that one thread writes
+const int MOST_COLUMNS = 32, MOST_ROWS = 8 * ROWS;  // of the output that one block writes
 const int NO_ROW = -2147483647;  // no window reaches it
 
 // What the rows of a thread share.
@@ -20,11 +22,8 @@ struct job {
   unsigned border;  // blue, green << 8, red << 16
 };
 
-// Any pixel of a frame, as one number like the border.
-__device__ unsigned pixel_at(const job* own, int row, int column) {
-  const hp_frame* frame = own->frame;
-  if ((unsigned)row >= (unsigned)frame->height || (unsigned)column >= (unsigned)frame->width)
-    return own->border;
+// A pixel of a frame's part, as one number like the border.
+__device__ unsigned pixel_of(const hp_frame* frame, int row, int column) {
   const unsigned char* line = (const unsigned char*)frame->plane + row * frame->row_stride;
   if (frame->format == HP_FRAME_BGR) {
     line += column * frame->pixel_stride;
@@ -34,6 +33,14 @@ __device__ unsigned pixel_at(const job* own, int row, int column) {
       (const unsigned char*)frame->chroma + (row >> 1) * frame->chroma_stride + (column & ~1);
   const hp_bgr pixel = hp_from_yuv(line[column], uv[0], uv[1]);
   return pixel.value[0] | pixel.value[1] << 8 | pixel.value[2] << 16;
+}
+
+// Any pixel, from the part's first one.
+__device__ unsigned pixel_at(const job* own, int row, int column) {
+  const hp_frame* frame = own->frame;
+  if ((unsigned)row >= (unsigned)frame->height || (unsigned)column >= (unsigned)frame->width)
+    return own->border;
+  return pixel_of(frame, row, column);
 }
 
 // The horizontal pass of a row of the frame.
@@ -70,20 +77,87 @@ __device__ void store(const hp_input* input, const lane* channel, int value, voi
     ((float*)out)[index] = number;
 }
 
+// What one row or column of the output reads: two rows or columns of the frame, and their weights.
+// Aligned so that one load instruction gets it.
+struct __align__(16) plan_line {
+  int first, second;
+  int weight0, weight1;
+};
+
+// One axis of a window: in whole pixels, or with fractions of them.
+struct axis {
+  int from, length;
+  hp_scale scale;  // frame pixels per pixel of the output
+  hp_line line;    // where the window has fractions
+};
+
+// What the threads of a block share.
+struct plan {
+  axis across, down;
+  plan_line columns[MOST_COLUMNS], rows[MOST_ROWS];
+};
+
+__device__ axis axis_of(double from, double length, const hp_input* input) {
+  axis made;
+  if (input->warp) {
+    made.line = hp_warp_line(from, length, input->side);
+    return made;
+  }
+  made.from = (int)from;
+  made.length = (int)length;
+  made.scale = hp_split_scale(hp_resize_scale(made.length, input->side));
+  return made;
+}
+
+__device__ plan_line line_of(const axis* own, int index, bool is_column, int warp) {
+  hp_tap tap;
+  int second;
+  if (warp) {
+    tap = hp_warp_tap(own->line, index);
+    second = tap.first + 1;
+  } else {
+    tap = hp_resize_tap_whole(index, own->scale);
+    if (is_column) tap = hp_clamp_column(tap, own->length);
+    second = own->from + hp_clamp_row(tap.first + 1, own->length);
+    tap.first = own->from + hp_clamp_row(tap.first, own->length);
+  }
+  const plan_line line = {tap.first, second, tap.weight0, tap.weight1};
+  return line;
+}
+
+// Plans the part of a window that a block writes. By the whole block, which meets afterwards.
+__device__ void plan_block(const hp_input* input, const hp_look* look, plan* all) {
+  const int thread = threadIdx.y * blockDim.x + threadIdx.x;
+  const int column = blockIdx.x * blockDim.x, row = blockIdx.y * blockDim.y * ROWS;
+  if (thread < 2)
+    (thread ? all->down : all->across) =
+        axis_of(look->window[thread], look->window[thread + 2], input);
+  __syncthreads();
+  const int columns = blockDim.x, rows = blockDim.y * ROWS;
+  for (int i = thread; i < columns + rows; i += blockDim.x * blockDim.y) {
+    if (i < columns && column + i < input->side)
+      all->columns[i] = line_of(&all->across, column + i, true, input->warp);
+    if (i >= columns && row + i - columns < input->side)
+      all->rows[i - columns] = line_of(&all->down, row + i - columns, false, input->warp);
+  }
+  __syncthreads();
+}
+
 }  // namespace
 
-// Writes 3 planes of side x side for each window. plan: the lines of one window after those of another,
-// first its rows, then its columns. input: one for each window. Grid: blocks of blockDim.x columns and
-// ROWS * blockDim.y rows that cover the side both ways; gridDim.z is the number of windows.
+// Writes 3 planes of side x side for each window; the first planes of two windows are `apart` numbers
+// apart. Grid: blocks of at most MOST_COLUMNS columns and MOST_ROWS rows that cover the side both ways;
+// gridDim.z is the number of windows.
 extern "C" __global__ void __launch_bounds__(256, 4)
-    hp_crop(const hp_frame* __restrict__ frame, const hp_plan_line* __restrict__ plan,
-            const hp_input* __restrict__ input, void* __restrict__ out) {
-  input += blockIdx.z;
+    hp_crop(const hp_frame* __restrict__ frame, const hp_look* __restrict__ looks,
+            const hp_input* __restrict__ input, int apart, void* __restrict__ out) {
+  __shared__ plan all;
+  const hp_look* look = looks + blockIdx.z;
+  plan_block(input, look, &all);
   const int side = input->side;
   const int column = blockIdx.x * blockDim.x + threadIdx.x;
   if (column >= side) return;
-  plan += blockIdx.z * 2 * side;
-  const hp_plan_line across = plan[side + column];
+  const plan_line across = all.columns[threadIdx.x];
   job own;
   own.frame = frame;
   own.y = frame->y;
@@ -97,7 +171,7 @@ extern "C" __global__ void __launch_bounds__(256, 4)
               (unsigned)own.second < (unsigned)frame->width;
   own.left = (const unsigned char*)frame->plane + own.first * frame->pixel_stride;
   own.next = (own.second - own.first) * frame->pixel_stride;
-  own.border = input->border[0] | input->border[1] << 8 | input->border[2] << 16;
+  own.border = look->border[0] | look->border[1] << 8 | look->border[2] << 16;
 
   lane channels[3];  // of B, G, R
 #pragma unroll
@@ -105,7 +179,7 @@ extern "C" __global__ void __launch_bounds__(256, 4)
     const int to = input->swap ? 2 - c : c;
     channels[c].mean = input->mean[to];
     channels[c].scale = input->scale[to];
-    channels[c].plane = (3 * blockIdx.z + to) * side * side;
+    channels[c].plane = blockIdx.z * apart + to * side * side;
   }
 
   const int begin = (blockIdx.y * blockDim.y + threadIdx.y) * ROWS;
@@ -115,7 +189,7 @@ extern "C" __global__ void __launch_bounds__(256, 4)
   int index = begin * side + column;
 #pragma unroll 1
   for (int row = begin; row < end; ++row, index += side) {
-    const hp_plan_line down = plan[row];
+    const plan_line down = all.rows[row - blockIdx.y * blockDim.y * ROWS];
     if (down.first != top) {
       upper = lower;
       if (down.first != bottom) upper = blend(&own, down.first);
@@ -132,4 +206,44 @@ extern "C" __global__ void __launch_bounds__(256, 4)
       store(input, &channels[c], value, out, index);
     }
   }
+}
+
+// Copies the features of each window's target to where the network reads them: of tensor `index`,
+// `bytes` for each window, which are even, `apart` bytes apart. Grid: blocks that cover half as many
+// threads; gridDim.y is the number of windows.
+extern "C" __global__ void __launch_bounds__(256)
+    hp_gather(const hp_look* __restrict__ looks, int index, int bytes, int apart, char* out) {
+  const int i = blockIdx.x * blockDim.x + threadIdx.x;
+  const unsigned short* from = (const unsigned short*)looks[blockIdx.y].features[index];
+  if (i < bytes / 2) ((unsigned short*)(out + (long long)blockIdx.y * apart))[i] = from[i];
+}
+
+// Writes every `step`-th pixel of a whole frame, from step / 2 on: B, G, R of each. Grid: blocks that
+// cover them.
+extern "C" __global__ void __launch_bounds__(256)
+    hp_every(const hp_frame* __restrict__ frame, int step, int rows, int columns,
+             unsigned char* __restrict__ out) {
+  const int i = blockIdx.x * blockDim.x + threadIdx.x;
+  if (i >= rows * columns) return;
+  const int row = i / columns * step + step / 2, column = i % columns * step + step / 2;
+  const unsigned pixel = pixel_of(frame, row, column);
+  for (int c = 0; c < 3; ++c) out[3 * i + c] = pixel >> 8 * c & 255;
+}
+
+// Writes what records.py's ``layout`` gives: of each structure its size, then where each field begins.
+extern "C" __global__ void hp_layout(int* out) {
+#define HP_AT(kind, field) ((int)(size_t) & ((kind*)0)->field)
+  const int numbers[] = {
+      sizeof(hp_frame), HP_AT(hp_frame, plane), HP_AT(hp_frame, chroma),
+      HP_AT(hp_frame, row_stride), HP_AT(hp_frame, chroma_stride), HP_AT(hp_frame, pixel_stride),
+      HP_AT(hp_frame, format), HP_AT(hp_frame, x), HP_AT(hp_frame, y), HP_AT(hp_frame, width),
+      HP_AT(hp_frame, height), HP_AT(hp_frame, frame_width), HP_AT(hp_frame, frame_height),
+      sizeof(hp_input), HP_AT(hp_input, mean), HP_AT(hp_input, scale), HP_AT(hp_input, side),
+      HP_AT(hp_input, half), HP_AT(hp_input, swap), HP_AT(hp_input, warp),
+      sizeof(hp_look), HP_AT(hp_look, around), HP_AT(hp_look, window), HP_AT(hp_look, scale),
+      HP_AT(hp_look, features), HP_AT(hp_look, border), HP_AT(hp_look, unused),
+      sizeof(hp_seen), HP_AT(hp_seen, state), HP_AT(hp_seen, score), HP_AT(hp_seen, cell),
+      HP_AT(hp_seen, unused)};
+#undef HP_AT
+  for (int i = 0; i < (int)(sizeof numbers / sizeof numbers[0]); ++i) out[i] = numbers[i];
 }

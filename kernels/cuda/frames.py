@@ -1,23 +1,17 @@
-"""The kinds of frames that the GPU takes, and how a part of one is laid out for its upload.
+"""The kinds of frames that the GPU takes, and how a part of one is uploaded.
 
 A frame is one of
 
 - an array (H, W, 3) or (H, W, 4), uint8, BGR or BGRx, any strides;
 - ``Nv12``: two arrays, as cameras give them;
 - ``OnDevice``: pixels that are on the GPU already.
-
-An upload is one ``layout.FRAME``, which describes the pixels, and then the pixels.
 """
 
-import struct
 from typing import NamedTuple, Tuple, Union
 
 import numpy as np
 
-from kernels.cuda import layout
-
-PIXELS_AT = 256  # bytes from the record to the pixels, so that both are aligned
-RECORD = struct.Struct("=2Q12i")  # layout.FRAME
+from kernels.cuda import records
 
 
 class Nv12(NamedTuple):
@@ -76,11 +70,13 @@ def size_of(frame: AnyFrame) -> Tuple[int, int]:
 
 
 def capacity(frame: AnyFrame) -> int:
-    """Bytes that the largest part of a frame of this kind and size takes, record included."""
+    """Bytes of the pixels of a frame of this kind and size; 0 where they are on the GPU.
+
+    Raises:
+        ValueError: see ``size_of``.
+    """
     size_of(frame)
-    if isinstance(frame, OnDevice):
-        return PIXELS_AT
-    return PIXELS_AT + sum(plane.size for plane in _planes(frame))
+    return 0 if isinstance(frame, OnDevice) else sum(plane.size for plane in _planes(frame))
 
 
 def _planes(frame: Union[np.ndarray, Nv12]) -> Tuple[np.ndarray, ...]:
@@ -112,38 +108,40 @@ def pack(
     part: Tuple[int, int, int, int],
     staging: np.ndarray,
     address: int,
-    sequence: int,
+    record: records.Frame,
 ) -> int:
-    """Write a part of a frame as it is uploaded.
+    """Write a part of a frame as it is uploaded, and the record that describes it.
 
     Args:
         frame: see above.
         part: (x, y, w, h), from ``part_of``.
         staging: uint8 array of at least ``capacity`` bytes; overwritten.
         address: where the upload will lie on the GPU.
-        sequence: number of the frame; its result carries it too.
+        record: overwritten.
 
     Returns:
         How many bytes to upload.
     """
-    width, height = size_of(frame)
-    x, y, w, h = part
-    used, is_nv12 = PIXELS_AT, isinstance(frame, Nv12)
+    record.frame_width, record.frame_height = size_of(frame)
     if isinstance(frame, OnDevice):
-        x, y, w, h = 0, 0, width, height
-        is_nv12 = frame.chroma != 0
-        layout_of = frame.plane, frame.chroma, frame.row_stride, frame.chroma_stride
-        depth = frame.pixel_stride
-    else:
-        places, depth = [0, 0], 1 if isinstance(frame, Nv12) else frame.shape[2]
-        for number, plane in enumerate(_planes(frame)):
-            rows = 1 + number  # of the frame, that one of the plane covers
-            pixels = plane[y // rows : (y + h) // rows, x : x + w]
-            np.copyto(staging[used : used + pixels.size].reshape(pixels.shape), pixels)
-            places[number] = address + used
-            used += pixels.size
-        layout_of = places[0], places[1], w * depth, w if is_nv12 else 0
-    kind = layout.NV12 if is_nv12 else layout.BGR
-    values = layout_of + (depth, kind, x, y, w, h, width, height, sequence, 0)
-    RECORD.pack_into(staging.data, 0, *values)
+        record.x, record.y, record.width, record.height = 0, 0, frame.width, frame.height
+        record.plane, record.chroma = frame.plane, frame.chroma
+        record.row_stride, record.chroma_stride = frame.row_stride, frame.chroma_stride
+        record.pixel_stride = frame.pixel_stride
+        record.format = records.NV12 if frame.chroma else records.BGR
+        return 0
+    x, y, w, h = part
+    used, places = 0, [0, 0]
+    for number, plane in enumerate(_planes(frame)):
+        rows = 1 + number  # of the frame, that one of the plane covers
+        pixels = plane[y // rows : (y + h) // rows, x : x + w]
+        np.copyto(staging[used : used + pixels.size].reshape(pixels.shape), pixels)
+        places[number] = address + used
+        used += pixels.size
+    is_nv12 = isinstance(frame, Nv12)
+    depth = 1 if isinstance(frame, Nv12) else frame.shape[2]
+    record.x, record.y, record.width, record.height = x, y, w, h
+    record.plane, record.chroma = places
+    record.row_stride, record.chroma_stride = w * depth, w if is_nv12 else 0
+    record.pixel_stride, record.format = depth, records.NV12 if is_nv12 else records.BGR
     return used

@@ -44,45 +44,45 @@ struct point_votes {
 };
 
 // Moves one axis to the winning cell: 0 is x, 1 is y.
-__device__ void move_axis(const hp_selection* select, const hp_points* points, hp_map distances,
-                          int axis, hp_voting_memory* all) {
+__device__ void move_axis(const hp_points* points, hp_map distances, int axis,
+                          hp_voting_memory* all) {
   const int count = points->size * points->size, cell = all->select.cell;
   const hp_map from = distances + (cell + axis * count);
   hp_move(points, &all->best, axis ? cell / points->size : cell % points->size, from[0],
-          from[2 * count], all->select.scale[axis], hp_frame_side(select, axis),
+          from[2 * count], all->select.look.scale[axis], all->select.frame[axis],
           all->select.after + axis, all->select.after + axis + 2);
 }
 
 }  // namespace
 
-// One block of whole warps for each target. scores: one or two planes of size x size for each target;
-// distances: four; qualities: one, or 0. window, rough_window: one plane, in doubles and in floats.
+// scores: one or two planes of size x size for each window; distances: four; qualities: one, or 0.
+// window, rough_window: one plane, in doubles and in floats.
 extern "C" __global__ void __launch_bounds__(256, 1)
     hp_select_points(const hp_points* points, const double* __restrict__ window,
                      const float* __restrict__ rough_window, const void* __restrict__ scores,
-                     const void* __restrict__ distances, const void* __restrict__ qualities,
-                     HP_FRAME_PARAMETERS) {
+                     int scores_apart, const void* __restrict__ distances, int distances_apart,
+                     const void* __restrict__ qualities, int qualities_apart,
+                     HP_WINDOW_PARAMETERS) {
   __shared__ hp_voting_memory all;
   hp_share(&all.points, points, 5);
-  const hp_selection select = HP_BEGIN(&all.select);
+  hp_begin_selection(frame, looks, &all.select);
   points = &all.points;
   hp_begin_voting(5e-6f, &all);
   const int count = points->size * points->size;
-  const int block = blockIdx.x, planes = points->score == HP_SOFTMAX ? 2 : 1;
-  const hp_map boxes = hp_map_of(distances, view->half) + block * 4 * count;
-  hp_map extra = hp_map_of(qualities, view->half);
-  if (qualities) extra = extra + block * count;
+  const hp_map boxes = hp_map_at(distances, half, distances_apart);
+  hp_map extra = hp_map_at(qualities, half, qualities_apart);
+  if (!qualities) extra.values = 0;
   const point_votes votes = {points,
                              &all.target,
                              &all.rough,
-                             hp_map_of(scores, view->half) + block * planes * count,
+                             hp_map_at(scores, half, scores_apart),
                              boxes,
                              extra,
                              window,
                              rough_window,
                              count};
   const int cell = hp_take_winner(votes, count, &all);
-  if (cell >= 0 && threadIdx.x < 2) move_axis(&select, points, boxes, threadIdx.x, &all);
+  if (cell >= 0 && threadIdx.x < 2) move_axis(points, boxes, threadIdx.x, &all);
   __syncthreads();
-  HP_END(&all.select);
+  hp_end_selection(&all.select, seen);
 }

@@ -9,6 +9,8 @@ import pycuda.driver as cuda
 from kernels.cuda import device
 from kernels.errors import GpuFailed, NoGpu
 
+NON_BLOCKING = 1  # CU_STREAM_NON_BLOCKING, for which PyCUDA has no name: no wait for other threads
+
 
 class Device(device.Device):
     """See ``kernels.cuda.device``. Shares the process's primary context with TensorRT."""
@@ -49,7 +51,7 @@ class Device(device.Device):
         return cuda.pagelocked_empty(size, np.uint8, mem_flags=flags)
 
     def stream(self) -> Any:
-        return cuda.Stream()
+        return cuda.Stream(NON_BLOCKING)
 
     def handle(self, stream: Any) -> int:
         return stream.handle

@@ -1,6 +1,6 @@
 """What each family's select kernel takes before what all of them take."""
 
-from typing import Callable, Sequence, Tuple
+from typing import Callable, NamedTuple, Sequence, Tuple
 
 import numpy as np
 
@@ -8,9 +8,19 @@ from kernels import records
 from kernels.golden import hanning_window, inner_hanning_window
 from kernels.settings import CornersSettings, PointsSettings, SelectSettings
 
-# Name of a family's .cu file; arrays that its kernel takes first, the network's numbers and tables;
-# function of the addresses of the network's maps that gives those that it takes next.
-Head = Tuple[str, Tuple[np.ndarray, ...], Callable[[Sequence[int]], Tuple[int, ...]]]
+
+class Head(NamedTuple):
+    """The select of a network.
+
+    Attributes:
+        source: name of the family's .cu file.
+        tables: arrays that its kernel takes first: the network's numbers, and tables.
+        maps: function of the addresses of the network's maps that gives those that it takes next.
+    """
+
+    source: str
+    tables: Tuple[np.ndarray, ...]
+    maps: Callable[[Sequence[int]], Sequence[int]]
 
 
 def head(settings: SelectSettings, half: bool = False) -> Head:
@@ -25,7 +35,7 @@ def head(settings: SelectSettings, half: bool = False) -> Head:
     if isinstance(settings, PointsSettings):
         return _points(settings)
     record = records.record(records.CENTRE, settings)
-    return "centre", (record,) + _tables(inner_hanning_window(settings.size)), tuple
+    return Head("centre", (record,) + _tables(inner_hanning_window(settings.size)), tuple)
 
 
 def _tables(window: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
@@ -39,18 +49,18 @@ def _points(settings: PointsSettings) -> Head:
     window = _tables(hanning_window(settings.size) ** settings.window_power)
     if settings.anchors:
         sizes = _tables(np.array(settings.anchors))
-        return "anchors", (record,) + window + sizes, tuple
+        return Head("anchors", (record,) + window + sizes, tuple)
     # a map of quality comes third; 0 where there is none
-    return "points", (record,) + window, lambda maps: (tuple(maps) + (0,))[:3]
+    return Head("points", (record,) + window, lambda maps: (tuple(maps) + (0,))[:3])
 
 
 def _corners(settings: CornersSettings, number_bytes: int) -> Head:
-    cells = settings.size**2
-    apart = {"one_map": 2 * cells, "two_maps": cells}.get(settings.output, 4)
-    record = records.record(records.CORNERS, settings, apart=apart)
-    plane = number_bytes * cells  # bytes, from the first channel of one map to the second
+    record = records.record(records.CORNERS, settings)
+    plane = (
+        number_bytes * settings.size**2
+    )  # bytes, from the first channel of one map to the second
 
-    def both(maps: Sequence[int]) -> Tuple[int, ...]:
-        return tuple(maps) if len(maps) == 2 else (maps[0], maps[0] + plane)
+    def both(maps: Sequence[int]) -> Sequence[int]:
+        return maps if len(maps) == 2 else (maps[0], maps[0] + plane)
 
-    return "corners", (record,), both
+    return Head("corners", (record,), both)

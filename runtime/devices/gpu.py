@@ -1,38 +1,32 @@
-"""The GPU: a whole frame is one submission, crop, network, select and judgement.
+"""The GPU: windows of a frame are one submission, crop, network and select.
 
-Where a lost target is searched for, the processor judges it in every frame. So a frame also
-downloads the features of its search region, and in a frame of the search the windows' maps come
-back. Several windows are one batch where the engine takes several regions in one call.
+A window gives its box and its features, or its maps where the processor selects.
 """
 
 import time
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
 from kernels.cpu.interface import Kernels
-from kernels.cuda import frame as cuda_frame
 from kernels.cuda import frames
 from kernels.cuda.frames import Nv12, OnDevice
-from kernels.cuda.group import Group as CudaGroup
-from kernels.cuda.windows import Windows
+from kernels.cuda.parts import Parts
+from kernels.cuda.windows import Target, Window, Windows
 from kernels.errors import NotOnGpu
 from kernels.planes import MATRICES, Planes
 from kernels.settings import FrameSettings, InputSettings
-from runtime import geometry
+from runtime import decode, geometry
 from runtime.decode.anchors import anchors_settings
 from runtime.decode.centre import centre_settings
 from runtime.decode.corners import corners_settings
 from runtime.decode.points import points_settings
-from runtime.devices.base import Aim, Device, Group
-from runtime.devices.refresh import Exemplars
+from runtime.devices.base import Device, Exemplar, Look
 from runtime.engines.base import Engine
-from runtime.engines.gpu import floats_of
-from runtime.errors import BadFrame, HotpathError
+from runtime.errors import BadFrame
 from runtime.network import Network
-from runtime.pictures import AnyFrame, Picture, PlanarFrame
-from runtime.presence import loss_settings
-from runtime.types import Found, Judgement, View, checked_frame
+from runtime.pictures import AnyFrame, LentFrame, Picture, PlanarFrame
+from runtime.types import Seen, checked_frame
 
 BT601 = MATRICES["601", False]  # the one that the GPU's crop has
 
@@ -49,18 +43,22 @@ def frame_settings(network: Network) -> FrameSettings:
     """The numbers of a network that the GPU's kernels take: ``kernels.settings.FrameSettings``.
 
     Raises:
-        NotOnGpu: the kernels lack this network's crop or select.
+        NotOnGpu: the kernels lack this network's select.
     """
-    if network.family not in SELECTS:
-        raise NotOnGpu(
-            f"{network.name}: the GPU has no select of the family {network.family!r}; run it with "
-            "--engine onnxruntime"
-        )
+    select = None
+    if not decode.scales(network):
+        if network.family not in SELECTS:
+            raise NotOnGpu(
+                f"{network.name}: the GPU has no select of the family {network.family!r}; run it "
+                "with --engine onnxruntime"
+            )
+        select = SELECTS[network.family](network)
     return FrameSettings(
-        window=geometry.window_settings(network),
+        exemplar=network.exemplar,
+        search=network.search,
+        warp=network.resample == "warp",
         input=InputSettings(network.mean, network.scale, network.channels == "RGB"),
-        select=SELECTS[network.family](network),
-        loss=loss_settings(network),
+        select=select,
     )
 
 
@@ -77,95 +75,66 @@ def as_uploaded(frame: Any) -> Any:
     return frame.bgr()
 
 
-def picture_of(frame: Any, engine: Any) -> Picture:
-    """A frame that is no BGR array, as the processor reads it."""
-    if isinstance(frame, OnDevice):
-        return DownloadedFrame(frame, engine)
-    if isinstance(frame, Nv12):
-        height, width = frame.luma.shape
-        return PlanarFrame(Planes("NV12", frame, width, height))
-    return PlanarFrame(Planes("BGRx", [frame], frame.shape[1], frame.shape[0]))
+class OnGpu(Exemplar):
+    """A target's features on the GPU.
+
+    Args:
+        border: see ``Exemplar``.
+        target: what ``windows`` keeps of it.
+        windows: the ``Windows``.
+    """
+
+    def __init__(self, border: np.ndarray, target: Target, windows: Windows) -> None:
+        super().__init__(border)
+        self.target, self._windows = target, windows
+
+    def close(self) -> None:
+        """See ``Exemplar.close``."""
+        self._windows.free(self.target)
+        self.target = self.target._replace(features=())
 
 
 class Gpu(Device):
-    """One target on an NVIDIA GPU.
+    """Windows on an NVIDIA GPU.
 
     Besides BGR arrays it takes frames as cameras give them, without a conversion on the processor:
     ``PlanarFrame`` of BGRx and NV12, BGRx arrays (H, W, 4), ``kernels.cuda.frames.Nv12`` and
     ``OnDevice``. Boxes are those of the frames that OpenCV converts to BGR.
 
     Args:
-        network: the ``Network``.
-        engine: an engine whose ``device`` is open.
-        kernels: the processor's, for the search; see ``kernels.cpu.load``.
-        slots: frames that may be in flight at a time.
-        batch: windows of the search that may be one call.
-        log: called with one sentence where they can't be, or where there is no CUDA graph.
-        options: of ``kernels.cuda.frame.Frame``: graph, profile. ``step_ms`` is measured with
-            ``profile`` only.
-
-    Attributes:
-        frame: the ``Frame`` of the target.
+        network, engine, kernels: see ``Device``; the engine's ``device`` is open.
+        log: called with one sentence where there is no CUDA graph.
+        options: of ``kernels.cuda.windows.Windows``: graph, timed. Without ``timed`` all time is in
+            the step "network".
 
     Raises:
-        NotOnGpu: the kernels lack this network's crop or select.
+        NotOnGpu: the kernels lack this network's select.
+        NoCompiler, GpuFailed: see ``Windows``.
     """
 
     kernels_name = "cuda"
-    judges = True
-    _exemplars: Optional[Exemplars] = None  # both, where the network takes two
 
     def __init__(
         self,
         network: Network,
         engine: Engine,
-        kernels: Optional[Kernels] = None,
-        *,
-        slots: int = 1,
-        batch: int = 1,
+        kernels: Kernels,
         log: Optional[Callable[[str], None]] = None,
-        **options: Any,
+        **options: bool,
     ) -> None:
-        super().__init__(network, engine, slots)
-        self.kernels: Kernels = kernels or Kernels()
-        self.learns = network.refresh_every > 0
-        if self.learns:
-            if slots > 1:
-                raise NotOnGpu(
-                    f"{network.name} refreshes an exemplar when a frame's result is known"
-                )
-            self._exemplars = Exemplars(network, self.engine.exemplar_crop, self.kernels)
-        self._score = 0.0  # of the frame
-        self.batch = batch
-        self._settings, self._options, self._log = frame_settings(network), options, log
-        self.is_plain = not self.learns
-        self.shows_features = self.engine.search_features is not None
-        self._profile = options.get("profile", False)
-        self.frame: Any = None
-        self._windows: Any = None  # of the search; None where there is none
-        self._known = np.zeros(4)  # the state that the GPU has
+        super().__init__(network, engine, kernels)
+        settings = frame_settings(network)
+        self.engine.prepare()
+        self._windows = Windows(engine.device, settings, engine, log=log, **options)
+        self.windows, self.shows_features = self._windows.most, bool(self.engine.shown)
+        self._is_timed = options.get("timed", False)
+        self._parts: Any = None  # of frames that are on the GPU
         self._pictured: Tuple[Any, Any] = (None, None)  # a frame, and the same as a picture
 
-    def open(self, searches: bool) -> None:
-        """Take memory on the GPU.
-
-        Raises:
-            NoCompiler, GpuFailed: see ``kernels.cuda.frame.Frame``.
-        """
-        engine, settings = self.engine, self._settings
-        self.judges, self.pipelines = not searches, not searches and not self.learns
-        if searches:  # the processor says what is lost
-            settings = settings._replace(loss=settings.loss._replace(lost_below=0.0))
-            self._windows = Windows(engine.device, settings, engine, self.batch, self._log)
-        self.frame = cuda_frame.Frame(
-            engine.device,
-            settings,
-            engine,
-            slots=self.slots,
-            keeps_features=searches,
-            log=self._log,
-            **self._options,
-        )
+    @property
+    def uses_graph(self) -> bool:
+        """Whether a frame runs as one CUDA graph."""
+        return self._windows.uses_graph
 
     def take(self, frame: Any) -> Tuple[Any, Tuple[int, ...]]:
         """See ``Device.take``."""
@@ -180,201 +149,106 @@ class Gpu(Device):
         checked_frame(frame[:, :, :3] if has_four else frame)
         return frame, frame.shape[:2] + (3,)
 
-    def begin(
-        self, frame: Any, state: np.ndarray, shape: Tuple[int, ...], compares: bool
-    ) -> Optional[View]:
-        """See ``Device.begin``."""
-        picture = self.picture(frame) if isinstance(frame, (Nv12, OnDevice)) else frame
-        self.border = geometry.border_colour(self.network, picture)
-        self.frame.begin(frame, tuple(state), tuple(self.border))
-        self.state, self._known = state, state.copy()
-        if self._exemplars is not None:
-            self._exemplars.begin(self.picture(frame), state, self.border)
-            self.engine.write_exemplar(self._exemplars.pictures, self.frame.features)
-        if self._windows is None:
-            return None
-        maps, (_, scale) = self.engine.read(), geometry.search_window(self.network, state)
-        self._windows.begin(state, self.border, self.frame.features)
-        self.batch = self._windows.most
-        return View(state, scale, self.engine.search_features, maps)
-
-    def rescale(self, factors: Sequence[float], shape: Tuple[int, ...]) -> None:
-        """See ``Device.rescale``; the target's state on the GPU follows with the next frame."""
-        self._known *= factors
-
-    def follow(self, frame: Any) -> Found:
-        """See ``Device.follow``."""
-        self.submit(frame, True)
-        return self.collect()
-
-    def learn(self, frame: Any) -> None:
-        """See ``Device.learn``: refresh an exemplar, which the processor crops."""
-        assert self._exemplars is not None, "nothing is learnt"
-        self.step_ms["refresh"], started = 0.0, time.perf_counter()
-        picture = self.picture(frame)
-        if self._exemplars.follow(picture, self.state, self.border, self._score):
-            self.engine.write_exemplar(self._exemplars.pictures, self.frame.features)
-            self.step_ms["refresh"] = (time.perf_counter() - started) * 1e3
-
-    def submit(self, frame: Any, is_kept: bool) -> None:
-        """See ``Device.submit``."""
-        if self.is_elsewhere():
-            self.frame.place(frame, self.state)
-        self.frame.submit(frame)
-
-    def collect(self) -> Found:
-        """See ``Device.collect``."""
-        result = self.frame.result()
-        if self._profile:
-            self.step_ms.update(self.frame.step_ms())
-        return self.found(result, None if self._windows is None else self.frame.seen[0])
-
-    @property
-    def uses_graph(self) -> bool:  # type: ignore[override]  # read only here
-        """Whether a frame runs as one CUDA graph."""
-        uses: bool = self.frame.uses_graph
-        return uses
-
-    def is_elsewhere(self) -> bool:
-        """Whether the target is not where the GPU has it: a window of the search showed it."""
-        return self._windows is not None and not np.array_equal(self.state, self._known)
-
-    def found(self, result: cuda_frame.Found, seen: Any) -> Found:
-        """What a frame found, alone or in a group.
-
-        Args:
-            result: of the GPU.
-            seen: features of the search region, where they are kept.
-        """
-        box, self._score = geometry.box_of(self.network, result.state), result.score
-        if self._windows is None:
-            self.state[:] = result.state
-            judgement = Judgement(result.certainty, result.lost)
-            return Found(box, result.score, result.score, result.cell, None, judgement)
-        before = self.state.copy()
-        self._known[:] = self.state[:] = result.state
-        _, scale = geometry.search_window(self.network, before)
-        view = View(before, scale, floats_of(seen))
-        return Found(box, result.score, result.score, result.cell, view)
-
-    def passed(self, result: Any) -> None:
-        """A group followed something while the target is searched for elsewhere."""
-        if isinstance(result, cuda_frame.Found):
-            self._known[:] = result.state
-
-    def look(self, frame: Any, state: np.ndarray, factor: float) -> View:
-        """See ``Device.look``."""
-        return self.look_at(frame, [(state, factor)])[0]
-
-    def look_at(self, frame: Any, aims: Sequence[Aim]) -> List[View]:
-        """See ``Device.look_at``: one upload, crop, call of the network and download."""
-        started, views, scales = time.perf_counter(), [], []
-        for state, factor in aims:
-            window, (x, y) = geometry.search_window(self.network, state, factor)
-            views.append((state, factor, window))
-            scales.append((x / factor, y / factor))
-        found = self._windows.look(frame, views)
-        self.step_ms["network"] += (time.perf_counter() - started) * 1e3
-        told = zip(aims, scales, found)
-        return [View(state, scale, seen, maps) for (state, _), scale, (maps, seen) in told]
-
     def picture(self, frame: Any) -> AnyFrame:
         """See ``Device.picture``."""
-        if isinstance(frame, Picture) or (isinstance(frame, np.ndarray) and frame.shape[2] == 3):
+        if isinstance(frame, np.ndarray) and frame.shape[2] == 3:
             return frame
+        if isinstance(frame, OnDevice):  # not kept: a camera waits for its buffer
+            self._parts = self._parts or Parts(self.engine.device, self.engine.stream)
+            return GpuFrame(frame, self._parts)
         if self._pictured[0] is not frame:
-            self._pictured = frame, picture_of(frame, self.engine)
+            self._pictured = frame, self._picture_of(frame)
         picture: AnyFrame = self._pictured[1]
         return picture
 
-    def together(self, devices: Sequence["Gpu"]) -> Optional[Group]:
-        """See ``Device.together``: a frame is as many launches as for one target."""
-        alone = self.slots > 1 or self._profile or self.learns
-        return None if alone else GpuGroup(devices)
+    def _picture_of(self, frame: Any) -> Picture:
+        if isinstance(frame, Nv12):
+            height, width = frame.luma.shape
+            return PlanarFrame(Planes("NV12", frame, width, height))
+        return PlanarFrame(Planes("BGRx", [frame], frame.shape[1], frame.shape[0]))
 
-    def release(self) -> None:
-        """Release the target's memory on the GPU; see ``Device.release``."""
-        self.frame.close()
-        if self._windows is not None:
-            self._windows.close()
-        self._windows = None
-        self._pictured = None, None
+    def exemplar(
+        self, frame: Any, around: np.ndarray, beside: Optional[Exemplar] = None
+    ) -> Exemplar:
+        """See ``Device.exemplar``."""
+        network, first = self.network, None
+        if isinstance(beside, OnGpu):
+            border, first = beside.border, beside.target.first
+        else:
+            picture = frame if isinstance(frame, Picture) else self.picture(frame)
+            border = geometry.border_colour(network, picture)
+        place = geometry.exemplar_window(network, around)
+        target = self._windows.exemplar(frame, place, border.tolist(), first)
+        return OnGpu(border, target, self._windows)
 
+    def look(self, frame: Any, looks: Sequence[Look]) -> List[Seen]:
+        """See ``Device.look``."""
+        began, seen, most = time.perf_counter(), [], self.windows
+        for first in range(0, len(looks), most):
+            seen += self._call(frame, looks[first : first + most])
+        if not self._is_timed:
+            self.step_ms["network"] += (time.perf_counter() - began) * 1e3
+        return seen
 
-class GpuGroup(Group):
-    """Targets of a GPU that are cropped and selected in one launch each.
-
-    Args:
-        devices: of one engine, each with its target.
-
-    Raises:
-        NotOnGpu: the family has no group.
-        GpuFailed: out of memory.
-    """
-
-    def __init__(self, devices: Sequence[Gpu]) -> None:
-        self._devices = devices
-        self._group = CudaGroup([each.frame for each in devices])
-        if self._group.batch is None:
-            self.sentence = (
-                "the network runs once for each target: this graph or engine takes one search "
-                "region at a time; crop and select take all targets at once"
-            )
-
-    def take(
-        self, frame: Any, aims: Sequence[Optional[Aim]]
-    ) -> List[Union[Found, View, HotpathError, None]]:
-        """See ``Group.take``."""
-        followed = [each if aim is None else None for each, aim in zip(self._devices, aims)]
-        placed: Any = {
-            n: d.state for n, d in enumerate(followed) if d is not None and d.is_elsewhere()
-        }
-        results, seen = self._group.update(frame, placed), self._group.seen
-        found: List[Union[Found, View, HotpathError, None]] = []
-        for number, (each, result) in enumerate(zip(self._devices, results)):
-            if followed[number] is None:
-                each.passed(result)
-                found.append(None)
-            elif isinstance(result, HotpathError):
-                found.append(result)
+    def _call(self, frame: Any, looks: Sequence[Look]) -> List[Seen]:
+        """One call: what so many windows show."""
+        network, windows = self.network, []
+        exemplar: Any
+        for exemplar, around, sides, _ in looks:
+            place, (x, y) = geometry.search_window(network, around, sides)
+            scale = (x, y) if sides == 1.0 else (x / sides, y / sides)
+            windows.append(Window(exemplar.target, around.tolist(), place, scale))
+        maps = not all(look.selects for look in looks)
+        found = self._windows.look(frame, windows, maps)
+        if self._is_timed:
+            for step, ms in self._windows.step_ms.items():
+                self.step_ms[step] = self.step_ms.get(step, 0.0) + ms
+        seen = []
+        for look, window, each in zip(looks, windows, found):
+            shown = Seen(look.around, window.scale, each.features)
+            if look.selects:
+                seen.append(shown._replace(state=each.state, score=each.score, cell=each.cell))
             else:
-                found.append(each.found(result, None if seen is None else seen[number]))
-        return found
+                seen.append(shown._replace(maps=each.maps))
+        return seen
 
     def close(self) -> None:
-        """Let the devices go on without it."""
-        self._group.close()
+        """See ``Device.close``."""
+        self._windows.close()
+        if self._parts is not None:
+            self._parts.close()
+        self._parts, self._pictured = None, (None, None)
 
 
-class DownloadedFrame(Picture):
-    """A frame in the memory of a GPU. It is downloaded when the host reads it first.
+class GpuFrame(LentFrame):
+    """A frame in the memory of a GPU. What the processor reads of it is downloaded.
 
     Args:
         frame: it must stay there until then.
-        engine: of the device.
+        parts: of the device.
     """
 
-    def __init__(self, frame: OnDevice, engine: Any) -> None:
+    def __init__(self, frame: OnDevice, parts: Parts) -> None:
         super().__init__()
-        self._frame, self._engine = frame, engine
+        self._frame, self._parts = frame, parts
         self.shape = frame.height, frame.width, 3
 
+    def resized(
+        self, window: geometry.Window, side: int, border: np.ndarray, warp: bool
+    ) -> np.ndarray:
+        """See ``LentFrame``."""
+        return self._parts.resized(self._frame, window, border.tolist(), side, warp)
+
+    def every(self, step: int) -> np.ndarray:
+        """See ``LentFrame``."""
+        return self._parts.every(self._frame, step)
+
     def _converted(self) -> np.ndarray:
-        frame = self._frame
+        frame, plane = self._frame, self._parts.plane
         width, height = frame.width, frame.height
-        pixels = self._plane(frame.plane, height, frame.row_stride, width * frame.pixel_stride)
+        pixels = plane(frame.plane, height, frame.row_stride, width * frame.pixel_stride)
         if frame.chroma:
-            chroma = self._plane(frame.chroma, height // 2, frame.chroma_stride, width)
+            chroma = plane(frame.chroma, height // 2, frame.chroma_stride, width)
             return PlanarFrame(Planes("NV12", [pixels, chroma], width, height)).bgr()
         bgr: np.ndarray = pixels.reshape(height, width, frame.pixel_stride)[..., :3]
         return np.ascontiguousarray(bgr)
-
-    def _plane(self, address: int, rows: int, stride: int, used: int) -> np.ndarray:
-        """Rows of so many bytes, (rows, used) uint8."""
-        device, stream = self._engine.device, self._engine.stream
-        memory = device.pinned(stride * rows)
-        # what follows the last row may belong to somebody else
-        device.download(memory[: stride * (rows - 1) + used], address, stream)
-        device.synchronise(stream)
-        plane: np.ndarray = memory.reshape(rows, stride)[:, :used]
-        return plane

@@ -5,7 +5,7 @@ through the host between the steps of a frame. This is the engine for the GPU of
 """
 
 import importlib
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List
 
 from runtime.engines.base import Setup
 from runtime.engines.gpu import GpuEngine
@@ -20,7 +20,7 @@ PROVIDERS = {
 
 
 class Engine(GpuEngine):
-    """See ``runtime.engines.base.Engine``; also has what ``kernels.cuda.frame`` asks of an engine.
+    """See ``runtime.engines.base.Engine``; also has what ``kernels.cuda.windows`` asks for.
 
     Its setting ``provider`` names one of ``PROVIDERS``; without it, it is ``DEFAULT``.
 
@@ -75,17 +75,23 @@ class Engine(GpuEngine):
             for value in list(model.graph.input) + list(model.graph.output):
                 shapes[value.name] = assemble.shape_of(value)
         self._allocate(shapes, graphs.features, graphs.maps, graphs.search_features)
-        self._search_model = graphs.search
+        self._models = {1: graphs.search}  # by the number of windows
         self._exemplar = _OnStream(self._library, self, graphs.exemplar)
         self._frame = [_OnStream(self._library, self, graphs.search)]
         self.search(self.exemplar())  # libraries set themselves up in their first call
 
-    def _parts_for(self, count: int) -> Optional[List[Any]]:
-        """See ``GpuEngine``; None where the graph may mix the targets."""
+    def _takes(self, count: int) -> bool:
+        """See ``GpuEngine``: powers of two, unless the graph may mix the windows."""
         from runtime.graphs import batch
 
-        model = batch.several(self._search_model, count)
-        return None if model is None else [_OnStream(self._library, self, model, count)]
+        model = batch.several(self._models[1], count) if count & (count - 1) == 0 else None
+        if model is not None:
+            self._models[count] = model
+        return model is not None
+
+    def _parts_for(self, count: int) -> List[Any]:
+        """See ``GpuEngine``."""
+        return [_OnStream(self._library, self, self._models[count], count)]
 
     def describe(self) -> Dict[str, Any]:
         """What runs where: engine, library version, device, precision."""
@@ -99,23 +105,23 @@ class Engine(GpuEngine):
 
 
 class _OnStream:
-    """A session bound to the device's memory, on a stream of ours, for so many targets."""
+    """A session bound to the device's memory, on a stream of ours, for so many windows."""
 
-    def __init__(self, library: Any, engine: Engine, model: Any, targets: int = 1) -> None:
+    def __init__(self, library: Any, engine: Engine, model: Any, windows: int = 1) -> None:
         import numpy as np
 
         self._handle, self._float = engine.device.handle(engine.stream), np.float32
         names, self._kind = PROVIDERS[engine.provider]
         self._session = self._open(library, engine, model, names)
         self._binding = self._session.io_binding()
-        shapes = engine.memory.shapes
-        self._shapes = {name: (targets * shape[0],) + shape[1:] for name, shape in shapes.items()}
         self._binders = {v.name: self._binding.bind_input for v in self._session.get_inputs()}
         self._binders.update(
             (v.name, self._binding.bind_output) for v in self._session.get_outputs()
         )
+        shapes = {name: engine.shape(name) for name in self._binders}
+        self._shapes = {name: (windows * shape[0],) + shape[1:] for name, shape in shapes.items()}
         for name in self._binders:
-            self.bind(name, engine.memory.address(name))
+            self.bind(name, engine.place_of(name))
         self._run = library.RunOptions()
         if hasattr(self._run, "add_run_config_entry"):  # return before the GPU is done
             self._run.add_run_config_entry("disable_synchronize_execution_providers", "1")
@@ -154,8 +160,8 @@ class _OnStream:
             shape = self._shapes[name]
             self._binders[name](name, self._kind, 0, self._float, shape, address)
 
-    def run(self, handle: Any) -> None:
-        """Put it on the stream that it was made with."""
+    def run(self, handle: Any, windows: int = 1) -> None:
+        """Put it on the stream that it was made with, for as many windows as it was made for."""
         if handle != self._handle:
             raise RuntimeError("a session runs on its engine's stream only")
         try:

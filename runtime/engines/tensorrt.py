@@ -7,6 +7,7 @@ only the builder sees (``boards.build.plans``). Where a network was cut at its c
 """
 
 import atexit
+import ctypes
 import importlib
 import weakref
 from typing import Any, Callable, Dict, List, Optional, Sequence
@@ -18,6 +19,7 @@ from runtime.engines.gpu import GpuEngine
 from runtime.errors import BadBundle, NetworkFailed, NoEngine
 
 KEYS = ("search", "exemplar", "out")  # of a correlation
+NEED_STATIC_MEMORY = ("libGLdispatch.so.0", "libgomp.so.1")
 
 
 def load_library() -> Any:
@@ -26,6 +28,7 @@ def load_library() -> Any:
     Raises:
         NoEngine: it can't be imported, and why.
     """
+    _load_first()
     try:
         return importlib.import_module("tensorrt")
     except ImportError as error:
@@ -41,6 +44,19 @@ def load_library() -> Any:
                 "that this board takes"
             ) from None
         raise NoEngine(f"TensorRT can't be imported: {text}; run `python -m boards`") from None
+
+
+def _load_first() -> None:
+    """Load what needs static memory of threads, which TensorRT's libraries would use up.
+
+    On JetPack 4 and 5, GStreamer else can't load its plugins for a CSI camera: "libGLdispatch.so.0:
+    cannot allocate memory in static TLS block".
+    """
+    for name in NEED_STATIC_MEMORY:
+        try:
+            ctypes.CDLL(name)
+        except OSError:  # not on this computer
+            continue
 
 
 def make_logger(trt: Any, say: Optional[Callable[[str], None]] = None) -> Any:
@@ -72,7 +88,7 @@ def make_logger(trt: Any, say: Optional[Callable[[str], None]] = None) -> Any:
 
 
 class Engine(GpuEngine):
-    """See ``runtime.engines.base.Engine``; also has what ``kernels.cuda.frame`` asks of an engine.
+    """See ``runtime.engines.base.Engine``; also has what ``kernels.cuda.windows`` asks for.
 
     Raises:
         NoGpu, NoEngine: no driver, no TensorRT, or neither CuPy nor PyCUDA.
@@ -105,6 +121,8 @@ class Engine(GpuEngine):
             shapes, seen = run["shapes"], run.get("seen")
             self._allocate(shapes, run["features"], run["maps"], seen, dtype)
             self._load(trt, run)
+            if tensorrt_manifest.windows_of(run) > 1:
+                self.most = tensorrt_manifest.windows_of(run)
         except Exception:
             self.close()
             raise
@@ -115,8 +133,7 @@ class Engine(GpuEngine):
         core = settings.get("dla")
         if not tensorrt_manifest.is_whole(run) or not (core is None or isinstance(core, int)):
             raise ValueError("its parts, steps and tensors do not fit together")
-        windows = [run["windows"]["plan"]] if run.get("windows") else []
-        return [run.get("exemplar")] + run["parts"] + windows
+        return [run.get("exemplar")] + run["parts"]
 
     def _load(self, trt: Any, run: Dict[str, Any]) -> None:
         self._runtime = trt.Runtime(self._logger)
@@ -129,7 +146,7 @@ class Engine(GpuEngine):
         if core is not None:
             self._runtime.DLA_core = core
         self._exemplar = self._part(trt, run["exemplar"])
-        self._frame = self._parts(trt, run)
+        self._frame = self._parts(trt, run["parts"])
         self.search(self.exemplar())  # libraries set themselves up in their first call
 
     def describe(self) -> Dict[str, Any]:
@@ -150,21 +167,16 @@ class Engine(GpuEngine):
         self._runtime = None
         super().close()
 
-    def _parts_for(self, count: int) -> Optional[List[Any]]:
-        """See ``GpuEngine``; None where the bundle has no plan for so many regions."""
-        windows = self.bundle.run.get("windows")
-        if not windows or windows["count"] != count:
-            return None
-        return [self._part(load_library(), windows["plan"], count)]
+    def _takes(self, count: int) -> bool:
+        """See ``GpuEngine``."""
+        return bool(count <= tensorrt_manifest.windows_of(self.bundle.run))
 
-    def _part(self, trt: Any, name: str, times: int = 1) -> Any:
-        """Load a plan and bind its tensors; tensors of the same name share memory.
+    def _parts_for(self, count: int) -> List[Any]:
+        """See ``GpuEngine``: the plans take any number."""
+        return self._frame
 
-        Args:
-            trt: the module.
-            name: of the plan's file.
-            times: how many search regions it takes.
-        """
+    def _part(self, trt: Any, name: str) -> Any:
+        """Load a plan, given by its file's name, and bind its tensors; equal names share memory."""
         data = self.bundle.path(name).read_bytes()
         engine = self._runtime.deserialize_cuda_engine(data)
         if engine is None:
@@ -172,32 +184,32 @@ class Engine(GpuEngine):
         context = engine.create_execution_context()
         if context is None:
             self._refuse(f"{self.bundle.path(name)} can't be run")
-        part = Plan(engine, context, self._logger)
+        part = Plan(trt, engine, context, self._logger)
         kind = trt.float16 if self.dtype == "float16" else trt.float32
         for tensor, (shape, dtype) in part.tensors.items():
-            wanted = self.memory.shapes.get(tensor)
-            if wanted is not None and times > 1:
-                wanted = (times * wanted[0],) + wanted[1:]
+            wanted = self._shapes.get(tensor)
+            if wanted is not None and shape[0] < 0:  # any number of windows
+                wanted = (-1, *wanted[1:])
             if wanted != shape or dtype != kind:
                 what = f"{dtype} {shape}, not {self.dtype} {wanted}"
                 raise BadBundle(
                     f"{self.bundle.path(name)}: its tensor {tensor} is {what}; run "
                     f"`{self.bundle.command}`"
                 )
-            part.bind(tensor, self.memory.address(tensor))
+            part.bind(tensor, self.place_of(tensor))
         return part
 
-    def _parts(self, trt: Any, run: Dict[str, Any]) -> List[Any]:
-        """The parts of a frame, in their order: plans, and the correlations between them."""
+    def _parts(self, trt: Any, names: Sequence[str]) -> List[Any]:
+        """The parts of a window, in their order: plans, and the correlations between them."""
         from kernels.cuda.correlate import Correlate
 
-        frame, kernels = [], None
-        for index, name in enumerate(run["parts"]):
-            frame.append(self._part(trt, name))
-            for step in run["steps"][index] if index < len(run["steps"]) else []:
-                kernels = kernels or Correlate(self.device, self.dtype == "float16")
-                frame.append(Correlation(self, kernels, step))
-        return frame
+        parts, steps = [], self.bundle.run["steps"]
+        for index, name in enumerate(names):
+            parts.append(self._part(trt, name))
+            for step in steps[index] if index < len(steps) else []:
+                kernels = Correlate(self.device, self.dtype == "float16")
+                parts.append(Correlation(self, kernels, step))
+        return parts
 
     def _refuse(self, what: str) -> None:
         words = self._logger.last()
@@ -221,22 +233,28 @@ class Plan:
     From TensorRT 8.5 on tensors have names, before that numbers.
 
     Attributes:
-        tensors: dict of tensor name -> (shape, dtype).
+        tensors: dict of tensor name -> (shape, dtype). Axis 0 is -1 where the plan takes several
+            windows.
     """
 
-    def __init__(self, engine: Any, context: Any, logger: Any) -> None:
+    def __init__(self, trt: Any, engine: Any, context: Any, logger: Any) -> None:
         self._context, self._logger = context, logger
         self._bindings: List[int] = []  # addresses by number; none where tensors have names
         keys: Sequence[Any]
         if hasattr(engine, "num_io_tensors"):
             names = keys = [engine.get_tensor_name(i) for i in range(engine.num_io_tensors)]
             shape_of, dtype_of = engine.get_tensor_shape, engine.get_tensor_dtype
+            inputs = [n for n in names if engine.get_tensor_mode(n) == trt.TensorIOMode.INPUT]
+            self._set_shape: Any = getattr(context, "set_input_shape", None)
         else:
             keys = range(engine.num_bindings)
             names, self._bindings = [engine.get_binding_name(i) for i in keys], [0] * len(keys)
             shape_of, dtype_of = engine.get_binding_shape, engine.get_binding_dtype
-        self._names = names
+            inputs = [i for i in keys if engine.binding_is_input(i)]
+            self._set_shape = getattr(context, "set_binding_shape", None)
+        self._names, self._windows = names, 0  # 0: no shape was set
         self.tensors = {n: (tuple(shape_of(key)), dtype_of(key)) for n, key in zip(names, keys)}
+        self._sized = {key: tuple(shape_of(key))[1:] for key in inputs if shape_of(key)[0] < 0}
 
     def bind(self, name: str, address: int) -> None:
         """Move a tensor to an address of the device, if it is one of this plan's."""
@@ -247,8 +265,12 @@ class Plan:
         else:
             self._check(self._context.set_tensor_address(name, address))
 
-    def run(self, handle: Any) -> None:
-        """Put it on a stream, given by its handle; returns at once."""
+    def run(self, handle: Any, windows: int = 1) -> None:
+        """Put it on a stream, given by its handle, for so many windows; returns at once."""
+        if windows != self._windows:
+            for key, sides in self._sized.items():
+                self._check(self._set_shape(key, (windows, *sides)))
+            self._windows = windows
         if self._bindings:
             self._check(self._context.execute_async_v2(self._bindings, handle))
         else:
@@ -264,16 +286,16 @@ class Correlation:
 
     def __init__(self, engine: Engine, kernels: Any, step: Dict[str, Any]) -> None:
         self._engine, self._kernels, self._step = engine, kernels, step
-        self._addresses = {step[key]: engine.memory.address(step[key]) for key in KEYS}
+        self._addresses = {step[key]: engine.place_of(step[key]) for key in KEYS}
 
     def bind(self, name: str, address: int) -> None:
         """Move a tensor to an address of the device, if the correlation has it."""
         if name in self._addresses:
             self._addresses[name] = address
 
-    def run(self, handle: Any) -> None:
-        """Put it on the engine's stream."""
-        step, shapes = self._step, self._engine.memory.shapes
-        search, exemplar = shapes[step["search"]], shapes[step["exemplar"]]
-        given, stream = [self._addresses[step[key]] for key in KEYS], self._engine.stream
-        self._kernels.depthwise(*given, search[1:], exemplar, step["padding"], stream)
+    def run(self, handle: Any, windows: int = 1) -> None:
+        """Put it on the engine's stream, for so many windows."""
+        step, engine = self._step, self._engine
+        shapes = engine.shape(step["search"])[1:], engine.shape(step["exemplar"])
+        given = [self._addresses[step[key]] for key in KEYS]
+        self._kernels.depthwise(*given, *shapes, step["padding"], engine.stream, windows)

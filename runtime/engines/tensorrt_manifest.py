@@ -9,7 +9,7 @@ from typing import Any, Dict, List, Sequence, Tuple
 
 MOST_NUMBERS = 1 << 28  # of a tensor; 1 GiB of float32
 MOST_WEIGHTS = 48 * 1024 // 4  # of one channel of an exemplar: kernels.cuda.correlate
-MOST_WINDOWS = 64  # of a plan for several
+MOST_WINDOWS = 64  # of a plan
 PICTURES = ("exemplar", "search")
 TYPES = ("float32", "float16")  # of all tensors
 
@@ -38,7 +38,7 @@ def is_whole(run: Dict[str, Any]) -> bool:
         return False
     if features_name is not None and not _are_cells(shapes[features_name]):
         return False
-    if not _is_batch(run.get("windows")):
+    if not isinstance(windows_of(run), int) or not 1 <= windows_of(run) <= MOST_WINDOWS:
         return False
     if len(steps) >= len(parts) or not all(isinstance(each, list) for each in steps):
         return False
@@ -56,14 +56,9 @@ def dtype_of(run: Dict[str, Any]) -> Any:
     return run.get("dtype", "float32")
 
 
-def _is_batch(windows: Any) -> bool:
-    """Whether an entry names the plan for several windows; bundles without one have None."""
-    if windows is None:
-        return True
-    if not isinstance(windows, dict) or not isinstance(windows.get("plan"), str):
-        return False
-    count = windows.get("count")
-    return isinstance(count, int) and 2 <= count <= MOST_WINDOWS
+def windows_of(run: Dict[str, Any]) -> Any:
+    """The most windows that a call of the plans takes."""
+    return run.get("windows", 1)
 
 
 def _is_shape(shape: Any) -> bool:

@@ -4,9 +4,9 @@
 the targets one after the other along axis 0. Each operator must keep the targets apart. An operator
 that is not known to do so ends the attempt. Two kinds of node are rewritten:
 
-- a Reshape to a constant shape gets N times the length of axis 0;
+- a Reshape to a constant shape gets N times the length of axis 0, or any length;
 - a convolution with the exemplar's features as weights gets N times as many groups, so that the
-  channels of each target meet their own weights.
+  channels of each target meet their own weights. It takes a fixed number of targets.
 """
 
 from typing import Any, Callable, Dict, List, Optional, Sequence
@@ -41,12 +41,16 @@ class _Stuck(Exception):
     """A node that may mix the targets."""
 
 
-def several(model: ModelProto, count: int) -> Optional[ModelProto]:
+ANY = None  # number of targets that each call says
+NUMBER = "windows"  # name of that dimension
+
+
+def several(model: ModelProto, count: Optional[int] = ANY) -> Optional[ModelProto]:
     """Rewrite a search model for ``count`` targets.
 
     Args:
         model: ONNX model for one target, shapes inferred and fixed (``Graphs.search``).
-        count: targets, 2 or more.
+        count: targets, 2 or more; ``ANY``: axis 0 of inputs and outputs has the name ``NUMBER``.
 
     Returns:
         an ONNX model with the same names, each input and output ``count`` times as long along
@@ -56,7 +60,13 @@ def several(model: ModelProto, count: int) -> Optional[ModelProto]:
     try:
         _Rewriter(model.graph, count).run()
         for value in list(model.graph.input) + list(model.graph.output):
-            value.type.tensor_type.shape.dim[0].dim_value *= count
+            first = value.type.tensor_type.shape.dim[0]
+            if count is not ANY:
+                first.dim_value *= count
+            elif first.dim_value == 1:
+                first.dim_param = NUMBER
+            else:
+                return None
         del model.graph.value_info[:]
         wanted = [models.shape_of(value) for value in model.graph.output]
         model = shape_inference.infer_shapes(model, strict_mode=True)
@@ -74,7 +84,7 @@ class _Rewriter:
         count: targets.
     """
 
-    def __init__(self, graph: GraphProto, count: int) -> None:
+    def __init__(self, graph: GraphProto, count: Optional[int]) -> None:
         self.graph, self.count = graph, count
         self.shapes = models.shapes(graph)
         self.constants = models.constants(graph)
@@ -171,16 +181,17 @@ def _conv(self: _Rewriter, node: NodeProto) -> Nodes:
 def _conv_by_features(self: _Rewriter, node: NodeProto) -> Nodes:
     """(N, C, h, w) by N targets' weights: one sample of N * C channels in N times the groups."""
     source, weights = node.input[0], node.input[1]
-    self.need(source in self.apart and len(node.input) == 2)
+    self.need(source in self.apart and len(node.input) == 2 and self.count)
+    count = self.count or 0
     batch, channels, *sides = self.shape(source)
     self.need(batch == 1)
     output, name = node.output[0], node.output[0]
-    joined = self.add_shape(name + "/joined", [1, self.count * channels] + sides)
-    parted = self.add_shape(name + "/parted", [self.count] + list(self.shape(output)[1:]))
+    joined = self.add_shape(name + "/joined", [1, count * channels] + sides)
+    parted = self.add_shape(name + "/parted", [count] + list(self.shape(output)[1:]))
     kept = [a for a in node.attribute if a.name != "group"]
     conv = helper.make_node("Conv", [name + "/in", weights], [name + "/out"], name=node.name)
     conv.attribute.extend(kept)
-    group = _attribute(node, "group", 1) * self.count
+    group = _attribute(node, "group", 1) * count
     conv.attribute.append(helper.make_attribute("group", group))
     return [
         helper.make_node("Reshape", [source, joined], [name + "/in"]),
@@ -215,7 +226,8 @@ def _reshape(self: _Rewriter, node: NodeProto) -> Nodes:
     before, after = self.shape(source), self.shape(node.output[0])
     self.need(before[0] == after[0])
     self.constant(target)
-    name = self.add_shape(node.output[0] + "/several", [before[0] * self.count] + list(after[1:]))
+    first = before[0] * self.count if self.count else -1
+    name = self.add_shape(node.output[0] + "/several", [first] + list(after[1:]))
     return [helper.make_node("Reshape", [source, name], node.output, name=node.name)]
 
 

@@ -130,3 +130,23 @@ def test_this_pythons_own_packages_are_found():
 def test_versions_compare_by_number_not_by_text():
     assert installed.at_least("10.3.0", (8, 5)) and not installed.at_least("8.5.2", (10,))
     assert installed.at_least("10.16.2.10", (10, 16)) and not installed.at_least(None, (1,))
+
+
+def test_a_container_on_a_jetson_may_be_each_jetson(tmp_path):
+    """Docker hides the device tree; the driver's file and the processor's kind are there."""
+    container = BoardRoot(None, tmp_path)
+    container.put("proc/driver/nvidia/version", "NVRM version: NVIDIA UNIX Open Kernel Module 540")
+    assert container.detect().sure and not container.detect().may_be("jetson_orin_nano")
+    container.put("usr/lib/aarch64-linux-gnu/libc.so.6", "")
+    found = container.detect()
+    assert found.board.name == "nvidia_gpu" and not found.sure
+    assert found.may_be("nvidia_gpu") and found.may_be("jetson_orin_nano")
+    assert not found.may_be("pynq_z2") and not found.may_be("host")
+
+
+def test_jetpack_4_6_0_has_an_older_tensorrt(tmp_path):
+    nano = BoardRoot("jetson_nano_jp4", tmp_path)
+    for revision, family, tensorrt in (("6.1", "4.6.0", "8.0.1"), ("7.4", "4.6", "8.2.1")):
+        nano.put("etc/nv_tegra_release", f"# R32 (release), REVISION: {revision}, GCID: 0")
+        found = nano.detect()
+        assert (found.family, found.software["tensorrt"]) == (family, tensorrt)

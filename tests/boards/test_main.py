@@ -40,7 +40,10 @@ def test_the_report_of_an_orin_says_what_matters_and_missing_the_commands_alone(
     ):
         assert part in text
     text = run("missing", "--root", orin.folder).stdout
-    assert text == "python3 -m pip install cupy-cuda12x==13.6.0 'numpy>=1.22,<2'\n"
+    assert text == (
+        "python3 -m pip install cupy-cuda12x==13.6.0 'numpy>=1.22,<2'\n"
+        "python3 -m pip install aiohttp\n"
+    )
 
 
 def test_an_unknown_board_is_asked_for(tmp_path):

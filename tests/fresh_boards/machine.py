@@ -23,6 +23,15 @@ done
 """
 
 
+# The environment of `make setup`: small wheels, and the metadata of those that are large.
+MAKE = """#!/bin/sh -e
+[ "$1" = setup ]
+python3 -m venv .venv
+.venv/bin/python -m pip install -q -c constraints.txt {wheels}
+for name in {marks}; do mkdir .venv/lib/{python}/site-packages/$name-0.dist-info; done
+"""
+
+
 class Failed(Exception):
     """A step of a fresh board failed; the text says which, with the end of its output."""
 
@@ -51,6 +60,8 @@ class Machine:
         self._lay_out_root()
         self._write("sudo", '#!/bin/sh\nexec "$@"\n')
         self._write("apt-get", APT.format(cases="\n".join(self._cases())))
+        if "setup" in table:
+            self._write("make", MAKE.format(python=self._python, **table["setup"]))
 
     def _lay_out_root(self):
         """The board's files, without any Python package."""
@@ -114,7 +125,8 @@ class Machine:
         Raises:
             Failed: its exit code is none of the accepted ones.
         """
-        first = [str(self.environment / "bin")] if self.environment else []
+        made = [self.environment, folder / ".venv"]  # what the doctor's commands made
+        first = [str(each / "bin") for each in made if each and each.exists()]
         path = os.pathsep.join(first + [str(self.bin), str(self.system / "bin"), "/usr/bin:/bin"])
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "VIRTUAL_"))}
         # the user's own cache of pip, so that large wheels come once

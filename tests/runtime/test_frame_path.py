@@ -33,7 +33,7 @@ def test_the_tracker_is_few_files_to_read():
     [
         ("processor", 10, {"runtime/devices/processor.py"}),
         ("search", 15, {"runtime/devices/processor.py", "runtime/search/search.py"}),
-        ("gpu", 16, {"runtime/devices/gpu.py", "kernels/cuda/frame.py"}),
+        ("gpu", 10, {"runtime/devices/gpu.py", "kernels/cuda/windows.py"}),
         ("fpga", 14, {"runtime/devices/fpga.py", "kernels/fpga/window.py"}),
     ],
 )

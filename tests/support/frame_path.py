@@ -46,6 +46,7 @@ def on_processor(recover=False):
 
 
 def on_gpu():
+    from kernels import cpu
     from kernels.cuda import device
     from runtime.devices.gpu import Gpu
     from runtime.tracker import Tracker
@@ -54,7 +55,7 @@ def on_gpu():
     from tests.fakes.cuda.networks import network
 
     opened, net, film = device.open_device(), network(border="zero"), Film(3)
-    tracker = Tracker(Gpu(net, Engine(opened, net)))
+    tracker = Tracker(Gpu(net, Engine(opened, net), cpu.load()))
     return tracker, film.frame(0), film.box
 
 

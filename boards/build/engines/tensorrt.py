@@ -3,15 +3,17 @@
 import pathlib
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
-from boards import detect
+from boards import Board, detect
 from boards.build import plans, prepared, remote
 from boards.build.order import Order
 from boards.build.writer import Writer
 from boards.errors import BuildFailed
+from kernels.cuda import driver
+from kernels.errors import NoGpu
 from runtime import bundle
 
 CACHE = pathlib.Path("~/.cache/hotpath").expanduser()
-WINDOWS = "windows.plan"
+EXEMPLAR = "exemplar.plan"
 RUN_KEYS = ("features", "maps", "steps", "shapes", "seen")
 
 Say = Callable[[str], None]
@@ -20,8 +22,7 @@ Say = Callable[[str], None]
 def build(order: Order, say: Say) -> Optional[bundle.Bundle]:
     """Build the bundle. Return None when the board must go on; its command was printed then."""
     _check_dla(order)
-    here = None if order.host else detect.detect().board
-    is_here = here is not None and here.name == order.board.name
+    is_here = not order.host and _is_here(order.board)
     folder = order.target.with_name(order.target.name + ".prepared")
     if not is_here or not prepared.is_current(folder, order):
         prepared.prepare(folder, order, say)
@@ -50,9 +51,10 @@ def build_here(
         BuildFailed: it was prepared for another board; or see ``build_prepared``.
     """
     values = prepared.read(folder)
-    here = detect.detect().board
+    found = detect.detect()
+    here, is_it = found.board, found.may_be(values["board"])
     name, precision = values["network"]["name"], values["precision"]
-    if here is not None and here.name != values["board"] and not force:
+    if here is not None and not is_it and not force:
         command = bundle.command(here.name, name, precision)
         raise BuildFailed(
             f"this board is {here.name}, but the folder was prepared for {values['board']}; run "
@@ -81,11 +83,11 @@ def build_prepared(folder: pathlib.Path, target: pathlib.Path, say: Say) -> bund
     number = builder.gpu.compute_capability.replace(".", "")
     say(f"TensorRT {builder.version} on {builder.gpu.name} (sm_{number})")
     with Writer(target) as writer:
-        form, name = _build_form(values, folder, builder, writer.folder, say)
+        form, name, windows = _build_form(values, folder, builder, writer.folder, say)
         run = {key: form[key] for key in RUN_KEYS}
-        run.update(exemplar="exemplar.plan", parts=_plan_names(form)[1:], form=name)
+        run.update(exemplar=EXEMPLAR, parts=_plan_names(form)[1:], form=name)
         run["dtype"] = "float16" if _half_tensors(form, builder) else "float32"
-        run["windows"] = _build_windows(values, form, folder, builder, writer.folder, say)
+        run["windows"] = windows
         entries = {
             "network": values["network"],
             "board": values["board"],
@@ -98,6 +100,17 @@ def build_prepared(folder: pathlib.Path, target: pathlib.Path, say: Say) -> bund
             "run": run,
         }
         return writer.finish(entries, folder / (values["network"]["name"] + ".toml"))
+
+
+def _is_here(board: Board) -> bool:
+    """Whether this is the board. In a container the GPU tells what the device tree does not."""
+    found = detect.detect()
+    if found.sure or not found.may_be(board.name):
+        return found.may_be(board.name)
+    try:
+        return bool(driver.describe_gpu().compute_capability == board.gpu["compute_capability"])
+    except NoGpu:
+        return False
 
 
 def _check_dla(order: Order) -> None:
@@ -121,50 +134,35 @@ def _build_form(
     builder: plans.Builder,
     out: pathlib.Path,
     say: Say,
-) -> Tuple[Dict[str, Any], str]:
-    """Build the whole network. Where the parser refuses it, build it cut at the correlation."""
+) -> Tuple[Dict[str, Any], str, int]:
+    """Build the whole network. Where the parser refuses it, build it cut at the correlation.
+
+    Returns:
+        The form, its name, and how many windows its plans take.
+    """
+    most = values["windows"] if values["dla"] is None else 1  # a DLA core takes a fixed number
+    forms = values["forms"]
     names = ["whole", "cut"] if builder.takes_tensor_kernels else ["cut", "whole"]
-    names = [name for name in names if name in values["forms"]]
-    for name in names:
-        form = values["forms"][name]
+    names = [name for name in names if name in forms]
+    tries = [(name, most) for name in names if most > 1 and "windows" in forms[name]]
+    tries += [(name, 1) for name in names]
+    for name, windows in tries:
+        form = forms[name]
         try:
-            for model, plan in zip(_models(values, form, builder), _plan_names(form)):
-                (out / plan).write_bytes(builder.build(folder / model, model))
-            return form, name
+            exemplar, *search = _models(values, form, builder)
+            if windows > 1:
+                search = _models(values, form["windows"], builder)
+            for model, plan in zip([exemplar, *search], _plan_names(form)):
+                count = 1 if plan == EXEMPLAR else windows
+                (out / plan).write_bytes(builder.build(folder / model, model, count))
+            return form, name, windows
         except BuildFailed as error:
-            if name == names[-1]:
+            if (name, windows) == tries[-1]:
                 raise
-            say(f"{name}: {error}; building it {names[1]}")
+            say(f"{name}, {windows} windows: {error}; trying another form")
             for path in out.glob("*.plan"):
                 path.unlink()
     raise AssertionError("a prepared folder has a form")
-
-
-def _build_windows(
-    values: Dict[str, Any],
-    form: Dict[str, Any],
-    folder: pathlib.Path,
-    builder: plans.Builder,
-    out: pathlib.Path,
-    say: Say,
-) -> Optional[Dict[str, Any]]:
-    """Build the plan for several windows of a lost target's search, where there is a model for it.
-
-    It has a fixed number of windows. A plan for any number would choose its kernels for all of
-    them, and a DLA core takes no such plan.
-    """
-    kept = form.get("windows")
-    if not kept or kept["count"] != values.get("windows"):  # as the board's profile wants it
-        return None
-    model = kept.get("half") if _takes_half(values, form, builder) else kept["model"]
-    try:
-        if model is None:
-            raise BuildFailed("there is no model of float16 for it")
-        (out / WINDOWS).write_bytes(builder.build(folder / model, model))
-    except BuildFailed as error:
-        say(f"a lost target is searched for in one window at a time: {error}")
-        return None
-    return {"plan": WINDOWS, "count": kept["count"]}
 
 
 def _half_tensors(form: Dict[str, Any], builder: plans.Builder) -> bool:
@@ -191,4 +189,4 @@ def _models(values: Dict[str, Any], form: Dict[str, Any], builder: plans.Builder
 
 def _plan_names(form: Dict[str, Any]) -> List[str]:
     searches = [f"search{index}.plan" for index in range(len(form["models"]) - 1)]
-    return ["exemplar.plan"] + searches
+    return [EXEMPLAR] + searches

@@ -1,4 +1,4 @@
-"""A clip that needs no file: a textured patch that moves over a textured background."""
+"""Clips that need no file: textured patches that move over a textured background."""
 
 from typing import Any, List, Tuple
 
@@ -6,7 +6,9 @@ import cv2
 import numpy as np
 
 WIDTH, HEIGHT = 640, 480
-SIDE = 64  # of the patch, pixels
+SIDE = 64  # of a patch, pixels
+APART = 120  # centres of two patches, which lie in one search region
+ELSEWHERE = (24, 380)  # where the first one comes back
 
 
 def film(count: int) -> Tuple[List[Any], Any]:
@@ -28,6 +30,47 @@ def film(count: int) -> Tuple[List[Any], Any]:
         frame[y : y + SIDE, x : x + SIDE] = patch
         frames.append(frame)
     return frames, boxes
+
+
+def two_targets(count: int, gone: int, back: int) -> Tuple[List[Any], Any]:
+    """Frames with two patches side by side; the first disappears, and comes back elsewhere.
+
+    Args:
+        count: of frames.
+        gone, back: the frames in which the first patch is not there.
+
+    Returns:
+        (frames, boxes): as of ``film``, but float64 (count, 2, 4), NaN where the patch is gone.
+    """
+    frames, places = film(count)
+    random = np.random.RandomState(11)
+    other = _texture(random, SIDE, SIDE, 16)
+    other[..., 0] //= 4
+    patch = frames[0][_slices(places[0])].copy()
+    background = frames[0].copy()
+    background[_slices(places[0])] = (
+        _texture(np.random.RandomState(7), HEIGHT, WIDTH, 40)[_slices(places[0])] // 2
+    )
+    boxes = np.full((count, 2, 4), SIDE, np.float64)
+    shown = []
+    for index in range(count):
+        frame = background.copy()
+        boxes[index, 0, :2] = places[index, :2] - (APART // 2, 0)
+        boxes[index, 1, :2] = places[index, :2] + (APART // 2, 0)
+        if gone <= index < back:
+            boxes[index, 0] = np.nan
+        elif index >= back:
+            boxes[index, 0, :2] = ELSEWHERE
+        for box, picture in zip(boxes[index], (patch, other)):
+            if np.isfinite(box[0]):
+                frame[_slices(box)] = picture
+        shown.append(frame)
+    return shown, boxes
+
+
+def _slices(box: Any) -> Tuple[slice, slice]:
+    x, y = int(box[0]), int(box[1])
+    return slice(y, y + SIDE), slice(x, x + SIDE)
 
 
 def nv12(frame: Any) -> Any:

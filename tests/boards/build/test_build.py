@@ -14,15 +14,18 @@ from tests.support import ROOT
 
 pytest.importorskip("onnxruntime")
 
+from boards import detect
 from boards.build import __main__ as build
 from boards.build import progress, remote
 from boards.build.engines import tensorrt
 from boards.errors import BuildFailed
 from runtime import bundle, loading
 from runtime.networks import load_network
+from runtime.options import Options
 from tests.fakes.tensorrt import machine
 from tests.fakes.tensorrt.sshd import Sshd
 from tests.support import tiny
+from tests.support.board_roots import BoardRoot
 
 
 @pytest.fixture
@@ -114,6 +117,28 @@ def test_what_was_prepared_serves_its_board_without_onnx_and_no_other_board(
     text = capsys.readouterr().err
     assert "this board is jetson_tx2, but the folder was prepared for jetson_nano" in text
     assert "run `make engine BOARD=jetson_tx2" in text
+
+
+def test_in_a_container_on_a_jetson_the_board_that_is_named_is_built_and_tracks(
+    toml, tmp_path, capsys, monkeypatch
+):
+    """Docker hides the device tree: the GPU's compute capability must be the board's."""
+    root = BoardRoot(None, tmp_path / "root")
+    root.put("proc/driver/nvidia/version", "NVRM version")
+    root.put("usr/lib/aarch64-linux-gnu/libc.so.6", "")
+    found = root.detect()
+    assert found.board.name == "nvidia_gpu"
+    with play(monkeypatch, tmp_path, "nvidia_gpu", "8.7"):
+        monkeypatch.setattr(detect, "detect", lambda root="/": found)
+        assert run(toml, tmp_path, "jetson_orin_nano") == 0
+        made = bundle.Bundle(tmp_path / "jetson_orin_nano" / "tiny-fp16")
+        assert made.compute_capability == "8.7"
+        loading.load(Options(bundle=made.folder)).engine.close()
+        prepared = made.folder.with_name("tiny-fp16.prepared")
+        assert build.main(["--prepared", str(prepared)]) == 0  # what another computer prints
+        capsys.readouterr()
+        assert run(toml, tmp_path, "jetson_xavier_nx") == 0  # of 7.2: it is prepared for there
+        assert "boards.build --prepared" in capsys.readouterr().out
 
 
 @pytest.mark.skipif(sys.version_info < (3, 10), reason="calib/ is for Python 3.10 and newer")

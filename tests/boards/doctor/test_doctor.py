@@ -7,9 +7,10 @@ import pytest
 
 from boards import detect, installed, load_board
 from boards import names as board_names
-from boards.doctor import Situation, missing, traps
+from boards.doctor import Situation, missing, report, traps
 from boards.files import Root
 from runtime import engines
+from tests.support import ROOT
 from tests.support.board_roots import BoardRoot, situation
 
 pytestmark = pytest.mark.pythons("the doctor on a board's own Python")
@@ -36,8 +37,8 @@ FRESH = ("numpy-*", "tensorrt-*", "libopencv_python-*", "tqdm-*", "onnx-*", "tom
     "name, dropped, wanted",
     [
         ("kv260", (), "cv2"),
-        ("jetson_thor_jp7", (), "cv2 venv environment cupy"),
-        ("jetson_nano_jp4", FRESH, "pip tensorrt cv2 numpy pycuda"),
+        ("jetson_thor_jp7", (), "cv2 venv environment cupy aiohttp"),
+        ("jetson_nano_jp4", FRESH, "pip tensorrt cv2 numpy pycuda aiohttp"),
     ],
 )
 def test_what_is_missing_goes_by_the_boards_engine(tmp_path, name, dropped, wanted):
@@ -68,16 +69,51 @@ def test_where_pip_refuses_an_environment_comes_before_its_packages(tmp_path):
     entries = missing.missing(situation(thor))
     assert "-m venv --system-site-packages" in entries[2].command
     thor.path("usr/lib/python3.12/EXTERNALLY-MANAGED").unlink()
-    assert names(thor) == ["cv2", "cupy"]
+    assert names(thor) == ["cv2", "cupy", "aiohttp"]
 
 
-def test_a_computer_with_a_gpu_gets_tensorrt_from_pip(tmp_path):
+def test_in_a_new_shell_an_environment_that_is_there_is_used(tmp_path):
+    """A user of a Thor opens a new shell: its python3 is the system's again."""
+    thor, python = BoardRoot("jetson_thor_jp7", tmp_path), "~/hotpath-venv/bin/python"
+    thor.put("home/a/hotpath-venv/bin/python", "")
+    commands = missing.commands(situation(thor))
+    assert not [
+        text
+        for text in commands
+        if "venv --system" in text or "apt-get install python3-venv" in text
+    ]
+    pip = [text for text in commands if "pip install" in text]
+    assert len(pip) == 2 and all(text.startswith(python + " -m pip install ") for text in pip)
+    for name in ("cupy_cuda13x-13.6.0", "aiohttp-3.9.1"):
+        packages = "home/a/hotpath-venv/lib/python3.12/site-packages/"
+        thor.put(f"{packages}{name}.dist-info/METADATA", "")
+    assert names(thor) == ["cv2"]
+    found = situation(thor)
+    found.installed.is_other = True  # this shell's Python is the system's
+    assert missing.commands(found) == [python + " -m boards"]
+
+
+def test_every_command_of_a_board_is_of_the_python_that_its_report_names(tmp_path):
+    thor = BoardRoot("jetson_thor_jp7", tmp_path)
+    thor.put_package("numpy-2.1.0", "3.12", "usr/lib")
+    told = report.machine(situation(thor), thor.telemetry())
+    assert [line.split()[-1] for line in told if "of all commands" in line] == [
+        "~/hotpath-venv/bin/python"
+    ]
+    assert not [line for line in told if line.strip().startswith("python3 -m pip")]
+
+
+def test_a_computer_with_a_gpu_gets_tensorrt_into_its_one_environment(tmp_path):
     computer = BoardRoot(None, tmp_path)
     computer.put("proc/driver/nvidia/version", "NVRM version: NVIDIA UNIX x86_64 580")
     computer.put("usr/bin/python3.12", "")
     entries = {entry.name: entry.command for entry in missing.missing(situation(computer))}
-    assert list(entries) == ["pip", "numpy", "cv2", "onnx", "tensorrt", "cupy"]
-    assert entries["tensorrt"] == "python3 -m pip install tensorrt-cu12"
+    assert list(entries) == ["numpy", "cv2", "onnx", "tensorrt", "cupy"]
+    assert set(entries.values()) == {"make setup ALSO=nvidia"}  # what `make engine` runs with
+    computer.put("usr/lib/python3.12/EXTERNALLY-MANAGED", "")
+    assert missing.commands(situation(computer)) == ["make setup ALSO=nvidia"]
+    extras = (ROOT / "pyproject.toml").read_text().split("\nnvidia = [")[1].split("]\n]")[0]
+    assert "tensorrt-cu12" in extras and "cupy-cuda12x" in extras and "[host]" in extras
 
 
 def test_an_engine_of_ones_own_says_how_it_is_installed(tmp_path, monkeypatch):
@@ -95,7 +131,8 @@ def test_an_engine_of_ones_own_says_how_it_is_installed(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "name, wanted", [("raspberry_pi4", ["python3 -m pip install ncnn"]), ("raspberry_pi5", [])]
+    "name, wanted",
+    [("raspberry_pi4", ["~/hotpath-venv/bin/python -m pip install ncnn"]), ("raspberry_pi5", [])],
 )
 def test_arm_boards_lack_what_their_engine_imports(tmp_path, monkeypatch, name, wanted):
     monkeypatch.setattr("runtime.engines.base.Engine.is_installed", classmethod(lambda cls: False))
@@ -109,7 +146,7 @@ def test_where_make_setup_ran_the_other_python_is_named(tmp_path, monkeypatch):
     python = tmp_path / ".venv" / "bin" / "python"
     python.parent.mkdir(parents=True)
     python.touch()
-    assert missing._setup(str(tmp_path)) == ".venv/bin/python -m boards"
+    assert missing._setup(str(tmp_path), ALSO="nvidia") == ".venv/bin/python -m boards"
     monkeypatch.setattr(sys, "prefix", str(tmp_path / ".venv"))
     assert missing._setup(str(tmp_path)) == "make setup"
 

@@ -6,6 +6,7 @@ tests/kernels/cuda runs them on the fake GPU, test_gpu.py beside it on a real on
 
 import functools
 import sys
+import threading
 
 import cv2
 import numpy as np
@@ -13,68 +14,50 @@ import pytest
 
 from kernels import cpu
 from kernels.cuda import device as devices
-from kernels.cuda import frames
-from kernels.cuda.frame import Frame
+from kernels.cuda import driver, frames, graphs
 from kernels.errors import GpuFailed
 from runtime import geometry
-from runtime.devices.gpu import Gpu, frame_settings
-from runtime.errors import BadFrame, NetworkFailed, NotReady
+from runtime.devices.base import Look
+from runtime.devices.gpu import Gpu
+from runtime.errors import BadFrame, NotReady
 from runtime.options import Options
-from runtime.targets.pipeline import Pipeline, Taken
+from runtime.pictures import every_pixel
+from runtime.search.cues import ColoursUnder
 from runtime.targets.targets import Targets
 from runtime.tracker import Tracker
 from tests.fakes.cuda.engine import Engine
 from tests.fakes.cuda.film import Film, track_by_definition
 from tests.fakes.cuda.networks import network
+from tests.fakes.cuda.whole import upload_frame
+
+
+def opened(device, net, **options):
+    return Gpu(net, Engine(device, net), cpu.load(), **options)
 
 
 def kinds():
     """Tracking continues when the source changes the kind of its frames."""
     device, net = devices.open_device(), network()
-    film, frames = Film(0), []
+    film, clip = Film(0), []
     for index in range(12):
         image = film.bgr(index)
-        frames.append(film.nv12(image) if index < 4 or index > 8 else image)
-    states = []
+        clip.append(film.nv12(image) if index < 4 or index > 8 else image)
+    tracks = []
     for graph in (False, True):
-        frame = Frame(device, frame_settings(net), Engine(device, net), graph=graph)
-        frame.begin(frames[0], film.state, film.border)
-        found = []
-        for picture in frames[1:]:
-            frame.submit(picture)
-            found.append(frame.result().state.tobytes())
-        assert frame.uses_graph == graph
-        states.append(found)
-    assert states[0] == states[1]
-    device.close()
-
-
-def two_targets():
-    """Two targets that take turns on one engine do not disturb one another."""
-    device, net = devices.open_device(), network()
-    engine = Engine(device, net)
-    films = [Film(0), Film(5)]
-    frames = [Frame(device, frame_settings(net), engine, graph=graph) for graph in (True, False)]
-    for frame, film in zip(frames, films):
-        frame.begin(film.frame(0), film.state, film.border)
-    states = [[], []]
-    for index in range(1, 21):
-        for frame, film in zip(frames, films):
-            frame.submit(film.frame(index))
-        for found, frame in zip(states, frames):
-            found.append(frame.result().state)
-    for found, film in zip(states, films):
-        expected, _ = track_by_definition(net, film, 20)
-        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
+        gpu = opened(device, net, graph=graph)
+        tracker = Tracker(gpu)
+        tracker.init(clip[0], film.box)
+        tracks.append([tracker.update(picture) for picture in clip[1:]])
+        assert gpu.uses_graph == graph
+        gpu.close()
+    assert tracks[0] == tracks[1]
     device.close()
 
 
 def tracker():
-    """``Gpu`` gives the definitions' boxes, and takes a second target."""
+    """A tracker on ``Gpu`` gives the definitions' boxes, and takes a second target."""
     device, net = devices.open_device(), network(border="zero")
-    tracked = Tracker(Gpu(net, Engine(device, net), graph=True))
-    film = Film(3)
-    film.border = (0, 0, 0)
+    tracked, film = Tracker(opened(device, net)), Film(3)
     with pytest.raises(NotReady, match="call init"):
         tracked.update(film.frame(0))
     expected, _ = track_by_definition(net, film, 10)
@@ -90,157 +73,124 @@ def tracker():
 def camera():
     """Camera frames give the same boxes as these frames converted to BGR by OpenCV."""
     device, net = devices.open_device(), network(channels="RGB", mean=(124.0, 116.0, 104.0))
-    engine = Engine(device, net)
+    gpu = opened(device, net)
     for film in (Film(3), Film(8)):
         clip, box = [film.bgr(index) for index in range(40)], film.box
         planes = [Film.nv12(image) for image in clip]
         converted = [cv2.cvtColor(np.concatenate(p), cv2.COLOR_YUV2BGR_NV12) for p in planes]
         bgrx = [np.dstack([image, image[:, :, :1]]) for image in converted]
-        ways = [_boxes(net, engine, way, box) for way in (converted, planes, bgrx)]
+        ways = [_boxes(gpu, way, box) for way in (converted, planes, bgrx)]
         assert len({track.box for track in ways[0]}) > len(clip) // 2
         assert ways[0] == ways[1] == ways[2]
         for wrong in (frames.Nv12(planes[0].luma, planes[0].chroma[:-1]), bgrx[0][:, :, :2]):
             with pytest.raises(BadFrame):
-                _boxes(net, engine, [wrong], box)
+                _boxes(gpu, [wrong], box)
     device.close()
 
 
-def _boxes(net, engine, clip, box):
-    tracker = Tracker(Gpu(net, engine))
+def _boxes(gpu, clip, box):
+    tracked = Tracker(gpu)
     try:
-        tracker.init(clip[0], box)
-        return [tracker.update(frame) for frame in clip[1:]]
+        tracked.init(clip[0], box)
+        return [tracked.update(frame) for frame in clip[1:]]
     finally:
-        tracker.release()
+        tracked.release()
 
 
-def pipelined():
-    """A pipeline of two frames gives the same tracks as one frame at a time.
-
-    Meanwhile targets are added and dropped, and the size of the frames changes.
-    """
-    told = [_run(depth, graph) for depth in (1, 2) for graph in (False, True)]
-    assert all(one == told[0] for one in told[1:])
-    assert [index for index, _ in told[0]] == list(range(1, 41))
-    assert [sorted(tracks) for _, tracks in told[0][8:24]] == [[0]] + [[0, 1]] * 10 + [[1]] * 5
-    assert len({track.lost for _, tracks in told[0] for track in tracks.values()}) == 2
-
-
-def _run(depth, graph):
-    """Track a film at a pipeline depth; return a list of (index, dict of number -> track)."""
-    device, net = devices.open_device(), network(border="zero", lost_below=0.9)
-    engine = Engine(device, net, seen=True)
-    engine.capturable = graph
-    targets = Targets(net, engine, cpu.load(), Options(pipeline=depth, recover=False))
-    film, told = Film(3, change=30), []
-    targets.add(film.frame(0), film.box)
-    pipeline = Pipeline(targets, lambda taken, tracks, ms: told.append((taken.index, tracks)))
-    for index in range(1, 41):
-        frame = film.noise[:220, :300] if 12 <= index < 18 else film.frame(index)  # no target
-        pipeline.take(Taken(frame, index, None, 0.0))
-        assert pipeline.in_flight == depth - 1
-        if index == 8 + depth:  # frame 9 was the last one reported
-            assert targets.add(film.frame(9), told[-1][1][0].box) == 1
-        if index == 18 + depth:
-            targets.drop(0)
-    assert pipeline.empty() == depth - 1 and not pipeline.in_flight
-    targets.close()
-    device.close()
-    return told
-
-
-def grouped():
-    """Targets of a network with a fixed batch share crop, select, upload and download."""
+def several():
+    """Targets that share a device are found as each alone, in as few submissions as they take."""
     device, net = devices.open_device(), network(border="zero", lost_below=0.6)
-    film, boxes = Film(3), [(100, 100, 40, 40), (90, 95, 40, 44), (120, 90, 50, 40)]
+    film, boxes = Film(3), [(100, 100, 40, 40), (90, 30, 40, 44), (220, 90, 50, 40)]
     for graph in (False, True):
-        engine, said = Engine(device, net, seen=True), []
-        engine.capturable = graph
-        alone = [Tracker(Gpu(net, Engine(device, net, seen=True), graph=graph)) for _ in boxes]
-        targets = Targets(net, engine, cpu.load(), Options(log=said.append, recover=False))
-        for tracker, box in zip(alone, boxes):
-            tracker.init(film.frame(0), box)
+        gpu, other = (opened(device, net, graph=graph) for _ in range(2))
+        targets = Targets(gpu, Options(recover=False))
+        alone = [Tracker(other) for _ in boxes]
+        for tracked, box in zip(alone, boxes):
+            tracked.init(film.frame(0), box)
             targets.add(film.frame(0), box)
         for index in range(1, 12):
             if index == 6:  # one begins again
-                alone[1].init(film.frame(5), boxes[0])
-                targets.restart(1, film.frame(5), boxes[0])
+                alone[1].init(film.frame(5), (10, 10, 44, 40))
+                targets.restart(1, film.frame(5), (10, 10, 44, 40))
             before = device.counters.read()
             tracks = targets.update(film.frame(index))
             after = device.counters.read()
-            wanted = [tracker.update(film.frame(index)) for tracker in alone]
-            assert list(tracks.values()) == wanted, index
+            wanted = [tracked.update(film.frame(index)) for tracked in alone]
+            assert [t.score for t in tracks.values()] == [t.score for t in wanted], index
         cost = {name: after[name] - before[name] for name in after}
-        assert cost["launches"] == 1 + 3 * 2 + 1 and cost["graph_launches"] == graph
-        assert cost["allocations"] == 0 and cost["download_bytes"] == 3 * 64
-        assert cost["uploads"] == cost["downloads"] == cost["synchronisations"] == 1
-        assert any("once for each target" in sentence for sentence in said)
+        # gather, crop, three kernels of the network for each window, select
+        assert cost["launches"] == 2 + 2 * 3 + 1 and cost["graph_launches"] == graph
+        assert cost["allocations"] == 0 and cost["synchronisations"] == 1
+        assert cost["uploads"] == cost["downloads"] == 2
+        for tracked in alone:
+            tracked.release()
         targets.close()
-        for tracker in alone:
-            tracker.release()
+        other.close()
     device.close()
 
 
 def owns():
-    """A released tracker frees all its memory, and later calls raise ``NotReady``."""
+    """What is closed frees all its memory, and later calls raise ``NotReady``."""
     device, net = devices.open_device(), network()
     engine, film = Engine(device, net), Film(3)
+    engine.prepare()
     before = len(device._memory)
     for graph in (False, True):
-        tracked = Tracker(Gpu(net, engine, slots=2, graph=graph))
+        gpu = Gpu(net, engine, cpu.load(), graph=graph)
+        tracked = Tracker(gpu)
         tracked.init(film.frame(0), (100, 100, 40, 40))
-        tracked.submit(film.frame(1))
+        tracked.update(film.frame(1))
         tracked.release()
         tracked.release()
-        assert len(device._memory) == before
-        for call in (tracked.update, tracked.submit, tracked.init):
+        for call in (tracked.update, tracked.init):
             with pytest.raises(NotReady, match="closed"):
                 call(film.frame(1), *([(1, 1, 9, 9)] if call == tracked.init else []))
+        gpu.close()
+        gpu.close()
+        assert len(device._memory) == before
     device.close()
 
 
 def sizes():
-    """Frames of any size and strides are tracked; each one differs from the frame in flight."""
+    """Frames of any size and strides are tracked, as a graph and step by step."""
     told = []
-    for depth, graph in ((1, False), (2, False), (2, True)):
+    for graph in (False, True):
         device, random = devices.open_device(), np.random.RandomState(4)
         net = network(border="zero", lost_below=0.9)
-        tracked = Tracker(Gpu(net, Engine(device, net, seen=True), slots=depth, graph=graph))
+        tracked = Tracker(opened(device, net, graph=graph))
         tracked.init(random.randint(0, 256, (240, 320, 3)).astype(np.uint8), (90, 80, 30, 50))
         found = []
         for index in range(30):
             any_size = random.randint(1, 600), random.randint(1, 600)
             size = ((240, 320), (240, 320), (1, 1), (2, 3), any_size)[random.randint(5)]
             frame = random.randint(0, 256, size + (3,)).astype(np.uint8)
-            tracked.submit(frame[::-1, ::-1] if index % 2 else frame)
-            if index >= depth - 1:
-                found.append(tracked.collect() + (tracked.presence.value,))
-        while len(found) < 30:
-            found.append(tracked.collect() + (tracked.presence.value,))
+            track = tracked.update(frame[::-1, ::-1] if index % 2 else frame)
+            found.append(track + (tracked.presence.value,))
         assert all(np.isfinite(track[0]).all() for track in found)
         told.append(found)
         device.close()
-    assert told[0] == told[1] == told[2]
+    assert told[0] == told[1]
 
 
 def short_of_memory():
-    """A frame too large for the GPU raises its error in order; the frames around it are tracked."""
+    """A frame too large for the GPU raises its error; the frames around it are tracked."""
     device, net = devices.open_device(), network(border="zero")
     film = Film(3)
     expected, _ = track_by_definition(net, film, 20)
     for graph in (False, True):
-        tracked = Tracker(Gpu(net, Engine(device, net), slots=2, graph=graph))
+        tracked = Tracker(opened(device, net, graph=graph))
         tracked.init(film.frame(0), film.box)
-        alloc, states = device.alloc, []
+        alloc, boxes = device.alloc, []
         device.alloc = functools.partial(_limited, alloc, 1 << 20)
         for index in range(1, 21):
-            tracked.submit(film.frame(index))
-            if index in (5, 6):  # with a frame in flight
+            boxes.append(tracked.update(film.frame(index)).box)
+            if index in (5, 6):
+                state = tracked.state
                 with pytest.raises(GpuFailed, match="no room"):
-                    tracked.submit(np.zeros((800, 1000, 3), np.uint8))
-            tracked.collect()
-            states.append(tracked.state.copy())
-        np.testing.assert_allclose(states, expected, rtol=0, atol=1e-6)
+                    tracked.update(np.zeros((800, 1000, 3), np.uint8))
+                tracked.state, tracked._shape = state, (220, 300, 3)
+        wanted = [geometry.box_of(net, state) for state in expected]
+        np.testing.assert_allclose(boxes, wanted, rtol=0, atol=1e-6)
         device.alloc = alloc
         tracked.release()
     device.close()
@@ -252,33 +202,128 @@ def _limited(alloc, most, size):
     return alloc(size)
 
 
-def fails_in_its_turn():
-    """A frame's error is raised in order, after all earlier frames were reported."""
-    for depth in (1, 2):
-        device, net = devices.open_device(), network(border="zero")
-        engine, film, told = Engine(device, net), Film(3), []
-        engine.capturable = False
-        targets = Targets(net, engine, cpu.load(), Options(pipeline=depth, recover=False))
-        x, *rest = film.box
-        for shift in (0, 5):
-            targets.add(film.frame(0), (x + shift, *rest))
-        pipeline = Pipeline(targets, lambda taken, tracks, ms: told.append(taken.index))  # noqa: B023
-        engine.before_search = functools.partial(_refuse, engine, engine.calls + 12)
-        with pytest.raises(NetworkFailed, match="refused"):
-            for index in range(1, 12):
-                pipeline.take(Taken(film.frame(index), index, None, 0.0))
-        assert told == [1, 2, 3, 4, 5], told
-        targets.close()
-        device.close()
+def alignment():
+    """Every window's tensors have addresses that TensorRT takes, whatever their sizes are."""
+    device = devices.open_device()
+    for changes in ({"search": 129, "map_size": 9}, {"search": 255}):
+        net = network(lost_below=0.6, **changes)
+        engine = Engine(device, net)
+        bound = []
+        for part in engine._frame[1:]:
+            part.bind = functools.partial(_note, bound, part.bind)
+        gpu = Gpu(net, engine, cpu.load())
+        names = ("search", "target", "scores", "distances", "seen")
+        assert {name for name, _ in bound} >= set(names)
+        assert [a % 256 for name, a in bound if name in names] == [0] * len(bound)
+        assert len({address for name, address in bound if name == "search"}) == gpu.windows
+        gpu.close()
+    device.close()
 
 
-def _refuse(engine, number):
-    if engine.calls == number:
-        raise NetworkFailed("refused")
+def _note(bound, bind, name, address):
+    bound.append((name, address))
+    bind(name, address)
 
 
-ALL = (camera, fails_in_its_turn, grouped, kinds, owns, pipelined)
-ALL += (short_of_memory, sizes, tracker, two_targets)
+def lent_frames():
+    """What the processor reads of a frame on the GPU is what it reads of the same frame."""
+    device, random = devices.open_device(), np.random.RandomState(2)
+    for resample in ("resize", "warp"):
+        net = network(resample=resample)
+        gpu, colours = opened(device, net), ColoursUnder(net, cpu.load())
+        colours.border = np.array((9, 200, 77), np.uint8)
+        for shape in ((90, 120), (41, 57)):
+            picture = random.randint(0, 256, shape + (3,)).astype(np.uint8)
+            lent = gpu.picture(upload_frame(device, gpu.engine.stream, picture))
+            for box in ((50.0, 30.0, 40.0, 30.0), (2.0, 80.0, 300.0, 17.5), (-90.0, 5.0, 9.0, 9.0)):
+                state = np.array(box)
+                np.testing.assert_array_equal(colours(lent, state), colours(picture, state))
+            for step in (1, 3, 8):
+                np.testing.assert_array_equal(every_pixel(lent, step), every_pixel(picture, step))
+            np.testing.assert_array_equal(lent.bgr(), picture)
+        _compare_planes(device, gpu, colours, random)
+        gpu.close()
+    device.close()
+
+
+def _compare_planes(device, gpu, colours, random):
+    """The same of NV12, whose planes lie apart."""
+    height, width, stride = 90, 120, 160
+    memory = random.randint(0, 256, (height * 3 // 2, stride)).astype(np.uint8)
+    address = device.alloc(memory.nbytes)
+    device.upload(address, memory, gpu.engine.stream)
+    device.synchronise(gpu.engine.stream)
+    places = address, stride, 1, address + height * stride, stride
+    lent = gpu.picture(frames.OnDevice(width, height, *places))
+    planes = memory[:height, :width], memory[height:, :width]
+    host = gpu.picture(frames.Nv12(*planes))
+    for box in ((50.0, 30.0, 40.0, 30.0), (2.0, 80.0, 300.0, 17.5)):
+        np.testing.assert_array_equal(colours(lent, np.array(box)), colours(host, np.array(box)))
+    for step in (1, 4, 7):
+        np.testing.assert_array_equal(every_pixel(lent, step), every_pixel(host, step))
+    np.testing.assert_array_equal(lent.bgr(), host.bgr())
+
+
+def threads():
+    """Another thread's copies on the legacy stream disturb no capture, and wait for no frame."""
+    device, net = devices.open_device(), network()
+    gpu, library = opened(device, net), driver.load()
+    stream = gpu.engine.stream
+    handle, room = device.handle(stream), device.pinned(64)
+    address = device.alloc(64)
+
+    def copy():
+        context = graphs.HANDLE()
+        library.cuDevicePrimaryCtxRetain(context_at(context), 0)
+        library.cuCtxPushCurrent_v2(context)
+        out = np.zeros(64, np.uint8)
+        arguments = graphs.HANDLE(out.ctypes.data), graphs.HANDLE(address)
+        results.append(library.cuMemcpyDtoH_v2(*arguments, graphs.HANDLE(64)))
+        library.cuCtxPopCurrent_v2(context_at(context))
+
+    def body():
+        device.download(room, address, stream)
+        other = threading.Thread(target=copy)
+        other.start()
+        other.join()
+
+    results = []
+    graphs.Graph(graphs.Driver(library), handle, body).close()
+    assert results == [0]
+    device.close()
+
+
+def context_at(context):
+    return graphs.ctypes.byref(context)
+
+
+def mixed_lists():
+    """What a window shows does not depend on the other windows of the list."""
+    device, net, film = devices.open_device(), network(lost_below=0.6), Film(5)
+    gpu = opened(device, net)
+    frame, _ = gpu.take(film.frame(4))
+    states = [np.array(film.state), np.array((90.0, 70.0, 33.0, 28.0))]
+    owners = [gpu.exemplar(film.frame(index), state) for index, state in enumerate(states)]
+    looks = [Look(owners[0], states[0]), Look(owners[1], states[1], 1.7, False)]
+    looks += [Look(owners[1], states[1]), Look(owners[0], states[1], 2.0, False)]
+    looks += [Look(owners[0], states[0] + 3), Look(owners[1], states[0], 1.0, False)]
+    together = gpu.look(frame, looks)
+    for look, seen in zip(looks, together):
+        (alone,) = gpu.look(frame, [look])
+        assert seen.around is look.around and seen.scale == alone.scale
+        assert (seen.maps is None) == look.selects == (seen.state is not None)
+        np.testing.assert_array_equal(seen.features, alone.features)
+        if look.selects:
+            assert (seen.score, seen.cell) == (alone.score, alone.cell) and seen.cell >= 0
+            np.testing.assert_array_equal(seen.state, alone.state)
+        for one, other in zip(seen.maps or (), alone.maps or ()):
+            np.testing.assert_array_equal(one, other)
+    assert len({seen.features.tobytes() for seen in together}) == len(looks) - 1
+    device.close()
+
+
+ALL = (alignment, camera, kinds, lent_frames, mixed_lists, owns, several, short_of_memory, sizes)
+ALL += (threads, tracker)
 CASES = {case.__name__: case for case in ALL}
 NAMES = sorted(CASES)
 

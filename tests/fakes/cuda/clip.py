@@ -23,7 +23,7 @@ from runtime.engines import onnxruntime_gpu as adapter
 from runtime.engines.base import Setup
 from runtime.networks import load_network
 from runtime.options import Options
-from runtime.targets.exclusion import Exclusion
+from runtime.targets.exclusion import Decision, Exclusion
 from runtime.targets.targets import Targets
 from runtime.tracker import Tracker
 from tests.fakes.cuda import build
@@ -38,12 +38,12 @@ class OnFakeStream(adapter._OnStream):
         super().__init__(library, engine, *rest)
         self._engine = engine
 
-    def run(self, handle):
+    def run(self, handle, windows=1):
         counters = self._engine.device.counters
         before = counters.read()
         self._engine.device.synchronise(self._engine.stream)
         counters.rewind(before)
-        super().run(handle)
+        super().run(handle, windows)
 
 
 def open_engine(network, files, device):
@@ -62,80 +62,73 @@ def read_clip(folder, count):
     return [cv2.imread(path) for path in paths], box
 
 
-def follow(tracker, frames, box, depth=1):
-    """Boxes, scores and lost flags of a clip; ``depth``: frames in flight."""
-    told = []
-
-    def tell(track):
-        told.append([list(track.box), track.score, bool(track.lost)])
-
+def follow(tracker, frames, box):
+    """Boxes, scores and lost flags of a clip."""
     tracker.init(frames[0], box)
-    if depth == 1:
-        for frame in frames[1:]:
-            tell(tracker.update(frame))
-        return told
-    for frame in frames[1:]:
-        tracker.submit(frame)
-        if tracker.in_flight == depth:
-            tell(tracker.collect())
-    while tracker.in_flight:
-        tell(tracker.collect())
-    return told
+    tracks = [tracker.update(frame) for frame in frames[1:]]
+    return [[list(track.box), track.score, bool(track.lost)] for track in tracks]
 
 
-def follow_several(network, engine, frames, box, options):
-    """What a group of targets and the same targets one by one find, and what a frame costs."""
-    (x, y, w, h), said = box, []
-    boxes = [(x + i * w / 4, y + i * h / 5, w, h) for i in range(options["targets"])]
-    targets = Targets(network, engine, cpu.load(), Options(log=said.append, recover=False))
-    Exclusion.resolve = lambda self, trackers, tracks, shape: tracks  # each finds what it finds
+def cost_of(device, run):
+    """What a device does in a call."""
+    before = device.counters.read()
+    run()
+    after = device.counters.read()
+    return {name: after[name] - before[name] for name in COSTS}
+
+
+def each_finds_what_it_finds(self, trackers, tracks, shape):
+    return {number: Decision(track, None, None) for number, track in tracks.items()}
+
+
+def follow_several(gpu, other, frames, box, count):
+    """What several targets and the same targets one by one find, and what a frame costs."""
+    (x, y, w, h), told = box, []
+    boxes = [(x + i * w / 4, y + i * h / 5, w, h) for i in range(count)]
+    Exclusion.resolve = each_finds_what_it_finds
+    targets = Targets(gpu, Options(recover=False))
     for first in boxes[:-1]:
         targets.add(frames[0], first)
-    told, counters = [], engine.device.counters
     for index, frame in enumerate(frames[1:]):
         if index == 2:  # the last one comes late, and the first one goes
             targets.add(frames[0], boxes[-1])
         if index == len(frames) - 4:
             targets.drop(0)
-        before = counters.read()
-        tracks = targets.update(frame)
-        after = counters.read()
-        cost = {name: after[name] - before[name] for name in COSTS}
+        tracks = {}
+        cost = cost_of(gpu.engine.device, lambda: tracks.update(targets.update(frame)))  # noqa: B023
         told.append({number: list(track.box) for number, track in tracks.items()})
     for number in targets.numbers:
         targets.drop(number)
     wanted = []
     for number, first in enumerate(boxes):
-        tracker = Tracker(Gpu(network, engine))
         late = number == len(boxes) - 1
-        wanted.append([t[0] for t in follow(tracker, frames[:1] + frames[1 + 2 * late :], first)])
-        tracker.release()
-    return {"found": told, "wanted": wanted, "frame": cost, "said": said}
+        alone = Tracker(other)
+        wanted.append([t[0] for t in follow(alone, frames[:1] + frames[1 + 2 * late :], first)])
+        alone.release()
+    return {"found": told, "wanted": wanted, "frame": cost}
 
 
 def run(options):
     device = devices.open_device()
     build.match_compiler(device.driver_version)
     network, files = load_network(options["network"]), options.get("files")
-    engine = open_engine(network, files, device)
+    engine, report = open_engine(network, files, device), []
     host = engines.create("onnxruntime", network, network.locate(files))
-    depth, report = options.get("pipeline", 1), []
+    gpu, processor = Gpu(network, engine, cpu.load()), Processor(network, host, cpu.load())
     for folder in options["clips"]:
         frames, box = read_clip(folder, options.get("frames", 60))
         if options.get("targets"):
-            report.append(follow_several(network, engine, frames, box, options))
+            report.append(follow_several(gpu, processor, frames, box, options["targets"]))
             continue
         if options.get("hidden"):
             frames[12:20] = [np.full_like(frame, 128) for frame in frames[12:20]]
-        tracker = Tracker(Gpu(network, engine, slots=depth))
-        found = follow(tracker, frames, box, depth)
-        wanted = follow(Tracker(Processor(network, host, cpu.load())), frames, box)
-        before = device.counters.read()
-        tracker.update(frames[-1])
-        after = device.counters.read()
+        tracker = Tracker(gpu)
+        found = follow(tracker, frames, box)
+        wanted = follow(Tracker(processor), frames, box)
+        cost = cost_of(device, lambda: tracker.update(frames[-1]))  # noqa: B023
         tracker.release()
-        cost = {name: after[name] - before[name] for name in COSTS}
         report.append({"found": found, "wanted": wanted, "frame": cost})
+    gpu.close()
     device.close()
     return report
 

@@ -1,6 +1,7 @@
 // The fake driver's device, context, modules and launches: see driver.h.
 #include "driver.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,13 +27,40 @@ struct Module {
   std::string image;
 };
 
+// The newest PTX that a driver reads, by the version of its CUDA: PTX ISA, "Release Notes".
+const int PTX_OF_CUDA[][2] = {{10020, 65}, {11000, 70}, {11010, 71}, {11020, 72}, {11030, 73},
+                              {11040, 74}, {11050, 75}, {11060, 76}, {11070, 77}, {11080, 78},
+                              {12000, 80}, {12010, 81}, {12020, 82}, {12030, 83}, {12040, 84},
+                              {12050, 85}, {12070, 86}, {12080, 87}, {12090, 88}, {13000, 90},
+                              {13010, 91}, {13020, 92}};
+
+int newest_ptx() {
+  int newest = 0;
+  for (const auto& each : PTX_OF_CUDA)
+    if (each[0] <= setting("FAKE_CUDA_VERSION", 12060)) newest = each[1];
+  return newest;
+}
+
+int check_ptx(const std::string& image) {
+  const size_t version = image.find(".version"), target = image.find(".target sm_");
+  if (version == std::string::npos) return INVALID_IMAGE;
+  int major = 0, minor = 0;
+  if (sscanf(image.c_str() + version, ".version %d.%d", &major, &minor) == 2 &&
+      10 * major + minor > newest_ptx())
+    return UNSUPPORTED_PTX_VERSION;
+  if (target != std::string::npos && atoi(image.c_str() + target + 11) > capability())
+    return INVALID_PTX;
+  return OK;
+}
+
 int load(void** module, std::string image) {
+  if (has_no_context()) return INVALID_CONTEXT;
   if (disturbs_capture()) return CAPTURE_UNSUPPORTED;
   if (image.compare(0, 4, "\x7f" "ELF") == 0) {
     if (image.size() < 64) return INVALID_IMAGE;
     if ((unsigned char)image[48] != capability()) return NO_BINARY_FOR_GPU;  // e_flags
-  } else if (image.find(".version") == std::string::npos) {
-    return INVALID_IMAGE;
+  } else if (const int wrong = check_ptx(image)) {
+    return wrong;
   }
   *module = new Module{image};
   counts["modules"]++;
@@ -70,6 +98,7 @@ API cuModuleGetFunction(void** function, void* module, const char* name) {
 API cuLaunchKernel(void* function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by,
                    unsigned bz, unsigned shared, void* stream, void** parameters, void** extra) {
   const shim::Kernel* kernel = (const shim::Kernel*)function;
+  if (has_no_context()) return INVALID_CONTEXT;
   if (!kernel || (uint64_t)bx * by * bz > 1024 || shared > 48u << 10) return INVALID_VALUE;
   std::vector<std::string> arguments;
   if (extra) {  // one packed buffer, which must have the length of the kernel's parameters
@@ -102,6 +131,8 @@ API cuLaunchKernel(void* function, unsigned gx, unsigned gy, unsigned gz, unsign
 
 static thread_local std::vector<void*> contexts;
 static int the_context;
+
+bool fake::has_no_context() { return contexts.empty(); }
 
 API cuInit(unsigned) { return OK; }
 
@@ -177,6 +208,10 @@ API cuGetErrorString(int error, const char** text) {
   switch (error) {
     case OUT_OF_MEMORY: *text = "out of memory"; break;
     case NO_BINARY_FOR_GPU: *text = "no kernel image is available for execution on the device"; break;
+    case INVALID_CONTEXT: *text = "invalid device context"; break;
+    case UNSUPPORTED_PTX_VERSION:
+      *text = "the provided PTX was compiled with an unsupported toolchain.";
+      break;
     case NOT_FOUND: *text = "named symbol not found"; break;
     case LAUNCH_FAILED: *text = "unspecified launch failure"; break;
     case CAPTURE_UNSUPPORTED: *text = "operation not permitted when stream is capturing"; break;

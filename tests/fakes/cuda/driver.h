@@ -4,10 +4,17 @@
 //     that waits for it. So memory that is read or overwritten too early is wrong every time.
 //   - With FAKE_CUDA_EAGER_COPIES=1 an upload to an idle stream is done at once. So memory that is
 //     overwritten while other work still reads it is wrong every time.
+//   - A stream that was not created as non-blocking waits for the legacy stream, and the other way
+//     round. Nothing else waits for the legacy stream.
 //   - New memory holds NaN. A protected page follows it. A copy must lie within one allocation.
+//   - Freeing memory waits for no work. The memory holds NaN from then on, as if a pool had given it
+//     to somebody else. Work that still uses it is counted as an overrun.
 //   - Pinned memory that is freed before a copy has read it is overwritten.
-//   - While a stream is being captured, the program must not allocate, synchronise or load.
-//   - A cubin must be valid, have the device's architecture, and contain the requested kernel.
+//   - While a stream is being captured, its thread must not allocate, synchronise or load. No thread
+//     may use the legacy stream if the stream that is captured waits for it.
+//   - A cubin must be valid, have the device's architecture, and contain the requested kernel. PTX
+//     must not be newer than the driver, nor of an architecture above the device's.
+//   - Every call that works on the device needs a current context in its thread.
 // FAKE_CUDA_VERSION (12060), FAKE_CUDA_CAPABILITY (87) and FAKE_CUDA_MEMORY (bytes, 1 GiB) describe
 // the GPU. fake_count("launches") and the like return how often something was done.
 #pragma once
@@ -19,6 +26,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <thread>
 #include <vector>
 
 #define API extern "C" __attribute__((visibility("default"))) int
@@ -32,6 +40,8 @@ enum {
   INVALID_IMAGE = 200,
   INVALID_CONTEXT = 201,
   NO_BINARY_FOR_GPU = 209,
+  INVALID_PTX = 218,
+  UNSUPPORTED_PTX_VERSION = 222,
   FILE_NOT_FOUND = 301,
   INVALID_HANDLE = 400,
   NOT_FOUND = 500,
@@ -48,6 +58,8 @@ typedef std::function<int()> Work;
 
 struct Stream {
   bool capturing = false, broken = false;
+  bool waits_for_legacy = true;  // created without CU_STREAM_NON_BLOCKING
+  std::thread::id capturer;      // only its calls disturb the capture
   std::vector<Work> captured;
   std::deque<Work> queue;
   uint64_t begun = 0;  // how many items of work left the queue
@@ -71,7 +83,13 @@ int submit(void* stream, Work work, bool early = false);
 int finish();
 int finish(Stream* stream, uint64_t position);
 
-// Whether a stream is being captured, so that the call is not allowed. Breaks the capture.
+// Whether no work waits in any queue.
+bool is_idle();
+
+// Whether this thread has no current context.
+bool has_no_context();
+
+// Whether this thread captures a stream, so that the call is not allowed. Breaks the capture.
 bool disturbs_capture();
 
 // A number from the environment.

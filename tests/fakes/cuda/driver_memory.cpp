@@ -21,6 +21,7 @@ struct Block {
 };
 
 std::map<uint64_t, Block> blocks;
+std::map<uint64_t, Block> freed;  // unmapped when no work waits that might use it
 std::map<uintptr_t, size_t> pinned;
 std::multiset<uintptr_t> being_read;  // pinned addresses of uploads that wait in a queue
 
@@ -37,6 +38,27 @@ bool in_device_memory(uint64_t address, size_t bytes) {
   return address + bytes <= block->first + block->second.bytes;
 }
 
+long overrun(const std::pair<const uint64_t, Block>& block) {
+  long wrong = 0;
+  for (size_t i = block.second.bytes; i < block.second.room; ++i)
+    wrong += ((unsigned char*)block.first)[i] != CANARY;
+  return wrong;
+}
+
+// Gives freed memory back once nothing can use it; a change of it since then is an overrun.
+void unmap_freed() {
+  if (!is_idle()) return;
+  for (const auto& block : freed) {
+    for (size_t i = 0; i < block.second.bytes; ++i)
+      if (((unsigned char*)block.first)[i] != 0xff) {
+        counts["overruns"]++;
+        break;
+      }
+    munmap(block.second.base, block.second.mapped);
+  }
+  freed.clear();
+}
+
 bool is_pinned(const void* address, size_t bytes) {
   auto after = pinned.upper_bound((uintptr_t)address);
   if (after == pinned.begin()) return false;
@@ -49,7 +71,11 @@ bool is_pinned(const void* address, size_t bytes) {
 
 using namespace fake;
 
+API cuStreamSynchronize(void* stream);
+
 API cuMemAlloc_v2(uint64_t* address, size_t bytes) {
+  if (has_no_context()) return INVALID_CONTEXT;
+  unmap_freed();
   if (disturbs_capture()) return CAPTURE_UNSUPPORTED;
   if (!bytes) return INVALID_VALUE;
   if (used_bytes() + bytes > (size_t)setting("FAKE_CUDA_MEMORY", 1l << 30)) return OUT_OF_MEMORY;
@@ -72,20 +98,21 @@ API cuMemAlloc_v2(uint64_t* address, size_t bytes) {
 }
 
 API cuMemFree_v2(uint64_t address) {
+  if (has_no_context()) return INVALID_CONTEXT;
   if (disturbs_capture()) return CAPTURE_UNSUPPORTED;
   const auto found = blocks.find(address);
   if (found == blocks.end()) return INVALID_VALUE;
-  finish();
-  const Block block = found->second;
-  for (size_t i = block.bytes; i < block.room; ++i)
-    if (((unsigned char*)address)[i] != CANARY) counts["overruns"]++;
-  munmap(block.base, block.mapped);
+  counts["overruns"] += overrun(*found);
+  memset((void*)address, 0xff, found->second.bytes);
+  freed.insert(*found);
   blocks.erase(found);
   counts["frees"]++;
-  return finish();
+  unmap_freed();
+  return OK;
 }
 
 API cuMemHostAlloc(void** address, size_t bytes, unsigned flags) {
+  if (has_no_context()) return INVALID_CONTEXT;
   if (disturbs_capture()) return CAPTURE_UNSUPPORTED;
   *address = aligned_alloc(PAGE, (bytes + PAGE - 1) / PAGE * PAGE);
   if (!*address) return OUT_OF_MEMORY;
@@ -104,9 +131,7 @@ API cuMemFreeHost(void* address) {
   if (reader != being_read.end() && *reader < block->first + block->second)
     memset(address, 0xdd, block->second);
   pinned.erase(block);
-  finish();
-  free(address);
-  return OK;
+  return OK;  // kept mapped: queued work may still use it
 }
 
 API cuMemcpyHtoDAsync_v2(uint64_t to, const void* from, size_t bytes, void* stream) {
@@ -147,23 +172,21 @@ API cuMemcpyDtoHAsync_v2(void* to, uint64_t from, size_t bytes, void* stream) {
     return OK;
   });
   if (result || !waits) return result;
-  counts["synchronisations"]++;  // a copy into pageable memory is synchronous
-  return finish();
+  counts["synchronisations"]++;  // a copy into pageable memory waits for its stream
+  return cuStreamSynchronize(stream);
 }
 
 API cuMemcpyDtoH_v2(void* to, uint64_t from, size_t bytes) {
   if (disturbs_capture()) return CAPTURE_IMPLICIT;
   const int result = cuMemcpyDtoHAsync_v2(to, from, bytes, nullptr);
   if (result || !is_pinned(to, bytes)) return result;
-  counts["synchronisations"]++;
-  return finish();
+  return cuStreamSynchronize(nullptr);
 }
 
 // The number of canary bytes that were overwritten, in memory that is still in use.
 extern "C" __attribute__((visibility("default"))) long fake_overruns() {
+  unmap_freed();
   long wrong = counts["overruns"];
-  for (const auto& block : blocks)
-    for (size_t i = block.second.bytes; i < block.second.room; ++i)
-      wrong += ((unsigned char*)block.first)[i] != CANARY;
+  for (const auto& block : blocks) wrong += overrun(block);
   return wrong;
 }

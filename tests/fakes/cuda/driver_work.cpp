@@ -23,7 +23,8 @@ Stream* stream_of(void* handle) { return handle ? (Stream*)handle : &default_str
 bool disturbs_capture() {
   bool any = false;
   for (Stream* stream : streams)
-    if (stream->capturing) any = stream->broken = true;
+    if (stream->capturing && stream->capturer == std::this_thread::get_id())
+      any = stream->broken = true;
   return any;
 }
 
@@ -33,8 +34,15 @@ int submit(void* handle, Work work, bool early) {
     stream->captured.push_back(std::move(work));
     return OK;
   }
-  if (!handle && disturbs_capture()) return CAPTURE_IMPLICIT;
-  if (!handle) finish();  // the default stream waits for all others
+  if (has_no_context()) return INVALID_CONTEXT;
+  if (!handle)  // the legacy stream waits for the streams that wait for it
+    for (Stream* other : streams) {
+      if (!other->waits_for_legacy) continue;
+      if (other->capturing) return other->broken = true, CAPTURE_IMPLICIT;
+      finish(other, queued(other));
+    }
+  else if (stream->waits_for_legacy)
+    finish(&default_stream, queued(&default_stream));
   if (failure) return failure;
   static const bool eager = setting("FAKE_CUDA_EAGER_COPIES", 0);
   stream->queue.push_back(std::move(work));
@@ -52,6 +60,12 @@ int finish(Stream* stream, uint64_t position) {
   return failure;
 }
 
+bool is_idle() {
+  for (Stream* stream : streams)
+    if (!stream->queue.empty()) return false;
+  return true;
+}
+
 int finish() {
   for (Stream* stream : streams) finish(stream, queued(stream));
   return failure;
@@ -61,14 +75,17 @@ int finish() {
 
 using namespace fake;
 
-API cuStreamCreate(void** stream, unsigned) {
+API cuStreamCreate(void** stream, unsigned flags) {
+  if (has_no_context()) return INVALID_CONTEXT;
   if (disturbs_capture()) return CAPTURE_UNSUPPORTED;
   streams.push_back(new Stream());
+  streams.back()->waits_for_legacy = !(flags & 1);
+  counts["blocking_streams"] += !(flags & 1);
   *stream = streams.back();
   return OK;
 }
 
-API cuStreamDestroy_v2(void*) { return finish(); }  // kept: a handle is never reused
+API cuStreamDestroy_v2(void*) { return OK; }  // kept: a handle is never reused
 
 API cuStreamSynchronize(void* stream) {
   if (stream_of(stream)->capturing) return disturbs_capture(), CAPTURE_UNSUPPORTED;
@@ -83,16 +100,13 @@ API cuCtxSynchronize() {
 }
 
 API cuEventCreate(void** event, unsigned flags) {
+  if (has_no_context()) return INVALID_CONTEXT;
   counts["event_flags"] = flags;
   *event = new Event();
   return OK;
 }
 
-API cuEventDestroy_v2(void* event) {
-  finish();
-  delete (Event*)event;
-  return OK;
-}
+API cuEventDestroy_v2(void*) { return OK; }  // kept: queued work may still record it
 
 API cuEventRecord(void* handle, void* stream) {
   Event* event = (Event*)handle;
@@ -127,10 +141,12 @@ API cuEventElapsedTime(float* ms, void* from, void* to) {
 }
 
 API cuStreamBeginCapture_v2(void* handle, int) {
+  if (has_no_context()) return INVALID_CONTEXT;
   if (!handle) return CAPTURE_UNSUPPORTED;
   Stream* stream = stream_of(handle);
   if (stream->capturing) return INVALID_VALUE;
   stream->capturing = true;
+  stream->capturer = std::this_thread::get_id();
   stream->broken = false;
   stream->captured.clear();
   return OK;
@@ -155,6 +171,7 @@ API cuLaunchHostFunc(void* stream, void (*function)(void*), void* data) {
 }
 
 API cuGraphInstantiate(void** executable, void* graph, void*, char*, size_t) {
+  if (has_no_context()) return INVALID_CONTEXT;
   *executable = new Graph(*(Graph*)graph);
   counts["graphs"]++;
   return OK;

@@ -7,6 +7,7 @@ from kernels.cuda.frames import Nv12
 from kernels.planes import Planes
 from runtime import geometry
 from runtime.decode.points import Points
+from runtime.pictures import PlanarFrame
 from tests.fakes.cuda.shim import Shim
 from tests.support.pictures_in_planes import planes_of
 
@@ -20,7 +21,6 @@ class Film:
         change: number of the first frame of the larger size, or None.
     """
 
-    border = (90, 100, 110)
     side = 40
 
     def __init__(self, seed, kind="bgr", change=None):
@@ -76,8 +76,9 @@ def track_by_definition(net, film, count):
     shim, decoder = Shim(), Points(net)
     state = np.array(film.state, np.float64)
     image = _bgr(film.frame(0))
+    border = geometry.border_colour(net, _picture(film.frame(0)))
     features = np.zeros(3, np.float32)
-    picture = _crop(net, image, geometry.exemplar_window(net, state), net.exemplar, film.border)
+    picture = _crop(net, image, geometry.exemplar_window(net, state), net.exemplar, border)
     shim.launch("tiny_exemplar", 1, 3, picture, net.exemplar, features)
     cells, states, shape = [], [], image.shape
     maps = [np.zeros((1, planes, net.map_size, net.map_size), np.float32) for planes in (2, 4)]
@@ -88,7 +89,7 @@ def track_by_definition(net, film, count):
             state *= (x, y, x, y)
             shape = image.shape
         window, scale = geometry.search_window(net, state)
-        picture = _crop(net, image, window, net.search, film.border)
+        picture = _crop(net, image, window, net.search, border)
         sides = net.search, net.map_size, net.stride
         shim.launch("tiny_search", net.map_size, net.map_size, picture, features, *sides, *maps)
         cell, _ = decoder.select(maps, state, scale, image.shape[1], image.shape[0])
@@ -104,6 +105,13 @@ def bgr_of(luma, chroma):
 
 def _bgr(frame):
     return bgr_of(*frame) if isinstance(frame, Nv12) else frame
+
+
+def _picture(frame):
+    if not isinstance(frame, Nv12):
+        return frame
+    height, width = frame.luma.shape
+    return PlanarFrame(Planes("NV12", frame, width, height))
 
 
 def _crop(net, image, window, side, border):

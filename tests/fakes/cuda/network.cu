@@ -18,9 +18,9 @@ __device__ float mean(const float* picture, int side, int channel, int row, int 
 
 }  // namespace
 
-// features: 3 floats. One thread a channel.
+// features: 3 floats. One thread a channel; more threads do nothing, here and below.
 extern "C" __global__ void tiny_exemplar(const float* picture, int side, float* features) {
-  features[threadIdx.x] = mean(picture, side, threadIdx.x, side / 2, side / 2, 8);
+  if (threadIdx.x < 3) features[threadIdx.x] = mean(picture, side, threadIdx.x, side / 2, side / 2, 8);
 }
 
 // seen: three channels of cells x cells, the colours around each cell. One thread a cell, one block a
@@ -28,6 +28,7 @@ extern "C" __global__ void tiny_exemplar(const float* picture, int side, float* 
 extern "C" __global__ void tiny_seen(const float* picture, int side, int cells, int stride,
                                      float* seen) {
   const int row = blockIdx.x, column = threadIdx.x;
+  if (column >= cells) return;
   const int y = side / 2 + (row - cells / 2) * stride, x = side / 2 + (column - cells / 2) * stride;
   for (int c = 0; c < 3; ++c)
     seen[(c * cells + row) * cells + column] = mean(picture, side, c, y, x, 6) - 110.0f;
@@ -37,6 +38,7 @@ extern "C" __global__ void tiny_seen(const float* picture, int side, int cells, 
 extern "C" __global__ void tiny_search(const float* picture, const float* features, int side,
                                        int cells, int stride, float* scores, float* distances) {
   const int row = blockIdx.x, column = threadIdx.x, count = cells * cells;
+  if (column >= cells) return;
   const int y = side / 2 + (row - cells / 2) * stride, x = side / 2 + (column - cells / 2) * stride;
   float unlike = 0.0f;
   for (int c = 0; c < 3; ++c) {

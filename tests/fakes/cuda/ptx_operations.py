@@ -137,12 +137,14 @@ INTEGERS = {
 
 
 def _multiply(run, instruction, threads):
-    """mul and mad of floats, of the low bits, or to twice the bits."""
+    """mul and mad of floats, of the low or the high bits, or to twice the bits."""
     kind, name = instruction.kind, instruction.name
     a, b = (run.get(operand, threads, kind) for operand in instruction.operands[1:3])
     if "wide" in name:
         kind = np.dtype(f"{kind.kind}{2 * kind.itemsize}")
         a, b = a.astype(kind), b.astype(kind)
+    if "hi" in name:  # of 32 bits
+        return (a.astype(f"{kind.kind}8") * b >> 32).astype(kind)
     return a * b + run.get(instruction.operands[3], threads, kind) if name[0] == "mad" else a * b
 
 
@@ -244,4 +246,4 @@ SPECIAL = {
 GROSS = ("rcp.approx.ftz.f64", "rsqrt.approx.ftz.f64")  # right to 20 bits alone
 KNOWN = {"ld", "st", "bra", "ret", "bar", "shfl", *FLOATS, *INTEGERS, *SPECIAL}
 MODIFIERS = {*TYPES, *COMPARISONS, *ROUNDINGS, *(how + "u" for how in COMPARISONS), "nan", "num"}
-MODIFIERS |= set("rn approx lo wide to global nc shared param v2 v4 sync down uni".split())
+MODIFIERS |= set("rn approx lo hi wide to global nc shared param v2 v4 sync down uni".split())

@@ -15,11 +15,11 @@ import numpy as np
 from kernels import cpu
 from kernels.cuda import device as devices
 from runtime import engines
-from runtime import tracker as tracking
 from runtime.devices.gpu import Gpu
 from runtime.devices.processor import Processor
-from runtime.errors import BadBundle
+from runtime.graphs import batch
 from runtime.networks import load_network
+from runtime.options import Options
 from runtime.pictures import PlanarFrame, bgr_of
 from runtime.targets.targets import Targets
 from runtime.tracker import Tracker
@@ -27,7 +27,6 @@ from tests.fakes.cuda import build
 from tests.fakes.cuda.clip import COSTS, open_engine, read_clip
 from tests.fakes.cuda.whole import upload_frame
 from tests.runtime.search.test_search import Elsewhere
-from tests.support.counted_budget import Counted, OneBatch
 from tests.support.pictures_in_planes import planes_of
 
 RESTS = 40, 380, 40, 40  # box of a target that is always there
@@ -40,6 +39,15 @@ def on_the_gpu(frame, kind, engine):
     if kind == "bgrx":
         return np.dstack([frame, frame[:, :, 0]])
     return frame
+
+
+def given_of(frames, kind, engine):
+    """The frames as the GPU's tracker takes them, one after the other; none is kept."""
+    for frame in frames:
+        given = on_the_gpu(bgr_of(frame) if kind != "nv12" else frame, kind, engine)
+        yield given
+        if kind == "device":
+            engine.device.free(given.plane)
 
 
 def changed(frames, start):
@@ -66,21 +74,15 @@ def follow(tracker, frames, first, box):
     return said, costs
 
 
-def follow_several(network, engine, frames, boxes):
-    """What a group says of every target in every frame, and the name of the way."""
-    targets = Targets(network, engine, cpu.load())
+def follow_several(device, frames, boxes, windows):
+    """What is said of every target in every frame."""
+    targets, said = Targets(device, Options(recover=True, search_windows=windows)), []
     for box in boxes:
         targets.add(frames[0], box)
-    said = []
     for frame in frames[1:]:
         tracks = targets.update(frame)
-        said.append([told(t, targets.trackers[n]) for n, t in tracks.items()])
-    return said, type(targets._schedule).__name__
-
-
-def refuse(features):
-    """Fail as an engine does when its plan for several regions is broken."""
-    raise BadBundle("windows.plan can't be loaded")
+        said.append([told(track, targets._trackers[n]) for n, track in tracks.items()])
+    return said
 
 
 def interrupted(clip, other, start, end):
@@ -92,19 +94,23 @@ def interrupted(clip, other, start, end):
     return frames[:start] + between + frames[end:], box
 
 
+def long_film(count):
+    """``count`` frames in which a target is tracked, and then ``count`` in which it is searched."""
+    film = Elsewhere(back=False)
+    box, seen, gone = film.boxes[0], film.frames[:12], film.frames[20:]
+    tracked = [seen[0]] + [seen[n % 12] for n in range(count)]
+    return tracked + [gone[n % len(gone)] for n in range(count)], box
+
+
 def run(options):
     device = devices.open_device(options.get("library", "auto"))
     build.match_compiler(device.driver_version)
     network, kind = load_network(options["network"]), options.get("kind", "bgr")
-    files = options.get("files")
-    engine = open_engine(network, files, device)
+    files, windows = options.get("files"), options.get("windows", 1)
     if options.get("one_region"):
-        engine.batch_device = lambda features: None
-    if options.get("broken"):
-        engine.batch_device = refuse
+        batch.several = lambda model, count=None: None
+    engine = open_engine(network, files, device)
     host = engines.create("onnxruntime", network, network.locate(files))
-    Counted.most = options.get("windows", 1)
-    tracking.Budget = OneBatch if options.get("one_batch") else Counted
     film = Elsewhere()
     if options.get("targets"):
         for frame in film.frames:
@@ -113,32 +119,29 @@ def run(options):
     pictures, box = film.frames, film.boxes[0]
     if options.get("clips"):
         pictures, box = interrupted(*options["clips"], start=10, end=35)
+    if options.get("long"):
+        pictures, box = long_film(options["long"])
     frames = changed(pictures, options.get("change"))
     if kind == "nv12":
         frames = [PlanarFrame(planes_of(frame, "NV12")) for frame in frames]
-    report = {"library": device.name}
+    report, said = {"library": device.name}, []
+    gpu, processor = Gpu(network, engine, cpu.load(), said.append), None
+    processor = Processor(network, host, cpu.load())
     if options.get("targets"):
         boxes = [film.boxes[0], film.boxes[0] + (0, 2, 0, 0), RESTS]
-        report["found"], report["way"] = follow_several(network, engine, frames, boxes)
-        alone = [Tracker(Processor(network, host, cpu.load()), recover=True) for _ in boxes]
-        report["wanted"] = [
-            follow(own, frames[1:], frames[0], box)[0] for own, box in zip(alone, boxes)
-        ]
+        report["found"] = follow_several(gpu, frames, boxes, windows)
+        report["wanted"] = follow_several(processor, frames, boxes, windows)
     else:
-        batch = options.get("batch", 1)
-        report["said"] = []
-        tracker = Tracker(
-            Gpu(network, engine, kernels=cpu.load(), batch=batch, log=report["said"].append),
-            recover=True,
-        )
+        tracker = Tracker(gpu, recover=True, search_windows=windows)
         # what is uploaded first must not need a mean colour of the device's memory
-        given = [on_the_gpu(bgr_of(f) if kind != "nv12" else f, kind, engine) for f in frames]
-        if options.get("again"):
-            tracker.init(given[0], box)
-        report["found"], report["costs"] = follow(tracker, given[1:], frames[0], box)
-        other = Tracker(Processor(network, host, cpu.load()), recover=True)
-        report["wanted"], _ = follow(other, frames[1:], frames[0], box)
+        given = given_of(frames[1:], kind, engine)
+        report["found"], report["costs"] = follow(tracker, given, frames[0], box)
         tracker.release()
+        if not options.get("long"):
+            other = Tracker(processor, recover=True, search_windows=windows)
+            report["wanted"], _ = follow(other, frames[1:], frames[0], box)
+    report["counts"] = list(engine.counts)
+    gpu.close()
     device.close()
     return report
 

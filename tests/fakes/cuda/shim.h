@@ -106,6 +106,12 @@ inline long long __double_as_longlong(double value) {
   return bits;
 }
 
+inline double __longlong_as_double(long long bits) {
+  double value;
+  memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
 // The GPU's fast functions. Each has the largest error that the CUDA C++ Programming Guide allows
 // (tables of standard and intrinsic functions). The sign of the error changes from call to call.
 namespace shim {

@@ -15,6 +15,7 @@ class Shim:
 
     def __init__(self):
         self.library = ctypes.CDLL(os.path.join(build.driver(), "shim.so"))
+        self.library.cuCtxPushCurrent_v2(None)
 
     def launch(self, name, grid, block, *arguments, **options):
         """Run a kernel; ints are 32 bits, None is address 0, ``shared`` is in bytes.

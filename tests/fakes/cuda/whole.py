@@ -7,15 +7,17 @@ Run by tests/kernels/cuda/test_frame.py with the fake driver in LD_LIBRARY_PATH.
 
 import ctypes
 import functools
+import hashlib
 import json
 import sys
 
 import numpy as np
 
+from kernels import cpu
 from kernels.cuda import device as devices
-from kernels.cuda.frame import Frame
 from kernels.cuda.frames import OnDevice
-from runtime.devices.gpu import frame_settings
+from runtime.devices.base import Look
+from runtime.devices.gpu import Gpu
 from runtime.errors import HotpathError, NetworkFailed
 from tests.fakes.cuda import build
 from tests.fakes.cuda.engine import Engine
@@ -45,79 +47,87 @@ def upload_frame(device, stream, picture):
 def run(
     frames,
     library="auto",
-    slots=1,
     graph=True,
-    profile=False,
+    timed=False,
     kind="bgr",
     change=None,
     behaviour="good",
     poison=None,
+    windows=1,
 ):
-    """Track the frames of a ``Film``; from the one numbered ``poison`` the network gives NaN."""
+    """Track the frames of a ``Film``; from the one numbered ``poison`` the network gives NaN.
+
+    windows: of each frame; those after the first one give their maps.
+    """
     driver, logged = ctypes.CDLL("libcuda.so.1"), []
     driver.fake_count.restype = driver.fake_overruns.restype = ctypes.c_long
     device = devices.open_device(library)
     build.match_compiler(device.driver_version)
-    net = network()
+    net = network(lost_below=0.5)
     engine, film = Engine(device, net), Film(0, kind, change)
-    options = {"slots": slots, "graph": graph, "profile": profile, "log": logged.append}
-    whole = Frame(device, frame_settings(net), engine, **options)
     engine.before_search = behaviours(device, engine)[behaviour]
+    gpu = Gpu(net, engine, cpu.load(), logged.append, graph=graph, timed=timed)
+    calls, made = engine.calls, device.counters.read()["graph_launches"]
 
     def prepare(index):
         picture = film.frame(index)
         return upload_frame(device, engine.stream, picture) if kind == "device" else picture
 
-    whole.begin(prepare(0), film.state, film.border)
-    found, failures = [], []
-    before, own_before = counts(driver), device.counters.read()
+    frame, shape = gpu.take(prepare(0))
+    state = np.array(film.state)
+    exemplar = gpu.exemplar(frame, state)
+    found, before, own_before = [], counts(driver), device.counters.read()
     for index in range(1, frames + 1):
-        picture = prepare(index)
+        picture, now = gpu.take(prepare(index))
+        if now != shape:
+            x, y = now[1] / shape[1], now[0] / shape[0]
+            state, shape = state * (x, y, x, y), now
         if poison == index:
             array = device.pinned(12)  # kept until the copy is done
             array.view(np.float32)[:] = np.nan
-            device.upload(whole.features, array, engine.stream)
-        whole.submit(picture)
-        if index >= slots:
-            collect(whole, found, failures)
-    while len(found) + len(failures) < frames:
-        collect(whole, found, failures)
+            device.upload(exemplar.target.features[0], array, engine.stream)
+        looks = [Look(exemplar, state)]
+        looks += [Look(exemplar, state + (40 * n, 0, 0, 0), 1.5, False) for n in range(1, windows)]
+        seen = gpu.look(picture, looks)
+        found.append(seen[0])
+        state = seen[0].state
     after, own_after = counts(driver), device.counters.read()
     result = {
-        "states": [[float(v).hex() for v in f.state] for f in found],
-        "cells": [f.cell for f in found],
-        "scores": [f.score for f in found],
-        "failures": failures,
+        "states": [[float(v).hex() for v in seen.state] for seen in found],
+        "cells": [seen.cell for seen in found],
+        "scores": [seen.score for seen in found],
+        "features": hashlib.sha256(b"".join(s.features.tobytes() for s in found)).hexdigest(),
         "counts": {name: after[name] - before[name] for name in after},
         "own": {name: own_after[name] - own_before[name] for name in own_after},
-        "uses_graph": whole.uses_graph,
+        "uses_graph": gpu.uses_graph,
         "logged": logged,
-        "calls": engine.calls,
-        "step_ms": whole.step_ms() if profile else None,
+        "calls": engine.calls - calls,
+        "proven": made,
+        "step_ms": gpu.step_ms,
         "library": device.name,
     }
-    whole.close()
+    exemplar.close()
+    gpu.close()
     result["overruns"] = driver.fake_overruns()
     device.close()
     return result
 
 
-def collect(whole, found, failures):
-    try:
-        found.append(whole.result())
-    except HotpathError as error:
-        failures.append(f"{type(error).__name__}: {error}")
-
-
 def refuse(engine):
-    if engine.calls == 2:  # the one that is captured
+    if is_captured(engine):
         raise NetworkFailed("the library refuses")
 
 
+def is_captured(engine):
+    """Whether this call is the first one that is captured: after one of each number of places."""
+    places = sum(engine.counts)
+    return len(engine.counts) > 1 and engine.calls == places + 2
+
+
 def overwrite(device, engine, black):
-    """Put a black picture into the captured frame, after its crop."""
-    if engine.calls == 2:
-        device.upload(engine.search_input, black, engine.stream)
+    """Put a black picture into the captured window, after its crop."""
+    if is_captured(engine):
+        device.upload(engine.place_of("search"), black, engine.stream)
 
 
 def behaviours(device, engine):

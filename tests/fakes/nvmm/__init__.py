@@ -49,7 +49,9 @@ class Hardware:
             library.fake_buffer.restype = ctypes.c_void_p
             library.fake_mapped.restype = ctypes.c_long
         # here, because GStreamer's threads must not call the driver
+        self.driver.cuCtxPushCurrent_v2(None)
         self._memory = itertools.cycle([self._allocated(size) for _ in range(PICTURES)])
+        self.driver.cuCtxPopCurrent_v2(None)
         self._register_elements()
 
     def begin(self, options):

@@ -1,6 +1,6 @@
 """NVMM on the fake GPU, in a process of its own: a report as JSON.
 
-    python -m tests.fakes.nvmm.whole boxes FOLDER '{"pipeline": 2}'
+    python -m tests.fakes.nvmm.whole boxes FOLDER '{"few": true}'
 
 Run by tests/runtime/video/test_nvmm.py with the fake driver and the stand-in library.
 """
@@ -17,9 +17,8 @@ import numpy as np
 from boards.doctor.bringup import film, steps
 from kernels import cpu
 from kernels.cuda import device as devices
-from kernels.cuda.frame import Frame
-from runtime import tracker as tracking
-from runtime.devices.gpu import Gpu, frame_settings
+from runtime.devices.base import Look
+from runtime.devices.gpu import Gpu
 from runtime.errors import NoCamera
 from runtime.loading import Loaded
 from runtime.networks import load_network
@@ -35,7 +34,6 @@ from tests.fakes.cuda.engine import Engine
 from tests.fakes.cuda.film import Film
 from tests.runtime.search.test_search import THRESHOLDS, Elsewhere
 from tests.support import tiny
-from tests.support.counted_budget import Counted
 from tests.support.pictures_in_planes import planes_of
 
 sys.path.append("/usr/lib/python3/dist-packages")  # where Debian has the binding
@@ -58,18 +56,13 @@ def layout(folder, options):
     return {"ours": ours, "c": list(kind.in_dll(ctypes.CDLL(fake.NAMES[0]), "layout"))}
 
 
-def follow(tracker, frames, box, depth):
-    """Boxes and states; no frame is kept here while it is in flight."""
+def follow(tracker, frames, box):
+    """Boxes and states; no frame is kept here."""
     tracker.init(next(frames), box)
     tracks = []
     for frame in frames:
-        if depth == 1:
-            tracks.append(tracker.update(frame))
-            continue
-        tracker.submit(frame)
+        tracks.append(tracker.update(frame))
         del frame
-        if tracker.in_flight == depth:
-            tracks.append(tracker.collect())
     return [[list(track.box), track.score, track.state] for track in tracks]
 
 
@@ -86,11 +79,9 @@ def seen(hardware, source, pictures, kinds):
 
 def boxes(folder, options):
     """Boxes of a camera whose pictures stay in NVMM, and of the same pictures copied."""
-    depth = options.get("pipeline", 1)
     device = devices.open_device()
     build.match_compiler(device.driver_version)
     hardware = fake.Hardware(SIZE, options)
-    tracking.Budget = Counted
     network = load_network(tiny.write_network(folder, tiny.watched(**THRESHOLDS)))
     engine = open_engine(network, None, device)
     scene = Elsewhere()
@@ -99,25 +90,26 @@ def boxes(folder, options):
     pictures = [PlanarFrame(planes_of(frame, "NV12")) for frame in resized]
     box = scene.boxes[0] * (2, 1.5, 2, 1.5)
 
+    gpu = Gpu(network, engine, cpu.load())
+
     def tracker():
-        own = Gpu(network, engine, kernels=cpu.load(), slots=depth)
-        return Tracker(own, recover=not options.get("few"))
+        return Tracker(gpu, recover=not options.get("few"), search_windows=2)
 
     report, said, kinds = {}, [], set()
     hardware.show(nv12_of(pictures[0]))
     with open_source("csi0", said.append, planes=True, gpu=True) as source:
         own = tracker()
-        report["found"] = follow(own, seen(hardware, source, pictures, kinds), box, depth)
+        report["found"] = follow(own, seen(hardware, source, pictures, kinds), box)
         own.release()
     report["held"] = hardware.held()
     other = tracker()
-    report["wanted"] = follow(other, iter(pictures), box, depth)
+    report["wanted"] = follow(other, iter(pictures), box)
     other.release()
     return dict(report, said=said, kinds=sorted(kinds))
 
 
 def queued(folder, options):
-    """States that a GPU finds whose work waits, in frames that nobody else holds."""
+    """States that a GPU finds in frames that nobody else holds."""
     device = devices.open_device()
     build.match_compiler(device.driver_version)
     scene, net = Film(3, "nv12"), networks.network()
@@ -134,18 +126,18 @@ def queued(folder, options):
         report["bytes"] = frame.nbytes - bgr_bytes == np.vstack(picture).nbytes
         return frame
 
-    report = {}
+    report, gpu = {}, Gpu(net, Engine(device, net), cpu.load())
     for name, given in (("wanted", lambda picture: picture), ("found", leased)):
-        whole = Frame(device, frame_settings(net), Engine(device, net), slots=2)
-        whole.begin(given(pictures[0]), scene.state, scene.border)
+        state = np.array(scene.state)
+        exemplar = gpu.exemplar(gpu.take(given(pictures[0]))[0], state)
         states = []
         for picture in pictures[1:]:
-            whole.submit(given(picture))
-            if whole.in_flight == 2:
-                states.append(list(whole.result().state))
+            (shown,) = gpu.look(gpu.take(given(picture))[0], [Look(exemplar, state)])
+            state = shown.state
+            states.append(state.tolist())
         report[name] = states
         report["held"] = hardware.held()
-        whole.close()
+    gpu.close()
     capture.release()
     return dict(report, end=hardware.held())
 

@@ -9,7 +9,10 @@ surfaces.txt. As far as the real behaviour is known, the fakes build and refuse 
 - The parser of 8.2 knows neither the operators of ``NEWER`` nor a convolution with a tensor as its
   kernel.
 - INT8 without Q/DQ needs a calibration cache with the version's own header.
-- An enqueue reads and writes at the addresses that were bound.
+- A network with a dynamic shape needs an optimization profile. Its plan runs when shapes within the
+  profile are set, and on no DLA core.
+- An enqueue reads and writes at the addresses that were bound. Each must be a multiple of 256
+  bytes, as NvInferRuntime.h of 8.5 and later says; nothing is written about 8.2.
 """
 
 import ctypes
@@ -22,7 +25,7 @@ import numpy as np
 
 from tests.fakes.tensorrt.models import Model
 
-VERSIONS = {"8.2": "8.2.1.8", "8.6": "8.6.1", "10": "10.3.0", "11": "11.4.0.106"}
+VERSIONS = {"8.0": "8.0.1.6", "8.2": "8.2.1.8", "8.6": "8.6.1", "10": "10.3.0", "11": "11.4.0.106"}
 NEWER = ("HardSwish", "LayerNormalization", "Gelu")
 MAGIC = b"fakeplan"
 TAG = "Version tag does not match. Note: Current Version: {}, Serialized Engine Version: {}"
@@ -32,6 +35,14 @@ DEVICE = (
 )
 OLD_DRIVER = "CUDA initialization failure with error: 35"
 NO_PLAN = "Serialization assertion plan->header.magicTag == rt::kPLAN_MAGIC_TAG failed."
+NO_PROFILE = "Network has dynamic or shape inputs, but no optimization profile has been defined."
+NO_SHAPE = "IExecutionContext::enqueueV3: not all input shapes are specified"
+NOT_IN_PROFILE = "Static dimension or optimization profile of {} does not match the given shape"
+ALIGNMENT = 256  # bytes
+UNALIGNED = (
+    "IExecutionContext::setTensorAddress: Error Code 3: API Usage Error (address of {} is not "
+    "aligned to {} bytes)"
+)
 NO_MEMORY = "[defaultAllocator.cpp::allocate::20] Error Code 1: Cuda Runtime (out of memory)"
 
 
@@ -54,7 +65,7 @@ def make(family, machine=None):
     machine, version = machine or Machine(), VERSIONS[family]
     trt = types.ModuleType("tensorrt")
     trt.__version__ = version
-    by_index, by_name = family in ("8.2", "8.6"), family != "8.2"
+    by_index, by_name = family in ("8.0", "8.2", "8.6"), family not in ("8.0", "8.2")
     strong = family == "11"
 
     # -- enumerations
@@ -66,7 +77,8 @@ def make(family, machine=None):
         FLOAT, HALF = 0, 1
 
     TYPES = {"float32": DataType.FLOAT, "float16": DataType.HALF}
-    flags = ["GPU_FALLBACK"] + ([] if strong else ["FP16", "INT8", "OBEY_PRECISION_CONSTRAINTS"])
+    obey = "STRICT_TYPES" if family == "8.0" else "OBEY_PRECISION_CONSTRAINTS"
+    flags = ["GPU_FALLBACK"] + ([] if strong else ["FP16", "INT8", obey])
     BuilderFlag = enum.Enum("BuilderFlag", flags)
     creation = ["STRONGLY_TYPED" if strong else "EXPLICIT_BATCH"]
     NetworkDefinitionCreationFlag = enum.IntEnum("NetworkDefinitionCreationFlag", creation, start=0)
@@ -86,8 +98,9 @@ def make(family, machine=None):
         LINEAR = 0
 
     class ITensor:
-        def __init__(self, name, kind):
+        def __init__(self, name, kind, shape):
             self.name, self._kind, self.allowed_formats = name, kind, 0
+            self.shape = shape
 
         @property
         def dtype(self):
@@ -122,7 +135,7 @@ def make(family, machine=None):
     class INetworkDefinition:
         def _fill(self, model):
             inputs, outputs = (
-                [ITensor(name, model.types[name]) for name, _ in each]
+                [ITensor(name, model.types[name], shape) for name, shape in each]
                 for each in (model.inputs, model.outputs)
             )
             self._model, self._tensors = model, inputs + outputs
@@ -143,7 +156,7 @@ def make(family, machine=None):
 
     class IBuilderConfig:
         def __init__(self):
-            self._flags, self._cache = set(), None
+            self._flags, self._cache, self._profiles = set(), None, []
             self._tactics = (1 << len(TacticSource)) - 1
             self.DLA_core, self.default_device_type = -1, DeviceType.GPU
             if not strong:
@@ -176,11 +189,24 @@ def make(family, machine=None):
         def get_timing_cache(self):
             return self._cache
 
+        def add_optimization_profile(self, profile):
+            self._profiles.append(profile)
+            return len(self._profiles) - 1
+
+    class IOptimizationProfile:
+        def __init__(self):
+            self._shapes = {}
+
+        def set_shape(self, input, min, opt, max):
+            machine.seen.append(("profile", (input, min, opt, max)))
+            self._shapes[input] = min, max
+
     def set_output_type(self, index, kind):
         machine.seen.append(("kept", (self.name, self.precision.name, kind.name)))
 
     if not strong:
         ILayer.precision, ILayer.set_output_type = None, set_output_type
+        IBuilderConfig.set_calibration_profile = lambda self, profile: True
     if by_name:
         IBuilderConfig.set_memory_pool_limit = lambda self, pool, size: None
 
@@ -203,6 +229,9 @@ def make(family, machine=None):
         def create_builder_config(self):
             return IBuilderConfig()
 
+        def create_optimization_profile(self):
+            return IOptimizationProfile()
+
         def build_serialized_network(self, network, config):
             problem = _unbuildable(network._model, config, version, machine)
             if problem:
@@ -218,6 +247,7 @@ def make(family, machine=None):
                     machine.seen.append(("half tensor", (tensor.name, tensor.allowed_formats)))
             kinds = {tensor.name: tensor._kind for tensor in network._tensors}
             head = {"version": version, "capability": machine.capability, "types": kinds}
+            head["profile"] = config._profiles[0]._shapes if config._profiles else {}
             return IHostMemory(_plan(head, network._model))
 
     # -- running
@@ -225,10 +255,21 @@ def make(family, machine=None):
     class IExecutionContext:
         def __init__(self, engine):
             self._engine, self._bound = engine, {}
+            self._inputs = {name: tuple(shape) for name, shape in engine._model.inputs}
+
+        def _set(self, name, shape):
+            least, most = self._engine._profile.get(name, [self._inputs[name]] * 2)
+            fits = all(a <= b <= c for a, b, c in zip(least, shape, most))
+            if len(shape) != len(least) or not fits:
+                self._engine._logger.log(Severity.ERROR, NOT_IN_PROFILE.format(name))
+                return False
+            self._inputs[name] = tuple(shape)
+            return True
 
     class ICudaEngine:
-        def __init__(self, model, types, logger):
+        def __init__(self, model, types, logger, profile):
             self._model, self._types, self._logger = model, types, logger
+            self._profile = profile
             self._io = model.inputs + model.outputs
 
         def create_execution_context(self):
@@ -238,20 +279,28 @@ def make(family, machine=None):
             self._session = self._model.session()
             return IExecutionContext(self)
 
+    def is_aligned(context, name, address):
+        if address % ALIGNMENT:
+            context._engine._logger.log(Severity.ERROR, UNALIGNED.format(name, ALIGNMENT))
+        return address % ALIGNMENT == 0
+
     def run(context, addresses, handle):
-        addresses = dict(addresses)
-        machine.enqueue(handle, lambda: compute(context._engine, addresses))
+        addresses, inputs = dict(addresses), dict(context._inputs)
+        if any(side < 0 for shape in inputs.values() for side in shape):
+            context._engine._logger.log(Severity.ERROR, NO_SHAPE)
+            return False
+        machine.enqueue(handle, lambda: compute(context._engine, addresses, inputs))
         return True
 
-    def compute(engine, addresses):
+    def compute(engine, addresses, inputs):
         model, types = engine._model, engine._types
         feed = {
             name: _array(addresses[name], shape, types[name]).astype(model.types[name])
-            for name, shape in model.inputs
+            for name, shape in inputs.items()
         }
         outputs = dict(zip((name for name, _ in model.outputs), engine._session(feed)))
-        for (name, shape), result in zip(model.outputs, machine.spoil(outputs).values()):
-            _array(addresses[name], shape, types[name])[...] = result
+        for (name, _), result in zip(model.outputs, machine.spoil(outputs).values()):
+            _array(addresses[name], result.shape, types[name])[...] = result
 
     def dtype_of(engine, name):
         return TYPES[engine._types[name]]
@@ -259,18 +308,25 @@ def make(family, machine=None):
     if by_index:
 
         def execute_async_v2(self, bindings, stream_handle):
-            names = [name for name, _ in self._engine._io]
-            return run(self, dict(zip(names, bindings)), stream_handle)
+            bound = dict(zip((name for name, _ in self._engine._io), bindings))
+            aligned = [is_aligned(self, name, address) for name, address in bound.items()]
+            return all(aligned) and run(self, bound, stream_handle)
 
         IExecutionContext.execute_async_v2 = execute_async_v2
         ICudaEngine.num_bindings = property(lambda self: len(self._io))
         ICudaEngine.get_binding_name = lambda self, index: self._io[index][0]
         ICudaEngine.get_binding_shape = lambda self, index: self._io[index][1]
         ICudaEngine.get_binding_dtype = lambda self, index: dtype_of(self, self._io[index][0])
+        ICudaEngine.binding_is_input = lambda self, index: index < len(self._model.inputs)
+        IExecutionContext.set_binding_shape = lambda self, binding, shape: self._set(
+            self._engine._io[binding][0], shape
+        )
         ICudaEngine.get_binding_index = lambda self, name: [io[0] for io in self._io].index(name)
     if by_name:
 
         def set_tensor_address(self, name, address):
+            if not is_aligned(self, name, address):
+                return False
             self._bound[name] = address
             return True
 
@@ -278,6 +334,12 @@ def make(family, machine=None):
         IExecutionContext.execute_async_v3 = lambda self, handle: run(self, self._bound, handle)
         ICudaEngine.num_io_tensors = property(lambda self: len(self._io))
         ICudaEngine.get_tensor_name = lambda self, index: self._io[index][0]
+        TensorIOMode = enum.Enum("TensorIOMode", "NONE INPUT OUTPUT")
+        trt.TensorIOMode = TensorIOMode
+        ICudaEngine.get_tensor_mode = lambda self, name: (
+            TensorIOMode.INPUT if name in dict(self._model.inputs) else TensorIOMode.OUTPUT
+        )
+        IExecutionContext.set_input_shape = lambda self, name, shape: self._set(name, shape)
         ICudaEngine.get_tensor_shape = lambda self, name: dict(self._io)[name]
         ICudaEngine.get_tensor_dtype = lambda self, name: dtype_of(self, name)
 
@@ -300,7 +362,7 @@ def make(family, machine=None):
             if problem:
                 self._logger.log(Severity.ERROR, problem)
                 return None
-            return ICudaEngine(model, head["types"], self._logger)
+            return ICudaEngine(model, head["types"], self._logger, head["profile"])
 
     hidden = {"Severity", "IInt8EntropyCalibrator2" if strong else ""}
     hidden |= {"IProgressMonitor"} if family in ("8.2", "8.6") else set()
@@ -313,10 +375,12 @@ def make(family, machine=None):
 
 def _problems(model, family, machine):
     """The parser's messages, one for each thing that it refuses in a model."""
-    takes = family != "8.2" if machine.tensor_kernels is None else machine.tensor_kernels
+    takes = (
+        family not in ("8.0", "8.2") if machine.tensor_kernels is None else machine.tensor_kernels
+    )
     problems = []
     for operator, inputs, outputs in model.nodes:
-        if operator in NEWER and family == "8.2":
+        if operator in NEWER and family in ("8.0", "8.2"):
             problems.append(f"No importer registered for op: {operator}.")
         if operator == "Conv" and inputs[1] not in model.constants and not takes:
             problems.append(f"convMultiInput: kernel weights of {outputs[0]} vary")
@@ -327,6 +391,11 @@ def _unbuildable(model, config, version, machine):
     """The message that the builder logs before it fails, or None if it can build."""
     if machine.needs_libraries and not config._tactics & 7:
         return "Could not find any implementation for node Conv_0."
+    if any(shape[0] < 0 for _, shape in model.inputs):
+        if not config._profiles:
+            return NO_PROFILE
+        if config.DLA_core >= 0:
+            return "Dynamic shapes are not supported on DLA."
     quantised = any(operator == "QuantizeLinear" for operator, _, _ in model.nodes)
     if "INT8" not in config._flags or quantised:
         return None

@@ -62,7 +62,9 @@ class Device:
         self._memory, self.closed = {}, False
 
     def alloc(self, size):
-        array = np.full(int(size), 0xFF, np.uint8)  # NaN until it is written
+        memory = np.full(int(size) + 256, 0xFF, np.uint8)  # NaN until it is written
+        skipped = -memory.ctypes.data % 256
+        array = memory[skipped : skipped + int(size)]
         self._memory[array.ctypes.data] = array
         self.counters.allocations += 1
         return array.ctypes.data
@@ -105,18 +107,23 @@ class Device:
         self.closed = True
 
     def _depthwise(
-        self, grid, block, shared, search, exemplar, rows, columns, h, w, padding, half, out
+        self, grid, block, shared, search, exemplar, each, rows, columns, h, w, padding, half, out
     ):
         _, channels, count = grid
-        region = self._numbers(search, (channels, rows, columns), half)
+        regions = self._numbers(search, (count // each, channels, rows, columns), half)
         kernels = self._numbers(exemplar, (count, channels, h, w), half)
-        found = np.stack([golden.correlate_depthwise(k, region, padding) for k in kernels])
+        pairs = zip(kernels, np.repeat(regions, each, axis=0))
+        found = np.stack([golden.correlate_depthwise(k, region, padding) for k, region in pairs])
         if grid[0] * block[0] < found[0, 0].size or shared != 4 * h * w:
             raise AssertionError("the grid does not cover the output")
         self._numbers(out, found.shape, half)[:] = found
 
     def _numbers(self, address, shape, half):
-        kind = np.dtype(np.float16 if half else np.float32)
+        return self.numbers(address, shape, np.float16 if half else np.float32)
+
+    def numbers(self, address, shape, kind):
+        """The memory at an address, as an array."""
+        kind = np.dtype(kind)
         for start, memory in self._memory.items():
             if start <= address < start + memory.size:
                 part = memory[address - start :][: kind.itemsize * int(np.prod(shape))]

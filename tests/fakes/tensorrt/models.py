@@ -59,7 +59,7 @@ def _describe(data):
 
 
 def _shape(value):
-    return [dim.dim_value for dim in value.type.tensor_type.shape.dim]
+    return [-1 if dim.dim_param else dim.dim_value for dim in value.type.tensor_type.shape.dim]
 
 
 def _type(value):

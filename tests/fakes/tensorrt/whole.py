@@ -1,6 +1,6 @@
 """Track a film by the fake TensorRT on the fake GPU, in a process of its own: JSON in, JSON out.
 
-    python -m tests.fakes.tensorrt.whole FOLDER NETWORK FAMILY [PRECISION | PIPELINE TRACKING |
+    python -m tests.fakes.tensorrt.whole FOLDER NETWORK FAMILY [PRECISION | TRACKING |
         PRECISION WINDOWS TRACKING]
 
 Crop, correlation and select are the product's own kernels, on the real PyCUDA over the fake driver.
@@ -14,7 +14,6 @@ import pathlib
 import sys
 
 import cv2
-import numpy as np
 
 import boards
 from boards import detect
@@ -28,6 +27,7 @@ from runtime import loading
 from runtime.devices.processor import Processor
 from runtime.networks import load_network
 from runtime.options import Options
+from runtime.targets.targets import Targets
 from runtime.tracker import Tracker
 from tests.fakes.cuda import build as fake_gpu
 from tests.fakes.tensorrt import fake
@@ -95,37 +95,29 @@ def run(folder, name, family, precision="fp32"):
 
 
 def batch(folder, name, family, precision, windows, tracking):
-    """The maps and features of random windows by the plan for several, and by that for one."""
+    """Several targets and a search: the boxes, the processor's, and the cost of the last frame."""
     made = make(folder, name, family, precision, windows, **tracking)
-    engine = loading.load(Options(bundle=folder / "bundle", log=quiet)).engine
-    device, stream = engine.device, engine.stream
-    handle, size = device.handle(stream), engine.memory.size("search")
-    random = np.random.RandomState(1)
-    engine.exemplar_crop[...] = random.uniform(-1, 1, engine.exemplar_crop.shape)
-    engine.exemplar()
-    features = engine.new_features()
-    engine.exemplar_device(handle, features)
-    engine.reserve(windows)
-    side = engine.search_crop.shape[-1]
-    coarse = random.uniform(-2, 2, (3 * windows, 8, 8))
-    pictures = np.array([cv2.resize(plane, (side, side)) for plane in coarse])
-    memory = device.pinned(windows * size)
-    memory.view(engine.memory.dtype)[:] = pictures.ravel()
-
-    def told(maps, seen):
-        return [values.ravel().tolist() for values in tuple(maps) + (seen,) if values is not None]
-
-    report = {"plan": made.run["windows"], "together": [], "alone": []}
-    found = engine.batch_device([features] * windows)
-    if found is not None:
-        device.upload(engine.search_input, memory, stream)
-        found.run(handle)
-        report["together"] = [told(*each) for each in engine.read_regions(windows)]
-    for number in range(windows):
-        device.upload(engine.search_input, memory[number * size : (number + 1) * size], stream)
-        engine.search_device(handle, features)
-        report["alone"].append(told(engine.read(), engine.search_features))
-    engine.close()
+    loaded = loading.load(Options(bundle=folder / "bundle", log=quiet))
+    options = Options(log=quiet, search_windows=windows)
+    gpu = loading.create_device(*loaded, options)
+    processor = Processor(loaded.network, loaded.engine, cpu.load())
+    frames, boxes = list(covered())[:70], covered().boxes
+    firsts = [boxes[0], boxes[0] + (5, -4, 6, 3), boxes[0] + (60, 30, 0, 0)]
+    report = {"windows": made.run["windows"], "form": made.run["form"], "graph": gpu.uses_graph}
+    report["counts"], report["costs"] = list(loaded.engine.counts), []
+    for side, device in (("found", gpu), ("wanted", processor)):
+        targets, said = Targets(device, options), []
+        for first in firsts:
+            targets.add(frames[0], first)
+        for frame in frames[1:]:
+            before = loaded.engine.device.counters.read()
+            tracks = targets.update(frame)
+            after = loaded.engine.device.counters.read()
+            if side == "found":
+                report["costs"].append({key: after[key] - before[key] for key in after})
+            said.append([[list(track.box), track.state] for track in tracks.values()])
+        report[side] = said
+    loaded.engine.close()
     return report
 
 
@@ -147,18 +139,17 @@ def covered():
     return Growing(Vanishing(tiny.Film(120), "cover"))
 
 
-def watch(folder, name, family, pipeline, tracking):
+def watch(folder, name, family, tracking):
     """Track ``covered``. Return the judgement of each frame, and the cost of one frame."""
     make(folder, name, family, **tracking)
     parts = loading.load(Options(bundle=folder / "bundle", log=quiet))
-    tracker = loading.create_tracker(*parts, Options(log=quiet, pipeline=pipeline, budget_ms=0.0))
-    said = judge(tracker, covered(), pipeline)
+    tracker = loading.create_tracker(*parts, Options(log=quiet, search_windows=2))
+    said = judge(tracker, covered())
     frame = cost(tracker, list(covered())[-1])
     result = {"said": said, "frame": frame}
     if tracker.searches:  # the same plans, with the processor's crop and select
-        host = Tracker(
-            Processor(tracker.network, tracker.engine, cpu.load()), recover=True, budget_ms=0.0
-        )
+        device = Processor(tracker.network, tracker.engine, cpu.load())
+        host = Tracker(device, recover=True, search_windows=2)
         result["host"] = judge(host, covered())
     tracker.close()
     return result
@@ -173,25 +164,16 @@ def cost(tracker, frame):
     return {key: after[key] - before[key] for key in after}
 
 
-def judge(tracker, clip, pipeline=1):
+def judge(tracker, clip):
     """Track a clip; return a list with [lost, certainty, box] of each frame."""
     said = []
-
-    def note(track):
-        box = [float(value) for value in track.box]
-        said.append([bool(track.lost), tracker.presence.value, box])
-
     for index, frame in enumerate(clip):
         if index == 0:
             tracker.init(frame, clip.boxes[0])
-        elif pipeline == 1:
-            note(tracker.update(frame))
-        else:
-            tracker.submit(frame)
-            if index > 1:
-                note(tracker.collect())
-    if pipeline > 1:
-        note(tracker.collect())
+            continue
+        track = tracker.update(frame)
+        box = [float(value) for value in track.box]
+        said.append([bool(track.lost), tracker.presence.value, box])
     return said
 
 
@@ -208,5 +190,6 @@ def quiet(sentence):
 
 if __name__ == "__main__":
     folder, more = pathlib.Path(sys.argv[1]), sys.argv[4:]
-    do = {2: watch, 3: batch}.get(len(more), run)
-    print(json.dumps(do(folder, sys.argv[2], sys.argv[3], *map(json.loads, more))))
+    given = list(map(json.loads, more))
+    do = batch if len(given) == 3 else watch if isinstance(given[0], dict) else run
+    print(json.dumps(do(folder, sys.argv[2], sys.argv[3], *given)))

@@ -18,7 +18,12 @@ except ImportError:  # before Python 3.11
 TABLE = tomllib.loads(pathlib.Path(__file__).with_name("budget.toml").read_text())
 SOURCES = compiler.SOURCES
 # CUDA, as in nvrtc.py, and the compute capabilities that its NVRTC makes PTX for
-MATRIX = {nvrtc.OLDEST: (52,), "-11.8": (53, 72), "": (53, 62, 72, 87, 90), "-13.2": (87, 110)}
+MATRIX = {
+    nvrtc.OLDEST: (52,),
+    "-11.8": (53, 72),
+    "": (53, 62, 72, 75, 86, 87, 89, 90),
+    "-13.2": (87, 110, 120),
+}
 HEAD = """`python -m tests.kernels.cuda.budget`
 
 # What the kernels take of a GPU

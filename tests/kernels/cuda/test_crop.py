@@ -6,11 +6,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kernels import golden
-from kernels.cuda import layout
+from kernels.cuda import records
 from kernels.cuda.frames import part_of
-from kernels.settings import ROUNDINGS
+from kernels.cuda.kernels import crop_grid
+from kernels.cuda.windows import around
+from kernels.errors import GpuFailed
 from runtime import geometry
 from runtime.devices.gpu import frame_settings
+from runtime.pictures import every_pixel
 from tests.fakes.cuda.film import bgr_of
 from tests.fakes.cuda.networks import network
 from tests.support.examples import examples
@@ -25,41 +28,31 @@ def picture_of(frame, chroma=None, place=(0, 0), size=None):
     The caller must keep the array alive.
     """
     height, width = frame.shape[:2]
-    record = np.zeros(1, layout.FRAME)
-    record["plane"] = frame.ctypes.data
-    record["row_stride"], record["pixel_stride"] = frame.strides[:2]
-    (record["x"], record["y"]), record["width"], record["height"] = place, width, height
-    record["frame_width"], record["frame_height"] = size or (width, height)
+    record = records.Frame(x=place[0], y=place[1], width=width, height=height)
+    record.plane, record.row_stride, record.pixel_stride = frame.ctypes.data, *frame.strides[:2]
+    record.frame_width, record.frame_height = size or (width, height)
     if chroma is not None:
-        record["format"] = layout.NV12
-        record["chroma"], record["chroma_stride"] = chroma.ctypes.data, chroma.strides[0]
+        record.format = records.NV12
+        record.chroma, record.chroma_stride = chroma.ctypes.data, chroma.strides[0]
     return record
 
 
-def aim(shim, net, state, exemplar=False, widened=1.0):
-    """Plan a crop; returns (what its window covers, plan)."""
-    pose, monitor = np.zeros(1, layout.POSE), layout.monitor()
-    pose["state"], monitor["widened"] = state, widened
-    view = layout.view(frame_settings(net).window)
-    plan = np.zeros(2 * max(net.exemplar, net.search), layout.LINE)
-    shim.launch("hp_aim", 1, 64, view, monitor, int(exemplar), pose, plan)
-    return tuple(int(pose[name][0]) for name in ("x", "y", "width", "height")), plan
-
-
-def run(shim, net, picture, plan, exemplar=False, dtype="float32"):
-    """Crop a window; returns its planes."""
+def crop(shim, net, picture, windows, exemplar=False, dtype="float32", gap=0):
+    """Crop windows; returns the planes of each, and the numbers between them."""
     side = net.exemplar if exemplar else net.search
-    out = np.zeros((1, 3, side, side), dtype)
-    asked = layout.network_input(frame_settings(net).input, side, dtype == "float16", BORDER)
-    blocks = ((side + 31) // 32, (side + 63) // 64)
-    shim.launch("hp_crop", blocks, (32, 8), picture, plan, asked, out)
-    return out
-
-
-def crop(shim, net, picture, state, exemplar=False, dtype="float32"):
-    """Aim and crop; returns (planes, window)."""
-    window, plan = aim(shim, net, state, exemplar)
-    return run(shim, net, picture, plan, exemplar, dtype), window
+    asked = frame_settings(net)
+    given = records.Input(asked.input.mean, asked.input.scale, side)
+    given.half, given.swap, given.warp = dtype == "float16", asked.input.swap, asked.warp
+    looks = (records.Look * len(windows))()
+    for look, window in zip(looks, windows):
+        look.window[:], look.border[:] = window, BORDER
+    out = np.full((len(windows), 3 * side * side + gap), 77, dtype)
+    bytes_of = [records.array_of(record) for record in (picture, looks, given)]
+    grid = crop_grid(side, len(windows))
+    shim.launch("hp_crop", grid, (32, 8), *bytes_of, out.shape[1], out)
+    used = 3 * side * side
+    assert (out[:, used:] == 77).all()
+    return out[:, :used].reshape(-1, 1, 3, side, side)
 
 
 def expected_crop(net, frame, window, exemplar=False, dtype="float32"):
@@ -107,7 +100,7 @@ SHAPES = [
 @example((200, 300), ((150.3, 90.6, 20, 24), True, 1.0), SHAPES[1], 63, "float32", "BGR", 2)
 @example((200, 300), ((151.3, 91.6, 20, 24), False, 1.0), SHAPES[3], 33, "float16", "RGB", 3)
 def test_crop_equals_its_definition(shim, shape, aimed, looks, side, dtype, channels, seed):
-    """The pose says which part of the frame a window needs; the crop is given no more."""
+    """The crop is given no more of the frame than is uploaded for two windows."""
     random, (state, exemplar, widened) = np.random.RandomState(seed), aimed
     frame = random.randint(0, 256, shape + (3,)).astype(np.uint8)
     net = network(
@@ -118,36 +111,16 @@ def test_crop_equals_its_definition(shim, shape, aimed, looks, side, dtype, chan
         scale=tuple(random.uniform(0.01, 3, 3)),
         **looks,
     )
-    covered, plan = aim(shim, net, state, exemplar, widened)
-    x, y, w, h = part_of(covered, shape[1], shape[0])
+    other = np.array(state) + random.uniform(-9, 9, 4).clip(-0.5 * min(state[2:]))
+    windows = [window_of(net, each, exemplar, widened) for each in (state, other)]
+    x, y, w, h = part_of(around(windows), shape[1], shape[0])
     padded = np.zeros((h, w + random.randint(3), random.choice([3, 4])), np.uint8)  # or BGRx
     part = padded[:, :w, :3]
     part[:] = frame[y : y + h, x : x + w]
-    found = run(shim, net, picture_of(part, None, (x, y), shape[::-1]), plan, exemplar, dtype)
-    window = window_of(net, state, exemplar, widened)
-    same_bits(found, expected_crop(net, frame, window, exemplar, dtype))
-
-
-@examples(300)
-@given(
-    states,
-    st.floats(0, 1),
-    st.sampled_from(sorted(geometry.FROM_CENTRE)),
-    st.sampled_from(sorted(ROUNDINGS)),
-    st.booleans(),
-)
-def test_window_is_that_of_geometry(shim, state, context, corner, rounding, exemplar):
-    net = network(context=context, corner=corner, rounding=rounding, search=15, exemplar=7)
-    assert aim(shim, net, state, exemplar)[0] == tuple(window_of(net, state, exemplar))
-
-
-@pytest.mark.parametrize("half", [0.5, 1.5, 2.5, -0.5, -1.5])
-@pytest.mark.parametrize("rounding", sorted(ROUNDINGS))
-def test_windows_on_half_pixels_round_as_in_geometry(shim, half, rounding):
-    net = network(context=0.0, exemplar=8, search=8, corner="s/2", rounding=rounding)
-    for state in ((half + 4, half + 4, 8, 8), (50, 50, abs(2 * half), abs(2 * half))):
-        net = net._replace(search=8 if state[2] == 8 else 12)  # 1.5, 4.5, 7.5 pixels
-        assert aim(shim, net, state)[0] == tuple(window_of(net, state, False))
+    picture = picture_of(part, None, (x, y), shape[::-1])
+    found = crop(shim, net, picture, windows, exemplar, dtype, random.choice([0, 13]))
+    for planes, window in zip(found, windows):
+        same_bits(planes, expected_crop(net, frame, window, exemplar, dtype))
 
 
 @examples(60)
@@ -159,7 +132,8 @@ def test_crop_of_a_camera_frame_is_that_of_its_bgr(shim, halves, state, seed):
     chroma = random.randint(0, 256, (height // 2, width + 10)).astype(np.uint8)
     luma, chroma = memory[:, :width], chroma[:, :width]
     net = network(search=31)
-    found, window = crop(shim, net, picture_of(luma, chroma), state)
+    window = window_of(net, state, False)
+    (found,) = crop(shim, net, picture_of(luma, chroma), [window])
     same_bits(found, expected_crop(net, bgr_of(luma, chroma), window))
 
 
@@ -171,8 +145,8 @@ def test_half_precision_rounds_as_numpy_at_every_edge(shim):
         for nudge in (0.999999, 1.0, 1.000001, 33 / 32.0, 43 / 32.0):
             scale = float(np.float32(2.0**exponent * nudge))
             net = network(search=16, exemplar=16, context=0.0, scale=(scale, -scale, scale))
-            picture, state = picture_of(frame), (8.0, 8.0, 16, 16)
-            found, window = crop(shim, net, picture, state, dtype="float16")
+            window = window_of(net, (8.0, 8.0, 16, 16), False)
+            (found,) = crop(shim, net, picture_of(frame), [window], dtype="float16")
             with np.errstate(over="ignore"):
                 same_bits(found, expected_crop(net, frame, window, dtype="float16"))
 
@@ -185,6 +159,39 @@ def test_resize_places_in_whole_numbers_are_those_in_doubles(shim, source, targe
     np.testing.assert_array_equal(whole, doubles)
 
 
-def test_an_input_too_large_for_the_plan_is_refused():
-    with pytest.raises(ValueError, match="1025"):
-        layout.view(frame_settings(network(search=1025)).window)
+@examples(60)
+@given(st.integers(1, 60), st.integers(1, 70), st.integers(1, 9), st.booleans(), st.integers(0, 99))
+def test_every_so_many_pixels_are_those_of_the_processor(shim, rows, columns, step, planes, seed):
+    random, step = np.random.RandomState(seed), min(step, 2 * rows, 2 * columns)
+    luma = random.randint(0, 256, (2 * rows, 2 * columns + 6)).astype(np.uint8)[:, : 2 * columns]
+    chroma = random.randint(0, 256, (rows, 2 * columns + 10)).astype(np.uint8)[:, : 2 * columns]
+    frame = bgr_of(luma, chroma)
+    wanted = every_pixel(frame, step)
+    record = picture_of(luma, chroma) if planes else picture_of(frame)
+    out = np.zeros(wanted.shape, np.uint8)
+    sizes = step, wanted.shape[0], wanted.shape[1]
+    shim.launch("hp_every", -(-wanted.size // 768), 256, records.array_of(record), *sizes, out)
+    same_bits(out, wanted)
+
+
+def test_each_windows_features_are_those_of_its_target(shim):
+    random = np.random.RandomState(1)
+    targets = [random.randint(0, 99, 333).astype(np.float16) for _ in range(3)]
+    looks, out = (records.Look * 5)(), np.zeros((5, 512), np.float16)
+    for look, owner in zip(looks, (2, 0, 0, 1, 2)):
+        look.features[3] = targets[owner].ctypes.data
+    shim.launch("hp_gather", (2, 5), 256, records.array_of(looks), 3, 666, 1024, out)
+    for row, owner in zip(out, (2, 0, 0, 1, 2)):
+        np.testing.assert_array_equal(row[:333], targets[owner])
+        assert not row[333:].any()
+
+
+def test_the_kernels_records_are_those_of_python(shim):
+    out = np.zeros(len(records.layout()), np.int32)
+    shim.launch("hp_layout", 1, 1, out)
+    records.check(out.tolist())
+    for index in range(len(out)):
+        wrong = out.tolist()
+        wrong[index] += 8
+        with pytest.raises(GpuFailed, match="remove kernels/cuda/build"):
+            records.check(wrong)

@@ -1,6 +1,6 @@
 """The code that the real NVRTC makes of the kernels, interpreted, gives what its definition gives.
 
-Every kernel that a frame of a `points` network runs: aim, crop, remember and select.
+Every kernel that a frame of a `points` network runs: gather, crop and select.
 """
 
 import os
@@ -8,6 +8,7 @@ import os
 import numpy as np
 import pytest
 
+from kernels.cuda import records
 from tests.fakes.cuda import build
 from tests.fakes.cuda.film import bgr_of
 from tests.fakes.cuda.networks import network
@@ -15,10 +16,10 @@ from tests.fakes.cuda.nvrtc import ptx
 from tests.fakes.cuda.ptx import Machine
 from tests.fakes.cuda.ptx_operations import Illegal
 from tests.fakes.cuda.shim import Failed
-from tests.kernels.cuda import test_crop, test_families, test_loss_monitor
+from tests.kernels.cuda import test_crop, test_families
 from tests.support.examples import few_of
 
-FILES = ("aim", "crop", "points")
+FILES = ("crop", "points")
 # CUDA and compute capability
 COMPILED = ("-10.2 52", "-11.8 53", "-11.8 72", "-12.6 53", "-12.6 87", "-13.2 87", "-13.2 110")
 STATE = (150.3, 90.6, 60.0, 71.0)
@@ -46,10 +47,13 @@ def crop(machine, kind, dtype, state=STATE, **options):
     frame, net = FRAMES[kind], network(mean=(104.0, 117.5, 123.0), scale=(0.017, 0.5, 2.0))
     machine.memory, chroma = [frame, CHROMA], CHROMA if kind == "nv12" else None
     picture = test_crop.picture_of(frame, chroma)
-    found, window = test_crop.crop(machine, net, picture, state, dtype=dtype, **options)
+    exemplar = options.get("exemplar", False)
+    windows = [test_crop.window_of(net, each, exemplar) for each in (state, STATE)]
+    found = test_crop.crop(machine, net, picture, windows, dtype=dtype, gap=6, **options)
     image = bgr_of(frame, CHROMA) if kind == "nv12" else frame[:, :, :3]
-    expected = test_crop.expected_crop(net, image, window, dtype=dtype, **options)
-    test_crop.same_bits(found, expected)
+    for planes, window in zip(found, windows):
+        expected = test_crop.expected_crop(net, image, window, dtype=dtype, **options)
+        test_crop.same_bits(planes, expected)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
@@ -73,7 +77,7 @@ def test_select_equals_its_definition(machine):
 
 @pytest.mark.parametrize("family", ["anchors", "centre", "corners"])
 def test_the_other_families_select_as_their_definition(family):
-    machine, net = Machine(ptx("", "aim", 87), ptx("", family, 87)), test_families.of_family(family)
+    machine, net = Machine(ptx("", family, 87)), test_families.of_family(family)
     for seed in range(4):
         test_families.same(machine, net, test_families.random_maps(net, seed), STATE)
 
@@ -84,10 +88,22 @@ def test_maps_without_a_finite_vote_have_no_winner(machine):
     test_families.same(machine, net, (scores * np.nan, distances), STATE)
 
 
-def test_the_loss_monitor_decides_what_its_definition_decides(machine):
-    net = network(lost_below=0.6)
-    for channels, side in ((48, 16), (3, 5)):
-        test_loss_monitor.play(machine, net, channels, side, channels, frames=12)
+def test_records_features_and_some_pixels_are_as_python_has_them(machine):
+    test_crop.test_the_kernels_records_are_those_of_python(machine)
+    random, looks = np.random.RandomState(1), (records.Look * 3)()
+    targets = [random.randint(0, 99, 333).astype(np.float16) for _ in range(2)]
+    out = np.zeros((3, 512), np.float16)
+    for look, owner in zip(looks, (1, 0, 1)):
+        look.features[3] = targets[owner].ctypes.data
+    machine.memory = targets
+    machine.launch("hp_gather", (2, 3), 256, records.array_of(looks), 3, 666, 1024, out)
+    for row, owner in zip(out, (1, 0, 1)):
+        np.testing.assert_array_equal(row[:333], targets[owner])
+    frame, found = FRAMES["bgr"], np.zeros((25, 37, 3), np.uint8)
+    machine.memory = [frame]
+    picture = records.array_of(test_crop.picture_of(frame))
+    machine.launch("hp_every", 4, 256, picture, 8, 25, 37, found)
+    np.testing.assert_array_equal(found, frame[4::8, 4::8])
 
 
 # ---- the interpreter itself, and the processor in the place of a GPU

@@ -7,22 +7,16 @@ import pytest
 
 pytest.importorskip("onnxruntime")
 
-from kernels.cuda import compile as compiler
-from kernels.cuda.windows import Windows
-from kernels.errors import GpuFailed
-from runtime.devices.gpu import frame_settings
-from runtime.engines.gpu import floats_of
-from tests.fakes.cuda import networks
-from tests.fakes.cuda.engine import Engine
-from tests.fakes.tensorrt import machine
+from runtime import colour
 from tests.kernels.cuda.test_cupy_launch import STAND_IN
 from tests.runtime.search.test_search import BACK, GONE, SEARCHED, THRESHOLDS
 from tests.support import tiny
+from tests.support.examples import count as examples_of
 from tests.support.examples import few_of
 from tests.support.fake_gpu import SITE, python
 
-# frames after which boxes of several targets come to lie on one object, and exclude one another
-MET = 80
+SEEN, FEATURES, MAPS = 48, 4 * 3 * 256, 4 * 6 * 256  # bytes that a window downloads
+PATCH = 6 * colour.PATCH**2  # of the colours under a box
 
 
 def track(folder, **options):
@@ -58,117 +52,58 @@ KINDS = [{"kind": kind} for kind in ("bgrx", "nv12", "device")]
 LARGER = [{"change": 8}, {"change": SEARCHED + 6}]  # frames, while tracked and while lost
 
 
-@pytest.mark.parametrize("options", [*KINDS, *LARGER, {"windows": 4}, {"library": "cupy"}])
+@pytest.mark.parametrize(
+    "options", [*KINDS, *LARGER, {"windows": 4}, {"windows": 3, "one_region": True}]
+)
 def test_states_and_boxes_are_the_hosts(tmp_path, options):
     report = track(tmp_path, **options)
     check(report["found"], report["wanted"])
+    assert report["counts"] == ([1, 2, 3, 4] if options.get("one_region") else [1, 2, 4])
 
 
-def test_a_tracked_frame_downloads_features_and_a_window_its_maps(tmp_path):
-    report = track(tmp_path, kind="bgr")
+def test_through_cupy_too(tmp_path):
+    report = track(tmp_path, library="cupy", windows=4)
+    check(report["found"], report["wanted"])
+
+
+def test_a_tracked_frame_downloads_features_and_those_of_a_search_their_maps(tmp_path):
+    report = track(tmp_path, windows=4)
     check(report["found"], report["wanted"])
     tracked, searched = report["costs"][5], report["costs"][BACK - 3]
-    seen = 4 * 3 * 256
-    assert tracked["launches"] == 2 and tracked["allocations"] == 0
-    assert tracked["uploads"] == tracked["synchronisations"] == 1
-    assert tracked["downloads"] == 2 and tracked["download_bytes"] == 64 + seen
-    assert searched["launches"] == 2 and searched["allocations"] == 0
-    assert searched["uploads"] == 3 and searched["synchronisations"] == 1
-    assert searched["download_bytes"] == 4 * 6 * 256 + seen
+    for cost, windows in ((tracked, 1), (searched, 4)):
+        assert cost["launches"] == 3 and cost["allocations"] == 0  # gather, crop, select
+        assert cost["uploads"] == 2 and cost["synchronisations"] == 1
+        maps = MAPS if windows > 1 else 0
+        assert cost["download_bytes"] == windows * (SEEN + FEATURES + maps)
 
 
-class Broken(machine.Device):
-    """A device whose second upload after ``breaks`` was set fails; it computes nothing."""
-
-    breaks = None
-
-    def kernel(self, module, name):
-        return name
-
-    def launch(self, *arguments):
-        pass
-
-    def upload(self, *arguments):
-        if self.breaks is not None and self.counters.uploads > self.breaks:
-            raise GpuFailed("no memory")
-        super().upload(*arguments)
-
-
-def test_windows_whose_upload_fails_wait_for_what_is_in_flight(monkeypatch):
-    monkeypatch.setattr(compiler, "binary", lambda path, *rest: path)
-    device, net, state = Broken(), networks.network(), (40.0, 30.0, 20.0, 20.0)
-    engine = Engine(device, net)
-    looks = Windows(device, frame_settings(net), engine)
-    looks.begin(state, (0, 0, 0), engine.new_features())
-    device.breaks, waits = device.counters.uploads, device.counters.synchronisations
-    with pytest.raises(GpuFailed):
-        looks.look(np.zeros((60, 80, 3), np.uint8), [(state, 1.0, (20, 10, 40, 40))])
-    assert device.counters.uploads == device.breaks + 1  # the frame's
-    assert device.counters.synchronisations == waits + 1
-
-
-class Uncached(np.ndarray):
-    """Pinned memory that no cache holds: it may be copied, and nothing else."""
-
-    def __array_ufunc__(self, *arguments, **options):
-        raise AssertionError("numbers are read one by one")
-
-    astype = __getitem__ = __array_ufunc__
-
-    def copy(self):
-        return np.array(memoryview(self.view(np.uint8).data)).view(self.dtype)
-
-
-@pytest.mark.parametrize("dtype", ["float16", "float32"])
-def test_pinned_memory_is_read_by_one_copy(dtype):
-    values = np.arange(16384).astype(dtype)
-    found = floats_of(values.view(Uncached))
-    assert type(found) is np.ndarray and found.dtype == np.float32
-    np.testing.assert_array_equal(found, values)
-    assert not np.shares_memory(found, values)
-
-
-@pytest.mark.parametrize("kind", few_of(["bgr", "nv12"], ["bgr"], "the same windows"))
-def test_windows_of_a_batch_are_those_of_one_at_a_time_bit_for_bit(tmp_path, kind):
-    options = {"kind": kind, "windows": 5, "change": SEARCHED + 6}
-    alone, batched = (track(tmp_path, batch=batch, **options) for batch in (1, 4))
-    check(batched["found"], batched["wanted"])
-    assert batched["found"] == alone["found"]
-    # one upload, crop, call of the network and download for four windows, then one alone
-    searched, one_by_one = (report["costs"][BACK - 3] for report in (batched, alone))
-    assert searched["launches"] == searched["synchronisations"] * 2 == 4
-    assert one_by_one["launches"] == one_by_one["synchronisations"] * 2 == 10
-    assert searched["allocations"] == 0
-
-
-def test_a_batch_that_is_cut_short_is_followed_by_no_window_beyond_the_budget(tmp_path):
-    report = track(tmp_path, windows=4, batch=4, one_batch=True)
+@pytest.mark.parametrize("windows", few_of([1, 4], [4], "fewer windows"))
+def test_of_a_frame_on_the_gpu_the_box_alone_is_downloaded(tmp_path, windows):
+    """In up to 500 frames of each kind, never a whole frame, which has 921,600 bytes."""
+    count = examples_of(100, 500)
+    report = track(tmp_path, long=count, kind="device", windows=windows)
     states = [track[3] for track in report["found"]]
-    assert "found" in states  # so a window showed something, and those after it were left
-    costs = report["costs"][SEARCHED + 1 : states.index("found")]
-    assert {each["launches"] for each in costs} == {2}
-
-
-@pytest.mark.parametrize("why, said", [("one_region", ""), ("broken", "can't be loaded")])
-def test_an_engine_without_a_batch_searches_one_window_at_a_time(tmp_path, why, said):
-    report = track(tmp_path, windows=2, batch=2, again=True, **{why: True})
-    check(report["found"], report["wanted"])
-    assert report["costs"][BACK - 3]["launches"] == 4
-    sentences = [text for text in report["said"] if "one window at a time" in text]
-    assert len(sentences) == bool(said) and all(said in text for text in sentences)
+    assert set(states[:count]) == {"tracked"} and set(states[count + 40 :]) == {"lost"}
+    windows_of = {"tracked": SEEN + FEATURES, "lost": windows * (SEEN + FEATURES + MAPS)}
+    parts = {"tracked": [], "lost": []}
+    for index, (state, cost) in enumerate(zip(states, report["costs"])):
+        if index < count or index >= count + 40:
+            parts[state].append(cost["download_bytes"] - windows_of[state])
+            assert cost["download_bytes"] < 0.2 * 921600
+    assert set(parts["tracked"]) == {0, PATCH} and PATCH <= 6 * 64 * 64
+    assert parts["tracked"].count(PATCH) == count // 4
+    assert max(parts["lost"]) < 0.1 * 921600 and sum(parts["lost"]) > 0
+    assert {cost["allocations"] for cost in report["costs"][50:count]} == {0}
 
 
 @pytest.mark.slow("each target also alone on the host")
-# with 4 windows a frame, each lost target has a batch of the 4 that the profile allows
+# with 4 windows a frame, each lost target has all of them
 @pytest.mark.parametrize("windows, change", [(4, None), (2, SEARCHED + 6)])
-def test_targets_of_a_group_are_found_as_each_alone_on_the_host(tmp_path, windows, change):
+def test_targets_are_found_as_on_the_host(tmp_path, windows, change):
     report = track(tmp_path, targets=True, windows=windows, change=change)
-    assert report["way"] == "Together"
-    *moving, resting = zip(zip(*report["found"]), report["wanted"])
-    for own, alone in moving:
-        check(own[:MET], alone[:MET])
-    check_alike(*resting)
-    assert {track[3] for track in resting[0]} == {"tracked"}
+    for own, host in zip(zip(*report["found"]), zip(*report["wanted"])):
+        check_alike(own, host)
+    assert {track[3] for track in list(zip(*report["found"]))[2]} == {"tracked"}
 
 
 @pytest.mark.slow("whole clips under the fake driver")
@@ -176,9 +111,5 @@ def test_kestrel_while_a_clip_shows_another_scene(tmp_path, clips_dir):
     clips = [str(clips_dir / name) for name in ("otb-David", "otb-Couple")]
     report = track(tmp_path, network="kestrel", clips=clips, windows=3)
     check_alike(report["found"], report["wanted"])
-    batched = track(tmp_path, network="kestrel", clips=clips, windows=3, batch=3)
-    assert batched["found"] == report["found"]
-    launches = [[costs["launches"] for costs in told["costs"]] for told in (batched, report)]
-    assert 2 in launches[0] and 6 in launches[1]
     states = [track[3] for track in report["found"]]
     assert states.count("lost") > 10 and "found" in states and states[-1] == "tracked"

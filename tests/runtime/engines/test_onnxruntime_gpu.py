@@ -1,7 +1,5 @@
 """ONNX Runtime on device memory, for which the host's and its CPU provider stand in here."""
 
-import ctypes
-
 import numpy as np
 import pytest
 
@@ -9,6 +7,7 @@ from runtime import engines
 from runtime.engines import onnxruntime_gpu as adapter
 from runtime.engines.base import Setup
 from runtime.errors import NoEngine
+from runtime.graphs import batch
 from runtime.networks import load_network
 from tests.fakes.tensorrt.machine import Device
 from tests.support import tiny
@@ -47,43 +46,45 @@ def test_the_device_interface_copies_nothing_through_the_host(engine):
     device, stream = engine.device, engine.stream
     engine.exemplar_crop[...], engine.search_crop[...] = pictures(4)
     wanted = [array.copy() for array in engine.search(engine.exemplar())]
-    device.upload(engine.exemplar_input, engine.exemplar_crop, stream)
-    device.upload(engine.search_input, engine.search_crop, stream)
-    features = engine.new_features()
+    device.upload(engine.place_of("exemplar"), engine.exemplar_crop, stream)
+    device.upload(engine.place_of("search"), engine.search_crop, stream)
+    own = {name: engine.place_of(name) for name in engine.features}
     before = device.counters.read()
-    engine.exemplar_device(device.handle(stream), features)
-    engine.search_device(device.handle(stream), features)
+    engine.run_exemplar(device.handle(stream), own)
+    engine.run(device.handle(stream), 1)
     assert device.counters.read() == before  # no copy, no allocation, no wait
     with pytest.raises(RuntimeError, match="its engine's stream"):
-        engine.search_device(78, features)
-    for address, want in zip(engine.maps, wanted):
+        engine.run(78, 1)
+    for name, want in zip(engine.maps, wanted):
         got = np.zeros_like(want)
-        device.download(got, address, stream)
+        device.download(got, engine.place_of(name), stream)
         np.testing.assert_array_equal(got, want)
 
 
-def test_several_search_regions_have_places_of_their_own(engine):
-    device, stream = engine.device, engine.stream
+@pytest.mark.parametrize("batched", [True, False])
+def test_several_windows_have_places_of_their_own(engine, monkeypatch, batched):
+    device = engine.device
+    if not batched:
+        monkeypatch.setattr(batch, "several", lambda model, count: None)
     engine.exemplar_crop[...], _ = pictures(4)
-    features, regions = engine.exemplar(), [pictures(seed)[1] for seed in range(3)]
+    features, regions = engine.exemplar(), [pictures(seed)[1] for seed in range(4)]
     wanted = []
     for region in regions:
         engine.search_crop[...] = region
         wanted.append([array.copy() for array in engine.search(features)])
-    engine.reserve(3)
-    handle, mine = device.handle(stream), engine.new_features()
-    engine.exemplar_device(handle, mine)
+    engine.prepare()
+    assert list(engine.counts) == ([1, 2, 4] if batched else [1, 2, 3, 4])
     for place, region in enumerate(regions):
-        ctypes.memmove(
-            engine.search_input + place * region.nbytes, region.ctypes.data, region.nbytes
-        )
-    for place in range(3):
-        engine.search_device(handle, mine, place)
-    for index, address in enumerate(engine.maps):
+        values = list(zip(engine.features, features)) + [("search", region)]
+        for name, array in values:
+            where = engine.place_of(name) + place * engine.apart(name)
+            device.numbers(where, array.shape, np.float32)[...] = array
+    engine.run(77, 4)
+    for index, name in enumerate(engine.maps):
         for place, want in enumerate(wanted):
-            got = np.zeros_like(want[index])
-            ctypes.memmove(got.ctypes.data, address + place * got.nbytes, got.nbytes)
-            np.testing.assert_array_equal(got, want[index])
+            where = engine.place_of(name) + place * engine.apart(name)
+            got = device.numbers(where, want[index].shape, np.float32)
+            np.testing.assert_allclose(got, want[index], rtol=0, atol=1e-5)
     engine.search_crop[...] = regions[1]  # the host's way still works, at the first place
     np.testing.assert_array_equal(engine.search(features)[0], wanted[1][0])
 
@@ -94,22 +95,15 @@ def test_maps_and_features_of_the_search_region_are_those_of_the_processors_engi
         network = load_network(toml)
         gpu = opened(network)
         host = engines.create("onnxruntime", network, network.locate())
-        before = gpu.device.counters.downloads
         found = []
         for each in (gpu, host):
             each.exemplar_crop[...], each.search_crop[...] = pictures(3)
             found.append(each.search(each.exemplar()))
         for one, other in zip(*found):
             np.testing.assert_array_equal(one, other)
-        address, shape = gpu.search_features_device
-        got = np.zeros(shape, np.float32)
-        gpu.device.download(got, address, gpu.stream)
-        np.testing.assert_array_equal(got, host.search_features)
-        features = len(gpu._features)
         if lost_below:  # targets are watched
             np.testing.assert_array_equal(gpu.search_features, host.search_features)
         assert (gpu.search_features is None) == (lost_below == 0)
-        assert gpu.device.counters.downloads - before == features + 2 + (lost_below > 0) + 1
 
 
 def test_cudas_libraries_from_pip_are_loaded_before_the_provider_is_used(network, monkeypatch):
@@ -120,18 +114,17 @@ def test_cudas_libraries_from_pip_are_loaded_before_the_provider_is_used(network
 
 
 FRAME = """
+from kernels import cpu
 from kernels.cuda import device
 from runtime.engines import onnxruntime_gpu as adapter
 from runtime.engines.base import Setup
 from runtime.networks import load_network
 from runtime.devices.gpu import Gpu
-from runtime.tracker import Tracker
 adapter.PROVIDERS["test"] = (("CPUExecutionProvider",), "cpu")
 network, gpu = load_network({!r}), device.open_device()
 setup = Setup(network, network.locate(), device=gpu, settings={{"provider": "test"}})
 engine = adapter.Engine(setup)
-trackers = [Tracker(Gpu(network, engine, graph=graph)) for graph in (False, True)]
-print([tracker.device.uses_graph for tracker in trackers])
+print([Gpu(network, engine, cpu.load(), graph=graph).uses_graph for graph in (False, True)])
 gpu.close()
 """
 

@@ -21,10 +21,11 @@ REAL = {"8.2": "8.6.1", "8.6": "8.6.1", "10": "10.3.0", "11": "11.4.0.106"}
 # 8.2.1 has no wheel. These are the names used here that 8.6.1 has and 8.2.1 lacks, by the release
 # notes of 8.4 (memory pools) and 8.5 (names of tensors).
 CAME_AFTER_8_2 = {
-    "ICudaEngine": {"num_io_tensors", "get_tensor_name", "get_tensor_shape", "get_tensor_dtype"},
-    "IExecutionContext": {"set_tensor_address", "execute_async_v3"},
+    "ICudaEngine": {"num_io_tensors", "get_tensor_name", "get_tensor_shape", "get_tensor_dtype"}
+    | {"get_tensor_mode"},
+    "IExecutionContext": {"set_tensor_address", "execute_async_v3", "set_input_shape"},
     "IBuilderConfig": {"set_memory_pool_limit"},
-    "tensorrt": {"MemoryPoolType"},
+    "tensorrt": {"MemoryPoolType", "TensorIOMode"},
 }
 
 

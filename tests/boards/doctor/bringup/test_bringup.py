@@ -48,7 +48,8 @@ def test_a_computer_without_a_gpu_passes_and_skips_what_is_about_one(tmp_path, c
 def test_a_nano_is_checked_from_the_driver_to_the_boxes(nano, tmp_path):
     code, told = bring_up(tmp_path)
     assert told["driver"]["text"].startswith("Tegra X1, sm_53")
-    for step in ("device", "kernels", "correlation", "engine", "maps", "boxes", "times", "clocks"):
+    names = "device kernels correlation engine maps boxes targets times clocks"
+    for step in names.split():
         assert told[step]["result"] == "passed", told[step]
     assert "sudo jetson_clocks" in told["clocks"]["text"]
     # CuPy and JetPack's packages are not really here
@@ -73,7 +74,7 @@ def swapped(maps):
 @pytest.mark.parametrize(
     "spoil, text",
     [
-        (spoiled(lambda v: RANDOM.uniform(v.min(), v.max(), v.shape)), "film's target"),
+        (spoiled(lambda v: RANDOM.permutation(v.ravel()).reshape(v.shape)), "film's target"),
         (swapped, "film's target"),
         (spoiled(lambda v: np.where(v > 3, np.float16(np.inf), v)), "no finite score"),
         (spoiled(lambda v: v * np.float32(0.9)), "differ from the processor's"),
@@ -88,6 +89,49 @@ def test_an_engine_that_computes_something_else_fails(nano, tmp_path, monkeypatc
     assert code == 1 and told["maps"]["result"] == "failed", told["maps"]
     assert "remove " in told["maps"]["advice"]
     assert told["boxes"]["result"] == "failed" and text in told["boxes"]["text"]
+
+
+MAPS = "x/score", "x/distances"
+
+
+class Late:
+    """Gives what the call before gave, from a call on: the exemplar's features, or the maps."""
+
+    def __init__(self, of_search, start):
+        self.of_search, self.start, self.calls, self.before = of_search, start, 0, None
+
+    def __call__(self, maps):
+        if ("x/score" in maps) != self.of_search:
+            return maps
+        self.calls, given = self.calls + 1, self.before
+        self.before = {name: np.array(values) for name, values in maps.items()}
+        if self.calls < self.start:
+            return maps
+        return dict(maps, **{n: v for n, v in given.items() if not self.of_search or n in MAPS})
+
+
+def no_features(maps):
+    names = [name for name in maps if name not in MAPS]
+    return dict(maps, **{n: 0 * maps[n] for n in names}) if "x/score" in maps else maps
+
+
+@pytest.mark.parametrize(
+    "spoil, text",
+    [
+        (no_features, "features of a window are all zero"),
+        (Late(True, 13), "the other one's exemplar"),  # each target has the other's maps
+        (Late(False, 3), "or both have the same"),  # the second one has the first's exemplar
+    ],
+    ids=["zero features", "swapped exemplars", "a stale second exemplar"],
+)
+def test_what_one_target_does_not_show_fails_with_two(nano, tmp_path, monkeypatch, spoil, text):
+    monkeypatch.setattr(steps, "STEPS", (steps.driver, steps.device, steps.engine, steps.targets))
+    code, told = bring_up(tmp_path)
+    assert code == 0 and "lost and found again" in told["targets"]["text"], told["targets"]
+    nano.machine.spoil = spoil
+    code, told = bring_up(tmp_path)
+    assert code == 1 and told["targets"]["result"] == "failed"
+    assert text in told["targets"]["text"]
 
 
 def test_the_maps_are_those_of_the_network_that_ships(tmp_path):
@@ -126,13 +170,12 @@ print(json.dumps(times.measure(loading.load(Options(bundle=folder / "bundle")), 
 """
 
 
-def test_on_a_gpu_events_time_each_step_and_the_network_alone(tmp_path):
+def test_on_a_gpu_events_time_each_step(tmp_path):
     version = {"FAKE_CUDA_CAPABILITY": "53", "FAKE_CUDA_VERSION": "12060"}
     measured = json.loads(python(["-c", TIMES, str(tmp_path)], **version))
     steps = {"upload", "crop", "network", "select", "download", "judge", "frame"}
-    assert set(measured) == {"graph", "steps", "alone"} and set(measured["steps"]) == steps
-    assert set(measured["graph"]) == {"judge", "frame"}  # it has no events inside
-    assert measured["alone"]["network"] > 0
+    assert set(measured) == {"graph", "steps"} and set(measured["steps"]) == steps
+    assert set(measured["graph"]) == {"network", "judge", "frame"}  # it has no events inside
 
 
 def test_a_driver_that_does_not_start_fails_its_step_and_skips_those_that_need_it(nano, tmp_path):

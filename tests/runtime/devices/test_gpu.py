@@ -1,0 +1,158 @@
+"""The GPU gives for each window what the processor gives: boxes, features, maps."""
+
+import numpy as np
+import pytest
+
+from kernels import cpu
+from kernels.cuda import compile as compiler
+from kernels.errors import GpuFailed
+from runtime.devices.base import Look
+from runtime.devices.gpu import Gpu
+from runtime.devices.processor import Processor
+from tests.fakes.cuda import interpreted, networks
+from tests.fakes.cuda.engine import Engine
+from tests.fakes.cuda.film import Film
+from tests.fakes.tensorrt import machine
+from tests.support.fake_gpu import python
+
+# a network that is small enough for the interpreter
+SMALL = {"exemplar": 31, "search": 63, "map_size": 5, "stride": 8, "lost_below": 0.6}
+PATH = Film(0)
+STATES = [np.array(PATH.state), np.array((70.5, 60.0, 31, 44)), np.array((200.0, 180.0, 60, 50))]
+
+
+def lists(exemplars):
+    """One target, three targets, and a search of four windows beside a target."""
+    yield [Look(exemplars[0], STATES[0])]
+    yield [Look(own, state) for own, state in zip(exemplars, STATES)]
+    places = [(40.0, 30.0), (250.0, 40.0), (30.0, 200.0), (290.0, 210.0)]
+    sides = (1.0, 1.44, 2.0, 1.0)
+    search = [
+        Look(exemplars[1], np.array([*at, 31.0, 44.0]), factor, False)
+        for at, factor in zip(places, sides)
+    ]
+    yield search
+    yield [Look(exemplars[0], STATES[0]), *search, Look(exemplars[2], STATES[2])]
+
+
+def compare(gpu, processor, resample=None):
+    """Check that both devices see the same in every list of windows."""
+    first, second = PATH.frame(0), PATH.frame(1)
+    gpu_owns, owns = ([d.exemplar(first, s) for s in STATES] for d in (gpu, processor))
+    for ours, theirs in zip(lists(gpu_owns), lists(owns)):
+        found, wanted = gpu.look(second, ours), processor.look(second, theirs)
+        assert len(found) == len(wanted)
+        for look, one, other in zip(ours, found, wanted):
+            assert one.around is look.around and one.scale == other.scale
+            np.testing.assert_array_equal(one.features, other.features)
+            assert (one.maps is None) == (other.maps is None) == look.selects
+            if look.selects:
+                np.testing.assert_allclose(one.state, other.state, rtol=0, atol=1e-6)
+                assert one.cell == other.cell and abs(one.score - other.score) < 1e-6
+            for values, expected in zip(one.maps or (), other.maps or ()):
+                np.testing.assert_array_equal(values, expected)
+    return found
+
+
+LOOKS = """
+from kernels import cpu
+from kernels.cuda import device
+from runtime.devices.gpu import Gpu
+from runtime.devices.processor import Processor
+from tests.fakes.cuda import networks
+from tests.fakes.cuda.engine import Engine
+from tests.runtime.devices import test_gpu
+gpu = device.open_device()
+for changes in ({}, {"crop": "stretched", "exemplar_margin": .2, "search_margin": 1., "half": 1}):
+    changes.pop("half", None)
+    net = networks.network(**dict(test_gpu.SMALL, **changes))
+    for graph in (False, True):
+        on = Gpu(net, Engine(gpu, net), cpu.load(), graph=graph)
+        assert on.uses_graph == graph
+        test_gpu.compare(on, Processor(net, Engine(gpu, net), cpu.load()))
+gpu.close()
+print("same")
+"""
+
+
+@pytest.mark.parametrize("eager", ["0", "1"])
+def test_boxes_of_every_list_of_windows_are_the_processors(eager):
+    assert python(["-c", LOOKS], FAKE_CUDA_EAGER_COPIES=eager) == "same\n"
+
+
+def test_so_are_those_of_the_code_that_nvrtc_makes(monkeypatch):
+    """Its PTX, interpreted: no access outside of an array, no race between threads."""
+    monkeypatch.setattr(compiler, "binary", lambda path, *rest: path)
+    net = networks.network(**SMALL)
+    device, other = interpreted.Device(), interpreted.Device()
+    engine = Engine(device, net)
+    engine.capturable, engine.most = False, 2
+    found = compare(Gpu(net, engine, cpu.load()), Processor(net, Engine(other, net), cpu.load()))
+    assert len(found) == 6
+
+
+class Broken(machine.Device):
+    """A device that computes nothing, whose uploads fail from one on."""
+
+    fails_at = None
+
+    def kernel(self, module, name):
+        return name
+
+    def launch(self, kernel, grid, block, arguments, stream, shared=0):
+        if kernel == "hp_layout":
+            from kernels.cuda import records
+
+            numbers = np.array(records.layout(), np.int32)
+            self.upload(int(arguments[0]), numbers.view(np.uint8), stream)
+
+    def upload(self, address, array, stream):
+        if self.fails_at is not None and self.counters.uploads >= self.fails_at:
+            raise GpuFailed("no memory")
+        super().upload(address, array, stream)
+
+
+@pytest.mark.parametrize("after", [0, 1])
+def test_windows_whose_upload_fails_wait_for_what_is_in_flight(monkeypatch, after):
+    monkeypatch.setattr(compiler, "binary", lambda path, *rest: path)
+    device, net = Broken(), networks.network(**SMALL)
+    engine = Engine(device, net)
+    engine.capturable = False
+    gpu = Gpu(net, engine, cpu.load())
+    exemplar = gpu.exemplar(PATH.frame(0), STATES[0])
+    before = device.counters.read()
+    device.fails_at = before["uploads"] + after
+    with pytest.raises(GpuFailed):
+        gpu.look(PATH.frame(1), [Look(exemplar, STATES[0])])
+    assert device.counters.uploads == device.fails_at
+    assert device.counters.synchronisations == before["synchronisations"] + after
+
+
+class Uncached(np.ndarray):
+    """Pinned memory that no cache holds: it may be copied, and nothing else."""
+
+    def __array_ufunc__(self, *arguments, **options):
+        raise AssertionError("numbers are read one by one")
+
+    astype = __array_ufunc__
+
+    def copy(self):
+        return np.array(memoryview(self.view(np.uint8).data)).view(self.dtype)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_pinned_memory_is_read_by_one_copy(monkeypatch, count):
+    monkeypatch.setattr(compiler, "binary", lambda path, *rest: path)
+    device, net = Broken(), networks.network(**SMALL)
+    engine = Engine(device, net)
+    engine.capturable = False
+    windows = Gpu(net, engine, cpu.load())._windows
+    apart, size = engine.apart("seen") // 4, engine.size("seen") // 4
+    assert apart > size
+    values = np.arange(4 * apart, dtype=np.float32)
+    windows._rooms["seen"] = values.view(np.uint8).view(Uncached)
+    found = windows._floats("seen", count)
+    assert type(found) is np.ndarray and found.shape == (count, 1, 3, 25)
+    rows = values.reshape(4, apart)[:count, :size]
+    np.testing.assert_array_equal(found.reshape(count, -1), rows)
+    assert not np.shares_memory(found, values)

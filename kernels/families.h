@@ -155,25 +155,35 @@ HP_FN void hp_move(const hp_points* points, const hp_scored_box* best, int place
 // ---- heads that give the box as shares of the search region: centre.py and corners.py ------------
 
 // Takes one axis of a box: `middle` and `share` are its centre and length as shares of the region,
-// `side` the region's side in search pixels.
+// `side` the region's side in search pixels. The target's length follows by `rate`.
 HP_FN void hp_take_share(const hp_bounds* bounds, double side, double middle, double share,
-                         double scale, double frame, double* centre, double* size) {
+                         double rate, double scale, double frame, double* centre, double* size) {
   *centre += hp_mul(middle - 0.5, side) / scale;
-  *size = hp_mul(share, side) / scale;
+  const double length = hp_mul(share, side) / scale;
+  *size = rate == 1.0 ? length : *size + hp_mul(length - *size, rate);
   hp_keep(bounds, frame, centre, size);
 }
 
 enum { HP_FROM_TARGET = 0, HP_FROM_WINDOW = 1 };  // what the search region is centred on
 
 struct hp_centre {
-  double min_score;  // below it the target stays where it was
+  double min_score;      // below it the target stays where it was
+  double learning_rate;  // share of the new size in the target's, at a score of 1
+  double influence;      // of the window in a vote; below 0: the score is multiplied by the window
   hp_bounds limits;
   hp_geometry window;
-  int size;      // cells a side
-  int score;     // HP_SIGMOID or HP_PROBABILITY
+  int size;         // cells a side
+  int score;        // HP_SIGMOID or HP_PROBABILITY
   int relative_to;  // HP_FROM_TARGET ..
-  int unused;
+  int power;        // of the score in that share: 0, 1 or 2
 };
+
+// Share of the new size in the target's; `raw` is the best cell's score in the map.
+HP_FN double hp_centre_rate(const hp_centre* head, double raw) {
+  if (head->power == 0) return head->learning_rate;
+  const double score = hp_probability(head->score, raw, 0.0);
+  return hp_mul(head->learning_rate, head->power == 1 ? score : hp_mul(score, score));
+}
 
 // Where the search region's centre lies: the target's, or the window's in whole pixels.
 HP_FN void hp_region_centre(const hp_centre* head, const double* state, double* x, double* y) {
@@ -187,7 +197,14 @@ HP_FN void hp_region_centre(const hp_centre* head, const double* state, double* 
 }
 
 HP_FN double hp_centre_vote(const hp_centre* head, double raw, double window) {
-  return hp_mul(hp_probability(head->score, raw, 0.0), window);
+  const double score = hp_probability(head->score, raw, 0.0);
+  if (head->influence < 0.0) return hp_mul(score, window);
+  return hp_mul(score, 1.0 - head->influence) + hp_mul(window, head->influence);
+}
+
+// The score of the cell with the best vote: with an influence, the window is no part of it.
+HP_FN double hp_centre_score(const hp_centre* head, double raw, double vote) {
+  return head->influence < 0.0 ? vote : hp_probability(head->score, raw, 0.0);
 }
 
 // Share of the region at which the centre lies: in a column or row, moved by the cell's offset.

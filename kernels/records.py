@@ -26,8 +26,9 @@ POINTS = np.dtype(
     + fields("i4", "size score power quality inclusive anchors")
 )
 CENTRE = np.dtype(
-    [("min_score", "f8"), ("limits", BOUNDS), ("window", GEOMETRY)]
-    + fields("i4", "size score relative_to unused")
+    fields("f8", "min_score learning_rate influence")
+    + [("limits", BOUNDS), ("window", GEOMETRY)]
+    + fields("i4", "size score relative_to power")
 )
 CORNERS = np.dtype(
     [("cell_centre", "f8"), ("limits", BOUNDS)]

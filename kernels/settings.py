@@ -78,6 +78,9 @@ class CentreSettings(NamedTuple):
     relative_to: str  # a name in ``RELATIVES``
     window: WindowSettings  # where the tracker looks
     limits: BoxLimits  # of the box
+    learning_rate: float = 1.0  # share of the new size in the target's, at a score of 1
+    power: int = 0  # of the score in that share: 0, 1 or 2
+    influence: float = -1.0  # of the window in a vote; below 0: scores are multiplied by it
 
 
 class CornersSettings(NamedTuple):

@@ -109,6 +109,8 @@ class Network:
     penalty: float
     window: float
     window_power: float
+    score_power: int
+    vote: str
     lr: float
     lr_power: int
     min_score: float
@@ -125,6 +127,8 @@ class Network:
         self.path = path
         self.files = files
         vars(self).update(values)
+        if {"map_size", "search"} <= set(values):  # a head whose cells cover the whole region
+            vars(self).setdefault("stride", values["search"] // values["map_size"])
 
     @property
     def given(self) -> str:

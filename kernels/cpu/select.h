@@ -266,19 +266,21 @@ int hp_centre_select(const hp_select_job* job) {
     if (isfinite(vote) && vote > most) most = vote, best = i;
   }
   if (best < 0) return best;
-  *job->score = most;
-  if (most < head->min_score) return best;
+  const double score = hp_centre_score(head, job->maps[0][best], most);
+  *job->score = score;
+  if (score < head->min_score) return best;
   const double w = sizes[best], h = sizes[count + best];
   const double dx = offsets[best], dy = offsets[count + best];
   if (!finite(w, h, dx, dy)) return -1;
+  const double rate = hp_centre_rate(head, job->maps[0][best]);
   double x, y;
   hp_region_centre(head, state, &x, &y);
   state[0] = x;
   state[1] = y;
-  hp_take_share(&head->limits, side, hp_centre_share(head, best % size, dx), w, view->scale[0],
-                view->frame[0], &state[0], &state[2]);
-  hp_take_share(&head->limits, side, hp_centre_share(head, best / size, dy), h, view->scale[1],
-                view->frame[1], &state[1], &state[3]);
+  hp_take_share(&head->limits, side, hp_centre_share(head, best % size, dx), w, rate,
+                view->scale[0], view->frame[0], &state[0], &state[2]);
+  hp_take_share(&head->limits, side, hp_centre_share(head, best / size, dy), h, rate,
+                view->scale[1], view->frame[1], &state[1], &state[3]);
   return best;
 }
 
@@ -303,10 +305,10 @@ int hp_corners_select(const hp_select_job* job) {
   }
   if (!finite(x, y, w, h) || !isfinite(score)) return -1;
   *job->score = score;
-  hp_take_share(&head->limits, head->search, x, w, view->scale[0], view->frame[0], &job->state[0],
-                &job->state[2]);
-  hp_take_share(&head->limits, head->search, y, h, view->scale[1], view->frame[1], &job->state[1],
-                &job->state[3]);
+  hp_take_share(&head->limits, head->search, x, w, 1.0, view->scale[0], view->frame[0],
+                &job->state[0], &job->state[2]);
+  hp_take_share(&head->limits, head->search, y, h, 1.0, view->scale[1], view->frame[1],
+                &job->state[1], &job->state[3]);
   return best;
 }
 

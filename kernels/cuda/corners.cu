@@ -161,7 +161,7 @@ __device__ void sum_heat(hp_map heat, int size, float hottest, int index,
 __device__ void take_box(const hp_corners* head, const double* box, corner_memory* all) {
   double* after = all->select.after;
   for (int axis = 0; axis < 2; ++axis)
-    hp_take_share(&head->limits, head->search, box[axis], box[axis + 2],
+    hp_take_share(&head->limits, head->search, box[axis], box[axis + 2], 1.0,
                   all->select.look.scale[axis], all->select.frame[axis], after + axis,
                   after + axis + 2);
   for (int i = 0; i < 4; ++i)

@@ -6,7 +6,9 @@ Tracking", ECCV 2022, section 3.3 (after CornerNet and CenterNet); n cells a sid
 
     centre = ((j + offset_x) / n, (i + offset_y) / n),   size = (size_x, size_y)
 
-No penalty, no smoothing.
+The target takes this size at once. With ``lr`` and ``score_power`` it takes a share of the change:
+``lr`` times the score to that power. With ``vote = "blend"`` the window is averaged with the score,
+as in the family ``points``, instead of multiplied.
 """
 
 import typing
@@ -34,6 +36,10 @@ KEYS: typing.Dict[str, Keys] = {
     "tracking": dict(
         LIMITS,
         min_score=Key(float, 0.0, low=0, high=1),  # below it the target stays where it was
+        vote=Key(str, "product", ("product", "blend")),  # of score and Hanning window
+        window=Key(float, low=0, high=1, when=("vote", ("blend",))),  # its share
+        lr=Key(float, 1.0, low=0, high=1),  # share of the new size in the target's, at a score of 1
+        score_power=Key(int, 0, low=0, high=2),  # of the score in that share
         # what the search region is centred on: the target, or the window in whole pixels
         relative_to=Key(str, "target", ("target", "window")),
     ),
@@ -60,6 +66,9 @@ def centre_settings(network: "Network") -> CentreSettings:
         relative_to=network.relative_to,
         window=geometry.window_settings(network),
         limits=geometry.box_limits(network),
+        learning_rate=network.lr,
+        power=network.score_power,
+        influence=network.window if network.vote == "blend" else -1.0,
     )
 
 
@@ -83,13 +92,19 @@ class Centre(Family):
             maps: float32 (1, 1, n, n) scores, (1, 2, n, n) sizes, (1, 2, n, n) offsets.
 
         Returns:
-            (best, score): index of the winning cell, its score times the window.
+            (best, score): index of the winning cell, and its score; with ``vote = "product"``
+            times the window.
         """
         network, cells = self.network, self.network.map_size
-        votes = probability(maps[0], network.score) * self.window
+        scores = probability(maps[0], network.score)
+        is_product = network.vote == "product"
+        if is_product:
+            votes = scores * self.window
+        else:
+            votes = scores * (1 - network.window) + self.window * network.window
         best = argmax(votes)
         row, column = divmod(best, cells)
-        score = float(votes[row, column])
+        score = float((votes if is_product else scores)[row, column])
         if score < network.min_score:
             return best, score
         size = np.asarray(maps[1], np.float64).reshape(2, cells, cells)[:, row, column]
@@ -103,7 +118,10 @@ class Centre(Family):
         side = network.search
         state[0] += ((column + offset[0]) / cells - 0.5) * side / scale[0]
         state[1] += ((row + offset[1]) / cells - 0.5) * side / scale[1]
-        state[2] = size[0] * side / scale[0]
-        state[3] = size[1] * side / scale[1]
+        rate = network.lr * scores[row, column] ** network.score_power
+        for axis in (0, 1):
+            length = size[axis] * side / scale[axis]
+            before = state[2 + axis]
+            state[2 + axis] = length if rate == 1 else before + (length - before) * rate
         geometry.keep(network, state, frame_width, frame_height)
         return best, score

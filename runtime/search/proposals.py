@@ -20,7 +20,7 @@ class Proposals:
     """Selects again and again, each time without the cells around what it found.
 
     Args:
-        network: of the family ``points``; with others nothing is found.
+        network: of the family ``points`` or ``centre``; with others nothing is found.
         kernels: see ``kernels.cpu.binding``.
 
     Attributes:
@@ -30,7 +30,7 @@ class Proposals:
     def __init__(self, network: Network, kernels: Kernels) -> None:
         self._network = network
         anywhere = copy.copy(network)
-        anywhere.window = 0.0
+        anywhere.window, anywhere.vote = 0.0, "blend"
         self.decoder = decode.create(anywhere, kernels)
 
     def others(
@@ -43,7 +43,7 @@ class Proposals:
             seen: what it was given; the maps are not changed.
             frame_size: (width, height), pixels.
         """
-        if self._network.family != "points":
+        if self._network.family not in ("points", "centre"):
             return []
         side = self._network.map_size
         maps = seen.maps

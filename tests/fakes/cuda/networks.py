@@ -31,6 +31,8 @@ DEFAULTS = {
     "ratios": (),
     "scales": (8.0,),
     "window_power": 1.0,
+    "score_power": 0,
+    "vote": "product",
     "min_score": 0.0,
     "relative_to": "target",
     "output": "two_maps",

@@ -71,6 +71,10 @@ HEADS = {
         map_size=[1, 2, 16, 24],
         min_score=SHARES,
         relative_to=["target", "window"],
+        vote=["product", "blend"],
+        window=SHARES,
+        lr=[0.0, 0.3, 1.0],
+        score_power=[0, 1, 2],
     ),
     "corners": choices(
         score=["sigmoid"],

@@ -187,10 +187,13 @@ def test_corners_are_the_means_of_their_heat(seed, output, cell_centre):
 
 
 @on_each_python
-@given(SEEDS)
-def test_centres_are_those_of_the_paper(seed):
+@given(SEEDS, st.sampled_from([(1.0, 0, None), (0.0, 1, 0.3), (0.7, 0, 0.0), (0.7, 2, None)]))
+def test_centres_are_those_of_the_paper_and_sizes_follow_by_the_score(seed, follows):
     noise = np.random.RandomState(seed)
+    lr, power, window = follows
     values = {"relative_to": "target", "box_pixels": "exact", "min_score": 0.0}
+    values.update(lr=lr, score_power=power)
+    values.update({"vote": "product"} if window is None else {"vote": "blend", "window": window})
     network = changed("vittrack", score="sigmoid", **values)
     maps = maps_of(network, noise)
     maps[1] = np.abs(maps[1]) * 0.1 + 0.05
@@ -201,18 +204,22 @@ def test_centres_are_those_of_the_paper(seed):
             bump = (
                 math.sin(math.pi * (row + 1) / 17) ** 2 * math.sin(math.pi * (column + 1) / 17) ** 2
             )
-            value = sigmoid(float(maps[0][0, 0, row, column])) * bump
+            value = sigmoid(float(maps[0][0, 0, row, column]))
+            value = value * bump if window is None else value * (1 - window) + bump * window
             if value > top:
                 best, top = (row, column), value
     row, column = best
     index, score = decode.create(network, NO_KERNELS).select(maps, state, scale, *FRAME)
     assert index == row * 16 + column
-    assert score == pytest.approx(top, rel=1e-9)
+    own = sigmoid(float(maps[0][0, 0, row, column]))
+    assert score == pytest.approx(top if window is None else own, rel=1e-9)
+    rate = lr * own**power
     for axis, cell in ((0, column), (1, row)):
         side = network.search / scale[axis]
         place = (cell + float(maps[2][0, axis, row, column])) / 16 - 0.5
         assert state[axis] == pytest.approx(before[axis] + place * side, rel=1e-9)
         size = float(maps[1][0, axis, row, column]) * side
+        size = before[2 + axis] + rate * (size - before[2 + axis])
         assert state[2 + axis] == pytest.approx(max(size, 1.0), rel=1e-9)
 
 

@@ -1,4 +1,4 @@
-"""python -m calib.research.train: train kestrel; README.md beside this file explains how."""
+"""python -m calib.research.train: train kestrel; docs/training.md explains how."""
 
 import argparse
 import importlib.metadata
@@ -19,29 +19,27 @@ from calib.provenance import commit
 from calib.research.pytorch import torch
 from calib.research.train.bank import Bank, build_bank
 from calib.research.train.export import export
-from calib.research.train.geometry import PAIRS
+from calib.research.train.films import follow_all
 from calib.research.train.loop import Log, Runner, Stage
-from calib.research.train.network import Folded, Kestrel, macs
+from calib.research.train.network import Kestrel
 from calib.research.train.options import parser
 from calib.research.train.pairs import Drawer
 from calib.research.train.ring import Ring, layout, learnt_pair, start_writers, stop_writers
-from calib.research.train.stages import NAMES, Standard, Steps, Work
-from calib.research.train.start import licences_of, load_earlier_stages, load_start
-from calib.research.train.teacher import Teachers
-from calib.research.train.validation import Validation
+from calib.research.train.stages import Work
+from calib.research.train.start import begin_as_teacher, licences_of, load_features, load_start
+from calib.research.train.teacher import Teacher
 
 START_PAIRS = 2048  # in the ring before the first step
 FEWEST_PICTURES = 4
-LIBRARIES = "torch numpy opencv-python-headless onnx onnxruntime".split()
+LIBRARIES = "torch numpy opencv-python-headless onnx openvino".split()
 
 
 def run(options: argparse.Namespace) -> None:
     """Train, and export the network after the last stage."""
-    options.stages = options.stages or NAMES
     if min(options.head[:2]) < 1 or options.head[2] < 0:
         raise TrainingStopped(
             f"--head {' '.join(map(str, options.head))} is no head; give two widths of 1 or more "
-            "and a number of convolutions of 0 or more, such as 48 32 3"
+            "and a number of convolutions of 0 or more, such as 96 64 3"
         )
     out = Path(options.out)
     out.mkdir(parents=True, exist_ok=True)
@@ -51,12 +49,12 @@ def run(options: argparse.Namespace) -> None:
     log(event="started", options=vars(options), versions=versions(), git=commit())
     work, writers = prepare(options, out, log)
     try:
-        run_stages(options, out, log, work)
+        for number, name in enumerate(options.stages):
+            run_stage(name, options, out, log, work, options.start if number == 0 else None)
     finally:
         stop_writers(writers)
-    if options.stages[-1] in ("tune", "joint", "finish"):
-        exported = export(out / (options.stages[-1] + ".pt"), out / "export")
-        print(json.dumps(exported, indent=1))
+    if options.stages[-1] == "head":
+        print(json.dumps(export(out / "head.pt", out / "export"), indent=1))
 
 
 def versions() -> dict[str, str]:
@@ -72,7 +70,7 @@ def prepare(options: argparse.Namespace, out: Path, log: Log) -> tuple[Work, lis
         raise TrainingStopped(
             f"there is no CUDA device for --device {options.device}; use --device cpu"
         )
-    teachers = Teachers(options.teacher, options.networks_dir, options.maps_teacher)
+    teacher = Teacher(options.teacher, options.networks_dir)
     cache = Path(options.cache) if options.cache else out / "cache"
     bank = build_bank(cache / "bank", options.images, options.clips, options.licences)
     if len(bank) < FEWEST_PICTURES:
@@ -84,36 +82,31 @@ def prepare(options: argparse.Namespace, out: Path, log: Log) -> tuple[Work, lis
         licences=bank.licences,
         sources=bank.sources,
     )
-    held = held_pairs(options, bank, teachers, out / "held.npz")
-    ring = Ring(cache / "ring", options.ring, teachers.channels)
+    films = cache / "bank" / "films.npz"
+    if options.processes:
+        follow_all(bank, teacher, films, options.seed)
+    held = held_pairs(options, bank, teacher, out / "held.npz")
+    ring = Ring(cache / "ring", options.ring, teacher.channels)
     if not options.processes and ring.filled() < min(START_PAIRS, ring.size):
         log(event="waiting", what=f"another run must draw pairs into {cache}")
     writers = fill_ring(options, ring, cache)
-    work = Work(
-        ring,
-        held,
-        Standard.of(held, options.device),
-        one_step={
-            Path(path).resolve().name: Pairs(find_clips([path]), PAIRS)
-            for path in options.validation
-        },
-        teachers=teachers,
-        device=options.device,
-        batch=options.batch,
-    )
-    return work, writers
+    one_step = {
+        Path(path).resolve().name: Pairs(find_clips([path]), teacher.network)
+        for path in options.validation
+    }
+    return Work(ring, held, one_step, teacher, options.device, options.batch), writers
 
 
 def held_pairs(
-    options: argparse.Namespace, bank: Bank, teachers: Teachers, path: Path
+    options: argparse.Namespace, bank: Bank, teacher: Teacher, path: Path
 ) -> dict[str, np.ndarray]:
     """Pairs from held-out pictures, drawn once for a run and kept in ``path``."""
     if not path.is_file():
         drawer = Drawer(bank, held=True)
-        pairs = [learnt_pair(drawer, teachers, options.seed, -1 - i) for i in range(options.held)]
+        pairs = [learnt_pair(drawer, teacher, options.seed, -1 - i) for i in range(options.held)]
         fields: dict[str, Any] = {
             name: np.stack([np.asarray(pair[name], dtype) for pair in pairs])
-            for name, (_, dtype) in layout(teachers.channels).items()
+            for name, (_, dtype) in layout(teacher.channels).items()
         }
         np.savez(path, **fields)
     with np.load(path) as file:
@@ -124,7 +117,6 @@ def fill_ring(options: argparse.Namespace, ring: Ring, cache: Path) -> list[Any]
     """Start the processes that draw pairs and wait until there are enough to begin with."""
     job = {
         "teacher": options.teacher,
-        "of_maps": options.maps_teacher,
         "networks_dir": options.networks_dir,
         "bank": str(cache / "bank"),
         "ring": str(cache / "ring"),
@@ -134,8 +126,7 @@ def fill_ring(options: argparse.Namespace, ring: Ring, cache: Path) -> list[Any]
         "workers": options.processes,
     }
     writers = start_writers(job)
-    enough = min(START_PAIRS, ring.size)
-    while ring.filled() < enough:
+    while ring.filled() < min(START_PAIRS, ring.size):
         time.sleep(0.2)
         if options.processes and not any(writer.is_alive() for writer in writers):
             raise TrainingStopped(
@@ -145,53 +136,31 @@ def fill_ring(options: argparse.Namespace, ring: Ring, cache: Path) -> list[Any]
     return writers
 
 
-def run_stages(options: argparse.Namespace, out: Path, log: Log, work: Work) -> None:
-    """Run one stage after the other; a finished one is not run again."""
-    for name in options.stages:
-        torch.manual_seed(options.seed)
-        network = Kestrel(options.shape, work.teachers.channels, *options.head)
-        log(stage=name, event="network", **macs(Folded(network.eval())))
-        if options.start and name == options.stages[0]:
-            told = load_start(
-                name, network, options.start, work.held, work.standard, options.networks_dir
-            )
-            log(stage=name, event="start", what=options.start, licences=licences_of(options.start))
-            if told:
-                log(stage=name, event="started from", what=told)
-        elif name == "finish" or not (out / (name + ".pt")).is_file():
-            load_earlier_stages(name, network, out)
-        if name == "finish":
-            network = work.folded(network)
-        stage = stage_of(name, options, network, work)
-        seconds = options.checkpoint_seconds
-        Runner(stage, out, log, options.device, options.seed, seconds).run()
-
-
-def stage_of(name: str, options: argparse.Namespace, network: Kestrel, work: Work) -> Stage:
-    """The ``Stage`` of that name under the options."""
-    steps, validation = Steps(work), Validation(work)
-    judge = {
-        "backbone": validation.held_features,
-        "head": validation.held_maps,
-        "finish": validation.judge_finish,
-    }
-    trained = {
-        "backbone": lambda kestrel: kestrel.backbone,
-        "joint": lambda kestrel: kestrel,
-        "finish": lambda folded: folded.trained,
-    }
-    return Stage(
+def run_stage(
+    name: str, options: argparse.Namespace, out: Path, log: Log, work: Work, start: Any
+) -> None:
+    """Run one stage; a finished one is not run again."""
+    torch.manual_seed(options.seed)
+    network = Kestrel(options.shape, work.teacher.channels, *options.head)
+    if start:
+        load_start(name, network, start)
+        log(stage=name, event="start", what=start, licences=licences_of(start))
+    elif name == "features" and not (out / "features.pt").is_file():
+        begin_as_teacher(network.backbone, work.teacher, work.held)
+    elif name == "head":
+        load_features(network, out)
+    stage = Stage(
         name,
         network,
-        trained.get(name, lambda kestrel: kestrel.head),
-        step=getattr(steps, name + "_step"),
-        judge=judge.get(name, validation.judge_network),
+        trained=lambda kestrel: kestrel.backbone if name == "features" else kestrel.head,
+        step=work.features_step if name == "features" else work.head_step,
+        judge=work.judge,
         pairs=options.pairs[name],
         lr=options.lr[name],
-        batch=options.batch * (2 if name in ("head", "tune") else 1),
+        batch=options.batch * (2 if name == "head" else 1),
         judgements=options.judgements,
-        decay=options.decay[name],
     )
+    Runner(stage, out, log, options.device, options.seed, options.checkpoint_seconds).run()
 
 
 main = command.main("calib.research.train", run, parser)

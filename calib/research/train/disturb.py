@@ -1,6 +1,6 @@
 """What stands around, beside and before the target in a search crop.
 
-Every function changes the crop, uint8 (255,255,3), in place. A box is (x1, y1, x2, y2) in pixels of
+Every function changes the crop, uint8 (256,256,3), in place. A box is (x1, y1, x2, y2) in pixels of
 the crop.
 """
 
@@ -17,22 +17,21 @@ def halves(box: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return (box[:2] + box[2:]) / 2, (box[2:] - box[:2]) / 2
 
 
-def paste(search: np.ndarray, patch: np.ndarray, centre: np.ndarray, soft: bool = False) -> bool:
+def paste(search: np.ndarray, patch: np.ndarray, centre: np.ndarray, soft: bool = False) -> None:
     """Put a patch around ``centre``; ``soft``: as an ellipse with a soft edge."""
     size = np.array(patch.shape[1::-1])
     start = (centre - size / 2).astype(int)
     low, high = np.maximum(start, 0), np.minimum(start + size, SEARCH)
     if not (high > low).all():
-        return False
+        return
     inner = tuple(slice(a, b) for a, b in zip(low - start, high - start))[::-1]  # rows first
     outer = tuple(slice(a, b) for a, b in zip(low, high))[::-1]
     if not soft:
         search[outer] = patch[inner]
-        return True
+        return
     across, down = (np.linspace(-1, 1, n, dtype=np.float32) ** 2 for n in size)
     weight = np.clip((1.15 - across[None] - down[:, None]) / 0.3, 0, 1)[inner][:, :, None]
     search[outer] = patch[inner] * weight + search[outer] * (1 - weight)
-    return True
 
 
 def swap_background(search: np.ndarray, behind: np.ndarray, box: np.ndarray) -> None:
@@ -102,17 +101,11 @@ def add_kin(
     picture: np.ndarray,
     other: np.ndarray,
     rng: np.random.Generator,
-) -> np.ndarray:
-    """Put another thing of the target's class close to it; arguments as of ``add_distractor``.
-
-    Returns:
-        Its box as corners, float32; zeros if there was no room.
-    """
+) -> None:
+    """Put another thing of the target's class close to it; arguments as of ``add_distractor``."""
     size = size_beside(rng, box, other)
     at = place_close(rng, box, size)
-    if not paste(search, cut(picture, other, size, rng.random() < 0.5), at, soft=True):
-        return np.zeros(4, np.float32)
-    return np.concatenate([at - size / 2, at + size / 2]).astype(np.float32)
+    paste(search, cut(picture, other, size, rng.random() < 0.5), at, soft=True)
 
 
 def add_occluder(search: np.ndarray, box: np.ndarray, rng: np.random.Generator) -> None:

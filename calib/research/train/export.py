@@ -1,11 +1,13 @@
 """python -m calib.research.train.export: write a trained network as the runtime takes it.
 
-    python -m calib.research.train.export RUN/finish.pt FOLDER
+    python -m calib.research.train.export RUN/head.pt FOLDER
+    python -m calib.research.train.export RUN/head.pt FOLDER --backbone OTHER/features.pt
 
-``NAME_exemplar.onnx``: image (1,3,127,127) -> features (1,48,8,8).
-``NAME_search.onnx``: features, image (1,3,255,255) -> score logits (1,1,16,16), distances
-(1,4,16,16) l,t,r,b in search pixels. Images are BGR, mean and scale as in ``NAME.toml``. NAME is
-that of --name, else kestrel.
+``NAME_exemplar.onnx``: image (1,3,128,128) -> features (1,width,8,8).
+``NAME_search.onnx``: features, image (1,3,256,256) -> score (1,1,16,16), size (1,2,16,16) as shares
+of the search region, offset (1,2,16,16) in cells. Images are RGB, mean and scale as in
+``NAME.toml``. NAME is that of --name, else kestrel. --backbone takes the backbone of another run,
+whose features have been learnt longer; the head is the same for both.
 """
 
 import argparse
@@ -19,116 +21,134 @@ from calib.errors import TrainingStopped
 from calib.research.pytorch import nn, torch
 from calib.research.train import loop
 from calib.research.train.geometry import EXEMPLAR, SEARCH
-from calib.research.train.network import Folded, Kestrel, macs
+from calib.research.train.layers import BACKBONES, Block
+from calib.research.train.network import ExemplarGraph, Kestrel, SearchGraph, macs
 from calib.research.train.start import licence_of
 
 TOML = Path(__file__).with_name("export.toml")  # of a network; names in braces are filled in
-TITLES = {"kestrel": "Kestrel", "kestrel_small": "Kestrel, small"}
-LAYERS = {"k48b5": "3x3 convolutions, then blocks of MobileNetV3 with ReLU"}
-PLAIN = "plain 3x3 and 1x1 convolutions"
 OPSET = 13  # of TensorRT 8.2 on a Jetson Nano
+MAPS = ("score", "size", "offset")
 
 
-def load(checkpoint: str | Path) -> Any:
-    """The averaged network of a checkpoint: a ``Folded`` after stage finish, else a ``Kestrel``."""
-    path = Path(checkpoint)
-    if not path.is_file():
-        raise TrainingStopped(f"{path} is not there; train first: python -m calib.research.train")
-    state = loop.load(path)
-    config = dict(state["config"])
-    folded = config.pop("folded", False)
-    network = Kestrel(**config).eval()
-    network = Folded(network) if folded else network
+def load(checkpoint: str | Path, backbone: str | Path | None = None) -> Kestrel:
+    """The averaged network of a checkpoint, with the backbone of another one if it is named.
+
+    Raises:
+        TrainingStopped: a checkpoint is not there, or the two do not fit together.
+    """
+    for path in (checkpoint, backbone or checkpoint):
+        if not Path(path).is_file():
+            raise TrainingStopped(
+                f"{path} is not there; train first: python -m calib.research.train"
+            )
+    state = loop.load(checkpoint)
+    network: Kestrel = Kestrel(**state["config"]).eval()
     network.load_state_dict(state["average"])
-    return network.eval()
+    if backbone:
+        other = loop.load(backbone)
+        if other["config"]["channels"] != network.config["channels"]:
+            raise TrainingStopped(f"{backbone} learnt another teacher's features; name one of both")
+        head, network = network, Kestrel(**{**network.config, "shape": other["config"]["shape"]})
+        own = {k: v for k, v in other["average"].items() if k.startswith("backbone.")}
+        network.load_state_dict({**own, **head.head.state_dict(prefix="head.")})
+        _standardise_alike(network.eval(), head)
+    return network
 
 
-def fold_error(network: Kestrel, folded: Folded) -> float:
-    """Largest difference between a network and its folded form, logits and log distances."""
+@torch.no_grad()
+def _standardise_alike(network: Kestrel, other: Kestrel) -> None:
+    """Give features that are standardised as another network's head has them."""
+    ours, theirs, project = network.backbone, other.backbone, network.backbone.project
+    gain = ours.deviation / theirs.deviation
+    project.weight.mul_(gain[:, None, None, None])
+    project.bias.mul_(gain).add_((ours.mean - theirs.mean) / theirs.deviation)
+    ours.mean.copy_(theirs.mean)
+    ours.deviation.copy_(theirs.deviation)
+
+
+def fold_error(network: Kestrel, exemplar: nn.Module, search: nn.Module) -> float:
+    """Largest difference between the maps of a network and of its folded form."""
     torch.manual_seed(0)
     z, x = torch.randn(1, 3, EXEMPLAR, EXEMPLAR), torch.randn(1, 3, SEARCH, SEARCH)
     with torch.no_grad():
-        logits, distances = network(z, x)
-        others, folded_distances = folded(z, x)
-    gap = (distances - folded_distances).abs()
-    return max(float((others - logits).abs().max()), float(gap.max()))
+        logits, *rest = network(z, x)
+        wanted = [logits.sigmoid()[:, None], *rest]
+        found = search(exemplar(z), x)
+    return max(float((a - b).abs().max()) for a, b in zip(wanted, found))
 
 
-def write_onnx(
-    graph: nn.Module, path: Path, inputs: dict[str, torch.Tensor], outputs: list[str]
-) -> str:
+def write_onnx(graph: nn.Module, path: Path, inputs: dict[str, Any], outputs: Any) -> str:
     """Write a graph as ONNX; ``inputs`` maps names to examples; returns the file's SHA-256."""
     torch.onnx.export(
         graph.eval(),
         tuple(inputs.values()),
         str(path),
         input_names=list(inputs),
-        output_names=outputs,
+        output_names=list(outputs),
         dynamo=False,
         opset_version=OPSET,
     )
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def export(checkpoint: str | Path, folder: str | Path, name: str = "kestrel") -> dict[str, Any]:
+def export(
+    checkpoint: str | Path,
+    folder: str | Path,
+    name: str = "kestrel",
+    backbone: str | Path | None = None,
+) -> dict[str, Any]:
     """Write both graphs and the TOML into ``folder``; ``name`` is that of the files.
 
     Returns:
-        dict: ``toml``, its path; ``fold_error``; ``macs_m`` and ``parameters_m``, millions;
-        ``size_mb``.
+        dict: ``toml``, its path; ``fold_error``; ``macs_m``, millions; ``size_mb``.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    network = load(checkpoint)
-    folded = network if isinstance(network, Folded) else Folded(network).eval()
-    error = fold_error(network, folded)
-    exemplar_graph, search_graph = folded.exemplar_graph, folded.search_graph
+    network = load(checkpoint, backbone)
+    exemplar, search = ExemplarGraph(network).eval(), SearchGraph(network).eval()
     paths = {part: folder / f"{name}_{part}.onnx" for part in ("exemplar", "search")}
     z, x = torch.randn(1, 3, EXEMPLAR, EXEMPLAR), torch.randn(1, 3, SEARCH, SEARCH)
     with torch.no_grad():
-        features = exemplar_graph(z)
+        features = exemplar(z)
+    given = {"exemplar": features, "image": x}
     sums = {
-        "exemplar": write_onnx(exemplar_graph, paths["exemplar"], {"image": z}, ["features"]),
-        "search": write_onnx(
-            search_graph,
-            paths["search"],
-            {"exemplar": features, "image": x},
-            ["score", "distances"],
-        ),
+        "exemplar": write_onnx(exemplar, paths["exemplar"], {"image": z}, ["features"]),
+        "search": write_onnx(search, paths["search"], given, MAPS),
     }
-    size = macs(folded)
-    total = size["backbone"] + size["head"]
-    text = TOML.read_text().format(
-        title=f"{TITLES.get(name, name)}: {LAYERS.get(network.config['shape'], PLAIN)}",
-        name=name,
-        macs=total,
-        licence=licence_of(checkpoint),
-        **sums,
-    )
+    licences = {licence_of(path) for path in (checkpoint, backbone or checkpoint)}
     toml = folder / (name + ".toml")
-    toml.write_text(text)
-    size_mb = sum(path.stat().st_size for path in paths.values()) / 1e6
+    toml.write_text(
+        TOML.read_text().format(
+            title=name.replace("_", ", ").capitalize(),
+            blocks=sum(isinstance(each, Block) for each in BACKBONES[network.backbone.shape]),
+            name=name,
+            macs=macs(search),
+            licence=max(licences, key=len),
+            **sums,
+        )
+    )
     return {
         "toml": str(toml),
-        "fold_error": error,
-        "macs_m": total,
-        "parameters_m": size["parameters"],
-        "size_mb": size_mb,
+        "fold_error": fold_error(network, exemplar, search),
+        "macs_m": macs(search),
+        "size_mb": sum(path.stat().st_size for path in paths.values()) / 1e6,
     }
 
 
 def parser() -> argparse.ArgumentParser:
     """The command line's options."""
     cli = command.parser("calib.research.train.export", __doc__)
-    cli.add_argument("checkpoint", help="such as RUN/finish.pt; it need not be finished")
+    cli.add_argument("checkpoint", help="such as RUN/head.pt; it need not be finished")
     cli.add_argument("folder", help="where to write, such as runtime/networks")
     cli.add_argument("--name", default="kestrel", help="of the files (default: kestrel)")
+    cli.add_argument("--backbone", metavar="FILE", help="checkpoint of another run's backbone")
     return cli
 
 
 def run(options: argparse.Namespace) -> None:
     """Export, and print figures about the network."""
-    print(json.dumps(export(options.checkpoint, options.folder, options.name), indent=1))
+    made = export(options.checkpoint, options.folder, options.name, options.backbone)
+    print(json.dumps(made, indent=1))
 
 
 main = command.main("calib.research.train.export", run, parser)

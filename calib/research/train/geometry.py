@@ -1,12 +1,15 @@
-"""Sizes of the crops and maps in this training."""
+"""Sizes of the crops and maps in this training: those of LightFC and of other networks like it."""
 
-from calib.one_step_overlap import Shape
+import numpy as np
 
-EXEMPLAR = 127  # pixels, side of the exemplar crop
-SEARCH = 255  # pixels, side of the search crop
-STRIDE = 16  # search pixels a cell
+EXEMPLAR = 128  # pixels, side of the exemplar crop
+SEARCH = 256  # pixels, side of the search crop
+EXEMPLAR_FACTOR, SEARCH_FACTOR = 2.0, 4.0  # side of a crop, in square roots of the box's area
 CELLS = 16  # cells a side of a map of the search crop
 EXEMPLAR_CELLS = 8  # the same of the exemplar
-CONTEXT = 0.5  # of an exemplar's square, as in a network's TOML
-MEAN, SCALE = 118.0, 1.0 / 58.0  # (value - MEAN) * SCALE is what the network sees
-PAIRS = Shape(EXEMPLAR, SEARCH, STRIDE, CONTEXT)  # of the pairs to validate by
+STRIDE = SEARCH // CELLS  # search pixels a cell
+
+
+def exemplar_side(size: np.ndarray) -> float:
+    """Side of the exemplar's square in frame pixels, for a box of (w, h)."""
+    return EXEMPLAR_FACTOR * float(np.sqrt(size[0] * size[1]))

@@ -24,7 +24,7 @@ from calib import command
 from calib.clips import Clip, find_clips
 from calib.command import say
 from calib.errors import BadRun
-from calib.one_step_overlap import Finder, Pairs, Shape, check
+from calib.one_step_overlap import Finder, Pairs, check
 from calib.research.train.judging import LOST, against, change, estimate, together
 from runtime import engines
 from runtime.networks import load_network
@@ -80,14 +80,20 @@ def overlaps(
     """Name of a network -> {source: (overlap of every pair, its clip)}."""
     found: dict[str, Any] = {name: {} for name in finders}
     for source, clips in sources.items():
-        cut: dict[Shape, Pairs] = {}  # networks of the same crops share them
+        cut: dict[Any, Pairs] = {}  # networks of the same crops share them
         for name, finder in finders.items():
-            shape = Shape(*(getattr(finder.network, key) for key in Shape._fields))
+            shape = _shape_of(finder.network)
             if shape not in cut:
                 check(finder.network)
-                cut[shape] = Pairs(clips, shape, repeats)
+                cut[shape] = Pairs(clips, finder.network, repeats)
             found[name][source] = finder.run(cut[shape])[1], cut[shape].clip
     return found
+
+
+def _shape_of(network: Any) -> tuple[Any, ...]:
+    """What the crops of a network depend on."""
+    keys = "family crop exemplar search context exemplar_factor search_factor border map_size"
+    return tuple(getattr(network, key, None) for key in keys.split())
 
 
 def summary(found: dict[str, Any]) -> dict[str, Any]:

@@ -12,20 +12,23 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from calib.research.train import rounding
-
 Narrow = namedtuple("Narrow", "channels")  # a 1x1 convolution without ReLU
-Block = namedtuple("Block", "expanded stride channels")  # of a ``Bottleneck``
+# a block of the teacher: its place among the teacher's blocks, counted from the last one (-1)
+Block = namedtuple("Block", "place expanded stride channels")
 
-# of the shapes of NanoTrack v2's behind its map of stride 8, which has 24 channels
-LATER = (Block(96, 2, 40), *2 * (Block(240, 1, 40),), Block(120, 1, 48), Block(144, 1, 48))
-
+STEM = ((8, 2), (24, 2), (48, 2), (48, 1), Narrow(32))
+LIGHTFC = (  # its last nine blocks
+    *(Block(place, 192, 1, 32) for place in (-9, -8)),
+    Block(-7, 192, 2, 64),
+    *(Block(place, 384, 1, 64) for place in (-6, -5, -4)),
+    Block(-3, 384, 1, 96),
+    *(Block(place, 576, 1, 96) for place in (-2, -1)),
+)
 # layers of a backbone; (channels, stride): a 3x3 convolution
 BACKBONES = {
-    "k80": ((8, 2), (16, 2), (32, 2), (32, 1), (80, 2), (80, 1), (80, 1), (80, 1)),
-    "k48b5": ((8, 2), (24, 2), (48, 2), (48, 1), Narrow(24), *LATER),
-    "tiny": ((4, 2), (8, 2), (8, 2), (16, 2)),  # for tests
-    "tinyb": ((4, 2), (8, 2), (8, 2), Narrow(24), *LATER),
+    "nine": STEM + LIGHTFC,
+    "four": STEM + tuple(block for block in LIGHTFC if block.place in (-7, -6, -3, -2)),
+    "tiny": ((4, 2), (8, 2), (8, 2), (8, 2), Narrow(96), LIGHTFC[-1]),  # for tests
 }
 GROUPS = (24, 16, 8)  # channels that a depthwise convolution is trained in, see ``Depthwise``
 
@@ -59,6 +62,24 @@ class Unit(nn.Module):
         x = self.norm(self.convolved(x))
         return F.relu(x, inplace=True) if self.relu else x
 
+    @torch.no_grad()
+    def begin(self, weight: Any, bias: Any, mean: Any, deviation: Any) -> None:
+        """Take over a convolution with bias, whose outputs have this mean and deviation.
+
+        The batch norm gives its outputs this mean and deviation also while it trains, when it
+        takes the statistics of its batch instead of its own.
+
+        Args:
+            weight, bias: arrays of the convolution.
+            mean, deviation: (channels,) of its output, bias included.
+        """
+        norm = self.norm
+        self.weight.copy_(torch.tensor(weight))
+        norm.weight.copy_(torch.as_tensor(deviation**2 + norm.eps).sqrt())
+        norm.bias.copy_(torch.as_tensor(mean))
+        norm.running_mean.copy_(torch.as_tensor(mean - bias))
+        norm.running_var.copy_(torch.as_tensor(deviation**2))
+
     def folded(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Weight and bias of the one convolution that does the same, float64."""
         norm = self.norm
@@ -69,14 +90,14 @@ class Unit(nn.Module):
 
 
 class Depthwise(Unit):
-    """A depthwise unit with ReLU.
+    """A depthwise 3x3 unit with ReLU.
 
     PyTorch is slow at depthwise convolutions in bfloat16 on a processor. So a group of channels is
     convolved densely, with zeros between them: 24 channels take half to a third of the time.
     """
 
-    def __init__(self, channels: int, kernel: int, stride: int) -> None:
-        super().__init__(1, channels, kernel, stride)
+    def __init__(self, channels: int, stride: int) -> None:
+        super().__init__(1, channels, 3, stride)
         group = next((size for size in GROUPS if channels % size == 0), 1)
         mask = torch.zeros(channels, group, 1, 1)
         mask[range(channels), [i % group for i in range(channels)]] = 1.0
@@ -89,16 +110,15 @@ class Depthwise(Unit):
 
 
 class Bottleneck(nn.Module):
-    """Expansion, depthwise 5x5, narrow 1x1; the input is added where the shapes allow it.
+    """Expansion, depthwise 3x3, narrow 1x1; the input is added where the shapes allow it.
 
-    The block of MobileNetV2 and V3 (Sandler et al., 2018; Howard et al., 2019), with ReLU and
-    without gates.
+    The block of MobileNetV2 (Sandler et al., "MobileNetV2", CVPR 2018), with ReLU.
     """
 
     def __init__(self, inputs: int, expanded: int, stride: int, outputs: int) -> None:
         super().__init__()
         self.expand = Unit(inputs, expanded, kernel=1)
-        self.depth = Depthwise(expanded, 5, stride)
+        self.depth = Depthwise(expanded, stride)
         self.narrow = Unit(expanded, outputs, kernel=1, relu=False)
         self.adds = stride == 1 and inputs == outputs
 
@@ -114,7 +134,7 @@ def row(shape: str) -> tuple[nn.Sequential, int]:
         if isinstance(layer, Narrow):
             made = Unit(width, layer.channels, kernel=1, relu=False)
         elif isinstance(layer, Block):
-            made = Bottleneck(width, *layer)
+            made = Bottleneck(width, *layer[1:])
         else:
             made = Unit(width, layer[0], stride=layer[1])
         layers.append(made)
@@ -131,38 +151,23 @@ def units(inputs: int, widths: Sequence[int]) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-class Conv(nn.Conv2d):
-    """A convolution whose weights may be rounded while it runs, see ``rounding.py``."""
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self._conv_forward(x, rounding.weights(self), self.bias)
-
-
-class Sum(nn.Module):
-    """The sum of two maps; ``rounding.py`` hooks its result."""
-
-    def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        return x + y
-
-
 class FoldedBottleneck(nn.Module):
     """The folded form of a ``Bottleneck``."""
 
     def __init__(self, block: Bottleneck) -> None:
         super().__init__()
-        self.expand, self.depth = plain(block.expand), plain(block.depth)
-        self.narrow = plain(block.narrow)
-        self.sum = Sum() if block.adds else None
+        self.layers = nn.Sequential(*map(plain, (block.expand, block.depth, block.narrow)))
+        self.adds = block.adds
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        found = self.narrow(self.depth(self.expand(x)))
-        return self.sum(x, found) if self.sum else found
+        found: torch.Tensor = self.layers(x)
+        return x + found if self.adds else found
 
 
-def conv(weight: torch.Tensor, bias: torch.Tensor, stride: int = 1, groups: int = 1) -> Conv:
-    """A ``Conv`` with these weights."""
+def conv(weight: torch.Tensor, bias: torch.Tensor, stride: int = 1, groups: int = 1) -> nn.Conv2d:
+    """A convolution with these weights."""
     outputs, inputs, kernel = weight.shape[:3]
-    layer = Conv(inputs * groups, outputs, kernel, stride, kernel // 2, groups=groups)
+    layer = nn.Conv2d(inputs * groups, outputs, kernel, stride, kernel // 2, groups=groups)
     layer.weight.data, layer.bias.data = weight.detach().float(), bias.detach().float()
     return layer
 

@@ -1,8 +1,7 @@
 """One stage of the training: schedule, steps, averaged weights, checkpoints, log.
 
-A stage is done when its pairs are used up. The learning rate falls along a cosine to that end, or
-stays the same and falls in the last part alone. In the second form the state before the fall is
-kept, so that a larger budget goes on from there. A killed stage goes on from its last checkpoint.
+A stage is done when its pairs are used up. The learning rate falls along a cosine to that end. A
+killed stage goes on from its last checkpoint.
 """
 
 import copy
@@ -73,7 +72,7 @@ class Stage(NamedTuple):
     """One stage: what it trains, by which step, and for how long; see ``stages.py``."""
 
     name: str  # of the stage, of its checkpoint and of its log lines
-    network: nn.Module  # ``Kestrel``, or ``Folded``
+    network: nn.Module
     trained: Callable[[Any], Any]  # of the network: the module whose parameters are trained
     # of the network and numbers that seed the draw of the batch: a dict of losses; one whose name
     # begins with "_" is only logged
@@ -83,9 +82,6 @@ class Stage(NamedTuple):
     lr: float  # the highest learning rate
     batch: int  # pairs a step
     judgements: int = 8  # how often the network is judged while the budget lasts
-    # share of the budget, at its end, in which the learning rate falls to 0 along a line; 0: it
-    # falls along a cosine from the start
-    decay: float = 0.0
 
 
 class Runner:
@@ -103,7 +99,6 @@ class Runner:
         self.stage, self.log, self.device, self.seed = stage, log, device, seed
         self.checkpoint_seconds = checkpoint_seconds
         self.path = folder / (stage.name + ".pt")
-        self.stable_path = folder / (stage.name + ".stable.pt")
         self.network = stage.network.to(device, memory_format=torch.channels_last)
         for parameter in self.network.parameters():
             parameter.requires_grad_(False)
@@ -114,15 +109,13 @@ class Runner:
         self.steps = 0
         self.mean: dict[str, float] = {}
         self.seconds = 0.0
-        self.finished = self.fell = False  # fell: the learning rate has begun to fall
+        self.finished = False
         self._resume()
 
     def _resume(self) -> None:
         if not self.path.is_file():
             return
         self._take_over(self.path)
-        if self.fell and not self.falling() and self.stable_path.is_file():
-            self._take_over(self.stable_path)  # the budget is larger than that of the fall
         self.log(stage=self.stage.name, event="resumed", steps=self.steps, finished=self.finished)
 
     def _take_over(self, path: str | Path) -> None:
@@ -139,9 +132,8 @@ class Runner:
         torch.set_rng_state(state["random"].cpu())
         self.steps, self.seconds = state["steps"], state["seconds"]
         self.finished, self.mean = state["finished"], state["mean"]
-        self.fell = state.get("fell", False)
 
-    def _save(self, path: Path | None = None) -> None:
+    def _save(self) -> None:
         state = {
             "config": self.network.config,
             "network": self.network.state_dict(),
@@ -151,26 +143,18 @@ class Runner:
             "steps": self.steps,
             "seconds": self.seconds,
             "finished": self.finished,
-            "fell": self.fell,
             "mean": self.mean,
         }
-        save(path or self.path, state)
+        save(self.path, state)
 
     def progress(self) -> float:
         """0 at the start, 1 or more when the budget is used up."""
         return self.steps * self.stage.batch / self.stage.pairs
 
-    def falling(self) -> bool:
-        """Whether the last part has begun, in which the learning rate falls along a line."""
-        return bool(self.stage.decay) and self.progress() > 1.0 - self.stage.decay
-
     def rate(self) -> float:
         """The learning rate of the next step."""
         left = max(1.0 - self.progress(), 0.0)
-        if self.stage.decay:
-            share = min(1.0, left / self.stage.decay)
-        else:
-            share = 0.5 * (1 - math.cos(math.pi * left))
+        share = 0.5 * (1 - math.cos(math.pi * left))
         return self.stage.lr * min(1.0, (self.steps + 1) / WARM_UP) * share
 
     def run(self) -> nn.Module:
@@ -178,9 +162,6 @@ class Runner:
         stage, saved = self.stage, time.monotonic()
         next_judgement = math.floor(self.progress() * stage.judgements) + 1
         while not self.finished and self.progress() < 1.0:
-            if self.falling() and not self.fell:
-                self._save(self.stable_path)
-                self.fell = True
             started = time.monotonic()
             self._step()
             self.seconds += time.monotonic() - started

@@ -1,7 +1,6 @@
-"""The losses: distances to the teachers' features, and to their maps or the true box.
+"""The losses: distances to the teacher's features and to its maps.
 
-Maps are (N,16,16). ``cell_centres`` gives a cell's place in the search crop. Distances l,t,r,b are
-in search pixels.
+Maps are (N,16,16). Sizes are shares of the search region, offsets are in cells.
 """
 
 from typing import Any
@@ -9,176 +8,75 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from calib.research.train.geometry import CELLS, SEARCH, STRIDE
-from calib.research.train.pairs import NEGATIVE, TRUE_BOX
+from calib.research.train.geometry import CELLS
+from calib.research.train.pairs import NEGATIVE
 
-QUALITY = 2.0  # the power of ``ranked``
-SHARPNESS = 4.0  # of ``agreement_loss``: how much the best cells weigh
-
-
-def cell_centres() -> torch.Tensor:
-    """(16,) x of the columns in pixels of the search crop; the y of the rows are the same."""
-    return (torch.arange(CELLS, dtype=torch.float32) - CELLS // 2) * STRIDE + SEARCH // 2
+SURE = 0.1  # least probability of a cell whose box is learnt
+SHARES = {"score": 1 / 6, "overlap": 1.0, "size": 0.3, "offset": 0.3}  # of the sum
 
 
 def feature_loss(student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
     """Smooth L1 between standardised features."""
-    return F.smooth_l1_loss(student, teacher, beta=2.0)
+    return F.smooth_l1_loss(student, teacher)
 
 
 def explained(student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
-    """Share of the variance of the teachers' standardised features that the student explains."""
-    return 1.0 - (student - teacher).square().mean()
+    """Share of the variance of the teacher's standardised features that the student explains."""
+    return 1.0 - (student - teacher).square().mean() / teacher.var()
 
 
-def true_maps(box: torch.Tensor) -> Any:
-    """The cells of a box (N,4: x1,y1,x2,y2).
-
-    Returns:
-        core: (N,16,16) bool, cells near its centre.
-        inside: (N,16,16) bool, cells in the ellipse that the box holds.
-        distances: (N,4,16,16) from each cell to the sides.
-    """
-    at = cell_centres().to(box.device)
-    x, y = at[None, None, :], at[None, :, None]
-    x1, y1, x2, y2 = (side[:, None, None] for side in box.unbind(1))
-    sides = torch.broadcast_tensors(x - x1, y - y1, x2 - x, y2 - y)
-    across, down = (x - (x1 + x2) / 2).square(), (y - (y1 + y2) / 2).square()
-    w, h = (x2 - x1).clamp(min=1), (y2 - y1).clamp(min=1)
-
-    def ellipse(share: float, least: float) -> torch.Tensor:
-        rx, ry = (w * share).clamp(min=least), (h * share).clamp(min=least)
-        return across / rx.square() + down / ry.square() < 1
-
-    return ellipse(0.25, 9.0), ellipse(0.5, 14.0), torch.stack(sides, 1)
+def corners(size: torch.Tensor, offset: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """Boxes of all cells as shares of the region: x1, y1, x2, y2, each (N,16,16)."""
+    at = torch.arange(CELLS, device=size.device)
+    x, y = (at + offset[:, 0]) / CELLS, (at[:, None] + offset[:, 1]) / CELLS
+    half = size / 2
+    return x - half[:, 0], y - half[:, 1], x + half[:, 0], y + half[:, 1]
 
 
-def in_decoy(decoy: torch.Tensor) -> torch.Tensor:
-    """(N,16,16) whether a cell lies in the copy of the target (N,4: x1,y1,x2,y2), if any."""
-    at = cell_centres().to(decoy.device)
-    x, y = at[None, None, :], at[None, :, None]
-    x1, y1, x2, y2 = (side[:, None, None] for side in decoy.unbind(1))
-    return (x > x1) & (x < x2) & (y > y1) & (y < y2)
+def generalised_overlap(a: Any, b: Any) -> torch.Tensor:
+    """Generalised overlap of boxes given as corners (Rezatofighi et al., CVPR 2019)."""
+
+    def area(x1: Any, y1: Any, x2: Any, y2: Any) -> torch.Tensor:
+        return (x2 - x1).clamp(min=0) * (y2 - y1).clamp(min=0)
+
+    inner = [torch.maximum(a[k], b[k]) for k in (0, 1)] + [
+        torch.minimum(a[k], b[k]) for k in (2, 3)
+    ]
+    outer = [torch.minimum(a[k], b[k]) for k in (0, 1)] + [
+        torch.maximum(a[k], b[k]) for k in (2, 3)
+    ]
+    common, hull = area(*inner), area(*outer).clamp(min=1e-6)
+    union = (area(*a) + area(*b) - common).clamp(min=1e-6)
+    return common / union - (hull - union) / hull
 
 
-def targets(batch: dict[str, torch.Tensor]) -> Any:
-    """What the maps should be.
+def map_losses(maps: Any, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Losses of the student's maps, already weighted by ``SHARES``.
 
-    These are the teachers' maps, with three corrections. Where the box is true, it overrules them.
-    Where the target is not in the picture, nothing is the target. A copy of the target is not the
-    target.
-
-    Returns:
-        probability (N,16,16), distances (N,4,16,16), weight of the distances (N,16,16).
-    """
-    probability, distances = batch["probability"].float(), batch["distances"].float()
-    core, inside, sides = true_maps(batch["box"])
-    kind = batch["kind"][:, None, None]
-    true, negative = kind == TRUE_BOX, kind == NEGATIVE
-    probability = torch.where(true & core, 0.5 + 0.5 * probability, probability)
-    nothing = ((true | in_decoy(batch["decoy"])) & ~inside) | negative
-    probability = torch.where(nothing, torch.zeros_like(probability), probability)
-    weight = probability * (probability > 0.3)
-    weight = torch.where(true, core * (sides.amin(1) > 0) * weight, weight)
-    distances = torch.where(true[:, None], sides, distances)
-    return probability, distances.clamp(0.5, 600.0), weight
-
-
-def score_loss(logits: torch.Tensor, probability: torch.Tensor) -> torch.Tensor:
-    """Cross-entropy minus its least value; cells on and off the target have equal total weight."""
-    least = F.binary_cross_entropy(probability, probability, reduction="none")
-    loss = F.binary_cross_entropy_with_logits(logits, probability, reduction="none") - least
-    on = (probability > 0.2).float()
-    return (loss * on).sum() / (on.sum() + 1) + (loss * (1 - on)).sum() / ((1 - on).sum() + 1)
-
-
-def box_loss(
-    log_distances: torch.Tensor, distances: torch.Tensor, weight: torch.Tensor
-) -> torch.Tensor:
-    """Generalised IoU plus 0.3 times L1 of the logarithms, weighted over the cells."""
-    found = log_distances.exp()
-    common = _area(torch.minimum(found, distances))
-    union = _area(found) + _area(distances) - common
-    hull = _area(torch.maximum(found, distances))
-    loss = 1 - (common + 1) / (union + 1) + 0.5 * (hull - union) / (hull + 1)
-    loss = loss + 0.3 * (log_distances - distances.log()).abs().mean(1)
-    return (loss * weight).sum() / (weight.sum() + 1e-3)
-
-
-def overlap(found: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
-    """IoU (N,16,16) of two boxes for each cell, both given as distances (N,4,16,16).
-
-    A distance is negative where the cell lies outside of its box.
-    """
-    width = torch.minimum(found[:, 0], wanted[:, 0]) + torch.minimum(found[:, 2], wanted[:, 2])
-    height = torch.minimum(found[:, 1], wanted[:, 1]) + torch.minimum(found[:, 3], wanted[:, 3])
-    common = width.clamp(min=0) * height.clamp(min=0)
-    return common / (_area(found) + _area(wanted) - common).clamp(min=1)
-
-
-def agreed_sides(batch: dict[str, torch.Tensor]) -> Any:
-    """The box on which the teachers' cells around the best one agree, as distances (N,4,16,16)."""
-    probability, distances = batch["probability"].float(), batch["distances"].float()
-    at = cell_centres().to(distances.device)
-    x, y = at[None, None, :], at[None, :, None]
-    left, top, right, bottom = distances.unbind(1)
-    corners = torch.stack([x - left, y - top, x + right, y + bottom], 1).flatten(2)
-    best = probability.flatten(1).argmax(1)
-    sides = true_maps(corners[range(len(best)), :, best])[2]
-    weight = (probability.square() * (overlap(distances, sides) > 0.5)).flatten(1)[:, None]
-    return true_maps((corners * weight).sum(2) / (weight.sum(2) + 1e-6))[2]
-
-
-def ranked(
-    probability: torch.Tensor,
-    log_distances: torch.Tensor,
-    batch: dict[str, torch.Tensor],
-) -> torch.Tensor:
-    """Lower the target probabilities where the network's own box is worse than its best one.
-
-    A tracker takes the box of the best cell. So the score has to say which cell has the best box,
-    and the teachers' scores do not say that. A probability is multiplied by (IoU / best IoU of the
-    map) ** QUALITY. The IoU is that with the true box, or else with the box on which the teachers
-    agree. Where the teachers see something else as well, its probability does not change.
-    """
-    agreed = agreed_sides(batch)
-    true = (batch["kind"] == TRUE_BOX)[:, None, None]
-    sides = torch.where(true[:, None], true_maps(batch["box"])[2], agreed)
-    on = (probability > 0.2) & (true | (overlap(batch["distances"].float(), agreed) > 0.3))
-    worth = overlap(log_distances.exp(), sides)
-    best = (worth * on).amax((1, 2), keepdim=True).clamp(min=0.05)
-    return torch.where(on, probability * (worth / best).clamp(max=1) ** QUALITY, probability)
-
-
-def map_losses(
-    maps: tuple[torch.Tensor, torch.Tensor],
-    batch: dict[str, torch.Tensor],
-    floor: float = 0.0,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """The losses of the maps of a batch.
+    The target is the teacher's map. In a pair whose exemplar is not in the search crop, nothing is
+    the target. Cells weigh more the more the teacher believes in them, and the more the student
+    errs.
 
     Args:
-        maps: logits and log distances.
-        floor: the target probabilities are moved into floor ... 1 - floor, which bounds the logits.
-
-    Returns:
-        (score loss, box loss).
+        maps: (logits, sizes, offsets) of ``network.Head``.
+        batch: fields of the ring.
     """
-    logits, log_distances = maps
-    probability, distances, weight = targets(batch)
-    box = box_loss(log_distances, distances, weight)
-    probability = ranked(probability, log_distances.detach(), batch)
-    return score_loss(logits, floor + (1 - 2 * floor) * probability), box
+    logits, size, offset = maps
+    wanted = {name: batch[name].float() for name in ("probability", "size", "offset")}
+    negative = (batch["kind"] == NEGATIVE)[:, None, None]
+    probability = torch.where(negative, torch.zeros_like(logits), wanted["probability"])
+    weight = 4 * (probability - logits.sigmoid()).abs().detach() + 2 * probability + 0.05
+    entropy = F.binary_cross_entropy_with_logits(logits, probability, reduction="none")
+    score = (entropy * weight).sum((1, 2)).mean()
 
-
-def agreement_loss(logits: torch.Tensor, rounded: torch.Tensor, kind: torch.Tensor) -> torch.Tensor:
-    """How differently two score maps order their cells, where the target is in the picture."""
-    sharp, other = (F.log_softmax(SHARPNESS * values.flatten(1), 1) for values in (logits, rounded))
-    apart = (sharp.detach().exp() * (sharp.detach() - other)).sum(1)
-    apart = apart + (other.detach().exp() * (other.detach() - sharp)).sum(1)
-    on = (kind != NEGATIVE).float()
-    return (apart * on).sum() / on.sum().clamp(min=1)
-
-
-def _area(d: torch.Tensor) -> torch.Tensor:
-    return (d[:, 0] + d[:, 2]) * (d[:, 1] + d[:, 3])
+    share = probability * (probability > SURE)
+    count = share.sum().clamp(min=1)
+    overlap = generalised_overlap(corners(size, offset), corners(wanted["size"], wanted["offset"]))
+    logs = size.clamp(min=1e-3).log() - wanted["size"].clamp(min=1e-3).log()
+    found = {
+        "score": score,
+        "overlap": ((1 - overlap) * share).sum() / count,
+        "size": (logs.abs() * share[:, None]).sum() / count,
+        "offset": ((offset - wanted["offset"]).abs() * share[:, None]).sum() / count,
+    }
+    return {name: SHARES[name] * loss for name, loss in found.items()}

@@ -1,45 +1,47 @@
 """Kestrel: a tracker network of convolutions, and its folded form, which is deployed.
 
 The folded network holds only convolutions, ReLU, sums, one pixel-wise correlation, one
-concatenation and one exponential.
+concatenation and sigmoids. It is of the family ``centre``.
 
-Images are float32 (N, 3, side, side), BGR, already ``(value - MEAN) * SCALE``, so that the zero
-padding of the convolutions is the mean colour.
+Images are float32 (N, 3, side, side), RGB, already ``(value - mean) * scale``.
 """
 
-import math
+from typing import Any
 
 import torch
 from torch import nn
 
-from calib.research.train.geometry import CELLS, EXEMPLAR, EXEMPLAR_CELLS, MEAN, SCALE, SEARCH
+from calib.research.train.geometry import CELLS, EXEMPLAR_CELLS, SEARCH
 from calib.research.train.layers import Unit, conv, plain, row, units
 
-LOG_DISTANCE = (-2.0, 6.5)  # of a box side, natural log of search pixels; only while training
-
-
-def normalise(images: torch.Tensor) -> torch.Tensor:
-    """uint8 (N, H, W, 3) tensor -> float32 (N, 3, H, W), channels last in memory."""
-    images = images.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.channels_last)
-    return images.sub_(MEAN).mul_(SCALE)
+RARE = -4.0  # logit of the score before the training: few cells are the target's
+BOX = (-1.0, -1.0, 0.5, 0.5)  # the same of the size's logits and of the offset
 
 
 class Backbone(nn.Module):
-    """Images -> standardised features of the teachers, (N, channels, cells, cells).
+    """Images -> features of the teacher (N, channels, cells, cells), standardised.
 
     Args:
         shape: one of ``BACKBONES``.
-        channels: of the teachers' features.
+        channels: of the teacher's features.
+
+    Attributes:
+        mean, deviation: float32 (channels,) of the teacher's features, by which they are
+            standardised. They are part of a checkpoint, so that every stage has the same.
     """
 
     def __init__(self, shape: str, channels: int) -> None:
         super().__init__()
+        self.shape = shape
         self.layers, width = row(shape)
         self.project = nn.Conv2d(width, channels, 1)
+        self.register_buffer("mean", torch.zeros(channels))
+        self.register_buffer("deviation", torch.ones(channels))
 
-    def deployed(self) -> nn.Module:
-        """The layers as convolutions with bias, which may be rounded."""
-        return nn.Sequential(*map(plain, self.layers))
+    def standardised(self, features: torch.Tensor) -> torch.Tensor:
+        """The teacher's features (N, channels, h, w), standardised."""
+        mean, deviation = (each[None, :, None, None] for each in (self.mean, self.deviation))
+        return (features.float() - mean) / deviation
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         return self.project(self.layers(images))
@@ -48,14 +50,19 @@ class Backbone(nn.Module):
 def correlate(exemplar: torch.Tensor, search: torch.Tensor) -> torch.Tensor:
     """Correlate all exemplar cells with all search cells: (N,C,h,h), (N,C,H,W) -> (N,h*h,H,W)."""
     n, c, rows, columns = search.shape
-    product = torch.bmm(exemplar.flatten(2).transpose(1, 2), search.reshape(n, c, rows * columns))
+    kernel = exemplar.reshape(n, c, -1).transpose(1, 2)
+    product = torch.matmul(kernel, search.reshape(n, c, rows * columns))
     return product.reshape(n, -1, rows, columns)
 
 
 class Head(nn.Module):
-    """Features of both crops -> target logit (N,16,16), log distances l,t,r,b (N,4,16,16)."""
+    """Standardised features of both crops -> maps.
 
-    def __init__(self, channels: int, width: int = 48, tower: int = 32, depth: int = 3) -> None:
+    Gives (logits (N,16,16), sizes (N,2,16,16) as shares of the region, offsets (N,2,16,16) in
+    cells).
+    """
+
+    def __init__(self, channels: int, width: int = 96, tower: int = 64, depth: int = 3) -> None:
         super().__init__()
         cells = EXEMPLAR_CELLS**2
         self.width = width
@@ -66,18 +73,18 @@ class Head(nn.Module):
         self.trunk = units(width, (width,) * depth)
         self.score_tower, self.box_tower = units(width, (tower,)), units(width, (tower,))
         self.score, self.box = nn.Conv2d(tower, 1, 1), nn.Conv2d(tower, 4, 1)
-        for layer, bias in ((self.score, -2.0), (self.box, math.log(32.0))):
+        for layer, bias in ((self.score, (RARE,)), (self.box, BOX)):
             nn.init.normal_(layer.weight, std=0.01)
-            nn.init.constant_(layer.bias, bias)
+            layer.bias.data[:] = torch.tensor(bias)
 
     def forward(
         self, exemplar: torch.Tensor, search: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         search = self.search(search)
         match = self.match(correlate(self.exemplar(exemplar), search) / self.width)
         x = self.trunk(self.reduce(torch.cat([match, search], 1)))
-        logits = self.score(self.score_tower(x))[:, 0]
-        return logits.float(), self.box(self.box_tower(x)).float().clamp(*LOG_DISTANCE)
+        box = self.box(self.box_tower(x)).float()
+        return self.score(self.score_tower(x))[:, 0].float(), box[:, :2].sigmoid(), box[:, 2:]
 
 
 class Kestrel(nn.Module):
@@ -85,10 +92,10 @@ class Kestrel(nn.Module):
 
     def __init__(
         self,
-        shape: str = "k80",
-        channels: int = 48,
-        width: int = 48,
-        tower: int = 32,
+        shape: str = "nine",
+        channels: int = 96,
+        width: int = 96,
+        tower: int = 64,
         depth: int = 3,
     ) -> None:
         super().__init__()
@@ -96,21 +103,13 @@ class Kestrel(nn.Module):
         self.backbone = Backbone(shape, channels)
         self.head = Head(channels, width, tower, depth)
 
-    def features(
-        self, exemplar: torch.Tensor, search: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Normalised images -> features of either."""
-        return self.backbone(exemplar), self.backbone(search)
-
-    def forward(
-        self, exemplar: torch.Tensor, search: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        maps: tuple[torch.Tensor, torch.Tensor] = self.head(*self.features(exemplar, search))
-        return maps
+    def forward(self, exemplar: torch.Tensor, search: torch.Tensor) -> Any:
+        """Normalised crops -> maps, as ``Head`` gives them."""
+        return self.head(self.backbone(exemplar), self.backbone(search))
 
 
 def merged(project: nn.Module, unit: Unit, gain: float = 1.0) -> nn.Module:
-    """One 1x1 convolution that does the projection to the teachers' features and ``unit``."""
+    """One 1x1 convolution that does the projection to the teacher's features and ``unit``."""
     weight, bias = unit.folded()
     weight = weight[:, :, 0, 0]
     first, first_bias = project.weight.detach().double()[:, :, 0, 0], project.bias.detach().double()
@@ -118,34 +117,34 @@ def merged(project: nn.Module, unit: Unit, gain: float = 1.0) -> nn.Module:
 
 
 class ExemplarGraph(nn.Module):
-    """Folded: exemplar crop (1,3,127,127) -> what the search graph needs of it (1,width,8,8)."""
+    """Folded: exemplar crop (1,3,128,128) -> what the search graph needs of it (1,width,8,8)."""
 
     def __init__(self, network: Kestrel) -> None:
         super().__init__()
-        self.layers = network.backbone.deployed()
-        self.project = merged(
-            network.backbone.project, network.head.exemplar, 1.0 / network.head.width
-        )
+        head = network.head
+        self.layers = nn.Sequential(*map(plain, network.backbone.layers))
+        self.project = merged(network.backbone.project, head.exemplar, 1.0 / head.width)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         return self.project(self.layers(image))
 
 
 class SearchGraph(nn.Module):
-    """Folded: exemplar features, search crop (1,3,255,255) -> logits (1,1,16,16), distances."""
+    """Folded: exemplar features, search crop (1,3,256,256) -> score, size and offset maps."""
 
     def __init__(self, network: Kestrel) -> None:
         super().__init__()
         head = network.head
-        self.width = head.width
-        self.layers = network.backbone.deployed()
+        self.layers = nn.Sequential(*map(plain, network.backbone.layers))
         self.project = merged(network.backbone.project, head.search)
-        self.match = nn.Identity()  # rounding.py hooks the correlation here
         self.reduce = nn.Sequential(conv(*self._reduce(head)), nn.ReLU())
         self.trunk = nn.Sequential(*map(plain, head.trunk))
-        score, box = (conv(layer.weight, layer.bias) for layer in (head.score, head.box))
+        score = conv(head.score.weight, head.score.bias)
         self.score = nn.Sequential(*map(plain, head.score_tower), score)
-        self.box = nn.Sequential(*map(plain, head.box_tower), box)
+        self.tower = nn.Sequential(*map(plain, head.box_tower))
+        self.size, self.offset = (  # two layers, since not every target cuts a map in two
+            conv(head.box.weight[part], head.box.bias[part]) for part in (slice(2), slice(2, 4))
+        )
 
     @staticmethod
     def _reduce(head: Head) -> tuple[torch.Tensor, torch.Tensor]:
@@ -160,73 +159,28 @@ class SearchGraph(nn.Module):
         weight[:, :cells] *= gain.detach()[:, None, None]
         return weight, bias
 
-    def maps(
-        self, exemplar: torch.Tensor, image: torch.Tensor, count: int
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Logits (count,1,16,16) and log distances (count,4,16,16) of ``count`` pairs."""
+    def forward(self, exemplar: torch.Tensor, image: torch.Tensor) -> Any:
         search = self.project(self.layers(image))
-        kernel = exemplar.reshape(count, self.width, -1).transpose(1, 2)
-        match = torch.matmul(kernel, search.reshape(count, self.width, CELLS * CELLS))
-        match = self.match(match.reshape(count, -1, CELLS, CELLS))
-        x = self.trunk(self.reduce(torch.cat([match, search], 1)))
-        return self.score(x), self.box(x)
-
-    def forward(
-        self, exemplar: torch.Tensor, image: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        score, box = self.maps(exemplar, image, 1)
-        return score, torch.exp(box)
+        x = self.trunk(self.reduce(torch.cat([correlate(exemplar, search), search], 1)))
+        box = self.tower(x)
+        return self.score(x).sigmoid(), self.size(box).sigmoid(), self.offset(box)
 
 
-class Folded(nn.Module):
-    """Both folded graphs as one module."""
-
-    def __init__(self, network: Kestrel) -> None:
-        super().__init__()
-        self.config = {**network.config, "folded": True}
-        self.exemplar_graph, self.search_graph = ExemplarGraph(network), SearchGraph(network)
-
-    @property
-    def trained(self) -> nn.ModuleList:
-        """What is usually trained in this form: everything behind the backbones."""
-        graph = self.search_graph
-        parts = [graph.project, graph.reduce, graph.trunk, graph.score, graph.box]
-        return nn.ModuleList([self.exemplar_graph.project, *parts])
-
-    def forward(
-        self, exemplar: torch.Tensor, search: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Normalised crops -> logits (N,16,16), log distances (N,4,16,16)."""
-        logits, distances = self.search_graph.maps(
-            self.exemplar_graph(exemplar), search, len(search)
-        )
-        return logits[:, 0].float(), distances.float().clamp(*LOG_DISTANCE)
-
-
-def macs(folded: Folded) -> dict[str, float]:
-    """Multiply-accumulates for a search crop, and parameters.
-
-    Returns:
-        dict with ``backbone`` and ``head`` (millions) and ``parameters`` (millions).
-    """
-    graph, counted = folded.search_graph, {"backbone": 0, "head": EXEMPLAR_CELLS**2}
-    counted["head"] *= graph.width * CELLS**2  # the correlation
-
-    def count(layer: nn.Conv2d, part: str, out: torch.Tensor) -> None:
-        counted[part] += layer.weight.numel() * out.shape[-1] * out.shape[-2]
-
-    backbone = set(graph.layers.modules())
+def macs(search: SearchGraph) -> float:
+    """Millions of multiply-accumulates for a search crop."""
+    width = search.project.weight.shape[0]
+    counted = [width * EXEMPLAR_CELLS**2 * CELLS**2]  # the correlation
     hooks = [
         layer.register_forward_hook(
-            lambda layer, _, out: count(layer, "backbone" if layer in backbone else "head", out)
+            lambda layer, _, out: counted.append(layer.weight.numel() * out[0, 0].numel())
         )
-        for layer in graph.modules()
+        for layer in search.modules()
         if isinstance(layer, nn.Conv2d)
     ]
     with torch.no_grad():
-        folded(torch.zeros(1, 3, EXEMPLAR, EXEMPLAR), torch.zeros(1, 3, SEARCH, SEARCH))
+        search(
+            torch.zeros(1, width, EXEMPLAR_CELLS, EXEMPLAR_CELLS), torch.zeros(1, 3, SEARCH, SEARCH)
+        )
     for hook in hooks:
         hook.remove()
-    modules = (graph, folded.exemplar_graph.project)
-    parameters = sum(each.numel() for module in modules for each in module.parameters())
-    return {name: value / 1e6 for name, value in {**counted, "parameters": parameters}.items()}
+    return float(sum(counted)) / 1e6

@@ -1,7 +1,7 @@
 """One training pair: an exemplar crop and a search crop, as a tracker would cut them, and worse.
 
-A pair is drawn from one picture, from two pictures of one clip, or (negative) from two that have
-nothing to do with each other. Its kind says what can be learnt from its box.
+A pair is drawn from one picture, from two pictures of one clip or of a track through a video, or
+(negative) from two that have nothing to do with each other.
 """
 
 import collections
@@ -10,7 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from calib.research.train.bank import SEQUENCE, STILL, VIDEO, Bank
+from calib.research.train.bank import SEQUENCE, STILL, Bank
 from calib.research.train.disturb import add_distractor, add_kin, add_occluder, swap_background
 from calib.research.train.effects import (
     Light,
@@ -21,25 +21,25 @@ from calib.research.train.effects import (
     grey,
     motion_blur,
 )
-from calib.research.train.geometry import CONTEXT, EXEMPLAR, SEARCH
-from runtime import geometry
+from calib.research.train.films import Films
+from calib.research.train.geometry import EXEMPLAR, SEARCH, exemplar_side
 
-ONE_PICTURE, NEGATIVE, TRUE_BOX, NO_BOX = 0, 1, 2, 3  # kinds of pairs
-SHARES = (0.52, 0.10, 0.24, 0.14)
+ONE_PICTURE, NEGATIVE, CLIP, TRACK = 0, 1, 2, 3  # kinds of pairs
+SHARES = (0.45, 0.08, 0.12, 0.35)
 OFF_CENTRE = 0.18  # share of the exemplars that are cut far from the centre
 TEMPER = 0.5  # a source with n pictures is drawn in proportion to n ** TEMPER
-REACH = 6  # frames between two pictures of a video, at most
+EARLIER = 0.85  # share of a track's pairs whose exemplar comes before the search crop
 MIRRORED = 0.4  # share of the search crops of stills that go on beyond the picture as in a mirror
 
 FAST = 0.12  # share of the pairs whose target moves by one to two times its size
 FARTHEST = 118  # pixels from the middle of the search crop to the target's centre
 FAR = 0.18  # share of the pairs whose target was 8 to 24 pixels large before it was enlarged
-FAR_PIXELS = (8, 24)
+FAR_PIXELS = (6, 22)
+BLACK = 0.7  # share of the crops that are black outside of the picture
 WHOLE = 0.85  # share of a still without boxes that the thing in it takes
 
-# exemplar uint8 (127,127,3), search uint8 (255,255,3), box (x1,y1,x2,y2) float32 in search pixels,
-# kind, decoy: box of another thing of its class that must not be found, zeros if there is none
-Pair = collections.namedtuple("Pair", "exemplar search box kind decoy")
+# exemplar uint8 (128,128,3), search uint8 (256,256,3), kind
+Pair = collections.namedtuple("Pair", "exemplar search kind")
 
 
 def crop(
@@ -105,93 +105,89 @@ class Weighted:
 
 
 class Drawer:
-    """Draws pairs from a bank; the same ``rng`` gives the same pair."""
+    """Draws pairs from a bank and the tracks of its films; the same ``rng`` gives the same pair."""
 
-    def __init__(self, bank: Bank, held: bool = False) -> None:
+    def __init__(self, bank: Bank, films: Films | None = None, held: bool = False) -> None:
         self.bank = bank
         usable = bank.held == held
         stills = np.flatnonzero(usable & (bank.kind == STILL))
         if not len(stills):
             stills = np.flatnonzero(bank.kind == STILL)
-        moving = np.flatnonzero(usable & (bank.kind != STILL))
-        everything = np.concatenate([stills, moving])
+        everything = np.concatenate([stills, np.flatnonzero(usable & (bank.kind != STILL))])
         self.stills = Weighted(stills, bank.source[stills])
         self.all = Weighted(everything, bank.source[everything])
         self.kin: dict[int, list[Any]] = {}  # class -> pictures that show it
         for index in everything:
             if bank.kind[index] != SEQUENCE:
                 self.kin.setdefault(bank.kin[index], []).append(index)
-        self.clips = [self._clips(moving, kind) for kind in (SEQUENCE, VIDEO)]
-        shares = np.array(SHARES) * [1, 1, bool(self.clips[0]), bool(self.clips[1])]
-        if not self.clips[0] and self.clips[1]:  # videos take the place of sequences
-            shares[NO_BOX] += SHARES[TRUE_BOX]
+        self.clips = self._clips(np.flatnonzero(usable & (bank.kind == SEQUENCE)))
+        tracks = films.tracks if films and not held else []
+        self.tracks = Weighted(tracks, [bank.source[int(track[0, 0])] for track in tracks])
+        shares = np.array(SHARES) * [1, 1, len(self.clips) > 0, len(self.tracks) > 0]
         self.shares = np.cumsum(shares / shares.sum())
 
-    def _clips(self, pictures: np.ndarray, kind: int) -> Weighted:
-        """Lists of the pictures of each clip of a kind."""
+    def _clips(self, pictures: np.ndarray) -> Weighted:
+        """Lists of the pictures of each annotated clip."""
         mates: dict[int, list[int]] = {}
-        for index in pictures[self.bank.kind[pictures] == kind]:
+        for index in pictures:
             mates.setdefault(self.bank.group[index], []).append(index)
         clips = [clip for clip in mates.values() if len(clip) > 1]
         return Weighted(clips, [self.bank.source[clip[0]] for clip in clips])
 
-    def sources(self, rng: np.random.Generator) -> tuple[int, int, int]:
-        """(kind, index of the exemplar's picture, index of the search picture)."""
+    def sources(self, rng: np.random.Generator) -> tuple[int, list[tuple[int, np.ndarray]]]:
+        """(kind, [(index of a picture, box in it) of the exemplar and of the search crop])."""
+        bank = self.bank
         kind = int(np.searchsorted(self.shares, rng.random(), side="right"))
-        kind = min(kind, NO_BOX)
-        if kind == ONE_PICTURE:
-            first = self.stills.draw(rng)
-            return kind, first, first
-        if kind == NEGATIVE:
+        kind = min(kind, TRACK if len(self.tracks) else CLIP if len(self.clips) else NEGATIVE)
+        if kind == TRACK:
+            track = self.tracks.draw(rng)
+            first, second = rng.choice(len(track), 2)
+            if first > second and rng.random() < EARLIER:
+                first, second = second, first
+            return kind, [(int(track[k, 0]), track[k, 1:].astype(float)) for k in (first, second)]
+        if kind == CLIP:
+            first, second = rng.choice(self.clips.draw(rng), 2)
+        elif kind == ONE_PICTURE:
+            first = second = self.stills.draw(rng)
+        else:
             first = second = self.all.draw(rng)
             for _ in range(100):
-                if self.bank.group[first] != self.bank.group[second]:
+                if bank.group[first] != bank.group[second]:
                     break
                 second = self.all.draw(rng)
-            return kind, first, second
-        clip = self.clips[0 if kind == TRUE_BOX else 1].draw(rng)
-        first = int(rng.integers(len(clip)))
-        reach = len(clip) if kind == TRUE_BOX else REACH
-        second = int(np.clip(first + rng.integers(-reach, reach + 1), 0, len(clip) - 1))
-        return kind, clip[first], clip[second]
+        choice = int(rng.integers(bank.boxes.shape[1]))
+        return kind, [(index, bank.boxes[index][choice]) for index in (first, second)]
 
     def pair(self, rng: np.random.Generator) -> Pair:
         """One ``Pair``."""
-        kind, first, second = self.sources(rng)
-        bank, choice = self.bank, int(rng.integers(self.bank.boxes.shape[1]))
+        kind, ((first, box), (second, other)) = self.sources(rng)
         flip = rng.random() < 0.5
-        box = bank.boxes[first][choice]
-        side = geometry.context_side(box[2:], CONTEXT)
+        side = exemplar_side(box[2:])
         off = 0.16 if rng.random() < OFF_CENTRE else 0.03
         centre = box[:2] + side * rng.uniform(-off, off, 2)
         matrix = square(centre, side * np.exp(rng.uniform(-0.06, 0.06)), EXEMPLAR, flip=flip)
-        exemplar = crop(bank.picture(first), matrix, EXEMPLAR, bank.mean[first])
-        search, box = self.search_crop(rng, kind, first, second, choice, flip)
-        decoy = np.zeros(4, np.float32)
-        if kind == ONE_PICTURE or (kind == NO_BOX and bank.located[second]):
-            decoy = self.disturb(rng, second, search, box)
-        if kind == ONE_PICTURE and bank.located[first]:
-            kind = TRUE_BOX
+        exemplar = crop(self.bank.picture(first), matrix, EXEMPLAR, self.fill(rng, first))
+        search, box = self.search_crop(rng, kind, second, other, flip)
+        if kind == ONE_PICTURE:
+            self.disturb(rng, second, search, box)
         if rng.random() < FAR:
             share = rng.uniform(*FAR_PIXELS) / np.sqrt(np.prod(box[2:] - box[:2]))
             exemplar, search = (enlarged(each, min(share, 1.0), 1) for each in (exemplar, search))
-        exemplar, search = self.spoil(rng, kind, exemplar, search)
-        return Pair(exemplar, search, box, kind, decoy)
+        return Pair(*self.spoil(rng, kind, exemplar, search), kind)
+
+    def fill(self, rng: np.random.Generator, index: int) -> Any:
+        """The colour outside a picture: black, as the teacher has it, or the picture's mean."""
+        return (0, 0, 0) if rng.random() < BLACK else self.bank.mean[index]
 
     def search_crop(
-        self, rng: np.random.Generator, kind: int, first: int, second: int, choice: int, flip: bool
+        self, rng: np.random.Generator, kind: int, index: int, box: np.ndarray, flip: bool
     ) -> tuple[np.ndarray, np.ndarray]:
         """(search crop, box of the target in it as corners)."""
-        bank = self.bank
-        moved = kind in (NEGATIVE, TRUE_BOX) or (bank.located[first] and bank.located[second])
-        other = second if moved else first
-        box = bank.boxes[other][choice]
         spread = 0.22 if rng.random() < 0.8 else 0.45
-        side = geometry.context_side(box[2:], CONTEXT) * SEARCH / EXEMPLAR
-        side *= np.exp(rng.uniform(-spread, spread))
+        side = 2 * exemplar_side(box[2:]) * np.exp(rng.uniform(-spread, spread))
         still = kind == ONE_PICTURE
         angle = rng.uniform(-0.3, 0.3) if still and rng.random() < 0.35 else 0.0
-        ratio = np.exp(rng.uniform(-0.22, 0.22)) if kind != NO_BOX and rng.random() < 0.5 else 1.0
+        ratio = np.exp(rng.uniform(-0.22, 0.22)) if kind != TRACK and rng.random() < 0.5 else 1.0
         shift = rng.uniform(-64, 64, 2) if rng.random() < 0.7 else rng.normal(0, 18, 2)
         way, blurred = rng.uniform(0, 2 * np.pi), 0
         if rng.random() < FAST:
@@ -202,19 +198,19 @@ class Drawer:
         matrix = square(box[:2], side, SEARCH, angle, ratio, flip, shift)
         mirrored = still and rng.random() < MIRRORED
         border = cv2.BORDER_REFLECT_101 if mirrored else cv2.BORDER_CONSTANT
-        search = crop(bank.picture(second), matrix, SEARCH, bank.mean[second], border)
+        search = crop(self.bank.picture(index), matrix, SEARCH, self.fill(rng, index), border)
         search = motion_blur(search, blurred, way) if blurred > 2 else search
         return search, moved_box(matrix, box)
 
     def disturb(
         self, rng: np.random.Generator, index: int, search: np.ndarray, box: np.ndarray
-    ) -> np.ndarray:
-        """Change what is around the target in place; returns the box of another of its class."""
-        chance, decoy = rng.random(), np.zeros(4, np.float32)
+    ) -> None:
+        """Change what is around the target of a search crop, in place."""
+        chance = rng.random()
         if chance < 0.28:
             picture, other = self.relative(rng, index)
             if picture is not None:
-                decoy = add_kin(search, box, picture, other, rng)
+                add_kin(search, box, picture, other, rng)
         elif chance < 0.40 and not self.bank.located[index]:
             picture, _ = self.thing(rng, self.all.draw(rng))
             size = np.array(picture.shape[1::-1])
@@ -225,7 +221,6 @@ class Drawer:
             add_distractor(search, box, *self.thing(rng, self.all.draw(rng)), rng)
         if rng.random() < 0.15:
             add_occluder(search, box, rng)
-        return decoy
 
     def thing(self, rng: np.random.Generator, index: int) -> tuple[np.ndarray, np.ndarray]:
         """A picture, and the box of something in it."""

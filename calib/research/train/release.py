@@ -1,6 +1,6 @@
 """python -m calib.research.train.release: make the repository ship new weights, if they are better.
 
-    python -m calib.research.train.release RUN/joint.pt --clips DIR --validation DIR --report DIR
+    python -m calib.research.train.release RUN/head.pt --clips DIR --validation DIR --report DIR
     python -m calib.research.train.release A.pt --name kestrel_small --clips DIR --validation DIR
 
 --name says which network is replaced. The steps, in order:
@@ -41,7 +41,7 @@ from calib.research.train import export, judge
 from runtime.networks import FOLDER, load_network
 
 ROOT = Path(__file__).resolve().parents[3]
-NAMES = ("kestrel", "kestrel_small")  # networks that are trained here
+NAMES = ("kestrel", "kestrel_fast")  # networks that are trained here
 INT8 = "-int8"  # behind the name of an INT8 form
 SHIPPED = "boards/build/shipped"
 REFERENCE = "boards/doctor/bringup/reference.npz"
@@ -54,7 +54,8 @@ SAME_CELL = 0.97  # share of pairs on which whole numbers should choose the cell
 def parser() -> argparse.ArgumentParser:
     """The command line's options."""
     cli = command.parser("calib.research.train.release", __doc__)
-    cli.add_argument("checkpoint", help="such as RUN/finish.pt")
+    cli.add_argument("checkpoint", help="such as RUN/head.pt")
+    cli.add_argument("--backbone", metavar="FILE", help="as of calib.research.train.export")
     cli.add_argument("--name", default=NAMES[0], choices=NAMES, help="the network to replace")
     cli.add_argument(
         "--clips", nargs="+", required=True, metavar="DIR", help="annotated clips to measure on"
@@ -116,7 +117,8 @@ def tomls(options: argparse.Namespace, folder: Path) -> tuple[Path, Path]:
 
 def run_export(options: argparse.Namespace) -> None:
     """Write ONNX and TOML of the checkpoint."""
-    say(json.dumps(export.export(options.checkpoint, work(options), options.name)))
+    made = export.export(options.checkpoint, work(options), options.name, options.backbone)
+    say(json.dumps(made))
 
 
 def run_int8(options: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""Fresh pairs for the training: processes that draw pairs, run the teachers and fill a ring.
+"""Fresh pairs for the training: processes that draw pairs, run the teacher and fill a ring.
 
 The ring is a few thousand pairs in mapped files. Pair number i always lies in slot i modulo the
 size, and it depends on the seed and i alone. The writers go round. They wait until the training has
@@ -19,9 +19,10 @@ import cv2
 import numpy as np
 
 from calib.research.train.bank import Bank
+from calib.research.train.films import Films
 from calib.research.train.geometry import CELLS, EXEMPLAR, EXEMPLAR_CELLS, SEARCH
 from calib.research.train.pairs import Drawer
-from calib.research.train.teacher import Teachers
+from calib.research.train.teacher import Teacher
 
 PATIENCE_S = 60  # a pair takes less than a second
 
@@ -31,13 +32,12 @@ def layout(channels: int) -> dict[str, tuple[tuple[int, ...], Any]]:
     return {
         "exemplar": ((EXEMPLAR, EXEMPLAR, 3), np.uint8),
         "search": ((SEARCH, SEARCH, 3), np.uint8),
-        "box": ((4,), np.float32),
         "kind": ((), np.int8),
-        "decoy": ((4,), np.float32),
         "exemplar_features": ((channels, EXEMPLAR_CELLS, EXEMPLAR_CELLS), np.float16),
         "search_features": ((channels, CELLS, CELLS), np.float16),
         "probability": ((CELLS, CELLS), np.float16),
-        "distances": ((4, CELLS, CELLS), np.float16),
+        "size": ((2, CELLS, CELLS), np.float16),
+        "offset": ((2, CELLS, CELLS), np.float16),
     }
 
 
@@ -84,18 +84,12 @@ class Ring:
         return {name: self.fields[name][slots] for name in names}
 
 
-def learnt_pair(drawer: Drawer, teachers: Teachers, seed: int, number: int) -> dict[str, Any]:
-    """Pair ``number`` with the teachers' features and maps, as a dict of the ring's fields."""
+def learnt_pair(drawer: Drawer, teacher: Teacher, seed: int, number: int) -> dict[str, Any]:
+    """Pair ``number`` with the teacher's features and maps, as a dict of the ring's fields."""
     rng = np.random.default_rng([seed, abs(number), number < 0])
     pair = drawer.pair(rng)
-    z, x, probability, distances = teachers.learn(pair.exemplar, pair.search)
-    return {
-        **pair._asdict(),
-        "exemplar_features": z,
-        "search_features": x,
-        "probability": probability,
-        "distances": distances.clip(0, 2000),
-    }
+    learnt = teacher.learn(pair.exemplar, pair.search)._asdict()
+    return {"exemplar": pair.exemplar, "search": pair.search, "kind": pair.kind, **learnt}
 
 
 def write_pairs(job: dict[str, Any], worker: int) -> None:
@@ -109,9 +103,9 @@ def write_pairs(job: dict[str, Any], worker: int) -> None:
     signal.signal(signal.SIGTERM, lambda *caught: asked.append(caught))
     for each in (signal.SIGINT, signal.SIGHUP):  # the parent gets them too, and asks or ends
         signal.signal(each, signal.SIG_IGN)
-    teachers = Teachers(job["teacher"], job["networks_dir"], job["of_maps"])
-    drawer = Drawer(Bank(job["bank"]))
-    ring = Ring(job["ring"], job["size"], teachers.channels)
+    teacher = Teacher(job["teacher"], job["networks_dir"])
+    drawer = Drawer(Bank(job["bank"]), Films(Path(job["bank"]) / "films.npz"))
+    ring = Ring(job["ring"], job["size"], teacher.channels)
     mine = ring.stamps[worker :: job["workers"]]
     number = max(int(mine.max()), 0)
     number += (worker - number) % job["workers"]
@@ -119,7 +113,7 @@ def write_pairs(job: dict[str, Any], worker: int) -> None:
         if number >= ring.used / job["reuse"] + job["size"]:
             time.sleep(0.05)
             continue
-        ring.put(number, learnt_pair(drawer, teachers, job["seed"], number))
+        ring.put(number, learnt_pair(drawer, teacher, job["seed"], number))
         number += job["workers"]
 
 

@@ -1,172 +1,136 @@
-"""The stages of the training; ``validation.py`` judges networks between them.
+"""The two stages of the training, and what they share.
 
-``backbone`` learns the teachers' features and nothing else. ``head`` learns the maps from the
-teachers' features, ``tune`` from the backbone's own. ``joint`` trains everything at a low rate.
-``finish`` trains the folded network, usually its head alone, so that whole numbers choose the same
-cells.
-
-The features come first and alone because a loss of maps or boxes that reaches the backbone from the
-start keeps it from learning them (0.66 of the variance against 0.25 in the same time).
+``features`` trains the backbone on the teacher's features and nothing else. ``head`` trains the
+head on the teacher's features and maps, so that no backbone runs. The head never learns on the
+student's features, and the two are never trained together: on pairs of one and the same picture,
+both learnt to match textures that a film does not offer, and every figure became worse.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
 from calib.one_step_overlap import Pairs
-from calib.research.train import rounding
+from calib.research.train.geometry import SEARCH, STRIDE
+from calib.research.train.judging import figures
 from calib.research.train.loop import batch_slots
-from calib.research.train.losses import agreement_loss, explained, feature_loss, map_losses
-from calib.research.train.network import Folded, Kestrel, normalise
+from calib.research.train.losses import explained, feature_loss, map_losses
+from calib.research.train.network import Kestrel
 from calib.research.train.ring import Ring
+from calib.research.train.teacher import Teacher
 
 SEARCH_SHARE = 0.65  # of the feature loss; the rest is the exemplar's
-MAPS_SHARE = 0.25  # weight of the maps' losses in stage joint: their gradient is ten times larger
-FEATURES = ("exemplar_features", "search_features")
-MAPS = ("box", "kind", "decoy", "probability", "distances")
-CROPS = ("exemplar", "search")
-NAMES = ("backbone", "head", "tune", "joint", "finish")
-FLOOR = 0.025  # least target probability of stage finish: logits stay within 3.7
-AGREEMENT = 0.2  # weight of the agreement of whole numbers with floating point in stage finish
-SCORE_STEP = 2.0**-5  # of the logits in whole numbers: the finest with which int8 holds 3.9
-CALIBRATION = 128  # held-out pairs that the scales of the outputs are chosen by
-RE_SCALE = 100  # steps between two choices of the scales of the weights
-
-
-class Standard:
-    """Mean and standard deviation of the teachers' channels."""
-
-    def __init__(self, mean: Any, deviation: Any, device: str = "cpu") -> None:
-        self.mean = torch.as_tensor(mean, dtype=torch.float32, device=device)[None, :, None, None]
-        self.deviation = torch.as_tensor(deviation, dtype=torch.float32, device=device)[
-            None, :, None, None
-        ]
-
-    @classmethod
-    def of(cls, held: dict[str, np.ndarray], device: str = "cpu") -> "Standard":
-        """Measured on both crops of held-out pairs."""
-        parts = [held[name].astype(np.float32).transpose(1, 0, 2, 3) for name in FEATURES]
-        flat = np.concatenate([values.reshape(len(values), -1) for values in parts], 1)
-        return cls(flat.mean(1), flat.std(1) + 1e-3, device)
-
-    def apply(self, features: torch.Tensor) -> torch.Tensor:
-        return (features.float() - self.mean) / self.deviation
+NAMES = ("features", "head")
+CROPS, FEATURES = ("exemplar", "search"), ("exemplar_features", "search_features")
+MAPS = ("kind", "probability", "size", "offset")
 
 
 class Work(NamedTuple):
-    """What the stages share: pairs, teachers and settings."""
+    """What the stages share: pairs, the teacher and settings."""
 
     ring: Ring
     held: dict[str, np.ndarray]  # the ring's fields, of pairs that are never trained on
-    standard: Standard
     one_step: dict[str, Pairs]  # one for each set of clips
-    teachers: Any  # ``Teachers``
+    teacher: Teacher
     device: str
-    batch: Any
+    batch: int
 
-    def take(
-        self, numbers: Sequence[int], names: Sequence[str], batch: Any
-    ) -> dict[str, torch.Tensor]:
-        values = self.ring.take(batch_slots(numbers, self.ring, batch), names)
-        return self.tensors(values)
+    def take(self, numbers: Sequence[int], names: Sequence[str], batch: int) -> dict[str, Any]:
+        """Tensors of random pairs of the ring."""
+        return self.tensors(self.ring.take(batch_slots(numbers, self.ring, batch), names))
 
     def tensors(self, values: dict[str, np.ndarray]) -> dict[str, torch.Tensor]:
-        """Arrays -> tensors on the device; crops normalised, features standardised."""
+        """Arrays -> tensors on the device; crops are normalised."""
         result = {}
         for name, value in values.items():
             tensor = torch.from_numpy(np.ascontiguousarray(value)).to(self.device)
             if name in CROPS:
-                tensor = normalise(tensor)
-            elif name in FEATURES:
-                tensor = self.standard.apply(tensor)
+                tensor = (
+                    tensor.flip(-1)
+                    .permute(0, 3, 1, 2)
+                    .to(torch.float32, memory_format=torch.channels_last)
+                )
+                mean, scale = (
+                    torch.as_tensor(v, device=self.device)[None, :, None, None]
+                    for v in (self.teacher.mean, self.teacher.scale)
+                )
+                tensor = (tensor - mean) * scale
             result[name] = tensor
         return result
 
     def fast(self) -> Any:
+        """Arithmetic in bfloat16."""
         return torch.autocast(self.device.split(":")[0], torch.bfloat16)
 
-    def folded(self, network: Kestrel) -> Folded:
-        """The folded form of a network, ready for stage finish."""
-        folded: Folded = Folded(network.eval()).to(self.device)
-        batch = self.tensors({name: self.held[name][:CALIBRATION] for name in CROPS})
-        crops = (rounding.rounded(batch[name], rounding.INPUT_STEP) for name in CROPS)
-        rounding.prepare(folded, [tuple(crops)])
-        folded.search_graph.score[-1].output_step = SCORE_STEP
-        return folded
+    # -- steps: of a network and the numbers that seed the batch, a dict of losses
 
-    @staticmethod
-    def whole_numbers(folded: Folded, on: bool, batch: Any) -> tuple[torch.Tensor, torch.Tensor]:
-        """Maps of a folded network; ``on``: in whole numbers."""
-        rounding.switch(folded, on)
-        crops = [batch[name] for name in CROPS]
-        if on:
-            crops = [rounding.rounded(images, rounding.INPUT_STEP) for images in crops]
-        maps: tuple[torch.Tensor, torch.Tensor] = folded(*crops)
-        return maps
-
-
-class Steps:
-    """One step of each stage: a function of the network and of numbers that seed the batch."""
-
-    def __init__(self, work: Work) -> None:
-        self.work = work
-
-    def backbone_step(self, network: Kestrel, numbers: Sequence[int]) -> dict[str, Any]:
-        batch = self.work.take(numbers, CROPS + FEATURES, self.work.batch)
-        with self.work.fast():
-            exemplar, search = network.features(batch["exemplar"], batch["search"])
-        return self._feature_losses(exemplar.float(), search.float(), batch)
-
-    def _feature_losses(
-        self, exemplar: torch.Tensor, search: torch.Tensor, batch: Any
-    ) -> dict[str, Any]:
-        on_exemplar = feature_loss(exemplar, batch["exemplar_features"])
-        on_search = feature_loss(search, batch["search_features"])
-        return {
-            "features": SEARCH_SHARE * on_search + (1 - SEARCH_SHARE) * on_exemplar,
-            "_r2_search": explained(search.detach(), batch["search_features"]),
-        }
-
-    def head_step(self, network: Kestrel, numbers: Sequence[int]) -> dict[str, Any]:
-        batch = self.work.take(numbers, FEATURES + MAPS, 2 * self.work.batch)
-        with self.work.fast():
-            maps = network.head(batch["exemplar_features"], batch["search_features"])
-        score, box = map_losses(maps, batch)
-        return {"score": score, "box": box}
-
-    def tune_step(self, network: Kestrel, numbers: Sequence[int]) -> dict[str, Any]:
-        batch = self.work.take(numbers, CROPS + MAPS, 2 * self.work.batch)
-        network.backbone.eval()
-        with self.work.fast():
-            with torch.no_grad():
-                exemplar, search = network.features(batch["exemplar"], batch["search"])
-            maps = network.head(exemplar, search)
-        score, box = map_losses(maps, batch)
-        return {"score": score, "box": box}
-
-    def joint_step(self, network: Kestrel, numbers: Sequence[int]) -> dict[str, Any]:
-        batch = self.work.take(numbers, CROPS + FEATURES + MAPS, self.work.batch)
-        with self.work.fast():
-            exemplar, search = network.features(batch["exemplar"], batch["search"])
-            maps = network.head(exemplar, search)
-        losses = self._feature_losses(exemplar.float(), search.float(), batch)
-        score, box = map_losses(maps, batch)
-        losses.update(score=MAPS_SHARE * score, box=MAPS_SHARE * box)
+    def features_step(self, network: Kestrel, numbers: Sequence[int]) -> dict[str, torch.Tensor]:
+        """Features of both crops, from the crops."""
+        batch = self.take(numbers, (*CROPS, *FEATURES), self.batch)
+        losses = {}
+        for crop, name, share in zip(CROPS, FEATURES, (1 - SEARCH_SHARE, SEARCH_SHARE)):
+            with self.fast():
+                found = network.backbone(batch[crop])
+            wanted = network.backbone.standardised(batch[name])
+            losses[crop] = share * feature_loss(found.float(), wanted)
         return losses
 
-    def finish_step(self, folded: Folded, numbers: Sequence[int]) -> dict[str, Any]:
-        """Losses in floating point and in whole numbers, and how much the two disagree."""
-        batch = self.work.take(numbers, CROPS + MAPS, self.work.batch)
-        if numbers[-1] % RE_SCALE == 0:
-            rounding.settle_weights(folded)
-        losses, logits = {"score": 0.0, "box": 0.0}, []
-        for on in (False, True):
-            found = self.work.whole_numbers(folded, on, batch)
-            logits.append(found[0])
-            score, box = map_losses(found, batch, floor=FLOOR)
-            losses["score"], losses["box"] = losses["score"] + score / 2, losses["box"] + box / 2
-        rounding.switch(folded, False)
-        losses["agreement"] = AGREEMENT * agreement_loss(logits[0], logits[1], batch["kind"])
-        return losses
+    def head_step(self, network: Kestrel, numbers: Sequence[int]) -> dict[str, torch.Tensor]:
+        """Maps, from the teacher's features."""
+        batch = self.take(numbers, (*FEATURES, *MAPS), 2 * self.batch)
+        features = [network.backbone.standardised(batch[name]) for name in FEATURES]
+        with self.fast():
+            maps = network.head(*features)
+        return map_losses(maps, batch)
+
+    # -- figures of a network between the steps
+
+    def judge(self, network: Kestrel) -> dict[str, float]:
+        """R² of the features and losses of the maps on held-out pairs; one-step overlaps."""
+        found: dict[str, list[float]] = {}
+        for batch in self._held():
+            features = [network.backbone.standardised(batch[name]) for name in FEATURES]
+            with self.fast():
+                own = [network.backbone(batch[name]) for name in CROPS]
+                maps = network.head(*features)
+            for crop, student, wanted in zip(CROPS, own, features):
+                r2 = float(explained(student.float(), wanted))
+                found.setdefault("r2_" + crop, []).append(r2)
+            for name, loss in map_losses(maps, batch).items():
+                found.setdefault("held_" + name, []).append(float(loss))
+        told = {name: float(np.mean(values)) for name, values in found.items()}
+        return {**told, **self._overlaps(network)}
+
+    def _held(self) -> Iterator[dict[str, torch.Tensor]]:
+        """The held-out pairs as tensors, 64 at a time."""
+        names = (*CROPS, *FEATURES, *MAPS)
+        for start in range(0, len(self.held["kind"]), 64):
+            yield self.tensors({name: self.held[name][start : start + 64] for name in names})
+
+    def _overlaps(self, network: Kestrel) -> dict[str, float]:
+        """One-step overlap of each set of clips, and their mean ``os``."""
+        told: dict[str, float] = {}
+        for name, pairs in self.one_step.items():
+            values: list[Any] = []
+            for start in range(0, len(pairs.searches), 32):
+                part = slice(start, start + 32)
+                crops = pairs.exemplars[pairs.clip[part]], pairs.searches[part]
+                batch = self.tensors(dict(zip(CROPS, crops)))
+                with self.fast():
+                    logits, size, offset = network(*(batch[crop] for crop in CROPS))
+                maps = (logits.sigmoid(), size, offset)
+                values += zip(*(each.float().cpu().numpy() for each in maps))
+            told.update(figures(name, centre_overlaps(pairs, values), pairs.clip))
+        overlaps = [value for name, value in told.items() if name.startswith("os_")]
+        return {"os": float(np.mean(overlaps)), **told} if overlaps else {}
+
+
+def centre_overlaps(pairs: Pairs, maps: Sequence[Any]) -> np.ndarray:
+    """(pairs,) overlap of the best cell's box, from (score, size, offset) maps of each pair."""
+    found = []
+    for score, size, offset in maps:
+        half, moved = size * (SEARCH / 2), offset * STRIDE
+        found.append((score, np.concatenate([half - moved, half + moved])))
+    return pairs.overlaps(found)

@@ -1,36 +1,33 @@
-"""The weights that a stage begins with: of a checkpoint that is named, or of earlier stages."""
+"""The weights that a stage begins with: of a checkpoint, of the other stage, or of the teacher."""
 
 import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from calib.errors import TrainingStopped
 from calib.research.train import loop
-from calib.research.train.network import Kestrel
-from calib.research.train.stages import Standard
-from calib.research.train.unfold import graphs_of, unfold
-from runtime.networks import load_network
+from calib.research.train.layers import BACKBONES, Block, Bottleneck
+from calib.research.train.network import Backbone, Kestrel
+from calib.research.train.stages import FEATURES
+from calib.research.train.teacher import Teacher
 
 UNKNOWN = {"R": 0}  # the licences of a checkpoint without a log beside it, see sources.toml
 UNSETTLED = "not settled: trained on research-only pictures, see calib/research/README.md"
-FREE = "Apache-2.0: our training saw pictures of free licences alone, see calib/research/README.md"
+FREE = "Apache-2.0: our training saw only pictures of free licences, see calib/research/README.md"
 FREE_CLASSES = {"A", "B"}  # of sources.toml
+LOOKED_AT = 64  # crops that the teacher's statistics are measured on
+LEAST = 1e-3  # of a deviation, so that a channel that is always the same divides nothing by zero
 
 
 def licences_of(checkpoint: str | Path) -> dict[str, int]:
-    """The licence classes of the pictures that a checkpoint or an export saw.
-
-    Of a checkpoint the log beside it says so. Of an export only its TOML's licence is known.
+    """The licence classes of the pictures that a checkpoint saw, by the log beside it.
 
     Returns:
-        dict of a class -> how many pictures, 0 where that is not known; ``UNKNOWN`` if there is no
-        log, or if the licence is not ``FREE``.
+        dict of a class -> how many pictures; ``UNKNOWN`` if there is no log.
     """
-    if Path(checkpoint).suffix == ".toml":
-        free = load_network(checkpoint).licence.startswith(FREE.partition(",")[0])
-        return dict.fromkeys(sorted(FREE_CLASSES), 0) if free else UNKNOWN
     log = Path(checkpoint).parent / "log.jsonl"
     seen: dict[str, int] = {}
     for line in log.read_text().splitlines() if log.is_file() else []:
@@ -42,64 +39,86 @@ def licences_of(checkpoint: str | Path) -> dict[str, int]:
 
 
 def licence_of(checkpoint: str | Path) -> str:
-    """What the TOML says of the licence: free if the log of the run names free pictures alone."""
+    """What the TOML says of the licence: free if the log of the run names only free pictures."""
     return FREE if set(licences_of(checkpoint)) <= FREE_CLASSES else UNSETTLED
 
 
-def load_start(
-    name: str,
-    network: Kestrel,
-    path: str | Path,
-    held: dict[str, np.ndarray],
-    standard: Standard,
-    networks_dir: str | None = None,
-) -> str | None:
-    """Load the weights that the first stage, ``name``, starts from.
+@torch.no_grad()
+def begin_as_teacher(backbone: Backbone, teacher: Teacher, held: dict[str, np.ndarray]) -> None:
+    """Give a fresh backbone the teacher's blocks, with the statistics of what they give.
 
-    Of a checkpoint these are the averaged weights. An export is given by its TOML; ``unfold.py``
-    makes it trainable by held-out pairs, and a sentence for the log is returned. The channels must
-    be the same; stage backbone does not ask for the same head.
+    A batch norm that only passed its input on would take the scale out of every channel in the
+    first step. So each begins with the mean and deviation that the teacher's convolution has on
+    held-out crops. The projection begins as the standardisation itself.
+
+    Raises:
+        TrainingStopped: the teacher has no such blocks.
+    """
+    features = [held[name].astype(np.float32).transpose(1, 0, 2, 3) for name in FEATURES]
+    flat = np.concatenate([values.reshape(len(values), -1) for values in features], 1)
+    mean, deviation = flat.mean(1), flat.std(1) + LEAST
+    backbone.mean.copy_(torch.from_numpy(mean))
+    backbone.deviation.copy_(torch.from_numpy(deviation))
+    theirs, entered = teacher.blocks(held["search"][:LOOKED_AT]), False
+    for index, (layer, ours) in enumerate(zip(BACKBONES[backbone.shape], backbone.layers)):
+        if not isinstance(layer, Block):
+            continue
+        if len(theirs) < -layer.place or not _alike(ours, theirs[layer.place]):
+            raise TrainingStopped(
+                f"the teacher has no block {layer.place} of the form that --shape {backbone.shape} "
+                "asks for; use another --shape or --teacher"
+            )
+        block = theirs[layer.place]
+        for unit, convolution in zip((ours.expand, ours.depth, ours.narrow), block.convolutions):
+            unit.begin(*convolution)
+        if not entered:  # the stem's last layer gives what the teacher's first block gets
+            norm, entered = backbone.layers[index - 1].norm, True
+            norm.weight.copy_(torch.from_numpy(block.deviation))
+            norm.bias.copy_(torch.from_numpy(block.mean))
+    last = backbone.project
+    if last.weight.shape[0] == last.weight.shape[1]:  # the last block gives the features
+        last.weight.copy_(torch.diag(1 / torch.from_numpy(deviation))[:, :, None, None])
+        last.bias.copy_(torch.from_numpy(-mean / deviation))
+
+
+def _alike(ours: Bottleneck, theirs: Any) -> bool:
+    """Whether two blocks have convolutions of the same shapes."""
+    units = (ours.expand, ours.depth, ours.narrow)
+    return [tuple(u.weight.shape) for u in units] == [c.weight.shape for c in theirs.convolutions]
+
+
+def load_start(name: str, network: Kestrel, path: str | Path) -> None:
+    """Load the averaged weights of a checkpoint, from which stage ``name`` starts.
+
+    Stage features takes over the backbone, stage head also the head where it is of the same size.
+
+    Raises:
+        TrainingStopped: it is not there, or is of another network.
     """
     path = Path(path)
     if not path.is_file():
         raise TrainingStopped(f"{path} is not there; correct --start")
-    if path.suffix == ".toml":
-        unfold(network, graphs_of(load_network(path).locate(networks_dir)), held, standard)
-        return f"{path} is an export; it was made trainable again"
     weights = dict(loop.load(path)["average"])
-    if name == "backbone":  # with its own head
-        weights = {key: value for key, value in weights.items() if not key.startswith("head.")}
-        weights.update(network.head.state_dict(prefix="head."))
-    try:
-        network.load_state_dict(weights)
-    except RuntimeError as error:
+    own = network.state_dict()
+    if name == "features":  # its own head stays
+        weights.update({key: value for key, value in own.items() if key.startswith("head.")})
+    wrong = [k for k in own if k not in weights or weights[k].shape != own[k].shape]
+    if wrong or len(weights) != len(own):
         raise TrainingStopped(
-            f"{path} is of another network ({str(error).splitlines()[-1].strip()}); correct "
-            "--start, --shape or --head"
-        ) from None
-    return None
-
-
-def load_earlier_stages(name: str, network: Kestrel, out: Path) -> None:
-    """Load what earlier stages of this run have learnt."""
-
-    def average(*stages: str) -> list[dict[str, Any]]:
-        paths = [out / (stage + ".pt") for stage in stages]
-        missing = [path for path in paths if not path.is_file()]
-        if missing:
-            named = " and ".join("stage " + stage for stage in stages)
-            raise TrainingStopped(
-                f"stage {name} starts from {named}, but {missing[0]} is not there; run that stage "
-                "first"
-            )
-        return [loop.load(path)["average"] for path in paths]
-
-    if name == "tune" or (name == "joint" and not (out / "tune.pt").is_file()):
-        weights, head = average("backbone", "head")
-        weights.update({key: value for key, value in head.items() if key.startswith("head.")})
-    elif name in ("joint", "finish"):
-        after_joint = name == "finish" and (out / "joint.pt").is_file()
-        (weights,) = average("joint" if after_joint else "tune")
-    else:
-        return
+            f"{path} is of another network ({(wrong or ['more layers'])[0]}); correct --start, "
+            "--shape or --head"
+        )
     network.load_state_dict(weights)
+
+
+def load_features(network: Kestrel, out: Path) -> None:
+    """Load the backbone of stage features, which stage head goes on from."""
+    path = out / "features.pt"
+    if not path.is_file():
+        raise TrainingStopped(
+            f"stage head needs a backbone, but {path} is not there; run stage features first, or "
+            "name a checkpoint with --start"
+        )
+    weights = loop.load(path)["average"]
+    own = {key: value for key, value in weights.items() if key.startswith("backbone.")}
+    network.load_state_dict({**network.state_dict(), **own})

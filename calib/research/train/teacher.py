@@ -1,156 +1,255 @@
-"""The networks to learn from, run by ONNX Runtime on one thread.
+"""The network to learn from: its features, its maps, and the blocks that a student begins with.
 
-The maps may come from other networks than the features. Those of several are averaged: the scores,
-and the boxes with the scores as weights. A teacher of features must be of the family "points" and
-have the parts "backbone" and "head". Any network of that family can teach maps.
+Any network of the family ``centre`` with pixel-wise correlation can teach, in floating point or in
+INT8. An INT8 graph is run in floating point, with its weights as floats.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-import cv2
 import numpy as np
-import onnx
+from onnx import ModelProto, NodeProto, ValueInfoProto
 
 from calib.errors import NoTeacher
-from calib.one_step_overlap import Finder
-from calib.ranges import session
-from calib.research.train.geometry import CELLS, EXEMPLAR, EXEMPLAR_CELLS, SEARCH, STRIDE
-from runtime import engines
+from calib.research.train.geometry import (
+    CELLS,
+    EXEMPLAR,
+    EXEMPLAR_FACTOR,
+    SEARCH,
+    SEARCH_FACTOR,
+)
 from runtime.errors import HotpathError
+from runtime.graphs import assemble, models
 from runtime.networks import load_network
 
+EXPECTED = {
+    "family": "centre",
+    "crop": "area",
+    "correlation": "pixelwise",
+    "exemplar": EXEMPLAR,
+    "search": SEARCH,
+    "exemplar_factor": EXEMPLAR_FACTOR,
+    "search_factor": SEARCH_FACTOR,
+    "map_size": CELLS,
+    "channels": "RGB",
+}
 
-def for_exemplar(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A backbone with the input size of an exemplar crop."""
-    model = onnx.ModelProto.FromString(model.SerializeToString())
-    for dim in model.graph.input[0].type.tensor_type.shape.dim[2:]:
-        dim.dim_value = EXEMPLAR
-    for output in model.graph.output:
-        for dim in output.type.tensor_type.shape.dim[2:]:
-            dim.dim_value = EXEMPLAR_CELLS
-    del model.graph.value_info[:]
-    return model
+
+class Learnt(NamedTuple):
+    """What the teacher says of a pair of crops, float32."""
+
+    exemplar_features: np.ndarray  # (channels, 8, 8)
+    search_features: np.ndarray  # (channels, 16, 16)
+    probability: np.ndarray  # (16, 16)
+    size: np.ndarray  # (2, 16, 16), shares of the region
+    offset: np.ndarray  # (2, 16, 16), cells
+
+
+class Convolution(NamedTuple):
+    """A convolution of the teacher, and the statistics of its outputs over real crops."""
+
+    weight: np.ndarray
+    bias: np.ndarray
+    mean: np.ndarray  # (channels,) of the outputs, bias included
+    deviation: np.ndarray
+
+
+class TeacherBlock(NamedTuple):
+    """A block of the teacher's backbone: expansion, depthwise 3x3, narrow 1x1."""
+
+    convolutions: list[Convolution]
+    mean: np.ndarray  # (channels,) of what comes in
+    deviation: np.ndarray
 
 
 class Teacher:
-    """One network. ``channels`` is the number of channels of its features."""
-
-    def __init__(self, name: str, networks_dir: str | None = None) -> None:
-        try:
-            network = load_network(name)
-            files = network.locate(networks_dir)
-        except HotpathError as error:
-            raise NoTeacher(f"the teacher {name} can't be used: {error}") from None
-        if network.family != "points" or "head" not in files:
-            raise NoTeacher(
-                f'{name} can\'t teach: only networks of the family "points" with a backbone and a '
-                "head can; name nanotrack_v2 or nanotrack_v3 with --teacher"
-            )
-        self.name = name
-        self._mean = np.array(network.mean, np.float32)[:, None, None]
-        self._scale = np.array(network.scale, np.float32)[:, None, None]
-        backbone = onnx.load(str(files["backbone"]))
-        self._search, self._exemplar = session(backbone), session(for_exemplar(backbone))
-        self._head = session(onnx.load(str(files["head"])))
-        self._image = self._search.get_inputs()[0].name
-        self._features = [value.name for value in self._head.get_inputs()]
-        self.channels = self._head.get_inputs()[0].shape[1]
-
-    def exemplar(self, crop: np.ndarray) -> np.ndarray:
-        """uint8 (127,127,3) -> float32 (1,channels,8,8)."""
-        return np.asarray(self._exemplar.run(None, {self._image: self._input(crop)})[0])
-
-    def search(self, crop: np.ndarray) -> np.ndarray:
-        """uint8 (255,255,3) -> float32 (1,channels,16,16)."""
-        return np.asarray(self._search.run(None, {self._image: self._input(crop)})[0])
-
-    def maps(self, exemplar: np.ndarray, search: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Features -> probability (16,16) and distances (4,16,16); NaN where there is no cell."""
-        scores, distances = self._head.run(None, dict(zip(self._features, (exemplar, search))))
-        return on_cells(1.0 / (1.0 + np.exp(scores[0, 0] - scores[0, 1])), distances[0])
-
-    def _input(self, crop: np.ndarray) -> np.ndarray:
-        image = np.empty((1, 3) + crop.shape[:2], np.float32)
-        for channel in range(3):  # four times as fast as astype on a transposed view
-            image[0, channel] = crop[:, :, channel]
-        if self._mean.any() or (self._scale != 1).any():
-            image = (image - self._mean) * self._scale
-        return image
-
-
-def on_cells(probability: np.ndarray, distances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Maps of any size as maps of 16x16 cells; NaN where there is no cell."""
-    maps = np.full((5, CELLS, CELLS), np.nan, np.float32)
-    first = CELLS // 2 - len(probability) // 2  # cell 0 of a map of 15 is cell 1 of one of 16
-    inside = slice(first, first + len(probability))
-    maps[0, inside, inside], maps[1:, inside, inside] = probability, distances
-    return maps[0], maps[1:]
-
-
-class MapsTeacher:
-    """A network that teaches maps alone; it may have other crops than the student."""
-
-    def __init__(self, name: str, networks_dir: str | None = None) -> None:
-        try:
-            network = load_network(name)
-            engine = engines.create("onnxruntime", network, network.locate(networks_dir))
-        except HotpathError as error:
-            raise NoTeacher(f"the teacher {name} can't be used: {error}") from None
-        if network.family != "points" or network.crop != "square" or network.stride != STRIDE:
-            raise NoTeacher(f"{name} can't teach maps: it is no network of points, 16 pixels apart")
-        self._finder = Finder(network, engine)
-        self._sides = (network.exemplar,) * 2, (network.search,) * 2
-
-    def learn(self, exemplar: np.ndarray, search: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Probability (16,16) and distances (4,16,16) of a pair of uint8 crops."""
-        exemplar, search = (
-            crop if crop.shape[:2] == side else cv2.resize(crop, side)
-            for crop, side in zip((exemplar, search), self._sides)
-        )
-        probability, distances = self._finder.search(self._finder.exemplar(exemplar), search)
-        return on_cells(probability, distances * (SEARCH / len(search)))
-
-
-class Teachers:
-    """One teacher of the features, and one or several of the maps.
+    """One network, run by OpenVINO on one thread.
 
     Args:
-        name: network of the features, and of the maps if ``of_maps`` names no others.
-        networks_dir: folder with their files.
-        of_maps: networks of the maps that ``learn`` gives.
+        name: a name, or the path of a TOML.
+        networks_dir: folder with its files.
+
+    Attributes:
+        network: the ``Network``; pairs of crops are cut as it asks.
+        channels: of its features.
+        mean, scale: (3,) float32 of its pictures, RGB: (value - mean) * scale.
+
+    Raises:
+        NoTeacher: its files are missing, or it is no network that can teach.
     """
 
-    def __init__(
-        self, name: str, networks_dir: str | None = None, of_maps: Sequence[str] = ()
-    ) -> None:
-        self.first = Teacher(name, networks_dir)
-        self.channels = self.first.channels
-        self._of_maps: list[Callable[[np.ndarray, np.ndarray], Any]] = [
-            MapsTeacher(other, networks_dir).learn for other in of_maps if other != name
+    def __init__(self, name: str, networks_dir: str | None = None) -> None:
+        try:
+            network = load_network(name)
+            graphs = assemble.build(network, network.locate(networks_dir))
+        except HotpathError as error:
+            raise NoTeacher(f"the teacher {name} can't be used: {error}") from None
+        wrong = [
+            f"{key} is {getattr(network, key, None)!r} instead of {value!r}"
+            for key, value in EXPECTED.items()
+            if getattr(network, key, None) != value
         ]
-        self._first_too = name in (of_maps or [name])
+        if wrong:
+            raise NoTeacher(
+                f"{name} can't teach: {'; '.join(wrong)}; name lightfc or a network like it with "
+                "--teacher"
+            )
+        self.network = network
+        self.mean, self.scale = (np.array(v, np.float32) for v in (network.mean, network.scale))
+        self._is_logit = network.score == "sigmoid"
+        exemplar, self._graph = floated(graphs.exemplar), floated(graphs.search)
+        self._names = graphs.image[1], graphs.features[0]  # what the search graph takes
+        matched = next(
+            node for node in self._graph.graph.node if self._names[1] in models.names_read(node)
+        )
+        other = next(name for name in matched.input if name != self._names[1])
+        self._features = spatial(self._graph, other)
+        own = spatial(exemplar, graphs.features[0])
+        self._exemplar = compiled(exemplar, [graphs.features[0], own])
+        self._search = compiled(self._graph, [*graphs.maps, self._features])
+        self.channels = int(self._exemplar.get_output_tensor(1).shape[1])
+        self._empty = np.zeros(self._exemplar.get_output_tensor(0).shape, np.float32)
 
-    def learn(
-        self, exemplar: np.ndarray, search: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Features and maps of a pair of uint8 crops.
+    def exemplar(self, crop: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """uint8 (128,128,3) BGR -> (what ``search`` takes, features (channels,8,8))."""
+        self._exemplar.infer([self._picture(crop)])
+        given, features = (self._exemplar.get_output_tensor(k).data.copy() for k in range(2))
+        return given, features[0]
 
-        Returns:
-            exemplar features (channels,8,8), search features (channels,16,16), probability (16,16),
-            distances (4,16,16) in search pixels, all float32.
+    def search(self, given: np.ndarray, crop: np.ndarray) -> list[np.ndarray]:
+        """Run on uint8 (256,256,3) BGR: [probability, size, offset, features], a batch of one.
+
+        The arrays are valid until the next call.
         """
-        z, x = self.first.exemplar(exemplar), self.first.search(search)
-        maps = [self.first.maps(z, x)] if self._first_too else []
-        maps += [teach(exemplar, search) for teach in self._of_maps]
-        return (z[0], x[0], *mean_maps(maps))
+        self._search.infer({self._names[0]: self._picture(crop), self._names[1]: given})
+        outputs = [self._search.get_output_tensor(index).data for index in range(4)]
+        if self._is_logit:
+            outputs[0] = 1.0 / (1.0 + np.exp(-outputs[0]))
+        return outputs
+
+    def learn(self, exemplar: np.ndarray, search: np.ndarray) -> Learnt:
+        """Features and maps of a pair of uint8 BGR crops."""
+        given, features = self.exemplar(exemplar)
+        probability, size, offset, found = (each[0].copy() for each in self.search(given, search))
+        return Learnt(features, found, probability[0], size, offset)
+
+    def blocks(self, crops: np.ndarray) -> list[TeacherBlock]:
+        """The blocks of the backbone in order, with statistics over uint8 (n,256,256,3) crops."""
+        found = triples(self._graph, self._features)
+        names = [name for row in found for name in (row[0].input[0], *(c.output[0] for c in row))]
+        names = list(dict.fromkeys(names))
+        run = compiled(self._graph, names)
+        seen: dict[str, list[Any]] = {name: [] for name in names}
+        for crop in crops:
+            run.infer({self._names[0]: self._picture(crop), self._names[1]: self._empty})
+            for index, name in enumerate(names):
+                seen[name].append(run.get_output_tensor(index).data[0].copy())
+        told = {n: (np.mean(v, (0, 2, 3)), np.std(v, (0, 2, 3))) for n, v in seen.items()}
+        weights = models.constants(self._graph.graph)
+        return [
+            TeacherBlock(
+                [
+                    Convolution(weights[c.input[1]], weights[c.input[2]], *told[c.output[0]])
+                    for c in row
+                ],
+                *told[row[0].input[0]],
+            )
+            for row in found
+        ]
+
+    def _picture(self, crop: np.ndarray) -> np.ndarray:
+        picture = (crop[..., ::-1].astype(np.float32) - self.mean) * self.scale
+        return np.ascontiguousarray(picture.transpose(2, 0, 1))[None]
 
 
-def mean_maps(maps: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
-    """One map of several: the mean score, and boxes with the scores as weights."""
-    known = np.stack([~np.isnan(p) for p, _ in maps])
-    probability = np.stack([np.nan_to_num(p) for p, _ in maps])
-    weights = (probability + 1e-6 * known)[:, None] + 1e-12
-    distances = np.stack([np.nan_to_num(d, nan=STRIDE) for _, d in maps])
-    probability = probability.sum(0) / np.maximum(known.sum(0), 1)
-    return probability, (distances * weights).sum(0) / weights.sum(0)
+def floated(model: ModelProto) -> ModelProto:
+    """A graph without its roundings: INT8 weights as floats, activations only clipped.
+
+    A quantiser clips to its range, which may stand for a ReLU.
+    """
+    model = models.copy(model)
+    known, kept = models.constants(model.graph), []
+    renamed: dict[str, str] = {}
+    for node in model.graph.node:
+        for index, name in enumerate(node.input):
+            node.input[index] = renamed.get(name, name)
+        if node.op_type == "DequantizeLinear" and node.input[0] in known:
+            values, scale, zero = (known[name] for name in node.input[:3])
+            axis = models.attributes(node).get("axis", 1)
+            shape = [-1 if d == axis else 1 for d in range(values.ndim)] if scale.ndim else ()
+            real = (values.astype(np.float32) - zero.reshape(shape)) * scale.reshape(shape)
+            models.add_constant(model.graph, node.output[0], real.astype(np.float32))
+        elif node.op_type == "DequantizeLinear":
+            renamed[node.output[0]] = node.input[0]
+        elif node.op_type == "QuantizeLinear":
+            scale, zero = (known[name] for name in node.input[1:3])
+            limits = np.iinfo(zero.dtype)
+            names = [
+                models.add_constant(
+                    model.graph,
+                    f"{node.output[0]}/{word}",
+                    np.float32((limit - float(zero)) * float(scale)),
+                )
+                for word, limit in (("least", limits.min), ("most", limits.max))
+            ]
+            clip = NodeProto(op_type="Clip", input=[node.input[0], *names], output=node.output)
+            kept.append(clip)
+        else:
+            kept.append(node)
+    outputs = {value.name for value in model.graph.output} & set(renamed)
+    kept += [NodeProto(op_type="Identity", input=[renamed[n]], output=[n]) for n in sorted(outputs)]
+    kept = [NodeProto.FromString(node.SerializeToString()) for node in kept]
+    models.replace(model.graph.node, kept)
+    models.replace(model.graph.value_info, [])  # some say that a tensor holds bytes
+    return model
+
+
+def producers(model: ModelProto) -> dict[str, NodeProto]:
+    """Name of a tensor -> the node that gives it."""
+    return {name: node for node in model.graph.node for name in node.output}
+
+
+def spatial(model: ModelProto, name: str) -> str:
+    """The map (1, channels, rows, columns) that a tensor is a reshaped form of."""
+    made = producers(model)
+    while name in made and made[name].op_type in ("Reshape", "Transpose", "Flatten", "Identity"):
+        name = made[name].input[0]
+    return name
+
+
+def triples(model: ModelProto, features: str) -> list[list[NodeProto]]:
+    """The blocks before ``features`` in order: (expansion, depthwise, narrow) convolutions."""
+    made, before, waiting = producers(model), set(), [features]
+    while waiting:
+        name = waiting.pop()
+        if name in made and name not in before:
+            before.add(name)
+            waiting.extend(made[name].input)
+    convs = [n for n in model.graph.node if n.op_type == "Conv" and n.output[0] in before]
+
+    def source(node: NodeProto) -> Any:
+        name = node.input[0]
+        while name in made and made[name].op_type in ("Clip", "Relu"):
+            name = made[name].input[0]
+        return made.get(name)
+
+    after = {id(source(node)): node for node in convs}
+    found = []
+    for node in convs:
+        first, last = source(node), after.get(id(node))
+        if models.attributes(node).get("group", 1) > 1 and first in convs and last is not None:
+            found.append([first, node, last])
+    return found
+
+
+def compiled(model: ModelProto, outputs: list[str]) -> Any:
+    """A request of OpenVINO that gives these tensors, on one thread, in bfloat16 where it can."""
+    import openvino
+
+    model = models.copy(model)
+    models.replace(model.graph.output, [ValueInfoProto(name=name) for name in outputs])
+    model = models.infer_shapes(model)
+    settings = {"INFERENCE_NUM_THREADS": 1, "PERFORMANCE_HINT": "LATENCY"}
+    core = openvino.Core()
+    return core.compile_model(
+        core.read_model(model.SerializeToString()), "CPU", settings
+    ).create_infer_request()

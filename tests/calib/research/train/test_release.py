@@ -32,7 +32,7 @@ def world(tmp_path_factory):
         (root / "runtime" / "networks" / name).write_bytes((FOLDER / name).read_bytes())
     for toml in ("{}.toml", "int8/{}-int8.toml"):  # the same weights under another name
         text = (root / "runtime" / "networks" / toml.format("kestrel")).read_text()
-        (root / "runtime" / "networks" / toml.format("kestrel_small")).write_text(text)
+        (root / "runtime" / "networks" / toml.format("kestrel_fast")).write_text(text)
     for name, first in (("one", 0), ("two", 40)):
         frames, boxes = (each[first:] for each in tiny.film(first + 24))
         write_clip(folder / "clips" / name, frames, boxes)
@@ -107,9 +107,9 @@ def test_what_belongs_to_another_network_is_left_out_and_said(world, capsys):
     other = next(name for name in release.NAMES if name not in release.cycles.networks())
     release.run(options(world, "--name", other, "--steps", "cycles"))
     assert "left out: FPGA boards run" in capsys.readouterr().err
-    release.run(options(world, "--name", "kestrel_small", "--steps", "prepared"))
+    release.run(options(world, "--name", "kestrel_fast", "--steps", "prepared"))
     said = capsys.readouterr().err
-    assert "left out: kestrel_small does not come prepared" in said
+    assert "left out: kestrel_fast does not come prepared" in said
 
 
 def test_the_copy_for_boards_is_prepared_anew(world):

@@ -11,13 +11,14 @@ import time
 import pytest
 
 pytest.importorskip("torch", reason="the training needs torch: pip install '.[train]'")
-pytest.importorskip("onnxruntime")
+pytest.importorskip("openvino")
 
 from calib.research.train.bank import build_bank
+from calib.research.train.films import follow_all
 from calib.research.train.ring import Ring, stop_writers
-from calib.research.train.teacher import Teachers
+from calib.research.train.teacher import Teacher
 from tests.support import ROOT
-from tests.support.training import write_training
+from tests.support.training import TEACHER, write_training
 
 # write_pairs, but half a second passes between the first and the last byte of a pair
 SLOW = """
@@ -38,13 +39,13 @@ ring.write_pairs(json.loads(sys.argv[1]), 0)
 def job_in(tmp_path):
     """(what a process is told, a ring that is full and used)."""
     write_training(tmp_path)
-    build_bank(tmp_path / "bank", [tmp_path / "images"], [])
-    teacher = str(tmp_path / "tiny.toml")
-    ring = Ring(tmp_path / "ring", 8, Teachers(teacher).channels)
+    bank, teacher = build_bank(tmp_path / "bank", [tmp_path / "images"], []), Teacher(TEACHER)
+    follow_all(bank, teacher, tmp_path / "bank" / "films.npz", 0)
+    ring = Ring(tmp_path / "ring", 8, teacher.channels)
     ring.stamps[:] = range(1, 9)
     ring.used = 100
-    job = {"teacher": teacher, "of_maps": [], "networks_dir": None, "size": 8, "reuse": 1.0}
-    job.update(bank=str(tmp_path / "bank"), ring=str(tmp_path / "ring"), workers=1, nice=0, seed=0)
+    job = {"teacher": TEACHER, "networks_dir": None, "size": 8, "reuse": 1.0}
+    job.update(bank=str(tmp_path / "bank"), ring=str(tmp_path / "ring"), workers=1, seed=0)
     return {**job, "parent": os.getpid()}, ring
 
 

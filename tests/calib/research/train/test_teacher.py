@@ -1,44 +1,90 @@
-"""Maps of several teachers as one."""
+"""What a student gets from its teacher."""
 
 import numpy as np
 import pytest
 
-pytest.importorskip("onnxruntime")
+torch = pytest.importorskip("torch", reason="the training needs torch: pip install '.[train]'")
+pytest.importorskip("openvino")
 
-from calib.research.train.teacher import MapsTeacher, Teachers, on_cells
-from tests.calib.research.train.conftest import write_wider
-from tests.support import tiny
+from calib.research.train.bank import VIDEO, build_bank  # noqa: E402
+from calib.research.train.films import Films, follow_all  # noqa: E402
+from calib.research.train.network import Backbone  # noqa: E402
+from calib.research.train.start import begin_as_teacher  # noqa: E402
+from calib.research.train.teacher import Teacher  # noqa: E402
+from runtime import engines  # noqa: E402
+from runtime.networks import load_network  # noqa: E402
+from tests.support.training import TEACHER, write_training  # noqa: E402
 
 
-def test_maps_may_come_from_other_networks_than_the_features_and_are_averaged(tmp_path):
-    first, other = str(tiny.write_network(tmp_path)), str(write_wider(tmp_path / "wide", 2))
+@pytest.fixture(scope="module")
+def crops():
     rng = np.random.default_rng(0)
-    crops = [rng.integers(0, 256, (side, side, 3)).astype(np.uint8) for side in (127, 255)]
-    alone, wide = Teachers(first).learn(*crops), Teachers(other).learn(*crops)
-    assert np.allclose(wide[3], 2 * alone[3])
-    mixed = Teachers(first, of_maps=[other]).learn(*crops)
-    for found, wanted in zip(mixed, (*alone[:2], *wide[2:])):
-        assert np.allclose(found, wanted, atol=1e-5)
-    both = Teachers(first, of_maps=[first, other]).learn(*crops)
-    assert np.allclose(both[2], alone[2]) and np.allclose(both[3], 1.5 * alone[3], rtol=1e-4)
+    small = rng.integers(0, 256, (12, 16, 16, 3)).astype(np.uint8)
+    return small.repeat(16, 1).repeat(16, 2)
 
 
-def test_a_teacher_of_maps_gets_crops_of_its_own_size_and_its_boxes_are_resized_back():
-    class Finder:
-        def exemplar(self, crop):
-            return crop.shape
-
-        def search(self, features, crop):
-            assert features == (127, 127, 3) and crop.shape == (510, 510, 3)
-            return np.full((16, 16), 0.5), np.full((4, 16, 16), 40.0)
-
-    teacher = object.__new__(MapsTeacher)
-    teacher._finder, teacher._sides = Finder(), ((127, 127), (510, 510))
-    crops = np.zeros((127, 127, 3), np.uint8), np.zeros((255, 255, 3), np.uint8)
-    assert np.allclose(teacher.learn(*crops)[1], 20.0)
+@pytest.fixture(scope="module")
+def teacher():
+    return Teacher(TEACHER)
 
 
-def test_a_map_of_15_cells_lies_on_the_last_15_of_16():
-    probability, distances = on_cells(np.ones((15, 15)), np.ones((4, 15, 15)))
-    assert np.isnan(probability[0]).all() and np.isnan(distances[:, :, 0]).all()
-    assert (probability[1:, 1:] == 1).all() and (distances[:, 1:, 1:] == 1).all()
+def run_by_the_runtime(name, exemplar, search):
+    network = load_network(name)
+    engine = engines.create("onnxruntime", network, network.locate())
+    mean, scale = np.array(network.mean), np.array(network.scale)
+    for crop, out in ((exemplar, engine.exemplar_crop), (search, engine.search_crop)):
+        out[...] = ((crop[..., ::-1] - mean) * scale).transpose(2, 0, 1)[None]
+    return [np.array(each[0]) for each in engine.search(engine.exemplar())]
+
+
+@pytest.mark.parametrize("form, bound", [("kestrel", 0.02), ("kestrel:int8", 0.1)])
+def test_a_teacher_says_what_the_runtime_computes_also_from_an_int8_file(crops, form, bound):
+    toml = str(load_network("kestrel").path)
+    given = toml if form == "kestrel" else toml.replace("kestrel.toml", "int8/kestrel-int8.toml")
+    learnt = Teacher(given).learn(crops[0][:128, :128], crops[1])
+    wanted = run_by_the_runtime("kestrel", crops[0][:128, :128], crops[1])
+    found = (learnt.probability[None], learnt.size, learnt.offset)
+    for ours, theirs in zip(found, wanted):
+        assert abs(ours - theirs).mean() < bound
+
+
+def test_a_backbone_begins_with_the_teachers_features(teacher, crops):
+    """With the teacher's stem too, what comes out would be its features, standardised."""
+    held = {"search": crops, "exemplar": crops[:, :128, :128]}
+    learnt = [teacher.learn(z, x) for z, x in zip(held["exemplar"], crops)]
+    held.update(
+        exemplar_features=np.stack([each.exemplar_features for each in learnt]),
+        search_features=np.stack([each.search_features for each in learnt]),
+    )
+    backbone = Backbone("nine", teacher.channels).eval()
+    begin_as_teacher(backbone, teacher, held)
+    blocks = teacher.blocks(crops)
+    first = next(layer for layer in backbone.layers if hasattr(layer, "expand"))
+    convolution = blocks[-9].convolutions[0]
+    x = torch.randn(2, 32, 16, 16)
+    with torch.no_grad():
+        ours = first.expand(x)
+    weight = torch.from_numpy(np.array(convolution.weight))
+    theirs = torch.nn.functional.conv2d(x, weight, torch.from_numpy(np.array(convolution.bias)))
+    torch.testing.assert_close(ours, theirs.relu(), atol=1e-3, rtol=1e-3)
+    features = torch.from_numpy(held["search_features"])
+    standard = backbone.standardised(features)
+    assert abs(float(standard.mean())) < 0.2 and float(standard.std()) == pytest.approx(1, abs=0.2)
+    with torch.no_grad():
+        torch.testing.assert_close(backbone.project(features), standard, atol=1e-3, rtol=1e-3)
+
+
+def test_tracks_hold_the_pictures_in_which_the_teacher_was_sure(tmp_path, teacher):
+    write_training(tmp_path)
+    bank = build_bank(tmp_path / "bank", [tmp_path / "images"], [tmp_path / "videos"])
+    moving = np.flatnonzero(bank.kind == VIDEO)
+    for index, at in zip(moving, [*range(12), *range(12)]):
+        bank.boxes[index] = (60 + 6 * at, 80, 40, 40)  # the square
+    follow_all(bank, teacher, tmp_path / "films.npz", 0)
+    films = Films(tmp_path / "films.npz")
+    assert len(films) > 0
+    for track in films.tracks:
+        first, last = track[0], track[-1]
+        assert (np.diff(track[:, 0]) > 0).all() and set(track[:, 0]) <= set(moving)
+        steps = last[0] - first[0]
+        assert last[1] - first[1] == pytest.approx(6 * steps, abs=12)

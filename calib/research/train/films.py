@@ -1,0 +1,109 @@
+"""Pairs across time: the teacher follows things through the videos of a bank.
+
+Stills show no change of appearance. In a video, the teacher's tracker says where a thing is seconds
+later. Only pictures in which it is sure count.
+"""
+
+import os
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+
+from calib.research.train.bank import VIDEO, Bank
+from calib.research.train.geometry import CELLS, EXEMPLAR, EXEMPLAR_FACTOR, SEARCH, SEARCH_FACTOR
+from calib.research.train.teacher import Teacher
+from kernels.golden import inner_hanning_window
+
+STARTS, BOXES = 2, 3  # places in a video from which things are followed, things followed from each
+SURE, UNSURE = 0.4, 0.25  # least score of a picture that counts; below UNSURE it may be lost
+PATIENCE = 3  # unsure pictures after which a track ends
+FEWEST = 4  # sure pictures of a track
+SMALLEST = 6  # pixels, of a side
+
+
+class Films:
+    """Tracks of things through videos.
+
+    Args:
+        path: file of ``follow_all``.
+
+    Attributes:
+        tracks: each float32 (n, 5): index of the picture in the bank, centre x, y and size w, h in
+            its pixels. Only pictures in which the teacher was sure, in order of time.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        with np.load(path) as file:
+            rows, ends = file["rows"], file["ends"]
+        self.tracks = np.split(rows, ends[:-1]) if len(ends) else []
+
+    def __len__(self) -> int:
+        return len(self.tracks)
+
+
+class Follower(NamedTuple):
+    """The teacher's tracker, without a penalty or smoothing."""
+
+    teacher: Teacher
+    window: np.ndarray
+
+    def follow(self, pictures: Any, box: np.ndarray) -> np.ndarray:
+        """Boxes (n, 4) as centre and size, and scores: (n, 5), up to where the thing is lost.
+
+        Args:
+            pictures: BGR uint8; the box is in the first one.
+            box: centre x, y and size w, h in its pixels.
+        """
+        rows, doubts, given = [], 0, None
+        for picture in pictures:
+            if given is None:
+                given, _ = self.teacher.exemplar(_cut(picture, box, EXEMPLAR_FACTOR, EXEMPLAR)[0])
+                rows.append([*box, 1.0])
+                continue
+            crop, side = _cut(picture, box, SEARCH_FACTOR, SEARCH)
+            probability, size, offset, _ = (each[0] for each in self.teacher.search(given, crop))
+            row, column = divmod(int((probability[0] * self.window).argmax()), CELLS)
+            at = (np.array([column, row]) + offset[:, row, column]) / CELLS - 0.5
+            limit = np.array(picture.shape[1::-1])
+            low = np.clip(box[:2] + (at - size[:, row, column] / 2) * side, 0, limit - SMALLEST)
+            high = np.clip(box[:2] + (at + size[:, row, column] / 2) * side, SMALLEST, limit)
+            box = np.concatenate([(low + high) / 2, np.maximum(high - low, SMALLEST)])
+            score = float(probability[0, row, column])
+            rows.append([*box, score])
+            doubts = doubts + 1 if score < UNSURE else 0
+            if doubts == PATIENCE:
+                break
+        return np.array(rows)
+
+
+def _cut(picture: np.ndarray, box: np.ndarray, factor: float, out: int) -> tuple[np.ndarray, float]:
+    """The square around a box, black outside of the picture, and its side in frame pixels."""
+    side = factor * float(np.sqrt(box[2] * box[3]))
+    scale = out / side
+    matrix = np.array([[scale, 0, 0], [0, scale, 0]])
+    matrix[:, 2] = (out - 1) / 2 - scale * box[:2]
+    return np.asarray(cv2.warpAffine(picture, matrix, (out, out))), side
+
+
+def follow_all(bank: Bank, teacher: Teacher, path: Path, seed: int) -> None:
+    """Follow things through all videos of the bank that may be trained on; written once."""
+    if path.is_file():
+        return
+    follower = Follower(teacher, inner_hanning_window(CELLS))
+    rng, rows, ends = np.random.default_rng(seed), [np.zeros((0, 5))], []
+    videos = bank.group[(bank.kind == VIDEO) & ~bank.held]
+    for group in np.unique(videos):
+        frames = np.flatnonzero(bank.group == group)
+        for start in range(STARTS):
+            part = frames[len(frames) * start // STARTS :]
+            for choice in rng.permutation(bank.boxes.shape[1])[:BOXES]:
+                found = follower.follow(map(bank.picture, part), bank.boxes[part[0]][choice])
+                sure = found[:, 4] >= SURE
+                if sure.sum() >= FEWEST:
+                    rows.append(np.column_stack([part[: len(found)], found[:, :4]])[sure])
+                    ends.append(len(rows[-1]))
+    new = path.with_suffix(".new.npz")
+    np.savez(new, rows=np.concatenate(rows).astype(np.float32), ends=np.cumsum(ends))
+    os.replace(new, path)

@@ -43,7 +43,7 @@ def opened(home, wanted="auto", cpu=VNNI, engine="onnxruntime", load="0.00"):
     )
     made.search(made.exemplar())
     made.close()
-    return made.network.name, said
+    return made.network.name, [each for each in said if "was made ready" not in each]
 
 
 def measurements(home):

@@ -338,7 +338,11 @@ with StopRequest() as stop:
 @pytest.mark.parametrize("first", ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"])
 @pytest.mark.parametrize("second", ["SIGINT", "SIGTERM"])
 def test_a_second_signal_ends_a_run_that_hangs(first, second):
-    process = subprocess.Popen([sys.executable, "-c", HANGS], stdout=subprocess.PIPE)
+    def heard():  # also where nohup started the tests
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+    words = [sys.executable, "-c", HANGS]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, preexec_fn=heard)
     process.stdout.readline()
     process.send_signal(getattr(signal, first))
     time.sleep(0.2)

@@ -1,5 +1,6 @@
 """What a board still lacks, the traps that it has, and the commands that help."""
 
+import os
 import shutil
 import sys
 
@@ -109,9 +110,12 @@ def test_a_computer_with_a_gpu_gets_tensorrt_into_its_one_environment(tmp_path):
     computer.put("usr/bin/python3.12", "")
     entries = {entry.name: entry.command for entry in missing.missing(situation(computer))}
     assert list(entries) == ["numpy", "cv2", "onnx", "tensorrt", "cupy"]
-    assert set(entries.values()) == {"make setup ALSO=nvidia"}  # what `make engine` runs with
+    wanted = "make setup ALSO=nvidia"  # what `make engine` runs with
+    if os.path.realpath(sys.prefix) != os.path.realpath(str(ROOT / ".venv")):
+        wanted = missing._setup(ALSO="nvidia")  # another Python asks for that one, if it is there
+    assert set(entries.values()) == {wanted}
     computer.put("usr/lib/python3.12/EXTERNALLY-MANAGED", "")
-    assert missing.commands(situation(computer)) == ["make setup ALSO=nvidia"]
+    assert missing.commands(situation(computer)) == [wanted]
     extras = (ROOT / "pyproject.toml").read_text().split("\nnvidia = [")[1].split("]\n]")[0]
     assert "tensorrt-cu12" in extras and "cupy-cuda12x" in extras and "[host]" in extras
 

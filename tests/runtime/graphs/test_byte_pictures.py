@@ -18,7 +18,7 @@ ENGINES = ("openvino", "onnxruntime")
 
 @pytest.fixture(scope="module")
 def kestrel():
-    return load_network(str(ROOT / "runtime" / "networks" / "int8" / "kestrel-int8.toml"))
+    return load_network(str(ROOT / "runtime" / "networks" / "int8" / "kestrel_small-int8.toml"))
 
 
 def maps(engine, network, seed):
@@ -81,7 +81,7 @@ def _is_bytes(model, name):
 @pytest.mark.parametrize(
     ("step", "zero", "is_kept"),
     [
-        (1 / 58, 118, True),  # kestrel's own
+        (1 / 58, 118, True),  # that of kestrel_small
         (1 / 58.2, 118, True),  # half a step is not reached
         (1 / 58.4, 118, False),
         (1 / 58, 117, False),

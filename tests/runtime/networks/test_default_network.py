@@ -10,26 +10,27 @@ from runtime.networks import FOLDER, default_of, load_network
 from runtime.track import main
 from tests.support import tiny
 
-SMALL = "kestrel_small"
-SHIPPED = (DEFAULT_NETWORK, SMALL)
+SMALL, FAST = "kestrel_small", "kestrel_fast"
+SHIPPED = (DEFAULT_NETWORK, FAST, SMALL)
 
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_their_files_lie_beside_their_tomls(name):
     network = load_network(name)
     for form, folder, most in (
-        (network, FOLDER, 2.5e6),
-        (precision.int8_form(network), FOLDER / "int8", 0.75e6),
+        (network, FOLDER, 6.5e6),
+        (precision.int8_form(network), FOLDER / "int8", 2.2e6),
     ):
         paths = form.locate()
         assert all(path.parent == folder for path in paths.values())
         assert sum(path.stat().st_size for path in paths.values()) <= most
 
 
-def test_fpga_boards_run_the_small_network_and_all_others_the_default_one():
+def test_fpga_boards_run_the_small_network_and_raspberry_pis_the_fast_one():
     for name in boards.names():
         board = boards.load_board(name)
-        assert default_of(board) == (SMALL if board.family == "fpga" else DEFAULT_NETWORK)
+        slow = FAST if name.startswith("raspberry") else DEFAULT_NETWORK
+        assert default_of(board) == (SMALL if board.family == "fpga" else slow)
     assert default_of(None) == DEFAULT_NETWORK
 
 

@@ -15,6 +15,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, NamedTuple, Optional, Tuple
 
 from kernels import cache
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 FOLDER = os.path.join(cache.USERS, "graphs")
 MOST = 64  # networks that are kept; the oldest go first
+UNUSED_S = 3600.0  # age from which one may go: another process may be reading a younger one
 COUNTS = 2, 4, 8  # windows of the calls that take several
 HERE = os.path.dirname(os.path.abspath(__file__))
 MAKERS = ("graphs/*.py", "decode/*.py", "decode/shared/*.py", "canonical.py")  # of our code
@@ -150,5 +152,6 @@ def _made(network: "Network", paths: "Mapping[str, pathlib.Path]", pixels: bool,
             shutil.rmtree(beside, ignore_errors=True)
     kept = sorted(glob.glob(os.path.join(folder, "*-*")), key=os.path.getmtime)
     for old in kept[:-MOST] if os.path.dirname(own) == folder else ():
-        shutil.rmtree(old, ignore_errors=True)
+        if time.time() - os.path.getmtime(old) > UNUSED_S:  # another process may be reading it
+            shutil.rmtree(old, ignore_errors=True)
     return own

@@ -351,8 +351,8 @@ class Soak:
         lost = re.search(r"(\d+) rows are not in the results", text)
         lost = int(lost.group(1)) if lost else 0
         frames = json.loads(summary[0])["frames"] if summary else 0
-        print(f"{frames} frames, {self.reader.lines} lines, {lost} left out, "
-              f"{self.datagrams} datagrams; it held because of: {sorted(self.held)}")  # fmt: skip
+        print(f"{frames} frames, {self.reader.lines} lines, {lost} left out,", end=" ")
+        print(f"{self.datagrams} datagrams; it held because of: {sorted(self.held)}")
         empty = json.loads(summary[0])["frames_without_target"] if summary else 0
         # the header, and rows of selections, which are written for the frames in between too
         wanted = frames - empty - self.unwritten

@@ -66,9 +66,8 @@ def test_files_and_links_beside_the_video_that_are_not_ours_stay(tmp_path):
     assert ticks(path) == list(range(5))
     assert strangers.read_bytes() == b"precious" and not (tmp_path / "nowhere").exists()
     assert (tmp_path / "a.mp4.part").read_bytes() == b"precious too"
-    assert sorted(os.listdir(str(tmp_path)))[:4] == [
-        "a.mp4", "a.mp4.part", "a.mp4.part-2", "a.mp4.part-3",
-    ]  # fmt: skip
+    names = ["a.mp4", "a.mp4.part", "a.mp4.part-2", "a.mp4.part-3"]
+    assert sorted(os.listdir(str(tmp_path)))[:4] == names
 
 
 @on_each_python

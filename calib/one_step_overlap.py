@@ -130,8 +130,6 @@ def _fill(shape: Any, first: np.ndarray) -> np.ndarray:
 
 def _stride(shape: Any) -> float:
     """Search pixels a cell."""
-    if getattr(shape, "family", "points") == "centre":
-        return float(shape.search / shape.map_size)
     return float(shape.stride)
 
 
@@ -203,9 +201,7 @@ class Finder:
         found = probability(np.array(score, np.float64), self.network.score)
         if self.network.family != "centre":
             return found, np.array(rest[0][0], np.float64)
-        half, offset = np.array(rest[0][0]) * self.network.search / 2.0, np.array(rest[1][0])
-        moved = offset * _stride(self.network)
-        return found, np.concatenate([half - moved, half + moved])
+        return found, centre_distances(self.network, np.array(rest[0][0]), np.array(rest[1][0]))
 
     def find(self, features: Any, crop: np.ndarray) -> Tuple[int, np.ndarray]:
         """Return (cell, box): row-major index; centre from the crop's centre, and size."""
@@ -226,6 +222,20 @@ class Finder:
         cells = np.array([cell for cell, _ in found], int)
         ious = [overlap(box, truth) for (_, box), truth in zip(found, pairs.boxes)]
         return cells, np.array(ious)
+
+
+def centre_distances(network: Network, size: np.ndarray, offset: np.ndarray) -> np.ndarray:
+    """Return distances left, top, right, bottom of the family ``centre``.
+
+    Args:
+        network: uses ``search`` and ``stride``.
+        size, offset: (2, n, n), shares of the search region, and cells.
+
+    Returns:
+        (4, n, n) from each cell to the sides of its box, search pixels.
+    """
+    half, moved = size * network.search / 2.0, offset * _stride(network)
+    return np.concatenate([half - moved, half + moved])
 
 
 def put(buffer: np.ndarray, crop: np.ndarray, network: Network) -> None:

@@ -80,7 +80,7 @@ class Network:
     # [head]
     correlation: str
     maps: Tuple[str, ...]
-    stride: int
+    stride: float
     map_size: int
     score: str
     target: str
@@ -128,7 +128,7 @@ class Network:
         self.files = files
         vars(self).update(values)
         if {"map_size", "search"} <= set(values):  # a head whose cells cover the whole region
-            vars(self).setdefault("stride", values["search"] // values["map_size"])
+            vars(self).setdefault("stride", values["search"] / values["map_size"])
 
     @property
     def given(self) -> str:

@@ -64,7 +64,7 @@ def anchors_settings(network: "Network") -> PointsSettings:
 
 
 def anchor_sizes(
-    stride: int, ratios: "typing.Sequence[float]", scales: "typing.Sequence[float]"
+    stride: float, ratios: "typing.Sequence[float]", scales: "typing.Sequence[float]"
 ) -> np.ndarray:
     """Widths and heights of the anchors, rounded as the authors round them.
 

@@ -119,7 +119,9 @@ class Pooling:
         compiled: the same in C++, or None; see ``kernels.cpu.online.Pooling``.
     """
 
-    def __init__(self, stride: int, parts: int = PARTS, kernels: Optional[Kernels] = None) -> None:
+    def __init__(
+        self, stride: float, parts: int = PARTS, kernels: Optional[Kernels] = None
+    ) -> None:
         self._stride, self._parts, self._kernels = float(stride), parts, kernels
         self.compiled: Any = None
         self._mean: Optional[np.ndarray] = None

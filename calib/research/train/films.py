@@ -4,17 +4,18 @@ Stills show no change of appearance. In a video, the teacher's tracker says wher
 later. Only pictures in which it is sure count.
 """
 
+import copy
 import os
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import cv2
 import numpy as np
 
 from calib.research.train.bank import VIDEO, Bank
-from calib.research.train.geometry import CELLS, EXEMPLAR, EXEMPLAR_FACTOR, SEARCH, SEARCH_FACTOR
+from calib.research.train.geometry import EXEMPLAR, EXEMPLAR_FACTOR, SEARCH, SEARCH_FACTOR
 from calib.research.train.teacher import Teacher
-from kernels.golden import inner_hanning_window
+from runtime.decode.centre import Centre
 
 STARTS, BOXES = 2, 3  # places in a video from which things are followed, things followed from each
 SURE, UNSURE = 0.4, 0.25  # least score of a picture that counts; below UNSURE it may be lost
@@ -43,11 +44,17 @@ class Films:
         return len(self.tracks)
 
 
-class Follower(NamedTuple):
-    """The teacher's tracker, without a penalty or smoothing."""
+class Follower:
+    """The teacher's tracker, with the family's own selection.
 
-    teacher: Teacher
-    window: np.ndarray
+    Args:
+        teacher: the ``Teacher``.
+    """
+
+    def __init__(self, teacher: Teacher) -> None:
+        network = copy.copy(teacher.network)
+        network.min_size, network.score = SMALLEST, "none"  # the teacher gives probabilities
+        self._teacher, self._decoder = teacher, Centre(network)
 
     def follow(self, pictures: Any, box: np.ndarray) -> np.ndarray:
         """Boxes (n, 4) as centre and size, and scores: (n, 5), up to where the thing is lost.
@@ -56,22 +63,19 @@ class Follower(NamedTuple):
             pictures: BGR uint8; the box is in the first one.
             box: centre x, y and size w, h in its pixels.
         """
-        rows, doubts, given = [], 0, None
+        rows, doubts, given, state = [], 0, None, np.array(box, float)
         for picture in pictures:
             if given is None:
-                given, _ = self.teacher.exemplar(_cut(picture, box, EXEMPLAR_FACTOR, EXEMPLAR)[0])
-                rows.append([*box, 1.0])
+                crop, _ = _cut(picture, state, EXEMPLAR_FACTOR, EXEMPLAR)
+                given, _ = self._teacher.exemplar(crop)
+                rows.append([*state, 1.0])
                 continue
-            crop, side = _cut(picture, box, SEARCH_FACTOR, SEARCH)
-            probability, size, offset, _ = (each[0] for each in self.teacher.search(given, crop))
-            row, column = divmod(int((probability[0] * self.window).argmax()), CELLS)
-            at = (np.array([column, row]) + offset[:, row, column]) / CELLS - 0.5
-            limit = np.array(picture.shape[1::-1])
-            low = np.clip(box[:2] + (at - size[:, row, column] / 2) * side, 0, limit - SMALLEST)
-            high = np.clip(box[:2] + (at + size[:, row, column] / 2) * side, SMALLEST, limit)
-            box = np.concatenate([(low + high) / 2, np.maximum(high - low, SMALLEST)])
-            score = float(probability[0, row, column])
-            rows.append([*box, score])
+            crop, scale = _cut(picture, state, SEARCH_FACTOR, SEARCH)
+            *maps, _ = self._teacher.search(given, crop)
+            height, width = picture.shape[:2]
+            cell, _ = self._decoder.select(maps, state, (scale, scale), width, height)
+            score = float(maps[0].flat[cell])
+            rows.append([*state, score])
             doubts = doubts + 1 if score < UNSURE else 0
             if doubts == PATIENCE:
                 break
@@ -79,19 +83,18 @@ class Follower(NamedTuple):
 
 
 def _cut(picture: np.ndarray, box: np.ndarray, factor: float, out: int) -> tuple[np.ndarray, float]:
-    """The square around a box, black outside of the picture, and its side in frame pixels."""
-    side = factor * float(np.sqrt(box[2] * box[3]))
-    scale = out / side
+    """The square around a box, black outside of the picture, and its pixels per frame pixel."""
+    scale = out / (factor * float(np.sqrt(box[2] * box[3])))
     matrix = np.array([[scale, 0, 0], [0, scale, 0]])
     matrix[:, 2] = (out - 1) / 2 - scale * box[:2]
-    return np.asarray(cv2.warpAffine(picture, matrix, (out, out))), side
+    return np.asarray(cv2.warpAffine(picture, matrix, (out, out))), scale
 
 
 def follow_all(bank: Bank, teacher: Teacher, path: Path, seed: int) -> None:
     """Follow things through all videos of the bank that may be trained on; written once."""
     if path.is_file():
         return
-    follower = Follower(teacher, inner_hanning_window(CELLS))
+    follower = Follower(teacher)
     rng, rows, ends = np.random.default_rng(seed), [np.zeros((0, 5))], []
     videos = bank.group[(bank.kind == VIDEO) & ~bank.held]
     for group in np.unique(videos):

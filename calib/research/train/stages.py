@@ -12,8 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from calib.one_step_overlap import Pairs
-from calib.research.train.geometry import SEARCH, STRIDE
+from calib.one_step_overlap import Pairs, centre_distances
 from calib.research.train.judging import figures
 from calib.research.train.loop import batch_slots
 from calib.research.train.losses import explained, feature_loss, map_losses
@@ -129,8 +128,5 @@ class Work(NamedTuple):
 
 def centre_overlaps(pairs: Pairs, maps: Sequence[Any]) -> np.ndarray:
     """(pairs,) overlap of the best cell's box, from (score, size, offset) maps of each pair."""
-    found = []
-    for score, size, offset in maps:
-        half, moved = size * (SEARCH / 2), offset * STRIDE
-        found.append((score, np.concatenate([half - moved, half + moved])))
+    found = ((score, centre_distances(pairs.shape, *boxes)) for score, *boxes in maps)
     return pairs.overlaps(found)

@@ -1,7 +1,7 @@
 """python -m calib.research.train.release: make the repository ship new weights, if they are better.
 
     python -m calib.research.train.release RUN/head.pt --clips DIR --validation DIR --report DIR
-    python -m calib.research.train.release A.pt --name kestrel_small --clips DIR --validation DIR
+    python -m calib.research.train.release A.pt --name kestrel_fast --clips DIR --validation DIR
 
 --name says which network is replaced. The steps, in order:
 
@@ -10,17 +10,16 @@
     judge        the candidate and its INT8 form against the network that ships (``judge.py``)
     install      copy both forms and the table of ranges into runtime/networks
     thresholds   below which certainty a target counts as lost, or unsure (calib.loss_thresholds)
-    search       thresholds of the search for lost targets (``longterm.fit``), with --films alone
+    search       thresholds of the search for lost targets (``longterm.fit``), only with --films
     prepared     the copy for boards without onnx, boards/build/shipped (boards.build.ship), and
                  what bring-up compares with (boards.doctor.bringup.reference)
-    cycles       docs/results/fpga-cycles.md, by compiling for every FPGA board and running RTL
 
 A candidate that is not better stops the command before anything is installed. Thresholds and files
-are written for both forms, fp32 and INT8, cycles for the network that FPGA boards run by default.
-A step that is left out says so. Figures for the documents are those of ``calib.evaluate``.
+are written for both forms, fp32 and INT8. A step that is left out says so. Figures for the
+documents are those of ``calib.evaluate``.
 
 --steps runs some steps again, such as the last ones after a change by hand. Some take minutes;
-search takes longest. The FPGA's simulator comes with `make fpga`.
+search takes longest.
 """
 
 import argparse
@@ -35,7 +34,6 @@ from pathlib import Path
 from calib import command, int8, loss_thresholds, table
 from calib.command import say
 from calib.errors import BadRun
-from calib.fpga import cycles
 from calib.research.longterm import fit
 from calib.research.train import export, judge
 from runtime.networks import FOLDER, load_network
@@ -215,15 +213,6 @@ def run_prepared(options: argparse.Namespace) -> None:
         passed(module, done.returncode)
 
 
-def run_cycles(options: argparse.Namespace) -> None:
-    """Compile for every FPGA board, measure the cycles in the RTL and write fpga-cycles.md."""
-    if options.name not in cycles.networks():
-        say(f"left out: FPGA boards run {' and '.join(cycles.networks())} by default")
-        return
-    done = subprocess.run([sys.executable, "-m", "calib.fpga.cycles"], cwd=options.root)
-    passed("calib.fpga.cycles", done.returncode)
-
-
 STEPS = {
     "export": run_export,
     "int8": run_int8,
@@ -232,7 +221,6 @@ STEPS = {
     "thresholds": run_thresholds,
     "search": run_search,
     "prepared": run_prepared,
-    "cycles": run_cycles,
 }
 main = command.main("calib.research.train.release", run, parser, "stopped")
 

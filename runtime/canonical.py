@@ -98,7 +98,7 @@ def load(
     parts = {entry.part: entry._replace(name="", url=None) for entry in network.files}
     facts = sorted(hashes.items()), sorted(values.items()), sorted(parts.items()), pixels
     own = os.path.join(folder, f"{network.name}-{cache.digest(facts, code)}")
-    if not (cache.is_ours(own) and os.path.isfile(os.path.join(own, "graphs.json"))):
+    if not _is_whole(own):
         own = _made(network, paths, pixels, own)
         if log is not None and NETWORKS not in network.path.parents:
             log(f"{network.name} was made ready for engines, in {own}")
@@ -141,17 +141,30 @@ def _made(network: "Network", paths: "Mapping[str, pathlib.Path]", pixels: bool,
         atexit.register(shutil.rmtree, own, ignore_errors=True)
     try:
         writing.write(network, paths, pixels, COUNTS, beside)
-        if beside != own:
+        if beside != own and not _is_whole(own):  # else another process was first, and reads it
             shutil.rmtree(own, ignore_errors=True)  # a damaged one
             os.rename(beside, own)
     except OSError:  # another process was first, or the disk is full
-        if not os.path.isfile(os.path.join(own, "graphs.json")):
+        if not _is_whole(own):
             raise
     finally:
         if beside != own:
             shutil.rmtree(beside, ignore_errors=True)
-    kept = sorted(glob.glob(os.path.join(folder, "*-*")), key=os.path.getmtime)
-    for old in kept[:-MOST] if os.path.dirname(own) == folder else ():
-        if time.time() - os.path.getmtime(old) > UNUSED_S:  # another process may be reading it
+    kept = sorted(glob.glob(os.path.join(folder, "*-*")), key=_age_s)
+    for old in kept[MOST:] if os.path.dirname(own) == folder else ():
+        if _age_s(old) > UNUSED_S:
             shutil.rmtree(old, ignore_errors=True)
     return own
+
+
+def _is_whole(folder: str) -> bool:
+    """Whether all of a network's files are in a folder of this user."""
+    return cache.is_ours(folder) and os.path.isfile(os.path.join(folder, "graphs.json"))
+
+
+def _age_s(path: str) -> float:
+    """Seconds since a path was written; 0 where it is gone."""
+    try:
+        return time.time() - os.path.getmtime(path)
+    except OSError:
+        return 0.0

@@ -1,7 +1,9 @@
 """A network's files are made ready for engines once; later loads rewrite nothing."""
 
 import os
+import subprocess
 import sys
+import time
 
 import onnx
 import pytest
@@ -17,6 +19,22 @@ from runtime import load_tracker
 said = []
 tracker = load_tracker(sys.argv[1], engine=sys.argv[2], precision="fp32", log=said.append)
 print(sum("was made ready" in sentence for sentence in said), "onnx" in sys.modules)
+"""
+
+# makes the files, and reads them while other processes make the same
+READS = """
+import os, sys, time
+from runtime import canonical
+from runtime.networks import load_network
+from runtime.graphs import writing
+network = load_network(sys.argv[1])
+open(sys.argv[3], "w").close()
+while not os.path.exists(sys.argv[4]):
+    time.sleep(0.001)
+graphs = canonical.load(network, network.locate(), folder=sys.argv[2])
+until = time.monotonic() + 1.0
+while time.monotonic() < until:
+    open(graphs.search.path, "rb").close()
 """
 
 
@@ -82,6 +100,24 @@ def test_a_damaged_description_is_made_anew(tmp_path, network):
     graphs = loaded(network, tmp_path, said)
     os.remove(os.path.join(os.path.dirname(graphs.search.path), "graphs.json"))
     assert loaded(network, tmp_path, said) == graphs and len(said) == 2
+
+
+def test_processes_that_make_the_same_files_at_once_all_can_read_them(tmp_path):
+    toml, begin = str(tiny.write_network(tmp_path)), tmp_path / "begin"
+    ready = [tmp_path / f"ready-{number}" for number in range(4)]
+    words = [sys.executable, "-c", READS, toml, str(tmp_path / "kept")]
+    home = dict(os.environ, PYTHONPATH=str(ROOT))
+    started = [
+        subprocess.Popen([*words, str(each), str(begin)], env=home, stderr=subprocess.PIPE)
+        for each in ready
+    ]
+    limit = time.monotonic() + 60
+    while not all(each.exists() for each in ready):
+        assert time.monotonic() < limit
+        time.sleep(0.01)
+    begin.touch()
+    said = [process.communicate(timeout=60)[1] for process in started]
+    assert [process.returncode for process in started] == [0] * 4, said
 
 
 def test_the_oldest_go_when_there_are_too_many(tmp_path, network):

@@ -112,13 +112,18 @@ class Broken(machine.Device):
         super().upload(address, array, stream)
 
 
-@pytest.mark.parametrize("after", [0, 1])
-def test_windows_whose_upload_fails_wait_for_what_is_in_flight(monkeypatch, after):
+def broken(monkeypatch):
+    """(a ``Broken`` device, an engine on it, a ``Gpu`` without CUDA graphs)."""
     monkeypatch.setattr(compiler, "binary", lambda path, *rest: path)
     device, net = Broken(), networks.network(**SMALL)
     engine = Engine(device, net)
     engine.capturable = False
-    gpu = Gpu(net, engine, cpu.load())
+    return device, engine, Gpu(net, engine, cpu.load())
+
+
+@pytest.mark.parametrize("after", [0, 1])
+def test_windows_whose_upload_fails_wait_for_what_is_in_flight(monkeypatch, after):
+    device, engine, gpu = broken(monkeypatch)
     exemplar = gpu.exemplar(PATH.frame(0), STATES[0])
     before = device.counters.read()
     device.fails_at = before["uploads"] + after
@@ -142,11 +147,8 @@ class Uncached(np.ndarray):
 
 @pytest.mark.parametrize("count", [1, 3])
 def test_pinned_memory_is_read_by_one_copy(monkeypatch, count):
-    monkeypatch.setattr(compiler, "binary", lambda path, *rest: path)
-    device, net = Broken(), networks.network(**SMALL)
-    engine = Engine(device, net)
-    engine.capturable = False
-    windows = Gpu(net, engine, cpu.load())._windows
+    _, engine, gpu = broken(monkeypatch)
+    windows = gpu._windows
     apart, size = engine.apart("seen") // 4, engine.size("seen") // 4
     assert apart > size
     values = np.arange(4 * apart, dtype=np.float32)

@@ -58,9 +58,9 @@ def parser() -> argparse.ArgumentParser:
     cli.add_argument("--trials", type=int, default=60, metavar="N")
     cli.add_argument(
         "--parameters",
-        default=",".join(RANGES),
         metavar="NAME,NAME",
-        help="keys of [tracking] in the network's TOML (default: %(default)s)",
+        help="keys of [tracking] in the network's TOML (default: those that it has of "
+        f"{', '.join(RANGES)})",
     )
     cli.add_argument("--seed", type=int, default=1)
     cli.add_argument("--out", default="out/tune", metavar="DIR")
@@ -72,7 +72,10 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     if options.trials < 1:
         raise BadRun("--trials must be 1 or more")
     network = load_network(options.network)
-    ranges = {name: range_of(network, name) for name in options.parameters.split(",")}
+    names = options.parameters.split(",") if options.parameters else tunable(network)
+    if not names:
+        raise BadRun(f"{network.name} has none of {', '.join(RANGES)}; name --parameters")
+    ranges = {name: range_of(network, name) for name in names}
     clips = chosen(find_clips(options.clips, log=say), options.only)
     seen, held = command.parted(clips, options.held_out)
     out = Path(options.out)
@@ -105,14 +108,19 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     return report
 
 
+def tunable(network: Network) -> list[str]:
+    """Those of ``RANGES`` that a network has; its family says which."""
+    return [name for name in RANGES if isinstance(getattr(network, name, None), float)]
+
+
 def range_of(network: Network, name: str) -> tuple[float, float]:
     """(low, high) that a parameter is searched in."""
-    if name in RANGES:
-        return RANGES[name]
     value = getattr(network, name, None)
     if not isinstance(value, float):
-        there = ", ".join(RANGES)
+        there = ", ".join(tunable(network)) or "none"
         raise BadRun(f"{network.name} has no number called {name!r} to tune; there are: {there}")
+    if name in RANGES:
+        return RANGES[name]
     return (0.0, 1.0) if 0 <= value <= 1 else (value / 3, value * 3)
 
 

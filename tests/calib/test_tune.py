@@ -3,6 +3,7 @@
 import pytest
 
 from calib import tune
+from calib.errors import BadRun
 from runtime.networks import load_network
 from tests.support.clips import write_clip
 from tests.support.tiny import film, write_network
@@ -65,6 +66,15 @@ def test_a_killed_search_goes_on_and_ends_like_a_whole_one(place, monkeypatch):
 def test_mistakes_have_a_sentence(place, capsys, more, said):
     assert tune.main(arguments(place, "x", *more)) == 2
     assert said in capsys.readouterr().err
+
+
+def test_a_network_is_searched_in_the_numbers_that_its_family_has(tmp_path, capsys):
+    wanted = {"nanotrack_v2": ["penalty", "window", "lr"], "kestrel": ["window", "lr"]}
+    assert {name: tune.tunable(load_network(name)) for name in wanted} == wanted
+    with pytest.raises(BadRun, match="kestrel has no number called 'penalty' .* window, lr"):
+        tune.range_of(load_network("kestrel"), "penalty")
+    assert tune.main(["--network", "stark_s50", "--clips", str(tmp_path)]) == 2
+    assert "stark_s50 has none of penalty, window, lr" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("held, gains", [(0.45, False), (0.55, True)])

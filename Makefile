@@ -52,7 +52,7 @@ help: ## this text
 	@printf '  %-14s %s\n' \
 	  VIDEO 'file, folder, cam0, rtsp://... (default: a talking face, 120 frames)' \
 	  BOX 'X,Y,W,H of the target in the first frame (default: the face; else drawn with the mouse)' \
-	  NETWORK 'a name of `python -m runtime.networks list`, or a TOML of your own (default: the board'\''s, else kestrel)' \
+	  NETWORK 'a name of `hotpath networks list`, or a TOML of your own (default: the board'\''s, else kestrel)' \
 	  NETWORKS_DIR 'folder with files of networks' \
 	  ENGINE 'openvino or onnxruntime (default: the faster one); for make engine also ncnn' \
 	  SHOW '--show or --no-show (default: a window where there is a display)' \
@@ -60,7 +60,7 @@ help: ## this text
 	  PRECISION 'fp32, fp16 or int8 (default: what pays on the board)' \
 	  HOST 'user@board, to build there over ssh from another computer' \
 	  FORCE '1 to build a precision that the board does not have' \
-	  ARGS 'more options of `python -m runtime.track`, such as --profile' \
+	  ARGS 'more options of `hotpath track`, such as --profile' \
 	  TESTS 'what `make test` runs (default: all but the slow ones), such as tests/runtime/test_track.py' \
 	  JOBS "how many processes, Pythons or boards the tests run in at a time (default: $$JOBS)" \
 	  PYTHONS "what 'make test-pythons' runs on (default: $$PYTHONS)" \

@@ -1,8 +1,9 @@
-"""Build the wheel: there all packages are parts of one, ``hotpath_tracker``.
+"""Build the wheel: there all packages are parts of one, ``hotpath``.
 
 In a checkout the packages are ``runtime``, ``kernels``, ``boards`` and ``calib``. These names are
-short, and other distributions use them too. So a wheel holds ``hotpath_tracker.runtime`` and so on:
-the build rewrites the imports. An editable install keeps the names of the checkout.
+short, and other distributions use them too. So a wheel holds ``hotpath.runtime`` and so on:
+the build rewrites the imports. An editable install keeps the names of the checkout, whose
+``hotpath.py`` has the name of the wheel.
 
 A wheel compiles its kernels where it is installed. With HOTPATH_LEVELS=x86_64 or aarch64 it holds
 them compiled for that kind of machine (``make release``).
@@ -20,7 +21,7 @@ from setuptools.command.build_py import build_py
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from kernels.cpu import build
 
-OURS = "hotpath_tracker"
+OURS = "hotpath"
 NAMES = ("runtime", "kernels", "boards", "calib")
 EITHER = "(?:{})".format("|".join(NAMES))
 LEVELS = os.environ.get("HOTPATH_LEVELS")
@@ -39,7 +40,15 @@ FOLDERS = {  # files of other kinds
 INIT = '''"""Hotpath: a visual object tracker; see ``load_tracker``."""
 
 from {0}.runtime import *  # noqa: F403
-from {0}.runtime import __all__  # noqa: F401
+from {0}.runtime import __all__, __version__  # noqa: F401
+'''
+MAIN = '''"""``python -m {0}`` is the command ``hotpath``."""
+
+import sys
+
+from {0}.runtime.command import main
+
+sys.exit(main())
 '''
 RULES = (
     (r"^(\s*from )({0})(?=[.\s])", r"\1{1}.\2"),
@@ -74,8 +83,9 @@ class BuildPy(build_py):
                         text = rewritten(file.read())
                     with open(path, "w", encoding="utf-8") as file:
                         file.write(text)
-        with open(os.path.join(top, "__init__.py"), "w", encoding="utf-8") as file:
-            file.write(INIT.format(OURS))
+        for name, text in (("__init__.py", INIT), ("__main__.py", MAIN)):
+            with open(os.path.join(top, name), "w", encoding="utf-8") as file:
+                file.write(text.format(OURS))
         if LEVELS:
             levels = os.path.join(top, "kernels", "cpu", "levels")
             shutil.rmtree(levels, ignore_errors=True)  # of another kind of machine
@@ -99,6 +109,7 @@ class Machine(Distribution):
 names = find_packages(include=[pattern for name in NAMES for pattern in (name, name + ".*")])
 prefix = "" if EDITABLE else OURS + "."
 setup(
+    py_modules=["hotpath"] if EDITABLE else [],
     packages=[prefix + name for name in names],
     package_dir={} if EDITABLE else {prefix + name: name.replace(".", "/") for name in names},
     package_data=dict(

@@ -16,9 +16,9 @@ C = TypeVar("C", bound=Any)  # a clip or film, which has a name
 
 
 def parser(name: str, description: Optional[str]) -> argparse.ArgumentParser:
-    """An ``argparse.ArgumentParser`` for ``python -m NAME`` that keeps the description's lines."""
+    """An ``argparse.ArgumentParser`` of ``hotpath WORD`` or ``python -m NAME``; it keeps the lines."""
     return Parser(
-        prog="python -m " + name,
+        prog=name if name.startswith("hotpath ") else "python -m " + name,
         description=description,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -1,8 +1,8 @@
-"""python -m calib.convert: boxes of --results for the tools that annotate and evaluate.
+"""hotpath convert: boxes of --results for the tools that annotate and evaluate.
 
-    python -m runtime.track --video drone.mp4 --box 440,270,60,90 --results boxes.csv
-    python -m calib.convert boxes.csv coco.json --video drone.mp4
-    python -m calib.convert boxes.csv region.txt --target 0
+    hotpath track --video drone.mp4 --box 440,270,60,90 --results boxes.csv
+    hotpath convert boxes.csv coco.json --video drone.mp4
+    hotpath convert boxes.csv region.txt --target 0
 
 | ending | format | read by |
 |---|---|---|
@@ -146,7 +146,7 @@ def convert(options: argparse.Namespace) -> None:
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    cli = command.parser("calib.convert", __doc__)
+    cli = command.parser("hotpath convert", __doc__)
     cli.add_argument("rows", metavar="FILE.csv", help="of --results")
     cli.add_argument("out", metavar="OUT", help="a name that ends with .json, .zip or .txt")
     cli.add_argument("--video", help="what was tracked; for .json")

@@ -1,9 +1,9 @@
-"""python -m calib.evaluate: how well networks follow annotated clips, as tables and plots.
+"""hotpath evaluate: how well networks follow annotated clips, as tables and plots.
 
-    python -m calib.evaluate --clips DIR --networks kestrel,kestrel:int8,nanotrack_v2,KCF \
+    hotpath evaluate --clips DIR --networks kestrel,kestrel:int8,nanotrack_v2,KCF \
         --networks-dir DIR --out out/evaluation
 
-    python -m calib.evaluate --benchmark otb100 --data DIR --networks kestrel --published DIR
+    hotpath evaluate --benchmark otb100 --data DIR --networks kestrel --published DIR
 
 The other trackers of a table are compared with the first one (``calib.figures``). Of a benchmark
 as many sequences are used as are there.
@@ -36,7 +36,7 @@ Kept = dict[str, Any]  # what ``calib.follow`` returns
 
 def parser() -> argparse.ArgumentParser:
     """The command line's options."""
-    cli = command.parser("calib.evaluate", __doc__)
+    cli = command.parser("hotpath evaluate", __doc__)
     command.add_clip_options(cli, required=False)
     cli.add_argument(
         "--benchmark",
@@ -90,7 +90,7 @@ def run(options: argparse.Namespace) -> int:
     data = data._replace(clips=chosen(data.clips, options.only))
     table, left_out = evaluated(options, data, out)
     for sentence in left_out:
-        say(f"calib.evaluate: {sentence}")
+        say(f"hotpath evaluate: {sentence}")
     report.write(table, out)
     say(report.text(table))
     say("wrote {}".format(", ".join(str(out / name) for name in report.FILES)))

@@ -1,6 +1,6 @@
-"""python -m calib.int8: quantise a network to INT8 on a computer, with ranges from clips.
+"""hotpath int8: quantise a network to INT8 on a computer, with ranges from clips.
 
-    python -m calib.int8 --network nanotrack_v2 --networks-dir DIR --clips DIR --out out/int8
+    hotpath int8 --network nanotrack_v2 --networks-dir DIR --clips DIR --out out/int8
 
 The command measures ranges on the crops that the tracker sees. It takes the method that loses the
 least one-step overlap. If too much is lost, it keeps sensitive layers in 16 bit. It writes into
@@ -36,7 +36,7 @@ RAN_OUT = "{:.4f} is lost at best, with {} layers in 16 bit; --budget {:g} allow
 
 def parser() -> argparse.ArgumentParser:
     """The command line's options."""
-    cli = command.parser("calib.int8", __doc__)
+    cli = command.parser("hotpath int8", __doc__)
     cli.add_argument("--network", required=True, metavar="NAME|FILE.toml")
     command.add_network_options(cli, engine=False)
     command.add_clip_options(cli, required=False)

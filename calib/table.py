@@ -57,7 +57,7 @@ def read(
         ) from None
     if not isinstance(table, dict) or table.get("format") != FORMAT or "tensors" not in table:
         raise BadTable(
-            f"{path} is no table of ranges of this version; make one with `python -m calib.int8`"
+            f"{path} is no table of ranges of this version; make one with `hotpath int8`"
         )
     if network is not None and table["files"] != file_hashes(network, networks_dir):
         measured, given = table["network"], network.name

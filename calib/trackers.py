@@ -123,7 +123,7 @@ def int8_toml(name: str, int8_dir: str) -> Path:
         if form is not None:
             return form.path
         raise BadRun(
-            f"there is no INT8 form of {name}: no {path}; make it with `python -m calib.int8 "
+            f"there is no INT8 form of {name}: no {path}; make it with `hotpath int8 "
             f"--network {name} --clips DIR --out {int8_dir}`"
         )
     return path

@@ -1,6 +1,6 @@
-"""python -m calib.tune: search the tracking numbers (penalty, window, lr) that suit some clips.
+"""hotpath tune: search the tracking numbers (penalty, window, lr) that suit some clips.
 
-    python -m calib.tune --network nanotrack_v2 --networks-dir DIR --clips DIR --trials 60
+    hotpath tune --network nanotrack_v2 --networks-dir DIR --clips DIR --trials 60
 
 The search uses half of the clips and reports the score on the other half, because numbers that fit
 a few clips need not fit others. OUT/NAME.journal keeps every trial. A killed search goes on with
@@ -46,7 +46,7 @@ NO_GAIN = (
 
 def parser() -> argparse.ArgumentParser:
     """The command line's options."""
-    cli = command.parser("calib.tune", __doc__)
+    cli = command.parser("hotpath tune", __doc__)
     cli.add_argument("--network", required=True, metavar="NAME|FILE.toml")
     command.add_network_options(cli)
     command.add_clip_options(cli)

@@ -7,7 +7,7 @@ cause and what to do. Programming errors raise Python's own exceptions.
 
 NO_SCORE = (
     "the network gave no finite score; its file may be damaged, or its mean and scale wrong: run "
-    "`python -m runtime.networks check`"
+    "`hotpath networks check`"
 )
 
 

@@ -5,7 +5,7 @@ import runpy
 import sys
 from typing import List, NamedTuple, Optional, Tuple
 
-from runtime.libraries import check_packages, require
+from runtime.libraries import HERE, PREFIX, check_packages, require
 
 PICTURES = ("numpy", "cv2")
 
@@ -38,6 +38,11 @@ PROGRAMS = {
         PICTURES + ("onnx", "onnxruntime", "tqdm"),
     ),
     "tune": Program("calib.tune", "search tracking numbers", "tune", PICTURES + ("optuna", "tqdm")),
+    "convert": Program(
+        "calib.convert", "boxes for tools that annotate and evaluate", "calib", PICTURES
+    ),
+    "vot": Program("runtime.vot", "run under the VOT toolkit", "vot"),
+    "gstreamer": Program("runtime.gstreamer.__main__", "what GStreamer needs to find its element"),
     "fps": Program("tests.fps.__main__", "measure frames a second (in a checkout only)"),
 }
 
@@ -63,6 +68,8 @@ def main(arguments: Optional[List[str]] = None) -> int:
             extra = f"; pip install 'hotpath-tracker[{each.extra}]'" if each.extra else ""
             print(f"  {name:<10} {each.text}{extra}")
         return 0 if words else 2
+    if not PREFIX and HERE not in sys.path:
+        sys.path.insert(0, HERE)  # a checkout's `tests` are not installed
     try:
         check_packages()
         require(program.libraries)

@@ -10,7 +10,7 @@ import sys
 from typing import Sequence
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # the folder of `runtime`
-PREFIX = __name__[: -len(".".join(__name__.split(".")[-2:]))]  # "hotpath_tracker." in a wheel
+PREFIX = __name__[: -len(".".join(__name__.split(".")[-2:]))]  # "hotpath." in a wheel
 DISTRIBUTIONS = {"cv2": "opencv-python"}
 
 

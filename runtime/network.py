@@ -182,7 +182,7 @@ class Network:
     def origin(self, entry: File) -> str:
         """What to do for a file that is not here."""
         if entry.url and entry.sha256:
-            return f"run `python -m runtime.networks get {self.given}`"
+            return f"run `hotpath networks get {self.given}`"
         source = getattr(self, "source", "") or "its authors"
         return f"get or export it from {source} as {self.path} says"
 

@@ -14,7 +14,7 @@ class Options(NamedTuple):
     """The arguments of ``load_tracker`` and ``load_targets``.
 
     Attributes:
-        network: name of a network (see ``python -m runtime.networks``), or the path of a TOML; None
+        network: name of a network (see ``hotpath networks``), or the path of a TOML; None
             for the bundle's own, for the board's, or for ``DEFAULT_NETWORK``.
         engine: "auto", or the name of a file of ``runtime/engines``, such as "openvino",
             "onnxruntime", or "tensorrt" or "overlay" (this board's bundle).

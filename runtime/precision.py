@@ -1,7 +1,7 @@
 """Which numbers a network runs in on a processor: float32, or INT8 where INT8 is faster.
 
 A network may have an INT8 form: ``NAME-int8.toml`` beside its TOML or in a folder ``int8`` there,
-as ``python -m calib.int8`` writes it. With "auto" the INT8 form runs where the processor has
+as ``hotpath int8`` writes it. With "auto" the INT8 form runs where the processor has
 instructions for it and a measurement says that it is faster. The measurement takes a few
 milliseconds, once; ``python -m runtime.precision`` (``make setup``) does it in advance. One that
 was made on a busy machine is made again at the next start. ``python -m boards forget`` clears all.
@@ -63,7 +63,7 @@ def open_precision(
     if precision == INT8 and form is None:
         raise BadNetwork(
             f"{network.name} has no INT8 form: no {network.name}-int8.toml beside its TOML; make "
-            f"one with `python -m calib.int8 --network {network.given} --clips DIR` and name it "
+            f"one with `hotpath int8 --network {network.given} --clips DIR` and name it "
             "with --network"
         )
     if form is None:

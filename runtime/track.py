@@ -1,4 +1,4 @@
-"""python -m runtime.track: follow an object through a video, a camera or a stream.
+"""hotpath track: follow an object through a video, a camera or a stream.
 
 This file is the program from top to bottom: ``run`` opens the tracker and the source, finds the
 first box, then ``follow`` takes frame after frame. Options, boxes and outputs are in ``cli/``.
@@ -52,7 +52,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
             raise BadSource("nothing to track in; give --video FILE, FOLDER, cam0 or an address")
         return run(options)
     except HotpathError as error:
-        say(f"runtime.track: {error}")
+        say(f"hotpath track: {error}")
         return 2
     except BrokenPipeError:
         return 2

@@ -1,4 +1,4 @@
-"""python -m runtime.vot: let the official VOT toolkit run our tracker, through TraX.
+"""hotpath vot: let the official VOT toolkit run our tracker, through TraX.
 
 The toolkit starts this command, as ``trackers.ini`` of a workspace says (docs/calib.md), sends
 paths of pictures and reads regions. The package ``vot-trax`` is needed.
@@ -31,13 +31,13 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         serve(options)
         return 0
     except HotpathError as error:
-        print(f"runtime.vot: {error}", file=sys.stderr)
+        print(f"hotpath vot: {error}", file=sys.stderr)
         return 2
 
 
 def parser() -> argparse.ArgumentParser:
     """The options of the command line."""
-    cli = Parser(prog="python -m runtime.vot", description=__doc__)
+    cli = Parser(prog="hotpath vot", description=__doc__)
     cli.add_argument("--network", default=DEFAULT_NETWORK, metavar="NAME|FILE.toml")
     cli.add_argument("--networks-dir", default=os.environ.get("NETWORKS_DIR"), metavar="DIR")
     cli.add_argument("--engine", default="auto", choices=engines.choices(of_files=True))

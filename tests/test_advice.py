@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from runtime.command import PROGRAMS
 from tests.support import tiny
 
 pytestmark = pytest.mark.skipif(sys.version_info < (3, 10), reason="calib/ needs Python 3.10")
@@ -21,13 +22,17 @@ def run(command, folder, capsys):
     words = shlex.split(command)
     if words[:2] == ["make", "engine"]:
         given = dict(word.split("=") for word in words[2:])
-        words = ["python", "-m", "boards.build", given["BOARD"], "--network", given["NETWORK"]]
+        words = ["hotpath", "engine", given["BOARD"], "--network", given["NETWORK"]]
         words += ["--precision", given["PRECISION"]]
     words = [str(folder / "film") if word == "cam0" else word for word in words]
-    if "runtime.track" in words and "--box" not in words:
+    if "track" in words and "--box" not in words:
         words += ["--box", "96,72,40,40"]
-    assert words[0].startswith("python") and words[1] == "-m", command
-    name = words[2]
+    if words[0] == "hotpath":
+        name = PROGRAMS[words[1]].module
+        words.insert(1, "")
+    else:
+        assert words[0].startswith("python") and words[1] == "-m", command
+        name = words[2]
     if importlib.util.find_spec(name).submodule_search_locations:
         name += ".__main__"
     try:
@@ -46,7 +51,7 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-TRACK = "python -m runtime.track --video cam0 "
+TRACK = "hotpath track --video cam0 "
 
 
 @pytest.mark.parametrize(
@@ -62,18 +67,18 @@ TRACK = "python -m runtime.track --video cam0 "
         TRACK + "--network nanotrack_v2x",
         TRACK + "--network ocean",
         TRACK + "--detector yolox_nano --class person",
-        "python -m runtime.networks check nowhere.toml",
-        "python -m boards.build host --network tiny.toml --precision fp16",
-        "python -m boards.build pynq_z2 --network tiny.toml",
-        "python -m boards.build raspberry_pi4 --network tiny.toml --precision int8",
-        "python -m calib.int8 --network tiny.toml",
-        "python -m calib.evaluate --networks tiny.toml",
-        "python -m calib.tune --network tiny.toml",
+        "hotpath networks check nowhere.toml",
+        "hotpath engine host --network tiny.toml --precision fp16",
+        "hotpath engine pynq_z2 --network tiny.toml",
+        "hotpath engine raspberry_pi4 --network tiny.toml --precision int8",
+        "hotpath int8 --network tiny.toml",
+        "hotpath evaluate --networks tiny.toml",
+        "hotpath tune --network tiny.toml",
     ],
 )
 def test_advice_ends_where_something_works_or_the_user_must_give_something(folder, capsys, command):
     if "--bundle other" in command:  # a bundle of another board
-        assert run("python -m boards.build host --network kestrel", folder, capsys)[0] == 0
+        assert run("hotpath engine host --network kestrel", folder, capsys)[0] == 0
         (made,) = (folder / "engines" / "host").iterdir()
         made.rename(folder / "other")
         values = json.loads((folder / "other" / "bundle.json").read_text())

@@ -8,6 +8,7 @@ import zipfile
 
 import pytest
 
+import runtime
 from runtime import command
 from tests import support
 from tests.support import ROOT, tiny
@@ -20,7 +21,7 @@ RUN = """
 import sys
 sys.path.insert(0, sys.argv[1])
 sys.meta_path[:] = [f for f in sys.meta_path if "__editable__" not in getattr(f, "__module__", "")]
-from hotpath_tracker.runtime import command
+from hotpath.runtime import command
 code = command.main(["track"] + sys.argv[2:])
 """
 
@@ -54,19 +55,39 @@ def wheel(tmp_path_factory):
 
 def test_all_files_are_in_one_package_and_import_each_other_from_there(wheel):
     names = sorted(path.name for path in wheel.iterdir() if path.suffix != ".dist-info")
-    assert names == ["hotpath_tracker"]
-    assert (wheel / "hotpath_tracker/runtime/links/page/static/index.html").exists()
-    assert (wheel / "hotpath_tracker" / "kernels" / "hotpath.h").exists()
-    networks = wheel / "hotpath_tracker" / "runtime" / "networks"
+    assert names == ["hotpath"]
+    assert (wheel / "hotpath/runtime/links/page/static/index.html").exists()
+    assert (wheel / "hotpath" / "kernels" / "hotpath.h").exists()
+    networks = wheel / "hotpath" / "runtime" / "networks"
     for name in ("kestrel", "kestrel_small"):
         assert (networks / (name + "-ranges.json")).exists()
         for form in (name, "int8/" + name + "-int8"):
             for end in (".toml", "_exemplar.onnx", "_search.onnx"):
                 assert (networks / (form + end)).exists()
     (entry,) = wheel.glob("*.dist-info/entry_points.txt")
-    assert "hotpath = hotpath_tracker.runtime.command:main" in entry.read_text()
+    assert "hotpath = hotpath.runtime.command:main" in entry.read_text()
     ours = re.compile(r"^\s*(from|import) (runtime|kernels|boards|calib)\b", re.MULTILINE)
     assert not [path for path in wheel.rglob("*.py") if ours.search(path.read_text("utf-8"))]
+
+
+def test_the_wheel_and_the_checkout_have_the_same_names(wheel, tmp_path):
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); sys.meta_path[:] = [f for f in sys.meta_path "
+        "if '__editable__' not in getattr(f, '__module__', '')]\n"
+        "import hotpath, hotpath.runtime.errors, hotpath.kernels.golden as golden\n"
+        "from hotpath import BadBox, load_targets, load_tracker\n"
+        "from hotpath.runtime.errors import BadBox as same\n"
+        "assert same is BadBox and hotpath.runtime.load_tracker is load_tracker\n"
+        "twice = [n for n in sys.modules if n in ('runtime.errors', 'hotpath.runtime.errors')]\n"
+        "assert len({id(sys.modules[n]) for n in twice}) == 1\n"
+        "print(sorted(hotpath.__all__), golden.__doc__)"
+    )
+    told = [run([sys.executable, "-c", code, place], tmp_path) for place in (wheel, ROOT)]
+    assert told[0] == told[1] and told[0][0] == 0, told
+    for place in (wheel, ROOT):
+        words = [sys.executable, "-m", "hotpath", "track", "--version"]
+        code, told = run(words, place)
+        assert code == 0 and told == f"hotpath-tracker {runtime.__version__}\n", told
 
 
 def write_film(folder):
@@ -149,14 +170,14 @@ DEEPER = {  # what a program imports only later
     "evaluate": "import matplotlib, got10k, {0}.calib.report",
     "tune": "from {0}.calib.tune import library; library()",
 }
-COMMANDS = [name for name in command.PROGRAMS if name != "fps"]
+COMMANDS = [name for name in command.PROGRAMS if name not in ("fps", "gstreamer")]
 
 
 @pytest.mark.skipif(sys.version_info < (3, 10), reason="calib/ needs Python 3.10")
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_command_finds_all_that_it_imports_in_its_extra(wheel, tmp_path, name):
-    code = DEEPER.get(name, "").format("hotpath_tracker")
-    code += f"\nfrom hotpath_tracker.runtime import command\ncommand.main([{name!r}, '--help'])"
+    code = DEEPER.get(name, "").format("hotpath")
+    code += f"\nfrom hotpath.runtime import command\ncommand.main([{name!r}, '--help'])"
     words = [sys.executable, "-c", ONLY.format(code=code), wheel, command.PROGRAMS[name].extra]
     done, told = run(words, tmp_path, HOME=str(wheel.parent))  # one compiles, the others use it
     assert done == 0 and "usage" in told, told

@@ -1,8 +1,8 @@
 """Make a network ready for a board, as a bundle (see ``runtime.bundle``).
 
-    python -m boards.build jetson_nano --network kestrel                       on the board itself
-    python -m boards.build jetson_nano --network kestrel --host user@nano      from a computer
-    python -m boards.build host --network kestrel                              for this computer
+    hotpath engine jetson_nano --network kestrel                       on the board itself
+    hotpath engine jetson_nano --network kestrel --host user@nano      from a computer
+    hotpath engine host --network kestrel                              for this computer
 
 On another computer without --host, this prepares all that can be prepared there, and prints the
 command to run on the board.
@@ -38,16 +38,16 @@ def main(arguments: Optional[List[str]] = None) -> int:
             _build(options)
         return 0
     except HotpathError as error:
-        print(f"boards.build: {error}", file=sys.stderr)
+        print(f"hotpath engine: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("boards.build: stopped; nothing was changed", file=sys.stderr)
+        print("hotpath engine: stopped; nothing was changed", file=sys.stderr)
         return 130
 
 
 def _parser() -> argparse.ArgumentParser:
     cli = Parser(
-        prog="python -m boards.build",
+        prog="hotpath engine",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -100,7 +100,7 @@ def _tell(made: bundle.Bundle) -> None:
     size = sum(part["bytes"] for part in made.parts.values())
     version = made.libraries.get(made.engine)
     say(f"wrote {made.folder} ({size / 1e6:.1f} MB, {made.engine} {version})")
-    print(f"python -m runtime.track --bundle {made.folder} --video cam0")
+    print(f"hotpath track --bundle {made.folder} --video cam0")
 
 
 if __name__ == "__main__":

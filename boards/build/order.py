@@ -8,7 +8,7 @@ from boards.errors import BuildFailed
 from runtime import bundle
 
 PRECISIONS = ("fp32", "fp16", "int8")
-TABLE = "out/int8/{}-ranges.json"  # where `python -m calib.int8 --out out/int8` writes it
+TABLE = "out/int8/{}-ranges.json"  # where `hotpath int8 --out out/int8` writes it
 
 
 class Order:

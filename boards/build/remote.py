@@ -192,7 +192,7 @@ class _Told(threading.Thread):
         for line in self._pipe:
             text = line.decode("utf-8", "replace").strip()
             if text:
-                sentence = text.split("boards.build: ", 1)[-1]
+                sentence = text.split("hotpath engine: ", 1)[-1]
                 self.last = sentence
                 self._say(sentence)
         self._pipe.close()

@@ -28,7 +28,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    cli.add_argument("network", help="a name of `python -m runtime.networks list`, or a TOML")
+    cli.add_argument("network", help="a name of `hotpath networks list`, or a TOML")
     cli.add_argument("--networks-dir", metavar="DIR", help="folder with the network's files")
     cli.add_argument(
         "--out", default=str(prepared.SHIPPED), metavar="DIR", help="default: %(default)s"

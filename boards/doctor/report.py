@@ -132,7 +132,7 @@ def _next(detection: Detection, commands: Sequence[str]) -> str:
     if detection.board is None:
         return f"Next: name the board yourself: {make('engine', BOARD=detection.candidates[0])}"
     if detection.board.family == "computer":
-        return f"Next: {own_python()} -m runtime.track --help"
+        return f"Next: {own_python()} -m hotpath track --help"
     return f"Next: {make('engine', BOARD=detection.board.name)}"
 
 

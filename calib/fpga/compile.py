@@ -14,7 +14,7 @@ def compile_network(network, paths=None, ranges=None, size_name="pynq_z2"):
 
     Args:
         paths: dict of part -> path of its files; None for those that come with it.
-        ranges: path of a table of ``python -m calib.int8``, or what ``calib.table.read`` returns;
+        ranges: path of a table of ``hotpath int8``, or what ``calib.table.read`` returns;
             None for the table beside the network's TOML.
         size_name: a section of ``kernels/fpga/design/sizes.toml``.
 

@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import supervision as sv
 
-from runtime import load_tracker
+from hotpath import load_tracker
 
 
 def detections(track):

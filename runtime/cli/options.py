@@ -1,4 +1,4 @@
-"""The options of ``python -m runtime.track``, in groups."""
+"""The options of ``hotpath track``, in groups."""
 
 import argparse
 import ipaddress
@@ -40,7 +40,7 @@ def parse(arguments: List[str]) -> argparse.Namespace:
 
 def parser() -> argparse.ArgumentParser:
     """The command line's parser."""
-    cli = Parser(prog="python -m runtime.track", description=DESCRIPTION, epilog=EXIT_CODES)
+    cli = Parser(prog="hotpath track", description=DESCRIPTION, epilog=EXIT_CODES)
     _add_source(cli.add_argument_group("what to track, and where"))
     _add_detector(cli.add_argument_group("detector"))
     _add_network(cli.add_argument_group("network and engine"))

@@ -187,7 +187,7 @@ class Outputs:
     def leave_out(self, index: int, error: HotpathError) -> None:
         """Count a frame in which nothing could be computed; of the first one it is said."""
         if not self._left_out:
-            say(f"runtime.track: frame {index} is left out: {error}")
+            say(f"hotpath track: frame {index} is left out: {error}")
         self._left_out += 1
 
     def check(self) -> None:
@@ -296,7 +296,7 @@ class Outputs:
             for line in self._summary_lines(source, figures):
                 say(line)
         for sentence in failed:
-            say(f"runtime.track: {sentence}")
+            say(f"hotpath track: {sentence}")
         if options.json:
             print_json(figures)
 
@@ -342,7 +342,7 @@ class Outputs:
             now = time.monotonic()
             if now >= self._told_s.get(output, 0.0) + AGAIN_S or output not in self.failed:
                 self._told_s[output] = now
-                say(f"runtime.track: {error}")
+                say(f"hotpath track: {error}")
             self.failed[output] = str(error)
             self._failing.add(output)
         else:

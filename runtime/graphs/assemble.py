@@ -82,7 +82,7 @@ def build(network: Network, paths: Mapping[str, pathlib.Path]) -> Graphs:
     except Exception as error:  # onnx's classes differ by version
         raise BadNetwork(
             f"the ONNX files of {network.name} don't fit together: {models.first_line(error)}; "
-            f"run `python -m runtime.networks check {network.path}`"
+            f"run `hotpath networks check {network.path}`"
         ) from None
     features = tuple(value.name for value in exemplar.graph.output)
     outputs = tuple(value.name for value in search.graph.output)

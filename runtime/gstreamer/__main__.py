@@ -1,6 +1,6 @@
-"""python -m runtime.gstreamer: print what GStreamer needs to find the element ``hotpathtrack``.
+"""hotpath gstreamer: print what GStreamer needs to find the element ``hotpathtrack``.
 
-    eval "$(python -m runtime.gstreamer)"
+    eval "$(hotpath gstreamer)"
     gst-inspect-1.0 hotpathtrack
 
 GStreamer loads the element into the system's Python. So this Python must be of the same version.
@@ -42,7 +42,7 @@ def main() -> int:
 
 
 def _refuse(sentence: str) -> int:
-    print(f"runtime.gstreamer: {sentence}", file=sys.stderr)
+    print(f"hotpath gstreamer: {sentence}", file=sys.stderr)
     return 2
 
 

@@ -1,6 +1,6 @@
 """Networks as data: one TOML each, which is read and checked here.
 
-A TOML is the only place that knows a network. ``python -m runtime.networks`` lists, shows, checks,
+A TOML is the only place that knows a network. ``hotpath networks`` lists, shows, checks,
 downloads and adds networks.
 """
 
@@ -64,7 +64,7 @@ def load_network(name_or_path: Union[str, pathlib.Path]) -> Network:
     if mistakes:
         more = f" (and {len(mistakes) - 1} more)" if len(mistakes) > 1 else ""
         raise BadNetwork(
-            f"{path}: {schema.sentence(mistakes[0])}{more}; `python -m runtime.networks check "
+            f"{path}: {schema.sentence(mistakes[0])}{more}; `hotpath networks check "
             f"{path}` lists all"
         )
     return Network(path.stem, path, values, files)

@@ -1,4 +1,4 @@
-"""python -m runtime.networks: lists, shows, checks, downloads and adds networks."""
+"""hotpath networks: lists, shows, checks, downloads and adds networks."""
 
 import argparse
 import os
@@ -28,7 +28,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
     try:
         return int(options.run(options) or 0)
     except HotpathError as error:
-        print(f"runtime.networks: {error}", file=sys.stderr)
+        print(f"hotpath networks: {error}", file=sys.stderr)
         return 2
     except BrokenPipeError:  # the reader of a pipe has closed it
         sys.stdout = open(os.devnull, "w")
@@ -39,7 +39,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = Parser(prog="python -m runtime.networks", description=__doc__)
+    parser = Parser(prog="hotpath networks", description=__doc__)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     commands.required = True
     for name, run, text in (

@@ -6,7 +6,7 @@ Each clip has a column with the largest difference of a box's numbers, pixels. B
 same decoded frames. The sums of a network differ in their order; so boxes may differ by
 ``LIMIT_PX``. A run that was stopped goes on with ``--resume``.
 
-An INT8 network comes from ``--int8-dir``, where ``python -m calib.int8`` wrote it, else it is the
+An INT8 network comes from ``--int8-dir``, where ``hotpath int8`` wrote it, else it is the
 one that ships. Exit codes: 0, 1 when a box differs by more.
 """
 

@@ -15,7 +15,7 @@ FRAMES = 12  # the emulation takes a second for each
 TRY = "import sys; sys.path.insert(0, {!r}); from {} import main; sys.exit(main(sys.argv[1:]))"
 # the kernels are those of the wheel, not compiled there
 WHICH = (
-    "import sys; sys.path.insert(0, {!r}); from hotpath_tracker.kernels.cpu import build; "
+    "import sys; sys.path.insert(0, {!r}); from hotpath.kernels.cpu import build; "
     "sys.exit('levels' not in build.library().path)"
 )
 
@@ -34,7 +34,7 @@ def main():
         given = ["--video", options.clip, "--box", options.box, "--frames", FRAMES]
         given += ["--engine", "onnxruntime", "--precision", "fp32", "--quiet", "--results"]
         rows = []
-        for module in ("hotpath_tracker.runtime.track", "runtime.track"):
+        for module in ("hotpath.runtime.track", "runtime.track"):
             out = pathlib.Path(folder, module + ".csv")
             code = TRY.format(folder, module)
             machine.run(core, ["-c", code, *given, out], check=True)

@@ -29,7 +29,7 @@ def test_a_command_says_at_once_that_its_out_can_not_be_made(tmp_path):
     words = ["--clips", tmp_path, "--networks", "kestrel", "--out", tmp_path / "file" / "out"]
     command = [sys.executable, "-m", "calib.evaluate", *map(str, words)]
     done = subprocess.run(command, cwd=str(ROOT), stderr=subprocess.PIPE, text=True)
-    assert done.returncode == 2 and done.stderr.startswith("calib.evaluate: --out ")
+    assert done.returncode == 2 and done.stderr.startswith("hotpath evaluate: --out ")
 
 
 @pytest.mark.parametrize("module", ["train", "train.release", "train.export", "export"])

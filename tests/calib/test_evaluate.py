@@ -84,7 +84,7 @@ def test_a_broken_picture_costs_its_clip_alone(place, capsys):
 def test_the_command_line_says_what_is_missing(place, capsys):
     assert run(place, "--int8-dir", str(place), network="tiny.toml:int8") == 2
     told = capsys.readouterr().err
-    assert "no INT8 form" in told and "python -m calib.int8" in told
+    assert "no INT8 form" in told and "hotpath int8" in told
 
 
 def test_a_clip_of_another_content_is_another_key(place):

@@ -84,7 +84,7 @@ def _try(board):
     }
     # FP16 takes onnx on TensorRT 11
     precision = " --precision fp32" if board.table["board"] == "nvidia_gpu" else ""
-    build = "python3 -m boards.build {} --network kestrel".format(board.table["board"])
+    build = "python3 -m hotpath engine {} --network kestrel".format(board.table["board"])
     _step(board, "build", build + precision, work, **fakes)
     _track(board, work, fakes)
     suite = "python3 -m tests.fps --quick --networks kestrel" + precision
@@ -187,7 +187,7 @@ def _track(board, work, fakes):
     tiny.write_pictures(work / "frames", pictures)
     box = ",".join(str(float(value)) for value in boxes[0])
     command = (
-        f"python3 -m runtime.track --engine tensorrt --network kestrel --video frames --box {box} "
+        f"python3 -m hotpath track --engine tensorrt --network kestrel --video frames --box {box} "
         "--no-show --results track.csv"
     )
     _step(board, "track", command, work, **fakes)

@@ -15,11 +15,11 @@ def test_a_wheel_names_no_makefile(monkeypatch, tmp_path):
 
 
 def test_a_wrong_option_is_one_sentence(capsys):
-    cli = commands.Parser(prog="python -m runtime.networks")
+    cli = commands.Parser(prog="hotpath networks")
     cli.add_subparsers().add_parser("get").add_argument("network")
     with pytest.raises(SystemExit, match="2"):
         cli.parse_args(["get"])
     assert capsys.readouterr().err == (
-        "runtime.networks get: the following arguments are required: network; "
+        "hotpath networks get: the following arguments are required: network; "
         "--help lists the options\n"
     )

@@ -182,7 +182,7 @@ def test_a_mistake_is_one_sentence_and_no_file_is_touched(
     given = ["--network=tiny.toml", "--video=film.avi"] + arguments.split()
     assert main(given) == 2
     (line,) = capsys.readouterr().err.strip().splitlines()
-    assert line.startswith("runtime.track: ") and re.search(words, line), line
+    assert line.startswith("hotpath track: ") and re.search(words, line), line
     assert before == {path: path.read_bytes() for path in mistakes.rglob("*") if path.is_file()}
 
 
@@ -304,7 +304,7 @@ def test_broken_engines_are_one_sentence(world, tmp_path):
     for engine in ("auto", "onnxruntime"):
         done = on_film(world, "film.avi", "--engine", engine, env=environment)
         (line,) = done.stderr.strip().splitlines()
-        assert done.returncode == 2 and line.startswith("runtime.track: ")
+        assert done.returncode == 2 and line.startswith("hotpath track: ")
         assert "its library is damaged" in line
 
 

@@ -10,6 +10,12 @@ from tests.support import ROOT
 
 # such as the extras that `.ci/run` asks for: PyTorch alone takes minutes
 NOT_THE_READERS = ("PYTHONPATH", "DISPLAY", "ALSO", "JOBS", "MAKEFLAGS")
+COMMAND = """#!{0}/.venv/bin/python
+import sys
+sys.path[0] = {0!r}
+from runtime.command import main
+sys.exit(main())
+"""
 CLIP = ".cache/carphone_pristine.mp4"
 
 
@@ -33,6 +39,13 @@ def set_up(folder):
         env=readers(),
     )
     (folder / done.decode().strip()).touch()
+    (folder / ".venv" / "bin").unlink()
+    (folder / ".venv" / "bin").mkdir()
+    for path in (pathlib.Path(sys.prefix) / "bin").iterdir():
+        (folder / ".venv" / "bin" / path.name).symlink_to(path)
+    (folder / ".venv" / "bin" / "hotpath").unlink()
+    (folder / ".venv" / "bin" / "hotpath").write_text(COMMAND.format(str(folder)))
+    (folder / ".venv" / "bin" / "hotpath").chmod(0o755)
     for name in (CLIP, "kernels/cpu/build"):
         if (ROOT / name).exists():
             (folder / name).parent.mkdir(exist_ok=True)

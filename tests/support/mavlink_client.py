@@ -81,7 +81,7 @@ class Client:
 
 
 class Program:
-    """Runs ``python -m runtime.track`` in a process of its own."""
+    """Runs ``hotpath track`` in a process of its own."""
 
     def __init__(self, arguments, log, environment=None):
         self.log = pathlib.Path(log)

@@ -35,7 +35,7 @@ def write_world(folder, frames=400, **film):
 
 
 class PagedRun:
-    """``python -m runtime.track --page`` on a source."""
+    """``hotpath track --page`` on a source."""
 
     def __init__(self, folder, source, *options, port=0, network=None):
         self.folder = pathlib.Path(str(folder))

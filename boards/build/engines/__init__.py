@@ -91,11 +91,11 @@ def _check_precision(order: Order, paths: Dict[str, Any]) -> None:
         if int8_form(network):
             raise BuildFailed(
                 f"the INT8 form of {network.name} is a network of its own, which a computer runs "
-                f"without a bundle; run `python -m runtime.track --network {network.given} "
+                f"without a bundle; run `hotpath track --network {network.given} "
                 "--precision int8 --video cam0`"
             )
         raise BuildFailed(
-            f"{network.name} is not INT8; run `python -m calib.int8 --network {network.given} "
+            f"{network.name} is not INT8; run `hotpath int8 --network {network.given} "
             f"--clips DIR` with a folder of annotated clips, and build "
             f"out/int8/{network.name}-int8.toml"
         )

@@ -44,7 +44,7 @@ def build(order: Order, say: Callable[[str], None]) -> bundle.Bundle:
     table = order.table_or_shipped()
     if table is None:
         raise BuildFailed(
-            f"{network.name} has no table of ranges; run `python -m calib.int8 --network "
+            f"{network.name} has no table of ranges; run `hotpath int8 --network "
             f"{network.given} --clips DIR` with a folder of annotated clips first"
         )
     compiled = compile_network(network, paths, table, board.name)

@@ -31,7 +31,7 @@ def build(order: Order, say: Say) -> Optional[bundle.Bundle]:
     if is_here:
         return build_prepared(folder, order.target, say)
     say(f"this is no {order.board.title}; copy this checkout there and run in it:")
-    words = ["python3 -m boards.build --prepared", str(folder)]
+    words = ["python3 -m hotpath engine --prepared", str(folder)]
     print(" ".join(words + (["--force"] if order.force else [])))
     return None
 

@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> None:
         Path(options.checkout), options.config, Path(options.checkpoint)
     )
     path = write(parts, options.name, Path(options.out))
-    print(f"wrote {path}; try it with `python -m runtime.networks check {path}`")
+    print(f"wrote {path}; try it with `hotpath networks check {path}`")
 
 
 def write(parts: Parts, name: str, folder: Path) -> Path:

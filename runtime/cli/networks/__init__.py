@@ -1,1 +1,1 @@
-"""The commands of ``python -m runtime.networks`` that run engines: show, check and add."""
+"""The commands of ``hotpath networks`` that run engines: show, check and add."""

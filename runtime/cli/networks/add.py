@@ -143,7 +143,7 @@ def _report(choice: Choice, say: Say) -> None:
 
 def _write(table: Table, path: pathlib.Path, paths: Mapping[str, pathlib.Path]) -> None:
     """Write the TOML and copy the files beside it."""
-    note = "Written by `python -m runtime.networks add`; [tracking] has its family's usual values."
+    note = "Written by `hotpath networks add`; [tracking] has its family's usual values."
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         for source in paths.values():

@@ -61,7 +61,7 @@ def play(monkeypatch, tmp_path, name="jetson_nano", capability="5.3"):
         board.leave()
 
 
-NEEDS_RANGES = "python -m calib.int8 --network {} --clips DIR"
+NEEDS_RANGES = "hotpath int8 --network {} --clips DIR"
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_what_was_prepared_serves_its_board_without_onnx_and_no_other_board(
         assert run(toml, tmp_path, "jetson_nano") == 0
         made = bundle.Bundle(tmp_path / "jetson_nano" / "tiny-fp16")
         made.check_parts()
-        assert f"runtime.track --bundle {made.folder}" in capsys.readouterr().out
+        assert f"hotpath track --bundle {made.folder}" in capsys.readouterr().out
         shutil.rmtree(str(made.folder))
         shutil.rmtree(str(toml.parent))  # the board has none of it
         assert build.main(command[3:]) == 0
@@ -167,7 +167,7 @@ def test_int8_takes_a_table_of_ranges_to_the_board(toml, tmp_path, capsys, monke
     ranges["files"]["head"] = "ab" * 32
     table.write(ranges, tmp_path / "tiny-ranges.json")
     assert run(toml, tmp_path / "other", *options) == 2
-    assert f"python -m calib.int8 --network {toml} --clips DIR` again" in capsys.readouterr().err
+    assert f"hotpath int8 --network {toml} --clips DIR` again" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("precision", ["fp16", "fp32"])
@@ -291,7 +291,7 @@ def test_a_board_builds_over_ssh_and_the_bundle_comes_back(toml, tmp_path, sshd,
         (None, "Connection refused"),
         ("kill -9 $(ps -o ppid= -p $PPID | head -n 1)", "the connection to 127.0.0.1 failed"),
         (
-            "echo boards.build: no GPU here >&2; exit 2",
+            "echo hotpath engine: no GPU here >&2; exit 2",
             "the build on 127.0.0.1 failed: no GPU here",
         ),
         (

@@ -41,7 +41,7 @@ def test_a_value_that_cannot_be_is_one_plain_sentence(capsys, arguments, words):
         code = end.code
     assert code == 2
     said = capsys.readouterr().err
-    assert words in said and said.count("\n") == 1 and said.startswith("runtime.track: ")
+    assert words in said and said.count("\n") == 1 and said.startswith("hotpath track: ")
 
 
 def test_a_time_is_given_in_seconds_minutes_and_hours():

@@ -36,7 +36,7 @@ def test_a_summary_that_can_not_be_printed_is_one_sentence(world):
         words = film_command(world, "frames", "--json", "--frames", "2", "--quiet", "--no-show")
         done = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, timeout=120)
     last = done.stderr.decode().splitlines()[-1]
-    assert (done.returncode, last) == (2, "runtime.track: standard output: the disk is full")
+    assert (done.returncode, last) == (2, "hotpath track: standard output: the disk is full")
 
 
 HOST = "a" * 70 + ".example"

@@ -113,7 +113,7 @@ def test_the_rtl_finds_what_the_model_finds_bit_for_bit(bundles, clip):
 
 
 def track(tmp_path, *arguments, **more):
-    """Run ``python -m runtime.track`` in a folder of bundles: (exit code, its output)."""
+    """Run ``hotpath track`` in a folder of bundles: (exit code, its output)."""
     command = [sys.executable, "-m", "runtime.track", "--no-show", *arguments]
     environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path), **more}
     done = run(command, cwd=str(tmp_path), stderr=subprocess.STDOUT, timeout=240, env=environment)

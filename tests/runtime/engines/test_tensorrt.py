@@ -140,7 +140,7 @@ def test_int8_reads_the_computers_scales_under_the_versions_own_header(board, tm
 
 @pytest.mark.parametrize("board", ["11"], indirect=True)
 def test_int8_without_quantisers_is_one_sentence_where_there_are_no_flags(board, tmp_path):
-    with pytest.raises(BuildFailed, match="only from a Q/DQ network; run `python -m calib.int8"):
+    with pytest.raises(BuildFailed, match="only from a Q/DQ network; run `hotpath int8"):
         plans.Builder(plans.Request("int8", scales={}), str(tmp_path), quiet)
 
 

@@ -1,4 +1,4 @@
-"""`python -m runtime.networks`: what it lists and shows, and what it says of a wrong TOML."""
+"""`hotpath networks`: what it lists and shows, and what it says of a wrong TOML."""
 
 import re
 

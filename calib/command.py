@@ -16,7 +16,7 @@ C = TypeVar("C", bound=Any)  # a clip or film, which has a name
 
 
 def parser(name: str, description: Optional[str]) -> argparse.ArgumentParser:
-    """An ``argparse.ArgumentParser`` of ``hotpath WORD`` or ``python -m NAME``; it keeps the lines."""
+    """An ``argparse.ArgumentParser`` of ``hotpath WORD`` or ``python -m NAME``."""
     return Parser(
         prog=name if name.startswith("hotpath ") else "python -m " + name,
         description=description,

@@ -116,6 +116,7 @@ class Outputs:
                 stop,
                 write_row=self.write_row,
                 recent_ms=self.profile.recent_ms,
+                recent_fps=self.profile.recent_fps,
                 latency_ms=lambda: self.profile.figures("latency", RECENT),
                 columns=COLUMNS[:-1],  # numbers alone
                 can_record=any((options.results, options.save, options.record)),
@@ -170,7 +171,7 @@ class Outputs:
         if not (video or self._player):
             return
         captions = self._captions(index, time_s, tracks)
-        picture = draw.draw(bgr_of(frame), list(tracks.values()), captions)
+        picture = draw.draw(bgr_of(frame), tracks, captions)
         began = self._note("drawing", began)
         if self._player:
             self._player.show(frame, picture, index)
@@ -234,10 +235,8 @@ class Outputs:
     ) -> Dict[str, Any]:
         """What is written onto the picture."""
         marks = {
-            "lost": [track.lost for track in tracks.values()],
             "since": self._times_since_loss(index, time_s, tracks),
-            "names": list(tracks) if len(tracks) > 1 else None,
-            "trails": self._extended_trails(tracks) if self._options.trail else None,
+            "trails": self._extended_trails(tracks) if self._options.trail else {},
         }
         if not self._options.overlay:
             return marks
@@ -247,29 +246,25 @@ class Outputs:
             marks,
             network=self._network,
             engine=self._engine["engine"],
-            fps=1e3 / steps["total"] if steps["total"] else None,
+            fps=self.profile.recent_fps(),
             steps=steps,
             frame=index,
         )
 
     def _times_since_loss(
         self, index: int, time_s: Optional[float], tracks: Dict[int, Track]
-    ) -> List[str]:
-        """For how long each target has been lost: "" for those that are not."""
+    ) -> Dict[int, str]:
+        """For how long each lost target has been lost."""
         lost = {number: (index, time_s) for number, track in tracks.items() if track.lost}
         self._lost = {number: self._lost.get(number, now) for number, now in lost.items()}
-        texts = []
-        for number in tracks:
-            frame, began_s = self._lost.get(number, (index, None))
-            if number not in self._lost:
-                texts.append("")
-            elif time_s is None or began_s is None:
-                texts.append(f"{index - frame} frames")
-            else:
-                texts.append(f"{max(0.0, time_s - began_s):.1f} s")
+        texts = {}
+        for number, (frame, began_s) in self._lost.items():
+            texts[number] = f"{index - frame} frames"
+            if time_s is not None and began_s is not None:
+                texts[number] = f"{max(0.0, time_s - began_s):.1f} s"
         return texts
 
-    def _extended_trails(self, tracks: Dict[int, Track]) -> List[List[Tuple[float, float]]]:
+    def _extended_trails(self, tracks: Dict[int, Track]) -> Dict[int, List[Tuple[float, float]]]:
         """Each target's centres over the last frames, without frames where it was lost."""
         self._trails = {
             number: self._trails.get(number) or deque(maxlen=self._options.trail)
@@ -279,7 +274,7 @@ class Outputs:
             if not track.lost:
                 x, y, w, h = track.box
                 self._trails[number].append((x + w / 2, y + h / 2))
-        return [list(self._trails[number]) for number in tracks]
+        return {number: list(points) for number, points in self._trails.items()}
 
     def summary(self, source: Any) -> None:
         """Say on standard error what was done; with --json print it.

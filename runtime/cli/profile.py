@@ -1,14 +1,16 @@
-"""How long each step of a frame took, and what limits the whole program."""
+"""How long each step of a frame took, frames a second, and what limits the whole program."""
 
 import time
 from collections import deque
 from itertools import islice
-from typing import Deque, Dict, Mapping
+from typing import Callable, Deque, Dict, Mapping, Optional
 
 import numpy as np
 
 STEPS = ("wait", "crop", "network", "select", "total")
 KEPT = 20000  # frames; older ones are forgotten, because a stream has no end
+RECENT = 30  # frames of the figures that a picture or the page shows
+STILL_S = 1.0  # a longer time between two frames, without work, is a pause
 BUSY = 0.7  # a thread that works for this share of the time limits the program
 
 
@@ -20,18 +22,31 @@ class Profile:
     to its boxes: crop, network, select and what lies between them. ``refresh`` is the time of the
     exemplar part, in frames that refreshed an exemplar (``runtime.devices.refresh``). ``note``
     adds the times of other steps.
+
+    Args:
+        clock: seconds, of which only differences count.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
         self.frames = 0
+        self._clock = clock
+        self._last_s: Optional[float] = None  # when the last frame was added
+        self._loop_s = 0.0  # of all frames, without pauses
+        self._periods: Deque[float] = deque(maxlen=RECENT)  # of the last frames, the same
         self._ms: Dict[str, Deque[float]] = {step: deque(maxlen=KEPT) for step in STEPS}
         self._threads = dict.fromkeys(STEPS, "loop")
         self._busy_ms: Dict[str, float] = {}  # step -> sum over the whole run
-        self._began = time.perf_counter()
 
     def add(self, wait_ms: float, step_ms: Mapping[str, float], total_ms: float) -> None:
         """Add one frame; ``step_ms`` is the tracker's own dict."""
         self.frames += 1
+        now_s, busy_s = self._clock(), (wait_ms + total_ms) / 1e3
+        period_s = busy_s if self._last_s is None else now_s - self._last_s
+        if period_s - busy_s > STILL_S:
+            period_s = busy_s
+        self._last_s = now_s
+        self._loop_s += period_s
+        self._periods.append(period_s)
         for step in ("crop", "network", "select"):
             self._ms[step].append(step_ms[step])
         self.note("wait", wait_ms)
@@ -68,9 +83,21 @@ class Profile:
         median, p95, p99 = np.percentile(times, (50, 95, 99))
         return {"median": float(median), "p95": float(p95), "p99": float(p99)}
 
-    def recent_ms(self, frames: int = 30) -> Dict[str, float]:
+    def fps(self) -> Optional[float]:
+        """Frames that were tracked a second of wall time in the frame loop; None before the first.
+
+        The loop reads, tracks, draws and writes. Pauses of more than ``STILL_S`` do not count.
+        """
+        return self.frames / max(self._loop_s, 1e-9) if self.frames else None
+
+    def recent_fps(self) -> Optional[float]:
+        """The same over the last ``RECENT`` frames."""
+        periods = list(self._periods)  # the page asks while the loop adds a frame
+        return len(periods) / max(sum(periods), 1e-9) if periods else None
+
+    def recent_ms(self) -> Dict[str, float]:
         """dict of step -> median over the last frames; empty before the first frame."""
-        last = [list(islice(reversed(self._ms[step]), frames)) for step in STEPS]
+        last = [list(islice(reversed(self._ms[step]), RECENT)) for step in STEPS]
         count = min(map(len, last))  # the page asks while the loop adds a frame
         if not count:
             return {}
@@ -93,19 +120,15 @@ class Profile:
         return "\n".join(lines)
 
     def program_line(self, live: bool, paced: bool) -> str:
-        """Frames a second of the whole program, and what limits it.
+        """Frames a second (see ``fps``), and what limits them.
 
         Args:
             live: whether the source is live.
             paced: whether a window or the page plays a recording at its own speed.
         """
-        elapsed_s = time.perf_counter() - self._began
-        fps = self.frames / max(elapsed_s, 1e-9)
-        tracking_fps = self.frames * 1e3 / max(self._busy_ms.get("tracking", 0.0), 1e-6)
         return (
-            f"{self.frames} frames in {elapsed_s:.1f} s: {fps:.0f} a second in all, "
-            f"{tracking_fps:.0f} of tracking; limited by "
-            f"{self._limit(elapsed_s * 1e3, live, paced)}"
+            f"{self.frames} frames in {self._loop_s:.1f} s: {self.fps() or 0.0:.0f} FPS; "
+            f"limited by {self._limit(self._loop_s * 1e3, live, paced)}"
         )
 
     def _limit(self, elapsed_ms: float, live: bool, paced: bool) -> str:

@@ -71,7 +71,7 @@ class Summary:
             "engine": self._engine,
             "ms": ms,
             "refresh_ms": self._profile.figures("refresh"),
-            "fps": 1e3 / ms["median"] if ms else None,
+            "fps": self._profile.fps(),
             "score": self._score_sum / self._scores if self._scores else None,
             "latency_ms": self._profile.figures("latency"),
             "dropped": source.dropped,
@@ -95,7 +95,7 @@ def lines_of(figures: Dict[str, Any], live: bool) -> List[str]:
         lines.append("no target was tracked")
     elif figures["ms"]:
         lines.append(
-            "{ms[median]:.2f} ms a frame (median, p95 {ms[p95]:.2f}), {fps:.0f} FPS of tracking, "
+            "{fps:.0f} FPS; tracking takes {ms[median]:.2f} ms a frame (median, p95 {ms[p95]:.2f}); "
             "mean score {score:.2f}".format(**figures)
         )
     if figures["refresh_ms"]:

@@ -4,6 +4,7 @@ The loop never waits for anybody here. Publishing a frame keeps a reference to i
 carried out by the loop itself, between two frames. This file knows nothing of HTTP or browsers.
 """
 
+import math
 import secrets
 import threading
 import time
@@ -24,6 +25,7 @@ MOST_REQUESTS = 32  # that may wait for the loop
 SMALLEST_PX = 4.0  # side of a box
 CATCH_UP_FRAMES = 30  # most frames tracked at once after a selection
 ROWS_KEPT = 20000
+STILL_S = 1.0  # without a new frame: the run stands still
 
 
 class Refused(HotpathError):
@@ -47,6 +49,7 @@ class Controller:
         stop: object whose attribute ``requested`` ends the loop.
         write_row: function (index, time_s, target number, ``Track``) that writes one result.
         recent_ms: function that gives the milliseconds of each step of the last frames, a dict.
+        recent_fps: function that gives frames a second over the last frames, or None.
         latency_ms: function that gives the latency of the last frames, from capture to boxes:
             median, p95 and p99, a dict; empty where it is not known.
         columns: names of the values in a row.
@@ -77,6 +80,7 @@ class Controller:
         columns: Sequence[str],
         can_record: bool,
         latency_ms: Callable[[], Dict[str, float]] = dict,
+        recent_fps: Callable[[], Optional[float]] = lambda: None,
     ) -> None:
         self.source = source
         self.columns = list(columns)
@@ -87,7 +91,8 @@ class Controller:
         self.is_watched: Callable[[], bool] = lambda: False
         self.targets, self._stop = targets, stop
         self._write_row, self._recent_ms = write_row, recent_ms
-        self._latency_ms, self.can_record = latency_ms, can_record
+        self._latency_ms, self._recent_fps = latency_ms, recent_fps
+        self.can_record = can_record
         self._run = secrets.token_hex(4)  # tells a browser that reconnects whether the run is new
         self._engine = targets.engine.describe()["engine"]
         self._changes = threading.Condition()
@@ -97,7 +102,7 @@ class Controller:
         self._requests: Deque[Tuple[Future[Any], Callable[..., Any], Any]] = deque()
         self._wait_for_target = not source.live
         self._began = time.monotonic()  # when the newest frame was due
-        self._times: Deque[float] = deque(maxlen=60)  # of the last frames
+        self._came_s = math.inf  # when the newest frame came
         self.rows: Deque[Sequence[Any]] = deque(maxlen=ROWS_KEPT)
         self.holds: Dict[str, str] = {}
 
@@ -127,7 +132,7 @@ class Controller:
         if self.newest is None:
             self._first = tracked.index
         self.buffer.add(tracked)
-        self._times.append(time.monotonic())
+        self._came_s = time.monotonic()
         if self._wait_for_target:
             self.paused = not tracked.tracks
             self._wait_for_target = self.paused
@@ -241,7 +246,6 @@ class Controller:
             self.seek(self._first)
             return
         self._wait_for_target, self.paused = False, paused
-        self._times.clear()
 
     def seek(self, index: int) -> None:
         """Go to that frame of a recording, which waits there for new targets."""
@@ -258,7 +262,6 @@ class Controller:
         self.finished, self.buffer = False, FrameBuffer()
         self._run = secrets.token_hex(4)
         self._wait_for_target, self.paused = True, False
-        self._times.clear()
 
     def record(self, on: bool) -> None:
         """Start or stop writing to the files that the command line named."""
@@ -344,17 +347,17 @@ class Controller:
             return "replay"
         if self.paused and self._wait_for_target:
             return "target"
-        times = list(self._times)  # the loop may clear them meanwhile
-        late_s = time.monotonic() - times[-1] if times else 0.0
-        return "frames" if self.source.live and late_s > 1.0 else None
+        return "frames" if self.source.live and self._is_still else None
+
+    @property
+    def _is_still(self) -> bool:
+        return time.monotonic() - self._came_s > STILL_S
 
     @property
     def fps(self) -> Optional[float]:
         """Frames a second over the last frames; None while the run stands still."""
-        times = list(self._times)
-        if self.paused or len(times) < 2 or time.monotonic() - times[-1] > 1.0:
-            return None
-        return round((len(times) - 1) / max(times[-1] - times[0], 1e-6), 1)
+        fps = None if self.paused or self._is_still else self._recent_fps()
+        return None if fps is None else round(fps, 1)
 
 
 def target_json(number: int, track: Track) -> Dict[str, Any]:

@@ -7,7 +7,7 @@ cover at most a twelfth of the picture. On small pictures there is one band, or 
 not fit side by side is left out.
 """
 
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 import cv2
 import numpy as np
@@ -29,39 +29,48 @@ GREEN, ORANGE, BLUE = (80, 220, 60), (40, 170, 255), (255, 170, 60)
 TARGETS = (GREEN, ORANGE, BLUE, (220, 110, 255), (60, 235, 245), (255, 235, 90))
 LOST = (70, 70, 235)
 DASH_PX = 7  # of a lost target's box, line widths
+_Rectangle = Tuple[int, int, int, int]  # left, top, right, bottom
 LARGEST_PX = 16000  # OpenCV's line drawing overflows far outside the picture
 
 
-def draw(frame: np.ndarray, tracks: Any, info: Any = None) -> np.ndarray:
-    """Draw boxes and figures onto a copy of ``frame``.
+def draw(
+    frame: np.ndarray, tracks: Union[Track, Mapping[int, Track]], info: Any = None
+) -> np.ndarray:
+    """Draw boxes and figures onto a copy of ``frame``. A number has one colour in all frames.
 
     Args:
         frame: BGR ``uint8`` (H, W, 3); it is not changed.
-        tracks: a ``Track``, or a list of them; boxes ``(x, y, w, h)`` in pixels of the frame.
+        tracks: a ``Track``, or a dict of target number -> ``Track``, as ``Targets.update`` gives;
+            boxes ``(x, y, w, h)`` in pixels of the frame.
         info: dict. Every key is optional:
             ``network`` and ``engine`` (text), ``fps`` (number), ``frame`` (index);
             ``steps``: ordered dict of a step's name -> milliseconds, with their sum ``total``;
-            ``lost``: a bool, or a list of one bool a track;
-            ``since``: list of a text for each track, for how long it has been lost;
-            ``names``: list of a label for each track;
-            ``trails``: list of one list of points (x, y) a track, oldest first.
+            ``since``: dict of target number -> text, for how long it has been lost;
+            ``trails``: dict of target number -> list of points (x, y), oldest first.
 
     Returns:
         a new array of the same shape.
     """
     info = info or {}
-    tracks = [tracks] if isinstance(tracks, Track) else list(tracks)
+    tracks = {0: tracks} if isinstance(tracks, Track) else tracks
     picture: np.ndarray = frame.copy()
     look = _Look(picture.shape)
     top = _fitting(look, *_top(info)) if look.bands else ("", "")
     bottom = _fitting(look, *_bottom(info)) if look.bands == 2 else ("", "")
     edge_top = look.band_px if any(top) else 0
     edge_bottom = picture.shape[0] - (look.band_px if any(bottom) else 0)
-    for number, points in enumerate(info.get("trails") or ()):
-        _draw_trail(picture, look, points, _colour(number, info))
-    for number, track in enumerate(tracks):
-        if np.isfinite(track.box).all():
-            _draw_track(picture, look, track, number, info, (edge_top, edge_bottom))
+    for number, points in info.get("trails", {}).items():
+        _draw_trail(picture, look, points, _colour(number, tracks.get(number)))
+    finite = {n: track for n, track in tracks.items() if np.isfinite(track.box).all()}
+    for number, track in finite.items():
+        _draw_box(picture, look, track, _colour(number, track))
+    labels: List[_Rectangle] = []
+    several = len(tracks) > 1 or any(tracks)
+    for number, track in finite.items():  # over all boxes
+        text = _label(number if several else None, track, info.get("since", {}).get(number, ""))
+        places = _places(look, track, text, (edge_top, edge_bottom))
+        labels.append(next((p for p in places if not any(_touch(p, o) for o in labels)), places[0]))
+        _draw_label(picture, look, text, labels[-1], _colour(number, track))
     if any(top):
         _draw_band(picture, look, 0, top)
     if any(bottom):
@@ -96,13 +105,8 @@ class _Look:
         return int(cv2.getTextSize(text, FONT, self.scale, self.line_px)[0][0])
 
 
-def _is_lost(number: int, info: Dict[str, Any]) -> bool:
-    lost = info.get("lost", False)
-    return bool(lost[number]) if isinstance(lost, (list, tuple)) else bool(lost)
-
-
-def _colour(number: int, info: Dict[str, Any]) -> Tuple[int, int, int]:
-    return LOST if _is_lost(number, info) else TARGETS[number % len(TARGETS)]
+def _colour(number: int, track: Optional[Track]) -> Tuple[int, int, int]:
+    return LOST if track is not None and track.lost else TARGETS[number % len(TARGETS)]
 
 
 def _draw_trail(
@@ -117,32 +121,56 @@ def _draw_trail(
     cv2.polylines(picture, [line], False, colour, look.box_px, cv2.LINE_AA)
 
 
-def _draw_track(
-    picture: np.ndarray, look: _Look, track: Any, number: int, info: Any, edges: Tuple[int, int]
-) -> None:
-    """One target's box and its label: above the box where there is room, else inside it."""
-    lost, colour = _is_lost(number, info), _colour(number, info)
+def _corners(track: Track) -> Tuple[int, int, int, int]:
+    """Left, top, right and bottom of a box, whole pixels that OpenCV can draw."""
     x, y, w, h = track.box
     corners = np.clip((x, y, x + w, y + h), -LARGEST_PX, LARGEST_PX)
     left, top, right, bottom = (int(round(corner)) for corner in corners)
+    return left, top, right, bottom
+
+
+def _draw_box(picture: np.ndarray, look: _Look, track: Track, colour: Tuple[int, int, int]) -> None:
+    """One target's box: broken where it is lost."""
+    left, top, right, bottom = _corners(track)
     # a dark line around the bright one makes it visible on any background
-    frame = _draw_dashed if lost else cv2.rectangle
+    frame = _draw_dashed if track.lost else cv2.rectangle
     frame(picture, (left, top), (right, bottom), DARK, look.box_px + 2)
     frame(picture, (left, top), (right, bottom), colour, look.box_px)
 
-    names = info.get("names")
-    text = f"{names[number]} " if names else ""
-    since = info["since"][number] if lost and info.get("since") else ""
-    text = _ascii(text + (_joined("lost", since) if lost else f"{track.score:.2f}"))
+
+def _label(number: Optional[int], track: Track, since: str) -> str:
+    """Such as "#2 .96"; the number stands there where several targets are told apart."""
+    score = _joined("lost", since) if track.lost else f"{track.score:.2f}".lstrip("0")
+    return _ascii("{}{}".format("" if number is None else f"#{number} ", score))
+
+
+def _places(look: _Look, track: Track, text: str, edges: Tuple[int, int]) -> List[_Rectangle]:
+    """Where a label may stand, the best place first: above its box, below it, inside it.
+
+    After these come all other heights, the nearest ones first.
+    """
+    left, top, _, bottom = _corners(track)
     pad = max(2, look.margin_px // 2)
     width, height = look.text_width(text) + 2 * pad, int(round(look.letter_px)) + 2 * pad
-    above = top - height - look.box_px // 2
-    at_y = above if above >= edges[0] else bottom + look.box_px // 2
-    if at_y + height > edges[1]:
-        at_y = max(edges[0], min(top + look.box_px, edges[1] - height))
     at_x = max(0, min(left - look.box_px // 2, look.width - width))
-    cv2.rectangle(picture, (at_x, at_y), (at_x + width, at_y + height), colour, cv2.FILLED)
-    _put(picture, look, text, (at_x + pad, at_y + height - pad), DARK)
+    above, below = top - height - look.box_px // 2, bottom + look.box_px // 2
+    inside = max(edges[0], min(top + look.box_px, edges[1] - height))
+    others = sorted(range(edges[0], edges[1] - height, 2), key=lambda y: abs(y - above))
+    fits = [y for y in (above, below) if edges[0] <= y <= edges[1] - height]
+    return [(at_x, y, at_x + width, y + height) for y in fits + [inside] + others]
+
+
+def _touch(one: _Rectangle, other: _Rectangle) -> bool:
+    across = one[0] <= other[2] and other[0] <= one[2]
+    return across and one[1] <= other[3] and other[1] <= one[3]
+
+
+def _draw_label(
+    picture: np.ndarray, look: _Look, text: str, place: _Rectangle, colour: Tuple[int, int, int]
+) -> None:
+    pad = max(2, look.margin_px // 2)
+    cv2.rectangle(picture, place[:2], place[2:], colour, cv2.FILLED)
+    _put(picture, look, text, (place[0] + pad, place[3] - pad), DARK)
 
 
 def _draw_dashed(

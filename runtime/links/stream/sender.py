@@ -290,8 +290,7 @@ class Sender(Link):
     def _write(self, shown: TrackedFrame) -> None:
         frame = bgr_of(shown.frame)
         if self._box and shown.tracks:
-            tracks = list(shown.tracks.values())
-            frame = draw(frame, tracks, {"lost": [track.lost for track in tracks]})
+            frame = draw(frame, shown.tracks)
         picture = to_i420(self._fitted(frame))
         height, width = picture.shape[0] * 2 // 3, picture.shape[1]
         unix_s = time.time() - (time.monotonic() - shown.captured_s)

@@ -1,6 +1,6 @@
 """The profile of the whole program: every step with its thread, and what limits it."""
 
-import time
+import itertools
 
 import pytest
 
@@ -11,13 +11,30 @@ STEP_MS = {"crop": 1.0, "network": 2.0, "select": 0.5}
 
 def profiled(seconds, wait_ms=1.0, total_ms=4.0, frames=50, **notes):
     """A profile of a run of that duration; notes are (milliseconds a frame, thread)."""
-    profile = Profile()
-    profile._began = time.perf_counter() - seconds
+    first_s = (wait_ms + total_ms) / 1e3
+    profile = Profile(itertools.count(0, (seconds - first_s) / max(1, frames - 1)).__next__)
     for _ in range(frames):
         profile.add(wait_ms, STEP_MS, total_ms)
         for step, (ms, thread) in notes.items():
             profile.note(step, ms, thread)
     return profile
+
+
+def test_frames_a_second_are_those_of_the_loops_wall_time_without_pauses():
+    profile = profiled(2.0)
+    assert profile.fps() == pytest.approx(25.0) and profile.frames == 50
+    assert profile.recent_fps() == pytest.approx(25.0, rel=0.03)
+    times = iter([0.0, 0.1, 60.1, 60.2])  # a minute's pause
+    profile = Profile(times.__next__)
+    assert profile.fps() is None and profile.recent_fps() is None
+    for _ in range(4):
+        profile.add(60.0, STEP_MS, 40.0)
+    assert profile.fps() == profile.recent_fps() == pytest.approx(10.0)
+    slow = iter([0.0, 3.0])  # which is work, and no pause
+    profile = Profile(slow.__next__)
+    for _ in range(2):
+        profile.add(0.0, STEP_MS, 3000.0)
+    assert profile.fps() == pytest.approx(1 / 3)
 
 
 def test_every_step_stands_in_the_table_with_its_thread_and_below_it_the_whole_programs_speed():
@@ -29,7 +46,7 @@ def test_every_step_stands_in_the_table_with_its_thread_and_below_it_the_whole_p
     assert rows["decode"][1] == "1.000" and rows["total"][4] == "loop"
     assert "wait" in profile.table(live=True) and "decode" not in profile.table(live=True)
     line = profiled(2.0, total_ms=4.0).program_line(False, False)
-    assert line.startswith("50 frames in 2.0 s: 25 a second in all, 250 of tracking; limited by")
+    assert line.startswith("50 frames in 2.0 s: 25 FPS; limited by")
 
 
 def test_the_page_may_ask_while_a_frame_is_added():
@@ -64,8 +81,7 @@ def test_the_last_line_says_what_limits_the_program(arguments, live, paced, word
 def test_work_that_gives_way_limits_nothing_and_decoding_elsewhere_does():
     profile = profiled(2.0, decode=(38.0, "source"), jpeg=(0.0, "loop"))
     assert profile.program_line(True, False).endswith("limited by decode")
-    profile = Profile()
-    profile._began = time.perf_counter() - 1.0
+    profile = Profile(itertools.count(0, 0.02).__next__)
     for _ in range(50):
         profile.add(0.0, STEP_MS, 4.0)
         profile.note("jpeg", 15.0, is_work=False)

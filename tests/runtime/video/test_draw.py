@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import cv2
 import numpy as np
 import pytest
 
@@ -24,7 +25,7 @@ def black(size):
 
 def ink(size, info):
     """Where the letters are in the strips of a black frame: rows and columns."""
-    picture = draw(black(size), [], info)
+    picture = draw(black(size), {}, info)
     assert not picture[size[1] // 4 : size[1] * 3 // 4].any()
     return np.where((picture > 128).all(axis=2))
 
@@ -45,17 +46,17 @@ def test_the_texts_keep_off_the_edges_and_can_be_read(size):
 @pytest.mark.parametrize("size", SIZES + [(160, 120), (64, 64), (20, 20), (1280, 130)])
 def test_the_bands_cover_at_most_a_twelfth_of_the_picture(size):
     bright = np.full((size[1], size[0], 3), 255, np.uint8)
-    changed = (draw(bright, [], INFO) != bright).any(axis=(1, 2))
+    changed = (draw(bright, {}, INFO) != bright).any(axis=(1, 2))
     assert changed.sum() <= size[1] / 12.0
     assert size[1] < 144 or changed.any()
 
 
 def test_a_trail_leads_through_its_points_in_the_targets_colour():
-    trails = [[(30, 200), (160, 200), (float("nan"), 3), (160, 120)], [(1e12, 5)]]
-    tracks = [Track((140, 100, 40, 40), 0.9), Track((10, 60, 20, 20), 0.9)]
+    trails = {3: [(30, 200), (160, 200), (float("nan"), 3), (160, 120)], 5: [(1e12, 5)]}
+    tracks = {3: Track((140, 100, 40, 40), 0.9), 5: Track((10, 60, 20, 20), 0.9)}
     picture = draw(black((320, 240)), tracks, dict(trails=trails))
-    assert np.abs(picture[200, 100] - np.array(TARGETS[0])).max() < 30  # lines are anti-aliased
-    assert np.abs(picture[180, 160] - np.array(TARGETS[0])).max() < 30
+    assert np.abs(picture[200, 100] - np.array(TARGETS[3])).max() < 30  # lines are anti-aliased
+    assert np.abs(picture[180, 160] - np.array(TARGETS[3])).max() < 30
 
 
 def test_the_box_is_drawn_where_it_is():
@@ -66,11 +67,36 @@ def test_the_box_is_drawn_where_it_is():
     assert tuple(picture[105, 98]) == DARK  # the line that sets it off from a bright ground
 
 
-def test_several_targets_have_colours_and_names_of_their_own():
-    tracks = [Track((30, 60, 40, 40), 0.9), Track((200, 60, 40, 40), 0.8)]
-    picture = draw(black((320, 240)), tracks, dict(names=["a", "b"], lost=[False, True]))
-    assert tuple(picture[80, 30]) == TARGETS[0]
-    assert tuple(picture[80, 200]) not in TARGETS and picture[80, 200].any()
+def test_a_target_keeps_its_colour_when_another_one_ends():
+    tracks = {0: Track((30, 60, 40, 40), 0.9), 1: Track((200, 60, 40, 40), 0.8)}
+    assert tuple(draw(black((320, 240)), tracks)[80, 200]) == TARGETS[1]
+    del tracks[0]
+    assert tuple(draw(black((320, 240)), tracks)[80, 200]) == TARGETS[1]
+    tracks[1] = tracks[1]._replace(lost=True)
+    lost = draw(black((320, 240)), tracks)[80, 200]
+    assert tuple(lost) not in TARGETS and lost.any()
+
+
+def labels_in(picture, colours):
+    """Bounds (left, top, right, bottom) of the filled areas of those colours."""
+    found = []
+    for colour in colours:
+        filled = (picture == np.array(colour, np.uint8)).all(axis=2).astype(np.uint8)
+        filled = cv2.morphologyEx(filled, cv2.MORPH_CLOSE, np.ones((5, 5)))
+        filled = cv2.morphologyEx(filled, cv2.MORPH_OPEN, np.ones((7, 7)))
+        rows, columns = np.where(filled)
+        found.append((columns.min(), rows.min(), columns.max(), rows.max()))
+    return found
+
+
+def test_labels_of_targets_on_the_same_place_are_not_on_top_of_one_another():
+    box = (100, 100, 80, 60)
+    tracks = {n: Track((box[0] + 2 * n, box[1] + n, *box[2:]), 0.96) for n in range(6)}
+    labels = labels_in(draw(black((320, 240)), tracks, INFO), TARGETS)
+    for index, (left, top, right, bottom) in enumerate(labels):
+        assert right - left > 25 and bottom - top > 8, "whole"
+        for other in labels[:index]:
+            assert bottom < other[1] or top > other[3] or right < other[0] or left > other[2]
 
 
 @pytest.mark.parametrize(
@@ -90,7 +116,7 @@ def test_several_targets_have_colours_and_names_of_their_own():
 def test_any_box_on_any_picture_can_be_drawn(box, size):
     unknown = dict(INFO, network="r\u00e9seau", engine="\u7f51\u7edc")  # letters the font lacks
     for lost in (False, True):  # a lost one has dashes, which may be millions
-        drawn = draw(black(size), Track(box, 0.5), dict(unknown, lost=[lost]))
+        drawn = draw(black(size), Track(box, 0.5, lost), unknown)
         assert drawn.shape == (size[1], size[0], 3)
 
 
@@ -103,7 +129,7 @@ def test_a_label_stays_in_the_picture_beside_a_box_at_the_edge():
 
 
 def test_the_ink_is_white_on_a_white_picture_too():
-    picture = draw(np.full((240, 320, 3), 255, np.uint8), [], dict(fps=100))
+    picture = draw(np.full((240, 320, 3), 255, np.uint8), {}, dict(fps=100))
     strip = picture[:10, 200:]
     assert strip.max() > 200 and np.median(strip) < 110
 
@@ -141,10 +167,10 @@ def test_a_window_is_shown_until_the_user_presses_q():
 def test_a_lost_target_has_a_red_broken_line_and_the_time_since():
     track = Track((100, 80, 100, 80), 0.5, True, "lost")
     held = draw(black((480, 360)), Track(track.box, 0.5))
-    lost = draw(black((480, 360)), track, {"lost": [True], "since": ["1.2 s"]})
+    lost = draw(black((480, 360)), track, {"since": {0: "1.2 s"}})
     side = lost[90:150, 100].astype(int)
     red = (side[:, 2] > side[:, 1] + 100).sum()
     assert 10 < red < 50, "a part of the line is red"
     assert held[90:150, 100].any(axis=1).all() and not side.any(axis=1).all()
-    without = draw(black((480, 360)), track, {"lost": [True]})
+    without = draw(black((480, 360)), track)
     assert (lost != without).any()

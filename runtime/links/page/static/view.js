@@ -126,13 +126,13 @@ export class View {
     pen.clearRect(0, 0, width, height);
     if (!this.state || this.shown === null) return;
     const place = this.place();
-    for (const target of this.state.targets) {
-      if (target.box) this.#drawTarget(pen, place, target);
-    }
+    const found = this.state.targets.filter((target) => target.box), taken = [];
+    for (const target of found) this.#drawBox(pen, place, target);
+    for (const target of found) this.#drawLabel(pen, place, target, taken);
     if (this.draft) this.#drawDraft(pen, place, this.draft);
   }
 
-  #drawTarget(pen, place, target) {
+  #drawBox(pen, place, target) {
     const colour = target.lost ? LOST : colourOf(target.number);
     const [x, y] = onStage(place, target.box[0], target.box[1]);
     const w = target.box[2] * place.scale, h = target.box[3] * place.scale;
@@ -145,15 +145,28 @@ export class View {
     }
     pen.setLineDash([]);
 
-    // above the box where there is room, else below it, else inside
-    const text = target.lost ? `${target.number}  ${this.#sinceLoss(target.number)}` : `${target.number}  score ${target.score.toFixed(2)}`;
+  }
+
+  // above the box where there is room, else below it, else inside, else at the nearest free height
+  #drawLabel(pen, place, target, taken) {
+    const [x, y] = onStage(place, target.box[0], target.box[1]);
+    const h = target.box[3] * place.scale;
+    const score = target.score.toFixed(2).replace(/^0/, "");
+    const text = `#${target.number} ${target.lost ? this.#sinceLoss(target.number) : score}`;
     pen.font = "700 15px system-ui, sans-serif";
-    const wide = pen.measureText(text).width + 14, high = 24;
-    let top = y - high - 3;
-    if (top < 0) top = y + h + 3;
-    if (top + high > this.stage.clientHeight) top = Math.max(0, y + 3);
+    const wide = pen.measureText(text).width + 14, high = 24, most = this.stage.clientHeight - high;
     const left = Math.max(0, Math.min(x - 1, this.stage.clientWidth - wide));
-    pen.fillStyle = colour;
+    const above = y - high - 3;
+    const others = Array.from({ length: Math.max(0, most / 4) }, (_, n) => 4 * n)
+      .sort((a, b) => Math.abs(a - above) - Math.abs(b - above));
+    const inside = Math.max(0, Math.min(y + 3, most));
+    const heights = [above, y + h + 3].filter((top) => top >= 0 && top <= most);
+    heights.push(inside, ...others);
+    const isFree = (top) => !taken.some((other) => left < other.left + other.wide
+      && other.left < left + wide && Math.abs(top - other.top) < high);
+    const top = heights.find(isFree) ?? heights[0];
+    taken.push({ left, top, wide });
+    pen.fillStyle = target.lost ? LOST : colourOf(target.number);
     pen.beginPath();
     pen.roundRect ? pen.roundRect(left, top, wide, high, 5) : pen.rect(left, top, wide, high);
     pen.fill();

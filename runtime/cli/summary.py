@@ -95,8 +95,8 @@ def lines_of(figures: Dict[str, Any], live: bool) -> List[str]:
         lines.append("no target was tracked")
     elif figures["ms"]:
         lines.append(
-            "{fps:.0f} FPS; tracking takes {ms[median]:.2f} ms a frame (median, p95 {ms[p95]:.2f}); "
-            "mean score {score:.2f}".format(**figures)
+            "{fps:.0f} FPS; tracking takes {ms[median]:.2f} ms a frame (median, p95 "
+            "{ms[p95]:.2f}); mean score {score:.2f}".format(**figures)
         )
     if figures["refresh_ms"]:
         text = "{median:.2f} ms more in frames that refresh an exemplar (median, p95 {p95:.2f})"

@@ -3,7 +3,9 @@
 import os
 import pathlib
 import shutil
-from typing import Any, Callable, List, Mapping, Optional, Sequence
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Set
+
+from onnx import TensorProto, numpy_helper
 
 from boards import toml
 from runtime.cli.networks.choose import (
@@ -18,8 +20,9 @@ from runtime.cli.networks.propose import Proposal, Table, propose
 from runtime.cli.networks.trial import Trial
 from runtime.cli.networks.trial_clips import Clip, bundled_clip, read_clips
 from runtime.errors import BadNetwork, BadOutput
-from runtime.network import sha256_of
-from runtime.networks import find_toml
+from runtime.graphs import models
+from runtime.network import Network, sha256_of
+from runtime.networks import find_toml, load_network, names
 
 LONGEST = 200  # letters of a name
 STEPS = 240  # of all clips together
@@ -27,6 +30,8 @@ PROGRAM = pathlib.Path(__file__).resolve().parents[3]  # the checkout, or the in
 # of the overlap that a box lacks which stays where it is, what a tracker gains in one step:
 # published ones gained 0.39 to 0.76, and one that INT8 had damaged 0.12
 LEAST_GAIN = 0.3
+LEAST_WEIGHTS = 64  # of a tensor that tells a network from another one
+MISMATCH = "warning    the files do not belong to one network, and may track badly: "
 
 Say = Callable[[str], Any]
 
@@ -79,6 +84,7 @@ def add(
     say("parts      {}".format(", ".join("{} {}".format(*item) for item in parts.items())))
     say("family     {}".format(table["family"]))
     say("sides      {exemplar} and {search} px".format(**table["input"]))
+    like = like or _known(paths, say)
     if like:
         original = toml.read(find_toml(like), BadNetwork)
         for section in ("input", "head", "tracking"):
@@ -93,6 +99,42 @@ def add(
     _write(table, path, paths)
     say(f"wrote      {path}")
     return path
+
+
+def _known(paths: Mapping[str, pathlib.Path], say: Say) -> Optional[str]:
+    """The network that comes with the runtime and has these very files; None where none has.
+
+    Says where the files are of different ones.
+    """
+    owners: Dict[str, Set[str]] = {}
+    for path in paths.values():
+        digest = sha256_of(path)
+        owners[path.name] = {n for n in names() if digest in _hashes(load_network(n))}
+    common = sorted(set.intersection(*owners.values()))
+    if common:
+        say(f"known      these are the files of {common[0]}, whose settings are taken")
+        return common[0]
+    known = [f"{file} is of {min(found)}" for file, found in owners.items() if found]
+    if len(known) > 1:
+        say(f"{MISMATCH}{' and '.join(known)}")
+    elif set(paths) == {"exemplar", "search"}:  # both hold the backbone
+        exemplar, search = (_weights(path) for path in paths.values())
+        if exemplar and search and not exemplar & search:
+            say(f"{MISMATCH}{' and '.join(owners)} have no weights in common")
+    return None
+
+
+def _hashes(network: Network) -> List[Optional[str]]:
+    return [entry.sha256 for entry in network.files]
+
+
+def _weights(path: pathlib.Path) -> Set[bytes]:
+    """The float weights of a file; empty where it has INT8 weights, which differ by their scale."""
+    weights = list(models.read(path).graph.initializer)
+    if any(weight.data_type in (TensorProto.INT8, TensorProto.UINT8) for weight in weights):
+        return set()
+    arrays = [numpy_helper.to_array(weight) for weight in weights]
+    return {array.tobytes() for array in arrays if array.size >= LEAST_WEIGHTS}
 
 
 def _first(proposal: Proposal, say: Say) -> Table:
@@ -122,6 +164,11 @@ def _tried(
     for choice in choices:
         _report(choice, say)
     say(f"all        {overlap:.3f}, and {trial.unmoved:.3f} where the box stays")
+    if len(clips) == 1:
+        say(
+            "warning    one clip is all evidence: files that do not belong together may do well on "
+            "it; name a folder of several annotated clips with --clips before you trust this"
+        )
     if overlap < trial.unmoved + LEAST_GAIN * (1 - trial.unmoved):
         say(
             "warning    with the best settings it tracks badly: the files may be damaged (by INT8, "

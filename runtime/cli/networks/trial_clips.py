@@ -70,6 +70,8 @@ def read_clips(folder: pathlib.Path, steps: int) -> List[Clip]:
         known = [i for i in range(1, count) if boxes[i] is not None and boxes[i - 1] is not None]
         if known and boxes[0] is not None:
             found.append((place.name, paths, boxes, known))
+        if place is folder and found:
+            break  # its folder of pictures is no second clip
     clips, noise = [], np.random.RandomState(SEED)
     for name, paths, boxes, known in found:
         chosen = _spread(known, max(2, steps // len(found)))

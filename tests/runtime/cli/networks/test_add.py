@@ -14,7 +14,7 @@ from runtime.cli.networks.propose import propose
 from runtime.cli.networks.trial import Trial
 from runtime.cli.networks.trial_clips import read_clips
 from runtime.graphs import models
-from runtime.networks import load_network
+from runtime.networks import FOLDER, load_network
 from runtime.networks.__main__ import main
 from tests.runtime.decode.test_conventions import multiply
 from tests.runtime.devices import test_refresh
@@ -213,6 +213,30 @@ def test_like_takes_the_numbers_of_another_network(tmp_path):
     network, other = load_network(out / "mine.toml"), load_network("ocean")
     for name in ("penalty", "search", "mean"):
         assert getattr(network, name) == getattr(other, name)
+
+
+def test_files_that_come_with_the_runtime_are_known_and_a_mixture_is_warned_of(
+    tmp_path, clips, capsys
+):
+    exemplar, search = (str(FOLDER / f"kestrel_{part}.onnx") for part in ("exemplar", "search"))
+    out, one_clip = ["--out", tmp_path / "out"], ["--clips", clips / "wide"]
+    assert add([exemplar, search], *out, *one_clip) == 0
+    said = capsys.readouterr().out
+    assert "known      these are the files of kestrel, whose settings are taken" in said
+    assert "steps on wide" in said and "one clip is all evidence" in said
+    for name in ("lost_below", "found_above", "mean"):
+        found = getattr(load_network(tmp_path / "out" / "mine.toml"), name)
+        assert found == getattr(load_network("kestrel"), name)
+
+    other = str(FOLDER / "kestrel_small_search.onnx")
+    assert add([exemplar, other], "--out", tmp_path / "mixed") == 0
+    said = capsys.readouterr().out
+    assert "kestrel_exemplar.onnx is of kestrel and kestrel_small_search.onnx is of kes" in said
+    model = onnx.load(other)
+    model.doc_string = "no longer a known file"
+    onnx.save(model, str(tmp_path / "other.onnx"))
+    assert add([exemplar, str(tmp_path / "other.onnx")], "--out", tmp_path / "strange") == 0
+    assert "kestrel_exemplar.onnx and other.onnx have no weights in com" in capsys.readouterr().out
 
 
 def test_files_of_no_known_form_are_refused_in_a_sentence(tmp_path, capsys):

@@ -5,7 +5,7 @@ frame call ``track = tracker.update(frame)``, which has ``track.box``, ``track.s
 ``track.lost`` and ``track.state``. The errors that these calls raise can be imported from here.
 """
 
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from runtime.libraries import check_packages, require
 
@@ -91,14 +91,33 @@ def load_tracker(network: Optional[PathLike] = None, **options: Any) -> "Tracker
     return loading.create_tracker(*loading.load(chosen), chosen)
 
 
-def load_targets(network: Optional[PathLike] = None, **options: Any) -> "Targets":
+def load_targets(
+    network: Optional[PathLike] = None,
+    *,
+    finder: Optional[Callable[[Any], Any]] = None,
+    every: int = 10,
+    **options: Any,
+) -> "Targets":
     """Make ``runtime.targets.targets.Targets``: several targets that share one engine.
 
-    Arguments and errors are those of ``load_tracker``.
+    Other arguments and errors are those of ``load_tracker``.
+
+    Args:
+        finder: a detector of your own, such as ``load_detector("yolox_nano").detect``: a function
+            of a frame, BGR uint8 (H, W, 3), that gives boxes (n, 4), (x, y, w, h), or a tuple of
+            boxes, scores, classes and names. Every object becomes a target in ``update``.
+        every: frames from one look of the finder to the next.
     """
     from runtime import loading
     from runtime.targets.targets import Targets
 
     chosen = checked(dict(options, network=network))
     device = loading.create_device(*loading.load(chosen), chosen)
-    return Targets(device, chosen)
+    targets = Targets(device, chosen)
+    if finder is not None:
+        from runtime.targets.finding import TargetFinder
+
+        targets.finder = TargetFinder(
+            targets, finder, every=every, everything=True, background=False
+        )
+    return targets

@@ -8,6 +8,7 @@ from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Se
 from runtime.errors import BadNetwork
 
 NETWORKS = pathlib.Path(__file__).resolve().parent / "networks"
+DETECTORS = NETWORKS.parent / "detect" / "files"
 CACHE = pathlib.Path("~/.cache/hotpath/networks").expanduser()
 
 Rgb = Tuple[float, float, float]
@@ -133,7 +134,7 @@ class Network:
     @property
     def given(self) -> str:
         """What ``--network`` takes: its name, or the path of a TOML of one's own."""
-        return self.name if self.path.parent == NETWORKS else str(self.path)
+        return self.name if self.path.parent in (NETWORKS, DETECTORS) else str(self.path)
 
     def file(self, part: str) -> Optional[File]:
         """The file that holds ``part``, or None."""

@@ -29,12 +29,16 @@ class Track(NamedTuple):
         lost: whether the target is no longer in that box, nor anywhere else in the search region
             (see ``runtime.presence``).
         state: one of ``STATES``; ``lost`` is True in the state "lost" alone.
+        class_id: number of its class, of a target that a detector found; None of others.
+        class_name: name of that class, or "".
     """
 
     box: Box
     score: float
     lost: bool = False
     state: str = "tracked"
+    class_id: Optional[int] = None
+    class_name: str = ""
 
 
 class TrackedFrame(NamedTuple):

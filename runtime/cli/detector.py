@@ -44,5 +44,5 @@ def open_finder(
     if detector is None or detector.any_class:
         return None
     return TargetFinder(
-        targets, detector, every=options.every, everything=options.all, background=live
+        targets, detector.detect, every=options.every, everything=options.all, background=live
     )

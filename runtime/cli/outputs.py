@@ -24,6 +24,8 @@ from runtime.video.sources import reads
 AGAIN_S = 60.0  # a failure is said as often
 RECENT = 300  # frames of the latency that the page shows
 COLUMNS = results.COLUMNS + ("target", "lost", "state")
+CLASS_COLUMNS = ("class", "class_name")  # where a detector finds the targets
+FILE_COLUMN = ("file",)  # where each frame is a file
 
 
 def check_outputs(options: argparse.Namespace) -> None:
@@ -51,6 +53,7 @@ class Outputs:
     """The outputs that the command line asks for.
 
     Attributes:
+        columns: of the results.
         profile: ``Profile`` with the times of all frames.
         control: the ``Controller`` of the page and of a ground station, or None.
         failed: output -> the sentence that says why it could not be written.
@@ -70,7 +73,10 @@ class Outputs:
         self.failed: Dict[Any, str] = {}
         self._failing: Set[Any] = set()  # outputs whose last write failed
         self._told_s: Dict[Any, float] = {}  # output -> when its failure was said
-        self._options = options
+        self._options, self._file_of = options, source.file_of
+        self.columns = COLUMNS + (CLASS_COLUMNS if detector else ())
+        if self._file_of(0) is not None:
+            self.columns += FILE_COLUMN
         self._network = targets.network.name
         self._engine = targets.engine.describe()
         self._summary = Summary(self._network, self._engine, self.profile, say)
@@ -92,7 +98,7 @@ class Outputs:
                 )
             if options.results:
                 self._results = results.Results(
-                    options.results, COLUMNS, options.append, waits=not source.live, log=say
+                    options.results, self.columns, options.append, waits=not source.live, log=say
                 )
             if _wants_window(options):
                 self._window = window.Window(self._network)
@@ -118,7 +124,7 @@ class Outputs:
                 recent_ms=self.profile.recent_ms,
                 recent_fps=self.profile.recent_fps,
                 latency_ms=lambda: self.profile.figures("latency", RECENT),
-                columns=COLUMNS[:-1],  # numbers alone
+                columns=self.columns,
                 can_record=any((options.results, options.save, options.record)),
             )
         self._links = open_links(
@@ -218,10 +224,16 @@ class Outputs:
 
     def write_row(self, index: int, time_s: Optional[float], number: int, track: Track) -> None:
         """Write one target in one frame."""
-        row = (index, time_s) + tuple(track.box) + (track.score, number, track.lost, track.state)
+        values: Dict[str, Any] = dict(
+            zip("xywh", track.box), frame=index, time_s=time_s, score=track.score
+        )
+        values.update(target=number, lost=track.lost, state=track.state)
+        values.update({"class": track.class_id}, class_name=track.class_name)
+        values["file"] = self._file_of(index)
+        row = [values[column] for column in self.columns]
         self._summary.add_row(index, number, track)
         if self.control:
-            self.control.rows.append(row[:-1])
+            self.control.rows.append(row)
         if self._results and self._recording:
             self._attempt(self._results, self._results.write, row)
 

@@ -59,6 +59,8 @@ class Summary:
                 "frame": index,
                 "box": [round(float(value), 2) for value in track.box],
                 "state": track.state,
+                "class": track.class_id,
+                "class_name": track.class_name or None,
                 "outside_since": self._outside.get(number),
             }
             for number, (index, track) in sorted(self._last.items())

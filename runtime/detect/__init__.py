@@ -15,13 +15,12 @@ from runtime.detect.description import Description, read_file
 from runtime.detect.detector import Detections, Detector
 from runtime.detect.session import open_session
 from runtime.errors import BadNetwork
-from runtime.network import Network
+from runtime.network import DETECTORS
 from runtime.networks.schema import Mistake, read_section, sentence
 from runtime.options import PathLike
 
 __all__ = ["Detections", "Detector", "load_detector", "names"]
 
-FOLDER = pathlib.Path(__file__).parent / "files"
 CLASSES = pathlib.Path(__file__).parent / "classes"
 
 TOP: Keys = {
@@ -46,7 +45,7 @@ DETECTION: Keys = {
 
 def names() -> List[str]:
     """The names of the detectors that have a TOML here."""
-    return networks.names(FOLDER)
+    return networks.names(DETECTORS)
 
 
 def load_detector(
@@ -71,9 +70,7 @@ def load_detector(
     """
     description = describe(name_or_path)
     wanted = None if classes is None else [_number(description, name) for name in classes]
-    file, values = description.file, {"source": description.source}
-    network = Network(description.name, description.path, values, [file])
-    path = network.locate_file(file, networks_dir)
+    path = description.network.locate_file(description.file, networks_dir)
     return Detector(description, *open_session(path, threads), wanted)
 
 
@@ -84,7 +81,7 @@ def describe(name_or_path: PathLike) -> Description:
         UnknownNetwork: no such detector.
         BadNetwork: the TOML can't be read, or a key is missing, unknown or wrong.
     """
-    path = networks.find_toml(name_or_path, FOLDER, "detector")
+    path = networks.find_toml(name_or_path, DETECTORS, "detector")
     table = toml.read(path, BadNetwork)
     mistakes: List[Mistake] = []
     values = read_section("", TOP, table, mistakes, ("input", "detection", "file"))

@@ -5,7 +5,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from runtime.decode.shared.keys import Key, Keys
 from runtime.errors import BadNetwork
-from runtime.network import File
+from runtime.network import File, Network
 from runtime.networks.schema import Mistake, read_section
 
 FILE: Keys = {"name": Key(str), "sha256": Key(str, ""), "url": Key(str, "")}
@@ -17,8 +17,8 @@ def read_file(entries: Any, mistakes: List[Mistake]) -> Optional[File]:
         mistakes.append(Mistake("file", None, "one [[file]] must name the ONNX file"))
         return None
     values = read_section(("file", 0), FILE, entries[0], mistakes)
-    # without its url: what downloads files reads networks alone
-    return File("network", values["name"], values["sha256"] or None, None, None, None)
+    sha256, url = values["sha256"] or None, values["url"] or None
+    return File("network", values["name"], sha256, url, None, None)
 
 
 class Description:
@@ -65,6 +65,11 @@ class Description:
         self.name, self.path, self.file, self.class_names = name, path, file, class_names
         vars(self).update(values)
         self.side = (int(self.side[0]), int(self.side[1]))
+
+    @property
+    def network(self) -> Network:
+        """Its name and its file, to be located and downloaded as those of any network."""
+        return Network(self.name, self.path, {"source": self.source}, [self.file])
 
 
 def check_shape(description: Description, outputs: Sequence[Any], shape: Tuple[int, ...]) -> None:

@@ -1,6 +1,6 @@
 """Find the objects of a class in a frame."""
 
-from typing import Any, List, NamedTuple, Optional, Tuple
+from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -25,11 +25,13 @@ class Detections(NamedTuple):
         boxes: (n, 4) float64 (x, y, w, h), 0-based pixels of the frame, inside it.
         scores: (n,) float64, 0 to 1.
         classes: (n,) int, numbers of the detector's classes.
+        names: of the classes, in the order of their numbers; empty where they have none.
     """
 
     boxes: np.ndarray
     scores: np.ndarray
     classes: np.ndarray
+    names: Sequence[str] = ()
 
 
 class Detector:
@@ -121,4 +123,5 @@ class Detector:
             far = (classes * 1e5)[:, None]  # boxes of other classes never overlap
             moved = np.concatenate([found[:, :1] + far, found[:, 1:]], axis=1)
             order = box_lists.kept(moved, scores, self.description.overlap)
-        return Detections(found[order], scores[order], classes[order])
+        names = self.description.class_names
+        return Detections(found[order], scores[order], classes[order], names)

@@ -369,6 +369,8 @@ def target_json(number: int, track: Track) -> Dict[str, Any]:
         "score": round(float(track.score), 4) if np.isfinite(track.score) else None,
         "lost": bool(track.lost),
         "state": track.state,
+        "class": track.class_id,
+        "class_name": track.class_name or None,
     }
 
 

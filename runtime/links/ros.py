@@ -81,7 +81,7 @@ class RosLink(Link):
                 continue
             x, y, w, h = track.box
             centre = dds.Pose2D(dds.Point2D(x + w / 2, y + h / 2), 0.0)
-            hypothesis = dds.ObjectHypothesis("target", float(track.score))
+            hypothesis = dds.ObjectHypothesis(track.class_name or "target", float(track.score))
             what = dds.ObjectHypothesisWithPose(hypothesis, dds.NOWHERE)
             box = dds.BoundingBox2D(centre, float(w), float(h))
             detections.append(dds.Detection2D(header, [what], box, str(number)))

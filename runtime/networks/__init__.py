@@ -9,7 +9,7 @@ import pathlib
 from typing import TYPE_CHECKING, List, Optional, Union
 
 from runtime.errors import BadNetwork, UnknownNetwork
-from runtime.network import CACHE, File, Network, sha256_of
+from runtime.network import CACHE, DETECTORS, File, Network, sha256_of
 
 if TYPE_CHECKING:
     from boards import Board
@@ -85,6 +85,9 @@ def find_toml(
     there = ", ".join(names(folder))
     if text.endswith(".toml"):
         raise UnknownNetwork(f"no {what} file {text}; name one of your own, or one of: {there}")
-    near = " or ".join(difflib.get_close_matches(text, names(folder), n=3, cutoff=0.4))
+    detectors = names(DETECTORS) if folder == FOLDER else []
+    if text in detectors:
+        raise UnknownNetwork(f"{text} is a detector, not a {what}; give it to --detector")
+    near = " or ".join(difflib.get_close_matches(text, names(folder) + detectors, 3, 0.4))
     hint = f"did you mean {near}?" if near else f"there are: {there}"
     raise UnknownNetwork(f"no {what} is called {text!r}; {hint}")

@@ -1,4 +1,4 @@
-"""hotpath networks: lists, shows, checks, downloads and adds networks."""
+"""hotpath networks: lists, shows, checks, downloads and adds networks; gets detectors."""
 
 import argparse
 import os
@@ -8,7 +8,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from boards import toml
 from kernels.commands import Parser
-from runtime import decode
+from runtime import decode, detect
 from runtime.errors import BadNetwork, HotpathError
 from runtime.networks import (
     CACHE,
@@ -43,10 +43,10 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     commands.required = True
     for name, run, text in (
-        ("list", list_networks, "list the networks that come with the runtime"),
+        ("list", list_networks, "list the networks and detectors that come with the runtime"),
         ("show", show, "show one network: its numbers, its cost, where it runs, its files"),
         ("check", check, "check a network's TOML and files, and print each mistake"),
-        ("get", get, "download a network's files"),
+        ("get", get, "download the files of a network or a detector"),
     ):
         command = commands.add_parser(name, help=text, description=text)
         command.set_defaults(run=run)
@@ -90,13 +90,18 @@ def add_network(options: argparse.Namespace) -> None:
 
 
 def list_networks(options: argparse.Namespace) -> None:
-    """Print one line for each network: family, crops, whether its files are here."""
+    """Print one line for each network and detector: family, sides, whether its files are here."""
     row = "{:<16} {:<10} {:>8} {:>7}  {}"
     print(row.format("network", "family", "exemplar", "search", "files"))
     for name in names():
         network = load_network(name)
         files = "present" if paths_of(network, options.networks_dir) else "missing"
         print(row.format(name, network.family, network.exemplar, network.search, files))
+    print("\n" + row.format("detector", "family", "", "side", "files"))
+    for name in detect.names():
+        detector = detect.describe(name)
+        files = "present" if paths_of(detector.network, options.networks_dir) else "missing"
+        print(row.format(name, detector.family, "", detector.side[0], files))
 
 
 def paths_of(network: Network, networks_dir: Optional[str]) -> Optional[Dict[str, pathlib.Path]]:
@@ -217,7 +222,10 @@ def _try(network: Network, paths: Dict[str, pathlib.Path]) -> int:
 def get(options: argparse.Namespace) -> None:
     """Download into ``--networks-dir``, or into the folder of downloaded networks."""
     folder = pathlib.Path(options.networks_dir) if options.networks_dir else CACHE
-    fetch.fetch(load_network(options.network), folder, print)
+    name = options.network
+    own = toml.read(find_toml(name), BadNetwork) if name.endswith(".toml") else {}
+    is_detector = name in detect.names() or "classes" in own
+    fetch.fetch(detect.describe(name).network if is_detector else load_network(name), folder, print)
 
 
 if __name__ == "__main__":

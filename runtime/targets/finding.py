@@ -1,26 +1,26 @@
 """Targets that a detector finds: the first one without a box from the user, or every object.
 
-Every few frames the detector looks at a frame. Its boxes are matched with the targets by overlap,
-then with lost targets by their colours. What is left becomes a target: the best box where
-there is no target yet, or all of them. In a live source the detector works in a thread, and its
-answer counts for the frame that it saw. In a recording the run waits for it, so that it can be
-repeated.
+Every few frames the detector, or any function of the user's, looks at a frame. Its boxes are
+matched with the targets by overlap, then with lost targets by their colours. What is left becomes a
+target: the best box where there is no target yet, or all of them. In a live source the detector
+works in a thread, and its answer counts for the frame that it saw. In a recording the run waits for
+it, so that it can be repeated.
 
 The search for a lost target is told where objects of the class are, and looks there first. One
 target alone is followed without the detector while it is not lost.
 """
 
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
 from runtime.boxes import overlaps
-from runtime.detect import Detections, Detector, appearance
+from runtime.detect import Detections, appearance
 from runtime.errors import BadBox
 from runtime.pictures import AnyFrame, bgr_of
 from runtime.targets.targets import Targets
-from runtime.types import Box, Track
+from runtime.types import TRACKED, Box, Track
 
 SAME = 0.3  # overlap of a detection with its target
 DRIFTED = 0.5  # overlap below which a target starts anew from its detection
@@ -42,7 +42,8 @@ class TargetFinder:
 
     Args:
         targets: the ``Targets``.
-        detector: finds the objects of the wanted class.
+        find: function of a BGR frame that finds objects: ``Detector.detect``, or one that gives
+            what ``detections_of`` takes.
         every: frames from one look of the detector to the next.
         everything: whether all objects become targets, or one.
         background: whether the detector works in a thread.
@@ -51,13 +52,13 @@ class TargetFinder:
     def __init__(
         self,
         targets: Targets,
-        detector: Detector,
+        find: Callable[[np.ndarray], Any],
         *,
         every: int,
         everything: bool,
         background: bool,
     ) -> None:
-        self._targets, self._detector = targets, detector
+        self._targets, self._find = targets, find
         self._every, self._everything = every, everything
         self._pool = ThreadPoolExecutor(1) if background else None
         self._waiting: Optional[Tuple[_Look, Future[Detections]]] = None
@@ -66,7 +67,7 @@ class TargetFinder:
         self._missed: Dict[int, int] = {}
         self._looks: Dict[int, Any] = {}  # target -> what it looks like
         self._seen_once: List[Any] = []  # boxes that matched nothing in the last look
-        self._found_one = False
+        self._found_one = self._began = False
 
     def first(self, frame: AnyFrame, tracks: Dict[int, Track]) -> Dict[int, Track]:
         """Look for targets in the first frame; returns the tracks with those found.
@@ -75,12 +76,10 @@ class TargetFinder:
             frame: BGR uint8 (H, W, 3), or a ``runtime.pictures.Picture``.
             tracks: of the targets that the user gave.
         """
-        self._found_one = bool(tracks)
+        self._found_one, self._began = bool(tracks), True
         if self._found_one and not self._everything:
             return tracks
-        return self._apply(
-            _Look(frame, tracks), self._detector.detect(frame), frame, dict(tracks), True
-        )
+        return self._apply(_Look(frame, tracks), self._detect(frame), frame, dict(tracks), True)
 
     def step(self, frame: AnyFrame, tracks: Dict[int, Track]) -> Dict[int, Track]:
         """Take a tracked frame; returns the tracks of all targets in it, old and new.
@@ -89,6 +88,8 @@ class TargetFinder:
             frame: as in ``first``.
             tracks: number -> ``Track`` of the targets in it.
         """
+        if not self._began:
+            return self.first(frame, tracks)
         self._since += 1
         lost = any(track.lost for track in tracks.values())
         if self._found_one and not self._everything and not lost:
@@ -97,9 +98,7 @@ class TargetFinder:
             if self._since < self._every:
                 return tracks
             self._since = 0
-            return self._apply(
-                _Look(frame, tracks), self._detector.detect(frame), frame, dict(tracks)
-            )
+            return self._apply(_Look(frame, tracks), self._detect(frame), frame, dict(tracks))
         if self._waiting is not None and self._waiting[1].done():
             look, future = self._waiting
             self._waiting = None
@@ -107,7 +106,7 @@ class TargetFinder:
         if self._waiting is None and self._since >= self._every:
             self._since = 0
             seen = bgr_of(frame).copy()  # a source may use its buffer again
-            future = self._pool.submit(self._detector.detect, seen)
+            future = self._pool.submit(self._detect, seen)
             self._waiting = _Look(seen, dict(tracks)), future
         return tracks
 
@@ -115,6 +114,9 @@ class TargetFinder:
         """Wait for the detector and end its thread."""
         if self._pool is not None:
             self._pool.shutdown()
+
+    def _detect(self, frame: AnyFrame) -> Detections:
+        return detections_of(self._find(bgr_of(frame)))
 
     def _apply(
         self,
@@ -144,7 +146,9 @@ class TargetFinder:
             self._missed[number] = 0
             if known[number].lost or overlap < DRIFTED:
                 self._targets.restart(number, look.frame, box)
-                track = Track(box, float(found.scores[index]))
+                track = known[number]._replace(
+                    box=box, score=float(found.scores[index]), lost=False, state=TRACKED
+                )
                 tracks[number] = self._now(number, frame, late, track)
         self._drop_missing(known, pairs, tracks)
         for index in left:
@@ -184,14 +188,17 @@ class TargetFinder:
     def _add(
         self, seen: AnyFrame, frame: AnyFrame, found: Detections, index: int, tracks: Any
     ) -> None:
-        box = Box(*found.boxes[index].tolist())
+        box, kind = Box(*found.boxes[index].tolist()), int(found.classes[index])
+        named: Dict[str, Any] = {"class_id": kind} if kind >= 0 else {}
+        if 0 <= kind < len(found.names):
+            named["class_name"] = found.names[kind]
         try:
-            number = self._targets.add(seen, box)
+            number = self._targets.add(seen, box, **named)
         except BadBox:  # a detector may give a box that no target can have
             return
         self._found_one = True
         self._looks[number], self._missed[number] = appearance.describe(bgr_of(seen), box), 0
-        track = Track(box, float(found.scores[index]))
+        track = Track(box, float(found.scores[index]), **named)
         tracks[number] = self._now(number, frame, seen is not frame, track)
 
     def _now(self, number: int, frame: AnyFrame, late: bool, track: Track) -> Track:
@@ -218,6 +225,34 @@ class TargetFinder:
         self._targets.drop(number)
         for table in (tracks, self._missed, self._looks):
             table.pop(number, None)
+
+
+def detections_of(found: Any) -> Detections:
+    """What a function of the user's found, checked.
+
+    Args:
+        found: (n, 4) boxes (x, y, w, h), 0-based pixels, as an array or a list; or a tuple of these
+            and scores (n,), classes (n,) and names of the classes, of which the last may be left
+            out, such as ``Detections``.
+
+    Raises:
+        BadBox: it is something else.
+    """
+    try:
+        in_parts = isinstance(found, tuple) and found and (np.ndim(found[0]) == 2 or not found[0])
+        parts = found if in_parts else (found,)
+        boxes = np.asarray(parts[0], float).reshape(-1, 4)
+        count = len(parts[0])
+        scores = np.asarray(parts[1] if len(parts) > 1 else np.ones(count), float).reshape(count)
+        classes = np.asarray(parts[2] if len(parts) > 2 else np.full(count, -1)).reshape(count)
+        if len(boxes) != count:
+            raise ValueError
+        return Detections(boxes, scores, classes.astype(int), *parts[3:4])
+    except (TypeError, ValueError):
+        raise BadBox(
+            "a finder must give (n, 4) boxes x, y, w, h, or a tuple of them with scores, classes "
+            f"and names; not {str(found)[:60]}"
+        ) from None
 
 
 def _best_pairs(numbers: List[int], values: np.ndarray, least: float) -> Dict[int, int]:

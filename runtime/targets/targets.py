@@ -3,7 +3,7 @@
 A frame is one list of windows: those of all targets go to the device together.
 """
 
-from typing import Dict, List, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -26,6 +26,7 @@ class Targets:
 
     Attributes:
         step_ms: dict of the last frame's time in each step, milliseconds, all targets together.
+        finder: the ``TargetFinder`` that adds and drops targets in ``update``, or None.
     """
 
     def __init__(self, device: Device, options: Options = DEFAULTS) -> None:
@@ -33,16 +34,25 @@ class Targets:
         self.step_ms = device.step_ms
         self._options = options
         self._trackers: Dict[int, Tracker] = {}
+        self._classes: Dict[int, Dict[str, Any]] = {}  # of those targets that have one
+        self.finder: Any = None
         self._next, self._closed = 0, False
         self._exclusion = Exclusion()
         device.prepare(wait=False)  # for the second target
 
-    def add(self, frame: AnyFrame, box: Sequence[float]) -> int:
+    def add(
+        self,
+        frame: AnyFrame,
+        box: Sequence[float],
+        class_id: Optional[int] = None,
+        class_name: str = "",
+    ) -> int:
         """Take a target; returns its number.
 
         Args:
             frame: BGR uint8 (H, W, 3).
             box: (x, y, w, h), 0-based pixels of the frame.
+            class_id, class_name: what it is; its tracks say so too.
 
         Raises:
             BadFrame, BadBox: see ``Tracker.init``.
@@ -62,6 +72,8 @@ class Targets:
             raise
         number, self._next = self._next, self._next + 1
         self._trackers[number] = tracker
+        if class_id is not None or class_name:
+            self._classes[number] = {"class_id": class_id, "class_name": class_name}
         return number
 
     def restart(self, number: int, frame: AnyFrame, box: Sequence[float]) -> None:
@@ -76,6 +88,7 @@ class Targets:
     def drop(self, number: int) -> None:
         """Stop following a target; a number that does not exist is no error."""
         tracker = self._trackers.pop(number, None)
+        self._classes.pop(number, None)
         self._forget(number)
         if tracker is not None:
             tracker.release()
@@ -91,16 +104,26 @@ class Targets:
 
     def follow(self, number: int, frame: AnyFrame) -> Track:
         """Find one target only in a frame, for a target that was added late."""
-        return self._tracker(number).update(frame)
+        track = self._tracker(number).update(frame)
+        return track._replace(**self._classes.get(number, {}))
 
     def update(self, frame: AnyFrame) -> Dict[int, Track]:
         """Find every target in the next frame: dict of number -> ``Track``.
 
-        No two of them claim the same object, see ``runtime.targets.exclusion``.
+        No two of them claim the same object, see ``runtime.targets.exclusion``. With a ``finder``,
+        what it finds is added, and what it does not find any more is dropped.
 
         Raises:
             NetworkFailed: the network gave nothing finite for a target; the others have moved.
+            BadBox: the finder gives no boxes.
         """
+        tracks = self._tracked(frame)
+        for number, kind in self._classes.items():
+            if number in tracks:
+                tracks[number] = tracks[number]._replace(**kind)
+        return tracks if self.finder is None else self.finder.step(frame, tracks)
+
+    def _tracked(self, frame: AnyFrame) -> Dict[int, Track]:
         trackers = self._trackers
         if len(trackers) == 1:
             ((number, tracker),) = trackers.items()
@@ -153,6 +176,8 @@ class Targets:
     def close(self) -> None:
         """Stop following all targets, and release the memory of device and engine."""
         self._closed = True
+        if self.finder is not None:
+            self.finder.close()
         for number in self.numbers:
             self.drop(number)
         self.device.close()

@@ -90,6 +90,10 @@ class Source:
         """
         raise NotImplementedError
 
+    def file_of(self, index: int) -> Optional[str]:
+        """Name of the file that is the frame of that index; None where a frame is no file."""
+        return None
+
     def seek(self, index: int) -> bool:
         """Make the frame of that index the next one; returns False where that is impossible."""
         return False

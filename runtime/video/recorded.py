@@ -227,6 +227,11 @@ class FrameFolder(Source):
             ) from None
         return self._give(frame)
 
+    def file_of(self, index: int) -> Optional[str]:
+        """Name of the picture of that index, without its folder."""
+        name = os.fsencode(os.path.basename(self._paths[index]))
+        return name.decode("utf-8", "replace")
+
     def seek(self, index: int) -> bool:
         """Make the frame of that index the next one; see ``Source.seek``."""
         self.given = max(0, min(index, len(self._paths) - 1))

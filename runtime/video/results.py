@@ -17,6 +17,7 @@ import contextlib
 import json
 import math
 import os
+import re
 import select
 import stat
 import sys
@@ -75,7 +76,7 @@ class Results:
         self.columns = tuple(columns)
         self.rows = self.dropped = 0
         self._to_line = LINES[kind]
-        self._header = _csv_line(columns, columns) if kind == ".csv" else ""
+        self._header = csv_line(columns, columns) if kind == ".csv" else ""
         older = _whole_lines(spec, self._header) if self._own and append else 0
         self._file: Optional[int] = _open(spec, older) if self._own else _stdout()
         # a file takes every write, and can be cut back to its last whole line
@@ -96,7 +97,7 @@ class Results:
         """
         if len(row) != len(self.columns):
             raise ValueError(f"{len(row)} values for {len(self.columns)} columns")
-        self._write_line(self._to_line(self.columns, [_plain(value) for value in row]))
+        self._write_line(self._to_line(self.columns, row))
 
     def close(self) -> None:
         """Close the file; may be called twice.
@@ -245,20 +246,25 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _csv_line(_: Sequence[str], values: Sequence[Any]) -> str:
+def csv_line(_: Sequence[str], values: Sequence[Any]) -> str:
     """Numbers and words as one line of CSV."""
-    values = [int(value) if isinstance(value, bool) else value for value in values]
-    return ",".join(["" if value is None else str(value) for value in values]) + "\n"
+    plain = [int(v) if isinstance(v, bool) else v for v in map(_plain, values)]
+    return ",".join(["" if v is None else _quoted(str(v)) for v in plain]) + "\n"
+
+
+def _quoted(text: str) -> str:
+    """A field of CSV, in quotes where it must be (a name of a file or a class)."""
+    return '"{}"'.format(text.replace('"', '""')) if re.search('[",\r\n]', text) else text
 
 
 def _json_line(columns: Sequence[str], values: Sequence[Any]) -> str:
     """The values as one line of JSON."""
-    return json.dumps(dict(zip(columns, values))) + "\n"
+    return json.dumps(dict(zip(columns, map(_plain, values)))) + "\n"
 
 
 def _mot_line(columns: Sequence[str], values: Sequence[Any]) -> str:
     """The values as one line of a MOTChallenge file; "" for a lost target."""
-    row = dict(zip(columns, values))
+    row = dict(zip(columns, map(_plain, values)))
     box: List[Any] = [row.get(name) for name in "xywh"]
     if row.get("lost") or None in box:
         return ""
@@ -269,4 +275,4 @@ def _mot_line(columns: Sequence[str], values: Sequence[Any]) -> str:
     return ",".join(str(round(field, 2)) for field in fields) + "\n"
 
 
-LINES = {".csv": _csv_line, ".jsonl": _json_line, ".txt": _mot_line}
+LINES = {".csv": csv_line, ".jsonl": _json_line, ".txt": _mot_line}

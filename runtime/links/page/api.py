@@ -17,6 +17,7 @@ from aiohttp import web
 from runtime.links.control import Controller, Refused
 from runtime.pictures import AnyFrame, bgr_of
 from runtime.types import TrackedFrame
+from runtime.video.results import csv_line
 
 JPEG_QUALITY = 80
 BODY_S = 5.0  # a request's body must have arrived by then
@@ -115,9 +116,8 @@ class Api:
         return web.Response(text=text, content_type="text/csv", headers=_as_file("results.csv"))
 
     def _table(self) -> str:
-        rows = list(self._controller.rows)
-        lines = [",".join("" if v is None or v != v else f"{v:.10g}" for v in row) for row in rows]
-        return "\n".join([",".join(self._controller.columns), *lines, ""])
+        columns, rows = self._controller.columns, list(self._controller.rows)
+        return "".join(csv_line(columns, row) for row in [columns, *rows])
 
     async def video(self, request: Any) -> Any:
         """The video of ``--save``, as far as it is written."""

@@ -24,7 +24,7 @@ def test_a_listener_gets_each_frame_with_its_time_and_one_that_is_gone_costs_not
         listener.settimeout(5)
         publisher = Publisher(f"udp://127.0.0.1:{listener.getsockname()[1]}")
         captured = time.monotonic() - 20.0
-        tracks = {3: Track((1.0, 2.0, 30.0, 40.0), 0.875)}
+        tracks = {3: Track((1.0, 2.0, 30.0, 40.0), 0.875, class_id=1, class_name="car")}
         publisher.show(TrackedFrame(FRAME, 7, None, tracks, captured))
         message = json.loads(listener.recv(65536).decode())
     for n in range(100):
@@ -34,7 +34,7 @@ def test_a_listener_gets_each_frame_with_its_time_and_one_that_is_gone_costs_not
     assert abs(message["captured_us"] / 1e6 - (time.time() - 20.0)) < 10.0
     assert message["captured_boot_us"] == int(captured * 1e6) and message["age_ms"] >= 2e4
     target = dict(number=3, box=[1.0, 2.0, 30.0, 40.0], score=0.875, lost=False, state="tracked")
-    assert message["targets"] == [target]
+    assert message["targets"] == [dict(target, **{"class": 1, "class_name": "car"})]
 
 
 def test_every_message_keeps_to_the_schema():

@@ -11,10 +11,11 @@ import threading
 
 import pytest
 
-from runtime.errors import BadNetwork
+from runtime import detect
+from runtime.errors import BadNetwork, UnknownNetwork
 from runtime.networks import __main__ as networks
 from runtime.networks import fetch, load_network
-from tests.support import tiny
+from tests.support import tiny, tiny_detector
 from tests.support.ports import ThreadingHTTPServer
 
 CONTENT = bytes(range(256)) * 2000
@@ -120,6 +121,32 @@ def test_who_waits_for_another_download_is_told_so(tmp_path, server):
 
     fetch.fetch(network, tmp_path, log)
     assert said[0] == f"waiting for another download into {tmp_path}"
+
+
+def test_a_detector_is_listed_and_brought_by_its_name(tmp_path, server, capsys):
+    for name in detect.names():
+        assert (
+            networks.main(["get", name, "--networks-dir", "/dev/null/x"]) == 2
+        )  # known, no folder
+        assert "can't write to /dev/null/x" in capsys.readouterr().err
+        file = detect.describe(name).file
+        assert file.url.startswith("https://") and len(file.sha256) == 64
+    assert networks.main(["list", "--networks-dir", str(tmp_path)]) == 0
+    assert re.search("yolox_nano +yolox +416 +missing", capsys.readouterr().out)
+
+    own = tmp_path / "own.toml"
+    address = f"http://127.0.0.1:{server.server_port}/tiny_detector.onnx"
+    own.write_text(tiny_detector.TOML + f'sha256 = "{RIGHT}"\nurl = "{address}"\n')
+    (tmp_path / "colours.toml").write_text('names = ["blue"]')
+    assert networks.main(["get", str(own), "--networks-dir", str(tmp_path)]) == 0
+    assert (tmp_path / "tiny_detector.onnx").read_bytes() == CONTENT
+
+    with pytest.raises(UnknownNetwork, match="did you mean yolox_nano"):
+        load_network("yolox_nan")
+    with pytest.raises(UnknownNetwork, match="yolox_nano is a detector.*--detector"):
+        load_network("yolox_nano")
+    with pytest.raises(BadNetwork, match="networks get yolox_nano"):
+        detect.load_detector("yolox_nano", classes=["person"], networks_dir=tmp_path)
 
 
 @pytest.mark.parametrize("address", ["http://[x", "http://127.0.0.1"])

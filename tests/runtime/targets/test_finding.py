@@ -1,12 +1,16 @@
 """Targets that a detector finds keep their numbers; objects come, go, and come back."""
 
+import csv
+import json
 import threading
 
+import cv2
 import numpy as np
 import pytest
 
 from runtime import load_targets
 from runtime.detect import load_detector
+from runtime.errors import BadBox
 from runtime.targets.finding import MISSED, TargetFinder
 from runtime.targets.targets import Targets
 from runtime.track import main
@@ -34,7 +38,7 @@ def targets(place):
 def finder_of(place, targets, colours=("red", "blue"), **values):
     detector = load_detector(place / "tiny_detector.toml", classes=list(colours))
     values = dict({"every": EVERY, "everything": True, "background": False}, **values)
-    return TargetFinder(targets, detector, **values)
+    return TargetFinder(targets, detector.detect, **values)
 
 
 def run(finder, targets, frames, given=()):
@@ -91,7 +95,7 @@ def test_one_target_that_is_not_lost_costs_no_look(place, targets):
     frames = moving(4 * EVERY)
     finder = finder_of(place, targets, everything=False)
     tracks = finder.first(frames[0], {})
-    finder._detector = None  # it is not asked
+    finder._find = None  # it is not asked
     for frame in frames[1:]:
         tracks = finder.step(frame, targets.update(frame))
     assert tracks
@@ -157,6 +161,51 @@ def test_the_command_line_finds_targets_without_a_box(place, tmp_path, capsys):
     assert main([*options, *finding, *more]) == 0
     rows = [line.split(",") for line in out.read_text().splitlines()]
     assert {row[1] for row in rows} == {"1", "2"} and len(rows) == 24
+
+    table = tmp_path / "out.csv"
+    more = ["--all", "--every", "4", "--results", str(table), "--json"]
+    assert main([*options, *finding, *more]) == 0
+    with open(str(table), newline="") as file:
+        rows = list(csv.DictReader(file))
+    kinds = {(row["target"], row["class"], row["class_name"]) for row in rows}
+    assert {kind[1:] for kind in kinds} == {("0", "blue"), ("1", "red")} and len(kinds) == 2
+    assert [row["file"] for row in rows[::2]] == sorted(p.name for p in tmp_path.glob("*.png"))
+    told = json.loads(capsys.readouterr().out)["targets"]
+    assert {(str(t["target"]), str(t["class"]), t["class_name"]) for t in told} == kinds
+
+
+@pytest.mark.parametrize("given", ["list", "array", "with classes"])
+def test_any_function_of_a_frame_finds_targets(place, given):
+    def find(frame):
+        boxes = [cv2.boundingRect(c) for c in contours(frame)]
+        if given == "with classes":
+            return boxes, [0.5] * len(boxes), [7] * len(boxes), ["other"] * 7 + ["square"]
+        return np.array(boxes).reshape(-1, 4) if given == "array" else boxes
+
+    frames = [np.zeros_like(moving(1)[0])] * 2 + moving(12)
+    targets = load_targets(place / "tiny.toml", engine="onnxruntime", finder=find, every=2)
+    try:
+        told = [targets.update(frame) for frame in frames]
+    finally:
+        targets.close()
+    assert told[0] == {} and len(told[-1]) == 2
+    kind = (7, "square") if given == "with classes" else (None, "")
+    assert {(t.class_id, t.class_name) for t in told[-1].values()} == {kind}
+    assert {t.score for t in told[-1].values()} != {0.5}, "they are tracked"
+
+
+def contours(frame):
+    return cv2.findContours(frame.max(axis=2), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[-2]
+
+
+@pytest.mark.parametrize("found", [[1, 2, 3, 4], [(1, 2, 3)], None, "boxes", ([(1, 2, 3, 4)], [])])
+def test_a_function_that_gives_no_boxes_is_one_sentence(place, found):
+    targets = load_targets(place / "tiny.toml", engine="onnxruntime", finder=lambda _: found)
+    try:
+        with pytest.raises(BadBox, match="a finder must give"):
+            targets.update(moving(1)[0])
+    finally:
+        targets.close()
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,8 @@ export class Targets {
     for (const target of targets) {
       const item = this.items.get(target.number) ?? this.#make(target.number);
       const score = target.score === null ? "–" : target.score.toFixed(2);
-      put(item.word, target.state === "tracked" ? "following" : target.state);
+      const word = target.state === "tracked" ? "following" : target.state;
+      put(item.word, [target.class_name, word].filter(Boolean).join(", "));
       put(item.score, score);
       item.bar.style.transform = `scaleX(${target.score ?? 0})`;
       item.root.dataset.lost = target.lost;

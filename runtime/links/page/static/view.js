@@ -152,7 +152,8 @@ export class View {
     const [x, y] = onStage(place, target.box[0], target.box[1]);
     const h = target.box[3] * place.scale;
     const score = target.score.toFixed(2).replace(/^0/, "");
-    const text = `#${target.number} ${target.lost ? this.#sinceLoss(target.number) : score}`;
+    const words = [`#${target.number}`, target.class_name, target.lost ? this.#sinceLoss(target.number) : score];
+    const text = words.filter(Boolean).join(" ");
     pen.font = "700 15px system-ui, sans-serif";
     const wide = pen.measureText(text).width + 14, high = 24, most = this.stage.clientHeight - high;
     const left = Math.max(0, Math.min(x - 1, this.stage.clientWidth - wide));

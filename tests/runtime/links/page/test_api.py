@@ -139,9 +139,7 @@ def test_the_results_so_far_are_those_of_the_file_and_a_stop_finishes_it(world, 
     assert headers.get_filename() == "results.csv"
     told = list(csv.DictReader(table.decode().splitlines()))
     assert list(told[0])[:2] == ["frame", "time_s"]
-    for name in told[0]:
-        both = ([float(row[name] or "nan") for row in rows] for rows in (told, own.rows()))
-        np.testing.assert_allclose(*both, atol=1e-4)
+    assert told == own.rows()
     assert own.ask("/api/stop", {"stop": True})[0] == 202  # ends the run as Ctrl-C does
     assert own.wait() == 0
     assert "wrote" in own.words() and "Traceback" not in own.words()

@@ -108,6 +108,11 @@ def checked_frame(frame: Any) -> AnyFrame:
     """
     if isinstance(frame, Picture):
         return frame
+    if frame is None:  # of cv2.imread or cv2.VideoCapture.read
+        raise BadFrame(
+            "there is no frame, but None: the picture or video could not be opened, or has ended; "
+            "check its path"
+        )
     if not isinstance(frame, np.ndarray) or frame.dtype != np.uint8:
         kind = frame.dtype if isinstance(frame, np.ndarray) else type(frame).__name__
         raise BadFrame(

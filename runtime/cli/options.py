@@ -31,7 +31,14 @@ def parse(arguments: List[str]) -> argparse.Namespace:
         BadOption: ``--config`` can't be understood.
     """
     cli = parser()
-    options = cli.parse_args(with_config(cli, _joined_boxes(arguments)))
+    options, words = cli.parse_known_args(with_config(cli, _joined_boxes(arguments)))
+    unknown = [word for word in words if word.startswith("-")]
+    if unknown:
+        cli.error("unrecognized arguments: " + " ".join(unknown))
+    if words:  # which overrule a file's
+        is_given = any(word.split("=")[0] == "--video" for word in arguments)
+        words = [options.video] * is_given + words
+        options.video = words if len(words) > 1 else words[0]
     if options.completion:
         print(completion(cli), end="")
         cli.exit()
@@ -65,7 +72,8 @@ def _add_source(group: argparse._ArgumentGroup) -> None:
         group,
         "--video SOURCE",
         "cam0, /dev/video2, csi0, an address (rtsp://, http://, udp://), a video file, a "
-        "folder of frames, or a VOT, OTB, GOT-10k or UAV123 sequence",
+        "folder of frames, pictures (img%%04d.jpg, *.jpg), or a VOT, OTB, GOT-10k or UAV123 "
+        "sequence; --video itself may be left out",
     )
     _value(
         group,

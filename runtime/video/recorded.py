@@ -1,8 +1,10 @@
 """Recorded sources: a video file, a recording on a web server, a folder of frames, one picture."""
 
+import glob
 import os
 import re
-from typing import Any, Callable, List, Optional, Sequence, Tuple
+from collections import Counter
+from typing import Any, Callable, List, Optional, Sequence, Tuple, Union
 
 import cv2
 import numpy as np
@@ -198,20 +200,42 @@ class FrameFolder(Source):
     The pictures are in the folder itself, or in ``img/``, ``color/`` or the like inside it.
 
     Args:
-        folder: the folder, or a picture: a video of one frame.
-        log: told how 16-bit pictures are scaled, in one sentence.
+        folder: the folder, a picture (a video of one frame), or the paths of pictures, which have
+            the ground truth of their folder where they are all of it.
+        log: told how 16-bit pictures are scaled, and which numbers are missing in their names.
         depth: bits of 16-bit pictures that are in use; None for the range of their values.
+        name: of the source in messages; None for the folder.
     """
 
-    def __init__(self, folder: str, log: Log = None, depth: Optional[int] = None) -> None:
-        super().__init__(folder, log)
+    def __init__(
+        self,
+        folder: Union[str, Sequence[str]],
+        log: Log = None,
+        depth: Optional[int] = None,
+        name: Optional[str] = None,
+    ) -> None:
+        paths = [] if isinstance(folder, str) else sorted(folder, key=natural_key)
+        if not isinstance(folder, str):
+            others = [path for path in paths if not is_picture(path)]
+            if others or not paths:
+                raise BadSource(f"{(others or ['nothing'])[0]}: name one video, or pictures only")
+            folder = os.path.dirname(paths[0]) or "."
+        super().__init__(name or folder, log)
         self._paths = picture_paths(folder)
+        if paths and list(map(os.path.abspath, paths)) != list(map(os.path.abspath, self._paths)):
+            self._paths, folder = paths, ""
+        gaps = missing_numbers(self._paths)
+        if gaps:
+            self.log(
+                f"{self.name}: {gaps}; frames are counted without them, and the results name "
+                "each frame's file"
+            )
         self._scale, words = scale_of(self._paths, depth)
         if words:
-            self.log(f"{folder}: 16-bit pictures; values {words} become 0 to 255 (--depth)")
+            self.log(f"{self.name}: 16-bit pictures; values {words} become 0 to 255 (--depth)")
         self.frames = len(self._paths)
-        self.fps = sequence.stated_fps(folder)
-        self._boxes: List[sequence.Box] = sequence.read_boxes(folder)
+        self.fps = sequence.stated_fps(folder) if folder else None
+        self._boxes: List[sequence.Box] = sequence.read_boxes(folder) if folder else []
         self.annotated = bool(self._boxes)
         self.seek(0)
 
@@ -268,6 +292,37 @@ def natural_key(name: str) -> Tuple[List[Any], str]:
     """A sorting key that puts ``frame10`` after ``frame9``."""
     parts = re.split(r"([0-9]+)", name.lower())  # texts and numbers alternate
     return [int(part) if index % 2 else part for index, part in enumerate(parts)], name
+
+
+def pictures_like(pattern: str) -> List[str]:
+    """The pictures whose paths match a pattern, such as ``img%04d.jpg`` or ``*.jpg``, in order."""
+    parts = re.split(r"%0?\d*d", pattern)
+    if len(parts) == 1:
+        found = glob.glob(pattern)
+    else:
+        number = re.compile(r"\d+".join(map(re.escape, parts)) + "$")
+        found = [p for p in glob.glob("*".join(map(glob.escape, parts))) if number.match(p)]
+    return sorted(filter(is_picture, found), key=natural_key)
+
+
+def missing_numbers(paths: Sequence[str]) -> str:
+    """Which numbers are missing in the names of pictures, in words; "" where none are."""
+    named = [re.findall(r"\d+", os.path.splitext(os.path.basename(path))[0]) for path in paths]
+    numbers = [int(found[-1]) for found in named if found]
+    steps = [after - before for before, after in zip(numbers, numbers[1:])]
+    if len(numbers) < len(paths) or not steps or min(steps) < 1:
+        return ""  # not numbered
+    usual, times = Counter(steps).most_common(1)[0]
+    if 2 * times < len(steps):
+        return ""  # times, or another kind of number
+    lacking = [(step - 1) // usual for step in steps]
+    if not any(lacking):
+        return ""
+    first = next(index for index, count in enumerate(lacking) if count)
+    names = tuple(os.path.basename(path) for path in paths[first : first + 2])
+    return "pictures are missing by their numbers: {}, the first between {} and {}".format(
+        sum(lacking), *names
+    )
 
 
 def picture_paths(folder: str) -> List[str]:

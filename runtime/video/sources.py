@@ -14,7 +14,14 @@ from runtime.video import hardware, pyav, ros, sequence
 from runtime.video.base import WAITING, Log, Source, stated_frames
 from runtime.video.cameras import RECORDING_READ_TIMEOUT_S, Camera, CsiCamera, Stream, list_cameras
 from runtime.video.live import LiveSource, open_in_background
-from runtime.video.recorded import FrameFolder, Recording, VideoFile, is_picture, picture_paths
+from runtime.video.recorded import (
+    FrameFolder,
+    Recording,
+    VideoFile,
+    is_picture,
+    picture_paths,
+    pictures_like,
+)
 
 __all__ = ["WAITING", "Source", "list_cameras", "open_source", "reads"]
 
@@ -36,8 +43,9 @@ def open_source(
         spec: ``cam0`` or ``/dev/video0`` (V4L2; ``cam0@1280x720`` for a size), ``csi0`` (a Jetson's
             CSI camera), ``ros:/camera/image_raw`` (a topic of ROS 2), an address (``rtsp://``,
             ``http://``, ``udp://`` and the like), a video file, a bag of ROS 2
-            (``FILE.mcap#/topic``), a picture, a folder of frames, or a sequence folder of VOT, OTB,
-            GOT-10k or UAV123.
+            (``FILE.mcap#/topic``), a picture, a folder of frames, a sequence folder of VOT, OTB,
+            GOT-10k or UAV123, pictures by a pattern (``img%04d.jpg``, ``*.jpg``), or a list of the
+            paths of pictures.
         log: called with one line of text that the user should read, such as a lost camera. It is
             called here and inside ``read`` only.
         fps: frames a second of a recording, instead of what the recording states.
@@ -59,7 +67,10 @@ def open_source(
     planes = planes and can_read_planes()
     if decoder != hardware.SOFTWARE and log and not (planes and pyav.pyav()):
         log(f"{spec}: OpenCV decodes; --decoder needs PyAV and a C++ compiler")
-    source = _opened(os.fspath(spec), log, depth, planes, decoder, gpu)
+    if isinstance(spec, (list, tuple)):
+        source: Source = FrameFolder(spec, log, depth)
+    else:
+        source = _opened(os.fspath(spec), log, depth, planes, decoder, gpu)
     if fps and not source.live:
         source.fps, source.by_rate = fps, True
     return source
@@ -95,9 +106,11 @@ def reads(spec: Any) -> List[str]:
         list of paths: the video or the picture; all pictures and the annotation of a folder. It is
         empty for cameras, streams and missing files.
     """
+    if isinstance(spec, (list, tuple)):
+        return list(spec)
     path = _path_of(os.fspath(spec))
     if not os.path.isdir(path):
-        return [path] if os.path.isfile(path) else []
+        return [path] if os.path.isfile(path) else pictures_like(path)
     try:
         paths = picture_paths(path)
     except BadSource:
@@ -139,7 +152,10 @@ def _open_path(path: str, log: Log, depth: Optional[int], planes: bool, decoder:
     if not path:
         raise BadSource("no video given; use --video with a camera, an address, a file or a folder")
     if not os.path.exists(path):
-        raise BadSource(f"{path}: no such file or folder, and no camera's name (cam0)")
+        pictures = pictures_like(path)
+        if pictures:
+            return FrameFolder(pictures, log, depth, name=path)
+        raise BadSource(f"{path}: no such file, folder or pictures, and no camera's name (cam0)")
     if os.path.isdir(path) or is_picture(path):
         return FrameFolder(path, log, depth)
     return VideoFile(path, log, planes, decoder)

@@ -15,7 +15,7 @@ from runtime.types import checked_box, checked_frame
         (np.zeros((4, 5, 4), np.uint8), "cv2.COLOR_BGRA2BGR"),
         (np.zeros((1, 4, 5, 3), np.uint8), r"not \(1, 4, 5, 3\)$"),
         (np.zeros((4, 5, 3), np.float32), r"astype\(np.uint8\)"),
-        (None, "not NoneType"),
+        (None, "could not be opened, or has ended"),
     ],
 )
 def test_another_kind_of_frame_is_refused_with_its_conversion(frame, words):

@@ -1,6 +1,7 @@
 """Recorded sources give every frame as it is on disk, and say in one sentence what is wrong."""
 
 import os
+import pathlib
 import re
 import struct
 import subprocess
@@ -18,7 +19,7 @@ from runtime.video.cameras import CSI_BGR, CSI_NV12, CSI_SINK, Camera, CsiCamera
 from runtime.video.raw import RawCapture
 from runtime.video.recorded import natural_key
 from runtime.video.save import Video
-from runtime.video.sources import open_source
+from runtime.video.sources import open_source, reads
 from tests.support import ROOT, run, tiny
 from tests.support.streams import rtsp, scene
 
@@ -163,6 +164,42 @@ def test_frames_are_taken_in_natural_order(tmp_path):
     source = open_source(str(tmp_path))
     assert source.frames == 5 and source.first_box is None
     assert [scene.tick_of(frame) for frame in read_all(source)] == [1, 2, 9, 10, 100]
+
+
+@pytest.mark.parametrize("pattern", ["img%04d.png", "*.png", "img000[0-9].png", None])
+def test_pictures_may_be_named_by_a_pattern_or_one_by_one(tmp_path, monkeypatch, pattern):
+    monkeypatch.chdir(str(tmp_path))
+    for number in range(4):
+        cv2.imwrite(f"img{number:04d}.png", np.full((8, 8, 3), number, np.uint8))
+    pathlib.Path("groundtruth.txt").write_text("1,2,3,4\n" * 4)
+    spec = pattern or [f"img{number:04d}.png" for number in range(4)]
+    assert len(reads(spec)) == 4
+    with open_source(spec) as source:
+        assert source.frames == 4 and source.first_box == (1, 2, 3, 4)
+        assert [source.read()[0, 0, 0] for _ in range(4)] == [0, 1, 2, 3]
+    with open_source("img000[13].png") as source:  # no frame has its line of the annotation
+        assert not source.annotated and source.read()[0, 0, 0] == 1
+    assert source.file_of(1) == "img0003.png"
+    with pytest.raises(BadSource, match="b.mp4: name one video, or pictures only"):
+        open_source(["img0001.png", "b.mp4"])
+
+
+@pytest.mark.parametrize(
+    "numbers, told",
+    [
+        ([1, 2, 5, 6, 8], "missing by their numbers: 3, the first between a2.png and a5.png"),
+        ([10, 15, 25, 30], "missing by their numbers: 1, the first between a15.png and a25.png"),
+        ([1, 2, 3], ""),
+        ([17, 190, 254, 900, 1001], ""),  # times
+        ([4], ""),
+    ],
+)
+def test_numbers_that_are_missing_among_pictures_are_told(tmp_path, numbers, told):
+    for number in numbers:
+        cv2.imwrite(str(tmp_path / f"a{number}.png"), np.zeros((8, 8), np.uint8))
+    said = []
+    open_source(tmp_path, said.append).close()
+    assert len(said) == bool(told) and all(told in line for line in said)
 
 
 def test_any_two_names_have_an_order():

@@ -240,7 +240,7 @@ def detections_of(found: Any) -> Detections:
     """
     try:
         in_parts = isinstance(found, tuple) and found and (np.ndim(found[0]) == 2 or not found[0])
-        parts = found if in_parts else (found,)
+        parts: Tuple[Any, ...] = found if in_parts else (found,)
         boxes = np.asarray(parts[0], float).reshape(-1, 4)
         count = len(parts[0])
         scores = np.asarray(parts[1] if len(parts) > 1 else np.ones(count), float).reshape(count)

@@ -7,6 +7,7 @@ import errno
 import math
 import os
 import re
+import time
 from collections import deque
 from typing import Any, Deque, Dict, List, Optional, Tuple
 
@@ -15,6 +16,7 @@ import cv2
 from runtime.errors import BadSource, NoCamera
 from runtime.video import hardware, nvmm, pyav, raw, v4l2
 from runtime.video.base import is_utf8, without_password
+from runtime.video.probe import why_no_stream
 
 # FFmpeg before 5 listens to a transport stream for 4 to 6 s; a slow camera starts its encoder first
 OPEN_TIMEOUT_S = 10.0
@@ -202,17 +204,15 @@ class Stream:
         """An open capture; raises ``BadSource`` where nobody answers in time."""
         if not is_utf8(self.address):
             raise BadSource(f"{self.name!a}: an address must be UTF-8; write any other byte as %FF")
-        timeouts = self.open_timeout_s, self.read_timeout_s
+        timeouts, began_s = (self.open_timeout_s, self.read_timeout_s), time.monotonic()
         capture: Any
         if self.planes:
             capture = pyav.open_stream(self.address, *timeouts, decoder=self.decoder)
         else:
             capture = _open_with_timeouts(self.address, *timeouts)
         if not capture.isOpened():
-            raise BadSource(
-                f"{self.name}: no stream there (nobody answered within {self.open_timeout_s:g} s, "
-                "or it is no video); check the address and that the sender runs"
-            )
+            why = why_no_stream(self.address, time.monotonic() - began_s)
+            raise BadSource(f"{self.name}: no stream there: {why}")
         return capture
 
 

@@ -4,9 +4,11 @@ import contextlib
 import threading
 import time
 from http.server import SimpleHTTPRequestHandler
+from socketserver import BaseRequestHandler, ThreadingTCPServer
 
 import pytest
 
+from runtime.errors import BadSource
 from runtime.video.save import Video
 from runtime.video.sources import open_source
 from tests.runtime.video.test_sources import read_until_broken, write_video
@@ -71,3 +73,35 @@ def test_a_recording_whose_server_goes_away_says_where_it_broke(tmp_path):
     with web_server(HalfAFile) as address:
         frames, said = read_until_broken(open_source(address + "a.mkv"))
     assert 50 <= len(frames) <= 65 and f"broke at frame {len(frames)} of 120" in said
+
+
+class Silent(BaseRequestHandler):
+    """Answers RTSP as a server does that has no such path."""
+
+    def handle(self):
+        asked = self.request.recv(4096)
+        if b" /wrong" in asked or b"/wrong RTSP" in asked:
+            self.request.sendall(b"RTSP/1.0 404 Not Found\r\nCSeq: 1\r\n\r\n")
+
+
+@pytest.mark.parametrize("planes", [False, True])
+def test_an_address_without_a_stream_says_what_answered(tmp_path, monkeypatch, planes):
+    def refusal(address):
+        with pytest.raises(BadSource, match="no stream there") as caught:
+            open_source(address, planes=planes)
+        return str(caught.value)
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "page.html").write_text("<p>no video</p>")
+    with web_server(Files) as address:
+        assert "the server answers 404 File not found; correct" in refusal(address + "wrong.mp4")
+        assert "gives no video that can be decoded" in refusal(address + "page.html")
+    with ThreadingTCPServer(("127.0.0.1", 0), Silent) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        port = server.server_address[1]
+        assert "the server answers 404 Not Found" in refusal(f"rtsp://127.0.0.1:{port}/wrong")
+        server.shutdown()
+    for scheme in ("rtsp", "http"):
+        said = refusal(f"{scheme}://127.0.0.1:{port}/t")
+        assert f"127.0.0.1 refuses port {port} (Connection refused)" in said
+    assert "no host is called nowhere.invalid" in refusal("http://nowhere.invalid/a.mp4")

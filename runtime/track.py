@@ -99,7 +99,7 @@ def run(options: argparse.Namespace) -> int:
                 first = Taken(frame, source.given - 1, source.time_s, 0.0, source.captured_s)
                 outputs.write(first, tracks)
                 manager.ready(f"tracking in {source.name}")
-                bar.step(source, tracks, 0.0)
+                bar.step(source, tracks)
                 with short_collections():
                     broken = follow(options, targets, source, outputs, bar, stop, manager, finder)
     manager.stopping()
@@ -238,7 +238,7 @@ def follow(
 
         # write them
         outputs.write(taken, tracks)
-        bar.step(source, tracks, total_ms)
+        bar.step(source, tracks, outputs.profile.recent_fps())
     return broken
 
 

@@ -5,7 +5,7 @@ import contextlib
 import os
 import sys
 import time
-from typing import Any, Dict
+from typing import Any, Dict, Optional
 
 import cv2
 
@@ -15,8 +15,8 @@ from runtime.types import Track
 REDRAW_S = 0.2
 # lines of 60 columns
 NAME_LETTERS = 12  # of the source
-BAR = "{desc} {percentage:3.0f}% {n_fmt}/{total_fmt}{postfix} {remaining} left"
-STATUS = "{desc} {rate_fmt}{postfix}"
+BAR = "{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt}{postfix} {remaining} left"
+STATUS = "{desc} {n_fmt} frames{postfix}"
 
 
 def say(text: str) -> None:
@@ -37,7 +37,6 @@ class Progress:
         self._live = source.live
         self._bar = tqdm(
             total=total,
-            unit=" f",
             desc=_short(source.name),
             bar_format=STATUS if total is None else BAR,
             # None: where there is no terminal
@@ -48,14 +47,14 @@ class Progress:
         )
         self._next = 0.0
 
-    def step(self, source: Any, tracks: Dict[int, Track], total_ms: float) -> None:
-        """Count one more frame."""
+    def step(self, source: Any, tracks: Dict[int, Track], fps: Optional[float] = None) -> None:
+        """Count one more frame; ``fps`` is that of the last frames."""
         self._bar.update()
         now = time.monotonic()
         if self._bar.disable or now < self._next:
             return
         self._next = now + REDRAW_S
-        text = f"{total_ms:.2f} ms"
+        text = "" if fps is None else f"{fps:.0f} FPS"
         if tracks:
             of = f" of {len(tracks)}" if len(tracks) > 1 else ""
             text += f", score {min(track.score for track in tracks.values()):.2f}{of}"

@@ -39,7 +39,7 @@ def why_no_stream(address: str, waited_s: float) -> str:
                 )
             answer = _answer(connection, scheme, parts._replace(netloc=f"{host}:{port}"))
     except ssl.SSLError as error:
-        return f"{host} has no valid certificate ({error.reason}); check the address"
+        return f"{host} gives no secure connection ({error.reason}); check the address"
     except socket.gaierror:
         return f"no host is called {host}; correct the address"
     except socket.timeout:

@@ -212,7 +212,10 @@ class Outputs:
 
     def stays(self) -> bool:
         """Whether the run goes on at the end of its source: the page may play it again."""
-        return self.control is not None and self.control.finish()
+        stays = self.control is not None and self.control.finish()
+        if stays:  # nothing more is written, and the page may download the files whole
+            self._close_files()
+        return stays
 
     def next_frame_is_due(self) -> bool:
         """Wait until the page or the window wants the next frame; False: ask again."""
@@ -336,8 +339,13 @@ class Outputs:
         """Finish every file; what fails is in ``failed``."""
         if self.control:
             self.control.end()
-        # first the links: what they steer must stop, whatever hangs below
-        for output in self._links + [self._results, self._video, self._window]:
+        for output in self._links + [self._window]:  # first what is steered must stop
+            if output:
+                self._attempt(output, output.close)
+        self._close_files()
+
+    def _close_files(self) -> None:
+        for output in (self._results, self._video):
             if output:
                 self._attempt(output, output.close)
 

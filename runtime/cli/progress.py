@@ -54,13 +54,13 @@ class Progress:
         if self._bar.disable or now < self._next:
             return
         self._next = now + REDRAW_S
-        text = "" if fps is None else f"{fps:.0f} FPS"
+        texts = [] if fps is None else [f"{fps:.0f} FPS"]
         if tracks:
             of = f" of {len(tracks)}" if len(tracks) > 1 else ""
-            text += f", score {min(track.score for track in tracks.values()):.2f}{of}"
+            texts.append(f"score {min(track.score for track in tracks.values()):.2f}{of}")
         if self._live:
-            text += f", {source.dropped} dropped"
-        self._bar.set_postfix_str(text, refresh=False)
+            texts.append(f"{source.dropped} dropped")
+        self._bar.set_postfix_str(", ".join(texts), refresh=False)
 
     def wait(self) -> None:
         """Say that no frame came for a while."""

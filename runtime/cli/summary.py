@@ -1,10 +1,11 @@
 """What a run did, for the lines at its end and for ``--json``."""
 
-from typing import Any, Callable, Dict, List, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Sequence, Set, Tuple
 
 from runtime.cli.profile import Profile
 from runtime.types import Track
 
+LATE_FRAMES = 2000  # older than any frame on which somebody may still select a target
 OUTSIDE_FRAMES = 30  # for which a target's centre is outside before the user is told
 
 
@@ -19,6 +20,7 @@ class Summary:
     ) -> None:
         self._network, self._engine, self._profile, self._say = network, engine, profile, say
         self._frames = self._empty = 0
+        self._empty_at: Set[int] = set()  # indices of the last of them
         self._scores, self._score_sum = 0, 0.0
         self._last: Dict[int, Tuple[int, Track]] = {}  # target -> its last frame and track
         self._outside: Dict[int, int] = {}  # target -> since which frame it has been outside
@@ -26,7 +28,11 @@ class Summary:
     def add_frame(self, index: int, tracks: Dict[int, Track], shape: Sequence[int]) -> None:
         """Count a frame, and say once where a target has left it for good."""
         self._frames += 1
-        self._empty += not tracks
+        if not tracks:
+            self._empty += 1
+            self._empty_at.add(index)
+            if len(self._empty_at) > 2 * LATE_FRAMES:
+                self._empty_at = {i for i in self._empty_at if i > index - LATE_FRAMES}
         for number, track in tracks.items():
             if track.lost or _shows(track, shape):
                 self._outside.pop(number, None)
@@ -39,6 +45,9 @@ class Summary:
 
     def add_row(self, index: int, number: int, track: Track) -> None:
         """Take one target in one frame."""
+        if index in self._empty_at:  # selected on a frame that was shown before
+            self._empty_at.discard(index)
+            self._empty -= 1
         if self._frames > 1:  # the first one's boxes are given
             self._scores += 1
             self._score_sum += float(track.score)
@@ -76,6 +85,7 @@ class Summary:
             "fps": self._profile.fps(),
             "score": self._score_sum / self._scores if self._scores else None,
             "latency_ms": self._profile.figures("latency"),
+            "latency_from": source.captured_at,
             "dropped": source.dropped,
             "gaps_s": [seconds for _, seconds in source.gaps],
             "decoder_errors": source.errors,
@@ -104,8 +114,8 @@ def lines_of(figures: Dict[str, Any], live: bool) -> List[str]:
         text = "{median:.2f} ms more in frames that refresh an exemplar (median, p95 {p95:.2f})"
         lines.append(text.format(**figures["refresh_ms"]))
     if figures["latency_ms"]:
-        text = "glass to box: {median:.1f} ms (median, p95 {p95:.1f}, p99 {p99:.1f})"
-        lines.append(text.format(**figures["latency_ms"]))
+        text = "{latency_from} to box: {median:.1f} ms (median, p95 {p95:.1f}, p99 {p99:.1f})"
+        lines.append(text.format(**dict(figures, **figures["latency_ms"])))
     if live:
         gaps_s = figures["gaps_s"]
         lines.append(

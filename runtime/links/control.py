@@ -63,6 +63,7 @@ class Controller:
         finished: whether a recording has come to its end and may be played again.
         is_watched: function that says whether somebody watches who may want that.
         ended: True once the run is over.
+        whole: whether the files hold the whole recording, because its end was reached.
         targets: as the argument.
         can_record: as the argument.
         newest: the newest frame, with the targets selected since; None before the first.
@@ -87,7 +88,7 @@ class Controller:
         self.buffer = FrameBuffer()
         self.paused = False
         self.recording_since: Optional[float] = time.monotonic()
-        self.finished = self.ended = False
+        self.finished = self.ended = self.whole = False
         self.is_watched: Callable[[], bool] = lambda: False
         self.targets, self._stop = targets, stop
         self._write_row, self._recent_ms = write_row, recent_ms
@@ -144,6 +145,7 @@ class Controller:
             return False
         # files hold the recording once, with times that grow
         self.finished, self.paused, self.can_record = True, True, False
+        self.whole = True
         self.recording_since = None
         self.notify()
         return True
@@ -327,6 +329,7 @@ class Controller:
             "holds": dict(self.holds),
             "ended": self.ended,
             "recording": {"can": self.can_record, "on": self.recording},
+            "whole": self.whole,
             "source": source.name,
             "frames": source.frames,
             "network": self.targets.network.name,
@@ -334,6 +337,7 @@ class Controller:
             "fps": self.fps,
             "ms": {name: round(steps[name], 3) for name in steps if name != "wait"},
             "latency_ms": {name: round(ms, 2) for name, ms in self._latency_ms().items()},
+            "latency_from": source.captured_at,
             "dropped": source.dropped,
             "gaps": {
                 "count": len(source.gaps),

@@ -49,6 +49,8 @@ class Source:
         errors: what a recording's decoder found damaged; 0 where it can't tell.
         captured_s: capture time of the last frame, seconds of the monotonic clock: from its stamp,
             else when it came (live sources), or when it was read (recordings).
+        captured_at: what ``captured_s`` is: "camera" where its driver stamps it, else
+            "arrival": how long a stream was under way, nobody knows.
         decode_ms: how long the source's own thread decoded the last frame; 0 where that is not
             known, and for recordings, which ``read`` decodes.
         arrived_s: when the last frame was decoded and ready for ``read``, on the same clock.
@@ -58,6 +60,7 @@ class Source:
     """
 
     live = False
+    captured_at = "arrival"
 
     def __init__(self, name: str, log: Log = None) -> None:
         self.name = name

@@ -20,7 +20,7 @@ from runtime.video.base import (
     tell_decoder,
     without_password,
 )
-from runtime.video.cameras import NONE, READ_TIMEOUT_S, CaptureClock
+from runtime.video.cameras import MONOTONIC, NONE, READ_TIMEOUT_S, CaptureClock
 
 FIRST_PAUSE_S = 0.3  # before a lost source is tried again; doubles up to
 LONGEST_PAUSE_S = 2.0
@@ -91,6 +91,8 @@ class LiveSource(Source):
     def __init__(self, device: Any, log: Log = None, opened: Any = None) -> None:
         super().__init__(device.name, log)
         self._device = device
+        self._stamps = getattr(device, "stamps", NONE)
+        self.captured_at = "camera" if self._stamps == MONOTONIC else "arrival"
         self._opened = opened
         tell_decoder(self, device)
         tell_decoder(self, opened)
@@ -206,7 +208,7 @@ class LiveSource(Source):
     def _receive(self, capture: Any) -> None:
         """Put every frame where ``read`` finds it, until the first failure."""
         timeout_s = getattr(self._device, "read_timeout_s", float("inf"))
-        clock = CaptureClock(getattr(self._device, "stamps", NONE))
+        clock = CaptureClock(self._stamps)
         fresh = True
         while not self._closing.is_set():
             asked = time.monotonic()

@@ -14,6 +14,7 @@ from runtime.errors import BadBox, BadOutput
 QUIT_KEYS = ("q", "Q", "\x1b")  # the last one is Esc
 WIDEST, HIGHEST = 1600, 900  # of a new window; the user may enlarge it
 FONT = cv2.FONT_HERSHEY_SIMPLEX
+INSTRUCTION = "Drag a box around the target, then press Enter (C: none)"
 
 
 class Window:
@@ -75,7 +76,7 @@ class Window:
         title = self.title + ": draw a box, then Enter (c: none)"
         try:
             _create(title, frame)
-            box = _select(title, frame)
+            box = _select(title, _with_lines(frame, [INSTRUCTION]))
             cv2.destroyWindow(title)
         except cv2.error as error:
             raise BadOutput(

@@ -113,7 +113,7 @@ class Service(Link):
         if self._latency_ms:
             median, p95, p99 = np.percentile(list(self._latency_ms), (50, 95, 99))
             lines.append(
-                f"glass to command: {median:.1f} ms (median, p95 {p95:.1f}, p99 {p99:.1f})"
+                f"frame to command: {median:.1f} ms (median, p95 {p95:.1f}, p99 {p99:.1f})"
             )
         return lines
 

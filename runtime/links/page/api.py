@@ -110,7 +110,10 @@ class Api:
         )
 
     async def table(self, request: Any) -> Any:
-        """The rows of results that are kept, as a file."""
+        """The file of ``--results``, as far as it is written, else the rows that are kept."""
+        path = self._options.results or ""
+        if path.lower().endswith(".csv") and os.path.isfile(path):
+            return web.FileResponse(path, headers=_as_file(os.path.basename(path)))
         loop = asyncio.get_event_loop()  # which goes on meanwhile: seconds on a small board
         text = await loop.run_in_executor(None, self._table)
         return web.Response(text=text, content_type="text/csv", headers=_as_file("results.csv"))

@@ -49,3 +49,14 @@ def test_frames_without_a_target_are_counted():
     figures = summary.figures(Source("clip"), [], [])
     assert figures["frames_without_target"] == 3
     assert "frames without a target: 3" in lines_of(figures, False)
+    summary.add_row(2, 0, Track(Box(1, 1, 9, 9), 0.9))  # a box that was drawn on an earlier frame
+    assert summary.figures(Source("clip"), [], [])["frames_without_target"] == 2
+
+
+def test_a_stream_s_latency_is_said_to_begin_at_its_arrival():
+    profile = Profile()
+    profile.add(1.0, dict(crop=1.0, network=1.0, select=1.0), 4.0)
+    profile.note("latency", 20.0, "")
+    summary = Summary("tiny", ENGINE, profile, print)
+    lines = lines_of(summary.figures(Source("rtsp://h/x"), [], []), True)
+    assert any(line.startswith("arrival to box: 20.0 ms") for line in lines)

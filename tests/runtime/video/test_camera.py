@@ -83,6 +83,7 @@ with open_source('cam7', planes={planes}) as source:
     frame = source.read(5.0)
     assert isinstance(frame, Picture) == ({planes} and {kind!r} != 'BGR3')
     assert source.fps == 30 and source.name == 'cam7', (source.fps, source.name)
+    assert source.captured_at == 'camera'
 truth = scene.picture_at(scene.tick_of(frame))
 if {kind!r} == 'GREY':
     truth = cv2.cvtColor(cv2.cvtColor(truth, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)

@@ -164,6 +164,22 @@ def test_a_window_is_shown_until_the_user_presses_q():
     assert said == b"", "no warnings about fonts"
 
 
+def test_the_picture_on_which_a_box_is_drawn_says_what_to_do(monkeypatch):
+    shown = []
+
+    def select(title, picture, **_):
+        shown.append(picture)
+        return 10, 20, 30, 40
+
+    monkeypatch.setattr(cv2, "selectROI", select)
+    for name in ("namedWindow", "resizeWindow", "destroyWindow"):
+        monkeypatch.setattr(cv2, name, lambda *_: None)
+    monkeypatch.setattr("runtime.video.window.no_window", lambda: None)
+    frame = black((320, 240))
+    assert Window().select_box(frame) == (10, 20, 30, 40)
+    assert (shown[0][:40] > 200).any() and not shown[0][60:].any() and not frame.any()
+
+
 def test_a_lost_target_has_a_red_broken_line_and_the_time_since():
     track = Track((100, 80, 100, 80), 0.5, True, "lost")
     held = draw(black((480, 360)), Track(track.box, 0.5))

@@ -116,6 +116,7 @@ def test_frames_that_change_size_are_passed_on():
 def test_motion_jpeg_is_not_decoded_before_somebody_looks(planes):
     with MjpegServer() as running, open_source(running.address) as source:
         frame = frames_until(source, count(5))[0][-1]
+    assert source.captured_at == "arrival"
     assert isinstance(frame, JpegFrame) == planes
     if planes:
         assert frame.decode_ms == 0.0

@@ -12,6 +12,7 @@ export class Aim {
     this.on = on;
     this.from = null; // where the drag began, frame pixels
     this.aiming = false;
+    this.byTouch = false;
     const overlay = view.overlay;
     overlay.addEventListener("pointerdown", (event) => this.#down(event));
     overlay.addEventListener("pointermove", (event) => this.#move(event));
@@ -51,6 +52,7 @@ export class Aim {
   }
 
   #down(event) {
+    this.byTouch = event.pointerType === "touch";
     if (!event.isPrimary || event.button !== 0 || !this.#start()) return;
     this.view.overlay.setPointerCapture(event.pointerId);
     this.pointer = event.pointerId;
@@ -83,6 +85,7 @@ export class Aim {
   #key(event) {
     const moves = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
     const move = moves[event.key];
+    this.byTouch = false;
     if (event.key === "Escape" && this.aiming) this.cancel();
     else if (event.key === "Enter" && this.aiming) this.#choose();
     else if ((move || event.key === "Enter") && this.#start()) this.#nudge(move, event);

@@ -167,6 +167,7 @@ function show(atOnce = false) {
   button("pause", stood ? "i-play" : "i-pause", over ? "Replay"
     : stood ? (state.live ? "Live" : "Resume") : (state.live ? "Freeze" : "Pause"), stood, off);
   byId("video").hidden = !state.video;
+  for (const name of ["results", "video"]) put(byId(name), state.whole ? name : `${name} so far`);
   const place = byId("place");
   place.hidden = state.live || !state.frames;
   place.disabled = off;
@@ -192,7 +193,7 @@ function show(atOnce = false) {
 
 function hint() {
   if (link_is !== "live") return "";
-  if (aim.aiming) return "Release to choose · Esc cancels";
+  if (aim.aiming) return aim.byTouch ? "Lift the finger to choose" : "Release to choose · Esc cancels";
   if (state.waiting === "frames") return "Waiting for frames";
   if (state.waiting === "replay") return "Replay starts again, for a new box";
   if (!state.targets.length) return "Drag a box around the target";

@@ -78,7 +78,7 @@ export class Figures {
       busy ? steps.join(" · ") : "no target", { wide: true });
     const late = state.latency_ms;
     if (late?.median !== undefined) {
-      this.#figure("Glass to box", number(late.median, 1), "ms",
+      this.#figure(state.latency_from === "camera" ? "Camera to box" : "Arrival to box", number(late.median, 1), "ms",
         `p95 ${number(late.p95, 1)} · p99 ${number(late.p99, 1)}`, { wide: true });
     }
     if (board.temp_c != null) {

@@ -50,7 +50,7 @@ def test_a_ground_station_finds_selects_follows_and_stops(clip, tmp_path):
         assert box == pytest.approx(written[frame], abs=0.01)
     kinds = {message.get_type() for _, message in client.heard}
     assert {"HEARTBEAT", "CAMERA_INFORMATION", "CAMERA_SETTINGS"} <= kinds
-    assert "glass to command" in text
+    assert "frame to command" in text
 
 
 def autopilot(client):

@@ -136,7 +136,7 @@ def test_the_results_so_far_are_those_of_the_file_and_a_stop_finishes_it(world, 
     own.wait_for(lambda state: state["frame"] > 10)
     pause(own, True)
     _, headers, table = own.ask("/api/results.csv")
-    assert headers.get_filename() == "results.csv"
+    assert headers.get_filename() == "out.csv"
     told = list(csv.DictReader(table.decode().splitlines()))
     assert list(told[0])[:2] == ["frame", "time_s"]
     assert told == own.rows()

@@ -4,7 +4,7 @@ import argparse
 import ipaddress
 import math
 import os
-from typing import Any, Callable, List, Sequence, Tuple
+from typing import Any, Callable, List, Optional, Sequence, Tuple
 
 from kernels.commands import Parser, make
 from runtime import DEFAULT_NETWORK, __version__, detect, engines, precision
@@ -16,6 +16,10 @@ DESCRIPTION = (
     "Follow one or several objects through a video, a camera or a network stream. "
     "Give the target as a box in the first frame (--box), draw it with the mouse (--show), or "
     "select it in a browser (--page) or in a ground station (--mavlink)."
+)
+EVERY_DAY = (  # what the short help lists
+    *("video", "box", "detector", "class", "all", "start", "network", "results", "save", "show"),
+    *("page", "page-host", "mavlink", "json", "profile"),
 )
 EXIT_CODES = (
     "Exit code: 0; 2 after an error, where an output failed, and where a recording has more than "
@@ -47,7 +51,13 @@ def parse(arguments: List[str]) -> argparse.Namespace:
 
 def parser() -> argparse.ArgumentParser:
     """The command line's parser."""
-    cli = Parser(prog="hotpath track", description=DESCRIPTION, epilog=EXIT_CODES)
+    cli = Parser(
+        prog="hotpath track",
+        usage="%(prog)s [SOURCE] [OPTIONS]",
+        description=DESCRIPTION,
+        epilog=EXIT_CODES,
+        add_help=False,
+    )
     _add_source(cli.add_argument_group("what to track, and where"))
     _add_detector(cli.add_argument_group("detector"))
     _add_network(cli.add_argument_group("network and engine"))
@@ -60,11 +70,33 @@ def parser() -> argparse.ArgumentParser:
     _switch(program, "--quiet", "say nothing but errors and losses")
     _switch(program, "--json", "print a summary of the run as JSON on standard output")
     _switch(program, "--completion", "print a script that completes options in bash and zsh")
+    text = "list the options of every day; with the word all, every option"
+    program.add_argument("-h", "--help", action=_Help, nargs="?", choices=("all",), help=text)
     program.add_argument("--version", action="version", version=f"hotpath-tracker {__version__}")
     lists = cli.add_argument_group("lists")
     _switch(lists, "--list-cameras", "list the cameras, then end")
     _switch(lists, "--list-networks", "list the networks, then end")
     return cli
+
+
+class _Help(argparse.Action):
+    """Print the options of every day, or with "all" every option in its group."""
+
+    def __call__(self, parser: Any, _: Any, word: Any, name: Optional[str] = None) -> None:
+        if word == "all":
+            parser.print_help()
+        else:
+            known = parser._option_string_actions
+            short = parser._get_formatter()
+            short.add_usage(parser.usage, [], [])
+            short.add_text(parser.description)
+            short.start_section("options of every day")
+            short.add_arguments([known["--" + name] for name in EVERY_DAY])
+            short.end_section()
+            more = len(set(known.values())) - len(EVERY_DAY)
+            short.add_text(f"--help all lists {more} more options, in groups.")
+            print(short.format_help(), end="")
+        parser.exit()
 
 
 def _add_source(group: argparse._ArgumentGroup) -> None:

@@ -131,7 +131,7 @@ def test_every_option_that_a_document_gives_exists():
 
 @functools.lru_cache(maxsize=None)
 def help_of(module, *subcommand):
-    """What ``--help`` prints, or None where it can't be asked."""
-    command = [sys.executable, "-m", module, *subcommand, "--help"]
+    """What ``--help all`` prints, or None where it can't be asked."""
+    command = [sys.executable, "-m", module, *subcommand, "--help", "all"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
     return None if done.returncode else done.stdout

@@ -2,6 +2,7 @@
 
 import os
 import pty
+import re
 import select
 import shutil
 import time
@@ -112,9 +113,9 @@ def test_a_shell_completes_options_and_their_values(capsys, tmp_path, shell):
 
 
 def test_help_opens_with_what_the_command_does_and_the_version_is_the_packages(capsys):
-    for word in ("--version", "--help"):
+    for words in (["--version"], ["--help", "all"]):
         with pytest.raises(SystemExit) as end:
-            options.parse([word])
+            options.parse(words)
         assert end.value.code == 0
     version, text = capsys.readouterr().out.split("\n", 1)
     assert version == f"hotpath-tracker {runtime.__version__}"
@@ -122,6 +123,18 @@ def test_help_opens_with_what_the_command_does_and_the_version_is_the_packages(c
     assert "(default: ())" not in text
     assert "more than one decoder error" in " ".join(text.split())
     assert "what to track, and where:" in text and "page in the browser:" in text
+
+
+def test_the_short_help_fits_on_a_page_and_the_long_one_has_the_rest(capsys):
+    for words in (["--help"], ["--help", "all"], ["-h"]):
+        with pytest.raises(SystemExit) as end:
+            options.parse(words)
+        assert end.value.code == 0
+        text = capsys.readouterr().out
+        found = set(re.findall(r"^  (?:-h.*, )?(--[a-z-]+)", text, re.MULTILINE))
+        assert (len(found) == 15) == (words[-1] != "all") and "--box" in found
+        assert len(text.splitlines()) < 50 or words[-1] == "all"
+        assert "[SOURCE] [OPTIONS]" in text
 
 
 def test_what_is_said_of_the_tracker_reaches_it():

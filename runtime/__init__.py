@@ -37,7 +37,7 @@ from runtime.errors import (  # noqa: E402
     UnknownNetwork,
 )
 from runtime.networks import DEFAULT_NETWORK  # noqa: E402
-from runtime.options import PathLike, checked  # noqa: E402
+from runtime.options import NORMAL, Log, Options, PathLike, Simulate  # noqa: E402
 
 if TYPE_CHECKING:
     from runtime.targets.targets import Targets
@@ -67,27 +67,56 @@ __all__ = [
     "UnknownBoard",
     "UnknownNetwork",
     "__version__",
+    "draw",
     "load_targets",
     "load_tracker",
 ]
 
 
-def load_tracker(network: Optional[PathLike] = None, **options: Any) -> "Tracker":
-    """Make a tracker, ready for ``init``.
+def load_tracker(
+    network: Optional[PathLike] = None,
+    *,
+    engine: str = "auto",
+    precision: str = "auto",
+    networks_dir: Optional[PathLike] = None,
+    threads: Optional[int] = None,
+    log: Log = None,
+    bundle: Optional[PathLike] = None,
+    board: Optional[str] = None,
+    simulate: Simulate = None,
+    recover: Optional[bool] = None,
+    search_windows: Optional[int] = None,
+    latency: str = NORMAL,
+) -> "Tracker":
+    """Make a tracker, ready for ``init``. Close it, or use it with ``with``.
 
     Args:
-        network, options: the fields of ``runtime.options.Options``, which explains them.
+        network: name of a network, or the path of a TOML; None for the board's, or "kestrel".
+        engine, precision, networks_dir, threads, log, bundle, board, simulate, recover,
+            search_windows, latency: as ``runtime.options.Options`` explains them.
 
     Returns:
         A ``runtime.tracker.Tracker``. Only one thread may use it at a time.
 
     Raises:
         UnknownNetwork, BadNetwork, NoEngine, BadBundle: see ``runtime.errors``.
-        TypeError: an option that does not exist.
     """
     from runtime import loading
 
-    chosen = checked(dict(options, network=network))
+    chosen = Options(
+        network,
+        engine,
+        precision,
+        networks_dir,
+        threads,
+        log,
+        bundle,
+        board,
+        simulate,
+        recover,
+        search_windows,
+        latency,
+    )
     return loading.create_tracker(*loading.load(chosen), chosen)
 
 
@@ -96,7 +125,17 @@ def load_targets(
     *,
     finder: Optional[Callable[[Any], Any]] = None,
     every: int = 10,
-    **options: Any,
+    engine: str = "auto",
+    precision: str = "auto",
+    networks_dir: Optional[PathLike] = None,
+    threads: Optional[int] = None,
+    log: Log = None,
+    bundle: Optional[PathLike] = None,
+    board: Optional[str] = None,
+    simulate: Simulate = None,
+    recover: Optional[bool] = None,
+    search_windows: Optional[int] = None,
+    latency: str = NORMAL,
 ) -> "Targets":
     """Make ``runtime.targets.targets.Targets``: several targets that share one engine.
 
@@ -111,9 +150,21 @@ def load_targets(
     from runtime import loading
     from runtime.targets.targets import Targets
 
-    chosen = checked(dict(options, network=network))
-    device = loading.create_device(*loading.load(chosen), chosen)
-    targets = Targets(device, chosen)
+    chosen = Options(
+        network,
+        engine,
+        precision,
+        networks_dir,
+        threads,
+        log,
+        bundle,
+        board,
+        simulate,
+        recover,
+        search_windows,
+        latency,
+    )
+    targets = Targets(loading.create_device(*loading.load(chosen), chosen), chosen)
     if finder is not None:
         from runtime.targets.finding import TargetFinder
 
@@ -121,3 +172,13 @@ def load_targets(
             targets, finder, every=every, everything=True, background=False
         )
     return targets
+
+
+def draw(frame: Any, tracks: Any, info: Any = None) -> Any:
+    """Draw what ``Tracker.update`` or ``Targets.update`` gave onto a copy of its frame.
+
+    See ``runtime.video.draw.draw``, which takes the same arguments.
+    """
+    from runtime.video.draw import draw as drawn  # needs OpenCV
+
+    return drawn(frame, tracks, info)

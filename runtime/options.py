@@ -8,6 +8,7 @@ PathLike = Union[str, pathlib.Path]
 SAVING, NORMAL, LOW = LATENCIES = ("saving", "normal", "low")
 MOST_WINDOWS = 64  # of the search in a frame
 Log = Optional[Callable[[str], None]]
+Simulate = Optional[Callable[[Optional[str]], Tuple[Any, pathlib.Path]]]
 
 
 class Options(NamedTuple):
@@ -45,26 +46,13 @@ class Options(NamedTuple):
     log: Log = None
     bundle: Optional[PathLike] = None
     board: Optional[str] = None
-    simulate: Optional[Callable[[Optional[str]], Tuple[Any, pathlib.Path]]] = None
+    simulate: Simulate = None
     recover: Optional[bool] = None
     search_windows: Optional[int] = None
     latency: str = NORMAL
 
 
 DEFAULTS = Options()
-
-
-def checked(given: Dict[str, Any]) -> Options:
-    """The options of keyword arguments.
-
-    Raises:
-        TypeError: one of them is no field of ``Options``; the sentence names the fields.
-    """
-    unknown = [name for name in given if name not in Options._fields]
-    if unknown:
-        fields = ", ".join(Options._fields)
-        raise TypeError(f"a tracker has no option {unknown[0]!r}; there are: {fields}")
-    return Options(**given)
 
 
 def given_in(arguments: argparse.Namespace) -> Dict[str, Any]:

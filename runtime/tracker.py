@@ -84,7 +84,7 @@ class Tracker:
         Args:
             frame: BGR uint8 (H, W, 3), a ``Picture`` of ``runtime.pictures``, or what the device
                 takes besides.
-            box: (x, y, w, h), 0-based pixels of the frame; it may reach beyond the frame.
+            box: (x, y, w, h), 0-based pixels of the frame; it may reach a little beyond it.
 
         Raises:
             BadFrame, BadBox: not a picture, or a box that no target can have.
@@ -298,6 +298,12 @@ class Tracker:
             self.release()
             self.device.close()
             self.engine.close()
+
+    def __enter__(self) -> "Tracker":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.close()
 
     def _forget(self) -> None:
         """Follow nothing."""

@@ -8,6 +8,7 @@ from runtime.errors import BadBox, BadFrame
 from runtime.pictures import AnyFrame, Picture
 
 TRACKED, UNSURE, LOST, FOUND = STATES = "tracked", "unsure", "lost", "found"
+LEAST_INSIDE = 0.05  # share of a box that a frame must show
 SMALLEST_PX, LARGEST_PX = 0.01, 1e6  # sides of a box
 
 
@@ -18,6 +19,11 @@ class Box(NamedTuple):
     y: float  # top edge
     w: float  # width
     h: float  # height
+
+    @property
+    def xyxy(self) -> Tuple[float, float, float, float]:
+        """Its edges: left, top, right, bottom."""
+        return self.x, self.y, self.x + self.w, self.y + self.h
 
 
 class Track(NamedTuple):
@@ -137,7 +143,8 @@ def checked_box(box: Any, frame_shape: Sequence[int]) -> Box:
         frame_shape: (height, width, ...).
 
     Raises:
-        BadBox: not four numbers, not finite, not positive, or entirely outside the frame.
+        BadBox: not four numbers, not finite, not positive, or less than ``LEAST_INSIDE`` of it is
+            inside the frame.
     """
     try:
         if isinstance(box, (str, bytes, bytearray, set, dict)):  # no numbers, or without an order
@@ -157,6 +164,12 @@ def checked_box(box: Any, frame_shape: Sequence[int]) -> Box:
     height, width = frame_shape[:2]
     if x >= width or y >= height or x + w <= 0 or y + h <= 0:
         raise BadBox(f"{text} lies outside the frame of {width}x{height}")
+    inside = (min(x + w, width) - max(x, 0.0)) * (min(y + h, height) - max(y, 0.0))
+    if inside < LEAST_INSIDE * w * h:
+        raise BadBox(
+            f"{text}: only {100 * inside / (w * h):.2g}% of it lies in the frame of "
+            f"{width}x{height}; give the part that is seen"
+        )
     return Box(x, y, w, h)
 
 

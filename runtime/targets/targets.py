@@ -167,11 +167,21 @@ class Targets:
 
     def _tracker(self, number: int) -> Tracker:
         if number not in self._trackers:
-            raise NotReady(f"no target has the number {number}; there are {self.numbers}")
+            there = ", ".join(map(str, self.numbers))
+            raise NotReady(
+                f"no target has the number {number}; "
+                + (f"give one of these: {there}" if there else "call add(frame, box) first")
+            )
         return self._trackers[number]
 
     def __len__(self) -> int:
         return len(self._trackers)
+
+    def __enter__(self) -> "Targets":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.close()
 
     def close(self) -> None:
         """Stop following all targets, and release the memory of device and engine."""

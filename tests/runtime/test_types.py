@@ -31,3 +31,12 @@ def test_another_kind_of_frame_is_refused_with_its_conversion(frame, words):
 def test_what_is_not_four_numbers_is_no_box(box):
     with pytest.raises(BadBox, match="four numbers"):
         checked_box(box, (120, 160, 3))
+
+
+@pytest.mark.parametrize(
+    "box", [(-500, -500, 510, 510), (315, 20, 200, 40), (-9e3, -9e3, 2e4, 2e4)]
+)
+def test_a_box_far_outside_the_frame_is_refused(box):
+    with pytest.raises(BadBox, match="% of it lies in the frame of 320x240; give the part that"):
+        checked_box(box, (240, 320, 3))
+    assert checked_box((-30, 10, 60, 60), (240, 320, 3)).xyxy == (-30, 10, 30, 70)

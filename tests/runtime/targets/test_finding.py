@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
-from runtime import load_targets
+from runtime import draw, load_targets
 from runtime.detect import load_detector
-from runtime.errors import BadBox
+from runtime.errors import BadBox, NotReady
 from runtime.targets.finding import MISSED, TargetFinder
 from runtime.targets.targets import Targets
 from runtime.track import main
@@ -183,11 +183,13 @@ def test_any_function_of_a_frame_finds_targets(place, given):
         return np.array(boxes).reshape(-1, 4) if given == "array" else boxes
 
     frames = [np.zeros_like(moving(1)[0])] * 2 + moving(12)
-    targets = load_targets(place / "tiny.toml", engine="onnxruntime", finder=find, every=2)
-    try:
+    how = {"engine": "onnxruntime", "finder": find, "every": 2}
+    with load_targets(place / "tiny.toml", **how) as targets:
         told = [targets.update(frame) for frame in frames]
-    finally:
-        targets.close()
+        picture = draw(frames[-1], told[-1])
+    assert len(targets) == 0 and (picture != frames[-1]).any()
+    with pytest.raises(NotReady, match=r"number 77; call add\(frame, box\) first"):
+        targets.restart(77, frames[0], (1, 2, 30, 40))
     assert told[0] == {} and len(told[-1]) == 2
     kind = (7, "square") if given == "with classes" else (None, "")
     assert {(t.class_id, t.class_name) for t in told[-1].values()} == {kind}
@@ -200,12 +202,10 @@ def contours(frame):
 
 @pytest.mark.parametrize("found", [[1, 2, 3, 4], [(1, 2, 3)], None, "boxes", ([(1, 2, 3, 4)], [])])
 def test_a_function_that_gives_no_boxes_is_one_sentence(place, found):
-    targets = load_targets(place / "tiny.toml", engine="onnxruntime", finder=lambda _: found)
-    try:
+    how = {"engine": "onnxruntime", "finder": lambda _: found}
+    with load_targets(place / "tiny.toml", **how) as targets:
         with pytest.raises(BadBox, match="a finder must give"):
             targets.update(moving(1)[0])
-    finally:
-        targets.close()
 
 
 @pytest.mark.parametrize(

@@ -140,7 +140,7 @@ def _draw_box(picture: np.ndarray, look: _Look, track: Track, colour: Tuple[int,
 
 def _label(number: Optional[int], track: Track, since: str) -> str:
     """Such as "#2 .96"; the number stands there where several targets are told apart."""
-    score = _joined("lost", since) if track.lost else f"{track.score:.2f}".lstrip("0")
+    score = f"lost {since}".rstrip() if track.lost else f"{track.score:.2f}".lstrip("0")
     name = "" if number is None else f"#{number}"
     return _ascii(" ".join(word for word in (name, track.class_name, score) if word))
 

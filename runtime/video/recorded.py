@@ -220,6 +220,7 @@ class FrameFolder(Source):
             if others or not paths:
                 raise BadSource(f"{(others or ['nothing'])[0]}: name one video, or pictures only")
             folder = os.path.dirname(paths[0]) or "."
+            name = name or f"{paths[0]} to {paths[-1]}"
         super().__init__(name or folder, log)
         self._paths = picture_paths(folder)
         if paths and list(map(os.path.abspath, paths)) != list(map(os.path.abspath, self._paths)):

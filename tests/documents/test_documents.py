@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+from tests.documents import api
 from tests.support import ROOT
 
 pytestmark = pytest.mark.skipif(sys.version_info < (3, 10), reason="documents are read off a board")
@@ -44,6 +45,11 @@ def test_a_guide_opens_with_what_its_reader_can_do():
     for path in [*DOCS.glob("*.md"), *(DOCS / "tutorials").glob("*.md")]:
         opening = path.read_text(encoding="utf-8").split("\n\n")[1]
         assert re.match("After (this page|these steps) you", opening), path
+
+
+def test_the_page_of_python_is_that_of_the_docstrings():
+    said = "run `python -m tests.documents.api`"
+    assert api.PATH.read_text(encoding="utf-8") == api.text(), said
 
 
 def test_every_link_and_picture_leads_to_a_file_and_a_heading():

@@ -1,0 +1,97 @@
+"""python -m tests.documents.api: write docs/api.md from the docstrings of what a program may use.
+
+A code host shows that file as it is. ``test_documents`` compares it with the docstrings.
+"""
+
+import inspect
+import re
+import textwrap
+from typing import Any, Iterator, List
+
+import runtime
+from runtime import detect, errors, options, tracker, types
+from runtime.targets import targets
+from runtime.video import base, draw, sources
+from tests.support import ROOT
+
+PATH = ROOT / "docs" / "api.md"
+INTRODUCTION = """\
+# Python
+
+After this page you can call Hotpath from your own program: load a tracker, start it on a box, and \
+read what it says. A [tutorial](tutorials/own-program.md) has whole programs. \
+`python -m tests.documents.api` writes this page from the docstrings.
+"""
+# what is documented, with those of its methods and properties that a program calls
+PUBLIC = (
+    (runtime.load_tracker, ()),
+    (options.Options, ()),
+    (tracker.Tracker, ("init", "update", "suggest", "close")),
+    (types.Track, ()),
+    (types.Box, ("xyxy",)),
+    (runtime.load_targets, ()),
+    (targets.Targets, ("add", "update", "restart", "drop", "numbers", "close")),
+    (draw.draw, ()),
+    (sources.open_source, ()),
+    (base.Source, ("read", "seek", "seek_time", "close")),
+    (detect.load_detector, ()),
+    (detect.Detector, ("detect",)),
+    (detect.Detections, ()),
+)
+SECTIONS = ("Args", "Attributes", "Returns", "Raises")
+
+
+def text() -> str:
+    """The whole page."""
+    parts = [INTRODUCTION]
+    for thing, members in PUBLIC:
+        parts.append(f"## {thing.__name__}\n\nIn `{thing.__module__}`.\n")
+        parts += _described(thing)
+        for name in members:
+            member = inspect.getattr_static(thing, name)
+            parts.append(f"### {thing.__name__}.{name}\n")
+            parts += _described(member.fget if isinstance(member, property) else member)
+    parts.append("## Errors\n\nIn `runtime.errors`; most can be imported from `runtime`.\n")
+    found = inspect.getmembers(errors, lambda e: inspect.isclass(e) and issubclass(e, Exception))
+    parts.append("".join(f"- `{name}`: {_line(inspect.getdoc(e) or '')}\n" for name, e in found))
+    return "\n".join(parts)
+
+
+def _described(thing: Any) -> Iterator[str]:
+    """The signature of a function, and the docstring as Markdown."""
+    if not inspect.isclass(thing):
+        lines = textwrap.dedent(inspect.getsource(thing)).splitlines()
+        start = next(i for i, line in enumerate(lines) if line.startswith("def "))
+        end = next(i for i, line in enumerate(lines) if line.strip().startswith('"""'))
+        yield "```python\n{}\n```\n".format("\n".join(lines[start:end]))
+    yield _markdown(inspect.getdoc(thing) or "")
+
+
+def _markdown(docstring: str) -> str:
+    """A docstring in Google's style as Markdown: sections with an item for each name."""
+    blocks: List[str] = []
+    for paragraph in re.split(r"\n\s*\n", docstring):
+        title, _, body = paragraph.partition("\n")
+        if title.rstrip(":") not in SECTIONS or not body:
+            blocks.append(_line(paragraph))
+            continue
+        items = re.split(r"\n(?=\S)", textwrap.dedent(body))
+        blocks.append(f"**{title.rstrip(':')}**\n\n" + "\n".join(f"- {_item(i)}" for i in items))
+    return "\n\n".join(blocks) + "\n"
+
+
+def _item(item: str) -> str:
+    """``name, name: text`` with the names as code."""
+    names, colon, rest = item.partition(":")
+    if not colon or not re.fullmatch(r"[\w, \n]+", names):
+        return _line(item)
+    return ", ".join(f"`{name}`" for name in re.findall(r"\w+", names)) + ":" + _line(" " + rest)
+
+
+def _line(paragraph: str) -> str:
+    """A paragraph in one line, with Markdown's code."""
+    return re.sub(r"\s+", " ", paragraph.replace("``", "`")).rstrip()
+
+
+if __name__ == "__main__":
+    PATH.write_text(text(), encoding="utf-8")

@@ -45,13 +45,15 @@ def text() -> str:
     """The whole page."""
     parts = [INTRODUCTION]
     for thing, members in PUBLIC:
-        parts.append(f"## {thing.__name__}\n\nIn `{thing.__module__}`.\n")
+        name = thing.__name__
+        module = "hotpath" if name in runtime.__all__ else f"hotpath.{thing.__module__}"
+        parts.append(f"## {name}\n\n`from {module} import {name}`\n")
         parts += _described(thing)
-        for name in members:
-            member = inspect.getattr_static(thing, name)
-            parts.append(f"### {thing.__name__}.{name}\n")
+        for part in members:
+            member = inspect.getattr_static(thing, part)
+            parts.append(f"### {name}.{part}\n")
             parts += _described(member.fget if isinstance(member, property) else member)
-    parts.append("## Errors\n\nIn `runtime.errors`; most can be imported from `runtime`.\n")
+    parts.append("## Errors\n\nIn `hotpath.runtime.errors`; most can be imported from `hotpath`.\n")
     found = inspect.getmembers(errors, lambda e: inspect.isclass(e) and issubclass(e, Exception))
     parts.append("".join(f"- `{name}`: {_line(inspect.getdoc(e) or '')}\n" for name, e in found))
     return "\n".join(parts)

@@ -37,6 +37,10 @@ class Track(NamedTuple):
         state: one of ``STATES``; ``lost`` is True in the state "lost" alone.
         class_id: number of its class, of a target that a detector found; None of others.
         class_name: name of that class, or "".
+        velocity: (x, y) of the box's centre, pixels a second, smoothed; ``runtime.motion`` fills it
+            in where the times of the frames are known, else it is None.
+        predicted: while the state is "unsure" or "lost", the ``Box`` where the target would be by
+            its velocity, which decays; None else, and where ``runtime.motion`` is not asked.
     """
 
     box: Box
@@ -45,6 +49,8 @@ class Track(NamedTuple):
     state: str = "tracked"
     class_id: Optional[int] = None
     class_name: str = ""
+    velocity: Optional[Tuple[float, float]] = None
+    predicted: Optional[Box] = None
 
 
 class TrackedFrame(NamedTuple):

@@ -15,15 +15,19 @@ from runtime.cli.progress import say
 from runtime.cli.summary import Summary, lines_of, place_of
 from runtime.detect import Detector
 from runtime.errors import BadOutput, HotpathError
+from runtime.motion import Motions
 from runtime.pictures import AnyFrame, JpegFrame, bgr_of
-from runtime.types import Taken, Track, TrackedFrame
+from runtime.types import Box, Taken, Track, TrackedFrame
 from runtime.video import draw, results, save, window
 from runtime.video.output_file import check_ending, check_folder, why_not
 from runtime.video.sources import reads
 
 AGAIN_S = 60.0  # a failure is said as often
 RECENT = 300  # frames of the latency that the page shows
-COLUMNS = results.COLUMNS + ("target", "lost", "state")
+COLUMNS = results.COLUMNS + (
+    *("target", "lost", "state", "velocity_x", "velocity_y"),
+    *("predicted_" + name for name in Box._fields),
+)
 CLASS_COLUMNS = ("class", "class_name")  # where a detector finds the targets
 FILE_COLUMN = ("file",)  # where each frame is a file
 
@@ -84,6 +88,7 @@ class Outputs:
         self._before: Optional[AnyFrame] = None  # the last frame
         self._lost: Dict[int, Tuple[int, Optional[float]]] = {}  # target -> frame, time of its loss
         self._left_out = 0  # frames
+        self._motions = Motions()
         self._trails: Dict[int, Deque[Tuple[float, float]]] = {}
         self._results: Any = None
         self._video: Optional[save.BackgroundVideo] = None
@@ -153,6 +158,7 @@ class Outputs:
     def write(self, taken: Taken, tracks: Dict[int, Track]) -> None:
         """Write the rows of one frame, one a target, and its picture."""
         frame, index, time_s = taken.frame, taken.index, taken.time_s
+        tracks = self._motions.step(tracks, time_s)
         began = time.perf_counter()
         if isinstance(self._before, JpegFrame):  # its windows are read no more
             self._before.rest()
@@ -232,6 +238,9 @@ class Outputs:
         )
         values.update(target=number, lost=track.lost, state=track.state)
         values.update({"class": track.class_id}, class_name=track.class_name)
+        values.update(zip(("velocity_x", "velocity_y"), track.velocity or (None, None)))
+        predicted = track.predicted or (None,) * 4
+        values.update(("predicted_" + name, v) for name, v in zip(Box._fields, predicted))
         values["file"] = self._file_of(index)
         row = [values[column] for column in self.columns]
         self._summary.add_row(index, number, track)

@@ -366,16 +366,23 @@ class Controller:
 
 def target_json(number: int, track: Track) -> Dict[str, Any]:
     """A target as a dict for JSON; unknown values are None."""
-    finite = np.isfinite(track.box).all()
     return {
         "number": number,
-        "box": [round(float(v), 2) for v in track.box] if finite else None,
+        "box": _rounded(track.box),
         "score": round(float(track.score), 4) if np.isfinite(track.score) else None,
         "lost": bool(track.lost),
         "state": track.state,
         "class": track.class_id,
         "class_name": track.class_name or None,
+        "velocity": _rounded(track.velocity),
+        "predicted": _rounded(track.predicted),
     }
+
+
+def _rounded(values: Optional[Sequence[float]]) -> Optional[List[float]]:
+    """Numbers for JSON; None where one of them is not known."""
+    known = values is not None and np.isfinite(values).all()
+    return [round(float(value), 2) for value in values or ()] if known else None
 
 
 def _evenly_spread(frames: List[TrackedFrame], most: int) -> List[TrackedFrame]:

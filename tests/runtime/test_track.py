@@ -17,8 +17,10 @@ import pytest
 
 from calib.metrics import overlap
 from runtime.cli.profile import KEPT
+from runtime.motion import Motion
 from runtime.networks import __main__ as networks_command
 from runtime.track import main
+from runtime.types import Box, Track
 from runtime.video.sources import open_source
 from tests.support import run, tiny
 from tests.support.ports import free_port
@@ -368,3 +370,17 @@ def test_ctrl_c_ends_a_run_whose_source_is_still_opening(world):
         process.kill()
     assert process.returncode == 130
     assert "Traceback" not in said
+
+
+def test_results_have_the_velocity_where_the_frames_have_times(world, tmp_path):
+    paths = tmp_path / "timed.csv", tmp_path / "untimed.csv"
+    assert here(world, "frames", "--results", paths[0], "--fps", "10") == 0
+    assert here(world, "frames", "--results", paths[1]) == 0
+    timed, untimed = (rows_of(path) for path in paths)
+    names, motion = ("velocity_x", "velocity_y"), Motion()
+    for row, own in zip(timed, boxes_of(timed)):
+        wanted = motion.step(Track(Box(*own), 1.0), float(row["time_s"])).velocity
+        told = [float(row[name]) for name in names if row[name]]
+        assert told == pytest.approx(wanted or (), abs=0.01)
+    assert len(told) == 2 and not timed[0]["velocity_x"]
+    assert {row[name] for row in untimed for name in names} == {""}

@@ -24,7 +24,8 @@ def test_a_listener_gets_each_frame_with_its_time_and_one_that_is_gone_costs_not
         listener.settimeout(5)
         publisher = Publisher(f"udp://127.0.0.1:{listener.getsockname()[1]}")
         captured = time.monotonic() - 20.0
-        tracks = {3: Track((1.0, 2.0, 30.0, 40.0), 0.875, class_id=1, class_name="car")}
+        classed = dict(class_id=1, class_name="car", velocity=(2.5, -3.0))
+        tracks = {3: Track((1.0, 2.0, 30.0, 40.0), 0.875, **classed)}
         publisher.show(TrackedFrame(FRAME, 7, None, tracks, captured))
         message = json.loads(listener.recv(65536).decode())
     for n in range(100):
@@ -34,14 +35,22 @@ def test_a_listener_gets_each_frame_with_its_time_and_one_that_is_gone_costs_not
     assert abs(message["captured_us"] / 1e6 - (time.time() - 20.0)) < 10.0
     assert message["captured_boot_us"] == int(captured * 1e6) and message["age_ms"] >= 2e4
     target = dict(number=3, box=[1.0, 2.0, 30.0, 40.0], score=0.875, lost=False, state="tracked")
-    assert message["targets"] == [dict(target, **{"class": 1, "class_name": "car"})]
+    more = {"class": 1, "class_name": "car", "velocity": [2.5, -3.0], "predicted": None}
+    assert message["targets"] == [dict(target, **more)]
 
 
 def test_every_message_keeps_to_the_schema():
     jsonschema = pytest.importorskip("jsonschema")
     schema = json.loads(SCHEMA.read_text())
     nan = float("nan")
-    for tracks in ({}, {0: Track((nan,) * 4, nan, lost=True)}, {1: Track((0, 0, 9, 9), 0.5)}):
+    moves = dict(velocity=(1.5, -2.0), predicted=(1.0, 2.0, 9.0, 9.0))
+    hidden = Track((0, 0, 9, 9), 0.5, False, "unsure", **moves)
+    for tracks in (
+        {},
+        {0: Track((nan,) * 4, nan, lost=True)},
+        {1: Track((0, 0, 9, 9), 0.5)},
+        {2: hidden},
+    ):
         data = encoded(TrackedFrame(FRAME, 1, 0.5, tracks, 10.0), 10.1, 1e9)
         jsonschema.validate(json.loads(data.decode()), schema)
 

@@ -128,6 +128,7 @@ export class View {
     const place = this.place();
     const found = this.state.targets.filter((target) => target.box), taken = [];
     for (const target of found) this.#drawBox(pen, place, target);
+    for (const target of found) if (target.predicted) this.#drawPredicted(pen, place, target);
     for (const target of found) this.#drawLabel(pen, place, target, taken);
     if (this.draft) this.#drawDraft(pen, place, this.draft);
   }
@@ -174,6 +175,16 @@ export class View {
     pen.fillStyle = "#0a0d10";
     pen.textBaseline = "middle";
     pen.fillText(text, left + 7, top + high / 2 + 1);
+  }
+
+  // where a hidden target would be: dotted
+  #drawPredicted(pen, place, { number, predicted }) {
+    const [x, y] = onStage(place, predicted[0], predicted[1]);
+    pen.strokeStyle = colourOf(number);
+    pen.lineWidth = 2;
+    pen.setLineDash([2, 5]);
+    pen.strokeRect(x, y, predicted[2] * place.scale, predicted[3] * place.scale);
+    pen.setLineDash([]);
   }
 
   #drawDraft(pen, place, box) {

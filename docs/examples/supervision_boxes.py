@@ -6,23 +6,10 @@ python docs/examples/supervision_boxes.py VIDEO X,Y,W,H OUT.mp4
 
 import sys
 
-import numpy as np
 import supervision as sv
 
 from hotpath import load_tracker
-
-
-def detections(track):
-    """A ``Track`` as ``sv.Detections``; empty while the target is lost."""
-    if track.lost:
-        return sv.Detections.empty()
-    x, y, w, h = track.box
-    return sv.Detections(
-        xyxy=np.array([[x, y, x + w, y + h]]),
-        confidence=np.array([track.score]),
-        tracker_id=np.array([0]),
-        class_id=np.array([0]),
-    )
+from hotpath.runtime.interop.supervision import detections
 
 
 def main(video, box, out):

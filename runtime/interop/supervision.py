@@ -1,0 +1,33 @@
+"""Tracks for Roboflow's ``supervision``: its annotators, zones, counters and sinks take them."""
+
+from typing import Dict, Union
+
+import numpy as np
+import supervision as sv
+
+from runtime.interop.coco import present
+from runtime.types import Track
+
+
+def detections(tracks: Union[Track, Dict[int, Track]]) -> "sv.Detections":
+    """The targets that are not lost, as ``supervision.Detections``.
+
+    Args:
+        tracks: of ``Targets.update``, number -> ``Track``; or the ``Track`` of one target.
+
+    Returns:
+        ``Detections`` with ``xyxy``, ``confidence``, ``class_id`` 0, ``tracker_id`` (the target's
+        number), and ``data["state"]``. Without a target it is empty.
+    """
+    shown = present(tracks)
+    if not shown:
+        return sv.Detections.empty()
+    boxes = np.array([track.box for track in shown.values()], np.float32)
+    boxes[:, 2:] += boxes[:, :2]
+    return sv.Detections(
+        xyxy=boxes,
+        confidence=np.array([track.score for track in shown.values()], np.float32),
+        class_id=np.zeros(len(shown), int),
+        tracker_id=np.array(list(shown)),
+        data={"state": np.array([track.state for track in shown.values()])},
+    )

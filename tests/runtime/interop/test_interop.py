@@ -1,0 +1,44 @@
+"""Tracks as other libraries take them."""
+
+import json
+
+import numpy as np
+import pytest
+
+from runtime.interop import coco
+from runtime.types import Box, Track
+
+TRACKS = {
+    2: Track(Box(10.0, 20.0, 30.0, 40.0), 0.75),
+    5: Track(Box(1.0, 2.0, 3.0, 4.0), 0.25, True, "lost"),
+    7: Track(Box(0.5, 60.0, 20.0, 10.0), 0.5, False, "unsure"),
+}
+
+
+def test_coco_dicts_are_json_and_hold_the_targets_that_are_not_lost():
+    both = coco.results(TRACKS, image_id=12, category_id=3)
+    assert json.loads(json.dumps(both)) == both
+    assert [each["track_id"] for each in both] == [2, 7]
+    assert both[0] == dict(
+        image_id=12, category_id=3, bbox=[10.0, 20.0, 30.0, 40.0], score=0.75, track_id=2
+    )
+    (alone,) = coco.results(TRACKS[2], 0)
+    assert alone["track_id"] == 0 and coco.results(TRACKS[5], 0) == []
+
+
+def test_supervision_takes_the_targets_that_are_not_lost():
+    sv = pytest.importorskip("supervision", reason="pip install supervision")
+    from runtime.interop.supervision import detections
+
+    found = detections(TRACKS)
+    np.testing.assert_allclose(found.xyxy, [[10, 20, 40, 60], [0.5, 60, 20.5, 70]])
+    assert found.tracker_id.tolist() == [2, 7] and found.data["state"].tolist() == [
+        "tracked",
+        "unsure",
+    ]
+    np.testing.assert_allclose(found.confidence, [0.75, 0.5])
+    assert detections(TRACKS[5]).is_empty() and detections({}).is_empty()
+    picture = sv.BoxAnnotator(thickness=1).annotate(np.zeros((100, 100, 3), np.uint8), found)
+    assert picture[20, 10:40].any(axis=1).all()
+    zone = sv.PolygonZone(np.array([[0, 0], [50, 0], [50, 62], [0, 62]]))
+    assert zone.trigger(found).tolist() == [True, False]  # by the middle of the lower edge

@@ -31,7 +31,7 @@ PEER_FILES = {  # peer -> network with its files, and the names of their parts i
 INT8 = "-int8"  # what a derived network's name ends with
 # of a TOML: what its boxes do not depend on, and the files, whose contents count
 NOT_RUN = ("file", "published", "licence", "source", "engine")
-WAYS = ("int8", "fpga", "norecover")  # what may follow a network's name after a colon
+WAYS = ("int8", "fpga", "norecover", "steady")  # what may follow a network's name after a colon
 FPGA_BOARD = "pynq_z2"  # every board's engine gives the same boxes
 
 
@@ -50,7 +50,8 @@ def specs(names: Sequence[str], options: Options, int8_dir: str = ".") -> list[S
         names: of networks, TOMLs or ``PEERS``. ``NAME:int8`` is a network's INT8 form,
             ``NAME:fpga`` what the FPGA engine computes (``kernels.fpga.design.model``), of the
             bundle that ``make engine`` wrote, ``NAME:norecover`` a network without the search for
-            a lost target, ``NAME:openvino`` a network on that engine. Ways can be joined.
+            a lost target, ``NAME:steady`` one whose window moves with the camera,
+            ``NAME:openvino`` a network on that engine. Ways can be joined.
         options: engine, threads and networks_dir of all.
         int8_dir: where ``calib.int8`` wrote NAME-int8.toml.
 
@@ -87,6 +88,7 @@ def _spec(name: str, options: Options, int8_dir: str) -> Spec:
         engine = (engines.installed(network) + [engine])[0]
     recover = False if "norecover" in ways else options.recover
     own = options._replace(network=str(wanted), precision="fp32", recover=recover, engine=engine)
+    own = own._replace(steady="steady" in ways)
     shown = "".join(":" + way for way in ways if way != "int8")
     return _identified(
         Spec(network.name + shown, _on_fpga(own, network) if "fpga" in ways else own)

@@ -241,8 +241,8 @@ def tracker_on(device: Device, options: Options = DEFAULTS) -> Tracker:
 
     Args:
         device: of the target, and of others.
-        options: of them, ``log``, ``recover`` and ``search_windows``. Where no lost target can be
-            searched for, one sentence says so.
+        options: of them, ``log``, ``recover``, ``search_windows`` and ``steady``. Where no lost
+            target can be searched for, one sentence says so.
 
     Raises:
         NoEngine: ``search_windows`` is no whole number from 1 to ``MOST_WINDOWS``.
@@ -257,6 +257,7 @@ def tracker_on(device: Device, options: Options = DEFAULTS) -> Tracker:
         device,
         recover=board.search["default"] if recover is None else recover,
         search_windows=windows or board.search["windows"],
+        steady=options.steady,
     )
     # a processor's is silent unless it was asked
     asked = recover or (recover is None and type(device) is not Processor)

@@ -15,10 +15,11 @@ import numpy as np
 
 from kernels.errors import NO_SCORE
 from runtime import decode, geometry
+from runtime.camera_motion import Ahead, CameraMotion
 from runtime.devices.base import Device, Look
 from runtime.errors import NetworkFailed, NotReady
 from runtime.presence import Presence, ScoreAndFeatures, thresholds_of
-from runtime.types import LOST, UNSURE, Seen, Track, checked_box
+from runtime.types import LOST, TRACKED, UNSURE, Box, Seen, Track, checked_box
 
 if TYPE_CHECKING:
     from runtime.refresh import Refresh
@@ -36,6 +37,7 @@ class Tracker:
         device: of the target, and of others.
         recover: whether a lost target is searched for, where the network allows it.
         search_windows: windows that a lost target gets in a frame.
+        steady: whether the camera's own motion moves the next window.
 
     Attributes:
         name: of the network.
@@ -52,7 +54,14 @@ class Tracker:
 
     is_deterministic = True
 
-    def __init__(self, device: Device, *, recover: bool = False, search_windows: int = 1) -> None:
+    def __init__(
+        self,
+        device: Device,
+        *,
+        recover: bool = False,
+        search_windows: int = 1,
+        steady: bool = False,
+    ) -> None:
         network, kernels = device.network, device.kernels
         self.network, self.device, self.name = network, device, network.name
         self.engine = device.engine
@@ -62,6 +71,8 @@ class Tracker:
         self._shape: Tuple[int, ...] = ()
         self._closed = False
         self._refresh: Optional[Refresh] = None
+        self._camera = CameraMotion() if steady else None
+        self._ahead = Ahead()
         self._scales = decode.scales(network)
         self._decoder: Any = decode.create(network, kernels) if self._scales else None
         self.why_no_search = _why_no_search(device) if recover else NOT_ASKED
@@ -114,7 +125,9 @@ class Tracker:
         if self.search is not None and seen is not None:
             self.search.begin(state, seen, exemplar.border)
         presence.begin(device.picture(frame), state, seen)
-        self.state, self._shape = state, shape
+        if self._camera is not None:
+            self._camera.begin(device.picture(frame))
+        self.state, self._shape, self._ahead = state, shape, Ahead()
 
     def update(self, frame: Any) -> Track:
         """Find the target in the next frame.
@@ -134,7 +147,16 @@ class Tracker:
             frame, shape = self.device.take(frame)
         for step in self.step_ms:
             self.step_ms[step] = 0.0
+        if self._camera is not None:
+            self.move(self._camera.between(self.device.picture(frame), [self.box]))
         return self.judge(frame, self.device.look(frame, self.looks(frame, shape)))
+
+    @property
+    def box(self) -> Box:
+        """The box of the target's state; ``NotReady`` where there is no target."""
+        if self.state is None:
+            self._check_target()
+        return geometry.box_of(self.network, self.state)
 
     # the steps of a frame, which ``runtime.targets.targets`` takes with several trackers at once
 
@@ -224,6 +246,16 @@ class Tracker:
         return Track(geometry.box_of(self.network, self.state), score, not found, state)
 
     # what others know of the target
+
+    def move(self, motion: Optional[np.ndarray]) -> None:
+        """Take how the camera moved since the last frame: the target is looked for where it goes.
+
+        Args:
+            motion: float64 (2, 3), see ``CameraMotion.between``; None changes nothing.
+        """
+        self.state = self._ahead.of(self.state, motion, self.presence.state == TRACKED)
+        if motion is not None and self.search is not None:
+            self.search.move(motion)
 
     def suggest(self, boxes: np.ndarray) -> None:
         """Take places where a lost target may be, such as a detector's boxes.

@@ -14,6 +14,7 @@ import numpy as np
 from kernels.cpu.interface import Kernels
 from runtime import decode, geometry
 from runtime.boxes import overlaps
+from runtime.camera_motion import moved
 from runtime.colour import ColourMap
 from runtime.errors import NetworkFailed
 from runtime.learner.classifier import Classifier
@@ -179,6 +180,12 @@ class Search:
         """Take over a new frame size: ``factors`` of [cx, cy, w, h]."""
         self._certain *= factors
         self._candidate = self._grids = None
+
+    def move(self, motion: np.ndarray) -> None:
+        """Take how the camera moved since the last frame; see ``Tracker.move``."""
+        self._certain = moved(self._certain, motion)
+        if self._candidate is not None:
+            self._candidate = moved(self._candidate, motion)
 
     def avoid(self, boxes: np.ndarray) -> None:
         """Take the boxes of other targets, (n, 4): what overlaps one of them is not this target."""

@@ -7,6 +7,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
+from runtime.camera_motion import CameraMotion
 from runtime.devices.base import Device, Look
 from runtime.errors import HotpathError, NotReady
 from runtime.loading import tracker_on
@@ -32,7 +33,8 @@ class Targets:
     def __init__(self, device: Device, options: Options = DEFAULTS) -> None:
         self.device, self.network, self.engine = device, device.network, device.engine
         self.step_ms = device.step_ms
-        self._options = options
+        self._options = options._replace(steady=False)  # one motion moves all targets
+        self._camera = CameraMotion() if options.steady else None
         self._trackers: Dict[int, Tracker] = {}
         self._classes: Dict[int, Dict[str, Any]] = {}  # of those targets that have one
         self.finder: Any = None
@@ -62,6 +64,8 @@ class Targets:
             raise NotReady("the targets were closed; make others with load_targets()")
         if self._trackers:
             self.device.prepare()
+        elif self._camera is not None:
+            self._camera.begin(self.device.picture(self.device.take(frame)[0]))
         tracker = tracker_on(self.device, self._options)
         # what the next targets' trackers would say is the same
         self._options = self._options._replace(log=None)
@@ -125,6 +129,11 @@ class Targets:
 
     def _tracked(self, frame: AnyFrame) -> Dict[int, Track]:
         trackers = self._trackers
+        if self._camera is not None and trackers:
+            picture = self.device.picture(self.device.take(frame)[0])
+            motion = self._camera.between(picture, [t.box for t in trackers.values()])
+            for tracker in trackers.values():
+                tracker.move(motion)
         if len(trackers) == 1:
             ((number, tracker),) = trackers.items()
             return {number: tracker.update(frame)}

@@ -1,0 +1,157 @@
+"""How the camera itself moved between two frames, for ``--steady``.
+
+Corners of a small grey picture are followed from one frame to the next by sparse optical flow. The
+motion that most of them share is the camera's. Nothing here is random, and nothing knows a clock.
+"""
+
+from typing import Any, Optional, Sequence, Tuple
+
+import cv2
+import numpy as np
+
+from runtime.pictures import AnyFrame, every_pixel
+
+SIDE_PX = 320  # about the longer side of the small picture
+CORNERS, QUALITY, APART_PX = 60, 0.01, 8  # the most corners; OpenCV's goodFeaturesToTrack
+FLOW: Any = dict(winSize=(13, 13), maxLevel=3, criteria=(3, 10, 0.03))
+EDGE_PX = 3  # around a box, pixels of the small picture: corners there are half the target's
+LEAST = 12  # corners that must agree, and the share of all that were followed
+AGREE_SHARE, AGREE_PX = 0.4, 1.5  # pixels of the small picture
+LEARNT = 0.2  # share of a frame's motion in a target's own
+ROUNDS = 4  # of the fit, each without the corners that disagree with the last one
+
+Affine = Any  # float64 (2, 3): where it takes (x, y, 1), frame pixels
+
+
+class CameraMotion:
+    """Compares each frame with the one before it."""
+
+    def __init__(self) -> None:
+        self._before: Optional[np.ndarray] = None
+
+    def begin(self, frame: AnyFrame) -> None:
+        """Take the frame that the next one is compared with."""
+        self._before, _ = small_grey(frame)
+
+    def between(self, frame: AnyFrame, boxes: Sequence[Any] = ()) -> Optional[Affine]:
+        """The similarity that takes the last frame's background to this frame's.
+
+        Args:
+            frame: of any kind.
+            boxes: (x, y, w, h) of the targets in the last frame; corners in them do not count.
+
+        Returns:
+            float64 (2, 3), frame pixels. None for the first frame, for one of another size, and
+            where too few corners agree.
+        """
+        grey, step = small_grey(frame)
+        before, self._before = self._before, grey
+        if before is None or before.shape != grey.shape:
+            return None
+        mask = _mask(before.shape, boxes, step)
+        corners = cv2.goodFeaturesToTrack(before, CORNERS, QUALITY, APART_PX, mask=mask)
+        if corners is None or len(corners) < LEAST:
+            return None
+        after, found, _ = cv2.calcOpticalFlowPyrLK(before, grey, corners, None, **FLOW)
+        good = found.ravel() == 1
+        motion = fit(corners[good, 0].astype(float), after[good, 0].astype(float))
+        if motion is not None:
+            # in frame pixels, whose first one's centre is (step - 1) / 2 before a small one's
+            first = 0.5 * (step - 1) * (np.eye(2) - motion[:, :2]).sum(axis=1)
+            motion[:, 2] = step * motion[:, 2] + first
+        return motion
+
+
+class Ahead:
+    """Where a target will be in the next frame: with the background, and with its own motion on it.
+
+    A camera that follows its target moves the background and not the target. So the target's motion
+    against the background is learnt, a mean of the frames in which it is tracked.
+    """
+
+    def __init__(self) -> None:
+        self._own = np.zeros(2)  # motion against the background, pixels a frame
+        self._carried: Any = None  # centre, [cx, cy], if the target had stood still on it
+
+    def of(self, state: np.ndarray, motion: Optional[Affine], tracked: bool) -> np.ndarray:
+        """Its state in the next frame, float64 [cx, cy, w, h].
+
+        Args:
+            state: in the last frame.
+            motion: of the camera since then; None where it is not known: the state stays.
+            tracked: whether the target is certain to be there.
+        """
+        if self._carried is not None:
+            seen = state[:2] - self._carried if tracked else 0.0
+            self._own = self._own + LEARNT * (seen - self._own)
+        self._carried = None
+        if motion is None:
+            return state
+        result = moved(state, motion)
+        self._carried = result[:2].copy()
+        result[:2] += self._own
+        return result
+
+
+def moved(state: np.ndarray, motion: Affine) -> np.ndarray:
+    """A state whose centre goes with the camera: a new float64 [cx, cy, w, h]."""
+    result = state.copy()
+    result[:2] = motion[:, :2] @ state[:2] + motion[:, 2]
+    return result
+
+
+def small_grey(frame: AnyFrame) -> Tuple[np.ndarray, int]:
+    """A small grey picture of a frame, uint8, and how many frame pixels one of its pixels is."""
+    height, width = frame.shape[:2]
+    step = max(1, int(round(max(height, width) / SIDE_PX)))
+    if isinstance(frame, np.ndarray):
+        size = max(1, width // step), max(1, height // step)
+        part = frame[: size[1] * step, : size[0] * step]
+        small = cv2.resize(part, size, interpolation=cv2.INTER_LINEAR) if step > 1 else part
+    else:
+        small = every_pixel(frame, step)
+    return cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), step
+
+
+def _mask(shape: Sequence[int], boxes: Sequence[Any], step: int) -> np.ndarray:
+    """Where corners may be: 255; 0 in the boxes and at their edges."""
+    mask = np.full(shape, 255, np.uint8)
+    for x, y, w, h in boxes:
+        near, far = (
+            (at / step + side).astype(int)
+            for at, side in ((np.array([x, y]), -EDGE_PX), (np.array([x + w, y + h]), EDGE_PX + 1))
+        )
+        (left, top), (right, bottom) = np.maximum(near, 0), np.maximum(far, 0)
+        mask[top:bottom, left:right] = 0
+    return mask
+
+
+def fit(points: np.ndarray, moved: np.ndarray) -> Optional[Affine]:
+    """The similarity that most pairs of points agree on; None where too few do.
+
+    Args:
+        points, moved: float64 (n, 2) each, where the corners were and are.
+    """
+    needed = max(LEAST, AGREE_SHARE * len(points))
+    if len(points) < needed:
+        return None
+    motion = np.eye(2, 3)
+    motion[:, 2] = np.median(moved - points, axis=0)
+    limit = 4 * AGREE_PX
+    for _ in range(ROUNDS):
+        errors = np.hypot(*(points @ motion[:, :2].T + motion[:, 2] - moved).T)
+        agree = errors < limit
+        if agree.sum() < needed:
+            return None
+        motion, limit = _similarity(points[agree], moved[agree]), max(AGREE_PX, limit / 2)
+    return motion
+
+
+def _similarity(points: np.ndarray, moved: np.ndarray) -> Affine:
+    """The similarity of least squares."""
+    a, b = points.mean(0), moved.mean(0)
+    p, q = points - a, moved - b
+    total = max((p * p).sum(), 1e-9)
+    cosine, sine = (p * q).sum() / total, (p[:, 0] * q[:, 1] - p[:, 1] * q[:, 0]).sum() / total
+    turn = np.array([[cosine, -sine], [sine, cosine]])
+    return np.column_stack([turn, b - turn @ a])

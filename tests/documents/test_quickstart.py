@@ -1,0 +1,74 @@
+"""The quickstart notebook, executed from its own cells. Its cells of the tag "install" are not."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.support import ROOT
+
+pytest.importorskip(
+    "matplotlib", reason="the notebook plots with matplotlib: make setup ALSO=calib"
+)
+pytest.importorskip("onnxruntime")
+NOTEBOOK = ROOT / "docs" / "examples" / "quickstart.ipynb"
+TOLD = """
+import json
+
+print(json.dumps({
+    "states": states,
+    "figures": [len(plt.figure(number).axes) for number in plt.get_fignums()],
+    "boxes": [list(track.box) for track in tracks],
+    "speeds": speeds,
+}))
+"""
+
+
+@pytest.fixture
+def code():
+    """The source of each cell that is run, and a last one that tells what came of them."""
+    cells = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]
+    assert [cell["metadata"].get("tags") for cell in cells].count(["install"]) == 1
+    assert not any(cell.get("outputs") for cell in cells)
+    run = [cell for cell in cells if cell["cell_type"] == "code" and not cell["metadata"]]
+    return ["".join(cell["source"]) for cell in run] + [TOLD]
+
+
+def check(told):
+    """The cart goes behind the wall and comes out of it again."""
+    found = json.loads(told.strip().splitlines()[-1])
+    order = [now for now, before in zip(found["states"], ["", *found["states"]]) if now != before]
+    assert "".join(state[0] for state in order if state != "unsure") == "tlft"
+    x, y, w, h = found["boxes"][-1]
+    assert abs(x + w / 2 - 40 - 3.4 * 149 - 30) < 15 and 0.7 < w / 60 < 1.4
+    assert abs(found["speeds"][-1] - 85) < 15 and found["figures"] == [4, 2]
+
+
+def test_the_notebook_finds_its_target_again(code, tmp_path):
+    program = "\n".join(code)
+    environment = dict(os.environ, PYTHONPATH=str(ROOT), MPLBACKEND="Agg")
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=str(tmp_path),
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    check(done.stdout)
+
+
+def test_the_notebook_runs_in_a_kernel_of_jupyter(code, tmp_path, monkeypatch):
+    nbclient = pytest.importorskip("nbclient", reason="pip install nbclient ipykernel")
+    pytest.importorskip("ipykernel", reason="pip install nbclient ipykernel")
+    from nbformat.v4 import new_code_cell, new_notebook
+
+    monkeypatch.setenv("PYTHONPATH", str(ROOT), prepend=os.pathsep)
+    kept = "%matplotlib agg\n" + code[0]  # figures stay open, as the last cell expects
+    notebook = new_notebook(cells=[new_code_cell(cell) for cell in [kept, *code[1:]]])
+    resources = {"metadata": {"path": str(tmp_path)}}
+    nbclient.NotebookClient(notebook, timeout=300, resources=resources).execute()
+    check(notebook.cells[-1].outputs[-1]["text"])

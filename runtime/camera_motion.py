@@ -4,6 +4,7 @@ Corners of a small grey picture are followed from one frame to the next by spars
 motion that most of them share is the camera's. Nothing here is random, and nothing knows a clock.
 """
 
+import math
 from typing import Any, Optional, Sequence, Tuple
 
 import cv2
@@ -17,7 +18,8 @@ FLOW: Any = dict(winSize=(13, 13), maxLevel=3, criteria=(3, 10, 0.03))
 EDGE_PX = 3  # around a box, pixels of the small picture: corners there are half the target's
 LEAST = 12  # corners that must agree, and the share of all that were followed
 AGREE_SHARE, AGREE_PX = 0.4, 1.5  # pixels of the small picture
-LEARNT = 0.2  # share of a frame's motion in a target's own
+LEARNT, ERRORS_LEARNT = 0.2, 0.1  # shares of a frame in a target's own motion, and in its errors
+BETTER = 0.85  # of the last place's error: below it the prediction counts
 ROUNDS = 4  # of the fit, each without the corners that disagree with the last one
 
 Affine = Any  # float64 (2, 3): where it takes (x, y, 1), frame pixels
@@ -66,12 +68,15 @@ class Ahead:
     """Where a target will be in the next frame: with the background, and with its own motion on it.
 
     A camera that follows its target moves the background and not the target. So the target's motion
-    against the background is learnt, a mean of the frames in which it is tracked.
+    against the background is learnt. Where that predicts it worse than its last place does, as with
+    water or a crowd behind it, the last place counts.
     """
 
     def __init__(self) -> None:
         self._own = np.zeros(2)  # motion against the background, pixels a frame
+        self._errors = np.zeros(2)  # means of last frames, of the prediction and of the last place
         self._carried: Any = None  # centre, [cx, cy], if the target had stood still on it
+        self._before: Any = None  # its state before the camera moved
 
     def of(self, state: np.ndarray, motion: Optional[Affine], tracked: bool) -> np.ndarray:
         """Its state in the next frame, float64 [cx, cy, w, h].
@@ -81,16 +86,19 @@ class Ahead:
             motion: of the camera since then; None where it is not known: the state stays.
             tracked: whether the target is certain to be there.
         """
-        if self._carried is not None:
-            seen = state[:2] - self._carried if tracked else 0.0
-            self._own = self._own + LEARNT * (seen - self._own)
-        self._carried = None
+        if self._carried is not None and tracked:
+            seen, places = state[:2], np.array([self._carried + self._own, self._before[:2]])
+            side = math.sqrt(max(self._before[2] * self._before[3], 1.0))
+            errors = np.hypot(*(places - seen).T) / side
+            self._errors += ERRORS_LEARNT * (errors - self._errors)
+            self._own = self._own + LEARNT * (seen - self._carried - self._own)
+        self._before, self._carried = state, None
         if motion is None:
             return state
         result = moved(state, motion)
         self._carried = result[:2].copy()
         result[:2] += self._own
-        return result
+        return result if self._errors[0] < BETTER * self._errors[1] else state
 
 
 def moved(state: np.ndarray, motion: Affine) -> np.ndarray:

@@ -16,7 +16,7 @@ from runtime.links.base import Context, Link, LinkThread
 from runtime.links.control import Controller, Refused
 from runtime.links.publish import encoded
 from runtime.types import TrackedFrame
-from runtime.video.ros import PREFIX, TOPIC, open_dds
+from runtime.video.ros import PREFIX, TOPIC, open_bus
 
 POLL_S = 0.2  # how long the end of a run may wait
 FRAME_ID = "camera"
@@ -31,7 +31,7 @@ class RosLink(Link):
         say: function of one line of text for the user.
 
     Raises:
-        BadOutput: another address, or the package cyclonedds is missing.
+        BadOutput: another address, or neither ROS nor the package cyclonedds is there.
     """
 
     def __init__(self, address: str, controller: Controller, say: Callable[[str], None]) -> None:
@@ -40,13 +40,13 @@ class RosLink(Link):
             raise BadOutput(f"--publish {address}: no topic; give ros:/NAME, such as ros:/tracks")
         topic = named.group(1)
         try:
-            self._dds, self._end = open_dds()
+            self._bus, self._end = open_bus()
         except NoCamera as error:
             raise BadOutput(str(error)) from None
         self.sent, self._controller, self._say = 0, controller, say
-        self._tracks = self._end.writer(topic, self._dds.Detection2DArray)
-        self._state = self._end.writer(topic + "/state", self._dds.String)
-        self._boxes = self._end.reader(topic + "/box", self._dds.RegionOfInterest)
+        self._tracks = self._end.writer(topic, self._bus.Detection2DArray)
+        self._state = self._end.writer(topic + "/state", self._bus.String)
+        self._boxes = self._end.reader(topic + "/box", self._bus.RegionOfInterest)
         self._closing = threading.Event()
         self.threads = (LinkThread("ros", self._listen),)
         self.threads[0].start()
@@ -54,9 +54,10 @@ class RosLink(Link):
     def show(self, tracked: TrackedFrame, recording: bool = False) -> None:
         """Send what is known of a frame."""
         now_s, unix_s = time.monotonic(), time.time()
-        self._tracks.write(self._detections(tracked, unix_s - now_s + tracked.captured_s))
+        boxes = self._detections(tracked, unix_s - now_s + tracked.captured_s)
+        self._end.send(self._tracks, boxes)
         state = encoded(tracked, now_s, unix_s, self._controller.holds)
-        self._state.write(self._dds.String(state.decode("utf-8")))
+        self._end.send(self._state, self._bus.String(data=state.decode("utf-8")))
         self.sent += 1
 
     def lines(self) -> List[str]:
@@ -72,20 +73,25 @@ class RosLink(Link):
 
     def _detections(self, tracked: TrackedFrame, captured_s: float) -> Any:
         """The Detection2DArray of a frame; ``captured_s`` of the wall clock."""
-        dds = self._dds
+        bus = self._bus
         nanos = max(0, int(captured_s * 1e9))
-        header = dds.Header(dds.Time(nanos // 10**9, nanos % 10**9), FRAME_ID)
+        stamp = bus.Time(sec=nanos // 10**9, nanosec=nanos % 10**9)
+        header = bus.Header(stamp=stamp, frame_id=FRAME_ID)
         detections = []
         for number, track in tracked.tracks.items():
             if track.lost:
                 continue
-            x, y, w, h = track.box
-            centre = dds.Pose2D(dds.Point2D(x + w / 2, y + h / 2), 0.0)
-            hypothesis = dds.ObjectHypothesis(track.class_name or "target", float(track.score))
-            what = dds.ObjectHypothesisWithPose(hypothesis, dds.NOWHERE)
-            box = dds.BoundingBox2D(centre, float(w), float(h))
-            detections.append(dds.Detection2D(header, [what], box, str(number)))
-        return dds.Detection2DArray(header, detections)
+            x, y, w, h = map(float, track.box)
+            middle = bus.Point2D(x=x + w / 2, y=y + h / 2)
+            centre = bus.Pose2D(position=middle, theta=0.0)
+            name, score = track.class_name or "target", float(track.score)
+            hypothesis = bus.ObjectHypothesis(class_id=name, score=score)
+            what = bus.ObjectHypothesisWithPose(hypothesis=hypothesis, pose=bus.NOWHERE)
+            box = bus.BoundingBox2D(center=centre, size_x=w, size_y=h)
+            detections.append(
+                bus.Detection2D(header=header, results=[what], bbox=box, id=str(number))
+            )
+        return bus.Detection2DArray(header=header, detections=detections)
 
     def _listen(self) -> None:
         """The thread: take the boxes that are asked for."""

@@ -6,8 +6,14 @@ those of vision_msgs 4 (ROS 2 Humble and later).
 
 from typing import Any, Callable, Dict, Optional
 
-from cyclonedds.core import DDSException as DDSException  # for who opens an ``End``
-from cyclonedds.core import InstanceState, ReadCondition, SampleState, ViewState, WaitSet
+from cyclonedds.core import (
+    DDSException,
+    InstanceState,
+    ReadCondition,
+    SampleState,
+    ViewState,
+    WaitSet,
+)
 from cyclonedds.domain import DomainParticipant
 from cyclonedds.idl import make_idl_struct
 from cyclonedds.idl.types import array, float64, int32, sequence, uint8, uint32
@@ -17,6 +23,7 @@ from cyclonedds.sub import DataReader
 from cyclonedds.topic import Topic
 from cyclonedds.util import duration
 
+Failed = DDSException  # for who opens an ``End``
 KEPT = 10  # messages that a slow subscriber finds, as rclpy's default
 AT_ONCE, SOON = duration(seconds=0), duration(seconds=1)
 
@@ -94,7 +101,7 @@ class End:
         domain: ROS_DOMAIN_ID.
 
     Raises:
-        DDSException: the network can't be used.
+        Failed: the network can't be used.
     """
 
     def __init__(self, domain: int) -> None:
@@ -121,6 +128,10 @@ class End:
         return DataWriter(
             self._participant, self._topic(topic, kind), qos=Qos(sure, history, encoding)
         )
+
+    def send(self, writer: Any, message: Any) -> None:
+        """Send a message."""
+        writer.write(message)
 
     def take(self, reader: Any, timeout_s: float) -> Optional[Any]:
         """The newest message of a reader; None where none comes in time."""

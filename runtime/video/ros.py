@@ -1,4 +1,4 @@
-"""Pictures of ROS 2: a topic of a running system by DDS, or a recorded bag. ROS is not needed.
+"""Pictures of ROS 2: a topic of a running system, or a recorded bag. ROS is not needed.
 
 Names, types and qualities of service are those of ROS 2's middleware (design.ros2.org, "Topic and
 Service name mapping to DDS", REP 2003). Messages are sensor_msgs/Image and
@@ -152,11 +152,11 @@ class Topic:
         """Join the topic; the result has the methods of ``cv2.VideoCapture`` that are used.
 
         Raises:
-            NoCamera: the package cyclonedds is missing, or its settings are wrong.
+            NoCamera: see ``open_bus``.
         """
         self._stamp_s = 0.0
-        dds, self._end = open_dds()
-        self._reader = self._end.reader(self._topic, dds.raw(self.kind, Message), newest=True)
+        bus, self._end = open_bus()
+        self._reader = self._end.reader(self._topic, bus.raw(self.kind, Message), newest=True)
         return self
 
     def read(self) -> Tuple[bool, Any]:
@@ -176,19 +176,31 @@ class Topic:
         self._end.close()
 
 
-def open_dds() -> Tuple[Any, Any]:
-    """``runtime.video.dds`` and an open ``End`` of it; raises ``NoCamera`` where that fails."""
+def open_bus() -> Tuple[Any, Any]:
+    """What speaks to ROS here, and an open ``End`` of it.
+
+    Returns:
+        (``runtime.video.ros_node`` where ROS is installed, else ``runtime.video.dds``; its End).
+
+    Raises:
+        NoCamera: neither can be used.
+    """
+    bus: Any
     try:
-        from runtime.video import dds
-    except ImportError as error:
-        raise NoCamera(
-            f"topics of ROS need the package cyclonedds ({error}); run "
-            f"`{make('setup', ALSO='ros')}`, or pip install cyclonedds"
-        ) from None
+        from runtime.video import ros_node as bus
+    except ImportError as no_ros:
+        try:
+            from runtime.video import dds as bus
+        except ImportError as error:
+            raise NoCamera(
+                f"topics of ROS need ROS 2 with vision_msgs ({no_ros}), or the package cyclonedds "
+                f"({error}); source ROS's setup.bash, or run `{make('setup', ALSO='ros')}`, or "
+                "pip install cyclonedds"
+            ) from None
     domain = os.environ.get("ROS_DOMAIN_ID") or "0"
     try:
-        return dds, dds.End(int(domain))
-    except (ValueError, dds.DDSException) as error:
+        return bus, bus.End(int(domain))
+    except (ValueError, bus.Failed) as error:
         raise NoCamera(f"ROS can't be reached with ROS_DOMAIN_ID={domain}: {error}") from None
 
 

@@ -13,7 +13,6 @@ import pytest
 
 from runtime.errors import BadOutput, BadSource, NoCamera
 from runtime.links.ros import RosLink
-from runtime.track import main
 from runtime.types import Box, Track, TrackedFrame
 from runtime.video import ros
 from runtime.video.sources import open_source
@@ -195,20 +194,25 @@ def test_a_damaged_bag_gives_what_it_can_and_a_sentence(bag, tmp_path):
         open_source(str(tmp_path / "x.mcap"))
 
 
-def test_a_peer_shows_pictures_asks_for_a_target_and_gets_its_boxes(monkeypatch, capsys):
+@pytest.mark.parametrize("program", ["runtime.track", "tests.fakes.ros"], ids=["dds", "rclpy"])
+def test_a_peer_shows_pictures_asks_for_a_target_and_gets_its_boxes(program):
     # others on this computer may run the same test
-    monkeypatch.setenv("ROS_DOMAIN_ID", str(1 + os.getpid() % 200))
+    environment = dict(os.environ, ROS_DOMAIN_ID=str(1 + os.getpid() % 200))
     command = [sys.executable, "-m", "tests.support.ros_peer"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         try:
             arguments = ["--video", "ros:/camera/image_raw", "--publish", "ros:/tracks"]
-            assert main([*arguments, "--frames", "90"]) == 0
+            run = [sys.executable, "-m", program, *arguments, "--frames", "90", "--no-show"]
+            done = subprocess.run(run, capture_output=True, text=True, env=environment, timeout=120)
         finally:
             process.kill()
         lines = [json.loads(line) for line in process.stdout]
-    assert "/tracks/box takes a target" in capsys.readouterr().err
+    assert done.returncode == 0, done.stderr
+    assert "/tracks/box takes a target" in done.stderr
+    assert done.stdout.count("node hotpath_") == 2 * (program == "tests.fakes.ros")
     states = [line["state"] for line in lines if "state" in line]
     assert states[0]["targets"] == [] and states[-1]["targets"][0]["state"] == "tracked"
+    assert len(states[-1]["targets"][0]["velocity"]) == 2
     found = [(line["detections"][0], line["left"]) for line in lines if line.get("detections")]
     assert len(found) > 10
     for (x, y, width, _, score), left in found[5:]:

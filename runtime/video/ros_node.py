@@ -1,0 +1,115 @@
+"""Messages of ROS 2 by a node of its own library, rclpy, where ROS is installed.
+
+It has the names of ``runtime.video.dds``, which is for computers without ROS. So a node speaks by
+whatever middleware the installation has chosen (RMW_IMPLEMENTATION), under its rules of security.
+The packages are those of ROS 2 Humble and later: rclpy, sensor_msgs and vision_msgs 4.
+"""
+
+import os
+import time
+from collections import deque
+from typing import Any, Callable, NamedTuple, Optional
+
+import rclpy
+from builtin_interfaces.msg import Time as Time  # names that an end's user takes from here
+from geometry_msgs.msg import PoseWithCovariance
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CompressedImage, Image
+from sensor_msgs.msg import RegionOfInterest as RegionOfInterest
+from std_msgs.msg import Header as Header
+from std_msgs.msg import String as String
+from vision_msgs.msg import BoundingBox2D as BoundingBox2D
+from vision_msgs.msg import Detection2D as Detection2D
+from vision_msgs.msg import Detection2DArray as Detection2DArray
+from vision_msgs.msg import ObjectHypothesis as ObjectHypothesis
+from vision_msgs.msg import ObjectHypothesisWithPose as ObjectHypothesisWithPose
+from vision_msgs.msg import Point2D as Point2D
+from vision_msgs.msg import Pose2D as Pose2D
+
+KEPT = 10  # messages that a slow subscriber finds, as rclpy's default
+Failed = RuntimeError  # of which rclpy's own errors are
+NOWHERE = PoseWithCovariance()  # not turned, by its definition
+
+
+class _Raw(NamedTuple):
+    """The type of a message that is given as it came."""
+
+    kind: Any
+    made: Callable[[bytes], Any]
+
+
+class _Inbox(NamedTuple):
+    """A subscription and its newest messages."""
+
+    subscription: Any
+    messages: Any
+
+
+def raw(kind: str, made: Callable[[bytes], Any]) -> Any:
+    """See ``dds.raw``."""
+    return _Raw(CompressedImage if kind.endswith("CompressedImage") else Image, made)
+
+
+class End:
+    """One end of the bus: a node with readers and writers. See ``dds.End``.
+
+    Raises:
+        Failed: the node can't be made.
+    """
+
+    def __init__(self, domain: int) -> None:
+        self._context = Context()
+        self._context.init(domain_id=domain)  # without rclpy's handlers of signals
+        self._node: Any = rclpy.create_node(
+            f"hotpath_{os.getpid()}_{id(self):x}",
+            context=self._context,
+            start_parameter_services=False,
+        )
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self._node)
+
+    def reader(self, topic: str, kind: Any, newest: bool = False) -> Any:
+        """A reader of a topic; of ``newest``, any sender's newest message only."""
+        depth = 1 if newest else KEPT
+        messages: Any = deque(maxlen=depth)
+        take, is_raw = messages.append, isinstance(kind, _Raw)
+        if is_raw:
+            kind, made = kind
+
+            def take(data: Any) -> None:
+                messages.append(made(bytes(data)))
+
+        sure = ReliabilityPolicy.BEST_EFFORT if newest else ReliabilityPolicy.RELIABLE
+        qos = QoSProfile(depth=depth, history=HistoryPolicy.KEEP_LAST, reliability=sure)
+        made_one = self._node.create_subscription(kind, topic, take, qos, raw=is_raw)
+        return _Inbox(made_one, messages)
+
+    def writer(self, topic: str, kind: Any) -> Any:
+        """A writer of a topic. It keeps the last messages and waits for nobody."""
+        return self._node.create_publisher(kind, topic, KEPT)
+
+    def send(self, writer: Any, message: Any) -> None:
+        """Send a message."""
+        writer.publish(message)
+
+    def take(self, reader: Any, timeout_s: float) -> Optional[Any]:
+        """The newest message of a reader; None where none comes in time."""
+        ends_s, messages = time.monotonic() + timeout_s, reader.messages
+        while not messages and self._context.ok():
+            left_s = ends_s - time.monotonic()
+            if left_s <= 0:
+                break
+            self._executor.spin_once(timeout_sec=left_s)
+        found = messages[-1] if messages else None
+        messages.clear()
+        return found
+
+    def close(self) -> None:
+        """Leave the bus; may be called twice."""
+        if self._node is not None:
+            self._executor.shutdown()
+            self._node.destroy_node()
+            self._context.try_shutdown()
+            self._node = None

@@ -59,7 +59,8 @@ def parser() -> argparse.ArgumentParser:
         required=True,
         metavar="NAME,NAME",
         help="networks or TOMLs, each with :int8, :fpga (simulated), :norecover (no search for a "
-        "lost target) or :ENGINE behind it or not, and as peers: " + ", ".join(trackers.PEERS),
+        "lost target), :steady (windows that go with the camera) or :ENGINE behind it or not, and "
+        "as peers: " + ", ".join(trackers.PEERS),
     )
     command.add_network_options(cli)
     cli.add_argument("--threads", type=int, default=1, metavar="N")

@@ -87,13 +87,14 @@ def load_tracker(
     recover: Optional[bool] = None,
     search_windows: Optional[int] = None,
     latency: str = NORMAL,
+    steady: bool = False,
 ) -> "Tracker":
     """Make a tracker, ready for ``init``. Close it, or use it with ``with``.
 
     Args:
         network: name of a network, or the path of a TOML; None for the board's, or "kestrel".
         engine, precision, networks_dir, threads, log, bundle, board, simulate, recover,
-            search_windows, latency: as ``runtime.options.Options`` explains them.
+            search_windows, latency, steady: as ``runtime.options.Options`` explains them.
 
     Returns:
         A ``runtime.tracker.Tracker``. Only one thread may use it at a time.
@@ -116,6 +117,7 @@ def load_tracker(
         recover,
         search_windows,
         latency,
+        steady,
     )
     return loading.create_tracker(*loading.load(chosen), chosen)
 
@@ -136,6 +138,7 @@ def load_targets(
     recover: Optional[bool] = None,
     search_windows: Optional[int] = None,
     latency: str = NORMAL,
+    steady: bool = False,
 ) -> "Targets":
     """Make ``runtime.targets.targets.Targets``: several targets that share one engine.
 
@@ -163,6 +166,7 @@ def load_targets(
         recover,
         search_windows,
         latency,
+        steady,
     )
     targets = Targets(loading.create_device(*loading.load(chosen), chosen), chosen)
     if finder is not None:

@@ -13,7 +13,7 @@ def results(
     Args:
         tracks: of ``Targets.update``, number -> ``Track``; or the ``Track`` of one target.
         image_id: of the frame, such as its index.
-        category_id: of all targets.
+        category_id: of targets whose class is not known, which no detector found.
 
     Returns:
         list of dicts: ``image_id``, ``category_id``, ``bbox`` [x, y, w, h] in 0-based pixels,
@@ -22,7 +22,7 @@ def results(
     return [
         {
             "image_id": image_id,
-            "category_id": category_id,
+            "category_id": category_id if track.class_id is None else track.class_id,
             "bbox": [float(value) for value in track.box],
             "score": float(track.score),
             "track_id": number,

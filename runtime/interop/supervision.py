@@ -16,8 +16,9 @@ def detections(tracks: Union[Track, Dict[int, Track]]) -> "sv.Detections":
         tracks: of ``Targets.update``, number -> ``Track``; or the ``Track`` of one target.
 
     Returns:
-        ``Detections`` with ``xyxy``, ``confidence``, ``class_id`` 0, ``tracker_id`` (the target's
-        number), and ``data["state"]``. Without a target it is empty.
+        ``Detections`` with ``xyxy``, ``confidence``, ``class_id`` (0 where no detector found the
+        target), ``tracker_id`` (its number), ``data["class_name"]`` and ``data["state"]``. Without
+        a target it is empty.
     """
     shown = present(tracks)
     if not shown:
@@ -27,7 +28,10 @@ def detections(tracks: Union[Track, Dict[int, Track]]) -> "sv.Detections":
     return sv.Detections(
         xyxy=boxes,
         confidence=np.array([track.score for track in shown.values()], np.float32),
-        class_id=np.zeros(len(shown), int),
+        class_id=np.array([track.class_id or 0 for track in shown.values()]),
         tracker_id=np.array(list(shown)),
-        data={"state": np.array([track.state for track in shown.values()])},
+        data={
+            "class_name": np.array([track.class_name for track in shown.values()]),
+            "state": np.array([track.state for track in shown.values()]),
+        },
     )

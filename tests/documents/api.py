@@ -9,7 +9,8 @@ import textwrap
 from typing import Any, Iterator, List
 
 import runtime
-from runtime import detect, errors, options, tracker, types
+from runtime import detect, errors, motion, options, tracker, types
+from runtime.interop import coco
 from runtime.targets import targets
 from runtime.video import base, draw, sources
 from tests.support import ROOT
@@ -31,6 +32,8 @@ PUBLIC = (
     (types.Box, ("xyxy",)),
     (runtime.load_targets, ()),
     (targets.Targets, ("add", "update", "restart", "drop", "numbers", "close")),
+    (motion.Motion, ("step",)),
+    (coco.results, ()),
     (draw.draw, ()),
     (sources.open_source, ()),
     (base.Source, ("read", "seek", "seek_time", "close")),

@@ -9,7 +9,7 @@ from runtime.interop import coco
 from runtime.types import Box, Track
 
 TRACKS = {
-    2: Track(Box(10.0, 20.0, 30.0, 40.0), 0.75),
+    2: Track(Box(10.0, 20.0, 30.0, 40.0), 0.75, class_id=8, class_name="boat"),
     5: Track(Box(1.0, 2.0, 3.0, 4.0), 0.25, True, "lost"),
     7: Track(Box(0.5, 60.0, 20.0, 10.0), 0.5, False, "unsure"),
 }
@@ -18,9 +18,9 @@ TRACKS = {
 def test_coco_dicts_are_json_and_hold_the_targets_that_are_not_lost():
     both = coco.results(TRACKS, image_id=12, category_id=3)
     assert json.loads(json.dumps(both)) == both
-    assert [each["track_id"] for each in both] == [2, 7]
+    assert [(each["track_id"], each["category_id"]) for each in both] == [(2, 8), (7, 3)]
     assert both[0] == dict(
-        image_id=12, category_id=3, bbox=[10.0, 20.0, 30.0, 40.0], score=0.75, track_id=2
+        image_id=12, category_id=8, bbox=[10.0, 20.0, 30.0, 40.0], score=0.75, track_id=2
     )
     (alone,) = coco.results(TRACKS[2], 0)
     assert alone["track_id"] == 0 and coco.results(TRACKS[5], 0) == []
@@ -37,6 +37,7 @@ def test_supervision_takes_the_targets_that_are_not_lost():
         "unsure",
     ]
     np.testing.assert_allclose(found.confidence, [0.75, 0.5])
+    assert found.class_id.tolist() == [8, 0] and found["class_name"].tolist() == ["boat", ""]
     assert detections(TRACKS[5]).is_empty() and detections({}).is_empty()
     picture = sv.BoxAnnotator(thickness=1).annotate(np.zeros((100, 100, 3), np.uint8), found)
     assert picture[20, 10:40].any(axis=1).all()

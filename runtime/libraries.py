@@ -14,11 +14,12 @@ PREFIX = __name__[: -len(".".join(__name__.split(".")[-2:]))]  # "hotpath." in a
 DISTRIBUTIONS = {"cv2": "opencv-python"}
 
 
-def require(libraries: Sequence[str]) -> None:
+def require(libraries: Sequence[str], extra: str = "") -> None:
     """Refuse to go on where a library is missing.
 
     Args:
         libraries: names of modules.
+        extra: what brings them where the base does not.
 
     Raises:
         ImportError: names what is missing and the command that installs it. Under ``python -m`` the
@@ -27,7 +28,11 @@ def require(libraries: Sequence[str]) -> None:
     missing = [name for name in libraries if importlib.util.find_spec(name) is None]
     if missing:
         names = [DISTRIBUTIONS.get(name, name) for name in missing]
-        _end("{} has no {}; {}".format(sys.executable, " and no ".join(missing), _advice(names)))
+        _end(
+            "{} has no {}; {}".format(
+                sys.executable, " and no ".join(missing), _advice(names, extra)
+            )
+        )
 
 
 def check_packages(names: Sequence[str] = ("kernels",)) -> None:
@@ -46,11 +51,14 @@ def check_packages(names: Sequence[str] = ("kernels",)) -> None:
             )
 
 
-def _advice(names: Sequence[str]) -> str:
+def _advice(names: Sequence[str], extra: str) -> str:
     """The command that installs the libraries."""
     if os.path.exists(os.path.join(HERE, "Makefile")):
         python = os.path.join(".venv", "bin", "python")
-        return f"run `make setup` in {HERE}, then {python} instead of it"
+        also = " ALSO=" + extra if extra else ""
+        return f"run `make setup{also}` in {HERE}, then {python} instead of it"
+    if extra:
+        return f"run pip install 'hotpath-tracker[{extra}]'"
     return "run pip install {}".format(" ".join(names))
 
 

@@ -28,7 +28,7 @@ def blocks(language):
 
 @pytest.fixture(
     scope="module",
-    params=["set up", pytest.param("fresh", marks=pytest.mark.slow("it installs 1 GB"))],
+    params=["set up", pytest.param("fresh", marks=pytest.mark.slow("it installs 500 MB"))],
 )
 def checkout(request, tmp_path_factory):
     """A copy of the files that git knows, with a video and a network of the user's own.
@@ -48,7 +48,11 @@ def checkout(request, tmp_path_factory):
 
 def test_every_command_runs_as_it_is_written(checkout):
     lines = "".join(blocks("")).splitlines()
-    ran = [line for line in lines if line and not any(need in line for need in NEEDS)]
+    ran = [
+        line
+        for line in lines
+        if line and "pip install" not in line and not any(need in line for need in NEEDS)
+    ]
     assert len(ran) >= 5 and ran[0] == "make track"
     for command in ran:
         run(checkout, command)

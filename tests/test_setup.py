@@ -163,8 +163,7 @@ sys.meta_path.insert(0, Only())
 {code}
 """
 DEEPER = {  # what a program imports only later
-    "track": "from {0}.runtime import load_tracker\n"
-    "for engine in ('openvino', 'onnxruntime'): load_tracker(engine=engine)",
+    "track": "from {0}.runtime import load_tracker\nload_tracker()",
     "networks": "import {0}.runtime.cli.networks.add, {0}.runtime.cli.networks.examine",
     "engine": "import {0}.runtime.graphs.cut",
     "evaluate": "import matplotlib, got10k, {0}.calib.report",

@@ -74,7 +74,9 @@ def test_a_result_names_its_command_its_date_and_its_commit():
             continue
         opening = path.read_text(encoding="utf-8")[:1500]
         first = opening.splitlines()[0]
-        assert re.search("python3? -m |`make ", first), f"{path.name} names no command at its top"
+        assert re.search("hotpath |python3? -m |`make ", first), (
+            f"{path.name} names no command at its top"
+        )
         if path.stem in OF_TODAY:
             continue
         assert re.search(r"20\d\d-\d\d-\d\d", opening), f"{path.name} has no date"

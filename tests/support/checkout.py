@@ -34,11 +34,20 @@ def set_up(folder):
         if not path.name.startswith(".setup-"):
             (folder / ".venv" / path.name).symlink_to(path)
     done = subprocess.check_output(
-        ["make", "--no-print-directory", "--eval", "mark: ; @echo $(SETUP)", "mark"],
+        [
+            "make",
+            "--no-print-directory",
+            "--eval",
+            "mark: ; @echo $(DEV) $(TRACK)",
+            "mark",
+            "SHOW=--show",
+        ],
         cwd=str(folder),
         env=readers(),
     )
-    (folder / done.decode().strip()).touch()
+    for name in done.decode().split():
+        if "/" in name:
+            (folder / name).touch()
     (folder / ".venv" / "bin").unlink()
     (folder / ".venv" / "bin").mkdir()
     for path in (pathlib.Path(sys.prefix) / "bin").iterdir():

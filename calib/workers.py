@@ -42,7 +42,8 @@ def over_clips(
 def _calls(
     function: Callable[..., Any], todo: Sequence[tuple[Any, tuple[Any, ...]]], jobs: int
 ) -> Iterator[tuple[Any, Callable[[], Any]]]:
-    jobs = min(jobs, len(os.sched_getaffinity(0)), len(todo))
+    lent = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    jobs = min(jobs, lent or 1, len(todo))
     if jobs <= 1:
         for clip, given in todo:
             yield clip, functools.partial(function, *given)

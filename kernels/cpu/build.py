@@ -10,6 +10,7 @@ import os
 import platform
 import shutil
 import subprocess
+import sys
 import tempfile
 from typing import Any, NamedTuple, Optional, Sequence, Tuple
 
@@ -41,7 +42,8 @@ LEVELS: Tuple[Tuple[str, Tuple[str, ...], Tuple[str, ...]], ...] = (
     ("base", (), ()),
 )
 # So that a wheel needs no newer C library than manylinux2014's. Python's lock guards all statics.
-WHEEL = ("-static-libstdc++", "-fno-exceptions", "-fno-threadsafe-statics", "-DHP_WHEEL")
+STATIC = ("-static-libstdc++",) if sys.platform.startswith("linux") else ()
+WHEEL = STATIC + ("-fno-exceptions", "-fno-threadsafe-statics", "-DHP_WHEEL")
 BUNDLED = os.path.join(HERE, "levels")
 
 

@@ -1,7 +1,6 @@
 """Downloads a network's files. A download that broke off is resumed; sha256 checks the result."""
 
 import contextlib
-import fcntl
 import http.client
 import os
 import pathlib
@@ -51,7 +50,9 @@ def _alone(folder: pathlib.Path, log: Callable[[str], Any]) -> Iterator[None]:
     """Wait until no other process downloads into a folder."""
     handle = os.open(str(folder), os.O_RDONLY)
     try:
-        with contextlib.suppress(OSError):  # some network file systems lock no folders
+        with contextlib.suppress(OSError, ImportError):  # some network file systems lock no folders
+            import fcntl
+
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

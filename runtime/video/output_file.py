@@ -1,12 +1,16 @@
 """Files that a run writes: locked against other runs, and checked before an old one is replaced."""
 
 import errno
-import fcntl
 import os
 import stat
 from typing import List, Sequence
 
 from runtime.errors import BadOutput
+
+try:
+    import fcntl
+except ImportError:  # nothing can be locked
+    fcntl = None  # type: ignore[assignment]
 
 MOST_PARTS = 100  # names that are tried for a file that is not finished
 
@@ -38,7 +42,7 @@ def lock(file: int, path: str) -> None:
     Raises:
         BadOutput: another run holds the lock.
     """
-    if not stat.S_ISREG(os.fstat(file).st_mode):
+    if fcntl is None or not stat.S_ISREG(os.fstat(file).st_mode):
         return
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -7,7 +7,6 @@ what this module does not know (Bayer patterns, planes in several buffers) OpenC
 import contextlib
 import ctypes
 import errno
-import fcntl
 import os
 import select
 import sys
@@ -295,6 +294,8 @@ class _Camera:
         return v4l2.Buffer(index=index, type=v4l2.CAPTURE, memory=v4l2.MMAP)
 
     def _ask(self, number: int, what: Any) -> None:
+        import fcntl  # Linux's; this file is imported elsewhere too
+
         while True:
             try:
                 fcntl.ioctl(self._device, number, what, True)

@@ -10,9 +10,7 @@ import ipaddress
 import os
 import select
 import socket
-import termios
 import time
-import tty
 from collections import OrderedDict
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
@@ -289,7 +287,7 @@ class _Stream(Transport):
         """Whether the link is open. A closed one is tried at most once in ``RETRY_S``."""
         if self._may_try():
             self._backlog = bytearray()
-            with contextlib.suppress(OSError, termios.error):  # nobody there, or not plugged in
+            with contextlib.suppress(OSError):  # nobody there, or not plugged in
                 self._open()
         return self.fileno() is not None
 
@@ -443,6 +441,10 @@ class Serial(_Stream):
         super().__init__()
         self._device = device
         self._fd: Optional[int] = None
+        try:
+            import termios
+        except ImportError:
+            raise BadOutput(f"--mavlink {name}: this Python has no serial lines") from None
         self._speed: Optional[int] = getattr(termios, f"B{baud}", None)
         if self._speed is None:
             raise BadOutput(
@@ -452,6 +454,9 @@ class Serial(_Stream):
         self._ready()
 
     def _open(self) -> None:
+        import termios
+        import tty
+
         fd = os.open(self._device, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
         try:
             tty.setraw(fd, termios.TCSANOW)
@@ -459,9 +464,9 @@ class Serial(_Stream):
             modes[2] |= termios.CLOCAL | termios.CREAD
             modes[4] = modes[5] = self._speed
             termios.tcsetattr(fd, termios.TCSANOW, modes)
-        except (OSError, termios.error):
+        except (OSError, termios.error) as error:
             os.close(fd)
-            raise
+            raise OSError(*error.args) from None
         self._fd = fd
 
     def fileno(self) -> Optional[int]:

@@ -1,0 +1,44 @@
+"""What Linux has and other systems lack is optional: the core imports and tracks without it."""
+
+import os
+import subprocess
+import sys
+
+from tests.support import ROOT, tiny
+
+WITHOUT = """
+import os, sys
+for name in [name for name in dir(os) if name.startswith("sched_")]:
+    delattr(os, name)
+for name in ("fcntl", "termios", "tty"):
+    sys.modules[name] = None
+from runtime.track import main
+import runtime.networks.fetch, runtime.links.mavlink.transport as transport
+from runtime.errors import BadOutput
+code = main(sys.argv[1:])
+try:
+    transport.open_transport("serial:/dev/tty.none:57600")
+except BadOutput as error:
+    print(error)
+assert not {"fcntl", "termios"} & {name for name in sys.modules if sys.modules[name]}
+sys.exit(code)
+"""
+
+
+def test_it_tracks_where_neither_locks_nor_terminals_nor_schedulers_are(tmp_path):
+    pictures, boxes = tiny.film(5)
+    tiny.write_pictures(tmp_path / "frames", pictures)
+    tiny.write_network(tmp_path)
+    words = ["--video", "frames", "--network", "tiny.toml", "--results", "out.csv", "--no-show"]
+    words += ["--threads", "1", "--box", ",".join(map(str, boxes[0]))]
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT, *words],
+        cwd=str(tmp_path),
+        env=dict(os.environ, PYTHONPATH=str(ROOT)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        universal_newlines=True,
+    )
+    assert done.returncode == 0, done.stdout
+    assert "this Python has no serial lines" in done.stdout
+    assert len((tmp_path / "out.csv").read_text().splitlines()) == 6

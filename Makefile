@@ -81,7 +81,7 @@ setup: $(SETUP) ## .venv with what tracking needs, and the C++ kernels; ALSO=dev
 $(WHICH)-base: pyproject.toml constraints.txt setup.py
 	@if [ -z "$$PYTHON" ]; then \
 	  echo 'Python 3.10 or newer is needed; name one: make setup PYTHON=/path/to/python3' >&2; exit 2; fi
-	@echo "Setting up $(VENV) with $$PYTHON (430 MB on disk, once)"
+	@echo "Setting up $(VENV) with $$PYTHON (450 MB on disk, once)"
 	@"$$PYTHON" -m venv $(if $(wildcard $(WHICH)-*),,--clear) $(VENV)
 	@$(PY) $(RUN_PIP) -e .
 	@$(PY) -m kernels.cpu
@@ -219,10 +219,19 @@ lint: $(DEV) ## ruff, mypy, and the layers of the packages
 RELEASE := .cache/release
 TRY := track --video $(CLIP) --box $(FACE) --engine onnxruntime --precision fp32 --no-show --results
 
-release: $(DEV) $(WHICH)-release $(CLIP) ## sdist and wheels (x86-64, 64-bit ARM) in out/release, each tried; uploads nothing
+ARM_COMPILER := aarch64-linux-gnu-g++
+ARM = command -v $(ARM_COMPILER) >/dev/null
+
+.PHONY: able-to-release
+able-to-release:
+	@for each in c++:g++ git:git; do command -v $${each%:*} >/dev/null || { \
+	  echo "make release lacks $${each%:*}: sudo apt-get install $${each#*:}" >&2; exit 2; }; done
+	@$(ARM) || echo 'No wheel for 64-bit ARM: it needs $(ARM_COMPILER), of g++-aarch64-linux-gnu'
+
+release: able-to-release $(DEV) $(WHICH)-release $(CLIP) ## sdist and wheels (x86-64, 64-bit ARM) in out/release, each tried; uploads nothing
 	@rm -rf out/release $(RELEASE) && mkdir -p out/release $(RELEASE)
 	@HOTPATH_LEVELS=x86_64 $(PY) -m build -o $(RELEASE) . >/dev/null
-	@HOTPATH_LEVELS=aarch64 $(PY) -m build --wheel -o $(RELEASE) . >/dev/null
+	@! $(ARM) || HOTPATH_LEVELS=aarch64 $(PY) -m build --wheel -o $(RELEASE) . >/dev/null
 	@for wheel in $(RELEASE)/*.whl; do PATH="$$PWD/$(VENV)/bin:$$PATH" \
 	  $(PY) -m auditwheel repair -w out/release "$$wheel" || exit; done
 	@mv $(RELEASE)/*.tar.gz out/release && $(PY) -m twine check --strict out/release/*
@@ -232,7 +241,7 @@ release: $(DEV) $(WHICH)-release $(CLIP) ## sdist and wheels (x86-64, 64-bit ARM
 	@$(PY) -m runtime.$(TRY) $(RELEASE)/checkout.csv
 	@cmp $(RELEASE)/wheel.csv $(RELEASE)/checkout.csv
 	@$(RELEASE)/fresh/bin/python -m pip uninstall -qy hotpath-tracker
-	@nice $(PY) -m tests.arm.wheel out/release/*aarch64.whl $(CLIP) $(FACE)
+	@! $(ARM) || nice $(PY) -m tests.arm.wheel out/release/*aarch64.whl $(CLIP) $(FACE)
 	@ls -l out/release
 
 format: setup ## let ruff lay out the Python files

@@ -5,13 +5,14 @@ short, and other distributions use them too. So a wheel holds ``hotpath.runtime`
 the build rewrites the imports. An editable install keeps the names of the checkout, whose
 ``hotpath.py`` has the name of the wheel.
 
-A wheel compiles its kernels where it is installed. With HOTPATH_LEVELS=x86_64 or aarch64 it holds
-them compiled for that kind of machine (``make release``).
+A wheel compiles its kernels where it is installed. With HOTPATH_LEVELS=x86_64, aarch64 or, on
+macOS, arm64 it holds them compiled for that kind of machine (``make release``).
 """
 
 import os
 import re
 import shutil
+import subprocess
 import sys
 
 from setuptools import Distribution, find_packages, setup
@@ -21,6 +22,7 @@ from setuptools.command.build_py import build_py
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from kernels.cpu import build
 
+HERE = sys.path[0]
 OURS = "hotpath"
 NAMES = ("runtime", "kernels", "boards", "calib")
 EITHER = "(?:{})".format("|".join(NAMES))
@@ -59,6 +61,23 @@ RULES = (
 )
 
 
+VERSION = re.compile(r"^(__version__ = |Version: )\"?([\w.]+)\"?$", re.MULTILINE)
+
+
+def version():
+    """The tag of this commit, such as v0.3.0; without one, the version in the source."""
+    words = ["git", "describe", "--tags", "--exact-match", "--match", "v[0-9]*"]
+    if os.path.exists(os.path.join(HERE, ".git")):
+        done = subprocess.run(words, cwd=HERE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        if done.returncode == 0:
+            return done.stdout.decode().strip()[1:]
+    for name in ("PKG-INFO", "runtime/__init__.py"):  # of an sdist, which may be of a tag
+        path = os.path.join(HERE, name)
+        if os.path.exists(path):
+            with open(path, encoding="utf-8") as file:
+                return VERSION.search(file.read()).group(2)
+
+
 def rewritten(text):
     """The source of a module with our packages as parts of one."""
     for pattern, replacement in RULES:
@@ -83,6 +102,11 @@ class BuildPy(build_py):
                         text = rewritten(file.read())
                     with open(path, "w", encoding="utf-8") as file:
                         file.write(text)
+        path = os.path.join(top, "runtime", "__init__.py")
+        with open(path, encoding="utf-8") as file:
+            text = VERSION.sub(rf'__version__ = "{version()}"', file.read())
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
         for name, text in (("__init__.py", INIT), ("__main__.py", MAIN)):
             with open(os.path.join(top, name), "w", encoding="utf-8") as file:
                 file.write(text.format(OURS))
@@ -96,7 +120,11 @@ class Wheel(bdist_wheel):
     """A wheel for every Python 3."""
 
     def get_tag(self):
-        return "py3", "none", f"linux_{LEVELS}" if LEVELS else super().get_tag()[2]
+        return (
+            "py3",
+            "none",
+            f"linux_{LEVELS}" if LEVELS and sys.platform == "linux" else super().get_tag()[2],
+        )
 
 
 class Machine(Distribution):
@@ -109,6 +137,7 @@ class Machine(Distribution):
 names = find_packages(include=[pattern for name in NAMES for pattern in (name, name + ".*")])
 prefix = "" if EDITABLE else OURS + "."
 setup(
+    version=version(),
     py_modules=["hotpath"] if EDITABLE else [],
     packages=[prefix + name for name in names],
     package_dir={} if EDITABLE else {prefix + name: name.replace(".", "/") for name in names},

@@ -154,7 +154,7 @@ def parser() -> argparse.ArgumentParser:
     return cli
 
 
-main = command.main("calib.convert", convert, parser)
+main = command.main("hotpath convert", convert, parser)
 
 if __name__ == "__main__":
     raise SystemExit(main())

@@ -68,7 +68,7 @@ def parser() -> argparse.ArgumentParser:
         "--int8-dir",
         default="out/int8",
         metavar="DIR",
-        help="where calib.int8 wrote its networks (default: %(default)s)",
+        help="where `hotpath int8` wrote its networks (default: %(default)s)",
     )
     cli.add_argument("--jobs", type=int, default=1, metavar="N", help="processes")
     cli.add_argument("--out", default="out/evaluation", metavar="DIR")
@@ -192,7 +192,7 @@ def tracker_of(spec: Spec) -> Any:
     return trackers.build(spec)
 
 
-main = command.main("calib.evaluate", run, parser)
+main = command.main("hotpath evaluate", run, parser)
 
 if __name__ == "__main__":
     raise SystemExit(main())

@@ -169,7 +169,7 @@ def text(report: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-main = command.main("calib.int8", run, parser)
+main = command.main("hotpath int8", run, parser)
 
 if __name__ == "__main__":
     raise SystemExit(main())

@@ -52,8 +52,7 @@ def read(
             table = json.load(file)
     except (OSError, ValueError) as error:
         raise BadTable(
-            f"{path} can't be read as a table of ranges: {error}; make one with `python -m "
-            "calib.int8`"
+            f"{path} can't be read as a table of ranges: {error}; make one with `hotpath int8`"
         ) from None
     if not isinstance(table, dict) or table.get("format") != FORMAT or "tensors" not in table:
         raise BadTable(

@@ -216,7 +216,7 @@ def text(report: dict[str, Any]) -> str:
     return "\n".join(lines + [NO_GAIN] * (best <= start))
 
 
-main = command.main("calib.tune", run, parser)
+main = command.main("hotpath tune", run, parser)
 
 if __name__ == "__main__":
     raise SystemExit(main())

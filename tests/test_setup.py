@@ -180,3 +180,26 @@ def test_a_command_finds_all_that_it_imports_in_its_extra(wheel, tmp_path, name)
     words = [sys.executable, "-c", ONLY.format(code=code), wheel, command.PROGRAMS[name].extra]
     done, told = run(words, tmp_path, HOME=str(wheel.parent))  # one compiles, the others use it
     assert done == 0 and "usage" in told, told
+
+
+def test_a_tag_is_the_version_and_a_checkout_without_one_has_its_own(tmp_path):
+    (tmp_path / "runtime").mkdir()
+    (tmp_path / "kernels").symlink_to(ROOT / "kernels")
+    (tmp_path / "README.md").write_text("")
+    (tmp_path / "LICENSE").write_text("")
+    (tmp_path / "runtime" / "__init__.py").write_text('__version__ = "0.1.7"\n')
+    for name in ("setup.py", "pyproject.toml"):
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+
+    def version():
+        code, told = run([sys.executable, "setup.py", "--version"], tmp_path)
+        assert code == 0, told
+        return told.splitlines()[-1]
+
+    assert version() == "0.1.7"
+    git = "git -c user.name=a -c user.email=a@b -c commit.gpgsign=false".split()
+    for words in (["init", "-q"], ["commit", "-qm", "x", "--allow-empty"]):
+        assert run(git + words, tmp_path)[0] == 0
+    assert version() == "0.1.7"
+    assert run([*git, "tag", "v2.3.4"], tmp_path)[0] == 0
+    assert version() == "2.3.4"

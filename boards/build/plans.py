@@ -85,8 +85,8 @@ class Builder:
         request = self.request
         if request.precision == "int8" and self.strong and not request.quantised:
             raise BuildFailed(
-                f"TensorRT {self.version} takes INT8 only from a Q/DQ network; run `python -m "
-                "calib.int8 --network NAME` and build NAME-int8-symmetric.toml"
+                f"TensorRT {self.version} takes INT8 only from a Q/DQ network; run `hotpath "
+                "int8 --network NAME` and build NAME-int8-symmetric.toml"
             )
         if request.dla is not None and request.dla >= self._builder.num_DLA_cores:
             raise BuildFailed(

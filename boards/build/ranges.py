@@ -58,8 +58,8 @@ def read(
     name = order.network.name
     if path is None:
         raise BuildFailed(
-            f"INT8 needs the ranges of {name}, and there is no table of them; run `python -m "
-            f"calib.int8 --network {order.network.given} --clips DIR` with a folder of annotated "
+            f"INT8 needs the ranges of {name}, and there is no table of them; run `hotpath "
+            f"int8 --network {order.network.given} --clips DIR` with a folder of annotated "
             "clips, or name a table with --calibration"
         )
     from calib import table
@@ -67,7 +67,7 @@ def read(
     ranges = table.read(path)
     if ranges["files"] != {part: sha256_of(file) for part, file in paths.items()}:
         raise BuildFailed(
-            f"{path} was measured on {ranges['network']} with other files; run `python -m "
-            f"calib.int8 --network {order.network.given} --clips DIR` again"
+            f"{path} was measured on {ranges['network']} with other files; run `hotpath "
+            f"int8 --network {order.network.given} --clips DIR` again"
         )
     return ranges, sha256_of(path)

@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+from runtime.command import PROGRAMS
 from tests.documents import api
 from tests.support import ROOT
 
@@ -20,6 +21,7 @@ OF_TODAY = {"fpga-cycles", "fpga-resources", "gpu-kernels", "jetson"}
 CODE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 COMMAND = re.compile(r"python3? -m (?:boards pynq (?=[a-z]))?(?P<module>[\w.]+)(?P<rest>[^\n`|#]*)")
+PROGRAM = re.compile(rf"\bhotpath (?P<word>{'|'.join(PROGRAMS)})\b(?P<rest>[^\n`|#]*)")
 OWN = ("runtime", "kernels", "boards", "calib", "tests")
 
 
@@ -111,6 +113,9 @@ def commands():
     """(document, module, the rest of the line) of every command of this project."""
     for path in documents():
         text = path.read_text(encoding="utf-8").replace("\\\n", " ")
+        for found in PROGRAM.finditer(text):
+            if path.name != "CHANGELOG.md":
+                yield path.relative_to(ROOT), PROGRAMS[found["word"]].module, found["rest"]
         for found in COMMAND.finditer(text):
             module = found["module"].rstrip(".")
             if path.name != "CHANGELOG.md" and module.split(".")[0] in OWN:

@@ -80,7 +80,10 @@ def _add_run(parser):
     parser.add_argument("--threads", type=_count, default=1, metavar="N")
     parser.add_argument("--networks-dir", default=os.environ.get("NETWORKS_DIR"), metavar="DIR")
     parser.add_argument(
-        "--int8-dir", default="out/int8", metavar="DIR", help="where calib.int8 wrote its networks"
+        "--int8-dir",
+        default="out/int8",
+        metavar="DIR",
+        help="networks of `hotpath int8`",
     )
     parser.add_argument("--board", default="auto", help="what this must be, else it is refused")
     parser.add_argument("--root", default="/", help="folder that stands for / (default: /)")

@@ -207,8 +207,8 @@ def on_processor(case, settings):
         form = load_network(toml) if os.path.isfile(toml) else precision.int8_form(network)
         if form is None:
             raise NoPrecision(
-                f"there is no INT8 form of {network.name}: no {toml}; make it with `python -m "
-                f"calib.int8 --network {network.name} --clips DIR --out {settings.int8_dir}`, or "
+                f"there is no INT8 form of {network.name}: no {toml}; make it with `hotpath "
+                f"int8 --network {network.name} --clips DIR --out {settings.int8_dir}`, or "
                 "name its folder with --int8-dir"
             )
         network = form

@@ -132,7 +132,7 @@ def test_a_processor_without_the_instructions_runs_fp32_unless_int8_is_asked_for
 def test_a_network_without_an_int8_form_runs_as_it_is(home):
     (home / "int8" / "tiny-int8.toml").unlink()
     assert opened(home) == ("tiny", [])
-    with pytest.raises(BadNetwork, match="has no INT8 form.*calib.int8 --network .*tiny"):
+    with pytest.raises(BadNetwork, match="has no INT8 form.*hotpath int8 --network .*tiny"):
         opened(home, "int8")
     with pytest.raises(NoEngine, match="runs 'fp16'; take one of auto, fp32, int8, or a --bundle"):
         opened(home, "fp16")

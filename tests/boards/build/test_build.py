@@ -100,7 +100,7 @@ def test_what_was_prepared_serves_its_board_without_onnx_and_no_other_board(
     printed = capsys.readouterr().out
     assert printed.count("\n") == 1
     command = printed.split()
-    assert command[:3] == ["python3", "-m", "boards.build"]
+    assert command[:4] == "python3 -m hotpath engine".split()
     be_without_onnx(monkeypatch)
     with play(monkeypatch, tmp_path):
         assert run(toml, tmp_path, "jetson_nano") == 0
@@ -109,11 +109,11 @@ def test_what_was_prepared_serves_its_board_without_onnx_and_no_other_board(
         assert f"hotpath track --bundle {made.folder}" in capsys.readouterr().out
         shutil.rmtree(str(made.folder))
         shutil.rmtree(str(toml.parent))  # the board has none of it
-        assert build.main(command[3:]) == 0
+        assert build.main(command[4:]) == 0
     bundle.Bundle(made.folder).check_parts()
     capsys.readouterr()
     with play(monkeypatch, tmp_path, "jetson_tx2"):
-        assert build.main(command[3:]) == 2
+        assert build.main(command[4:]) == 2
     text = capsys.readouterr().err
     assert "this board is jetson_tx2, but the folder was prepared for jetson_nano" in text
     assert "run `make engine BOARD=jetson_tx2" in text
@@ -138,7 +138,7 @@ def test_in_a_container_on_a_jetson_the_board_that_is_named_is_built_and_tracks(
         assert build.main(["--prepared", str(prepared)]) == 0  # what another computer prints
         capsys.readouterr()
         assert run(toml, tmp_path, "jetson_xavier_nx") == 0  # of 7.2: it is prepared for there
-        assert "boards.build --prepared" in capsys.readouterr().out
+        assert "hotpath engine --prepared" in capsys.readouterr().out
 
 
 @pytest.mark.skipif(sys.version_info < (3, 10), reason="calib/ is for Python 3.10 and newer")

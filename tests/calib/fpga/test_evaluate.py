@@ -105,5 +105,5 @@ def test_a_tensor_without_a_range_and_ranges_of_another_network_are_refused():
     with pytest.raises(CannotCompile, match=r"trunk\.1.*calibrate"):
         compile_network(network, None, ranges)
     ranges["files"]["search"] = "0" * 64
-    with pytest.raises(BadTable, match="calib.int8"):
+    with pytest.raises(BadTable, match="hotpath int8"):
         compile_network(network, None, ranges)

@@ -153,13 +153,18 @@ while todo:
                 todo.append(key)
 tops = importlib.metadata.packages_distributions()
 class Only:
+    def __init__(self, finder):
+        self.finder = finder
+    def __getattr__(self, name):
+        return getattr(self.finder, name)
     def find_spec(self, name, path=None, target=None):
         owners = {{re.sub("[-_.]+", "-", d).lower() for d in tops.get(name.split(".")[0], ())}}
         if owners and not owners & (set(extras) | {{"opencv-python", "opencv-python-headless"}}):
-            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+            return None
+        return self.finder.find_spec(name, path, target)
 sys.path.insert(0, sys.argv[1])
 sys.meta_path[:] = [f for f in sys.meta_path if "__editable__" not in getattr(f, "__module__", "")]
-sys.meta_path.insert(0, Only())
+sys.meta_path[:] = [Only(finder) for finder in sys.meta_path]
 {code}
 """
 DEEPER = {  # what a program imports only later

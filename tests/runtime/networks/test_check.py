@@ -169,8 +169,9 @@ def test_list_has_every_network_and_whether_its_files_are_here(run, tmp_path):
     blobs.write_network(tmp_path, "siamban")
     code, said = run("list", "--networks-dir", tmp_path)
     assert code == 0
-    rows = {line.split()[0]: line.split()[-1] for line in said.splitlines()[1:]}
-    assert set(rows) == set(names())
+    networks, detectors = said.split("\n\n")
+    rows = {line.split()[0]: line.split()[-1] for line in networks.splitlines()[1:]}
+    assert set(rows) == set(names()) and "yolox_nano" in detectors
     assert rows["siamban"] == "present"
     assert rows["ocean"] == "missing"
 

@@ -1,55 +1,22 @@
 """Run a network with ncnn on the CPU, as ARM processors and phones do.
 
-pnnx converts the network off the board (``boards.build.engines.ncnn``), so the board needs no onnx.
-The bundle's entry ``run`` has the names of all tensors, in the converted models' order:
-
-    {"models": {"exemplar": MODEL, "search": MODEL}, "features": [name], "maps": [name],
-     "search_features": name or null}
-    MODEL: {"param": file, "bin": file, "inputs": [[name, shape]], "outputs": [[name, shape]]}
+pnnx converts the network off the board (``boards.build.engines.ncnn``).
 """
 
 import importlib
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, Set
 
 from kernels.commands import make
 from runtime.engines.base import Setup
-from runtime.engines.cpu import CpuEngine
+from runtime.engines.converted import ConvertedEngine, Model
 from runtime.errors import BadNetwork
 
-FILES = ("param", "bin")  # of a model
-IMAGES = ("exemplar", "search")
-LISTS = ("features", "maps")
 
-
-class Model(NamedTuple):
-    """One of the two models: paths of its files, and its tensors in the model's order."""
-
-    paths: Dict[str, str]
-    inputs: Sequence[Tuple[str, Sequence[int]]]
-    outputs: Sequence[Tuple[str, Sequence[int]]]
-
-
-class Graphs(NamedTuple):
-    """The two models; the attributes are those of ``runtime.canonical.Graphs``.
-
-    A converted model has one size of its inputs, so a call takes one window.
-    """
-
-    precision: str
-    exemplar: Model
-    search: Model
-    features: Sequence[str]
-    image: Tuple[str, str]
-    maps: Sequence[str]
-    search_features: Optional[str]
-    several: Dict[int, Model] = {}
-
-
-class Engine(CpuEngine):
+class Engine(ConvertedEngine):
     """See ``runtime.engines.base.Engine``."""
 
     name = "ncnn"
-    runs_files = False
+    files = ("param", "bin")
     libraries = ("ncnn",)
     install = "python3 -m pip install ncnn"
 
@@ -57,60 +24,8 @@ class Engine(CpuEngine):
         self._library = importlib.import_module("ncnn")
         super().__init__(setup)
 
-    @classmethod
-    def check_bundle(cls, run: Dict[str, Any], settings: Dict[str, Any]) -> List[str]:
-        if not isinstance(run.get("models"), dict) or set(run["models"]) != set(IMAGES):
-            raise ValueError("run.models does not have the models exemplar and search")
-        named: List[str] = []
-        for name, model in run["models"].items():
-            if not isinstance(model, dict):
-                raise ValueError(f"run.models.{name} is no table")
-            for key in ("inputs", "outputs"):
-                if not _are_shapes(model.get(key)):
-                    raise ValueError(f"run.models.{name}.{key} is no list of names and shapes")
-            named += [model.get(key, "") for key in FILES]
-        for key in LISTS:
-            if not isinstance(run.get(key), list):
-                raise ValueError(f"run.{key} is no list of names")
-        search = run["models"]["search"]
-        given = {key: {name for name, _ in search[key]} for key in ("inputs", "outputs")}
-        features = {name for name, _ in run["models"]["exemplar"]["outputs"]}
-        complete = set(run["maps"]) <= given["outputs"] and set(run["features"]) <= features
-        if not complete or IMAGES[1] not in given["inputs"]:
-            raise ValueError("run.models lacks a tensor that run names")
-        return named
-
-    def read_graphs(self, setup: Setup) -> Graphs:
-        bundle = self.bundle_of(setup)
-        run = bundle.run
-        models = []
-        for name in IMAGES:
-            entry = run["models"][name]
-            paths = {key: str(bundle.path(entry[key])) for key in FILES}
-            models.append(Model(paths, entry["inputs"], entry["outputs"]))
-        return Graphs(
-            precision=bundle.precision,
-            exemplar=models[0],
-            search=models[1],
-            features=run["features"],
-            image=IMAGES,
-            maps=run["maps"],
-            search_features=run.get("search_features"),
-        )
-
     def bind(self, model: Any, threads: int) -> Any:
         return _Bound(self._library, self.network.name, model, threads, self._graphs.precision)
-
-
-def _are_shapes(entries: Any) -> bool:
-    return isinstance(entries, list) and all(
-        isinstance(entry, list)
-        and len(entry) == 2
-        and isinstance(entry[0], str)
-        and isinstance(entry[1], list)
-        and all(isinstance(side, int) and side > 0 for side in entry[1])
-        for entry in entries
-    )
 
 
 class _Bound:

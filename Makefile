@@ -1,7 +1,7 @@
 # `make` says what there is. Everything is set up in .venv and .cache, inside the checkout.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup track engine overlay calib kestrel fps fakes fpga compilers test test-all test-pythons test-boards test-arm docs lint release format clean
+.PHONY: help setup track engine overlay calib kestrel fps fakes fpga rknn compilers test test-all test-pythons test-boards test-arm docs lint release format clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -193,6 +193,10 @@ fpga: $(DEV) ## what a simulated FPGA board needs: PYNQ's library, Verilator, th
 	  $(PY) $(RUN_PIP) --no-deps --target .cache/pynq-$(PYNQ_Z2) pynq==$(PYNQ_Z2)
 	@nice $(PY) -c 'from kernels.fpga.design import sizes; \
 	  from kernels.fpga.design.sim import build; build.missing() or build.library(sizes()["pynq_z2"])'
+
+rknn: ## Rockchip's toolkit for make engine BOARD=rk3588, under Rockchip's licence (6 GB, x86-64)
+	@python3.10 -m venv .cache/rknn || { echo 'Python 3.10 is needed for the toolkit' >&2; exit 2; }
+	@.cache/rknn/bin/python -m pip --disable-pip-version-check install -q rknn-toolkit2==2.5.0
 
 test-pythons: $(DEV) ## what may differ between the Pythons of boards: the tests marked `pythons`
 	@nice tests/pythons.sh $(PY) $$PYTHONS

@@ -15,8 +15,6 @@ from boards.errors import BadBoard, UnknownBoard
 
 FOLDER = pathlib.Path(__file__).resolve().parent
 HOST, NVIDIA_GPU = "host", "nvidia_gpu"
-# These run bundles for the host, which are a network's own files.
-COMPUTERS = (HOST, NVIDIA_GPU, "raspberry_pi4", "raspberry_pi5")
 NVIDIA = "nvidia"  # family of computers with an NVIDIA GPU
 
 Section = Dict[str, Any]
@@ -110,6 +108,14 @@ def load_board(name_or_path: Union[str, pathlib.Path]) -> Board:
         more = f" (and {len(mistakes) - 1} more)" if len(mistakes) > 1 else ""
         raise BadBoard(f"{path}: {mistakes[0]}{more}; correct the file")
     return Board(path.stem, path, **values)
+
+
+def is_computer(name: str) -> bool:
+    """Whether a board runs bundles for the host, which are a network's own files."""
+    try:
+        return load_board(name).family in ("computer", NVIDIA)
+    except (BadBoard, UnknownBoard):
+        return False
 
 
 def _refuse(text: str) -> NoReturn:

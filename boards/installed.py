@@ -44,6 +44,7 @@ PACKAGES: Dict[str, Tuple[Tuple[str, ...], Tuple[str, ...]]] = {
     "onnxruntime": (("onnxruntime", "onnxruntime-gpu"), ()),
     "onnx": (("onnx",), ()),
     "ncnn": (("ncnn",), ()),
+    "rknnlite": (("rknn-toolkit-lite2",), ()),
     "pycparser": (("pycparser",), ()),
     "aiohttp": (("aiohttp",), ()),
     "pip": (("pip",), ("python3-pip",)),

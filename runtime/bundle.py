@@ -18,7 +18,7 @@ import os
 import pathlib
 from typing import Any, Dict, Mapping, NoReturn, Optional, Sequence, Union
 
-from boards import COMPUTERS, HOST
+from boards import HOST, is_computer
 from kernels.commands import make
 from runtime import decode
 from runtime.errors import BadBundle, BadNetwork, BundleMismatch
@@ -209,14 +209,10 @@ class Bundle:
             self.mismatch("TOML of " + network.name, "other inputs or maps", "those of today")
 
     def check_board(self, board: Optional[str], precision: Optional[str] = None) -> None:
-        """Compare with the board's name and the precision asked for; None for any.
-
-        A computer with an NVIDIA GPU still runs bundles for the host.
-        """
+        """Compare with the board's name and the precision asked for; None for any."""
         if precision is not None and precision != self.precision:
             self.mismatch("precision", self.precision, precision, precision=precision)
-        is_host = self.board == HOST and board in COMPUTERS
-        if board is not None and board != self.board and not is_host:
+        if board not in (None, self.board) and not (self.board == HOST and is_computer(board)):
             self.mismatch("board", self.board, board, board=board)
 
     def check_library(self, name: str, version: str) -> None:

@@ -13,7 +13,7 @@ from tests.support import tiny
 
 pytestmark = pytest.mark.skipif(sys.version_info < (3, 10), reason="calib/ needs Python 3.10")
 # What only the user has, or what changes the user's system: there advice may end.
-ENDS = ("DIR", "FILE", "\u2026", "pip ", "sudo ", "ssh ", "make setup", "make fpga")
+ENDS = ("DIR", "FILE", "\u2026", "pip ", "sudo ", "ssh ", "make setup", "make fpga", "make rknn")
 MOST = 4
 
 
@@ -71,6 +71,7 @@ TRACK = "hotpath track --video cam0 "
         "hotpath engine host --network tiny.toml --precision fp16",
         "hotpath engine pynq_z2 --network tiny.toml",
         "hotpath engine raspberry_pi4 --network tiny.toml --precision int8",
+        "hotpath engine rk3588 --network tiny.toml --precision int8",
         "hotpath int8 --network tiny.toml",
         "hotpath evaluate --networks tiny.toml",
         "hotpath tune --network tiny.toml",

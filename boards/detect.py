@@ -92,17 +92,18 @@ def _recognise(
         if soc:
             found.soc = soc
             alike.append(board)
-    for board in alike:
-        module = _first(board.modules, compatible)
-        if module:
-            found.board = board
-            entry = next(text for text in compatible if module in text)
-            found.how = f"{entry} in the device tree"
-            return
-    for board in alike:
-        if _first(board.model_contains, [found.model or ""]):
-            found.board, found.how = board, "its model name"
-            return
+    model = found.model or ""
+    signs = [
+        (_longest(b.model_contains, [model]), _longest(b.modules, compatible), b) for b in alike
+    ]
+    # a profile that names modules is out where another one names the module that is here
+    fit = [sign for sign in signs if sign[1] or (sign[0] and not sign[2].modules)]
+    fit = fit or [sign for sign in signs if sign[0]]
+    if fit:
+        _, module, found.board = max(fit, key=lambda sign: (len(sign[0]), len(sign[1])))
+        entry = next((text for text in compatible if module and module in text), None)
+        found.how = f"{entry} in the device tree" if entry else "its model name"
+        return
     found.candidates = [board.name for board in alike]
     if len(alike) == 1 and alike[0].family == "jetson":
         found.board, found.sure = alike[0], False
@@ -127,6 +128,12 @@ def _computer(root: Root, found: Detection, boards: Sequence[Board]) -> None:
 def _first(parts: Iterable[str], texts: Sequence[str]) -> Optional[str]:
     """Return the first part that occurs in one of the texts, or None."""
     return next((part for part in parts if any(part in text for text in texts)), None)
+
+
+def _longest(parts: Iterable[str], texts: Sequence[str]) -> str:
+    """The longest of the parts that occur in one of the texts, or ""."""
+    there = [part for part in parts if any(part in text for text in texts)]
+    return max(there, key=len, default="")
 
 
 def _device_tree(root: Root) -> Tuple[Optional[str], List[str]]:

@@ -2,10 +2,13 @@
 
 import os
 import platform
+import re
+import shutil
 import sys
 
 import pytest
 
+import boards
 from boards import detect, installed
 from boards.files import Root
 from tests.support import ROOT, run
@@ -66,6 +69,24 @@ def test_device_trees_of_boards_without_a_snapshot(tmp_path, compatible, model, 
     found = tree.detect()
     assert found.board.name == board
     assert found.model == model
+
+
+@pytest.mark.parametrize("modules", ["", 'modules = ["p3767-0005"]\n'])
+def test_a_new_board_needs_only_a_toml(tmp_path, monkeypatch, modules):
+    profiles, root = tmp_path / "profiles", BoardRoot("jetson_orin_nano_jp6", tmp_path / "root")
+    shutil.copytree(
+        str(boards.FOLDER), str(profiles), ignore=shutil.ignore_patterns("*.py", "build")
+    )
+    text = (profiles / "jetson_orin_nano.toml").read_text("utf-8")
+    text = re.sub("(?m)^modules = .*\n", modules, text)
+    text = re.sub("(?m)^model_contains = .*", 'model_contains = ["Developer Kit Super"]', text)
+    (profiles / "jetson_orin_nano_super.toml").write_text(text, "utf-8")
+    monkeypatch.setattr(boards, "FOLDER", profiles)
+    found = root.detect()
+    assert found.board.name == "jetson_orin_nano_super" and found.sure
+    assert found.model.endswith("Developer Kit Super") and found.software["tensorrt"] == "10.3"
+    root.put("proc/device-tree/model", found.model.replace(" Super", ""))
+    assert root.detect().board.name == "jetson_orin_nano"
 
 
 def test_a_chip_of_one_board_is_taken_for_it_with_a_doubt(tmp_path):

@@ -103,9 +103,9 @@ def _add_source(group: argparse._ArgumentGroup) -> None:
     _value(
         group,
         "--video SOURCE",
-        "cam0, /dev/video2, csi0, an address (rtsp://, http://, udp://), a video file, a "
-        "folder of frames, pictures (img%%04d.jpg, *.jpg), or a VOT, OTB, GOT-10k or UAV123 "
-        "sequence; --video itself may be left out",
+        "cam0, /dev/video2, csi0, csi0@1920x1080:60/rotate180, an address (rtsp://, http://, "
+        "udp://), a video file, a folder of frames, pictures (img%%04d.jpg, *.jpg), or a VOT, "
+        "OTB, GOT-10k or UAV123 sequence; --video itself may be left out",
     )
     _value(
         group,

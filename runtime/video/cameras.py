@@ -32,13 +32,15 @@ JUMP_S = 1.0  # of the sender's clock against ours: it started again
 # addresses whose stamps are of the sender's clock; over HTTP they may be made up from a frame rate
 STAMPED = ("rtsp:", "rtp:", "udp:", "srt:")
 
-CSI_SIZE = 1280, 720  # of a CSI camera's pictures, pixels
+CSI_SIZE, CSI_FPS = (1280, 720), 30  # of a CSI camera's pictures, pixels; of the camera
+CSI_FLIPS = {"rotate90": 3, "rotate180": 2, "rotate270": 1, "hflip": 4, "vflip": 6}  # nvvidconv's
+CSI_FORM = "csi0, csi0@1920x1080, csi0@1920x1080:60 or csi0@1920x1080:60/FLIP"
 # sensor-id is the CSI connector. For a GPU the pictures stay in NVMM. Otherwise nvvidconv copies
 # them out, as NV12 for trackers that read planes, else as BGRx, which the processor then converts.
 # With drop=1 max-buffers=1 only the newest picture waits.
 CSI_PIPELINE = (
     "nvarguscamerasrc sensor-id={number} ! "
-    "video/x-raw(memory:NVMM),width={width},height={height},framerate=30/1,format=NV12 ! "
+    "video/x-raw(memory:NVMM),width={width},height={height},framerate={fps}/1,format=NV12 ! "
     "{output}"
 )
 CSI_NV12 = "nvvidconv ! video/x-raw,format=NV12"
@@ -121,24 +123,41 @@ class CsiCamera:
     """A Jetson's CSI camera by its connector, through GStreamer (OpenCV must be built with it).
 
     Args:
-        number: of the connector.
+        mode: number of the connector, and what may follow it: ``CSI_FORM``. FLIP is one of
+            ``CSI_FLIPS``; rotations are clockwise. The video hardware turns the pictures.
         planes: whether frames may be ``Picture``s: NV12, as the camera gives it.
         gpu: whether they are for a GPU, which reads them where the camera wrote them.
 
     Attributes:
         note: why they are copied nevertheless, or "".
+        size: (width, height) of its frames, pixels.
+
+    Raises:
+        NoCamera: ``mode`` has another form.
     """
 
     note = ""
 
-    def __init__(self, number: int, planes: bool = False, gpu: bool = False) -> None:
-        self.name, self.planes, self.gpu = f"csi{number}", planes, gpu
-        self._number, self._was_shared = number, False
+    def __init__(self, mode: str, planes: bool = False, gpu: bool = False) -> None:
+        self.name, self.planes, self.gpu = f"csi{mode}", planes, gpu
+        found = re.match(r"(\d+)(?:@([1-9]\d*)x([1-9]\d*)(?::([1-9]\d*))?)?(?:/(\w+))?$", mode)
+        if not found or found.group(5) not in (None, *CSI_FLIPS):
+            flips = ", ".join(CSI_FLIPS)
+            raise NoCamera(f"{self.name}: write {CSI_FORM}; FLIP is one of {flips}")
+        self._number, width, height, fps, self._flip = found.groups()
+        self._size = (int(width), int(height)) if width else CSI_SIZE
+        self._fps, self._was_shared = fps or CSI_FPS, False
+        self.size = self._size[::-1] if self._flip in ("rotate90", "rotate270") else self._size
 
     def pipeline(self, output: str) -> str:
         """The GStreamer pipeline; ``output``: ``CSI_NV12``, ``CSI_BGR`` or ``nvmm.BY_ROWS``."""
-        width, height = CSI_SIZE
-        return CSI_PIPELINE.format(number=self._number, width=width, height=height, output=output)
+        width, height = self._size
+        if self._flip:
+            turn = f"nvvidconv flip-method={CSI_FLIPS[self._flip]}"
+            output = output.replace("nvvidconv", turn, 1)
+        return CSI_PIPELINE.format(
+            number=self._number, width=width, height=height, fps=self._fps, output=output
+        )
 
     def open(self) -> Any:
         """An open capture; raises ``NoCamera`` where the camera gives no video."""
@@ -159,15 +178,16 @@ class CsiCamera:
             )
         if self.planes:
             capture = cv2.VideoCapture(self.pipeline(CSI_NV12) + CSI_SINK, cv2.CAP_GSTREAMER)
-            planar = raw.RawCapture(capture, "NV12", CSI_SIZE)
+            planar = raw.RawCapture(capture, "NV12", self.size)
             if capture.isOpened() and planar.read()[0]:
                 return planar
             capture.release()  # OpenCV before 4.5 takes no NV12 from a pipeline
         capture = cv2.VideoCapture(self.pipeline(CSI_BGR) + CSI_SINK, cv2.CAP_GSTREAMER)
         if not capture.isOpened():
             raise NoCamera(
-                f"{self.name}: the camera gives no video; check its cable, and that the service "
-                "nvargus-daemon runs"
+                f"{self.name}: the camera gives no video; check that it has this size and rate, "
+                "its cable, and that the service nvargus-daemon runs (in a container: -v "
+                "/tmp/argus_socket:/tmp/argus_socket)"
             )
         return capture
 

@@ -43,7 +43,7 @@ class NvmmFrame(PlanarFrame, OnDevice):
     """
 
     _gpu: "_Gpu"
-    _kept: Tuple[Any, Any]
+    _kept: Tuple[Any, ...]
     _lease: contextlib.ExitStack
 
     def __init__(self, *_: int) -> None:
@@ -59,6 +59,10 @@ class NvmmFrame(PlanarFrame, OnDevice):
         return self.planes
 
     def __del__(self) -> None:
+        self.release()
+
+    def release(self) -> None:
+        """Give the buffer back now; its pixels can't be read afterwards."""
         if "_lease" in self.__dict__:
             self._lease.close()
 
@@ -84,9 +88,7 @@ class NvmmCapture:
 
     def __init__(self, pipeline: str, sink: str) -> None:
         Gst, GLib = _gstreamer()
-        self._library = ctypes.CDLL("libgstreamer-1.0.so.0")
-        self._gst, self._gpu = Gst, _Gpu()
-        self._held: List[int] = []  # addresses of buffers that frames hold
+        self._gst, self._buffers = Gst, Buffers()
         self._ahead: Optional[AnyFrame] = None
         self._fps = self._time_ms = 0.0
         self._read_s = READ_S if sink == NEWEST else FIRST_S
@@ -152,12 +154,31 @@ class NvmmCapture:
         self._fps = number / seconds if number and seconds else 0.0
         if buffer.pts != self._gst.CLOCK_TIME_NONE:
             self._time_ms = buffer.pts / 1e6
-        frame = self._leased((sample, buffer), size)
-        return frame if len(self._held) <= MOST_HELD else PlanarFrame(frame.planes)
+        frame = self._buffers.frame((sample, buffer), size)
+        return frame if len(self._buffers.held) <= MOST_HELD else PlanarFrame(frame.planes)
 
-    def _leased(self, kept: Tuple[Any, Any], size: Tuple[int, int]) -> NvmmFrame:
-        """A frame that holds a sample and its buffer."""
-        address = hash(kept[1])  # of the GstBuffer, as NVIDIA's own bindings take it
+
+class Buffers:
+    """GStreamer's buffers in NVMM, as frames.
+
+    Attributes:
+        held: addresses of the buffers that frames hold.
+
+    Raises:
+        NoNvmm: no GPU, or it refuses.
+    """
+
+    def __init__(self) -> None:
+        self._library, self._gpu = ctypes.CDLL("libgstreamer-1.0.so.0"), _Gpu()
+        self.held: List[int] = []
+
+    def frame(self, kept: Tuple[Any, ...], size: Tuple[int, int]) -> NvmmFrame:
+        """A frame of (width, height) pixels that holds ``kept``, the last of which is its buffer.
+
+        Raises:
+            NoNvmm: the GPU can't read it.
+        """
+        address = hash(kept[-1])  # of the GstBuffer, as NVIDIA's own bindings take it
         buffer, info, library = c_void_p(address), structs.MapInfo(), self._library
         if not library.gst_buffer_map(buffer, byref(info), structs.MAP_READ):
             raise NoNvmm("a buffer can't be mapped")
@@ -165,8 +186,8 @@ class NvmmCapture:
             undo.callback(library.gst_buffer_unmap, buffer, byref(info))
             image, chroma_stride = _image_of(info, undo)
             frame = NvmmFrame(*self._gpu.place_of(image, chroma_stride, size, undo))
-            self._held.append(address)
-            undo.callback(self._held.remove, address)
+            self.held.append(address)
+            undo.callback(self.held.remove, address)
             frame._kept, frame._gpu, frame._lease = kept, self._gpu, undo.pop_all()
         return frame
 
@@ -241,7 +262,10 @@ class _Gpu:
             undo.callback(self._unregister, resource)
             self._ask("cuGraphicsResourceGetMappedEglFrame", byref(found), resource, 0, 0)
         if found.frame_type != structs.BY_ROWS:
-            raise NoNvmm("its pictures are block-linear, where the crop reads rows")
+            raise NoNvmm(
+                "its pictures are block-linear, where the crop reads rows (nvvidconv "
+                "bl-output=false gives rows)"
+            )
         kind = found.colour_format, found.sample_format, found.plane_count
         if kind != (structs.NV12, structs.UINT8, 2):
             raise NoNvmm("its pictures are no NV12, but kind {:#x}/{:#x}/{}".format(*kind))

@@ -41,11 +41,11 @@ def open_source(
 
     Args:
         spec: ``cam0`` or ``/dev/video0`` (V4L2; ``cam0@1280x720`` for a size), ``csi0`` (a Jetson's
-            CSI camera), ``ros:/camera/image_raw`` (a topic of ROS 2), an address (``rtsp://``,
-            ``http://``, ``udp://`` and the like), a video file, a bag of ROS 2
-            (``FILE.mcap#/topic``), a picture, a folder of frames, a sequence folder of VOT, OTB,
-            GOT-10k or UAV123, pictures by a pattern (``img%04d.jpg``, ``*.jpg``), or a list of the
-            paths of pictures.
+            CSI camera; ``csi0@1920x1080:60/rotate180`` for a mode), ``ros:/camera/image_raw`` (a
+            topic of ROS 2), an address (``rtsp://``, ``http://``, ``udp://`` and the like), a video
+            file, a bag of ROS 2 (``FILE.mcap#/topic``), a picture, a folder of frames, a sequence
+            folder of VOT, OTB, GOT-10k or UAV123, pictures by a pattern (``img%04d.jpg``,
+            ``*.jpg``), or a list of the paths of pictures.
         log: called with one line of text that the user should read, such as a lost camera. It is
             called here and inside ``read`` only.
         fps: frames a second of a recording, instead of what the recording states.
@@ -89,9 +89,8 @@ def _opened(
     bag = ros.bag_of(spec)
     if bag and os.path.exists(bag[0]):
         return ros.Bag(*bag, log, planes)
-    csi = re.match(r"csi(\d+)$", spec)
-    if csi:
-        device = CsiCamera(int(csi.group(1)), planes=planes, gpu=gpu)
+    if re.match(r"csi\d+([@/]|$)", spec) and not os.path.exists(spec):
+        device = CsiCamera(spec[len("csi") :], planes=planes, gpu=gpu)
         return LiveSource(device, log, opened=open_in_background(device))
     scheme = _scheme(spec)
     if scheme and scheme != "file":

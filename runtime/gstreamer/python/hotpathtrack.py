@@ -8,10 +8,14 @@ A buffer leaves as it came, without a copy of its picture. Its box is a
 exact box, score and state as a parameter. A lost target has none. For each frame the element posts
 a message "hotpath" on the bus: pts, x, y, width, height (pixels of the frame), score and state.
 
+A picture in a Jetson's NVMM stays there, where the GPU's crop reads it; see ``runtime.video.nvmm``.
+
 It needs GStreamer 1.18 or newer, and its binding for Python. Nothing of Hotpath is loaded before
-the element starts, so that ``gst-inspect-1.0`` works without it.
+the element starts, so that ``gst-inspect-1.0`` works without it. The tracker has a thread of its
+own, since a GPU's context belongs to a thread.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, List, Tuple
 
 import gi
@@ -21,7 +25,7 @@ gi.require_version("GstBase", "1.0")
 gi.require_version("GstVideo", "1.0")
 from gi.repository import GLib, GObject, Gst, GstBase, GstVideo  # noqa: E402
 
-FORMATS = "video/x-raw,format={NV12,I420,BGRx,BGR}"
+FORMATS = "video/x-raw,format={NV12,I420,BGRx,BGR};video/x-raw(memory:NVMM),format=NV12"
 NAME = "hotpath"  # of messages and metadata
 SAMPLES = {"NV12": (2,), "I420": (1, 1)}  # bytes of a place in each plane of colour
 # BGR and YUV (BT.601) of a drawn box
@@ -56,6 +60,7 @@ class HotpathTrack(GstBase.BaseTransform):
         self.set_gap_aware(False)
         self.connect("notify::box", self._take_box)
         self._tracker: Any = None
+        self._buffers: Any = None  # ``nvmm.Buffers`` of pictures in NVMM
         self._waiting = ""  # the box of the next frame
         self._follows = False
 
@@ -64,6 +69,11 @@ class HotpathTrack(GstBase.BaseTransform):
 
     def do_start(self) -> bool:
         """Load the network."""
+        self._thread = ThreadPoolExecutor(1)
+        self._follows, self._waiting = False, self.box
+        return self._thread.submit(self._load).result()
+
+    def _load(self) -> bool:
         try:
             from runtime import load_tracker
 
@@ -78,49 +88,74 @@ class HotpathTrack(GstBase.BaseTransform):
         except Exception as error:
             self._say("error", f"{type(error).__name__}: {error}")
             return False
-        self._follows, self._waiting = False, self.box
         return True
 
     def do_stop(self) -> bool:
         """Release the network."""
+        self._thread.submit(self._close).result()
+        self._thread.shutdown()
+        return True
+
+    def _close(self) -> None:
         if self._tracker is not None:
             self._tracker.close()
             self._tracker = None
-        return True
 
     def do_set_caps(self, incaps: Any, outcaps: Any) -> bool:
         """Take the size and the format of the frames."""
         self._info = GstVideo.VideoInfo.new_from_caps(incaps)
         self._format = incaps.get_structure(0).get_string("format")
+        self._in_nvmm = incaps.get_features(0).contains("memory:NVMM")
+        try:
+            if self._in_nvmm and self.draw:
+                raise ValueError("draw needs pictures of the processor; put nvvidconv before")
+            if self._in_nvmm and self._buffers is None:
+                from runtime.video.nvmm import Buffers
+
+                self._buffers = Buffers()
+        except Exception as error:
+            self._say("error", str(error))
+            return False
         return True
 
     def do_transform_ip(self, buffer: Any) -> Any:
         """Track in one frame."""
-        flags = Gst.MapFlags.READ | (Gst.MapFlags.WRITE if self.draw else 0)
-        with buffer.map(flags) as mapped:
-            track = self._track(buffer, mapped.data)
+        from runtime.errors import HotpathError
+
+        try:
+            track = self._in_nvmm_track(buffer) if self._in_nvmm else self._mapped_track(buffer)
+        except HotpathError as error:
+            self._say("warning", str(error))
+            track = None
         if track is not None:
             self._tell(buffer, track)
         return Gst.FlowReturn.OK
 
-    def _track(self, buffer: Any, data: Any) -> Any:
-        """The ``Track`` in a frame; None where there is no target."""
-        from runtime.errors import HotpathError
-
-        try:
-            planes = self._planes(buffer, data)
-            frame = self._frame(planes)
-            if self._waiting:
-                text, self._waiting, self._follows = self._waiting, "", False
-                track = self._begin(frame, text)
-            else:
-                track = self._tracker.update(frame) if self._follows else None
-        except HotpathError as error:
-            self._say("warning", str(error))
-            return None
-        if self.draw and track is not None:
-            self._draw(planes, track)
+    def _mapped_track(self, buffer: Any) -> Any:
+        """The ``Track`` in a picture of the processor; None where there is no target."""
+        flags = Gst.MapFlags.READ | (Gst.MapFlags.WRITE if self.draw else 0)
+        with buffer.map(flags) as mapped:
+            planes = self._planes(buffer, mapped.data)
+            track = self._track(self._frame(planes))
+            if self.draw and track is not None:
+                self._draw(planes, track)
         return track
+
+    def _in_nvmm_track(self, buffer: Any) -> Any:
+        """The ``Track`` in a picture that the GPU reads; None where there is no target."""
+        frame = self._buffers.frame((buffer,), (self._info.width, self._info.height))
+        try:
+            return self._track(frame)
+        finally:
+            frame.release()  # the buffer leaves
+
+    def _track(self, frame: Any) -> Any:
+        if self._waiting:
+            text, self._waiting, self._follows = self._waiting, "", False
+            return self._begin(frame, text)
+        if not self._follows:
+            return None
+        return self._thread.submit(self._tracker.update, frame).result()
 
     def _begin(self, frame: Any, text: str) -> Any:
         """Take the target in a box; returns the ``Track`` of its first frame."""
@@ -129,7 +164,7 @@ class HotpathTrack(GstBase.BaseTransform):
 
         height, width = frame.shape[:2]
         box = fitting_box(parsed_box("box", text, (width, height)), frame.shape)
-        self._tracker.init(frame, box)
+        self._thread.submit(self._tracker.init, frame, box).result()
         self._follows = True
         return Track(box, 1.0)
 

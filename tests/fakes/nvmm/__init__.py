@@ -14,7 +14,8 @@ NAMES = "libnvbufsurface.so.1.0.0", "libnvbuf_utils.so.1.0.0"
 OTHER = "libother.so"  # the same library by a name that L4T does not have
 SURFACE, NVBUF = 64, 1008  # bytes of a buffer from R34 on, and of R32
 PADDING, PICTURES = 64, 24  # bytes behind each row; pictures that the hardware writes in turn
-CAPS = "video/x-raw(memory:NVMM),format=NV12,width={},height={},framerate=30/1"
+CAPS = "video/x-raw(memory:NVMM),format=NV12,width={},height={},framerate=[1/1,120/1]"
+FLIPS = {0: (1, 1), 2: (-1, -1), 4: (1, -1), 6: (-1, 1)}  # nvvidconv's flip-method: steps
 EITHER = "video/x-raw(memory:NVMM),format=NV12;video/x-raw,format=NV12"
 
 
@@ -113,6 +114,7 @@ class Hardware:
             __gsttemplates__ = tuple(template(way.value_nick, way) for way in ways)
             bl_output = GObject.Property(type=bool, default=True)
             output_buffers = GObject.Property(type=int, default=4)
+            flip_method = GObject.Property(type=int, default=0)
 
             def __init__(self):
                 super().__init__()
@@ -128,7 +130,10 @@ class Hardware:
 
             def do_transform_ip(self, buffer):
                 linear = not self.bl_output and self.output_buffers > 4
-                made = hardware.buffer(buffer.extract_dup(0, buffer.get_size()), linear)
+                rows, columns = FLIPS[self.flip_method]
+                made = hardware.buffer(
+                    buffer.extract_dup(0, buffer.get_size()), linear, rows, columns
+                )
                 buffer.remove_all_memory()
                 buffer.append_memory(made.get_all_memory())
                 return Gst.FlowReturn.OK
@@ -137,13 +142,17 @@ class Hardware:
             GObject.type_register(kind)
             assert Gst.Element.register(None, name, Gst.Rank.NONE, kind)
 
-    def buffer(self, nv12, linear):
-        """A ``Gst.Buffer`` that shows a picture, given by the bytes of NV12."""
+    def buffer(self, nv12, linear, step_y=1, step_x=1):
+        """A ``Gst.Buffer`` that shows a picture, given by the bytes of NV12.
+
+        ``step_y``, ``step_x``: -1 turns the rows or columns of luma round, of colour no column.
+        """
         from gi.repository import Gst
 
         (width, height), options = self.size, self.options
         rows = np.full((height * 3 // 2, width + PADDING), 255, np.uint8)
         shown = np.frombuffer(nv12, np.uint8).reshape(-1, width)
+        shown = np.vstack([shown[:height][::step_y, ::step_x], shown[height:][::step_y]])
         rows[:, :width] = np.roll(shown, options.get("shift", 0), axis=1)
         address = next(self._memory)
         ctypes.memmove(address, rows.ctypes.data, rows.nbytes)

@@ -6,6 +6,7 @@ Run by tests/runtime/video/test_nvmm.py with the fake driver and the stand-in li
 """
 
 import ctypes
+import importlib.util
 import json
 import pathlib
 import sys
@@ -108,6 +109,64 @@ def boxes(folder, options):
     return dict(report, said=said, kinds=sorted(kinds))
 
 
+def element(folder, options):
+    """What ``hotpathtrack`` tells of a camera's pictures in NVMM, and the same pictures' boxes."""
+    from gi.repository import Gst
+
+    import runtime
+
+    network = load_network(tiny.write_network(folder))
+    films, box = tiny.film(8)
+    pictures = [PlanarFrame(planes_of(cv2.resize(each, SIZE), "NV12")) for each in films]
+    start = [float(value) for value in np.multiply(box[0], np.tile(np.divide(SIZE, (320, 240)), 2))]
+
+    def load(*_, **more):
+        device = devices.open_device()
+        build.match_compiler(device.driver_version)
+        tracker = Tracker(
+            Gpu(network, open_engine(network, None, device), cpu.load()), recover=False
+        )
+        close = tracker.close
+        tracker.close = lambda: (close(), device.close())
+        return tracker
+
+    file = pathlib.Path(runtime.__file__).parent / "gstreamer" / "python" / "hotpathtrack.py"
+    spec = importlib.util.spec_from_file_location("hotpathtrack", str(file))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert Gst.Element.register(None, *[module.__gstelementfactory__[i] for i in (0, 1, 2)])
+    hardware = fake.Hardware(SIZE, options)
+    runtime.load_tracker = load
+    rows = nvmm.BY_ROWS.replace(*options.get("replace", ["", ""]))
+    text = "nvarguscamerasrc ! {} ! hotpathtrack box={} draw={} ! fakesink".format(
+        rows, ",".join(map(str, start)), str(options.get("draw", False)).lower()
+    )
+    pipeline, told = Gst.parse_launch(text), []
+    for picture in pictures:
+        hardware.show(nv12_of(picture))
+    hardware.show(None)
+    pipeline.set_state(Gst.State.PLAYING)
+    while True:
+        message = pipeline.get_bus().timed_pop(60 * Gst.SECOND)
+        if message.type == Gst.MessageType.ELEMENT:
+            values = message.get_structure()
+            told.append([values.get_value(name) for name in ("x", "y", "width", "height")])
+        if message.type == Gst.MessageType.WARNING:
+            told.append(message.parse_warning()[0].message)
+        if message.type == Gst.MessageType.ERROR:
+            told.append(message.parse_error()[0].message)
+        if message.type in (Gst.MessageType.EOS, Gst.MessageType.ERROR):
+            break
+    pipeline.set_state(Gst.State.NULL)
+    report = {"told": told, "held": hardware.held()}
+    if not options.get("replace") and not options.get("draw"):
+        tracker = load()
+        tracker.init(pictures[0], start)
+        report["wanted"] = [start] + [list(tracker.update(each).box) for each in pictures[1:]]
+        tracker.close()
+    return report
+
+
 def queued(folder, options):
     """States that a GPU finds in frames that nobody else holds."""
     device = devices.open_device()
@@ -178,10 +237,28 @@ def refusals(folder, options):
     return report
 
 
+def turned(folder, options):
+    """How far a camera's frames are from the picture that ``CSI_FLIPS`` means, for each of some."""
+    hardware, report = fake.Hardware(SIZE, options), {}
+    luma = cv2.resize(np.random.RandomState(3).randint(0, 256, (9, 16)).astype(np.uint8), SIZE)
+    shown = {"rotate180": luma[::-1, ::-1], "hflip": luma[:, ::-1], "vflip": luma[::-1]}
+    for flip, wanted in shown.items():
+        hardware.show(np.vstack([luma, np.full((SIZE[1] // 2, SIZE[0]), 128, np.uint8)]))
+        mode = "csi0@{}x{}:60/{}".format(*SIZE + (flip,))
+        with open_source(mode, planes=True, gpu=True) as source:
+            frame = source.read(20)
+            report[flip] = (
+                type(frame).__name__,
+                int(cv2.absdiff(frame.planes.planes[0], wanted).max()),
+            )
+            report["fps"] = source.fps
+    return report
+
+
 def reopened(folder, options):
     """What a camera says that is lost after its pictures stayed in NVMM."""
     hardware, nvmm.FIRST_S = fake.Hardware(SIZE, options), 2
-    camera = cameras.CsiCamera(0, gpu=True)
+    camera = cameras.CsiCamera("0", gpu=True)
     hardware.show(np.full((SIZE[1] * 3 // 2, SIZE[0]), 90, np.uint8))
     camera.open().release()
     hardware.begin({})
@@ -194,7 +271,7 @@ def reopened(folder, options):
 def leases(folder, options):
     """Frames that are held, copied where too many are, and an error half-way."""
     hardware = fake.Hardware(SIZE, dict(options, good=12, fails=2))
-    capture = nvmm.NvmmCapture(cameras.CsiCamera(0).pipeline(nvmm.BY_ROWS), nvmm.EVERY)
+    capture = nvmm.NvmmCapture(cameras.CsiCamera("0").pipeline(nvmm.BY_ROWS), nvmm.EVERY)
     frames, report = [], {"right": []}
     noise = np.random.RandomState(2)
     for _ in range(12):

@@ -54,6 +54,16 @@ def test_a_csi_camera_gives_the_boxes_of_the_copied_way(run, options):
     assert report["held"] == [0, 0]
 
 
+def test_the_element_hotpathtrack_leaves_pictures_in_nvmm(run):
+    report = run("element")
+    assert report["told"] == report["wanted"] and len(report["told"]) == 8
+    assert report["held"] == [0, 0]
+    told = run("element", replace=["bl-output=false", ""])["told"]
+    assert all("nvvidconv bl-output=false gives rows" in line for line in told) and len(told) == 8
+    (told,) = run("element", draw=True)["told"]
+    assert "draw needs pictures of the processor" in told
+
+
 def test_a_buffer_stays_until_the_gpu_has_read_it(run):
     report = run("queued")
     assert report["found"] == report["wanted"] and report["bytes"]
@@ -88,6 +98,12 @@ def test_what_the_gpu_can_not_read_is_copied_and_one_sentence_says_why(run):
         check_refused(told, words)
     (told,) = run("refusals", cases=[{}], names=[nvmm.OTHER])
     check_refused(told, "there is no libnvbufsurface.so.1.0.0")
+
+
+def test_the_video_hardware_turns_the_pictures_of_a_camera(run):
+    report = run("turned")
+    assert report.pop("fps") == 60
+    assert report == {flip: ["NvmmFrame", 0] for flip in ("rotate180", "hflip", "vflip")}
 
 
 def test_a_camera_that_is_lost_is_not_copied_from_then_on(run):

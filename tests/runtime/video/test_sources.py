@@ -257,6 +257,7 @@ def buffer_of(pipeline):
         pytest.skip(rtsp.missing())
     # stand-ins for the three things that only a Jetson has
     pipeline = pipeline.replace("nvarguscamerasrc sensor-id=0", "videotestsrc is-live=1")
+    pipeline = pipeline.replace("nvvidconv flip-method=3", "videoflip video-direction=90r")
     pipeline = pipeline.replace("(memory:NVMM)", "").replace("nvvidconv", "videoconvert")
     # a small picture, whose colours GStreamer takes for BT.601 as RawCapture does
     pipeline = pipeline.replace("width=1280,height=720", "width=640,height=480")
@@ -275,16 +276,30 @@ def buffer_of(pipeline):
 
 
 def test_the_csi_pipelines_are_some_that_gstreamer_can_run():
-    caps, data = buffer_of(CsiCamera(0).pipeline(CSI_BGR))
+    caps, data = buffer_of(CsiCamera("0").pipeline(CSI_BGR))
     assert re.search(r"format=\(string\)BGR(,|$)", caps) and "width=(int)640" in caps
     bars = data.reshape(480, 640, 3)
 
-    caps, data = buffer_of(CsiCamera(0).pipeline(CSI_NV12))
+    caps, data = buffer_of(CsiCamera("0").pipeline(CSI_NV12))
     assert re.search(r"format=\(string\)NV12(,|$)", caps)
     capture = SimpleNamespace(read=lambda buffer=None: (True, data.reshape(720, 640)))
     good, frame = RawCapture(capture, "NV12", (640, 480)).read()
     # snow at the bottom changes with every run; edges of the bars have half the resolution
     assert good and np.median(cv2.absdiff(bgr_of(frame), bars)[:300]) <= 2
+
+
+def test_the_mode_of_a_csi_camera_reaches_the_pipeline():
+    camera = CsiCamera("0@640x480:60/rotate90")
+    assert camera.size == (480, 640)
+    assert "sensor-id=0 ! " in camera.pipeline(CSI_NV12)
+    caps, data = buffer_of(camera.pipeline(CSI_NV12))
+    assert "width=(int)480, height=(int)640" in caps and "framerate=(fraction)60/1" in caps
+    luma = data[: 640 * 480].reshape(640, 480)[:, 240:400]  # upper half of the bars: no snow
+    assert luma[:60].mean() > luma[-60:].mean() + 50  # white is left of the bars, clockwise above
+    assert CsiCamera("1").pipeline(CSI_NV12).count("1280,height=720,framerate=30/1") == 1
+    for mode in ("csi0@1920", "csi0/turned", "csi0@0x480", "csi0@640x480:"):
+        with pytest.raises(NoCamera, match=mode + ": write csi0, .* one of rotate90, rotate180"):
+            open_source(mode)
 
 
 @pytest.mark.parametrize("kind", ["a.avi", "frames"])

@@ -22,8 +22,10 @@ PIP = "python3 -m pip install numpy=={} opencv-python-headless=={}"
 # PyCUDA is compiled with CUDA: pip finds that it is installed
 PYCUDA = r" && printf 'Metadata-Version: 1.0\nName: pycuda\nVersion: 2021.1\n'"
 PYCUDA += " > /usr/lib/python3/dist-packages/pycuda-2021.1.egg-info"
+PYTHON = PACKAGES.replace("python3-distutils", "python3")  # it has none in Ubuntu 24.04
 BASES = {  # image -> release, what NVIDIA's image has
     "debian:bookworm-slim": ("bookworm", ""),
+    "nvcr.io/nvidia/tensorrt:25.08-py3": ("noble", "true"),
     "nvcr.io/nvidia/l4t-jetpack:r36.4.0": ("jammy", PIP.format("1.21.5", "4.5.5.64")),
     "nvcr.io/nvidia/l4t-jetpack:r35.4.1": ("focal", PIP.format("1.17.4", "4.5.5.64")),
     "nvcr.io/nvidia/l4t-ml:r32.7.1-py3": ("bionic", PIP.format("1.13.3", "4.2.0.34") + PYCUDA),
@@ -92,6 +94,8 @@ class Image:
         mirror, options = (UBUNTU, [PACKAGES]) if adds else (DEBIAN, [])
         if release == "bionic":
             options[0] += ",libglib2.0-0"
+        if release == "noble":
+            options = [PYTHON]
         command = ["mmdebstrap", "--quiet", "--variant=minbase", *options, release, str(self.root)]
         subprocess.run([*command, mirror.format(release)], check=True, capture_output=True)
         # the network and the certificates that Docker's own host would have
@@ -136,7 +140,7 @@ needs_root = pytest.mark.skipif(
     bool(os.geteuid()) or not shutil.which("mmdebstrap"),
     reason="a Dockerfile's steps run in a root by mmdebstrap and chroot, as root",
 )
-RELEASES = ("r36", "r35", "r32")
+RELEASES = ("r38", "r36", "r35", "r32")
 
 
 @needs_root
@@ -156,7 +160,7 @@ def test_the_image_of_a_computer_tracks():
 @pytest.mark.parametrize("release", RELEASES)
 def test_a_jetsons_image_has_what_the_profiles_name(release):
     found = dict(chosen(steps(HERE / "Dockerfile.l4t"), L4T=release)[:2])
-    assert release in found["FROM"]
+    assert (release if release != "r38" else "tensorrt:25.08") in found["FROM"]
     arrays = found["ENV"].split("=", 1)[1].strip('"')
     jetsons = [load_board(name) for name in names() if name.startswith("jetson")]
     kinds = [kind for board in jetsons for kind in board.software.values()]

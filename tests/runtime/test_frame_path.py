@@ -1,6 +1,7 @@
 """A tracked frame can be read in one sitting: it runs through few files, on every device."""
 
 import json
+import re
 import sys
 
 import pytest
@@ -54,3 +55,16 @@ def test_a_frame_runs_through_few_files(kind, most, own):
     if kind in ("processor", "search"):
         loaded = [name for name in report["modules"] if name.startswith(ELSEWHERE)]
         assert not loaded and "runtime.links" not in report["modules"]
+
+
+LINE = re.compile(r"^\d+\. `([\w/.]+)`, `(\w+)`: ", re.M)
+
+
+def test_the_documents_way_of_a_frame_is_that_of_a_trace():
+    lines = LINE.findall((ROOT / "docs" / "architecture.md").read_text(encoding="utf-8"))
+    assert len(lines) == 12
+    words = [sys.executable, "-m", "tests.support.frame_path", "program"]
+    said = run(words, cwd=str(ROOT), check=True).stdout
+    calls = map(tuple, json.loads(said.splitlines()[-1]))
+    missing = [line for line in lines if line not in calls]  # each after the one before
+    assert not missing

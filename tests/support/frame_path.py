@@ -1,6 +1,6 @@
 """Traces tracked frames in a process of its own; prints the files of ours that they run through.
 
-    python -m tests.support.frame_path KIND     processor, search, gpu or fpga
+    python -m tests.support.frame_path KIND     processor, search, gpu, fpga or program
 
 The GPU is the fake one (``tests.support.fake_gpu``), the FPGA is the model.
 """
@@ -16,6 +16,7 @@ import numpy as np
 from tests.support import ROOT
 
 OURS = tuple(str(ROOT / name) + os.sep for name in ("runtime", "kernels", "boards"))
+READ = ["runtime/video/recorded.py", "read"]
 WARM_UP, TRACED = 3, 8  # frames; with the search, one in four judges the target
 
 
@@ -34,6 +35,30 @@ def trace(tracker, frame):
         sys.setprofile(None)
     assert track.state == "tracked", track
     return sorted(files)
+
+
+def program():
+    """[file, function] of each call of ours in a frame of ``runtime.track``, in order."""
+    from runtime import track
+    from tests.support import tiny
+
+    folder, calls = pathlib.Path(tempfile.mkdtemp()), []
+    pictures, boxes = tiny.film(WARM_UP + TRACED)
+    tiny.write_pictures(folder / "film", pictures)
+
+    def seen(where, event, argument):
+        if event == "call" and where.f_code.co_filename.startswith(OURS):
+            file = os.path.relpath(where.f_code.co_filename, ROOT)
+            calls.append([file, where.f_code.co_name])
+
+    words = ["--video", str(folder / "film"), "--box", ",".join(map(str, boxes[0]))]
+    sys.setprofile(seen)
+    code = track.main(words + ["--no-show", "--results", str(folder / "boxes.csv")])
+    sys.setprofile(None)
+    assert code == 0
+    reads = [place for place, call in enumerate(calls) if call == READ][WARM_UP:]
+    # one frame in four judges the target
+    return max((calls[a:b] for a, b in zip(reads, reads[1:])), key=len)
 
 
 def on_processor(recover=False):
@@ -88,4 +113,4 @@ def main(kind):
 
 
 if __name__ == "__main__":
-    print(json.dumps(main(sys.argv[1])))
+    print(json.dumps(program() if sys.argv[1] == "program" else main(sys.argv[1])))

@@ -1,7 +1,8 @@
 """A network's files as engines load them: fixed names and shapes, nothing left to be rewritten.
 
-``runtime.graphs`` makes them from the files that a TOML names, once for each network, and needs
-``onnx`` for it. They are kept below ``FOLDER``, by a hash of the files and of the TOML's values.
+``runtime.graphs`` makes them from the files that a TOML names, once for each network and form, and
+needs ``onnx`` for it. Nothing else brings a network's graphs to engines and builders. They are kept
+below ``FOLDER``, by a hash of the files and of the TOML's values, or in a computer's bundle.
 
     exemplar.onnx    the picture of the exemplar -> features
     search.onnx      the picture of a window, features -> maps, and the window's features
@@ -16,7 +17,17 @@ import os
 import shutil
 import tempfile
 import time
-from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, NamedTuple, Optional, Tuple
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Callable,
+    Dict,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Tuple,
+)
 
 from kernels import cache
 from runtime.network import NETWORKS, sha256_of
@@ -28,6 +39,10 @@ if TYPE_CHECKING:
 
 FOLDER = os.path.join(cache.USERS, "graphs")
 MOST = 64  # networks that are kept; the oldest go first
+# How pictures are taken: normalised float32; where the network allows it uint8 as they are; those
+# as (n, h, w, 3) instead of (n, 3, h, w).
+FORMS = FLOATS, BYTES, PIXELS = "floats", "bytes", "pixels"
+DESCRIPTION = "graphs.json"
 UNUSED_S = 3600.0  # age from which one may go: another process may be reading a younger one
 COUNTS = 2, 4, 8  # windows of the calls that take several
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -42,12 +57,14 @@ class Model(NamedTuple):
         bytes: names of the inputs that are uint8 pictures, not normalised; all else is float32.
         pixels: those of them that are (n, h, w, 3); other pictures are (n, 3, h, w).
         keeps_floats: whether a layer with float weights lies between quantised values.
+        shapes: dict of the name of each input and output -> shape.
     """
 
     path: str
     bytes: Tuple[str, ...]
     pixels: Tuple[str, ...]
     keeps_floats: bool
+    shapes: Mapping[str, Sequence[int]] = {}
 
 
 class Graphs(NamedTuple):
@@ -76,7 +93,7 @@ class Graphs(NamedTuple):
 def load(
     network: "Network",
     paths: "Mapping[str, pathlib.Path]",
-    pixels: bool = False,
+    form: str = BYTES,
     log: Optional[Callable[[str], None]] = None,
     folder: str = FOLDER,
 ) -> Graphs:
@@ -85,7 +102,7 @@ def load(
     Args:
         network: the ``Network``.
         paths: dict of part -> path, from ``network.locate()``.
-        pixels: whether pictures in bytes are wanted as (n, h, w, 3).
+        form: one of ``FORMS``.
         log: told where they were made, of networks that do not come with the runtime.
         folder: that keeps them.
 
@@ -98,24 +115,38 @@ def load(
     values = {key: value for key, value in vars(network).items() if key not in ("path", "files")}
     code = sorted(path for maker in MAKERS for path in glob.glob(os.path.join(HERE, maker)))
     parts = {entry.part: entry._replace(name="", url=None) for entry in network.files}
-    facts = sorted(hashes.items()), sorted(values.items()), sorted(parts.items()), pixels
+    facts = sorted(hashes.items()), sorted(values.items()), sorted(parts.items()), form
     own = os.path.join(folder, f"{network.name}-{cache.digest(facts, code)}")
     if not _is_whole(own):
-        own = _made(network, paths, pixels, own)
+        own = _made(network, paths, form, own)
         if log is not None and NETWORKS not in network.path.parents:
             log(f"{network.name} was made ready for engines, in {own}")
     return read(own)
 
 
+def models(network: "Network", paths: "Mapping[str, pathlib.Path]") -> Any:
+    """``load`` in floats, with ``onnx``'s models for who changes the graphs further.
+
+    Raises:
+        ImportError: there is no ``onnx``.
+        BadNetwork: see ``load``.
+    """
+    import onnx
+
+    found = load(network, paths, FLOATS)
+    both = onnx.load(found.exemplar.path), onnx.load(found.search.path)
+    return found._replace(exemplar=both[0], search=both[1])
+
+
 def read(folder: str) -> Graphs:
     """The models in a folder."""
-    with open(os.path.join(folder, "graphs.json")) as file:
+    with open(os.path.join(folder, DESCRIPTION)) as file:
         values: Dict[str, Any] = json.load(file)
 
     def model(entry: Dict[str, Any]) -> Model:
         path = os.path.join(folder, entry["path"])
         names = tuple(entry["bytes"]), tuple(entry["pixels"])
-        return Model(path, *names, entry["keeps_floats"])
+        return Model(path, *names, entry["keeps_floats"], entry["shapes"])
 
     exemplar, search = values["image"]
     return Graphs(
@@ -130,7 +161,7 @@ def read(folder: str) -> Graphs:
     )
 
 
-def _made(network: "Network", paths: "Mapping[str, pathlib.Path]", pixels: bool, own: str) -> str:
+def _made(network: "Network", paths: "Mapping[str, pathlib.Path]", form: str, own: str) -> str:
     """Make the files; returns their folder, one of this process where ``own`` can't be written."""
     from runtime.graphs import writing
 
@@ -142,7 +173,9 @@ def _made(network: "Network", paths: "Mapping[str, pathlib.Path]", pixels: bool,
         beside = own = tempfile.mkdtemp(prefix="hotpath-")
         atexit.register(shutil.rmtree, own, ignore_errors=True)
     try:
-        writing.write(network, paths, pixels, COUNTS, beside)
+        values = writing.write(network, paths, form != FLOATS, form == PIXELS, COUNTS, beside)
+        with open(os.path.join(beside, DESCRIPTION), "w") as file:
+            json.dump(values, file, indent=1)
         if beside != own and not _is_whole(own):  # else another process was first, and reads it
             shutil.rmtree(own, ignore_errors=True)  # a damaged one
             os.rename(beside, own)
@@ -161,7 +194,7 @@ def _made(network: "Network", paths: "Mapping[str, pathlib.Path]", pixels: bool,
 
 def _is_whole(folder: str) -> bool:
     """Whether all of a network's files are in a folder of this user."""
-    return cache.is_ours(folder) and os.path.isfile(os.path.join(folder, "graphs.json"))
+    return cache.is_ours(folder) and os.path.isfile(os.path.join(folder, DESCRIPTION))
 
 
 def _age_s(path: str) -> float:

@@ -189,12 +189,9 @@ def open_bundle(
     if network is not None:
         bundle.check_network(network)
     bundle.check_parts()
-    # what some engines load is the network's own ONNX, which any of their versions reads
-    files = bundle.run["files"] if engine.runs_files else {}
-    paths = {part: bundle.path(name) for part, name in files.items()}
     setup = Setup(
         network=network or bundle.load_network(),
-        paths=paths,
+        paths={},
         threads=threads or engines.THREADS,
         bundle=bundle,
         device=device,

@@ -18,7 +18,7 @@ from boards.build.order import Order
 from boards.build.writer import Writer
 from boards.errors import BuildFailed
 from kernels.commands import make
-from runtime import bundle
+from runtime import bundle, canonical
 from runtime.errors import BadNetwork
 from runtime.networks import sha256_of
 
@@ -43,11 +43,11 @@ def prepare(folder: pathlib.Path, order: Order, say: Say = print) -> None:
     """
     network = order.network
     try:
-        from runtime.graphs import assemble, batch, convert, cut, models
+        from runtime.graphs import batch, convert, cut, models
     except ImportError:
         return _copy_shipped(folder, order, say)
     paths = order.paths()
-    graphs = assemble.with_search_features(network, assemble.build(network, paths))
+    graphs = canonical.models(network, paths)
     seen = graphs.search_features
     graphs = graphs._replace(
         exemplar=convert.for_old_tensorrt(graphs.exemplar),

@@ -16,6 +16,7 @@ import pathlib
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from kernels.commands import make
+from runtime import canonical
 from runtime.bundle import Bundle
 from runtime.errors import NoEngine
 from runtime.networks import Network
@@ -144,7 +145,7 @@ class Engine:
         """Check the entries of a ``bundle.json`` that are this engine's own.
 
         Args:
-            run: the entry ``run``. Here it is {"files": {part: file name}}.
+            run: the entry ``run``. Here it is {"graphs": the file that ``canonical.read`` reads}.
             settings: the entry ``settings``.
 
         Returns:
@@ -153,10 +154,24 @@ class Engine:
         Raises:
             ValueError: an entry is missing or wrong; its text says which.
         """
-        files = run.get("files")
-        if not isinstance(files, dict) or not all(isinstance(f, str) for f in files.values()):
-            raise ValueError("run.files is no table of file names")
-        return list(files.values())
+        if run.get("graphs") != canonical.DESCRIPTION:
+            raise ValueError(f"run.graphs is not {canonical.DESCRIPTION}")
+        return [canonical.DESCRIPTION]
+
+    @classmethod
+    def form(cls) -> str:
+        """How it takes pictures: one of ``canonical.FORMS``."""
+        return canonical.FLOATS
+
+    def read_graphs(self, setup: Setup) -> Any:
+        """Read the network, from its bundle or from its own files: a ``canonical.Graphs``.
+
+        Raises:
+            BadNetwork: see ``canonical.load``.
+        """
+        if setup.bundle is not None:
+            return canonical.read(str(setup.bundle.folder))
+        return canonical.load(self.network, setup.paths, self.form(), setup.log)
 
     def exemplar(self) -> Tuple[Any, ...]:
         """Run the network on the picture in ``exemplar_crop``.

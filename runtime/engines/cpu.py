@@ -78,13 +78,8 @@ class CpuEngine(base.Engine):
         self.windows = max(graphs.several, default=1)
 
     @classmethod
-    def takes_pixels(cls) -> bool:
-        """Whether it takes less time for pictures in bytes that are (n, h, w, 3)."""
-        return False
-
-    def read_graphs(self, setup: base.Setup) -> Any:
-        """Read the network: a ``canonical.Graphs`` whose models ``bind`` takes."""
-        return canonical.load(self.network, setup.paths, self.takes_pixels(), setup.log)
+    def form(cls) -> str:
+        return canonical.BYTES
 
     def bind(self, model: Any, threads: int) -> Any:
         """Bind a model to fixed arrays.

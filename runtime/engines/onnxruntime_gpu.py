@@ -64,34 +64,20 @@ class Engine(GpuEngine):
             )
 
     def _load(self, setup: Setup) -> None:
-        from runtime.graphs import assemble
-
-        graphs = assemble.with_search_features(
-            self.network, assemble.build(self.network, setup.paths)
-        )
-        self._precision = graphs.precision
-        shapes = {}
-        for model in (graphs.exemplar, graphs.search):
-            for value in list(model.graph.input) + list(model.graph.output):
-                shapes[value.name] = assemble.shape_of(value)
+        graphs = self._graphs = self.read_graphs(setup)
+        shapes = dict(graphs.exemplar.shapes, **graphs.search.shapes)
         self._allocate(shapes, graphs.features, graphs.maps, graphs.search_features)
-        self._models = {1: graphs.search}  # by the number of windows
         self._exemplar = _OnStream(self._library, self, graphs.exemplar)
         self._frame = [_OnStream(self._library, self, graphs.search)]
         self.search(self.exemplar())  # libraries set themselves up in their first call
 
     def _takes(self, count: int) -> bool:
-        """See ``GpuEngine``: powers of two, unless the graph may mix the windows."""
-        from runtime.graphs import batch
-
-        model = batch.several(self._models[1], count) if count & (count - 1) == 0 else None
-        if model is not None:
-            self._models[count] = model
-        return model is not None
+        """See ``GpuEngine``."""
+        return count in self._graphs.several
 
     def _parts_for(self, count: int) -> List[Any]:
         """See ``GpuEngine``."""
-        return [_OnStream(self._library, self, self._models[count], count)]
+        return [_OnStream(self._library, self, self._graphs.several[count], count)]
 
     def describe(self) -> Dict[str, Any]:
         """What runs where: engine, library version, device, precision."""
@@ -99,7 +85,7 @@ class Engine(GpuEngine):
             "engine": self.name,
             "version": self._library.__version__,
             "device": f"{self.provider} (sm_{self.device.capability})",
-            "precision": self._precision,
+            "precision": self._graphs.precision,
             "threads": 1,
         }
 
@@ -131,16 +117,14 @@ class _OnStream:
         chosen = {"user_compute_stream": str(self._handle), "device_id": "0"}
         chosen = chosen if self._kind == "cuda" else {}
         rest = [name for name in ("CPUExecutionProvider",) if name not in names]
-        from runtime.graphs import models
-
         options = library.SessionOptions()
         options.log_severity_level = 3
         try:
             session = library.InferenceSession(
-                model.SerializeToString(),
+                model.path,
                 options,
                 providers=[(name, dict(chosen)) for name in names] + rest,
-                **as_written(library, models.has_float_layer(model.graph)),
+                **as_written(library, model.keeps_floats),
             )
         except Exception as error:  # its exception classes are private and differ by version
             raise BadNetwork(

@@ -1,6 +1,5 @@
 """Writes the canonical files of a network; ``runtime.canonical`` says what they are."""
 
-import json
 import os
 import pathlib
 from typing import Any, Dict, Mapping, Sequence
@@ -14,16 +13,18 @@ from runtime.network import Network
 def write(
     network: Network,
     paths: Mapping[str, pathlib.Path],
+    in_bytes: bool,
     pixels: bool,
     counts: Sequence[int],
     folder: str,
-) -> None:
-    """Write all models of a network, and their description, into a folder.
+) -> Dict[str, Any]:
+    """Write all models of a network into a folder; returns their description.
 
     Args:
         network: the ``Network``.
         paths: dict of part -> path.
-        pixels: whether pictures in bytes are taken as (n, h, w, 3).
+        in_bytes: whether pictures are taken in bytes where the network allows it.
+        pixels: whether those are (n, h, w, 3).
         counts: windows of the calls that take several.
         folder: is there.
 
@@ -31,12 +32,13 @@ def write(
         BadNetwork: see ``assemble.build``.
         OSError: the folder can't be written.
     """
-    built = assemble.with_search_features(network, assemble.build(network, paths))
-    graphs = byte_pictures.with_byte_pictures(network, built)
+    graphs = assemble.with_search_features(network, assemble.build(network, paths))
+    if in_bytes:
+        graphs = byte_pictures.with_byte_pictures(network, graphs)
 
     def written(name: str, model: ModelProto) -> Dict[str, Any]:
         given = model.graph.input
-        in_bytes = [v.name for v in given if v.type.tensor_type.elem_type == TensorProto.UINT8]
+        uint8 = [v.name for v in given if v.type.tensor_type.elem_type == TensorProto.UINT8]
         turned = []
         if pixels:
             model, found = byte_pictures.with_pixels(model)
@@ -44,7 +46,14 @@ def write(
         with open(os.path.join(folder, name), "wb") as file:
             file.write(model.SerializeToString())
         floats = models.has_float_layer(model.graph)
-        return {"path": name, "bytes": in_bytes, "pixels": turned, "keeps_floats": floats}
+        values = [*model.graph.input, *model.graph.output]
+        return {
+            "path": name,
+            "bytes": uint8,
+            "pixels": turned,
+            "keeps_floats": floats,
+            "shapes": {value.name: models.shape_of(value) for value in values},
+        }
 
     description: Dict[str, Any] = {
         "precision": graphs.precision,
@@ -61,5 +70,4 @@ def write(
         if model is None:
             break
         description["several"][count] = written(f"search-{count}.onnx", model)
-    with open(os.path.join(folder, "graphs.json"), "w") as file:
-        json.dump(description, file, indent=1)
+    return description

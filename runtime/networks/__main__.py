@@ -8,7 +8,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from boards import toml
 from kernels.commands import Parser
-from runtime import decode, detect
+from runtime import canonical, decode, detect
 from runtime.errors import BadNetwork, HotpathError
 from runtime.networks import (
     CACHE,
@@ -79,7 +79,7 @@ def add_network(options: argparse.Namespace) -> None:
     """Write the TOML for a user's own network."""
     from runtime.cli.networks import add  # needs the onnx library
 
-    add.add(
+    path = add.add(
         [pathlib.Path(file) for file in options.files],
         options.name,
         pathlib.Path(options.out) if options.out else None,
@@ -87,6 +87,7 @@ def add_network(options: argparse.Namespace) -> None:
         pathlib.Path(options.clips) if options.clips else None,
         options.engine,
     )
+    make_ready(load_network(path), None)
 
 
 def list_networks(options: argparse.Namespace) -> None:
@@ -225,7 +226,24 @@ def get(options: argparse.Namespace) -> None:
     name = options.network
     own = toml.read(find_toml(name), BadNetwork) if name.endswith(".toml") else {}
     is_detector = name in detect.names() or "classes" in own
-    fetch.fetch(detect.describe(name).network if is_detector else load_network(name), folder, print)
+    network = detect.describe(name).network if is_detector else load_network(name)
+    fetch.fetch(network, folder, print)
+    if not is_detector:
+        make_ready(network, str(folder))
+
+
+def make_ready(network: Network, networks_dir: Optional[str]) -> None:
+    """Make the canonical files for the preferred engine, where this Python has one and onnx."""
+    from runtime import engines
+
+    for engine in engines.installed(network)[:1]:
+        paths, form = network.locate(networks_dir), engines.find(engine).form()
+        try:
+            graphs = canonical.load(network, paths, form)
+        except ImportError:
+            print(f"there is no onnx here: `make engine` on a computer makes {network.name} ready")
+        else:
+            print(f"{pathlib.Path(graphs.search.path).parent} is ready for engines")
 
 
 if __name__ == "__main__":

@@ -5,12 +5,16 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import onnx
 import pytest
 
+from boards import load_board
+from boards.build.engines import build_files
+from boards.build.order import Order
 from runtime import canonical, engines
 from runtime.errors import BadNetwork
-from runtime.networks import load_network
+from runtime.networks import load_network, sha256_of
 from tests.support import ROOT, run, tiny
 
 LOADS = """
@@ -19,6 +23,18 @@ from runtime import load_tracker
 said = []
 tracker = load_tracker(sys.argv[1], engine=sys.argv[2], precision="fp32", log=said.append)
 print(sum("was made ready" in sentence for sentence in said), "onnx" in sys.modules)
+"""
+
+TRACKS = """
+import sys
+sys.modules["onnx"] = None  # an import of it fails
+import numpy as np
+from runtime import load_tracker
+tracker = load_tracker(bundle=sys.argv[1], board="host")
+with np.load(sys.argv[2]) as film:
+    tracker.init(film["pictures"][0], film["boxes"][0])
+    boxes = [tracker.update(picture).box for picture in film["pictures"][1:]]
+    print(np.abs(np.array(boxes) - film["boxes"][1:]).max())
 """
 
 # makes the files, and reads them while other processes make the same
@@ -55,6 +71,41 @@ def test_a_network_is_made_ready_once_and_then_read_without_onnx(tmp_path, engin
     home = dict(os.environ, HOME=str(tmp_path / "home"), PYTHONPATH=str(ROOT))
     told = [run(words, env=home, cwd=str(ROOT), check=True).stdout.split() for _ in range(2)]
     assert told == [["1", "True"], ["0", "False"]]
+
+
+@pytest.mark.parametrize("engine", engines.installed())
+def test_a_computers_bundle_is_canonical_and_needs_no_onnx(tmp_path, engine):
+    network = load_network(tiny.write_network(tmp_path))
+    board = load_board("host")._replace(engine=engine)
+    made = build_files(Order(board, network, "fp32", tmp_path / "engines"), lambda line: None)
+    assert {"exemplar.onnx", "search.onnx", "search-8.onnx", "graphs.json"} <= set(made.parts)
+    pictures, boxes = tiny.film(6)
+    np.savez(str(tmp_path / "film.npz"), pictures=pictures, boxes=boxes)
+    home = dict(os.environ, HOME=str(tmp_path / "home"), PYTHONPATH=str(ROOT))
+    words = [sys.executable, "-c", TRACKS, str(made.folder), str(tmp_path / "film.npz")]
+    assert float(run(words, env=home, cwd=str(ROOT), check=True).stdout) < 12
+    assert not (tmp_path / "home" / ".cache" / "hotpath" / "graphs").exists()
+
+
+def test_networks_get_makes_a_network_ready(tmp_path):
+    toml = tiny.write_network(tmp_path)
+    home = dict(os.environ, HOME=str(tmp_path / "home"), PYTHONPATH=str(ROOT))
+    told = [
+        f'sha256 = "{sha256_of(tmp_path / name)}"'
+        for name in ("tiny_backbone.onnx", "tiny_head.onnx")
+    ]
+    text = toml.read_text()
+    for name, line in zip(("backbone", "head"), told):
+        text = text.replace(
+            f'name = "tiny_{name}.onnx"', f'name = "tiny_{name}.onnx"\n{line}\nurl = "http://x/"'
+        )
+    toml.write_text(text)
+    command = [sys.executable, "-m", "runtime.networks"]
+    get = ["get", str(toml), "--networks-dir", str(tmp_path)]
+    said = run(command + get, env=home, cwd=str(ROOT), check=True).stdout
+    assert "is ready for engines" in said
+    words = [sys.executable, "-c", LOADS, str(toml), engines.installed()[0]]
+    assert run(words, env=home, cwd=str(ROOT), check=True).stdout.split() == ["0", "False"]
 
 
 def test_other_files_and_other_values_are_made_anew(tmp_path, network):

@@ -8,6 +8,7 @@ and ``build_files`` builds for it.
 import difflib
 import importlib
 import importlib.util
+import pathlib
 import shutil
 from typing import Any, Callable, Dict, Optional
 
@@ -15,7 +16,7 @@ from boards import Board
 from boards.build.order import Order
 from boards.build.writer import Writer
 from boards.errors import BuildFailed
-from runtime import bundle, engines
+from runtime import bundle, canonical, engines
 from runtime.engines.base import Setup
 from runtime.precision import int8_form
 
@@ -43,7 +44,7 @@ def build_of(board: Board, engine: Optional[str] = None) -> Callable[..., Any]:
 
 
 def build_files(order: Order, say: Callable[[str], None]) -> bundle.Bundle:
-    """Build for a computer: copy the network's own ONNX files, and run them once.
+    """Build for a computer: its canonical files, in the form that the engine takes; run them once.
 
     Raises:
         BuildFailed: the network's files or this computer don't have the precision.
@@ -52,14 +53,15 @@ def build_files(order: Order, say: Callable[[str], None]) -> bundle.Bundle:
     _check_precision(order, paths)
     about = _try(order, paths)
     with Writer(order.target) as writer:
-        for path in paths.values():
+        graphs = canonical.load(order.network, paths, engines.find(about["engine"]).form(), say)
+        for path in pathlib.Path(graphs.search.path).parent.iterdir():
             shutil.copy(str(path), str(writer.folder / path.name))
         values = order.entries(
             paths,
             engine=about["engine"],
             libraries={about["engine"]: about["version"]},
             settings={"provider": order.provider},
-            run={"files": {part: path.name for part, path in paths.items()}},
+            run={"graphs": canonical.DESCRIPTION},
         )
         return writer.finish(values, order.network.path)
 

@@ -8,7 +8,7 @@ from boards.build import ranges
 from boards.build.order import Order
 from boards.build.writer import Writer
 from boards.errors import BuildFailed
-from runtime import bundle
+from runtime import bundle, canonical
 
 PARTS = ("exemplar", "search")
 
@@ -45,14 +45,12 @@ def build(order: Order, version: str, convert: Callable[[Part], Dict[str, str]])
     """
     paths = order.paths()
     try:
-        from runtime.graphs import assemble
+        graphs = canonical.models(order.network, paths)
     except ImportError as error:
         raise BuildFailed(
             f"a bundle for {order.engine} is built on a computer with onnx ({error}); run "
             f"`{order.command()}` there and copy {order.target} to the board"
         ) from None
-    built = assemble.build(order.network, paths)
-    graphs = assemble.with_search_features(order.network, built)
     table, digest = None, None
     if order.precision == "int8":
         table, digest = ranges.read(order, paths, order.table_or_shipped())

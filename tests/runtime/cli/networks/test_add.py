@@ -202,6 +202,7 @@ def test_without_clips_it_says_what_was_not_tried(tmp_path, capsys, monkeypatch)
     out = tmp_path / "out"
     assert add(files, "--out", out) == 0
     said = capsys.readouterr().out
+    assert "is ready for engines" in said
     assert re.search("colours +BGR, 0 to 255 .not tried", said) and "--clips" in said
     load_tracker(out / "mine.toml").close()
 

@@ -195,7 +195,9 @@ fpga: $(DEV) ## what a simulated FPGA board needs: PYNQ's library, Verilator, th
 	  from kernels.fpga.design.sim import build; build.missing() or build.library(sizes()["pynq_z2"])'
 
 rknn: ## Rockchip's toolkit for make engine BOARD=rk3588, under Rockchip's licence (6 GB, x86-64)
-	@python3.10 -m venv .cache/rknn || { echo 'Python 3.10 is needed for the toolkit' >&2; exit 2; }
+	@for p in python3.10 python3.11 python3.12 python3.9 python3.8; do \
+	  $$p -m venv .cache/rknn 2>/dev/null && exit; done; \
+	  echo 'The toolkit needs a Python from 3.8 to 3.12 on the PATH' >&2; exit 2
 	@.cache/rknn/bin/python -m pip --disable-pip-version-check install -q rknn-toolkit2==2.5.0
 
 test-pythons: $(DEV) ## what may differ between the Pythons of boards: the tests marked `pythons`

@@ -111,7 +111,7 @@ def load_board(name_or_path: Union[str, pathlib.Path]) -> Board:
 
 
 def is_computer(name: str) -> bool:
-    """Whether a board runs bundles for the host, which are a network's own files."""
+    """Whether a board runs bundles for the host, which hold canonical ONNX files."""
     try:
         return load_board(name).family in ("computer", NVIDIA)
     except (BadBoard, UnknownBoard):

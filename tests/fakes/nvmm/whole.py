@@ -243,15 +243,13 @@ def turned(folder, options):
     luma = cv2.resize(np.random.RandomState(3).randint(0, 256, (9, 16)).astype(np.uint8), SIZE)
     shown = {"rotate180": luma[::-1, ::-1], "hflip": luma[:, ::-1], "vflip": luma[::-1]}
     for flip, wanted in shown.items():
+        hardware.begin(options)
         hardware.show(np.vstack([luma, np.full((SIZE[1] // 2, SIZE[0]), 128, np.uint8)]))
-        mode = "csi0@{}x{}:60/{}".format(*SIZE + (flip,))
-        with open_source(mode, planes=True, gpu=True) as source:
-            frame = source.read(20)
-            report[flip] = (
-                type(frame).__name__,
-                int(cv2.absdiff(frame.planes.planes[0], wanted).max()),
-            )
-            report["fps"] = source.fps
+        capture = cameras.CsiCamera("0@{}x{}:60/{}".format(*SIZE, flip), gpu=True).open()
+        _, frame = capture.read()
+        error = int(cv2.absdiff(frame.planes.planes[0], wanted).max())
+        report.update({flip: (type(frame).__name__, error), "fps": capture.get(cv2.CAP_PROP_FPS)})
+        capture.release()
     return report
 
 

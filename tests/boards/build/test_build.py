@@ -128,8 +128,8 @@ def test_in_a_container_on_a_jetson_the_board_that_is_named_is_built_and_tracks(
     root.put("usr/lib/aarch64-linux-gnu/libc.so.6", "")
     found = root.detect()
     assert found.board.name == "nvidia_gpu"
-    with play(monkeypatch, tmp_path, "nvidia_gpu", "8.7"):
-        monkeypatch.setattr(detect, "detect", lambda root="/": found)
+    with play(monkeypatch, tmp_path, "nvidia_gpu", "8.7"), monkeypatch.context() as inside:
+        inside.setattr(detect, "detect", lambda root="/": found)
         assert run(toml, tmp_path, "jetson_orin_nano") == 0
         made = bundle.Bundle(tmp_path / "jetson_orin_nano" / "tiny-fp16")
         assert made.compute_capability == "8.7"

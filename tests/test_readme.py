@@ -16,6 +16,7 @@ pytestmark = [
     pytest.mark.skipif(sys.version_info < (3, 10), reason="make needs Python 3.10"),
 ]
 FRAMES = 12
+ACTIVATED = 'PATH="$PWD/.venv/bin:$PATH"; '
 NEEDS = ("cam0", "python3 -m boards", "make engine", "ALSO=")  # a camera, a board, the network
 
 
@@ -55,7 +56,7 @@ def test_every_command_runs_as_it_is_written(checkout):
     ]
     assert len(ran) >= 5 and ran[0] == "make track"
     for command in ran:
-        run(checkout, command)
+        run(checkout, ACTIVATED + command)
         if command == "make track":  # the face's clip
             with open(str(checkout / "out" / "track.csv")) as file:
                 rows = list(csv.DictReader(file))

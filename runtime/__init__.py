@@ -92,9 +92,9 @@ def load_tracker(
     """Make a tracker, ready for ``init``. Close it, or use it with ``with``.
 
     Args:
-        network: name of a network, or the path of a TOML; None for the board's, or "kestrel".
+        network: name of a network, or the path of a TOML; None takes the board's, or "kestrel".
         engine, precision, networks_dir, threads, log, bundle, board, simulate, recover,
-            search_windows, latency, steady: as ``runtime.options.Options`` explains them.
+            search_windows, latency, steady: see ``runtime.options.Options``.
 
     Returns:
         A ``runtime.tracker.Tracker``. Only one thread may use it at a time.
@@ -140,15 +140,15 @@ def load_targets(
     latency: str = NORMAL,
     steady: bool = False,
 ) -> "Targets":
-    """Make ``runtime.targets.targets.Targets``: several targets that share one engine.
+    """Make ``runtime.targets.targets.Targets``, which follows several targets with one engine.
 
     Other arguments and errors are those of ``load_tracker``.
 
     Args:
-        finder: a detector of your own, such as ``load_detector("yolox_nano").detect``: a function
-            of a frame, BGR uint8 (H, W, 3), that gives boxes (n, 4), (x, y, w, h), or a tuple of
-            boxes, scores, classes and names. Every object becomes a target in ``update``.
-        every: frames from one look of the finder to the next.
+        finder: function that detects objects, such as ``load_detector("yolox_nano").detect``. It
+            takes a frame, BGR uint8 (H, W, 3). It returns boxes, (n, 4) of (x, y, w, h), or a tuple
+            of boxes, scores, classes and names. ``update`` makes every object a target.
+        every: frames from one call of the finder to the next.
     """
     from runtime import loading
     from runtime.targets.targets import Targets
@@ -179,7 +179,7 @@ def load_targets(
 
 
 def draw(frame: Any, tracks: Any, info: Any = None) -> Any:
-    """Draw what ``Tracker.update`` or ``Targets.update`` gave onto a copy of its frame.
+    """Draw what ``Tracker.update`` or ``Targets.update`` returned onto a copy of its frame.
 
     See ``runtime.video.draw.draw``, which takes the same arguments.
     """

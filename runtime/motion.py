@@ -1,6 +1,6 @@
-"""How fast a target moves, and where it would be while it is hidden.
+"""The velocity of a target, and its extrapolated box while it is hidden.
 
-A tracker knows no clock. The program that reads the frames knows their times and asks a ``Motion``.
+A tracker has no clock. The program that reads the frames knows their times and calls a ``Motion``.
 The same boxes and times always give the same numbers.
 """
 
@@ -14,10 +14,10 @@ COAST_S = 0.5  # time constant with which the velocity of a hidden target decays
 
 
 class Motion:
-    """Knows the velocity of one target.
+    """Estimates the velocity of one target.
 
-    While the target is tracked or found, its velocity is a mean of the last frames, which counts
-    later frames more. While it is unsure or lost, it is taken to go on with a velocity that decays.
+    While the target is tracked or found, the velocity is a mean over the last frames that weighs
+    later frames more. While it is unsure or lost, the box is extrapolated with a decaying velocity.
     """
 
     def __init__(self) -> None:
@@ -26,11 +26,11 @@ class Motion:
         self._time_s = self._known_s = 0.0  # of that box; for how long boxes were seen before it
 
     def step(self, track: Track, time_s: Optional[float]) -> Track:
-        """The track of the next frame, with its ``velocity`` and ``predicted``.
+        """Return the track of the next frame with ``velocity`` and ``predicted`` filled in.
 
         Args:
-            track: as ``Tracker.update`` gives it.
-            time_s: time of the frame, seconds since any moment. Both stay None where it is None.
+            track: from ``Tracker.update``.
+            time_s: time of the frame, seconds from any origin. If None, both stay None.
         """
         if time_s is None:
             return track
@@ -66,7 +66,7 @@ class Motions:
         self._motions: Dict[int, Motion] = {}
 
     def step(self, tracks: Dict[int, Track], time_s: Optional[float]) -> Dict[int, Track]:
-        """See ``Motion.step``: dict of number -> ``Track``. Who is not in it is forgotten."""
+        """Call ``Motion.step`` for a dict of number -> ``Track``; forgets all other targets."""
         known = self._motions
         self._motions = {number: known.get(number) or Motion() for number in tracks}
         return {n: self._motions[n].step(track, time_s) for n, track in tracks.items()}

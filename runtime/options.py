@@ -1,4 +1,4 @@
-"""What a caller may ask of a tracker, as one value that everything which loads one passes on."""
+"""The options of a tracker as one value, which everything that loads a tracker passes on."""
 
 import argparse
 import pathlib
@@ -15,29 +15,30 @@ class Options(NamedTuple):
     """The arguments of ``load_tracker`` and ``load_targets``.
 
     Attributes:
-        network: name of a network (see ``hotpath networks``), or the path of a TOML; None
-            for the bundle's own, for the board's, or for ``DEFAULT_NETWORK``.
-        engine: "auto", or the name of a file of ``runtime/engines``, such as "openvino",
-            "onnxruntime", or "tensorrt" or "overlay" (this board's bundle).
-        precision: "fp32", "int8", or "auto": INT8 where the network has an INT8 form, and this
-            processor has instructions for it and is faster so (see ``runtime.precision``). A bundle
-            must have it; with "auto" it may have any, "fp16" too.
-        networks_dir: folder with the network's files, sub-folders included; None looks beside the
-            TOML and among the downloaded ones.
-        threads: of the network's execution, at most as many as there are cores; None for one.
-        log: function of one sentence, told what a user may want to know; None for silence.
-        bundle: folder that ``make engine`` wrote; None for none, or for the one of this board.
-        board: name of this board; None to detect it.
-        simulate: function of a board's name that opens a simulated FPGA board: its PYNQ device and
-            the path of its .bit, such as ``kernels.fpga.design.sim.device.opener("model")``.
-        recover: whether a lost target is searched for in the whole picture (``runtime.search``);
-            None: where network and engine can, and the board's profile says so.
-        search_windows: windows of the picture that a frame of that search looks at; None for the
-            number in the board's profile.
-        latency: one of ``LATENCIES``: how a thread waits for a GPU. "low" spins, "normal" yields to
+        network: name of a network (see ``hotpath networks``), or the path of a TOML. None takes
+            the bundle's network, or the board's, or ``DEFAULT_NETWORK``.
+        engine: "auto", or the name of a file of ``runtime/engines``, such as "openvino" or
+            "onnxruntime". "tensorrt" and "overlay" run the bundle of this board.
+        precision: "fp32", "int8" or "auto". "auto" takes INT8 if the network has an INT8 form and
+            this processor runs it faster (see ``runtime.precision``). A bundle must have this
+            precision. With "auto" it may have any, also "fp16".
+        networks_dir: folder with the network's files, sub-folders included. None looks beside the
+            TOML and among the downloaded files.
+        threads: threads that run the network, at most the number of cores. None is one.
+        log: function that takes one sentence for the user. None logs nothing.
+        bundle: folder that ``make engine`` wrote. None takes the bundle of this board, if any.
+        board: name of this board. None detects it.
+        simulate: function that takes a board's name and opens a simulated FPGA board. It returns
+            the PYNQ device and the path of the .bit file. An example is
+            ``kernels.fpga.design.sim.device.opener("model")``.
+        recover: whether to search for a lost target in the whole picture (``runtime.search``).
+            None does so if network and engine can and the board's profile says so.
+        search_windows: windows that the search looks at in each frame. None takes the number in
+            the board's profile.
+        latency: how a thread waits for a GPU, one of ``LATENCIES``. "low" spins, "normal" yields to
             other threads, "saving" sleeps.
-        steady: whether the camera's own motion between two frames moves the next window
-            (``runtime.camera_motion``); about 1.5 ms a frame.
+        steady: whether the next window follows the camera's motion between two frames
+            (``runtime.camera_motion``). This takes about 1.5 ms a frame.
     """
 
     network: Optional[PathLike] = None
@@ -59,5 +60,5 @@ DEFAULTS = Options()
 
 
 def given_in(arguments: argparse.Namespace) -> Dict[str, Any]:
-    """The arguments of a command line that bear the names of fields of ``Options``."""
+    """Make ``Options`` from the arguments of a command line that have the names of its fields."""
     return {name: value for name, value in vars(arguments).items() if name in Options._fields}

@@ -1,23 +1,23 @@
-"""Whether a target is there: one number from 0 to 1, and one state.
+"""Presence: a number from 0 to 1 and a state, which say whether the target is there.
 
     tracked   the box holds the target
     unsure    the box is followed, but nothing is learnt from it
     lost      no box is claimed; the last place is reported
     found     the first frame in which a lost target is claimed again
 
-A network's score says how well the best cell fits. It does not say whether that is the target: when
-the target is gone, another cell is the best one, often with a high score. So ``presence`` takes
-more cues, smoothed over the frames. Which ones depends on what there is:
+The score of a network says how well the best cell fits. It does not say that this cell is the
+target. When the target is gone, another cell is the best one, often with a high score. So presence
+combines the score with other cues and smooths them over the frames. There are two sets of cues:
 
-    ScoreAndFeatures   score * cosine similarity of the features under the box, averaged, in the
-                       first frame and in this one; the score alone where a graph shows no features
-    ScoreLooksColour   mean of the score, of what the classifier of ``runtime.learner`` says, and of
-                       the colours' similarity: where a lost target is searched for. It stands in
-                       ``runtime.search.cues``.
+    ScoreAndFeatures   score * cosine similarity of the mean features under the box, in the first
+                       frame and in this one. It is only the score if a graph has no such output.
+    ScoreLooksColour   mean of the score, the classifier of ``runtime.learner`` and the similarity
+                       of colours. It is used if the tracker searches for lost targets, and is
+                       defined in ``runtime.search.cues``.
 
-The thresholds stand in a network's TOML, for each set of cues. The box stays the network's box.
+The TOML of a network has the thresholds for each set of cues. Presence does not change the box.
 
-docs/networks.md says how the thresholds were found, and how well they work.
+docs/networks.md says how the thresholds were found and how well they work.
 """
 
 import math
@@ -36,11 +36,11 @@ Cells = Tuple[Tuple[int, int], Tuple[int, int]]
 
 
 class Thresholds(NamedTuple):
-    """Of presence.
+    """The thresholds of presence.
 
     Attributes:
-        lost: below it the target is lost.
-        back: below it a target that was lost stays so.
+        lost: below it a target becomes lost.
+        back: below it a lost target stays lost.
         unsure: below it a target that is not lost is ``unsure``.
     """
 
@@ -50,7 +50,7 @@ class Thresholds(NamedTuple):
 
 
 def thresholds_of(network: Network, searches: bool) -> Thresholds:
-    """A network's thresholds, with the cues of the search or without."""
+    """Return a network's thresholds for the cues of the search, or for those without a search."""
     if searches:
         middle = (network.search_lost_below + network.found_above) / 2
         return Thresholds(network.search_lost_below, middle, middle)
@@ -58,17 +58,17 @@ def thresholds_of(network: Network, searches: bool) -> Thresholds:
 
 
 class Presence:
-    """Judges one target.
+    """Judges whether one target is there.
 
     Args:
         thresholds: see ``thresholds_of``.
-        cues: ``ScoreAndFeatures`` or ``ScoreLooksColour``; None where nothing is judged.
+        cues: ``ScoreAndFeatures`` or ``ScoreLooksColour``. None judges nothing.
         every: frames from one judgement of a tracked target to the next.
 
     Attributes:
-        value: presence, smoothed, 0 to 1; None where nothing judges the target.
+        value: smoothed presence, 0 to 1; None without cues.
         state: one of ``runtime.types.STATES``.
-        lost_frames: for how many frames the target has been lost.
+        lost_frames: frames for which the target has been lost.
         since: frames since the last judgement.
     """
 
@@ -81,25 +81,25 @@ class Presence:
         self.state, self.lost_frames, self.since = TRACKED, 0, 0
 
     def begin(self, frame: AnyFrame, state: np.ndarray, seen: Optional[Seen]) -> None:
-        """Take a new target.
+        """Start with a new target.
 
         Args:
-            frame: of any kind.
+            frame: the first frame, of any kind.
             state: float64 [cx, cy, w, h], frame pixels.
-            seen: of the first frame; None where nothing was looked at.
+            seen: the ``Seen`` of the first frame; None if the device did not look at it.
         """
         self._begin()
         if self.cues is not None:
             self.cues.begin(frame, state, seen)
 
     def watch(self, frame: AnyFrame, state: np.ndarray, seen: Seen, score: float) -> str:
-        """Judge a frame in which the target was followed; returns the target's state.
+        """Judge a frame in which the target was followed; returns one of ``STATES``.
 
         Args:
-            frame: of any kind.
-            state: float64 [cx, cy, w, h], where the network says that the target is.
-            seen: the search region, around the state before.
-            score: the network's, 0 to 1 (``Family.certain``).
+            frame: the frame, of any kind.
+            state: float64 [cx, cy, w, h], frame pixels, where the network found the target.
+            seen: the ``Seen`` of the search region around the previous state.
+            score: score of the network, 0 to 1 (``Family.certain``).
         """
         if self.cues is None:
             return self.step(False)
@@ -113,18 +113,18 @@ class Presence:
         return self.step(lost)
 
     def smooth(self, now: float, frames: int = 1) -> float:
-        """Take what the cues say of a frame, ``frames`` after the last; returns presence."""
+        """Smooth a new value of the cues, ``frames`` after the last one; returns presence."""
         before = 1.0 if self.value is None else self.value
         self.value = before + (now - before) * (1 - KEPT**frames)
         return self.value
 
     def assume(self, state: str, value: Optional[float] = None) -> None:
-        """Take a state that is known from elsewhere, and presence where that is known too."""
+        """Set a state that is known from elsewhere, and presence if it is known."""
         self.state = state
         self.value = self.value if value is None else value
 
     def step(self, lost: bool) -> str:
-        """End a frame in which the target is lost or not; returns its state."""
+        """End a frame in which the target was lost or not; returns one of ``STATES``."""
         if lost:
             self.state = LOST
             self.lost_frames += 1
@@ -139,14 +139,15 @@ class Presence:
 
 
 class ScoreAndFeatures:
-    """Score times the cosine similarity of the first frame's features and this one's.
+    """Multiplies the score with the cosine similarity of the first and this frame's features.
 
     Args:
-        network: uses ``stride``.
-        kernels: ``cosine_similarity`` (see ``kernels.cpu.interface``).
+        network: only ``stride`` is used.
+        kernels: only ``cosine_similarity`` is used (see ``kernels.cpu.interface``).
 
     Attributes:
-        reference: float32 (channels,), of the first frame; None where nothing is compared.
+        reference: float32 (channels,), mean features of the first frame; None if the graph gives
+            no features.
     """
 
     def __init__(self, network: Network, kernels: Kernels) -> None:
@@ -154,7 +155,7 @@ class ScoreAndFeatures:
         self.reference: Optional[np.ndarray] = None
 
     def begin(self, frame: AnyFrame, state: np.ndarray, seen: Optional[Seen]) -> None:
-        """Take a new target; see ``Presence.begin``."""
+        """Start with a new target; see ``Presence.begin``."""
         self.reference = None
         if seen is not None and seen.features is not None:
             self.reference = np.zeros(seen.features.shape[1], np.float32)
@@ -162,7 +163,7 @@ class ScoreAndFeatures:
             self._compare(seen.features, rows, columns, None, self.reference)
 
     def of(self, frame: AnyFrame, state: np.ndarray, seen: Seen, score: float) -> float:
-        """What they say of a box; arguments as in ``Presence.watch``."""
+        """Return the value of the cues for a box; arguments as in ``Presence.watch``."""
         if self.reference is None:
             return score
         scale, centre = seen.scale, seen.around
@@ -172,13 +173,13 @@ class ScoreAndFeatures:
 
 
 def cells_under(network: Network, seen: Seen, x: float, y: float, state: np.ndarray) -> Cells:
-    """The cells under the inner part of a box, at least one: (first, end) of rows, columns.
+    """Return the cells under the inner part of a box, at least one: (first, end) of rows, columns.
 
     Args:
-        network: uses ``stride``.
-        seen: features (1, channels, cells) and their scale.
-        x, y: the box's centre from the search region's, search pixels.
-        state: only the size is used, frame pixels.
+        network: only ``stride`` is used.
+        seen: gives the features (1, channels, cells) and their scale.
+        x, y: the box's centre relative to the centre of the search region, search pixels.
+        state: [cx, cy, w, h], frame pixels; only the size is used.
     """
     side, cell, scale = math.sqrt(seen.features.shape[2]), network.stride, seen.scale
     columns = _span(x / cell, state[2] * scale[0] * INNER / cell, side)
@@ -186,7 +187,10 @@ def cells_under(network: Network, seen: Seen, x: float, y: float, state: np.ndar
 
 
 def _span(centre: float, length: float, side: float) -> Tuple[int, int]:
-    """Cells within half a length of a centre; in cells, cell i at i - side // 2."""
+    """Return (first, end) of the cells within half a length of a centre.
+
+    Lengths are in cells. Cell i is at i - side // 2.
+    """
     half = max(length / 2, 0.5)
     first = math.ceil(centre - half + side // 2)
     end = math.floor(centre + half + side // 2) + 1

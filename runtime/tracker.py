@@ -1,9 +1,9 @@
 """The tracker: it takes a target in one frame and finds it in every frame after it.
 
-``init`` and ``update`` are the way of a frame. What they are composed of: a device crops, runs the
-network and selects (``runtime.devices``); presence says whether the target is there; the search
-chooses windows while it is lost; the learner knows the target by its features. A tracker has the
-shape of the GOT-10k toolkit's.
+``init`` and ``update`` show the path of a frame. A device crops, runs the network and selects
+(``runtime.devices``). Presence says whether the target is there. The search chooses windows while
+the target is lost. The learner recognises the target by its features. The class has the interface
+of a tracker of the GOT-10k toolkit.
 """
 
 import math
@@ -34,22 +34,22 @@ class Tracker:
     """Follows one target.
 
     Args:
-        device: of the target, and of others.
-        recover: whether a lost target is searched for, where the network allows it.
-        search_windows: windows that a lost target gets in a frame.
-        steady: whether the camera's own motion moves the next window.
+        device: the ``Device`` that runs the network. Several trackers may share it.
+        recover: whether to search for a lost target, if the network allows it.
+        search_windows: windows that the search looks at in each frame.
+        steady: whether the next window follows the camera's motion.
 
     Attributes:
-        name: of the network.
-        state: float64 [cx, cy, w, h], centre and size in frame pixels; None before ``init``. It is
-            replaced, never written to.
-        step_ms: dict of the last frame's time in each step, milliseconds: crop, network, select.
-        kernels_name: which kernels crop and select: "c++", "numpy" or "cuda".
-        presence: the ``Presence``; its ``value`` says how certain it is that the target is there.
-        searches: whether a lost target is searched for.
-        search: the ``Search`` for it; None where none is.
-        why_no_search: the reason why it is not; empty where it is.
-        is_deterministic: for the GOT-10k toolkit, as ``name`` and ``track`` are.
+        name: name of the network.
+        state: float64 [cx, cy, w, h], centre and size in frame pixels. None before ``init``. Each
+            frame replaces the array and never writes to it.
+        step_ms: milliseconds of each step of the last frame: a dict with crop, network, select.
+        kernels_name: the kernels that crop and select: "c++", "numpy" or "cuda".
+        presence: the ``Presence``. Its ``value`` says how certain it is that the target is there.
+        searches: whether the tracker searches for a lost target.
+        search: the ``Search``, or None if the tracker does not search.
+        why_no_search: why the tracker does not search. Empty if it does.
+        is_deterministic: for the GOT-10k toolkit, like ``name`` and ``track``.
     """
 
     is_deterministic = True
@@ -90,15 +90,16 @@ class Tracker:
             self.presence = Presence(thresholds_of(network, False), cues)
 
     def init(self, frame: Any, box: Sequence[float]) -> None:
-        """Take a target.
+        """Start to follow a target.
 
         Args:
-            frame: BGR uint8 (H, W, 3), a ``Picture`` of ``runtime.pictures``, or what the device
-                takes besides.
-            box: (x, y, w, h), 0-based pixels of the frame; it may reach a little beyond it.
+            frame: BGR uint8 (H, W, 3), a ``Picture`` of ``runtime.pictures``, or another type that
+                the device takes.
+            box: (x, y, w, h), 0-based pixels of the frame. It may reach a little beyond the frame.
 
         Raises:
-            BadFrame, BadBox: not a picture, or a box that no target can have.
+            BadFrame: the frame is not a picture.
+            BadBox: no target can have this box.
             NotReady: the tracker was closed.
         """
         if self._closed:
@@ -133,12 +134,12 @@ class Tracker:
         """Find the target in the next frame.
 
         Args:
-            frame: as in ``init``. When its size is not the last one's, the target is scaled.
+            frame: as in ``init``. If its size has changed, the target's box is scaled with it.
 
         Raises:
-            BadFrame: not a picture.
+            BadFrame: the frame is not a picture.
             NotReady: ``init`` was not called yet, or the tracker was closed.
-            NetworkFailed: the network gave nothing finite.
+            NetworkFailed: the output of the network is not finite.
         """
         if self._closed or self.state is None:
             self._check_target()
@@ -153,7 +154,7 @@ class Tracker:
 
     @property
     def box(self) -> Box:
-        """The box of the target's state; ``NotReady`` where there is no target."""
+        """The target's box as a ``Box``. Raises ``NotReady`` if there is no target."""
         if self.state is None:
             self._check_target()
         return geometry.box_of(self.network, self.state)
@@ -161,11 +162,11 @@ class Tracker:
     # the steps of a frame, which ``runtime.targets.targets`` takes with several trackers at once
 
     def looks(self, frame: Any, shape: Tuple[int, ...]) -> List[Look]:
-        """The windows of a frame.
+        """Return the windows of a frame that the device has to look at.
 
         Args:
-            frame, shape: from ``Device.take``. Where the shape is another one, the target is
-                scaled.
+            frame, shape: from ``Device.take``. If the shape has changed, the target's box is scaled
+                with it.
         """
         if shape != self._shape:
             self._rescale(shape)
@@ -182,10 +183,10 @@ class Tracker:
 
         Args:
             frame: of ``looks``.
-            seen: what the device saw in each of its windows.
+            seen: a ``Seen`` for each of its windows.
 
         Raises:
-            NetworkFailed: nothing finite; the target stays where it was.
+            NetworkFailed: the output is not finite. The target stays where it was.
         """
         began = time.perf_counter()
         if self.search is not None and self.search.active:
@@ -203,7 +204,7 @@ class Tracker:
         return track
 
     def _judge_followed(self, frame: Any, seen: Sequence[Seen]) -> Track:
-        """Judge where the device has found the target that is followed, and learn from it."""
+        """Judge the place that the device found for a followed target, and learn from it."""
         shown = seen[0]
         place, score = shown.state, shown.score
         if self._decoder is not None:
@@ -224,7 +225,7 @@ class Tracker:
         return Track(box, score, state == LOST, state)
 
     def _select(self, seen: Sequence[Seen]) -> Tuple[Seen, np.ndarray, float]:
-        """Select in the windows of several scales: (the middle one, state, score)."""
+        """Select in the windows of several scales; returns (middle window, state, score)."""
         for index, each in enumerate(seen):
             maps = self._decoder.look(index, each.maps)
         shown, place = seen[len(seen) // 2], self.state.copy()
@@ -248,19 +249,19 @@ class Tracker:
     # what others know of the target
 
     def move(self, motion: Optional[np.ndarray]) -> None:
-        """Take how the camera moved since the last frame: the target is looked for where it goes.
+        """Move the target's place by the camera's motion since the last frame.
 
         Args:
-            motion: float64 (2, 3), see ``CameraMotion.between``; None changes nothing.
+            motion: float64 (2, 3), see ``CameraMotion.between``. None changes nothing.
         """
         self.state = self._ahead.of(self.state, motion, self.presence.state == TRACKED)
         if motion is not None and self.search is not None:
             self.search.move(motion)
 
     def suggest(self, boxes: np.ndarray) -> None:
-        """Take places where a lost target may be, such as a detector's boxes.
+        """Suggest places where a lost target may be, such as a detector's boxes.
 
-        The search for the target looks there first. Without such a search, nothing happens.
+        The search looks there first. If the tracker does not search, nothing happens.
 
         Args:
             boxes: (n, 4) float64 (x, y, w, h), 0-based pixels of the frame, the best first.
@@ -271,9 +272,9 @@ class Tracker:
             self.search.suggest(np.array(states).reshape(-1, 4))
 
     def hold(self, state: np.ndarray) -> None:
-        """Take where the target may be while something else is in its place.
+        """Set where the target may be while another target is in its place.
 
-        Nothing is learnt there. Where lost targets are searched for, this one is, from there on.
+        The tracker learns nothing there. If it searches for lost targets, it searches from there.
 
         Args:
             state: float64 [cx, cy, w, h], frame pixels.
@@ -284,7 +285,7 @@ class Tracker:
             self.search.restart(self.state)
 
     def avoid(self, boxes: np.ndarray) -> None:
-        """Take the boxes of other targets: a search does not find this one there.
+        """Set the boxes of other targets. The search does not find this target in them.
 
         Args:
             boxes: (n, 4) float64 (x, y, w, h), 0-based pixels of the frame.
@@ -295,11 +296,11 @@ class Tracker:
     def track(
         self, img_files: Sequence[Any], box: Sequence[float], visualize: bool = False
     ) -> Tuple[np.ndarray, np.ndarray]:
-        """Run over a list of pictures, as the GOT-10k toolkit's experiments ask.
+        """Track over a list of pictures. Experiments of the GOT-10k toolkit call this.
 
         Args:
             img_files: paths of the frames in order.
-            box: (x, y, w, h) in the first of them.
+            box: (x, y, w, h) in the first frame.
             visualize: not used; the toolkit passes it.
 
         Returns:
@@ -320,12 +321,12 @@ class Tracker:
     forward_test = track  # its name in the toolkit's later versions
 
     def release(self) -> None:
-        """Stop following the target. The device, which others may share, stays open."""
+        """Stop following the target. The device stays open, because others may share it."""
         self._closed = True
         self._forget()
 
     def close(self) -> None:
-        """Release the memory of device and engine too; may be called twice."""
+        """Stop following the target, and release device and engine. May be called twice."""
         if not self._closed:
             self.release()
             self.device.close()
@@ -338,7 +339,7 @@ class Tracker:
         self.close()
 
     def _forget(self) -> None:
-        """Follow nothing."""
+        """Drop the target."""
         self.state = None
         if self._refresh is not None:
             self._refresh.close()
@@ -347,13 +348,13 @@ class Tracker:
         self._refresh = self._exemplar = None
 
     def _check_target(self) -> None:
-        """Raise ``NotReady`` after ``close`` and before ``init``."""
+        """Raise ``NotReady`` before ``init`` and after ``close``."""
         if self._closed:
             raise NotReady("the tracker was closed; make another one with load_tracker()")
         raise NotReady("the tracker has no target yet; call init(frame, box) first")
 
     def _rescale(self, shape: Tuple[int, ...]) -> None:
-        """A source changed its resolution: carry the target over in proportion."""
+        """Scale the target's state after the source changed its resolution."""
         x, y = shape[1] / self._shape[1], shape[0] / self._shape[0]
         factors = (x, y, x, y)
         self.state = self.state * factors
@@ -363,7 +364,7 @@ class Tracker:
 
 
 def _why_no_search(device: Device) -> str:
-    """Why a target that the device loses can't be searched for; empty where it can."""
+    """Return why a search for a lost target is impossible. Empty if it is possible."""
     network = device.network
     if network.lost_below <= 0 or network.found_above <= 0:
         return f"no thresholds for it in the TOML of {network.name}"

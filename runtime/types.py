@@ -1,4 +1,4 @@
-"""The small values that the parts of the runtime pass to one another, and the checks of input."""
+"""The small values that the parts of the runtime exchange, and the checks of input."""
 
 from typing import Any, Dict, NamedTuple, Optional, Sequence, Tuple
 
@@ -13,7 +13,7 @@ SMALLEST_PX, LARGEST_PX = 0.01, 1e6  # sides of a box
 
 
 class Box(NamedTuple):
-    """An upright rectangle in 0-based pixels of the source frame; a tuple ``(x, y, w, h)`` too."""
+    """An upright rectangle, a tuple ``(x, y, w, h)`` in 0-based pixels of the source frame."""
 
     x: float  # left edge
     y: float  # top edge
@@ -22,7 +22,7 @@ class Box(NamedTuple):
 
     @property
     def xyxy(self) -> Tuple[float, float, float, float]:
-        """Its edges: left, top, right, bottom."""
+        """Return the edges: left, top, right, bottom."""
         return self.x, self.y, self.x + self.w, self.y + self.h
 
 
@@ -32,15 +32,15 @@ class Track(NamedTuple):
     Attributes:
         box: a ``Box``: ``(x, y, w, h)`` floats, 0-based pixels of the source frame.
         score: the network's confidence in the winning cell, 0 to 1.
-        lost: whether the target is no longer in that box, nor anywhere else in the search region
-            (see ``runtime.presence``).
-        state: one of ``STATES``; ``lost`` is True in the state "lost" alone.
-        class_id: number of its class, of a target that a detector found; None of others.
+        lost: True if the target is neither in that box nor elsewhere in the search region (see
+            ``runtime.presence``).
+        state: one of ``STATES``. ``lost`` is True only in the state "lost".
+        class_id: number of the class, if a detector found the target; else None.
         class_name: name of that class, or "".
-        velocity: (x, y) of the box's centre, pixels a second, smoothed; ``runtime.motion`` fills it
-            in where the times of the frames are known, else it is None.
-        predicted: while the state is "unsure" or "lost", the ``Box`` where the target would be by
-            its velocity, which decays; None else, and where ``runtime.motion`` is not asked.
+        velocity: (x, y) of the box's centre, pixels a second, smoothed. ``runtime.motion`` sets it
+            if the times of the frames are known. Else it is None.
+        predicted: while the state is "unsure" or "lost", the ``Box`` that ``runtime.motion``
+            extrapolates with a decaying velocity. Else, or without ``runtime.motion``, None.
     """
 
     box: Box
@@ -61,7 +61,7 @@ class TrackedFrame(NamedTuple):
         index: 0-based index in its source.
         time_s: time in its source, seconds, or None.
         tracks: target number -> ``Track``.
-        captured_s: when it was taken, seconds of the monotonic clock.
+        captured_s: capture time, seconds of the monotonic clock.
     """
 
     frame: AnyFrame
@@ -76,10 +76,10 @@ class Taken(NamedTuple):
 
     Attributes:
         frame: BGR uint8 (H, W, 3), or a ``Picture`` of ``runtime.pictures``.
-        index: 0-based in its source.
-        time_s: of the source, or None.
-        wait_ms: how long the source took for it.
-        captured_s: when it was taken, seconds of the monotonic clock; None where not known.
+        index: 0-based index in its source.
+        time_s: time in its source, seconds, or None.
+        wait_ms: how long the source took to give it.
+        captured_s: capture time, seconds of the monotonic clock; None if not known.
     """
 
     frame: AnyFrame
@@ -90,17 +90,18 @@ class Taken(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """What a device saw in a window of a frame. Arrays are the processor's, whatever the device.
+    """The result of a device for one window of a frame. All arrays are in the processor's memory.
 
     Attributes:
-        around: float64 [cx, cy, w, h], what the window is around, frame pixels.
-        scale: (x, y), search pixels per frame pixel, of this window.
-        features: float32 (1, channels, cells) of the window; None where the graph shows none.
-        maps: float32 arrays, as ``Family.select`` takes them; None where the device selected.
+        around: float64 [cx, cy, w, h], frame pixels: the window's centre, and the size of the
+            target that gives the window its size.
+        scale: (x, y), search pixels per frame pixel of this window.
+        features: float32 (1, channels, cells) of the window; None if the graph has no such output.
+        maps: float32 arrays for ``Family.select``; None if the device selected.
         state: float64 [cx, cy, w, h] of the best cell, by ``Family.select``, frame pixels; a new
-            array. None where the maps are given.
-        score: of the best cell, 0 to 1; NaN where the network gave nothing finite.
-        cell: the best one, row-major; -1 where there is none.
+            array. None if ``maps`` is set.
+        score: score of the best cell, 0 to 1; NaN if the output of the network is not finite.
+        cell: row-major index of the best cell; -1 if there is none.
     """
 
     around: np.ndarray
@@ -142,7 +143,7 @@ def checked_frame(frame: Any) -> AnyFrame:
 
 
 def checked_box(box: Any, frame_shape: Sequence[int]) -> Box:
-    """Return ``box`` as a ``Box`` when a target can have it in a frame of that shape.
+    """Return ``box`` as a ``Box`` if a target can have it in a frame of that shape.
 
     Args:
         box: four numbers ``(x, y, w, h)``, 0-based frame pixels.
@@ -180,7 +181,7 @@ def checked_box(box: Any, frame_shape: Sequence[int]) -> Box:
 
 
 def fitting_box(box: Any, frame_shape: Sequence[int]) -> Box:
-    """As ``checked_box``; also refuses a box that is larger than the frame."""
+    """Check a box like ``checked_box``, and also refuse one that is larger than the frame."""
     x, y, w, h = checked = checked_box(box, frame_shape)
     height, width = frame_shape[:2]
     if w > width or h > height:

@@ -1,6 +1,7 @@
 """Detectors: they find the objects of a class in a frame, without a box from the user.
 
-A detector is a TOML in ``files/`` or of the user, and an ONNX file of a family of ``families/``.
+A detector is a TOML, in ``files/`` or the user's own, and an ONNX file. Its family is a file of
+``families/``.
 """
 
 import difflib
@@ -44,7 +45,7 @@ DETECTION: Keys = {
 
 
 def names() -> List[str]:
-    """The names of the detectors that have a TOML here."""
+    """List the names of the detectors that have a TOML here."""
     return networks.names(DETECTORS)
 
 
@@ -58,13 +59,13 @@ def load_detector(
     """Make a detector.
 
     Args:
-        name_or_path: such as "yolox_nano" (see ``names``), or the path of a TOML.
-        classes: names of the classes to find, such as ["person"]; None for all.
+        name_or_path: a name such as "yolox_nano" (see ``names``), or the path of a TOML.
+        classes: names of the classes to find, such as ["person"]. None finds all.
         networks_dir: folder with the detector's file, sub-folders included.
-        threads: of the network's execution.
+        threads: threads that run the network.
 
     Raises:
-        UnknownNetwork: no such detector.
+        UnknownNetwork: no detector has that name.
         BadNetwork: the TOML, its file or the name of a class is wrong.
         NoEngine: no library that runs it is installed.
     """

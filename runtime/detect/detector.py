@@ -25,7 +25,7 @@ class Detections(NamedTuple):
         boxes: (n, 4) float64 (x, y, w, h), 0-based pixels of the frame, inside it.
         scores: (n,) float64, 0 to 1.
         classes: (n,) int, numbers of the detector's classes.
-        names: of the classes, in the order of their numbers; empty where they have none.
+        names: names of the classes, in the order of their numbers; empty if they have none.
     """
 
     boxes: np.ndarray
@@ -35,17 +35,17 @@ class Detections(NamedTuple):
 
 
 class Detector:
-    """Finds objects; made by ``runtime.detect.load_detector``.
+    """Finds objects in frames. ``runtime.detect.load_detector`` makes it.
 
     Args:
-        description: of the detector.
+        description: the detector's TOML, as ``runtime.detect.describe`` returns it.
         inputs: names of the network's inputs, the picture first.
-        run: runs the network.
+        run: function that runs the network.
         wanted: numbers of the classes to find; None for all.
 
     Attributes:
-        name: of the detector.
-        any_class: whether it finds objects of every class, because the user named none.
+        name: name of the detector.
+        any_class: True if it finds objects of every class, because the user named none.
     """
 
     def __init__(
@@ -64,9 +64,9 @@ class Detector:
             frame: BGR uint8 (H, W, 3), or a ``runtime.pictures.Picture``.
 
         Raises:
-            BadFrame: not a picture.
-            BadNetwork: the network gives something else than its family.
-            NetworkFailed: the network gave nothing finite.
+            BadFrame: the frame is not a picture.
+            BadNetwork: the outputs are not those of the detector's family.
+            NetworkFailed: the output of the network is not finite.
         """
         frame = bgr_of(checked_frame(frame))
         picture, scale = self._prepared(frame)
@@ -86,7 +86,7 @@ class Detector:
         return self._without_doubles(inside, scores[chosen], classes[chosen])
 
     def proposals(self, frame: Any) -> Tuple[np.ndarray, np.ndarray]:
-        """Places where a lost target may be, the best first.
+        """Return places where a lost target may be, the best first.
 
         Args:
             frame: as in ``detect``.

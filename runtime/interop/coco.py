@@ -8,16 +8,16 @@ from runtime.types import Track
 def results(
     tracks: Union[Track, Dict[int, Track]], image_id: int, category_id: int = 1
 ) -> List[Dict[str, Any]]:
-    """A dict for each target that is not lost, ready for ``json.dump``.
+    """Make a dict for each target that is not lost, ready for ``json.dump``.
 
     Args:
-        tracks: of ``Targets.update``, number -> ``Track``; or the ``Track`` of one target.
-        image_id: of the frame, such as its index.
-        category_id: of targets whose class is not known, which no detector found.
+        tracks: from ``Targets.update``, number -> ``Track``; or the ``Track`` of one target.
+        image_id: number of the frame, such as its index.
+        category_id: class of targets that no detector found.
 
     Returns:
-        list of dicts: ``image_id``, ``category_id``, ``bbox`` [x, y, w, h] in 0-based pixels,
-        ``score``, and ``track_id``, the target's number.
+        A list of dicts with ``image_id``, ``category_id``, ``bbox`` [x, y, w, h] in 0-based pixels,
+            ``score`` and ``track_id``, the target's number.
     """
     return [
         {
@@ -32,6 +32,6 @@ def results(
 
 
 def present(tracks: Union[Track, Dict[int, Track]]) -> Dict[int, Track]:
-    """The targets that are not lost, number -> ``Track``; the only target has the number 0."""
+    """Return the targets that are not lost, number -> ``Track``. A single target has number 0."""
     numbered = {0: tracks} if isinstance(tracks, Track) else tracks
     return {number: track for number, track in numbered.items() if not track.lost}

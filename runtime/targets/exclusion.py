@@ -1,9 +1,10 @@
-"""Two targets cannot follow the same object: which of them owns it, and what the other one does.
+"""Keep two targets from following the same object.
 
-Targets that come to overlap follow the same object. It belongs to the one that moves as before and
-whose presence is higher. The other one stands where it would be by its own motion, says ``unsure``,
-and is searched for from there; after ``HELD`` frames it is lost. No target is found in a box of
-another one. Targets that overlap from the start, such as a head and its body, stay as they are.
+Targets that begin to overlap follow the same object. The object belongs to the target that moves as
+before and has the higher presence. The other target is placed where its own motion would take it.
+It becomes ``unsure`` and is searched for from there. After ``HELD`` frames it is lost. No target is
+found in the box of another one. Targets that overlap from the start, such as a head and its body,
+are left alone.
 
 The three numbers were chosen on MOTChallenge's TUD-Stadtmitte, KITTI-17 and MOT16-09.
 """
@@ -25,13 +26,13 @@ HELD = 10  # frames for which a target without an object is taken to move on as 
 
 
 class Decision(NamedTuple):
-    """What becomes of a target in a frame.
+    """The decision for one target in a frame.
 
     Attributes:
-        track: what is said of it.
-        held: float64 [cx, cy, w, h], frame pixels, where it is taken to be while something else is
-            in its box; None where it stays.
-        rivals: (n, 4) boxes of other targets, in which it is not to be found; None for as before.
+        track: its ``Track``.
+        held: float64 [cx, cy, w, h], frame pixels: the assumed place while another target owns the
+            object in its box; None if it keeps its own.
+        rivals: (n, 4) boxes of other targets where it must not be found; None if unchanged.
     """
 
     track: Track
@@ -40,26 +41,26 @@ class Decision(NamedTuple):
 
 
 class Exclusion:
-    """Says after each frame which targets have lost their object to another one."""
+    """Decides after each frame which targets have lost their object to another one."""
 
     def __init__(self) -> None:
         self._paths: Dict[int, _Path] = {}
         self._apart: Set[Tuple[int, int]] = set()  # pairs that did not overlap in some frame
 
     def forget(self, number: int) -> None:
-        """A target is gone, or has a new box."""
+        """Forget a target that is gone or has a new box."""
         self._paths.pop(number, None)
         self._apart = {pair for pair in self._apart if number not in pair}
 
     def resolve(
         self, trackers: Mapping[int, Tracker], tracks: Dict[int, Track], shape: Tuple[int, ...]
     ) -> Dict[int, Decision]:
-        """What becomes of each target, so that no two claim the same object.
+        """Decide for each target, so that no two claim the same object.
 
         Args:
-            trackers: of all targets; they are only read.
-            tracks: what each of them says of the frame.
-            shape: of the frame, (height, width, ...).
+            trackers: the trackers of all targets; they are only read.
+            tracks: their tracks in this frame.
+            shape: shape of the frame, (height, width, ...).
         """
         losers = self._losers(trackers, tracks)
         owned = {n: t.box for n, t in tracks.items() if not t.lost and n not in losers}
@@ -83,7 +84,7 @@ class Exclusion:
         return decided
 
     def _losers(self, trackers: Mapping[int, Tracker], tracks: Dict[int, Track]) -> Set[int]:
-        """The targets that are in the box of another one that owns the object."""
+        """Find the targets whose object belongs to another target."""
         live = [number for number, track in tracks.items() if not track.lost]
         boxes = [tracks[number].box for number in live]
         shares = overlaps(boxes, boxes)
@@ -97,7 +98,7 @@ class Exclusion:
         return losers
 
     def _doubt(self, number: int, tracker: Tracker, track: Track) -> float:
-        """What speaks against a target's being the object in its box."""
+        """Rate how doubtful it is that a target owns the object in its box."""
         path = self._paths.get(number)
         if path is None or path.state is None:
             return 0.0
@@ -113,7 +114,7 @@ class _Path:
 
     Attributes:
         state: [cx, cy, w, h] in the last frame, frame pixels; None before the first one.
-        held: for how many frames it has been without an object.
+        held: frames since it lost its object.
     """
 
     def __init__(self) -> None:
@@ -124,14 +125,14 @@ class _Path:
 
     @property
     def next(self) -> np.ndarray:
-        """The state in the next frame, by the target's velocity."""
+        """Extrapolate the state to the next frame by the target's velocity."""
         assert self.state is not None, "the target has not moved yet"
         state: np.ndarray = self.state.copy()
         state[:2] += self._velocity
         return state
 
     def follow(self, state: np.ndarray) -> None:
-        """The target has an object of its own."""
+        """Record the state of a target that has an object of its own."""
         if self.held:
             self.held = 0
             self._centres.clear()
@@ -141,7 +142,7 @@ class _Path:
             self._velocity = (self._centres[-1] - self._centres[0]) / (len(self._centres) - 1)
 
     def hold(self, track: Track, shape: Tuple[int, ...]) -> Optional[np.ndarray]:
-        """Let a target without an object move on; returns its state, None where it is lost."""
+        """Move a target without an object; returns its state, None if it is lost."""
         self.held = HELD if self.state is None or track.state == FOUND else self.held
         self.held += 1
         if self.held > HELD:

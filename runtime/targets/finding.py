@@ -1,13 +1,13 @@
-"""Targets that a detector finds: the first one without a box from the user, or every object.
+"""Targets that a detector finds: one target without a box from the user, or every object.
 
-Every few frames the detector, or any function of the user's, looks at a frame. Its boxes are
-matched with the targets by overlap, then with lost targets by their colours. What is left becomes a
-target: the best box where there is no target yet, or all of them. In a live source the detector
-works in a thread, and its answer counts for the frame that it saw. In a recording the run waits for
-it, so that it can be repeated.
+Every few frames the detector, or a function of the user, looks at a frame. Its boxes are matched
+with the targets by overlap, then with lost targets by their colours. A box without a target becomes
+one: the best box if there is no target yet, or all boxes. In a live source the detector works in a
+thread, and its boxes apply to the frame that it saw. A run over a recording waits for the detector,
+so that the run can be repeated.
 
-The search for a lost target is told where objects of the class are, and looks there first. One
-target alone is followed without the detector while it is not lost.
+The search for a lost target looks first where the detector found objects of the class. A single
+target is followed without the detector while it is not lost.
 """
 
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -38,14 +38,14 @@ class _Look(NamedTuple):
 
 
 class TargetFinder:
-    """Adds targets that a detector finds, and ends those that it does not find any more.
+    """Adds targets that a detector finds, and drops targets that it no longer finds.
 
     Args:
         targets: the ``Targets``.
-        find: function of a BGR frame that finds objects: ``Detector.detect``, or one that gives
+        find: function that finds objects in a BGR frame: ``Detector.detect``, or one that returns
             what ``detections_of`` takes.
-        every: frames from one look of the detector to the next.
-        everything: whether all objects become targets, or one.
+        every: frames from one call of the detector to the next.
+        everything: whether all objects become targets, or only one.
         background: whether the detector works in a thread.
     """
 
@@ -70,11 +70,11 @@ class TargetFinder:
         self._found_one = self._began = False
 
     def first(self, frame: AnyFrame, tracks: Dict[int, Track]) -> Dict[int, Track]:
-        """Look for targets in the first frame; returns the tracks with those found.
+        """Look for targets in the first frame; returns the tracks of all targets.
 
         Args:
             frame: BGR uint8 (H, W, 3), or a ``runtime.pictures.Picture``.
-            tracks: of the targets that the user gave.
+            tracks: tracks of the targets that the user gave.
         """
         self._found_one, self._began = bool(tracks), True
         if self._found_one and not self._everything:
@@ -82,11 +82,11 @@ class TargetFinder:
         return self._apply(_Look(frame, tracks), self._detect(frame), frame, dict(tracks), True)
 
     def step(self, frame: AnyFrame, tracks: Dict[int, Track]) -> Dict[int, Track]:
-        """Take a tracked frame; returns the tracks of all targets in it, old and new.
+        """Update the targets after a tracked frame; returns the tracks of old and new targets.
 
         Args:
             frame: as in ``first``.
-            tracks: number -> ``Track`` of the targets in it.
+            tracks: target number -> ``Track`` in this frame.
         """
         if not self._began:
             return self.first(frame, tracks)
@@ -126,7 +126,7 @@ class TargetFinder:
         tracks: Dict[int, Track],
         at_once: bool = False,
     ) -> Dict[int, Track]:
-        """Bring the targets in line with what the detector found in ``look.frame``."""
+        """Add, restart and drop targets by what the detector found in ``look.frame``."""
         late = look.frame is not frame
         # tell the search for each lost target where objects of its class are
         for number in self._targets.numbers:
@@ -162,7 +162,7 @@ class TargetFinder:
     def _matched(
         self, frame: AnyFrame, known: Dict[int, Track], found: Detections
     ) -> Tuple[Dict[int, int], List[int]]:
-        """(target -> index of its detection, indices without a target), the best pairs first."""
+        """Match detections; returns (target -> index of its detection, indices left over)."""
         live = [number for number, track in known.items() if not track.lost]
         lost = [number for number, track in known.items() if track.lost]
         shares = overlaps([known[number].box for number in live], found.boxes)
@@ -180,7 +180,7 @@ class TargetFinder:
         return pairs, [i for i in range(len(found.boxes)) if i not in taken and not covered[i]]
 
     def _is_confirmed(self, box: Any) -> bool:
-        """Whether the last look found something there too; one target alone needs no second."""
+        """Whether the last call also found an object there. A single target needs no second."""
         if not self._everything:
             return True
         return bool(self._seen_once) and bool((overlaps(self._seen_once, [box]) >= SAME).any())
@@ -202,11 +202,11 @@ class TargetFinder:
         tracks[number] = self._now(number, frame, seen is not frame, track)
 
     def _now(self, number: int, frame: AnyFrame, late: bool, track: Track) -> Track:
-        """Where a target is in this frame, if the detector saw an older one."""
+        """Return a target's box in this frame when the detector saw an older one."""
         return self._targets.follow(number, frame) if late else track
 
     def _drop_missing(self, known: Any, pairs: Dict[int, int], tracks: Dict[int, Track]) -> None:
-        """End targets that the detector missed too often, and the younger of two that are one."""
+        """Drop targets that the detector missed too often, and the younger of two on one object."""
         if not self._everything:
             return
         for number, track in known.items():
@@ -228,12 +228,12 @@ class TargetFinder:
 
 
 def detections_of(found: Any) -> Detections:
-    """What a function of the user's found, checked.
+    """Check what the user's function found, and return it as ``Detections``.
 
     Args:
-        found: (n, 4) boxes (x, y, w, h), 0-based pixels, as an array or a list; or a tuple of these
-            and scores (n,), classes (n,) and names of the classes, of which the last may be left
-            out, such as ``Detections``.
+        found: (n, 4) boxes (x, y, w, h), 0-based pixels, as an array or a list. Or a tuple of
+            boxes, scores (n,), classes (n,) and names of the classes, such as ``Detections``; the
+            last entries may be left out.
 
     Raises:
         BadBox: it is something else.

@@ -1,6 +1,6 @@
-"""Several targets in one run: each has a tracker of its own, and all share one device.
+"""Several targets in one run. Each has its own tracker, and all share one device.
 
-A frame is one list of windows: those of all targets go to the device together.
+The device gets the windows of all targets of a frame in one list.
 """
 
 from typing import Any, Dict, List, Optional, Sequence, Tuple
@@ -19,14 +19,14 @@ from runtime.types import Track
 
 
 class Targets:
-    """Follows any number of targets, numbered from 0 in the order in which they were added.
+    """Follows any number of targets. They are numbered from 0 in the order of ``add``.
 
     Args:
-        device: of all targets.
+        device: the ``Device`` that all targets share.
         options: as in ``runtime.loading.tracker_on``.
 
     Attributes:
-        step_ms: dict of the last frame's time in each step, milliseconds, all targets together.
+        step_ms: milliseconds of each step of the last frame, all targets together: a dict.
         finder: the ``TargetFinder`` that adds and drops targets in ``update``, or None.
     """
 
@@ -49,12 +49,12 @@ class Targets:
         class_id: Optional[int] = None,
         class_name: str = "",
     ) -> int:
-        """Take a target; returns its number.
+        """Start to follow a target; returns its number.
 
         Args:
             frame: BGR uint8 (H, W, 3).
             box: (x, y, w, h), 0-based pixels of the frame.
-            class_id, class_name: what it is; its tracks say so too.
+            class_id, class_name: class of the target, repeated in its tracks.
 
         Raises:
             BadFrame, BadBox: see ``Tracker.init``.
@@ -81,7 +81,9 @@ class Targets:
         return number
 
     def restart(self, number: int, frame: AnyFrame, box: Sequence[float]) -> None:
-        """Give a target a new box; it keeps its number. See ``Tracker.init``.
+        """Give a target a new box; it keeps its number.
+
+        Arguments and further errors are those of ``Tracker.init``.
 
         Raises:
             NotReady: no target has that number.
@@ -90,7 +92,7 @@ class Targets:
         self._forget(number)
 
     def drop(self, number: int) -> None:
-        """Stop following a target; a number that does not exist is no error."""
+        """Stop following a target. A number that does not exist is ignored."""
         tracker = self._trackers.pop(number, None)
         self._classes.pop(number, None)
         self._forget(number)
@@ -99,27 +101,27 @@ class Targets:
 
     @property
     def numbers(self) -> Tuple[int, ...]:
-        """Numbers of the targets that are followed now."""
+        """Return the numbers of the targets that are followed now."""
         return tuple(self._trackers)
 
     def suggest(self, number: int, boxes: np.ndarray) -> None:
-        """Take places where a lost target may be; see ``Tracker.suggest``."""
+        """Suggest places where a lost target may be; see ``Tracker.suggest``."""
         self._tracker(number).suggest(boxes)
 
     def follow(self, number: int, frame: AnyFrame) -> Track:
-        """Find one target only in a frame, for a target that was added late."""
+        """Find only one target in a frame. This serves a target that was added late."""
         track = self._tracker(number).update(frame)
         return track._replace(**self._classes.get(number, {}))
 
     def update(self, frame: AnyFrame) -> Dict[int, Track]:
-        """Find every target in the next frame: dict of number -> ``Track``.
+        """Find every target in the next frame; returns a dict of number -> ``Track``.
 
-        No two of them claim the same object, see ``runtime.targets.exclusion``. With a ``finder``,
-        what it finds is added, and what it does not find any more is dropped.
+        No two targets claim the same object (see ``runtime.targets.exclusion``). With a ``finder``,
+        objects that it finds are added, and targets that it no longer finds are dropped.
 
         Raises:
-            NetworkFailed: the network gave nothing finite for a target; the others have moved.
-            BadBox: the finder gives no boxes.
+            NetworkFailed: the output for a target is not finite. The other targets have moved.
+            BadBox: the finder does not return boxes.
         """
         tracks = self._tracked(frame)
         for number, kind in self._classes.items():
@@ -159,7 +161,7 @@ class Targets:
         return self._resolved(tracks, shape)
 
     def _resolved(self, tracks: Dict[int, Track], shape: Tuple[int, ...]) -> Dict[int, Track]:
-        """Apply what ``Exclusion`` decides; returns what is said of each target."""
+        """Apply the decisions of ``Exclusion``; returns the track of each target."""
         decided = self._exclusion.resolve(self._trackers, tracks, shape)
         for number, (_, held, rivals) in decided.items():
             if rivals is not None:
@@ -169,7 +171,7 @@ class Targets:
         return {number: decision.track for number, decision in decided.items()}
 
     def _forget(self, number: int) -> None:
-        """A target is gone, or has a new box; the others may be found where it was."""
+        """Let other targets be found where this one was, as it is gone or has a new box."""
         self._exclusion.forget(number)
         for tracker in self._trackers.values():
             tracker.avoid(np.zeros((0, 4)))

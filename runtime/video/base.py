@@ -31,32 +31,33 @@ WAITING = _Waiting()  # a live source's answer when no new frame came within the
 
 
 class Source:
-    """Frames in order, one ``read()`` each.
+    """Gives frames in order, one for each ``read()``.
 
     Attributes:
-        name: the source's name in messages; a password in an address is masked.
-        live: True for cameras and streams, which give the newest frame and have no end.
+        name: the source's name in messages. A password in an address is masked.
+        live: True for cameras and streams. They give the newest frame and have no end.
         fps: frames a second that the source states or the user gave, or None.
-        frames: how many frames there are, or None where that is unknown (always for live sources).
-        first_box: the target in the first frame, ``(x, y, w, h)`` 0-based pixels, or None; after
-            ``seek`` that in the next frame.
+        frames: number of frames, or None if unknown. Always None for live sources.
+        first_box: the target's box in the first frame, ``(x, y, w, h)`` 0-based pixels, or None.
+            After ``seek`` it is the box in the next frame.
         annotated: whether the source has a ground truth.
-        given: index of the next frame: how many ``read`` has returned, unless ``seek`` was called.
-        time_s: time of the last frame, seconds since the first one. For live sources the clock
-            tells it, for recordings the frame's own stamp, else the frame rate (None where that is
-            unknown).
-        by_rate: whether the user gave ``fps``, which then tells the times instead of stamps.
-        errors: what a recording's decoder found damaged; 0 where it can't tell.
-        captured_s: capture time of the last frame, seconds of the monotonic clock: from its stamp,
-            else when it came (live sources), or when it was read (recordings).
-        captured_at: what ``captured_s`` is: "camera" where its driver stamps it, else
-            "arrival": how long a stream was under way, nobody knows.
-        decode_ms: how long the source's own thread decoded the last frame; 0 where that is not
-            known, and for recordings, which ``read`` decodes.
+        given: index of the next frame. Without ``seek`` this is how many ``read`` has returned.
+        time_s: time of the last frame, seconds since the first one. It comes from the clock for
+            live sources, and from the frame's stamp or the frame rate for recordings. None if the
+            frame rate is unknown.
+        by_rate: whether the user gave ``fps``. Times then come from it and not from stamps.
+        errors: damaged parts that a recording's decoder found; 0 if the decoder does not tell.
+        captured_s: capture time of the last frame, seconds of the monotonic clock. It comes from
+            the frame's stamp. Without a stamp it is the time of arrival (live sources) or of
+            reading (recordings).
+        captured_at: "camera" if the camera's driver stamps the frames, else "arrival". The delay
+            of a stream before its arrival is unknown.
+        decode_ms: how long the source's own thread decoded the last frame. 0 if unknown, and for
+            recordings, which ``read`` decodes.
         arrived_s: when the last frame was decoded and ready for ``read``, on the same clock.
-        dropped: frames that a newer one replaced before ``read`` was called (live sources only).
-        gaps: list of ``(frame index, seconds)``: the silence before the frame of that index (live
-            sources only).
+        dropped: frames that a newer one replaced before ``read`` was called (only live sources).
+        gaps: list of ``(frame index, seconds)``: the pause before the frame of that index (only
+            live sources).
     """
 
     live = False
@@ -85,24 +86,24 @@ class Source:
             timeout_s: how long a live source may wait; recordings return at once.
 
         Returns:
-            the frame; ``None`` at the end; ``WAITING`` where a live source had no new frame in time
-            (call again: the source goes on trying).
+            The frame, or ``None`` at the end. ``WAITING`` if a live source had no new frame in
+                time. Then call again, because the source keeps trying.
 
         Raises:
-            BadSource: the source broke half-way. Every good frame was returned before.
+            BadSource: the source broke half-way, after every good frame was returned.
         """
         raise NotImplementedError
 
     def file_of(self, index: int) -> Optional[str]:
-        """Name of the file that is the frame of that index; None where a frame is no file."""
+        """Return the name of the file of a frame; None if frames are not files."""
         return None
 
     def seek(self, index: int) -> bool:
-        """Make the frame of that index the next one; returns False where that is impossible."""
+        """Make the frame of that index the next one; returns False if that is impossible."""
         return False
 
     def seek_time(self, time_s: float) -> bool:
-        """Make the first frame from that time on the next one; returns False as ``seek``."""
+        """Go to the first frame at or after that time; returns False if that is impossible."""
         return self.seek(math.ceil(time_s * (self.fps or PLAYED_FPS) - SAME))
 
     @property
@@ -120,7 +121,7 @@ class Source:
         self.close()
 
     def _give(self, frame: AnyFrame, stamp_s: Optional[float] = None) -> AnyFrame:
-        """Count ``frame`` and return it; a recording's clock is its stamps, else its rate."""
+        """Count ``frame`` and return it. Set the time of a recording from its stamp or rate."""
         if not self.live:
             self.captured_s = self.arrived_s = time.monotonic()
             if stamp_s is None or self.by_rate:
@@ -131,7 +132,7 @@ class Source:
 
 
 def checked_picture(frame: Any) -> AnyFrame:
-    """What a capture gave: a ``Picture`` as it is, any other picture as ``to_bgr`` gives it."""
+    """Return a captured ``Picture`` as it is, and any other picture through ``to_bgr``."""
     return frame if isinstance(frame, Picture) else to_bgr(frame)
 
 
@@ -167,13 +168,13 @@ def to_bgr(frame: Any, scale: Callable[[np.ndarray], np.ndarray] = whole_range) 
 
 
 def capture_fps(capture: Any) -> Optional[float]:
-    """Frames a second that an OpenCV capture states, or None where it states nothing usable."""
+    """Return the frames a second that an OpenCV capture states, None if not usable."""
     fps = capture.get(cv2.CAP_PROP_FPS)
     return float(fps) if np.isfinite(fps) and 0 < fps <= 1000 else None
 
 
 def stated_frames(capture: Any) -> Optional[int]:
-    """How many frames an OpenCV capture states, or None; a stream without end states none."""
+    """Return the number of frames that an OpenCV capture states; None for an endless stream."""
     stated = capture.get(cv2.CAP_PROP_FRAME_COUNT)
     return int(stated) if 0 < stated < 1e9 else None
 

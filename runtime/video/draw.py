@@ -1,10 +1,10 @@
 """Draw boxes, trails and figures onto a picture of any size.
 
-This uses OpenCV alone: the libraries that draw boxes well (supervision, Pillow) are heavier than
-everything else on a board, and take longer than the tracker. Two translucent bands, at the top and
+This uses only OpenCV. The libraries that draw boxes well (supervision, Pillow) are heavier than
+everything else on a board and take longer than the tracker. Two translucent bands, at the top and
 the bottom, show the network, the engine, frames a second and milliseconds a step. Together they
-cover at most a twelfth of the picture. On small pictures there is one band, or none, and what does
-not fit side by side is left out.
+cover at most a twelfth of the picture. Small pictures have one band or none, and texts that do not
+fit side by side are left out.
 """
 
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
@@ -36,20 +36,19 @@ LARGEST_PX = 16000  # OpenCV's line drawing overflows far outside the picture
 def draw(
     frame: np.ndarray, tracks: Union[Track, Mapping[int, Track]], info: Any = None
 ) -> np.ndarray:
-    """Draw boxes and figures onto a copy of ``frame``. A number has one colour in all frames.
+    """Draw boxes and figures onto a copy of ``frame``. A target keeps its colour in all frames.
 
     Args:
         frame: BGR ``uint8`` (H, W, 3); it is not changed.
-        tracks: a ``Track``, or a dict of target number -> ``Track``, as ``Targets.update`` gives;
-            boxes ``(x, y, w, h)`` in pixels of the frame.
-        info: dict. Every key is optional:
-            ``network`` and ``engine`` (text), ``fps`` (number), ``frame`` (index);
-            ``steps``: ordered dict of a step's name -> milliseconds, with their sum ``total``;
-            ``since``: dict of target number -> text, for how long it has been lost;
-            ``trails``: dict of target number -> list of points (x, y), oldest first.
+        tracks: a ``Track``, or a dict of target number -> ``Track`` from ``Targets.update``.
+        info: dict; every key is optional. The keys are
+            ``network`` and ``engine`` (text), ``fps`` (number), ``frame`` (index),
+            ``steps`` (ordered dict of a step's name -> milliseconds, with their sum ``total``),
+            ``since`` (dict of target number -> text that says for how long it has been lost) and
+            ``trails`` (dict of target number -> list of points (x, y), oldest first).
 
     Returns:
-        a new array of the same shape.
+        A new array of the same shape.
     """
     info = info or {}
     tracks = {0: tracks} if isinstance(tracks, Track) else tracks

@@ -46,23 +46,23 @@ def open_source(
             file, a bag of ROS 2 (``FILE.mcap#/topic``), a picture, a folder of frames, a sequence
             folder of VOT, OTB, GOT-10k or UAV123, pictures by a pattern (``img%04d.jpg``,
             ``*.jpg``), or a list of the paths of pictures.
-        log: called with one line of text that the user should read, such as a lost camera. It is
-            called here and inside ``read`` only.
-        fps: frames a second of a recording, instead of what the recording states.
-        depth: bits of 16-bit pictures that are in use; None for the range of their values.
-        planes: whether frames may be ``Picture``s, which cost no conversion, where the source and
-            the kernels can do that. Otherwise all are BGR arrays.
-        decoder: one of ``hardware.DECODERS``, for videos and streams with ``planes``. Where it
-            does not work, the processor decodes; ``log`` is told which one does.
-        gpu: whether the frames are for a GPU. Those of a CSI camera then stay in its memory; where
-            that does not work, ``log`` is told why.
+        log: function that takes one line of text for the user, such as that a camera was lost. It
+            is called only here and inside ``read``.
+        fps: frames a second of a recording. It replaces the rate that the recording states.
+        depth: used bits of 16-bit pictures. None takes the range of their values.
+        planes: whether frames may be ``Picture``s, which need no conversion, if the source and the
+            kernels support that. Otherwise all frames are BGR arrays.
+        decoder: one of ``hardware.DECODERS``, for videos and streams with ``planes``. If it does
+            not work, the processor decodes. ``log`` gets the name of the decoder in use.
+        gpu: whether the frames are for a GPU. Frames of a CSI camera then stay in its memory. If
+            that does not work, ``log`` gets the reason.
 
     Returns:
         A ``Source``. Use it with ``with``, or call ``close()``.
 
     Raises:
         NoCamera: there is no such camera, or it can't be used.
-        BadSource: anything else that gives no frame; the sentence says why.
+        BadSource: another source gives no frame; the sentence says why.
     """
     planes = planes and can_read_planes()
     if decoder != hardware.SOFTWARE and log and not (planes and pyav.pyav()):
@@ -99,11 +99,11 @@ def _opened(
 
 
 def reads(spec: Any) -> List[str]:
-    """The files that ``open_source(spec)`` reads, so that no output is written over one of them.
+    """List the files that ``open_source(spec)`` reads, so that no output overwrites one of them.
 
     Returns:
-        list of paths: the video or the picture; all pictures and the annotation of a folder. It is
-        empty for cameras, streams and missing files.
+        A list of paths: the video or the picture, or all pictures and the annotation of a folder.
+        It is empty for cameras, streams and missing files.
     """
     if isinstance(spec, (list, tuple)):
         return list(spec)

@@ -38,7 +38,7 @@ class Clip:
 
     Attributes:
         name: of the folder; with ``.2`` where it has several targets.
-        boxes: (frames, 4) float64 (x, y, w, h), 0-based pixels, NaN where the target is absent. The
+        boxes: (frames, 4) float64 (x, y, w, h), 0-based pixels, NaN if the target is absent. The
             first frame always has a box: earlier frames are left out.
     """
 
@@ -90,7 +90,7 @@ class Clip:
 
     @property
     def first_number(self) -> int:
-        """The number in the name of the first frame's picture; 1 where it has none."""
+        """The number in the name of the first frame's picture; 1 if it has none."""
         path = "" if isinstance(self._frames, _Video) else Path(self._frames[0]).stem
         return int(path) if path.isdigit() else 1
 
@@ -225,7 +225,7 @@ def clip_of(name: str, folder: Path, frames: Any, boxes: np.ndarray) -> Clip:
 
     Args:
         frames: list of paths, or a ``_Video``.
-        boxes: (frames, 4), NaN where the target is absent.
+        boxes: (frames, 4), NaN if the target is absent.
 
     Raises:
         BadClips: they differ in number, or there is no box.
@@ -277,7 +277,7 @@ def _without_absent(folder: Path, boxes: np.ndarray) -> np.ndarray:
 
 
 def read_boxes(path: Path) -> np.ndarray:
-    """(frames, 4) boxes of a file of x,y,w,h lines from 1, NaN where the target is absent.
+    """(frames, 4) boxes of a file of x,y,w,h lines from 1, NaN if the target is absent.
 
     Raises:
         BadClips: a line is not made of four numbers.

@@ -29,7 +29,7 @@ def overlap(boxes: Any, truth: Any) -> np.ndarray:
         boxes, truth: (n, 4) (x, y, w, h).
 
     Returns:
-        (n,) float64; NaN where a box is NaN.
+        (n,) float64; NaN if a box is NaN.
     """
     a, b = (np.asarray(each, float).reshape(-1, 4) for each in (boxes, truth))
     a_end, b_end = (each[:, :2] + each[:, 2:] for each in (a, b))
@@ -65,7 +65,7 @@ def figures(boxes: Any, truth: Any) -> Dict[str, float]:
 
     Args:
         boxes: (n, 4); the first one is the box that the tracker was given.
-        truth: (n, 4), NaN where the target is absent.
+        truth: (n, 4), NaN if the target is absent.
     """
     ious = overlap(boxes[1:], truth[1:])
     ious = ious[np.isfinite(ious)]

@@ -247,7 +247,7 @@ class _Graph:
         return node if node is not None and node.op_type == "DequantizeLinear" else None
 
     def _level_of(self, name: str) -> Any:
-        """Size of the level that a tensor is rounded to next; None where it is used otherwise."""
+        """Size of the level that a tensor is rounded to next; None if it is used otherwise."""
         takers = self._takers.get(name, ())
         if len(takers) != 1:
             return None

@@ -152,7 +152,7 @@ def _measure(options: argparse.Namespace, folders: Sequence[Path], out: Path) ->
 
 
 def _times(out: Path) -> dict[str, Any]:
-    """What ``_measure`` wrote; empty where it did not."""
+    """What ``_measure`` wrote; empty if it did not."""
     try:
         found: dict[str, Any] = json.loads((out / "times.json").read_text())
     except (OSError, ValueError):

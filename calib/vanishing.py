@@ -24,8 +24,8 @@ class Vanishing:
         other: the ``Clip`` shown by ``cut``.
 
     Attributes:
-        name, boxes: as those of ``Clip``; boxes are NaN where the target is gone.
-        gone: bool (frames,), True where the target was removed.
+        name, boxes: as those of ``Clip``; boxes are NaN if the target is gone.
+        gone: bool (frames,), True if the target was removed.
     """
 
     def __init__(self, clip: Any, kind: str, other: Any = None) -> None:

@@ -12,7 +12,7 @@ def overlaps(one: Any, two: Any) -> np.ndarray:
         one, two: (n, 4), (m, 4) of (x, y, w, h).
 
     Returns:
-        (n, m) float64; 0 where a box is empty.
+        (n, m) float64; 0 if a box is empty.
     """
     a = np.asarray(one, float).reshape(-1, 1, 4)
     b = np.asarray(two, float).reshape(1, -1, 4)

@@ -162,7 +162,7 @@ class Bundle:
         return self.folder / part
 
     def load_network(self) -> Network:
-        """The ``Network`` of its TOML; raises ``BadBundle`` where that is of another version."""
+        """The ``Network`` of its TOML; raises ``BadBundle`` if that is of another version."""
         try:
             return load_network(self.path(self.network["name"] + ".toml"))
         except BadNetwork as error:
@@ -172,7 +172,7 @@ class Bundle:
             ) from None
 
     def check_parts(self) -> None:
-        """Raise ``BadBundle`` where a part is missing, truncated or altered."""
+        """Raise ``BadBundle`` if a part is missing, truncated or altered."""
         for name, wanted in sorted(self.parts.items()):
             if os.path.basename(name) != name:
                 raise BadBundle(

@@ -83,7 +83,7 @@ class Ahead:
 
         Args:
             state: in the last frame.
-            motion: of the camera since then; None where it is not known: the state stays.
+            motion: of the camera since then; None if it is not known: the state stays.
             tracked: whether the target is certain to be there.
         """
         if self._carried is not None and tracked:
@@ -135,7 +135,7 @@ def _mask(shape: Sequence[int], boxes: Sequence[Any], step: int) -> np.ndarray:
 
 
 def fit(points: np.ndarray, moved: np.ndarray) -> Optional[Affine]:
-    """The similarity that most pairs of points agree on; None where too few do.
+    """The similarity that most pairs of points agree on; None if too few do.
 
     Args:
         points, moved: float64 (n, 2) each, where the corners were and are.

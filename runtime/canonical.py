@@ -53,9 +53,9 @@ class Model(NamedTuple):
     """One ONNX file.
 
     Attributes:
-        path: of the file.
-        bytes: names of the inputs that are uint8 pictures, not normalised; all else is float32.
-        pixels: those of them that are (n, h, w, 3); other pictures are (n, 3, h, w).
+        path: path of the file.
+        bytes: names of the inputs that are uint8 pictures, not normalised. Others are float32.
+        pixels: names of those of them that are (n, h, w, 3). Other pictures are (n, 3, h, w).
         keeps_floats: whether a layer with float weights lies between quantised values.
         shapes: dict of the name of each input and output -> shape.
     """
@@ -73,11 +73,11 @@ class Graphs(NamedTuple):
     Attributes:
         precision: the numbers that the network's files have: "fp32" or "int8".
         exemplar, search: the two ``Model``.
-        several: dict of a number of windows -> ``Model``; empty where the graph may mix windows.
+        several: dict of a number of windows -> ``Model``; empty if the graph may mix windows.
         features: names of the tensors that the exemplar gives to the frames.
         image: names of the two pictures, ("exemplar", "search").
         maps: names of the outputs, in the order of the family (``runtime.decode.shapes``).
-        search_features: name of the output with the window's features; None where there is none.
+        search_features: name of the output with the window's features; None if there is none.
     """
 
     precision: str
@@ -198,7 +198,7 @@ def _is_whole(folder: str) -> bool:
 
 
 def _age_s(path: str) -> float:
-    """Seconds since a path was written; 0 where it is gone."""
+    """Seconds since a path was written; 0 if it is gone."""
     try:
         return time.time() - os.path.getmtime(path)
     except OSError:

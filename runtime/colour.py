@@ -104,7 +104,7 @@ class ColourMap:
             apart: half a side of what is left out around each, frame pixels.
 
         Returns:
-            (x, y), frame pixels; None where all is left out.
+            (x, y), frame pixels; None if all is left out.
         """
         step, alike = self.step, self.alike.copy()
         for x, y in visited:

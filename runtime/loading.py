@@ -129,7 +129,7 @@ def find_bundle(
     """The bundle for a board and a network.
 
     Args:
-        board: a ``boards.Board``; None where it could not be detected.
+        board: a ``boards.Board``; None if it could not be detected.
         network: its ``Network``.
         precision: None for the board's default if that is there, else any.
         folder: folder of all bundles.
@@ -172,7 +172,7 @@ def open_bundle(
         network: the ``Network`` that it must be of; None for the one whose TOML is in it.
         threads: of one call of the network, on a processor.
         device: an open ``kernels.cuda.device``, or PYNQ's device; None to open one.
-        board: name of the board that this is; None where it is not known.
+        board: name of the board that this is; None if it is not known.
         precision: that the bundle must have, or None.
         overlay: path of the .bit for an FPGA; None for the board's own.
         latency: see ``Options``.

@@ -1,7 +1,7 @@
-"""Frames that are not BGR arrays yet: as a camera or a decoder gives them.
+"""Frames that are not BGR arrays yet, as a camera or a decoder gives them.
 
-A tracker reads the part of such a frame that it needs. Whoever looks at the whole frame calls
-``bgr_of``, which converts it once.
+A tracker reads only the part of such a frame that it needs. ``bgr_of`` converts the whole frame
+once, for callers that need all of it.
 """
 
 import contextlib
@@ -68,7 +68,7 @@ class Picture:
 
 
 class LentFrame(Picture):
-    """A frame in the memory of another device, which gives parts of it."""
+    """A frame in the memory of another device. The device returns parts of it."""
 
     def resized(self, window: Any, side: int, border: np.ndarray, warp: bool) -> np.ndarray:
         """A window, resized: BGR uint8 (3, side, side).
@@ -82,7 +82,6 @@ class LentFrame(Picture):
         raise NotImplementedError
 
     def every(self, step: int) -> np.ndarray:
-        """See ``every_pixel``."""
         raise NotImplementedError
 
 
@@ -90,7 +89,7 @@ class PlanarFrame(Picture):
     """A frame in planes.
 
     Args:
-        planes: the ``Planes``; their memory must not change.
+        planes: the ``Planes``. Their memory must not change.
     """
 
     def __init__(self, planes: Planes) -> None:
@@ -109,13 +108,13 @@ class PlanarFrame(Picture):
 
 
 class JpegDecoders:
-    """Decoders for the frames of one camera. Their memory is used again for later frames."""
+    """Decoders for the frames of one camera. They reuse their memory for later frames."""
 
     def __init__(self) -> None:
         self._spare: List[Any] = []
 
     def take(self) -> Any:
-        """A decoder that no frame uses, or None where the kernels have none."""
+        """A decoder that no frame uses, or None if the kernels have none."""
         try:
             return self._spare.pop()
         except IndexError:
@@ -128,19 +127,19 @@ class JpegDecoders:
 
 
 class JpegFrame(Picture):
-    """A frame of Motion JPEG. What is read of it is decoded when it is read, at the scale needed.
+    """A frame of Motion JPEG. A part is decoded when it is read, at the scale that is needed.
 
-    One that its EXIF turns or mirrors is decoded whole, so that it is upright as everywhere else.
+    If the EXIF data turn or mirror the frame, the whole frame is decoded and set upright.
 
     Args:
         data: uint8 (n,), the JPEG file. It must not change.
-        decoders: those of the camera; None for one of its own.
+        decoders: the decoders of the camera. None makes one for this frame.
 
     Raises:
-        ValueError: it is cut off, or no JPEG.
+        ValueError: the data are cut off, or are no JPEG.
 
     Attributes:
-        decode_ms: how long it was decoded, all windows and scales together.
+        decode_ms: time of decoding, the sum over all windows and scales, milliseconds.
     """
 
     def __init__(self, data: np.ndarray, decoders: Optional[JpegDecoders] = None) -> None:
@@ -175,7 +174,7 @@ class JpegFrame(Picture):
             self._decoders.give_back(decoder)
 
     def mark(self) -> int:
-        """See ``picture_mark``: of all after the last start of a scan."""
+        """Return the mark of the data after the last start of a scan; see ``picture_mark``."""
         data = self._data.tobytes()
         return zlib.crc32(data[max(0, data.rfind(SCAN)) :])
 
@@ -209,7 +208,7 @@ class JpegFrame(Picture):
     def _planes(
         self, window: Tuple[float, float, float, float], scale: int
     ) -> Tuple[Optional[Planes], int]:
-        """The window in planes, and their scale; None where other decoders have to read the file.
+        """The window in planes, and their scale; None if other decoders have to read the file.
 
         They are asked where the file is damaged, or of a kind that ours does not know.
         """
@@ -259,26 +258,26 @@ AnyFrame = Union[np.ndarray, Picture]
 def _around(
     window: Tuple[float, float, float, float], scale: int
 ) -> Tuple[float, float, float, float]:
-    """Left, top, right and bottom of a window and of the margin that is decoded around it."""
+    """Return left, top, right and bottom of the part that is decoded: a window and a margin."""
     x, y, w, h = window
     margin = MARGIN * scale
     return x - margin, y - margin, x + w + margin, y + h + margin
 
 
 def bgr_of(frame: AnyFrame) -> np.ndarray:
-    """The BGR array (H, W, 3) of any frame."""
+    """Return the BGR array, uint8 (H, W, 3), of any frame."""
     return frame.bgr() if isinstance(frame, Picture) else frame
 
 
 def pixels_of(frame: AnyFrame) -> Union[np.ndarray, Planes]:
-    """A frame as ``kernels.crop`` reads it: its planes where it has some, else BGR."""
+    """Return a frame as ``kernels.crop`` reads it: its planes if it has some, else BGR."""
     return frame.planes if isinstance(frame, PlanarFrame) else bgr_of(frame)
 
 
 def every_pixel(frame: AnyFrame, step: int) -> np.ndarray:
-    """Every ``step``-th pixel of a frame, from ``step // 2`` on: BGR uint8 (rows, columns, 3).
+    """Return every ``step``-th pixel, from ``step // 2`` on: BGR uint8 (rows, columns, 3).
 
-    No more of the frame is converted. A JPEG is decoded at the smallest scale that has as many
+    Only these pixels are converted. A JPEG is decoded at the smallest scale that has as many
     pixels, so its pixels are means of blocks.
     """
     if isinstance(frame, LentFrame):
@@ -311,10 +310,10 @@ def every_pixel(frame: AnyFrame, step: int) -> np.ndarray:
 
 
 def brightness(frame: AnyFrame, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """Grey levels of a frame where rows and columns cross: uint8 (rows, columns).
+    """Return the grey levels of a frame where rows and columns cross: uint8 (rows, columns).
 
-    No more of the frame is converted. A JPEG is decoded around them at the scale of their spacing,
-    or read as it was decoded there before. Green stands for the grey level of pixels without luma.
+    Only these pixels are converted. A JPEG is decoded around them at the scale of their spacing,
+    unless that part is already decoded. For pixels without luma the green channel is used.
 
     Args:
         rows, columns: whole numbers in growing order, inside the frame.
@@ -337,10 +336,10 @@ def brightness(frame: AnyFrame, rows: np.ndarray, columns: np.ndarray) -> np.nda
 
 
 def picture_mark(frame: AnyFrame) -> int:
-    """A number that is the same for two frames with the same picture, and rarely for others.
+    """Return a number that is equal for frames with the same picture, and rarely for others.
 
-    Of a JPEG the compressed picture tells it, without the heads, which may hold a time; of other
-    frames ``MARKED`` rows and columns do.
+    For a JPEG it comes from the compressed picture without the headers, which may hold a time. For
+    other frames it comes from ``MARKED`` rows and columns.
     """
     if isinstance(frame, JpegFrame):
         return frame.mark()
@@ -349,12 +348,12 @@ def picture_mark(frame: AnyFrame) -> int:
 
 
 def can_read_planes() -> bool:
-    """Whether planes pay: without compiled kernels OpenCV converts whole frames faster."""
+    """Whether to read planes. Without compiled kernels OpenCV converts whole frames faster."""
     return bool(_kernels().name == "c++")
 
 
 def decode_picture(data: np.ndarray, how: int = WHOLE) -> Optional[np.ndarray]:
-    """The picture in a file, as all parts of Hotpath read it; None where OpenCV can't.
+    """Decode a picture file as all parts of Hotpath do; returns None if OpenCV can't.
 
     Args:
         data: uint8 (n,), the file.
@@ -403,7 +402,7 @@ def _head(data: np.ndarray) -> Tuple[int, int, int]:
 
 
 def _orientation(segment: bytes) -> int:
-    """EXIF's orientation, 1 to 8; 1 where the segment states none."""
+    """EXIF's orientation, 1 to 8; 1 if the segment states none."""
     tiff = segment[len(EXIF) :] if segment.startswith(EXIF) else b""
     order: Any = {b"II": "little", b"MM": "big"}.get(tiff[:2])
     if order is None:

@@ -121,7 +121,7 @@ def _both(network: Network, form: Network, options: Options) -> Tuple[Engine, ..
 
 
 def int8_form(network: Network) -> Optional[Network]:
-    """The INT8 form of a network, itself if it is one; None where it has none."""
+    """The INT8 form of a network, itself if it is one; None if it has none."""
     if network.name.endswith(SUFFIX):
         return network
     name = network.name + SUFFIX + ".toml"
@@ -204,7 +204,7 @@ def _key(cpuinfo: str, names: List[str], threads: int, network: Network, form: N
 
 
 def _read(path: pathlib.Path) -> Dict[str, Dict[str, float]]:
-    """The measurements that are kept; none where the file is missing or damaged."""
+    """The measurements that are kept; none if the file is missing or damaged."""
     try:
         values = json.loads(path.read_text())
         return {

@@ -58,7 +58,7 @@ class Writer:
 
         Args:
             values: keys of ``bundle.json`` except format and parts; ``DEFAULTS`` has the others.
-            toml: path of the network's TOML, which becomes a part; None where it is one already.
+            toml: path of the network's TOML, which becomes a part; None if it is one already.
         """
         if toml is not None:
             shutil.copy(str(toml), str(self.folder / (values["network"]["name"] + ".toml")))

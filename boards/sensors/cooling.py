@@ -20,7 +20,7 @@ NO_THROTTLE = {
 
 
 def find(root: Root, board: Optional[Board], notes: Notes) -> Optional[Sensor]:
-    """See ``boards.sensors``."""
+    """Find the cooling devices; returns their ``Sensor``, or None."""
     readers: Dict[str, Reader] = {}
     for device in root.list(DEVICES):
         if not device.startswith("cooling_device"):

@@ -12,7 +12,7 @@ LIMITS = ("min", "max")
 
 
 def find(root: Root, board: Optional[Board], notes: Notes) -> Optional[Sensor]:
-    """See ``boards.sensors``."""
+    """Find the processor's clocks and load; returns their ``Sensor``, or None."""
     cores = [name for name in root.list(CPUS) if name[:3] == "cpu" and name[3:].isdigit()]
     if not cores and not root.has(STAT):
         return None

@@ -51,7 +51,7 @@ class Emc(Sensor):
 
 
 def find(root: Root, board: Optional[Board], notes: Notes) -> Optional[Sensor]:
-    """See ``boards.sensors``."""
+    """Find the memory's clock and limits; returns their ``Sensor``, or None."""
     for paths in (BPMP, TEGRA210):
         if root.number(paths.rate) is not None:
             notes.found["emc_clock_hz"] = paths.rate

@@ -19,7 +19,7 @@ LOADS = (
 
 
 def find(root: Root, board: Optional[Board], notes: Notes) -> Optional[Sensor]:
-    """See ``boards.sensors``."""
+    """Find the GPU's clock, limits and load; returns their ``Sensor``, or None."""
     folder = _folder(root, notes)
     if folder is None:
         return None

@@ -28,7 +28,7 @@ class Heat(Sensor):
 
 
 def find(root: Root, board: Optional[Board], notes: Notes) -> Optional[Sensor]:
-    """See ``boards.sensors``."""
+    """Find the temperatures; returns their ``Sensor``, or None."""
     readers: Dict[str, Reader] = {}
     _find_zones(root, board, notes, readers)
     _find_chips(root, notes, readers)

@@ -41,7 +41,7 @@ class Mode(Sensor):
 
 
 def find(root: Root, board: Optional[Board], notes: Notes) -> Optional[Sensor]:
-    """See ``boards.sensors``."""
+    """Find the power mode of nvpmodel; returns its ``Sensor``, or None."""
     conf = root.text(CONF, keep=_headers)
     modes = [
         PowerMode(int(number), name)

@@ -68,7 +68,7 @@ class Rails:
 
 
 def find(root: Root, board: Optional[Board], notes: Notes) -> Optional[Sensor]:
-    """See ``boards.sensors``."""
+    """Find the power rails; returns their ``Sensor``, or None."""
     rails = Rails(root, notes)
     for folder in root.glob(I2C + "/*/iio:device*"):
         _find_iio(rails, folder)

@@ -18,7 +18,7 @@ COUNTERS = {
 
 
 def find(root: Root, board: Optional[Board], notes: Notes) -> Optional[Sensor]:
-    """See ``boards.sensors``."""
+    """Find the counters of throttling; returns their ``Sensor``, or None."""
     readers: Dict[str, Reader] = {}
     folders = [HWMON + "/" + chip for chip in root.list(HWMON)]
     for folder in [each for each in folders if root.text(each + "/name") == CHIP]:

@@ -1,6 +1,6 @@
 """The hot path on a processor: its interface, and its results by OpenCV and the definitions.
 
-``kernels.cpu.load`` gives it in C++, and this where there is no compiler.
+``kernels.cpu.load`` gives it in C++, and this if there is no compiler.
 """
 
 import platform

@@ -80,7 +80,7 @@ class JpegDecoder:
         self.shape = (0, 0, 3)
 
     def open(self, data: np.ndarray) -> bool:
-        """Take a file, uint8 (n,); returns False where it can't be decoded here.
+        """Take a file, uint8 (n,); returns False if it can't be decoded here.
 
         The file is copied. It may still turn out to be damaged: see ``planes``.
         """

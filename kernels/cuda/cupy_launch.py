@@ -12,7 +12,7 @@ TO_GPU, FROM_GPU = cupy.cuda.runtime.memcpyHostToDevice, cupy.cuda.runtime.memcp
 
 
 class Device(device.Device):
-    """See ``kernels.cuda.device``."""
+    """A GPU that CuPy drives."""
 
     name = "cupy"
     errors = (

@@ -1,7 +1,7 @@
 """The NVIDIA driver by ctypes: whether there is one, and what it says of a GPU.
 
 It is asked before any library is loaded that needs it. TensorRT's own classes end the process with
-a segmentation fault where there is no driver.
+a segmentation fault if there is no driver.
 """
 
 import ctypes

@@ -70,7 +70,7 @@ def size_of(frame: AnyFrame) -> Tuple[int, int]:
 
 
 def capacity(frame: AnyFrame) -> int:
-    """Bytes of the pixels of a frame of this kind and size; 0 where they are on the GPU.
+    """Bytes of the pixels of a frame of this kind and size; 0 if they are on the GPU.
 
     Raises:
         ValueError: see ``size_of``.

@@ -13,7 +13,7 @@ NON_BLOCKING = 1  # CU_STREAM_NON_BLOCKING, for which PyCUDA has no name: no wai
 
 
 class Device(device.Device):
-    """See ``kernels.cuda.device``. Shares the process's primary context with TensorRT."""
+    """A GPU that PyCUDA drives. It shares the process's primary context with TensorRT."""
 
     name = "pycuda"
     errors = (cuda.Error,)

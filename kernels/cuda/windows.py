@@ -61,9 +61,9 @@ class Result(NamedTuple):
 
     Attributes:
         state: float64 [cx, cy, w, h], frame pixels; as before where nothing finite was found.
-        score: of the winning cell, 0 to 1; NaN where nothing finite was found.
-        cell: index of the winning cell, row-major; -1 where nothing finite was found.
-        features: float32, of the window; None where the engine shows none.
+        score: of the winning cell, 0 to 1; NaN if nothing finite was found.
+        cell: index of the winning cell, row-major; -1 if nothing finite was found.
+        features: float32, of the window; None if the engine shows none.
         maps: float32 arrays, where they were asked for; else None.
     """
 

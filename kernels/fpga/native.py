@@ -2,7 +2,7 @@
 
 A line of Python takes some 10 us on an ARM core of 650 MHz, so the work on hundreds of columns,
 rows and cells is done in C++. ``resize``, ``window`` and ``words`` have its definition in NumPy,
-which is used where there is no compiler.
+which is used if there is no compiler.
 """
 
 import ctypes

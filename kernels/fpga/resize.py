@@ -21,7 +21,7 @@ class Fetch(NamedTuple):
 
     Attributes:
         x0, y0: its first pixel, which FRAME points at.
-        columns, rows: its size in pixels; both 0 where the whole window is outside. LINE is 3
+        columns, rows: its size in pixels; both 0 if the whole window is outside. LINE is 3
             times the columns.
     """
 

@@ -322,7 +322,7 @@ def _switch(group: argparse._ArgumentGroup, name: str, text: str) -> None:
 
 
 def _either(group: argparse._ArgumentGroup, name: str, yes: str, no: str) -> None:
-    """Add --NAME and --no-NAME; None where neither is given."""
+    """Add --NAME and --no-NAME; None if neither is given."""
     pair = group.add_mutually_exclusive_group()
     pair.add_argument("--" + name, dest=name, action="store_true", default=None, help=yes)
     pair.add_argument("--no-" + name, dest=name, action="store_false", help=no)

@@ -27,7 +27,7 @@ def say(text: str) -> None:
 
 
 class Progress:
-    """A bar for recordings, a status line for live sources; silent where there is no terminal."""
+    """A bar for recordings, a status line for live sources; silent if there is no terminal."""
 
     def __init__(self, source: Any, options: argparse.Namespace) -> None:
         total = None

@@ -96,7 +96,7 @@ class Corners(Family):
         Returns:
             (best, score): index of the top left map's hottest cell, and the geometric mean of both
             maps' highest probabilities. Where the graph gives the box: 0, and its score, or 1.0
-            where it has none.
+            if it has none.
         """
         best, score, (cx, cy, w, h) = self.box(maps)
         if not np.isfinite((cx, cy, w, h, score)).all():

@@ -105,7 +105,7 @@ class Siamese(Family):
         self._first = float(self._peaks[self._middle])
 
     def certain(self, score: float) -> float:
-        """Height of the last response, divided by the first frame's."""
+        """Return the height of the last response divided by the height in the first frame."""
         if self._first <= 0:
             return score
         return min(max(self._peak / self._first, 0.0), 1.0)
@@ -174,6 +174,6 @@ class CompiledSiamese(Siamese):
     def select(
         self, maps: Maps, state: np.ndarray, scale: Scale, frame_width: int, frame_height: int
     ) -> Chosen:
-        """See ``Siamese.select``; ``maps`` are those of ``look``."""
+        """Pick the scale and the place like ``Siamese.select``; ``maps`` come from ``look``."""
         best, score, self._peak = self._kernel.select(state, scale, frame_width, frame_height)
         return best, score

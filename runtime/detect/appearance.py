@@ -19,7 +19,7 @@ def describe(frame: np.ndarray, box: Sequence[float]) -> Optional[np.ndarray]:
         box: (x, y, w, h), pixels.
 
     Returns:
-        (n,) float; None where the box has no pixel in the frame.
+        (n,) float; None if the box has no pixel in the frame.
     """
     x, y, w, h = box
     left, top = x + w * (1 - INNER) / 2, y + h * (1 - INNER) / 2
@@ -34,7 +34,7 @@ def describe(frame: np.ndarray, box: Sequence[float]) -> Optional[np.ndarray]:
 
 
 def similarity(one: Optional[np.ndarray], two: Optional[np.ndarray]) -> float:
-    """How much two objects look alike, 0 to 1 (Bhattacharyya coefficient); 0 where one is None."""
+    """How much two objects look alike, 0 to 1 (Bhattacharyya coefficient); 0 if one is None."""
     return 0.0 if one is None or two is None else float(np.sqrt(one * two).sum())
 
 

@@ -1,10 +1,9 @@
-"""What a device is: it crops windows of a frame, runs the network on them, and selects.
+"""The interface of a device: it crops windows of a frame, runs the network on them, and selects.
 
-A frame is a list of windows. One target that is followed is a list of one; five targets are a list
-of five; a lost target adds the windows of its search. ``Device.look`` takes the list. All targets
-share one device, which holds nothing of a target but its ``Exemplar``. What is decided about a
-target stands above (``runtime.tracker``), once, and knows no device. The files of this folder are
-the devices: ``processor``, ``gpu`` and ``fpga``.
+``Device.look`` takes the windows of a frame as a list. A followed target adds one window. A lost
+target also adds the windows of its search. All targets share one device, which keeps only the
+``Exemplar`` of each target. ``runtime.tracker`` makes all decisions about a target, independent of
+the device. The files of this folder are the devices: ``processor``, ``gpu`` and ``fpga``.
 """
 
 from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
@@ -21,29 +20,29 @@ if TYPE_CHECKING:
 
 
 class Exemplar:
-    """What a device keeps of one target: its features, where the network reads them.
+    """The features of one target, in the memory from which the network reads them.
 
     Args:
-        border: colour of the pixels outside the frame, (3,) uint8, BGR; ``geometry.border_colour``
-            of the target's first frame. All windows of the target have it.
+        border: colour of the pixels outside the frame, (3,) uint8, BGR, for all windows of the
+            target: ``geometry.border_colour`` of its first frame.
     """
 
     def __init__(self, border: np.ndarray) -> None:
         self.border = border
 
     def close(self) -> None:
-        """Release the device's memory; may be called twice. No look may use it afterwards."""
+        """Release the device's memory. May be called twice. No look may use it afterwards."""
 
 
 class Look(NamedTuple):
     """A window to look at.
 
     Attributes:
-        exemplar: of the target, from ``Device.exemplar`` of the same device.
-        around: float64 [cx, cy, w, h], frame pixels: what the window is centred on and sized by
-            (``geometry.search_window``). Where the device selects, the target's last state.
-        sides: of the window, in usual ones.
-        selects: whether the device selects the target's new state; else it gives the maps.
+        exemplar: the target's ``Exemplar``, from the same device.
+        around: float64 [cx, cy, w, h], frame pixels. It gives the window its centre and size
+            (``geometry.search_window``). If the device selects, it is the target's last state.
+        sides: sides of the window relative to the usual window.
+        selects: whether the device selects the target's new state. Else it returns the maps.
     """
 
     exemplar: Exemplar
@@ -57,17 +56,17 @@ class Device:
 
     Args:
         network: the ``Network``.
-        engine: an engine that holds it; its owner closes it.
-        kernels: of the processor (see ``kernels.cpu.load``), for what it judges.
+        engine: an engine that holds the network. The caller closes it.
+        kernels: kernels of the processor (see ``kernels.cpu.load``), for work on the processor.
 
     Attributes:
-        network, engine, kernels: as above.
-        kernels_name: which kernels crop and select: "c++", "numpy" or "cuda".
-        windows: the most that one call of the network takes. ``look`` takes more, in several calls.
-        shows_features: whether what is seen has the features of the window.
+        network, engine, kernels: the arguments.
+        kernels_name: the kernels that crop and select: "c++", "numpy" or "cuda".
+        windows: windows that one call of the network takes. ``look`` makes several calls for more.
+        shows_features: whether ``Seen`` has the features of the window.
         step_ms: dict of milliseconds in each step: crop, network, select, and refresh (features of
-            a second exemplar, in the first look that uses it). ``look`` adds to them; who begins a
-            frame sets them to 0.
+            a second exemplar, in the first look that uses it). ``look`` adds to them. The caller
+            sets them to 0 at the start of a frame.
     """
 
     kernels_name = ""
@@ -81,18 +80,18 @@ class Device:
         self.step_ms: Dict[str, float] = dict.fromkeys(steps, 0.0)
 
     def take(self, frame: Any) -> Tuple[Any, Tuple[int, ...]]:
-        """Check a frame: (as the device takes it, its (height, width, ...)).
+        """Check a frame; returns (the frame as the device reads it, (height, width, ...)).
 
-        It is called once for a frame, before all else. A BGR uint8 array comes back as it is.
+        Call it once for a frame, before all other calls. It returns a BGR uint8 array unchanged.
 
         Raises:
-            BadFrame: the device can read no such frame.
+            BadFrame: the device cannot read such a frame.
         """
         checked: AnyFrame = checked_frame(frame)
         return checked, checked.shape
 
     def picture(self, frame: Any) -> AnyFrame:
-        """A frame as the processor reads it; a device with frames of its own converts them.
+        """Return a frame as the processor reads it. A frame in device memory is converted.
 
         Args:
             frame: from ``take``. It is converted at most once.
@@ -107,41 +106,41 @@ class Device:
 
         Args:
             frame: from ``take``.
-            around: float64 [cx, cy, w, h] of the target, frame pixels; not kept.
-            beside: of networks with two exemplars, the target's first one. It stays as it is: the
-                result has its first picture and its border, and the new crop as its second
-                picture. None for a new target; such a network then takes the crop as both.
+            around: float64 [cx, cy, w, h] of the target, frame pixels. The array is not kept.
+            beside: only for networks with two exemplars: the target's first one. It does not
+                change. The result has its first picture and border, and the new crop as second
+                picture. None for a new target. The crop is then used for both pictures.
 
         Returns:
-            a new ``Exemplar``. Its features may be computed when it is first looked with.
+            A new ``Exemplar``. Its features may be computed later, in the first look that uses it.
         """
         raise NotImplementedError
 
     def look(self, frame: Any, looks: Sequence[Look]) -> List[Seen]:
-        """Crop windows, run the network on them, and select where that is asked for.
+        """Crop windows, run the network on them, and select if a ``Look`` asks for it.
 
-        What is seen of a window does not depend on the others. For a network of several scales
-        (``decode.scales``) it is never asked to select.
+        The result for a window does not depend on other windows. For a network of several scales
+        (``decode.scales``) no ``Look`` asks to select.
 
         Args:
             frame: from ``take``.
-            looks: any number, of any targets, in any order.
+            looks: any number of ``Look``, for any targets, in any order.
 
         Returns:
-            a ``Seen`` for each. Its arrays of the processor stay valid until the next call.
+            A ``Seen`` for each. Its arrays stay valid until the next call.
 
         Raises:
-            GpuFailed, …: the device failed. Where only the numbers of a window are not finite, its
-                ``Seen.score`` is NaN.
+            GpuFailed, …: the device failed. If only the numbers of one window are not finite, its
+                ``Seen.score`` is NaN instead.
         """
         raise NotImplementedError
 
     def prepare(self, wait: bool = True) -> None:
-        """Make calls of several windows ready, where that takes time; may be called again.
+        """Prepare calls of several windows, if that takes time. May be called again.
 
         Args:
-            wait: until they are ready; else that goes on in the background.
+            wait: whether to wait until they are ready, or prepare them in the background.
         """
 
     def close(self) -> None:
-        """Release what the device holds; the engine stays open. May be called twice."""
+        """Release the device's memory. The engine stays open. May be called twice."""

@@ -1,6 +1,6 @@
 """The FPGA: crop and network are one program of the fabric, select runs on the processor.
 
-The fabric takes one window a call and crops it itself. All else is as on a processor.
+The fabric takes one window a call and crops it itself. Everything else is as on a processor.
 """
 
 from typing import Any, Sequence, Tuple
@@ -16,18 +16,18 @@ from runtime.pictures import AnyFrame, PlanarFrame, bgr_of
 
 
 class Fpga(Processor):
-    """Windows in an FPGA.
+    """Runs windows in an FPGA.
 
     Args:
         engine: ``runtime.engines.overlay.Engine``.
-        kernels: select, and the crop of windows that are too wide for the fabric.
+        kernels: they select, and crop windows that are too wide for the fabric.
     """
 
     def __init__(self, network: Network, engine: Engine, kernels: Kernels) -> None:
         super().__init__(network, engine, kernels, self._cropper_into)
 
     def _cropper_into(self, crop: Any) -> Cropper:
-        """What shows the fabric the windows of an input, a ``kernels.fpga.window.Crop``."""
+        """Return the function that shows the fabric a window; ``crop`` belongs to the input."""
 
         def show(frame: AnyFrame, window: Any, border: np.ndarray) -> None:
             pixels, inside = self._pixels(frame, window)
@@ -36,9 +36,9 @@ class Fpga(Processor):
         return show
 
     def _pixels(self, frame: AnyFrame, window: Sequence[Any]) -> Tuple[np.ndarray, Sequence[Any]]:
-        """BGR pixels that hold what a window has of the frame, and the window in them.
+        """Return BGR pixels of the frame that contain a window, and the window within them.
 
-        Of a frame in planes only the window is converted.
+        If the frame has planes, only the window is converted.
         """
         if isinstance(frame, PlanarFrame):
             planes, (x, y, width, height) = frame.planes, window

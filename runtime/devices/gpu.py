@@ -1,6 +1,6 @@
-"""The GPU: windows of a frame are one submission, crop, network and select.
+"""The GPU: one submission crops all windows of a frame, runs the network and selects.
 
-A window gives its box and its features, or its maps where the processor selects.
+The result of a window is its box and its features, or its maps if the processor selects.
 """
 
 import time
@@ -40,7 +40,7 @@ SELECTS: Dict[str, Callable[[Network], Any]] = {
 
 
 def frame_settings(network: Network) -> FrameSettings:
-    """The numbers of a network that the GPU's kernels take: ``kernels.settings.FrameSettings``.
+    """Return the network's settings for the GPU's kernels: ``kernels.settings.FrameSettings``.
 
     Raises:
         NotOnGpu: the kernels lack this network's select.
@@ -63,7 +63,7 @@ def frame_settings(network: Network) -> FrameSettings:
 
 
 def as_uploaded(frame: Any) -> Any:
-    """A ``Picture`` as the GPU's crop reads it: NV12, BGRx, or converted to BGR; others as is."""
+    """Return a ``Picture`` as NV12, BGRx or converted to BGR, and other frames unchanged."""
     if isinstance(frame, OnDevice) or not isinstance(frame, Picture):
         return frame
     planes = frame.planes if isinstance(frame, PlanarFrame) else None
@@ -80,7 +80,7 @@ class OnGpu(Exemplar):
 
     Args:
         border: see ``Exemplar``.
-        target: what ``windows`` keeps of it.
+        target: the record that ``windows`` keeps of the target.
         windows: the ``Windows``.
     """
 
@@ -89,23 +89,22 @@ class OnGpu(Exemplar):
         self.target, self._windows = target, windows
 
     def close(self) -> None:
-        """See ``Exemplar.close``."""
         self._windows.free(self.target)
         self.target = self.target._replace(features=())
 
 
 class Gpu(Device):
-    """Windows on an NVIDIA GPU.
+    """Runs windows on an NVIDIA GPU.
 
-    Besides BGR arrays it takes frames as cameras give them, without a conversion on the processor:
+    It takes BGR arrays, and frames of cameras without a conversion on the processor:
     ``PlanarFrame`` of BGRx and NV12, BGRx arrays (H, W, 4), ``kernels.cuda.frames.Nv12`` and
-    ``OnDevice``. Boxes are those of the frames that OpenCV converts to BGR.
+    ``OnDevice``. Boxes equal those of the same frames converted to BGR by OpenCV.
 
     Args:
-        network, engine, kernels: see ``Device``; the engine's ``device`` is open.
-        log: called with one sentence where there is no CUDA graph.
-        options: of ``kernels.cuda.windows.Windows``: graph, timed. Without ``timed`` all time is in
-            the step "network".
+        network, engine, kernels: see ``Device``. The engine's ``device`` is open.
+        log: function that takes one sentence if there is no CUDA graph.
+        options: options of ``kernels.cuda.windows.Windows``: graph, timed. Without ``timed`` all
+            time counts for the step "network".
 
     Raises:
         NotOnGpu: the kernels lack this network's select.
@@ -137,7 +136,6 @@ class Gpu(Device):
         return self._windows.uses_graph
 
     def take(self, frame: Any) -> Tuple[Any, Tuple[int, ...]]:
-        """See ``Device.take``."""
         frame = as_uploaded(frame)
         if isinstance(frame, (Nv12, OnDevice)):
             try:
@@ -150,7 +148,6 @@ class Gpu(Device):
         return frame, frame.shape[:2] + (3,)
 
     def picture(self, frame: Any) -> AnyFrame:
-        """See ``Device.picture``."""
         if isinstance(frame, np.ndarray) and frame.shape[2] == 3:
             return frame
         if isinstance(frame, OnDevice):  # not kept: a camera waits for its buffer
@@ -170,7 +167,6 @@ class Gpu(Device):
     def exemplar(
         self, frame: Any, around: np.ndarray, beside: Optional[Exemplar] = None
     ) -> Exemplar:
-        """See ``Device.exemplar``."""
         network, first = self.network, None
         if isinstance(beside, OnGpu):
             border, first = beside.border, beside.target.first
@@ -182,7 +178,6 @@ class Gpu(Device):
         return OnGpu(border, target, self._windows)
 
     def look(self, frame: Any, looks: Sequence[Look]) -> List[Seen]:
-        """See ``Device.look``."""
         began, seen, most = time.perf_counter(), [], self.windows
         for first in range(0, len(looks), most):
             seen += self._call(frame, looks[first : first + most])
@@ -191,7 +186,7 @@ class Gpu(Device):
         return seen
 
     def _call(self, frame: Any, looks: Sequence[Look]) -> List[Seen]:
-        """One call: what so many windows show."""
+        """Run one call for as many windows as it takes."""
         network, windows = self.network, []
         exemplar: Any
         for exemplar, around, sides, _ in looks:
@@ -213,7 +208,6 @@ class Gpu(Device):
         return seen
 
     def close(self) -> None:
-        """See ``Device.close``."""
         self._windows.close()
         if self._parts is not None:
             self._parts.close()
@@ -221,11 +215,11 @@ class Gpu(Device):
 
 
 class GpuFrame(LentFrame):
-    """A frame in the memory of a GPU. What the processor reads of it is downloaded.
+    """A frame in the memory of a GPU. Parts that the processor reads are downloaded.
 
     Args:
-        frame: it must stay there until then.
-        parts: of the device.
+        frame: the frame in the GPU's memory. It must stay there until it has been read.
+        parts: downloads parts of frames of this device.
     """
 
     def __init__(self, frame: OnDevice, parts: Parts) -> None:
@@ -236,11 +230,9 @@ class GpuFrame(LentFrame):
     def resized(
         self, window: geometry.Window, side: int, border: np.ndarray, warp: bool
     ) -> np.ndarray:
-        """See ``LentFrame``."""
         return self._parts.resized(self._frame, window, border.tolist(), side, warp)
 
     def every(self, step: int) -> np.ndarray:
-        """See ``LentFrame``."""
         return self._parts.every(self._frame, step)
 
     def _converted(self) -> np.ndarray:

@@ -1,9 +1,9 @@
-"""The processor: crop and select by compiled kernels, the network by an engine.
+"""The processor: compiled kernels crop and select, and an engine runs the network.
 
     crop -> features -> correlate -> head -> select
 
-Features, correlation and head are the engine's one call, of one window or of several. Which window
-is cropped is in ``runtime.geometry``.
+One call of the engine computes features, correlation and head, for one window or for several.
+``runtime.geometry`` computes the window to crop.
 """
 
 import time
@@ -27,10 +27,10 @@ class Features(Exemplar):
 
     Args:
         border: see ``Exemplar``.
-        pictures: (2, 3, side, side), the engine's input, of networks with two exemplars.
+        pictures: (2, 3, side, side), the engine's input, for networks with two exemplars.
 
     Attributes:
-        features: as ``Engine.search`` takes them; None until they are computed.
+        features: features for ``Engine.search``; None until they are computed.
     """
 
     def __init__(self, border: np.ndarray, pictures: Any = None) -> None:
@@ -40,11 +40,12 @@ class Features(Exemplar):
 
 
 class Processor(Device):
-    """Windows on the processor, or on an engine that is called like one.
+    """Runs windows on the processor, or on an engine with the same interface.
 
     Args:
-        network, engine, kernels: see ``Device``; the kernels crop and select.
-        cropper: function of an engine's input that gives what crops into it; None for ``kernels``.
+        network, engine, kernels: see ``Device``. The kernels crop and select.
+        cropper: function that takes an input of the engine and returns the function that crops into
+            it. None uses ``kernels``.
     """
 
     def __init__(
@@ -66,7 +67,10 @@ class Processor(Device):
     def exemplar(
         self, frame: AnyFrame, around: np.ndarray, beside: Optional[Exemplar] = None
     ) -> Exemplar:
-        """See ``Device.exemplar``; the features of a second one are computed when it is used."""
+        """Crop the exemplar of a target and compute its features; see ``Device.exemplar``.
+
+        The features of a second exemplar are computed when it is first used.
+        """
         network, engine, out = self.network, self.engine, self.engine.exemplar_crop
         border = geometry.border_colour(network, frame) if beside is None else beside.border
         window = geometry.exemplar_window(network, around)
@@ -92,13 +96,11 @@ class Processor(Device):
         exemplar.features = self.engine.exemplar()
 
     def prepare(self, wait: bool = True) -> None:
-        """See ``Device.prepare``."""
         self.engine.prepare()
         if wait and self.windows > 1:
             self.engine.batch(self.windows)
 
     def look(self, frame: AnyFrame, looks: Sequence[Look]) -> List[Seen]:
-        """See ``Device.look``."""
         for look in looks:
             if look.exemplar.features is None:  # type: ignore[attr-defined]
                 started = time.perf_counter()
@@ -116,7 +118,7 @@ class Processor(Device):
         return seen
 
     def _one(self, frame: AnyFrame, look: Look) -> Seen:
-        """A call of one window."""
+        """Run a call of one window."""
         exemplar: Any
         exemplar, around, sides, _ = look
         spent, engine, began = self.step_ms, self.engine, time.perf_counter()
@@ -137,7 +139,7 @@ class Processor(Device):
         return seen
 
     def _several(self, frame: AnyFrame, looks: Sequence[Look]) -> List[Seen]:
-        """A call of several windows."""
+        """Run a call of several windows."""
         count, spent, scales, exemplar = len(looks), self.step_ms, [], None
         batch = self.engine.batch(count)
         if count not in self._crops:
@@ -160,7 +162,7 @@ class Processor(Device):
     def _seen(
         self, frame: AnyFrame, look: Look, scale: Tuple[float, float], maps: Any, features: Any
     ) -> Seen:
-        """What a window shows; ``scale`` is that of ``geometry.search_window``."""
+        """Make the ``Seen`` of a window; ``scale`` comes from ``geometry.search_window``."""
         _, around, sides, selects = look
         if sides != 1.0:
             scale = scale[0] / sides, scale[1] / sides
@@ -176,7 +178,7 @@ class Processor(Device):
         return Seen(around, scale, features, None, state.copy(), score, cell)
 
     def _windows_into(self, out: Any) -> Windows:
-        """What crops windows into the input ``out`` of the network."""
+        """Return the function that crops windows into the input ``out`` of the network."""
         crop = self._cropper(out) if self._cropper else None
         return geometry.windows_into(self.network, self.kernels, out, crop)
 
@@ -185,7 +187,7 @@ class Processor(Device):
 
 
 def parts(count: int, most: int) -> List[int]:
-    """Sizes of the calls that take so many windows: powers of two, each at most ``most``."""
+    """Split a number of windows into sizes of calls: powers of two, each at most ``most``."""
     sizes = []
     while count:
         size = min(most, 1 << (count.bit_length() - 1))
@@ -195,7 +197,7 @@ def parts(count: int, most: int) -> List[int]:
 
 
 def _copied(seen: Seen) -> Seen:
-    """The same, in memory of its own."""
+    """Return a copy in its own memory."""
     features = None if seen.features is None else seen.features.copy()
     maps = None if seen.maps is None else tuple(each.copy() for each in seen.maps)
     return seen._replace(features=features, maps=maps)

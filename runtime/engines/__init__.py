@@ -22,7 +22,7 @@ for _folder in [os.path.join(entry, "runtime", "engines") for entry in sys.path]
 
 
 def names() -> Tuple[str, ...]:
-    """Names of all engines: those that "auto" may take, in its order, then the others."""
+    """List all engines: those that "auto" may take, in its order, then the others."""
     found = [_load(module.name) for module in pkgutil.iter_modules(__path__)]
     engines = [engine for engine in found if engine is not None]
     last = len(engines)
@@ -31,7 +31,7 @@ def names() -> Tuple[str, ...]:
 
 
 def find(name: str) -> Type[Engine]:
-    """The class of an engine.
+    """Return the class of an engine.
 
     Raises:
         NoEngine: there is no file of that name, or it has no engine.
@@ -47,18 +47,18 @@ def find(name: str) -> Type[Engine]:
 
 
 def choices(of_files: bool = False) -> Tuple[str, ...]:
-    """What ``--engine`` may be: "auto" and all names, or those that run a network's own files."""
+    """List values of ``--engine``: "auto" and all names, or only engines that run ONNX files."""
     return (AUTO,) + tuple(name for name in names() if find(name).runs_files or not of_files)
 
 
 def installed(network: Optional[Network] = None) -> List[str]:
-    """Names of the engines that "auto" may take and that are installed, the preferred one first.
+    """List the installed engines that "auto" may take, the preferred one first.
 
     Args:
-        network: the ``Network`` that is to run; the engine that its TOML names comes first.
+        network: the ``Network`` to run. The engine that its TOML names comes first.
 
     Raises:
-        BadNetwork: its TOML names none that "auto" may take.
+        BadNetwork: "auto" may not take the engine that its TOML names.
     """
     found = [engine for engine in map(find, names()) if engine.preference is not None]
     own = network.engine if network is not None else ""
@@ -81,8 +81,8 @@ def create(
         name: "auto", or a name of ``choices(of_files=True)``.
         network: the ``Network``.
         paths: dict of part -> path, from ``network.locate()``.
-        threads: of one call of the network; None for ``THREADS``.
-        log: told where files were made ready, where they were not.
+        threads: threads of one call of the network. None takes ``THREADS``.
+        log: function that takes one sentence if the files had to be prepared.
 
     Raises:
         NoEngine: there is no such engine, it is not installed, or it runs bundles only.
@@ -120,7 +120,7 @@ def open_engine(name: str, setup: Setup) -> Engine:
 
 
 def _first_that_opens(setup: Setup) -> Engine:
-    """The preferred engine whose library is not broken."""
+    """Open the preferred engine whose library is not broken."""
     reasons = []
     for name in installed(setup.network):
         try:
@@ -134,7 +134,7 @@ def _first_that_opens(setup: Setup) -> Engine:
 
 
 def _load(name: str) -> Optional[Type[Engine]]:
-    """The engine in a file of this folder; None where the file holds none or can't be imported."""
+    """Import the engine in a file of this folder; None if it has none or can't be imported."""
     try:
         module = importlib.import_module(__name__ + "." + name)
     except (ImportError, SyntaxError):  # a user's own file; ``find`` says that it is no engine

@@ -1,14 +1,14 @@
-"""What an engine is: it runs the two graphs of a network on one kind of hardware.
+"""The interface of an engine. It runs the two graphs of a network on one kind of hardware.
 
-An engine is one file in this folder: a module whose class ``Engine`` derives from the ``Engine``
-below and has the file's name as its ``name``. Nothing else has to be edited. An engine may also
-stand in a folder ``runtime/engines`` without an ``__init__.py`` below any folder of Python's path.
+An engine is one file in this folder. Its class ``Engine`` derives from the ``Engine`` below, and
+its ``name`` is the file's name. Nothing else has to be edited. An engine may also be in a folder
+``runtime/engines`` without an ``__init__.py``, below any folder of Python's path.
 
-The class attributes are read without its library, to list the engines and to check a board. So
-such a module imports its library and NumPy only where it uses them.
+Programs read the class attributes without the engine's library, to list the engines and to check a
+board. So an engine imports its library and NumPy only in the functions that use them.
 
-An engine must give ``exemplar_crop``, ``exemplar``, ``search_crop``, ``search`` and ``describe``.
-What it may give besides has a default here that says no. Callers compare with that default.
+An engine must define ``exemplar_crop``, ``exemplar``, ``search_crop``, ``search`` and ``describe``.
+Everything else is optional. Its default here means that the engine does not support it.
 """
 
 import importlib.util
@@ -27,7 +27,7 @@ THREADS = 1
 
 
 class Setup(NamedTuple):
-    """What an engine is made from."""
+    """The values from which an engine is made."""
 
     network: Network  # the ``Network``
     # dict of part -> path of the network's ONNX files; empty where a bundle has others
@@ -49,14 +49,14 @@ class Batch:
 
     Attributes:
         crops: for each window, the array for its crop; see ``Engine.search_crop``.
-        search_features: for each window, what ``Engine.search_features`` is for one.
+        search_features: for each window, the array as in ``Engine.search_features``.
     """
 
     crops: Sequence[Any] = ()
     search_features: Sequence[Any] = ()
 
     def start(self, number: int, features: Any) -> None:
-        """Take the features of the target of window ``number``, after its crop was written."""
+        """Set the target's features for window ``number``, after its crop was written."""
         raise NotImplementedError
 
     def finish(self) -> Sequence[Tuple[Any, ...]]:
@@ -74,25 +74,26 @@ class Engine:
         name: the file's name.
         title: the hardware, for a list of engines: "CPU", "NVIDIA GPU", "FPGA".
         runs_files: whether it runs a network's own ONNX files.
-        preference: place in the order in which "auto" tries engines, the lowest first; None where
+        preference: "auto" tries engines in the order of this number, the lowest first. None if
             "auto" never takes it.
         libraries: modules that it imports and that do not come with this project.
         install: the command that installs them.
 
     Attributes:
         network, bundle, threads: as in ``setup``.
-        search_crop: (1, 3, side, side) array: write the search region into it. It is normalised
-            float32, or uint8 as it is (see ``runtime.graphs.byte_pictures``). Its memory holds
-            planes; of bytes, it may hold the channels of a pixel side by side. An engine in an
-            FPGA has an object in its place, which ``runtime.devices.fpga`` knows.
+        search_crop: (1, 3, side, side) array; the caller writes the search region into it. It is
+            normalised float32, or uint8 without normalisation (see
+            ``runtime.graphs.byte_pictures``). Its memory holds planes. A uint8 array may be a view
+            of (h, w, 3) pixels. An engine in an FPGA has an object of ``runtime.devices.fpga``
+            instead.
         search_features: float32 (1, channels, cells) array: the features of the search region in
-            the last call (see ``runtime.graphs.assemble``); None where the graph has none.
+            the last call (see ``runtime.graphs.assemble``); None if the graph has none.
         exemplar_crop: the array for the exemplar; see ``search_crop``.
-        exemplar_box: the array for ``geometry.exemplar_box``; None where the network takes none.
-        device: the open ``kernels.cuda.device`` where the tensors lie in a GPU's memory; the engine
-            is then a ``runtime.engines.gpu.GpuEngine``. None where they do not.
-        fabric: the ``kernels.fpga.fabric.Fabric`` that also crops; None where there is none.
-        windows: the most that one call takes: 1, 2, 4 or 8; see ``batch``.
+        exemplar_box: the array for ``geometry.exemplar_box``; None if the network takes none.
+        device: the open ``kernels.cuda.device`` if the tensors are in a GPU's memory. The engine
+            is then a ``runtime.engines.gpu.GpuEngine``. Else None.
+        fabric: the ``kernels.fpga.fabric.Fabric`` that also crops; None if there is none.
+        windows: the most windows that one call takes: 1, 2, 4 or 8; see ``batch``.
     """
 
     name = ""
@@ -118,10 +119,10 @@ class Engine:
 
     @classmethod
     def bundle_of(cls, setup: Setup) -> Bundle:
-        """The bundle of a ``Setup``.
+        """Return the bundle of a ``Setup``.
 
         Raises:
-            NoEngine: there is none, and this engine runs nothing else.
+            NoEngine: there is none, and this engine runs only bundles.
         """
         if setup.bundle is None:
             raise NoEngine(
@@ -132,12 +133,12 @@ class Engine:
 
     @classmethod
     def is_installed(cls) -> bool:
-        """Whether all of its libraries can be found; none of them is imported."""
+        """Whether all of its libraries can be found. This imports none of them."""
         return all(importlib.util.find_spec(library) is not None for library in cls.libraries)
 
     @classmethod
     def computes_int8(cls) -> bool:
-        """Whether it computes INT8 networks in whole numbers on this processor."""
+        """Whether this engine computes INT8 networks in integers on this processor."""
         return True
 
     @classmethod
@@ -185,7 +186,7 @@ class Engine:
         """Run the network on the picture in ``search_crop``.
 
         Args:
-            features: what ``exemplar`` returned for the target.
+            features: the result of ``exemplar`` for the target.
 
         Returns:
             The maps, a tuple of float32 arrays; the next call overwrites them.
@@ -195,16 +196,16 @@ class Engine:
     def batch(self, count: int) -> Batch:
         """Return the ``Batch`` for ``count`` windows: 2, 4 or 8, at most ``windows``.
 
-        It is made when the engine is opened, or in a thread that this waits for.
+        It was made when the engine was opened, or a thread makes it and this call waits for it.
         """
         raise NotImplementedError
 
     def prepare(self) -> None:
-        """Begin to make the batches, where that takes time; may be called again."""
+        """Begin to make the batches, if that takes time. May be called again."""
 
     def describe(self) -> Dict[str, Any]:
         """Say what runs where: a dict with at least engine, version, device and precision."""
         raise NotImplementedError
 
     def close(self) -> None:
-        """Release what the engine holds. It cannot be used afterwards."""
+        """Release the engine's memory. The engine cannot be used afterwards."""

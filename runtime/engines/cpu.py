@@ -1,6 +1,6 @@
-"""What the engines of a processor share: one window, and several in one call.
+"""The base of engines on a processor: they run one window, or several in one call.
 
-Such an engine binds a model to fixed arrays. Everything that runs in a frame is here.
+Such an engine binds a model to fixed arrays. This file has everything that runs in a frame.
 """
 
 import threading
@@ -11,12 +11,12 @@ from runtime.engines import base
 
 
 class CpuBatch(base.Batch):
-    """Searches in several windows in one call: the arrays of a graph that holds all of them.
+    """Searches in several windows in one call of a graph for that many windows.
 
     Args:
-        graphs: of the network, see ``CpuEngine.read_graphs``.
-        bound: the model of so many windows, as ``CpuEngine.bind`` returns it.
-        count: windows.
+        graphs: the network's graphs, see ``CpuEngine.read_graphs``.
+        bound: the model for ``count`` windows, from ``CpuEngine.bind``.
+        count: number of windows.
     """
 
     def __init__(self, graphs: Any, bound: Any, count: int) -> None:
@@ -42,13 +42,13 @@ class CpuBatch(base.Batch):
 
 
 def _shares(array: Any, count: int) -> Tuple[Any, ...]:
-    """The windows' shares of an array, views of one shape each."""
+    """Return each window's part of an array, as views of equal shapes."""
     length = len(array) // count
     return tuple(array[length * i : length * (i + 1)] for i in range(count))
 
 
 class CpuEngine(base.Engine):
-    """An engine on a processor; a subclass gives ``bind``.
+    """An engine on a processor. A subclass defines ``bind``.
 
     Class attributes:
         processor: the hardware, for ``describe``.
@@ -85,17 +85,17 @@ class CpuEngine(base.Engine):
         """Bind a model to fixed arrays.
 
         Args:
-            model: one of the models that ``read_graphs`` gives.
-            threads: of one call.
+            model: one of the models that ``read_graphs`` returns.
+            threads: threads of one call.
 
         Returns:
-            An object with ``arrays``, a dict of the name of each input and output -> array, and
-            ``run()``, which waits for the result without holding Python's lock.
+            An object with ``arrays``, a dict of each input's and output's name -> array, and
+            ``run()``, which releases Python's lock while it waits for the result.
         """
         raise NotImplementedError
 
     def describe(self) -> Dict[str, Any]:
-        """What runs where: engine, library version, device, precision, threads."""
+        """Return a dict: engine, library version, device, precision, threads."""
         return {
             "engine": self.name,
             "version": self.version,
@@ -106,7 +106,7 @@ class CpuEngine(base.Engine):
 
     @property
     def version(self) -> Optional[str]:
-        """Of the library."""
+        """Return the version of the library."""
         return str(self._library.__version__)
 
     def exemplar(self) -> Tuple[Any, ...]:
@@ -122,7 +122,6 @@ class CpuEngine(base.Engine):
         return self._maps
 
     def batch(self, count: int) -> base.Batch:
-        """See ``runtime.engines.base.Engine``."""
         if count not in self._batches:
             self.prepare()
             assert self._making is not None, "prepare has started it"
@@ -132,7 +131,7 @@ class CpuEngine(base.Engine):
         return self._batches[count]
 
     def prepare(self) -> None:
-        """See ``runtime.engines.base.Engine``: a thread compiles, a frame goes on meanwhile."""
+        """Begin to compile the batches in a thread, while frames continue."""
         if self._making is None and self.windows > 1:
             self._making = threading.Thread(target=self._make, name="batches")
             self._making.start()
@@ -148,7 +147,7 @@ class CpuEngine(base.Engine):
             self._failure = error
 
     def close(self) -> None:
-        """Release the executor's memory."""
+        """Release the engine's memory."""
         self._closed = True
         if self._making is not None:
             self._making.join()

@@ -1,8 +1,7 @@
-"""What the engines of a GPU share: tensors at fixed addresses, and arrays of the host beside them.
+"""The base of engines on a GPU: tensors at fixed addresses, and copies of them on the host.
 
-An engine gives its parts, which put themselves on a stream. Here is how they are used: on the
-host's arrays, as ``runtime.engines.base`` says, and on the device's memory, as
-``kernels.cuda.windows`` says.
+An engine defines its parts, which enqueue themselves on a stream. ``GpuEngine`` runs them on arrays
+of the host for ``runtime.engines.base``, and on device memory for ``kernels.cuda.windows``.
 """
 
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
@@ -20,27 +19,27 @@ WINDOWS = 4  # that one submission takes where the network takes one in a call
 class GpuEngine(base.Engine):
     """An engine whose parts run on a GPU.
 
-    A part is an object with ``run(handle, windows)``, which puts it on a stream for so many windows
-    and returns at once, and ``bind(name, address)``, which moves a tensor to an address if the part
-    has one of that name.
+    A part is an object with two methods. ``run(handle, windows)`` enqueues it on a stream for that
+    many windows and returns at once. ``bind(name, address)`` moves the tensor of that name to an
+    address, if the part has it.
 
     A subclass calls ``_allocate`` when it knows its tensors. Then it sets ``_exemplar`` (one part)
     and ``_frame`` (the parts of a window, in their order), and runs all parts once.
 
-    The tensors of a window lie in its place: picture, features of its target, maps, features of the
-    window. There is one place, until ``prepare`` makes more.
+    Each window has a place in memory for its tensors: picture, features of its target, maps,
+    features of the window. There is one place until ``prepare`` makes more.
 
     Attributes:
-        stream: of the device; all work goes there.
-        dtype: of all tensors, one of ``TYPES``. On the host all are float32.
-        capturable: whether its work may be captured in a CUDA graph.
-        features: names of the tensors that the exemplar leaves for the windows.
+        stream: the device's stream for all work.
+        dtype: type of all tensors, one of ``TYPES``. On the host all are float32.
+        capturable: whether a CUDA graph may capture the work.
+        features: names of the tensors that the exemplar part writes and the window's parts read.
         maps: names of the maps, in the order of the network's family.
-        shown: names of the window's features: one, where the network's targets are watched.
-        pictures: how many pictures the exemplar part takes: 1, or 2.
-        most: windows that one submission shall take.
-        counts: of windows that ``run`` takes, ascending; more than one after ``prepare``.
-        search_features: the window's features on the host, where they are shown; else None.
+        shown: names of the window's features: one name if presence needs them, else none.
+        pictures: number of pictures that the exemplar part takes, 1 or 2.
+        most: windows that one submission takes.
+        counts: numbers of windows that ``run`` takes, ascending; more than one after ``prepare``.
+        search_features: the window's features on the host if ``shown`` names them; else None.
     """
 
     title = "NVIDIA GPU"
@@ -75,7 +74,7 @@ class GpuEngine(base.Engine):
             shapes: dict of tensor name -> shape.
             features, maps: names of tensors.
             search_features: name of the output that ``runtime.graphs.assemble`` added.
-            dtype: of all tensors, one of ``TYPES``.
+            dtype: type of all tensors, one of ``TYPES``.
         """
         if "exemplar_box" in shapes:
             raise BadNetwork(
@@ -100,7 +99,7 @@ class GpuEngine(base.Engine):
         self._written: Any = None  # where the exemplar part writes its features
 
     def _pinned(self, name: str) -> Any:
-        """An array of the host that the device copies from and to by itself."""
+        """Return a pinned array of the host, which the device can copy from and to."""
         array = self.device.pinned(self.size(name)).view(self._kind).reshape(self.shape(name))
         array[...] = 0
         return array
@@ -108,7 +107,6 @@ class GpuEngine(base.Engine):
     # ---- on the host's arrays
 
     def exemplar(self) -> Tuple[Any, ...]:
-        """See ``runtime.engines.base.Engine``."""
         self._upload("exemplar")
         self._loaded = None
         own = {name: self.place_of(name) for name in self.features}
@@ -119,7 +117,6 @@ class GpuEngine(base.Engine):
         return tuple(self._host[name].copy() for name in self.features)
 
     def search(self, features: Any) -> Tuple[Any, ...]:
-        """See ``runtime.engines.base.Searcher``."""
         if features is not self._loaded:
             for name, values in zip(self.features, features):
                 self._host[name][...] = values
@@ -145,20 +142,20 @@ class GpuEngine(base.Engine):
     # ---- on the device's memory
 
     def shape(self, name: str) -> Tuple[int, ...]:
-        """Shape of a tensor, of one window."""
+        """Return the shape of a tensor for one window."""
         return self._shapes[name]
 
     def size(self, name: str) -> int:
-        """Bytes of a tensor, of one window."""
+        """Return the bytes of a tensor for one window."""
         return int(self._kind.itemsize * np.prod(self._shapes[name], dtype=np.int64))
 
     def apart(self, name: str) -> int:
-        """Bytes from a window's tensor to that of the next window."""
+        """Return the bytes from a window's tensor to that of the next window."""
         size = self.size(name)
         return size if self._packed else -(-size // ALIGNMENT) * ALIGNMENT
 
     def place_of(self, name: str) -> int:
-        """Address of a tensor, of the first window."""
+        """Return the address of a tensor of the first window."""
         if name not in self._addresses:
             self._addresses[name] = self.device.alloc(self.size(name))
         return self._addresses[name]
@@ -166,8 +163,8 @@ class GpuEngine(base.Engine):
     def prepare(self) -> None:
         """Make places for ``most`` windows, and load the network for them, once.
 
-        Where the network takes several windows in a call, their tensors lie one after the other.
-        Else each call takes one, and each window's tensors have an aligned address.
+        If a call of the network takes several windows, their tensors are contiguous. Else each call
+        takes one window, and each window's tensors have an aligned address.
         """
         if len(self.counts) > 1:
             return
@@ -191,24 +188,24 @@ class GpuEngine(base.Engine):
         self.device.synchronise(self.stream)
 
     def _takes(self, count: int) -> bool:
-        """Whether the network takes so many windows in one call."""
+        """Whether one call of the network takes that many windows."""
         return False
 
     def _parts_for(self, count: int) -> List[Any]:
-        """The network for so many windows in one call, bound to the places."""
+        """Return the parts for that many windows in one call, bound to the places."""
         raise NotImplementedError
 
     def _move_to(self, place: int) -> None:
-        """Let the parts of a window read and write in one place."""
+        """Bind the parts of a window to one place."""
         bind(self._frame, {n: self.place_of(n) + place * self.apart(n) for n in self._moved})
         self._place = place
 
     def run_exemplar(self, handle: Any, features: Dict[str, int]) -> None:
-        """Put the exemplar's part on the stream.
+        """Enqueue the exemplar's part on the stream.
 
         Args:
-            handle: of the stream.
-            features: name -> the address to which it writes, of each of ``features``.
+            handle: handle of the stream.
+            features: dict of each name of ``features`` -> address to write it to.
         """
         if features != self._written:
             bind([self._exemplar], features)
@@ -216,11 +213,11 @@ class GpuEngine(base.Engine):
         self._exemplar.run(handle, 1)
 
     def run(self, handle: Any, count: int) -> None:
-        """Put the network on the stream, for the windows of the first places.
+        """Enqueue the network on the stream, for the windows in the first places.
 
         Args:
-            handle: of the stream.
-            count: how many, one of ``counts``.
+            handle: handle of the stream.
+            count: number of windows, one of ``counts``.
         """
         self._loaded = None
         if count in self._batches:
@@ -241,12 +238,12 @@ class GpuEngine(base.Engine):
 
 
 def bind(parts: Iterable[Any], addresses: Dict[str, int]) -> None:
-    """Move tensors of parts to addresses: name -> address."""
+    """Move tensors of parts to addresses; takes a dict of name -> address."""
     for part in parts:
         for name, address in addresses.items():
             part.bind(name, address)
 
 
 def _as_float(array: Any) -> Any:
-    """The array of the host that users read and write: float32, whatever the tensor is."""
+    """Return the float32 array of the host that users read and write, for any tensor type."""
     return array if array.dtype == np.float32 else np.zeros(array.shape, np.float32)

@@ -1,4 +1,4 @@
-"""Run a network with ncnn on the CPU, as ARM processors and phones do.
+"""Run a network with ncnn on the CPU of an ARM board or a phone.
 
 pnnx converts the network off the board (``boards.build.engines.ncnn``).
 """
@@ -29,7 +29,7 @@ class Engine(ConvertedEngine):
 
 
 class _Bound:
-    """A loaded model whose inputs and outputs are fixed arrays; ncnn numbers them in0, out0."""
+    """A loaded model with fixed arrays as inputs and outputs. ncnn names them in0, out0."""
 
     def __init__(
         self, library: Any, network_name: str, model: Model, threads: int, precision: str
@@ -67,7 +67,7 @@ class _Bound:
 
 
 def _kernels(param: str) -> Set[str]:
-    """Blobs that a convolution takes as its kernel: (outputs, inputs, height, width)."""
+    """Find blobs that a convolution takes as its kernel: (outputs, inputs, height, width)."""
     with open(param) as file:
         lines = [line.split() for line in file.read().splitlines()[2:]]
     return {
@@ -78,7 +78,7 @@ def _kernels(param: str) -> Set[str]:
 
 
 def _set_options(options: Any, threads: int, precision: str) -> None:
-    """Compute in the bundle's numbers: ncnn takes fp16 or bf16 by itself where it is faster."""
+    """Set the bundle's precision, because ncnn else takes fp16 or bf16 if it is faster."""
     half = precision == "fp16"
     options.num_threads = threads
     options.use_vulkan_compute = False

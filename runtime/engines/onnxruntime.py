@@ -12,7 +12,7 @@ FROM = (1, 21)  # the first version that quantises weights itself
 
 
 def open_session(library: Any, model: Union[bytes, str], threads: int, **more: Any) -> Any:
-    """A session of a model, or of the file at a path, on the processor."""
+    """Open a session on the processor for a model, or for the file at a path."""
     options = library.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -21,16 +21,17 @@ def open_session(library: Any, model: Union[bytes, str], threads: int, **more: A
 
 
 def as_written(library: Any, has_float_layer: bool) -> Dict[str, Any]:
-    """Arguments of a session that keep float layers between quantised ones as they are.
+    """Return arguments of a session that keep float layers between quantised ones unchanged.
 
     From 1.21 on, ONNX Runtime quantises the weights of such a layer itself, with one scale for all
-    channels (its pull request 22969). ``calib.int8`` makes such layers where INT8 loses too much,
-    and they then lost more than in INT8. The same optimisation quantises float biases of INT8
-    layers, which are slow without it. So it is left out only where a file has such a layer.
+    channels (its pull request 22969). ``calib.int8`` makes such layers if INT8 loses too much
+    accuracy, and the optimisation then loses more than INT8. The same optimisation quantises float
+    biases of INT8 layers, which are slow without it. So it is switched off only for a file with
+    such a layer.
 
     Args:
         library: ONNX Runtime.
-        has_float_layer: of the model, see ``runtime.graphs.models``.
+        has_float_layer: whether the model has one, see ``runtime.graphs.models``.
     """
     version = re.findall("[0-9]+", library.__version__)[:2]
     if tuple(map(int, version)) < FROM or not has_float_layer:
@@ -39,7 +40,7 @@ def as_written(library: Any, has_float_layer: bool) -> Dict[str, Any]:
 
 
 class Engine(CpuEngine):
-    """See ``runtime.engines.base.Engine``."""
+    """Runs a network's ONNX files with ONNX Runtime on the processor."""
 
     name = "onnxruntime"
     preference = 2
@@ -61,16 +62,16 @@ class Engine(CpuEngine):
 
 
 class Bound:
-    """A session whose inputs and outputs are fixed arrays.
+    """A session with fixed arrays as inputs and outputs.
 
     Args:
         library: ONNX Runtime.
-        network_name: for messages.
+        network_name: name of the network, for messages.
         model: a ``runtime.canonical.Model``.
-        threads: of one call.
+        threads: threads of one call.
 
     Attributes:
-        arrays: dict of the name of each input and output -> array.
+        arrays: dict of each input's and output's name -> array.
     """
 
     def __init__(self, library: Any, network_name: str, model: Any, threads: int) -> None:

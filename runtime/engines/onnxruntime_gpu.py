@@ -1,7 +1,7 @@
 """Run a network with ONNX Runtime on an NVIDIA GPU, by its CUDA or its TensorRT provider.
 
-Tensors lie in device memory of our own, and all work goes to one stream of ours: nothing passes
-through the host between the steps of a frame. This is the engine for the GPU of a computer.
+This engine owns the device memory of all tensors, and all work goes to its one stream. So nothing
+passes through the host between the steps of a frame. It is the engine for the GPU of a computer.
 """
 
 import importlib
@@ -20,12 +20,12 @@ PROVIDERS = {
 
 
 class Engine(GpuEngine):
-    """See ``runtime.engines.base.Engine``; also has what ``kernels.cuda.windows`` asks for.
+    """Runs a network's ONNX files with ONNX Runtime on an NVIDIA GPU.
 
-    Its setting ``provider`` names one of ``PROVIDERS``; without it, it is ``DEFAULT``.
+    The setting ``provider`` names one of ``PROVIDERS``. Without it, ``DEFAULT`` is used.
 
     Raises:
-        NoGpu: no driver, or neither CuPy nor PyCUDA.
+        NoGpu: there is no driver, or neither CuPy nor PyCUDA.
         NoEngine: this ONNX Runtime has no such provider.
         BadNetwork: the files are not what the TOML says.
     """
@@ -80,7 +80,7 @@ class Engine(GpuEngine):
         return [_OnStream(self._library, self, self._graphs.several[count], count)]
 
     def describe(self) -> Dict[str, Any]:
-        """What runs where: engine, library version, device, precision."""
+        """Return a dict: engine, library version, device, precision."""
         return {
             "engine": self.name,
             "version": self._library.__version__,
@@ -91,7 +91,7 @@ class Engine(GpuEngine):
 
 
 class _OnStream:
-    """A session bound to the device's memory, on a stream of ours, for so many windows."""
+    """A session for a number of windows, bound to device memory and the engine's stream."""
 
     def __init__(self, library: Any, engine: Engine, model: Any, windows: int = 1) -> None:
         import numpy as np
@@ -113,7 +113,7 @@ class _OnStream:
             self._run.add_run_config_entry("disable_synchronize_execution_providers", "1")
 
     def _open(self, library: Any, engine: Engine, model: Any, names: Any) -> Any:
-        """The session of a model on the engine's stream."""
+        """Open a session of a model on the engine's stream."""
         chosen = {"user_compute_stream": str(self._handle), "device_id": "0"}
         chosen = chosen if self._kind == "cuda" else {}
         rest = [name for name in ("CPUExecutionProvider",) if name not in names]
@@ -145,7 +145,7 @@ class _OnStream:
             self._binders[name](name, self._kind, 0, self._float, shape, address)
 
     def run(self, handle: Any, windows: int = 1) -> None:
-        """Put it on the stream that it was made with, for as many windows as it was made for."""
+        """Enqueue the session on its own stream, for its own number of windows."""
         if handle != self._handle:
             raise RuntimeError("a session runs on its engine's stream only")
         try:

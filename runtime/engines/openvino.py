@@ -1,7 +1,7 @@
 """Run a network with OpenVINO on the CPU: bound tensors, one call a frame.
 
-A model of one stream runs in the thread that calls it. One of several streams hands each request to
-another thread, which takes 0.1 to 0.3 ms a call.
+A model with one stream runs in the calling thread. A model with several streams passes each request
+to another thread, which takes 0.1 to 0.3 ms a call.
 """
 
 import contextlib
@@ -28,10 +28,10 @@ TELEMETRY = "openvino_telemetry"  # the package that sends events
 
 
 class Engine(CpuEngine):
-    """See ``runtime.engines.base.Engine``.
+    """Runs a network's ONNX files with OpenVINO on the processor.
 
-    It comes before ONNX Runtime: it took 0.72, 0.91 and 0.84 of its time on nanotrack_v1, _v2 and
-    _v3 (fp32, one thread, a computer with AVX-512, in one run).
+    "auto" tries it before ONNX Runtime, because it took 0.72, 0.91 and 0.84 of the time on
+    nanotrack_v1, _v2 and _v3 (fp32, one thread, a computer with AVX-512, in one run).
     """
 
     name = "openvino"
@@ -45,7 +45,7 @@ class Engine(CpuEngine):
 
     @classmethod
     def computes_int8(cls) -> bool:
-        """See ``runtime.engines.base.Engine``.
+        """Whether OpenVINO computes INT8 networks in integers on this processor.
 
         On ARM, OpenVINO 2025.2 rounds all values to INT8 and computes with them in float32. That
         takes longer than the network in float32 (``python -m tests.arm.frame_cost``).
@@ -56,8 +56,8 @@ class Engine(CpuEngine):
     def form(cls) -> str:
         """See ``runtime.engines.base.Engine``.
 
-        The INT8 layers of kestrel took 50 of 560 microseconds to turn a picture around (AVX-512
-        VNNI). Its values stay the same.
+        INT8 layers of kestrel took 50 of 560 microseconds to transpose a picture (AVX-512 VNNI).
+        The values stay the same.
         """
         return canonical.PIXELS if cls.computes_int8() else canonical.BYTES
 
@@ -77,11 +77,11 @@ class Engine(CpuEngine):
 
 
 def load_library() -> Any:
-    """Import OpenVINO; returns the module that holds the classes.
+    """Import OpenVINO; returns the module that has the classes.
 
-    Its import would send an event to its makers and write ``~/intel``. Where the package that does
-    so is missing, OpenVINO takes a stub of its own. So that package is hidden meanwhile. Before
-    2023.1 the top package is empty.
+    Its telemetry package would send an event to its makers and write ``~/intel``. OpenVINO has a
+    stub for the case that this package is missing. So this function hides the package during the
+    import. Before 2023.1 the top package is empty.
     """
     modules: Dict[str, Any] = sys.modules
     known = modules.get(TELEMETRY)
@@ -98,12 +98,12 @@ def load_library() -> Any:
 def compile_on_cpu(library: Any, model: Union[bytes, str], threads: int, **more: Any) -> Any:
     """Compile a model for one call at a time, in float32 and without AMX.
 
-    Every user of OpenVINO compiles here, because the first one decides about AMX for the process.
+    All compilations go through this function, because the first one fixes AMX for the process.
 
     Args:
         library: from ``load_library``.
         model: an ONNX model, or its path.
-        threads: of one call.
+        threads: threads of one call.
         more: further settings of OpenVINO.
 
     Returns:
@@ -119,9 +119,9 @@ def compile_on_cpu(library: Any, model: Union[bytes, str], threads: int, **more:
 
 
 class _Bound:
-    """A request of a compiled ``runtime.canonical.Model``: its inputs and outputs are fixed arrays.
+    """A request of a compiled ``runtime.canonical.Model`` with fixed arrays.
 
-    Those of ``pixels`` are views (n, 3, h, w) of what the model takes as (n, h, w, 3).
+    The arrays of ``pixels`` are views (n, 3, h, w) of memory that is (n, h, w, 3).
     """
 
     def __init__(self, library: Any, compiled: Any, model: Any) -> None:
@@ -144,7 +144,7 @@ class _Bound:
         self.run = self._runner()
 
     def _runner(self) -> Callable[[], Any]:
-        """The call that runs the request without building a dictionary of results."""
+        """Return the function that runs the request without building a dictionary of results."""
         request = self.request
         try:
             request.infer(share_outputs=True)  # not in every version
@@ -154,7 +154,7 @@ class _Bound:
 
 
 def _aligned(shape: Any, dtype: Any) -> Any:
-    """An array of zeros that begins where a line of the caches does."""
+    """Return an array of zeros that is aligned to a cache line."""
     import numpy as np
 
     count = int(np.prod(shape)) * np.dtype(dtype).itemsize
@@ -165,7 +165,7 @@ def _aligned(shape: Any, dtype: Any) -> Any:
 
 @contextlib.contextmanager
 def without_amx(cpu_info: str = CPU_INFO) -> Iterator[None]:
-    """Hide AMX from OpenVINO, which looks for it once in a process, when it is loaded.
+    """Hide AMX from OpenVINO while it is loaded, the only time when it looks for AMX.
 
     Args:
         cpu_info: the file that states the processor's instructions.
@@ -184,7 +184,7 @@ def without_amx(cpu_info: str = CPU_INFO) -> Iterator[None]:
 
 
 def settings_of(core: Any, threads: int) -> Dict[str, Any]:
-    """Latency on ``threads`` threads, in float32: some CPUs use bfloat16 otherwise."""
+    """Return settings for low latency on ``threads`` threads. They keep CPUs from bfloat16."""
     wanted = {
         "PERFORMANCE_HINT": "LATENCY",
         "NUM_STREAMS": "1",

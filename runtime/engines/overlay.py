@@ -1,8 +1,8 @@
 """The engine of FPGA boards: crop and network as one program of the overlay.
 
-A bundle holds one image of memory (region 0: programs, weights, tables), says what lies where in
-it, and has a picture with its known answer. Each target has memory of its own (region 1: the
-exemplar's features, the maps).
+A bundle has one image of memory (region 0: programs, weights, tables), the layout of that image,
+and a picture with its known answer. Each target has its own memory (region 1: the exemplar's
+features, the maps).
 """
 
 import pathlib
@@ -32,15 +32,16 @@ MOST_EXPONENT = 64
 
 
 class Engine(Base):
-    """See ``runtime.engines.base.Engine``; the overlay crops too.
+    """Runs a bundle on the overlay of an FPGA board. The overlay also crops.
 
-    Opening it runs the bundle's known answer once.
+    The constructor runs the bundle's known answer once.
 
     Attributes:
         exemplar_crop, search_crop: ``kernels.fpga.window.Crop``.
 
     Raises:
-        NoEngine, BadOverlay, BundleMismatch, BadBundle, FabricFailed: see there.
+        NoEngine, BundleMismatch, BadBundle: see ``runtime.errors``.
+        BadOverlay, FabricFailed: see ``kernels.errors``.
     """
 
     name = "overlay"
@@ -94,13 +95,12 @@ class Engine(Base):
 
     @classmethod
     def check_bundle(cls, run: Dict[str, Any], settings: Dict[str, Any]) -> List[str]:
-        """See ``runtime.engines.base.Engine``."""
         if not _is_whole(run, settings):
             raise ValueError("its programs and maps do not fit together")
         return [run["image"], run["answer"]["picture"]]
 
     def _check_size(self, size: Dict[str, Any]) -> None:
-        """Compare the fabric's size with the one that the programs were made for."""
+        """Compare the fabric's size with the size that the programs need."""
         from kernels.fpga import tables
 
         built, here = tables.size_register(size), self.fabric.read("SIZE")
@@ -108,10 +108,10 @@ class Engine(Base):
             self.bundle.mismatch("an overlay with", tables.spelled(built), tables.spelled(here))
 
     def _load_image(self) -> None:
-        """Copy region 0 into memory, and check that it arrived.
+        """Copy region 0 into memory, and compare it afterwards.
 
         Raises:
-            BadBundle: what memory holds is something else.
+            BadBundle: the memory has other contents.
         """
         data = self._file.read_bytes()
         self._count, self._checksum = len(data), zlib.crc32(data)
@@ -129,15 +129,15 @@ class Engine(Base):
         return zlib.crc32(self._image.array[: self._count].tobytes()) == self._checksum
 
     def answers(self, turns: int = 1, flush: bool = True) -> int:
-        """Run the known answer.
+        """Run the picture with the known answer.
 
         Args:
-            turns: how often. Before each but the only one the fabric is shown another picture, so
-                that memory must change.
+            turns: number of runs. If there are several, the fabric gets another picture before
+                each, so that the memory must change.
             flush: False leaves the picture in the processor's cache.
 
         Returns:
-            How many turns gave the known answer.
+            The number of runs with the known answer.
         """
         import numpy as np
 
@@ -160,7 +160,7 @@ class Engine(Base):
         return right
 
     def _check_answer(self) -> None:
-        """Refuse a fabric that does not compute what the bundle says."""
+        """Refuse a fabric that does not compute the bundle's known answer."""
         from kernels.errors import FabricFailed
 
         if not self.answers():
@@ -172,10 +172,10 @@ class Engine(Base):
             )
 
     def exemplar(self) -> Tuple["Buffer", ...]:
-        """See ``runtime.engines.base.Engine``; the features are memory of one target.
+        """Run the network on the exemplar; returns memory of the target that has its features.
 
         Raises:
-            FabricFailed: the program did not end well, or the weights in memory were altered.
+            FabricFailed: the program ended with an error, or the weights in memory have changed.
         """
         from kernels.errors import FabricFailed
 
@@ -190,7 +190,6 @@ class Engine(Base):
         return (work,)
 
     def search(self, features: Tuple["Buffer", ...]) -> "Tuple[np.ndarray, ...]":
-        """See ``runtime.engines.base.Searcher``."""
         (work,) = features
         self._run("search", work, self.search_crop.registers)
         work.invalidate()
@@ -205,7 +204,7 @@ class Engine(Base):
         self.fabric.finish(lambda number: self._described(part, number))
 
     def _described(self, name: str, number: int) -> str:
-        """The text of a command for an error message."""
+        """Describe a command for an error message."""
         from kernels.fpga import tables
 
         first = self._programs[name]["offset"] + number * tables.COMMAND_BYTES
@@ -217,7 +216,7 @@ class Engine(Base):
         return f"{number} ({kind}) of the {name} program"
 
     def describe(self) -> Dict[str, Any]:
-        """What runs where: engine, version of PYNQ, precision, device, overlay."""
+        """Return a dict: engine, version of PYNQ, precision, device, overlay."""
         return {
             "engine": self.name,
             "version": self.fabric.pynq.version,
@@ -233,14 +232,14 @@ class Engine(Base):
 
 
 def layout() -> str:
-    """Layout of registers and commands that this checkout knows; a bundle says which it is for."""
+    """Return this checkout's version of the layout of registers and commands."""
     from kernels.fpga import tables
 
     return f"{tables.MAGIC:08X}"
 
 
 def _is_whole(run: Dict[str, Any], settings: Dict[str, Any]) -> bool:
-    """Whether a bundle's entries have their types and fit together; see ``runtime.bundle``."""
+    """Whether a bundle's entries have the right types and fit together; see ``runtime.bundle``."""
     try:
         maps, size, seen = run["maps"], settings["size"], run.get("seen") or {}
         entries = maps + ([seen] if seen else [])
@@ -269,12 +268,12 @@ def _is_whole(run: Dict[str, Any], settings: Dict[str, Any]) -> bool:
 
 
 def _ends(entry: Dict[str, Any]) -> int:
-    """Where a map ends in a target's memory."""
+    """Return the end of a map in a target's memory."""
     blocks = -(-(entry.get("lane", 0) + entry["channels"]) // WORD)
     end: int = entry["offset"] + blocks * entry["height"] * entry["width"] * WORD
     return end
 
 
 def overlay_of(bundle: Bundle) -> pathlib.Path:
-    """The path of the overlay of a bundle's board: it lies among the bundles of that board."""
+    """Return the path of the overlay of a bundle's board, beside the bundles of that board."""
     return bundle.folder.parent / "overlay" / "hotpath.bit"

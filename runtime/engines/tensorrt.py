@@ -1,9 +1,9 @@
 """Run a bundle of TensorRT plans on an NVIDIA GPU: device memory, one stream, one call a frame.
 
-Three families of its Python interface are known, told apart by what they have, never by version:
-tensors by index (8.2 to 8.4), tensors by name (8.5 to 10), and strongly typed networks (11), which
-only the builder sees (``boards.build.plans``). Where a network was cut at its correlations
-(``runtime.graphs.cut``), our kernels run between the parts.
+It supports three families of the Python interface, and tells them apart by their attributes and not
+by version: tensors by index (8.2 to 8.4), tensors by name (8.5 to 10), and strongly typed networks
+(11). Only the builder (``boards.build.plans``) sees the last. If a network was cut at its
+correlations (``runtime.graphs.cut``), kernels of this project run between the parts.
 """
 
 import atexit
@@ -23,10 +23,10 @@ NEED_STATIC_MEMORY = ("libGLdispatch.so.0", "libgomp.so.1")
 
 
 def load_library() -> Any:
-    """Import ``tensorrt``; call ``driver.describe_gpu`` before, for it crashes without a driver.
+    """Import ``tensorrt``. Call ``driver.describe_gpu`` first, as it crashes without a driver.
 
     Raises:
-        NoEngine: it can't be imported, and why.
+        NoEngine: it can't be imported; the message says why.
     """
     _load_first()
     try:
@@ -47,9 +47,9 @@ def load_library() -> Any:
 
 
 def _load_first() -> None:
-    """Load what needs static memory of threads, which TensorRT's libraries would use up.
+    """Load libraries that need static thread-local memory before TensorRT uses it up.
 
-    On JetPack 4 and 5, GStreamer else can't load its plugins for a CSI camera: "libGLdispatch.so.0:
+    Else GStreamer on JetPack 4 and 5 can't load its plugins for a CSI camera: "libGLdispatch.so.0:
     cannot allocate memory in static TLS block".
     """
     for name in NEED_STATIC_MEMORY:
@@ -88,12 +88,12 @@ def make_logger(trt: Any, say: Optional[Callable[[str], None]] = None) -> Any:
 
 
 class Engine(GpuEngine):
-    """See ``runtime.engines.base.Engine``; also has what ``kernels.cuda.windows`` asks for.
+    """Runs a bundle of TensorRT plans on an NVIDIA GPU.
 
     Raises:
-        NoGpu, NoEngine: no driver, no TensorRT, or neither CuPy nor PyCUDA.
-        BundleMismatch, BadBundle: built for another TensorRT or GPU.
-        GpuFailed: no memory left.
+        NoGpu, NoEngine: there is no driver, no TensorRT, or neither CuPy nor PyCUDA.
+        BundleMismatch, BadBundle: the bundle was built for another TensorRT or GPU.
+        GpuFailed: the GPU has no memory left.
     """
 
     name = "tensorrt"
@@ -129,7 +129,6 @@ class Engine(GpuEngine):
 
     @classmethod
     def check_bundle(cls, run: Dict[str, Any], settings: Dict[str, Any]) -> List[str]:
-        """See ``runtime.engines.base.Engine``."""
         core = settings.get("dla")
         if not tensorrt_manifest.is_whole(run) or not (core is None or isinstance(core, int)):
             raise ValueError("its parts, steps and tensors do not fit together")
@@ -150,7 +149,7 @@ class Engine(GpuEngine):
         self.search(self.exemplar())  # libraries set themselves up in their first call
 
     def describe(self) -> Dict[str, Any]:
-        """What runs where: engine, library version, device, precision."""
+        """Return a dict: engine, library version, device, precision."""
         core, number = self.bundle.settings.get("dla"), self.gpu.compute_capability.replace(".", "")
         dla = "" if core is None else f", DLA {core}"
         return {
@@ -168,15 +167,14 @@ class Engine(GpuEngine):
         super().close()
 
     def _takes(self, count: int) -> bool:
-        """See ``GpuEngine``."""
         return bool(count <= tensorrt_manifest.windows_of(self.bundle.run))
 
     def _parts_for(self, count: int) -> List[Any]:
-        """See ``GpuEngine``: the plans take any number."""
+        """Load the plans for any number of windows, bound to the places."""
         return self._frame
 
     def _part(self, trt: Any, name: str) -> Any:
-        """Load a plan, given by its file's name, and bind its tensors; equal names share memory."""
+        """Load the plan in a file and bind its tensors. Tensors of equal names share memory."""
         data = self.bundle.path(name).read_bytes()
         engine = self._runtime.deserialize_cuda_engine(data)
         if engine is None:
@@ -200,7 +198,7 @@ class Engine(GpuEngine):
         return part
 
     def _parts(self, trt: Any, names: Sequence[str]) -> List[Any]:
-        """The parts of a window, in their order: plans, and the correlations between them."""
+        """Return the parts of a window in their order: plans and the correlations between them."""
         from kernels.cuda.correlate import Correlate
 
         parts, steps = [], self.bundle.run["steps"]
@@ -228,12 +226,12 @@ def _close(engine: Any) -> None:
 
 
 class Plan:
-    """A plan with its context; its tensors have fixed addresses.
+    """A plan with its context. Its tensors have fixed addresses.
 
-    From TensorRT 8.5 on tensors have names, before that numbers.
+    TensorRT 8.5 and later address tensors by name, earlier versions by number.
 
     Attributes:
-        tensors: dict of tensor name -> (shape, dtype). Axis 0 is -1 where the plan takes several
+        tensors: dict of tensor name -> (shape, dtype). Axis 0 is -1 if the plan takes several
             windows.
     """
 
@@ -266,7 +264,7 @@ class Plan:
             self._check(self._context.set_tensor_address(name, address))
 
     def run(self, handle: Any, windows: int = 1) -> None:
-        """Put it on a stream, given by its handle, for so many windows; returns at once."""
+        """Enqueue the plan on the stream of a handle for that many windows. Returns at once."""
         if windows != self._windows:
             for key, sides in self._sized.items():
                 self._check(self._set_shape(key, (windows, *sides)))
@@ -282,7 +280,7 @@ class Plan:
 
 
 class Correlation:
-    """A correlation between two plans: one of our kernels, with its addresses."""
+    """A correlation between two plans: a kernel of this project, with its addresses."""
 
     def __init__(self, engine: Engine, kernels: Any, step: Dict[str, Any]) -> None:
         self._engine, self._kernels, self._step = engine, kernels, step
@@ -294,7 +292,7 @@ class Correlation:
             self._addresses[name] = address
 
     def run(self, handle: Any, windows: int = 1) -> None:
-        """Put it on the engine's stream, for so many windows."""
+        """Enqueue the correlation on the engine's stream for that many windows."""
         step, engine = self._step, self._engine
         shapes = engine.shape(step["search"])[1:], engine.shape(step["exemplar"])
         given = [self._addresses[step[key]] for key in KEYS]

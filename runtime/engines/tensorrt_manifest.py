@@ -1,7 +1,7 @@
 """Checks the entry ``run`` of a TensorRT bundle: its parts, the steps between them, the tensors.
 
-It is checked before memory is allocated for it. Kernels write to the tensors that it names, as much
-as the network's TOML says.
+The check runs before memory is allocated. Kernels write to the tensors that the entry names, with
+the sizes of the network's TOML.
 """
 
 import math
@@ -57,7 +57,7 @@ def dtype_of(run: Dict[str, Any]) -> Any:
 
 
 def windows_of(run: Dict[str, Any]) -> Any:
-    """The most windows that a call of the plans takes."""
+    """Return the most windows that one call of the plans takes."""
     return run.get("windows", 1)
 
 

@@ -54,7 +54,7 @@ def several(model: ModelProto, count: Optional[int] = ANY) -> Optional[ModelProt
 
     Returns:
         an ONNX model with the same names, each input and output ``count`` times as long along
-        axis 0, the targets one after the other; None where the graph does not allow it.
+        axis 0, the targets one after the other; None if the graph does not allow it.
     """
     model = models.copy(model)
     try:

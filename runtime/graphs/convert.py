@@ -339,7 +339,7 @@ def to_qdq(model: ModelProto) -> ModelProto:
         model: not changed.
 
     Returns:
-        a model of opset 13 or newer; the model itself where there is no such node.
+        a model of opset 13 or newer; the model itself if there is no such node.
 
     Raises:
         BadNetwork: the installed onnx can't bring the model to opset 13.

@@ -1,7 +1,7 @@
 """Cuts a network's search graph at its correlations, for executors that can't run them.
 
 A correlation convolves the search region's features with the exemplar's as its kernel: depthwise
-where each channel is a group, a full cross-correlation where there is one group. TensorRT before
+where each channel is a group, a full cross-correlation if there is one group. TensorRT before
 8.5.1 can't do so (NVIDIA/TensorRT#137, onnx/onnx-tensorrt#609).
 
 The nodes before, between and after become parts. The correlations become steps that
@@ -62,7 +62,7 @@ def cut(graphs: Graphs, correlations: bool = True) -> Cut:
         correlations: False to leave them in: the network is one part.
 
     Returns:
-        ``Cut``. It has one part and no steps where there is no such correlation.
+        ``Cut``. It has one part and no steps if there is no such correlation.
 
     Raises:
         BadNetwork: no kernel computes a correlation of this form.

@@ -63,7 +63,7 @@ def _with_nan(model: ModelProto) -> Optional[str]:
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of an error's message, or its class where there is no message."""
+    """The first line of an error's message, or its class if there is no message."""
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__
 

@@ -16,7 +16,7 @@ def detections(tracks: Union[Track, Dict[int, Track]]) -> "sv.Detections":
         tracks: of ``Targets.update``, number -> ``Track``; or the ``Track`` of one target.
 
     Returns:
-        ``Detections`` with ``xyxy``, ``confidence``, ``class_id`` (0 where no detector found the
+        ``Detections`` with ``xyxy``, ``confidence``, ``class_id`` (0 if no detector found the
         target), ``tracker_id`` (its number), ``data["class_name"]`` and ``data["state"]``. Without
         a target it is empty.
     """

@@ -1,1 +1,1 @@
-"""A classifier that learns the target while it is tracked, from features that there are anyway."""
+"""A classifier that learns the target while it is tracked, from features of the network."""

@@ -1,13 +1,12 @@
-"""The online classifier of one target: what it looks at, what it learns from, and when.
+"""The online classifier of one target: its input, its samples and the times when it learns.
 
-It looks at the features under a box, which the network computes anyway
-(``runtime.graphs.assemble``), averaged in each part of the box. A box takes part in a cell
-by the share of the cell that it covers. So a box that moves by less than a cell has other features
-too. ``Pooling`` is the definition. kernels/cpu computes it in C++; tests hold it to 1e-5 of this.
+Its input is the features under a box, averaged in each part of the box. The network computes these
+features in any case (``runtime.graphs.assemble``). A cell is weighted by the share of it that the
+box covers. So the features also change when a box moves by less than a cell. ``Pooling`` is the
+definition. kernels/cpu computes it in C++, and tests hold it to 1e-5 of this.
 
-The classifier learns the first search region at once. Afterwards it learns from frames in which the
-target is tracked, never from one in which it is lost: one slice of an update in each frame
-(``runtime.learner.ridge``).
+The classifier learns the first search region at once. Later it learns only from frames in which the
+target is tracked. Each frame computes one slice of an update (``runtime.learner.ridge``).
 """
 
 import math
@@ -28,11 +27,11 @@ HARD = 2.0  # a negative that looks like the target counts e to this times as mu
 
 
 class Classifier:
-    """Tells one target from all else.
+    """Tells one target from everything else.
 
     Args:
-        network: uses ``stride`` and ``search``.
-        kernels: see ``kernels.cpu.binding``; None for the definitions in NumPy.
+        network: only ``stride`` and ``search`` are used.
+        kernels: see ``kernels.cpu.binding``. None takes the definitions in NumPy.
     """
 
     def __init__(self, network: Network, kernels: Optional[Kernels] = None) -> None:
@@ -42,11 +41,11 @@ class Classifier:
         self._ridge: Optional[Ridge] = None
 
     def begin(self, state: np.ndarray, seen: Seen) -> None:
-        """Take a new target, and learn it from the first frame.
+        """Start with a new target, and learn it from the first frame.
 
         Args:
             state: [cx, cy, w, h], frame pixels.
-            seen: of the first frame.
+            seen: the ``Seen`` of the first frame.
         """
         self._pooling.begin(seen.features)
         self._ridge = Ridge(self._pooling.size, self._kernels)
@@ -54,22 +53,22 @@ class Classifier:
         self._ridge.begin(positives, negatives)
 
     def judge(self, boxes: np.ndarray, seen: Seen) -> np.ndarray:
-        """How much boxes look like the target: (n,), about +1 where they do, -1 where not.
+        """Return a value for each box, (n,): about +1 for the target, about -1 for others.
 
         Args:
             boxes: (n, 4) [cx, cy, w, h], frame pixels.
-            seen: the region in which they lie.
+            seen: the ``Seen`` of the region that contains them.
         """
         assert self._ridge is not None, "no target was taken"
         return self._ridge(self._describe(boxes, seen))
 
     def follow(self, state: np.ndarray, seen: Seen, tracked: bool) -> None:
-        """End a frame: take one slice of an update, or begin one where the target is tracked.
+        """End a frame: compute one slice of an update, or begin one if the target is tracked.
 
         Args:
-            state: as in ``begin``, of this frame.
-            seen: of this frame.
-            tracked: whether the target is there for certain, and nowhere else in the seen.
+            state: [cx, cy, w, h] in this frame, frame pixels.
+            seen: the ``Seen`` of this frame.
+            tracked: whether the target is certainly there, and nowhere else in ``seen``.
         """
         assert self._ridge is not None, "no target was taken"
         if self._ridge.busy:
@@ -81,14 +80,14 @@ class Classifier:
 
     @property
     def updates(self) -> int:
-        """How many frames were learnt since the first one."""
+        """Number of frames that were learnt since the first one."""
         assert self._ridge is not None, "no target was taken"
         return self._ridge.updates
 
     def _samples(
         self, ridge: Ridge, state: np.ndarray, seen: Seen
     ) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """(positives, negatives, hard) of a seen, as ``Ridge.learn`` takes them."""
+        """Return (positives, negatives, hard) of a frame, as ``Ridge.learn`` takes them."""
         half, centre = self._network.search / 2.0, seen.around[:2].tolist()
         if self._compiled:
             models, region = (self._pooling.compiled, ridge.compiled), (centre, seen.scale, half)
@@ -107,16 +106,16 @@ class Classifier:
 
 
 class Pooling:
-    """Describes boxes by the features of one search region after another.
+    """Describes boxes by features of a search region.
 
     Args:
         stride: search pixels from one cell to the next.
-        parts: along each side of a box.
-        kernels: see ``kernels.cpu.binding``; None for the definition.
+        parts: number of parts along each side of a box.
+        kernels: see ``kernels.cpu.binding``. None takes the definition.
 
     Attributes:
-        size: numbers that describe a box; 0 before ``begin``.
-        compiled: the same in C++, or None; see ``kernels.cpu.online.Pooling``.
+        size: length of the description of a box; 0 before ``begin``.
+        compiled: the same in C++, see ``kernels.cpu.online.Pooling``; or None.
     """
 
     def __init__(
@@ -128,7 +127,7 @@ class Pooling:
         self.size = 0
 
     def begin(self, features: np.ndarray) -> None:
-        """Take the mean that is subtracted from all features from now on.
+        """Set the mean that is subtracted from all features from now on.
 
         Args:
             features: float32 (1, channels, cells) of the first search region; the cells are a
@@ -148,10 +147,10 @@ class Pooling:
         centre: np.ndarray,
         scale: Tuple[float, float],
     ) -> np.ndarray:
-        """The features under boxes: float32 (n, size), each of length 1 and a constant after it.
+        """Return the features under boxes: float32 (n, size), rows of length 1 and a constant.
 
         Args:
-            features: as in ``begin``, of the region in which the boxes lie.
+            features: as in ``begin``, of the region that contains the boxes.
             states: float64 (n, 4) [cx, cy, w, h], frame pixels.
             centre: [cx, cy, ...] of the region, frame pixels.
             scale: (x, y), search pixels per frame pixel.
@@ -175,12 +174,12 @@ class Pooling:
 
 
 def _side_of(features: np.ndarray) -> int:
-    """Cells on each side."""
+    """Return the number of cells on each side."""
     return int(round(math.sqrt(features.shape[2])))
 
 
 def _shares(centre: np.ndarray, length: np.ndarray, side: int, parts: int) -> np.ndarray:
-    """How much of each part lies in each cell: (n, parts, side), sums of 1; all in cells."""
+    """Return the share of each part in each cell: (n, parts, side), sums of 1. Unit: cells."""
     length = np.maximum(length, LEAST * parts)[:, None]
     at = centre[:, None] + ((np.arange(parts) + 0.5) / parts - 0.5) * length + side // 2
     low, high = (at - length / parts / 2)[..., None], (at + length / parts / 2)[..., None]

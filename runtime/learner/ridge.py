@@ -1,25 +1,25 @@
-"""A ridge regression that tells the target from all else, with a memory that ages.
+"""A ridge regression that tells the target from everything else, with a memory that fades.
 
-The two classes are told by +1 and -1. The memory holds no samples but their moments, so its size
-and the time of an update do not grow:
+The labels of the two classes are +1 and -1. The memory holds the moments of the samples and not the
+samples. So its size and the time of an update do not grow:
 
     A = mean of x x^T over both classes + RIDGE,   b = mean of y x,   A w = b
 
-Conjugate gradients solve it, from the last solution on; a few steps in each frame are enough.
+Conjugate gradients solve it from the last solution. A few steps in each frame are enough.
 
-Positives are those of the first frame, which are kept, and of the frames since, the last
-``LONG`` frames most of all. Negatives are those of the first frames, and of the last ``SHORT``
-frames: what is not the target today may be the target's place tomorrow. Nam and Han, "Learning
-Multi-Domain Convolutional Neural Networks for Visual Tracking", CVPR 2016, has the same two
-memories of samples, and trains with them by gradient descent.
+Positives come from the first frame, which is kept, and from later frames, mainly the last ``LONG``.
+Negatives come from the first frames and from the last ``SHORT`` frames, because the target may
+later move to a place that is background now. Nam and Han, "Learning Multi-Domain Convolutional
+Neural Networks for Visual Tracking", CVPR 2016, has the same two memories of samples, and trains
+with them by gradient descent.
 
-An update is cut into slices (``Ridge.step``) of which a frame takes one. Products are kept so small
-that OpenBLAS computes them on the calling thread: on a busy processor its other threads made an
+An update is cut into slices (``Ridge.step``). Each frame computes one of them. Products are small,
+so that OpenBLAS computes them on the calling thread. On a busy processor its other threads made an
 update a hundred times slower.
 
-``Regression`` is the definition of the arithmetic, in float64. kernels/cpu computes it in C++ with
-matrices in float32. Tests hold what it says of samples to 3e-3 of this; on 21 clips the evidence
-differed by less than 4e-4, and no state and no box did.
+``Regression`` defines the arithmetic in float64. kernels/cpu computes it in C++ with matrices in
+float32. Tests hold its values for samples to 3e-3 of this. On 21 clips presence differed by less
+than 4e-4, and all states and boxes were equal.
 """
 
 from typing import Any, List, Optional, Sequence, Tuple
@@ -38,10 +38,10 @@ SMALL = 250000  # multiplications that OpenBLAS does on one thread
 
 
 class Moments:
-    """Mean of x and of x x^T of one class.
+    """The means of x and of x x^T of one class.
 
     Args:
-        size: of x.
+        size: length of x.
     """
 
     def __init__(self, size: int) -> None:
@@ -52,10 +52,10 @@ class Regression:
     """Moments and their solution; ``kernels.cpu.online.Regression`` has the same methods.
 
     Args:
-        size: numbers of a sample.
+        size: length of a sample.
 
     Attributes:
-        weights: float64 (size,).
+        weights: the solution, float64 (size,).
     """
 
     def __init__(self, size: int) -> None:
@@ -64,16 +64,16 @@ class Regression:
         self._square, self._mean = np.eye(size), np.zeros(size)
 
     def moments(self) -> Moments:
-        """Memory for the samples of one class."""
+        """Make moments for the samples of one class."""
         return Moments(self._size)
 
     def add(
         self, moments: Moments, samples: np.ndarray, weights: Optional[np.ndarray], rate: float
     ) -> None:
-        """Take samples (n, size) into moments, as ``rate`` of all.
+        """Add samples (n, size) to moments, with the weight ``rate`` against all earlier ones.
 
         Args:
-            weights: (n,) how much each counts; None where all count the same.
+            weights: (n,), weight of each sample; None gives all the same weight.
         """
         samples = samples.astype(np.float64)
         share = np.full(len(samples), 1.0) if weights is None else weights
@@ -87,7 +87,7 @@ class Regression:
             moments.square += (weighted[part] * rate).T @ samples[part]
 
     def weigh(self, terms: Sequence[Tuple[Moments, float, float]]) -> None:
-        """Make A and b of (moments, share, sign of the class)."""
+        """Compute A and b from (moments, share, sign of the class)."""
         self._square[:], self._mean[:] = 0.0, 0.0
         for moments, share, sign in terms:
             self._square += share * moments.square
@@ -95,7 +95,7 @@ class Regression:
         self._square.flat[:: self._size + 1] += RIDGE
 
     def solve(self, steps: int) -> None:
-        """Take some steps of conjugate gradients (Hestenes and Stiefel, 1952)."""
+        """Do some steps of conjugate gradients (Hestenes and Stiefel, 1952)."""
         rest = self._mean - self._times(self.weights)
         way, length = rest.copy(), float((rest * rest).sum())
         for _ in range(steps):
@@ -109,7 +109,7 @@ class Regression:
             way = rest + (length / last) * way
 
     def judge(self, samples: np.ndarray) -> np.ndarray:
-        """The products of samples (n, size) and the weights: float64 (n,)."""
+        """Return the products of samples (n, size) and the weights: float64 (n,)."""
         result: np.ndarray = samples @ self.weights
         return result
 
@@ -119,14 +119,14 @@ class Regression:
 
 
 class Memory:
-    """The samples of one class; older ones fade.
+    """The memory for samples of one class. Older samples fade.
 
     Args:
-        moments: where they are kept.
-        frames: how far the memory goes back.
+        moments: the ``Moments`` that hold them.
+        frames: length of the memory.
 
     Attributes:
-        count: frames whose samples were taken.
+        count: frames that were added.
     """
 
     def __init__(self, moments: Any, frames: int) -> None:
@@ -138,11 +138,11 @@ class Ridge:
     """The regression, its memory, and the slices of an update.
 
     Args:
-        size: numbers of a sample, the last of them constant.
-        kernels: see ``kernels.cpu.binding``; None for the definition.
+        size: length of a sample. Its last number is constant.
+        kernels: see ``kernels.cpu.binding``. None takes the definition.
 
     Attributes:
-        compiled: the regression in C++, or None; see ``kernels.cpu.online.Regression``.
+        compiled: the regression in C++, see ``kernels.cpu.online.Regression``; or None.
     """
 
     def __init__(self, size: int, kernels: Optional[Kernels] = None) -> None:
@@ -156,7 +156,7 @@ class Ridge:
 
     @property
     def weights(self) -> np.ndarray:
-        """Of the solution: float64 (size,)."""
+        """The weights of the solution, float64 (size,)."""
         weights: np.ndarray = self._model.weights
         return weights
 
@@ -173,11 +173,11 @@ class Ridge:
     def learn(
         self, positives: np.ndarray, negatives: np.ndarray, hard: Optional[np.ndarray] = None
     ) -> None:
-        """Take the samples of a frame, unless earlier ones are still to be learnt.
+        """Add the samples of a frame, unless an update is under way.
 
         Args:
-            positives, negatives: (n, size) and (m, size).
-            hard: (m,) how much each negative counts.
+            positives, negatives: samples, (n, size) and (m, size).
+            hard: (m,), weight of each negative.
         """
         if not self.busy:
             self._waiting.append((self._since[0], positives, None))
@@ -185,7 +185,7 @@ class Ridge:
 
     @property
     def updates(self) -> int:
-        """Frames that were learnt since the first one."""
+        """Number of frames that were learnt since the first one."""
         return self._since[1].count
 
     @property
@@ -194,7 +194,7 @@ class Ridge:
         return bool(self._waiting) or self._changed
 
     def step(self) -> None:
-        """One slice of an update: take in positives, take in negatives, or solve."""
+        """Do one slice of an update: add positives, add negatives, or solve."""
         if self._waiting:
             memory, samples, weights = self._waiting.pop(0)
             memory.count += 1
@@ -207,12 +207,12 @@ class Ridge:
             self._changed = False
 
     def __call__(self, samples: np.ndarray) -> np.ndarray:
-        """About +1 for the target and -1 for all else: (n,) of samples (n, size)."""
+        """Return values (n,) for samples (n, size): about +1 for the target, else about -1."""
         judged: np.ndarray = self._model.judge(samples)
         return judged
 
     def _weigh(self) -> None:
-        """Make A and b of the memories."""
+        """Compute A and b from the memories."""
         recent = [(since, sign) for since, sign in zip(self._since, (1.0, -1.0)) if since.count]
         share = 0.5 * FIRST if recent else 0.5
         terms = [(self._first, share, 1.0)]

@@ -1,7 +1,7 @@
 """Boxes to learn from: positives near the target, negatives around it.
 
-The overlaps are MDNet's (Nam and Han, CVPR 2016, section 3.2): at least .7 with the target is
-positive, at most .5 negative; boxes between both tell nothing and are left out.
+The limits are MDNet's (Nam and Han, CVPR 2016, section 3.2). A box with an overlap of at least .7
+with the target is positive, and a box with at most .5 is negative. Other boxes are left out.
 
 ``boxes`` is the definition. kernels/cpu computes the same in C++, and the features under them.
 """
@@ -30,10 +30,10 @@ def compiled(kernels: Optional[Kernels]) -> Any:
 def boxes(
     state: np.ndarray, centre: Sequence[float], reach: Sequence[float]
 ) -> Tuple[np.ndarray, int]:
-    """Boxes to learn a frame from: (n, 4) [cx, cy, w, h], and how many are positives.
+    """Return boxes to learn from, (n, 4) [cx, cy, w, h], and how many of them are positives.
 
     Args:
-        state: [cx, cy, w, h] of the target; the same unit for all.
+        state: [cx, cy, w, h] of the target. All arguments have the same unit.
         centre: (x, y) of the search region.
         reach: (x, y) from its centre to its edges.
     """
@@ -43,17 +43,17 @@ def boxes(
 
 
 def positives(state: np.ndarray) -> np.ndarray:
-    """Boxes of nearly the target's place and size: (n, 4) [cx, cy, w, h]."""
+    """Return boxes with nearly the target's place and size: (n, 4) [cx, cy, w, h]."""
     moves = np.array(MOVED + RESIZED)
     found = np.concatenate([state[:2] + moves[:, :2] * state[2:], state[2:] * moves[:, 2:]], axis=1)
     return found[overlap_with(found, state) >= POSITIVE]
 
 
 def around(state: np.ndarray, centre: Sequence[float], reach: Sequence[float]) -> np.ndarray:
-    """Boxes of the target's size all over a search region: (n, 4) [cx, cy, w, h].
+    """Return boxes of the target's size all over a search region: (n, 4) [cx, cy, w, h].
 
     Args:
-        state: [cx, cy, w, h] of the target; the same unit for all.
+        state: [cx, cy, w, h] of the target. All arguments have the same unit.
         centre: (x, y) of the region.
         reach: (x, y) from its centre to its edges.
     """
@@ -68,13 +68,13 @@ def around(state: np.ndarray, centre: Sequence[float], reach: Sequence[float]) -
 
 
 def negatives(others: np.ndarray, state: np.ndarray) -> np.ndarray:
-    """Those of the boxes that overlap little with the target."""
+    """Return the boxes that overlap little with the target."""
     found: np.ndarray = others[overlap_with(others, state) <= NEGATIVE]
     return found
 
 
 def overlap_with(others: np.ndarray, state: np.ndarray) -> np.ndarray:
-    """Intersection over union of each box with one other: (n,); all [cx, cy, w, h]."""
+    """Return the intersection over union of each box with one other, (n,). All [cx, cy, w, h]."""
     low = np.maximum(others[:, :2] - others[:, 2:] / 2, state[:2] - state[2:] / 2)
     high = np.minimum(others[:, :2] + others[:, 2:] / 2, state[:2] + state[2:] / 2)
     common = np.prod(np.maximum(high - low, 0.0), axis=1)

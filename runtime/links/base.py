@@ -20,7 +20,7 @@ class Context(NamedTuple):
 
     Attributes:
         options: of the command line.
-        controller: of the frame loop; None where neither the page nor MAVLink is asked for.
+        controller: of the frame loop; None if neither the page nor MAVLink is asked for.
         fps: frames a second of the source, or None.
         size: (width, height) of the frames.
         network: its name.
@@ -169,7 +169,7 @@ def _own_address(ipv6: bool) -> Optional[str]:
 
 
 def found_address(host: str, port: int, kind: int, flags: int = 0) -> Tuple[int, Any]:
-    """(family, address) of a host; raises ``OSError`` where there is no such one."""
+    """(family, address) of a host; raises ``OSError`` if there is no such one."""
     try:
         found = socket.getaddrinfo(host, port, 0, kind, 0, flags)[0]
     except UnicodeError:  # a part of the name is empty, or longer than 63 letters

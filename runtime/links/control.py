@@ -51,7 +51,7 @@ class Controller:
         recent_ms: function that gives the milliseconds of each step of the last frames, a dict.
         recent_fps: function that gives frames a second over the last frames, or None.
         latency_ms: function that gives the latency of the last frames, from capture to boxes:
-            median, p95 and p99, a dict; empty where it is not known.
+            median, p95 and p99, a dict; empty if it is not known.
         columns: names of the values in a row.
         can_record: whether the command line named files to record to.
 
@@ -380,7 +380,7 @@ def target_json(number: int, track: Track) -> Dict[str, Any]:
 
 
 def _rounded(values: Optional[Sequence[float]]) -> Optional[List[float]]:
-    """Numbers for JSON; None where one of them is not known."""
+    """Numbers for JSON; None if one of them is not known."""
     known = values is not None and np.isfinite(values).all()
     return [round(float(value), 2) for value in values or ()] if known else None
 

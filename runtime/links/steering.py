@@ -78,7 +78,7 @@ def missing(seen: Any, now: float) -> Optional[str]:
     """Why nothing may be steered by what is known, or None: there is fresh evidence.
 
     Args:
-        seen: ``Evidence``, or a ``View``, of the newest frame; None where there was none yet.
+        seen: ``Evidence``, or a ``View``, of the newest frame; None if there was none yet.
         now: seconds of the monotonic clock.
     """
     if seen is None or seen.track is None:

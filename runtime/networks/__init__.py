@@ -38,7 +38,7 @@ def default_of(board: "Optional[Board]") -> str:
     """The name of the network that runs on a board where nobody names one.
 
     Args:
-        board: None where it is not known.
+        board: None if it is not known.
     """
     return (board.network if board is not None else None) or DEFAULT_NETWORK
 

@@ -143,7 +143,7 @@ def read(table: Table) -> Tuple[Table, List[File], List[Mistake]]:
 
 
 def _keys_of(family: Optional[str], mistakes: List[Mistake]) -> Dict[str, Optional[Keys]]:
-    """The sections' keys with the family's own; None where the family is not known."""
+    """The sections' keys with the family's own; None if the family is not known."""
     keys: Dict[str, Optional[Keys]] = {
         section: dict(entries) for section, entries in SECTIONS.items()
     }

@@ -19,15 +19,16 @@ Colours = Callable[[AnyFrame, np.ndarray], np.ndarray]
 
 
 class ScoreLooksColour:
-    """Mean of the score, of what the classifier says, and of the colours' similarity.
+    """The mean of the score, the classifier's value and the similarity of colours.
 
-    The classifier learnt the target while it was tracked; it says about 1 for the target and -1 for
-    all else. The colours' similarity is the Bhattacharyya coefficient of the box's histogram and
-    that of the first frame, or of the frames in which the target was tracked, whichever is higher.
+    The classifier has learnt the target while it was tracked. Its value is about 1 for the target
+    and -1 for everything else. The similarity of colours is the Bhattacharyya coefficient of the
+    box's histogram and a reference. There are two references: the first frame, and the frames in
+    which the target was tracked. The higher similarity counts.
 
     Args:
-        classifier: of the target; its owner begins it and lets it learn.
-        colours: function (frame, state) that gives the histogram of a box.
+        classifier: ``Classifier`` of the target. Its owner starts it and lets it learn.
+        colours: function (frame, state) that returns the histogram of a box.
 
     Attributes:
         colour: the target's histogram.
@@ -37,14 +38,14 @@ class ScoreLooksColour:
         self._classifier, self._colours = classifier, colours
 
     def begin(self, frame: AnyFrame, state: np.ndarray, seen: Optional[Seen]) -> None:
-        """Take a new target; see ``Presence.begin``."""
+        """Start with a new target; see ``Presence.begin``."""
         self.colour = self._colours(frame, state)
         self._recent = self._now = self.colour
         self._roots = np.sqrt(self.colour), np.sqrt(self._recent)
         self._tracked = 0  # frames since then in which the target was tracked
 
     def of(self, frame: AnyFrame, state: np.ndarray, seen: Seen, score: float) -> float:
-        """What they say of a box; arguments as in ``Presence.watch``."""
+        """Return the value of the cues for a box; arguments as in ``Presence.watch``."""
         looks = float(self._classifier.judge(state[None], seen)[0])
         return self._mean(score + looks, frame, state)
 
@@ -56,17 +57,17 @@ class ScoreLooksColour:
         seen: Seen,
         needed: float,
     ) -> Tuple[int, float]:
-        """The box for which the most speaks: its index, and what the cues say of it.
+        """Return the index of the best box and the value of the cues for it.
 
-        No colours are read where even equal ones would not give what is needed. The answer is 0
-        where no box has as much.
+        Colours are not read for a box that cannot reach ``needed`` even with equal colours. The
+        value is 0 if no box reaches it.
 
         Args:
-            frame: of any kind.
+            frame: the frame, of any kind.
             states: (n, 4) [cx, cy, w, h], frame pixels.
-            scores: n of the network's.
-            seen: the window.
-            needed: the least that counts.
+            scores: n scores of the network.
+            seen: the ``Seen`` of the window.
+            needed: the smallest value that counts.
         """
         totals = np.array(scores, float) + self._classifier.judge(states, seen)
         chosen, most = 0, 0.0
@@ -79,7 +80,7 @@ class ScoreLooksColour:
         return chosen, most
 
     def _mean(self, total: float, frame: AnyFrame, state: np.ndarray) -> float:
-        """The mean, of the sum of score and looks."""
+        """Return the mean; ``total`` is the sum of score and looks."""
         self._learn_colours()
         self._now = self._colours(frame, state)
         root = np.sqrt(self._now)
@@ -88,7 +89,7 @@ class ScoreLooksColour:
         return min(max(0.0, total / CUES), 1.0)
 
     def learn(self) -> None:
-        """The last box that was judged holds the target: learn its colours."""
+        """Learn the colours of the last box that was judged, because it holds the target."""
         self._tracked += 1
 
     def _learn_colours(self) -> None:
@@ -101,14 +102,14 @@ class ScoreLooksColour:
 
 
 class ColoursUnder:
-    """The colours in boxes: called with (frame, state), it gives their ``histogram``.
+    """Computes the histogram of the colours in a box. Call it with (frame, state).
 
     Args:
-        network, kernels: crop the box; in C++ too where the kernels are compiled.
+        network, kernels: define and run the crop of the box, in C++ if the kernels are compiled.
 
     Attributes:
-        border: colour of the pixels outside the frame.
-        project: of ``runtime.colour``, in C++ where the kernels are compiled.
+        border: colour of the pixels outside the frame, (3,) uint8, BGR.
+        project: ``project`` of ``runtime.colour``, in C++ if the kernels are compiled.
     """
 
     def __init__(self, network: Network, kernels: Kernels) -> None:
@@ -120,7 +121,7 @@ class ColoursUnder:
         self.border = np.zeros(3, np.uint8)
 
     def __call__(self, frame: AnyFrame, state: np.ndarray) -> np.ndarray:
-        """Of a frame of any kind and [cx, cy, w, h], frame pixels."""
+        """Return the histogram of the box [cx, cy, w, h], frame pixels, in a frame of any kind."""
         cx, cy, w, h = state.tolist()
         window = int(cx - w / 2), int(cy - h / 2), max(1, int(w)), max(1, int(h))
         self._crop(frame, window, self.border)

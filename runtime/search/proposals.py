@@ -17,14 +17,14 @@ HIDDEN = -50.0  # raw score of a cell that cannot win
 
 
 class Proposals:
-    """Selects again and again, each time without the cells around what it found.
+    """Selects repeatedly, each time without the cells around the places that it already found.
 
     Args:
-        network: of the family ``points`` or ``centre``; with others nothing is found.
+        network: of the family ``points`` or ``centre``. With other families nothing is found.
         kernels: see ``kernels.cpu.binding``.
 
     Attributes:
-        decoder: the network's without its window: a target may be anywhere.
+        decoder: the network's decoder without the Hanning window, as a target may be anywhere.
     """
 
     def __init__(self, network: Network, kernels: Kernels) -> None:
@@ -36,11 +36,11 @@ class Proposals:
     def others(
         self, best: int, score: float, seen: Seen, frame_size: Tuple[int, int]
     ) -> List[Tuple[np.ndarray, float]]:
-        """(state, score) of further boxes, apart from the best one and from one another.
+        """Return (state, score) of further boxes that are apart from the best one and each other.
 
         Args:
-            best, score: what ``Family.select`` gave.
-            seen: what it was given; the maps are not changed.
+            best, score: the result of ``Family.select``.
+            seen: the ``Seen`` that it selected in. The maps are not changed.
             frame_size: (width, height), pixels.
         """
         if self._network.family not in ("points", "centre"):
@@ -60,7 +60,7 @@ class Proposals:
         return found
 
     def _hide(self, scores: np.ndarray, row: int, column: int) -> None:
-        """Let no cell around (row, column) win."""
+        """Keep the cells around (row, column) from winning."""
         rows = slice(max(0, row - APART + 1), row + APART)
         columns = slice(max(0, column - APART + 1), column + APART)
         scores[0, :-1, rows, columns] = 0.0

@@ -1,8 +1,7 @@
 """The search for one lost target: a fixed number of windows in each frame.
 
-While a target is lost, the windows of every frame are taken from here. What they show is judged by
-the cues of presence. What might be the target is looked at again, and it is the target when two
-frames in succession say so.
+While a target is lost, ``Search`` chooses the windows of every frame. The cues of presence judge
+each window. A candidate gets further windows. It is accepted when two successive frames confirm it.
 """
 
 import copy
@@ -52,10 +51,10 @@ JUDGED, EARLY = 4, 12
 
 
 def create(network: Network, kernels: Kernels, count: int) -> "Search":
-    """The search for a target, with what it learns and judges it by.
+    """Make the ``Search`` for a target, with its classifier, colours and presence.
 
     Args:
-        network, kernels, count: as of ``Search``.
+        network, kernels, count: see ``Search``.
     """
     classifier, colours = Classifier(network, kernels), ColoursUnder(network, kernels)
     cues = ScoreLooksColour(classifier, colours)
@@ -67,10 +66,10 @@ class Search:
     """Searches for one target while it is lost.
 
     Args:
-        network: uses ``look_above`` and ``found_above``.
+        network: its ``look_above`` and ``found_above`` are used, too.
         kernels: see ``kernels.cpu.binding``.
-        presence: of the target; its cues are ``ScoreLooksColour``.
-        classifier: of the target.
+        presence: ``Presence`` of the target. Its cues are ``ScoreLooksColour``.
+        classifier: ``Classifier`` of the target.
         colours: ``ColoursUnder``.
         count: windows in a frame.
 
@@ -114,11 +113,11 @@ class Search:
         self._rivals = np.zeros((0, 4))
 
     def begin(self, state: np.ndarray, seen: Seen, border: np.ndarray) -> None:
-        """Take a new target.
+        """Start with a new target.
 
         Args:
             state: float64 [cx, cy, w, h], frame pixels.
-            seen: of the first frame.
+            seen: the ``Seen`` of the first frame.
             border: colour of the pixels outside the frame, (3,) uint8, BGR.
         """
         self.active = False
@@ -127,14 +126,14 @@ class Search:
         self.classifier.begin(state, seen)
 
     def follow(self, state: np.ndarray, seen: Seen) -> None:
-        """End a frame in which the target was followed, or found again.
+        """End a frame in which the target was followed or found again.
 
-        The target is learnt where that may change what the classifier says. The place of a tracked
-        target is kept. The search starts for one that stays lost.
+        Learn the target if this can change the result of the classifier. Store the place of a
+        tracked target. Start the search for a target that stays lost.
 
         Args:
-            state: of the target in this frame.
-            seen: the window in which it is.
+            state: [cx, cy, w, h] of the target in this frame, frame pixels.
+            seen: the window that shows it.
         """
         presence, classifier = self.presence, self.classifier
         is_tracked, since = presence.state == TRACKED, presence.since
@@ -152,7 +151,7 @@ class Search:
             self.start()
 
     def start(self) -> None:
-        """The target was lost."""
+        """Start the search after the target was lost."""
         self.active = True
         self._streak, self._turn = 0, 0
         self._visited.clear()
@@ -168,7 +167,7 @@ class Search:
         self.suggest(state[None].copy())
 
     def suggest(self, states: np.ndarray) -> None:
-        """Take places to search before all others; they replace earlier ones.
+        """Set places to search before all others. They replace earlier suggestions.
 
         Args:
             states: (n, 4) [cx, cy, w, h], frame pixels, the best first.
@@ -177,26 +176,26 @@ class Search:
         self._suggested.extend(states[:REMEMBERED])
 
     def rescale(self, factors: Any) -> None:
-        """Take over a new frame size: ``factors`` of [cx, cy, w, h]."""
+        """Adapt to a new frame size; ``factors`` scale [cx, cy, w, h]."""
         self._certain *= factors
         self._candidate = self._grids = None
 
     def move(self, motion: np.ndarray) -> None:
-        """Take how the camera moved since the last frame; see ``Tracker.move``."""
+        """Move all places by the camera's motion since the last frame; see ``Tracker.move``."""
         self._certain = moved(self._certain, motion)
         if self._candidate is not None:
             self._candidate = moved(self._candidate, motion)
 
     def avoid(self, boxes: np.ndarray) -> None:
-        """Take the boxes of other targets, (n, 4): what overlaps one of them is not this target."""
+        """Set the boxes (n, 4) of other targets. A place that overlaps one is not this target."""
         self._rivals = boxes
 
     def windows(self, state: np.ndarray, frame: AnyFrame) -> List[Window]:
-        """The windows to search in the next frame.
+        """Choose the windows to search in the next frame.
 
         Args:
-            state: where the target is followed.
-            frame: the next one, of any kind.
+            state: [cx, cy, w, h], frame pixels, where the target is followed.
+            frame: the next frame, of any kind.
         """
         self._colours = None
         windows = [] if self._candidate is None else [Window(CHECK, self._candidate, 1.0)]
@@ -227,7 +226,7 @@ class Search:
         return self._grids.next(lambda: self._colours_in(frame))
 
     def _coloured(self, frame: AnyFrame) -> Optional[Window]:
-        """The window around the place that has most of the target's colours, or None."""
+        """Return the window around the place with most of the target's colours, or None."""
         size = self._certain[2:]
         place = self._colours_in(frame).best(self._visited, float(np.sqrt(size[0] * size[1])))
         if place is None:
@@ -236,7 +235,7 @@ class Search:
         return Window(WIDE, np.concatenate([place, size]), COLOURED)
 
     def _colours_in(self, frame: AnyFrame) -> ColourMap:
-        """Where the target's colours are in the current frame; computed once in it."""
+        """Return the map of the target's colours in the current frame, computed once a frame."""
         if self._colours is None:
             size, target = self._certain[2:], self.presence.cues.colour
             self._colours = ColourMap(frame, size, target, self._colours_under.project)
@@ -245,17 +244,16 @@ class Search:
     def judge(
         self, frame: AnyFrame, seen: Sequence[Seen], state: np.ndarray
     ) -> Tuple[bool, float, np.ndarray]:
-        """Judge what the windows show, in their order, until one of them may show the target.
+        """Judge the windows in their order until one of them may show the target.
 
         Args:
-            frame: of any kind.
-            seen: of each window.
-            state: where the target is followed.
+            frame: the frame, of any kind.
+            seen: a ``Seen`` for each window.
+            state: [cx, cy, w, h], frame pixels, where the target is followed.
 
         Returns:
-            (found, score, state): whether the target is found; the network's score in the last
-            window that was judged, NaN where it is not finite; where the target is followed, or
-            found.
+            (found, score, state): whether the target was found, the network's score in the last
+            window that was judged (NaN if not finite), and where the target is followed or found.
         """
         found, score, self._likely = False, 0.0, 0.0
         for window, shown in zip(self._windows, seen):
@@ -294,7 +292,7 @@ class Search:
         return found, float(score), state
 
     def _weigh(self, window: Window, place: np.ndarray, now: float) -> bool:
-        """Take what the cues say of one window; returns whether the target is found."""
+        """Use the value of the cues for one window; returns whether the target is found."""
         if window.kind == WIDE:
             if now >= self.network.look_above and now > self._likely:
                 self._candidate, self._likely = place, now
@@ -320,7 +318,7 @@ class Search:
 
 
 def _with_lr(network: Network, lr: float) -> Network:
-    """The network, with another share of its size in the target's."""
+    """Copy the network with another ``lr``, the share of a new size in the target's size."""
     other = copy.copy(network)
     other.lr = lr
     return other

@@ -1,8 +1,8 @@
-"""Where a lost target is searched for: the windows of the grids. ``search.py`` has their turns.
+"""The windows in which a lost target is searched for. ``search.py`` decides their order.
 
-here    the usual window where the target was followed last; the box there is followed on
+here    the usual window at the last followed place; the box there is still followed
 wide    a wider window around the last certain place, or a cell of the grid over the picture
-check   the usual window around what another window found
+check   the usual window around a candidate from another window
 """
 
 import math
@@ -30,8 +30,9 @@ class Window(NamedTuple):
 
     Attributes:
         kind: HERE, WIDE or CHECK.
-        state: float64 [cx, cy, w, h], centre, and the target's expected size; frame pixels.
-        factor: of the usual window's sides.
+        state: float64 [cx, cy, w, h], frame pixels: the window's centre, the target's expected
+            size.
+        factor: its sides relative to those of the usual window.
     """
 
     kind: str
@@ -40,19 +41,19 @@ class Window(NamedTuple):
 
 
 class Grids:
-    """All windows of the grids over a picture, again and again.
+    """Gives all windows of the grids over a picture, again and again.
 
-    The windows of the coarsest grid cover the whole picture each time. A finer grid may have many
-    more. Then they are searched in parts, one each time, of at most ``MOST`` windows: first those
-    with the most of the target's colours.
+    The windows of the coarsest grid cover the whole picture in each pass. A finer grid may have
+    many more windows. Then each pass takes one part of at most ``MOST`` windows. The part with most
+    of the target's colours comes first.
 
     Args:
-        network: whose usual window it is.
-        place: [cx, cy, w, h] where the target was last certain; it may change meanwhile.
+        network: its usual window is the unit of the grids.
+        place: [cx, cy, w, h], frame pixels, where the target was last certain. It may change later.
         frame_size: (width, height), pixels.
 
     Attributes:
-        passes: how often the picture was searched.
+        passes: number of completed passes over the picture.
     """
 
     def __init__(self, network: Network, place: np.ndarray, frame_size: Tuple[int, int]) -> None:
@@ -65,10 +66,10 @@ class Grids:
         self._part: Optional[np.ndarray] = None  # of each window
 
     def next(self, colours: Callable[[], ColourMap]) -> Window:
-        """The next window.
+        """Return the next window.
 
         Args:
-            colours: gives the map of the current frame. It is called for grids in parts only.
+            colours: returns the map of the current frame. Only grids in parts call it.
         """
         while True:
             factor = GRIDS[self._level]
@@ -84,7 +85,7 @@ class Grids:
             self.passes += self._level == 0
 
     def _due(self, centres: np.ndarray, factor: float, colours: Callable[[], ColourMap]) -> int:
-        """The next of a grid's windows that is due; past the last one where none is."""
+        """Return the index of the next window of this pass; past the end if there is none."""
         if self._level == 0 or parts(centres) == 1:
             return self._first
         if self._searched == MOST:  # colours that move bring further windows into the part
@@ -102,14 +103,14 @@ class Grids:
 
 
 def parts(centres: np.ndarray) -> int:
-    """In how many parts the windows of a finer grid are searched."""
+    """Return the number of parts in which the windows of a finer grid are searched."""
     return -(-len(centres) // MOST)
 
 
 def grid(
     network: Network, place: np.ndarray, frame_size: Tuple[int, int], factor: float
 ) -> np.ndarray:
-    """Centres of overlapping windows that cover a frame, the nearest to the place first: (n, 2)."""
+    """Return centres (n, 2) of overlapping windows that cover a frame, nearest to a place first."""
     (_, _, *sides), _ = geometry.search_window(network, place, factor)
     ticks = []
     for length, side in zip(frame_size, sides):

@@ -75,7 +75,7 @@ class Camera:
         self.name = f"cam{number}"
 
     def open(self) -> Any:
-        """An open capture; raises ``NoCamera`` where the camera gives no video."""
+        """An open capture; raises ``NoCamera`` if the camera gives no video."""
         try:
             device = os.open(self.path, os.O_RDWR | os.O_NONBLOCK)
         except OSError as error:
@@ -160,7 +160,7 @@ class CsiCamera:
         )
 
     def open(self) -> Any:
-        """An open capture; raises ``NoCamera`` where the camera gives no video."""
+        """An open capture; raises ``NoCamera`` if the camera gives no video."""
         if self.gpu:
             try:
                 capture: Any = nvmm.NvmmCapture(self.pipeline(nvmm.BY_ROWS), nvmm.NEWEST).start()
@@ -221,7 +221,7 @@ class Stream:
         self.planes = planes and pyav.pyav() is not None
 
     def open(self) -> Any:
-        """An open capture; raises ``BadSource`` where nobody answers in time."""
+        """An open capture; raises ``BadSource`` if nobody answers in time."""
         if not is_utf8(self.address):
             raise BadSource(f"{self.name!a}: an address must be UTF-8; write any other byte as %FF")
         timeouts, began_s = (self.open_timeout_s, self.read_timeout_s), time.monotonic()

@@ -134,7 +134,7 @@ class End:
         writer.write(message)
 
     def take(self, reader: Any, timeout_s: float) -> Optional[Any]:
-        """The newest message of a reader; None where none comes in time."""
+        """The newest message of a reader; None if none comes in time."""
         self._waits[reader].wait(duration(milliseconds=max(1, int(timeout_s * 1e3))))
         taken = [one for one in reader.take(KEPT) if one.sample_info.valid_data]
         return taken[-1] if taken else None

@@ -253,7 +253,7 @@ class LiveSource(Source):
 
 
 def _grab_and_decode(capture: Any) -> Tuple[bool, Any, float]:
-    """As ``capture.read()``, with the milliseconds of decoding; 0 where they are not known."""
+    """As ``capture.read()``, with the milliseconds of decoding; 0 if they are not known."""
     if not isinstance(capture, cv2.VideoCapture):
         good, frame = capture.read()
         return good, frame, getattr(capture, "decode_ms", 0.0)

@@ -69,7 +69,7 @@ def why_not(name: str, error: OSError, rows: int = 0) -> str:
 
 
 def _refuse_if_written(path: str, name: str) -> None:
-    """Raise ``BadOutput`` where another run writes a file now."""
+    """Raise ``BadOutput`` if another run writes a file now."""
     try:
         file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:  # a symbolic link, or another user's
@@ -83,7 +83,7 @@ def _refuse_if_written(path: str, name: str) -> None:
 class NewFile:
     """A new file that takes an old one's place only when it has content.
 
-    It is written as ``NAME.part`` in the same folder, ``NAME.part-2`` where there is such a file.
+    It is written as ``NAME.part`` in the same folder, ``NAME.part-2`` if there is such a file.
     ``keep`` renames it; the file stays open.
     What is no regular file, such as /dev/null, is written directly.
 

@@ -48,7 +48,7 @@ def pyav() -> Any:
 
 
 def open_recording(path: str, decoder: str = hardware.SOFTWARE) -> Optional["AvCapture"]:
-    """An open capture of a recording, or None where PyAV can't read it as OpenCV does."""
+    """An open capture of a recording, or None if PyAV can't read it as OpenCV does."""
     av = pyav()
     if av is None:
         return None
@@ -176,7 +176,7 @@ class AvCapture:
         return self._stream is not None
 
     def read(self) -> Tuple[bool, Any]:
-        """(True, the next frame), or (False, None) where there is none."""
+        """(True, the next frame), or (False, None) if there is none."""
         frame = self._next() if self._stream is not None else None
         if frame is None:
             return False, None

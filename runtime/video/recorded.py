@@ -45,7 +45,7 @@ class Recording(Source):
     Args:
         name: its name in messages.
         capture: a ``cv2.VideoCapture`` or a ``pyav.AvCapture``; ``close`` closes it.
-        cut_off: True where the file is known to be shorter than its headers state.
+        cut_off: True if the file is known to be shorter than its headers state.
     """
 
     def __init__(self, name: str, capture: Any, log: Log = None, cut_off: bool = False) -> None:
@@ -101,9 +101,9 @@ class Recording(Source):
 
     @property
     def period_s(self) -> float:
-        """See ``Source.period_s``. Decodes the next frame, whose stamp tells it.
+        """Return the seconds to the next frame. This decodes the next frame to read its stamp.
 
-        A gap of more than ``LONGEST_S`` is passed over and told.
+        A gap of more than ``LONGEST_S`` is skipped and logged.
         """
         if self._ahead is None:
             self._ahead = self._decode()
@@ -121,7 +121,7 @@ class Recording(Source):
     def _stamp_s(self) -> Optional[float]:
         """Time of the frame that was decoded last: its stamp, or one frame time after the last one.
 
-        None where the video states no rate: FFmpeg makes the stamps up then.
+        None if the video states no rate: FFmpeg makes the stamps up then.
         """
         if not self.fps:
             return None
@@ -137,7 +137,7 @@ class Recording(Source):
             self._capture = None
 
     def _decode(self) -> Any:
-        """The next decoded frame, or None where there is none."""
+        """The next decoded frame, or None if there is none."""
         if self._capture is None:
             return None
         good, frame = self._capture.read()
@@ -274,7 +274,7 @@ def scale_of(
         depth: bits that are in use; None for the range of the values.
 
     Returns:
-        (scale, words for the user); the words are empty where the first picture has 8 bits.
+        (scale, words for the user); the words are empty if the first picture has 8 bits.
     """
     first = _decoded_or_none(paths[0])
     if first is None or first.dtype != np.uint16:

@@ -183,7 +183,7 @@ class Results:
 
 
 def _whole_lines(path: str, header: str) -> int:
-    """How many bytes the whole lines of an existing file have; 0 where there is no file."""
+    """How many bytes the whole lines of an existing file have; 0 if there is no file."""
     try:
         if not os.path.isfile(path) or not os.path.getsize(path):
             return 0

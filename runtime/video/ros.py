@@ -168,7 +168,7 @@ class Topic:
         return True, frame
 
     def get(self, what: int) -> float:
-        """The stamp of the last frame, milliseconds; 0 for all else."""
+        """The stamp of the last frame, milliseconds; 0 for everything else."""
         return self._stamp_s * 1e3 if what == cv2.CAP_PROP_POS_MSEC else 0.0
 
     def release(self) -> None:

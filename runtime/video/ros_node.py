@@ -1,7 +1,7 @@
 """Messages of ROS 2 by a node of its own library, rclpy, where ROS is installed.
 
-It has the names of ``runtime.video.dds``, which is for computers without ROS. So a node speaks by
-whatever middleware the installation has chosen (RMW_IMPLEMENTATION), under its rules of security.
+It has the names of ``runtime.video.dds``, which is for computers without ROS. A node here uses the
+middleware of the installation (RMW_IMPLEMENTATION) and its security rules.
 The packages are those of ROS 2 Humble and later: rclpy, sensor_msgs and vision_msgs 4.
 """
 
@@ -34,7 +34,7 @@ NOWHERE = PoseWithCovariance()  # not turned, by its definition
 
 
 class _Raw(NamedTuple):
-    """The type of a message that is given as it came."""
+    """The type of a message that is returned as received."""
 
     kind: Any
     made: Callable[[bytes], Any]
@@ -48,12 +48,12 @@ class _Inbox(NamedTuple):
 
 
 def raw(kind: str, made: Callable[[bytes], Any]) -> Any:
-    """See ``dds.raw``."""
+    """Return the type for raw messages, like ``dds.raw``."""
     return _Raw(CompressedImage if kind.endswith("CompressedImage") else Image, made)
 
 
 class End:
-    """One end of the bus: a node with readers and writers. See ``dds.End``.
+    """A node with readers and writers, with the interface of ``dds.End``.
 
     Raises:
         Failed: the node can't be made.
@@ -71,7 +71,7 @@ class End:
         self._executor.add_node(self._node)
 
     def reader(self, topic: str, kind: Any, newest: bool = False) -> Any:
-        """A reader of a topic; of ``newest``, any sender's newest message only."""
+        """Make a reader of a topic. With ``newest`` it keeps only each sender's newest message."""
         depth = 1 if newest else KEPT
         messages: Any = deque(maxlen=depth)
         take, is_raw = messages.append, isinstance(kind, _Raw)
@@ -87,7 +87,7 @@ class End:
         return _Inbox(made_one, messages)
 
     def writer(self, topic: str, kind: Any) -> Any:
-        """A writer of a topic. It keeps the last messages and waits for nobody."""
+        """Make a writer of a topic. It keeps the last messages and never waits for a reader."""
         return self._node.create_publisher(kind, topic, KEPT)
 
     def send(self, writer: Any, message: Any) -> None:
@@ -95,7 +95,7 @@ class End:
         writer.publish(message)
 
     def take(self, reader: Any, timeout_s: float) -> Optional[Any]:
-        """The newest message of a reader; None where none comes in time."""
+        """Return a reader's newest message; None if none comes in time."""
         ends_s, messages = time.monotonic() + timeout_s, reader.messages
         while not messages and self._context.ok():
             left_s = ends_s - time.monotonic()

@@ -38,7 +38,7 @@ class Video:
 
     Args:
         path: ``.mp4``, ``.mkv`` or ``.avi``. An existing file is replaced with the first frame.
-        fps: frames a second, or None where the source does not state it (then 30).
+        fps: frames a second, or None if the source does not state it (then 30).
         crf: H.264's constant rate factor, 0 (the best) to 51.
         width: of the video, pixels; None for the first frame's.
 
@@ -236,7 +236,7 @@ def letterbox(frame: np.ndarray, size: Tuple[int, int]) -> np.ndarray:
 
 
 def _pyav(name: str) -> Any:
-    """The module ``av``; raises ``BadOutput`` where it is not installed or does not load."""
+    """The module ``av``; raises ``BadOutput`` if it is not installed or does not load."""
     try:
         import av
     except ImportError as error:  # not installed, or built for another libc
@@ -295,7 +295,7 @@ class BackgroundVideo:
             self.check()
 
     def check(self) -> None:
-        """Raise ``BadOutput`` where the encoder failed."""
+        """Raise ``BadOutput`` if the encoder failed."""
         if self._error is not None:
             raise self._error
 

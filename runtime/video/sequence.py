@@ -30,8 +30,8 @@ def read_boxes(folder: str) -> List[Box]:
     """The boxes of a sequence folder.
 
     Returns:
-        a list with one entry a frame: ``(x, y, w, h)`` in 0-based float pixels, or None where the
-        target is absent. It is empty where the folder has no annotation.
+        a list with one entry a frame: ``(x, y, w, h)`` in 0-based float pixels, or None if the
+        target is absent. It is empty if the folder has no annotation.
 
     Raises:
         BadSource: the annotation exists but can't be understood.
@@ -123,7 +123,7 @@ def _read_csv(path: str) -> List[Box]:
 
 
 def _box_of_line(line: str, one_based: bool, path: str, index: int) -> Box:
-    """One line of a text annotation as a box, or None where the target is absent."""
+    """One line of a text annotation as a box, or None if the target is absent."""
     text = line.strip()
     if not text:
         return None
@@ -144,6 +144,6 @@ def _box_of_line(line: str, one_based: bool, path: str, index: int) -> Box:
 
 
 def _checked(box: Sequence[float]) -> Box:
-    """The box as a tuple of floats, or None where it has no area or is not finite."""
+    """The box as a tuple of floats, or None if it has no area or is not finite."""
     finite = not any(math.isnan(value) or math.isinf(value) for value in box)
     return tuple(box) if finite and box[2] > 0 and box[3] > 0 else None

@@ -119,7 +119,7 @@ def reads(spec: Any) -> List[str]:
 
 
 def _scheme(spec: str) -> Optional[str]:
-    """``rtsp`` of ``rtsp://host/``; None where it is no address."""
+    """``rtsp`` of ``rtsp://host/``; None if it is no address."""
     found = re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", spec)
     return found.group(1).lower() if found else None
 

@@ -39,7 +39,7 @@ def open_camera(device: int, size: Optional[Tuple[int, int]] = None) -> Optional
         size: (width, height) in pixels; None for OpenCV's.
 
     Returns:
-        the capture; None where the camera gives no format that the kernels read.
+        the capture; None if the camera gives no format that the kernels read.
     """
     try:
         camera = _Camera(device)
@@ -183,7 +183,7 @@ class _Camera:
         self.memory: List[_Memory] = []
 
     def choose(self, size: Tuple[int, int], exactly: bool) -> Optional[str]:
-        """Set size and format: the four letters, or None where the camera has none of ours.
+        """Set size and format: the four letters, or None if the camera has none of ours.
 
         Args:
             size: (width, height) that is asked for; the driver may set another one.
@@ -262,7 +262,7 @@ class _Camera:
         return [name.pixels.to_bytes(4, "little").decode("latin-1") for name in found]
 
     def _most_fps(self, kind: str, size: Tuple[int, int]) -> float:
-        """Frames a second that the camera has in a format and size; 0 where it does not say."""
+        """Frames a second that the camera has in a format and size; 0 if it does not say."""
         most = 0.0
         for found in self._listed(v4l2.LIST_INTERVALS, v4l2.Interval, _number_of(kind), *size):
             if found.least.numerator:

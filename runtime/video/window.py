@@ -136,7 +136,7 @@ def _with_lines(picture: np.ndarray, lines: Sequence[str]) -> np.ndarray:
 
 
 def no_window(environment: Any = None) -> Optional[str]:
-    """Why no window can be shown here, or None where one can.
+    """Why no window can be shown here, or None if one can.
 
     Args:
         environment: dict to use instead of the process's environment variables.

@@ -125,7 +125,7 @@ def _input_scales(model: Any, part: str, table: Dict[str, Any]) -> Dict[bytes, f
 
 
 def _largest(limits: Optional[Tuple[float, float]]) -> Optional[float]:
-    """The greatest magnitude of a range; None where nothing can be scaled by it."""
+    """The greatest magnitude of a range; None if nothing can be scaled by it."""
     largest = max(-limits[0], limits[1]) if limits else 0.0
     return largest if largest > 0 else None
 

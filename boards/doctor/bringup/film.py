@@ -40,7 +40,7 @@ def two_targets(count: int, gone: int, back: int) -> Tuple[List[Any], Any]:
         gone, back: the frames in which the first patch is not there.
 
     Returns:
-        (frames, boxes): as of ``film``, but float64 (count, 2, 4), NaN where the patch is gone.
+        (frames, boxes): as of ``film``, but float64 (count, 2, 4), NaN if the patch is gone.
     """
     frames, places = film(count)
     random = np.random.RandomState(11)

@@ -22,7 +22,7 @@ class Report(NamedTuple):
     """What was found.
 
     Attributes:
-        problem: a phrase; empty where there is none.
+        problem: a phrase; empty if there is none.
         text: a phrase about what was seen.
     """
 

@@ -38,7 +38,7 @@ class Kind(NamedTuple):
         alone: below ``lib.models``: module whose ``is_main_process`` would fetch weights.
         mean, scale: of the pictures.
         takes_box: whether ``run`` takes the target's box in the template after the template.
-        refresh: the TOML's ``refresh_from``; empty where the template is not refreshed.
+        refresh: the TOML's ``refresh_from``; empty if the template is not refreshed.
     """
 
     config: str

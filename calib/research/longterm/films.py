@@ -46,9 +46,9 @@ class LongFilm:
         name: of the film.
         half: one of ``HALVES``.
         source: name of the clip that it is made from.
-        boxes: (frames, 4) float64 (x, y, w, h), NaN where the target is not to be seen.
-        known: (frames,) bool, False where the target is partly visible, so that no answer is wrong.
-        alike: (frames, 2) float64, centre of the look-alike; NaN where there is none.
+        boxes: (frames, 4) float64 (x, y, w, h), NaN if the target is not to be seen.
+        known: (frames,) bool, False if the target is partly visible, so that no answer is wrong.
+        alike: (frames, 2) float64, centre of the look-alike; NaN if there is none.
     """
 
     def __init__(self, entry: dict[str, Any], clips: dict[str, Clip]) -> None:
@@ -178,7 +178,7 @@ def read(path: str | Path, clips: Sequence[Clip], half: str | None = None) -> li
 
 
 def entries(path: str | Path) -> list[dict[str, Any]]:
-    """The films' entries of a description; ``BadRun`` where the file is none."""
+    """The films' entries of a description; ``BadRun`` if the file is none."""
     make = "make one with `python -m calib.research.longterm.films`"
     try:
         table = json.loads(Path(path).read_text())

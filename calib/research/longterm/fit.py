@@ -231,7 +231,7 @@ def write_all(path: str | Path, thresholds: Any) -> None:
 
 
 def write(path: str | Path, thresholds: Any) -> None:
-    """Put a namedtuple of keys of ``ORDER`` into a network's TOML; all else stays as it is."""
+    """Write a namedtuple of keys of ``ORDER`` into a network's TOML. Other keys do not change."""
     path = Path(path)
     lines = path.read_text().splitlines()
     for name, value in thresholds._asdict().items():

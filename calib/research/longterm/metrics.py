@@ -38,14 +38,14 @@ class Judged:
     Args:
         boxes: (n, 4), what the tracker gave in every frame.
         claimed: (n,) bool, whether it claims that box.
-        truth: (n, 4), NaN where the target is absent.
-        known: (n,) bool, False where the target is half hidden and no answer is wrong; None for all
+        truth: (n, 4), NaN if the target is absent.
+        known: (n,) bool, False if the target is half hidden and no answer is wrong; None for all
             True. The first frame, in which the target was given, is left out in any case.
 
     Attributes:
-        overlaps: 0 where the target is absent.
+        overlaps: 0 if the target is absent.
         present, claimed: bool.
-        drawn: (n,) overlap of the box in each frame, whether claimed or not; NaN where absent.
+        drawn: (n,) overlap of the box in each frame, whether claimed or not; NaN if absent.
     """
 
     def __init__(self, boxes: Any, claimed: Any, truth: Any, known: Any = None) -> None:
@@ -59,7 +59,7 @@ class Judged:
     def precision_recall(self) -> tuple[float, float]:
         """(precision, recall) of the claims.
 
-        Without any claim they are 1 and 0, as in the toolkit; recall is NaN where the target is
+        Without any claim they are 1 and 0, as in the toolkit; recall is NaN if the target is
         never there.
         """
         if not self.claimed.any():
@@ -101,7 +101,7 @@ class Judged:
 
 
 def figures(films: Sequence[Judged]) -> dict[str, Any]:
-    """All figures of a list of ``Judged``, as a dict; NaN where there is nothing to measure.
+    """All figures of a list of ``Judged``, as a dict; NaN if there is nothing to measure.
 
     Precision and recall are means over the films, and F is made from those means, as in the
     toolkit. The other figures count the frames of all films together.
@@ -125,7 +125,7 @@ def figures(films: Sequence[Judged]) -> dict[str, Any]:
 
 
 def f_score(precision: float, recall: float) -> float:
-    """Harmonic mean of precision and recall; 0 where both are 0."""
+    """Harmonic mean of precision and recall; 0 if both are 0."""
     total = precision + recall
     return float(2 * precision * recall / total) if total else 0.0
 

@@ -32,7 +32,7 @@ class Timeline:
     """The numbers of every frame of one film.
 
     Args:
-        boxes: (n, 4) of the clip, pixels of the film; NaN where the target is absent.
+        boxes: (n, 4) of the clip, pixels of the film; NaN if the target is absent.
         width, height: of the clip in the film, pixels.
         scene: (frames, width) of the other scene at the clip's height.
         events: list of (kind, frames without the target).
@@ -42,12 +42,12 @@ class Timeline:
         scene: (frames,) index of the other scene's frame.
         cut: (frames,) bool, only the other scene is shown.
         view: (frames,) float.
-        slide: (frames,) of what covers the target: 0 where it is over it, 1 where it is one picture
-            away; NaN where there is none.
-        alike: (frames, 2) centre of the look-alike in the picture; NaN where there is none.
+        slide: (frames,) of what covers the target: 0 if it is over it, 1 if it is one picture
+            away; NaN if there is none.
+        alike: (frames, 2) centre of the look-alike in the picture; NaN if there is none.
         ring: length of the ring, pixels.
-        truth: (frames, 4) the target's box in the picture; NaN where it is absent.
-        known: (frames,) bool, False where it is partly visible.
+        truth: (frames, 4) the target's box in the picture; NaN if it is absent.
+        known: (frames,) bool, False if it is partly visible.
     """
 
     def __init__(
@@ -209,7 +209,7 @@ class Timeline:
 
 
 def visible_share(boxes: np.ndarray, width: int, height: int) -> np.ndarray:
-    """Share of each box's area that lies in the picture: (n,), NaN where the box is."""
+    """Share of each box's area that lies in the picture: (n,), NaN if the box is."""
     low, high = boxes[:, :2], boxes[:, :2] + boxes[:, 2:]
     sides = np.minimum(high, (width, height)) - np.maximum(low, 0)
     return np.asarray(np.prod(np.maximum(sides, 0), axis=1) / np.prod(boxes[:, 2:], axis=1))

@@ -80,7 +80,7 @@ class Machine:
             self._registers[name] = value & 0xFFFFFFFF
 
     def read(self, offset: int) -> int:
-        """Read a register; 0 where there is none to read."""
+        """Read a register; 0 if there is none to read."""
         name = _NAMES.get(offset)
         return self._registers[name] if name and "r" in tables.ACCESS[name] else 0
 
@@ -103,7 +103,7 @@ class Machine:
             limit: cycles, which this model has none of.
 
         Returns:
-            whether the engine is idle: False where a command waits for what never comes.
+            whether the engine is idle: False if a command waits for what never comes.
         """
         if not self._started:
             return True

@@ -102,7 +102,7 @@ def add(
 
 
 def _known(paths: Mapping[str, pathlib.Path], say: Say) -> Optional[str]:
-    """The network that comes with the runtime and has these very files; None where none has.
+    """The network that comes with the runtime and has these very files; None if none has.
 
     Says where the files are of different ones.
     """
@@ -129,7 +129,7 @@ def _hashes(network: Network) -> List[Optional[str]]:
 
 
 def _weights(path: pathlib.Path) -> Set[bytes]:
-    """The float weights of a file; empty where it has INT8 weights, which differ by their scale."""
+    """The float weights of a file; empty if it has INT8 weights, which differ by their scale."""
     weights = list(models.read(path).graph.initializer)
     if any(weight.data_type in (TensorProto.INT8, TensorProto.UINT8) for weight in weights):
         return set()

@@ -70,7 +70,7 @@ def _put(crop: np.ndarray, network: Network, picture: np.ndarray) -> None:
 
 
 def _problem(first: np.ndarray, second: np.ndarray) -> Optional[str]:
-    """What is wrong with a map that was computed for two pictures; None where nothing is."""
+    """What is wrong with a map that was computed for two pictures; None if nothing is."""
     both = np.concatenate([first.ravel(), second.ravel()])
     if not np.isfinite(both).all():
         found = "is not finite"

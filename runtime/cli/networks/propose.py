@@ -172,7 +172,7 @@ def _heads(
 
 
 def _picture_sides(model: ModelProto) -> List[int]:
-    """Sides of a model's pictures, the smallest first; 0 where one is not fixed."""
+    """Sides of a model's pictures, the smallest first; 0 if one is not fixed."""
     return sorted(models.shape_of(v)[3] for v in models.inputs(model) if models.is_picture(v))
 
 

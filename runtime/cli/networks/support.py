@@ -45,7 +45,7 @@ def _sentence(board: boards.Board, network: Network) -> str:
 
 
 def why_not_on_gpu(network: Network) -> Optional[str]:
-    """Why crop and select of a network do not run on a GPU; None where they do."""
+    """Why crop and select of a network do not run on a GPU; None if they do."""
     from runtime.devices.gpu import frame_settings
 
     try:
@@ -93,7 +93,7 @@ def on_boards(graphs: Any, operators: FrozenSet[str]) -> Verdicts:
 
 
 def _taken_out(graphs: Any) -> Optional[str]:
-    """What happens to correlations that an old TensorRT can't import; None where there is none."""
+    """What happens to correlations that an old TensorRT can't import; None if there is none."""
     from runtime.graphs import cut
 
     if not cut.find(graphs):

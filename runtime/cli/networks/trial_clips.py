@@ -88,7 +88,7 @@ def read_clips(folder: pathlib.Path, steps: int) -> List[Clip]:
 def bundled_clip(steps: int) -> List[Clip]:
     """The clip of `make track`, with the boxes of the network that comes with the runtime.
 
-    It has so many steps, evenly spread. The list is empty where the clip is not there.
+    It has so many steps, evenly spread. The list is empty if the clip is not there.
     """
     if not BUNDLED.is_file():
         return []

@@ -1,7 +1,7 @@
 """Conventions in which exports of one family differ. Each is a factor for each channel of a map.
 
 ``runtime.graphs.assemble`` multiplies the maps of the search graph by these factors. So the
-decoders, and the kernels of all boards, know one convention alone: the target is the second half of
+decoders and the kernels of all boards need only one convention: the target is the second half of
 the channels of a softmax, and distances are search pixels that count outward.
 """
 
@@ -29,13 +29,13 @@ KEYS: Keys = dict(
 
 
 def factors(network: "Network") -> "typing.Dict[int, Factors]":
-    """What the maps of a network must be multiplied by.
+    """Return the factors for the maps of a network.
 
     Args:
-        network: uses the keys above, where its family has them.
+        network: its values of the keys above are used, if its family has them.
 
     Returns:
-        dict of the place of a map in the family's order -> its factors; no entry where all are 1.
+        dict of a map's index in the family's order -> its factors. No entry if all are 1.
     """
     found: typing.Dict[int, Factors] = {}
     if getattr(network, "target", "second") == "first":

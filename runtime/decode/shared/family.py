@@ -1,4 +1,4 @@
-"""The interface of a decoder: what a tracker asks of a network's family."""
+"""The interface of a decoder, which turns the maps of a network's family into a box."""
 
 import typing
 
@@ -15,10 +15,10 @@ Chosen = typing.Tuple[int, float]  # the winning cell in row-major order, its sc
 
 
 class Family:
-    """A family's part of a frame. Most families define ``select`` alone.
+    """A family's part of a frame. Most families define only ``select``.
 
     Attributes:
-        kernel: the compiled select, where that is all that ``select`` does; else None.
+        kernel: the compiled select, if ``select`` does nothing else; else None.
     """
 
     kernel: typing.Any = None
@@ -38,13 +38,13 @@ class Family:
             (best, score): index of the winning cell in row-major order; its confidence, 0 to 1.
 
         Raises:
-            NetworkFailed: the maps hold nothing finite, or the winner's box is not.
+            NetworkFailed: the maps have no finite value, or the winner's box is not finite.
         """
         raise NotImplementedError
 
 
 def compiled(decoder: Decoder, kernels: "Kernels", settings: "SelectSettings") -> Decoder:
-    """Let a decoder, the definition, select in C++ where the kernels are compiled."""
+    """Return a decoder that selects in C++ if the kernels are compiled, else the definition."""
     from kernels.cpu.select import Select  # not where a network is only read
 
     kernel = kernels.new(Select, settings)

@@ -119,7 +119,7 @@ def probability(score_map: np.ndarray, kind: str) -> np.ndarray:
         kind: "softmax" (the second half of the channels is the target), "sigmoid", or "none".
 
     Returns:
-        (h, w), or (k, h, w) where there are k > 1 kinds of box (anchors).
+        (h, w), or (k, h, w) if there are k > 1 kinds of box (anchors).
     """
     raw = np.asarray(score_map, np.float64)
     height, width = raw.shape[-2:]

@@ -51,7 +51,7 @@ def between(angle: float, reference: float) -> float:
 
 
 def pitch_yaw_of_quaternion(q: Sequence[float]) -> Optional[Tuple[float, float]]:
-    """(pitch, yaw) of a quaternion (w, x, y, z); None where it is none."""
+    """(pitch, yaw) of a quaternion (w, x, y, z); None if it is none."""
     if len(q) != 4 or not all(math.isfinite(v) for v in q):
         return None
     length = math.sqrt(sum(v * v for v in q))

@@ -325,7 +325,7 @@ class _Schedule:
         return True
 
     def interval_us(self, number: int) -> int:
-        """The interval in microseconds; -1 where the message is not sent."""
+        """The interval in microseconds; -1 if the message is not sent."""
         return int(round(self._streams.get(number, (-1e-6, 0.0))[0] * 1e6))
 
     def due(self, now: float) -> List[int]:

@@ -243,6 +243,6 @@ class Follow:
 
 
 def _side_px(box: Tuple[float, float, float, float]) -> float:
-    """The side of a square as large as a box; 0 where the box is none."""
+    """The side of a square as large as a box; 0 if the box is none."""
     area = box[2] * box[3]
     return math.sqrt(area) if math.isfinite(area) and area > 0 else 0.0

@@ -161,7 +161,7 @@ class Gate:
             packet: as ``Splitter`` gives it.
             now: seconds of the monotonic clock.
             unix_s: seconds of the wall clock.
-            address: that it came from; None where there is one other side only.
+            address: that it came from; None if there is one other side only.
         """
         if len(packet) > LONGEST or number(packet) not in self._wanted:
             return self._refuse("unwanted")

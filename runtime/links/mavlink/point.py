@@ -107,7 +107,7 @@ def settled_boxes(
         budget_s: no other box is begun after that time.
 
     Returns:
-        the results of the first of the boxes, at least one; None where the network failed.
+        the results of the first of the boxes, at least one; None if the network failed.
     """
     ends_s = time.monotonic() + budget_s
     found: List[Optional[Box]] = []

@@ -210,7 +210,7 @@ class Service(Link):
         return splitter
 
     def _guarded(self, function: Callable[..., List[Any]], *given: Any) -> List[Any]:
-        """What a function gives for one message; nothing where it fails, which is counted."""
+        """What a function gives for one message; nothing if it fails, which is counted."""
         try:
             return function(*given)
         except Exception as error:  # no message may end the run

@@ -64,7 +64,7 @@ class Guard:
         """Raise ``Refused`` unless a request may pass.
 
         Args:
-            host, origin: the headers; ``origin`` is None where there is none.
+            host, origin: the headers; ``origin`` is None if there is none.
             cookie: the value of the page's cookie, or None.
             bearer: the token in the header ``Authorization: Bearer``, or None.
             address: the sender's address.
@@ -176,7 +176,7 @@ class _NewConnection(asyncio.Protocol):
 
 
 def qr_code(link: str) -> Optional[str]:
-    """The link as a QR code made of text, or None where ``segno`` is not installed."""
+    """The link as a QR code made of text, or None if ``segno`` is not installed."""
     try:
         import segno
     except ImportError:

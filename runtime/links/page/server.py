@@ -57,7 +57,7 @@ class Update(NamedTuple):
     Attributes:
         index: of the frame in its source.
         state: JSON text.
-        jpeg: bytes, or None where no browser was ready for a picture.
+        jpeg: bytes, or None if no browser was ready for a picture.
     """
 
     index: int  # type: ignore[assignment]  # in the place of a tuple's own method
@@ -394,7 +394,7 @@ def _read_files() -> Dict[str, bytes]:
 
 
 def _telemetry() -> Optional[Telemetry]:
-    """The board's sensors; None where they can't be read."""
+    """The board's sensors; None if they can't be read."""
     try:
         return Telemetry("/", detect("/").board)
     except (HotpathError, OSError):

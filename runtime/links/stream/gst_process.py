@@ -64,7 +64,7 @@ def tell(**event: Any) -> None:
 
 
 def choose_encoder(kbps: int) -> Optional[Tuple[str, str]]:
-    """(name, piece of a pipeline) of the first encoder that works; None where none does."""
+    """(name, piece of a pipeline) of the first encoder that works; None if none does."""
     for name, piece in ENCODERS:
         if Gst.ElementFactory.find(name) is None:
             continue

@@ -23,7 +23,7 @@ class Arena:
             spans: list of (offset from the base, addresses, first time, last time).
 
         Returns:
-            base, or None where there is no room.
+            base, or None if there is no room.
         """
         size = self._busy.shape[1]
         most = max(offset + count for offset, count, _, _ in spans)

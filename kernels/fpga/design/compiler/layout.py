@@ -25,7 +25,7 @@ class Buffer:
         pixels: that a word holds: 1, 2 ("pair"), or 4 ("overlap": and their neighbours').
         split: of its rows over the banks.
         base: its place in each bank, set by ``program``.
-        reader: a layer that reads it, set by ``lay_out`` where there are several banks.
+        reader: a layer that reads it, set by ``lay_out`` if there are several banks.
     """
 
     base: int

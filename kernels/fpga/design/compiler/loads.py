@@ -114,7 +114,7 @@ class Loads:
     def _along(self, uses: Sequence[Any], size: int, what: str) -> List[Tuple[int, int]]:
         """Places of things in a memory: list of (base, number of the task its load precedes).
 
-        Each load stands before the layer ahead of its own where there is room, so that it goes on
+        Each load stands before the layer ahead of its own if there is room, so that it goes on
         beside that layer's work; earlier still where nothing else needs the place.
         """
         starts = sorted(first for _, first, _ in uses)

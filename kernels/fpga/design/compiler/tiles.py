@@ -71,7 +71,7 @@ def blocks_of(layer: Layer, weight: Optional[np.ndarray]) -> List[Block]:
 
 
 def _ends(used: np.ndarray) -> Tuple[int, int]:
-    """(first, end) of the blocks used; one block where there is none."""
+    """(first, end) of the blocks used; one block if there is none."""
     where = np.flatnonzero(used)
     return (int(where[0]), int(where[-1]) + 1) if len(where) else (0, 1)
 

@@ -226,7 +226,7 @@ def open_board(
     """A simulated board, and the files of its overlay.
 
     Args:
-        name: of a board of the family "fpga"; None where none was named.
+        name: of a board of the family "fpga"; None if none was named.
         kind: "model" or "rtl".
         options: of the machine.
 

@@ -24,7 +24,7 @@ class Command(NamedTuple):
     Attributes:
         unit: name of its opcode.
         number: in the program, from 0.
-        start, end: cycles after the program's start; end is None where it did not.
+        start, end: cycles after the program's start; end is None if it did not.
         busy, starved: cycles in which the array took a step; in which it had the command and took
             none.
     """

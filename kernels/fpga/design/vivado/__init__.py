@@ -1,4 +1,4 @@
-"""Runs Vivado, where there is one, to make the overlay of a board.
+"""Runs Vivado, if there is one, to make the overlay of a board.
 
 Reading the sizes, the board and the addresses is all that happens here; the design itself is made
 by ``overlay.tcl``. Vivado itself was never run on it.

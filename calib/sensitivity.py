@@ -1,4 +1,4 @@
-"""Find the layers that lose most in INT8: quantise each alone and measure the noise at the maps."""
+"""Find the layers that lose most in INT8: quantise one at a time, measure noise at the maps."""
 
 from collections.abc import Iterator, Sequence
 

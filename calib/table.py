@@ -74,7 +74,7 @@ def rounded(span: Sequence[float]) -> List[float]:
 
 
 def trimmed(table: Dict[str, Any]) -> Dict[str, Any]:
-    """The table with the chosen range of each tensor alone, as it comes with a network."""
+    """Return the table with only the chosen range of each tensor, as it ships with a network."""
     tensors = {
         part: {name: {"range": rounded(entry["range"])} for name, entry in entries.items()}
         for part, entries in table["tensors"].items()

@@ -1,4 +1,4 @@
-"""Bundles: a network made ready for one board, in a folder that says what it was made from.
+"""Bundles: a network prepared for one board, in a folder that records its sources.
 
 ``make engine`` writes one to ``engines/<board>/<network>-<precision>/``: the parts that an executor
 loads, the network's TOML, and ``bundle.json``:
@@ -7,9 +7,9 @@ loads, the network's TOML, and ``bundle.json``:
      "precision", "libraries": {name: version}, "compute_capability", "calibration_sha256",
      "settings": {...}, "parts": {file name: {"sha256", "bytes"}}, "run": {...}}
 
-``run`` is for the engine: which part is what. ``Bundle`` checks all entries except those two that
-only the engine understands, ``run`` and ``settings``. ``runtime.loading`` has the engine check them
-before it uses a part.
+``run`` tells the engine the purpose of each part. Only the engine understands ``run`` and
+``settings``. ``Bundle`` checks all other entries. ``runtime.loading`` has the engine check these
+two before it uses a part.
 """
 
 import hashlib
@@ -71,12 +71,12 @@ class Bundle:
 
     Attributes:
         folder: the folder.
-        network: dict of name, sha256 and files, as ``identity`` gives it.
+        network: dict of name, sha256 and files, from ``identity``.
         board, engine, precision: names.
         libraries: dict of library -> version that the parts were built with.
-        compute_capability: of the GPU, such as "8.7"; None without a GPU.
-        calibration_sha256: of the table of ranges for INT8, or None.
-        settings: dict of what the builder was asked for.
+        compute_capability: compute capability of the GPU, such as "8.7"; None without a GPU.
+        calibration_sha256: sha256 of the table of ranges for INT8, or None.
+        settings: dict of the builder's options.
         parts: dict of file name -> {"sha256", "bytes"}.
         run: dict for the engine.
 
@@ -244,7 +244,7 @@ class Bundle:
             self.mismatch("maps of " + network.name, shapes_text(maps), shapes_text(shapes))
 
     def damaged(self, reason: str) -> NoReturn:
-        """Raise ``BadBundle``: ``bundle.json`` says something else than what was written."""
+        """Raise ``BadBundle``, because ``bundle.json`` was changed after it was written."""
         raise BadBundle(
             f"{self.folder / FILE} is not as it was written ({reason}); remove {self.folder} and "
             f"build it again with `{make('engine')}`"

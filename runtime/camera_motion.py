@@ -1,7 +1,7 @@
-"""How the camera itself moved between two frames, for ``--steady``.
+"""The camera's motion between two frames, for ``--steady``.
 
-Corners of a small grey picture are followed from one frame to the next by sparse optical flow. The
-motion that most of them share is the camera's. Nothing here is random, and nothing knows a clock.
+Sparse optical flow follows corners of a small grey picture from one frame to the next. The motion
+that most of them share is the camera's. The result depends on no clock and no random numbers.
 """
 
 import math
@@ -32,19 +32,19 @@ class CameraMotion:
         self._before: Optional[np.ndarray] = None
 
     def begin(self, frame: AnyFrame) -> None:
-        """Take the frame that the next one is compared with."""
+        """Set the frame to compare the next one with."""
         self._before, _ = small_grey(frame)
 
     def between(self, frame: AnyFrame, boxes: Sequence[Any] = ()) -> Optional[Affine]:
-        """The similarity that takes the last frame's background to this frame's.
+        """Return the similarity transform from the last frame's background to this frame's.
 
         Args:
-            frame: of any kind.
-            boxes: (x, y, w, h) of the targets in the last frame; corners in them do not count.
+            frame: the frame, of any kind.
+            boxes: (x, y, w, h) of the targets in the last frame. Corners in them are ignored.
 
         Returns:
-            float64 (2, 3), frame pixels. None for the first frame, for one of another size, and
-            where too few corners agree.
+            float64 (2, 3), frame pixels. None for the first frame, after a change of the frame's
+            size, or if too few corners agree.
         """
         grey, step = small_grey(frame)
         before, self._before = self._before, grey
@@ -65,11 +65,11 @@ class CameraMotion:
 
 
 class Ahead:
-    """Where a target will be in the next frame: with the background, and with its own motion on it.
+    """Predicts a target's place in the next frame from the camera's motion and the target's own.
 
-    A camera that follows its target moves the background and not the target. So the target's motion
-    against the background is learnt. Where that predicts it worse than its last place does, as with
-    water or a crowd behind it, the last place counts.
+    A camera that follows its target moves the background and not the target. So ``Ahead`` learns
+    the target's motion against the background. If its prediction is worse than the last place, as
+    with water or a crowd behind the target, the last place is used.
     """
 
     def __init__(self) -> None:
@@ -79,12 +79,12 @@ class Ahead:
         self._before: Any = None  # its state before the camera moved
 
     def of(self, state: np.ndarray, motion: Optional[Affine], tracked: bool) -> np.ndarray:
-        """Its state in the next frame, float64 [cx, cy, w, h].
+        """Predict the state in the next frame, float64 [cx, cy, w, h].
 
         Args:
-            state: in the last frame.
-            motion: of the camera since then; None if it is not known: the state stays.
-            tracked: whether the target is certain to be there.
+            state: [cx, cy, w, h] in the last frame, frame pixels.
+            motion: the camera's motion since then. None leaves the state unchanged.
+            tracked: whether the target is certainly there.
         """
         if self._carried is not None and tracked:
             seen, places = state[:2], np.array([self._carried + self._own, self._before[:2]])
@@ -102,14 +102,14 @@ class Ahead:
 
 
 def moved(state: np.ndarray, motion: Affine) -> np.ndarray:
-    """A state whose centre goes with the camera: a new float64 [cx, cy, w, h]."""
+    """Return the state with its centre moved by the camera: a new float64 [cx, cy, w, h]."""
     result = state.copy()
     result[:2] = motion[:, :2] @ state[:2] + motion[:, 2]
     return result
 
 
 def small_grey(frame: AnyFrame) -> Tuple[np.ndarray, int]:
-    """A small grey picture of a frame, uint8, and how many frame pixels one of its pixels is."""
+    """Return a small grey picture of a frame, uint8, and its pixel size in frame pixels."""
     height, width = frame.shape[:2]
     step = max(1, int(round(max(height, width) / SIDE_PX)))
     if isinstance(frame, np.ndarray):
@@ -135,10 +135,10 @@ def _mask(shape: Sequence[int], boxes: Sequence[Any], step: int) -> np.ndarray:
 
 
 def fit(points: np.ndarray, moved: np.ndarray) -> Optional[Affine]:
-    """The similarity that most pairs of points agree on; None if too few do.
+    """Fit the similarity transform that most pairs of points agree on; None if too few agree.
 
     Args:
-        points, moved: float64 (n, 2) each, where the corners were and are.
+        points, moved: float64 (n, 2) each, the corners before and after.
     """
     needed = max(LEAST, AGREE_SHARE * len(points))
     if len(points) < needed:

@@ -1,6 +1,6 @@
 """The target's colours: how alike two boxes are, and where in a picture such colours are.
 
-Pixels are sorted into bins of hue and brightness; grey ones by their brightness alone.
+Pixels are sorted into bins of hue and brightness. Grey pixels are sorted only by brightness.
 
 ``project`` and ``histogram`` are the definition. kernels/cpu computes the same in C++.
 """

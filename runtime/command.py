@@ -1,4 +1,4 @@
-"""The console command ``hotpath``: one word for each program, which alone is imported."""
+"""The console command ``hotpath``: one word for each program; it imports only that program."""
 
 import importlib.util
 import runpy

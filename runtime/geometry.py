@@ -1,4 +1,4 @@
-"""Which windows of a frame a tracker searches, what crops them, and how a box becomes its state.
+"""The windows that a tracker searches, the functions that crop them, and the target's state.
 
 All numbers come from the network's TOML (``[input]``). Three shapes of window:
 
@@ -197,12 +197,15 @@ def state_of(
 
 
 def corner_less(network: "Network") -> int:
-    """What a box's width is less before its half is the corner's distance from the centre."""
+    """Return the pixels to subtract from a box's width before it is halved.
+
+    Half of the result is the distance from the centre to the corner.
+    """
     return 1 if network.box_corner == "(w-1)/2" else 0
 
 
 def box_of(network: "Network", state: np.ndarray) -> Box:
-    """The box of a state."""
+    """Return the ``Box`` of a state."""
     less = 1 if network.box_corner == "(w-1)/2" else 0
     cx, cy, w, h = state.tolist()
     return Box(cx - (w - less) / 2, cy - (h - less) / 2, w, h)
@@ -284,7 +287,7 @@ _CLIPS = {
 def crop_into(
     network: "Network", kernels: Kernels, out: Any, packing: InputSettings = PLAIN
 ) -> Cropper:
-    """The function that resizes windows to an array.
+    """Return the function that resizes windows to an array.
 
     Args:
         network: uses ``resample``.
@@ -318,7 +321,7 @@ def crop_into(
 
 
 def packed_into(network: "Network", kernels: Kernels, out: Any) -> Cropper:
-    """``crop_into`` an input of the network."""
+    """Return ``crop_into`` for an input of the network."""
     return crop_into(network, kernels, out, _packing(network))
 
 
@@ -330,10 +333,10 @@ def _packing(network: "Network") -> InputSettings:
 def windows_into(
     network: "Network", kernels: Kernels, out: Any, crop: Optional[Cropper] = None
 ) -> Windows:
-    """The function that crops windows around a target to an input of the network.
+    """Return the function that crops windows around a target to an input of the network.
 
     Args:
-        crop: crops into it; None for the kernels.
+        crop: function that crops into it. None uses the kernels.
     """
     settings, packing = window_settings(network), _packing(network)
     around = None if crop else kernels.around(settings, out, packing)
@@ -354,7 +357,7 @@ def windows_into(
 def reduced_window(
     window: Window, size: Tuple[int, int], scale: int, has_fractions: bool
 ) -> Tuple[float, float, float, float]:
-    """The window that a picture of 1 / ``scale`` of the frame's size has in place of a frame's.
+    """Convert a window of a frame to the window of a picture with 1 / ``scale`` of its size.
 
     Args:
         window: (x, y, w, h) in frame pixels.
@@ -374,10 +377,10 @@ def reduced_window(
 
 
 def border_colour(network: "Network", frame: AnyFrame) -> np.ndarray:
-    """The colour of the pixels outside the frame: (3,) uint8, BGR.
+    """Return the colour for pixels outside the frame: (3,) uint8, BGR.
 
-    Of a frame in planes it is the colour of the mean Y, U and V: within 1 of the converted frame's
-    mean, unless many pixels lie outside BGR's range (see ``kernels.planes.Planes.mean``).
+    For a frame in planes it is the colour of the mean Y, U and V. This is within 1 of the converted
+    frame's mean, unless many pixels lie outside BGR's range (see ``kernels.planes.Planes.mean``).
     """
     if network.border == "zero":
         return np.zeros(3, np.uint8)

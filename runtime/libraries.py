@@ -1,6 +1,6 @@
 """Say in a sentence which library is missing, or which file hides one of our packages.
 
-This file uses the standard library alone: it runs before anything else is imported.
+This file uses only the standard library, because it runs before anything else is imported.
 """
 
 import importlib

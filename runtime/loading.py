@@ -1,9 +1,9 @@
-"""From a name, a bundle or a board to a tracker: which files, which engine, which tracker.
+"""Make a tracker from a name, a bundle or a board: choose the files, the engine and the device.
 
 load            -> Loaded: network, engine, kernels
-  _from_bundle     of a bundle, in the engine that it was built for
-                   else of the network's own ONNX files, in an engine of this computer
-create_device   -> the device of that engine, of all its targets
+  _from_bundle     from a bundle, in the engine that it was built for
+                   else from the network's own ONNX files, in an engine of this computer
+create_device   -> the device of that engine, which all its targets share
 tracker_on      -> the tracker of one target on that device
 """
 
@@ -46,7 +46,7 @@ def load(options: Options) -> Loaded:
     """Load a network into an engine.
 
     Args:
-        options: of them, those up to ``simulate``. Without a bundle, "auto" runs the network's own
+        options: uses the fields up to ``simulate``. Without a bundle, "auto" runs the network's own
             files in an engine of this computer.
 
     Raises:
@@ -62,7 +62,7 @@ def load(options: Options) -> Loaded:
 
 
 def usable_threads(threads: Optional[int], log: Log = None) -> Optional[int]:
-    """The number of threads, at most as many as this process may use of the processor's cores.
+    """Limit a number of threads to the cores that this process may use.
 
     Raises:
         NoEngine: it is no whole number above 0.

@@ -133,7 +133,7 @@ class Network:
 
     @property
     def given(self) -> str:
-        """What ``--network`` takes: its name, or the path of a TOML of one's own."""
+        """Return the value for ``--network``: the name, or the path of the user's own TOML."""
         return self.name if self.path.parent in (NETWORKS, DETECTORS) else str(self.path)
 
     def file(self, part: str) -> Optional[File]:
@@ -181,7 +181,7 @@ class Network:
         )
 
     def origin(self, entry: File) -> str:
-        """What to do for a file that is not here."""
+        """Say how to get a missing file."""
         if entry.url and entry.sha256:
             return f"run `hotpath networks get {self.given}`"
         source = getattr(self, "source", "") or "its authors"

@@ -1,10 +1,10 @@
-"""Which numbers a network runs in on a processor: float32, or INT8 where INT8 is faster.
+"""The choice of precision on a processor: float32, or INT8 if INT8 is faster.
 
 A network may have an INT8 form: ``NAME-int8.toml`` beside its TOML or in a folder ``int8`` there,
-as ``hotpath int8`` writes it. With "auto" the INT8 form runs where the processor has
-instructions for it and a measurement says that it is faster. The measurement takes a few
-milliseconds, once; ``python -m runtime.precision`` (``make setup``) does it in advance. One that
-was made on a busy machine is made again at the next start. ``python -m boards forget`` clears all.
+as ``hotpath int8`` writes it. With "auto" the INT8 form runs if the processor has instructions for
+it and a measurement shows that it is faster. The measurement takes a few milliseconds, once.
+``python -m runtime.precision`` (``make setup``) makes it in advance. A measurement on a busy
+machine is repeated at the next start. ``python -m boards forget`` removes all measurements.
 """
 
 import hashlib
@@ -44,14 +44,14 @@ def open_precision(
 
     Args:
         network: the ``Network``. With "fp32" it runs as it is, even if it is an INT8 form.
-        options: of them, ``precision``, ``engine``, ``networks_dir``, ``threads``, and ``log``,
-            which is told what a measurement gave, and that INT8 gains nothing in an engine.
-        measured: file that keeps measurements.
-        cpuinfo, loadavg: what Linux says of the processor and of its load.
+        options: uses ``precision``, ``engine``, ``networks_dir``, ``threads`` and ``log``. ``log``
+            gets the result of a measurement, and a hint if INT8 gains nothing in an engine.
+        measured: file that stores measurements.
+        cpuinfo, loadavg: paths of Linux's files on the processor and its load.
 
     Raises:
-        BadNetwork: "int8", and the network has no INT8 form; or its files are missing.
-        NoEngine: no such precision; or see ``runtime.engines.create``.
+        BadNetwork: "int8" was asked for and the network has no INT8 form, or files are missing.
+        NoEngine: there is no such precision; or see ``runtime.engines.create``.
     """
     precision, engine = options.precision, options.engine
     if precision not in PRECISIONS:
@@ -108,7 +108,7 @@ def _opened(form: Network, options: Options) -> Engine:
 
 
 def _both(network: Network, form: Network, options: Options) -> Tuple[Engine, ...]:
-    """The engines of a network and of its INT8 form; the first alone where the form has none."""
+    """Make the engines of a network and its INT8 form; only the first if the form has none."""
     plain = _opened(network, options)
     try:
         return plain, _opened(form, options)
@@ -132,7 +132,7 @@ def int8_form(network: Network) -> Optional[Network]:
 
 
 def int8_engine(engine: str) -> str:
-    """The engine that INT8 networks run in: of "auto", the first that computes in whole numbers."""
+    """Return the engine for INT8 networks: with "auto" the first that computes in integers."""
     if engine != engines.AUTO:
         return engine
     installed = engines.installed()
@@ -165,9 +165,9 @@ def is_busy(loadavg: pathlib.Path = LOADAVG) -> bool:
 
 
 def measure(both: Tuple[Engine, ...]) -> Tuple[float, float]:
-    """Least time of a search on each of two engines, milliseconds; they take turns.
+    """Return the shortest time of a search on each of two engines, milliseconds; they alternate.
 
-    What else runs only adds to a time, so the least one is the nearest to the engine's own.
+    Other programs can only lengthen a time, so the shortest one is closest to the engine's own.
     """
     features = [engine.exemplar() for engine in both]
     least = [math.inf, math.inf]
@@ -191,7 +191,7 @@ def forget(measured: pathlib.Path = MEASURED) -> bool:
 
 
 def _key(cpuinfo: str, names: List[str], threads: int, network: Network, form: Network) -> str:
-    """What a measurement depends on: processor, engines and their libraries, threads, files."""
+    """Return a key of everything that decides a measurement, such as processor and libraries."""
     named = ("model name", "flags", "Features", "CPU part")
     split = [line.partition(":") for line in cpuinfo.splitlines()]
     lines = sorted({"".join(line) for line in split if line[0].strip() in named})
@@ -216,7 +216,7 @@ def _read(path: pathlib.Path) -> Dict[str, Dict[str, float]]:
 
 
 def _write(path: pathlib.Path, values: Dict[str, Any]) -> None:
-    """Keep the measurements; a folder that cannot be written only costs the next run time."""
+    """Store the measurements. If the folder cannot be written, the next run measures again."""
     beside = path.with_name(f"{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -75,7 +75,7 @@ def dla_compiler_is_absent(situation: Situation) -> Caught:
 
 
 def tensorrt_is_another_pythons(situation: Situation) -> Caught:
-    """JetPack's TensorRT binding exists for the system's Python alone."""
+    """JetPack has a TensorRT binding only for the system's Python."""
     installed = situation.installed
     other = installed.elsewhere.get("tensorrt")
     if "tensorrt" in installed.packages or not other:

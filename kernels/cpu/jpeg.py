@@ -108,10 +108,10 @@ class JpegDecoder:
             scale: one of ``SCALES``.
 
         Returns:
-            the whole picture's planes at that scale, BT.601 in full range. Only the windows
-            that were asked for have values. They are overwritten when the next file is opened.
-            Colours with half the resolution both ways (I420) are decoded at twice the scale's size
-            where it is above 1, and the kind is I444 then.
+            The whole picture's planes at that scale, BT.601 in full range. Only the requested
+            windows have values. Opening the next file overwrites them. If the scale is above 1,
+            colours with half the resolution in both directions (I420) are decoded at twice its
+            size, and the kind is I444.
 
         Raises:
             DamagedJpeg: the file is damaged.

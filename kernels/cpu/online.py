@@ -1,4 +1,4 @@
-"""What colours and the classifier that learns online compute: ``colour.h``, ``online.h``."""
+"""The arithmetic of colours and of the online classifier in C++: ``colour.h``, ``online.h``."""
 
 import ctypes
 from typing import Any, Optional, Sequence, Tuple
@@ -35,7 +35,7 @@ class Colours:
         self._project, self._histogram = library.hp_colour_project, library.hp_colour_histogram
 
     def project(self, picture: np.ndarray, target: np.ndarray) -> np.ndarray:
-        """How much of the target each pixel tells: float32 (H, W).
+        """Return how likely each pixel belongs to the target: float32 (H, W).
 
         Args:
             picture: BGR uint8 (H, W, 3), any strides.
@@ -219,7 +219,7 @@ class Regression:
         weights: Optional[np.ndarray],
         rate: float,
     ) -> None:
-        """Take samples (n, size) into moments, as ``rate`` of all; ``weights`` (n,) or None."""
+        """Add samples (n, size) to moments with the weight ``rate``; ``weights`` (n,) or None."""
         values = self._checked(samples)
         share = None if weights is None else np.ascontiguousarray(weights, np.float64)
         if share is not None and share.shape != (len(values),):
@@ -228,7 +228,7 @@ class Regression:
         self._add(self.at, address(values), share_at, len(values), rate, *moments.addresses)
 
     def weigh(self, terms: Sequence[Tuple[Moments, float, float]]) -> None:
-        """Make A and b of (moments, share, sign of the class)."""
+        """Compute A and b from (moments, share, sign of the class)."""
         if terms != self._terms:  # they stay the same once both classes were seen
             at = np.array([moments.addresses for moments, _, _ in terms], np.uintp).T.copy()
             shares = np.array([(share, share * sign) for _, share, sign in terms]).T.copy()
@@ -237,11 +237,11 @@ class Regression:
         self._weigh(self.at, squares, plain, len(terms), means, signed)
 
     def solve(self, steps: int) -> None:
-        """Take so many steps towards the solution."""
+        """Do that many steps towards the solution."""
         self._solve(self.at, steps)
 
     def judge(self, samples: np.ndarray) -> np.ndarray:
-        """The products of samples (n, size) and the weights: float64 (n,)."""
+        """Return the products of samples (n, size) and the weights: float64 (n,)."""
         values = self._checked(samples)
         out = np.empty(len(values))
         self._judge(self.at, address(values), len(values), address(out))

@@ -24,7 +24,7 @@ CUDA_LIBRARIES.update(nvrtc="cuda-nvrtc", cudart="cuda-cudart")
 
 
 class Counters:
-    """How often a device was asked for what since it was opened."""
+    """Counts each kind of call since the device was opened."""
 
     def __init__(self) -> None:
         self.allocations = self.launches = self.graph_launches = self.synchronisations = 0
@@ -201,7 +201,7 @@ def open_device(library: str = "auto", index: int = 0, latency: str = "normal") 
 
 
 def _not_imported(library: str, error: ImportError) -> str:
-    """Why a library that is installed can't be imported, and the command that mends it."""
+    """Return why an installed library can't be imported, and the command that repairs it."""
     lacking = re.search(r"lib([a-z]+)\.so\S* cannot open", str(error))  # CuPy has a page of text
     if lacking is None or lacking.group(1) not in CUDA_LIBRARIES:
         return f"{library} can't be imported: {error}; run `python -m boards`"

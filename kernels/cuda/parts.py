@@ -1,6 +1,6 @@
 """Parts of a frame that lies on the GPU, for the processor: a window resized, some pixels, or all.
 
-What is downloaded is the part alone.
+Only the part is downloaded.
 """
 
 from typing import Any, Dict, List, Sequence, Tuple

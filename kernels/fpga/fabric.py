@@ -1,8 +1,8 @@
 """Drives an overlay that contains the accelerator: registers, memory, programs.
 
-PYNQ's public interface alone (``Overlay``, ``allocate``, ``Clocks``, a cell's ``read`` and
+It uses only PYNQ's public interface (``Overlay``, ``allocate``, ``Clocks``, a cell's ``read`` and
 ``write``), so that this file is the same on a board and on a simulated one. PYNQ is imported when
-an overlay is opened. What the registers mean stands in tables.toml.
+an overlay is opened. tables.toml explains the registers.
 
 Every wait has a limit. A program that has not ended by then is stopped, and the accelerator can be
 used again.

@@ -15,7 +15,7 @@ MOST_BYTES = 1 << 20  # of a file of boxes
 
 
 def first_boxes(options: argparse.Namespace, source: Any, frame: AnyFrame) -> List[Box]:
-    """The targets in the first frame.
+    """Return the targets in the first frame.
 
     They come from --box and --boxes, else from the source's ground truth, else from the mouse.
     Where a link selects targets, the list may be empty. ``frame`` is the first of ``source``, a

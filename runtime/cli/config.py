@@ -26,10 +26,10 @@ complete -o default -F _hotpath hotpath
 
 
 def with_config(parser: argparse.ArgumentParser, arguments: List[str]) -> List[str]:
-    """The arguments after those of their ``--config``, which they overrule.
+    """Put the options of ``--config`` before the arguments, so that the arguments take priority.
 
     Raises:
-        BadOption: the file can't be read, or names an option that there is not.
+        BadOption: the file can't be read, or names an unknown option.
     """
     finder = type(parser)(parser.prog, add_help=False, allow_abbrev=False)
     finder.add_argument("--config")

@@ -104,7 +104,7 @@ class Profile:
         return {step: float(np.median(ms[:count])) for step, ms in zip(STEPS, last)}
 
     def table(self, live: bool = False) -> str:
-        """The figures as lines of text; steps that are not timed alone (on a GPU) are left out.
+        """Return the figures as lines of text. Steps without their own time (GPU) are left out.
 
         Args:
             live: whether ``wait`` is waiting for a live source, else decoding.

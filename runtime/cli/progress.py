@@ -1,4 +1,4 @@
-"""What a run says while it works: one progress bar, and lines of text that do not break it."""
+"""The messages of a run: one progress bar, and lines of text that do not break it."""
 
 import argparse
 import contextlib

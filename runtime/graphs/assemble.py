@@ -1,8 +1,8 @@
 """Makes the two graphs that a tracker runs from a network's ONNX files.
 
-One graph runs once on the exemplar, the other one each frame. All nodes that depend on the exemplar
-alone are in the first, so that a frame is one call and repeats nothing. The outputs of the second
-have the order that the network's family takes.
+One graph runs once on the exemplar, the other one each frame. All nodes that depend only on the
+exemplar are in the first, so that a frame is one call and repeats nothing. The outputs of the
+second have the order that the network's family takes.
 """
 
 import math
@@ -97,7 +97,7 @@ def _normalised(exemplar: ModelProto, search: ModelProto) -> Tuple[ModelProto, M
 
 
 def _hoist(exemplar: ModelProto, search: ModelProto) -> Tuple[ModelProto, ModelProto]:
-    """Move the nodes that depend on the exemplar alone from the search model to the exemplar's."""
+    """Move nodes that depend only on the exemplar from the search model to the exemplar's."""
     known = {v.name for v in exemplar.graph.output}
     constants = {tensor.name: tensor for tensor in search.graph.initializer}
     fixed = set(constants)

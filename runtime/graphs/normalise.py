@@ -21,7 +21,7 @@ _OTHER_FLOATS = (TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE)
 
 
 def normalise(model: ModelProto) -> ModelProto:
-    """Fold all that depends on shapes and constants alone.
+    """Fold everything that depends only on shapes and constants.
 
     Args:
         model: shapes of its inputs fixed; not changed.
@@ -77,7 +77,7 @@ def _slimmed(onnxslim: Any, content: bytes) -> bytes:
 
 
 def unknown_shapes(model: ModelProto) -> List[str]:
-    """Names of tensors with a shape that does not follow from the inputs' shapes alone."""
+    """List tensors with a shape that depends on more than the shapes of the inputs."""
     model = models.copy(model)
     del model.graph.value_info[:]
     for value in model.graph.output:

@@ -161,7 +161,7 @@ def _pair(network: Network, exemplar: ModelProto, search: ModelProto) -> Pair:
 
 
 def _split(network: Network, whole: ModelProto) -> Pair:
-    """A model of both pictures: the exemplar's picture alone, and all the rest."""
+    """Split a model of both pictures into the part of the exemplar and the rest."""
     images, boxes = _given(network, whole)
     pixels = [f"z/pixels{number}" for number in range(len(images) - 1)]
     search = models.add_prefix(whole, "x/")

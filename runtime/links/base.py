@@ -1,4 +1,4 @@
-"""What the links of a run have in common: what they are opened with, and what they do."""
+"""The interface of the links of a run, and the values with which they are opened."""
 
 import errno
 import ipaddress

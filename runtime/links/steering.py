@@ -1,6 +1,6 @@
 """The one rule for everything that steers: a vehicle, a gimbal, a PTZ camera of the network.
 
-They move on *fresh evidence* alone:
+They move only on *fresh evidence*:
 
 - the source is live (``--follow-recording`` is for simulators), and the network can say "lost":
   ``check`` refuses a run without them;

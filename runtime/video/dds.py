@@ -109,7 +109,7 @@ class End:
         self._waits: Dict[Any, Any] = {}
 
     def reader(self, topic: str, kind: Any, newest: bool = False) -> Any:
-        """A reader of a topic; of ``newest``, any sender's newest message alone."""
+        """Make a reader of a topic. With ``newest`` it keeps only each sender's newest message."""
         reliability = Policy.Reliability
         sure = reliability.BestEffort if newest else reliability.Reliable(SOON)
         qos = Qos(sure, Policy.History.KeepLast(1 if newest else KEPT))

@@ -187,7 +187,7 @@ class AvCapture:
     def get(self, what: int) -> float:
         """Frame rate, number of frames, milliseconds of the last frame, index of the next; else 0.
 
-        The index is known after ``set`` alone.
+        The index is known only after ``set``.
         """
         if self._stream is None:
             return 0.0

@@ -131,7 +131,7 @@ def way_of(spec: Spec, thresholds: Thresholds | None) -> Way:
 
 
 def ways_over(member: Any, ways: Ways) -> list[Way]:
-    """The ways to run over a film or clip; the search is left out on clips alone."""
+    """Return the ways to run over a film or clip. Only clips leave out the search."""
     film = isinstance(member, films.LongFilm)
     return [way for one, way in ways.items() if not (film and one is None)]
 

@@ -58,7 +58,7 @@ def save(path: str | Path, state: dict[str, Any]) -> None:
 
 
 def load(path: str | Path, device: str = "cpu") -> Any:
-    """Read a checkpoint. It holds tensors and numbers alone; nothing in it is executed."""
+    """Read a checkpoint. It holds only tensors and numbers, and nothing in it is executed."""
     try:
         return torch.load(path, map_location=device, weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError):  # whose advice is to run the contents

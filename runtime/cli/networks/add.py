@@ -52,9 +52,9 @@ def add(
         name: of the TOML, without ``.toml``.
         folder: where the TOML and copies of the files go; None for that of the first file. No
             folder of this program is written to.
-        like: name of a network, or a TOML, with the settings to take; None to find them.
-        clips: folder of annotated clips to try on; None for the clip of `make track`, or the usual
-            values where that is not there.
+        like: name of a network, or a TOML, with the settings to take. None searches for them.
+        clips: folder of annotated clips to try on. None takes the clip of `make track`, or the
+            usual values if it is missing.
         engine: name of the engine to try them with.
         say: function of one line.
 

@@ -1,8 +1,8 @@
 """Chooses among the alternatives of a proposal by trying them on annotated clips.
 
 Every combination of answers takes a few steps. Those that are clearly worse than the best one are
-left out, and the others take more steps (successive halving). The last step asks each question
-alone, with all other answers fixed, so that a report can say what cannot be told apart.
+left out, and the others take more steps (successive halving). The last step varies one answer at a
+time, with all other answers fixed, so that a report can say which answers are equally good.
 """
 
 import itertools

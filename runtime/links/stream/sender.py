@@ -301,7 +301,7 @@ class Sender(Link):
         self.sent += 1
 
     def _fitted(self, frame: np.ndarray) -> np.ndarray:
-        """The frame in the first one's size: an encoder and a file have one size alone."""
+        """Resize a frame to the first frame's size, as an encoder and a file have one size."""
         if self._size is None:
             height, width = frame.shape[:2]
             self._size = max(SMALLEST_PX, width & ~1), max(SMALLEST_PX, height & ~1)

@@ -152,7 +152,7 @@ class Compiler:
         return program, entry
 
     def _ends(self, part: Part) -> Dict[Map, float]:
-        """dict of map that the processor alone reads -> share of its range that may be cut off."""
+        """Return a dict of maps that only the processor reads -> share of the range to cut off."""
         read = {one for layer in part.layers for one in layer.inputs}
         ends = {}
         for number, (_, view, function) in enumerate(part.outputs):

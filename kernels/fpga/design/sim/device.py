@@ -216,7 +216,7 @@ def _checked(name: Optional[str], kind: str) -> str:
 
 
 def opener(kind: str) -> Callable[[Optional[str]], Tuple[SimulatedBoard, pathlib.Path]]:
-    """``open_board`` as a function of the name alone, for ``runtime.options``."""
+    """Return ``open_board`` as a function of only the board's name, for ``runtime.options``."""
     return functools.partial(open_board, kind=kind)
 
 

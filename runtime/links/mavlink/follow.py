@@ -3,7 +3,8 @@
 Setpoints are sent only in the autopilot's mode for them (GUIDED of ArduPilot, OFFBOARD of PX4), and
 only towards a target that a person selected over the link. Following ends when the pilot moves a
 stick, when the mode changes, when the autopilot is silent, and when the target stays lost. It
-begins again only with another selection. Like ``camera``, this file opens no link and reads no clock.
+begins again only with another selection. Like ``camera``, this file opens no link and reads no
+clock.
 """
 
 import math

@@ -28,7 +28,7 @@ class Board(NamedTuple):
 
     Attributes:
         name: the file's name without ``.toml``.
-        path: of the file.
+        path: path of the file.
         title: the name for people, such as "Jetson Nano".
         family: "jetson", "nvidia", "fpga" or "computer".
         engine: name of the engine that runs networks here (a file of ``runtime/engines``).

@@ -1,4 +1,4 @@
-"""What a board's TOML file may say: every key, its type, its default and its meaning.
+"""The keys of a board's TOML file: their types, defaults and meanings.
 
 Whether the keys ``engine`` and ``network`` name an engine and a network is not checked here: this
 folder knows neither. ``boards.build`` and ``runtime`` check it when they use the board.

@@ -29,7 +29,7 @@ def write(path: Union[str, "os.PathLike[str]"], root: str = "/") -> int:
     """Write a snapshot of the board under a root.
 
     Args:
-        path: of the file. An existing file is replaced as a whole.
+        path: path of the file. An existing file is replaced as a whole.
         root: folder that stands for ``/``.
 
     Returns:

@@ -1,4 +1,4 @@
-"""What is fitted off the board: training, calibration, quantisation. Python 3.10+."""
+"""Work off the board: evaluation, calibration, quantisation and training. Python 3.10+."""
 
 import os
 

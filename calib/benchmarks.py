@@ -1,8 +1,8 @@
-"""Public data sets by name, in their authors' layout: as many of their sequences as are there.
+"""Public data sets by name, in their authors' layout. Missing sequences are left out.
 
-``sequences`` reads OTB, UAV123, DTB70 and LaSOT, which ``calib.evaluate`` follows as it follows
-clips. The lists of their sequences are those of the GOT-10k toolkit (Huang et al., "GOT-10k",
-TPAMI 2019). GOT-10k itself is run by that toolkit, to which every tracker of ours fits.
+``sequences`` reads OTB, UAV123, DTB70 and LaSOT. ``calib.evaluate`` tracks them like clips. The
+lists of sequences come from the GOT-10k toolkit (Huang et al., "GOT-10k", TPAMI 2019). That toolkit
+itself evaluates on GOT-10k. Every tracker of Hotpath has its interface.
 """
 
 import json
@@ -44,7 +44,7 @@ class Listed(NamedTuple):
 
 
 class Sequences(NamedTuple):
-    """What is there of a data set."""
+    """The sequences of a data set that were found."""
 
     clips: list[Clip]
     names: list[str]  # of all its sequences, there or not
@@ -53,10 +53,10 @@ class Sequences(NamedTuple):
 
 
 def sequences(name: str, data: Path) -> Sequences:
-    """Read a data set of ``LISTS``; a sequence that can't be used is left out and named.
+    """Read a data set of ``LISTS``. Sequences that can't be used are left out and named.
 
     Raises:
-        BadClips: it holds no sequence that can be used.
+        BadClips: no sequence can be used.
     """
     if not data.is_dir():
         raise BadClips(f"--data {data} is not a folder; name the data set's folder")

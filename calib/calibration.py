@@ -1,4 +1,4 @@
-"""Calibrate one network: measure ranges, try choices, and reuse what was measured before."""
+"""Calibrate one network: measure ranges, try choices, and reuse earlier measurements."""
 
 import functools
 import os
@@ -285,10 +285,10 @@ def _all_ranges(histograms: dict[str, Histograms], method: str) -> dict[str, Ran
 
 
 def picture_range(network: Network) -> list[float]:
-    """The range of a picture's values: that of all bytes, whatever the clips show.
+    """Return the range of a picture's values: always that of all bytes.
 
-    Clips without a white pixel would have a smaller one. Its 256 levels would not be the bytes, and
-    no engine could take the picture as bytes (``runtime.graphs.byte_pictures``).
+    Clips without a white pixel would give a smaller range. Then its 256 levels would not be the
+    bytes, and no engine could take the picture as bytes (``runtime.graphs.byte_pictures``).
     """
     mean, scale = np.array(network.mean), np.array(network.scale)
     ends = np.concatenate([(0 - mean) * scale, (255 - mean) * scale, [0.0]])

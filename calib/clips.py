@@ -37,7 +37,7 @@ class Clip:
     """One annotated clip.
 
     Attributes:
-        name: of the folder; with ``.2`` where it has several targets.
+        name: name of the folder; with ``.2`` for a second target.
         boxes: (frames, 4) float64 (x, y, w, h), 0-based pixels, NaN if the target is absent. The
             first frame always has a box: earlier frames are left out.
     """
@@ -81,7 +81,7 @@ class Clip:
         return (self[index] for index in range(len(self)))
 
     def in_memory(self, most_bytes: int) -> "Clip":
-        """A copy that holds its decoded frames; itself where they need more than ``most_bytes``."""
+        """Return a copy with decoded frames, or itself if these need more than ``most_bytes``."""
         if self[0].nbytes * len(self) > most_bytes:
             return self
         held = copy.copy(self)
@@ -140,17 +140,17 @@ class _Video:
 def find_clips(
     folders: Iterable[Union[str, Path]], log: Optional[Callable[[str], None]] = None
 ) -> List[Clip]:
-    """Every annotated clip in or below some folders.
+    """Find every annotated clip in or below some folders.
 
     Args:
         folders: paths; each a clip, or a folder of clips (searched ``DEPTH`` deep).
-        log: function of one sentence, told which folders were left out and why.
+        log: function that takes one sentence about folders that are left out, with the reason.
 
     Returns:
-        list of ``Clip`` in the order of the names; no name twice.
+        list of ``Clip`` in the order of the names. Names are unique.
 
     Raises:
-        BadClips: there are no clips, no annotation, or not as many boxes as frames.
+        BadClips: there are no clips or no annotation, or boxes and frames differ in number.
     """
     found = []
     for folder in map(Path, folders):
@@ -185,7 +185,7 @@ def _without_annotation(folder: Path) -> str:
 
 
 def _named_apart(clips: Iterable[Clip]) -> List[Clip]:
-    """Sort the clips; where two folders have the same name, put the parent's name before it."""
+    """Sort the clips. If two folders have the same name, put the parent's name before it."""
     clips = list({(clip.folder.resolve(), clip.name): clip for clip in clips}.values())
     names = [clip.name for clip in clips]
     for clip in clips:
@@ -221,7 +221,7 @@ def _clips_of(folder: Path) -> Iterator[Clip]:
 
 
 def clip_of(name: str, folder: Path, frames: Any, boxes: np.ndarray) -> Clip:
-    """A clip whose frames and boxes fit, from the target's first frame on.
+    """Make a clip from the target's first frame on, after a check of its frames and boxes.
 
     Args:
         frames: list of paths, or a ``_Video``.

@@ -1,4 +1,4 @@
-"""What the commands of ``calib`` share: their common options, their way to end, their messages."""
+"""The common options, exit codes and messages of the commands of ``calib``."""
 
 import argparse
 import os
@@ -49,7 +49,7 @@ def add_clip_options(cli: argparse.ArgumentParser, required: bool = True) -> Non
 
 
 def chosen(clips: Sequence[C], only: Optional[str]) -> List[C]:
-    """The clips whose names ``only`` lists, divided by commas; all clips when it is None.
+    """Return the clips named in ``only``, separated by commas, or all clips if it is None.
 
     Raises:
         BadRun: no clip has one of the names.
@@ -65,7 +65,7 @@ def chosen(clips: Sequence[C], only: Optional[str]) -> List[C]:
 
 
 def parted(clips: Sequence[C], held_out: Optional[str]) -> Tuple[List[C], List[C]]:
-    """(clips to measure and choose by, held-out clips): every second one unless they are named.
+    """Split clips into (clips for choices, held-out clips): every second one if none is named.
 
     Raises:
         BadRun: a part is empty, or no clip has one of the names.
@@ -86,7 +86,7 @@ def main(
     parser_of: Callable[[], argparse.ArgumentParser],
     stopped: str = "stopped; the same command goes on from here",
 ) -> Callable[..., int]:
-    """The ``main(arguments=None)`` of a command.
+    """Return the function ``main(arguments=None)`` of a command.
 
     Args:
         name: module of the command; a sentence about an error starts with it.
@@ -121,7 +121,7 @@ def main(
 
 
 def check_out(path: Optional[str]) -> None:
-    """Refuse a path of ``--out`` that can't be made, before hours of work for it.
+    """Refuse a path of ``--out`` that can't be created, before hours of work.
 
     Raises:
         BadRun: a part of it is a file, too long a name, or a folder without permission.

@@ -8,7 +8,7 @@
 |---|---|---|
 | .json | COCO with video_id and track_id, as TAO has it | pycocotools, FiftyOne, CVAT |
 | .zip | MOT with labels, where CVAT keeps the tracks | CVAT ("MOT 1.1"), Datumaro |
-| .txt | VOT: one region a frame, x,y,w,h in pixels; of one target | the VOT toolkit, GOT-10k's |
+| .txt | VOT: one target, one region a frame, x,y,w,h in pixels | the toolkits of VOT and GOT-10k |
 
 The pictures that COCO names are those of `ffmpeg -i drone.mp4 -start_number 0 %06d.jpg`.
 
@@ -62,7 +62,7 @@ def _is_claimed(row: Dict[str, str]) -> bool:
 
 
 def coco(rows: Rows, video: str) -> Dict[str, Any]:
-    """The rows as a COCO dictionary of the video that was tracked, which tells the frames' size."""
+    """Convert rows to a COCO dictionary. The video gives the size of the frames."""
     with open_source(video) as source:
         frame = source.read()
     if frame is None:
@@ -126,7 +126,7 @@ def vot(rows: Rows, target: Optional[int]) -> str:
 
 
 def convert(options: argparse.Namespace) -> None:
-    """Write what the command line asks for."""
+    """Write the file that the command line names."""
     ending = os.path.splitext(options.out)[1].lower()
     if ending not in (".json", ".zip", ".txt"):
         raise BadRun(f"{options.out}: must end with .json (COCO), .zip (MOT) or .txt (VOT)")

@@ -1,16 +1,15 @@
-"""hotpath evaluate: how well networks follow annotated clips, as tables and plots.
+"""hotpath evaluate: measure how well networks follow annotated clips, as tables and plots.
 
     hotpath evaluate --clips DIR --networks kestrel,kestrel:int8,nanotrack_v2,KCF \
         --networks-dir DIR --out out/evaluation
 
     hotpath evaluate --benchmark otb100 --data DIR --networks kestrel --published DIR
 
-The other trackers of a table are compared with the first one (``calib.figures``). Of a benchmark
-as many sequences are used as are there.
+Each tracker is compared with the first one (``calib.figures``). Missing sequences of a benchmark
+are left out.
 
-Each tracker's boxes on each clip are a file in OUT/boxes; a finished one is not run again as long
-as clip, network and engine are the same. Times are measured in the run: use --jobs 1 when they
-count.
+OUT/boxes has a file with the boxes of each tracker on each clip. A finished file is used again as
+long as clip, network and engine are the same. For correct times use --jobs 1.
 """
 
 import argparse
@@ -141,7 +140,7 @@ def _lines(path: str | Path | None) -> list[str]:
 def follow_all(
     specs: Sequence[Spec], clips: Sequence[Clip], out: Path, jobs: int
 ) -> list[tuple[str, str]]:
-    """Run what is not there yet; returns a list of (clip's name, sentence) of what broke.
+    """Run the missing pairs of tracker and clip; returns (clip's name, sentence) of failures.
 
     All trackers follow one clip in turns before the next begins, so that times can be compared.
     """
@@ -159,7 +158,7 @@ def path_of(spec: Spec, clip: Clip, out: Path) -> Path:
 
 
 def stored(spec: Spec, clip: Clip, out: Path) -> Kept | None:
-    """What was tracked before, as a dict; None when there is nothing or it was something else."""
+    """Return stored boxes as a dict; None if there are none, or clip, network or engine differ."""
     try:
         with open(path_of(spec, clip, out)) as file:
             kept: Kept = json.load(file)

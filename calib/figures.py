@@ -1,4 +1,4 @@
-"""The table of an evaluation: figures of each tracker on each clip, their means, what is chance.
+"""The table of an evaluation: figures of each tracker on each clip, means and intervals.
 
 Means are over the clips that a tracker has results for. Their 95 % intervals are those of the
 bootstrap over clips. Each tracker is compared with the first one on the clips that both have.
@@ -18,7 +18,7 @@ FEWEST = 5  # clips of which an interval is given
 
 
 class Tracked(NamedTuple):
-    """What a tracker did."""
+    """The results of a tracker."""
 
     results: Mapping[str, Mapping[str, Any]]  # clip's name -> what ``calib.follow`` returns
     engine: str = ""  # empty for a tracker whose boxes were published
@@ -28,12 +28,12 @@ class Tracked(NamedTuple):
 def evaluation(
     clips: Sequence[Clip], trackers: Mapping[str, Tracked], groups: Mapping[str, Sequence[str]]
 ) -> dict[str, Any]:
-    """All figures.
+    """Compute all figures.
 
     Args:
-        clips: what was followed.
-        trackers: name -> its results; the others are compared with the first one.
-        groups: name -> names of clips of which the means are given too.
+        clips: the clips that were tracked.
+        trackers: name -> its results. Each is compared with the first one.
+        groups: name -> names of clips. Each group gets its own means.
 
     Returns:
         dict: ``clips`` (name, frames, sha256, absent), ``groups``, ``trackers``: for each name
@@ -111,7 +111,7 @@ def _spread(key: str, values: Sequence[float]) -> dict[str, float]:
 
 
 def interval(values: Sequence[float]) -> tuple[float, float]:
-    """Ends of the 95 % interval of a mean, by the bootstrap; the same values give the same ends."""
+    """Return the 95 % interval of a mean by bootstrap. Equal values give equal intervals."""
     drawn = np.random.default_rng(0).integers(len(values), size=(DRAWS, len(values)))
     low, high = np.percentile(np.asarray(values)[drawn].mean(axis=1), (2.5, 97.5))
     return float(low), float(high)

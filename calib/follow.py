@@ -1,4 +1,4 @@
-"""Run a tracker over an annotated clip and keep what it said of every frame.
+"""Run a tracker over an annotated clip and store its result for every frame.
 
 Runs on every Python that a board has, as ``calib.clips`` and ``calib.metrics`` do.
 """
@@ -8,7 +8,7 @@ from typing import Any, Dict, List, Optional
 
 
 def follow(tracker: Any, clip: Any, frames: Optional[int] = None) -> Dict[str, Any]:
-    """Track a clip from its first box, every frame however long it takes.
+    """Track every frame of a clip from its first box.
 
     Args:
         tracker: has ``init(frame, box)``, ``update(frame)`` and ``step_ms``.

@@ -1,10 +1,10 @@
-"""python -m calib.loss_thresholds: fit on clips the certainty below which a target is called lost.
+"""python -m calib.loss_thresholds: fit the certainty below which a target counts as lost.
 
     python -m calib.loss_thresholds --clips DIR --networks kestrel,nanotrack_v2
 
 The sequences are the clips of DIR, and copies in which the target goes away for a while
-(``calib.vanishing``). By definition, a target is lost where it is absent or its overlap with the
-box is below 0.1. It is not lost where the overlap is above 0.3.
+(``calib.vanishing``). By definition, a target is lost if it is absent or its overlap with the box
+is below 0.1. It is not lost if the overlap is above 0.3.
 
 The table says how well ``certainty`` and, for comparison, the plain score separate the two cases:
 area under the curve, precision and recall. The runs do not react to a loss. The score's threshold
@@ -122,7 +122,7 @@ def judged(sequence: Any, rows: Sequence[Any]) -> Run:
 
 
 def knowing(runs: Sequence[Run]) -> dict[str, Any]:
-    """How well score and certainty tell that a target is lost, by kind of sequence."""
+    """Measure how well score and certainty detect a lost target, by kind of sequence."""
     thresholds = {
         clip: best_threshold([run for run in runs if run.clip != clip], "certainty")
         for clip in {run.clip for run in runs}
@@ -164,7 +164,7 @@ def _figures(runs: Sequence[Run], what: str, thresholds: dict[str, float]) -> di
 
 
 def area(values: np.ndarray, lost: np.ndarray) -> float:
-    """Chance that a lost frame has the lower value than one that is not: (0 to 1)."""
+    """Return the probability that a lost frame has a lower value than another frame, 0 to 1."""
     below, above = np.sort(values[lost]), values[~lost]
     if not len(below) or not len(above):
         return float("nan")

@@ -1,4 +1,4 @@
-"""How well boxes follow the truth: the figures that trackers are compared by.
+"""The figures of accuracy that compare boxes with the truth.
 
 | figure                | what                                                        | as in    |
 |-----------------------|-------------------------------------------------------------|----------|

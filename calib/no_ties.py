@@ -65,7 +65,7 @@ def best_scale(values: np.ndarray, axis: int, scale: np.ndarray, level: Any) -> 
 
     Args:
         values: float64 weights.
-        axis: of their channels.
+        axis: axis of their channels.
         scale: float32 () or (channels,), the scales to stay near.
         level: size of a level of the result, in units of the input.
 

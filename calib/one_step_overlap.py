@@ -1,7 +1,7 @@
 """One-step overlap: how well a network finds a target near its last place, without a tracker.
 
-A tracker's mean overlap on a dozen clips is chaotic: one clip that flips moves it by 0.03. Fixed
-pairs of crops near the true box are not chaotic, so calibration and training decide by them. A
+A tracker's mean overlap on a dozen clips is chaotic: one clip can change it by 0.03. Fixed pairs of
+crops near the true box are not chaotic, so calibration and training use them for decisions. A
 search crop is cut around the true box of the frame before, moved and scaled at random with a fixed
 seed. The measure is the overlap of the best cell's box, with little weight on the Hanning window.
 Networks of the families ``points``, ``centre`` and ``corners``, with windows that are squares.
@@ -28,7 +28,7 @@ SHIFT, SCALE = 0.12, 0.1  # shift: share of the context's side; scale: of its lo
 
 
 class Shape(NamedTuple):
-    """What the pairs take of a network; a ``Network`` will do as well.
+    """The values of a network that the pairs need. A ``Network`` has them, too.
 
     Attributes:
         exemplar, search: sides of the crops, pixels.
@@ -43,10 +43,10 @@ class Shape(NamedTuple):
 
 
 def check(shape: Any) -> None:
-    """Refuse a network for which there are no pairs.
+    """Refuse a network that the pairs do not support.
 
     Raises:
-        BadNetwork: a network of another family, or with another crop.
+        BadNetwork: the network has another family or another crop.
     """
     family, crop = getattr(shape, "family", "points"), getattr(shape, "crop", "square")
     if family not in ("points", "centre", "corners") or crop == "stretched":
@@ -62,9 +62,9 @@ class Pairs:
 
     Args:
         shape: a ``Shape`` or a ``Network``.
-        repeats: how often every frame is cut, each time from another place. The first round is the
-            measure; more rounds make it depend less on chance.
-        frames: at most so many frames of each clip.
+        repeats: crops of every frame, each from another place. The first round is the measure.
+            More rounds make it depend less on chance.
+        frames: most frames of each clip.
 
     Attributes:
         clips: names.
@@ -159,7 +159,7 @@ def tracker_crop(
     Args:
         frame: BGR uint8 (H, W, 3).
         centre: (x, y) frame pixels.
-        side: of the square, frame pixels.
+        side: side of the square, frame pixels.
         out: side of the result, pixels.
         fill: 3 values for the pixels outside the frame.
 

@@ -1,4 +1,4 @@
-"""Where figures come from: the commit of the code, and the processor."""
+"""The origin of figures: the commit of the code, and the processor."""
 
 import platform
 import subprocess

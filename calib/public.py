@@ -3,10 +3,10 @@
     python -m calib.public --data DIR --networks-dir DIR --page docs/results
     python -m calib.public --data DIR --networks-dir DIR --page docs/results --times
 
-DIR holds otb100, uav123_10fps and dtb70, or some of them, each in its authors' layout with a file
-seen.txt, and published/NAME with result files. ``tests.calib.collect`` builds it. The page has a
-CSV file beside it. ``--times`` measures the frame's time of all trackers in turns
-first; use it on a machine at rest. A killed command goes on when it is given again.
+DIR has otb100, uav123_10fps and dtb70, or some of them, each in its authors' layout with a file
+seen.txt, and published/NAME with result files. ``tests.calib.collect`` builds it. The command also
+writes a CSV file beside the page. ``--times`` first measures the frame's time of all trackers in
+turns. Use it on a machine at rest. The same command continues a run that was killed.
 """
 
 import argparse
@@ -117,7 +117,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _peers(options: argparse.Namespace) -> list[str]:
-    """Those of ``--peers`` that can run here."""
+    """Return the trackers of ``--peers`` that can run here."""
     found = []
     for name in options.peers.split(","):
         try:
@@ -164,7 +164,7 @@ def _times(out: Path) -> dict[str, Any]:
 
 
 def _rows(table: Mapping[str, Any], group: str) -> list[tuple[str, str, dict[str, Any]]]:
-    """(tracker, its engine, its means) of a group, the greatest AUC first."""
+    """Return (tracker, its engine, its means) of a group, the greatest AUC first."""
     rows = []
     for name, entry in table["trackers"].items():
         mean = entry["mean"] if group == ALL else entry["groups"].get(group, {})

@@ -6,7 +6,7 @@
 | GOT-10k, VOT      | ``NAME/NAME_001.txt``                                                  |
 | pysot             | ``NAME.txt``                                                           |
 
-Case does not count in names, nor whether ``_``, ``-`` or ``.`` divides them.
+Names are compared without case, and ``_``, ``-`` and ``.`` count as equal.
 """
 
 import io
@@ -30,12 +30,12 @@ UNREADABLE = (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, OSError)
 
 
 def read(folder: Path, clips: Sequence[Clip], names: Iterable[str]) -> dict[str, Boxes]:
-    """dict of tracker -> its boxes on the clips, 0-based pixels of the frame.
+    """Return a dict of tracker -> its boxes on the clips, 0-based pixels of the frame.
 
-    A file that can't be read or has another number of rows than the clip has frames is left out;
-    one sentence names those of a tracker.
+    A file is left out if it can't be read, or if its rows and the clip's frames differ in number.
+    One sentence names the files of a tracker that are left out.
 
-    ``names`` has all sequences of the data set, so that ``car1_s`` is not taken for ``car1``.
+    ``names`` has all sequences of the data set, so that ``car1_s`` does not match ``car1``.
 
     Raises:
         BadClips: it is no folder, or none of its trackers has boxes of a clip.
@@ -77,13 +77,13 @@ def read(folder: Path, clips: Sequence[Clip], names: Iterable[str]) -> dict[str,
 
 
 def fitted(rows: np.ndarray, clip: Clip) -> np.ndarray:
-    """Published rows, one a frame of the clip; 1-based pixels become 0-based.
+    """Fit published rows to the frames of a clip, and convert 1-based pixels to 0-based.
 
-    Rows may begin at the first picture of a longer sequence, go on after the last frame by up to
-    ``MOST_EXTRA``, or lack the last frame, for which the last box is repeated.
+    Rows may begin at the first picture of a longer sequence, and go on for up to ``MOST_EXTRA``
+    rows after the last frame. If the last frame has no row, the last box is repeated.
 
     Raises:
-        BadClips: they have another number.
+        BadClips: the number of rows does not fit.
     """
     count, skipped = len(clip), clip.first_number - 1
     if len(rows) == count + skipped:

@@ -161,8 +161,8 @@ def quantised(
 def _attention(graph: onnx.GraphProto, constant: set[str]) -> list[str]:
     """Names of the products before and after each softmax.
 
-    256 levels are too few for shares of some 300 cells. In INT8 they double what a small OSTrack
-    loses, and OpenVINO takes longer (docs/results/int8.md).
+    256 levels are too few for shares of some 300 cells. In INT8 they double the loss of a small
+    OSTrack, and OpenVINO is slower (docs/results/one-stream.md).
     """
     made = {name: node for node in graph.node for name in node.output}
     found = []
@@ -205,9 +205,9 @@ def _source(
 def write(
     network: Network, models: dict[str, onnx.ModelProto], folder: str | Path, name: str, note: str
 ) -> Path:
-    """Write both parts of the network that was quantised, and the derived TOML, whose path returns.
+    """Write both parts of a quantised network and the derived TOML; returns the TOML's path.
 
-    ``name`` is the stem of the files' names, ``note`` a comment at the head of the TOML.
+    ``name`` is the stem of the files' names. ``note`` is a comment at the head of the TOML.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)

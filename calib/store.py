@@ -14,7 +14,7 @@ from calib.errors import BadRun
 
 
 class Store:
-    """Holds values in a folder, which is made, under a hash of all that they depend on."""
+    """Stores values in a folder under a hash of everything that they depend on."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -62,7 +62,7 @@ def _parted(value: Any, arrays: list[np.ndarray]) -> Any:
 
 
 def _joined(tree: Any, arrays: list[np.ndarray]) -> Any:
-    """What ``_parted`` was given; a list comes back as a tuple."""
+    """Undo ``_parted``. A list comes back as a tuple."""
     if not isinstance(tree, dict):
         return tree
     ((kind, inside),) = tree.items()

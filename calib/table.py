@@ -41,7 +41,7 @@ def read(
     """Read a table.
 
     Args:
-        path: of the JSON.
+        path: path of the JSON.
         network: the ``Network`` that it must belong to, or None for any.
 
     Raises:

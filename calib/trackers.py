@@ -1,6 +1,6 @@
-"""Make the trackers of an evaluation: ours on any engine, and OpenCV's as peers.
+"""Make the trackers of an evaluation: Hotpath's on any engine, and OpenCV's as peers.
 
-A ``Spec`` says which and is cheap to send to another process; ``build`` makes the tracker there.
+A ``Spec`` describes a tracker and can be sent to another process, where ``build`` makes it.
 """
 
 import argparse
@@ -47,17 +47,17 @@ def specs(names: Sequence[str], options: Options, int8_dir: str = ".") -> list[S
     """Return the specs of a table.
 
     Args:
-        names: of networks, TOMLs or ``PEERS``. ``NAME:int8`` is a network's INT8 form,
-            ``NAME:fpga`` what the FPGA engine computes (``kernels.fpga.design.model``), of the
-            bundle that ``make engine`` wrote, ``NAME:norecover`` a network without the search for
-            a lost target, ``NAME:steady`` one whose window moves with the camera,
-            ``NAME:openvino`` a network on that engine. Ways can be joined.
+        names: names of networks, TOMLs or ``PEERS``. ``NAME:int8`` is a network's INT8 form.
+            ``NAME:fpga`` runs the model of the FPGA engine (``kernels.fpga.design.model``) on the
+            bundle of ``make engine``. ``NAME:norecover`` has no search for a lost target.
+            ``NAME:steady`` has a window that follows the camera. ``NAME:openvino`` runs on that
+            engine. These endings can be combined.
         options: engine, threads and networks_dir of all.
-        int8_dir: where ``calib.int8`` wrote NAME-int8.toml.
+        int8_dir: folder in which ``calib.int8`` wrote NAME-int8.toml.
 
     Raises:
-        BadRun: an INT8 form is not there, or a way is unknown.
-        HotpathError: whatever else is wrong with a network, before anything runs.
+        BadRun: an INT8 form is missing, or an ending is unknown.
+        HotpathError: something else is wrong with a network. Nothing has run yet.
     """
     found = [_spec(name, options, int8_dir) for name in names]
     shown = [spec.name for spec in found]
@@ -111,7 +111,7 @@ def specs_of(options: argparse.Namespace) -> list[Spec]:
 
 
 def tracker_options(options: argparse.Namespace) -> Options:
-    """What ``load_tracker`` takes of a command: engine, folder of networks, threads."""
+    """Return a command's options for ``load_tracker``: engine, folder of networks, threads."""
     threads = getattr(options, "threads", 1)
     return Options(engine=options.engine, networks_dir=options.networks_dir, threads=threads)
 
@@ -135,7 +135,7 @@ def build(spec: Spec, **more: Any) -> Any:
     """Make the tracker of a spec; it has ``init(frame, box)`` and ``update(frame)``.
 
     Args:
-        more: further arguments of ``load_tracker``; a peer takes none.
+        more: further arguments of ``load_tracker``. A peer takes none.
     """
     if spec.options.network is None:
         return _Peer(spec)
@@ -171,7 +171,7 @@ def _identified(spec: Spec) -> Spec:
 
 
 class _Peer:
-    """Wraps a tracker of OpenCV in our interface."""
+    """Gives a tracker of OpenCV the interface of ``Tracker``."""
 
     def __init__(self, spec: Spec) -> None:
         cv2.setNumThreads(spec.options.threads or 1)

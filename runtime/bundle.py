@@ -227,7 +227,7 @@ class Bundle:
 
         Args:
             network: the ``Network`` to compare with.
-            sides: of the exemplar's picture and the search region's, pixels.
+            sides: sides of the exemplar's picture and the search region's, pixels.
             maps: shapes of the maps.
 
         Raises:

@@ -71,7 +71,7 @@ class ColourMap:
     """Where in a frame the target's colours are.
 
     Args:
-        frame: of any kind; few of its pixels are read.
+        frame: frame of any kind; few of its pixels are read.
         size: (w, h) of the target, frame pixels.
         target: its ``histogram``.
         projected: ``project``, or the same in C++.

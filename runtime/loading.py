@@ -170,7 +170,7 @@ def open_bundle(
     Args:
         bundle: a ``Bundle``.
         network: the ``Network`` that it must be of; None for the one whose TOML is in it.
-        threads: of one call of the network, on a processor.
+        threads: threads of one call of the network, on a processor.
         device: an open ``kernels.cuda.device``, or PYNQ's device; None to open one.
         board: name of the board that this is; None if it is not known.
         precision: that the bundle must have, or None.
@@ -216,7 +216,7 @@ def create_device(
 
     Args:
         network, engine, kernels: as in ``Loaded``.
-        options: of them, ``log``, which is told why the GPU does not take the whole frame.
+        options: uses ``log``, which gets the reason if the GPU does not take the whole frame.
     """
     if engine.device is not None:
         from runtime.devices.gpu import Gpu
@@ -237,7 +237,7 @@ def tracker_on(device: Device, options: Options = DEFAULTS) -> Tracker:
     """A tracker of one target.
 
     Args:
-        device: of the target, and of others.
+        device: the ``Device``. Several trackers may share it.
         options: of them, ``log``, ``recover``, ``search_windows`` and ``steady``. Where no lost
             target can be searched for, one sentence says so.
 

@@ -43,8 +43,8 @@ class Network:
     families explain. A field exists only where the network's family and crop use it.
 
     Args:
-        name: of the TOML, without ``.toml``.
-        path: of the TOML.
+        name: name of the TOML, without ``.toml``.
+        path: path of the TOML.
         values: dict of key -> value, from ``schema.read``.
         files: its ``File``s.
     """

@@ -182,7 +182,7 @@ class Tracker:
         """Judge what the windows show, and move the target.
 
         Args:
-            frame: of ``looks``.
+            frame: the frame that ``looks`` got.
             seen: a ``Seen`` for each of its windows.
 
         Raises:

@@ -1,4 +1,4 @@
-"""What is to be built, and whether the board can run it."""
+"""The bundle to build, and a check that the board can run it."""
 
 import pathlib
 from typing import Any, Dict, Optional, Union

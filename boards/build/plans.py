@@ -48,7 +48,7 @@ class Builder:
         say: function of one sentence.
 
     Attributes:
-        version: of TensorRT.
+        version: version of TensorRT.
         gpu: ``kernels.cuda.driver.Gpu``.
         strong: whether the model's own types decide the precision (TensorRT 11).
 
@@ -98,7 +98,7 @@ class Builder:
         """Build one plan.
 
         Args:
-            path: of the ONNX model.
+            path: path of the ONNX model.
             what: its name in the progress lines.
             windows: the most that a call of the plan takes; above 1 the first axis of the model's
                 inputs must have any length.

@@ -1,4 +1,4 @@
-"""The prepared folder: what a board needs to go on with a TensorRT build.
+"""The prepared folder, from which a board continues a TensorRT build.
 
 It holds ONNX models in up to four forms (whole or cut at the correlations; float32, or float16 for
 TensorRT 11), each for one window and perhaps for any number, the network's TOML, and

@@ -46,7 +46,7 @@ def read(
     Args:
         order: what is to be built.
         paths: dict of part -> path of the network's files.
-        path: of the table; None if there is none.
+        path: path of the table; None if there is none.
 
     Returns:
         (the table as ``calib.table`` reads it, its sha256).

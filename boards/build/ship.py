@@ -1,4 +1,4 @@
-"""Prepare a network once for all boards, to be shipped with this program.
+"""Prepare a network once for all boards, so that it ships with this program.
 
     python -m boards.build.ship kestrel
 

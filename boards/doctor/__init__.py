@@ -1,4 +1,4 @@
-"""What ``python -m boards`` says of a machine: what is missing, known traps, the next command."""
+"""The report of ``python -m boards``: what is missing, known traps, the next command."""
 
 from typing import Dict, NamedTuple
 

@@ -1,4 +1,4 @@
-"""What a board measures of itself. Each file measures one thing and is found by its file name.
+"""The sensors of a board. Each file measures one thing and is found by its file name.
 
 A file has a function ``find(root, board, notes)``. It looks for its files once, and tells
 ``notes`` what it found, what it skipped and why. It returns a ``Sensor``, or None when there is
@@ -21,10 +21,10 @@ Sample = Dict[str, Value]  # keys end in their unit
 
 
 class Sensor:
-    """One thing that is measured; its files were found already.
+    """One thing that is measured. Its files are already known.
 
     Args:
-        readers: dict of key -> function that reads the value of now.
+        readers: dict of key -> function that reads the present value.
         limits: pairs of functions that read the lowest and the highest clock, one for each clock.
     """
 
@@ -34,7 +34,7 @@ class Sensor:
         self.readers, self.limits = readers, limits
 
     def read(self) -> Sample:
-        """Read the values of now."""
+        """Read the present values."""
         return {key: read() for key, read in self.readers.items()}
 
     def locked(self) -> Optional[bool]:

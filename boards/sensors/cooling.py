@@ -2,7 +2,7 @@
 
 A state above zero means that the device limits something. Two kinds of device are no throttle:
 fans, and the hot-surface alert of Orin modules. On those, the trip at 70 degrees Celsius is bound
-to the alert alone. The trip that lowers the clocks is at 99 degrees.
+only to the alert. The trip that lowers the clocks is at 99 degrees.
 """
 
 from typing import Dict, List, Mapping, Optional

@@ -165,7 +165,7 @@ class Moments:
     """Mean of x and of x x^T of one class, up to the diagonal.
 
     Args:
-        size: of x.
+        size: length of x.
     """
 
     def __init__(self, size: int) -> None:

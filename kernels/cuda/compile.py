@@ -51,7 +51,7 @@ def binary(
 
     Args:
         path: the .cu file.
-        capability: of the GPU, such as 87.
+        capability: compute capability of the GPU, such as 87.
         driver_version: newest CUDA version that the driver supports, such as 12060; None: any.
         folders: where the result may be put; the first that works is taken. Default: ``build``
             beside this file, the user's cache, the temporary folder.
@@ -147,7 +147,7 @@ class Nvrtc:
     """CUDA's run-time compiler.
 
     Args:
-        name: of the library, or its path.
+        name: name of the library, or its path.
 
     Raises:
         OSError: it can't be loaded.
@@ -170,7 +170,7 @@ class Nvrtc:
         """Compile a .cu file.
 
         Args:
-            path: of the file.
+            path: path of the file.
             capability: one of ``architectures``.
             ptx: whether to make PTX instead of machine code.
 

@@ -51,7 +51,7 @@ class Correlate:
             search_shape: (C, H, W) of one region; there are ``windows`` of them.
             exemplar_shape: (count, C, h, w) of one region's exemplars.
             padding: zeros on each side of the search region.
-            stream: of the device.
+            stream: stream of the device.
             windows: how many regions, each with exemplars of its own.
 
         Raises:

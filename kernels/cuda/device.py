@@ -58,7 +58,7 @@ class Device:
         elapsed_ms(first, second)            between two events that have happened
 
     Attributes:
-        name: of the library.
+        name: name of the library.
         errors: exceptions that it raises.
         capability: compute capability, such as 87.
         driver_version: newest CUDA version that the driver supports, such as 12060.

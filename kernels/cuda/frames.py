@@ -90,7 +90,7 @@ def part_of(
 
     Args:
         window: (x, y, w, h) in frame pixels; may lie partly or wholly outside.
-        width, height: of the frame.
+        width, height: width and height of the frame.
 
     Returns:
         (x, y, w, h) with even edges, as NV12 needs them; may be empty.

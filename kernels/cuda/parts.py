@@ -19,7 +19,7 @@ class Parts:
 
     Args:
         device: see ``kernels.cuda.device``.
-        stream: of the device; all work goes there.
+        stream: stream of the device; all work goes there.
 
     Raises:
         NoCompiler, GpuFailed: the kernels can't be compiled or loaded.

@@ -39,7 +39,7 @@ class Native:
         Args:
             frame: (H, W, 3) uint8, any strides.
             window: (x, y, w, h) ints in frame pixels.
-            side: of the crop.
+            side: side of the crop.
             tables: address of the tables.
             pixels: (address, bytes) of memory for the pixels.
             line: most bytes that the fabric takes of a row.

@@ -21,7 +21,7 @@ class Pictures:
     """One window's pixels and tables in the fabric's memory.
 
     Args:
-        side: of the largest crop, pixels.
+        side: side of the largest crop, pixels.
         line_bytes: bytes of a place of the fabric's line buffer.
         kernels: the processor's crop, for windows whose rows are longer.
     """
@@ -47,7 +47,7 @@ class Pictures:
             frame: BGR uint8 (H, W, 3).
             window: (x, y, w, h), ints in frame pixels.
             border: 3 uint8 values for the pixels outside the frame.
-            side: of the crop.
+            side: side of the crop.
             flush: False leaves all of it in the processor's cache, to see what comes of it.
 
         Returns:
@@ -104,7 +104,7 @@ class Crop:
 
     Args:
         pictures: shared by both inputs.
-        side: of the crop, pixels.
+        side: side of the crop, pixels.
 
     Attributes:
         registers: what ``Pictures.take`` returned last.

@@ -1,4 +1,4 @@
-"""Where a run of ``runtime.track`` goes: results, video, window and page."""
+"""The outputs of a run of ``runtime.track``: results, video, window and page."""
 
 import argparse
 import json
@@ -57,7 +57,7 @@ class Outputs:
     """The outputs that the command line asks for.
 
     Attributes:
-        columns: of the results.
+        columns: columns of the results.
         profile: ``Profile`` with the times of all frames.
         control: the ``Controller`` of the page and of a ground station, or None.
         failed: output -> the sentence that says why it could not be written.
@@ -148,7 +148,7 @@ class Outputs:
         )
 
     def note_source(self, source: Any) -> None:
-        """Add to the profile what happened before a frame came: capture, decoding."""
+        """Add the times of capture and decoding of a frame to the profile."""
         capture_ms = (source.arrived_s - source.captured_s) * 1e3 - source.decode_ms
         if source.live and capture_ms > 0:
             self.profile.note("capture", capture_ms, "")
@@ -198,7 +198,7 @@ class Outputs:
         return now
 
     def leave_out(self, index: int, error: HotpathError) -> None:
-        """Count a frame in which nothing could be computed; of the first one it is said."""
+        """Count a frame in which nothing could be computed, and report the first one."""
         if not self._left_out:
             say(f"hotpath track: frame {index} is left out: {error}")
         self._left_out += 1
@@ -301,7 +301,7 @@ class Outputs:
         return {number: list(points) for number, points in self._trails.items()}
 
     def summary(self, source: Any) -> None:
-        """Say on standard error what was done; with --json print it.
+        """Print a summary on standard error, and with --json on standard output.
 
         Raises:
             BadOutput: standard output takes no JSON, as on a full disk.

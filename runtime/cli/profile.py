@@ -1,4 +1,4 @@
-"""How long each step of a frame took, frames a second, and what limits the whole program."""
+"""The time of each step of a frame, frames a second, and the limit of the whole program."""
 
 import time
 from collections import deque
@@ -15,12 +15,12 @@ BUSY = 0.7  # a thread that works for this share of the time limits the program
 
 
 class Profile:
-    """Times of the last frames, milliseconds a step.
+    """The times of the last frames, milliseconds a step.
 
-    ``wait`` is the time until the source gave the frame: of a recording, the time of decoding it.
-    A live source captures and decodes in a thread of its own. ``total`` is the time from the frame
-    to its boxes: crop, network, select and what lies between them. ``refresh`` is the time of the
-    exemplar part, in frames that refreshed an exemplar (``runtime.devices.refresh``). ``note``
+    ``wait`` is the time until the source returned the frame. For a recording this is the time of
+    decoding. A live source captures and decodes in its own thread. ``total`` is the time from the
+    frame to its boxes: crop, network, select and the work between them. ``refresh`` is the time of
+    the exemplar part, in frames that refreshed an exemplar (``runtime.devices.refresh``). ``note``
     adds the times of other steps.
 
     Args:

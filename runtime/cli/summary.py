@@ -1,4 +1,4 @@
-"""What a run did, for the lines at its end and for ``--json``."""
+"""The summary of a run, for the lines at its end and for ``--json``."""
 
 from typing import Any, Callable, Dict, List, Sequence, Set, Tuple
 

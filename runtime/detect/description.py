@@ -25,8 +25,8 @@ class Description:
     """The numbers of a detector's TOML.
 
     Attributes:
-        name: of the TOML, without ``.toml``.
-        path: of the TOML.
+        name: name of the TOML, without ``.toml``.
+        path: path of the TOML.
         file: its ONNX file.
         class_names: names of the classes, in the order of their numbers.
         side: (width, height) of the network's input, pixels.

@@ -16,8 +16,8 @@ def open_session(path: pathlib.Path, threads: int) -> Tuple[List[str], Runner]:
     """Load an ONNX file.
 
     Args:
-        path: of the file.
-        threads: of one call.
+        path: path of the file.
+        threads: threads of one call.
 
     Returns:
         (names of the inputs, function of a dict of name -> array that gives the outputs in order).

@@ -16,10 +16,10 @@ from runtime.types import TrackedFrame
 
 
 class Context(NamedTuple):
-    """What a link's ``open_link`` is given.
+    """The argument of a link's ``open_link``.
 
     Attributes:
-        options: of the command line.
+        options: options of the command line.
         controller: of the frame loop; None if neither the page nor MAVLink is asked for.
         fps: frames a second of the source, or None.
         size: (width, height) of the frames.
@@ -28,7 +28,7 @@ class Context(NamedTuple):
         detector: finds the object at a point that a ground station sends, or None.
         live: whether the source is live, so that nothing may keep it waiting.
         can_lose: whether the network can say that the target is lost.
-        holds: what stands still for lack of evidence, and why; see ``steering.Ramp``.
+        holds: actuators that are stopped for lack of evidence, with reasons; see ``steering.Ramp``.
     """
 
     options: Any
@@ -44,7 +44,7 @@ class Context(NamedTuple):
 
 
 class BrokenLink(HotpathError):
-    """A link's thread ended by a fault, so that nobody is answered or steered any more."""
+    """A link's thread ended by a fault, so that the link no longer answers or steers."""
 
 
 class LinkThread(threading.Thread):
@@ -85,7 +85,7 @@ class Link:
                 )
 
     def show(self, tracked: TrackedFrame, recording: bool) -> None:
-        """A frame was tracked. Returns at once.
+        """Pass a tracked frame to the link. Returns at once.
 
         Args:
             tracked: the frame with its tracks.
@@ -96,7 +96,7 @@ class Link:
         """
 
     def lines(self) -> List[str]:
-        """What was done, as lines of text."""
+        """Return a summary as lines of text."""
         return []
 
     def close(self) -> None:
@@ -109,7 +109,7 @@ def read_login(option: str, path: Optional[str]) -> Tuple[str, str]:
 
     Args:
         option: such as ``stream-login``, with the variable ``STREAM_LOGIN``.
-        path: of the file, or None.
+        path: path of the file, or None.
 
     Raises:
         BadOutput: the file can't be read, or there is no USER:PASSWORD.

@@ -1,7 +1,7 @@
-"""Control a run from outside: what a page or another program may ask of the frame loop.
+"""Control of a run from outside: requests of a page or another program to the frame loop.
 
-The loop never waits for anybody here. Publishing a frame keeps a reference to it. A request is
-carried out by the loop itself, between two frames. This file knows nothing of HTTP or browsers.
+The loop never waits here. ``publish`` only keeps a reference to a frame. The loop itself carries
+requests out, between two frames. This file does not depend on HTTP or browsers.
 """
 
 import math
@@ -37,7 +37,7 @@ class Refused(HotpathError):
 
 
 class Controller:
-    """Where the frame loop and its remote controls meet.
+    """Connects the frame loop with its remote controls.
 
     The loop calls ``next_frame_is_due``, ``publish`` and ``end``, and adds to ``rows``. The methods
     from ``add_target`` to ``stop`` run in the loop's thread as well: other threads reach them

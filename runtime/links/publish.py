@@ -17,7 +17,7 @@ SCHEMA = 1
 
 
 class Publisher(Link):
-    """Sends to one UDP address. Nothing here blocks; what nobody reads is lost.
+    """Sends to one UDP address without blocking. Datagrams that nobody reads are lost.
 
     Args:
         address: ``udp://HOST:PORT``.
@@ -42,7 +42,7 @@ class Publisher(Link):
         self._socket.setblocking(False)
 
     def show(self, tracked: TrackedFrame, recording: bool = False) -> None:
-        """Send what is known of a frame."""
+        """Send the datagram of a frame."""
         data = encoded(tracked, time.monotonic(), time.time(), self._holds)
         try:
             self._socket.sendto(data, self._to)
@@ -51,7 +51,7 @@ class Publisher(Link):
             self.lost += 1
 
     def lines(self) -> List[str]:
-        """How much was sent."""
+        """Return how many datagrams were sent."""
         return [f"published {self.sent} datagrams"]
 
     def close(self) -> None:

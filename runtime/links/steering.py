@@ -61,7 +61,7 @@ def check(options: Any, live: bool, can_lose: bool, network: str) -> None:
 
 
 class Evidence(NamedTuple):
-    """What is known of the target that is steered after. MAVLink's ``View`` has the same.
+    """The state of the target to steer after. MAVLink's ``View`` has the same attributes.
 
     Attributes:
         track: of the target, or None.
@@ -75,7 +75,7 @@ class Evidence(NamedTuple):
 
 
 def missing(seen: Any, now: float) -> Optional[str]:
-    """Why nothing may be steered by what is known, or None: there is fresh evidence.
+    """Return why nothing may be steered, or None if there is fresh evidence.
 
     Args:
         seen: ``Evidence``, or a ``View``, of the newest frame; None if there was none yet.
@@ -93,7 +93,7 @@ def missing(seen: Any, now: float) -> Optional[str]:
 
 
 class Ramp:
-    """The commands of one actuator: what is wanted while there is evidence, else a ramp to zero.
+    """The commands of one actuator: the wanted ones while there is evidence, else a ramp to zero.
 
     Args:
         what: its name, for people.

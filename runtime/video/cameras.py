@@ -55,7 +55,7 @@ class Camera:
     number again unless another device has it.
 
     Args:
-        number: of the camera.
+        number: number of the camera.
         root: the folder that holds ``sys`` and ``dev``.
         planes: whether frames may be ``Picture``s, in the camera's own buffers.
         size: (width, height) that is asked for, pixels; None for the default, 640x480.

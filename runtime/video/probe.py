@@ -19,7 +19,7 @@ def why_no_stream(address: str, waited_s: float) -> str:
     """The reason in words, and what to do.
 
     Args:
-        address: of the stream.
+        address: address of the stream.
         waited_s: for how long it was tried.
     """
     silent = f"nobody answered within {waited_s:.0f} s; check the address and that the sender runs"

@@ -204,7 +204,7 @@ class FrameFolder(Source):
             the ground truth of their folder where they are all of it.
         log: told how 16-bit pictures are scaled, and which numbers are missing in their names.
         depth: bits of 16-bit pictures that are in use; None for the range of their values.
-        name: of the source in messages; None for the folder.
+        name: name of the source in messages; None for the folder.
     """
 
     def __init__(

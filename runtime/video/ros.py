@@ -210,7 +210,7 @@ class Bag(Source):
     The topic may be left out where the bag has one of pictures.
 
     Args:
-        path: of the file or folder.
+        path: path of the file or folder.
         topic: its name, or empty.
         log: see ``Source``.
         planes: whether frames may be ``Picture``s.

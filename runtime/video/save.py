@@ -40,7 +40,7 @@ class Video:
         path: ``.mp4``, ``.mkv`` or ``.avi``. An existing file is replaced with the first frame.
         fps: frames a second, or None if the source does not state it (then 30).
         crf: H.264's constant rate factor, 0 (the best) to 51.
-        width: of the video, pixels; None for the first frame's.
+        width: width of the video, pixels; None for the first frame's.
 
     Raises:
         BadOutput: no PyAV, another ending, no such folder, a pipe, no permission, or a file that

@@ -37,7 +37,7 @@ def quantise(folder: pathlib.Path, part: str, model: Any, table: Dict[str, Any])
     connected layers stay in float32.
 
     Args:
-        folder: of the bundle.
+        folder: folder of the bundle.
         part: "exemplar" or "search".
         model: the ONNX model that the files were made from.
         table: of ranges (``calib.table``).

@@ -67,7 +67,7 @@ def errors(engine: Engine, known: Dict[str, np.ndarray]) -> List[float]:
     """How far each map of an engine is off, in shares of its range; infinite where it has NaN.
 
     Args:
-        engine: of the network that ``known`` is of.
+        engine: engine of the network that ``known`` is of.
         known: from ``kept``.
     """
     found, worst = run(engine, known["exemplar"], known["search"]), []

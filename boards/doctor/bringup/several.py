@@ -76,7 +76,7 @@ def _features_of(device: Any, scales: bool) -> str:
     """What is wrong with the features of windows and of exemplars, as a phrase.
 
     Args:
-        device: of the network.
+        device: device of the network.
         scales: whether the processor selects in windows of several scales.
     """
     shown = film(1), two_targets(1, 0, 1)  # the first patch alone, and the second one alone

@@ -68,7 +68,7 @@ class State:
 
     Args:
         network: name or TOML; None for the board's.
-        folder: of all bundles.
+        folder: folder of all bundles.
         say: function of one sentence.
     """
 

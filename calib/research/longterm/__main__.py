@@ -1,11 +1,11 @@
-"""python -m calib.research.longterm: how well trackers say that a target is gone and find it again.
+"""python -m calib.research.longterm: measure how trackers detect a loss and find targets again.
 
     python -m calib.research.longterm --clips DIR... --films films.json --networks kestrel
 
-It measures on long films, which ``calib.research.longterm.films`` describes. They are parted in two
-halves: fit settings on one and publish the figures of the other.
-``metrics.py`` says what each figure means. OUT/runs keeps what every
-tracker gave on every film; that is not run again as long as code, network and film are the same.
+It measures on long films, which ``calib.research.longterm.films`` describes. They have two halves:
+fit settings on one and publish the figures of the other. ``metrics.py`` defines the figures.
+OUT/runs stores the result of every tracker on every film. A stored result is used again as long as
+code, network and film are the same.
 """
 
 import argparse

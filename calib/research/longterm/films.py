@@ -1,11 +1,11 @@
-"""python -m calib.research.longterm.films: describe long films, with targets that go away.
+"""python -m calib.research.longterm.films: describe long films in which targets go away.
 
     python -m calib.research.longterm.films --development DIR... --report DIR... --out films.json
 
 The command writes a description of a few lines a film, from two sets of clips that share no
 sequence. Fit settings on the half ``development`` and publish figures of the half ``report``. The
-pictures are drawn while a film is read. Clips below 60 frames serve as other scenes only.
-``timeline.py`` says what happens in a film.
+pictures are drawn while a film is read. Clips below 60 frames serve only as other scenes.
+``timeline.py`` defines the events of a film.
 """
 
 import argparse
@@ -43,7 +43,7 @@ class LongFilm:
         clips: dict of name -> ``Clip``.
 
     Attributes:
-        name: of the film.
+        name: name of the film.
         half: one of ``HALVES``.
         source: name of the clip that it is made from.
         boxes: (frames, 4) float64 (x, y, w, h), NaN if the target is not to be seen.

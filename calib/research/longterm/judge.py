@@ -1,4 +1,4 @@
-"""Run trackers over films and keep what they claimed; a finished run is not run again."""
+"""Run trackers over films and store their claims. A finished run is not repeated."""
 
 import functools
 import hashlib

@@ -1,6 +1,6 @@
-"""The figures of long-term tracking: what a tracker claims while the target comes and goes.
+"""The figures of long-term tracking, in films in which the target goes away and comes back.
 
-A tracker claims a box in a frame, or it claims none. A frame holds the target, or it does not.
+In each frame a tracker claims a box or claims none, and the target is present or absent.
 
 | figure                 | what                                                     | as in  |
 |------------------------|----------------------------------------------------------|--------|

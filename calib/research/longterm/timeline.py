@@ -1,6 +1,6 @@
-"""What happens in a long film, frame by frame, drawn from its seed.
+"""The events of a long film, frame by frame, drawn from its seed.
 
-A film shows one clip, forwards and backwards in turn. Three times the target goes away:
+A film shows one clip, forwards and backwards alternately. Three times the target goes away:
 
     cut    another scene is cut in; then the clip goes on at another moment
     cover  something slides over the target and moves with it, while the camera turns
@@ -33,7 +33,7 @@ class Timeline:
 
     Args:
         boxes: (n, 4) of the clip, pixels of the film; NaN if the target is absent.
-        width, height: of the clip in the film, pixels.
+        width, height: width and height of the clip in the film, pixels.
         scene: (frames, width) of the other scene at the clip's height.
         events: list of (kind, frames without the target).
 

@@ -1,9 +1,9 @@
 """The bank: all training pictures, decoded once into one flat file that every process maps.
 
-There are three kinds. A STILL stands alone. ``objects.csv`` in its folder may name what it shows.
-Pictures of a SEQUENCE show one target, each with its true box. Pictures of a VIDEO belong together
-and have no true box, at most a rough one. A picture without a box gets boxes around things that
-stand out. One group in 40 is held out of the training.
+There are three kinds. A STILL is a single picture. ``objects.csv`` in its folder may name its
+objects. Pictures of a SEQUENCE show one target, each with its true box. Pictures of a VIDEO belong
+together and have no true box, at most a rough one. A picture without a box gets boxes around
+salient objects. One group in 40 is held out of the training.
 """
 
 import hashlib

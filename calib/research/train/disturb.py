@@ -1,4 +1,4 @@
-"""What stands around, beside and before the target in a search crop.
+"""Objects and backgrounds around, beside and in front of the target in a search crop.
 
 Every function changes the crop, uint8 (256,256,3), in place. A box is (x1, y1, x2, y2) in pixels of
 the crop.

@@ -1,4 +1,4 @@
-"""What light, cameras and codecs do to a crop: colours, night, thermal, blur, noise, JPEG.
+"""Effects of light, cameras and codecs on a crop: colours, night, thermal, blur, noise, JPEG.
 
 Every function takes a uint8 BGR crop and returns one of the same shape. Random numbers come from
 the caller, so the same generator gives the same picture.

@@ -1,4 +1,4 @@
-"""python -m calib.research.train.export: write a trained network as the runtime takes it.
+"""python -m calib.research.train.export: write a trained network as ONNX and TOML.
 
     python -m calib.research.train.export RUN/head.pt FOLDER
     python -m calib.research.train.export RUN/head.pt FOLDER --backbone OTHER/features.pt

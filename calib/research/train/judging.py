@@ -1,8 +1,8 @@
-"""How sure a figure is, and the fixed rule by which one network counts as better than another.
+"""The standard error of a figure, and the rule by which one network counts as better.
 
-Frames of one clip are alike, so what is drawn again for the standard error is clips, not frames:
-each draw takes as many clips of a source as there are, with repetition, and all their pairs. Every
-source weighs the same, however many clips it has.
+Frames of one clip are similar, so the bootstrap draws clips and not frames. Each draw takes as many
+clips of a source as it has, with repetition, and all their pairs. Every source has the same weight,
+however many clips it has.
 """
 
 from collections.abc import Sequence
@@ -83,7 +83,7 @@ def change(sources: Sequence[tuple[Any, Any, Any]]) -> Change:
 
 
 def against(found: Change) -> list[str]:
-    """What speaks against a candidate, in sentences; none: it is better.
+    """Return the reasons against a candidate as sentences. None means that it is better.
 
     The rule was fixed before the candidates were known: the gain is more than one standard error,
     and the share of lost targets does not rise.

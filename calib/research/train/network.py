@@ -23,7 +23,7 @@ class Backbone(nn.Module):
 
     Args:
         shape: one of ``BACKBONES``.
-        channels: of the teacher's features.
+        channels: channels of the teacher's features.
 
     Attributes:
         mean, deviation: float32 (channels,) of the teacher's features, by which they are

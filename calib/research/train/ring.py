@@ -1,7 +1,7 @@
 """Fresh pairs for the training: processes that draw pairs, run the teacher and fill a ring.
 
 The ring is a few thousand pairs in mapped files. Pair number i always lies in slot i modulo the
-size, and it depends on the seed and i alone. The writers go round. They wait until the training has
+size, and it depends only on the seed and i. The writers go round. They wait until the training has
 used each pair as often as it should on average; the training never waits for them. A slot may be
 overwritten while it is read, which spoils one pair in many thousands.
 """

@@ -1,9 +1,9 @@
-"""The two stages of the training, and what they share.
+"""The two stages of the training.
 
-``features`` trains the backbone on the teacher's features and nothing else. ``head`` trains the
-head on the teacher's features and maps, so that no backbone runs. The head never learns on the
-student's features, and the two are never trained together: on pairs of one and the same picture,
-both learnt to match textures that a film does not offer, and every figure became worse.
+``features`` trains the backbone only on the teacher's features. ``head`` trains the head on the
+teacher's features and maps, so that no backbone runs. The head never learns on the student's
+features, and the two are never trained together. On pairs from one picture, both learnt to match
+textures that a film does not have, and every figure became worse.
 """
 
 from collections.abc import Iterator, Sequence

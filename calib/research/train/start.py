@@ -1,4 +1,4 @@
-"""The weights that a stage begins with: of a checkpoint, of the other stage, or of the teacher."""
+"""The first weights of a stage: from a checkpoint, from the other stage, or from the teacher."""
 
 import json
 from pathlib import Path
@@ -39,17 +39,17 @@ def licences_of(checkpoint: str | Path) -> dict[str, int]:
 
 
 def licence_of(checkpoint: str | Path) -> str:
-    """What the TOML says of the licence: free if the log of the run names only free pictures."""
+    """Return the licence for the TOML: free if the log of the run names only free pictures."""
     return FREE if set(licences_of(checkpoint)) <= FREE_CLASSES else UNSETTLED
 
 
 @torch.no_grad()
 def begin_as_teacher(backbone: Backbone, teacher: Teacher, held: dict[str, np.ndarray]) -> None:
-    """Give a fresh backbone the teacher's blocks, with the statistics of what they give.
+    """Give a new backbone the teacher's blocks, with the statistics of their outputs.
 
-    A batch norm that only passed its input on would take the scale out of every channel in the
-    first step. So each begins with the mean and deviation that the teacher's convolution has on
-    held-out crops. The projection begins as the standardisation itself.
+    A batch norm that starts as the identity would remove the scale of every channel in the first
+    step. So each starts with the mean and deviation of the teacher's convolution on held-out crops.
+    The projection starts as the standardisation itself.
 
     Raises:
         TrainingStopped: the teacher has no such blocks.

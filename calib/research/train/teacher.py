@@ -1,4 +1,4 @@
-"""The network to learn from: its features, its maps, and the blocks that a student begins with.
+"""The teacher network: its features, its maps, and the blocks from which a student starts.
 
 Any network of the family ``centre`` with pixel-wise correlation can teach, in floating point or in
 INT8. An INT8 graph is run in floating point, with its weights as floats.
@@ -35,7 +35,7 @@ EXPECTED = {
 
 
 class Learnt(NamedTuple):
-    """What the teacher says of a pair of crops, float32."""
+    """The teacher's output for a pair of crops, float32."""
 
     exemplar_features: np.ndarray  # (channels, 8, 8)
     search_features: np.ndarray  # (channels, 16, 16)
@@ -70,7 +70,7 @@ class Teacher:
 
     Attributes:
         network: the ``Network``; pairs of crops are cut as it asks.
-        channels: of its features.
+        channels: channels of its features.
         mean, scale: (3,) float32 of its pictures, RGB: (value - mean) * scale.
 
     Raises:

@@ -49,7 +49,7 @@ def add(
 
     Args:
         files: its ONNX files.
-        name: of the TOML, without ``.toml``.
+        name: name of the TOML, without ``.toml``.
         folder: where the TOML and copies of the files go; None for that of the first file. No
             folder of this program is written to.
         like: name of a network, or a TOML, with the settings to take. None searches for them.

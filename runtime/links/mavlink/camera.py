@@ -312,7 +312,7 @@ class _Schedule:
         """Send that message at an interval. Return whether the interval is possible.
 
         Args:
-            number: of the message; the caller checks that there is such a message.
+            number: number of the message; the caller checks that there is such a message.
             interval_us: microseconds; -1 and 0 (the default) stop it.
             now: seconds of the monotonic clock.
         """

@@ -27,11 +27,11 @@ class View(NamedTuple):
     """What is known after a frame.
 
     Attributes:
-        index: of the frame, from 0.
+        index: index of the frame, from 0.
         captured_s: when the frame was taken, seconds of the monotonic clock.
         size: (width, height) of the frame, pixels.
         track: ``Track`` of the target that is reported, or None.
-        number: of that target, or None.
+        number: number of that target, or None.
         fps: frames a second that are tracked, or None.
         chosen: whether the target was selected over this link.
         changed_s: when the picture around the target changed last, on the same clock; see

@@ -43,7 +43,7 @@ class Api:
         controller: the frame loop's remote control.
         state_text: function that gives a frame's state as JSON text.
         description: the OpenAPI description, a dict.
-        options: of the command line: the largest width of a picture, and the video's name.
+        options: options of the command line: the largest width of a picture, and the video's name.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Api:
         ]
 
     async def state(self, request: Any) -> Any:
-        """All that the page displays beside the picture."""
+        """Return everything that the page displays beside the picture."""
         text = self._state_text(self._newest())
         return web.Response(text=text, content_type="application/json")
 
@@ -110,7 +110,7 @@ class Api:
         )
 
     async def table(self, request: Any) -> Any:
-        """The file of ``--results``, as far as it is written, else the rows that are kept."""
+        """Return the file of ``--results`` so far, or the stored rows if there is no file."""
         path = self._options.results or ""
         if path.lower().endswith(".csv") and os.path.isfile(path):
             return web.FileResponse(path, headers=_as_file(os.path.basename(path)))
@@ -123,7 +123,7 @@ class Api:
         return "".join(csv_line(columns, row) for row in [columns, *rows])
 
     async def video(self, request: Any) -> Any:
-        """The video of ``--save``, as far as it is written."""
+        """Return the video of ``--save`` so far."""
         path = self._options.save
         if not path or not os.path.isfile(path):
             raise Refused(404, "no video is saved; start the run with --save FILE.mp4")

@@ -55,7 +55,7 @@ class Update(NamedTuple):
     """What browsers are sent of one frame.
 
     Attributes:
-        index: of the frame in its source.
+        index: index of the frame in its source.
         state: JSON text.
         jpeg: bytes, or None if no browser was ready for a picture.
     """

@@ -99,7 +99,7 @@ class Sender(Link):
     Args:
         addresses: of ``parse_address``.
         record: file to record to, or None. An older file is kept: the new one gets a number.
-        fps: of the source, or None.
+        fps: frames a second of the source, or None.
         box: whether boxes are drawn.
         say: function of one line of text for the user.
         bitrate_kbps: of the stream.

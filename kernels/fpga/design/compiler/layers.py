@@ -56,7 +56,7 @@ class Layer:
     """A convolution with what follows it.
 
     Attributes:
-        name: of its ONNX node; merged ones are joined by a plus.
+        name: name of its ONNX node; merged ones are joined by a plus.
         kind: "conv", or "pixelwise", whose weights are ``features``.
         inputs: maps, whose channels follow each other.
         outputs: maps, likewise; more than one where layers were merged.

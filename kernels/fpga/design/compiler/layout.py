@@ -20,7 +20,7 @@ class Buffer:
     """Rows of words in the map memory.
 
     Attributes:
-        name: of its first map.
+        name: name of its first map.
         blocks, height, width: of 16 channels, rows, words a row and block.
         pixels: that a word holds: 1, 2 ("pair"), or 4 ("overlap": and their neighbours').
         split: of its rows over the banks.

@@ -18,7 +18,7 @@ class Weights:
     """Tiles that are loaded together.
 
     Attributes:
-        number: of tiles.
+        number: number of tiles.
         region, offset: where they lie.
         tile: the first one's place in the weight memory, set when it is found.
     """
@@ -33,7 +33,7 @@ class Params:
 
     Attributes:
         data: bytes of its entries.
-        number: of entries.
+        number: number of entries.
         entry: the first one's place, set when it is found.
     """
 

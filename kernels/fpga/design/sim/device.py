@@ -226,9 +226,9 @@ def open_board(
     """A simulated board, and the files of its overlay.
 
     Args:
-        name: of a board of the family "fpga"; None if none was named.
+        name: name of a board of the family "fpga"; None if none was named.
         kind: "model" or "rtl".
-        options: of the machine.
+        options: options of the machine.
 
     Returns:
         (``SimulatedBoard``, path of its .bit).

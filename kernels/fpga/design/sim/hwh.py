@@ -148,7 +148,7 @@ def write(folder: pathlib.Path, name: str, part: str, clock_mhz: float) -> pathl
 
     Args:
         folder: ``pathlib.Path`` of a folder that is there.
-        name: of the files.
+        name: name of the files.
         part: the FPGA's.
         clock_mhz: of the fabric.
     """

@@ -27,7 +27,7 @@ def command(name: str, jobs: int = 2) -> List[str]:
     """What to run.
 
     Args:
-        name: of a section of ``sizes.toml``.
+        name: name of a section of ``sizes.toml``.
         jobs: processes that Vivado may run at once.
 
     Returns:

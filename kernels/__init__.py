@@ -1,1 +1,1 @@
-"""The hot path, once per kind of hardware, all held to the definitions in ``kernels/golden.py``."""
+"""The hot path for each kind of hardware. Tests compare it with ``kernels/golden.py``."""

@@ -1,4 +1,4 @@
-"""Folders for compiled kernels, and who may have written what lies there."""
+"""Folders for compiled kernels, and a check of who wrote their files."""
 
 import errno
 import hashlib

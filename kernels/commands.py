@@ -1,4 +1,4 @@
-"""What all command lines share: their parser, and the commands that their messages name."""
+"""The parser of all command lines, and the commands that their messages name."""
 
 import argparse
 import os

@@ -1,4 +1,4 @@
-"""A network's files as engines load them: fixed names and shapes, nothing left to be rewritten.
+"""A network's files in the form that engines load: fixed names and shapes.
 
 ``runtime.graphs`` makes them from the files that a TOML names, once for each network and form, and
 needs ``onnx`` for it. Nothing else brings a network's graphs to engines and builders. They are kept
@@ -7,7 +7,7 @@ below ``FOLDER``, by a hash of the files and of the TOML's values, or in a compu
     exemplar.onnx    the picture of the exemplar -> features
     search.onnx      the picture of a window, features -> maps, and the window's features
     search-N.onnx    the same of N windows in one call, where the graph allows it
-    graphs.json      what they take and give (``Graphs``)
+    graphs.json      their inputs and outputs (``Graphs``)
 """
 
 import atexit
@@ -97,7 +97,7 @@ def load(
     log: Optional[Callable[[str], None]] = None,
     folder: str = FOLDER,
 ) -> Graphs:
-    """The canonical files of a network, made now where they are not there yet.
+    """Load the canonical files of a network, and make them first if they are missing.
 
     Args:
         network: the ``Network``.

@@ -234,12 +234,12 @@ def create_device(
 
 
 def tracker_on(device: Device, options: Options = DEFAULTS) -> Tracker:
-    """A tracker of one target.
+    """Make a tracker of one target.
 
     Args:
         device: the ``Device``. Several trackers may share it.
-        options: of them, ``log``, ``recover``, ``search_windows`` and ``steady``. Where no lost
-            target can be searched for, one sentence says so.
+        options: uses ``log``, ``recover``, ``search_windows`` and ``steady``. ``log`` gets a
+            sentence if no search for a lost target is possible.
 
     Raises:
         NoEngine: ``search_windows`` is no whole number from 1 to ``MOST_WINDOWS``.
@@ -267,10 +267,10 @@ def tracker_on(device: Device, options: Options = DEFAULTS) -> Tracker:
 
 
 def board_of(engine: Engine) -> boards.Board:
-    """The profile that says what this engine's hardware affords.
+    """Return the profile of this engine's hardware.
 
-    It is that of the bundle's board. Without a bundle, or for a board whose profile is not here, it
-    is any computer's: with an NVIDIA GPU where the engine runs on one.
+    It is the profile of the bundle's board. Without a bundle, or if that profile is missing, it is
+    that of a computer, with an NVIDIA GPU if the engine runs on one.
     """
     if engine.bundle is not None:
         try:

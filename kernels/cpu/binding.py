@@ -1,4 +1,4 @@
-"""The compiled kernels as Python calls: the crop (``crop.h``), and what other files here make.
+"""The compiled kernels as Python calls: the crop (``crop.h``), and the classes of other files here.
 
 A frame takes about a millisecond. Each call costs two or three microseconds besides its work, so
 the addresses of arrays that stay the same are kept.
@@ -164,11 +164,11 @@ class Kernels(interface.Kernels):
 
 
 class Around:
-    """Crops windows around a target, of frames that are arrays, in one call each.
+    """Crops windows around a target, in frames that are arrays, with one call each.
 
     Args:
-        kernels: nobody else's.
-        settings: which windows.
+        kernels: the ``Kernels``. Nothing else may use them.
+        settings: settings of the windows.
         out, packing: as ``Kernels.crop`` takes them.
     """
 

@@ -28,7 +28,7 @@ Around = Callable[[np.ndarray, np.ndarray, float, np.ndarray], Tuple[float, floa
 
 
 class Kernels:
-    """Crop and what else a processor computes, for one thread at a time.
+    """The crop and other computations of a processor, for one thread at a time.
 
     Attributes:
         name: "c++" or "numpy".

@@ -267,10 +267,10 @@ def _symmetric(size: int) -> np.ndarray:
 
 
 class Samples:
-    """What a classifier learns a frame from. ``runtime.learner.classifier`` defines the results.
+    """The samples to learn a frame from. ``runtime.learner.classifier`` defines the results.
 
-    The boxes are those of ``runtime.learner.samples.boxes``, bit for bit. All is one call, because
-    the network has just emptied the caches: Python between calls would take as long as the calls.
+    The boxes equal those of ``runtime.learner.samples.boxes``, bit for bit. Everything is one call,
+    because the network has just emptied the caches and Python would take as long as the calls.
 
     Args:
         library: the loaded kernels.

@@ -1,7 +1,7 @@
-"""The NVIDIA driver by ctypes: whether there is one, and what it says of a GPU.
+"""The NVIDIA driver by ctypes: detect it, and read the properties of a GPU.
 
-It is asked before any library is loaded that needs it. TensorRT's own classes end the process with
-a segmentation fault if there is no driver.
+Call it before any library is loaded that needs the driver. Without a driver, TensorRT's own classes
+end the process with a segmentation fault.
 """
 
 import ctypes
@@ -67,10 +67,10 @@ def describe_gpu(index: int = 0) -> Gpu:
 
 
 def wait_by(latency: str, index: int = 0) -> None:
-    """Say how this process waits for a GPU, before a library opens it.
+    """Set how this process waits for a GPU, before a library opens it.
 
-    Left alone, CUDA chooses by the number of cores and, on a Jetson, by its power profile. A driver
-    that refuses, because the GPU is open already, goes on as before.
+    Without this, CUDA chooses by the number of cores and, on a Jetson, by its power profile. If the
+    driver refuses because the GPU is open already, nothing changes.
 
     Args:
         latency: a key of ``WAITS``.

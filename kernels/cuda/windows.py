@@ -1,10 +1,10 @@
-"""Windows of a frame on the GPU: the frame goes in, a box of each window comes out.
+"""Windows of a frame on the GPU: the input is a frame, the output is a box for each window.
 
     upload -> gather, crop -> network -> select -> download
 
-The upload is the part of the frame that the windows cover. All that follows is one CUDA graph for
-each number of windows, where the driver has graphs. They are captured when this is made. Nothing of
-a target stays here but what ``exemplar`` returns.
+The upload is the part of the frame that the windows cover. The other steps are one CUDA graph for
+each number of windows, if the driver has graphs. The constructor captures them. Only the result of
+``exemplar`` stays on the GPU for each target.
 
 The network is a ``runtime.engines.gpu.GpuEngine``, opened on the same device.
 """
@@ -27,12 +27,12 @@ Rectangle = Tuple[float, float, float, float]  # x, y, w, h, frame pixels
 
 
 class Target(NamedTuple):
-    """What is kept of a target.
+    """The data of a target on the GPU.
 
     Attributes:
-        features: address of each tensor that the exemplar leaves.
+        features: address of each tensor that the exemplar part wrote.
         border: 3 uint8 values for the pixels outside a frame, BGR.
-        first: uint8 bytes of its first picture, where the network takes two; else None.
+        first: uint8 bytes of its first picture, if the network takes two; else None.
     """
 
     features: Tuple[int, ...]
@@ -44,9 +44,9 @@ class Window(NamedTuple):
     """A window of a frame.
 
     Attributes:
-        target: whose it is.
+        target: its ``Target``.
         around: [cx, cy, w, h], frame pixels: the target's state before the frame.
-        place: where it lies.
+        place: (x, y, w, h) of the window, frame pixels.
         scale: (x, y), search pixels per frame pixel.
     """
 
@@ -57,14 +57,14 @@ class Window(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What a window shows.
+    """The result of a window.
 
     Attributes:
-        state: float64 [cx, cy, w, h], frame pixels; as before where nothing finite was found.
+        state: float64 [cx, cy, w, h], frame pixels; unchanged if nothing finite was found.
         score: of the winning cell, 0 to 1; NaN if nothing finite was found.
         cell: index of the winning cell, row-major; -1 if nothing finite was found.
         features: float32, of the window; None if the engine shows none.
-        maps: float32 arrays, where they were asked for; else None.
+        maps: float32 arrays, if they were asked for; else None.
     """
 
     state: np.ndarray
@@ -164,7 +164,7 @@ class Windows:
             self.free(target)
 
     def _proof(self, run: Callable[[Any], None]) -> List[bytes]:
-        """What a way of running a frame gives."""
+        """Return the result of one way of running a frame."""
         rooms = [self._seen] + [self._rooms[name] for name in self.engine.shown]
         for room in rooms:
             room[:] = 0
@@ -345,8 +345,8 @@ class Windows:
     def _floats(self, name: str, count: int) -> np.ndarray:
         """What was downloaded of a tensor, float32 (count,) + its shape.
 
-        It is one copy into cached memory, converted there. Where caches hold no pinned memory, each
-        number that is read from it alone waits for the memory.
+        It is copied into cached memory at once and converted there. If caches hold no pinned
+        memory, reading single numbers from it would wait for the memory each time.
         """
         engine = self.engine
         apart, size = engine.apart(name), engine.size(name)
@@ -402,7 +402,7 @@ class Windows:
 
 
 def around(places: Sequence[Rectangle]) -> Tuple[int, int, int, int]:
-    """What windows read, in whole pixels: of one with fractions also the pixel after the last."""
+    """Return the pixels that windows read. Windows with fractions read one more pixel."""
     lefts, tops, widths, heights = zip(*places)
     left, top = int(math.floor(min(lefts))), int(math.floor(min(tops)))
     right = max(int(math.ceil(x + w)) for x, w in zip(lefts, widths))

@@ -1,7 +1,7 @@
-"""The known answer of a bundle: what the fabric must make of one picture.
+"""The known answer of a bundle: the fabric's correct result for one picture.
 
-A bundle holds the picture and the checksum of its maps. An overlay that computes anything else, or
-a cache that hides what was written, would give wrong boxes and no error.
+A bundle has the picture and the checksum of its maps. Without this check, a wrong overlay or a
+stale cache would give wrong boxes and no error.
 """
 
 import zlib

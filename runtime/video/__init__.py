@@ -1,1 +1,1 @@
-"""Where frames come from and where results go: sources, result files, videos, pictures, window."""
+"""Input and output of a run: sources of frames, result files, videos, pictures, window."""

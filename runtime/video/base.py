@@ -1,4 +1,4 @@
-"""What all sources of frames have in common."""
+"""The interface of all sources of frames."""
 
 import math
 import re
@@ -187,7 +187,7 @@ def tell_decoder(source: Source, capture: Any) -> None:
 
 
 def is_utf8(text: str) -> bool:
-    """Whether OpenCV can take a name or an address: it crashes on text that is not UTF-8.
+    """Whether a name or an address is UTF-8. OpenCV crashes on other text.
 
     Python keeps bytes of file names that are not UTF-8 as surrogates. Python 3.6 in the locale C
     does so with every byte above 127.

@@ -126,7 +126,7 @@ class CsiCamera:
         mode: number of the connector, and what may follow it: ``CSI_FORM``. FLIP is one of
             ``CSI_FLIPS``; rotations are clockwise. The video hardware turns the pictures.
         planes: whether frames may be ``Picture``s: NV12, as the camera gives it.
-        gpu: whether they are for a GPU, which reads them where the camera wrote them.
+        gpu: whether they are for a GPU, which then reads them from the camera's memory.
 
     Attributes:
         note: why they are copied nevertheless, or "".
@@ -285,7 +285,7 @@ def _first_line(path: str) -> Optional[str]:
 
 
 class CaptureClock:
-    """Turns stamps into capture times on our monotonic clock.
+    """Turns stamps into capture times on this computer's monotonic clock.
 
     Args:
         kind: ``NONE``, ``MONOTONIC`` or ``SENDER``. With ``SENDER`` a capture time is that of the

@@ -1,7 +1,7 @@
-"""Which decoder decodes a video: the processor, or hardware that FFmpeg or GStreamer reaches.
+"""The choice of a decoder: the processor, or hardware that FFmpeg or GStreamer reaches.
 
-Pictures of hardware decoders are copied to the processor's memory, as planes; but not those of
-"nvmm", a Jetson's, which stay where its GPU reads them.
+Pictures of hardware decoders are copied to the processor's memory, as planes. Only those of "nvmm",
+on a Jetson, stay in memory that its GPU reads.
 """
 
 from typing import Any, List, Optional, Tuple

@@ -1,4 +1,4 @@
-"""Pictures in NVMM, which a Jetson's camera, decoders and GPU share: they go to the crop uncopied.
+"""Pictures in NVMM, memory that a Jetson's camera, decoders and GPU share, without a copy.
 
     GstBuffer -> NvBufSurface (R32: nvbuf_utils) -> EGLImage -> CUDA's addresses of NV12's planes
 
@@ -37,9 +37,9 @@ class NoNvmm(HotpathError):
 
 
 class NvmmFrame(PlanarFrame, OnDevice):
-    """An ``OnDevice`` NV12 frame whose buffer goes back when nobody refers to the frame any more.
+    """An ``OnDevice`` NV12 frame. Its buffer is returned when nothing refers to the frame any more.
 
-    Whoever reads ``planes`` on the processor downloads them.
+    Reading ``planes`` on the processor downloads them.
     """
 
     _gpu: "_Gpu"

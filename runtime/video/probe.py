@@ -1,4 +1,4 @@
-"""Ask a server why an address gives no stream: FFmpeg says it differently in each version."""
+"""Ask a server why an address gives no stream, as FFmpeg's message differs between versions."""
 
 import re
 import socket

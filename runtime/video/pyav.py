@@ -1,7 +1,7 @@
-"""Decode videos and streams by PyAV, which gives the planes without converting them.
+"""Decode videos and streams with PyAV, which gives planes without a conversion.
 
 ``AvCapture`` has the methods of ``cv2.VideoCapture`` that the sources use, and gives the same
-frames. Where it can't (no PyAV, a rotated video), the sources take OpenCV's.
+frames. If it can't (no PyAV, a rotated video), the sources use OpenCV.
 """
 
 import bisect
@@ -120,7 +120,7 @@ class Compressed(NamedTuple):
 class AvCapture:
     """The first video stream of a container, frame by frame.
 
-    Of Motion JPEG over HTTP only the windows are decoded that are read (see ``JpegFrame``).
+    For Motion JPEG over HTTP, only windows that are read are decoded (see ``JpegFrame``).
 
     Args:
         av: PyAV.

@@ -40,7 +40,7 @@ class Recording(Source):
     """All frames of an open capture that has an end, in order.
 
     A recording that ends early gives all frames that can be decoded, then raises ``BadSource`` with
-    the frame at which it broke. What the container states decides what "early" is.
+    the frame at which it broke. The container's headers decide what "early" means.
 
     Args:
         name: its name in messages.
@@ -175,7 +175,7 @@ class VideoFile(Recording):
 
     Args:
         path: the file.
-        log: told which decoder decodes it, where hardware was asked for.
+        log: function that gets the name of the decoder, if hardware was asked for.
         planes: whether frames may be ``Picture``s (PyAV) instead of BGR arrays (OpenCV).
         decoder: one of ``hardware.DECODERS``, of PyAV's.
     """
@@ -200,10 +200,10 @@ class FrameFolder(Source):
     The pictures are in the folder itself, or in ``img/``, ``color/`` or the like inside it.
 
     Args:
-        folder: the folder, a picture (a video of one frame), or the paths of pictures, which have
-            the ground truth of their folder where they are all of it.
-        log: told how 16-bit pictures are scaled, and which numbers are missing in their names.
-        depth: bits of 16-bit pictures that are in use; None for the range of their values.
+        folder: the folder, a picture (a video of one frame), or the paths of pictures. Paths of all
+            pictures of a folder have its ground truth.
+        log: function that gets the scale of 16-bit pictures, and numbers missing in the names.
+        depth: used bits of 16-bit pictures. None takes the range of their values.
         name: name of the source in messages; None for the folder.
     """
 

@@ -1,8 +1,8 @@
 """A network's files in the form that engines load: fixed names and shapes.
 
-``runtime.graphs`` makes them from the files that a TOML names, once for each network and form, and
-needs ``onnx`` for it. Nothing else brings a network's graphs to engines and builders. They are kept
-below ``FOLDER``, by a hash of the files and of the TOML's values, or in a computer's bundle.
+``runtime.graphs`` makes them from the files that a TOML names, once for each network and form. This
+needs ``onnx``. Engines and builders get a network's graphs only from here. They are stored below
+``FOLDER`` under a hash of the files and of the TOML's values, or in a computer's bundle.
 
     exemplar.onnx    the picture of the exemplar -> features
     search.onnx      the picture of a window, features -> maps, and the window's features
@@ -103,8 +103,8 @@ def load(
         network: the ``Network``.
         paths: dict of part -> path, from ``network.locate()``.
         form: one of ``FORMS``.
-        log: told where they were made, of networks that do not come with the runtime.
-        folder: that keeps them.
+        log: function that gets a sentence when they are made for a network of the user.
+        folder: folder that stores them.
 
     Raises:
         BadNetwork: a file is no ONNX, or its tensors don't fit the TOML.
@@ -125,7 +125,7 @@ def load(
 
 
 def models(network: "Network", paths: "Mapping[str, pathlib.Path]") -> Any:
-    """``load`` in floats, with ``onnx``'s models for who changes the graphs further.
+    """Return ``load`` in floats with ``onnx``'s models, for callers that change the graphs.
 
     Raises:
         ImportError: there is no ``onnx``.

@@ -45,8 +45,8 @@ class Native:
             line: most bytes that the fabric takes of a row.
 
         Returns:
-            (DONE, ``resize.Fetch``), or (LINE_TOO_LONG or PIXELS_TOO_MANY, it with the columns and
-            rows alone).
+            (DONE, ``resize.Fetch``), or (LINE_TOO_LONG or PIXELS_TOO_MANY, a ``resize.Fetch`` with
+            only columns and rows).
         """
         if window[2] < 1 or window[3] < 1:
             raise ValueError(f"a window of {window[2]}x{window[3]}")

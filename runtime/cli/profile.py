@@ -24,7 +24,7 @@ class Profile:
     adds the times of other steps.
 
     Args:
-        clock: seconds, of which only differences count.
+        clock: function that returns seconds. Only differences count.
     """
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:

@@ -161,7 +161,7 @@ class Engine:
 
     @classmethod
     def form(cls) -> str:
-        """How it takes pictures: one of ``canonical.FORMS``."""
+        """Return the form in which it takes pictures, one of ``canonical.FORMS``."""
         return canonical.FLOATS
 
     def read_graphs(self, setup: Setup) -> Any:

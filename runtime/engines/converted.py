@@ -1,4 +1,4 @@
-"""What engines share whose bundles hold the two graphs in a format of the engine's own.
+"""The base of engines with bundles that have the two graphs in the engine's own format.
 
 Such a network is converted off the board (``boards.build.engines.converted``), so the board needs
 no onnx. The bundle's entry ``run`` has the names of all tensors, in the converted models' order:
@@ -44,7 +44,7 @@ class Graphs(NamedTuple):
 
 
 class ConvertedEngine(CpuEngine):
-    """An engine of such bundles; a subclass gives ``bind``.
+    """An engine of such bundles. A subclass defines ``bind``.
 
     Class attributes:
         files: the keys of a model's files.

@@ -13,7 +13,7 @@ from runtime.errors import BadNetwork
 
 
 class Engine(ConvertedEngine):
-    """See ``runtime.engines.base.Engine``."""
+    """Runs a bundle of ncnn models on the processor."""
 
     name = "ncnn"
     files = ("param", "bin")

@@ -72,11 +72,9 @@ class Engine(GpuEngine):
         self.search(self.exemplar())  # libraries set themselves up in their first call
 
     def _takes(self, count: int) -> bool:
-        """See ``GpuEngine``."""
         return count in self._graphs.several
 
     def _parts_for(self, count: int) -> List[Any]:
-        """See ``GpuEngine``."""
         return [_OnStream(self._library, self, self._graphs.several[count], count)]
 
     def describe(self) -> Dict[str, Any]:

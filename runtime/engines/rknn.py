@@ -1,7 +1,8 @@
 """Run a network on the NPU of a Rockchip RK3588, by rknn-toolkit-lite2 (2.3 or newer).
 
-Rockchip's toolkit converts the network off the board (``boards.build.engines.rknn``). Never run on
-hardware: the calls are held to the published package, the numbers to the toolkit's simulator.
+Rockchip's toolkit converts the network off the board (``boards.build.engines.rknn``). This never
+ran on hardware. Tests compare the calls with the published package, and the numbers with the
+toolkit's simulator.
 """
 
 import importlib
@@ -14,7 +15,7 @@ from runtime.errors import BadNetwork, NetworkFailed, NoEngine
 
 
 class Engine(ConvertedEngine):
-    """See ``runtime.engines.base.Engine``."""
+    """Runs a bundle of RKNN models on the NPU."""
 
     name = "rknn"
     title = "Rockchip NPU"
@@ -32,7 +33,10 @@ class Engine(ConvertedEngine):
 
     @property
     def version(self) -> Optional[str]:
-        """Of the toolkit that converted the network: rknn-toolkit-lite2 states none."""
+        """Return the version of the toolkit that converted the network.
+
+        rknn-toolkit-lite2 does not state its own version.
+        """
         version: Optional[str] = self.bundle.libraries.get(self.name)
         return version
 
@@ -44,7 +48,7 @@ class Engine(ConvertedEngine):
 
 
 class _Bound:
-    """A loaded model; its inputs and outputs are copied to and from fixed arrays."""
+    """A loaded model. Its inputs and outputs are copied from and to fixed arrays."""
 
     def __init__(self, library: Any, network_name: str, model: Model) -> None:
         import numpy as np

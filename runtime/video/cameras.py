@@ -123,13 +123,13 @@ class CsiCamera:
     """A Jetson's CSI camera by its connector, through GStreamer (OpenCV must be built with it).
 
     Args:
-        mode: number of the connector, and what may follow it: ``CSI_FORM``. FLIP is one of
+        mode: number of the connector, and options in the form ``CSI_FORM``. FLIP is one of
             ``CSI_FLIPS``; rotations are clockwise. The video hardware turns the pictures.
         planes: whether frames may be ``Picture``s: NV12, as the camera gives it.
         gpu: whether they are for a GPU, which then reads them from the camera's memory.
 
     Attributes:
-        note: why they are copied nevertheless, or "".
+        note: the reason if they are copied nevertheless, or "".
         size: (width, height) of its frames, pixels.
 
     Raises:

@@ -111,7 +111,7 @@ def with_ranges(text: str, ranges: Ranges, float_layers: Sequence[str]) -> str:
 
 
 def _limits(name: str, ranges: Ranges) -> Optional[Sequence[float]]:
-    """The range of a tensor, or of the one that it was made from; None where neither has one."""
+    """The range of a tensor, or of the one that it was made from; None if neither has one."""
     known = [
         tensor
         for tensor in ranges

@@ -1,7 +1,7 @@
 """One-stream trackers: the template and the search region go through one backbone together.
 
-Each becomes one ONNX file with both pictures as inputs. What depends on the template alone is
-found in the graph when the network is loaded (``runtime.graphs.assemble``), not here.
+Each becomes one ONNX file with both pictures as inputs. ``runtime.graphs.assemble`` finds the nodes
+that depend only on the template when the network is loaded.
 """
 
 import contextlib

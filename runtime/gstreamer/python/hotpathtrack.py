@@ -3,16 +3,16 @@
     gst-launch-1.0 filesrc location=drone.mp4 ! decodebin ! videoconvert ! \
         hotpathtrack box=440,270,60,90 draw=true ! videoconvert ! autovideosink
 
-A buffer leaves as it came, without a copy of its picture. Its box is a
+A buffer is passed on unchanged, without a copy of its picture. Its box is a
 ``GstVideoRegionOfInterestMeta`` of the type "hotpath", in whole pixels inside the picture, with the
 exact box, score and state as a parameter. A lost target has none. For each frame the element posts
 a message "hotpath" on the bus: pts, x, y, width, height (pixels of the frame), score and state.
 
-A picture in a Jetson's NVMM stays there, where the GPU's crop reads it; see ``runtime.video.nvmm``.
+The GPU's crop reads a picture in a Jetson's NVMM without a copy; see ``runtime.video.nvmm``.
 
-It needs GStreamer 1.18 or newer, and its binding for Python. Nothing of Hotpath is loaded before
-the element starts, so that ``gst-inspect-1.0`` works without it. The tracker has a thread of its
-own, since a GPU's context belongs to a thread.
+It needs GStreamer 1.18 or newer, and its binding for Python. Hotpath is loaded when the element
+starts, so that ``gst-inspect-1.0`` works without it. The tracker has its own thread, since a GPU's
+context belongs to a thread.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -132,7 +132,7 @@ class HotpathTrack(GstBase.BaseTransform):
         return Gst.FlowReturn.OK
 
     def _mapped_track(self, buffer: Any) -> Any:
-        """The ``Track`` in a picture of the processor; None where there is no target."""
+        """The ``Track`` in a picture of the processor; None if there is no target."""
         flags = Gst.MapFlags.READ | (Gst.MapFlags.WRITE if self.draw else 0)
         with buffer.map(flags) as mapped:
             planes = self._planes(buffer, mapped.data)
@@ -142,7 +142,7 @@ class HotpathTrack(GstBase.BaseTransform):
         return track
 
     def _in_nvmm_track(self, buffer: Any) -> Any:
-        """The ``Track`` in a picture that the GPU reads; None where there is no target."""
+        """The ``Track`` in a picture that the GPU reads; None if there is no target."""
         frame = self._buffers.frame((buffer,), (self._info.width, self._info.height))
         try:
             return self._track(frame)

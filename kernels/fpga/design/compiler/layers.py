@@ -24,7 +24,7 @@ class Map:
         buffer, block, lane: where it lies, set by ``layout``; channel c of the map is lane
             (lane + c) % 16 of block + (lane + c) // 16.
         exponent: of its whole numbers, set by ``quantise``; sums_exponent: before the table.
-        centre: value of the whole number 0, set by ``quantise``; not 0 in outputs alone.
+        centre: value of the integer 0, set by ``quantise``. Only in outputs it may differ from 0.
     """
 
     def __init__(

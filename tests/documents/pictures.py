@@ -2,7 +2,6 @@
 
     python -m tests.documents.pictures page --video CLIP --box X,Y,W,H
                                                  docs/page.jpg, from a browser
-    python -m tests.documents.pictures way       docs/frame-way.svg
     python -m tests.documents.pictures time      docs/results/speed.svg
     python -m tests.documents.pictures overlap   docs/results/overlap-time.svg
 
@@ -27,20 +26,11 @@ BELOW = ("kestrel-int8", "nanotrack_v3")  # their names are below their points
 TICKS_MS = (1, 2, 4, 8)
 STEPS = ("crop", "network", "select")
 COLOURS = {"crop": "#4c9be8", "network": "#f2a73b", "select": "#5ab56e"}
-PLACES = {"processor": "#4c9be8", "GPU": "#7ac142", "fabric": "#b07fd6", "camera": "#b8bec6"}
-WAYS = {  # device: step, and where it runs
-    "processor": "frame: camera; window: processor; crop: processor; network: processor; "
-    "select: processor; state, search: processor; box: processor",
-    "GPU": "frame: camera; copy to GPU: processor; crop: GPU; network: GPU; select, state: GPU; "
-    "search: processor; box: processor",
-    "FPGA": "frame: camera; window, tables: processor; crop: fabric; network: fabric; "
-    "select: processor; state, search: processor; box: processor",
-}
 
 
 def main(arguments=None):
     parser = argparse.ArgumentParser(prog="python -m tests.documents.pictures")
-    parser.add_argument("picture", choices=("page", "way", "time", "overlap"))
+    parser.add_argument("picture", choices=("page", "time", "overlap"))
     parser.add_argument("--video", help="of page: the film that is followed")
     parser.add_argument("--box", default="64,34,48,65", help="of page: the target, X,Y,W,H")
     options = parser.parse_args(arguments)
@@ -48,7 +38,7 @@ def main(arguments=None):
     if options.picture == "page":
         page(options.video, [float(number) for number in options.box.split(",")])
     else:
-        {"way": way, "time": time_of_a_frame, "overlap": overlap_against_time}[options.picture]()
+        {"time": time_of_a_frame, "overlap": overlap_against_time}[options.picture]()
     return 0
 
 
@@ -62,24 +52,6 @@ def page(video, box):
                 pages.drag(tab, box)
                 run.wait_for(lambda state: state["frame"] >= 60)
                 tab.screenshot(path=str(DOCS / "page.jpg"), type="jpeg", quality=85)
-
-
-def way():
-    """Draw where each step of a frame runs on each kind of device."""
-    figure, axes = pyplot.subplots(figsize=(9.6, 2.9))
-    for row, (device, told) in enumerate(WAYS.items()):
-        steps = [step.split(": ") for step in told.split("; ")]
-        axes.text(-0.35, -row, device, ha="right", va="center", weight="bold")
-        axes.plot([0.5, len(steps) - 0.5], [-row, -row], color="#888888", zorder=0)
-        for column, (step, place) in enumerate(steps):
-            box = {"boxstyle": "round,pad=0.5", "fc": PLACES[place], "ec": "none"}
-            axes.text(column + 0.5, -row, step, ha="center", va="center", size=8.5, bbox=box)
-    for number, (place, colour) in enumerate(PLACES.items()):
-        axes.scatter([1 + 1.5 * number], [-2.75], marker="s", s=70, color=colour)
-        axes.text(1.15 + 1.5 * number, -2.75, place, va="center", size=9)
-    axes.set(xlim=(-1.3, 7.1), ylim=(-3, 0.5))
-    axes.axis("off")
-    save(figure, DOCS / "frame-way.svg")
 
 
 def speed_rows():

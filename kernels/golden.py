@@ -1,7 +1,7 @@
 """The definitions of crop, pack, correlate, argmax, window and cosine similarity, in plain NumPy.
 
-Tests hold every implementation in this folder to these functions: crop and pack bit for bit, the
-correlations and the cosine within a stated error. Each decoding family defines its own select.
+Tests compare every implementation in this folder with these functions: crop and pack bit for bit,
+correlations and cosine within a stated error. Each decoding family defines its own select.
 """
 
 import math
@@ -28,8 +28,8 @@ def crop(
     Equal to ``cv2.copyMakeBorder`` with a constant followed by ``cv2.resize(INTER_LINEAR)``. It
     reads only the pixels that it needs, so a window may be far larger than memory.
 
-    Of a picture in planes it converts only the pixels that it reads. So the result is that of the
-    whole picture's conversion, ``bgr_at``.
+    In a picture in planes it converts only the pixels that it reads. The result equals a crop of
+    the converted picture (``bgr_at``).
 
     Args:
         frame: (H, W, 3) uint8, BGR, any strides; or ``Planes``.
@@ -60,9 +60,9 @@ def warp(
 ) -> np.ndarray:
     """Resample a window with fractions of pixels, bilinearly.
 
-    The window's first place becomes the first pixel's centre of the result, and the place a width
-    and a height further the last one's. The arithmetic is that of ``crop``; weights have 11
-    fractional bits. ``cv2.warpAffine`` gives the same within one grey level; before OpenCV 5 it
+    The window's corner (x, y) becomes the centre of the first pixel of the result, and (x + w,
+    y + h) the centre of the last one. The arithmetic is that of ``crop``. Weights have 11
+    fractional bits. ``cv2.warpAffine`` gives the same within one grey level. Before OpenCV 5 it
     rounds places to 1/32 pixel.
 
     Args:

@@ -57,8 +57,8 @@ def record(kind: np.dtype, settings: Any, **others: float) -> np.ndarray:
 
     Args:
         kind: its type.
-        settings: has an attribute for each field, or the field stays 0.
-        others: fields that are not in the settings as they stand.
+        settings: object with an attribute for each field. A field without one stays 0.
+        others: values of further fields.
     """
     filled = np.zeros(1, kind)
     for name in kind.names or ():

@@ -1,6 +1,6 @@
-"""The numbers of a network that the kernels take.
+"""The settings of a network for the kernels.
 
-The tracker fills them in, so that the kernels need not know what a network file looks like. They
+The tracker fills them in, so that the kernels do not depend on the format of a network's TOML. They
 stay the same while a target is followed.
 """
 
@@ -18,7 +18,7 @@ OUTPUTS = {"two_maps": 0, "one_map": 0, "box": 1, "scored_box": 2}  # what a cor
 
 
 class WindowSettings(NamedTuple):
-    """Where a tracker looks: at windows around the target."""
+    """The size of windows around the target."""
 
     exemplar: int  # sides of the network's two inputs, in pixels
     search: int
@@ -34,7 +34,7 @@ class WindowSettings(NamedTuple):
 
 
 class InputSettings(NamedTuple):
-    """How a network takes a crop."""
+    """The format of a network's input."""
 
     # three numbers each, one per channel of the input: ``(value - mean) * scale``
     mean: Sequence[float]
@@ -132,7 +132,7 @@ class ColourSettings(NamedTuple):
 
 
 class FrameSettings(NamedTuple):
-    """All that the GPU needs to know of a network."""
+    """All settings of a network for the GPU."""
 
     exemplar: int  # sides of the network's two inputs, in pixels
     search: int

@@ -1,6 +1,6 @@
-"""hotpath vot: let the official VOT toolkit run our tracker, through TraX.
+"""hotpath vot: let the official VOT toolkit run a tracker of Hotpath, through TraX.
 
-The toolkit starts this command, as ``trackers.ini`` of a workspace says (docs/calib.md), sends
+The toolkit starts this command by ``trackers.ini`` of a workspace (docs/calib.md), sends
 paths of pictures and reads regions. The package ``vot-trax`` is needed.
 """
 

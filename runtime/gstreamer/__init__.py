@@ -12,9 +12,9 @@ ASK = "import gi, sys; gi.require_version('GstBase', '1.0'); print(*sys.version_
 
 
 def find_python() -> Tuple[str, str]:
-    """Path and version of the first Python with GStreamer's binding; two empty texts: none has it.
+    """Return path and version of the first Python with GStreamer's binding, or two empty texts.
 
-    This one counts first, then those of the PATH, then the system's.
+    The order is this Python, those of the PATH, and the system's.
     """
     folders = [*os.get_exec_path(), "/usr/bin"]
     paths = [sys.executable] + [os.path.join(folder, "python3") for folder in folders]

@@ -1,7 +1,7 @@
 """Networks as data: one TOML each, which is read and checked here.
 
-A TOML is the only place that knows a network. ``hotpath networks`` lists, shows, checks,
-downloads and adds networks.
+Only its TOML describes a network. ``hotpath networks`` lists, shows, checks, downloads and adds
+networks.
 """
 
 import difflib
@@ -30,12 +30,12 @@ FOLDER = pathlib.Path(__file__).resolve().parent
 
 
 def names(folder: pathlib.Path = FOLDER) -> List[str]:
-    """Names of the networks that come with the runtime, or of the TOMLs of a folder, sorted."""
+    """List the networks that come with the runtime, or the TOMLs of a folder, sorted by name."""
     return sorted(path.stem for path in folder.glob("*.toml"))
 
 
 def default_of(board: "Optional[Board]") -> str:
-    """The name of the network that runs on a board where nobody names one.
+    """Return the name of the network that runs on a board by default.
 
     Args:
         board: None if it is not known.
@@ -44,7 +44,7 @@ def default_of(board: "Optional[Board]") -> str:
 
 
 def load_network(name_or_path: Union[str, pathlib.Path]) -> Network:
-    """Read a network by its name, or from a TOML of your own.
+    """Read a network by its name, or from the user's own TOML.
 
     Args:
         name_or_path: ``"nanotrack_v2"``, or the path of a file that ends in ``.toml``.
@@ -53,7 +53,7 @@ def load_network(name_or_path: Union[str, pathlib.Path]) -> Network:
         A ``Network``. Its files are not looked for yet.
 
     Raises:
-        UnknownNetwork: no such name or file.
+        UnknownNetwork: there is no such name or file.
         BadNetwork: the TOML can't be read, or a key is missing, unknown or wrong.
     """
     from boards import toml  # not for who only needs the names

@@ -1,8 +1,8 @@
 """The keys of a network's TOML, with types, defaults and bounds, and the check of a TOML.
 
-The keys of all networks stand here. Those of a family (``[head]`` and ``[tracking]``) stand in its
-file in ``runtime/decode``, as ``KEYS``. A key that the network does not use is a mistake, and so is
-a missing one.
+This file has the keys of all networks. ``KEYS`` in a family's file in ``runtime/decode`` has those
+of ``[head]`` and ``[tracking]``. A missing key is a mistake, and so is a key that the network does
+not use.
 """
 
 import difflib
@@ -18,7 +18,7 @@ Section = Union[str, Tuple[str, int]]  # the header, or ("file", its number from
 
 
 class Mistake(NamedTuple):
-    """What is wrong at one place of a TOML."""
+    """A mistake at one place of a TOML."""
 
     # header of the section; "" above the first; ("file", number) of a ``[[file]]``
     section: Section
@@ -171,11 +171,11 @@ def read_section(
     """Check one section of a TOML and fill in its defaults.
 
     Args:
-        section: for the mistakes.
-        keys: what the section may hold; None to check nothing.
+        section: name of the section, for the mistakes.
+        keys: allowed keys. None checks nothing.
         entries: the section as it was read.
-        mistakes: what is wrong is added here.
-        also: further names that the section may hold.
+        mistakes: list to which mistakes are added.
+        also: further allowed names.
 
     Returns:
         dict of key -> value, without the keys that have a mistake.

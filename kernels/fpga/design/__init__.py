@@ -1,8 +1,9 @@
-"""How the accelerator is made; a board never imports it, except to simulate one.
+"""The design of the accelerator. A board imports it only to simulate one.
 
-``model.py`` defines what each command of ``kernels/fpga/tables.toml`` does, bit for bit. ``rtl``
-does it in fabric, ``compiler`` writes the commands, ``sim`` runs either behind PYNQ's own library,
-``vivado`` builds the overlay. ``sizes.toml`` says how large each board's accelerator is.
+``model.py`` defines the result of each command of ``kernels/fpga/tables.toml``, bit for bit.
+``rtl`` is the hardware, ``compiler`` writes the commands, ``sim`` runs model or RTL behind PYNQ's
+own library, and ``vivado`` builds the overlay. ``sizes.toml`` has the size of each board's
+accelerator.
 """
 
 import pathlib
@@ -31,7 +32,7 @@ def rtl_files(suffix: str = ".sv") -> List[pathlib.Path]:
 
 
 def rtl_folders() -> List[pathlib.Path]:
-    """Where modules and headers are looked for."""
+    """Return the folders that are searched for modules and headers."""
     return [RTL] + sorted(path for path in RTL.iterdir() if path.is_dir())
 
 

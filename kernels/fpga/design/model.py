@@ -1,4 +1,4 @@
-"""What the engine does, in NumPy: the definition that the fabric is held to, bit for bit.
+"""The engine in NumPy. Tests compare the RTL with this definition, bit for bit.
 
 ``Machine`` executes a program's commands from its memory, one after the other in the order of the
 list; in fabric the four units work at the same time and the commands' waits make the result the
@@ -72,7 +72,7 @@ class Machine:
     # -- registers
 
     def write(self, offset: int, value: int) -> None:
-        """Write a register; what can't be written is left as it is."""
+        """Write a register. A read-only register stays unchanged."""
         name = _NAMES.get(offset)
         if name == "CONTROL":
             self._control(value)
@@ -100,10 +100,10 @@ class Machine:
         """Run a started program to its end.
 
         Args:
-            limit: cycles, which this model has none of.
+            limit: not used, as this model has no cycles.
 
         Returns:
-            whether the engine is idle: False if a command waits for what never comes.
+            True if the engine is idle, False if a command waits for an event that never comes.
         """
         if not self._started:
             return True

@@ -71,7 +71,7 @@ def synthesise(board: str) -> Dict[str, Any]:
 
 
 def levels(cells: Dict[str, Dict[str, Any]]) -> int:
-    """How many cells of logic the longest way between two registers has; a carry chain is one."""
+    """Count the cells on the longest path between two registers; a carry chain counts as one."""
     logic = {n: c for n, c in cells.items() if c["type"].startswith(("LUT", "CARRY", "MUXF"))}
     driver, depth = {}, {}  # bit -> cell; cell -> levels
     for name, cell in logic.items():
@@ -93,7 +93,7 @@ def levels(cells: Dict[str, Dict[str, Any]]) -> int:
 
 
 def count(cells: Dict[str, int]) -> Dict[str, float]:
-    """What a synthesised design takes: kind -> number.
+    """Count the resources of a synthesised design; returns kind -> number.
 
     Args:
         cells: type of a cell -> how many; modules of the engine have types of their own.
@@ -113,7 +113,7 @@ def count(cells: Dict[str, int]) -> Dict[str, float]:
 
 
 def over_budget(board: str, found: Dict[str, Any]) -> List[str]:
-    """Sentences on what is beyond the board's share; none is good."""
+    """Return a sentence for each resource beyond the board's share. An empty list is good."""
     there, total = design.parts()[board], found["total"]
     said = [
         f"{board} takes {total[kind]:g} {kind} of {there[kind]}, more than {SHARES[kind]:.0%}"
@@ -156,12 +156,12 @@ def document(found: Results) -> str:
 
 
 def results() -> Results:
-    """What the command found."""
+    """Return the stored results of the command."""
     return tables.read_toml(FOUND)
 
 
 def is_fresh(board: str, found: Dict[str, Any]) -> bool:
-    """Whether something was found on the RTL as it is."""
+    """Whether a result belongs to the present RTL."""
     return found.get("source") == synthesis.fingerprint(board)
 
 

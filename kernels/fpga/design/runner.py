@@ -97,11 +97,11 @@ class Runner:
 
 
 def known_answer(compiled: Any, size: tables.Size) -> Tuple[bytes, int]:
-    """A picture, and the checksum of what the definition makes of it (see ``kernels.fpga.answer``).
+    """Return a picture and the checksum of the model's result for it (``kernels.fpga.answer``).
 
     Args:
         compiled: has ``image`` and ``run``.
-        size: that it was compiled for.
+        size: the size for which it was compiled.
 
     Returns:
         (BGR uint8 of the search region's size, ``answer.checksum`` of maps and features).

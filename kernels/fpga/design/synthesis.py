@@ -49,7 +49,7 @@ def family(board: str) -> str:
 def netlist(board: str) -> Dict[str, Any]:
     """Synthesise the engine of a board; minutes, unless the cache has it.
 
-    Each module is mapped alone: over the whole design yosys would save area on every path that is
+    Each module is mapped separately. In one piece, yosys would save area on every path that is
     shorter than the longest one. ``DISSOLVED`` modules are mapped together with their parents.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Whole numbers with power-of-two scales: exponents of activations, exponents and int8 of weights.
+"""Integers with power-of-two scales: exponents of activations, exponents and int8 of weights.
 
 A value is ``integer * 2 ** exponent``, so the hardware rescales by shifting. An activation tensor
 has one exponent: the least with which 127 steps reach the end of its range. Weights have one

@@ -1,9 +1,9 @@
 """Reads a network's two ONNX graphs as layers of the engine.
 
-Everything becomes one kind of layer, a convolution with what follows it: a sum of two maps is a
-1x1 convolution over both, a pixel-wise correlation one whose weights are the exemplar's features.
-What only rearranges (Reshape, Transpose, Concat) is kept as a ``View`` of the maps and costs
-nothing. The functions behind the last layer of an output (Exp, Sigmoid) are left to the processor.
+Everything becomes one kind of layer: a convolution and the functions after it. A sum of two maps is
+a 1x1 convolution over both. A pixel-wise correlation is a convolution with the exemplar's features
+as weights. A node that only rearranges (Reshape, Transpose, Concat) becomes a ``View`` of the maps
+and takes no time. The processor computes functions after the last layer (Exp, Sigmoid).
 """
 
 from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple

@@ -1,7 +1,7 @@
 """The waits that order all dependent commands of a program, whatever the speed of the units.
 
-They follow from what each command reads and writes in the engine's memories. A set of addresses is
-a whole number with a bit for each, so that two sets are compared by ``&``.
+They follow from the addresses that each command reads and writes in the engine's memories. A set of
+addresses is an integer with one bit for each, so that ``&`` compares two sets.
 """
 
 from typing import Dict, Iterable, List, Optional, Sequence, Tuple
@@ -18,7 +18,7 @@ _BEATS = {"WEIGHTS": 16, "PARAMS": 8}  # beats of what is counted as one; all el
 
 
 def accesses(name: str, fields: Fields, size: Size) -> Tuple[Touched, Touched]:
-    """What a command touches.
+    """Return the addresses that a command reads and writes.
 
     Returns:
         (reads, writes), dicts of memory's name -> set of addresses.
@@ -101,13 +101,13 @@ def _run(first: int, count: int, size: Optional[int] = None) -> int:
 
 
 def conflict(reads: Touched, writes: Touched, other_reads: Touched, other_writes: Touched) -> bool:
-    """Whether the order of two commands matters to some memory."""
+    """Whether the order of two commands matters for any memory."""
     pairs = ((writes, other_reads), (writes, other_writes), (reads, other_writes))
     return any(one[memory] & other.get(memory, 0) for one, other in pairs for memory in one)
 
 
 def waits(commands: Sequence[Tuple[str, Fields]], size: Size) -> List[Fields]:
-    """The fewest waits with which a list of commands is right.
+    """Return the fewest waits that make a list of commands correct.
 
     Returns:
         list of dicts of the fields wait_load, wait_crop, wait_conv, wait_store.

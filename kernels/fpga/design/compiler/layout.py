@@ -1,4 +1,4 @@
-"""Assigns maps to buffers, and defines what the words of a buffer hold.
+"""Assigns maps to buffers, and defines the contents of a buffer's words.
 
 A buffer has rows of words; usually a word is sixteen channels of a pixel. The crop's are "overlap"
 words (five pixels of three channels) and the first layer's may be "pair" words (two pixels of eight
@@ -138,7 +138,7 @@ def _together(group: Sequence[Layer]) -> Buffer:
 
 
 def _split(layer: Layer) -> None:
-    """Set how the rows that a layer reads lie over the banks."""
+    """Set how the rows that a layer reads are distributed over the banks."""
     buffer, wanted = layer.inputs[0].buffer, layer.stride[0] - 1
     known = getattr(buffer, "reader", None)
     if known is not None and buffer.split != wanted:

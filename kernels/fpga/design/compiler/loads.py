@@ -1,8 +1,8 @@
-"""Where weights and parameters lie in the engine's memories, and when they are loaded.
+"""The places of weights and parameters in the engine's memories, and the times of their loads.
 
-A load stands before the layer ahead of its own, or earlier, so that it goes on beside that layer's
-work. Behind the strips of the crop loads are held back until the crop has ended: before, they would
-take the memory's time from the frame's lines, for which the first layers wait.
+A load comes at least one layer before its own layer, so that it runs in parallel to that layer's
+work. Loads wait until the crop has ended, because the first layers wait for the frame's lines and
+loads would take their share of the memory's time.
 """
 
 from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple

@@ -1,8 +1,8 @@
 """Merges layers that read the same maps, where this costs no step of the array.
 
-Two towers side by side become one of twice as many channels; where each layer's weights meet only
-their own tower's channels, the tiles that would be all zero are left out (see ``tiles``), so that a
-step more is never taken. Fewer, wider layers have fewer words to drain.
+Two parallel towers become one with twice as many channels. Tiles that would be all zero, because a
+layer's weights meet only their own tower's channels, are left out (see ``tiles``). So merging never
+adds a step. Fewer, wider layers have fewer words to drain.
 """
 
 from typing import Dict, List, Sequence

@@ -1,9 +1,9 @@
 """Turns layers into commands: their order, addresses and waits.
 
-The order is that of the layers, but for the start of a frame: there the crop is cut into strips,
-and the first layers work on each strip as soon as it is there, while the next one is made. When
-weights are loaded is the part of ``loads``. Places are taken for as long as something is needed,
-row by row; what must wait for what follows from the places (``hazards.waits``).
+The order is that of the layers, except at the start of a frame. There the crop is cut into strips,
+and the first layers work on each strip while the next one is made. ``loads`` decides when weights
+are loaded. A place is reserved, row by row, for as long as its contents are needed. The waits
+follow from the places (``hazards.waits``).
 """
 
 from typing import Dict, List, Optional, Tuple

@@ -1,6 +1,6 @@
-"""Whole numbers for every layer, from a table of ranges: exponents, int8 weights, int32 biases.
+"""Integers for every layer, from a table of ranges: exponents, int8 weights, int32 biases.
 
-The rules are those of ``exponents``; besides
+The rules are those of ``exponents``, and these:
 
 - the picture keeps its grey levels: the whole number is value - mean, the network's scale goes into
   the first layer's weights, so nothing is lost but what is brighter than 127 above the mean;
@@ -29,7 +29,7 @@ CUT = 0.15
 
 
 class Numbers(NamedTuple):
-    """What the engine needs of one layer.
+    """The numbers of one layer for the engine.
 
     Attributes:
         weight: (outputs, inputs, height, width) int8; None for correlations.

@@ -32,7 +32,7 @@ class Board(NamedTuple):
         title: the name for people, such as "Jetson Nano".
         family: "jetson", "nvidia", "fpga" or "computer".
         engine: name of the engine that runs networks here (a file of ``runtime/engines``).
-        network: name of the network that runs where nobody names one, or None for the usual one.
+        network: name of the default network of this board, or None for the usual one.
         device_tree: parts of the device tree's ``compatible`` that name the chip.
         modules: parts of ``compatible`` that name the module.
         model_contains: parts of the device tree's model name.

@@ -13,7 +13,7 @@ def follow(tracker: Any, clip: Any, frames: Optional[int] = None) -> Dict[str, A
     Args:
         tracker: has ``init(frame, box)``, ``update(frame)`` and ``step_ms``.
         clip: ``calib.clips.Clip``, or anything with its frames and ``boxes``.
-        frames: stop after so many frames; None for the whole clip.
+        frames: number of frames to track; None for the whole clip.
 
     Returns:
         dict: ``boxes`` (n, 4), ``scores`` (n,), ``ms`` (n,) of each frame, ``steps``: name of a

@@ -133,7 +133,7 @@ class Kernels:
 
 
 def crop_grid(side: int, count: int) -> Tuple[int, int, int]:
-    """The grid of a crop of so many windows."""
+    """Return the grid of a crop of that many windows."""
     columns, rows = CROP_BLOCK[0], CROP_ROWS * CROP_BLOCK[1]
     return (side + columns - 1) // columns, (side + rows - 1) // rows, count
 

@@ -1,4 +1,4 @@
-"""Parts of a frame that lies on the GPU, for the processor: a window resized, some pixels, or all.
+"""Downloads parts of a frame on the GPU: a resized window, some pixels, or all pixels.
 
 Only the part is downloaded.
 """
@@ -48,11 +48,11 @@ class Parts:
         side: int,
         warp: bool,
     ) -> np.ndarray:
-        """A window, resized as ``kernels.golden`` does: uint8 (3, side, side), BGR.
+        """Return a window, resized like ``kernels.golden``: uint8 (3, side, side), BGR.
 
         Args:
-            frame: on the GPU.
-            place: (x, y, w, h), frame pixels.
+            frame: a frame on the GPU.
+            place: (x, y, w, h) of the window, frame pixels.
             border: 3 uint8 values for the pixels outside the frame, BGR.
             side: pixels.
             warp: whether the window has fractions of pixels.
@@ -83,7 +83,7 @@ class Parts:
         return out.reshape(rows, columns, 3).copy()
 
     def plane(self, address: int, rows: int, stride: int, used: int) -> np.ndarray:
-        """Rows of so many bytes: uint8 (rows, used)."""
+        """Return rows of that many bytes: uint8 (rows, used)."""
         memory = self.device.pinned(stride * rows)
         # what follows the last row may belong to somebody else
         self._fetch(memory[: stride * (rows - 1) + used], address)

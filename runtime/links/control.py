@@ -61,7 +61,7 @@ class Controller:
         recording_since: since when results and pictures go to the files, seconds of the monotonic
             clock; None while they do not.
         finished: whether a recording has come to its end and may be played again.
-        is_watched: function that says whether somebody watches who may want that.
+        is_watched: function that returns whether a user watches who may play it again.
         ended: True once the run is over.
         whole: whether the files hold the whole recording, because its end was reached.
         targets: as the argument.
@@ -287,8 +287,8 @@ class Controller:
         """Have the loop call one of the methods above between two frames.
 
         Returns:
-            ``concurrent.futures.Future`` of the answer. Who stops waiting for it cancels it: then
-            the function is not called later. Once the loop has begun, it can't be cancelled.
+            ``concurrent.futures.Future`` of the answer. Cancel it to stop waiting. Then the
+            function is not called later, unless the loop has begun it already.
 
         Raises:
             Refused: the run has ended, or too many requests wait.

@@ -1,9 +1,9 @@
-"""The page's address, and who may use it: connections, host names, origins, token, failed attempts.
+"""The page's address, and checks of connections, host names, origins, token, failed attempts.
 
-Every request needs the token of the printed link, on the loopback too: other users of the computer
-reach that as well. There a request must also name the loopback as its host. Otherwise a foreign web
-page could reach this one under its own name (DNS rebinding). An ``Origin`` header, if there is one,
-must be the page itself.
+Every request needs the token of the printed link. The loopback needs it too, because other users of
+the computer can reach it. There a request must also name the loopback as its host. Otherwise a
+foreign web page could reach this one under its own name (DNS rebinding). An ``Origin`` header, if
+there is one, must be the page itself.
 """
 
 import asyncio

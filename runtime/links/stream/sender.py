@@ -65,12 +65,12 @@ def parse_address(address: str) -> Tuple[str, Any]:
 
 
 def shown_address(where: Dict[str, Any]) -> str:
-    """The address of a served stream, for those who look."""
+    """Return the address of a served stream for viewers."""
     return f"rtsp://{shown_host(where['host'])}:{where['port']}{where['path']}"
 
 
 def audience(where: Dict[str, Any]) -> str:
-    """A sentence that names the address of a served stream, and who can look."""
+    """Return a sentence with the address of a served stream and its possible viewers."""
     address = shown_address(where)
     if is_loopback(where["host"]):
         hint = f"rtsp://0.0.0.0:{where['port']}{where['path']} serves the network"

@@ -107,7 +107,7 @@ def search_window(
     Args:
         network: uses the keys of ``[input]``.
         state: [cx, cy, w, h], centre and size in frame pixels.
-        factor: of the window's sides, for families that look at several scales.
+        factor: factor of the window's sides, for families that look at several scales.
 
     Returns:
         ((x0, y0, w, h), (x, y)): the window as ``exemplar_window`` gives it, and search pixels per

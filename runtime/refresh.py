@@ -29,7 +29,7 @@ class Refresh:
         """Take a frame in which the target was found.
 
         Args:
-            score: of the frame.
+            score: score of the frame.
             crop: gives the frame's own exemplar beside the first one, which it takes.
         """
         network = self._network

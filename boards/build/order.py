@@ -22,7 +22,7 @@ class Order:
         networks_dir: folder that is searched for the network's files, or None.
         calibration: path of a table of ranges, or None for the one that was made here.
         dla: number of the DLA core, or None.
-        provider: of ONNX Runtime: "cuda" or "tensorrt", or None for the processor.
+        provider: provider of ONNX Runtime: "cuda" or "tensorrt", or None for the processor.
         host: the board at the other end of ssh, such as "user@nano", or None.
         ssh: the ssh command with its options.
         engine: name of the engine that the bundle is for, or None for the board's own.

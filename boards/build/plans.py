@@ -27,7 +27,7 @@ class Request(NamedTuple):
         dla: number of the DLA core, or None.
         scales: dict of tensor -> 8 hexadecimal digits (see ``boards.build.ranges``), or None.
         quantised: whether the models themselves say what is INT8 (Q/DQ).
-        memory_gb: of the board.
+        memory_gb: memory of the board.
         half_tensors: whether plans take and give float16. TensorRT 11 reads that in the model.
     """
 
@@ -145,7 +145,7 @@ class Builder:
         return bytes(plan)
 
     def _add_profile(self, network: Any, config: Any, windows: int) -> None:
-        """Let a plan take 1 to so many windows. Its kernels are chosen for one window."""
+        """Let a plan take 1 to ``windows`` windows. Its kernels are chosen for one window."""
         if windows == 1:
             return
         profile = self._builder.create_optimization_profile()

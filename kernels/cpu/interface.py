@@ -63,7 +63,7 @@ class Kernels:
             border: 3 ints of 0..255, BGR, for the pixels outside the frame.
             out: (1, 3, h, w) or (3, h, w), float32 or uint8, C-contiguous; overwritten. Bytes may
                 be a view of a C-contiguous (..., h, w, 3) too.
-            packing: of the pixels; mean and scale are without effect on bytes.
+            packing: format of the pixels; mean and scale have no effect on bytes.
 
         Raises:
             ValueError: the frame or ``out`` has another type or shape, or the window no pixel.

@@ -47,7 +47,7 @@ class DamagedJpeg(Exception):
 
 
 class _Memory(NamedTuple):
-    """Of a picture at one scale."""
+    """The memory of a picture at one scale."""
 
     picture: Planes
     job: structures.JpegJob  # with the sides of blocks, addresses, strides

@@ -96,7 +96,7 @@ class Parts:
         self._places = {}
 
     def _place(self, size: int) -> Tuple[int, np.ndarray]:
-        """Memory of the GPU for a part of so many bytes, and of the host."""
+        """Memory of the GPU for a part of that many bytes, and of the host."""
         if size not in self._places:
             self._places[size] = self.device.alloc(size), self.device.pinned(size)
         return self._places[size]

@@ -61,7 +61,7 @@ class Result(NamedTuple):
 
     Attributes:
         state: float64 [cx, cy, w, h], frame pixels; unchanged if nothing finite was found.
-        score: of the winning cell, 0 to 1; NaN if nothing finite was found.
+        score: score of the winning cell, 0 to 1; NaN if nothing finite was found.
         cell: index of the winning cell, row-major; -1 if nothing finite was found.
         features: float32, of the window; None if the engine shows none.
         maps: float32 arrays, if they were asked for; else None.
@@ -93,7 +93,7 @@ class Windows:
     Attributes:
         most: the most windows that one call takes.
         uses_graph: whether a frame is one CUDA graph.
-        step_ms: of the last call: milliseconds of upload, crop, network, select and download.
+        step_ms: last call's milliseconds of upload, crop, network, select and download.
     """
 
     def __init__(
@@ -172,7 +172,7 @@ class Windows:
         return [room.tobytes() for room in rooms]
 
     def _capture(self, count: int) -> None:
-        """Capture the graph of so many windows."""
+        """Capture the graph of that many windows."""
         counters = self.device.counters
         before, body = counters.read(), functools.partial(self._enqueue, count, self._handle)
         try:
@@ -337,7 +337,7 @@ class Windows:
         self.device.upload(self._kernels.records_at, self._record[:used], self._stream)
 
     def _download(self, name: str, count: int) -> None:
-        """Enqueue: download a tensor of so many windows."""
+        """Enqueue: download a tensor of that many windows."""
         engine = self.engine
         used = (count - 1) * engine.apart(name) + engine.size(name)
         self.device.download(self._rooms[name][:used], engine.place_of(name), self._stream)

@@ -186,7 +186,7 @@ class Fabric:
         """Start a program and return at once. No program may be running.
 
         Args:
-            values: of ``GIVEN``.
+            values: values of ``GIVEN``.
             cycles: that it should take.
         """
         for name, value in zip(GIVEN, values):

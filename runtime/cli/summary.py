@@ -57,7 +57,7 @@ class Summary:
         """Everything, ready for JSON.
 
         Args:
-            source: of the run.
+            source: source of the run.
             files: the paths that were written.
             failed: a sentence for each output that could not be written.
         """

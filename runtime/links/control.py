@@ -68,7 +68,7 @@ class Controller:
         can_record: as the argument.
         newest: the newest frame, with the targets selected since; None before the first.
         holds: what is steered and stands still for lack of evidence -> why; see ``steering``.
-        rows: of results, those that are kept, the oldest first; None stands for an unknown value.
+        rows: stored rows of results, the oldest first; None stands for an unknown value.
     """
 
     def __init__(

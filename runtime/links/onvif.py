@@ -303,7 +303,7 @@ class Law:
 
     Args:
         speed: share of the camera's fastest turn with a target at the frame's edge.
-        share: of the frame's side that the target shall fill; None: no zoom.
+        share: share of the frame's side that the target shall fill; None: no zoom.
     """
 
     def __init__(self, speed: float, share: Optional[float]) -> None:

@@ -27,7 +27,7 @@ class RosLink(Link):
 
     Args:
         address: ``ros:/NAME``.
-        controller: of the frame loop.
+        controller: ``Controller`` of the frame loop.
         say: function of one line of text for the user.
 
     Raises:

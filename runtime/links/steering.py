@@ -64,9 +64,9 @@ class Evidence(NamedTuple):
     """The state of the target to steer after. MAVLink's ``View`` has the same attributes.
 
     Attributes:
-        track: of the target, or None.
+        track: ``Track`` of the target, or None.
         captured_s: when the newest frame was taken, seconds of the monotonic clock.
-        changed_s: of ``Contents``, on the same clock.
+        changed_s: time of the last change by ``Contents``, on the same clock.
     """
 
     track: Optional[Track]
@@ -123,7 +123,7 @@ class Ramp:
 
         Args:
             now: seconds of the monotonic clock.
-            why: of ``missing``.
+            why: result of ``missing``.
             wanted: gives the velocity that the evidence asks for; not called without evidence.
         """
         if why != self._why:

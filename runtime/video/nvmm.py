@@ -76,7 +76,7 @@ class NvmmCapture:
     """Has the methods of ``cv2.VideoCapture`` that sources use.
 
     Args:
-        pipeline: of GStreamer, without its appsink.
+        pipeline: pipeline of GStreamer, without its appsink.
         sink: ``NEWEST`` or ``EVERY``.
 
     Raises:
@@ -281,7 +281,7 @@ class _Gpu:
             self._driver.cuGraphicsUnregisterResource(resource)
 
     def download(self, address: int, rows: int, stride: int, used: int) -> np.ndarray:
-        """Rows of so many bytes: uint8 (rows, used)."""
+        """Rows of that many bytes: uint8 (rows, used)."""
         memory = np.empty(stride * rows, np.uint8)
         count = stride * (rows - 1) + used  # what follows may belong to somebody else
         with self._current():

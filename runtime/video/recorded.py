@@ -270,7 +270,7 @@ def scale_of(
     """The scale on which 16-bit pictures of a sequence become 8-bit ones, one for all of them.
 
     Args:
-        paths: of all its pictures.
+        paths: paths of all its pictures.
         depth: bits that are in use; None for the range of the values.
 
     Returns:

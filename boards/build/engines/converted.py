@@ -20,7 +20,7 @@ class Part(NamedTuple):
         name: "exemplar" or "search".
         model: the ONNX model.
         inputs, outputs: [name, shape] of each tensor, in the model's order.
-        table: of ranges (``calib.table``) for INT8, or None.
+        table: table of ranges (``calib.table``) for INT8, or None.
         folder: where its files are written.
     """
 
@@ -37,7 +37,7 @@ def build(order: Order, version: str, convert: Callable[[Part], Dict[str, str]])
 
     Args:
         order: what is to be built.
-        version: of the converter.
+        version: version of the converter.
         convert: function of a ``Part`` that writes its files, and returns their names by key.
 
     Raises:

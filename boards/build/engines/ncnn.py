@@ -49,7 +49,7 @@ def _converter(order: Order) -> str:
 
 
 def _version() -> str:
-    """Of pnnx, which has the version of the ncnn that it converts for."""
+    """Return the version of pnnx, which has the version of the ncnn that it converts for."""
     from importlib import metadata  # not in Python 3.6 and 3.7
 
     return metadata.version("pnnx")

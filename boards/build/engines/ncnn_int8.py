@@ -40,7 +40,7 @@ def quantise(folder: pathlib.Path, part: str, model: Any, table: Dict[str, Any])
         folder: folder of the bundle.
         part: "exemplar" or "search".
         model: the ONNX model that the files were made from.
-        table: of ranges (``calib.table``).
+        table: table of ranges (``calib.table``).
 
     Returns:
         Names of the layers that are INT8 now.

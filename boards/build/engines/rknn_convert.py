@@ -88,7 +88,7 @@ def with_ranges(text: str, ranges: Ranges, float_layers: Sequence[str]) -> str:
     the toolkit's, multiplied by what the other tensors' ranges are multiplied by (the median).
 
     Args:
-        text: of the file that step 1 writes.
+        text: text of the file that step 1 writes.
         ranges: dict of tensor -> (low, high).
         float_layers: tensors whose layers compute in float16.
     """

@@ -15,7 +15,7 @@ def film(count: int) -> Tuple[List[Any], Any]:
     """Make frames that are the same on every computer.
 
     Args:
-        count: of frames.
+        count: number of frames.
 
     Returns:
         (frames, boxes): BGR uint8 (480, 640, 3) arrays, and float64 (count, 4), the patch in each.
@@ -36,7 +36,7 @@ def two_targets(count: int, gone: int, back: int) -> Tuple[List[Any], Any]:
     """Frames with two patches side by side; the first disappears, and comes back elsewhere.
 
     Args:
-        count: of frames.
+        count: number of frames.
         gone, back: the frames in which the first patch is not there.
 
     Returns:

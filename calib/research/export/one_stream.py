@@ -33,7 +33,7 @@ class Kind(NamedTuple):
         run: function of (network, configuration, template, search region) -> results; where the
             template is refreshed, of (network, configuration, template, refreshed one, region).
         source: where the code is published, on GitHub.
-        arguments: of the builder, after the configuration.
+        arguments: arguments of the builder, after the configuration.
         prepare: function of (network), after the weights are loaded.
         alone: below ``lib.models``: module whose ``is_main_process`` would fetch weights.
         mean, scale: of the pictures.

@@ -39,7 +39,7 @@ class LongFilm:
     """One film; it reads like a ``calib.clips.Clip``.
 
     Args:
-        entry: of the description (see ``describe``).
+        entry: entry of the description (see ``describe``).
         clips: dict of name -> ``Clip``.
 
     Attributes:

@@ -45,7 +45,7 @@ FALSE_COSTS, LOSS_COSTS = 0.1, 10.0  # for each false return, and for each point
 
 
 class Thresholds(NamedTuple):
-    """Of the search; each is a key of a network's TOML."""
+    """The thresholds of the search. Each is a key of a network's TOML."""
 
     search_lost_below: float
     look_above: float

@@ -41,7 +41,7 @@ class Machine:
     """One engine and the memory it sees.
 
     Args:
-        memory_bytes: of the simulated DRAM.
+        memory_bytes: size of the simulated DRAM.
 
     Attributes:
         memory: uint8, the DRAM; memory[0] has the physical address ``BASE``.

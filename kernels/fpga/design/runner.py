@@ -42,7 +42,7 @@ class Runner:
             window: (x, y, w, h), ints.
             border: 3 uint8 values.
             target: each has features and maps of its own.
-            limit: of cycles.
+            limit: most cycles.
 
         Returns:
             STATUS.

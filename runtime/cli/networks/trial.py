@@ -49,7 +49,7 @@ class Trial:
         steps: list of (clip, step), in the order in which they are taken.
         unmoved: mean overlap of the boxes from which the steps start.
         problem: the last error with which settings did not run; None for none.
-        share: of the steps that are taken, so that a slow network ends in minutes.
+        share: share of the steps that are taken, so that a slow network ends in minutes.
     """
 
     share = 1.0

@@ -52,7 +52,7 @@ def read_clips(folder: pathlib.Path, steps: int) -> List[Clip]:
 
     Args:
         folder: one clip, or a folder of clips.
-        steps: of all clips together, evenly spread; each clip has two or more.
+        steps: steps of all clips together, evenly spread; each clip has two or more.
 
     Raises:
         BadSource: there is no folder, or no annotated clip in it.

@@ -135,7 +135,7 @@ class Axis:
     """Pitch or yaw.
 
     Args:
-        settings: of ``settings.load_settings``.
+        settings: result of ``settings.load_settings``.
         most_deg: fastest rate, degrees a second.
     """
 
@@ -201,7 +201,7 @@ class Control:
     """Controls both axes of a gimbal, with a target and without one.
 
     Args:
-        settings: of ``settings.load_settings``.
+        settings: result of ``settings.load_settings``.
         fov_deg: (horizontal, vertical) field of view, degrees.
     """
 

@@ -35,7 +35,7 @@ class Follow:
     """Steers the vehicle of our system.
 
     Args:
-        settings: of ``settings.load_settings`` with follow.toml.
+        settings: result of ``settings.load_settings`` with follow.toml.
         system, component: our ids.
         geo: knows where the camera looks.
         holds: see ``steering.Ramp``.

@@ -36,7 +36,7 @@ class Loop:
     a ``HotpathError`` in it. Where ``cancel`` returns True, it is not carried out later.
 
     Args:
-        controller: of the run.
+        controller: ``Controller`` of the run.
         detector: finds the object at a point, or None.
 
     Attributes:

@@ -97,12 +97,12 @@ class Sender(Link):
     """Streams and records; made by ``open_sender``.
 
     Args:
-        addresses: of ``parse_address``.
+        addresses: results of ``parse_address``.
         record: file to record to, or None. An older file is kept: the new one gets a number.
         fps: frames a second of the source, or None.
         box: whether boxes are drawn.
         say: function of one line of text for the user.
-        bitrate_kbps: of the stream.
+        bitrate_kbps: bit rate of the stream.
         waits: whether frames that are recorded wait for the encoder. Otherwise a newer frame
             replaces one that waits.
 

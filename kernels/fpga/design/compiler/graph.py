@@ -33,7 +33,7 @@ class Part:
         """Read a graph.
 
         Args:
-            model: of ``calib.qdq.parts``.
+            model: one of ``calib.qdq.parts``.
             features: dict of input tensor -> ``View`` of what the exemplar's part left.
         """
         self._graph = model.graph

@@ -23,7 +23,7 @@ class Map:
         layer: the ``Layer`` that makes it; None for the picture and for stored features.
         buffer, block, lane: where it lies, set by ``layout``; channel c of the map is lane
             (lane + c) % 16 of block + (lane + c) // 16.
-        exponent: of its whole numbers, set by ``quantise``; sums_exponent: before the table.
+        exponent: exponent of its integers, set by ``quantise``; sums_exponent: before the table.
         centre: value of the integer 0, set by ``quantise``. Only in outputs it may differ from 0.
     """
 
@@ -64,7 +64,7 @@ class Layer:
         bias: (outputs,) float64.
         stride, pad: (y, x); pad is that of top and left. dilation: of both.
         relu: whether one follows.
-        function: of float arrays, what a table does after; None for nothing.
+        function: function of float arrays that a table computes after it; or None.
         features: the exemplar's, a ``Stored``; None for "conv".
     """
 

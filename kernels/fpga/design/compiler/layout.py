@@ -23,7 +23,7 @@ class Buffer:
         name: name of its first map.
         blocks, height, width: of 16 channels, rows, words a row and block.
         pixels: that a word holds: 1, 2 ("pair"), or 4 ("overlap": and their neighbours').
-        split: of its rows over the banks.
+        split: distribution of its rows over the banks.
         base: its place in each bank, set by ``program``.
         reader: a layer that reads it, set by ``lay_out`` if there are several banks.
     """

@@ -36,7 +36,7 @@ class Block:
 
     @property
     def number(self) -> int:
-        """Of its tiles."""
+        """The number of its tiles."""
         return self.count * self.kernel[0] * self.kernel[1] * self.in_count
 
 

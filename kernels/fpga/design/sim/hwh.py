@@ -60,7 +60,7 @@ def describe(family: str, clock_mhz: float) -> str:
 
     Args:
         family: "zynq" or "zynqmp".
-        clock_mhz: of the fabric.
+        clock_mhz: clock of the fabric.
     """
     processor = PROCESSORS[family]
     modules = _tag("MODULES", _processor(family, processor, clock_mhz) + _accelerator())
@@ -150,7 +150,7 @@ def write(folder: pathlib.Path, name: str, part: str, clock_mhz: float) -> pathl
         folder: ``pathlib.Path`` of a folder that is there.
         name: name of the files.
         part: the FPGA's.
-        clock_mhz: of the fabric.
+        clock_mhz: clock of the fabric.
     """
     text = describe(family_of(part), clock_mhz)
     (folder / (name + ".hwh")).write_text(text)

@@ -46,11 +46,11 @@ class Rtl:
 
     Args:
         latency: cycles from a burst's address to its first beat; default: the size's.
-        share: of the bus's beats that memory delivers, 0 to 1; default: the size's, or 0.75.
+        share: share of the bus's beats that memory delivers, 0 to 1; default: the size's, or 0.75.
         stalls: percent of cycles in which a channel of the memory stalls on top of that.
         bursts: most bursts that the memory accepts in each direction before it answers one.
-        seed: of the stalls, and of what the engine's registers hold before its reset.
-        memory_bytes: of the simulated DRAM.
+        seed: seed of the stalls, and of what the engine's registers hold before its reset.
+        memory_bytes: size of the simulated DRAM.
 
     Attributes:
         memory: uint8, the DRAM; memory[0] has the physical address ``BASE``.

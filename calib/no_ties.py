@@ -111,7 +111,7 @@ class _Graph:
         self._floats = {tensor.name: tensor for tensor in model.graph.initializer}
 
     def change_weights(self, node: onnx.NodeProto) -> None:
-        """Quantise the weights of a convolution again, where that is possible."""
+        """Quantise the weights of a convolution again if possible."""
         image, weight = (self._dequantised(name) for name in node.input[:2])
         level = self._level_of(node.output[0])
         if image is None or weight is None or not self._is_whole(node):
@@ -137,7 +137,7 @@ class _Graph:
             self._set(bias.input[1], units.astype(np.float32))
 
     def change_product(self, node: onnx.NodeProto) -> None:
-        """Change the level of a product of two activations, where that is possible."""
+        """Change the level of a product of two activations if possible."""
         sides = [self._dequantised(name) for name in node.input]
         level = self._level_of(node.output[0])
         if level is None or any(n is None or n.input[0] in self._values for n in sides):

@@ -60,7 +60,7 @@ class Planes:
 
     Args:
         kind: a key of ``KINDS``.
-        planes: uint8 arrays with any row stride, w and h rounded up where colour has half the
+        planes: uint8 arrays with any row stride, w and h rounded up if colour has half the
             resolution. Three planes: (H, W) and two of the colour's size. NV12: (H, W) and
             (h, 2 * w). YUYV and UYVY: (H, 4 * w). GREY: (H, W). BGRx: (H, W, 4).
         width, height: pixels.

@@ -68,7 +68,7 @@ class _Reader:
         return section
 
     def _walk(self, table: Dict[str, Any], keys: List[str]) -> Dict[str, Any]:
-        """The table below some keys, of a list the last one; made where it is not there."""
+        """The table below some keys, of a list the last one; made if it is not there."""
         for key in keys:
             inner = table.setdefault(key, {})
             inner = inner[-1] if isinstance(inner, list) and inner else inner

@@ -6,7 +6,7 @@ needs ``onnx``. Engines and builders get a network's graphs only from here. They
 
     exemplar.onnx    the picture of the exemplar -> features
     search.onnx      the picture of a window, features -> maps, and the window's features
-    search-N.onnx    the same of N windows in one call, where the graph allows it
+    search-N.onnx    the same of N windows in one call if the graph allows it
     graphs.json      their inputs and outputs (``Graphs``)
 """
 

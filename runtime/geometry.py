@@ -179,7 +179,7 @@ def state_of(
     """State of a target from its first box.
 
     Args:
-        network: uses ``box_centre``, and ``box_pixels`` and ``clip`` where its family has them.
+        network: uses ``box_centre``, and ``box_pixels`` and ``clip`` if its family has them.
         box: (x, y, w, h), 0-based frame pixels.
         frame_width, frame_height: frame pixels.
 

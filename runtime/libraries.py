@@ -19,7 +19,7 @@ def require(libraries: Sequence[str], extra: str = "") -> None:
 
     Args:
         libraries: names of modules.
-        extra: what brings them where the base does not.
+        extra: what brings them if the base does not.
 
     Raises:
         ImportError: names what is missing and the command that installs it. Under ``python -m`` the

@@ -1,4 +1,4 @@
-"""The progress bar: that of tqdm where it is installed, else none.
+"""The progress bar: that of tqdm if it is installed, else none.
 
 A board needs no tqdm. Without it, lines of text still appear, but nothing is drawn.
 """

@@ -175,7 +175,7 @@ class JpegDecoder:
         return _Memory(Planes(kind, cut, width, height, "601", full_range=True), job)
 
     def _region(self, window: Tuple[float, float, float, float]) -> Region:
-        """The units that a window covers; left is not below right where it lies outside."""
+        """The units that a window covers; left is not below right if it lies outside."""
         width, height, _, across, down = self._head[:5]
         left, right = (min(max(int(value), 0), width) for value in window[0::2])
         top, bottom = (min(max(int(value), 0), height) for value in window[1::2])

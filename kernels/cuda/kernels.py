@@ -31,7 +31,7 @@ class Kernels:
 
     Attributes:
         records_at: address of the ``records.Frame``; LOOKS_AT bytes later lie ``records.Look``.
-        seen_at: address of a ``records.Seen`` of each window, where ``selects``.
+        seen_at: address of a ``records.Seen`` of each window if ``selects``.
     """
 
     def __init__(self, device: Any, settings: FrameSettings, engine: Any, most: int) -> None:

@@ -372,7 +372,7 @@ class Windows:
     # ---- time and memory
 
     def _mark(self, step: str) -> None:
-        """Enqueue the event that ends a step, where steps are timed."""
+        """Enqueue the event that ends a step if steps are timed."""
         if self._marks:
             self.device.record(self._marks[step], self._stream)
 

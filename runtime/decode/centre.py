@@ -53,7 +53,7 @@ def shapes(network: "Network") -> "typing.Tuple[typing.Tuple[int, ...], ...]":
 
 
 def create(network: "Network", kernels: "Kernels") -> "Centre":
-    """Make the decoder; it selects in C++ where the kernels are compiled."""
+    """Make the decoder; it selects in C++ if the kernels are compiled."""
     return compiled(Centre(network), kernels, centre_settings(network))
 
 

@@ -55,7 +55,7 @@ def shapes(network: "Network") -> "typing.Tuple[typing.Tuple[int, ...], ...]":
 
 
 def create(network: "Network", kernels: "Kernels") -> "Corners":
-    """Make the decoder; it selects in C++ where the kernels are compiled."""
+    """Make the decoder; it selects in C++ if the kernels are compiled."""
     return compiled(Corners(network), kernels, corners_settings(network))
 
 

@@ -51,7 +51,7 @@ def shapes(network: "Network") -> "typing.Tuple[typing.Tuple[int, ...], ...]":
 
 
 def create(network: "Network", kernels: "Kernels") -> "Points":
-    """Make the decoder; it selects in C++ where the kernels are compiled."""
+    """Make the decoder; it selects in C++ if the kernels are compiled."""
     return compiled(Points(network), kernels, points_settings(network))
 
 

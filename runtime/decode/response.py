@@ -54,7 +54,7 @@ def scales(network: "Network") -> "typing.Tuple[float, ...]":
 
 
 def create(network: "Network", kernels: "Kernels") -> "Siamese":
-    """Make the decoder; it runs in C++ where the kernels are compiled."""
+    """Make the decoder; it runs in C++ if the kernels are compiled."""
     compiled = kernels.new(Response, response_settings(network))
     return Siamese(network) if compiled is None else CompiledSiamese(network, compiled)
 

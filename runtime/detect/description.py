@@ -12,7 +12,7 @@ FILE: Keys = {"name": Key(str), "sha256": Key(str, ""), "url": Key(str, "")}
 
 
 def read_file(entries: Any, mistakes: List[Mistake]) -> Optional[File]:
-    """The one ``[[file]]`` of a TOML; None, and one more mistake, where it is wrong."""
+    """The one ``[[file]]`` of a TOML; None, and one more mistake if it is wrong."""
     if not (isinstance(entries, list) and len(entries) == 1 and isinstance(entries[0], dict)):
         mistakes.append(Mistake("file", None, "one [[file]] must name the ONNX file"))
         return None

@@ -218,7 +218,7 @@ def with_search_features(network: Network, graphs: Graphs) -> Graphs:
     shows, at no cost. ``runtime.presence`` compares them with those of the first frame.
 
     Args:
-        network: uses ``correlation``, and ``stride`` where its family has it.
+        network: uses ``correlation``, and ``stride`` if its family has it.
         graphs: its ``Graphs``; not changed.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Rewrites the search graph of one target for several, where this can't change any result.
+"""Rewrites the search graph of one target for several if this can't change any result.
 
 ``several`` visits each node once. Each tensor that depends on a picture or an exemplar must hold
 the targets one after the other along axis 0. Each operator must keep the targets apart. An operator

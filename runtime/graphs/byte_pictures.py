@@ -1,4 +1,4 @@
-"""Lets an INT8 network take its pictures as bytes, where that can't change any result.
+"""Lets an INT8 network take its pictures as bytes if that can't change any result.
 
 Such a network quantises its input first. Where the steps of the quantiser are those of the bytes,
 normalising a byte and quantising it gives the byte itself. Then both can be left out: a crop

@@ -147,7 +147,7 @@ def _write_older(
     shapes: Dict[str, models.Shape],
     constants: Dict[str, np.ndarray],
 ) -> None:
-    """Write a node as opset 13 does, where that can say the same; in place."""
+    """Write a node as opset 13 does if that can say the same; in place."""
     values, second = models.attributes(node), constants.get("".join(node.input[1:2]))
     dropped = {key for key, value in values.items() if value == _default(node, key)}
     if node.op_type == "Reshape" and second is not None and 0 not in second:

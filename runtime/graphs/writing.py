@@ -23,7 +23,7 @@ def write(
     Args:
         network: the ``Network``.
         paths: dict of part -> path.
-        in_bytes: whether pictures are taken in bytes where the network allows it.
+        in_bytes: whether pictures are taken in bytes if the network allows it.
         pixels: whether those are (n, h, w, 3).
         counts: windows of the calls that take several.
         folder: is there.

@@ -233,7 +233,7 @@ def get(options: argparse.Namespace) -> None:
 
 
 def make_ready(network: Network, networks_dir: Optional[str]) -> None:
-    """Make the canonical files for the preferred engine, where this Python has one and onnx."""
+    """Make the canonical files for the preferred engine if this Python has one and onnx."""
     from runtime import engines
 
     for engine in engines.installed(network)[:1]:

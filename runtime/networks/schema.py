@@ -207,7 +207,7 @@ def read_section(
 def _apply_conditions(
     keys: Dict[str, Optional[Keys]], given: Dict[str, Table], values: Table, mistakes: List[Mistake]
 ) -> None:
-    """Check the keys with ``when``: required where they are used, a mistake where they are not."""
+    """Check the keys with ``when``: required where they are used, a mistake if they are not."""
     for section, entries in keys.items():
         for name, entry in (entries or {}).items():
             if entry.when is None or entry.when[0] not in values:

@@ -201,7 +201,7 @@ class Stream:
     Args:
         address: the address.
         open_timeout_s, read_timeout_s: seconds.
-        planes: whether frames may be ``Picture``s: PyAV decodes where it is installed.
+        planes: whether frames may be ``Picture``s: PyAV decodes if it is installed.
         decoder: one of ``hardware.DECODERS``, of PyAV's.
     """
 

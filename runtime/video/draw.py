@@ -129,7 +129,7 @@ def _corners(track: Track) -> Tuple[int, int, int, int]:
 
 
 def _draw_box(picture: np.ndarray, look: _Look, track: Track, colour: Tuple[int, int, int]) -> None:
-    """One target's box: broken where it is lost."""
+    """One target's box: broken if it is lost."""
     left, top, right, bottom = _corners(track)
     # a dark line around the bright one makes it visible on any background
     frame = _draw_dashed if track.lost else cv2.rectangle

@@ -39,7 +39,7 @@ SEEK_FRAMES = 16  # before the wanted frame, where a search for a key frame star
 
 
 def pyav() -> Any:
-    """The module ``av`` where it is installed and loads, else None."""
+    """The module ``av`` if it is installed and loads, else None."""
     try:
         import av
     except ImportError:  # not installed, or built for another libc
@@ -76,7 +76,7 @@ def open_stream(
 
 
 def _opened(av: Any, path: str, decoder: str, live: bool, **how: Any) -> Any:
-    """A capture by hardware where it is asked for and gives a frame, else by the processor."""
+    """A capture by hardware if it is asked for and gives a frame, else by the processor."""
     # for a live source, threads that take a frame each would hold frames back
     thread_type, problems = "SLICE" if live else "AUTO", []
     for name in hardware.candidates(av, decoder):
@@ -313,7 +313,7 @@ def _is_turned(av: Any, path: str) -> bool:
 
 
 def _frame(decoded: Any) -> AnyFrame:
-    """PyAV's frame: its planes where the kernels can read them, else BGR."""
+    """PyAV's frame: its planes if the kernels can read them, else BGR."""
     if isinstance(decoded, Compressed):
         return decoded.picture
     kind, full = FORMATS.get(decoded.format.name, (None, False))

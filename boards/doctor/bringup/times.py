@@ -45,7 +45,7 @@ def measure(loaded: loading.Loaded, say: Callable[[str], None]) -> Times:
 
 
 def _follow(tracker: Any) -> Dict[str, float]:
-    """Track the film; returns the median of each step, where it is above 0."""
+    """Track the film; returns the median of each step if it is above 0."""
     frames, boxes = film(FRAMES)
     device: Device = tracker.device
     tracker.init(frames[0], boxes[0])

@@ -19,7 +19,7 @@ class Frames:
 
     Args:
         clip: ``calib.clips.Clip``, or anything with numbered frames and ``boxes``.
-        height: in pixels; None for its own, or less where the clip is large.
+        height: in pixels; None for its own, or less if the clip is large.
     """
 
     def __init__(self, clip: Clip, height: int | None = None) -> None:

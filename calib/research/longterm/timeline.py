@@ -154,7 +154,7 @@ class Timeline:
         return clock
 
     def _box(self) -> np.ndarray:
-        """The target's box now; where the clip has none, the next one."""
+        """The target's box now; if the clip has none, the next one."""
         return np.asarray(
             self._boxes[_there_and_back(self._visible_from(self._clock), len(self._boxes))]
         )

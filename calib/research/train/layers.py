@@ -34,7 +34,7 @@ GROUPS = (24, 16, 8)  # channels that a depthwise convolution is trained in, see
 
 
 class Unit(nn.Module):
-    """A convolution with batch norm, and with an identity branch where the shapes allow one."""
+    """A convolution with batch norm, and with an identity branch if the shapes allow one."""
 
     def __init__(
         self, inputs: int, outputs: int, kernel: int = 3, stride: int = 1, relu: bool = True
@@ -110,7 +110,7 @@ class Depthwise(Unit):
 
 
 class Bottleneck(nn.Module):
-    """Expansion, depthwise 3x3, narrow 1x1; the input is added where the shapes allow it.
+    """Expansion, depthwise 3x3, narrow 1x1; the input is added if the shapes allow it.
 
     The block of MobileNetV2 (Sandler et al., "MobileNetV2", CVPR 2018), with ReLU.
     """

@@ -185,7 +185,7 @@ def _graph(network: Network) -> Inputs:
 
 
 def _unsmoothed(network: Network) -> Network:
-    """A copy without the smoothing of its tracker, where it has any."""
+    """A copy without the smoothing of its tracker if it has any."""
     result = copy.copy(network)
     if hasattr(network, "lr_power"):
         vars(result).update(UNSMOOTHED)

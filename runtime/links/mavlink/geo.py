@@ -1,4 +1,4 @@
-"""Compute the target's position on the earth, where the data suffice for it.
+"""Compute the target's position on the earth if the data suffice.
 
 The ray through the box's centre is turned by the camera's attitude. It is intersected with a level
 plane at the height of the take-off point. That needs the field of view, a fresh position, a fresh

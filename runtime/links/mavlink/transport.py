@@ -195,7 +195,7 @@ class UdpOut(_Datagrams):
                 self._failed(error)
 
     def _failed(self, error: OSError) -> None:
-        """Close the link where the network is gone; a later packet opens it again."""
+        """Close the link if the network is gone; a later packet opens it again."""
         if error.errno not in PASSING:
             self.close()
 

@@ -277,7 +277,7 @@ class Sender(Link):
         return self._wanted or self._taken is None or records
 
     def _keep_record(self) -> None:
-        """Tell the process to start or to stop recording, where that changed."""
+        """Tell the process to start or to stop recording if that changed."""
         if not self._record or self.recording == self._writes:
             return
         self._writes = self.recording

@@ -17,7 +17,7 @@ class Map:
     """Channels of a picture's size.
 
     Attributes:
-        name: the ONNX tensor that it holds; where a function follows a layer, its result.
+        name: the ONNX tensor that it holds; if a function follows a layer, its result.
         channels, height, width: shape.
         sums: name of the tensor before a table's function, else the same.
         layer: the ``Layer`` that makes it; None for the picture and for stored features.
@@ -59,7 +59,7 @@ class Layer:
         name: name of its ONNX node; merged ones are joined by a plus.
         kind: "conv", or "pixelwise", whose weights are ``features``.
         inputs: maps, whose channels follow each other.
-        outputs: maps, likewise; more than one where layers were merged.
+        outputs: maps, likewise; more than one if layers were merged.
         weight: (outputs, inputs, height, width) float64; None for correlations.
         bias: (outputs,) float64.
         stride, pad: (y, x); pad is that of top and left. dilation: of both.

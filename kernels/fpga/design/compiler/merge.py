@@ -1,4 +1,4 @@
-"""Merges layers that read the same maps, where this costs no step of the array.
+"""Merges layers that read the same maps if this costs no step of the array.
 
 Two parallel towers become one with twice as many channels. Tiles that would be all zero, because a
 layer's weights meet only their own tower's channels, are left out (see ``tiles``). So merging never

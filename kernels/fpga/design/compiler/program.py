@@ -61,7 +61,7 @@ class Writer:
 
         Args:
             rows: (first, end) of the result; None for all.
-            source: (``Buffer``, row of the input that its first row is) where it is a strip.
+            source: (``Buffer``, row of the input that its first row is) if it is a strip.
         """
         made, taken = layer.outputs[0], layer.inputs[0]
         first, end = rows or (0, made.height)

@@ -39,7 +39,7 @@ def library(size: Dict[str, Any], folder: Optional[str] = None) -> str:
     Args:
         size: dict of a section of ``sizes.toml``.
         folder: where the library is kept; default: ``.cache/fpga`` of the checkout or of
-            HOTPATH_CACHE, or the user's cache where that can't be written.
+            HOTPATH_CACHE, or the user's cache if that can't be written.
 
     Raises:
         CannotBuild: Verilator or the compiler is missing or fails, or no folder can be written.

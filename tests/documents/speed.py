@@ -23,6 +23,8 @@ OUT = ROOT / "docs" / "results"
 NETWORKS = (
     ("kestrel", "int8"),
     ("kestrel", "fp32"),
+    ("kestrel_fast", "int8"),
+    ("kestrel_fast", "fp32"),
     ("kestrel_small", "int8"),
     ("kestrel_small", "fp32"),
     ("nanotrack_v1", "fp32"),

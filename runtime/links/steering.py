@@ -112,8 +112,8 @@ class Ramp:
     ) -> None:
         self._what, self._tell, self._zero = what, tell, (0.0,) * values
         self._holds = {} if holds is None else holds
-        self._last = self._from = self._zero
-        self._ended_s: Optional[float] = None  # when the evidence ended; None: there is some
+        self._last = self._zero  # the last command that had evidence
+        self._last_s = NEVER_S  # when it was given
         self._why: Optional[str] = None
         self._why_s = NEVER_S  # since when
         self._told_why, self._told_s = "", NEVER_S
@@ -129,22 +129,20 @@ class Ramp:
         if why != self._why:
             self._why, self._why_s = why, now
         if why is None:
-            self._ended_s = None
             self._holds.pop(self._what, None)
-            self._last = tuple(wanted())
+            self._last, self._last_s = tuple(wanted()), now
             return self._last
-        if self._ended_s is None:
-            self._ended_s, self._from = now, self._last
-        gone_s = now - self._ended_s
+        # whoever slept since has no time left to ramp
+        gone_s = now - self._last_s
         share = 1.0 - gone_s / RAMP_S if 0.0 <= gone_s < RAMP_S else 0.0
-        self._last = tuple(share * value for value in self._from)
+        command = tuple(share * value for value in self._last)
         if not share and not 0.0 <= now - self._why_s < RAMP_S:  # not of a state of one frame
             self._hold(now, why)
-        return self._last
+        return command
 
     def stop(self) -> None:
         """Zero was commanded past the ramp: there is nothing to ramp down from."""
-        self._last = self._from = self._zero
+        self._last = self._zero
         self._holds.pop(self._what, None)
 
     def _hold(self, now: float, why: str) -> None:

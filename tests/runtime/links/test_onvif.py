@@ -148,7 +148,9 @@ def test_without_fresh_evidence_the_camera_stops_and_it_is_said(camera, link, go
         return camera.names()[-1] == "Stop" and link.said
 
     if gone == "silent":
-        camera.wait_for(stands)
+        camera.wait_for(lambda: camera.names()[-1] == "Stop")
+        while not stands() and time.monotonic() - ended < 3.0:
+            time.sleep(0.02)
     elif gone == "frozen":
         show_until(link, RIGHT_UP, stands, frozen)
     else:

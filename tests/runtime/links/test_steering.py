@@ -131,15 +131,21 @@ def test_without_evidence_a_command_falls_to_zero_in_time_and_the_reason_is_told
     wish = 1.0, -2.0
     assert ramp.command(0.0, "no target", lambda: wish) == (0.0, 0.0)
     assert ramp.command(1.0, None, lambda: wish) == wish and holds == {}
-    values = [ramp.command(1.1 + n / 20, "the target is lost", lambda: wish) for n in range(9)]
+    values = [ramp.command(1.0 + n / 20, "the target is lost", lambda: wish) for n in range(11)]
     assert values[0] == wish and values[3] == pytest.approx((0.5, -1.0))
-    assert values[6:] == [(0.0, 0.0)] * 3
+    assert values[6:] == [(0.0, 0.0)] * 5
     assert holds == {"gimbal": "the target is lost"}
     assert told == ["gimbal holds: the target is lost"]
     assert ramp.command(1.6, None, lambda: wish) == wish and holds == {}
     # a flicker is not told, and a clock that goes back does not keep the speed
-    assert ramp.command(1.7, "the target is unsure", lambda: wish) == wish
+    assert ramp.command(1.6, "the target is unsure", lambda: wish) == wish
     assert ramp.command(0.5, "the target is unsure", lambda: wish) == (0.0, 0.0)
+
+
+def test_a_run_that_slept_does_not_begin_to_ramp_when_it_wakes():
+    ramp = Ramp("gimbal", 1, lambda text: None)
+    assert ramp.command(1.0, None, lambda: (1.0,)) == (1.0,)
+    assert ramp.command(21.0, "no new picture", lambda: (1.0,)) == (0.0,)
 
 
 def options(**given):

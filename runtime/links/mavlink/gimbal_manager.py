@@ -80,27 +80,37 @@ class GimbalManager:
                 self.control.forget()
         if message.name == "GIMBAL_MANAGER_STATUS" and sender == self.manager:
             self._status_at = now
-            self._note_control((fields["primary_control_sysid"], fields["primary_control_compid"]))
+            primary = fields["primary_control_sysid"], fields["primary_control_compid"]
+            self._note_control(primary, sender, now)
         if message.name == "COMMAND_ACK" and sender == self.manager:
-            self._note_refusal(fields)
+            self._note_refusal(fields, sender, now)
         if message.name == "GIMBAL_DEVICE_ATTITUDE_STATUS":
             angles = pitch_yaw_of_quaternion(fields["q"])
             if angles is not None:
                 self.control.attitude(now, *angles)
 
-    def _note_control(self, primary: Component) -> None:
-        """Note which component is in control; (0, 0) is none."""
+    def _note_control(self, primary: Component, manager: Component, now: float) -> None:
+        """Note which component is in control; (0, 0) is none. Who loses it stops what turns."""
         before, self.ours = self.ours, primary == self._me
-        if before and not self.ours and primary != (0, 0):
-            self._yield("gimbal: component {}/{} took control".format(*primary))
+        if before and not self.ours and self._wanted:
+            self._halt(manager, now)
+            if primary != (0, 0):
+                self._yield("gimbal: component {}/{} took control".format(*primary))
 
-    def _note_refusal(self, fields: Dict[str, int]) -> None:
+    def _note_refusal(self, fields: Dict[str, int], manager: Component, now: float) -> None:
         """Give up until the next target where the manager refuses control."""
         ours = (fields["target_system"], fields["target_component"]) == self._me
         refused = fields["result"] in (m.DENIED, m.UNSUPPORTED, m.FAILED)
         claims = self._wanted and not self._yielded
         if fields["command"] == m.CMD_DO_GIMBAL_MANAGER_CONFIGURE and ours and refused and claims:
+            if self.ours:
+                self._halt(manager, now)
             self._yield("gimbal: its manager refuses control")
+
+    def _halt(self, manager: Component, now: float) -> None:
+        """Stop what turns by our last command; the manager may hear us nevertheless."""
+        self._ramp.stop()
+        self._say.append(self._set_rates(now, manager, self.control.stop(now)))
 
     def _yield(self, why: str) -> None:
         self._yielded, self._stops = True, 0

@@ -125,6 +125,16 @@ def test_it_gives_way_to_somebody_else_until_the_next_target(talk):
     assert talk.gimbal.primary == ME and talk.gimbal.obeyed > obeyed
 
 
+@pytest.mark.parametrize("primary", [OTHER, (0, 0)])
+def test_who_loses_control_stops_what_turns_and_a_late_return_moves_nothing(talk, primary):
+    talk.go(1.0, number=0)
+    talk.gimbal.primary, talk.gimbal.refuses = primary, True
+    sent = rates(talk.go(3.0, number=0, moves=False))
+    assert any(sent[0]) and sent[-1] == (0.0, 0.0)
+    talk.gimbal.primary = ME
+    assert not np.any(rates(talk.go(2.0, number=0, moves=False)))
+
+
 def test_a_silent_manager_is_noticed_once_and_taken_up_again(talk):
     talk.go(1.0, number=0)
     talk.silent = True

@@ -7,7 +7,8 @@ They move only on *fresh evidence*:
 - the newest frame was taken within ``FRESH_S``, and the target is tracked in it;
 - the picture around the target changed within ``FRESH_S``. A picture that came before is no
   change, and neither is the noise of a codec: a camera that hangs often sends its last pictures
-  again and again.
+  again and again, and its encoder goes on. So a scene in which nothing moves counts as frozen too,
+  unless the noise of the sensor itself comes through.
 
 Without it, ``Ramp`` brings every command to zero within ``RAMP_S`` and holds it there, and says
 why. So nothing moves for longer than a second after the evidence ended. At the end of a run each
@@ -15,8 +16,8 @@ link sends its stop ``STOPS`` times before it closes, whatever ended the run.
 """
 
 import math
-from collections import OrderedDict
-from typing import Any, Callable, Dict, NamedTuple, Optional, Sequence, Tuple
+from collections import OrderedDict, deque
+from typing import Any, Callable, Deque, Dict, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -30,8 +31,13 @@ STOPS, STOP_PAUSE_S = 3, 0.03  # how often a stop goes out at the end, and the t
 AGAIN_S = 10.0  # the same reason is said as often
 KEPT = 600  # marks of pictures: 20 s of a fast camera
 GRID = 24  # rows and columns that are compared around a target
-AROUND, LEAST_PX = 2.0, 64.0  # of them: sides, in sides of the box; and the smallest
-NOISE = 1.0  # mean difference of grey levels that a codec may make of a still picture
+AROUND, LEAST_PX = 2.0, 32.0  # of them: sides, in sides of the box; and the smallest
+LOOKS, SEEN = 4, 48  # places that are remembered, and pictures at each
+CELLS = 6  # rows and columns of means: a codec keeps them, and something that moves does not
+MOST = 16  # grey levels by which a pixel counts at most: a few of them, as of a clock, are nothing
+NOISE = 1.0  # mean difference of cells that a codec makes of one still picture at most
+BLANK = 2.0  # standard deviation of a picture that shows nothing, grey levels
+GRAIN, GRAINY = 2.0, 5  # that of pixels, which only a sensor makes in so many frames on end
 NEVER_S = -math.inf
 
 Velocity = Tuple[float, ...]
@@ -155,16 +161,15 @@ class Ramp:
 class Contents:
     """When the picture around a target changed last; a frozen camera shows nothing new.
 
-    Some pixels are sampled at places that stay until they change: so a box that creeps over a
-    frozen picture is no change, a clock that is drawn into it is none, and slow motion adds up.
+    Some pixels are sampled at places that stay while the target is there: so a box that creeps over
+    a frozen picture is no change, and slow motion adds up. A change differs from all that was seen
+    there lately: so old pictures in turns are none, although each is encoded anew.
     """
 
     def __init__(self) -> None:
         self.changed_s = NEVER_S
         self._marks: OrderedDict[int, None] = OrderedDict()  # of the last pictures
-        self._size: Tuple[int, ...] = ()
-        self._places: Any = None  # rows, columns
-        self._before: Any = None  # the pixels there
+        self._looks: Deque[_Look] = deque(maxlen=LOOKS)
 
     def add(self, frame: AnyFrame, track: Optional[Track], captured_s: float) -> float:
         """Note a frame; returns when the picture changed last, on the clock of ``captured_s``."""
@@ -174,31 +179,49 @@ class Contents:
         self._marks.move_to_end(mark)
         while len(self._marks) > KEPT:
             self._marks.popitem(last=False)
-        if track is None or not all(map(math.isfinite, track.box)):
-            self._places = None
-        elif self._places is None or size != self._size or self._is_elsewhere(track.box):
-            self._look(frame, track.box)  # there is nothing to compare with yet
-        elif is_new and self._differs(frame):
-            self.changed_s = captured_s
-            self._look(frame, track.box)
-        self._size = size
+        if is_new and track is not None and all(map(math.isfinite, track.box)):
+            look = next((each for each in self._looks if each.is_at(size, track.box)), None)
+            if look is None:
+                look = _Look(size, track.box)
+                self._looks.append(look)
+            if look.changes(frame):
+                self.changed_s = captured_s
         return self.changed_s
 
-    def _is_elsewhere(self, box: Sequence[float]) -> bool:
-        rows, columns = self._places
-        x, y = box[0] + box[2] / 2, box[1] + box[3] / 2
-        return not (rows[0] <= y <= rows[-1] and columns[0] <= x <= columns[-1])
 
-    def _differs(self, frame: AnyFrame) -> bool:
-        found = brightness(frame, *self._places)
-        return bool(np.abs(found.astype(np.float32) - self._before).mean() > NOISE)
+class _Look:
+    """Places around a box, and the pixels that were seen there."""
 
-    def _look(self, frame: AnyFrame, box: Sequence[float]) -> None:
-        """Take the places around a box, and the pixels there."""
-        height, width = frame.shape[:2]
+    def __init__(self, size: Tuple[int, ...], box: Sequence[float]) -> None:
         x, y, w, h = box
-        self._places = _spread(y + h / 2, h, height), _spread(x + w / 2, w, width)
-        self._before = brightness(frame, *self._places).astype(np.float32)
+        self._size, self._side = size, max(w, h)
+        self._places = _spread(y + h / 2, h, size[0]), _spread(x + w / 2, w, size[1])
+        self._seen: Deque[np.ndarray] = deque(maxlen=SEEN)
+        self._grainy = 0  # frames in succession
+
+    def is_at(self, size: Tuple[int, ...], box: Sequence[float]) -> bool:
+        """Whether a box of about that size has its centre between the places."""
+        rows, columns = self._places
+        x, y, side = box[0] + box[2] / 2, box[1] + box[3] / 2, max(box[2:])
+        is_inside = rows[0] <= y <= rows[-1] and columns[0] <= x <= columns[-1]
+        return bool(size == self._size and is_inside and self._side <= 2 * side <= 4 * self._side)
+
+    def changes(self, frame: AnyFrame) -> bool:
+        """Whether the frame differs from all that was seen; the first one has nothing to do so."""
+        found = brightness(frame, *self._places).astype(np.int16)
+        if found.std() <= BLANK:
+            return False
+        is_first = not self._seen
+        if not is_first:
+            apart = np.clip(np.array(self._seen) - found, -MOST, MOST)
+            cells = apart.reshape(len(apart), CELLS, GRID // CELLS, CELLS, GRID // CELLS)
+            moved = np.abs(cells.mean(axis=(2, 4))).mean(axis=(1, 2)).min()
+            grain = np.abs(apart).mean(axis=(1, 2)).min()
+            self._grainy = self._grainy + 1 if grain > GRAIN else 0
+            if moved <= NOISE and self._grainy < GRAINY:
+                return False
+        self._seen.append(found)
+        return not is_first
 
 
 def _spread(centre: float, side: float, limit: int) -> np.ndarray:

@@ -151,8 +151,8 @@ def in_planes(picture, kind):
     return PlanarFrame(planes_of(picture, kind))
 
 
-def with_clock(picture, n):
-    return cv2.putText(picture.copy(), f"{n:06}", (2, 116), 0, 0.4, (255, 255, 255), 1)
+def with_clock(picture, n, place=(2, 116)):
+    return cv2.putText(picture.copy(), f"{n:06}", place, 0, 0.4, (255, 255, 255), 1)
 
 
 def with_dot(picture, n):
@@ -206,6 +206,10 @@ WAYS = {
     "frozen below a clock": Wrong(lambda n: with_clock(STILL, n)),
     "frozen below a moving dot": Wrong(lambda n: with_dot(STILL, n)),
     "frozen with noise of one level": Wrong(lambda n: noisy(STILL, 1)),
+    "frozen below a clock beside the target": Wrong(lambda n: with_clock(STILL, n, (60, 52))),
+    "frozen, encoded at many qualities": Wrong(
+        lambda n: JpegFrame(jpeg(noisy(STILL, 1), 60 + n * 7 % 36))
+    ),
     "frozen, and the box creeps": Wrong(lambda n: STILL, lambda n: box(100 - n / 2, 30, 20, 20)),
     "frozen, and the box trembles": Wrong(
         lambda n: STILL, lambda n: box(100 + 3 * (n % 2), 30 + n % 3, 20, 20)
@@ -222,6 +226,12 @@ WAYS = {
     "a ring of JPEGs": Wrong(lambda n: JpegFrame(jpeg(scene(50 + n % 5)))),
     "a ring of planes": Wrong(lambda n: in_planes(scene(50 + n % 5), "NV12")),
     "each old frame three times": Wrong(lambda n: scene(n // 3 % 60)),
+    "a ring of three, encoded anew": Wrong(lambda n: JpegFrame(jpeg(noisy(scene(57 + n % 3), 1)))),
+    "a ring of 30 with noise": Wrong(lambda n: noisy(scene(30 + n % 30), 1)),
+    "a ring with noise, and no target in each third frame": Wrong(
+        lambda n: noisy(scene(58 + n % 2), 1), lambda n: TRACK if n % 3 else None
+    ),
+    "black and white in turns, with noise": Wrong(lambda n: noisy((BLACK, WHITE)[n % 2], 1)),
     # delayed
     "no frame": Wrong(None),
     "frames of .6 s ago": Wrong(age=lambda now, n: now - 0.6),

@@ -216,12 +216,16 @@ class _Look:
             apart = np.clip(np.array(self._seen) - found, -MOST, MOST)
             cells = apart.reshape(len(apart), CELLS, GRID // CELLS, CELLS, GRID // CELLS)
             moved = np.abs(cells.mean(axis=(2, 4))).mean(axis=(1, 2)).min()
-            grain = np.abs(apart).mean(axis=(1, 2)).min()
-            self._grainy = self._grainy + 1 if grain > GRAIN else 0
-            if moved <= NOISE and self._grainy < GRAINY:
+            if moved <= NOISE and not self._has_grain(apart):
                 return False
         self._seen.append(found)
         return not is_first
+
+    def _has_grain(self, apart: np.ndarray) -> bool:
+        """Whether the pixels differ for some time as those of a sensor do."""
+        is_grainy = np.abs(apart).mean(axis=(1, 2)).min() > GRAIN
+        self._grainy = self._grainy + 1 if is_grainy else 0
+        return self._grainy >= GRAINY
 
 
 def _spread(centre: float, side: float, limit: int) -> np.ndarray:

@@ -26,9 +26,10 @@ RECORDING_READ_TIMEOUT_S = 5.0  # a recording is not opened again, so a slow net
 # what a stamp of ``cv2.CAP_PROP_POS_MSEC`` is: nothing; the monotonic clock of this computer (V4L2
 # drivers); the sender's clock, with an unknown offset to ours (RTP, MPEG-TS)
 NONE, MONOTONIC, SENDER = "none", "monotonic", "sender"
-OLDEST_S = 2.0  # an older stamp is of another clock
+OLDEST_S = 2.0  # an older stamp is of another clock, unless that was ours before; then so old
+LATEST_S = 60.0  # an older stamp is none
 WINDOW = 150  # frames in which the fastest one tells the offset of the sender's clock
-JUMP_S = 1.0  # of the sender's clock against ours: it started again
+JUMP_S = 1.0  # by which the sender's clock goes back: it started again
 # addresses whose stamps are of the sender's clock; over HTTP they may be made up from a frame rate
 STAMPED = ("rtsp:", "rtp:", "udp:", "srt:")
 
@@ -296,6 +297,8 @@ class CaptureClock:
     def __init__(self, kind: str) -> None:
         self._kind = kind
         self._offsets: Deque[float] = deque(maxlen=WINDOW)  # our clock less the sender's
+        self._stamp_s = 0.0  # the sender's last one
+        self._is_ours = False  # a stamp was of our clock
 
     def captured_s(self, stamp_ms: float, arrived_s: float) -> float:
         """Capture time, seconds of the monotonic clock; the arrival where no stamp tells it.
@@ -308,10 +311,11 @@ class CaptureClock:
         if self._kind == NONE or not math.isfinite(stamp_s) or stamp_s <= 0:
             return arrived_s
         if self._kind == SENDER:
-            offset_s = arrived_s - stamp_s
-            if self._offsets and abs(offset_s - self._offsets[-1]) > JUMP_S:
+            if self._stamp_s - stamp_s > JUMP_S:
                 self._offsets.clear()
-            self._offsets.append(offset_s)
+            self._stamp_s = stamp_s
+            self._offsets.append(arrived_s - stamp_s)
             stamp_s += min(self._offsets)
         age_s = arrived_s - stamp_s
-        return stamp_s if 0 <= age_s <= OLDEST_S else arrived_s
+        self._is_ours = self._is_ours or 0 <= age_s <= OLDEST_S
+        return stamp_s if 0 <= age_s <= (LATEST_S if self._is_ours else OLDEST_S) else arrived_s

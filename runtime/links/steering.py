@@ -142,6 +142,7 @@ class Ramp:
         gone_s = now - self._last_s
         share = 1.0 - gone_s / RAMP_S if 0.0 <= gone_s < RAMP_S else 0.0
         command = tuple(share * value for value in self._last)
+        self._last = self._last if share else self._zero  # a clock may come there again
         if not share and not 0.0 <= now - self._why_s < RAMP_S:  # not of a state of one frame
             self._hold(now, why)
         return command
@@ -173,6 +174,8 @@ class Contents:
 
     def add(self, frame: AnyFrame, track: Optional[Track], captured_s: float) -> float:
         """Note a frame; returns when the picture changed last, on the clock of ``captured_s``."""
+        if captured_s < self.changed_s:  # a stamp or a clock was wrong, and would be right later
+            self.changed_s = NEVER_S
         mark = picture_mark(frame)
         is_new, size = mark not in self._marks, frame.shape[:2]
         self._marks[mark] = None

@@ -128,6 +128,13 @@ def test_a_target_that_is_found_elsewhere_is_looked_at_there():
     assert changes(elsewhere, boxes) == [3, 4]
 
 
+def test_a_change_in_the_future_does_not_wait_for_its_time():
+    contents = Contents()
+    for n in range(3):
+        contents.add(moved(9 * n), TRACK, 10.0 + n)
+    assert contents.add(moved(18), TRACK, 3.0) == steering.NEVER_S
+
+
 def test_a_size_that_flips_tiny_frames_and_black_ones_change_nothing():
     small = cv2.resize(SCENE, (160, 120))
     assert changes([SCENE, small] * 5) == []
@@ -181,6 +188,7 @@ def test_a_run_that_slept_does_not_begin_to_ramp_when_it_wakes():
     ramp = Ramp("gimbal", 1, lambda text: None)
     assert ramp.command(1.0, None, lambda: (1.0,)) == (1.0,)
     assert ramp.command(21.0, "no new picture", lambda: (1.0,)) == (0.0,)
+    assert ramp.command(1.1, "no new picture", lambda: (1.0,)) == (0.0,)  # the clock went back
 
 
 def options(**given):

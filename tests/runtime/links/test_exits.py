@@ -8,12 +8,13 @@ import pytest
 
 pytest.importorskip("pymavlink")
 pytest.importorskip("onnxruntime")
+pytest.importorskip("psutil")
 
+from tests import soak
 from tests.runtime.links.mavlink.test_clients import autopilot
 from tests.support import tiny
 from tests.support.mavlink_client import connected
 from tests.support.onvif_camera import OnvifCamera, part
-from tests.support.streams.mjpeg import MjpegServer
 
 MOVES = "SET_POSITION_TARGET_LOCAL_NED"
 slow = pytest.mark.slow("runs of ten seconds")
@@ -23,13 +24,14 @@ slow = pytest.mark.slow("runs of ten seconds")
 def run(tmp_path):
     """(client, program, camera) while the vehicle and the camera turn."""
     network = tiny.write_network(tmp_path, tiny.watched(lost_below=0.001))
-    with contextlib.closing(OnvifCamera()) as camera, MjpegServer() as source:
+    source = soak.Camera()  # nothing in it comes again
+    with contextlib.closing(OnvifCamera()) as camera, contextlib.closing(source):
         words = ["--video", source.address, "--network", network, "--fov", "60", "--follow"]
         words += ["--gimbal", f"onvif://127.0.0.1:{camera.port}"]
         with connected(words, tmp_path / "log") as (client, program):
             autopilot(client)
             client.pump(0.3)
-            assert client.rectangle((250, 20, 60, 60), (320, 240)) == 0
+            assert client.rectangle((430, 150, 60, 60), soak.SIZE) == 0
             ends = time.monotonic() + 60
             while not (turns(client) and "ContinuousMove" in camera.names()):
                 autopilot(client)

@@ -130,7 +130,7 @@ class Reader:
                 time.sleep(0.05)
             *whole, self._rest = (self._rest + data).split(b"\n")
             self.lines += len(whole)
-            self.broken += sum(line.count(b",") != 9 for line in whole)
+            self.broken += sum(line.count(b",") != 14 for line in whole)
 
     def close(self):
         self._ends.set()

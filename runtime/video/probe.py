@@ -32,15 +32,15 @@ def why_no_stream(address: str, waited_s: float) -> str:
     if scheme not in PORTS and scheme != "tcp" or not (host and port):
         return silent  # datagrams: nobody can refuse them
     try:
-        with socket.create_connection((host, port), WAIT_S) as connection:
-            if scheme == "https":
-                connection = ssl.create_default_context().wrap_socket(
-                    connection, server_hostname=host
-                )
+        connection = socket.create_connection((host, port), WAIT_S)
+        if scheme == "https":
+            context = ssl.create_default_context()
+            connection = context.wrap_socket(connection, server_hostname=host)
+        with connection:
             answer = _answer(connection, scheme, parts._replace(netloc=f"{host}:{port}"))
     except ssl.SSLError as error:
         return f"{host} gives no secure connection ({error.reason}); check the address"
-    except socket.gaierror:
+    except (socket.gaierror, UnicodeError):  # the latter: it can't be a name
         return f"no host is called {host}; correct the address"
     except socket.timeout:
         return silent

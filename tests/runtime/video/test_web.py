@@ -104,4 +104,5 @@ def test_an_address_without_a_stream_says_what_answered(tmp_path, monkeypatch, p
     for scheme in ("rtsp", "http"):
         said = refusal(f"{scheme}://127.0.0.1:{port}/t")
         assert f"127.0.0.1 refuses port {port} (Connection refused)" in said
-    assert "no host is called nowhere.invalid" in refusal("http://nowhere.invalid/a.mp4")
+    for host in ("nowhere.invalid", "no..name"):
+        assert f"no host is called {host}" in refusal(f"http://{host}/a.mp4")

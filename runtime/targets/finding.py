@@ -20,7 +20,7 @@ from runtime.detect import Detections, appearance
 from runtime.errors import BadBox
 from runtime.pictures import AnyFrame, bgr_of
 from runtime.targets.targets import Targets
-from runtime.types import TRACKED, Box, Track
+from runtime.types import TRACKED, Box, Track, checked_box
 
 SAME = 0.3  # overlap of a detection with its target
 DRIFTED = 0.5  # overlap below which a target starts anew from its detection
@@ -116,7 +116,12 @@ class TargetFinder:
             self._pool.shutdown()
 
     def _detect(self, frame: AnyFrame) -> Detections:
-        return detections_of(self._find(bgr_of(frame)))
+        """What the detector finds, without boxes that no target can have."""
+        found = detections_of(self._find(bgr_of(frame)))
+        can_be = np.array([_can_be(box, frame.shape) for box in found.boxes], bool)
+        return found._replace(
+            boxes=found.boxes[can_be], scores=found.scores[can_be], classes=found.classes[can_be]
+        )
 
     def _apply(
         self,
@@ -192,10 +197,7 @@ class TargetFinder:
         named: Dict[str, Any] = {"class_id": kind} if kind >= 0 else {}
         if 0 <= kind < len(found.names):
             named["class_name"] = found.names[kind]
-        try:
-            number = self._targets.add(seen, box, **named)
-        except BadBox:  # a detector may give a box that no target can have
-            return
+        number = self._targets.add(seen, box, **named)
         self._found_one = True
         self._looks[number], self._missed[number] = appearance.describe(bgr_of(seen), box), 0
         track = Track(box, float(found.scores[index]), **named)
@@ -239,7 +241,8 @@ def detections_of(found: Any) -> Detections:
         BadBox: it is something else.
     """
     try:
-        in_parts = isinstance(found, tuple) and found and (np.ndim(found[0]) == 2 or not found[0])
+        first = found[0] if isinstance(found, tuple) and found else None
+        in_parts = first is not None and (np.ndim(first) == 2 or len(first) == 0)
         parts: Tuple[Any, ...] = found if in_parts else (found,)
         boxes = np.asarray(parts[0], float).reshape(-1, 4)
         count = len(parts[0])
@@ -247,12 +250,22 @@ def detections_of(found: Any) -> Detections:
         classes = np.asarray(parts[2] if len(parts) > 2 else np.full(count, -1)).reshape(count)
         if len(boxes) != count:
             raise ValueError
-        return Detections(boxes, scores, classes.astype(int), *parts[3:4])
+        names = parts[3] if len(parts) > 3 and parts[3] is not None else ()
+        return Detections(boxes, scores, classes.astype(int), names)
     except (TypeError, ValueError):
         raise BadBox(
             "a finder must give (n, 4) boxes x, y, w, h, or a tuple of them with scores, classes "
             f"and names; not {str(found)[:60]}"
         ) from None
+
+
+def _can_be(box: np.ndarray, shape: Tuple[int, ...]) -> bool:
+    """Whether a target in a frame of that shape can have the box."""
+    try:
+        checked_box(box, shape)
+    except BadBox:
+        return False
+    return True
 
 
 def _best_pairs(numbers: List[int], values: np.ndarray, least: float) -> Dict[int, int]:

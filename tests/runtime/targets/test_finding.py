@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import threading
 
 import cv2
@@ -194,6 +195,45 @@ def test_any_function_of_a_frame_finds_targets(place, given):
     kind = (7, "square") if given == "with classes" else (None, "")
     assert {(t.class_id, t.class_name) for t in told[-1].values()} == {kind}
     assert {t.score for t in told[-1].values()} != {0.5}, "they are tracked"
+
+
+IMPOSSIBLE = [
+    (math.nan,) * 4,
+    (20, 40, math.inf, 48),
+    (20, 40, 48, -1),
+    (900, 900, 9, 9),
+    (-9000, -9000, 18000, 18000),
+]
+
+
+def test_boxes_that_no_target_can_have_are_left_out_and_nothing_may_be_found(place):
+    frame, looks = tiny_detector.frame([("red", 20, 40)]), []
+
+    def find(frame):
+        looks.append(IMPOSSIBLE if len(looks) % 2 else [(20, 40, 48, 48)])
+        return looks[-1], np.ones(len(looks[-1])), np.zeros(len(looks[-1])), None
+
+    with load_targets(place / "tiny.toml", engine="onnxruntime", finder=find, every=1) as targets:
+        told = [targets.update(frame) for _ in range(6)]
+        targets.finder._find = lambda _: (np.array([]), np.array([]))
+        told.append(targets.update(frame))
+    assert [set(tracks) for tracks in told] == [{0}] * 7 and len(looks) == 6
+
+
+class Lost(Targets):
+    """Targets that are always lost."""
+
+    def update(self, frame):
+        return {n: t._replace(lost=True, state="lost") for n, t in super().update(frame).items()}
+
+
+def test_a_lost_target_does_not_begin_anew_in_a_box_that_it_cannot_have(place, targets):
+    targets = Lost(targets.device)
+    found, red = [(20, 40, 48, 48)], np.full((240, 320, 3), (0, 0, 255), np.uint8)
+    finder = TargetFinder(targets, lambda _: found, every=1, everything=True, background=False)
+    (number,) = finder.first(red, {})
+    found[:] = [(-9000, -9000, 18000, 18000)]  # as red as the target
+    assert finder.step(red, targets.update(red))[number].lost
 
 
 def contours(frame):

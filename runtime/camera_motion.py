@@ -30,10 +30,11 @@ class CameraMotion:
 
     def __init__(self) -> None:
         self._before: Optional[np.ndarray] = None
+        self._size: Sequence[int] = ()  # of the frame before, height and width
 
     def begin(self, frame: AnyFrame) -> None:
         """Set the frame to compare the next one with."""
-        self._before, _ = small_grey(frame)
+        self._before, self._size = small_grey(frame)[0], frame.shape[:2]
 
     def between(self, frame: AnyFrame, boxes: Sequence[Any] = ()) -> Optional[Affine]:
         """Return the similarity transform from the last frame's background to this frame's.
@@ -47,8 +48,9 @@ class CameraMotion:
             size, or if too few corners agree.
         """
         grey, step = small_grey(frame)
-        before, self._before = self._before, grey
-        if before is None or before.shape != grey.shape:
+        before, size = self._before, self._size
+        self._before, self._size = grey, frame.shape[:2]
+        if before is None or size != self._size:
             return None
         mask = _mask(before.shape, boxes, step)
         corners = cv2.goodFeaturesToTrack(before, CORNERS, QUALITY, APART_PX, mask=mask)

@@ -111,6 +111,8 @@ class Targets:
     def follow(self, number: int, frame: AnyFrame) -> Track:
         """Find only one target in a frame. This serves a target that was added late."""
         track = self._tracker(number).update(frame)
+        if self._camera is not None:  # from where the next frame's motion counts
+            self._camera.begin(self.device.picture(self.device.take(frame)[0]))
         return track._replace(**self._classes.get(number, {}))
 
     def update(self, frame: AnyFrame) -> Dict[int, Track]:

@@ -30,9 +30,10 @@ class Motion:
 
         Args:
             track: from ``Tracker.update``.
-            time_s: time of the frame, seconds from any origin. If None, both stay None.
+            time_s: time of the frame, seconds from any origin. If None or not finite, both stay
+                None.
         """
-        if time_s is None:
+        if time_s is None or not math.isfinite(time_s):
             return track
         box, last = track.box, self._box
         hidden = track.state in (LOST, UNSURE)

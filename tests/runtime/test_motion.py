@@ -72,8 +72,10 @@ def test_a_hidden_target_goes_on_with_a_velocity_that_decays(state):
 
 def test_without_times_nothing_is_known():
     motion = Motion()
-    tracks = [motion.step(at(index / 10), None) for index in range(4)]
+    tracks = [motion.step(at(index / 10), time_s) for index, time_s in enumerate((None, math.nan))]
     assert {(track.velocity, track.predicted) for track in tracks} == {(None, None)}
+    motion.step(at(0.2), 0.2)
+    assert motion.step(at(0.3), 0.3).velocity == pytest.approx(SPEED)
 
 
 def test_a_recording_that_is_wound_back_starts_anew():

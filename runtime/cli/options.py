@@ -40,7 +40,8 @@ def parse(arguments: List[str]) -> argparse.Namespace:
     if unknown:
         cli.error("unrecognized arguments: " + " ".join(unknown))
     if words:  # which overrule a file's
-        is_given = any(word.split("=")[0] == "--video" for word in arguments)
+        named = [word.split("=")[0] for word in arguments if word.startswith("--v")]
+        is_given = any("--video".startswith(name) for name in named)  # it may be shortened
         words = [options.video] * is_given + words
         options.video = words if len(words) > 1 else words[0]
     if options.completion:

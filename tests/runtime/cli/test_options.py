@@ -53,7 +53,7 @@ def test_a_time_is_given_in_seconds_minutes_and_hours():
 def test_a_source_needs_no_option_and_a_shell_may_list_pictures(tmp_path):
     for words in (["a.mp4"], ["--video", "a.mp4"], ["--quiet", "a.mp4", "--box", "1,2,3,4"]):
         assert options.parse(words).video == "a.mp4"
-    for words in (["1.jpg", "2.jpg"], ["--video", "1.jpg", "2.jpg"]):
+    for words in (["1.jpg", "2.jpg"], ["--video", "1.jpg", "2.jpg"], ["--vid=1.jpg", "2.jpg"]):
         assert options.parse([*words, "--box", "-1,2,3,4"]).video == ["1.jpg", "2.jpg"]
     (tmp_path / "run.toml").write_text('video = "cam0"\n')
     assert options.parse(["a.mp4", "--config", str(tmp_path / "run.toml")]).video == "a.mp4"

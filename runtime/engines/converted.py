@@ -66,7 +66,8 @@ class ConvertedEngine(CpuEngine):
                     raise ValueError(f"run.models.{name}.{key} is no list of names and shapes")
             named += [model.get(key, "") for key in cls.files]
         for key in LISTS:
-            if not isinstance(run.get(key), list):
+            names = run.get(key)
+            if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
                 raise ValueError(f"run.{key} is no list of names")
         search = run["models"]["search"]
         given = {key: {name for name, _ in search[key]} for key in ("inputs", "outputs")}

@@ -67,7 +67,7 @@ VERSION = re.compile(r"^(__version__ = |Version: )\"?([\w.]+)\"?$", re.MULTILINE
 def version():
     """The tag of this commit, such as v0.3.0; without one, the version in the source."""
     words = ["git", "describe", "--tags", "--exact-match", "--match", "v[0-9]*"]
-    if os.path.exists(os.path.join(HERE, ".git")):
+    if shutil.which("git") and os.path.exists(os.path.join(HERE, ".git")):
         done = subprocess.run(words, cwd=HERE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         if done.returncode == 0:
             return done.stdout.decode().strip()[1:]

@@ -196,8 +196,8 @@ def test_a_tag_is_the_version_and_a_checkout_without_one_has_its_own(tmp_path):
     for name in ("setup.py", "pyproject.toml"):
         (tmp_path / name).write_bytes((ROOT / name).read_bytes())
 
-    def version():
-        code, told = run([sys.executable, "setup.py", "--version"], tmp_path)
+    def version(**environ):
+        code, told = run([sys.executable, "setup.py", "--version"], tmp_path, **environ)
         assert code == 0, told
         return told.splitlines()[-1]
 
@@ -208,3 +208,4 @@ def test_a_tag_is_the_version_and_a_checkout_without_one_has_its_own(tmp_path):
     assert version() == "0.1.7"
     assert run([*git, "tag", "v2.3.4"], tmp_path)[0] == 0
     assert version() == "2.3.4"
+    assert version(PATH=str(tmp_path)) == "0.1.7"  # there is no git

@@ -145,7 +145,6 @@ export class View {
       pen.strokeRect(x, y, w, h);
     }
     pen.setLineDash([]);
-
   }
 
   // above the box where there is room, else below it, else inside, else at the nearest free height

@@ -227,13 +227,16 @@ class Lost(Targets):
         return {n: t._replace(lost=True, state="lost") for n, t in super().update(frame).items()}
 
 
-def test_a_lost_target_does_not_begin_anew_in_a_box_that_it_cannot_have(place, targets):
+def test_a_lost_target_begins_anew_with_its_class_in_a_box_that_it_can_have(targets):
     targets = Lost(targets.device)
-    found, red = [(20, 40, 48, 48)], np.full((240, 320, 3), (0, 0, 255), np.uint8)
+    found, grey = ([(20, 40, 48, 48)], [0.5], [1], "ab"), np.full((240, 320, 3), 200, np.uint8)
     finder = TargetFinder(targets, lambda _: found, every=1, everything=True, background=False)
-    (number,) = finder.first(red, {})
-    found[:] = [(-9000, -9000, 18000, 18000)]  # as red as the target
-    assert finder.step(red, targets.update(red))[number].lost
+    (number,) = finder.first(grey, {})
+    found[0][0] = (30, 40, 48, 48)
+    track = finder.step(grey, targets.update(grey))[number]
+    assert track.box == found[0][0] and (track.state, track.class_name) == ("tracked", "b")
+    found[0][0] = (-9000, -9000, 18000, 18000)  # of the same colours
+    assert finder.step(grey, targets.update(grey))[number].lost
 
 
 def contours(frame):

@@ -1,5 +1,6 @@
 """Results are whole lines on the disk after every frame, whatever happens to the program."""
 
+import csv
 import fcntl
 import json
 import os
@@ -41,6 +42,14 @@ def test_csv_has_a_header_and_one_row_a_frame(tmp_path):
         results.write((1, 1 / 30.0) + (None,) * 4 + (float("nan"),))
         assert results.rows == 2
     assert path.read_text() == ("frame,time_s,x,y,w,h,score\n0,0.0,1.5,2,3,4,0.25\n1,0.0333,,,,,\n")
+
+
+def test_a_comma_or_a_quote_in_a_name_stays_in_its_column(tmp_path):
+    names = 'a, "b".png', "dog"
+    with Results(str(tmp_path / "a.csv"), ("file", "class_name")) as results:
+        results.write(names)
+    with open(str(tmp_path / "a.csv"), newline="") as file:
+        assert [tuple(row) for row in csv.reader(file)][1:] == [names]
 
 
 def test_jsonl_says_the_same(tmp_path):

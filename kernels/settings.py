@@ -110,15 +110,6 @@ class ResponseSettings(NamedTuple):
 SelectSettings = Union[PointsSettings, CentreSettings, CornersSettings]
 
 
-class LossSettings(NamedTuple):
-    """When a target is lost."""
-
-    lost_below: float  # certainty below which the target is lost; 0: the target is not monitored
-    kept: float  # share of the last frame's certainty in this frame's, 0 to 1
-    inner: float  # share of the box's sides whose cells are averaged, 0 to 1
-    stride: float  # search pixels from one cell of the features to the next
-
-
 class ColourSettings(NamedTuple):
     """Bins of colours, of OpenCV's hue (0 to 179), saturation and value."""
 

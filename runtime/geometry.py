@@ -196,14 +196,6 @@ def state_of(
     return state
 
 
-def corner_less(network: "Network") -> int:
-    """Return the pixels to subtract from a box's width before it is halved.
-
-    Half of the result is the distance from the centre to the corner.
-    """
-    return 1 if network.box_corner == "(w-1)/2" else 0
-
-
 def box_of(network: "Network", state: np.ndarray) -> Box:
     """Return the ``Box`` of a state."""
     less = 1 if network.box_corner == "(w-1)/2" else 0

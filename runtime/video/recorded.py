@@ -219,6 +219,9 @@ class FrameFolder(Source):
             others = [path for path in paths if not is_picture(path)]
             if others or not paths:
                 raise BadSource(f"{(others or ['nothing'])[0]}: name one video, or pictures only")
+            missing = [path for path in paths if not os.path.isfile(path)]
+            if missing:
+                raise BadSource(f"{missing[0]}: no such picture")
             folder = os.path.dirname(paths[0]) or "."
             name = name or f"{paths[0]} to {paths[-1]}"
         super().__init__(name or folder, log)

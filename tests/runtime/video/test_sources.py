@@ -182,6 +182,8 @@ def test_pictures_may_be_named_by_a_pattern_or_one_by_one(tmp_path, monkeypatch,
     assert source.file_of(1) == "img0003.png"
     with pytest.raises(BadSource, match="b.mp4: name one video, or pictures only"):
         open_source(["img0001.png", "b.mp4"])
+    with pytest.raises(BadSource, match=r"img0009.png: no such picture"):
+        open_source(["img0001.png", "img0009.png"])
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,14 @@ from runtime.errors import (  # noqa: E402
     UnknownNetwork,
 )
 from runtime.networks import DEFAULT_NETWORK  # noqa: E402
-from runtime.options import NORMAL, Log, Options, PathLike, Simulate  # noqa: E402
+from runtime.options import (  # noqa: E402
+    NORMAL,
+    Log,
+    Options,
+    PathLike,
+    Simulate,
+    given_in,
+)
 
 if TYPE_CHECKING:
     from runtime.targets.targets import Targets
@@ -102,23 +109,9 @@ def load_tracker(
     Raises:
         UnknownNetwork, BadNetwork, NoEngine, BadBundle: see ``runtime.errors``.
     """
+    chosen = Options(**given_in(locals()))
     from runtime import loading
 
-    chosen = Options(
-        network,
-        engine,
-        precision,
-        networks_dir,
-        threads,
-        log,
-        bundle,
-        board,
-        simulate,
-        recover,
-        search_windows,
-        latency,
-        steady,
-    )
     return loading.create_tracker(*loading.load(chosen), chosen)
 
 
@@ -150,24 +143,10 @@ def load_targets(
             of boxes, scores, classes and names. ``update`` makes every object a target.
         every: frames from one call of the finder to the next.
     """
+    chosen = Options(**given_in(locals()))
     from runtime import loading
     from runtime.targets.targets import Targets
 
-    chosen = Options(
-        network,
-        engine,
-        precision,
-        networks_dir,
-        threads,
-        log,
-        bundle,
-        board,
-        simulate,
-        recover,
-        search_windows,
-        latency,
-        steady,
-    )
     targets = Targets(loading.create_device(*loading.load(chosen), chosen), chosen)
     if finder is not None:
         from runtime.targets.finding import TargetFinder

@@ -1,8 +1,7 @@
 """The options of a tracker as one value, which everything that loads a tracker passes on."""
 
-import argparse
 import pathlib
-from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple, Union
+from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional, Tuple, Union
 
 PathLike = Union[str, pathlib.Path]
 SAVING, NORMAL, LOW = LATENCIES = ("saving", "normal", "low")
@@ -59,6 +58,6 @@ class Options(NamedTuple):
 DEFAULTS = Options()
 
 
-def given_in(arguments: argparse.Namespace) -> Dict[str, Any]:
-    """Make ``Options`` from the arguments of a command line that have the names of its fields."""
-    return {name: value for name, value in vars(arguments).items() if name in Options._fields}
+def given_in(values: Mapping[str, Any]) -> Dict[str, Any]:
+    """Return the values whose names are fields of ``Options``."""
+    return {name: value for name, value in values.items() if name in Options._fields}

@@ -72,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
     check_outputs(options)
     detector = open_detector(options)
     manager = ServiceManager(os.environ)
-    given = given_in(options)
+    given = given_in(vars(options))
     if options.simulate:
         from kernels.fpga.design.sim import device
 

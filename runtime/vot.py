@@ -59,7 +59,7 @@ def serve(options: argparse.Namespace) -> None:
             "vot-trax==4.0.2`"
         ) from None
     cv2.setNumThreads(1)
-    tracker = load_tracker(**given_in(options), log=functools.partial(print, file=sys.stderr))
+    tracker = load_tracker(**given_in(vars(options)), log=functools.partial(print, file=sys.stderr))
     kinds = [trax.Region.RECTANGLE], [trax.Image.PATH], ["color"]
     with trax.Server(*kinds, tracker.name, "", "", metadata={"vot": "python"}) as server:
         while True:

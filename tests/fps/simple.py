@@ -64,7 +64,7 @@ def main(arguments=None):
 
 def measure(options):
     frames, box = _frames_and_box(options)
-    tracker = load_tracker(**given_in(options), log=print)
+    tracker = load_tracker(**given_in(vars(options)), log=print)
     peer = None
     if options.against:
         peer = OpenCvNano(tracker.network, options.networks_dir, options.threads)

@@ -152,6 +152,6 @@ def test_what_is_said_of_the_tracker_reaches_it():
     arguments = ["--video", "cam0", "--recover"]
     for name, value in said.items():
         arguments += ["--" + name.replace("_", "-"), value]
-    given = given_in(options.parse(arguments))
+    given = given_in(vars(options.parse(arguments)))
     assert set(given) == set(Options._fields) - {"log"}
     assert given["search_windows"] == 3 and given["threads"] == 2 and given["recover"] is True

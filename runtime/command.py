@@ -58,7 +58,9 @@ def main(arguments: Optional[List[str]] = None) -> int:
     """Run the program that the first word names; returns the exit code."""
     words = sys.argv[1:] if arguments is None else arguments
     program = PROGRAMS.get(words[0]) if words else None
-    if program is None and words and words[0] not in ("-h", "--help"):
+    if words[:1] == ["--version"]:
+        words, program = ["track", "--version"], PROGRAMS["track"]
+    if program is None and words and words[0] not in ("-h", "--help", "help"):
         print(f"hotpath: {words[0]} is no program; hotpath --help lists them", file=sys.stderr)
         return 2
     if program is None:

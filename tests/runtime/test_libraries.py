@@ -70,7 +70,10 @@ def test_the_command_lists_its_programs_and_runs_one(tmp_path):
     done = run(sys.executable, "-m", "runtime.command")
     assert done.returncode == 2
     assert all(name in done.stdout for name in ("track", "networks", "boards", "int8", "fps"))
-    assert run(sys.executable, "-m", "runtime.command", "--help").returncode == 0
+    for word in ("--help", "help"):
+        assert run(sys.executable, "-m", "runtime.command", word).returncode == 0
+    told = run(sys.executable, "-m", "runtime.command", "--version").stdout
+    assert told == run(sys.executable, "-m", "runtime.track", "--version").stdout != ""
     done = run(sys.executable, "-m", "runtime.command", "trak")
     assert (done.returncode, done.stdout) == (2, "") and "trak is no program" in done.stderr
     (tmp_path / "tests").mkdir()  # of another project

@@ -1,12 +1,10 @@
 """hotpath evaluate: measure how well networks follow annotated clips, as tables and plots.
 
-    hotpath evaluate --clips DIR --networks kestrel,kestrel:int8,nanotrack_v2,KCF \
-        --networks-dir DIR --out out/evaluation
+    hotpath evaluate --clips DIR --networks kestrel,kestrel:int8,KCF --out out/evaluation
 
     hotpath evaluate --benchmark otb100 --data DIR --networks kestrel --published DIR
 
-Each tracker is compared with the first one (``calib.figures``). Missing sequences of a benchmark
-are left out.
+Each tracker is compared with the first one. Missing sequences of a benchmark are left out.
 
 OUT/boxes has a file with the boxes of each tracker on each clip. A finished file is used again as
 long as clip, network and engine are the same. For correct times use --jobs 1.

@@ -96,3 +96,13 @@ def test_a_clip_of_another_content_is_another_key(place):
 def test_a_network_on_two_engines_is_refused():
     with pytest.raises(BadRun, match="names two engines, openvino and onnxruntime"):
         trackers.specs(["kestrel:openvino:onnxruntime"], Options())
+
+
+def test_each_example_of_the_help_is_one_whole_command(capsys):
+    with pytest.raises(SystemExit):
+        evaluate.parser().parse_args(["--help"])
+    examples = [line for line in capsys.readouterr().out.splitlines() if "    hotpath " in line]
+    assert len(examples) == 2
+    for example in examples:
+        evaluate.parser().parse_args(example.split()[2:])
+        assert "  " not in example.strip() and len(example) < 100

@@ -96,7 +96,7 @@ def add(
     table = _tried(proposal, paths, found, engine, say) if found else _first(proposal, say)
     for entry in table["file"]:
         entry["sha256"] = sha256_of(paths[entry["part"]])
-    _write(table, path, paths)
+    _write(table, path, paths, f"the settings of {like}" if like else "its family's usual values")
     say(f"wrote      {path}")
     return path
 
@@ -188,9 +188,11 @@ def _report(choice: Choice, say: Say) -> None:
             say("{:<10}   {} {:.3f}{}".format("", answer, means[answer], equal))
 
 
-def _write(table: Table, path: pathlib.Path, paths: Mapping[str, pathlib.Path]) -> None:
+def _write(
+    table: Table, path: pathlib.Path, paths: Mapping[str, pathlib.Path], settings: str
+) -> None:
     """Write the TOML and copy the files beside it."""
-    note = "Written by `hotpath networks add`; [tracking] has its family's usual values."
+    note = f"Written by `hotpath networks add`; [tracking] has {settings}."
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         for source in paths.values():

@@ -228,6 +228,8 @@ def test_files_that_come_with_the_runtime_are_known_and_a_mixture_is_warned_of(
     for name in ("lost_below", "found_above", "mean"):
         found = getattr(load_network(tmp_path / "out" / "mine.toml"), name)
         assert found == getattr(load_network("kestrel"), name)
+    written = (tmp_path / "out" / "mine.toml").read_text()
+    assert "[tracking] has the settings of kestrel." in written
 
     other = str(FOLDER / "kestrel_small_search.onnx")
     assert add([exemplar, other], "--out", tmp_path / "mixed") == 0

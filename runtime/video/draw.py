@@ -12,7 +12,9 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 import cv2
 import numpy as np
 
-from runtime.types import Track
+from runtime.errors import BadBox
+from runtime.pictures import bgr_of
+from runtime.types import Track, checked_frame
 
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 UNIT_PX = 22.0  # height of FONT's capitals at scale 1
@@ -49,10 +51,16 @@ def draw(
 
     Returns:
         A new array of the same shape.
+
+    Raises:
+        BadFrame: ``frame`` is not such an array.
+        BadBox: ``tracks`` is neither.
     """
     info = info or {}
     tracks = {0: tracks} if isinstance(tracks, Track) else tracks
-    picture: np.ndarray = frame.copy()
+    if not isinstance(tracks, Mapping):
+        raise BadBox(f"draw takes what update gave, a Track or a dict of them, not {tracks!r}")
+    picture: np.ndarray = bgr_of(checked_frame(frame)).copy()
     look = _Look(picture.shape)
     top = _fitting(look, *_top(info)) if look.bands else ("", "")
     bottom = _fitting(look, *_bottom(info)) if look.bands == 2 else ("", "")

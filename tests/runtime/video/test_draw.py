@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from runtime.errors import BadOutput
+from runtime.errors import BadBox, BadFrame, BadOutput
 from runtime.types import Track
 from runtime.video.draw import DARK, TARGETS, draw
 from runtime.video.window import Window, no_window
@@ -65,6 +65,14 @@ def test_the_box_is_drawn_where_it_is():
     assert tuple(picture[80, 150]) == TARGETS[0] and tuple(picture[130, 130]) == TARGETS[0]
     assert not picture[90:120, 110:150].any()
     assert tuple(picture[105, 98]) == DARK  # the line that sets it off from a bright ground
+
+
+@pytest.mark.parametrize("tracks", [None, (1, 2, 3, 4), [Track((1, 2, 3, 4), 0.9)]])
+def test_what_is_no_track_and_no_frame_is_one_sentence(tracks):
+    with pytest.raises(BadBox, match="draw takes what update gave"):
+        draw(black((320, 240)), tracks)
+    with pytest.raises(BadFrame, match="could not be opened, or has ended"):
+        draw(None, Track((1, 2, 30, 40), 0.9))
 
 
 def test_a_target_keeps_its_colour_when_another_one_ends():

@@ -21,6 +21,10 @@ EVERY_DAY = (  # what the short help lists
     *("video", "box", "detector", "class", "all", "start", "network", "results", "save", "show"),
     *("page", "page-host", "mavlink", "json", "profile"),
 )
+NEEDS = {  # an output -> the options that mean nothing without it
+    "page": ("host", "port", "fps", "width"),
+    "save": ("crf", "width"),
+}
 EXIT_CODES = (
     "Exit code: 0; 2 after an error, where an output failed, and where a recording has more than "
     "one decoder error (everything that can be decoded is tracked all the same); 128 + its number "
@@ -44,6 +48,11 @@ def parse(arguments: List[str]) -> argparse.Namespace:
         is_given = any("--video".startswith(name) for name in named)  # it may be shortened
         words = [options.video] * is_given + words
         options.video = words if len(words) > 1 else words[0]
+    for output, names in NEEDS.items():
+        for name in names:
+            key = f"{output}_{name}"
+            if not getattr(options, output) and getattr(options, key) != cli.get_default(key):
+                cli.error(f"--{output}-{name} needs --{output}")
     if options.completion:
         print(completion(cli), end="")
         cli.exit()

@@ -30,6 +30,8 @@ pytestmark = pytest.mark.pythons("argparse writes help differently")
         (["--fps", "nan"], "'nan' is not a number from 0.001"),
         (["--depth", "8"], "'8' is not a whole number from 9 to 16"),
         (["--start", "1:x"], "'1:x' is not a time"),
+        (["--page-host", "0.0.0.0"], "--page-host needs --page;"),
+        (["--save-width", "640", "--page"], "--save-width needs --save;"),
         (["--no-such"], "unrecognized arguments: --no-such"),
         (["--config"], "expected one argument"),
         (["--config", "absent.toml"], "absent.toml can't be read: No such file or directory;"),

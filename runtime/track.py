@@ -15,7 +15,7 @@ from types import FrameType
 from typing import Any, Dict, List, Optional
 
 from runtime import load_targets
-from runtime.cli.boxes import first_boxes
+from runtime.cli.boxes import check_boxes, first_boxes
 from runtime.cli.detector import open_detector, open_finder
 from runtime.cli.options import parse
 from runtime.cli.outputs import Outputs, check_outputs
@@ -69,6 +69,7 @@ def print_cameras() -> int:
 
 def run(options: argparse.Namespace) -> int:
     """Track through a whole source; returns the exit code."""
+    check_boxes(options)
     check_outputs(options)
     detector = open_detector(options)
     manager = ServiceManager(os.environ)

@@ -14,6 +14,16 @@ A_BOX = "X,Y,W,H in pixels of the frame, or in per cent of it (40%)"
 MOST_BYTES = 1 << 20  # of a file of boxes
 
 
+def check_boxes(options: argparse.Namespace) -> None:
+    """Refuse a --box that is no box on any frame, before an engine is loaded.
+
+    Raises:
+        BadBox: not four numbers, or less than a pixel.
+    """
+    for text in options.box or ():
+        parsed_box("--box", text, (1, 1))
+
+
 def first_boxes(options: argparse.Namespace, source: Any, frame: AnyFrame) -> List[Box]:
     """Return the targets in the first frame.
 

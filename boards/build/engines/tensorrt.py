@@ -30,7 +30,7 @@ def build(order: Order, say: Say) -> Optional[bundle.Bundle]:
         return remote.build(order.host, folder, order.target, order.force, order.ssh, say)
     if is_here:
         return build_prepared(folder, order.target, say)
-    say(f"this is no {order.board.title}; copy this checkout there and run in it:")
+    say(f"this is no {order.board.title}; copy {folder} to one that has Hotpath, and run there:")
     words = ["python3 -m hotpath engine --prepared", str(folder)]
     print(" ".join(words + (["--force"] if order.force else [])))
     return None

@@ -17,7 +17,7 @@ DESCRIPTION = (
     "Give the target as a box in the first frame (--box), draw it with the mouse (--show), or "
     "select it in a browser (--page) or in a ground station (--mavlink)."
 )
-EVERY_DAY = (  # what the short help lists
+COMMON = (  # what the short help lists
     *("video", "box", "detector", "class", "all", "start", "network", "results", "save", "show"),
     *("page", "page-host", "mavlink", "json", "profile"),
 )
@@ -77,10 +77,10 @@ def parser() -> argparse.ArgumentParser:
     _add_streams(cli.add_argument_group("picture and boxes to other programs"))
     program = cli.add_argument_group("program")
     _value(program, "--config FILE.toml", "a file of options by their names, such as box = ...")
-    _switch(program, "--quiet", "say nothing but errors and losses")
+    _switch(program, "--quiet", "print only errors and losses")
     _switch(program, "--json", "print a summary of the run as JSON on standard output")
     _switch(program, "--completion", "print a script that completes options in bash and zsh")
-    text = "list the options of every day; with the word all, every option"
+    text = "list the common options; with the word all, every option"
     program.add_argument("-h", "--help", action=_Help, nargs="?", choices=("all",), help=text)
     program.add_argument("--version", action="version", version=f"hotpath-tracker {__version__}")
     lists = cli.add_argument_group("lists")
@@ -90,7 +90,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 class _Help(argparse.Action):
-    """Print the options of every day, or with "all" every option in its group."""
+    """Print the common options, or with "all" every option in its group."""
 
     def __call__(self, parser: Any, _: Any, word: Any, name: Optional[str] = None) -> None:
         if word == "all":
@@ -100,10 +100,10 @@ class _Help(argparse.Action):
             short = parser._get_formatter()
             short.add_usage(parser.usage, [], [])
             short.add_text(parser.description)
-            short.start_section("options of every day")
-            short.add_arguments([known["--" + name] for name in EVERY_DAY])
+            short.start_section("common options")
+            short.add_arguments([known["--" + name] for name in COMMON])
             short.end_section()
-            more = len(set(known.values())) - len(EVERY_DAY)
+            more = len(set(known.values())) - len(COMMON)
             short.add_text(f"--help all lists {more} more options, in groups.")
             print(short.format_help(), end="")
         parser.exit()
@@ -149,7 +149,7 @@ def _add_detector(group: argparse._ArgumentGroup) -> None:
         "find the target without a box, and the object at a point that a ground station "
         f"sends; there are: {', '.join(detect.names())}",
     )
-    text = "what the detector finds, such as person; with --mavlink not needed"
+    text = "what the detector finds, such as person; not needed with --mavlink"
     _value(group, "--class NAME,NAME", text, dest="classes")
     _switch(group, "--all", "every object that the detector finds is a target")
     _value(group, "--every N", "frames from one look of the detector to the next", 10, type=count)
@@ -214,7 +214,7 @@ def _add_outputs(group: argparse._ArgumentGroup) -> None:
         "--no-overlay",
         dest="overlay",
         action="store_false",
-        help="draw the boxes alone, without bands of figures",
+        help="draw only the boxes, without bands of figures",
     )
     _value(group, "--trail N", "draw the target's path over the last N frames", type=count)
     text = "open a window (default: where there is a display and nothing is written)"
@@ -251,7 +251,7 @@ def _add_vehicle(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--mavlink-type", choices=kinds, help=text + " (default: camera)")
     text = "sign packets, and take none that are not signed; 32 bytes or 64 hex digits"
     _value(group, "--mavlink-key FILE", text)
-    text = "take packets at udpin and tcpin from these alone, such as 10.0.0.5,192.168.1.0/24"
+    text = "take packets at udpin and tcpin only from these, such as 10.0.0.5,192.168.1.0/24"
     _value(group, "--mavlink-allow ADDRESSES", text, type=_networks)
     text = "a click without a time belongs to the picture so many seconds ago"
     _value(group, "--link-delay S", text, 0.2, type=_number(0, 10))

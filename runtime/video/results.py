@@ -129,6 +129,7 @@ class Results:
         assert self._file is not None, "the results are closed"
         if self._is_file:  # which somebody may have emptied since
             self._append((line if os.fstat(self._file).st_size else self._header + line).encode())
+            self.rows += bool(line)
         else:
             whole = (line if self._began else self._header + line).encode()
             self._flush(0.0)
@@ -137,8 +138,8 @@ class Results:
                 return
             self._began = True
             self._waiting += whole
+            self.rows += bool(line)
             self._flush(0.0)
-        self.rows += bool(line)
 
     def _append(self, data: bytes) -> None:
         """Write to the end of the file, or leave it as it was and raise ``BadOutput``."""
@@ -162,9 +163,9 @@ class Results:
             try:  # so few bytes do not block a pipe that has room
                 del self._waiting[: os.write(self._file, self._waiting[:lines])]
             except OSError as error:
-                rows = self.rows - self._waiting.count(b"\n")
+                self.rows = max(0, self.rows - self._waiting.count(b"\n"))
                 del self._waiting[:]
-                raise BadOutput(why_not(self.name, error, max(0, rows))) from None
+                raise BadOutput(why_not(self.name, error, self.rows)) from None
 
     def _wait_for_room(self, data: bytes) -> bool:
         """Whether the reader makes room for more bytes; one that never does is waited for once."""

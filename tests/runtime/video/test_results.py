@@ -137,6 +137,20 @@ def test_a_reader_that_leaves_is_one_sentence():
     process.wait()
 
 
+def test_the_rows_that_a_reader_took_are_counted_when_it_leaves(tmp_path):
+    os.mkfifo(str(tmp_path / "pipe.csv"))
+    reader = os.open(str(tmp_path / "pipe.csv"), os.O_RDONLY | os.O_NONBLOCK)
+    results = Results(str(tmp_path / "pipe.csv"), ("frame",))
+    results.write((1,))
+    results.write((2,))
+    assert os.read(reader, 99) == b"frame\n1\n2\n"
+    os.close(reader)
+    with pytest.raises(BadOutput, match="closed by its reader after 2 rows"):
+        results.write((3,))
+    assert results.rows == 2
+    results.close()
+
+
 def test_a_closed_standard_output_is_one_sentence():
     code = "try: Results('-')\nexcept BadOutput as error: sys.stderr.write(str(error))\n"
     command = ["sh", "-c", 'exec "$@" >&-', "sh", sys.executable, "-c", IMPORTS + code]

@@ -98,15 +98,15 @@ def _from_bundle(options: Options) -> Engine:
         network = network or load_network(default_of(board))
         if board is not None and options.engine not in (engines.AUTO, board.engine):
             raise NoEngine(
-                f"a bundle of {board.title} runs on {board.engine}, not on {options.engine}; leave "
-                f"--engine away, or name another --board or a --bundle that was built for "
+                f"a bundle of {board.title} runs on {board.engine}, not on {options.engine}; omit "
+                f"--engine, or name another --board or a --bundle that was built for "
                 f"{options.engine}"
             )
         bundle = find_bundle(board, network, precision)
     if options.engine not in (engines.AUTO, bundle.engine):
         raise NoEngine(
-            f"{bundle.folder} runs on {bundle.engine}, not on {options.engine}; leave --engine "
-            "away, or name a board or a bundle for it"
+            f"{bundle.folder} runs on {bundle.engine}, not on {options.engine}; omit --engine, "
+            "or name a board or a bundle for it"
         )
     return open_bundle(
         bundle,

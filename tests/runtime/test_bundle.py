@@ -132,9 +132,9 @@ def test_another_tensorrt_or_gpu_is_one_sentence(made, nano, release, capability
 
 
 def test_an_engine_that_the_bundle_or_the_board_is_not_for_is_refused(made):
-    with pytest.raises(NoEngine, match="runs on tensorrt, not on openvino; leave --engine"):
+    with pytest.raises(NoEngine, match="runs on tensorrt, not on openvino; omit --engine"):
         loading.load(Options(bundle=made.folder, engine="openvino"))
-    with pytest.raises(NoEngine, match="runs on openvino, not on tensorrt; leave --engine away"):
+    with pytest.raises(NoEngine, match="runs on openvino, not on tensorrt; omit --engine"):
         loading.load(Options("kestrel", engine="tensorrt", board="host"))
 
 

@@ -167,6 +167,14 @@ positive_data_acceptance.expected-statuses = [
 """
 
 
+def test_the_description_limits_the_frame_of_seek_as_the_page_does(run):
+    status, _, description = run.ask("/api/openapi.json")
+    body = description["paths"]["/api/seek"]["post"]["requestBody"]["content"]["application/json"]
+    most = body["schema"]["properties"]["frame"].get("maximum", 10**18)
+    assert status == 200 and run.ask("/api/seek", {"frame": most})[0] != 400
+    assert run.ask("/api/seek", {"frame": most + 1})[0] == 400
+
+
 @pytest.mark.slow("some thousand requests")
 def test_the_interface_is_the_one_that_openapi_describes(world, tmp_path):
     pytest.importorskip("schemathesis")

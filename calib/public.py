@@ -45,7 +45,7 @@ KNOWN = {
     "DaSiamRPN": ["DaSiamRPN"],
     "SiamFC": ["SiamFC"],
     "ECO": ["ECO_gpu"],
-    "KCF": ["KCF (re-run)", "KCF (published)"],
+    "KCF": ["KCF (re-run)", "KCF (published)", "KCF"],
 }
 COLUMNS = "clips ao success success_low success_high precision norm_precision ms".split()
 COLUMNS += "difference difference_low difference_high verdict".split()

@@ -4,7 +4,8 @@ A network may have an INT8 form: ``NAME-int8.toml`` beside its TOML or in a fold
 as ``hotpath int8`` writes it. With "auto" the INT8 form runs if the processor has instructions for
 it and a measurement shows that it is faster. The measurement takes a few milliseconds, once.
 ``python -m runtime.precision`` (``make setup``) makes it in advance. A measurement on a busy
-machine is repeated at the next start. ``python -m boards forget`` removes all measurements.
+machine is repeated at the next start, until two in a row agree. ``python -m boards forget`` removes
+all measurements.
 """
 
 import hashlib
@@ -84,8 +85,10 @@ def open_precision(
     both = _both(network, form, options)
     if len(both) < 2:
         return both[0]
-    busy = is_busy(loadavg)
     fp32_ms, int8_ms = measure(both)
+    before = known.get(key)
+    agree = before and (before["int8_ms"] < before["fp32_ms"]) == (int8_ms < fp32_ms)
+    busy = is_busy(loadavg) and not agree
     entry = {"fp32_ms": fp32_ms, "int8_ms": int8_ms, "busy": float(busy)}
     _write(measured, dict(known, **{key: entry}))
     if options.log is not None:

@@ -76,6 +76,15 @@ def test_a_measurement_on_a_busy_machine_is_made_again_at_the_next_start(home):
     assert opened(home, load="999")[1] == []  # the one of the quiet machine counts
 
 
+def test_two_measurements_on_a_busy_machine_count_if_they_agree(home):
+    opened(home, load="999")
+    kept = dict.fromkeys(measurements(home), {"fp32_ms": 1.0, "int8_ms": 2.0, "busy": 1.0})
+    (home / "cache" / "precision.json").write_text(json.dumps(kept))
+    name, (said,) = opened(home, load="999")
+    assert ("from now on" in said) == (name == "tiny")
+    assert ("measures again" in said) == (name == "tiny-int8")
+
+
 def test_one_quiet_moment_of_each_engine_is_enough():
     class Engine:
         def __init__(self, times_ms):

@@ -80,7 +80,10 @@ def main(arguments: Optional[List[str]] = None) -> int:
         print(f"hotpath: {error}", file=sys.stderr)
         return 2
     sys.argv = [program.module] + words[1:]
-    runpy.run_module(program.module, run_name="__main__", alter_sys=True)
+    try:
+        runpy.run_module(program.module, run_name="__main__", alter_sys=True)
+    except KeyboardInterrupt:  # while it imports, before it handles Ctrl-C itself
+        return 130
     return 0
 
 

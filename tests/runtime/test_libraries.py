@@ -84,3 +84,14 @@ def test_the_command_lists_its_programs_and_runs_one(tmp_path):
     assert (done.returncode, done.stderr) == (2, "hotpath: fps is not installed; use a checkout\n")
     done = run(sys.executable, "-m", "runtime.command", "networks", "list")
     assert done.returncode == 0 and "kestrel" in done.stdout
+
+
+def test_ctrl_c_while_a_program_is_imported_ends_it_without_a_traceback(tmp_path):
+    (tmp_path / "slow.py").write_text("raise KeyboardInterrupt\n")
+    code = (
+        "import sys; from runtime import command\n"
+        "command.PROGRAMS['slow'] = command.Program('slow', '', libraries=())\n"
+        "sys.exit(command.main(['slow']))"
+    )
+    done = run(sys.executable, "-c", code, PYTHONPATH=str(tmp_path))
+    assert (done.returncode, done.stderr) == (130, "")

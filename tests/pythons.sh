@@ -78,7 +78,8 @@ except ImportError:  # before Python 3.11
     import tomli as tomllib
 with open("pyproject.toml", "rb") as file:
     project = tomllib.load(file)["project"]
-for extra in ("host", "headless", "save", "page", "mavlink", "test"):
+print("\n".join(project["dependencies"]))
+for extra in ("host", "save", "page", "mavlink", "test"):
     print("\n".join(project["optional-dependencies"][extra]))
 EOF
 printf '%s\n' "$@" | xargs -P "${JOBS:-2}" -n 1 tests/pythons.sh --one

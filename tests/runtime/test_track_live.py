@@ -68,4 +68,4 @@ def test_a_reader_of_results_that_stops_reading_holds_neither_the_run_nor_its_en
         out, said = run.communicate(timeout=20)
     os.close(reader)
     assert run.returncode == 143 and "rows are not in the results" in said, lines
-    assert json.loads(out)["frames"] > 200
+    assert json.loads(out)["frames"] > 130  # the pipe holds the rows of some 100

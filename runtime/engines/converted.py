@@ -10,8 +10,9 @@ no onnx. The bundle's entry ``run`` has the names of all tensors, in the convert
 KEY is each of the engine's ``files``.
 """
 
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
 
+from runtime.canonical import Graphs
 from runtime.engines.base import Setup
 from runtime.engines.cpu import CpuEngine
 
@@ -25,22 +26,6 @@ class Model(NamedTuple):
     paths: Dict[str, str]
     inputs: Sequence[Tuple[str, Sequence[int]]]
     outputs: Sequence[Tuple[str, Sequence[int]]]
-
-
-class Graphs(NamedTuple):
-    """The two models; the attributes are those of ``runtime.canonical.Graphs``.
-
-    A converted model has one size of its inputs, so a call takes one window.
-    """
-
-    precision: str
-    exemplar: Model
-    search: Model
-    features: Sequence[str]
-    image: Tuple[str, str]
-    maps: Sequence[str]
-    search_features: Optional[str]
-    several: Dict[int, Model] = {}
 
 
 class ConvertedEngine(CpuEngine):
@@ -89,9 +74,10 @@ class ConvertedEngine(CpuEngine):
             precision=bundle.precision,
             exemplar=models[0],
             search=models[1],
-            features=run["features"],
+            several={},  # a converted model has one size of its inputs
+            features=tuple(run["features"]),
             image=IMAGES,
-            maps=run["maps"],
+            maps=tuple(run["maps"]),
             search_features=run.get("search_features"),
         )
 

@@ -65,7 +65,7 @@ class Targets:
         if self._trackers:
             self.device.prepare()
         elif self._camera is not None:
-            self._camera.begin(self.device.picture(self.device.take(frame)[0]))
+            self._camera.begin(self._picture(frame))
         tracker = tracker_on(self.device, self._options)
         # what the next targets' trackers would say is the same
         self._options = self._options._replace(log=None)
@@ -112,7 +112,7 @@ class Targets:
         """Find only one target in a frame. This serves a target that was added late."""
         track = self._tracker(number).update(frame)
         if self._camera is not None:  # from where the next frame's motion counts
-            self._camera.begin(self.device.picture(self.device.take(frame)[0]))
+            self._camera.begin(self._picture(frame))
         return track._replace(**self._classes.get(number, {}))
 
     def update(self, frame: AnyFrame) -> Dict[int, Track]:
@@ -131,11 +131,14 @@ class Targets:
                 tracks[number] = tracks[number]._replace(**kind)
         return tracks if self.finder is None else self.finder.step(frame, tracks)
 
+    def _picture(self, frame: AnyFrame) -> Any:
+        """The frame as the camera's motion is measured in it."""
+        return self.device.picture(self.device.take(frame)[0])
+
     def _tracked(self, frame: AnyFrame) -> Dict[int, Track]:
         trackers = self._trackers
         if self._camera is not None and trackers:
-            picture = self.device.picture(self.device.take(frame)[0])
-            motion = self._camera.between(picture, [t.box for t in trackers.values()])
+            motion = self._camera.between(self._picture(frame), [t.box for t in trackers.values()])
             for tracker in trackers.values():
                 tracker.move(motion)
         if len(trackers) == 1:

@@ -8,7 +8,7 @@ Networks of the families ``points``, ``centre`` and ``corners``, with windows th
 """
 
 import math
-from typing import Any, Iterable, Iterator, NamedTuple, Sequence, Tuple
+from typing import Any, Iterable, Iterator, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -27,31 +27,16 @@ CORNERS_CELLS = 16  # a side: cells of a box's centre, where no map has cells
 SHIFT, SCALE = 0.12, 0.1  # shift: share of the context's side; scale: of its logarithm
 
 
-class Shape(NamedTuple):
-    """The values of a network that the pairs need. A ``Network`` has them, too.
-
-    Attributes:
-        exemplar, search: sides of the crops, pixels.
-        stride: search pixels a cell.
-        context: as in a network's TOML.
-    """
-
-    exemplar: int
-    search: int
-    stride: int
-    context: float
-
-
-def check(shape: Any) -> None:
+def check(network: Network) -> None:
     """Refuse a network that the pairs do not support.
 
     Raises:
         BadNetwork: the network has another family or another crop.
     """
-    family, crop = getattr(shape, "family", "points"), getattr(shape, "crop", "square")
+    family, crop = network.family, network.crop
     if family not in ("points", "centre", "corners") or crop == "stretched":
         raise BadNetwork(
-            f"{shape.name}: one-step overlap is defined for the families points, centre and "
+            f"{network.name}: one-step overlap is defined for the families points, centre and "
             f"corners with crops that are squares, not {family} with {crop} ones; run it in fp32, "
             "on a GPU in fp16"
         )
@@ -61,7 +46,7 @@ class Pairs:
     """Fixed exemplar and search crops of some clips.
 
     Args:
-        shape: a ``Shape`` or a ``Network``.
+        network: a ``Network``.
         repeats: crops of every frame, each from another place. The first round is the measure.
             More rounds make it depend less on chance.
         frames: most frames of each clip.
@@ -78,16 +63,16 @@ class Pairs:
     """
 
     def __init__(
-        self, clips: Sequence[Clip], shape: Any, repeats: int = 1, frames: int = FRAMES
+        self, clips: Sequence[Clip], network: Network, repeats: int = 1, frames: int = FRAMES
     ) -> None:
-        check(shape)
-        self.shape, self.clips = shape, [clip.name for clip in clips]
-        self.exemplars = np.array([_exemplar(clip, shape) for clip in clips])
+        check(network)
+        self.network, self.clips = network, [clip.name for clip in clips]
+        self.exemplars = np.array([_exemplar(clip, network) for clip in clips])
         searches, boxes, index_of_clip = [], [], []
         for repeat in range(repeats):
             rng = np.random.default_rng(SEED + 100 * repeat)
             for index, clip in enumerate(clips):
-                for crop, box in _searches(clip, shape, frames, rng):
+                for crop, box in _searches(clip, network, frames, rng):
                     searches.append(crop)
                     boxes.append(box)
                     index_of_clip.append(index)
@@ -103,51 +88,51 @@ class Pairs:
         Args:
             maps: one (probability (n, n), distances (4, n, n) in search pixels) for every pair.
         """
-        found = (box_at(best_cell(p), d, _stride(self.shape)) for p, d in maps)
+        found = (box_at(best_cell(p), d, _stride(self.network)) for p, d in maps)
         return np.array([overlap(box, truth) for box, truth in zip(found, self.boxes)])
 
 
-def _exemplar(clip: Clip, shape: Any) -> np.ndarray:
+def _exemplar(clip: Clip, network: Network) -> np.ndarray:
     """Cut the exemplar of a clip's first frame, uint8 (e, e, 3)."""
     first, box = clip[0], clip.boxes[0]
-    side = round(window_sides(shape, box)[0])
-    return tracker_crop(first, centre_of(box), side, shape.exemplar, _fill(shape, first))
+    side = round(window_sides(network, box)[0])
+    return tracker_crop(first, centre_of(box), side, network.exemplar, _fill(network, first))
 
 
-def window_sides(shape: Any, box: np.ndarray) -> Tuple[float, float]:
+def window_sides(network: Network, box: np.ndarray) -> Tuple[float, float]:
     """Sides of the windows of the exemplar and of the search region around a box, frame pixels."""
-    if getattr(shape, "crop", "square") == "area":
+    if network.crop == "area":
         root = math.sqrt(box[2] * box[3])
-        return root * shape.exemplar_factor, root * shape.search_factor
-    side = geometry.context_side(box[2:], shape.context)
-    return side, side * shape.search / shape.exemplar
+        return root * network.exemplar_factor, root * network.search_factor
+    side = geometry.context_side(box[2:], network.context)
+    return side, side * network.search / network.exemplar
 
 
-def _fill(shape: Any, first: np.ndarray) -> np.ndarray:
+def _fill(network: Network, first: np.ndarray) -> np.ndarray:
     """The colour outside a clip's frames."""
-    return np.zeros(3) if getattr(shape, "border", "") == "zero" else first.mean((0, 1))
+    return np.zeros(3) if network.border == "zero" else first.mean((0, 1))
 
 
-def _stride(shape: Any) -> float:
+def _stride(network: Network) -> float:
     """Search pixels a cell."""
-    return float(shape.stride)
+    return float(network.stride)
 
 
 def _searches(
-    clip: Clip, shape: Any, frames: int, rng: np.random.Generator
+    clip: Clip, network: Network, frames: int, rng: np.random.Generator
 ) -> Iterator[Tuple[np.ndarray, np.ndarray]]:
     """Yield (crop uint8 (s, s, 3), true box) for frames spread over a clip."""
-    truth, fill = clip.boxes, _fill(shape, clip[0])
+    truth, fill = clip.boxes, _fill(network, clip[0])
     for i in np.linspace(2, len(clip) - 1, frames).astype(int):
         if i < 1 or np.isnan(truth[i - 1 : i + 1]).any():
             continue
         before, now = truth[i - 1], truth[i]
         grown = np.exp(rng.uniform(-SCALE, SCALE))
-        inner, outer = (side * grown for side in window_sides(shape, before))
+        inner, outer = (side * grown for side in window_sides(network, before))
         centre = centre_of(before) + rng.uniform(-SHIFT, SHIFT, 2) * inner
         side = round(outer)
-        crop = tracker_crop(clip[i], centre, side, shape.search, fill)
-        scale = shape.search / side
+        crop = tracker_crop(clip[i], centre, side, network.search, fill)
+        scale = network.search / side
         yield crop, np.concatenate([(centre_of(now) - centre) * scale, now[2:] * scale])
 
 

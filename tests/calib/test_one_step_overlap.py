@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from calib.clips import find_clips
-from calib.one_step_overlap import Finder, Pairs, Shape, best_cell, box_at, tracker_crop
+from calib.one_step_overlap import Finder, Pairs, best_cell, box_at, tracker_crop
 from kernels import cpu
 from runtime.networks import load_network
 from tests.support.clips import write_boxes
 from tests.support.tiny import write_pictures
 
-SHAPE = Shape(exemplar=127, search=255, stride=16, context=0.5)
+NETWORK = load_network("nanotrack_v3")  # crops of 127 and 255 pixels, 16 pixels a cell
 
 
 def write_square(folder):
@@ -28,7 +28,7 @@ def clips(tmp_path):
 
 
 def test_more_crops_of_every_frame_begin_with_those_of_the_measure(clips):
-    one, two = (Pairs(clips, SHAPE, repeats) for repeats in (1, 2))
+    one, two = (Pairs(clips, NETWORK, repeats) for repeats in (1, 2))
     count = len(one)
     assert len(two) == len(two.boxes) == len(two.clip) == 2 * count > 0
     assert (two.searches[:count] == one.searches).all() and (two.boxes[:count] == one.boxes).all()
@@ -37,7 +37,7 @@ def test_more_crops_of_every_frame_begin_with_those_of_the_measure(clips):
 
 
 def test_the_true_box_lies_on_the_target_in_every_search_crop(clips):
-    pairs = Pairs(clips, SHAPE)
+    pairs = Pairs(clips, NETWORK)
     for crop, (x, y, w, h) in zip(pairs.searches, pairs.boxes):
         bright = np.argwhere(crop[:, :, 0] > 135) - 127.0
         top_left, bottom_right = bright.min(0)[::-1], bright.max(0)[::-1]
@@ -46,7 +46,7 @@ def test_the_true_box_lies_on_the_target_in_every_search_crop(clips):
 
 
 def test_overlap_of_a_perfect_answer_is_one_and_of_a_half_answer_a_half(clips):
-    pairs = Pairs(clips, SHAPE)
+    pairs = Pairs(clips, NETWORK)
     box = np.array([-20.0, 18.0, 32.0, 24.0])
     probability, distances = np.zeros((16, 16)), np.ones((4, 16, 16))
     probability[9, 7] = 1.0

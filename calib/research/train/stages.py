@@ -128,5 +128,5 @@ class Work(NamedTuple):
 
 def centre_overlaps(pairs: Pairs, maps: Sequence[Any]) -> np.ndarray:
     """(pairs,) overlap of the best cell's box, from (score, size, offset) maps of each pair."""
-    found = ((score, centre_distances(pairs.shape, *boxes)) for score, *boxes in maps)
+    found = ((score, centre_distances(pairs.network, *boxes)) for score, *boxes in maps)
     return pairs.overlaps(found)

@@ -25,7 +25,7 @@ from runtime.garbage import short_collections
 from runtime.options import given_in
 from runtime.service_manager import ServiceManager
 from runtime.targets.finding import TargetFinder
-from runtime.types import Taken, Track
+from runtime.types import GIVEN_SCORE, Taken, Track
 from runtime.video.live import end_program
 from runtime.video.sources import WAITING, list_cameras, open_source
 
@@ -33,7 +33,6 @@ POLL_S = 0.2  # longest wait for a frame before signals are looked at
 LAST_S = 1.0  # after a second signal, for what ends by itself
 MOST_FAILED = 30  # frames in succession in which the network may give no number
 FORGIVEN_ERRORS = 1  # of a decoder: a recording often ends within a frame
-GIVEN_SCORE = 1.0  # score of the first box, which the user gave
 
 
 def main(arguments: Optional[List[str]] = None) -> int:

@@ -9,6 +9,7 @@ from runtime.pictures import AnyFrame, Picture
 
 TRACKED, UNSURE, LOST, FOUND = STATES = "tracked", "unsure", "lost", "found"
 LEAST_INSIDE = 0.05  # share of a box that a frame must show
+GIVEN_SCORE = 1.0  # of a box that the user gave
 SMALLEST_PX, LARGEST_PX = 0.01, 1e6  # sides of a box
 
 

@@ -20,7 +20,7 @@ from runtime import DEFAULT_NETWORK, engines, load_tracker
 from runtime.errors import BadFrame, BadSource, HotpathError, NoEngine
 from runtime.options import given_in
 from runtime.tracker import Tracker
-from runtime.types import Box, Track
+from runtime.types import GIVEN_SCORE, Box, Track
 from runtime.video.recorded import read_picture
 
 
@@ -88,7 +88,7 @@ def _answer(trax: Any, tracker: Tracker, request: Any) -> Track:
     region, _ = request.objects[0]
     box = Box(*(float(value) for value in region.bounds()))
     tracker.init(frame, box)
-    return Track(box, 1.0)
+    return Track(box, GIVEN_SCORE)
 
 
 if __name__ == "__main__":

@@ -16,9 +16,8 @@ import numpy as np
 
 from runtime.errors import HotpathError
 from runtime.links.frame_buffer import FrameBuffer
-from runtime.types import Track, TrackedFrame, fitting_box
+from runtime.types import GIVEN_SCORE, Track, TrackedFrame, fitting_box
 
-GIVEN_SCORE = 1.0  # score of a box that a person drew
 WAIT_S = 0.2  # longest wait before the loop looks at signals again
 MOST_TARGETS = 8
 MOST_REQUESTS = 32  # that may wait for the loop

@@ -1,7 +1,7 @@
 """python -m tests.documents.pictures: draw the pictures of README.md and docs/.
 
     python -m tests.documents.pictures page --video CLIP --box X,Y,W,H
-                                                 docs/page.jpg, from a browser
+                                                 docs/page.webp, of a phone's size
     python -m tests.documents.pictures time      docs/results/speed.svg
     python -m tests.documents.pictures overlap   docs/results/overlap-time.svg
 
@@ -13,7 +13,9 @@ import csv
 import json
 import tempfile
 
+import cv2
 import matplotlib
+import numpy as np
 
 matplotlib.use("svg")
 from matplotlib import pyplot
@@ -21,6 +23,9 @@ from matplotlib import pyplot
 from tests.support import ROOT, pages
 
 DOCS = ROOT / "docs"
+PHONE = dict(
+    viewport={"width": 390, "height": 700}, device_scale_factor=1.5, is_mobile=True, has_touch=True
+)
 SETS = {"otb100": "OTB100", "uav123_10fps": "UAV123@10fps"}
 PLACES_OF_NAMES = {
     "lightfc": (-12, 6),
@@ -42,22 +47,21 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     pyplot.rcParams.update({"svg.hashsalt": "hotpath", "font.size": 10})
     if options.picture == "page":
-        page(options.video, [float(number) for number in options.box.split(",")])
+        page(options.video, options.box)
     else:
         {"time": time_of_a_frame, "overlap": overlap_against_time}[options.picture]()
     return 0
 
 
 def page(video, box):
-    with tempfile.TemporaryDirectory() as folder:
-        with pages.PagedRun(folder, video, "--trail", "40", network="kestrel") as run:
-            with pages.browser() as chromium:
-                tab = chromium.new_page(viewport={"width": 1280, "height": 760})
-                tab.goto(run.link)
-                tab.wait_for_timeout(1000)
-                pages.drag(tab, box)
-                run.wait_for(lambda state: state["frame"] >= 60)
-                tab.screenshot(path=str(DOCS / "page.jpg"), type="jpeg", quality=85)
+    with tempfile.TemporaryDirectory() as folder, pages.browser() as chromium:
+        with pages.PagedRun(folder, video, "--box", box, network="kestrel") as run:
+            tab = chromium.new_page(**PHONE)
+            tab.goto(run.link)
+            run.wait_for(lambda state: state["frame"] >= 90)
+            tab.wait_for_timeout(300)
+            picture = cv2.imdecode(np.frombuffer(tab.screenshot(), np.uint8), cv2.IMREAD_COLOR)
+    cv2.imwrite(str(DOCS / "page.webp"), picture, [cv2.IMWRITE_WEBP_QUALITY, 80])
 
 
 def speed_rows():

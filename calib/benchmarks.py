@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from calib.clips import Clip, clip_of, read_boxes
 from calib.command import say
 from calib.errors import BadClips, Missing
+from kernels.commands import needs
 from runtime.errors import HotpathError
 from runtime.video.recorded import natural_key, picture_paths
 
@@ -175,8 +176,5 @@ def _toolkit() -> Any:
         matplotlib.use("Agg")
         import got10k.datasets
     except ImportError as error:
-        raise Missing(
-            f"benchmarks need the GOT-10k toolkit ({error}); run `pip install got10k==0.1.3 six "
-            "matplotlib`"
-        ) from None
+        raise Missing(needs("a benchmark", "got10k", error, "calib")) from None
     return got10k

@@ -8,6 +8,7 @@ from typing import Any
 from calib import metrics
 from calib.errors import Missing
 from calib.figures import ALL
+from kernels.commands import needs
 
 FILES = ("table.csv", "evaluation.json")
 COSTS = ("mflops", "parameters_m")  # published figures that are not accuracy
@@ -106,8 +107,8 @@ def _write_csv(table: dict[str, Any], path: Path) -> None:
 def _plot_curves(table: dict[str, Any], out: Path) -> None:
     try:
         import matplotlib
-    except ImportError:
-        raise Missing("the plots need matplotlib; run `pip install matplotlib`") from None
+    except ImportError as error:
+        raise Missing(needs("a plot", "matplotlib", error, "calib")) from None
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 

@@ -29,6 +29,7 @@ from calib.command import chosen, say
 from calib.errors import BadRun, Missing
 from calib.follow import follow
 from kernels import cpu
+from kernels.commands import needs
 from runtime import engines
 from runtime.devices.processor import Processor
 from runtime.errors import BadNetwork
@@ -171,8 +172,8 @@ def library() -> Any:
         import optuna
 
         return optuna
-    except ImportError:
-        raise Missing("the search needs Optuna; run `pip install optuna==5.0.0`") from None
+    except ImportError as error:
+        raise Missing(needs("the search", "optuna", error, "tune")) from None
 
 
 def finished(study: Any) -> list[Any]:

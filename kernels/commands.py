@@ -1,4 +1,4 @@
-"""The parser of all command lines, and the commands that their messages name."""
+"""The parser of all command lines, and the words and commands of their messages."""
 
 import argparse
 import os
@@ -19,6 +19,13 @@ class Parser(argparse.ArgumentParser):
         """Print the sentence and exit with 2."""
         name = self.prog.replace("python -m ", "")
         self.exit(2, f"{name}: {message}; --help lists the options\n")
+
+
+def needs(what: str, package: str, error: ImportError, extra: str) -> str:
+    """The sentence for a package that is not installed, or that can't be loaded."""
+    is_there = not isinstance(error, ModuleNotFoundError)
+    why = f", which can't be loaded ({error})" if is_there else ""
+    return f"{what} needs the package {package}{why}; run `{make('setup', ALSO=extra)}`"
 
 
 def make(target: str, **values: object) -> str:

@@ -64,9 +64,11 @@ def main(arguments: Optional[List[str]] = None) -> int:
         print(f"hotpath: {words[0]} is no program; hotpath --help lists them", file=sys.stderr)
         return 2
     if program is None:
+        from kernels.commands import make  # after the check below, where a program is named
+
         print("usage: hotpath PROGRAM [OPTIONS]\n")
         for name, each in PROGRAMS.items():
-            extra = f"; pip install 'hotpath-tracker[{each.extra}]'" if each.extra else ""
+            extra = f"; {make('setup', ALSO=each.extra)}" if each.extra else ""
             print(f"  {name:<10} {each.text}{extra}")
         return 0 if words else 2
     if not PREFIX and HERE not in sys.path:

@@ -53,13 +53,15 @@ def check_packages(names: Sequence[str] = ("kernels",)) -> None:
 
 def _advice(names: Sequence[str], extra: str) -> str:
     """The command that installs the libraries."""
+    from kernels.commands import make  # after the check that it is ours
+
     if os.path.exists(os.path.join(HERE, "Makefile")):
+        command = make("setup", ALSO=extra) if extra else make("setup")
         python = os.path.join(".venv", "bin", "python")
-        also = " ALSO=" + extra if extra else ""
-        return f"run `make setup{also}` in {HERE}, then {python} instead of it"
-    if extra:
-        return f"run pip install 'hotpath-tracker[{extra}]'"
-    return "run pip install {}".format(" ".join(names))
+        is_there = os.path.realpath(sys.prefix) == os.path.realpath(os.path.join(HERE, ".venv"))
+        return f"run `{command}` in {HERE}" + ("" if is_there else f", then {python} instead of it")
+    command = make("setup", ALSO=extra) if extra else "pip install " + " ".join(names)
+    return f"run `{command}`"
 
 
 def _end(sentence: str) -> None:
@@ -67,6 +69,6 @@ def _end(sentence: str) -> None:
     running = getattr(sys.modules.get("__main__"), "__spec__", None)
     ours = running and running.name.startswith(PREFIX or "runtime.")
     if ours or sys.argv[:1] == ["-m"] or os.path.basename("".join(sys.argv[:1])) == "hotpath":
-        print(sentence, file=sys.stderr)
+        print(f"hotpath: {sentence}", file=sys.stderr)
         raise SystemExit(2)
     raise ImportError(sentence)

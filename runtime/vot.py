@@ -15,7 +15,7 @@ os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 
 import cv2
 
-from kernels.commands import Parser
+from kernels.commands import Parser, needs
 from runtime import DEFAULT_NETWORK, engines, load_tracker
 from runtime.errors import BadFrame, BadSource, HotpathError, NoEngine
 from runtime.options import given_in
@@ -53,11 +53,8 @@ def serve(options: argparse.Namespace) -> None:
     """
     try:
         trax: Any = importlib.import_module("trax")
-    except ImportError:
-        raise NoEngine(
-            "the VOT toolkit is spoken to through TraX, which is not installed; run `pip install "
-            "vot-trax==4.0.2`"
-        ) from None
+    except ImportError as error:
+        raise NoEngine(needs("the VOT toolkit", "trax", error, "vot")) from None
     cv2.setNumThreads(1)
     tracker = load_tracker(**given_in(vars(options)), log=functools.partial(print, file=sys.stderr))
     kinds = [trax.Region.RECTANGLE], [trax.Image.PATH], ["color"]

@@ -3,7 +3,7 @@
 import importlib
 from typing import TYPE_CHECKING, Any, List
 
-from kernels.commands import make
+from kernels.commands import needs
 from runtime.errors import BadOutput
 
 if TYPE_CHECKING:
@@ -95,7 +95,4 @@ def _module(name: str, module: str, package: str) -> Any:
     except ImportError as error:
         if not package:
             raise
-        raise BadOutput(
-            f"--{name} needs the package {package} ({error}); run `{make('setup', ALSO=name)}`, or "
-            f"pip install {package}"
-        ) from None
+        raise BadOutput(needs(f"--{name}", package, error, name)) from None

@@ -6,6 +6,7 @@ import pathlib
 import threading
 from typing import Any, Callable, Dict, List, Tuple
 
+from kernels.commands import make
 from runtime.engines import onnxruntime, openvino
 from runtime.errors import BadNetwork, NoEngine
 
@@ -34,7 +35,7 @@ def open_session(path: pathlib.Path, threads: int) -> Tuple[List[str], Runner]:
         except Exception as error:  # their classes are private and differ by version
             text = (str(error).strip().splitlines() or [repr(error)])[0]
             raise BadNetwork(f"{library} can't load {path}: {text}") from None
-    raise NoEngine("a detector needs ONNX Runtime or OpenVINO; run `pip install onnxruntime`")
+    raise NoEngine(f"a detector needs ONNX Runtime or OpenVINO; run `{make('setup', ALSO='host')}`")
 
 
 def _onnxruntime(path: str, threads: int) -> Tuple[List[str], Runner]:

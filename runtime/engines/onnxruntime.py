@@ -4,6 +4,7 @@ import importlib
 import re
 from typing import Any, Dict, List, Union
 
+from kernels.commands import make
 from runtime.engines.base import Setup
 from runtime.engines.cpu import CpuEngine
 from runtime.errors import BadNetwork
@@ -45,7 +46,7 @@ class Engine(CpuEngine):
     name = "onnxruntime"
     preference = 2
     libraries = ("onnxruntime", "onnx")
-    install = "pip install onnxruntime onnx"
+    install = make("setup", ALSO="host")
 
     def __init__(self, setup: Setup) -> None:
         self._library = importlib.import_module("onnxruntime")

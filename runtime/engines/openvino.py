@@ -12,6 +12,7 @@ import platform
 import sys
 from typing import Any, Callable, Dict, Iterator, Optional, Union
 
+from kernels.commands import make
 from runtime import canonical
 from runtime.engines.base import Setup
 from runtime.engines.cpu import CpuEngine
@@ -37,7 +38,7 @@ class Engine(CpuEngine):
     name = "openvino"
     preference = 1
     libraries = ("openvino", "onnx")
-    install = "pip install openvino onnx"
+    install = make("setup", ALSO="host")
 
     def __init__(self, setup: Setup) -> None:
         self._library = load_library()

@@ -11,6 +11,7 @@ from typing import Any, List
 import numpy as np
 from onnx import ModelProto, TensorProto, ValueInfoProto, numpy_helper, shape_inference
 
+from kernels.commands import make
 from runtime.errors import BadNetwork
 from runtime.graphs import models
 
@@ -42,8 +43,9 @@ def normalise(model: ModelProto) -> ModelProto:
         if not unknown:
             return model
         raise BadNetwork(
-            f"the shape of {unknown[0]} has to be computed from other nodes; run `pip install "
-            "onnxslim` on a computer with Python 3.8 or newer, or export with constant folding"
+            f"the shape of {unknown[0]} has to be computed from other nodes; run "
+            f"`{make('setup', ALSO='exports')}` on a computer with Python 3.8 or newer, or export "
+            "with constant folding"
         ) from None
     model = ModelProto.FromString(_slimmed(onnxslim, light.SerializeToString()))
     unknown = unknown_shapes(model)

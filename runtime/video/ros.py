@@ -13,7 +13,7 @@ from typing import Any, Optional, Tuple
 import cv2
 import numpy as np
 
-from kernels.commands import make
+from kernels.commands import make, needs
 from runtime.errors import BadSource, NoCamera
 from runtime.pictures import AnyFrame, JpegFrame, PlanarFrame, decode_picture
 from runtime.video.base import Log, Source, to_bgr
@@ -194,8 +194,7 @@ def open_bus() -> Tuple[Any, Any]:
         except ImportError as error:
             raise NoCamera(
                 f"topics of ROS need ROS 2 with vision_msgs ({no_ros}), or the package cyclonedds "
-                f"({error}); source ROS's setup.bash, or run `{make('setup', ALSO='ros')}`, or "
-                "pip install cyclonedds"
+                f"({error}); source ROS's setup.bash, or run `{make('setup', ALSO='ros')}`"
             ) from None
     domain = os.environ.get("ROS_DOMAIN_ID") or "0"
     try:
@@ -227,10 +226,7 @@ class Bag(Source):
 
             from rosbags.highlevel import AnyReader
         except ImportError as error:
-            raise BadSource(
-                f"{path}: bags need the package rosbags ({error}); run "
-                f"`{make('setup', ALSO='ros')}`, or pip install rosbags"
-            ) from None
+            raise BadSource(needs(f"{path}: a bag", "rosbags", error, "ros")) from None
         try:
             self._bag: Any = AnyReader([pathlib.Path(path)])
             self._bag.open()

@@ -20,6 +20,7 @@ from typing import Any, Callable, Optional, Tuple
 import cv2
 import numpy as np
 
+from kernels.commands import needs
 from runtime.errors import BadOutput
 from runtime.video.base import to_bgr
 from runtime.video.containers import mp4_boxes
@@ -240,10 +241,12 @@ def _pyav(name: str) -> Any:
     try:
         import av
     except ImportError as error:  # not installed, or built for another libc
-        way = "run `pip install av`"
         if sys.version_info < (3, 8):
-            way = "there is none for this Python; use --results, or --record FILE.mkv"
-        raise BadOutput(f"{name}: saving a video needs the package av ({error}); {way}") from None
+            raise BadOutput(
+                f"{name}: saving a video needs the package av; there is none for this Python; use "
+                "--results, or --record FILE.mkv"
+            ) from None
+        raise BadOutput(needs(f"{name}: saving a video", "av", error, "save")) from None
     return av
 
 

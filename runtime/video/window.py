@@ -9,6 +9,7 @@ from typing import Any, Optional, Sequence, Tuple
 import cv2
 import numpy as np
 
+from kernels.commands import make
 from runtime.errors import BadBox, BadOutput
 
 QUIT_KEYS = ("q", "Q", "\x1b")  # the last one is Esc
@@ -143,8 +144,8 @@ def no_window(environment: Any = None) -> Optional[str]:
     """
     if not _toolkit():
         return (
-            f"this OpenCV {cv2.__version__} is the headless build (pip install opencv-python has "
-            "windows)"
+            f"this OpenCV {cv2.__version__} has no windows (run `{make('setup', ALSO='window')}` "
+            "for them)"
         )
     if not sys.platform.startswith("linux"):
         return None

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from kernels import commands
 from tests import support
 from tests.support import ROOT
 
@@ -40,9 +41,29 @@ def test_a_python_without_libraries_is_told_what_to_run_in_one_sentence(tmp_path
     assert done.stderr.splitlines()[-1].startswith("ImportError: ") and "make setup" in done.stderr
 
 
+def hints(pattern, *paths):
+    words = ["git", "grep", "-nE", pattern, "--", *paths, ":!tests"]
+    return support.run(words, cwd=str(ROOT)).stdout
+
+
 def test_no_hint_names_a_distribution_of_somebody_else():
-    words = ["git", "grep", "-nE", r"install '?hotpath\b([^-]|$)", "--", "*.py", "*.md", ":!tests"]
-    assert support.run(words, cwd=str(ROOT)).stdout == ""
+    assert hints(r"install '?hotpath\b([^-]|$)", "*.py", "*.md") == ""
+
+
+def test_every_hint_to_install_names_the_extra_and_comes_from_one_place():
+    # a board's own Python, a driver's version and what no extra has are not an extra
+    others = ("python3 -m pip", "nvidia-cuda", "cupy", "onnxruntime-gpu", "scipy", "pynq", "ssh")
+    found = hints("pip install", "runtime", "kernels", "calib", "boards/build").splitlines()
+    found = [line for line in found if not any(other in line for other in others)]
+    assert {line.split(":")[0] for line in found} == {"kernels/commands.py", "runtime/libraries.py"}
+    assert hints("make setup ALSO", "runtime", "kernels", "calib", "boards") == ""
+
+
+def test_a_package_that_is_missing_or_broken_is_one_sentence():
+    missing = commands.needs("--save", "av", ModuleNotFoundError("No module", name="av"), "save")
+    assert missing == "--save needs the package av; run `make setup ALSO=save`"
+    broken = commands.needs("--save", "av", ImportError("GLIBC_2.34 not found"), "save")
+    assert "needs the package av, which can't be loaded (GLIBC_2.34 not found); run `make" in broken
 
 
 @pytest.mark.parametrize("name", ["kernels.py", "kernels/__init__.py"])

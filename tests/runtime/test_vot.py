@@ -64,7 +64,7 @@ def test_the_toolkits_client_gets_the_boxes_of_our_tracker_and_may_start_anew(pl
 def test_an_unknown_network_and_a_missing_package_are_a_sentence(monkeypatch, capsys):
     assert vot.main(["--network", "nanotrak_v2"]) == 2
     told = capsys.readouterr().err
-    assert "did you mean nanotrack_v2" in told or "vot-trax" in told
+    assert "did you mean nanotrack_v2" in told or "trax" in told
     monkeypatch.setitem(sys.modules, "trax", None)
     assert vot.main([]) == 2
-    assert "pip install vot-trax" in capsys.readouterr().err
+    assert "needs the package trax; run `make setup ALSO=vot`" in capsys.readouterr().err

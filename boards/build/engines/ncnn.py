@@ -11,6 +11,7 @@ from typing import Callable, Dict
 from boards.build.engines import converted, ncnn_int8
 from boards.build.order import Order
 from boards.errors import BuildFailed
+from kernels.commands import make
 from runtime import bundle
 
 TIMEOUT_S = 300
@@ -43,8 +44,8 @@ def _converter(order: Order) -> str:
         if program.is_file():
             return str(program)
     raise BuildFailed(
-        "pnnx, which converts networks for ncnn, is not installed; run `pip install pnnx` on a "
-        f"computer, then `{order.command()}`"
+        "pnnx, which converts networks for ncnn, is not installed; run "
+        f"`{make('setup', ALSO='ncnn')}` on a computer, then `{order.command()}`"
     )
 
 

@@ -16,6 +16,7 @@ from unittest import mock
 from calib.errors import BadRun, Missing
 from calib.research.export.authors import MEAN, SCALE, Parts, checkout, load_weights
 from calib.research.pytorch import functional, nn, torch
+from kernels.commands import needs
 
 Tensors = tuple[torch.Tensor, ...]
 Run = Callable[..., dict[str, torch.Tensor]]
@@ -177,8 +178,8 @@ def timm_library() -> Any:
             timm = importlib.import_module("timm")
             sys.modules.setdefault("torchvision.models.utils", mock.MagicMock())
             return timm
-        except ImportError:
-            raise Missing("timm is not installed; run `make setup ALSO=authors`") from None
+        except ImportError as error:
+            raise Missing(needs("this network", "timm", error, "authors")) from None
         except RuntimeError as error:
             lacking = re.search(r"operator torchvision::(\w+) does not exist", str(error))
             if lacking is None:

@@ -38,7 +38,7 @@ def test_a_run_loads_the_links_that_it_is_asked_for_alone(world):
 
 def test_a_package_that_is_missing_is_one_sentence(monkeypatch):
     monkeypatch.setitem(sys.modules, "runtime.links.page.server", None)
-    with pytest.raises(BadOutput, match="--page needs the package aiohttp .* ALSO=page"):
+    with pytest.raises(BadOutput, match="aiohttp; run `make setup ALSO=page`"):
         _module("page", "runtime.links.page.server", "aiohttp")
 
 

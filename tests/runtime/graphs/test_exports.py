@@ -131,5 +131,5 @@ def test_without_onnxslim_one_sentence_says_how_to_get_it(tmp_path, monkeypatch)
     for path in load_network(toml).locate().values():
         torch_module.export(models.read(path), path, opset=13, folding=False, dynamic=True)
     monkeypatch.setitem(sys.modules, "onnxslim", None)
-    with pytest.raises(BadNetwork, match="pip install onnxslim"):
+    with pytest.raises(BadNetwork, match="make setup ALSO=exports"):
         load_tracker(toml)

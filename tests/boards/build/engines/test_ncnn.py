@@ -43,7 +43,7 @@ def test_another_engine_than_the_boards_own_has_a_folder_of_its_own(tmp_path):
 
 def test_without_pnnx_the_sentence_names_the_commands(tmp_path, monkeypatch):
     monkeypatch.setattr(ncnn.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(BuildFailed, match="pip install pnnx.*make engine BOARD=raspberry_pi5"):
+    with pytest.raises(BuildFailed, match="make setup ALSO=ncnn.*make engine BOARD=raspberry_pi5"):
         ncnn.build(order(tmp_path), print)
 
 

@@ -56,6 +56,7 @@ RULES = (
     (r"^(\s*from )({0})(?=[.\s])", r"\1{1}.\2"),
     (r"^(\s*import )({0})((?:\.\w+)+ as )", r"\1{1}.\2\3"),
     (r"^(\s*)import ({0})$", r"\1from {1} import \2"),
+    (r"(?<!sudo )\bpython3? -m boards\b(?!\.)", "{1} boards"),  # in messages; sudo has another PATH
     (r"(-m )({0})\b", r"\1{1}.\2"),  # in messages
     (r"([\"'])({0})(\.[\w.]*[\"'])", r"\1{1}.\2\3"),  # names of modules
 )

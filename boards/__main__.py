@@ -10,17 +10,18 @@ from boards.doctor import Situation, missing, report
 from boards.errors import NoRoot
 from boards.files import Root
 from boards.telemetry import Telemetry
-from kernels.commands import Parser
+from kernels.commands import Parser, program, short
 from kernels.errors import HotpathError
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
     """Run the command line and return the exit code."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
     try:
         return int(options.run(options) or 0)
     except HotpathError as error:
-        print(f"boards: {error}", file=sys.stderr)
+        print(f"{short(parser.prog)}: {error}", file=sys.stderr)
         return 2
     except BrokenPipeError:  # as in `python -m boards list | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -28,7 +29,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = Parser(prog="python -m boards", description=__doc__)
+    parser = Parser(prog=program("boards", str(__package__)), description=__doc__)
     parser.add_argument("--root", default="/", help="folder that stands for / (default: /)")
     parser.set_defaults(run=this_machine)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")

@@ -20,16 +20,17 @@ import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from calib import cache, command, qdq, table
-from calib.calibration import Calibration
+from calib import cache, command, table
 from calib.clips import find_clips
 from calib.command import chosen, say
 from calib.errors import BadRun
-from calib.ranges import METHODS
 from calib.store import Store
 from runtime.networks import load_network
+
+if TYPE_CHECKING:
+    from calib.calibration import Calibration  # ONNX Runtime, which --help does not need
 
 RAN_OUT = "{:.4f} is lost at best, with {} layers in 16 bit; --budget {:g} allows no better"
 
@@ -68,6 +69,8 @@ def parser() -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
     """Calibrate one network and return the report."""
+    from calib.calibration import Calibration
+
     network = load_network(options.network)
     out = Path(options.out)
     out.mkdir(parents=True, exist_ok=True)
@@ -87,13 +90,15 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def calibrate(
-    work: Calibration, options: argparse.Namespace
+    work: "Calibration", options: argparse.Namespace
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Measure the ranges, then choose the method and the layers to keep by one-step overlap.
 
     Returns:
         (table, dict of what was tried).
     """
+    from calib.ranges import METHODS
+
     say(f"{work.network.name}: crops and ranges on {len(work.clips)} clips")
     ranges = work.table()
     tried = {}
@@ -113,7 +118,7 @@ def calibrate(
 
 
 def search_layers(
-    work: Calibration, ranges: dict[str, Any], method: str, options: argparse.Namespace
+    work: "Calibration", ranges: dict[str, Any], method: str, options: argparse.Namespace
 ) -> tuple[list[str], list[dict[str, Any]]]:
     """Return (layers to keep, list of dicts: the loss with each number of them)."""
     say("looking for the layers that lose most")
@@ -132,9 +137,11 @@ def search_layers(
 
 
 def write_targets(
-    work: Calibration, ranges: dict[str, Any], versions: Sequence[str], out: Path
+    work: "Calibration", ranges: dict[str, Any], versions: Sequence[str], out: Path
 ) -> dict[str, Path]:
     """Write every form, and a cache for each version of TensorRT; dict of form -> its TOML."""
+    from calib import qdq
+
     name, written = work.network.name, {}
     for form in qdq.FORMS:
         suffix = "-int8" if form == "cpu" else "-int8-symmetric"

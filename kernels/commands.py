@@ -2,6 +2,8 @@
 
 import argparse
 import os
+import re
+import sys
 from typing import NoReturn
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # the folder of `kernels`
@@ -13,12 +15,25 @@ MORE = {"fpga": " && pip install --no-deps pynq pynqutils"}  # they ask for NumP
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose errors are one sentence."""
+    """A parser whose errors are one sentence, and whose help may be a docstring."""
+
+    def format_help(self) -> str:
+        """The help, without the double marks of docstrings."""
+        return super().format_help().replace("``", "`")
 
     def error(self, message: str) -> NoReturn:
         """Print the sentence and exit with 2."""
-        name = self.prog.replace("python -m ", "")
-        self.exit(2, f"{name}: {message}; --help lists the options\n")
+        self.exit(2, f"{short(self.prog)}: {message}; --help lists the options\n")
+
+
+def program(word: str, module: str, python: str = "python3") -> str:
+    """What starts a program as the user started this one: ``hotpath WORD``, or ``-m MODULE``."""
+    return "hotpath " + word if "runtime.command" in sys.modules else f"{python} -m {module}"
+
+
+def short(prog: str) -> str:
+    """The name of a program before its sentences."""
+    return re.sub("^python3? -m ", "", prog)
 
 
 def needs(what: str, package: str, error: ImportError, extra: str) -> str:

@@ -1,5 +1,6 @@
 """The console command ``hotpath``: one word for each program; it imports only that program."""
 
+import difflib
 import importlib.util
 import runpy
 import sys
@@ -8,6 +9,7 @@ from typing import List, NamedTuple, Optional, Tuple
 from runtime.libraries import HERE, PREFIX, check_packages, require
 
 PICTURES = ("numpy", "cv2")
+HELP = ("-h", "--help")
 
 
 class Program(NamedTuple):
@@ -60,8 +62,10 @@ def main(arguments: Optional[List[str]] = None) -> int:
     program = PROGRAMS.get(words[0]) if words else None
     if words[:1] == ["--version"]:
         words, program = ["track", "--version"], PROGRAMS["track"]
-    if program is None and words and words[0] not in ("-h", "--help", "help"):
-        print(f"hotpath: {words[0]} is no program; hotpath --help lists them", file=sys.stderr)
+    if program is None and words and words[0] not in HELP + ("help",):
+        alike = difflib.get_close_matches(words[0], PROGRAMS, 1)
+        advice = f"did you mean {alike[0]}?" if alike else "hotpath --help lists them"
+        print(f"hotpath: {words[0]} is no program; {advice}", file=sys.stderr)
         return 2
     if program is None:
         from kernels.commands import make  # after the check below, where a program is named
@@ -75,7 +79,8 @@ def main(arguments: Optional[List[str]] = None) -> int:
         sys.path.insert(0, HERE)  # a checkout's `tests` are not installed
     try:
         check_packages()
-        require(program.libraries, program.extra)
+        asks_help = set(HELP).intersection(words)
+        require(PICTURES if asks_help and program.extra else program.libraries, program.extra)
         if not _is_installed(program.module):
             raise ImportError(f"{words[0]} is not installed; use a checkout")
     except ImportError as error:

@@ -181,10 +181,26 @@ COMMANDS = [name for name in command.PROGRAMS if name not in ("fps", "gstreamer"
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_command_finds_all_that_it_imports_in_its_extra(wheel, tmp_path, name):
     code = DEEPER.get(name, "").format("hotpath")
-    code += f"\nfrom hotpath.runtime import command\ncommand.main([{name!r}, '--help'])"
+    code += f"\nfrom hotpath.runtime import command\nprogram = command.PROGRAMS[{name!r}]\n"
+    code += f"command.require(program.libraries)\ncommand.main([{name!r}, '--help'])"
     words = [sys.executable, "-c", ONLY.format(code=code), wheel, command.PROGRAMS[name].extra]
     done, told = run(words, tmp_path, HOME=str(wheel.parent))  # one compiles, the others use it
     assert done == 0 and "usage" in told, told
+
+
+@pytest.mark.skipif(sys.version_info < (3, 10), reason="calib/ needs Python 3.10")
+@pytest.mark.parametrize("name", [name for name in command.PROGRAMS if name != "fps"])
+def test_the_help_of_a_command_needs_no_extra_and_names_the_command(wheel, tmp_path, name):
+    code = f"from hotpath.runtime import command\ncommand.main([{name!r}, '--help'])"
+    words = [sys.executable, "-c", ONLY.format(code=code), wheel, "none"]
+    done, told = run(words, tmp_path, HOME=str(wheel.parent))
+    assert done == 0 and told.startswith(f"usage: hotpath {name} "), told
+    assert "``" not in told and "python3 -m" not in told
+
+
+def test_no_message_of_a_wheel_names_a_module_where_the_command_has_a_word(wheel):
+    found = re.compile(r"(?<!sudo )python3? \"?\s*\"?-m hotpath\.boards\b(?!\.)")
+    assert not [path for path in wheel.rglob("*.py") if found.search(path.read_text("utf-8"))]
 
 
 def test_a_tag_is_the_version_and_a_checkout_without_one_has_its_own(tmp_path):

@@ -72,8 +72,8 @@ class Builder:
             self._builder = self.trt.Builder(self._logger)
         except TypeError:  # its text is about pybind11; the logger has the cause
             raise BuildFailed(
-                f"TensorRT {self.version} can't use the GPU: {self._logger.last()}; run `python "
-                "-m boards`, the driver may be too old for it"
+                f"TensorRT {self.version} can't use the GPU: {self._logger.last()}; run "
+                "`python -m boards`, the driver may be too old for it"
             ) from None
         self._calibrator: Any = None
         self._is_mixed = False  # whether layers are marked to stay in float32

@@ -10,7 +10,7 @@ from boards.doctor.missing import missing, own_python, python_of
 from boards.doctor.traps import traps
 from boards.installed import Installed
 from boards.telemetry import Telemetry
-from kernels.commands import make
+from kernels.commands import make, program
 
 WIDTH = 88  # of sentences; a command stays on one line, so that it can be copied
 LABEL = "  {:<16}{}"
@@ -132,7 +132,7 @@ def _next(detection: Detection, commands: Sequence[str]) -> str:
     if detection.board is None:
         return f"Next: name the board yourself: {make('engine', BOARD=detection.candidates[0])}"
     if detection.board.family == "computer":
-        return f"Next: {own_python()} -m hotpath track --help"
+        return "Next: " + program("track --help", "hotpath track --help", own_python())
     return f"Next: {make('engine', BOARD=detection.board.name)}"
 
 

@@ -138,8 +138,8 @@ class Engine(GpuEngine):
         self._runtime = trt.Runtime(self._logger)
         if self._logger.errors:  # a null pointer: using it crashes the process
             raise NoGpu(
-                f"TensorRT {self.version} can't use the GPU: {self._logger.last()}; run `python "
-                "-m boards`, the driver may be too old for it"
+                f"TensorRT {self.version} can't use the GPU: {self._logger.last()}; run "
+                "`python -m boards`, the driver may be too old for it"
             )
         core = self.bundle.settings.get("dla")
         if core is not None:

@@ -6,22 +6,29 @@
 GStreamer loads the element into the system's Python. So this Python must be of the same version.
 """
 
+import argparse
 import pathlib
 import sys
+from typing import Optional, Sequence
 
 import numpy as np
 
+from kernels.commands import Parser
 from runtime.gstreamer import find_python
 
 HERE = pathlib.Path(__file__).resolve().parent
 
 
-def main() -> int:
+def main(arguments: Optional[Sequence[str]] = None) -> int:
     """Print two lines for a shell, or a sentence where GStreamer can't run the element.
 
     Returns:
         the exit code.
     """
+    style = argparse.RawDescriptionHelpFormatter
+    Parser(prog="hotpath gstreamer", description=__doc__, formatter_class=style).parse_args(
+        arguments
+    )
     system, version = find_python()
     if not system:
         return _refuse(
@@ -37,7 +44,8 @@ def main() -> int:
     packages = pathlib.Path(np.__file__).resolve().parents[1]
     root = HERE.parents[str(__package__).count(".")]
     print(f'export GST_PLUGIN_PATH="{HERE}${{GST_PLUGIN_PATH:+:$GST_PLUGIN_PATH}}"')
-    print(f'export PYTHONPATH="{root}:{packages}${{PYTHONPATH:+:$PYTHONPATH}}"')
+    paths = ":".join(dict.fromkeys((str(root), str(packages))))  # in a wheel they are one
+    print(f'export PYTHONPATH="{paths}${{PYTHONPATH:+:$PYTHONPATH}}"')
     return 0
 
 

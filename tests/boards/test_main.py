@@ -13,6 +13,7 @@ from boards import snapshot
 from boards.__main__ import main
 from boards.files import Recorder
 from boards.telemetry import Telemetry
+from tests.support import ROOT
 from tests.support.board_roots import NAMES, BoardRoot, loads, restore
 
 on_each_python = pytest.mark.pythons("the doctor on a board's own Python")
@@ -58,6 +59,21 @@ def test_an_unknown_board_is_asked_for(tmp_path):
 def test_list():
     listed = run("list").stdout
     assert "jetson_thor" in listed and "*fp16" in listed
+
+
+@pytest.mark.parametrize("words", ["-m boards", "-m hotpath boards"])
+def test_the_doctor_calls_itself_as_the_user_did(words):
+    name = words.replace("-m hotpath", "hotpath").replace("-m boards", "python3 -m boards")
+
+    def told(more):
+        command = [sys.executable] + words.split() + more
+        out = subprocess.run(command, cwd=str(ROOT), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        return out.stdout.decode(), out.stderr.decode()
+
+    assert told(["list", "--help"])[0].startswith(f"usage: {name} list ")
+    short = name.replace("python3 -m ", "")
+    assert told(["lost"])[1].startswith(f"{short}: argument COMMAND: invalid choice: 'lost'")
+    assert told(["--root", "/no"])[1].startswith(f"{short}: --root /no is no folder")
 
 
 @on_each_python

@@ -18,6 +18,7 @@ import pathlib
 import signal
 import sys
 
+from kernels.commands import program
 from runtime import engines
 from runtime.errors import HotpathError
 from runtime.networks import default_of
@@ -50,7 +51,7 @@ def main(arguments=None):
 
 def _parser(arguments):
     parser = argparse.ArgumentParser(
-        prog="python -m tests.fps",
+        prog=program("fps", "tests.fps"),
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

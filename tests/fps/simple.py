@@ -16,6 +16,7 @@ import time
 import cv2
 import numpy as np
 
+from kernels.commands import program
 from runtime import DEFAULT_NETWORK, load_tracker, precision
 from runtime.cli.boxes import first_boxes
 from runtime.cli.profile import STEPS, Profile
@@ -30,7 +31,7 @@ WARM_UP = 20  # frames that are run once before any is counted
 
 
 def main(arguments=None):
-    parser = argparse.ArgumentParser(prog="python -m tests.fps", description=__doc__)
+    parser = argparse.ArgumentParser(prog=program("fps", "tests.fps"), description=__doc__)
     parser.add_argument("--video", required=True, help="as runtime.track's --video; a recording")
     parser.add_argument(
         "--box", action="append", help="X,Y,W,H in the first frame (default: the clip's annotation)"

@@ -154,8 +154,24 @@ def test_a_system_that_can_not_run_the_element_is_told(monkeypatch, tmp_path, ca
     monkeypatch.setattr(sys, "executable", str(without / "python3"))
     monkeypatch.setenv("PATH", f"{without}:{older}")
     assert find_python() == (str(older / "python3"), "3.5")
-    assert gstreamer.main() == 2
+    assert gstreamer.main([]) == 2
     assert f"{older}/python3, 3.5" in capsys.readouterr().err
     monkeypatch.setattr(gstreamer, "find_python", lambda: ("", ""))
-    assert gstreamer.main() == 2
+    assert gstreamer.main([]) == 2
     assert "python3-gi" in capsys.readouterr().err
+
+
+def test_the_command_names_each_folder_once_and_has_a_help(monkeypatch, capsys):
+    ours = "{}.{}".format(*sys.version_info)
+    monkeypatch.setattr(gstreamer, "find_python", lambda: (sys.executable, ours))
+    monkeypatch.setattr(
+        gstreamer, "HERE", pathlib.Path(np.__file__).resolve().parents[1] / "a/b/gst"
+    )
+    monkeypatch.setattr(gstreamer, "__package__", "hotpath.runtime.gstreamer")
+    assert gstreamer.main([]) == 0
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "PYTHONPATH" in line]
+    packages = str(pathlib.Path(np.__file__).resolve().parents[1])
+    assert line == f'export PYTHONPATH="{packages}${{PYTHONPATH:+:$PYTHONPATH}}"'
+    with pytest.raises(SystemExit, match="0"):
+        gstreamer.main(["--help"])
+    assert capsys.readouterr().out.startswith("usage: hotpath gstreamer")

@@ -27,6 +27,8 @@ from typing import Any, Dict, List, Optional
 
 from calib import command
 from calib.errors import BadRun
+from kernels.commands import why_unread
+from runtime.video.output_file import why_not
 from runtime.video.sources import open_source
 
 NEEDED = ("frame", "x", "y", "w", "h", "score", "target", "lost")
@@ -43,7 +45,7 @@ def read_rows(path: str) -> Rows:
         with open(path, newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise BadRun(f"{path}: can't be read: {error}") from None
+        raise BadRun(f"{path}: {why_unread(error)}") from None
     whole = bool(rows) and all(row.get(name) is not None for row in rows for name in NEEDED)
     try:
         for row in rows if whole else ():
@@ -141,7 +143,8 @@ def convert(options: argparse.Namespace) -> None:
         with open(options.out, "wb") as file:
             file.write(data)
     except OSError as error:
-        raise BadRun(f"{options.out}: can't be written: {error}") from None
+        raise BadRun(why_not(options.out, error)) from None
+    command.say(f"wrote {options.out}")
 
 
 def parser() -> argparse.ArgumentParser:

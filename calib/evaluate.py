@@ -26,6 +26,7 @@ from calib.errors import BadRun
 from calib.figures import Tracked
 from calib.follow import follow
 from calib.trackers import Spec
+from kernels.commands import why_unread
 
 MOST_BYTES = 2 << 30  # of one clip's decoded frames
 Kept = dict[str, Any]  # what ``calib.follow`` returns
@@ -129,7 +130,7 @@ def _lines(path: str | Path | None) -> list[str]:
     try:
         return Path(path).read_text().splitlines() if path else []
     except (OSError, UnicodeDecodeError) as error:
-        raise BadRun(f"--seen {path}: {error}; name a file with a sequence a line") from None
+        raise BadRun(f"--seen {path}: {why_unread(error)}, with a sequence a line") from None
 
 
 # -- tracking

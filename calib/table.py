@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 from calib.errors import BadTable
+from kernels.commands import reason
 from runtime.network import Network
 from runtime.networks import sha256_of
 
@@ -52,7 +53,8 @@ def read(
             table = json.load(file)
     except (OSError, ValueError) as error:
         raise BadTable(
-            f"{path} can't be read as a table of ranges: {error}; make one with `hotpath int8`"
+            f"{path} can't be read as a table of ranges: {reason(error)}; make one "
+            "with `hotpath int8`"
         ) from None
     if not isinstance(table, dict) or table.get("format") != FORMAT or "tensors" not in table:
         raise BadTable(

@@ -43,6 +43,22 @@ def needs(what: str, package: str, error: ImportError, extra: str) -> str:
     return f"{what} needs the package {package}{why}; run `{make('setup', ALSO=extra)}`"
 
 
+def why_unread(error: Exception) -> str:
+    """Why a file can't be read, for a sentence that begins with its name."""
+    if isinstance(error, FileNotFoundError):
+        return "no such file; name another"
+    if isinstance(error, IsADirectoryError):
+        return "is a folder; name a file"
+    if isinstance(error, UnicodeDecodeError):
+        return "is not a text file; name another"
+    return f"can't be read ({reason(error)}); name another"
+
+
+def reason(error: Exception) -> str:
+    """The text of an error without its number and file name."""
+    return str(getattr(error, "strerror", None) or error)
+
+
 def make(target: str, **values: object) -> str:
     """The command of a target of the Makefile with these variables.
 

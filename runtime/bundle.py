@@ -19,7 +19,7 @@ import pathlib
 from typing import Any, Dict, Mapping, NoReturn, Optional, Sequence, Union
 
 from boards import HOST, is_computer
-from kernels.commands import make
+from kernels.commands import make, reason
 from runtime import decode
 from runtime.errors import BadBundle, BadNetwork, BundleMismatch
 from runtime.network import Network, sha256_of, shapes_text, without_ones
@@ -114,8 +114,8 @@ class Bundle:
                 raise ValueError("it is no table")
         except (ValueError, OSError, RecursionError) as error:
             raise BadBundle(
-                f"{path} can't be read ({error}); remove {self.folder} and build it again with "
-                f"`{make('engine')}`"
+                f"{path} can't be read ({reason(error)}); remove {self.folder} and build it again "
+                f"with `{make('engine')}`"
             ) from None
         missing = [key for key in KEYS if key not in values]
         if values.get("format") != FORMAT or missing:

@@ -12,11 +12,11 @@ import sys
 import threading
 import time
 from types import FrameType
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Tuple
 
 from runtime import load_targets
-from runtime.cli.boxes import check_boxes, first_boxes
-from runtime.cli.detector import open_detector, open_finder
+from runtime.cli.boxes import check_boxes, drawn_box, given_boxes
+from runtime.cli.detector import check_detector, open_detector, open_finder
 from runtime.cli.options import parse
 from runtime.cli.outputs import Outputs, check_outputs
 from runtime.cli.progress import Progress, quiet, say
@@ -25,9 +25,9 @@ from runtime.garbage import short_collections
 from runtime.options import given_in
 from runtime.service_manager import ServiceManager
 from runtime.targets.finding import TargetFinder
-from runtime.types import GIVEN_SCORE, Taken, Track
+from runtime.types import GIVEN_SCORE, Box, Taken, Track
 from runtime.video.live import end_program
-from runtime.video.sources import WAITING, list_cameras, open_source
+from runtime.video.sources import WAITING, is_recorded, list_cameras, open_source
 
 POLL_S = 0.2  # longest wait for a frame before signals are looked at
 LAST_S = 1.0  # after a second signal, for what ends by itself
@@ -70,23 +70,17 @@ def run(options: argparse.Namespace) -> int:
     """Track through a whole source; returns the exit code."""
     check_boxes(options)
     check_outputs(options)
-    detector = open_detector(options)
+    check_detector(options)
     manager = ServiceManager(os.environ)
-    given = given_in(vars(options))
-    if options.simulate:
-        from kernels.fpga.design.sim import device
-
-        given["simulate"] = device.opener(options.simulate)
-    targets = load_targets(**given, log=None if options.quiet else say)
-    opening = {"planes": True, "decoder": options.decoder, "gpu": targets.engine.device is not None}
-    with contextlib.closing(targets), contextlib.ExitStack() as cleanup, open_source(
-        options.video, say, options.fps, options.depth, **opening
-    ) as source:
-        if not source.live and not source.fps and source.frames != 1:
-            say(f"{source.name}: states no frame rate, so times are left empty; give --fps")
-        frame = first_frame(source, options.start)
-        by_detector = detector and options.classes and not (options.box or options.boxes)
-        boxes = [] if by_detector else first_boxes(options, source, frame)
+    with contextlib.ExitStack() as cleanup:
+        # files first: a wrong name must not wait for the network, which takes seconds to load
+        recorded = is_recorded(options.video)
+        opened = open_input(options, cleanup) if recorded else None
+        detector = open_detector(options)
+        targets = cleanup.enter_context(contextlib.closing(load(options)))
+        on_gpu = targets.engine.device is not None
+        source, frame, boxes = opened or open_input(options, cleanup, on_gpu)
+        boxes = [drawn_box(frame)] if boxes is None else boxes
         tracks = {targets.add(frame, box): Track(box, GIVEN_SCORE) for box in boxes}
         finder = open_finder(options, detector, targets, source.live)
         if finder:
@@ -108,6 +102,31 @@ def run(options: argparse.Namespace) -> int:
         raise broken
     damaged = source.errors > FORGIVEN_ERRORS
     return 2 if outputs.failed or damaged else stop.exit_code
+
+
+def load(options: argparse.Namespace) -> Any:
+    """Load the network; returns ``Targets``."""
+    given = given_in(vars(options))
+    if options.simulate:
+        from kernels.fpga.design.sim import device
+
+        given["simulate"] = device.opener(options.simulate)
+    return load_targets(**given, log=None if options.quiet else say)
+
+
+def open_input(
+    options: argparse.Namespace, cleanup: contextlib.ExitStack, gpu: bool = False
+) -> Tuple[Any, Any, Optional[List[Box]]]:
+    """Open the source; returns it, its first frame, and the given boxes; None: one is drawn."""
+    opening = {"planes": True, "decoder": options.decoder, "gpu": gpu}
+    source = cleanup.enter_context(
+        open_source(options.video, say, options.fps, options.depth, **opening)
+    )
+    if not source.live and not source.fps and source.frames != 1:
+        say(f"{source.name}: states no frame rate, so times are left empty; give --fps")
+    frame = first_frame(source, options.start)
+    by_detector = options.detector and options.classes and not (options.box or options.boxes)
+    return source, frame, [] if by_detector else given_boxes(options, source, frame)
 
 
 class StopRequest:

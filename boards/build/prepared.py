@@ -17,7 +17,7 @@ from boards.build import cut_check, ranges
 from boards.build.order import Order
 from boards.build.writer import Writer
 from boards.errors import BuildFailed
-from kernels.commands import make
+from kernels.commands import make, reason
 from runtime import bundle, canonical
 from runtime.errors import BadNetwork
 from runtime.networks import sha256_of
@@ -103,7 +103,7 @@ def read(folder: pathlib.Path) -> Dict[str, Any]:
         wrong += [n for n, h in values["files"].items() if sha256_of(folder / n) != h]
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BuildFailed(
-            f"{folder} is no prepared folder ({error}); make one with "
+            f"{folder} is no prepared folder ({reason(error)}); make one with "
             f"`{make('engine', BOARD='…', NETWORK='…')}` on a computer"
         ) from None
     if wrong or values.get("format") != FORMAT:

@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from typing import Any, Dict, Optional
 
+from kernels.commands import reason
 from runtime.bundle import FILE, FORMAT, BadBundle, Bundle
 from runtime.networks import sha256_of
 
@@ -49,8 +50,8 @@ class Writer:
         shutil.rmtree(str(self.folder), ignore_errors=True)
         if isinstance(error, OSError):  # a full disk, or a folder that was removed
             raise BadBundle(
-                f"{self.target} can't be written ({error}) and was not changed; make room there, "
-                "or name another folder with --out"
+                f"{self.target} can't be written ({reason(error)}) and was not changed; make room "
+                "there, or name another folder with --out"
             ) from None
 
     def finish(self, values: Dict[str, Any], toml: Optional[pathlib.Path] = None) -> Bundle:

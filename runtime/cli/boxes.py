@@ -1,9 +1,11 @@
 """Find out where the targets are in the first frame: --box, --boxes, ground truth, or the mouse."""
 
 import argparse
+import os
 import re
-from typing import Any, List, Sequence, Tuple
+from typing import Any, List, Optional, Sequence, Tuple
 
+from kernels.commands import why_unread
 from runtime.cli.links import selects
 from runtime.errors import BadBox
 from runtime.pictures import AnyFrame, bgr_of
@@ -15,27 +17,36 @@ MOST_BYTES = 1 << 20  # of a file of boxes
 
 
 def check_boxes(options: argparse.Namespace) -> None:
-    """Refuse a --box that is no box on any frame, before an engine is loaded.
+    """Refuse a box that is no box on any frame, before an engine is loaded.
 
     Raises:
-        BadBox: not four numbers, or less than a pixel.
+        BadBox: not four numbers, or less than a pixel; or --boxes is no such file.
     """
     for text in options.box or ():
         parsed_box("--box", text, (1, 1))
+    is_pipe = os.path.exists(options.boxes or "") and not os.path.isfile(options.boxes)
+    if options.boxes and (not is_pipe or os.path.isdir(options.boxes)):  # a pipe is read once
+        _boxes_in(options.boxes, (1, 1))
 
 
 def first_boxes(options: argparse.Namespace, source: Any, frame: AnyFrame) -> List[Box]:
-    """Return the targets in the first frame.
+    """Return the targets in the first frame: ``given_boxes``, or the box that the user draws."""
+    boxes = given_boxes(options, source, frame)
+    return [drawn_box(frame)] if boxes is None else boxes
 
-    They come from --box and --boxes, else from the source's ground truth, else from the mouse.
-    Where a link selects targets, the list may be empty. ``frame`` is the first of ``source``, a
+
+def given_boxes(options: argparse.Namespace, source: Any, frame: AnyFrame) -> Optional[List[Box]]:
+    """Return the targets in the first frame that need no mouse.
+
+    They come from --box and --boxes, else from the source's ground truth. Where a link selects
+    targets, the list may be empty. ``frame`` is the first of ``source``, a
     ``runtime.video.base.Source``.
 
     Returns:
-        list of (x, y, w, h), pixels of the frame.
+        list of (x, y, w, h), pixels of the frame; None: the user draws a box, see ``drawn_box``.
 
     Raises:
-        BadBox: there is no box, or one that no target can have.
+        BadBox: there is no box and no window, or a box that no target can have.
     """
     size = frame.shape[1], frame.shape[0]
     given: List[Sequence[float]] = [parsed_box("--box", text, size) for text in options.box or ()]
@@ -44,19 +55,24 @@ def first_boxes(options: argparse.Namespace, source: Any, frame: AnyFrame) -> Li
     if not given and source.first_box is not None:  # an annotation may be a little too large
         return [checked_box(source.first_box, frame.shape)]
     if not given and not selects(options):
-        given = [_drawn_box(source, frame)]
+        _check_window(source)
+        return None
     return [fitting_box(box, frame.shape) for box in given]
 
 
-def _drawn_box(source: Any, frame: AnyFrame) -> Box:
+def drawn_box(frame: AnyFrame) -> Box:
     """The box that the user draws with the mouse."""
+    return fitting_box(Box(*window.Window().select_box(bgr_of(frame))), frame.shape)
+
+
+def _check_window(source: Any) -> None:
+    """Raise ``BadBox`` where no box can be drawn."""
     reason = window.no_window()
     if reason:
         truth = "has no ground truth"
         if source.annotated:
             truth = "has no target in its first frame, by its ground truth,"
         raise BadBox(f"no target: {source.name} {truth} and {reason}; give --box {A_BOX}")
-    return Box(*window.Window().select_box(bgr_of(frame)))
 
 
 def _boxes_in(path: str, size: Tuple[int, int]) -> List[List[float]]:
@@ -69,8 +85,8 @@ def _boxes_in(path: str, size: Tuple[int, int]) -> List[List[float]]:
     try:
         with open(path, encoding="utf-8-sig") as file:  # without the mark that Windows puts first
             text = file.read(MOST_BYTES + 1)
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadBox(f"{name}: can't be read: {error}") from None
+    except (OSError, ValueError) as error:
+        raise BadBox(f"{name}: {why_unread(error)}") from None
     if len(text) > MOST_BYTES:
         raise BadBox(f"{name}: is too large for a file of boxes; write one X,Y,W,H a line")
     boxes: List[List[float]] = []

@@ -12,23 +12,31 @@ from runtime.errors import BadNetwork
 from runtime.targets.finding import TargetFinder
 
 
-def open_detector(options: argparse.Namespace) -> Optional[Detector]:
-    """Load the detector of ``--detector``; None without one.
+def check_detector(options: argparse.Namespace) -> None:
+    """Refuse an option that needs another one, before anything is opened.
 
     Raises:
-        UnknownNetwork, BadNetwork, NoEngine: see ``runtime.detect.load_detector``.
-        BadNetwork: an option that needs another one.
+        BadNetwork: with the option that is missing.
     """
     if not options.detector:
         for name in ("class", "all"):
             if getattr(options, "classes" if name == "class" else name):
                 raise BadNetwork(f"--{name} needs a detector; give --detector NAME too")
-        return None
-    if not options.classes and (options.all or not options.mavlink):
+    elif not options.classes and (options.all or not options.mavlink):
         raise BadNetwork(
             f"--detector {options.detector} needs to know what to find; give --class too, such as "
             "--class person"
         )
+
+
+def open_detector(options: argparse.Namespace) -> Optional[Detector]:
+    """Load the detector of ``--detector``; None without one.
+
+    Raises:
+        UnknownNetwork, BadNetwork, NoEngine: see ``runtime.detect.load_detector``.
+    """
+    if not options.detector:
+        return None
     return load_detector(
         options.detector,
         classes=[n.strip() for n in options.classes.split(",")] if options.classes else None,

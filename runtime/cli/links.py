@@ -1,6 +1,7 @@
 """Open the links of a run, such as the page and MAVLink. No other one is loaded."""
 
 import importlib
+import os
 from typing import TYPE_CHECKING, Any, List
 
 from kernels.commands import needs
@@ -18,6 +19,7 @@ LINKS = (  # the vehicle is told first
     ("ros", "runtime.links.ros", ""),  # of --publish
     ("page", "runtime.links.page.server", "aiohttp"),
 )
+FILES = ("mavlink_key", "stream_login", "gimbal_login", "gimbal", "follow")  # that options name
 
 
 def check_links(options: Any) -> None:
@@ -36,6 +38,24 @@ def check_links(options: Any) -> None:
         raise BadOutput("--follow-recording needs --follow or --gimbal")
     if options.follow is not None and not steers:
         raise BadOutput("--follow needs --mavlink URL and --fov DEGREES")
+    for name in FILES:
+        path = getattr(options, name)
+        if path and not path.startswith("onvif://"):
+            _check_file(name.replace("_", "-"), path)
+    for name, module, package in LINKS:
+        if name in wanted_links(options):
+            check = getattr(_module(name, module, package), "check_options", None)
+            if check:
+                check(options)
+
+
+def _check_file(option: str, path: str) -> None:
+    """Refuse a file that can't be read. It is not opened, since it may be a pipe."""
+    if os.path.isdir(path):
+        raise BadOutput(f"--{option} {path}: is a folder; name a file")
+    if not os.access(path, os.R_OK):
+        why = "can't be read" if os.path.exists(path) else "no such file"
+        raise BadOutput(f"--{option} {path}: {why}; name another file")
 
 
 def selects(options: Any) -> bool:

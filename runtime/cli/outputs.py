@@ -39,6 +39,10 @@ def check_outputs(options: argparse.Namespace) -> None:
         BadOutput: an unknown ending, no such folder, or a file that is also an input.
     """
     check_links(options)
+    if options.show:
+        window.check_window()
+    if options.save:
+        save.load_pyav(options.save)
     if options.json and options.results == "-":
         raise BadOutput("--json and --results - both take standard output; give a file's name")
     inputs = reads(options.video) + ([options.boxes] if options.boxes else [])

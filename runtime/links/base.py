@@ -9,6 +9,7 @@ import traceback
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 from urllib.parse import SplitResult, urlsplit
 
+from kernels.commands import why_unread
 from runtime.detect import Detector
 from runtime.errors import BadOutput, HotpathError
 from runtime.links.control import Controller
@@ -122,7 +123,7 @@ def read_login(option: str, path: Optional[str]) -> Tuple[str, str]:
             with open(path, encoding="utf-8") as file:
                 text = file.read(1024)
         except (OSError, UnicodeDecodeError) as error:
-            raise BadOutput(f"{name}: can't be read: {error}") from None
+            raise BadOutput(f"{name}: {why_unread(error)}") from None
     user, _, password = text.strip().partition(":")
     if (path or text) and not (user and password):
         raise BadOutput(f"{name}: is not USER:PASSWORD; write both in one line")

@@ -16,12 +16,14 @@ MOST_PARTS = 100  # names that are tried for a file that is not finished
 
 
 def check_folder(path: str) -> None:
-    """Raise ``BadOutput`` unless ``path`` can be a file in an existing folder."""
+    """Raise ``BadOutput`` unless ``path`` can be a file in a folder that can be written to."""
     folder = os.path.dirname(os.path.abspath(path))
     if not os.path.isdir(folder):
         raise BadOutput(f"{path}: the folder {folder} does not exist; make it first")
     if os.path.isdir(path):
         raise BadOutput(f"{path}: is a folder; give a file name")
+    if not (os.path.exists(path) or os.access(folder, os.W_OK)):
+        raise BadOutput(f"{path}: no permission to write there; name another folder")
 
 
 def check_ending(path: str, kinds: Sequence[str]) -> None:

@@ -64,7 +64,7 @@ class Video:
         check_folder(self.name)
         if os.path.exists(self.name) and stat.S_ISFIFO(os.stat(self.name).st_mode):
             raise BadOutput(f"{self.name}: is a pipe; give the video a file name")
-        self._av, self._fps = _pyav(self.name), float(fps or DEFAULT_FPS)
+        self._av, self._fps = load_pyav(self.name), float(fps or DEFAULT_FPS)
         self._crf, self._width = crf, width
         self._size = (0, 0)  # (width, height) of the video
         self._zero_s: Optional[float] = None  # time of the first frame
@@ -236,7 +236,7 @@ def letterbox(frame: np.ndarray, size: Tuple[int, int]) -> np.ndarray:
     return fitted
 
 
-def _pyav(name: str) -> Any:
+def load_pyav(name: str) -> Any:
     """The module ``av``; raises ``BadOutput`` if it is not installed or does not load."""
     try:
         import av

@@ -19,6 +19,7 @@ import os
 import re
 from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
+from kernels.commands import why_unread
 from runtime.errors import BadSource
 
 MOST_FRAMES = 10000000  # in an annotation: 92 hours at 30 a second
@@ -45,7 +46,7 @@ def read_boxes(folder: str) -> List[Box]:
         with open(path) as file:
             lines = file.read().splitlines()
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise BadSource(f"{path}: can't be read ({error})") from None
+        raise BadSource(f"{path}: {why_unread(error)}") from None
     while lines and not lines[-1].strip():
         lines.pop()
     return [_box_of_line(line, one_based, path, index) for index, line in enumerate(lines)]

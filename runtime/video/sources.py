@@ -23,8 +23,9 @@ from runtime.video.recorded import (
     pictures_like,
 )
 
-__all__ = ["WAITING", "Source", "list_cameras", "open_source", "reads"]
+__all__ = ["WAITING", "Source", "is_recorded", "list_cameras", "open_source", "reads"]
 
+CAMERA = re.compile(r"(?:cam|/dev/video)(\d+)(?:@(\d+)x(\d+))?$")
 STREAMS = ("rtsp", "rtsps", "http", "https", "udp", "rtp", "rtmp", "tcp", "srt")
 
 
@@ -79,7 +80,7 @@ def open_source(
 def _opened(
     spec: str, log: Log, depth: Optional[int], planes: bool, decoder: str, gpu: bool
 ) -> Source:
-    camera = re.match(r"(?:cam|/dev/video)(\d+)(?:@(\d+)x(\d+))?$", spec)
+    camera = CAMERA.match(spec)
     if camera:
         number, width, height = (int(part) if part else None for part in camera.groups())
         size = (width, height) if width and height else None
@@ -89,7 +90,7 @@ def _opened(
     bag = ros.bag_of(spec)
     if bag and os.path.exists(bag[0]):
         return ros.Bag(*bag, log, planes)
-    if re.match(r"csi\d+([@/]|$)", spec) and not os.path.exists(spec):
+    if _is_csi(spec):
         device = CsiCamera(spec[len("csi") :], planes=planes, gpu=gpu)
         return LiveSource(device, log, opened=open_in_background(device))
     scheme = _scheme(spec)
@@ -116,6 +117,19 @@ def reads(spec: Any) -> List[str]:
         return []
     annotation, _ = sequence.find_annotation(path)
     return paths + ([annotation] if annotation else [])
+
+
+def is_recorded(spec: Any) -> bool:
+    """Whether a source is files of this computer; else it is a camera, a topic or an address."""
+    if isinstance(spec, (list, tuple)):
+        return True
+    spec = os.fspath(spec)
+    live = CAMERA.match(spec) or spec.startswith(ros.PREFIX) or _is_csi(spec)
+    return not live and _scheme(spec) in (None, "file")
+
+
+def _is_csi(spec: str) -> bool:
+    return bool(re.match(r"csi\d+([@/]|$)", spec)) and not os.path.exists(spec)
 
 
 def _scheme(spec: str) -> Optional[str]:

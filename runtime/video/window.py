@@ -29,9 +29,7 @@ class Window:
     """
 
     def __init__(self, title: str = "Hotpath") -> None:
-        reason = no_window()
-        if reason:
-            raise BadOutput(f"no window can be shown: {reason}; use --no-show")
+        check_window()
         self.title = title
         self.open = True
         self._created = False
@@ -134,6 +132,13 @@ def _with_lines(picture: np.ndarray, lines: Sequence[str]) -> np.ndarray:
         place = (step, step * (number + 1))
         cv2.putText(shown, line, place, FONT, scale, (255, 255, 255), 1, cv2.LINE_AA)
     return shown
+
+
+def check_window() -> None:
+    """Raise ``BadOutput`` where no window can be shown."""
+    reason = no_window()
+    if reason:
+        raise BadOutput(f"no window can be shown: {reason}; use --no-show")
 
 
 def no_window(environment: Any = None) -> Optional[str]:

@@ -119,7 +119,7 @@ def test_several_targets_have_a_row_each_and_the_boxes_of_single_runs(world, tmp
 
 
 REFUSED = [
-    ("--boxes=absent.txt", "can't be read"),
+    ("--boxes=absent.txt", "no such file"),
     ("--box=400,20,10,10", "outside the frame"),
     ("--box=10,10,0,20", "above zero"),
     ("--box=nan,10,20,20", "not finite"),
@@ -128,11 +128,11 @@ REFUSED = [
     ("--box=-1e300,-1e300,2e300,2e300", "box .*give"),
     ("--box=20,20,1e-320,1e-320", "too small"),
     ("", "give --box X,Y,W,H"),
-    ("--network=nanotrack2", "did you mean nanotrack_v2"),
-    ("--network=alone/tiny.toml", "tiny_backbone.onnx.* --networks-dir"),
-    ("--network=other/tiny.toml", "sha256 abababababab"),
-    ("--network=cut/tiny.toml", "not a whole ONNX file"),
-    ("--network=wide/tiny.toml", "says maps of 1x2x17x17"),
+    ("--network=nanotrack2 --box=90,70,40,40", "did you mean nanotrack_v2"),
+    ("--network=alone/tiny.toml --box=90,70,40,40", "tiny_backbone.onnx.* --networks-dir"),
+    ("--network=other/tiny.toml --box=90,70,40,40", "sha256 abababababab"),
+    ("--network=cut/tiny.toml --box=90,70,40,40", "not a whole ONNX file"),
+    ("--network=wide/tiny.toml --box=90,70,40,40", "says maps of 1x2x17x17"),
     ("--network=large/tiny.toml --box=90,70,40,40", "tiny"),
     ("--network=small/tiny.toml --box=90,70,40,40", "tiny"),
     ("--video=absent.mp4 --box=1,1,9,9", "no such file"),

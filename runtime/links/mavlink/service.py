@@ -11,6 +11,7 @@ from typing import Any, Callable, Deque, List, Optional
 
 import numpy as np
 
+from kernels.commands import why_unread
 from runtime.errors import BadOutput
 from runtime.links import steering
 from runtime.links.base import Context, Link, LinkThread
@@ -290,8 +291,10 @@ def read_key(path: str) -> bytes:
             data = file.read(1024)
         text = data.strip()
         key = bytes(bytearray.fromhex(text.decode("ascii"))) if len(text) == 64 else data
-    except (OSError, ValueError) as error:
-        raise BadOutput(f"--mavlink-key {path}: can't be read: {error}") from None
+    except ValueError:
+        raise BadOutput(f"--mavlink-key {path}: is not 64 hex digits; correct the file") from None
+    except OSError as error:
+        raise BadOutput(f"--mavlink-key {path}: {why_unread(error)}") from None
     if len(key) != KEY_BYTES:
         raise BadOutput(
             f"--mavlink-key {path}: holds {len(data)} bytes; write 32, or 64 hex digits"

@@ -355,7 +355,7 @@ def open_sender(
         login: user and password of served addresses that name none; empty for none.
 
     Raises:
-        BadOutput: a wrong address or ending, no GStreamer, no encoder, or a port that is taken.
+        BadOutput: a wrong address, no GStreamer, no encoder, or a port that is taken.
     """
     parsed = [parse_address(address) for address in addresses or ()]
     served = [where for kind, where in parsed if kind == "rtsp"]
@@ -365,16 +365,24 @@ def open_sender(
         if bool(where["user"]) != bool(where["password"]):
             lacking = "user" if where["password"] else "password"
             raise BadOutput(f"--stream: the address has no {lacking}; give --stream-login FILE")
-    if record:
-        check_ending(record, RECORD_KINDS)
-        check_folder(record)
-        if not os.access(os.path.dirname(os.path.abspath(record)), os.W_OK):
-            raise BadOutput(f"--record {record}: no permission to write into that folder")
     sender = Sender(parsed, record, fps, box, say, **more)
     sender.wait_ready()
     for where in served:
         say(audience(where))
     return sender
+
+
+def check_options(options: Any) -> None:
+    """Refuse addresses and files that can't be used, before anything is opened.
+
+    Raises:
+        BadOutput: a wrong address or ending, or a folder that can't be written to.
+    """
+    for address in options.stream or ():
+        parse_address(address)
+    if options.record:
+        check_ending(options.record, RECORD_KINDS)
+        check_folder(options.record)
 
 
 def open_link(context: Context) -> Sender:

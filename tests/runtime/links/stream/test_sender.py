@@ -1,5 +1,6 @@
 """Pictures are sent as RTSP, RTP and a file, and the frame loop waits for none of them."""
 
+import argparse
 import os
 import re
 import shutil
@@ -196,7 +197,7 @@ def test_a_recording_on_a_full_disk_ends_with_a_sentence(opened, tmp_path):
         recording.close()
         subprocess.check_call(["mount", "-o", "remount,ro", str(disk)])
         with pytest.raises(BadOutput, match="no permission"):
-            opened([], str(disk / "other.mkv"), 30.0, False, print)
+            sender.check_options(argparse.Namespace(stream=None, record=str(disk / "other.mkv")))
 
 
 @needs_gstreamer
@@ -313,7 +314,7 @@ def test_addresses_and_files_are_understood_or_refused():
             sender.parse_address(wrong)
     for file, said in (("/nowhere/a.mkv", "not exist"), ("a.avi", "name the file .mkv or .mp4")):
         with pytest.raises(BadOutput, match=said):
-            sender.open_sender([], file, None, 30.0, False, print)
+            sender.check_options(argparse.Namespace(stream=None, record=file))
 
 
 def test_without_gstreamer_the_sentence_says_what_to_install(monkeypatch, tmp_path):

@@ -1,0 +1,82 @@
+"""Wrong files are told before anything is loaded, each in one sentence."""
+
+import os
+
+import pytest
+
+from runtime import track
+from runtime.video import output_file, save, window
+from tests.support import tiny
+
+BOX = ["--box", "96,72,40,40"]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder with a film, where nothing can be loaded."""
+
+    def load(*_, **__):
+        raise AssertionError("a network was loaded")
+
+    for name in ("load_targets", "open_detector"):
+        monkeypatch.setattr(track, name, load)
+    monkeypatch.chdir(tmp_path)
+    tiny.write_pictures(tmp_path / "film", tiny.film(2)[0])
+    (tmp_path / "text.mp4").write_text("no video\n")
+    (tmp_path / "binary").write_bytes(b"\xff\xfe\x00" * 9)
+    (tmp_path / "empty").mkdir()
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "words, told",
+    [
+        (["no.mp4", *BOX], "no.mp4: no such file, folder or pictures"),
+        (["text.mp4", *BOX], "text.mp4: is text, not a video"),
+        (["empty", *BOX], "empty: no pictures in this folder"),
+        (["film", "--boxes", "no.csv"], "--boxes no.csv: no such file"),
+        (["film", "--boxes", "empty"], "--boxes empty: is a folder; name a file"),
+        (["film", "--boxes", "binary"], "--boxes binary: is not a text file"),
+        (["cam0", "--boxes", "no.csv"], "--boxes no.csv: no such file"),
+        (["film", "--box", "900,900,5,5"], "the frame of"),
+        (["film", *BOX, "--results", "no/b.csv"], "no does not exist; make it first"),
+        (["film", *BOX, "--record", "no/b.mkv"], "no does not exist; make it first"),
+        (["film", *BOX, "--record", "b.avi"], "name the file .mkv or .mp4"),
+        (["film", *BOX, "--stream", "here"], "--stream here: not an address"),
+        (["film", *BOX, "--stream", "udp://a:1", "--stream-login", "no"], "login no: no such file"),
+        (["film", "--gimbal", "no", "--mavlink", "udpout:a:1", "--fov", "60"], "no: no such file"),
+        (["film", "--start", "9", *BOX], "states no frame rate, which --start needs"),
+        (["film", "--detector", "yolox_nano"], "give --class too"),
+        (["no.mp4", "--detector", "yolox_nano", "--class", "cat"], "no.mp4: no such file"),
+        (["film"], "no target: film has no ground truth and"),
+    ],
+)
+def test_a_wrong_input_is_told_before_the_network_is_loaded(
+    folder, capsys, monkeypatch, words, told
+):
+    monkeypatch.setattr(window, "no_window", lambda: "there is no display")
+    assert track.main(words) == 2
+    *notes, last = capsys.readouterr().err.splitlines()
+    assert told in last and last.startswith("hotpath track: ") and "Errno" not in last
+    assert all("states no frame rate" in note for note in notes)
+
+
+def test_an_output_that_can_not_be_made_is_told_before_too(folder, capsys, monkeypatch):
+    monkeypatch.setattr(window, "no_window", lambda: "there is no display")
+    assert track.main(["film", *BOX, "--show"]) == 2
+    assert "no window can be shown: there is no display" in capsys.readouterr().err
+    monkeypatch.setitem(save.sys.modules, "av", None)
+    assert track.main(["film", *BOX, "--save", "a.mp4"]) == 2
+    assert "needs the package av" in capsys.readouterr().err
+    monkeypatch.setattr(output_file.os, "access", lambda path, mode: mode != os.W_OK)
+    assert track.main(["film", *BOX, "--results", "a.csv"]) == 2
+    assert "a.csv: no permission to write there" in capsys.readouterr().err
+
+
+def test_a_file_of_boxes_may_be_a_pipe(folder, monkeypatch):
+    read, write = os.pipe()
+    os.write(write, b"96,72,40,40\n")
+    os.close(write)
+    with pytest.raises(AssertionError, match="a network was loaded"):
+        track.main(["film", "--boxes", f"/dev/fd/{read}"])
+    os.close(read)

@@ -10,7 +10,7 @@ from boards.doctor import Situation, missing, report
 from boards.errors import NoRoot
 from boards.files import Root
 from boards.telemetry import Telemetry
-from kernels.commands import Parser, program, short
+from kernels.commands import Parser, counted, program, short
 from kernels.errors import HotpathError
 
 
@@ -110,7 +110,7 @@ def sensors(options: argparse.Namespace) -> None:
 
 def take_snapshot(options: argparse.Namespace) -> None:
     count = snapshot.write(options.file, _root(options).folder)
-    print(f"{options.file}: {count} files; read it before you share it")
+    print(f"{options.file}: {counted(count, 'file')}; read it before you share it")
 
 
 def start_in_pynq(options: argparse.Namespace) -> None:

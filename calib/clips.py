@@ -26,6 +26,7 @@ import cv2
 import numpy as np
 
 from calib.errors import BadClips
+from kernels.commands import counted
 from runtime.errors import BadSource
 from runtime.video import recorded, sequence
 
@@ -171,7 +172,7 @@ def find_clips(
             found.extend(clips)
         if not found:
             raise BadClips(
-                f"{folder}: none of its {len(here)} clips has an annotation (boxes.csv, "
+                f"{folder}: no annotation in {counted(len(here), 'clip')} (boxes.csv, "
                 "groundtruth.txt, groundtruth_rect.txt …)"
             )
     return _named_apart(found)
@@ -234,7 +235,8 @@ def clip_of(name: str, folder: Path, frames: Any, boxes: np.ndarray) -> Clip:
         raise BadClips(f"{name}: the annotation holds no line; correct it")
     if len(frames) != len(boxes):
         raise BadClips(
-            f"{name}: {len(boxes)} boxes for {len(frames)} frames; correct the annotation"
+            f"{name}: {counted(len(boxes), 'box', 'boxes')} for {counted(len(frames), 'frame')}; "
+            "correct the annotation"
         )
     seen = np.flatnonzero(np.isfinite(boxes[:, 0]))
     if not len(seen):

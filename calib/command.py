@@ -8,7 +8,7 @@ from typing import Any, Callable, List, Optional, Sequence, Tuple, TypeVar
 from tqdm import tqdm
 
 from calib.errors import BadRun
-from kernels.commands import Parser
+from kernels.commands import Parser, counted
 from runtime import engines
 from runtime.errors import HotpathError
 
@@ -74,8 +74,8 @@ def parted(clips: Sequence[C], held_out: Optional[str]) -> Tuple[List[C], List[C
     seen = [clip for clip in clips if clip not in held]
     if not seen or not held:
         raise BadRun(
-            f"{len(clips)} clip(s) can't be parted: one to measure on and one held out are the "
-            "least; name more with --clips"
+            f"{counted(len(clips), 'clip')} can't be parted: one to measure on and one held out "
+            "are the least; name more with --clips"
         )
     return seen, held
 

@@ -13,6 +13,7 @@ from calib.clips import Clip
 from calib.errors import BadRun
 from calib.metrics import overlap
 from calib.one_step_overlap import window_sides
+from kernels.commands import counted
 from kernels.cpu.interface import PLAIN
 from runtime import geometry
 from runtime.network import Network
@@ -38,7 +39,8 @@ def collect(
     seen = np.flatnonzero(np.isfinite(clip.boxes[:, 0]))
     if len(seen) < 2:
         raise BadRun(
-            f"{clip.name} shows its target in {len(seen)} frame(s); calibration needs 2 or more"
+            f"{clip.name} shows its target in {counted(len(seen), 'frame')}; calibration "
+            "needs 2 or more"
         )
     wanted_z = set(seen[np.linspace(0, len(seen) - 1, exemplars).astype(int)])
     wanted_x = set(seen[np.linspace(1, len(seen) - 1, searches).astype(int)])

@@ -27,6 +27,7 @@ from calib.clips import find_clips
 from calib.command import chosen, say
 from calib.errors import BadRun
 from calib.store import Store
+from kernels.commands import counted
 from runtime.networks import load_network
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def calibrate(
     """
     from calib.ranges import METHODS
 
-    say(f"{work.network.name}: crops and ranges on {len(work.clips)} clips")
+    say(f"{work.network.name}: crops and ranges on {counted(len(work.clips), 'clip')}")
     ranges = work.table()
     tried = {}
     for method in METHODS:
@@ -160,9 +161,9 @@ def write_targets(
 def text(report: dict[str, Any]) -> str:
     """Return the report as a few lines for the terminal."""
     lines = [
-        f"{report['network']}: {report['method']}, {len(report['keep'])} layers in 16 bit "
-        f"({report['kept_share']:.1%} of all), {report['pairs']} pairs of "
-        f"{len(report['held_out'])} held-out clips",
+        f"{report['network']}: {report['method']}, {counted(len(report['keep']), 'layer')} in 16 "
+        f"bit ({report['kept_share']:.1%} of all), {counted(report['pairs'], 'pair')} of "
+        f"{counted(len(report['held_out']), 'held-out clip')}",
         "{:<32}{:>9}{:>9}{:>11}{:>9}".format("", "overlap", "loss", "same cell", "MB"),
     ]
     for name, form in report["forms"].items():

@@ -8,7 +8,7 @@ from typing import Any
 from calib import metrics
 from calib.errors import Missing
 from calib.figures import ALL
-from kernels.commands import needs
+from kernels.commands import counted, needs
 
 FILES = ("table.csv", "evaluation.json")
 COSTS = ("mflops", "parameters_m")  # published figures that are not accuracy
@@ -53,7 +53,7 @@ def text(table: dict[str, Any]) -> str:
         if group not in WHOLE_GROUPS:
             continue
         titles = "".join(f"{title:>12}" for _, title, _ in columns)
-        lines += ["{:<32}".format(f"mean of {len(names)} clips, {group}") + titles]
+        lines += ["{:<32}".format(f"mean of {counted(len(names), 'clip')}, {group}") + titles]
         for name, entry in entries:
             mean = _mean(entry, group)
             cells = ("{:>12}".format(_cell(mean, key, form)) for key, _, form in columns)

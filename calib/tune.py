@@ -29,7 +29,7 @@ from calib.command import chosen, say
 from calib.errors import BadRun, Missing
 from calib.follow import follow
 from kernels import cpu
-from kernels.commands import needs
+from kernels.commands import counted, needs
 from runtime import engines
 from runtime.devices.processor import Processor
 from runtime.errors import BadNetwork
@@ -208,7 +208,7 @@ def search(
 
 def text(report: dict[str, Any]) -> str:
     """Return the outcome as lines of text."""
-    lines = [f"{report['trials']} trials"]
+    lines = [counted(report["trials"], "trial")]
     for name, best in report["best"].items():
         lines.append(f"{name:<10} {report['start'][name]:.4f} -> {best:.4f}")
     for label, key in (("searched clips", "score"), ("held-out clips", "score_held_out")):

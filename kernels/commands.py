@@ -43,6 +43,11 @@ def needs(what: str, package: str, error: ImportError, extra: str) -> str:
     return f"{what} needs the package {package}{why}; run `{make('setup', ALSO=extra)}`"
 
 
+def counted(number: int, thing: str, things: str = "") -> str:
+    """Return "1 frame" or "2 frames"."""
+    return f"{number} {thing if number == 1 else things or thing + 's'}"
+
+
 def why_unread(error: Exception) -> str:
     """Why a file can't be read, for a sentence that begins with its name."""
     if isinstance(error, FileNotFoundError):

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Optional
 import boards
 from boards import detect
 from kernels import cpu
+from kernels.commands import counted
 from kernels.cpu.interface import Kernels
 from kernels.errors import NoCompiler, NotOnGpu
 from runtime import engines
@@ -73,7 +74,7 @@ def usable_threads(threads: Optional[int], log: Log = None) -> Optional[int]:
     if threads is None or not cores or threads <= cores:
         return threads
     if log:
-        log(f"{threads} threads: this computer lends {cores} cores, so {cores} are used")
+        log(f"{threads} threads: this computer lends {counted(cores, 'core')}, so no more run")
     return cores
 
 

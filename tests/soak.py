@@ -348,7 +348,7 @@ class Soak:
         time.sleep(1.0)
         summary = [line for line in text.splitlines() if line.startswith("{")]
         self.check(len(summary) == 1, "there is no summary")
-        lost = re.search(r"(\d+) rows are not in the results", text)
+        lost = re.search(r"left out of the results, .*: (\d+) row", text)
         lost = int(lost.group(1)) if lost else 0
         frames = json.loads(summary[0])["frames"] if summary else 0
         print(f"{frames} frames, {self.reader.lines} lines, {lost} left out,", end=" ")

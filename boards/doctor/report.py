@@ -10,7 +10,7 @@ from boards.doctor.missing import missing, own_python, python_of
 from boards.doctor.traps import traps
 from boards.installed import Installed
 from boards.telemetry import Telemetry
-from kernels.commands import make, program
+from kernels.commands import counted, make, program
 
 WIDTH = 88  # of sentences; a command stays on one line, so that it can be copied
 LABEL = "  {:<16}{}"
@@ -74,8 +74,7 @@ def _search(board: Board) -> str:
     search = board.search
     if not search["default"]:
         return "not searched for, unless --recover asks for it"
-    windows = search["windows"]
-    return f"searched for in {windows} window{'s' * (windows > 1)} a frame"
+    return f"searched for in {counted(search['windows'], 'window')} a frame"
 
 
 def _state(telemetry: Telemetry) -> List[str]:
@@ -105,17 +104,17 @@ def _state(telemetry: Telemetry) -> List[str]:
 def _sensors(telemetry: Telemetry) -> str:
     """Return how many sensors of each kind there are, as a phrase."""
     kinds = (
-        ("_clock_hz", "clock", "clocks"),
-        ("_temp_c", "temperature", "temperatures"),
-        ("_power_mw", "power rail", "power rails"),
-        ("_count", "throttle counter", "throttle counters"),
-        ("_state", "cooling device", "cooling devices"),
+        ("_clock_hz", "clock"),
+        ("_temp_c", "temperature"),
+        ("_power_mw", "power rail"),
+        ("_count", "throttle counter"),
+        ("_state", "cooling device"),
     )
     parts = []
-    for ending, one, many in kinds:
+    for ending, kind in kinds:
         count = sum(key.endswith(ending) and key != "power_total_mw" for key in telemetry.found)
         if count:
-            parts.append(f"{count} {one if count == 1 else many}")
+            parts.append(counted(count, kind))
     return ", ".join(parts + ["load and memory"])
 
 

@@ -8,6 +8,7 @@ import time
 from collections import deque
 from typing import Any, Callable, Deque, Dict, List, Optional, Set, Tuple
 
+from kernels.commands import counted
 from runtime.cli.links import check_links, open_links, selects, wanted_links
 from runtime.cli.player import Player
 from runtime.cli.profile import Profile
@@ -287,7 +288,7 @@ class Outputs:
         self._lost = {number: self._lost.get(number, now) for number, now in lost.items()}
         texts = {}
         for number, (frame, began_s) in self._lost.items():
-            texts[number] = f"{index - frame} frames"
+            texts[number] = counted(index - frame, "frame")
             if time_s is not None and began_s is not None:
                 texts[number] = f"{max(0.0, time_s - began_s):.1f} s"
         return texts
@@ -314,6 +315,8 @@ class Outputs:
         failed = list(self.failed.values())
         pairs = ((options.results, self._results), (options.save, self._video))
         files = [path for path, to in pairs if path not in (None, "-") and to not in self.failed]
+        links = [link for link in self._links if link not in self.failed]
+        files += [path for link in links for path in link.files]
         figures = self._summary.figures(source, files, failed)
         if not options.quiet:
             for line in self._summary_lines(source, figures):
@@ -329,14 +332,11 @@ class Outputs:
         if self._left_out:
             lines.append(f"frames left out, because the network gave no number: {self._left_out}")
         if self._results and self._results.dropped:
-            lines.append(
-                f"{self._results.dropped} rows are not in the results, because their reader was "
-                "late"
-            )
+            lost = counted(self._results.dropped, "row")
+            lines.append(f"left out of the results, because their reader was late: {lost}")
         if self._video and self._video.dropped:
-            lines.append(
-                f"{self._video.dropped} frames are not in the video, because the encoder was late"
-            )
+            lost = counted(self._video.dropped, "frame")
+            lines.append(f"left out of the video, because the encoder was late: {lost}")
         lines += [line for link in self._links for line in link.lines()]
         if not (options.results or options.save or self._window or self.control):
             # nothing tells where it was

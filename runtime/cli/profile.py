@@ -7,6 +7,8 @@ from typing import Callable, Deque, Dict, Mapping, Optional
 
 import numpy as np
 
+from kernels.commands import counted
+
 STEPS = ("wait", "crop", "network", "select", "total")
 KEPT = 20000  # frames; older ones are forgotten, because a stream has no end
 RECENT = 30  # frames of the figures that a picture or the page shows
@@ -127,8 +129,8 @@ class Profile:
             paced: whether a window or the page plays a recording at its own speed.
         """
         return (
-            f"{self.frames} frames in {self._loop_s:.1f} s: {self.fps() or 0.0:.0f} FPS; "
-            f"limited by {self._limit(self._loop_s * 1e3, live, paced)}"
+            f"{counted(self.frames, 'frame')} in {self._loop_s:.1f} s: {self.fps() or 0.0:.0f} "
+            f"FPS; limited by {self._limit(self._loop_s * 1e3, live, paced)}"
         )
 
     def _limit(self, elapsed_ms: float, live: bool, paced: bool) -> str:

@@ -16,7 +16,7 @@ REDRAW_S = 0.2
 # lines of 60 columns
 NAME_LETTERS = 12  # of the source
 BAR = "{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt}{postfix} {remaining} left"
-STATUS = "{desc} {n_fmt} frames{postfix}"
+STATUS = "{desc} frames: {n_fmt}{postfix}"
 
 
 def say(text: str) -> None:

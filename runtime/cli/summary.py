@@ -2,6 +2,7 @@
 
 from typing import Any, Callable, Dict, List, Sequence, Set, Tuple
 
+from kernels.commands import counted
 from runtime.cli.profile import Profile
 from runtime.types import Track
 
@@ -98,8 +99,8 @@ class Summary:
 def lines_of(figures: Dict[str, Any], live: bool) -> List[str]:
     """The figures as lines of text, without targets and files."""
     lines = [
-        "{network}: {frames} frames of {source} on {engine[engine]} {engine[version]}, "
-        "{engine[precision]}".format(**figures)
+        "{network}: {count} of {source} on {engine[engine]} {engine[version]}, "
+        "{engine[precision]}".format(count=counted(figures["frames"], "frame"), **figures)
     ]
     if figures["frames_without_target"]:
         lines.append("frames without a target: {frames_without_target}".format(**figures))
@@ -119,7 +120,8 @@ def lines_of(figures: Dict[str, Any], live: bool) -> List[str]:
     if live:
         gaps_s = figures["gaps_s"]
         lines.append(
-            f"{figures['dropped']} frames dropped, {len(gaps_s)} gaps of {sum(gaps_s):.1f} s in all"
+            f"{counted(figures['dropped'], 'frame')} dropped, {counted(len(gaps_s), 'gap')} of "
+            f"{sum(gaps_s):.1f} s in all"
         )
     if figures["decoder_errors"]:
         lines.append(

@@ -6,7 +6,7 @@ import os
 import socket
 import threading
 import traceback
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 from urllib.parse import SplitResult, urlsplit
 
 from kernels.commands import why_unread
@@ -71,9 +71,11 @@ class Link:
 
     Attributes:
         threads: its ``LinkThread``s; one that ends by a fault ends the run.
+        files: paths of the files that it wrote.
     """
 
     threads: Tuple[LinkThread, ...] = ()
+    files: Sequence[str] = ()
 
     def check(self) -> None:
         """Raise ``BrokenLink`` where a thread ended by a fault."""

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
+from kernels.commands import counted
 from runtime.errors import BadOutput
 from runtime.links.base import Context, Link, LinkThread, read_login, split_address
 from runtime.links.steering import STOPS, Contents, Evidence, Ramp, Velocity, missing
@@ -251,7 +252,7 @@ class PtzLink(Link):
     def lines(self) -> List[str]:
         """How many commands were sent."""
         lost = f", {self.failed} failed" if self.failed else ""
-        return [f"gimbal: {self.done} commands{lost}"]
+        return [f"gimbal: {counted(self.done, 'command')}{lost}"]
 
     def close(self) -> None:
         """Stop the camera."""

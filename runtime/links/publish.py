@@ -8,6 +8,7 @@ import socket
 import time
 from typing import Dict, List, Optional
 
+from kernels.commands import counted
 from runtime.errors import BadOutput
 from runtime.links.base import Context, Link, found_address, split_address
 from runtime.links.control import target_json
@@ -52,7 +53,7 @@ class Publisher(Link):
 
     def lines(self) -> List[str]:
         """Return how many datagrams were sent."""
-        return [f"published {self.sent} datagrams"]
+        return ["published " + counted(self.sent, "datagram")]
 
     def close(self) -> None:
         """Close the socket."""

@@ -11,6 +11,7 @@ import threading
 import time
 from typing import Any, Callable, List
 
+from kernels.commands import counted
 from runtime.errors import BadOutput, NoCamera
 from runtime.links.base import Context, Link, LinkThread
 from runtime.links.control import Controller, Refused
@@ -62,7 +63,7 @@ class RosLink(Link):
 
     def lines(self) -> List[str]:
         """How much was sent."""
-        return [f"published {self.sent} messages to ROS"]
+        return [f"published {counted(self.sent, 'message')} to ROS"]
 
     def close(self) -> None:
         """Leave the topics."""

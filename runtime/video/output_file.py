@@ -5,6 +5,7 @@ import os
 import stat
 from typing import List, Sequence
 
+from kernels.commands import counted
 from runtime.errors import BadOutput
 
 try:
@@ -58,13 +59,13 @@ def lock(file: int, path: str) -> None:
 
 def why_not(name: str, error: OSError, rows: int = 0) -> str:
     """The sentence for a file that can't be opened, or for a write that failed."""
-    kept = f"; the {rows} rows before it are kept" if rows else ""
+    kept = f"; what was written before is kept ({counted(rows, 'row')})" if rows else ""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"{name}: the disk is full{kept}"
     if error.errno == errno.ENXIO:
         return f"{name}: nobody reads this pipe; start its reader first"
     if error.errno == errno.EPIPE:
-        return f"{name}: closed by its reader after {rows} rows"
+        return f"{name}: closed by its reader after {counted(rows, 'row')}"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return f"{name}: no permission to write there ({error.strerror})"
     return f"{name}: can't be written ({error.strerror}){kept}"

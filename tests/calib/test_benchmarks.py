@@ -82,7 +82,7 @@ def test_a_data_set_without_a_whole_sequence_and_wrong_options_are_refused(tmp_p
         assert len(told) == 1 and said in told[0]
     write_otb(data / "Biker", 8)
     assert run(tmp_path, toml, data, "--seen", "none.txt") == 2
-    assert "none.txt'; name a file with a sequence a line" in capsys.readouterr().err
+    assert "none.txt: no such file; name another, with a sequence a line" in capsys.readouterr().err
 
 
 def test_sequences_of_two_targets_and_parts_of_sequences_count_as_in_otb(tmp_path):

@@ -14,6 +14,12 @@ def test_a_wheel_names_no_makefile(monkeypatch, tmp_path):
     assert commands.make("setup") == "pip install 'hotpath-tracker[host]'"
 
 
+def test_one_of_a_thing_is_not_called_several():
+    told = [commands.counted(number, "frame") for number in (0, 1, 2)]
+    assert told == ["0 frames", "1 frame", "2 frames"]
+    assert commands.counted(2, "box", "boxes") == "2 boxes"
+
+
 def test_a_wrong_option_is_one_sentence(capsys):
     cli = commands.Parser(prog="hotpath networks")
     cli.add_subparsers().add_parser("get").add_argument("network")

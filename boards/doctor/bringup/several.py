@@ -5,6 +5,7 @@ from typing import Any, Callable, List, NamedTuple, Tuple
 import numpy as np
 
 from boards.doctor.bringup.film import film, two_targets
+from kernels.commands import counted
 from runtime import decode, loading
 from runtime.boxes import overlaps
 from runtime.devices.base import Look
@@ -66,10 +67,11 @@ def follow(loaded: loading.Loaded, say: Callable[[str], None]) -> Report:
         )
     if not searches:
         return Report("", f"{text}; the loss was seen")
+    by = counted(windows, "window")
     last = float(np.max(overlaps(told[-1][0].box, truth[-1, 0])))
     if states[-1] == "lost" or not last >= OVERLAP / 2:
-        return Report(f"a target that came back was not found by {windows} windows a frame", text)
-    return Report("", f"{text}; lost and found again by {windows} windows a frame")
+        return Report(f"a target that came back was not found by {by} a frame", text)
+    return Report("", f"{text}; lost and found again by {by} a frame")
 
 
 def _features_of(device: Any, scales: bool) -> str:

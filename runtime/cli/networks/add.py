@@ -8,6 +8,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Set
 from onnx import TensorProto, numpy_helper
 
 from boards import toml
+from kernels.commands import counted
 from runtime.cli.networks.choose import (
     Choice,
     choose,
@@ -159,8 +160,8 @@ def _tried(
         trial.close()
     if not overlap:
         raise finds_nothing(trial)
-    names = clips[0].name if len(clips) == 1 else f"{len(clips)} clips"
-    say(f"tried      {len(trial.steps)} steps on {names}; overlap:")
+    names = clips[0].name if len(clips) == 1 else counted(len(clips), "clip")
+    say(f"tried      {counted(len(trial.steps), 'step')} on {names}; overlap:")
     for choice in choices:
         _report(choice, say)
     say(f"all        {overlap:.3f}, and {trial.unmoved:.3f} where the box stays")

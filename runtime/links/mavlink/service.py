@@ -11,7 +11,7 @@ from typing import Any, Callable, Deque, List, Optional
 
 import numpy as np
 
-from kernels.commands import why_unread
+from kernels.commands import counted, why_unread
 from runtime.errors import BadOutput
 from runtime.links import steering
 from runtime.links.base import Context, Link, LinkThread
@@ -108,7 +108,7 @@ class Service(Link):
         """Packets, and the time from the capture of a frame until its messages were sent."""
         bad = f", {self.failures} not understood" if self.failures else ""
         lines = [
-            f"mavlink: {self.heard} packets heard, {self.sent} sent, "
+            f"mavlink: {counted(self.heard, 'packet')} heard, {self.sent} sent, "
             f"{sum(self.refused.values())} refused{bad}"
         ]
         if self._latency_ms:
@@ -297,7 +297,7 @@ def read_key(path: str) -> bytes:
         raise BadOutput(f"--mavlink-key {path}: {why_unread(error)}") from None
     if len(key) != KEY_BYTES:
         raise BadOutput(
-            f"--mavlink-key {path}: holds {len(data)} bytes; write 32, or 64 hex digits"
+            f"--mavlink-key {path}: holds {counted(len(data), 'byte')}; write 32, or 64 hex digits"
         )
     return key
 

@@ -14,6 +14,7 @@ from urllib.parse import unquote
 import cv2
 import numpy as np
 
+from kernels.commands import counted
 from runtime.errors import BadOutput
 from runtime.gstreamer import find_python
 from runtime.links.base import (
@@ -111,6 +112,7 @@ class Sender(Link):
         sent: frames that were handed to the process.
         dropped: frames that are missing in the recording.
         recording: whether frames are recorded.
+        files: as in ``Link``.
     """
 
     def __init__(
@@ -126,6 +128,7 @@ class Sender(Link):
         self.encoder = None
         self.sent = self.dropped = self.restarts = 0
         self.recording = bool(record)
+        self.files: List[str] = []
         self._options = {
             "rtsp": [where for kind, where in addresses if kind == "rtsp"],
             "udp": [where for kind, where in addresses if kind == "udp"],
@@ -161,8 +164,8 @@ class Sender(Link):
 
     def lines(self) -> List[str]:
         """What was sent."""
-        late = f", {self.dropped} are not recorded, as the encoder was late" if self.dropped else ""
-        return [f"stream: {self.sent} frames by {self.encoder}{late}"]
+        late = f", not recorded, as the encoder was late: {self.dropped}" if self.dropped else ""
+        return [f"stream: {counted(self.sent, 'frame')} by {self.encoder}{late}"]
 
     def _wait_until_taken(self) -> None:
         """Wait until the thread has taken the frame that is shown, if it is recorded."""
@@ -282,8 +285,9 @@ class Sender(Link):
             return
         self._writes = self.recording
         if self._writes:
-            path = os.fsencode(os.path.abspath(free_name(self._record)))
-            self._send(RECORD, path)
+            path = free_name(self._record)
+            self._send(RECORD, os.fsencode(os.path.abspath(path)))
+            self.files.append(path)
         else:
             self._send(STOP_RECORDING, b"")
 

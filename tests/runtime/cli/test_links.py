@@ -62,3 +62,19 @@ def test_a_link_whose_thread_dies_ends_the_run_with_a_sentence(world, monkeypatc
     said = capsys.readouterr().err
     assert "the thread 'broken' ended by a fault, ZeroDivisionError" in said
     assert "test_links.py" in said and "start the run again" in said and broken.closed
+
+
+class Recorder(Link):
+    files = ("run-2.mkv",)
+
+    def close(self):
+        pass
+
+
+def test_the_files_that_a_link_wrote_are_told_at_the_end(world, monkeypatch, capsys):
+    module = types.SimpleNamespace(open_link=lambda context: Recorder())
+    monkeypatch.setitem(sys.modules, "recorder", module)
+    monkeypatch.setattr(links, "LINKS", (("publish", "recorder", ""),))
+    assert here(world, "frames", "--publish", "udp://127.0.0.1:9", "--no-show", "--json") == 0
+    told = capsys.readouterr()
+    assert "\nwrote run-2.mkv\n" in told.err and '"files": ["run-2.mkv"]' in told.out

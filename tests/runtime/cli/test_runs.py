@@ -188,7 +188,7 @@ def test_outputs_fail_one_by_one_and_the_others_go_on(world, tmp_path, capsys, m
     assert here(world, "frames", *files, "--save", tmp_path / "a.mp4", "--append") == 2
     assert capsys.readouterr().err.count("a.csv: the disk is full") == 31
     assert here(world, "frames", *files) == 2  # nothing is left to run for
-    assert "1 frames" in capsys.readouterr().err
+    assert "1 frame of" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("live", [True, False])

@@ -32,6 +32,16 @@ def test_a_target_that_left_the_picture_for_good_is_said_once(box, lost, told):
     assert target["outside_since"] == (10 if told else None)
 
 
+def test_a_run_of_one_frame_and_one_gap_is_told_so():
+    source = Source("cam0")
+    source.gaps, source.dropped = [(1, 2.5)], 1
+    summary = Summary("tiny", ENGINE, Profile(), print)
+    summary.add_frame(0, {}, (120, 160, 3))
+    lines = lines_of(summary.figures(source, [], []), live=True)
+    assert lines[0].startswith("tiny: 1 frame of cam0 on onnxruntime")
+    assert lines[-1] == "1 frame dropped, 1 gap of 2.5 s in all"
+
+
 def test_decoder_errors_are_counted_at_the_end():
     source = Source("clip.mp4")
     figures = Summary("tiny", ENGINE, Profile(), print).figures(source, [], [])

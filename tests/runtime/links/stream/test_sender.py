@@ -175,17 +175,20 @@ def test_a_recording_has_all_frames_of_a_file_and_counts_those_that_a_camera_los
     opened, tmp_path, waits
 ):
     path = tmp_path / "run.mkv"
+    path.write_bytes(b"an older file")
     recording = opened([], str(path), 30.0, False, print, waits=waits)
     feed = Feed(recording)
     feed.pause_s = 0.0
     feed.run(30.0, lambda: feed.number == 200)
     recording.close()
+    (path,) = recording.files
+    assert path == str(tmp_path / "run-2.mkv")
     written = len(packet_times_s(path))
     if waits:
         assert (written, recording.dropped) == (200, 0)
     else:
         assert written <= recording.sent and recording.sent + recording.dropped >= 199
-        assert f"{recording.dropped} are not recorded" in recording.lines()[0]
+        assert f"not recorded, as the encoder was late: {recording.dropped}" in recording.lines()[0]
 
 
 @needs_gstreamer

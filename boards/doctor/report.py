@@ -65,6 +65,8 @@ def _identity(detection: Detection, installed: Installed) -> List[str]:
     default, exists = board.precision["default"], board.precision["exists"]
     others = [name for name in exists if name != default]
     text = "{} (also: {})".format(default, ", ".join(others)) if others else default
+    if board.family == "computer":  # there `hotpath track` needs no bundle, and measures
+        text = "the faster one of fp32 and int8; in a bundle " + text
     lines.append(LABEL.format("precision", text))
     return lines + [LABEL.format("lost targets", _search(board))]
 
@@ -146,7 +148,7 @@ def listing() -> List[str]:
         capability, memory = board.gpu["compute_capability"] or "-", _amount(board.memory["gb_s"])
         cells = (name, board.title, board.engine, capability, " ".join(marked), memory)
         lines.append(row.format(*cells).rstrip())
-    return lines + ["* the default precision"]
+    return lines + ["* the default precision of a bundle"]
 
 
 def _amount(value: Any) -> str:

@@ -46,12 +46,13 @@ def run(
     here = dict(_board(), network=state.network)
     state.times = _times_of(path, {key: here[key] for key in ALIKE})
     evidence: Dict[str, Any] = {"format": FORMAT, "steps": [], "complete": False}
+    row = "{{:<8}} {{:<{}}} {{}}".format(max(len(step.__name__) for step in steps.STEPS))
     for step in steps.STEPS:
         told = _run_step(step, state)
         evidence["steps"].append(told)
-        say("{:<8} {:<10} {}".format(told["result"], told["step"], told["text"]))
+        say(row.format(told["result"], told["step"], told["text"]))
         if told["advice"]:
-            say("{:<19} {}".format("", told["advice"]))
+            say(row.format("", "", told["advice"]))
         evidence.update(_board(), network=state.network, times=state.times)
         snapshot.replace(path, _text(evidence))
     state.close()
@@ -122,5 +123,5 @@ def conclusion(evidence: Dict[str, Any], path: Optional[str]) -> str:
     """Return the last line: what to do now."""
     failed = failures(evidence)
     if failed:
-        return "failed: {}; read {} and send it in".format(", ".join(failed), path)
-    return f"all steps passed; read {path} and send it in, so that others know"
+        return "failed: {}; wrote {}; read it and send it in".format(", ".join(failed), path)
+    return f"all steps passed; wrote {path}; read it and send it in, so that others know"

@@ -42,7 +42,11 @@ def test_a_computer_without_a_gpu_passes_and_skips_what_is_about_one(tmp_path, c
     assert told["engine"]["result"] == told["times"]["result"] == "passed"
     assert "ms a frame" in told["times"]["text"]
     assert "None" not in told["clocks"]["text"] and "jetson" not in told["clocks"]["text"]
-    assert "send it in" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert f"wrote {tmp_path}/evidence.json; read it and send it in" in told
+    rows = [line for line in told.splitlines() if line.startswith(("passed", "skipped"))]
+    assert len(rows) == len(steps.STEPS)
+    assert all(row[8] == row[20] == " " and row[21] != " " for row in rows), told  # columns
 
 
 def test_a_nano_is_checked_from_the_driver_to_the_boxes(nano, tmp_path):

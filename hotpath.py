@@ -8,17 +8,22 @@ import importlib.util
 import sys
 
 
+def _own(name):
+    """The name of a module here: ``hotpath.interop`` is ``runtime.interop``, with a short name."""
+    name = name.partition(".")[2]
+    return "runtime." + name if name.split(".")[0] == "interop" else name
+
+
 class _Alias(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Finds ``hotpath.NAME`` as the module ``NAME``: each module is loaded only once."""
 
     def find_spec(self, fullname, path=None, target=None):
-        name = fullname.partition("hotpath.")[2]
-        if not fullname.startswith("hotpath.") or importlib.util.find_spec(name) is None:
+        if not fullname.startswith("hotpath.") or importlib.util.find_spec(_own(fullname)) is None:
             return None
         return importlib.util.spec_from_loader(fullname, self)
 
     def create_module(self, spec):
-        module = importlib.import_module(spec.name.partition(".")[2])
+        module = importlib.import_module(_own(spec.name))
         spec.loader_state = module.__spec__
         return module
 

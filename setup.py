@@ -53,12 +53,14 @@ from {0}.runtime.command import main
 sys.exit(main())
 '''
 RULES = (
+    (r"\bruntime\.interop\b", "{1}.interop"),  # a short name, for programs of users
     (r"^(\s*from )({0})(?=[.\s])", r"\1{1}.\2"),
     (r"^(\s*import )({0})((?:\.\w+)+ as )", r"\1{1}.\2\3"),
     (r"^(\s*)import ({0})$", r"\1from {1} import \2"),
     (r"(?<!sudo )\bpython3? -m boards\b(?!\.)", "{1} boards"),  # in messages; sudo has another PATH
     (r"(-m )({0})\b", r"\1{1}.\2"),  # in messages
     (r"([\"'])({0})(\.[\w.]*[\"'])", r"\1{1}.\2\3"),  # names of modules
+    (r"(``)({0})(?=\.)", r"\1{1}.\2"),  # in docstrings, which help() shows
 )
 
 
@@ -135,17 +137,19 @@ class Machine(Distribution):
         return bool(LEVELS)
 
 
+def placed(name):
+    """The name of a package in what is built."""
+    return name if EDITABLE else OURS + "." + re.sub(r"^runtime\.interop\b", "interop", name)
+
+
 names = find_packages(include=[pattern for name in NAMES for pattern in (name, name + ".*")])
-prefix = "" if EDITABLE else OURS + "."
 setup(
     version=version(),
     py_modules=["hotpath"] if EDITABLE else [],
-    packages=[prefix + name for name in names],
-    package_dir={} if EDITABLE else {prefix + name: name.replace(".", "/") for name in names},
-    package_data=dict(
-        {"": list(DATA)}, **{prefix + name: kinds for name, kinds in FOLDERS.items()}
-    ),
-    entry_points={"console_scripts": [f"hotpath = {prefix}runtime.command:main"]},
+    packages=[placed(name) for name in names],
+    package_dir={} if EDITABLE else {placed(name): name.replace(".", "/") for name in names},
+    package_data=dict({"": list(DATA)}, **{placed(name): kinds for name, kinds in FOLDERS.items()}),
+    entry_points={"console_scripts": [f"hotpath = {placed('runtime')}.command:main"]},
     cmdclass={"build_py": BuildPy, "bdist_wheel": Wheel},
     distclass=Machine,
 )

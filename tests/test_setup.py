@@ -77,6 +77,7 @@ def test_the_wheel_and_the_checkout_have_the_same_names(wheel, tmp_path):
         "import hotpath, hotpath.runtime.errors, hotpath.kernels.golden as golden\n"
         "from hotpath import BadBox, load_targets, load_tracker\n"
         "from hotpath.runtime.errors import BadBox as same\n"
+        "from hotpath.interop import coco; import hotpath.interop.coco as one; assert coco is one\n"
         "assert same is BadBox and hotpath.runtime.load_tracker is load_tracker\n"
         "twice = [n for n in sys.modules if n in ('runtime.errors', 'hotpath.runtime.errors')]\n"
         "assert len({id(sys.modules[n]) for n in twice}) == 1\n"
@@ -88,6 +89,17 @@ def test_the_wheel_and_the_checkout_have_the_same_names(wheel, tmp_path):
         words = [sys.executable, "-m", "hotpath", "track", "--version"]
         code, told = run(words, place)
         assert code == 0 and told == f"hotpath-tracker {runtime.__version__}\n", told
+
+
+def test_the_help_of_a_wheel_names_its_modules(wheel, tmp_path):
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "import hotpath, hotpath.runtime.options; help(hotpath.load_tracker)"
+    )
+    done, told = run([sys.executable, "-c", code, wheel], tmp_path)
+    assert done == 0 and "see ``hotpath.runtime.options.Options``" in told
+    ours = re.compile(r"``(runtime|kernels|boards|calib)\.")
+    assert not [path for path in wheel.rglob("*.py") if ours.search(path.read_text("utf-8"))]
 
 
 def write_film(folder):

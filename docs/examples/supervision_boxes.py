@@ -9,7 +9,7 @@ import sys
 import supervision as sv
 
 from hotpath import load_tracker
-from hotpath.runtime.interop.supervision import detections
+from hotpath.interop.supervision import detections
 
 
 def main(video, box, out):

@@ -50,6 +50,7 @@ def text() -> str:
     for thing, members in PUBLIC:
         name = thing.__name__
         module = "hotpath" if name in runtime.__all__ else f"hotpath.{thing.__module__}"
+        module = module.replace("runtime.interop", "interop")
         parts.append(f"## {name}\n\n`from {module} import {name}`\n")
         parts += _described(thing)
         for part in members:
@@ -94,7 +95,8 @@ def _item(item: str) -> str:
 
 
 def _line(paragraph: str) -> str:
-    """A paragraph in one line, with Markdown's code."""
+    """A paragraph in one line, with Markdown's code and the names that a program can import."""
+    paragraph = re.sub(r"``(?=(runtime|kernels|boards)\.)", "``hotpath.", paragraph)
     return re.sub(r"\s+", " ", paragraph.replace("``", "`")).rstrip()
 
 

@@ -4,11 +4,9 @@
     hotpath convert boxes.csv coco.json --video drone.mp4
     hotpath convert boxes.csv region.txt --target 0
 
-| ending | format | read by |
-|---|---|---|
-| .json | COCO with video_id and track_id, as TAO has it | pycocotools, FiftyOne, CVAT |
-| .zip | MOT with labels, where CVAT keeps the tracks | CVAT ("MOT 1.1"), Datumaro |
-| .txt | VOT: one target, one region a frame, x,y,w,h in pixels | the toolkits of VOT and GOT-10k |
+    .json   COCO with video_id and track_id, as TAO has it: pycocotools, FiftyOne, CVAT
+    .zip    MOT with labels, where CVAT keeps the tracks: CVAT ("MOT 1.1"), Datumaro
+    .txt    VOT: one target, one region x,y,w,h a frame: the toolkits of VOT and GOT-10k
 
 The pictures that COCO names are those of `ffmpeg -i drone.mp4 -start_number 0 %06d.jpg`.
 
@@ -54,7 +52,7 @@ def read_rows(path: str) -> Rows:
     except ValueError:
         whole = False
     if not whole:
-        raise BadRun(f"{path}: is no whole CSV of --results; write it again with runtime.track")
+        raise BadRun(f"{path}: is no whole CSV of --results; write it again with `hotpath track`")
     return rows
 
 
@@ -132,9 +130,9 @@ def convert(options: argparse.Namespace) -> None:
     ending = os.path.splitext(options.out)[1].lower()
     if ending not in (".json", ".zip", ".txt"):
         raise BadRun(f"{options.out}: must end with .json (COCO), .zip (MOT) or .txt (VOT)")
+    rows = read_rows(options.rows)
     if ending == ".json" and not options.video:
         raise BadRun("COCO states the size of the frames; name what was tracked with --video")
-    rows = read_rows(options.rows)
     if ending == ".json":
         data = json.dumps(coco(rows, options.video), indent=1).encode("utf-8")
     else:
@@ -150,9 +148,10 @@ def convert(options: argparse.Namespace) -> None:
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     cli = command.parser("hotpath convert", __doc__)
+    cli.usage = "%(prog)s FILE.csv OUT [--video SOURCE] [--target N]"
     cli.add_argument("rows", metavar="FILE.csv", help="of --results")
     cli.add_argument("out", metavar="OUT", help="a name that ends with .json, .zip or .txt")
-    cli.add_argument("--video", help="what was tracked; for .json")
+    cli.add_argument("--video", metavar="SOURCE", help="what was tracked; for .json")
     cli.add_argument("--target", type=int, metavar="N", help="which one of several; for .txt")
     return cli
 

@@ -73,6 +73,7 @@ def test_vot_has_a_region_for_each_frame(rows):
         (["boxes.csv", "out.txt", "--target", "1"], "targets 0 2 with --target"),
         (["boxes.csv", "out.json"], "with --video"),
         (["boxes.csv", "out.xml"], "must end with"),
+        (["missing.csv", "out.json"], "missing.csv: no such file; name another"),
         (["missing.csv", "out.txt"], "missing.csv: no such file; name another"),
         (["film/0.png", "out.txt"], "is not a text file; name another"),
         (["cut.csv", "out.txt", "--target", "0"], "no whole CSV"),
@@ -85,6 +86,14 @@ def test_bad_input_is_told(rows, capsys, monkeypatch, given, said):
     monkeypatch.chdir(rows)
     assert main(given) == 2
     assert said in capsys.readouterr().err
+
+
+def test_the_help_is_text_and_begins_with_the_file(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main(["--help"])
+    told = capsys.readouterr().out
+    assert told.startswith("usage: hotpath convert FILE.csv OUT [--video SOURCE]")
+    assert "|" not in told
 
 
 def test_the_example_for_supervision_runs(tmp_path):

@@ -51,9 +51,12 @@ def _parser() -> argparse.ArgumentParser:
         if name == "snapshot":
             command.add_argument("file", help="text file to write; it holds no serial number")
         if name == "bringup":
-            command.add_argument("--network", help="(default: the board's)")
-            command.add_argument("--out", default="bringup.json", metavar="FILE")
-            command.add_argument("--engines", default="engines", metavar="DIR", help="of bundles")
+            text = "the network to check it with (default: the board's)"
+            command.add_argument("--network", metavar="NAME|FILE.toml", help=text)
+            text = "the evidence to write (default: %(default)s)"
+            command.add_argument("--out", default="bringup.json", metavar="FILE", help=text)
+            text = "folder of all bundles (default: %(default)s)"
+            command.add_argument("--engines", default="engines", metavar="DIR", help=text)
         if name in ("missing", "sensors", "snapshot"):
             # SUPPRESS: a default here would overwrite the same option given before the command
             command.add_argument(

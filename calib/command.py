@@ -33,7 +33,12 @@ def add_network_options(cli: argparse.ArgumentParser, engine: bool = True) -> No
         help="folder with the networks' files (default: the environment's NETWORKS_DIR)",
     )
     if engine:
-        cli.add_argument("--engine", default="auto", choices=engines.choices(of_files=True))
+        cli.add_argument(
+            "--engine",
+            default="auto",
+            choices=engines.choices(of_files=True),
+            help="what runs the networks (default: the best one that is installed)",
+        )
 
 
 def add_clip_options(cli: argparse.ArgumentParser, required: bool = True) -> None:

@@ -61,7 +61,7 @@ def parser() -> argparse.ArgumentParser:
         "as peers: " + ", ".join(trackers.PEERS),
     )
     command.add_network_options(cli)
-    cli.add_argument("--threads", type=int, default=1, metavar="N")
+    cli.add_argument("--threads", type=int, default=1, metavar="N", help="threads of a network")
     cli.add_argument(
         "--int8-dir",
         default="out/int8",
@@ -69,7 +69,8 @@ def parser() -> argparse.ArgumentParser:
         help="where `hotpath int8` wrote its networks (default: %(default)s)",
     )
     cli.add_argument("--jobs", type=int, default=1, metavar="N", help="processes")
-    cli.add_argument("--out", default="out/evaluation", metavar="DIR")
+    text = "folder to write to (default: %(default)s)"
+    cli.add_argument("--out", default="out/evaluation", metavar="DIR", help=text)
     return cli
 
 

@@ -39,7 +39,8 @@ RAN_OUT = "{:.4f} is lost at best, with {} layers in 16 bit; --budget {:g} allow
 def parser() -> argparse.ArgumentParser:
     """The command line's options."""
     cli = command.parser("hotpath int8", __doc__)
-    cli.add_argument("--network", required=True, metavar="NAME|FILE.toml")
+    text = "the network to quantise"
+    cli.add_argument("--network", required=True, metavar="NAME|FILE.toml", help=text)
     command.add_network_options(cli, engine=False)
     command.add_clip_options(cli, required=False)
     cli.add_argument(
@@ -63,8 +64,13 @@ def parser() -> argparse.ArgumentParser:
         metavar="SHARE",
         help="share of the multiply-accumulates that may stay in 16 bit (default: %(default)s)",
     )
-    cli.add_argument("--tensorrt", nargs="*", default=["8.2.1", "10.3.0"], metavar="VERSION")
-    cli.add_argument("--out", default="out/int8", metavar="DIR")
+    versions, text = (
+        ["8.2.1", "10.3.0"],
+        "write a calibration cache for each (default: 8.2.1 10.3.0)",
+    )
+    cli.add_argument("--tensorrt", nargs="*", default=versions, metavar="VERSION", help=text)
+    text = "folder to write to (default: %(default)s)"
+    cli.add_argument("--out", default="out/int8", metavar="DIR", help=text)
     return cli
 
 

@@ -48,7 +48,8 @@ NO_GAIN = (
 def parser() -> argparse.ArgumentParser:
     """The command line's options."""
     cli = command.parser("hotpath tune", __doc__)
-    cli.add_argument("--network", required=True, metavar="NAME|FILE.toml")
+    text = "the network whose numbers are searched"
+    cli.add_argument("--network", required=True, metavar="NAME|FILE.toml", help=text)
     command.add_network_options(cli)
     command.add_clip_options(cli)
     cli.add_argument(
@@ -56,15 +57,17 @@ def parser() -> argparse.ArgumentParser:
         metavar="NAME,NAME",
         help="clips that the search does not use (default: every second clip)",
     )
-    cli.add_argument("--trials", type=int, default=60, metavar="N")
+    text = "sets of numbers to try (default: %(default)s)"
+    cli.add_argument("--trials", type=int, default=60, metavar="N", help=text)
     cli.add_argument(
         "--parameters",
         metavar="NAME,NAME",
         help="keys of [tracking] in the network's TOML (default: those that it has of "
         f"{', '.join(RANGES)})",
     )
-    cli.add_argument("--seed", type=int, default=1)
-    cli.add_argument("--out", default="out/tune", metavar="DIR")
+    cli.add_argument("--seed", type=int, default=1, metavar="N", help="of the random sets")
+    text = "folder to write to (default: %(default)s)"
+    cli.add_argument("--out", default="out/tune", metavar="DIR", help=text)
     return cli
 
 

@@ -26,6 +26,7 @@ from runtime.errors import (  # noqa: E402
     BadBundle,
     BadFrame,
     BadNetwork,
+    BadOption,
     BadOutput,
     BadSource,
     BundleMismatch,
@@ -57,6 +58,7 @@ __all__ = [
     "BadBundle",
     "BadFrame",
     "BadNetwork",
+    "BadOption",
     "BadOutput",
     "BadOverlay",
     "BadSource",
@@ -144,6 +146,8 @@ def load_targets(
         every: frames from one call of the finder to the next.
     """
     chosen = Options(**given_in(locals()))
+    if finder is not None and (not callable(finder) or every < 1):
+        raise BadOption("finder must be a function of a frame, and every a number above 0")
     from runtime import loading
     from runtime.targets.targets import Targets
 

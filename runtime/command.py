@@ -60,6 +60,9 @@ def main(arguments: Optional[List[str]] = None) -> int:
     """Run the program that the first word names; returns the exit code."""
     words = sys.argv[1:] if arguments is None else arguments
     program = PROGRAMS.get(words[0]) if words else None
+    if words[:1] == ["help"] and len(words) > 1:
+        words = [words[1], "--help"]
+        program = PROGRAMS.get(words[0])
     if words[:1] == ["--version"]:
         words, program = ["track", "--version"], PROGRAMS["track"]
     if program is None and words and words[0] not in HELP + ("help",):

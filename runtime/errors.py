@@ -34,7 +34,7 @@ class BadOutput(HotpathError):
 
 
 class BadOption(HotpathError):
-    """An option of a command line, or of the file that holds them, cannot be understood."""
+    """An option of a command line, of the file that holds them, or of a function is wrong."""
 
 
 class UnknownNetwork(HotpathError):

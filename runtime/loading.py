@@ -24,7 +24,7 @@ from runtime.devices.processor import Processor
 from runtime.engines.base import Engine, Setup
 from runtime.errors import BadBundle, NoEngine
 from runtime.networks import DEFAULT_NETWORK, Network, default_of, load_network
-from runtime.options import DEFAULTS, MOST_WINDOWS, NORMAL, Log, Options, PathLike
+from runtime.options import DEFAULTS, MOST_WINDOWS, NORMAL, Log, Options, PathLike, check
 from runtime.precision import AUTO, open_precision
 from runtime.tracker import NOT_ASKED, Tracker
 
@@ -51,8 +51,10 @@ def load(options: Options) -> Loaded:
             files in an engine of this computer.
 
     Raises:
-        UnknownNetwork, BadNetwork, NoEngine, BadBundle, BundleMismatch: see ``runtime.errors``.
+        BadOption, UnknownNetwork, BadNetwork, NoEngine, BadBundle, BundleMismatch: see
+            ``runtime.errors``.
     """
+    check(options)
     options = options._replace(threads=usable_threads(options.threads, options.log))
     runs_files = options.engine == engines.AUTO or engines.find(options.engine).runs_files
     if options.bundle or options.board or options.simulate or not runs_files:
@@ -68,7 +70,7 @@ def usable_threads(threads: Optional[int], log: Log = None) -> Optional[int]:
     Raises:
         NoEngine: it is no whole number above 0.
     """
-    if threads is not None and (not isinstance(threads, int) or threads < 1):
+    if threads is not None and (type(threads) is not int or threads < 1):
         raise NoEngine(f"threads must be a whole number above 0, not {threads!r}")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     if threads is None or not cores or threads <= cores:

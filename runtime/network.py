@@ -195,14 +195,18 @@ def _candidates(
     if (beside / name).is_file():
         yield beside / name
     if networks_dir:
-        folder = pathlib.Path(networks_dir)
-        if not folder.is_dir():
-            raise BadNetwork(f"--networks-dir {folder} is not a folder; name one that is")
-        for path in sorted(folder.rglob(name)):
+        check_folder(networks_dir)
+        for path in sorted(pathlib.Path(networks_dir).rglob(name)):
             if path.is_file():
                 yield path
     if (CACHE / name).is_file():
         yield CACHE / name
+
+
+def check_folder(networks_dir: Union[str, pathlib.Path, None]) -> None:
+    """Raise ``BadNetwork`` where the folder with networks' files is none."""
+    if networks_dir and not pathlib.Path(networks_dir).is_dir():
+        raise BadNetwork(f"--networks-dir {networks_dir} is not a folder; name one that is")
 
 
 def sha256_of(path: Union[str, pathlib.Path]) -> str:

@@ -3,6 +3,8 @@
 import pathlib
 from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional, Tuple, Union
 
+from runtime.errors import BadOption
+
 PathLike = Union[str, pathlib.Path]
 SAVING, NORMAL, LOW = LATENCIES = ("saving", "normal", "low")
 MOST_WINDOWS = 64  # of the search in a frame
@@ -56,6 +58,22 @@ class Options(NamedTuple):
 
 
 DEFAULTS = Options()
+
+
+def check(options: Options) -> None:
+    """Refuse values that no function further down looks at before it uses them.
+
+    Raises:
+        BadOption: ``log`` is no function, ``latency`` no such word, or a switch not True or False.
+    """
+    if options.log is not None and not callable(options.log):
+        raise BadOption(f"log must be a function of one sentence, such as print, not {options.log}")
+    if options.latency not in LATENCIES:
+        raise BadOption(f"latency must be one of {', '.join(LATENCIES)}, not {options.latency!r}")
+    for name in ("recover", "steady"):
+        value = getattr(options, name)
+        if value is not None and not isinstance(value, bool):
+            raise BadOption(f"{name} must be True or False, not {value!r}")
 
 
 def given_in(values: Mapping[str, Any]) -> Dict[str, Any]:

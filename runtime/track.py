@@ -27,7 +27,7 @@ from runtime.service_manager import ServiceManager
 from runtime.targets.finding import TargetFinder
 from runtime.types import GIVEN_SCORE, Box, Taken, Track
 from runtime.video.live import end_program
-from runtime.video.sources import WAITING, is_recorded, list_cameras, open_source
+from runtime.video.sources import WAITING, check_camera, is_recorded, list_cameras, open_source
 
 POLL_S = 0.2  # longest wait for a frame before signals are looked at
 LAST_S = 1.0  # after a second signal, for what ends by itself
@@ -69,8 +69,9 @@ def print_cameras() -> int:
 def run(options: argparse.Namespace) -> int:
     """Track through a whole source; returns the exit code."""
     check_boxes(options)
-    check_outputs(options)
     check_detector(options)
+    check_outputs(options)
+    check_camera(options.video)
     manager = ServiceManager(os.environ)
     with contextlib.ExitStack() as cleanup:
         # files first: a wrong name must not wait for the network, which takes seconds to load
@@ -194,6 +195,8 @@ def first_frame(source: Any, start_s: Optional[float] = None) -> Any:
     while frame is WAITING:
         frame = source.read(POLL_S)
     if frame is None:
+        if start_s:
+            raise BadSource(f"{name}: ends before {start_s:g} s; give --start an earlier time")
         raise BadSource(f"{name} holds no frame; name another --video")
     if start_s and source.time_s is not None and source.time_s + source.period_s < start_s:
         raise BadSource(f"{name}: ends at {source.time_s:.1f} s; give --start an earlier time")

@@ -127,10 +127,14 @@ def checked_frame(frame: Any) -> AnyFrame:
             "there is no frame, but None: the picture or video could not be opened, or has ended; "
             "check its path"
         )
-    if not isinstance(frame, np.ndarray) or frame.dtype != np.uint8:
-        kind = frame.dtype if isinstance(frame, np.ndarray) else type(frame).__name__
+    if not isinstance(frame, np.ndarray):
+        kind = type(frame).__name__
+        advice = {"str": "read it with cv2.imread", "tuple": "video.read() gives (good, frame)"}
+        how = advice.get(kind, "make one with np.asarray")
+        raise BadFrame(f"a frame must be a uint8 array, not {kind}; {how}")
+    if frame.dtype != np.uint8:
         raise BadFrame(
-            f"a frame must be a uint8 array, not {kind}; scale it to 0..255 and call "
+            f"a frame must be a uint8 array, not {frame.dtype}; scale it to 0..255 and call "
             ".astype(np.uint8)"
         )
     if frame.ndim != 3 or frame.shape[2] != 3 or not frame.shape[0] or not frame.shape[1]:

@@ -38,10 +38,15 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
 def parser() -> argparse.ArgumentParser:
     """The options of the command line."""
     cli = Parser(prog="hotpath vot", description=__doc__)
-    cli.add_argument("--network", default=DEFAULT_NETWORK, metavar="NAME|FILE.toml")
-    cli.add_argument("--networks-dir", default=os.environ.get("NETWORKS_DIR"), metavar="DIR")
-    cli.add_argument("--engine", default="auto", choices=engines.choices(of_files=True))
-    cli.add_argument("--threads", type=int, default=engines.THREADS, metavar="N")
+    text = "the network (default: %(default)s)"
+    cli.add_argument("--network", default=DEFAULT_NETWORK, metavar="NAME|FILE.toml", help=text)
+    text, folder = "folder with the networks' files", os.environ.get("NETWORKS_DIR")
+    text += " (default: the variable NETWORKS_DIR)"
+    cli.add_argument("--networks-dir", default=folder, metavar="DIR", help=text)
+    text = "what runs the network (default: the best one that is installed)"
+    cli.add_argument("--engine", default="auto", choices=engines.choices(of_files=True), help=text)
+    text = "threads that run the network (default: %(default)s)"
+    cli.add_argument("--threads", type=int, default=engines.THREADS, metavar="N", help=text)
     return cli
 
 

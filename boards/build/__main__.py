@@ -55,10 +55,11 @@ def _parser() -> argparse.ArgumentParser:
     out = f"folder of all bundles (default: {bundle.FOLDER})"
     add = cli.add_argument
     add("board", nargs="?", help="a name of `python -m boards list`, or a TOML file")
-    usual = f"(default: the board's, else {DEFAULT_NETWORK})"
+    usual = f"the network (default: the board's, else {DEFAULT_NETWORK})"
     add("--network", metavar="NAME|FILE.toml", help=usual)
-    add("--precision", choices=PRECISIONS, help="(default: the board's own)")
-    add("--networks-dir", default=os.environ.get("NETWORKS_DIR"), metavar="DIR")
+    add("--precision", choices=PRECISIONS, help="of the bundle (default: the board's own)")
+    text = "folder with the networks' files (default: the variable NETWORKS_DIR)"
+    add("--networks-dir", default=os.environ.get("NETWORKS_DIR"), metavar="DIR", help=text)
     add("--calibration", metavar="FILE", type=pathlib.Path, help=table)
     add("--dla", type=int, metavar="CORE", help="run on this DLA core what it can run")
     add("--provider", choices=("cuda", "tensorrt"), help="of ONNX Runtime, for an NVIDIA GPU")

@@ -1,6 +1,7 @@
 """The options of ``hotpath track``, in groups."""
 
 import argparse
+import difflib
 import ipaddress
 import math
 import os
@@ -25,6 +26,7 @@ NEEDS = {  # an output -> the options that mean nothing without it
     "page": ("host", "port", "fps", "width"),
     "save": ("crf", "width"),
 }
+MOST = 10**9  # of what is counted
 EXIT_CODES = (
     "Exit code: 0; 2 after an error, where an output failed, and where a recording has more than "
     "one decoder error (everything that can be decoded is tracked all the same); 128 + its number "
@@ -42,7 +44,9 @@ def parse(arguments: List[str]) -> argparse.Namespace:
     options, words = cli.parse_known_args(with_config(cli, _joined_boxes(arguments)))
     unknown = [word for word in words if word.startswith("-")]
     if unknown:
-        cli.error("unrecognized arguments: " + " ".join(unknown))
+        known = difflib.get_close_matches(unknown[0].split("=")[0], cli._option_string_actions, 1)
+        meant = "".join(f" (did you mean {name}?)" for name in known)
+        cli.error("unrecognized arguments: " + " ".join(unknown) + meant)
     if words:  # which overrule a file's
         named = [word.split("=")[0] for word in arguments if word.startswith("--v")]
         is_given = any("--video".startswith(name) for name in named)  # it may be shortened
@@ -354,7 +358,7 @@ def _number(
     low: float, high: float = math.inf, kind: Callable[[str], float] = float
 ) -> Callable[[str], float]:
     """A function that reads a number between two limits."""
-    limits = f"from {low:g}" + (f" to {high:g}" if high < math.inf else "")
+    limits = f"from {low:g}" + (f" to {high:g}" if high < MOST else "")
 
     def read(text: str) -> float:
         try:
@@ -374,7 +378,7 @@ def between(low: int, high: float) -> Callable[[str], float]:
     return _number(low, high, int)
 
 
-count = between(1, 10**9)  # reads a whole number from 1
+count = between(1, MOST)  # reads a whole number from 1
 
 
 def _fov(text: str) -> Tuple[float, ...]:

@@ -10,6 +10,7 @@ from boards import toml
 from kernels.commands import Parser
 from runtime import canonical, decode, detect
 from runtime.errors import BadNetwork, HotpathError
+from runtime.network import check_folder
 from runtime.networks import (
     CACHE,
     Network,
@@ -54,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("network", help="a name, or a TOML of your own")
         command.add_argument(
             "--networks-dir",
+            metavar="DIR",
             default=os.environ.get("NETWORKS_DIR"),
             help="folder with networks' files (default: the environment's NETWORKS_DIR)",
         )
@@ -92,6 +94,7 @@ def add_network(options: argparse.Namespace) -> None:
 
 def list_networks(options: argparse.Namespace) -> None:
     """Print one line for each network and detector: family, sides, whether its files are here."""
+    check_folder(options.networks_dir)
     row = "{:<16} {:<10} {:>8} {:>7}  {}"
     print(row.format("network", "family", "exemplar", "search", "files"))
     for name in names():

@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 from typing import Any, Callable, Iterator, List
 
+from kernels.commands import reason
 from runtime.errors import BadNetwork, BadOutput
 from runtime.network import File, Network, sha256_of
 from runtime.networks.schema import LARGEST_FILE
@@ -82,10 +83,11 @@ def _fetch_one(
     try:
         _download(entry, part)
     except _BROKEN as error:
-        reason = getattr(error, "reason", None) or error
+        cause = getattr(error, "reason", None) or error
         raise BadNetwork(
-            f"{entry.url} can't be downloaded: {reason}; run the same command again to go on "
-            f"where it broke, or put {entry.name} into a folder and name that with --networks-dir"
+            f"{entry.url} can't be downloaded ({reason(cause)}); run the same command again to go "
+            f"on where it broke, or put {entry.name} into a folder and name that with "
+            "--networks-dir"
         ) from None
     got = sha256_of(part)
     if got != entry.sha256:

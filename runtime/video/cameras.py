@@ -75,12 +75,19 @@ class Camera:
         self.path = f"/dev/video{number}"
         self.name = f"cam{number}"
 
-    def open(self) -> Any:
-        """An open capture; raises ``NoCamera`` if the camera gives no video."""
+    def check(self) -> None:
+        """Raise ``NoCamera`` if the camera is not there or can't be opened."""
+        os.close(self._open_device())
+
+    def _open_device(self) -> int:
         try:
-            device = os.open(self.path, os.O_RDWR | os.O_NONBLOCK)
+            return os.open(self.path, os.O_RDWR | os.O_NONBLOCK)
         except OSError as error:
             raise NoCamera(self._why_not(error)) from None
+
+    def open(self) -> Any:
+        """An open capture; raises ``NoCamera`` if the camera gives no video."""
+        device = self._open_device()
         capture: Any = None
         if self.planes:
             capture = v4l2.open_camera(device, self.size)

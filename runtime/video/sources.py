@@ -23,7 +23,15 @@ from runtime.video.recorded import (
     pictures_like,
 )
 
-__all__ = ["WAITING", "Source", "is_recorded", "list_cameras", "open_source", "reads"]
+__all__ = [
+    "WAITING",
+    "Source",
+    "check_camera",
+    "is_recorded",
+    "list_cameras",
+    "open_source",
+    "reads",
+]
 
 CAMERA = re.compile(r"(?:cam|/dev/video)(\d+)(?:@(\d+)x(\d+))?$")
 STREAMS = ("rtsp", "rtsps", "http", "https", "udp", "rtp", "rtmp", "tcp", "srt")
@@ -71,6 +79,8 @@ def open_source(
     if isinstance(spec, (list, tuple)):
         source: Source = FrameFolder(spec, log, depth)
     else:
+        if not isinstance(spec, (str, os.PathLike)):
+            raise BadSource(f"{spec!r} is no source; name a camera (cam0), an address or a file")
         source = _opened(os.fspath(spec), log, depth, planes, decoder, gpu)
     if fps and not source.live:
         source.fps, source.by_rate = fps, True
@@ -117,6 +127,13 @@ def reads(spec: Any) -> List[str]:
         return []
     annotation, _ = sequence.find_annotation(path)
     return paths + ([annotation] if annotation else [])
+
+
+def check_camera(spec: Any) -> None:
+    """Raise ``NoCamera`` if a source is a V4L2 camera that is not there."""
+    camera = None if is_recorded(spec) else CAMERA.match(spec)
+    if camera:
+        Camera(int(camera.group(1))).check()
 
 
 def is_recorded(spec: Any) -> bool:

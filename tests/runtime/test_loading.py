@@ -9,7 +9,7 @@ import pytest
 from boards import load_board
 from kernels import cpu
 from runtime import load_targets, load_tracker, loading
-from runtime.errors import BadNetwork, NoEngine
+from runtime.errors import BadNetwork, BadOption, NoEngine
 from runtime.options import Options
 from tests.runtime.search.test_search import THRESHOLDS
 from tests.support import tiny
@@ -34,15 +34,25 @@ WINDOWS = "search_windows must be a whole number from 1 to 64"
 @pytest.mark.parametrize(
     "error, told, option, values",
     [
-        (NoEngine, "threads must be a whole number above 0", "threads", (0, -1, 1.5, "2")),
+        (NoEngine, "threads must be a whole number above 0", "threads", (0, -1, 1.5, "2", True)),
         (NoEngine, WINDOWS, "search_windows", (-1, 0, 65, 1.5, "2")),
         (BadNetwork, "networks_dir must be the path of a folder, not 5", "networks_dir", (5,)),
+        (BadOption, "latency must be one of saving, normal, low", "latency", ("fast", None)),
+        (BadOption, "log must be a function of one sentence", "log", (True, "log.txt")),
+        (BadOption, "recover must be True or False, not 'no'", "recover", ("no",)),
+        (BadOption, "steady must be True or False, not 1", "steady", (1,)),
     ],
 )
 def test_an_option_that_cannot_be_is_refused(error, told, option, values):
     for value in values:
         with pytest.raises(error, match=told):
             load_tracker(**{option: value})
+
+
+def test_a_finder_that_is_no_function_is_refused_before_anything_is_loaded():
+    for wrong in ({"finder": "yolox_nano"}, {"finder": print, "every": 0}):
+        with pytest.raises(BadOption, match="finder must be a function of a frame, and every"):
+            load_targets("absent.toml", **wrong)
 
 
 @pytest.mark.parametrize("load", (load_tracker, load_targets))

@@ -40,3 +40,16 @@ def test_a_box_far_outside_the_frame_is_refused(box):
     with pytest.raises(BadBox, match="% of it lies in the frame of 320x240; give the part that"):
         checked_box(box, (240, 320, 3))
     assert checked_box((-30, 10, 60, 60), (240, 320, 3)).xyxy == (-30, 10, 30, 70)
+
+
+@pytest.mark.parametrize(
+    "frame, advice",
+    [
+        ("a.jpg", "not str; read it with cv2.imread"),
+        ((True, np.zeros((9, 9, 3), np.uint8)), r"not tuple; video.read\(\) gives \(good, frame\)"),
+        ([[[0, 0, 0]]], "not list; make one with np.asarray"),
+    ],
+)
+def test_what_a_program_may_pass_for_a_frame_by_mistake_is_named(frame, advice):
+    with pytest.raises(BadFrame, match="a frame must be a uint8 array, " + advice):
+        checked_frame(frame)

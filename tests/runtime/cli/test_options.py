@@ -33,6 +33,8 @@ pytestmark = pytest.mark.pythons("argparse writes help differently")
         (["--page-host", "0.0.0.0"], "--page-host needs --page;"),
         (["--save-width", "640", "--page"], "--save-width needs --save;"),
         (["--no-such"], "unrecognized arguments: --no-such"),
+        (["--boxs=1,2,3,4"], "--boxs=1,2,3,4 (did you mean --boxes?)"),
+        (["--frames", "0"], "'0' is not a whole number from 1;"),
         (["--config"], "expected one argument"),
         (["--config", "absent.toml"], "absent.toml can't be read: No such file or directory;"),
     ],

@@ -391,3 +391,9 @@ def test_a_video_without_a_frame_rate_is_not_given_one(tmp_path, tool, planes):
     with open_source(path, fps=50) as source:
         frames = [source.read() for _ in range(3)]
         assert len(frames) == 3 and source.time_s == pytest.approx(0.04)
+
+
+@pytest.mark.parametrize("spec", [0, None])
+def test_a_source_by_number_is_told_what_a_camera_is_called(spec):
+    with pytest.raises(BadSource, match=rf"{spec} is no source; name a camera \(cam0\)"):
+        open_source(spec)

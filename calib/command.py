@@ -155,6 +155,11 @@ def _is_there(path: str) -> bool:
     return True
 
 
+def wrote(*paths: Any) -> None:
+    """Say which files a command wrote."""
+    say("wrote " + ", ".join(map(str, paths)))
+
+
 def say(text: str) -> None:
     """Print a line on standard error without breaking the progress bar."""
     tqdm.write(text, file=sys.stderr)

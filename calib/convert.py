@@ -142,7 +142,7 @@ def convert(options: argparse.Namespace) -> None:
             file.write(data)
     except OSError as error:
         raise BadRun(why_not(options.out, error)) from None
-    command.say(f"wrote {options.out}")
+    command.wrote(options.out)
 
 
 def parser() -> argparse.ArgumentParser:

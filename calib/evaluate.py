@@ -91,9 +91,9 @@ def run(options: argparse.Namespace) -> int:
     table, left_out = evaluated(options, data, out)
     for sentence in left_out:
         say(f"hotpath evaluate: {sentence}")
-    report.write(table, out)
+    paths = report.write(table, out)
     say(report.text(table))
-    say("wrote {}".format(", ".join(str(out / name) for name in report.FILES)))
+    command.wrote(*paths)
     return 2 if left_out and options.clips else 0
 
 

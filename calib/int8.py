@@ -33,7 +33,7 @@ from runtime.networks import load_network
 if TYPE_CHECKING:
     from calib.calibration import Calibration  # ONNX Runtime, which --help does not need
 
-RAN_OUT = "{:.4f} is lost at best, with {} layers in 16 bit; --budget {:g} allows no better"
+RAN_OUT = "{:.4f} is lost at best, with {} in 16 bit; --budget {:g} allows no better"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -88,11 +88,13 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     counts, store = (options.exemplars, options.searches), Store(out / "work" / network.name)
     work = Calibration(network, options.networks_dir, measured, held, counts, store)
     ranges, told = calibrate(work, options)
-    table.write(ranges, out / (network.name + "-ranges.json"))
+    measures, figures = out / (network.name + "-ranges.json"), out / (network.name + "-int8.json")
+    table.write(ranges, measures)
     written = write_targets(work, ranges, options.tensorrt, out)
     report = dict(told, **work.final(written, ranges))
-    (out / (network.name + "-int8.json")).write_text(json.dumps(report, indent=1))
+    figures.write_text(json.dumps(report, indent=1))
     say(text(report))
+    command.wrote(*written.values(), measures, figures)
     return report
 
 
@@ -139,7 +141,7 @@ def search_layers(
             best = (keep, loss)
         if loss <= options.tolerance:
             return keep, steps
-    say(RAN_OUT.format(best[1], len(best[0]), options.budget))
+    say(RAN_OUT.format(best[1], counted(len(best[0]), "layer"), options.budget))
     return best[0], steps
 
 

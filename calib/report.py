@@ -10,7 +10,6 @@ from calib.errors import Missing
 from calib.figures import ALL
 from kernels.commands import counted, needs
 
-FILES = ("table.csv", "evaluation.json")
 COSTS = ("mflops", "parameters_m")  # published figures that are not accuracy
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f3fbf", "#8c6d31")
 WHOLE_GROUPS = (ALL, "unseen")  # of which every figure is printed, not AUC alone
@@ -37,12 +36,12 @@ COLUMNS = (
 )
 
 
-def write(table: dict[str, Any], out: Path) -> None:
-    """Write every file of ``FILES``, and the plots, of a table of ``calib.figures``."""
+def write(table: dict[str, Any], out: Path) -> list[Path]:
+    """Write the files and plots of a table of ``calib.figures``; returns their paths."""
     out.mkdir(parents=True, exist_ok=True)
     (out / "evaluation.json").write_text(json.dumps(table, indent=1))
     _write_csv(table, out / "table.csv")
-    _plot_curves(table, out)
+    return [out / "table.csv", out / "evaluation.json", *_plot_curves(table, out)]
 
 
 def text(table: dict[str, Any]) -> str:
@@ -104,7 +103,7 @@ def _write_csv(table: dict[str, Any], path: Path) -> None:
                 )
 
 
-def _plot_curves(table: dict[str, Any], out: Path) -> None:
+def _plot_curves(table: dict[str, Any], out: Path) -> list[Path]:
     try:
         import matplotlib
     except ImportError as error:
@@ -112,7 +111,7 @@ def _plot_curves(table: dict[str, Any], out: Path) -> None:
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    colours = dict(zip(table["trackers"], COLOURS * 9))
+    colours, paths = dict(zip(table["trackers"], COLOURS * 9)), []
     for key, x, label in (
         ("success", metrics.SUCCESS, "overlap threshold"),
         ("precision", metrics.PRECISION_PX, "distance of the centres, px"),
@@ -127,5 +126,7 @@ def _plot_curves(table: dict[str, Any], out: Path) -> None:
         axes.set(xlabel=label, ylabel="share of frames", ylim=(0, 1), xlim=(x[0], x[-1]))
         axes.grid(alpha=0.3)
         axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
-        chart.savefig(out / (key + ".png"), bbox_inches="tight")
+        paths.append(out / (key + ".png"))
+        chart.savefig(paths[-1], bbox_inches="tight")
         plt.close(chart)
+    return paths

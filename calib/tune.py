@@ -106,9 +106,11 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     table = toml.read(network.path, BadNetwork)
     table.setdefault("tracking", {}).update({k: round(v, 4) for k, v in best.params.items()})
     note = f"{network.name} with tracking numbers found by calib.tune.\n{text(report)}"
-    (out / (network.name + "-tuned.toml")).write_text(toml.text(table, note))
-    (out / (network.name + "-tune.json")).write_text(json.dumps(report, indent=1))
+    tuned, told = out / (network.name + "-tuned.toml"), out / (network.name + "-tune.json")
+    tuned.write_text(toml.text(table, note))
+    told.write_text(json.dumps(report, indent=1))
     say(text(report))
+    command.wrote(tuned, told)
     return report
 
 

@@ -45,9 +45,10 @@ def test_coco_holds_the_boxes_that_are_claimed(rows):
     assert claimed == [(1, 1, 1.5), (1, 3, 10.0), (2, 3, 11.0), (4, 1, 2.5)]
 
 
-def test_mot_has_the_tracks_that_are_claimed_from_1(rows):
+def test_mot_has_the_tracks_that_are_claimed_from_1(rows, capsys):
     out = rows / "out.zip"
     assert main([str(rows / "boxes.csv"), str(out)]) == 0
+    assert capsys.readouterr().err == f"wrote {out}\n"
     with zipfile.ZipFile(out) as archive:
         assert archive.read("gt/labels.txt") == b"target\n"
         lines = archive.read("gt/gt.txt").decode().splitlines()

@@ -45,7 +45,9 @@ def test_tables_agree_and_the_text_shows_what_the_authors_publish(place, capsys)
         rows = list(csv.DictReader(file))
     assert [row["clip"] for row in rows] == ["one", "two", "mean"]
     assert float(rows[-1]["ao"]) == pytest.approx(entry["mean"]["ao"])
-    assert (place / "out" / "success.png").is_file()
+    files = [str(path) for path in (place / "out").iterdir() if path.is_file()]
+    assert sorted(told.splitlines()[-1][len("wrote ") :].split(", ")) == sorted(files)
+    assert str(place / "out" / "success.png") in files
 
 
 def test_what_is_finished_is_not_run_again(place):

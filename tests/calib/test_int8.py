@@ -4,6 +4,7 @@
 import contextlib
 import json
 import struct
+from unittest import mock
 
 import numpy as np
 import onnx
@@ -49,7 +50,11 @@ def place(tmp_path_factory):
 def done(place):
     """The place after a calibration, and its report."""
     options = int8.parser().parse_args(arguments(place, "out"))
-    return place / "out", int8.run(options)
+    with mock.patch.object(int8.command, "wrote") as wrote:
+        report = int8.run(options)
+    told = {path.name for path in wrote.call_args[0] if path.is_file()}  # in one call, at the end
+    assert told >= {"tiny-int8.toml", "tiny-ranges.json", "tiny-int8.json"}
+    return place / "out", report
 
 
 def arguments(place, out, *more):

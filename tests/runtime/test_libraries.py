@@ -93,8 +93,8 @@ def test_the_command_lists_its_programs_and_runs_one(tmp_path):
     assert all(name in done.stdout for name in ("track", "networks", "boards", "int8", "fps"))
     for word in ("--help", "help"):
         assert run(sys.executable, "-m", "runtime.command", word).returncode == 0
-    done = run(sys.executable, "-m", "runtime.command", "help", "convert")
-    assert done.returncode == 0 and done.stdout.startswith("usage: hotpath convert")
+    done = run(sys.executable, "-m", "runtime.command", "help", "networks")
+    assert done.returncode == 0 and done.stdout.startswith("usage: hotpath networks")
     told = run(sys.executable, "-m", "runtime.command", "--version").stdout
     assert told == run(sys.executable, "-m", "runtime.track", "--version").stdout != ""
     done = run(sys.executable, "-m", "runtime.command", "trak")

@@ -44,7 +44,7 @@ PROGRAMS = {
     ),
     "vot": Program("runtime.vot", "run under the VOT toolkit", "vot", PICTURES + ("vot",)),
     "gstreamer": Program("runtime.gstreamer.__main__", "what GStreamer needs to find its element"),
-    "fps": Program("tests.fps.__main__", "measure frames a second (in a checkout only)"),
+    "fps": Program("tests.fps.__main__", "measure frames a second"),
 }
 
 
@@ -75,6 +75,8 @@ def main(arguments: Optional[List[str]] = None) -> int:
 
         print("usage: hotpath PROGRAM [OPTIONS]\n")
         for name, each in PROGRAMS.items():
+            if not each.module.startswith(PREFIX):  # in a checkout only
+                continue
             extra = f"; {make('setup', ALSO=each.extra)}" if each.extra else ""
             print(f"  {name:<10} {each.text}{extra}")
         return 0 if words else 2

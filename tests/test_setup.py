@@ -207,7 +207,14 @@ def test_the_help_of_a_command_needs_no_extra_and_names_the_command(wheel, tmp_p
     words = [sys.executable, "-c", ONLY.format(code=code), wheel, "none"]
     done, told = run(words, tmp_path, HOME=str(wheel.parent))
     assert done == 0 and told.startswith(f"usage: hotpath {name} "), told
-    assert "``" not in told and "python3 -m" not in told
+    assert not re.search(r"``|python3 -m|(?<!/)runtime/|\bruntime\.", told), told
+
+
+def test_a_wheel_lists_only_programs_that_it_has(wheel, tmp_path):
+    code = "from hotpath.runtime import command\ncommand.main([])"
+    done, told = run([sys.executable, "-c", ONLY.format(code=code), wheel, "none"], tmp_path)
+    words = {line.split()[0] for line in told.splitlines()[2:]}
+    assert done == 0 and words == set(command.PROGRAMS) - {"fps"}, told
 
 
 def test_no_message_of_a_wheel_names_a_module_where_the_command_has_a_word(wheel):

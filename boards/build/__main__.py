@@ -1,4 +1,4 @@
-"""Make a network ready for a board, as a bundle (see ``runtime.bundle``).
+"""Make a network ready for a board, as a bundle: a folder.
 
     hotpath engine jetson_nano --network kestrel                       on the board itself
     hotpath engine jetson_nano --network kestrel --host user@nano      from a computer

@@ -7,7 +7,7 @@ import math
 import os
 from typing import Any, Callable, List, Optional, Sequence, Tuple
 
-from kernels.commands import Parser, make
+from kernels.commands import HERE, Parser, make
 from runtime import DEFAULT_NETWORK, __version__, detect, engines, precision
 from runtime.cli.config import completion, with_config
 from runtime.options import LATENCIES, MOST_WINDOWS, NORMAL
@@ -26,6 +26,7 @@ NEEDS = {  # an output -> the options that mean nothing without it
     "page": ("host", "port", "fps", "width"),
     "save": ("crf", "width"),
 }
+NUMBERS = os.path.join(HERE, "runtime", "links", "gimbal")
 MOST = 10**9  # of what is counted
 EXIT_CODES = (
     "Exit code: 0; 2 after an error, where an output failed, and where a recording has more than "
@@ -264,8 +265,8 @@ def _add_vehicle(group: argparse._ArgumentGroup) -> None:
         group,
         "--gimbal FILE.toml",
         "turn the vehicle's gimbal after the target; needs --mavlink and --fov; the file "
-        "replaces numbers of runtime/links/gimbal/gimbal.toml. Or onvif://USER@HOST:PORT: turn "
-        "that PTZ camera",
+        f"replaces numbers of {NUMBERS}/gimbal.toml. Or onvif://USER@HOST:PORT: turn that PTZ "
+        "camera",
         nargs="?",
         const="",
     )
@@ -279,7 +280,7 @@ def _add_vehicle(group: argparse._ArgumentGroup) -> None:
         group,
         "--follow FILE.toml",
         "turn the vehicle itself after a target that the ground station selects; needs --mavlink "
-        "and --fov; the file replaces numbers of runtime/links/gimbal/follow.toml",
+        f"and --fov; the file replaces numbers of {NUMBERS}/follow.toml",
         nargs="?",
         const="",
     )

@@ -1,6 +1,6 @@
 """hotpath track: follow an object through a video, a camera or a stream.
 
-This file is the program from top to bottom: ``run`` opens the tracker and the source, finds the
+This file is the program from top to bottom: ``run`` opens the source and the tracker, finds the
 first box, then ``follow`` takes frame after frame. Options, boxes and outputs are in ``cli/``.
 """
 

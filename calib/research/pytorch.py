@@ -2,15 +2,12 @@
 
 import sys
 
-from kernels.commands import make
+from kernels.commands import needs
 
 try:
     import torch as torch
     from torch import nn as nn
     from torch.nn import functional as functional
 except ImportError as error:
-    print(
-        f"calib.research: PyTorch is needed ({error}); run `{make('setup', ALSO='train')}`",
-        file=sys.stderr,
-    )
+    print(needs("calib.research", "torch", error, "train"), file=sys.stderr)
     raise SystemExit(2) from None

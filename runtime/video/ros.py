@@ -192,9 +192,11 @@ def open_bus() -> Tuple[Any, Any]:
         try:
             from runtime.video import dds as bus
         except ImportError as error:
+            broken = [e for e in (no_ros, error) if not isinstance(e, ModuleNotFoundError)]
+            why = f" ({broken[0]})" if broken else ""
             raise NoCamera(
-                f"topics of ROS need ROS 2 with vision_msgs ({no_ros}), or the package cyclonedds "
-                f"({error}); source ROS's setup.bash, or run `{make('setup', ALSO='ros')}`"
+                "a topic of ROS needs ROS 2 with vision_msgs, or the package cyclonedds"
+                f"{why}; source ROS's setup.bash, or run `{make('setup', ALSO='ros')}`"
             ) from None
     domain = os.environ.get("ROS_DOMAIN_ID") or "0"
     try:

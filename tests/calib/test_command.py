@@ -42,5 +42,5 @@ def test_research_without_pytorch_is_one_sentence(module):
         [sys.executable, "-c", code], cwd=str(ROOT), stderr=subprocess.PIPE, text=True
     )
     (line,) = done.stderr.splitlines()
-    assert done.returncode == 2 and line.startswith("calib.research: PyTorch is needed")
+    assert done.returncode == 2 and line.startswith("calib.research needs the package torch; run `")
     assert "ALSO=train" in line

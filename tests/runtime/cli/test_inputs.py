@@ -1,11 +1,13 @@
 """Wrong files are told before anything is loaded, each in one sentence."""
 
 import os
+import sys
 
 import pytest
 
 from runtime import track
-from runtime.video import output_file, save, window
+from runtime.errors import NoCamera
+from runtime.video import output_file, ros, save, window
 from tests.support import tiny
 
 BOX = ["--box", "96,72,40,40"]
@@ -82,3 +84,12 @@ def test_a_file_of_boxes_may_be_a_pipe(folder, monkeypatch):
     with pytest.raises(AssertionError, match="a network was loaded"):
         track.main(["film", "--boxes", f"/dev/fd/{read}"])
     os.close(read)
+
+
+def test_a_topic_without_a_library_of_ros_is_told_without_pythons_own_words(monkeypatch):
+    for name in ("runtime.video.ros_node", "runtime.video.dds"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(NoCamera) as caught:
+        ros.open_bus()
+    assert "needs ROS 2 with vision_msgs, or the package cyclonedds; source" in str(caught.value)
+    assert "ALSO=ros" in str(caught.value)

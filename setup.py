@@ -148,6 +148,7 @@ setup(
     py_modules=["hotpath"] if EDITABLE else [],
     packages=[placed(name) for name in names],
     package_dir={} if EDITABLE else {placed(name): name.replace(".", "/") for name in names},
+    include_package_data=False,  # setuptools would warn of each folder of data
     package_data=dict({"": list(DATA)}, **{placed(name): kinds for name, kinds in FOLDERS.items()}),
     entry_points={"console_scripts": [f"hotpath = {placed('runtime')}.command:main"]},
     cmdclass={"build_py": BuildPy, "bdist_wheel": Wheel},

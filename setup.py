@@ -27,6 +27,7 @@ OURS = "hotpath"
 NAMES = ("runtime", "kernels", "boards", "calib")
 EITHER = "(?:{})".format("|".join(NAMES))
 LEVELS = os.environ.get("HOTPATH_LEVELS")
+MACOS = "11.0"  # the oldest that a wheel for macOS runs on
 EDITABLE = any(command in sys.argv for command in ("editable_wheel", "develop"))
 DATA = ("*.toml", "*.h", "*.cpp", "*.cu", "*.onnx", "*.json", "py.typed")
 FOLDERS = {  # files of other kinds
@@ -81,6 +82,18 @@ def version():
                 return VERSION.search(file.read()).group(2)
 
 
+def machine_tag(machine):
+    """The tag of a wheel with kernels for a kind of machine; None for what setuptools chooses.
+
+    On macOS it would choose ``universal2``, after Python's own file: one name for two wheels.
+    """
+    if machine and sys.platform == "linux":
+        return f"linux_{machine}"
+    if machine and sys.platform == "darwin":
+        return f"macosx_{MACOS.replace('.', '_')}_{machine}"
+    return None
+
+
 def rewritten(text):
     """The source of a module with our packages as parts of one."""
     for pattern, replacement in RULES:
@@ -116,6 +129,7 @@ class BuildPy(build_py):
         if LEVELS:
             levels = os.path.join(top, "kernels", "cpu", "levels")
             shutil.rmtree(levels, ignore_errors=True)  # of another kind of machine
+            os.environ["MACOSX_DEPLOYMENT_TARGET"] = MACOS  # of the compiler; only macOS reads it
             build.build_levels(levels, LEVELS)
 
 
@@ -123,11 +137,7 @@ class Wheel(bdist_wheel):
     """A wheel for every Python 3."""
 
     def get_tag(self):
-        return (
-            "py3",
-            "none",
-            f"linux_{LEVELS}" if LEVELS and sys.platform == "linux" else super().get_tag()[2],
-        )
+        return "py3", "none", machine_tag(LEVELS) or super().get_tag()[2]
 
 
 class Machine(Distribution):

@@ -222,6 +222,21 @@ def test_no_message_of_a_wheel_names_a_module_where_the_command_has_a_word(wheel
     assert not [path for path in wheel.rglob("*.py") if found.search(path.read_text("utf-8"))]
 
 
+@pytest.mark.parametrize(
+    "system, tags",
+    [
+        ("linux", "linux_arm64 linux_x86_64 None"),
+        ("darwin", "macosx_11_0_arm64 macosx_11_0_x86_64 None"),
+    ],
+)
+def test_each_kind_of_machine_has_a_wheel_of_its_own_name(system, tags):
+    code = "import runpy, sys; sys.argv = ['setup.py', '--version']; "
+    code += f"found = runpy.run_path('setup.py'); sys.platform = {system!r}; "
+    code += "print(*map(found['machine_tag'], ('arm64', 'x86_64', None)))"
+    code, told = run([sys.executable, "-c", code], ROOT)
+    assert code == 0 and told.splitlines()[-1] == tags, told
+
+
 def test_a_tag_is_the_version_and_a_checkout_without_one_has_its_own(tmp_path):
     (tmp_path / "runtime").mkdir()
     (tmp_path / "kernels").symlink_to(ROOT / "kernels")

@@ -51,6 +51,15 @@ def test_a_board_keeps_its_own_opencv_and_a_computer_gets_all(wheel, machine, ke
     assert asked == brought | {"numpy", "tqdm"}
 
 
+def test_python_3_6_gets_the_last_libraries_with_wheels_for_it(wheel):
+    (package,) = wheel.parent.glob("*.whl")
+    here = {"python_version": "3.6", "platform_machine": "x86_64", "platform_release": "6.1.0"}
+    for name, compiled in (("opencv-python-headless", "4.7.0.68"), ("onnx", "1.12.0")):
+        asked = [each for each in requirements(package) if each.name == name]
+        asked = [each.specifier for each in asked if each.marker.evaluate(dict(COMPUTER, **here))]
+        assert asked and not all(compiled in specifier for specifier in asked)
+
+
 @pytest.fixture(scope="module")
 def fresh(wheel, tmp_path_factory):
     """A folder with a video and a network of the user's own, and its environment of a wheel."""

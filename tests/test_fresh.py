@@ -101,6 +101,10 @@ def test_the_wheel_and_what_it_asks_for_run_every_line_of_the_readme(fresh):
     for line in ran:
         in_fresh(fresh, line)
     assert len((fresh / "boxes.csv").read_text().splitlines()) == FRAMES + 1
+    for line in lines:
+        if "cam0" in line and not os.path.exists("/dev/video0"):
+            code, told = run(["environment/bin/" + line.split()[0], *line.split()[1:]], fresh)
+            assert code == 2 and re.search("no camera|no windows|needs the package", told), told
     programs = blocks("python")
     assert programs
     for program in programs:

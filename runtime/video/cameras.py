@@ -7,6 +7,7 @@ import errno
 import math
 import os
 import re
+import sys
 import time
 from collections import deque
 from typing import Any, Deque, Dict, List, Optional, Tuple
@@ -118,6 +119,8 @@ class Camera:
 
     def _why_not(self, error: OSError) -> str:
         """The sentence for a device that can't be opened."""
+        if not sys.platform.startswith("linux"):
+            return f"{self.name}: cameras are opened on Linux only; name a file or a stream"
         if error.errno in (errno.EACCES, errno.EPERM):
             return f"{self.name}: no permission for {self.path}; add yourself to the group `video`"
         if error.errno == errno.EBUSY:

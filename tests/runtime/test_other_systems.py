@@ -10,12 +10,30 @@ WITHOUT = """
 import os, sys
 for name in [name for name in dir(os) if name.startswith("sched_")]:
     delattr(os, name)
-for name in ("fcntl", "termios", "tty"):
+for name in ("fcntl", "termios", "tty", "resource"):
     sys.modules[name] = None
+
+asked, stat = set(), os.stat
+def is_hidden(path):
+    hidden = isinstance(path, (str, os.PathLike)) and str(path).startswith(("/proc/", "/sys/"))
+    asked.update([str(path)] if hidden else [])
+    return hidden
+def refuse(event, arguments):
+    if event in ("open", "os.listdir", "os.scandir") and is_hidden(arguments[0]):
+        raise FileNotFoundError(2, "No such file or directory", arguments[0])
+def stat_of_others(path, *words, **options):
+    refuse("open", [path])
+    return stat(path, *words, **options)
+sys.addaudithook(refuse)
+os.stat = stat_of_others
+import hotpath, boards.__main__
 from runtime.track import main
 import runtime.networks.fetch, runtime.links.mavlink.transport as transport
 from runtime.errors import BadOutput
-code = main(sys.argv[1:])
+sys.platform = "darwin"  # what Python itself imports of Linux is loaded
+code = main(sys.argv[1:]) or boards.__main__.main([])
+assert {"/proc/cpuinfo", "/sys/class/thermal"} <= asked, asked
+assert main(["--video", "cam0"]) == 2
 try:
     transport.open_transport("serial:/dev/tty.none:57600")
 except BadOutput as error:
@@ -41,4 +59,5 @@ def test_it_tracks_where_neither_locks_nor_terminals_nor_schedulers_are(tmp_path
     )
     assert done.returncode == 0, done.stdout
     assert "this Python has no serial lines" in done.stdout
+    assert "cam0: cameras are opened on Linux only; name a file or a stream" in done.stdout
     assert len((tmp_path / "out.csv").read_text().splitlines()) == 6

@@ -36,6 +36,25 @@ def code():
     return ["".join(cell["source"]) for cell in run] + [TOLD]
 
 
+def test_it_installs_a_wheel_beside_it_else_its_clone_else_what_is_published(tmp_path, monkeypatch):
+    cells = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]
+    (cell,) = [cell for cell in cells if cell["metadata"].get("tags") == ["install"]]
+    program, pip = "".join(cell["source"]).rsplit("\n", 1)
+    assert pip.startswith("%pip install") and "{HOTPATH}" in pip
+
+    def installed(folder):
+        monkeypatch.chdir(folder)
+        names = {}
+        exec(program, names)
+        return names["HOTPATH"]
+
+    assert installed(NOTEBOOK.parent) == "../.."
+    assert installed(tmp_path) == "hotpath-tracker"
+    wheel = "hotpath_tracker-0.2.0-py3-none-any.whl"
+    (tmp_path / wheel).touch()
+    assert installed(tmp_path) == wheel
+
+
 def check(told):
     """The cart goes behind the wall and comes out of it again."""
     found = json.loads(told.strip().splitlines()[-1])

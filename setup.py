@@ -27,6 +27,9 @@ OURS = "hotpath"
 NAMES = ("runtime", "kernels", "boards", "calib")
 EITHER = "(?:{})".format("|".join(NAMES))
 LEVELS = os.environ.get("HOTPATH_LEVELS")
+REPOSITORY = os.environ.get("GITHUB_REPOSITORY")  # set in a workflow
+if REPOSITORY:
+    REPOSITORY = f"https://github.com/{REPOSITORY}"
 MACOS = "11.0"  # the oldest that a wheel for macOS runs on
 EDITABLE = any(command in sys.argv for command in ("editable_wheel", "develop"))
 DATA = ("*.toml", "*.h", "*.cpp", "*.cu", "*.onnx", "*.json", "py.typed")
@@ -80,6 +83,20 @@ def version():
         if os.path.exists(path):
             with open(path, encoding="utf-8") as file:
                 return VERSION.search(file.read()).group(2)
+
+
+def page():
+    """README.md for a package index: relative links lead to the repository, if it is known."""
+    with open(os.path.join(HERE, "README.md"), encoding="utf-8") as file:
+        text = file.read()
+    if not REPOSITORY:
+        return text
+
+    def absolute(link):
+        kind = "raw" if link.group(1) else "blob"  # of a picture, of a document
+        return f"{link.group()}{REPOSITORY}/{kind}/v{version()}/"
+
+    return re.sub(r"(!?)\[[^\]]*\]\((?!\w+:|#)", absolute, text)
 
 
 def machine_tag(machine):
@@ -155,6 +172,9 @@ def placed(name):
 names = find_packages(include=[pattern for name in NAMES for pattern in (name, name + ".*")])
 setup(
     version=version(),
+    long_description=page(),
+    long_description_content_type="text/markdown",
+    project_urls={"Repository": REPOSITORY} if REPOSITORY else {},
     py_modules=["hotpath"] if EDITABLE else [],
     packages=[placed(name) for name in names],
     package_dir={} if EDITABLE else {placed(name): name.replace(".", "/") for name in names},

@@ -222,6 +222,21 @@ def test_no_message_of_a_wheel_names_a_module_where_the_command_has_a_word(wheel
     assert not [path for path in wheel.rglob("*.py") if found.search(path.read_text("utf-8"))]
 
 
+def test_the_page_of_an_index_links_to_the_repository_of_the_workflow():
+    def page(**environ):
+        code, told = run([sys.executable, "setup.py", "-q", "--long-description"], ROOT, **environ)
+        assert code == 0, told
+        return told
+
+    relative = re.compile(r"\]\((?!https?:|#)")
+    assert relative.search(page(GITHUB_REPOSITORY=""))
+    told = page(GITHUB_REPOSITORY="someone/hotpath")
+    place = r"\(https://github.com/someone/hotpath/{}/v[\w.]+/docs/{}\)"
+    for kind, name in (("raw", "track.webp"), ("blob", "use.md")):
+        assert re.search(place.format(kind, name), told)
+    assert not relative.search(told)
+
+
 @pytest.mark.parametrize(
     "system, tags",
     [

@@ -225,19 +225,23 @@ lint: $(DEV) ## ruff, mypy, and the layers of the packages
 RELEASE := .cache/release
 TRY := track --video $(CLIP) --box $(FACE) --engine onnxruntime --precision fp32 --no-show --results
 
-ARM_COMPILER := aarch64-linux-gnu-g++
-ARM = command -v $(ARM_COMPILER) >/dev/null
+# what makes and tries the wheel for ARM; without all of it there is none
+ARM_LACKS = $$(for each in aarch64-linux-gnu-g++ qemu-aarch64 mmdebstrap; do \
+  command -v $$each >/dev/null || echo $$each; done)
+ARM = test -z "$(ARM_LACKS)"
 
 .PHONY: able-to-release
 able-to-release:
+	@test "$$(uname -sm)" = 'Linux x86_64' || { echo 'make release needs Linux on x86-64' >&2; exit 2; }
 	@for each in c++:g++ git:git; do command -v $${each%:*} >/dev/null || { \
 	  echo "make release lacks $${each%:*}: sudo apt-get install $${each#*:}" >&2; exit 2; }; done
-	@$(ARM) || echo 'No wheel for 64-bit ARM: it needs $(ARM_COMPILER), of g++-aarch64-linux-gnu'
+	@$(ARM) || echo "No wheel for 64-bit ARM: this computer lacks" $(ARM_LACKS)"; it gets all by" \
+	  sudo apt-get install g++-aarch64-linux-gnu qemu-user mmdebstrap
 
 release: able-to-release $(DEV) $(WHICH)-release $(CLIP) ## sdist and wheels (x86-64, 64-bit ARM) in out/release, each tried; uploads nothing
 	@rm -rf out/release $(RELEASE) && mkdir -p out/release $(RELEASE)
 	@HOTPATH_LEVELS=x86_64 $(PY) -m build -o $(RELEASE) . >/dev/null
-	@! $(ARM) || HOTPATH_LEVELS=aarch64 $(PY) -m build --wheel -o $(RELEASE) . >/dev/null
+	@! $(ARM) || HOTPATH_LEVELS=aarch64 $(PY) -m pip wheel -q --no-deps -w $(RELEASE) $(RELEASE)/*.tar.gz
 	@for wheel in $(RELEASE)/*.whl; do PATH="$$PWD/$(VENV)/bin:$$PATH" \
 	  $(PY) -m auditwheel repair -w out/release "$$wheel" || exit; done
 	@mv $(RELEASE)/*.tar.gz out/release && $(PY) -m twine check --strict out/release/*

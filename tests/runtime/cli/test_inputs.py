@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from runtime import track
+from runtime import track, video
 from runtime.errors import NoCamera
 from runtime.video import output_file, ros, save, window
 from tests.support import tiny
@@ -87,8 +87,9 @@ def test_a_file_of_boxes_may_be_a_pipe(folder, monkeypatch):
 
 
 def test_a_topic_without_a_library_of_ros_is_told_without_pythons_own_words(monkeypatch):
-    for name in ("runtime.video.ros_node", "runtime.video.dds"):
-        monkeypatch.setitem(sys.modules, name, None)
+    for name in ("ros_node", "dds"):
+        monkeypatch.setitem(sys.modules, f"runtime.video.{name}", None)
+        monkeypatch.delattr(video, name, raising=False)  # of an earlier test
     with pytest.raises(NoCamera) as caught:
         ros.open_bus()
     assert "needs ROS 2 with vision_msgs, or the package cyclonedds; source" in str(caught.value)

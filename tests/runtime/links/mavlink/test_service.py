@@ -224,7 +224,7 @@ def test_a_key_file_is_32_bytes_or_64_digits(tmp_path):
     path.write_bytes(os.urandom(31))
     with pytest.raises(BadOutput, match="write 32, or 64 hex digits"):
         read_key(str(path))
-    with pytest.raises(BadOutput, match="--mavlink-key /nowhere: can't be read"):
+    with pytest.raises(BadOutput, match="--mavlink-key /nowhere: no such file"):
         read_key("/nowhere")
 
 

@@ -51,23 +51,23 @@ COLUMNS = "clips ao success success_low success_high precision norm_precision ms
 COLUMNS += "difference difference_low difference_high verdict".split()
 
 ABOUT = """\
-Whole sequences that lie in public repositories, and the boxes that authors publish. No training of
-ours saw them. Two numbers of kestrel (`window`, `search_lost_below`) were chosen on sequences that
-are not "unseen". Bold trackers ran here. The same code judges all of them on the same frames.
-Networks run on OpenVINO, LightFC on ONNX Runtime. `:norecover` is without the search for a lost
-target. NanoTrack's author starts a pixel right of the annotation and below it, so nanotrack_v1 has
-other boxes than his.
+The sequences are whole ones from public repositories, and the authors of other trackers publish
+their boxes. No training of ours saw these sequences. Two numbers of kestrel (`window`,
+`search_lost_below`) were chosen on sequences that are not "unseen". Trackers in bold ran here. The
+same code judges all trackers on the same frames. Networks run on OpenVINO, and LightFC on ONNX
+Runtime. `:norecover` means without the search for a lost target. NanoTrack's author starts one
+pixel to the right of the annotation and below it, so his boxes differ from those of nanotrack_v1.
 
 - AO: mean overlap without the first frame.
-- AUC: success over 21 thresholds, with the 95 % interval of the bootstrap over sequences where
-  there are at least {fewest}.
-- Precision: share of the frames whose centre is at most 20 pixels off; normalised: at most .2 of
-  the box's width and height.
-- The last column: AUC less that of {first} on the sequences that both have, with its interval. A
-  star: the interval does not hold 0. Without a star no difference is shown.
+- AUC: success over 21 thresholds. With at least {fewest} sequences, the brackets have the 95 %
+  interval of a bootstrap over sequences.
+- Precision: share of the frames in which the centre is at most 20 pixels off. Normalised: at most
+  .2 of the box's width and height.
+- The last column: AUC minus that of {first} on the sequences that both have, with its interval. A
+  star means that the interval does not contain 0. Without a star no difference is shown.
 - Unseen: neither our training nor our choices saw these sequences or another film of the scene.
-  What the other trackers' training saw is not known.
-- Attributes are those of the data sets' authors, by their abbreviations.
+  It is not known what the training of the other trackers saw.
+- The attributes are those of the data sets' authors, by their abbreviations.
 """
 
 
@@ -188,13 +188,16 @@ def _write_csv(tables: Mapping[str, Any], path: Path) -> None:
 def _page(tables: Mapping[str, Any], times: Mapping[str, Any]) -> Iterator[str]:
     first = next(iter(next(iter(tables.values()))["trackers"]))
     code = (provenance.commit() or "unknown")[:7]
-    yield "`python -m calib.public --data DIR --networks-dir DIR --page docs/results`\n"
+    yield "# How does Hotpath compare with published trackers?\n"
+    yield _answer(tables, first)
+    yield from _known(tables, first)
+    yield "Made by `python -m calib.public --data DIR --networks-dir DIR --page docs/results`\n"
     yield (
         f"{datetime.date.today()}, commit {code}, {provenance.processor()}, "
         f"{os.cpu_count()} cores, one thread, OpenCV {cv2.__version__}. "
         f"Raw: [{NAME}.csv]({NAME}.csv)\n"
     )
-    yield "# Public sequences\n"
+    yield "## What the figures mean\n"
     if not times:
         yield "Times were taken while tracking, on a busy machine: they mean little.\n"
     else:
@@ -205,7 +208,6 @@ def _page(tables: Mapping[str, Any], times: Mapping[str, Any]) -> Iterator[str]:
             f"{times['date']}, load average {times['load']:.1f}{busy}.\n"
         )
     yield ABOUT.format(first=first, fewest=FEWEST)
-    yield from _known(tables, first)
     for name, table in tables.items():
         for group in GROUPS:
             names = table["groups"].get(group, [])
@@ -215,9 +217,17 @@ def _page(tables: Mapping[str, Any], times: Mapping[str, Any]) -> Iterator[str]:
         yield from _attributes(table, SETS[name])
 
 
+def _answer(tables: Mapping[str, Any], first: str) -> str:
+    """Return one sentence: the AUC on each data set."""
+    shares = (
+        f"{table['trackers'][first]['mean']['success']:.3f} on {SETS[name]}"
+        for name, table in tables.items()
+    )
+    return re.sub(r"\b0\.", ".", f"The AUC of {first} is {', '.join(shares)}.\n")
+
+
 def _known(tables: Mapping[str, Any], first: str) -> Iterator[str]:
-    yield f"## {first} beside trackers that people know\n"
-    yield "AUC / precision of all sequences, and whether the AUC is shown to differ.\n"
+    yield "The table has AUC / precision of all sequences, and the verdict on the AUC.\n"
     heads = (f"{SETS[name]} ({len(table['groups'][ALL])})" for name, table in tables.items())
     yield f"| tracker | {' | '.join(heads)} |"
     yield "|---" * (len(tables) + 1) + "|"

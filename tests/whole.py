@@ -20,16 +20,18 @@ from tests.support import ROOT
 RESULT = ROOT / "docs" / "results" / "tests.md"
 # the lines of a part that stand on the page
 TOLD = re.compile(r"(\d|steps) (passed|failed|errors?)\b|^(FAILED|ERROR)|apart$|differ$", re.M)
-HEAD = """`make test-all`
+PAGE = """# Did every test pass, on every Python and on ARM?
 
-{date}, commit {commit}, {processor}, {cores} cores.
+{passed} of {parts} parts passed.
 
-# Every test
-
-With those that `make test` leaves out because they take long, and with all examples of properties.
+The tests include the slow ones, which `make test` leaves out, and all examples of properties.
 
 | part | result | minutes | what it says |
 |---|---|---|---|
+{rows}
+Made by `make test-all`
+
+{date}, commit {commit}, {processor}, {cores} cores.
 """
 
 
@@ -49,13 +51,14 @@ def main(words):
 
 def write(parts, result=RESULT):
     """Run the parts, dict of name -> words, and write the page; returns the exit code."""
-    page = HEAD.format(
+    known = dict(
+        parts=len(parts),
         date=datetime.date.today().isoformat(),
         commit=re.sub(r"(?<=^\w{7})\w*", "", provenance.commit() or "unknown"),  # "-dirty" stays
         processor=provenance.processor(),
         cores=os.cpu_count(),
     )
-    failed = 0
+    passed, rows = 0, ""
     for name, words in parts.items():
         started, told = time.monotonic(), []
         command = [str(word) for word in words]
@@ -66,13 +69,14 @@ def write(parts, result=RESULT):
                 print(line, end="", flush=True)
                 if TOLD.search(line):
                     told.append(re.sub(r" in [\d.]+s.*", "", line.strip(" =\n")))
-        failed |= process.returncode != 0
+        passed += process.returncode == 0
         said = "; ".join(dict.fromkeys(told)) or "nothing"
         minutes = (time.monotonic() - started) / 60
         ended = f"failed ({process.returncode})" if process.returncode else "passed"
-        page += f"| {name} | {ended} | {minutes:.0f} | {said} |\n"
-        result.write_text(page)  # what is known, should somebody stop the rest
-    return int(failed)
+        rows += f"| {name} | {ended} | {minutes:.0f} | {said} |\n"
+        page = PAGE.format(passed=passed, rows=rows, **known)
+        result.write_text(page)  # after each part: somebody may stop the rest
+    return int(passed < len(parts))
 
 
 if __name__ == "__main__":

@@ -146,25 +146,28 @@ def document(say=lambda text: None):
         worse.append(measure(sizes["pynq_z2"], programs["pynq_z2"], WINDOWS["typical"], memory))
     names = " and ".join(networks())
     sides = {kind: window[0] for kind, window in WINDOWS.items()}
-    lines = HEAD.format(network=names, **sides).split("\n")
+    cycles = frames["pynq_z2", "typical"].cycles
+    lines = HEAD.format(network=names, cycles=cycles, **sides).split("\n")
     for (name, kind), frame in frames.items():
         lines.append(_line(name, sizes[name], kind, frame))
     lines += _memory(frames["pynq_z2", "typical"], sizes["pynq_z2"], worse)
+    lines += ["", "Made by `python -m calib.fpga.cycles`"]
     return "\n".join(lines) + "\n"
 
 
-HEAD = """# Cycles of a frame: `python -m calib.fpga.cycles`
+HEAD = """# How many cycles does a frame take on an FPGA?
 
-Written by `python -m calib.fpga.cycles`: the search program of {network} (crop, network,
-results to memory) in the verilated RTL, its results held to the NumPy model. Cycles are measured.
-**Vivado never met a clock, and no board ever ran it.** What the processor does beside (select,
-decoding of pictures) is not in them.
+A frame of {network} takes {cycles:,} cycles on a PYNQ-Z2 in simulation.
 
-Memory is modelled, by assumptions of `sizes.toml`: cycles from a burst's address to its first beat,
-and the share of the bus's beats that memory delivers. "typical" is a window of {typical} pixels, of
-a target of some 60; "large" one of {large}, of a target of some 160, whose pixels are most of what
-is read. The array works in most of the frame's cycles. Of the products that it could make in all of
-them, most are the network's own. The rest are idle cycles and padded channels.
+This is the search program (crop, network, results to memory) in the RTL in Verilator. Its results
+equal those of the NumPy model. The cycles are measured. **Vivado never confirmed a clock, and no
+board ever ran it.** The processor's part (select, decoding of pictures) is not included.
+
+Memory is a model with two assumptions in `sizes.toml`: the cycles from a burst's address to its
+first beat, and the share of the bus's beats that memory delivers. The "typical" window has
+{typical} pixels, for a target of about 60. The "large" window has {large}, for a target of about 160, and
+most of the data read are its pixels. "Products of the network" is the network's share of the
+products that the array could make in all cycles. The rest are idle cycles and padded channels.
 
 | board | window | lanes | memory | cycles | read | the array works in | products of the network |
 | --- | --- | ---: | --- | ---: | ---: | ---: | ---: |"""

@@ -70,18 +70,22 @@ def test_every_link_and_picture_leads_to_a_file_and_a_heading():
     assert not broken
 
 
-def test_a_result_names_its_command_its_date_and_its_commit():
+def test_a_result_is_a_question_its_answer_a_table_and_where_it_comes_from():
     for path in sorted(RESULTS.glob("*.md")):
         if path.name == "index.md":
             continue
-        opening = path.read_text(encoding="utf-8")[:1500]
-        first = opening.splitlines()[0]
-        assert re.search("hotpath |python3? -m |`make ", first), (
-            f"{path.name} names no command at its top"
-        )
+        text = path.read_text(encoding="utf-8")
+        question, answer = text.split("\n\n")[:2]
+        assert re.fullmatch(r"# .+\?", question), f"{path.name} opens with no question"
+        assert re.fullmatch(r"[^|\n]{15,300}\.(\*\*)?", answer), f"{path.name} has no answer"
+        opening, table = text.split("\n## ")[0], text.find("\n|--")
+        assert table > 0 or "\n| ---" in text, f"{path.name} has no table"
+        made = re.search(r"^(Made by|The scripts are run by) .*`", opening, re.MULTILINE)
+        assert made, f"{path.name} names no command"
+        assert re.search("hotpath |python3? -m |make ", made[0]), path.name
         if path.stem in OF_TODAY:
             continue
-        assert re.search(r"20\d\d-\d\d-\d\d", opening), f"{path.name} has no date"
+        assert re.search(r"20\d\d-\d\d-\d\d", opening[made.end() :]), f"{path.name} has no date"
         assert re.search(r"commits? [0-9a-f]{7}", opening), f"{path.name} names no commit"
 
 

@@ -35,12 +35,15 @@ def text(times, more=(0.0, 0.0)):
 
 
 def main():
-    """Print the first columns of the page's tables."""
+    """Print the page's answer and the first columns of its tables."""
     net = load_network("kestrel")
     frame = count_parts(net, net.locate())["a frame"]
     kernels = sum(frame.operators[name] for name in ("Conv", "MatMul", "Add", "Sigmoid", "Concat"))
     giga = frame.macs / 1e9
     print(f"`kestrel` in FP16: {1e3 * giga:.0f} million multiply-accumulates, {kernels} kernels.")
+    all_ms = [network_ms(giga, kernels, *rate[:2]) for rate in RATES.values()]
+    whole = text((min(ms[0] for ms in all_ms), max(ms[1] for ms in all_ms)), BESIDE_MS)
+    print(f"A frame of `kestrel` takes an estimated {whole} ms, depending on the Jetson.")
     for board, (slow, fast, source) in RATES.items():
         alone = network_ms(giga, kernels, slow, fast)
         twice = 2 * alone[0], 2 * alone[1]

@@ -128,15 +128,15 @@ def over_budget(board: str, found: Dict[str, Any]) -> List[str]:
 def document(found: Results) -> str:
     """The text of ``fpga-resources.md``."""
     lines = [
-        "# What the engine takes of each FPGA: `python -m kernels.fpga.design.resources`",
+        "# How much of each FPGA does the engine use?",
         "",
-        "Written by `python -m kernels.fpga.design.resources`: yosys's `synth_xilinx`, module by",
-        "module (a FIFO or a counter with the module that holds it). LUTs are a bound from above:",
-        "no two share a place. The interconnect and the reset of the block design are Vivado's own",
-        "and not counted. Vivado never ran.",
-        "Levels are lookup tables and carry cells between two registers; wires are not in them.",
-        "`tests/kernels/fpga/test_resources.py` fails when these are another RTL's cells or when a",
-        "board's share is exceeded: "
+        "The engine fits both boards, by the count of yosys's `synth_xilinx`. Vivado never ran.",
+        "",
+        "yosys counts module by module: a FIFO or a counter is counted with its module. The LUTs",
+        "are an upper bound, because no two share a place. The interconnect and the reset of the",
+        "block design come from Vivado and are not counted. Levels are the lookup tables and carry",
+        "cells between two registers, without the wires. A test fails if these figures belong to",
+        "another RTL or if a board's share is exceeded: "
         + ", ".join(f"{TITLES[k]} {SHARES[k]:.0%}" for k in TITLES)
         + f", {LEVELS} levels.",
         "",
@@ -152,6 +152,7 @@ def document(found: Results) -> str:
             share = f" ({float(taken) / there:.0%})" if there else ""
             row.append(f"{taken:g} of {there}{share}" if there else "–")
         lines.append("| " + " | ".join([*row, str(found[board].get("levels", "–"))]) + " |")
+    lines += ["", "Made by `python -m kernels.fpga.design.resources`"]
     return "\n".join(lines) + "\n"
 
 

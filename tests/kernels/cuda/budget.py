@@ -24,15 +24,16 @@ MATRIX = {
     "": (53, 62, 72, 75, 86, 87, 89, 90),
     "-13.2": (87, 110, 120),
 }
-HEAD = """`python -m tests.kernels.cuda.budget`
+HEAD = """# How many registers and how much shared memory do the GPU kernels use?
 
-# What the kernels take of a GPU
+No kernel has a stack or spills a register, and the table has the registers of a thread.
 
-Registers of a thread, by the compiler and the assembler of four CUDAs, which run on a computer
-without a GPU. What CUDA 10.2 makes for 5.2 is assembled for a Nano. Shared memory is a block's, the
-most of all columns. No kernel has a stack or spills a register.
+Each column is a CUDA version and a compute capability. The compiler and the assembler of each CUDA
+run on a computer without a GPU. The code of CUDA 10.2 for 5.2 is assembled for a Nano. Shared
+memory is that of a block, the largest of all columns.
 
 """
+FOOT = "\nMade by `python -m tests.kernels.cuda.budget`"
 
 ENTRY = re.compile(r"\.entry (\w+)\((.*?)\n}", re.S)
 INSTRUCTION = re.compile(r"^\s+(?:@!?%p\d+ )?([a-z][\w.:]*)\s.*;", re.M)
@@ -94,6 +95,7 @@ def main():
             assert not any(each.memory for each in own), f"{kernel} spills"
             registers = " | ".join(str(each.registers) for each in own)
             print(f"| `{kernel}` | {registers} | {max(each.shared for each in own)} |")
+    print(FOOT)
 
 
 if __name__ == "__main__":

@@ -107,7 +107,7 @@ def _recognise(
     found.candidates = [board.name for board in alike]
     if len(alike) == 1 and alike[0].family == "jetson":
         found.board, found.sure = alike[0], False
-        found.how = f"its chip alone, {found.soc}"
+        found.how = f"only its chip, {found.soc}"
 
 
 def _computer(root: Root, found: Detection, boards: Sequence[Board]) -> None:

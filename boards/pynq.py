@@ -1,7 +1,7 @@
 """Start a program where PYNQ is: one way for the images of PYNQ 2.7, 3.0 and 3.1 and for Kria's.
 
-On these, PYNQ's library lies in an environment of its own, finds the FPGA only where XILINX_XRT is
-set, and needs root. Scripts of ``/etc/profile.d`` set up the first two. A login shell reads them,
+On these, PYNQ's library is in its own environment, finds the FPGA only if XILINX_XRT is set, and
+needs root. Scripts of ``/etc/profile.d`` set up the first two. A login shell reads them,
 ``sudo`` does not. So ``sudo python3 -m boards pynq MODULE …`` reads them and then starts the module
 with that environment's Python.
 

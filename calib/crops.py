@@ -2,7 +2,7 @@
 
 The tracker runs over each clip, so that the crops have its drift. Half of the crops also get the
 jitter of a bad frame. The tracker is started again on the true box after it lost the target.
-Exemplars are cut from several frames, since the exemplar part has ranges of its own.
+Exemplars are cut from several frames, because the exemplar part has its own ranges.
 """
 
 from typing import Any

@@ -98,7 +98,7 @@ def follow(tracker: Any, sequence: Any) -> Run:
     """
     if len(sequence) < 2:
         raise BadClips(f"{sequence.name}: has one frame, so nothing is followed; leave it out")
-    network = copy.copy(tracker.network)  # the engine's stays as it is
+    network = copy.copy(tracker.network)  # the engine's does not change
     network.__dict__.update(lost_below=network.lost_below or NEVER)
     own, rows = Tracker(Processor(network, tracker.engine, tracker.device.kernels)), []
     for index, frame in enumerate(sequence):

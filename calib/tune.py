@@ -40,7 +40,7 @@ from runtime.tracker import Tracker
 RANGES = {"penalty": (0.0, 0.6), "window": (0.05, 0.7), "lr": (0.1, 0.9)}
 MOST_BYTES = 2 << 30  # of decoded frames
 NO_GAIN = (
-    "The held-out clips do not gain from these numbers, which fit the searched clips alone. Keep "
+    "The held-out clips do not gain from these numbers, which fit only the searched clips. Keep "
     "the old numbers, or search on more clips."
 )
 
@@ -199,7 +199,7 @@ def search(
         for number in range(done, options.trials):
             if not number:
                 study.enqueue_trial(start)
-            # new for each trial: it depends on the journal and on the seed alone
+            # new for each trial: it depends only on the journal and on the seed
             sampler = library().samplers.TPESampler
             study.sampler = sampler(seed=options.seed + number, multivariate=True)
             drawn = study.ask()

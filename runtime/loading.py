@@ -208,7 +208,7 @@ def open_bundle(
 def create_tracker(
     network: Network, engine: Engine, kernels: Kernels, options: Options = DEFAULTS
 ) -> Tracker:
-    """A tracker on a device of its own; see ``create_device`` and ``tracker_on``."""
+    """Make a tracker with its own device. See ``create_device`` and ``tracker_on``."""
     return tracker_on(create_device(network, engine, kernels, options), options)
 
 

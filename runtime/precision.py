@@ -44,7 +44,7 @@ def open_precision(
     """Load a network's own files into an engine, in the precision that is asked for.
 
     Args:
-        network: the ``Network``. With "fp32" it runs as it is, even if it is an INT8 form.
+        network: the ``Network``. With "fp32" it does not change, even if it is an INT8 form.
         options: uses ``precision``, ``engine``, ``networks_dir``, ``threads`` and ``log``. ``log``
             gets the result of a measurement, and a hint if INT8 gains nothing in an engine.
         measured: file that stores measurements.

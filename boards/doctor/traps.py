@@ -122,12 +122,12 @@ def _of_pynq(situation: Situation, name: str) -> Optional[Package]:
 
 
 def pynq_is_not_started(situation: Situation) -> Caught:
-    """PYNQ lies in an environment of its own and needs XILINX_XRT: ``boards.pynq``."""
+    """PYNQ is in its own environment and needs XILINX_XRT: see ``boards.pynq``."""
     board, installed = situation.detection.board, situation.installed
     if board is None or board.engine != "overlay" or not _of_pynq(situation, "pynq"):
         return None
     if "pynq" not in installed.packages:
-        return "this Python can't import PYNQ, which has a Python of its own", PYNQ + " boards"
+        return "this Python can't import PYNQ, which has its own Python", PYNQ + " boards"
     if "XILINX_XRT" not in situation.environ:
         return "PYNQ finds no FPGA, because XILINX_XRT is not set", PYNQ + " boards"
     return None

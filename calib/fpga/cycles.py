@@ -165,9 +165,10 @@ board ever ran it.** The processor's part (select, decoding of pictures) is not 
 
 Memory is a model with two assumptions in `sizes.toml`: the cycles from a burst's address to its
 first beat, and the share of the bus's beats that memory delivers. The "typical" window has
-{typical} pixels, for a target of about 60. The "large" window has {large}, for a target of about 160, and
-most of the data read are its pixels. "Products of the network" is the network's share of the
-products that the array could make in all cycles. The rest are idle cycles and padded channels.
+{typical} pixels, for a target of about 60. The "large" window has {large}, for a target of about
+160, and most of the data read are its pixels. "Products of the network" is the share of the network
+in the products that the array could make in all cycles. The rest are idle cycles and padded
+channels.
 
 | board | window | lanes | memory | cycles | read | the array works in | products of the network |
 | --- | --- | ---: | --- | ---: | ---: | ---: | ---: |"""

@@ -27,7 +27,7 @@ SOURCES = ("crop", "points", "anchors", "centre", "corners", "correlate")
 HEADERS = sorted(
     glob.glob(os.path.join(HERE, "*.h")) + glob.glob(os.path.join(HERE, os.pardir, "*.h"))
 )
-FLAGS = ("--fmad=false", "--std=c++14")  # the sources alone decide where a value is rounded
+FLAGS = ("--fmad=false", "--std=c++14")  # only the sources decide where a value is rounded
 CUDA_HOMES = ("/usr/local/cuda", "/opt/cuda")
 NVRTC_NAMES = ("libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so.11.2", "libnvrtc.so.10.2")
 FIRST_CUBIN = (11, 1)  # the first NVRTC that makes machine code

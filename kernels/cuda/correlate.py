@@ -52,7 +52,7 @@ class Correlate:
             exemplar_shape: (count, C, h, w) of one region's exemplars.
             padding: zeros on each side of the search region.
             stream: stream of the device.
-            windows: how many regions, each with exemplars of its own.
+            windows: how many regions, each with its own exemplars.
 
         Raises:
             ValueError: the exemplar is larger than the search region or than shared memory.

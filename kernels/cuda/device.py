@@ -4,7 +4,7 @@
 
 On a Nano and a TX2 the processor's caches hold no pinned memory, since the GPU does not see them
 (NVIDIA, "CUDA for Tegra"). Writes to write-combined memory are gathered into bursts. An upload
-of ordinary memory would wait while the driver copies it into pinned memory of its own.
+of ordinary memory would wait while the driver copies it into its own pinned memory.
 """
 
 import importlib

@@ -110,7 +110,7 @@ def pack(
     address: int,
     record: records.Frame,
 ) -> int:
-    """Write a part of a frame as it is uploaded, and the record that describes it.
+    """Write a part of a frame in the form of an upload, and the record that describes it.
 
     Args:
         frame: see above.

@@ -232,7 +232,7 @@ def _add_page(group: argparse._ArgumentGroup) -> None:
     _value(
         group,
         "--page-host ADDRESS",
-        "address to listen on, 0.0.0.0 for all; the printed link holds the token that lets in",
+        "address to listen on, 0.0.0.0 for all; the printed link contains the access token",
         "127.0.0.1",
     )
     _value(group, "--page-port N", "port; 0 takes any free one", 8600, type=between(0, 65535))
@@ -254,11 +254,11 @@ def _add_vehicle(group: argparse._ArgumentGroup) -> None:
     text = "what the heartbeat says; `onboard` is what ArduPilot's camera tracking looks for"
     kinds = ("camera", "onboard")
     group.add_argument("--mavlink-type", choices=kinds, help=text + " (default: camera)")
-    text = "sign packets, and take none that are not signed; 32 bytes or 64 hex digits"
+    text = "sign packets, and accept only signed ones; 32 bytes or 64 hex digits"
     _value(group, "--mavlink-key FILE", text)
     text = "take packets at udpin and tcpin only from these, such as 10.0.0.5,192.168.1.0/24"
     _value(group, "--mavlink-allow ADDRESSES", text, type=_networks)
-    text = "a click without a time belongs to the picture so many seconds ago"
+    text = "a click without a time belongs to the picture of that many seconds ago"
     _value(group, "--link-delay S", text, 0.2, type=_number(0, 10))
     _value(group, "--fov H[,V]", "field of view of the camera, degrees", type=_fov)
     _value(

@@ -100,7 +100,7 @@ class Player:
         self._began = time.monotonic()
 
     def _seek(self, frames: int) -> None:
-        """Pause, and go so many frames forward or back."""
+        """Pause, and go that many frames forward or back."""
         self.paused = True
         index = max(0, (self._shown.index if self._shown else 0) + frames)
         self._go_on(index == self._source.given or self._source.seek(index))

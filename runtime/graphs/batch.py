@@ -17,7 +17,7 @@ from onnx import GraphProto, ModelProto, NodeProto, helper, shape_inference
 
 from runtime.graphs import models
 
-Nodes = Optional[List[NodeProto]]  # None: the node stays as it is
+Nodes = Optional[List[NodeProto]]  # None: the node does not change
 
 # operators that compute each number from one number
 _EACH = set(

@@ -65,7 +65,7 @@ class LinkThread(threading.Thread):
 
 
 class Link:
-    """A link to people, a vehicle or other programs. It works in threads or a process of its own.
+    """A link to people, a vehicle or other programs. It works in its own threads or process.
 
     Each link's module has ``open_link(context)``, which returns one or raises ``BadOutput``.
 

@@ -88,7 +88,7 @@ SECTIONS: Dict[str, Keys] = {
         # which on it is the target; 0: no search
         "look_above": Key(float, 0.0, low=0, high=1),
         "found_above": Key(float, 0.0, low=0, high=1),
-        # frames after which the second exemplar is refreshed; 0: the network takes one alone
+        # frames after which the second exemplar is refreshed; 0: the network takes only one
         "refresh_every": Key(int, 0, low=0, high=1 << 20),
         "refresh_above": Key(float, 0.5, low=0, high=1),  # score that a frame needs for it
         # from which frame: the best one since the last time, the first one where none was above

@@ -40,7 +40,7 @@ SIZE_LEARNT = 0.1  # share of a tracked frame's size in the size that is searche
 CONFIRMED = 2  # frames in succession that must agree
 RIVAL = 0.1  # by how much another place must be better than the followed box, presence
 TAKEN = 0.5  # overlap from which a place belongs to another target
-FOLLOWED = 16  # frames after a loss in which the usual window alone is searched
+FOLLOWED = 16  # frames after a loss in which the search examines only the usual window
 # Of the windows, while nothing is found
 TURNS = ("proposals", "last", "grid", "proposals", "here", "grid")
 DOUBTFUL = ("here", "proposals", "here", "grid")  # where the followed box may hold the target

@@ -4,7 +4,7 @@ Targets that begin to overlap follow the same object. The object belongs to the 
 before and has the higher presence. The other target is placed where its own motion would take it.
 It becomes ``unsure`` and is searched for from there. After ``HELD`` frames it is lost. No target is
 found in the box of another one. Targets that overlap from the start, such as a head and its body,
-are left alone.
+do not change.
 
 The three numbers were chosen on MOTChallenge's TUD-Stadtmitte, KITTI-17 and MOT16-09.
 """
@@ -132,7 +132,7 @@ class _Path:
         return state
 
     def follow(self, state: np.ndarray) -> None:
-        """Record the state of a target that has an object of its own."""
+        """Record the state of a target that has its own object."""
         if self.held:
             self.held = 0
             self._centres.clear()

@@ -132,7 +132,7 @@ class Source:
 
 
 def checked_picture(frame: Any) -> AnyFrame:
-    """Return a captured ``Picture`` as it is, and any other picture through ``to_bgr``."""
+    """Return a captured ``Picture`` unchanged, and any other picture through ``to_bgr``."""
     return frame if isinstance(frame, Picture) else to_bgr(frame)
 
 
@@ -140,7 +140,7 @@ def to_bgr(frame: Any, scale: Callable[[np.ndarray], np.ndarray] = whole_range) 
     """Convert a picture of any common kind to BGR ``uint8`` (H, W, 3).
 
     Grey (H, W) or (H, W, 1) is repeated in the three channels. The alpha of BGRA is dropped. A BGR
-    ``uint8`` frame is returned as it is, without a copy.
+    ``uint8`` frame is returned unchanged, without a copy.
 
     Args:
         frame: the picture.

@@ -1,4 +1,4 @@
-"""Messages of ROS 2 by a node of its own library, rclpy, where ROS is installed.
+"""Messages of ROS 2 by a node of rclpy, the library of ROS, if ROS is installed.
 
 It has the names of ``runtime.video.dds``, which is for computers without ROS. A node here uses the
 middleware of the installation (RMW_IMPLEMENTATION) and its security rules.

@@ -156,7 +156,7 @@ def _scheme(spec: str) -> Optional[str]:
 
 
 def _path_of(spec: str) -> str:
-    """The path in ``file://PATH``; anything else as it is."""
+    """Return the path in ``file://PATH``, and anything else unchanged."""
     return spec[len("file://") :] if _scheme(spec) == "file" else spec
 
 

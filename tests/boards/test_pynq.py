@@ -142,7 +142,7 @@ def test_without_that_way_the_image_refuses_and_the_doctor_names_it(tmp_path, ma
     assert plain.returncode == 9
     first = traps.traps(situation(board))[0]
     assert first.command == "sudo python3 -m boards pynq boards"
-    assert "Python of its own" in first.sentence
+    assert "its own Python" in first.sentence
     assert missing.missing(situation(board)) == []
 
 

@@ -81,4 +81,4 @@ def test_a_network_is_searched_in_the_numbers_that_its_family_has(tmp_path, caps
 def test_the_report_says_when_other_clips_gain_nothing(held, gains):
     report = {"trials": 1, "best": {"lr": 0.5}, "start": {"lr": 0.3}}
     report |= {"score": {"start": 0.5, "best": 0.6}, "score_held_out": {"start": 0.5, "best": held}}
-    assert ("fit the searched clips alone" in tune.text(report)) != gains
+    assert ("fit only the searched clips" in tune.text(report)) != gains

@@ -92,7 +92,7 @@ def _check_precision(order: Order, paths: Dict[str, Any]) -> None:
     if order.precision == "int8" and not quantised:
         if int8_form(network):
             raise BuildFailed(
-                f"the INT8 form of {network.name} is a network of its own, which a computer runs "
+                f"the INT8 form of {network.name} is a separate network, which a computer runs "
                 f"without a bundle; run `hotpath track --network {network.given} "
                 "--precision int8 --video cam0`"
             )

@@ -96,7 +96,7 @@ def _run_step(step: Callable[[steps.State], str], state: steps.State) -> Dict[st
 
 
 def _board() -> Dict[str, Any]:
-    """The board as it is now: its name, libraries, sensors and files."""
+    """The present state of the board: its name, libraries, sensors and files."""
     recorder = Recorder("/")
     found = detect.detect(recorder)
     software = installed.look(recorder)

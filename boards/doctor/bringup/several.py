@@ -81,7 +81,7 @@ def _features_of(device: Any, scales: bool) -> str:
         device: device of the network.
         scales: whether the processor selects in windows of several scales.
     """
-    shown = film(1), two_targets(1, 0, 1)  # the first patch alone, and the second one alone
+    shown = film(1), two_targets(1, 0, 1)  # only the first patch, and only the second one
     frames = [device.take(pictures[0])[0] for pictures, _ in shown]
     boxes = shown[0][1][0], shown[1][1][0, 1]
     states = [np.append(box[:2] + box[2:] / 2, box[2:]) for box in boxes]

@@ -144,7 +144,7 @@ def _built(spec: Spec) -> Any:
 def _tracker(way: Way) -> Any:
     """A tracker of other thresholds on the network's one engine."""
     base, thresholds = _built(way.spec), way.more
-    network = copy.copy(base.network)  # the engine's stays as it is
+    network = copy.copy(base.network)  # the engine's does not change
     if thresholds is None:
         return Tracker(Processor(network, base.engine, base.device.kernels))
     network.__dict__.update(thresholds._asdict())

@@ -44,9 +44,9 @@ class Bank:
     Attributes, one entry a picture:
         kind: STILL, SEQUENCE or VIDEO.
         group: number of the clip or still; pictures of one clip share it.
-        boxes: (PROPOSALS, 4) as centre and size in pixels. A picture with a box of its own has
+        boxes: (PROPOSALS, 4) as centre and size in pixels. A picture with its own box has
             that box in every row, one with ``objects.csv`` those of its objects.
-        located: whether it has boxes of its own.
+        located: whether it has its own boxes.
         kin: number of the class that its things share with those of other pictures: the class in
             ``objects.csv``, or the picture's name without its number.
         source: index into ``source_names``.

@@ -57,7 +57,7 @@ class Night:
 
 
 class Thermal:
-    """An infrared camera: one channel with a curve of its own, soft, with a fixed pattern."""
+    """An infrared camera: one channel with its own curve, soft, with a fixed pattern."""
 
     def __init__(self, rng: np.random.Generator) -> None:
         mix = rng.dirichlet((1.0, 1.0, 1.0))

@@ -63,7 +63,7 @@ def load(path: str | Path, device: str = "cpu") -> Any:
         return torch.load(path, map_location=device, weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError):  # whose advice is to run the contents
         raise TrainingStopped(
-            f"{path} is no checkpoint of weights alone; it is not read, because other contents "
+            f"{path} is not a checkpoint with only weights; it is not read, because other contents "
             "could run code; save its state_dict() with torch.save"
         ) from None
 

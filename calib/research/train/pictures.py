@@ -17,7 +17,7 @@ PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 VIDEOS = (".mp4", ".avi", ".mkv", ".mov")
 LONGEST = 512  # pixels; a larger picture is shrunk to it
 FRAMES = 60  # of a video, evenly spread
-PROPOSALS = 12  # boxes of a picture that has no box of its own
+PROPOSALS = 12  # boxes of a picture without its own box
 SMALLEST = 32  # pixels, of a still
 
 

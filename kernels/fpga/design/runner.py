@@ -41,7 +41,7 @@ class Runner:
             frame: BGR uint8 (H, W, 3).
             window: (x, y, w, h), ints.
             border: 3 uint8 values.
-            target: each has features and maps of its own.
+            target: each has its own features and maps.
             limit: most cycles.
 
         Returns:

@@ -64,7 +64,7 @@ def choose(proposal: Proposal, trial: Trial) -> Tuple[Table, List[Choice]]:
     changes = sum(usual[question] != best[question] for question in best)
     if changes > 1:
         rows = trial.overlaps([network_for(proposal, answers) for answers in (usual, best)])
-        if is_worse(rows[0], rows[1]):  # each alone is as good, but not all together
+        if is_worse(rows[0], rows[1]):  # each single change is as good, but not all together
             usual = best
             for place, (question, answer, means, equal) in enumerate(choices):
                 others = [a for a in [answer] + equal if a != best[question]]

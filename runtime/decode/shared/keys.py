@@ -44,7 +44,7 @@ LIMITS: Keys = {
     # smallest width and height of a box, frame pixels
     "min_size": Key(float, 10.0, low=0, high=1000),
     # what is kept inside the frame: "centre": the centre, and the size below the frame's;
-    # "position": the centre alone; "corners": each corner; "inside": the whole box, moved in from
+    # "position": only the centre; "corners": each corner; "inside": the whole box, moved in from
     # the left and top and cut at the right and bottom; "none": nothing
     "clip": Key(str, "centre", ("centre", "position", "corners", "inside", "none")),
     "box_pixels": Key(str, "exact", ("exact", "round", "floor")),  # whole pixels, if the authors do

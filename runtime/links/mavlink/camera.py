@@ -171,7 +171,7 @@ class Camera:
     def _track_point(self, who: Key, p: Parameters, now: float) -> LaterAnswer:
         """CAMERA_TRACK_POINT: x, y, radius as shares of the frame; param6 is the frame's time.
 
-        The radius is not used: QGroundControl states the radius of its own mark on the screen.
+        The radius is not used: QGroundControl sends the radius of its mark on the screen.
         """
         view = self.run.view
         radius = p[2] if math.isfinite(p[2]) else 0.0

@@ -183,7 +183,7 @@ class GimbalManager:
         if now - self._claimed_at < ASK_S:
             return []
         self._claimed_at = now
-        values = who + (-1, -1, 0, 0, self._device)  # -1: leave the secondary control as it is
+        values = who + (-1, -1, 0, 0, self._device)  # -1: do not change the secondary control
         return [command_long(manager, m.CMD_DO_GIMBAL_MANAGER_CONFIGURE, *values)]
 
     def leave(self, now: float) -> List[Outgoing]:

@@ -120,7 +120,7 @@ class Loop:
             self._controller.drop_target(number)
         self._reported = None
 
-    # carried out in a thread of its own
+    # carried out in its own thread
 
     def _look(self, tracked: TrackedFrame, point: Tuple[float, float]) -> int:
         """Find the box at a point, and start a target in it."""
@@ -149,7 +149,7 @@ class Loop:
 
 
 def _aside(function: Callable[..., int], *arguments: Any) -> "Future[int]":
-    """Call a function in a thread of its own, so that neither the loop nor the link waits."""
+    """Call a function in its own thread, so that neither the loop nor the link waits."""
     done: Future[int] = Future()
     done.set_running_or_notify_cancel()
 

@@ -72,7 +72,7 @@ def _objects(
         try:
             return boxes_around(detector, frame, point)
         except HotpathError:
-            pass  # the tracker alone finds a box, and the click is not lost
+            pass  # only the tracker finds a box, and the click is not lost
     return np.zeros((0, 4))
 
 

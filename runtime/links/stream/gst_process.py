@@ -244,7 +244,7 @@ class Streams:
         with self._lock:
             known = self._times.pop(at, None)
             outlets = list(self._outlets)
-        if known is None:  # not one of ours: headers alone
+        if known is None:  # not one of ours: only headers
             return Gst.FlowReturn.OK
         captured_ns, unix_us, index, time_ns = known
         unit, key = with_stamp(unit, time_stamp(unix_us, captured_ns // 1000, index))

@@ -75,7 +75,7 @@ def audience(where: Dict[str, Any]) -> str:
     address = shown_address(where)
     if is_loopback(where["host"]):
         hint = f"rtsp://0.0.0.0:{where['port']}{where['path']} serves the network"
-        return f"stream: {address}, for this computer alone; {hint}"
+        return f"stream: {address}, only for this computer; {hint}"
     if where["user"]:
         return f"stream: {address}, for everyone who knows the password of {where['user']}"
     return (

@@ -1,6 +1,6 @@
 """The exemplar's features as weight tiles in region 1: one program writes, the other loads them.
 
-A tile is sixteen positions of sixteen channels, which are sixteen words of the map as it is.
+A tile is sixteen positions of sixteen channels, which are sixteen unchanged words of the map.
 """
 
 from kernels.fpga import tables

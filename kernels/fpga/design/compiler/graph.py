@@ -79,8 +79,8 @@ class Part:
             what = "the constant" if name in self._constants else "what the engine does not make,"
             raise _refused(node, f"needs {what} {name}; {HAS}")
         if layout and view.layout != layout:
-            why = f"takes a tensor of shape {_shape(view)}; the engine has maps of channels, rows"
-            raise _refused(node, why + " and columns alone")
+            why = f"takes a tensor of shape {_shape(view)}; the engine has only maps of channels,"
+            raise _refused(node, why + " rows and columns")
         return view
 
     def _add_layer(self, node: Any, layer: Layer, channels: int, height: int, width: int) -> View:

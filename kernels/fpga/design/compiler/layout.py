@@ -105,7 +105,7 @@ def _groups(layers: Sequence[Layer]) -> List[List[Layer]]:
     for layer in layers:
         if any(one.layer is None for one in layer.inputs) and len(layer.inputs) > 1:
             raise CannotCompile(
-                f"{layer.name} joins the picture itself with maps; the engine joins maps alone"
+                f"{layer.name} joins the picture itself with maps; the engine joins only maps"
             )
         makers = [one.layer for one in layer.inputs if one.layer is not None]
         for maker in makers[1:]:

@@ -19,7 +19,7 @@ from kernels.fpga import design
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 OURS = ("harness.cpp", "engine.vlt")
-# the style of memory is the synthesis tool's alone
+# only the synthesis tool knows the style of memory
 PARAMETERS = tuple(name for name in design.PARAMETERS if name != "map_style")
 VERILATE = (
     "--cc -O3 --x-assign fast --x-initial unique --no-assert --prefix Vengine "

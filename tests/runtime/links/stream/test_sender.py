@@ -284,7 +284,7 @@ def test_an_address_without_a_host_is_the_loopback_and_the_audience_is_named():
     def said(address):
         return sender.audience(sender.parse_address(address)[1])
 
-    assert "rtsp://127.0.0.1:8554/live, for this computer alone" in said("rtsp://:8554/live")
+    assert "rtsp://127.0.0.1:8554/live, only for this computer" in said("rtsp://:8554/live")
     assert "0.0.0.0" not in said("rtsp://0.0.0.0:8554/live").split(",")[0]  # nobody can open it
     assert "without a password; --stream-login" in said("rtsp://0.0.0.0:8554/live")
     assert "the password of eye" in said("rtsp://eye:a%40b@0.0.0.0:8554/live")

@@ -54,10 +54,10 @@ class Detection:
 
 
 def detect(root: Union[str, Root] = "/") -> Detection:
-    """Find out which board stands under a root.
+    """Identify the board under a root.
 
     Args:
-        root: a folder that stands for ``/``, or a ``boards.files.Root``.
+        root: a folder that replaces ``/``, or a ``boards.files.Root``.
 
     Returns:
         A ``Detection``.

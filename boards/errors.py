@@ -12,7 +12,7 @@ class BadBoard(HotpathError):
 
 
 class NoRoot(HotpathError):
-    """The folder that stands for ``/`` is not there, or can't be read."""
+    """The folder that replaces ``/`` is missing, or can't be read."""
 
 
 class BadSnapshot(HotpathError):

@@ -14,7 +14,7 @@ MAX_BYTES = 1 << 24  # of one file; the longest one read here is dpkg's list of 
 
 
 class Root:
-    """A folder that stands for a board's ``/``.
+    """A folder that replaces a board's ``/``.
 
     Args:
         folder: ``"/"`` for this computer, else a folder with a board's files below it.
@@ -74,7 +74,7 @@ class Root:
             return None
 
     def note(self, name: str, text: str = "") -> None:
-        """Let a recorder add a file that stands for something that was not read from a file."""
+        """Let a recorder add a file for something that was not read from a file."""
 
     def glob(self, pattern: str) -> List[str]:
         """Return the names that match a pattern; numbers in them sort as numbers."""

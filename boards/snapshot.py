@@ -30,7 +30,7 @@ def write(path: Union[str, "os.PathLike[str]"], root: str = "/") -> int:
 
     Args:
         path: path of the file. An existing file is replaced as a whole.
-        root: folder that stands for ``/``.
+        root: folder that replaces ``/``.
 
     Returns:
         The number of files in the snapshot.

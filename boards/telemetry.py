@@ -18,7 +18,7 @@ class Telemetry:
     """Readings of the board under a root.
 
     Args:
-        root: a folder that stands for ``/``, or a ``boards.files.Root``.
+        root: a folder that replaces ``/``, or a ``boards.files.Root``.
         board: the ``boards.Board``, which says what its sensors mean, or None when it is not known.
 
     Attributes:

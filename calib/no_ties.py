@@ -1,4 +1,4 @@
-"""Choose the scales of an INT8 network so that no value lies halfway between two levels.
+"""Choose the scales of an INT8 network so that no value is halfway between two levels.
 
 A sum of whole numbers is rounded to a level of the next layer. Some engines compute the sum in
 floating point, whose last bits depend on the order of the terms. Where a sum lies close to the

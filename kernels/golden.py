@@ -33,7 +33,7 @@ def crop(
 
     Args:
         frame: (H, W, 3) uint8, BGR, any strides; or ``Planes``.
-        window: ``(x, y, w, h)`` ints in frame pixels; may lie partly or wholly outside.
+        window: ``(x, y, w, h)`` ints in frame pixels; may be partly or wholly outside.
         size: ``(height, width)`` of the result, or one int for a square.
         border: 3 uint8 values for the pixels outside the frame.
 
@@ -67,7 +67,7 @@ def warp(
 
     Args:
         frame, border: as in ``crop``.
-        window: ``(x, y, w, h)`` floats, frame pixels; may lie partly or wholly outside.
+        window: ``(x, y, w, h)`` floats, frame pixels; may be partly or wholly outside.
         size: ``(height, width)`` of the result, or one int for a square.
 
     Returns:

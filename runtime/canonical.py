@@ -56,7 +56,7 @@ class Model(NamedTuple):
         path: path of the file.
         bytes: names of the inputs that are uint8 pictures, not normalised. Others are float32.
         pixels: names of those of them that are (n, h, w, 3). Other pictures are (n, 3, h, w).
-        keeps_floats: whether a layer with float weights lies between quantised values.
+        keeps_floats: whether a layer with float weights is between quantised values.
         shapes: dict of the name of each input and output -> shape.
     """
 

@@ -97,7 +97,7 @@ class ColourMap:
     def best(
         self, visited: Iterable[Tuple[float, float]], apart: float
     ) -> Optional[Tuple[float, float]]:
-        """The place whose colours are most like the target's.
+        """The place with the colours that are most like the target's.
 
         Args:
             visited: centres (x, y) of places to leave out, frame pixels.

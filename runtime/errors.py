@@ -2,7 +2,7 @@
 
 There is one class for each thing that a user can act on. All of them derive from ``HotpathError``,
 and the message of each is one sentence that says what to do. The classes for boards, GPUs and FPGAs
-stand in ``boards.errors`` and ``kernels.errors``; they have the same base.
+are in ``boards.errors`` and ``kernels.errors``, with the same base.
 """
 
 from kernels.errors import HotpathError as HotpathError

@@ -91,7 +91,7 @@ def exemplar_window(network: "Network", state: np.ndarray) -> Window:
 def exemplar_box(network: "Network", state: np.ndarray) -> Tuple[float, float, float, float]:
     """The target in the exemplar: left, top, right, bottom from its first pixel, 0, to its last, 1.
 
-    It lies in the middle (LiteTrack's ``template_bb``).
+    It is in the middle (LiteTrack's ``template_bb``).
     """
     window = exemplar_window(network, state)
     last = network.exemplar - 1

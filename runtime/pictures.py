@@ -186,7 +186,7 @@ class JpegFrame(Picture):
         A window that was decoded already, at a larger scale, is not decoded again.
 
         Args:
-            window: x, y, w, h in frame pixels; may lie partly or wholly outside.
+            window: x, y, w, h in frame pixels; may be partly or wholly outside.
             ratio: frame pixels per pixel that is wanted.
 
         Returns:

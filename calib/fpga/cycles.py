@@ -81,7 +81,7 @@ def networks():
 
 
 def network_of(size):
-    """The network of the board whose name a size has."""
+    """The network of the board with the name of a size."""
     return load_network(default_of(boards.load_board(size)))
 
 
@@ -96,7 +96,7 @@ def measure(
     window: Sequence[int],
     memory: Optional[Sequence[float]] = None,
 ) -> Frame:
-    """A frame in the RTL, held to the model.
+    """Measure a frame in the RTL and compare it with the model.
 
     Args:
         compiled: the network for it.

@@ -59,7 +59,7 @@ class Kernels:
 
         Args:
             frame: (H, W, 3) uint8, BGR, any strides; or ``Planes``.
-            window: ``(x, y, w, h)`` ints in frame pixels; may lie partly or wholly outside.
+            window: ``(x, y, w, h)`` ints in frame pixels; may be partly or wholly outside.
             border: 3 ints of 0..255, BGR, for the pixels outside the frame.
             out: (1, 3, h, w) or (3, h, w), float32 or uint8, C-contiguous; overwritten. Bytes may
                 be a view of a C-contiguous (..., h, w, 3) too.

@@ -101,10 +101,10 @@ class JpegDecoder:
         return True
 
     def planes(self, window: Tuple[float, float, float, float], scale: int) -> Planes:
-        """Decode what lies in a window.
+        """Decode the pixels of a window.
 
         Args:
-            window: left, top, right, bottom in pixels of the picture; may lie partly outside.
+            window: left, top, right, bottom in pixels of the picture; may be partly outside.
             scale: one of ``SCALES``.
 
         Returns:

@@ -152,7 +152,7 @@ class Pooling:
         return out
 
     def address_of(self, features: np.ndarray) -> int:
-        """Where features lie, once they are known to be of the right shape."""
+        """The address of features. Their shape is checked first."""
         if features is not self._features:  # an engine reuses its outputs
             is_dense = features.dtype == np.float32 and features.flags.c_contiguous
             if features.shape != self._shape or not is_dense:

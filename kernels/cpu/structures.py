@@ -167,5 +167,5 @@ def check(library: Any) -> None:
 
 
 def addresses(arrays: Sequence[np.ndarray]) -> List[int]:
-    """Where arrays lie, for the fields of a structure; their owner keeps them."""
+    """The addresses of arrays, for the fields of a structure. Their owner keeps the arrays."""
     return [array.ctypes.data for array in arrays]

@@ -19,7 +19,7 @@ class Correlate:
 
     Args:
         device: see ``kernels.cuda.device``.
-        half: whether all tensors are float16. Sums are float32 all the same.
+        half: whether all tensors are float16. Sums are float32 even then.
 
     Raises:
         NoCompiler, GpuFailed: the kernels can't be compiled or loaded.

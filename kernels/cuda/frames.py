@@ -19,7 +19,7 @@ class Nv12(NamedTuple):
 
     Attributes:
         luma: (H, W) uint8; H and W are even.
-        chroma: (H/2, W) uint8, U and V in turn.
+        chroma: (H/2, W) uint8, U and V alternate.
     """
 
     luma: np.ndarray
@@ -89,7 +89,7 @@ def part_of(
     """The part of a frame that a window covers.
 
     Args:
-        window: (x, y, w, h) in frame pixels; may lie partly or wholly outside.
+        window: (x, y, w, h) in frame pixels; may be partly or wholly outside.
         width, height: width and height of the frame.
 
     Returns:
@@ -116,7 +116,7 @@ def pack(
         frame: see above.
         part: (x, y, w, h), from ``part_of``.
         staging: uint8 array of at least ``capacity`` bytes; overwritten.
-        address: where the upload will lie on the GPU.
+        address: the address of the upload on the GPU.
         record: overwritten.
 
     Returns:

@@ -17,7 +17,7 @@ LOOKS_AT = 64  # bytes from a frame's record to those of the windows
 
 
 class Kernels:
-    """Gather, crop and select for windows whose records lie at one address.
+    """Gather, crop and select for windows with their records at one address.
 
     Args:
         device: see ``kernels.cuda.device``.

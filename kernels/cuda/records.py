@@ -76,7 +76,7 @@ def check(found: Sequence[int]) -> None:
 
 
 def in_memory(kind: Type[ctypes.Structure], memory: np.ndarray, count: int) -> Any:
-    """An array of ``count`` structures that lie in a uint8 array."""
+    """An array of ``count`` structures in a uint8 array."""
     return (kind * count).from_buffer(memory.data)
 
 

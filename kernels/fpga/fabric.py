@@ -62,7 +62,7 @@ class Fabric:
     """An overlay with our accelerator in it.
 
     Args:
-        path: path of the .bit; the .hwh lies beside it.
+        path: path of the .bit; the .hwh is beside it.
         clock_mhz: most that the overlay was built for.
         device: PYNQ's; None for the one that is there.
 

@@ -53,7 +53,7 @@ def tables_for(
 
     Args:
         frame_width, frame_height: width and height of the frame, pixels.
-        window: (x, y, w, h) ints in frame pixels; may lie partly or wholly outside.
+        window: (x, y, w, h) ints in frame pixels; may be partly or wholly outside.
         side: pixels a side of the crop.
         out: uint8, at least ``bytes_of(side)[1]`` bytes, C-contiguous; is written.
 

@@ -1,6 +1,6 @@
 """Reads maps out of a target's memory: words of 16 channels of int8 become floats.
 
-A map lies there as blocks of 16 channels, each of height x width words.
+A map is stored as blocks of 16 channels, each of height x width words.
 """
 
 from typing import Any, Dict, List, Sequence, Tuple

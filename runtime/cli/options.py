@@ -120,7 +120,7 @@ def _add_source(group: argparse._ArgumentGroup) -> None:
         "--video SOURCE",
         "cam0, /dev/video2, csi0, csi0@1920x1080:60/rotate180, an address (rtsp://, http://, "
         "udp://), a video file, a folder of frames, pictures (img%%04d.jpg, *.jpg), or a VOT, "
-        "OTB, GOT-10k or UAV123 sequence; --video itself may be left out",
+        "OTB, GOT-10k or UAV123 sequence; you may omit the word --video",
     )
     _value(
         group,
@@ -130,9 +130,9 @@ def _add_source(group: argparse._ArgumentGroup) -> None:
         action="append",
     )
     _value(group, "--boxes FILE", "a file with one target X,Y,W,H a line")
-    text = "frames a second of a folder of frames, or of a video that states none"
+    text = "frames a second of a folder of frames, or of a video without a frame rate"
     _value(group, "--fps N", text, type=_number(0.001, 1000))
-    text = "bits in use of 16-bit pictures, such as 12 (default: the range of their values)"
+    text = "used bits of 16-bit pictures, such as 12 (default: the range of their values)"
     _value(group, "--depth BITS", text, type=between(9, 16))
     _choice(
         group,
@@ -151,13 +151,13 @@ def _add_detector(group: argparse._ArgumentGroup) -> None:
     _value(
         group,
         "--detector NAME|FILE.toml",
-        "find the target without a box, and the object at a point that a ground station "
-        f"sends; there are: {', '.join(detect.names())}",
+        "find the target without a box, or the object at a point from a ground station: a TOML "
+        f"or one of {', '.join(detect.names())}",
     )
     text = "what the detector finds, such as person; not needed with --mavlink"
     _value(group, "--class NAME,NAME", text, dest="classes")
     _switch(group, "--all", "every object that the detector finds is a target")
-    _value(group, "--every N", "frames from one look of the detector to the next", 10, type=count)
+    _value(group, "--every N", "run the detector once in N frames", 10, type=count)
 
 
 def _add_network(group: argparse._ArgumentGroup) -> None:
@@ -173,7 +173,7 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
         "--precision",
         precision.PRECISIONS,
         precision.AUTO,
-        "INT8 takes less time on processors that have instructions for it, which auto finds out",
+        "INT8 is faster on processors with instructions for it; auto measures this",
     )
     _value(
         group, "--threads N", "threads that run the network", engines.THREADS, type=between(1, 1024)
@@ -185,15 +185,14 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
     _either(
         group,
         "recover",
-        "search for a lost target in the whole picture (default: where the network can, and "
+        "search for a lost target in the whole picture (default: if the network can and "
         "the board's profile says so)",
-        "say that a target is lost, and do not search for it",
+        "report that a target is lost, and do not search for it",
     )
     _value(
         group,
         "--search-windows N",
-        "windows of the picture that a frame of that search looks at (default: the number in the "
-        "board's profile)",
+        "windows that the search examines in a frame (default: the number in the board's profile)",
         type=between(1, MOST_WINDOWS),
     )
     text = "move the next window with the camera's own motion; for cameras that shake or turn"
@@ -222,7 +221,7 @@ def _add_outputs(group: argparse._ArgumentGroup) -> None:
         help="draw only the boxes, without bands of figures",
     )
     _value(group, "--trail N", "draw the target's path over the last N frames", type=count)
-    text = "open a window (default: where there is a display and nothing is written)"
+    text = "open a window (default: if there is a display and nothing is written)"
     _either(group, "show", text, "open no window")
     _switch(group, "--profile", "print milliseconds a step at the end")
 
@@ -264,7 +263,7 @@ def _add_vehicle(group: argparse._ArgumentGroup) -> None:
     _value(
         group,
         "--gimbal FILE.toml",
-        "turn the vehicle's gimbal after the target; needs --mavlink and --fov; the file "
+        "turn the vehicle's gimbal towards the target; needs --mavlink and --fov; the file "
         f"replaces numbers of {NUMBERS}/gimbal.toml. Or onvif://USER@HOST:PORT: turn that PTZ "
         "camera",
         nargs="?",
@@ -274,12 +273,12 @@ def _add_vehicle(group: argparse._ArgumentGroup) -> None:
     _value(group, "--gimbal-login FILE", text)
     text = "how fast it turns with a target at the edge, 1: as fast as it can (default: 0.5)"
     _value(group, "--gimbal-speed SHARE", text, type=_number(0.01, 1))
-    text = "zoom until the target fills so much of the frame's width or height, such as 0.2"
+    text = "zoom until the target fills this share of the frame's width or height, such as 0.2"
     _value(group, "--gimbal-zoom SHARE", text, type=_number(0.01, 0.9))
     _value(
         group,
         "--follow FILE.toml",
-        "turn the vehicle itself after a target that the ground station selects; needs --mavlink "
+        "turn the vehicle itself towards a target that the ground station selects; needs --mavlink "
         f"and --fov; the file replaces numbers of {NUMBERS}/follow.toml",
         nargs="?",
         const="",

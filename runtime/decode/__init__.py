@@ -7,7 +7,7 @@ A network's TOML names its family, which is the name of a file here. The module 
     create(network, kernels) -> a ``Family``
     scales(network)      where the family searches several sizes only: see ``scales`` below
 
-What families share stands in ``shared/``.
+``shared/`` has what families share.
 """
 
 import importlib

@@ -81,7 +81,7 @@ def smallest_at(
 
 
 def nearest_to(boxes: Any, point: Tuple[float, float]) -> Optional[Box]:
-    """The box that a point lies beside, or None if the nearest one is too far away."""
+    """Return the box nearest to a point, or None if it is too far away."""
     boxes = np.asarray(boxes, float).reshape(-1, 4)
     away = np.abs(boxes[:, :2] + boxes[:, 2:] / 2 - point) - boxes[:, 2:] / 2
     shares = np.hypot(*np.maximum(away, 0).T) / boxes[:, 2:].min(axis=1)

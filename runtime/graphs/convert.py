@@ -55,7 +55,7 @@ _SHARES: Dict[bytes, List[_Step]] = {  # of Gelu, by its attribute
 def for_old_tensorrt(model: ModelProto) -> ModelProto:
     """A copy in the oldest opset from 13 on that its operators allow, its LayerNorms marked.
 
-    HardSwish, LayerNormalization and Gelu become what they stand for. Where an operator needs an
+    HardSwish, LayerNormalization and Gelu become simpler operators. Where an operator needs an
     opset above 17, the model keeps its own, and so does each node that cannot be written in it.
     """
     model = models.copy(model)

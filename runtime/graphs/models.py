@@ -291,7 +291,7 @@ def _rename_inside(node: NodeProto, names: Dict[str, str]) -> None:
 
 
 def has_float_layer(graph: GraphProto) -> bool:
-    """Whether a layer with float weights lies between dequantised values and quantised ones."""
+    """Whether a layer with float weights is between dequantised values and quantised ones."""
     made = {name: node.op_type for node in graph.node for name in node.output}
     constant = {tensor.name for tensor in graph.initializer}
     users: Dict[str, List[Any]] = {}

@@ -73,7 +73,7 @@ class Regression:
         """Add samples (n, size) to moments, with the weight ``rate`` against all earlier ones.
 
         Args:
-            weights: (n,), weight of each sample; None gives all the same weight.
+            weights: (n,), weight of each sample; None gives the same weight to all.
         """
         samples = samples.astype(np.float64)
         share = np.full(len(samples), 1.0) if weights is None else weights

@@ -56,7 +56,7 @@ class Controller:
 
     Attributes:
         buffer: ``FrameBuffer`` with the last frames.
-        paused: True while a recording stands still.
+        paused: True while a recording is paused.
         recording_since: since when results and pictures go to the files, seconds of the monotonic
             clock; None while they do not.
         finished: whether a recording has come to its end and may be played again.
@@ -66,8 +66,8 @@ class Controller:
         targets: as the argument.
         can_record: as the argument.
         newest: the newest frame, with the targets selected since; None before the first.
-        holds: what is steered and stands still for lack of evidence -> why; see ``steering``.
-        rows: stored rows of results, the oldest first; None stands for an unknown value.
+        holds: steered device that stopped for lack of evidence -> reason; see ``steering``.
+        rows: stored rows of results, the oldest first; None means an unknown value.
     """
 
     def __init__(
@@ -358,7 +358,7 @@ class Controller:
 
     @property
     def fps(self) -> Optional[float]:
-        """Frames a second over the last frames; None while the run stands still."""
+        """Frames a second over the last frames; None while the run is paused."""
         fps = None if self.paused or self._is_still else self._recent_fps()
         return None if fps is None else round(fps, 1)
 

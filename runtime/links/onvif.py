@@ -111,7 +111,7 @@ class Camera:
         self._ranges = [tuple(float(axis.findtext(end)) for end in ("Min", "Max")) for axis in axes]
 
     def move(self, wish: Velocity) -> None:
-        """Take a velocity until the next command, or stand still; raises ``BadOutput``."""
+        """Move with a velocity until the next command, or stop; raises ``BadOutput``."""
         body = "<PanTilt>true</PanTilt><Zoom>true</Zoom>"
         if wish != REST:
             pairs = zip(wish, self._ranges)

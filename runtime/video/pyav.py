@@ -65,7 +65,7 @@ def open_recording(path: str, decoder: str = hardware.SOFTWARE) -> Optional["AvC
 def open_stream(
     address: str, open_timeout_s: float, read_timeout_s: float, decoder: str = hardware.SOFTWARE
 ) -> "AvCapture":
-    """A capture of a stream; it is not open where nobody answers in time."""
+    """A capture of a stream. It is not open if nobody answers in time."""
     av = pyav()
     options = {"rtsp_flags": "prefer_tcp"} if address.lower().startswith("rtsp") else {}
     timeouts = open_timeout_s, read_timeout_s
@@ -172,7 +172,7 @@ class AvCapture:
         self._decoded.appendleft(first)
 
     def isOpened(self) -> bool:
-        """Whether there is a video whose first frame was decoded."""
+        """Whether the first frame of a video was decoded."""
         return self._stream is not None
 
     def read(self) -> Tuple[bool, Any]:

@@ -73,7 +73,7 @@ def planes_in(
     matrix: str = "601",
     full_range: bool = False,
 ) -> Planes:
-    """The planes that lie one after another in a camera's buffer.
+    """The successive planes in a camera's buffer.
 
     Args:
         pixels: uint8 (n,).

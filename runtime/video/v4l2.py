@@ -1,4 +1,4 @@
-"""Captures from a V4L2 camera without copying: frames lie in the driver's buffers.
+"""Captures from a V4L2 camera without copying: frames are in the driver's buffers.
 
 A buffer goes back to the driver when no frame uses it any more. ``cameras.py`` opens the device;
 what this module does not know (Bayer patterns, planes in several buffers) OpenCV captures.

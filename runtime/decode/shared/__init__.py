@@ -1,1 +1,1 @@
-"""What the families of ``runtime.decode`` share; no family stands in this folder."""
+"""Code that the families of ``runtime.decode`` share. No family is in this folder."""

@@ -179,7 +179,7 @@ class Axis:
         self.rate, self._integral, self._error_before = rate, 0.0, None
 
     def reset(self) -> None:
-        """Forget the target and stand still at once."""
+        """Forget the target and stop at once."""
         self.rate, self._integral, self._error_before = 0.0, 0.0, None
         self.target.at = None
         self.target.rate = 0.0

@@ -48,7 +48,7 @@ def find_box(
 
     Args:
         frame: BGR uint8 (H, W, 3).
-        point: (x, y), 0-based pixels; moved into the frame if it lies outside.
+        point: (x, y), 0-based pixels; moved into the frame if it is outside.
         settle: called with boxes in the frame; it may answer for the first of them only.
         detector: finds the object, or None.
     """

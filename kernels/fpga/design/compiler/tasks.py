@@ -19,7 +19,7 @@ class Weights:
 
     Attributes:
         number: number of tiles.
-        region, offset: where they lie.
+        region, offset: their address.
         tile: the first one's place in the weight memory, set when it is found.
     """
 

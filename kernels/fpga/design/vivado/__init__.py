@@ -56,7 +56,7 @@ def command(name: str, jobs: int = 2) -> List[str]:
 
 
 def folder(name: str) -> pathlib.Path:
-    """Where the overlay of a board lies: ``hotpath.bit`` and ``hotpath.hwh``."""
+    """The folder of a board's overlay: ``hotpath.bit`` and ``hotpath.hwh``."""
     return design.ROOT / "engines" / name / "overlay"
 
 

@@ -28,9 +28,11 @@ PHONE = dict(
 )
 SETS = {"otb100": "OTB100", "uav123_10fps": "UAV123@10fps"}
 PLACES_OF_NAMES = {
-    "lightfc": (-12, 6),
-    "nanotrack_v2": (-30, -13),
+    "lightfc": (6, 0),
+    "nanotrack_v2": (-60, -14),
+    "kestrel_small": (-68, -6),
     "kestrel-int8": (-64, 6),
+    "kestrel_fast-int8": (-28, 8),
     "nanotrack_v3": (6, 2),
     "TrackerNano": (5, -11),
 }
@@ -94,18 +96,28 @@ def time_of_a_frame():
 def overlap_against_time():
     """Draw each network's overlap on public sequences against the time of its frame."""
     with open(DOCS / "results/public-sequences.csv") as file:
-        rows = [row for row in csv.DictReader(file) if row["group"] == "all"]
+        rows = list(csv.DictReader(file))
     figure, both = pyplot.subplots(1, len(SETS), figsize=(10, 4))
     for axes, (key, title) in zip(both, SETS.items()):
-        found = {row["tracker"]: row for row in rows if row["data set"] == key}
+        groups = {
+            group: {
+                row["tracker"]: float(row["success"])
+                for row in rows
+                if (row["data set"], row["group"]) == (key, group)
+            }
+            for group in ("all", "unseen")
+        }
         times = {
             row["network"] + ("-int8" if row["precision"] == "int8" else ""): row["ms"]["total"]
             for row in speed_rows()
         }
         times["TrackerNano"] = opencv_ms()
-        for name in sorted(set(times) & set(found)):
-            at = times[name], float(found[name]["success"])
-            axes.scatter(*at, color=COLOURS["network" if name == "TrackerNano" else "crop"])
+        for name in sorted(set(times) & set(groups["all"])):
+            at, unseen = (times[name], groups["all"][name]), groups["unseen"][name]
+            colour = COLOURS["network" if name == "TrackerNano" else "crop"]
+            axes.plot([times[name]] * 2, [at[1], unseen], color=colour, alpha=0.3, zorder=0)
+            axes.scatter(*at, color=colour)
+            axes.scatter(times[name], unseen, facecolors="white", edgecolors=colour, s=18)
             place = PLACES_OF_NAMES.get(name, (5, 5))
             axes.annotate(name, at, xytext=place, textcoords="offset points", size=8)
         axes.set_xscale("log")
@@ -113,7 +125,8 @@ def overlap_against_time():
         axes.minorticks_off()
         axes.margins(0.25, 0.2)
         axes.grid(alpha=0.3)
-        axes.set(title=title, xlabel="ms a frame, median, one thread", ylabel="overlap (AUC)")
+        axes.set(title=f"{title} (rings: unseen sequences)", ylabel="overlap (AUC)")
+        axes.set_xlabel("ms a frame, median, one thread (logarithmic)")
     save(figure, DOCS / "results/overlap-time.svg")
 
 

@@ -55,8 +55,9 @@ def text() -> str:
         parts += _described(thing)
         for part in members:
             member = inspect.getattr_static(thing, part)
-            parts.append(f"### {name}.{part}\n")
-            parts += _described(member.fget if isinstance(member, property) else member)
+            is_property = isinstance(member, property)
+            parts.append(f"### {name}.{part}{' (a property)' if is_property else ''}\n")
+            parts += _described(member.fget if is_property else member)
     parts.append("## Errors\n\nIn `hotpath.runtime.errors`; most can be imported from `hotpath`.\n")
     found = inspect.getmembers(errors, lambda e: inspect.isclass(e) and issubclass(e, Exception))
     parts.append("".join(f"- `{name}`: {_line(inspect.getdoc(e) or '')}\n" for name, e in found))
@@ -69,6 +70,7 @@ def _described(thing: Any) -> Iterator[str]:
         lines = textwrap.dedent(inspect.getsource(thing)).splitlines()
         start = next(i for i, line in enumerate(lines) if line.startswith("def "))
         end = next(i for i, line in enumerate(lines) if line.strip().startswith('"""'))
+        start = lines.index("@property") if "@property" in lines[:start] else start
         yield "```python\n{}\n```\n".format("\n".join(lines[start:end]))
     yield _markdown(inspect.getdoc(thing) or "")
 

@@ -1,7 +1,7 @@
 // Draw a box by mouse, finger or keyboard. Meanwhile the picture stands still, and the run keeps
 // its frame.
 
-const SMALLEST_PX = 8; // CSS pixels; a smaller drag is a tap, which selects
+const SMALLEST_PX = 5; // CSS pixels; a smaller drag is a tap, which selects
 const STEP_PX = 8; // frame pixels a key press
 
 export class Aim {

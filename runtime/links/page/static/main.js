@@ -41,7 +41,7 @@ const aim = new Aim(view, link, {
     if (!frozen) letGo();
     show();
   },
-  tapped: (number) => number !== null && select(number),
+  tapped: (number) => number !== null ? select(number) : warn("Too small for a box: drag further."),
   chosen: async (frame, box) => {
     const replace = adding || view.selected === null ? undefined : view.selected;
     asking = true;
@@ -122,7 +122,8 @@ async function seek(event) {
 
 function record() {
   if (state?.recording.can) {
-    tell(api.record(!state.recording.on), state.recording.on ? "Recording off." : "Recording on.");
+    tell(api.record(!state.recording.on), state.recording.on
+      ? "Recording off: no rows or pictures are written." : "Recording on.");
   }
 }
 
@@ -222,12 +223,16 @@ async function tell(asked, done) {
     if (done) say(done);
     return answer;
   } catch (error) {
-    const toast = document.createElement("p");
-    toast.textContent = error.message;
-    byId("toasts").append(toast);
-    setTimeout(() => toast.remove(), 6000);
+    warn(error.message);
     return null;
   }
+}
+
+function warn(text) {
+  const toast = document.createElement("p");
+  toast.textContent = text;
+  byId("toasts").append(toast);
+  setTimeout(() => toast.remove(), 6000);
 }
 
 function say(text) {

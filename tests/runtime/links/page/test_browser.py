@@ -96,6 +96,16 @@ def test_a_target_is_chosen_on_the_picture_that_was_seen(chromium, world):
         assert frames[-1] >= begun + 100
 
 
+def test_a_drag_that_is_too_small_is_told_and_a_small_one_is_a_box(chromium, world, run):
+    with Tab(chromium, run.link) as tab:
+        run.ask("/api/pause", {"paused": True})
+        pages.drag(tab.page, (100, 100, 2, 2))
+        tab.wait_for_text("#toasts", "Too small for a box")
+        assert not run.state()["targets"]
+        pages.drag(tab.page, (100, 100, 7, 7))
+        assert targets(run, 1) == [0]
+
+
 def test_choosing_anew_two_targets_and_a_drop(chromium, world, run):
     with Tab(chromium, run.link) as tab:
         run.ask("/api/pause", {"paused": True})

@@ -38,9 +38,18 @@ def short(prog: str) -> str:
 
 def needs(what: str, package: str, error: ImportError, extra: str) -> str:
     """The sentence for a package that is not installed, or that can't be loaded."""
-    is_there = not isinstance(error, ModuleNotFoundError)
-    why = f", which can't be loaded ({error})" if is_there else ""
+    why = why_unloaded(error, package)
     return f"{what} needs the package {package}{why}; run `{make('setup', ALSO=extra)}`"
+
+
+def why_unloaded(error: ImportError, *packages: str) -> str:
+    """Why a package can't be loaded, for a sentence; empty if none of them is installed.
+
+    A package that is installed may lack another one, or a part for this Python.
+    """
+    if error.name in packages and isinstance(error, ModuleNotFoundError):
+        return ""
+    return f", which can't be loaded ({' '.join(str(error).split())})"
 
 
 def counted(number: int, thing: str, things: str = "") -> str:

@@ -13,7 +13,7 @@ from typing import Any, Optional, Tuple
 import cv2
 import numpy as np
 
-from kernels.commands import make, needs
+from kernels.commands import make, needs, why_unloaded
 from runtime.errors import BadSource, NoCamera
 from runtime.pictures import AnyFrame, JpegFrame, PlanarFrame, decode_picture
 from runtime.video.base import Log, Source, to_bgr
@@ -192,8 +192,7 @@ def open_bus() -> Tuple[Any, Any]:
         try:
             from runtime.video import dds as bus
         except ImportError as error:
-            broken = [e for e in (no_ros, error) if not isinstance(e, ModuleNotFoundError)]
-            why = f" ({broken[0]})" if broken else ""
+            why = why_unloaded(no_ros, "rclpy") or why_unloaded(error, "cyclonedds")
             raise NoCamera(
                 "a topic of ROS needs ROS 2 with vision_msgs, or the package cyclonedds"
                 f"{why}; source ROS's setup.bash, or run `{make('setup', ALSO='ros')}`"

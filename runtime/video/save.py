@@ -20,7 +20,7 @@ from typing import Any, Callable, Optional, Tuple
 import cv2
 import numpy as np
 
-from kernels.commands import needs
+from kernels.commands import needs, why_unloaded
 from runtime.errors import BadOutput
 from runtime.video.base import to_bgr
 from runtime.video.containers import mp4_boxes
@@ -243,8 +243,8 @@ def load_pyav(name: str) -> Any:
     except ImportError as error:  # not installed, or built for another libc
         if sys.version_info < (3, 8):
             raise BadOutput(
-                f"{name}: saving a video needs the package av; there is none for this Python; use "
-                "--results, or --record FILE.mkv"
+                f"{name}: saving a video needs the package av{why_unloaded(error, 'av')}; there is "
+                "none for this Python; use --results, or --record FILE.mkv"
             ) from None
         raise BadOutput(needs(f"{name}: saving a video", "av", error, "save")) from None
     return av

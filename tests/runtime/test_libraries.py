@@ -66,6 +66,13 @@ def test_a_package_that_is_missing_or_broken_is_one_sentence():
     assert "needs the package av, which can't be loaded (GLIBC_2.34 not found); run `make" in broken
 
 
+def test_a_package_that_lacks_another_one_is_not_called_missing():
+    for name in ("numpy", "av._core"):
+        lacks = ModuleNotFoundError(f"No module named '{name}'", name=name)
+        told = commands.needs("--save", "av", lacks, "save")
+        assert f"needs the package av, which can't be loaded (No module named '{name}'); " in told
+
+
 @pytest.mark.parametrize("name", ["kernels.py", "kernels/__init__.py"])
 def test_a_file_that_hides_one_of_our_packages_is_named(tmp_path, name):
     path = tmp_path / name

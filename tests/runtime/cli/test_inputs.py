@@ -87,10 +87,34 @@ def test_a_file_of_boxes_may_be_a_pipe(folder, monkeypatch):
 
 
 def test_a_topic_without_a_library_of_ros_is_told_without_pythons_own_words(monkeypatch):
-    for name in ("ros_node", "dds"):
-        monkeypatch.setitem(sys.modules, f"runtime.video.{name}", None)
-        monkeypatch.delattr(video, name, raising=False)  # of an earlier test
+    forget_ros(monkeypatch, "rclpy", "cyclonedds")
     with pytest.raises(NoCamera) as caught:
         ros.open_bus()
     assert "needs ROS 2 with vision_msgs, or the package cyclonedds; source" in str(caught.value)
     assert "ALSO=ros" in str(caught.value)
+
+
+def test_a_ros_of_another_python_is_told_as_such(tmp_path, monkeypatch):
+    forget_ros(monkeypatch, "cyclonedds")
+    (tmp_path / "rclpy").mkdir()
+    (tmp_path / "rclpy" / "__init__.py").write_text("import rclpy._rclpy_pybind11\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(NoCamera, match="can't be loaded .No module named 'rclpy._rclpy_pybind11'"):
+        ros.open_bus()
+
+
+def forget_ros(monkeypatch, *absent):
+    """Forget what an earlier test imported, and let these libraries be absent."""
+
+    class Absent:
+        def find_spec(name, path=None, target=None):
+            if name in absent:
+                raise ModuleNotFoundError(f"No module named '{name}'", name=name)
+
+    monkeypatch.setattr(sys, "meta_path", [Absent, *sys.meta_path])
+    for name in list(sys.modules):
+        if name.split(".")[0] in ("rclpy", "cyclonedds"):
+            monkeypatch.delitem(sys.modules, name)
+    for name in ("ros_node", "dds"):
+        monkeypatch.delitem(sys.modules, f"runtime.video.{name}", raising=False)
+        monkeypatch.delattr(video, name, raising=False)

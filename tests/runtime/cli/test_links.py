@@ -37,7 +37,9 @@ def test_a_run_loads_the_links_that_it_is_asked_for_alone(world):
 
 
 def test_a_package_that_is_missing_is_one_sentence(monkeypatch):
-    monkeypatch.setitem(sys.modules, "runtime.links.page.server", None)
+    monkeypatch.setitem(sys.modules, "aiohttp", None)
+    for name in [name for name in sys.modules if name.startswith("runtime.links.page")]:
+        monkeypatch.delitem(sys.modules, name)  # of an earlier test
     with pytest.raises(BadOutput, match="aiohttp; run `make setup ALSO=page`"):
         _module("page", "runtime.links.page.server", "aiohttp")
 

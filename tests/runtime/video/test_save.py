@@ -12,7 +12,7 @@ import pytest
 
 from runtime.errors import BadOutput
 from runtime.video.containers import mp4_boxes
-from runtime.video.save import WAITING_FRAMES, BackgroundVideo, Video
+from runtime.video.save import WAITING_FRAMES, BackgroundVideo, Video, load_pyav
 from runtime.video.sources import open_source
 from tests.runtime.video.test_sources import read_all, read_until_broken
 from tests.support import ROOT, run
@@ -194,6 +194,16 @@ def test_without_pyav_one_sentence_says_what_to_install(tmp_path, monkeypatch):
     with pytest.raises(BadOutput, match="needs the package av; run `make setup ALSO=save`"):
         Video(str(tmp_path / "a.mp4"), 30)
     assert os.listdir(str(tmp_path)) == []
+
+
+def test_pyav_that_does_not_load_says_why_on_an_old_python_too(tmp_path, monkeypatch):
+    (tmp_path / "av.py").write_text("raise ImportError('GLIBC_2.34 not found')\n")
+    monkeypatch.delitem(sys.modules, "av", raising=False)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for version in ((3, 6), (3, 8)):
+        monkeypatch.setattr(sys, "version_info", version)
+        with pytest.raises(BadOutput, match=r"package av, which can't be loaded \(GLIBC_2.34 not"):
+            load_pyav("a.mp4")
 
 
 def test_an_old_video_outlives_an_encoder_that_fails(tmp_path):

@@ -29,12 +29,6 @@ def check_boxes(options: argparse.Namespace) -> None:
         _boxes_in(options.boxes, (1, 1))
 
 
-def first_boxes(options: argparse.Namespace, source: Any, frame: AnyFrame) -> List[Box]:
-    """Return the targets in the first frame: ``given_boxes``, or the box that the user draws."""
-    boxes = given_boxes(options, source, frame)
-    return [drawn_box(frame)] if boxes is None else boxes
-
-
 def given_boxes(options: argparse.Namespace, source: Any, frame: AnyFrame) -> Optional[List[Box]]:
     """Return the targets in the first frame that need no mouse.
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from kernels.commands import program
 from runtime import DEFAULT_NETWORK, load_tracker, precision
-from runtime.cli.boxes import first_boxes
+from runtime.cli.boxes import given_boxes
 from runtime.cli.profile import STEPS, Profile
 from runtime.errors import HotpathError
 from runtime.networks import load_network
@@ -110,7 +110,7 @@ def _frames_and_box(options):
                 f"{source.name} has no annotated box; give --box X,Y,W,H, or name a folder with "
                 "groundtruth.txt beside the frames"
             )
-        return frames, first_boxes(options, source, frames[0])[0]
+        return frames, given_boxes(options, source, frames[0])[0]
 
 
 class OpenCvNano:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from runtime.cli import options
-from runtime.cli.boxes import first_boxes
+from runtime.cli.boxes import given_boxes
 from runtime.errors import BadBox
 from runtime.video.base import Source
 
@@ -15,7 +15,7 @@ FRAME = np.zeros((360, 480, 3), np.uint8)
 
 def boxes(*arguments, source=None):
     """The boxes that a command line gives on a frame of 480x360."""
-    return first_boxes(options.parse(list(arguments)), source or Source("clip"), FRAME)
+    return given_boxes(options.parse(list(arguments)), source or Source("clip"), FRAME)
 
 
 def test_a_box_may_be_given_in_per_cent_of_the_frame_and_lie_partly_outside():

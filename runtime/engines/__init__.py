@@ -127,9 +127,11 @@ def _first_that_opens(setup: Setup) -> Engine:
             return open_engine(name, setup)
         except NoEngine as error:
             reasons.append(str(error))
-    commands = [find(name).install for name in names() if find(name).preference is not None]
+    ways = dict.fromkeys(  # each one once, in their order
+        find(name).install for name in names() if find(name).preference is not None
+    )
     raise NoEngine(
-        "; ".join(reasons) or "no engine is installed; run `{}`".format("` or `".join(commands))
+        "; ".join(reasons) or "no engine is installed; run `{}`".format("` or `".join(ways))
     )
 
 

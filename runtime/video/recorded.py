@@ -398,7 +398,9 @@ def _check_readable(path: str) -> None:
     """Raise ``BadSource`` unless ``path`` is a readable file that is not empty."""
     try:
         if not os.path.isfile(path):
-            raise BadSource(f"{path}: not a file")
+            raise BadSource(
+                f"{path}: is no regular file; name a video, a folder of pictures, or cam0"
+            )
         with open(path, "rb") as file:
             if not file.read(1):
                 raise BadSource(f"{path}: the file is empty")

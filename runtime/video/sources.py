@@ -137,12 +137,12 @@ def check_camera(spec: Any) -> None:
 
 
 def is_recorded(spec: Any) -> bool:
-    """Whether a source is files of this computer; else it is a camera, a topic or an address."""
+    """Whether a source is files of this computer; else it is a camera, a topic or a stream."""
     if isinstance(spec, (list, tuple)):
         return True
     spec = os.fspath(spec)
     live = CAMERA.match(spec) or spec.startswith(ros.PREFIX) or _is_csi(spec)
-    return not live and _scheme(spec) in (None, "file")
+    return not live and _scheme(spec) not in STREAMS
 
 
 def _is_csi(spec: str) -> bool:

@@ -195,6 +195,13 @@ def test_auto_takes_the_engine_that_a_toml_names_unless_another_is_given(tmp_pat
         load_tracker(tmp_path / "tiny.toml", engine="tensorflow")
 
 
+def test_without_an_engine_each_command_is_named_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(engines, "installed", lambda network=None: [])
+    tiny.write_network(tmp_path)
+    with pytest.raises(NoEngine, match="^no engine is installed; run `make setup ALSO=host`$"):
+        load_tracker(tmp_path / "tiny.toml")
+
+
 @pytest.mark.parametrize("name", ENGINES)
 def test_a_tracker_without_a_target_or_that_was_closed_says_so(network, name):
     (frame, _), (box, _) = tiny.film(2)

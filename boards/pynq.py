@@ -25,6 +25,7 @@ SCRIPTS = (
     "etc/profile.d/xrt_setup.sh",
 )
 XRT = "/usr"  # where these images have it
+PREFIX = str(__package__).rpartition("boards")[0]  # "hotpath." in a wheel
 
 
 def start(root: Root, words: Sequence[str]) -> None:
@@ -32,7 +33,7 @@ def start(root: Root, words: Sequence[str]) -> None:
 
     Args:
         root: its scripts and its Python are taken.
-        words: the module and its arguments.
+        words: the module and its arguments; a module of ours by its name in a checkout.
 
     Raises:
         NoPynq: there is no such environment, or this is not root.
@@ -47,4 +48,6 @@ def start(root: Root, words: Sequence[str]) -> None:
     lines = [f". '{root.path(name)}'" for name in SCRIPTS if root.has(name)]
     lines += [f"export XILINX_XRT=${{XILINX_XRT:-{XRT}}}", 'exec "$0" "$@"']
     script = "\n".join(lines)
-    os.execv("/bin/bash", ["bash", "-c", script, root.path(PYTHON), "-m", *words])
+    ours = words[0].split(".")[0] in ("boards", "calib", "kernels", "runtime")
+    module = PREFIX + words[0] if ours else words[0]
+    os.execv("/bin/bash", ["bash", "-c", script, root.path(PYTHON), "-m", module, *words[1:]])

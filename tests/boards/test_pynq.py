@@ -12,7 +12,9 @@ import sys
 
 import pytest
 
+from boards import pynq
 from boards.doctor import missing, traps
+from boards.files import Root
 from tests.support import ROOT
 from tests.support.board_roots import BoardRoot, situation
 
@@ -152,6 +154,21 @@ def test_what_is_no_image_and_who_is_not_root_get_a_sentence(tmp_path, may_mount
     told = run_in(board, "sudo python3 -m boards pynq boards")
     assert told.returncode == 2 and "no image of PYNQ 2.7" in told.stderr
     assert len(told.stderr.splitlines()) == 1
+
+
+def test_a_module_of_ours_is_found_in_a_wheel_too(tmp_path, monkeypatch):
+    board, started = Root(image("3.0", tmp_path).folder), []
+    monkeypatch.setattr(pynq.os, "execv", lambda path, words: started.append(words[-2:]))
+    for prefix in (pynq.PREFIX, "hotpath."):
+        monkeypatch.setattr(pynq, "PREFIX", prefix)
+        for words in (["runtime.track", "-h"], ["pip", "list"]):
+            pynq.start(board, words)
+    assert started == [
+        ["runtime.track", "-h"],
+        ["pip", "list"],
+        ["hotpath.runtime.track", "-h"],
+        ["pip", "list"],
+    ]
 
 
 def test_the_start_in_the_right_environment_leaves_no_trap(tmp_path):

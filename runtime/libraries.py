@@ -67,7 +67,7 @@ def _advice(names: Sequence[str], extra: str) -> str:
 def _end(sentence: str) -> None:
     # under `python -m`, __main__ is one of our modules, or Python still looks for it
     running = getattr(sys.modules.get("__main__"), "__spec__", None)
-    ours = running and running.name.startswith(PREFIX or "runtime.")
+    ours = running and running.name.startswith(("hotpath", "runtime."))
     if ours or sys.argv[:1] == ["-m"] or os.path.basename("".join(sys.argv[:1])) == "hotpath":
         print(f"hotpath: {sentence}", file=sys.stderr)
         raise SystemExit(2)

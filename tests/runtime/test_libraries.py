@@ -31,7 +31,12 @@ def test_the_package_is_light():
 def test_a_python_without_libraries_is_told_what_to_run_in_one_sentence(tmp_path):
     hotpath = tmp_path / "hotpath"  # as pip writes it
     hotpath.write_text("from runtime.command import main\nmain()\n")
-    for words in (["-m", "runtime.track"], ["-m", "runtime.networks"], [hotpath, "track"]):
+    for words in (
+        ["-m", "runtime.track"],
+        ["-m", "runtime.networks"],
+        ["-m", "hotpath", "track"],
+        [hotpath, "track"],
+    ):
         done = run(*BARE + words, PYTHONPATH=str(ROOT))
         assert done.returncode == 2
         assert "has no numpy" in done.stderr and "make setup" in done.stderr

@@ -9,6 +9,7 @@ from typing import List, NamedTuple, Optional, Tuple
 from runtime.libraries import HERE, PREFIX, check_packages, require
 
 PICTURES = ("numpy", "cv2")
+BASE = PICTURES + ("tqdm",)  # what a wheel requires, and so also the help of a program
 HELP = ("-h", "--help")
 
 
@@ -40,7 +41,7 @@ PROGRAMS = {
     ),
     "tune": Program("calib.tune", "search tracking numbers", "tune", PICTURES + ("optuna", "tqdm")),
     "convert": Program(
-        "calib.convert", "boxes for tools that annotate and evaluate", "calib", PICTURES
+        "calib.convert", "boxes for tools that annotate and evaluate", "calib", BASE
     ),
     "vot": Program("runtime.vot", "run under the VOT toolkit", "vot", PICTURES + ("vot",)),
     "gstreamer": Program("runtime.gstreamer.__main__", "what GStreamer needs to find its element"),
@@ -85,7 +86,8 @@ def main(arguments: Optional[List[str]] = None) -> int:
     try:
         check_packages()
         asks_help = set(HELP).intersection(words)
-        require(PICTURES if asks_help and program.extra else program.libraries, program.extra)
+        needed = [name for name in program.libraries if name in BASE or not asks_help]
+        require(needed, program.extra)
         if not _is_installed(program.module):
             raise ImportError(f"{words[0]} is not installed; use a checkout")
     except ImportError as error:

@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from kernels import commands
+from runtime import command, libraries
 from tests import support
 from tests.support import ROOT
 
@@ -120,6 +121,17 @@ def test_the_command_lists_its_programs_and_runs_one(tmp_path):
     assert (done.returncode, done.stderr) == (2, "hotpath: fps is not installed; use a checkout\n")
     done = run(sys.executable, "-m", "runtime.command", "networks", "list")
     assert done.returncode == 0 and "kestrel" in done.stdout
+
+
+def test_what_a_program_and_its_help_lack_is_said_before_it_is_imported(monkeypatch, capsys):
+    find = libraries.importlib.util.find_spec
+    found = {"tqdm": lambda name: None}
+    monkeypatch.setattr(
+        libraries.importlib.util, "find_spec", lambda name: found.get(name, find)(name)
+    )
+    for words in (["convert", "a.csv", "a.txt"], ["convert", "--help"], ["int8", "--help"]):
+        assert command.main(words) == 2
+        assert "has no tqdm; run `make setup ALSO=calib` in" in capsys.readouterr().err
 
 
 def test_ctrl_c_while_a_program_is_imported_ends_it_without_a_traceback(tmp_path):

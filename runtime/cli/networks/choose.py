@@ -56,9 +56,8 @@ def choose(proposal: Proposal, trial: Trial) -> Tuple[Table, List[Choice]]:
         whole = [a for a in overlaps if len(overlaps[a]) == len(overlaps[best[question]])]
         top = max(whole, key=lambda answer: float(overlaps[answer].mean()))
         means = {a: mean_beside(overlaps[a], overlaps[top]) for a in overlaps}
-        # the usual answer comes first, and stays unless another one is better
-        answer = next(a for a in whole if means[a] > means[top] - CLOSE / 2)
-        equal = [a for a in whole if a != answer and not is_worse(overlaps[a], overlaps[top])]
+        good = [a for a in whole if not is_worse(overlaps[a], overlaps[top])]
+        answer, equal = good[0], good[1:]  # the usual answer comes first
         choices.append(Choice(question, answer, means, equal))
     usual = {choice.question: choice.answer for choice in choices}
     changes = sum(usual[question] != best[question] for question in best)

@@ -59,6 +59,14 @@ def test_the_better_answer_is_chosen_and_the_usual_one_of_those_that_make_no_dif
     assert answers_of(better)[0]["channels"] == "BGR"
 
 
+def test_the_usual_answer_is_taken_where_the_better_one_is_not_clearly_better():
+    means = {("BGR", "mean"): 0.7, ("BGR", "zero"): 0.708}
+    means.update({("RGB", border): means["BGR", border] + 0.008 for border in ("mean", "zero")})
+    keys, choices, _ = answers_of(means)
+    assert (keys["channels"], keys["border"]) == ("BGR", "mean")
+    assert (choices["colours"].equal, choices["border"].equal) == (["RGB"], ["black"])
+
+
 def test_clearly_worse_answers_take_few_steps():
     means = {("BGR", "mean"): 0.7, ("BGR", "zero"): 0.3, ("RGB", "mean"): 0.3, ("RGB", "zero"): 0.3}
     _, _, trial = answers_of(means)

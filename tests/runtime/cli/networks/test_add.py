@@ -1,6 +1,7 @@
 """`networks add` finds the settings that a user's files do not state."""
 
 import re
+import types
 
 import numpy as np
 import onnx
@@ -8,15 +9,17 @@ import pytest
 
 from runtime import load_tracker
 from runtime.boxes import overlaps
+from runtime.cli.networks import add as add_module
 from runtime.cli.networks import trial as trial_module
 from runtime.cli.networks import trial_clips
-from runtime.cli.networks.propose import propose
+from runtime.cli.networks.propose import Proposal, propose
 from runtime.cli.networks.trial import Trial
 from runtime.cli.networks.trial_clips import read_clips
 from runtime.graphs import models
 from runtime.networks import FOLDER, load_network
 from runtime.networks.__main__ import main
 from tests.runtime.decode.test_conventions import multiply
+from tests.runtime.cli.networks.test_choose import TABLE
 from tests.runtime.devices import test_refresh
 from tests.support import ROOT, blobs, tiny
 
@@ -279,6 +282,42 @@ def test_a_network_that_computes_nan_is_called_so(tmp_path, clips, capsys):
     assert "NaN" in said and not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    "names, overlap, warning",
+    [
+        (("a",), 0.62, None),
+        (("a",), 0.59, "no better"),
+        (("a", "b"), 0.7, None),
+        (("a", "b"), 0.65, "little better"),
+    ],
+)
+def test_a_small_gain_on_one_clip_is_no_sign_of_damage(monkeypatch, names, overlap, warning):
+    monkeypatch.setattr(add_module, "Trial", lambda *_: Found(overlap))
+    found = [types.SimpleNamespace(name=name) for name in names]
+    said = []
+    add_module._tried(Proposal(TABLE, {}), {}, found, "auto", said.append)
+    warnings = [line for line in said if "than a box that stays" in line]
+    assert [f"tracks {warning} than" in line for line in warnings] == [True] * bool(warning)
+
+
+class Found:
+    """In the place of a ``Trial`` with one overlap in each step; 0.6 where the box stays."""
+
+    steps, unmoved = [1, 2], 0.6
+
+    def __init__(self, overlap):
+        self.overlap = overlap
+
+    def overlaps(self, networks):
+        return np.full((len(networks), 2), self.overlap)
+
+    def hasten(self, network):
+        pass
+
+    def close(self):
+        pass
+
+
 def test_a_network_that_tracks_badly_is_warned_of(tmp_path, clips, capsys):
     files, out = files_of(tmp_path, "lighttrack"), str(tmp_path / "out")
     given = ["add"] + files + ["--clips", str(clips), "--out", out, "--like", "lighttrack"]
@@ -289,7 +328,7 @@ def test_a_network_that_tracks_badly_is_warned_of(tmp_path, clips, capsys):
         path.unlink()
     assert main(given + ["--name", "bad"]) == 0
     said = capsys.readouterr().out
-    assert "warning    with the best settings it tracks badly" in said and "wrote" in said
+    assert "than a box that stays: the files may be damaged" in said and "wrote" in said
 
 
 def test_nothing_is_written_into_the_program_and_files_stay_where_they_are(tmp_path, capsys):

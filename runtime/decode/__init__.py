@@ -10,6 +10,7 @@ A network's TOML names its family, which is the name of a file here. The module 
 ``shared/`` has what families share.
 """
 
+import difflib
 import importlib
 import pkgutil
 import typing
@@ -50,6 +51,19 @@ def scales(network: "Network") -> "typing.Tuple[float, ...]":
     return tuple(module.scales(network)) if hasattr(module, "scales") else ()
 
 
+def nearest(family: str, there: "typing.Sequence[str]") -> "typing.Optional[str]":
+    """The family that a misspelt name resembles; None if it resembles none."""
+    near = difflib.get_close_matches(family, there, n=1, cutoff=0.75)
+    return near[0] if near else None
+
+
+def unknown(family: str, there: "typing.Sequence[str]") -> str:
+    """What is wrong with the name of a family that is not there."""
+    near = nearest(family, there)
+    hint = f"did you mean {near}?" if near else "there are: " + ", ".join(there)
+    return f"{family!r} is not known; {hint}"
+
+
 def create(network: "Network", kernels: "Kernels") -> Family:
     """Make the decoder of a network's family.
 
@@ -61,9 +75,6 @@ def create(network: "Network", kernels: "Kernels") -> Family:
         BadNetwork: no family has that name.
     """
     if network.family not in families():
-        raise BadNetwork(
-            f"{network.path}: no family is called {network.family!r}; there are: "
-            f"{', '.join(families())}"
-        )
+        raise BadNetwork(f"{network.path}: family {unknown(network.family, families())}")
     decoder: Family = module_of(network.family).create(network, kernels)
     return decoder

@@ -91,8 +91,7 @@ def describe(name_or_path: PathLike) -> Description:
     if family in decode.families(families.__path__):
         keys = dict(DETECTION, **decode.module_of(family, families.__name__).KEYS)
     elif family is not None:
-        there = ", ".join(decode.families(families.__path__))
-        wrong = f"no family is called {family!r}; there are: {there}"
+        wrong = decode.unknown(family, decode.families(families.__path__))
         mistakes.append(Mistake("", "family", wrong))
     for section, known in (("input", PICTURE), ("detection", keys)):
         entries: Any = table.get(section, {})

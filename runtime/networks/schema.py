@@ -143,7 +143,10 @@ def read(table: Table) -> Tuple[Table, List[File], List[Mistake]]:
 
 
 def _keys_of(family: Optional[str], mistakes: List[Mistake]) -> Dict[str, Optional[Keys]]:
-    """The sections' keys with the family's own; None if the family is not known."""
+    """The sections' keys with the family's own; None if the family is not known.
+
+    A family that looks misspelt has the keys of the one that it resembles.
+    """
     keys: Dict[str, Optional[Keys]] = {
         section: dict(entries) for section, entries in SECTIONS.items()
     }
@@ -151,11 +154,11 @@ def _keys_of(family: Optional[str], mistakes: List[Mistake]) -> Dict[str, Option
     if family is None:
         return unknown
     if family not in decode.families():
-        text = "no family is called {!r}; there are: {}".format(
-            family, ", ".join(decode.families())
-        )
-        mistakes.append(Mistake("", "family", text))
-        return unknown
+        mistakes.append(Mistake("", "family", decode.unknown(family, decode.families())))
+        near = decode.nearest(family, decode.families())
+        if near is None:
+            return unknown
+        family = near
     for section, entries in decode.module_of(family).KEYS.items():
         keys[section] = dict(SECTIONS[section], **entries)
     return keys

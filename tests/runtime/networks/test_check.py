@@ -220,8 +220,17 @@ def test_counts_come_near_what_the_authors_publish(networks_dir, name, published
 def test_an_unknown_family_is_named_with_those_there_are():
     _, _, mistakes = schema.read({"family": "dots", "head": {"anything": 1}})
     sentences = [schema.sentence(mistake) for mistake in mistakes]
-    assert any("no family is called 'dots'; there are: anchors, centre" in s for s in sentences)
+    assert any("family 'dots' is not known; there are: anchors, centre" in s for s in sentences)
     assert not any("anything" in s for s in sentences)  # the unknown family may have this key
+
+
+def test_the_keys_of_a_misspelt_family_are_checked_too(run, tmp_path):
+    path = blobs.write_network(tmp_path, "lighttrack")
+    text = path.read_text().replace('"points"', '"pointz"').replace("\nstride", "\nstrid")
+    path.write_text(text)
+    code, said = run("check", path)
+    assert code == 2 and "family 'pointz' is not known; did you mean points?" in said
+    assert "[head] strid is not a known key; did you mean stride?" in said
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,8 @@ from runtime.cli.networks.trial_clips import read_clips
 from runtime.graphs import models
 from runtime.networks import FOLDER, load_network
 from runtime.networks.__main__ import main
-from tests.runtime.decode.test_conventions import multiply
 from tests.runtime.cli.networks.test_choose import TABLE
+from tests.runtime.decode.test_conventions import multiply
 from tests.runtime.devices import test_refresh
 from tests.support import ROOT, blobs, tiny
 

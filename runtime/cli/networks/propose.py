@@ -125,10 +125,11 @@ def name_parts(files: Mapping[pathlib.Path, ModelProto]) -> Named:
     elif len(files) == 1 and only:
         outputs = [models.shape_of(v) for v in files[only[0]].graph.output]
         given = " and ".join("x".join(map(str, shape)) for shape in outputs)
-        raise BadNetwork(
-            f"{only[0].name} gives {given} from one picture: a detector, a classifier or a network "
-            "of re-identification is no tracker"
-        )
+        kind = "a detector, a classifier or a network of re-identification is no tracker"
+        if len(outputs) == 1 and len(outputs[0]) == 4 and outputs[0][2] == outputs[0][3]:
+            kind = "it looks like a backbone; name the file of the head too"
+            kind += " (a detector is no tracker)"
+        raise BadNetwork(f"{only[0].name} gives {given} from one picture: {kind}")
     elif len(files) == 2 and only and mixed:
         order = [("exemplar", only[0]), ("search", mixed[0])]
     elif rest and len(only) in (1, 2) and len(only) + len(rest) == len(files):

@@ -275,6 +275,13 @@ def test_a_detector_a_network_of_features_and_grey_pictures_are_named(tmp_path, 
     assert "grey" in refused(one_file(tmp_path / "a.onnx", (1, 1, 127, 127), (1, 8)), capsys)
 
 
+def test_a_backbone_without_its_head_is_called_so(tmp_path, capsys):
+    backbone = one_file(tmp_path / "a.onnx", (1, 3, 255, 255), (1, 48, 16, 16))
+    assert "looks like a backbone; name the file of the head too" in refused(backbone, capsys)
+    detector = one_file(tmp_path / "a.onnx", (1, 3, 352, 352), (1, 3549, 85))
+    assert "backbone" not in refused(detector, capsys)
+
+
 def test_a_network_that_computes_nan_is_called_so(tmp_path, clips, capsys):
     files = files_of(tmp_path, "lighttrack")
     multiply(tmp_path, max, (float("inf"),) * 4)

@@ -1,6 +1,6 @@
 """hotpath evaluate: measure how well networks follow annotated clips, as tables and plots.
 
-    hotpath evaluate --clips DIR --networks kestrel,kestrel:int8,KCF --out out/evaluation
+    hotpath evaluate --clips DIR --networks kestrel,kestrel:int8,MIL --out out/evaluation
 
     hotpath evaluate --benchmark otb100 --data DIR --networks kestrel --published DIR
 
@@ -57,8 +57,9 @@ def parser() -> argparse.ArgumentParser:
         required=True,
         metavar="NAME,NAME",
         help="networks or TOMLs, each with :int8, :fpga (simulated), :norecover (no search for a "
-        "lost target), :steady (windows that go with the camera) or :ENGINE behind it or not, and "
-        "as peers: " + ", ".join(trackers.PEERS),
+        "lost target), :steady (windows that go with the camera) or :ENGINE behind it or not. "
+        "NAME runs in fp32; NAME:int8 is the form that `hotpath track` takes by default where it "
+        "is faster. Peers: " + ", ".join(trackers.PEERS),
     )
     command.add_network_options(cli)
     cli.add_argument("--threads", type=int, default=1, metavar="N", help="threads of a network")

@@ -106,5 +106,6 @@ def test_each_example_of_the_help_is_one_whole_command(capsys):
     examples = [line for line in capsys.readouterr().out.splitlines() if "    hotpath " in line]
     assert len(examples) == 2
     for example in examples:
-        evaluate.parser().parse_args(example.split()[2:])
+        options = evaluate.parser().parse_args(example.split()[2:])
+        trackers.specs(options.networks.split(","), Options())  # any OpenCV has these peers
         assert "  " not in example.strip() and len(example) < 100

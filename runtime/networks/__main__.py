@@ -67,10 +67,11 @@ def _add_parser(commands: Any) -> None:
     text = "write the TOML for ONNX files of your own"
     command = commands.add_parser("add", help=text, description=text)
     command.set_defaults(run=add_network)
-    command.add_argument("files", nargs="+", metavar="FILE.onnx", help="all files of the network")
+    command.add_argument("files", nargs="*", metavar="FILE.onnx", help="all files of the network")
     command.add_argument("--name", required=True, help="name of the network")
     command.add_argument("--like", help="take the settings of this network; try no others")
-    command.add_argument("--clips", metavar="DIR", help="annotated clips on which to try settings")
+    text = "annotated clips on which to try settings, or folders of them"
+    command.add_argument("--clips", nargs="+", default=[], metavar="DIR", help=text)
     command.add_argument(
         "--out", metavar="DIR", help="folder to write to (default: that of the first file)"
     )
@@ -81,12 +82,17 @@ def add_network(options: argparse.Namespace) -> None:
     """Write the TOML for a user's own network."""
     from runtime.cli.networks import add  # needs the onnx library
 
+    clips = [pathlib.Path(name) for name in options.clips if not name.endswith(".onnx")]
+    # files that follow --clips DIR
+    files = options.files + [name for name in options.clips if name.endswith(".onnx")]
+    if not files:
+        raise BadNetwork("name the ONNX files: hotpath networks add FILE.onnx ... --name NAME")
     path = add.add(
-        [pathlib.Path(file) for file in options.files],
+        [pathlib.Path(file) for file in files],
         options.name,
         pathlib.Path(options.out) if options.out else None,
         options.like,
-        pathlib.Path(options.clips) if options.clips else None,
+        clips,
         options.engine,
     )
     make_ready(load_network(path), None)

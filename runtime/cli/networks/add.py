@@ -43,7 +43,7 @@ def add(
     name: str,
     folder: Optional[pathlib.Path] = None,
     like: Optional[str] = None,
-    clips: Optional[pathlib.Path] = None,
+    clips: Sequence[pathlib.Path] = (),
     engine: str = "auto",
     say: Say = print,
 ) -> pathlib.Path:
@@ -55,8 +55,8 @@ def add(
         folder: where the TOML and copies of the files go; None for that of the first file. No
             folder of this program is written to.
         like: name of a network, or a TOML, with the settings to take. None searches for them.
-        clips: folder of annotated clips to try on. None takes the clip of `make track`, or the
-            usual values if it is missing.
+        clips: annotated clips to try on, or folders of them. With none it takes the clip of
+            `make track`, or the usual values if that is missing.
         engine: name of the engine to try them with.
         say: function of one line.
 

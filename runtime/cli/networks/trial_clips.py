@@ -47,19 +47,38 @@ class Clip(NamedTuple):
     steps: List[Step]
 
 
-def read_clips(folder: pathlib.Path, steps: int) -> List[Clip]:
-    """Read some frames of each annotated clip of a folder.
+def read_clips(folders: Sequence[pathlib.Path], steps: int) -> List[Clip]:
+    """Read some frames of each annotated clip of some folders.
 
     Args:
-        folder: one clip, or a folder of clips.
+        folders: each one clip, or a folder of clips.
         steps: steps of all clips together, evenly spread; each clip has two or more.
 
     Raises:
-        BadSource: there is no folder, or no annotated clip in it.
+        BadSource: a folder is not there, or there is no annotated clip in it.
     """
+    found = {}
+    for folder in folders:
+        here = _annotated(folder)
+        if not here:
+            raise BadSource(
+                f"{folder} holds no annotated clip; put groundtruth.txt (x,y,w,h a line) or "
+                "boxes.csv beside the frames"
+            )
+        found.update({place.resolve(): rest for place, *rest in here})  # each clip once
+    clips, noise = [], np.random.RandomState(SEED)
+    for place, (paths, boxes, known) in found.items():
+        chosen = _spread(known, max(2, steps // len(found)))
+        pictures = {i: recorded.read_picture(paths[i]) for i in [0] + chosen}
+        clips.append(_clip(place.name, pictures, boxes, chosen, noise))
+    return clips
+
+
+def _annotated(folder: pathlib.Path) -> List[Tuple[Any, ...]]:
+    """Each clip of a folder: its folder, its pictures, its boxes, and the frames to step to."""
     if not folder.is_dir():
         raise BadSource(f"{folder} is not a folder; name a folder of annotated clips")
-    found = []
+    found: List[Tuple[Any, ...]] = []
     for place in [folder] + sorted(path for path in folder.iterdir() if path.is_dir()):
         try:
             boxes = sequence.read_boxes(str(place))
@@ -69,20 +88,10 @@ def read_clips(folder: pathlib.Path, steps: int) -> List[Clip]:
         count = min(len(boxes), len(paths), MOST_FRAMES)
         known = [i for i in range(1, count) if boxes[i] is not None and boxes[i - 1] is not None]
         if known and boxes[0] is not None:
-            found.append((place.name, paths, boxes, known))
+            found.append((place, paths, boxes, known))
         if place is folder and found:
             break  # its folder of pictures is no second clip
-    clips, noise = [], np.random.RandomState(SEED)
-    for name, paths, boxes, known in found:
-        chosen = _spread(known, max(2, steps // len(found)))
-        pictures = {i: recorded.read_picture(paths[i]) for i in [0] + chosen}
-        clips.append(_clip(name, pictures, boxes, chosen, noise))
-    if not clips:
-        raise BadSource(
-            f"{folder} holds no annotated clip; put groundtruth.txt (x,y,w,h a line) or boxes.csv "
-            "beside the frames"
-        )
-    return clips
+    return found
 
 
 def bundled_clip(steps: int) -> List[Clip]:

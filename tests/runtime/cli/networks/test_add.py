@@ -132,7 +132,7 @@ def test_orders_of_maps_are_tried_on_one_engine(tmp_path, clips):
     network = load_network(blobs.write_network(tmp_path, "vittrack"))
     swapped = load_network(network.path)
     swapped.maps = (network.maps[0],) + network.maps[:0:-1]
-    trial = Trial(network.locate(), read_clips(clips, 6))
+    trial = Trial(network.locate(), read_clips([clips], 6))
     for networks in ([network, swapped], [swapped, network]):
         right = networks.index(network)
         means = trial.overlaps(networks).mean(axis=1)
@@ -146,7 +146,7 @@ def test_a_slow_network_takes_fewer_steps(tmp_path, clips, monkeypatch, quick_s,
     monkeypatch.setattr(trial_module, "QUICK_S", quick_s)
     monkeypatch.setattr(trial_module, "LEAST_STEPS", 2)
     network = load_network(blobs.write_network(tmp_path, "vittrack"))
-    trial = Trial(network.locate(), read_clips(clips, 6))
+    trial = Trial(network.locate(), read_clips([clips], 6))
     before = len(trial.steps)
     trial.hasten(network)
     assert before > 2 and len(trial.steps) == (taken or before)
@@ -175,6 +175,25 @@ def test_colours_and_crop_are_found_by_trying(tmp_path, clips, capsys):
     tracker.init(frames[0], boxes[0])
     for frame, box in zip(frames[1:], boxes[1:]):
         assert overlaps(tracker.update(frame).box, box)[0, 0] > 0.8
+
+
+@pytest.mark.parametrize("files_last", [False, True])
+def test_several_clips_can_be_named_and_each_counts_once(tmp_path, clips, capsys, files_last):
+    files = files_of(tmp_path, "lighttrack")
+    several = ["--clips", *map(str, [clips / "wide", clips / "tall", clips])]
+    rest = ["--name", "mine", "--out", str(tmp_path / "out")]
+    given = several + files + rest if files_last else files + several + rest
+    assert main(["add", *given]) == 0
+    said = capsys.readouterr().out
+    assert "on 2 clips" in said and "one clip is all evidence" not in said
+
+
+def test_a_folder_without_clips_among_several_and_missing_files_are_named(tmp_path, clips, capsys):
+    (tmp_path / "empty").mkdir()
+    files = files_of(tmp_path, "lighttrack")
+    given = ["--out", str(tmp_path / "out"), "--clips", str(clips), str(tmp_path / "empty")]
+    assert "empty holds no annotated clip" in refused(files + given, capsys)
+    assert "name the ONNX files" in refused(["--clips", str(clips)], capsys)
 
 
 def test_units_signs_and_the_target_are_found_by_trying(tmp_path, clips):

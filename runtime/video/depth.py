@@ -33,10 +33,19 @@ def scale_for(pictures: List[np.ndarray], depth: Optional[int]) -> Tuple[Scale, 
     Returns:
         (scale, sentence): a function of a picture, and what to tell the user.
     """
-    if depth is not None:
-        return linear(0, (1 << depth) - 1), f"{depth} bits"
     low = min(int(picture.min()) for picture in pictures)
     high = max(int(picture.max()) for picture in pictures)
-    if high >= WHOLE_RANGE:
-        return whole_range, "all 16 bits"
-    return linear(low, high), f"from {low} to {high}"
+    words = "the values {} to {} become 0 to 255"
+    if depth is None:
+        words += "; --depth N sets 0 to 2^N - 1"
+        if high >= WHOLE_RANGE:
+            return whole_range, words.format(0, (1 << 16) - 1)
+        return linear(low, high), words.format(low, high)
+    most = (1 << depth) - 1
+    words = words.format(0, most)
+    if high > most:
+        words += (
+            f"; values up to {high} do not fit in {depth} bits and become 255 too; leave --depth "
+            f"out, or give {high.bit_length()}"
+        )
+    return linear(0, most), words

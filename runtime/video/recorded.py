@@ -236,7 +236,7 @@ class FrameFolder(Source):
             )
         self._scale, words = scale_of(self._paths, depth)
         if words:
-            self.log(f"{self.name}: 16-bit pictures; values {words} become 0 to 255 (--depth)")
+            self.log(f"{self.name}: 16-bit pictures: {words}")
         self.frames = len(self._paths)
         self.fps = sequence.stated_fps(folder) if folder else None
         self._boxes: List[sequence.Box] = sequence.read_boxes(folder) if folder else []

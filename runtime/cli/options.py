@@ -82,7 +82,7 @@ def parser() -> argparse.ArgumentParser:
     _add_streams(cli.add_argument_group("picture and boxes to other programs"))
     program = cli.add_argument_group("program")
     _value(program, "--config FILE.toml", "a file of options by their names, such as box = ...")
-    _switch(program, "--quiet", "print only errors and losses")
+    _switch(program, "--quiet", "print no progress and no summary")
     _switch(program, "--json", "print a summary of the run as JSON on standard output")
     _switch(program, "--completion", "print a script that completes options in bash and zsh")
     text = "list the common options; with the word all, every option"

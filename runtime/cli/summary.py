@@ -23,6 +23,7 @@ class Summary:
         self._frames = self._empty = 0
         self._empty_at: Set[int] = set()  # indices of the last of them
         self._scores, self._score_sum = 0, 0.0
+        self._times_lost = self._frames_lost = 0  # of all targets
         self._last: Dict[int, Tuple[int, Track]] = {}  # target -> its last frame and track
         self._outside: Dict[int, int] = {}  # target -> since which frame it has been outside
 
@@ -52,6 +53,10 @@ class Summary:
         if self._frames > 1:  # the first one's boxes are given
             self._scores += 1
             self._score_sum += float(track.score)
+        if track.lost:
+            before = self._last.get(number)
+            self._times_lost += not (before and before[1].lost)
+            self._frames_lost += 1
         self._last[number] = index, track
 
     def figures(self, source: Any, files: Sequence[str], failed: Sequence[str]) -> Dict[str, Any]:
@@ -79,6 +84,8 @@ class Summary:
             "source": source.name,
             "frames": self._frames,
             "frames_without_target": self._empty,
+            "times_lost": self._times_lost,
+            "frames_lost": self._frames_lost,
             "network": self._network,
             "engine": self._engine,
             "ms": ms,
@@ -104,6 +111,9 @@ def lines_of(figures: Dict[str, Any], live: bool) -> List[str]:
     ]
     if figures["frames_without_target"]:
         lines.append("frames without a target: {frames_without_target}".format(**figures))
+    if figures["times_lost"]:
+        times, frames = counted(figures["times_lost"], "time"), figures["frames_lost"]
+        lines.append(f"lost {times}, {counted(frames, 'frame')}")
     if figures["ms"] and figures["score"] is None:
         lines.append("no target was tracked")
     elif figures["ms"]:

@@ -63,6 +63,19 @@ def test_frames_without_a_target_are_counted():
     assert summary.figures(Source("clip"), [], [])["frames_without_target"] == 2
 
 
+def test_losses_are_counted_over_all_targets():
+    summary = Summary("tiny", ENGINE, Profile(), print)
+    assert not any("lost" in line for line in lines_of(summary.figures(Source("a"), [], []), False))
+    for index, lost in enumerate(((), (1,), (1, 2), (2,), (), (1,))):
+        tracks = {n: Track(Box(1, 1, 9, 9), 0.9, n in lost) for n in (1, 2)}
+        summary.add_frame(index, tracks, (120, 160, 3))
+        for number, track in tracks.items():
+            summary.add_row(index, number, track)
+    figures = summary.figures(Source("clip"), [], [])
+    assert (figures["times_lost"], figures["frames_lost"]) == (3, 5)
+    assert "lost 3 times, 5 frames" in lines_of(figures, False)
+
+
 def test_a_stream_s_latency_is_said_to_begin_at_its_arrival():
     profile = Profile()
     profile.add(1.0, dict(crop=1.0, network=1.0, select=1.0), 4.0)

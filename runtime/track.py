@@ -252,7 +252,7 @@ def follow(
             broken = error
             break
         total_ms = (time.perf_counter() - read) * 1e3
-        outputs.profile.add(wait_ms, targets.step_ms, total_ms)
+        outputs.profile.add(wait_ms, targets.step_ms, total_ms, bool(tracks))
         if finder:
             started = time.perf_counter()
             tracks = finder.step(frame, tracks)

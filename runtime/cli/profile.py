@@ -21,9 +21,9 @@ class Profile:
 
     ``wait`` is the time until the source returned the frame. For a recording this is the time of
     decoding. A live source captures and decodes in its own thread. ``total`` is the time from the
-    frame to its boxes: crop, network, select and the work between them. ``refresh`` is the time of
-    the exemplar part, in frames that refreshed an exemplar (``runtime.devices.refresh``). ``note``
-    adds the times of other steps.
+    frame to its boxes: crop, network, select and the work between them. These four leave out
+    frames without a target. ``refresh`` is the time of the exemplar part, in frames that refreshed
+    an exemplar (``runtime.devices.refresh``). ``note`` adds the times of other steps.
 
     Args:
         clock: function that returns seconds. Only differences count.
@@ -39,8 +39,10 @@ class Profile:
         self._threads = dict.fromkeys(STEPS, "loop")
         self._busy_ms: Dict[str, float] = {}  # step -> sum over the whole run
 
-    def add(self, wait_ms: float, step_ms: Mapping[str, float], total_ms: float) -> None:
-        """Add one frame; ``step_ms`` is the tracker's own dict."""
+    def add(
+        self, wait_ms: float, step_ms: Mapping[str, float], total_ms: float, tracked: bool = True
+    ) -> None:
+        """Add one frame; ``step_ms`` is the tracker's own dict; ``tracked``: it had a target."""
         self.frames += 1
         now_s, busy_s = self._clock(), (wait_ms + total_ms) / 1e3
         period_s = busy_s if self._last_s is None else now_s - self._last_s
@@ -49,12 +51,13 @@ class Profile:
         self._last_s = now_s
         self._loop_s += period_s
         self._periods.append(period_s)
-        for step in ("crop", "network", "select"):
-            self._ms[step].append(step_ms[step])
+        if tracked:  # the median of frames without work says nothing
+            for step in ("crop", "network", "select"):
+                self._ms[step].append(step_ms[step])
+            self._ms["total"].append(total_ms)
         self.note("wait", wait_ms)
         if step_ms.get("refresh"):
             self.note("refresh", step_ms["refresh"], is_work=False)  # it is part of the total
-        self._ms["total"].append(total_ms)
         self._busy_ms["tracking"] = self._busy_ms.get("tracking", 0.0) + total_ms
 
     def note(self, step: str, ms: float, thread: str = "loop", is_work: bool = True) -> None:
@@ -106,7 +109,7 @@ class Profile:
         return {step: float(np.median(ms[:count])) for step, ms in zip(STEPS, last)}
 
     def table(self, live: bool = False) -> str:
-        """Return the figures as lines of text. Steps without their own time (GPU) are left out.
+        """Return the figures as lines of text. Steps without a time of their own are left out.
 
         Args:
             live: whether ``wait`` is waiting for a live source, else decoding.
@@ -114,7 +117,7 @@ class Profile:
         lines = ["{:<8} {:>8} {:>8} {:>8}  {}".format("ms", "median", "p95", "p99", "thread")]
         for step in list(STEPS) + sorted(set(self._ms) - set(STEPS)):
             ms = self.figures(step)
-            if step in ("crop", "network", "select") and not any(ms.values()):
+            if step in ("crop", "network", "select", "total") and not any(ms.values()):
                 continue
             name = "decode" if step == "wait" and not live else step
             text = "{:<8} {median:8.3f} {p95:8.3f} {p99:8.3f}  {}"

@@ -114,9 +114,9 @@ def lines_of(figures: Dict[str, Any], live: bool) -> List[str]:
     if figures["times_lost"]:
         times, frames = counted(figures["times_lost"], "time"), figures["frames_lost"]
         lines.append(f"lost {times}, {counted(frames, 'frame')}")
-    if figures["ms"] and figures["score"] is None:
+    if figures["fps"] and not (figures["ms"] and figures["score"] is not None):
         lines.append("no target was tracked")
-    elif figures["ms"]:
+    elif figures["fps"]:
         lines.append(
             "{fps:.0f} FPS; tracking takes {ms[median]:.2f} ms a frame (median, p95 "
             "{ms[p95]:.2f}); mean score {score:.2f}".format(**figures)

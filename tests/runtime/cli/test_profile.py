@@ -5,6 +5,9 @@ import itertools
 import pytest
 
 from runtime.cli.profile import Profile
+from runtime.cli.summary import Summary, lines_of
+from runtime.video.base import Source
+from tests.runtime.cli.test_summary import ENGINE
 
 STEP_MS = {"crop": 1.0, "network": 2.0, "select": 0.5}
 
@@ -47,6 +50,20 @@ def test_every_step_stands_in_the_table_with_its_thread_and_below_it_the_whole_p
     assert "wait" in profile.table(live=True) and "decode" not in profile.table(live=True)
     line = profiled(2.0, total_ms=4.0).program_line(False, False)
     assert line.startswith("50 frames in 2.0 s: 25 FPS; limited by")
+
+
+def test_a_frame_without_a_target_changes_no_time_of_tracking():
+    profile, nothing = Profile(), dict.fromkeys(STEP_MS, 0.0)
+    for tracked in (False, True, False):
+        profile.add(1.0, STEP_MS if tracked else nothing, 4.0 * tracked, tracked)
+    assert profile.frames == 3 and profile.figures("total")["median"] == 4.0
+    assert profile.figures("network")["median"] == profile.recent_ms()["network"] == 2.0
+    empty = Profile()
+    empty.add(1.0, nothing, 0.0, False)
+    assert "decode" in empty.table() and "total" not in empty.table()
+    assert empty.recent_ms() == {}
+    lines = lines_of(Summary("tiny", ENGINE, empty, print).figures(Source("clip"), [], []), False)
+    assert lines[-1] == "no target was tracked"
 
 
 def test_the_page_may_ask_while_a_frame_is_added():

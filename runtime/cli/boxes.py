@@ -66,7 +66,10 @@ def _check_window(source: Any) -> None:
         truth = "has no ground truth"
         if source.annotated:
             truth = "has no target in its first frame, by its ground truth,"
-        raise BadBox(f"no target: {source.name} {truth} and {reason}; give --box {A_BOX}")
+        raise BadBox(
+            f"no target: {source.name} {truth} and {reason}; give --box {A_BOX}, or draw a box in "
+            "a browser with --page"
+        )
 
 
 def _boxes_in(path: str, size: Tuple[int, int]) -> List[List[float]]:

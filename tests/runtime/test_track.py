@@ -127,7 +127,7 @@ REFUSED = [
     ("--box=10,10,20", "not four numbers"),
     ("--box=-1e300,-1e300,2e300,2e300", "box .*give"),
     ("--box=20,20,1e-320,1e-320", "too small"),
-    ("", "give --box X,Y,W,H"),
+    ("", "give --box X,Y,W,H.*--page"),
     ("--network=nanotrack2 --box=90,70,40,40", "did you mean nanotrack_v2"),
     ("--network=alone/tiny.toml --box=90,70,40,40", "tiny_backbone.onnx.* --networks-dir"),
     ("--network=other/tiny.toml --box=90,70,40,40", "sha256 abababababab"),

@@ -2,7 +2,7 @@
 
 import argparse
 import pathlib
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Set
 
 from boards import toml
 from runtime.command import PROGRAMS
@@ -36,7 +36,11 @@ def with_config(parser: argparse.ArgumentParser, arguments: List[str]) -> List[s
     path = finder.parse_known_args(arguments)[0].config
     if path is None:
         return arguments
-    known, given = parser._option_string_actions, {word.split("=")[0] for word in arguments}
+    known = parser._option_string_actions
+    given: Set[str] = set()
+    for word in [argument.split("=")[0] for argument in arguments]:
+        is_short = word.startswith("--") and word != "--" and word not in known
+        given.update([name for name in known if name.startswith(word)] if is_short else [word])
     added: List[str] = []
     for name, value in toml.read(pathlib.Path(path), BadOption).items():
         option, opposite = "--" + name, "--no-" + name

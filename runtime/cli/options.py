@@ -73,6 +73,7 @@ def parser() -> argparse.ArgumentParser:
         epilog=EXIT_CODES,
         add_help=False,
     )
+    cli.register("action", None, _Once)
     _add_source(cli.add_argument_group("what to track, and where"))
     _add_detector(cli.add_argument_group("detector"))
     _add_network(cli.add_argument_group("network and engine"))
@@ -92,6 +93,16 @@ def parser() -> argparse.ArgumentParser:
     _switch(lists, "--list-cameras", "list the cameras, then end")
     _switch(lists, "--list-networks", "list the networks, then end")
     return cli
+
+
+class _Once(argparse._StoreAction):
+    """Store a value, and refuse a second one, which would replace the first unsaid."""
+
+    def __call__(self, parser: Any, options: Any, value: Any, name: Optional[str] = None) -> None:
+        if getattr(options, self.dest) is not self.default:
+            usage = f", as {self.option_strings[0]} {self.metavar}" if self.metavar else ""
+            raise argparse.ArgumentError(self, "is given twice; give it once" + usage)
+        setattr(options, self.dest, value)
 
 
 class _Help(argparse.Action):

@@ -36,6 +36,9 @@ pytestmark = pytest.mark.pythons("argparse writes help differently")
         (["--boxs=1,2,3,4"], "--boxs=1,2,3,4 (did you mean --boxes?)"),
         (["--frames", "0"], "'0' is not a whole number from 1;"),
         (["--config"], "expected one argument"),
+        (["--results=a.csv", "--results=b.jsonl"], "--results: is given twice; give it once, as"),
+        (["--class", "dog", "--cl", "cat"], "give it once, as --class NAME,NAME;"),
+        (["--engine", "openvino", "--engine", "ncnn"], "--engine: is given twice; give it once;"),
         (["--config", "absent.toml"], "absent.toml can't be read: No such file or directory;"),
     ],
 )
@@ -80,6 +83,7 @@ def test_a_file_gives_options_and_the_command_line_overrules_it(tmp_path):
     assert found.stream == ["udp://a:1", "udp://b:2"] and found.fps == 12.5
     assert found.classes == "person,dog"
     assert (found.page, found.quiet, found.recover, found.threads) == (True, False, False, 3)
+    assert options.parse(["--thr", "3", "--config", str(path)]).threads == 3
     for name in ("no_such", "config"):
         path.write_text(f"{name} = 1\n")
         with pytest.raises(BadOption, match="no option " + name):

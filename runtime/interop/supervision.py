@@ -3,10 +3,16 @@
 from typing import Dict, Union
 
 import numpy as np
-import supervision as sv
 
+from kernels.commands import needs
 from runtime.interop.coco import present
 from runtime.types import Track
+
+try:
+    import supervision as sv
+except ImportError as error:
+    sentence = needs("hotpath.interop.supervision", "supervision", error, "examples")
+    raise ImportError(sentence) from None
 
 
 def detections(tracks: Union[Track, Dict[int, Track]]) -> "sv.Detections":

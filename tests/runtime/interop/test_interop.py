@@ -1,6 +1,8 @@
 """Tracks as other libraries take them."""
 
+import importlib
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -24,6 +26,13 @@ def test_coco_dicts_are_json_and_hold_the_targets_that_are_not_lost():
     )
     (alone,) = coco.results(TRACKS[2], 0)
     assert alone["track_id"] == 0 and coco.results(TRACKS[5], 0) == []
+
+
+def test_a_missing_supervision_is_one_sentence_with_its_command(monkeypatch):
+    monkeypatch.setitem(sys.modules, "supervision", None)
+    monkeypatch.delitem(sys.modules, "runtime.interop.supervision", raising=False)
+    with pytest.raises(ImportError, match="supervision needs the package .*make setup ALSO=exam"):
+        importlib.import_module("runtime.interop.supervision")
 
 
 def test_supervision_takes_the_targets_that_are_not_lost():

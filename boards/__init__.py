@@ -7,11 +7,11 @@ top of ``runtime``.
 ``python -m boards`` says which board this is.
 """
 
-import difflib
 import pathlib
 from typing import Any, Dict, List, NamedTuple, NoReturn, Optional, Sequence, Tuple, Union
 
 from boards.errors import BadBoard, UnknownBoard
+from kernels.commands import meant
 
 FOLDER = pathlib.Path(__file__).resolve().parent
 HOST, NVIDIA_GPU = "host", "nvidia_gpu"
@@ -125,6 +125,5 @@ def _refuse(text: str) -> NoReturn:
         raise UnknownBoard(
             f"there is no board file {text}; name a file of your own, or one of: {known}"
         )
-    near = " or ".join(difflib.get_close_matches(text, names(), n=3, cutoff=0.5))
-    hint = f"did you mean {near}?" if near else f"there are: {known}"
+    hint = meant(text, names()) or f"there are: {known}"
     raise UnknownBoard(f"no board is called {text!r}; {hint}")

@@ -4,8 +4,9 @@ Whether the keys ``engine`` and ``network`` name an engine and a network is not 
 folder knows neither. ``boards.build`` and ``runtime`` check it when they use the board.
 """
 
-import difflib
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+from kernels.commands import meant
 
 REQUIRED = object()
 PRECISIONS = ("fp32", "fp16", "int8", "fp8", "fp4")
@@ -102,9 +103,8 @@ def _read_section(
     where = f"[{section}] " if section else ""
     for key in entries:
         if key not in keys:
-            near = difflib.get_close_matches(key, list(keys) + list(SECTIONS), n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            mistakes.append(f"{where}{key} is not a key of a board{hint}")
+            hint = meant(key, list(keys) + list(SECTIONS))
+            mistakes.append(f"{where}{key} is not a key of a board" + (hint and "; " + hint))
     values: Dict[str, Any] = {}
     for key, rule in keys.items():
         if key not in entries:

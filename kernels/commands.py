@@ -1,16 +1,18 @@
 """The parser of all command lines, and the words and commands of their messages."""
 
 import argparse
+import difflib
 import os
 import re
 import sys
-from typing import NoReturn
+from typing import Any, Iterable, NoReturn
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # the folder of `kernels`
 PROGRAMS = {"engine": "hotpath engine", "overlay": "python -m kernels.fpga.design.vivado"}
 PYNQ = "sudo python3 -m boards pynq"  # how a PYNQ image starts a module of this project
 EXTRAS = {"setup": "host"}  # of targets whose extra has another name
 JETSON = "/etc/nv_tegra_release"  # whose environment has JetPack's packages
+ALIKE = 0.75  # of two names, by difflib; with less, a guess is wild
 MORE = {"fpga": " && pip install --no-deps pynq pynqutils"}  # they ask for NumPy 1
 
 
@@ -20,6 +22,16 @@ class Parser(argparse.ArgumentParser):
     def format_help(self) -> str:
         """The help, without the double marks of docstrings."""
         return super().format_help().replace("``", "`")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """As argparse does it; of a name that is nearly right, say which one is meant."""
+        try:
+            super()._check_value(action, value)
+        except argparse.ArgumentError as error:
+            hint = meant(str(value), map(str, action.choices or ()))
+            if hint:
+                error.message = f"invalid choice: {value!r} ({hint})"
+            raise
 
     def error(self, message: str) -> NoReturn:
         """Print the sentence and exit with 2."""
@@ -50,6 +62,20 @@ def why_unloaded(error: ImportError, *packages: str) -> str:
     if error.name in packages and isinstance(error, ModuleNotFoundError):
         return ""
     return f", which can't be loaded ({' '.join(str(error).split())})"
+
+
+def meant(word: str, names: Iterable[str], before: str = "") -> str:
+    """Return "did you mean A or B?", or "" if no name begins with the word or is like it.
+
+    Args:
+        word: what the user wrote.
+        names: of what there is.
+        before: what stands before each name.
+    """
+    known = list(dict.fromkeys(names))
+    near = [name for name in known if name.startswith(word)] if word else []
+    near = (near or difflib.get_close_matches(word, known, 3, ALIKE))[:3]
+    return f"did you mean {' or '.join(before + name for name in near)}?" if near else ""
 
 
 def counted(number: int, thing: str, things: str = "") -> str:

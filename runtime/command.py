@@ -1,6 +1,5 @@
 """The console command ``hotpath``: one word for each program; it imports only that program."""
 
-import difflib
 import importlib.util
 import runpy
 import sys
@@ -66,14 +65,13 @@ def main(arguments: Optional[List[str]] = None) -> int:
         program = PROGRAMS.get(words[0])
     if words[:1] == ["--version"]:
         words, program = ["track", "--version"], PROGRAMS["track"]
-    if program is None and words and words[0] not in HELP + ("help",):
-        alike = difflib.get_close_matches(words[0], PROGRAMS, 1)
-        advice = f"did you mean {alike[0]}?" if alike else "hotpath --help lists them"
-        print(f"hotpath: {words[0]} is no program; {advice}", file=sys.stderr)
-        return 2
     if program is None:
-        from kernels.commands import make  # after the check below, where a program is named
+        from kernels.commands import make, meant  # after the check below, where one is named
 
+        if words and words[0] not in HELP + ("help",):
+            advice = meant(words[0], PROGRAMS) or "hotpath --help lists them"
+            print(f"hotpath: {words[0]} is no program; {advice}", file=sys.stderr)
+            return 2
         print("usage: hotpath PROGRAM [OPTIONS]\n")
         for name, each in PROGRAMS.items():
             if not each.module.startswith(PREFIX):  # in a checkout only

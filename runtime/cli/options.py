@@ -1,13 +1,12 @@
 """The options of ``hotpath track``, in groups."""
 
 import argparse
-import difflib
 import ipaddress
 import math
 import os
 from typing import Any, Callable, List, Optional, Sequence, Tuple
 
-from kernels.commands import HERE, Parser, make
+from kernels.commands import HERE, Parser, make, meant
 from runtime import DEFAULT_NETWORK, __version__, detect, engines, precision
 from runtime.cli.config import completion, with_config
 from runtime.options import LATENCIES, MOST_WINDOWS, NORMAL
@@ -45,9 +44,9 @@ def parse(arguments: List[str]) -> argparse.Namespace:
     options, words = cli.parse_known_args(with_config(cli, _joined_boxes(arguments)))
     unknown = [word for word in words if word.startswith("-")]
     if unknown:
-        known = difflib.get_close_matches(unknown[0].split("=")[0], cli._option_string_actions, 1)
-        meant = "".join(f" (did you mean {name}?)" for name in known)
-        cli.error("unrecognized arguments: " + " ".join(unknown) + meant)
+        word, known = unknown[0].split("=")[0].lstrip("-"), cli._option_string_actions
+        hint = meant(word, (name[2:] for name in known if name[:2] == "--"), "--")
+        cli.error("unrecognized arguments: " + " ".join(unknown) + (hint and f" ({hint})"))
     if words:  # which overrule a file's
         named = [word.split("=")[0] for word in arguments if word.startswith("--v")]
         is_given = any("--video".startswith(name) for name in named)  # it may be shortened

@@ -4,11 +4,11 @@ A detector is a TOML, in ``files/`` or the user's own, and an ONNX file. Its fam
 ``families/``.
 """
 
-import difflib
 import pathlib
 from typing import Any, List, Optional
 
 from boards import toml
+from kernels.commands import meant
 from runtime import decode, networks
 from runtime.decode.shared.keys import LARGEST_SIDE, Key, Keys
 from runtime.detect import families
@@ -124,8 +124,6 @@ def _number(description: Description, name: str) -> int:
     """The number of a class."""
     if name in description.class_names:
         return description.class_names.index(name)
-    near = difflib.get_close_matches(name, description.class_names, n=3, cutoff=0.5)
-    hint = "there are: " + ", ".join(description.class_names)
-    if near:
-        hint = "did you mean {}?".format(" or ".join(near))
+    there = "there are: " + ", ".join(description.class_names)
+    hint = meant(name, description.class_names) or there
     raise BadNetwork(f"{description.name} knows no class {name!r}; {hint}")

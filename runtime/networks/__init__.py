@@ -4,10 +4,10 @@ Only its TOML describes a network. ``hotpath networks`` lists, shows, checks, do
 networks.
 """
 
-import difflib
 import pathlib
 from typing import TYPE_CHECKING, List, Optional, Union
 
+from kernels.commands import meant
 from runtime.errors import BadNetwork, UnknownNetwork
 from runtime.network import CACHE, DETECTORS, File, Network, sha256_of
 
@@ -88,6 +88,5 @@ def find_toml(
     detectors = names(DETECTORS) if folder == FOLDER else []
     if text in detectors:
         raise UnknownNetwork(f"{text} is a detector, not a {what}; give it to --detector")
-    near = " or ".join(difflib.get_close_matches(text, names(folder) + detectors, 3, 0.4))
-    hint = f"did you mean {near}?" if near else f"there are: {there}"
+    hint = meant(text, names(folder) + detectors) or f"there are: {there}"
     raise UnknownNetwork(f"no {what} is called {text!r}; {hint}")

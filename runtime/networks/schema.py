@@ -5,10 +5,10 @@ of ``[head]`` and ``[tracking]``. A missing key is a mistake, and so is a key th
 not use.
 """
 
-import difflib
 import re
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple, Union
 
+from kernels.commands import meant
 from runtime import decode
 from runtime.decode.shared.keys import LARGEST_SIDE, MAP_PARTS, REQUIRED, Key, Keys
 from runtime.network import File
@@ -188,10 +188,7 @@ def read_section(
     values: Table = {}
     for name in entries:
         if name not in keys and name not in also:
-            near = difflib.get_close_matches(name, keys, n=1)
-            if name in RENAMED:
-                near = [RENAMED[name]]
-            hint = f"did you mean {near[0]}?" if near else "there are: " + ", ".join(keys)
+            hint = meant(RENAMED.get(name, name), keys) or "there are: " + ", ".join(keys)
             mistakes.append(Mistake(section, name, "is not a known key; " + hint))
     for name, entry in keys.items():
         if name in entries:

@@ -65,6 +65,14 @@ def test_every_hint_to_install_names_the_extra_and_comes_from_one_place():
     assert hints("make setup ALSO", "runtime", "kernels", "calib", "boards") == ""
 
 
+def test_a_name_is_guessed_where_it_is_nearly_right_and_not_else():
+    names = ["donut", "person", "orange", "cell phone", "kestrel"]
+    assert commands.meant("kestral", names) == "did you mean kestrel?"
+    assert commands.meant("cell", names) == "did you mean cell phone?"  # its first word
+    assert commands.meant("drone", names) == commands.meant("", names) == ""
+    assert commands.meant("boxs", ["boxes", "box"], "--") == "did you mean --boxes or --box?"
+
+
 def test_a_package_that_is_missing_or_broken_is_one_sentence():
     missing = commands.needs("--save", "av", ModuleNotFoundError("No module", name="av"), "save")
     assert missing == "--save needs the package av; run `make setup ALSO=save`"

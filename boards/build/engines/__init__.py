@@ -5,7 +5,6 @@ remains to be done on the board. An engine without a file here runs the network'
 files, and ``build_files`` builds for it.
 """
 
-import difflib
 import importlib
 import importlib.util
 import pathlib
@@ -16,6 +15,7 @@ from boards import Board
 from boards.build.order import Order
 from boards.build.writer import Writer
 from boards.errors import BuildFailed
+from kernels.commands import meant
 from runtime import bundle, canonical, engines
 from runtime.engines.base import Setup
 from runtime.precision import int8_form
@@ -33,10 +33,11 @@ def build_of(board: Board, engine: Optional[str] = None) -> Callable[..., Any]:
     """
     names, name = engines.names(), engine or board.engine
     if name not in names:
-        near = difflib.get_close_matches(name, names, n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
+        hint = meant(name, names)
         where = "--engine" if engine else board.path
-        raise BuildFailed(f"{where}: engine {name!r} is no file of runtime/engines{hint}")
+        raise BuildFailed(
+            f"{where}: engine {name!r} is no file of runtime/engines" + (hint and "; " + hint)
+        )
     module = "boards.build.engines." + name
     if importlib.util.find_spec(module) is None:
         return build_files

@@ -10,6 +10,7 @@ from runtime.errors import BadNetwork
 NETWORKS = pathlib.Path(__file__).resolve().parent / "networks"
 DETECTORS = NETWORKS.parent / "detect" / "files"
 CACHE = pathlib.Path("~/.cache/hotpath/networks").expanduser()
+GIVEN = "networks_dir (--networks-dir)"  # in Python, and on the command line
 
 Rgb = Tuple[float, float, float]
 
@@ -174,10 +175,10 @@ class Network:
                 f"{candidates[0]} has {sha256_of(candidates[0])[:12]}…; delete it and "
                 f"{self.origin(entry)}, or correct the sha256 in {self.path}"
             )
-        where = "below " + str(networks_dir) if networks_dir else "here (no --networks-dir given)"
+        where = f"below {networks_dir}" if networks_dir else "here"
         raise BadNetwork(
             f"{self.name} needs the file {entry.name}, which is not {where}; "
-            f"{self.origin(entry)}, or name a folder that holds it with --networks-dir"
+            f"{self.origin(entry)}, or name a folder that holds it with {GIVEN}"
         )
 
     def origin(self, entry: File) -> str:
@@ -206,7 +207,7 @@ def _candidates(
 def check_folder(networks_dir: Union[str, pathlib.Path, None]) -> None:
     """Raise ``BadNetwork`` where the folder with networks' files is none."""
     if networks_dir and not pathlib.Path(networks_dir).is_dir():
-        raise BadNetwork(f"--networks-dir {networks_dir} is not a folder; name one that is")
+        raise BadNetwork(f"{GIVEN} {networks_dir} is not a folder; name one that is")
 
 
 def sha256_of(path: Union[str, pathlib.Path]) -> str:

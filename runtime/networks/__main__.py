@@ -127,6 +127,7 @@ def show(options: argparse.Namespace) -> None:
     from runtime.cli.networks import support
 
     network = load_network(options.network)
+    check_folder(options.networks_dir)
     for key, value in sorted(vars(network).items()):
         if key not in ("files", "published") and value != ():
             print(f"{key:<16} {_plain(value)}")

@@ -129,7 +129,10 @@ REFUSED = [
     ("--box=20,20,1e-320,1e-320", "too small"),
     ("", "give --box X,Y,W,H.*--page"),
     ("--network=nanotrack2 --box=90,70,40,40", "did you mean nanotrack_v2"),
-    ("--network=alone/tiny.toml --box=90,70,40,40", "tiny_backbone.onnx.* --networks-dir"),
+    (
+        "--network=alone/tiny.toml --box=90,70,40,40",
+        "tiny_backbone.onnx.* networks_dir .--networks-dir",
+    ),
     ("--network=other/tiny.toml --box=90,70,40,40", "sha256 abababababab"),
     ("--network=cut/tiny.toml --box=90,70,40,40", "not a whole ONNX file"),
     ("--network=wide/tiny.toml --box=90,70,40,40", "says maps of 1x2x17x17"),

@@ -164,7 +164,8 @@ def test_an_address_where_nobody_is_is_refused_in_a_sentence(tmp_path, server, c
     assert said.count("\n") == 1 and "can't be downloaded" in said
 
 
-def test_a_folder_of_networks_that_is_none_is_told_by_the_list_too(tmp_path, capsys):
-    assert networks.main(["list", "--networks-dir", str(tmp_path / "no")]) == 2
-    told = capsys.readouterr()
-    assert "no is not a folder; name one that is" in told.err and not told.out
+def test_a_folder_of_networks_that_is_none_is_told_by_list_and_show_too(tmp_path, capsys):
+    for words in (["list"], ["show", "kestrel_fast"]):
+        assert networks.main([*words, "--networks-dir", str(tmp_path / "no")]) == 2
+        told = capsys.readouterr()
+        assert "no is not a folder; name one that is" in told.err and not told.out

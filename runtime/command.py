@@ -3,7 +3,7 @@
 import importlib.util
 import runpy
 import sys
-from typing import List, NamedTuple, Optional, Tuple
+from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from runtime.libraries import HERE, PREFIX, check_packages, require
 
@@ -48,6 +48,11 @@ PROGRAMS = {
 }
 
 
+def there() -> Dict[str, Program]:
+    """The programs of this installation; a wheel lacks those of a checkout's ``tests``."""
+    return {word: each for word, each in PROGRAMS.items() if each.module.startswith(PREFIX)}
+
+
 def _is_installed(module: str) -> bool:
     """Whether a module can be found; another project may have a package ``tests``."""
     try:
@@ -69,13 +74,11 @@ def main(arguments: Optional[List[str]] = None) -> int:
         from kernels.commands import make, meant  # after the check below, where one is named
 
         if words and words[0] not in HELP + ("help",):
-            advice = meant(words[0], PROGRAMS) or "hotpath --help lists them"
+            advice = meant(words[0], there()) or "hotpath --help lists them"
             print(f"hotpath: {words[0]} is no program; {advice}", file=sys.stderr)
             return 2
         print("usage: hotpath PROGRAM [OPTIONS]\n")
-        for name, each in PROGRAMS.items():
-            if not each.module.startswith(PREFIX):  # in a checkout only
-                continue
+        for name, each in there().items():
             extra = f"; {make('setup', ALSO=each.extra)}" if each.extra else ""
             print(f"  {name:<10} {each.text}{extra}")
         return 0 if words else 2

@@ -5,7 +5,7 @@ import pathlib
 from typing import Any, Dict, List, Set
 
 from boards import toml
-from runtime.command import PROGRAMS
+from runtime.command import there
 from runtime.errors import BadOption
 
 COMPLETION = """\
@@ -73,5 +73,5 @@ def completion(parser: argparse.ArgumentParser) -> str:
     ]
     options = " ".join(name for name in known if name.startswith("--"))
     return COMPLETION.format(
-        programs=" ".join(PROGRAMS), choices="\n".join(choices), options=options
+        programs=" ".join(there()), choices="\n".join(choices), options=options
     )

@@ -92,6 +92,14 @@ def test_a_file_gives_options_and_the_command_line_overrules_it(tmp_path):
             options.parse(["--config", str(path)])
 
 
+def test_a_wheel_completes_only_the_programs_that_it_has(capsys, monkeypatch):
+    monkeypatch.setattr("runtime.command.PREFIX", "runtime.")  # which all modules of a wheel share
+    with pytest.raises(SystemExit):
+        options.parse(["--completion"])
+    (words,) = re.findall('= 1 .*words="(.*)"', capsys.readouterr().out)
+    assert "track" in words and "fps" not in words
+
+
 def answer(terminal, typed, words, seconds=20):
     """Type into a terminal and wait until it shows those words."""
     os.write(terminal, typed)

@@ -142,6 +142,7 @@ class Sender(Link):
         self._closing = False
         self._process: Any = None
         self._wanted = True  # the first frame tells the size
+        self._watched = False  # whether anything ever took the pictures: a viewer, UDP or a file
         self._writes = False  # whether the process was told to record
         self._problem: Optional[str] = None
         self._ready = threading.Event()
@@ -164,6 +165,8 @@ class Sender(Link):
 
     def lines(self) -> List[str]:
         """What was sent."""
+        if not self._watched:
+            return ["stream: nobody watched"]
         late = f", not recorded, as the encoder was late: {self.dropped}" if self.dropped else ""
         return [f"stream: {counted(self.sent, 'frame')} by {self.encoder}{late}"]
 
@@ -230,6 +233,7 @@ class Sender(Link):
             except ValueError:
                 continue
             self._wanted = event.get("want", self._wanted) != 0
+            self._watched = self._watched or event.get("want", 0) > 0
             if "error" in event:
                 self._problem = event["error"]
                 self._ready.set()

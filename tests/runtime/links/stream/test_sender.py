@@ -261,6 +261,11 @@ def test_nothing_is_encoded_while_nobody_looks(opened):
     streaming = opened([address], None, 30.0, False, print)
     Feed(streaming).run(1.5)
     assert streaming.sent <= 5  # the first one tells the size
+    assert streaming.lines() == ["stream: nobody watched"]
+    sending = opened([f"udp://127.0.0.1:{free_port()}"], None, 30.0, False, print)
+    feed = Feed(sending)
+    feed.run(5.0, lambda: sending.sent > 1)
+    assert re.match(r"stream: \d+ frames by \w+$", sending.lines()[0])
 
 
 @needs_gstreamer

@@ -254,13 +254,13 @@ def test_files_that_come_with_the_runtime_are_known_and_a_mixture_is_warned_of(
     assert "[tracking] has the settings of kestrel." in written
 
     other = str(FOLDER / "kestrel_small_search.onnx")
-    assert add([exemplar, other], "--out", tmp_path / "mixed") == 0
+    add([exemplar, other], "--out", tmp_path / "mixed", *one_clip)
     said = capsys.readouterr().out
     assert "kestrel_exemplar.onnx is of kestrel and kestrel_small_search.onnx is of kes" in said
     model = onnx.load(other)
     model.doc_string = "no longer a known file"
     onnx.save(model, str(tmp_path / "other.onnx"))
-    assert add([exemplar, str(tmp_path / "other.onnx")], "--out", tmp_path / "strange") == 0
+    add([exemplar, str(tmp_path / "other.onnx")], "--out", tmp_path / "strange", *one_clip)
     assert "kestrel_exemplar.onnx and other.onnx have no weights in com" in capsys.readouterr().out
 
 

@@ -42,8 +42,6 @@ def check_outputs(options: argparse.Namespace) -> None:
     check_links(options)
     if options.show:
         window.check_window()
-    if options.save:
-        save.load_pyav(options.save)
     if options.json and options.results == "-":
         raise BadOutput("--json and --results - both take standard output; give a file's name")
     inputs = reads(options.video) + ([options.boxes] if options.boxes else [])
@@ -56,6 +54,8 @@ def check_outputs(options: argparse.Namespace) -> None:
             if os.path.exists(path) and os.path.exists(other) and os.path.samefile(path, other):
                 raise BadOutput(f"{path} is also an input of this run; name another file")
         inputs.append(path)
+    if options.save:
+        save.load_pyav(options.save)
 
 
 class Outputs:

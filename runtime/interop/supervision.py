@@ -12,7 +12,7 @@ try:
     import supervision as sv
 except ImportError as error:
     sentence = needs("hotpath.interop.supervision", "supervision", error, "examples")
-    raise ImportError(sentence) from None
+    raise ImportError(sentence, name="supervision") from None
 
 
 def detections(tracks: Union[Track, Dict[int, Track]]) -> "sv.Detections":

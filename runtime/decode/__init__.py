@@ -15,6 +15,7 @@ import importlib
 import pkgutil
 import typing
 
+from kernels.commands import ALIKE, meant
 from runtime.decode.shared.family import Family
 from runtime.errors import BadNetwork
 
@@ -53,14 +54,13 @@ def scales(network: "Network") -> "typing.Tuple[float, ...]":
 
 def nearest(family: str, there: "typing.Sequence[str]") -> "typing.Optional[str]":
     """The family that a misspelt name resembles; None if it resembles none."""
-    near = difflib.get_close_matches(family, there, n=1, cutoff=0.75)
+    near = difflib.get_close_matches(family, there, n=1, cutoff=ALIKE)
     return near[0] if near else None
 
 
 def unknown(family: str, there: "typing.Sequence[str]") -> str:
     """What is wrong with the name of a family that is not there."""
-    near = nearest(family, there)
-    hint = f"did you mean {near}?" if near else "there are: " + ", ".join(there)
+    hint = meant(family, there) or "there are: " + ", ".join(there)
     return f"{family!r} is not known; {hint}"
 
 

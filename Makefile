@@ -61,7 +61,7 @@ help: ## this text
 	  HOST 'user@board, to build there over ssh from another computer' \
 	  FORCE '1 to build a precision that the board does not have' \
 	  ARGS 'more options of `hotpath track`, such as --profile' \
-	  TESTS 'what `make test` runs (default: all but the slow ones), such as tests/runtime/test_track.py' \
+	  TESTS 'what `make test` runs (default: all but the slow ones), such as tests/runtime/track/test_track.py' \
 	  JOBS "how many processes, Pythons or boards the tests run in at a time (default: $$JOBS)" \
 	  PYTHONS "what 'make test-pythons' runs on (default: $$PYTHONS)" \
 	  PYTHON "the Python of .venv, 3.10 or newer; on a Jetson the one that runs (default: $${PYTHON:-none found})" \
@@ -76,7 +76,7 @@ SETUP := $(addprefix $(WHICH)-,base $(subst $(comma), ,$(ALSO)))
 DEV := $(SETUP) $(WHICH)-dev  # what developers need
 
 setup: $(SETUP) ## .venv with what tracking needs, and the C++ kernels; ALSO=dev: for tests too
-	@$(PY) -m kernels.cpu >/dev/null
+	@$(PY) -m hotpath.kernels.cpu >/dev/null
 
 $(WHICH)-base: pyproject.toml constraints.txt setup.py
 	@if [ -z "$$PYTHON" ]; then \
@@ -84,8 +84,8 @@ $(WHICH)-base: pyproject.toml constraints.txt setup.py
 	@echo "Setting up $(VENV) with $$PYTHON (450 MB on disk, once)"
 	@"$$PYTHON" -m venv $(if $(wildcard $(WHICH)-*),,--clear) $(VENV)
 	@$(PY) $(RUN_PIP) -e .
-	@$(PY) -m kernels.cpu
-	@$(PY) -m runtime.precision
+	@$(PY) -m hotpath.kernels.cpu
+	@$(PY) -m hotpath.runtime.precision
 	@rm -f $(VENV)/.setup-*
 	@touch $@
 
@@ -108,7 +108,7 @@ TRACK := setup $(WHICH)-save $(if $(filter --show,$(SHOW)),$(WHICH)-window)
 
 track: $(if $(JETSON),,$(TRACK)) $(if $(filter $(CLIP),$(VIDEO)),$(CLIP)) ## follow an object: out/track.mp4 and out/track.csv
 	@mkdir -p out
-	$(strip $(RUN) -m runtime.track --video "$$VIDEO" $(call option,--box,BOX) \
+	$(strip $(RUN) -m hotpath.runtime.track --video "$$VIDEO" $(call option,--box,BOX) \
 	  $(call option,--network,NETWORK) $(networks_dir) $(call option,--engine,ENGINE) $$SHOW \
 	  --results out/track.csv --save out/track.mp4 $(ARGS))
 
@@ -125,17 +125,17 @@ engine: $(if $(JETSON),,setup $(WHICH)-host) ## make a network ready for BOARD: 
 	@if [ -z "$$BOARD" ]; then \
 	  echo 'Name a board, such as make engine BOARD=jetson_nano; there are:' >&2; \
 	  $(RUN) -m boards list >&2; exit 2; fi
-	$(strip $(RUN) -m boards.build "$$BOARD" \
+	$(strip $(RUN) -m hotpath.boards.build "$$BOARD" \
 	  $(call option,--network,NETWORK) $(call option,--precision,PRECISION) $(networks_dir) \
 	  $(call option,--host,HOST) $(call option,--engine,ENGINE) $(if $(FORCE),--force) $(ARGS))
 
 overlay: $(DEV) ## the FPGA design of BOARD, where Vivado is installed: engines/BOARD/overlay
 	@if [ -z "$$BOARD" ]; then \
 	  echo 'Name an FPGA board, such as make overlay BOARD=pynq_z2' >&2; exit 2; fi
-	@$(PY) -m kernels.fpga.design.vivado "$$BOARD" $(ARGS)
+	@$(PY) -m hotpath.kernels.fpga.design.vivado "$$BOARD" $(ARGS)
 
 fps: $(if $(JETSON),,$(DEV)) ## how fast, on this board: out/fps/report.md, with evidence; ARGS=--quick
-	$(strip $(RUN) -m tests.fps $(call option,--board,BOARD) \
+	$(strip $(RUN) -m hotpath.boards.fps $(call option,--board,BOARD) \
 	  $(call option,--networks,NETWORK) $(call option,--precision,PRECISION) $(networks_dir) \
 	  $(call option,--engines,ENGINE) $(ARGS))
 
@@ -157,13 +157,13 @@ fakes: export OLDEST = $(lastword $(sort $(wildcard $(shell pyenv root 2>/dev/nu
 
 calib: $(DEV) ## INT8 form of NETWORK from annotated clips: make calib CLIPS=DIR
 	@if [ -z "$$CLIPS" ]; then echo 'Name annotated clips: make calib CLIPS=DIR' >&2; exit 2; fi
-	$(strip $(PY) -m calib.int8 --network "$${NETWORK:-kestrel}" --clips "$$CLIPS" $(networks_dir) $(ARGS))
+	$(strip $(PY) -m hotpath.calib.int8 --network "$${NETWORK:-kestrel}" --clips "$$CLIPS" $(networks_dir) $(ARGS))
 
 kestrel: $(DEV) ## new weights and all that hangs on them: make kestrel CHECKPOINT=FILE CLIPS=DIR UNSEEN=DIR
 	@if [ -z "$(if $(and $(CHECKPOINT),$(CLIPS),$(UNSEEN)),given)" ]; then \
 	  echo 'Name a checkpoint, annotated clips, and clips that nothing was chosen by: make kestrel' \
 	    'CHECKPOINT=FILE CLIPS=DIR UNSEEN=DIR' >&2; exit 2; fi
-	$(PY) -m calib.research.train.release "$$CHECKPOINT" --clips "$$CLIPS" --validation "$$CLIPS" \
+	$(PY) -m hotpath.calib.research.train.release "$$CHECKPOINT" --clips "$$CLIPS" --validation "$$CLIPS" \
 	  --report "$$UNSEEN" $(call option,--name,NETWORK) $(call option,--films,FILMS) $(ARGS)
 
 fakes: $(DEV) ## what tests of the GPU parts need on a computer without one (200 MB, 4 min, once)
@@ -191,8 +191,8 @@ fpga: $(DEV) ## what a simulated FPGA board needs: PYNQ's library, Verilator, th
 	@$(PY) $(RUN_PIP) --no-deps $(PYNQ)
 	@test -d .cache/pynq-$(PYNQ_Z2) || \
 	  $(PY) $(RUN_PIP) --no-deps --target .cache/pynq-$(PYNQ_Z2) pynq==$(PYNQ_Z2)
-	@nice $(PY) -c 'from kernels.fpga.design import sizes; \
-	  from kernels.fpga.design.sim import build; build.missing() or build.library(sizes()["pynq_z2"])'
+	@nice $(PY) -c 'from hotpath.kernels.fpga.design import sizes; \
+	  from hotpath.kernels.fpga.design.sim import build; build.missing() or build.library(sizes()["pynq_z2"])'
 
 rknn: ## Rockchip's toolkit for make engine BOARD=rk3588, under Rockchip's licence (6 GB, x86-64)
 	@for p in python3.10 python3.11 python3.12 python3.9 python3.8; do \
@@ -216,11 +216,16 @@ docs: $(DEV) ## the documents as a site: out/site/index.html
 	@$(PY) $(RUN_PIP) -e '.[docs]'
 	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build
 
+# mypy and import-linter read folders: in this one the packages are parts of hotpath.
+NAMES := .cache/names/hotpath
+
 lint: $(DEV) ## ruff, mypy, and the layers of the packages
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
-	$(VENV)/bin/mypy
-	$(VENV)/bin/lint-imports
+	@mkdir -p $(NAMES) && cd $(NAMES) && ln -sfn ../../../hotpath.py __init__.py && \
+	  ln -sfn ../../../boards ../../../calib ../../../kernels ../../../runtime .
+	cd $(NAMES)/.. && $(CURDIR)/$(VENV)/bin/mypy --config-file $(CURDIR)/pyproject.toml -p hotpath
+	cd $(NAMES)/.. && $(CURDIR)/$(VENV)/bin/lint-imports --config $(CURDIR)/pyproject.toml
 
 RELEASE := .cache/release
 TRY := track --video $(CLIP) --box $(FACE) --engine onnxruntime --precision fp32 --no-show --results
@@ -248,7 +253,7 @@ release: able-to-release $(DEV) $(WHICH)-release $(CLIP) ## sdist and wheels (x8
 	@"$$PYTHON" -m venv $(RELEASE)/fresh
 	@$(RELEASE)/fresh/$(subst $(VENV)/,,$(PY)) $(RUN_PIP) "$$(echo out/release/*x86_64.whl)[host,save]"
 	@$(RELEASE)/fresh/bin/hotpath $(TRY) $(RELEASE)/wheel.csv
-	@$(PY) -m runtime.$(TRY) $(RELEASE)/checkout.csv
+	@$(PY) -m hotpath.runtime.$(TRY) $(RELEASE)/checkout.csv
 	@cmp $(RELEASE)/wheel.csv $(RELEASE)/checkout.csv
 	@$(RELEASE)/fresh/bin/python -m pip uninstall -qy hotpath-tracker
 	@! $(ARM) || nice $(PY) -m tests.arm.wheel out/release/*aarch64.whl $(CLIP) $(FACE)

@@ -2,16 +2,16 @@
 
 A profile says how to recognise the board, which software releases it has, its precisions, memory
 and sensors, and what the search for a lost target may cost on it. Nothing in this
-folder knows of trackers or networks, except ``boards.build`` and ``boards.doctor``, which stand on
-top of ``runtime``.
-``python -m boards`` says which board this is.
+folder knows of trackers or networks, except ``hotpath.boards.build`` and ``hotpath.boards.doctor``,
+which stand on top of ``runtime``.
+``python -m hotpath boards`` says which board this is.
 """
 
 import pathlib
 from typing import Any, Dict, List, NamedTuple, NoReturn, Optional, Sequence, Tuple, Union
 
-from boards.errors import BadBoard, UnknownBoard
-from kernels.commands import meant
+from hotpath.boards.errors import BadBoard, UnknownBoard
+from hotpath.kernels.commands import meant
 
 FOLDER = pathlib.Path(__file__).resolve().parent
 HOST, NVIDIA_GPU = "host", "nvidia_gpu"
@@ -24,7 +24,7 @@ Software = Dict[str, str]
 class Board(NamedTuple):
     """One board, as its TOML file describes it.
 
-    A section or key that the file leaves out has the default of ``boards.schema``.
+    A section or key that the file leaves out has the default of ``hotpath.boards.schema``.
 
     Attributes:
         name: the file's name without ``.toml``.
@@ -101,7 +101,7 @@ def load_board(name_or_path: Union[str, pathlib.Path]) -> Board:
     path = pathlib.Path(text) if text.endswith(".toml") else FOLDER / (text + ".toml")
     if not path.is_file():
         _refuse(text)
-    from boards import schema, toml  # not for who only needs the names
+    from hotpath.boards import schema, toml  # not for who only needs the names
 
     values, mistakes = schema.read(toml.read(path, BadBoard))
     if mistakes:

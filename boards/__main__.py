@@ -5,13 +5,13 @@ import os
 import sys
 from typing import List, Optional
 
-from boards import detect, installed, pynq, snapshot
-from boards.doctor import Situation, missing, report
-from boards.errors import NoRoot
-from boards.files import Root
-from boards.telemetry import Telemetry
-from kernels.commands import Parser, counted, program, short
-from kernels.errors import HotpathError
+from hotpath.boards import detect, installed, pynq, snapshot
+from hotpath.boards.doctor import Situation, missing, report
+from hotpath.boards.errors import NoRoot
+from hotpath.boards.files import Root
+from hotpath.boards.telemetry import Telemetry
+from hotpath.kernels.commands import Parser, counted, program, short
+from hotpath.kernels.errors import HotpathError
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
@@ -23,7 +23,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
     except HotpathError as error:
         print(f"{short(parser.prog)}: {error}", file=sys.stderr)
         return 2
-    except BrokenPipeError:  # as in `python -m boards list | head`
+    except BrokenPipeError:  # as in `python -m hotpath boards list | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
 
@@ -121,14 +121,18 @@ def start_in_pynq(options: argparse.Namespace) -> None:
 
 
 def forget(options: argparse.Namespace) -> None:
-    from runtime import precision  # it needs NumPy and OpenCV, which the other commands do not
+    from hotpath.runtime import (
+        precision,  # it needs NumPy and OpenCV, which the other commands do not
+    )
 
     there = precision.forget()
     print(f"{precision.MEASURED}: {'removed' if there else 'there was nothing'}")
 
 
 def bring_up(options: argparse.Namespace) -> int:
-    from boards.doctor import bringup  # it needs NumPy and OpenCV, which the other commands do not
+    from hotpath.boards.doctor import (
+        bringup,  # it needs NumPy and OpenCV, which the other commands do not
+    )
 
     evidence = bringup.run(options.out, options.network, options.engines)
     print(bringup.conclusion(evidence, options.out))

@@ -4,8 +4,8 @@ import platform
 import re
 from typing import Callable, Iterable, List, Optional, Sequence, Tuple, Union
 
-from boards import HOST, NVIDIA, Board, Software, installed, load_board, names
-from boards.files import Root
+from hotpath.boards import HOST, NVIDIA, Board, Software, installed, load_board, names
+from hotpath.boards.files import Root
 
 TREES = ("proc/device-tree", "sys/firmware/devicetree/base")
 L4T = "etc/nv_tegra_release"
@@ -19,7 +19,7 @@ class Detection:
     """The result of ``detect``.
 
     Attributes:
-        board: the ``boards.Board``, or None when the chip is known but the board is not.
+        board: the ``hotpath.boards.Board``, or None when the chip is known but the board is not.
         how: the sign that the board was recognised by, a phrase.
         sure: False when only the chip was recognised, or not even that: a container on a Jetson has
             the driver, but no device tree.
@@ -57,7 +57,7 @@ def detect(root: Union[str, Root] = "/") -> Detection:
     """Identify the board under a root.
 
     Args:
-        root: a folder that replaces ``/``, or a ``boards.files.Root``.
+        root: a folder that replaces ``/``, or a ``hotpath.boards.files.Root``.
 
     Returns:
         A ``Detection``.

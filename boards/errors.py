@@ -1,6 +1,6 @@
-"""Errors about boards that a user can act on. All are ``kernels.errors.HotpathError``."""
+"""Errors about boards that a user can act on. All are ``hotpath.kernels.errors.HotpathError``."""
 
-from kernels.errors import HotpathError
+from hotpath.kernels.errors import HotpathError
 
 
 class UnknownBoard(HotpathError):

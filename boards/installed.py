@@ -10,7 +10,7 @@ import sys
 from fnmatch import fnmatchcase
 from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
 
-from boards.files import Root
+from hotpath.boards.files import Root
 
 STATUS = "var/lib/dpkg/status"
 CUDA = "usr/local/cuda"

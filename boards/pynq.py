@@ -2,8 +2,8 @@
 
 On these, PYNQ's library is in its own environment, finds the FPGA only if XILINX_XRT is set, and
 needs root. Scripts of ``/etc/profile.d`` set up the first two. A login shell reads them,
-``sudo`` does not. So ``sudo python3 -m boards pynq MODULE …`` reads them and then starts the module
-with that environment's Python.
+``sudo`` does not. So ``sudo python3 -m hotpath boards pynq MODULE …`` reads them and then starts
+the module with that environment's Python.
 
 Sources: Xilinx/PYNQ, sdbuild/packages (python_packages, xrt, boardname); Xilinx/Kria-PYNQ,
 install.sh; issues 1432 and 1651 of Xilinx/PYNQ.
@@ -12,10 +12,10 @@ install.sh; issues 1432 and 1651 of Xilinx/PYNQ.
 import os
 from typing import Sequence
 
-from boards.errors import NoPynq
-from boards.files import Root
-from boards.installed import PYNQ_VENV
-from kernels.commands import PYNQ
+from hotpath.boards.errors import NoPynq
+from hotpath.boards.files import Root
+from hotpath.boards.installed import PYNQ_VENV
+from hotpath.kernels.commands import PYNQ
 
 PYTHON = PYNQ_VENV + "/bin/python3"
 # in the order of a login shell; Kria's has only the last one, which sets what the others do
@@ -25,7 +25,6 @@ SCRIPTS = (
     "etc/profile.d/xrt_setup.sh",
 )
 XRT = "/usr"  # where these images have it
-PREFIX = str(__package__).rpartition("boards")[0]  # "hotpath." in a wheel
 
 
 def start(root: Root, words: Sequence[str]) -> None:
@@ -33,7 +32,7 @@ def start(root: Root, words: Sequence[str]) -> None:
 
     Args:
         root: its scripts and its Python are taken.
-        words: the module and its arguments; a module of ours by its name in a checkout.
+        words: the module and its arguments; a module of ours also without ``hotpath.``.
 
     Raises:
         NoPynq: there is no such environment, or this is not root.
@@ -49,5 +48,5 @@ def start(root: Root, words: Sequence[str]) -> None:
     lines += [f"export XILINX_XRT=${{XILINX_XRT:-{XRT}}}", 'exec "$0" "$@"']
     script = "\n".join(lines)
     ours = words[0].split(".")[0] in ("boards", "calib", "kernels", "runtime")
-    module = PREFIX + words[0] if ours else words[0]
+    module = "hotpath." + words[0] if ours else words[0]
     os.execv("/bin/bash", ["bash", "-c", script, root.path(PYTHON), "-m", module, *words[1:]])

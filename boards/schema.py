@@ -1,12 +1,12 @@
 """The keys of a board's TOML file: their types, defaults and meanings.
 
 Whether the keys ``engine`` and ``network`` name an engine and a network is not checked here: this
-folder knows neither. ``boards.build`` and ``runtime`` check it when they use the board.
+folder knows neither. ``hotpath.boards.build`` and ``runtime`` check it when they use the board.
 """
 
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from kernels.commands import meant
+from hotpath.kernels.commands import meant
 
 REQUIRED = object()
 PRECISIONS = ("fp32", "fp16", "int8", "fp8", "fp4")

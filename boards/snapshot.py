@@ -9,10 +9,10 @@ import os
 import re
 from typing import Dict, Optional, Union
 
-from boards import detect, installed
-from boards.errors import BadSnapshot
-from boards.files import Recorder
-from boards.telemetry import Telemetry
+from hotpath.boards import detect, installed
+from hotpath.boards.errors import BadSnapshot
+from hotpath.boards.files import Recorder
+from hotpath.boards.telemetry import Telemetry
 
 HEADER = "# hotpath board snapshot 1"
 UNREADABLE = "\\!"

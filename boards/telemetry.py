@@ -8,18 +8,19 @@ What is measured, and how, is in ``boards/sensors``: each file measures one thin
 
 from typing import Dict, Optional, Union
 
-from boards import Board
-from boards.files import Root
-from boards.sensors import Notes, Sample, Sensor, modules
-from boards.sensors.mode import Mode, PowerMode, fastest
+from hotpath.boards import Board
+from hotpath.boards.files import Root
+from hotpath.boards.sensors import Notes, Sample, Sensor, modules
+from hotpath.boards.sensors.mode import Mode, PowerMode, fastest
 
 
 class Telemetry:
     """Readings of the board under a root.
 
     Args:
-        root: a folder that replaces ``/``, or a ``boards.files.Root``.
-        board: the ``boards.Board``, which says what its sensors mean, or None when it is not known.
+        root: a folder that replaces ``/``, or a ``hotpath.boards.files.Root``.
+        board: the ``hotpath.boards.Board``, which says what its sensors mean, or None when it is
+            not known.
 
     Attributes:
         found: dict of key -> where it is read.

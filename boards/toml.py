@@ -4,7 +4,7 @@ import pathlib
 import typing
 
 if typing.TYPE_CHECKING:
-    from kernels.errors import HotpathError
+    from hotpath.kernels.errors import HotpathError
 
 try:
     import tomllib
@@ -12,7 +12,7 @@ except ImportError:  # before Python 3.11
     try:
         import tomli as tomllib
     except ImportError:  # a fresh board
-        from kernels import small_toml as tomllib
+        from hotpath.kernels import small_toml as tomllib
 
 
 def read(path: pathlib.Path, error: "typing.Type[HotpathError]") -> "typing.Dict[str, typing.Any]":

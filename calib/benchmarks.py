@@ -1,8 +1,8 @@
 """Public data sets by name, in their authors' layout. Missing sequences are left out.
 
-``sequences`` reads OTB, UAV123, DTB70 and LaSOT. ``calib.evaluate`` tracks them like clips. The
-lists of sequences come from the GOT-10k toolkit (Huang et al., "GOT-10k", TPAMI 2019). That toolkit
-itself evaluates on GOT-10k. Every tracker of Hotpath has its interface.
+``sequences`` reads OTB, UAV123, DTB70 and LaSOT. ``hotpath.calib.evaluate`` tracks them like clips.
+The lists of sequences come from the GOT-10k toolkit (Huang et al., "GOT-10k", TPAMI 2019). That
+toolkit itself evaluates on GOT-10k. Every tracker of Hotpath has its interface.
 """
 
 import json
@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from calib.clips import Clip, clip_of, read_boxes
-from calib.command import say
-from calib.errors import BadClips, Missing
-from kernels.commands import needs
-from runtime.errors import HotpathError
-from runtime.video.recorded import natural_key, picture_paths
+from hotpath.calib.clips import Clip, clip_of, read_boxes
+from hotpath.calib.command import say
+from hotpath.calib.errors import BadClips, Missing
+from hotpath.kernels.commands import needs
+from hotpath.runtime.errors import HotpathError
+from hotpath.runtime.track.video.recorded import natural_key, picture_paths
 
 LAST = 1 << 31  # the number of a last frame that is not limited
 # OTB: sequences of two targets; frames that count where a sequence has more.

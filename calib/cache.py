@@ -10,7 +10,7 @@ import struct
 
 import numpy as np
 
-from calib.errors import BadTable
+from hotpath.calib.errors import BadTable
 
 LEVELS = 127
 

@@ -11,17 +11,17 @@ import onnx
 import onnxruntime
 from tqdm import tqdm
 
-from calib import crops, one_step_overlap, qdq, sensitivity, table
-from calib.clips import Clip
-from calib.errors import BadRun
-from calib.one_step_overlap import Finder, Pairs
-from calib.ranges import METHODS, Histograms, Ranges, session
-from calib.store import Store
-from runtime import engines, load_tracker
-from runtime.graphs import assemble, models
-from runtime.graphs.models import shape_of
-from runtime.network import Network
-from runtime.networks import load_network
+from hotpath.calib import crops, one_step_overlap, qdq, sensitivity, table
+from hotpath.calib.clips import Clip
+from hotpath.calib.errors import BadRun
+from hotpath.calib.one_step_overlap import Finder, Pairs
+from hotpath.calib.ranges import METHODS, Histograms, Ranges, session
+from hotpath.calib.store import Store
+from hotpath.runtime import engines, load_tracker
+from hotpath.runtime.network import Network
+from hotpath.runtime.networks import load_network
+from hotpath.runtime.prepare.graphs import assemble, models
+from hotpath.runtime.prepare.graphs.models import shape_of
 
 Feeds = list[dict[str, np.ndarray]]
 Found = tuple[np.ndarray, np.ndarray]  # cells and overlaps of all pairs
@@ -288,7 +288,8 @@ def picture_range(network: Network) -> list[float]:
     """Return the range of a picture's values: always that of all bytes.
 
     Clips without a white pixel would give a smaller range. Then its 256 levels would not be the
-    bytes, and no engine could take the picture as bytes (``runtime.graphs.byte_pictures``).
+    bytes, and no engine could take the picture as bytes
+    (``hotpath.runtime.prepare.graphs.byte_pictures``).
     """
     mean, scale = np.array(network.mean), np.array(network.scale)
     ends = np.concatenate([(0 - mean) * scale, (255 - mean) * scale, [0.0]])

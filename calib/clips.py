@@ -10,9 +10,10 @@
 | UAV123, DTB70       | beside or above the frames' folder       | 1                   |
 | TLD                 | ``gt.txt``: left,top,right,bottom        | 1                   |
 
-``runtime.video.sequence`` reads the files that the runtime reads too. The loaders of ``got10k`` are
-not used, because they refuse a folder that does not hold their whole data set. This file runs on
-every Python that a board has, as ``calib.metrics`` and ``calib.follow`` do.
+``hotpath.runtime.track.video.sequence`` reads the files that the runtime reads too. The loaders of
+``got10k`` are not used, because they refuse a folder that does not hold their whole data set. This
+file runs on every Python that a board has, as ``hotpath.calib.metrics`` and
+``hotpath.calib.follow`` do.
 """
 
 import copy
@@ -25,10 +26,10 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequ
 import cv2
 import numpy as np
 
-from calib.errors import BadClips
-from kernels.commands import counted
-from runtime.errors import BadSource
-from runtime.video import recorded, sequence
+from hotpath.calib.errors import BadClips
+from hotpath.kernels.commands import counted
+from hotpath.runtime.errors import BadSource
+from hotpath.runtime.track.video import recorded, sequence
 
 DEPTH = 4  # folders below the one that was named
 VIDEOS = (".mpg", ".avi", ".mp4", ".mkv", ".mov")

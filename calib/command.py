@@ -7,10 +7,10 @@ from typing import Any, Callable, List, Optional, Sequence, Tuple, TypeVar
 
 from tqdm import tqdm
 
-from calib.errors import BadRun
-from kernels.commands import Parser, counted
-from runtime import engines
-from runtime.errors import HotpathError
+from hotpath.calib.errors import BadRun
+from hotpath.kernels.commands import Parser, counted
+from hotpath.runtime import engines
+from hotpath.runtime.errors import HotpathError
 
 C = TypeVar("C", bound=Any)  # a clip or film, which has a name
 

@@ -23,11 +23,11 @@ import os
 import zipfile
 from typing import Any, Dict, List, Optional
 
-from calib import command
-from calib.errors import BadRun
-from kernels.commands import why_unread
-from runtime.video.output_file import why_not
-from runtime.video.sources import open_source
+from hotpath.calib import command
+from hotpath.calib.errors import BadRun
+from hotpath.kernels.commands import why_unread
+from hotpath.runtime.track.video.output_file import why_not
+from hotpath.runtime.track.video.sources import open_source
 
 NEEDED = ("frame", "x", "y", "w", "h", "score", "target", "lost")
 Rows = List[Dict[str, str]]

@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from calib.clips import Clip
-from calib.errors import BadRun
-from calib.metrics import overlap
-from calib.one_step_overlap import window_sides
-from kernels.commands import counted
-from kernels.cpu.interface import PLAIN
-from runtime import geometry
-from runtime.network import Network
+from hotpath.calib.clips import Clip
+from hotpath.calib.errors import BadRun
+from hotpath.calib.metrics import overlap
+from hotpath.calib.one_step_overlap import window_sides
+from hotpath.kernels.commands import counted
+from hotpath.kernels.cpu.interface import PLAIN
+from hotpath.runtime import geometry
+from hotpath.runtime.network import Network
 
 SEED = 11
 LOST = 0.2  # overlap below which the tracker is started again on the true box
@@ -29,7 +29,7 @@ def collect(
     """Crops of one clip.
 
     Args:
-        tracker: a ``runtime.tracker.Tracker`` of the network.
+        tracker: a ``hotpath.runtime.tracker.Tracker`` of the network.
         exemplars, searches: number of each, spread evenly over the clip.
 
     Returns:

@@ -1,6 +1,6 @@
-"""Errors that a user of ``calib`` can act on; ``runtime.errors`` has the others."""
+"""Errors that a user of ``calib`` can act on; ``hotpath.runtime.errors`` has the others."""
 
-from runtime.errors import HotpathError
+from hotpath.runtime.errors import HotpathError
 
 
 class BadClips(HotpathError):

@@ -19,17 +19,17 @@ from typing import Any
 
 import cv2
 
-from calib import benchmarks, command, figures, published, report, trackers, workers
-from calib.clips import Clip, find_clips
-from calib.command import chosen, say
-from calib.errors import BadRun
-from calib.figures import Tracked
-from calib.follow import follow
-from calib.trackers import Spec
-from kernels.commands import why_unread
+from hotpath.calib import benchmarks, command, figures, published, report, trackers, workers
+from hotpath.calib.clips import Clip, find_clips
+from hotpath.calib.command import chosen, say
+from hotpath.calib.errors import BadRun
+from hotpath.calib.figures import Tracked
+from hotpath.calib.follow import follow
+from hotpath.calib.trackers import Spec
+from hotpath.kernels.commands import why_unread
 
 MOST_BYTES = 2 << 30  # of one clip's decoded frames
-Kept = dict[str, Any]  # what ``calib.follow`` returns
+Kept = dict[str, Any]  # what ``hotpath.calib.follow`` returns
 
 
 def parser() -> argparse.ArgumentParser:

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from calib import metrics
-from calib.clips import Clip
+from hotpath.calib import metrics
+from hotpath.calib.clips import Clip
 
 ALL = "all"  # the group of all clips
 DRAWS = 4000  # of the bootstrap
@@ -20,7 +20,7 @@ FEWEST = 5  # clips of which an interval is given
 class Tracked(NamedTuple):
     """The results of a tracker."""
 
-    results: Mapping[str, Mapping[str, Any]]  # clip's name -> what ``calib.follow`` returns
+    results: Mapping[str, Mapping[str, Any]]  # clip's name -> what ``hotpath.calib.follow`` returns
     engine: str = ""  # empty for a tracker whose boxes were published
     published: Mapping[str, float] = {}  # figures that its authors publish
 

@@ -22,16 +22,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from calib import cache, command, table
-from calib.clips import find_clips
-from calib.command import chosen, say
-from calib.errors import BadRun
-from calib.store import Store
-from kernels.commands import counted
-from runtime.networks import load_network
+from hotpath.calib import cache, command, table
+from hotpath.calib.clips import find_clips
+from hotpath.calib.command import chosen, say
+from hotpath.calib.errors import BadRun
+from hotpath.calib.store import Store
+from hotpath.kernels.commands import counted
+from hotpath.runtime.networks import load_network
 
 if TYPE_CHECKING:
-    from calib.calibration import Calibration  # ONNX Runtime, which --help does not need
+    from hotpath.calib.calibration import Calibration  # ONNX Runtime, which --help does not need
 
 RAN_OUT = "{:.4f} is lost at best, with {} in 16 bit; --budget {:g} allows no better"
 
@@ -76,7 +76,7 @@ def parser() -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
     """Calibrate one network and return the report."""
-    from calib.calibration import Calibration
+    from hotpath.calib.calibration import Calibration
 
     network = load_network(options.network)
     out = Path(options.out)
@@ -106,7 +106,7 @@ def calibrate(
     Returns:
         (table, dict of what was tried).
     """
-    from calib.ranges import METHODS
+    from hotpath.calib.ranges import METHODS
 
     say(f"{work.network.name}: crops and ranges on {counted(len(work.clips), 'clip')}")
     ranges = work.table()
@@ -149,7 +149,7 @@ def write_targets(
     work: "Calibration", ranges: dict[str, Any], versions: Sequence[str], out: Path
 ) -> dict[str, Path]:
     """Write every form, and a cache for each version of TensorRT; dict of form -> its TOML."""
-    from calib import qdq
+    from hotpath.calib import qdq
 
     name, written = work.network.name, {}
     for form in qdq.FORMS:

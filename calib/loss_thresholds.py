@@ -1,10 +1,10 @@
-"""python -m calib.loss_thresholds: fit the certainty below which a target counts as lost.
+"""python -m hotpath.calib.loss_thresholds: fit the certainty below which a target counts as lost.
 
-    python -m calib.loss_thresholds --clips DIR --networks kestrel,nanotrack_v2
+    python -m hotpath.calib.loss_thresholds --clips DIR --networks kestrel,nanotrack_v2
 
 The sequences are the clips of DIR, and copies in which the target goes away for a while
-(``calib.vanishing``). By definition, a target is lost if it is absent or its overlap with the box
-is below 0.1. It is not lost if the overlap is above 0.3.
+(``hotpath.calib.vanishing``). By definition, a target is lost if it is absent or its overlap with
+the box is below 0.1. It is not lost if the overlap is above 0.3.
 
 The table says how well ``certainty`` and, for comparison, the plain score separate the two cases:
 area under the curve, precision and recall. The runs do not react to a loss. The score's threshold
@@ -19,15 +19,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from calib import command
-from calib.clips import Clip, find_clips
-from calib.command import chosen, say
-from calib.errors import BadClips
-from calib.metrics import overlap
-from calib.vanishing import KINDS, Vanishing
-from runtime import DEFAULT_NETWORK, load_tracker
-from runtime.devices.processor import Processor
-from runtime.tracker import Tracker
+from hotpath.calib import command
+from hotpath.calib.clips import Clip, find_clips
+from hotpath.calib.command import chosen, say
+from hotpath.calib.errors import BadClips
+from hotpath.calib.metrics import overlap
+from hotpath.calib.vanishing import KINDS, Vanishing
+from hotpath.runtime import DEFAULT_NETWORK, load_tracker
+from hotpath.runtime.devices.processor import Processor
+from hotpath.runtime.tracker import Tracker
 
 BESIDE, ON = 0.1, 0.3  # overlaps with the true box
 NEVER = 1e-9  # a threshold that only makes the tracker compute the certainty
@@ -35,7 +35,7 @@ NEVER = 1e-9  # a threshold that only makes the tracker compute the certainty
 
 def parser() -> argparse.ArgumentParser:
     """The command line's options."""
-    cli = command.parser("calib.loss_thresholds", __doc__)
+    cli = command.parser("hotpath.calib.loss_thresholds", __doc__)
     command.add_clip_options(cli)
     cli.add_argument("--networks", default=DEFAULT_NETWORK, metavar="NAME,NAME")
     command.add_network_options(cli)
@@ -202,7 +202,7 @@ def print_report(report: dict[str, Any]) -> None:
         print()
 
 
-main = command.main("calib.loss_thresholds", run, parser, "stopped")
+main = command.main("hotpath.calib.loss_thresholds", run, parser, "stopped")
 
 if __name__ == "__main__":
     raise SystemExit(main())

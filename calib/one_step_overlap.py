@@ -13,13 +13,13 @@ from typing import Any, Iterable, Iterator, Sequence, Tuple
 import cv2
 import numpy as np
 
-from calib.clips import Clip
-from kernels.golden import hanning_window, pack
-from runtime import geometry
-from runtime.decode.corners import Corners
-from runtime.decode.shared.voting import probability
-from runtime.errors import BadNetwork
-from runtime.network import Network
+from hotpath.calib.clips import Clip
+from hotpath.kernels.golden import hanning_window, pack
+from hotpath.runtime import geometry
+from hotpath.runtime.decode.corners import Corners
+from hotpath.runtime.decode.shared.voting import probability
+from hotpath.runtime.errors import BadNetwork
+from hotpath.runtime.network import Network
 
 WINDOW = 0.2  # weight of the Hanning window
 SEED, FRAMES = 5, 40  # frames a clip

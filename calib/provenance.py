@@ -4,7 +4,7 @@ import platform
 import subprocess
 from pathlib import Path
 
-from boards.detect import detect
+from hotpath.boards.detect import detect
 
 ROOT = Path(__file__).resolve().parent.parent
 

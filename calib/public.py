@@ -1,7 +1,8 @@
-"""python -m calib.public: the page that compares our networks with others on public sequences.
+"""python -m hotpath.calib.public: the page that compares our networks with others on public
+sequences.
 
-    python -m calib.public --data DIR --networks-dir DIR --page docs/results
-    python -m calib.public --data DIR --networks-dir DIR --page docs/results --times
+    python -m hotpath.calib.public --data DIR --networks-dir DIR --page docs/results
+    python -m hotpath.calib.public --data DIR --networks-dir DIR --page docs/results --times
 
 DIR has otb100, uav123_10fps and dtb70, or some of them, each in its authors' layout with a file
 seen.txt, and published/NAME with result files. ``tests.calib.collect`` builds it. The command also
@@ -22,13 +23,13 @@ from typing import Any
 import cv2
 import numpy as np
 
-from calib import benchmarks, command, evaluate, provenance, trackers
-from calib.clips import Clip
-from calib.command import say
-from calib.errors import BadClips
-from calib.figures import ALL, FEWEST
-from calib.follow import follow
-from runtime.errors import HotpathError
+from hotpath.calib import benchmarks, command, evaluate, provenance, trackers
+from hotpath.calib.clips import Clip
+from hotpath.calib.command import say
+from hotpath.calib.errors import BadClips
+from hotpath.calib.figures import ALL, FEWEST
+from hotpath.calib.follow import follow
+from hotpath.runtime.errors import HotpathError
 
 SETS = {"otb100": "OTB100", "uav123_10fps": "UAV123@10fps", "dtb70": "DTB70"}
 NETWORKS = (
@@ -73,7 +74,7 @@ pixel to the right of the annotation and below it, so his boxes differ from thos
 
 def parser() -> argparse.ArgumentParser:
     """The command line's options."""
-    cli = command.parser("calib.public", __doc__)
+    cli = command.parser("hotpath.calib.public", __doc__)
     cli.add_argument("--data", required=True, metavar="DIR", help="folder of the data sets")
     cli.add_argument("--networks", default=NETWORKS, metavar="NAME,NAME")
     cli.add_argument("--peers", default=",".join(trackers.PEERS), metavar="NAME,NAME")
@@ -191,7 +192,10 @@ def _page(tables: Mapping[str, Any], times: Mapping[str, Any]) -> Iterator[str]:
     yield "# How does Hotpath compare with published trackers?\n"
     yield _answer(tables, first)
     yield from _known(tables, first)
-    yield "Made by `python -m calib.public --data DIR --networks-dir DIR --page docs/results`\n"
+    yield (
+        "Made by `python -m hotpath.calib.public --data DIR --networks-dir DIR "
+        "--page docs/results`\n"
+    )
     yield (
         f"{datetime.date.today()}, commit {code}, {provenance.processor()}, "
         f"{os.cpu_count()} cores, one thread, OpenCV {cv2.__version__}. "
@@ -287,7 +291,7 @@ def _attributes(table: Mapping[str, Any], title: str) -> Iterator[str]:
     yield ""
 
 
-main = command.main("calib.public", run, parser)
+main = command.main("hotpath.calib.public", run, parser)
 
 if __name__ == "__main__":
     raise SystemExit(main())

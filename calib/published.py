@@ -19,9 +19,9 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from calib.clips import Clip
-from calib.command import say
-from calib.errors import BadClips, Missing
+from hotpath.calib.clips import Clip
+from hotpath.calib.command import say
+from hotpath.calib.errors import BadClips, Missing
 
 Boxes = dict[str, np.ndarray]  # a clip's name -> (frames, 4)
 MOST_EXTRA = 20  # rows after the last frame

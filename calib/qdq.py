@@ -2,8 +2,8 @@
 
 There are two forms. ``cpu`` is for ONNX Runtime and OpenVINO: activations are uint8 with a zero
 point, which gives one more bit after a ReLU; biases are int32. Scales are chosen so that all
-engines get the same levels (``calib.no_ties``). ``symmetric`` is for TensorRT: activations are
-int8 without a zero point; biases are float. Weights are int8 with one scale a
+engines get the same levels (``hotpath.calib.no_ties``). ``symmetric`` is for TensorRT: activations
+are int8 without a zero point; biases are float. Weights are int8 with one scale a
 channel. The derived TOML names the two files, so that ``--network NAME-int8.toml`` runs on any
 engine.
 """
@@ -20,13 +20,13 @@ from onnxruntime.quantization import CalibrationMethod, QuantType
 from onnxruntime.quantization.calibrate import TensorData, TensorsData
 from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 
-from boards import toml
-from calib import no_ties
-from calib.errors import BadTable
-from calib.ranges import Ranges
-from runtime.errors import BadNetwork
-from runtime.graphs import assemble, models
-from runtime.network import Network
+from hotpath.boards import toml
+from hotpath.calib import no_ties
+from hotpath.calib.errors import BadTable
+from hotpath.calib.ranges import Ranges
+from hotpath.runtime.errors import BadNetwork
+from hotpath.runtime.network import Network
+from hotpath.runtime.prepare.graphs import assemble, models
 
 FORMS = ("cpu", "symmetric")
 OPSET = 13  # the first whose DequantizeLinear takes a scale a channel; TensorRT 8.2 knows it
@@ -42,7 +42,8 @@ MOVES = (*no_ties.MOVES, "Cast", "Identity")
 def parts(network: Network, paths: Mapping[str, Any]) -> dict[str, onnx.ModelProto]:
     """Prepare a network's two graphs for measuring and quantising: dict of exemplar, search.
 
-    Their tensors have the names of ``runtime.graphs.assemble``, which every engine builds from.
+    Their tensors have the names of ``hotpath.runtime.prepare.graphs.assemble``, which every engine
+    builds from.
     """
     built = assemble.build(network, paths)
     return {"exemplar": prepared(built.exemplar), "search": prepared(built.search)}

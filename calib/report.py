@@ -5,10 +5,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from calib import metrics
-from calib.errors import Missing
-from calib.figures import ALL
-from kernels.commands import counted, needs
+from hotpath.calib import metrics
+from hotpath.calib.errors import Missing
+from hotpath.calib.figures import ALL
+from hotpath.kernels.commands import counted, needs
 
 COSTS = ("mflops", "parameters_m")  # published figures that are not accuracy
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f3fbf", "#8c6d31")
@@ -37,7 +37,7 @@ COLUMNS = (
 
 
 def write(table: dict[str, Any], out: Path) -> list[Path]:
-    """Write the files and plots of a table of ``calib.figures``; returns their paths."""
+    """Write the files and plots of a table of ``hotpath.calib.figures``; returns their paths."""
     out.mkdir(parents=True, exist_ok=True)
     (out / "evaluation.json").write_text(json.dumps(table, indent=1))
     _write_csv(table, out / "table.csv")

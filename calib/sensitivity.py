@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import onnx
 
-from calib import qdq
-from calib.ranges import Ranges, session
-from calib.store import Store
+from hotpath.calib import qdq
+from hotpath.calib.ranges import Ranges, session
+from hotpath.calib.store import Store
 
 
 def noise(
@@ -17,7 +17,8 @@ def noise(
     form: str,
     store: Store,
 ) -> dict[str, float]:
-    """Measure the noise of each layer of the search part, ``model``, in a form of ``calib.qdq``.
+    """Measure the noise of each layer of the search part, ``model``, in a form of
+    ``hotpath.calib.qdq``.
 
     The store keeps each layer's figure, so that a killed run can continue.
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from calib.errors import BadRun
-from kernels.commands import reason
+from hotpath.calib.errors import BadRun
+from hotpath.kernels.commands import reason
 
 
 class Store:

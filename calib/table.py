@@ -7,18 +7,18 @@
  "tensors": {"exemplar": {NAME: {"range": [low, high], "all": {"minmax": [low, high], ...}}},
              "search": {...}}, "libraries": {...}}
 ```
-Tensor names are those of ``runtime.graphs.assemble``, which every engine builds from. Ranges have
-``DIGITS`` digits, so that a reduced table (``trimmed``) gives the same INT8 form.
+Tensor names are those of ``hotpath.runtime.prepare.graphs.assemble``, which every engine builds
+from. Ranges have ``DIGITS`` digits, so that a reduced table (``trimmed``) gives the same INT8 form.
 """
 
 import json
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
-from calib.errors import BadTable
-from kernels.commands import reason
-from runtime.network import Network
-from runtime.networks import sha256_of
+from hotpath.calib.errors import BadTable
+from hotpath.kernels.commands import reason
+from hotpath.runtime.network import Network
+from hotpath.runtime.networks import sha256_of
 
 FORMAT = 1
 DIGITS = 5

@@ -13,14 +13,14 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
-import boards
-from boards import toml
-from calib.errors import BadRun, Missing
-from runtime import bundle, engines, load_tracker, loading, precision
-from runtime.errors import BadNetwork
-from runtime.networks import Network, load_network, sha256_of
-from runtime.options import Options, PathLike
-from runtime.types import Box, Track
+from hotpath import boards
+from hotpath.boards import toml
+from hotpath.calib.errors import BadRun, Missing
+from hotpath.runtime import bundle, engines, load_tracker, loading, precision
+from hotpath.runtime.errors import BadNetwork
+from hotpath.runtime.networks import Network, load_network, sha256_of
+from hotpath.runtime.options import Options, PathLike
+from hotpath.runtime.types import Box, Track
 
 PEERS = ("KCF", "CSRT", "MIL", "TrackerNano", "TrackerVit")
 PEER_ENGINE = "opencv"
@@ -48,12 +48,12 @@ def specs(names: Sequence[str], options: Options, int8_dir: str = ".") -> list[S
 
     Args:
         names: names of networks, TOMLs or ``PEERS``. ``NAME:int8`` is a network's INT8 form.
-            ``NAME:fpga`` runs the model of the FPGA engine (``kernels.fpga.design.model``) on the
-            bundle of ``make engine``. ``NAME:norecover`` has no search for a lost target.
+            ``NAME:fpga`` runs the model of the FPGA engine (``hotpath.kernels.fpga.design.model``)
+            on the bundle of ``make engine``. ``NAME:norecover`` has no search for a lost target.
             ``NAME:steady`` has a window that follows the camera. ``NAME:openvino`` runs on that
             engine. These endings can be combined.
         options: engine, threads and networks_dir of all.
-        int8_dir: folder in which ``calib.int8`` wrote NAME-int8.toml.
+        int8_dir: folder in which ``hotpath.calib.int8`` wrote NAME-int8.toml.
 
     Raises:
         BadRun: an INT8 form is missing, or an ending is unknown.
@@ -97,7 +97,7 @@ def _spec(name: str, options: Options, int8_dir: str) -> Spec:
 
 def _on_fpga(options: Options, network: Network) -> Options:
     """The options on a simulated FPGA board."""
-    from kernels.fpga.design.sim import device
+    from hotpath.kernels.fpga.design.sim import device
 
     made = loading.find_bundle(boards.load_board(FPGA_BOARD), network, "int8")
     found = options._replace(engine="overlay", precision="int8", board=FPGA_BOARD)
@@ -117,7 +117,8 @@ def tracker_options(options: argparse.Namespace) -> Options:
 
 
 def int8_toml(name: str, int8_dir: str) -> Path:
-    """The TOML of a network's INT8 form: that of ``calib.int8``, else the one that is shipped."""
+    """The TOML of a network's INT8 form: that of ``hotpath.calib.int8``, else the one that is
+    shipped."""
     stem = Path(name).stem if name.endswith(".toml") else name
     path = Path(int8_dir) / (stem + INT8 + ".toml")
     if not path.is_file():

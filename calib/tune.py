@@ -22,20 +22,20 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from boards import toml
-from calib import command, metrics
-from calib.clips import Clip, find_clips
-from calib.command import chosen, say
-from calib.errors import BadRun, Missing
-from calib.follow import follow
-from kernels import cpu
-from kernels.commands import counted, needs
-from runtime import engines
-from runtime.devices.processor import Processor
-from runtime.errors import BadNetwork
-from runtime.network import Network
-from runtime.networks import load_network, sha256_of
-from runtime.tracker import Tracker
+from hotpath.boards import toml
+from hotpath.calib import command, metrics
+from hotpath.calib.clips import Clip, find_clips
+from hotpath.calib.command import chosen, say
+from hotpath.calib.errors import BadRun, Missing
+from hotpath.calib.follow import follow
+from hotpath.kernels import cpu
+from hotpath.kernels.commands import counted, needs
+from hotpath.runtime import engines
+from hotpath.runtime.devices.processor import Processor
+from hotpath.runtime.errors import BadNetwork
+from hotpath.runtime.network import Network
+from hotpath.runtime.networks import load_network, sha256_of
+from hotpath.runtime.tracker import Tracker
 
 RANGES = {"penalty": (0.0, 0.6), "window": (0.05, 0.7), "lr": (0.1, 0.9)}
 MOST_BYTES = 2 << 30  # of decoded frames

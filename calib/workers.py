@@ -10,7 +10,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from runtime.errors import HotpathError
+from hotpath.runtime.errors import HotpathError
 
 
 def over_clips(

@@ -8,8 +8,8 @@ import sys
 from typing import Any, Iterable, NoReturn
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # the folder of `kernels`
-PROGRAMS = {"engine": "hotpath engine", "overlay": "python -m kernels.fpga.design.vivado"}
-PYNQ = "sudo python3 -m boards pynq"  # how a PYNQ image starts a module of this project
+PROGRAMS = {"engine": "hotpath engine", "overlay": "python -m hotpath.kernels.fpga.design.vivado"}
+PYNQ = "sudo python3 -m hotpath boards pynq"  # how a PYNQ image starts a module of this project
 EXTRAS = {"setup": "host"}  # of targets whose extra has another name
 JETSON = "/etc/nv_tegra_release"  # whose environment has JetPack's packages
 ALIKE = 0.75  # of two names, by difflib; with less, a guess is wild
@@ -40,7 +40,11 @@ class Parser(argparse.ArgumentParser):
 
 def program(word: str, module: str, python: str = "python3") -> str:
     """What starts a program as the user started this one: ``hotpath WORD``, or ``-m MODULE``."""
-    return "hotpath " + word if "runtime.command" in sys.modules else f"{python} -m {module}"
+    return (
+        "hotpath " + word
+        if "hotpath.runtime.track.command" in sys.modules
+        else f"{python} -m {module}"
+    )
 
 
 def short(prog: str) -> str:
@@ -103,10 +107,11 @@ def make(target: str, **values: object) -> str:
     """The command of a target of the Makefile with these variables.
 
     An installed wheel has no Makefile: there it is what does the same, by the console command
-    ``hotpath`` or pip. On a Jetson, ``python3 -m boards`` says what to install for the page.
+    ``hotpath`` or pip. On a Jetson, ``python3 -m hotpath boards`` says what to install for the
+    page.
     """
     if target == "setup" and values.get("ALSO") == "page" and os.path.exists(JETSON):
-        return "python3 -m boards"
+        return "python3 -m hotpath boards"
     words = ["make", target] + [f"{name}={value}" for name, value in values.items()]
     if not os.path.isfile(os.path.join(HERE, "Makefile")):
         if target not in PROGRAMS:

@@ -1,8 +1,8 @@
 """The base of every error with a sentence for the user, and the errors that kernels raise.
 
-The other packages add their own classes: ``boards.errors``, ``runtime.errors``, ``calib.errors``.
-A command line prints the message, one sentence, and exits with 2. A message names the thing, the
-cause and what to do. Programming errors raise Python's own exceptions.
+The other packages add their own classes: ``hotpath.boards.errors``, ``hotpath.runtime.errors``,
+``hotpath.calib.errors``. A command line prints the message, one sentence, and exits with 2. A
+message names the thing, the cause and what to do. Programming errors raise Python's own exceptions.
 """
 
 NO_SCORE = (

@@ -9,8 +9,8 @@ from typing import Any, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
-from kernels.errors import NO_SCORE, NetworkFailed
-from kernels.planes import Border, Planes
+from hotpath.kernels.errors import NO_SCORE, NetworkFailed
+from hotpath.kernels.planes import Border, Planes
 
 # First and second source index of every target index, and their weights.
 Taps = Tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]

@@ -7,7 +7,7 @@ from typing import Any, List, Tuple
 
 import numpy as np
 
-from kernels import settings as names
+from hotpath.kernels import settings as names
 
 
 def fields(code: str, words: str) -> List[Tuple[str, Any]]:

@@ -7,13 +7,8 @@ frame call ``track = tracker.update(frame)``, which has ``track.box``, ``track.s
 
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
-from runtime.libraries import check_packages, require
-
-check_packages()  # before anything else fails without a sentence
-require(("numpy",))
-
-from boards.errors import UnknownBoard  # noqa: E402 (the checks come first)
-from kernels.errors import (  # noqa: E402
+from hotpath.boards.errors import UnknownBoard
+from hotpath.kernels.errors import (
     BadOverlay,
     FabricFailed,
     GpuFailed,
@@ -21,7 +16,7 @@ from kernels.errors import (  # noqa: E402
     NoFabric,
     NoGpu,
 )
-from runtime.errors import (  # noqa: E402
+from hotpath.runtime.errors import (
     BadBox,
     BadBundle,
     BadFrame,
@@ -37,8 +32,9 @@ from runtime.errors import (  # noqa: E402
     NotReady,
     UnknownNetwork,
 )
-from runtime.networks import DEFAULT_NETWORK  # noqa: E402
-from runtime.options import (  # noqa: E402
+from hotpath.runtime.libraries import require
+from hotpath.runtime.networks import DEFAULT_NETWORK
+from hotpath.runtime.options import (
     NORMAL,
     Log,
     Options,
@@ -48,8 +44,8 @@ from runtime.options import (  # noqa: E402
 )
 
 if TYPE_CHECKING:
-    from runtime.targets.targets import Targets
-    from runtime.tracker import Tracker
+    from hotpath.runtime.targets.targets import Targets
+    from hotpath.runtime.tracker import Tracker
 
 __version__ = "0.2.0"
 __all__ = [
@@ -103,16 +99,17 @@ def load_tracker(
     Args:
         network: name of a network, or the path of a TOML; None takes the board's, or "kestrel".
         engine, precision, networks_dir, threads, log, bundle, board, simulate, recover,
-            search_windows, latency, steady: see ``runtime.options.Options``.
+            search_windows, latency, steady: see ``hotpath.runtime.options.Options``.
 
     Returns:
-        A ``runtime.tracker.Tracker``. Only one thread may use it at a time.
+        A ``hotpath.runtime.tracker.Tracker``. Only one thread may use it at a time.
 
     Raises:
-        UnknownNetwork, BadNetwork, NoEngine, BadBundle: see ``runtime.errors``.
+        UnknownNetwork, BadNetwork, NoEngine, BadBundle: see ``hotpath.runtime.errors``.
     """
     chosen = Options(**given_in(locals()))
-    from runtime import loading
+    require(("numpy",))  # before anything else fails without a sentence
+    from hotpath.runtime import loading
 
     return loading.create_tracker(*loading.load(chosen), chosen)
 
@@ -135,7 +132,8 @@ def load_targets(
     latency: str = NORMAL,
     steady: bool = False,
 ) -> "Targets":
-    """Make ``runtime.targets.targets.Targets``, which follows several targets with one engine.
+    """Make ``hotpath.runtime.targets.targets.Targets``, which follows several targets with one
+    engine.
 
     Other arguments and errors are those of ``load_tracker``.
 
@@ -148,12 +146,13 @@ def load_targets(
     chosen = Options(**given_in(locals()))
     if finder is not None and (not callable(finder) or every < 1):
         raise BadOption("finder must be a function of a frame, and every a number above 0")
-    from runtime import loading
-    from runtime.targets.targets import Targets
+    require(("numpy",))
+    from hotpath.runtime import loading
+    from hotpath.runtime.targets.targets import Targets
 
     targets = Targets(loading.create_device(*loading.load(chosen), chosen), chosen)
     if finder is not None:
-        from runtime.targets.finding import TargetFinder
+        from hotpath.runtime.targets.finding import TargetFinder
 
         targets.finder = TargetFinder(
             targets, finder, every=every, everything=True, background=False
@@ -164,8 +163,8 @@ def load_targets(
 def draw(frame: Any, tracks: Any, info: Any = None) -> Any:
     """Draw what ``Tracker.update`` or ``Targets.update`` returned onto a copy of its frame.
 
-    See ``runtime.video.draw.draw``, which takes the same arguments.
+    See ``hotpath.runtime.drawing.draw``, which takes the same arguments.
     """
-    from runtime.video.draw import draw as drawn  # needs OpenCV
+    from hotpath.runtime.drawing import draw as drawn  # needs OpenCV
 
     return drawn(frame, tracks, info)

@@ -8,8 +8,8 @@ loads, the network's TOML, and ``bundle.json``:
      "settings": {...}, "parts": {file name: {"sha256", "bytes"}}, "run": {...}}
 
 ``run`` tells the engine the purpose of each part. Only the engine understands ``run`` and
-``settings``. ``Bundle`` checks all other entries. ``runtime.loading`` has the engine check these
-two before it uses a part.
+``settings``. ``Bundle`` checks all other entries. ``hotpath.runtime.loading`` has the engine check
+these two before it uses a part.
 """
 
 import hashlib
@@ -18,12 +18,12 @@ import os
 import pathlib
 from typing import Any, Dict, Mapping, NoReturn, Optional, Sequence, Union
 
-from boards import HOST, is_computer
-from kernels.commands import make, reason
-from runtime import decode
-from runtime.errors import BadBundle, BadNetwork, BundleMismatch
-from runtime.network import Network, sha256_of, shapes_text, without_ones
-from runtime.networks import load_network
+from hotpath.boards import HOST, is_computer
+from hotpath.kernels.commands import make, reason
+from hotpath.runtime import decode
+from hotpath.runtime.errors import BadBundle, BadNetwork, BundleMismatch
+from hotpath.runtime.network import Network, sha256_of, shapes_text, without_ones
+from hotpath.runtime.networks import load_network
 
 PathLike = Union[str, pathlib.Path]
 
@@ -105,7 +105,7 @@ class Bundle:
         if not path.is_file():
             raise BadBundle(
                 f"{self.folder} is no bundle: it has no {FILE}; run `{command('…', '…', '…')}` "
-                "(`python -m boards` names this board)"
+                "(`python -m hotpath boards` names this board)"
             )
         try:
             with open(str(path)) as file:

@@ -10,7 +10,7 @@ from typing import Any, Optional, Sequence, Tuple
 import cv2
 import numpy as np
 
-from runtime.pictures import AnyFrame, every_pixel
+from hotpath.runtime.pictures import AnyFrame, every_pixel
 
 SIDE_PX = 320  # about the longer side of the small picture
 CORNERS, QUALITY, APART_PX = 60, 0.01, 8  # the most corners; OpenCV's goodFeaturesToTrack

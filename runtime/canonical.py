@@ -1,7 +1,8 @@
 """A network's files in the form that engines load: fixed names and shapes.
 
-``runtime.graphs`` makes them from the files that a TOML names, once for each network and form. This
-needs ``onnx``. Engines and builders get a network's graphs only from here. They are stored below
+``hotpath.runtime.prepare.graphs`` makes them from the files that a TOML names, once for each
+network and form. This needs ``onnx``, and is the one door from the runtime to what prepares
+networks. Engines and builders get a network's graphs only from here. They are stored below
 ``FOLDER`` under a hash of the files and of the TOML's values, or in a computer's bundle.
 
     exemplar.onnx    the picture of the exemplar -> features
@@ -29,13 +30,13 @@ from typing import (
     Tuple,
 )
 
-from kernels import cache
-from runtime.network import NETWORKS, sha256_of
+from hotpath.kernels import cache
+from hotpath.runtime.network import NETWORKS, sha256_of
 
 if TYPE_CHECKING:
     import pathlib
 
-    from runtime.network import Network
+    from hotpath.runtime.network import Network
 
 FOLDER = os.path.join(cache.USERS, "graphs")
 MOST = 64  # networks that are kept; the oldest go first
@@ -46,7 +47,12 @@ DESCRIPTION = "graphs.json"
 UNUSED_S = 3600.0  # age from which one may go: another process may be reading a younger one
 COUNTS = 2, 4, 8  # windows of the calls that take several
 HERE = os.path.dirname(os.path.abspath(__file__))
-MAKERS = ("graphs/*.py", "decode/*.py", "decode/shared/*.py", "canonical.py")  # of our code
+MAKERS = (  # of our code
+    "prepare/graphs/*.py",
+    "decode/*.py",
+    "decode/shared/*.py",
+    "canonical.py",
+)
 
 
 class Model(NamedTuple):
@@ -76,7 +82,7 @@ class Graphs(NamedTuple):
         several: dict of a number of windows -> ``Model``; empty if the graph may mix windows.
         features: names of the tensors that the exemplar gives to the frames.
         image: names of the two pictures, ("exemplar", "search").
-        maps: names of the outputs, in the order of the family (``runtime.decode.shapes``).
+        maps: names of the outputs, in the order of the family (``hotpath.runtime.decode.shapes``).
         search_features: name of the output with the window's features; None if there is none.
     """
 
@@ -124,20 +130,6 @@ def load(
     return read(own)
 
 
-def models(network: "Network", paths: "Mapping[str, pathlib.Path]") -> Any:
-    """Return ``load`` in floats with ``onnx``'s models, for callers that change the graphs.
-
-    Raises:
-        ImportError: there is no ``onnx``.
-        BadNetwork: see ``load``.
-    """
-    import onnx
-
-    found = load(network, paths, FLOATS)
-    both = onnx.load(found.exemplar.path), onnx.load(found.search.path)
-    return found._replace(exemplar=both[0], search=both[1])
-
-
 def read(folder: str) -> Graphs:
     """The models in a folder."""
     with open(os.path.join(folder, DESCRIPTION)) as file:
@@ -163,7 +155,7 @@ def read(folder: str) -> Graphs:
 
 def _made(network: "Network", paths: "Mapping[str, pathlib.Path]", form: str, own: str) -> str:
     """Make the files; returns their folder, one of this process where ``own`` can't be written."""
-    from runtime.graphs import writing
+    from hotpath.runtime.prepare.graphs import writing
 
     folder = os.path.dirname(own)
     try:

@@ -10,10 +10,10 @@ from typing import Any, Callable, Iterable, Optional, Tuple
 import cv2
 import numpy as np
 
-from kernels.cpu.interface import Kernels
-from kernels.cpu.online import Colours
-from kernels.settings import ColourSettings
-from runtime.pictures import AnyFrame, every_pixel
+from hotpath.kernels.cpu.interface import Kernels
+from hotpath.kernels.cpu.online import Colours
+from hotpath.kernels.settings import ColourSettings
+from hotpath.runtime.pictures import AnyFrame, every_pixel
 
 PATCH = 24  # pixels a side of the picture that a histogram is made of
 HUES, LEVELS, GREYS = 15, 4, 8
@@ -28,7 +28,7 @@ MIDDLE = np.clip(0.6 - np.hypot(_STEP[:, None], _STEP), 0, None).ravel()
 
 
 def compiled(kernels: Kernels) -> Any:
-    """``project`` and ``histogram`` in C++, or None (see ``kernels.cpu.binding``)."""
+    """``project`` and ``histogram`` in C++, or None (see ``hotpath.kernels.cpu.binding``)."""
     settings = ColourSettings(BINS, HUES, LEVELS, HUE_WIDTH, LEVEL_WIDTH, GREY_WIDTH, GREY)
     return kernels.new(Colours, settings)
 

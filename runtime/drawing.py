@@ -12,9 +12,9 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 import cv2
 import numpy as np
 
-from runtime.errors import BadBox
-from runtime.pictures import bgr_of
-from runtime.types import Track, checked_frame
+from hotpath.runtime.errors import BadBox
+from hotpath.runtime.pictures import bgr_of
+from hotpath.runtime.types import Track, checked_frame
 
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 UNIT_PX = 22.0  # height of FONT's capitals at scale 1

@@ -1,12 +1,13 @@
-"""The errors that a caller of the runtime may catch; ``from runtime import BadBox`` works too.
+"""The errors that a caller of the runtime may catch; ``from hotpath.runtime import BadBox`` works
+too.
 
 There is one class for each thing that a user can act on. All of them derive from ``HotpathError``,
 and the message of each is one sentence that says what to do. The classes for boards, GPUs and FPGAs
-are in ``boards.errors`` and ``kernels.errors``, with the same base.
+are in ``hotpath.boards.errors`` and ``hotpath.kernels.errors``, with the same base.
 """
 
-from kernels.errors import HotpathError as HotpathError
-from kernels.errors import NetworkFailed as NetworkFailed
+from hotpath.kernels.errors import HotpathError as HotpathError
+from hotpath.kernels.errors import NetworkFailed as NetworkFailed
 
 
 class BadBox(HotpathError):

@@ -16,13 +16,15 @@ from typing import TYPE_CHECKING, Any, Callable, Optional, Sequence, Tuple, Unio
 import cv2
 import numpy as np
 
-from kernels.cpu.interface import PLAIN, Kernels
-from kernels.settings import BoxLimits, InputSettings, WindowSettings
-from runtime.pictures import AnyFrame, JpegFrame, LentFrame, PlanarFrame, bgr_of, pixels_of
-from runtime.types import Box
+from hotpath.kernels.cpu.interface import PLAIN, Kernels
+from hotpath.kernels.settings import BoxLimits, InputSettings, WindowSettings
+from hotpath.runtime.pictures import AnyFrame, JpegFrame, LentFrame, PlanarFrame, bgr_of, pixels_of
+from hotpath.runtime.types import Box
 
-if TYPE_CHECKING:  # runtime.networks reads the families of runtime.decode, which use this file
-    from runtime.network import Network
+if (
+    TYPE_CHECKING
+):  # hotpath.runtime.networks reads the families of runtime.decode, which use this file
+    from hotpath.runtime.network import Network
 
 Window = Tuple[Union[int, float], Union[int, float], Union[int, float], Union[int, float]]
 
@@ -283,7 +285,7 @@ def crop_into(
 
     Args:
         network: uses ``resample``.
-        kernels: ``crop`` and ``warp`` (see ``kernels.cpu``).
+        kernels: ``crop`` and ``warp`` (see ``hotpath.kernels.cpu``).
         out: (..., 3, height, width).
         packing: as the kernels' ``crop`` takes it.
     """
@@ -372,7 +374,8 @@ def border_colour(network: "Network", frame: AnyFrame) -> np.ndarray:
     """Return the colour for pixels outside the frame: (3,) uint8, BGR.
 
     For a frame in planes it is the colour of the mean Y, U and V. This is within 1 of the converted
-    frame's mean, unless many pixels lie outside BGR's range (see ``kernels.planes.Planes.mean``).
+    frame's mean, unless many pixels lie outside BGR's range (see
+    ``hotpath.kernels.planes.Planes.mean``).
     """
     if network.border == "zero":
         return np.zeros(3, np.uint8)

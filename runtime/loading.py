@@ -11,22 +11,22 @@ import os
 import pathlib
 from typing import Any, NamedTuple, Optional
 
-import boards
-from boards import detect
-from kernels import cpu
-from kernels.commands import counted
-from kernels.cpu.interface import Kernels
-from kernels.errors import NoCompiler, NotOnGpu
-from runtime import engines
-from runtime.bundle import FILE, FOLDER, Bundle, command, folder_of
-from runtime.devices.base import Device
-from runtime.devices.processor import Processor
-from runtime.engines.base import Engine, Setup
-from runtime.errors import BadBundle, NoEngine
-from runtime.networks import DEFAULT_NETWORK, Network, default_of, load_network
-from runtime.options import DEFAULTS, MOST_WINDOWS, NORMAL, Log, Options, PathLike, check
-from runtime.precision import AUTO, open_precision
-from runtime.tracker import NOT_ASKED, Tracker
+from hotpath import boards
+from hotpath.boards import detect
+from hotpath.kernels import cpu
+from hotpath.kernels.commands import counted
+from hotpath.kernels.cpu.interface import Kernels
+from hotpath.kernels.errors import NoCompiler, NotOnGpu
+from hotpath.runtime import engines
+from hotpath.runtime.bundle import FILE, FOLDER, Bundle, command, folder_of
+from hotpath.runtime.devices.base import Device
+from hotpath.runtime.devices.processor import Processor
+from hotpath.runtime.engines.base import Engine, Setup
+from hotpath.runtime.errors import BadBundle, NoEngine
+from hotpath.runtime.networks import DEFAULT_NETWORK, Network, default_of, load_network
+from hotpath.runtime.options import DEFAULTS, MOST_WINDOWS, NORMAL, Log, Options, PathLike, check
+from hotpath.runtime.precision import AUTO, open_precision
+from hotpath.runtime.tracker import NOT_ASKED, Tracker
 
 
 class Loaded(NamedTuple):
@@ -35,7 +35,7 @@ class Loaded(NamedTuple):
     Attributes:
         network: the ``Network``.
         engine: the engine that holds it; several trackers may share it.
-        kernels: crop and select on the processor (see ``kernels.cpu.load``).
+        kernels: crop and select on the processor (see ``hotpath.kernels.cpu.load``).
     """
 
     network: Network
@@ -52,7 +52,7 @@ def load(options: Options) -> Loaded:
 
     Raises:
         BadOption, UnknownNetwork, BadNetwork, NoEngine, BadBundle, BundleMismatch: see
-            ``runtime.errors``.
+            ``hotpath.runtime.errors``.
     """
     check(options)
     options = options._replace(threads=usable_threads(options.threads, options.log))
@@ -132,7 +132,7 @@ def find_bundle(
     """The bundle for a board and a network.
 
     Args:
-        board: a ``boards.Board``; None if it could not be detected.
+        board: a ``hotpath.boards.Board``; None if it could not be detected.
         network: its ``Network``.
         precision: None for the board's default if that is there, else any.
         folder: folder of all bundles.
@@ -174,7 +174,7 @@ def open_bundle(
         bundle: a ``Bundle``.
         network: the ``Network`` that it must be of; None for the one whose TOML is in it.
         threads: threads of one call of the network, on a processor.
-        device: an open ``kernels.cuda.device``, or PYNQ's device; None to open one.
+        device: an open ``hotpath.kernels.cuda.device``, or PYNQ's device; None to open one.
         board: name of the board that this is; None if it is not known.
         precision: that the bundle must have, or None.
         overlay: path of the .bit for an FPGA; None for the board's own.
@@ -222,7 +222,7 @@ def create_device(
         options: uses ``log``, which gets the reason if the GPU does not take the whole frame.
     """
     if engine.device is not None:
-        from runtime.devices.gpu import Gpu
+        from hotpath.runtime.devices.gpu import Gpu
 
         try:
             return Gpu(network, engine, kernels, log=options.log)
@@ -230,7 +230,7 @@ def create_device(
             if options.log is not None:
                 options.log(f"crop and select run on the processor: {error}")
     if engine.fabric is not None:
-        from runtime.devices.fpga import Fpga
+        from hotpath.runtime.devices.fpga import Fpga
 
         return Fpga(network, engine, kernels)
     return Processor(network, engine, kernels)

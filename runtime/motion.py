@@ -7,7 +7,7 @@ The same boxes and times always give the same numbers.
 import math
 from typing import Dict, Optional
 
-from runtime.types import LOST, UNSURE, Box, Track
+from hotpath.runtime.types import LOST, UNSURE, Box, Track
 
 SMOOTH_S = 0.3  # time constant of the velocity: a change has 63 % of its effect after it
 COAST_S = 0.5  # time constant with which the velocity of a hidden target decays

@@ -5,10 +5,10 @@ import os
 import pathlib
 from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
 
-from runtime.errors import BadNetwork
+from hotpath.runtime.errors import BadNetwork
 
 NETWORKS = pathlib.Path(__file__).resolve().parent / "networks"
-DETECTORS = NETWORKS.parent / "detect" / "files"
+DETECTORS = NETWORKS.parent / "track" / "detect" / "files"
 CACHE = pathlib.Path("~/.cache/hotpath/networks").expanduser()
 GIVEN = "networks_dir (--networks-dir)"  # in Python, and on the command line
 

@@ -3,7 +3,7 @@
 import pathlib
 from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional, Tuple, Union
 
-from runtime.errors import BadOption
+from hotpath.runtime.errors import BadOption
 
 PathLike = Union[str, pathlib.Path]
 SAVING, NORMAL, LOW = LATENCIES = ("saving", "normal", "low")
@@ -21,8 +21,8 @@ class Options(NamedTuple):
         engine: "auto", or the name of a file of ``runtime/engines``, such as "openvino" or
             "onnxruntime". "tensorrt" and "overlay" run the bundle of this board.
         precision: "fp32", "int8" or "auto". "auto" takes INT8 if the network has an INT8 form and
-            this processor runs it faster (see ``runtime.precision``). A bundle must have this
-            precision. With "auto" it may have any, also "fp16".
+            this processor runs it faster (see ``hotpath.runtime.precision``). A bundle must have
+            this precision. With "auto" it may have any, also "fp16".
         networks_dir: folder with the network's files, sub-folders included. None looks beside the
             TOML and among the downloaded files.
         threads: threads that run the network, at most the number of cores. None is one.
@@ -31,15 +31,16 @@ class Options(NamedTuple):
         board: name of this board. None detects it.
         simulate: function that takes a board's name and opens a simulated FPGA board. It returns
             the PYNQ device and the path of the .bit file. An example is
-            ``kernels.fpga.design.sim.device.opener("model")``.
-        recover: whether to search for a lost target in the whole picture (``runtime.search``).
-            None does so if network and engine can and the board's profile says so.
+            ``hotpath.kernels.fpga.design.sim.device.opener("model")``.
+        recover: whether to search for a lost target in the whole picture
+            (``hotpath.runtime.search``). None does so if network and engine can and the board's
+            profile says so.
         search_windows: windows that the search looks at in each frame. None takes the number in
             the board's profile.
         latency: how a thread waits for a GPU, one of ``LATENCIES``. "low" spins, "normal" yields to
             other threads, "saving" sleeps.
         steady: whether the next window follows the camera's motion between two frames
-            (``runtime.camera_motion``). This takes about 1.5 ms a frame.
+            (``hotpath.runtime.camera_motion``). This takes about 1.5 ms a frame.
     """
 
     network: Optional[PathLike] = None

@@ -14,9 +14,9 @@ from typing import Any, Dict, List, Optional, Tuple, Union
 import cv2
 import numpy as np
 
-from kernels import cpu
-from kernels.cpu.jpeg import SCALES, DamagedJpeg, JpegDecoder
-from kernels.planes import Planes
+from hotpath.kernels import cpu
+from hotpath.kernels.cpu.jpeg import SCALES, DamagedJpeg, JpegDecoder
+from hotpath.kernels.planes import Planes
 
 try:
     import simplejpeg
@@ -270,7 +270,7 @@ def bgr_of(frame: AnyFrame) -> np.ndarray:
 
 
 def pixels_of(frame: AnyFrame) -> Union[np.ndarray, Planes]:
-    """Return a frame as ``kernels.crop`` reads it: its planes if it has some, else BGR."""
+    """Return a frame as ``hotpath.kernels.crop`` reads it: its planes if it has some, else BGR."""
     return frame.planes if isinstance(frame, PlanarFrame) else bgr_of(frame)
 
 

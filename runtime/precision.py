@@ -3,9 +3,9 @@
 A network may have an INT8 form: ``NAME-int8.toml`` beside its TOML or in a folder ``int8`` there,
 as ``hotpath int8`` writes it. With "auto" the INT8 form runs if the processor has instructions for
 it and a measurement shows that it is faster. The measurement takes a few milliseconds, once.
-``python -m runtime.precision`` (``make setup``) makes it in advance. A measurement on a busy
-machine is repeated at the next start, until two in a row agree. ``python -m boards forget`` removes
-all measurements.
+``python -m hotpath.runtime.precision`` (``make setup``) makes it in advance. A measurement on a
+busy machine is repeated at the next start, until two in a row agree. ``python -m hotpath boards
+forget`` removes all measurements.
 """
 
 import hashlib
@@ -18,11 +18,11 @@ import sys
 import time
 from typing import Any, Dict, List, Optional, Tuple
 
-from runtime import engines
-from runtime.engines.base import Engine
-from runtime.errors import BadNetwork, NoEngine
-from runtime.networks import CACHE, DEFAULT_NETWORK, Network, load_network
-from runtime.options import Log, Options
+from hotpath.runtime import engines
+from hotpath.runtime.engines.base import Engine
+from hotpath.runtime.errors import BadNetwork, NoEngine
+from hotpath.runtime.networks import CACHE, DEFAULT_NETWORK, Network, load_network
+from hotpath.runtime.options import Log, Options
 
 AUTO, FP32, INT8 = PRECISIONS = ("auto", "fp32", "int8")
 # AVX-512 VNNI and AVX-VNNI of x86, and the dot products of ARM: as Linux names them.
@@ -52,7 +52,7 @@ def open_precision(
 
     Raises:
         BadNetwork: "int8" was asked for and the network has no INT8 form, or files are missing.
-        NoEngine: there is no such precision; or see ``runtime.engines.create``.
+        NoEngine: there is no such precision; or see ``hotpath.runtime.engines.create``.
     """
     precision, engine = options.precision, options.engine
     if precision not in PRECISIONS:

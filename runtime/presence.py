@@ -11,9 +11,9 @@ combines the score with other cues and smooths them over the frames. There are t
 
     ScoreAndFeatures   score * cosine similarity of the mean features under the box, in the first
                        frame and in this one. It is only the score if a graph has no such output.
-    ScoreLooksColour   mean of the score, the classifier of ``runtime.learner`` and the similarity
-                       of colours. It is used if the tracker searches for lost targets, and is
-                       defined in ``runtime.search.cues``.
+    ScoreLooksColour   mean of the score, the classifier of ``hotpath.runtime.learner`` and the
+                       similarity of colours. It is used if the tracker searches for lost targets,
+                       and is defined in ``hotpath.runtime.search.cues``.
 
 The TOML of a network has the thresholds for each set of cues. Presence does not change the box.
 
@@ -25,10 +25,10 @@ from typing import Any, NamedTuple, Optional, Tuple
 
 import numpy as np
 
-from kernels.cpu.interface import Kernels
-from runtime.network import Network
-from runtime.pictures import AnyFrame
-from runtime.types import FOUND, LOST, TRACKED, UNSURE, Seen
+from hotpath.kernels.cpu.interface import Kernels
+from hotpath.runtime.network import Network
+from hotpath.runtime.pictures import AnyFrame
+from hotpath.runtime.types import FOUND, LOST, TRACKED, UNSURE, Seen
 
 KEPT = 0.6  # share of the last frame's presence in this one's
 INNER = 0.8  # share of the box's sides whose cells are averaged: its corners are background
@@ -67,7 +67,7 @@ class Presence:
 
     Attributes:
         value: smoothed presence, 0 to 1; None without cues.
-        state: one of ``runtime.types.STATES``.
+        state: one of ``hotpath.runtime.types.STATES``.
         lost_frames: frames for which the target has been lost.
         since: frames since the last judgement.
     """
@@ -143,7 +143,7 @@ class ScoreAndFeatures:
 
     Args:
         network: only ``stride`` is used.
-        kernels: only ``cosine_similarity`` is used (see ``kernels.cpu.interface``).
+        kernels: only ``cosine_similarity`` is used (see ``hotpath.kernels.cpu.interface``).
 
     Attributes:
         reference: float32 (channels,), mean features of the first frame; None if the graph gives

@@ -6,7 +6,7 @@ the TOML. What is an exemplar here knows its device only.
 
 from typing import Any, Callable, Optional
 
-from runtime.network import Network
+from hotpath.runtime.network import Network
 
 
 class Refresh:

@@ -1,9 +1,9 @@
 """The tracker: it takes a target in one frame and finds it in every frame after it.
 
 ``init`` and ``update`` show the path of a frame. A device crops, runs the network and selects
-(``runtime.devices``). Presence says whether the target is there. The search chooses windows while
-the target is lost. The learner recognises the target by its features. The class has the interface
-of a tracker of the GOT-10k toolkit.
+(``hotpath.runtime.devices``). Presence says whether the target is there. The search chooses windows
+while the target is lost. The learner recognises the target by its features. The class has the
+interface of a tracker of the GOT-10k toolkit.
 """
 
 import math
@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any, List, Optional, Sequence, Tuple
 import cv2
 import numpy as np
 
-from kernels.errors import NO_SCORE
-from runtime import decode, geometry
-from runtime.camera_motion import Ahead, CameraMotion
-from runtime.devices.base import Device, Look
-from runtime.errors import NetworkFailed, NotReady
-from runtime.presence import Presence, ScoreAndFeatures, thresholds_of
-from runtime.types import LOST, TRACKED, UNSURE, Box, Seen, Track, checked_box
+from hotpath.kernels.errors import NO_SCORE
+from hotpath.runtime import decode, geometry
+from hotpath.runtime.camera_motion import Ahead, CameraMotion
+from hotpath.runtime.devices.base import Device, Look
+from hotpath.runtime.errors import NetworkFailed, NotReady
+from hotpath.runtime.presence import Presence, ScoreAndFeatures, thresholds_of
+from hotpath.runtime.types import LOST, TRACKED, UNSURE, Box, Seen, Track, checked_box
 
 if TYPE_CHECKING:
-    from runtime.refresh import Refresh
-    from runtime.search.search import Search
+    from hotpath.runtime.refresh import Refresh
+    from hotpath.runtime.search.search import Search
 
 NOT_ASKED = "it was not asked for"  # why a lost target is not searched for
 
@@ -79,7 +79,9 @@ class Tracker:
         self.searches = not self.why_no_search
         self.search: Optional[Search] = None
         if self.searches:
-            from runtime.search.search import create  # only where a lost target is searched for
+            from hotpath.runtime.search.search import (
+                create,  # only where a lost target is searched for
+            )
 
             self.search = create(network, kernels, search_windows)
             self.presence = self.search.presence
@@ -93,8 +95,8 @@ class Tracker:
         """Start to follow a target.
 
         Args:
-            frame: BGR uint8 (H, W, 3), a ``Picture`` of ``runtime.pictures``, or another type that
-                the device takes.
+            frame: BGR uint8 (H, W, 3), a ``Picture`` of ``hotpath.runtime.pictures``, or another
+                type that the device takes.
             box: (x, y, w, h), 0-based pixels of the frame. It may reach a little beyond the frame.
 
         Raises:
@@ -113,7 +115,7 @@ class Tracker:
         # exemplar: crop and features, kept for all later frames
         exemplar = self._exemplar = device.exemplar(frame, state)
         if self.network.refresh_every:
-            from runtime.refresh import Refresh  # only a few networks do
+            from hotpath.runtime.refresh import Refresh  # only a few networks do
 
             self._refresh = Refresh(self.network, exemplar)
 
@@ -159,7 +161,8 @@ class Tracker:
             self._check_target()
         return geometry.box_of(self.network, self.state)
 
-    # the steps of a frame, which ``runtime.targets.targets`` takes with several trackers at once
+    # the steps of a frame, which ``hotpath.runtime.targets.targets`` takes with several trackers at
+    # once
 
     def looks(self, frame: Any, shape: Tuple[int, ...]) -> List[Look]:
         """Return the windows of a frame that the device has to look at.

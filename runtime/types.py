@@ -4,8 +4,8 @@ from typing import Any, Dict, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
-from runtime.errors import BadBox, BadFrame
-from runtime.pictures import AnyFrame, Picture
+from hotpath.runtime.errors import BadBox, BadFrame
+from hotpath.runtime.pictures import AnyFrame, Picture
 
 TRACKED, UNSURE, LOST, FOUND = STATES = "tracked", "unsure", "lost", "found"
 LEAST_INSIDE = 0.05  # share of a box that a frame must show
@@ -34,14 +34,15 @@ class Track(NamedTuple):
         box: a ``Box``: ``(x, y, w, h)`` floats, 0-based pixels of the source frame.
         score: the network's confidence in the winning cell, 0 to 1.
         lost: True if the target is neither in that box nor elsewhere in the search region (see
-            ``runtime.presence``).
+            ``hotpath.runtime.presence``).
         state: one of ``STATES``. ``lost`` is True only in the state "lost".
         class_id: number of the class, if a detector found the target; else None.
         class_name: name of that class, or "".
-        velocity: (x, y) of the box's centre, pixels a second, smoothed. ``runtime.motion`` sets it
-            if the times of the frames are known. Else it is None.
-        predicted: while the state is "unsure" or "lost", the ``Box`` that ``runtime.motion``
-            extrapolates with a decaying velocity. Else, or without ``runtime.motion``, None.
+        velocity: (x, y) of the box's centre, pixels a second, smoothed. ``hotpath.runtime.motion``
+            sets it if the times of the frames are known. Else it is None.
+        predicted: while the state is "unsure" or "lost", the ``Box`` that
+            ``hotpath.runtime.motion`` extrapolates with a decaying velocity. Else, or without
+            ``hotpath.runtime.motion``, None.
     """
 
     box: Box
@@ -76,7 +77,7 @@ class Taken(NamedTuple):
     """A frame that was read.
 
     Attributes:
-        frame: BGR uint8 (H, W, 3), or a ``Picture`` of ``runtime.pictures``.
+        frame: BGR uint8 (H, W, 3), or a ``Picture`` of ``hotpath.runtime.pictures``.
         index: 0-based index in its source.
         time_s: time in its source, seconds, or None.
         wait_ms: how long the source took to give it.

@@ -18,7 +18,7 @@ hypothesis.settings.register_profile(
 hypothesis.settings.register_profile("many", max_examples=ALL, deadline=None)
 hypothesis.settings.load_profile("few")
 
-# A test that imports OpenVINO sends no event to its makers; see runtime.engines.openvino.
+# A test that imports OpenVINO sends no event to its makers; see hotpath.runtime.engines.openvino.
 sys.modules.setdefault("openvino_telemetry", None)
 
 # A shell that starts the tests in the background makes them ignore Ctrl-C. The programs under test
@@ -33,20 +33,20 @@ LONGEST = (
     "kernels/fpga/test_stream_equivalence.py",
     "kernels/cuda",
     "runtime/devices/test_gpu_search.py",
-    "runtime/video/test_live.py",
-    "runtime/links/page/test_browser.py",
+    "runtime/track/video/test_live.py",
+    "runtime/track/links/page/test_browser.py",
     "kernels/fpga",
     "test_readme.py",
     "test_setup.py",
     "calib",
     "boards/doctor",
     "kernels/cpu",
-    "runtime/links",
-    "runtime/gstreamer",
-    "runtime/test_track.py",
+    "runtime/track/links",
+    "runtime/track/gstreamer",
+    "runtime/track/test_track.py",
     "runtime/targets",
-    "runtime/cli",
-    "fps",
+    "runtime/track/cli",
+    "boards/fps",
 )
 
 

@@ -5,17 +5,17 @@ import sys
 
 import pytest
 
-from boards import __main__ as boards
-from boards.build import __main__ as engine
-from runtime import vot
-from runtime.cli import options
-from runtime.networks import __main__ as networks
+from hotpath.boards import __main__ as boards
+from hotpath.boards.build import __main__ as engine
+from hotpath.runtime.track import vot
+from hotpath.runtime.track.cli import options
+from hotpath.runtime.track.cli.networks import __main__ as networks
 
 pytestmark = pytest.mark.skipif(sys.version_info < (3, 10), reason="calib/ needs Python 3.10")
 
 
 def parsers():
-    from calib import convert, evaluate, int8, tune
+    from hotpath.calib import convert, evaluate, int8, tune
 
     yield from (options.parser(), boards._parser(), engine._parser(), networks._parser())
     yield from (each.parser() for each in (vot, evaluate, int8, tune, convert))

@@ -10,8 +10,7 @@ from tests.support import ROOT, run
 # In a process of its own: grimp starts threads, which do not go with all libraries of other tests.
 CODE = """
 import graphlib, grimp
-packages = "kernels", "boards", "runtime", "calib"
-graph = grimp.build_graph(*packages, exclude_type_checking_imports=True, cache_dir=None)
+graph = grimp.build_graph("hotpath", exclude_type_checking_imports=True, cache_dir=None)
 assert len(graph.modules) > 200
 imports = {m: graph.find_modules_directly_imported_by(m) for m in graph.modules}
 graphlib.TopologicalSorter(imports).prepare()
@@ -19,7 +18,12 @@ graphlib.TopologicalSorter(imports).prepare()
 
 
 @pytest.mark.skipif(importlib.util.find_spec("grimp") is None, reason="needs import-linter")
-def test_no_file_imports_itself_through_others():
+def test_no_file_imports_itself_through_others(tmp_path):
     """Also where the contract about folders makes an exception, and inside functions."""
-    done = run([sys.executable, "-c", CODE], cwd=str(ROOT))
+    package = tmp_path / "hotpath"  # grimp reads folders
+    package.mkdir()
+    (package / "__init__.py").write_text("")  # not hotpath.py: it imports the runtime
+    for name in ("boards", "calib", "kernels", "runtime"):
+        (package / name).symlink_to(ROOT / name)
+    done = run([sys.executable, "-c", CODE], cwd=str(tmp_path))
     assert done.returncode == 0, done.stderr

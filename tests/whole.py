@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 
-from calib import provenance
+from hotpath.calib import provenance
 from tests.support import ROOT
 
 RESULT = ROOT / "docs" / "results" / "tests.md"

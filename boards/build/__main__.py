@@ -14,15 +14,15 @@ import pathlib
 import sys
 from typing import List, Optional
 
-import boards
-from boards.build import engines
-from boards.build.engines import tensorrt
-from boards.build.order import PRECISIONS, TABLE, Order
-from boards.build.progress import say
-from kernels.commands import Parser
-from kernels.errors import HotpathError
-from runtime import DEFAULT_NETWORK, bundle
-from runtime.networks import default_of, load_network
+from hotpath import boards
+from hotpath.boards.build import engines
+from hotpath.boards.build.engines import tensorrt
+from hotpath.boards.build.order import PRECISIONS, TABLE, Order
+from hotpath.boards.build.progress import say
+from hotpath.kernels.commands import Parser
+from hotpath.kernels.errors import HotpathError
+from hotpath.runtime import DEFAULT_NETWORK, bundle
+from hotpath.runtime.networks import default_of, load_network
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
@@ -54,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     table = "file with the ranges for int8 (default: {})".format(TABLE.format("NETWORK"))
     out = f"folder of all bundles (default: {bundle.FOLDER})"
     add = cli.add_argument
-    add("board", nargs="?", help="a name of `python -m boards list`, or a TOML file")
+    add("board", nargs="?", help="a name of `python -m hotpath boards list`, or a TOML file")
     usual = f"the network (default: the board's, else {DEFAULT_NETWORK})"
     add("--network", metavar="NAME|FILE.toml", help=usual)
     add("--precision", choices=PRECISIONS, help="of the bundle (default: the board's own)")

@@ -1,9 +1,9 @@
 """Measure what a converted network loses: its one-step overlap beside the network's own in fp32.
 
-    python -m boards.build.accuracy raspberry_pi5 --precision int8 --clips DIR DIR
+    python -m hotpath.boards.build.accuracy raspberry_pi5 --precision int8 --clips DIR DIR
 
-The bundle is built and run here. The pairs of crops are those of ``calib.one_step_overlap``. Each
-folder of clips gets a line.
+The bundle is built and run here. The pairs of crops are those of
+``hotpath.calib.one_step_overlap``. Each folder of clips gets a line.
 """
 
 import argparse
@@ -15,16 +15,16 @@ from typing import List, Optional
 
 os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 
-import boards
-from boards.build.engines import build_of
-from boards.build.order import PRECISIONS, Order
-from boards.build.progress import say
-from calib.clips import find_clips
-from calib.one_step_overlap import FRAMES, Finder, Pairs
-from kernels.commands import Parser
-from kernels.errors import HotpathError
-from runtime import DEFAULT_NETWORK, engines, loading
-from runtime.networks import load_network
+from hotpath import boards
+from hotpath.boards.build.engines import build_of
+from hotpath.boards.build.order import PRECISIONS, Order
+from hotpath.boards.build.progress import say
+from hotpath.calib.clips import find_clips
+from hotpath.calib.one_step_overlap import FRAMES, Finder, Pairs
+from hotpath.kernels.commands import Parser
+from hotpath.kernels.errors import HotpathError
+from hotpath.runtime import DEFAULT_NETWORK, engines, loading
+from hotpath.runtime.networks import load_network
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
@@ -41,7 +41,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     cli = Parser(
-        prog="python -m boards.build.accuracy",
+        prog="python -m hotpath.boards.build.accuracy",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

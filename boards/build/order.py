@@ -3,9 +3,9 @@
 import pathlib
 from typing import Any, Dict, Optional, Union
 
-from boards import Board
-from boards.errors import BuildFailed
-from runtime import bundle
+from hotpath.boards import Board
+from hotpath.boards.errors import BuildFailed
+from hotpath.runtime import bundle
 
 PRECISIONS = ("fp32", "fp16", "int8")
 TABLE = "out/int8/{}-ranges.json"  # where `hotpath int8 --out out/int8` writes it
@@ -15,8 +15,8 @@ class Order:
     """One bundle that is to be built.
 
     Args:
-        board: the ``boards.Board``.
-        network: the ``runtime.networks.Network``.
+        board: the ``hotpath.boards.Board``.
+        network: the ``hotpath.runtime.networks.Network``.
         precision: one of ``PRECISIONS``.
         out: folder of all bundles.
         networks_dir: folder that is searched for the network's files, or None.

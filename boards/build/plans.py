@@ -8,11 +8,11 @@ import os
 import re
 from typing import Any, Callable, Dict, NamedTuple, Optional
 
-from boards.build.progress import Heartbeat
-from boards.errors import BuildFailed
-from kernels.cuda import driver
-from runtime.engines import tensorrt as adapter
-from runtime.graphs import IN_FLOAT32
+from hotpath.boards.build.progress import Heartbeat
+from hotpath.boards.errors import BuildFailed
+from hotpath.kernels.cuda import driver
+from hotpath.runtime.engines import tensorrt as adapter
+from hotpath.runtime.prepare.graphs import IN_FLOAT32
 
 WORKSPACE_SHARE = 8  # tactics may use one part in eight of the memory
 SMALL_GB = 4  # up to here plans do without the libraries below, which take .7 to 1 GB when loaded
@@ -25,7 +25,8 @@ class Request(NamedTuple):
     Attributes:
         precision: "fp32", "fp16" or "int8".
         dla: number of the DLA core, or None.
-        scales: dict of tensor -> 8 hexadecimal digits (see ``boards.build.ranges``), or None.
+        scales: dict of tensor -> 8 hexadecimal digits (see ``hotpath.boards.build.ranges``), or
+            None.
         quantised: whether the models themselves say what is INT8 (Q/DQ).
         memory_gb: memory of the board.
         half_tensors: whether plans take and give float16. TensorRT 11 reads that in the model.
@@ -49,7 +50,7 @@ class Builder:
 
     Attributes:
         version: version of TensorRT.
-        gpu: ``kernels.cuda.driver.Gpu``.
+        gpu: ``hotpath.kernels.cuda.driver.Gpu``.
         strong: whether the model's own types decide the precision (TensorRT 11).
 
     Raises:
@@ -73,7 +74,7 @@ class Builder:
         except TypeError:  # its text is about pybind11; the logger has the cause
             raise BuildFailed(
                 f"TensorRT {self.version} can't use the GPU: {self._logger.last()}; run "
-                "`python -m boards`, the driver may be too old for it"
+                "`python -m hotpath boards`, the driver may be too old for it"
             ) from None
         self._calibrator: Any = None
         self._is_mixed = False  # whether layers are marked to stay in float32

@@ -10,9 +10,9 @@ from typing import Any, Dict, Optional, Tuple
 
 import numpy as np
 
-from boards.build.order import Order
-from boards.errors import BuildFailed
-from runtime.networks import sha256_of
+from hotpath.boards.build.order import Order
+from hotpath.boards.errors import BuildFailed
+from hotpath.runtime.networks import sha256_of
 
 
 def scales(order: Order, paths: Dict[str, pathlib.Path]) -> Tuple[Dict[str, str], str]:
@@ -29,7 +29,7 @@ def scales(order: Order, paths: Dict[str, pathlib.Path]) -> Tuple[Dict[str, str]
         BuildFailed, BadTable: see ``read``.
     """
     values, digest = read(order, paths, order.table())
-    from calib.table import amax
+    from hotpath.calib.table import amax
 
     found = {
         tensor: struct.pack(">f", np.float32(magnitude) / np.float32(127)).hex()
@@ -49,7 +49,7 @@ def read(
         path: path of the table; None if there is none.
 
     Returns:
-        (the table as ``calib.table`` reads it, its sha256).
+        (the table as ``hotpath.calib.table`` reads it, its sha256).
 
     Raises:
         BuildFailed: there is no table, or it was measured on other files.
@@ -62,7 +62,7 @@ def read(
             f"int8 --network {order.network.given} --clips DIR` with a folder of annotated "
             "clips, or name a table with --calibration"
         )
-    from calib import table
+    from hotpath.calib import table
 
     ranges = table.read(path)
     if ranges["files"] != {part: sha256_of(file) for part, file in paths.items()}:

@@ -15,12 +15,12 @@ import tarfile
 import threading
 from typing import IO, Callable, List, Optional, Tuple
 
-from boards.build.writer import Writer
-from boards.errors import BuildFailed
-from runtime import bundle
-from runtime.libraries import PREFIX
+from hotpath.boards.build.writer import Writer
+from hotpath.boards.errors import BuildFailed
+from hotpath.runtime import bundle
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+OWN = ROOT / "hotpath.py"
 PACKAGES = ("runtime", "kernels", "boards")
 KINDS = (".py", ".toml", ".h", ".cu")
 COMPILED = ROOT / "kernels" / "cpu" / "build"
@@ -34,7 +34,7 @@ trap 'rm -rf "$d"' EXIT
 trap 'exit 129' HUP INT TERM PIPE
 tar xzf - -C "$d"
 cd "$d"
-python3 -m boards.build --prepared prepared --out out {force} 1>&2 </dev/null
+python3 -m hotpath.boards.build --prepared prepared --out out {force} 1>&2 </dev/null
 tar cf - -C out bundle
 """
 
@@ -68,7 +68,7 @@ def build(
             the board's own words.
         BadBundle: the bundle that came back is not whole, or can't be written.
     """
-    if PREFIX:  # what is sent to the board are the folders of a checkout
+    if not OWN.is_file():  # what is sent to the board are the folders of a checkout
         raise BuildFailed(
             "a build over ssh needs a checkout, not an installed package; clone the repository and "
             f"run `make engine BOARD=… HOST={host}` there"
@@ -122,7 +122,7 @@ def _run(
 
 def program() -> List[pathlib.Path]:
     """Return the files of this program that a board needs to build."""
-    found = []
+    found = [OWN]
     for package in PACKAGES:
         for path in sorted((ROOT / package).rglob("*")):
             if path.suffix in KINDS and COMPILED not in path.parents:

@@ -1,6 +1,6 @@
 """Prepare a network once for all boards, so that it ships with this program.
 
-    python -m boards.build.ship kestrel
+    python -m hotpath.boards.build.ship kestrel
 
 A board then builds the network without onnx. Run it again after the network's files have changed.
 """
@@ -10,13 +10,13 @@ import pathlib
 import sys
 from typing import List, Optional
 
-from boards import HOST, load_board
-from boards.build import prepared
-from boards.build.order import Order
-from boards.build.progress import say
-from kernels.commands import Parser
-from kernels.errors import HotpathError
-from runtime.networks import load_network
+from hotpath.boards import HOST, load_board
+from hotpath.boards.build import prepared
+from hotpath.boards.build.order import Order
+from hotpath.boards.build.progress import say
+from hotpath.kernels.commands import Parser
+from hotpath.kernels.errors import HotpathError
+from hotpath.runtime.networks import load_network
 
 WINDOWS = 4  # as most boards' profiles have it
 
@@ -24,7 +24,7 @@ WINDOWS = 4  # as most boards' profiles have it
 def main(arguments: Optional[List[str]] = None) -> int:
     """Run the command line and return the exit code."""
     cli = Parser(
-        prog="python -m boards.build.ship",
+        prog="python -m hotpath.boards.build.ship",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

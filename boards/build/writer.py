@@ -1,4 +1,4 @@
-"""Write a bundle's folder (see ``runtime.bundle``), whole or not at all."""
+"""Write a bundle's folder (see ``hotpath.runtime.bundle``), whole or not at all."""
 
 import json
 import os
@@ -7,9 +7,9 @@ import shutil
 import tempfile
 from typing import Any, Dict, Optional
 
-from kernels.commands import reason
-from runtime.bundle import FILE, FORMAT, BadBundle, Bundle
-from runtime.networks import sha256_of
+from hotpath.kernels.commands import reason
+from hotpath.runtime.bundle import FILE, FORMAT, BadBundle, Bundle
+from hotpath.runtime.networks import sha256_of
 
 # What a bundle.json says where its builder says nothing.
 DEFAULTS: Dict[str, Any] = {

@@ -1,9 +1,9 @@
-"""The report of ``python -m boards``: what is missing, known traps, the next command."""
+"""The report of ``python -m hotpath boards``: what is missing, known traps, the next command."""
 
 from typing import Dict, NamedTuple
 
-from boards.detect import Detection
-from boards.installed import Installed
+from hotpath.boards.detect import Detection
+from hotpath.boards.installed import Installed
 
 
 class Situation(NamedTuple):

@@ -2,7 +2,7 @@
 
 What a board needs follows from its profile's engine. For those that take more than one command
 there is a function in ``NEEDS``; every other engine states its libraries and their command itself
-(``runtime.engines.base``).
+(``hotpath.runtime.engines.base``).
 """
 
 import os
@@ -10,9 +10,9 @@ import shlex
 import sys
 from typing import Callable, Dict, List, NamedTuple
 
-from boards import NVIDIA, installed
-from boards.doctor import Situation
-from kernels.commands import PYNQ, make
+from hotpath.boards import NVIDIA, installed
+from hotpath.boards.doctor import Situation
+from hotpath.kernels.commands import PYNQ, make
 
 ALTERNATIVES = {"openvino": ("openvino", "onnxruntime")}  # one of them is enough
 JETPACK = "sudo apt-get update && sudo apt-get install nvidia-jetpack"
@@ -45,7 +45,11 @@ def missing(situation: Situation) -> List[Missing]:
     ]
     by_pip = [number for number, entry in enumerate(lacking) if _PIP in entry.command]
     if lacking and situation.installed.is_other and python_of(situation) != "python3":
-        return [Missing("environment", "has the packages", f"{ENVIRONMENT}/bin/python -m boards")]
+        return [
+            Missing(
+                "environment", "has the packages", f"{ENVIRONMENT}/bin/python -m hotpath boards"
+            )
+        ]
     if by_pip and situation.installed.managed and not situation.installed.environment:
         lacking[by_pip[0] : by_pip[0]] = _environment()
     elif by_pip and "pip" not in here:  # JetPack's images come without pip
@@ -143,7 +147,9 @@ def _setup(checkout: str = CHECKOUT, **more: str) -> str:
     """Return the command that makes ``.venv``, or this one in it where it is made."""
     is_other = os.path.realpath(sys.prefix) != os.path.realpath(os.path.join(checkout, ".venv"))
     python = own_python(checkout)
-    return python + " -m boards" if is_other and python != "python3" else make("setup", **more)
+    return (
+        python + " -m hotpath boards" if is_other and python != "python3" else make("setup", **more)
+    )
 
 
 def _for_computer(situation: Situation) -> List[Missing]:
@@ -157,7 +163,7 @@ def _for_computer(situation: Situation) -> List[Missing]:
     if name in ALTERNATIVES:
         return needs + [Missing(name, "or onnxruntime: runs the networks", setup)]
     try:
-        from runtime import engines
+        from hotpath.runtime import engines
     except ImportError:  # NumPy and OpenCV come first; the doctor runs without them
         return needs
     if name not in engines.names():

@@ -1,16 +1,16 @@
-"""Write the texts of ``python -m boards``: of this machine, and of all boards."""
+"""Write the texts of ``python -m hotpath boards``: of this machine, and of all boards."""
 
 import textwrap
 from typing import Any, List, Sequence
 
-from boards import Board, load_board, names
-from boards.detect import Detection
-from boards.doctor import Situation
-from boards.doctor.missing import missing, own_python, python_of
-from boards.doctor.traps import traps
-from boards.installed import Installed
-from boards.telemetry import Telemetry
-from kernels.commands import counted, make, program
+from hotpath.boards import Board, load_board, names
+from hotpath.boards.detect import Detection
+from hotpath.boards.doctor import Situation
+from hotpath.boards.doctor.missing import missing, own_python, python_of
+from hotpath.boards.doctor.traps import traps
+from hotpath.boards.installed import Installed
+from hotpath.boards.telemetry import Telemetry
+from hotpath.kernels.commands import counted, make, program
 
 WIDTH = 88  # of sentences; a command stays on one line, so that it can be copied
 LABEL = "  {:<16}{}"

@@ -6,10 +6,10 @@ the function and add it to ``TRAPS``.
 
 from typing import List, NamedTuple, Optional, Tuple
 
-from boards.doctor import Situation
-from boards.doctor.missing import by_its_python, pip
-from boards.installed import Package, at_least
-from kernels.commands import PYNQ
+from hotpath.boards.doctor import Situation
+from hotpath.boards.doctor.missing import by_its_python, pip
+from hotpath.boards.installed import Package, at_least
+from hotpath.kernels.commands import PYNQ
 
 Caught = Optional[Tuple[str, str]]
 
@@ -122,7 +122,7 @@ def _of_pynq(situation: Situation, name: str) -> Optional[Package]:
 
 
 def pynq_is_not_started(situation: Situation) -> Caught:
-    """PYNQ is in its own environment and needs XILINX_XRT: see ``boards.pynq``."""
+    """PYNQ is in its own environment and needs XILINX_XRT: see ``hotpath.boards.pynq``."""
     board, installed = situation.detection.board, situation.installed
     if board is None or board.engine != "overlay" or not _of_pynq(situation, "pynq"):
         return None

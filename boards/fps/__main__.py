@@ -1,13 +1,14 @@
-"""python -m tests.fps: is this commit slower on this board? With evidence that others can check.
+"""python -m hotpath.boards.fps: is this commit slower on this board? With evidence that others can
+check.
 
-    python -m tests.fps [--networks N,N] [--precision P,P] [--clips DIR] [--quick] [--lock]
-    python -m tests.fps --pace 30                 also with frames at a camera's rate
-    python -m tests.fps --against GITREF          this checkout and another commit, in turns
-    python -m tests.fps.camera_path               what frames in planes save
-    python -m tests.fps compare A B               two evidence files
-    python -m tests.fps report EVIDENCE...        Markdown anew
-    python -m tests.fps counters                  instructions of the host's hot path
-    python -m tests.fps --video CLIP --box X,Y,W,H [--against opencv]     one clip beside a peer
+    python -m hotpath.boards.fps [--networks N,N] [--precision P,P] [--clips DIR] [--quick] [--lock]
+    python -m hotpath.boards.fps --pace 30                 also with frames at a camera's rate
+    python -m hotpath.boards.fps --against GITREF  this checkout and another commit, in turns
+    python -m hotpath.boards.fps compare A B               two evidence files
+    python -m hotpath.boards.fps report EVIDENCE...        Markdown anew
+    python -m hotpath.boards.fps counters                  instructions of the host's hot path
+    python -m hotpath.boards.fps --video CLIP --box X,Y,W,H [--against opencv]
+        one clip beside a peer
 
 Exit codes: 0, 1 slower, 2 it can't be done (a sentence says why), 3 invalid.
 """
@@ -18,13 +19,13 @@ import pathlib
 import signal
 import sys
 
-from kernels.commands import program
-from runtime import engines
-from runtime.errors import HotpathError
-from runtime.networks import default_of
-from tests.fps import against, clips, compare, counters, report, run, simple
-from tests.fps import evidence as files
-from tests.fps import place as places
+from hotpath.boards.fps import against, clips, compare, counters, report, run, simple
+from hotpath.boards.fps import evidence as files
+from hotpath.boards.fps import place as places
+from hotpath.kernels.commands import program
+from hotpath.runtime import engines
+from hotpath.runtime.errors import HotpathError
+from hotpath.runtime.networks import default_of
 
 OUT = "out/fps"
 GIVEN = "frames rounds threads networks_dir int8_dir pace".split()  # as they are
@@ -39,19 +40,19 @@ def main(arguments=None):
     try:
         return options.run(options)
     except HotpathError as error:
-        print(f"tests.fps: {error}", file=sys.stderr)
+        print(f"hotpath fps: {error}", file=sys.stderr)
         return 2
-    except BrokenPipeError:  # as in `python -m tests.fps compare A B | head`
+    except BrokenPipeError:  # as in `python -m hotpath.boards.fps compare A B | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
-        print("tests.fps: stopped; the rounds that are finished are kept", file=sys.stderr)
+        print("hotpath fps: stopped; the rounds that are finished are kept", file=sys.stderr)
         return 130
 
 
 def _parser(arguments):
     parser = argparse.ArgumentParser(
-        prog=program("fps", "tests.fps"),
+        prog=program("fps", "hotpath.boards.fps"),
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -199,7 +200,7 @@ def _compare(options):
     for path, evidence in zip(options.files[-2:], runs[-len(options.files) :]):
         if evidence["verdict"]["state"] == "invalid":
             why = evidence["verdict"]["reasons"][0]["text"]
-            print(f"tests.fps: {path} is invalid: {why}", file=sys.stderr)
+            print(f"hotpath fps: {path} is invalid: {why}", file=sys.stderr)
             return compare.EXIT["invalid"]
     found = compare.compare(*runs)
     for name, comparison in found:

@@ -11,13 +11,13 @@ import time
 
 import numpy as np
 
-from runtime import bundle
-from runtime.errors import HotpathError
-from runtime.networks import load_network
-from tests.fps import evidence as files
-from tests.fps import place as places
-from tests.fps import run as runs
-from tests.support import run
+from hotpath.boards.fps import evidence as files
+from hotpath.boards.fps import place as places
+from hotpath.boards.fps import run as runs
+from hotpath.boards.fps.processes import run
+from hotpath.runtime import bundle
+from hotpath.runtime.errors import HotpathError
+from hotpath.runtime.networks import load_network
 
 BLOCK = 20  # frames before the other's turn
 WARM_BLOCKS = 5
@@ -146,7 +146,7 @@ def bundle_in(tree, case, settings, board, say=print):
     if os.path.isdir(prepared) and not os.path.exists(os.path.join(tree, prepared)):
         shutil.copytree(prepared, os.path.join(tree, prepared))
     name = os.path.abspath(case.network) if case.network.endswith(".toml") else case.network
-    command = [sys.executable, "-m", "boards.build", board, "--network", name]
+    command = [sys.executable, "-m", "hotpath.boards.build", board, "--network", name]
     command += ["--precision", case.precision]
     if settings.networks_dir:
         command += ["--networks-dir", os.path.abspath(settings.networks_dir)]

@@ -5,8 +5,8 @@ from collections import namedtuple
 
 import numpy as np
 
-from calib.clips import find_clips
-from runtime.errors import BadSource
+from hotpath.calib.clips import find_clips
+from hotpath.runtime.errors import BadSource
 
 FILM = "film"
 SHORTEST = 10

@@ -2,11 +2,11 @@
 
 import pathlib
 
-from runtime.errors import HotpathError
-from tests.fps import evidence as files
-from tests.fps import stats
+from hotpath.boards.fps import evidence as files
+from hotpath.boards.fps import stats
+from hotpath.runtime.errors import HotpathError
 
-REFERENCES = pathlib.Path(__file__).resolve().parent.parent.parent / "boards" / "reference"
+REFERENCES = pathlib.Path(__file__).resolve().parent.parent / "reference"
 EXIT = {"slower": 1, "invalid": 3}
 HELD = {True: "held", False: "free", None: "unknown"}
 

@@ -8,9 +8,9 @@ import shutil
 import subprocess
 import tempfile
 
-from kernels.cpu import build
-from runtime.errors import HotpathError
-from tests.support import run
+from hotpath.boards.fps.processes import run
+from hotpath.kernels.cpu import build
+from hotpath.runtime.errors import HotpathError
 
 HERE = pathlib.Path(__file__).resolve().parent
 BUDGETS = HERE / "counters.json"
@@ -18,7 +18,7 @@ CPU = pathlib.Path("/proc/cpuinfo")
 JOBS = ("crop-float", "crop-border", "crop-bytes", "select-softmax", "select-sigmoid")
 # valgrind knows AVX2 but not AVX-512, and -march=native would not be the same everywhere
 INSTRUCTIONS = {"x86_64": "x86-64-v3", "aarch64": "armv8-a"}
-UPDATE = "`python -m tests.fps counters --update`"
+UPDATE = "`python -m hotpath.boards.fps counters --update`"
 SLACK = 0.01  # a count that is lower than its budget by this share wants a new budget
 
 

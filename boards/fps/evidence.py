@@ -6,7 +6,7 @@ import pathlib
 
 import numpy as np
 
-from runtime.errors import HotpathError
+from hotpath.runtime.errors import HotpathError
 
 FORMAT = 1
 SCHEMA = pathlib.Path(__file__).resolve().parent / "evidence.schema.json"
@@ -41,7 +41,9 @@ def write(evidence, path):
 
 
 def read(path):
-    again = "measure with `python -m tests.fps --out DIR`, which writes DIR/evidence-*.json"
+    again = (
+        "measure with `python -m hotpath.boards.fps --out DIR`, which writes DIR/evidence-*.json"
+    )
     try:
         evidence = json.loads(pathlib.Path(str(path)).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

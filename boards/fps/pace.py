@@ -4,9 +4,9 @@ import time
 
 import cv2
 
-from runtime.errors import HotpathError
-from runtime.video.base import WAITING
-from runtime.video.live import LiveSource
+from hotpath.runtime.errors import HotpathError
+from hotpath.runtime.track.video.base import WAITING
+from hotpath.runtime.track.video.live import LiveSource
 
 QUALITY = 85  # of the JPEG pictures
 LONGEST_WAIT_S = 2.0
@@ -45,7 +45,7 @@ class PacedCamera:
 
 
 class PacedLoop:
-    """As ``tests.fps.loop.Loop``, with frames that come at a camera's pace."""
+    """As ``hotpath.boards.fps.loop.Loop``, with frames that come at a camera's pace."""
 
     def __init__(self, tracker, frames, box, fps):
         self.tracker, self._box = tracker, box

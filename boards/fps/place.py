@@ -6,11 +6,11 @@ import shutil
 import subprocess
 import tempfile
 
-from boards import detect, installed, snapshot
-from boards.files import Recorder, Root
-from boards.telemetry import Telemetry
-from runtime.errors import HotpathError
-from tests.support import run
+from hotpath.boards import detect, installed, snapshot
+from hotpath.boards.files import Recorder, Root
+from hotpath.boards.fps.processes import run
+from hotpath.boards.telemetry import Telemetry
+from hotpath.runtime.errors import HotpathError
 
 CHECKOUT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
@@ -90,6 +90,8 @@ class GitFailed(HotpathError):
 
 def git(arguments):
     """Return what a git command prints."""
+    if not os.path.exists(os.path.join(CHECKOUT, ".git")):
+        raise GitFailed(f"{CHECKOUT} is no git checkout; clone the repository")
     try:
         done = run(["git"] + arguments, cwd=CHECKOUT)
     except OSError as error:
@@ -133,7 +135,7 @@ class Lock:
             try:
                 self._run(command)
             except CannotLock as error:
-                print(f"tests.fps: not set back: {error}")
+                print(f"hotpath fps: not set back: {error}")
         self._undo = []
         if self._folder:
             shutil.rmtree(self._folder, ignore_errors=True)

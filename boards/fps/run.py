@@ -10,17 +10,17 @@ from collections import namedtuple
 import cv2
 import numpy as np
 
-from calib.metrics import overlap
-from runtime import DEFAULT_NETWORK, bundle, engines, load_tracker, loading, precision
-from runtime.errors import HotpathError
-from runtime.networks import load_network
-from runtime.options import Options
-from tests.fps import evidence as files
-from tests.fps import place as places
-from tests.fps import stats
-from tests.fps.loop import Loop, waited_s
-from tests.fps.pace import LEARNING, PacedLoop
-from tests.fps.verdict import judge
+from hotpath.boards.fps import evidence as files
+from hotpath.boards.fps import place as places
+from hotpath.boards.fps import stats
+from hotpath.boards.fps.loop import Loop, waited_s
+from hotpath.boards.fps.pace import LEARNING, PacedLoop
+from hotpath.boards.fps.verdict import judge
+from hotpath.calib.metrics import overlap
+from hotpath.runtime import DEFAULT_NETWORK, bundle, engines, load_tracker, loading, precision
+from hotpath.runtime.errors import HotpathError
+from hotpath.runtime.networks import load_network
+from hotpath.runtime.options import Options
 
 WARM_BLOCK = 20  # frames
 STEADY = 0.03  # between the medians of the last blocks, and between their clocks

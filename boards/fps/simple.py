@@ -1,6 +1,6 @@
-"""python -m tests.fps: time a tracker's frame, step by step, beside OpenCV's own tracker.
+"""python -m hotpath.boards.fps: time a tracker's frame, step by step, beside OpenCV's own tracker.
 
-    python -m tests.fps --video CLIP --box X,Y,W,H --network nanotrack_v2 --against opencv
+    python -m hotpath.boards.fps --video CLIP --box X,Y,W,H --network nanotrack_v2 --against opencv
 
 Frames are decoded before. The trackers take turns on blocks of frames in one process, so that what
 disturbs the machine disturbs both; a ratio above 1 says how many times faster ours is. A
@@ -16,14 +16,14 @@ import time
 import cv2
 import numpy as np
 
-from kernels.commands import program
-from runtime import DEFAULT_NETWORK, load_tracker, precision
-from runtime.cli.boxes import given_boxes
-from runtime.cli.profile import STEPS, Profile
-from runtime.errors import HotpathError
-from runtime.networks import load_network
-from runtime.options import given_in
-from runtime.video.sources import open_source
+from hotpath.kernels.commands import program
+from hotpath.runtime import DEFAULT_NETWORK, load_tracker, precision
+from hotpath.runtime.errors import HotpathError
+from hotpath.runtime.networks import load_network
+from hotpath.runtime.options import given_in
+from hotpath.runtime.track.cli.boxes import given_boxes
+from hotpath.runtime.track.cli.profile import STEPS, Profile
+from hotpath.runtime.track.video.sources import open_source
 
 BLOCK = 20  # frames before the other tracker's turn
 USUAL = "nanotrack_v2"  # what the peer runs where it can't run the network that is timed
@@ -31,7 +31,7 @@ WARM_UP = 20  # frames that are run once before any is counted
 
 
 def main(arguments=None):
-    parser = argparse.ArgumentParser(prog=program("fps", "tests.fps"), description=__doc__)
+    parser = argparse.ArgumentParser(prog=program("fps", "hotpath.boards.fps"), description=__doc__)
     parser.add_argument("--video", required=True, help="as runtime.track's --video; a recording")
     parser.add_argument(
         "--box", action="append", help="X,Y,W,H in the first frame (default: the clip's annotation)"
@@ -54,7 +54,7 @@ def main(arguments=None):
     try:
         report = measure(options)
     except HotpathError as error:
-        print(f"tests.fps: {error}", file=sys.stderr)
+        print(f"hotpath fps: {error}", file=sys.stderr)
         return 2
     print_report(report)
     if options.json:

@@ -1,6 +1,6 @@
 """Judge whether a run's figures are reliable: ``invalid``, ``warn`` or ``ok``, with reasons."""
 
-from boards.sensors import cooling
+from hotpath.boards.sensors import cooling
 
 STATES = ("ok", "warn", "invalid")
 BELOW_LOCK = 0.95  # of the locked clock

@@ -32,7 +32,7 @@ def _serve(loop, answers):
 
     settings = json.loads(sys.stdin.readline())
     cv2.setNumThreads(settings["threads"])
-    import runtime
+    import runtime  # the name that older commits have too
 
     if not os.path.abspath(runtime.__file__).startswith(os.path.abspath(sys.argv[1])):
         raise ImportError(f"runtime came from {runtime.__file__}")

@@ -11,7 +11,7 @@ import re
 from types import ModuleType
 from typing import Callable, Container, Dict, List, Mapping, Optional, Tuple, Union
 
-from boards.files import Root
+from hotpath.boards.files import Root
 
 HWMON = "sys/class/hwmon"
 # None stands for a value that can't be read now.
@@ -64,7 +64,7 @@ class Notes:
 def modules() -> List[ModuleType]:
     """Import the files of this folder and return them sorted by name."""
     names = sorted(module.name for module in pkgutil.iter_modules(__path__))
-    return [importlib.import_module("boards.sensors." + name) for name in names]
+    return [importlib.import_module("hotpath.boards.sensors." + name) for name in names]
 
 
 def reader(

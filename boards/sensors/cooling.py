@@ -7,9 +7,9 @@ only to the alert. The trip that lowers the clocks is at 99 degrees.
 
 from typing import Dict, List, Mapping, Optional
 
-from boards import Board
-from boards.files import Root
-from boards.sensors import Notes, Reader, Sensor, key_of, reader, unique
+from hotpath.boards import Board
+from hotpath.boards.files import Root
+from hotpath.boards.sensors import Notes, Reader, Sensor, key_of, reader, unique
 
 DEVICES = "sys/class/thermal"
 # Part of a device's type -> why its state says nothing of throttling.

@@ -2,9 +2,9 @@
 
 from typing import Dict, Optional, Tuple
 
-from boards import Board
-from boards.files import Root
-from boards.sensors import Notes, Reader, Sensor, reader
+from hotpath.boards import Board
+from hotpath.boards.files import Root
+from hotpath.boards.sensors import Notes, Reader, Sensor, reader
 
 CPUS = "sys/devices/system/cpu"
 STAT = "proc/stat"

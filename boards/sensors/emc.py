@@ -6,9 +6,9 @@ own lock on TX2, Xavier and later, and an override on Nano.
 
 from typing import NamedTuple, Optional
 
-from boards import Board
-from boards.files import Root
-from boards.sensors import Notes, Sensor, reader
+from hotpath.boards import Board
+from hotpath.boards.files import Root
+from hotpath.boards.sensors import Notes, Sensor, reader
 
 DEBUG = "sys/kernel/debug"
 

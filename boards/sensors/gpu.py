@@ -2,9 +2,9 @@
 
 from typing import Optional
 
-from boards import Board
-from boards.files import Root
-from boards.sensors import Notes, Sensor, reader
+from hotpath.boards import Board
+from hotpath.boards.files import Root
+from hotpath.boards.sensors import Notes, Sensor, reader
 
 # The device tree's name of the GPU, one for each chip. From JetPack 6 on it is "gpu".
 NODES = ("gpu", "gm20b", "gp10b", "gv11b", "ga10b", "gb10b")

@@ -3,9 +3,19 @@
 import re
 from typing import Dict, Optional
 
-from boards import Board
-from boards.files import Root
-from boards.sensors import HWMON, Notes, Reader, Sample, Sensor, Value, key_of, reader, unique
+from hotpath.boards import Board
+from hotpath.boards.files import Root
+from hotpath.boards.sensors import (
+    HWMON,
+    Notes,
+    Reader,
+    Sample,
+    Sensor,
+    Value,
+    key_of,
+    reader,
+    unique,
+)
 
 ZONES = ("sys/devices/virtual/thermal", "sys/class/thermal")
 PROCESSORS = ("coretemp", "k10temp", "zenpower", "cpu_thermal")  # chips that measure a processor

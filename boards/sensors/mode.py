@@ -3,9 +3,9 @@
 import re
 from typing import NamedTuple, Optional, Sequence, Tuple
 
-from boards import Board
-from boards.files import Root
-from boards.sensors import Notes, Sample, Sensor
+from hotpath.boards import Board
+from hotpath.boards.files import Root
+from hotpath.boards.sensors import Notes, Sample, Sensor
 
 STATUS = "var/lib/nvpmodel/status"
 CONF = "etc/nvpmodel.conf"

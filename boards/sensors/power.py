@@ -7,9 +7,9 @@ hwmon chips that report a power.
 import re
 from typing import Dict, List, Mapping, Optional
 
-from boards import Board
-from boards.files import Root
-from boards.sensors import HWMON, Notes, Reader, Sample, Sensor, Value, key_of, reader
+from hotpath.boards import Board
+from hotpath.boards.files import Root
+from hotpath.boards.sensors import HWMON, Notes, Reader, Sample, Sensor, Value, key_of, reader
 
 I2C = "sys/bus/i2c/devices"
 WHOLE = ("VDD_IN", "POM_5V_IN", "VIN")  # rails that measure the whole module or board

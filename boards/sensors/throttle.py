@@ -5,9 +5,9 @@ Names and meaning: NVIDIA's soctherm-oc-event driver and the Jetson Linux power 
 
 from typing import Dict, Optional
 
-from boards import Board
-from boards.files import Root
-from boards.sensors import HWMON, Notes, Reader, Sensor, reader
+from hotpath.boards import Board
+from hotpath.boards.files import Root
+from hotpath.boards.sensors import HWMON, Notes, Reader, Sensor, reader
 
 CHIP = "soctherm_oc"
 COUNTERS = {

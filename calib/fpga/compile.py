@@ -2,11 +2,11 @@
 
 import pathlib
 
-from calib import qdq, table
-from calib.errors import BadTable
-from kernels.fpga import design
-from kernels.fpga.design.compiler import Compiler
-from runtime.networks import sha256_of
+from hotpath.calib import qdq, table
+from hotpath.calib.errors import BadTable
+from hotpath.kernels.fpga import design
+from hotpath.kernels.fpga.design.compiler import Compiler
+from hotpath.runtime.networks import sha256_of
 
 
 def compile_network(network, paths=None, ranges=None, size_name="pynq_z2"):
@@ -14,12 +14,12 @@ def compile_network(network, paths=None, ranges=None, size_name="pynq_z2"):
 
     Args:
         paths: dict of part -> path of its files; None for those that come with it.
-        ranges: path of a table of ``hotpath int8``, or what ``calib.table.read`` returns;
+        ranges: path of a table of ``hotpath int8``, or what ``hotpath.calib.table.read`` returns;
             None for the table beside the network's TOML.
         size_name: a section of ``kernels/fpga/design/sizes.toml``.
 
     Returns:
-        ``kernels.fpga.design.compiler.Compiled``.
+        ``hotpath.kernels.fpga.design.compiler.Compiled``.
 
     Raises:
         CannotCompile: the engine can't run the network; the sentence names the node.

@@ -1,4 +1,4 @@
-"""python -m calib.fpga.cycles: measure the cycles of a frame in the RTL, for every size.
+"""python -m hotpath.calib.fpga.cycles: measure the cycles of a frame in the RTL, for every size.
 
 Compiles each board's network for its size and runs a frame and its exemplar in the verilated RTL,
 against a memory with the latency and the share of ``sizes.toml``. What comes out must be what the
@@ -12,16 +12,16 @@ from typing import Any, List, NamedTuple, Optional, Sequence
 
 import numpy as np
 
-import boards
-from calib.fpga.compile import compile_network
-from kernels.errors import HotpathError
-from kernels.fpga import design, tables
-from kernels.fpga.design import model
-from kernels.fpga.design.runner import MEMORY, Runner
-from kernels.fpga.design.sim.build import CannotBuild
-from kernels.fpga.design.sim.rtl import Rtl
-from kernels.fpga.tables import Size
-from runtime.networks import default_of, load_network
+from hotpath import boards
+from hotpath.calib.fpga.compile import compile_network
+from hotpath.kernels.errors import HotpathError
+from hotpath.kernels.fpga import design, tables
+from hotpath.kernels.fpga.design import model
+from hotpath.kernels.fpga.design.runner import MEMORY, Runner
+from hotpath.kernels.fpga.design.sim.build import CannotBuild
+from hotpath.kernels.fpga.design.sim.rtl import Rtl
+from hotpath.kernels.fpga.tables import Size
+from hotpath.runtime.networks import default_of, load_network
 
 DOCUMENT = design.PAGES / "fpga-cycles.md"
 MULTIPLIERS = 256  # a lane
@@ -64,7 +64,9 @@ class Differs(HotpathError):
 def main():
     """Run the command line; returns the exit code."""
     summary = __doc__.partition("\n")[0]
-    argparse.ArgumentParser(prog="python -m calib.fpga.cycles", description=summary).parse_args()
+    argparse.ArgumentParser(
+        prog="python -m hotpath.calib.fpga.cycles", description=summary
+    ).parse_args()
     try:
         text = document(print)
     except (HotpathError, CannotBuild) as error:
@@ -151,7 +153,7 @@ def document(say=lambda text: None):
     for (name, kind), frame in frames.items():
         lines.append(_line(name, sizes[name], kind, frame))
     lines += _memory(frames["pynq_z2", "typical"], sizes["pynq_z2"], worse)
-    lines += ["", "Made by `python -m calib.fpga.cycles`"]
+    lines += ["", "Made by `python -m hotpath.calib.fpga.cycles`"]
     return "\n".join(lines) + "\n"
 
 

@@ -2,12 +2,12 @@
 
 import sys
 
-from kernels.commands import needs
+from hotpath.kernels.commands import needs
 
 try:
     import torch as torch
     from torch import nn as nn
     from torch.nn import functional as functional
 except ImportError as error:
-    print(needs("calib.research", "torch", error, "train"), file=sys.stderr)
+    print(needs("hotpath.calib.research", "torch", error, "train"), file=sys.stderr)
     raise SystemExit(2) from None

@@ -1,13 +1,13 @@
 """The hot path on a processor: in C++ if there is a compiler, else in NumPy and OpenCV.
 
-``load`` returns an ``interface.Kernels``. ``python -m kernels.cpu`` compiles it and
+``load`` returns an ``interface.Kernels``. ``python -m hotpath.kernels.cpu`` compiles it and
 prints where it is.
 """
 
 from typing import TYPE_CHECKING, Callable, Optional
 
 if TYPE_CHECKING:
-    from kernels.cpu.interface import Kernels
+    from hotpath.kernels.cpu.interface import Kernels
 
 
 def load(log: Optional[Callable[[str], None]] = None) -> "Kernels":
@@ -19,17 +19,17 @@ def load(log: Optional[Callable[[str], None]] = None) -> "Kernels":
     Returns:
         ``binding.Kernels``, or its base class without a compiler. Use it in one thread at a time.
     """
-    from kernels.cpu import build
+    from hotpath.kernels.cpu import build
 
     try:
         library = build.library()
     except build.CannotBuild as error:
-        from kernels.cpu import interface
+        from hotpath.kernels.cpu import interface
 
         if log:
             log(f"{error}; crop and select run in NumPy and OpenCV, which are slower")
         return interface.Kernels()
-    from kernels.cpu import binding, structures
+    from hotpath.kernels.cpu import binding, structures
 
     kernels = binding.Kernels(library)
     structures.check(kernels.handle)

@@ -1,8 +1,8 @@
-"""``python -m kernels.cpu``: compile the C++ kernels and print where they are."""
+"""``python -m hotpath.kernels.cpu``: compile the C++ kernels and print where they are."""
 
 import sys
 
-from kernels.cpu import build
+from hotpath.kernels.cpu import build
 
 
 def main() -> int:

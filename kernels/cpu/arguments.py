@@ -5,7 +5,7 @@ from typing import Any, Union
 
 import numpy as np
 
-from kernels.planes import Planes
+from hotpath.kernels.planes import Planes
 
 Frame = Union[np.ndarray, Planes]
 MAX_SIDE = 1 << 24  # pixels of a window: up to here float32 tells neighbouring pixels apart

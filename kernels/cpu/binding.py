@@ -9,13 +9,13 @@ from typing import Any, Callable, Dict, Optional, Sequence, Tuple
 
 import numpy as np
 
-from kernels import records
-from kernels.cpu import arguments, interface, structures
-from kernels.cpu.arguments import Frame, address, check_frame
-from kernels.cpu.build import Library
-from kernels.cpu.interface import PLAIN, Part
-from kernels.planes import Border, Planes
-from kernels.settings import InputSettings, WindowSettings
+from hotpath.kernels import records
+from hotpath.kernels.cpu import arguments, interface, structures
+from hotpath.kernels.cpu.arguments import Frame, address, check_frame
+from hotpath.kernels.cpu.build import Library
+from hotpath.kernels.cpu.interface import PLAIN, Part
+from hotpath.kernels.planes import Border, Planes
+from hotpath.kernels.settings import InputSettings, WindowSettings
 
 MOST_BOUND = 8  # arrays whose addresses are kept: a tracker has an input or two, and a patch
 
@@ -27,7 +27,7 @@ class Kernels(interface.Kernels):
         library: ``build.Library``.
 
     Attributes:
-        handle: the library's functions, for ``kernels.fpga.native``.
+        handle: the library's functions, for ``hotpath.kernels.fpga.native``.
         job: that of ``fill_job``.
     """
 

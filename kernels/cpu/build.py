@@ -14,8 +14,8 @@ import sys
 import tempfile
 from typing import Any, NamedTuple, Optional, Sequence, Tuple
 
-from kernels import cache
-from kernels.errors import first_error
+from hotpath.kernels import cache
+from hotpath.kernels.errors import first_error
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCE = os.path.join(HERE, "hotpath.cpp")

@@ -1,6 +1,6 @@
 """The hot path on a processor: its interface, and its results by OpenCV and the definitions.
 
-``kernels.cpu.load`` gives it in C++, and this if there is no compiler.
+``hotpath.kernels.cpu.load`` gives it in C++, and this if there is no compiler.
 """
 
 import platform
@@ -9,10 +9,10 @@ from typing import Any, Callable, Optional, Sequence, Tuple, TypeVar
 import cv2
 import numpy as np
 
-from kernels import golden
-from kernels.cpu.arguments import Frame, check_frame, planes_of
-from kernels.planes import Border, Planes
-from kernels.settings import InputSettings, WindowSettings
+from hotpath.kernels import golden
+from hotpath.kernels.cpu.arguments import Frame, check_frame, planes_of
+from hotpath.kernels.planes import Border, Planes
+from hotpath.kernels.settings import InputSettings, WindowSettings
 
 PLAIN = InputSettings((0.0, 0.0, 0.0), (1.0, 1.0, 1.0), False)  # the pixels as they are
 MAX_PADDED_PIXELS = 4000000  # larger windows are not copied with their border: it may be gigabytes
@@ -23,7 +23,8 @@ RESIZE_IS_EXACT = platform.machine() in ("x86_64", "AMD64", "i686")
 
 Part = TypeVar("Part")
 
-# (frame, state, factor, border) -> scale, as ``runtime.geometry.windows_into`` takes and gives them
+# (frame, state, factor, border) -> scale, as ``hotpath.runtime.geometry.windows_into`` takes and
+# gives them
 Around = Callable[[np.ndarray, np.ndarray, float, np.ndarray], Tuple[float, float]]
 
 
@@ -32,7 +33,7 @@ class Kernels:
 
     Attributes:
         name: "c++" or "numpy".
-        handle: the compiled functions, for ``kernels.fpga``; None without a compiler.
+        handle: the compiled functions, for ``hotpath.kernels.fpga``; None without a compiler.
     """
 
     name = "numpy"

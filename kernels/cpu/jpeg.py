@@ -10,9 +10,9 @@ from typing import Any, Dict, List, NamedTuple, Tuple
 
 import numpy as np
 
-from kernels.cpu import structures
-from kernels.cpu.arguments import address, declare
-from kernels.planes import Planes
+from hotpath.kernels.cpu import structures
+from hotpath.kernels.cpu.arguments import address, declare
+from hotpath.kernels.planes import Planes
 
 SCALES = (1, 2, 4, 8)  # at which a picture can be decoded
 

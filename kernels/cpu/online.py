@@ -5,16 +5,16 @@ from typing import Any, Optional, Sequence, Tuple
 
 import numpy as np
 
-from kernels.cpu import structures
-from kernels.cpu.arguments import address
-from kernels.settings import ColourSettings
+from hotpath.kernels.cpu import structures
+from hotpath.kernels.cpu.arguments import address
+from hotpath.kernels.settings import ColourSettings
 
 LANES = 16  # values that are worked on at once
 BATCH = 32  # samples that are taken at once
 
 
 class Colours:
-    """Maps and histograms of colours. ``runtime.colour`` defines the results.
+    """Maps and histograms of colours. ``hotpath.runtime.colour`` defines the results.
 
     Args:
         library: the loaded kernels.
@@ -87,7 +87,7 @@ def tables(settings: ColourSettings) -> Tuple[np.ndarray, np.ndarray, np.ndarray
 
 
 class Pooling:
-    """Features under boxes. ``runtime.learner.classifier.Pooling`` defines the results.
+    """Features under boxes. ``hotpath.runtime.learner.classifier.Pooling`` defines the results.
 
     Args:
         library: the loaded kernels.
@@ -175,7 +175,7 @@ class Moments:
 
 
 class Regression:
-    """Moments and their solution. ``runtime.learner.ridge.Ridge`` defines the results.
+    """Moments and their solution. ``hotpath.runtime.learner.ridge.Ridge`` defines the results.
 
     Args:
         library: the loaded kernels.
@@ -267,10 +267,12 @@ def _symmetric(size: int) -> np.ndarray:
 
 
 class Samples:
-    """The samples to learn a frame from. ``runtime.learner.classifier`` defines the results.
+    """The samples to learn a frame from. ``hotpath.runtime.learner.classifier`` defines the
+    results.
 
-    The boxes equal those of ``runtime.learner.samples.boxes``, bit for bit. Everything is one call,
-    because the network has just emptied the caches and Python would take as long as the calls.
+    The boxes equal those of ``hotpath.runtime.learner.samples.boxes``, bit for bit. Everything is
+    one call, because the network has just emptied the caches and Python would take as long as the
+    calls.
 
     Args:
         library: the loaded kernels.

@@ -5,11 +5,16 @@ from typing import Any, List, Sequence, Tuple
 
 import numpy as np
 
-from kernels import records
-from kernels.cpu import structures
-from kernels.cpu.arguments import check_state
-from kernels.golden import argmax, hanning_window, inner_hanning_window
-from kernels.settings import CentreSettings, PointsSettings, ResponseSettings, SelectSettings
+from hotpath.kernels import records
+from hotpath.kernels.cpu import structures
+from hotpath.kernels.cpu.arguments import check_state
+from hotpath.kernels.golden import argmax, hanning_window, inner_hanning_window
+from hotpath.kernels.settings import (
+    CentreSettings,
+    PointsSettings,
+    ResponseSettings,
+    SelectSettings,
+)
 
 NOTHING = np.full(1, np.nan)
 
@@ -124,7 +129,7 @@ class Select:
 
 
 class Response:
-    """Select in C++. ``runtime.decode.response.Siamese`` defines the place and the box.
+    """Select in C++. ``hotpath.runtime.decode.response.Siamese`` defines the place and the box.
 
     Args:
         library: the loaded kernels.

@@ -1,7 +1,7 @@
 """The structures that the compiled functions take, as ctypes; ``check`` holds them to the headers.
 
 A class here is the structure ``hp_NAME`` of a header, with its fields in their order. Those that
-the GPU takes too are NumPy types of ``kernels.records``.
+the GPU takes too are NumPy types of ``hotpath.kernels.records``.
 """
 
 import ctypes
@@ -9,7 +9,7 @@ from typing import Any, List, Sequence, Tuple
 
 import numpy as np
 
-from kernels import records
+from hotpath.kernels import records
 
 I64, F32, F64, AT = ctypes.c_int64, ctypes.c_float, ctypes.c_double, ctypes.c_void_p
 Two, Four = F64 * 2, F64 * 4

@@ -18,8 +18,8 @@ import sys
 import tempfile
 from typing import Any, Iterable, Iterator, List, Optional, Sequence, Tuple
 
-from kernels import cache
-from kernels.errors import NoCompiler, first_error
+from hotpath.kernels import cache
+from hotpath.kernels.errors import NoCompiler, first_error
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 # The kernels' own .cu files.

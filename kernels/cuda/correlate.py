@@ -1,14 +1,14 @@
 """Launches the correlation of correlate.cu, for networks that are cut there.
 
 Memory on the GPU is given by address and holds float32, or float16 if ``half`` is set.
-``kernels.golden`` defines the results.
+``hotpath.kernels.golden`` defines the results.
 """
 
 from typing import Any, Tuple
 
 import numpy as np
 
-from kernels.cuda import compile as compiler
+from hotpath.kernels.cuda import compile as compiler
 
 BLOCK = 256  # threads
 MOST_WEIGHTS = 48 * 1024 // 4  # shared memory holds this many of one channel of an exemplar
@@ -18,7 +18,7 @@ class Correlate:
     """The correlation on one device.
 
     Args:
-        device: see ``kernels.cuda.device``.
+        device: see ``hotpath.kernels.cuda.device``.
         half: whether all tensors are float16. Sums are float32 even then.
 
     Raises:

@@ -1,12 +1,12 @@
-"""A GPU through CuPy; see ``kernels.cuda.device``."""
+"""A GPU through CuPy; see ``hotpath.kernels.cuda.device``."""
 
 from typing import Any
 
 import cupy
 import numpy as np
 
-from kernels.cuda import device
-from kernels.errors import GpuFailed, NoGpu
+from hotpath.kernels.cuda import device
+from hotpath.kernels.errors import GpuFailed, NoGpu
 
 TO_GPU, FROM_GPU = cupy.cuda.runtime.memcpyHostToDevice, cupy.cuda.runtime.memcpyDeviceToHost
 
@@ -29,7 +29,9 @@ class Device(device.Device):
             self.capability = int(gpu.compute_capability)
             self.driver_version = cupy.cuda.runtime.driverGetVersion()
         except self.errors as error:
-            raise NoGpu(f"GPU {index} can't be used: {error}; run `python -m boards`") from None
+            raise NoGpu(
+                f"GPU {index} can't be used: {error}; run `python -m hotpath boards`"
+            ) from None
 
     def _alloc(self, size: int) -> Any:
         return cupy.cuda.alloc(size)

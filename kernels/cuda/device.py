@@ -14,8 +14,8 @@ from typing import Any, Callable, Dict, List, Tuple
 
 import numpy as np
 
-from kernels.cuda import driver
-from kernels.errors import GpuFailed, NoGpu
+from hotpath.kernels.cuda import driver
+from hotpath.kernels.errors import GpuFailed, NoGpu
 
 LIBRARIES = ("cupy", "pycuda")  # the first that is installed is used
 # CUDA's libraries that CuPy is linked with -> Debian's package, before the version of CUDA
@@ -184,14 +184,15 @@ def open_device(library: str = "auto", index: int = 0, latency: str = "normal") 
     if library == "auto":
         if not present:
             raise NoGpu(
-                "neither CuPy nor PyCUDA is installed; run `python -m boards` for the one that "
+                "neither CuPy nor PyCUDA is installed; run `python -m hotpath boards` for the one "
+                "that "
                 "this board takes, or `pip install cupy-cuda12x` (Nano: `pip install pycuda`)"
             )
         library = present[0]
     elif library not in LIBRARIES:
         raise NoGpu(f"{library!r} is no GPU library; name one of: cupy, pycuda")
     elif library not in present:
-        raise NoGpu(f"{library} is not installed; run `python -m boards`")
+        raise NoGpu(f"{library} is not installed; run `python -m hotpath boards`")
     driver.wait_by(latency, index)  # both libraries report a missing driver with a page of text
     try:  # a wheel has another name for this package
         launch = importlib.import_module(f"{__package__}.{library}_launch")
@@ -204,7 +205,7 @@ def _not_imported(library: str, error: ImportError) -> str:
     """Return why an installed library can't be imported, and the command that repairs it."""
     lacking = re.search(r"lib([a-z]+)\.so\S* cannot open", str(error))  # CuPy has a page of text
     if lacking is None or lacking.group(1) not in CUDA_LIBRARIES:
-        return f"{library} can't be imported: {error}; run `python -m boards`"
+        return f"{library} can't be imported: {error}; run `python -m hotpath boards`"
     version = driver.describe_gpu().driver.replace(".", "-")
     package = f"{CUDA_LIBRARIES[lacking.group(1)]}-{version}"
     return f"{library} is linked with CUDA's {package}; run `sudo apt-get install {package}`"

@@ -7,7 +7,7 @@ end the process with a segmentation fault.
 import ctypes
 from typing import NamedTuple
 
-from kernels.errors import NoGpu
+from hotpath.kernels.errors import NoGpu
 
 LIBRARY = "libcuda.so.1"
 MAJOR, MINOR = 75, 76  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, _MINOR
@@ -39,7 +39,8 @@ def load() -> ctypes.CDLL:
         return ctypes.CDLL(LIBRARY)
     except OSError as error:
         raise NoGpu(
-            f"this computer has no NVIDIA driver ({error}); run `python -m boards` to see what it "
+            f"this computer has no NVIDIA driver ({error}); run `python -m hotpath boards` to see "
+            "what it "
             "has"
         ) from None
 
@@ -95,4 +96,4 @@ def error_text(library: ctypes.CDLL, result: int) -> str:
 
 def _check(library: ctypes.CDLL, result: int, what: str) -> None:
     if result:
-        raise NoGpu(f"{what} ({error_text(library, result)}); run `python -m boards`")
+        raise NoGpu(f"{what} ({error_text(library, result)}); run `python -m hotpath boards`")

@@ -11,7 +11,7 @@ from typing import NamedTuple, Tuple, Union
 
 import numpy as np
 
-from kernels.cuda import records
+from hotpath.kernels.cuda import records
 
 
 class Nv12(NamedTuple):

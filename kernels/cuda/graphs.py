@@ -10,8 +10,8 @@ import os
 import re
 from typing import Any, Callable, Sequence
 
-from kernels.cuda.driver import error_text
-from kernels.errors import GpuFailed
+from hotpath.kernels.cuda.driver import error_text
+from hotpath.kernels.errors import GpuFailed
 
 THREAD_LOCAL = 1  # CU_STREAM_CAPTURE_MODE_THREAD_LOCAL: other threads may use the GPU as they like
 

@@ -4,11 +4,11 @@ from typing import Any, Dict, List, Tuple
 
 import numpy as np
 
-from kernels.cuda import compile as compiler
-from kernels.cuda import records
-from kernels.cuda.select import head
-from kernels.errors import NotOnGpu
-from kernels.settings import FrameSettings
+from hotpath.kernels.cuda import compile as compiler
+from hotpath.kernels.cuda import records
+from hotpath.kernels.cuda.select import head
+from hotpath.kernels.errors import NotOnGpu
+from hotpath.kernels.settings import FrameSettings
 
 CROP_BLOCK = (32, 8, 1)
 CROP_ROWS = 8  # rows of the output that one thread writes, as in crop.cu
@@ -20,9 +20,9 @@ class Kernels:
     """Gather, crop and select for windows with their records at one address.
 
     Args:
-        device: see ``kernels.cuda.device``.
+        device: see ``hotpath.kernels.cuda.device``.
         settings: the network's numbers.
-        engine: see ``kernels.cuda.windows``.
+        engine: see ``hotpath.kernels.cuda.windows``.
         most: windows that there are records of.
 
     Raises:

@@ -7,9 +7,9 @@ from typing import Any, Dict, List, Sequence, Tuple
 
 import numpy as np
 
-from kernels.cuda import compile as compiler
-from kernels.cuda import frames, records
-from kernels.cuda.kernels import BLOCK, LOOKS_AT, crop_grid
+from hotpath.kernels.cuda import compile as compiler
+from hotpath.kernels.cuda import frames, records
+from hotpath.kernels.cuda.kernels import BLOCK, LOOKS_AT, crop_grid
 
 AS_IT_IS = (0.0,) * 3, (1.0,) * 3  # mean and scale: half precision holds each value of a pixel
 
@@ -18,7 +18,7 @@ class Parts:
     """Downloads parts of frames.
 
     Args:
-        device: see ``kernels.cuda.device``.
+        device: see ``hotpath.kernels.cuda.device``.
         stream: stream of the device; all work goes there.
 
     Raises:
@@ -48,7 +48,7 @@ class Parts:
         side: int,
         warp: bool,
     ) -> np.ndarray:
-        """Return a window, resized like ``kernels.golden``: uint8 (3, side, side), BGR.
+        """Return a window, resized like ``hotpath.kernels.golden``: uint8 (3, side, side), BGR.
 
         Args:
             frame: a frame on the GPU.

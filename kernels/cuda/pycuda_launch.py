@@ -1,4 +1,4 @@
-"""A GPU through PyCUDA; see ``kernels.cuda.device``."""
+"""A GPU through PyCUDA; see ``hotpath.kernels.cuda.device``."""
 
 import atexit
 from typing import Any
@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pycuda.driver as cuda
 
-from kernels.cuda import device
-from kernels.errors import GpuFailed, NoGpu
+from hotpath.kernels.cuda import device
+from hotpath.kernels.errors import GpuFailed, NoGpu
 
 NON_BLOCKING = 1  # CU_STREAM_NON_BLOCKING, for which PyCUDA has no name: no wait for other threads
 
@@ -26,7 +26,9 @@ class Device(device.Device):
             self._context = gpu.retain_primary_context()
             self._context.push()
         except cuda.Error as error:
-            raise NoGpu(f"GPU {index} can't be used: {error}; run `python -m boards`") from None
+            raise NoGpu(
+                f"GPU {index} can't be used: {error}; run `python -m hotpath boards`"
+            ) from None
         atexit.register(self.close)  # PyCUDA aborts a process that leaves a context behind
         major, minor = gpu.compute_capability()
         self.capability = 10 * major + minor

@@ -6,7 +6,7 @@ from typing import Any, List, Sequence, Type
 
 import numpy as np
 
-from kernels.errors import GpuFailed
+from hotpath.kernels.errors import GpuFailed
 
 BGR, NV12 = 0, 1  # formats of a frame
 MOST_FEATURES = 8  # tensors that the exemplar leaves for the frames

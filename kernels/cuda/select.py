@@ -4,9 +4,9 @@ from typing import Callable, NamedTuple, Sequence, Tuple
 
 import numpy as np
 
-from kernels import records
-from kernels.golden import hanning_window, inner_hanning_window
-from kernels.settings import CornersSettings, PointsSettings, SelectSettings
+from hotpath.kernels import records
+from hotpath.kernels.golden import hanning_window, inner_hanning_window
+from hotpath.kernels.settings import CornersSettings, PointsSettings, SelectSettings
 
 
 class Head(NamedTuple):

@@ -6,7 +6,7 @@ The upload is the part of the frame that the windows cover. The other steps are 
 each number of windows, if the driver has graphs. The constructor captures them. Only the result of
 ``exemplar`` stays on the GPU for each target.
 
-The network is a ``runtime.engines.gpu.GpuEngine``, opened on the same device.
+The network is a ``hotpath.runtime.engines.gpu.GpuEngine``, opened on the same device.
 """
 
 import functools
@@ -15,10 +15,10 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tu
 
 import numpy as np
 
-from kernels.cuda import driver, frames, graphs, records
-from kernels.cuda.kernels import LOOKS_AT, Kernels
-from kernels.errors import GpuFailed, HotpathError
-from kernels.settings import FrameSettings
+from hotpath.kernels.cuda import driver, frames, graphs, records
+from hotpath.kernels.cuda.kernels import LOOKS_AT, Kernels
+from hotpath.kernels.errors import GpuFailed, HotpathError
+from hotpath.kernels.settings import FrameSettings
 
 # What events time. The first begins where the frame is packed.
 STEPS = ("packed", "upload", "crop", "network", "select", "download")
@@ -78,7 +78,7 @@ class Windows:
     """Runs windows of frames.
 
     Args:
-        device: see ``kernels.cuda.device``.
+        device: see ``hotpath.kernels.cuda.device``.
         settings: the network's numbers.
         engine: see above.
         graph: whether frames may be a CUDA graph, which the engine must be ``capturable`` for. A
@@ -200,7 +200,7 @@ class Windows:
         """Crop the exemplar of a target, and compute its features.
 
         Args:
-            frame: see ``kernels.cuda.frames``.
+            frame: see ``hotpath.kernels.cuda.frames``.
             place: its window.
             border: 3 uint8 values for the pixels outside the frame, BGR.
             first: of a network with two pictures, the target's first one (``Target.first``), which
@@ -251,7 +251,7 @@ class Windows:
         """Run windows of a frame.
 
         Args:
-            frame: see ``kernels.cuda.frames``.
+            frame: see ``hotpath.kernels.cuda.frames``.
             windows: at most ``most``.
             maps: whether to download the network's maps of all of them.
 

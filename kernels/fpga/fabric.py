@@ -17,9 +17,9 @@ from typing import Any, Callable, Sequence
 
 import numpy as np
 
-from kernels.commands import PYNQ, make
-from kernels.errors import BadOverlay, FabricFailed, NoFabric
-from kernels.fpga import tables
+from hotpath.kernels.commands import PYNQ, make
+from hotpath.kernels.errors import BadOverlay, FabricFailed, NoFabric
+from hotpath.kernels.fpga import tables
 
 CELL = "engine"  # name of the accelerator in the block design, and so in PYNQ's ip_dict
 WORD = 16  # bytes; what memory for the fabric is aligned to
@@ -81,7 +81,7 @@ class Fabric:
         except RuntimeError as error:
             raise NoFabric(
                 f"PYNQ finds no FPGA here ({error}); on the board start with `{PYNQ} "
-                "runtime.track …`, on a computer add --board and --simulate model"
+                "hotpath.runtime.track …`, on a computer add --board and --simulate model"
             ) from None
         self._load()
 
@@ -282,7 +282,8 @@ def _library() -> _Library:
     except (ImportError, AttributeError) as error:
         raise NoFabric(
             f"PYNQ's library can't be loaded ({error}); on the board start with `{PYNQ} "
-            f"runtime.track …`, on a computer run `{make('fpga')}` and add --board and --simulate "
+            f"hotpath.runtime.track …`, on a computer run `{make('fpga')}` and add --board and "
+            "--simulate "
             "model"
         ) from None
 

@@ -10,9 +10,9 @@ from typing import Any, Sequence, Tuple
 
 import numpy as np
 
-from kernels.cpu.interface import Kernels
-from kernels.cpu.structures import WindowJob
-from kernels.fpga import resize
+from hotpath.kernels.cpu.interface import Kernels
+from hotpath.kernels.cpu.structures import WindowJob
+from hotpath.kernels.fpga import resize
 
 DONE, LINE_TOO_LONG, PIXELS_TOO_MANY = range(3)  # of a window
 

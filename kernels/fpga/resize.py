@@ -1,7 +1,7 @@
 """The crop unit's tables: for each column and row of a crop, two pixels of the frame and weights.
 
-Exactly the numbers of ``kernels.golden.crop``, laid out as ``tables.toml`` says (targets COLUMNS
-and ROWS). The driver writes them into region 2 for every window.
+Exactly the numbers of ``hotpath.kernels.golden.crop``, laid out as ``tables.toml`` says (targets
+COLUMNS and ROWS). The driver writes them into region 2 for every window.
 """
 
 import functools
@@ -9,7 +9,7 @@ from typing import NamedTuple, Sequence, Tuple
 
 import numpy as np
 
-from kernels import golden
+from hotpath.kernels import golden
 
 ENTRY = 8  # bytes a column or row
 IS_BORDER = 0x8000  # flag in a row's weights

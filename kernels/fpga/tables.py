@@ -9,7 +9,7 @@ import pathlib
 import struct
 from typing import Any, Dict, Tuple
 
-from kernels.errors import HotpathError
+from hotpath.kernels.errors import HotpathError
 
 try:
     import tomllib
@@ -17,7 +17,7 @@ except ImportError:  # before Python 3.11
     try:
         import tomli as tomllib
     except ImportError:  # a fresh board
-        from kernels import small_toml as tomllib
+        from hotpath.kernels import small_toml as tomllib
 
 COMMAND_BYTES = 64
 WORDS = COMMAND_BYTES // 4

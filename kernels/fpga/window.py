@@ -7,9 +7,9 @@ from typing import Any, Dict, Sequence, Tuple
 
 import numpy as np
 
-from kernels.cpu.interface import Kernels
-from kernels.fpga import native, resize
-from kernels.fpga.fabric import Fabric
+from hotpath.kernels.cpu.interface import Kernels
+from hotpath.kernels.fpga import native, resize
+from hotpath.kernels.fpga.fabric import Fabric
 
 CHANNELS = 3
 BEAT = 16  # bytes of a line that its alignment may cost

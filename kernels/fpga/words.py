@@ -7,10 +7,10 @@ from typing import Any, Dict, List, Sequence, Tuple
 
 import numpy as np
 
-from kernels.cpu.interface import Kernels
-from kernels.cpu.structures import WordsJob
-from kernels.fpga import native
-from kernels.fpga.fabric import WORD, Buffer
+from hotpath.kernels.cpu.interface import Kernels
+from hotpath.kernels.cpu.structures import WordsJob
+from hotpath.kernels.fpga import native
+from hotpath.kernels.fpga.fabric import WORD, Buffer
 
 
 def values_of(exponent: int) -> List[float]:
@@ -25,7 +25,7 @@ class Maps:
     Args:
         entries: dicts of offset, lane, channels, height, width and values, the last of all 256
             bytes.
-        kernels: see ``kernels.cpu``.
+        kernels: see ``hotpath.kernels.cpu``.
 
     Attributes:
         arrays: tuple of float32 (1, channels, height, width), which ``read`` overwrites.

@@ -15,15 +15,15 @@ import importlib
 import pkgutil
 import typing
 
-from kernels.commands import ALIKE, meant
-from runtime.decode.shared.family import Family
-from runtime.errors import BadNetwork
+from hotpath.kernels.commands import ALIKE, meant
+from hotpath.runtime.decode.shared.family import Family
+from hotpath.runtime.errors import BadNetwork
 
 if typing.TYPE_CHECKING:
     from types import ModuleType
 
-    from kernels.cpu.interface import Kernels
-    from runtime.network import Network
+    from hotpath.kernels.cpu.interface import Kernels
+    from hotpath.runtime.network import Network
 
 Shape = typing.Tuple[int, ...]
 
@@ -69,7 +69,7 @@ def create(network: "Network", kernels: "Kernels") -> Family:
 
     Args:
         network: the ``Network``.
-        kernels: from ``kernels.cpu.load``.
+        kernels: from ``hotpath.kernels.cpu.load``.
 
     Raises:
         BadNetwork: no family has that name.

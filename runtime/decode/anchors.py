@@ -15,16 +15,16 @@ import typing
 
 import numpy as np
 
-from kernels.golden import hanning_window
-from kernels.settings import PointsSettings
-from runtime.decode.shared import conventions
-from runtime.decode.shared.family import Chosen, Maps, Scale, compiled
-from runtime.decode.shared.keys import MAP_SIZE, STRIDE, Key, Keys
-from runtime.decode.shared.voting import VOTE_KEYS, Vote, probability, vote_settings
+from hotpath.kernels.golden import hanning_window
+from hotpath.kernels.settings import PointsSettings
+from hotpath.runtime.decode.shared import conventions
+from hotpath.runtime.decode.shared.family import Chosen, Maps, Scale, compiled
+from hotpath.runtime.decode.shared.keys import MAP_SIZE, STRIDE, Key, Keys
+from hotpath.runtime.decode.shared.voting import VOTE_KEYS, Vote, probability, vote_settings
 
 if typing.TYPE_CHECKING:
-    from kernels.cpu.interface import Kernels
-    from runtime.network import Network
+    from hotpath.kernels.cpu.interface import Kernels
+    from hotpath.runtime.network import Network
 
 KEYS: typing.Dict[str, Keys] = {
     "head": dict(

@@ -16,17 +16,17 @@ import typing
 
 import numpy as np
 
-from kernels.errors import NO_SCORE
-from kernels.settings import CornersSettings
-from runtime import geometry
-from runtime.decode.shared.family import Chosen, Family, Maps, Scale, compiled
-from runtime.decode.shared.keys import LARGEST_MAP, LIMITS, Key, Keys
-from runtime.decode.shared.voting import probability
-from runtime.errors import NetworkFailed
+from hotpath.kernels.errors import NO_SCORE
+from hotpath.kernels.settings import CornersSettings
+from hotpath.runtime import geometry
+from hotpath.runtime.decode.shared.family import Chosen, Family, Maps, Scale, compiled
+from hotpath.runtime.decode.shared.keys import LARGEST_MAP, LIMITS, Key, Keys
+from hotpath.runtime.decode.shared.voting import probability
+from hotpath.runtime.errors import NetworkFailed
 
 if typing.TYPE_CHECKING:
-    from kernels.cpu.interface import Kernels
-    from runtime.network import Network
+    from hotpath.kernels.cpu.interface import Kernels
+    from hotpath.runtime.network import Network
 
 KEYS: typing.Dict[str, Keys] = {
     "head": {

@@ -13,15 +13,15 @@ import typing
 import cv2
 import numpy as np
 
-from kernels.cpu.select import Response
-from kernels.golden import argmax, hanning_window
-from kernels.settings import ResponseSettings
-from runtime.decode.shared.family import Chosen, Family, Maps, Scale
-from runtime.decode.shared.keys import LARGEST_MAP, LARGEST_STRIDE, Key, Keys
+from hotpath.kernels.cpu.select import Response
+from hotpath.kernels.golden import argmax, hanning_window
+from hotpath.kernels.settings import ResponseSettings
+from hotpath.runtime.decode.shared.family import Chosen, Family, Maps, Scale
+from hotpath.runtime.decode.shared.keys import LARGEST_MAP, LARGEST_STRIDE, Key, Keys
 
 if typing.TYPE_CHECKING:
-    from kernels.cpu.interface import Kernels
-    from runtime.network import Network
+    from hotpath.kernels.cpu.interface import Kernels
+    from hotpath.runtime.network import Network
 
 KEYS: typing.Dict[str, Keys] = {
     "head": {
@@ -158,7 +158,7 @@ class CompiledSiamese(Siamese):
 
     Args:
         network: uses the keys above.
-        kernel: ``kernels.cpu.select.Response``.
+        kernel: ``hotpath.kernels.cpu.select.Response``.
     """
 
     def __init__(self, network: "Network", kernel: typing.Any) -> None:

@@ -2,21 +2,22 @@
 
 ``Device.look`` takes the windows of a frame as a list. A followed target adds one window. A lost
 target also adds the windows of its search. All targets share one device, which keeps only the
-``Exemplar`` of each target. ``runtime.tracker`` makes all decisions about a target, independent of
-the device. The files of this folder are the devices: ``processor``, ``gpu`` and ``fpga``.
+``Exemplar`` of each target. ``hotpath.runtime.tracker`` makes all decisions about a target,
+independent of the device. The files of this folder are the devices: ``processor``, ``gpu`` and
+``fpga``.
 """
 
 from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
-from kernels.cpu.interface import Kernels
-from runtime.network import Network
-from runtime.pictures import AnyFrame
-from runtime.types import Seen, checked_frame
+from hotpath.kernels.cpu.interface import Kernels
+from hotpath.runtime.network import Network
+from hotpath.runtime.pictures import AnyFrame
+from hotpath.runtime.types import Seen, checked_frame
 
 if TYPE_CHECKING:
-    from runtime.engines.base import Engine
+    from hotpath.runtime.engines.base import Engine
 
 
 class Exemplar:
@@ -57,7 +58,8 @@ class Device:
     Args:
         network: the ``Network``.
         engine: an engine that holds the network. The caller closes it.
-        kernels: kernels of the processor (see ``kernels.cpu.load``), for work on the processor.
+        kernels: kernels of the processor (see ``hotpath.kernels.cpu.load``), for work on the
+            processor.
 
     Attributes:
         network, engine, kernels: the arguments.

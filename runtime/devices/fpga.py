@@ -7,19 +7,19 @@ from typing import Any, Sequence, Tuple
 
 import numpy as np
 
-from kernels.cpu.interface import Kernels
-from runtime.devices.processor import Processor
-from runtime.engines.base import Engine
-from runtime.geometry import Cropper
-from runtime.network import Network
-from runtime.pictures import AnyFrame, PlanarFrame, bgr_of
+from hotpath.kernels.cpu.interface import Kernels
+from hotpath.runtime.devices.processor import Processor
+from hotpath.runtime.engines.base import Engine
+from hotpath.runtime.geometry import Cropper
+from hotpath.runtime.network import Network
+from hotpath.runtime.pictures import AnyFrame, PlanarFrame, bgr_of
 
 
 class Fpga(Processor):
     """Runs windows in an FPGA.
 
     Args:
-        engine: ``runtime.engines.overlay.Engine``.
+        engine: ``hotpath.runtime.engines.overlay.Engine``.
         kernels: they select, and crop windows that are too wide for the fabric.
     """
 

@@ -8,25 +8,25 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
-from kernels.cpu.interface import Kernels
-from kernels.cuda import frames
-from kernels.cuda.frames import Nv12, OnDevice
-from kernels.cuda.parts import Parts
-from kernels.cuda.windows import Target, Window, Windows
-from kernels.errors import NotOnGpu
-from kernels.planes import MATRICES, Planes
-from kernels.settings import FrameSettings, InputSettings
-from runtime import decode, geometry
-from runtime.decode.anchors import anchors_settings
-from runtime.decode.centre import centre_settings
-from runtime.decode.corners import corners_settings
-from runtime.decode.points import points_settings
-from runtime.devices.base import Device, Exemplar, Look
-from runtime.engines.base import Engine
-from runtime.errors import BadFrame
-from runtime.network import Network
-from runtime.pictures import AnyFrame, LentFrame, Picture, PlanarFrame
-from runtime.types import Seen, checked_frame
+from hotpath.kernels.cpu.interface import Kernels
+from hotpath.kernels.cuda import frames
+from hotpath.kernels.cuda.frames import Nv12, OnDevice
+from hotpath.kernels.cuda.parts import Parts
+from hotpath.kernels.cuda.windows import Target, Window, Windows
+from hotpath.kernels.errors import NotOnGpu
+from hotpath.kernels.planes import MATRICES, Planes
+from hotpath.kernels.settings import FrameSettings, InputSettings
+from hotpath.runtime import decode, geometry
+from hotpath.runtime.decode.anchors import anchors_settings
+from hotpath.runtime.decode.centre import centre_settings
+from hotpath.runtime.decode.corners import corners_settings
+from hotpath.runtime.decode.points import points_settings
+from hotpath.runtime.devices.base import Device, Exemplar, Look
+from hotpath.runtime.engines.base import Engine
+from hotpath.runtime.errors import BadFrame
+from hotpath.runtime.network import Network
+from hotpath.runtime.pictures import AnyFrame, LentFrame, Picture, PlanarFrame
+from hotpath.runtime.types import Seen, checked_frame
 
 BT601 = MATRICES["601", False]  # the one that the GPU's crop has
 
@@ -40,7 +40,8 @@ SELECTS: Dict[str, Callable[[Network], Any]] = {
 
 
 def frame_settings(network: Network) -> FrameSettings:
-    """Return the network's settings for the GPU's kernels: ``kernels.settings.FrameSettings``.
+    """Return the network's settings for the GPU's kernels:
+    ``hotpath.kernels.settings.FrameSettings``.
 
     Raises:
         NotOnGpu: the kernels lack this network's select.
@@ -97,14 +98,14 @@ class Gpu(Device):
     """Runs windows on an NVIDIA GPU.
 
     It takes BGR arrays, and frames of cameras without a conversion on the processor:
-    ``PlanarFrame`` of BGRx and NV12, BGRx arrays (H, W, 4), ``kernels.cuda.frames.Nv12`` and
-    ``OnDevice``. Boxes equal those of the same frames converted to BGR by OpenCV.
+    ``PlanarFrame`` of BGRx and NV12, BGRx arrays (H, W, 4), ``hotpath.kernels.cuda.frames.Nv12``
+    and ``OnDevice``. Boxes equal those of the same frames converted to BGR by OpenCV.
 
     Args:
         network, engine, kernels: see ``Device``. The engine's ``device`` is open.
         log: function that takes one sentence if there is no CUDA graph.
-        options: options of ``kernels.cuda.windows.Windows``: graph, timed. Without ``timed`` all
-            time counts for the step "network".
+        options: options of ``hotpath.kernels.cuda.windows.Windows``: graph, timed. Without
+            ``timed`` all time counts for the step "network".
 
     Raises:
         NotOnGpu: the kernels lack this network's select.

@@ -3,7 +3,7 @@
     crop -> features -> correlate -> head -> select
 
 One call of the engine computes features, correlation and head, for one window or for several.
-``runtime.geometry`` computes the window to crop.
+``hotpath.runtime.geometry`` computes the window to crop.
 """
 
 import time
@@ -11,15 +11,15 @@ from typing import Any, Callable, List, Optional, Sequence, Tuple
 
 import numpy as np
 
-from kernels.cpu.interface import Kernels
-from kernels.errors import NetworkFailed
-from runtime import decode, geometry
-from runtime.devices.base import Device, Exemplar, Look
-from runtime.engines.base import Engine
-from runtime.geometry import Cropper, Windows
-from runtime.network import Network
-from runtime.pictures import AnyFrame
-from runtime.types import Seen
+from hotpath.kernels.cpu.interface import Kernels
+from hotpath.kernels.errors import NetworkFailed
+from hotpath.runtime import decode, geometry
+from hotpath.runtime.devices.base import Device, Exemplar, Look
+from hotpath.runtime.engines.base import Engine
+from hotpath.runtime.geometry import Cropper, Windows
+from hotpath.runtime.network import Network
+from hotpath.runtime.pictures import AnyFrame
+from hotpath.runtime.types import Seen
 
 
 class Features(Exemplar):

@@ -1,4 +1,4 @@
-"""Engines run networks: one file each, found by its file name (see ``runtime.engines.base``)."""
+"""Engines run networks: one file each, found by its name (``hotpath.runtime.engines.base``)."""
 
 import importlib
 import os
@@ -7,9 +7,9 @@ import pkgutil
 import sys
 from typing import Callable, List, Mapping, Optional, Tuple, Type
 
-from runtime.engines.base import THREADS, Engine, Setup
-from runtime.errors import BadNetwork, NoEngine
-from runtime.networks import Network
+from hotpath.runtime.engines.base import THREADS, Engine, Setup
+from hotpath.runtime.errors import BadNetwork, NoEngine
+from hotpath.runtime.networks import Network
 
 __all__ = ["AUTO", "THREADS", "choices", "create", "find", "installed", "names", "open_engine"]
 

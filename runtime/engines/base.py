@@ -15,11 +15,11 @@ import importlib.util
 import pathlib
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
-from kernels.commands import make
-from runtime import canonical
-from runtime.bundle import Bundle
-from runtime.errors import NoEngine
-from runtime.networks import Network
+from hotpath.kernels.commands import make
+from hotpath.runtime import canonical
+from hotpath.runtime.bundle import Bundle
+from hotpath.runtime.errors import NoEngine
+from hotpath.runtime.networks import Network
 
 # A second thread takes a tenth off these small networks on a free core, and multiplies their time
 # on a busy one.
@@ -35,12 +35,12 @@ class Setup(NamedTuple):
     threads: int = THREADS  # of one call of the network
     # the bundle that the files come from, its parts checked; None for none
     bundle: Optional[Bundle] = None
-    device: Any = None  # an open ``kernels.cuda.device``, or PYNQ's device; None to open one
+    device: Any = None  # an open ``hotpath.kernels.cuda.device``, or PYNQ's; None to open one
     # path of the .bit for an FPGA; None for the one of the bundle's board
     overlay: Optional[pathlib.Path] = None
     # of the engine's own, as the entry ``settings`` of a bundle has them
     settings: Mapping[str, Any] = {}
-    latency: str = "normal"  # one of ``runtime.options.LATENCIES``
+    latency: str = "normal"  # one of ``hotpath.runtime.options.LATENCIES``
     log: Any = None  # called with one sentence; None for silence
 
 
@@ -83,16 +83,17 @@ class Engine:
         network, bundle, threads: as in ``setup``.
         search_crop: (1, 3, side, side) array; the caller writes the search region into it. It is
             normalised float32, or uint8 without normalisation (see
-            ``runtime.graphs.byte_pictures``). Its memory holds planes. A uint8 array may be a view
-            of (h, w, 3) pixels. An engine in an FPGA has an object of ``runtime.devices.fpga``
-            instead.
+            ``hotpath.runtime.prepare.graphs.byte_pictures``). Its memory holds planes. A uint8
+            array may be a view of (h, w, 3) pixels. An engine in an FPGA has an object of
+            ``hotpath.runtime.devices.fpga`` instead.
         search_features: float32 (1, channels, cells) array: the features of the search region in
-            the last call (see ``runtime.graphs.assemble``); None if the graph has none.
+            the last call (see ``hotpath.runtime.prepare.graphs.assemble``); None if the graph has
+            none.
         exemplar_crop: the array for the exemplar; see ``search_crop``.
         exemplar_box: the array for ``geometry.exemplar_box``; None if the network takes none.
-        device: the open ``kernels.cuda.device`` if the tensors are in a GPU's memory. The engine
-            is then a ``runtime.engines.gpu.GpuEngine``. Else None.
-        fabric: the ``kernels.fpga.fabric.Fabric`` that also crops; None if there is none.
+        device: the open ``hotpath.kernels.cuda.device`` if the tensors are in a GPU's memory. The
+            engine is then a ``hotpath.runtime.engines.gpu.GpuEngine``. Else None.
+        fabric: the ``hotpath.kernels.fpga.fabric.Fabric`` that also crops; None if there is none.
         windows: the most windows that one call takes: 1, 2, 4 or 8; see ``batch``.
     """
 

@@ -1,7 +1,8 @@
 """The base of engines with bundles that have the two graphs in the engine's own format.
 
-Such a network is converted off the board (``boards.build.engines.converted``), so the board needs
-no onnx. The bundle's entry ``run`` has the names of all tensors, in the converted models' order:
+Such a network is converted off the board (``hotpath.boards.build.engines.converted``), so the board
+needs no onnx. The bundle's entry ``run`` has the names of all tensors, in the converted models'
+order:
 
     {"models": {"exemplar": MODEL, "search": MODEL}, "features": [name], "maps": [name],
      "search_features": name or null}
@@ -12,9 +13,9 @@ KEY is each of the engine's ``files``.
 
 from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
 
-from runtime.canonical import Graphs
-from runtime.engines.base import Setup
-from runtime.engines.cpu import CpuEngine
+from hotpath.runtime.canonical import Graphs
+from hotpath.runtime.engines.base import Setup
+from hotpath.runtime.engines.cpu import CpuEngine
 
 IMAGES = ("exemplar", "search")
 LISTS = ("features", "maps")

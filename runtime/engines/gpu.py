@@ -1,15 +1,16 @@
 """The base of engines on a GPU: tensors at fixed addresses, and copies of them on the host.
 
 An engine defines its parts, which enqueue themselves on a stream. ``GpuEngine`` runs them on arrays
-of the host for ``runtime.engines.base``, and on device memory for ``kernels.cuda.windows``.
+of the host for ``hotpath.runtime.engines.base``, and on device memory for
+``hotpath.kernels.cuda.windows``.
 """
 
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
-from runtime.engines import base
-from runtime.errors import BadNetwork
+from hotpath.runtime.engines import base
+from hotpath.runtime.errors import BadNetwork
 
 ALIGNMENT = 256  # bytes: the addresses that TensorRT takes (NvInferRuntime.h, setTensorAddress)
 TYPES = ("float32", "float16")  # of tensors
@@ -50,7 +51,7 @@ class GpuEngine(base.Engine):
 
     def __init__(self, setup: base.Setup) -> None:
         super().__init__(setup)
-        from kernels.cuda import device as devices
+        from hotpath.kernels.cuda import device as devices
 
         self.threads = 1
         self._opened = setup.device is None
@@ -73,7 +74,8 @@ class GpuEngine(base.Engine):
         Args:
             shapes: dict of tensor name -> shape.
             features, maps: names of tensors.
-            search_features: name of the output that ``runtime.graphs.assemble`` added.
+            search_features: name of the output that ``hotpath.runtime.prepare.graphs.assemble``
+                added.
             dtype: type of all tensors, one of ``TYPES``.
         """
         if "exemplar_box" in shapes:

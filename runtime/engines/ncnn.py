@@ -1,15 +1,15 @@
 """Run a network with ncnn on the CPU of an ARM board or a phone.
 
-pnnx converts the network off the board (``boards.build.engines.ncnn``).
+pnnx converts the network off the board (``hotpath.boards.build.engines.ncnn``).
 """
 
 import importlib
 from typing import Any, Dict, Set
 
-from kernels.commands import make
-from runtime.engines.base import Setup
-from runtime.engines.converted import ConvertedEngine, Model
-from runtime.errors import BadNetwork
+from hotpath.kernels.commands import make
+from hotpath.runtime.engines.base import Setup
+from hotpath.runtime.engines.converted import ConvertedEngine, Model
+from hotpath.runtime.errors import BadNetwork
 
 
 class Engine(ConvertedEngine):

@@ -4,10 +4,10 @@ import importlib
 import re
 from typing import Any, Dict, List, Union
 
-from kernels.commands import make
-from runtime.engines.base import Setup
-from runtime.engines.cpu import CpuEngine
-from runtime.errors import BadNetwork
+from hotpath.kernels.commands import make
+from hotpath.runtime.engines.base import Setup
+from hotpath.runtime.engines.cpu import CpuEngine
+from hotpath.runtime.errors import BadNetwork
 
 FROM = (1, 21)  # the first version that quantises weights itself
 
@@ -25,14 +25,14 @@ def as_written(library: Any, has_float_layer: bool) -> Dict[str, Any]:
     """Return arguments of a session that keep float layers between quantised ones unchanged.
 
     From 1.21 on, ONNX Runtime quantises the weights of such a layer itself, with one scale for all
-    channels (its pull request 22969). ``calib.int8`` makes such layers if INT8 loses too much
-    accuracy, and the optimisation then loses more than INT8. The same optimisation quantises float
-    biases of INT8 layers, which are slow without it. So it is switched off only for a file with
-    such a layer.
+    channels (its pull request 22969). ``hotpath.calib.int8`` makes such layers if INT8 loses too
+    much accuracy, and the optimisation then loses more than INT8. The same optimisation quantises
+    float biases of INT8 layers, which are slow without it. So it is switched off only for a file
+    with such a layer.
 
     Args:
         library: ONNX Runtime.
-        has_float_layer: whether the model has one, see ``runtime.graphs.models``.
+        has_float_layer: whether the model has one, see ``hotpath.runtime.prepare.graphs.models``.
     """
     version = re.findall("[0-9]+", library.__version__)[:2]
     if tuple(map(int, version)) < FROM or not has_float_layer:
@@ -68,7 +68,7 @@ class Bound:
     Args:
         library: ONNX Runtime.
         network_name: name of the network, for messages.
-        model: a ``runtime.canonical.Model``.
+        model: a ``hotpath.runtime.canonical.Model``.
         threads: threads of one call.
 
     Attributes:

@@ -7,10 +7,10 @@ passes through the host between the steps of a frame. It is the engine for the G
 import importlib
 from typing import Any, Dict, List
 
-from runtime.engines.base import Setup
-from runtime.engines.gpu import GpuEngine
-from runtime.engines.onnxruntime import as_written
-from runtime.errors import BadNetwork, NetworkFailed, NoEngine
+from hotpath.runtime.engines.base import Setup
+from hotpath.runtime.engines.gpu import GpuEngine
+from hotpath.runtime.engines.onnxruntime import as_written
+from hotpath.runtime.errors import BadNetwork, NetworkFailed, NoEngine
 
 # provider's short name -> (names in ONNX Runtime, the first that can runs a node; kind of memory)
 PROVIDERS = {
@@ -132,7 +132,7 @@ class _OnStream:
         if names[0] not in session.get_providers():
             raise NoEngine(
                 f"ONNX Runtime {library.__version__} can't use {names[0]}: CUDA's or cuDNN's "
-                "libraries do not load; run `python -m boards`"
+                "libraries do not load; run `python -m hotpath boards`"
             )
         return session
 

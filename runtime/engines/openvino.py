@@ -12,11 +12,11 @@ import platform
 import sys
 from typing import Any, Callable, Dict, Iterator, Optional, Union
 
-from kernels.commands import make
-from runtime import canonical
-from runtime.engines.base import Setup
-from runtime.engines.cpu import CpuEngine
-from runtime.errors import BadNetwork
+from hotpath.kernels.commands import make
+from hotpath.runtime import canonical
+from hotpath.runtime.engines.base import Setup
+from hotpath.runtime.engines.cpu import CpuEngine
+from hotpath.runtime.errors import BadNetwork
 
 # A processor switches its matrix unit (AMX) off while nobody uses it, and every frame of a camera
 # finds it off. In INT8 kestrel's first network then took 1.6 ms with AMX and 1.25 without. Flat out
@@ -120,7 +120,7 @@ def compile_on_cpu(library: Any, model: Union[bytes, str], threads: int, **more:
 
 
 class _Bound:
-    """A request of a compiled ``runtime.canonical.Model`` with fixed arrays.
+    """A request of a compiled ``hotpath.runtime.canonical.Model`` with fixed arrays.
 
     The arrays of ``pixels`` are views (n, 3, h, w) of memory that is (n, h, w, 3).
     """

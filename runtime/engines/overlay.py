@@ -9,20 +9,20 @@ import pathlib
 import zlib
 from typing import TYPE_CHECKING, Any, Dict, List, Tuple
 
-from kernels.commands import PYNQ, make
-from runtime.bundle import Bundle
-from runtime.engines.base import Engine as Base
-from runtime.engines.base import Setup
-from runtime.errors import BadBundle
+from hotpath.kernels.commands import PYNQ, make
+from hotpath.runtime.bundle import Bundle
+from hotpath.runtime.engines.base import Engine as Base
+from hotpath.runtime.engines.base import Setup
+from hotpath.runtime.errors import BadBundle
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from kernels.cpu.interface import Kernels
-    from kernels.fpga.fabric import Buffer
+    from hotpath.kernels.cpu.interface import Kernels
+    from hotpath.kernels.fpga.fabric import Buffer
 
 COMMAND_ALIGNED = 64
-WORD = 16  # channels of a block of a map, as in kernels.fpga.fabric
+WORD = 16  # channels of a block of a map, as in hotpath.kernels.fpga.fabric
 
 # entries of a bundle's tables that are whole numbers
 SIZE = ("lanes", "bus_bytes", "crop_lanes", "map_words", "weight_tiles", "line_bytes")
@@ -37,11 +37,11 @@ class Engine(Base):
     The constructor runs the bundle's known answer once.
 
     Attributes:
-        exemplar_crop, search_crop: ``kernels.fpga.window.Crop``.
+        exemplar_crop, search_crop: ``hotpath.kernels.fpga.window.Crop``.
 
     Raises:
-        NoEngine, BundleMismatch, BadBundle: see ``runtime.errors``.
-        BadOverlay, FabricFailed: see ``kernels.errors``.
+        NoEngine, BundleMismatch, BadBundle: see ``hotpath.runtime.errors``.
+        BadOverlay, FabricFailed: see ``hotpath.kernels.errors``.
     """
 
     name = "overlay"
@@ -51,8 +51,8 @@ class Engine(Base):
 
     def __init__(self, setup: Setup) -> None:
         super().__init__(setup)
-        from kernels import cpu
-        from kernels.fpga.fabric import Fabric
+        from hotpath.kernels import cpu
+        from hotpath.kernels.fpga.fabric import Fabric
 
         bundle = self.bundle = self.bundle_of(setup)
         bundle.check_library("overlay", layout())
@@ -72,8 +72,8 @@ class Engine(Base):
 
     def _prepare(self, size: Dict[str, Any], kernels: "Kernels") -> None:
         """Check the fabric's size, load the image and set up the crops and the maps."""
-        from kernels.fpga.window import Crop, Pictures
-        from kernels.fpga.words import Maps, values_of
+        from hotpath.kernels.fpga.window import Crop, Pictures
+        from hotpath.kernels.fpga.words import Maps, values_of
 
         self._check_size(size)
         bundle, run = self.bundle, self.bundle.run
@@ -101,7 +101,7 @@ class Engine(Base):
 
     def _check_size(self, size: Dict[str, Any]) -> None:
         """Compare the fabric's size with the size that the programs need."""
-        from kernels.fpga import tables
+        from hotpath.kernels.fpga import tables
 
         built, here = tables.size_register(size), self.fabric.read("SIZE")
         if built != here:
@@ -141,7 +141,7 @@ class Engine(Base):
         """
         import numpy as np
 
-        from kernels.fpga import answer
+        from hotpath.kernels.fpga import answer
 
         known, side = self.bundle.run["answer"], self._sides[1]
         data = self.bundle.path(known["picture"]).read_bytes()
@@ -161,7 +161,7 @@ class Engine(Base):
 
     def _check_answer(self) -> None:
         """Refuse a fabric that does not compute the bundle's known answer."""
-        from kernels.errors import FabricFailed
+        from hotpath.kernels.errors import FabricFailed
 
         if not self.answers():
             raise FabricFailed(
@@ -177,7 +177,7 @@ class Engine(Base):
         Raises:
             FabricFailed: the program ended with an error, or the weights in memory have changed.
         """
-        from kernels.errors import FabricFailed
+        from hotpath.kernels.errors import FabricFailed
 
         if not self.is_image_whole():
             self._load_image()
@@ -205,7 +205,7 @@ class Engine(Base):
 
     def _described(self, name: str, number: int) -> str:
         """Describe a command for an error message."""
-        from kernels.fpga import tables
+        from hotpath.kernels.fpga import tables
 
         first = self._programs[name]["offset"] + number * tables.COMMAND_BYTES
         command = self._image.array[first : first + tables.COMMAND_BYTES].tobytes()
@@ -233,13 +233,14 @@ class Engine(Base):
 
 def layout() -> str:
     """Return this checkout's version of the layout of registers and commands."""
-    from kernels.fpga import tables
+    from hotpath.kernels.fpga import tables
 
     return f"{tables.MAGIC:08X}"
 
 
 def _is_whole(run: Dict[str, Any], settings: Dict[str, Any]) -> bool:
-    """Whether a bundle's entries have the right types and fit together; see ``runtime.bundle``."""
+    """Whether a bundle's entries have the right types and fit together; see
+    ``hotpath.runtime.bundle``."""
     try:
         maps, size, seen = run["maps"], settings["size"], run.get("seen") or {}
         entries = maps + ([seen] if seen else [])

@@ -1,17 +1,17 @@
 """Run a network on the NPU of a Rockchip RK3588, by rknn-toolkit-lite2 (2.3 or newer).
 
-Rockchip's toolkit converts the network off the board (``boards.build.engines.rknn``). This never
-ran on hardware. Tests compare the calls with the published package, and the numbers with the
+Rockchip's toolkit converts the network off the board (``hotpath.boards.build.engines.rknn``). This
+never ran on hardware. Tests compare the calls with the published package, and the numbers with the
 toolkit's simulator.
 """
 
 import importlib
 from typing import Any, Dict, Optional
 
-from kernels.commands import make
-from runtime.engines.base import Setup
-from runtime.engines.converted import ConvertedEngine, Model
-from runtime.errors import BadNetwork, NetworkFailed, NoEngine
+from hotpath.kernels.commands import make
+from hotpath.runtime.engines.base import Setup
+from hotpath.runtime.engines.converted import ConvertedEngine, Model
+from hotpath.runtime.errors import BadNetwork, NetworkFailed, NoEngine
 
 
 class Engine(ConvertedEngine):

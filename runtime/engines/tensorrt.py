@@ -2,8 +2,9 @@
 
 It supports three families of the Python interface, and tells them apart by their attributes and not
 by version: tensors by index (8.2 to 8.4), tensors by name (8.5 to 10), and strongly typed networks
-(11). Only the builder (``boards.build.plans``) sees the last. If a network was cut at its
-correlations (``runtime.graphs.cut``), kernels of this project run between the parts.
+(11). Only the builder (``hotpath.boards.build.plans``) sees the last. If a network was cut at its
+correlations (``hotpath.runtime.prepare.graphs.cut``), kernels of this project run between the
+parts.
 """
 
 import atexit
@@ -12,11 +13,11 @@ import importlib
 import weakref
 from typing import Any, Callable, Dict, List, Optional, Sequence
 
-from kernels.errors import GpuFailed, NoGpu
-from runtime.engines import tensorrt_manifest
-from runtime.engines.base import Setup
-from runtime.engines.gpu import GpuEngine
-from runtime.errors import BadBundle, NetworkFailed, NoEngine
+from hotpath.kernels.errors import GpuFailed, NoGpu
+from hotpath.runtime.engines import tensorrt_manifest
+from hotpath.runtime.engines.base import Setup
+from hotpath.runtime.engines.gpu import GpuEngine
+from hotpath.runtime.errors import BadBundle, NetworkFailed, NoEngine
 
 KEYS = ("search", "exemplar", "out")  # of a correlation
 NEED_STATIC_MEMORY = ("libGLdispatch.so.0", "libgomp.so.1")
@@ -36,14 +37,18 @@ def load_library() -> Any:
         if "libnvdla_compiler" in text:
             raise NoEngine(
                 f"TensorRT can't be imported: {text}; JetPack left that library out, run `sudo "
-                "apt-get install nvidia-l4t-dla-compiler` (`python -m boards` knows this trap)"
+                "apt-get install nvidia-l4t-dla-compiler` (`python -m hotpath boards` knows this "
+                "trap)"
             ) from None
         if getattr(error, "name", None) == "tensorrt":
             raise NoEngine(
-                "TensorRT is not installed for this Python; run `python -m boards` for the command "
+                "TensorRT is not installed for this Python; run `python -m hotpath boards` for the "
+                "command "
                 "that this board takes"
             ) from None
-        raise NoEngine(f"TensorRT can't be imported: {text}; run `python -m boards`") from None
+        raise NoEngine(
+            f"TensorRT can't be imported: {text}; run `python -m hotpath boards`"
+        ) from None
 
 
 def _load_first() -> None:
@@ -102,7 +107,7 @@ class Engine(GpuEngine):
 
     def __init__(self, setup: Setup) -> None:
         bundle = self.bundle = self.bundle_of(setup)
-        from kernels.cuda import driver
+        from hotpath.kernels.cuda import driver
 
         self.gpu = driver.describe_gpu()
         trt = load_library()
@@ -139,7 +144,7 @@ class Engine(GpuEngine):
         if self._logger.errors:  # a null pointer: using it crashes the process
             raise NoGpu(
                 f"TensorRT {self.version} can't use the GPU: {self._logger.last()}; run "
-                "`python -m boards`, the driver may be too old for it"
+                "`python -m hotpath boards`, the driver may be too old for it"
             )
         core = self.bundle.settings.get("dla")
         if core is not None:
@@ -199,7 +204,7 @@ class Engine(GpuEngine):
 
     def _parts(self, trt: Any, names: Sequence[str]) -> List[Any]:
         """Return the parts of a window in their order: plans and the correlations between them."""
-        from kernels.cuda.correlate import Correlate
+        from hotpath.kernels.cuda.correlate import Correlate
 
         parts, steps = [], self.bundle.run["steps"]
         for index, name in enumerate(names):

@@ -8,7 +8,7 @@ import math
 from typing import Any, Dict, List, Sequence, Tuple
 
 MOST_NUMBERS = 1 << 28  # of a tensor; 1 GiB of float32
-MOST_WEIGHTS = 48 * 1024 // 4  # of one channel of an exemplar: kernels.cuda.correlate
+MOST_WEIGHTS = 48 * 1024 // 4  # of one channel of an exemplar: hotpath.kernels.cuda.correlate
 MOST_WINDOWS = 64  # of a plan
 PICTURES = ("exemplar", "search")
 TYPES = ("float32", "float16")  # of all tensors

@@ -2,7 +2,7 @@
 
 from typing import Any, Dict, List, Union
 
-from runtime.types import Track
+from hotpath.runtime.types import Track
 
 
 def results(

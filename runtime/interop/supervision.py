@@ -4,9 +4,9 @@ from typing import Dict, Union
 
 import numpy as np
 
-from kernels.commands import needs
-from runtime.interop.coco import present
-from runtime.types import Track
+from hotpath.kernels.commands import needs
+from hotpath.runtime.interop.coco import present
+from hotpath.runtime.types import Track
 
 try:
     import supervision as sv

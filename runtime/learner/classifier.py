@@ -1,12 +1,12 @@
 """The online classifier of one target: its input, its samples and the times when it learns.
 
 Its input is the features under a box, averaged in each part of the box. The network computes these
-features in any case (``runtime.graphs.assemble``). A cell is weighted by the share of it that the
-box covers. So the features also change when a box moves by less than a cell. ``Pooling`` is the
-definition. kernels/cpu computes it in C++, and tests hold it to 1e-5 of this.
+features in any case (``hotpath.runtime.prepare.graphs.assemble``). A cell is weighted by the share
+of it that the box covers. So the features also change when a box moves by less than a cell.
+``Pooling`` is the definition. kernels/cpu computes it in C++, and tests hold it to 1e-5 of this.
 
 The classifier learns the first search region at once. Later it learns only from frames in which the
-target is tracked. Each frame computes one slice of an update (``runtime.learner.ridge``).
+target is tracked. Each frame computes one slice of an update (``hotpath.runtime.learner.ridge``).
 """
 
 import math
@@ -14,12 +14,12 @@ from typing import Any, Optional, Tuple
 
 import numpy as np
 
-from kernels.cpu import online
-from kernels.cpu.interface import Kernels
-from runtime.learner import samples
-from runtime.learner.ridge import SMALL, Ridge
-from runtime.network import Network
-from runtime.types import Seen
+from hotpath.kernels.cpu import online
+from hotpath.kernels.cpu.interface import Kernels
+from hotpath.runtime.learner import samples
+from hotpath.runtime.learner.ridge import SMALL, Ridge
+from hotpath.runtime.network import Network
+from hotpath.runtime.types import Seen
 
 PARTS = 2  # along each side of a box
 LEAST = 1.0  # length of a part, cells
@@ -31,7 +31,7 @@ class Classifier:
 
     Args:
         network: only ``stride`` and ``search`` are used.
-        kernels: see ``kernels.cpu.binding``. None takes the definitions in NumPy.
+        kernels: see ``hotpath.kernels.cpu.binding``. None takes the definitions in NumPy.
     """
 
     def __init__(self, network: Network, kernels: Optional[Kernels] = None) -> None:
@@ -111,11 +111,11 @@ class Pooling:
     Args:
         stride: search pixels from one cell to the next.
         parts: number of parts along each side of a box.
-        kernels: see ``kernels.cpu.binding``. None takes the definition.
+        kernels: see ``hotpath.kernels.cpu.binding``. None takes the definition.
 
     Attributes:
         size: length of the description of a box; 0 before ``begin``.
-        compiled: the same in C++, see ``kernels.cpu.online.Pooling``; or None.
+        compiled: the same in C++, see ``hotpath.kernels.cpu.online.Pooling``; or None.
     """
 
     def __init__(

@@ -26,8 +26,8 @@ from typing import Any, List, Optional, Sequence, Tuple
 
 import numpy as np
 
-from kernels.cpu import online
-from kernels.cpu.interface import Kernels
+from hotpath.kernels.cpu import online
+from hotpath.kernels.cpu.interface import Kernels
 
 RIDGE = 0.02  # added to the diagonal of A; the samples have length 1
 LONG, SHORT = 100, 20  # frames that the memories of positives and negatives go back
@@ -49,7 +49,7 @@ class Moments:
 
 
 class Regression:
-    """Moments and their solution; ``kernels.cpu.online.Regression`` has the same methods.
+    """Moments and their solution; ``hotpath.kernels.cpu.online.Regression`` has the same methods.
 
     Args:
         size: length of a sample.
@@ -139,10 +139,10 @@ class Ridge:
 
     Args:
         size: length of a sample. Its last number is constant.
-        kernels: see ``kernels.cpu.binding``. None takes the definition.
+        kernels: see ``hotpath.kernels.cpu.binding``. None takes the definition.
 
     Attributes:
-        compiled: the regression in C++, see ``kernels.cpu.online.Regression``; or None.
+        compiled: the regression in C++, see ``hotpath.kernels.cpu.online.Regression``; or None.
     """
 
     def __init__(self, size: int, kernels: Optional[Kernels] = None) -> None:

@@ -10,8 +10,8 @@ from typing import Any, Optional, Sequence, Tuple
 
 import numpy as np
 
-from kernels.cpu.interface import Kernels
-from kernels.cpu.online import Samples
+from hotpath.kernels.cpu.interface import Kernels
+from hotpath.kernels.cpu.online import Samples
 
 POSITIVE, NEGATIVE = 0.7, 0.5  # overlaps with the target
 # Positives, in sides of the target: moved by x and y, and times as large
@@ -22,7 +22,7 @@ MOST = 2  # negatives on each side of the middle, along x and along y
 
 
 def compiled(kernels: Optional[Kernels]) -> Any:
-    """``kernels.cpu.online.Samples`` of these boxes; None without kernels."""
+    """``hotpath.kernels.cpu.online.Samples`` of these boxes; None without kernels."""
     moves = np.array(MOVED + RESIZED)
     return kernels and kernels.new(Samples, moves, (POSITIVE, NEGATIVE), STEP, MOST)
 

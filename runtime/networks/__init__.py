@@ -7,12 +7,12 @@ networks.
 import pathlib
 from typing import TYPE_CHECKING, List, Optional, Union
 
-from kernels.commands import meant
-from runtime.errors import BadNetwork, UnknownNetwork
-from runtime.network import CACHE, DETECTORS, File, Network, sha256_of
+from hotpath.kernels.commands import meant
+from hotpath.runtime.errors import BadNetwork, UnknownNetwork
+from hotpath.runtime.network import CACHE, DETECTORS, File, Network, sha256_of
 
 if TYPE_CHECKING:
-    from boards import Board
+    from hotpath.boards import Board
 
 __all__ = [
     "CACHE",
@@ -56,8 +56,8 @@ def load_network(name_or_path: Union[str, pathlib.Path]) -> Network:
         UnknownNetwork: there is no such name or file.
         BadNetwork: the TOML can't be read, or a key is missing, unknown or wrong.
     """
-    from boards import toml  # not for who only needs the names
-    from runtime.networks import schema
+    from hotpath.boards import toml  # not for who only needs the names
+    from hotpath.runtime.networks import schema
 
     path = find_toml(name_or_path)
     values, files, mistakes = schema.read(toml.read(path, BadNetwork))

@@ -10,11 +10,11 @@ import urllib.error
 import urllib.request
 from typing import Any, Callable, Iterator, List
 
-from kernels.commands import reason
-from runtime.errors import BadNetwork, BadOutput
-from runtime.network import File, Network, sha256_of
-from runtime.networks.schema import LARGEST_FILE
-from runtime.progress_bar import tqdm
+from hotpath.kernels.commands import reason
+from hotpath.runtime.errors import BadNetwork, BadOutput
+from hotpath.runtime.network import File, Network, sha256_of
+from hotpath.runtime.networks.schema import LARGEST_FILE
+from hotpath.runtime.progress_bar import tqdm
 
 BLOCK = 1 << 16
 TIMEOUT_S = 20

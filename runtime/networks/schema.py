@@ -8,10 +8,10 @@ not use.
 import re
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple, Union
 
-from kernels.commands import meant
-from runtime import decode
-from runtime.decode.shared.keys import LARGEST_SIDE, MAP_PARTS, REQUIRED, Key, Keys
-from runtime.network import File
+from hotpath.kernels.commands import meant
+from hotpath.runtime import decode
+from hotpath.runtime.decode.shared.keys import LARGEST_SIDE, MAP_PARTS, REQUIRED, Key, Keys
+from hotpath.runtime.network import File
 
 Table = Dict[str, Any]
 Section = Union[str, Tuple[str, int]]  # the header, or ("file", its number from 0)
@@ -116,7 +116,7 @@ def read(table: Table) -> Tuple[Table, List[File], List[Mistake]]:
     """Check a parsed TOML and put its sections into one dict.
 
     Args:
-        table: dict as ``boards.toml.read`` gives it.
+        table: dict as ``hotpath.boards.toml.read`` gives it.
 
     Returns:
         (values, files, mistakes): dict of key -> value with defaults filled in, list of ``File``,

@@ -4,13 +4,13 @@ from typing import Any, Callable, Optional, Sequence, Tuple
 
 import numpy as np
 
-from kernels.cpu.interface import Kernels
-from runtime import colour
-from runtime.geometry import crop_into
-from runtime.learner.classifier import Classifier
-from runtime.network import Network
-from runtime.pictures import AnyFrame
-from runtime.types import Seen
+from hotpath.kernels.cpu.interface import Kernels
+from hotpath.runtime import colour
+from hotpath.runtime.geometry import crop_into
+from hotpath.runtime.learner.classifier import Classifier
+from hotpath.runtime.network import Network
+from hotpath.runtime.pictures import AnyFrame
+from hotpath.runtime.types import Seen
 
 CUES = 3  # score, looks, colours: what their mean is of
 LEARNT = 0.05  # share of a tracked frame's colours in the mean of all
@@ -109,7 +109,7 @@ class ColoursUnder:
 
     Attributes:
         border: colour of the pixels outside the frame, (3,) uint8, BGR.
-        project: ``project`` of ``runtime.colour``, in C++ if the kernels are compiled.
+        project: ``project`` of ``hotpath.runtime.colour``, in C++ if the kernels are compiled.
     """
 
     def __init__(self, network: Network, kernels: Kernels) -> None:

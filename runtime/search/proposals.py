@@ -5,10 +5,10 @@ from typing import List, Tuple
 
 import numpy as np
 
-from kernels.cpu.interface import Kernels
-from runtime import decode
-from runtime.network import Network
-from runtime.types import Seen
+from hotpath.kernels.cpu.interface import Kernels
+from hotpath.runtime import decode
+from hotpath.runtime.network import Network
+from hotpath.runtime.types import Seen
 
 MOST = 2  # proposals besides the best one
 APART = 3  # cells around a proposal in which there is no other
@@ -21,7 +21,7 @@ class Proposals:
 
     Args:
         network: of the family ``points`` or ``centre``. With other families nothing is found.
-        kernels: see ``kernels.cpu.binding``.
+        kernels: see ``hotpath.kernels.cpu.binding``.
 
     Attributes:
         decoder: the network's decoder without the Hanning window, as a target may be anywhere.

@@ -10,19 +10,19 @@ from typing import Any, Deque, List, Optional, Sequence, Tuple
 
 import numpy as np
 
-from kernels.cpu.interface import Kernels
-from runtime import decode, geometry
-from runtime.boxes import overlaps
-from runtime.camera_motion import moved
-from runtime.colour import ColourMap
-from runtime.errors import NetworkFailed
-from runtime.learner.classifier import Classifier
-from runtime.network import Network
-from runtime.pictures import AnyFrame
-from runtime.presence import Presence, thresholds_of
-from runtime.search.cues import ColoursUnder, ScoreLooksColour
-from runtime.search.proposals import Proposals
-from runtime.search.windows import (
+from hotpath.kernels.cpu.interface import Kernels
+from hotpath.runtime import decode, geometry
+from hotpath.runtime.boxes import overlaps
+from hotpath.runtime.camera_motion import moved
+from hotpath.runtime.colour import ColourMap
+from hotpath.runtime.errors import NetworkFailed
+from hotpath.runtime.learner.classifier import Classifier
+from hotpath.runtime.network import Network
+from hotpath.runtime.pictures import AnyFrame
+from hotpath.runtime.presence import Presence, thresholds_of
+from hotpath.runtime.search.cues import ColoursUnder, ScoreLooksColour
+from hotpath.runtime.search.proposals import Proposals
+from hotpath.runtime.search.windows import (
     CHECK,
     COLOURED,
     HERE,
@@ -32,7 +32,7 @@ from runtime.search.windows import (
     Grids,
     Window,
 )
-from runtime.types import LOST, TRACKED, Seen
+from hotpath.runtime.types import LOST, TRACKED, Seen
 
 CHECKS = 3  # windows that a candidate gets
 NEARLY = 0.15  # presence below ``found_above`` with which a candidate gets the next one
@@ -67,7 +67,7 @@ class Search:
 
     Args:
         network: its ``look_above`` and ``found_above`` are used, too.
-        kernels: see ``kernels.cpu.binding``.
+        kernels: see ``hotpath.kernels.cpu.binding``.
         presence: ``Presence`` of the target. Its cues are ``ScoreLooksColour``.
         classifier: ``Classifier`` of the target.
         colours: ``ColoursUnder``.

@@ -10,9 +10,9 @@ from typing import Callable, NamedTuple, Optional, Tuple
 
 import numpy as np
 
-from runtime import geometry
-from runtime.colour import ColourMap
-from runtime.network import Network
+from hotpath.runtime import geometry
+from hotpath.runtime.colour import ColourMap
+from hotpath.runtime.network import Network
 
 HERE, WIDE, CHECK = "here", "wide", "check"
 # Sides of the grid's windows, relative to the usual one, coarse first. Of the windows that hold the

@@ -30,7 +30,8 @@ def describe(frame: np.ndarray, box: Sequence[float]) -> Optional[np.ndarray]:
         return None
     hsv = cv2.cvtColor(np.ascontiguousarray(patch), cv2.COLOR_BGR2HSV)
     counts: Any = cv2.calcHist([hsv], [0, 1, 2], None, list(BINS), [0, 180, 0, 256, 0, 256])
-    return (counts / counts.sum()).ravel()
+    shares: np.ndarray = counts / counts.sum()
+    return shares.ravel()
 
 
 def similarity(one: Optional[np.ndarray], two: Optional[np.ndarray]) -> float:

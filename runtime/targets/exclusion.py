@@ -15,10 +15,10 @@ from typing import Any, Deque, Dict, Mapping, NamedTuple, Optional, Set, Tuple
 
 import numpy as np
 
-from runtime import geometry
-from runtime.boxes import overlaps
-from runtime.tracker import Tracker
-from runtime.types import FOUND, LOST, UNSURE, Track
+from hotpath.runtime import geometry
+from hotpath.runtime.boxes import overlaps
+from hotpath.runtime.tracker import Tracker
+from hotpath.runtime.types import FOUND, LOST, UNSURE, Track
 
 SAME = 0.6  # overlap from which two targets follow the same object
 MOTION = 10  # frames that a target's velocity is the mean of

@@ -15,12 +15,13 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
-from runtime.boxes import overlaps
-from runtime.detect import Detections, appearance
-from runtime.errors import BadBox
-from runtime.pictures import AnyFrame, bgr_of
-from runtime.targets.targets import Targets
-from runtime.types import TRACKED, Box, Track, checked_box
+from hotpath.runtime.boxes import overlaps
+from hotpath.runtime.errors import BadBox
+from hotpath.runtime.pictures import AnyFrame, bgr_of
+from hotpath.runtime.targets import appearance
+from hotpath.runtime.targets.detections import Detections
+from hotpath.runtime.targets.targets import Targets
+from hotpath.runtime.types import TRACKED, Box, Track, checked_box
 
 SAME = 0.3  # overlap of a detection with its target
 DRIFTED = 0.5  # overlap below which a target starts anew from its detection
@@ -73,7 +74,7 @@ class TargetFinder:
         """Look for targets in the first frame; returns the tracks of all targets.
 
         Args:
-            frame: BGR uint8 (H, W, 3), or a ``runtime.pictures.Picture``.
+            frame: BGR uint8 (H, W, 3), or a ``hotpath.runtime.pictures.Picture``.
             tracks: tracks of the targets that the user gave.
         """
         self._found_one, self._began = bool(tracks), True

@@ -7,15 +7,15 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
-from runtime.camera_motion import CameraMotion
-from runtime.devices.base import Device, Look
-from runtime.errors import HotpathError, NotReady
-from runtime.loading import tracker_on
-from runtime.options import DEFAULTS, Options
-from runtime.pictures import AnyFrame
-from runtime.targets.exclusion import Exclusion
-from runtime.tracker import Tracker
-from runtime.types import Track
+from hotpath.runtime.camera_motion import CameraMotion
+from hotpath.runtime.devices.base import Device, Look
+from hotpath.runtime.errors import HotpathError, NotReady
+from hotpath.runtime.loading import tracker_on
+from hotpath.runtime.options import DEFAULTS, Options
+from hotpath.runtime.pictures import AnyFrame
+from hotpath.runtime.targets.exclusion import Exclusion
+from hotpath.runtime.tracker import Tracker
+from hotpath.runtime.types import Track
 
 
 class Targets:
@@ -23,7 +23,7 @@ class Targets:
 
     Args:
         device: the ``Device`` that all targets share.
-        options: as in ``runtime.loading.tracker_on``.
+        options: as in ``hotpath.runtime.loading.tracker_on``.
 
     Attributes:
         step_ms: milliseconds of each step of the last frame, all targets together: a dict.
@@ -118,8 +118,9 @@ class Targets:
     def update(self, frame: AnyFrame) -> Dict[int, Track]:
         """Find every target in the next frame; returns a dict of number -> ``Track``.
 
-        No two targets claim the same object (see ``runtime.targets.exclusion``). With a ``finder``,
-        objects that it finds are added, and targets that it no longer finds are dropped.
+        No two targets claim the same object (see ``hotpath.runtime.targets.exclusion``). With a
+        ``finder``, objects that it finds are added, and targets that it no longer finds are
+        dropped.
 
         Raises:
             NetworkFailed: the output for a target is not finite. The other targets have moved.

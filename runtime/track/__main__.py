@@ -12,22 +12,30 @@ import sys
 import threading
 import time
 from types import FrameType
-from typing import Any, Dict, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 
-from runtime import load_targets
-from runtime.cli.boxes import check_boxes, drawn_box, given_boxes
-from runtime.cli.detector import check_detector, open_detector, open_finder
-from runtime.cli.options import parse
-from runtime.cli.outputs import Outputs, check_outputs
-from runtime.cli.progress import Progress, quiet, say
-from runtime.errors import BadSource, HotpathError, NetworkFailed
-from runtime.garbage import short_collections
-from runtime.options import given_in
-from runtime.service_manager import ServiceManager
-from runtime.targets.finding import TargetFinder
-from runtime.types import GIVEN_SCORE, Box, Taken, Track
-from runtime.video.live import end_program
-from runtime.video.sources import WAITING, check_camera, is_recorded, list_cameras, open_source
+from hotpath.runtime import load_targets
+from hotpath.runtime.errors import BadSource, HotpathError, NetworkFailed
+from hotpath.runtime.options import given_in
+from hotpath.runtime.track.cli.boxes import check_boxes, drawn_box, given_boxes
+from hotpath.runtime.track.cli.detector import check_detector, open_detector, open_finder
+from hotpath.runtime.track.cli.options import parse
+from hotpath.runtime.track.cli.outputs import Outputs, check_outputs
+from hotpath.runtime.track.cli.progress import Progress, quiet, say
+from hotpath.runtime.track.garbage import short_collections
+from hotpath.runtime.track.service_manager import ServiceManager
+from hotpath.runtime.track.video.live import end_program
+from hotpath.runtime.track.video.sources import (
+    WAITING,
+    check_camera,
+    is_recorded,
+    list_cameras,
+    open_source,
+)
+from hotpath.runtime.types import GIVEN_SCORE, Box, Taken, Track
+
+if TYPE_CHECKING:
+    from hotpath.runtime.targets.finding import TargetFinder
 
 POLL_S = 0.2  # longest wait for a frame before signals are looked at
 LAST_S = 1.0  # after a second signal, for what ends by itself
@@ -43,7 +51,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
         if options.list_cameras:
             return print_cameras()
         if options.list_networks:
-            from runtime.networks.__main__ import list_networks
+            from hotpath.runtime.track.cli.networks.__main__ import list_networks
 
             list_networks(options)
             return 0
@@ -109,7 +117,7 @@ def load(options: argparse.Namespace) -> Any:
     """Load the network; returns ``Targets``."""
     given = given_in(vars(options))
     if options.simulate:
-        from kernels.fpga.design.sim import device
+        from hotpath.kernels.fpga.design.sim import device
 
         given["simulate"] = device.opener(options.simulate)
     return load_targets(**given, log=None if options.quiet else say)
@@ -211,7 +219,7 @@ def follow(
     bar: Progress,
     stop: StopRequest,
     manager: ServiceManager,
-    finder: Optional[TargetFinder],
+    finder: "Optional[TargetFinder]",
 ) -> Optional[HotpathError]:
     """The frame loop. Returns the error with which the source broke, or None."""
     broken, failed = None, 0

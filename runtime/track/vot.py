@@ -15,13 +15,13 @@ os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 
 import cv2
 
-from kernels.commands import Parser, needs
-from runtime import DEFAULT_NETWORK, engines, load_tracker
-from runtime.errors import BadFrame, BadSource, HotpathError, NoEngine
-from runtime.options import given_in
-from runtime.tracker import Tracker
-from runtime.types import GIVEN_SCORE, Box, Track
-from runtime.video.recorded import read_picture
+from hotpath.kernels.commands import Parser, needs
+from hotpath.runtime import DEFAULT_NETWORK, engines, load_tracker
+from hotpath.runtime.errors import BadFrame, BadSource, HotpathError, NoEngine
+from hotpath.runtime.options import given_in
+from hotpath.runtime.track.video.recorded import read_picture
+from hotpath.runtime.tracker import Tracker
+from hotpath.runtime.types import GIVEN_SCORE, Box, Track
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:

@@ -12,7 +12,7 @@ Exit codes: 0, 1 when a test failed, 2 when a program or a download is missing.
 import sys
 import time
 
-from calib.command import parser
+from hotpath.calib.command import parser
 from tests.arm import same_boxes
 from tests.arm.machine import TABLE, Machine, Missing
 

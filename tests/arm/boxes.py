@@ -3,7 +3,7 @@
     python -m tests.arm.boxes OUT.json FRAMES.npz... KEY=VALUE...
 
 FRAMES.npz holds ``frames``, decoded pixels, so that two machines see the same, and ``box``. Each
-KEY=VALUE is an argument of ``runtime.load_tracker``.
+KEY=VALUE is an argument of ``hotpath.runtime.load_tracker``.
 """
 
 import json
@@ -12,7 +12,7 @@ import sys
 
 import numpy as np
 
-from runtime import load_tracker
+from hotpath.runtime import load_tracker
 
 
 def main(out, *words):

@@ -17,9 +17,9 @@ import subprocess
 import sys
 import tempfile
 
-from calib.command import parser
-from kernels.cpu import build
-from runtime.networks import load_network
+from hotpath.calib.command import parser
+from hotpath.kernels.cpu import build
+from hotpath.runtime.networks import load_network
 from tests.arm import same_boxes
 from tests.arm.frames import BEGIN, CROP, NETWORK, SELECT, WARM_UP
 from tests.arm.machine import HOME, Machine, exit_code

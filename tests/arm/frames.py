@@ -12,7 +12,7 @@ import sys
 import cv2
 import numpy as np
 
-from runtime import load_tracker
+from hotpath.runtime import load_tracker
 
 MARK = 0x4850  # of count.c
 BEGIN, CROP, NETWORK, SELECT = range(4)

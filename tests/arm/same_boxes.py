@@ -20,13 +20,13 @@ import tempfile
 import cv2
 import numpy as np
 
-from boards import load_board
-from boards.build.engines import build_of
-from boards.build.order import Order
-from boards.errors import BuildFailed
-from calib.clips import find_clips
-from calib.command import parser
-from runtime.networks import load_network
+from hotpath.boards import load_board
+from hotpath.boards.build.engines import build_of
+from hotpath.boards.build.order import Order
+from hotpath.boards.errors import BuildFailed
+from hotpath.calib.clips import find_clips
+from hotpath.calib.command import parser
+from hotpath.runtime.networks import load_network
 from tests.arm.machine import HOME, Machine, exit_code
 from tests.support import ROOT
 
@@ -109,7 +109,8 @@ def network_options(cli):
 
 
 def arguments(network, precision, engine, networks_dir=None, int8_dir=None):
-    """The arguments of ``runtime.load_tracker``; an engine that needs a bundle gets a new one."""
+    """The arguments of ``hotpath.runtime.load_tracker``; an engine that needs a bundle gets a
+    new one."""
     folder = str(networks_dir) if networks_dir else None
     if engine == "ncnn":
         table = (int8_dir or ROOT) / f"{network}-ranges.json"

@@ -8,11 +8,14 @@ import subprocess
 import sys
 import tempfile
 
-from calib.command import parser
+from hotpath.calib.command import parser
 from tests.arm.machine import Machine, exit_code
 
 FRAMES = 12  # the emulation takes a second for each
-TRY = "import sys; sys.path.insert(0, {!r}); from {} import main; sys.exit(main(sys.argv[1:]))"
+TRY = (
+    "import sys; sys.path.insert(0, {!r}); "
+    "from hotpath.runtime.track.__main__ import main; sys.exit(main(sys.argv[1:]))"
+)
 # the kernels are those of the wheel, not compiled there
 WHICH = (
     "import sys; sys.path.insert(0, {!r}); from hotpath.kernels.cpu import build; "
@@ -34,9 +37,9 @@ def main():
         given = ["--video", options.clip, "--box", options.box, "--frames", FRAMES]
         given += ["--engine", "onnxruntime", "--precision", "fp32", "--quiet", "--results"]
         rows = []
-        for module in ("hotpath.runtime.track", "runtime.track"):
-            out = pathlib.Path(folder, module + ".csv")
-            code = TRY.format(folder, module)
+        for place in (folder, ""):  # the wheel; the checkout, which is the folder there
+            out = pathlib.Path(folder, ("wheel" if place else "checkout") + ".csv")
+            code = TRY.format(place)
             machine.run(core, ["-c", code, *given, out], check=True)
             rows.append(out.read_text().splitlines())
         machine.run(core, ["-c", WHICH.format(folder)], check=True)

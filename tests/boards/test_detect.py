@@ -8,9 +8,9 @@ import sys
 
 import pytest
 
-import boards
-from boards import detect, installed
-from boards.files import Root
+from hotpath import boards
+from hotpath.boards import detect, installed
+from hotpath.boards.files import Root
 from tests.support import ROOT, run
 from tests.support.board_roots import NAMES, BoardRoot
 
@@ -116,7 +116,7 @@ def test_the_doctor_imports_no_library():
         "import sys\n"
         "for name in 'numpy cv2 tensorrt cupy pycuda pynq openvino tomllib tomli'.split():\n"
         "    sys.modules[name] = None\n"
-        "from boards.__main__ import main\n"
+        "from hotpath.boards.__main__ import main\n"
         "sys.exit(main([]))\n"
     )
     done = run([sys.executable, "-c", code], cwd=str(ROOT))

@@ -14,7 +14,7 @@ import tempfile
 
 import pytest
 
-from boards import load_board, names
+from hotpath.boards import load_board, names
 from tests.support import ROOT
 from tests.support.pages import write_world
 

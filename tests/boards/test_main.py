@@ -1,4 +1,4 @@
-"""`python -m boards` as a user runs it, and snapshots there and back."""
+"""`python -m hotpath boards` as a user runs it, and snapshots there and back."""
 
 import contextlib
 import io
@@ -9,10 +9,10 @@ import sys
 
 import pytest
 
-from boards import snapshot
-from boards.__main__ import main
-from boards.files import Recorder
-from boards.telemetry import Telemetry
+from hotpath.boards import snapshot
+from hotpath.boards.__main__ import main
+from hotpath.boards.files import Recorder
+from hotpath.boards.telemetry import Telemetry
 from tests.support import ROOT
 from tests.support.board_roots import NAMES, BoardRoot, loads, restore
 
@@ -68,12 +68,12 @@ def test_list():
     assert "jetson_thor" in listed and "*fp16" in listed
 
 
-@pytest.mark.parametrize("words", ["-m boards", "-m hotpath boards"])
+@pytest.mark.parametrize("words", ["boards", "hotpath boards"])
 def test_the_doctor_calls_itself_as_the_user_did(words):
-    name = words.replace("-m hotpath", "hotpath").replace("-m boards", "python3 -m boards")
+    name = {"boards": "python3 -m " + words}.get(words, words)
 
     def told(more):
-        command = [sys.executable] + words.split() + more
+        command = [sys.executable, "-m"] + words.split() + more
         out = subprocess.run(command, cwd=str(ROOT), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         return out.stdout.decode(), out.stderr.decode()
 

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from boards import load_board, names, schema
-from boards.errors import BadBoard, UnknownBoard
+from hotpath.boards import load_board, names, schema
+from hotpath.boards.errors import BadBoard, UnknownBoard
 
 pytestmark = pytest.mark.pythons("TOML without a library")
 

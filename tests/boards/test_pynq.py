@@ -12,9 +12,9 @@ import sys
 
 import pytest
 
-from boards import pynq
-from boards.doctor import missing, traps
-from boards.files import Root
+from hotpath.boards import pynq
+from hotpath.boards.doctor import missing, traps
+from hotpath.boards.files import Root
 from tests.support import ROOT
 from tests.support.board_roots import BoardRoot, situation
 
@@ -85,6 +85,7 @@ def image(name, folder):
     board.path("checkout").mkdir()
     for package in ("boards", "calib", "kernels", "runtime"):
         board.path("checkout/" + package).symlink_to(ROOT / package)
+    board.path("checkout/hotpath.py").symlink_to(ROOT / "hotpath.py")
     return board
 
 
@@ -140,10 +141,10 @@ def test_the_tutorials_commands_start_on_every_image(tmp_path, may_mount, name):
 @pytest.mark.parametrize("name", IMAGES)
 def test_without_that_way_the_image_refuses_and_the_doctor_names_it(tmp_path, may_mount, name):
     board = image(name, tmp_path)
-    plain = run_in(board, f"sudo {VENV}/bin/python3 -m boards list")
+    plain = run_in(board, f"sudo {VENV}/bin/python3 -m hotpath boards list")
     assert plain.returncode == 9
     first = traps.traps(situation(board))[0]
-    assert first.command == "sudo python3 -m boards pynq boards"
+    assert first.command == "sudo python3 -m hotpath boards pynq boards"
     assert "its own Python" in first.sentence
     assert missing.missing(situation(board)) == []
 
@@ -151,24 +152,17 @@ def test_without_that_way_the_image_refuses_and_the_doctor_names_it(tmp_path, ma
 def test_what_is_no_image_and_who_is_not_root_get_a_sentence(tmp_path, may_mount):
     board = image("3.0", tmp_path)
     shutil.rmtree(str(board.path("usr/local/share/pynq-venv")))
-    told = run_in(board, "sudo python3 -m boards pynq boards")
+    told = run_in(board, "sudo python3 -m hotpath boards pynq boards")
     assert told.returncode == 2 and "no image of PYNQ 2.7" in told.stderr
     assert len(told.stderr.splitlines()) == 1
 
 
-def test_a_module_of_ours_is_found_in_a_wheel_too(tmp_path, monkeypatch):
+def test_a_module_of_ours_is_found_by_its_short_name_too(tmp_path, monkeypatch):
     board, started = Root(image("3.0", tmp_path).folder), []
     monkeypatch.setattr(pynq.os, "execv", lambda path, words: started.append(words[-2:]))
-    for prefix in (pynq.PREFIX, "hotpath."):
-        monkeypatch.setattr(pynq, "PREFIX", prefix)
-        for words in (["runtime.track", "-h"], ["pip", "list"]):
-            pynq.start(board, words)
-    assert started == [
-        ["runtime.track", "-h"],
-        ["pip", "list"],
-        ["hotpath.runtime.track", "-h"],
-        ["pip", "list"],
-    ]
+    for name in ("hotpath.runtime.track", "runtime.track", "pip"):
+        pynq.start(board, [name, "-h"])
+    assert started == [["hotpath.runtime.track", "-h"]] * 2 + [["pip", "-h"]]
 
 
 def test_the_start_in_the_right_environment_leaves_no_trap(tmp_path):

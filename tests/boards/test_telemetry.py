@@ -5,11 +5,11 @@ import time
 
 import pytest
 
-from boards import load_board
-from boards.files import Root
-from boards.sensors import cooling
-from boards.sensors.cpu import count_of
-from boards.telemetry import Telemetry
+from hotpath.boards import load_board
+from hotpath.boards.files import Root
+from hotpath.boards.sensors import cooling
+from hotpath.boards.sensors.cpu import count_of
+from hotpath.boards.telemetry import Telemetry
 from tests.support.board_roots import NAMES, BoardRoot
 
 on_each_python = pytest.mark.pythons("files of a board")

@@ -5,8 +5,9 @@
 
 The list names each sequence and each tracker's boxes as OWNER/NAME@COMMIT:PATH. DIR of
 ``--repositories`` holds a clone of each as OWNER+NAME. What is written is what
-``calib.evaluate --benchmark`` and ``--published`` read: OUT/otb100, OUT/dtb70, OUT/uav123_10fps,
-each with seen.txt, and OUT/published/NAME. A sequence that is there is not written again.
+``hotpath.calib.evaluate --benchmark`` and ``--published`` read: OUT/otb100, OUT/dtb70,
+OUT/uav123_10fps, each with seen.txt, and OUT/published/NAME. A sequence that is there is not
+written again.
 """
 
 import argparse

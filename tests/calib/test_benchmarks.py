@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from calib import benchmarks, evaluate
+from hotpath.calib import benchmarks, evaluate
 from tests.support.tiny import film, write_network
 
 pytest.importorskip("matplotlib", reason="the toolkit draws plots")

@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
-from calib.clips import find_clips
-from calib.errors import BadClips
-from runtime.errors import BadSource
-from runtime.video.sources import open_source
+from hotpath.calib.clips import find_clips
+from hotpath.calib.errors import BadClips
+from hotpath.runtime.errors import BadSource
+from hotpath.runtime.track.video.sources import open_source
 from tests.support.clips import write_boxes
 from tests.support.tiny import film, write_video
 

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from calib.command import check_out
-from calib.errors import BadRun
+from hotpath.calib.command import check_out
+from hotpath.calib.errors import BadRun
 from tests.support import ROOT
 
 
@@ -27,7 +27,7 @@ def test_a_path_that_can_not_be_written_is_refused_at_once(tmp_path):
 def test_a_command_says_at_once_that_its_out_can_not_be_made(tmp_path):
     (tmp_path / "file").write_text("")
     words = ["--clips", tmp_path, "--networks", "kestrel", "--out", tmp_path / "file" / "out"]
-    command = [sys.executable, "-m", "calib.evaluate", *map(str, words)]
+    command = [sys.executable, "-m", "hotpath.calib.evaluate", *map(str, words)]
     done = subprocess.run(command, cwd=str(ROOT), stderr=subprocess.PIPE, text=True)
     assert done.returncode == 2 and done.stderr.startswith("hotpath evaluate: --out ")
 
@@ -36,11 +36,13 @@ def test_a_command_says_at_once_that_its_out_can_not_be_made(tmp_path):
 def test_research_without_pytorch_is_one_sentence(module):
     code = (
         "import runpy, sys; sys.modules['torch'] = None; sys.argv = ['x', '--help']\n"
-        f"runpy.run_module('calib.research.{module}', run_name='__main__')"
+        f"runpy.run_module('hotpath.calib.research.{module}', run_name='__main__')"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=str(ROOT), stderr=subprocess.PIPE, text=True
     )
     (line,) = done.stderr.splitlines()
-    assert done.returncode == 2 and line.startswith("calib.research needs the package torch; run `")
+    assert done.returncode == 2 and line.startswith(
+        "hotpath.calib.research needs the package torch; run `"
+    )
     assert "ALSO=train" in line

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from calib.convert import main
+from hotpath.calib.convert import main
 from tests.support import ROOT, tiny
 
 ROWS = """frame,time_s,x,y,w,h,score,target,lost,state

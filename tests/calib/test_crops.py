@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from calib.crops import _cut
-from kernels import cpu
+from hotpath.calib.crops import _cut
+from hotpath.kernels import cpu
 
 
 @pytest.mark.parametrize("border, value", [("mean", 100), ("mean_rounded", 101), ("zero", 0)])

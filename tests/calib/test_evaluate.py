@@ -6,10 +6,10 @@ import json
 import numpy as np
 import pytest
 
-from calib import evaluate, trackers
-from calib.clips import find_clips
-from calib.errors import BadRun
-from runtime.options import Options
+from hotpath.calib import evaluate, trackers
+from hotpath.calib.clips import find_clips
+from hotpath.calib.errors import BadRun
+from hotpath.runtime.options import Options
 from tests.support.clips import write_clip
 from tests.support.tiny import film, write_network
 

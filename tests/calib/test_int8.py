@@ -16,18 +16,18 @@ for library in ("onnxruntime", "openvino", "matplotlib"):
 
 import onnxruntime
 
-from boards import toml
-from calib import cache, int8, qdq, ranges, sensitivity, table
-from calib.calibration import Calibration
-from calib.clips import find_clips
-from calib.errors import BadRun, BadTable
-from calib.store import Store
-from runtime import load_tracker, precision
-from runtime.canonical import Model
-from runtime.engines.onnxruntime import Bound, as_written
-from runtime.errors import BadNetwork
-from runtime.graphs import assemble, byte_pictures, models
-from runtime.networks import FOLDER, load_network
+from hotpath.boards import toml
+from hotpath.calib import cache, int8, qdq, ranges, sensitivity, table
+from hotpath.calib.calibration import Calibration
+from hotpath.calib.clips import find_clips
+from hotpath.calib.errors import BadRun, BadTable
+from hotpath.calib.store import Store
+from hotpath.runtime import load_tracker, precision
+from hotpath.runtime.canonical import Model
+from hotpath.runtime.engines.onnxruntime import Bound, as_written
+from hotpath.runtime.errors import BadNetwork
+from hotpath.runtime.networks import FOLDER, load_network
+from hotpath.runtime.prepare.graphs import assemble, byte_pictures, models
 from tests.runtime.devices import test_refresh
 from tests.support.clips import write_clip
 from tests.support.models import model_of

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from calib import loss_thresholds
-from calib.vanishing import LENGTH
+from hotpath.calib import loss_thresholds
+from hotpath.calib.vanishing import LENGTH
 from tests.support import tiny
 from tests.support.clips import write_clip
 

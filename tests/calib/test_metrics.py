@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from calib import metrics
+from hotpath.calib import metrics
 
 COUNT = 60
 

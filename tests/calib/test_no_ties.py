@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from calib import no_ties, qdq, ranges
+from hotpath.calib import no_ties, qdq, ranges
 from tests.support.models import model_of
 
 SIDE = 12

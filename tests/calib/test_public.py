@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from calib import public, trackers
+from hotpath.calib import public, trackers
 from tests.calib.test_benchmarks import write_otb, write_rows
 from tests.support import blobs
 from tests.support.tiny import write_network

@@ -7,9 +7,9 @@ import zipfile
 import numpy as np
 import pytest
 
-from calib import figures, published
-from calib.clips import Clip
-from calib.errors import BadClips
+from hotpath.calib import figures, published
+from hotpath.calib.clips import Clip
+from hotpath.calib.errors import BadClips
 from tests.calib.collect import write
 
 BOXES = np.array([[10.0 + i, 20.0, 8.0, 6.0] for i in range(6)])

@@ -5,8 +5,8 @@ import pickle
 import numpy as np
 import pytest
 
-from calib.errors import BadRun
-from calib.store import Store
+from hotpath.calib.errors import BadRun
+from hotpath.calib.store import Store
 
 
 class Planted:

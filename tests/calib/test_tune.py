@@ -2,9 +2,9 @@
 
 import pytest
 
-from calib import tune
-from calib.errors import BadRun
-from runtime.networks import load_network
+from hotpath.calib import tune
+from hotpath.calib.errors import BadRun
+from hotpath.runtime.networks import load_network
 from tests.support.clips import write_clip
 from tests.support.tiny import film, write_network
 

@@ -9,7 +9,7 @@ import time
 import psutil
 import pytest
 
-from calib.workers import over_clips
+from hotpath.calib.workers import over_clips
 from tests.support import ROOT
 
 CLIPS = [["frame"] * 3] * 5
@@ -29,7 +29,7 @@ def test_there_are_no_more_processes_than_cores_and_clips():
 CODE = """
 import os, time
 os.sched_getaffinity = lambda _: {0, 1}
-from calib.workers import over_clips
+from hotpath.calib.workers import over_clips
 print("ready", flush=True)
 list(over_clips(time.sleep, [(["frame"], (60,))] * 2, 2))
 """

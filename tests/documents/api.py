@@ -8,11 +8,13 @@ import re
 import textwrap
 from typing import Any, Iterator, List
 
-import runtime
-from runtime import detect, errors, motion, options, tracker, types
-from runtime.interop import coco
-from runtime.targets import targets
-from runtime.video import base, draw, sources
+from hotpath import runtime
+from hotpath.runtime import drawing as draw
+from hotpath.runtime import errors, motion, options, tracker, types
+from hotpath.runtime.interop import coco
+from hotpath.runtime.targets import targets
+from hotpath.runtime.track import detect
+from hotpath.runtime.track.video import base, sources
 from tests.support import ROOT
 
 PATH = ROOT / "docs" / "api.md"
@@ -49,8 +51,8 @@ def text() -> str:
     parts = [INTRODUCTION]
     for thing, members in PUBLIC:
         name = thing.__name__
-        module = "hotpath" if name in runtime.__all__ else f"hotpath.{thing.__module__}"
-        module = module.replace("runtime.interop", "interop")
+        module = "hotpath" if name in runtime.__all__ else thing.__module__
+        module = module.replace("hotpath.runtime.interop", "hotpath.interop")
         parts.append(f"## {name}\n\n`from {module} import {name}`\n")
         parts += _described(thing)
         for part in members:
@@ -97,8 +99,7 @@ def _item(item: str) -> str:
 
 
 def _line(paragraph: str) -> str:
-    """A paragraph in one line, with Markdown's code and the names that a program can import."""
-    paragraph = re.sub(r"``(?=(runtime|kernels|boards)\.)", "``hotpath.", paragraph)
+    """A paragraph in one line, with Markdown's code."""
     return re.sub(r"\s+", " ", paragraph.replace("``", "`")).rstrip()
 
 

@@ -1,4 +1,4 @@
-"""python -m tests.fps.camera_path: what frames in planes of a camera save.
+"""python -m tests.documents.camera_path: what frames in planes of a camera save.
 
 Processor time is that of all threads, on one core. "before" converts every frame to BGR by OpenCV;
 "now" is what runtime.track does. Of a camera, what its emulation takes is measured alone and is
@@ -15,9 +15,9 @@ import time
 import cv2
 import numpy as np
 
-from runtime import load_tracker
-from runtime.video.sources import WAITING, open_source
-from tests.fps.place import CHECKOUT
+from hotpath.boards.fps.place import CHECKOUT
+from hotpath.runtime import load_tracker
+from hotpath.runtime.track.video.sources import WAITING, open_source
 from tests.support import run
 from tests.support.streams.camera import FakeCamera
 
@@ -30,7 +30,7 @@ BOX = (800, 400, 160, 160)  # of the target in the first picture
 
 def main(arguments=None):
     parser = argparse.ArgumentParser(
-        prog="python -m tests.fps.camera_path",
+        prog="python -m tests.documents.camera_path",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -114,7 +114,7 @@ def _measure_stage(options, fake, stage):
     found = {way: [] for way in WAYS}
     for _ in range(options.rounds):
         for way in WAYS:
-            command = [sys.executable, "-m", "tests.fps.camera_path", "--way", way, "--stage"]
+            command = [sys.executable, "-m", "tests.documents.camera_path", "--way", way, "--stage"]
             command += [stage, "--loop", f"/dev/video{fake.number}", "--frames", options.frames]
             done = run(command, cwd=CHECKOUT, env=fake.environment(), stderr=None, check=True)
             found[way].append(float(done.stdout.split()[-1]))

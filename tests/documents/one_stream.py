@@ -15,15 +15,15 @@ from unittest import mock
 
 import numpy as np
 
-from calib import provenance, qdq
-from calib.ranges import float_tensors
-from calib.research.export import __main__ as export
-from calib.research.export import one_stream
-from runtime import load_tracker
-from runtime.errors import HotpathError
-from runtime.graphs.counting import count_parts
-from runtime.networks import load_network
-from tests.fps import clips, jetson
+from hotpath.boards.fps import clips, jetson
+from hotpath.calib import provenance, qdq
+from hotpath.calib.ranges import float_tensors
+from hotpath.calib.research.export import __main__ as export
+from hotpath.calib.research.export import one_stream
+from hotpath.runtime import load_tracker
+from hotpath.runtime.errors import HotpathError
+from hotpath.runtime.networks import load_network
+from hotpath.runtime.prepare.graphs.counting import count_parts
 
 NETWORKS = {  # name: kind, the authors' configuration below its experiments/
     "OSTrack-256": ("ostrack", "OSTrack/ostrack/vitb_256_mae_ce_32x4_ep300"),
@@ -126,7 +126,7 @@ def rewritten(line, name, got):
 
 
 def main(arguments=None):
-    parser = argparse.ArgumentParser(prog="python -m tests.fps.one_stream")
+    parser = argparse.ArgumentParser(prog="python -m tests.documents.one_stream")
     parser.add_argument("--authors", required=True, type=pathlib.Path, metavar="DIR")
     parser.add_argument("--work", required=True, type=pathlib.Path, metavar="DIR")
     options = parser.parse_args(arguments)

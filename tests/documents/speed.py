@@ -2,8 +2,9 @@
 
     python -m tests.documents.speed --video CLIP --box X,Y,W,H --networks-dir DIR
 
-Each round is a run of ``python -m tests.fps --video CLIP --against opencv`` of its own, in which
-both trackers take turns. Writes docs/results/speed.json and speed.md with the rounds' medians.
+Each round is a run of ``python -m hotpath.boards.fps --video CLIP --against opencv`` of its own, in
+which both trackers take turns. Writes docs/results/speed.json and speed.md with the rounds'
+medians.
 """
 
 import argparse
@@ -16,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 
-from calib import provenance
+from hotpath.calib import provenance
 from tests.support import ROOT
 
 OUT = ROOT / "docs" / "results"
@@ -73,7 +74,7 @@ def main(arguments=None):
 def once(options, network, precision):
     """One run of both trackers; returns its report."""
     with tempfile.NamedTemporaryFile(suffix=".json") as report:
-        command = [sys.executable, "-m", "tests.fps", "--video", options.video]
+        command = [sys.executable, "-m", "hotpath.boards.fps", "--video", options.video]
         command += ["--box", options.box]
         command += ["--network", network, "--precision", precision, "--engine", "openvino"]
         command += ["--networks-dir", options.networks_dir, "--frames", str(options.frames)]

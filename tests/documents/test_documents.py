@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from runtime.command import PROGRAMS
+from hotpath.runtime.track.command import PROGRAMS
 from tests.documents import api
 from tests.support import ROOT
 
@@ -22,7 +22,7 @@ CODE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 COMMAND = re.compile(r"python3? -m (?:boards pynq (?=[a-z]))?(?P<module>[\w.]+)(?P<rest>[^\n`|#]*)")
 PROGRAM = re.compile(rf"\bhotpath (?P<word>{'|'.join(PROGRAMS)})\b(?P<rest>[^\n`|#]*)")
-OWN = ("runtime", "kernels", "boards", "calib", "tests")
+OWN = ("hotpath", "runtime", "kernels", "boards", "calib", "tests")
 
 
 def documents():

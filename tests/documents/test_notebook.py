@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("pynq", reason="PYNQ's library is missing: make fpga")
 pytest.importorskip("IPython", reason="a notebook needs IPython")
 
-from boards.build import __main__ as build
+from hotpath.boards.build import __main__ as build
 from tests.support import ROOT
 
 NOTEBOOK = ROOT / "docs" / "examples" / "pynq.ipynb"
@@ -21,7 +21,7 @@ def test_the_notebook_finds_its_target_and_draws_it(tmp_path):
     code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
     assert sum(len(cell.splitlines()) for cell in code) <= 30
     assert build.main(["pynq_z2", "--out", str(tmp_path / "engines")]) == 0
-    for name in ("boards", "calib", "kernels", "runtime"):
+    for name in ("boards", "calib", "hotpath.py", "kernels", "runtime"):
         (tmp_path / name).symlink_to(ROOT / name)
     folder = tmp_path / "docs" / "examples"
     folder.mkdir(parents=True)

@@ -6,9 +6,9 @@ import pytest
 
 pytest.importorskip("torch")
 
-from calib.research.export import one_stream as exports
+from hotpath.calib.research.export import one_stream as exports
 from tests.calib.research.export.test_one_stream import write_checkout
-from tests.fps import one_stream
+from tests.documents import one_stream
 
 
 def test_a_network_gets_its_rows(tmp_path, monkeypatch):

@@ -7,15 +7,15 @@ from collections import namedtuple
 import cv2
 import numpy as np
 
-from runtime import load_targets
-from runtime.links.gimbal.angles import turned, vertical_fov_deg
-from runtime.links.gimbal.control import Control
-from runtime.links.gimbal.settings import load_settings
-from runtime.links.mavlink import numbers as m
-from runtime.links.mavlink.codec import Codec
-from runtime.links.mavlink.gimbal_manager import GimbalManager
-from runtime.links.mavlink.messages import View
-from runtime.types import Track
+from hotpath.runtime import load_targets
+from hotpath.runtime.track.links.gimbal.angles import turned, vertical_fov_deg
+from hotpath.runtime.track.links.gimbal.control import Control
+from hotpath.runtime.track.links.gimbal.settings import load_settings
+from hotpath.runtime.track.links.mavlink import numbers as m
+from hotpath.runtime.track.links.mavlink.codec import Codec
+from hotpath.runtime.track.links.mavlink.gimbal_manager import GimbalManager
+from hotpath.runtime.track.links.mavlink.messages import View
+from hotpath.runtime.types import Track
 from tests.support.quaternions import quaternion_of
 
 FRAME_S = 1.0 / 30

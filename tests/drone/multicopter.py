@@ -6,13 +6,13 @@ from collections import namedtuple
 import numpy as np
 from pymavlink.dialects.v20 import common
 
-from runtime.links.gimbal.angles import turned, vertical_fov_deg
-from runtime.links.gimbal.settings import FOLLOW, load_settings
-from runtime.links.mavlink.codec import Codec
-from runtime.links.mavlink.follow import Follow
-from runtime.links.mavlink.geo import Geo
-from runtime.links.mavlink.messages import View
-from runtime.types import Track
+from hotpath.runtime.track.links.gimbal.angles import turned, vertical_fov_deg
+from hotpath.runtime.track.links.gimbal.settings import FOLLOW, load_settings
+from hotpath.runtime.track.links.mavlink.codec import Codec
+from hotpath.runtime.track.links.mavlink.follow import Follow
+from hotpath.runtime.track.links.mavlink.geo import Geo
+from hotpath.runtime.track.links.mavlink.messages import View
+from hotpath.runtime.types import Track
 from tests.drone.closed_loop import Radio
 
 TICK_S, FRAME_S, BOX_S = 1.0 / 200, 1.0 / 30, 0.06  # BOX_S: from a frame's capture to its box

@@ -11,11 +11,11 @@ import sys
 import time
 from types import ModuleType
 
-from runtime.video import dds
+from hotpath.runtime.track.video import dds
 
 
 def message(kind):
-    """A message of ROS that is one of ``runtime.video.dds`` too."""
+    """A message of ROS that is one of ``hotpath.runtime.track.video.dds`` too."""
 
     def __init__(self, **fields):
         assert set(fields) <= set(kind.__annotations__), f"{kind}: unknown fields in {fields}"
@@ -136,6 +136,6 @@ def install():
 
 if __name__ == "__main__":
     install()
-    from runtime.track import main
+    from hotpath.runtime.track.__main__ import main
 
     sys.exit(main(sys.argv[1:]))

@@ -5,9 +5,9 @@
 Without a name it takes the oldest and the newest JetPack.
 
 For each environment of ``environments.toml``: a Python of that version with that Ubuntu's packages
-executes the very commands that ``python -m boards missing`` prints. Then it imports everything,
-builds a bundle, tracks, and runs the suite of frame rates, alone and against another commit.
-TensorRT and the GPU are fakes; this Python runs the networks of the fake TensorRT.
+executes the very commands that ``python -m hotpath boards missing`` prints. Then it imports
+everything, builds a bundle, tracks, and runs the suite of frame rates, alone and against another
+commit. TensorRT and the GPU are fakes; this Python runs the networks of the fake TensorRT.
 
 Exit codes: 0, 1 when an environment failed.
 """
@@ -21,8 +21,8 @@ import sys
 import time
 from concurrent import futures
 
-from boards import toml
-from calib.command import parser
+from hotpath.boards import toml
+from hotpath.calib.command import parser
 from tests.fresh_boards.machine import Failed, Machine
 from tests.support import ROOT, tiny
 
@@ -31,9 +31,10 @@ HOME = ROOT / ".cache" / "fresh-boards"
 AT_ONCE = 2
 FEW = ("jetpack_4_6", "jetpack_7")
 SITE = ROOT / "tests" / "fakes" / "tensorrt" / "site"
-HELPS = ("boards", "boards.build", "runtime.track", "runtime.networks", "tests.fps")
+HELPS = ("boards", "boards.build", "runtime.track", "hotpath networks", "boards.fps")
 IMPORTS = (
-    "numpy, cv2, boards, kernels, runtime, runtime.loading, runtime.track, kernels.cuda.windows"
+    "numpy, cv2, hotpath.boards, hotpath.runtime.loading, "
+    "hotpath.runtime.track.__main__, hotpath.kernels.cuda.windows"
 )
 VENV = "python3-venv", "-m venv"  # of the doctor's advice, in a root without a home
 WHO = "-c user.name=a -c user.email=a@b"
@@ -74,7 +75,7 @@ def _try(board):
     _check_imports(board, work)
     for module in HELPS:
         _step(board, "help", f"python3 -m {module} --help", work)
-    _step(board, "doctor", "python3 -m boards", work)
+    _step(board, "doctor", "python3 -m hotpath boards", work)
     options = {"family": board.table["tensorrt"], "board": board.table["board"]}
     options["capability"] = board.table["capability"]
     fakes = {
@@ -87,7 +88,7 @@ def _try(board):
     build = "python3 -m hotpath engine {} --network kestrel".format(board.table["board"])
     _step(board, "build", build + precision, work, **fakes)
     _track(board, work, fakes)
-    suite = "python3 -m tests.fps --quick --networks kestrel" + precision
+    suite = "python3 -m hotpath.boards.fps --quick --networks kestrel" + precision
     # 1 and 3: slower or invalid, since other programs run here
     _step(board, "fps", suite, work, (0, 1, 3), **fakes)
     _step(board, "fps --against", suite + " --against HEAD", work, (0, 1, 3), **fakes)
@@ -124,7 +125,7 @@ def _checkout(board):
 
 def _install(board, work):
     """Execute what the doctor prints, until it prints nothing."""
-    ask = f"python3 -m boards --root {board.root} missing"
+    ask = f"python3 -m hotpath boards --root {board.root} missing"
     told = board.run("doctor", ask, work)
     for command in told.splitlines():
         _execute(board, command, work)

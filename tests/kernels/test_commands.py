@@ -2,7 +2,7 @@
 
 import pytest
 
-from kernels import commands
+from hotpath.kernels import commands
 
 
 def test_a_wheel_names_no_makefile(monkeypatch, tmp_path):

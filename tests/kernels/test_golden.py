@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from kernels import golden
+from hotpath.kernels import golden
 
 pytestmark = pytest.mark.pythons("NumPy 1 and 2 promote integers differently")
 

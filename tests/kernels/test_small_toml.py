@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from boards import toml
-from kernels import small_toml
+from hotpath.boards import toml
+from hotpath.kernels import small_toml
 from tests.support.examples import examples
 
 tomllib = pytest.importorskip("tomllib")

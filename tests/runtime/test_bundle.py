@@ -9,18 +9,18 @@ import pytest
 
 pytest.importorskip("onnxruntime")
 
-import boards
-from boards.build import engines as build_engines
-from boards.build import prepared as preparations
-from boards.build.engines import tensorrt
-from boards.build.order import Order
-from boards.build.writer import Writer
-from boards.errors import BuildFailed
-from kernels import cpu
-from runtime import bundle, engines, loading
-from runtime.errors import BundleMismatch, NoEngine
-from runtime.networks import load_network
-from runtime.options import Options
+from hotpath import boards
+from hotpath.boards.build import engines as build_engines
+from hotpath.boards.build import prepared as preparations
+from hotpath.boards.build.engines import tensorrt
+from hotpath.boards.build.order import Order
+from hotpath.boards.build.writer import Writer
+from hotpath.boards.errors import BuildFailed
+from hotpath.kernels import cpu
+from hotpath.runtime import bundle, engines, loading
+from hotpath.runtime.errors import BundleMismatch, NoEngine
+from hotpath.runtime.networks import load_network
+from hotpath.runtime.options import Options
 from tests.fakes.tensorrt import machine
 from tests.support import tiny
 

@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
-from runtime import load_targets, load_tracker
-from runtime.camera_motion import Ahead, CameraMotion, moved
-from runtime.pictures import JpegFrame, PlanarFrame
+from hotpath.runtime import load_targets, load_tracker
+from hotpath.runtime.camera_motion import Ahead, CameraMotion, moved
+from hotpath.runtime.pictures import JpegFrame, PlanarFrame
 from tests.support import tiny
 from tests.support.pictures_in_planes import planes_of
 

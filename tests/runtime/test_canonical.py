@@ -9,17 +9,17 @@ import numpy as np
 import onnx
 import pytest
 
-from boards import load_board
-from boards.build.engines import build_files
-from boards.build.order import Order
-from runtime import canonical, engines
-from runtime.errors import BadNetwork
-from runtime.networks import load_network, sha256_of
+from hotpath.boards import load_board
+from hotpath.boards.build.engines import build_files
+from hotpath.boards.build.order import Order
+from hotpath.runtime import canonical, engines
+from hotpath.runtime.errors import BadNetwork
+from hotpath.runtime.networks import load_network, sha256_of
 from tests.support import ROOT, run, tiny
 
 LOADS = """
 import sys
-from runtime import load_tracker
+from hotpath.runtime import load_tracker
 said = []
 tracker = load_tracker(sys.argv[1], engine=sys.argv[2], precision="fp32", log=said.append)
 print(sum("was made ready" in sentence for sentence in said), "onnx" in sys.modules)
@@ -29,7 +29,7 @@ TRACKS = """
 import sys
 sys.modules["onnx"] = None  # an import of it fails
 import numpy as np
-from runtime import load_tracker
+from hotpath.runtime import load_tracker
 tracker = load_tracker(bundle=sys.argv[1], board="host")
 with np.load(sys.argv[2]) as film:
     tracker.init(film["pictures"][0], film["boxes"][0])
@@ -40,9 +40,9 @@ with np.load(sys.argv[2]) as film:
 # makes the files, and reads them while other processes make the same
 READS = """
 import os, sys, time
-from runtime import canonical
-from runtime.networks import load_network
-from runtime.graphs import writing
+from hotpath.runtime import canonical
+from hotpath.runtime.networks import load_network
+from hotpath.runtime.prepare.graphs import writing
 network = load_network(sys.argv[1])
 open(sys.argv[3], "w").close()
 while not os.path.exists(sys.argv[4]):
@@ -100,7 +100,7 @@ def test_networks_get_makes_a_network_ready(tmp_path):
             f'name = "tiny_{name}.onnx"', f'name = "tiny_{name}.onnx"\n{line}\nurl = "http://x/"'
         )
     toml.write_text(text)
-    command = [sys.executable, "-m", "runtime.networks"]
+    command = [sys.executable, "-m", "hotpath.runtime.track.cli.networks"]
     get = ["get", str(toml), "--networks-dir", str(tmp_path)]
     said = run(command + get, env=home, cwd=str(ROOT), check=True).stdout
     assert "is ready for engines" in said

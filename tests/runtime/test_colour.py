@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from runtime.colour import PATCH, ColourMap
-from runtime.colour import histogram as histogram_of
+from hotpath.runtime.colour import PATCH, ColourMap
+from hotpath.runtime.colour import histogram as histogram_of
 
 RED, GREEN = (40, 30, 220), (60, 200, 40)
 

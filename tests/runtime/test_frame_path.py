@@ -11,14 +11,19 @@ pytest.importorskip("onnxruntime")
 from tests.support import ROOT, run
 from tests.support.fake_gpu import python
 
-ELSEWHERE = "kernels.cuda", "kernels.fpga", "runtime.devices.gpu", "runtime.devices.fpga"
+ELSEWHERE = (
+    "hotpath.kernels.cuda",
+    "hotpath.kernels.fpga",
+    "hotpath.runtime.devices.gpu",
+    "hotpath.runtime.devices.fpga",
+)
 
 
 MODULES, LINES = 35, 4500
 COUNT = """
-import sys, runtime.tracker
+import sys, hotpath.runtime.tracker
 files = {name: module.__file__ for name, module in sys.modules.items()
-         if name.split(".")[0] in ("runtime", "kernels", "boards")}
+         if name.startswith(("hotpath.runtime", "hotpath.kernels", "hotpath.boards"))}
 print(len(files), sum(len(open(file).readlines()) for file in files.values()))
 """
 
@@ -54,7 +59,7 @@ def test_a_frame_runs_through_few_files(kind, most, own):
     assert len(files) <= most, files
     if kind in ("processor", "search"):
         loaded = [name for name in report["modules"] if name.startswith(ELSEWHERE)]
-        assert not loaded and "runtime.links" not in report["modules"]
+        assert not loaded and "hotpath.runtime.track.links" not in report["modules"]
 
 
 LINE = re.compile(r"^\d+\. `([\w/.]+)`, `(\w+)`: ", re.M)

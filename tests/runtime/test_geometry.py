@@ -9,9 +9,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from kernels import cpu
-from runtime import geometry
-from runtime.networks import load_network
+from hotpath.kernels import cpu
+from hotpath.runtime import geometry
+from hotpath.runtime.networks import load_network
 
 PLACES = st.floats(-50, 700)
 SIZES = st.floats(3, 400)

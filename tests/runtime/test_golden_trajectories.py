@@ -6,9 +6,9 @@ import itertools
 import numpy as np
 import pytest
 
-from calib.clips import find_clips
-from calib.metrics import figures, overlap
-from runtime import engines, load_tracker
+from hotpath.calib.clips import find_clips
+from hotpath.calib.metrics import figures, overlap
+from hotpath.runtime import engines, load_tracker
 from tests.support.examples import count
 
 NETWORKS = ("nanotrack_v1", "nanotrack_v2", "nanotrack_v3")

@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from calib.follow import follow
-from calib.metrics import overlap
-from runtime import load_tracker
+from hotpath.calib.follow import follow
+from hotpath.calib.metrics import overlap
+from hotpath.runtime import load_tracker
 from tests.support.clips import clip_at
 
 pytest.importorskip("matplotlib").use("Agg")

@@ -6,11 +6,11 @@ import types
 
 import pytest
 
-from boards import load_board
-from kernels import cpu
-from runtime import load_targets, load_tracker, loading
-from runtime.errors import BadNetwork, BadOption, NoEngine
-from runtime.options import Options
+from hotpath.boards import load_board
+from hotpath.kernels import cpu
+from hotpath.runtime import load_targets, load_tracker, loading
+from hotpath.runtime.errors import BadNetwork, BadOption, NoEngine
+from hotpath.runtime.options import Options
 from tests.runtime.search.test_search import THRESHOLDS
 from tests.support import tiny
 

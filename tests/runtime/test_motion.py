@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from runtime.motion import COAST_S, SMOOTH_S, Motion, Motions
-from runtime.types import Box, Track
+from hotpath.runtime.motion import COAST_S, SMOOTH_S, Motion, Motions
+from hotpath.runtime.types import Box, Track
 
 SPEED = 60.0, -30.0  # pixels a second
 

@@ -6,10 +6,17 @@ import cv2
 import numpy as np
 import pytest
 
-from kernels.planes import Planes
-from runtime import geometry, load_tracker, pictures
-from runtime.pictures import JpegFrame, PlanarFrame, bgr_of, every_pixel, jpeg_shape, pixels_of
-from runtime.video.recorded import read_picture
+from hotpath.kernels.planes import Planes
+from hotpath.runtime import geometry, load_tracker, pictures
+from hotpath.runtime.pictures import (
+    JpegFrame,
+    PlanarFrame,
+    bgr_of,
+    every_pixel,
+    jpeg_shape,
+    pixels_of,
+)
+from hotpath.runtime.track.video.recorded import read_picture
 from tests.support import tiny
 from tests.support.pictures_in_planes import noise_in, planes_of
 

@@ -8,10 +8,10 @@ import pytest
 
 pytest.importorskip("onnxruntime")
 
-from boards import __main__ as boards_command
-from runtime import BadNetwork, NoEngine, engines, load_tracker, precision
-from runtime.networks import load_network
-from runtime.options import Options
+from hotpath.boards import __main__ as boards_command
+from hotpath.runtime import BadNetwork, NoEngine, engines, load_tracker, precision
+from hotpath.runtime.networks import load_network
+from hotpath.runtime.options import Options
 from tests.support import tiny
 
 VNNI = "model name : one\nflags : fpu avx2 avx512f avx512_vnni\n"

@@ -7,23 +7,24 @@ import cv2
 import numpy as np
 import pytest
 
-from calib.vanishing import Vanishing
-from kernels import cpu
-from kernels.cpu import interface
-from kernels.golden import cosine_similarity
-from runtime import decode, engines, load_targets, load_tracker, track
-from runtime.errors import BadNetwork
-from runtime.graphs import assemble
-from runtime.networks import load_network
-from runtime.presence import (
+from hotpath.calib.vanishing import Vanishing
+from hotpath.kernels import cpu
+from hotpath.kernels.cpu import interface
+from hotpath.kernels.golden import cosine_similarity
+from hotpath.runtime import decode, engines, load_targets, load_tracker
+from hotpath.runtime.errors import BadNetwork
+from hotpath.runtime.networks import load_network
+from hotpath.runtime.prepare.graphs import assemble
+from hotpath.runtime.presence import (
     Presence,
     ScoreAndFeatures,
     Thresholds,
     cells_under,
     thresholds_of,
 )
-from runtime.search.cues import ScoreLooksColour
-from runtime.types import FOUND, LOST, TRACKED, UNSURE, Seen
+from hotpath.runtime.search.cues import ScoreLooksColour
+from hotpath.runtime.track import __main__ as track
+from hotpath.runtime.types import FOUND, LOST, TRACKED, UNSURE, Seen
 from tests.support import tiny
 from tests.support.clips import tracks_of
 

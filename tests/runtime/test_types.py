@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from runtime.errors import BadBox, BadFrame
-from runtime.types import checked_box, checked_frame
+from hotpath.runtime.errors import BadBox, BadFrame
+from hotpath.runtime.types import checked_box, checked_frame
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ import re
 import numpy as np
 import onnx
 
-from runtime.decode import anchors
-from runtime.networks import FOLDER, load_network, names
+from hotpath.runtime.decode import anchors
+from hotpath.runtime.networks import FOLDER, load_network, names
 from tests.support.examples import few_of
 from tests.support.models import model_of
 

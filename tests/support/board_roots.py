@@ -5,10 +5,10 @@ import pathlib
 import re
 import shutil
 
-from boards import detect, installed, snapshot
-from boards.doctor import Situation
-from boards.files import Root
-from boards.telemetry import Telemetry
+from hotpath.boards import detect, installed, snapshot
+from hotpath.boards.doctor import Situation
+from hotpath.boards.files import Root
+from hotpath.boards.telemetry import Telemetry
 
 FOLDER = pathlib.Path(__file__).resolve().parent.parent / "boards" / "snapshots"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.snapshot"))

@@ -5,7 +5,7 @@ import hashlib
 
 import pytest
 
-from kernels.cpu import binding, build
+from hotpath.kernels.cpu import binding, build
 from tests.support import ROOT
 
 FOLDER = ROOT / ".cache" / "kernels"

@@ -7,15 +7,15 @@ from frame to box: crop, tables, commands, memory, maps.
 
 import numpy as np
 
-from boards.build.writer import Writer
-from kernels.fpga import design, resize, tables
-from kernels.fpga.design.compiler import Compiled
-from kernels.fpga.design.runner import known_answer
-from kernels.fpga.design.sim import device as simulation
-from runtime import bundle, loading
-from runtime.engines.base import Engine, Setup
-from runtime.engines.overlay import layout
-from runtime.networks import load_network
+from hotpath.boards.build.writer import Writer
+from hotpath.kernels.fpga import design, resize, tables
+from hotpath.kernels.fpga.design.compiler import Compiled
+from hotpath.kernels.fpga.design.runner import known_answer
+from hotpath.kernels.fpga.design.sim import device as simulation
+from hotpath.runtime import bundle, loading
+from hotpath.runtime.engines.base import Engine, Setup
+from hotpath.runtime.engines.overlay import layout
+from hotpath.runtime.networks import load_network
 from tests.kernels.fpga.benches.machine_bench import PLAIN
 
 EXEMPLAR, SEARCH = 8, 16

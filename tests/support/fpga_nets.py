@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from calib import qdq
-from calib.ranges import float_tensors, session, with_outputs
-from kernels.fpga.design.compiler import Compiler
+from hotpath.calib import qdq
+from hotpath.calib.ranges import float_tensors, session, with_outputs
+from hotpath.kernels.fpga.design.compiler import Compiler
 from tests.support.models import model_of
 
 

@@ -9,9 +9,9 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from calib.ranges import session
-from kernels.fpga.design.compiler import quantise
-from kernels.fpga.design.compiler.graph import attributes
+from hotpath.calib.ranges import session
+from hotpath.kernels.fpga.design.compiler import quantise
+from hotpath.kernels.fpga.design.compiler.graph import attributes
 
 
 def simulated(model, works):

@@ -2,9 +2,9 @@
 
 import pytest
 
-from kernels.fpga import design
-from kernels.fpga.design.model import Machine
-from kernels.fpga.design.sim.rtl import Rtl
+from hotpath.kernels.fpga import design
+from hotpath.kernels.fpga.design.model import Machine
+from hotpath.kernels.fpga.design.sim.rtl import Rtl
 from tests.support.examples import few_of
 
 BYTES = 16 << 20  # of an engine's memory

@@ -16,7 +16,7 @@ import numpy as np
 from tests.support import ROOT
 
 OURS = tuple(str(ROOT / name) + os.sep for name in ("runtime", "kernels", "boards"))
-READ = ["runtime/video/recorded.py", "read"]
+READ = ["runtime/track/video/recorded.py", "read"]
 WARM_UP, TRACED = 3, 8  # frames; with the search, one in four judges the target
 
 
@@ -38,8 +38,8 @@ def trace(tracker, frame):
 
 
 def program():
-    """[file, function] of each call of ours in a frame of ``runtime.track``, in order."""
-    from runtime import track
+    """[file, function] of each call of ours in a frame of ``hotpath.runtime.track``, in order."""
+    from hotpath.runtime.track import __main__ as track
     from tests.support import tiny
 
     folder, calls = pathlib.Path(tempfile.mkdtemp()), []
@@ -62,7 +62,7 @@ def program():
 
 
 def on_processor(recover=False):
-    from runtime import load_tracker
+    from hotpath.runtime import load_tracker
 
     frame = np.random.RandomState(0).randint(0, 60, (360, 480, 3)).astype(np.uint8)
     frame[150:198, 200:248] = (250, 160, 90)
@@ -71,10 +71,10 @@ def on_processor(recover=False):
 
 
 def on_gpu():
-    from kernels import cpu
-    from kernels.cuda import device
-    from runtime.devices.gpu import Gpu
-    from runtime.tracker import Tracker
+    from hotpath.kernels import cpu
+    from hotpath.kernels.cuda import device
+    from hotpath.runtime.devices.gpu import Gpu
+    from hotpath.runtime.tracker import Tracker
     from tests.fakes.cuda.engine import Engine
     from tests.fakes.cuda.film import Film
     from tests.fakes.cuda.networks import network
@@ -85,8 +85,8 @@ def on_gpu():
 
 
 def on_fpga():
-    from kernels import cpu
-    from runtime import loading
+    from hotpath.kernels import cpu
+    from hotpath.runtime import loading
     from tests.support import fpga_bundle
 
     frames, boxes = fpga_bundle.film(2)

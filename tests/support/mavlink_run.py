@@ -4,23 +4,23 @@ import functools
 import time
 from types import SimpleNamespace
 
-from runtime import loading
-from runtime.links.control import Controller
-from runtime.links.gimbal.control import Control
-from runtime.links.gimbal.settings import FOLLOW, load_settings
-from runtime.links.mavlink import numbers as m
-from runtime.links.mavlink.camera import Camera
-from runtime.links.mavlink.codec import Codec
-from runtime.links.mavlink.follow import Follow
-from runtime.links.mavlink.geo import Geo
-from runtime.links.mavlink.gimbal_manager import GimbalManager
-from runtime.links.mavlink.loop import Loop
-from runtime.links.mavlink.reports import Identity, Stream
-from runtime.links.mavlink.service import Service
-from runtime.links.mavlink.transport import Transport
-from runtime.options import Options
-from runtime.targets.targets import Targets
-from runtime.types import TrackedFrame
+from hotpath.runtime import loading
+from hotpath.runtime.options import Options
+from hotpath.runtime.targets.targets import Targets
+from hotpath.runtime.track.links.control import Controller
+from hotpath.runtime.track.links.gimbal.control import Control
+from hotpath.runtime.track.links.gimbal.settings import FOLLOW, load_settings
+from hotpath.runtime.track.links.mavlink import numbers as m
+from hotpath.runtime.track.links.mavlink.camera import Camera
+from hotpath.runtime.track.links.mavlink.codec import Codec
+from hotpath.runtime.track.links.mavlink.follow import Follow
+from hotpath.runtime.track.links.mavlink.geo import Geo
+from hotpath.runtime.track.links.mavlink.gimbal_manager import GimbalManager
+from hotpath.runtime.track.links.mavlink.loop import Loop
+from hotpath.runtime.track.links.mavlink.reports import Identity, Stream
+from hotpath.runtime.track.links.mavlink.service import Service
+from hotpath.runtime.track.links.mavlink.transport import Transport
+from hotpath.runtime.types import TrackedFrame
 
 FOV = (60.0, 46.0)
 

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from kernels.planes import KINDS, THREE_PLANES, Planes
+from hotpath.kernels.planes import KINDS, THREE_PLANES, Planes
 
 
 def noise_in(kind, width, height, how=("601", False), seed=0, low=0, high=256):

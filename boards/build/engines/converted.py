@@ -4,11 +4,12 @@ import pathlib
 import subprocess
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from boards.build import ranges
-from boards.build.order import Order
-from boards.build.writer import Writer
-from boards.errors import BuildFailed
-from runtime import bundle, canonical
+from hotpath.boards.build import ranges
+from hotpath.boards.build.order import Order
+from hotpath.boards.build.writer import Writer
+from hotpath.boards.errors import BuildFailed
+from hotpath.runtime import bundle
+from hotpath.runtime.prepare import canonical
 
 PARTS = ("exemplar", "search")
 
@@ -20,7 +21,7 @@ class Part(NamedTuple):
         name: "exemplar" or "search".
         model: the ONNX model.
         inputs, outputs: [name, shape] of each tensor, in the model's order.
-        table: table of ranges (``calib.table``) for INT8, or None.
+        table: table of ranges (``hotpath.calib.table``) for INT8, or None.
         folder: where its files are written.
     """
 

@@ -8,11 +8,11 @@ import pathlib
 import shutil
 from typing import Callable, Dict
 
-from boards.build.engines import converted, ncnn_int8
-from boards.build.order import Order
-from boards.errors import BuildFailed
-from kernels.commands import make
-from runtime import bundle
+from hotpath.boards.build.engines import converted, ncnn_int8
+from hotpath.boards.build.order import Order
+from hotpath.boards.errors import BuildFailed
+from hotpath.kernels.commands import make
+from hotpath.runtime import bundle
 
 TIMEOUT_S = 300
 

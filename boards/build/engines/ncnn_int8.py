@@ -1,4 +1,5 @@
-"""Turn the convolutions of an ncnn model into INT8, with the ranges that ``calib.int8`` measured.
+"""Turn the convolutions of an ncnn model into INT8, with the ranges that ``hotpath.calib.int8``
+measured.
 
 ncnn computes such a convolution in INT8 when its parameter 8 is set: one scale for the input, one
 for each output channel's weights, all symmetric. A table of ranges has ONNX tensors, and pnnx gives
@@ -13,7 +14,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
-from boards.errors import BuildFailed
+from hotpath.boards.errors import BuildFailed
 
 FLOAT32, INT8 = 0, 0x000D4B38  # tags of weights in a .bin
 PLAIN = "Convolution"
@@ -40,7 +41,7 @@ def quantise(folder: pathlib.Path, part: str, model: Any, table: Dict[str, Any])
         folder: folder of the bundle.
         part: "exemplar" or "search".
         model: the ONNX model that the files were made from.
-        table: table of ranges (``calib.table``).
+        table: table of ranges (``hotpath.calib.table``).
 
     Returns:
         Names of the layers that are INT8 now.
@@ -106,8 +107,8 @@ def _input_scales(model: Any, part: str, table: Dict[str, Any]) -> Dict[bytes, f
     """dict of a convolution's weights -> scale of its input, for those that run in INT8."""
     from onnx import numpy_helper
 
-    from calib import qdq
-    from calib import table as tables
+    from hotpath.calib import qdq
+    from hotpath.calib import table as tables
 
     kept = set(table["keep"]) | set(table["last"])
     ranges = tables.ranges(table, part)

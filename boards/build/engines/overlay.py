@@ -3,11 +3,11 @@
 import sys
 from typing import Callable
 
-from boards.build.order import Order
-from boards.build.writer import Writer
-from boards.errors import BuildFailed
-from runtime import bundle
-from runtime.networks import sha256_of
+from hotpath.boards.build.order import Order
+from hotpath.boards.build.writer import Writer
+from hotpath.boards.errors import BuildFailed
+from hotpath.runtime import bundle
+from hotpath.runtime.networks import sha256_of
 
 IMAGE, PICTURE = "image.bin", "answer.bin"
 
@@ -25,10 +25,10 @@ def build(order: Order, say: Callable[[str], None]) -> bundle.Bundle:
     try:
         if sys.version_info < (3, 10):
             raise ImportError("this is Python {}.{}".format(*sys.version_info))
-        from calib.fpga.compile import compile_network
-        from kernels.fpga import design
-        from kernels.fpga.design.runner import known_answer
-        from runtime.engines import overlay
+        from hotpath.calib.fpga.compile import compile_network
+        from hotpath.kernels.fpga import design
+        from hotpath.kernels.fpga.design.runner import known_answer
+        from hotpath.runtime.engines import overlay
     except ImportError as error:
         raise BuildFailed(
             f"programs for a {board.title} are compiled on a computer with Python 3.10 or newer "

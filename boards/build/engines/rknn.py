@@ -10,10 +10,10 @@ import pathlib
 import tempfile
 from typing import Any, Callable, Dict
 
-from boards.build.engines import converted
-from boards.build.order import Order
-from boards.errors import BuildFailed
-from runtime import bundle
+from hotpath.boards.build.engines import converted
+from hotpath.boards.build.order import Order
+from hotpath.boards.errors import BuildFailed
+from hotpath.runtime import bundle
 
 PYTHON = pathlib.Path(__file__).resolve().parents[3] / ".cache" / "rknn" / "bin" / "python"
 PROGRAM = pathlib.Path(__file__).with_name("rknn_convert.py")
@@ -71,8 +71,8 @@ def request(part: converted.Part, precision: str, work: str) -> str:
         "shapes": dict(part.inputs),
     }
     if part.table is not None:
-        from calib import qdq
-        from calib import table as tables
+        from hotpath.calib import qdq
+        from hotpath.calib import table as tables
 
         kept = set(part.table["keep"]) | set(part.table["last"])
         nodes = qdq.prepared(part.model).graph.node

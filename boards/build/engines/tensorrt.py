@@ -3,14 +3,14 @@
 import pathlib
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
-from boards import Board, detect
-from boards.build import plans, prepared, remote
-from boards.build.order import Order
-from boards.build.writer import Writer
-from boards.errors import BuildFailed
-from kernels.cuda import driver
-from kernels.errors import NoGpu
-from runtime import bundle
+from hotpath.boards import Board, detect
+from hotpath.boards.build import plans, prepared, remote
+from hotpath.boards.build.order import Order
+from hotpath.boards.build.writer import Writer
+from hotpath.boards.errors import BuildFailed
+from hotpath.kernels.cuda import driver
+from hotpath.kernels.errors import NoGpu
+from hotpath.runtime import bundle
 
 CACHE = pathlib.Path("~/.cache/hotpath").expanduser()
 EXEMPLAR = "exemplar.plan"

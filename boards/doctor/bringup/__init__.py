@@ -11,11 +11,11 @@ import json
 import time
 from typing import Any, Callable, Dict, List, Optional
 
-from boards import detect, installed, snapshot
-from boards.doctor.bringup import steps
-from boards.files import Recorder
-from boards.telemetry import Telemetry
-from kernels.errors import HotpathError
+from hotpath.boards import detect, installed, snapshot
+from hotpath.boards.doctor.bringup import steps
+from hotpath.boards.files import Recorder
+from hotpath.boards.telemetry import Telemetry
+from hotpath.kernels.errors import HotpathError
 
 FORMAT = 1
 # in two runs whose times may stand together

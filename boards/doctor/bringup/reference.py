@@ -1,6 +1,6 @@
 """What a network gives in fp32 for one exemplar and one search region; how far an engine is off.
 
-    python -m boards.doctor.bringup.reference [NETWORK FILE.npz]
+    python -m hotpath.boards.doctor.bringup.reference [NETWORK FILE.npz]
 
 writes ``reference.npz`` with the maps of the network that ships, by ONNX Runtime on the processor.
 Run it again after the network's files have changed.
@@ -12,13 +12,13 @@ from typing import Any, Dict, List
 
 import numpy as np
 
-from boards.doctor.bringup.film import HEIGHT, WIDTH, film
-from kernels import golden
-from runtime import DEFAULT_NETWORK, engines, geometry
-from runtime.bundle import identity
-from runtime.engines.base import Engine
-from runtime.network import Network
-from runtime.networks import load_network
+from hotpath.boards.doctor.bringup.film import HEIGHT, WIDTH, film
+from hotpath.kernels import golden
+from hotpath.runtime import DEFAULT_NETWORK, engines, geometry
+from hotpath.runtime.bundle import identity
+from hotpath.runtime.engines.base import Engine
+from hotpath.runtime.network import Network
+from hotpath.runtime.networks import load_network
 
 FILE = pathlib.Path(__file__).with_name("reference.npz")
 FRAME = 6  # of the film, whose target has moved by then

@@ -4,14 +4,14 @@ from typing import Any, Callable, List, NamedTuple, Tuple
 
 import numpy as np
 
-from boards.doctor.bringup.film import film, two_targets
-from kernels.commands import counted
-from runtime import decode, loading
-from runtime.boxes import overlaps
-from runtime.devices.base import Look
-from runtime.options import Options
-from runtime.search.search import FOLLOWED
-from runtime.targets.targets import Targets
+from hotpath.boards.doctor.bringup.film import film, two_targets
+from hotpath.kernels.commands import counted
+from hotpath.runtime import decode, loading
+from hotpath.runtime.boxes import overlaps
+from hotpath.runtime.devices.base import Look
+from hotpath.runtime.options import Options
+from hotpath.runtime.search.search import FOLLOWED
+from hotpath.runtime.targets.targets import Targets
 
 GONE = 20
 BACK = GONE + FOLLOWED + 14  # the search is on for some frames before

@@ -1,4 +1,4 @@
-"""The steps of ``python -m boards bringup``, in the order of ``STEPS``.
+"""The steps of ``python -m hotpath boards bringup``, in the order of ``STEPS``.
 
 A step is a function of the ``State`` that returns a phrase about what it found. It raises
 ``StepFailed`` with advice, another ``HotpathError``, or ``Skip`` when it does not apply.
@@ -11,31 +11,31 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tupl
 
 import numpy as np
 
-from boards import detect, installed
-from boards.build import engines
-from boards.build.order import Order
-from boards.doctor import Situation
-from boards.doctor.bringup import reference, several
-from boards.doctor.bringup import times as timing
-from boards.doctor.bringup.film import HEIGHT, WIDTH, film, nv12
-from boards.doctor.missing import missing
-from boards.doctor.traps import traps
-from boards.files import Root
-from boards.sensors import cooling
-from boards.telemetry import Telemetry
-from kernels import cpu, golden
-from kernels.errors import HotpathError
-from kernels.fpga.answer import TURNS
-from runtime import engines as runtime_engines
-from runtime import loading
-from runtime.boxes import overlaps
-from runtime.devices.processor import Processor
-from runtime.networks import default_of, load_network
-from runtime.options import Options
-from runtime.pictures import PlanarFrame
-from runtime.tracker import Tracker
-from runtime.video import nvmm
-from runtime.video.raw import planes_in
+from hotpath.boards import detect, installed
+from hotpath.boards.build import engines
+from hotpath.boards.build.order import Order
+from hotpath.boards.doctor import Situation
+from hotpath.boards.doctor.bringup import reference, several
+from hotpath.boards.doctor.bringup import times as timing
+from hotpath.boards.doctor.bringup.film import HEIGHT, WIDTH, film, nv12
+from hotpath.boards.doctor.missing import missing
+from hotpath.boards.doctor.traps import traps
+from hotpath.boards.files import Root
+from hotpath.boards.sensors import cooling
+from hotpath.boards.telemetry import Telemetry
+from hotpath.kernels import cpu, golden
+from hotpath.kernels.errors import HotpathError
+from hotpath.kernels.fpga.answer import TURNS
+from hotpath.runtime import engines as runtime_engines
+from hotpath.runtime import loading
+from hotpath.runtime.boxes import overlaps
+from hotpath.runtime.devices.processor import Processor
+from hotpath.runtime.networks import default_of, load_network
+from hotpath.runtime.options import Options
+from hotpath.runtime.pictures import PlanarFrame
+from hotpath.runtime.track.video import nvmm
+from hotpath.runtime.track.video.raw import planes_in
+from hotpath.runtime.tracker import Tracker
 
 FRAMES = 60  # of the clip
 CLOSE_PX = 0.5  # boxes of the same engine may differ by a rounding
@@ -138,7 +138,7 @@ def software(state: State) -> str:
 def driver(state: State) -> str:
     """Ask the driver for the GPU."""
     state.need_gpu()
-    from kernels.cuda import driver as gpu_driver
+    from hotpath.kernels.cuda import driver as gpu_driver
 
     gpu = gpu_driver.describe_gpu()
     state.has_driver = True
@@ -151,7 +151,7 @@ def device(state: State) -> str:
     state.need_gpu()
     if not state.has_driver:
         raise Skip("the driver does not answer")
-    from kernels.cuda import device as devices
+    from hotpath.kernels.cuda import device as devices
 
     state.device = devices.open_device()
     return f"opened with {state.device.name}"
@@ -160,7 +160,7 @@ def device(state: State) -> str:
 def kernels(state: State) -> str:
     """Compile every kernel for this GPU and load it."""
     gpu = state.need_device()
-    from kernels.cuda import compile as compiler
+    from hotpath.kernels.cuda import compile as compiler
 
     kinds = []
     for name in compiler.SOURCES:
@@ -173,7 +173,7 @@ def kernels(state: State) -> str:
 def correlation(state: State) -> str:
     """Compare the correlation kernels with their definitions, on the GPU."""
     gpu = state.need_device()
-    from kernels.cuda.correlate import Correlate
+    from hotpath.kernels.cuda.correlate import Correlate
 
     random = np.random.RandomState(3)
     search = random.uniform(-1, 1, (32, 17, 17)).astype(np.float32)

@@ -5,11 +5,11 @@ from typing import Any, Callable, Dict, List
 
 import numpy as np
 
-from boards.doctor.bringup.film import film
-from runtime import loading
-from runtime.devices.base import Device
-from runtime.options import Options
-from runtime.tracker import Tracker
+from hotpath.boards.doctor.bringup.film import film
+from hotpath.runtime import loading
+from hotpath.runtime.devices.base import Device
+from hotpath.runtime.options import Options
+from hotpath.runtime.tracker import Tracker
 
 FRAMES = 60
 
@@ -33,7 +33,7 @@ def measure(loaded: loading.Loaded, say: Callable[[str], None]) -> Times:
     found = {"graph" if getattr(device, "uses_graph", False) else "whole": _follow(tracker)}
     tracker.release()
     if device.kernels_name == "cuda":
-        from runtime.devices.gpu import Gpu
+        from hotpath.runtime.devices.gpu import Gpu
 
         timed = Gpu(*loaded, timed=True)
         tracker = Tracker(timed)

@@ -1,6 +1,7 @@
-"""python -m calib.research.export: ONNX files and a TOML of a checkpoint and its authors' code.
+"""python -m hotpath.calib.research.export: ONNX files and a TOML of a checkpoint and its authors'
+code.
 
-    python -m calib.research.export pysot --checkout DIR --config config.yaml \
+    python -m hotpath.calib.research.export pysot --checkout DIR --config config.yaml \
         --checkpoint model.pth --name siamrpn_alexnet --out networks
 
 The authors' modules are imported from the checkout, so that what is exported is what they train.
@@ -12,15 +13,15 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from boards import toml
-from calib import command
-from calib.errors import BadRun
-from calib.research.export.authors import AUTHORS, Parts
-from calib.research.export.one_stream import KINDS, one_stream
-from calib.research.pytorch import torch
-from calib.research.train.export import write_onnx
-from runtime.errors import BadNetwork
-from runtime.networks import schema
+from hotpath.boards import toml
+from hotpath.calib import command
+from hotpath.calib.errors import BadRun
+from hotpath.calib.research.export.authors import AUTHORS, Parts
+from hotpath.calib.research.export.one_stream import KINDS, one_stream
+from hotpath.calib.research.pytorch import torch
+from hotpath.calib.research.train.export import write_onnx
+from hotpath.runtime.errors import BadNetwork
+from hotpath.runtime.networks import schema
 
 EXPORTERS: dict[str, Callable[..., Parts]] = {
     **AUTHORS,
@@ -30,7 +31,7 @@ EXPORTERS: dict[str, Callable[..., Parts]] = {
 
 def parser() -> argparse.ArgumentParser:
     """The command line's options."""
-    cli = command.parser("calib.research.export", __doc__)
+    cli = command.parser("hotpath.calib.research.export", __doc__)
     cli.add_argument("authors", choices=sorted(EXPORTERS), help="whose code base it is")
     cli.add_argument("--checkout", required=True, metavar="DIR", help="the authors' repository")
     cli.add_argument("--config", metavar="FILE", help="the authors' configuration of the network")
@@ -87,12 +88,12 @@ def write(parts: Parts, name: str, folder: Path) -> Path:
         raise BadNetwork(f"the configuration gives {schema.sentence(mistakes[0])}")
     path = folder / (name + ".toml")
     path.write_text(
-        toml.text(table, "Written by `python -m calib.research.export`."), encoding="utf-8"
+        toml.text(table, "Written by `python -m hotpath.calib.research.export`."), encoding="utf-8"
     )
     return path
 
 
-main = command.main("calib.research.export", run, parser)
+main = command.main("hotpath.calib.research.export", run, parser)
 
 if __name__ == "__main__":
     sys.exit(main())

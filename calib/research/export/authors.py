@@ -14,8 +14,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from calib.errors import BadRun
-from calib.research.pytorch import nn, torch
+from hotpath.calib.errors import BadRun
+from hotpath.calib.research.pytorch import nn, torch
 
 Parts = namedtuple("Parts", "exemplar search maps table box", defaults=[False])
 Parts.__doc__ = """An exportable tracker.

@@ -1,7 +1,7 @@
 """One-stream trackers: the template and the search region go through one backbone together.
 
-Each becomes one ONNX file with both pictures as inputs. ``runtime.graphs.assemble`` finds the nodes
-that depend only on the template when the network is loaded.
+Each becomes one ONNX file with both pictures as inputs. ``hotpath.runtime.prepare.graphs.assemble``
+finds the nodes that depend only on the template when the network is loaded.
 """
 
 import contextlib
@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
 
-from calib.errors import BadRun, Missing
-from calib.research.export.authors import MEAN, SCALE, Parts, checkout, load_weights
-from calib.research.pytorch import functional, nn, torch
-from kernels.commands import needs
+from hotpath.calib.errors import BadRun, Missing
+from hotpath.calib.research.export.authors import MEAN, SCALE, Parts, checkout, load_weights
+from hotpath.calib.research.pytorch import functional, nn, torch
+from hotpath.kernels.commands import needs
 
 Tensors = tuple[torch.Tensor, ...]
 Run = Callable[..., dict[str, torch.Tensor]]

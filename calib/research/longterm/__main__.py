@@ -1,11 +1,12 @@
-"""python -m calib.research.longterm: measure how trackers detect a loss and find targets again.
+"""python -m hotpath.calib.research.longterm: measure how trackers detect a loss and find targets
+again.
 
-    python -m calib.research.longterm --clips DIR... --films films.json --networks kestrel
+    python -m hotpath.calib.research.longterm --clips DIR... --films films.json --networks kestrel
 
-It measures on long films, which ``calib.research.longterm.films`` describes. They have two halves:
-fit settings on one and publish the figures of the other. ``metrics.py`` defines the figures.
-OUT/runs stores the result of every tracker on every film. A stored result is used again as long as
-code, network and film are the same.
+It measures on long films, which ``hotpath.calib.research.longterm.films`` describes. They have two
+halves: fit settings on one and publish the figures of the other. ``metrics.py`` defines the
+figures. OUT/runs stores the result of every tracker on every film. A stored result is used again as
+long as code, network and film are the same.
 """
 
 import argparse
@@ -17,13 +18,13 @@ from typing import Any
 
 import numpy as np
 
-from calib import command, trackers
-from calib.clips import find_clips
-from calib.command import chosen, say
-from calib.research.longterm import films, judge
-from calib.research.longterm.judge import Way
-from calib.research.longterm.metrics import figures
-from runtime import DEFAULT_NETWORK
+from hotpath.calib import command, trackers
+from hotpath.calib.clips import find_clips
+from hotpath.calib.command import chosen, say
+from hotpath.calib.research.longterm import films, judge
+from hotpath.calib.research.longterm.judge import Way
+from hotpath.calib.research.longterm.metrics import figures
+from hotpath.runtime import DEFAULT_NETWORK
 
 COLUMNS = (
     ("precision", "prec.", ".3f"),
@@ -46,7 +47,7 @@ LEGEND = (
 
 def parser() -> argparse.ArgumentParser:
     """The command line's options."""
-    cli = command.parser("calib.research.longterm", __doc__)
+    cli = command.parser("hotpath.calib.research.longterm", __doc__)
     command.add_clip_options(cli)
     cli.add_argument("--films", required=True, metavar="FILE", help="description of long films")
     cli.add_argument("--half", choices=films.HALVES, help="only this half of the films")
@@ -120,7 +121,7 @@ def _cell(row: dict[str, Any], key: str, form: str) -> str:
     return "" if value is None or np.isnan(value) else format(value, form)
 
 
-main = command.main("calib.research.longterm", run, parser)
+main = command.main("hotpath.calib.research.longterm", run, parser)
 
 if __name__ == "__main__":
     raise SystemExit(main())

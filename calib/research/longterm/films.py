@@ -1,6 +1,7 @@
-"""python -m calib.research.longterm.films: describe long films in which targets go away.
+"""python -m hotpath.calib.research.longterm.films: describe long films in which targets go away.
 
-    python -m calib.research.longterm.films --development DIR... --report DIR... --out films.json
+    python -m hotpath.calib.research.longterm.films --development DIR... --report DIR... --out \
+        films.json
 
 The command writes a description of a few lines a film, from two sets of clips that share no
 sequence. Fit settings on the half ``development`` and publish figures of the half ``report``. The
@@ -19,12 +20,12 @@ from typing import Any
 
 import numpy as np
 
-from calib import command
-from calib.clips import Clip, find_clips
-from calib.command import say
-from calib.errors import BadClips, BadRun
-from calib.research.longterm import pictures
-from calib.research.longterm.timeline import KINDS, LONGEST, SHORTEST, Timeline
+from hotpath.calib import command
+from hotpath.calib.clips import Clip, find_clips
+from hotpath.calib.command import say
+from hotpath.calib.errors import BadClips, BadRun
+from hotpath.calib.research.longterm import pictures
+from hotpath.calib.research.longterm.timeline import KINDS, LONGEST, SHORTEST, Timeline
 
 FORMAT = 1
 HALVES = ("development", "report")
@@ -36,7 +37,7 @@ ALIKE = (0.85, 1.15)  # size of a look-alike in sizes of the target
 
 
 class LongFilm:
-    """One film; it reads like a ``calib.clips.Clip``.
+    """One film; it reads like a ``hotpath.calib.clips.Clip``.
 
     Args:
         entry: entry of the description (see ``describe``).
@@ -179,7 +180,7 @@ def read(path: str | Path, clips: Sequence[Clip], half: str | None = None) -> li
 
 def entries(path: str | Path) -> list[dict[str, Any]]:
     """The films' entries of a description; ``BadRun`` if the file is none."""
-    make = "make one with `python -m calib.research.longterm.films`"
+    make = "make one with `python -m hotpath.calib.research.longterm.films`"
     try:
         table = json.loads(Path(path).read_text())
     except (OSError, ValueError) as error:
@@ -195,7 +196,7 @@ def entries(path: str | Path) -> list[dict[str, Any]]:
 
 def parser() -> argparse.ArgumentParser:
     """The command line's options."""
-    cli = command.parser("calib.research.longterm.films", __doc__)
+    cli = command.parser("hotpath.calib.research.longterm.films", __doc__)
     for half in HALVES:
         cli.add_argument("--" + half, nargs="+", metavar="DIR", help="clips of this half")
     cli.add_argument("--count", type=int, default=22, metavar="N", help="films of each half")
@@ -218,7 +219,7 @@ def run(options: argparse.Namespace) -> None:
     say(f"wrote {len(table['films'])} films to {options.out}")
 
 
-main = command.main("calib.research.longterm.films", run, parser, "stopped")
+main = command.main("hotpath.calib.research.longterm.films", run, parser, "stopped")
 
 if __name__ == "__main__":
     raise SystemExit(main())

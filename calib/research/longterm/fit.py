@@ -1,6 +1,7 @@
-"""python -m calib.research.longterm.fit: fit the thresholds of the search for lost targets.
+"""python -m hotpath.calib.research.longterm.fit: fit the thresholds of the search for lost targets.
 
-    python -m calib.research.longterm.fit --clips DIR... --films FILE --networks kestrel --write
+    python -m hotpath.calib.research.longterm.fit --clips DIR... --films FILE --networks kestrel \
+        --write
 
 It reads the half ``development`` of the films. On each of them it tries every combination of a few
 thresholds, all at once, because drawing a film costs as much as tracking it. The short clips that
@@ -12,7 +13,8 @@ short clips, count against it. The row "held out" is fair: its figures of each c
 the thresholds that are best on all other clips.
 
 ``--write`` puts the best thresholds into the network's TOML, and into that of its INT8 form.
-``python -m boards.build.ship`` then renews the copy for boards. OUT/runs keeps what was tracked.
+``python -m hotpath.boards.build.ship`` then renews the copy for boards. OUT/runs keeps what was
+tracked.
 """
 
 import argparse
@@ -26,18 +28,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from calib import command, trackers
-from calib.clips import find_clips
-from calib.command import chosen, say
-from calib.errors import BadRun
-from calib.research.longterm import films, judge
-from calib.research.longterm.judge import Way
-from calib.research.longterm.metrics import Judged, figures
-from calib.trackers import Spec
-from runtime import DEFAULT_NETWORK
-from runtime.devices.processor import Processor
-from runtime.networks import load_network
-from runtime.tracker import Tracker
+from hotpath.calib import command, trackers
+from hotpath.calib.clips import find_clips
+from hotpath.calib.command import chosen, say
+from hotpath.calib.errors import BadRun
+from hotpath.calib.research.longterm import films, judge
+from hotpath.calib.research.longterm.judge import Way
+from hotpath.calib.research.longterm.metrics import Judged, figures
+from hotpath.calib.trackers import Spec
+from hotpath.runtime import DEFAULT_NETWORK
+from hotpath.runtime.devices.processor import Processor
+from hotpath.runtime.networks import load_network
+from hotpath.runtime.tracker import Tracker
 
 TRIED = ("0.5,0.6", "0.4,0.5", "0.7,0.76,0.82")
 FALSE, LOSS = 3.0, 0.005  # false returns, and loss of overlap, that may be
@@ -67,7 +69,7 @@ class Measured(NamedTuple):
 
 def parser() -> argparse.ArgumentParser:
     """The command line's options."""
-    cli = command.parser("calib.research.longterm.fit", __doc__)
+    cli = command.parser("hotpath.calib.research.longterm.fit", __doc__)
     command.add_clip_options(cli)
     cli.add_argument("--films", required=True, metavar="FILE", help="description of long films")
     cli.add_argument("--networks", default=DEFAULT_NETWORK, metavar="NAME,NAME")
@@ -247,7 +249,7 @@ def write(path: str | Path, thresholds: Any) -> None:
     path.write_text("\n".join(lines) + "\n")
 
 
-main = command.main("calib.research.longterm.fit", run, parser)
+main = command.main("hotpath.calib.research.longterm.fit", run, parser)
 
 if __name__ == "__main__":
     raise SystemExit(main())

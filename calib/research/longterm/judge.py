@@ -11,12 +11,11 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
-import kernels
-import runtime
-from calib import workers
-from calib.research.longterm.metrics import Judged
-from calib.trackers import Spec
-from runtime.garbage import short_collections
+from hotpath import kernels, runtime
+from hotpath.calib import workers
+from hotpath.calib.research.longterm.metrics import Judged
+from hotpath.calib.trackers import Spec
+from hotpath.runtime.track.garbage import short_collections
 
 SOURCES = (".py", ".toml", ".cpp", ".h", ".onnx")  # files that the boxes may depend on
 
@@ -71,14 +70,14 @@ def _follow_and_store(
         os.replace(str(part), str(path))
 
 
-@short_collections()  # as runtime.track does
+@short_collections()  # as hotpath.runtime.track does
 def follow(trackers: Sequence[Any], film: Any) -> list[Run]:
     """Track a film with several trackers, each frame with one after another.
 
     Args:
         trackers: have ``init(frame, box)`` and ``update(frame)``. One claims a box unless it says
             that the target is lost.
-        film: frames and ``boxes``, as a ``calib.clips.Clip`` has them.
+        film: frames and ``boxes``, as a ``hotpath.calib.clips.Clip`` has them.
 
     Returns:
         A ``Run`` for each.

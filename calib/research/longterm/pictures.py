@@ -5,8 +5,8 @@ import functools
 import cv2
 import numpy as np
 
-from calib.clips import Clip
-from calib.research.longterm.timeline import Timeline, cover_box
+from hotpath.calib.clips import Clip
+from hotpath.calib.research.longterm.timeline import Timeline, cover_box
 
 LONGEST_SIDE = 640  # pixels; larger clips are made smaller
 SEAM = 16  # pixels over which clip and scene are blended
@@ -18,7 +18,7 @@ class Frames:
     """Frames of a clip at a film's size, decoded once.
 
     Args:
-        clip: ``calib.clips.Clip``, or anything with numbered frames and ``boxes``.
+        clip: ``hotpath.calib.clips.Clip``, or anything with numbered frames and ``boxes``.
         height: in pixels; None for its own, or less if the clip is large.
     """
 

@@ -1,4 +1,4 @@
-"""python -m calib.research.train: train kestrel; docs/training.md explains how."""
+"""python -m hotpath.calib.research.train: train kestrel; docs/training.md explains how."""
 
 import argparse
 import importlib.metadata
@@ -11,23 +11,28 @@ from typing import Any
 import cv2
 import numpy as np
 
-from calib import command
-from calib.clips import find_clips
-from calib.errors import BadImages, TrainingStopped
-from calib.one_step_overlap import Pairs
-from calib.provenance import commit
-from calib.research.pytorch import torch
-from calib.research.train.bank import Bank, build_bank
-from calib.research.train.export import export
-from calib.research.train.films import follow_all
-from calib.research.train.loop import Log, Runner, Stage
-from calib.research.train.network import Kestrel
-from calib.research.train.options import parser
-from calib.research.train.pairs import Drawer
-from calib.research.train.ring import Ring, layout, learnt_pair, start_writers, stop_writers
-from calib.research.train.stages import Work
-from calib.research.train.start import begin_as_teacher, licences_of, load_features, load_start
-from calib.research.train.teacher import Teacher
+from hotpath.calib import command
+from hotpath.calib.clips import find_clips
+from hotpath.calib.errors import BadImages, TrainingStopped
+from hotpath.calib.one_step_overlap import Pairs
+from hotpath.calib.provenance import commit
+from hotpath.calib.research.pytorch import torch
+from hotpath.calib.research.train.bank import Bank, build_bank
+from hotpath.calib.research.train.export import export
+from hotpath.calib.research.train.films import follow_all
+from hotpath.calib.research.train.loop import Log, Runner, Stage
+from hotpath.calib.research.train.network import Kestrel
+from hotpath.calib.research.train.options import parser
+from hotpath.calib.research.train.pairs import Drawer
+from hotpath.calib.research.train.ring import Ring, layout, learnt_pair, start_writers, stop_writers
+from hotpath.calib.research.train.stages import Work
+from hotpath.calib.research.train.start import (
+    begin_as_teacher,
+    licences_of,
+    load_features,
+    load_start,
+)
+from hotpath.calib.research.train.teacher import Teacher
 
 START_PAIRS = 2048  # in the ring before the first step
 FEWEST_PICTURES = 4
@@ -163,7 +168,7 @@ def run_stage(
     Runner(stage, out, log, options.device, options.seed, options.checkpoint_seconds).run()
 
 
-main = command.main("calib.research.train", run, parser)
+main = command.main("hotpath.calib.research.train", run, parser)
 
 if __name__ == "__main__":
     raise SystemExit(main())

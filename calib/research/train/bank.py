@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from calib.errors import BadImages
-from calib.research.train.pictures import (
+from hotpath.calib.errors import BadImages
+from hotpath.calib.research.train.pictures import (
     FRAMES,
     PROPOSALS,
     contrast_boxes,
@@ -29,7 +29,7 @@ from calib.research.train.pictures import (
     read_video,
     shrunk,
 )
-from calib.research.train.sources import TABLE, Source, Sources
+from hotpath.calib.research.train.sources import TABLE, Source, Sources
 
 STILL, SEQUENCE, VIDEO = 0, 1, 2
 HOLDOUT = 40

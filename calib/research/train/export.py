@@ -1,7 +1,7 @@
-"""python -m calib.research.train.export: write a trained network as ONNX and TOML.
+"""python -m hotpath.calib.research.train.export: write a trained network as ONNX and TOML.
 
-    python -m calib.research.train.export RUN/head.pt FOLDER
-    python -m calib.research.train.export RUN/head.pt FOLDER --backbone OTHER/features.pt
+    python -m hotpath.calib.research.train.export RUN/head.pt FOLDER
+    python -m hotpath.calib.research.train.export RUN/head.pt FOLDER --backbone OTHER/features.pt
 
 ``NAME_exemplar.onnx``: image (1,3,128,128) -> features (1,width,8,8).
 ``NAME_search.onnx``: features, image (1,3,256,256) -> score (1,1,16,16), size (1,2,16,16) as shares
@@ -16,14 +16,14 @@ import json
 from pathlib import Path
 from typing import Any
 
-from calib import command
-from calib.errors import TrainingStopped
-from calib.research.pytorch import nn, torch
-from calib.research.train import loop
-from calib.research.train.geometry import EXEMPLAR, SEARCH
-from calib.research.train.layers import BACKBONES, Block
-from calib.research.train.network import ExemplarGraph, Kestrel, SearchGraph, macs
-from calib.research.train.start import licence_of
+from hotpath.calib import command
+from hotpath.calib.errors import TrainingStopped
+from hotpath.calib.research.pytorch import nn, torch
+from hotpath.calib.research.train import loop
+from hotpath.calib.research.train.geometry import EXEMPLAR, SEARCH
+from hotpath.calib.research.train.layers import BACKBONES, Block
+from hotpath.calib.research.train.network import ExemplarGraph, Kestrel, SearchGraph, macs
+from hotpath.calib.research.train.start import licence_of
 
 TOML = Path(__file__).with_name("export.toml")  # of a network; names in braces are filled in
 OPSET = 13  # of TensorRT 8.2 on a Jetson Nano
@@ -39,7 +39,7 @@ def load(checkpoint: str | Path, backbone: str | Path | None = None) -> Kestrel:
     for path in (checkpoint, backbone or checkpoint):
         if not Path(path).is_file():
             raise TrainingStopped(
-                f"{path} is not there; train first: python -m calib.research.train"
+                f"{path} is not there; train first: python -m hotpath.calib.research.train"
             )
     state = loop.load(checkpoint)
     network: Kestrel = Kestrel(**state["config"]).eval()
@@ -137,7 +137,7 @@ def export(
 
 def parser() -> argparse.ArgumentParser:
     """The command line's options."""
-    cli = command.parser("calib.research.train.export", __doc__)
+    cli = command.parser("hotpath.calib.research.train.export", __doc__)
     cli.add_argument("checkpoint", help="such as RUN/head.pt; it need not be finished")
     cli.add_argument("folder", help="where to write, such as runtime/networks")
     cli.add_argument("--name", default="kestrel", help="of the files (default: kestrel)")
@@ -151,7 +151,7 @@ def run(options: argparse.Namespace) -> None:
     print(json.dumps(made, indent=1))
 
 
-main = command.main("calib.research.train.export", run, parser)
+main = command.main("hotpath.calib.research.train.export", run, parser)
 
 if __name__ == "__main__":
     raise SystemExit(main())

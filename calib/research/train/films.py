@@ -12,10 +12,10 @@ from typing import Any
 import cv2
 import numpy as np
 
-from calib.research.train.bank import VIDEO, Bank
-from calib.research.train.geometry import EXEMPLAR, EXEMPLAR_FACTOR, SEARCH, SEARCH_FACTOR
-from calib.research.train.teacher import Teacher
-from runtime.decode.centre import Centre
+from hotpath.calib.research.train.bank import VIDEO, Bank
+from hotpath.calib.research.train.geometry import EXEMPLAR, EXEMPLAR_FACTOR, SEARCH, SEARCH_FACTOR
+from hotpath.calib.research.train.teacher import Teacher
+from hotpath.runtime.decode.centre import Centre
 
 STARTS, BOXES = 2, 3  # places in a video from which things are followed, things followed from each
 SURE, UNSURE = 0.4, 0.25  # least score of a picture that counts; below UNSURE it may be lost

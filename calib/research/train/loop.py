@@ -18,8 +18,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from calib.errors import TrainingStopped
-from calib.research.train.optimiser import optimisers
+from hotpath.calib.errors import TrainingStopped
+from hotpath.calib.research.train.optimiser import optimisers
 
 WARM_UP = 100  # steps
 AVERAGE = 0.999  # decay of the averaged weights, per step

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from calib.research.train.geometry import CELLS
-from calib.research.train.pairs import NEGATIVE
+from hotpath.calib.research.train.geometry import CELLS
+from hotpath.calib.research.train.pairs import NEGATIVE
 
 SURE = 0.1  # least probability of a cell whose box is learnt
 SHARES = {"score": 1 / 6, "overlap": 1.0, "size": 0.3, "offset": 0.3}  # of the sum

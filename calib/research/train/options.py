@@ -1,11 +1,11 @@
-"""The options of ``python -m calib.research.train``."""
+"""The options of ``python -m hotpath.calib.research.train``."""
 
 import argparse
 from typing import Any
 
-from calib import command
-from calib.research.train.layers import BACKBONES
-from calib.research.train.stages import NAMES
+from hotpath.calib import command
+from hotpath.calib.research.train.layers import BACKBONES
+from hotpath.calib.research.train.stages import NAMES
 
 DESCRIPTION = """\
 Train kestrel from pictures, videos and a teacher.
@@ -40,7 +40,7 @@ class PerStage(argparse.Action):
 
 def parser() -> argparse.ArgumentParser:
     """The command line's options."""
-    cli = command.parser("calib.research.train", DESCRIPTION)
+    cli = command.parser("hotpath.calib.research.train", DESCRIPTION)
     add = cli.add_argument_group("pictures").add_argument
     add("--images", nargs="+", required=True, metavar="DIR", help="folders of still pictures")
     add(

@@ -11,7 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from calib.errors import BadImages
+from hotpath.calib.errors import BadImages
 
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 VIDEOS = (".mp4", ".avi", ".mkv", ".mov")

@@ -1,7 +1,10 @@
-"""python -m calib.research.train.release: make the repository ship new weights, if they are better.
+"""python -m hotpath.calib.research.train.release: make the repository ship new weights, if they are
+better.
 
-    python -m calib.research.train.release RUN/head.pt --clips DIR --validation DIR --report DIR
-    python -m calib.research.train.release A.pt --name kestrel_fast --clips DIR --validation DIR
+    python -m hotpath.calib.research.train.release RUN/head.pt --clips DIR --validation DIR \
+        --report DIR
+    python -m hotpath.calib.research.train.release A.pt --name kestrel_fast --clips DIR \
+        --validation DIR
 
 --name says which network is replaced. The steps, in order:
 
@@ -11,12 +14,12 @@
     install      copy both forms and the table of ranges into runtime/networks
     thresholds   below which certainty a target counts as lost, or unsure (calib.loss_thresholds)
     search       thresholds of the search for lost targets (``longterm.fit``), only with --films
-    prepared     the copy for boards without onnx, boards/build/shipped (boards.build.ship), and
-                 what bring-up compares with (boards.doctor.bringup.reference)
+    prepared     the copy for boards without onnx, boards/build/shipped (hotpath.boards.build.ship),
+                 and what bring-up compares with (hotpath.boards.doctor.bringup.reference)
 
 A candidate that is not better stops the command before anything is installed. Thresholds and files
 are written for both forms, fp32 and INT8. A step that is left out says so. Figures for the
-documents are those of ``calib.evaluate``.
+documents are those of ``hotpath.calib.evaluate``.
 
 --steps runs some steps again, such as the last ones after a change by hand. Some take minutes;
 search takes longest.
@@ -31,12 +34,12 @@ import sys
 from collections import namedtuple
 from pathlib import Path
 
-from calib import command, int8, loss_thresholds, table
-from calib.command import say
-from calib.errors import BadRun
-from calib.research.longterm import fit
-from calib.research.train import export, judge
-from runtime.networks import FOLDER, load_network
+from hotpath.calib import command, int8, loss_thresholds, table
+from hotpath.calib.command import say
+from hotpath.calib.errors import BadRun
+from hotpath.calib.research.longterm import fit
+from hotpath.calib.research.train import export, judge
+from hotpath.runtime.networks import FOLDER, load_network
 
 ROOT = Path(__file__).resolve().parents[3]
 NAMES = ("kestrel", "kestrel_fast")  # networks that are trained here
@@ -51,9 +54,9 @@ SAME_CELL = 0.97  # share of pairs on which whole numbers should choose the cell
 
 def parser() -> argparse.ArgumentParser:
     """The command line's options."""
-    cli = command.parser("calib.research.train.release", __doc__)
+    cli = command.parser("hotpath.calib.research.train.release", __doc__)
     cli.add_argument("checkpoint", help="such as RUN/head.pt")
-    cli.add_argument("--backbone", metavar="FILE", help="as of calib.research.train.export")
+    cli.add_argument("--backbone", metavar="FILE", help="as of hotpath.calib.research.train.export")
     cli.add_argument("--name", default=NAMES[0], choices=NAMES, help="the network to replace")
     cli.add_argument(
         "--clips", nargs="+", required=True, metavar="DIR", help="annotated clips to measure on"
@@ -63,7 +66,9 @@ def parser() -> argparse.ArgumentParser:
         "--report", nargs="*", default=[], metavar="DIR", help="clips that nothing is chosen by"
     )
     cli.add_argument(
-        "--films", metavar="FILE", help="films for step search, by calib.research.longterm.films"
+        "--films",
+        metavar="FILE",
+        help="films for step search, by hotpath.calib.research.longterm.films",
     )
     cli.add_argument(
         "--film-clips", nargs="+", metavar="DIR", help="clips of the films (default: --clips)"
@@ -89,7 +94,7 @@ def check(options: argparse.Namespace) -> None:
     if "judge" in options.steps and not options.validation:
         raise BadRun("no clips to judge by; name them with --validation")
     if "search" in options.steps and options.films and not Path(options.films).is_file():
-        raise BadRun(f"no {options.films}; make it with calib.research.longterm.films")
+        raise BadRun(f"no {options.films}; make it with hotpath.calib.research.longterm.films")
 
 
 def passed(name: str, code: int) -> None:
@@ -123,7 +128,7 @@ def run_int8(options: argparse.Namespace) -> None:
     """Measure the ranges and write the INT8 form."""
     toml, derived = tomls(options, work(options))
     given = ["--network", str(toml), "--clips", *options.clips, "--out", str(derived.parent)]
-    passed("calib.int8", int8.main(given))
+    passed("hotpath.calib.int8", int8.main(given))
     forms = json.loads(derived.with_suffix(".json").read_text())["forms"]
     for form, figures in forms.items():
         if form != "fp32" and figures["same_cell"] < SAME_CELL:
@@ -167,7 +172,9 @@ def run_thresholds(options: argparse.Namespace) -> None:
     toml, report = tomls(options, networks(options))[0], work(options, "thresholds.json")
     report.parent.mkdir(parents=True, exist_ok=True)
     arguments = ["--networks", str(toml), "--clips", *options.clips]
-    passed("calib.loss_thresholds", loss_thresholds.main([*arguments, "--json", str(report)]))
+    passed(
+        "hotpath.calib.loss_thresholds", loss_thresholds.main([*arguments, "--json", str(report)])
+    )
     below = round(json.loads(report.read_text())[0]["knowing"]["lost_below"], 2)
     fit.write_all(toml, Certainty(below, min(1.0, round(below + UNSURE, 2))))
 
@@ -183,7 +190,7 @@ def run_search(options: argparse.Namespace) -> None:
     arguments = ["--networks", str(toml), "--films", options.films, "--write"]
     arguments += ["--clips", *(options.film_clips or options.clips)]
     arguments += ["--jobs", str(options.jobs), "--out", str(work(options, "search"))]
-    passed("calib.research.longterm.fit", fit.main(arguments))
+    passed("hotpath.calib.research.longterm.fit", fit.main(arguments))
 
 
 def replace(path: Path, pattern: str, value: str) -> None:
@@ -206,8 +213,8 @@ def run_prepared(options: argparse.Namespace) -> None:
     toml = tomls(options, networks(options))[0].resolve()
     reference = str(Path(options.root).resolve() / REFERENCE)
     for module, *more in (
-        ("boards.build.ship", "--out", str(folder)),
-        ("boards.doctor.bringup.reference", reference),
+        ("hotpath.boards.build.ship", "--out", str(folder)),
+        ("hotpath.boards.doctor.bringup.reference", reference),
     ):
         done = subprocess.run([sys.executable, "-m", module, str(toml), *more], cwd=str(ROOT))
         passed(module, done.returncode)
@@ -222,7 +229,7 @@ STEPS = {
     "search": run_search,
     "prepared": run_prepared,
 }
-main = command.main("calib.research.train.release", run, parser, "stopped")
+main = command.main("hotpath.calib.research.train.release", run, parser, "stopped")
 
 if __name__ == "__main__":
     raise SystemExit(main())

@@ -18,11 +18,11 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 
-from calib.research.train.bank import Bank
-from calib.research.train.films import Films
-from calib.research.train.geometry import CELLS, EXEMPLAR, EXEMPLAR_CELLS, SEARCH
-from calib.research.train.pairs import Drawer
-from calib.research.train.teacher import Teacher
+from hotpath.calib.research.train.bank import Bank
+from hotpath.calib.research.train.films import Films
+from hotpath.calib.research.train.geometry import CELLS, EXEMPLAR, EXEMPLAR_CELLS, SEARCH
+from hotpath.calib.research.train.pairs import Drawer
+from hotpath.calib.research.train.teacher import Teacher
 
 PATIENCE_S = 60  # a pair takes less than a second
 

@@ -12,13 +12,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from calib.one_step_overlap import Pairs, centre_distances
-from calib.research.train.judging import figures
-from calib.research.train.loop import batch_slots
-from calib.research.train.losses import explained, feature_loss, map_losses
-from calib.research.train.network import Kestrel
-from calib.research.train.ring import Ring
-from calib.research.train.teacher import Teacher
+from hotpath.calib.one_step_overlap import Pairs, centre_distances
+from hotpath.calib.research.train.judging import figures
+from hotpath.calib.research.train.loop import batch_slots
+from hotpath.calib.research.train.losses import explained, feature_loss, map_losses
+from hotpath.calib.research.train.network import Kestrel
+from hotpath.calib.research.train.ring import Ring
+from hotpath.calib.research.train.teacher import Teacher
 
 SEARCH_SHARE = 0.65  # of the feature loss; the rest is the exemplar's
 NAMES = ("features", "head")

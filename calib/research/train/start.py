@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from calib.errors import TrainingStopped
-from calib.research.train import loop
-from calib.research.train.layers import BACKBONES, Block, Bottleneck
-from calib.research.train.network import Backbone, Kestrel
-from calib.research.train.stages import FEATURES
-from calib.research.train.teacher import Teacher
+from hotpath.calib.errors import TrainingStopped
+from hotpath.calib.research.train import loop
+from hotpath.calib.research.train.layers import BACKBONES, Block, Bottleneck
+from hotpath.calib.research.train.network import Backbone, Kestrel
+from hotpath.calib.research.train.stages import FEATURES
+from hotpath.calib.research.train.teacher import Teacher
 
 UNKNOWN = {"R": 0}  # the licences of a checkpoint without a log beside it, see sources.toml
 UNSETTLED = "not settled: trained on research-only pictures, see calib/research/README.md"

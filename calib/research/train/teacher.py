@@ -9,17 +9,17 @@ from typing import Any, NamedTuple
 import numpy as np
 from onnx import ModelProto, NodeProto, ValueInfoProto
 
-from calib.errors import NoTeacher
-from calib.research.train.geometry import (
+from hotpath.calib.errors import NoTeacher
+from hotpath.calib.research.train.geometry import (
     CELLS,
     EXEMPLAR,
     EXEMPLAR_FACTOR,
     SEARCH,
     SEARCH_FACTOR,
 )
-from runtime.errors import HotpathError
-from runtime.graphs import assemble, models
-from runtime.networks import load_network
+from hotpath.runtime.errors import HotpathError
+from hotpath.runtime.networks import load_network
+from hotpath.runtime.prepare.graphs import assemble, models
 
 EXPECTED = {
     "family": "centre",

@@ -9,7 +9,7 @@ accelerator.
 import pathlib
 from typing import Any, Dict, List
 
-from kernels.fpga.tables import Size, read_toml
+from hotpath.kernels.fpga.tables import Size, read_toml
 
 FOLDER = pathlib.Path(__file__).resolve().parent
 ROOT = FOLDER.parents[2]

@@ -1,9 +1,9 @@
-"""python -m kernels.fpga.design.contract: write the contract of ``tables.toml`` for the RTL."""
+"""python -m hotpath.kernels.fpga.design.contract: write ``tables.toml`` for the RTL."""
 
 import sys
 
-from kernels.fpga import tables
-from kernels.fpga.design import FOLDER
+from hotpath.kernels.fpga import tables
+from hotpath.kernels.fpga.design import FOLDER
 
 WRITTEN = FOLDER / "rtl" / "tables.svh"
 

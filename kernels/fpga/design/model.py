@@ -14,8 +14,8 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from kernels.fpga import tables
-from kernels.fpga.tables import Fields, Size
+from hotpath.kernels.fpga import tables
+from hotpath.kernels.fpga.tables import Fields, Size
 
 BASE = 0x10000000  # physical address of memory[0]
 WORD = 16  # bytes of a word, lanes of int8

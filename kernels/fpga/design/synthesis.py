@@ -10,9 +10,9 @@ import sys
 import tempfile
 from typing import Any, Dict, List, Sequence
 
-from kernels.commands import make
-from kernels.errors import HotpathError
-from kernels.fpga import design
+from hotpath.kernels.commands import make
+from hotpath.kernels.errors import HotpathError
+from hotpath.kernels.fpga import design
 
 TOP = "hp_engine"
 DISSOLVED = ("hp_fifo", "hp_counter")

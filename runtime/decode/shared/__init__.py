@@ -1,1 +1,1 @@
-"""Code that the families of ``runtime.decode`` share. No family is in this folder."""
+"""Code that the families of ``hotpath.runtime.decode`` share. No family is in this folder."""

@@ -1,16 +1,17 @@
 """Conventions in which exports of one family differ. Each is a factor for each channel of a map.
 
-``runtime.graphs.assemble`` multiplies the maps of the search graph by these factors. So the
+``hotpath.runtime.prepare.graphs.assemble`` multiplies the maps of the search graph by these
+factors. So the
 decoders and the kernels of all boards need only one convention: the target is the second half of
 the channels of a softmax, and distances are search pixels that count outward.
 """
 
 import typing
 
-from runtime.decode.shared.keys import Key, Keys
+from hotpath.runtime.decode.shared.keys import Key, Keys
 
 if typing.TYPE_CHECKING:
-    from runtime.network import Network
+    from hotpath.runtime.network import Network
 
 Factors = typing.Tuple[float, ...]  # one for each channel of a map, or one for all
 

@@ -5,8 +5,8 @@ import typing
 import numpy as np
 
 if typing.TYPE_CHECKING:
-    from kernels.cpu.interface import Kernels
-    from kernels.settings import SelectSettings
+    from hotpath.kernels.cpu.interface import Kernels
+    from hotpath.kernels.settings import SelectSettings
 
 Maps = typing.Sequence[np.ndarray]
 Decoder = typing.TypeVar("Decoder", bound="Family")
@@ -45,7 +45,7 @@ class Family:
 
 def compiled(decoder: Decoder, kernels: "Kernels", settings: "SelectSettings") -> Decoder:
     """Return a decoder that selects in C++ if the kernels are compiled, else the definition."""
-    from kernels.cpu.select import Select  # not where a network is only read
+    from hotpath.kernels.cpu.select import Select  # not where a network is only read
 
     kernel = kernels.new(Select, settings)
     if kernel is not None:

@@ -4,14 +4,14 @@ import typing
 
 import numpy as np
 
-from kernels.golden import argmax
-from kernels.settings import PointsSettings
-from runtime import geometry
-from runtime.decode.shared.family import Chosen, Family, Scale
-from runtime.decode.shared.keys import LIMITS, Key, Keys
+from hotpath.kernels.golden import argmax
+from hotpath.kernels.settings import PointsSettings
+from hotpath.runtime import geometry
+from hotpath.runtime.decode.shared.family import Chosen, Family, Scale
+from hotpath.runtime.decode.shared.keys import LIMITS, Key, Keys
 
 if typing.TYPE_CHECKING:
-    from runtime.network import Network
+    from hotpath.runtime.network import Network
 
 # [tracking] of families whose cells propose boxes
 VOTE_KEYS: Keys = dict(

@@ -12,13 +12,13 @@ from typing import List, Mapping, NamedTuple, Optional, Sequence, Tuple
 import numpy as np
 from onnx import ModelProto, ValueInfoProto, helper
 
-from runtime import decode
-from runtime.decode.shared import conventions
-from runtime.errors import BadNetwork
-from runtime.graphs import convert, models, normalise, parts
-from runtime.graphs.models import shape_of
-from runtime.graphs.parts import IMAGES
-from runtime.network import Network, shapes_text, without_ones
+from hotpath.runtime import decode
+from hotpath.runtime.decode.shared import conventions
+from hotpath.runtime.errors import BadNetwork
+from hotpath.runtime.network import Network, shapes_text, without_ones
+from hotpath.runtime.prepare.graphs import convert, models, normalise, parts
+from hotpath.runtime.prepare.graphs.models import shape_of
+from hotpath.runtime.prepare.graphs.parts import IMAGES
 
 __all__ = ["Graphs", "IMAGES", "build", "shape_of"]
 
@@ -31,7 +31,7 @@ class Graphs(NamedTuple):
         search: ONNX model, inputs ``search`` (1, 3, s, s) and ``features``, outputs ``maps``.
         features: names of the tensors that the exemplar gives to the frames.
         image: names of the two pictures, ("exemplar", "search").
-        maps: names of the outputs, in the order of the family (``runtime.decode.shapes``).
+        maps: names of the outputs, in the order of the family (``hotpath.runtime.decode.shapes``).
         search_features: name of the output that ``with_search_features`` added; None for none.
     """
 
@@ -215,7 +215,7 @@ def with_search_features(network: Network, graphs: Graphs) -> Graphs:
 
     In networks with pixel-wise correlation (NanoTrack, FEAR, LightTrack, Kestrel) the exemplar's
     features are multiplied with those of the search region. The latter describe what each cell
-    shows, at no cost. ``runtime.presence`` compares them with those of the first frame.
+    shows, at no cost. ``hotpath.runtime.presence`` compares them with those of the first frame.
 
     Args:
         network: uses ``correlation``, and ``stride`` if its family has it.

@@ -17,7 +17,7 @@ from onnx import (
     shape_inference,
 )
 
-from runtime.errors import BadNetwork
+from hotpath.runtime.errors import BadNetwork
 
 Shape = Tuple[int, ...]
 

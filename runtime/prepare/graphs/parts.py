@@ -26,9 +26,9 @@ from onnx import (
     version_converter,
 )
 
-from runtime.decode.shared.keys import MAP_PARTS
-from runtime.graphs import models
-from runtime.network import Network
+from hotpath.runtime.decode.shared.keys import MAP_PARTS
+from hotpath.runtime.network import Network
+from hotpath.runtime.prepare.graphs import models
 
 Parts = Dict[str, ModelProto]
 Pair = Tuple[ModelProto, ModelProto]

@@ -1,4 +1,4 @@
-"""Writes the canonical files of a network; ``runtime.canonical`` says what they are."""
+"""Writes the canonical files of a network; ``hotpath.runtime.canonical`` says what they are."""
 
 import os
 import pathlib
@@ -6,8 +6,8 @@ from typing import Any, Dict, Mapping, Sequence
 
 from onnx import ModelProto, TensorProto
 
-from runtime.graphs import assemble, batch, byte_pictures, models
-from runtime.network import Network
+from hotpath.runtime.network import Network
+from hotpath.runtime.prepare.graphs import assemble, batch, byte_pictures, models
 
 
 def write(

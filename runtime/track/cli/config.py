@@ -4,9 +4,9 @@ import argparse
 import pathlib
 from typing import Any, Dict, List, Set
 
-from boards import toml
-from runtime.command import there
-from runtime.errors import BadOption
+from hotpath.boards import toml
+from hotpath.runtime.errors import BadOption
+from hotpath.runtime.track.command import PROGRAMS
 
 COMPLETION = """\
 # hotpath's options in bash and zsh: eval "$(hotpath track --completion)"
@@ -73,5 +73,5 @@ def completion(parser: argparse.ArgumentParser) -> str:
     ]
     options = " ".join(name for name in known if name.startswith("--"))
     return COMPLETION.format(
-        programs=" ".join(there()), choices="\n".join(choices), options=options
+        programs=" ".join(PROGRAMS), choices="\n".join(choices), options=options
     )

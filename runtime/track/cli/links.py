@@ -4,20 +4,20 @@ import importlib
 import os
 from typing import TYPE_CHECKING, Any, List
 
-from kernels.commands import needs
-from runtime.errors import BadOutput
+from hotpath.kernels.commands import needs
+from hotpath.runtime.errors import BadOutput
 
 if TYPE_CHECKING:
-    from runtime.links.base import Context, Link
+    from hotpath.runtime.track.links.base import Context, Link
 
 # the option that asks for a link, its module, and a package that may be missing
 LINKS = (  # the vehicle is told first
-    ("mavlink", "runtime.links.mavlink.service", "pymavlink"),
-    ("onvif", "runtime.links.onvif", ""),  # of --gimbal
-    ("stream", "runtime.links.stream.sender", ""),
-    ("publish", "runtime.links.publish", ""),
-    ("ros", "runtime.links.ros", ""),  # of --publish
-    ("page", "runtime.links.page.server", "aiohttp"),
+    ("mavlink", "hotpath.runtime.track.links.mavlink.service", "pymavlink"),
+    ("onvif", "hotpath.runtime.track.links.onvif", ""),  # of --gimbal
+    ("stream", "hotpath.runtime.track.links.stream.sender", ""),
+    ("publish", "hotpath.runtime.track.links.publish", ""),
+    ("ros", "hotpath.runtime.track.links.ros", ""),  # of --publish
+    ("page", "hotpath.runtime.track.links.page.server", "aiohttp"),
 )
 FILES = ("mavlink_key", "stream_login", "gimbal_login", "gimbal", "follow")  # that options name
 
@@ -94,7 +94,7 @@ def open_links(context: "Context") -> "List[Link]":
     """
     links: List[Link] = []
     if context.options.gimbal is not None or context.options.follow is not None:
-        from runtime.links import steering
+        from hotpath.runtime.track.links import steering
 
         steering.check(context.options, context.live, context.can_lose, context.network)
     wanted = wanted_links(context.options)

@@ -6,11 +6,12 @@ import math
 import os
 from typing import Any, Callable, List, Optional, Sequence, Tuple
 
-from kernels.commands import HERE, Parser, make, meant
-from runtime import DEFAULT_NETWORK, __version__, detect, engines, precision
-from runtime.cli.config import completion, with_config
-from runtime.options import LATENCIES, MOST_WINDOWS, NORMAL
-from runtime.video import hardware, save
+from hotpath.kernels.commands import HERE, Parser, make, meant
+from hotpath.runtime import DEFAULT_NETWORK, __version__, engines, precision
+from hotpath.runtime.options import LATENCIES, MOST_WINDOWS, NORMAL
+from hotpath.runtime.track import detect
+from hotpath.runtime.track.cli.config import completion, with_config
+from hotpath.runtime.track.video import hardware, save
 
 DESCRIPTION = (
     "Follow one or several objects through a video, a camera or a network stream. "
@@ -25,7 +26,7 @@ NEEDS = {  # an output -> the options that mean nothing without it
     "page": ("host", "port", "fps", "width"),
     "save": ("crf", "width"),
 }
-NUMBERS = os.path.join(HERE, "runtime", "links", "gimbal")
+NUMBERS = os.path.join(HERE, "runtime", "track", "links", "gimbal")
 MOST = 10**9  # of what is counted
 EXIT_CODES = (
     "Exit code: 0; 2 after an error, where an output failed, and where a recording has more than "

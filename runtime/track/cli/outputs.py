@@ -1,4 +1,4 @@
-"""The outputs of a run of ``runtime.track``: results, video, window and page."""
+"""The outputs of a run of ``hotpath.runtime.track``: results, video, window and page."""
 
 import argparse
 import json
@@ -8,20 +8,21 @@ import time
 from collections import deque
 from typing import Any, Callable, Deque, Dict, List, Optional, Set, Tuple
 
-from kernels.commands import counted
-from runtime.cli.links import check_links, open_links, selects, wanted_links
-from runtime.cli.player import Player
-from runtime.cli.profile import Profile
-from runtime.cli.progress import say
-from runtime.cli.summary import Summary, lines_of, place_of
-from runtime.detect import Detector
-from runtime.errors import BadOutput, HotpathError
-from runtime.motion import Motions
-from runtime.pictures import AnyFrame, JpegFrame, bgr_of
-from runtime.types import Box, Taken, Track, TrackedFrame
-from runtime.video import draw, results, save, window
-from runtime.video.output_file import check_ending, check_folder, why_not
-from runtime.video.sources import reads
+from hotpath.kernels.commands import counted
+from hotpath.runtime import drawing as draw
+from hotpath.runtime.errors import BadOutput, HotpathError
+from hotpath.runtime.motion import Motions
+from hotpath.runtime.pictures import AnyFrame, JpegFrame, bgr_of
+from hotpath.runtime.track.cli.links import check_links, open_links, selects, wanted_links
+from hotpath.runtime.track.cli.player import Player
+from hotpath.runtime.track.cli.profile import Profile
+from hotpath.runtime.track.cli.progress import say
+from hotpath.runtime.track.cli.summary import Summary, lines_of, place_of
+from hotpath.runtime.track.detect import Detector
+from hotpath.runtime.track.video import results, save, window
+from hotpath.runtime.track.video.output_file import check_ending, check_folder, why_not
+from hotpath.runtime.track.video.sources import reads
+from hotpath.runtime.types import Box, Taken, Track, TrackedFrame
 
 AGAIN_S = 60.0  # a failure is said as often
 RECENT = 300  # frames of the latency that the page shows
@@ -121,8 +122,8 @@ class Outputs:
 
     def _open_links(self, targets: Any, source: Any, stop: Any, *given: Any) -> None:
         """Open the links; ``given`` are the first frame and the detector."""
-        from runtime.links.base import Context
-        from runtime.links.control import Controller
+        from hotpath.runtime.track.links.base import Context
+        from hotpath.runtime.track.links.control import Controller
 
         options, (frame, detector) = self._options, given
         if selects(options):

@@ -6,10 +6,10 @@ from typing import Any, Callable, List, Optional, Tuple
 
 import numpy as np
 
-from runtime.errors import BadBox
-from runtime.pictures import AnyFrame, bgr_of
-from runtime.video.base import PLAYED_FPS
-from runtime.video.window import Window
+from hotpath.runtime.errors import BadBox
+from hotpath.runtime.pictures import AnyFrame, bgr_of
+from hotpath.runtime.track.video.base import PLAYED_FPS
+from hotpath.runtime.track.video.window import Window
 
 SEEK_S = 5.0
 POLL_S = 0.03  # a key is noticed within this time
@@ -24,8 +24,10 @@ class Player:
 
     Args:
         window: ``Window``.
-        source: ``runtime.video.base.Source``; live sources have neither pause nor speed.
-        targets: ``runtime.targets.targets.Targets``; a box that is drawn replaces all of them.
+        source: ``hotpath.runtime.track.video.base.Source``; live sources have neither pause nor
+            speed.
+        targets: ``hotpath.runtime.targets.targets.Targets``; a box that is drawn replaces all of
+            them.
         say: function of one line of text for the user.
     """
 

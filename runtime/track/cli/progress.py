@@ -9,8 +9,8 @@ from typing import Any, Dict, Optional
 
 import cv2
 
-from runtime.progress_bar import tqdm
-from runtime.types import Track
+from hotpath.runtime.progress_bar import tqdm
+from hotpath.runtime.types import Track
 
 REDRAW_S = 0.2
 # lines of 60 columns

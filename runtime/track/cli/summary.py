@@ -2,9 +2,9 @@
 
 from typing import Any, Callable, Dict, List, Sequence, Set, Tuple
 
-from kernels.commands import counted
-from runtime.cli.profile import Profile
-from runtime.types import Track
+from hotpath.kernels.commands import counted
+from hotpath.runtime.track.cli.profile import Profile
+from hotpath.runtime.types import Track
 
 LATE_FRAMES = 2000  # older than any frame on which somebody may still select a target
 OUTSIDE_FRAMES = 30  # for which a target's centre is outside before the user is told

@@ -7,26 +7,27 @@ A detector is a TOML, in ``files/`` or the user's own, and an ONNX file. Its fam
 import pathlib
 from typing import Any, List, Optional
 
-from boards import toml
-from kernels.commands import meant
-from runtime import decode, networks
-from runtime.decode.shared.keys import LARGEST_SIDE, Key, Keys
-from runtime.detect import families
-from runtime.detect.description import Description, read_file
-from runtime.detect.detector import Detections, Detector
-from runtime.detect.session import open_session
-from runtime.errors import BadNetwork
-from runtime.network import DETECTORS
-from runtime.networks.schema import Mistake, read_section, sentence
-from runtime.options import PathLike
+from hotpath.boards import toml
+from hotpath.kernels.commands import meant
+from hotpath.runtime import decode, networks
+from hotpath.runtime.decode.shared.keys import LARGEST_SIDE, Key, Keys
+from hotpath.runtime.errors import BadNetwork
+from hotpath.runtime.network import DETECTORS
+from hotpath.runtime.networks.schema import Mistake, read_section, sentence
+from hotpath.runtime.options import PathLike
+from hotpath.runtime.targets.detections import Detections
+from hotpath.runtime.track.detect import families
+from hotpath.runtime.track.detect.description import Description, read_file
+from hotpath.runtime.track.detect.detector import Detector
+from hotpath.runtime.track.detect.session import open_session
 
 __all__ = ["Detections", "Detector", "load_detector", "names"]
 
 CLASSES = pathlib.Path(__file__).parent / "classes"
 
 TOP: Keys = {
-    "family": Key(str),  # file name in runtime/detect/families
-    "classes": Key(str),  # file name in runtime/detect/classes, or a TOML with ``names``
+    "family": Key(str),  # file name in runtime/track/detect/families
+    "classes": Key(str),  # file name in runtime/track/detect/classes, or a TOML with ``names``
     "licence": Key(str, ""),
     "source": Key(str, ""),
 }

@@ -9,8 +9,8 @@ from typing import Any, List, Optional, Tuple
 
 import numpy as np
 
-from runtime.boxes import overlaps
-from runtime.types import Box
+from hotpath.runtime.boxes import overlaps
+from hotpath.runtime.types import Box
 
 WINDOWS = (1.0, 0.5)  # sides of the windows, shares of the frame's shorter side
 BORDER_PX = 2.0  # a box nearer to a window's side may be cut off there
@@ -33,7 +33,7 @@ def boxes_around(detector: Any, frame: np.ndarray, point: Tuple[float, float]) -
     """What the detector finds in the frame and in windows around a point.
 
     Args:
-        detector: a ``runtime.detect.Detector``.
+        detector: a ``hotpath.runtime.track.detect.Detector``.
         frame: BGR uint8 (H, W, 3).
         point: (x, y), 0-based pixels.
 

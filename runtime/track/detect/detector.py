@@ -1,44 +1,29 @@
 """Find the objects of a class in a frame."""
 
-from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, List, Optional, Tuple
 
 import cv2
 import numpy as np
 
-from runtime import decode
-from runtime.detect import boxes as box_lists
-from runtime.detect import families
-from runtime.detect.description import Description
-from runtime.detect.session import Runner
-from runtime.errors import NetworkFailed
-from runtime.pictures import bgr_of
-from runtime.types import checked_frame
+from hotpath.runtime import decode
+from hotpath.runtime.errors import NetworkFailed
+from hotpath.runtime.pictures import bgr_of
+from hotpath.runtime.targets.detections import Detections
+from hotpath.runtime.track.detect import boxes as box_lists
+from hotpath.runtime.track.detect import families
+from hotpath.runtime.track.detect.description import Description
+from hotpath.runtime.track.detect.session import Runner
+from hotpath.runtime.types import checked_frame
 
 PADDING = 114  # grey of what a letterbox leaves free, as the detectors were trained
 SMALLEST_PX = 4  # smallest side of a box that is given, frame pixels
 
 
-class Detections(NamedTuple):
-    """Objects in a frame, the best first.
-
-    Attributes:
-        boxes: (n, 4) float64 (x, y, w, h), 0-based pixels of the frame, inside it.
-        scores: (n,) float64, 0 to 1.
-        classes: (n,) int, numbers of the detector's classes.
-        names: names of the classes, in the order of their numbers; empty if they have none.
-    """
-
-    boxes: np.ndarray
-    scores: np.ndarray
-    classes: np.ndarray
-    names: Sequence[str] = ()
-
-
 class Detector:
-    """Finds objects in frames. ``runtime.detect.load_detector`` makes it.
+    """Finds objects in frames. ``hotpath.runtime.track.detect.load_detector`` makes it.
 
     Args:
-        description: the detector's TOML, as ``runtime.detect.describe`` returns it.
+        description: the detector's TOML, as ``hotpath.runtime.track.detect.describe`` returns it.
         inputs: names of the network's inputs, the picture first.
         run: function that runs the network.
         wanted: numbers of the classes to find; None for all.
@@ -61,7 +46,7 @@ class Detector:
         """Find the objects in a frame.
 
         Args:
-            frame: BGR uint8 (H, W, 3), or a ``runtime.pictures.Picture``.
+            frame: BGR uint8 (H, W, 3), or a ``hotpath.runtime.pictures.Picture``.
 
         Raises:
             BadFrame: the frame is not a picture.

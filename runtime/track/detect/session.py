@@ -6,9 +6,9 @@ import pathlib
 import threading
 from typing import Any, Callable, Dict, List, Tuple
 
-from kernels.commands import make
-from runtime.engines import onnxruntime, openvino
-from runtime.errors import BadNetwork, NoEngine
+from hotpath.kernels.commands import make
+from hotpath.runtime.engines import onnxruntime, openvino
+from hotpath.runtime.errors import BadNetwork, NoEngine
 
 Runner = Callable[[Dict[str, Any]], List[Any]]
 

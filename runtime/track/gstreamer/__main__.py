@@ -13,8 +13,9 @@ from typing import Optional, Sequence
 
 import numpy as np
 
-from kernels.commands import Parser
-from runtime.gstreamer import find_python
+import hotpath
+from hotpath.kernels.commands import Parser
+from hotpath.runtime.track.gstreamer import find_python
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -42,7 +43,8 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
             f"set Hotpath up with {system}"
         )
     packages = pathlib.Path(np.__file__).resolve().parents[1]
-    root = HERE.parents[str(__package__).count(".")]
+    own = pathlib.Path(hotpath.__file__).resolve()  # a wheel's is one folder deeper
+    root = own.parents[own.name == "__init__.py"]
     print(f'export GST_PLUGIN_PATH="{HERE}${{GST_PLUGIN_PATH:+:$GST_PLUGIN_PATH}}"')
     paths = ":".join(dict.fromkeys((str(root), str(packages))))  # in a wheel they are one
     print(f'export PYTHONPATH="{paths}${{PYTHONPATH:+:$PYTHONPATH}}"')

@@ -9,11 +9,11 @@ import traceback
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 from urllib.parse import SplitResult, urlsplit
 
-from kernels.commands import why_unread
-from runtime.detect import Detector
-from runtime.errors import BadOutput, HotpathError
-from runtime.links.control import Controller
-from runtime.types import TrackedFrame
+from hotpath.kernels.commands import why_unread
+from hotpath.runtime.errors import BadOutput, HotpathError
+from hotpath.runtime.track.detect import Detector
+from hotpath.runtime.track.links.control import Controller
+from hotpath.runtime.types import TrackedFrame
 
 
 class Context(NamedTuple):

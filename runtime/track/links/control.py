@@ -14,9 +14,9 @@ from typing import Any, Callable, Deque, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
-from runtime.errors import HotpathError
-from runtime.links.frame_buffer import FrameBuffer
-from runtime.types import GIVEN_SCORE, Track, TrackedFrame, fitting_box
+from hotpath.runtime.errors import HotpathError
+from hotpath.runtime.track.links.frame_buffer import FrameBuffer
+from hotpath.runtime.types import GIVEN_SCORE, Track, TrackedFrame, fitting_box
 
 WAIT_S = 0.2  # longest wait before the loop looks at signals again
 MOST_TARGETS = 8
@@ -43,8 +43,8 @@ class Controller:
     through ``call``. ``wait``, ``state`` and ``notify`` may be called from any thread.
 
     Args:
-        targets: ``runtime.targets.targets.Targets``.
-        source: ``runtime.video.base.Source``.
+        targets: ``hotpath.runtime.targets.targets.Targets``.
+        source: ``hotpath.runtime.track.video.base.Source``.
         stop: object whose attribute ``requested`` ends the loop.
         write_row: function (index, time_s, target number, ``Track``) that writes one result.
         recent_ms: function that gives the milliseconds of each step of the last frames, a dict.

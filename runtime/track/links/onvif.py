@@ -20,11 +20,11 @@ from urllib.parse import urlsplit
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
-from kernels.commands import counted
-from runtime.errors import BadOutput
-from runtime.links.base import Context, Link, LinkThread, read_login, split_address
-from runtime.links.steering import STOPS, Contents, Evidence, Ramp, Velocity, missing
-from runtime.types import TRACKED, Track, TrackedFrame
+from hotpath.kernels.commands import counted
+from hotpath.runtime.errors import BadOutput
+from hotpath.runtime.track.links.base import Context, Link, LinkThread, read_login, split_address
+from hotpath.runtime.track.links.steering import STOPS, Contents, Evidence, Ramp, Velocity, missing
+from hotpath.runtime.types import TRACKED, Track, TrackedFrame
 
 DEVICE, MEDIA, PTZ = (
     f"http://www.onvif.org/{name}/wsdl" for name in ("ver10/device", "ver10/media", "ver20/ptz")

@@ -8,11 +8,11 @@ import socket
 import time
 from typing import Dict, List, Optional
 
-from kernels.commands import counted
-from runtime.errors import BadOutput
-from runtime.links.base import Context, Link, found_address, split_address
-from runtime.links.control import target_json
-from runtime.types import TrackedFrame
+from hotpath.kernels.commands import counted
+from hotpath.runtime.errors import BadOutput
+from hotpath.runtime.track.links.base import Context, Link, found_address, split_address
+from hotpath.runtime.track.links.control import target_json
+from hotpath.runtime.types import TrackedFrame
 
 SCHEMA = 1
 
@@ -73,7 +73,7 @@ def encoded(
     Args:
         tracked: the frame and its tracks.
         now_s, unix_s: the monotonic clock and the wall clock now, seconds.
-        holds: see ``runtime.links.steering.Ramp``.
+        holds: see ``hotpath.runtime.track.links.steering.Ramp``.
 
     Returns:
         bytes, JSON in UTF-8.

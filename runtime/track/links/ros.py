@@ -11,13 +11,13 @@ import threading
 import time
 from typing import Any, Callable, List
 
-from kernels.commands import counted
-from runtime.errors import BadOutput, NoCamera
-from runtime.links.base import Context, Link, LinkThread
-from runtime.links.control import Controller, Refused
-from runtime.links.publish import encoded
-from runtime.types import TrackedFrame
-from runtime.video.ros import PREFIX, TOPIC, open_bus
+from hotpath.kernels.commands import counted
+from hotpath.runtime.errors import BadOutput, NoCamera
+from hotpath.runtime.track.links.base import Context, Link, LinkThread
+from hotpath.runtime.track.links.control import Controller, Refused
+from hotpath.runtime.track.links.publish import encoded
+from hotpath.runtime.track.video.ros import PREFIX, TOPIC, open_bus
+from hotpath.runtime.types import TrackedFrame
 
 POLL_S = 0.2  # how long the end of a run may wait
 FRAME_ID = "camera"

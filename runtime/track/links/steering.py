@@ -21,9 +21,9 @@ from typing import Any, Callable, Deque, Dict, NamedTuple, Optional, Sequence, T
 
 import numpy as np
 
-from runtime.errors import BadOutput
-from runtime.pictures import AnyFrame, brightness, picture_mark
-from runtime.types import TRACKED, Track
+from hotpath.runtime.errors import BadOutput
+from hotpath.runtime.pictures import AnyFrame, brightness, picture_mark
+from hotpath.runtime.types import TRACKED, Track
 
 FRESH_S = 0.5
 RAMP_S = 0.3
@@ -62,7 +62,7 @@ def check(options: Any, live: bool, can_lose: bool, network: str) -> None:
         raise BadOutput(
             f"{steers}: the network {network} has no lost_below, so it never says that the target "
             "is lost; name another --network, or find its threshold with "
-            "`python -m calib.loss_thresholds`"
+            "`python -m hotpath.calib.loss_thresholds`"
         )
 
 

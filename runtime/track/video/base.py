@@ -8,9 +8,9 @@ from typing import Any, Callable, List, Optional, Tuple
 import cv2
 import numpy as np
 
-from runtime.errors import BadFrame
-from runtime.pictures import AnyFrame, Picture
-from runtime.video.depth import whole_range
+from hotpath.runtime.errors import BadFrame
+from hotpath.runtime.pictures import AnyFrame, Picture
+from hotpath.runtime.track.video.depth import whole_range
 
 PLAYED_FPS = 25.0  # the speed at which a recording is played that states no frame rate
 Log = Optional[Callable[[str], None]]  # is told one line of text
@@ -80,7 +80,8 @@ class Source:
         self.gaps: List[Tuple[int, float]] = []
 
     def read(self, timeout_s: float = 1.0) -> Any:
-        """Return the next frame, BGR ``uint8`` (H, W, 3), or a ``Picture`` of ``runtime.pictures``.
+        """Return the next frame, BGR ``uint8`` (H, W, 3), or a ``Picture`` of
+        ``hotpath.runtime.pictures``.
 
         Args:
             timeout_s: how long a live source may wait; recordings return at once.

@@ -10,8 +10,8 @@ from typing import Any, Optional, Tuple
 
 import cv2
 
-from runtime.errors import BadSource, HotpathError
-from runtime.video.base import (
+from hotpath.runtime.errors import BadSource, HotpathError
+from hotpath.runtime.track.video.base import (
     WAITING,
     Log,
     Source,
@@ -20,7 +20,7 @@ from runtime.video.base import (
     tell_decoder,
     without_password,
 )
-from runtime.video.cameras import MONOTONIC, NONE, READ_TIMEOUT_S, CaptureClock
+from hotpath.runtime.track.video.cameras import MONOTONIC, NONE, READ_TIMEOUT_S, CaptureClock
 
 FIRST_PAUSE_S = 0.3  # before a lost source is tried again; doubles up to
 LONGEST_PAUSE_S = 2.0

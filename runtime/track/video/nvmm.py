@@ -15,12 +15,12 @@ from typing import Any, Iterator, List, Optional, Tuple
 import cv2
 import numpy as np
 
-from kernels.cuda import driver
-from kernels.cuda.frames import OnDevice
-from kernels.errors import HotpathError
-from kernels.planes import Planes
-from runtime.pictures import AnyFrame, Picture, PlanarFrame
-from runtime.video import nvmm_structs as structs
+from hotpath.kernels.cuda import driver
+from hotpath.kernels.cuda.frames import OnDevice
+from hotpath.kernels.errors import HotpathError
+from hotpath.kernels.planes import Planes
+from hotpath.runtime.pictures import AnyFrame, Picture, PlanarFrame
+from hotpath.runtime.track.video import nvmm_structs as structs
 
 BUFFERS = 10  # of nvvidconv
 MOST_HELD = 7  # of them that frames may hold; a further picture is copied

@@ -6,7 +6,7 @@ of DeepStream 4 to 7 and L4T R34 to R36. Up to what is read here, all releases h
 
 from ctypes import POINTER, Structure, c_bool, c_size_t, c_uint32, c_uint64, c_void_p
 
-from runtime.video.v4l2_structs import numbers_of
+from hotpath.runtime.track.video.v4l2_structs import numbers_of
 
 NV12 = 1  # CU_EGL_COLOR_FORMAT_YUV420_SEMIPLANAR
 BY_ROWS = 1  # CU_EGL_FRAME_TYPE_PITCH; an array is block-linear

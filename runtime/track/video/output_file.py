@@ -5,8 +5,8 @@ import os
 import stat
 from typing import List, Sequence
 
-from kernels.commands import counted
-from runtime.errors import BadOutput
+from hotpath.kernels.commands import counted
+from hotpath.runtime.errors import BadOutput
 
 try:
     import fcntl

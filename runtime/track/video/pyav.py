@@ -13,11 +13,11 @@ from typing import Any, Deque, List, NamedTuple, Optional, Tuple
 import cv2
 import numpy as np
 
-from kernels.planes import Planes
-from runtime.pictures import AnyFrame, JpegDecoders, JpegFrame, PlanarFrame
-from runtime.video import hardware, nvmm
-from runtime.video.base import SAME
-from runtime.video.raw import row_bytes_of
+from hotpath.kernels.planes import Planes
+from hotpath.runtime.pictures import AnyFrame, JpegDecoders, JpegFrame, PlanarFrame
+from hotpath.runtime.track.video import hardware, nvmm
+from hotpath.runtime.track.video.base import SAME
+from hotpath.runtime.track.video.raw import row_bytes_of
 
 # FFmpeg's name -> (kind of planes, whether the name says that Y has the full range)
 FORMATS = {

@@ -5,8 +5,8 @@ from typing import Any, List, Optional, Tuple
 
 import numpy as np
 
-from kernels.planes import Planes
-from runtime.pictures import PlanarFrame
+from hotpath.kernels.planes import Planes
+from hotpath.runtime.pictures import PlanarFrame
 
 # the camera's format -> kind of planes
 KINDS = {"YUYV": "YUYV", "UYVY": "UYVY", "NV12": "NV12", "YU12": "I420", "GREY": "GREY"}
@@ -57,7 +57,8 @@ class RawCapture:
 
 
 def row_bytes_of(kind: str, width: int) -> List[int]:
-    """Bytes that a row of each plane has, without gaps; ``kind`` as in ``kernels.planes``."""
+    """Bytes that a row of each plane has, without gaps; ``kind`` as in
+    ``hotpath.kernels.planes``."""
     half = (width + 1) // 2
     if kind in ("YUYV", "UYVY", "BGRx"):
         return [4 * (width if kind == "BGRx" else half)]

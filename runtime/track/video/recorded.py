@@ -9,10 +9,10 @@ from typing import Any, Callable, List, Optional, Sequence, Tuple, Union
 import cv2
 import numpy as np
 
-from runtime.errors import BadFrame, BadSource
-from runtime.pictures import decode_picture
-from runtime.video import hardware, pyav, sequence
-from runtime.video.base import (
+from hotpath.runtime.errors import BadFrame, BadSource
+from hotpath.runtime.pictures import decode_picture
+from hotpath.runtime.track.video import hardware, pyav, sequence
+from hotpath.runtime.track.video.base import (
     PLAYED_FPS,
     Log,
     Source,
@@ -23,14 +23,14 @@ from runtime.video.base import (
     tell_decoder,
     to_bgr,
 )
-from runtime.video.containers import (
+from hotpath.runtime.track.video.containers import (
     is_cut_off,
     is_in_fragments,
     looks_like_text,
     picture_is_cut_off,
     states_no_rate,
 )
-from runtime.video.depth import SAMPLES, scale_for, whole_range
+from hotpath.runtime.track.video.depth import SAMPLES, scale_for, whole_range
 
 LONGEST_S = 3.0  # between two frames that are played at their own speed
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm", ".pbm")

@@ -24,8 +24,8 @@ import sys
 import time
 from typing import Any, Callable, List, Optional, Sequence
 
-from runtime.errors import BadOutput
-from runtime.video.output_file import check_ending, check_folder, lock, why_not
+from hotpath.runtime.errors import BadOutput
+from hotpath.runtime.track.video.output_file import check_ending, check_folder, lock, why_not
 
 COLUMNS = ("frame", "time_s", "x", "y", "w", "h", "score")
 KINDS = (".csv", ".jsonl", ".txt")

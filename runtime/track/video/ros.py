@@ -13,12 +13,12 @@ from typing import Any, Optional, Tuple
 import cv2
 import numpy as np
 
-from kernels.commands import make, needs, why_unloaded
-from runtime.errors import BadSource, NoCamera
-from runtime.pictures import AnyFrame, JpegFrame, PlanarFrame, decode_picture
-from runtime.video.base import Log, Source, to_bgr
-from runtime.video.cameras import SENDER
-from runtime.video.raw import planes_in, row_bytes_of
+from hotpath.kernels.commands import make, needs, why_unloaded
+from hotpath.runtime.errors import BadSource, NoCamera
+from hotpath.runtime.pictures import AnyFrame, JpegFrame, PlanarFrame, decode_picture
+from hotpath.runtime.track.video.base import Log, Source, to_bgr
+from hotpath.runtime.track.video.cameras import SENDER
+from hotpath.runtime.track.video.raw import planes_in, row_bytes_of
 
 PREFIX = "ros:"
 TOPIC = re.compile(PREFIX + r"((?:/[A-Za-z_]\w*)+)", re.ASCII)  # as ROS names topics
@@ -180,17 +180,18 @@ def open_bus() -> Tuple[Any, Any]:
     """What speaks to ROS here, and an open ``End`` of it.
 
     Returns:
-        (``runtime.video.ros_node`` where ROS is installed, else ``runtime.video.dds``; its End).
+        (``hotpath.runtime.track.video.ros_node`` where ROS is installed, else
+        ``hotpath.runtime.track.video.dds``; its End).
 
     Raises:
         NoCamera: neither can be used.
     """
     bus: Any
     try:
-        from runtime.video import ros_node as bus
+        from hotpath.runtime.track.video import ros_node as bus
     except ImportError as no_ros:
         try:
-            from runtime.video import dds as bus
+            from hotpath.runtime.track.video import dds as bus
         except ImportError as error:
             why = why_unloaded(no_ros, "rclpy") or why_unloaded(error, "cyclonedds")
             raise NoCamera(

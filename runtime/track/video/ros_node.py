@@ -1,7 +1,7 @@
 """Messages of ROS 2 by a node of rclpy, the library of ROS, if ROS is installed.
 
-It has the names of ``runtime.video.dds``, which is for computers without ROS. A node here uses the
-middleware of the installation (RMW_IMPLEMENTATION) and its security rules.
+It has the names of ``hotpath.runtime.track.video.dds``, which is for computers without ROS. A node
+here uses the middleware of the installation (RMW_IMPLEMENTATION) and its security rules.
 The packages are those of ROS 2 Humble and later: rclpy, sensor_msgs and vision_msgs 4.
 """
 

@@ -20,11 +20,11 @@ from typing import Any, Callable, Optional, Tuple
 import cv2
 import numpy as np
 
-from kernels.commands import needs, why_unloaded
-from runtime.errors import BadOutput
-from runtime.video.base import to_bgr
-from runtime.video.containers import mp4_boxes
-from runtime.video.output_file import NewFile, check_ending, check_folder
+from hotpath.kernels.commands import needs, why_unloaded
+from hotpath.runtime.errors import BadOutput
+from hotpath.runtime.track.video.base import to_bgr
+from hotpath.runtime.track.video.containers import mp4_boxes
+from hotpath.runtime.track.video.output_file import NewFile, check_ending, check_folder
 
 FORMATS = {".mp4": "mp4", ".mkv": "matroska", ".avi": "avi"}  # FFmpeg's names
 KINDS = tuple(FORMATS)

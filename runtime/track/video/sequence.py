@@ -19,8 +19,8 @@ import os
 import re
 from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
-from kernels.commands import why_unread
-from runtime.errors import BadSource
+from hotpath.kernels.commands import why_unread
+from hotpath.runtime.errors import BadSource
 
 MOST_FRAMES = 10000000  # in an annotation: 92 hours at 30 a second
 

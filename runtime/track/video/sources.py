@@ -8,13 +8,19 @@ import os
 import re
 from typing import Any, List, Optional
 
-from runtime.errors import BadSource
-from runtime.pictures import can_read_planes
-from runtime.video import hardware, pyav, ros, sequence
-from runtime.video.base import WAITING, Log, Source, stated_frames
-from runtime.video.cameras import RECORDING_READ_TIMEOUT_S, Camera, CsiCamera, Stream, list_cameras
-from runtime.video.live import LiveSource, open_in_background
-from runtime.video.recorded import (
+from hotpath.runtime.errors import BadSource
+from hotpath.runtime.pictures import can_read_planes
+from hotpath.runtime.track.video import hardware, pyav, ros, sequence
+from hotpath.runtime.track.video.base import WAITING, Log, Source, stated_frames
+from hotpath.runtime.track.video.cameras import (
+    RECORDING_READ_TIMEOUT_S,
+    Camera,
+    CsiCamera,
+    Stream,
+    list_cameras,
+)
+from hotpath.runtime.track.video.live import LiveSource, open_in_background
+from hotpath.runtime.track.video.recorded import (
     FrameFolder,
     Recording,
     VideoFile,

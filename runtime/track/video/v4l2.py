@@ -15,10 +15,10 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple
 import cv2
 import numpy as np
 
-from kernels.planes import Planes
-from runtime.pictures import JpegDecoders, JpegFrame, PlanarFrame
-from runtime.video import v4l2_structs as v4l2
-from runtime.video.raw import KINDS, MOTION_JPEG, UNUSED, planes_in
+from hotpath.kernels.planes import Planes
+from hotpath.runtime.pictures import JpegDecoders, JpegFrame, PlanarFrame
+from hotpath.runtime.track.video import v4l2_structs as v4l2
+from hotpath.runtime.track.video.raw import KINDS, MOTION_JPEG, UNUSED, planes_in
 
 SIZE, FPS = (640, 480), 30  # that are asked for, as by OpenCV
 BUFFERS = 6

@@ -9,8 +9,8 @@ from typing import Any, Optional, Sequence, Tuple
 import cv2
 import numpy as np
 
-from kernels.commands import make
-from runtime.errors import BadBox, BadOutput
+from hotpath.kernels.commands import make
+from hotpath.runtime.errors import BadBox, BadOutput
 
 QUIT_KEYS = ("q", "Q", "\x1b")  # the last one is Esc
 WIDEST, HIGHEST = 1600, 900  # of a new window; the user may enlarge it

@@ -9,21 +9,21 @@ import pytest
 
 pytest.importorskip("onnxruntime")
 
-import boards
-from boards.build import prepared
-from boards.build.order import Order
-from runtime.graphs import convert
-from runtime.networks import load_network
-from tests.runtime.graphs import test_norms
+from hotpath import boards
+from hotpath.boards.build import prepared
+from hotpath.boards.build.order import Order
+from hotpath.runtime.networks import load_network
+from hotpath.runtime.prepare.graphs import convert
+from tests.runtime.prepare.graphs import test_norms
 from tests.support import ROOT, run, tiny_cut
 
 LIBRARY = ROOT / ".cache" / "tensorrt-rtx"
 BUILD = """
 import json, pathlib, sys
 import tensorrt_rtx_bindings as trt
-from boards.build import plans
-from kernels.cuda import driver
-from runtime.engines import tensorrt as adapter
+from hotpath.boards.build import plans
+from hotpath.kernels.cuda import driver
+from hotpath.runtime.engines import tensorrt as adapter
 
 driver.describe_gpu = lambda index=0: driver.Gpu("none", "8.7", "12.9")
 adapter.load_library = lambda: trt
@@ -54,7 +54,7 @@ for path in sorted(pathlib.Path(sys.argv[1]).glob("*.onnx")):
 
 def quantised(folder):
     """Kestrel with Q/DQ in TensorRT's form, from the table of ranges that ships."""
-    from calib import qdq, table
+    from hotpath.calib import qdq, table
 
     network = load_network("kestrel")
     ranges = table.read(network.path.with_name("kestrel-ranges.json"))

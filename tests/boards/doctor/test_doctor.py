@@ -6,11 +6,11 @@ import sys
 
 import pytest
 
-from boards import detect, installed, load_board
-from boards import names as board_names
-from boards.doctor import Situation, missing, report, traps
-from boards.files import Root
-from runtime import engines
+from hotpath.boards import detect, installed, load_board
+from hotpath.boards import names as board_names
+from hotpath.boards.doctor import Situation, missing, report, traps
+from hotpath.boards.files import Root
+from hotpath.runtime import engines
 from tests.support import ROOT
 from tests.support.board_roots import BoardRoot, situation
 
@@ -91,7 +91,7 @@ def test_in_a_new_shell_an_environment_that_is_there_is_used(tmp_path):
     assert names(thor) == ["cv2"]
     found = situation(thor)
     found.installed.is_other = True  # this shell's Python is the system's
-    assert missing.commands(found) == [python + " -m boards"]
+    assert missing.commands(found) == [python + " -m hotpath boards"]
 
 
 def test_every_command_of_a_board_is_of_the_python_that_its_report_names(tmp_path):
@@ -122,7 +122,7 @@ def test_a_computer_with_a_gpu_gets_tensorrt_into_its_one_environment(tmp_path):
 
 def test_an_engine_of_ones_own_says_how_it_is_installed(tmp_path, monkeypatch):
     (tmp_path / "mine.py").write_text(
-        "from runtime.engines.base import Engine as Base\n"
+        "from hotpath.runtime.engines.base import Engine as Base\n"
         "class Engine(Base):\n"
         "    name, runs_files, install = 'mine', True, 'pip install mine'\n"
         "    libraries = ('library_of_mine',)\n"
@@ -143,7 +143,9 @@ def test_an_engine_of_ones_own_says_how_it_is_installed(tmp_path, monkeypatch):
     ],
 )
 def test_arm_boards_lack_what_their_engine_imports(tmp_path, monkeypatch, name, wanted):
-    monkeypatch.setattr("runtime.engines.base.Engine.is_installed", classmethod(lambda cls: False))
+    monkeypatch.setattr(
+        "hotpath.runtime.engines.base.Engine.is_installed", classmethod(lambda cls: False)
+    )
     board = BoardRoot(name, tmp_path)
     board.drop_packages("rknn*")
     found = missing.commands(situation(board))
@@ -156,7 +158,7 @@ def test_where_make_setup_ran_the_other_python_is_named(tmp_path, monkeypatch):
     python = tmp_path / ".venv" / "bin" / "python"
     python.parent.mkdir(parents=True)
     python.touch()
-    assert missing._setup(str(tmp_path), ALSO="nvidia") == ".venv/bin/python -m boards"
+    assert missing._setup(str(tmp_path), ALSO="nvidia") == ".venv/bin/python -m hotpath boards"
     monkeypatch.setattr(sys, "prefix", str(tmp_path / ".venv"))
     assert missing._setup(str(tmp_path)) == "make setup"
 

@@ -11,9 +11,9 @@ import pytest
 
 pytest.importorskip("onnxruntime")
 
+from hotpath.boards.fps import evidence
 from tests import support
 from tests.fakes.tensorrt import machine
-from tests.fps import evidence
 from tests.support import ROOT, tiny
 from tests.support.fake_gpu import python
 
@@ -24,7 +24,7 @@ import io, pathlib, sys
 from tests.fakes.tensorrt import whole
 folder = pathlib.Path({folder!r})
 whole.make(folder, "tiny", "8.2")
-sys.path.insert(0, {root!r} + "/tests/fps")
+sys.path.insert(0, {root!r} + "/boards/fps")
 import worker
 sys.argv = ["worker.py", {root!r}]
 sys.stdin = io.StringIO({asked!r})
@@ -42,6 +42,7 @@ def checkout(tmp_path):
     ignore = shutil.ignore_patterns("__pycache__", "*.pyc", "snapshots", "reference")
     for part in ("boards", "calib", "kernels", "runtime", "tests"):
         shutil.copytree(str(ROOT / part), str(folder / part), ignore=ignore)
+    shutil.copy(str(ROOT / "hotpath.py"), str(folder))
     for words in (["init", "-q"], ["add", "-A", "-f"], ["commit", "-q", "-m", "all"]):
         subprocess.check_call(GIT + words, cwd=str(folder))
     return folder
@@ -56,11 +57,13 @@ def test_a_jetson_compares_two_commits_with_a_bundle_built_by_each(checkout, tmp
     interpreter = tmp_path / "python3"
     machine.interpreter(interpreter, {"family": "8.2", "board": "jetson_nano"}, sys.executable)
     network = tiny.write_network(tmp_path)
-    built = run(interpreter, checkout, "-m", "boards.build", "jetson_nano", "--network", network)
+    built = run(
+        interpreter, checkout, "-m", "hotpath.boards.build", "jetson_nano", "--network", network
+    )
     assert built.returncode == 0, built.stderr
     out = tmp_path / "out"
     options = ["--networks", network, "--frames", "20", "--rounds", "1", "--out", out]
-    done = run(interpreter, checkout, "-m", "tests.fps", "--against", "HEAD", *options)
+    done = run(interpreter, checkout, "-m", "hotpath.boards.fps", "--against", "HEAD", *options)
     assert done.returncode in (0, 1, 3), done.stderr  # 1, 3: this computer is busy
     assert "building engines/jetson_nano/tiny-fp16" in done.stdout
     for side in ("base", "new"):

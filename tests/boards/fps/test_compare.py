@@ -9,9 +9,9 @@ import shutil
 import numpy as np
 import pytest
 
-import boards
-from tests.fps import against, clips, compare, evidence, place, run
-from tests.fps.__main__ import main
+from hotpath import boards
+from hotpath.boards.fps import against, clips, compare, evidence, place, run
+from hotpath.boards.fps.__main__ import main
 from tests.support.tiny import write_network
 
 
@@ -234,6 +234,7 @@ def test_two_checkouts_take_turns_each_with_its_own_code(in_git, tmp_path):
     tree = tmp_path / "tree"
     for name in ("runtime", "kernels", "boards"):
         shutil.copytree(place.CHECKOUT + "/" + name, str(tree / name))
+    shutil.copy(place.CHECKOUT + "/hotpath.py", str(tree))
     tracker = tree / "runtime" / "tracker.py"
     text = tracker.read_text(encoding="utf-8")
     slow = text.replace(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.fps import counters
+from hotpath.boards.fps import counters
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +17,7 @@ def test_crop_and_select_stay_within_their_instructions(counted):
     compiler, counts = counted
     budget = counters.read().get(compiler)
     if budget is None:
-        pytest.skip(f"no budget for {compiler}; `python -m tests.fps counters --update`")
+        pytest.skip(f"no budget for {compiler}; `python -m hotpath.boards.fps counters --update`")
     assert set(budget) == set(counters.JOBS)
     assert counters.over(counts, budget) == []
 

@@ -1,6 +1,6 @@
 """The page of estimated times has what its command prints."""
 
-from tests.fps import jetson
+from hotpath.boards.fps import jetson
 from tests.support import ROOT
 
 

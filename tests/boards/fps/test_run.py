@@ -11,12 +11,12 @@ import cv2
 import numpy as np
 import pytest
 
-from runtime import load_tracker
-from runtime.errors import BadSource, HotpathError
-from runtime.networks import load_network
-from tests.fps import clips, evidence, place, report, run, simple
-from tests.fps.__main__ import main
-from tests.fps.pace import PacedLoop
+from hotpath.boards.fps import clips, evidence, place, report, run, simple
+from hotpath.boards.fps.__main__ import main
+from hotpath.boards.fps.pace import PacedLoop
+from hotpath.runtime import load_tracker
+from hotpath.runtime.errors import BadSource, HotpathError
+from hotpath.runtime.networks import load_network
 from tests.support import board_roots, tiny
 from tests.support.clips import write_clip
 
@@ -99,7 +99,15 @@ def test_the_command_leaves_evidence_and_report(network, tmp_path, capsys):
 
 
 def test_a_killed_run_leaves_the_rounds_that_were_finished(network, tmp_path):
-    command = [sys.executable, "-m", "tests.fps", "--networks", network, "--out", str(tmp_path)]
+    command = [
+        sys.executable,
+        "-m",
+        "hotpath.boards.fps",
+        "--networks",
+        network,
+        "--out",
+        str(tmp_path),
+    ]
     command += ["--frames", "20", "--rounds", "100000", "--warm-up", "0.1"]
     process = subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL

@@ -9,9 +9,9 @@ if sys.version_info < (3, 10):
 
 pytest.importorskip("onnxruntime")
 
-from calib.fpga import cycles
-from kernels.fpga import design
-from kernels.fpga.design.sim import build
+from hotpath.calib.fpga import cycles
+from hotpath.kernels.fpga import design
+from hotpath.kernels.fpga.design.sim import build
 from tests.support.examples import few_of
 from tests.support.fpga_sizes import WHY
 
@@ -40,5 +40,5 @@ def test_a_frame_takes_no_more_cycles_than_the_engine_is_made_for(board):
 def test_the_document_says_what_the_rtl_takes():
     text = cycles.document()
     assert cycles.DOCUMENT.read_text(encoding="utf-8") == text, (
-        "fpga-cycles.md is of another RTL or compiler; run `python -m calib.fpga.cycles`"
+        "fpga-cycles.md is of another RTL or compiler; run `python -m hotpath.calib.fpga.cycles`"
     )

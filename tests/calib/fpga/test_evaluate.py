@@ -9,21 +9,21 @@ if sys.version_info < (3, 10):
     pytest.skip("the compiler is for Python 3.10 or newer", allow_module_level=True)
 pytest.importorskip("onnxruntime", reason="the compiler needs onnx and ONNX Runtime")
 
-from boards.build import __main__ as build
-from calib import metrics, table, trackers
-from calib.clips import find_clips
-from calib.errors import BadTable
-from calib.follow import follow
-from calib.fpga.compile import beside, compile_network
-from kernels.fpga import design
-from kernels.fpga.design.compiler.layers import CannotCompile
-from kernels.fpga.design.model import Machine
-from kernels.fpga.design.runner import MEMORY, Runner
-from runtime import engines, geometry, load_tracker, loading
-from runtime.bundle import Bundle
-from runtime.devices.base import Look
-from runtime.networks import load_network
-from runtime.options import Options
+from hotpath.boards.build import __main__ as build
+from hotpath.calib import metrics, table, trackers
+from hotpath.calib.clips import find_clips
+from hotpath.calib.errors import BadTable
+from hotpath.calib.follow import follow
+from hotpath.calib.fpga.compile import beside, compile_network
+from hotpath.kernels.fpga import design
+from hotpath.kernels.fpga.design.compiler.layers import CannotCompile
+from hotpath.kernels.fpga.design.model import Machine
+from hotpath.kernels.fpga.design.runner import MEMORY, Runner
+from hotpath.runtime import engines, geometry, load_tracker, loading
+from hotpath.runtime.bundle import Bundle
+from hotpath.runtime.devices.base import Look
+from hotpath.runtime.networks import load_network
+from hotpath.runtime.options import Options
 from tests.support import tiny
 
 FRAMES = 60  # of a clip; later, a target that only one of both still follows would decide alone

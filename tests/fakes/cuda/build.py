@@ -89,7 +89,7 @@ def match_compiler(driver_version):
 
     Its PTX then says so too; test_compile.py checks that an assembler takes it.
     """
-    from kernels.cuda import compile as compiler
+    from hotpath.kernels.cuda import compile as compiler
 
     newest, found = (driver_version // 1000, driver_version % 1000 // 10), compiler.available
 

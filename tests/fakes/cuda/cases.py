@@ -12,19 +12,19 @@ import cv2
 import numpy as np
 import pytest
 
-from kernels import cpu
-from kernels.cuda import device as devices
-from kernels.cuda import driver, frames, graphs
-from kernels.errors import GpuFailed
-from runtime import geometry
-from runtime.devices.base import Look
-from runtime.devices.gpu import Gpu
-from runtime.errors import BadFrame, NotReady
-from runtime.options import Options
-from runtime.pictures import every_pixel
-from runtime.search.cues import ColoursUnder
-from runtime.targets.targets import Targets
-from runtime.tracker import Tracker
+from hotpath.kernels import cpu
+from hotpath.kernels.cuda import device as devices
+from hotpath.kernels.cuda import driver, frames, graphs
+from hotpath.kernels.errors import GpuFailed
+from hotpath.runtime import geometry
+from hotpath.runtime.devices.base import Look
+from hotpath.runtime.devices.gpu import Gpu
+from hotpath.runtime.errors import BadFrame, NotReady
+from hotpath.runtime.options import Options
+from hotpath.runtime.pictures import every_pixel
+from hotpath.runtime.search.cues import ColoursUnder
+from hotpath.runtime.targets.targets import Targets
+from hotpath.runtime.tracker import Tracker
 from tests.fakes.cuda.engine import Engine
 from tests.fakes.cuda.film import Film, track_by_definition
 from tests.fakes.cuda.networks import network

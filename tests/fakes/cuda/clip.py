@@ -14,18 +14,18 @@ import sys
 import cv2
 import numpy as np
 
-from kernels import cpu
-from kernels.cuda import device as devices
-from runtime import engines
-from runtime.devices.gpu import Gpu
-from runtime.devices.processor import Processor
-from runtime.engines import onnxruntime_gpu as adapter
-from runtime.engines.base import Setup
-from runtime.networks import load_network
-from runtime.options import Options
-from runtime.targets.exclusion import Decision, Exclusion
-from runtime.targets.targets import Targets
-from runtime.tracker import Tracker
+from hotpath.kernels import cpu
+from hotpath.kernels.cuda import device as devices
+from hotpath.runtime import engines
+from hotpath.runtime.devices.gpu import Gpu
+from hotpath.runtime.devices.processor import Processor
+from hotpath.runtime.engines import onnxruntime_gpu as adapter
+from hotpath.runtime.engines.base import Setup
+from hotpath.runtime.networks import load_network
+from hotpath.runtime.options import Options
+from hotpath.runtime.targets.exclusion import Decision, Exclusion
+from hotpath.runtime.targets.targets import Targets
+from hotpath.runtime.tracker import Tracker
 from tests.fakes.cuda import build
 
 COSTS = "allocations launches uploads downloads download_bytes synchronisations".split()

@@ -4,9 +4,9 @@ import os
 
 import numpy as np
 
-from kernels.cuda import compile as compiler
-from runtime.engines.base import Setup
-from runtime.engines.gpu import GpuEngine
+from hotpath.kernels.cuda import compile as compiler
+from hotpath.runtime.engines.base import Setup
+from hotpath.runtime.engines.gpu import GpuEngine
 from tests.fakes.cuda import build
 
 NETWORK = os.path.join(build.HERE, "network.cu")

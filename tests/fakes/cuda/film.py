@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from kernels import golden
-from kernels.cuda.frames import Nv12
-from kernels.planes import Planes
-from runtime import geometry
-from runtime.decode.points import Points
-from runtime.pictures import PlanarFrame
+from hotpath.kernels import golden
+from hotpath.kernels.cuda.frames import Nv12
+from hotpath.kernels.planes import Planes
+from hotpath.runtime import geometry
+from hotpath.runtime.decode.points import Points
+from hotpath.runtime.pictures import PlanarFrame
 from tests.fakes.cuda.shim import Shim
 from tests.support.pictures_in_planes import planes_of
 

@@ -1,4 +1,4 @@
-"""A ``kernels.cuda.device`` in host memory, whose kernels are NVRTC's PTX, interpreted."""
+"""A ``hotpath.kernels.cuda.device`` in host memory, whose kernels are NVRTC's PTX, interpreted."""
 
 import os
 
@@ -8,7 +8,8 @@ from tests.fakes.tensorrt import machine
 
 
 class Device(machine.Device):
-    """Its modules are names of .cu files; ``kernels.cuda.compile.binary`` must give these."""
+    """Its modules are names of .cu files; ``hotpath.kernels.cuda.compile.binary`` must give
+    these."""
 
     capability = 87
 

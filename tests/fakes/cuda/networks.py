@@ -53,5 +53,5 @@ Network = namedtuple("Network", sorted(DEFAULTS))
 
 
 def network(**changes):
-    """A network like those of ``runtime.networks``, with some values changed."""
+    """A network like those of ``hotpath.runtime.networks``, with some values changed."""
     return Network(**dict(DEFAULTS, **changes))

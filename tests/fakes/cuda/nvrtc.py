@@ -9,13 +9,13 @@ import tempfile
 
 import pytest
 
-from kernels.cuda import compile as compiler
+from hotpath.kernels.cuda import compile as compiler
 from tests.fakes.cuda import build
 
 TOOLS = os.path.join(build.CACHE, "tools")
 OLDEST = "-10.2"  # the CUDA of Nano and TX2
 COMPILE = """import sys
-from kernels.cuda.compile import Nvrtc
+from hotpath.kernels.cuda.compile import Nvrtc
 print(Nvrtc(sys.argv[1]).compile(sys.argv[2], int(sys.argv[3]), ptx=True)[0].decode())"""
 
 

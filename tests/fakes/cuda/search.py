@@ -12,17 +12,17 @@ import sys
 import cv2
 import numpy as np
 
-from kernels import cpu
-from kernels.cuda import device as devices
-from runtime import engines
-from runtime.devices.gpu import Gpu
-from runtime.devices.processor import Processor
-from runtime.graphs import batch
-from runtime.networks import load_network
-from runtime.options import Options
-from runtime.pictures import PlanarFrame, bgr_of
-from runtime.targets.targets import Targets
-from runtime.tracker import Tracker
+from hotpath.kernels import cpu
+from hotpath.kernels.cuda import device as devices
+from hotpath.runtime import engines
+from hotpath.runtime.devices.gpu import Gpu
+from hotpath.runtime.devices.processor import Processor
+from hotpath.runtime.networks import load_network
+from hotpath.runtime.options import Options
+from hotpath.runtime.pictures import PlanarFrame, bgr_of
+from hotpath.runtime.prepare.graphs import batch
+from hotpath.runtime.targets.targets import Targets
+from hotpath.runtime.tracker import Tracker
 from tests.fakes.cuda import build
 from tests.fakes.cuda.clip import COSTS, open_engine, read_clip
 from tests.fakes.cuda.whole import upload_frame

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from kernels.cuda import records
-from kernels.cuda.select import head
-from runtime import geometry
-from runtime.devices.gpu import frame_settings
+from hotpath.kernels.cuda import records
+from hotpath.kernels.cuda.select import head
+from hotpath.runtime import geometry
+from hotpath.runtime.devices.gpu import frame_settings
 
 FRAME = 1280, 720
 

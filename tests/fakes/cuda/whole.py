@@ -13,12 +13,12 @@ import sys
 
 import numpy as np
 
-from kernels import cpu
-from kernels.cuda import device as devices
-from kernels.cuda.frames import OnDevice
-from runtime.devices.base import Look
-from runtime.devices.gpu import Gpu
-from runtime.errors import HotpathError, NetworkFailed
+from hotpath.kernels import cpu
+from hotpath.kernels.cuda import device as devices
+from hotpath.kernels.cuda.frames import OnDevice
+from hotpath.runtime.devices.base import Look
+from hotpath.runtime.devices.gpu import Gpu
+from hotpath.runtime.errors import HotpathError, NetworkFailed
 from tests.fakes.cuda import build
 from tests.fakes.cuda.engine import Engine
 from tests.fakes.cuda.film import Film

@@ -39,7 +39,7 @@ class Hardware:
     """
 
     def __init__(self, size, options):
-        from runtime.video import nvmm_structs
+        from hotpath.runtime.track.video import nvmm_structs
 
         self.structs, self.size, self.options, self.made = nvmm_structs, size, options, 0
         self.driver = ctypes.CDLL("libcuda.so.1")

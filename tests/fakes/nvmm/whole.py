@@ -2,7 +2,7 @@
 
     python -m tests.fakes.nvmm.whole boxes FOLDER '{"few": true}'
 
-Run by tests/runtime/video/test_nvmm.py with the fake driver and the stand-in library.
+Run by tests/runtime/track/video/test_nvmm.py with the fake driver and the stand-in library.
 """
 
 import ctypes
@@ -15,19 +15,19 @@ import types
 import cv2
 import numpy as np
 
-from boards.doctor.bringup import film, steps
-from kernels import cpu
-from kernels.cuda import device as devices
-from runtime.devices.base import Look
-from runtime.devices.gpu import Gpu
-from runtime.errors import NoCamera
-from runtime.loading import Loaded
-from runtime.networks import load_network
-from runtime.pictures import PlanarFrame, bgr_of
-from runtime.tracker import Tracker
-from runtime.video import cameras, nvmm, pyav
-from runtime.video import nvmm_structs as structs
-from runtime.video.sources import open_source
+from hotpath.boards.doctor.bringup import film, steps
+from hotpath.kernels import cpu
+from hotpath.kernels.cuda import device as devices
+from hotpath.runtime.devices.base import Look
+from hotpath.runtime.devices.gpu import Gpu
+from hotpath.runtime.errors import NoCamera
+from hotpath.runtime.loading import Loaded
+from hotpath.runtime.networks import load_network
+from hotpath.runtime.pictures import PlanarFrame, bgr_of
+from hotpath.runtime.track.video import cameras, nvmm, pyav
+from hotpath.runtime.track.video import nvmm_structs as structs
+from hotpath.runtime.track.video.sources import open_source
+from hotpath.runtime.tracker import Tracker
 from tests.fakes import nvmm as fake
 from tests.fakes.cuda import build, networks
 from tests.fakes.cuda.clip import open_engine
@@ -113,7 +113,7 @@ def element(folder, options):
     """What ``hotpathtrack`` tells of a camera's pictures in NVMM, and the same pictures' boxes."""
     from gi.repository import Gst
 
-    import runtime
+    from hotpath import runtime
 
     network = load_network(tiny.write_network(folder))
     films, box = tiny.film(8)
@@ -130,7 +130,9 @@ def element(folder, options):
         tracker.close = lambda: (close(), device.close())
         return tracker
 
-    file = pathlib.Path(runtime.__file__).parent / "gstreamer" / "python" / "hotpathtrack.py"
+    file = (
+        pathlib.Path(runtime.__file__).parent / "track" / "gstreamer" / "python" / "hotpathtrack.py"
+    )
     spec = importlib.util.spec_from_file_location("hotpathtrack", str(file))
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

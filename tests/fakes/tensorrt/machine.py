@@ -1,6 +1,6 @@
 """Simulate a board on this computer: a fake TensorRT, a driver, and a device in host memory.
 
-    python -m tests.fakes.tensorrt.machine FAMILY -m boards.build ...
+    python -m tests.fakes.tensorrt.machine FAMILY -m hotpath.boards.build ...
 
 runs a program on that board, in a process of its own. ``Board`` does so in the process of a test.
 """
@@ -12,16 +12,16 @@ import sys
 
 import numpy as np
 
-from boards import detect, load_board
-from kernels import golden
-from kernels.cuda import compile as compiler
-from kernels.cuda import device, driver
-from kernels.errors import NotOnGpu
+from hotpath.boards import detect, load_board
+from hotpath.kernels import golden
+from hotpath.kernels.cuda import compile as compiler
+from hotpath.kernels.cuda import device, driver
+from hotpath.kernels.errors import NotOnGpu
 from tests.fakes.tensorrt import fake
 
 
 class Driver:
-    """The functions of libcuda.so.1 that ``kernels.cuda.driver`` calls."""
+    """The functions of libcuda.so.1 that ``hotpath.kernels.cuda.driver`` calls."""
 
     def __init__(self, capability="5.3", cu_init=0):
         self.capability = [int(number) for number in capability.split(".")]
@@ -51,7 +51,8 @@ class Driver:
 
 
 class Device:
-    """A ``kernels.cuda.device`` with host addresses and the kernels of ``kernels.golden``."""
+    """A ``hotpath.kernels.cuda.device`` with host addresses and the kernels of
+    ``hotpath.kernels.golden``."""
 
     name = "host"
     free = event = record = follow = lambda self, *given: None  # no test here needs them

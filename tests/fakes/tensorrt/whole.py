@@ -15,20 +15,20 @@ import sys
 
 import cv2
 
-import boards
-from boards import detect
-from boards.build import prepared
-from boards.build.engines import tensorrt
-from boards.build.order import Order
-from calib.vanishing import Vanishing
-from kernels import cpu
-from kernels.cuda import driver
-from runtime import loading
-from runtime.devices.processor import Processor
-from runtime.networks import load_network
-from runtime.options import Options
-from runtime.targets.targets import Targets
-from runtime.tracker import Tracker
+from hotpath import boards
+from hotpath.boards import detect
+from hotpath.boards.build import prepared
+from hotpath.boards.build.engines import tensorrt
+from hotpath.boards.build.order import Order
+from hotpath.calib.vanishing import Vanishing
+from hotpath.kernels import cpu
+from hotpath.kernels.cuda import driver
+from hotpath.runtime import loading
+from hotpath.runtime.devices.processor import Processor
+from hotpath.runtime.networks import load_network
+from hotpath.runtime.options import Options
+from hotpath.runtime.targets.targets import Targets
+from hotpath.runtime.tracker import Tracker
 from tests.fakes.cuda import build as fake_gpu
 from tests.fakes.tensorrt import fake
 from tests.support import tiny, tiny_cut

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from kernels.cpu import build, load
-from kernels.cpu.__main__ import main
+from hotpath.kernels.cpu import build, load
+from hotpath.kernels.cpu.__main__ import main
 
 needs_compiler = pytest.mark.skipif(
     not any(build.shutil.which(name) for name in build.COMPILERS), reason="no C++ compiler"
@@ -96,7 +96,7 @@ def test_where_nothing_compiles_numpy_is_used_and_one_line_says_why(
 
 @needs_compiler
 def test_processes_that_compile_at_once_all_get_a_whole_library(small, tmp_path):
-    code = "import sys; from kernels.cpu import build; build.SOURCE = sys.argv[2]; "
+    code = "import sys; from hotpath.kernels.cpu import build; build.SOURCE = sys.argv[2]; "
     code += "build.library(('-O0',), (sys.argv[1],))"
     command = [sys.executable, "-c", code, str(tmp_path), str(small)]
     running = [subprocess.Popen(command, cwd=ROOT) for _ in range(3)]

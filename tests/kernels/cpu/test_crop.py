@@ -11,10 +11,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from kernels import golden
-from kernels.cpu import build, interface
-from kernels.cpu.interface import PLAIN
-from kernels.planes import Planes
+from hotpath.kernels import golden
+from hotpath.kernels.cpu import build, interface
+from hotpath.kernels.cpu.interface import PLAIN
+from hotpath.kernels.planes import Planes
 from tests.support import compiled
 from tests.support.examples import examples
 
@@ -276,9 +276,9 @@ def test_what_is_no_frame_or_output_is_refused(crops, frame, window, out):
 GUARDED = """
 import sys
 import numpy as np
-from kernels import golden
-from kernels.cpu import binding
-from kernels.planes import Planes
+from hotpath.kernels import golden
+from hotpath.kernels.cpu import binding
+from hotpath.kernels.planes import Planes
 from tests.support import compiled
 from tests.support.guarded import guarded
 

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernels.cpu import interface
-from runtime import decode
-from runtime.errors import NetworkFailed
-from runtime.networks import load_network, names
+from hotpath.kernels.cpu import interface
+from hotpath.runtime import decode
+from hotpath.runtime.errors import NetworkFailed
+from hotpath.runtime.networks import load_network, names
 from tests.fakes.cuda.networks import network
 from tests.support.examples import examples
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernels import golden
-from kernels.cpu import jpeg
+from hotpath.kernels import golden
+from hotpath.kernels.cpu import jpeg
 from tests.support import compiled
 from tests.support.examples import examples
 from tests.support.jpegs import encoded, picture, without_tables

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import Phase, given
 from hypothesis import strategies as st
 
-from runtime.learner import samples
-from runtime.learner.classifier import Classifier, Pooling
-from runtime.learner.ridge import Ridge
-from runtime.types import Seen
+from hotpath.runtime.learner import samples
+from hotpath.runtime.learner.classifier import Classifier, Pooling
+from hotpath.runtime.learner.ridge import Ridge
+from hotpath.runtime.types import Seen
 from tests.support.examples import examples
 
 NO_SHRINKING = (Phase.explicit, Phase.generate)  # a smaller case tells no more

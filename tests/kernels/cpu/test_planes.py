@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernels import golden
-from kernels.cpu import interface
-from kernels.planes import KINDS, MATRICES, Planes
+from hotpath.kernels import golden
+from hotpath.kernels.cpu import interface
+from hotpath.kernels.planes import KINDS, MATRICES, Planes
 from tests.support import compiled
 from tests.support.examples import examples
 from tests.support.pictures_in_planes import noise_in, padded

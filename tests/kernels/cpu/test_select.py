@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from kernels.cpu.select import Select
-from runtime.decode.points import Points, points_settings
+from hotpath.kernels.cpu.select import Select
+from hotpath.runtime.decode.points import Points, points_settings
 from tests.fakes.cuda.networks import network
 from tests.kernels.cpu.test_families import random_maps
 

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from kernels.cpu import load, structures
+from hotpath.kernels.cpu import load, structures
 from tests.support import ROOT
 
 HEADERS = "".join(path.read_text() for path in sorted((ROOT / "kernels" / "cpu").glob("*.h")))

@@ -7,7 +7,7 @@ import pathlib
 import re
 from typing import NamedTuple
 
-from kernels.cuda import compile as compiler
+from hotpath.kernels.cuda import compile as compiler
 from tests.fakes.cuda import nvrtc
 
 try:

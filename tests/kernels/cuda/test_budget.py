@@ -4,7 +4,7 @@ import pathlib
 
 import pytest
 
-from kernels.cuda import compile as compiler
+from hotpath.kernels.cuda import compile as compiler
 from tests.fakes.cuda import build, nvrtc
 
 budget = pytest.importorskip("tests.kernels.cuda.budget")  # needs a reader of TOML

@@ -7,8 +7,8 @@ import shutil
 
 import pytest
 
-from kernels.cuda import compile as compiler
-from kernels.errors import NoCompiler
+from hotpath.kernels.cuda import compile as compiler
+from hotpath.kernels.errors import NoCompiler
 from tests.fakes.cuda import nvrtc as tools
 
 on_each_python = pytest.mark.pythons("NVRTC by ctypes")

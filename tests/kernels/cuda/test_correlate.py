@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernels import golden
-from kernels.cuda.correlate import Correlate
+from hotpath.kernels import golden
+from hotpath.kernels.cuda.correlate import Correlate
 from tests.support.examples import examples
 
 UNIT, HALF_UNIT = 2.0**-24, 2.0**-11  # of rounding to float32 and to half precision

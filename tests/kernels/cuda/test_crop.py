@@ -5,15 +5,15 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from kernels import golden
-from kernels.cuda import records
-from kernels.cuda.frames import part_of
-from kernels.cuda.kernels import crop_grid
-from kernels.cuda.windows import around
-from kernels.errors import GpuFailed
-from runtime import geometry
-from runtime.devices.gpu import frame_settings
-from runtime.pictures import every_pixel
+from hotpath.kernels import golden
+from hotpath.kernels.cuda import records
+from hotpath.kernels.cuda.frames import part_of
+from hotpath.kernels.cuda.kernels import crop_grid
+from hotpath.kernels.cuda.windows import around
+from hotpath.kernels.errors import GpuFailed
+from hotpath.runtime import geometry
+from hotpath.runtime.devices.gpu import frame_settings
+from hotpath.runtime.pictures import every_pixel
 from tests.fakes.cuda.film import bgr_of
 from tests.fakes.cuda.networks import network
 from tests.support.examples import examples

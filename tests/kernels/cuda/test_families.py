@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernels.cpu.interface import Kernels
-from runtime import decode, geometry
-from runtime.errors import NetworkFailed
+from hotpath.kernels.cpu.interface import Kernels
+from hotpath.runtime import decode, geometry
+from hotpath.runtime.errors import NetworkFailed
 from tests.fakes.cuda.networks import network
 from tests.fakes.cuda.turn import select
 from tests.kernels.cpu.test_families import (

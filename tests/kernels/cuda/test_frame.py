@@ -144,7 +144,7 @@ def test_a_full_gpu_is_a_sentence(library, site):
 
 FAILS = """
 import numpy as np
-from kernels.cuda import compile, device
+from hotpath.kernels.cuda import compile, device
 gpu = device.open_device()
 try:
     kernel = gpu.kernel(gpu.module(compile.binary(compile.source("crop"), 87)), "hp_crop")
@@ -165,9 +165,9 @@ def test_only_the_memory_that_frames_are_packed_into_is_write_combined():
     code = """
 import ctypes
 import numpy as np
-from kernels import cpu
-from kernels.cuda import device
-from runtime.devices.gpu import Gpu
+from hotpath.kernels import cpu
+from hotpath.kernels.cuda import device
+from hotpath.runtime.devices.gpu import Gpu
 from tests.fakes.cuda.engine import Engine
 from tests.fakes.cuda.networks import network
 gpu, fake, net = device.open_device(), ctypes.CDLL("libcuda.so.1"), network(border="zero")
@@ -183,7 +183,7 @@ gpu.close()
 
 
 OPEN = """
-from kernels.cuda import device
+from hotpath.kernels.cuda import device
 try:
     device.open_device({!r})
 except Exception as error:
@@ -194,7 +194,7 @@ except Exception as error:
 def test_no_driver_and_no_library_are_sentences():
     printed = python(["-c", OPEN.format("auto")], driver=False)
     assert printed.startswith("NoGpu this computer has no NVIDIA driver")
-    assert "python -m boards" in printed
+    assert "python -m hotpath boards" in printed
     assert python(["-c", OPEN.format("cupy")]).startswith("NoGpu cupy is not installed")
     printed = python(["-c", OPEN.format("auto")], site=None)
     assert printed.startswith("NoGpu neither CuPy nor PyCUDA is installed")
@@ -214,7 +214,7 @@ def test_a_cupy_without_cudas_libraries_names_the_package_to_install(tmp_path):
 
 WAIT = """
 import ctypes
-from kernels.cuda import device
+from hotpath.kernels.cuda import device
 for latency in ("low", "normal", "saving"):
     gpu, fake = device.open_device({!r}, latency=latency), ctypes.CDLL("libcuda.so.1")
     gpu.event()

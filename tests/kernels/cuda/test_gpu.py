@@ -8,10 +8,10 @@ import sys
 
 import pytest
 
-from kernels.cuda import compile as compiler
-from kernels.cuda import device as devices
-from kernels.cuda import driver
-from kernels.errors import NoGpu
+from hotpath.kernels.cuda import compile as compiler
+from hotpath.kernels.cuda import device as devices
+from hotpath.kernels.cuda import driver
+from hotpath.kernels.errors import NoGpu
 from tests.fakes.cuda import build, cases
 
 

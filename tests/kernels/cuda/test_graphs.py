@@ -6,8 +6,8 @@ import subprocess
 
 import pytest
 
-from kernels.cuda import graphs
-from kernels.errors import GpuFailed
+from hotpath.kernels.cuda import graphs
+from hotpath.kernels.errors import GpuFailed
 
 CUDA_10_2 = "cuStreamBeginCapture_v2 cuStreamEndCapture cuGraphInstantiate cuGraphLaunch"
 CUDA_10_2 += " cuGraphExecDestroy cuGraphDestroy"

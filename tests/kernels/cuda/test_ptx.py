@@ -8,7 +8,7 @@ import os
 import numpy as np
 import pytest
 
-from kernels.cuda import records
+from hotpath.kernels.cuda import records
 from tests.fakes.cuda import build
 from tests.fakes.cuda.film import bgr_of
 from tests.fakes.cuda.networks import network

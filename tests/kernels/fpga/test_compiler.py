@@ -11,15 +11,15 @@ pytest.importorskip("onnxruntime", reason="the compiler needs onnx and ONNX Runt
 
 import onnx.reference
 
-from calib import qdq
-from calib.fpga.compile import compile_network
-from kernels.fpga import design, tables
-from kernels.fpga.design.compiler import exponents, graph
-from kernels.fpga.design.compiler.hazards import UNITS, accesses, conflict, waits
-from kernels.fpga.design.compiler.layers import CannotCompile
-from kernels.fpga.design.model import Machine
-from kernels.fpga.design.runner import MEMORY, Runner
-from runtime.networks import load_network, sha256_of
+from hotpath.calib import qdq
+from hotpath.calib.fpga.compile import compile_network
+from hotpath.kernels.fpga import design, tables
+from hotpath.kernels.fpga.design.compiler import exponents, graph
+from hotpath.kernels.fpga.design.compiler.hazards import UNITS, accesses, conflict, waits
+from hotpath.kernels.fpga.design.compiler.layers import CannotCompile
+from hotpath.kernels.fpga.design.model import Machine
+from hotpath.kernels.fpga.design.runner import MEMORY, Runner
+from hotpath.runtime.networks import load_network, sha256_of
 from tests.kernels.fpga.benches.machine_bench import PLAIN
 from tests.support import fpga_nets, fpga_sizes
 from tests.support.fpga_quantised import Simulation

@@ -6,8 +6,8 @@
 import numpy as np
 import pytest
 
-from kernels.fpga import tables
-from kernels.fpga.design.sim import build
+from hotpath.kernels.fpga import tables
+from hotpath.kernels.fpga.design.sim import build
 from tests.kernels.fpga.benches.machine_bench import RESIZE, Bench
 from tests.support.examples import count
 from tests.support.fpga_sizes import each_size, engines

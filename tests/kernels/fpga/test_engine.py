@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from kernels.fpga import tables
-from kernels.fpga.design.model import BASE, PARAMS_BYTES, Machine
-from kernels.fpga.design.sim import build
+from hotpath.kernels.fpga import tables
+from hotpath.kernels.fpga.design.model import BASE, PARAMS_BYTES, Machine
+from hotpath.kernels.fpga.design.sim import build
 from tests.kernels.fpga.benches.machine_bench import BUNDLE, PLAIN, PROGRAM, WORK, Bench
 from tests.kernels.fpga.benches.random_programs import Chains, random_program
 from tests.support.fpga_sizes import BYTES, each_size, engines

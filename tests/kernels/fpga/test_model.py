@@ -6,9 +6,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernels import golden
-from kernels.fpga import resize, tables
-from kernels.fpga.design.model import Machine, requantised
+from hotpath.kernels import golden
+from hotpath.kernels.fpga import resize, tables
+from hotpath.kernels.fpga.design.model import Machine, requantised
 from tests.kernels.fpga.benches.machine_bench import PLAIN, WORK, Bench
 from tests.support import fpga_sizes
 from tests.support.examples import examples

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernels import cpu
-from kernels.cpu import interface
-from kernels.fpga import native, resize, words
+from hotpath.kernels import cpu
+from hotpath.kernels.cpu import interface
+from hotpath.kernels.fpga import native, resize, words
 from tests.support.examples import examples
 
 

@@ -2,13 +2,13 @@
 
 import pytest
 
-import boards
-from kernels.fpga import design
-from kernels.fpga.design import resources, synthesis
+from hotpath import boards
+from hotpath.kernels.fpga import design
+from hotpath.kernels.fpga.design import resources, synthesis
 
 BOARDS = sorted(design.sizes())
 RESULTS = resources.results()
-AGAIN = "; run `python -m kernels.fpga.design.resources`"
+AGAIN = "; run `python -m hotpath.kernels.fpga.design.resources`"
 
 
 @pytest.mark.parametrize("board", BOARDS)

@@ -9,7 +9,7 @@ import pathlib
 
 import pytest
 
-from kernels.fpga.design import resources, synthesis
+from hotpath.kernels.fpga.design import resources, synthesis
 from tests.support.examples import few_of
 
 REFERENCE = pathlib.Path(__file__).resolve().parent / "reference"

@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernels.fpga import tables
-from kernels.fpga.design import contract
+from hotpath.kernels.fpga import tables
+from hotpath.kernels.fpga.design import contract
 
 
 def test_the_file_of_the_rtl_is_that_of_the_table():
     text = contract.WRITTEN.read_text(encoding="utf-8")
-    assert text == contract.verilog(), "run `python -m kernels.fpga.design.contract`"
+    assert text == contract.verilog(), "run `python -m hotpath.kernels.fpga.design.contract`"
 
 
 @given(st.data())

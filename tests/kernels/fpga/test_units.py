@@ -9,8 +9,8 @@ import subprocess
 
 import pytest
 
-from kernels.fpga import design
-from kernels.fpga.design.sim import build
+from hotpath.kernels.fpga import design
+from hotpath.kernels.fpga.design.sim import build
 from tests.support import fpga_sizes
 
 pytestmark = pytest.mark.skipif(build.missing() is not None, reason=str(build.missing()))

@@ -10,9 +10,9 @@ import sys
 
 import pytest
 
-from kernels.fpga import design
-from kernels.fpga.design import vivado
-from kernels.fpga.design.sim import hwh
+from hotpath.kernels.fpga import design
+from hotpath.kernels.fpga.design import vivado
+from hotpath.kernels.fpga.design.sim import hwh
 
 BOARDS = sorted(design.sizes())
 
@@ -58,7 +58,7 @@ def test_the_script_is_given_every_value_that_it_asks_for(board):
     ],
 )
 def test_without_vivado_or_fabric_one_sentence_says_what_to_do(tmp_path, board, texts):
-    command = [sys.executable, "-m", "kernels.fpga.design.vivado", board]
+    command = [sys.executable, "-m", "hotpath.kernels.fpga.design.vivado", board]
     done = subprocess.run(
         command, cwd=str(design.ROOT), env={"PATH": str(tmp_path)}, capture_output=True, text=True
     )

@@ -5,7 +5,7 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
-from runtime import load_tracker
+from hotpath.runtime import load_tracker
 from tests.support import blobs
 
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kernels.cpu.interface import Kernels
-from runtime import decode
-from runtime.errors import NetworkFailed
-from runtime.networks import load_network
+from hotpath.kernels.cpu.interface import Kernels
+from hotpath.runtime import decode
+from hotpath.runtime.errors import NetworkFailed
+from hotpath.runtime.networks import load_network
 from tests.support.examples import examples
 
 on_each_python = pytest.mark.pythons("NumPy 1 and 2 promote integers differently")

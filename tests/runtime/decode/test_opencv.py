@@ -7,9 +7,9 @@ import numpy as np
 import onnx
 import pytest
 
-from kernels.golden import inner_hanning_window
-from runtime import load_tracker
-from runtime.networks import FOLDER, load_network
+from hotpath.kernels.golden import inner_hanning_window
+from hotpath.runtime import load_tracker
+from hotpath.runtime.networks import FOLDER, load_network
 from tests.support import blobs
 
 

@@ -5,13 +5,13 @@ import itertools
 import numpy as np
 import pytest
 
-from kernels import cpu, golden
-from kernels.cpu import interface
-from runtime import engines
-from runtime.devices.processor import Processor
-from runtime.errors import BadNetwork
-from runtime.networks import load_network
-from runtime.tracker import Tracker
+from hotpath.kernels import cpu, golden
+from hotpath.kernels.cpu import interface
+from hotpath.runtime import engines
+from hotpath.runtime.devices.processor import Processor
+from hotpath.runtime.errors import BadNetwork
+from hotpath.runtime.networks import load_network
+from hotpath.runtime.tracker import Tracker
 from tests.support import blobs
 from tests.support.clips import clip_at
 from tests.support.examples import count

@@ -7,14 +7,14 @@ import pytest
 
 pytest.importorskip("pynq", reason="PYNQ's library is missing: make fpga")
 
-from kernels import cpu
-from kernels.fpga.design.sim import build
-from runtime.devices.base import Look
-from runtime.devices.fpga import Fpga
-from runtime.devices.processor import Processor
-from runtime.loading import tracker_on
-from runtime.pictures import PlanarFrame
-from runtime.targets.targets import Targets
+from hotpath.kernels import cpu
+from hotpath.kernels.fpga.design.sim import build
+from hotpath.runtime.devices.base import Look
+from hotpath.runtime.devices.fpga import Fpga
+from hotpath.runtime.devices.processor import Processor
+from hotpath.runtime.loading import tracker_on
+from hotpath.runtime.pictures import PlanarFrame
+from hotpath.runtime.targets.targets import Targets
 from tests.support import fpga_bundle as bright
 from tests.support.pictures_in_planes import planes_of
 

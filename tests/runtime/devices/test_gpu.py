@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from kernels import cpu
-from kernels.cuda import compile as compiler
-from kernels.errors import GpuFailed
-from runtime.devices.base import Look
-from runtime.devices.gpu import Gpu
-from runtime.devices.processor import Processor
+from hotpath.kernels import cpu
+from hotpath.kernels.cuda import compile as compiler
+from hotpath.kernels.errors import GpuFailed
+from hotpath.runtime.devices.base import Look
+from hotpath.runtime.devices.gpu import Gpu
+from hotpath.runtime.devices.processor import Processor
 from tests.fakes.cuda import interpreted, networks
 from tests.fakes.cuda.engine import Engine
 from tests.fakes.cuda.film import Film
@@ -55,10 +55,10 @@ def compare(gpu, processor, resample=None):
 
 
 LOOKS = """
-from kernels import cpu
-from kernels.cuda import device
-from runtime.devices.gpu import Gpu
-from runtime.devices.processor import Processor
+from hotpath.kernels import cpu
+from hotpath.kernels.cuda import device
+from hotpath.runtime.devices.gpu import Gpu
+from hotpath.runtime.devices.processor import Processor
 from tests.fakes.cuda import networks
 from tests.fakes.cuda.engine import Engine
 from tests.runtime.devices import test_gpu
@@ -101,7 +101,7 @@ class Broken(machine.Device):
 
     def launch(self, kernel, grid, block, arguments, stream, shared=0):
         if kernel == "hp_layout":
-            from kernels.cuda import records
+            from hotpath.kernels.cuda import records
 
             numbers = np.array(records.layout(), np.int32)
             self.upload(int(arguments[0]), numbers.view(np.uint8), stream)

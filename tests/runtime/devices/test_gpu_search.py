@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("onnxruntime")
 
-from runtime import colour
+from hotpath.runtime import colour
 from tests.kernels.cuda.test_cupy_launch import STAND_IN
 from tests.runtime.search.test_search import BACK, GONE, SEARCHED, THRESHOLDS
 from tests.support import tiny

@@ -9,15 +9,15 @@ import pytest
 
 pytest.importorskip("onnxruntime")
 
-from runtime import NetworkFailed, engines, geometry, load_tracker, loading
-from runtime.boxes import overlaps
-from runtime.devices.base import Look
-from runtime.devices.processor import Processor, parts
-from runtime.graphs import assemble
-from runtime.networks import load_network
-from runtime.options import Options
-from runtime.tracker import Tracker
-from runtime.types import Box
+from hotpath.runtime import NetworkFailed, engines, geometry, load_tracker, loading
+from hotpath.runtime.boxes import overlaps
+from hotpath.runtime.devices.base import Look
+from hotpath.runtime.devices.processor import Processor, parts
+from hotpath.runtime.networks import load_network
+from hotpath.runtime.options import Options
+from hotpath.runtime.prepare.graphs import assemble
+from hotpath.runtime.tracker import Tracker
+from hotpath.runtime.types import Box
 from tests.support import blobs, tiny
 
 FAMILIES = ("lighttrack", "dasiamrpn", "siamfc_030", "stark_lightning", "vittrack")

@@ -8,10 +8,10 @@ import pytest
 
 pytest.importorskip("onnxruntime")
 
-from runtime import BadNetwork, engines, load_targets, load_tracker
-from runtime.graphs import assemble
-from runtime.networks import load_network
-from runtime.track import main
+from hotpath.runtime import BadNetwork, engines, load_targets, load_tracker
+from hotpath.runtime.networks import load_network
+from hotpath.runtime.prepare.graphs import assemble
+from hotpath.runtime.track.__main__ import main
 from tests.support import blobs, tiny
 from tests.support.clips import write_clip
 from tests.support.fake_gpu import python

@@ -8,10 +8,10 @@ import numpy as np
 import onnx
 import pytest
 
-from runtime import engines, load_tracker
-from runtime.errors import BadNetwork, NoEngine, NotReady
-from runtime.graphs import assemble
-from runtime.networks import load_network
+from hotpath.runtime import engines, load_tracker
+from hotpath.runtime.errors import BadNetwork, NoEngine, NotReady
+from hotpath.runtime.networks import load_network
+from hotpath.runtime.prepare.graphs import assemble
 from tests.support import tiny
 
 onnxruntime = pytest.importorskip("onnxruntime")

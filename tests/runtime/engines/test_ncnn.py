@@ -9,16 +9,16 @@ pytest.importorskip("ncnn")
 pytest.importorskip("pnnx")
 pytest.importorskip("onnxruntime")
 
-from boards import load_board
-from boards.build.engines import ncnn as builder
-from boards.build.order import Order
-from calib.metrics import overlap
-from runtime import engines, load_tracker, loading
-from runtime.bundle import Bundle
-from runtime.engines import ncnn as adapter
-from runtime.engines.base import Setup
-from runtime.errors import BadBundle, BadNetwork, NoEngine
-from runtime.networks import load_network
+from hotpath.boards import load_board
+from hotpath.boards.build.engines import ncnn as builder
+from hotpath.boards.build.order import Order
+from hotpath.calib.metrics import overlap
+from hotpath.runtime import engines, load_tracker, loading
+from hotpath.runtime.bundle import Bundle
+from hotpath.runtime.engines import ncnn as adapter
+from hotpath.runtime.engines.base import Setup
+from hotpath.runtime.errors import BadBundle, BadNetwork, NoEngine
+from hotpath.runtime.networks import load_network
 from tests.support import tiny
 from tests.support.clips import clip_at
 

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from runtime import engines
-from runtime.engines import onnxruntime_gpu as adapter
-from runtime.engines.base import Setup
-from runtime.errors import NoEngine
-from runtime.networks import load_network
+from hotpath.runtime import engines
+from hotpath.runtime.engines import onnxruntime_gpu as adapter
+from hotpath.runtime.engines.base import Setup
+from hotpath.runtime.errors import NoEngine
+from hotpath.runtime.networks import load_network
 from tests.fakes.tensorrt.machine import Device
 from tests.support import tiny
 from tests.support.fake_gpu import python
@@ -119,12 +119,12 @@ def test_cudas_libraries_from_pip_are_loaded_before_the_provider_is_used(network
 
 
 FRAME = """
-from kernels import cpu
-from kernels.cuda import device
-from runtime.engines import onnxruntime_gpu as adapter
-from runtime.engines.base import Setup
-from runtime.networks import load_network
-from runtime.devices.gpu import Gpu
+from hotpath.kernels import cpu
+from hotpath.kernels.cuda import device
+from hotpath.runtime.engines import onnxruntime_gpu as adapter
+from hotpath.runtime.engines.base import Setup
+from hotpath.runtime.networks import load_network
+from hotpath.runtime.devices.gpu import Gpu
 adapter.PROVIDERS["test"] = (("CPUExecutionProvider",), "cpu")
 network, gpu = load_network({!r}), device.open_device()
 setup = Setup(network, network.locate(), device=gpu, settings={{"provider": "test"}})

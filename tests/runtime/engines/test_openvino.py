@@ -6,15 +6,15 @@ import sys
 
 import pytest
 
-from runtime.engines import openvino
+from hotpath.runtime.engines import openvino
 from tests.conftest import ROOT
 from tests.support import run
 
 INT8 = str(ROOT / "runtime" / "networks" / "int8" / "kestrel-int8.toml")
 PRIMITIVES = """
 import sys
-from runtime import engines
-from runtime.networks import load_network
+from hotpath.runtime import engines
+from hotpath.runtime.networks import load_network
 
 exec(sys.argv[2])
 network = load_network(sys.argv[1])
@@ -29,7 +29,7 @@ import pathlib
 from tests.support import tiny_detector
 
 sys.modules["onnxruntime"] = None  # as where it is not installed
-from runtime.detect.session import open_session
+from hotpath.runtime.track.detect.session import open_session
 
 inputs, run = open_session(tiny_detector.write_detector(pathlib.Path({!r})).with_suffix(".onnx"), 1)
 """
@@ -44,8 +44,8 @@ def watch(event, details):
         os.write(2, "asked: {} {}\\n".format(event, details).encode())
 
 sys.addaudithook(watch)
-from runtime import engines
-from runtime.networks import load_network
+from hotpath.runtime import engines
+from hotpath.runtime.networks import load_network
 
 network = load_network(sys.argv[1])
 engine = engines.create("openvino", network, network.locate())

@@ -7,14 +7,14 @@ pytest.importorskip("pynq", reason="PYNQ's library is missing: make fpga")
 
 import pynq
 
-from kernels import cpu, golden
-from kernels.cpu import interface
-from kernels.errors import FabricFailed
-from kernels.fpga import design, fabric, tables
-from kernels.fpga.design import model
-from kernels.fpga.design.sim import device as simulation
-from runtime import bundle, loading
-from runtime.devices.fpga import Fpga
+from hotpath.kernels import cpu, golden
+from hotpath.kernels.cpu import interface
+from hotpath.kernels.errors import FabricFailed
+from hotpath.kernels.fpga import design, fabric, tables
+from hotpath.kernels.fpga.design import model
+from hotpath.kernels.fpga.design.sim import device as simulation
+from hotpath.runtime import bundle, loading
+from hotpath.runtime.devices.fpga import Fpga
 from tests.support import fpga_bundle as bright
 
 BOARDS = ("pynq_z2", "kv260")

@@ -10,13 +10,13 @@ import pytest
 
 pytest.importorskip("pynq", reason="PYNQ's library is missing: make fpga")
 
-from kernels import cpu
-from kernels.fpga import design, fabric, tables
-from kernels.fpga.design import model
-from kernels.fpga.design.sim import build, hwh
-from kernels.fpga.design.sim import device as simulation
-from runtime import bundle, loading
-from runtime.engines import overlay
+from hotpath.kernels import cpu
+from hotpath.kernels.fpga import design, fabric, tables
+from hotpath.kernels.fpga.design import model
+from hotpath.kernels.fpga.design.sim import build, hwh
+from hotpath.kernels.fpga.design.sim import device as simulation
+from hotpath.runtime import bundle, loading
+from hotpath.runtime.engines import overlay
 from tests.support import fpga_bundle as bright
 
 FRAMES, BOXES = bright.film(4)
@@ -224,7 +224,7 @@ def test_who_is_not_root_is_told_how_to_start(board, opening, refusal):
         raise refusal
 
     real, board[1].download = board[1].download, refuse
-    with refused(fabric.NoFabric, "as root", "sudo python3 -m boards pynq"):
+    with refused(fabric.NoFabric, "as root", "sudo python3 -m hotpath boards pynq"):
         opening()
     board[1].download = real
     tracked(opening())
@@ -333,8 +333,8 @@ def test_a_computer_without_a_board_or_without_the_library(tmp_path, before, cal
     hwh.write(tmp_path / "pynq_z2" / "overlay", "hotpath", "xc7z020clg400-1", 100)
     code = f"""import sys
 {before}
-from kernels.fpga.design.sim import device
-from runtime import bundle, loading
+from hotpath.kernels.fpga.design.sim import device
+from hotpath.runtime import bundle, loading
 try:
     {call}
 except Exception as error:

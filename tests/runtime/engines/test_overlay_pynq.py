@@ -14,8 +14,8 @@ VERSIONS = {"pynq_z2": "3.1.2", "kv260": "4.0.0"}  # of the simulated board's li
 PROGRAM = """
 import pathlib, sys
 import pynq
-from kernels import cpu
-from runtime import loading
+from hotpath.kernels import cpu
+from hotpath.runtime import loading
 from tests.support import fpga_bundle as bright
 
 _, engine = bright.opened(pathlib.Path(sys.argv[1]), sys.argv[2])

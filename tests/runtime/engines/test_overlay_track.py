@@ -12,15 +12,15 @@ pytest.importorskip("onnx", reason="onnx is missing: make setup")
 
 import cv2
 
-from boards.build import __main__ as build
-from calib.metrics import overlap
-from kernels import cpu
-from kernels.fpga.design.sim import build as rtl
-from kernels.fpga.design.sim import device as simulation
-from runtime import bundle, load_tracker, loading
-from runtime.options import Options
-from runtime.search import search
-from runtime.targets.targets import Targets
+from hotpath.boards.build import __main__ as build
+from hotpath.calib.metrics import overlap
+from hotpath.kernels import cpu
+from hotpath.kernels.fpga.design.sim import build as rtl
+from hotpath.kernels.fpga.design.sim import device as simulation
+from hotpath.runtime import bundle, load_tracker, loading
+from hotpath.runtime.options import Options
+from hotpath.runtime.search import search
+from hotpath.runtime.targets.targets import Targets
 from tests.conftest import ROOT
 from tests.support import blobs, run, tiny
 from tests.support.clips import clip_at
@@ -114,7 +114,7 @@ def test_the_rtl_finds_what_the_model_finds_bit_for_bit(bundles, clip):
 
 def track(tmp_path, *arguments, **more):
     """Run ``hotpath track`` in a folder of bundles: (exit code, its output)."""
-    command = [sys.executable, "-m", "runtime.track", "--no-show", *arguments]
+    command = [sys.executable, "-m", "hotpath.runtime.track", "--no-show", *arguments]
     environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path), **more}
     done = run(command, cwd=str(tmp_path), stderr=subprocess.STDOUT, timeout=240, env=environment)
     return done.returncode, done.stdout

@@ -15,7 +15,7 @@ from tests.support import ROOT, tiny
 MINE = """
 import onnxruntime
 
-from runtime.engines.base import Engine as Base
+from hotpath.runtime.engines.base import Engine as Base
 
 
 class Engine(Base):
@@ -27,7 +27,7 @@ class Engine(Base):
     def __init__(self, setup):
         super().__init__(setup)
         import numpy as np
-        from runtime.graphs import assemble
+        from hotpath.runtime.prepare.graphs import assemble
 
         self._graphs = assemble.build(setup.network, setup.paths)
         self._sessions = [
@@ -65,7 +65,7 @@ def run(home, *arguments):
 
 CODE = """
 import sys
-from runtime import NoEngine, engines, load_tracker
+from hotpath.runtime import NoEngine, engines, load_tracker
 from tests.support import tiny
 
 assert engines.names()[-1] != "base" and "mine" in engines.choices(of_files=True)
@@ -93,5 +93,5 @@ def test_it_is_taken_by_its_name_and_listed_beside_files_that_can_not_be_importe
     (folder / "cut.py").write_text("class Engine(\n")
     told = run(home, "-c", CODE, toml)
     assert "same boxes: " in told and "its file can't be imported; there are: " in told
-    told = run(home, "-m", "runtime.networks", "show", toml)
+    told = run(home, "-m", "hotpath.runtime.track.cli.networks", "show", toml)
     assert "mine" in told and "runs on CPU, fp32, 1" in told

@@ -14,13 +14,13 @@ import pytest
 
 pytest.importorskip("onnxruntime")
 
-from boards import load_board
-from boards.build.engines import converted, rknn
-from boards.build.order import Order
-from calib.metrics import overlap
-from runtime import engines, load_tracker, loading
-from runtime.errors import BadNetwork, NetworkFailed, NoEngine
-from runtime.networks import load_network
+from hotpath.boards import load_board
+from hotpath.boards.build.engines import converted, rknn
+from hotpath.boards.build.order import Order
+from hotpath.calib.metrics import overlap
+from hotpath.runtime import engines, load_tracker, loading
+from hotpath.runtime.errors import BadNetwork, NetworkFailed, NoEngine
+from hotpath.runtime.networks import load_network
 from tests.support import ROOT, tiny
 from tests.support.clips import clip_at
 

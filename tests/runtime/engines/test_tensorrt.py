@@ -14,21 +14,21 @@ pytest.importorskip("onnx")
 import onnx
 from onnx import helper, numpy_helper
 
-import boards
-from boards.build import plans
-from boards.build import prepared as preparations
-from boards.build.engines import tensorrt
-from boards.build.order import Order
-from boards.errors import BuildFailed
-from kernels import cpu
-from kernels.errors import GpuFailed, NoGpu
-from runtime import bundle, engines, load_tracker, loading
-from runtime.devices.processor import Processor
-from runtime.engines.base import Setup
-from runtime.errors import NoEngine
-from runtime.networks import load_network
-from runtime.options import Options
-from runtime.tracker import Tracker
+from hotpath import boards
+from hotpath.boards.build import plans
+from hotpath.boards.build import prepared as preparations
+from hotpath.boards.build.engines import tensorrt
+from hotpath.boards.build.order import Order
+from hotpath.boards.errors import BuildFailed
+from hotpath.kernels import cpu
+from hotpath.kernels.errors import GpuFailed, NoGpu
+from hotpath.runtime import bundle, engines, load_tracker, loading
+from hotpath.runtime.devices.processor import Processor
+from hotpath.runtime.engines.base import Setup
+from hotpath.runtime.errors import NoEngine
+from hotpath.runtime.networks import load_network
+from hotpath.runtime.options import Options
+from hotpath.runtime.tracker import Tracker
 from tests.fakes.tensorrt import fake, machine
 from tests.support import ROOT, run, tiny, tiny_cut
 
@@ -395,7 +395,7 @@ def test_a_folder_prepared_for_float_tensors_is_prepared_again(tmp_path):
 IMPORTED = """
 import pathlib, sys
 sys.path.insert(0, {root!r})
-from runtime.engines import tensorrt
+from hotpath.runtime.engines import tensorrt
 print(tensorrt.load_library().loaded)
 """
 LIBRARY = """
@@ -423,10 +423,18 @@ DLA = "libnvdla_compiler.so: cannot open shared object file: No such file or dir
 @pytest.mark.parametrize(
     "driver, tensorrt, said",
     [
-        (None, "raise AssertionError", "no NVIDIA driver.*python -m boards"),
-        (100, "raise AssertionError", "does not start .no CUDA-capable device.*python -m boards"),
-        (0, "import nothing_of_that_name", "TensorRT can't be imported: .*python -m boards"),
-        (0, None, "TensorRT is not installed.*python -m boards"),
+        (None, "raise AssertionError", "no NVIDIA driver.*python -m hotpath boards"),
+        (
+            100,
+            "raise AssertionError",
+            "does not start .no CUDA-capable device.*python -m hotpath boards",
+        ),
+        (
+            0,
+            "import nothing_of_that_name",
+            "TensorRT can't be imported: .*python -m hotpath boards",
+        ),
+        (0, None, "TensorRT is not installed.*python -m hotpath boards"),
         (0, f"raise ImportError({DLA!r})", "libnvdla_compiler.*install nvidia-l4t-dla-compiler"),
     ],
 )
@@ -453,7 +461,7 @@ def test_no_memory_left_and_a_driver_too_old_are_one_sentence_each(board, tmp_pa
     with pytest.raises(GpuFailed, match="no memory left: .*out of memory.*isolate multi-user"):
         loading.open_bundle(made)
     board.machine.broken = True
-    too_old = "can't use the GPU: .*error: 35; run `python -m boards`"
+    too_old = "can't use the GPU: .*error: 35; run `python -m hotpath boards`"
     with pytest.raises(NoGpu, match=too_old):
         loading.open_bundle(made)
     assert board.devices[-1].closed

@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("onnxruntime")
 
-from runtime import load_tracker
+from hotpath.runtime import load_tracker
 from tests.fakes.tensorrt.whole import covered, follow, judge
 from tests.runtime.search.test_search import THRESHOLDS
 from tests.support import tiny, tiny_cut

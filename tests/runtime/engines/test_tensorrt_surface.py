@@ -9,8 +9,8 @@ import pytest
 
 pytest.importorskip("onnxruntime")
 
-from boards.build import plans, progress
-from runtime.engines import tensorrt as adapter
+from hotpath.boards.build import plans, progress
+from hotpath.runtime.engines import tensorrt as adapter
 from tests.fakes.tensorrt import fake, prepare
 from tests.support import run
 
@@ -94,8 +94,8 @@ def test_real_bindings_have_the_names_of_the_table_and_classes_to_derive_from(ve
     code = (
         f"import sys; sys.path.insert(0, {prepare.ROOT!r})\n"
         "import tensorrt_bindings as trt\n"
-        "from runtime.engines import tensorrt as adapter\n"
-        "from boards.build import plans, progress\n"
+        "from hotpath.runtime.engines import tensorrt as adapter\n"
+        "from hotpath.boards.build import plans, progress\n"
         "logger = adapter.make_logger(trt)\n"
         "logger.log(trt.ILogger.ERROR, 'bad'); logger.log(trt.ILogger.INFO, 'good')\n"
         "assert logger.errors == ['bad'] and logger.last() == 'bad'\n"

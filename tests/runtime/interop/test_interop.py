@@ -7,8 +7,8 @@ import sys
 import numpy as np
 import pytest
 
-from runtime.interop import coco
-from runtime.types import Box, Track
+from hotpath.runtime.interop import coco
+from hotpath.runtime.types import Box, Track
 
 TRACKS = {
     2: Track(Box(10.0, 20.0, 30.0, 40.0), 0.75, class_id=8, class_name="boat"),
@@ -30,14 +30,14 @@ def test_coco_dicts_are_json_and_hold_the_targets_that_are_not_lost():
 
 def test_a_missing_supervision_is_one_sentence_with_its_command(monkeypatch):
     monkeypatch.setitem(sys.modules, "supervision", None)
-    monkeypatch.delitem(sys.modules, "runtime.interop.supervision", raising=False)
+    monkeypatch.delitem(sys.modules, "hotpath.runtime.interop.supervision", raising=False)
     with pytest.raises(ImportError, match="supervision needs the package .*make setup ALSO=exam"):
-        importlib.import_module("runtime.interop.supervision")
+        importlib.import_module("hotpath.runtime.interop.supervision")
 
 
 def test_supervision_takes_the_targets_that_are_not_lost():
     sv = pytest.importorskip("supervision", reason="pip install supervision")
-    from runtime.interop.supervision import detections
+    from hotpath.runtime.interop.supervision import detections
 
     found = detections(TRACKS)
     np.testing.assert_allclose(found.xyxy, [[10, 20, 40, 60], [0.5, 60, 20.5, 70]])

@@ -4,9 +4,9 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from runtime.learner import samples
-from runtime.learner.classifier import Classifier, Pooling
-from runtime.types import Seen
+from hotpath.runtime.learner import samples
+from hotpath.runtime.learner.classifier import Classifier, Pooling
+from hotpath.runtime.types import Seen
 
 SIDE, STRIDE = 16, 16
 TARGET = np.array([0.0, 0.0, 64.0, 48.0])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from runtime.learner.ridge import FIRST, RIDGE, SHORT, Ridge
+from hotpath.runtime.learner.ridge import FIRST, RIDGE, SHORT, Ridge
 
 SIZE = 40
 

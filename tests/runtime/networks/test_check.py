@@ -6,11 +6,11 @@ import numpy as np
 import onnx
 import pytest
 
-from runtime import decode, load_tracker
-from runtime.errors import BadNetwork
-from runtime.graphs.counting import count, count_parts
-from runtime.networks import Network, load_network, names, schema
-from runtime.networks.__main__ import main
+from hotpath.runtime import decode, load_tracker
+from hotpath.runtime.errors import BadNetwork
+from hotpath.runtime.networks import Network, load_network, names, schema
+from hotpath.runtime.prepare.graphs.counting import count, count_parts
+from hotpath.runtime.track.cli.networks.__main__ import main
 from tests.support import blobs, tiny
 
 WRONG = """family = "points"

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-import boards
-from calib.metrics import overlap
-from runtime import DEFAULT_NETWORK, engines, load_tracker, precision
-from runtime.networks import FOLDER, default_of, load_network
-from runtime.track import main
+from hotpath import boards
+from hotpath.calib.metrics import overlap
+from hotpath.runtime import DEFAULT_NETWORK, engines, load_tracker, precision
+from hotpath.runtime.networks import FOLDER, default_of, load_network
+from hotpath.runtime.track.__main__ import main
 from tests.support import tiny
 
 SMALL, FAST = "kestrel_small", "kestrel_fast"

@@ -11,16 +11,16 @@ import threading
 
 import pytest
 
-from runtime import detect
-from runtime.errors import BadNetwork, UnknownNetwork
-from runtime.networks import __main__ as networks
-from runtime.networks import fetch, load_network
+from hotpath.runtime.errors import BadNetwork, UnknownNetwork
+from hotpath.runtime.networks import fetch, load_network
+from hotpath.runtime.track import detect
+from hotpath.runtime.track.cli.networks import __main__ as networks
 from tests.support import tiny, tiny_detector
 from tests.support.ports import ThreadingHTTPServer
 
 FETCHES = """
 import pathlib, sys
-from runtime.networks import fetch, load_network
+from hotpath.runtime.networks import fetch, load_network
 fetch.fetch(load_network(sys.argv[1]), pathlib.Path(sys.argv[2]), print)
 """
 CONTENT = bytes(range(256)) * 2000

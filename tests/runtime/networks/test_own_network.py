@@ -4,9 +4,9 @@ import numpy as np
 import onnx
 import pytest
 
-from runtime import load_tracker
-from runtime.errors import BadNetwork
-from runtime.networks import load_network
+from hotpath.runtime import load_tracker
+from hotpath.runtime.errors import BadNetwork
+from hotpath.runtime.networks import load_network
 from tests.support import blobs, tiny
 
 OWN = """family = "points"

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from calib.metrics import overlap
-from runtime import decode, engines, load_tracker
-from runtime.networks import load_network, names
+from hotpath.calib.metrics import overlap
+from hotpath.runtime import decode, engines, load_tracker
+from hotpath.runtime.networks import load_network, names
 from tests.support import blobs, tiny
 
 PAIRS = [name for name in names() if not load_network(name).file("head")]

@@ -8,18 +8,18 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from calib.metrics import overlap
-from kernels import cpu
-from runtime import colour, decode, load_targets, load_tracker, loading
-from runtime.devices.base import Look
-from runtime.devices.processor import Processor
-from runtime.networks import load_network
-from runtime.options import Options
-from runtime.presence import Presence, thresholds_of
-from runtime.search.search import CHECKS, CONFIRMED, EARLY, FOLLOWED, NEARLY, Search
-from runtime.search.windows import CHECK, COLOURED, HERE, NEAR, WIDE
-from runtime.tracker import Tracker
-from runtime.types import FOUND, LOST, Seen
+from hotpath.calib.metrics import overlap
+from hotpath.kernels import cpu
+from hotpath.runtime import colour, decode, load_targets, load_tracker, loading
+from hotpath.runtime.devices.base import Look
+from hotpath.runtime.devices.processor import Processor
+from hotpath.runtime.networks import load_network
+from hotpath.runtime.options import Options
+from hotpath.runtime.presence import Presence, thresholds_of
+from hotpath.runtime.search.search import CHECKS, CONFIRMED, EARLY, FOLLOWED, NEARLY, Search
+from hotpath.runtime.search.windows import CHECK, COLOURED, HERE, NEAR, WIDE
+from hotpath.runtime.tracker import Tracker
+from hotpath.runtime.types import FOUND, LOST, Seen
 from tests.support import ROOT, tiny
 
 SIDE = 40

@@ -5,9 +5,9 @@ import copy
 import numpy as np
 import pytest
 
-from runtime import geometry
-from runtime.networks import load_network
-from runtime.search import windows
+from hotpath.runtime import geometry
+from hotpath.runtime.networks import load_network
+from hotpath.runtime.search import windows
 
 NETWORK = load_network("kestrel")
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from runtime.detect.appearance import ALIKE, describe, remembered, similarity
+from hotpath.runtime.targets.appearance import ALIKE, describe, remembered, similarity
 from tests.support import tiny_detector
 
 

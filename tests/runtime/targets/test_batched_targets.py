@@ -8,13 +8,13 @@ import onnx
 import pytest
 from onnx import helper
 
-from kernels import cpu
-from runtime import engines, load_targets, load_tracker
-from runtime.devices.processor import Processor
-from runtime.errors import BadFrame, NotReady
-from runtime.graphs import assemble, batch
-from runtime.networks import load_network
-from runtime.targets.targets import Targets
+from hotpath.kernels import cpu
+from hotpath.runtime import engines, load_targets, load_tracker
+from hotpath.runtime.devices.processor import Processor
+from hotpath.runtime.errors import BadFrame, NotReady
+from hotpath.runtime.networks import load_network
+from hotpath.runtime.prepare.graphs import assemble, batch
+from hotpath.runtime.targets.targets import Targets
 from tests.conftest import ROOT
 from tests.support import blobs, tiny
 from tests.support.examples import few_of

@@ -5,10 +5,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from runtime import geometry, load_targets
-from runtime.networks import load_network
-from runtime.targets.exclusion import HELD, SAME, Exclusion
-from runtime.types import FOUND, LOST, TRACKED, UNSURE, Track
+from hotpath.runtime import geometry, load_targets
+from hotpath.runtime.networks import load_network
+from hotpath.runtime.targets.exclusion import HELD, SAME, Exclusion
+from hotpath.runtime.types import FOUND, LOST, TRACKED, UNSURE, Track
 from tests.support import tiny
 
 SEARCHED = {"lost_below": 0.5, "search_lost_below": 0.4, "look_above": 0.3, "found_above": 0.6}

@@ -9,12 +9,12 @@ import cv2
 import numpy as np
 import pytest
 
-from runtime import draw, load_targets
-from runtime.detect import load_detector
-from runtime.errors import BadBox, NotReady
-from runtime.targets.finding import MISSED, TargetFinder
-from runtime.targets.targets import Targets
-from runtime.track import main
+from hotpath.runtime import draw, load_targets
+from hotpath.runtime.errors import BadBox, NotReady
+from hotpath.runtime.targets.finding import MISSED, TargetFinder
+from hotpath.runtime.targets.targets import Targets
+from hotpath.runtime.track.__main__ import main
+from hotpath.runtime.track.detect import load_detector
 from tests.support import tiny, tiny_detector
 
 pytest.importorskip("onnxruntime")

@@ -6,7 +6,7 @@ import weakref
 
 import pytest
 
-from runtime import garbage
+from hotpath.runtime.track import garbage
 
 pytestmark = pytest.mark.skipif(sys.version_info < (3, 7), reason="Python 3.6 can't leave any out")
 

@@ -15,13 +15,13 @@ import numpy as np
 import onnx
 import pytest
 
-from calib.metrics import overlap
-from runtime.cli.profile import KEPT
-from runtime.motion import Motion
-from runtime.networks import __main__ as networks_command
-from runtime.track import main
-from runtime.types import Box, Track
-from runtime.video.sources import open_source
+from hotpath.calib.metrics import overlap
+from hotpath.runtime.motion import Motion
+from hotpath.runtime.track.__main__ import main
+from hotpath.runtime.track.cli.networks import __main__ as networks_command
+from hotpath.runtime.track.cli.profile import KEPT
+from hotpath.runtime.track.video.sources import open_source
+from hotpath.runtime.types import Box, Track
 from tests.support import run, tiny
 from tests.support.ports import free_port
 from tests.support.tiny import write_video
@@ -45,7 +45,14 @@ def world(tmp_path_factory):
 
 def command(folder, *arguments):
     """The command line, on the tiny network."""
-    words = [sys.executable, "-m", "runtime.track", "--network", folder / "tiny.toml", *arguments]
+    words = [
+        sys.executable,
+        "-m",
+        "hotpath.runtime.track",
+        "--network",
+        folder / "tiny.toml",
+        *arguments,
+    ]
     return [str(word) for word in words]
 
 
@@ -211,7 +218,7 @@ def test_a_recording_with_several_decoder_errors_ends_with_two(world, monkeypatc
             source.errors = errors
             yield source
 
-    monkeypatch.setattr("runtime.track.open_source", damaged)
+    monkeypatch.setattr("hotpath.runtime.track.__main__.open_source", damaged)
     assert here(world, "frames", "--frames", "2", "--no-show") == code
 
 
@@ -284,7 +291,7 @@ def test_memory_is_steady_once_as_many_times_as_are_kept_are_there(world, tmp_pa
 def test_networks_and_cameras_are_listed(networks_dir, monkeypatch, capsys):
     assert main(["--list-networks"]) == 0
     assert "nanotrack_v2" in capsys.readouterr().out
-    monkeypatch.setattr("runtime.track.list_cameras", lambda: [(7, "Emulated")])
+    monkeypatch.setattr("hotpath.runtime.track.__main__.list_cameras", lambda: [(7, "Emulated")])
     assert main(["--list-cameras"]) == 0
     assert capsys.readouterr().out == "cam7  Emulated\n"
     monkeypatch.setenv("NETWORKS_DIR", str(networks_dir))
@@ -333,7 +340,7 @@ def test_a_frame_without_a_finite_number_is_left_out_and_many_end_the_run(world,
 
 HANGS = """
 import sys, threading
-from runtime.track import StopRequest
+from hotpath.runtime.track.__main__ import StopRequest
 with StopRequest() as stop:
     print("ready", flush=True)
     lock = threading.Lock()

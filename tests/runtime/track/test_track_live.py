@@ -9,8 +9,8 @@ import time
 import numpy as np
 import pytest
 
-from calib.metrics import overlap
-from tests.runtime.test_track import box_text, boxes_of, command, lines_in, rows_of
+from hotpath.calib.metrics import overlap
+from tests.runtime.track.test_track import box_text, boxes_of, command, lines_in, rows_of
 from tests.support import tiny
 from tests.support.streams.mjpeg import MjpegServer
 

@@ -6,7 +6,8 @@ import sys
 import numpy as np
 import pytest
 
-from runtime import load_tracker, vot
+from hotpath.runtime import load_tracker
+from hotpath.runtime.track import vot
 from tests.conftest import ROOT
 from tests.support.tiny import film, write_network, write_pictures
 
@@ -24,7 +25,13 @@ def conversation(place):
     trax = pytest.importorskip("trax", reason="needs vot-trax")
     from trax import client
 
-    command = [sys.executable, "-m", "runtime.vot", "--network", str(place / "tiny.toml")]
+    command = [
+        sys.executable,
+        "-m",
+        "hotpath.runtime.track.vot",
+        "--network",
+        str(place / "tiny.toml"),
+    ]
     process = subprocess.Popen(
         command, cwd=str(ROOT), stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
     )

@@ -2,22 +2,22 @@
 
 ``Compiler`` reads the graphs (``graph``), merges parallel branches (``merge``), gives every map an
 address (``layout``), quantises (``quantise``), packs weights into tiles (``tiles``), orders the
-work (``schedule``) and writes the commands (``program``). It loads no files; ``calib.fpga.compile``
-does.
+work (``schedule``) and writes the commands (``program``). It loads no files;
+``hotpath.calib.fpga.compile`` does.
 """
 
 from typing import Any, Dict, List, NamedTuple, Tuple
 
-from kernels.fpga import tables
-from kernels.fpga.design.compiler import quantise, timing
-from kernels.fpga.design.compiler.features import Store
-from kernels.fpga.design.compiler.graph import Part
-from kernels.fpga.design.compiler.layers import CannotCompile, Map, Stored, View
-from kernels.fpga.design.compiler.layout import LANES, Buffer, lay_out
-from kernels.fpga.design.compiler.merge import merged
-from kernels.fpga.design.compiler.program import Writer
-from kernels.fpga.design.compiler.schedule import Scheduler, Work
-from kernels.fpga.design.compiler.tasks import Data
+from hotpath.kernels.fpga import tables
+from hotpath.kernels.fpga.design.compiler import quantise, timing
+from hotpath.kernels.fpga.design.compiler.features import Store
+from hotpath.kernels.fpga.design.compiler.graph import Part
+from hotpath.kernels.fpga.design.compiler.layers import CannotCompile, Map, Stored, View
+from hotpath.kernels.fpga.design.compiler.layout import LANES, Buffer, lay_out
+from hotpath.kernels.fpga.design.compiler.merge import merged
+from hotpath.kernels.fpga.design.compiler.program import Writer
+from hotpath.kernels.fpga.design.compiler.schedule import Scheduler, Work
+from hotpath.kernels.fpga.design.compiler.tasks import Data
 
 WORD = 16
 
@@ -43,7 +43,7 @@ class Compiler:
 
     Args:
         network: an object with ``name``, ``mean``, ``scale``, ``channels`` and, optionally,
-            ``score``, as ``runtime.networks.Network`` has them.
+            ``score``, as ``hotpath.runtime.networks.Network`` has them.
         models: dict of "exemplar" and "search" -> ONNX model.
         ranges: dict of "exemplar" and "search" -> dict of tensor -> (low, high).
         size_name: a section of ``sizes.toml``.

@@ -3,11 +3,11 @@
 A tile is sixteen positions of sixteen channels, which are sixteen unchanged words of the map.
 """
 
-from kernels.fpga import tables
-from kernels.fpga.design.compiler.layers import CannotCompile, Map
-from kernels.fpga.design.compiler.layout import LANES
-from kernels.fpga.design.compiler.program import Writer
-from kernels.fpga.design.compiler.schedule import Work
+from hotpath.kernels.fpga import tables
+from hotpath.kernels.fpga.design.compiler.layers import CannotCompile, Map
+from hotpath.kernels.fpga.design.compiler.layout import LANES
+from hotpath.kernels.fpga.design.compiler.program import Writer
+from hotpath.kernels.fpga.design.compiler.schedule import Work
 
 TILE = 256
 

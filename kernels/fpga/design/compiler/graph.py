@@ -11,7 +11,14 @@ from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 import numpy as np
 from onnx import helper, numpy_helper
 
-from kernels.fpga.design.compiler.layers import CannotCompile, Function, Layer, Map, Stored, View
+from hotpath.kernels.fpga.design.compiler.layers import (
+    CannotCompile,
+    Function,
+    Layer,
+    Map,
+    Stored,
+    View,
+)
 
 Output = Tuple[str, View, Optional[Function]]  # tensor's name, and what is behind the view
 HAS = (
@@ -33,7 +40,7 @@ class Part:
         """Read a graph.
 
         Args:
-            model: one of ``calib.qdq.parts``.
+            model: one of ``hotpath.calib.qdq.parts``.
             features: dict of input tensor -> ``View`` of what the exemplar's part left.
         """
         self._graph = model.graph

@@ -6,9 +6,9 @@ addresses is an integer with one bit for each, so that ``&`` compares two sets.
 
 from typing import Dict, Iterable, List, Optional, Sequence, Tuple
 
-from kernels.fpga import tables
-from kernels.fpga.design.model import PARAMS_ENTRIES
-from kernels.fpga.tables import Fields, Size
+from hotpath.kernels.fpga import tables
+from hotpath.kernels.fpga.design.model import PARAMS_ENTRIES
+from hotpath.kernels.fpga.tables import Fields, Size
 
 Touched = Dict[str, int]  # memory's name -> set of addresses
 

@@ -7,8 +7,8 @@ channels), which a convolution with rearranged weights reads and writes as any o
 
 from typing import Dict, List, Sequence, Tuple
 
-from kernels.fpga.design.compiler.graph import Part
-from kernels.fpga.design.compiler.layers import CannotCompile, Layer, Map
+from hotpath.kernels.fpga.design.compiler.graph import Part
+from hotpath.kernels.fpga.design.compiler.layers import CannotCompile, Layer, Map
 
 LANES = 16
 PAIR_CHANNELS = 8

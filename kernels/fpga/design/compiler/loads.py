@@ -7,12 +7,12 @@ loads would take their share of the memory's time.
 
 from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
 
-from kernels.fpga import tables
-from kernels.fpga.design.compiler import timing
-from kernels.fpga.design.compiler.arena import Arena
-from kernels.fpga.design.compiler.layers import CannotCompile
-from kernels.fpga.design.compiler.tasks import TILE, WORD, Command, Data, Task
-from kernels.fpga.design.model import PARAMS_BYTES, PARAMS_ENTRIES
+from hotpath.kernels.fpga import tables
+from hotpath.kernels.fpga.design.compiler import timing
+from hotpath.kernels.fpga.design.compiler.arena import Arena
+from hotpath.kernels.fpga.design.compiler.layers import CannotCompile
+from hotpath.kernels.fpga.design.compiler.tasks import TILE, WORD, Command, Data, Task
+from hotpath.kernels.fpga.design.model import PARAMS_BYTES, PARAMS_ENTRIES
 
 Ahead = Dict[int, List[Command]]  # number of a task -> loads before it
 

@@ -9,7 +9,7 @@ from typing import Dict, List, Sequence
 
 import numpy as np
 
-from kernels.fpga.design.compiler.layers import Layer, Map
+from hotpath.kernels.fpga.design.compiler.layers import Layer, Map
 
 LANES = 16
 

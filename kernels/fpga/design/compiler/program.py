@@ -10,17 +10,17 @@ from typing import Dict, List, Optional, Tuple
 
 import numpy as np
 
-from kernels.fpga import tables
-from kernels.fpga.design.compiler import hazards
-from kernels.fpga.design.compiler.arena import Arena
-from kernels.fpga.design.compiler.graph import Part
-from kernels.fpga.design.compiler.layers import CannotCompile, Layer
-from kernels.fpga.design.compiler.layout import Buffer
-from kernels.fpga.design.compiler.loads import Ahead, Loads, load, load_data
-from kernels.fpga.design.compiler.quantise import Numbers
-from kernels.fpga.design.compiler.tasks import Command, Data, Params, Task, Weights
-from kernels.fpga.design.compiler.tiles import Block
-from kernels.fpga.tables import Fields
+from hotpath.kernels.fpga import tables
+from hotpath.kernels.fpga.design.compiler import hazards
+from hotpath.kernels.fpga.design.compiler.arena import Arena
+from hotpath.kernels.fpga.design.compiler.graph import Part
+from hotpath.kernels.fpga.design.compiler.layers import CannotCompile, Layer
+from hotpath.kernels.fpga.design.compiler.layout import Buffer
+from hotpath.kernels.fpga.design.compiler.loads import Ahead, Loads, load, load_data
+from hotpath.kernels.fpga.design.compiler.quantise import Numbers
+from hotpath.kernels.fpga.design.compiler.tasks import Command, Data, Params, Task, Weights
+from hotpath.kernels.fpga.design.compiler.tiles import Block
+from hotpath.kernels.fpga.tables import Fields
 
 Times = Dict[Buffer, Dict[int, List[int]]]  # bank's row -> first and last task
 

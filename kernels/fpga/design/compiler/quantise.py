@@ -13,9 +13,9 @@ from typing import Any, Dict, NamedTuple, Optional, Tuple
 
 import numpy as np
 
-from kernels.fpga.design.compiler import exponents
-from kernels.fpga.design.compiler.graph import Part
-from kernels.fpga.design.compiler.layers import CannotCompile, Function, Layer, Map, Stored
+from hotpath.kernels.fpga.design.compiler import exponents
+from hotpath.kernels.fpga.design.compiler.graph import Part
+from hotpath.kernels.fpga.design.compiler.layers import CannotCompile, Function, Layer, Map, Stored
 
 Ranges = Dict[str, Tuple[float, float]]  # tensor -> (low, high)
 LIMIT = 2**31 - 1

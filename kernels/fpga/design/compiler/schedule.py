@@ -5,15 +5,15 @@ from typing import Any, Callable, List, Optional, Tuple
 
 import numpy as np
 
-from kernels.fpga import resize, tables
-from kernels.fpga.design.compiler import quantise, timing
-from kernels.fpga.design.compiler.graph import Part
-from kernels.fpga.design.compiler.layers import CannotCompile, Layer
-from kernels.fpga.design.compiler.layout import LANES, Buffer
-from kernels.fpga.design.compiler.program import Writer, rows_needed, strip_buffer
-from kernels.fpga.design.compiler.tasks import Command, Data, Params, Weights
-from kernels.fpga.design.compiler.tiles import Block, blocks_of
-from kernels.fpga.design.model import MOST_COLUMNS, PARAMS_BYTES, TILE
+from hotpath.kernels.fpga import resize, tables
+from hotpath.kernels.fpga.design.compiler import quantise, timing
+from hotpath.kernels.fpga.design.compiler.graph import Part
+from hotpath.kernels.fpga.design.compiler.layers import CannotCompile, Layer
+from hotpath.kernels.fpga.design.compiler.layout import LANES, Buffer
+from hotpath.kernels.fpga.design.compiler.program import Writer, rows_needed, strip_buffer
+from hotpath.kernels.fpga.design.compiler.tasks import Command, Data, Params, Weights
+from hotpath.kernels.fpga.design.compiler.tiles import Block, blocks_of
+from hotpath.kernels.fpga.design.model import MOST_COLUMNS, PARAMS_BYTES, TILE
 
 Made = Tuple[bytes, List[Command], float, int]  # program, commands, cycles, words
 Loaded = Tuple[List[Tuple[Block, Weights]], Params]

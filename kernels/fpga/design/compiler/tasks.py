@@ -4,9 +4,9 @@ from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
 
-from kernels.fpga.design.compiler.layout import Buffer
-from kernels.fpga.design.model import PARAMS_BYTES
-from kernels.fpga.tables import Fields
+from hotpath.kernels.fpga.design.compiler.layout import Buffer
+from hotpath.kernels.fpga.design.model import PARAMS_BYTES
+from hotpath.kernels.fpga.tables import Fields
 
 Command = Tuple[str, Fields, str]  # name, fields, layer
 Span = Tuple[Buffer, int, int]  # first row, end row

@@ -4,8 +4,8 @@ from typing import Any, List, Optional, Sequence, Tuple
 
 import numpy as np
 
-from kernels.fpga.design.compiler.layers import Layer, Map
-from kernels.fpga.design.compiler.layout import places
+from hotpath.kernels.fpga.design.compiler.layers import Layer, Map
+from hotpath.kernels.fpga.design.compiler.layout import places
 
 LANES = 16
 

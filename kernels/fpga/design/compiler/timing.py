@@ -6,8 +6,8 @@ simulation.
 
 from typing import Dict, List, Optional, Sequence, Tuple
 
-from kernels.fpga.design.compiler.hazards import UNITS
-from kernels.fpga.tables import Fields, Size
+from hotpath.kernels.fpga.design.compiler.hazards import UNITS
+from hotpath.kernels.fpga.tables import Fields, Size
 
 PIPELINE = 24  # cycles from a convolution's first step to its last word, about
 Command = Tuple[str, Fields, Optional[str]]  # name, fields with their waits, layer

@@ -14,8 +14,8 @@ import tempfile
 from multiprocessing.pool import ThreadPool
 from typing import Any, Dict, List, Optional, Sequence
 
-from kernels.commands import make
-from kernels.fpga import design
+from hotpath.kernels.commands import make
+from hotpath.kernels.fpga import design
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 OURS = ("harness.cpp", "engine.vlt")

@@ -20,14 +20,14 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import numpy as np
 
-from kernels.commands import make
-from kernels.errors import HotpathError
-from kernels.fpga import design, tables
-from kernels.fpga.design import model
-from kernels.fpga.design.model import BASE
-from kernels.fpga.design.sim import hwh
-from kernels.fpga.design.sim.build import CannotBuild
-from kernels.fpga.fabric import CELL
+from hotpath.kernels.commands import make
+from hotpath.kernels.errors import HotpathError
+from hotpath.kernels.fpga import design, tables
+from hotpath.kernels.fpga.design import model
+from hotpath.kernels.fpga.design.model import BASE
+from hotpath.kernels.fpga.design.sim import hwh
+from hotpath.kernels.fpga.design.sim.build import CannotBuild
+from hotpath.kernels.fpga.fabric import CELL
 
 NO_PYNQ: Optional[str] = None  # why PYNQ's library can't be loaded
 try:
@@ -216,7 +216,8 @@ def _checked(name: Optional[str], kind: str) -> str:
 
 
 def opener(kind: str) -> Callable[[Optional[str]], Tuple[SimulatedBoard, pathlib.Path]]:
-    """Return ``open_board`` as a function of only the board's name, for ``runtime.options``."""
+    """Return ``open_board`` as a function of only the board's name, for
+    ``hotpath.runtime.options``."""
     return functools.partial(open_board, kind=kind)
 
 
@@ -243,7 +244,7 @@ def open_board(
         if kind == "model":
             machine = model.Machine(size, **options)
         else:
-            from kernels.fpga.design.sim.rtl import Rtl
+            from hotpath.kernels.fpga.design.sim.rtl import Rtl
 
             machine = Rtl(size, **options)
     except CannotBuild as error:

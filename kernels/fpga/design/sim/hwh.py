@@ -11,7 +11,7 @@ import struct
 from typing import Any, Dict, Tuple
 from xml.sax.saxutils import quoteattr
 
-from kernels.fpga.fabric import CELL
+from hotpath.kernels.fpga.fabric import CELL
 
 TYPE = "xilinx.com:module_ref:hotpath_engine:1.0"
 AXI = "xilinx.com:interface:aximm:1.0"

@@ -10,8 +10,8 @@ from typing import Any, Dict, List, NamedTuple, Optional
 
 import numpy as np
 
-from kernels.fpga import tables
-from kernels.fpga.design.sim import build
+from hotpath.kernels.fpga import tables
+from hotpath.kernels.fpga.design.sim import build
 
 UNITS = ("LOAD", "CROP", "CONV", "STORE")
 FAULTS = {None: 0, "read": 1, "write": 2, "hang": 3}
@@ -57,7 +57,8 @@ class Rtl:
         size: as given.
 
     Raises:
-        kernels.fpga.design.sim.build.CannotBuild: Verilator or the compiler is missing or fails.
+        hotpath.kernels.fpga.design.sim.build.CannotBuild: Verilator or the compiler is missing or
+        fails.
     """
 
     def __init__(

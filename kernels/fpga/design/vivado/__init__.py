@@ -11,9 +11,9 @@ import shutil
 import subprocess
 from typing import Any, List, Tuple
 
-from kernels.errors import HotpathError
-from kernels.fpga import design
-from kernels.fpga.design.sim import hwh
+from hotpath.kernels.errors import HotpathError
+from hotpath.kernels.fpga import design
+from hotpath.kernels.fpga.design.sim import hwh
 
 SCRIPT = design.FOLDER / "vivado" / "overlay.tcl"
 WORK = design.ROOT / ".cache" / "vivado"

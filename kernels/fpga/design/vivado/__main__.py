@@ -1,15 +1,15 @@
-"""python -m kernels.fpga.design.vivado BOARD: make the overlay of a board with Vivado."""
+"""python -m hotpath.kernels.fpga.design.vivado BOARD: make the overlay of a board with Vivado."""
 
 import argparse
 import os
 import sys
 
-from kernels.errors import HotpathError
-from kernels.fpga.design import vivado
+from hotpath.kernels.errors import HotpathError
+from hotpath.kernels.fpga.design import vivado
 
 
 def main() -> int:
-    prog = "python -m kernels.fpga.design.vivado"
+    prog = "python -m hotpath.kernels.fpga.design.vivado"
     parser = argparse.ArgumentParser(prog=prog, description=__doc__)
     parser.add_argument("board", help="a section of sizes.toml, such as pynq_z2")
     parser.add_argument("--jobs", type=int, default=2, help="processes at once (default: 2)")

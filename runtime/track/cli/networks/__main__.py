@@ -6,12 +6,12 @@ import pathlib
 import sys
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
-from boards import toml
-from kernels.commands import Parser
-from runtime import canonical, decode, detect
-from runtime.errors import BadNetwork, HotpathError
-from runtime.network import check_folder
-from runtime.networks import (
+from hotpath.boards import toml
+from hotpath.kernels.commands import Parser
+from hotpath.runtime import canonical, decode
+from hotpath.runtime.errors import BadNetwork, HotpathError
+from hotpath.runtime.network import check_folder
+from hotpath.runtime.networks import (
     CACHE,
     Network,
     fetch,
@@ -21,6 +21,7 @@ from runtime.networks import (
     schema,
     sha256_of,
 )
+from hotpath.runtime.track import detect
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
@@ -80,7 +81,7 @@ def _add_parser(commands: Any) -> None:
 
 def add_network(options: argparse.Namespace) -> None:
     """Write the TOML for a user's own network."""
-    from runtime.cli.networks import add  # needs the onnx library
+    from hotpath.runtime.track.cli.networks import add  # needs the onnx library
 
     clips = [pathlib.Path(name) for name in options.clips if not name.endswith(".onnx")]
     # files that follow --clips DIR
@@ -124,7 +125,7 @@ def paths_of(network: Network, networks_dir: Optional[str]) -> Optional[Dict[str
 
 def show(options: argparse.Namespace) -> None:
     """Print the TOML's numbers, the cost of the graphs, and where they run."""
-    from runtime.cli.networks import support
+    from hotpath.runtime.track.cli.networks import support
 
     network = load_network(options.network)
     check_folder(options.networks_dir)
@@ -153,9 +154,11 @@ def _plain(value: Any) -> str:
 
 
 def _show_graphs(network: Network, paths: Dict[str, pathlib.Path]) -> None:
-    from kernels.fpga.design.compiler.graph import OPERATORS
-    from runtime.cli.networks import support  # needs the onnx library, as the graphs do
-    from runtime.graphs import assemble, counting
+    from hotpath.kernels.fpga.design.compiler.graph import OPERATORS
+    from hotpath.runtime.prepare.graphs import assemble, counting
+    from hotpath.runtime.track.cli.networks import (
+        support,  # needs the onnx library, as the graphs do
+    )
 
     print()
     print("{:<16} {:>11} {:>9}  {}".format("graph", "parameters", "MMAC", "tensors"))
@@ -213,7 +216,7 @@ def check(options: argparse.Namespace) -> int:
 
 def _try(network: Network, paths: Dict[str, pathlib.Path]) -> int:
     """Look at the weights and run the files on pictures. Returns the number of mistakes."""
-    from runtime.cli.networks import examine  # needs the onnx library
+    from hotpath.runtime.track.cli.networks import examine  # needs the onnx library
 
     for part, path in paths.items():
         entry = network.file(part)
@@ -244,7 +247,7 @@ def get(options: argparse.Namespace) -> None:
 
 def make_ready(network: Network, networks_dir: Optional[str]) -> None:
     """Make the canonical files for the preferred engine if this Python has one and onnx."""
-    from runtime import engines
+    from hotpath.runtime import engines
 
     for engine in engines.installed(network)[:1]:
         paths, form = network.locate(networks_dir), engines.find(engine).form()

@@ -7,9 +7,13 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Set
 
 from onnx import TensorProto, numpy_helper
 
-from boards import toml
-from kernels.commands import counted
-from runtime.cli.networks.choose import (
+from hotpath.boards import toml
+from hotpath.kernels.commands import counted
+from hotpath.runtime.errors import BadNetwork, BadOutput
+from hotpath.runtime.network import Network, sha256_of
+from hotpath.runtime.networks import find_toml, load_network, names
+from hotpath.runtime.prepare.graphs import models
+from hotpath.runtime.track.cli.networks.choose import (
     Choice,
     choose,
     finds_nothing,
@@ -17,17 +21,13 @@ from runtime.cli.networks.choose import (
     table_for,
     usual_answers,
 )
-from runtime.cli.networks.propose import Proposal, Table, propose
-from runtime.cli.networks.trial import Trial
-from runtime.cli.networks.trial_clips import Clip, bundled_clip, read_clips
-from runtime.errors import BadNetwork, BadOutput
-from runtime.graphs import models
-from runtime.network import Network, sha256_of
-from runtime.networks import find_toml, load_network, names
+from hotpath.runtime.track.cli.networks.propose import Proposal, Table, propose
+from hotpath.runtime.track.cli.networks.trial import Trial
+from hotpath.runtime.track.cli.networks.trial_clips import Clip, bundled_clip, read_clips
 
 LONGEST = 200  # letters of a name
 STEPS = 240  # of all clips together
-PROGRAM = pathlib.Path(__file__).resolve().parents[3]  # the checkout, or the installed package
+PROGRAM = pathlib.Path(__file__).resolve().parents[4]  # the checkout, or the installed package
 # Of the overlap that a box lacks which stays where it is, a tracker gains a share in one step.
 # On many clips published ones gained 0.39 to 0.76, and one that INT8 had damaged 0.12. On a single
 # clip good ones gained 0.01 to 0.70, so that there only a loss tells.

@@ -10,9 +10,9 @@ from typing import Any, List, Mapping, Optional, Tuple
 import cv2
 import numpy as np
 
-from kernels.golden import pack
-from runtime import engines
-from runtime.network import Network
+from hotpath.kernels.golden import pack
+from hotpath.runtime import engines
+from hotpath.runtime.network import Network
 
 LARGEST = 1e6  # of a map's numbers; the largest in use are distances of some hundred pixels
 

@@ -7,12 +7,12 @@ installed engines, and ``on_boards`` looks at the graph's operators.
 import pathlib
 from typing import Any, Dict, FrozenSet, List, Optional, Tuple
 
-import boards
-from kernels.commands import make
-from kernels.errors import NotOnGpu
-from runtime import engines
-from runtime.errors import BadNetwork, HotpathError
-from runtime.network import Network
+from hotpath import boards
+from hotpath.kernels.commands import make
+from hotpath.kernels.errors import NotOnGpu
+from hotpath.runtime import engines
+from hotpath.runtime.errors import BadNetwork, HotpathError
+from hotpath.runtime.network import Network
 
 Verdicts = List[Tuple[str, str]]  # (name of an engine or title of a board, sentence)
 
@@ -46,7 +46,7 @@ def _sentence(board: boards.Board, network: Network) -> str:
 
 def why_not_on_gpu(network: Network) -> Optional[str]:
     """Why crop and select of a network do not run on a GPU; None if they do."""
-    from runtime.devices.gpu import frame_settings
+    from hotpath.runtime.devices.gpu import frame_settings
 
     try:
         frame_settings(network)
@@ -94,7 +94,7 @@ def on_boards(graphs: Any, operators: FrozenSet[str]) -> Verdicts:
 
 def _taken_out(graphs: Any) -> Optional[str]:
     """What happens to correlations that an old TensorRT can't import; None if there is none."""
-    from runtime.graphs import cut
+    from hotpath.runtime.prepare.graphs import cut
 
     if not cut.find(graphs):
         return None

@@ -16,16 +16,16 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
-from kernels import cpu
-from runtime import decode, engines, geometry
-from runtime.boxes import overlaps
-from runtime.cli.networks.trial_clips import Clip
-from runtime.decode.shared import conventions
-from runtime.devices.base import Look
-from runtime.devices.processor import Processor
-from runtime.errors import HotpathError
-from runtime.network import Network
-from runtime.networks import schema
+from hotpath.kernels import cpu
+from hotpath.runtime import decode, engines, geometry
+from hotpath.runtime.boxes import overlaps
+from hotpath.runtime.decode.shared import conventions
+from hotpath.runtime.devices.base import Look
+from hotpath.runtime.devices.processor import Processor
+from hotpath.runtime.errors import HotpathError
+from hotpath.runtime.network import Network
+from hotpath.runtime.networks import schema
+from hotpath.runtime.track.cli.networks.trial_clips import Clip
 
 # The size of a target follows at once and nothing holds it back, so that wrong settings show.
 UNSMOOTHED = {"lr": 1.0, "lr_power": 0, "penalty": 0.0, "window": 0.2}

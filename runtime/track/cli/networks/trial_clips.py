@@ -5,13 +5,13 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Sequence, Tuple
 
 import numpy as np
 
-from kernels import cpu
-from runtime import engines
-from runtime.devices.processor import Processor
-from runtime.errors import BadSource, HotpathError
-from runtime.networks import load_network
-from runtime.tracker import Tracker
-from runtime.video import recorded, sequence
+from hotpath.kernels import cpu
+from hotpath.runtime import engines
+from hotpath.runtime.devices.processor import Processor
+from hotpath.runtime.errors import BadSource, HotpathError
+from hotpath.runtime.networks import load_network
+from hotpath.runtime.track.video import recorded, sequence
+from hotpath.runtime.tracker import Tracker
 
 SHIFT, SCALE = 0.2, 0.1  # of the box's mean side, and of the logarithm of its size
 MOST_FRAMES = 300  # of a clip that are looked at
@@ -19,7 +19,7 @@ SEED = 5
 
 # The clip of `make track`, with the box of the face. Its other boxes are those of the network that
 # comes with the runtime.
-BUNDLED = pathlib.Path(__file__).resolve().parents[3] / ".cache" / "carphone_pristine.mp4"
+BUNDLED = pathlib.Path(__file__).resolve().parents[4] / ".cache" / "carphone_pristine.mp4"
 FACE = (64.0, 34.0, 48.0, 65.0)
 TRUTH_BY = "kestrel"
 

@@ -8,7 +8,8 @@ A buffer is passed on unchanged, without a copy of its picture. Its box is a
 exact box, score and state as a parameter. A lost target has none. For each frame the element posts
 a message "hotpath" on the bus: pts, x, y, width, height (pixels of the frame), score and state.
 
-The GPU's crop reads a picture in a Jetson's NVMM without a copy; see ``runtime.video.nvmm``.
+The GPU's crop reads a picture in a Jetson's NVMM without a copy; see
+``hotpath.runtime.track.video.nvmm``.
 
 It needs GStreamer 1.18 or newer, and its binding for Python. Hotpath is loaded when the element
 starts, so that ``gst-inspect-1.0`` works without it. The tracker has its own thread, since a GPU's
@@ -75,7 +76,7 @@ class HotpathTrack(GstBase.BaseTransform):
 
     def _load(self) -> bool:
         try:
-            from runtime import load_tracker
+            from hotpath.runtime import load_tracker
 
             self._tracker = load_tracker(
                 self.network or None,
@@ -110,7 +111,7 @@ class HotpathTrack(GstBase.BaseTransform):
             if self._in_nvmm and self.draw:
                 raise ValueError("draw needs pictures of the processor; put nvvidconv before")
             if self._in_nvmm and self._buffers is None:
-                from runtime.video.nvmm import Buffers
+                from hotpath.runtime.track.video.nvmm import Buffers
 
                 self._buffers = Buffers()
         except Exception as error:
@@ -120,7 +121,7 @@ class HotpathTrack(GstBase.BaseTransform):
 
     def do_transform_ip(self, buffer: Any) -> Any:
         """Track in one frame."""
-        from runtime.errors import HotpathError
+        from hotpath.runtime.errors import HotpathError
 
         try:
             track = self._in_nvmm_track(buffer) if self._in_nvmm else self._mapped_track(buffer)
@@ -159,8 +160,8 @@ class HotpathTrack(GstBase.BaseTransform):
 
     def _begin(self, frame: Any, text: str) -> Any:
         """Take the target in a box; returns the ``Track`` of its first frame."""
-        from runtime.cli.boxes import parsed_box
-        from runtime.types import GIVEN_SCORE, Track, fitting_box
+        from hotpath.runtime.track.cli.boxes import parsed_box
+        from hotpath.runtime.types import GIVEN_SCORE, Track, fitting_box
 
         height, width = frame.shape[:2]
         box = fitting_box(parsed_box("box", text, (width, height)), frame.shape)
@@ -176,7 +177,7 @@ class HotpathTrack(GstBase.BaseTransform):
         """
         import numpy as np
 
-        from runtime.errors import BadFrame
+        from hotpath.runtime.errors import BadFrame
 
         meta, info = GstVideo.buffer_get_video_meta(buffer), self._info
         offsets, strides = (meta or info).offset, (meta or info).stride
@@ -201,8 +202,8 @@ class HotpathTrack(GstBase.BaseTransform):
 
     def _frame(self, planes: List[Any]) -> Any:
         """The frame as a tracker takes it."""
-        from kernels.planes import Planes
-        from runtime.pictures import PlanarFrame
+        from hotpath.kernels.planes import Planes
+        from hotpath.runtime.pictures import PlanarFrame
 
         if self._format == "BGR":
             return planes[0]

@@ -3,8 +3,8 @@
 import pathlib
 from typing import Any, Dict, Optional, Tuple
 
-from boards import toml
-from runtime.errors import HotpathError
+from hotpath.boards import toml
+from hotpath.runtime.errors import HotpathError
 
 DEFAULTS = pathlib.Path(__file__).resolve().parent / "gimbal.toml"
 FOLLOW = DEFAULTS.parent / "follow.toml"  # of the vehicle

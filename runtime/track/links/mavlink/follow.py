@@ -10,12 +10,12 @@ clock.
 import math
 from typing import Dict, List, Optional, Tuple
 
-from runtime.links.gimbal.control import Axis
-from runtime.links.mavlink import numbers as m
-from runtime.links.mavlink.geo import Geo
-from runtime.links.mavlink.messages import Message, Outgoing, View
-from runtime.links.mavlink.reports import boot_ms, command_long, status_text
-from runtime.links.steering import Ramp, Velocity, missing
+from hotpath.runtime.track.links.gimbal.control import Axis
+from hotpath.runtime.track.links.mavlink import numbers as m
+from hotpath.runtime.track.links.mavlink.geo import Geo
+from hotpath.runtime.track.links.mavlink.messages import Message, Outgoing, View
+from hotpath.runtime.track.links.mavlink.reports import boot_ms, command_long, status_text
+from hotpath.runtime.track.links.steering import Ramp, Velocity, missing
 
 Sticks = List[Optional[float]]  # positions from -1 to 1, throttle third; None: not known
 

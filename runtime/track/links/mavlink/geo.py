@@ -11,10 +11,15 @@ import math
 from collections import deque
 from typing import Any, Deque, Dict, List, Optional, Sequence, Tuple, TypeVar
 
-from runtime.links.gimbal.angles import Vector, pitch_yaw_of_quaternion, ray_of, turned
-from runtime.links.mavlink import numbers as m
-from runtime.links.mavlink.messages import Message, Outgoing, View
-from runtime.links.mavlink.reports import tracking_status
+from hotpath.runtime.track.links.gimbal.angles import (
+    Vector,
+    pitch_yaw_of_quaternion,
+    ray_of,
+    turned,
+)
+from hotpath.runtime.track.links.mavlink import numbers as m
+from hotpath.runtime.track.links.mavlink.messages import Message, Outgoing, View
+from hotpath.runtime.track.links.mavlink.reports import tracking_status
 
 Entry = TypeVar("Entry", bound=Tuple[float, ...])  # (seconds, angles ...)
 

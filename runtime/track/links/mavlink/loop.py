@@ -12,13 +12,13 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
-from runtime.detect import Detector
-from runtime.errors import HotpathError
-from runtime.links.control import Controller
-from runtime.links.mavlink.messages import View
-from runtime.links.mavlink.point import find_box, settled_boxes
-from runtime.pictures import bgr_of
-from runtime.types import Box, Track, TrackedFrame
+from hotpath.runtime.errors import HotpathError
+from hotpath.runtime.pictures import bgr_of
+from hotpath.runtime.track.detect import Detector
+from hotpath.runtime.track.links.control import Controller
+from hotpath.runtime.track.links.mavlink.messages import View
+from hotpath.runtime.track.links.mavlink.point import find_box, settled_boxes
+from hotpath.runtime.types import Box, Track, TrackedFrame
 
 POINT_S = 1.5  # longest search for the box of a point
 TURN_S = 0.02  # of it between two frames

@@ -3,7 +3,7 @@
 import math
 from typing import Any, Dict, NamedTuple, Optional, Tuple
 
-from runtime.types import Track
+from hotpath.runtime.types import Track
 
 Outgoing = Tuple[str, Dict[str, Any]]  # (name, fields) of a message to send
 
@@ -35,7 +35,7 @@ class View(NamedTuple):
         fps: frames a second that are tracked, or None.
         chosen: whether the target was selected over this link.
         changed_s: when the picture around the target changed last, on the same clock; see
-            ``runtime.links.steering``.
+            ``hotpath.runtime.track.links.steering``.
     """
 
     index: int  # type: ignore[assignment]  # in the place of a tuple's own method

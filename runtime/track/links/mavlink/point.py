@@ -17,11 +17,11 @@ from typing import Any, Callable, List, Optional, Sequence, Tuple
 import cv2
 import numpy as np
 
-from runtime.boxes import overlaps
-from runtime.detect import Detector
-from runtime.detect.boxes import boxes_around, nearest_to, smallest_at
-from runtime.errors import HotpathError
-from runtime.types import Box, checked_box
+from hotpath.runtime.boxes import overlaps
+from hotpath.runtime.errors import HotpathError
+from hotpath.runtime.track.detect import Detector
+from hotpath.runtime.track.detect.boxes import boxes_around, nearest_to, smallest_at
+from hotpath.runtime.types import Box, checked_box
 
 # where targets that are started in boxes end in the frame; None where the network failed
 Settle = Callable[[Sequence[Box]], Sequence[Optional[Box]]]
@@ -101,7 +101,7 @@ def settled_boxes(
     """Where targets that are started in boxes end in the same frame. The frame loop calls this.
 
     Args:
-        targets: ``runtime.targets.targets.Targets``.
+        targets: ``hotpath.runtime.targets.targets.Targets``.
         frame: BGR uint8 (H, W, 3).
         boxes: (x, y, w, h) each, pixels of the frame.
         budget_s: no other box is begun after that time.

@@ -10,10 +10,10 @@ import math
 import shutil
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from runtime.links.mavlink import numbers as m
-from runtime.links.mavlink.loop import Loop
-from runtime.links.mavlink.messages import Outgoing, View
-from runtime.types import Track
+from hotpath.runtime.track.links.mavlink import numbers as m
+from hotpath.runtime.track.links.mavlink.loop import Loop
+from hotpath.runtime.track.links.mavlink.messages import Outgoing, View
+from hotpath.runtime.types import Track
 
 
 class Stream(NamedTuple):

@@ -11,25 +11,30 @@ from typing import Any, Callable, Deque, List, Optional
 
 import numpy as np
 
-from kernels.commands import counted, why_unread
-from runtime.errors import BadOutput
-from runtime.links import steering
-from runtime.links.base import Context, Link, LinkThread
-from runtime.links.gimbal.angles import vertical_fov_deg
-from runtime.links.gimbal.control import Control
-from runtime.links.gimbal.settings import FOLLOW, load_settings
-from runtime.links.mavlink import numbers as m
-from runtime.links.mavlink import packets
-from runtime.links.mavlink.camera import Camera
-from runtime.links.mavlink.codec import Codec
-from runtime.links.mavlink.follow import Follow
-from runtime.links.mavlink.geo import Geo
-from runtime.links.mavlink.gimbal_manager import GimbalManager
-from runtime.links.mavlink.loop import Loop
-from runtime.links.mavlink.messages import Message, Outgoing, View
-from runtime.links.mavlink.reports import Identity, Stream
-from runtime.links.mavlink.transport import STATIONS, Address, Transport, open_transport
-from runtime.types import TrackedFrame
+from hotpath.kernels.commands import counted, why_unread
+from hotpath.runtime.errors import BadOutput
+from hotpath.runtime.track.links import steering
+from hotpath.runtime.track.links.base import Context, Link, LinkThread
+from hotpath.runtime.track.links.gimbal.angles import vertical_fov_deg
+from hotpath.runtime.track.links.gimbal.control import Control
+from hotpath.runtime.track.links.gimbal.settings import FOLLOW, load_settings
+from hotpath.runtime.track.links.mavlink import numbers as m
+from hotpath.runtime.track.links.mavlink import packets
+from hotpath.runtime.track.links.mavlink.camera import Camera
+from hotpath.runtime.track.links.mavlink.codec import Codec
+from hotpath.runtime.track.links.mavlink.follow import Follow
+from hotpath.runtime.track.links.mavlink.geo import Geo
+from hotpath.runtime.track.links.mavlink.gimbal_manager import GimbalManager
+from hotpath.runtime.track.links.mavlink.loop import Loop
+from hotpath.runtime.track.links.mavlink.messages import Message, Outgoing, View
+from hotpath.runtime.track.links.mavlink.reports import Identity, Stream
+from hotpath.runtime.track.links.mavlink.transport import (
+    STATIONS,
+    Address,
+    Transport,
+    open_transport,
+)
+from hotpath.runtime.types import TrackedFrame
 
 KEY_BYTES = 32
 WAIT_S = 0.05  # longest pause between two looks at what is due
@@ -306,7 +311,7 @@ def streams(options: Any) -> List[Stream]:
     """What a ground station is told of the streams of ``--stream``."""
     if not options.stream:
         return []
-    from runtime.links.stream.sender import parse_address, shown_address
+    from hotpath.runtime.track.links.stream.sender import parse_address, shown_address
 
     told = []
     for number, address in enumerate(options.stream, 1):

@@ -14,10 +14,10 @@ from urllib.parse import quote
 import cv2
 from aiohttp import web
 
-from runtime.links.control import Controller, Refused
-from runtime.pictures import AnyFrame, bgr_of
-from runtime.types import TrackedFrame
-from runtime.video.results import csv_line
+from hotpath.runtime.pictures import AnyFrame, bgr_of
+from hotpath.runtime.track.links.control import Controller, Refused
+from hotpath.runtime.track.video.results import csv_line
+from hotpath.runtime.types import TrackedFrame
 
 JPEG_QUALITY = 80
 BODY_S = 5.0  # a request's body must have arrived by then
@@ -221,7 +221,7 @@ def board_figures(sample: Dict[str, Any]) -> Dict[str, Any]:
     """What the page shows of a board's sensors: temp_c, clock_hz, clock, power_mw; None: unknown.
 
     Args:
-        sample: one reading of ``boards.telemetry``.
+        sample: one reading of ``hotpath.boards.telemetry``.
     """
     clock = "GPU" if sample.get("gpu_clock_hz") else "CPU"
     cores = [v for k, v in sample.items() if k.startswith("cpu") and k.endswith("_clock_hz") and v]

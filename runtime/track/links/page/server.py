@@ -22,14 +22,14 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Set, Tuple
 
 from aiohttp import WSMsgType, web
 
-from boards.detect import detect
-from boards.telemetry import Telemetry
-from runtime.errors import BadOutput, HotpathError
-from runtime.links.base import Context, Link, LinkThread, made_socket, shown_host
-from runtime.links.control import Controller, Refused
-from runtime.links.page import access, api
-from runtime.links.page.access import ConnectionLimiter, Guard
-from runtime.types import TrackedFrame
+from hotpath.boards.detect import detect
+from hotpath.boards.telemetry import Telemetry
+from hotpath.runtime.errors import BadOutput, HotpathError
+from hotpath.runtime.track.links.base import Context, Link, LinkThread, made_socket, shown_host
+from hotpath.runtime.track.links.control import Controller, Refused
+from hotpath.runtime.track.links.page import access, api
+from hotpath.runtime.track.links.page.access import ConnectionLimiter, Guard
+from hotpath.runtime.types import TrackedFrame
 
 FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "static")
 DESCRIPTION = "openapi.json"

@@ -14,10 +14,12 @@ from urllib.parse import unquote
 import cv2
 import numpy as np
 
-from kernels.commands import counted
-from runtime.errors import BadOutput
-from runtime.gstreamer import find_python
-from runtime.links.base import (
+from hotpath.kernels.commands import counted
+from hotpath.runtime.drawing import draw
+from hotpath.runtime.errors import BadOutput
+from hotpath.runtime.pictures import bgr_of
+from hotpath.runtime.track.gstreamer import find_python
+from hotpath.runtime.track.links.base import (
     Context,
     Link,
     LinkThread,
@@ -26,12 +28,17 @@ from runtime.links.base import (
     shown_host,
     split_address,
 )
-from runtime.links.stream.protocol import END, FRAME, HEADER, MAGIC, RECORD, STOP_RECORDING
-from runtime.pictures import bgr_of
-from runtime.types import TrackedFrame
-from runtime.video.draw import draw
-from runtime.video.output_file import check_ending, check_folder
-from runtime.video.save import letterbox
+from hotpath.runtime.track.links.stream.protocol import (
+    END,
+    FRAME,
+    HEADER,
+    MAGIC,
+    RECORD,
+    STOP_RECORDING,
+)
+from hotpath.runtime.track.video.output_file import check_ending, check_folder
+from hotpath.runtime.track.video.save import letterbox
+from hotpath.runtime.types import TrackedFrame
 
 PROCESS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "gst_process.py")
 START_S = 15.0  # for the process to find its encoder

@@ -2,9 +2,9 @@
 
 import pytest
 
-from boards import load_board, names
-from boards.build import engines
-from boards.errors import BuildFailed
+from hotpath.boards import load_board, names
+from hotpath.boards.build import engines
+from hotpath.boards.errors import BuildFailed
 
 
 def build_of(engine):
@@ -24,7 +24,7 @@ def test_an_engine_is_built_by_its_own_file_and_a_wrong_name_is_answered_with_th
 
 def test_a_new_engine_takes_the_networks_own_files_with_nothing_edited(tmp_path, monkeypatch):
     (tmp_path / "abacus.py").write_text(
-        "from runtime.engines import base\n"
+        "from hotpath.runtime.engines import base\n"
         "class Engine(base.Engine):\n"
         "    name, runs_files = 'abacus', True\n"
     )

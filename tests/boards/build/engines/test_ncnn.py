@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from boards import load_board
-from boards.build.engines import ncnn, ncnn_int8
-from boards.build.order import Order
-from boards.errors import BuildFailed
-from runtime.networks import load_network
+from hotpath.boards import load_board
+from hotpath.boards.build.engines import ncnn, ncnn_int8
+from hotpath.boards.build.order import Order
+from hotpath.boards.errors import BuildFailed
+from hotpath.runtime.networks import load_network
 from tests.support import tiny
 
 PARAM = """7767517

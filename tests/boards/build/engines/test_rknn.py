@@ -6,11 +6,11 @@ import types
 
 import pytest
 
-from boards import load_board
-from boards.build.engines import rknn
-from boards.build.order import Order
-from boards.errors import BuildFailed
-from runtime.networks import load_network
+from hotpath.boards import load_board
+from hotpath.boards.build.engines import rknn
+from hotpath.boards.build.order import Order
+from hotpath.boards.errors import BuildFailed
+from hotpath.runtime.networks import load_network
 
 ENTRY = """    {}:
         qtype: asym

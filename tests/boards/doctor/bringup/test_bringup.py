@@ -1,4 +1,4 @@
-"""``python -m boards bringup``: every step is told with its result and what to do."""
+"""``python -m hotpath boards bringup``: every step is told with its result and what to do."""
 
 import json
 
@@ -7,10 +7,10 @@ import pytest
 
 pytest.importorskip("onnxruntime")
 
-from boards import __main__ as command
-from boards import telemetry
-from boards.build.engines import tensorrt
-from boards.doctor.bringup import reference, steps
+from hotpath.boards import __main__ as command
+from hotpath.boards import telemetry
+from hotpath.boards.build.engines import tensorrt
+from hotpath.boards.doctor.bringup import reference, steps
 from tests.fakes.tensorrt import machine
 from tests.support.fake_gpu import python
 
@@ -140,7 +140,9 @@ def test_the_maps_are_those_of_the_network_that_ships(tmp_path):
     reference.make(path=str(tmp_path / "reference.npz"))
     with np.load(str(tmp_path / "reference.npz")) as now, np.load(str(reference.FILE)) as shipped:
         assert set(now.files) == set(shipped.files)
-        assert str(now["network"]) == str(shipped["network"]), "run boards.doctor.bringup.reference"
+        assert str(now["network"]) == str(shipped["network"]), (
+            "run hotpath.boards.doctor.bringup.reference"
+        )
         for name in ("exemplar", "search"):
             np.testing.assert_array_equal(now[name], shipped[name])
         for name in ("map0", "map1"):
@@ -161,9 +163,9 @@ def test_times_with_free_and_with_held_clocks_stand_together(nano, tmp_path, mon
 
 TIMES = """
 import json, pathlib, sys
-from boards.doctor.bringup import times
-from runtime import loading
-from runtime.options import Options
+from hotpath.boards.doctor.bringup import times
+from hotpath.runtime import loading
+from hotpath.runtime.options import Options
 from tests.fakes.tensorrt import whole
 
 folder = pathlib.Path(sys.argv[1])
@@ -184,7 +186,10 @@ def test_a_driver_that_does_not_start_fails_its_step_and_skips_those_that_need_i
     nano.driver.cu_init = 100
     code, told = bring_up(tmp_path)
     assert code == 1
-    assert told["driver"]["result"] == "failed" and "python -m boards" in told["driver"]["text"]
+    assert (
+        told["driver"]["result"] == "failed"
+        and "python -m hotpath boards" in told["driver"]["text"]
+    )
     assert {told[name]["result"] for name in ("device", "kernels", "correlation")} == {"skipped"}
     assert told["engine"]["result"] == "failed" and told["boxes"]["result"] == "skipped"
 

@@ -7,9 +7,9 @@ import pytest
 
 pytest.importorskip("pynq", reason="PYNQ's library is missing: make fpga")
 
-from boards.doctor.bringup import steps
-from kernels.fpga import tables
-from kernels.fpga.design import model
+from hotpath.boards.doctor.bringup import steps
+from hotpath.kernels.fpga import tables
+from hotpath.kernels.fpga.design import model
 from tests.support import fpga_bundle as bright
 
 

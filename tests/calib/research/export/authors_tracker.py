@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import torch
 
-from calib.research.export.one_stream import KINDS, timm_library
+from hotpath.calib.research.export.one_stream import KINDS, timm_library
 from tests.support import blobs
 
 TRACKERS = {

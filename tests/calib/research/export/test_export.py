@@ -13,10 +13,10 @@ pytest.importorskip("onnxruntime")
 import onnxruntime
 import torch
 
-from calib.errors import BadRun
-from calib.research.export import __main__ as export
-from calib.research.export.authors import AUTHORS, checkout, load_weights
-from runtime import load_tracker
+from hotpath.calib.errors import BadRun
+from hotpath.calib.research.export import __main__ as export
+from hotpath.calib.research.export.authors import AUTHORS, checkout, load_weights
+from hotpath.runtime import load_tracker
 from tests.calib.test_store import Planted
 from tests.support import blobs
 

@@ -13,12 +13,12 @@ pytest.importorskip("onnxruntime")
 
 import torch
 
-from calib.research.export import __main__ as export
-from calib.research.export import one_stream
-from calib.research.export.authors import checkout
-from runtime import load_tracker
-from runtime.graphs import assemble
-from runtime.networks import load_network
+from hotpath.calib.research.export import __main__ as export
+from hotpath.calib.research.export import one_stream
+from hotpath.calib.research.export.authors import checkout
+from hotpath.runtime import load_tracker
+from hotpath.runtime.networks import load_network
+from hotpath.runtime.prepare.graphs import assemble
 from tests.calib.research.export.authors_tracker import REFRESH_EVERY, film
 from tests.support import blobs
 

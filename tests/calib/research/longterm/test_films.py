@@ -6,10 +6,10 @@ import json
 import numpy as np
 import pytest
 
-from calib.clips import find_clips
-from calib.errors import BadClips, BadRun
-from calib.research.longterm import films
-from calib.research.longterm.timeline import LONGEST, SHORTEST, visible_share
+from hotpath.calib.clips import find_clips
+from hotpath.calib.errors import BadClips, BadRun
+from hotpath.calib.research.longterm import films
+from hotpath.calib.research.longterm.timeline import LONGEST, SHORTEST, visible_share
 from tests.calib.research.longterm.conftest import describe
 
 

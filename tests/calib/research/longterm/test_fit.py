@@ -2,8 +2,8 @@
 
 import pytest
 
-from calib.research.longterm import fit
-from runtime.networks import FOLDER, load_network
+from hotpath.calib.research.longterm import fit
+from hotpath.runtime.networks import FOLDER, load_network
 
 pytest.importorskip("onnxruntime")
 

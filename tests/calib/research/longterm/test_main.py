@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from calib.clips import find_clips
-from calib.research.longterm import __main__ as command
-from calib.research.longterm import films, judge
-from runtime.types import Track
+from hotpath.calib.clips import find_clips
+from hotpath.calib.research.longterm import __main__ as command
+from hotpath.calib.research.longterm import films, judge
+from hotpath.runtime.types import Track
 
 pytest.importorskip("onnxruntime")
 

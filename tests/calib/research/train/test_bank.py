@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from calib.errors import BadImages
-from calib.research.train.bank import SEQUENCE, STILL, VIDEO, build_bank, clip_group
+from hotpath.calib.errors import BadImages
+from hotpath.calib.research.train.bank import SEQUENCE, STILL, VIDEO, build_bank, clip_group
 from tests.calib.research.train.conftest import still
 from tests.support.clips import write_boxes
 from tests.support.tiny import write_video

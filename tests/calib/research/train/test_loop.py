@@ -4,9 +4,9 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the training needs torch: pip install '.[train]'")
 
-from calib.errors import TrainingStopped  # noqa: E402
-from calib.research.train import export, start  # noqa: E402  (after the check for torch)
-from calib.research.train.loop import WARM_UP, Log, Runner, Stage, load  # noqa: E402
+from hotpath.calib.errors import TrainingStopped  # noqa: E402
+from hotpath.calib.research.train import export, start  # noqa: E402  (after the check for torch)
+from hotpath.calib.research.train.loop import WARM_UP, Log, Runner, Stage, load  # noqa: E402
 from tests.calib.test_store import Planted  # noqa: E402
 
 

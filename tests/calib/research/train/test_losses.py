@@ -4,9 +4,9 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the training needs torch: pip install '.[train]'")
 
-from calib.research.train import losses  # noqa: E402  (after the check for torch)
-from calib.research.train.optimiser import orthogonal  # noqa: E402
-from calib.research.train.pairs import NEGATIVE, ONE_PICTURE  # noqa: E402
+from hotpath.calib.research.train import losses  # noqa: E402  (after the check for torch)
+from hotpath.calib.research.train.optimiser import orthogonal  # noqa: E402
+from hotpath.calib.research.train.pairs import NEGATIVE, ONE_PICTURE  # noqa: E402
 
 
 def batch(kind):

@@ -9,9 +9,9 @@ torch = pytest.importorskip("torch", reason="the training needs torch: pip insta
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 
-from calib.errors import TrainingStopped  # noqa: E402
-from calib.research.train import export, start  # noqa: E402  (after the check for torch)
-from runtime.networks import load_network  # noqa: E402
+from hotpath.calib.errors import TrainingStopped  # noqa: E402
+from hotpath.calib.research.train import export, start  # noqa: E402  (after the check for torch)
+from hotpath.runtime.networks import load_network  # noqa: E402
 from tests.support.training import used_network  # noqa: E402
 
 ALLOWED = {"Conv", "Relu", "Concat", "MatMul", "Reshape", "Transpose", "Constant", "Add"}

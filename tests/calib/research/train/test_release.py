@@ -7,12 +7,12 @@ import pytest
 torch = pytest.importorskip("torch", reason="the training needs torch: pip install '.[train]'")
 pytest.importorskip("onnxruntime")
 
-from boards.build import prepared  # noqa: E402
-from calib.errors import BadRun  # noqa: E402  (after the check for torch)
-from calib.research.longterm import films  # noqa: E402
-from calib.research.train import release  # noqa: E402
-from calib.research.train.network import Kestrel  # noqa: E402
-from runtime.networks import FOLDER, load_network  # noqa: E402
+from hotpath.boards.build import prepared  # noqa: E402
+from hotpath.calib.errors import BadRun  # noqa: E402  (after the check for torch)
+from hotpath.calib.research.longterm import films  # noqa: E402
+from hotpath.calib.research.train import release  # noqa: E402
+from hotpath.calib.research.train.network import Kestrel  # noqa: E402
+from hotpath.runtime.networks import FOLDER, load_network  # noqa: E402
 from tests.support import tiny  # noqa: E402
 from tests.support.clips import write_clip  # noqa: E402
 
@@ -88,7 +88,9 @@ def test_the_search_is_fitted_to_films_and_left_out_without(world, capsys):
     stay = f"search_lost_below {load_network('kestrel').search_lost_below:g}"
     assert "no --films are named; the thresholds of before stay: " + stay in said
     assert (folder / "kestrel.toml").read_text() == before
-    with pytest.raises(BadRun, match="no none.json; make it with calib.research.longterm.films"):
+    with pytest.raises(
+        BadRun, match="no none.json; make it with hotpath.calib.research.longterm.films"
+    ):
         release.run(options(world, "--steps", "search", "--films", "none.json"))
 
 
@@ -97,7 +99,7 @@ def test_a_search_that_cannot_be_fitted_stops_the_command(world, tmp_path, capsy
     film = dict(entry, alike={"clip": "away"}, events=[], seed=0)
     (tmp_path / "films.json").write_text(json.dumps({"format": films.FORMAT, "films": [film]}))
     more = ["--films", str(tmp_path / "films.json"), "--film-clips", str(world / "clips")]
-    with pytest.raises(BadRun, match="calib.research.longterm.fit failed"):
+    with pytest.raises(BadRun, match="hotpath.calib.research.longterm.fit failed"):
         release.run(options(world, "--steps", "search", "prepared", *more))
     said = capsys.readouterr().err
     assert "the films need the clip away" in said and "-- prepared" not in said

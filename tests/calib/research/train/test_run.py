@@ -11,9 +11,9 @@ import pytest
 torch = pytest.importorskip("torch", reason="the training needs torch: pip install '.[train]'")
 pytest.importorskip("openvino")
 
-from calib.errors import NoTeacher, TrainingStopped  # noqa: E402
-from calib.research.train import __main__ as training  # noqa: E402  (after the check for torch)
-from calib.research.train.stages import NAMES  # noqa: E402
+from hotpath.calib.errors import NoTeacher, TrainingStopped  # noqa: E402
+from hotpath.calib.research.train import __main__ as training  # noqa: E402  (after the check for torch)
+from hotpath.calib.research.train.stages import NAMES  # noqa: E402
 from tests.support import ROOT, tiny  # noqa: E402
 from tests.support.training import TEACHER, read_log, write_training  # noqa: E402
 
@@ -51,7 +51,7 @@ def judged(folder, stage):
 
 
 def test_one_command_goes_from_pictures_to_a_network_the_runtime_loads(world, tmp_path):
-    from runtime import load_tracker
+    from hotpath.runtime import load_tracker
 
     main(command(world, tmp_path))
     assert all(judged(tmp_path, stage) for stage in NAMES)
@@ -75,7 +75,7 @@ def test_a_killed_training_goes_on_to_the_very_same_weights(world, tmp_path):
     main(features(world, tmp_path / "fill", pairs=8))
     more = ["--processes", "0", "--checkpoint-seconds", "0.2"]  # the ring stays as it is
     arguments = features(world, tmp_path / "killed", *more, pairs=640)
-    started = [sys.executable, "-m", "calib.research.train", *arguments]
+    started = [sys.executable, "-m", "hotpath.calib.research.train", *arguments]
     process = subprocess.Popen(started, cwd=str(ROOT))
     checkpoint, limit = tmp_path / "killed" / "features.pt", time.monotonic() + 120
     while not checkpoint.is_file():

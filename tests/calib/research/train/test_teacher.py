@@ -6,13 +6,13 @@ import pytest
 torch = pytest.importorskip("torch", reason="the training needs torch: pip install '.[train]'")
 pytest.importorskip("openvino")
 
-from calib.research.train.bank import VIDEO, build_bank  # noqa: E402
-from calib.research.train.films import Films, follow_all  # noqa: E402
-from calib.research.train.network import Backbone  # noqa: E402
-from calib.research.train.start import begin_as_teacher  # noqa: E402
-from calib.research.train.teacher import Teacher  # noqa: E402
-from runtime import engines  # noqa: E402
-from runtime.networks import load_network  # noqa: E402
+from hotpath.calib.research.train.bank import VIDEO, build_bank  # noqa: E402
+from hotpath.calib.research.train.films import Films, follow_all  # noqa: E402
+from hotpath.calib.research.train.network import Backbone  # noqa: E402
+from hotpath.calib.research.train.start import begin_as_teacher  # noqa: E402
+from hotpath.calib.research.train.teacher import Teacher  # noqa: E402
+from hotpath.runtime import engines  # noqa: E402
+from hotpath.runtime.networks import load_network  # noqa: E402
 from tests.support.training import TEACHER, write_training  # noqa: E402
 
 

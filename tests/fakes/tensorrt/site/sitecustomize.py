@@ -17,10 +17,10 @@ class _Start:
 
     @staticmethod
     def find_spec(name, path=None, target=None):
-        if name == "runtime":
+        if name == "hotpath.runtime":
             sys.meta_path.remove(_Start)
-            import boards  # noqa: F401  (of the checkout that is run)
-            import kernels  # noqa: F401
+            import hotpath.boards
+            import hotpath.kernels  # noqa: F401  (of the checkout that is run)
 
             sys.path.insert(0, ROOT)
             try:

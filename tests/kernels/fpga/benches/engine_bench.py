@@ -14,9 +14,9 @@ from cocotb.triggers import ClockCycles
 from cocotb.types import LogicArray
 from cocotbext.axi import AxiBus, AxiLiteBus, AxiLiteMaster, AxiRam
 
-from kernels.fpga import tables
-from kernels.fpga.design.model import BASE, Machine
-from kernels.fpga.design.sim.build import PARAMETERS
+from hotpath.kernels.fpga import tables
+from hotpath.kernels.fpga.design.model import BASE, Machine
+from hotpath.kernels.fpga.design.sim.build import PARAMETERS
 from tests.kernels.fpga.benches.machine_bench import WORK
 from tests.kernels.fpga.benches.random_programs import Chains, random_program
 

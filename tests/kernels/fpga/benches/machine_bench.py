@@ -1,12 +1,12 @@
 """A bench for the FPGA engine's tests: puts data and commands into a machine's memory and runs it.
 
-Works with anything that has the interface of ``kernels.fpga.design.model.Machine``.
+Works with anything that has the interface of ``hotpath.kernels.fpga.design.model.Machine``.
 """
 
 import numpy as np
 
-from kernels.fpga import resize, tables
-from kernels.fpga.design.model import BASE
+from hotpath.kernels.fpga import resize, tables
+from hotpath.kernels.fpga.design.model import BASE
 
 PROGRAM, BUNDLE, WORK, RESIZE, FRAME = (n << 20 for n in (1, 2, 4, 6, 8))  # offsets in memory
 WORD = 16

@@ -6,8 +6,8 @@ result is the same.
 
 import numpy as np
 
-from kernels.fpga import tables
-from kernels.fpga.design.model import PARAMS_BYTES
+from hotpath.kernels.fpga import tables
+from hotpath.kernels.fpga.design.model import PARAMS_BYTES
 from tests.kernels.fpga.benches.machine_bench import WORD, Bench
 
 

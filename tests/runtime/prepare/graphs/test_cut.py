@@ -6,11 +6,11 @@ import numpy as np
 import onnx
 import pytest
 
-from boards.build import cut_check
-from boards.errors import BuildFailed
-from runtime.errors import BadNetwork
-from runtime.graphs import assemble, convert, cut
-from runtime.networks import load_network
+from hotpath.boards.build import cut_check
+from hotpath.boards.errors import BuildFailed
+from hotpath.runtime.errors import BadNetwork
+from hotpath.runtime.networks import load_network
+from hotpath.runtime.prepare.graphs import assemble, convert, cut
 from tests.support import tiny, tiny_cut
 
 pytest.importorskip("onnxruntime")

@@ -9,10 +9,10 @@ import numpy as np
 import onnx
 import pytest
 
-from runtime import load_tracker
-from runtime.errors import BadNetwork
-from runtime.graphs import models
-from runtime.networks import load_network
+from hotpath.runtime import load_tracker
+from hotpath.runtime.errors import BadNetwork
+from hotpath.runtime.networks import load_network
+from hotpath.runtime.prepare.graphs import models
 from tests.support import blobs, tiny
 from tests.support.examples import few_of
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from runtime.cli import options
-from runtime.cli.boxes import given_boxes
-from runtime.errors import BadBox
-from runtime.video.base import Source
+from hotpath.runtime.errors import BadBox
+from hotpath.runtime.track.cli import options
+from hotpath.runtime.track.cli.boxes import given_boxes
+from hotpath.runtime.track.video.base import Source
 
 pytestmark = pytest.mark.pythons("files of numbers as text")
 

@@ -5,9 +5,10 @@ import sys
 
 import pytest
 
-from runtime import track, video
-from runtime.errors import NoCamera
-from runtime.video import output_file, ros, save, window
+from hotpath.runtime.errors import NoCamera
+from hotpath.runtime.track import __main__ as track
+from hotpath.runtime.track import video
+from hotpath.runtime.track.video import output_file, ros, save, window
 from tests.support import tiny
 
 BOX = ["--box", "96,72,40,40"]
@@ -119,5 +120,5 @@ def forget_ros(monkeypatch, *absent):
         if name.split(".")[0] in ("rclpy", "cyclonedds"):
             monkeypatch.delitem(sys.modules, name)
     for name in ("ros_node", "dds"):
-        monkeypatch.delitem(sys.modules, f"runtime.video.{name}", raising=False)
+        monkeypatch.delitem(sys.modules, f"hotpath.runtime.track.video.{name}", raising=False)
         monkeypatch.delattr(video, name, raising=False)

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from runtime.cli import player as player_module
-from runtime.cli.player import Player
-from runtime.errors import BadBox
-from runtime.video.base import Source
+from hotpath.runtime.errors import BadBox
+from hotpath.runtime.track.cli import player as player_module
+from hotpath.runtime.track.cli.player import Player
+from hotpath.runtime.track.video.base import Source
 
 
 class Recording(Source):

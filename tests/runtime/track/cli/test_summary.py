@@ -2,10 +2,10 @@
 
 import pytest
 
-from runtime.cli.profile import Profile
-from runtime.cli.summary import Summary, lines_of
-from runtime.types import Box, Track
-from runtime.video.base import Source
+from hotpath.runtime.track.cli.profile import Profile
+from hotpath.runtime.track.cli.summary import Summary, lines_of
+from hotpath.runtime.track.video.base import Source
+from hotpath.runtime.types import Box, Track
 
 ENGINE = {"engine": "onnxruntime", "version": "1.10", "precision": "fp32"}
 

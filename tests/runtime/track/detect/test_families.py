@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from runtime.detect import describe
-from runtime.detect.families import deim, fastestdet, yolox
-from runtime.errors import BadNetwork
+from hotpath.runtime.errors import BadNetwork
+from hotpath.runtime.track.detect import describe
+from hotpath.runtime.track.detect.families import deim, fastestdet, yolox
 
 
 def near(found, wanted):

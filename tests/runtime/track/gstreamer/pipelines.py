@@ -96,7 +96,7 @@ def back(recover):
 
 def seen(colours):
     """The colour of a picture as a tracker takes it, and the options of that tracker."""
-    import runtime
+    from hotpath import runtime
 
     class Tracker:
         def __init__(self, network, **options):

@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 import pytest
 
-from runtime.gstreamer import __main__ as gstreamer
-from runtime.gstreamer import find_python
-from runtime.track import main
+from hotpath.runtime.track.__main__ import main
+from hotpath.runtime.track.gstreamer import __main__ as gstreamer
+from hotpath.runtime.track.gstreamer import find_python
 from tests.support import run
 
 PIPELINES = pathlib.Path(__file__).resolve().parent / "pipelines.py"
@@ -24,7 +24,7 @@ START = "box=140,100,40,40"  # of the ball in 320x240
 def environment(tmp_path_factory):
     if shutil.which("gst-launch-1.0") is None:
         pytest.skip("no gst-launch-1.0 (Debian: gstreamer1.0-tools)")
-    asked = run([sys.executable, "-m", "runtime.gstreamer"])
+    asked = run([sys.executable, "-m", "hotpath.runtime.track.gstreamer"])
     if asked.returncode == 2:
         pytest.skip(asked.stderr.strip())
     assert asked.returncode == 0, asked.stderr
@@ -164,10 +164,8 @@ def test_a_system_that_can_not_run_the_element_is_told(monkeypatch, tmp_path, ca
 def test_the_command_names_each_folder_once_and_has_a_help(monkeypatch, capsys):
     ours = "{}.{}".format(*sys.version_info)
     monkeypatch.setattr(gstreamer, "find_python", lambda: (sys.executable, ours))
-    monkeypatch.setattr(
-        gstreamer, "HERE", pathlib.Path(np.__file__).resolve().parents[1] / "a/b/gst"
-    )
-    monkeypatch.setattr(gstreamer, "__package__", "hotpath.runtime.gstreamer")
+    installed = pathlib.Path(np.__file__).resolve().parents[1] / "hotpath/__init__.py"
+    monkeypatch.setattr(gstreamer.hotpath, "__file__", str(installed))
     assert gstreamer.main([]) == 0
     (line,) = [line for line in capsys.readouterr().out.splitlines() if "PYTHONPATH" in line]
     packages = str(pathlib.Path(np.__file__).resolve().parents[1])

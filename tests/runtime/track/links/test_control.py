@@ -6,9 +6,9 @@ from unittest.mock import MagicMock, Mock
 import numpy as np
 import pytest
 
-from runtime.links.control import Controller, Refused
-from runtime.links.frame_buffer import FrameBuffer
-from runtime.types import Box, Track, TrackedFrame
+from hotpath.runtime.track.links.control import Controller, Refused
+from hotpath.runtime.track.links.frame_buffer import FrameBuffer
+from hotpath.runtime.types import Box, Track, TrackedFrame
 
 FRAME = np.zeros((10, 10, 3), np.uint8)
 

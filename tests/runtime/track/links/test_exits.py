@@ -11,7 +11,7 @@ pytest.importorskip("onnxruntime")
 pytest.importorskip("psutil")
 
 from tests import soak
-from tests.runtime.links.mavlink.test_clients import autopilot
+from tests.runtime.track.links.mavlink.test_clients import autopilot
 from tests.support import tiny
 from tests.support.mavlink_client import connected
 from tests.support.onvif_camera import OnvifCamera, part

@@ -15,13 +15,13 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from runtime.cli.links import check_links
-from runtime.cli.options import parse
-from runtime.errors import BadOutput
-from runtime.links import onvif as product
-from runtime.links.base import Context
-from runtime.links.onvif import Camera, Law, PtzLink, open_link
-from runtime.types import Box, Track, TrackedFrame
+from hotpath.runtime.errors import BadOutput
+from hotpath.runtime.track.cli.links import check_links
+from hotpath.runtime.track.cli.options import parse
+from hotpath.runtime.track.links import onvif as product
+from hotpath.runtime.track.links.base import Context
+from hotpath.runtime.track.links.onvif import Camera, Law, PtzLink, open_link
+from hotpath.runtime.types import Box, Track, TrackedFrame
 from tests.support import tiny
 from tests.support.onvif_camera import SIZE, OnvifCamera, part
 from tests.support.streams.mjpeg import MjpegServer
@@ -106,7 +106,7 @@ def test_every_request_is_what_onvifs_wsdl_asks_for(camera):
 
 
 def test_a_ball_stays_in_the_picture(camera):
-    from runtime import load_targets
+    from hotpath.runtime import load_targets
 
     link, targets, step_s = opened(camera, share=0.3), load_targets(), 1 / 10
     off, sizes = [], []
@@ -323,7 +323,7 @@ def test_a_run_turns_the_camera_and_hides_the_password(camera, tmp_path):
     watched = tiny.write_network(tmp_path, tiny.watched(lost_below=0.001))
     words = ["--network", watched, "--box", "10,10,40,40", "--no-show"]
     words += ["--gimbal", address(camera), "--gimbal-login", login, "--video"]
-    command = [sys.executable, "-m", "runtime.track", *map(str, words)]
+    command = [sys.executable, "-m", "hotpath.runtime.track", *map(str, words)]
     out = dict(cwd=str(ROOT), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     with MjpegServer() as server:
         process, deadline = subprocess.Popen([*command, server.address], **out), time.time() + 60

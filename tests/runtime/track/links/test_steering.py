@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 import pytest
 
-from runtime.errors import BadOutput
-from runtime.links import steering
-from runtime.links.steering import Contents, Evidence, Ramp, missing
-from runtime.pictures import JpegFrame, PlanarFrame
-from runtime.types import Box, Track
+from hotpath.runtime.errors import BadOutput
+from hotpath.runtime.pictures import JpegFrame, PlanarFrame
+from hotpath.runtime.track.links import steering
+from hotpath.runtime.track.links.steering import Contents, Evidence, Ramp, missing
+from hotpath.runtime.types import Box, Track
 from tests.support.pictures_in_planes import planes_of
 
 TRACK = Track(Box(100, 80, 40, 30), 0.9)

@@ -12,17 +12,17 @@ import pytest
 
 pytest.importorskip("pymavlink")
 
-from runtime.links.gimbal.control import Control
-from runtime.links.gimbal.settings import FOLLOW, load_settings
-from runtime.links.mavlink import numbers as m
-from runtime.links.mavlink.follow import Follow
-from runtime.links.mavlink.geo import Geo
-from runtime.links.mavlink.gimbal_manager import GimbalManager
-from runtime.links.mavlink.messages import Message, View
-from runtime.links.onvif import Law
-from runtime.links.steering import Contents, Ramp, missing
-from runtime.pictures import JpegFrame, PlanarFrame
-from runtime.types import Box, Track
+from hotpath.runtime.pictures import JpegFrame, PlanarFrame
+from hotpath.runtime.track.links.gimbal.control import Control
+from hotpath.runtime.track.links.gimbal.settings import FOLLOW, load_settings
+from hotpath.runtime.track.links.mavlink import numbers as m
+from hotpath.runtime.track.links.mavlink.follow import Follow
+from hotpath.runtime.track.links.mavlink.geo import Geo
+from hotpath.runtime.track.links.mavlink.gimbal_manager import GimbalManager
+from hotpath.runtime.track.links.mavlink.messages import Message, View
+from hotpath.runtime.track.links.onvif import Law
+from hotpath.runtime.track.links.steering import Contents, Ramp, missing
+from hotpath.runtime.types import Box, Track
 from tests.support.pictures_in_planes import planes_of
 
 SIZE, FPS, FOV = (160, 120), 30, (60.0, 46.0)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from runtime.pictures import can_read_planes
+from hotpath.runtime.pictures import can_read_planes
 
 
 @pytest.fixture(params=[False, True], ids=["opencv", "pyav"])

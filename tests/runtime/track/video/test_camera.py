@@ -20,11 +20,11 @@ IMPORTS = """
 import json, time
 import cv2
 import numpy as np
-from runtime.errors import NoCamera
-from runtime.pictures import Picture, bgr_of
-from runtime.video import v4l2
-from runtime.video.cameras import Camera
-from runtime.video.sources import open_source
+from hotpath.runtime.errors import NoCamera
+from hotpath.runtime.pictures import Picture, bgr_of
+from hotpath.runtime.track.video import v4l2
+from hotpath.runtime.track.video.cameras import Camera
+from hotpath.runtime.track.video.sources import open_source
 from tests.support.streams import scene
 
 def opened(size=None):

@@ -5,11 +5,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from runtime.pictures import bgr_of, can_read_planes
-from runtime.video import base, hardware, pyav
-from runtime.video.save import Video
-from runtime.video.sources import open_source
-from tests.runtime.video.test_sources import read_all
+from hotpath.runtime.pictures import bgr_of, can_read_planes
+from hotpath.runtime.track.video import base, hardware, pyav
+from hotpath.runtime.track.video.save import Video
+from hotpath.runtime.track.video.sources import open_source
+from tests.runtime.track.video.test_sources import read_all
 from tests.support import tiny
 
 av = pytest.importorskip("av")

@@ -12,13 +12,13 @@ import cv2
 import numpy as np
 import pytest
 
-from runtime.errors import BadSource
-from runtime.pictures import JpegFrame, bgr_of
-from runtime.video import cameras, sources
-from runtime.video.base import WAITING
-from runtime.video.cameras import OPEN_TIMEOUT_S, Stream
-from runtime.video.live import LONGEST_PAUSE_S, LiveSource
-from runtime.video.sources import open_source
+from hotpath.runtime.errors import BadSource
+from hotpath.runtime.pictures import JpegFrame, bgr_of
+from hotpath.runtime.track.video import cameras, sources
+from hotpath.runtime.track.video.base import WAITING
+from hotpath.runtime.track.video.cameras import OPEN_TIMEOUT_S, Stream
+from hotpath.runtime.track.video.live import LONGEST_PAUSE_S, LiveSource
+from hotpath.runtime.track.video.sources import open_source
 from tests.support import ROOT
 from tests.support.streams import rtsp, scene, watch
 from tests.support.streams.mjpeg import FAULT_AFTER, MjpegServer
@@ -217,7 +217,7 @@ def test_a_program_ends_at_once_while_a_source_is_read():
     """Python would take libraries down beside the thread that is inside them."""
     code = (
         "import atexit, threading, time\n"
-        "from runtime.video.live import READING, end_program\n"
+        "from hotpath.runtime.track.video.live import READING, end_program\n"
         "atexit.register(print, 'libraries go down')\n"
         "reader = dict(target=time.sleep, args=(60,), name=READING + 'cam0', daemon=True)\n"
         "threading.Thread(**reader).start()\n"

@@ -5,13 +5,13 @@ import sys
 
 import pytest
 
-from tests.runtime.video.test_sources import write_pictures, write_video
+from tests.runtime.track.video.test_sources import write_pictures, write_video
 from tests.support import ROOT, run
 
 READ_ALL = (
-    "import sys; from runtime.cli.progress import quiet; quiet()\n"
-    "from runtime.errors import BadSource\n"
-    "from runtime.video.sources import open_source\n"
+    "import sys; from hotpath.runtime.track.cli.progress import quiet; quiet()\n"
+    "from hotpath.runtime.errors import BadSource\n"
+    "from hotpath.runtime.track.video.sources import open_source\n"
     "count = 0\n"
     "try:\n"
     "    with open_source(sys.argv[1]) as source:\n"

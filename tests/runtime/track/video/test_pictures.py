@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 import pytest
 
-from runtime.errors import BadSource
-from runtime.video.recorded import read_picture
-from runtime.video.sources import open_source
-from tests.runtime.video.test_sources import read_all, write_pictures
+from hotpath.runtime.errors import BadSource
+from hotpath.runtime.track.video.recorded import read_picture
+from hotpath.runtime.track.video.sources import open_source
+from tests.runtime.track.video.test_sources import read_all, write_pictures
 from tests.support.streams import scene
 
 

@@ -15,8 +15,8 @@ import time
 import numpy as np
 import pytest
 
-from runtime.errors import BadOutput
-from runtime.video.results import COLUMNS, Results
+from hotpath.runtime.errors import BadOutput
+from hotpath.runtime.track.video.results import COLUMNS, Results
 from tests.support import ROOT
 from tests.support.disks import small_disk
 
@@ -24,8 +24,8 @@ pytestmark = pytest.mark.pythons("files, pipes and signals")
 
 IMPORTS = (
     "import os, signal, sys\n"
-    "from runtime.errors import BadOutput\n"
-    "from runtime.video.results import Results\n"
+    "from hotpath.runtime.errors import BadOutput\n"
+    "from hotpath.runtime.track.video.results import Results\n"
 )
 
 

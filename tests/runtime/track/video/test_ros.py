@@ -11,14 +11,14 @@ import cv2
 import numpy as np
 import pytest
 
-from runtime.errors import BadOutput, BadSource, NoCamera
-from runtime.links.ros import RosLink
-from runtime.types import Box, Track, TrackedFrame
-from runtime.video import ros
-from runtime.video.sources import open_source
+from hotpath.runtime.errors import BadOutput, BadSource, NoCamera
+from hotpath.runtime.track.links.ros import RosLink
+from hotpath.runtime.track.video import ros
+from hotpath.runtime.track.video.sources import open_source
+from hotpath.runtime.types import Box, Track, TrackedFrame
 
 rosbags = pytest.importorskip("rosbags.rosbag2", reason="make setup ALSO=ros")
-dds = pytest.importorskip("runtime.video.dds", reason="make setup ALSO=ros")
+dds = pytest.importorskip("hotpath.runtime.track.video.dds", reason="make setup ALSO=ros")
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore  # noqa: E402
 
 STORE = get_typestore(Stores.ROS2_HUMBLE)
@@ -194,7 +194,9 @@ def test_a_damaged_bag_gives_what_it_can_and_a_sentence(bag, tmp_path):
         open_source(str(tmp_path / "x.mcap"))
 
 
-@pytest.mark.parametrize("program", ["runtime.track", "tests.fakes.ros"], ids=["dds", "rclpy"])
+@pytest.mark.parametrize(
+    "program", ["hotpath.runtime.track", "tests.fakes.ros"], ids=["dds", "rclpy"]
+)
 def test_a_peer_shows_pictures_asks_for_a_target_and_gets_its_boxes(program):
     # others on this computer may run the same test
     environment = dict(os.environ, ROS_DOMAIN_ID=str(1 + os.getpid() % 200))

@@ -2,10 +2,10 @@
 
 import pytest
 
-from runtime.errors import BadSource
-from runtime.video.sequence import read_boxes
-from runtime.video.sources import open_source, reads
-from tests.runtime.video.test_sources import write_pictures
+from hotpath.runtime.errors import BadSource
+from hotpath.runtime.track.video.sequence import read_boxes
+from hotpath.runtime.track.video.sources import open_source, reads
+from tests.runtime.track.video.test_sources import write_pictures
 
 
 def first_box(folder):

@@ -12,14 +12,21 @@ import cv2
 import numpy as np
 import pytest
 
-from runtime.errors import BadFrame, BadSource, NoCamera
-from runtime.pictures import Picture, bgr_of, can_read_planes
-from runtime.video.base import to_bgr
-from runtime.video.cameras import CSI_BGR, CSI_NV12, CSI_SINK, Camera, CsiCamera, list_cameras
-from runtime.video.raw import RawCapture
-from runtime.video.recorded import natural_key
-from runtime.video.save import Video
-from runtime.video.sources import open_source, reads
+from hotpath.runtime.errors import BadFrame, BadSource, NoCamera
+from hotpath.runtime.pictures import Picture, bgr_of, can_read_planes
+from hotpath.runtime.track.video.base import to_bgr
+from hotpath.runtime.track.video.cameras import (
+    CSI_BGR,
+    CSI_NV12,
+    CSI_SINK,
+    Camera,
+    CsiCamera,
+    list_cameras,
+)
+from hotpath.runtime.track.video.raw import RawCapture
+from hotpath.runtime.track.video.recorded import natural_key
+from hotpath.runtime.track.video.save import Video
+from hotpath.runtime.track.video.sources import open_source, reads
 from tests.support import ROOT, run, tiny
 from tests.support.streams import rtsp, scene
 
@@ -133,8 +140,8 @@ def test_a_file_that_is_no_video_is_refused_in_one_sentence(tmp_path, content, w
 def test_a_refused_file_leaves_standard_error_to_the_command_line(tmp_path, planes):
     (tmp_path / "a.mp4").write_bytes(b"\0\0\0\x10ftypisom" + bytes(500))
     code = (
-        "import sys; from runtime.cli.progress import quiet; quiet()\n"
-        "from runtime.video.sources import open_source\n"
+        "import sys; from hotpath.runtime.track.cli.progress import quiet; quiet()\n"
+        "from hotpath.runtime.track.video.sources import open_source\n"
         f"try: open_source(sys.argv[1], planes={planes})\n"
         "except Exception as error: print(error)\n"
     )

@@ -8,10 +8,10 @@ from socketserver import BaseRequestHandler, ThreadingTCPServer
 
 import pytest
 
-from runtime.errors import BadSource
-from runtime.video.save import Video
-from runtime.video.sources import open_source
-from tests.runtime.video.test_sources import read_until_broken, write_video
+from hotpath.runtime.errors import BadSource
+from hotpath.runtime.track.video.save import Video
+from hotpath.runtime.track.video.sources import open_source
+from tests.runtime.track.video.test_sources import read_until_broken, write_video
 from tests.support.ports import ThreadingHTTPServer
 from tests.support.streams import scene
 

@@ -2,13 +2,13 @@
 
 import pytest
 
-import boards
-from kernels.errors import NotOnGpu
-from runtime import decode
-from runtime.cli.networks import support
-from runtime.devices.gpu import frame_settings
-from runtime.networks import load_network, names
-from runtime.networks.__main__ import main
+from hotpath import boards
+from hotpath.kernels.errors import NotOnGpu
+from hotpath.runtime import decode
+from hotpath.runtime.devices.gpu import frame_settings
+from hotpath.runtime.networks import load_network, names
+from hotpath.runtime.track.cli.networks import support
+from hotpath.runtime.track.cli.networks.__main__ import main
 
 
 @pytest.mark.parametrize("name", names())

@@ -4,9 +4,15 @@ import math
 
 import pytest
 
-from runtime.links.gimbal import angles
-from runtime.links.gimbal.control import Camera, Control
-from runtime.links.gimbal.settings import DEFAULTS, FOLLOW, RANGES, BadSettings, load_settings
+from hotpath.runtime.track.links.gimbal import angles
+from hotpath.runtime.track.links.gimbal.control import Camera, Control
+from hotpath.runtime.track.links.gimbal.settings import (
+    DEFAULTS,
+    FOLLOW,
+    RANGES,
+    BadSettings,
+    load_settings,
+)
 from tests.support.quaternions import quaternion_of
 
 SIZE = (640, 480)

@@ -9,13 +9,19 @@ import pytest
 pytest.importorskip("pymavlink")
 from pymavlink.dialects.v20 import common
 
-from runtime.links.control import Refused
-from runtime.links.mavlink import numbers as m
-from runtime.links.mavlink.camera import CLOCK_MODULUS_MS, GIVE_UP_S, Camera
-from runtime.links.mavlink.codec import Codec
-from runtime.links.mavlink.messages import Message, View
-from runtime.links.mavlink.reports import OLD_REQUESTS, Identity, Stream, boot_ms, command_long
-from runtime.types import Track
+from hotpath.runtime.track.links.control import Refused
+from hotpath.runtime.track.links.mavlink import numbers as m
+from hotpath.runtime.track.links.mavlink.camera import CLOCK_MODULUS_MS, GIVE_UP_S, Camera
+from hotpath.runtime.track.links.mavlink.codec import Codec
+from hotpath.runtime.track.links.mavlink.messages import Message, View
+from hotpath.runtime.track.links.mavlink.reports import (
+    OLD_REQUESTS,
+    Identity,
+    Stream,
+    boot_ms,
+    command_long,
+)
+from hotpath.runtime.types import Track
 
 NAN = float("nan")
 STREAM = Stream(m.STREAM_RTSP, "rtsp://10.0.0.1:8554/live", "tracked", 4000000)

@@ -8,8 +8,8 @@ import pytest
 pytest.importorskip("pymavlink")
 from pymavlink.dialects.v20 import common
 
-from runtime.links.gimbal.settings import FOLLOW, load_settings
-from runtime.links.mavlink.messages import Message
+from hotpath.runtime.track.links.gimbal.settings import FOLLOW, load_settings
+from hotpath.runtime.track.links.mavlink.messages import Message
 from tests.drone.multicopter import PX4_OFFBOARD, Flight, Multicopter, circling, walking
 
 SPEED = 3.0  # metres a second that the flights below may reach

@@ -6,9 +6,9 @@ import pytest
 
 pytest.importorskip("pymavlink")
 
-from runtime.links.mavlink.geo import Geo
-from runtime.links.mavlink.messages import Message, View
-from runtime.types import Track
+from hotpath.runtime.track.links.mavlink.geo import Geo
+from hotpath.runtime.track.links.mavlink.messages import Message, View
+from hotpath.runtime.types import Track
 from tests.support.quaternions import quaternion_of
 
 SIZE = (640, 480)

@@ -5,13 +5,13 @@ import pytest
 
 pytest.importorskip("pymavlink")
 
-from runtime import load_targets
-from runtime.links.gimbal.control import Control
-from runtime.links.gimbal.settings import load_settings
-from runtime.links.mavlink.codec import Codec
-from runtime.links.mavlink.gimbal_manager import GimbalManager
-from runtime.links.mavlink.messages import Message, View
-from runtime.types import Track
+from hotpath.runtime import load_targets
+from hotpath.runtime.track.links.gimbal.control import Control
+from hotpath.runtime.track.links.gimbal.settings import load_settings
+from hotpath.runtime.track.links.mavlink.codec import Codec
+from hotpath.runtime.track.links.mavlink.gimbal_manager import GimbalManager
+from hotpath.runtime.track.links.mavlink.messages import Message, View
+from hotpath.runtime.types import Track
 from tests.drone import closed_loop as sim
 
 ME, OTHER = (1, 100), (255, 190)

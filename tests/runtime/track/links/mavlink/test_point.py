@@ -9,19 +9,19 @@ import pytest
 pytest.importorskip("pymavlink")
 pytest.importorskip("onnxruntime")
 
-from runtime.boxes import overlaps
-from runtime.cli.detector import open_detector, open_finder
-from runtime.cli.options import parse
-from runtime.detect import load_detector
-from runtime.errors import NetworkFailed
-from runtime.links.control import Refused
-from runtime.links.frame_buffer import FrameBuffer
-from runtime.links.mavlink import loop
-from runtime.links.mavlink.codec import Codec
-from runtime.links.mavlink.point import PART, candidates, find_box, settled_boxes
-from runtime.links.mavlink.reports import command_long
-from runtime.pictures import Picture
-from runtime.types import Box
+from hotpath.runtime.boxes import overlaps
+from hotpath.runtime.errors import NetworkFailed
+from hotpath.runtime.pictures import Picture
+from hotpath.runtime.track.cli.detector import open_detector, open_finder
+from hotpath.runtime.track.cli.options import parse
+from hotpath.runtime.track.detect import load_detector
+from hotpath.runtime.track.links.control import Refused
+from hotpath.runtime.track.links.frame_buffer import FrameBuffer
+from hotpath.runtime.track.links.mavlink import loop
+from hotpath.runtime.track.links.mavlink.codec import Codec
+from hotpath.runtime.track.links.mavlink.point import PART, candidates, find_box, settled_boxes
+from hotpath.runtime.track.links.mavlink.reports import command_long
+from hotpath.runtime.types import Box
 from tests.support import tiny_detector
 
 SIZE = 256

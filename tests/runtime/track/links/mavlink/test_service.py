@@ -12,14 +12,14 @@ import pytest
 pytest.importorskip("pymavlink")
 from pymavlink.dialects.v20 import common
 
-from kernels.planes import Planes
-from runtime.errors import BadOutput
-from runtime.links.base import BrokenLink
-from runtime.links.mavlink import numbers, packets, reports
-from runtime.links.mavlink.codec import Codec
-from runtime.links.mavlink.service import read_key, streams
-from runtime.links.mavlink.transport import open_transport
-from runtime.pictures import PlanarFrame
+from hotpath.kernels.planes import Planes
+from hotpath.runtime.errors import BadOutput
+from hotpath.runtime.pictures import PlanarFrame
+from hotpath.runtime.track.links.base import BrokenLink
+from hotpath.runtime.track.links.mavlink import numbers, packets, reports
+from hotpath.runtime.track.links.mavlink.codec import Codec
+from hotpath.runtime.track.links.mavlink.service import read_key, streams
+from hotpath.runtime.track.links.mavlink.transport import open_transport
 from tests.support.ports import free_port
 
 KEY = hashlib.sha256(b"key").digest()

@@ -11,8 +11,8 @@ pytest.importorskip("pymavlink")
 pytest.importorskip("openvino")
 from pymavlink.dialects.v20 import common
 
-from runtime.video.save import Video
-from tests.runtime.links.stream.test_sender import needs_gstreamer
+from hotpath.runtime.track.video.save import Video
+from tests.runtime.track.links.stream.test_sender import needs_gstreamer
 from tests.support import tiny
 from tests.support.mavlink_client import connected
 from tests.support.ports import free_port

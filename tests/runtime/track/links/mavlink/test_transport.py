@@ -9,9 +9,9 @@ import time
 
 import pytest
 
-from runtime.errors import BadOutput
-from runtime.links.mavlink import transport as product
-from runtime.links.mavlink.transport import (
+from hotpath.runtime.errors import BadOutput
+from hotpath.runtime.track.links.mavlink import transport as product
+from hotpath.runtime.track.links.mavlink.transport import (
     BACKLOG_BYTES,
     PEERS,
     PEERS_OF_ADDRESS,

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from calib.metrics import overlap
+from hotpath.calib.metrics import overlap
 from tests import support
 from tests.support import pages
 from tests.support.streams.mjpeg import MjpegServer

@@ -7,9 +7,9 @@ import time
 import numpy as np
 import pytest
 
-from calib.metrics import overlap
-from runtime.video.sources import open_source
-from tests.runtime.video.test_sources import read_all
+from hotpath.calib.metrics import overlap
+from hotpath.runtime.track.video.sources import open_source
+from tests.runtime.track.video.test_sources import read_all
 from tests.support import pages
 from tests.support.streams.mjpeg import MjpegServer
 

@@ -14,9 +14,9 @@ import time
 import numpy as np
 import pytest
 
-from runtime.errors import BadOutput
-from runtime.links.stream import sender
-from runtime.types import Track, TrackedFrame
+from hotpath.runtime.errors import BadOutput
+from hotpath.runtime.track.links.stream import sender
+from hotpath.runtime.types import Track, TrackedFrame
 from tests import support
 from tests.support.disks import small_disk
 from tests.support.ports import free_port

@@ -103,8 +103,8 @@ JETSON := $(wildcard /etc/nv_tegra_release)
 ON_BOARD = $(shell p=hotpath-venv/bin/python; test -e "$$HOME/$$p" && echo '"$$HOME"'/$$p || echo python3)
 RUN := $(if $(JETSON),$(if $(filter override,$(origin PYTHON)),"$$PYTHON",$(ON_BOARD)),$(PY))
 
-# H.264, and windows where they are shown
-TRACK := setup $(WHICH)-save $(if $(filter --show,$(SHOW)),$(WHICH)-window)
+# windows where they are shown
+TRACK := setup $(if $(filter --show,$(SHOW)),$(WHICH)-window)
 
 track: $(if $(JETSON),,$(TRACK)) $(if $(filter $(CLIP),$(VIDEO)),$(CLIP)) ## follow an object: out/track.mp4 and out/track.csv
 	@mkdir -p out
@@ -251,7 +251,7 @@ release: able-to-release $(DEV) $(WHICH)-release $(CLIP) ## sdist and wheels (x8
 	  $(PY) -m auditwheel repair -w out/release "$$wheel" || exit; done
 	@mv $(RELEASE)/*.tar.gz out/release && $(PY) -m twine check --strict out/release/*
 	@"$$PYTHON" -m venv $(RELEASE)/fresh
-	@$(RELEASE)/fresh/$(subst $(VENV)/,,$(PY)) $(RUN_PIP) "$$(echo out/release/*x86_64.whl)[host,save]"
+	@$(RELEASE)/fresh/$(subst $(VENV)/,,$(PY)) $(RUN_PIP) "$$(echo out/release/*x86_64.whl)[host]"
 	@$(RELEASE)/fresh/bin/hotpath $(TRY) $(RELEASE)/wheel.csv
 	@$(PY) -m hotpath.runtime.$(TRY) $(RELEASE)/checkout.csv
 	@cmp $(RELEASE)/wheel.csv $(RELEASE)/checkout.csv

@@ -52,10 +52,13 @@ def short(prog: str) -> str:
     return re.sub("^python3? -m ", "", prog)
 
 
-def needs(what: str, package: str, error: ImportError, extra: str) -> str:
-    """The sentence for a package that is not installed, or that can't be loaded."""
-    why = why_unloaded(error, package)
-    return f"{what} needs the package {package}{why}; run `{make('setup', ALSO=extra)}`"
+def needs(what: str, package: str, error: ImportError, extra: str = "") -> str:
+    """The sentence for a package that is not installed, or that can't be loaded.
+
+    A package without an extra comes with every computer. Only boards lack it.
+    """
+    command = make("setup", ALSO=extra) if extra else f"pip install {package}"
+    return f"{what} needs the package {package}{why_unloaded(error, package)}; run `{command}`"
 
 
 def why_unloaded(error: ImportError, *packages: str) -> str:

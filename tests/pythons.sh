@@ -79,7 +79,7 @@ except ImportError:  # before Python 3.11
 with open("pyproject.toml", "rb") as file:
     project = tomllib.load(file)["project"]
 print("\n".join(project["dependencies"]))
-for extra in ("host", "save", "page", "mavlink", "test"):
+for extra in ("host", "page", "mavlink", "test"):
     print("\n".join(project["optional-dependencies"][extra]))
 EOF
 printf '%s\n' "$@" | xargs -P "${JOBS:-2}" -n 1 tests/pythons.sh --one

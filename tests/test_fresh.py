@@ -30,9 +30,9 @@ def requirements(package):
 @pytest.mark.parametrize(
     "machine, kernel, brought",
     [
-        ("x86_64", "6.1.0-18-amd64", {"opencv-python-headless", "onnx", "openvino"}),
-        ("aarch64", "6.6.31-rpi-v8", {"opencv-python-headless", "onnx", "onnxruntime"}),
-        ("arm64", "23.5.0", {"opencv-python-headless", "onnx", "onnxruntime"}),
+        ("x86_64", "6.1.0-18-amd64", {"opencv-python-headless", "onnx", "av", "openvino"}),
+        ("aarch64", "6.6.31-rpi-v8", {"opencv-python-headless", "onnx", "av", "onnxruntime"}),
+        ("arm64", "23.5.0", {"opencv-python-headless", "onnx", "av", "onnxruntime"}),
         ("armv7l", "6.1.21-v7+", set()),
         ("aarch64", "4.9.140-tegra", set()),
         ("aarch64", "5.15.148-tegra", set()),

@@ -81,17 +81,17 @@ def test_a_name_is_guessed_where_it_is_nearly_right_and_not_else():
 
 
 def test_a_package_that_is_missing_or_broken_is_one_sentence():
-    missing = commands.needs("--save", "av", ModuleNotFoundError("No module", name="av"), "save")
-    assert missing == "--save needs the package av; run `make setup ALSO=save`"
-    broken = commands.needs("--save", "av", ImportError("GLIBC_2.34 not found"), "save")
-    assert "needs the package av, which can't be loaded (GLIBC_2.34 not found); run `make" in broken
+    missing = commands.needs("--x", "trax", ModuleNotFoundError("No module", name="trax"), "vot")
+    assert missing == "--x needs the package trax; run `make setup ALSO=vot`"
+    broken = commands.needs("--x", "trax", ImportError("GLIBC_2.34 not found"), "vot")
+    assert "package trax, which can't be loaded (GLIBC_2.34 not found); run `make" in broken
 
 
 def test_a_package_that_lacks_another_one_is_not_called_missing():
-    for name in ("numpy", "av._core"):
+    for name in ("numpy", "trax._core"):
         lacks = ModuleNotFoundError(f"No module named '{name}'", name=name)
-        told = commands.needs("--save", "av", lacks, "save")
-        assert f"needs the package av, which can't be loaded (No module named '{name}'); " in told
+        told = commands.needs("--x", "trax", lacks, "vot")
+        assert f"needs the package trax, which can't be loaded (No module named '{name}'); " in told
 
 
 @pytest.mark.parametrize("name", ["kernels.py", "runtime/__init__.py"])

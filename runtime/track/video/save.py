@@ -246,7 +246,7 @@ def load_pyav(name: str) -> Any:
                 f"{name}: saving a video needs the package av{why_unloaded(error, 'av')}; there is "
                 "none for this Python; use --results, or --record FILE.mkv"
             ) from None
-        raise BadOutput(needs(f"{name}: saving a video", "av", error, "save")) from None
+        raise BadOutput(needs(f"{name}: saving a video", "av", error)) from None
     return av
 
 

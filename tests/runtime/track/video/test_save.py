@@ -191,7 +191,7 @@ def test_a_video_that_cant_be_written_is_refused_before_the_first_frame(tmp_path
 
 def test_without_pyav_one_sentence_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "av", None)
-    with pytest.raises(BadOutput, match="needs the package av; run `make setup ALSO=save`"):
+    with pytest.raises(BadOutput, match="needs the package av; run `pip install av`"):
         Video(str(tmp_path / "a.mp4"), 30)
     assert os.listdir(str(tmp_path)) == []
 

@@ -23,7 +23,11 @@ ALIKE = ("board", "model", "release", "libraries", "network")
 
 
 def run(
-    path: str, network: Optional[str], engines: str, say: Callable[[str], None] = print
+    path: str,
+    network: Optional[str],
+    engines: str,
+    provider: Optional[str] = None,
+    say: Callable[[str], None] = print,
 ) -> Dict[str, Any]:
     """Run all steps and write the evidence.
 
@@ -34,6 +38,7 @@ def run(
             libraries, its times with free or with held clocks are kept.
         network: name or TOML of the network to build and track; None for the board's.
         engines: folder of bundles; the bundle is built there when it is missing.
+        provider: of ONNX Runtime, which then takes TensorRT's place; None for the board's engine.
         say: function of one sentence.
 
     Returns:
@@ -42,7 +47,7 @@ def run(
     Raises:
         BadSnapshot: the evidence can't be written.
     """
-    state = steps.State(network, engines, say)
+    state = steps.State(network, engines, say, provider)
     here = dict(_board(), network=state.network)
     state.times = _times_of(path, {key: here[key] for key in ALIKE})
     evidence: Dict[str, Any] = {"format": FORMAT, "steps": [], "complete": False}

@@ -70,11 +70,19 @@ class State:
         network: name or TOML; None for the board's.
         folder: folder of all bundles.
         say: function of one sentence.
+        provider: of ONNX Runtime, which then takes TensorRT's place.
     """
 
-    def __init__(self, network: Optional[str], folder: str, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        network: Optional[str],
+        folder: str,
+        say: Callable[[str], None],
+        provider: Optional[str] = None,
+    ) -> None:
         self.folder = folder
         self.say = say
+        self.provider = provider
         self.detection = detect.detect()
         self.network = network or default_of(self.detection.board)
         self.telemetry = Telemetry("/", self.detection.board)
@@ -127,6 +135,8 @@ def software(state: State) -> str:
     """Look for missing packages and known traps."""
     situation = Situation(state.detection, installed.look(Root("/")), dict(os.environ))
     lacking, caught = missing(situation), traps(situation)
+    if state.provider:
+        lacking = [entry for entry in lacking if entry.name != "tensorrt"]
     if lacking:
         names = ", ".join(entry.name for entry in lacking)
         raise StepFailed("missing: " + names, f"run `{lacking[0].command}`")
@@ -207,9 +217,10 @@ def engine(state: State) -> str:
     if found is None:
         raise Skip("the board is not known")
     network = load_network(state.network)
-    order = Order(found, network, found.precision["default"], state.folder)
+    precision = "fp32" if state.provider else found.precision["default"]
+    order = Order(found, network, precision, state.folder, provider=state.provider)
     if not (order.target / "bundle.json").is_file():
-        build = engines.build_of(found)
+        build = engines.build_files if order.provider else engines.build_of(found)
         if build(order, state.say) is None:
             raise StepFailed("the bundle was not built", f"run `{order.command()}`")
     state.loaded = loading.load(Options(bundle=str(order.target), precision=order.precision))

@@ -57,7 +57,7 @@ def parser() -> argparse.ArgumentParser:
         required=True,
         metavar="NAME,NAME",
         help="networks or TOMLs, each with :int8, :fpga (simulated), :norecover (no search for a "
-        "lost target), :steady (windows that go with the camera) or :ENGINE behind it or not. "
+        "lost target) or :ENGINE behind it or not. "
         "NAME runs in fp32; NAME:int8 is the form that `hotpath track` takes by default where it "
         "is faster. Peers: " + ", ".join(trackers.PEERS),
     )

@@ -92,14 +92,13 @@ def load_tracker(
     recover: Optional[bool] = None,
     search_windows: Optional[int] = None,
     latency: str = NORMAL,
-    steady: bool = False,
 ) -> "Tracker":
     """Make a tracker, ready for ``init``. Close it, or use it with ``with``.
 
     Args:
         network: name of a network, or the path of a TOML; None takes the board's, or "kestrel".
         engine, precision, networks_dir, threads, log, bundle, board, simulate, recover,
-            search_windows, latency, steady: see ``hotpath.runtime.options.Options``.
+            search_windows, latency: see ``hotpath.runtime.options.Options``.
 
     Returns:
         A ``hotpath.runtime.tracker.Tracker``. Only one thread may use it at a time.
@@ -130,7 +129,6 @@ def load_targets(
     recover: Optional[bool] = None,
     search_windows: Optional[int] = None,
     latency: str = NORMAL,
-    steady: bool = False,
 ) -> "Targets":
     """Make ``hotpath.runtime.targets.targets.Targets``, which follows several targets with one
     engine.

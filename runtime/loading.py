@@ -241,8 +241,8 @@ def tracker_on(device: Device, options: Options = DEFAULTS) -> Tracker:
 
     Args:
         device: the ``Device``. Several trackers may share it.
-        options: uses ``log``, ``recover``, ``search_windows`` and ``steady``. ``log`` gets a
-            sentence if no search for a lost target is possible.
+        options: uses ``log``, ``recover`` and ``search_windows``. ``log`` gets a sentence if no
+            search for a lost target is possible.
 
     Raises:
         NoEngine: ``search_windows`` is no whole number from 1 to ``MOST_WINDOWS``.
@@ -257,7 +257,6 @@ def tracker_on(device: Device, options: Options = DEFAULTS) -> Tracker:
         device,
         recover=board.search["default"] if recover is None else recover,
         search_windows=windows or board.search["windows"],
-        steady=options.steady,
     )
     # a processor's is silent unless it was asked
     asked = recover or (recover is None and type(device) is not Processor)

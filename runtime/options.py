@@ -39,8 +39,6 @@ class Options(NamedTuple):
             the board's profile.
         latency: how a thread waits for a GPU, one of ``LATENCIES``. "low" spins, "normal" yields to
             other threads, "saving" sleeps.
-        steady: whether the next window follows the camera's motion between two frames
-            (``hotpath.runtime.camera_motion``). This takes about 1.5 ms a frame.
     """
 
     network: Optional[PathLike] = None
@@ -55,7 +53,6 @@ class Options(NamedTuple):
     recover: Optional[bool] = None
     search_windows: Optional[int] = None
     latency: str = NORMAL
-    steady: bool = False
 
 
 DEFAULTS = Options()
@@ -65,16 +62,14 @@ def check(options: Options) -> None:
     """Refuse values that no function further down looks at before it uses them.
 
     Raises:
-        BadOption: ``log`` is no function, ``latency`` no such word, or a switch not True or False.
+        BadOption: ``log`` is no function, ``latency`` no such word, or ``recover`` no bool.
     """
     if options.log is not None and not callable(options.log):
         raise BadOption(f"log must be a function of one sentence, such as print, not {options.log}")
     if options.latency not in LATENCIES:
         raise BadOption(f"latency must be one of {', '.join(LATENCIES)}, not {options.latency!r}")
-    for name in ("recover", "steady"):
-        value = getattr(options, name)
-        if value is not None and not isinstance(value, bool):
-            raise BadOption(f"{name} must be True or False, not {value!r}")
+    if options.recover is not None and not isinstance(options.recover, bool):
+        raise BadOption(f"recover must be True or False, not {options.recover!r}")
 
 
 def given_in(values: Mapping[str, Any]) -> Dict[str, Any]:

@@ -15,11 +15,10 @@ import numpy as np
 
 from hotpath.kernels.errors import NO_SCORE
 from hotpath.runtime import decode, geometry
-from hotpath.runtime.camera_motion import Ahead, CameraMotion
 from hotpath.runtime.devices.base import Device, Look
 from hotpath.runtime.errors import NetworkFailed, NotReady
 from hotpath.runtime.presence import Presence, ScoreAndFeatures, thresholds_of
-from hotpath.runtime.types import LOST, TRACKED, UNSURE, Box, Seen, Track, checked_box
+from hotpath.runtime.types import LOST, UNSURE, Box, Seen, Track, checked_box
 
 if TYPE_CHECKING:
     from hotpath.runtime.refresh import Refresh
@@ -37,7 +36,6 @@ class Tracker:
         device: the ``Device`` that runs the network. Several trackers may share it.
         recover: whether to search for a lost target, if the network allows it.
         search_windows: windows that the search looks at in each frame.
-        steady: whether the next window follows the camera's motion.
 
     Attributes:
         name: name of the network.
@@ -60,7 +58,6 @@ class Tracker:
         *,
         recover: bool = False,
         search_windows: int = 1,
-        steady: bool = False,
     ) -> None:
         network, kernels = device.network, device.kernels
         self.network, self.device, self.name = network, device, network.name
@@ -71,8 +68,6 @@ class Tracker:
         self._shape: Tuple[int, ...] = ()
         self._closed = False
         self._refresh: Optional[Refresh] = None
-        self._camera = CameraMotion() if steady else None
-        self._ahead = Ahead()
         self._scales = decode.scales(network)
         self._decoder: Any = decode.create(network, kernels) if self._scales else None
         self.why_no_search = _why_no_search(device) if recover else NOT_ASKED
@@ -128,9 +123,7 @@ class Tracker:
         if self.search is not None and seen is not None:
             self.search.begin(state, seen, exemplar.border)
         presence.begin(device.picture(frame), state, seen)
-        if self._camera is not None:
-            self._camera.begin(device.picture(frame))
-        self.state, self._shape, self._ahead = state, shape, Ahead()
+        self.state, self._shape = state, shape
 
     def update(self, frame: Any) -> Track:
         """Find the target in the next frame.
@@ -150,8 +143,6 @@ class Tracker:
             frame, shape = self.device.take(frame)
         for step in self.step_ms:
             self.step_ms[step] = 0.0
-        if self._camera is not None:
-            self.move(self._camera.between(self.device.picture(frame), [self.box]))
         return self.judge(frame, self.device.look(frame, self.looks(frame, shape)))
 
     @property
@@ -250,16 +241,6 @@ class Tracker:
         return Track(geometry.box_of(self.network, self.state), score, not found, state)
 
     # what others know of the target
-
-    def move(self, motion: Optional[np.ndarray]) -> None:
-        """Move the target's place by the camera's motion since the last frame.
-
-        Args:
-            motion: float64 (2, 3), see ``CameraMotion.between``. None changes nothing.
-        """
-        self.state = self._ahead.of(self.state, motion, self.presence.state == TRACKED)
-        if motion is not None and self.search is not None:
-            self.search.move(motion)
 
     def suggest(self, boxes: np.ndarray) -> None:
         """Suggest places where a lost target may be, such as a detector's boxes.

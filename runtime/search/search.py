@@ -13,7 +13,6 @@ import numpy as np
 from hotpath.kernels.cpu.interface import Kernels
 from hotpath.runtime import decode, geometry
 from hotpath.runtime.boxes import overlaps
-from hotpath.runtime.camera_motion import moved
 from hotpath.runtime.colour import ColourMap
 from hotpath.runtime.errors import NetworkFailed
 from hotpath.runtime.learner.classifier import Classifier
@@ -179,12 +178,6 @@ class Search:
         """Adapt to a new frame size; ``factors`` scale [cx, cy, w, h]."""
         self._certain *= factors
         self._candidate = self._grids = None
-
-    def move(self, motion: np.ndarray) -> None:
-        """Move all places by the camera's motion since the last frame; see ``Tracker.move``."""
-        self._certain = moved(self._certain, motion)
-        if self._candidate is not None:
-            self._candidate = moved(self._candidate, motion)
 
     def avoid(self, boxes: np.ndarray) -> None:
         """Set the boxes (n, 4) of other targets. A place that overlaps one is not this target."""

@@ -7,7 +7,6 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
-from hotpath.runtime.camera_motion import CameraMotion
 from hotpath.runtime.devices.base import Device, Look
 from hotpath.runtime.errors import HotpathError, NotReady
 from hotpath.runtime.loading import tracker_on
@@ -33,8 +32,7 @@ class Targets:
     def __init__(self, device: Device, options: Options = DEFAULTS) -> None:
         self.device, self.network, self.engine = device, device.network, device.engine
         self.step_ms = device.step_ms
-        self._options = options._replace(steady=False)  # one motion moves all targets
-        self._camera = CameraMotion() if options.steady else None
+        self._options = options
         self._trackers: Dict[int, Tracker] = {}
         self._classes: Dict[int, Dict[str, Any]] = {}  # of those targets that have one
         self.finder: Any = None
@@ -64,8 +62,6 @@ class Targets:
             raise NotReady("the targets were closed; make others with load_targets()")
         if self._trackers:
             self.device.prepare()
-        elif self._camera is not None:
-            self._camera.begin(self._picture(frame))
         tracker = tracker_on(self.device, self._options)
         # what the next targets' trackers would say is the same
         self._options = self._options._replace(log=None)
@@ -111,8 +107,6 @@ class Targets:
     def follow(self, number: int, frame: AnyFrame) -> Track:
         """Find only one target in a frame. This serves a target that was added late."""
         track = self._tracker(number).update(frame)
-        if self._camera is not None:  # from where the next frame's motion counts
-            self._camera.begin(self._picture(frame))
         return track._replace(**self._classes.get(number, {}))
 
     def update(self, frame: AnyFrame) -> Dict[int, Track]:
@@ -132,16 +126,8 @@ class Targets:
                 tracks[number] = tracks[number]._replace(**kind)
         return tracks if self.finder is None else self.finder.step(frame, tracks)
 
-    def _picture(self, frame: AnyFrame) -> Any:
-        """The frame as the camera's motion is measured in it."""
-        return self.device.picture(self.device.take(frame)[0])
-
     def _tracked(self, frame: AnyFrame) -> Dict[int, Track]:
         trackers = self._trackers
-        if self._camera is not None and trackers:
-            motion = self._camera.between(self._picture(frame), [t.box for t in trackers.values()])
-            for tracker in trackers.values():
-                tracker.move(motion)
         if len(trackers) == 1:
             ((number, tracker),) = trackers.items()
             return {number: tracker.update(frame)}

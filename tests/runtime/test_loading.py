@@ -40,7 +40,6 @@ WINDOWS = "search_windows must be a whole number from 1 to 64"
         (BadOption, "latency must be one of saving, normal, low", "latency", ("fast", None)),
         (BadOption, "log must be a function of one sentence", "log", (True, "log.txt")),
         (BadOption, "recover must be True or False, not 'no'", "recover", ("no",)),
-        (BadOption, "steady must be True or False, not 1", "steady", (1,)),
     ],
 )
 def test_an_option_that_cannot_be_is_refused(error, told, option, values):

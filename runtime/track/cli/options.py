@@ -206,8 +206,6 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
         "windows that the search examines in a frame (default: the number in the board's profile)",
         type=between(1, MOST_WINDOWS),
     )
-    text = "move the next window with the camera's own motion; for cameras that shake or turn"
-    _switch(group, "--steady", text)
     _choice(
         group,
         "--latency",

@@ -110,13 +110,6 @@ class Begun:
         return windows
 
 
-def test_the_last_certain_place_goes_with_the_camera(toml):
-    begun = Begun(toml)
-    begun.search.move(np.array([[1.0, 0, 25], [0, 1, -12]]))
-    _, (near,) = begun.step(0.0), begun.step(0.0)
-    assert near.factor == NEAR and near.state.tolist() == [105, 88, SIDE, SIDE]
-
-
 def test_a_target_that_is_back_elsewhere_is_found(toml):
     film, tracker = begun(toml)
     tracks = [tracker.update(frame) for frame in film.frames[1:]]

@@ -387,7 +387,7 @@ def test_ctrl_c_ends_a_run_whose_source_is_still_opening(world):
 def test_results_have_the_velocity_where_the_frames_have_times(world, tmp_path):
     paths = tmp_path / "timed.csv", tmp_path / "untimed.csv"
     assert here(world, "frames", "--results", paths[0], "--fps", "10") == 0
-    assert here(world, "frames", "--results", paths[1], "--steady") == 0
+    assert here(world, "frames", "--results", paths[1]) == 0
     timed, untimed = (rows_of(path) for path in paths)
     names, motion = ("velocity_x", "velocity_y"), Motion()
     for row, own in zip(timed, boxes_of(timed)):

@@ -8,6 +8,7 @@ import hypothesis
 import pytest
 
 from tests.support.examples import ALL, FEW
+from tests.support.needs import table
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -77,5 +78,14 @@ def clips_dir(shared):
 def _folder(path):
     """Return the path if it is a folder. Otherwise skip the test and name the missing folder."""
     if not path.is_dir():
-        pytest.skip(f"no folder ../{path.relative_to(ROOT.parent)}")
+        pytest.skip(f"development data in ../{path.relative_to(ROOT.parent)}")
     return path
+
+
+def pytest_terminal_summary(terminalreporter):
+    """One table of what is missing, in place of a line for each skip."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    if skipped:
+        terminalreporter.section("not run here")
+        for line in table(skipped):
+            terminalreporter.write_line(line)

@@ -1,11 +1,11 @@
 """No circle of files at all; `make lint` holds the layers that pyproject.toml states."""
 
-import importlib.util
 import sys
 
 import pytest
 
 from tests.support import ROOT, run
+from tests.support.needs import why_no_module
 
 # In a process of its own: grimp starts threads, which do not go with all libraries of other tests.
 CODE = """
@@ -17,7 +17,7 @@ graphlib.TopologicalSorter(imports).prepare()
 """
 
 
-@pytest.mark.skipif(importlib.util.find_spec("grimp") is None, reason="needs import-linter")
+@pytest.mark.skipif(bool(why_no_module("grimp")), reason=why_no_module("grimp"))
 def test_no_file_imports_itself_through_others(tmp_path):
     """Also where the contract about folders makes an exception, and inside functions."""
     package = tmp_path / "hotpath"  # grimp reads folders

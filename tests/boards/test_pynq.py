@@ -17,6 +17,7 @@ from hotpath.boards.doctor import missing, traps
 from hotpath.boards.files import Root
 from tests.support import ROOT
 from tests.support.board_roots import BoardRoot, situation
+from tests.support.needs import needs_program
 
 VENV = "/usr/local/share/pynq-venv"
 ACTIVATE = f"source {VENV}/bin/activate\n"
@@ -96,8 +97,7 @@ def program(board, name, text):
 
 def run_in(board, text, user=()):
     """Run commands in a mount namespace in which the image's folders are this computer's."""
-    if not shutil.which("unshare"):
-        pytest.skip("no unshare")
+    needs_program("unshare")
     folders = "etc/profile.d", "usr/local/share"
     mounts = [f"mount --bind {board.path(name)} /{name}" for name in folders]
     path = f"PATH={board.path('shims')}:/usr/bin:/bin"

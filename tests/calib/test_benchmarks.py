@@ -9,7 +9,7 @@ import pytest
 from hotpath.calib import benchmarks, evaluate
 from tests.support.tiny import film, write_network
 
-pytest.importorskip("matplotlib", reason="the toolkit draws plots")
+pytest.importorskip("matplotlib")
 datasets = pytest.importorskip("got10k.datasets")
 
 

@@ -61,7 +61,7 @@ def test_vot_has_a_region_for_each_frame(rows):
     assert main([str(rows / "boxes.csv"), str(out), "--target", "0"]) == 0
     lines = out.read_text().splitlines()
     assert lines == ["1.5,2,3,4", "nan,nan,nan,nan", "nan,nan,nan,nan", "2.5,2,3,4"]
-    regions = pytest.importorskip("vot.region.io", reason="make setup ALSO=vot")
+    regions = pytest.importorskip("vot.region.io")
     kinds = [regions.parse_region(line).type.name for line in lines]
     assert kinds == ["RECTANGLE", "SPECIAL", "SPECIAL", "RECTANGLE"]
     assert math.isclose(regions.parse_region(lines[3]).x, 2.5)
@@ -98,7 +98,7 @@ def test_the_help_is_text_and_begins_with_the_file(capsys):
 
 
 def test_the_example_for_supervision_runs(tmp_path):
-    pytest.importorskip("supervision", reason="pip install supervision")
+    pytest.importorskip("supervision")
     film, out = tmp_path / "film.avi", tmp_path / "out.mp4"
     pictures, boxes = tiny.film(10, 96, 72, 20)
     tiny.write_video(film, pictures)

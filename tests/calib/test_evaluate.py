@@ -13,7 +13,7 @@ from hotpath.runtime.options import Options
 from tests.support.clips import write_clip
 from tests.support.tiny import film, write_network
 
-pytest.importorskip("matplotlib", reason="the plots need matplotlib")
+pytest.importorskip("matplotlib")
 
 
 @pytest.fixture

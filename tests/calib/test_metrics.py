@@ -22,7 +22,7 @@ def trajectories(seed, absent=0):
 
 @pytest.mark.parametrize("absent", [0, 25])
 def test_figures_equal_got10ks_experiments(absent):
-    experiments = pytest.importorskip("got10k.experiments", reason="needs got10k")
+    experiments = pytest.importorskip("got10k.experiments")
     got = experiments.ExperimentGOT10k.__new__(experiments.ExperimentGOT10k)
     otb = experiments.ExperimentOTB.__new__(experiments.ExperimentOTB)
     otb.nbins_iou, otb.nbins_ce = 21, 51

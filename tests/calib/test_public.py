@@ -11,7 +11,7 @@ from tests.calib.test_benchmarks import write_otb, write_rows
 from tests.support import blobs
 from tests.support.tiny import write_network
 
-pytest.importorskip("got10k.datasets", reason="it has the lists of sequences")
+pytest.importorskip("got10k.datasets")
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ def text(boxes):
 
 
 def matlab(boxes):
-    io_module = pytest.importorskip("scipy.io", reason="writes .mat files")
+    io_module = pytest.importorskip("scipy.io")
     cell = np.empty((1, 1), object)
     cell[0, 0] = {"type": "rect", "res": boxes + [1, 1, 0, 0]}
     file = io.BytesIO()
@@ -78,7 +78,7 @@ def test_another_number_of_rows_is_refused():
 
 
 def test_a_damaged_file_costs_one_sequence_and_is_named(tmp_path, capsys):
-    pytest.importorskip("scipy", reason="reads .mat files")
+    pytest.importorskip("scipy")
     write(tmp_path / "T" / "Car1.txt", text(BOXES))
     write(tmp_path / "T" / "Jogging_1.mat", b"no file of MATLAB")
     write(tmp_path / "T" / "other" / "Car1.txt", text(BOXES + 3))

@@ -8,7 +8,7 @@ from hotpath.runtime.networks import load_network
 from tests.support.clips import write_clip
 from tests.support.tiny import film, write_network
 
-pytest.importorskip("optuna", reason="the search needs optuna")
+pytest.importorskip("optuna")
 
 
 @pytest.fixture

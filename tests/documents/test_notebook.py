@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-pytest.importorskip("pynq", reason="PYNQ's library is missing: make fpga")
-pytest.importorskip("IPython", reason="a notebook needs IPython")
+pytest.importorskip("pynq")
+pytest.importorskip("IPython")
 
 from hotpath.boards.build import __main__ as build
 from tests.support import ROOT

@@ -9,9 +9,7 @@ import pytest
 
 from tests.support import ROOT
 
-pytest.importorskip(
-    "matplotlib", reason="the notebook plots with matplotlib: make setup ALSO=calib"
-)
+pytest.importorskip("matplotlib")
 pytest.importorskip("onnxruntime")
 NOTEBOOK = ROOT / "docs" / "examples" / "quickstart.ipynb"
 TOLD = """
@@ -81,8 +79,8 @@ def test_the_notebook_finds_its_target_again(code, tmp_path):
 
 
 def test_the_notebook_runs_in_a_kernel_of_jupyter(code, tmp_path, monkeypatch):
-    nbclient = pytest.importorskip("nbclient", reason="pip install nbclient ipykernel")
-    pytest.importorskip("ipykernel", reason="pip install nbclient ipykernel")
+    nbclient = pytest.importorskip("nbclient")
+    pytest.importorskip("ipykernel")
     from nbformat.v4 import new_code_cell, new_notebook
 
     monkeypatch.setenv("PYTHONPATH", str(ROOT), prepend=os.pathsep)

@@ -1,6 +1,5 @@
 """The tutorials, executed from their own text in a checkout that is set up."""
 
-import importlib.util
 import os
 import re
 import shutil
@@ -13,6 +12,7 @@ import pytest
 
 from tests.support import ROOT
 from tests.support.checkout import CLIP, copy_to, readers, run, set_up
+from tests.support.needs import skip
 
 FOLDER = ROOT / "docs" / "tutorials"
 BLOCK = re.compile(r'^( *)```(\w+)(?: title="([^"]+)")?\n(.*?)^ *```$', re.MULTILINE | re.DOTALL)
@@ -33,7 +33,7 @@ TUTORIALS = sorted(path.stem for path in FOLDER.glob("*.md"))
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory):
     if not (ROOT / CLIP).exists():
-        pytest.skip(f"{CLIP} is not here: make track")
+        skip(CLIP, "make track")
     folder = tmp_path_factory.mktemp("tutorials")
     copy_to(folder)
     set_up(folder)
@@ -64,8 +64,8 @@ def test_a_tutorial_has_at_most_seven_steps_and_what_is_not_run_says_why(name):
 @pytest.mark.slow("whole programs are run")
 @pytest.mark.parametrize("name", TUTORIALS)
 def test_a_tutorial_does_what_it_says(name, checkout):
-    if name in NEEDS and not importlib.util.find_spec(NEEDS[name]):
-        pytest.skip(f"{NEEDS[name]} is not installed")
+    if name in NEEDS:
+        pytest.importorskip(NEEDS[name])
     printed, others = "", []
     try:
         for kind, title, text in blocks(name):

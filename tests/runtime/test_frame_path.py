@@ -45,7 +45,7 @@ def test_the_tracker_is_few_files_to_read():
 )
 def test_a_frame_runs_through_few_files(kind, most, own):
     if kind == "fpga":
-        pytest.importorskip("pynq", reason="PYNQ's library is missing: make fpga")
+        pytest.importorskip("pynq")
     words = ["-m", "tests.support.frame_path", kind]
     if kind == "gpu":
         said = python(words)

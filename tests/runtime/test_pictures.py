@@ -18,6 +18,7 @@ from hotpath.runtime.pictures import (
 )
 from hotpath.runtime.track.video.recorded import read_picture
 from tests.support import tiny
+from tests.support.needs import needs_compiler
 from tests.support.pictures_in_planes import noise_in, planes_of
 
 KINDS = ("I420", "NV12", "YUYV", "UYVY", "BGRx")
@@ -87,8 +88,8 @@ def whole_decoder(request, monkeypatch):
     """Both decoders of whole files, one after another."""
     if request.param == "opencv":
         monkeypatch.setattr(pictures, "simplejpeg", None)
-    elif pictures.simplejpeg is None:
-        pytest.skip("no simplejpeg")
+    else:
+        pytest.importorskip("simplejpeg")
 
 
 class NoDecoders:
@@ -117,7 +118,7 @@ def test_a_part_inside_a_larger_scale_is_not_decoded_again():
     frame = JpegFrame(jpeg(tiny.film(1)[0][0]))
     planes, _ = frame.part((10, 10, 150, 150), 2.0)
     if not isinstance(planes, Planes):
-        pytest.skip("no decoder of windows here")
+        needs_compiler()
     again, scale = frame.part((40, 40, 50, 50), 8.0)
     assert again is planes and scale == 2
     assert frame.part((100, 100, 100, 100), 8.0)[1] == 8  # it reaches beyond what was decoded

@@ -3,10 +3,9 @@
 import fcntl
 import hashlib
 
-import pytest
-
 from hotpath.kernels.cpu import binding, build
 from tests.support import ROOT
+from tests.support.needs import COMPILER, skip
 
 FOLDER = ROOT / ".cache" / "kernels"
 
@@ -15,7 +14,7 @@ def kernels(*flags):
     """The kernels of these extra flags; skips the test where there is no compiler."""
     found = variants({"": flags})
     if not found:
-        pytest.skip("no C++ compiler")
+        skip(*COMPILER)
     return found[""]
 
 

@@ -2,15 +2,15 @@
 
 import contextlib
 import os
-import shutil
 import subprocess
 import time
 
+from tests.support.needs import why_no_program
+
 
 def why_none():
-    """Why no display is available here, or None."""
-    missing = [name for name in ("Xvfb", "xdotool") if not shutil.which(name)]
-    return "needs {}".format(" and ".join(missing)) if missing else None
+    """Why no display is available here, or ""."""
+    return why_no_program("Xvfb", "xdotool")
 
 
 class Display:

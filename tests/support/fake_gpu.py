@@ -10,17 +10,17 @@ import numpy as np
 import pytest
 
 from tests.fakes.cuda import build
+from tests.support.needs import FAKES, skip
 
 VERSION = "{}.{}".format(*sys.version_info)
 SITE = os.path.join(build.CACHE, "site-" + VERSION)
 TOOLS = os.path.join(build.CACHE, "tools")
-PREPARE = "tests/fakes/cuda/prepare.sh PYTHON was not run for Python " + VERSION
 
 
 def need(*folders):
     for folder in folders:
         if not os.path.isfile(os.path.join(folder, "as-installed.txt")):
-            pytest.skip(f"no {os.path.relpath(folder, build.ROOT)}: {PREPARE}")
+            skip(*FAKES)
 
 
 def surroundings(driver=True, site=SITE, **variables):

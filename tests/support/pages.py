@@ -15,6 +15,7 @@ import urllib.request
 import cv2
 
 from tests.support import tiny
+from tests.support.needs import why_no_module, why_no_program
 from tests.support.streams.process import ROOT
 
 # options for Debian's Chromium: it runs as root and makes no connections of its own
@@ -133,12 +134,8 @@ class PagedRun:
 
 
 def no_browser():
-    """Why tests can't use a browser here, or None."""
-    try:
-        import playwright  # noqa: F401 (only looked for)
-    except ImportError:
-        return "Playwright is not installed (make setup ALSO=browser)"
-    return None if shutil.which("chromium") else "no Chromium (Debian's package chromium)"
+    """Why tests can't use a browser here, or ""."""
+    return why_no_module("playwright") or why_no_program("chromium")
 
 
 @contextlib.contextmanager

@@ -9,6 +9,8 @@ import sys
 import numpy as np
 import pytest
 
+from tests.support.needs import needs_program
+
 pytest.importorskip("onnxruntime")
 
 from hotpath.boards.fps import evidence
@@ -35,8 +37,7 @@ sys.exit(worker.main())
 @pytest.fixture
 def checkout(tmp_path):
     """This checkout's files, as the one commit of a repository of its own."""
-    if not shutil.which("git"):
-        pytest.skip("there is no git")
+    needs_program("git")
     folder = tmp_path / "checkout"
     folder.mkdir()
     ignore = shutil.ignore_patterns("__pycache__", "*.pyc", "snapshots", "reference")

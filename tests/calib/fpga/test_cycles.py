@@ -15,9 +15,7 @@ from hotpath.kernels.fpga.design.sim import build
 from tests.support.examples import few_of
 from tests.support.fpga_sizes import WHY
 
-needs_verilator = pytest.mark.skipif(
-    build.missing() is not None, reason=f"no simulation here: {build.missing()}"
-)
+needs_verilator = pytest.mark.skipif(build.missing() is not None, reason=str(build.missing()))
 
 MOST = {"pynq_z2": 415000, "kv260": 125000}  # cycles of a frame that the engine is designed for
 LEAST_BUSY = {"pynq_z2": 0.97, "kv260": 0.83}  # of them, the array works

@@ -7,7 +7,7 @@ import pytest
 
 if sys.version_info < (3, 10):
     pytest.skip("the compiler is for Python 3.10 or newer", allow_module_level=True)
-pytest.importorskip("onnxruntime", reason="the compiler needs onnx and ONNX Runtime")
+pytest.importorskip("onnxruntime")
 
 from hotpath.boards.build import __main__ as build
 from hotpath.calib import metrics, table, trackers
@@ -56,7 +56,7 @@ def test_maps_are_near_those_of_floating_point():
 @pytest.fixture
 def both(tmp_path, monkeypatch):
     """kestrel_small in floating point, and as the FPGA engine computes it: two trackers."""
-    pytest.importorskip("pynq", reason="no PYNQ library: run `make fpga`")
+    pytest.importorskip("pynq")
     assert build.main(["pynq_z2", "--out", str(tmp_path)]) == 0
     made = Bundle(next(tmp_path.glob("*/*-int8")))
     monkeypatch.setattr(loading, "find_bundle", lambda board, network, precision: made)

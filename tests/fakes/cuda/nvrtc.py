@@ -7,10 +7,9 @@ import subprocess
 import sys
 import tempfile
 
-import pytest
-
 from hotpath.kernels.cuda import compile as compiler
 from tests.fakes.cuda import build
+from tests.support.needs import FAKES, skip
 
 TOOLS = os.path.join(build.CACHE, "tools")
 OLDEST = "-10.2"  # the CUDA of Nano and TX2
@@ -45,7 +44,7 @@ def assemble(ptx, capability, cuda=""):
 def _found(cuda, pattern):
     paths = glob.glob(os.path.join(TOOLS + cuda, pattern))
     if not paths:
-        pytest.skip(f"no {TOOLS}{cuda}; run `make {'compilers' if cuda else 'fakes'}`")
+        skip(*(("CUDA's other compilers", "make compilers") if cuda else FAKES))
     return paths[0]
 
 

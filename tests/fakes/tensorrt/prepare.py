@@ -116,7 +116,7 @@ def missing(version, python):
     first, last = PYTHONS.get(version, ((3, 8), (3, 13)))
     if not first <= tuple(int(part) for part in python.split(".")) <= last:
         return f"TensorRT {version} has no wheel for Python {python}"
-    return f"TensorRT {version}'s bindings are not here; run tests/fakes/tensorrt/prepare.py PYTHON"
+    return f"no bindings of TensorRT {version}; run `make fakes`"
 
 
 def prepare(version, python):

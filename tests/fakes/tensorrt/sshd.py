@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from tests.support.needs import needs_program
 from tests.support.ports import free_port
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
@@ -21,8 +22,9 @@ class Sshd:
     def __init__(self, folder):
         self.folder = folder
         program = shutil.which("sshd", path="/usr/sbin:" + os.environ.get("PATH", ""))
-        if not program or not shutil.which("ssh") or not shutil.which("ssh-keygen"):
-            pytest.skip("no sshd, ssh and ssh-keygen; run `apt-get install openssh-server`")
+        if not program:
+            needs_program("sshd")
+        needs_program("ssh", "ssh-keygen")
         self.temporary = folder / "tmp"
         for name in ("bin", "tmp", "home", "fakes"):
             (folder / name).mkdir()

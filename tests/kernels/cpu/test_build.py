@@ -9,10 +9,9 @@ import pytest
 
 from hotpath.kernels.cpu import build, load
 from hotpath.kernels.cpu.__main__ import main
+from tests.support.needs import why_no_compiler
 
-needs_compiler = pytest.mark.skipif(
-    not any(build.shutil.which(name) for name in build.COMPILERS), reason="no C++ compiler"
-)
+needs_compiler = pytest.mark.skipif(bool(why_no_compiler()), reason=why_no_compiler())
 QUICK = ("-O0",)  # the compiler takes a fifth of the time
 ROOT = os.path.dirname(os.path.dirname(build.HERE))
 

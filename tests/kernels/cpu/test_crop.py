@@ -17,6 +17,7 @@ from hotpath.kernels.cpu.interface import PLAIN
 from hotpath.kernels.planes import Planes
 from tests.support import compiled
 from tests.support.examples import examples
+from tests.support.needs import needs_compiler
 
 on_each_python = pytest.mark.pythons("NumPy's memory by ctypes")
 
@@ -314,8 +315,7 @@ print("read nothing else")
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs mprotect")
 @pytest.mark.parametrize("flags", [(), ("-DHP_PORTABLE",), AVX2])
 def test_crop_reads_nothing_outside_the_frames_memory(crops, flags):
-    if "default" not in crops:
-        pytest.skip("no C++ compiler")
+    needs_compiler()
     if flags == AVX2 and "avx2" not in crops:
         pytest.skip("no AVX2 on this machine")
     command = [sys.executable, "-c", GUARDED, *flags]

@@ -14,6 +14,7 @@ import pytest
 
 from tests.fakes.cuda import build
 from tests.support.fake_gpu import TOOLS, track
+from tests.support.needs import FAKES, skip
 
 STAND_IN = os.path.join(build.HERE, "cupy_stand_in")
 REAL = os.path.join(build.CACHE, "cupy-{}.{}".format(*sys.version_info))
@@ -46,7 +47,7 @@ def names_in_the_stand_in():
 def test_the_real_cupy_has_every_name_that_is_used_and_all_of_the_stand_in():
     """It imports without a GPU."""
     if not os.path.isfile(os.path.join(REAL, "as-installed.txt")):
-        pytest.skip(f"no {REAL}: CuPy was not prepared for this Python")
+        skip(*FAKES)
     source = pathlib.Path(build.KERNELS, "cupy_launch.py").read_text()
     used, ours = set(re.findall(r"\bcupy\.([\w.]+)", source)), set(names_in_the_stand_in())
     assert {"RawModule", "cuda.runtime.memcpyAsync"} <= used

@@ -13,18 +13,17 @@ from hotpath.kernels.cuda import device as devices
 from hotpath.kernels.cuda import driver
 from hotpath.kernels.errors import NoGpu
 from tests.fakes.cuda import build, cases
+from tests.support.needs import skip
 
 
 @pytest.fixture(scope="module")
 def gpu():
     try:
         driver.load()
-    except NoGpu as error:
-        pytest.skip(str(error))
-    if not devices.installed():
-        pytest.skip("neither CuPy nor PyCUDA is installed")
-    if not list(compiler.available()):
-        pytest.skip("no NVRTC")
+    except NoGpu:
+        pytest.skip("an NVIDIA GPU")
+    if not devices.installed() or not list(compiler.available()):
+        skip("CuPy or PyCUDA, and NVRTC", "make setup ALSO=nvidia")
 
 
 @pytest.mark.parametrize("case", cases.NAMES)

@@ -1,13 +1,13 @@
 """CUDA graphs on drivers of several versions: a function that a driver lacks is named."""
 
 import ctypes
-import shutil
 import subprocess
 
 import pytest
 
 from hotpath.kernels.cuda import graphs
 from hotpath.kernels.errors import GpuFailed
+from tests.support.needs import needs_program
 
 CUDA_10_2 = "cuStreamBeginCapture_v2 cuStreamEndCapture cuGraphInstantiate cuGraphLaunch"
 CUDA_10_2 += " cuGraphExecDestroy cuGraphDestroy"
@@ -101,8 +101,7 @@ int cudaGetLastError(void) { int error = last; last = 0; return error; }
 @pytest.fixture(scope="module")
 def runtime(tmp_path_factory):
     """A stand-in for CUDA's runtime library, loaded into this process."""
-    if not shutil.which("gcc"):
-        pytest.skip("no gcc to compile the stand-in for CUDA's runtime library")
+    needs_program("gcc")
     path = tmp_path_factory.mktemp("runtime") / "libcudart.so.12"
     path.with_suffix(".c").write_text(RUNTIME)
     command = ["gcc", "-shared", "-fPIC", "-o", str(path), str(path.with_suffix(".c"))]

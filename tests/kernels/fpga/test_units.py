@@ -4,7 +4,6 @@
 """
 
 import os
-import shutil
 import subprocess
 
 import pytest
@@ -12,6 +11,7 @@ import pytest
 from hotpath.kernels.fpga import design
 from hotpath.kernels.fpga.design.sim import build
 from tests.support import fpga_sizes
+from tests.support.needs import needs_program
 
 pytestmark = pytest.mark.skipif(build.missing() is not None, reason=str(build.missing()))
 
@@ -28,8 +28,7 @@ MAKE = "CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O1 OPT_GLOBAL=-O0"
 @pytest.mark.parametrize("name", ["pynq_z2", "kv260"])
 def test_the_engine_runs_programs_on_a_foreign_axi_memory(name, tmp_path, monkeypatch):
     pytest.importorskip("cocotbext.axi")
-    if not shutil.which("make") or not shutil.which("perl"):
-        pytest.skip("no make and perl: install them with the system's packages")
+    needs_program("make", "perl")
     from cocotb_tools.check_results import get_results
     from cocotb_tools.runner import get_runner
 

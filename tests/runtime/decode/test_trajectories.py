@@ -15,6 +15,7 @@ from hotpath.runtime.tracker import Tracker
 from tests.support import blobs
 from tests.support.clips import clip_at
 from tests.support.examples import count
+from tests.support.needs import needs_kernels
 
 CLIPS = ("otb-Couple", "otb-David")
 FRAMES = count(20, 60)
@@ -30,10 +31,8 @@ class Definitions(interface.Kernels):
 
 @pytest.fixture(scope="module")
 def kernels():
-    loaded = cpu.load()
-    if loaded.name != "c++":
-        pytest.skip("no C++ compiler")
-    return loaded
+    needs_kernels()
+    return cpu.load()
 
 
 @pytest.fixture(scope="module")

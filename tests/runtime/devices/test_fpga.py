@@ -5,7 +5,7 @@ import gc
 import numpy as np
 import pytest
 
-pytest.importorskip("pynq", reason="PYNQ's library is missing: make fpga")
+pytest.importorskip("pynq")
 
 from hotpath.kernels import cpu
 from hotpath.kernels.fpga.design.sim import build
@@ -21,7 +21,9 @@ from tests.support.pictures_in_planes import planes_of
 SEEN = bright.SEEN
 KINDS = [
     "model",
-    pytest.param("rtl", marks=pytest.mark.skipif(bool(build.missing()), reason="rtl")),
+    pytest.param(
+        "rtl", marks=pytest.mark.skipif(bool(build.missing()), reason=str(build.missing()))
+    ),
 ]
 BOXES = [(30, 40, 8, 8), (60.5, 20.25, 12, 9), (2, 1, 30, 9)]
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-pytest.importorskip("pynq", reason="PYNQ's library is missing: make fpga")
+pytest.importorskip("pynq")
 
 from tests.support import ROOT
 

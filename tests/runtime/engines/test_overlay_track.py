@@ -7,8 +7,8 @@ import sys
 import numpy as np
 import pytest
 
-pytest.importorskip("pynq", reason="PYNQ's library is missing: make fpga")
-pytest.importorskip("onnx", reason="onnx is missing: make setup")
+pytest.importorskip("pynq")
+pytest.importorskip("onnx")
 
 import cv2
 

@@ -23,6 +23,7 @@ from hotpath.runtime.errors import BadNetwork, NetworkFailed, NoEngine
 from hotpath.runtime.networks import load_network
 from tests.support import ROOT, tiny
 from tests.support.clips import clip_at
+from tests.support.needs import lacks, skip
 
 FAKES = ROOT / "tests" / "fakes" / "rknn"
 # where `make test-arm` unpacks the published wheel
@@ -96,7 +97,7 @@ def test_what_is_wrong_with_the_board_or_the_bundle_is_said(npu, made, monkeypat
 
 def test_the_stand_in_has_the_published_signatures(npu):
     if not PUBLISHED.is_file():
-        pytest.skip("rknn-toolkit-lite2 is not unpacked; run make test-arm")
+        skip("rknn-toolkit-lite2", "make test-arm")
     tree = ast.parse(pathlib.Path(str(PUBLISHED)).read_text(encoding="utf-8"))
     published = next(n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == "RKNNLite")
     methods = {n.name: n for n in published.body if isinstance(n, ast.FunctionDef)}
@@ -149,7 +150,7 @@ def simulated(npu, tmp_path):
 
 
 @pytest.mark.slow("Rockchip's simulator, and 6 GB that only `make rknn` gets")
-@pytest.mark.skipif(not rknn.PYTHON.is_file(), reason="no rknn-toolkit2; run make rknn")
+@pytest.mark.skipif(not rknn.PYTHON.is_file(), reason=lacks("rknn-toolkit2", "make rknn"))
 @pytest.mark.parametrize(("precision", "least", "most"), [("fp16", 0.99, 0.1), ("int8", 0.85, 1.5)])
 def test_boxes_in_rockchips_simulator_are_those_of_float32(
     simulated, clips_dir, precision, least, most

@@ -1,12 +1,13 @@
 """From ONNX to boxes through TensorRT's interface, with a fake for each family."""
 
 import os
-import shutil
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+
+from tests.support.needs import why_no_program
 
 pytest.importorskip("onnxruntime")
 pytest.importorskip("onnx")
@@ -405,7 +406,7 @@ loaded = [name for name in ("libGLdispatch.so.0", "libgomp.so.1") if name in tex
 """
 
 
-@pytest.mark.skipif(shutil.which("gcc") is None, reason="no gcc for a stand-in of a library")
+@pytest.mark.skipif(bool(why_no_program("gcc")), reason=why_no_program("gcc"))
 def test_what_gstreamer_needs_static_memory_for_is_loaded_before_tensorrt(tmp_path):
     """Else JetPack 4 and 5 open no CSI camera: "cannot allocate memory in static TLS block"."""
     (tmp_path / "tensorrt.py").write_text(LIBRARY)

@@ -36,7 +36,7 @@ def test_a_missing_supervision_is_one_sentence_with_its_command(monkeypatch):
 
 
 def test_supervision_takes_the_targets_that_are_not_lost():
-    sv = pytest.importorskip("supervision", reason="pip install supervision")
+    sv = pytest.importorskip("supervision")
     from hotpath.runtime.interop.supervision import detections
 
     found = detections(TRACKS)

@@ -5,11 +5,12 @@ Runs under the system's Python, which has GStreamer's bindings. On Debian:
 gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-ugly``.
 """
 
-import subprocess
 import sys
 import threading
 import time
 
+from tests.support import run
+from tests.support.needs import GSTREAMER, lacks, why_no_program
 from tests.support.streams.process import Sender
 
 SYSTEM_PYTHON = "/usr/bin/python3"
@@ -29,13 +30,8 @@ CHECK = (
 
 def missing():
     """Why RTSP can't be tested here, or None when it can."""
-    try:
-        done = subprocess.run(
-            [SYSTEM_PYTHON, "-c", CHECK], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-    except OSError:
-        return f"no {SYSTEM_PYTHON} here"
-    return None if done.returncode == 0 else "gst-rtsp-server, its bindings or x264enc are missing"
+    why = why_no_program(SYSTEM_PYTHON)
+    return why or (lacks(*GSTREAMER) if run([SYSTEM_PYTHON, "-c", CHECK]).returncode else None)
 
 
 def make_server():

@@ -2,7 +2,7 @@
 
 import pytest
 
-torch = pytest.importorskip("torch", reason="the training needs torch: pip install '.[train]'")
+torch = pytest.importorskip("torch")
 
 from hotpath.calib.errors import TrainingStopped  # noqa: E402
 from hotpath.calib.research.train import export, start  # noqa: E402  (after the check for torch)

@@ -2,7 +2,7 @@
 
 import pytest
 
-torch = pytest.importorskip("torch", reason="the training needs torch: pip install '.[train]'")
+torch = pytest.importorskip("torch")
 
 from hotpath.calib.research.train import losses  # noqa: E402  (after the check for torch)
 from hotpath.calib.research.train.optimiser import orthogonal  # noqa: E402

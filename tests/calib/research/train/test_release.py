@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-torch = pytest.importorskip("torch", reason="the training needs torch: pip install '.[train]'")
+torch = pytest.importorskip("torch")
 pytest.importorskip("onnxruntime")
 
 from hotpath.boards.build import prepared  # noqa: E402

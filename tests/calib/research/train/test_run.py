@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch", reason="the training needs torch: pip install '.[train]'")
+torch = pytest.importorskip("torch")
 pytest.importorskip("openvino")
 
 from hotpath.calib.errors import NoTeacher, TrainingStopped  # noqa: E402

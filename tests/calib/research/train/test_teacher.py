@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch", reason="the training needs torch: pip install '.[train]'")
+torch = pytest.importorskip("torch")
 pytest.importorskip("openvino")
 
 from hotpath.calib.research.train.bank import VIDEO, build_bank  # noqa: E402

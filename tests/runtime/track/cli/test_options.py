@@ -4,7 +4,6 @@ import os
 import pty
 import re
 import select
-import shutil
 import time
 
 import pytest
@@ -14,6 +13,7 @@ from hotpath.runtime.errors import BadOption
 from hotpath.runtime.options import Options, given_in
 from hotpath.runtime.track import __main__ as track
 from hotpath.runtime.track.cli import options
+from tests.support.needs import needs_program
 
 pytestmark = pytest.mark.pythons("argparse writes help differently")
 
@@ -111,8 +111,7 @@ def answer(terminal, typed, words, seconds=20):
 
 @pytest.mark.parametrize("shell", ["bash", "zsh"])
 def test_a_shell_completes_options_and_their_values(capsys, tmp_path, shell):
-    if shutil.which(shell) is None:
-        pytest.skip(f"no {shell} here")
+    needs_program(shell)
     with pytest.raises(SystemExit):
         options.parse(["--completion"])
     (tmp_path / f".{shell}rc").write_text("PS1='READY> '\n" + capsys.readouterr().out)

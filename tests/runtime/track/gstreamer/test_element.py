@@ -3,7 +3,6 @@
 import json
 import pathlib
 import re
-import shutil
 import sys
 
 import cv2
@@ -14,6 +13,7 @@ from hotpath.runtime.track.__main__ import main
 from hotpath.runtime.track.gstreamer import __main__ as gstreamer
 from hotpath.runtime.track.gstreamer import find_python
 from tests.support import run
+from tests.support.needs import needs_program, skip
 
 PIPELINES = pathlib.Path(__file__).resolve().parent / "pipelines.py"
 BALL = "videotestsrc pattern=ball num-buffers={} ! video/x-raw,format={},width={},height={} ! "
@@ -22,8 +22,7 @@ START = "box=140,100,40,40"  # of the ball in 320x240
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory):
-    if shutil.which("gst-launch-1.0") is None:
-        pytest.skip("no gst-launch-1.0 (Debian: gstreamer1.0-tools)")
+    needs_program("gst-launch-1.0")
     asked = run([sys.executable, "-m", "hotpath.runtime.track.gstreamer"])
     if asked.returncode == 2:
         pytest.skip(asked.stderr.strip())
@@ -32,7 +31,7 @@ def environment(tmp_path_factory):
     registry = tmp_path_factory.mktemp("gst") / "registry.bin"
     settings.update(PATH="/usr/bin:/bin", GST_REGISTRY=str(registry), HOME=str(registry.parent))
     if run(["gst-inspect-1.0", "python"], env=dict(settings, GST_PLUGIN_PATH="")).returncode:
-        pytest.skip("GStreamer loads no Python plugins (gstreamer1.0-python3-plugin-loader)")
+        skip("Python plugins of GStreamer", "apt install gstreamer1.0-python3-plugin-loader")
     return settings
 
 

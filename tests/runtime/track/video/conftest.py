@@ -2,7 +2,7 @@
 
 import pytest
 
-from hotpath.runtime.pictures import can_read_planes
+from tests.support.needs import needs_kernels
 
 
 @pytest.fixture(params=[False, True], ids=["opencv", "pyav"])
@@ -10,6 +10,5 @@ def planes(request):
     """Whether the frames may be pictures in planes, which PyAV decodes."""
     if request.param:
         pytest.importorskip("av")
-        if not can_read_planes():
-            pytest.skip("no C++ compiler")
+        needs_kernels()
     return request.param

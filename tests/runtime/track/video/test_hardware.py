@@ -5,15 +5,16 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from hotpath.runtime.pictures import bgr_of, can_read_planes
+from hotpath.runtime.pictures import bgr_of
 from hotpath.runtime.track.video import base, hardware, pyav
 from hotpath.runtime.track.video.save import Video
 from hotpath.runtime.track.video.sources import open_source
 from tests.runtime.track.video.test_sources import read_all
 from tests.support import tiny
+from tests.support.needs import why_no_kernels
 
 av = pytest.importorskip("av")
-pytestmark = pytest.mark.skipif(not can_read_planes(), reason="no C++ compiler")
+pytestmark = pytest.mark.skipif(bool(why_no_kernels()), reason=why_no_kernels())
 
 FRAMES = 40
 

@@ -1,20 +1,19 @@
 """Pictures in a Jetson's NVMM go to the GPU's crop: same boxes, every buffer comes back once."""
 
 import json
-import shutil
 
 import pytest
 
 from tests.fakes import nvmm
 from tests.support.fake_gpu import SITE, need, python
+from tests.support.needs import needs_program
 
 
 @pytest.fixture(scope="module")
 def libraries(tmp_path_factory):
     """A folder with L4T's libraries and the driver."""
     need(SITE)
-    if shutil.which("gcc") is None:
-        pytest.skip("no gcc to compile the stand-in for L4T's libraries")
+    needs_program("gcc")
     folder = tmp_path_factory.mktemp("l4t")
     nvmm.build(folder)
     return folder

@@ -17,9 +17,11 @@ from hotpath.runtime.track.video import ros
 from hotpath.runtime.track.video.sources import open_source
 from hotpath.runtime.types import Box, Track, TrackedFrame
 
-rosbags = pytest.importorskip("rosbags.rosbag2", reason="make setup ALSO=ros")
-dds = pytest.importorskip("hotpath.runtime.track.video.dds", reason="make setup ALSO=ros")
+rosbags = pytest.importorskip("rosbags.rosbag2")
+pytest.importorskip("cyclonedds")
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore  # noqa: E402
+
+from hotpath.runtime.track.video import dds  # noqa: E402
 
 STORE = get_typestore(Stores.ROS2_HUMBLE)
 VISION = {  # vision_msgs 4

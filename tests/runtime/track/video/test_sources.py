@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from hotpath.runtime.errors import BadFrame, BadSource, NoCamera
-from hotpath.runtime.pictures import Picture, bgr_of, can_read_planes
+from hotpath.runtime.pictures import Picture, bgr_of
 from hotpath.runtime.track.video.base import to_bgr
 from hotpath.runtime.track.video.cameras import (
     CSI_BGR,
@@ -28,6 +28,7 @@ from hotpath.runtime.track.video.recorded import natural_key
 from hotpath.runtime.track.video.save import Video
 from hotpath.runtime.track.video.sources import open_source, reads
 from tests.support import ROOT, run, tiny
+from tests.support.needs import needs_kernels
 from tests.support.streams import rtsp, scene
 
 on_each_python = pytest.mark.pythons("OpenCV and PyAV of each Python")
@@ -347,8 +348,7 @@ def test_a_rotated_video_is_turned_as_its_container_states(tmp_path, planes):
 @pytest.mark.parametrize("matrix, full", [(1, False), (6, False), (1, True), (6, True)])
 def test_planes_have_the_matrix_and_the_range_of_the_stream(tmp_path, pixels, size, matrix, full):
     av = pytest.importorskip("av")
-    if not can_read_planes():
-        pytest.skip("no C++ compiler")
+    needs_kernels()
     path = str(tmp_path / "a.mkv")
     colour = np.array([200, 90, 40], np.uint8)
     with av.open(path, "w") as out:

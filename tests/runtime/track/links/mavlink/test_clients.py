@@ -20,6 +20,7 @@ from hotpath.runtime.track.links.mavlink.reports import corners_of
 from tests.drone import closed_loop, conversation
 from tests.support.clips import clip_at, write_clip
 from tests.support.mavlink_client import Program, connected
+from tests.support.needs import skip
 from tests.support.ports import free_port
 
 FRAMES, SIZE = 130, closed_loop.SIZE
@@ -92,7 +93,7 @@ class MavProxy:
         self.log, self.read = log, 0
         station = pathlib.Path(sys.executable).with_name("mavproxy.py")
         if not station.exists():
-            pytest.skip("MAVProxy is not installed; run `make setup ALSO=vehicle`")
+            skip("MAVProxy", "make setup ALSO=vehicle")
         arguments = [sys.executable, station, f"--master=udpin:127.0.0.1:{port}", "--no-state"]
         arguments += ["--target-system=1", "--target-component=100", "--default-modules=cmdlong"]
         with open(str(log), "wb") as file:

@@ -3,7 +3,6 @@
 import argparse
 import os
 import re
-import shutil
 import signal
 import socket
 import struct
@@ -19,17 +18,18 @@ from hotpath.runtime.track.links.stream import sender
 from hotpath.runtime.types import Track, TrackedFrame
 from tests import support
 from tests.support.disks import small_disk
+from tests.support.needs import GSTREAMER, lacks, needs_program, why_no_program
 from tests.support.ports import free_port
 
 
 def _missing():
     code = "import gi; [gi.require_version(n, '1.0') for n in ('GstRtspServer', 'GstVideo')]"
     if support.run(["env", "/usr/bin/python3", "-c", code]).returncode:
-        return "no GStreamer for the system's Python (python3-gi, gir1.2-gst-rtsp-server-1.0)"
-    return None if shutil.which("ffmpeg") else "no ffmpeg"
+        return lacks(*GSTREAMER)
+    return why_no_program("ffmpeg")
 
 
-needs_gstreamer = pytest.mark.skipif(_missing() is not None, reason=str(_missing()))
+needs_gstreamer = pytest.mark.skipif(bool(_missing()), reason=_missing())
 SOURCE_FPS = 10.0  # by the time stamps; frames come three times as fast
 SIZE = (318, 200)  # a width that GStreamer would pad
 
@@ -124,8 +124,7 @@ def test_ffmpeg_receives_the_picture_over_rtsp(opened):
 
 @needs_gstreamer
 def test_gstreamer_receives_rtp_over_udp(opened):
-    if not shutil.which("gst-launch-1.0"):
-        pytest.skip("no gst-launch-1.0 (gstreamer1.0-tools)")
+    needs_program("gst-launch-1.0")
     port = free_port()
     streaming = opened([f"udp://127.0.0.1:{port}"], None, 30.0, False, print)
     caps = "application/x-rtp,media=video,clock-rate=90000,encoding-name=H264,payload=96"

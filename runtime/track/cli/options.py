@@ -284,19 +284,8 @@ def _add_vehicle(group: argparse._ArgumentGroup) -> None:
     _value(group, "--gimbal-speed SHARE", text, type=_number(0.01, 1))
     text = "zoom until the target fills this share of the frame's width or height, such as 0.2"
     _value(group, "--gimbal-zoom SHARE", text, type=_number(0.01, 0.9))
-    _value(
-        group,
-        "--follow FILE.toml",
-        "turn the vehicle itself towards a target that the ground station selects; needs --mavlink "
-        f"and --fov; the file replaces numbers of {NUMBERS}/follow.toml",
-        nargs="?",
-        const="",
-    )
-    _switch(
-        group,
-        "--follow-recording",
-        "for simulators: let a recording steer; else --follow and --gimbal need a live source",
-    )
+    text = "for simulators: let a recording steer; else --gimbal needs a live source"
+    _switch(group, "--gimbal-recording", text)
 
 
 def _add_streams(group: argparse._ArgumentGroup) -> None:

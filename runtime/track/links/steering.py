@@ -1,8 +1,8 @@
-"""The one rule for everything that steers: a vehicle, a gimbal, a PTZ camera of the network.
+"""The one rule for everything that steers: a gimbal, a PTZ camera of the network.
 
 They move only on *fresh evidence*:
 
-- the source is live (``--follow-recording`` is for simulators), and the network can say "lost":
+- the source is live (``--gimbal-recording`` is for simulators), and the network can say "lost":
   ``check`` refuses a run without them;
 - the newest frame was taken within ``FRESH_S``, and the target is tracked in it;
 - the picture around the target changed within ``FRESH_S``. A picture that came before is no
@@ -49,18 +49,16 @@ def check(options: Any, live: bool, can_lose: bool, network: str) -> None:
     Raises:
         BadOutput: with the option that is to be left out.
     """
-    wanted = [f"--{name}" for name in ("follow", "gimbal") if getattr(options, name) is not None]
-    if not wanted:
+    if options.gimbal is None:
         return
-    steers = " and ".join(wanted)
-    if not live and not options.follow_recording:
+    if not live and not options.gimbal_recording:
         raise BadOutput(
-            f"{steers}: a recording shows nothing of what is there now; name a live source, or "
-            "give --follow-recording where a simulator flies"
+            "--gimbal: a recording shows nothing of what is there now; name a live source, or "
+            "give --gimbal-recording where a simulator flies"
         )
     if not can_lose:
         raise BadOutput(
-            f"{steers}: the network {network} has no lost_below, so it never says that the target "
+            f"--gimbal: the network {network} has no lost_below, so it never says that the target "
             "is lost; name another --network, or find its threshold with "
             "`python -m hotpath.calib.loss_thresholds`"
         )

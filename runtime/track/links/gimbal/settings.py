@@ -1,4 +1,4 @@
-"""Read the numbers of the control from TOML; gimbal.toml and follow.toml explain every key."""
+"""Read the numbers of the control from TOML; gimbal.toml explains every key."""
 
 import pathlib
 from typing import Any, Dict, Optional, Tuple
@@ -7,7 +7,6 @@ from hotpath.boards import toml
 from hotpath.runtime.errors import HotpathError
 
 DEFAULTS = pathlib.Path(__file__).resolve().parent / "gimbal.toml"
-FOLLOW = DEFAULTS.parent / "follow.toml"  # of the vehicle
 
 RANGES: Dict[str, Dict[str, Tuple[float, float]]] = {  # key -> lowest, highest value
     "pid": dict(kp=(0, 50), ki=(0, 50), kd=(0, 5), integral=(0, 360), feed_forward=(0, 2)),
@@ -20,9 +19,8 @@ RANGES: Dict[str, Dict[str, Tuple[float, float]]] = {  # key -> lowest, highest 
         "pitch_min": (-180, 180),
         "pitch_max": (-180, 180),
     },
-    "forward": dict(speed=(0, 20), acceleration=(0.1, 10), gain=(0, 50), dead_band=(0, 1)),
     "delay": {"command": (0, 2), "feedback": (0, 10)},
-    "lost": dict(coast=(0, 60), link=(0.1, 60)),
+    "lost": {"link": (0.1, 60)},
 }
 
 
@@ -30,9 +28,7 @@ class BadSettings(HotpathError):
     """A file of the control's numbers that can't be used."""
 
 
-def load_settings(
-    path: Optional[str] = None, defaults: pathlib.Path = DEFAULTS
-) -> Dict[str, Dict[str, float]]:
+def load_settings(path: Optional[str] = None) -> Dict[str, Dict[str, float]]:
     """The numbers: the defaults, with those of a file in their place.
 
     Returns:
@@ -41,14 +37,14 @@ def load_settings(
     Raises:
         BadSettings: no such file, no TOML, an unknown key, or a value out of its range.
     """
-    settings = toml.read(defaults, BadSettings)
+    settings = toml.read(DEFAULTS, BadSettings)
     if path:
         own = toml.read(pathlib.Path(path), BadSettings)
         _check(own, settings, path)
         for section, values in own.items():
             settings[section].update(values)
     limits = settings["limits"]
-    if limits.get("pitch_min", -1.0) >= limits.get("pitch_max", 1.0):
+    if limits["pitch_min"] >= limits["pitch_max"]:
         raise BadSettings(f"{path}: limits.pitch_min must be below limits.pitch_max")
     return settings
 

@@ -4,7 +4,6 @@ Source: the message set "common" (mavlink.io/en/messages/common.html).
 """
 
 # message numbers
-ATTITUDE, RC_CHANNELS, MANUAL_CONTROL = 30, 65, 69
 CAMERA_INFORMATION = 259
 CAMERA_SETTINGS = 260
 STORAGE_INFORMATION = 261
@@ -70,12 +69,3 @@ GIMBAL_YAW_LOCK = 16
 GIMBAL_YAW_IN_VEHICLE_FRAME, GIMBAL_YAW_IN_EARTH_FRAME = 32, 64
 
 SEVERITY_WARNING = 4  # MAV_SEVERITY
-
-# the autopilot's heartbeat: MAV_AUTOPILOT, MAV_TYPE, MAV_MODE_FLAG, and modes of its own
-AUTOPILOT_ARDUPILOT, AUTOPILOT_PX4 = 3, 12
-MULTICOPTERS = frozenset((2, 3, 4, 13, 14, 15, 29))  # helicopters too
-MODE_ARMED = 128
-COPTER_GUIDED, PX4_OFFBOARD = 4, 6
-
-FRAME_BODY_NED = 8  # MAV_FRAME
-VELOCITY_AND_YAW_RATE = 0x5C7  # POSITION_TARGET_TYPEMASK: all else is to be ignored

@@ -17,12 +17,11 @@ from hotpath.runtime.track.links import steering
 from hotpath.runtime.track.links.base import Context, Link, LinkThread
 from hotpath.runtime.track.links.gimbal.angles import vertical_fov_deg
 from hotpath.runtime.track.links.gimbal.control import Control
-from hotpath.runtime.track.links.gimbal.settings import FOLLOW, load_settings
+from hotpath.runtime.track.links.gimbal.settings import load_settings
 from hotpath.runtime.track.links.mavlink import numbers as m
 from hotpath.runtime.track.links.mavlink import packets
 from hotpath.runtime.track.links.mavlink.camera import Camera
 from hotpath.runtime.track.links.mavlink.codec import Codec
-from hotpath.runtime.track.links.mavlink.follow import Follow
 from hotpath.runtime.track.links.mavlink.geo import Geo
 from hotpath.runtime.track.links.mavlink.gimbal_manager import GimbalManager
 from hotpath.runtime.track.links.mavlink.loop import Loop
@@ -38,9 +37,9 @@ from hotpath.runtime.types import TrackedFrame
 
 KEY_BYTES = 32
 WAIT_S = 0.05  # longest pause between two looks at what is due
-# HEARTBEAT, ATTITUDE and GLOBAL_POSITION_INT of the vehicle, its sticks, COMMAND_INT, COMMAND_LONG,
-# COMMAND_ACK of the gimbal manager, TIMESYNC, gimbal manager and device
-WANTED = frozenset((0, 30, 33, 65, 69, 75, 76, 77, 111, 280, 281, 285))
+# HEARTBEAT, ATTITUDE and GLOBAL_POSITION_INT of the vehicle, COMMAND_INT, COMMAND_LONG, COMMAND_ACK
+# of the gimbal manager, TIMESYNC, gimbal manager and device
+WANTED = frozenset((0, 30, 33, 75, 76, 77, 111, 280, 281, 285))
 LATENCIES = 20000  # most that are kept for the summary
 
 
@@ -53,7 +52,6 @@ class Service(Link):
         camera: answers commands and reports the target.
         geo: gets the vehicle's position and attitude; may be None.
         gimbal: steers the gimbal; may be None.
-        follow: steers the vehicle; may be None.
         key: 32 bytes that packets must be signed with, or None.
         rate: most packets a second from one sender.
         say: function of one line of text for the user.
@@ -75,13 +73,11 @@ class Service(Link):
         key: Optional[bytes] = None,
         rate: float = 200.0,
         say: Callable[[str], None] = lambda text: None,
-        follow: Optional[Follow] = None,
     ) -> None:
         self.transport, self.camera, self._say = transport, camera, say
         self.failures = self.heard = self.sent = 0
         self.last_failure: Optional[Exception] = None
-        self._codec, self._geo, self._follow = codec, geo, follow
-        self._steering = [each for each in (gimbal, follow) if each is not None]
+        self._codec, self._geo, self._gimbal = codec, geo, gimbal
         signatures = packets.Signatures(key) if key is not None else None
         self._gate = packets.Gate(WANTED, signatures, rate)
         self.refused = self._gate.counts
@@ -102,7 +98,7 @@ class Service(Link):
     def show(self, tracked: TrackedFrame, recording: bool) -> None:
         """Report a tracked frame. The frame loop calls this; it returns at once."""
         view = self.camera.run.view_of(tracked)
-        if self._steering:
+        if self._gimbal:
             changed_s = self._contents.add(tracked.frame, view.track, view.captured_s)
             view = view._replace(changed_s=changed_s)
         self._view = view
@@ -147,8 +143,8 @@ class Service(Link):
         """Stop what is steered; packets may be lost, so it is said several times."""
         for _ in range(steering.STOPS):
             now, sent = time.monotonic(), self.sent
-            for each in self._steering:
-                self._send(self._guarded(each.leave, now))
+            if self._gimbal:
+                self._send(self._guarded(self._gimbal.leave, now))
             if self.sent > sent:
                 self.transport.drain()
                 time.sleep(steering.STOP_PAUSE_S)
@@ -164,8 +160,8 @@ class Service(Link):
                 out += self.take(peer, data, now)
             fresh = view if view is not shown else None
             shown = view
-            for each in self._steering:
-                out += each.frame(fresh, now) if fresh else each.tick(now)
+            if self._gimbal:
+                out += self._gimbal.frame(fresh, now) if fresh else self._gimbal.tick(now)
             out += self.camera.tick(now)
             self._send(out)
             if fresh:
@@ -230,8 +226,8 @@ class Service(Link):
             return []  # our own message, which a router sent back
         if self._geo is not None and message.system == me.system:
             self._geo.receive(message, now)
-        for each in self._steering:
-            each.receive(message, now)
+        if self._gimbal:
+            self._gimbal.receive(message, now)
         return self.camera.receive(message, now)
 
     def _send(self, out: List[Outgoing]) -> None:
@@ -261,22 +257,18 @@ def open_link(context: Context) -> Service:
         options.fov[-1] if len(options.fov) > 1 else vertical_fov_deg(options.fov[0], size),
     )
     geo = Geo(fov) if fov else None
-    gimbal = follow = None
+    gimbal = None
     if options.gimbal is not None and not options.gimbal.startswith("onvif://"):
         settings = load_settings(options.gimbal or None)
         link_s = settings["lost"]["link"]
         gimbal = GimbalManager(Control(settings, fov), *me, link_s, context.holds)
-    if options.follow is not None and geo is not None:
-        follow = Follow(load_settings(options.follow or None, FOLLOW), *me, geo, context.holds)
     kind = m.TYPE_ONBOARD_CONTROLLER if options.mavlink_type == "onboard" else m.TYPE_CAMERA
     identity = Identity(*me, context.network, fov, streams(options), _folder(options), kind)
     assert context.controller is not None, "MAVLink needs a Controller"
     transport = open_transport(options.mavlink, options.mavlink_allow or ())
     loop = Loop(context.controller, context.detector)
     camera = Camera(loop, identity, geo, options.link_delay)
-    service = Service(
-        transport, Codec(*me, key), camera, geo, gimbal, key, say=context.say, follow=follow
-    )
+    service = Service(transport, Codec(*me, key), camera, geo, gimbal, key, say=context.say)
     if service.transport.fileno() is None:
         context.say(
             f"--mavlink {options.mavlink}: nothing answers there yet; it is tried again and again"

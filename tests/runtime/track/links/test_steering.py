@@ -192,16 +192,14 @@ def test_a_run_that_slept_does_not_begin_to_ramp_when_it_wakes():
 
 
 def options(**given):
-    return argparse.Namespace(
-        **dict(dict(follow=None, gimbal=None, follow_recording=False), **given)
-    )
+    return argparse.Namespace(**dict(dict(gimbal=None, gimbal_recording=False), **given))
 
 
-@pytest.mark.parametrize("what", [dict(follow=""), dict(gimbal=""), dict(gimbal="onvif://host")])
+@pytest.mark.parametrize("what", [dict(gimbal=""), dict(gimbal="onvif://host")])
 def test_recordings_and_networks_that_never_lose_steer_nothing(what):
     steering.check(options(), False, False, "x")  # nothing steers
     steering.check(options(**what), True, True, "x")
-    steering.check(options(follow_recording=True, **what), False, True, "x")
+    steering.check(options(gimbal_recording=True, **what), False, True, "x")
     with pytest.raises(BadOutput, match="a recording shows nothing .* where a simulator flies"):
         steering.check(options(**what), False, True, "x")
     with pytest.raises(BadOutput, match="the network lightfc has no lost_below"):

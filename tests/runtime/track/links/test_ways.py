@@ -1,6 +1,6 @@
 """Ways in which a run can lose its hold on what it steers: none moves anything for over a second.
 
-Gimbal, vehicle and PTZ camera turn after a target that moves. Then something goes wrong. The time
+Gimbal and PTZ camera turn after a target that moves. Then something goes wrong. The time
 is simulated; ``test_exits.py`` ends real runs.
 """
 
@@ -14,10 +14,8 @@ pytest.importorskip("pymavlink")
 
 from hotpath.runtime.pictures import JpegFrame, PlanarFrame
 from hotpath.runtime.track.links.gimbal.control import Control
-from hotpath.runtime.track.links.gimbal.settings import FOLLOW, load_settings
+from hotpath.runtime.track.links.gimbal.settings import load_settings
 from hotpath.runtime.track.links.mavlink import numbers as m
-from hotpath.runtime.track.links.mavlink.follow import Follow
-from hotpath.runtime.track.links.mavlink.geo import Geo
 from hotpath.runtime.track.links.mavlink.gimbal_manager import GimbalManager
 from hotpath.runtime.track.links.mavlink.messages import Message, View
 from hotpath.runtime.track.links.onvif import Law
@@ -45,36 +43,25 @@ class Rig:
     """Everything that is steered, with the messages of its other sides."""
 
     def __init__(self):
-        follow, gimbal = load_settings(None, FOLLOW), load_settings()
-        follow["forward"].update(speed=3.0)
-        geo = Geo(FOV)
-        self.follow = Follow(follow, 1, 100, geo)
+        gimbal = load_settings()
         self.gimbal = GimbalManager(Control(gimbal, FOV), 1, 100, gimbal["lost"]["link"])
         self.law, self.ramp = Law(0.5, None), Ramp("camera", 3, lambda text: None)
-        self.geo, self.contents, self.view, self.wish = geo, Contents(), None, (0.0,) * 3
+        self.contents, self.view, self.wish = Contents(), None, (0.0,) * 3
         self.number, self.index, self.silent_ticks = 0, 0, 0
         self.unheard = set()  # messages that do not come any more
-        self.sticks, self.primary = [1500] * 8, (1, 100)
+        self.primary = 1, 100
         self.commands = {}  # what is steered -> its last command
 
     def hear(self, now):
         level = {"q": [1.0, 0.0, 0.0, 0.0], "flags": m.GIMBAL_YAW_LOCK}
         control = dict(zip(("primary_control_sysid", "primary_control_compid"), self.primary))
-        beat = dict(autopilot=3, custom_mode=m.COPTER_GUIDED, base_mode=m.MODE_ARMED, type=2)
-        chan = {f"chan{n}_raw": value for n, value in enumerate(self.sticks, 1)}
         for name, fields, component in (
-            ("HEARTBEAT", dict(beat, system_status=m.STATE_ACTIVE), 1),
-            ("ATTITUDE", dict(roll=0.0, pitch=0.0, yaw=0.0), 1),
-            ("RC_CHANNELS", chan, 1),
             ("GIMBAL_MANAGER_INFORMATION", {"gimbal_device_id": 154}, 154),
             ("GIMBAL_MANAGER_STATUS", control, 154),
             ("GIMBAL_DEVICE_ATTITUDE_STATUS", level, 154),
         ):
             if name not in self.unheard:
-                message = Message(name, fields, 1, component)
-                self.geo.receive(message, now)
-                self.follow.receive(message, now)
-                self.gimbal.receive(message, now)
+                self.gimbal.receive(Message(name, fields, 1, component), now)
 
     def frame(self, now, frame, captured_s, track):
         changed_s = self.contents.add(frame, track, captured_s)
@@ -84,12 +71,12 @@ class Rig:
         self.index += 1
         seen = None if missing(self.view, now) else track
         self.wish = self.law.update(seen, frame.shape, captured_s)
-        self.take(self.follow.frame(self.view, now) + self.gimbal.frame(self.view, now))
+        self.take(self.gimbal.frame(self.view, now))
 
     def tick(self, now):
         self.silent_ticks += 1
         self.hear(now)
-        self.take(self.follow.tick(now) + self.gimbal.tick(now))
+        self.take(self.gimbal.tick(now))
         why = missing(self.view, now)
         self.commands["camera"] = self.ramp.command(now, why, lambda: self.wish)
 
@@ -104,9 +91,7 @@ class Rig:
 
     def take(self, messages):
         for name, fields in messages:
-            if name == "SET_POSITION_TARGET_LOCAL_NED":
-                self.commands["vehicle"] = fields["vx"], fields["yaw_rate"]
-            elif name == "GIMBAL_MANAGER_SET_ATTITUDE":
+            if name == "GIMBAL_MANAGER_SET_ATTITUDE":
                 rates = fields["angular_velocity_y"], fields["angular_velocity_z"]
                 self.commands["gimbal"], self.silent_ticks = rates, 0
 
@@ -178,8 +163,7 @@ def unheard(*names):
 
 def deaf(rig):
     rig.unheard.update(
-        "HEARTBEAT ATTITUDE RC_CHANNELS GIMBAL_MANAGER_INFORMATION GIMBAL_MANAGER_STATUS "
-        "GIMBAL_DEVICE_ATTITUDE_STATUS".split()
+        "GIMBAL_MANAGER_INFORMATION GIMBAL_MANAGER_STATUS GIMBAL_DEVICE_ATTITUDE_STATUS".split()
     )
 
 
@@ -276,9 +260,6 @@ WAYS = {
     "a clock that leaps, frozen": Wrong(lambda n: STILL, clock=lambda now: now + int(now * 10)),
     # stations and radio
     "the radio is lost, and so is the source": Wrong(None, change=deaf),
-    "the pilot moves a stick, and the target is lost": Wrong(
-        track=state("lost"), change=setting(sticks=[1500, 1650] + [1500] * 6)
-    ),
     "another station takes the gimbal, and the source hangs": Wrong(
         lambda n: STILL, change=setting(primary=(255, 190))
     ),
@@ -300,7 +281,7 @@ def flown(wrong):
         rig.hear(now)
         rig.frame(now + 0.02, scene(n), now, TRACK)
         rig.tick(now + 0.03)
-    assert rig.moving == {"vehicle", "gimbal", "camera"}
+    assert rig.moving == {"gimbal", "camera"}
     last_s, longest = now, {}
     since = dict.fromkeys(rig.moving, last_s)
     wrong.change(rig)
@@ -325,4 +306,4 @@ def test_nothing_moves_for_longer_than_a_second(name):
 def test_a_good_source_goes_on_moving_everything():
     """Else the ways above would prove nothing."""
     longest = flown(Wrong())
-    assert min(longest.values()) > 0.9 * WRONG_S and len(longest) == 3
+    assert min(longest.values()) > 0.9 * WRONG_S and len(longest) == 2

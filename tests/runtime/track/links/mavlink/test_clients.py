@@ -19,7 +19,7 @@ from pymavlink.dialects.v20 import common
 from hotpath.runtime.track.links.mavlink.reports import corners_of
 from tests.drone import closed_loop, conversation
 from tests.support.clips import clip_at, write_clip
-from tests.support.mavlink_client import Program, connected
+from tests.support.mavlink_client import Program
 from tests.support.needs import skip
 from tests.support.ports import free_port
 
@@ -52,38 +52,6 @@ def test_a_ground_station_finds_selects_follows_and_stops(clip, tmp_path):
     kinds = {message.get_type() for _, message in client.heard}
     assert {"HEARTBEAT", "CAMERA_INFORMATION", "CAMERA_SETTINGS"} <= kinds
     assert "frame to command" in text
-
-
-def autopilot(client):
-    mav = client.link.mav
-    me, mav.srcSystem, mav.srcComponent = (mav.srcSystem, mav.srcComponent), 1, 1
-    mav.heartbeat_send(2, 3, 128, 4, 4)
-    mav.attitude_send(0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
-    mav.rc_channels_send(0, 8, *[1500] * 8, *[0] * 11)
-    mav.srcSystem, mav.srcComponent = me
-
-
-def test_the_vehicle_turns_to_what_was_selected_and_stands_still_at_the_end(clip, tmp_path):
-    moves = "SET_POSITION_TARGET_LOCAL_NED"
-    arguments = ["--video", conversation.without_truth(clip, tmp_path), "--fov", "60"]
-    arguments += ["--follow", "--follow-recording"]
-    with connected(arguments, tmp_path / "log") as (client, program):
-        autopilot(client)
-        client.pump(0.3)
-        aside = clip.boxes[0] + [60, 0, 0, 0]
-        assert client.rectangle(aside, SIZE) == 0
-        found = None
-        for _ in range(100):
-            autopilot(client)
-            found = client.pump(0.05, lambda a: a.get_type() == moves and a.yaw_rate)
-            if found:
-                break
-        assert found and found.yaw_rate > 0 and found.vx == 0 and found.target_component == 1
-        program.end()
-        client.pump(0.3)
-    last = [message for _, message in client.heard if message.get_type() == moves][-3:]
-    assert [message.yaw_rate for message in last] == [0.0] * 3
-    assert "follow: begins" in program.text()
 
 
 class MavProxy:
@@ -152,11 +120,11 @@ def test_a_radio_that_is_not_plugged_in_is_waited_for_but_one_that_lacks_is_refu
     run = ["--video", str(clip.folder / "img"), *"--no-show --box 10,10,50,50 --frames 2".split()]
     assert main(run + ["--mavlink", "serial:/dev/nowhere:57600"]) == 0
     assert "serial:/dev/nowhere:57600: nothing answers there yet" in capsys.readouterr().err
-    assert main(run + ["--follow", "--fov", "60"]) == 2
-    assert "--follow needs --mavlink URL and --fov" in capsys.readouterr().err
-    steers = ["--mavlink", f"udpout:127.0.0.1:{free_port()}", "--follow", "--fov", "60"]
+    assert main(run + ["--gimbal", "--fov", "60"]) == 2
+    assert "--gimbal needs --mavlink URL and --fov" in capsys.readouterr().err
+    steers = ["--mavlink", f"udpout:127.0.0.1:{free_port()}", "--gimbal", "--fov", "60"]
     assert main(run + steers) == 2
-    assert "--follow: a recording shows nothing of what is there now" in capsys.readouterr().err
+    assert "--gimbal: a recording shows nothing of what is there now" in capsys.readouterr().err
 
 
 async def autopilot_beats(url):

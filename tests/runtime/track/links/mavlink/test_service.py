@@ -29,8 +29,8 @@ COMMANDS = [value for name, value in vars(numbers).items() if name.startswith("C
 COMMANDS += [0, 400, 65535]
 KINDS = (
     "COMMAND_LONG COMMAND_LONG COMMAND_LONG COMMAND_INT COMMAND_ACK HEARTBEAT ATTITUDE TIMESYNC "
-    "GLOBAL_POSITION_INT GIMBAL_MANAGER_INFORMATION GIMBAL_MANAGER_STATUS RC_CHANNELS "
-    "GIMBAL_DEVICE_ATTITUDE_STATUS MANUAL_CONTROL"
+    "GLOBAL_POSITION_INT GIMBAL_MANAGER_INFORMATION GIMBAL_MANAGER_STATUS "
+    "GIMBAL_DEVICE_ATTITUDE_STATUS"
 ).split()
 
 
@@ -57,14 +57,15 @@ def run(make_run):
     return make_run(pictures())
 
 
-def test_a_fault_of_the_links_thread_stops_the_vehicle_and_ends_the_run(run, monkeypatch):
+def test_a_fault_of_the_links_thread_stops_the_gimbal_and_ends_the_run(run, monkeypatch):
     monkeypatch.setattr(run.service.transport, "receive", lambda: 1 / 0)
-    run.follow.following = True
+    run.gimbal.manager, run.gimbal.ours = (1, 154), True
     run.service.check()
     run.service.start()
     run.service.threads[0].join(10)
     told = [Codec(1, 1).decode(packet) for packet in run.service.transport.sent]
-    assert [(m.name, m.fields["vx"]) for m in told] == [("SET_POSITION_TARGET_LOCAL_NED", 0.0)] * 3
+    stops = [m.fields for m in told if m.name == "GIMBAL_MANAGER_SET_ATTITUDE"]
+    assert [(f["angular_velocity_y"], f["angular_velocity_z"]) for f in stops] == [(0, 0)] * 3
     with pytest.raises(BrokenLink, match="'mavlink' ended by a fault, ZeroDivisionError"):
         run.service.check()
 

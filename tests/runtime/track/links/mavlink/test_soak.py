@@ -48,7 +48,7 @@ def test_everything_on_for_half_a_minute(tmp_path):
     video.close()
     rtsp, rtp, published = (free_port() for _ in range(3))
     address = f"rtsp://127.0.0.1:{rtsp}/live"
-    arguments = f"--video {tmp_path}/film.mp4 --fov 60 --gimbal --follow-recording "
+    arguments = f"--video {tmp_path}/film.mp4 --fov 60 --gimbal --gimbal-recording "
     arguments += f"--link-delay 0.1 --profile --stream {address} "
     arguments += f"--stream udp://127.0.0.1:{rtp} --stream-kbps 1000 --record {tmp_path}/soak.mkv "
     arguments += f"--results {tmp_path}/soak.csv --publish udp://127.0.0.1:{published}"

@@ -61,7 +61,7 @@ def load(options: Options) -> Loaded:
         opened = _from_bundle(options)
     else:
         opened = open_precision(load_network(options.network or DEFAULT_NETWORK), options)
-    return Loaded(opened.network, opened, cpu.load(options.log))
+    return Loaded(opened.network, opened, cpu.load())
 
 
 def usable_threads(threads: Optional[int], log: Log = None) -> Optional[int]:

@@ -14,7 +14,7 @@ def load(log: Optional[Callable[[str], None]] = None) -> "Kernels":
     """Load the kernels; compile them first, once on each machine.
 
     Args:
-        log: called with one sentence if there is no compiler.
+        log: called with one sentence if they cannot be compiled.
 
     Returns:
         ``binding.Kernels``, or its base class without a compiler. Use it in one thread at a time.
@@ -27,10 +27,15 @@ def load(log: Optional[Callable[[str], None]] = None) -> "Kernels":
         from hotpath.kernels.cpu import interface
 
         if log:
-            log(f"{error}; crop and select run in NumPy and OpenCV, which are slower")
+            log(slower(error))
         return interface.Kernels()
     from hotpath.kernels.cpu import binding, structures
 
     kernels = binding.Kernels(library)
     structures.check(kernels.handle)
     return kernels
+
+
+def slower(error: Exception) -> str:
+    """The sentence for a computer where the kernels cannot be compiled: why, and what it costs."""
+    return f"{error}; until then a frame takes 2 to 3 times as long, in NumPy and OpenCV"

@@ -2,14 +2,14 @@
 
 import sys
 
-from hotpath.kernels.cpu import build
+from hotpath.kernels.cpu import build, slower
 
 
 def main() -> int:
     try:
         library = build.library()
     except build.CannotBuild as error:
-        print(f"{error}; crop and select will run in NumPy and OpenCV")
+        print(slower(error))
         return 0
     print(f"{library.path}\ncompiled with {library.compiler} {' '.join(library.flags)}")
     return 0

@@ -23,6 +23,14 @@ HEADERS = sorted(
     glob.glob(os.path.join(HERE, "*.h")) + glob.glob(os.path.join(HERE, os.pardir, "*.h"))
 )
 COMPILERS = ("c++", "g++", "clang++")
+INSTALL = (  # a compiler, by the package manager of this system
+    "apt install g++",
+    "dnf install gcc-c++",
+    "zypper install gcc-c++",
+    "pacman -S gcc",
+    "apk add g++",
+    "xcode-select --install",
+)
 FLAGS = ("-O3", "-ffp-contract=off", "-fno-math-errno", "-fPIC", "-shared", "-std=c++14")
 # The first that the compiler knows. On ARM, -march=native leaves the order of instructions to that
 # of no core in particular.
@@ -122,7 +130,8 @@ def _compiler() -> str:
         path = shutil.which(name)
         if path:
             return path
-    raise CannotBuild(f"no C++ compiler found (looked for {', '.join(COMPILERS)})")
+    managers = (command for command in INSTALL if shutil.which(command.split()[0]))
+    raise CannotBuild(f"no C++ compiler; run `{next(managers, INSTALL[0])}`")
 
 
 def _load_from(

@@ -8,6 +8,7 @@ import time
 from collections import deque
 from typing import Any, Callable, Deque, Dict, List, Optional, Set, Tuple
 
+from hotpath.kernels import cpu
 from hotpath.kernels.commands import counted
 from hotpath.runtime import drawing as draw
 from hotpath.runtime.errors import BadOutput, HotpathError
@@ -89,6 +90,7 @@ class Outputs:
             self.columns += FILE_COLUMN
         self._network = targets.network.name
         self._engine = targets.engine.describe()
+        self._kernels = targets.device.kernels_name
         self._summary = Summary(self._network, self._engine, self.profile, say)
         self._live = source.live
         self._before: Optional[AnyFrame] = None  # the last frame
@@ -330,6 +332,8 @@ class Outputs:
     def _summary_lines(self, source: Any, figures: Dict[str, Any]) -> List[str]:
         options = self._options
         lines = lines_of(figures, source.live)
+        if self._kernels == "numpy":
+            cpu.load(lines.append)  # it says why
         if self._left_out:
             lines.append(f"frames left out, because the network gave no number: {self._left_out}")
         if self._results and self._results.dropped:

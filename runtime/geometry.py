@@ -18,7 +18,7 @@ import numpy as np
 
 from hotpath.kernels.cpu.interface import PLAIN, Kernels
 from hotpath.kernels.settings import BoxLimits, InputSettings, WindowSettings
-from hotpath.runtime.pictures import AnyFrame, JpegFrame, LentFrame, PlanarFrame, bgr_of, pixels_of
+from hotpath.runtime.pictures import AnyFrame, JpegFrame, PlanarFrame, bgr_of, pixels_of
 from hotpath.runtime.types import Box
 
 if (
@@ -296,9 +296,6 @@ def crop_into(
     def write(frame: AnyFrame, window: Window, border: np.ndarray) -> None:
         if type(frame) is np.ndarray:
             crop(frame, window, border, out, packing)
-            return
-        if isinstance(frame, LentFrame) and packing is PLAIN and size[0] == size[1]:
-            out[...] = frame.resized(window, size[0], border, has_fractions)
             return
         if not isinstance(frame, JpegFrame):
             crop(pixels_of(frame), window, border, out, packing)

@@ -67,24 +67,6 @@ class Picture:
         raise NotImplementedError
 
 
-class LentFrame(Picture):
-    """A frame in the memory of another device. The device returns parts of it."""
-
-    def resized(self, window: Any, side: int, border: np.ndarray, warp: bool) -> np.ndarray:
-        """A window, resized: BGR uint8 (3, side, side).
-
-        Args:
-            window: (x, y, w, h), frame pixels.
-            side: pixels.
-            border: colour of the pixels outside the frame, (3,) uint8, BGR.
-            warp: whether the window has fractions of pixels.
-        """
-        raise NotImplementedError
-
-    def every(self, step: int) -> np.ndarray:
-        raise NotImplementedError
-
-
 class PlanarFrame(Picture):
     """A frame in planes.
 
@@ -280,8 +262,6 @@ def every_pixel(frame: AnyFrame, step: int) -> np.ndarray:
     Only these pixels are converted. A JPEG is decoded at the smallest scale that has as many
     pixels, so its pixels are means of blocks.
     """
-    if isinstance(frame, LentFrame):
-        return frame.every(step)
     height, width = frame.shape[:2]
     picture: Any
     scale = 1

@@ -218,18 +218,6 @@ extern "C" __global__ void __launch_bounds__(256)
   if (i < bytes / 2) ((unsigned short*)(out + (long long)blockIdx.y * apart))[i] = from[i];
 }
 
-// Writes every `step`-th pixel of a whole frame, from step / 2 on: B, G, R of each. Grid: blocks that
-// cover them.
-extern "C" __global__ void __launch_bounds__(256)
-    hp_every(const hp_frame* __restrict__ frame, int step, int rows, int columns,
-             unsigned char* __restrict__ out) {
-  const int i = blockIdx.x * blockDim.x + threadIdx.x;
-  if (i >= rows * columns) return;
-  const int row = i / columns * step + step / 2, column = i % columns * step + step / 2;
-  const unsigned pixel = pixel_of(frame, row, column);
-  for (int c = 0; c < 3; ++c) out[3 * i + c] = pixel >> 8 * c & 255;
-}
-
 // Writes what records.py's ``layout`` gives: of each structure its size, then where each field begins.
 extern "C" __global__ void hp_layout(int* out) {
 #define HP_AT(kind, field) ((int)(size_t) & ((kind*)0)->field)

@@ -3,8 +3,7 @@
 A frame is one of
 
 - an array (H, W, 3) or (H, W, 4), uint8, BGR or BGRx, any strides;
-- ``Nv12``: two arrays, as cameras give them;
-- ``OnDevice``: pixels that are on the GPU already.
+- ``Nv12``: two arrays, as cameras give them.
 """
 
 from typing import NamedTuple, Tuple, Union
@@ -26,26 +25,7 @@ class Nv12(NamedTuple):
     chroma: np.ndarray
 
 
-class OnDevice(NamedTuple):
-    """A frame that is on the GPU already. It must stay there until its result was read.
-
-    Attributes:
-        width, height: pixels.
-        plane: address of the BGR or BGRx pixels, or of NV12's luma.
-        row_stride, pixel_stride: bytes; the second is 3, 4, or 1 for NV12.
-        chroma, chroma_stride: address and bytes of NV12's second plane, else 0.
-    """
-
-    width: int
-    height: int
-    plane: int
-    row_stride: int
-    pixel_stride: int
-    chroma: int
-    chroma_stride: int
-
-
-AnyFrame = Union[np.ndarray, Nv12, OnDevice]
+AnyFrame = Union[np.ndarray, Nv12]
 
 
 def size_of(frame: AnyFrame) -> Tuple[int, int]:
@@ -54,8 +34,6 @@ def size_of(frame: AnyFrame) -> Tuple[int, int]:
     Raises:
         ValueError: the GPU's crop can't read this frame.
     """
-    if isinstance(frame, OnDevice):
-        return frame.width, frame.height
     if isinstance(frame, Nv12):
         luma, chroma = frame
         if luma.dtype != np.uint8 or chroma.dtype != np.uint8 or luma.ndim != 2:
@@ -70,16 +48,16 @@ def size_of(frame: AnyFrame) -> Tuple[int, int]:
 
 
 def capacity(frame: AnyFrame) -> int:
-    """Bytes of the pixels of a frame of this kind and size; 0 if they are on the GPU.
+    """Bytes of the pixels of a frame of this kind and size.
 
     Raises:
         ValueError: see ``size_of``.
     """
     size_of(frame)
-    return 0 if isinstance(frame, OnDevice) else sum(plane.size for plane in _planes(frame))
+    return sum(plane.size for plane in _planes(frame))
 
 
-def _planes(frame: Union[np.ndarray, Nv12]) -> Tuple[np.ndarray, ...]:
+def _planes(frame: AnyFrame) -> Tuple[np.ndarray, ...]:
     return tuple(frame) if isinstance(frame, Nv12) else (frame,)
 
 
@@ -123,13 +101,6 @@ def pack(
         How many bytes to upload.
     """
     record.frame_width, record.frame_height = size_of(frame)
-    if isinstance(frame, OnDevice):
-        record.x, record.y, record.width, record.height = 0, 0, frame.width, frame.height
-        record.plane, record.chroma = frame.plane, frame.chroma
-        record.row_stride, record.chroma_stride = frame.row_stride, frame.chroma_stride
-        record.pixel_stride = frame.pixel_stride
-        record.format = records.NV12 if frame.chroma else records.BGR
-        return 0
     x, y, w, h = part
     used, places = 0, [0, 0]
     for number, plane in enumerate(_planes(frame)):

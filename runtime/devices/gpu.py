@@ -10,8 +10,7 @@ import numpy as np
 
 from hotpath.kernels.cpu.interface import Kernels
 from hotpath.kernels.cuda import frames
-from hotpath.kernels.cuda.frames import Nv12, OnDevice
-from hotpath.kernels.cuda.parts import Parts
+from hotpath.kernels.cuda.frames import Nv12
 from hotpath.kernels.cuda.windows import Target, Window, Windows
 from hotpath.kernels.errors import NotOnGpu
 from hotpath.kernels.planes import MATRICES, Planes
@@ -25,7 +24,7 @@ from hotpath.runtime.devices.base import Device, Exemplar, Look
 from hotpath.runtime.engines.base import Engine
 from hotpath.runtime.errors import BadFrame
 from hotpath.runtime.network import Network
-from hotpath.runtime.pictures import AnyFrame, LentFrame, Picture, PlanarFrame
+from hotpath.runtime.pictures import AnyFrame, Picture, PlanarFrame
 from hotpath.runtime.types import Seen, checked_frame
 
 BT601 = MATRICES["601", False]  # the one that the GPU's crop has
@@ -65,7 +64,7 @@ def frame_settings(network: Network) -> FrameSettings:
 
 def as_uploaded(frame: Any) -> Any:
     """Return a ``Picture`` as NV12, BGRx or converted to BGR, and other frames unchanged."""
-    if isinstance(frame, OnDevice) or not isinstance(frame, Picture):
+    if not isinstance(frame, Picture):
         return frame
     planes = frame.planes if isinstance(frame, PlanarFrame) else None
     if planes and planes.kind == "BGRx":
@@ -98,8 +97,8 @@ class Gpu(Device):
     """Runs windows on an NVIDIA GPU.
 
     It takes BGR arrays, and frames of cameras without a conversion on the processor:
-    ``PlanarFrame`` of BGRx and NV12, BGRx arrays (H, W, 4), ``hotpath.kernels.cuda.frames.Nv12``
-    and ``OnDevice``. Boxes equal those of the same frames converted to BGR by OpenCV.
+    ``PlanarFrame`` of BGRx and NV12, BGRx arrays (H, W, 4), ``hotpath.kernels.cuda.frames.Nv12``.
+    Boxes equal those of the same frames converted to BGR by OpenCV.
 
     Args:
         network, engine, kernels: see ``Device``. The engine's ``device`` is open.
@@ -128,7 +127,6 @@ class Gpu(Device):
         self._windows = Windows(engine.device, settings, engine, log=log, **options)
         self.windows, self.shows_features = self._windows.most, bool(self.engine.shown)
         self._is_timed = options.get("timed", False)
-        self._parts: Any = None  # of frames that are on the GPU
         self._pictured: Tuple[Any, Any] = (None, None)  # a frame, and the same as a picture
 
     @property
@@ -138,7 +136,7 @@ class Gpu(Device):
 
     def take(self, frame: Any) -> Tuple[Any, Tuple[int, ...]]:
         frame = as_uploaded(frame)
-        if isinstance(frame, (Nv12, OnDevice)):
+        if isinstance(frame, Nv12):
             try:
                 width, height = frames.size_of(frame)
             except ValueError as error:
@@ -151,9 +149,6 @@ class Gpu(Device):
     def picture(self, frame: Any) -> AnyFrame:
         if isinstance(frame, np.ndarray) and frame.shape[2] == 3:
             return frame
-        if isinstance(frame, OnDevice):  # not kept: a camera waits for its buffer
-            self._parts = self._parts or Parts(self.engine.device, self.engine.stream)
-            return GpuFrame(frame, self._parts)
         if self._pictured[0] is not frame:
             self._pictured = frame, self._picture_of(frame)
         picture: AnyFrame = self._pictured[1]
@@ -210,38 +205,4 @@ class Gpu(Device):
 
     def close(self) -> None:
         self._windows.close()
-        if self._parts is not None:
-            self._parts.close()
-        self._parts, self._pictured = None, (None, None)
-
-
-class GpuFrame(LentFrame):
-    """A frame in the memory of a GPU. Parts that the processor reads are downloaded.
-
-    Args:
-        frame: the frame in the GPU's memory. It must stay there until it has been read.
-        parts: downloads parts of frames of this device.
-    """
-
-    def __init__(self, frame: OnDevice, parts: Parts) -> None:
-        super().__init__()
-        self._frame, self._parts = frame, parts
-        self.shape = frame.height, frame.width, 3
-
-    def resized(
-        self, window: geometry.Window, side: int, border: np.ndarray, warp: bool
-    ) -> np.ndarray:
-        return self._parts.resized(self._frame, window, border.tolist(), side, warp)
-
-    def every(self, step: int) -> np.ndarray:
-        return self._parts.every(self._frame, step)
-
-    def _converted(self) -> np.ndarray:
-        frame, plane = self._frame, self._parts.plane
-        width, height = frame.width, frame.height
-        pixels = plane(frame.plane, height, frame.row_stride, width * frame.pixel_stride)
-        if frame.chroma:
-            chroma = plane(frame.chroma, height // 2, frame.chroma_stride, width)
-            return PlanarFrame(Planes("NV12", [pixels, chroma], width, height)).bgr()
-        bgr: np.ndarray = pixels.reshape(height, width, frame.pixel_stride)[..., :3]
-        return np.ascontiguousarray(bgr)
+        self._pictured = None, None

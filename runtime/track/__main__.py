@@ -87,8 +87,7 @@ def run(options: argparse.Namespace) -> int:
         opened = open_input(options, cleanup) if recorded else None
         detector = open_detector(options)
         targets = cleanup.enter_context(contextlib.closing(load(options)))
-        on_gpu = targets.engine.device is not None
-        source, frame, boxes = opened or open_input(options, cleanup, on_gpu)
+        source, frame, boxes = opened or open_input(options, cleanup)
         boxes = [drawn_box(frame)] if boxes is None else boxes
         tracks = {targets.add(frame, box): Track(box, GIVEN_SCORE) for box in boxes}
         finder = open_finder(options, detector, targets, source.live)
@@ -124,12 +123,13 @@ def load(options: argparse.Namespace) -> Any:
 
 
 def open_input(
-    options: argparse.Namespace, cleanup: contextlib.ExitStack, gpu: bool = False
+    options: argparse.Namespace, cleanup: contextlib.ExitStack
 ) -> Tuple[Any, Any, Optional[List[Box]]]:
     """Open the source; returns it, its first frame, and the given boxes; None: one is drawn."""
-    opening = {"planes": True, "decoder": options.decoder, "gpu": gpu}
     source = cleanup.enter_context(
-        open_source(options.video, say, options.fps, options.depth, **opening)
+        open_source(
+            options.video, say, options.fps, options.depth, planes=True, decoder=options.decoder
+        )
     )
     if not source.live and not source.fps and source.frames != 1:
         say(f"{source.name}: states no frame rate, so times are left empty; give --fps")

@@ -2,7 +2,6 @@
 
 from typing import Any, List, Tuple
 
-import cv2
 import numpy as np
 
 WIDTH, HEIGHT = 640, 480
@@ -71,13 +70,6 @@ def two_targets(count: int, gone: int, back: int) -> Tuple[List[Any], Any]:
 def _slices(box: Any) -> Tuple[slice, slice]:
     x, y = int(box[0]), int(box[1])
     return slice(y, y + SIDE), slice(x, x + SIDE)
-
-
-def nv12(frame: Any) -> Any:
-    """A frame as NV12: luma over chroma, uint8 (720, 640)."""
-    planes = cv2.cvtColor(frame, cv2.COLOR_BGR2YUV_I420)
-    u_and_v = planes[HEIGHT:].reshape(2, -1)
-    return np.vstack([planes[:HEIGHT], u_and_v.T.reshape(-1, WIDTH)])
 
 
 def _place(index: int) -> Tuple[int, int]:

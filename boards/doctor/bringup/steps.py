@@ -7,7 +7,7 @@ A step is a function of the ``State`` that returns a phrase about what it found.
 import os
 import pathlib
 import time
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, Optional, Tuple
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from hotpath.boards.build.order import Order
 from hotpath.boards.doctor import Situation
 from hotpath.boards.doctor.bringup import reference, several
 from hotpath.boards.doctor.bringup import times as timing
-from hotpath.boards.doctor.bringup.film import HEIGHT, WIDTH, film, nv12
+from hotpath.boards.doctor.bringup.film import film
 from hotpath.boards.doctor.missing import missing
 from hotpath.boards.doctor.traps import traps
 from hotpath.boards.files import Root
@@ -32,9 +32,6 @@ from hotpath.runtime.boxes import overlaps
 from hotpath.runtime.devices.processor import Processor
 from hotpath.runtime.networks import default_of, load_network
 from hotpath.runtime.options import Options
-from hotpath.runtime.pictures import PlanarFrame
-from hotpath.runtime.track.video import nvmm
-from hotpath.runtime.track.video.raw import planes_in
 from hotpath.runtime.tracker import Tracker
 
 FRAMES = 60  # of the clip
@@ -42,7 +39,6 @@ CLOSE_PX = 0.5  # boxes of the same engine may differ by a rounding
 OTHER_PX = 2.0  # boxes of two engines or precisions
 OVERLAP = 0.7  # mean, with the film's target; kestrel has .93 in fp32
 CORRELATION_ERROR = 1e-4  # of the greatest value: float32 sums in another order
-FILM = f"appsrc name=film caps=video/x-raw,format=NV12,width={WIDTH},height={HEIGHT},framerate=30/1"
 GPU_FAMILIES = ("jetson", "nvidia")
 
 
@@ -316,42 +312,6 @@ def targets(state: State) -> str:
     return report.text
 
 
-def camera(state: State) -> str:
-    """Compare pictures that stay in a camera's memory with copies: their boxes, and the time."""
-    loaded = state.need_engine()
-    tracker = loading.create_tracker(*loaded)
-    if loaded.engine.device is None or isinstance(tracker.device, Processor):
-        raise Skip("the processor crops, and needs copies")
-    shown, truth = film(FRAMES)
-    pictures = [nv12(frame) for frame in shown]
-    try:
-        found, ms = _follow(tracker, _from_nvmm(pictures), truth[0])
-    except nvmm.NoNvmm as error:
-        raise Skip(f"a camera's pictures are copied: {error}") from None
-    size, copies = (WIDTH, HEIGHT), (picture.flatten() for picture in pictures)
-    frames = (PlanarFrame(planes_in(copy, "NV12", size)) for copy in copies)
-    wanted, copied_ms = _follow(tracker, frames, truth[0])
-    worst = float(np.abs(found - wanted).max())
-    if worst > 0:
-        raise StepFailed(
-            f"pictures in the camera's memory have other boxes, by {worst:.2f} pixels",
-            "send the evidence in; meanwhile track with --engine onnxruntime or openvino",
-        )
-    return f"same boxes without a copy; {ms:.3f} ms a frame where copies take {copied_ms:.3f}"
-
-
-def _from_nvmm(pictures: List[Any]) -> Iterator[Any]:
-    """Pictures as a CSI camera's go to the GPU; the hardware converts each one in advance."""
-    capture = nvmm.NvmmCapture(f"{FILM} ! {nvmm.BY_ROWS}", nvmm.EVERY)
-    try:
-        capture.push(pictures[0].tobytes())
-        for following in pictures[1:] + pictures[:1]:
-            capture.push(following.tobytes())
-            yield capture.take()
-    finally:
-        capture.release()
-
-
 def times(state: State) -> str:
     """Time the frame and each of its steps, with the clocks as they are now."""
     measured = timing.measure(state.need_engine(), state.say)
@@ -420,7 +380,6 @@ STEPS: Tuple[Callable[[State], str], ...] = (
     maps,
     boxes,
     targets,
-    camera,
     times,
     clocks,
 )

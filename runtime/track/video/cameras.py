@@ -15,7 +15,7 @@ from typing import Any, Deque, Dict, List, Optional, Tuple
 import cv2
 
 from hotpath.runtime.errors import BadSource, NoCamera
-from hotpath.runtime.track.video import hardware, nvmm, pyav, raw, v4l2
+from hotpath.runtime.track.video import hardware, pyav, raw, v4l2
 from hotpath.runtime.track.video.base import is_utf8, without_password
 from hotpath.runtime.track.video.probe import why_no_stream
 
@@ -37,8 +37,8 @@ STAMPED = ("rtsp:", "rtp:", "udp:", "srt:")
 CSI_SIZE, CSI_FPS = (1280, 720), 30  # of a CSI camera's pictures, pixels; of the camera
 CSI_FLIPS = {"rotate90": 3, "rotate180": 2, "rotate270": 1, "hflip": 4, "vflip": 6}  # nvvidconv's
 CSI_FORM = "csi0, csi0@1920x1080, csi0@1920x1080:60 or csi0@1920x1080:60/FLIP"
-# sensor-id is the CSI connector. For a GPU the pictures stay in NVMM. Otherwise nvvidconv copies
-# them out, as NV12 for trackers that read planes, else as BGRx, which the processor then converts.
+# sensor-id is the CSI connector. nvvidconv copies the pictures out of the video hardware's memory,
+# as NV12 for trackers that read planes, else as BGRx, which the processor then converts.
 # With drop=1 max-buffers=1 only the newest picture waits.
 CSI_PIPELINE = (
     "nvarguscamerasrc sensor-id={number} ! "
@@ -137,31 +137,27 @@ class CsiCamera:
         mode: number of the connector, and options in the form ``CSI_FORM``. FLIP is one of
             ``CSI_FLIPS``; rotations are clockwise. The video hardware turns the pictures.
         planes: whether frames may be ``Picture``s: NV12, as the camera gives it.
-        gpu: whether they are for a GPU, which then reads them from the camera's memory.
 
     Attributes:
-        note: the reason if they are copied nevertheless, or "".
         size: (width, height) of its frames, pixels.
 
     Raises:
         NoCamera: ``mode`` has another form.
     """
 
-    note = ""
-
-    def __init__(self, mode: str, planes: bool = False, gpu: bool = False) -> None:
-        self.name, self.planes, self.gpu = f"csi{mode}", planes, gpu
+    def __init__(self, mode: str, planes: bool = False) -> None:
+        self.name, self.planes = f"csi{mode}", planes
         found = re.match(r"(\d+)(?:@([1-9]\d*)x([1-9]\d*)(?::([1-9]\d*))?)?(?:/(\w+))?$", mode)
         if not found or found.group(5) not in (None, *CSI_FLIPS):
             flips = ", ".join(CSI_FLIPS)
             raise NoCamera(f"{self.name}: write {CSI_FORM}; FLIP is one of {flips}")
         self._number, width, height, fps, self._flip = found.groups()
         self._size = (int(width), int(height)) if width else CSI_SIZE
-        self._fps, self._was_shared = fps or CSI_FPS, False
+        self._fps = fps or CSI_FPS
         self.size = self._size[::-1] if self._flip in ("rotate90", "rotate270") else self._size
 
     def pipeline(self, output: str) -> str:
-        """The GStreamer pipeline; ``output``: ``CSI_NV12``, ``CSI_BGR`` or ``nvmm.BY_ROWS``."""
+        """The GStreamer pipeline; ``output``: ``CSI_NV12`` or ``CSI_BGR``."""
         width, height = self._size
         if self._flip:
             turn = f"nvvidconv flip-method={CSI_FLIPS[self._flip]}"
@@ -172,15 +168,6 @@ class CsiCamera:
 
     def open(self) -> Any:
         """An open capture; raises ``NoCamera`` if the camera gives no video."""
-        if self.gpu:
-            try:
-                capture: Any = nvmm.NvmmCapture(self.pipeline(nvmm.BY_ROWS), nvmm.NEWEST).start()
-                self._was_shared = True
-                return capture
-            except nvmm.NoNvmm as error:
-                if self._was_shared:  # the camera is gone; it is tried again
-                    raise NoCamera(f"{self.name}: {error}") from None
-                self.gpu, self.note = False, f"its pictures are copied: {error}"
         if not has_gstreamer():
             raise NoCamera(
                 f"{self.name}: a CSI camera needs OpenCV with GStreamer, and this OpenCV "
@@ -188,7 +175,7 @@ class CsiCamera:
                 "environment with --system-site-packages)"
             )
         if self.planes:
-            capture = cv2.VideoCapture(self.pipeline(CSI_NV12) + CSI_SINK, cv2.CAP_GSTREAMER)
+            capture: Any = cv2.VideoCapture(self.pipeline(CSI_NV12) + CSI_SINK, cv2.CAP_GSTREAMER)
             planar = raw.RawCapture(capture, "NV12", self.size)
             if capture.isOpened() and planar.read()[0]:
                 return planar

@@ -1,15 +1,14 @@
 """The choice of a decoder: the processor, or hardware that FFmpeg or GStreamer reaches.
 
-Pictures of hardware decoders are copied to the processor's memory, as planes. Only those of "nvmm",
-on a Jetson, stay in memory that its GPU reads.
+Pictures of hardware decoders are copied to the processor's memory, as planes.
 """
 
 from typing import Any, List, Optional, Tuple
 
-SOFTWARE, AUTO, NVMM = "software", "auto", "nvmm"
+SOFTWARE, AUTO = "software", "auto"
 DEVICES = ("cuda", "vaapi", "qsv", "drm")  # FFmpeg's names of kinds of devices
 BY_NAME = {"v4l2m2m": "{}_v4l2m2m"}  # decoders with a name of their own, by the codec's
-DECODERS = (SOFTWARE, AUTO, NVMM) + DEVICES + tuple(BY_NAME)
+DECODERS = (SOFTWARE, AUTO) + DEVICES + tuple(BY_NAME)
 
 
 def candidates(av: Any, decoder: str) -> List[str]:

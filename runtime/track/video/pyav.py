@@ -15,7 +15,7 @@ import numpy as np
 
 from hotpath.kernels.planes import Planes
 from hotpath.runtime.pictures import AnyFrame, JpegDecoders, JpegFrame, PlanarFrame
-from hotpath.runtime.track.video import hardware, nvmm
+from hotpath.runtime.track.video import hardware
 from hotpath.runtime.track.video.base import SAME
 from hotpath.runtime.track.video.raw import row_bytes_of
 
@@ -81,15 +81,9 @@ def _opened(av: Any, path: str, decoder: str, live: bool, **how: Any) -> Any:
     thread_type, problems = "SLICE" if live else "AUTO", []
     for name in hardware.candidates(av, decoder):
         try:
-            if name == hardware.NVMM:
-                if live:
-                    return nvmm.open_video(path, nvmm.NEWEST)
-                if _is_turned(av, path):
-                    raise ValueError("does not turn a video as it asks for")
-                return nvmm.open_video(path, nvmm.EVERY)
             container, own = hardware.open_container(av, path, name, **how)
             found = AvCapture(av, container, thread_type, own)
-        except hardware.ERRORS + (av.FFmpegError, nvmm.NoNvmm) as error:
+        except hardware.ERRORS + (av.FFmpegError,) as error:
             problems.append(f"{name}: {str(error).strip() or type(error).__name__}")
             continue
         if found.isOpened():
@@ -303,13 +297,6 @@ class AvCapture:
         if self._container.duration and self._container.duration > 0:
             return float(self._container.duration) / 1e6
         return float((self._stream.duration or 0) * self._stream.time_base)
-
-
-def _is_turned(av: Any, path: str) -> bool:
-    """Whether a video asks to be turned when it is shown."""
-    probe = AvCapture(av, av.open(path), "AUTO")
-    probe.release()
-    return probe.rotated
 
 
 def _frame(decoded: Any) -> AnyFrame:

@@ -50,7 +50,6 @@ def open_source(
     depth: Optional[int] = None,
     planes: bool = False,
     decoder: str = hardware.SOFTWARE,
-    gpu: bool = False,
 ) -> Source:
     """Open the source that ``spec`` names.
 
@@ -69,8 +68,6 @@ def open_source(
             kernels support that. Otherwise all frames are BGR arrays.
         decoder: one of ``hardware.DECODERS``, for videos and streams with ``planes``. If it does
             not work, the processor decodes. ``log`` gets the name of the decoder in use.
-        gpu: whether the frames are for a GPU. Frames of a CSI camera then stay in its memory. If
-            that does not work, ``log`` gets the reason.
 
     Returns:
         A ``Source``. Use it with ``with``, or call ``close()``.
@@ -87,15 +84,13 @@ def open_source(
     else:
         if not isinstance(spec, (str, os.PathLike)):
             raise BadSource(f"{spec!r} is no source; name a camera (cam0), an address or a file")
-        source = _opened(os.fspath(spec), log, depth, planes, decoder, gpu)
+        source = _opened(os.fspath(spec), log, depth, planes, decoder)
     if fps and not source.live:
         source.fps, source.by_rate = fps, True
     return source
 
 
-def _opened(
-    spec: str, log: Log, depth: Optional[int], planes: bool, decoder: str, gpu: bool
-) -> Source:
+def _opened(spec: str, log: Log, depth: Optional[int], planes: bool, decoder: str) -> Source:
     camera = CAMERA.match(spec)
     if camera:
         number, width, height = (int(part) if part else None for part in camera.groups())
@@ -107,7 +102,7 @@ def _opened(
     if bag and os.path.exists(bag[0]):
         return ros.Bag(*bag, log, planes)
     if _is_csi(spec):
-        device = CsiCamera(spec[len("csi") :], planes=planes, gpu=gpu)
+        device = CsiCamera(spec[len("csi") :], planes=planes)
         return LiveSource(device, log, opened=open_in_background(device))
     scheme = _scheme(spec)
     if scheme and scheme != "file":

@@ -21,14 +21,11 @@ from hotpath.runtime.devices.base import Look
 from hotpath.runtime.devices.gpu import Gpu
 from hotpath.runtime.errors import BadFrame, NotReady
 from hotpath.runtime.options import Options
-from hotpath.runtime.pictures import every_pixel
-from hotpath.runtime.search.cues import ColoursUnder
 from hotpath.runtime.targets.targets import Targets
 from hotpath.runtime.tracker import Tracker
 from tests.fakes.cuda.engine import Engine
 from tests.fakes.cuda.film import Film, track_by_definition
 from tests.fakes.cuda.networks import network
-from tests.fakes.cuda.whole import upload_frame
 
 
 def opened(device, net, **options):
@@ -225,45 +222,6 @@ def _note(bound, bind, name, address):
     bind(name, address)
 
 
-def lent_frames():
-    """What the processor reads of a frame on the GPU is what it reads of the same frame."""
-    device, random = devices.open_device(), np.random.RandomState(2)
-    for resample in ("resize", "warp"):
-        net = network(resample=resample)
-        gpu, colours = opened(device, net), ColoursUnder(net, cpu.load())
-        colours.border = np.array((9, 200, 77), np.uint8)
-        for shape in ((90, 120), (41, 57)):
-            picture = random.randint(0, 256, shape + (3,)).astype(np.uint8)
-            lent = gpu.picture(upload_frame(device, gpu.engine.stream, picture))
-            for box in ((50.0, 30.0, 40.0, 30.0), (2.0, 80.0, 300.0, 17.5), (-90.0, 5.0, 9.0, 9.0)):
-                state = np.array(box)
-                np.testing.assert_array_equal(colours(lent, state), colours(picture, state))
-            for step in (1, 3, 8):
-                np.testing.assert_array_equal(every_pixel(lent, step), every_pixel(picture, step))
-            np.testing.assert_array_equal(lent.bgr(), picture)
-        _compare_planes(device, gpu, colours, random)
-        gpu.close()
-    device.close()
-
-
-def _compare_planes(device, gpu, colours, random):
-    """The same of NV12, whose planes lie apart."""
-    height, width, stride = 90, 120, 160
-    memory = random.randint(0, 256, (height * 3 // 2, stride)).astype(np.uint8)
-    address = device.alloc(memory.nbytes)
-    device.upload(address, memory, gpu.engine.stream)
-    device.synchronise(gpu.engine.stream)
-    places = address, stride, 1, address + height * stride, stride
-    lent = gpu.picture(frames.OnDevice(width, height, *places))
-    planes = memory[:height, :width], memory[height:, :width]
-    host = gpu.picture(frames.Nv12(*planes))
-    for box in ((50.0, 30.0, 40.0, 30.0), (2.0, 80.0, 300.0, 17.5)):
-        np.testing.assert_array_equal(colours(lent, np.array(box)), colours(host, np.array(box)))
-    for step in (1, 4, 7):
-        np.testing.assert_array_equal(every_pixel(lent, step), every_pixel(host, step))
-    np.testing.assert_array_equal(lent.bgr(), host.bgr())
-
-
 def threads():
     """Another thread's copies on the legacy stream disturb no capture, and wait for no frame."""
     device, net = devices.open_device(), network()
@@ -322,7 +280,7 @@ def mixed_lists():
     device.close()
 
 
-ALL = (alignment, camera, kinds, lent_frames, mixed_lists, owns, several, short_of_memory, sizes)
+ALL = (alignment, camera, kinds, mixed_lists, owns, several, short_of_memory, sizes)
 ALL += (threads, tracker)
 CASES = {case.__name__: case for case in ALL}
 NAMES = sorted(CASES)

@@ -17,7 +17,7 @@ class Film:
 
     Args:
         seed: of the noise and the motion.
-        kind: "bgr" (a strided view), "nv12" or "device" (plain BGR).
+        kind: "bgr" (a strided view) or "nv12".
         change: number of the first frame of the larger size, or None.
     """
 
@@ -47,8 +47,6 @@ class Film:
         image = self.bgr(index)
         if self.kind == "nv12":
             return self.nv12(image)
-        if self.kind == "device":
-            return image
         memory = np.zeros((image.shape[0], image.shape[1] + 3, 3), np.uint8)
         memory[:, 2:-1] = image
         return memory[:, 2:-1]

@@ -25,17 +25,14 @@ from hotpath.runtime.targets.targets import Targets
 from hotpath.runtime.tracker import Tracker
 from tests.fakes.cuda import build
 from tests.fakes.cuda.clip import COSTS, open_engine, read_clip
-from tests.fakes.cuda.whole import upload_frame
 from tests.runtime.search.test_search import Elsewhere
 from tests.support.pictures_in_planes import planes_of
 
 RESTS = 40, 380, 40, 40  # box of a target that is always there
 
 
-def on_the_gpu(frame, kind, engine):
+def on_the_gpu(frame, kind):
     """A BGR frame as the GPU's tracker takes it."""
-    if kind == "device":
-        return upload_frame(engine.device, engine.stream, frame)
     if kind == "bgrx":
         return np.dstack([frame, frame[:, :, 0]])
     return frame
@@ -44,10 +41,7 @@ def on_the_gpu(frame, kind, engine):
 def given_of(frames, kind, engine):
     """The frames as the GPU's tracker takes them, one after the other; none is kept."""
     for frame in frames:
-        given = on_the_gpu(bgr_of(frame) if kind != "nv12" else frame, kind, engine)
-        yield given
-        if kind == "device":
-            engine.device.free(given.plane)
+        yield on_the_gpu(bgr_of(frame) if kind != "nv12" else frame, kind)
 
 
 def changed(frames, start):

@@ -15,7 +15,6 @@ import numpy as np
 
 from hotpath.kernels import cpu
 from hotpath.kernels.cuda import device as devices
-from hotpath.kernels.cuda.frames import OnDevice
 from hotpath.runtime.devices.base import Look
 from hotpath.runtime.devices.gpu import Gpu
 from hotpath.runtime.errors import HotpathError, NetworkFailed
@@ -31,17 +30,6 @@ COUNTS += " downloads download_bytes synchronisations modules"
 def counts(driver):
     """What the fake driver has counted."""
     return {name: driver.fake_count(name.encode()) for name in COUNTS.split()}
-
-
-def upload_frame(device, stream, picture):
-    """Upload a BGR frame as BGRx, the form in which a camera of the board leaves it."""
-    height, width = picture.shape[:2]
-    memory = np.zeros((height, width + 5, 4), np.uint8)
-    memory[:, :width, :3] = picture
-    address = device.alloc(memory.nbytes)
-    device.upload(address, memory, stream)
-    device.synchronise(stream)
-    return OnDevice(width, height, address, memory.strides[0], 4, 0, 0)
 
 
 def run(
@@ -69,16 +57,12 @@ def run(
     gpu = Gpu(net, engine, cpu.load(), logged.append, graph=graph, timed=timed)
     calls, made = engine.calls, device.counters.read()["graph_launches"]
 
-    def prepare(index):
-        picture = film.frame(index)
-        return upload_frame(device, engine.stream, picture) if kind == "device" else picture
-
-    frame, shape = gpu.take(prepare(0))
+    frame, shape = gpu.take(film.frame(0))
     state = np.array(film.state)
     exemplar = gpu.exemplar(frame, state)
     found, before, own_before = [], counts(driver), device.counters.read()
     for index in range(1, frames + 1):
-        picture, now = gpu.take(prepare(index))
+        picture, now = gpu.take(film.frame(index))
         if now != shape:
             x, y = now[1] / shape[1], now[0] / shape[0]
             state, shape = state * (x, y, x, y), now

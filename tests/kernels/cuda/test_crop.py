@@ -13,7 +13,6 @@ from hotpath.kernels.cuda.windows import around
 from hotpath.kernels.errors import GpuFailed
 from hotpath.runtime import geometry
 from hotpath.runtime.devices.gpu import frame_settings
-from hotpath.runtime.pictures import every_pixel
 from tests.fakes.cuda.film import bgr_of
 from tests.fakes.cuda.networks import network
 from tests.support.examples import examples
@@ -157,21 +156,6 @@ def test_resize_places_in_whole_numbers_are_those_in_doubles(shim, source, targe
     doubles, whole = np.zeros((2, target, 3), np.int32)
     shim.launch("resize_taps", (target + 255) // 256, 256, source, target, doubles, whole)
     np.testing.assert_array_equal(whole, doubles)
-
-
-@examples(60)
-@given(st.integers(1, 60), st.integers(1, 70), st.integers(1, 9), st.booleans(), st.integers(0, 99))
-def test_every_so_many_pixels_are_those_of_the_processor(shim, rows, columns, step, planes, seed):
-    random, step = np.random.RandomState(seed), min(step, 2 * rows, 2 * columns)
-    luma = random.randint(0, 256, (2 * rows, 2 * columns + 6)).astype(np.uint8)[:, : 2 * columns]
-    chroma = random.randint(0, 256, (rows, 2 * columns + 10)).astype(np.uint8)[:, : 2 * columns]
-    frame = bgr_of(luma, chroma)
-    wanted = every_pixel(frame, step)
-    record = picture_of(luma, chroma) if planes else picture_of(frame)
-    out = np.zeros(wanted.shape, np.uint8)
-    sizes = step, wanted.shape[0], wanted.shape[1]
-    shim.launch("hp_every", -(-wanted.size // 768), 256, records.array_of(record), *sizes, out)
-    same_bits(out, wanted)
 
 
 def test_each_windows_features_are_those_of_its_target(shim):

@@ -83,12 +83,11 @@ def test_further_windows_change_nothing_and_are_one_submission(runs, windows, ea
     "film",
     [
         {"kind": "nv12", "frames": 25},
-        {"kind": "device", "frames": 25},
         {"change": 12, "frames": 30},
     ],
 )
 @pytest.mark.parametrize("graph", [False, True])
-def test_frames_of_cameras_of_the_gpu_and_of_changing_size_are_followed(film, graph):
+def test_frames_of_cameras_and_of_changing_size_are_followed(film, graph):
     found = track(graph=graph, **film)
     follows_the_definitions(found, Film(0, film.get("kind", "bgr"), film.get("change")))
     assert found["uses_graph"] == graph and found["counts"]["graphs"] == 0

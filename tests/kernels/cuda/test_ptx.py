@@ -88,7 +88,7 @@ def test_maps_without_a_finite_vote_have_no_winner(machine):
     test_families.same(machine, net, (scores * np.nan, distances), STATE)
 
 
-def test_records_features_and_some_pixels_are_as_python_has_them(machine):
+def test_records_and_features_are_as_python_has_them(machine):
     test_crop.test_the_kernels_records_are_those_of_python(machine)
     random, looks = np.random.RandomState(1), (records.Look * 3)()
     targets = [random.randint(0, 99, 333).astype(np.float16) for _ in range(2)]
@@ -99,11 +99,6 @@ def test_records_features_and_some_pixels_are_as_python_has_them(machine):
     machine.launch("hp_gather", (2, 3), 256, records.array_of(looks), 3, 666, 1024, out)
     for row, owner in zip(out, (1, 0, 1)):
         np.testing.assert_array_equal(row[:333], targets[owner])
-    frame, found = FRAMES["bgr"], np.zeros((25, 37, 3), np.uint8)
-    machine.memory = [frame]
-    picture = records.array_of(test_crop.picture_of(frame))
-    machine.launch("hp_every", 4, 256, picture, 8, 25, 37, found)
-    np.testing.assert_array_equal(found, frame[4::8, 4::8])
 
 
 # ---- the interpreter itself, and the processor in the place of a GPU

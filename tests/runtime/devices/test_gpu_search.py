@@ -11,8 +11,6 @@ from hotpath.runtime import colour
 from tests.kernels.cuda.test_cupy_launch import STAND_IN
 from tests.runtime.search.test_search import BACK, GONE, SEARCHED, THRESHOLDS
 from tests.support import tiny
-from tests.support.examples import count as examples_of
-from tests.support.examples import few_of
 from tests.support.fake_gpu import SITE, python
 
 SEEN, FEATURES, MAPS = 48, 4 * 3 * 256, 4 * 6 * 256  # bytes that a window downloads
@@ -51,7 +49,7 @@ def check_alike(found, wanted):
         assert abs(one[4] - other[4]) < 1e-5
 
 
-KINDS = [{"kind": kind} for kind in ("bgrx", "nv12", "device")]
+KINDS = [{"kind": kind} for kind in ("bgrx", "nv12")]
 LARGER = [{"change": 8}, {"change": SEARCHED + 6}]  # frames, while tracked and while lost
 
 
@@ -78,25 +76,6 @@ def test_a_tracked_frame_downloads_features_and_those_of_a_search_their_maps(tmp
         assert cost["uploads"] == 2 and cost["synchronisations"] == 1
         maps = MAPS if windows > 1 else 0
         assert cost["download_bytes"] == windows * (SEEN + FEATURES + maps)
-
-
-@pytest.mark.parametrize("windows", few_of([1, 4], [4], "fewer windows"))
-def test_of_a_frame_on_the_gpu_the_box_alone_is_downloaded(tmp_path, windows):
-    """In up to 500 frames of each kind, never a whole frame, which has 921,600 bytes."""
-    count = examples_of(100, 500)
-    report = track(tmp_path, long=count, kind="device", windows=windows)
-    states = [track[3] for track in report["found"]]
-    assert set(states[:count]) == {"tracked"} and set(states[count + 40 :]) == {"lost"}
-    windows_of = {"tracked": SEEN + FEATURES, "lost": windows * (SEEN + FEATURES + MAPS)}
-    parts = {"tracked": [], "lost": []}
-    for index, (state, cost) in enumerate(zip(states, report["costs"])):
-        if index < count or index >= count + 40:
-            parts[state].append(cost["download_bytes"] - windows_of[state])
-            assert cost["download_bytes"] < 0.2 * 921600
-    assert set(parts["tracked"]) == {0, PATCH} and PATCH <= 6 * 64 * 64
-    assert parts["tracked"].count(PATCH) == count // 4
-    assert max(parts["lost"]) < 0.1 * 921600 and sum(parts["lost"]) > 0
-    assert {cost["allocations"] for cost in report["costs"][50:count]} == {0}
 
 
 @pytest.mark.slow("each target also alone on the host")

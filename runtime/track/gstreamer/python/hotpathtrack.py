@@ -8,9 +8,6 @@ A buffer is passed on unchanged, without a copy of its picture. Its box is a
 exact box, score and state as a parameter. A lost target has none. For each frame the element posts
 a message "hotpath" on the bus: pts, x, y, width, height (pixels of the frame), score and state.
 
-The GPU's crop reads a picture in a Jetson's NVMM without a copy; see
-``hotpath.runtime.track.video.nvmm``.
-
 It needs GStreamer 1.18 or newer, and its binding for Python. Hotpath is loaded when the element
 starts, so that ``gst-inspect-1.0`` works without it. The tracker has its own thread, since a GPU's
 context belongs to a thread.
@@ -26,7 +23,7 @@ gi.require_version("GstBase", "1.0")
 gi.require_version("GstVideo", "1.0")
 from gi.repository import GLib, GObject, Gst, GstBase, GstVideo  # noqa: E402
 
-FORMATS = "video/x-raw,format={NV12,I420,BGRx,BGR};video/x-raw(memory:NVMM),format=NV12"
+FORMATS = "video/x-raw,format={NV12,I420,BGRx,BGR}"
 NAME = "hotpath"  # of messages and metadata
 SAMPLES = {"NV12": (2,), "I420": (1, 1)}  # bytes of a place in each plane of colour
 # BGR and YUV (BT.601) of a drawn box
@@ -61,7 +58,6 @@ class HotpathTrack(GstBase.BaseTransform):
         self.set_gap_aware(False)
         self.connect("notify::box", self._take_box)
         self._tracker: Any = None
-        self._buffers: Any = None  # ``nvmm.Buffers`` of pictures in NVMM
         self._waiting = ""  # the box of the next frame
         self._follows = False
 
@@ -106,17 +102,6 @@ class HotpathTrack(GstBase.BaseTransform):
         """Take the size and the format of the frames."""
         self._info = GstVideo.VideoInfo.new_from_caps(incaps)
         self._format = incaps.get_structure(0).get_string("format")
-        self._in_nvmm = incaps.get_features(0).contains("memory:NVMM")
-        try:
-            if self._in_nvmm and self.draw:
-                raise ValueError("draw needs pictures of the processor; put nvvidconv before")
-            if self._in_nvmm and self._buffers is None:
-                from hotpath.runtime.track.video.nvmm import Buffers
-
-                self._buffers = Buffers()
-        except Exception as error:
-            self._say("error", str(error))
-            return False
         return True
 
     def do_transform_ip(self, buffer: Any) -> Any:
@@ -124,7 +109,7 @@ class HotpathTrack(GstBase.BaseTransform):
         from hotpath.runtime.errors import HotpathError
 
         try:
-            track = self._in_nvmm_track(buffer) if self._in_nvmm else self._mapped_track(buffer)
+            track = self._mapped_track(buffer)
         except HotpathError as error:
             self._say("warning", str(error))
             track = None
@@ -141,14 +126,6 @@ class HotpathTrack(GstBase.BaseTransform):
             if self.draw and track is not None:
                 self._draw(planes, track)
         return track
-
-    def _in_nvmm_track(self, buffer: Any) -> Any:
-        """The ``Track`` in a picture that the GPU reads; None if there is no target."""
-        frame = self._buffers.frame((buffer,), (self._info.width, self._info.height))
-        try:
-            return self._track(frame)
-        finally:
-            frame.release()  # the buffer leaves
 
     def _track(self, frame: Any) -> Any:
         if self._waiting:

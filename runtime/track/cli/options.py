@@ -43,7 +43,7 @@ def parse(arguments: List[str]) -> argparse.Namespace:
     """
     cli = parser()
     options, words = cli.parse_known_args(with_config(cli, _joined_boxes(arguments)))
-    unknown = [word for word in words if word.startswith("-")]
+    unknown = [word for word in words if word.startswith("-") and word != "-"]
     if unknown:
         word, known = unknown[0].split("=")[0].lstrip("-"), cli._option_string_actions
         hint = meant(word, (name[2:] for name in known if name[:2] == "--"), "--")
@@ -130,8 +130,9 @@ def _add_source(group: argparse._ArgumentGroup) -> None:
         group,
         "--video SOURCE",
         "cam0, /dev/video2, csi0, csi0@1920x1080:60/rotate180, an address (rtsp://, http://, "
-        "udp://), a video file, a folder of frames, pictures (img%%04d.jpg, *.jpg), or a VOT, "
-        "OTB, GOT-10k or UAV123 sequence; you may omit the word --video",
+        "udp://), a video file, - for a video on standard input, a folder of frames, pictures "
+        "(img%%04d.jpg, *.jpg), or a VOT, OTB, GOT-10k or UAV123 sequence; you may omit the word "
+        "--video",
     )
     _value(
         group,
@@ -142,7 +143,7 @@ def _add_source(group: argparse._ArgumentGroup) -> None:
     )
     _value(group, "--boxes FILE", "a file with one target X,Y,W,H a line")
     text = "frames a second of a folder of frames, or of a video without a frame rate"
-    _value(group, "--fps N", text, type=_number(0.001, 1000))
+    _value(group, "--fps N", text, type=_number(0.001, 100000))
     text = "used bits of 16-bit pictures, such as 12 (default: the range of their values)"
     _value(group, "--depth BITS", text, type=between(9, 16))
     _choice(

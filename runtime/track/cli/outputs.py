@@ -105,7 +105,8 @@ class Outputs:
         self._links: List[Any] = []
         try:
             if options.save:  # before the results, because an old video is not touched yet
-                video = save.Video(options.save, source.fps, options.save_crf, options.save_width)
+                how = options.save_crf, options.save_width, source.aspect
+                video = save.Video(options.save, source.fps, *how)
                 self._video = save.BackgroundVideo(
                     video, source.live, lambda ms: self.profile.note("encoding", ms, "encoder")
                 )

@@ -13,6 +13,7 @@ from hotpath.runtime.pictures import AnyFrame, Picture
 from hotpath.runtime.track.video.depth import whole_range
 
 PLAYED_FPS = 25.0  # the speed at which a recording is played that states no frame rate
+MOST_FPS = 1e5  # a higher rate is the unit of the time stamps
 Log = Optional[Callable[[str], None]]  # is told one line of text
 SAME = 1e-3  # of a frame's time: times that differ by less are the same
 
@@ -45,6 +46,7 @@ class Source:
         time_s: time of the last frame, seconds since the first one. It comes from the clock for
             live sources, and from the frame's stamp or the frame rate for recordings. None if the
             frame rate is unknown.
+        aspect: width of a pixel, divided by its height. It is 1 except for anamorphic recordings.
         by_rate: whether the user gave ``fps``. Times then come from it and not from stamps.
         errors: damaged parts that a recording's decoder found; 0 if the decoder does not tell.
         captured_s: capture time of the last frame, seconds of the monotonic clock. It comes from
@@ -72,6 +74,7 @@ class Source:
         self.annotated = False
         self.given = 0
         self.time_s: Optional[float] = None
+        self.aspect = 1.0
         self.by_rate = False
         self.errors = 0
         self.captured_s = self.arrived_s = 0.0
@@ -171,7 +174,7 @@ def to_bgr(frame: Any, scale: Callable[[np.ndarray], np.ndarray] = whole_range) 
 def capture_fps(capture: Any) -> Optional[float]:
     """Return the frames a second that an OpenCV capture states, None if not usable."""
     fps = capture.get(cv2.CAP_PROP_FPS)
-    return float(fps) if np.isfinite(fps) and 0 < fps <= 1000 else None
+    return float(fps) if np.isfinite(fps) and 0 < fps <= MOST_FPS else None
 
 
 def stated_frames(capture: Any) -> Optional[int]:

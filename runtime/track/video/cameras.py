@@ -199,7 +199,7 @@ class Stream:
     Args:
         address: the address.
         open_timeout_s, read_timeout_s: seconds.
-        planes: whether frames may be ``Picture``s: PyAV decodes if it is installed.
+        planes: whether frames may be ``Picture``s, where PyAV is installed.
         decoder: one of ``hardware.DECODERS``, of PyAV's.
     """
 
@@ -216,7 +216,7 @@ class Stream:
         self.stamps = SENDER if in_real_time else NONE
         self.name = without_password(address)
         self.open_timeout_s, self.read_timeout_s = open_timeout_s, read_timeout_s
-        self.planes = planes and pyav.pyav() is not None
+        self.planes = planes
 
     def open(self) -> Any:
         """An open capture; raises ``BadSource`` if nobody answers in time."""
@@ -224,8 +224,8 @@ class Stream:
             raise BadSource(f"{self.name!a}: an address must be UTF-8; write any other byte as %FF")
         timeouts, began_s = (self.open_timeout_s, self.read_timeout_s), time.monotonic()
         capture: Any
-        if self.planes:
-            capture = pyav.open_stream(self.address, *timeouts, decoder=self.decoder)
+        if pyav.pyav():
+            capture = pyav.open_stream(self.address, *timeouts, self.decoder, self.planes)
         else:
             capture = _open_with_timeouts(self.address, *timeouts)
         if not capture.isOpened():

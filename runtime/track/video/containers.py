@@ -4,10 +4,11 @@ import codecs
 import os
 import re
 import struct
-from typing import Iterator, Tuple
+from typing import Iterator, Optional, Tuple
 
 # a marker with content: no stuffed byte, and none of TEM, RST0 to RST7, SOI
 _JPEG_MARKER = re.compile(b"\xff[^\x00\x01\xd0-\xd8\xff]")
+EBML, SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"  # Matroska's elements
 _TEXT_BYTES = bytes([9, 10, 13, 27, *range(32, 127), *range(128, 256)])
 
 
@@ -25,26 +26,41 @@ def looks_like_text(path: str) -> bool:
     return not (head.startswith(b"#EXTM3U") or head.translate(None, _TEXT_BYTES))
 
 
-def is_cut_off(path: str) -> bool:
-    """Whether an MP4/MOV or AVI file is shorter than its own headers state.
+def is_cut_off(path: str) -> Optional[bool]:
+    """Whether an MP4/MOV, AVI or Matroska file is shorter than its own headers state.
 
-    Other containers: False. A fragmented MP4 that ends between two fragments can't be told from a
-    whole one.
+    None for other containers, and where the headers do not tell. A fragmented MP4 that ends between
+    two fragments can't be told from a whole one.
     """
     size = os.path.getsize(path)
     with open(path, "rb") as file:
-        head = file.read(16)
+        head = file.read(4096)
     if head[:4] == b"RIFF" and len(head) >= 12 and head[8:12] == b"AVI ":
         stated = struct.unpack("<I", head[4:8])[0]
         # FFmpeg writes this number until the file is finished
-        return bool(stated + 8 > size and stated != 0xFFFFFFFF)
+        return None if stated == 0xFFFFFFFF else bool(stated + 8 > size)
+    if head.startswith(EBML):
+        end = _matroska_end(head)
+        return None if end is None else end > size
     if head[4:8] not in (b"ftyp", b"moov", b"mdat", b"free", b"wide", b"skip"):
-        return False
+        return None
     boxes = list(mp4_boxes(path))
     if not boxes or all(kind != b"moov" for kind, _, _ in boxes):
         return True
     last, _, end = boxes[-1]
     return end != size or last == b"moof"  # its pictures would follow
+
+
+def _matroska_end(head: bytes) -> Optional[int]:
+    """Where the first bytes of a Matroska file say that it ends, RFC 8794 section 4; or None."""
+    at = head.find(SEGMENT)
+    if at < 0 or len(head) < at + 12 or not head[at + 4]:
+        return None
+    length = 9 - head[at + 4].bit_length()  # bytes of the number
+    bits = 7 * length
+    stated = int.from_bytes(head[at + 4 : at + 4 + length], "big") & ((1 << bits) - 1)
+    unknown = (1 << bits) - 1  # a writer that did not finish leaves it so
+    return None if stated == unknown else at + 4 + length + stated
 
 
 def is_in_fragments(path: str) -> bool:

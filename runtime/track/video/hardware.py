@@ -3,7 +3,7 @@
 Pictures of hardware decoders are copied to the processor's memory, as planes.
 """
 
-from typing import Any, List, Optional, Tuple
+from typing import Any, List, Optional
 
 SOFTWARE, AUTO = "software", "auto"
 DEVICES = ("cuda", "vaapi", "qsv", "drm")  # FFmpeg's names of kinds of devices
@@ -28,20 +28,24 @@ def candidates(av: Any, decoder: str) -> List[str]:
     return found
 
 
-def open_container(av: Any, path: str, name: str, **how: Any) -> Tuple[Any, Optional[str]]:
-    """Open a video for a hardware decoder: (container, the decoder's name where it has one).
+def open_container(av: Any, path: str, name: str, **how: Any) -> Any:
+    """Open a video for a hardware decoder.
 
     Raises:
         ERRORS of this module, and PyAV's.
     """
     if name in BY_NAME:
-        container = av.open(path, **how)
-        videos = container.streams.video
-        codec = videos[0].codec_context.codec.name if videos else "nothing"
-        return container, BY_NAME[name].format(codec)
+        return av.open(path, **how)
     from av.codec.hwaccel import HWAccel
 
-    return av.open(path, hwaccel=HWAccel(name, allow_software_fallback=False), **how), None
+    return av.open(path, hwaccel=HWAccel(name, allow_software_fallback=False), **how)
+
+
+def own_decoder(name: str, stream: Any) -> Optional[str]:
+    """FFmpeg's name of the decoder for a stream of PyAV; None for the codec's usual one."""
+    if name not in BY_NAME or stream is None:
+        return None
+    return BY_NAME[name].format(stream.codec_context.codec.name)
 
 
 # what is raised where a device or a decoder is not there

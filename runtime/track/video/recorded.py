@@ -3,6 +3,7 @@
 import glob
 import os
 import re
+import stat
 from collections import Counter
 from typing import Any, Callable, List, Optional, Sequence, Tuple, Union
 
@@ -11,15 +12,12 @@ import numpy as np
 
 from hotpath.runtime.errors import BadFrame, BadSource
 from hotpath.runtime.pictures import decode_picture
-from hotpath.runtime.track.video import hardware, pyav, sequence
+from hotpath.runtime.track.video import hardware, opencv, pyav, sequence
 from hotpath.runtime.track.video.base import (
     PLAYED_FPS,
     Log,
     Source,
-    capture_fps,
     checked_picture,
-    is_utf8,
-    stated_frames,
     tell_decoder,
     to_bgr,
 )
@@ -44,26 +42,23 @@ class Recording(Source):
 
     Args:
         name: its name in messages.
-        capture: a ``cv2.VideoCapture`` or a ``pyav.AvCapture``; ``close`` closes it.
-        cut_off: True if the file is known to be shorter than its headers state.
+        capture: a ``pyav.AvCapture`` or an ``opencv.CvCapture``; ``close`` closes it.
+        cut_off: whether the file is shorter than its headers state; None if they do not tell.
     """
 
-    def __init__(self, name: str, capture: Any, log: Log = None, cut_off: bool = False) -> None:
+    def __init__(
+        self, name: str, capture: Any, log: Log = None, cut_off: Optional[bool] = None
+    ) -> None:
         super().__init__(name, log)
         self._capture, self._cut_off = capture, cut_off
-        self.fps = capture_fps(capture)
-        self.frames = stated_frames(capture)
+        self.fps, self.frames, self.aspect = capture.fps, capture.frames, capture.aspect
         tell_decoder(self, capture)
         self._told_gap = -1  # index of the frame after the gap that was told
         self._last_s = 0.0  # time stamp of the last frame decoded
         self._ahead = self._decode()  # a frame that was decoded before ``read`` is called
-        self._zero_s = self._last_s
         if self._ahead is None:
             self.close()
-            why = f"not a video that OpenCV {cv2.__version__} can read"
-            if cut_off:
-                why = "the file is cut off before its index; no frame can be read"
-            raise BadSource(f"{name}: {why}")
+            raise BadSource(f"{name}: {_why_no_frame(cut_off)}")
 
     def read(self, timeout_s: float = 1.0) -> Any:
         """The next frame, or None at the end; see ``Source.read``."""
@@ -82,22 +77,19 @@ class Recording(Source):
 
     def seek(self, index: int) -> bool:
         """Make the frame of that index the next one; see ``Source.seek``."""
-        return self._go_to(cv2.CAP_PROP_POS_FRAMES, min(index, (self.frames or 1) - 1))
+        found = None if self._capture is None else self._capture.seek(max(0, index))
+        if found is None:
+            return False
+        self.given, self.frames = found, self._capture.frames
+        self.time_s = self._ahead = None
+        return True
 
     def seek_time(self, time_s: float) -> bool:
         """Make the first frame from that time on the next one; see ``Source.seek_time``."""
-        if self.by_rate or not self.fps:
+        if self.by_rate or not self.fps or self._capture is None:
             return super().seek_time(time_s)
-        return self._go_to(cv2.CAP_PROP_POS_MSEC, (time_s + self._zero_s) * 1e3)
-
-    def _go_to(self, what: int, value: float) -> bool:
-        if self._capture is None or self.frames is None:
-            return False
-        if not self._capture.set(what, max(0, value)):
-            return False
-        self.given = int(self._capture.get(cv2.CAP_PROP_POS_FRAMES))
-        self.time_s = self._ahead = None
-        return True
+        number = self._capture.number_at(time_s)
+        return number is not None and self.seek(number)
 
     @property
     def period_s(self) -> float:
@@ -125,9 +117,8 @@ class Recording(Source):
         """
         if not self.fps:
             return None
-        stamp_s = self._last_s - self._zero_s
-        if self.time_s is None or stamp_s > self.time_s:
-            return stamp_s
+        if self.time_s is None or self._last_s > self.time_s:
+            return self._last_s
         return self.time_s + 1.0 / self.fps
 
     def close(self) -> None:
@@ -143,21 +134,21 @@ class Recording(Source):
         good, frame = self._capture.read()
         if not good or frame is None:
             return None
-        self._last_s = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000.0
+        self._last_s = self._capture.time_s
         return checked_picture(frame)
 
     def _ended_early(self) -> bool:
         """Whether frames are missing that the container states.
 
         Where the file is shorter than its headers state, their count of frames is exact, or there
-        is none. Otherwise the count may be an estimate (duration times rate), which is wrong for a
-        variable rate, and an edit list may hide frames. Then frames must be missing both by count
-        and by time: more than a second, and more than a twentieth of them.
+        is none. Where nothing tells, the count may be an estimate (duration times rate), which is
+        wrong for a variable rate. Then frames must be missing both by count and by time: more than
+        a second, and more than a twentieth of them.
         """
-        if self._capture is None:
+        if self._capture is None or self._cut_off is False:
             return False
         if self.frames is None:
-            return self._cut_off
+            return bool(self._cut_off)
         missing = self.frames - self.given
         if self._cut_off:
             return missing > 0
@@ -176,7 +167,7 @@ class VideoFile(Recording):
     Args:
         path: the file.
         log: function that gets the name of the decoder, if hardware was asked for.
-        planes: whether frames may be ``Picture``s (PyAV) instead of BGR arrays (OpenCV).
+        planes: whether frames may be ``Picture``s (PyAV) instead of BGR arrays.
         decoder: one of ``hardware.DECODERS``, of PyAV's.
     """
 
@@ -187,11 +178,42 @@ class VideoFile(Recording):
         if looks_like_text(path):
             raise BadSource(f"{path}: is text, not a video")
         cut_off = is_cut_off(path)
-        super().__init__(path, _open_capture(path, planes, decoder), log, cut_off)
+        capture = _open_capture(path, planes, decoder)
+        if capture is None:
+            raise BadSource(f"{path}: {_why_no_frame(cut_off)}")
+        super().__init__(path, capture, log, cut_off)
         if cut_off and is_in_fragments(path):
-            self.frames = None  # OpenCV guesses it from the fragments that are there
+            self.frames = None  # it is a guess from the fragments that are there
         if self.fps == 25.0 and states_no_rate(path):
             self.fps = None  # it is FFmpeg's assumption
+
+
+class Piped(Recording):
+    """All frames of a video that a pipe or standard input gives, in order; it can't be searched.
+
+    Args:
+        path: the pipe, or ``-``.
+        log: not called.
+        planes: whether frames may be ``Picture``s.
+    """
+
+    def __init__(self, path: str, log: Log = None, planes: bool = False) -> None:
+        name = "standard input" if path == "-" else path
+        if not pyav.pyav():
+            raise BadSource(f"{name}: reading a pipe needs the package av; run `pip install av`")
+        address = "pipe:0" if path == "-" else os.path.abspath(path)
+        capture = pyav.open_recording(address, planes=planes)
+        if capture is None:
+            raise BadSource(f"{name}: {_why_no_frame(None)}")
+        super().__init__(name, capture, log)
+
+    def seek(self, index: int) -> bool:
+        """Return False: a pipe has only one direction."""
+        return False
+
+    def seek_time(self, time_s: float) -> bool:
+        """Return False: a pipe has only one direction."""
+        return False
 
 
 class FrameFolder(Source):
@@ -285,6 +307,11 @@ def scale_of(
     samples = [_decoded_or_none(path) for path in paths[:: max(1, len(paths) // SAMPLES)]]
     deep = [p for p in samples if p is not None and p.dtype == np.uint16]
     return scale_for(deep, depth)
+
+
+def is_pipe(path: str) -> bool:
+    """Whether a path is a pipe."""
+    return os.path.exists(path) and stat.S_ISFIFO(os.stat(path).st_mode)
 
 
 def is_picture(path: str) -> bool:
@@ -409,18 +436,15 @@ def _check_readable(path: str) -> None:
 
 
 def _open_capture(path: str, planes: bool, decoder: str) -> Any:
-    """A capture of a file: PyAV's, or OpenCV's by FFmpeg, else by any other backend."""
-    capture = pyav.open_recording(path, decoder) if planes else None
-    if capture is not None:
-        return capture
-    has_ffmpeg = cv2.CAP_FFMPEG in cv2.videoio_registry.getBackends()
-    backend = cv2.CAP_FFMPEG if has_ffmpeg else cv2.CAP_ANY
-    full = os.path.abspath(path)  # FFmpeg would take "a:b.mp4" for a protocol
-    if is_utf8(full):
-        return cv2.VideoCapture(full, backend)
-    # OpenCV crashes on such a name; the system gives the same file another one
-    with open(path, "rb") as file:
-        other = f"/proc/self/fd/{file.fileno()}"
-        if not os.path.exists(other):
-            raise BadSource(f"{path!a}: OpenCV can't open such a name; rename the file")
-        return cv2.VideoCapture(other, backend)
+    """A capture of a file: PyAV's, or OpenCV's where there is no PyAV; None if it has no frame."""
+    if pyav.pyav():
+        # a path with a colon, or a relative one with a dash, would be a protocol or an option
+        return pyav.open_recording(os.path.abspath(path), decoder, planes)
+    return opencv.open_recording(path)
+
+
+def _why_no_frame(cut_off: Optional[bool]) -> str:
+    if cut_off:
+        return "the file is cut off before its index; no frame can be read"
+    reader = "ffmpeg" if pyav.pyav() else f"OpenCV {cv2.__version__}"
+    return f"not a video that {reader} can read"

@@ -42,6 +42,7 @@ class Video:
         fps: frames a second, or None if the source does not state it (then 30).
         crf: H.264's constant rate factor, 0 (the best) to 51.
         width: width of the video, pixels; None for the first frame's.
+        aspect: width of a pixel, divided by its height. Players show the video so.
 
     Raises:
         BadOutput: no PyAV, another ending, no such folder, a pipe, no permission, or a file that
@@ -57,6 +58,7 @@ class Video:
         fps: Optional[float] = None,
         crf: int = DEFAULT_CRF,
         width: Optional[int] = None,
+        aspect: float = 1.0,
     ) -> None:
         self.name = os.fspath(path)
         self.frames = 0
@@ -66,6 +68,7 @@ class Video:
             raise BadOutput(f"{self.name}: is a pipe; give the video a file name")
         self._av, self._fps = load_pyav(self.name), float(fps or DEFAULT_FPS)
         self._crf, self._width = crf, width
+        self._aspect = Fraction(aspect).limit_denominator(1000)
         self._size = (0, 0)  # (width, height) of the video
         self._zero_s: Optional[float] = None  # time of the first frame
         self._container: Any = None
@@ -147,6 +150,8 @@ class Video:
             raise BadOutput(f"--save: this PyAV has no H.264 encoder ({error})") from None
         self._stream.width, self._stream.height = self._size
         self._stream.pix_fmt = "yuv420p"
+        if self._aspect != 1:
+            self._stream.codec_context.sample_aspect_ratio = self._aspect
         # a key frame a second lets players seek; zerolatency keeps no frame in the encoder
         options = {"preset": "veryfast", "tune": "zerolatency", "crf": str(self._crf)}
         self._stream.options = dict(options, g=str(max(1, int(round(self._fps)))))

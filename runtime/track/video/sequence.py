@@ -21,6 +21,7 @@ from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
 from hotpath.kernels.commands import why_unread
 from hotpath.runtime.errors import BadSource
+from hotpath.runtime.track.video.base import MOST_FPS
 
 MOST_FRAMES = 10000000  # in an annotation: 92 hours at 30 a second
 
@@ -84,7 +85,7 @@ def stated_fps(folder: str) -> Optional[float]:
             continue
         number = r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?![0-9.])"  # "1.2.3" is not a number
         found = re.search(rf"^\s*{key}\s*[=:]\s*{number}", text, re.MULTILINE)
-        if found and 0 < float(found.group(1)) <= 1000:
+        if found and 0 < float(found.group(1)) <= MOST_FPS:
             return float(found.group(1))
     return None
 

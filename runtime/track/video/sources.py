@@ -7,10 +7,11 @@ which ``cameras.py`` opens). ``sequence.py`` reads the annotations of VOT, OTB, 
 import os
 import re
 from typing import Any, List, Optional
+from urllib.parse import unquote
 
 from hotpath.runtime.errors import BadSource
 from hotpath.runtime.pictures import can_read_planes
-from hotpath.runtime.track.video import hardware, pyav, ros, sequence
+from hotpath.runtime.track.video import hardware, opencv, pyav, ros, sequence
 from hotpath.runtime.track.video.base import WAITING, Log, Source, stated_frames
 from hotpath.runtime.track.video.cameras import (
     RECORDING_READ_TIMEOUT_S,
@@ -22,9 +23,11 @@ from hotpath.runtime.track.video.cameras import (
 from hotpath.runtime.track.video.live import LiveSource, open_in_background
 from hotpath.runtime.track.video.recorded import (
     FrameFolder,
+    Piped,
     Recording,
     VideoFile,
     is_picture,
+    is_pipe,
     picture_paths,
     pictures_like,
 )
@@ -57,9 +60,10 @@ def open_source(
         spec: ``cam0`` or ``/dev/video0`` (V4L2; ``cam0@1280x720`` for a size), ``csi0`` (a Jetson's
             CSI camera; ``csi0@1920x1080:60/rotate180`` for a mode), ``ros:/camera/image_raw`` (a
             topic of ROS 2), an address (``rtsp://``, ``http://``, ``udp://`` and the like), a video
-            file, a bag of ROS 2 (``FILE.mcap#/topic``), a picture, a folder of frames, a sequence
-            folder of VOT, OTB, GOT-10k or UAV123, pictures by a pattern (``img%04d.jpg``,
-            ``*.jpg``), or a list of the paths of pictures.
+            file, ``-`` (a video on standard input) or a pipe, a bag of ROS 2
+            (``FILE.mcap#/topic``), a picture, a folder of frames, a sequence folder of VOT, OTB,
+            GOT-10k or UAV123, pictures by a pattern (``img%04d.jpg``, ``*.jpg``), or a list of the
+            paths of pictures.
         log: function that takes one line of text for the user, such as that a camera was lost. It
             is called only here and inside ``read``.
         fps: frames a second of a recording. It replaces the rate that the recording states.
@@ -77,8 +81,8 @@ def open_source(
         BadSource: another source gives no frame; the sentence says why.
     """
     planes = planes and can_read_planes()
-    if decoder != hardware.SOFTWARE and log and not (planes and pyav.pyav()):
-        log(f"{spec}: OpenCV decodes; --decoder needs PyAV and a C++ compiler")
+    if decoder != hardware.SOFTWARE and log and not pyav.pyav():
+        log(f"{spec}: OpenCV decodes; --decoder needs PyAV")
     if isinstance(spec, (list, tuple)):
         source: Source = FrameFolder(spec, log, depth)
     else:
@@ -157,8 +161,10 @@ def _scheme(spec: str) -> Optional[str]:
 
 
 def _path_of(spec: str) -> str:
-    """Return the path in ``file://PATH``, and anything else unchanged."""
-    return spec[len("file://") :] if _scheme(spec) == "file" else spec
+    """Return the path in ``file://PATH``, and anything else unchanged; ``%20`` is a blank there."""
+    if _scheme(spec) != "file":
+        return spec
+    return unquote(re.sub("^file://(localhost(?=/))?", "", spec, flags=re.IGNORECASE))
 
 
 def _open_address(spec: str, scheme: str, log: Log, planes: bool, decoder: str) -> Source:
@@ -171,15 +177,20 @@ def _open_address(spec: str, scheme: str, log: Log, planes: bool, decoder: str) 
         )
     stream = Stream(spec, planes=planes, decoder=decoder)
     capture = open_in_background(stream)
-    if stated_frames(capture) is None:
+    by_pyav = isinstance(capture, pyav.AvCapture)
+    if (capture.frames if by_pyav else stated_frames(capture)) is None:
         return LiveSource(stream, log, opened=capture)
     capture.release()
     patient = Stream(spec, read_timeout_s=RECORDING_READ_TIMEOUT_S, planes=planes, decoder=decoder)
-    return Recording(stream.name, open_in_background(patient), log)
+    if by_pyav:
+        return Recording(stream.name, open_in_background(patient), log)
+    return Recording(stream.name, opencv.CvCapture(lambda: open_in_background(patient)), log)
 
 
 def _open_path(path: str, log: Log, depth: Optional[int], planes: bool, decoder: str) -> Source:
     """A folder, a picture or a video file."""
+    if path == "-" or is_pipe(path):
+        return Piped(path, log, planes)
     if not path:
         raise BadSource("no video given; use --video with a camera, an address, a file or a folder")
     if not os.path.exists(path):

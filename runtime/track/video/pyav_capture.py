@@ -1,0 +1,373 @@
+"""Decode the video of a container with PyAV, so that frames and times are those of ffmpeg.
+
+``AvCapture`` gives the frames in order. For a recording it also finds a frame by its number or its
+time, from an index of the time stamps of all packets.
+"""
+
+import bisect
+import itertools
+import time
+from collections import deque
+from fractions import Fraction
+from typing import Any, Callable, Deque, Iterator, List, NamedTuple, Optional, Tuple
+
+import cv2
+import numpy as np
+
+from hotpath.runtime.pictures import JpegDecoders, JpegFrame
+from hotpath.runtime.track.video import hardware
+from hotpath.runtime.track.video.base import MOST_FPS, SAME
+from hotpath.runtime.track.video.pyav_frames import UPRIGHT, turn_of, upright
+
+NO_TIMES = 0x80  # FFmpeg's AVFMT_NOTIMESTAMPS
+BAD_PACKETS = 4096  # one after another that are skipped, as OpenCV does
+ATTACHED = 0x400  # FFmpeg's AV_DISPOSITION_ATTACHED_PIC
+PICTURE_CODECS = ("mjpeg", "png", "bmp", "gif", "webp", "tiff")
+DEFAULT_AREA = 5000000  # pixels that ffmpeg adds for a stream that is marked as the default
+PACKETS_BEFORE = 1000  # a search may end so many packets before the one that it is for
+SHOWN = 0x10  # the bit of a VP8 frame that is not only a reference
+
+
+def video_stream(container: Any) -> Any:
+    """The stream that ffmpeg takes as the video, or None.
+
+    It has the largest pictures, and the mark "default" counts more than the size. Covers, which
+    have one frame or are of a codec for pictures, count only where there is nothing else.
+    """
+
+    def rank(stream: Any) -> Tuple[bool, int]:
+        context, marks = stream.codec_context, int(getattr(stream, "disposition", 0))
+        area = (context.width or 0) * (context.height or 0) + DEFAULT_AREA * (marks & 1)
+        is_cover = marks & ATTACHED or stream.frames == 1 or context.name in PICTURE_CODECS
+        return not is_cover, area
+
+    return max(container.streams.video, key=rank, default=None)
+
+
+class Compressed(NamedTuple):
+    """A frame that FFmpeg does not decode.
+
+    Attributes:
+        picture: decodes what is read of it.
+        pts, dts, time_base: its time, as frames of PyAV have it.
+    """
+
+    picture: JpegFrame
+    pts: Optional[int]
+    dts: Optional[int]
+    time_base: Any
+
+
+class Key(NamedTuple):
+    """A key frame. All times are in ticks of the stream's clock.
+
+    Attributes:
+        ticks: the time of its frame.
+        dts: when it is decoded.
+        mark: time and number of bytes of its packet, which tell it from the others.
+    """
+
+    ticks: int
+    dts: int
+    mark: Tuple[int, int]
+
+
+class Index(NamedTuple):
+    """Where the frames of a recording are, in ticks of the stream's clock.
+
+    Attributes:
+        ticks: the time of each frame, in the order of the times.
+        keys: the key frames in the same order.
+    """
+
+    ticks: List[int]
+    keys: List[Key]
+
+
+class AvCapture:
+    """The video of a container, frame by frame.
+
+    For Motion JPEG over HTTP, only windows that are read are decoded (see ``JpegFrame``).
+
+    Args:
+        av: PyAV.
+        opened: function that opens the container for reading, or None.
+        thread_type: PyAV's, for the decoder.
+        decoder: one of ``hardware.DECODERS``.
+        planes: whether frames may be ``Picture``s; else all are BGR arrays.
+
+    Attributes:
+        note: a sentence about the decoder for the user, or "".
+        turn: how frames are set upright.
+        aspect: width of a pixel of the upright frame, divided by its height.
+        decode_ms: how long the last call of the decoder took.
+        errors: packets that could not be decoded, and frames that are damaged.
+        time_s: time of the last frame, seconds since the first one.
+    """
+
+    def __init__(
+        self,
+        av: Any,
+        opened: Optional[Callable[[], Any]],
+        thread_type: str,
+        decoder: str = hardware.SOFTWARE,
+        planes: bool = True,
+    ) -> None:
+        self._av, self._opened, self._planes = av, opened, planes
+        self._thread_type, self._decoder = thread_type, decoder
+        self._container: Any = None
+        self._stream: Any = None
+        self._context: Any = None  # of the decoder
+        self._errors = (av.FFmpegError, OSError, ValueError)
+        self._decoded: Deque[Tuple[int, Any]] = deque()  # (ticks, frame)
+        self._ended = False
+        self._jpegs: Optional[JpegDecoders] = None
+        self._first: Optional[int] = None  # ticks of the first frame
+        self._last: Optional[int] = None  # ticks of the frame that was decoded last
+        self._index: Optional[Index] = None
+        self._form, self._by_dts = "", False
+        self.note, self.turn, self.aspect = "", UPRIGHT, 1.0
+        self.decode_ms, self.errors, self.time_s = 0.0, 0, 0.0
+        ahead = self._next() if self._start() else None
+        if ahead is None:
+            self._stream = None
+            return
+        self._first, first = ahead
+        self.turn = turn_of(first)
+        square = getattr(self._stream, "sample_aspect_ratio", None) or 1
+        self.aspect = float(1 / square if self.turn.transpose else square)
+        if self._form == "mpjpeg" and planes and decoder == hardware.SOFTWARE:
+            self._jpegs = JpegDecoders()  # every packet is a JPEG
+        self._decoded.appendleft(ahead)
+
+    def isOpened(self) -> bool:
+        """Whether the first frame of a video was decoded."""
+        return self._stream is not None
+
+    def read(self) -> Tuple[bool, Any]:
+        """(True, the next frame), or (False, None) if there is none."""
+        found = self._next() if self._stream is not None else None
+        if found is None or self._first is None:
+            return False, None
+        ticks, frame = found
+        self.time_s = float((ticks - self._first) * self._base)
+        self.errors += getattr(frame, "is_corrupt", False)
+        if isinstance(frame, Compressed):
+            return True, frame.picture
+        return True, upright(frame, self.turn, self._planes)
+
+    def get(self, what: int) -> float:
+        """Frame rate, or milliseconds of the last frame, by OpenCV's names; else 0."""
+        if what == cv2.CAP_PROP_FPS:
+            return self.fps or 0.0
+        return self.time_s * 1e3 if what == cv2.CAP_PROP_POS_MSEC else 0.0
+
+    @property
+    def fps(self) -> Optional[float]:
+        """Frames a second that the file states, or None."""
+        if self._stream is None:
+            return None
+        for rate in (self._stream.guessed_rate, self._stream.average_rate):
+            if rate and 0 < rate <= MOST_FPS:
+                return float(rate)
+        return None
+
+    @property
+    def frames(self) -> Optional[int]:
+        """How many frames there are. Before ``seek`` it is what the header states, or None."""
+        if self._index is not None:
+            return len(self._index.ticks)
+        stated, rate = self._stream.frames, self._stream.average_rate or self.fps
+        by_time = round(self.length_s * float(rate)) if self.length_s and rate else 0
+        if by_time and self._form.startswith("mov"):
+            stated = min(stated or by_time, by_time)  # an edit list hides frames that are counted
+        return stated or by_time or None
+
+    @property
+    def length_s(self) -> Optional[float]:
+        """Seconds that the file states for its video, or None."""
+        stream, container = self._stream, self._container
+        if stream.duration:
+            return float(stream.duration * stream.time_base)
+        if container.duration and not container.format.flags & NO_TIMES:
+            return float(container.duration) / 1e6
+        return None
+
+    def number_at(self, time_s: float) -> int:
+        """The number of the first frame at or after a time, seconds since the first frame."""
+        ticks = self._indexed().ticks
+        near = SAME * self._step
+        return bisect.bisect_left(ticks, ticks[0] + time_s / float(self._base) - near)
+
+    def seek(self, number: int) -> Optional[int]:
+        """Make the frame of that number the next one, or the last frame where there are fewer.
+
+        Returns:
+            its number, or that of the first frame after it that can be decoded; None if there is
+                none.
+        """
+        errors, ticks = self.errors, self._indexed().ticks
+        number = min(number, len(ticks) - 1)
+        for key in _starts(self._indexed(), ticks[number]):
+            found = self._next() if self._go(key) else None
+            if found is None or (key is not None and found[0] > ticks[number]):
+                continue  # the decoder needs an earlier key frame
+            while found is not None and found[0] < ticks[number]:
+                found = self._next()
+            at = len(ticks) if found is None else bisect.bisect_left(ticks, found[0])
+            while found is not None and at < number:  # frames of one and the same time
+                found, at = self._next(), at + 1
+            if found is not None:
+                self._decoded.appendleft(found)
+                self.errors = errors
+                return at
+        return None
+
+    def release(self) -> None:
+        """Close the file or the connection."""
+        self._decoded.clear()
+        if self._container is not None:
+            self._container.close()
+            self._container = None
+
+    @property
+    def _base(self) -> Fraction:
+        """Seconds of a tick."""
+        base: Fraction = self._stream.time_base
+        return base
+
+    @property
+    def _step(self) -> int:
+        """Ticks from frame to frame at the rate that the file states."""
+        return max(1, round(1 / ((self.fps or 25.0) * float(self._base))))
+
+    def _indexed(self) -> Index:
+        """The index, made once from all packets, which are not decoded."""
+        if self._index is None:
+            self._go(None)
+            stamps, keys, is_vp8 = [], [], self._stream.codec_context.name == "vp8"
+            try:
+                for packet in self._packets:
+                    if not packet.size or (is_vp8 and not bytes(packet)[0] & SHOWN):
+                        continue
+                    stamp = packet.dts if self._by_dts else packet.pts
+                    if not getattr(packet, "is_discard", False):
+                        stamps.append(stamp)
+                    mark = _mark_of(packet)
+                    if packet.is_keyframe and mark[0] is not None and stamp is not None:
+                        dts = mark[0] if packet.dts is None else packet.dts
+                        keys.append(Key(stamp, dts, mark))
+            except self._errors:  # the file is cut off or damaged: what came before it
+                pass
+            self._index = self._index_of(stamps, keys)
+        return self._index
+
+    def _index_of(self, stamps: List[Optional[int]], keys: List[Key]) -> Index:
+        first = self._first or 0
+        ticks = sorted(stamp for stamp in stamps if stamp is not None)
+        if not ticks:  # an elementary stream
+            ticks = [n * self._step for n in range(len(stamps))] or [0]
+        # a decoder gives the first frame after it has read some more
+        delay = first - ticks[0] if self._by_dts else 0
+        # packets before the first frame need a key frame that is not there
+        ticks = [t + delay for t in ticks if t + delay >= first]
+        return Index(
+            ticks or [first], sorted(key._replace(ticks=key.ticks + delay) for key in keys)
+        )
+
+    def _start(self) -> bool:
+        """Open the container, at its first packet; returns whether it has a video."""
+        if self._container is not None:
+            self._container.close()
+        self._container = self._opened() if self._opened else None
+        self._stream = video_stream(self._container) if self._opened else None
+        if self._stream is None:
+            return False
+        self._stream.thread_type = self._thread_type
+        self._context = self._stream.codec_context
+        own = hardware.own_decoder(self._decoder, self._stream)
+        if own is not None:
+            self._context = self._av.CodecContext.create(own, "r")
+            self._context.extradata = self._stream.codec_context.extradata
+        self._form = self._container.format.name
+        # AVI states when its frames are decoded; FFmpeg guesses the rest
+        self._by_dts = self._form == "avi" or bool(self._container.format.flags & NO_TIMES)
+        self._packets = self._container.demux(self._stream)
+        return True
+
+    def _go(self, key: Optional[Key]) -> bool:
+        """Go to a key frame; None is the start of the file. Returns whether its packet is there.
+
+        In MPEG programme streams, for one, packets have other times after a search.
+        """
+        self._decoded.clear()
+        self._last, self._ended = None, False
+        try:
+            if key is None:
+                return self._start()
+            self._container.seek(key.dts, stream=self._stream)
+            self._context.flush_buffers()
+            self._packets = self._container.demux(self._stream)
+            for packet in itertools.islice(self._packets, PACKETS_BEFORE):
+                if _mark_of(packet) == key.mark:
+                    self._packets = itertools.chain([packet], self._packets)
+                    return True
+        except self._errors:  # such as a file of raw pictures
+            pass
+        return False
+
+    def _next(self) -> Optional[Tuple[int, Any]]:
+        """The next decoded frame with its time; None at the end.
+
+        Packets that can't be decoded are skipped.
+        """
+        bad = 0
+        while not self._decoded and not self._ended and bad < BAD_PACKETS:
+            try:
+                packet = next(self._packets)
+            except StopIteration:
+                break
+            except self._errors:  # the file or the connection broke: what the decoder still holds
+                packet, self._ended = None, True
+            started = time.perf_counter()
+            try:
+                frames = self._decode(packet)
+                self.decode_ms = (time.perf_counter() - started) * 1e3
+                self._decoded.extend((self._ticks(frame), frame) for frame in frames)
+                bad = 0
+            except EOFError:
+                self._ended = True
+            except self._errors:
+                bad += 1
+                self.errors += 1
+        return self._decoded.popleft() if self._decoded else None
+
+    def _decode(self, packet: Any) -> Any:
+        """The frames that come out when a packet is given to the decoder."""
+        if self._jpegs and packet is not None:
+            picture = JpegFrame(np.frombuffer(packet, np.uint8), self._jpegs)
+            return [Compressed(picture, packet.pts, packet.dts, packet.time_base)]
+        return self._context.decode(packet)
+
+    def _ticks(self, frame: Any) -> int:
+        """The time of a frame; one step after the last frame if it has none."""
+        ticks = frame.dts if self._by_dts else frame.pts
+        if ticks is None:
+            ticks = (self._first or 0) if self._last is None else self._last + self._step
+        elif frame.time_base and frame.time_base != self._base:
+            ticks = round(ticks * frame.time_base / self._base)
+        self._last = ticks
+        return int(ticks)
+
+
+def _starts(index: Index, wanted: int) -> Iterator[Optional[Key]]:
+    """Where to begin decoding for a frame: at key frames before it, then at the file's start."""
+    at, back = bisect.bisect_right([key.ticks for key in index.keys], wanted) - 1, 1
+    while at > 0:
+        yield index.keys[at]
+        at, back = at - back, back * 2
+    yield None
+
+
+def _mark_of(packet: Any) -> Tuple[Any, int]:
+    return packet.dts if packet.pts is None else packet.pts, packet.size

@@ -27,15 +27,13 @@ ARGS ?=
 BOARD ?=
 PRECISION ?=
 FORCE ?=
-# csh exports a HOST of its own
-override HOST := $(if $(filter command line,$(origin HOST)),$(value HOST))
 
 PYTHONS ?= 3.6 3.13 3.8 3.10  # the longest first
 TESTS ?=
 JOBS ?= $(shell nproc 2>/dev/null || echo 1)
 
 # Values reach commands by the environment: in a command's text, a quote in a name would end it.
-VALUES := VIDEO BOX NETWORK ENGINE SHOW BOARD PRECISION HOST CLIPS CHECKPOINT UNSEEN FILMS INT8_DIR \
+VALUES := VIDEO BOX NETWORK ENGINE SHOW BOARD PRECISION CLIPS CHECKPOINT UNSEEN FILMS INT8_DIR \
   PYTHON PYTHONS JOBS
 # A dollar sign belongs to the name too: it starts no variable or function of make.
 $(foreach name,$(VALUES) NETWORKS_DIR,$(if $(filter command,$(firstword $(origin $(name)))), \
@@ -58,8 +56,7 @@ help: ## this text
 	  SHOW '--show or --no-show (default: a window where there is a display)' \
 	  BOARD 'a name of `python -m boards list`, for make engine, make overlay and make fps' \
 	  PRECISION 'fp32, fp16 or int8 (default: what pays on the board)' \
-	  HOST 'user@board, to build there over ssh from another computer' \
-	  FORCE '1 to build a precision that the board does not have' \
+		  FORCE '1 to build a precision that the board does not have' \
 	  ARGS 'more options of `hotpath track`, such as --profile' \
 	  TESTS 'what `make test` runs (default: all but the slow ones), such as tests/runtime/track/test_track.py' \
 	  JOBS "how many processes, Pythons or boards the tests run in at a time (default: $$JOBS)" \
@@ -127,7 +124,7 @@ engine: $(if $(JETSON),,setup $(WHICH)-host) ## make a network ready for BOARD: 
 	  $(RUN) -m boards list >&2; exit 2; fi
 	$(strip $(RUN) -m hotpath.boards.build "$$BOARD" \
 	  $(call option,--network,NETWORK) $(call option,--precision,PRECISION) $(networks_dir) \
-	  $(call option,--host,HOST) $(call option,--engine,ENGINE) $(if $(FORCE),--force) $(ARGS))
+	  $(call option,--engine,ENGINE) $(if $(FORCE),--force) $(ARGS))
 
 overlay: $(DEV) ## the FPGA design of BOARD, where Vivado is installed: engines/BOARD/overlay
 	@if [ -z "$$BOARD" ]; then \

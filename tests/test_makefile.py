@@ -48,7 +48,7 @@ def make(folder, *words):
     "target, variables",
     [
         ("track", ("VIDEO", "BOX", "NETWORK", "NETWORKS_DIR", "ENGINE")),
-        ("engine", ("BOARD", "NETWORK", "PRECISION", "NETWORKS_DIR", "HOST", "ENGINE")),
+        ("engine", ("BOARD", "NETWORK", "PRECISION", "NETWORKS_DIR", "ENGINE")),
         ("overlay", ("BOARD",)),
         ("fps", ("BOARD", "NETWORK", "PRECISION", "NETWORKS_DIR", "ENGINE")),
         ("calib", ("NETWORK", "CLIPS", "NETWORKS_DIR")),

@@ -7,6 +7,5 @@ The files are the steps, in the order in which a build takes them:
     engines     one file for each engine that needs more than the network's own files
     prepared    what of a TensorRT build can be made off the board, as a folder
     plans       TensorRT's builder, on the board
-    remote      the same on a board at the other end of ssh
     writer      writes the bundle's folder, whole or not at all
 """

@@ -1,10 +1,9 @@
 """Make a network ready for a board, as a bundle: a folder.
 
     hotpath engine jetson_nano --network kestrel                       on the board itself
-    hotpath engine jetson_nano --network kestrel --host user@nano      from a computer
     hotpath engine host --network kestrel                              for this computer
 
-On another computer without --host, this prepares all that can be prepared there, and prints the
+On another computer, this prepares all that can be prepared there, and prints the
 command to run on the board.
 """
 
@@ -64,8 +63,6 @@ def _parser() -> argparse.ArgumentParser:
     add("--dla", type=int, metavar="CORE", help="run on this DLA core what it can run")
     add("--provider", choices=("cuda", "tensorrt"), help="of ONNX Runtime, for an NVIDIA GPU")
     add("--engine", metavar="NAME", help="that runs the bundle (default: the board's own)")
-    add("--host", metavar="USER@BOARD", help="build on that board over ssh")
-    add("--ssh", default="ssh", metavar="COMMAND", help='such as "ssh -p 2222"')
     add("--out", type=pathlib.Path, metavar="DIR", help=out)
     add("--force", action="store_true", help="also build a precision that the board lacks")
     add("--prepared", type=pathlib.Path, metavar="DIR", help="go on from a prepared folder")
@@ -74,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _build(options: argparse.Namespace) -> None:
     board = boards.load_board(options.board)
-    given = ("networks_dir", "calibration", "dla", "provider", "host", "ssh", "force", "engine")
+    given = ("networks_dir", "calibration", "dla", "provider", "force", "engine")
     order = Order(
         board,
         load_network(options.network or default_of(board)),
@@ -92,8 +89,7 @@ def _build(options: argparse.Namespace) -> None:
 def _build_prepared(options: argparse.Namespace) -> None:
     target = options.out / "bundle" if options.out else None
     made = tensorrt.build_here(options.prepared, target, options.force, say)
-    if target is None:  # with --out, ssh's other end tells where the bundle is
-        _tell(made)
+    _tell(made)
 
 
 def _tell(made: bundle.Bundle) -> None:

@@ -46,20 +46,13 @@ class Order:
         calibration: Optional[pathlib.Path] = None,
         dla: Optional[int] = None,
         provider: Optional[str] = None,
-        host: Optional[str] = None,
-        ssh: str = "ssh",
         force: bool = False,
         engine: Optional[str] = None,
     ) -> None:
         self.board, self.network, self.precision = board, network, precision
         self.networks_dir, self.calibration = networks_dir, calibration
         self.dla, self.provider, self.force = dla, provider, force
-        self.host, self.ssh = host, ssh
         self.engine = engine or board.engine
-        if host and self.engine != "tensorrt":
-            raise BuildFailed(
-                f"--host {host}: a bundle for {self.engine} is built on this computer; leave it out"
-            )
         self.windows: int = board.search["windows"]
         known = board.precision
         if precision not in known["exists"] and not force:

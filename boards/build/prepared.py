@@ -165,12 +165,12 @@ def _copy_shipped(folder: pathlib.Path, order: Order, say: Say) -> None:
     if values.get("network") != bundle.identity(order.network):
         raise BuildFailed(
             f"{name} can't be prepared here, because this Python has no onnx; on a computer run "
-            f"`{order.command()} HOST=user@this-board`"
+            f"`{order.command()}`, and copy what it prepares to this board"
         )
     if order.precision == "int8" and not values["quantised"]:
         raise BuildFailed(
-            f"INT8 can't be prepared without onnx; on a computer run `{order.command()} "
-            "HOST=user@this-board`"
+            f"INT8 can't be prepared without onnx; on a computer run `{order.command()}`, "
+            "and copy what it prepares to this board"
         )
 
     def put(place: pathlib.Path) -> Dict[str, Any]:

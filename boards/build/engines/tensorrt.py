@@ -1,10 +1,10 @@
-"""Build for TensorRT: on this board, on another one over ssh, or up to what the board must do."""
+"""Build for TensorRT: on this board, or up to what the board must do."""
 
 import pathlib
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from hotpath.boards import Board, detect
-from hotpath.boards.build import plans, prepared, remote
+from hotpath.boards.build import plans, prepared
 from hotpath.boards.build.order import Order
 from hotpath.boards.build.writer import Writer
 from hotpath.boards.errors import BuildFailed
@@ -22,12 +22,10 @@ Say = Callable[[str], None]
 def build(order: Order, say: Say) -> Optional[bundle.Bundle]:
     """Build the bundle. Return None when the board must go on; its command was printed then."""
     _check_dla(order)
-    is_here = not order.host and _is_here(order.board)
+    is_here = _is_here(order.board)
     folder = order.target.with_name(order.target.name + ".prepared")
     if not is_here or not prepared.is_current(folder, order):
         prepared.prepare(folder, order, say)
-    if order.host:
-        return remote.build(order.host, folder, order.target, order.force, order.ssh, say)
     if is_here:
         return build_prepared(folder, order.target, say)
     say(f"this is no {order.board.title}; copy {folder} to one that has Hotpath, and run there:")

@@ -16,14 +16,12 @@ pytest.importorskip("onnxruntime")
 
 from hotpath.boards import detect
 from hotpath.boards.build import __main__ as build
-from hotpath.boards.build import progress, remote
+from hotpath.boards.build import progress
 from hotpath.boards.build.engines import tensorrt
-from hotpath.boards.errors import BuildFailed
 from hotpath.runtime import bundle, loading
 from hotpath.runtime.networks import load_network
 from hotpath.runtime.options import Options
 from tests.fakes.tensorrt import machine
-from tests.fakes.tensorrt.sshd import Sshd
 from tests.support import tiny
 from tests.support.board_roots import BoardRoot
 
@@ -73,10 +71,6 @@ NEEDS_RANGES = "hotpath int8 --network {} --clips DIR"
             + ["make engine BOARD=jetson_nano NETWORK={} PRECISION=fp16"],
         ),
         ("jetson_nano --precision int8 --force", [NEEDS_RANGES]),
-        (
-            "raspberry_pi5 --host pi@board",
-            ["--host pi@board: a bundle for ncnn is built on this computer"],
-        ),
         ("jetson_agx_orin --dla 0 --precision fp32", ["FP16 and INT8 only; take PRECISION=fp16"]),
         ("jetson_nano --dla 0", ["has 0 DLA cores, and none has the number 0"]),
         ("jetson_nan", ["did you mean jetson_nano"]),
@@ -191,7 +185,7 @@ def test_a_board_without_onnx_and_without_preparations_is_one_sentence(
     with play(monkeypatch, tmp_path):
         assert run(toml, tmp_path, "jetson_nano") == 2
     text = capsys.readouterr().err
-    assert "no onnx" in text and "HOST=user@this-board" in text
+    assert "no onnx" in text and "copy what it prepares" in text
 
 
 @pytest.mark.parametrize(
@@ -227,115 +221,6 @@ def test_a_board_needs_numpy_and_tensorrt_alone_to_build(toml, tmp_path):
     done = support.run([sys.executable, "-c", code, prepared], cwd=str(ROOT))
     # all is there but the board
     assert done.returncode == 2 and "this board is host" in done.stderr, done.stderr
-
-
-# -- over ssh
-
-
-@pytest.fixture
-def sshd(tmp_path):
-    folder = tmp_path / "sshd"
-    folder.mkdir()
-    server = Sshd(folder)
-    yield server
-    server.close()
-
-
-def run_there(toml, out, sshd):
-    return run(toml, out, "jetson_nano", "--host", "127.0.0.1", "--ssh", sshd.ssh)
-
-
-def test_all_that_a_board_needs_of_this_program_is_sent():
-    """A board has none of it: every module of the three packages, and nothing compiled here."""
-    sent = {path.relative_to(remote.ROOT) for path in remote.program()}
-    for package in remote.PACKAGES:
-        for path in (remote.ROOT / package).rglob("*.py"):
-            assert path.relative_to(remote.ROOT) in sent
-    assert not any(path.parts[:3] == ("kernels", "cpu", "build") for path in sent)
-
-
-def test_a_host_is_never_taken_for_an_option_of_ssh(tmp_path):
-    (tmp_path / "prepared").mkdir()
-    ssh, log = tmp_path / "ssh", tmp_path / "log"
-    ssh.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > {log}\nexit 255\n')
-    ssh.chmod(0o755)
-    host = "-oProxyCommand=touch harm"
-    with pytest.raises(BuildFailed, match=f"-- '{host}'`"):  # nor by who follows the advice
-        remote.build(host, tmp_path / "prepared", tmp_path / "out", ssh=str(ssh))
-    assert f"\n--\n{host}\n" in log.read_text()
-
-
-def folders(out):
-    return sorted(path.name for path in (out / "jetson_nano").iterdir())
-
-
-def test_a_board_builds_over_ssh_and_the_bundle_comes_back(toml, tmp_path, sshd, capsys):
-    out = tmp_path / "engines"
-    assert run_there(toml, out, sshd) == 0, capsys.readouterr().err
-    assert folders(out) == ["tiny-fp16", "tiny-fp16.prepared"]
-    made = bundle.Bundle(out / "jetson_nano" / "tiny-fp16")
-    made.check_parts()
-    assert made.libraries == {"tensorrt": "8.2.1.8"} and made.board == "jetson_nano"
-    said = capsys.readouterr().err
-    assert "TensorRT 8.2.1.8 on Tegra X1 (sm_53)" in said  # the board's own words
-    assert not list(sshd.temporary.glob("hotpath*"))  # nothing stays there
-    board = machine.Board("8.2")
-    try:
-        engine = loading.open_bundle(made, board="jetson_nano")
-        assert engine.search(engine.exemplar())[0].shape == (1, 2, 16, 16)
-    finally:
-        board.leave()
-
-
-@pytest.mark.parametrize(
-    "before, text",
-    [
-        (None, "Connection refused"),
-        ("kill -9 $(ps -o ppid= -p $PPID | head -n 1)", "the connection to 127.0.0.1 failed"),
-        (
-            "echo hotpath engine: no GPU here >&2; exit 2",
-            "the build on 127.0.0.1 failed: no GPU here",
-        ),
-        (
-            "echo \"ModuleNotFoundError: No module named 'tomli'\" >&2; exit 1",
-            "lacks the Python library tomli; run `ssh 127.0.0.1 python3 -m pip install tomli`",
-        ),
-    ],
-)
-def test_what_breaks_off_leaves_the_old_bundle_and_nothing_half_written(
-    toml, tmp_path, sshd, capsys, before, text
-):
-    out = tmp_path / "engines"
-    assert run_there(toml, out, sshd) == 0, capsys.readouterr().err
-    kept = (out / "jetson_nano" / "tiny-fp16" / "bundle.json").read_bytes()
-    if before is None:
-        sshd.close()
-    else:
-        sshd.break_off(before)
-    assert run_there(toml, out, sshd) == 2
-    assert text in capsys.readouterr().err
-    assert folders(out) == ["tiny-fp16", "tiny-fp16.prepared"]
-    assert (out / "jetson_nano" / "tiny-fp16" / "bundle.json").read_bytes() == kept
-    bundle.Bundle(out / "jetson_nano" / "tiny-fp16").check_parts()
-
-
-@pytest.mark.parametrize(
-    "sent, said",
-    [
-        ('{0} "$@" | head -c 3000; kill -9 $(ps -o ppid= -p $PPID)', "run the same command again"),
-        ('{0} "$@" | head -c 3000', "did not come back whole"),
-        ("mkdir -p e/bundle; {0} cf - -C e bundle", "did not come back whole"),
-    ],
-)
-def test_a_bundle_that_is_cut_short_is_noticed(toml, tmp_path, sshd, capsys, sent, said):
-    tar, real = sshd.folder / "bin" / "tar", shutil.which("tar")
-    sent = sent.format(real)
-    tar.write_text(f'#!/bin/sh\nif [ "$1" = cf ]; then {sent}; exit; fi\nexec {real} "$@"\n')
-    tar.chmod(0o755)
-    out = tmp_path / "engines"
-    assert run_there(toml, out, sshd) == 2
-    assert said in capsys.readouterr().err
-    assert folders(out) == ["tiny-fp16.prepared"]
 
 
 def test_ctrl_c_in_a_build_leaves_nothing(toml, tmp_path, monkeypatch):

@@ -6,7 +6,6 @@ check.
     python -m hotpath.boards.fps --against GITREF  this checkout and another commit, in turns
     python -m hotpath.boards.fps compare A B               two evidence files
     python -m hotpath.boards.fps report EVIDENCE...        Markdown anew
-    python -m hotpath.boards.fps counters                  instructions of the host's hot path
     python -m hotpath.boards.fps --video CLIP --box X,Y,W,H [--against opencv]
         one clip beside a peer
 
@@ -19,7 +18,7 @@ import pathlib
 import signal
 import sys
 
-from hotpath.boards.fps import against, clips, compare, counters, report, run, simple
+from hotpath.boards.fps import against, clips, compare, report, run, simple
 from hotpath.boards.fps import evidence as files
 from hotpath.boards.fps import place as places
 from hotpath.kernels.commands import program
@@ -56,12 +55,11 @@ def _parser(arguments):
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    commands = {"compare": _compare, "report": _report, "counters": counters.main}
+    commands = {"compare": _compare, "report": _report}
     if arguments and arguments[0] in commands:
         parser.add_argument("command", choices=sorted(commands))
         parser.set_defaults(run=commands[arguments[0]])
         parser.add_argument("files", nargs="*", metavar="EVIDENCE")
-        parser.add_argument("--update", action="store_true", help="of counters: write the budgets")
         parser.add_argument("--reference", metavar="FILE", help="of report: write a reference too")
     else:
         parser.set_defaults(run=_run)

@@ -5,7 +5,6 @@ from typing import Dict, Union
 import numpy as np
 
 from hotpath.kernels.commands import needs
-from hotpath.runtime.interop.coco import present
 from hotpath.runtime.types import Track
 
 try:
@@ -41,3 +40,9 @@ def detections(tracks: Union[Track, Dict[int, Track]]) -> "sv.Detections":
             "state": np.array([track.state for track in shown.values()]),
         },
     )
+
+
+def present(tracks: Union[Track, Dict[int, Track]]) -> Dict[int, Track]:
+    """Return the targets that are not lost, number -> ``Track``. A single target has number 0."""
+    numbered = {0: tracks} if isinstance(tracks, Track) else tracks
+    return {number: track for number, track in numbered.items() if not track.lost}

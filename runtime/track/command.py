@@ -47,9 +47,6 @@ PROGRAMS = {
     "tune": Program(
         "hotpath.calib.tune", "search tracking numbers", "tune", PICTURES + ("optuna", "tqdm")
     ),
-    "convert": Program(
-        "hotpath.calib.convert", "boxes for tools that annotate and evaluate", "calib", BASE
-    ),
     "vot": Program(
         "hotpath.runtime.track.vot", "run under the VOT toolkit", "vot", PICTURES + ("vot",)
     ),

@@ -11,7 +11,6 @@ from typing import Any, Iterator, List
 from hotpath import runtime
 from hotpath.runtime import drawing as draw
 from hotpath.runtime import errors, motion, options, tracker, types
-from hotpath.runtime.interop import coco
 from hotpath.runtime.targets import targets
 from hotpath.runtime.track import detect
 from hotpath.runtime.track.video import base, sources
@@ -35,7 +34,6 @@ PUBLIC = (
     (runtime.load_targets, ()),
     (targets.Targets, ("add", "update", "restart", "drop", "numbers", "close")),
     (motion.Motion, ("step",)),
-    (coco.results, ()),
     (draw.draw, ()),
     (sources.open_source, ()),
     (base.Source, ("read", "seek", "seek_time", "close")),
@@ -52,7 +50,6 @@ def text() -> str:
     for thing, members in PUBLIC:
         name = thing.__name__
         module = "hotpath" if name in runtime.__all__ else thing.__module__
-        module = module.replace("hotpath.runtime.interop", "hotpath.interop")
         parts.append(f"## {name}\n\n`from {module} import {name}`\n")
         parts += _described(thing)
         for part in members:

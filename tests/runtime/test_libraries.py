@@ -127,7 +127,7 @@ def test_what_a_program_and_its_help_lack_is_said_before_it_is_imported(monkeypa
     monkeypatch.setattr(
         libraries.importlib.util, "find_spec", lambda name: found.get(name, find)(name)
     )
-    for words in (["convert", "a.csv", "a.txt"], ["convert", "--help"], ["int8", "--help"]):
+    for words in (["evaluate", "--clips", "a"], ["evaluate", "--help"], ["int8", "--help"]):
         assert command.main(words) == 2
         assert "has no tqdm; run `make setup ALSO=calib` in" in capsys.readouterr().err
 

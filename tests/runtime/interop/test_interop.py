@@ -1,13 +1,11 @@
 """Tracks as other libraries take them."""
 
 import importlib
-import json
 import sys
 
 import numpy as np
 import pytest
 
-from hotpath.runtime.interop import coco
 from hotpath.runtime.types import Box, Track
 
 TRACKS = {
@@ -15,17 +13,6 @@ TRACKS = {
     5: Track(Box(1.0, 2.0, 3.0, 4.0), 0.25, True, "lost"),
     7: Track(Box(0.5, 60.0, 20.0, 10.0), 0.5, False, "unsure"),
 }
-
-
-def test_coco_dicts_are_json_and_hold_the_targets_that_are_not_lost():
-    both = coco.results(TRACKS, image_id=12, category_id=3)
-    assert json.loads(json.dumps(both)) == both
-    assert [(each["track_id"], each["category_id"]) for each in both] == [(2, 8), (7, 3)]
-    assert both[0] == dict(
-        image_id=12, category_id=8, bbox=[10.0, 20.0, 30.0, 40.0], score=0.75, track_id=2
-    )
-    (alone,) = coco.results(TRACKS[2], 0)
-    assert alone["track_id"] == 0 and coco.results(TRACKS[5], 0) == []
 
 
 def test_a_missing_supervision_is_one_sentence_with_its_command(monkeypatch):

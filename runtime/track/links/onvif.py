@@ -137,7 +137,8 @@ class Camera:
                 code = answer.getcode()
             except HTTPError as error:
                 answer, code = error, error.code
-            data = answer.read(MOST_BYTES + 1) if answer.fp else b""
+            # without a body, the HTTPError of Python 3.11.2 reads as a text
+            data = answer.read(MOST_BYTES + 1) or b"" if answer.fp else b""
             if len(data) > MOST_BYTES:
                 raise OSError(f"it has over {MOST_BYTES} bytes")
             is_bomb = b"<!ENTITY" in data.replace(b"\0", b"")  # in UTF-16 too

@@ -1,5 +1,6 @@
 """The console command ``hotpath``: one word for each program; it imports only that program."""
 
+import os
 import runpy
 import sys
 from typing import List, NamedTuple, Optional, Tuple
@@ -59,6 +60,18 @@ PROGRAMS = {
 
 def main(arguments: Optional[List[str]] = None) -> int:
     """Run the program that the first word names; returns the exit code."""
+    try:
+        try:
+            return _run(arguments)
+        finally:
+            if sys.stdout is not None:  # it may be closed
+                sys.stdout.flush()
+    except BrokenPipeError:  # as in `hotpath --help | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _run(arguments: Optional[List[str]]) -> int:
     words = sys.argv[1:] if arguments is None else arguments
     program = PROGRAMS.get(words[0]) if words else None
     if words[:1] == ["help"] and len(words) > 1:

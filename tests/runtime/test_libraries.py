@@ -1,6 +1,7 @@
 """What `import hotpath` loads, and what is said where a library is missing."""
 
 import os
+import subprocess
 import sys
 
 import pytest
@@ -10,15 +11,17 @@ from hotpath.runtime import libraries
 from hotpath.runtime.track import command
 from tests import support
 from tests.support import ROOT
+from tests.support.examples import few_of
 
 pytestmark = pytest.mark.pythons("the sentences about a wrong Python")
 
 BARE = [sys.executable, "-S"]  # the standard library alone
 
 
-def run(*words, cwd=ROOT, **variables):
+def run(*words, cwd=ROOT, stdout=subprocess.PIPE, **variables):
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
-    return support.run(words, cwd=str(cwd), timeout=60, env=dict(environment, **variables))
+    environment.update(variables)
+    return support.run(words, cwd=str(cwd), timeout=60, env=environment, stdout=stdout)
 
 
 def test_the_package_is_light():
@@ -141,3 +144,17 @@ def test_ctrl_c_while_a_program_is_imported_ends_it_without_a_traceback(tmp_path
     )
     done = run(sys.executable, "-c", code, PYTHONPATH=str(tmp_path))
     assert (done.returncode, done.stderr) == (130, "")
+
+
+@pytest.mark.parametrize(
+    "word", few_of(["", *command.PROGRAMS], ["", "track", "engine"], "many processes")
+)
+def test_a_help_whose_reader_has_gone_ends_without_a_traceback(word):
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    try:
+        words = [*filter(None, [word]), "--help"]
+        done = run(sys.executable, "-m", "hotpath.runtime.track.command", *words, stdout=write_end)
+    finally:
+        os.close(write_end)
+    assert done.stderr == ""

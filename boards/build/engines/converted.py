@@ -8,6 +8,7 @@ from hotpath.boards.build import ranges
 from hotpath.boards.build.order import Order
 from hotpath.boards.build.writer import Writer
 from hotpath.boards.errors import BuildFailed
+from hotpath.kernels.commands import make
 from hotpath.runtime import bundle
 from hotpath.runtime.prepare import canonical
 
@@ -49,8 +50,9 @@ def build(order: Order, version: str, convert: Callable[[Part], Dict[str, str]])
         graphs = canonical.models(order.network, paths)
     except ImportError as error:
         raise BuildFailed(
-            f"a bundle for {order.engine} is built on a computer with onnx ({error}); run "
-            f"`{order.command()}` there and copy {order.target} to the board"
+            f"a bundle for {order.engine} is built on a computer with onnx ({error}); there, run "
+            f"`{make('setup', ALSO='host')}`, then `{order.command()}`, and copy {order.target} to "
+            "the board"
         ) from None
     table, digest = None, None
     if order.precision == "int8":

@@ -6,6 +6,7 @@ from typing import Callable
 from hotpath.boards.build.order import Order
 from hotpath.boards.build.writer import Writer
 from hotpath.boards.errors import BuildFailed
+from hotpath.kernels.commands import make
 from hotpath.runtime import bundle
 from hotpath.runtime.networks import sha256_of
 
@@ -32,8 +33,8 @@ def build(order: Order, say: Callable[[str], None]) -> bundle.Bundle:
     except ImportError as error:
         raise BuildFailed(
             f"programs for a {board.title} are compiled on a computer with Python 3.10 or newer "
-            f"and onnx ({error}); run `{order.command('int8')}` there and copy {order.target} to "
-            "the board"
+            f"and onnx ({error}); there, run `{make('setup', ALSO='host')}`, then "
+            f"`{order.command('int8')}`, and copy {order.target} to the board"
         ) from None
     size = design.sizes().get(board.name)
     if size is None:

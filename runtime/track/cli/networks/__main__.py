@@ -7,7 +7,7 @@ import sys
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from hotpath.boards import toml
-from hotpath.kernels.commands import Parser
+from hotpath.kernels.commands import Parser, make
 from hotpath.runtime import canonical, decode
 from hotpath.runtime.errors import BadNetwork, HotpathError
 from hotpath.runtime.network import check_folder
@@ -254,7 +254,8 @@ def make_ready(network: Network, networks_dir: Optional[str]) -> None:
         try:
             graphs = canonical.load(network, paths, form)
         except ImportError:
-            print(f"there is no onnx here: `make engine` on a computer makes {network.name} ready")
+            engine_command = make("engine", NETWORK=network.name)
+            print(f"there is no onnx here: `{engine_command}` on a computer makes it ready")
         else:
             print(f"{pathlib.Path(graphs.search.path).parent} is ready for engines")
 

@@ -17,7 +17,7 @@ pytestmark = [
 ]
 FRAMES = 12
 ACTIVATED = 'PATH="$PWD/.venv/bin:$PATH"; '
-NEEDS = ("cam0", "python3 -m boards", "make engine", "ALSO=")  # a camera, a board, the network
+NEEDS = ("cam0", "make engine", "make test", "ALSO=")  # a camera, a board, minutes, the network
 
 
 def blocks(language):

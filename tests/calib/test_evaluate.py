@@ -11,6 +11,7 @@ from hotpath.calib.clips import find_clips
 from hotpath.calib.errors import BadRun
 from hotpath.runtime.options import Options
 from tests.support.clips import write_clip
+from tests.support.needs import needs_processes
 from tests.support.tiny import film, write_network
 
 pytest.importorskip("matplotlib")
@@ -63,6 +64,8 @@ def test_what_is_finished_is_not_run_again(place):
 
 
 def test_another_network_of_the_same_name_is_run_again_and_processes_give_the_same_boxes(place):
+    needs_processes()
+
     def boxes(*more):
         assert run(place, *more) == 0
         paths = (place / more[-1] if more else place / "out").rglob("boxes/*/*.json")

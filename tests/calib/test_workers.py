@@ -11,8 +11,14 @@ import pytest
 
 from hotpath.calib.workers import over_clips
 from tests.support import ROOT
+from tests.support.needs import needs_processes
 
 CLIPS = [["frame"] * 3] * 5
+
+
+@pytest.fixture(autouse=True)
+def processes():
+    needs_processes()
 
 
 def test_there_are_no_more_processes_than_cores_and_clips():

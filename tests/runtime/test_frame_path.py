@@ -10,6 +10,7 @@ pytest.importorskip("onnxruntime")
 
 from tests.support import ROOT, run
 from tests.support.fake_gpu import python
+from tests.support.needs import needs_kernels
 
 ELSEWHERE = (
     "hotpath.kernels.cuda",
@@ -46,6 +47,7 @@ def test_the_tracker_is_few_files_to_read():
 def test_a_frame_runs_through_few_files(kind, most, own):
     if kind == "fpga":
         pytest.importorskip("pynq")
+    needs_kernels()
     words = ["-m", "tests.support.frame_path", kind]
     if kind == "gpu":
         said = python(words)
@@ -66,6 +68,7 @@ LINE = re.compile(r"^\d+\. `([\w/.]+)`, `(\w+)`: ", re.M)
 
 
 def test_the_documents_way_of_a_frame_is_that_of_a_trace():
+    needs_kernels()
     lines = LINE.findall((ROOT / "docs" / "architecture.md").read_text(encoding="utf-8"))
     assert len(lines) == 12
     words = [sys.executable, "-m", "tests.support.frame_path", "program"]

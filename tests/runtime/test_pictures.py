@@ -18,7 +18,7 @@ from hotpath.runtime.pictures import (
 )
 from hotpath.runtime.track.video.recorded import read_picture
 from tests.support import tiny
-from tests.support.needs import needs_compiler
+from tests.support.needs import needs_kernels
 from tests.support.pictures_in_planes import noise_in, planes_of
 
 KINDS = ("I420", "NV12", "YUYV", "UYVY", "BGRx")
@@ -103,6 +103,8 @@ class NoDecoders:
 @pytest.mark.parametrize("ratio, scale", [(0.3, 1), (1.9, 1), (2.0, 2), (5.0, 4), (99.0, 8)])
 @pytest.mark.parametrize("decoders", [None, NoDecoders()], ids=["parts", "whole"])
 def test_a_jpeg_is_decoded_at_the_scale_that_is_needed(whole_decoder, size, ratio, scale, decoders):
+    if not decoders:
+        needs_kernels()
     picture = cv2.GaussianBlur(tiny.film(1, *size)[0][0], (0, 0), 3)
     frame = JpegFrame(jpeg(picture), decoders)
     assert frame.shape == picture.shape
@@ -118,7 +120,7 @@ def test_a_part_inside_a_larger_scale_is_not_decoded_again():
     frame = JpegFrame(jpeg(tiny.film(1)[0][0]))
     planes, _ = frame.part((10, 10, 150, 150), 2.0)
     if not isinstance(planes, Planes):
-        needs_compiler()
+        needs_kernels()
     again, scale = frame.part((40, 40, 50, 50), 8.0)
     assert again is planes and scale == 2
     assert frame.part((100, 100, 100, 100), 8.0)[1] == 8  # it reaches beyond what was decoded
@@ -172,6 +174,7 @@ def test_a_kind_of_jpeg_for_other_decoders_is_decoded_whole():
 
 
 def test_the_decoder_of_a_frame_that_is_gone_serves_the_next_one():
+    needs_kernels()
     decoders, places = pictures.JpegDecoders(), []
     for picture in tiny.film(4)[0]:
         frame = JpegFrame(jpeg(picture), decoders)
@@ -184,6 +187,7 @@ def test_the_decoder_of_a_frame_that_is_gone_serves_the_next_one():
 
 
 def test_a_kept_frame_gives_its_decoder_to_the_next_one_and_decodes_again():
+    needs_kernels()
     decoders = pictures.JpegDecoders()
     first, second = [JpegFrame(jpeg(picture), decoders) for picture in tiny.film(2)[0]]
     wanted = first.part((10, 10, 50, 50), 1.0)[0].planes[0][10:60, 10:60].copy()
@@ -210,6 +214,7 @@ def test_a_damaged_jpeg_is_still_a_picture(whole_decoder):
 
 @pytest.mark.parametrize("side", [60, 160])  # at full scale, and reduced
 def test_boxes_of_decoded_parts_are_those_of_the_whole_frame(tmp_path, side):
+    needs_kernels()
     toml = tiny.write_network(tmp_path)
     film, boxes = tiny.film(20, width=1280, height=960, side=side)
     clips = [[JpegFrame(jpeg(picture)) for picture in film]]

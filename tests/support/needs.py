@@ -7,6 +7,8 @@ instead of one line for each place in the tests.
 
 import collections
 import importlib.util
+import multiprocessing
+import os
 import pathlib
 import re
 import shutil
@@ -116,6 +118,25 @@ def needs_kernels():
     __tracebackhide__ = True
     if why_no_kernels():
         pytest.skip(why_no_kernels(), allow_module_level=True)
+
+
+def needs_terminal():
+    """Skip where the system gives no pseudo-terminal, as in a root without /dev/pts."""
+    __tracebackhide__ = True
+    try:
+        for end in os.openpty():
+            os.close(end)
+    except OSError:
+        skip("pseudo-terminals", "mount -t devpts devpts /dev/pts")
+
+
+def needs_processes():
+    """Skip where processes can't share a lock, as in a root whose /dev/shm is not writable."""
+    __tracebackhide__ = True
+    try:
+        multiprocessing.Lock()
+    except OSError:
+        skip("memory that processes share", "mount -t tmpfs tmpfs /dev/shm")
 
 
 def table(reports):

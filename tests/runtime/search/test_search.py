@@ -21,6 +21,7 @@ from hotpath.runtime.search.windows import CHECK, COLOURED, HERE, NEAR, WIDE
 from hotpath.runtime.tracker import Tracker
 from hotpath.runtime.types import FOUND, LOST, Seen
 from tests.support import ROOT, tiny
+from tests.support.needs import needs_processes
 
 SIDE = 40
 GONE = 15
@@ -209,6 +210,7 @@ def busy(stop):
 
 
 def test_a_busy_computer_changes_no_box(toml):
+    needs_processes()
     film = film_of(True)
 
     def tracks():

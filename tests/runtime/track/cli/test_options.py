@@ -13,7 +13,7 @@ from hotpath.runtime.errors import BadOption
 from hotpath.runtime.options import Options, given_in
 from hotpath.runtime.track import __main__ as track
 from hotpath.runtime.track.cli import options
-from tests.support.needs import needs_program
+from tests.support.needs import needs_program, needs_terminal
 
 pytestmark = pytest.mark.pythons("argparse writes help differently")
 
@@ -112,6 +112,7 @@ def answer(terminal, typed, words, seconds=20):
 @pytest.mark.parametrize("shell", ["bash", "zsh"])
 def test_a_shell_completes_options_and_their_values(capsys, tmp_path, shell):
     needs_program(shell)
+    needs_terminal()
     with pytest.raises(SystemExit):
         options.parse(["--completion"])
     (tmp_path / f".{shell}rc").write_text("PS1='READY> '\n" + capsys.readouterr().out)

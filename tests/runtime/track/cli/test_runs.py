@@ -25,6 +25,7 @@ from hotpath.runtime.track.cli.outputs import Outputs
 from tests.runtime.track.test_track import film_command, here, lines_in, long_film, rows_of, world
 from tests.support import ROOT, run
 from tests.support.disks import small_disk
+from tests.support.needs import needs_terminal
 
 __all__ = ["long_film", "world"]
 pytest.importorskip("onnxruntime")
@@ -111,6 +112,7 @@ def test_on_a_narrow_terminal_a_long_path_leaves_room_for_the_bar(world, tmp_pat
         (long / "frames" / name).symlink_to(pictures[index % len(pictures)])
     out = tmp_path / "out.csv"
     words = film_command(world, long / "frames", "--results", out, "--fps", "25")
+    needs_terminal()
     terminal, side = pty.openpty()
     fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 60, 0, 0))
     run = subprocess.Popen(words, stderr=side)
@@ -252,6 +254,7 @@ def test_a_terminal_that_is_closed_ends_a_run_in_order(world, tmp_path):
     out = tmp_path / "out.csv"
     words = film_command(world, "frames", "--page", "--page-port=0", "--fps=3", "--results", out)
     pytest.importorskip("aiohttp")
+    needs_terminal()
     child, terminal = pty.fork()
     if not child:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)  # a run below nohup would not end by it

@@ -13,6 +13,7 @@ from hotpath.runtime.pictures import JpegFrame, PlanarFrame
 from hotpath.runtime.track.links import steering
 from hotpath.runtime.track.links.steering import Contents, Evidence, Ramp, missing
 from hotpath.runtime.types import Box, Track
+from tests.support.needs import needs_kernels
 from tests.support.pictures_in_planes import planes_of
 
 TRACK = Track(Box(100, 80, 40, 30), 0.9)
@@ -22,6 +23,7 @@ SCENE = cv2.normalize(cv2.GaussianBlur(NOISE, (0, 0), 3), None, 0, 255, cv2.NORM
 
 
 def jpeg(picture, quality=90):
+    needs_kernels()  # without them a codec's noise is taken for a change
     return JpegFrame(cv2.imencode(".jpg", picture, [1, quality])[1].reshape(-1))
 
 

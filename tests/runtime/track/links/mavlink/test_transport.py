@@ -18,6 +18,7 @@ from hotpath.runtime.track.links.mavlink.transport import (
     STATIONS,
     open_transport,
 )
+from tests.support.needs import needs_terminal
 from tests.support.ports import free_port
 
 pytestmark = pytest.mark.pythons("sockets")
@@ -240,6 +241,7 @@ def test_a_peer_that_reads_nothing_costs_bounded_memory(opened):
 
 
 def test_a_serial_line_carries_every_byte(opened):
+    needs_terminal()
     master, slave = pty.openpty()
     try:
         link = opened(f"serial:{os.ttyname(slave)}:115200")

@@ -52,13 +52,18 @@ def short(prog: str) -> str:
     return re.sub("^python3? -m ", "", prog)
 
 
-def needs(what: str, package: str, error: ImportError, extra: str = "") -> str:
+def needs(what: str, name: str, error: ImportError, extra: str = "") -> str:
     """The sentence for a package that is not installed, or that can't be loaded.
 
     A package without an extra comes with every computer. Only boards lack it.
     """
-    command = make("setup", ALSO=extra) if extra else f"pip install {package}"
-    return f"{what} needs the package {package}{why_unloaded(error, package)}; run `{command}`"
+    command = make("setup", ALSO=extra) if extra else package(name)
+    return f"{what} needs the package {name}{why_unloaded(error, name)}; run `{command}`"
+
+
+def package(name: str) -> str:
+    """The command for a package that comes with every computer, where one lacks it: a board."""
+    return f"pip install {name}"
 
 
 def why_unloaded(error: ImportError, *packages: str) -> str:

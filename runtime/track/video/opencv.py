@@ -12,6 +12,7 @@ from typing import Any, Callable, Optional, Tuple
 
 import cv2
 
+from hotpath.kernels.commands import package
 from hotpath.runtime.errors import BadSource
 from hotpath.runtime.track.video.base import SAME, capture_fps, is_utf8, stated_frames
 
@@ -138,6 +139,6 @@ def _refuse_interlaced(path: str) -> None:
     found = subprocess.run(asked, stdin=nothing, stdout=pipe, stderr=subprocess.STDOUT)
     if b"Cannot convert" in found.stdout:
         raise BadSource(
-            f"{path}: OpenCV {cv2.__version__} can't convert interlaced frames; run `pip install "
-            "av`, which reads them"
+            f"{path}: OpenCV {cv2.__version__} can't convert interlaced frames; run "
+            f"`{package('av')}`, which reads them"
         )

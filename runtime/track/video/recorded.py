@@ -10,6 +10,7 @@ from typing import Any, Callable, List, Optional, Sequence, Tuple, Union
 import cv2
 import numpy as np
 
+from hotpath.kernels.commands import package
 from hotpath.runtime.errors import BadFrame, BadSource
 from hotpath.runtime.pictures import decode_picture
 from hotpath.runtime.track.video import hardware, opencv, pyav, sequence
@@ -200,7 +201,7 @@ class Piped(Recording):
     def __init__(self, path: str, log: Log = None, planes: bool = False) -> None:
         name = "standard input" if path == "-" else path
         if not pyav.pyav():
-            raise BadSource(f"{name}: reading a pipe needs the package av; run `pip install av`")
+            raise BadSource(f"{name}: reading a pipe needs the package av; run `{package('av')}`")
         address = "pipe:0" if path == "-" else os.path.abspath(path)
         capture = pyav.open_recording(address, planes=planes)
         if capture is None:

@@ -15,6 +15,7 @@ from hotpath.runtime.track.links.mavlink import numbers as m
 from hotpath.runtime.track.links.mavlink.codec import Codec
 from hotpath.runtime.track.links.mavlink.gimbal_manager import GimbalManager
 from hotpath.runtime.track.links.mavlink.messages import View
+from hotpath.runtime.track.links.steering import look_at
 from hotpath.runtime.types import Track
 from tests.support.quaternions import quaternion_of
 
@@ -209,7 +210,7 @@ class Simulation:
                     track = Track(truth, 1.0)
                 else:
                     track = self.targets.update(frame)[number]
-                view = View(index, taken, SIZE, track, number, 30.0, changed_s=taken)
+                view = View(index, taken, SIZE, track, number, 30.0, look_at(frame, track))
                 self._send(now, self.manager.frame(view, now))
                 x, y = truth[0] + truth[2] / 2, truth[1] + truth[3] / 2
                 yaw = math.degrees(self.gimbal.angle[1])

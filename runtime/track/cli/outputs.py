@@ -20,6 +20,7 @@ from hotpath.runtime.track.cli.profile import Profile
 from hotpath.runtime.track.cli.progress import say
 from hotpath.runtime.track.cli.summary import Summary, lines_of, place_of
 from hotpath.runtime.track.detect import Detector
+from hotpath.runtime.track.selection import Selection
 from hotpath.runtime.track.video import results, save, window
 from hotpath.runtime.track.video.output_file import check_ending, check_folder, why_not
 from hotpath.runtime.track.video.sources import reads
@@ -103,6 +104,7 @@ class Outputs:
         self._window: Optional[window.Window] = None
         self._player: Optional[Player] = None
         self._links: List[Any] = []
+        self._selection = Selection()
         try:
             if options.save:  # before the results, because an old video is not touched yet
                 how = options.save_crf, options.save_width, source.aspect
@@ -116,7 +118,7 @@ class Outputs:
                 )
             if _wants_window(options):
                 self._window = window.Window(self._network)
-                self._player = Player(self._window, source, targets, say)
+                self._player = Player(self._window, source, targets, say, self._selection)
             if wanted_links(options):
                 self._open_links(targets, source, stop, first_frame, detector)
         except HotpathError:
@@ -140,6 +142,7 @@ class Outputs:
                 latency_ms=lambda: self.profile.figures("latency", RECENT),
                 columns=self.columns,
                 can_record=any((options.results, options.save, options.record)),
+                selection=self._selection,
             )
         self._links = open_links(
             Context(
@@ -153,6 +156,7 @@ class Outputs:
                 live=source.live,
                 can_lose=targets.network.lost_below > 0,
                 holds=self.control.holds if self.control else {},
+                selection=self._selection,
             )
         )
 

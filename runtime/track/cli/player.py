@@ -8,6 +8,7 @@ import numpy as np
 
 from hotpath.runtime.errors import BadBox
 from hotpath.runtime.pictures import AnyFrame, bgr_of
+from hotpath.runtime.track.selection import Selection
 from hotpath.runtime.track.video.base import PLAYED_FPS
 from hotpath.runtime.track.video.window import Window
 
@@ -29,12 +30,19 @@ class Player:
         targets: ``hotpath.runtime.targets.targets.Targets``; a box that is drawn replaces all of
             them.
         say: function of one line of text for the user.
+        selection: which target is steered after: the one that is drawn.
     """
 
     def __init__(
-        self, window: Window, source: Any, targets: Any, say: Callable[[str], None]
+        self,
+        window: Window,
+        source: Any,
+        targets: Any,
+        say: Callable[[str], None],
+        selection: Optional[Selection] = None,
     ) -> None:
         self.paused = False
+        self._selection = Selection() if selection is None else selection
         self._window, self._source, self._targets, self._say = window, source, targets, say
         self._speed = 1.0
         self._began = time.monotonic()  # when the frame that is shown was due
@@ -141,6 +149,8 @@ class Player:
         else:
             for old in [n for n in self._targets.numbers if n != number]:
                 self._targets.drop(old)
+                self._selection.drop(old)
+            self._selection.select(number)
             self._help_until = 0.0
         self._refresh()
         self._began = time.monotonic()

@@ -13,6 +13,7 @@ from hotpath.kernels.commands import why_unread
 from hotpath.runtime.errors import BadOutput, HotpathError
 from hotpath.runtime.track.detect import Detector
 from hotpath.runtime.track.links.control import Controller
+from hotpath.runtime.track.selection import Selection
 from hotpath.runtime.types import TrackedFrame
 
 
@@ -29,6 +30,7 @@ class Context(NamedTuple):
         detector: finds the object at a point that a ground station sends, or None.
         live: whether the source is live, so that nothing may keep it waiting.
         can_lose: whether the network can say that the target is lost.
+        selection: which target is steered after.
         holds: actuators that are stopped for lack of evidence, with reasons; see ``steering.Ramp``.
     """
 
@@ -42,6 +44,7 @@ class Context(NamedTuple):
     live: bool = True
     can_lose: bool = True
     holds: Optional[Dict[str, str]] = None
+    selection: Optional[Selection] = None
 
 
 class BrokenLink(HotpathError):

@@ -16,6 +16,7 @@ import numpy as np
 
 from hotpath.runtime.errors import HotpathError
 from hotpath.runtime.track.links.frame_buffer import FrameBuffer
+from hotpath.runtime.track.selection import Selection
 from hotpath.runtime.types import GIVEN_SCORE, Track, TrackedFrame, fitting_box
 
 WAIT_S = 0.2  # longest wait before the loop looks at signals again
@@ -53,6 +54,7 @@ class Controller:
             median, p95 and p99, a dict; empty if it is not known.
         columns: names of the values in a row.
         can_record: whether the command line named files to record to.
+        selection: which target is steered after.
 
     Attributes:
         buffer: ``FrameBuffer`` with the last frames.
@@ -81,6 +83,7 @@ class Controller:
         can_record: bool,
         latency_ms: Callable[[], Dict[str, float]] = dict,
         recent_fps: Callable[[], Optional[float]] = lambda: None,
+        selection: Optional[Selection] = None,
     ) -> None:
         self.source = source
         self.columns = list(columns)
@@ -90,6 +93,7 @@ class Controller:
         self.finished = self.ended = self.whole = False
         self.is_watched: Callable[[], bool] = lambda: False
         self.targets, self._stop = targets, stop
+        self.selection = Selection() if selection is None else selection
         self._write_row, self._recent_ms = write_row, recent_ms
         self._latency_ms, self._recent_fps = latency_ms, recent_fps
         self.can_record = can_record
@@ -226,6 +230,7 @@ class Controller:
         if replaced is not None:
             self.targets.drop(replaced)
             del tracks[replaced]
+        self.selection.select(number, replaced)
         self.newest = self.newest._replace(tracks=tracks)
         if self._wait_for_target:
             self.pause(False)
@@ -236,8 +241,15 @@ class Controller:
         if self.newest is None or number not in self.newest.tracks:
             raise Refused(404, f"there is no target {number}")
         self.targets.drop(number)
+        self.selection.drop(number)
         tracks = {n: track for n, track in self.newest.tracks.items() if n != number}
         self.newest = self.newest._replace(tracks=tracks)
+
+    def confirm(self) -> None:
+        """Somebody says that the selected target is the right one, so that steering goes on."""
+        if self.newest is None or self.selection.among(self.newest.tracks) is None:
+            raise Refused(409, "no target is selected; select one")
+        self.selection.confirm()
 
     def pause(self, paused: bool) -> None:
         """Pause a recording, or resume it; at its end, play it again for new targets."""
@@ -326,6 +338,7 @@ class Controller:
             "paused": self.paused,
             "waiting": self._waiting_for(),
             "holds": dict(self.holds),
+            "selected": self.selection.among(tracked.tracks),
             "ended": self.ended,
             "recording": {"can": self.can_record, "on": self.recording},
             "whole": self.whole,

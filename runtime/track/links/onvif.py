@@ -23,7 +23,17 @@ from xml.sax.saxutils import escape
 from hotpath.kernels.commands import counted
 from hotpath.runtime.errors import BadOutput
 from hotpath.runtime.track.links.base import Context, Link, LinkThread, read_login, split_address
-from hotpath.runtime.track.links.steering import STOPS, Contents, Evidence, Ramp, Velocity, missing
+from hotpath.runtime.track.links.gimbal.settings import load_settings
+from hotpath.runtime.track.links.steering import (
+    STOPS,
+    Album,
+    Evidence,
+    Ramp,
+    Velocity,
+    look_at,
+    missing,
+)
+from hotpath.runtime.track.selection import Selection
 from hotpath.runtime.types import TRACKED, Track, TrackedFrame
 
 DEVICE, MEDIA, PTZ = (
@@ -50,6 +60,7 @@ RETRY_S = 1.0  # after a command that failed
 SPEED = 0.5  # without --gimbal-speed
 CATCH_UP = 0.5  # a second: how fast the turn grows while a target stays off the centre
 LONGEST_S = 0.2  # between two frames that is counted
+DEGREES_S = 40.0  # of the fastest turn, which cameras don't state
 DEAD = 0.05  # an offset from the centre that counts as none, share of half the frame
 ZOOM_DEAD = 0.15  # the same for the target's size, share of the wanted one
 REST: Velocity = (0.0, 0.0, 0.0)  # right, up, nearer: shares of the camera's fastest
@@ -210,7 +221,7 @@ class _InTime(urllib.request.HTTPHandler):
 
 
 class PtzLink(Link):
-    """Follows the first target. A thread talks to the camera: the newest velocity counts.
+    """Follows the selected target. A thread talks to the camera: the newest velocity counts.
 
     Args:
         camera: a ``Camera``.
@@ -218,6 +229,7 @@ class PtzLink(Link):
         say: function of one line of text for the user.
         pause_s: least between two commands.
         holds: see ``steering.Ramp``.
+        selection: which target is followed.
 
     Attributes:
         wish: the velocity that the last frame asks for.
@@ -230,13 +242,18 @@ class PtzLink(Link):
         say: Callable[[str], None],
         pause_s: float = PAUSE_S,
         holds: Optional[Dict[str, str]] = None,
+        selection: Optional[Selection] = None,
     ) -> None:
         self.done = self.failed = 0
         self.wish = REST
         self._camera, self._law, self._say, self._pause_s = camera, law, say, pause_s
-        self._contents = Contents()
+        self._album, self._acts = Album(), 0
+        self._selection = Selection() if selection is None else selection
+        self._pointing, self._pointed_s = (0.0, 0.0), 0.0  # by what was commanded
         self._seen: Optional[Evidence] = None
-        self._ramp = Ramp("camera", len(REST), say, holds)
+        most_deg = load_settings()["limits"]["most_turn_deg"]
+        self._ramp = Ramp("camera", len(REST), say, holds, most_deg)
+        self._sent = REST
         self._moved = False
         self._closing = threading.Event()
         self.threads = (LinkThread("onvif", self._run),)
@@ -244,8 +261,16 @@ class PtzLink(Link):
 
     def show(self, tracked: TrackedFrame, recording: bool = False) -> None:
         """Take the velocity that a frame asks for."""
-        track, at_s = next(iter(tracked.tracks.values()), None), tracked.captured_s
-        seen = Evidence(track, at_s, self._contents.add(tracked.frame, track, at_s))
+        number, at_s = self._selection.among(tracked.tracks), tracked.captured_s
+        track = None if number is None else tracked.tracks[number]
+        if self._selection.acts != self._acts:
+            self._acts, self._album = self._selection.acts, Album()
+            self._ramp.confirm()
+        step_deg = DEGREES_S * max(0.0, min(LONGEST_S, at_s - self._pointed_s))
+        yaw, pitch = (at + step_deg * v for at, v in zip(self._pointing[::-1], self._sent))
+        self._pointing, self._pointed_s = (pitch, yaw), at_s
+        doubt = self._album.add(look_at(tracked.frame, track), at_s, self._pointing)
+        seen = Evidence(track, at_s, doubt)
         why = missing(seen, time.monotonic())
         self.wish = self._law.update(None if why else track, tracked.frame.shape, at_s)
         self._seen = seen
@@ -272,7 +297,8 @@ class PtzLink(Link):
         pause_s = 0.0
         while not self._closing.wait(pause_s or self._pause_s):
             now = time.monotonic()
-            wish = self._ramp.command(now, missing(self._seen, now), lambda: self.wish)
+            why, yaw_deg = missing(self._seen, now), self._pointing[1]
+            self._sent = wish = self._ramp.command(now, why, lambda: self.wish, yaw_deg)
             if wish == sent == REST:
                 continue
             try:
@@ -356,4 +382,4 @@ def open_link(context: Context) -> PtzLink:
         raise BadOutput(f"{camera.name}: this camera can't zoom; run without --gimbal-zoom")
     context.say(f"gimbal: {camera.name} follows the target")
     law = Law(options.gimbal_speed or SPEED, options.gimbal_zoom)
-    return PtzLink(camera, law, context.say, holds=context.holds)
+    return PtzLink(camera, law, context.say, holds=context.holds, selection=context.selection)

@@ -203,6 +203,9 @@ class Control:
     Args:
         settings: result of ``settings.load_settings``.
         fov_deg: (horizontal, vertical) field of view, degrees.
+
+    Attributes:
+        most_turn_deg: most turn in one direction before somebody confirms.
     """
 
     def __init__(self, settings: Dict[str, Dict[str, float]], fov_deg: Tuple[float, float]) -> None:
@@ -211,12 +214,17 @@ class Control:
         self.yaw = Axis(settings, limits["yaw_rate"])
         self._fov_deg = fov_deg
         self._delay_s = settings["delay"]["command"]
+        self.most_turn_deg = limits["most_turn_deg"]
         self._pitch_range = (math.radians(limits["pitch_min"]), math.radians(limits["pitch_max"]))
 
     def attitude(self, at: float, pitch: float, yaw: float) -> None:
         """Note the camera's angles, radians, as the gimbal reports them."""
         self.pitch.camera.note(at, pitch)
         self.yaw.camera.note(at, yaw)
+
+    def pointing_deg(self, at: float) -> Tuple[float, float]:
+        """The camera's (pitch, yaw) at a time, degrees."""
+        return math.degrees(self.pitch.camera.angle(at)), math.degrees(self.yaw.camera.angle(at))
 
     def update(
         self, now: float, captured_s: float, box: Sequence[float], size: Tuple[int, int]

@@ -12,7 +12,7 @@ from hotpath.runtime.track.links.gimbal.control import Control
 from hotpath.runtime.track.links.mavlink import numbers as m
 from hotpath.runtime.track.links.mavlink.messages import Message, Outgoing, View
 from hotpath.runtime.track.links.mavlink.reports import Component, command_long, status_text
-from hotpath.runtime.track.links.steering import Ramp, Velocity, missing
+from hotpath.runtime.track.links.steering import Album, Ramp, Velocity, missing
 
 ASK_S = 1.0  # a request without an answer is repeated after this time
 ATTITUDE_US, STATUS_US = 20000, 200000  # intervals of the manager's messages that are requested
@@ -47,7 +47,8 @@ class GimbalManager:
         holds: Optional[Dict[str, str]] = None,
     ) -> None:
         self.control = control
-        self._ramp = Ramp("gimbal", 2, lambda why: self._say.append(status_text(why)), holds)
+        tell = lambda why: self._say.append(status_text(why))  # noqa: E731
+        self._ramp = Ramp("gimbal", 2, tell, holds, control.most_turn_deg)
         self.manager: Optional[Component] = None
         self.ours = self.up = False
         self._me, self._link_s = (system, component), link_s
@@ -62,6 +63,7 @@ class GimbalManager:
         self._sent_at = -1e9
         self._stops = 0  # how often "stand still" must still be sent
         self._number: Optional[int] = None  # of the target that is followed
+        self._album, self._acts = Album(), 0
 
     # incoming messages
 
@@ -120,6 +122,12 @@ class GimbalManager:
 
     def frame(self, view: View, now: float) -> List[Outgoing]:
         """Take the newest frame, and return the messages to send."""
+        if view.acts != self._acts:  # the user looks at the picture, and means this target
+            self._acts, self._album = view.acts, Album()
+            self._ramp.confirm()
+        if view.look is not None:
+            pointing = self.control.pointing_deg(view.captured_s)
+            view = view._replace(doubt=self._album.add(view.look, view.captured_s, pointing))
         self._view = view
         wanted = view.track is not None
         if wanted and (not self._wanted or view.number != self._number):
@@ -197,8 +205,9 @@ class GimbalManager:
     def _steer(self, now: float, manager: Component) -> Outgoing:
         """The rates that bring the camera to the target."""
         why = missing(self._view, now)
-        rates = self._ramp.command(now, why, lambda: self._wish(now))
-        if why:
+        yaw_deg = self.control.pointing_deg(now)[1]
+        rates = self._ramp.command(now, why, lambda: self._wish(now), yaw_deg)
+        if why or self._ramp.slowed:
             self.control.ease(now, rates)
         self._stops = STOPS
         return self._set_rates(now, manager, self.control.sent(now, rates))

@@ -8,7 +8,7 @@ it, and tracks it up to the newest frame.
 import threading
 import time
 from concurrent.futures import Future, TimeoutError
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, List, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from hotpath.runtime.track.detect import Detector
 from hotpath.runtime.track.links.control import Controller
 from hotpath.runtime.track.links.mavlink.messages import View
 from hotpath.runtime.track.links.mavlink.point import find_box, settled_boxes
-from hotpath.runtime.types import Box, Track, TrackedFrame
+from hotpath.runtime.types import Box, TrackedFrame
 
 POINT_S = 1.5  # longest search for the box of a point
 TURN_S = 0.02  # of it between two frames
@@ -46,25 +46,22 @@ class Loop:
     def __init__(self, controller: Controller, detector: Optional[Detector] = None) -> None:
         self._controller, self._detector = controller, detector
         self.view: Optional[View] = None
-        self._reported: Optional[int] = None  # number of the target that is reported
         self._looking = threading.Lock()  # held while a box is looked for at a point
 
     def view_of(self, tracked: TrackedFrame) -> View:
         """The ``View`` after a frame, for ``Service.show``; called by the frame loop."""
-        number = self._number_in(tracked.tracks)
+        selection = self._controller.selection
+        number = selection.among(tracked.tracks)
         track = None if number is None else tracked.tracks[number]
         height, width = tracked.frame.shape[:2]
-        fps, chosen = self._controller.fps, number is not None and number == self._reported
-        size = (width, height)
-        self.view = View(tracked.index, tracked.captured_s, size, track, number, fps, chosen)
+        size, fps = (width, height), self._controller.fps
+        self.view = View(
+            tracked.index, tracked.captured_s, size, track, number, fps, acts=selection.acts
+        )
         return self.view
 
-    def _number_in(self, tracks: Dict[int, Track]) -> Optional[int]:
-        """Number of the target to report: the reported one, else the first, else None."""
-        return self._reported if self._reported in tracks else next(iter(tracks), None)
-
     def start_box(self, box: Tuple[float, float, float, float], seen_s: float) -> "Future[int]":
-        """Follow the target in a box of the frame that the user saw; drop the reported target.
+        """Follow the target in a box of the frame that the user saw; drop the selected target.
 
         Args:
             box: (x, y, w, h), 0-based pixels.
@@ -81,7 +78,7 @@ class Loop:
         return _aside(self._look, tracked, point)  # it takes several frames
 
     def stop(self) -> "Future[None]":
-        """Stop following the reported target."""
+        """Stop following the selected target."""
         return self._controller.call(self._stop)
 
     def record(self, on: bool) -> "Future[None]":
@@ -105,20 +102,18 @@ class Loop:
         return newest
 
     def _start(self, box: Tuple[float, float, float, float], seen_s: float) -> int:
-        """Start a target on the frame that the user saw; it replaces the reported one."""
+        """Start a target on the frame that the user saw; it replaces the selected one."""
         newest = self._newest_frame()
         tracked = self._controller.buffer.at(seen_s) or newest
-        number = self._number_in(newest.tracks)
+        number = self._controller.selection.among(newest.tracks)
         inside = _inside(box, tracked.frame.shape)
-        self._reported = started = self._controller.add_target(tracked.index, inside, number)
-        return started
+        return self._controller.add_target(tracked.index, inside, number)
 
     def _stop(self) -> None:
-        """Drop the reported target."""
-        number = self._number_in(self._newest_frame().tracks)
+        """Drop the selected target. No other one takes its place."""
+        number = self._controller.selection.among(self._newest_frame().tracks)
         if number is not None:
             self._controller.drop_target(number)
-        self._reported = None
 
     # carried out in its own thread
 

@@ -1,6 +1,5 @@
 """Plain values: MAVLink's messages, and what the link's thread knows of a frame."""
 
-import math
 from typing import Any, Dict, NamedTuple, Optional, Tuple
 
 from hotpath.runtime.types import Track
@@ -33,9 +32,9 @@ class View(NamedTuple):
         track: ``Track`` of the target that is reported, or None.
         number: number of that target, or None.
         fps: frames a second that are tracked, or None.
-        chosen: whether the target was selected over this link.
-        changed_s: when the picture around the target changed last, on the same clock; see
-            ``hotpath.runtime.track.links.steering``.
+        look: of the frame, for ``steering.Album``; None where nothing is steered.
+        acts: ``Selection.acts``.
+        doubt: why the picture is no evidence; see ``steering.Evidence``.
     """
 
     index: int  # type: ignore[assignment]  # in the place of a tuple's own method
@@ -44,5 +43,6 @@ class View(NamedTuple):
     track: Optional[Track]
     number: Optional[int]
     fps: Optional[float]
-    chosen: bool = False
-    changed_s: float = -math.inf
+    look: Any = None
+    acts: int = 0
+    doubt: Optional[str] = None

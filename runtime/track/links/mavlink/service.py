@@ -83,7 +83,6 @@ class Service(Link):
         self.refused = self._gate.counts
         self._splitters: OrderedDict[Optional[Address], packets.Splitter] = OrderedDict()
         self._view: Optional[View] = None
-        self._contents = steering.Contents()
         self._latency_ms: Deque[float] = deque(maxlen=LATENCIES)
         self._wake_in, self._wake_out = socket.socketpair()
         self._wake_in.setblocking(False)
@@ -99,8 +98,7 @@ class Service(Link):
         """Report a tracked frame. The frame loop calls this; it returns at once."""
         view = self.camera.run.view_of(tracked)
         if self._gimbal:
-            changed_s = self._contents.add(tracked.frame, view.track, view.captured_s)
-            view = view._replace(changed_s=changed_s)
+            view = view._replace(look=steering.look_at(tracked.frame, view.track))
         self._view = view
         with contextlib.suppress(OSError):  # the thread is awake already, or the link is closed
             self._wake_out.send(b"\0")

@@ -68,6 +68,7 @@ class Api:
             web.post("/api/pause", self.pause),
             web.post("/api/seek", self.seek),
             web.post("/api/recording", self.record),
+            web.post("/api/confirm", self.confirm),
             web.post("/api/stop", self.stop),
             web.get("/api/openapi.json", self.describe),
         ]
@@ -146,6 +147,13 @@ class Api:
     async def record(self, request: Any) -> Any:
         """Start or stop writing to the files of the command line."""
         await self._call(self._controller.record, await _switch(request, "on"))
+        return web.Response(status=204)
+
+    async def confirm(self, request: Any) -> Any:
+        """Say that the selected target is the right one, so that steering goes on."""
+        if not await _switch(request, "confirm"):
+            raise Refused(400, "confirm: true lets the steering go on")
+        await self._call(self._controller.confirm)
         return web.Response(status=204)
 
     async def stop(self, request: Any) -> Any:

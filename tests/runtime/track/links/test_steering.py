@@ -1,7 +1,6 @@
 """What may steer something: fresh evidence of a live source alone."""
 
 import argparse
-import io
 import math
 
 import cv2
@@ -9,22 +8,28 @@ import numpy as np
 import pytest
 
 from hotpath.runtime.errors import BadOutput
-from hotpath.runtime.pictures import JpegFrame, PlanarFrame
+from hotpath.runtime.pictures import PlanarFrame
 from hotpath.runtime.track.links import steering
-from hotpath.runtime.track.links.steering import Contents, Evidence, Ramp, missing
-from hotpath.runtime.types import Box, Track
-from tests.support.needs import needs_kernels
+from hotpath.runtime.track.links.steering import Album, Evidence, Ramp, look_at, missing
+from hotpath.runtime.types import Box
+from tests.drone.stopped_streams import (
+    FPS,
+    KINDS_STOPPED,
+    TRACK,
+    bright,
+    clocked,
+    grainy,
+    held,
+    jpeg,
+    scene,
+    stopped,
+    turned,
+)
 from tests.support.pictures_in_planes import planes_of
 
-TRACK = Track(Box(100, 80, 40, 30), 0.9)
 RNG = np.random.RandomState(1)
 NOISE = RNG.randint(0, 256, (240, 320, 3)).astype(np.uint8)
 SCENE = cv2.normalize(cv2.GaussianBlur(NOISE, (0, 0), 3), None, 0, 255, cv2.NORM_MINMAX)
-
-
-def jpeg(picture, quality=90):
-    needs_kernels()  # without them a codec's noise is taken for a change
-    return JpegFrame(cv2.imencode(".jpg", picture, [1, quality])[1].reshape(-1))
 
 
 KINDS = {
@@ -36,136 +41,113 @@ KINDS = {
 }
 
 
-def changes(pictures, boxes=None):
-    """In which of the pictures, one a second, something changed around the target."""
-    contents = Contents()
-    tracks = [TRACK._replace(box=Box(*box)) for box in boxes or [TRACK.box] * len(pictures)]
-    return [
-        at
-        for at, (picture, track) in enumerate(zip(pictures, tracks))
-        if contents.add(picture, track, float(at)) == at
+@pytest.mark.parametrize("name", sorted(KINDS_STOPPED))
+def test_a_stopped_stream_is_no_evidence_within_seven_tenths_of_a_second(name):
+    assert stopped(KINDS_STOPPED[name], 10.0) <= 0.7
+
+
+@pytest.mark.parametrize("rate_deg", [5.0, 40.0])
+def test_old_pictures_are_found_at_other_rates_too(rate_deg):
+    assert stopped(KINDS_STOPPED["a loop below a clock"], rate_deg) <= 0.7
+    assert stopped(KINDS_STOPPED["frozen with strong noise"], rate_deg) <= 3.5 / rate_deg + 0.4
+
+
+def test_a_live_camera_that_sweeps_to_and_fro_is_evidence():
+    """It sees the same places again and again, and points there each time."""
+    album, swing = Album(), [20 + 18 * math.sin(n / 30) for n in range(40 * FPS)]
+    doubts = [
+        album.add(look_at(jpeg(grainy(scene(deg), 2)), TRACK), n / FPS, (0.0, deg))
+        for n, deg in enumerate(swing)
     ]
+    assert sum(doubt is not None for doubt in doubts) <= len(doubts) // 100
 
 
-def moved(x, y=0, picture=SCENE):
-    return np.roll(picture, (y, x), (0, 1))
+def test_a_camera_that_does_not_turn_may_see_the_same_for_ever():
+    album = Album()
+    for n in range(10 * FPS):
+        assert album.add(look_at(grainy(scene(20), 2), TRACK), n / FPS, (0.0, 20.0)) is None
+
+
+def test_a_hold_lasts_as_long_as_the_stream_stands_and_ends_with_it():
+    album, pictures = turned(10.0)
+    frozen = [jpeg(clocked(pictures[-1], n)) for n in range(90 * FPS)]
+    # the camera stopped half a second later, and waits longer than the album reaches
+    yaw = 10.0 * len(pictures) / FPS + 5.0
+    at = len(pictures) / FPS
+    doubts = [
+        album.add(look_at(frame, TRACK), at + n / FPS, (0.0, yaw)) for n, frame in enumerate(frozen)
+    ]
+    assert doubts[:3] == [None] * 3 and all(doubts[12:])
+    at += len(frozen) / FPS
+    live = [
+        album.add(look_at(jpeg(scene(yaw + n / 5)), TRACK), at + n / FPS, (0.0, yaw))
+        for n in range(20)
+    ]
+    assert live[-1] is None
+
+
+def test_a_picture_that_loses_its_contrast_while_it_moves_has_faded():
+    album, _ = turned(10.0)
+    dark = [jpeg(bright(scene(40 + 0.4 * n), max(0.02, 0.7 - n / 30))) for n in range(30)]
+    assert held(dark, 10.0, album, start=4 * FPS)[1] == "the picture has faded"
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
-def test_a_picture_that_moves_changes_and_one_that_is_repeated_does_not(kind):
-    made = KINDS[kind]
-    assert changes([made(moved(2 * n)) for n in range(5)]) == [1, 2, 3, 4]
-    assert changes([made(SCENE.copy()) for _ in range(5)]) == []
-    assert changes([made(moved(0)), made(moved(9)), made(moved(9)), made(moved(12))]) == [1, 3]
+def test_frames_of_every_kind_are_compared(kind):
+    made, album = KINDS[kind], Album()
+    live = [made(scene(0.4 * n)) for n in range(50)]
+    assert held(live, 10.0, album) == (0, None)
+    count, why = held([made(clocked(scene(0.4 * 49), n)) for n in range(40)], 10.0, album, start=50)
+    assert why and count > 20
 
 
-@pytest.mark.parametrize("kind", sorted(KINDS))
-@pytest.mark.parametrize("length", [2, 3, 40])
-def test_a_ring_of_old_pictures_changes_only_in_its_first_round(kind, length):
-    ring = [KINDS[kind](moved(4 * n)) for n in range(length)]
-    assert changes(ring * 3) == list(range(1, length))
-
-
-def grainy(picture, levels):
-    return np.clip(picture + RNG.normal(0, levels, picture.shape), 0, 255).astype(np.uint8)
-
-
-def test_the_noise_of_a_sensor_that_lasts_is_a_change_and_that_of_a_codec_is_none():
-    assert changes([grainy(SCENE, 2.5) for _ in range(8)]) == [5, 6, 7]
-    assert changes([grainy(SCENE, 1) for _ in range(8)]) == []
-    assert changes([jpeg(SCENE, quality) for quality in (95, 60, 40, 70, 50, 30)]) == []
-
-
-@pytest.mark.parametrize("length", [2, 5, 30])
-def test_a_ring_of_old_pictures_that_are_encoded_anew_changes_only_in_its_first_round(length):
-    ring = [moved(4 * n) for n in range(length)]
-    anew = [jpeg(grainy(picture, 1), 70 + n % 20) for n, picture in enumerate(ring * 4)]
-    assert changes(anew) == list(range(1, length))
-    boxes = [(100 if n % 3 else math.nan, 80, 40, 30) for n in range(len(anew))]  # in between none
-    assert max(changes(anew, boxes)) < 2 * length + 3
-
-
-def test_a_camera_that_hangs_before_its_encoder_changes_nothing():
-    av = pytest.importorskip("av")
-    if "libx264" not in av.codecs_available:
-        pytest.skip("this PyAV has no libx264")
-    out = io.BytesIO()
-    with av.open(out, "w", format="matroska") as file:
-        stream = file.add_stream("libx264", 25, width=320, height=240, pix_fmt="yuv420p")
-        stream.bit_rate, stream.gop_size = 800000, 12
-        stream.options = {
-            "tune": "zerolatency",
-            "x264-params": "threads=1:vbv-maxrate=800:vbv-bufsize=400",
-        }
-        for n in range(150):
-            frame = av.VideoFrame.from_ndarray(moved(2 * min(n, 50)), format="bgr24")
-            file.mux(stream.encode(frame))
-        file.mux(stream.encode())
-    out.seek(0)
-    found = changes([each.to_ndarray(format="bgr24") for each in av.open(out).decode(video=0)])
-    assert set(range(2, 50)) <= set(found) and sum(n > 60 for n in found) < 3
-
-
-@pytest.mark.parametrize("place", [(220, 230), (90, 85)])  # in a corner, over the target
-def test_a_clock_and_a_box_that_creeps_over_a_frozen_picture_change_nothing(place):
-    with_clock = []
-    for n in range(8):
-        with_clock.append(SCENE.copy())
-        cv2.putText(with_clock[-1], f"12:00:0{n}", place, 0, 0.4, (255,) * 3, 1)
-    assert changes(with_clock) == []
-    assert changes([SCENE] * 60, [(100 + 3 * n, 80 + n, 40, 30) for n in range(60)]) == []
-
-
-def test_motion_that_is_too_slow_for_two_frames_adds_up():
-    shifts = [np.float64([[1, 0, n / 40], [0, 1, 0]]) for n in range(200)]
-    found = changes([cv2.warpAffine(SCENE, shift, (320, 240)) for shift in shifts])
-    assert 3 < len(found) < 150 and np.diff(found).max() < 60
-
-
-def test_a_target_that_is_found_elsewhere_is_looked_at_there():
-    elsewhere = [SCENE.copy() for _ in range(5)]
-    for n in range(2, 5):
-        cv2.circle(elsewhere[n], (250 + 4 * n, 40), 12, (0, 0, 255), -1)
-    boxes = [TRACK.box, TRACK.box] + [(238 + 4 * n, 28, 24, 24) for n in range(2, 5)]
-    assert changes(elsewhere, boxes) == [3, 4]
-
-
-def test_a_change_in_the_future_does_not_wait_for_its_time():
-    contents = Contents()
-    for n in range(3):
-        contents.add(moved(9 * n), TRACK, 10.0 + n)
-    assert contents.add(moved(18), TRACK, 3.0) == steering.NEVER_S
-
-
-def test_a_size_that_flips_tiny_frames_and_black_ones_change_nothing():
-    small = cv2.resize(SCENE, (160, 120))
-    assert changes([SCENE, small] * 5) == []
-    assert changes([np.full((1, 1, 3), n, np.uint8) for n in (1, 1, 1)]) == []
-    assert changes([np.zeros((240, 320, 3), np.uint8)] * 5) == []
-    assert changes([np.full((240, 320, 3), 9 * n, np.uint8) for n in range(5)]) == []  # blank
+def test_sizes_that_flip_tiny_frames_and_boxes_that_are_none_are_looked_at():
     nowhere = (math.nan,) * 4
-    assert changes([moved(3 * n) for n in range(4)], [nowhere] * 4) == []
+    for picture in (scene(0), scene(0)[:1, :1], scene(0)[:2, :2], cv2.resize(scene(0), (33, 500))):
+        for box in (TRACK.box, nowhere, (-500, 900, 20, 20), (0, 0, 1e6, 1e6), (1, 1, 0.01, 0.01)):
+            Album().add(look_at(picture, TRACK._replace(box=Box(*box))), 0.0, (0.0, 0.0))
+        Album().add(look_at(picture, None), 0.0, (0.0, 0.0))
+
+
+def test_after_a_long_turn_in_one_direction_a_ramp_slows_until_somebody_confirms():
+    holds, told = {}, []
+    ramp = Ramp("gimbal", 1, told.append, holds, most_deg=180.0)
+    rates = [ramp.command(n / 10, None, lambda: (2.0,), float(n)) for n in range(200)]
+    assert rates[:181] == [(2.0,)] * 181 and rates[181:] == [(0.2,)] * 19
+    assert "confirm" in holds["gimbal"] and len(told) == 1
+    ramp.confirm()
+    assert ramp.command(20.0, None, lambda: (2.0,), 200.0) == (2.0,) and holds == {}
+    # who goes to and fro is not slowed, and a small turn back does not confirm
+    swing = [
+        ramp.command(20 + n, None, lambda: (2.0,), 200 + 90 * math.sin(n / 9)) for n in range(200)
+    ]
+    assert set(swing) == {(2.0,)}
+    wobbling = [
+        ramp.command(300 + n, None, lambda: (2.0,), n + 4 * math.sin(n)) for n in range(250)
+    ]
+    assert wobbling[-1] == (0.2,)
 
 
 @pytest.mark.parametrize(
     ("seen", "why"),
     [
         (None, "no target"),
-        (Evidence(None, 10.0, 10.0), "no target"),
-        (Evidence(TRACK, 9.6, 9.6), None),
-        (Evidence(TRACK, 9.4, 9.4), "no new picture"),
-        (Evidence(TRACK, 10.1, 9.9), "no new picture"),  # of a clock that jumped
-        (Evidence(TRACK, -math.inf, 9.9), "no new picture"),
-        (Evidence(TRACK, math.nan, 9.9), "no new picture"),
-        (Evidence(TRACK, 9.9, 9.4), "the picture stands still"),
-        (Evidence(TRACK, 9.9, 99.0), "the picture stands still"),
-        (Evidence(TRACK, 9.9, steering.NEVER_S), "the picture stands still"),
-        (Evidence(TRACK._replace(state="unsure"), 9.9, 9.9), "the target is unsure"),
-        (Evidence(TRACK._replace(state="lost", lost=True), 9.9, 9.9), "the target is lost"),
-        (Evidence(TRACK._replace(box=Box(1, math.nan, 2, 2)), 9.9, 9.9), "the box is not a number"),
+        (Evidence(None, 10.0, None), "no target"),
+        (Evidence(TRACK, 9.6, None), None),
+        (Evidence(TRACK, 9.4, None), "no new picture"),
+        (Evidence(TRACK, 10.1, None), "no new picture"),  # of a clock that jumped
+        (Evidence(TRACK, -math.inf, None), "no new picture"),
+        (Evidence(TRACK, math.nan, None), "no new picture"),
+        (Evidence(TRACK, 9.9, "the picture stands still"), "the picture stands still"),
+        (Evidence(TRACK._replace(state="unsure"), 9.9, None), "the target is unsure"),
+        (Evidence(TRACK._replace(state="lost", lost=True), 9.9, None), "the target is lost"),
+        (
+            Evidence(TRACK._replace(box=Box(1, math.nan, 2, 2)), 9.9, None),
+            "the box is not a number",
+        ),
     ],
 )
-def test_evidence_is_a_fresh_changed_picture_with_a_tracked_target(seen, why):
+def test_evidence_is_a_fresh_picture_without_doubt_with_a_tracked_target(seen, why):
     assert missing(seen, 10.0) == why
 
 

@@ -19,7 +19,7 @@ from hotpath.runtime.track.links.mavlink import numbers as m
 from hotpath.runtime.track.links.mavlink.gimbal_manager import GimbalManager
 from hotpath.runtime.track.links.mavlink.messages import Message, View
 from hotpath.runtime.track.links.onvif import Law
-from hotpath.runtime.track.links.steering import Contents, Ramp, missing
+from hotpath.runtime.track.links.steering import Album, Ramp, look_at, missing
 from hotpath.runtime.types import Box, Track
 from tests.support.pictures_in_planes import planes_of
 
@@ -46,14 +46,16 @@ class Rig:
         gimbal = load_settings()
         self.gimbal = GimbalManager(Control(gimbal, FOV), 1, 100, gimbal["lost"]["link"])
         self.law, self.ramp = Law(0.5, None), Ramp("camera", 3, lambda text: None)
-        self.contents, self.view, self.wish = Contents(), None, (0.0,) * 3
+        self.album, self.view, self.wish = Album(), None, (0.0,) * 3
         self.number, self.index, self.silent_ticks = 0, 0, 0
+        self.yaw_deg = self.pan_deg = 0.0  # where they point
         self.unheard = set()  # messages that do not come any more
         self.primary = 1, 100
         self.commands = {}  # what is steered -> its last command
 
     def hear(self, now):
-        level = {"q": [1.0, 0.0, 0.0, 0.0], "flags": m.GIMBAL_YAW_LOCK}
+        half = math.radians(self.yaw_deg) / 2
+        level = {"q": [math.cos(half), 0.0, 0.0, math.sin(half)], "flags": m.GIMBAL_YAW_LOCK}
         control = dict(zip(("primary_control_sysid", "primary_control_compid"), self.primary))
         for name, fields, component in (
             ("GIMBAL_MANAGER_INFORMATION", {"gimbal_device_id": 154}, 154),
@@ -64,17 +66,21 @@ class Rig:
                 self.gimbal.receive(Message(name, fields, 1, component), now)
 
     def frame(self, now, frame, captured_s, track):
-        changed_s = self.contents.add(frame, track, captured_s)
-        size = frame.shape[1], frame.shape[0]
+        size, look = (frame.shape[1], frame.shape[0]), look_at(frame, track)
         number = None if track is None else self.number
-        self.view = View(self.index, captured_s, size, track, number, FPS, True, changed_s)
+        self.view = View(self.index, captured_s, size, track, number, FPS, look)
         self.index += 1
+        self.take(self.gimbal.frame(self.view, now))
+        self.pan_deg += 40.0 / FPS * self.commands.get("camera", (0.0,))[0]
+        doubt = self.album.add(look, captured_s, (0.0, self.pan_deg))
+        self.view = self.view._replace(doubt=doubt)
         seen = None if missing(self.view, now) else track
         self.wish = self.law.update(seen, frame.shape, captured_s)
-        self.take(self.gimbal.frame(self.view, now))
 
     def tick(self, now):
         self.silent_ticks += 1
+        if "gimbal" in self.moving:
+            self.yaw_deg += math.degrees(self.commands["gimbal"][1]) / TICKS
         self.hear(now)
         self.take(self.gimbal.tick(now))
         why = missing(self.view, now)

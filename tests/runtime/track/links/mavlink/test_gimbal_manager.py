@@ -21,7 +21,7 @@ class Talk:
     def __init__(self):
         self.us = GimbalManager(Control(load_settings(), (60.0, 46.0)), *ME, 1.0)
         self.gimbal, self._codec = sim.Gimbal(), Codec(*ME)
-        self.now, self.silent, self.said, self.changed_s = 0.0, False, [], 0.0
+        self.now, self.silent, self.said = 0.0, False, []
 
     def go(self, seconds, number=None, frames=True, lost=False, state="tracked", moves=True):
         """Frames come, with a target of that number above and right of the centre, or none."""
@@ -29,9 +29,8 @@ class Talk:
         while self.now < begun + seconds:
             self.now += 1 / 30.0
             track = None if number is None else Track((500.0, 100.0, 20.0, 20.0), 0.9, lost, state)
-            self.changed_s = self.now if moves else self.changed_s
             view = View(int(self.now * 30), self.now, (640, 480), track, number, 30.0)
-            view = view._replace(changed_s=self.changed_s)
+            view = view._replace(doubt=None if moves else "the picture stands still")
             out = self.us.frame(view, self.now) if frames else self.us.tick(self.now)
             sent += out
             self.said += [fields["text"].decode() for name, fields in out if name == "STATUSTEXT"]

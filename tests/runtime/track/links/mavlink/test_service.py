@@ -234,3 +234,19 @@ def test_streams_have_names_by_which_a_ground_station_chooses_them():
     found = streams(argparse.Namespace(stream=addresses, stream_kbps=1000))
     assert len({stream.name for stream in found}) == 3
     assert [stream.uri for stream in found[1:]] == ["5600", "5601"]
+
+
+def test_after_a_stop_the_other_target_is_neither_reported_nor_steered_after(run):
+    codec = Codec(255, 190)
+    run.controller.call(run.controller.add_target, run.index - 1, (60, 40, 30, 40))
+    run.turn()
+    other = run.controller.call(run.controller.add_target, run.index - 1, (10, 10, 30, 40))
+    run.turn()
+    assert run.loop.view.number != other.result() and run.loop.view.track
+    run.receive(command(codec, 2010))
+    run.turn()
+    run.turn()
+    assert len(run.targets) == 1 and run.loop.view.track is None
+    run.receive(rectangle(codec))
+    run.turn()
+    assert len(run.targets) == 2 and run.loop.view.number not in (None, other.result())

@@ -9,6 +9,7 @@ from typing import Iterator, Optional, Tuple
 # a marker with content: no stuffed byte, and none of TEM, RST0 to RST7, SOI
 _JPEG_MARKER = re.compile(b"\xff[^\x00\x01\xd0-\xd8\xff]")
 EBML, SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"  # Matroska's elements
+JPEG_END = b"\xff\xd9"
 _TEXT_BYTES = bytes([9, 10, 13, 27, *range(32, 127), *range(128, 256)])
 
 
@@ -112,6 +113,21 @@ def states_no_rate(path: str) -> bool:
     return (starts and not is_programme) or (head[:3] == b"\xff\xd8\xff" and ending != ".jpg")
 
 
+def plain_jpeg(data: bytes) -> bytes:
+    """The JPEG of a camera without what decoders stumble over.
+
+    These are a second start marker, fill bytes before the markers of the headers (ITU-T T.81,
+    section B.1.1.2, allows them), and a missing end marker, which is added.
+    """
+    at = 2
+    while data[at : at + 1] == b"\xff" and data[at + 1 : at + 2] != b"\xda":
+        if data[at + 1 : at + 2] in (b"\xff", b"\xd8"):
+            data = data[:at] + data[at + 1 + (data[at + 1] == 0xD8) :]
+        else:
+            at += 2 + max(2, int.from_bytes(data[at + 2 : at + 4], "big"))
+    return data if data.find(JPEG_END, at) >= 0 else data + JPEG_END
+
+
 def picture_is_cut_off(data: bytes) -> bool:
     """Whether the bytes of a JPEG or PNG file end before its end marker; others: False."""
     if data[:2] == b"\xff\xd8":
@@ -124,7 +140,7 @@ def picture_is_cut_off(data: bytes) -> bool:
 def _jpeg_is_cut_off(data: bytes) -> bool:
     """Go from marker to marker (ITU-T T.81 annex B), because a preview in EXIF has its own end."""
     found = _JPEG_MARKER.search(data, 2)
-    while found and found.group() != b"\xff\xd9":
+    while found and found.group() != JPEG_END:
         at = found.end()
         length = struct.unpack(">H", data[at : at + 2])[0] if at + 2 <= len(data) else 0
         found = _JPEG_MARKER.search(data, at + length)

@@ -17,6 +17,7 @@ import numpy as np
 from hotpath.runtime.pictures import JpegDecoders, JpegFrame
 from hotpath.runtime.track.video import hardware
 from hotpath.runtime.track.video.base import MOST_FPS, SAME
+from hotpath.runtime.track.video.containers import plain_jpeg
 from hotpath.runtime.track.video.pyav_frames import UPRIGHT, turn_of, upright
 
 NO_TIMES = 0x80  # FFmpeg's AVFMT_NOTIMESTAMPS
@@ -345,7 +346,10 @@ class AvCapture:
     def _decode(self, packet: Any) -> Any:
         """The frames that come out when a packet is given to the decoder."""
         if self._jpegs and packet is not None:
-            picture = JpegFrame(np.frombuffer(packet, np.uint8), self._jpegs)
+            data = bytes(packet)
+            if not getattr(packet, "is_corrupt", False):  # the connection broke inside it
+                data = plain_jpeg(data)
+            picture = JpegFrame(np.frombuffer(data, np.uint8), self._jpegs)
             return [Compressed(picture, packet.pts, packet.dts, packet.time_base)]
         return self._context.decode(packet)
 

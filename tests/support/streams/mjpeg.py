@@ -2,7 +2,8 @@
 
 ``/half`` ends in the middle of the 20th JPEG, ``/stall`` goes silent after 20 pictures, also for
 those who connect again, ``/sizes`` changes the pictures' size every 20, ``/page`` is a web page,
-``/nothing`` answers 404.
+``/nothing`` answers 404. ``/endless`` leaves out end markers, ``/filled`` puts fill bytes before
+markers, ``/started`` has two start markers.
 """
 
 import pathlib
@@ -17,6 +18,11 @@ from tests.support.streams import scene
 from tests.support.streams.process import Sender
 
 FAULT_AFTER = 20  # pictures
+ODD = {
+    "endless": lambda jpeg: jpeg[:-2],
+    "filled": lambda jpeg: jpeg.replace(b"\xff\xc0", b"\xff\xff\xff\xc0", 1),
+    "started": lambda jpeg: b"\xff\xd8" + jpeg,
+}
 
 
 class MjpegServer(Sender):
@@ -60,6 +66,8 @@ class _Handler(BaseHTTPRequestHandler):
                 time.sleep(3600)
             time.sleep(max(0.0, start + sent / self.server.fps - time.monotonic()))
             jpeg = self.server.jpeg(sent, fault)
+            if fault in ODD:
+                jpeg = ODD[fault](jpeg)
             head = "--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {}\r\n\r\n"
             self.wfile.write(head.format(len(jpeg)).encode("ascii"))
             if fault == "half" and sent == FAULT_AFTER:

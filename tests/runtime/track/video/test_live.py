@@ -225,3 +225,15 @@ def test_a_program_ends_at_once_while_a_source_is_read():
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=str(ROOT), stdout=subprocess.PIPE)
     assert (done.returncode, done.stdout) == (7, b"")
+
+
+@pytest.mark.parametrize("fault", ["endless", "filled", "started"])
+def test_pictures_without_an_end_or_with_fill_bytes_come_at_the_camera_s_rate(fault, planes):
+    if fault != "endless" and not planes:
+        pytest.skip("OpenCV reads what its own FFmpeg can")
+    with MjpegServer() as running, open_source(running.address + fault) as source:
+        began_s = time.monotonic()
+        frames, _ = frames_until(source, count(20), 8.0)
+        assert time.monotonic() - began_s < 4.0
+    ticks = [scene.tick_of(frame) for frame in frames]
+    assert ticks == sorted(set(ticks)) and source.gaps == []

@@ -11,23 +11,16 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hotpath.calib.clips import Clip, clip_of, read_boxes
 from hotpath.calib.command import say
-from hotpath.calib.errors import BadClips, Missing
+from hotpath.calib.errors import Missing
 from hotpath.kernels.commands import needs
-from hotpath.runtime.errors import HotpathError
+from hotpath.runtime.errors import BadClips, HotpathError
+from hotpath.runtime.track.video.clips import Clip, clip_of
 from hotpath.runtime.track.video.recorded import natural_key, picture_paths
+from hotpath.runtime.track.video.sequence import OTB_FRAMES, Annotation
 
 LAST = 1 << 31  # the number of a last frame that is not limited
-# OTB: sequences of two targets; frames that count where a sequence has more.
-TWO_TARGETS = ("Jogging", "Skating2")
-OTB_FRAMES = {
-    "David": (300, 770),
-    "Diving": (1, 215),
-    "Football1": (1, 74),
-    "Freeman3": (1, 460),
-    "Freeman4": (1, 283),
-}
+TWO_TARGETS = ("Jogging", "Skating2")  # of OTB
 # Attributes in the order of the 0 and 1 in each data set's att/NAME.txt.
 OTB_ATTRIBUTES = "IV OPR SV OCC DEF MB FM IPR OV BC LR".split()
 UAV_ATTRIBUTES = "SV ARC LR FM FOC POC OV BC IV VC CM SOB".split()
@@ -85,7 +78,7 @@ def sequences(name: str, data: Path) -> Sequences:
 def _clip(listed: Listed) -> Clip:
     if not listed.truth.is_file():
         raise BadClips(f"it has frames but no {listed.truth}")
-    boxes = read_boxes(listed.truth)
+    boxes = Annotation(str(listed.truth), 1).boxes()
     paths = picture_paths(str(listed.folder))
     numbered = [(int(Path(p).stem), p) for p in paths if Path(p).stem.isdigit()]
     frames = [path for number, path in numbered if listed.first <= number <= listed.last]

@@ -12,7 +12,6 @@ import onnxruntime
 from tqdm import tqdm
 
 from hotpath.calib import crops, one_step_overlap, qdq, sensitivity, table
-from hotpath.calib.clips import Clip
 from hotpath.calib.errors import BadRun
 from hotpath.calib.one_step_overlap import Finder, Pairs
 from hotpath.calib.ranges import METHODS, Histograms, Ranges, session
@@ -22,6 +21,7 @@ from hotpath.runtime.network import Network
 from hotpath.runtime.networks import load_network
 from hotpath.runtime.prepare.graphs import assemble, models
 from hotpath.runtime.prepare.graphs.models import shape_of
+from hotpath.runtime.track.video.clips import Clip
 
 Feeds = list[dict[str, np.ndarray]]
 Found = tuple[np.ndarray, np.ndarray]  # cells and overlaps of all pairs

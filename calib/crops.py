@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from hotpath.calib.clips import Clip
 from hotpath.calib.errors import BadRun
-from hotpath.calib.metrics import overlap
 from hotpath.calib.one_step_overlap import window_sides
 from hotpath.kernels.commands import counted
 from hotpath.kernels.cpu.interface import PLAIN
 from hotpath.runtime import geometry
+from hotpath.runtime.boxes import overlap
 from hotpath.runtime.network import Network
+from hotpath.runtime.track.video.clips import Clip
 
 SEED = 11
 LOST = 0.2  # overlap below which the tracker is started again on the true box
@@ -60,7 +60,7 @@ def collect(
             crops_z.append(
                 _cut(tracker, frame, geometry.exemplar_window(network, state), network.exemplar)
             )
-        if known and (track is None or overlap(np.array(track.box), box)[0] < LOST):
+        if known and (track is None or overlap(track.box, box) < LOST):
             tracker.init(frame, box)
     return np.array(crops_z), np.array(crops_x)
 

@@ -3,10 +3,6 @@
 from hotpath.runtime.errors import HotpathError
 
 
-class BadClips(HotpathError):
-    """Clips are missing, have no annotation, or the annotation does not fit the frames."""
-
-
 class BadTable(HotpathError):
     """A table of ranges can't be read, is empty, or belongs to another network."""
 

@@ -20,13 +20,13 @@ from typing import Any
 import cv2
 
 from hotpath.calib import benchmarks, command, figures, published, report, trackers, workers
-from hotpath.calib.clips import Clip, find_clips
 from hotpath.calib.command import chosen, say
 from hotpath.calib.errors import BadRun
 from hotpath.calib.figures import Tracked
 from hotpath.calib.follow import follow
 from hotpath.calib.trackers import Spec
 from hotpath.kernels.commands import why_unread
+from hotpath.runtime.track.video.clips import Clip, find_clips
 
 MOST_BYTES = 2 << 30  # of one clip's decoded frames
 Kept = dict[str, Any]  # what ``hotpath.calib.follow`` returns

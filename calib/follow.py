@@ -1,6 +1,6 @@
 """Run a tracker over an annotated clip and store its result for every frame.
 
-Runs on every Python that a board has, as ``hotpath.calib.clips`` and ``hotpath.calib.metrics`` do.
+Runs on every Python that a board has, as ``hotpath.calib.metrics`` does.
 """
 
 import time
@@ -12,7 +12,7 @@ def follow(tracker: Any, clip: Any, frames: Optional[int] = None) -> Dict[str, A
 
     Args:
         tracker: has ``init(frame, box)``, ``update(frame)`` and ``step_ms``.
-        clip: ``hotpath.calib.clips.Clip``, or anything with its frames and ``boxes``.
+        clip: ``hotpath.runtime.track.video.clips.Clip``, or anything with its frames and ``boxes``.
         frames: number of frames to track; None for the whole clip.
 
     Returns:

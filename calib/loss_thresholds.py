@@ -20,13 +20,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hotpath.calib import command
-from hotpath.calib.clips import Clip, find_clips
 from hotpath.calib.command import chosen, say
-from hotpath.calib.errors import BadClips
-from hotpath.calib.metrics import overlap
 from hotpath.calib.vanishing import KINDS, Vanishing
 from hotpath.runtime import DEFAULT_NETWORK, load_tracker
+from hotpath.runtime.boxes import overlap
 from hotpath.runtime.devices.processor import Processor
+from hotpath.runtime.errors import BadClips
+from hotpath.runtime.track.video.clips import Clip, find_clips
 from hotpath.runtime.tracker import Tracker
 
 BESIDE, ON = 0.1, 0.3  # overlaps with the true box

@@ -15,28 +15,13 @@ from typing import Any, Dict
 
 import numpy as np
 
+from hotpath.runtime.boxes import overlap
+
 SUCCESS = np.linspace(0, 1, 21)  # thresholds of overlap
 PRECISION_PX = np.arange(51)  # thresholds of distance, pixels
 NORMALISED = np.linspace(0, 0.5, 51)
 AT_PX, AT_NORMALISED = 20, 20  # indices of the thresholds above that become a figure
 FIGURES = ("ao", "sr50", "sr75", "success", "precision", "norm_precision")
-
-
-def overlap(boxes: Any, truth: Any) -> np.ndarray:
-    """Intersection over union, frame by frame.
-
-    Args:
-        boxes, truth: (n, 4) (x, y, w, h).
-
-    Returns:
-        (n,) float64; NaN if a box is NaN.
-    """
-    a, b = (np.asarray(each, float).reshape(-1, 4) for each in (boxes, truth))
-    a_end, b_end = (each[:, :2] + each[:, 2:] for each in (a, b))
-    sides = np.minimum(a_end, b_end) - np.maximum(a[:, :2], b[:, :2])
-    common = np.prod(np.maximum(sides, 0), axis=1)
-    union = np.prod(a_end - a[:, :2], axis=1) + np.prod(b_end - b[:, :2], axis=1) - common
-    return np.clip(common / (union + np.finfo(float).eps), 0, 1)
 
 
 def centre_distance(boxes: Any, truth: Any, normalised: bool = False) -> np.ndarray:

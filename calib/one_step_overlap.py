@@ -13,13 +13,14 @@ from typing import Any, Iterable, Iterator, Sequence, Tuple
 import cv2
 import numpy as np
 
-from hotpath.calib.clips import Clip
 from hotpath.kernels.golden import hanning_window, pack
 from hotpath.runtime import geometry
+from hotpath.runtime.boxes import overlap
 from hotpath.runtime.decode.corners import Corners
 from hotpath.runtime.decode.shared.voting import probability
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.network import Network
+from hotpath.runtime.track.video.clips import Clip
 
 WINDOW = 0.2  # weight of the Hanning window
 SEED, FRAMES = 5, 40  # frames a clip
@@ -89,7 +90,7 @@ class Pairs:
             maps: one (probability (n, n), distances (4, n, n) in search pixels) for every pair.
         """
         found = (box_at(best_cell(p), d, _stride(self.network)) for p, d in maps)
-        return np.array([overlap(box, truth) for box, truth in zip(found, self.boxes)])
+        return overlap(_corner(np.array(list(found))), _corner(self.boxes))
 
 
 def _exemplar(clip: Clip, network: Network) -> np.ndarray:
@@ -205,8 +206,8 @@ class Finder:
         features = [self.exemplar(crop) for crop in pairs.exemplars]
         found = [self.find(features[clip], crop) for clip, crop in zip(pairs.clip, pairs.searches)]
         cells = np.array([cell for cell, _ in found], int)
-        ious = [overlap(box, truth) for (_, box), truth in zip(found, pairs.boxes)]
-        return cells, np.array(ious)
+        ious = overlap(_corner(np.array([box for _, box in found])), _corner(pairs.boxes))
+        return cells, ious
 
 
 def centre_distances(network: Network, size: np.ndarray, offset: np.ndarray) -> np.ndarray:
@@ -244,9 +245,7 @@ def box_at(cell: int, distances: np.ndarray, stride: float) -> np.ndarray:
     return np.array((x + (right - left) / 2, y + (bottom - top) / 2, left + right, top + bottom))
 
 
-def overlap(a: np.ndarray, b: np.ndarray) -> float:
-    """Return the intersection over union of two boxes given as (cx, cy, w, h)."""
-    low = np.maximum(a[:2] - a[2:] / 2, b[:2] - b[2:] / 2)
-    high = np.minimum(a[:2] + a[2:] / 2, b[:2] + b[2:] / 2)
-    common = np.prod(np.maximum(high - low, 0))
-    return float(common / (np.prod(a[2:]) + np.prod(b[2:]) - common))
+def _corner(boxes: np.ndarray) -> np.ndarray:
+    """Boxes (n, 4) by their centres, as boxes by their corners."""
+    boxes = boxes.reshape(-1, 4)
+    return np.concatenate([boxes[:, :2] - boxes[:, 2:] / 2, boxes[:, 2:]], axis=1)

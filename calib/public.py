@@ -24,12 +24,11 @@ import cv2
 import numpy as np
 
 from hotpath.calib import benchmarks, command, evaluate, provenance, trackers
-from hotpath.calib.clips import Clip
 from hotpath.calib.command import say
-from hotpath.calib.errors import BadClips
 from hotpath.calib.figures import ALL, FEWEST
 from hotpath.calib.follow import follow
-from hotpath.runtime.errors import HotpathError
+from hotpath.runtime.errors import BadClips, HotpathError
+from hotpath.runtime.track.video.clips import Clip
 
 SETS = {"otb100": "OTB100", "uav123_10fps": "UAV123@10fps", "dtb70": "DTB70"}
 NETWORKS = (

@@ -19,9 +19,10 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from hotpath.calib.clips import Clip
 from hotpath.calib.command import say
-from hotpath.calib.errors import BadClips, Missing
+from hotpath.calib.errors import Missing
+from hotpath.runtime.errors import BadClips
+from hotpath.runtime.track.video.clips import Clip
 
 Boxes = dict[str, np.ndarray]  # a clip's name -> (frames, 4)
 MOST_EXTRA = 20  # rows after the last frame

@@ -24,7 +24,6 @@ from tqdm import tqdm
 
 from hotpath.boards import toml
 from hotpath.calib import command, metrics
-from hotpath.calib.clips import Clip, find_clips
 from hotpath.calib.command import chosen, say
 from hotpath.calib.errors import BadRun, Missing
 from hotpath.calib.follow import follow
@@ -35,6 +34,7 @@ from hotpath.runtime.devices.processor import Processor
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.network import Network
 from hotpath.runtime.networks import load_network, sha256_of
+from hotpath.runtime.track.video.clips import Clip, find_clips
 from hotpath.runtime.tracker import Tracker
 
 RANGES = {"penalty": (0.0, 0.6), "window": (0.05, 0.7), "lr": (0.1, 0.9)}

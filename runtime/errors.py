@@ -30,6 +30,10 @@ class BadSource(HotpathError):
     """A video, folder or stream cannot be opened, or it broke off."""
 
 
+class BadClips(BadSource):
+    """Clips are missing, have no annotation, or the annotation does not fit the frames."""
+
+
 class BadOutput(HotpathError):
     """A result, picture or video cannot be written."""
 

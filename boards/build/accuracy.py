@@ -19,12 +19,12 @@ from hotpath import boards
 from hotpath.boards.build.engines import build_of
 from hotpath.boards.build.order import PRECISIONS, Order
 from hotpath.boards.build.progress import say
-from hotpath.calib.clips import find_clips
 from hotpath.calib.one_step_overlap import FRAMES, Finder, Pairs
 from hotpath.kernels.commands import Parser
 from hotpath.kernels.errors import HotpathError
 from hotpath.runtime import DEFAULT_NETWORK, engines, loading
 from hotpath.runtime.networks import load_network
+from hotpath.runtime.track.video.clips import find_clips
 
 
 def main(arguments: Optional[List[str]] = None) -> int:

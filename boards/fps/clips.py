@@ -5,8 +5,8 @@ from collections import namedtuple
 
 import numpy as np
 
-from hotpath.calib.clips import find_clips
 from hotpath.runtime.errors import BadSource
+from hotpath.runtime.track.video.clips import find_clips
 
 FILM = "film"
 SHORTEST = 10

@@ -16,8 +16,8 @@ from hotpath.boards.fps import stats
 from hotpath.boards.fps.loop import Loop, waited_s
 from hotpath.boards.fps.pace import LEARNING, PacedLoop
 from hotpath.boards.fps.verdict import judge
-from hotpath.calib.metrics import overlap
 from hotpath.runtime import DEFAULT_NETWORK, bundle, engines, load_tracker, loading, precision
+from hotpath.runtime.boxes import overlap
 from hotpath.runtime.errors import HotpathError
 from hotpath.runtime.networks import load_network
 from hotpath.runtime.options import Options

@@ -24,9 +24,9 @@ from hotpath.boards import load_board
 from hotpath.boards.build.engines import build_of
 from hotpath.boards.build.order import Order
 from hotpath.boards.errors import BuildFailed
-from hotpath.calib.clips import find_clips
 from hotpath.calib.command import parser
 from hotpath.runtime.networks import load_network
+from hotpath.runtime.track.video.clips import find_clips
 from tests.arm.machine import HOME, Machine, exit_code
 from tests.support import ROOT
 

@@ -61,7 +61,7 @@ def test_a_damaged_sequence_is_named_and_the_others_are_evaluated(tmp_path, toml
     told = capsys.readouterr().err
     assert "2 of the 50 sequences of otb50" in told
     assert "left out Bird1: 11 boxes for 8 frames" in told
-    assert "left out Bolt: " in told and "line 1 is not 4 numbers" in told
+    assert "left out Bolt: " in told and "groundtruth_rect.txt" in told
     assert "left out Box: it has frames but no" in told
     assert "Car1: broke at frame 2 of 8" in told
     found = json.loads((tmp_path / "out" / "otb50" / "evaluation.json").read_text())

@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from hotpath.calib.clips import find_clips
-from hotpath.calib.errors import BadClips
-from hotpath.runtime.errors import BadSource
+from hotpath.runtime.errors import BadClips, BadSource
+from hotpath.runtime.track.cli.networks.trial_clips import read_clips
+from hotpath.runtime.track.video.clips import find_clips
 from hotpath.runtime.track.video.sources import open_source
 from tests.support.clips import write_boxes
 from tests.support.tiny import film, write_video
@@ -83,6 +83,15 @@ def test_a_video_is_read_by_frame_number_also_backwards(tmp_path):
     late, early = clip[9].copy(), clip[2].copy()
     forward = list(clip)
     assert (late == forward[9]).all() and (early == forward[2]).all()
+
+
+def test_a_clip_that_is_one_video_is_read_by_networks_add_too(tmp_path):
+    pictures, boxes = film(12, 96, 80, 20)
+    write_video(tmp_path / "a.avi", pictures)
+    write_boxes(tmp_path / "boxes.csv", np.array(boxes))
+    (clip,) = read_clips([tmp_path], 4)
+    assert len(clip.steps) == 4 and clip.first.shape == (80, 96, 3)
+    assert np.abs(clip.first.astype(int) - pictures[0]).mean() < 8
 
 
 def test_the_same_name_in_two_folders_stays_apart_and_a_bare_folder_is_left_out(tmp_path):

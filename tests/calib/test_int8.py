@@ -19,7 +19,6 @@ import onnxruntime
 from hotpath.boards import toml
 from hotpath.calib import cache, int8, qdq, ranges, sensitivity, table
 from hotpath.calib.calibration import Calibration
-from hotpath.calib.clips import find_clips
 from hotpath.calib.errors import BadRun, BadTable
 from hotpath.calib.store import Store
 from hotpath.runtime import load_tracker, precision
@@ -28,6 +27,7 @@ from hotpath.runtime.engines.onnxruntime import Bound, as_written
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.networks import FOLDER, load_network
 from hotpath.runtime.prepare.graphs import assemble, byte_pictures, models
+from hotpath.runtime.track.video.clips import find_clips
 from tests.runtime.devices import test_refresh
 from tests.support.clips import write_clip
 from tests.support.models import model_of

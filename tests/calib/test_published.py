@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from hotpath.calib import figures, published
-from hotpath.calib.clips import Clip
-from hotpath.calib.errors import BadClips
+from hotpath.runtime.errors import BadClips
+from hotpath.runtime.track.video.clips import Clip
 from tests.calib.collect import write
 
 BOXES = np.array([[10.0 + i, 20.0, 8.0, 6.0] for i in range(6)])

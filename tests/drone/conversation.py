@@ -10,7 +10,7 @@ import tempfile
 import numpy as np
 from pymavlink.dialects.v20 import common
 
-from hotpath.calib.metrics import overlap
+from hotpath.runtime.boxes import overlap
 from tests.support.clips import clip_at
 from tests.support.mavlink_client import connected
 from tests.support.ports import free_port

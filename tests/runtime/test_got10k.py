@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from hotpath.calib.follow import follow
-from hotpath.calib.metrics import overlap
 from hotpath.runtime import load_tracker
+from hotpath.runtime.boxes import overlap
 from tests.support.clips import clip_at
 
 pytest.importorskip("matplotlib").use("Agg")

@@ -19,12 +19,12 @@ from typing import Any
 import numpy as np
 
 from hotpath.calib import command, trackers
-from hotpath.calib.clips import find_clips
 from hotpath.calib.command import chosen, say
 from hotpath.calib.research.longterm import films, judge
 from hotpath.calib.research.longterm.judge import Way
 from hotpath.calib.research.longterm.metrics import figures
 from hotpath.runtime import DEFAULT_NETWORK
+from hotpath.runtime.track.video.clips import find_clips
 
 COLUMNS = (
     ("precision", "prec.", ".3f"),

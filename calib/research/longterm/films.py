@@ -21,11 +21,12 @@ from typing import Any
 import numpy as np
 
 from hotpath.calib import command
-from hotpath.calib.clips import Clip, find_clips
 from hotpath.calib.command import say
-from hotpath.calib.errors import BadClips, BadRun
+from hotpath.calib.errors import BadRun
 from hotpath.calib.research.longterm import pictures
 from hotpath.calib.research.longterm.timeline import KINDS, LONGEST, SHORTEST, Timeline
+from hotpath.runtime.errors import BadClips
+from hotpath.runtime.track.video.clips import Clip, find_clips
 
 FORMAT = 1
 HALVES = ("development", "report")
@@ -37,7 +38,7 @@ ALIKE = (0.85, 1.15)  # size of a look-alike in sizes of the target
 
 
 class LongFilm:
-    """One film; it reads like a ``hotpath.calib.clips.Clip``.
+    """One film; it reads like a ``hotpath.runtime.track.video.clips.Clip``.
 
     Args:
         entry: entry of the description (see ``describe``).

@@ -29,7 +29,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hotpath.calib import command, trackers
-from hotpath.calib.clips import find_clips
 from hotpath.calib.command import chosen, say
 from hotpath.calib.errors import BadRun
 from hotpath.calib.research.longterm import films, judge
@@ -39,6 +38,7 @@ from hotpath.calib.trackers import Spec
 from hotpath.runtime import DEFAULT_NETWORK
 from hotpath.runtime.devices.processor import Processor
 from hotpath.runtime.networks import load_network
+from hotpath.runtime.track.video.clips import find_clips
 from hotpath.runtime.tracker import Tracker
 
 TRIED = ("0.5,0.6", "0.4,0.5", "0.7,0.76,0.82")

@@ -77,7 +77,7 @@ def follow(trackers: Sequence[Any], film: Any) -> list[Run]:
     Args:
         trackers: have ``init(frame, box)`` and ``update(frame)``. One claims a box unless it says
             that the target is lost.
-        film: frames and ``boxes``, as a ``hotpath.calib.clips.Clip`` has them.
+        film: frames and ``boxes``, as a ``hotpath.runtime.track.video.clips.Clip`` has them.
 
     Returns:
         A ``Run`` for each.

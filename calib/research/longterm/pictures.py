@@ -5,8 +5,8 @@ import functools
 import cv2
 import numpy as np
 
-from hotpath.calib.clips import Clip
 from hotpath.calib.research.longterm.timeline import Timeline, cover_box
+from hotpath.runtime.track.video.clips import Clip
 
 LONGEST_SIDE = 640  # pixels; larger clips are made smaller
 SEAM = 16  # pixels over which clip and scene are blended
@@ -18,7 +18,8 @@ class Frames:
     """Frames of a clip at a film's size, decoded once.
 
     Args:
-        clip: ``hotpath.calib.clips.Clip``, or anything with numbered frames and ``boxes``.
+        clip: a clip of ``hotpath.runtime.track.video.clips``, or anything with numbered frames and
+            ``boxes``.
         height: in pixels; None for its own, or less if the clip is large.
     """
 

@@ -12,7 +12,6 @@ import cv2
 import numpy as np
 
 from hotpath.calib import command
-from hotpath.calib.clips import find_clips
 from hotpath.calib.errors import BadImages, TrainingStopped
 from hotpath.calib.one_step_overlap import Pairs
 from hotpath.calib.provenance import commit
@@ -33,6 +32,7 @@ from hotpath.calib.research.train.start import (
     load_start,
 )
 from hotpath.calib.research.train.teacher import Teacher
+from hotpath.runtime.track.video.clips import find_clips
 
 START_PAIRS = 2048  # in the ring before the first step
 FEWEST_PICTURES = 4

@@ -21,13 +21,13 @@ from typing import Any
 import numpy as np
 
 from hotpath.calib import command
-from hotpath.calib.clips import Clip, find_clips
 from hotpath.calib.command import say
 from hotpath.calib.errors import BadRun
 from hotpath.calib.one_step_overlap import Finder, Pairs, check
 from hotpath.calib.research.train.judging import LOST, against, change, estimate, together
 from hotpath.runtime import engines
 from hotpath.runtime.networks import load_network
+from hotpath.runtime.track.video.clips import Clip, find_clips
 
 REPEATS = 3  # crops of every frame
 

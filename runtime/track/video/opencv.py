@@ -56,6 +56,11 @@ class CvCapture:
         good, frame = self._capture.retrieve()
         return good, frame
 
+    def count(self) -> int:
+        """How many frames there are, by decoding them."""
+        self._skip(0, lambda: True)
+        return self._next
+
     def number_at(self, time_s: float) -> Optional[int]:
         """The number of the first frame at or after a time; None if it can't be searched."""
         near_s = SAME / (self.fps or 25.0)

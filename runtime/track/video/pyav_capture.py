@@ -194,6 +194,10 @@ class AvCapture:
             return float(container.duration) / 1e6
         return None
 
+    def count(self) -> int:
+        """How many frames there are."""
+        return len(self._indexed().ticks)
+
     def number_at(self, time_s: float) -> int:
         """The number of the first frame at or after a time, seconds since the first frame."""
         ticks = self._indexed().ticks

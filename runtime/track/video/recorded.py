@@ -92,6 +92,12 @@ class Recording(Source):
         number = self._capture.number_at(time_s)
         return number is not None and self.seek(number)
 
+    def count(self) -> int:
+        """Count the frames. The next one is the first one again."""
+        frames: int = self._capture.count()
+        self.seek(0)
+        return frames
+
     @property
     def period_s(self) -> float:
         """Return the seconds to the next frame. This decodes the next frame to read its stamp.
@@ -262,7 +268,11 @@ class FrameFolder(Source):
             self.log(f"{self.name}: 16-bit pictures: {words}")
         self.frames = len(self._paths)
         self.fps = sequence.stated_fps(folder) if folder else None
-        self._boxes: List[sequence.Box] = sequence.read_boxes(folder) if folder else []
+        self._boxes: List[sequence.Box] = []
+        try:
+            self._boxes = sequence.boxes_of(folder, self.frames) if folder else []
+        except sequence.Misfit as error:
+            self.log(str(error))
         self.annotated = bool(self._boxes)
         self.seek(0)
 

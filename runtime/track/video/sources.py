@@ -130,8 +130,8 @@ def reads(spec: Any) -> List[str]:
         paths = picture_paths(path)
     except BadSource:
         return []
-    annotation, _ = sequence.find_annotation(path)
-    return paths + ([annotation] if annotation else [])
+    annotation = sequence.find_annotation(path)
+    return paths + ([annotation.path] if annotation else [])
 
 
 def check_camera(spec: Any) -> None:

@@ -11,7 +11,6 @@ pytest.importorskip("onnxruntime")
 
 from hotpath.boards.build import __main__ as build
 from hotpath.calib import metrics, table, trackers
-from hotpath.calib.clips import find_clips
 from hotpath.calib.errors import BadTable
 from hotpath.calib.follow import follow
 from hotpath.calib.fpga.compile import beside, compile_network
@@ -24,6 +23,7 @@ from hotpath.runtime.bundle import Bundle
 from hotpath.runtime.devices.base import Look
 from hotpath.runtime.networks import load_network
 from hotpath.runtime.options import Options
+from hotpath.runtime.track.video.clips import find_clips
 from tests.support import tiny
 
 FRAMES = 60  # of a clip; later, a target that only one of both still follows would decide alone

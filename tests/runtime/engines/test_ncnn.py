@@ -12,8 +12,8 @@ pytest.importorskip("onnxruntime")
 from hotpath.boards import load_board
 from hotpath.boards.build.engines import ncnn as builder
 from hotpath.boards.build.order import Order
-from hotpath.calib.metrics import overlap
 from hotpath.runtime import engines, load_tracker, loading
+from hotpath.runtime.boxes import overlap
 from hotpath.runtime.bundle import Bundle
 from hotpath.runtime.engines import ncnn as adapter
 from hotpath.runtime.engines.base import Setup

@@ -13,11 +13,11 @@ pytest.importorskip("onnx")
 import cv2
 
 from hotpath.boards.build import __main__ as build
-from hotpath.calib.metrics import overlap
 from hotpath.kernels import cpu
 from hotpath.kernels.fpga.design.sim import build as rtl
 from hotpath.kernels.fpga.design.sim import device as simulation
 from hotpath.runtime import bundle, load_tracker, loading
+from hotpath.runtime.boxes import overlap
 from hotpath.runtime.options import Options
 from hotpath.runtime.search import search
 from hotpath.runtime.targets.targets import Targets

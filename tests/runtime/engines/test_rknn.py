@@ -17,8 +17,8 @@ pytest.importorskip("onnxruntime")
 from hotpath.boards import load_board
 from hotpath.boards.build.engines import converted, rknn
 from hotpath.boards.build.order import Order
-from hotpath.calib.metrics import overlap
 from hotpath.runtime import engines, load_tracker, loading
+from hotpath.runtime.boxes import overlap
 from hotpath.runtime.errors import BadNetwork, NetworkFailed, NoEngine
 from hotpath.runtime.networks import load_network
 from tests.support import ROOT, tiny

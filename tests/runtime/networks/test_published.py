@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from hotpath.calib.metrics import overlap
 from hotpath.runtime import decode, engines, load_tracker
+from hotpath.runtime.boxes import overlap
 from hotpath.runtime.networks import load_network, names
 from tests.support import blobs, tiny
 

@@ -8,9 +8,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from hotpath.calib.metrics import overlap
 from hotpath.kernels import cpu
 from hotpath.runtime import colour, decode, load_targets, load_tracker, loading
+from hotpath.runtime.boxes import overlap
 from hotpath.runtime.devices.base import Look
 from hotpath.runtime.devices.processor import Processor
 from hotpath.runtime.networks import load_network

@@ -15,7 +15,7 @@ import numpy as np
 import onnx
 import pytest
 
-from hotpath.calib.metrics import overlap
+from hotpath.runtime.boxes import overlap
 from hotpath.runtime.motion import Motion
 from hotpath.runtime.track.__main__ import main
 from hotpath.runtime.track.cli.networks import __main__ as networks_command

@@ -9,7 +9,7 @@ import time
 import numpy as np
 import pytest
 
-from hotpath.calib.metrics import overlap
+from hotpath.runtime.boxes import overlap
 from tests.runtime.track.test_track import box_text, boxes_of, command, lines_in, rows_of
 from tests.support import tiny
 from tests.support.streams.mjpeg import MjpegServer
@@ -46,7 +46,7 @@ def test_a_sender_that_dies_is_found_again_and_ctrl_c_ends_the_run_without_it(tm
         run.wait(timeout=10)
     said = log.read_text()
     assert run.returncode == 130 and "2 gaps" in said and "Traceback" not in said, said
-    assert overlap(boxes_of(rows_of(out))[-1], np.array(boxes[0]))[0] > 0.4
+    assert overlap(boxes_of(rows_of(out))[-1], np.array(boxes[0])) > 0.4
 
 
 def test_a_reader_of_results_that_stops_reading_holds_neither_the_run_nor_its_end(tmp_path):

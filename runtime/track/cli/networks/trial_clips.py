@@ -8,9 +8,10 @@ import numpy as np
 from hotpath.kernels import cpu
 from hotpath.runtime import engines
 from hotpath.runtime.devices.processor import Processor
-from hotpath.runtime.errors import BadSource, HotpathError
+from hotpath.runtime.errors import BadClips
 from hotpath.runtime.networks import load_network
-from hotpath.runtime.track.video import recorded, sequence
+from hotpath.runtime.track.video import recorded
+from hotpath.runtime.track.video.clips import find_clips
 from hotpath.runtime.tracker import Tracker
 
 SHIFT, SCALE = 0.2, 0.1  # of the box's mean side, and of the logarithm of its size
@@ -55,43 +56,23 @@ def read_clips(folders: Sequence[pathlib.Path], steps: int) -> List[Clip]:
         steps: steps of all clips together, evenly spread; each clip has two or more.
 
     Raises:
-        BadSource: a folder is not there, or there is no annotated clip in it.
+        BadClips: a folder is not there, or there is no annotated clip in it.
     """
-    found = {}
-    for folder in folders:
-        here = _annotated(folder)
-        if not here:
-            raise BadSource(
-                f"{folder} holds no annotated clip; put groundtruth.txt (x,y,w,h a line) or "
-                "boxes.csv beside the frames"
-            )
-        found.update({place.resolve(): rest for place, *rest in here})  # each clip once
     clips, noise = [], np.random.RandomState(SEED)
-    for place, (paths, boxes, known) in found.items():
-        chosen = _spread(known, max(2, steps // len(found)))
-        pictures = {i: recorded.read_picture(paths[i]) for i in [0] + chosen}
-        clips.append(_clip(place.name, pictures, boxes, chosen, noise))
+    found = [clip for clip in find_clips(folders) if _known(clip.boxes)]
+    if not found:
+        raise BadClips("no clip has a box in two successive frames; name others")
+    for clip in found:
+        chosen = _spread(_known(clip.boxes), max(2, steps // len(found)))
+        pictures = {i: clip[i] for i in [0] + chosen}
+        clips.append(_clip(clip.name, pictures, list(clip.boxes), chosen, noise))
     return clips
 
 
-def _annotated(folder: pathlib.Path) -> List[Tuple[Any, ...]]:
-    """Each clip of a folder: its folder, its pictures, its boxes, and the frames to step to."""
-    if not folder.is_dir():
-        raise BadSource(f"{folder} is not a folder; name a folder of annotated clips")
-    found: List[Tuple[Any, ...]] = []
-    for place in [folder] + sorted(path for path in folder.iterdir() if path.is_dir()):
-        try:
-            boxes = sequence.read_boxes(str(place))
-            paths = recorded.picture_paths(str(place)) if boxes else []
-        except HotpathError:
-            continue
-        count = min(len(boxes), len(paths), MOST_FRAMES)
-        known = [i for i in range(1, count) if boxes[i] is not None and boxes[i - 1] is not None]
-        if known and boxes[0] is not None:
-            found.append((place, paths, boxes, known))
-        if place is folder and found:
-            break  # its folder of pictures is no second clip
-    return found
+def _known(boxes: np.ndarray) -> List[int]:
+    """The frames to step to: they have a box, and so has the frame before."""
+    there = np.isfinite(boxes[:MOST_FRAMES]).all(axis=1)
+    return [int(i) for i in np.flatnonzero(there[1:] & there[:-1]) + 1]
 
 
 def bundled_clip(steps: int) -> List[Clip]:

@@ -6,10 +6,11 @@ import json
 import numpy as np
 import pytest
 
-from hotpath.calib.clips import find_clips
-from hotpath.calib.errors import BadClips, BadRun
+from hotpath.calib.errors import BadRun
 from hotpath.calib.research.longterm import films
 from hotpath.calib.research.longterm.timeline import LONGEST, SHORTEST, visible_share
+from hotpath.runtime.errors import BadClips
+from hotpath.runtime.track.video.clips import find_clips
 from tests.calib.research.longterm.conftest import describe
 
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from hotpath.runtime.errors import BadSource
+from hotpath.runtime.errors import BadClips, BadSource
+from hotpath.runtime.track.video.clips import find_clips
 from hotpath.runtime.track.video.sequence import read_boxes
 from hotpath.runtime.track.video.sources import open_source, reads
 from tests.runtime.track.video.test_sources import write_pictures
@@ -20,7 +21,7 @@ OTB = "groundtruth_rect.txt"
 @pytest.mark.parametrize(
     "pictures, files, box",
     [
-        ("img", {OTB: "11,21,30,40\n" * 3}, (10, 20, 30, 40)),
+        ("img", {OTB: "11,21,30,40\n"}, (10, 20, 30, 40)),
         ("img", {OTB: "11\t21\t30\t40\n"}, (10, 20, 30, 40)),
         ("img", {OTB: "11 21 30 40\n"}, (10, 20, 30, 40)),
         ("img", {OTB: " 11, 21, 30, 40 \n"}, (10, 20, 30, 40)),
@@ -55,7 +56,7 @@ def test_vot_masks_and_codes_are_understood(tmp_path):
 def test_uav123_finds_its_annotation_in_the_other_tree(tmp_path, anno):
     folder = write_pictures(tmp_path / "data_seq" / "UAV123" / "bike1")
     (tmp_path / anno).parent.mkdir(parents=True)
-    (tmp_path / anno).write_text("11,21,30,40\nNaN,NaN,NaN,NaN\n")
+    (tmp_path / anno).write_text("11,21,30,40\nNaN,NaN,NaN,NaN\n9,9,9,9\n")
     assert first_box(folder) == (10, 20, 30, 40)
     assert read_boxes(str(folder))[1] is None
 
@@ -126,3 +127,72 @@ def test_the_files_that_a_source_reads_are_told(tmp_path):
     assert reads("cam0") == reads("rtsp://host/a.mp4") == reads(str(tmp_path / "no")) == []
     (tmp_path / "empty").mkdir()
     assert reads(str(tmp_path / "empty")) == []
+
+
+def test_own_results_are_no_annotation(tmp_path):
+    """``--results clip.txt`` beside the folder, and a CSV inside it."""
+    folder = write_pictures(tmp_path / "clip")
+    (tmp_path / "clip.txt").write_text(
+        "1,1,31,41,40,32,0.9,-1,-1,-1\n2,1,31,41,40,32,0.9,-1,-1,-1\n"
+    )
+    (folder / "boxes.csv").write_text("frame,time_s,x,y,w,h,score\n0,0,30,40,40,32,0.9\n")
+    with open_source(str(folder)) as source:
+        assert source.first_box is None and not source.annotated
+    with pytest.raises(BadClips, match="no annotation"):
+        find_clips([folder])
+    (tmp_path / "clip.txt").write_text("31,41,40,32\n" * 3)  # DTB70's
+    assert first_box(folder) == (30, 40, 40, 32)
+
+
+@pytest.mark.parametrize("gone", [".txt", "_gt.txt"])
+@pytest.mark.parametrize(
+    "line", ["1,2,31,41,40,32,1", "3,1,31,41,40,32,1,1,1", "1 1 9 9 9 9 1 -1 -1 -1"]
+)
+def test_no_kind_of_motchallenge_is_an_annotation(tmp_path, line, gone):
+    folder = write_pictures(tmp_path / "clip")
+    (tmp_path / ("clip" + gone)).write_text((line + "\n") * 3)
+    assert read_boxes(str(folder)) == []
+
+
+def test_fewer_boxes_than_pictures_are_not_put_on_the_first_ones(tmp_path):
+    folder = write_pictures(tmp_path / "Clip" / "img", 5).parent
+    (folder / OTB).write_text("11,21,30,40\n" * 3)
+    said = []
+    with open_source(str(folder), said.append) as source:
+        assert source.first_box is None and not source.annotated
+    assert len(said) == 1 and OTB in said[0] and "3 boxes for 5 frames" in said[0]
+    with pytest.raises(BadClips, match="3 boxes for 5 frames"):
+        find_clips([folder])
+
+
+def test_the_boxes_of_otb_s_david_begin_at_its_300th_picture(tmp_path):
+    folder = write_pictures(tmp_path / "David" / "img", 1, ".jpg").parent
+    data = (folder / "img" / "0001.jpg").read_bytes()
+    for number in range(2, 771):
+        (folder / "img" / f"{number:04d}.jpg").write_bytes(data)
+    (folder / OTB).write_text("11,21,30,40\n" * 471)
+    with open_source(str(folder)) as source:
+        assert source.first_box is None and source.annotated
+        assert source.seek(299) and source.first_box == (10, 20, 30, 40)
+    (clip,) = find_clips([folder])
+    assert (len(clip), clip.first_number) == (471, 300)
+
+
+@pytest.mark.parametrize("name", ["groundtruth.txt", OTB, "boxes.csv", "../clip_gt.txt", "gt.txt"])
+def test_a_mark_at_the_start_of_an_annotation_is_read_over(tmp_path, name):
+    folder = write_pictures(tmp_path / "clip")
+    is_table, ones = name == "boxes.csv", name not in ("boxes.csv", "groundtruth.txt")
+    rows = ["31,41,70,72" if name == "gt.txt" else "31,41,40,32" if ones else "30,40,40,32"] * 3
+    if is_table:
+        rows = ["frame,x,y,w,h"] + [f"{n},{row}" for n, row in enumerate(rows)]
+    (folder / name).write_bytes(b"\xef\xbb\xbf" + "\r\n".join(rows).encode() + b"\r\n")
+    assert first_box(folder) == (30, 40, 40, 32)
+    assert find_clips([folder])[0].boxes.tolist() == [[30, 40, 40, 32]] * 3
+
+
+def test_track_and_evaluate_read_the_first_box_of_lasot_alike(tmp_path):
+    folder = write_pictures(tmp_path / "clip")
+    (folder / "groundtruth.txt").write_text("31,41,40,32\n" * 3)
+    (folder / "out_of_view.txt").write_text("0,1,0")
+    assert first_box(folder) == tuple(find_clips([folder])[0].boxes[0]) == (30, 40, 40, 32)
+    assert read_boxes(str(folder))[1] is None

@@ -192,7 +192,7 @@ def test_a_folder_without_clips_among_several_and_missing_files_are_named(tmp_pa
     (tmp_path / "empty").mkdir()
     files = files_of(tmp_path, "lighttrack")
     given = ["--out", str(tmp_path / "out"), "--clips", str(clips), str(tmp_path / "empty")]
-    assert "empty holds no annotated clip" in refused(files + given, capsys)
+    assert "empty holds no frames" in refused(files + given, capsys)
     assert "name the ONNX files" in refused(["--clips", str(clips)], capsys)
 
 

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from hotpath.calib.metrics import overlap
+from hotpath.runtime.boxes import overlap
 from tests import support
 from tests.support import pages
 from tests.support.streams.mjpeg import MjpegServer
@@ -76,7 +76,7 @@ def test_a_recording_waits_for_a_target_and_leaves_no_frame_out_whoever_pauses_i
     assert sorted(boxes) == list(range(len(boxes)))
     assert boxes[0] == list(world[1][0])
     assert int(run.rows()[before]["target"]) == number  # nothing was written before
-    assert np.mean([overlap(boxes[n], np.array(world[1][n]))[0] for n in boxes]) > 0.4
+    assert np.mean([overlap(boxes[n], np.array(world[1][n])) for n in boxes]) > 0.4
 
 
 def test_a_target_chosen_on_an_earlier_frame_starts_there_and_catches_up(world, run):
@@ -88,7 +88,7 @@ def test_a_target_chosen_on_an_earlier_frame_starts_there_and_catches_up(world, 
     boxes = run.boxes(number)
     assert min(boxes) == now - 20 and max(boxes) == now
     assert run.state()["targets"][0]["number"] == number
-    assert overlap(run.state()["targets"][0]["box"], np.array(world[1][now]))[0] > 0.4
+    assert overlap(run.state()["targets"][0]["box"], np.array(world[1][now])) > 0.4
 
 
 def test_choosing_anew_ends_the_old_target_and_two_targets_have_rows_of_their_own(world, run):

@@ -1,34 +1,20 @@
-"""Read annotated clips of the usual benchmarks; ``len(clip)`` frames, ``clip[i]`` is one frame.
+"""Read annotated clips; ``len(clip)`` frames, ``clip[i]`` is one frame.
 
-| data set            | annotation                               | pixels counted from |
-|---------------------|------------------------------------------|---------------------|
-| own                 | ``boxes.csv``                            | 0                   |
-| VOT                 | ``groundtruth.txt``: box, polygon, mask  | 0                   |
-| GOT-10k             | ``groundtruth.txt``, ``absence.label``   | 0                   |
-| LaSOT               | the same, ``out_of_view.txt``            | 1                   |
-| OTB                 | ``groundtruth_rect[.N].txt``             | 1                   |
-| UAV123, DTB70       | beside or above the frames' folder       | 1                   |
-| TLD                 | ``gt.txt``: left,top,right,bottom        | 1                   |
-
-``hotpath.runtime.track.video.sequence`` reads the files that the runtime reads too. The loaders of
-``got10k`` are not used, because they refuse a folder that does not hold their whole data set. This
-file runs on every Python that a board has, as ``hotpath.calib.metrics`` and
-``hotpath.calib.follow`` do.
+``sequence.py`` reads the annotations, and ``recorded.py`` the frames, so that all parts of Hotpath
+read a clip as a run does. The loaders of ``got10k`` are not used, because they refuse a folder that
+does not hold their whole data set.
 """
 
 import copy
 import hashlib
 import math
-import re
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Union
 
-import cv2
 import numpy as np
 
-from hotpath.calib.errors import BadClips
 from hotpath.kernels.commands import counted
-from hotpath.runtime.errors import BadSource
+from hotpath.runtime.errors import BadClips, BadSource
 from hotpath.runtime.track.video import recorded, sequence
 
 DEPTH = 4  # folders below the one that was named
@@ -109,34 +95,37 @@ class Clip:
 
 
 class _Video:
-    """Frames of a video file by number; going back starts the file again."""
+    """Frames of a video file by number, BGR."""
 
-    def __init__(self, path: Union[str, Path], first: int = 0) -> None:
+    def __init__(self, path: Union[str, Path], first: int = 0, frames: int = 0) -> None:
         self.path, self.first = path, first
-        self._capture = None  # type: Any
-        self._next = 0
-        self.frames, counter = 0, cv2.VideoCapture(str(path))
-        while counter.grab():
-            self.frames += 1
+        self._source = None  # type: Any
+        self.frames = frames or self._opened().count()
 
     def __len__(self) -> int:
         return self.frames - self.first
 
     def __getitem__(self, index: int) -> np.ndarray:
         index += self.first
-        if self._capture is None or index < self._next:
-            self._capture, self._next = cv2.VideoCapture(str(self.path)), 0
-        good, frame = True, None
-        while good and self._next <= index:
-            good, frame = self._capture.read()
-            self._next += 1
-        if not good or frame is None:
-            self._capture = None
+        source = self._opened()
+        frame = None
+        if index == source.given or source.seek(index):
+            frame = source.read() if source.given == index else None
+        if frame is None:
             raise BadSource(f"{self.path}: broke at frame {index} of {self.frames}")
-        return frame
+        return np.asarray(frame)
 
-    def __getstate__(self) -> Dict[str, Any]:  # a capture can't go to another process
-        return dict(self.__dict__, _capture=None, _next=0)
+    def from_frame(self, first: int) -> "_Video":
+        """The same video from a frame on."""
+        return _Video(self.path, self.first + first, self.frames)
+
+    def _opened(self) -> recorded.VideoFile:
+        if self._source is None:
+            self._source = recorded.VideoFile(str(self.path))
+        return self._source
+
+    def __getstate__(self) -> Dict[str, Any]:  # an open file can't go to another process
+        return dict(self.__dict__, _source=None)
 
 
 def find_clips(
@@ -217,100 +206,38 @@ def _frames_of(folder: Path) -> Any:
 def _clips_of(folder: Path) -> Iterator[Clip]:
     """The clips of one sequence folder: one a target; none when it has no annotation."""
     frames = _frames_of(folder)
-    for suffix, boxes in _targets(folder):
-        given = frames if isinstance(frames, list) else _Video(frames)
-        yield clip_of(folder.resolve().name + suffix, folder, given, boxes)
+    try:
+        for suffix, boxes in sequence.targets(str(folder)):
+            given = frames if isinstance(frames, list) else _Video(frames)
+            yield clip_of(folder.resolve().name + suffix, folder, given, boxes)
+    except BadSource as error:
+        raise BadClips(str(error)) from None
 
 
-def clip_of(name: str, folder: Path, frames: Any, boxes: np.ndarray) -> Clip:
+def clip_of(name: str, folder: Path, frames: Any, boxes: Sequence[sequence.Box]) -> Clip:
     """Make a clip from the target's first frame on, after a check of its frames and boxes.
 
     Args:
         frames: list of paths, or a ``_Video``.
-        boxes: (frames, 4), NaN if the target is absent.
+        boxes: one for each frame, None if the target is absent.
 
     Raises:
         BadClips: they differ in number, or there is no box.
     """
-    if not len(boxes):
+    if not boxes:
         raise BadClips(f"{name}: the annotation holds no line; correct it")
-    if len(frames) != len(boxes):
+    first, last = sequence.annotated_frames(str(folder), len(boxes), len(frames))
+    if last - first + 1 != len(boxes):
         raise BadClips(
             f"{name}: {counted(len(boxes), 'box', 'boxes')} for {counted(len(frames), 'frame')}; "
             "correct the annotation"
         )
-    seen = np.flatnonzero(np.isfinite(boxes[:, 0]))
+    known = [(math.nan,) * 4 if box is None else tuple(box) for box in boxes]
+    found = np.array(known, float).reshape(-1, 4)
+    seen = np.flatnonzero(np.isfinite(found[:, 0]))
     if not len(seen):
         raise BadClips(f"{name}: the annotation has no box at all; correct it")
-    first = int(seen[0])
+    start = first - 1 + int(seen[0])
     if isinstance(frames, _Video):
-        return Clip(name, folder, _Video(frames.path, frames.first + first), boxes[first:])
-    return Clip(name, folder, frames[first:], boxes[first:], frames)
-
-
-def _targets(folder: Path) -> Iterator[Tuple[str, np.ndarray]]:
-    """(suffix of the name, (frames, 4) boxes) for each target of a folder."""
-    tld = folder / "gt.txt"
-    several = sorted(
-        folder.glob("groundtruth_rect.[0-9]*.txt"), key=lambda path: recorded.natural_key(path.name)
-    )
-    path, _ = sequence.find_annotation(str(folder))
-    if path is not None and not (several and path.endswith(".1.txt")):
-        boxes = _array(sequence.read_boxes(str(folder)))
-        yield "", _without_absent(folder, boxes)
-    elif several:
-        for number, file in enumerate(several, 1):
-            yield f".{number}", read_boxes(file)
-    elif tld.is_file():
-        corners = _rows(tld)
-        yield "", _array([_box((a, b, c - a + 1, d - b + 1)) for a, b, c, d in corners])
-
-
-def _without_absent(folder: Path, boxes: np.ndarray) -> np.ndarray:
-    """Boxes with NaN in the frames that GOT-10k or LaSOT mark as absent; LaSOT counts from 1."""
-    for name in ("absence.label", "out_of_view.txt"):
-        file = folder / name
-        if file.is_file():
-            flags = np.array([int(text) for text in re.findall(r"[0-9]+", file.read_text())], bool)
-            count = min(len(flags), len(boxes))
-            boxes[:count][flags[:count]] = np.nan
-            if name == "out_of_view.txt":
-                boxes[:, :2] -= 1
-    return boxes
-
-
-def read_boxes(path: Path) -> np.ndarray:
-    """(frames, 4) boxes of a file of x,y,w,h lines from 1, NaN if the target is absent.
-
-    Raises:
-        BadClips: a line is not made of four numbers.
-    """
-    return _array([_box(row) for row in _rows(path)])
-
-
-def _rows(path: Path) -> List[List[float]]:
-    """The four numbers of each line of a file; an empty line is all NaN."""
-    rows = []
-    text = path.read_text(encoding="utf-8-sig", errors="replace")
-    for number, line in enumerate(text.rstrip().splitlines(), 1):
-        try:
-            row = [float(text) for text in re.split(r"[,;\s]+", line.strip(" ,;\t")) if text]
-        except ValueError:
-            row = None
-        row = [math.nan] * 4 if row == [] else row
-        if row is None or len(row) != 4:
-            raise BadClips(f"{path}: line {number} is not 4 numbers: {line[:60]!r}")
-        rows.append(row)
-    return rows
-
-
-def _box(values: Sequence[float]) -> Optional[Tuple[float, float, float, float]]:
-    x, y, w, h = values
-    finite = all(math.isfinite(value) for value in values)
-    return (x - 1, y - 1, w, h) if finite and w > 0 and h > 0 else None
-
-
-def _array(boxes: Sequence[Any]) -> np.ndarray:
-    """Boxes or None -> (frames, 4) float64 with NaN."""
-    nothing = (math.nan,) * 4
-    return np.array([nothing if box is None else box for box in boxes], float).reshape(-1, 4)
+        return Clip(name, folder, frames.from_frame(start), found[seen[0] :])
+    return Clip(name, folder, frames[start:last], found[seen[0] :], frames)

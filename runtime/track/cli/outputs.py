@@ -106,21 +106,21 @@ class Outputs:
         self._links: List[Any] = []
         self._selection = Selection()
         try:
-            if options.save:  # before the results, because an old video is not touched yet
+            if options.save:
                 how = options.save_crf, options.save_width, source.aspect
                 video = save.Video(options.save, source.fps, *how)
                 self._video = save.BackgroundVideo(
                     video, source.live, lambda ms: self.profile.note("encoding", ms, "encoder")
-                )
-            if options.results:
-                self._results = results.Results(
-                    options.results, self.columns, options.append, waits=not source.live, log=say
                 )
             if _wants_window(options):
                 self._window = window.Window(self._network)
                 self._player = Player(self._window, source, targets, say, self._selection)
             if wanted_links(options):
                 self._open_links(targets, source, stop, first_frame, detector)
+            if options.results:  # last: what exists is not touched before all else is open
+                self._results = results.Results(
+                    options.results, self.columns, options.append, waits=not source.live, log=say
+                )
         except HotpathError:
             self.close()
             raise

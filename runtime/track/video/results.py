@@ -25,7 +25,13 @@ import time
 from typing import Any, Callable, List, Optional, Sequence
 
 from hotpath.runtime.errors import BadOutput
-from hotpath.runtime.track.video.output_file import check_ending, check_folder, lock, why_not
+from hotpath.runtime.track.video.output_file import (
+    NewFile,
+    check_ending,
+    check_folder,
+    lock,
+    why_not,
+)
 
 COLUMNS = ("frame", "time_s", "x", "y", "w", "h", "score")
 KINDS = (".csv", ".jsonl", ".txt")
@@ -34,6 +40,7 @@ QUEUE_BYTES = 1 << 16  # that wait for the reader of a pipe
 PATIENCE_S = 10.0  # that a recording waits for such a reader, once
 LAST_S = 2.0  # the same at the end
 FIRST_LINE, TAIL = 1 << 16, 1 << 16  # bytes of an older file that are read at a time
+APPENDS = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
 PLAIN = (int, float, str, bool, type(None))  # no scalars of NumPy
 
 
@@ -44,7 +51,8 @@ class Results:
     in JSON.
 
     Args:
-        spec: the file's name, or ``-`` for standard output, as CSV. An existing file is replaced.
+        spec: the file's name, or ``-`` for standard output, as CSV. An existing file is replaced
+            when the first row is written, or at the end.
         columns: the names of the columns, in order.
         append: keep the rows of an existing file; a partial last line is removed.
         waits: whether rows wait for the reader of a pipe, up to ``PATIENCE_S``.
@@ -78,7 +86,11 @@ class Results:
         self._to_line = LINES[kind]
         self._header = csv_line(columns, columns) if kind == ".csv" else ""
         older = _whole_lines(spec, self._header) if self._own and append else 0
-        self._file: Optional[int] = _open(spec, older) if self._own else _stdout()
+        self._new = NewFile(spec) if self._own and not append and _is_replaceable(spec) else None
+        if self._new:  # which holds the locks
+            self._file: Optional[int] = os.open(self._new.path, APPENDS)
+        else:
+            self._file = _open(spec, older) if self._own else _stdout()
         # a file takes every write, and can be cut back to its last whole line
         self._is_file = stat.S_ISREG(os.fstat(self._file).st_mode)
         self._waiting = bytearray()  # for the reader of a pipe
@@ -117,6 +129,9 @@ class Results:
             if self._own:
                 os.close(self._file)
             self._file = None
+            self._keep()
+            if self._new:
+                self._new.close()
 
     def __enter__(self) -> "Results":
         return self
@@ -130,6 +145,8 @@ class Results:
         if self._is_file:  # which somebody may have emptied since
             self._append((line if os.fstat(self._file).st_size else self._header + line).encode())
             self.rows += bool(line)
+            if line:
+                self._keep()
         else:
             whole = (line if self._began else self._header + line).encode()
             self._flush(0.0)
@@ -140,6 +157,14 @@ class Results:
             self._waiting += whole
             self.rows += bool(line)
             self._flush(0.0)
+
+    def _keep(self) -> None:
+        """Give a new file its name; the older one is gone."""
+        try:
+            if self._new:
+                self._new.keep()
+        except OSError as error:
+            raise BadOutput(why_not(self.name, error, self.rows)) from None
 
     def _append(self, data: bytes) -> None:
         """Write to the end of the file, or leave it as it was and raise ``BadOutput``."""
@@ -207,13 +232,20 @@ def _whole_lines(path: str, header: str) -> int:
         raise BadOutput(why_not(path, error)) from None
 
 
+def _is_replaceable(path: str) -> bool:
+    """Whether a new file can take the place of a path: no pipe, and a folder to write to."""
+    check_folder(path)
+    real = os.path.realpath(path)
+    is_file = os.path.isfile(real) or not os.path.exists(real)
+    return is_file and os.access(os.path.dirname(real), os.W_OK)
+
+
 def _open(path: str, older: int = 0) -> int:
     """File descriptor of a file that keeps its first bytes, or of a pipe that somebody reads."""
     check_folder(path)
     # O_NONBLOCK: without it, opening a pipe that nobody reads would wait for ever
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK | os.O_CLOEXEC
     try:
-        file = os.open(path, flags, 0o666)
+        file = os.open(path, APPENDS | os.O_CREAT | os.O_NONBLOCK, 0o666)
     except OSError as error:
         raise BadOutput(why_not(path, error)) from None
     try:

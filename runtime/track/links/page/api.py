@@ -113,7 +113,8 @@ class Api:
     async def table(self, request: Any) -> Any:
         """Return the file of ``--results`` so far, or the stored rows if there is no file."""
         path = self._options.results or ""
-        if path.lower().endswith(".csv") and os.path.isfile(path):
+        # before its first row the file is that of an earlier run
+        if self._controller.rows and path.lower().endswith(".csv") and os.path.isfile(path):
             return web.FileResponse(path, headers=_as_file(os.path.basename(path)))
         loop = asyncio.get_event_loop()  # which goes on meanwhile: seconds on a small board
         text = await loop.run_in_executor(None, self._table)

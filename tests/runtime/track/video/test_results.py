@@ -288,6 +288,19 @@ def test_a_read_only_file_system_is_said(tmp_path):
             Results(str(disk / "a.csv"))
 
 
+def test_an_older_file_stays_until_the_first_row_of_the_new_one(tmp_path):
+    path = tmp_path / "rows.csv"
+    path.write_text("old\n")
+    with Results(path) as results:
+        assert path.read_text() == "old\n"
+        results.write((0, 0.0, 1, 2, 3, 4, 0.5))
+        assert path.read_text().count("\n") == 2 and "old" not in path.read_text()
+    with Results(path):
+        pass
+    assert path.read_text().count("\n") == 1  # a run without rows says so
+    assert [each.name for each in tmp_path.iterdir()] == ["rows.csv"]
+
+
 @pytest.mark.parametrize("ending", ["csv", "jsonl", "txt"])
 def test_two_runs_cannot_write_the_same_results(tmp_path, ending):
     path = tmp_path / ("a." + ending)

@@ -76,6 +76,15 @@ def print_cameras() -> int:
 
 def run(options: argparse.Namespace) -> int:
     """Track through a whole source; returns the exit code."""
+    with StopRequest() as stop:
+        try:
+            return run_until(options, stop)
+        except KeyboardInterrupt:  # before the first frame
+            return stop.exit_code or 130
+
+
+def run_until(options: argparse.Namespace, stop: "StopRequest") -> int:
+    """The same, with the request that ends it."""
     check_boxes(options)
     check_detector(options)
     check_outputs(options)
@@ -94,9 +103,8 @@ def run(options: argparse.Namespace) -> int:
         if finder:
             cleanup.callback(finder.close)
             tracks = finder.first(frame, tracks)
-        with StopRequest() as stop, Outputs(
-            options, targets, source, stop, frame, detector
-        ) as outputs:
+        stop.begin()
+        with Outputs(options, targets, source, stop, frame, detector) as outputs:
             with Progress(source, options) as bar:
                 first = Taken(frame, source.given - 1, source.time_s, 0.0, source.captured_s)
                 outputs.write(first, tracks)
@@ -141,6 +149,8 @@ def open_input(
 class StopRequest:
     """Ctrl-C, SIGTERM, SIGHUP or SIGQUIT asks the loop to end; a second one ends the program.
 
+    Until ``begin`` the first one raises KeyboardInterrupt. A library that is being loaded may take
+    that for a fault of its own, so ``begin`` raises it again.
     A thread waits for the second one, and ends the process within ``LAST_S`` whatever hangs.
 
     Attributes:
@@ -154,6 +164,13 @@ class StopRequest:
         self.requested = False
         self.exit_code = 0
         self._handlers: Dict[int, Any] = {}
+        self._is_loading = True
+
+    def begin(self) -> None:
+        """The loop begins, which looks at ``requested``; raises KeyboardInterrupt if it is set."""
+        self._is_loading = False
+        if self.requested:
+            raise KeyboardInterrupt
 
     def __enter__(self) -> "StopRequest":
         came, self._told = os.pipe()
@@ -168,6 +185,8 @@ class StopRequest:
     def _request(self, number: int, _: Optional[FrameType]) -> None:
         self.requested = True
         self.exit_code = 128 + number
+        if self._is_loading:
+            raise KeyboardInterrupt
 
     def _watch(self, came: int) -> None:
         """The thread: end the process a moment after the second signal, unless it ends itself."""

@@ -342,6 +342,26 @@ def test_a_broken_engine_gives_way_to_the_next(world, tmp_path):
     assert "onnxruntime" in done.stderr
 
 
+TAKES_IT = """
+import os, signal, time
+try:
+    os.kill(os.getpid(), signal.{})
+    time.sleep(5)
+except KeyboardInterrupt:
+    raise ImportError("it was interrupted")
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_signal_that_a_library_takes_for_its_own_fault_ends_the_run(world, tmp_path, name):
+    pytest.importorskip("openvino")
+    (tmp_path / "openvino.py").write_text(TAKES_IT.format(name))
+    rows, environment = tmp_path / "rows.csv", dict(os.environ, PYTHONPATH=str(tmp_path))
+    done = on_film(world, "film.avi", "--results", rows, env=environment)
+    assert done.returncode == 128 + getattr(signal, name) and not done.stderr
+    assert not rows.exists()
+
+
 def test_broken_engines_are_one_sentence(world, tmp_path):
     environment = _broken(tmp_path, "openvino", "onnxruntime")
     for engine in ("auto", "onnxruntime"):
@@ -371,6 +391,7 @@ HANGS = """
 import sys, threading
 from hotpath.runtime.track.__main__ import StopRequest
 with StopRequest() as stop:
+    stop.begin()
     print("ready", flush=True)
     lock = threading.Lock()
     lock.acquire()

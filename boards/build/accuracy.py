@@ -1,6 +1,6 @@
 """Measure what a converted network loses: its one-step overlap beside the network's own in fp32.
 
-    python -m hotpath.boards.build.accuracy raspberry_pi5 --precision int8 --clips DIR DIR
+    python -m hotpath.boards.build.accuracy raspberry_pi5 --precision fp16 --clips DIR DIR
 
 The bundle is built and run here. The pairs of crops are those of
 ``hotpath.calib.one_step_overlap``. Each folder of clips gets a line.
@@ -48,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     cli.add_argument("board", help="whose engine runs here, such as ncnn")
     cli.add_argument("--network", default=DEFAULT_NETWORK, metavar="NAME|FILE.toml")
     cli.add_argument("--networks-dir", metavar="DIR")
-    cli.add_argument("--precision", choices=PRECISIONS, default="int8")
+    cli.add_argument("--precision", choices=PRECISIONS, default="fp16")
     cli.add_argument("--clips", nargs="+", required=True, metavar="DIR", type=pathlib.Path)
     cli.add_argument(
         "--frames", type=int, default=FRAMES, help="of each clip (default: %(default)s)"

@@ -9,7 +9,7 @@ from typing import Any, Dict, Set
 from hotpath.kernels.commands import make
 from hotpath.runtime.engines.base import Setup
 from hotpath.runtime.engines.converted import ConvertedEngine, Model
-from hotpath.runtime.errors import BadNetwork
+from hotpath.runtime.errors import BadBundle, BadNetwork
 
 
 class Engine(ConvertedEngine):
@@ -22,6 +22,13 @@ class Engine(ConvertedEngine):
 
     def __init__(self, setup: Setup) -> None:
         self._library = importlib.import_module("ncnn")
+        bundle = self.bundle_of(setup)
+        if bundle.precision == "int8":  # version 0.3 made such bundles
+            raise BadBundle(
+                "{} is INT8, which ncnn no longer runs; build one with `{}`".format(
+                    bundle.folder, make("engine", BOARD="…", ENGINE="ncnn", PRECISION="fp32")
+                )
+            )
         super().__init__(setup)
 
     def bind(self, model: Any, threads: int) -> Any:
@@ -84,4 +91,3 @@ def _set_options(options: Any, threads: int, precision: str) -> None:
     options.use_vulkan_compute = False
     options.use_fp16_packed = options.use_fp16_storage = options.use_fp16_arithmetic = half
     options.use_bf16_storage = options.use_bf16_packed = False
-    options.use_int8_inference = precision == "int8"

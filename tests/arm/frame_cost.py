@@ -63,7 +63,7 @@ def main(words=None):
     frames = same_boxes.first_frames(same_boxes.CLIP, 1 + WARM_UP + COUNTED)
     with tempfile.TemporaryDirectory(dir=str(HOME)) as folder:
         path = same_boxes.save(folder, "frames", frames, same_boxes.FACE)
-        cases = itertools.product(options.networks, same_boxes.PRECISIONS, same_boxes.ENGINES)
+        cases = same_boxes.cases(options.networks)
         for (network, precision, engine), core in itertools.product(cases, SAME):
             load = same_boxes.arguments(
                 network, precision, engine, options.networks_dir, options.int8_dir

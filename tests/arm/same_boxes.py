@@ -85,7 +85,7 @@ def main(words=None):
         names = [path.stem for path in paths]
         print(f"{FRAMES} frames of each clip, {machine.cores[0]}\n")
         print(HEAD.format(" | ".join(names)) + "\n" + "|---" * (len(names) + 4) + "|", flush=True)
-        for case in itertools.product(options.networks, PRECISIONS, ENGINES):
+        for case in cases(options.networks):
             known = kept / "{}-{}-{}.json".format(*case)
             if not (options.resume and known.is_file()):
                 load = arguments(*case, options.networks_dir, options.int8_dir)
@@ -108,19 +108,23 @@ def network_options(cli):
     return cli
 
 
+def cases(networks):
+    """The (network, precision, engine) that exist: ncnn has no INT8."""
+    every = itertools.product(networks, PRECISIONS, ENGINES)
+    return [case for case in every if case[1:] != ("int8", "ncnn")]
+
+
 def arguments(network, precision, engine, networks_dir=None, int8_dir=None):
     """The arguments of ``hotpath.runtime.load_tracker``; an engine that needs a bundle gets a
     new one."""
     folder = str(networks_dir) if networks_dir else None
     if engine == "ncnn":
-        table = (int8_dir or ROOT) / f"{network}-ranges.json"
         order = Order(
             load_board(BOARD),
             load_network(network),
             precision,
             HOME / "bundles",
             folder,
-            table if precision == "int8" and table.is_file() else None,
         )
         made = build_of(order.board, engine)(order, lambda text: None)
         return {"bundle": str(made.folder), "board": BOARD}

@@ -1,4 +1,4 @@
-"""Build for ncnn: pnnx converts the two graphs, and INT8 takes the network's table of ranges.
+"""Build for ncnn: pnnx converts the two graphs, in fp32 or fp16.
 
 This runs on a computer; the bundle is then copied to the board or into an app.
 """
@@ -8,7 +8,7 @@ import pathlib
 import shutil
 from typing import Callable, Dict
 
-from hotpath.boards.build.engines import converted, ncnn_int8
+from hotpath.boards.build.engines import converted
 from hotpath.boards.build.order import Order
 from hotpath.boards.errors import BuildFailed
 from hotpath.kernels.commands import make
@@ -21,17 +21,18 @@ def build(order: Order, say: Callable[[str], None]) -> bundle.Bundle:
     """Build the bundle.
 
     Raises:
-        BuildFailed: there is no pnnx or no onnx, pnnx can't convert the network, or there is no
-            table of ranges for INT8.
+        BuildFailed: there is no pnnx or no onnx, pnnx can't convert the network, or the precision
+            is INT8.
     """
+    if order.precision == "int8":
+        raise BuildFailed(
+            f"ncnn computes in fp32 and fp16; run `{order.command('fp32')}`, or add "
+            "ENGINE=onnxruntime for INT8"
+        )
     program = _converter(order)
 
     def convert(part: converted.Part) -> Dict[str, str]:
-        files = _convert(program, part, order.precision)
-        if part.table is not None:
-            names = ncnn_int8.quantise(part.folder, part.name, part.model, part.table)
-            say(f"{part.name}: {len(names)} convolutions in INT8")
-        return files
+        return _convert(program, part, order.precision)
 
     return converted.build(order, _version(), convert)
 

@@ -57,6 +57,7 @@ def wheel(tmp_path_factory):
 def test_all_files_are_in_one_package_and_import_each_other_from_there(wheel):
     names = sorted(path.name for path in wheel.iterdir() if path.suffix != ".dist-info")
     assert names == ["hotpath"]
+    assert (wheel / "hotpath" / "py.typed").exists()
     assert (wheel / "hotpath/runtime/track/links/page/static/index.html").exists()
     assert (wheel / "hotpath" / "kernels" / "hotpath.h").exists()
     networks = wheel / "hotpath" / "runtime" / "networks"
@@ -91,6 +92,39 @@ def test_the_wheel_and_the_checkout_have_the_same_names(wheel, tmp_path):
         words = [sys.executable, "-m", "hotpath", "track", "--version"]
         code, told = run(words, place)
         assert code == 0 and told == f"hotpath-tracker {hotpath.__version__}\n", told
+
+
+USER = """
+import numpy
+from hotpath import HotpathError, draw, load_targets, load_tracker
+
+def follow(frame: numpy.ndarray) -> None:
+    try:
+        with load_tracker() as tracker:
+            tracker.init(frame, (1, 2, 30, 40))
+            track = tracker.update(frame)
+            print(track.box.xyxy, draw(frame, track).shape, load_targets())
+            track.box.nonsense
+    except HotpathError as error:
+        print(error)
+"""
+
+
+def test_mypy_checks_the_programs_of_users_and_the_examples(wheel, tmp_path):
+    pytest.importorskip("mypy")
+    python = tmp_path / "venv" / "bin" / "python"
+    venv = [sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv"]
+    assert run(venv, tmp_path)[0] == 0
+    (site,) = (tmp_path / "venv" / "lib").glob("python*/site-packages")
+    (site / "hotpath").symlink_to(wheel / "hotpath")
+    (site / "libraries.pth").write_text(os.path.dirname(os.path.dirname(pytest.__file__)))
+    mypy = [sys.executable, "-m", "mypy", "--python-executable", python]
+    (tmp_path / "user.py").write_text(USER)
+    done, told = run([*mypy, "--strict", "user.py"], tmp_path)
+    assert done == 1 and "nonsense" in told and "Found 1 error" in told, told
+    examples = sorted((ROOT / "docs" / "examples").glob("*.py"))
+    done, told = run([*mypy, "--ignore-missing-imports", *examples], tmp_path)
+    assert examples and done == 0, told
 
 
 def test_the_help_of_a_wheel_names_its_modules(wheel, tmp_path):

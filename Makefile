@@ -78,7 +78,7 @@ setup: $(SETUP) ## .venv with what tracking needs, and the C++ kernels; ALSO=dev
 $(WHICH)-base: pyproject.toml constraints.txt setup.py
 	@if [ -z "$$PYTHON" ]; then \
 	  echo 'Python 3.10 or newer is needed; name one: make setup PYTHON=/path/to/python3' >&2; exit 2; fi
-	@echo "Setting up $(VENV) with $$PYTHON (450 MB on disk, once)"
+	@echo "Setting up $(VENV) with $$PYTHON (600 MB on disk, once)"
 	@"$$PYTHON" -m venv $(if $(wildcard $(WHICH)-*),,--clear) $(VENV)
 	@$(PY) $(RUN_PIP) -e .
 	@$(PY) -m hotpath.kernels.cpu

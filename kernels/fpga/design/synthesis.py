@@ -93,12 +93,15 @@ def script(board: str) -> List[str]:
     ]
 
 
-def run(commands: Sequence[str], results: Sequence[str]) -> List[Any]:
+def run(
+    commands: Sequence[str], results: Sequence[str], more: Sequence[pathlib.Path] = ()
+) -> List[Any]:
     """Run yosys in a copy of the RTL.
 
     Args:
         commands: list of yosys's commands.
         results: names of the JSON files that they write.
+        more: other files that they read. Yosys sees no other folder below /tmp.
 
     Returns:
         list of the contents of the JSON files.
@@ -110,7 +113,7 @@ def run(commands: Sequence[str], results: Sequence[str]) -> List[Any]:
     command = [sys.executable, "-c", code, "-q", "-l", "log.txt", "run.ys"]
     with tempfile.TemporaryDirectory() as temporary:
         folder = pathlib.Path(temporary)
-        for path in sources():
+        for path in [*sources(), *more]:
             (folder / path.name).write_bytes(path.read_bytes())
         (folder / "run.ys").write_text("\n".join(commands) + "\n", encoding="utf-8")
         done = subprocess.run(

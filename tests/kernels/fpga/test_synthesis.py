@@ -23,13 +23,13 @@ pytestmark = [
 
 def prove_fifo(registered, steps, changes=()):
     """Run yosys; raises ``NoSynthesis`` where the FIFO differs from its plain form."""
-    files = f"{REFERENCE}/plain_fifo.sv {REFERENCE}/fifo_miter.sv hp_fifo.sv"
-    commands = ["read_verilog -sv -I . " + files]
+    files = [REFERENCE / "plain_fifo.sv", REFERENCE / "fifo_miter.sv"]
+    commands = ["read_verilog -sv -I . plain_fifo.sv fifo_miter.sv hp_fifo.sv"]
     commands += [f"chparam -set OUTPUT_REGISTER {registered} fifo_miter"]
     commands += ["hierarchy -top fifo_miter", *FLATTENED, *changes, "dffunmap", "opt_clean"]
     proof = "sat -verify -prove differs 0 -prove-skip 2 -set-at 1 rst 1 -set-at 2 rst 0 "
     proof += f"-set-def-inputs -ignore_unknown_cells -seq {steps}"
-    synthesis.run(commands + [proof], [])
+    synthesis.run(commands + [proof], [], files)
 
 
 # a FIFO of 4 entries fills and empties in 13 cycles, and wraps around in 18

@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import os
+import tempfile
 from typing import Sequence
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -25,6 +26,20 @@ def is_ours(path: str) -> bool:
         return os.stat(path).st_uid in (0, os.getuid(), os.stat(HERE).st_uid)
     except OSError:
         return False
+
+
+def write(path: str, data: bytes) -> None:
+    """Write a file whole: beside it, to the disk, and then in its place; raises ``OSError``."""
+    descriptor, beside = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".")
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    except BaseException:
+        os.unlink(beside)
+        raise
 
 
 def make(folder: str) -> None:

@@ -10,6 +10,7 @@ import importlib
 import os
 import platform
 import sys
+import threading
 from typing import Any, Callable, Dict, Iterator, Optional, Union
 
 from hotpath.kernels.commands import make
@@ -26,6 +27,7 @@ MOST_WITHOUT_AMX = "AVX512_CORE_FP16"
 CPU_INFO = "/proc/cpuinfo"
 LINE = 64  # bytes
 TELEMETRY = "openvino_telemetry"  # the package that sends events
+LOADING = threading.RLock()  # what a load changes belongs to the process
 
 
 class Engine(CpuEngine):
@@ -85,15 +87,17 @@ def load_library() -> Any:
     import. Before 2023.1 the top package is empty.
     """
     modules: Dict[str, Any] = sys.modules
-    known = modules.get(TELEMETRY)
-    modules[TELEMETRY] = None
-    try:
-        library = importlib.import_module("openvino")
-        return library if "Core" in dir(library) else importlib.import_module("openvino.runtime")
-    finally:
-        del modules[TELEMETRY]
-        if known is not None:
-            modules[TELEMETRY] = known
+    with LOADING:
+        known = modules.get(TELEMETRY)
+        modules[TELEMETRY] = None
+        try:
+            library = importlib.import_module("openvino")
+            has_all = "Core" in dir(library)
+            return library if has_all else importlib.import_module("openvino.runtime")
+        finally:
+            del modules[TELEMETRY]
+            if known is not None:
+                modules[TELEMETRY] = known
 
 
 def compile_on_cpu(library: Any, model: Union[bytes, str], threads: int, **more: Any) -> Any:
@@ -113,7 +117,7 @@ def compile_on_cpu(library: Any, model: Union[bytes, str], threads: int, **more:
     Raises:
         RuntimeError: OpenVINO can't load the model.
     """
-    with without_amx():
+    with LOADING, without_amx():
         core = library.Core()
         settings = dict(settings_of(core, threads), **more)
         return core.compile_model(core.read_model(model), "CPU", settings)

@@ -83,6 +83,8 @@ class Link:
     def check(self) -> None:
         """Raise ``BrokenLink`` where a thread ended by a fault."""
         for thread in self.threads:
+            if isinstance(thread.error, HotpathError):  # which says itself what to do
+                raise thread.error
             if thread.error is not None:
                 error, place = thread.error, traceback.extract_tb(thread.error.__traceback__)[-1]
                 raise BrokenLink(

@@ -40,6 +40,7 @@ TRACKS = (m.CMD_CAMERA_TRACK_POINT, m.CMD_CAMERA_TRACK_RECTANGLE, m.CMD_CAMERA_S
 SMALLEST_SIDE = 0.002  # of a rectangle, share of the frame
 SHORTEST_S, LONGEST_S = 0.01, 2147.0  # intervals of messages; int32 holds their microseconds
 STALE_S = 0.5  # without a new frame, a message about the old one is sent again after this time
+NEW_S = 6.0  # a run that began so lately gives way to another one with its ids
 CLOCK_MODULUS_MS = 1 << 24  # of a time in a command: a float holds whole numbers exactly below it
 
 
@@ -64,6 +65,7 @@ class Camera:
         self.run, self._geo, self._link_delay_s = run, geo, link_delay_s
         self._schedule = _Schedule()
         self._heartbeat_at = 0.0
+        self._began_s: Optional[float] = None
         self._pending: OrderedDict[Key, _Pending] = OrderedDict()
         # command -> (parameters, result, time of the answer)
         self._answered: OrderedDict[Key, Tuple[Parameters, int, float]] = OrderedDict()
@@ -108,7 +110,7 @@ class Camera:
         out = self._settle(now)
         if now >= self._heartbeat_at:
             self._heartbeat_at = now + HEARTBEAT_S
-            out.append(reports.heartbeat(self.identity.kind))
+            out.append(reports.heartbeat(self.identity.kind, self._mark(now)))
         view = self.run.view
         for number in self._schedule.due(now):
             if number == m.CAMERA_TRACKING_IMAGE_STATUS:
@@ -119,6 +121,11 @@ class Camera:
             self._schedule.sent(number, now)
             out.extend(self._message(number, now) or ())
         return out
+
+    def _mark(self, now: float) -> int:
+        """The mark of this run; its highest bit says that the run is no longer new."""
+        self._began_s = now if self._began_s is None else self._began_s
+        return self.identity.mark | (m.SETTLED if now - self._began_s >= NEW_S else 0)
 
     # commands
 

@@ -61,6 +61,7 @@ COMPONENT_AUTOPILOT = 1
 TYPE_ONBOARD_CONTROLLER, TYPE_CAMERA = 18, 30  # MAV_TYPE
 AUTOPILOT_INVALID = 8  # MAV_AUTOPILOT: not an autopilot
 STATE_ACTIVE = 4  # MAV_STATE
+SETTLED = 1 << 31  # our own, in custom_mode: the camera runs for some time
 
 # GIMBAL_MANAGER_FLAGS and GIMBAL_DEVICE_FLAGS, which share their values
 GIMBAL_ROLL_LOCK = 4

@@ -10,9 +10,13 @@ sender out.
 
 import hashlib
 import hmac
+import json
+import os
 import struct
 from collections import OrderedDict
-from typing import Any, Dict, FrozenSet, List, Optional, Tuple
+from typing import Any, Callable, Dict, FrozenSet, List, Mapping, Optional, Tuple
+
+from hotpath.kernels import cache
 
 V1, V2 = 0xFE, 0xFD  # first byte of a packet of MAVLink 1 and 2
 SIGNED = 1  # bit of the incompatibility flags
@@ -22,6 +26,8 @@ BUFFER_BYTES = 4096  # most bytes of one sender that wait for the rest of their 
 STREAMS = 64  # most streams of signed packets, and most senders, that are remembered
 SECONDS_BEFORE_2015 = 1420070400  # signatures count 10 microseconds from 2015-01-01
 TICKS_PER_S = 100000
+AHEAD_S = 5.0  # by which the disk is ahead of the packets
+OURS = "sent"  # the stream of our own packets
 OLDEST_S = 60.0  # the first packet of a stream may be this far behind our clock
 
 
@@ -73,16 +79,92 @@ def sender(packet: bytes) -> Tuple[int, int]:
     return (packet[3], packet[4]) if packet[0] == V1 else (packet[5], packet[6])
 
 
+class Ledger:
+    """Keeps the newest time stamps of signatures on disk, so that a restart forgets none.
+
+    It writes ahead by ``AHEAD_S``: what a run that is killed has accepted is never accepted again.
+
+    Args:
+        key: the key of the signatures; each has its file.
+        folder: where the file is; None: nothing is kept.
+        say: is told that the file can't be used.
+    """
+
+    def __init__(
+        self, key: bytes, folder: Optional[str] = None, say: Optional[Callable[[str], None]] = None
+    ) -> None:
+        self._say, self._path = say, ""
+        self._kept: Dict[str, int] = {}  # stream -> time stamp that is on the disk
+        if folder is None:
+            return
+        self._path = os.path.join(folder, hashlib.sha256(b"ledger" + key).hexdigest()[:16])
+        try:
+            cache.make(folder)
+            if os.path.exists(self._path):
+                with open(self._path) as file:
+                    self._kept = {str(k): int(v) for k, v in json.load(file).items()}
+        except (OSError, ValueError, AttributeError) as error:
+            self._fail(error)
+
+    def last(self, stream: str) -> Optional[int]:
+        """The newest time stamp of a stream; None if it is not known."""
+        return self._kept.get(stream)
+
+    @property
+    def newest(self) -> int:
+        """The newest of all."""
+        return max(self._kept.values(), default=0)
+
+    def note(self, stream: str, ticks: int, ahead_s: float = AHEAD_S) -> None:
+        """Keep a time stamp, if the file does not hold a newer one."""
+        if ticks > self._kept.get(stream, -1):
+            self.write({stream: ticks + int(ahead_s * TICKS_PER_S)})
+
+    def write(self, stamps: Mapping[str, int]) -> None:
+        """Write time stamps at once."""
+        self._kept.update(stamps)
+        while len(self._kept) > 2 * STREAMS:
+            del self._kept[min(self._kept, key=self._kept.__getitem__)]
+        if self._path:
+            try:
+                cache.write(self._path, json.dumps(self._kept).encode())
+            except OSError as error:
+                self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        if self._say is not None:
+            self._say(
+                f"--mavlink-key: {self._path} can't be used ({error}), so a recorded command may "
+                "be accepted after a restart; let Hotpath write there"
+            )
+        self._path = ""
+
+
 class Signatures:
     """Checks signatures of MAVLink 2 (mavlink.io/en/guide/message_signing.html).
 
     Args:
         key: 32 bytes that both sides know.
+        ledger: keeps time stamps; None: in memory.
     """
 
-    def __init__(self, key: bytes) -> None:
-        self._key = key
+    def __init__(self, key: bytes, ledger: Optional[Ledger] = None) -> None:
+        self._key, self._ledger = key, ledger or Ledger(key)
+        self._oldest = self._ledger.newest - int(OLDEST_S * TICKS_PER_S)
         self._last: OrderedDict[Tuple[int, ...], int] = OrderedDict()
+        self._sent = self._ledger.last(OURS) or 0
+
+    def sent(self, ticks: int) -> int:
+        """The time stamp of a packet of ours: the clock's, but it only grows."""
+        self._sent = max(self._sent + 1, ticks)
+        self._ledger.note(OURS, self._sent, OLDEST_S)
+        return self._sent
+
+    def close(self) -> None:
+        """Write the time stamps as they are, without the margin."""
+        stamps = {repr(stream): ticks for stream, ticks in self._last.items()}
+        if stamps or self._sent:
+            self._ledger.write(dict(stamps, **{OURS: self._sent}))
 
     def good(self, packet: bytes, unix_s: float) -> bool:
         """Whether a packet is signed with the key and newer than the last one of its stream."""
@@ -94,12 +176,14 @@ class Signatures:
         low, high = struct.unpack("<IH", packet[-12:-6])
         ticks = low | high << 32
         stream = (packet[-13],) + sender(packet)
-        if stream in self._last:
-            if ticks <= self._last[stream]:
+        last = self._last.get(stream, self._ledger.last(repr(stream)))
+        if last is not None:
+            if ticks <= last:
                 return False  # somebody recorded the packet and sends it again
-        elif ticks < ticks_at(unix_s - OLDEST_S):
+        elif ticks < max(ticks_at(unix_s - OLDEST_S), self._oldest):
             return False
         self._last[stream] = ticks
+        self._ledger.note(repr(stream), ticks)
         self._last.move_to_end(stream)
         while len(self._last) > STREAMS:
             self._last.popitem(last=False)

@@ -42,6 +42,7 @@ class Identity(NamedTuple):
         streams: the picture streams.
         folder: where files are written; its free space is reported. None: nowhere.
         kind: MAV_TYPE of the heartbeat, ``numbers.TYPE_CAMERA`` or ``TYPE_ONBOARD_CONTROLLER``.
+        mark: random number of this run, by which it knows its own heartbeats again.
     """
 
     system: int
@@ -51,6 +52,7 @@ class Identity(NamedTuple):
     streams: Sequence[Stream]
     folder: Optional[str]
     kind: int = m.TYPE_CAMERA
+    mark: int = 0
 
 
 OLD_REQUESTS = {  # commands that ask for one kind of message; REQUEST_MESSAGE replaced them
@@ -88,10 +90,11 @@ def status_text(text: str) -> Outgoing:
     return "STATUSTEXT", {"severity": m.SEVERITY_WARNING, "text": words}
 
 
-def heartbeat(kind: int = m.TYPE_CAMERA) -> Outgoing:
-    """HEARTBEAT of a component of that MAV_TYPE."""
+def heartbeat(kind: int = m.TYPE_CAMERA, mark: int = 0) -> Outgoing:
+    """HEARTBEAT of a component of that MAV_TYPE; ``custom_mode`` is free for a camera."""
     return "HEARTBEAT", {
         "type": kind,
+        "custom_mode": mark,
         "autopilot": m.AUTOPILOT_INVALID,
         "system_status": m.STATE_ACTIVE,
         "mavlink_version": 3,

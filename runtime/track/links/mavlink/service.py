@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import secrets
 import select
 import socket
 import threading
@@ -11,6 +12,7 @@ from typing import Any, Callable, Deque, List, Optional
 
 import numpy as np
 
+from hotpath.kernels import cache
 from hotpath.kernels.commands import counted, why_unread
 from hotpath.runtime.errors import BadOutput
 from hotpath.runtime.track.links import steering
@@ -20,7 +22,7 @@ from hotpath.runtime.track.links.gimbal.control import Control
 from hotpath.runtime.track.links.gimbal.settings import load_settings
 from hotpath.runtime.track.links.mavlink import numbers as m
 from hotpath.runtime.track.links.mavlink import packets
-from hotpath.runtime.track.links.mavlink.camera import Camera
+from hotpath.runtime.track.links.mavlink.camera import NEW_S, Camera
 from hotpath.runtime.track.links.mavlink.codec import Codec
 from hotpath.runtime.track.links.mavlink.geo import Geo
 from hotpath.runtime.track.links.mavlink.gimbal_manager import GimbalManager
@@ -36,10 +38,12 @@ from hotpath.runtime.track.links.mavlink.transport import (
 from hotpath.runtime.types import TrackedFrame
 
 KEY_BYTES = 32
+LEDGERS = os.path.join(cache.USERS, "mavlink")
 WAIT_S = 0.05  # longest pause between two looks at what is due
 # HEARTBEAT, ATTITUDE and GLOBAL_POSITION_INT of the vehicle, COMMAND_INT, COMMAND_LONG, COMMAND_ACK
 # of the gimbal manager, TIMESYNC, gimbal manager and device
 WANTED = frozenset((0, 30, 33, 75, 76, 77, 111, 280, 281, 285))
+LISTEN_S = 2.5  # for as long it steers nothing, since another one may
 LATENCIES = 20000  # most that are kept for the summary
 
 
@@ -55,6 +59,7 @@ class Service(Link):
         key: 32 bytes that packets must be signed with, or None.
         rate: most packets a second from one sender.
         say: function of one line of text for the user.
+        ledger: folder that keeps the time stamps of signatures; None: they are kept in memory.
 
     Attributes:
         failures: messages that could not be answered or encoded; 0 unless there is a bug.
@@ -73,12 +78,16 @@ class Service(Link):
         key: Optional[bytes] = None,
         rate: float = 200.0,
         say: Callable[[str], None] = lambda text: None,
+        ledger: Optional[str] = None,
     ) -> None:
         self.transport, self.camera, self._say = transport, camera, say
         self.failures = self.heard = self.sent = 0
         self.last_failure: Optional[Exception] = None
         self._codec, self._geo, self._gimbal = codec, geo, gimbal
-        signatures = packets.Signatures(key) if key is not None else None
+        signatures = None
+        if key is not None:
+            signatures = packets.Signatures(key, packets.Ledger(key, ledger, say))
+        self._signatures = signatures
         self._gate = packets.Gate(WANTED, signatures, rate)
         self.refused = self._gate.counts
         self._splitters: OrderedDict[Optional[Address], packets.Splitter] = OrderedDict()
@@ -87,6 +96,8 @@ class Service(Link):
         self._wake_in, self._wake_out = socket.socketpair()
         self._wake_in.setblocking(False)
         self._wake_out.setblocking(False)
+        self._began_s = time.monotonic()
+        self._foreign = 0  # heartbeats of another run with our ids
         self._closing = threading.Event()
         self.threads = (LinkThread("mavlink", self._run),)
 
@@ -124,6 +135,8 @@ class Service(Link):
         self._closing.set()
         if self.threads[0].is_alive():
             self.threads[0].join(2.0)
+        if self._signatures:
+            self._signatures.close()
         self.transport.close()
         self._wake_in.close()
         self._wake_out.close()
@@ -158,7 +171,7 @@ class Service(Link):
                 out += self.take(peer, data, now)
             fresh = view if view is not shown else None
             shown = view
-            if self._gimbal:
+            if self._gimbal and now - self._began_s > LISTEN_S:
                 out += self._gimbal.frame(fresh, now) if fresh else self._gimbal.tick(now)
             out += self.camera.tick(now)
             self._send(out)
@@ -213,6 +226,8 @@ class Service(Link):
         """What a function gives for one message; nothing if it fails, which is counted."""
         try:
             return function(*given)
+        except BadOutput:
+            raise
         except Exception as error:  # no message may end the run
             self.failures += 1
             self.last_failure = error
@@ -221,6 +236,8 @@ class Service(Link):
     def _answers(self, message: Message, now: float) -> List[Outgoing]:
         me = self.camera.identity
         if (message.system, message.component) == (me.system, me.component):
+            if message.name == "HEARTBEAT":
+                self._meet(message.fields["custom_mode"], now)
             return []  # our own message, which a router sent back
         if self._geo is not None and message.system == me.system:
             self._geo.receive(message, now)
@@ -228,11 +245,31 @@ class Service(Link):
             self._gimbal.receive(message, now)
         return self.camera.receive(message, now)
 
+    def _meet(self, mark: int, now: float) -> None:
+        """Another run may have our ids: the newer one ends, and leaves the gimbal to the other.
+
+        One heartbeat may still be on its way from an earlier run, so it takes two.
+        """
+        me = self.camera.identity
+        self._foreign += mark & ~m.SETTLED != me.mark
+        if self._foreign < 2 or mark & ~m.SETTLED == me.mark:
+            return
+        is_later = mark & m.SETTLED or mark < me.mark  # of two new ones the larger mark gives way
+        if is_later and now - self._began_s < NEW_S:
+            self._gimbal = None
+            raise BadOutput(
+                f"--mavlink: another run is component {me.component} of system {me.system}; end "
+                "it, or give this run another --mavlink-component"
+            )
+        if self._foreign == 2:
+            self._say(f"mavlink: another run has also begun as component {me.component}")
+
     def _send(self, out: List[Outgoing]) -> None:
         for name, fields in out:
             if name == "STATUSTEXT":
                 self._say(fields["text"].decode())
-            self._codec.renew(packets.ticks_at(time.time()))
+            ticks = packets.ticks_at(time.time())
+            self._codec.renew(self._signatures.sent(ticks) if self._signatures else ticks)
             for packet in self._guarded(self._encoded, name, fields):
                 self.transport.send(packet)
                 self.sent += 1
@@ -261,18 +298,26 @@ def open_link(context: Context) -> Service:
         link_s = settings["lost"]["link"]
         gimbal = GimbalManager(Control(settings, fov), *me, link_s, context.holds)
     kind = m.TYPE_ONBOARD_CONTROLLER if options.mavlink_type == "onboard" else m.TYPE_CAMERA
-    identity = Identity(*me, context.network, fov, streams(options), _folder(options), kind)
+    identity = Identity(
+        *me, context.network, fov, streams(options), _folder(options), kind, _mark()
+    )
     assert context.controller is not None, "MAVLink needs a Controller"
     transport = open_transport(options.mavlink, options.mavlink_allow or ())
     loop = Loop(context.controller, context.detector)
     camera = Camera(loop, identity, geo, options.link_delay)
-    service = Service(transport, Codec(*me, key), camera, geo, gimbal, key, say=context.say)
+    service = Service(
+        transport, Codec(*me, key), camera, geo, gimbal, key, say=context.say, ledger=LEDGERS
+    )
     if service.transport.fileno() is None:
         context.say(
             f"--mavlink {options.mavlink}: nothing answers there yet; it is tried again and again"
         )
     service.start()
     return service
+
+
+def _mark() -> int:
+    return 1 + secrets.randbelow(m.SETTLED - 1)
 
 
 def read_key(path: str) -> bytes:

@@ -441,6 +441,7 @@ class Serial(_Stream):
         super().__init__()
         self._device = device
         self._fd: Optional[int] = None
+        self._is_taken = False
         try:
             import termios
         except ImportError:
@@ -452,12 +453,22 @@ class Serial(_Stream):
                 "and 921600 are common"
             )
         self._ready()
+        if self._is_taken:
+            raise BadOutput(f"--mavlink {name}: another program uses this line; end it first")
 
     def _open(self) -> None:
+        import fcntl
         import termios
         import tty
 
         fd = os.open(self._device, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)  # as pyserial does
+        except OSError:
+            os.close(fd)
+            self._is_taken = True
+            raise
+        self._is_taken = False
         try:
             tty.setraw(fd, termios.TCSANOW)
             modes = termios.tcgetattr(fd)

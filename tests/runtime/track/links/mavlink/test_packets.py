@@ -96,3 +96,57 @@ def test_many_made_up_senders_take_bounded_memory():
         for component in range(0, 256, 16):
             gate.passes(packet(system=system, component=component), 0.0, NOW)
     assert len(gate._limits) <= packets.STREAMS
+
+
+def restarted(folder, told=None):
+    said = (lambda text: None) if told is None else told.append
+    return packets.Signatures(KEY, packets.Ledger(KEY, str(folder), said))
+
+
+@pytest.mark.parametrize("later_s", [0, 30, 600, -3 * 86400])  # the clock may go back
+@pytest.mark.parametrize("is_killed", [True, False])
+def test_a_recorded_packet_is_refused_after_a_restart_whatever_the_clock_says(
+    tmp_path, later_s, is_killed
+):
+    first, folder = restarted(tmp_path / "new"), tmp_path / "new"
+    recorded = [signed(packets.ticks_at(NOW + n / 10)) for n in range(100)]
+    assert all(first.good(each, NOW + n / 10) for n, each in enumerate(recorded))
+    if not is_killed:
+        first.close()
+    second = restarted(folder)
+    assert not any(second.good(each, NOW + 10 + later_s) for each in recorded)
+    fresh = NOW + 10 + (packets.AHEAD_S if is_killed else 0)
+    assert second.good(signed(packets.ticks_at(fresh)), NOW + 10)
+
+
+def test_a_stream_that_was_never_heard_can_not_be_older_than_what_was_accepted(tmp_path):
+    first = restarted(tmp_path)
+    assert first.good(signed(packets.ticks_at(NOW)), NOW)
+    other = bytearray(packet(system=7))
+    other[2] = packets.SIGNED
+    data = bytes(other) + b"\1" + struct.pack("<Q", packets.ticks_at(NOW - 86400))[:6]
+    data += hashlib.sha256(KEY + data).digest()[:6]
+    assert not restarted(tmp_path).good(data, NOW - 86400)  # the clock is a day behind
+
+
+def test_our_own_time_stamps_only_grow_over_restarts(tmp_path):
+    before = [restarted(tmp_path).sent(packets.ticks_at(NOW - n * 1000)) for n in range(5)]
+    assert before == sorted(set(before))
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b"[1]", b'{"sent": "x"}', b"\xff\xfe"])
+def test_a_damaged_ledger_is_said_and_the_link_goes_on(tmp_path, damage):
+    restarted(tmp_path).good(signed(packets.ticks_at(NOW)), NOW)
+    (path,) = tmp_path.iterdir()
+    path.write_bytes(damage)
+    told = []
+    assert restarted(tmp_path, told).good(signed(packets.ticks_at(NOW)), NOW)
+    assert len(told) == 1 and str(path) in told[0]
+
+
+def test_the_ledger_is_no_place_to_read_the_key_from(tmp_path):
+    restarted(tmp_path).good(signed(packets.ticks_at(NOW)), NOW)
+    (path,) = tmp_path.iterdir()
+    assert (
+        KEY.hex() not in path.read_text() and hashlib.sha256(KEY).hexdigest()[:8] not in path.name
+    )

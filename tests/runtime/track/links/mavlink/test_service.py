@@ -250,3 +250,29 @@ def test_after_a_stop_the_other_target_is_neither_reported_nor_steered_after(run
     run.receive(rectangle(codec))
     run.turn()
     assert len(run.targets) == 2 and run.loop.view.number not in (None, other.result())
+
+
+def beat(mark):
+    return Codec(1, 100).encode(*reports.heartbeat(30, mark))
+
+
+@pytest.mark.parametrize("mark", [0, 5, numbers.SETTLED | 5, numbers.SETTLED | 0x7FFFFFFF])
+def test_a_run_with_the_ids_of_another_one_gives_way_and_leaves_the_gimbal_alone(run, mark):
+    run.service.camera.identity = run.service.camera.identity._replace(mark=9)
+    run.gimbal.manager, run.gimbal.ours = (1, 154), True
+    run.receive(beat(9))  # our own, by a router
+    run.receive(beat(9 | numbers.SETTLED))
+    run.receive(beat(mark))  # a last one of an earlier run
+    with pytest.raises(BadOutput, match="another run .*--mavlink-component"):
+        run.receive(beat(mark))
+    run.service._leave()
+    assert run.service.transport.sent == []
+
+
+def test_the_older_run_and_the_smaller_mark_go_on(run):
+    run.service.camera.identity = run.service.camera.identity._replace(mark=9)
+    for _ in range(3):
+        run.receive(beat(10))
+    run.service._began_s -= 60
+    for mark in (3, numbers.SETTLED | 3, 0):
+        run.receive(beat(mark))

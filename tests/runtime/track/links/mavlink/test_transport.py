@@ -276,3 +276,17 @@ def test_a_port_that_is_taken_is_said():
         taken.bind(("127.0.0.1", 0))
         with pytest.raises(BadOutput, match="can't listen there"):
             open_transport(f"udpin:127.0.0.1:{taken.getsockname()[1]}")
+
+
+def test_a_serial_line_that_another_program_uses_is_refused(opened):
+    master, slave = pty.openpty()
+    try:
+        address = f"serial:{os.ttyname(slave)}:115200"
+        first = opened(address)
+        with pytest.raises(BadOutput, match="another program"):
+            open_transport(address)
+        first.close()
+        assert opened(address).fileno() is not None
+    finally:
+        os.close(master)
+        os.close(slave)

@@ -323,7 +323,8 @@ class Album:
                 nearest = np.append(nearest, KEPT)
             near = self._fine[view, nearest]
             found = np.einsum("sbc,kbc->ksb", shifted, near)
-            shows = near.any(-1)[:, None] & shifted.any(-1)[None] & counts[view]
+            shows = np.asarray(near.any(-1))[:, None] & np.asarray(shifted.any(-1))[None]
+            shows = shows & counts[view]
             count = shows.sum(-1)
             ordered = np.sort(np.where(shows, found, np.inf))
             middle = np.take_along_axis(ordered, (np.maximum(count, 1)[..., None] - 1) // 2, -1)

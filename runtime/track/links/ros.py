@@ -32,7 +32,7 @@ class RosLink(Link):
         say: function of one line of text for the user.
 
     Raises:
-        BadOutput: another address, or neither ROS nor the package cyclonedds is there.
+        BadOutput: another address, or ROS is not there.
     """
 
     def __init__(self, address: str, controller: Controller, say: Callable[[str], None]) -> None:

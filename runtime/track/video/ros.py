@@ -1,19 +1,16 @@
-"""Pictures of ROS 2: a topic of a running system, or a recorded bag. ROS is not needed.
+"""Pictures of ROS 2: a topic of a running system (by rclpy), or a recorded bag (by rosbags).
 
-Names, types and qualities of service are those of ROS 2's middleware (design.ros2.org, "Topic and
-Service name mapping to DDS", REP 2003). Messages are sensor_msgs/Image and
-sensor_msgs/CompressedImage, in CDR (OMG "DDS-XTypes" 1.3, section 7.4).
+Messages are sensor_msgs/Image and sensor_msgs/CompressedImage. A bag needs no ROS.
 """
 
 import os
 import re
-import struct
 from typing import Any, Optional, Tuple
 
 import cv2
 import numpy as np
 
-from hotpath.kernels.commands import make, needs, why_unloaded
+from hotpath.kernels.commands import needs, why_unloaded
 from hotpath.runtime.errors import BadSource, NoCamera
 from hotpath.runtime.pictures import AnyFrame, JpegFrame, PlanarFrame, decode_picture
 from hotpath.runtime.track.video.base import Log, Source, to_bgr
@@ -30,73 +27,32 @@ SAMPLES = {"mono16": "u2", "16UC1": "u2"}  # all others have bytes
 CHANNELS = {"bgr8": 3, "rgb8": 3, "8UC3": 3, "bgra8": 4, "rgba8": 4, "mono8": 1, "8UC1": 1}
 
 
-class Message:
-    """A message as it came, in CDR; its fields are read in their order.
-
-    Args:
-        data: with the four bytes before the fields, which tell the order of bytes.
-
-    Raises:
-        BadSource: it ends too early.
-    """
-
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-        self._order, self._at = "<" if data[1:2] == b"\1" else ">", 4
-
-    def number(self, kind: str) -> int:
-        """A number of one of ``struct``'s kinds."""
-        size = struct.calcsize(kind)
-        self._at += -(self._at - 4) % size
-        try:
-            (value,) = struct.unpack_from(self._order + kind, self.data, self._at)
-        except struct.error:
-            raise BadSource("a message of ROS ends too early") from None
-        self._at += size
-        return int(value)
-
-    def bytes(self) -> memoryview:
-        """A sequence of bytes, without a copy."""
-        count = self.number("I")
-        found = memoryview(self.data)[self._at : self._at + count]
-        if len(found) < count:
-            raise BadSource("a message of ROS ends too early")
-        self._at += count
-        return found
-
-    def text(self) -> str:
-        """A string."""
-        return bytes(self.bytes()[:-1]).decode("utf-8", "replace")
-
-
-def picture_in(kind: str, message: Message, planes: bool) -> Tuple[float, AnyFrame]:
+def picture_in(kind: str, message: Any, planes: bool) -> Tuple[float, AnyFrame]:
     """The stamp in seconds, and the picture in a message.
 
     Args:
         kind: ``IMAGE`` or ``COMPRESSED``.
-        message: not read yet.
+        message: of rclpy or rosbags, with the fields that ROS 2 defines.
         planes: whether the picture may be a ``Picture``.
 
     Raises:
         BadSource: an encoding that is not known, or less data than the picture needs.
     """
-    stamp_s = message.number("i") + message.number("I") * 1e-9
-    message.text()  # the frame's name
+    stamp_s = message.header.stamp.sec + message.header.stamp.nanosec * 1e-9
+    data = np.frombuffer(message.data, np.uint8)
     if kind == COMPRESSED:
-        encoding, data = message.text(), np.frombuffer(message.bytes(), np.uint8)
-        if planes and "jp" in encoding.lower():
+        if planes and "jp" in message.format.lower():
             try:
                 return stamp_s, JpegFrame(data)
             except ValueError:
                 raise BadSource("a compressed picture of ROS is damaged") from None
         picture = decode_picture(data)
         if picture is None:
-            raise BadSource(f"a compressed picture of ROS, {encoding!r}, can't be decoded")
+            text = f"a compressed picture of ROS, {message.format!r}, can't be decoded"
+            raise BadSource(text)
         return stamp_s, to_bgr(picture)
-    height, width, encoding = message.number("I"), message.number("I"), message.text()
-    swapped, step = message.number("B"), message.number("I")
-    data = np.frombuffer(message.bytes(), np.uint8)
-    frame = _picture(encoding, height, width, step, data, ">" if swapped else "<")
+    layout = message.encoding, message.height, message.width, message.step
+    frame = _picture(*layout, data, ">" if message.is_bigendian else "<")
     return stamp_s, frame if planes or isinstance(frame, np.ndarray) else frame.bgr()
 
 
@@ -156,7 +112,8 @@ class Topic:
         """
         self._stamp_s = 0.0
         bus, self._end = open_bus()
-        self._reader = self._end.reader(self._topic, bus.raw(self.kind, Message), newest=True)
+        kind = bus.CompressedImage if self.kind == COMPRESSED else bus.Image
+        self._reader = self._end.reader(self._topic, kind, newest=True)
         return self
 
     def read(self) -> Tuple[bool, Any]:
@@ -177,31 +134,22 @@ class Topic:
 
 
 def open_bus() -> Tuple[Any, Any]:
-    """What speaks to ROS here, and an open ``End`` of it.
-
-    Returns:
-        (``hotpath.runtime.track.video.ros_node`` where ROS is installed, else
-        ``hotpath.runtime.track.video.dds``; its End).
+    """Return (``hotpath.runtime.track.video.ros_node``, an open ``End`` of it).
 
     Raises:
-        NoCamera: neither can be used.
+        NoCamera: there is no ROS, or it can't be reached.
     """
-    bus: Any
     try:
-        from hotpath.runtime.track.video import ros_node as bus
-    except ImportError as no_ros:
-        try:
-            from hotpath.runtime.track.video import dds as bus
-        except ImportError as error:
-            why = why_unloaded(no_ros, "rclpy") or why_unloaded(error, "cyclonedds")
-            raise NoCamera(
-                "a topic of ROS needs ROS 2 with vision_msgs, or the package cyclonedds"
-                f"{why}; source ROS's setup.bash, or run `{make('setup', ALSO='ros')}`"
-            ) from None
+        from hotpath.runtime.track.video import ros_node
+    except ImportError as error:
+        raise NoCamera(
+            f"a topic of ROS needs ROS 2 with vision_msgs{why_unloaded(error, 'rclpy')}; source "
+            "ROS's setup.bash, and run Hotpath with the Python of ROS"
+        ) from None
     domain = os.environ.get("ROS_DOMAIN_ID") or "0"
     try:
-        return bus, bus.End(int(domain))
-    except (ValueError, bus.Failed) as error:
+        return ros_node, ros_node.End(int(domain))
+    except (ValueError, RuntimeError) as error:  # rclpy's own errors are RuntimeErrors
         raise NoCamera(f"ROS can't be reached with ROS_DOMAIN_ID={domain}: {error}") from None
 
 
@@ -227,10 +175,13 @@ class Bag(Source):
             import pathlib
 
             from rosbags.highlevel import AnyReader
+            from rosbags.typesys import Stores, get_typestore
         except ImportError as error:
             raise BadSource(needs(f"{path}: a bag", "rosbags", error, "ros")) from None
         try:
-            self._bag: Any = AnyReader([pathlib.Path(path)])
+            # bags of before ROS Iron have no definitions of their messages
+            known = get_typestore(Stores.ROS2_HUMBLE)
+            self._bag: Any = AnyReader([pathlib.Path(path)], default_typestore=known)
             self._bag.open()
         except Exception as error:  # of many kinds, where a file is damaged
             raise BadSource(f"{path}: is no bag of ROS 2 that can be read: {error!r}") from None
@@ -252,7 +203,8 @@ class Bag(Source):
         """The next frame, or None at the end; see ``Source.read``."""
         try:
             _, received_ns, data = next(self._messages)
-            stamp_s, frame = picture_in(self._kind, Message(bytes(data)), self._planes)
+            message = self._bag.deserialize(data, self._kind)
+            stamp_s, frame = picture_in(self._kind, message, self._planes)
         except StopIteration:
             return None
         except Exception as error:  # of many kinds, where a file is damaged

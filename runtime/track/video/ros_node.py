@@ -1,14 +1,13 @@
-"""Messages of ROS 2 by a node of rclpy, the library of ROS, if ROS is installed.
+"""Messages of ROS 2 by a node of rclpy, the library of ROS.
 
-It has the names of ``hotpath.runtime.track.video.dds``, which is for computers without ROS. A node
-here uses the middleware of the installation (RMW_IMPLEMENTATION) and its security rules.
+The node uses the middleware of the installation (RMW_IMPLEMENTATION) and its security rules.
 The packages are those of ROS 2 Humble and later: rclpy, sensor_msgs and vision_msgs 4.
 """
 
 import os
 import time
 from collections import deque
-from typing import Any, Callable, NamedTuple, Optional
+from typing import Any, NamedTuple, Optional
 
 import rclpy
 from builtin_interfaces.msg import Time as Time  # names that an end's user takes from here
@@ -16,7 +15,8 @@ from geometry_msgs.msg import PoseWithCovariance
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
-from sensor_msgs.msg import CompressedImage, Image
+from sensor_msgs.msg import CompressedImage as CompressedImage
+from sensor_msgs.msg import Image as Image
 from sensor_msgs.msg import RegionOfInterest as RegionOfInterest
 from std_msgs.msg import Header as Header
 from std_msgs.msg import String as String
@@ -29,15 +29,7 @@ from vision_msgs.msg import Point2D as Point2D
 from vision_msgs.msg import Pose2D as Pose2D
 
 KEPT = 10  # messages that a slow subscriber finds, as rclpy's default
-Failed = RuntimeError  # of which rclpy's own errors are
 NOWHERE = PoseWithCovariance()  # not turned, by its definition
-
-
-class _Raw(NamedTuple):
-    """The type of a message that is returned as received."""
-
-    kind: Any
-    made: Callable[[bytes], Any]
 
 
 class _Inbox(NamedTuple):
@@ -47,16 +39,11 @@ class _Inbox(NamedTuple):
     messages: Any
 
 
-def raw(kind: str, made: Callable[[bytes], Any]) -> Any:
-    """Return the type for raw messages, like ``dds.raw``."""
-    return _Raw(CompressedImage if kind.endswith("CompressedImage") else Image, made)
-
-
 class End:
-    """A node with readers and writers, with the interface of ``dds.End``.
+    """A node with readers and writers, of one domain (ROS_DOMAIN_ID).
 
     Raises:
-        Failed: the node can't be made.
+        RuntimeError: the node can't be made.
     """
 
     def __init__(self, domain: int) -> None:
@@ -74,16 +61,9 @@ class End:
         """Make a reader of a topic. With ``newest`` it keeps only each sender's newest message."""
         depth = 1 if newest else KEPT
         messages: Any = deque(maxlen=depth)
-        take, is_raw = messages.append, isinstance(kind, _Raw)
-        if is_raw:
-            kind, made = kind
-
-            def take(data: Any) -> None:
-                messages.append(made(bytes(data)))
-
         sure = ReliabilityPolicy.BEST_EFFORT if newest else ReliabilityPolicy.RELIABLE
         qos = QoSProfile(depth=depth, history=HistoryPolicy.KEEP_LAST, reliability=sure)
-        made_one = self._node.create_subscription(kind, topic, take, qos, raw=is_raw)
+        made_one = self._node.create_subscription(kind, topic, messages.append, qos)
         return _Inbox(made_one, messages)
 
     def writer(self, topic: str, kind: Any) -> Any:

@@ -8,7 +8,7 @@ import pytest
 
 from hotpath.runtime.engines import openvino
 from tests.conftest import ROOT
-from tests.support import run
+from tests.support import run, tiny
 
 INT8 = str(ROOT / "runtime" / "networks" / "int8" / "kestrel-int8.toml")
 PRIMITIVES = """
@@ -101,3 +101,36 @@ def test_the_limit_is_there_only_while_openvino_looks(tmp_path, monkeypatch, fla
     with openvino.without_amx(str(tmp_path / "cpuinfo")):
         assert os.environ.get(openvino.LIMIT) == inside
     assert os.environ.get(openvino.LIMIT) == users
+
+
+TOGETHER = """
+import sys, threading
+from hotpath.runtime import load_targets, load_tracker
+
+failed = []
+
+
+def load(function):
+    try:
+        function(network=sys.argv[1], engine="openvino").close()
+    except BaseException as error:
+        failed.append(repr(error))
+
+
+sys.setswitchinterval(1e-4)
+threads = [
+    threading.Thread(target=load, args=(one,)) for one in (load_tracker, load_targets) * 3
+]
+for each in threads:
+    each.start()
+for each in threads:
+    each.join()
+print(failed)
+"""
+
+
+def test_threads_that_load_at_once_all_get_a_tracker(tmp_path):
+    pytest.importorskip("openvino")
+    words = [sys.executable, "-c", TOGETHER, str(tiny.write_network(tmp_path))]
+    done = run(words, cwd=str(ROOT))
+    assert done.stdout.strip() == "[]", done.stdout + done.stderr

@@ -13,6 +13,9 @@ JPEG_END = b"\xff\xd9"
 _TEXT_BYTES = bytes([9, 10, 13, 27, *range(32, 127), *range(128, 256)])
 
 
+MOST_EMPTY = 1000  # boxes of an MP4 file without content; no writer makes so many
+
+
 def looks_like_text(path: str) -> bool:
     """Whether the file starts as plain text: FFmpeg would draw it like a terminal.
 
@@ -79,9 +82,9 @@ def mp4_boxes(path: str) -> Iterator[Tuple[bytes, int, int]]:
         ``(kind, start, end)``: four bytes and two positions. If a file is cut off, its last box
         ends beyond the end of the file, or bytes follow that are no box.
     """
-    size, position = os.path.getsize(path), 0
+    size, position, empty = os.path.getsize(path), 0, 0
     with open(path, "rb", buffering=0) as file:
-        while position + 8 <= size:
+        while position + 8 <= size and empty < MOST_EMPTY:
             file.seek(position)
             header = file.read(16)
             length, kind = struct.unpack(">I4s", header[:8])
@@ -91,6 +94,7 @@ def mp4_boxes(path: str) -> Iterator[Tuple[bytes, int, int]]:
                 length = size - position
             if length < 8:
                 return
+            empty += length == 8
             yield kind, position, position + length
             position += length
 

@@ -8,7 +8,11 @@ from typing import Sequence
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 INSTALLED = bool({"site-packages", "dist-packages"} & set(HERE.split(os.sep)))  # no checkout
-USERS = os.path.join(os.path.expanduser("~"), ".cache", "hotpath")
+HOME = os.path.expanduser("~")
+if not os.path.isabs(HOME):  # a user without a home; nothing can be made below this path
+    HOME = os.path.join(os.devnull, "no-home")
+USERS = os.path.join(HOME, ".cache", "hotpath")
+SEAL = ".sha256"  # ending of the file that holds the hash of another one
 
 
 def digest(facts: object, paths: Sequence[str]) -> str:
@@ -40,6 +44,22 @@ def write(path: str, data: bytes) -> None:
     except BaseException:
         os.unlink(beside)
         raise
+
+
+def seal(path: str, data: bytes) -> None:
+    """Write a file whole, with its hash beside it; raises ``OSError``."""
+    write(path + SEAL, hashlib.sha256(data).hexdigest().encode())
+    write(path, data)
+
+
+def is_sealed(path: str) -> bool:
+    """Whether a file of a trusted owner is as it was written."""
+    try:
+        with open(path, "rb") as file, open(path + SEAL, "rb") as known:
+            whole = hashlib.sha256(file.read()).hexdigest().encode() == known.read()
+    except OSError:
+        return False
+    return whole and is_ours(path) and is_ours(path + SEAL)
 
 
 def make(folder: str) -> None:

@@ -31,6 +31,7 @@ from typing import (
 )
 
 from hotpath.kernels import cache
+from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.network import NETWORKS, sha256_of
 
 if TYPE_CHECKING:
@@ -131,11 +132,26 @@ def load(
 
 
 def read(folder: str) -> Graphs:
-    """The models in a folder."""
-    with open(os.path.join(folder, DESCRIPTION)) as file:
-        values: Dict[str, Any] = json.load(file)
+    """The models in a folder.
 
+    Raises:
+        BadNetwork: the description is not as it was written.
+    """
+    description = os.path.join(folder, DESCRIPTION)
+    try:
+        with open(description, encoding="utf-8") as file:
+            return _graphs(folder, json.load(file))
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise BadNetwork(
+            f"{description} is not as it was written ({type(error).__name__}: {error}); remove "
+            f"{folder} and make it again"
+        ) from None
+
+
+def _graphs(folder: str, values: Dict[str, Any]) -> Graphs:
     def model(entry: Dict[str, Any]) -> Model:
+        if os.path.basename(entry["path"]) != entry["path"]:
+            raise ValueError("{!r} is no file of it".format(entry["path"]))
         path = os.path.join(folder, entry["path"])
         names = tuple(entry["bytes"]), tuple(entry["pixels"])
         return Model(path, *names, entry["keeps_floats"], entry["shapes"])
@@ -161,13 +177,19 @@ def _made(network: "Network", paths: "Mapping[str, pathlib.Path]", form: str, ow
     try:
         cache.make(folder)
         beside = tempfile.mkdtemp(dir=folder)
-    except OSError:
-        beside = own = tempfile.mkdtemp(prefix="hotpath-")
+    except OSError as error:
+        try:
+            beside = own = tempfile.mkdtemp(prefix="hotpath-")
+        except OSError:  # there is none for temporary files either
+            raise BadNetwork(
+                f"{folder} can't be written ({error.strerror}), and there is no folder for "
+                "temporary files; make one and name it in the variable TMPDIR"
+            ) from None
         atexit.register(shutil.rmtree, own, ignore_errors=True)
     try:
         values = writing.write(network, paths, form != FLOATS, form == PIXELS, COUNTS, beside)
-        with open(os.path.join(beside, DESCRIPTION), "w") as file:
-            json.dump(values, file, indent=1)
+        values["files"] = {name: _kept(os.path.join(beside, name)) for name in os.listdir(beside)}
+        cache.seal(os.path.join(beside, DESCRIPTION), json.dumps(values, indent=1).encode())
         if beside != own and not _is_whole(own):  # else another process was first, and reads it
             shutil.rmtree(own, ignore_errors=True)  # a damaged one
             os.rename(beside, own)
@@ -185,8 +207,23 @@ def _made(network: "Network", paths: "Mapping[str, pathlib.Path]", form: str, ow
 
 
 def _is_whole(folder: str) -> bool:
-    """Whether all of a network's files are in a folder of this user."""
-    return cache.is_ours(folder) and os.path.isfile(os.path.join(folder, DESCRIPTION))
+    """Whether all of a network's files are in a folder of this user, as they were written."""
+    description = os.path.join(folder, DESCRIPTION)
+    if not (cache.is_ours(folder) and cache.is_sealed(description)):
+        return False
+    try:
+        with open(description, encoding="utf-8") as file:
+            files = json.load(file)["files"]
+        return all(sha256_of(os.path.join(folder, name)) == files[name] for name in files)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _kept(path: str) -> str:
+    """The hash of a file that is on the disk now."""
+    with open(path, "rb") as file:
+        os.fsync(file.fileno())
+    return sha256_of(path)
 
 
 def _age_s(path: str) -> float:

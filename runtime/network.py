@@ -3,13 +3,17 @@
 import hashlib
 import os
 import pathlib
+import re
 from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
 
+from hotpath.kernels import cache
 from hotpath.runtime.errors import BadNetwork
 
 NETWORKS = pathlib.Path(__file__).resolve().parent / "networks"
 DETECTORS = NETWORKS.parent / "track" / "detect" / "files"
-CACHE = pathlib.Path("~/.cache/hotpath/networks").expanduser()
+CACHE = pathlib.Path(cache.USERS) / "networks"
+# the name of a file beside an ONNX file: an entry of a tensor's external_data in onnx.proto
+OUTSIDE = re.compile(rb"\x0a\x08location\x12([\x01-\x7f])")
 GIVEN = "networks_dir (--networks-dir)"  # in Python, and on the command line
 
 Rgb = Tuple[float, float, float]
@@ -211,12 +215,29 @@ def check_folder(networks_dir: Union[str, pathlib.Path, None]) -> None:
 
 
 def sha256_of(path: Union[str, pathlib.Path]) -> str:
-    """The sha256 of a file, as hexadecimal text."""
-    digest = hashlib.sha256()
-    with open(str(path), "rb") as file:
-        for block in iter(lambda: file.read(1 << 20), b""):
-            digest.update(block)
+    """The sha256 of a file, as hexadecimal text.
+
+    Weights that an ONNX file keeps in files beside it count too: their bytes follow its own.
+    """
+    digest, path = hashlib.sha256(), pathlib.Path(path)
+    for part in [path, *data_beside(path)]:
+        with open(str(part), "rb") as file:
+            for block in iter(lambda: file.read(1 << 20), b""):
+                digest.update(block)
     return digest.hexdigest()
+
+
+def data_beside(path: pathlib.Path) -> List[pathlib.Path]:
+    """The files beside an ONNX file that hold its weights, sorted; a missing one is left out."""
+    if path.suffix.lower() != ".onnx":
+        return []
+    names, data = set(), path.read_bytes()
+    for found in OUTSIDE.finditer(data):
+        name = data[found.end() : found.end() + found.group(1)[0]]
+        if b"\0" not in name:
+            names.add(os.path.normpath(os.fsdecode(name)))
+    beside = (path.parent / name for name in sorted(names) if not os.path.isabs(name))
+    return [file for file in beside if file.is_file()]
 
 
 def without_ones(shape: Sequence[int]) -> Tuple[int, ...]:

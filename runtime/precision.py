@@ -8,6 +8,7 @@ busy machine is repeated at the next start, until two in a row agree. ``python -
 forget`` removes all measurements.
 """
 
+import contextlib
 import hashlib
 import importlib.util
 import json
@@ -18,6 +19,7 @@ import sys
 import time
 from typing import Any, Dict, List, Optional, Tuple
 
+from hotpath.kernels import cache
 from hotpath.runtime import engines
 from hotpath.runtime.engines.base import Engine
 from hotpath.runtime.errors import BadNetwork, NoEngine
@@ -220,13 +222,9 @@ def _read(path: pathlib.Path) -> Dict[str, Dict[str, float]]:
 
 def _write(path: pathlib.Path, values: Dict[str, Any]) -> None:
     """Store the measurements. If the folder cannot be written, the next run measures again."""
-    beside = path.with_name(f"{path.name}.{os.getpid()}")
-    try:
+    with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(json.dumps(values, indent=1, sort_keys=True))
-        os.replace(str(beside), str(path))
-    except OSError:
-        pass
+        cache.write(str(path), json.dumps(values, indent=1, sort_keys=True).encode())
 
 
 def main() -> int:

@@ -145,13 +145,13 @@ def _load_from(
             folders = (os.path.join(HERE, "build"),) + folders
     problem = "no folder for the compiled kernels"
     for folder in folders:
-        if folder is None:
-            folder = temporary = tempfile.mkdtemp(prefix="hotpath-")
-        path = os.path.join(folder, name)
         try:
+            if folder is None:
+                folder = temporary = tempfile.mkdtemp(prefix="hotpath-")
+            path = os.path.join(folder, name)
             return _open(path, compiler, flags), path
         except OSError as error:  # read-only, full, or not allowed to hold programs
-            problem = f"cannot use {folder}: {error.strerror or error}"
+            problem = f"cannot use {folder or 'a temporary folder'}: {error.strerror or error}"
         finally:
             if temporary:
                 shutil.rmtree(temporary, ignore_errors=True)  # the loaded library stays usable
@@ -165,7 +165,7 @@ def _open(path: str, compiler: str, flags: Sequence[str]) -> ctypes.PyDLL:
     """
     cache.make(os.path.dirname(path))
     # PyDLL: a call takes microseconds; to release the interpreter's lock would take longer
-    if cache.is_ours(path):
+    if cache.is_sealed(path):  # a library that was cut would end the process
         try:
             return ctypes.PyDLL(path)
         except OSError:
@@ -186,8 +186,9 @@ def _compile(compiler: str, flags: Sequence[str], path: str) -> None:
         done = _run([compiler] + list(flags) + ["-o", partial, SOURCE])
         if done.returncode:
             raise CannotBuild(f"{compiler} fails: {first_error(done.stderr)}")
-        os.chmod(partial, 0o755)
-        os.replace(partial, path)
+        with open(partial, "rb") as file:
+            cache.seal(path, file.read())
+        os.chmod(path, 0o755)
     finally:
         if os.path.exists(partial):
             os.unlink(partial)

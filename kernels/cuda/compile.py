@@ -11,6 +11,7 @@ gets PTX of the newest architecture below its own. NVRTC before 11.1 (Nano, TX2:
 PTX.
 """
 
+import contextlib
 import ctypes
 import glob
 import os
@@ -243,14 +244,16 @@ def _cached(
     key = cache.digest((compiler.version, FLAGS), [path] + HEADERS)
     name = f"{stem}-sm{capability}{kind}-{key}"
     if folders is None:
-        private = os.path.join(tempfile.gettempdir(), f"hotpath-{os.getuid()}")
-        folders = (cache.USERS, private)
+        folders = (cache.USERS,)
+        with contextlib.suppress(OSError):  # there may be no folder for temporary files
+            private = os.path.join(tempfile.gettempdir(), f"hotpath-{os.getuid()}")
+            folders = (cache.USERS, private)
         if not cache.INSTALLED:
             folders = (os.path.join(HERE, "build"),) + folders
     for folder in filter(cache.is_ours, folders):
         for suffix in (".cubin", ".ptx"):
             found = os.path.join(folder, name + suffix)
-            if cache.is_ours(found):
+            if cache.is_sealed(found):
                 return found
     content, suffix = compiler.compile(path, target, ptx)
     problem = "no folder for the compiled kernels"
@@ -263,16 +266,7 @@ def _cached(
 
 
 def _write(path: str, content: bytes) -> str:
-    """Write to a temporary file and rename it, so that no process loads half of one."""
+    """Write a file whole, with its hash."""
     cache.make(os.path.dirname(path))
-    descriptor, partial = tempfile.mkstemp(suffix=".part", dir=os.path.dirname(path))
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    finally:
-        if os.path.exists(partial):
-            os.unlink(partial)
+    cache.seal(path, content)
     return path

@@ -99,6 +99,8 @@ def _fetch_one(
             f"{entry.sha256[:12]}…); it was not kept, so put {entry.name} into a folder and name "
             "that with --networks-dir"
         )
+    with open(str(part), "rb") as file:
+        os.fsync(file.fileno())
     os.replace(str(part), str(path))
     log(f"{path} is complete")
     return path
@@ -122,6 +124,8 @@ def _limit(entry: File) -> int:
 
 def _download(entry: File, part: pathlib.Path) -> None:
     """Append the missing bytes to ``part``. Start over when the server can't resume."""
+    if part.is_symlink():  # another user's: what it points to is not ours to write
+        part.unlink()
     have = part.stat().st_size if part.is_file() else 0
     request = urllib.request.Request(str(entry.url))
     if have:
@@ -137,7 +141,8 @@ def _download(entry: File, part: pathlib.Path) -> None:
         missing = getattr(answer, "length", None)  # None where the server tells no number
         have = have if resumed else 0
         total = None if missing is None else have + missing
-        with open(str(part), "ab" if resumed else "wb") as file, tqdm(
+        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | (os.O_APPEND if resumed else os.O_TRUNC)
+        with open(os.open(str(part), flags, 0o666), "ab" if resumed else "wb") as file, tqdm(
             desc=entry.name, total=total, initial=have, unit="B", unit_scale=True, disable=None
         ) as bar:
             for block in iter(lambda: answer.read(BLOCK), b""):

@@ -1,6 +1,8 @@
 """A network's files are made ready for engines once; later loads rewrite nothing."""
 
+import json
 import os
+import pathlib
 import subprocess
 import sys
 import time
@@ -8,6 +10,7 @@ import time
 import numpy as np
 import onnx
 import pytest
+from onnx import external_data_helper, numpy_helper
 
 from hotpath.boards import load_board
 from hotpath.boards.build.engines import build_files
@@ -17,6 +20,19 @@ from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.networks import load_network, sha256_of
 from tests.support import ROOT, run, tiny
 
+NO_ROOM = """
+import sys, tempfile
+from hotpath.runtime import canonical
+from hotpath.runtime.errors import BadNetwork
+from hotpath.runtime.networks import load_network
+
+tempfile._candidate_tempdir_list = lambda: ["/dev/null/none"]
+network = load_network(sys.argv[1])
+try:
+    canonical.load(network, network.locate())
+except BadNetwork as error:
+    print(error)
+"""
 LOADS = """
 import sys
 from hotpath.runtime import load_tracker
@@ -151,6 +167,85 @@ def test_a_damaged_description_is_made_anew(tmp_path, network):
     graphs = loaded(network, tmp_path, said)
     os.remove(os.path.join(os.path.dirname(graphs.search.path), "graphs.json"))
     assert loaded(network, tmp_path, said) == graphs and len(said) == 2
+
+
+DAMAGE = {
+    "cut": lambda data: data[:-100],
+    "empty": lambda data: b"",
+    "zeros": lambda data: data[:64] + bytes(64) + data[128:],
+}
+
+
+@pytest.mark.parametrize("name", ["exemplar.onnx", "search.onnx", "search-2.onnx", "graphs.json"])
+@pytest.mark.parametrize("kind", sorted(DAMAGE))
+def test_a_damaged_file_is_made_anew(tmp_path, network, name, kind):
+    said = []
+    graphs = loaded(network, tmp_path, said)
+    path = pathlib.Path(graphs.search.path).with_name(name)
+    whole = path.read_bytes()
+    path.write_bytes(DAMAGE[kind](whole))
+    assert loaded(network, tmp_path, said) == graphs and len(said) == 2
+    if name != "graphs.json":
+        assert path.read_bytes() == whole
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (lambda values: values["search"].update(path="../../etc/passwd"), "no file of it"),
+        (lambda values: values["search"].update(path="/etc/passwd"), "no file of it"),
+        (lambda values: values.pop("maps"), "maps"),
+        (lambda values: values.update(image=3), "TypeError"),
+        (lambda values: values.update(several={"two": values["search"]}), "ValueError"),
+        (lambda values: values.update(search=[]), "TypeError"),
+    ],
+)
+def test_a_forged_description_is_one_sentence(tmp_path, network, change, why):
+    graphs = loaded(network, tmp_path, [])
+    path = pathlib.Path(graphs.search.path).with_name("graphs.json")
+    values = json.loads(path.read_text())
+    change(values)
+    path.write_text(json.dumps(values))
+    with pytest.raises(BadNetwork, match=why):
+        canonical.read(str(path.parent))
+
+
+def outside(path):
+    """Move the float weights of an ONNX file to a file beside it."""
+    model = onnx.load(str(path))
+    for tensor in model.graph.initializer:
+        if tensor.data_type == onnx.TensorProto.FLOAT:
+            tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor), tensor.name))
+            external_data_helper.set_external_data(tensor, "weights.bin")
+    onnx.save(model, str(path))
+    return path.with_name("weights.bin")
+
+
+def test_weights_beside_an_onnx_file_belong_to_it(tmp_path, network):
+    path, said = network.locate()["head"], []
+    weights = outside(path)
+    first, digest = loaded(network, tmp_path, said), sha256_of(path)
+    data = np.frombuffer(weights.read_bytes(), np.float32)
+    weights.write_bytes((data * 2).tobytes())
+    assert sha256_of(path) != digest
+    second = loaded(network, tmp_path, said)
+    assert second.search.path != first.search.path and len(said) == 2
+    weights.write_bytes(data.tobytes())
+    assert sha256_of(path) == digest
+    assert loaded(network, tmp_path, said) == first and len(said) == 2
+    given = [e._replace(sha256=digest) if e.part == "head" else e for e in network.files]
+    network.files = given
+    assert network.locate()["head"] == path
+    weights.write_bytes(bytes(len(weights.read_bytes())))
+    with pytest.raises(BadNetwork, match="sha256"):
+        network.locate()
+
+
+def test_a_user_without_a_home_and_without_temporary_files_gets_one_sentence(tmp_path, network):
+    toml = str(network.path)
+    words = [sys.executable, "-c", NO_ROOM, toml]
+    done = run(words, env=dict(os.environ, HOME="/dev/null/x"), cwd=str(ROOT))
+    assert done.returncode == 0 and "TMPDIR" in done.stdout, done.stderr
 
 
 def test_processes_that_make_the_same_files_at_once_all_can_read_them(tmp_path):

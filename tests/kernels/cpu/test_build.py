@@ -1,12 +1,14 @@
 """The kernels compile once, into the first usable folder; without a compiler a fallback runs."""
 
 import os
+import pathlib
 import platform
 import subprocess
 import sys
 
 import pytest
 
+from hotpath.kernels import cache
 from hotpath.kernels.cpu import build, load
 from hotpath.kernels.cpu.__main__ import main
 from tests.support.needs import why_no_compiler
@@ -32,8 +34,34 @@ def test_the_library_is_compiled_once_for_the_same_flags(small, tmp_path):
     written = os.stat(first.path).st_mtime_ns
     assert build.library(QUICK, (str(tmp_path),)).path == first.path
     assert os.stat(first.path).st_mtime_ns == written
-    assert os.listdir(str(tmp_path)) == [os.path.basename(first.path)]
+    name = os.path.basename(first.path)
+    assert sorted(os.listdir(str(tmp_path))) == [name, name + ".sha256"]
     assert build.library(QUICK + ("-DHP_PORTABLE",), (str(tmp_path),)).path != first.path
+
+
+DAMAGE = {
+    "cut in its middle": lambda data: data[: len(data) // 2],
+    "cut by a block": lambda data: data[:-4096],
+    "empty": lambda data: b"",
+    "a block of zeros": lambda data: data[:8192] + bytes(4096) + data[12288:],
+    "a bit": lambda data: bytes([data[0] ^ 1]) + data[1:],
+}
+
+
+@needs_compiler
+@pytest.mark.parametrize("kind", sorted(DAMAGE))
+@pytest.mark.parametrize("ending", [".so", ".so.sha256"])
+def test_a_damaged_library_is_made_again_and_ends_no_process(small, tmp_path, kind, ending):
+    (tmp_path / "first").mkdir()
+    first = build.library(QUICK, (str(tmp_path / "first"),)).path
+    copy = tmp_path / "second" / os.path.basename(first)  # a path that was not loaded before
+    copy.parent.mkdir(mode=0o700)
+    whole = {end: pathlib.Path(first + end).read_bytes() for end in ("", ".sha256")}
+    for end, data in whole.items():
+        damaged = DAMAGE[kind](data) if ending == ".so" + end else data
+        pathlib.Path(str(copy) + end).write_bytes(damaged)
+    assert build.library(QUICK, (str(copy.parent),)).path == str(copy)
+    assert cache.is_sealed(str(copy))
 
 
 @needs_compiler
@@ -100,7 +128,7 @@ def test_processes_that_compile_at_once_all_get_a_whole_library(small, tmp_path)
     command = [sys.executable, "-c", code, str(tmp_path), str(small)]
     running = [subprocess.Popen(command, cwd=ROOT) for _ in range(3)]
     assert [process.wait() for process in running] == [0, 0, 0]
-    assert len(os.listdir(str(tmp_path))) == 1
+    assert len([name for name in os.listdir(str(tmp_path)) if name.endswith(".so")]) == 1
 
 
 @needs_compiler

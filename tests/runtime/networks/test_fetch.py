@@ -169,3 +169,14 @@ def test_a_folder_of_networks_that_is_none_is_told_by_list_and_show_too(tmp_path
         assert networks.main([*words, "--networks-dir", str(tmp_path / "no")]) == 2
         told = capsys.readouterr()
         assert "no is not a folder; name one that is" in told.err and not told.out
+
+
+def test_a_download_does_not_write_through_another_user_s_link(tmp_path, server):
+    precious = tmp_path / "precious"
+    precious.write_text("keep")
+    (tmp_path / "got").mkdir()
+    for link in ("tiny_backbone.onnx.part", "tiny_head.onnx.part"):
+        (tmp_path / "got" / link).symlink_to(precious)
+    fetch.fetch(load_network(_network(tmp_path, server, RIGHT)), tmp_path / "got", print)
+    assert precious.read_text() == "keep"
+    assert (tmp_path / "got" / "tiny_head.onnx").read_bytes() == CONTENT

@@ -4,7 +4,7 @@ from functools import partial
 from typing import Any, Optional
 
 from hotpath.runtime.track.video import hardware
-from hotpath.runtime.track.video.pyav_capture import AvCapture
+from hotpath.runtime.track.video.pyav_capture import EACH_FRAME, ONE_FRAME, AvCapture
 
 
 def pyav() -> Any:
@@ -17,7 +17,7 @@ def pyav() -> Any:
 
 
 def open_recording(
-    path: str, decoder: str = hardware.SOFTWARE, planes: bool = True
+    path: str, decoder: str = hardware.SOFTWARE, planes: bool = True, is_pipe: bool = False
 ) -> Optional[AvCapture]:
     """An open capture of a recording, or None if FFmpeg finds no frame in it.
 
@@ -25,10 +25,11 @@ def open_recording(
         path: the file.
         decoder: one of ``hardware.DECODERS``.
         planes: whether frames may be ``Picture``s.
+        is_pipe: whether it can be read only once.
     """
     av = pyav()
     try:
-        capture = _opened(av, path, decoder, False, planes)
+        capture = _opened(av, path, decoder, is_pipe, planes)
     except (av.FFmpegError, OSError, ValueError):
         return None
     if capture.isOpened():
@@ -51,13 +52,16 @@ def open_stream(
     try:
         return _opened(av, address, decoder, True, planes, options=options, timeout=timeouts)
     except (av.FFmpegError, OSError, ValueError):
-        return AvCapture(av, None, "SLICE")
+        return AvCapture(av, None, ONE_FRAME)
 
 
-def _opened(av: Any, path: str, decoder: str, live: bool, planes: bool, **how: Any) -> AvCapture:
-    """A capture by hardware if it is asked for and gives a frame, else by the processor."""
-    # for a live source, threads that take a frame each would hold frames back
-    thread_type, problems = "SLICE" if live else "AUTO", []
+def _opened(av: Any, path: str, decoder: str, once: bool, planes: bool, **how: Any) -> AvCapture:
+    """A capture by hardware if it is asked for and gives a frame, else by the processor.
+
+    Args:
+        once: whether it is a stream or a pipe, which can't go back.
+    """
+    thread_type, problems = ONE_FRAME if once else EACH_FRAME, []
     for name in hardware.candidates(av, decoder):
         try:
             opened = partial(hardware.open_container, av, path, name, **how)

@@ -20,6 +20,7 @@ from hotpath.runtime.track.video.base import MOST_FPS, SAME
 from hotpath.runtime.track.video.containers import plain_jpeg
 from hotpath.runtime.track.video.pyav_frames import UPRIGHT, turn_of, upright
 
+EACH_FRAME, ONE_FRAME = "AUTO", "SLICE"  # what PyAV's threads decode: a frame each, or parts of one
 NO_TIMES = 0x80  # FFmpeg's AVFMT_NOTIMESTAMPS
 BAD_PACKETS = 4096  # one after another that are skipped, as OpenCV does
 ATTACHED = 0x400  # FFmpeg's AV_DISPOSITION_ATTACHED_PIC
@@ -93,7 +94,8 @@ class AvCapture:
     Args:
         av: PyAV.
         opened: function that opens the container for reading, or None.
-        thread_type: PyAV's, for the decoder.
+        thread_type: ``EACH_FRAME`` is faster. ``ONE_FRAME`` holds no frame back, and does not need
+            to go back after an error.
         decoder: one of ``hardware.DECODERS``.
         planes: whether frames may be ``Picture``s; else all are BGR arrays.
 
@@ -125,6 +127,7 @@ class AvCapture:
         self._jpegs: Optional[JpegDecoders] = None
         self._first: Optional[int] = None  # ticks of the first frame
         self._last: Optional[int] = None  # ticks of the frame that was decoded last
+        self._given: Optional[int] = None  # ticks of the frame that was given last
         self._index: Optional[Index] = None
         self._form, self._by_dts = "", False
         self.note, self.turn, self.aspect = "", UPRIGHT, 1.0
@@ -334,6 +337,10 @@ class AvCapture:
                 break
             except self._errors:  # the file or the connection broke: what the decoder still holds
                 packet, self._ended = None, True
+            may_again = self._thread_type != ONE_FRAME and self._first is not None
+            if may_again and getattr(packet, "is_corrupt", False):
+                self._decode_again()
+                continue
             started = time.perf_counter()
             try:
                 frames = self._decode(packet)
@@ -343,9 +350,26 @@ class AvCapture:
             except EOFError:
                 self._ended = True
             except self._errors:
+                if may_again:
+                    self._decode_again()
+                    continue
                 bad += 1
                 self.errors += 1
-        return self._decoded.popleft() if self._decoded else None
+        if not self._decoded:
+            return None
+        self._given = self._decoded[0][0]
+        return self._decoded.popleft()
+
+    def _decode_again(self) -> None:
+        """Go on after the last frame with threads that share a frame.
+
+        With a frame for each thread, PyAV loses those that are decoded beside a damaged one.
+        """
+        self._thread_type, given = ONE_FRAME, self._given
+        ticks = self._indexed().ticks
+        self._go(None)
+        if given is not None and self.seek(bisect.bisect_left(ticks, given)) is not None:
+            self._next()
 
     def _decode(self, packet: Any) -> Any:
         """The frames that come out when a packet is given to the decoder."""

@@ -1,5 +1,6 @@
 """Recordings of real cameras, phones and editors are read as ffmpeg reads them."""
 
+import contextlib
 import struct
 import subprocess
 import sys
@@ -261,3 +262,21 @@ def test_a_pipe_is_a_source(tmp_path, spec):
         found = subprocess.run(command + [spec] + given, stdin=stdin, stdout=subprocess.PIPE)
     assert found.returncode == 0 and found.stdout.count(b"\n") == 11
     assert main(["--video", spec, "--start", "1"] + given) == 2 if spec == "-" else True
+
+
+def test_no_good_frame_before_a_cut_is_lost(tmp_path):
+    path = write(tmp_path / "a.mp4", even(75), form={"movflags": "+faststart"})
+    data = open(path, "rb").read()
+    with open(path, "wb") as file:
+        file.write(data[: len(data) * 7 // 10])
+    right = 0
+    with av.open(path) as container:
+        container.streams.video[0].thread_type = "SLICE"
+        for packet in container.demux(video=0):
+            with contextlib.suppress(av.FFmpegError):  # the one that is cut
+                right += len(packet.decode())
+    source, found = open_source(path, planes=True), []
+    with pytest.raises(BadSource, match=f"broke at frame {right} of 75"), source:
+        while True:
+            found.append(scene.tick_of(bgr_of(source.read())))
+    assert 40 < len(found) == right < 60

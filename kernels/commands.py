@@ -90,6 +90,19 @@ def meant(word: str, names: Iterable[str], before: str = "") -> str:
     return f"did you mean {' or '.join(before + name for name in near)}?" if near else ""
 
 
+def flush() -> None:
+    """Write out what was printed. Drop it where nobody can read it any more.
+
+    Python itself would try again at its end, and exit with 120.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:  # it may be closed
+            try:
+                stream.flush()
+            except OSError:  # a closed pipe, a closed terminal, a full disk
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
 def counted(number: int, thing: str, things: str = "") -> str:
     """Return "1 frame" or "2 frames"."""
     return f"{number} {thing if number == 1 else things or thing + 's'}"

@@ -1,11 +1,10 @@
 """The console command ``hotpath``: one word for each program; it imports only that program."""
 
-import os
 import runpy
 import sys
 from typing import List, NamedTuple, Optional, Tuple
 
-from hotpath.kernels.commands import make, meant
+from hotpath.kernels.commands import flush, make, meant
 from hotpath.runtime.libraries import require
 
 PICTURES = ("numpy", "cv2")
@@ -61,14 +60,11 @@ PROGRAMS = {
 def main(arguments: Optional[List[str]] = None) -> int:
     """Run the program that the first word names; returns the exit code."""
     try:
-        try:
-            return _run(arguments)
-        finally:
-            if sys.stdout is not None:  # it may be closed
-                sys.stdout.flush()
+        return _run(arguments)
     except BrokenPipeError:  # as in `hotpath --help | head -1`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    finally:
+        flush()
 
 
 def _run(arguments: Optional[List[str]]) -> int:

@@ -1,6 +1,5 @@
 """A live source: a thread keeps the newest frame, and opens the source again when it breaks."""
 
-import contextlib
 import os
 import sys
 import threading
@@ -10,6 +9,7 @@ from typing import Any, Optional, Tuple
 
 import cv2
 
+from hotpath.kernels.commands import flush
 from hotpath.runtime.errors import BadSource, HotpathError
 from hotpath.runtime.track.video.base import (
     WAITING,
@@ -61,11 +61,8 @@ def end_program(code: int) -> None:
     Such a thread is inside OpenCV's or FFmpeg's code, which crashed now and then when Python ended
     and took the libraries down beside it.
     """
+    flush()
     if any(thread.name.startswith((OPENING, READING)) for thread in threading.enumerate()):
-        for stream in (sys.stdout, sys.stderr):
-            if stream is not None:  # it may be closed
-                with contextlib.suppress(OSError):  # nobody reads it any more
-                    stream.flush()
         os._exit(code)
     sys.exit(code)
 

@@ -12,6 +12,9 @@ import cv2
 import numpy as np
 
 from hotpath.calib.errors import BadImages
+from hotpath.runtime.errors import BadSource
+from hotpath.runtime.track.video.recorded import VideoFile, picture_paths, read_picture
+from hotpath.runtime.track.video.sequence import Annotation
 
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 VIDEOS = (".mp4", ".avi", ".mkv", ".mov")
@@ -108,16 +111,19 @@ def read_stills(folder: str | Path, paths: Sequence[Path]) -> Iterator[tuple[Pat
 
 def read_video(path: Path) -> list[tuple[int, np.ndarray]]:
     """Up to FRAMES frames of a video, evenly spread, as a list of (frame number, picture)."""
-    capture = cv2.VideoCapture(str(path))
-    count = max(int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), 1)
-    step, frames, index = -(-count // FRAMES), [], 0
-    while capture.grab():
-        if index % step == 0:
-            good, frame = capture.retrieve()
-            if good:
-                frames.append((index, frame))
-        index += 1
-    capture.release()
+    frames = []
+    try:
+        video = VideoFile(str(path))
+        step = -(-video.count() // FRAMES)
+        with video as source:
+            frame = source.read()
+            while frame is not None:
+                if (source.given - 1) % step == 0:
+                    frames.append((source.given - 1, frame))
+                frame = source.read()
+    except BadSource as error:  # what came before a damaged part is used
+        if len(frames) < 2:
+            raise BadImages(f"{error}; take it out of --clips") from None
     if len(frames) < 2:
         raise BadImages(f"{path} can't be read as a video; take it out of --clips")
     return frames
@@ -125,20 +131,16 @@ def read_video(path: Path) -> list[tuple[int, np.ndarray]]:
 
 def read_boxes(path: Path) -> dict[int, list[float]]:
     """boxes.csv -> {frame number: [x, y, w, h]} of the frames that have a box."""
-    with open(path, newline="") as file:
-        rows = [(int(row["frame"]), [row[c] for c in "xywh"]) for row in csv.DictReader(file)]
-    return {frame: [float(v) for v in values] for frame, values in rows if all(values)}
+    boxes = Annotation(str(path)).boxes()
+    return {frame: list(box) for frame, box in enumerate(boxes) if box is not None}
 
 
 def read_sequence(folder: Path) -> Iterator[tuple[np.ndarray, list[float]]]:
     """Yield (picture, box x,y,w,h) of every picture of a clip folder that has a box."""
-    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURES)
+    paths = picture_paths(str(folder))
     for frame, box in read_boxes(folder / "boxes.csv").items():
         if frame < len(paths):
-            picture = cv2.imread(str(paths[frame]))
-            if picture is None:
-                raise BadImages(f"{paths[frame]} can't be read; mend or remove the clip")
-            yield picture, box
+            yield read_picture(paths[frame]), box
 
 
 def find_clips(roots: Iterable[str | Path]) -> tuple[list[Path], list[Path]]:

@@ -33,7 +33,7 @@ def test_a_folder_of_broken_pictures_is_named_and_one_broken_picture_left_out(tm
     assert len(build_bank(tmp_path / "bank", [folder], [])) == 1
     assert "left out 1 broken" in capsys.readouterr().out
     (tmp_path / "text.mp4").write_text("no video")
-    for path, words in (("missing", "neither a folder nor a video"), ("text.mp4", "as a video")):
+    for path, words in (("missing", "neither a folder nor a video"), ("text.mp4", "text.mp4")):
         with pytest.raises(BadImages, match=words):
             build_bank(tmp_path / "bank", [folder], [tmp_path / path])
 

@@ -105,6 +105,8 @@ class Network:
     unsure_below: float
     search_lost_below: float
     look_above: float
+    peak_share: float
+    peak_window: float
     found_above: float
     refresh_every: int
     refresh_above: float

@@ -36,6 +36,7 @@ class Tracker:
         device: the ``Device`` that runs the network. Several trackers may share it.
         recover: whether to search for a lost target, if the network allows it.
         search_windows: windows that the search looks at in each frame.
+        rivals: whether the learner chooses a followed target among similar objects.
 
     Attributes:
         name: name of the network.
@@ -46,6 +47,7 @@ class Tracker:
         presence: the ``Presence``. Its ``value`` says how certain it is that the target is there.
         searches: whether the tracker searches for a lost target.
         search: the ``Search``, or None if the tracker does not search.
+        chooses: whether the learner chooses among the places that a frame proposes.
         why_no_search: why the tracker does not search. Empty if it does.
         is_deterministic: for the GOT-10k toolkit, like ``name`` and ``track``.
     """
@@ -58,6 +60,7 @@ class Tracker:
         *,
         recover: bool = False,
         search_windows: int = 1,
+        rivals: bool = False,
     ) -> None:
         network, kernels = device.network, device.kernels
         self.network, self.device, self.name = network, device, network.name
@@ -73,6 +76,7 @@ class Tracker:
         self.why_no_search = _why_no_search(device) if recover else NOT_ASKED
         self.searches = not self.why_no_search
         self.search: Optional[Search] = None
+        self.chooses = rivals and self.searches and network.peak_share > 0
         if self.searches:
             from hotpath.runtime.search.search import (
                 create,  # only where a lost target is searched for
@@ -170,7 +174,7 @@ class Tracker:
             return [Look(exemplar, around, sides, False) for _, around, sides in windows]
         if self._scales:
             return [Look(exemplar, state, scale, False) for scale in self._scales]
-        return [Look(exemplar, state)]
+        return [Look(exemplar, state, selects=not self.chooses)]
 
     def judge(self, frame: Any, seen: Sequence[Seen]) -> Track:
         """Judge what the windows show, and move the target.
@@ -198,11 +202,14 @@ class Tracker:
         return track
 
     def _judge_followed(self, frame: Any, seen: Sequence[Seen]) -> Track:
-        """Judge the place that the device found for a followed target, and learn from it."""
+        """Judge the place that was found for a followed target, and learn from it."""
         shown = seen[0]
         place, score = shown.state, shown.score
         if self._decoder is not None:
             shown, place, score = self._select(seen)
+        elif self.chooses and self.search is not None:
+            height, width = self._shape[:2]
+            place, score = self.search.choose(shown, (width, height))
         certain = score if self._decoder is None else self._decoder.certain(score)
         box = geometry.box_of(self.network, place)
         if not math.isfinite(sum(box) + score):

@@ -312,4 +312,31 @@ int hp_corners_select(const hp_select_job* job) {
   return best;
 }
 
+// Writes the cells that no neighbour exceeds and that reach `share` of the highest score, the highest
+// first, and returns their number. runtime/search/proposals.py has the definition. `scores`: a double
+// for each cell.
+int hp_peaks(int kind, const float* map, int side, double share, double* scores, int* cells) {
+  const int count = side * side;
+  const float* target = kind == HP_SOFTMAX ? map + count : map;
+  double most = -INFINITY;
+  for (int i = 0; i < count; ++i) {
+    scores[i] = hp_probability(kind, target[i], map[i]);
+    if (scores[i] > most) most = scores[i];
+  }
+  int found = 0;
+  for (int i = 0; i < count; ++i) {
+    if (!(scores[i] >= share * most)) continue;
+    bool is_peak = true;
+    const int row = i / side, column = i % side;
+    for (int y = row > 0 ? row - 1 : 0; y <= row + 1 && y < side; ++y)
+      for (int x = column > 0 ? column - 1 : 0; x <= column + 1 && x < side; ++x)
+        is_peak = is_peak && scores[i] >= scores[y * side + x];
+    if (!is_peak) continue;
+    int place = found++;
+    for (; place > 0 && scores[cells[place - 1]] < scores[i]; --place) cells[place] = cells[place - 1];
+    cells[place] = i;
+  }
+  return found;
+}
+
 }  // extern "C"

@@ -7,7 +7,7 @@ import numpy as np
 
 from hotpath.kernels import records
 from hotpath.kernels.cpu import structures
-from hotpath.kernels.cpu.arguments import check_state
+from hotpath.kernels.cpu.arguments import address, check_state
 from hotpath.kernels.golden import argmax, hanning_window, inner_hanning_window
 from hotpath.kernels.settings import (
     CentreSettings,
@@ -126,6 +126,37 @@ class Select:
         same = all(a is b for a, b in zip(held, maps))  # else convert in every frame
         watched = (maps[0], maps[len(maps) >> 1], maps[-1], state)
         self._given = watched if same else (None,) * 4
+
+
+class Peaks:
+    """Peaks of a score map. ``hotpath.runtime.search.proposals`` has the definition.
+
+    Args:
+        library: the loaded kernels.
+        kind: "softmax", "sigmoid" or "none".
+        side: cells a side.
+        share: of the highest score, that a peak has at least.
+    """
+
+    def __init__(self, library: Any, kind: str, side: int, share: float) -> None:
+        self._function, self._side, self._share = library.hp_peaks, side, share
+        self._kind = ("softmax", "sigmoid", "none").index(kind)
+        self._scores, self._cells = np.zeros(side * side), np.zeros(side * side, np.int32)
+        self._out = self._scores.ctypes.data, self._cells.ctypes.data
+        self._map: Any = None
+        self._map_at = 0
+
+    def __call__(self, score_map: np.ndarray) -> List[int]:
+        """Return the cells, the highest first."""
+        if score_map is not self._map:  # an engine reuses its outputs
+            values = np.ascontiguousarray(score_map, np.float32)
+            if values.size != self._side**2 * (2 if self._kind == 0 else 1):
+                raise ValueError(f"score map: {score_map.shape}")
+            self._map, self._map_at = (score_map if values is score_map else None), address(values)
+            self._held = values
+        count = self._function(self._kind, self._map_at, self._side, self._share, *self._out)
+        cells: List[int] = self._cells[:count].tolist()
+        return cells
 
 
 class Response:

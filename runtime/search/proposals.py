@@ -1,67 +1,109 @@
-"""Further boxes that a window proposes, besides the best one."""
+"""The boxes that a window proposes: the best cell's, and those of other peaks of its score map."""
 
-import copy
-from typing import List, Tuple
+from typing import Any, List, NamedTuple, Sequence, Tuple
 
+import cv2
 import numpy as np
 
+from hotpath.kernels.cpu import select
 from hotpath.kernels.cpu.interface import Kernels
 from hotpath.runtime import decode
+from hotpath.runtime.decode.shared.voting import probability
 from hotpath.runtime.network import Network
 from hotpath.runtime.types import Seen
 
-MOST = 2  # proposals besides the best one
-APART = 3  # cells around a proposal in which there is no other
-SHARE = 0.5  # of the best one's score, that another one must have
-HIDDEN = -50.0  # raw score of a cell that cannot win
+RING = np.ones((3, 3), np.uint8)  # a cell and its neighbours
+
+
+class Proposal(NamedTuple):
+    """A box where the target may be.
+
+    Attributes:
+        state: float64 [cx, cy, w, h], frame pixels.
+        score: of its cell, 0 to 1.
+        cell: row-major index.
+    """
+
+    state: np.ndarray
+    score: float
+    cell: int
 
 
 class Proposals:
-    """Selects repeatedly, each time without the cells around the places that it already found.
+    """Proposes the best cell's box, and the boxes of other peaks.
 
     Args:
-        network: of the family ``points`` or ``centre``. With other families nothing is found.
+        network: of the family ``points`` or ``centre``. With other families there is only the best.
         kernels: see ``hotpath.kernels.cpu.binding``.
+        share: of the highest score, that another peak has at least.
+        most: boxes besides the best one.
 
     Attributes:
-        decoder: the network's decoder without the Hanning window, as a target may be anywhere.
+        window: float64 (cells,), the Hanning window, if there may be several boxes.
     """
 
-    def __init__(self, network: Network, kernels: Kernels) -> None:
-        self._network = network
-        anywhere = copy.copy(network)
-        anywhere.window, anywhere.vote = 0.0, "blend"
-        self.decoder = decode.create(anywhere, kernels)
+    def __init__(
+        self, network: Network, kernels: Kernels, share: float = 1.0, most: int = 0
+    ) -> None:
+        self._most = most
+        decoder: Any = decode.create(network, kernels)
+        self._best, self._state = decoder.select, np.zeros(4)
+        if network.family not in ("points", "centre"):
+            self._most = 0
+        elif most:
+            self.window: np.ndarray = decoder.window.ravel()
+            # another select, so that each keeps its arrays' addresses; it sees one cell at a time
+            self._other = decode.create(network, kernels).select
+            self._map = np.zeros(decode.shapes(network)[0], np.float32)
+            self._cells = self._map.reshape(-1, network.map_size**2)
+            given = network.score, network.map_size, share
+            self._peaks = kernels.new(select.Peaks, *given) or Peaks(*given)
 
-    def others(
-        self, best: int, score: float, seen: Seen, frame_size: Tuple[int, int]
-    ) -> List[Tuple[np.ndarray, float]]:
-        """Return (state, score) of further boxes that are apart from the best one and each other.
+    def of(self, seen: Seen, frame_size: Tuple[int, int]) -> List[Proposal]:
+        """Return the boxes of a window, the best one first.
 
         Args:
-            best, score: the result of ``Family.select``.
-            seen: the ``Seen`` that it selected in. The maps are not changed.
+            seen: a ``Seen`` with maps, which are not changed.
             frame_size: (width, height), pixels.
+
+        Raises:
+            NetworkFailed: see ``Family.select``.
         """
-        if self._network.family not in ("points", "centre"):
-            return []
-        side = self._network.map_size
         maps = seen.maps
-        scores = np.array(maps[0], np.float32).reshape(1, -1, side, side)
-        rest = tuple(maps[1:])
-        found: List[Tuple[np.ndarray, float]] = []
-        for _ in range(MOST):
-            self._hide(scores, *divmod(best, side))
-            state = seen.around.copy()
-            best, its_score = self.decoder.select((scores,) + rest, state, seen.scale, *frame_size)
-            if not its_score >= SHARE * score:
-                break
-            found.append((state, float(its_score)))
+        found = [self._selected(self._best, maps, seen, frame_size)]
+        if not self._most:
+            return found
+        cells = self._peaks(maps[0])
+        if len(cells) == 1 and cells[0] == found[0].cell:
+            return found
+        for cell in [each for each in cells if each != found[0].cell][: self._most]:
+            scores = maps[0].reshape(self._cells.shape)
+            self._cells.fill(np.nan)
+            self._cells[:, cell] = scores[:, cell]
+            alone = (self._map,) + tuple(maps[1:])
+            found.append(self._selected(self._other, alone, seen, frame_size))
         return found
 
-    def _hide(self, scores: np.ndarray, row: int, column: int) -> None:
-        """Keep the cells around (row, column) from winning."""
-        rows = slice(max(0, row - APART + 1), row + APART)
-        columns = slice(max(0, column - APART + 1), column + APART)
-        scores[0, :-1, rows, columns] = 0.0
-        scores[0, -1, rows, columns] = 0.0 if self._network.score == "none" else HIDDEN
+    def _selected(
+        self, its_select: Any, maps: Sequence[np.ndarray], seen: Seen, frame_size: Tuple[int, int]
+    ) -> Proposal:
+        self._state[:] = seen.around
+        cell, score = its_select(maps, self._state, seen.scale, *frame_size)
+        return Proposal(self._state.copy(), score, cell)
+
+
+class Peaks:
+    """Finds the cells that no neighbour exceeds and that reach a share of the highest score.
+
+    Args: see ``hotpath.kernels.cpu.select.Peaks``, which is the same in C++.
+    """
+
+    def __init__(self, kind: str, side: int, share: float) -> None:
+        self._kind, self._share = kind, share
+
+    def __call__(self, score_map: np.ndarray) -> List[int]:
+        """Return the cells, the highest first."""
+        scores = probability(score_map, self._kind)
+        is_peak = (scores >= self._share * scores.max()) & (scores >= cv2.dilate(scores, RING))
+        cells: List[int] = np.flatnonzero(is_peak).tolist()
+        return sorted(cells, key=lambda cell: -scores.flat[cell])

@@ -11,7 +11,7 @@ from typing import Any, Deque, List, Optional, Sequence, Tuple
 import numpy as np
 
 from hotpath.kernels.cpu.interface import Kernels
-from hotpath.runtime import decode, geometry
+from hotpath.runtime import geometry
 from hotpath.runtime.boxes import overlaps
 from hotpath.runtime.colour import ColourMap
 from hotpath.runtime.errors import NetworkFailed
@@ -33,6 +33,8 @@ from hotpath.runtime.search.windows import (
 )
 from hotpath.runtime.types import LOST, TRACKED, Seen
 
+WIDE_SHARE, WIDE_MOST = 0.5, 2  # of the best score, for other peaks of a wide window; how many
+MOST = 6  # peaks besides the best cell, of a followed target's window
 CHECKS = 3  # windows that a candidate gets
 NEARLY = 0.15  # presence below ``found_above`` with which a candidate gets the next one
 SIZE_LEARNT = 0.1  # share of a tracked frame's size in the size that is searched for
@@ -90,12 +92,13 @@ class Search:
         self.classifier, self._colours_under = classifier, colours
         # In a window f times as wide, boxes come out sqrt(f) times as large as the target is, and
         # the size that is expected is the better one. In the usual window the network's is better.
-        self._proposals = Proposals(_with_lr(network, 0.0), kernels)
-        self._decoders = {
-            WIDE: self._proposals.decoder,
-            CHECK: decode.create(_with_lr(network, 1.0), kernels),
-            HERE: decode.create(network, kernels),
+        anywhere = _changed(network, lr=0.0, window=0.0, vote="blend")
+        self._proposals = {
+            WIDE: Proposals(anywhere, kernels, WIDE_SHARE, WIDE_MOST),
+            CHECK: Proposals(_changed(network, lr=1.0), kernels),
+            HERE: Proposals(network, kernels),
         }
+        self._followed = Proposals(network, kernels, network.peak_share, MOST)
         self.active = False
         self._certain = np.zeros(4)  # the state when the target was last certain
         self._checks = 0  # windows that the candidate had
@@ -123,6 +126,27 @@ class Search:
         self._certain[:] = state
         self._colours_under.border = border
         self.classifier.begin(state, seen)
+
+    def choose(self, seen: Seen, frame_size: Tuple[int, int]) -> Tuple[np.ndarray, float]:
+        """Choose among the places where a followed target may be; returns (state, score).
+
+        The network compares a place with the first frame, and a rival of the same kind may score
+        higher. The classifier has learnt what tells the two apart.
+
+        Args:
+            seen: the ``Seen`` of the window around the last state, with maps.
+            frame_size: (width, height), pixels.
+
+        Raises:
+            NetworkFailed: see ``Family.select``.
+        """
+        proposed, chosen = self._followed.of(seen, frame_size), 0
+        if len(proposed) > 1:
+            looks = self.classifier.judge(np.array([each.state for each in proposed]), seen)
+            near = self._followed.window[[each.cell for each in proposed]]
+            likely = int(np.argmax(looks + self.network.peak_window * near))
+            chosen = likely if looks[likely] > 0 else 0  # else it may be gone, and none is better
+        return proposed[chosen][:2]
 
     def follow(self, state: np.ndarray, seen: Seen) -> None:
         """End a frame in which the target was followed or found again.
@@ -259,22 +283,21 @@ class Search:
         self, frame: AnyFrame, window: Window, seen: Seen, state: np.ndarray
     ) -> Tuple[bool, float, np.ndarray]:
         """Judge one window; see ``judge``."""
-        size, cues, place = (frame.shape[1], frame.shape[0]), self.presence.cues, seen.around.copy()
+        size, cues, now = (frame.shape[1], frame.shape[0]), self.presence.cues, 0.0
         try:
-            best, score = self._decoders[window.kind].select(seen.maps, place, seen.scale, *size)
+            proposed = self._proposals[window.kind].of(seen, size)
         except NetworkFailed:
-            return self._weigh(window, place, 0.0), np.nan, state
-        known = np.isfinite(place).all() and np.isfinite(score)
-        now, proposed = 0.0, [(place, score)] if known else []
-        if known and window.kind == WIDE:
-            proposed += self._proposals.others(best, score, seen, size)
+            return self._weigh(window, seen.around.copy(), 0.0), np.nan, state
+        place, score, _ = proposed[0]
+        if not (np.isfinite(place).all() and np.isfinite(score)):
+            proposed = []
         if len(self._rivals):  # no other target is there
-            boxes = [geometry.box_of(self.network, its_state) for its_state, _ in proposed]
+            boxes = [geometry.box_of(self.network, each.state) for each in proposed]
             shares = overlaps(boxes, self._rivals)
             proposed = [each for each, share in zip(proposed, shares) if (share <= TAKEN).all()]
         if proposed and window.kind == WIDE:
-            states = np.array([its_state for its_state, _ in proposed])
-            scores = [its_score for _, its_score in proposed]
+            states = np.array([each.state for each in proposed])
+            scores = [each.score for each in proposed]
             chosen, now = cues.best(frame, states, scores, seen, self.network.look_above)
             place = states[chosen]
         elif proposed:
@@ -282,7 +305,7 @@ class Search:
         found = self._weigh(window, place, now)
         if proposed and (found or window.kind == HERE):
             state = place
-        return found, float(score), state
+        return found, score, state
 
     def _weigh(self, window: Window, place: np.ndarray, now: float) -> bool:
         """Use the value of the cues for one window; returns whether the target is found."""
@@ -310,8 +333,8 @@ class Search:
         return self._streak >= CONFIRMED
 
 
-def _with_lr(network: Network, lr: float) -> Network:
-    """Copy the network with another ``lr``, the share of a new size in the target's size."""
+def _changed(network: Network, **values: Any) -> Network:
+    """Copy a network with other values, such as ``lr``, the share of a new size in the target's."""
     other = copy.copy(network)
-    other.lr = lr
+    vars(other).update(values)
     return other

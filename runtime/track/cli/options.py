@@ -207,6 +207,8 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
         "windows that the search examines in a frame (default: the number in the board's profile)",
         type=between(1, MOST_WINDOWS),
     )
+    text = "choose the target among similar objects: better where they cross, worse when it leaves"
+    _switch(group, "--rivals", text)
     _choice(
         group,
         "--latency",

@@ -11,7 +11,7 @@ import hmac
 import io
 import secrets
 import time
-from typing import Any, Callable, Dict, Optional, Tuple
+from typing import Any, Callable, Dict, Optional, Set, Tuple
 from urllib.parse import urlsplit
 
 from hotpath.runtime.track.links.base import is_loopback
@@ -116,6 +116,9 @@ def _equal(given: Optional[str], secret: str) -> bool:
 class ConnectionLimiter:
     """Limits how many connections are open, and how long each may take to send a request.
 
+    A newcomer takes the place of the oldest connection that has not shown the token. So strangers
+    can't keep the owner out.
+
     Args:
         handler: function that makes aiohttp's protocol for one connection.
     """
@@ -123,7 +126,8 @@ class ConnectionLimiter:
     def __init__(self, handler: Callable[[], Any]) -> None:
         self._handler = handler
         # transport -> (address, deadline of the next whole request or None)
-        self._open: Dict[Any, Tuple[str, Optional[float]]] = {}
+        self._open: Dict[Any, Tuple[str, Optional[float]]] = {}  # the oldest first
+        self._known: Set[Any] = set()  # those of them that have shown the token
 
     def __call__(self) -> "asyncio.Protocol":
         return _NewConnection(self)
@@ -133,14 +137,26 @@ class ConnectionLimiter:
         peer = transport.get_extra_info("peername")
         address = peer[0] if peer else ""
         self._open = {t: v for t, v in self._open.items() if not t.is_closing()}
-        from_address = sum(1 for other, _ in self._open.values() if other == address)
-        if len(self._open) >= MOST_CONNECTIONS or from_address >= MOST_FROM_ONE_ADDRESS:
-            transport.abort()
-            return
+        self._known.intersection_update(self._open)
+        from_address = [t for t, (other, _) in self._open.items() if other == address]
+        is_full = len(self._open) >= MOST_CONNECTIONS
+        if is_full or len(from_address) >= MOST_FROM_ONE_ADDRESS:
+            rivals = self._open if len(from_address) < MOST_FROM_ONE_ADDRESS else from_address
+            stranger = next((t for t in rivals if t not in self._known), None)
+            if stranger is None:
+                transport.abort()
+                return
+            stranger.abort()
+            del self._open[stranger]
         self._open[transport] = (address, time.monotonic() + REQUEST_S)
         protocol = self._handler()
         transport.set_protocol(protocol)
         protocol.connection_made(transport)
+
+    def trust(self, transport: Any) -> None:
+        """A request of a connection has shown the token: it keeps its place."""
+        if transport in self._open:
+            self._known.add(transport)
 
     def request_began(self, transport: Any) -> None:
         """A whole request came in: no deadline while it is answered."""

@@ -274,6 +274,7 @@ class Server(Link):
                     _bearer(request),
                     request.remote,
                 )
+                self._limiter.trust(request.transport)
             response = await handler(request)
         except Refused as error:
             response = _error(error.status, str(error))

@@ -180,14 +180,48 @@ def test_a_message_that_is_not_understood_ends_the_socket_and_no_other_one(local
     assert local.state()["frame"] == 0
 
 
+def connection(limiter, host):
+    transport = Mock(**{"is_closing.side_effect": lambda: transport.abort.called})
+    transport.get_extra_info.return_value = (host, 1)
+    limiter.accept(transport)
+    return transport
+
+
 def test_connections_are_few_and_one_address_has_half_of_them():
-    limiter, refused = ConnectionLimiter(Mock()), []
-    for host in ["one"] * 40 + ["other"] * 40 + ["third"]:
-        transport = Mock(**{"is_closing.return_value": False})
-        transport.get_extra_info.return_value = (host, 1)
-        limiter.accept(transport)
-        refused.append(transport.abort.called)
-    assert refused == ([False] * 32 + [True] * 8) * 2 + [True]
+    limiter = ConnectionLimiter(Mock())
+    every = [connection(limiter, host) for host in ["one"] * 40 + ["other"] * 40 + ["third"]]
+    left = [each for each in every if not each.abort.called]
+    assert len(left) == 64 and left[-1] is every[-1]  # the oldest went
+    assert not any(each in left for each in every[:9])
+
+
+def test_a_connection_that_has_shown_the_token_is_never_ended_for_a_stranger():
+    limiter = ConnectionLimiter(Mock())
+    owners = [connection(limiter, "one") for _ in range(32)]
+    for each in owners:
+        limiter.trust(each)
+    assert connection(limiter, "one").abort.called  # 32 of one address are the most
+    strangers = [connection(limiter, f"stranger {n % 3}") for n in range(500)]
+    assert not any(each.abort.called for each in owners)
+    assert sum(not each.abort.called for each in strangers) == 32
+
+
+@pytest.mark.parametrize("kind", ["hold", "half a request", "reconnect"])
+def test_strangers_that_take_every_place_do_not_keep_the_owner_out(local, kind):
+    def occupy(host):
+        made = socket.create_connection(("127.0.0.1", local.port), 10, source_address=(host, 0))
+        if kind == "half a request":
+            made.sendall(b"GET / HTTP/1.1\r\nHost: ")
+        return made
+
+    hosts = [f"127.0.0.{2 + n % 3}" for n in range(96)]
+    with contextlib.ExitStack() as stack:
+        for host in hosts:
+            stack.enter_context(occupy(host))
+        for host in hosts[:10]:
+            if kind == "reconnect":
+                stack.enter_context(occupy(host))
+            assert local.ask("/api/state")[0] == 200
 
 
 def test_requests_that_drip_are_cut_off(local):

@@ -9,6 +9,7 @@ import calendar
 import hashlib
 import math
 import os
+import re
 import socket
 import threading
 import time
@@ -56,6 +57,7 @@ ANSWER_S = 5.0  # longest wait for the camera
 MOST_BYTES = 1 << 20  # of an answer
 MOVE_S = 1  # the camera stops by itself so long after the last command
 PAUSE_S = 0.1  # least between two commands
+SAID_S = 60.0  # the same sentence is said as often
 RETRY_S = 1.0  # after a command that failed
 SPEED = 0.5  # without --gimbal-speed
 CATCH_UP = 0.5  # a second: how fast the turn grows while a target stays off the centre
@@ -64,6 +66,10 @@ DEGREES_S = 40.0  # of the fastest turn, which cameras don't state
 DEAD = 0.05  # an offset from the centre that counts as none, share of half the frame
 ZOOM_DEAD = 0.15  # the same for the target's size, share of the wanted one
 REST: Velocity = (0.0, 0.0, 0.0)  # right, up, nearer: shares of the camera's fastest
+
+
+class Refusal(BadOutput):
+    """The camera understood a request and refuses it."""
 
 
 class Camera:
@@ -76,6 +82,8 @@ class Camera:
     Attributes:
         name: its address, to show.
         zooms: whether it can zoom.
+        timeout_s: after so long without a command it stops by itself.
+        stops_itself: whether it takes a timeout at all; True until it refuses one.
 
     Raises:
         BadOutput: no such camera, a wrong password, or a camera that can't be turned.
@@ -84,6 +92,7 @@ class Camera:
     def __init__(self, address: str, login: Tuple[str, str]) -> None:
         self.name, self._host = _parsed(address, login[0])
         self._login, self._ahead_s = login, 0.0  # of the camera's clock
+        self.stops_itself = True
         passwords = urllib.request.HTTPPasswordMgrWithDefaultRealm()
         passwords.add_password(None, "http://" + self._host, *login)
         digest = urllib.request.HTTPDigestAuthHandler(passwords)
@@ -112,26 +121,48 @@ class Camera:
         self._profile = f"<ProfileToken>{escape(profile.get('token'))}</ProfileToken>"
         token = escape(profile.find("PTZConfiguration").get("token"))
         asked = f"<ConfigurationToken>{token}</ConfigurationToken>"
-        spaces = self._ask(self._path, PTZ, "GetConfigurationOptions", asked).find(".//Spaces")
+        options = self._ask(self._path, PTZ, "GetConfigurationOptions", asked)
+        limits = options.find(".//PTZTimeout")
+        ends = ("" if limits is None else limits.findtext(end) or "" for end in ("Min", "Max"))
+        least, most = map(_seconds_of, ends)
+        self.timeout_s = max(MOVE_S, min(least or MOVE_S, most or math.inf))
+        spaces = options.find(".//Spaces")
         turn, zoom = (spaces.find(f"Continuous{name}VelocitySpace") for name in ("PanTilt", "Zoom"))
         if turn is None:
             raise BadOutput(f"{self.name}: this camera can't be turned; run without --gimbal")
-        self.zooms = zoom is not None
         axes = [turn.find("XRange"), turn.find("YRange")]
         axes += [] if zoom is None else [zoom.find("XRange")]
         self._ranges = [tuple(float(axis.findtext(end)) for end in ("Min", "Max")) for axis in axes]
+        self.zooms = zoom is not None and self._ranges[2][0] < self._ranges[2][1]
+        # (with a timeout, with a zoom): cameras refuse what they don't know
+        self._forms = [(True, True), (False, True), (True, False), (False, False)]
+        self._forms = [each for each in self._forms if self.zooms or not each[1]]
 
     def move(self, wish: Velocity) -> None:
         """Move with a velocity until the next command, or stop; raises ``BadOutput``."""
-        body = "<PanTilt>true</PanTilt><Zoom>true</Zoom>"
-        if wish != REST:
-            pairs = zip(wish, self._ranges)
-            x, y, *z = (f"{v * (high if v > 0 else -low):.4f}" for v, (low, high) in pairs)
-            body = f'<Velocity><PanTilt {SCHEMA} x="{x}" y="{y}"/>'
-            body += f'<Zoom {SCHEMA} x="{z[0]}"/>' if z else ""
-            body += f"</Velocity><Timeout>PT{MOVE_S}S</Timeout>"
-        name = "Stop" if wish == REST else "ContinuousMove"
-        self._ask(self._path, PTZ, name, self._profile + body)
+        if wish == REST:
+            body = "<PanTilt>true</PanTilt><Zoom>true</Zoom>"
+            self._ask(self._path, PTZ, "Stop", self._profile + body)
+            return
+        refusals = []
+        for form in list(self._forms):
+            try:
+                self._ask(self._path, PTZ, "ContinuousMove", self._profile + self._body(wish, form))
+            except Refusal as error:
+                refusals.append(error)
+            else:
+                self._forms, self.stops_itself = [form], form[0]
+                return
+        raise refusals[0]
+
+    def _body(self, wish: Velocity, form: Tuple[bool, bool]) -> str:
+        """A velocity and a timeout for ContinuousMove."""
+        pairs = zip(wish, self._ranges)
+        x, y, *z = (f"{v * (high if v > 0 else -low):.4f}" for v, (low, high) in pairs)
+        body = f'<Velocity><PanTilt {SCHEMA} x="{x}" y="{y}"/>'
+        body += f'<Zoom {SCHEMA} x="{z[0]}"/>' if z and form[1] else ""
+        timeout = f"<Timeout>PT{self.timeout_s:g}S</Timeout>" if form[0] else ""
+        return body + "</Velocity>" + timeout
 
     def _ask(
         self, path: str, service: str, name: str, body: str = "", head: Optional[str] = None
@@ -170,7 +201,7 @@ class Camera:
             )
         if code != 200 or root.find(".//Fault") is not None:
             cause = root.findtext(".//Fault/Reason/Text") or f"HTTP {code}"
-            raise BadOutput(f"{self.name}: the camera refuses {name}: {cause}")
+            raise Refusal(f"{self.name}: the camera refuses {name}: {cause}")
         return root
 
     def _token(self) -> str:
@@ -254,6 +285,7 @@ class PtzLink(Link):
         most_deg = load_settings()["limits"]["most_turn_deg"]
         self._ramp = Ramp("camera", len(REST), say, holds, most_deg)
         self._sent = REST
+        self._told: Dict[str, float] = {}
         self._moved = False
         self._closing = threading.Event()
         self.threads = (LinkThread("onvif", self._run),)
@@ -305,14 +337,23 @@ class PtzLink(Link):
                 self._moved = True
                 self._camera.move(wish)
                 if pause_s:
-                    self._say(f"gimbal: {self._camera.name} answers again")
+                    self._tell(f"gimbal: {self._camera.name} answers again", now)
+                if not self._camera.stops_itself:
+                    text = "takes no timeout, so it turns on if this program is killed"
+                    self._tell(f"gimbal: {self._camera.name} {text}", now)
                 sent, pause_s = wish, 0.0
                 self.done += 1
             except BadOutput as error:
                 if not pause_s:
-                    self._say(f"gimbal: {error}; trying again")
+                    self._tell(f"gimbal: {error}; trying again", now)
                 sent, pause_s = None, RETRY_S
                 self.failed += 1
+
+    def _tell(self, text: str, now: float) -> None:
+        """Say a sentence, at most once in ``SAID_S``."""
+        if now - self._told.get(text, -SAID_S) >= SAID_S:
+            self._told[text] = now
+            self._say(text)
 
     def _leave(self) -> None:
         """Stop the camera, several times, if it was moved."""
@@ -354,6 +395,17 @@ class Law:
         # a target near the edge or an unsure one would be lost by zooming in
         most = 1.0 if track.state == TRACKED and max(map(abs, offsets)) < 0.5 else 0.0
         return pan, tilt, min(most, _within(zoom, 1.0)) if abs(zoom) > ZOOM_DEAD else 0.0
+
+
+def _seconds_of(text: str) -> Optional[float]:
+    """A duration of XML, such as PT5S or PT1M0.5S, in seconds; None if it is none."""
+    found = re.match(
+        r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?$", text.strip()
+    )
+    if not found or not any(found.groups()):
+        return None
+    days, hours, minutes, seconds = (float(each or 0) for each in found.groups())
+    return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
 
 
 def _within(value: float, most: float) -> float:

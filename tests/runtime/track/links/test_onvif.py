@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import math
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -23,7 +24,7 @@ from hotpath.runtime.track.links.base import Context
 from hotpath.runtime.track.links.onvif import Camera, Law, PtzLink, open_link
 from hotpath.runtime.types import Box, Track, TrackedFrame
 from tests.support import tiny
-from tests.support.onvif_camera import SIZE, OnvifCamera, part
+from tests.support.onvif_camera import ENVELOPE, FAULT, SIZE, OnvifCamera, part
 from tests.support.streams.mjpeg import MjpegServer
 from tests.support.streams.process import ROOT
 
@@ -351,3 +352,80 @@ def test_what_is_not_of_this_camera_is_refused(given, said):
     check_links(parse(["--video", "x", "--gimbal", "onvif://host"]))
     with pytest.raises(BadOutput, match=said):
         check_links(parse(["--video", "x", *given]))
+
+
+class Particular(OnvifCamera):
+    """A camera with limits of its own, which it holds to.
+
+    Args:
+        timeout: XML of PTZTimeout's least value; None: it knows no timeout.
+        zoom: (least, most) of the zoom's space; None: it refuses a zoom that it offers.
+    """
+
+    def __init__(self, timeout="PT1S", zoom=(-1, 1)):
+        self.timeout, self.space = timeout, zoom
+        super().__init__(LOGIN)
+
+    def _GetConfigurationOptions(self, body):
+        text = super()._GetConfigurationOptions(body)
+        at = text.find("ContinuousZoom")
+        low, high = self.space or (-1, 1)
+        zoom = text[at:].replace("<tt:Min>-1</tt:Min>", f"<tt:Min>{low}</tt:Min>")
+        zoom = zoom.replace("<tt:Max>1</tt:Max>", f"<tt:Max>{high}</tt:Max>")
+        return text[:at] + zoom.replace("PT1S", self.timeout or "PT1S")
+
+    def answer(self, path, data, headers):
+        found, fault = re.search(rb"<Timeout>PT(.*?)S<", data), None
+        if found and self.timeout is None:
+            fault = "timeout is an unsupported field"
+        elif found and not product._seconds_of(self.timeout) <= float(found.group(1)) <= 60:
+            fault = "The specified timeout argument is not within the supported timeout range"
+        if b"<Zoom " in data and b"ContinuousMove" in data and self.space in (None, (0, 0)):
+            fault = "A space is referenced which is not supported"
+        if fault:
+            return 400, ENVELOPE.format(FAULT.format("ter:InvalidArgVal", fault)), []
+        return super().answer(path, data, headers)
+
+
+@pytest.mark.parametrize(
+    ("limits", "zooms"),
+    [
+        (dict(timeout="PT5S"), True),
+        (dict(timeout="PT0M2.5S"), True),
+        (dict(timeout="P0DT0H0M7S"), True),
+        (dict(timeout=None), True),
+        (dict(zoom=(0, 0)), False),
+        (dict(zoom=None), True),
+        (dict(timeout=None, zoom=None), True),
+    ],
+)
+def test_a_camera_turns_within_its_own_limits(limits, zooms):
+    with contextlib.closing(Particular(**limits)) as camera:
+        link = opened(camera)
+        with contextlib.closing(link):
+            assert link._camera.zooms == zooms
+            for _ in range(200):
+                link.show(tracked(RIGHT_UP))
+                if camera.velocity[0] > 0 and camera.velocity[1] > 0:
+                    break
+                time.sleep(0.01)
+            assert camera.velocity[0] > 0 and camera.velocity[1] > 0, link.said
+            time.sleep(0.3)
+        assert link.failed == 0 and camera.velocity == (0, 0, 0)
+        told = [text for text in link.said if "no timeout" in text]
+        assert len(told) == (limits.get("timeout", "") is None)
+
+
+def test_a_refusal_of_every_form_is_said_once():
+    class Refuses(Particular):
+        def answer(self, path, data, headers):
+            if b"ContinuousMove" in data:
+                return 400, ENVELOPE.format(FAULT.format("ter:Action", "not now")), []
+            return super().answer(path, data, headers)
+
+    with contextlib.closing(Refuses()) as camera, contextlib.closing(opened(camera)) as link:
+        ends = time.monotonic() + 3.5
+        while time.monotonic() < ends:
+            link.show(tracked(RIGHT_UP if int(time.monotonic() * 2) % 2 else None))
+            time.sleep(0.02)
+        assert len([text for text in link.said if "not now" in text]) == 1, link.said

@@ -7,6 +7,7 @@ interface of a tracker of the GOT-10k toolkit.
 """
 
 import math
+import threading
 import time
 from typing import TYPE_CHECKING, Any, List, Optional, Sequence, Tuple
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 NOT_ASKED = "it was not asked for"  # why a lost target is not searched for
 
+BUSY = "another thread uses this tracker now; give each thread its own one, or a lock"
 UINT8 = np.dtype(np.uint8)
 
 
@@ -70,6 +72,7 @@ class Tracker:
         self._exemplar: Any = None
         self._shape: Tuple[int, ...] = ()
         self._closed = False
+        self._alone = threading.Lock()
         self._refresh: Optional[Refresh] = None
         self._scales = decode.scales(network)
         self._decoder: Any = decode.create(network, kernels) if self._scales else None
@@ -137,17 +140,23 @@ class Tracker:
 
         Raises:
             BadFrame: the frame is not a picture.
-            NotReady: ``init`` was not called yet, or the tracker was closed.
+            NotReady: ``init`` was not called yet, the tracker was closed, or another thread is in
+                this function.
             NetworkFailed: the output of the network is not finite.
         """
         if self._closed or self.state is None:
             self._check_target()
-        shape = self._shape
-        if type(frame) is not np.ndarray or frame.shape != shape or frame.dtype != UINT8:
-            frame, shape = self.device.take(frame)
-        for step in self.step_ms:
-            self.step_ms[step] = 0.0
-        return self.judge(frame, self.device.look(frame, self.looks(frame, shape)))
+        if not self._alone.acquire(False):
+            raise NotReady(BUSY)
+        try:
+            shape = self._shape
+            if type(frame) is not np.ndarray or frame.shape != shape or frame.dtype != UINT8:
+                frame, shape = self.device.take(frame)
+            for step in self.step_ms:
+                self.step_ms[step] = 0.0
+            return self.judge(frame, self.device.look(frame, self.looks(frame, shape)))
+        finally:
+            self._alone.release()
 
     @property
     def box(self) -> Box:

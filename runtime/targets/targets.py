@@ -3,6 +3,7 @@
 The device gets the windows of all targets of a frame in one list.
 """
 
+import threading
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
@@ -13,7 +14,7 @@ from hotpath.runtime.loading import tracker_on
 from hotpath.runtime.options import DEFAULTS, Options
 from hotpath.runtime.pictures import AnyFrame
 from hotpath.runtime.targets.exclusion import Exclusion
-from hotpath.runtime.tracker import Tracker
+from hotpath.runtime.tracker import BUSY, Tracker
 from hotpath.runtime.types import Track
 
 
@@ -34,6 +35,7 @@ class Targets:
         self.step_ms = device.step_ms
         self._options = options
         self._trackers: Dict[int, Tracker] = {}
+        self._alone = threading.Lock()
         self._classes: Dict[int, Dict[str, Any]] = {}  # of those targets that have one
         self.finder: Any = None
         self._next, self._closed = 0, False
@@ -119,8 +121,14 @@ class Targets:
         Raises:
             NetworkFailed: the output for a target is not finite. The other targets have moved.
             BadBox: the finder does not return boxes.
+            NotReady: another thread is in this function.
         """
-        tracks = self._tracked(frame)
+        if not self._alone.acquire(False):
+            raise NotReady(BUSY)
+        try:
+            tracks = self._tracked(frame)
+        finally:
+            self._alone.release()
         for number, kind in self._classes.items():
             if number in tracks:
                 tracks[number] = tracks[number]._replace(**kind)

@@ -1,4 +1,9 @@
-"""The boxes that a window proposes: the best cell's, and those of other peaks of its score map."""
+"""The boxes that a window proposes: the best cell's, and those of other places.
+
+Proposals   only the best box, where a search checks a place again
+Apart       places of a wide window that are apart from each other
+AtPeaks     peaks of the score map of a followed target's window, for the choice among rivals
+"""
 
 from typing import Any, List, NamedTuple, Sequence, Tuple
 
@@ -12,6 +17,11 @@ from hotpath.runtime.decode.shared.voting import probability
 from hotpath.runtime.network import Network
 from hotpath.runtime.types import Seen
 
+MOST_APART = 2  # places of a wide window besides the best one
+APART = 3  # cells around such a place in which there is no other
+SHARE = 0.5  # of the best one's score, that such a place must have
+HIDDEN = -50.0  # raw score of a cell that cannot win
+MOST_PEAKS = 6  # peaks besides the best cell
 RING = np.ones((3, 3), np.uint8)  # a cell and its neighbours
 
 
@@ -30,34 +40,17 @@ class Proposal(NamedTuple):
 
 
 class Proposals:
-    """Proposes the best cell's box, and the boxes of other peaks.
+    """Proposes the best cell's box. Its subclasses propose more.
 
     Args:
-        network: of the family ``points`` or ``centre``. With other families there is only the best.
+        network: defines how a box is decoded.
         kernels: see ``hotpath.kernels.cpu.binding``.
-        share: of the highest score, that another peak has at least.
-        most: boxes besides the best one.
-
-    Attributes:
-        window: float64 (cells,), the Hanning window, if there may be several boxes.
     """
 
-    def __init__(
-        self, network: Network, kernels: Kernels, share: float = 1.0, most: int = 0
-    ) -> None:
-        self._most = most
-        decoder: Any = decode.create(network, kernels)
-        self._best, self._state = decoder.select, np.zeros(4)
-        if network.family not in ("points", "centre"):
-            self._most = 0
-        elif most:
-            self.window: np.ndarray = decoder.window.ravel()
-            # another select, so that each keeps its arrays' addresses; it sees one cell at a time
-            self._other = decode.create(network, kernels).select
-            self._map = np.zeros(decode.shapes(network)[0], np.float32)
-            self._cells = self._map.reshape(-1, network.map_size**2)
-            given = network.score, network.map_size, share
-            self._peaks = kernels.new(select.Peaks, *given) or Peaks(*given)
+    def __init__(self, network: Network, kernels: Kernels) -> None:
+        self._decoder: Any = decode.create(network, kernels)
+        # Only with these families a cell is a place. With others there is only the best box.
+        self._more = network.family in ("points", "centre")
 
     def of(self, seen: Seen, frame_size: Tuple[int, int]) -> List[Proposal]:
         """Return the boxes of a window, the best one first.
@@ -69,27 +62,84 @@ class Proposals:
         Raises:
             NetworkFailed: see ``Family.select``.
         """
-        maps = seen.maps
-        found = [self._selected(self._best, maps, seen, frame_size)]
-        if not self._most:
+        return [_selected(self._decoder.select, seen.maps, seen, frame_size)]
+
+
+class Apart(Proposals):
+    """Selects repeatedly, each time without the cells around the places that it already found."""
+
+    def __init__(self, network: Network, kernels: Kernels) -> None:
+        super().__init__(network, kernels)
+        self._side = network.map_size
+        self._hidden = 0.0 if network.score == "none" else HIDDEN
+
+    def of(self, seen: Seen, frame_size: Tuple[int, int]) -> List[Proposal]:
+        """Return the boxes of a window; see ``Proposals.of``."""
+        found = super().of(seen, frame_size)
+        if not self._more:
             return found
-        cells = self._peaks(maps[0])
-        if len(cells) == 1 and cells[0] == found[0].cell:
-            return found
-        for cell in [each for each in cells if each != found[0].cell][: self._most]:
-            scores = maps[0].reshape(self._cells.shape)
-            self._cells.fill(np.nan)
-            self._cells[:, cell] = scores[:, cell]
-            alone = (self._map,) + tuple(maps[1:])
-            found.append(self._selected(self._other, alone, seen, frame_size))
+        scores = np.array(seen.maps[0], np.float32).reshape(1, -1, self._side, self._side)
+        maps = (scores,) + tuple(seen.maps[1:])
+        for _ in range(MOST_APART):
+            self._hide(scores, *divmod(found[-1].cell, self._side))
+            each = _selected(self._decoder.select, maps, seen, frame_size)
+            if not each.score >= SHARE * found[0].score:
+                break
+            found.append(each)
         return found
 
-    def _selected(
-        self, its_select: Any, maps: Sequence[np.ndarray], seen: Seen, frame_size: Tuple[int, int]
-    ) -> Proposal:
-        self._state[:] = seen.around
-        cell, score = its_select(maps, self._state, seen.scale, *frame_size)
-        return Proposal(self._state.copy(), score, cell)
+    def _hide(self, scores: np.ndarray, row: int, column: int) -> None:
+        """Keep the cells around (row, column) from winning."""
+        rows = slice(max(0, row - APART + 1), row + APART)
+        columns = slice(max(0, column - APART + 1), column + APART)
+        scores[0, :-1, rows, columns] = 0.0
+        scores[0, -1, rows, columns] = self._hidden
+
+
+class AtPeaks(Proposals):
+    """Proposes the boxes of other peaks of the score map too.
+
+    Args:
+        network: ``peak_share`` is the share of the highest score that a peak has at least.
+        kernels: see ``Proposals``.
+
+    Attributes:
+        window: float64 (cells,), the Hanning window, if there may be several boxes.
+    """
+
+    def __init__(self, network: Network, kernels: Kernels) -> None:
+        super().__init__(network, kernels)
+        if not self._more:
+            return
+        self.window: np.ndarray = self._decoder.window.ravel()
+        # another select, so that each keeps its arrays' addresses; it sees one cell at a time
+        self._select = decode.create(network, kernels).select
+        self._map = np.zeros(decode.shapes(network)[0], np.float32)
+        self._cells = self._map.reshape(-1, network.map_size**2)
+        given = network.score, network.map_size, network.peak_share
+        self._peaks = kernels.new(select.Peaks, *given) or Peaks(*given)
+
+    def of(self, seen: Seen, frame_size: Tuple[int, int]) -> List[Proposal]:
+        """Return the boxes of a window; see ``Proposals.of``."""
+        found, maps = super().of(seen, frame_size), seen.maps
+        if not self._more:
+            return found
+        best = found[0].cell
+        others = [cell for cell in self._peaks(maps[0]) if cell != best]
+        for cell in others[:MOST_PEAKS]:
+            self._cells.fill(np.nan)
+            self._cells[:, cell] = maps[0].reshape(self._cells.shape)[:, cell]
+            alone = (self._map,) + tuple(maps[1:])
+            found.append(_selected(self._select, alone, seen, frame_size))
+        return found
+
+
+def _selected(
+    its_select: Any, maps: Sequence[np.ndarray], seen: Seen, frame_size: Tuple[int, int]
+) -> Proposal:
+    state = seen.around.copy()
+    cell, score = its_select(maps, state, seen.scale, *frame_size)
+    return Proposal(state, float(score), cell)
 
 
 class Peaks:

@@ -6,7 +6,7 @@ each window. A candidate gets further windows. It is accepted when two successiv
 
 import copy
 from collections import deque
-from typing import Any, Deque, List, Optional, Sequence, Tuple
+from typing import Any, Deque, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from hotpath.runtime.network import Network
 from hotpath.runtime.pictures import AnyFrame
 from hotpath.runtime.presence import Presence, thresholds_of
 from hotpath.runtime.search.cues import ColoursUnder, ScoreLooksColour
-from hotpath.runtime.search.proposals import Proposals
+from hotpath.runtime.search.proposals import Apart, AtPeaks, Proposals
 from hotpath.runtime.search.windows import (
     CHECK,
     COLOURED,
@@ -33,8 +33,6 @@ from hotpath.runtime.search.windows import (
 )
 from hotpath.runtime.types import LOST, TRACKED, Seen
 
-WIDE_SHARE, WIDE_MOST = 0.5, 2  # of the best score, for other peaks of a wide window; how many
-MOST = 6  # peaks besides the best cell, of a followed target's window
 CHECKS = 3  # windows that a candidate gets
 NEARLY = 0.15  # presence below ``found_above`` with which a candidate gets the next one
 SIZE_LEARNT = 0.1  # share of a tracked frame's size in the size that is searched for
@@ -93,12 +91,12 @@ class Search:
         # In a window f times as wide, boxes come out sqrt(f) times as large as the target is, and
         # the size that is expected is the better one. In the usual window the network's is better.
         anywhere = _changed(network, lr=0.0, window=0.0, vote="blend")
-        self._proposals = {
-            WIDE: Proposals(anywhere, kernels, WIDE_SHARE, WIDE_MOST),
+        self._proposals: Dict[str, Proposals] = {
+            WIDE: Apart(anywhere, kernels),
             CHECK: Proposals(_changed(network, lr=1.0), kernels),
             HERE: Proposals(network, kernels),
         }
-        self._followed = Proposals(network, kernels, network.peak_share, MOST)
+        self._followed = AtPeaks(network, kernels)
         self.active = False
         self._certain = np.zeros(4)  # the state when the target was last certain
         self._checks = 0  # windows that the candidate had

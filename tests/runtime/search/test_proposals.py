@@ -11,7 +11,7 @@ from hotpath.runtime import decode
 from hotpath.runtime.errors import NetworkFailed
 from hotpath.runtime.networks import load_network
 from hotpath.runtime.search import search
-from hotpath.runtime.search.proposals import Peaks, Proposals
+from hotpath.runtime.search.proposals import APART, MOST_PEAKS, Apart, AtPeaks, Peaks
 from hotpath.runtime.types import Seen
 
 CELLS, FRAME = 16, (640, 480)
@@ -35,17 +35,37 @@ def cells_of(proposed):
     return [divmod(each.cell, CELLS) for each in proposed]
 
 
-@pytest.mark.parametrize("share, most, found", [(0.2, 6, 3), (0.5, 6, 2), (0.2, 1, 2), (0.2, 0, 1)])
-def test_other_peaks_follow_the_best_cell(share, most, found):
+def at_peaks(network, share=0.2):
+    network.peak_share = share
+    return AtPeaks(network, cpu.load())
+
+
+@pytest.mark.parametrize("share, found", [(0.2, 3), (0.5, 2), (0.9, 1)])
+def test_other_peaks_follow_the_best_cell(share, found):
     network, window = seen(*PEAKS, ((BEST[0], BEST[1] + 1), 0.7))  # a neighbour is no peak
-    proposed = Proposals(network, cpu.load(), share, most).of(window, FRAME)
+    proposed = at_peaks(network, share).of(window, FRAME)
     assert cells_of(proposed) == [BEST, RIVAL, WEAK][:found]
     assert [round(each.score, 3) for each in proposed] == [0.8, 0.7, 0.2][:found]
 
 
+def test_a_flat_map_proposes_few_boxes():
+    network, window = seen()
+    window.maps[0][:] = 0.5  # every cell is a peak
+    assert len(at_peaks(network).of(window, FRAME)) == 1 + MOST_PEAKS
+
+
+def test_places_of_a_wide_window_are_apart():
+    beside = BEST[0], BEST[1] + APART - 1
+    network, window = seen(*PEAKS, (beside, 0.75))
+    before = [each.copy() for each in window.maps]
+    proposed = Apart(network, cpu.load()).of(window, FRAME)
+    assert cells_of(proposed) == [BEST, RIVAL]  # WEAK is below SHARE
+    assert all((one == other).all() for one, other in zip(before, window.maps))
+
+
 def test_a_peaks_box_is_that_of_a_window_in_which_it_is_alone():
     network, window = seen(*PEAKS)
-    proposals = Proposals(network, cpu.load(), 0.2, 6)
+    proposals = at_peaks(network)
     for each, peak in zip(proposals.of(window, FRAME), PEAKS):
         alone = proposals.of(seen(peak)[1], FRAME)[-1]
         assert each.cell == alone.cell and (each.state == alone.state).all()
@@ -55,7 +75,7 @@ def test_a_window_without_a_finite_score_has_no_box():
     network, window = seen(*PEAKS)
     window.maps[0][:] = np.nan
     with pytest.raises(NetworkFailed):
-        Proposals(network, cpu.load(), 0.2, 6).of(window, FRAME)
+        at_peaks(network).of(window, FRAME)
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from tests.drone.stopped_streams import (
     jpeg,
     scene,
     stopped,
+    swung,
     turned,
 )
 from tests.support.pictures_in_planes import planes_of
@@ -188,3 +189,13 @@ def test_recordings_and_networks_that_never_lose_steer_nothing(what):
         steering.check(options(**what), False, True, "x")
     with pytest.raises(BadOutput, match="the network lightfc has no lost_below"):
         steering.check(options(**what), True, False, "lightfc")
+
+
+def test_a_stopped_picture_that_drifts_far_stays_no_evidence():
+    album, pictures = turned(10.0)
+    yaw, doubts = 10.0 * len(pictures) / FPS, []
+    for n in range(8 * FPS):  # the camera stops after half a second
+        frame = jpeg(swung(pictures[-1], 60 * math.sin(n / 90), 30 * math.sin(n / 70)))
+        at = len(pictures) / FPS + n / FPS
+        doubts.append(album.add(look_at(frame, TRACK), at, (0.0, yaw + min(n / FPS, 0.6) * 10)))
+    assert all(doubts[15:])

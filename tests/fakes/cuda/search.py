@@ -27,6 +27,7 @@ from tests.fakes.cuda import build
 from tests.fakes.cuda.clip import COSTS, open_engine, read_clip
 from tests.runtime.search.test_search import Elsewhere
 from tests.support.pictures_in_planes import planes_of
+from tests.support.proposed import counted
 
 RESTS = 40, 380, 40, 40  # box of a target that is always there
 
@@ -126,13 +127,15 @@ def run(options):
         report["found"] = follow_several(gpu, frames, boxes, windows)
         report["wanted"] = follow_several(processor, frames, boxes, windows)
     else:
-        tracker = Tracker(gpu, recover=True, search_windows=windows)
+        more = {"search_windows": windows, "rivals": options.get("rivals", False)}
+        tracker = Tracker(gpu, recover=True, **more)
+        report["peaks"] = counted(tracker) if tracker.chooses else []
         # what is uploaded first must not need a mean colour of the device's memory
         given = given_of(frames[1:], kind, engine)
         report["found"], report["costs"] = follow(tracker, given, frames[0], box)
         tracker.release()
         if not options.get("long"):
-            other = Tracker(processor, recover=True, search_windows=windows)
+            other = Tracker(processor, recover=True, **more)
             report["wanted"], _ = follow(other, frames[1:], frames[0], box)
     report["counts"] = list(engine.counts)
     gpu.close()

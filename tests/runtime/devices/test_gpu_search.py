@@ -20,7 +20,8 @@ PATCH = 6 * colour.PATCH**2  # of the colours under a box
 def track(folder, **options):
     """The report of ``tests.fakes.cuda.search``."""
     if "network" not in options:
-        path = tiny.write_network(folder, tiny.watched(**THRESHOLDS))
+        more = {"peak_share": 0.02} if options.get("rivals") else {}
+        path = tiny.write_network(folder, tiny.watched(**THRESHOLDS, **more))
         if options.get("one_region"):  # graphs that were made ready for several are another's
             path = path.rename(folder / "apart.toml")
         options["network"] = str(path)
@@ -76,6 +77,13 @@ def test_a_tracked_frame_downloads_features_and_those_of_a_search_their_maps(tmp
         assert cost["uploads"] == 2 and cost["synchronisations"] == 1
         maps = MAPS if windows > 1 else 0
         assert cost["download_bytes"] == windows * (SEEN + FEATURES + maps)
+
+
+def test_a_target_among_rivals_has_the_hosts_boxes_and_each_frame_downloads_maps(tmp_path):
+    report = track(tmp_path, rivals=True)
+    check_alike(report["found"], report["wanted"])
+    assert max(report["peaks"]) > 1
+    assert report["costs"][5]["download_bytes"] == SEEN + FEATURES + MAPS
 
 
 @pytest.mark.slow("each target also alone on the host")

@@ -207,7 +207,7 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
         "windows that the search examines in a frame (default: the number in the board's profile)",
         type=between(1, MOST_WINDOWS),
     )
-    text = "choose the target among similar objects: better where they cross, worse when it leaves"
+    text = "choose the target among similar objects, by what the search has learnt of it"
     _switch(group, "--rivals", text)
     _choice(
         group,

@@ -164,7 +164,7 @@ class StopRequest:
         self.requested = False
         self.exit_code = 0
         self._handlers: Dict[int, Any] = {}
-        self._is_loading = True
+        self._is_loading, self._is_over = True, False
 
     def begin(self) -> None:
         """The loop begins, which looks at ``requested``; raises KeyboardInterrupt if it is set."""
@@ -200,9 +200,11 @@ class StopRequest:
                 seen += number in self._handlers
                 if seen == 2:
                     time.sleep(LAST_S)
-                    os._exit(128 + number)
+                    if not self._is_over:  # a program that called this one goes on
+                        os._exit(128 + number)
 
     def __exit__(self, *_: Any) -> None:
+        self._is_over = True
         signal.set_wakeup_fd(self._wakeup)
         for number, handler in self._handlers.items():
             signal.signal(number, handler)

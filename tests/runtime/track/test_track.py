@@ -417,6 +417,24 @@ def test_a_second_signal_ends_a_run_that_hangs(first, second):
     process.stdout.close()
 
 
+ENDS = """
+import os, signal, time
+from hotpath.runtime.track.__main__ import LAST_S, StopRequest
+with StopRequest() as stop:
+    stop.begin()
+    os.kill(os.getpid(), signal.SIGTERM)
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(0.1)
+time.sleep(LAST_S + 0.5)
+print("the caller goes on")
+"""
+
+
+def test_a_second_signal_does_not_end_a_program_whose_run_is_over():
+    done = run([sys.executable, "-c", ENDS])
+    assert done.returncode == 0 and done.stdout == "the caller goes on\n"
+
+
 def test_ctrl_c_ends_a_run_whose_source_is_still_opening(world):
     port = free_port()
     words = command(world[0], "--video", f"udp://127.0.0.1:{port}", "--box", "1,1,9,9")

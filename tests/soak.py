@@ -3,8 +3,8 @@
     python -m tests.soak --minutes 60
 
 A camera over HTTP hangs, repeats old pictures, changes its size, goes and returns. The run is
-stopped for 20 s, the wall clock jumps, the reader of the results pauses, the disk of the recording
-becomes read-only, TMPDIR is full. A ground station, an autopilot, a gimbal, a browser and a
+stopped for 20 s, the wall clock jumps, the reader of the results pauses, the disk of the video
+becomes full, TMPDIR is full. A ground station, an autopilot, a gimbal, a browser and a
 receiver of datagrams listen all the time. At the end: nothing is lost but what was said, and
 memory, descriptors and threads have not grown. Prints one line a round. Exit codes: 0, 1 when
 something failed.
@@ -160,8 +160,8 @@ class Soak:
         words += ["--link-delay", "0.05", "--mavlink", f"udpout:127.0.0.1:{self.port}"]
         words += ["--page", "--page-port", "0", "--results", folder / "rows.csv", "--json"]
         words += ["--publish", f"udp://127.0.0.1:{self.udp.getsockname()[1]}"]
-        if self.disk and shutil.which("ffmpeg"):
-            words += ["--record", self.disk / "soak.mkv"]
+        if self.disk:
+            words += ["--save", self.disk / "soak.mkv"]
         environment = self._clock()
         environment.update({"TMPDIR": str(full)} if full else {})
         self.program = stack.enter_context(Program(words, folder / "log", environment))
@@ -299,25 +299,24 @@ class Soak:
         self._measure()
 
     def _fill_disk(self):
-        """The disk of the recording becomes read-only, and is writable again."""
+        """Writing stops and goes on; then the disk of the video is full."""
         if not self.disk:
             return
         start, stop = common.MAV_CMD_VIDEO_START_CAPTURE, common.MAV_CMD_VIDEO_STOP_CAPTURE
         self.pump(0.3)
         stopped_at = self.frame
         self.client.command(stop)
-        self.pump(4.0)  # the file is finished
-        for path in self.disk.glob("*.mkv"):
-            path.unlink()
-        done = subprocess.run(["mount", "-o", "remount,ro", str(self.disk)], check=False)
-        self.check(done.returncode == 0, "the recording is still open after it was stopped")
+        self.pump(4.0)
         self.client.command(start)
         self.pump(0.3)
         self.unwritten, self.stops = self.unwritten + self.frame - stopped_at, self.stops + 1
-        self.pump(4.0)
+        with contextlib.suppress(OSError), open(self.disk / "filler", "wb", 0) as file:
+            while file.write(bytes(1 << 16)):
+                pass
+        self.pump(8.0)
         said = self.program.text()
-        self.check("soak" in said and "--record" in said, "a read-only disk is not said")
-        subprocess.check_call(["mount", "-o", "remount,rw", str(self.disk)])
+        self.check("soak.mkv: the disk is full" in said, "a full disk is not said")
+        (self.disk / "filler").unlink()
 
     def _stop(self):
         """The run stands still, as on a computer that sleeps."""

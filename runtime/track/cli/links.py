@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 LINKS = (  # the vehicle is told first
     ("mavlink", "hotpath.runtime.track.links.mavlink.service", "pymavlink"),
     ("onvif", "hotpath.runtime.track.links.onvif", ""),  # of --gimbal
-    ("stream", "hotpath.runtime.track.links.stream.sender", ""),
+    ("stream", "hotpath.runtime.track.links.stream", ""),
     ("publish", "hotpath.runtime.track.links.publish", ""),
     ("ros", "hotpath.runtime.track.links.ros", ""),  # of --publish
     ("page", "hotpath.runtime.track.links.page.server", "aiohttp"),
@@ -76,7 +76,7 @@ def wanted_links(options: Any) -> List[str]:
     asked = {
         "mavlink": options.mavlink,
         "onvif": to_onvif(options),
-        "stream": options.stream or options.record,
+        "stream": options.stream,
         "publish": options.publish and not to_ros(options),
         "ros": to_ros(options),
         "page": options.page,

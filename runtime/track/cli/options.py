@@ -295,20 +295,15 @@ def _add_streams(group: argparse._ArgumentGroup) -> None:
     _value(
         group,
         "--stream ADDRESS",
-        "send the picture as H.264: rtsp://:8554/live serves it to this computer, "
-        "rtsp://0.0.0.0:8554/live to the network, udp://HOST:PORT sends RTP; repeat it for several",
+        "send the picture as H.264: rtp://HOST:PORT, udp://HOST:PORT (MPEG-TS), or to a server "
+        "such as MediaMTX: rtsp://HOST:PORT/PATH; repeat it for several",
         action="append",
     )
-    text = "file with USER:PASSWORD of rtsp addresses (default: the variable STREAM_LOGIN)"
+    text = "file with USER:PASSWORD of an rtsp server (default: the variable STREAM_LOGIN)"
     _value(group, "--stream-login FILE", text)
     rate = between(50, 100000)
     _value(group, "--stream-kbps N", "bit rate of the picture", 4000, type=rate)
     _switch(group, "--stream-plain", "draw no box into the picture")
-    _value(
-        group,
-        "--record FILE.mkv",
-        "write that picture to .mkv or .mp4, each frame with its time; an older file is kept",
-    )
     text = "send one JSON datagram a frame; or ros:/TOPIC: messages of ROS 2"
     _value(group, "--publish udp://HOST:PORT", text)
 

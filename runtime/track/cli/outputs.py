@@ -22,6 +22,7 @@ from hotpath.runtime.track.cli.summary import Summary, lines_of, place_of
 from hotpath.runtime.track.detect import Detector
 from hotpath.runtime.track.selection import Selection
 from hotpath.runtime.track.video import results, save, window
+from hotpath.runtime.track.video.encoder import load_pyav
 from hotpath.runtime.track.video.output_file import check_ending, check_folder, why_not
 from hotpath.runtime.track.video.sources import reads
 from hotpath.runtime.types import Box, Taken, Track, TrackedFrame
@@ -58,7 +59,7 @@ def check_outputs(options: argparse.Namespace) -> None:
                 raise BadOutput(f"{path} is also an input of this run; name another file")
         inputs.append(path)
     if options.save:
-        save.load_pyav(options.save)
+        load_pyav(options.save)
 
 
 class Outputs:
@@ -141,7 +142,7 @@ class Outputs:
                 recent_fps=self.profile.recent_fps,
                 latency_ms=lambda: self.profile.figures("latency", RECENT),
                 columns=self.columns,
-                can_record=any((options.results, options.save, options.record)),
+                can_record=any((options.results, options.save)),
                 selection=self._selection,
             )
         self._links = open_links(
@@ -409,6 +410,6 @@ def _wants_window(options: argparse.Namespace) -> bool:
     """Whether to open a window: when asked for, or where nothing else would be seen."""
     if options.show is None:
         elsewhere = options.results or options.save or selects(options)
-        elsewhere = elsewhere or options.stream or options.record
+        elsewhere = elsewhere or options.stream
         return not elsewhere and window.no_window() is None
     return bool(options.show)

@@ -11,26 +11,22 @@ import errno
 import os
 import queue
 import stat
-import sys
 import threading
 import time
 from fractions import Fraction
-from typing import Any, Callable, Optional, Tuple
+from typing import Any, Callable, Optional
 
-import cv2
 import numpy as np
 
-from hotpath.kernels.commands import needs, why_unloaded
 from hotpath.runtime.errors import BadOutput
 from hotpath.runtime.track.video.base import to_bgr
 from hotpath.runtime.track.video.containers import mp4_boxes
+from hotpath.runtime.track.video.encoder import DEFAULT_FPS, Encoder, Settings, load_pyav
 from hotpath.runtime.track.video.output_file import NewFile, check_ending, check_folder
 
 FORMATS = {".mp4": "mp4", ".mkv": "matroska", ".avi": "avi"}  # FFmpeg's names
 KINDS = tuple(FORMATS)
-DEFAULT_FPS = 30.0
 DEFAULT_CRF = 20
-CLOCK_HZ = 90000  # of the time stamps
 WAITING_FRAMES = 8  # between the loop and the encoder; 50 MB at 1920x1080
 
 
@@ -66,16 +62,13 @@ class Video:
         check_folder(self.name)
         if os.path.exists(self.name) and stat.S_ISFIFO(os.stat(self.name).st_mode):
             raise BadOutput(f"{self.name}: is a pipe; give the video a file name")
-        self._av, self._fps = load_pyav(self.name), float(fps or DEFAULT_FPS)
+        self._errors = (OSError, ValueError, load_pyav(self.name).FFmpegError)
+        self._fps = float(fps or DEFAULT_FPS)
         self._crf, self._width = crf, width
         self._aspect = Fraction(aspect).limit_denominator(1000)
-        self._size = (0, 0)  # (width, height) of the video
         self._zero_s: Optional[float] = None  # time of the first frame
-        self._container: Any = None
-        self._stream: Any = None  # of the encoder
-        self._tick, self._is_open = -1, False  # the encoder opens with the first frame
+        self._encoder: Optional[Encoder] = None  # from the first frame on
         self._refusal: Optional[str] = None  # why no more frames can be written
-        self._errors = (OSError, ValueError, self._av.FFmpegError)
         self._file = NewFile(self.name)
 
     def write(self, frame: np.ndarray, time_s: Optional[float] = None) -> None:
@@ -95,11 +88,12 @@ class Video:
             raise BadOutput(self._refusal)
         frame = to_bgr(frame)
         try:
-            if self._container is None:
+            if self._encoder is None:
                 self._start(frame)
+            assert self._encoder is not None, "started"
             seconds = self.frames / self._fps if time_s is None else time_s
             self._zero_s = seconds if self._zero_s is None else self._zero_s
-            self._encode(letterbox(frame, self._size), seconds - self._zero_s)
+            self._encoder.write(frame, seconds - self._zero_s)
             self._file.keep()
         except BadOutput:  # there is no encoder
             self.close()
@@ -129,11 +123,7 @@ class Video:
                 raise
 
     def _start(self, frame: np.ndarray) -> None:
-        """Open container and encoder for the first frame's size; H.264 needs even numbers."""
-        height, width = frame.shape[:2]
-        if self._width:
-            width, height = self._width, max(1, round(self._width * height / width))
-        self._size = (width + width % 2, height + height % 2)
+        """Open container and encoder for the first frame's size."""
         kind = os.path.splitext(self.name)[1].lower()
         options = {"flush_packets": "1"}
         if kind == ".mp4":
@@ -141,45 +131,17 @@ class Video:
             options["frag_duration"] = "250000"  # microseconds
         elif kind == ".mkv":
             options["cluster_time_limit"] = "250"  # milliseconds
-        form, path = FORMATS[kind], self._file.path
-        rate = Fraction(self._fps).limit_denominator(1001)
-        self._container = self._av.open(path, "w", format=form, options=options)
+        codec = {"preset": "veryfast", "crf": str(self._crf)}
+        how = Settings(FORMATS[kind], self._fps, options, codec, self._width, self._aspect)
         try:
-            self._stream = self._container.add_stream("libx264", rate=rate)
-        except Exception as error:  # PyAV has its own class for an unknown codec in each version
-            raise BadOutput(f"--save: this PyAV has no H.264 encoder ({error})") from None
-        self._stream.width, self._stream.height = self._size
-        self._stream.pix_fmt = "yuv420p"
-        if self._aspect != 1:
-            self._stream.codec_context.sample_aspect_ratio = self._aspect
-        # a key frame a second lets players seek; zerolatency keeps no frame in the encoder
-        options = {"preset": "veryfast", "tune": "zerolatency", "crf": str(self._crf)}
-        self._stream.options = dict(options, g=str(max(1, int(round(self._fps)))))
-        # AVI has no time stamps: its frames lie on the grid of the rate, which may have gaps
-        self._time_base = 1 / rate if kind == ".avi" else Fraction(1, CLOCK_HZ)
-        self._stream.codec_context.time_base = self._time_base
-
-    def _encode(self, frame: np.ndarray, seconds: float) -> None:
-        """Encode one frame of the video's size, displayed at that time."""
-        picture = self._av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="bgr24")
-        self._tick = max(self._tick + 1, int(round(seconds / self._time_base)))
-        picture.pts, picture.time_base = self._tick, self._time_base
-        packets = self._stream.encode(picture)
-        self._is_open = True
-        for packet in packets:
-            self._container.mux(packet)
+            self._encoder = Encoder(self._file.path, how, frame.shape)
+        except BadOutput as error:
+            raise BadOutput(f"--save: {error}") from None
 
     def _finish(self) -> None:
-        """Write what the encoder still holds, and close the container."""
-        container, self._container = self._container, None
-        if container is None:
-            return
-        try:
-            # PyAV 19 ends the process when an encoder that could not be opened is flushed
-            for packet in self._stream.encode() if self._is_open else ():
-                container.mux(packet)
-        finally:
-            container.close()
+        encoder, self._encoder = self._encoder, None
+        if encoder is not None:
+            encoder.close()
 
     def _fail(self, error: Exception) -> None:
         """After a write that failed: close, leave a file that plays, raise ``BadOutput``."""
@@ -217,42 +179,6 @@ def keep_whole_fragments(path: str) -> bool:
     with contextlib.suppress(OSError):  # the disk is gone or read-only now: what is there stays
         os.truncate(path, whole)
     return fragments > 0
-
-
-def letterbox(frame: np.ndarray, size: Tuple[int, int]) -> np.ndarray:
-    """Scale ``frame`` to fit into ``size`` (width, height), centred, with black beside it.
-
-    A frame that only lacks one row or column (an odd size made even) is not scaled: its edge is
-    repeated.
-    """
-    width, height = size
-    h, w = frame.shape[:2]
-    if (w, h) == (width, height):
-        return frame
-    border, left, top = cv2.BORDER_REPLICATE, 0, 0
-    if not (0 <= width - w <= 1 and 0 <= height - h <= 1):
-        scale = min(width / float(w), height / float(h))
-        w, h = max(1, int(round(w * scale))), max(1, int(round(h * scale)))
-        way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-        frame = cv2.resize(frame, (w, h), interpolation=way)
-        border, left, top = cv2.BORDER_CONSTANT, (width - w) // 2, (height - h) // 2
-    sides = top, height - h - top, left, width - w - left
-    fitted: np.ndarray = cv2.copyMakeBorder(frame, *sides, borderType=border)
-    return fitted
-
-
-def load_pyav(name: str) -> Any:
-    """The module ``av``; raises ``BadOutput`` if it is not installed or does not load."""
-    try:
-        import av
-    except ImportError as error:  # not installed, or built for another libc
-        if sys.version_info < (3, 8):
-            raise BadOutput(
-                f"{name}: saving a video needs the package av{why_unloaded(error, 'av')}; there is "
-                "none for this Python; use --results, or --record FILE.mkv"
-            ) from None
-        raise BadOutput(needs(f"{name}: saving a video", "av", error)) from None
-    return av
 
 
 class BackgroundVideo:

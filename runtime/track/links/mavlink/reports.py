@@ -20,8 +20,8 @@ class Stream(NamedTuple):
     """A picture stream.
 
     Attributes:
-        kind: ``numbers.STREAM_RTSP`` or ``numbers.STREAM_RTPUDP``.
-        uri: its address, or its port for RTP over UDP.
+        kind: one of ``numbers.STREAM_…``.
+        uri: its address, or its port for what comes over UDP.
         name: shown to the user.
         bitrate_bps: bits a second.
     """

@@ -346,23 +346,22 @@ def streams(options: Any) -> List[Stream]:
     """What a ground station is told of the streams of ``--stream``."""
     if not options.stream:
         return []
-    from hotpath.runtime.track.links.stream.sender import parse_address, shown_address
+    from hotpath.runtime.track.links.stream import parse_address
 
+    kinds = {"rtsp": m.STREAM_RTSP, "rtp": m.STREAM_RTPUDP, "udp": m.STREAM_MPEG_TS}
     told = []
-    for number, address in enumerate(options.stream, 1):
-        kind, where = parse_address(address)
+    for number, text in enumerate(options.stream, 1):
+        address = parse_address(text)
         name = "tracked" if number == 1 else f"tracked {number}"  # chosen by its name
-        # of RTP the ground station is told the port at which it listens
-        way, uri = m.STREAM_RTPUDP, str(where[1]) if kind == "udp" else ""
-        if kind == "rtsp":
-            way, uri = m.STREAM_RTSP, shown_address(where)
-        told.append(Stream(way, uri, name, options.stream_kbps * 1000))
+        # without a server, the ground station is told the port at which it listens
+        uri = address.for_viewers if address.scheme == "rtsp" else str(address.port)
+        told.append(Stream(kinds[address.scheme], uri, name, options.stream_kbps * 1000))
     return told
 
 
 def _folder(options: Any) -> Optional[str]:
     """The folder that files are written to, for the free space; None: nothing is written."""
-    for path in (options.record, options.save, options.results):
+    for path in (options.save, options.results):
         if path and path != "-":
             return os.path.dirname(os.path.abspath(path))
     return None

@@ -8,7 +8,7 @@ import pytest
 from hotpath.runtime.errors import NoCamera
 from hotpath.runtime.track import __main__ as track
 from hotpath.runtime.track import video
-from hotpath.runtime.track.video import output_file, ros, save, window
+from hotpath.runtime.track.video import output_file, ros, window
 from tests.support import tiny
 
 BOX = ["--box", "96,72,40,40"]
@@ -45,8 +45,7 @@ def folder(tmp_path, monkeypatch):
         (["cam0", "--boxes", "no.csv"], "--boxes no.csv: no such file"),
         (["film", "--box", "900,900,5,5"], "the frame of"),
         (["film", *BOX, "--results", "no/b.csv"], "no does not exist; make it first"),
-        (["film", *BOX, "--record", "no/b.mkv"], "no does not exist; make it first"),
-        (["film", *BOX, "--record", "b.avi"], "name the file .mkv or .mp4"),
+        (["film", *BOX, "--stream", "rtsp://:8554/live"], "start a server, such as MediaMTX"),
         (["film", *BOX, "--stream", "here"], "--stream here: not an address"),
         (["film", *BOX, "--stream", "udp://a:1", "--stream-login", "no"], "login no: no such file"),
         (["film", "--gimbal", "no", "--mavlink", "udpout:a:1", "--fov", "60"], "no: no such file"),
@@ -72,7 +71,7 @@ def test_an_output_that_can_not_be_made_is_told_before_too(folder, capsys, monke
     monkeypatch.setattr(window, "no_window", lambda: "there is no display")
     assert track.main(["film", *BOX, "--show"]) == 2
     assert "no window can be shown: there is no display" in capsys.readouterr().err
-    monkeypatch.setitem(save.sys.modules, "av", None)
+    monkeypatch.setitem(sys.modules, "av", None)
     assert track.main(["film", *BOX, "--save", "a.mp4"]) == 2
     assert "needs the package av" in capsys.readouterr().err
     monkeypatch.setattr(output_file.os, "access", lambda path, mode: mode != os.W_OK)

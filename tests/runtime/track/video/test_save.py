@@ -12,7 +12,8 @@ import pytest
 
 from hotpath.runtime.errors import BadOutput
 from hotpath.runtime.track.video.containers import mp4_boxes
-from hotpath.runtime.track.video.save import WAITING_FRAMES, BackgroundVideo, Video, load_pyav
+from hotpath.runtime.track.video.encoder import load_pyav
+from hotpath.runtime.track.video.save import WAITING_FRAMES, BackgroundVideo, Video
 from hotpath.runtime.track.video.sources import open_source
 from tests.runtime.track.video.test_sources import read_all, read_until_broken
 from tests.support import ROOT, run

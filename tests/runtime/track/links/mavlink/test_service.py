@@ -230,10 +230,13 @@ def test_a_key_file_is_32_bytes_or_64_digits(tmp_path):
 
 
 def test_streams_have_names_by_which_a_ground_station_chooses_them():
-    addresses = ["rtsp://:8554/live", "udp://127.0.0.1:5600", "udp://127.0.0.1:5601"]
+    addresses = ["rtsp://eye:secret@10.0.0.2:8554/live", "rtp://127.0.0.1:5600", "udp://a:5601"]
     found = streams(argparse.Namespace(stream=addresses, stream_kbps=1000))
     assert len({stream.name for stream in found}) == 3
-    assert [stream.uri for stream in found[1:]] == ["5600", "5601"]
+    assert [stream.uri for stream in found] == ["rtsp://10.0.0.2:8554/live", "5600", "5601"]
+    kinds = ("RTSP", "RTPUDP", "MPEG_TS")
+    wanted = [getattr(common, "VIDEO_STREAM_TYPE_" + kind) for kind in kinds]
+    assert [stream.kind for stream in found] == wanted
 
 
 def test_after_a_stop_the_other_target_is_neither_reported_nor_steered_after(run):

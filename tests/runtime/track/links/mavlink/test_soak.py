@@ -1,6 +1,5 @@
 """Everything on for half a minute: commands are answered, memory stays bounded, nothing is lost."""
 
-import subprocess
 import time
 
 import numpy as np
@@ -12,9 +11,10 @@ pytest.importorskip("openvino")
 from pymavlink.dialects.v20 import common
 
 from hotpath.runtime.track.video.save import Video
-from tests.runtime.track.links.stream.test_sender import needs_gstreamer
+from tests.runtime.track.links.test_stream import listening
 from tests.support import tiny
 from tests.support.mavlink_client import connected
+from tests.support.needs import needs_program
 from tests.support.ports import free_port
 
 SECONDS, FPS = 24, 25
@@ -38,7 +38,6 @@ def say_as_gimbal(mav):
 
 
 @pytest.mark.slow("half a minute of everything at once")
-@needs_gstreamer
 def test_everything_on_for_half_a_minute(tmp_path):
     pytest.importorskip("av")
     pictures, _ = tiny.film(100)
@@ -48,16 +47,16 @@ def test_everything_on_for_half_a_minute(tmp_path):
     video.close()
     rtsp, rtp, published = (free_port() for _ in range(3))
     address = f"rtsp://127.0.0.1:{rtsp}/live"
+    needs_program("ffmpeg")
     arguments = f"--video {tmp_path}/film.mp4 --fov 60 --gimbal --gimbal-recording "
     arguments += f"--link-delay 0.1 --profile --stream {address} "
-    arguments += f"--stream udp://127.0.0.1:{rtp} --stream-kbps 1000 --record {tmp_path}/soak.mkv "
+    arguments += f"--stream rtp://127.0.0.1:{rtp} --stream-kbps 1000 --save {tmp_path}/soak.mkv "
     arguments += f"--results {tmp_path}/soak.csv --publish udp://127.0.0.1:{published}"
-    look = f"ffmpeg -v quiet -rtsp_transport tcp -i {address} -c copy -f null -".split()
     results, memory_mb = [], []
     with connected(arguments.split(), tmp_path / "log") as (client, program):
         client.interval("CAMERA_TRACKING_IMAGE_STATUS", 25)
         client.interval("CAMERA_CAPTURE_STATUS", 1)
-        viewer = subprocess.Popen(look, stdin=subprocess.DEVNULL)
+        viewer = listening(address, "-c copy -f null -")
         started = time.monotonic()
         try:
             while time.monotonic() - started < SECONDS and program.process.poll() is None:

@@ -1,8 +1,8 @@
 """Hotpath: a visual object tracker whose whole frame runs on one device.
 
 Call ``tracker = load_tracker()``, then ``tracker.init(frame, (x, y, w, h))`` once. For every later
-frame call ``track = tracker.update(frame)``, which has ``track.box``, ``track.score``,
-``track.lost`` and ``track.state``. The errors that these calls raise can be imported from here.
+frame call ``track = tracker.update(frame, time_s)``, which has ``track.box``, ``track.state``,
+``track.presence`` and ``track.velocity``. The errors of these calls can be imported from here.
 """
 
 from typing import TYPE_CHECKING, Any, Callable, Optional

@@ -1,12 +1,13 @@
 """The velocity of a target, and its extrapolated box while it is hidden.
 
-A tracker has no clock. The program that reads the frames knows their times and calls a ``Motion``.
+A tracker has no clock. Whoever reads the frames knows their times, and gives them to ``update``.
 The same boxes and times always give the same numbers.
 """
 
 import math
-from typing import Dict, Optional
+from typing import Optional
 
+from hotpath.runtime.errors import BadOption
 from hotpath.runtime.types import LOST, UNSURE, Box, Track
 
 SMOOTH_S = 0.3  # time constant of the velocity: a change has 63 % of its effect after it
@@ -18,22 +19,30 @@ class Motion:
 
     While the target is tracked or found, the velocity is a mean over the last frames that weighs
     later frames more. While it is unsure or lost, the box is extrapolated with a decaying velocity.
+
+    Args:
+        box: the box in the first frame.
+        time_s: time of that frame, as in ``step``.
     """
 
-    def __init__(self) -> None:
-        self._box: Optional[Box] = None  # the last one that was certain
+    def __init__(self, box: Optional[Box] = None, time_s: Optional[float] = None) -> None:
+        self._box = box if is_time(time_s) else None  # the last one that was certain
         self._x = self._y = 0.0  # velocity at that time, pixels a second
-        self._time_s = self._known_s = 0.0  # of that box; for how long boxes were seen before it
+        self._time_s = (time_s or 0.0) if self._box else 0.0
+        self._known_s = 0.0  # for how long boxes were seen before it
 
     def step(self, track: Track, time_s: Optional[float]) -> Track:
         """Return the track of the next frame with ``velocity`` and ``predicted`` filled in.
 
         Args:
-            track: from ``Tracker.update``.
+            track: the target in that frame.
             time_s: time of the frame, seconds from any origin. If None or not finite, both stay
                 None.
+
+        Raises:
+            BadOption: ``time_s`` is no number.
         """
-        if time_s is None or not math.isfinite(time_s):
+        if time_s is None or not is_time(time_s):
             return track
         box, last = track.box, self._box
         hidden = track.state in (LOST, UNSURE)
@@ -59,15 +68,18 @@ class Motion:
             self._box, self._time_s = box, time_s
         return track._replace(velocity=(self._x, self._y)) if self._known_s else track
 
+    def rescale(self, x: float, y: float) -> None:
+        """Scale what is known after the source changed its resolution by these factors."""
+        if self._box is not None:
+            box = self._box
+            self._box = Box(box.x * x, box.y * y, box.w * x, box.h * y)
+        self._x, self._y = self._x * x, self._y * y
 
-class Motions:
-    """A ``Motion`` for each of several targets."""
 
-    def __init__(self) -> None:
-        self._motions: Dict[int, Motion] = {}
-
-    def step(self, tracks: Dict[int, Track], time_s: Optional[float]) -> Dict[int, Track]:
-        """Call ``Motion.step`` for a dict of number -> ``Track``; forgets all other targets."""
-        known = self._motions
-        self._motions = {number: known.get(number) or Motion() for number in tracks}
-        return {n: self._motions[n].step(track, time_s) for n, track in tracks.items()}
+def is_time(time_s: Optional[float]) -> bool:
+    """Whether a frame has a time; raises ``BadOption`` if it is no number."""
+    try:
+        return time_s is not None and math.isfinite(time_s)
+    except TypeError:
+        kind = type(time_s).__name__
+        raise BadOption(f"time_s is the time of a frame in seconds, a number, not {kind}") from None

@@ -18,6 +18,7 @@ from hotpath.kernels.errors import NO_SCORE
 from hotpath.runtime import decode, geometry
 from hotpath.runtime.devices.base import Device, Look
 from hotpath.runtime.errors import NetworkFailed, NotReady
+from hotpath.runtime.motion import Motion
 from hotpath.runtime.presence import Presence, ScoreAndFeatures, thresholds_of
 from hotpath.runtime.types import LOST, UNSURE, Box, Seen, Track, checked_box
 
@@ -71,6 +72,7 @@ class Tracker:
         self.state: Any = None
         self._exemplar: Any = None
         self._shape: Tuple[int, ...] = ()
+        self._motion = Motion()
         self._closed = False
         self._alone = threading.Lock()
         self._refresh: Optional[Refresh] = None
@@ -93,17 +95,19 @@ class Tracker:
             cues = ScoreAndFeatures(network, kernels) if network.lost_below > 0 else None
             self.presence = Presence(thresholds_of(network, False), cues)
 
-    def init(self, frame: Any, box: Sequence[float]) -> None:
+    def init(self, frame: Any, box: Sequence[float], time_s: Optional[float] = None) -> None:
         """Start to follow a target.
 
         Args:
             frame: BGR uint8 (H, W, 3), a ``Picture`` of ``hotpath.runtime.pictures``, or another
                 type that the device takes.
             box: (x, y, w, h), 0-based pixels of the frame. It may reach a little beyond the frame.
+            time_s: time of the frame, as in ``update``.
 
         Raises:
             BadFrame: the frame is not a picture.
             BadBox: no target can have this box.
+            BadOption: ``time_s`` is no number.
             NotReady: the tracker was closed.
         """
         if self._closed:
@@ -111,6 +115,7 @@ class Tracker:
         device, presence = self.device, self.presence
         frame, shape = device.take(frame)
         box = checked_box(box, shape)
+        motion = Motion(box, time_s)
         self._forget()  # there is no target until all of this has worked
         state = geometry.state_of(self.network, box, shape[1], shape[0])
 
@@ -130,16 +135,19 @@ class Tracker:
         if self.search is not None and seen is not None:
             self.search.begin(state, seen, exemplar.border)
         presence.begin(device.picture(frame), state, seen)
-        self.state, self._shape = state, shape
+        self.state, self._shape, self._motion = state, shape, motion
 
-    def update(self, frame: Any) -> Track:
+    def update(self, frame: Any, time_s: Optional[float] = None) -> Track:
         """Find the target in the next frame.
 
         Args:
             frame: as in ``init``. If its size has changed, the target's box is scaled with it.
+            time_s: time of the frame, seconds from any origin, such as ``time.monotonic()`` at its
+                capture or the position in a recording. ``velocity`` and ``predicted`` need it.
 
         Raises:
             BadFrame: the frame is not a picture.
+            BadOption: ``time_s`` is no number.
             NotReady: ``init`` was not called yet, the tracker was closed, or another thread is in
                 this function.
             NetworkFailed: the output of the network is not finite.
@@ -154,7 +162,8 @@ class Tracker:
                 frame, shape = self.device.take(frame)
             for step in self.step_ms:
                 self.step_ms[step] = 0.0
-            return self.judge(frame, self.device.look(frame, self.looks(frame, shape)))
+            track = self.judge(frame, self.device.look(frame, self.looks(frame, shape)))
+            return track if time_s is None else self.moved(track, time_s)
         finally:
             self._alone.release()
 
@@ -232,7 +241,7 @@ class Tracker:
         # learning, and the search of a target that stays lost
         if self.search is not None:
             self.search.follow(place, shown)
-        return Track(box, score, state == LOST, state)
+        return Track(box, score, state == LOST, state, presence=self.presence.value)
 
     def _select(self, seen: Sequence[Seen]) -> Tuple[Seen, np.ndarray, float]:
         """Select in the windows of several scales; returns (middle window, state, score)."""
@@ -252,9 +261,15 @@ class Tracker:
         if not math.isfinite(score):
             raise NetworkFailed(NO_SCORE)
         state = self.presence.step(not found)
+        value = self.presence.value
         if found:
             search.follow(self.state, seen[0])
-        return Track(geometry.box_of(self.network, self.state), score, not found, state)
+        box = geometry.box_of(self.network, self.state)
+        return Track(box, score, not found, state, presence=value)
+
+    def moved(self, track: Track, time_s: Optional[float]) -> Track:
+        """Return a track of ``judge`` with ``velocity`` and ``predicted`` at that time."""
+        return self._motion.step(track, time_s)
 
     # what others know of the target
 
@@ -360,6 +375,7 @@ class Tracker:
         self.state = self.state * factors
         if self.search is not None:
             self.search.rescale(factors)
+        self._motion.rescale(x, y)
         self._shape = shape
 
 

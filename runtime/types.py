@@ -9,7 +9,7 @@ from hotpath.runtime.pictures import AnyFrame, Picture
 
 TRACKED, UNSURE, LOST, FOUND = STATES = "tracked", "unsure", "lost", "found"
 LEAST_INSIDE = 0.05  # share of a box that a frame must show
-GIVEN_SCORE = 1.0  # of a box that the user gave
+GIVEN = 1.0  # score and presence of a box that the user gave
 SMALLEST_PX, LARGEST_PX = 0.01, 1e6  # sides of a box
 
 
@@ -38,11 +38,13 @@ class Track(NamedTuple):
         state: one of ``STATES``. ``lost`` is True only in the state "lost".
         class_id: number of the class, if a detector found the target; else None.
         class_name: name of that class, or "".
-        velocity: (x, y) of the box's centre, pixels a second, smoothed. ``hotpath.runtime.motion``
-            sets it if the times of the frames are known. Else it is None.
-        predicted: while the state is "unsure" or "lost", the ``Box`` that
-            ``hotpath.runtime.motion`` extrapolates with a decaying velocity. Else, or without
-            ``hotpath.runtime.motion``, None.
+        velocity: (x, y) of the box's centre, pixels a second, smoothed. None if ``update`` did not
+            get the times of at least two frames.
+        predicted: while the state is "unsure" or "lost", the ``Box`` that is extrapolated with a
+            decaying velocity. Else, or if ``update`` did not get times, None.
+        presence: how likely the target is in that box, 0 to 1, smoothed over the last frames. The
+            state comes from it. 0 while another target owns the object in the box. None if the
+            network has no thresholds of it.
     """
 
     box: Box
@@ -53,6 +55,7 @@ class Track(NamedTuple):
     class_name: str = ""
     velocity: Optional[Tuple[float, float]] = None
     predicted: Optional[Box] = None
+    presence: Optional[float] = None
 
 
 class TrackedFrame(NamedTuple):
@@ -113,6 +116,11 @@ class Seen(NamedTuple):
     state: Any = None
     score: float = 0.0
     cell: int = -1
+
+
+def given_track(box: Box) -> Track:
+    """Return the ``Track`` of the frame in which the user gave the box."""
+    return Track(box, GIVEN, presence=GIVEN)
 
 
 def checked_frame(frame: Any) -> AnyFrame:

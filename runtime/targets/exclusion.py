@@ -22,6 +22,7 @@ from hotpath.runtime.types import FOUND, LOST, UNSURE, Track
 
 SAME = 0.6  # overlap from which two targets follow the same object
 MOTION = 10  # frames that a target's velocity is the mean of
+OWNED = 0.0  # presence of a target in a box whose object is another one's
 HELD = 10  # frames for which a target without an object is taken to move on as before
 
 
@@ -71,10 +72,10 @@ class Exclusion:
             if number in losers or (path.held and track.lost):
                 held = path.hold(track, shape)
                 if held is None:
-                    track = track._replace(lost=True, state=LOST)
+                    track = track._replace(lost=True, state=LOST, presence=OWNED)
                 else:
                     box = geometry.box_of(tracker.network, held)
-                    track = Track(box, track.score, False, UNSURE)
+                    track = Track(box, track.score, False, UNSURE, presence=OWNED)
             elif not track.lost:
                 path.follow(tracker.state)
             if track.lost or path.held:

@@ -21,7 +21,7 @@ from hotpath.runtime.pictures import AnyFrame, bgr_of
 from hotpath.runtime.targets import appearance
 from hotpath.runtime.targets.detections import Detections
 from hotpath.runtime.targets.targets import Targets
-from hotpath.runtime.types import TRACKED, Box, Track, checked_box
+from hotpath.runtime.types import GIVEN, Box, Track, checked_box
 
 SAME = 0.3  # overlap of a detection with its target
 DRIFTED = 0.5  # overlap below which a target starts anew from its detection
@@ -36,6 +36,7 @@ class _Look(NamedTuple):
 
     frame: AnyFrame
     tracks: Dict[int, Track]
+    time_s: Optional[float]
 
 
 class TargetFinder:
@@ -70,45 +71,52 @@ class TargetFinder:
         self._seen_once: List[Any] = []  # boxes that matched nothing in the last look
         self._found_one = self._began = False
 
-    def first(self, frame: AnyFrame, tracks: Dict[int, Track]) -> Dict[int, Track]:
+    def first(
+        self, frame: AnyFrame, tracks: Dict[int, Track], time_s: Optional[float] = None
+    ) -> Dict[int, Track]:
         """Look for targets in the first frame; returns the tracks of all targets.
 
         Args:
             frame: BGR uint8 (H, W, 3), or a ``hotpath.runtime.pictures.Picture``.
             tracks: tracks of the targets that the user gave.
+            time_s: time of the frame, as in ``Tracker.update``.
         """
         self._found_one, self._began = bool(tracks), True
         if self._found_one and not self._everything:
             return tracks
-        return self._apply(_Look(frame, tracks), self._detect(frame), frame, dict(tracks), True)
+        look = _Look(frame, tracks, time_s)
+        return self._apply(look, self._detect(frame), look, at_once=True)
 
-    def step(self, frame: AnyFrame, tracks: Dict[int, Track]) -> Dict[int, Track]:
+    def step(
+        self, frame: AnyFrame, tracks: Dict[int, Track], time_s: Optional[float] = None
+    ) -> Dict[int, Track]:
         """Update the targets after a tracked frame; returns the tracks of old and new targets.
 
         Args:
-            frame: as in ``first``.
+            frame, time_s: as in ``first``.
             tracks: target number -> ``Track`` in this frame.
         """
         if not self._began:
-            return self.first(frame, tracks)
+            return self.first(frame, tracks, time_s)
         self._since += 1
         lost = any(track.lost for track in tracks.values())
         if self._found_one and not self._everything and not lost:
             return tracks
+        now = _Look(frame, tracks, time_s)
         if self._pool is None:
             if self._since < self._every:
                 return tracks
             self._since = 0
-            return self._apply(_Look(frame, tracks), self._detect(frame), frame, dict(tracks))
+            return self._apply(now, self._detect(frame), now)
         if self._waiting is not None and self._waiting[1].done():
             look, future = self._waiting
             self._waiting = None
-            tracks = self._apply(look, future.result(), frame, dict(tracks))
+            tracks = self._apply(look, future.result(), now)
         if self._waiting is None and self._since >= self._every:
             self._since = 0
             seen = bgr_of(frame).copy()  # a source may use its buffer again
             future = self._pool.submit(self._detect, seen)
-            self._waiting = _Look(seen, dict(tracks)), future
+            self._waiting = _Look(seen, dict(tracks), time_s), future
         return tracks
 
     def close(self) -> None:
@@ -125,15 +133,10 @@ class TargetFinder:
         )
 
     def _apply(
-        self,
-        look: _Look,
-        found: Detections,
-        frame: AnyFrame,
-        tracks: Dict[int, Track],
-        at_once: bool = False,
+        self, look: _Look, found: Detections, now: _Look, at_once: bool = False
     ) -> Dict[int, Track]:
         """Add, restart and drop targets by what the detector found in ``look.frame``."""
-        late = look.frame is not frame
+        tracks = dict(now.tracks)
         # tell the search for each lost target where objects of its class are
         for number in self._targets.numbers:
             if number in tracks and tracks[number].lost:
@@ -151,17 +154,22 @@ class TargetFinder:
                 continue
             self._missed[number] = 0
             if known[number].lost or overlap < DRIFTED:
-                self._targets.restart(number, look.frame, box)
-                track = known[number]._replace(
-                    box=box, score=float(found.scores[index]), lost=False, state=TRACKED
+                self._targets.restart(number, look.frame, box, look.time_s)
+                track = known[number]
+                track = Track(
+                    box,
+                    float(found.scores[index]),
+                    class_id=track.class_id,
+                    class_name=track.class_name,
+                    presence=GIVEN,
                 )
-                tracks[number] = self._now(number, frame, late, track)
+                tracks[number] = self._now(number, look, now, track)
         self._drop_missing(known, pairs, tracks)
         for index in left:
             if not at_once and not self._is_confirmed(found.boxes[index]):
                 continue
             if len(self._targets) < (MOST if self._everything else 1):
-                self._add(look.frame, frame, found, index, tracks)
+                self._add(look, now, found, index, tracks)
         self._seen_once = [found.boxes[index] for index in left]
         return {number: tracks[number] for number in self._targets.numbers if number in tracks}
 
@@ -191,22 +199,22 @@ class TargetFinder:
             return True
         return bool(self._seen_once) and bool((overlaps(self._seen_once, [box]) >= SAME).any())
 
-    def _add(
-        self, seen: AnyFrame, frame: AnyFrame, found: Detections, index: int, tracks: Any
-    ) -> None:
+    def _add(self, look: _Look, now: _Look, found: Detections, index: int, tracks: Any) -> None:
         box, kind = Box(*found.boxes[index].tolist()), int(found.classes[index])
         named: Dict[str, Any] = {"class_id": kind} if kind >= 0 else {}
         if 0 <= kind < len(found.names):
             named["class_name"] = found.names[kind]
-        number = self._targets.add(seen, box, **named)
+        number = self._targets.add(look.frame, box, time_s=look.time_s, **named)
         self._found_one = True
-        self._looks[number], self._missed[number] = appearance.describe(bgr_of(seen), box), 0
-        track = Track(box, float(found.scores[index]), **named)
-        tracks[number] = self._now(number, frame, seen is not frame, track)
+        self._looks[number], self._missed[number] = appearance.describe(bgr_of(look.frame), box), 0
+        track = Track(box, float(found.scores[index]), presence=GIVEN, **named)
+        tracks[number] = self._now(number, look, now, track)
 
-    def _now(self, number: int, frame: AnyFrame, late: bool, track: Track) -> Track:
+    def _now(self, number: int, look: _Look, now: _Look, track: Track) -> Track:
         """Return a target's box in this frame when the detector saw an older one."""
-        return self._targets.follow(number, frame) if late else track
+        if look.frame is now.frame:
+            return track
+        return self._targets.follow(number, now.frame, now.time_s)
 
     def _drop_missing(self, known: Any, pairs: Dict[int, int], tracks: Dict[int, Track]) -> None:
         """Drop targets that the detector missed too often, and the younger of two on one object."""

@@ -48,6 +48,7 @@ class Targets:
         box: Sequence[float],
         class_id: Optional[int] = None,
         class_name: str = "",
+        time_s: Optional[float] = None,
     ) -> int:
         """Start to follow a target; returns its number.
 
@@ -55,9 +56,10 @@ class Targets:
             frame: BGR uint8 (H, W, 3).
             box: (x, y, w, h), 0-based pixels of the frame.
             class_id, class_name: class of the target, repeated in its tracks.
+            time_s: time of the frame, as in ``Tracker.update``.
 
         Raises:
-            BadFrame, BadBox: see ``Tracker.init``.
+            BadFrame, BadBox, BadOption: see ``Tracker.init``.
             NotReady: ``close`` was called.
         """
         if self._closed:
@@ -68,7 +70,7 @@ class Targets:
         # what the next targets' trackers would say is the same
         self._options = self._options._replace(log=None)
         try:
-            tracker.init(frame, box)
+            tracker.init(frame, box, time_s)
         except HotpathError:
             tracker.release()
             raise
@@ -78,7 +80,9 @@ class Targets:
             self._classes[number] = {"class_id": class_id, "class_name": class_name}
         return number
 
-    def restart(self, number: int, frame: AnyFrame, box: Sequence[float]) -> None:
+    def restart(
+        self, number: int, frame: AnyFrame, box: Sequence[float], time_s: Optional[float] = None
+    ) -> None:
         """Give a target a new box; it keeps its number.
 
         Arguments and further errors are those of ``Tracker.init``.
@@ -86,7 +90,7 @@ class Targets:
         Raises:
             NotReady: no target has that number.
         """
-        self._tracker(number).init(frame, box)
+        self._tracker(number).init(frame, box, time_s)
         self._forget(number)
 
     def drop(self, number: int) -> None:
@@ -106,19 +110,23 @@ class Targets:
         """Suggest places where a lost target may be; see ``Tracker.suggest``."""
         self._tracker(number).suggest(boxes)
 
-    def follow(self, number: int, frame: AnyFrame) -> Track:
+    def follow(self, number: int, frame: AnyFrame, time_s: Optional[float] = None) -> Track:
         """Find only one target in a frame. This serves a target that was added late."""
-        track = self._tracker(number).update(frame)
+        track = self._tracker(number).update(frame, time_s)
         return track._replace(**self._classes.get(number, {}))
 
-    def update(self, frame: AnyFrame) -> Dict[int, Track]:
+    def update(self, frame: AnyFrame, time_s: Optional[float] = None) -> Dict[int, Track]:
         """Find every target in the next frame; returns a dict of number -> ``Track``.
 
         No two targets claim the same object (see ``hotpath.runtime.targets.exclusion``). With a
         ``finder``, objects that it finds are added, and targets that it no longer finds are
         dropped.
 
+        Args:
+            frame, time_s: as in ``Tracker.update``.
+
         Raises:
+            BadOption: ``time_s`` is no number.
             NetworkFailed: the output for a target is not finite. The other targets have moved.
             BadBox: the finder does not return boxes.
             NotReady: another thread is in this function.
@@ -126,19 +134,19 @@ class Targets:
         if not self._alone.acquire(False):
             raise NotReady(BUSY)
         try:
-            tracks = self._tracked(frame)
+            tracks = self._tracked(frame, time_s)
         finally:
             self._alone.release()
         for number, kind in self._classes.items():
             if number in tracks:
                 tracks[number] = tracks[number]._replace(**kind)
-        return tracks if self.finder is None else self.finder.step(frame, tracks)
+        return tracks if self.finder is None else self.finder.step(frame, tracks, time_s)
 
-    def _tracked(self, frame: AnyFrame) -> Dict[int, Track]:
+    def _tracked(self, frame: AnyFrame, time_s: Optional[float]) -> Dict[int, Track]:
         trackers = self._trackers
         if len(trackers) == 1:
             ((number, tracker),) = trackers.items()
-            return {number: tracker.update(frame)}
+            return {number: tracker.update(frame, time_s)}
         if not trackers:
             return {}
         frame, shape = self.device.take(frame)
@@ -158,7 +166,8 @@ class Targets:
             begin = end
         if failure is not None:
             raise failure
-        return self._resolved(tracks, shape)
+        tracks = self._resolved(tracks, shape)
+        return {number: trackers[number].moved(track, time_s) for number, track in tracks.items()}
 
     def _resolved(self, tracks: Dict[int, Track], shape: Tuple[int, ...]) -> Dict[int, Track]:
         """Apply the decisions of ``Exclusion``; returns the track of each target."""

@@ -32,7 +32,7 @@ from hotpath.runtime.track.video.sources import (
     list_cameras,
     open_source,
 )
-from hotpath.runtime.types import GIVEN_SCORE, Box, Taken, Track
+from hotpath.runtime.types import Box, Taken, given_track
 
 if TYPE_CHECKING:
     from hotpath.runtime.targets.finding import TargetFinder
@@ -98,11 +98,12 @@ def run_until(options: argparse.Namespace, stop: "StopRequest") -> int:
         targets = cleanup.enter_context(contextlib.closing(load(options)))
         source, frame, boxes = opened or open_input(options, cleanup)
         boxes = [drawn_box(frame)] if boxes is None else boxes
-        tracks = {targets.add(frame, box): Track(box, GIVEN_SCORE) for box in boxes}
+        at_s = source.time_s
+        tracks = {targets.add(frame, box, time_s=at_s): given_track(box) for box in boxes}
         finder = open_finder(options, detector, targets, source.live)
         if finder:
             cleanup.callback(finder.close)
-            tracks = finder.first(frame, tracks)
+            tracks = finder.first(frame, tracks, at_s)
         stop.begin()
         with Outputs(options, targets, source, stop, frame, detector) as outputs:
             with Progress(source, options) as bar:
@@ -272,7 +273,7 @@ def follow(
 
         # find the targets in it
         try:
-            tracks, failed = targets.update(frame), 0
+            tracks, failed = targets.update(frame, taken.time_s), 0
         except NetworkFailed as error:  # as of a frame that overflows its numbers
             failed += 1
             outputs.leave_out(taken.index, error)
@@ -284,7 +285,7 @@ def follow(
         outputs.profile.add(wait_ms, targets.step_ms, total_ms, bool(tracks))
         if finder:
             started = time.perf_counter()
-            tracks = finder.step(frame, tracks)
+            tracks = finder.step(frame, tracks, taken.time_s)
             outputs.profile.note("finding", (time.perf_counter() - started) * 1e3)
 
         # write them

@@ -21,7 +21,7 @@ from hotpath.runtime.errors import BadFrame, BadSource, HotpathError, NoEngine
 from hotpath.runtime.options import given_in
 from hotpath.runtime.track.video.recorded import read_picture
 from hotpath.runtime.tracker import Tracker
-from hotpath.runtime.types import GIVEN_SCORE, Box, Track
+from hotpath.runtime.types import Box, Track, given_track
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
@@ -90,7 +90,7 @@ def _answer(trax: Any, tracker: Tracker, request: Any) -> Track:
     region, _ = request.objects[0]
     box = Box(*(float(value) for value in region.bounds()))
     tracker.init(frame, box)
-    return Track(box, GIVEN_SCORE)
+    return given_track(box)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from typing import Any, Iterator, List
 
 from hotpath import runtime
 from hotpath.runtime import drawing as draw
-from hotpath.runtime import errors, motion, options, tracker, types
+from hotpath.runtime import errors, options, tracker, types
 from hotpath.runtime.targets import targets
 from hotpath.runtime.track import detect
 from hotpath.runtime.track.video import base, sources
@@ -33,7 +33,6 @@ PUBLIC = (
     (types.Box, ("xyxy",)),
     (runtime.load_targets, ()),
     (targets.Targets, ("add", "update", "restart", "drop", "numbers", "close")),
-    (motion.Motion, ("step",)),
     (draw.draw, ()),
     (sources.open_source, ()),
     (base.Source, ("read", "seek", "seek_time", "close")),

@@ -5,8 +5,10 @@ import math
 import numpy as np
 import pytest
 
-from hotpath.runtime.motion import COAST_S, SMOOTH_S, Motion, Motions
+from hotpath.runtime import BadOption, load_targets, load_tracker
+from hotpath.runtime.motion import COAST_S, SMOOTH_S, Motion
 from hotpath.runtime.types import Box, Track
+from tests.support import tiny
 
 SPEED = 60.0, -30.0  # pixels a second
 
@@ -84,11 +86,90 @@ def test_a_recording_that_is_wound_back_starts_anew():
     assert motion.step(at(0.3), 0.3).velocity == pytest.approx(SPEED)
 
 
-def test_each_of_several_targets_has_its_own_and_a_dropped_one_is_forgotten():
-    motions = Motions()
-    for index in range(5):
-        still = Track(Box(5, 5, 9, 9), 0.9)
-        tracks = motions.step({3: at(index / 10), 7: still}, index / 10)
-    assert tracks[3].velocity == pytest.approx(SPEED) and tracks[7].velocity == (0, 0)
-    motions.step({7: still}, 0.5)
-    assert motions.step({3: at(0.6), 7: still}, 0.6)[3].velocity is None
+def test_a_source_that_changes_its_resolution_scales_what_is_known():
+    motion, _ = followed(np.arange(31) / 30)
+    motion.rescale(2.0, 0.5)
+    track = at(31 / 30)
+    x, y, w, h = track.box
+    moved = motion.step(track._replace(box=Box(2 * x, y / 2, 2 * w, h / 2)), 31 / 30)
+    assert moved.velocity == pytest.approx((2 * SPEED[0], SPEED[1] / 2))
+
+
+# the same from the tracker's own calls
+
+PIXELS = 2  # a frame
+FPS = 20
+
+
+def picture(x, shown=True):
+    """A bright square that moves to the right; or only the ground."""
+    frame = np.full((240, 320, 3), 40, np.uint8)
+    if shown:
+        frame[100:140, x : x + 40] = (210, 220, 230)
+    return frame
+
+
+@pytest.fixture
+def network(tmp_path):
+    return str(tiny.write_network(tmp_path, tiny.watched(lost_below=0.6, unsure_below=0.65)))
+
+
+@pytest.fixture(params=["tracker", "one of one", "one of two"])
+def follow(request, network):
+    """``update`` of a tracker, or of one target of several, after the first frame at time 0."""
+    first, box = picture(60), (60, 100, 40, 40)
+    if request.param == "tracker":
+        with load_tracker(network) as tracker:
+            tracker.init(first, box, 0.0)
+            yield tracker.update
+        return
+    with load_targets(network) as targets:
+        number = targets.add(first, box, time_s=0.0)
+        if request.param == "one of two":
+            targets.add(first, (200, 20, 40, 40))
+        yield lambda *given: targets.update(*given)[number]
+
+
+def test_update_gives_the_velocity_and_where_a_hidden_target_would_be(follow):
+    motion, tracks = Motion(Box(60, 100, 40, 40), 0.0), []
+    for index in range(1, 40):
+        shown = index < 25
+        track = follow(picture(60 + PIXELS * index, shown), index / FPS)
+        own = track._replace(velocity=None, predicted=None)
+        assert track == motion.step(own, index / FPS)
+        tracks.append(track)
+    speed_x, speed_y = tracks[23].velocity  # the tiny network lags, in steps of a cell
+    assert 0.6 * PIXELS * FPS < speed_x < 1.2 * PIXELS * FPS and abs(speed_y) < 5
+    assert all(track.predicted is None for track in tracks[:24])
+    assert tracks[-1].lost and tracks[-1].predicted is not None
+
+
+def test_without_times_update_says_nothing_of_motion_and_a_wrong_time_is_named(follow):
+    track = follow(picture(62))
+    assert (track.velocity, track.predicted) == (None, None)
+    with pytest.raises(BadOption, match="seconds, a number, not str"):
+        follow(picture(64), "0.1")
+    assert follow(picture(66), 0.15).velocity is not None
+
+
+def test_a_new_box_is_no_movement(network):
+    with load_targets(network) as targets:
+        number = targets.add(picture(60), (60, 100, 40, 40), time_s=0.0)
+        targets.restart(number, picture(200), (200, 100, 40, 40), 0.05)
+        velocity = targets.update(picture(200), 0.1)[number].velocity
+    assert np.hypot(*velocity) < 20  # the way between the boxes would be 2,800 pixels a second
+
+
+def test_presence_falls_with_the_target_and_the_state_follows_it(follow):
+    seen = [follow(picture(60)) for _ in range(3)]
+    gone = [follow(picture(0, shown=False)) for _ in range(12)]
+    assert all(0.65 <= track.presence <= 1 and track.state == "tracked" for track in seen)
+    assert all((track.presence < 0.6) == track.lost for track in gone) and gone[-1].lost
+    falling = [track.presence for track in gone]
+    assert falling == sorted(falling, reverse=True)
+
+
+def test_a_network_that_cannot_tell_gives_no_presence(tmp_path):
+    with load_tracker(str(tiny.write_network(tmp_path))) as tracker:
+        tracker.init(picture(60), (60, 100, 40, 40))
+        assert tracker.update(picture(62)).presence is None

@@ -12,7 +12,6 @@ from hotpath.kernels import cpu
 from hotpath.kernels.commands import counted
 from hotpath.runtime import drawing as draw
 from hotpath.runtime.errors import BadOutput, HotpathError
-from hotpath.runtime.motion import Motions
 from hotpath.runtime.pictures import AnyFrame, JpegFrame, bgr_of
 from hotpath.runtime.track.cli.links import check_links, open_links, selects, wanted_links
 from hotpath.runtime.track.cli.player import Player
@@ -30,7 +29,7 @@ from hotpath.runtime.types import Box, Taken, Track, TrackedFrame
 AGAIN_S = 60.0  # a failure is said as often
 RECENT = 300  # frames of the latency that the page shows
 COLUMNS = results.COLUMNS + (
-    *("target", "lost", "state", "velocity_x", "velocity_y"),
+    *("target", "lost", "state", "presence", "velocity_x", "velocity_y"),
     *("predicted_" + name for name in Box._fields),
 )
 CLASS_COLUMNS = ("class", "class_name")  # where a detector finds the targets
@@ -98,7 +97,6 @@ class Outputs:
         self._before: Optional[AnyFrame] = None  # the last frame
         self._lost: Dict[int, Tuple[int, Optional[float]]] = {}  # target -> frame, time of its loss
         self._left_out = 0  # frames
-        self._motions = Motions()
         self._trails: Dict[int, Deque[Tuple[float, float]]] = {}
         self._results: Any = None
         self._video: Optional[save.BackgroundVideo] = None
@@ -172,7 +170,6 @@ class Outputs:
     def write(self, taken: Taken, tracks: Dict[int, Track]) -> None:
         """Write the rows of one frame, one a target, and its picture."""
         frame, index, time_s = taken.frame, taken.index, taken.time_s
-        tracks = self._motions.step(tracks, time_s)
         began = time.perf_counter()
         if isinstance(self._before, JpegFrame):  # its windows are read no more
             self._before.rest()
@@ -250,7 +247,7 @@ class Outputs:
         values: Dict[str, Any] = dict(
             zip("xywh", track.box), frame=index, time_s=time_s, score=track.score
         )
-        values.update(target=number, lost=track.lost, state=track.state)
+        values.update(target=number, lost=track.lost, state=track.state, presence=track.presence)
         values.update({"class": track.class_id}, class_name=track.class_name)
         values.update(zip(("velocity_x", "velocity_y"), track.velocity or (None, None)))
         predicted = track.predicted or (None,) * 4

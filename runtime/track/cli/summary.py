@@ -74,6 +74,7 @@ class Summary:
                 "frame": index,
                 "box": [round(float(value), 2) for value in track.box],
                 "state": track.state,
+                "presence": None if track.presence is None else round(float(track.presence), 4),
                 "class": track.class_id,
                 "class_name": track.class_name or None,
                 "outside_since": self._outside.get(number),

@@ -17,7 +17,7 @@ import numpy as np
 from hotpath.runtime.errors import HotpathError
 from hotpath.runtime.track.links.frame_buffer import FrameBuffer
 from hotpath.runtime.track.selection import Selection
-from hotpath.runtime.types import GIVEN_SCORE, Track, TrackedFrame, fitting_box
+from hotpath.runtime.types import Track, TrackedFrame, fitting_box, given_track
 
 WAIT_S = 0.2  # longest wait before the loop looks at signals again
 MOST_TARGETS = 8
@@ -215,12 +215,12 @@ class Controller:
         if replaced is None and len(present) >= MOST_TARGETS:
             raise Refused(409, f"{MOST_TARGETS} targets are the most; drop one first")
         box = fitting_box(box, frames[0].frame.shape)
-        number: int = self.targets.add(frames[0].frame, box)
-        track = Track(box, GIVEN_SCORE)
+        number: int = self.targets.add(frames[0].frame, box, time_s=frames[0].time_s)
+        track = given_track(box)
         try:
             self._write_row(frames[0].index, frames[0].time_s, number, track)
             for tracked in _evenly_spread(frames[1:], CATCH_UP_FRAMES):
-                track = self.targets.follow(number, tracked.frame)
+                track = self.targets.follow(number, tracked.frame, tracked.time_s)
                 self._write_row(tracked.index, tracked.time_s, number, track)
         except HotpathError:
             self.targets.drop(number)
@@ -388,6 +388,7 @@ def target_json(number: int, track: Track) -> Dict[str, Any]:
         "class_name": track.class_name or None,
         "velocity": _rounded(track.velocity),
         "predicted": _rounded(track.predicted),
+        "presence": None if track.presence is None else round(float(track.presence), 4),
     }
 
 

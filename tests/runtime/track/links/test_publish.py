@@ -24,7 +24,7 @@ def test_a_listener_gets_each_frame_with_its_time_and_one_that_is_gone_costs_not
         listener.settimeout(5)
         publisher = Publisher(f"udp://127.0.0.1:{listener.getsockname()[1]}")
         captured = time.monotonic() - 20.0
-        classed = dict(class_id=1, class_name="car", velocity=(2.5, -3.0))
+        classed = dict(class_id=1, class_name="car", velocity=(2.5, -3.0), presence=0.625)
         tracks = {3: Track((1.0, 2.0, 30.0, 40.0), 0.875, **classed)}
         publisher.show(TrackedFrame(FRAME, 7, None, tracks, captured))
         message = json.loads(listener.recv(65536).decode())
@@ -36,6 +36,7 @@ def test_a_listener_gets_each_frame_with_its_time_and_one_that_is_gone_costs_not
     assert message["captured_boot_us"] == int(captured * 1e6) and message["age_ms"] >= 2e4
     target = dict(number=3, box=[1.0, 2.0, 30.0, 40.0], score=0.875, lost=False, state="tracked")
     more = {"class": 1, "class_name": "car", "velocity": [2.5, -3.0], "predicted": None}
+    more["presence"] = 0.625
     assert message["targets"] == [dict(target, **more)]
 
 

@@ -22,11 +22,11 @@ export class Targets {
     }
     for (const target of targets) {
       const item = this.items.get(target.number) ?? this.#make(target.number);
-      const score = target.score === null ? "–" : target.score.toFixed(2);
-      const word = target.state === "tracked" ? "following" : target.state;
-      put(item.word, [target.class_name, word].filter(Boolean).join(", "));
-      put(item.score, score);
-      item.bar.style.transform = `scaleX(${target.score ?? 0})`;
+      const sure = target.presence ?? target.score; // a network that cannot tell has only a score
+      put(item.word, [target.class_name, target.state].filter(Boolean).join(", "));
+      put(item.kind, target.presence === null ? "score " : "presence ");
+      put(item.sure, sure === null ? "–" : sure.toFixed(2));
+      item.bar.style.transform = `scaleX(${sure ?? 0})`;
       item.root.dataset.lost = target.lost;
       item.root.setAttribute("aria-current", target.number === selected);
     }
@@ -43,8 +43,8 @@ export class Targets {
     add(pick, "span", "name").textContent = `Target ${number}`;
     const word = add(pick, "span", "word");
     const figure = add(pick, "span", "score");
-    add(figure, "small").textContent = "score ";
-    const score = add(figure, "b");
+    const kind = add(figure, "small");
+    const sure = add(figure, "b");
     const bar = add(add(pick, "span", "meter"), "i");
     const drop = add(root, "button", "drop");
     drop.type = "button";
@@ -53,7 +53,7 @@ export class Targets {
     pick.addEventListener("click", () => this.on.select(number));
     drop.addEventListener("click", () => this.on.drop(number));
     this.list.append(root);
-    const item = { root, word, score, bar };
+    const item = { root, word, kind, sure, bar };
     this.items.set(number, item);
     return item;
   }

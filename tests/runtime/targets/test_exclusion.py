@@ -70,6 +70,7 @@ def test_a_target_without_an_object_moves_on_while_its_search_finds_nothing(pair
     _frame(exclusion, pair, 160 + STEP, 160 + STEP)
     resolved, _, decided = _frame(exclusion, pair, 160 + 2 * STEP, 300, state=LOST)
     assert (resolved[1].state, resolved[1].lost) == (UNSURE, False)
+    assert resolved[1].presence == 0  # whatever the network thinks of another one's object
     assert decided[1].held[0] == pytest.approx(440 - 2 * STEP)
 
 

@@ -101,7 +101,8 @@ def load_board(name_or_path: Union[str, pathlib.Path]) -> Board:
     path = pathlib.Path(text) if text.endswith(".toml") else FOLDER / (text + ".toml")
     if not path.is_file():
         _refuse(text)
-    from hotpath.boards import schema, toml  # not for who only needs the names
+    from hotpath.boards import schema  # not for who only needs the names
+    from hotpath.kernels import toml
 
     values, mistakes = schema.read(toml.read(path, BadBoard))
     if mistakes:

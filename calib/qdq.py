@@ -20,10 +20,10 @@ from onnxruntime.quantization import CalibrationMethod, QuantType
 from onnxruntime.quantization.calibrate import TensorData, TensorsData
 from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 
-from hotpath.boards import toml
 from hotpath.calib import no_ties
 from hotpath.calib.errors import BadTable
 from hotpath.calib.ranges import Ranges
+from hotpath.kernels import toml
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.network import Network
 from hotpath.runtime.prepare.graphs import assemble, models

@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 
 from hotpath import boards
-from hotpath.boards import toml
 from hotpath.calib.errors import BadRun, Missing
+from hotpath.kernels import toml
 from hotpath.runtime import bundle, engines, load_tracker, loading, precision
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.networks import Network, load_network, sha256_of

@@ -22,12 +22,11 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from hotpath.boards import toml
 from hotpath.calib import command, metrics
 from hotpath.calib.command import chosen, say
 from hotpath.calib.errors import BadRun, Missing
 from hotpath.calib.follow import follow
-from hotpath.kernels import cpu
+from hotpath.kernels import cpu, toml
 from hotpath.kernels.commands import counted, needs
 from hotpath.runtime import engines
 from hotpath.runtime.devices.processor import Processor

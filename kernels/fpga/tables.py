@@ -9,15 +9,8 @@ import pathlib
 import struct
 from typing import Any, Dict, Tuple
 
+from hotpath.kernels import toml
 from hotpath.kernels.errors import HotpathError
-
-try:
-    import tomllib
-except ImportError:  # before Python 3.11
-    try:
-        import tomli as tomllib
-    except ImportError:  # a fresh board
-        from hotpath.kernels import small_toml as tomllib
 
 COMMAND_BYTES = 64
 WORDS = COMMAND_BYTES // 4
@@ -36,8 +29,8 @@ class BadTable(HotpathError):
 
 
 def read_toml(path: pathlib.Path) -> Dict[str, Any]:
-    """The contents of a TOML file."""
-    return tomllib.loads(path.read_text(encoding="utf-8"))
+    """The contents of a TOML file; raises ``BadTable``."""
+    return toml.read(path, BadTable)
 
 
 TABLE = read_toml(pathlib.Path(__file__).with_name("tables.toml"))

@@ -56,7 +56,7 @@ def load_network(name_or_path: Union[str, pathlib.Path]) -> Network:
         UnknownNetwork: there is no such name or file.
         BadNetwork: the TOML can't be read, or a key is missing, unknown or wrong.
     """
-    from hotpath.boards import toml  # not for who only needs the names
+    from hotpath.kernels import toml  # not for who only needs the names
     from hotpath.runtime.networks import schema
 
     path = find_toml(name_or_path)

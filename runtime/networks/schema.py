@@ -120,7 +120,7 @@ def read(table: Table) -> Tuple[Table, List[File], List[Mistake]]:
     """Check a parsed TOML and put its sections into one dict.
 
     Args:
-        table: dict as ``hotpath.boards.toml.read`` gives it.
+        table: dict as ``hotpath.kernels.toml.read`` gives it.
 
     Returns:
         (values, files, mistakes): dict of key -> value with defaults filled in, list of ``File``,

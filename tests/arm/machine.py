@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 
-from hotpath.boards import toml
+from hotpath.kernels import toml
 from tests.support import ROOT
 
 HOME = ROOT / ".cache" / "arm"

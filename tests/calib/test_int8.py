@@ -16,11 +16,11 @@ for library in ("onnxruntime", "openvino", "matplotlib"):
 
 import onnxruntime
 
-from hotpath.boards import toml
 from hotpath.calib import cache, int8, qdq, ranges, sensitivity, table
 from hotpath.calib.calibration import Calibration
 from hotpath.calib.errors import BadRun, BadTable
 from hotpath.calib.store import Store
+from hotpath.kernels import toml
 from hotpath.runtime import load_tracker, precision
 from hotpath.runtime.canonical import Model
 from hotpath.runtime.engines.onnxruntime import Bound, as_written

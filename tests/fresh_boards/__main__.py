@@ -21,8 +21,8 @@ import sys
 import time
 from concurrent import futures
 
-from hotpath.boards import toml
 from hotpath.calib.command import parser
+from hotpath.kernels import toml
 from tests.fresh_boards.machine import Failed, Machine
 from tests.support import ROOT, tiny
 

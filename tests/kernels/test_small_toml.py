@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hotpath.boards import toml
-from hotpath.kernels import small_toml
+from hotpath.kernels import small_toml, toml
 from tests.support.examples import examples
 
 tomllib = pytest.importorskip("tomllib")

@@ -13,13 +13,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from hotpath.boards import toml
 from hotpath.calib import command
 from hotpath.calib.errors import BadRun
 from hotpath.calib.research.export.authors import AUTHORS, Parts
 from hotpath.calib.research.export.one_stream import KINDS, one_stream
 from hotpath.calib.research.pytorch import torch
 from hotpath.calib.research.train.export import write_onnx
+from hotpath.kernels import toml
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.networks import schema
 

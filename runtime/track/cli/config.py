@@ -4,7 +4,7 @@ import argparse
 import pathlib
 from typing import Any, Dict, List, Set
 
-from hotpath.boards import toml
+from hotpath.kernels import toml
 from hotpath.runtime.errors import BadOption
 from hotpath.runtime.track.command import PROGRAMS
 

@@ -7,7 +7,7 @@ A detector is a TOML, in ``files/`` or the user's own, and an ONNX file. Its fam
 import pathlib
 from typing import Any, List, Optional
 
-from hotpath.boards import toml
+from hotpath.kernels import toml
 from hotpath.kernels.commands import meant
 from hotpath.runtime import decode, networks
 from hotpath.runtime.decode.shared.keys import LARGEST_SIDE, Key, Keys

@@ -6,7 +6,7 @@ import pathlib
 import sys
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
-from hotpath.boards import toml
+from hotpath.kernels import toml
 from hotpath.kernels.commands import Parser, make
 from hotpath.runtime import canonical, decode
 from hotpath.runtime.errors import BadNetwork, HotpathError

@@ -7,7 +7,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Set
 
 from onnx import TensorProto, numpy_helper
 
-from hotpath.boards import toml
+from hotpath.kernels import toml
 from hotpath.kernels.commands import counted
 from hotpath.runtime.errors import BadNetwork, BadOutput
 from hotpath.runtime.network import Network, sha256_of

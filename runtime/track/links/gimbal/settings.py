@@ -3,7 +3,7 @@
 import pathlib
 from typing import Any, Dict, Optional, Tuple
 
-from hotpath.boards import toml
+from hotpath.kernels import toml
 from hotpath.runtime.errors import HotpathError
 
 DEFAULTS = pathlib.Path(__file__).resolve().parent / "gimbal.toml"

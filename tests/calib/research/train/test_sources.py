@@ -2,9 +2,9 @@
 
 import pytest
 
-from hotpath.boards import toml
 from hotpath.calib.errors import BadImages
 from hotpath.calib.research.train.sources import CLASSES, TABLE, Sources
+from hotpath.kernels import toml
 
 
 def test_every_source_has_a_name_of_its_own_a_licence_and_a_known_class():

@@ -10,7 +10,10 @@ from hotpath.runtime.pictures import AnyFrame, Picture
 TRACKED, UNSURE, LOST, FOUND = STATES = "tracked", "unsure", "lost", "found"
 LEAST_INSIDE = 0.05  # share of a box that a frame must show
 GIVEN = 1.0  # score and presence of a box that the user gave
-SMALLEST_PX, LARGEST_PX = 0.01, 1e6  # sides of a box
+SMALLEST_PX, LARGEST_PX = 1.0, 1e6  # sides of a box
+MOST_OF_FRAME = (
+    1.1  # sides of a box, by those of the frame; an annotation may be a little too large
+)
 
 
 class Box(NamedTuple):
@@ -164,8 +167,8 @@ def checked_box(box: Any, frame_shape: Sequence[int]) -> Box:
         frame_shape: (height, width, ...).
 
     Raises:
-        BadBox: not four numbers, not finite, not positive, or less than ``LEAST_INSIDE`` of it is
-            inside the frame.
+        BadBox: not four numbers, not finite, not positive, less than a pixel, such as shares of the
+            frame, larger than the frame, or less than ``LEAST_INSIDE`` of it is inside the frame.
     """
     try:
         if isinstance(box, (str, bytes, bytearray, set, dict)):  # no numbers, or without an order
@@ -178,13 +181,18 @@ def checked_box(box: Any, frame_shape: Sequence[int]) -> Box:
         raise BadBox(f"{text}: a number is not finite; give x,y,w,h in pixels")
     if max(abs(x), abs(y), w, h) > LARGEST_PX:
         raise BadBox(f"{text}: no frame is that large; give x,y,w,h in pixels")
-    if 0 < w < SMALLEST_PX or 0 < h < SMALLEST_PX:
-        raise BadBox(f"{text}: too small to hold anything; give x,y,w,h in pixels")
     if w <= 0 or h <= 0:
         raise BadBox(f"{text}: width and height must be above zero")
     height, width = frame_shape[:2]
+    if are_shares((x, y, w, h)):
+        pixels = f"{x * width:g},{y * height:g},{w * width:g},{h * height:g}"
+        raise BadBox(f"{text}: is less than a pixel; of a frame of {width}x{height} give {pixels}")
+    if w < SMALLEST_PX or h < SMALLEST_PX:
+        raise BadBox(f"{text}: is less than a pixel; give x,y,w,h in pixels")
     if x >= width or y >= height or x + w <= 0 or y + h <= 0:
         raise BadBox(f"{text} lies outside the frame of {width}x{height}")
+    if w > MOST_OF_FRAME * width or h > MOST_OF_FRAME * height:
+        raise BadBox(f"{text} is larger than the frame of {width}x{height}; give x,y,w,h in pixels")
     inside = (min(x + w, width) - max(x, 0.0)) * (min(y + h, height) - max(y, 0.0))
     if inside < LEAST_INSIDE * w * h:
         raise BadBox(
@@ -194,10 +202,6 @@ def checked_box(box: Any, frame_shape: Sequence[int]) -> Box:
     return Box(x, y, w, h)
 
 
-def fitting_box(box: Any, frame_shape: Sequence[int]) -> Box:
-    """Check a box like ``checked_box``, and also refuse one that is larger than the frame."""
-    x, y, w, h = checked = checked_box(box, frame_shape)
-    height, width = frame_shape[:2]
-    if w > width or h > height:
-        raise BadBox(f"box {x:g},{y:g},{w:g},{h:g} is larger than the frame of {width}x{height}")
-    return checked
+def are_shares(box: Sequence[float]) -> bool:
+    """Whether four numbers are shares of a frame, 0 to 1, and no pixels."""
+    return all(0 <= value <= 1 for value in box) and min(box[2:]) > 0

@@ -21,7 +21,7 @@ from hotpath.runtime.pictures import AnyFrame, bgr_of
 from hotpath.runtime.targets import appearance
 from hotpath.runtime.targets.detections import Detections
 from hotpath.runtime.targets.targets import Targets
-from hotpath.runtime.types import GIVEN, Box, Track, checked_box
+from hotpath.runtime.types import GIVEN, Box, Track, are_shares, checked_box
 
 SAME = 0.3  # overlap of a detection with its target
 DRIFTED = 0.5  # overlap below which a target starts anew from its detection
@@ -127,6 +127,11 @@ class TargetFinder:
     def _detect(self, frame: AnyFrame) -> Detections:
         """What the detector finds, without boxes that no target can have."""
         found = detections_of(self._find(bgr_of(frame)))
+        if len(found.boxes) and all(are_shares(box) for box in found.boxes.tolist()):
+            raise BadBox(
+                "a finder must give boxes x, y, w, h in pixels; each box is less than a pixel, so "
+                "multiply the boxes by the frame's width and height"
+            )
         can_be = np.array([_can_be(box, frame.shape) for box in found.boxes], bool)
         return found._replace(
             boxes=found.boxes[can_be], scores=found.scores[can_be], classes=found.classes[can_be]

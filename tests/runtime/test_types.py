@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
+from hotpath.runtime import load_targets, load_tracker
 from hotpath.runtime.errors import BadBox, BadFrame
 from hotpath.runtime.types import checked_box, checked_frame
+from tests.support import tiny
 
 
 @pytest.mark.parametrize(
@@ -33,13 +35,60 @@ def test_what_is_not_four_numbers_is_no_box(box):
         checked_box(box, (120, 160, 3))
 
 
-@pytest.mark.parametrize(
-    "box", [(-500, -500, 510, 510), (315, 20, 200, 40), (-9e3, -9e3, 2e4, 2e4)]
-)
+@pytest.mark.parametrize("box", [(-200, -200, 210, 210), (315, 20, 200, 40), (-99, 239, 100, 250)])
 def test_a_box_far_outside_the_frame_is_refused(box):
     with pytest.raises(BadBox, match="% of it lies in the frame of 320x240; give the part that"):
         checked_box(box, (240, 320, 3))
     assert checked_box((-30, 10, 60, 60), (240, 320, 3)).xyxy == (-30, 10, 30, 70)
+
+
+@pytest.mark.parametrize(
+    "box, words",
+    [
+        ((0.1, 0.25, 0.1, 0.23), "320x240 give 32,60,32,55.2"),
+        ((0, 0, 1, 1), "320x240 give 0,0,320,240"),
+        ((100, 50, 0.9, 40), "less than a pixel"),
+        ((100, 50, 40, 1e-9), "less than a pixel"),
+        ((10, 10, 400, 40), "larger than the frame"),
+        ((10, 10, 40, 265), "larger than the frame"),
+        ((10, 10, 0, 40), "above zero"),
+        ((10, 10, 40, -40), "above zero"),
+        ((float("nan"), 10, 40, 40), "not finite"),
+    ],
+)
+def test_a_box_that_cannot_be_meant_is_refused_with_what_to_give(box, words):
+    with pytest.raises(BadBox, match=words):
+        checked_box(box, (240, 320, 3))
+
+
+def test_every_way_to_give_a_box_has_the_same_check(tmp_path):
+    frame, shares = np.zeros((240, 320, 3), np.uint8), (0.1, 0.25, 0.1, 0.23)
+    network = str(tiny.write_network(tmp_path))
+    with load_tracker(network) as tracker, load_targets(network) as targets:
+        number = targets.add(frame, (32, 60, 32, 55))
+        for give in (
+            lambda: tracker.init(frame, shares),
+            lambda: targets.add(frame, shares),
+            lambda: targets.restart(number, frame, shares),
+        ):
+            with pytest.raises(BadBox, match="less than a pixel"):
+                give()
+        assert targets.update(frame)[number].box.w > 1  # a refused box changes nothing
+
+
+@pytest.mark.parametrize("as_array", [False, True])
+def test_a_finder_that_gives_shares_of_the_frame_is_told_so(tmp_path, as_array):
+    boxes = [(0.1, 0.25, 0.1, 0.23), (0.5, 0.5, 0.2, 0.2)]
+    found = np.array(boxes, np.float32) if as_array else boxes
+    network = str(tiny.write_network(tmp_path))
+    with load_targets(network, finder=lambda frame: found) as targets:
+        with pytest.raises(BadBox, match="multiply the boxes by the frame's width"):
+            targets.update(np.zeros((240, 320, 3), np.uint8))
+
+
+def test_boxes_as_small_as_a_pixel_and_as_large_as_the_frame_are_taken():
+    for box in ((5, 5, 1, 1), (0, 0, 320, 240), (-3, -2, 326, 244), (0, 0, 1, 2)):
+        assert checked_box(box, (240, 320, 3)) == box
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from hotpath.runtime.errors import BadBox
 from hotpath.runtime.pictures import AnyFrame, bgr_of
 from hotpath.runtime.track.cli.links import selects
 from hotpath.runtime.track.video import window
-from hotpath.runtime.types import Box, checked_box, fitting_box
+from hotpath.runtime.types import Box, are_shares, checked_box
 
 A_BOX = "X,Y,W,H in pixels of the frame, or in per cent of it (40%)"
 MOST_BYTES = 1 << 20  # of a file of boxes
@@ -46,17 +46,17 @@ def given_boxes(options: argparse.Namespace, source: Any, frame: AnyFrame) -> Op
     given: List[Sequence[float]] = [parsed_box("--box", text, size) for text in options.box or ()]
     if options.boxes:
         given += _boxes_in(options.boxes, size)
-    if not given and source.first_box is not None:  # an annotation may be a little too large
+    if not given and source.first_box is not None:
         return [checked_box(source.first_box, frame.shape)]
     if not given and not selects(options):
         _check_window(source)
         return None
-    return [fitting_box(box, frame.shape) for box in given]
+    return [checked_box(box, frame.shape) for box in given]
 
 
 def drawn_box(frame: AnyFrame) -> Box:
     """The box that the user draws with the mouse."""
-    return fitting_box(Box(*window.Window().select_box(bgr_of(frame))), frame.shape)
+    return checked_box(Box(*window.Window().select_box(bgr_of(frame))), frame.shape)
 
 
 def _check_window(source: Any) -> None:
@@ -110,7 +110,7 @@ def parsed_box(where: str, text: str, size: Tuple[int, int]) -> List[float]:
     if len(box) != 4:
         shown = text if len(text) <= 60 else text[:57] + "..."
         raise BadBox(f"{where} {shown}: not four numbers; give {A_BOX}")
-    if "%" not in text and all(0 <= value <= 1 for value in box) and min(box[2:]) > 0:
+    if "%" not in text and are_shares(box):
         shares = ",".join(f"{100 * value:g}%" for value in box)
         raise BadBox(f"{where} {text}: is less than a pixel; give pixels, or {shares}")
     return box

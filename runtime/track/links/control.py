@@ -17,7 +17,7 @@ import numpy as np
 from hotpath.runtime.errors import HotpathError
 from hotpath.runtime.track.links.frame_buffer import FrameBuffer
 from hotpath.runtime.track.selection import Selection
-from hotpath.runtime.types import Track, TrackedFrame, fitting_box, given_track
+from hotpath.runtime.types import Track, TrackedFrame, checked_box, given_track
 
 WAIT_S = 0.2  # longest wait before the loop looks at signals again
 MOST_TARGETS = 8
@@ -214,7 +214,7 @@ class Controller:
             raise Refused(404, f"there is no target {replaced}")
         if replaced is None and len(present) >= MOST_TARGETS:
             raise Refused(409, f"{MOST_TARGETS} targets are the most; drop one first")
-        box = fitting_box(box, frames[0].frame.shape)
+        box = checked_box(box, frames[0].frame.shape)
         number: int = self.targets.add(frames[0].frame, box, time_s=frames[0].time_s)
         track = given_track(box)
         try:

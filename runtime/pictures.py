@@ -252,7 +252,7 @@ def bgr_of(frame: AnyFrame) -> np.ndarray:
 
 
 def pixels_of(frame: AnyFrame) -> Union[np.ndarray, Planes]:
-    """Return a frame as ``hotpath.kernels.crop`` reads it: its planes if it has some, else BGR."""
+    """Return a frame as the kernels read it: its planes if it has some, else BGR."""
     return frame.planes if isinstance(frame, PlanarFrame) else bgr_of(frame)
 
 

@@ -37,7 +37,7 @@ def fetch(network: Network, folder: pathlib.Path, log: Callable[[str], Any]) -> 
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with _alone(folder, log):
+        with _locked(folder, log):
             return [_fetch_one(network, entry, folder / entry.name, log) for entry in network.files]
     except OSError as error:
         raise BadOutput(
@@ -47,7 +47,7 @@ def fetch(network: Network, folder: pathlib.Path, log: Callable[[str], Any]) -> 
 
 
 @contextlib.contextmanager
-def _alone(folder: pathlib.Path, log: Callable[[str], Any]) -> Iterator[None]:
+def _locked(folder: pathlib.Path, log: Callable[[str], Any]) -> Iterator[None]:
     """Wait until no other process downloads into a folder."""
     handle = os.open(str(folder), os.O_RDONLY)
     try:

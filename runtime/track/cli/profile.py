@@ -23,7 +23,7 @@ class Profile:
     decoding. A live source captures and decodes in its own thread. ``total`` is the time from the
     frame to its boxes: crop, network, select and the work between them. These four leave out
     frames without a target. ``refresh`` is the time of the exemplar part, in frames that refreshed
-    an exemplar (``hotpath.runtime.devices.refresh``). ``note`` adds the times of other steps.
+    an exemplar (``hotpath.runtime.refresh``). ``note`` adds the times of other steps.
 
     Args:
         clock: function that returns seconds. Only differences count.

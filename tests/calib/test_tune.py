@@ -6,7 +6,7 @@ from hotpath.calib import tune
 from hotpath.calib.errors import BadRun
 from hotpath.runtime.networks import load_network
 from tests.support.clips import write_clip
-from tests.support.tiny import film, write_network
+from tests.support.tiny import film, watched, write_network
 
 pytest.importorskip("optuna")
 
@@ -75,6 +75,28 @@ def test_a_network_is_searched_in_the_numbers_that_its_family_has(tmp_path, caps
         tune.range_of(load_network("kestrel"), "penalty")
     assert tune.main(["--network", "stark_s50", "--clips", str(tmp_path)]) == 2
     assert "stark_s50 has none of penalty, window, lr" in capsys.readouterr().err
+
+
+def test_numbers_of_the_choice_among_rivals_are_tried_with_the_choice(tmp_path):
+    """A brighter square is beside the target: the network takes it for the target."""
+    write_network(tmp_path, watched(lost_below=0.05, found_above=0.5, peak_share=0.2))
+    pictures, boxes = film(20, 160, 120, 24)
+    for picture, (x, y, w, h) in list(zip(pictures, boxes))[1:]:
+        picture[int(y) : int(y + h), int(x) + 36 : int(x + w) + 36] = 255
+    for name in "ab":
+        write_clip(tmp_path / "clips" / name, pictures, boxes)
+    without = run(tmp_path, "without", "--trials", "1", "--parameters", "lr")
+    found = run(tmp_path, "with", "--trials", "2", "--parameters", "peak_share,peak_window")
+    assert found["start"] == {"peak_share": 0.2, "peak_window": 0.5}
+    for scores in ("score", "score_held_out"):
+        assert found[scores]["start"] > without[scores]["start"] + 0.02
+    tuned = load_network(tmp_path / "with" / "tiny-tuned.toml")
+    assert tuned.peak_window == pytest.approx(found["best"]["peak_window"], abs=1e-4)
+
+
+def test_a_network_without_the_search_has_no_choice_to_tune(place, capsys):
+    assert tune.main(arguments(place, "x", "--parameters", "peak_share")) == 2
+    assert "can't choose among rivals: no thresholds" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("held, gains", [(0.45, False), (0.55, True)])

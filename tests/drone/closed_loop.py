@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from hotpath.runtime import load_targets
+from hotpath.runtime.track.links.album import look_at
 from hotpath.runtime.track.links.gimbal.angles import turned, vertical_fov_deg
 from hotpath.runtime.track.links.gimbal.control import Control
 from hotpath.runtime.track.links.gimbal.settings import load_settings
@@ -15,7 +16,6 @@ from hotpath.runtime.track.links.mavlink import numbers as m
 from hotpath.runtime.track.links.mavlink.codec import Codec
 from hotpath.runtime.track.links.mavlink.gimbal_manager import GimbalManager
 from hotpath.runtime.track.links.mavlink.messages import View
-from hotpath.runtime.track.links.steering import look_at
 from hotpath.runtime.types import Track
 from tests.support.quaternions import quaternion_of
 

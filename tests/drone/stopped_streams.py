@@ -2,7 +2,7 @@
 
     python -m tests.drone.stopped_streams --write docs/results/steering.csv
 
-The camera and its world are simulated. ``steering``'s own album and ramp decide, by JPEGs.
+The camera and its world are simulated. Hotpath's own album and ramp decide, by JPEGs.
 """
 
 import argparse
@@ -14,7 +14,8 @@ import cv2
 import numpy as np
 
 from hotpath.runtime.pictures import JpegFrame
-from hotpath.runtime.track.links.steering import RAMP_S, Album, look_at
+from hotpath.runtime.track.links.album import Album, look_at
+from hotpath.runtime.track.links.steering import RAMP_S
 from hotpath.runtime.types import Box, Track
 
 TRACK = Track(Box(100, 80, 40, 30), 0.9)

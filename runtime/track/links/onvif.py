@@ -23,17 +23,10 @@ from xml.sax.saxutils import escape
 
 from hotpath.kernels.commands import counted
 from hotpath.runtime.errors import BadOutput
+from hotpath.runtime.track.links.album import Album, look_at
 from hotpath.runtime.track.links.base import Context, Link, LinkThread, read_login, split_address
 from hotpath.runtime.track.links.gimbal.settings import load_settings
-from hotpath.runtime.track.links.steering import (
-    STOPS,
-    Album,
-    Evidence,
-    Ramp,
-    Velocity,
-    look_at,
-    missing,
-)
+from hotpath.runtime.track.links.steering import STOPS, Evidence, Ramp, Velocity, missing
 from hotpath.runtime.track.selection import Selection
 from hotpath.runtime.types import TRACKED, Track, TrackedFrame
 

@@ -32,7 +32,7 @@ class View(NamedTuple):
         track: ``Track`` of the target that is reported, or None.
         number: number of that target, or None.
         fps: frames a second that are tracked, or None.
-        look: of the frame, for ``steering.Album``; None where nothing is steered.
+        look: of the frame, for ``album.Album``; None where nothing is steered.
         acts: ``Selection.acts``.
         doubt: why the picture is no evidence; see ``steering.Evidence``.
     """

@@ -15,7 +15,7 @@ import numpy as np
 from hotpath.kernels import cache
 from hotpath.kernels.commands import counted, why_unread
 from hotpath.runtime.errors import BadOutput
-from hotpath.runtime.track.links import steering
+from hotpath.runtime.track.links import album, steering
 from hotpath.runtime.track.links.base import Context, Link, LinkThread
 from hotpath.runtime.track.links.gimbal.angles import vertical_fov_deg
 from hotpath.runtime.track.links.gimbal.control import Control
@@ -109,7 +109,7 @@ class Service(Link):
         """Report a tracked frame. The frame loop calls this; it returns at once."""
         view = self.camera.run.view_of(tracked)
         if self._gimbal:
-            view = view._replace(look=steering.look_at(tracked.frame, view.track))
+            view = view._replace(look=album.look_at(tracked.frame, view.track))
         self._view = view
         with contextlib.suppress(OSError):  # the thread is awake already, or the link is closed
             self._wake_out.send(b"\0")

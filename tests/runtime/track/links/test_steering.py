@@ -10,7 +10,8 @@ import pytest
 from hotpath.runtime.errors import BadOutput
 from hotpath.runtime.pictures import PlanarFrame
 from hotpath.runtime.track.links import steering
-from hotpath.runtime.track.links.steering import Album, Evidence, Ramp, look_at, missing
+from hotpath.runtime.track.links.album import Album, look_at
+from hotpath.runtime.track.links.steering import Evidence, Ramp, missing
 from hotpath.runtime.types import Box
 from tests.drone.stopped_streams import (
     FPS,

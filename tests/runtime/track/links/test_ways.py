@@ -13,13 +13,14 @@ import pytest
 pytest.importorskip("pymavlink")
 
 from hotpath.runtime.pictures import JpegFrame, PlanarFrame
+from hotpath.runtime.track.links.album import Album, look_at
 from hotpath.runtime.track.links.gimbal.control import Control
 from hotpath.runtime.track.links.gimbal.settings import load_settings
 from hotpath.runtime.track.links.mavlink import numbers as m
 from hotpath.runtime.track.links.mavlink.gimbal_manager import GimbalManager
 from hotpath.runtime.track.links.mavlink.messages import Message, View
 from hotpath.runtime.track.links.onvif import Law
-from hotpath.runtime.track.links.steering import Album, Ramp, look_at, missing
+from hotpath.runtime.track.links.steering import Ramp, missing
 from hotpath.runtime.types import Box, Track
 from tests.support.pictures_in_planes import planes_of
 

@@ -56,7 +56,10 @@ def load_network(name_or_path: Union[str, pathlib.Path]) -> Network:
         UnknownNetwork: there is no such name or file.
         BadNetwork: the TOML can't be read, or a key is missing, unknown or wrong.
     """
-    from hotpath.kernels import toml  # not for who only needs the names
+    from hotpath.kernels import (
+        toml,  # not for who only needs the names
+        toml_keys,
+    )
     from hotpath.runtime.networks import schema
 
     path = find_toml(name_or_path)
@@ -64,7 +67,7 @@ def load_network(name_or_path: Union[str, pathlib.Path]) -> Network:
     if mistakes:
         more = f" (and {len(mistakes) - 1} more)" if len(mistakes) > 1 else ""
         raise BadNetwork(
-            f"{path}: {schema.sentence(mistakes[0])}{more}; `hotpath networks check "
+            f"{path}: {toml_keys.sentence(mistakes[0])}{more}; `hotpath networks check "
             f"{path}` lists all"
         )
     return Network(path.stem, path, values, files)

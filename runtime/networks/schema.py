@@ -6,25 +6,22 @@ not use.
 """
 
 import re
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple, Union
+from typing import Any, Dict, List, Optional, Tuple
 
-from hotpath.kernels.commands import meant
+from hotpath.kernels.toml_keys import (
+    REQUIRED,
+    Key,
+    Keys,
+    Mistake,
+    Section,
+    Table,
+    convert,
+    read_section,
+    shown,
+)
 from hotpath.runtime import decode
-from hotpath.runtime.decode.shared.keys import LARGEST_SIDE, MAP_PARTS, REQUIRED, Key, Keys
+from hotpath.runtime.decode.shared.keys import LARGEST_SIDE, MAP_PARTS
 from hotpath.runtime.network import File
-
-Table = Dict[str, Any]
-Section = Union[str, Tuple[str, int]]  # the header, or ("file", its number from 0)
-
-
-class Mistake(NamedTuple):
-    """A mistake at one place of a TOML."""
-
-    # header of the section; "" above the first; ("file", number) of a ``[[file]]``
-    section: Section
-    key: Optional[str]  # the key, or None for the whole section
-    text: str  # the rest of a sentence that begins with the key
-
 
 TOP: Keys = {
     "family": Key(str),  # file name in runtime/decode/
@@ -140,7 +137,9 @@ def read(table: Table) -> Tuple[Table, List[File], List[Mistake]]:
     given: Dict[str, Table] = {}
     for section in SECTIONS:
         given[section] = table_of(section)
-        values.update(read_section(section, keys[section], given[section], mistakes))
+        values.update(
+            read_section(section, keys[section], given[section], mistakes, renamed=RENAMED)
+        )
     _apply_conditions(keys, given, values, mistakes)
     values["published"] = dict(table_of("published"))
     return values, _read_files(table.get("file", []), mistakes), mistakes
@@ -168,46 +167,6 @@ def _keys_of(family: Optional[str], mistakes: List[Mistake]) -> Dict[str, Option
     return keys
 
 
-def read_section(
-    section: Section,
-    keys: Optional[Keys],
-    entries: Table,
-    mistakes: List[Mistake],
-    also: Tuple[str, ...] = (),
-) -> Table:
-    """Check one section of a TOML and fill in its defaults.
-
-    Args:
-        section: name of the section, for the mistakes.
-        keys: allowed keys. None checks nothing.
-        entries: the section as it was read.
-        mistakes: list to which mistakes are added.
-        also: further allowed names.
-
-    Returns:
-        dict of key -> value, without the keys that have a mistake.
-    """
-    if keys is None:
-        return {}
-    values: Table = {}
-    for name in entries:
-        if name not in keys and name not in also:
-            hint = meant(RENAMED.get(name, name), keys) or "there are: " + ", ".join(keys)
-            mistakes.append(Mistake(section, name, "is not a known key; " + hint))
-    for name, entry in keys.items():
-        if name in entries:
-            value, problem = _convert(entries[name], entry)
-            if problem:
-                mistakes.append(Mistake(section, name, problem))
-            else:
-                values[name] = value
-        elif entry.when is None and entry.default is REQUIRED:
-            mistakes.append(Mistake(section, name, "is missing"))
-        elif entry.when is None:
-            values[name] = entry.default
-    return values
-
-
 def _apply_conditions(
     keys: Dict[str, Optional[Keys]], given: Dict[str, Table], values: Table, mistakes: List[Mistake]
 ) -> None:
@@ -233,62 +192,6 @@ def _text(value: Any) -> str:
     return f'"{value}"' if isinstance(value, str) else str(value).lower()
 
 
-def _convert(value: Any, entry: Key) -> Tuple[Any, Optional[str]]:
-    """Return (value, None) when it fits the key, else (None, what is wrong)."""
-    if entry.kind is tuple:
-        good = isinstance(value, list) and value and all(isinstance(v, str) for v in value)
-        return (tuple(value), None) if good else (None, 'must be a list of names, ["a", "b"]')
-    if entry.kind is list:
-        return _convert_list(value, entry)
-    kinds = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
-    is_kind = _is_number(value) if entry.kind is float else isinstance(value, entry.kind)
-    if not is_kind or (isinstance(value, bool) and entry.kind is not bool):
-        return None, f"must be {kinds[entry.kind]}, not {_shown(value)}"
-    if entry.choices and value not in entry.choices:
-        return None, "must be one of {}, not {}".format(", ".join(entry.choices), _shown(value))
-    problem = _bounds(value, entry)
-    if problem:
-        return None, problem
-    return float(value) if entry.kind is float else value, None
-
-
-def _convert_list(value: Any, entry: Key) -> Tuple[Any, Optional[str]]:
-    if not isinstance(value, list) or not value or not all(_is_number(item) for item in value):
-        return None, "must be a list of numbers"
-    if entry.length and len(value) != entry.length:
-        return None, f"must hold {entry.length} numbers, not {len(value)}"
-    if len(value) > MOST_NUMBERS:
-        return None, f"must hold at most {MOST_NUMBERS} numbers, not {len(value)}"
-    problems = [problem for problem in (_bounds(item, entry) for item in value) if problem]
-    return (None, problems[0]) if problems else (tuple(map(float, value)), None)
-
-
-SMALLEST = 1e-6  # of a number that must not be 0
-MOST_NUMBERS = 64  # in a list; no network has more ratios or scales of anchors
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _bounds(value: Any, entry: Key) -> Optional[str]:
-    """What is wrong with the size of a number, or None; NaN lies nowhere."""
-    is_zero = entry.nonzero and _is_number(value) and abs(value) < SMALLEST
-    if not _is_number(value) or (entry.low <= value <= entry.high and not is_zero):
-        return None
-    text = f"must lie in {entry.low:g} to {entry.high:g}, not {_shown(value)}"
-    return text + (", and not be 0" if entry.nonzero else "")
-
-
-def _shown(value: Any) -> str:
-    """A value for a message, cut where it is long."""
-    try:
-        text = repr(value)
-    except ValueError:  # Python refuses to write out whole numbers of many thousand digits
-        return "a number of thousands of digits"
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
 def _read_files(entries: Any, mistakes: List[Mistake]) -> List[File]:
     files: List[File] = []
     if not isinstance(entries, list) or not entries:
@@ -310,19 +213,19 @@ def _read_file(section: Section, entry: Table, mistakes: List[Mistake]) -> File:
     values = {name: entry.get(name) for name in File._fields}
     if values["part"] not in KNOWN_PARTS:
         mistakes.append(Mistake(section, "part", "must be one of " + ", ".join(KNOWN_PARTS)))
-        values["part"] = _shown(values["part"])
+        values["part"] = shown(values["part"])
     if not isinstance(values["name"], str) or not _FILE_NAME.match(values["name"]):
         mistakes.append(
             Mistake(section, "name", "must be a file name without folders and wildcards")
         )
-        values["name"] = _shown(values["name"])
+        values["name"] = shown(values["name"])
     sha256, url = values["sha256"], values["url"]
     if sha256 is not None and not (isinstance(sha256, str) and re.match("^[0-9a-f]{64}$", sha256)):
         mistakes.append(Mistake(section, "sha256", "must be 64 hexadecimal digits, small"))
     if url is not None and not (isinstance(url, str) and re.match(r"^https?://\S+$", url)):
         mistakes.append(Mistake(section, "url", "must begin with https://"))
     if values["size"] is not None:
-        values["size"], problem = _convert(values["size"], Key(int, low=1, high=LARGEST_FILE))
+        values["size"], problem = convert(values["size"], Key(int, low=1, high=LARGEST_FILE))
         if problem:
             mistakes.append(Mistake(section, "size", problem))
     _check_cut(section, values, mistakes)
@@ -357,37 +260,3 @@ def _check_cut(section: Section, values: Table, mistakes: List[Mistake]) -> None
             mistakes.append(Mistake(section, name, text))
         elif values["part"] not in parts and values[name] is not None:
             mistakes.append(Mistake(section, name, "is only for the part " + " or ".join(parts)))
-
-
-def sentence(mistake: Mistake) -> str:
-    """Describe a mistake in one line: the place in the TOML, and what is wrong."""
-    if isinstance(mistake.section, tuple):
-        label = f"[[file]] {mistake.section[1] + 1}: "
-    elif mistake.section and mistake.key:
-        label = f"[{mistake.section}] "
-    else:
-        label = ""
-    return label + (mistake.key + " " if mistake.key else "") + mistake.text
-
-
-def line_of(mistake: Mistake, text: str) -> Optional[int]:
-    """Number of the line in a TOML's text where a mistake is, from 1; None if there is no line.
-
-    For a missing key it is the line of its section's header.
-    """
-    header, number_of_file, place = "", -1, None
-    wanted: Tuple[str, Optional[int]] = (
-        mistake.section if isinstance(mistake.section, tuple) else (mistake.section, None)
-    )
-    for number, line in enumerate(text.splitlines(), 1):
-        line = line.strip()
-        match = re.match(r"^\[+\s*([\w.]+)\s*\]+", line)
-        if match:
-            header = match.group(1)
-            number_of_file += header == "file"
-        here = header == wanted[0] and (wanted[1] is None or wanted[1] == number_of_file)
-        if here and match and place is None:
-            place = number
-        if here and mistake.key and re.match(rf'^"?{re.escape(mistake.key)}"?\s*=', line):
-            return number
-    return place

@@ -19,7 +19,7 @@ from hotpath.calib.research.export.authors import AUTHORS, Parts
 from hotpath.calib.research.export.one_stream import KINDS, one_stream
 from hotpath.calib.research.pytorch import torch
 from hotpath.calib.research.train.export import write_onnx
-from hotpath.kernels import toml
+from hotpath.kernels import toml, toml_keys
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.networks import schema
 
@@ -85,7 +85,7 @@ def write(parts: Parts, name: str, folder: Path) -> Path:
     ]
     _, _, mistakes = schema.read(table)
     if mistakes:
-        raise BadNetwork(f"the configuration gives {schema.sentence(mistakes[0])}")
+        raise BadNetwork(f"the configuration gives {toml_keys.sentence(mistakes[0])}")
     path = folder / (name + ".toml")
     path.write_text(
         toml.text(table, "Written by `python -m hotpath.calib.research.export`."), encoding="utf-8"

@@ -8,7 +8,7 @@ the channels of a softmax, and distances are search pixels that count outward.
 
 import typing
 
-from hotpath.runtime.decode.shared.keys import Key, Keys
+from hotpath.kernels.toml_keys import Key, Keys
 
 if typing.TYPE_CHECKING:
     from hotpath.runtime.network import Network

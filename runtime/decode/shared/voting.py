@@ -6,9 +6,10 @@ import numpy as np
 
 from hotpath.kernels.golden import argmax
 from hotpath.kernels.settings import PointsSettings
+from hotpath.kernels.toml_keys import Key, Keys
 from hotpath.runtime import geometry
 from hotpath.runtime.decode.shared.family import Chosen, Family, Scale
-from hotpath.runtime.decode.shared.keys import LIMITS, Key, Keys
+from hotpath.runtime.decode.shared.keys import LIMITS
 
 if typing.TYPE_CHECKING:
     from hotpath.runtime.network import Network

@@ -9,11 +9,11 @@ from typing import Any, List, Optional
 
 from hotpath.kernels import toml
 from hotpath.kernels.commands import meant
+from hotpath.kernels.toml_keys import Key, Keys, Mistake, read_section, sentence
 from hotpath.runtime import decode, networks
-from hotpath.runtime.decode.shared.keys import LARGEST_SIDE, Key, Keys
+from hotpath.runtime.decode.shared.keys import LARGEST_SIDE
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.network import DETECTORS
-from hotpath.runtime.networks.schema import Mistake, read_section, sentence
 from hotpath.runtime.options import PathLike
 from hotpath.runtime.targets.detections import Detections
 from hotpath.runtime.track.detect import families

@@ -3,10 +3,9 @@
 import pathlib
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
-from hotpath.runtime.decode.shared.keys import Key, Keys
+from hotpath.kernels.toml_keys import Key, Keys, Mistake, read_section
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.network import File, Network
-from hotpath.runtime.networks.schema import Mistake, read_section
 
 FILE: Keys = {"name": Key(str), "sha256": Key(str, ""), "url": Key(str, "")}
 

@@ -6,6 +6,7 @@ import numpy as np
 import onnx
 import pytest
 
+from hotpath.kernels import toml_keys
 from hotpath.runtime import decode, load_tracker
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.networks import Network, load_network, names, schema
@@ -219,7 +220,7 @@ def test_counts_come_near_what_the_authors_publish(networks_dir, name, published
 
 def test_an_unknown_family_is_named_with_those_there_are():
     _, _, mistakes = schema.read({"family": "dots", "head": {"anything": 1}})
-    sentences = [schema.sentence(mistake) for mistake in mistakes]
+    sentences = [toml_keys.sentence(mistake) for mistake in mistakes]
     assert any("family 'dots' is not known; there are: anchors, centre" in s for s in sentences)
     assert not any("anything" in s for s in sentences)  # the unknown family may have this key
 

@@ -6,7 +6,7 @@ import pathlib
 import sys
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
-from hotpath.kernels import toml
+from hotpath.kernels import toml, toml_keys
 from hotpath.kernels.commands import Parser, make
 from hotpath.runtime import canonical, decode
 from hotpath.runtime.errors import BadNetwork, HotpathError
@@ -189,10 +189,10 @@ def check(options: argparse.Namespace) -> int:
     table = toml.read(path, BadNetwork)
     text = path.read_text(encoding="utf-8")
     values, files, mistakes = schema.read(table)
-    placed = [(schema.line_of(mistake, text) or 0, mistake) for mistake in mistakes]
+    placed = [(toml_keys.line_of(mistake, text) or 0, mistake) for mistake in mistakes]
     for line, mistake in sorted(placed, key=lambda pair: pair[0]):
         place = f"{path}:{line}" if line else str(path)
-        print(f"{place}: {schema.sentence(mistake)}")
+        print(f"{place}: {toml_keys.sentence(mistake)}")
     wrong = len(mistakes)
 
     network = Network(path.stem, path, values, files)

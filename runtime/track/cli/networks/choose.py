@@ -12,6 +12,7 @@ from typing import Dict, List, NamedTuple, Tuple
 
 import numpy as np
 
+from hotpath.kernels import toml_keys
 from hotpath.runtime.errors import BadNetwork, NetworkFailed
 from hotpath.runtime.network import Network
 from hotpath.runtime.networks import schema
@@ -150,7 +151,7 @@ def network_for(proposal: Proposal, answers: Answers) -> Network:
     path = pathlib.Path("the proposed TOML")
     values, files, mistakes = schema.read(table_for(proposal, answers))
     if mistakes:
-        raise BadNetwork(f"{path}: {schema.sentence(mistakes[0])}; {BY_HAND}")
+        raise BadNetwork(f"{path}: {toml_keys.sentence(mistakes[0])}; {BY_HAND}")
     return Network(path.stem, path, values, files)
 
 

@@ -8,7 +8,7 @@ from typing import Any, List, Tuple
 
 import numpy as np
 
-from hotpath.runtime.decode.shared.keys import Keys
+from hotpath.kernels.toml_keys import Keys
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.track.detect.description import Description
 

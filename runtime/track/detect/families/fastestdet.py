@@ -8,7 +8,8 @@ from typing import Any, List, Tuple
 
 import numpy as np
 
-from hotpath.runtime.decode.shared.keys import MAP_SIZE, Key, Keys
+from hotpath.kernels.toml_keys import Key, Keys
+from hotpath.runtime.decode.shared.keys import MAP_SIZE
 from hotpath.runtime.track.detect.description import Description, check_shape
 
 KEYS: Keys = {

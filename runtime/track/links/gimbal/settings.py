@@ -1,9 +1,10 @@
 """Read the numbers of the control from TOML; gimbal.toml explains every key."""
 
 import pathlib
-from typing import Any, Dict, Optional, Tuple
+from typing import Dict, List, Optional, Tuple
 
 from hotpath.kernels import toml
+from hotpath.kernels.toml_keys import Key, Mistake, read_section, sentence
 from hotpath.runtime.errors import HotpathError
 
 DEFAULTS = pathlib.Path(__file__).resolve().parent / "gimbal.toml"
@@ -41,28 +42,23 @@ def load_settings(path: Optional[str] = None) -> Dict[str, Dict[str, float]]:
     settings = toml.read(DEFAULTS, BadSettings)
     if path:
         own = toml.read(pathlib.Path(path), BadSettings)
-        _check(own, settings, path)
-        for section, values in own.items():
-            settings[section].update(values)
+        mistakes: List[Mistake] = []
+        for section, defaults in settings.items():
+            keys = {
+                key: Key(float, defaults[key], low=low, high=high)
+                for key, (low, high) in RANGES[section].items()
+                if key in defaults
+            }
+            given = own.pop(section, {})
+            if not isinstance(given, dict):
+                raise BadSettings(f"{path}: {section} must be a section, [{section}]")
+            settings[section] = read_section(section, keys, given, mistakes)
+        if own:
+            there = ", ".join(settings)
+            raise BadSettings(f"{path}: unknown section [{next(iter(own))}]; there are {there}")
+        if mistakes:
+            raise BadSettings(f"{path}: {sentence(mistakes[0])}; correct the file")
     limits = settings["limits"]
     if limits["pitch_min"] >= limits["pitch_max"]:
         raise BadSettings(f"{path}: limits.pitch_min must be below limits.pitch_max")
     return settings
-
-
-def _check(own: Dict[str, Any], known: Dict[str, Any], path: str) -> None:
-    for section, values in own.items():
-        if section not in known or not isinstance(values, dict):
-            there = ", ".join(sorted(known))
-            raise BadSettings(f"{path}: unknown section [{section}]; there are {there}")
-        for key, value in values.items():
-            if key not in known[section]:
-                there = ", ".join(sorted(known[section]))
-                raise BadSettings(f"{path}: unknown key {key} in [{section}]; there are {there}")
-            low, high = RANGES[section][key]
-            good = isinstance(value, (int, float)) and not isinstance(value, bool)
-            if not good or not low <= value <= high:
-                raise BadSettings(
-                    f"{path}: {section}.{key} must be a number from {low:g} to {high:g}, not "
-                    f"{value!r}"
-                )

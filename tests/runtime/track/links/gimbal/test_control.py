@@ -129,9 +129,9 @@ def test_every_number_of_the_settings_is_explained_and_within_its_range():
 @pytest.mark.parametrize(
     "text, said",
     [
-        ("[pid]\nkp = 'much'", "pid.kp must be a number"),
-        ("[pid]\nkp = 1e9", "from 0 to 50"),
-        ("[pid]\nkk = 1", "unknown key kk"),
+        ("[pid]\nkp = 'much'", "kp must be a number"),
+        ("[pid]\nkp = 1e9", "must lie in 0 to 50"),
+        ("[pid]\nkk = 1", "kk is not a known key"),
         ("[pip]\nkp = 1", "unknown section"),
         ("[limits]\npitch_min = 40.0", "pitch_min must be below"),
         ("[pid", "can't be read"),

@@ -1,0 +1,204 @@
+"""Check TOML files that people edit: which keys there are, and what their values may be.
+
+Networks, detectors, boards and the gimbal's numbers describe their keys by ``Key``. All mistakes of
+a file are found at once.
+"""
+
+import math
+import re
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple, Union
+
+from hotpath.kernels.commands import meant
+
+REQUIRED = object()  # default of a key that must be there
+Table = Dict[str, Any]
+Section = Union[str, Tuple[str, int]]  # the header, or ("file", its number from 0)
+
+
+class Key(NamedTuple):
+    """The description of one key of a TOML.
+
+    Attributes:
+        kind: int, float, bool, str, list (of numbers), tuple (of names), or dict (of texts).
+        default: value when the TOML leaves the key out. Without a default the key is required.
+        choices: the texts, or the names of a list, that are allowed.
+        low, high: smallest and largest value, both allowed. They hold for each number of a list.
+        length: how many numbers a list holds; None for any number above zero.
+        when: (name, values). The key is used, and required, only where the key ``name`` has one
+            of these values.
+        nonzero: whether 0 is refused.
+        variants: whether a number may also be a table of variant -> number.
+    """
+
+    kind: type
+    default: Any = REQUIRED
+    choices: Optional[Tuple[str, ...]] = None
+    low: Optional[float] = None
+    high: Optional[float] = None
+    length: Optional[int] = None
+    when: Optional[Tuple[str, Tuple[str, ...]]] = None
+    nonzero: bool = False
+    variants: bool = False
+
+
+Keys = Dict[str, Key]
+
+
+class Mistake(NamedTuple):
+    """A mistake at one place of a TOML."""
+
+    # header of the section; "" above the first; ("file", number) of a ``[[file]]``
+    section: Section
+    key: Optional[str]  # the key, or None for the whole section
+    text: str  # the rest of a sentence that begins with the key
+
+
+def read_section(
+    section: Section,
+    keys: Optional[Keys],
+    entries: Table,
+    mistakes: List[Mistake],
+    also: Tuple[str, ...] = (),
+    renamed: Mapping[str, str] = {},
+) -> Table:
+    """Check one section of a TOML and fill in its defaults.
+
+    Args:
+        section: name of the section, for the mistakes.
+        keys: allowed keys. None checks nothing.
+        entries: the section as it was read.
+        mistakes: list to which mistakes are added.
+        also: further allowed names.
+        renamed: old name of a key -> its name today, for the hint.
+
+    Returns:
+        dict of key -> value, without the keys that have a mistake.
+    """
+    if keys is None:
+        return {}
+    values: Table = {}
+    for name in entries:
+        if name not in keys and name not in also:
+            hint = meant(renamed.get(name, name), [*keys, *also]) or "there are: " + ", ".join(keys)
+            mistakes.append(Mistake(section, name, "is not a known key; " + hint))
+    for name, entry in keys.items():
+        if name in entries:
+            value, problem = convert(entries[name], entry)
+            if problem:
+                mistakes.append(Mistake(section, name, problem))
+            else:
+                values[name] = value
+        elif entry.when is None and entry.default is REQUIRED:
+            mistakes.append(Mistake(section, name, "is missing"))
+        elif entry.when is None:
+            values[name] = entry.default
+    return values
+
+
+def convert(value: Any, entry: Key) -> Tuple[Any, Optional[str]]:
+    """Return (value, None) when it fits the key, else (None, what is wrong)."""
+    if entry.kind is tuple:
+        return _convert_names(value, entry)
+    if entry.kind is dict:
+        good = isinstance(value, dict) and all(v and isinstance(v, str) for v in value.values())
+        return (value, None) if good else (None, "must be a table of texts")
+    if entry.variants and isinstance(value, dict) and value:
+        found = [convert(each, entry._replace(variants=False)) for each in value.values()]
+        return value, next((problem for _, problem in found if problem), None)
+    if entry.kind is list:
+        return _convert_list(value, entry)
+    kinds = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
+    is_kind = _is_number(value) if entry.kind is float else isinstance(value, entry.kind)
+    if not is_kind or (isinstance(value, bool) and entry.kind is not bool):
+        return None, f"must be {kinds[entry.kind]}, not {shown(value)}"
+    if value == "" and entry.default is REQUIRED:
+        return None, "must not be empty"
+    if entry.choices and value not in entry.choices:
+        return None, "must be one of {}, not {}".format(", ".join(entry.choices), shown(value))
+    problem = _bounds(value, entry)
+    if problem:
+        return None, problem
+    return float(value) if entry.kind is float and not entry.variants else value, None
+
+
+def _convert_names(value: Any, entry: Key) -> Tuple[Any, Optional[str]]:
+    if not isinstance(value, list) or not value or not all(isinstance(v, str) for v in value):
+        return None, 'must be a list of names, ["a", "b"]'
+    allowed = entry.choices or value
+    for name in value:
+        if name not in allowed:
+            return None, "must be one of {}, not {}".format(", ".join(allowed), shown(name))
+    return tuple(value), None
+
+
+def _convert_list(value: Any, entry: Key) -> Tuple[Any, Optional[str]]:
+    if not isinstance(value, list) or not value or not all(_is_number(item) for item in value):
+        return None, "must be a list of numbers"
+    if entry.length and len(value) != entry.length:
+        return None, f"must hold {entry.length} numbers, not {len(value)}"
+    if len(value) > MOST_NUMBERS:
+        return None, f"must hold at most {MOST_NUMBERS} numbers, not {len(value)}"
+    problems = [problem for problem in (_bounds(item, entry) for item in value) if problem]
+    return (None, problems[0]) if problems else (tuple(map(float, value)), None)
+
+
+SMALLEST = 1e-6  # of a number that must not be 0
+MOST_NUMBERS = 64  # in a list; no network has more ratios or scales of anchors
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _bounds(value: Any, entry: Key) -> Optional[str]:
+    """What is wrong with the size of a number, or None; NaN lies nowhere."""
+    is_zero = entry.nonzero and _is_number(value) and abs(value) < SMALLEST
+    low = -math.inf if entry.low is None else entry.low
+    high = math.inf if entry.high is None else entry.high
+    if not _is_number(value) or (low <= value <= high and not is_zero):
+        return None
+    text = f"must lie in {low:g} to {high:g}, not {shown(value)}"
+    return text + (", and not be 0" if entry.nonzero else "")
+
+
+def shown(value: Any) -> str:
+    """A value for a message, cut where it is long."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python refuses to write out whole numbers of many thousand digits
+        return "a number of thousands of digits"
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def sentence(mistake: Mistake) -> str:
+    """Describe a mistake in one line: the place in the TOML, and what is wrong."""
+    if isinstance(mistake.section, tuple):
+        label = f"[[file]] {mistake.section[1] + 1}: "
+    elif mistake.section and mistake.key:
+        label = f"[{mistake.section}] "
+    else:
+        label = ""
+    return label + (mistake.key + " " if mistake.key else "") + mistake.text
+
+
+def line_of(mistake: Mistake, text: str) -> Optional[int]:
+    """Number of the line in a TOML's text where a mistake is, from 1; None if there is no line.
+
+    For a missing key it is the line of its section's header.
+    """
+    header, number_of_file, place = "", -1, None
+    wanted: Tuple[str, Optional[int]] = (
+        mistake.section if isinstance(mistake.section, tuple) else (mistake.section, None)
+    )
+    for number, line in enumerate(text.splitlines(), 1):
+        line = line.strip()
+        match = re.match(r"^\[+\s*([\w.]+)\s*\]+", line)
+        if match:
+            header = match.group(1)
+            number_of_file += header == "file"
+        here = header == wanted[0] and (wanted[1] is None or wanted[1] == number_of_file)
+        if here and match and place is None:
+            place = number
+        if here and mistake.key and re.match(rf'^"?{re.escape(mistake.key)}"?\s*=', line):
+            return number
+    return place

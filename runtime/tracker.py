@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 
 NOT_ASKED = "it was not asked for"  # why a lost target is not searched for
 
+NO_COPY = (
+    "a tracker holds a loaded network, so it can't be copied or pickled; call load_tracker() in "
+    "each process or thread, or load_targets() for several targets in one picture"
+)
 BUSY = "another thread uses this tracker now; give each thread its own one, or a lock"
 UINT8 = np.dtype(np.uint8)
 
@@ -346,6 +350,10 @@ class Tracker:
             self.release()
             self.device.close()
             self.engine.close()
+
+    def __reduce__(self) -> Any:
+        """Refuse ``copy`` and ``pickle`` by a ``TypeError`` that says what to do."""
+        raise TypeError(NO_COPY)
 
     def __enter__(self) -> "Tracker":
         return self

@@ -14,7 +14,7 @@ from hotpath.runtime.loading import tracker_on
 from hotpath.runtime.options import DEFAULTS, Options
 from hotpath.runtime.pictures import AnyFrame
 from hotpath.runtime.targets.exclusion import Exclusion
-from hotpath.runtime.tracker import BUSY, Tracker
+from hotpath.runtime.tracker import BUSY, NO_COPY, Tracker
 from hotpath.runtime.types import Track
 
 
@@ -196,6 +196,10 @@ class Targets:
 
     def __len__(self) -> int:
         return len(self._trackers)
+
+    def __reduce__(self) -> Any:
+        """Refuse ``copy`` and ``pickle`` by a ``TypeError`` that says what to do."""
+        raise TypeError(NO_COPY)
 
     def __enter__(self) -> "Targets":
         return self

@@ -1,5 +1,8 @@
-"""One tracker belongs to one thread at a time, and says so."""
+"""One tracker belongs to one thread at a time, and to one process; it says so."""
 
+import copy
+import multiprocessing
+import pickle
 import threading
 
 import numpy as np
@@ -7,6 +10,7 @@ import pytest
 
 from hotpath.runtime import load_targets, load_tracker
 from hotpath.runtime.errors import NotReady
+from hotpath.runtime.types import Box, Track
 from tests.support import tiny
 
 
@@ -54,3 +58,37 @@ def test_a_second_thread_on_several_targets_is_refused(network, monkeypatch, cou
         overlapping(targets.device, targets.update, monkeypatch)
     finally:
         targets.close()
+
+
+@pytest.mark.parametrize("load", [load_tracker, load_targets])
+def test_what_cannot_be_copied_or_sent_says_what_to_do_instead(network, load):
+    with load(network=network) as tracker:
+        for way in (copy.copy, copy.deepcopy, pickle.dumps):
+            with pytest.raises(TypeError, match=r"load_tracker\(\) in each process"):
+                way(tracker)
+        with pytest.raises(TypeError, match="load_targets"):
+            multiprocessing.get_context("spawn").Process(target=print, args=(tracker,)).start()
+
+
+def test_a_track_can_be_sent():
+    track = Track(Box(1, 2, 3, 4), 0.5, velocity=(1.0, 2.0), presence=0.75)
+    assert pickle.loads(pickle.dumps(track)) == track == copy.deepcopy(track)
+
+
+def test_a_camera_in_each_thread_gets_the_boxes_of_one_thread(network):
+    pictures, boxes = tiny.film(12)
+
+    def follow(told):
+        with load_tracker(network=network) as tracker:
+            tracker.init(pictures[0], boxes[0])
+            told.extend(tracker.update(picture).box for picture in pictures[1:])
+
+    answers = [[] for _ in range(4)]
+    threads = [threading.Thread(target=follow, args=(told,)) for told in answers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    wanted = []
+    follow(wanted)
+    assert len(wanted) == 11 and answers == [wanted] * 4

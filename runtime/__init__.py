@@ -16,6 +16,7 @@ from hotpath.kernels.errors import (
     NoFabric,
     NoGpu,
 )
+from hotpath.runtime.directions import Bearing, bearing
 from hotpath.runtime.errors import (
     BadBox,
     BadBundle,
@@ -58,6 +59,7 @@ __all__ = [
     "BadOutput",
     "BadOverlay",
     "BadSource",
+    "Bearing",
     "BundleMismatch",
     "FabricFailed",
     "GpuFailed",
@@ -72,6 +74,7 @@ __all__ = [
     "UnknownBoard",
     "UnknownNetwork",
     "__version__",
+    "bearing",
     "draw",
     "load_targets",
     "load_tracker",

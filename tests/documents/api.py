@@ -9,8 +9,8 @@ import textwrap
 from typing import Any, Iterator, List
 
 from hotpath import runtime
+from hotpath.runtime import directions, errors, options, tracker, types
 from hotpath.runtime import drawing as draw
-from hotpath.runtime import errors, options, tracker, types
 from hotpath.runtime.targets import targets
 from hotpath.runtime.track import detect
 from hotpath.runtime.track.video import base, sources
@@ -33,6 +33,8 @@ PUBLIC = (
     (types.Box, ("xyxy",)),
     (runtime.load_targets, ()),
     (targets.Targets, ("add", "update", "restart", "drop", "numbers", "close")),
+    (directions.bearing, ()),
+    (directions.Bearing, ()),
     (draw.draw, ()),
     (sources.open_source, ()),
     (base.Source, ("read", "seek", "seek_time", "close")),

@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 
 from hotpath.runtime import load_targets
+from hotpath.runtime.directions import vertical_fov_deg
 from hotpath.runtime.track.links.album import look_at
-from hotpath.runtime.track.links.gimbal.angles import turned, vertical_fov_deg
+from hotpath.runtime.track.links.gimbal.angles import turned
 from hotpath.runtime.track.links.gimbal.control import Control
 from hotpath.runtime.track.links.gimbal.settings import load_settings
 from hotpath.runtime.track.links.mavlink import numbers as m

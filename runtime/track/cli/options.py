@@ -271,7 +271,8 @@ def _add_vehicle(group: argparse._ArgumentGroup) -> None:
     _value(group, "--mavlink-allow ADDRESSES", text, type=_networks)
     text = "a click without a time belongs to the picture of that many seconds ago"
     _value(group, "--link-delay S", text, 0.2, type=_number(0, 10))
-    _value(group, "--fov H[,V]", "field of view of the camera, degrees", type=_fov)
+    text = "field of view of the camera, degrees; results and --publish then have directions"
+    _value(group, "--fov H[,V]", text, type=_fov)
     _value(
         group,
         "--gimbal FILE.toml",

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 import os
 import sys
 import time
@@ -11,6 +12,7 @@ from typing import Any, Callable, Deque, Dict, List, Optional, Set, Tuple
 from hotpath.kernels import cpu
 from hotpath.kernels.commands import counted
 from hotpath.runtime import drawing as draw
+from hotpath.runtime.directions import bearing
 from hotpath.runtime.errors import BadOutput, HotpathError
 from hotpath.runtime.pictures import AnyFrame, JpegFrame, bgr_of
 from hotpath.runtime.track.cli.links import check_links, open_links, selects, wanted_links
@@ -33,6 +35,7 @@ COLUMNS = results.COLUMNS + (
     *("predicted_" + name for name in Box._fields),
 )
 CLASS_COLUMNS = ("class", "class_name")  # where a detector finds the targets
+FOV_COLUMNS = ("bearing_right", "bearing_down")  # with --fov, degrees
 FILE_COLUMN = ("file",)  # where each frame is a file
 
 
@@ -87,6 +90,8 @@ class Outputs:
         self._told_s: Dict[Any, float] = {}  # output -> when its failure was said
         self._options, self._file_of = options, source.file_of
         self.columns = COLUMNS + (CLASS_COLUMNS if detector else ())
+        self.columns += FOV_COLUMNS if options.fov else ()
+        self._size = first_frame.shape[1], first_frame.shape[0]
         if self._file_of(0) is not None:
             self.columns += FILE_COLUMN
         self._network = targets.network.name
@@ -173,7 +178,7 @@ class Outputs:
         began = time.perf_counter()
         if isinstance(self._before, JpegFrame):  # its windows are read no more
             self._before.rest()
-        self._before = frame
+        self._before, self._size = frame, (frame.shape[1], frame.shape[0])
         if self._live and taken.captured_s is not None and index:
             self.profile.note("latency", (time.monotonic() - taken.captured_s) * 1e3, "")
         if isinstance(frame, JpegFrame) and frame.decode_ms:  # where it was looked at
@@ -252,8 +257,11 @@ class Outputs:
         values.update(zip(("velocity_x", "velocity_y"), track.velocity or (None, None)))
         predicted = track.predicted or (None,) * 4
         values.update(("predicted_" + name, v) for name, v in zip(Box._fields, predicted))
+        if self._options.fov and all(map(math.isfinite, track.box)):
+            there = bearing(track.box, self._size, self._options.fov)
+            values.update(zip(FOV_COLUMNS, there))
         values["file"] = self._file_of(index)
-        row = [values[column] for column in self.columns]
+        row = [values.get(column) for column in self.columns]
         self._summary.add_row(index, number, track)
         if self.control:
             self.control.rows.append(row)

@@ -6,9 +6,10 @@ The schema is docs/publish.schema.json.
 import json
 import socket
 import time
-from typing import Dict, List, Optional
+from typing import Any, Dict, List, Optional
 
 from hotpath.kernels.commands import counted
+from hotpath.runtime.directions import bearing
 from hotpath.runtime.errors import BadOutput
 from hotpath.runtime.track.links.base import Context, Link, found_address, split_address
 from hotpath.runtime.track.links.control import target_json
@@ -23,12 +24,15 @@ class Publisher(Link):
     Args:
         address: ``udp://HOST:PORT``.
         holds: what is steered and stands still, which goes into every datagram.
+        fov: field of view, degrees, as in ``hotpath.bearing``; None sends no bearings.
 
     Raises:
         BadOutput: another address, or an unknown host.
     """
 
-    def __init__(self, address: str, holds: Optional[Dict[str, str]] = None) -> None:
+    def __init__(
+        self, address: str, holds: Optional[Dict[str, str]] = None, fov: Any = None
+    ) -> None:
         parts = split_address(address)
         if parts.scheme != "udp" or not parts.hostname or not parts.port:
             raise BadOutput(
@@ -39,12 +43,13 @@ class Publisher(Link):
         except OSError as error:
             raise BadOutput(f"--publish {address}: {error.strerror or error}") from None
         self.name, self.sent, self.lost, self._holds = address, 0, 0, holds
+        self._fov = fov
         self._socket = socket.socket(family, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
 
     def show(self, tracked: TrackedFrame, recording: bool = False) -> None:
         """Send the datagram of a frame."""
-        data = encoded(tracked, time.monotonic(), time.time(), self._holds)
+        data = encoded(tracked, time.monotonic(), time.time(), self._holds, self._fov)
         try:
             self._socket.sendto(data, self._to)
             self.sent += 1
@@ -62,11 +67,15 @@ class Publisher(Link):
 
 def open_link(context: Context) -> Publisher:
     """The publisher of ``--publish``."""
-    return Publisher(context.options.publish, context.holds)
+    return Publisher(context.options.publish, context.holds, context.options.fov)
 
 
 def encoded(
-    tracked: TrackedFrame, now_s: float, unix_s: float, holds: Optional[Dict[str, str]] = None
+    tracked: TrackedFrame,
+    now_s: float,
+    unix_s: float,
+    holds: Optional[Dict[str, str]] = None,
+    fov: Any = None,
 ) -> bytes:
     """The datagram of a frame.
 
@@ -74,12 +83,19 @@ def encoded(
         tracked: the frame and its tracks.
         now_s, unix_s: the monotonic clock and the wall clock now, seconds.
         holds: see ``hotpath.runtime.track.links.steering.Ramp``.
+        fov: as in ``Publisher``.
 
     Returns:
         bytes, JSON in UTF-8.
     """
     height, width = tracked.frame.shape[:2]
     age_s = now_s - tracked.captured_s
+    targets = [target_json(number, track) for number, track in tracked.tracks.items()]
+    if fov:
+        for target in targets:
+            box = target["box"]
+            there = box and [round(angle, 3) for angle in bearing(box, (width, height), fov)]
+            target["bearing"] = there
     message = {
         "schema": SCHEMA,
         "frame": tracked.index,
@@ -87,7 +103,7 @@ def encoded(
         "captured_boot_us": int(tracked.captured_s * 1e6),
         "age_ms": round(age_s * 1e3, 3),
         "size": [width, height],
-        "targets": [target_json(number, track) for number, track in tracked.tracks.items()],
+        "targets": targets,
         "holds": dict(holds or {}),
     }
     return json.dumps(message, allow_nan=False).encode("utf-8")

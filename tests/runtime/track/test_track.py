@@ -16,6 +16,7 @@ import numpy as np
 import onnx
 import pytest
 
+from hotpath.runtime import bearing
 from hotpath.runtime.boxes import overlap
 from hotpath.runtime.motion import Motion
 from hotpath.runtime.track.__main__ import main
@@ -450,6 +451,15 @@ def test_ctrl_c_ends_a_run_whose_source_is_still_opening(world):
         process.kill()
     assert process.returncode == 130
     assert "Traceback" not in said
+
+
+def test_results_have_the_direction_where_the_field_of_view_is_given(world, tmp_path):
+    assert here(world, "frames", "--results", tmp_path / "a.csv", "--fov", "60,45") == 0
+    rows = rows_of(tmp_path / "a.csv")
+    for row, box in zip(rows, boxes_of(rows)):
+        told = float(row["bearing_right"]), float(row["bearing_down"])
+        assert told == pytest.approx(bearing(box, (320, 240), (60, 45)), abs=0.01)
+        assert 0.0 < float(row["presence"] or 1) <= 1.0
 
 
 def test_results_have_the_velocity_where_the_frames_have_times(world, tmp_path):

@@ -10,27 +10,6 @@ from typing import Optional, Sequence, Tuple
 Vector = Tuple[float, float, float]
 
 
-def vertical_fov_deg(horizontal_deg: float, size: Tuple[int, int]) -> float:
-    """The vertical field of view of square pixels, degrees."""
-    half = math.tan(math.radians(horizontal_deg) / 2) * size[1] / float(size[0])
-    return math.degrees(2 * math.atan(half))
-
-
-def ray_of(point: Sequence[float], size: Tuple[int, int], fov_deg: Tuple[float, float]) -> Vector:
-    """Unit vector from a pinhole camera through a pixel.
-
-    Args:
-        point: (x, y), 0-based pixels.
-        size: (width, height) of the frame.
-        fov_deg: (horizontal, vertical).
-    """
-    horizontal, vertical = fov_deg
-    right = (2.0 * point[0] / size[0] - 1.0) * math.tan(math.radians(horizontal) / 2)
-    down = (2.0 * point[1] / size[1] - 1.0) * math.tan(math.radians(vertical) / 2)
-    length = math.sqrt(1.0 + right * right + down * down)
-    return 1.0 / length, right / length, down / length
-
-
 def turned(ray: Vector, roll: float, pitch: float, yaw: float) -> Vector:
     """A vector of a body with those angles, seen from the frame that they are measured in."""
     x, y, z = ray

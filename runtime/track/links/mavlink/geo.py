@@ -11,10 +11,10 @@ import math
 from collections import deque
 from typing import Any, Deque, Dict, List, Optional, Sequence, Tuple, TypeVar
 
+from hotpath.runtime.directions import ray_of
 from hotpath.runtime.track.links.gimbal.angles import (
     Vector,
     pitch_yaw_of_quaternion,
-    ray_of,
     turned,
 )
 from hotpath.runtime.track.links.mavlink import numbers as m

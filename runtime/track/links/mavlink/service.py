@@ -14,10 +14,10 @@ import numpy as np
 
 from hotpath.kernels import cache
 from hotpath.kernels.commands import counted, why_unread
+from hotpath.runtime.directions import vertical_fov_deg
 from hotpath.runtime.errors import BadOutput
 from hotpath.runtime.track.links import album, steering
 from hotpath.runtime.track.links.base import Context, Link, LinkThread
-from hotpath.runtime.track.links.gimbal.angles import vertical_fov_deg
 from hotpath.runtime.track.links.gimbal.control import Control
 from hotpath.runtime.track.links.gimbal.settings import load_settings
 from hotpath.runtime.track.links.mavlink import numbers as m

@@ -8,6 +8,7 @@ import time
 import numpy as np
 import pytest
 
+from hotpath.runtime import bearing
 from hotpath.runtime.errors import BadOutput
 from hotpath.runtime.track.links.publish import Publisher, encoded
 from hotpath.runtime.types import Track, TrackedFrame
@@ -54,6 +55,14 @@ def test_every_message_keeps_to_the_schema():
     ):
         data = encoded(TrackedFrame(FRAME, 1, 0.5, tracks, 10.0), 10.1, 1e9)
         jsonschema.validate(json.loads(data.decode()), schema)
+        assert b"bearing" not in data
+        data = encoded(TrackedFrame(FRAME, 1, 0.5, tracks, 10.0), 10.1, 1e9, fov=(60.0,))
+        message = json.loads(data.decode())
+        jsonschema.validate(message, schema)
+        for target in message["targets"]:
+            there = target["box"] and bearing(target["box"], (64, 48), 60)
+            assert (target["bearing"] is None) == (there is None)
+            assert there is None or target["bearing"] == pytest.approx(there, abs=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from hotpath.runtime.directions import ray_of, vertical_fov_deg
 from hotpath.runtime.track.links.gimbal import angles
 from hotpath.runtime.track.links.gimbal.control import Camera, Control
 from hotpath.runtime.track.links.gimbal.settings import (
@@ -15,7 +16,7 @@ from hotpath.runtime.track.links.gimbal.settings import (
 from tests.support.quaternions import quaternion_of
 
 SIZE = (640, 480)
-FOV = (60.0, angles.vertical_fov_deg(60.0, SIZE))
+FOV = (60.0, vertical_fov_deg(60.0, SIZE))
 CENTRE = (310.0, 230.0, 20.0, 20.0)
 
 
@@ -111,9 +112,9 @@ def test_angles_and_quaternions_agree():
 
 
 def test_the_frame_s_border_is_half_the_field_of_view_away():
-    ray = angles.ray_of((640.0, 240.0), SIZE, (60.0, 45.0))
+    ray = ray_of((640.0, 240.0), SIZE, (60.0, 45.0))
     assert math.atan2(ray[1], ray[0]) == pytest.approx(math.radians(30.0))
-    ray = angles.ray_of((320.0, 480.0), SIZE, (60.0, 45.0))
+    ray = ray_of((320.0, 480.0), SIZE, (60.0, 45.0))
     assert math.atan2(ray[2], ray[0]) == pytest.approx(math.radians(22.5))
 
 

@@ -1,0 +1,67 @@
+"""docs/examples/drone.py: run on a film, and read by type checkers as a user's program."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+from tests.support import ROOT
+
+pytest.importorskip("onnxruntime")
+PROGRAM = ROOT / "docs" / "examples" / "drone.py"
+FPS, SECONDS, HIDDEN = 15, 4, (1.5, 3.2)
+
+
+def write_film(path):
+    """Two patterned cards; one moves and is hidden for two seconds, the other one stands still."""
+    noise = np.random.RandomState(3)
+    ground = cv2.resize(noise.randint(60, 120, (30, 40, 3)).astype(np.uint8), (640, 480))
+    small = [noise.randint(0, 255, (6, 5, 3)).astype(np.uint8) for _ in range(2)]
+    cards = [cv2.resize(each, (50, 60)) for each in small]
+    video = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), FPS, (640, 480))
+    for index in range(FPS * SECONDS):
+        picture, shown = ground.copy(), not HIDDEN[0] <= index / FPS < HIDDEN[1]
+        for card, (x, y) in list(zip(cards, ((60 + 2 * index, 100), (400, 300))))[not shown :]:
+            picture[y : y + 60, x : x + 50] = card
+        video.write(picture)
+    video.release()
+
+
+def test_it_waits_turns_and_holds_as_the_targets_come_and_go(tmp_path):
+    write_film(tmp_path / "film.avi")
+    command = [sys.executable, str(PROGRAM), "film.avi", "60,100,50,60", "400,300,50,60"]
+    told = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    rows = [line.split(" ", 3) for line in told.stdout.splitlines()]
+    moving, still = ([row for row in rows if row[1] == number] for number in "01")
+    assert len(moving) == len(still) == FPS * SECONDS
+    assert all(row[3].startswith("None") for row in still[: FPS // 2 - 1])  # not trusted yet
+    assert all("Bearing(right=" in row[3] for row in still[FPS:])
+    hidden = [row for row in moving if HIDDEN[0] + 1.2 < float(row[0]) < HIDDEN[1]]
+    assert {row[2] for row in hidden} <= {"lost", "unsure"}
+    right, ahead = (
+        float(row[3].split("right=")[1].split(",")[0]) for row in (moving[FPS], hidden[-1])
+    )
+    assert -30 < right < ahead < 0  # it moves from the left edge towards the middle
+
+
+@pytest.mark.slow("mypy reads the whole package")
+def test_mypy_finds_no_fault_and_reads_the_types(tmp_path):
+    pytest.importorskip("mypy")
+    package = tmp_path / "installed" / "hotpath"  # as a wheel lies there
+    package.mkdir(parents=True)
+    (package / "__init__.py").symlink_to(ROOT / "hotpath.py")
+    for name in ("boards", "kernels", "runtime", "py.typed"):
+        (package / name).symlink_to(ROOT / name)
+    shutil.copy(str(PROGRAM), str(tmp_path / "drone.py"))
+    (tmp_path / "wrong.py").write_text("import hotpath\n\nhotpath.load_targets().speed()\n")
+    command = [sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent"]
+    where = dict(os.environ, MYPYPATH=str(package.parent))
+    for name, code in (("drone.py", 0), ("wrong.py", 1)):
+        run = [*command, name]
+        found = subprocess.run(run, cwd=tmp_path, env=where, capture_output=True, text=True)
+        assert found.returncode == code, found.stdout + found.stderr
+    assert "speed" in found.stdout

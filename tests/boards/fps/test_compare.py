@@ -238,8 +238,8 @@ def test_two_checkouts_take_turns_each_with_its_own_code(in_git, tmp_path):
     tracker = tree / "runtime" / "tracker.py"
     text = tracker.read_text(encoding="utf-8")
     slow = text.replace(
-        "        shape = self._shape\n        if type(frame)",
-        "        time.sleep(0.02)\n        shape = self._shape\n        if type(frame)",
+        "        began = time.perf_counter()\n",
+        "        time.sleep(0.02)\n        began = time.perf_counter()\n",
     )
     assert slow != text
     tracker.write_text(slow, encoding="utf-8")

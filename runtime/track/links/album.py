@@ -86,7 +86,7 @@ class Album:
         self._blocks = np.zeros((2, KEPT + 1, DOWN * ACROSS, BLOCK[0] * BLOCK[1]), np.float32)
         self._coarse = np.zeros((2, KEPT, ROWS * COLUMNS // 9), np.float32)
         self._where = np.full((KEPT, 5), np.inf)  # time, pitch, yaw, and their rates
-        self._contrasts: Deque[float] = deque(maxlen=FADE)
+        self._contrasts: Deque[List[float]] = deque(maxlen=FADE)
         self._path: Deque[Tuple[float, float, float]] = deque()  # time, pitch, yaw of late
         self._added, self._new_s, self._last_s = 0, -math.inf, -math.inf
         self._weight_s = 0.0  # of the pictures that speak for a doubt, or for its end
@@ -106,21 +106,24 @@ class Album:
         at = self._pointed(now, pointing)
         blocks = [_blocks(cells) for cells in look.views]
         coarse = [_coarse(cells) for cells in look.views]
-        contrast = max(float(cells.std()) for cells in look.views)
+        contrasts = [float(look.views[view].std()) for view in (0, -1)]
         why = None
         if not 0.0 <= now - self._new_s <= STILL_S:
             why = "the picture stands still"
         elif self._was_seen(blocks, coarse, look.counts, at):
             why = SEEN
             self._blocks[0, KEPT] = blocks[0][4]
-        elif len(self._contrasts) > FEW and contrast < FADED * np.median(self._contrasts):
+        elif len(self._contrasts) > FEW and (
+            # of both: a target may come, or fill the picture, before a bland scene
+            np.less(contrasts, FADED * np.median(self._contrasts, axis=0)).all()
+        ):
             why = "the picture has faded"
         self._weigh(why, max(0.0, min(LAG_S, now - self._last_s)))
         self._last_s = now
         if why is None and abs(now - self._where[self._added % KEPT - 1, 0]) >= EVERY_S:
             n, self._added = self._added % KEPT, self._added + 1
             self._where[n] = at
-            self._contrasts.append(contrast)
+            self._contrasts.append(contrasts)
             self._blocks[:, n] = self._coarse[:, n] = 0.0
             for view, _ in enumerate(blocks):
                 self._blocks[view, n], self._coarse[view, n] = blocks[view][4], coarse[view]

@@ -7,6 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
+from hotpath.kernels.cpu.interface import Kernels
+from hotpath.runtime import pictures
 from hotpath.runtime.errors import BadOutput
 from hotpath.runtime.pictures import PlanarFrame
 from hotpath.runtime.track.links import steering
@@ -92,6 +94,25 @@ def test_a_picture_that_loses_its_contrast_while_it_moves_has_faded():
     album, _ = turned(10.0)
     dark = [jpeg(bright(scene(40 + 0.4 * n), max(0.02, 0.7 - n / 30))) for n in range(30)]
     assert held(dark, 10.0, album, start=4 * FPS)[1] == "the picture has faded"
+
+
+def test_a_target_may_leave_a_bland_scene():
+    """The part around the target loses its contrast; the whole picture keeps half of its own."""
+    album, target = Album(), np.kron([[0, 255], [255, 0]], np.ones((16, 16)))[..., None]
+    for n in range(100):
+        picture, x = bright(scene(20), 0.3, 90.0), 100 + max(0, 8 * (n - 50))
+        picture[100:132, x : x + 32] = target[:, : max(0, 320 - x)]
+        look = look_at(grainy(picture, 2), TRACK._replace(box=Box(x, 100, 32, 32)))
+        assert album.add(look, n / FPS, (0.0, 20.0)) is None
+
+
+def test_without_compiled_kernels_old_pictures_are_found_as_well(monkeypatch):
+    """JPEGs are then decoded by other code, whole and at other scales."""
+    monkeypatch.setattr(pictures, "_kernels", Kernels)
+    for kind in "frozen with strong noise", "a loop below a clock", "a codec that decays":
+        assert stopped(KINDS_STOPPED[kind], 10.0) <= 0.7
+    swept = [jpeg(grainy(scene(0.4 * n), 2)) for n in range(4 * FPS)]
+    assert held(swept, 10.0) == (0, None)
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))

@@ -155,7 +155,11 @@ class TargetFinder:
             seen = appearance.describe(bgr_of(look.frame), box)
             self._looks[number] = appearance.remembered(self._looks.get(number), seen)
             overlap = overlaps([known[number].box], [box])[0, 0]
-            if number not in self._missed:
+            if number not in self._missed:  # the user gave it a box, and the detector a class
+                named = _class_of(found, index)
+                if named and number in tracks and tracks[number].class_id is None:
+                    self._targets.classify(number, **named)
+                    tracks[number] = tracks[number]._replace(**named)
                 continue
             self._missed[number] = 0
             if known[number].lost or overlap < DRIFTED:
@@ -205,11 +209,9 @@ class TargetFinder:
         return bool(self._seen_once) and bool((overlaps(self._seen_once, [box]) >= SAME).any())
 
     def _add(self, look: _Look, now: _Look, found: Detections, index: int, tracks: Any) -> None:
-        box, kind = Box(*found.boxes[index].tolist()), int(found.classes[index])
-        named: Dict[str, Any] = {"class_id": kind} if kind >= 0 else {}
-        if 0 <= kind < len(found.names):
-            named["class_name"] = found.names[kind]
+        box, named = Box(*found.boxes[index].tolist()), _class_of(found, index)
         number = self._targets.add(look.frame, box, time_s=look.time_s, **named)
+        self._targets.added.append(number)
         self._found_one = True
         self._looks[number], self._missed[number] = appearance.describe(bgr_of(look.frame), box), 0
         track = Track(box, float(found.scores[index]), presence=GIVEN, **named)
@@ -228,17 +230,20 @@ class TargetFinder:
         for number, track in known.items():
             if number in self._missed and number not in pairs:
                 self._missed[number] += 1
-                if self._missed[number] >= (MISSED_LOST if track.lost else MISSED):
-                    self._end(number, tracks)
+                most = MISSED_LOST if track.lost else MISSED
+                if self._missed[number] >= most:
+                    self._end(number, tracks, f"the finder did not find it {most} times")
         live = [n for n in known if n in tracks and not tracks[n].lost]
         shares = overlaps([tracks[n].box for n in live], [tracks[n].box for n in live])
         for row, column in zip(*np.nonzero(np.triu(shares, 1) > DOUBLE)):
             younger = max(live[row], live[column])
             if younger in self._missed:
-                self._end(younger, tracks)
+                older = min(live[row], live[column])
+                self._end(younger, tracks, f"it is the same object as target {older}")
 
-    def _end(self, number: int, tracks: Dict[int, Track]) -> None:
+    def _end(self, number: int, tracks: Dict[int, Track], why: str) -> None:
         self._targets.drop(number)
+        self._targets.dropped[number] = why
         for table in (tracks, self._missed, self._looks):
             table.pop(number, None)
 
@@ -271,6 +276,14 @@ def detections_of(found: Any) -> Detections:
             "a finder must give (n, 4) boxes x, y, w, h, or a tuple of them with scores, classes "
             f"and names; not {str(found)[:60]}"
         ) from None
+
+
+def _class_of(found: Detections, index: int) -> Dict[str, Any]:
+    """Return a detection's class as arguments of ``Targets.classify``; empty if it has none."""
+    kind = int(found.classes[index])
+    if kind < 0:
+        return {}
+    return {"class_id": kind, "class_name": found.names[kind] if kind < len(found.names) else ""}
 
 
 def _can_be(box: np.ndarray, shape: Tuple[int, ...]) -> bool:

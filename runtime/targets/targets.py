@@ -28,6 +28,8 @@ class Targets:
     Attributes:
         step_ms: milliseconds of each step of the last frame, all targets together: a dict.
         finder: the ``TargetFinder`` that adds and drops targets in ``update``, or None.
+        added: numbers of the targets that the finder added in the last ``update``, a list.
+        dropped: targets that the finder dropped in the last ``update``: number -> why, a sentence.
     """
 
     def __init__(self, device: Device, options: Options = DEFAULTS) -> None:
@@ -38,6 +40,8 @@ class Targets:
         self._alone = threading.Lock()
         self._classes: Dict[int, Dict[str, Any]] = {}  # of those targets that have one
         self.finder: Any = None
+        self.added: List[int] = []
+        self.dropped: Dict[int, str] = {}
         self._next, self._closed = 0, False
         self._exclusion = Exclusion()
         device.prepare(wait=False)  # for the second target
@@ -77,8 +81,17 @@ class Targets:
         number, self._next = self._next, self._next + 1
         self._trackers[number] = tracker
         if class_id is not None or class_name:
-            self._classes[number] = {"class_id": class_id, "class_name": class_name}
+            self.classify(number, class_id, class_name)
         return number
+
+    def classify(self, number: int, class_id: Optional[int], class_name: str) -> None:
+        """Set the class of a target, which its tracks repeat.
+
+        Raises:
+            NotReady: no target has that number.
+        """
+        self._tracker(number)
+        self._classes[number] = {"class_id": class_id, "class_name": class_name}
 
     def restart(
         self, number: int, frame: AnyFrame, box: Sequence[float], time_s: Optional[float] = None
@@ -120,7 +133,7 @@ class Targets:
 
         No two targets claim the same object (see ``hotpath.runtime.targets.exclusion``). With a
         ``finder``, objects that it finds are added, and targets that it no longer finds are
-        dropped.
+        dropped: see ``added`` and ``dropped``.
 
         Args:
             frame, time_s: as in ``Tracker.update``.
@@ -134,6 +147,8 @@ class Targets:
         if not self._alone.acquire(False):
             raise NotReady(BUSY)
         try:
+            if self.added or self.dropped:
+                self.added, self.dropped = [], {}
             tracks = self._tracked(frame, time_s)
         finally:
             self._alone.release()

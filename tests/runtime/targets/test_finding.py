@@ -264,3 +264,41 @@ def test_wrong_options_are_one_sentence(tmp_path, capsys, options, sentence):
     assert main(["--video", str(tmp_path), "--no-show", *options]) == 2
     told = capsys.readouterr().err.strip()
     assert sentence in told and "\n" not in told
+
+
+def test_a_program_hears_who_is_added_and_who_is_dropped_and_why(place):
+    def find(frame):
+        boxes = [
+            box for box, shown in (((20, 40, 48, 48), True), ((150, 150, 48, 48), both)) if shown
+        ]
+        return boxes, [0.9] * len(boxes), [0] * len(boxes), ["card"]
+
+    frame, both, heard = tiny_detector.frame([("red", 20, 40), ("blue", 150, 150)]), True, []
+    with load_targets(place / "tiny.toml", engine="onnxruntime", finder=find, every=2) as targets:
+        assert (targets.added, targets.dropped) == ([], {})
+        for index in range(30):
+            both = index < 8
+            targets.update(frame)
+            heard.append((list(targets.added), dict(targets.dropped)))
+    assert heard[0] == ([0, 1], {})  # both at once in the first frame
+    told = [each for each in heard[1:] if each != ([], {})]
+    assert len(told) == 1 and told[0][0] == [] and list(told[0][1]) == [1]
+    assert str(MISSED) in told[0][1][1]
+
+
+def test_of_two_targets_on_one_object_the_younger_one_goes_and_says_whose_it_was(place, targets):
+    finder = finder_of(place, targets, colours=("red",))
+    frame = tiny_detector.frame([("red", 20, 40)])
+    older = targets.add(frame, (20, 40, 48, 48))
+    younger = targets.add(frame, (22, 41, 48, 48))
+    finder._missed[younger] = 0  # as if the finder had added it
+    tracks = finder.first(frame, {n: targets.follow(n, frame) for n in (older, younger)})
+    assert set(tracks) == {older} and f"target {older}" in targets.dropped[younger]
+
+
+def test_a_drawn_box_gets_the_class_of_its_detection(place, targets):
+    finder, frames = finder_of(place, targets), moving(8)
+    number = targets.add(frames[0], (20, 40, 48, 48))
+    tracks = finder.first(frames[0], {number: targets.follow(number, frames[0])})
+    assert tracks[number].class_name == "red"
+    assert targets.update(frames[1])[number].class_name == "red"

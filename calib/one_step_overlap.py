@@ -90,7 +90,11 @@ class Pairs:
             maps: one (probability (n, n), distances (4, n, n) in search pixels) for every pair.
         """
         found = (box_at(best_cell(p), d, _stride(self.network)) for p, d in maps)
-        return overlap(_corner(np.array(list(found))), _corner(self.boxes))
+        return self.overlaps_of(list(found))
+
+    def overlaps_of(self, boxes: Sequence[np.ndarray]) -> np.ndarray:
+        """Return (pairs,) float64, the overlap of one box for every pair with the true one."""
+        return overlap(_corner(np.array(boxes)), _corner(self.boxes))
 
 
 def _exemplar(clip: Clip, network: Network) -> np.ndarray:
@@ -206,8 +210,7 @@ class Finder:
         features = [self.exemplar(crop) for crop in pairs.exemplars]
         found = [self.find(features[clip], crop) for clip, crop in zip(pairs.clip, pairs.searches)]
         cells = np.array([cell for cell, _ in found], int)
-        ious = overlap(_corner(np.array([box for _, box in found])), _corner(pairs.boxes))
-        return cells, ious
+        return cells, pairs.overlaps_of([box for _, box in found])
 
 
 def centre_distances(network: Network, size: np.ndarray, offset: np.ndarray) -> np.ndarray:

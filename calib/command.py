@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from hotpath.calib.errors import BadRun
 from hotpath.kernels.commands import Parser, counted
-from hotpath.runtime import engines
+from hotpath.runtime.arguments import add_engine, add_networks_dir
 from hotpath.runtime.errors import HotpathError
 
 C = TypeVar("C", bound=Any)  # a clip or film, which has a name
@@ -26,19 +26,9 @@ def parser(name: str, description: Optional[str]) -> argparse.ArgumentParser:
 
 def add_network_options(cli: argparse.ArgumentParser, engine: bool = True) -> None:
     """Add ``--networks-dir`` and, unless ``engine`` is False, ``--engine``."""
-    cli.add_argument(
-        "--networks-dir",
-        default=os.environ.get("NETWORKS_DIR"),
-        metavar="DIR",
-        help="folder with the networks' files (default: the environment's NETWORKS_DIR)",
-    )
+    add_networks_dir(cli)
     if engine:
-        cli.add_argument(
-            "--engine",
-            default="auto",
-            choices=engines.choices(of_files=True),
-            help="what runs the networks (default: the best one that is installed)",
-        )
+        add_engine(cli)
 
 
 def add_clip_options(cli: argparse.ArgumentParser, required: bool = True) -> None:

@@ -8,7 +8,6 @@ command to run on the board.
 """
 
 import argparse
-import os
 import pathlib
 import sys
 from typing import List, Optional
@@ -21,6 +20,7 @@ from hotpath.boards.build.progress import say
 from hotpath.kernels.commands import Parser
 from hotpath.kernels.errors import HotpathError
 from hotpath.runtime import DEFAULT_NETWORK, bundle
+from hotpath.runtime.arguments import add_networks_dir
 from hotpath.runtime.networks import default_of, load_network
 
 
@@ -57,8 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     usual = f"the network (default: the board's, else {DEFAULT_NETWORK})"
     add("--network", metavar="NAME|FILE.toml", help=usual)
     add("--precision", choices=PRECISIONS, help="of the bundle (default: the board's own)")
-    text = "folder with the networks' files (default: the variable NETWORKS_DIR)"
-    add("--networks-dir", default=os.environ.get("NETWORKS_DIR"), metavar="DIR", help=text)
+    add_networks_dir(cli)
     add("--calibration", metavar="FILE", type=pathlib.Path, help=table)
     add("--dla", type=int, metavar="CORE", help="run on this DLA core what it can run")
     add("--provider", choices=("cuda", "tensorrt"), help="of ONNX Runtime, for an NVIDIA GPU")

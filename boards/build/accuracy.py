@@ -23,6 +23,7 @@ from hotpath.calib.one_step_overlap import FRAMES, Finder, Pairs
 from hotpath.kernels.commands import Parser
 from hotpath.kernels.errors import HotpathError
 from hotpath.runtime import DEFAULT_NETWORK, engines, loading
+from hotpath.runtime.arguments import add_networks_dir
 from hotpath.runtime.networks import load_network
 from hotpath.runtime.track.video.clips import find_clips
 
@@ -47,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     cli.add_argument("board", help="whose engine runs here, such as ncnn")
     cli.add_argument("--network", default=DEFAULT_NETWORK, metavar="NAME|FILE.toml")
-    cli.add_argument("--networks-dir", metavar="DIR")
+    add_networks_dir(cli)
     cli.add_argument("--precision", choices=PRECISIONS, default="fp16")
     cli.add_argument("--clips", nargs="+", required=True, metavar="DIR", type=pathlib.Path)
     cli.add_argument(

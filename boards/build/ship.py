@@ -16,6 +16,7 @@ from hotpath.boards.build.order import Order
 from hotpath.boards.build.progress import say
 from hotpath.kernels.commands import Parser
 from hotpath.kernels.errors import HotpathError
+from hotpath.runtime.arguments import add_networks_dir
 from hotpath.runtime.networks import load_network
 
 WINDOWS = 4  # as most boards' profiles have it
@@ -29,7 +30,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     cli.add_argument("network", help="a name of `hotpath networks list`, or a TOML")
-    cli.add_argument("--networks-dir", metavar="DIR", help="folder with the network's files")
+    add_networks_dir(cli)
     cli.add_argument(
         "--out", default=str(prepared.SHIPPED), metavar="DIR", help="default: %(default)s"
     )

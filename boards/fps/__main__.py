@@ -23,6 +23,7 @@ from hotpath.boards.fps import evidence as files
 from hotpath.boards.fps import place as places
 from hotpath.kernels.commands import program
 from hotpath.runtime import engines
+from hotpath.runtime.arguments import add_networks_dir
 from hotpath.runtime.errors import HotpathError
 from hotpath.runtime.networks import default_of
 
@@ -78,7 +79,7 @@ def _add_run(parser):
     parser.add_argument("--frames", type=_count, default=200, metavar="N", help="of a round")
     parser.add_argument("--quick", action="store_true", help="one short round, under a minute")
     parser.add_argument("--threads", type=_count, default=1, metavar="N")
-    parser.add_argument("--networks-dir", default=os.environ.get("NETWORKS_DIR"), metavar="DIR")
+    add_networks_dir(parser)
     parser.add_argument(
         "--int8-dir",
         default="out/int8",

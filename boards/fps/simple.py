@@ -9,7 +9,6 @@ network that OpenCV cannot run is timed beside nanotrack_v2 there.
 
 import argparse
 import json
-import os
 import sys
 import time
 
@@ -18,6 +17,7 @@ import numpy as np
 
 from hotpath.kernels.commands import program
 from hotpath.runtime import DEFAULT_NETWORK, load_tracker, precision
+from hotpath.runtime.arguments import add_engine, add_networks_dir
 from hotpath.runtime.errors import HotpathError
 from hotpath.runtime.networks import load_network
 from hotpath.runtime.options import given_in
@@ -38,8 +38,8 @@ def main(arguments=None):
     )
     parser.set_defaults(boxes=None, page=False, mavlink=None, recover=None)
     parser.add_argument("--network", default=DEFAULT_NETWORK)
-    parser.add_argument("--networks-dir", default=os.environ.get("NETWORKS_DIR"))
-    parser.add_argument("--engine", default="auto")
+    add_networks_dir(parser)
+    add_engine(parser, of_files=False)
     parser.add_argument(
         "--precision",
         default=precision.AUTO,

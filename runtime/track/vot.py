@@ -17,6 +17,7 @@ import cv2
 
 from hotpath.kernels.commands import Parser, needs
 from hotpath.runtime import DEFAULT_NETWORK, engines, load_tracker
+from hotpath.runtime.arguments import add_engine, add_networks_dir
 from hotpath.runtime.errors import BadFrame, BadSource, HotpathError, NoEngine
 from hotpath.runtime.options import given_in
 from hotpath.runtime.track.video.recorded import read_picture
@@ -40,11 +41,8 @@ def parser() -> argparse.ArgumentParser:
     cli = Parser(prog="hotpath vot", description=__doc__)
     text = "the network (default: %(default)s)"
     cli.add_argument("--network", default=DEFAULT_NETWORK, metavar="NAME|FILE.toml", help=text)
-    text, folder = "folder with the networks' files", os.environ.get("NETWORKS_DIR")
-    text += " (default: the variable NETWORKS_DIR)"
-    cli.add_argument("--networks-dir", default=folder, metavar="DIR", help=text)
-    text = "what runs the network (default: the best one that is installed)"
-    cli.add_argument("--engine", default="auto", choices=engines.choices(of_files=True), help=text)
+    add_networks_dir(cli)
+    add_engine(cli)
     text = "threads that run the network (default: %(default)s)"
     cli.add_argument("--threads", type=int, default=engines.THREADS, metavar="N", help=text)
     return cli

@@ -8,6 +8,7 @@ from typing import Any, Callable, List, Optional, Sequence, Tuple
 
 from hotpath.kernels.commands import HERE, Parser, make, meant
 from hotpath.runtime import DEFAULT_NETWORK, __version__, engines, precision
+from hotpath.runtime.arguments import add_engine, add_networks_dir
 from hotpath.runtime.options import LATENCIES, MOST_WINDOWS, NORMAL
 from hotpath.runtime.track import detect
 from hotpath.runtime.track.cli.config import completion, with_config
@@ -175,11 +176,8 @@ def _add_detector(group: argparse._ArgumentGroup) -> None:
 def _add_network(group: argparse._ArgumentGroup) -> None:
     text = f"the network (default: the bundle's or the board's, else {DEFAULT_NETWORK})"
     _value(group, "--network NAME|FILE.toml", text)
-    text, folder = "folder with the networks' files", os.environ.get("NETWORKS_DIR")
-    text += " (default: the variable NETWORKS_DIR)"
-    group.add_argument("--networks-dir", default=folder, metavar="DIR", help=text)
-    text = "what runs the network (default: the best one that is installed)"
-    group.add_argument("--engine", default="auto", choices=engines.choices(), help=text)
+    add_networks_dir(group)
+    add_engine(group, of_files=False)
     _choice(
         group,
         "--precision",

@@ -9,6 +9,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 from hotpath.kernels import toml, toml_keys
 from hotpath.kernels.commands import Parser, make
 from hotpath.runtime import canonical, decode
+from hotpath.runtime.arguments import add_networks_dir
 from hotpath.runtime.errors import BadNetwork, HotpathError
 from hotpath.runtime.network import check_folder
 from hotpath.runtime.networks import (
@@ -54,12 +55,7 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(run=run)
         if name != "list":
             command.add_argument("network", help="a name, or a TOML of your own")
-        command.add_argument(
-            "--networks-dir",
-            metavar="DIR",
-            default=os.environ.get("NETWORKS_DIR"),
-            help="folder with networks' files (default: the environment's NETWORKS_DIR)",
-        )
+        add_networks_dir(command)
     _add_parser(commands)
     return parser
 

@@ -1,0 +1,26 @@
+"""The options that every command line with networks has."""
+
+import os
+from typing import Any
+
+from hotpath.runtime import engines
+
+
+def add_networks_dir(cli: Any) -> None:
+    """Add ``--networks-dir`` to a parser or a group."""
+    cli.add_argument(
+        "--networks-dir",
+        default=os.environ.get("NETWORKS_DIR"),
+        metavar="DIR",
+        help="folder with the networks' files (default: the variable NETWORKS_DIR)",
+    )
+
+
+def add_engine(cli: Any, of_files: bool = True) -> None:
+    """Add ``--engine``. With ``of_files`` those that run only bundles are left out."""
+    cli.add_argument(
+        "--engine",
+        default="auto",
+        choices=engines.choices(of_files=of_files),
+        help="what runs the network (default: the best one that is installed)",
+    )

@@ -8,10 +8,10 @@ HEAD = (
 ).split("|")
 
 
-def write(out, runs, found, refused):
+def write(out, runs, found, refused, is_quick=False):
     out.mkdir(parents=True, exist_ok=True)
     path = out / "report.md"
-    path.write_text(markdown(runs, found, refused), encoding="utf-8")
+    path.write_text(markdown(runs, found, refused, is_quick), encoding="utf-8")
     return path
 
 
@@ -61,8 +61,12 @@ def title(evidence):
     return "; ".join(parts + [commit, run["started"]])
 
 
-def markdown(runs, found, refused):
-    """Return tables for a README and the terminal, without columns that are empty."""
+def markdown(runs, found, refused, is_quick=False):
+    """Return tables for a README and the terminal, without columns that are empty.
+
+    Args:
+        is_quick: whether it is one short round, which is compared with nothing.
+    """
     lines = []
     for evidence in runs:
         table = [HEAD, *cells(evidence)]
@@ -73,8 +77,11 @@ def markdown(runs, found, refused):
             for row in table
         ]
         rows.insert(1, ["-" * (widths[c] - 1) + (":" if c > 3 else "-") for c in keep])
-        lines += ["**{}**: {}".format(title(evidence), evidence["verdict"]["state"]), ""]
+        state = "one short round" if is_quick else evidence["verdict"]["state"]
+        lines += ["**{}**: {}".format(title(evidence), state), ""]
         lines += ["| {} |".format(" | ".join(row)) for row in rows] + [""]
-        lines += ["- {state}: {text}".format(**r) for r in evidence["verdict"]["reasons"]] + [""]
+        for reason in evidence["verdict"]["reasons"]:
+            lines.append("- {}: {text}".format("warn" if is_quick else reason["state"], **reason))
+        lines.append("")
     lines += ["- " + compare.sentence(*pair) for pair in found]
     return "\n".join(lines + (["- not compared: " + refused] if refused else [])) + "\n"

@@ -13,11 +13,12 @@ import sys
 from typing import List, Optional
 
 from hotpath import boards
+from hotpath.boards import detect
 from hotpath.boards.build import engines
 from hotpath.boards.build.engines import tensorrt
 from hotpath.boards.build.order import PRECISIONS, TABLE, Order
 from hotpath.boards.build.progress import say
-from hotpath.kernels.commands import Parser
+from hotpath.kernels.commands import PYNQ, Parser, make
 from hotpath.kernels.errors import HotpathError
 from hotpath.runtime import DEFAULT_NETWORK, bundle
 from hotpath.runtime.arguments import add_networks_dir
@@ -81,7 +82,9 @@ def _build(options: argparse.Namespace) -> None:
     # a provider runs the network's own files, whatever the board's engine is
     build = engines.build_files if order.provider else engines.build_of(board, options.engine)
     made = build(order, say)
-    if made is not None:
+    if made is not None and made.engine == "overlay" and not detect.detect().may_be(board.name):
+        _tell_of_fpga(made, board)
+    elif made is not None:
         _tell(made)
 
 
@@ -97,6 +100,18 @@ def _tell(made: bundle.Bundle) -> None:
     version = made.libraries.get(made.engine)
     say(f"wrote {made.folder} ({size / 1e6:.1f} MB, {made.engine} {version})")
     print(f"hotpath track --bundle {made.folder} --video cam0")
+
+
+def _tell_of_fpga(made: bundle.Bundle, board: boards.Board) -> None:
+    """Say what the FPGA board still needs, and print the command that runs there."""
+    overlay = made.folder.parent / "overlay" / "hotpath.bit"
+    say(f"wrote {made.folder}")
+    if not overlay.exists():
+        command = make("overlay", BOARD=board.name)
+        say(f"missing: {overlay}, the bitstream; where Vivado is installed, run `{command}`")
+    folder = made.folder.parent
+    say(f"this is no {board.title}; copy {folder} to one that has Hotpath, and run there:")
+    print(f"{PYNQ} runtime.track --bundle {made.folder} --video cam0 --box 45%,40%,10%,20%")
 
 
 if __name__ == "__main__":

@@ -258,3 +258,19 @@ def test_progress_of_a_long_build_is_told(monkeypatch):
         beat._monitor.phase_finish("Building Engine")
     assert said[0].startswith("building search.onnx") and said[-1].startswith("built search.onnx")
     assert any("Building Engine 50 %" in sentence for sentence in said)
+
+
+def test_a_computer_tells_an_fpga_board_what_is_missing_what_to_copy_and_what_to_run(
+    tmp_path, capsys
+):
+    assert build.main(["pynq_z2", "--out", str(tmp_path)]) == 0
+    told, folder = capsys.readouterr(), tmp_path / "pynq_z2"
+    assert told.out.startswith("sudo python3 -m hotpath boards pynq runtime.track --bundle ")
+    assert told.out.count("\n") == 1
+    (made,) = folder.iterdir()
+    assert str(made) in told.out and f"copy {folder} " in told.err
+    assert f"missing: {folder / 'overlay' / 'hotpath.bit'}" in told.err
+    (folder / "overlay").mkdir()
+    (folder / "overlay" / "hotpath.bit").touch()
+    assert build.main(["pynq_z2", "--out", str(tmp_path)]) == 0
+    assert "missing" not in capsys.readouterr().err

@@ -95,6 +95,21 @@ class Profile:
         """
         return self.frames / max(self._loop_s, 1e-9) if self.frames else None
 
+    def parts_ms(self) -> Dict[str, float]:
+        """Where the time of the frame loop goes: dict of part -> mean milliseconds a frame.
+
+        ``frame`` is the whole time from one frame to the next. ``waiting`` is what no part of the
+        loop explains, such as an encoder that is late, or a window that plays at its own speed.
+        Empty before the first frame.
+        """
+        if not self.frames:
+            return {}
+        parts = {("decoding" if s == "wait" else s): ms for s, ms in self._busy_ms.items()}
+        parts = {step: ms / self.frames for step, ms in parts.items()}
+        loop = sum(ms for step, ms in parts.items() if self._threads.get(step, "loop") == "loop")
+        frame = self._loop_s * 1e3 / self.frames
+        return dict(parts, frame=frame, waiting=max(0.0, frame - loop))
+
     def recent_fps(self) -> Optional[float]:
         """The same over the last ``RECENT`` frames."""
         periods = list(self._periods)  # the page asks while the loop adds a frame

@@ -6,6 +6,7 @@ from hotpath.kernels.commands import counted
 from hotpath.runtime.track.cli.profile import Profile
 from hotpath.runtime.types import Track
 
+MOST = 0.7  # share of a frame's time
 LATE_FRAMES = 2000  # older than any frame on which somebody may still select a target
 OUTSIDE_FRAMES = 30  # for which a target's centre is outside before the user is told
 
@@ -90,6 +91,7 @@ class Summary:
             "network": self._network,
             "engine": self._engine,
             "ms": ms,
+            "parts_ms": self._profile.parts_ms(),
             "refresh_ms": self._profile.figures("refresh"),
             "fps": self._profile.fps(),
             "score": self._score_sum / self._scores if self._scores else None,
@@ -122,6 +124,7 @@ def lines_of(figures: Dict[str, Any], live: bool) -> List[str]:
             "{fps:.0f} FPS; tracking takes {ms[median]:.2f} ms a frame (median, p95 "
             "{ms[p95]:.2f}); mean score {score:.2f}".format(**figures)
         )
+        lines += [] if live else _parts_of(figures["parts_ms"])
     if figures["refresh_ms"]:
         text = "{median:.2f} ms more in frames that refresh an exemplar (median, p95 {p95:.2f})"
         lines.append(text.format(**figures["refresh_ms"]))
@@ -140,6 +143,21 @@ def lines_of(figures: Dict[str, Any], live: bool) -> List[str]:
             "damaged, and boxes near the damage may be wrong"
         )
     return lines
+
+
+def _parts_of(parts_ms: Dict[str, float]) -> List[str]:
+    """Where the time of a recording's frames goes; nothing where tracking takes most of it."""
+    frame, tracking = parts_ms["frame"], parts_ms.get("tracking", 0.0)
+    if tracking > MOST * frame:
+        return []
+    encoding = parts_ms.get("encoding", 0.0)
+    # the loop waits for the encoder where that is its slowest part
+    late = " for the encoder" if encoding > MOST * frame else ""
+    rest = [(ms, name) for name, ms in parts_ms.items() if name not in ("frame", "encoding")]
+    told = [f"{ms:.1f} {name + late * (name == 'waiting')}" for ms, name in sorted(rest)[::-1]]
+    told = [text for text in told if not text.startswith("0.0 ")]
+    more = f"; encoding takes {encoding:.1f} in a thread of its own" if encoding else ""
+    return [f"of {frame:.1f} ms a frame: {', '.join(told)}{more}"]
 
 
 def place_of(target: Dict[str, Any]) -> str:

@@ -30,6 +30,7 @@ from hotpath.runtime.network import Network
 from hotpath.runtime.pictures import AnyFrame
 from hotpath.runtime.types import FOUND, LOST, TRACKED, UNSURE, Seen
 
+CONFIRMED = 2  # frames in succession that must agree on another place
 KEPT = 0.6  # share of the last frame's presence in this one's
 INNER = 0.8  # share of the box's sides whose cells are averaged: its corners are background
 Cells = Tuple[Tuple[int, int], Tuple[int, int]]
@@ -42,19 +43,21 @@ class Thresholds(NamedTuple):
         lost: below it a target becomes lost.
         back: below it a lost target stays lost.
         unsure: below it a target that is not lost is ``unsure``.
+        found: from it on, one frame's cues confirm a target in another place.
     """
 
     lost: float
     back: float
     unsure: float
+    found: float
 
 
 def thresholds_of(network: Network, searches: bool) -> Thresholds:
     """Return a network's thresholds for the cues of the search, or for those without a search."""
     if searches:
         middle = (network.search_lost_below + network.found_above) / 2
-        return Thresholds(network.search_lost_below, middle, middle)
-    return Thresholds(network.lost_below, network.lost_below, network.unsure_below)
+        return Thresholds(network.search_lost_below, middle, middle, network.found_above)
+    return Thresholds(network.lost_below, network.lost_below, network.unsure_below, 1.0)
 
 
 class Presence:
@@ -70,6 +73,7 @@ class Presence:
         state: one of ``hotpath.runtime.types.STATES``.
         lost_frames: frames for which the target has been lost.
         since: frames since the last judgement.
+        doubted: frames that must confirm the place before it is claimed; 0 if there is no doubt.
     """
 
     def __init__(self, thresholds: Thresholds, cues: Any = None, every: int = 1) -> None:
@@ -79,6 +83,7 @@ class Presence:
     def _begin(self) -> None:
         self.value: Optional[float] = 1.0 if self.cues is not None else None
         self.state, self.lost_frames, self.since = TRACKED, 0, 0
+        self.doubted = 0
 
     def begin(self, frame: AnyFrame, state: np.ndarray, seen: Optional[Seen]) -> None:
         """Start with a new target.
@@ -104,13 +109,28 @@ class Presence:
         if self.cues is None:
             return self.step(False)
         self.since += 1
-        if self.state == TRACKED and self.since < self._every:
+        if self.state == TRACKED and self.since < self._every and not self.doubted:
             return TRACKED
         now = self.cues.of(frame, state, seen, score)
         value, self.since = self.smooth(now, self.since), 0
         thresholds = self._thresholds
+        if self.doubted and value >= thresholds.lost:
+            self.doubted = self.doubted - 1 if now >= thresholds.found else CONFIRMED
+            if self.doubted:
+                self.state = LOST  # ``lost_frames`` stays, so that no search begins
+                return LOST
+            return self.step(False)
+        self.doubted = 0
         lost = value < (thresholds.back if self.state == LOST else thresholds.lost)
         return self.step(lost)
+
+    def doubt(self) -> None:
+        """Doubt the place of the next ``watch``: the box has jumped to another object.
+
+        The target counts as lost until ``CONFIRMED`` frames in succession reach the threshold
+        ``found``, or until presence is so low that the target is lost in any case.
+        """
+        self.doubted = CONFIRMED
 
     def smooth(self, now: float, frames: int = 1) -> float:
         """Smooth a new value of the cues, ``frames`` after the last one; returns presence."""
@@ -120,7 +140,7 @@ class Presence:
 
     def assume(self, state: str, value: Optional[float] = None) -> None:
         """Set a state that is known from elsewhere, and presence if it is known."""
-        self.state = state
+        self.state, self.doubted = state, 0
         self.value = self.value if value is None else value
 
     def step(self, lost: bool) -> str:

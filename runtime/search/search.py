@@ -5,6 +5,7 @@ each window. A candidate gets further windows. It is accepted when two successiv
 """
 
 import copy
+import math
 from collections import deque
 from typing import Any, Deque, Dict, List, Optional, Sequence, Tuple
 
@@ -18,7 +19,7 @@ from hotpath.runtime.errors import NetworkFailed
 from hotpath.runtime.learner.classifier import Classifier
 from hotpath.runtime.network import Network
 from hotpath.runtime.pictures import AnyFrame
-from hotpath.runtime.presence import Presence, thresholds_of
+from hotpath.runtime.presence import CONFIRMED, Presence, thresholds_of
 from hotpath.runtime.search.cues import ColoursUnder, ScoreLooksColour
 from hotpath.runtime.search.proposals import Apart, AtPeaks, Proposals
 from hotpath.runtime.search.windows import (
@@ -36,7 +37,7 @@ from hotpath.runtime.types import LOST, TRACKED, Seen
 CHECKS = 3  # windows that a candidate gets
 NEARLY = 0.15  # presence below ``found_above`` with which a candidate gets the next one
 SIZE_LEARNT = 0.1  # share of a tracked frame's size in the size that is searched for
-CONFIRMED = 2  # frames in succession that must agree
+JUMP = 0.7  # of a box's size: a rival farther away from the network's best cell is doubted at first
 RIVAL = 0.1  # by how much another place must be better than the followed box, presence
 TAKEN = 0.5  # overlap from which a place belongs to another target
 FOLLOWED = 16  # frames after a loss in which the search examines only the usual window
@@ -129,7 +130,8 @@ class Search:
         """Choose among the places where a followed target may be; returns (state, score).
 
         The network compares a place with the first frame, and a rival of the same kind may score
-        higher. The classifier has learnt what tells the two apart.
+        higher. The classifier has learnt what tells the two apart. Presence doubts a place that
+        is far from the network's own, because a target that has left may have a look-alike.
 
         Args:
             seen: the ``Seen`` of the window around the last state, with maps.
@@ -144,6 +146,10 @@ class Search:
             near = self._followed.window[[each.cell for each in proposed]]
             likely = int(np.argmax(looks + self.network.peak_window * near))
             chosen = likely if looks[likely] > 0 else 0  # else it may be gone, and none is better
+            own, other = proposed[0].state.tolist(), proposed[chosen].state.tolist()
+            far = math.hypot(other[0] - own[0], other[1] - own[1])
+            if far > JUMP * math.sqrt(own[2] * own[3]):
+                self.presence.doubt()
         return proposed[chosen][:2]
 
     def follow(self, state: np.ndarray, seen: Seen) -> None:

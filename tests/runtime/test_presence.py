@@ -205,9 +205,35 @@ def test_presence_leads_from_tracked_over_unsure_to_lost_and_back_and_begins_ane
 
 
 def test_a_lost_target_needs_more_than_one_that_is_followed():
-    judge = Presence(Thresholds(0.4, 0.5, 0.5), SimpleNamespace(of=lambda *_: judge.value))
+    judge = Presence(Thresholds(0.4, 0.5, 0.5, 0.55), SimpleNamespace(of=lambda *_: judge.value))
     for judge.value, state in ((0.45, UNSURE), (0.35, LOST), (0.45, LOST), (0.55, FOUND)):
         assert judge.watch(None, None, None, 0.0) == state
+
+
+def watched(values, doubts=(0,)):
+    """The states of frames in which the cues have these values; returns (states, presence)."""
+    cues = SimpleNamespace(of=lambda *_: cues.now)
+    judge, states = Presence(Thresholds(0.3, 0.4, 0.4, 0.55), cues, every=4), []
+    for index, cues.now in enumerate(values):
+        if index in doubts:
+            judge.doubt()
+        states.append(judge.watch(None, None, None, 0.0))
+    return states, judge
+
+
+def test_a_place_that_is_doubted_is_claimed_after_two_frames_that_confirm_it():
+    states, judge = watched([0.6, 0.5, 0.6, 0.6, 0.6])
+    assert states == [LOST, LOST, LOST, FOUND, TRACKED]
+    assert watched([0.6, 0.6, 0.6])[0] == [LOST, FOUND, TRACKED]
+    assert watched([0.6, 0.6, 0.6], doubts=(0, 1))[0] == [LOST, LOST, FOUND]  # another jump
+    assert watched([0.6, 0.6], doubts=())[0] == [TRACKED, TRACKED]
+
+
+def test_no_search_begins_at_a_place_that_is_doubted_until_presence_is_low():
+    states, judge = watched([0.5] * 40)
+    assert set(states) == {LOST} and judge.lost_frames == 0
+    states, judge = watched([0.0] * 40)
+    assert set(states) == {LOST} and judge.lost_frames > 30 and not judge.doubted
 
 
 def test_a_box_whose_colours_may_convince_is_looked_at():

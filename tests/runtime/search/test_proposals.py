@@ -86,10 +86,19 @@ def test_a_followed_target_is_where_the_classifier_knows_it(looks, chosen):
     own = search.create(network, cpu.load(), 1)
     own.classifier = SimpleNamespace(judge=lambda states, shown: np.array(looks, float))
     state, score = own.choose(window, FRAME)
+    assert bool(own.presence.doubted) is (chosen == RIVAL)  # it is far from the best cell
     assert score == pytest.approx(dict(PEAKS)[chosen])
     row, column = chosen
     expected = 320 + ((column + 0.5) / CELLS - 0.5) * 256 / 1.6
     assert state[0] == pytest.approx(expected) and (state[1] < 240) == (row < 8)
+
+
+def test_a_rival_beside_the_best_cell_is_not_doubted():
+    near = BEST[0], BEST[1] + 2
+    network, window = seen((BEST, 0.8), (near, 0.7))
+    own = search.create(network, cpu.load(), 1)
+    own.classifier = SimpleNamespace(judge=lambda states, shown: np.array([-1.0, 1.0]))
+    assert own.choose(window, FRAME)[1] == pytest.approx(0.7) and not own.presence.doubted
 
 
 @pytest.mark.parametrize("kind, channels", [("none", 1), ("sigmoid", 1), ("softmax", 2)])

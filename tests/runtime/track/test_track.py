@@ -135,7 +135,7 @@ REFUSED = [
     ("--box=1e400,10,20,20", "not finite"),
     ("--box=10,10,20", "not four numbers"),
     ("--box=-1e300,-1e300,2e300,2e300", "box .*give"),
-    ("--box=20,20,1e-320,1e-320", "too small"),
+    ("--box=20,20,1e-320,1e-320", "pixel"),
     ("", "give --box X,Y,W,H.*--page"),
     ("--network=nanotrack2 --box=90,70,40,40", "did you mean nanotrack_v2"),
     (

@@ -235,6 +235,8 @@ class Outputs:
     def stays(self) -> bool:
         """Whether the run goes on at the end of its source: the page may play it again."""
         stays = self.control is not None and self.control.finish()
+        if self._player and not self.control:
+            self._player.hold()
         if stays:  # nothing more is written, and the page may download the files whole
             self._close_files()
         return stays

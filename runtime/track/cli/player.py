@@ -14,6 +14,7 @@ from hotpath.runtime.track.video.window import Window
 
 SEEK_S = 5.0
 POLL_S = 0.03  # a key is noticed within this time
+HELD_S = 2.0  # the last frame of a recording
 HELP_S = 4.0  # the keys are listed for so long at the start
 SLOWEST, FASTEST = 0.125, 8.0
 
@@ -88,6 +89,13 @@ class Player:
             return False
         self._began = max(self._began + period_s, now - period_s)  # do not hurry after a pause
         return True
+
+    def hold(self) -> None:
+        """Show the last frame for a moment; a key or the closed window ends it."""
+        ends = time.monotonic() + HELD_S
+        while self._window.open and time.monotonic() < ends:
+            if self._window.wait_key(POLL_S) is not None:
+                return
 
     def take_keys(self) -> None:
         """Carry out a key that was pressed, without waiting."""

@@ -13,7 +13,10 @@ from hotpath.kernels.commands import make
 from hotpath.runtime.errors import BadBox, BadOutput
 
 QUIT_KEYS = ("q", "Q", "\x1b")  # the last one is Esc
-WIDEST, HIGHEST = 1600, 900  # of a new window; the user may enlarge it
+WIDEST, HIGHEST = 1280, 660  # of a new window, with room on a screen of 1366x768
+LEAST_WIDE = 960  # a smaller picture is enlarged
+ROWS, ROW_PX, LETTERS = 2, 24, 0.5  # of the text below the picture, on the screen
+SHORT = ("H: list the keys", "Q or Esc: end the run")
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 INSTRUCTION = "Drag a box around the target, then press Enter (C: none)"
 
@@ -35,14 +38,15 @@ class Window:
         self._created = False
 
     def show(self, picture: np.ndarray, lines: Optional[Sequence[str]] = None) -> None:
-        """Show one BGR picture, with lines of text over it."""
+        """Show one BGR picture, with texts below it; without any, it says how to list the keys."""
         if not self.open:
             return
+        picture = _with_texts_below(picture, lines or SHORT)
         try:
             if not self._created:
                 _create(self.title, picture)
                 self._created = True
-            cv2.imshow(self.title, _with_lines(picture, lines) if lines else picture)
+            cv2.imshow(self.title, picture)
         except cv2.error as error:
             raise BadOutput(
                 f"no window can be shown: OpenCV says {_said(error)}; use --no-show"
@@ -108,13 +112,35 @@ class Window:
 
 
 def _create(title: str, picture: np.ndarray) -> None:
-    """A window without toolbar, as large as the picture where the screen has room."""
+    """A window without toolbar, as large as the picture, within what is seen well and has room."""
     # Qt reads this when the first window opens; its warnings are about fonts that are not needed
     os.environ.setdefault("QT_LOGGING_RULES", "*.warning=false")
     cv2.namedWindow(title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
     height, width = picture.shape[:2]
-    scale = min(1.0, WIDEST / float(width), HIGHEST / float(height))
+    most = min(WIDEST / float(width), HIGHEST / float(height))
+    scale = min(max(1.0, LEAST_WIDE / float(width)), most)
     cv2.resizeWindow(title, max(1, int(width * scale)), max(1, int(height * scale)))
+
+
+def _with_texts_below(picture: np.ndarray, texts: Sequence[str]) -> np.ndarray:
+    """The picture, enlarged if it is small, above a dark strip with the texts side by side."""
+    height, width = picture.shape[:2]
+    factor = max(1.0, min(LEAST_WIDE / float(width), (HIGHEST - ROWS * ROW_PX) / float(height)))
+    if factor > 1.0:
+        width, height = int(width * factor), int(height * factor)
+        picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_LINEAR)
+    unit = max(1.0, width / float(WIDEST), height / float(HIGHEST))  # pixels for one of the screen
+    row, scale, thick = int(ROW_PX * unit), LETTERS * unit, max(1, int(unit))
+    strip = np.full((ROWS * row + row // 3, width, 3), 32, np.uint8)
+    x, y = row // 2, row - row // 4
+    for text in texts:
+        wide = cv2.getTextSize(text, FONT, scale, thick)[0][0]
+        if x > row and x + wide > width:
+            x, y = row // 2, y + row
+        cv2.putText(strip, text, (x, y), FONT, scale, (235, 235, 235), thick, cv2.LINE_AA)
+        x += wide + row
+    shown: np.ndarray = np.concatenate((picture, strip))
+    return shown
 
 
 def _with_lines(picture: np.ndarray, lines: Sequence[str]) -> np.ndarray:

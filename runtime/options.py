@@ -38,8 +38,7 @@ class Options(NamedTuple):
         search_windows: windows that the search looks at in each frame. None takes the number in
             the board's profile.
         rivals: whether to choose a followed target among similar objects, by what the search has
-            learnt of it. It also takes a look-alike more often when the target is gone. It needs
-            the search (``recover``) and a network with ``peak_share``.
+            learnt of it. It needs the search (``recover``) and a network with ``peak_share``.
         latency: how a thread waits for a GPU, one of ``LATENCIES``. "low" spins, "normal" yields to
             other threads, "saving" sleeps.
     """

@@ -108,6 +108,17 @@ def test_a_recording_plays_at_its_own_speed_and_plus_and_minus_change_it():
     assert 4 <= len(played(player, source, 0.5)) <= 6
 
 
+@pytest.mark.parametrize("keys, held_s", [([], 2.0), (["h"], 0.0)])
+def test_the_last_frame_stays_for_a_moment_or_until_a_key(keys, held_s):
+    player, _, window, _ = begun(*keys)
+    window.open, began_s = True, player_module.time.now_s
+    player.hold()
+    assert player_module.time.now_s - began_s == pytest.approx(held_s, abs=0.3)
+    window.open = False
+    player.hold()
+    assert player_module.time.now_s - began_s < held_s + 0.3
+
+
 def test_space_pauses_and_resumes():
     player, source, window, _ = begun(" ")
     assert played(player, source, 0.2) == []

@@ -236,6 +236,13 @@ def test_no_search_begins_at_a_place_that_is_doubted_until_presence_is_low():
     assert set(states) == {LOST} and judge.lost_frames > 30 and not judge.doubted
 
 
+def test_what_is_known_from_elsewhere_ends_a_doubt():
+    _, judge = watched([0.5])
+    assert judge.doubted
+    judge.assume(TRACKED, 0.9)
+    assert judge.watch(None, None, None, 0.0) == TRACKED
+
+
 def test_a_box_whose_colours_may_convince_is_looked_at():
     classifier = SimpleNamespace(judge=lambda states, seen: np.array([0.5]))
     cues = ScoreLooksColour(classifier, lambda frame, state: np.full(4, 0.25))

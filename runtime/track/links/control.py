@@ -16,6 +16,7 @@ import numpy as np
 
 from hotpath.runtime.errors import HotpathError
 from hotpath.runtime.track.links.frame_buffer import FrameBuffer
+from hotpath.runtime.track.links.steering import CONFIRM
 from hotpath.runtime.track.selection import Selection
 from hotpath.runtime.types import Track, TrackedFrame, checked_box, given_track
 
@@ -338,6 +339,7 @@ class Controller:
             "paused": self.paused,
             "waiting": self._waiting_for(),
             "holds": dict(self.holds),
+            "confirm": any(why.endswith(CONFIRM) for why in list(self.holds.values())),
             "selected": self.selection.among(tracked.tracks),
             "ended": self.ended,
             "recording": {"can": self.can_record, "on": self.recording},

@@ -22,6 +22,7 @@ FRESH_S = 0.5
 RAMP_S = 0.3
 STOPS, STOP_PAUSE_S = 3, 0.03  # how often a stop goes out at the end, and the time between two
 AGAIN_S = 10.0  # the same reason is said as often
+CONFIRM = "confirm the target"  # a reason that ends so waits for somebody
 SLOWER, BACK_DEG = 0.1, 10.0  # after too long a turn; a turn back by so much begins a new one
 NEVER_S = -math.inf
 
@@ -133,7 +134,7 @@ class Ramp:
             self._last, self._last_s = tuple(wanted()), now
             if self.slowed:
                 self._last = tuple(SLOWER * value for value in self._last)
-                self._hold(now, f"turned by {self._most_deg:g} degrees; confirm the target")
+                self._hold(now, f"turned by {self._most_deg:g} degrees; {CONFIRM}")
             else:
                 self._holds.pop(self._what, None)
             return self._last

@@ -1,5 +1,6 @@
 """The page in a real browser: boxes are dragged, results are read from the file."""
 
+import contextlib
 import pathlib
 import re
 import time
@@ -9,8 +10,9 @@ import pytest
 
 from hotpath.runtime.boxes import overlap
 from hotpath.runtime.track.video.sources import open_source
+from tests import soak
 from tests.runtime.track.video.test_sources import read_all
-from tests.support import pages
+from tests.support import pages, tiny
 from tests.support.streams.mjpeg import MjpegServer
 
 pytest.importorskip("aiohttp")
@@ -126,6 +128,27 @@ def test_choosing_anew_two_targets_and_a_drop(chromium, world, run):
         tab.page.get_by_label("Drop target 2").click()
         assert targets(run, 1) == [1]
         tab.wait("document.querySelectorAll('.target').length === 1")
+
+
+@slow
+def test_a_gimbal_that_turned_far_goes_on_when_the_button_says_so(chromium, tmp_path):
+    pytest.importorskip("pymavlink")
+    from tests.support.gimbal import Gimbal
+
+    network = tiny.write_network(tmp_path, tiny.watched(lost_below=0.001))
+    limits = tmp_path / "gimbal.toml"
+    limits.write_text("[limits]\nmost_turn_deg = 10.0\n")
+    with contextlib.closing(soak.Camera()) as camera, contextlib.closing(Gimbal()) as gimbal:
+        words = ["--mavlink", gimbal.address, "--gimbal", limits, "--fov", "60"]
+        words += ["--box", "430,150,60,60"]
+        with pages.PagedRun(tmp_path, camera.address, *words, network=network) as run:
+            with Tab(chromium, run.link) as tab:
+                assert not tab.page.locator("#confirm").is_visible()
+                run.wait_for(lambda state: state["confirm"])
+                tab.page.click("#confirm")
+                tab.wait_for_text("#status", "Confirmed")
+                run.wait_for(lambda state: not state["confirm"])
+                tab.page.locator("#confirm").wait_for(state="hidden", timeout=WAIT_MS)
 
 
 def test_pause_record_and_stop_by_button_and_key(chromium, world, run):

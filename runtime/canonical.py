@@ -149,23 +149,39 @@ def read(folder: str) -> Graphs:
 
 
 def _graphs(folder: str, values: Dict[str, Any]) -> Graphs:
-    def model(entry: Dict[str, Any]) -> Model:
-        if os.path.basename(entry["path"]) != entry["path"]:
-            raise ValueError("{!r} is no file of it".format(entry["path"]))
-        path = os.path.join(folder, entry["path"])
-        names = tuple(entry["bytes"]), tuple(entry["pixels"])
-        return Model(path, *names, entry["keeps_floats"], entry["shapes"])
+    """The ``Graphs`` of a description; raises ``ValueError`` where an entry is of another kind."""
 
-    exemplar, search = values["image"]
+    def names(entries: Any) -> Tuple[str, ...]:
+        if not isinstance(entries, list) or not all(isinstance(name, str) for name in entries):
+            raise ValueError(f"{entries!r} is no list of names")
+        return tuple(entries)
+
+    def model(entry: Dict[str, Any]) -> Model:
+        path, shapes = os.path.join(folder, entry["path"]), entry["shapes"]
+        inside = os.path.basename(entry["path"]) == entry["path"] and os.path.isfile(path)
+        if not inside:
+            raise ValueError("{!r} is no file of it".format(entry["path"]))
+        if any(type(side) is not int for shape in shapes.values() for side in shape):
+            raise ValueError(f"{shapes!r} has a shape that is not of whole numbers")
+        if not isinstance(entry["keeps_floats"], bool):
+            raise ValueError("keeps_floats is neither true nor false")
+        pictures = names(entry["bytes"]), names(entry["pixels"])
+        return Model(path, *pictures, entry["keeps_floats"], shapes)
+
+    exemplar, search = names(values["image"])
+    several = {int(count): model(entry) for count, entry in values["several"].items()}
+    precision, *of_search = names([values["precision"], values["search_features"] or ""])
+    if min(several, default=2) < 2:
+        raise ValueError("several has a count below 2")
     return Graphs(
-        precision=values["precision"],
+        precision=precision,
         exemplar=model(values["exemplar"]),
         search=model(values["search"]),
-        several={int(count): model(entry) for count, entry in values["several"].items()},
-        features=tuple(values["features"]),
+        several=several,
+        features=names(values["features"]),
         image=(exemplar, search),
-        maps=tuple(values["maps"]),
-        search_features=values["search_features"],
+        maps=names(values["maps"]),
+        search_features=of_search[0] or None,
     )
 
 

@@ -195,7 +195,7 @@ def test_a_damaged_file_is_made_anew(tmp_path, network, name, kind):
         (lambda values: values["search"].update(path="../../etc/passwd"), "no file of it"),
         (lambda values: values["search"].update(path="/etc/passwd"), "no file of it"),
         (lambda values: values.pop("maps"), "maps"),
-        (lambda values: values.update(image=3), "TypeError"),
+        (lambda values: values.update(image=3), "no list of names"),
         (lambda values: values.update(several={"two": values["search"]}), "ValueError"),
         (lambda values: values.update(search=[]), "TypeError"),
     ],
@@ -239,6 +239,49 @@ def test_weights_beside_an_onnx_file_belong_to_it(tmp_path, network):
     weights.write_bytes(bytes(len(weights.read_bytes())))
     with pytest.raises(BadNetwork, match="sha256"):
         network.locate()
+
+
+def rewritten(folder, place, key, value):
+    """Change one value of a description."""
+    path = pathlib.Path(folder) / "graphs.json"
+    values = json.loads(path.read_text())
+    (values[place] if place else values)[key] = value
+    path.write_text(json.dumps(values))
+
+
+@pytest.mark.parametrize(
+    "name", ["..", ".", "", "/etc/passwd", "../search.onnx", "a\0b", None, 5, []]
+)
+def test_a_description_opens_files_of_its_folder_only(tmp_path, network, name):
+    folder = os.path.dirname(loaded(network, tmp_path, []).search.path)
+    rewritten(folder, "search", "path", name)
+    with pytest.raises(BadNetwork, match="not as it was written"):
+        canonical.read(folder)
+
+
+@pytest.mark.parametrize(
+    ("place", "key", "wrong"),
+    [
+        (None, "precision", [5, None, []]),
+        (None, "image", ["ab", [1, 2], ["a"], None]),
+        (None, "features", ["abc", [1], None]),
+        (None, "maps", ["abc", [1], None]),
+        (None, "search_features", [[1], 5]),
+        (None, "several", [{"1": {}}, {"-1": {}}, {"x": {}}, [1], None]),
+        ("search", "bytes", ["ab", [5], None]),
+        ("exemplar", "pixels", ["ab", [5], None]),
+        ("search", "keeps_floats", ["x", 1, None]),
+        ("search", "shapes", [[5], {"x": "abc"}, {"x": 5}, {"x": [1.5]}, None]),
+    ],
+)
+def test_a_description_with_a_value_of_another_kind_is_refused(
+    tmp_path, network, place, key, wrong
+):
+    folder = os.path.dirname(loaded(network, tmp_path, []).search.path)
+    for value in wrong:
+        rewritten(folder, place, key, value)
+        with pytest.raises(BadNetwork, match="not as it was written"):
+            canonical.read(folder)
 
 
 def test_a_user_without_a_home_and_without_temporary_files_gets_one_sentence(tmp_path, network):

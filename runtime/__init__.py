@@ -5,7 +5,7 @@ frame call ``track = tracker.update(frame, time_s)``, which has ``track.box``, `
 ``track.presence`` and ``track.velocity``. The errors of these calls can be imported from here.
 """
 
-from typing import TYPE_CHECKING, Any, Callable, Optional
+from typing import TYPE_CHECKING, Any, Callable, Optional, Sequence
 
 from hotpath.boards.errors import UnknownBoard
 from hotpath.kernels.errors import (
@@ -16,7 +16,6 @@ from hotpath.kernels.errors import (
     NoFabric,
     NoGpu,
 )
-from hotpath.runtime.directions import Bearing, bearing
 from hotpath.runtime.errors import (
     BadBox,
     BadBundle,
@@ -45,6 +44,7 @@ from hotpath.runtime.options import (
 )
 
 if TYPE_CHECKING:
+    from hotpath.runtime.directions import Bearing
     from hotpath.runtime.targets.targets import Targets
     from hotpath.runtime.tracker import Tracker
 
@@ -59,7 +59,6 @@ __all__ = [
     "BadOutput",
     "BadOverlay",
     "BadSource",
-    "Bearing",
     "BundleMismatch",
     "FabricFailed",
     "GpuFailed",
@@ -161,6 +160,16 @@ def load_targets(
             targets, finder, every=every, everything=True, background=False
         )
     return targets
+
+
+def bearing(box: Sequence[float], frame_size: Sequence[int], fov: Any) -> "Bearing":
+    """Return the direction to a box: degrees to the right and down of where the camera looks.
+
+    See ``hotpath.runtime.directions.bearing``, which takes the same arguments.
+    """
+    from hotpath.runtime.directions import bearing as found  # only programs that ask load it
+
+    return found(box, frame_size, fov)
 
 
 def draw(frame: Any, tracks: Any, info: Any = None) -> Any:

@@ -285,9 +285,10 @@ class AvCapture:
 
     def _start(self) -> bool:
         """Open the container, at its first packet; returns whether it has a video."""
-        if self._container is not None:
+        opened = self._opened() if self._opened else None
+        if self._container is not None:  # closed only now: the file may be gone
             self._container.close()
-        self._container = self._opened() if self._opened else None
+        self._container = opened
         self._stream = video_stream(self._container) if self._opened else None
         if self._stream is None:
             return False
@@ -322,6 +323,7 @@ class AvCapture:
                     return True
         except self._errors:  # such as a file of raw pictures
             pass
+        self._packets = iter(())
         return False
 
     def _next(self) -> Optional[Tuple[int, Any]]:

@@ -404,3 +404,13 @@ def test_a_video_without_a_frame_rate_is_not_given_one(tmp_path, tool, planes):
 def test_a_source_by_number_is_told_what_a_camera_is_called(spec):
     with pytest.raises(BadSource, match=rf"{spec} is no source; name a camera \(cam0\)"):
         open_source(spec)
+
+
+def test_a_search_in_a_file_that_was_removed_meanwhile_finds_nothing(tmp_path):
+    """FFmpeg would read from a file that was closed, and end the process."""
+    pytest.importorskip("av")
+    path = write_video(tmp_path / "gone.mp4")
+    with open_source(str(path)) as source:
+        assert source.read() is not None
+        os.remove(str(path))
+        assert not source.seek(20)

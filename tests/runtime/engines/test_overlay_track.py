@@ -89,7 +89,8 @@ def test_every_size_of_the_engine_finds_the_same(bundles, clip):
     for board in BOARDS:
         tracker = opened(bundles, board)
         tracker.init(frames[0], box)
-        tracks = [tracker.update(frame) for frame in frames[1:3]]
+        # only one of the boards searches, and a tracker that searches has other cues of presence
+        tracks = [tracker.update(frame)._replace(presence=None) for frame in frames[1:3]]
         found.append((tracks, tracker.engine.search_features.tobytes()))
     assert found[0] == found[1]
 

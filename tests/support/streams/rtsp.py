@@ -10,7 +10,6 @@ import threading
 import time
 
 from tests.support import run
-from tests.support.needs import GSTREAMER, lacks, why_no_program
 from tests.support.streams.process import Sender
 
 SYSTEM_PYTHON = "/usr/bin/python3"
@@ -30,6 +29,8 @@ CHECK = (
 
 def missing():
     """Why RTSP can't be tested here, or None when it can."""
+    from tests.support.needs import GSTREAMER, lacks, why_no_program  # not the sender's: no pytest
+
     why = why_no_program(SYSTEM_PYTHON)
     return why or (lacks(*GSTREAMER) if run([SYSTEM_PYTHON, "-c", CHECK]).returncode else None)
 

@@ -291,8 +291,8 @@ def test_no_good_frame_before_a_cut_is_lost(tmp_path):
 def test_frames_that_an_edit_list_hides_at_the_end_are_no_frames(tmp_path):
     path = write(tmp_path / "a.mp4", even(60), options={"g": "300"})
     data = bytearray(open(path, "rb").read())
-    at = data.find(b"elst") + 12
-    struct.pack_into(">I", data, at, 1000)  # milliseconds
+    (ticks,) = struct.unpack_from(">I", data, data.find(b"mvhd") + 16)  # of a second
+    struct.pack_into(">I", data, data.find(b"elst") + 12, ticks)
     with open(path, "wb") as file:
         file.write(data)
     with open_source(path, planes=True) as source:

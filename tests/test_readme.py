@@ -57,10 +57,10 @@ def test_every_command_runs_as_it_is_written(checkout):
     assert len(ran) >= 5 and ran[0] == "make track"
     for command in ran:
         run(checkout, ACTIVATED + command)
-        if command == "make track":  # the face's clip
+        if command == "make track":  # the rabbit's clip
             with open(str(checkout / "out" / "track.csv")) as file:
                 rows = list(csv.DictReader(file))
-            assert len(rows) == 120
+            assert len(rows) == 132
             assert (checkout / "out" / "track.mp4").stat().st_size > 50000
     assert len((checkout / "boxes.csv").read_text().splitlines()) == FRAMES + 1
 

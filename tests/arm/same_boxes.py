@@ -31,8 +31,8 @@ from tests.arm.machine import HOME, Machine, exit_code
 from tests.support import ROOT
 
 LIMIT_PX = 1e-3
-CLIP = ROOT / ".cache" / "carphone_pristine.mp4"
-FACE = (64, 34, 48, 65)
+CLIP = ROOT / ".cache" / "bigbuckbunny.mp4"
+FACE = (328, 342, 82, 118)
 FEW, MORE = 3, 6  # frames of the comparison that `tests.arm` does, and with `--whole`
 ENGINES = ("onnxruntime", "openvino", "ncnn")
 NETWORKS = ("kestrel", "kestrel_small", "nanotrack_v2")

@@ -16,7 +16,7 @@ sys.path[0] = {0!r}
 from hotpath.runtime.track.command import main
 sys.exit(main())
 """
-CLIP = ".cache/carphone_pristine.mp4"
+CLIP = ".cache/bigbuckbunny.mp4"
 
 
 def copy_to(folder):

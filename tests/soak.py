@@ -116,7 +116,8 @@ class Reader:
         os.mkfifo(str(path))
         self._file = os.open(str(path), os.O_RDONLY | os.O_NONBLOCK)
         self.lines, self.pauses, self._rest, self._ends = 0, False, b"", threading.Event()
-        self.broken = 0  # lines with another number of values
+        self.broken = 0  # lines with another number of values than the header
+        self._commas = None
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
 
@@ -130,7 +131,9 @@ class Reader:
                 time.sleep(0.05)
             *whole, self._rest = (self._rest + data).split(b"\n")
             self.lines += len(whole)
-            self.broken += sum(line.count(b",") != 14 for line in whole)
+            if whole and self._commas is None:
+                self._commas = whole[0].count(b",")
+            self.broken += sum(line.count(b",") != self._commas for line in whole)
 
     def close(self):
         self._ends.set()

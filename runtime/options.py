@@ -21,20 +21,19 @@ class Options(NamedTuple):
         engine: "auto", or the name of a file of ``runtime/engines``, such as "openvino" or
             "onnxruntime". "tensorrt" and "overlay" run the bundle of this board.
         precision: "fp32", "int8" or "auto". "auto" takes INT8 if the network has an INT8 form and
-            this processor runs it faster (see ``hotpath.runtime.precision``). A bundle must have
-            this precision. With "auto" it may have any, also "fp16".
-        networks_dir: folder with the network's files, sub-folders included. None looks beside the
-            TOML and among the downloaded files.
+            this processor runs it faster. A bundle must have this precision; with "auto" it may
+            have any.
+        networks_dir: folder with the network's files. None looks beside the TOML and among the
+            downloaded files.
         threads: threads that run the network, at most the number of cores. None is one.
         log: function that takes one sentence for the user. None logs nothing.
         bundle: folder that ``make engine`` wrote. None takes the bundle of this board, if any.
         board: name of this board. None detects it.
-        simulate: function that takes a board's name and opens a simulated FPGA board. It returns
-            the PYNQ device and the path of the .bit file. An example is
-            ``hotpath.kernels.fpga.design.sim.device.opener("model")``.
-        recover: whether to search for a lost target in the whole picture
-            (``hotpath.runtime.search``). None does so if network and engine can and the board's
-            profile says so.
+        simulate: function that opens a simulated FPGA board, such as
+            ``hotpath.kernels.fpga.design.sim.device.opener("model")``. It takes the board's name.
+            It returns the PYNQ device and the path of the .bit file.
+        recover: whether to search for a lost target in the whole picture. None does so if network
+            and engine can and the board's profile says so.
         search_windows: windows that the search looks at in each frame. None takes the number in
             the board's profile.
         rivals: whether to choose a followed target among similar objects, by what the search has

@@ -48,18 +48,14 @@ class Tracker:
     Attributes:
         name: name of the network.
         state: float64 [cx, cy, w, h], centre and size in frame pixels. None before ``init``. Each
-            frame replaces the array and never writes to it.
+            frame replaces the array.
         step_ms: milliseconds of each step of the last frame: a dict with crop, network, select.
         kernels_name: the kernels that crop and select: "c++", "numpy" or "cuda".
-        presence: the ``Presence``. Its ``value`` says how certain it is that the target is there.
         searches: whether the tracker searches for a lost target.
-        search: the ``Search``, or None if the tracker does not search.
-        chooses: whether the learner chooses among the places that a frame proposes.
         why_no_search: why the tracker does not search. Empty if it does.
-        is_deterministic: for the GOT-10k toolkit, like ``name`` and ``track``.
     """
 
-    is_deterministic = True
+    is_deterministic = True  # for the GOT-10k toolkit, like `name` and `track`
 
     def __init__(
         self,
@@ -85,6 +81,7 @@ class Tracker:
         self.why_no_search = _why_no_search(device) if recover else NOT_ASKED
         self.searches = not self.why_no_search
         self.search: Optional[Search] = None
+        # whether the learner chooses among the places that a frame proposes
         self.chooses = rivals and self.searches and network.peak_share > 0
         if self.searches:
             from hotpath.runtime.search.search import (

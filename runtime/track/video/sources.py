@@ -57,24 +57,21 @@ def open_source(
     """Open the source that ``spec`` names.
 
     Args:
-        spec: ``cam0`` or ``/dev/video0`` (V4L2; ``cam0@1280x720`` for a size), ``csi0`` (a Jetson's
-            CSI camera; ``csi0@1920x1080:60/rotate180`` for a mode), ``ros:/camera/image_raw`` (a
-            topic of ROS 2), an address (``rtsp://``, ``http://``, ``udp://`` and the like), a video
-            file, ``-`` (a video on standard input) or a pipe, a bag of ROS 2
-            (``FILE.mcap#/topic``), a picture, a folder of frames, a sequence folder of VOT, OTB,
-            GOT-10k or UAV123, pictures by a pattern (``img%04d.jpg``, ``*.jpg``), or a list of the
-            paths of pictures.
-        log: function that takes one line of text for the user, such as that a camera was lost. It
-            is called only here and inside ``read``.
+        spec: a source as ``hotpath track`` takes it, such as ``cam0``, ``csi0``, an address, a file
+            or a folder of pictures; or a list of the paths of pictures.
+        log: function that takes one line of text for the user, such as that a camera was lost.
         fps: frames a second of a recording. It replaces the rate that the recording states.
         depth: used bits of 16-bit pictures. None takes the range of their values.
         planes: whether frames may be ``Picture``s, which need no conversion, if the source and the
             kernels support that. Otherwise all frames are BGR arrays.
-        decoder: one of ``hardware.DECODERS``, for videos and streams with ``planes``. If it does
-            not work, the processor decodes. ``log`` gets the name of the decoder in use.
+        decoder: as ``--decoder``, for videos and streams with ``planes``. If it does not work, the
+            processor decodes.
 
     Returns:
-        A ``Source``. Use it with ``with``, or call ``close()``.
+        A ``Source``. ``read()`` returns the next frame, BGR uint8 (H, W, 3) or a ``Picture``. It
+        returns ``WAITING`` (of ``hotpath.runtime.track.video.base``) if a live source has no new
+        frame within a second, and None at the end. ``time_s`` is the frame's time for ``update``.
+        ``close()`` releases the source, as ``with`` does.
 
     Raises:
         NoCamera: there is no such camera, or it can't be used.

@@ -31,7 +31,7 @@ PEER_FILES = {  # peer -> network with its files, and the names of their parts i
 INT8 = "-int8"  # what a derived network's name ends with
 # of a TOML: what its boxes do not depend on, and the files, whose contents count
 NOT_RUN = ("file", "published", "licence", "source", "engine")
-WAYS = ("int8", "fpga", "norecover", "rivals")  # what may follow a network's name after a colon
+WAYS = ("int8", "fpga", "norecover")  # what may follow a network's name after a colon
 FPGA_BOARD = "pynq_z2"  # every board's engine gives the same boxes
 
 
@@ -50,7 +50,6 @@ def specs(names: Sequence[str], options: Options, int8_dir: str = ".") -> list[S
         names: names of networks, TOMLs or ``PEERS``. ``NAME:int8`` is a network's INT8 form.
             ``NAME:fpga`` runs the model of the FPGA engine (``hotpath.kernels.fpga.design.model``)
             on the bundle of ``make engine``. ``NAME:norecover`` has no search for a lost target.
-            ``NAME:rivals`` chooses among similar objects.
             ``NAME:openvino`` runs on that engine. These endings can be combined.
         options: engine, threads and networks_dir of all.
         int8_dir: folder in which ``hotpath.calib.int8`` wrote NAME-int8.toml.
@@ -88,7 +87,6 @@ def _spec(name: str, options: Options, int8_dir: str) -> Spec:
         engine = (engines.installed(network) + [engine])[0]
     recover = False if "norecover" in ways else options.recover
     own = options._replace(network=str(wanted), precision="fp32", recover=recover, engine=engine)
-    own = own._replace(rivals="rivals" in ways)
     shown = "".join(":" + way for way in ways if way != "int8")
     return _identified(
         Spec(network.name + shown, _on_fpga(own, network) if "fpga" in ways else own)

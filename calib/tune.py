@@ -8,7 +8,7 @@ the same command; with other clips, numbers or seed another search begins. Each 
 a seed from its place, so the result does not depend on a kill.
 
 The trials have no search for a lost target. With peak_share or peak_window among the --parameters,
-they have the search, and --rivals.
+they have it, and so they choose among the peaks of the score map.
 
 Writes NAME-tuned.toml, which --network takes, and NAME-tune.json.
 """
@@ -40,7 +40,7 @@ from hotpath.runtime.track.video.clips import Clip, find_clips
 from hotpath.runtime.tracker import Tracker
 
 RANGES = {"penalty": (0.0, 0.6), "window": (0.05, 0.7), "lr": (0.1, 0.9)}
-RIVALS = {"peak_share": (0.0, 0.9), "peak_window": (0.0, 2.0)}  # the tracker has --rivals then
+CHOICE = {"peak_share": (0.0, 0.9), "peak_window": (0.0, 2.0)}  # these need the search
 MOST_BYTES = 2 << 30  # of decoded frames
 NO_GAIN = (
     "The held-out clips do not gain from these numbers, which fit only the searched clips. Keep "
@@ -128,7 +128,7 @@ def range_of(network: Network, name: str) -> tuple[float, float]:
     if not isinstance(value, float):
         there = ", ".join(tunable(network)) or "none"
         raise BadRun(f"{network.name} has no number called {name!r} to tune; there are: {there}")
-    known = {**RANGES, **RIVALS}
+    known = {**RANGES, **CHOICE}
     if name in known:
         return known[name]
     return (0.0, 1.0) if 0 <= value <= 1 else (value / 3, value * 3)
@@ -155,10 +155,10 @@ class Scorer:
         """Return the mean AO of the clips, or of other ones."""
         network = copy.copy(self._network)
         vars(network).update(parameters)
-        rivals = not RIVALS.keys().isdisjoint(parameters)
-        tracker = Tracker(Processor(network, *self._parts), recover=rivals, rivals=rivals)
-        if rivals and not tracker.searches:
-            raise BadRun(f"{network.name} can't choose among rivals: {tracker.why_no_search}")
+        chooses = not CHOICE.keys().isdisjoint(parameters)
+        tracker = Tracker(Processor(network, *self._parts), recover=chooses)
+        if chooses and not tracker.searches:
+            raise BadRun(f"{network.name} can't choose among peaks: {tracker.why_no_search}")
         found = []
         for clip in clips or self._clips:
             boxes = np.array(follow(tracker, clip)["boxes"])

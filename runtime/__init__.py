@@ -93,7 +93,6 @@ def load_tracker(
     simulate: Simulate = None,
     recover: Optional[bool] = None,
     search_windows: Optional[int] = None,
-    rivals: bool = False,
     latency: str = NORMAL,
 ) -> "Tracker":
     """Make a tracker, ready for ``init``. Close it, or use it with ``with``.
@@ -101,7 +100,7 @@ def load_tracker(
     Args:
         network: name of a network, or the path of a TOML; None takes the board's, or "kestrel".
         engine, precision, networks_dir, threads, log, bundle, board, simulate, recover,
-            search_windows, rivals, latency: see ``hotpath.runtime.options.Options``.
+            search_windows, latency: see ``hotpath.runtime.options.Options``.
 
     Returns:
         A ``hotpath.runtime.tracker.Tracker``. Only one thread may use it at a time.
@@ -131,7 +130,6 @@ def load_targets(
     simulate: Simulate = None,
     recover: Optional[bool] = None,
     search_windows: Optional[int] = None,
-    rivals: bool = False,
     latency: str = NORMAL,
 ) -> "Targets":
     """Make ``hotpath.runtime.targets.targets.Targets``, which follows several targets with one

@@ -241,8 +241,8 @@ def tracker_on(device: Device, options: Options = DEFAULTS) -> Tracker:
 
     Args:
         device: the ``Device``. Several trackers may share it.
-        options: uses ``log``, ``recover``, ``search_windows`` and ``rivals``. ``log`` gets a
-            sentence if no search for a lost target, or no choice, is possible.
+        options: uses ``log``, ``recover`` and ``search_windows``. ``log`` gets a sentence if no
+            search for a lost target is possible.
 
     Raises:
         NoEngine: ``search_windows`` is no whole number from 1 to ``MOST_WINDOWS``.
@@ -257,7 +257,6 @@ def tracker_on(device: Device, options: Options = DEFAULTS) -> Tracker:
         device,
         recover=board.search["default"] if recover is None else recover,
         search_windows=windows or board.search["windows"],
-        rivals=options.rivals,
     )
     # a processor's is silent unless it was asked
     asked = recover or (recover is None and type(device) is not Processor)
@@ -266,11 +265,6 @@ def tracker_on(device: Device, options: Options = DEFAULTS) -> Tracker:
         if reason == NOT_ASKED:
             reason = f"the profile of {board.title} leaves it to --recover"
         options.log(f"a lost target is not searched for: {reason}")
-    if options.rivals and not tracker.chooses and options.log is not None:
-        reason = f"{device.network.name} has no peak_share in its TOML"
-        if not tracker.searches:
-            reason = f"that needs the search ({tracker.why_no_search})"
-        options.log(f"the target is not chosen among similar objects: {reason}")
     return tracker
 
 

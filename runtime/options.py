@@ -36,8 +36,6 @@ class Options(NamedTuple):
             and engine can and the board's profile says so.
         search_windows: windows that the search looks at in each frame. None takes the number in
             the board's profile.
-        rivals: whether to choose a followed target among similar objects, by what the search has
-            learnt of it. It needs the search (``recover``) and a network with ``peak_share``.
         latency: how a thread waits for a GPU, one of ``LATENCIES``. "low" spins, "normal" yields to
             other threads, "saving" sleeps.
     """
@@ -53,7 +51,6 @@ class Options(NamedTuple):
     simulate: Simulate = None
     recover: Optional[bool] = None
     search_windows: Optional[int] = None
-    rivals: bool = False
     latency: str = NORMAL
 
 
@@ -64,15 +61,12 @@ def check(options: Options) -> None:
     """Refuse values that no function further down looks at before it uses them.
 
     Raises:
-        BadOption: ``log`` is no function, ``latency`` no such word, or ``recover`` or
-            ``rivals`` no bool.
+        BadOption: ``log`` is no function, ``latency`` no such word, or ``recover`` no bool.
     """
     if options.log is not None and not callable(options.log):
         raise BadOption(f"log must be a function of one sentence, such as print, not {options.log}")
     if options.latency not in LATENCIES:
         raise BadOption(f"latency must be one of {', '.join(LATENCIES)}, not {options.latency!r}")
-    if not isinstance(options.rivals, bool):
-        raise BadOption(f"rivals must be True or False, not {options.rivals!r}")
     if options.recover is not None and not isinstance(options.recover, bool):
         raise BadOption(f"recover must be True or False, not {options.recover!r}")
 

@@ -43,7 +43,6 @@ class Tracker:
         device: the ``Device`` that runs the network. Several trackers may share it.
         recover: whether to search for a lost target, if the network allows it.
         search_windows: windows that the search looks at in each frame.
-        rivals: whether the learner chooses a followed target among similar objects.
 
     Attributes:
         name: name of the network.
@@ -57,14 +56,7 @@ class Tracker:
 
     is_deterministic = True  # for the GOT-10k toolkit, like `name` and `track`
 
-    def __init__(
-        self,
-        device: Device,
-        *,
-        recover: bool = False,
-        search_windows: int = 1,
-        rivals: bool = False,
-    ) -> None:
+    def __init__(self, device: Device, *, recover: bool = False, search_windows: int = 1) -> None:
         network, kernels = device.network, device.kernels
         self.network, self.device, self.name = network, device, network.name
         self.engine = device.engine
@@ -81,15 +73,14 @@ class Tracker:
         self.why_no_search = _why_no_search(device) if recover else NOT_ASKED
         self.searches = not self.why_no_search
         self.search: Optional[Search] = None
-        # whether the learner chooses among the places that a frame proposes
-        self.chooses = rivals and self.searches and network.peak_share > 0
+        self.chooses = False  # whether the learner chooses among the places that a frame proposes
         if self.searches:
             from hotpath.runtime.search.search import (
                 create,  # only where a lost target is searched for
             )
 
             self.search = create(network, kernels, search_windows)
-            self.presence = self.search.presence
+            self.presence, self.chooses = self.search.presence, self.search.chooses
             if search_windows > 1:
                 device.prepare(wait=False)
         else:

@@ -85,9 +85,10 @@ SECTIONS: Dict[str, Keys] = {
         # which on it is the target; 0: no search
         "look_above": Key(float, 0.0, low=0, high=1),
         "found_above": Key(float, 0.0, low=0, high=1),
-        # with the search: the share of the highest score from which another peak of the score map
-        # may be the followed target, 0: none; the Hanning window's weight against the classifier
-        "peak_share": Key(float, 0.0, low=0, high=1),
+        # with the search, in families in which a cell is a place (points, centre): the share of the
+        # highest score from which another peak of the score map may be the followed target, 0: only
+        # the best cell; the Hanning window's weight against the classifier
+        "peak_share": Key(float, 0.2, low=0, high=1),
         "peak_window": Key(float, 0.5, low=0, high=100),
         # frames after which the second exemplar is refreshed; 0: the network takes only one
         "refresh_every": Key(int, 0, low=0, high=1 << 20),

@@ -2,7 +2,7 @@
 
 Proposals   only the best box, where a search checks a place again
 Apart       places of a wide window that are apart from each other
-AtPeaks     peaks of the score map of a followed target's window, for the choice among rivals
+AtPeaks     peaks of the score map of a followed target's window, among which the learner chooses
 """
 
 from typing import Any, List, NamedTuple, Sequence, Tuple
@@ -100,16 +100,19 @@ class AtPeaks(Proposals):
     """Proposes the boxes of other peaks of the score map too.
 
     Args:
-        network: ``peak_share`` is the share of the highest score that a peak has at least.
+        network: ``peak_share`` is the share of the highest score that a peak has at least; with 0
+            there is only the best box.
         kernels: see ``Proposals``.
 
     Attributes:
+        several: whether there may be several boxes.
         window: float64 (cells,), the Hanning window, if there may be several boxes.
     """
 
     def __init__(self, network: Network, kernels: Kernels) -> None:
         super().__init__(network, kernels)
-        if not self._more:
+        self.several = self._more and network.peak_share > 0
+        if not self.several:
             return
         self.window: np.ndarray = self._decoder.window.ravel()
         # another select, so that each keeps its arrays' addresses; it sees one cell at a time
@@ -122,7 +125,7 @@ class AtPeaks(Proposals):
     def of(self, seen: Seen, frame_size: Tuple[int, int]) -> List[Proposal]:
         """Return the boxes of a window; see ``Proposals.of``."""
         found, maps = super().of(seen, frame_size), seen.maps
-        if not self._more:
+        if not self.several:
             return found
         best = found[0].cell
         others = [cell for cell in self._peaks(maps[0]) if cell != best]

@@ -75,6 +75,7 @@ class Search:
 
     Attributes:
         active: whether the target is searched for.
+        chooses: whether ``choose`` may choose another place than the network's own.
         presence, classifier: as above.
     """
 
@@ -98,6 +99,7 @@ class Search:
             HERE: Proposals(network, kernels),
         }
         self._followed = AtPeaks(network, kernels)
+        self.chooses = self._followed.several
         self.active = False
         self._certain = np.zeros(4)  # the state when the target was last certain
         self._checks = 0  # windows that the candidate had

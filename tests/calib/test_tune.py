@@ -77,7 +77,7 @@ def test_a_network_is_searched_in_the_numbers_that_its_family_has(tmp_path, caps
     assert "stark_s50 has none of penalty, window, lr" in capsys.readouterr().err
 
 
-def test_numbers_of_the_choice_among_rivals_are_tried_with_the_choice(tmp_path):
+def test_numbers_of_the_choice_among_peaks_are_tried_with_the_choice(tmp_path):
     """A brighter square is beside the target: the network takes it for the target."""
     write_network(tmp_path, watched(lost_below=0.05, found_above=0.5, peak_share=0.2))
     pictures, boxes = film(20, 160, 120, 24)
@@ -96,7 +96,7 @@ def test_numbers_of_the_choice_among_rivals_are_tried_with_the_choice(tmp_path):
 
 def test_a_network_without_the_search_has_no_choice_to_tune(place, capsys):
     assert tune.main(arguments(place, "x", "--parameters", "peak_share")) == 2
-    assert "can't choose among rivals: no thresholds" in capsys.readouterr().err
+    assert "can't choose among peaks: no thresholds" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("held, gains", [(0.45, False), (0.55, True)])

@@ -40,7 +40,6 @@ WINDOWS = "search_windows must be a whole number from 1 to 64"
         (BadOption, "latency must be one of saving, normal, low", "latency", ("fast", None)),
         (BadOption, "log must be a function of one sentence", "log", (True, "log.txt")),
         (BadOption, "recover must be True or False, not 'no'", "recover", ("no",)),
-        (BadOption, "rivals must be True or False, not 1", "rivals", (1,)),
     ],
 )
 def test_an_option_that_cannot_be_is_refused(error, told, option, values):
@@ -88,12 +87,16 @@ def test_without_a_bundle_the_profile_is_a_computers(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "share, recover, named", [(0.2, True, None), (0.0, True, "peak_share"), (0.2, False, "search")]
+    "given, recover, chooses",
+    [({}, True, True), ({"peak_share": 0.0}, True, False), ({}, False, False)],
 )
-def test_why_a_target_is_not_chosen_among_rivals_is_said(tmp_path, share, recover, named):
-    toml, said = tiny.write_network(tmp_path, tiny.watched(**THRESHOLDS, peak_share=share)), []
-    given = {"engine": "onnxruntime", "recover": recover, "rivals": True, "log": said.append}
-    with load_tracker(toml, **given) as tracker:
-        assert tracker.chooses is (named is None)
-    chosen = [line for line in said if "similar objects" in line]
-    assert len(chosen) == (named is not None) and all(named in line for line in chosen)
+def test_what_searches_chooses_among_peaks_unless_its_toml_says_no(
+    tmp_path, given, recover, chooses
+):
+    toml = tiny.write_network(tmp_path, tiny.watched(**THRESHOLDS, **given))
+    with load_tracker(toml, engine="onnxruntime", recover=recover) as tracker:
+        assert tracker.searches is recover and tracker.chooses is chooses
+        pictures, boxes = tiny.film(2)
+        tracker.init(pictures[0], boxes[0])
+        (look,) = tracker.looks(pictures[1], pictures[1].shape)
+    assert look.selects is not chooses

@@ -205,8 +205,6 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
         "windows that the search examines in a frame (default: the number in the board's profile)",
         type=between(1, MOST_WINDOWS),
     )
-    text = "choose the target among similar objects, by what the search has learnt of it"
-    _switch(group, "--rivals", text)
     _choice(
         group,
         "--latency",

@@ -127,15 +127,14 @@ def run(options):
         report["found"] = follow_several(gpu, frames, boxes, windows)
         report["wanted"] = follow_several(processor, frames, boxes, windows)
     else:
-        more = {"search_windows": windows, "rivals": options.get("rivals", False)}
-        tracker = Tracker(gpu, recover=True, **more)
+        tracker = Tracker(gpu, recover=True, search_windows=windows)
         report["peaks"] = counted(tracker) if tracker.chooses else []
         # what is uploaded first must not need a mean colour of the device's memory
         given = given_of(frames[1:], kind, engine)
         report["found"], report["costs"] = follow(tracker, given, frames[0], box)
         tracker.release()
         if not options.get("long"):
-            other = Tracker(processor, recover=True, **more)
+            other = Tracker(processor, recover=True, search_windows=windows)
             report["wanted"], _ = follow(other, frames[1:], frames[0], box)
     report["counts"] = list(engine.counts)
     gpu.close()

@@ -107,12 +107,12 @@ def test_targets_and_a_lost_one_have_the_processors_boxes(tmp_path, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_target_among_rivals_has_the_processors_boxes(tmp_path, kind):
+def test_a_target_among_similar_objects_has_the_processors_boxes(tmp_path, kind):
     frames, found, proposed = bright.noisy(bright.film(9)[0], 5), [], []
     thresholds = {"lost_below": 0.2, "search_lost_below": 0.1, "look_above": 0.3}
     for device in devices(tmp_path, kind):
         vars(device.network).update(thresholds, found_above=0.5, peak_share=0.02)
-        tracker = Tracker(device, recover=True, rivals=True)
+        tracker = Tracker(device, recover=True)
         proposed.append(counted(tracker))
         tracker.init(frames[0], BOXES[0])
         found.append([tracker.update(frame) for frame in frames[1:]])

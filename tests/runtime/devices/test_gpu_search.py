@@ -10,7 +10,7 @@ pytest.importorskip("onnxruntime")
 from hotpath.runtime import colour
 from tests.kernels.cuda.test_cupy_launch import STAND_IN
 from tests.runtime.search.test_search import BACK, GONE, SEARCHED, THRESHOLDS
-from tests.support import tiny
+from tests.support import ROOT, tiny
 from tests.support.fake_gpu import SITE, python
 
 SEEN, FEATURES, MAPS = 48, 4 * 3 * 256, 4 * 6 * 256  # bytes that a window downloads
@@ -20,8 +20,8 @@ PATCH = 6 * colour.PATCH**2  # of the colours under a box
 def track(folder, **options):
     """The report of ``tests.fakes.cuda.search``."""
     if "network" not in options:
-        more = {"peak_share": 0.02} if options.get("rivals") else {}
-        path = tiny.write_network(folder, tiny.watched(**THRESHOLDS, **more))
+        share = options.pop("share", 0.02)
+        path = tiny.write_network(folder, tiny.watched(**THRESHOLDS, peak_share=share))
         if options.get("one_region"):  # graphs that were made ready for several are another's
             path = path.rename(folder / "apart.toml")
         options["network"] = str(path)
@@ -68,22 +68,22 @@ def test_through_cupy_too(tmp_path):
     check(report["found"], report["wanted"])
 
 
-def test_a_tracked_frame_downloads_features_and_those_of_a_search_their_maps(tmp_path):
-    report = track(tmp_path, windows=4)
+@pytest.mark.parametrize("share", (0.2, 0.0))
+def test_a_frame_downloads_features_and_maps_only_where_places_are_proposed(tmp_path, share):
+    report = track(tmp_path, windows=4, share=share)
     check(report["found"], report["wanted"])
     tracked, searched = report["costs"][5], report["costs"][BACK - 3]
     for cost, windows in ((tracked, 1), (searched, 4)):
         assert cost["launches"] == 3 and cost["allocations"] == 0  # gather, crop, select
         assert cost["uploads"] == 2 and cost["synchronisations"] == 1
-        maps = MAPS if windows > 1 else 0
+        maps = MAPS if share or windows > 1 else 0
         assert cost["download_bytes"] == windows * (SEEN + FEATURES + maps)
 
 
-def test_a_target_among_rivals_has_the_hosts_boxes_and_each_frame_downloads_maps(tmp_path):
-    report = track(tmp_path, rivals=True)
+def test_a_target_among_similar_objects_has_the_hosts_boxes(tmp_path):
+    report = track(tmp_path)
     check_alike(report["found"], report["wanted"])
     assert max(report["peaks"]) > 1
-    assert report["costs"][5]["download_bytes"] == SEEN + FEATURES + MAPS
 
 
 @pytest.mark.slow("each target also alone on the host")
@@ -103,3 +103,5 @@ def test_kestrel_while_a_clip_shows_another_scene(tmp_path, clips_dir):
     check_alike(report["found"], report["wanted"])
     states = [track[3] for track in report["found"]]
     assert states.count("lost") > 10 and "found" in states and states[-1] == "tracked"
+    said = (ROOT / "docs" / "jetson.md").read_text(encoding="utf-8")
+    assert "copies {:,} bytes back".format(report["costs"][5]["download_bytes"]) in said

@@ -48,6 +48,12 @@ def test_other_peaks_follow_the_best_cell(share, found):
     assert [round(each.score, 3) for each in proposed] == [0.8, 0.7, 0.2][:found]
 
 
+@pytest.mark.parametrize("name, share", [("kestrel", 0.0), ("siamrpnpp", 0.2)])
+def test_no_share_or_a_family_without_places_in_its_cells_leaves_only_the_best_box(name, share):
+    network = load_network(name)
+    assert load_network("kestrel").peak_share and not at_peaks(network, share).several
+
+
 def test_a_flat_map_proposes_few_boxes():
     network, window = seen()
     window.maps[0][:] = 0.5  # every cell is a peak

@@ -1,47 +1,69 @@
-"""hotpath tune: search the tracking numbers (penalty, window, lr) that suit some clips.
+"""hotpath tune: search the numbers of a network's TOML that suit some clips.
 
     hotpath tune --network nanotrack_v2 --networks-dir DIR --clips DIR --trials 60
+    hotpath tune --goal lost --network mine.toml --clips DIR
+    hotpath tune --goal overlap,lost --network mine.toml --clips DIR --films films.json
+
+The goal overlap is the mean overlap of whole tracks. The goal lost is how well a tracker says that
+the target is away, and finds it again: on copies of the clips from which the target goes away, or
+on the half "development" of --films (hotpath.calib.longterm.films). Two goals add up.
+hotpath.calib.goals defines the scores.
 
 The search uses half of the clips and reports the score on the other half, because numbers that fit
 a few clips need not fit others. OUT/NAME.journal keeps every trial. A killed search goes on with
 the same command; with other clips, numbers or seed another search begins. Each trial is drawn with
 a seed from its place, so the result does not depend on a kill.
 
-The trials have no search for a lost target. With peak_share or peak_window among the --parameters,
-they have it, and so they choose among the peaks of the score map.
+The trials search for a lost target if one of the --parameters needs the search. With the goal lost
+they do so if the network can, except for lost_below, which works without the search.
 
-Writes NAME-tuned.toml, which --network takes, and NAME-tune.json.
+Writes NAME-tuned.toml, which --network takes, and NAME-tune.json. --write also changes the
+network's own TOML and that of its INT8 form, but only if the held-out clips gain.
 """
 
 import argparse
-import copy
 import hashlib
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import cv2
-import numpy as np
 from tqdm import tqdm
 
-from hotpath.calib import command, metrics
+from hotpath.calib import command
 from hotpath.calib.command import chosen, say
 from hotpath.calib.errors import BadRun, Missing
-from hotpath.calib.follow import follow
-from hotpath.kernels import cpu, toml
+from hotpath.calib.goals import (
+    FIGURES,
+    GOALS,
+    LOST,
+    MOST_BYTES,
+    OVERLAP,
+    PEAKS,
+    SEARCH,
+    WITHOUT,
+    Numbers,
+    Scorer,
+    part_of,
+)
+from hotpath.calib.longterm import films
+from hotpath.calib.longterm.metrics import finite
+from hotpath.kernels import toml
 from hotpath.kernels.commands import counted, needs
-from hotpath.runtime import engines
-from hotpath.runtime.devices.processor import Processor
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.network import Network
-from hotpath.runtime.networks import load_network, sha256_of
-from hotpath.runtime.track.video.clips import Clip, find_clips
-from hotpath.runtime.tracker import Tracker
+from hotpath.runtime.networks import load_network
+from hotpath.runtime.track.video.clips import find_clips
 
-RANGES = {"penalty": (0.0, 0.6), "window": (0.05, 0.7), "lr": (0.1, 0.9)}
-CHOICE = {"peak_share": (0.0, 0.9), "peak_window": (0.0, 2.0)}  # these need the search
-MOST_BYTES = 2 << 30  # of decoded frames
+Range = tuple[float, float]
+SHAPE: dict[str, Range] = {"penalty": (0.0, 0.6), "window": (0.05, 0.7), "lr": (0.1, 0.9)}
+RANGES: dict[str, Range] = {
+    **SHAPE,
+    **dict(zip(SEARCH, [(0.05, 0.8), (0.05, 0.8), (0.2, 0.95)])),
+    **dict(zip(PEAKS, [(0.0, 0.9), (0.0, 2.0)])),
+}
+DIGITS = 4  # behind the point, of every number
 NO_GAIN = (
     "The held-out clips do not gain from these numbers, which fit only the searched clips. Keep "
     "the old numbers, or search on more clips."
@@ -55,6 +77,10 @@ def parser() -> argparse.ArgumentParser:
     cli.add_argument("--network", required=True, metavar="NAME|FILE.toml", help=text)
     command.add_network_options(cli)
     command.add_clip_options(cli)
+    text = "overlap, lost, or both (default: %(default)s)"
+    cli.add_argument("--goal", default=OVERLAP, metavar="GOAL,GOAL", help=text)
+    text = "long films for the goal lost; --clips has the clips that they are made from"
+    cli.add_argument("--films", metavar="FILE", help=text)
     cli.add_argument(
         "--held-out",
         metavar="NAME,NAME",
@@ -65,12 +91,14 @@ def parser() -> argparse.ArgumentParser:
     cli.add_argument(
         "--parameters",
         metavar="NAME,NAME",
-        help="keys of [tracking] in the network's TOML (default: those that it has of "
-        f"{', '.join(RANGES)})",
+        help="keys of [tracking] in the network's TOML (default: for overlap those that it has of "
+        f"{', '.join(SHAPE)}; for lost {', '.join(SEARCH)}, or {WITHOUT} if it can't search)",
     )
     cli.add_argument("--seed", type=int, default=1, metavar="N", help="of the random sets")
     text = "folder to write to (default: %(default)s)"
     cli.add_argument("--out", default="out/tune", metavar="DIR", help=text)
+    text = "change the network's own TOML, and that of its INT8 form, if the held-out clips gain"
+    cli.add_argument("--write", action="store_true", help=text)
     return cli
 
 
@@ -78,92 +106,116 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     """Search; returns what NAME-tune.json holds."""
     if options.trials < 1:
         raise BadRun("--trials must be 1 or more")
+    goals = goals_of(options)
     network = load_network(options.network)
-    names = options.parameters.split(",") if options.parameters else tunable(network)
+    names = options.parameters.split(",") if options.parameters else tunable(network, goals)
     if not names:
-        raise BadRun(f"{network.name} has none of {', '.join(RANGES)}; name --parameters")
+        raise BadRun(f"{network.name} has none of {', '.join(SHAPE)}; name --parameters")
     ranges = {name: range_of(network, name) for name in names}
-    clips = chosen(find_clips(options.clips, log=say), options.only)
-    seen, held = command.parted(clips, options.held_out)
+    seen, held = sets(options)
+    scorer = Scorer(network, options, goals, names)
     out = Path(options.out)
     out.mkdir(parents=True, exist_ok=True)
-    scorer = Scorer(network, options, seen)
-    start = {name: float(getattr(network, name)) for name in ranges}
-    depends = [scorer.depends, options.seed, ranges]
-    study = open_study(out / (network.name + ".journal"), depends)
-    search(study, options, ranges, start, scorer)
-    best, done = study.best_trial, finished(study)
+    hashes = [each.sha256 for each in seen.clips + seen.films]
+    study = open_study(
+        out / (network.name + ".journal"), [scorer.depends, options.seed, ranges, hashes]
+    )
+    part = part_of(goals, *seen, MOST_BYTES)
+    start = {name: start_of(network, name) for name in names}
+    changed(network.path, start)  # refuses now what can't be written later
+
+    def score(drawn: Numbers) -> float:
+        return scorer.figures(sensible(network, drawn), part)["score"]
+
+    search(study, options, ranges, start, score)
+    done, best = finished(study), sensible(network, study.best_trial.params)
+    both, other = {"start": start, "best": best}, part_of(goals, *held, 0)
+    figures = {which: scorer.figures(numbers, part) for which, numbers in both.items()}
+    figures_held = {which: scorer.figures(numbers, other) for which, numbers in both.items()}
     report = {
+        "goals": goals,
         "trials": len(done),
-        "clips": [clip.name for clip in seen],
-        "held_out": [clip.name for clip in held],
-        "start": start,
-        "best": best.params,
-        "score": {"start": done[0].value, "best": best.value},
-        "score_held_out": {
-            "start": scorer.score(start, held),
-            "best": scorer.score(best.params, held),
-        },
-        "history": [dict(trial.params, score=trial.value) for trial in done],
+        "clips": [clip.name for clip in seen.clips],
+        "held_out": [clip.name for clip in held.clips],
+        **both,
+        "score": {which: found["score"] for which, found in figures.items()},
+        "score_held_out": {which: found["score"] for which, found in figures_held.items()},
+        "figures": figures,
+        "figures_held_out": figures_held,
+        "history": [dict(sensible(network, trial.params), score=trial.value) for trial in done],
     }
-    table = toml.read(network.path, BadNetwork)
-    table.setdefault("tracking", {}).update({k: round(v, 4) for k, v in best.params.items()})
-    note = f"{network.name} with tracking numbers found by calib.tune.\n{text(report)}"
-    tuned, told = out / (network.name + "-tuned.toml"), out / (network.name + "-tune.json")
-    tuned.write_text(toml.text(table, note))
-    told.write_text(json.dumps(report, indent=1))
-    say(text(report))
-    command.wrote(tuned, told)
+    write(options, network, report, out)
     return report
 
 
-def tunable(network: Network) -> list[str]:
-    """Those of ``RANGES`` that a network has; its family says which."""
-    return [name for name in RANGES if isinstance(getattr(network, name, None), float)]
+def goals_of(options: argparse.Namespace) -> list[str]:
+    """The goals that a command names."""
+    goals = options.goal.split(",")
+    for goal in goals:
+        if goal not in GOALS:
+            raise BadRun(f"--goal {goal}: there is no such goal; there are {', '.join(GOALS)}")
+    if options.films and LOST not in goals:
+        raise BadRun(f"--films are for the goal {LOST}; add --goal {LOST}")
+    return goals
 
 
-def range_of(network: Network, name: str) -> tuple[float, float]:
+class Set(NamedTuple):
+    """Clips, and the films that are made from them."""
+
+    clips: list[Any]
+    films: list[Any]
+
+
+def sets(options: argparse.Namespace) -> tuple[Set, Set]:
+    """The clips for the search and those that are held out, with the films of each."""
+    clips = find_clips(options.clips, log=say)
+    wanted, made = chosen(clips, options.only), []
+    if options.films:
+        made = films.read(options.films, clips, "development")
+        sources = {film.source for film in made}
+        wanted = [clip for clip in wanted if clip.name in sources]
+        if not wanted:
+            raise BadRun(f"no film of {options.films} is made from one of the clips")
+    found = []
+    for part in command.parted(wanted, options.held_out):
+        names = {clip.name for clip in part}
+        found.append(Set(part, [film for film in made if film.source in names]))
+    return found[0], found[1]
+
+
+def tunable(network: Network, goals: Sequence[str] = (OVERLAP,)) -> list[str]:
+    """The numbers of a network that are searched for goals; its family says what it has."""
+    names = [name for name in SHAPE if OVERLAP in goals]
+    if LOST in goals:
+        names += SEARCH if network.found_above > 0 else (WITHOUT,)
+    return [name for name in names if isinstance(getattr(network, name, None), float)]
+
+
+def range_of(network: Network, name: str) -> Range:
     """(low, high) that a parameter is searched in."""
     value = getattr(network, name, None)
     if not isinstance(value, float):
-        there = ", ".join(tunable(network)) or "none"
+        there = ", ".join(tunable(network, GOALS)) or "none"
         raise BadRun(f"{network.name} has no number called {name!r} to tune; there are: {there}")
-    known = {**RANGES, **CHOICE}
-    if name in known:
-        return known[name]
+    if name in RANGES:
+        return RANGES[name]
     return (0.0, 1.0) if 0 <= value <= 1 else (value / 3, value * 3)
 
 
-class Scorer:
-    """Scores parameters of a network on some clips.
+def start_of(network: Network, name: str) -> float:
+    """The number that the first trial has: the network's, or the middle where it has none."""
+    value = float(getattr(network, name))
+    return sum(RANGES[name]) / 2 if name in SEARCH and not value else value
 
-    Attributes:
-        depends: all that the scores depend on.
-    """
 
-    def __init__(self, network: Network, options: argparse.Namespace, clips: Sequence[Clip]):
-        self._network = network
-        paths = network.locate(options.networks_dir)
-        files = {part: sha256_of(path) for part, path in paths.items()}
-        hashes = [clip.sha256 for clip in clips]
-        self.depends = [options.engine, sha256_of(network.path), files, hashes]
-        self._clips = [clip.in_memory(MOST_BYTES // len(clips)) for clip in clips]
-        cv2.setNumThreads(1)
-        self._parts = engines.create(options.engine, network, paths), cpu.load()
+def sensible(network: Network, drawn: Numbers) -> Numbers:
+    """Numbers as they are scored and written: rounded, and ``found_above`` not below the others."""
+    numbers = {name: round(value, DIGITS) for name, value in drawn.items()}
+    most = numbers.get(SEARCH[-1], network.found_above)
+    return {name: min(value, most) if name in SEARCH else value for name, value in numbers.items()}
 
-    def score(self, parameters: dict[str, float], clips: Sequence[Clip] = ()) -> float:
-        """Return the mean AO of the clips, or of other ones."""
-        network = copy.copy(self._network)
-        vars(network).update(parameters)
-        chooses = not CHOICE.keys().isdisjoint(parameters)
-        tracker = Tracker(Processor(network, *self._parts), recover=chooses)
-        if chooses and not tracker.searches:
-            raise BadRun(f"{network.name} can't choose among peaks: {tracker.why_no_search}")
-        found = []
-        for clip in clips or self._clips:
-            boxes = np.array(follow(tracker, clip)["boxes"])
-            found.append(metrics.figures(boxes, clip.boxes)["ao"])
-        return float(np.mean(found))
+
+# -- the search
 
 
 def open_study(path: Path, depends: Sequence[Any]) -> Any:
@@ -197,9 +249,9 @@ def finished(study: Any) -> list[Any]:
 def search(
     study: Any,
     options: argparse.Namespace,
-    ranges: dict[str, tuple[float, float]],
-    start: dict[str, float],
-    scorer: Scorer,
+    ranges: dict[str, Range],
+    start: Numbers,
+    score: Callable[[Numbers], float],
 ) -> None:
     """Draw and score until there are enough trials; the first has the network's own numbers."""
     done = len(finished(study))
@@ -213,21 +265,80 @@ def search(
             drawn = study.ask()
             for name, span in ranges.items():
                 drawn.suggest_float(name, *span)
-            rounded = {name: round(drawn.params[name], 4) for name in ranges}
-            study.tell(drawn, scorer.score(rounded))
+            study.tell(drawn, score(drawn.params))
             bar.update()
             bar.set_postfix_str(f"best {study.best_value:.4f}")
 
 
+# -- what was found
+
+
+def write(options: argparse.Namespace, network: Network, report: dict[str, Any], out: Path) -> None:
+    """Write both files of OUT and, where asked, the network's own; tell the outcome."""
+    tuned, told = out / (network.name + "-tuned.toml"), out / (network.name + "-tune.json")
+    note = f"{network.name} with tracking numbers found by hotpath tune.\n{text(report)}"
+    lines = "".join(f"# {line}\n" for line in note.splitlines())
+    numbers = report["best"]
+    tuned.write_text(lines + changed(network.path, numbers))
+    told.write_text(json.dumps(finite(report), indent=1, allow_nan=False))
+    say(text(report))
+    command.wrote(tuned, told)
+    if not options.write:
+        return
+    if not gains(report):
+        say(f"{network.path} stays as it was")
+        return
+    int8 = network.path.parent / "int8" / f"{network.path.stem}-int8.toml"
+    for path in [network.path] + [int8] * int8.is_file():
+        path.write_text(changed(path, numbers))
+        command.wrote(path)
+
+
+def changed(path: Path, numbers: Numbers) -> str:
+    """A network's TOML with other numbers in [tracking]; comments, order and the rest stay.
+
+    If ``lost_below`` changes, ``unsure_below`` keeps its distance from it.
+    """
+    table = toml.read(path, BadNetwork).get("tracking", {})
+    numbers = dict(numbers)
+    if WITHOUT in numbers and table.get("unsure_below"):
+        apart = table["unsure_below"] - table.get(WITHOUT, 0.0)
+        numbers.setdefault("unsure_below", round(min(1.0, numbers[WITHOUT] + apart), DIGITS))
+    lines = path.read_text().splitlines()
+    start = next((i + 1 for i, line in enumerate(lines) if line.startswith("[tracking]")), 0)
+    if not start:
+        raise BadRun(f"{path} has no line [tracking] below which numbers could be written; add it")
+    for name, value in numbers.items():
+        ends = (index for index in range(start, len(lines)) if lines[index].startswith("["))
+        end = next(ends, len(lines))
+        at = [i for i in range(start, end) if re.match(name + r"\s*=", lines[i])]
+        if at:
+            lines[at[0]] = re.sub(r"=\s*[^\s#]+", f"= {value!r}", lines[at[0]], count=1)
+        else:
+            last = max((i for i in range(start, end) if lines[i].strip()), default=start - 1)
+            lines.insert(last + 1, f"{name} = {value!r}")
+    return "\n".join(lines) + "\n"
+
+
+def gains(report: dict[str, Any]) -> bool:
+    """Whether the held-out clips gain from what was found."""
+    scores = report["score_held_out"]
+    return bool(scores["best"] > scores["start"])
+
+
 def text(report: dict[str, Any]) -> str:
     """Return the outcome as lines of text."""
-    lines = [counted(report["trials"], "trial")]
+    lines = [counted(report["trials"], "trial") + ", goal " + ",".join(report["goals"])]
+    wide = max(map(len, report["best"]))
     for name, best in report["best"].items():
-        lines.append(f"{name:<10} {report['start'][name]:.4f} -> {best:.4f}")
-    for label, key in (("searched clips", "score"), ("held-out clips", "score_held_out")):
-        start, best = (report[key][which] for which in ("start", "best"))
-        lines.append(f"{label:<16} {start:.4f} -> {best:.4f} ({best - start:+.4f})")
-    return "\n".join(lines + [NO_GAIN] * (best <= start))
+        lines.append(f"{name:<{wide}} {report['start'][name]:.4f} -> {best:.4f}")
+    for label, key in (("searched", "figures"), ("held-out", "figures_held_out")):
+        for name in (*FIGURES, "score"):
+            start, best = (report[key][which].get(name) for which in ("start", "best"))
+            if start is not None:
+                change = f"{start:.4f} -> {best:.4f} ({best - start:+.4f})"
+                lines.append(f"{label} clips {name:<18} {change}")
+    return "\n".join(lines + [NO_GAIN] * (not gains(report)))
 
 
 main = command.main("hotpath tune", run, parser)

@@ -10,7 +10,8 @@ from typing import Any, Iterator, Optional
 import cv2
 import numpy as np
 
-KINDS = ("cover", "cut")
+CUT = "cut"
+KINDS = ("cover", CUT)
 LENGTH = 30  # frames without the target
 EVERY = 150  # frames of a clip for which it goes away once
 GROWN = 0.2  # share of the box, on each side, that is painted over too: its edge and its shadow
@@ -21,7 +22,7 @@ class Vanishing:
 
     Args:
         kind: one of ``KINDS``.
-        other: the ``Clip`` shown by ``cut``.
+        other: the ``Clip`` shown by ``CUT``.
 
     Attributes:
         name, boxes: as those of ``Clip``; boxes are NaN if the target is gone.
@@ -47,11 +48,12 @@ class Vanishing:
         for index, frame in enumerate(self.clip):
             if not self.gone[index]:
                 others, last = None, None
-            elif self.kind == "cut":
+            elif self.kind == CUT:
                 others = others or iter(self.other)
                 last = next(others, last)
                 frame = cv2.resize(last, frame.shape[1::-1], interpolation=cv2.INTER_AREA)
             elif np.isfinite(self.clip.boxes[index]).all():
+                frame = frame.copy()  # the clip may hold it
                 last = _cover(frame, self.clip.boxes[index], last)
             yield frame
 

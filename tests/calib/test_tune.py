@@ -2,9 +2,11 @@
 
 import pytest
 
-from hotpath.calib import tune
+from hotpath.calib import goals, tune
 from hotpath.calib.errors import BadRun
-from hotpath.runtime.networks import load_network
+from hotpath.kernels import toml
+from hotpath.runtime.errors import BadNetwork
+from hotpath.runtime.networks import FOLDER, load_network
 from tests.support.clips import write_clip
 from tests.support.tiny import film, watched, write_network
 
@@ -39,15 +41,15 @@ def test_a_killed_search_goes_on_and_ends_like_a_whole_one(place, monkeypatch):
     assert network.lr == pytest.approx(whole["best"]["lr"], abs=1e-4)
     assert whole["clips"] == ["a"] and whole["held_out"] == ["b"]
 
-    def killed_in_the_sixth_trial(self, parameters, clips=()):
-        calls.append(parameters)
+    def killed_in_the_sixth_trial(self, numbers, part):
+        calls.append(numbers)
         if len(calls) == 6:
             raise KeyboardInterrupt
-        return score(self, parameters, clips)
+        return figures(self, numbers, part)
 
-    score = tune.Scorer.score
+    figures = tune.Scorer.figures
     with monkeypatch.context() as patch:
-        patch.setattr(tune.Scorer, "score", killed_in_the_sixth_trial)
+        patch.setattr(tune.Scorer, "figures", killed_in_the_sixth_trial)
         assert tune.main(arguments(place, "killed")) == 130
     parted = run(place, "killed")
     assert parted["trials"] == 8 and parted["history"] == whole["history"]
@@ -61,6 +63,11 @@ def test_a_killed_search_goes_on_and_ends_like_a_whole_one(place, monkeypatch):
         (["--only", "a"], "can't be parted"),
         (["--parameters", "colour"], "has no number called 'colour'"),
         (["--trials", "0"], "must be 1 or more"),
+        (["--goal", "overlap,speed"], "--goal speed"),
+        (["--films", "films.json"], "--goal lost"),
+        (["--goal", "lost", "--films", "films.json"], "films.json describes no films"),
+        (["--goal", "lost", "--parameters", "lost_below,found_above"], "two runs"),
+        (["--goal", "lost", "--parameters", "found_above"], "no thresholds for it in the TOML"),
     ],
 )
 def test_mistakes_have_a_sentence(place, capsys, more, said):
@@ -96,11 +103,95 @@ def test_numbers_of_the_choice_among_peaks_are_tried_with_the_choice(tmp_path):
 
 def test_a_network_without_the_search_has_no_choice_to_tune(place, capsys):
     assert tune.main(arguments(place, "x", "--parameters", "peak_share")) == 2
-    assert "can't choose among peaks: no thresholds" in capsys.readouterr().err
+    assert "tiny can't search for a lost target: no thresholds" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("held, gains", [(0.45, False), (0.55, True)])
 def test_the_report_says_when_other_clips_gain_nothing(held, gains):
-    report = {"trials": 1, "best": {"lr": 0.5}, "start": {"lr": 0.3}}
-    report |= {"score": {"start": 0.5, "best": 0.6}, "score_held_out": {"start": 0.5, "best": held}}
+    both = {"start": {"score": 0.5}, "best": {"score": held}}
+    report = {"trials": 1, "goals": ["overlap"], "best": {"lr": 0.5}, "start": {"lr": 0.3}}
+    report |= {"figures": both, "figures_held_out": both}
+    report |= {"score_held_out": {"start": 0.5, "best": held}}
     assert ("fit only the searched clips" in tune.text(report)) != gains
+
+
+@pytest.fixture
+def long_place(tmp_path):
+    """The tiny network, which hardly ever loses a target, and clips long enough for a return."""
+    toml = watched(lost_below=0.02, unsure_below=0.1)
+    write_network(tmp_path, toml)
+    pictures, boxes = film(100, 160, 120, 24)
+    for name, part in (("a", slice(0, 70)), ("b", slice(30, 100))):
+        write_clip(tmp_path / "clips" / name, pictures[part], boxes[part])
+    (tmp_path / "int8").mkdir()
+    (tmp_path / "int8" / "tiny-int8.toml").write_text("# a comment\n" + toml)
+    return tmp_path
+
+
+def test_the_certainty_of_a_lost_target_is_found_where_targets_were_made_to_go(
+    long_place, monkeypatch
+):
+    """Boxes do not depend on that threshold, so each sequence is tracked once."""
+    tracked, follow = [], goals.follow
+    monkeypatch.setattr(goals, "follow", lambda *a: tracked.append(a[1].name) or follow(*a))
+    found = run(long_place, "out", "--goal", "lost", "--trials", "20", "--write")
+    assert sorted(tracked) == ["a-cover", "b-cover"]  # one clip has no other scene
+    for figures in ("figures", "figures_held_out"):
+        start, best = found[figures]["start"], found[figures]["best"]
+        assert start["claimed_while_gone"] > 0.2 > best["claimed_while_gone"]
+        assert best["f"] > start["f"] and best["found_in_30"] == 1
+    below = found["best"]["lost_below"]
+    for name in ("tiny.toml", "int8/tiny-int8.toml", "out/tiny-tuned.toml"):
+        (read,) = [toml.read(long_place / name, BadNetwork)["tracking"]]
+        assert read["lost_below"] == below and read["lr"] == 0.3
+        assert read["unsure_below"] == pytest.approx(below + 0.08)  # as far away as before
+    assert (long_place / "int8" / "tiny-int8.toml").read_text().startswith("# a comment\n")
+
+
+def test_nothing_is_written_where_other_clips_gain_nothing(long_place, capsys):
+    before = (long_place / "tiny.toml").read_text()
+    run(long_place, "out", "--goal", "lost", "--trials", "1", "--write")
+    assert (long_place / "tiny.toml").read_text() == before
+    assert "stays as it was" in capsys.readouterr().err
+
+
+def test_a_clip_of_one_frame_is_named(tmp_path, capsys):
+    write_network(tmp_path)
+    for name, frames in (("moves", 4), ("still", 1)):
+        write_clip(tmp_path / "clips" / name, *film(frames))
+    assert tune.main(arguments(tmp_path, "x", "--held-out", "moves")) == 2
+    assert "still: has one frame" in capsys.readouterr().err
+
+
+def test_only_the_numbers_of_a_toml_change(tmp_path):
+    for name in ("kestrel.toml", "int8/kestrel-int8.toml"):
+        numbers = {"search_lost_below": 0.11, "look_above": 0.225, "found_above": 0.3333}
+        old = (FOLDER / name).read_text().splitlines()
+        new = tune.changed(FOLDER / name, numbers).splitlines()
+        differ = [(a, b) for a, b in zip(old, new) if a != b]
+        assert len(old) == len(new) and len(differ) == len(numbers)
+        for before, after in differ:
+            assert before.split("=")[0] == after.split("=")[0]
+            assert before.partition("#")[2] == after.partition("#")[2]
+    added = tune.changed(FOLDER / "kestrel.toml", {"refresh_above": 0.25})
+    (tmp_path / "added.toml").write_text(added)
+    assert toml.read(tmp_path / "added.toml", BadNetwork)["tracking"]["refresh_above"] == 0.25
+    (tmp_path / "bare.toml").write_text("tracking.lr = 0.5\n")
+    with pytest.raises(BadRun, match="bare.toml"):
+        tune.changed(tmp_path / "bare.toml", {"lr": 0.4})
+
+
+def test_a_toml_that_cannot_be_changed_is_refused_before_the_search(place, capsys):
+    text = (place / "tiny.toml").read_text()
+    keys = text[text.index("[tracking]") : text.index("[[file]]")]
+    inline = ", ".join(line for line in keys.splitlines()[1:] if line)
+    rest = text.replace(keys, "").replace("[input]", f"tracking = {{{inline}}}\n[input]")
+    (place / "tiny.toml").write_text(rest)
+    assert tune.main(arguments(place, "x")) == 2
+    assert "no line [tracking]" in capsys.readouterr().err
+
+
+def test_no_place_is_looked_at_only_above_where_it_is_found():
+    drawn = {"look_above": 0.7, "found_above": 0.5, "search_lost_below": 0.30001}
+    wanted = {"look_above": 0.5, "found_above": 0.5, "search_lost_below": 0.3}
+    assert tune.sensible(load_network("kestrel"), drawn) == wanted

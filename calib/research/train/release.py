@@ -12,8 +12,8 @@ better.
     int8         its table of ranges and its INT8 form, measured on --clips
     judge        the candidate and its INT8 form against the network that ships (``judge.py``)
     install      copy both forms and the table of ranges into runtime/networks
-    thresholds   below which certainty a target counts as lost, or unsure (calib.loss_thresholds)
-    search       thresholds of the search for lost targets (``longterm.fit``), only with --films
+    thresholds   below which certainty a target counts as lost, or unsure (hotpath.calib.tune)
+    search       thresholds of the search for lost targets (the same), only with --films
     prepared     the copy for boards without onnx, boards/build/shipped (hotpath.boards.build.ship),
                  and what bring-up compares with (hotpath.boards.doctor.bringup.reference)
 
@@ -31,13 +31,12 @@ import re
 import shutil
 import subprocess
 import sys
-from collections import namedtuple
+from collections.abc import Sequence
 from pathlib import Path
 
-from hotpath.calib import command, int8, loss_thresholds, table
+from hotpath.calib import command, goals, int8, table, tune
 from hotpath.calib.command import say
 from hotpath.calib.errors import BadRun
-from hotpath.calib.research.longterm import fit
 from hotpath.calib.research.train import export, judge
 from hotpath.runtime.networks import FOLDER, load_network
 
@@ -47,8 +46,6 @@ INT8 = "-int8"  # behind the name of an INT8 form
 SHIPPED = "boards/build/shipped"
 REFERENCE = "boards/doctor/bringup/reference.npz"
 KEPT = r"(?m:^(?:unsure|search_lost|look|found)_(?:below|above) = .*\n)"  # lines of a TOML
-UNSURE = 0.06  # of certainty, above lost_below
-Certainty = namedtuple("Certainty", "lost_below unsure_below")
 SAME_CELL = 0.97  # share of pairs on which whole numbers should choose the cell of fp32
 
 
@@ -68,12 +65,11 @@ def parser() -> argparse.ArgumentParser:
     cli.add_argument(
         "--films",
         metavar="FILE",
-        help="films for step search, by hotpath.calib.research.longterm.films",
+        help="films for step search, by hotpath.calib.longterm.films",
     )
     cli.add_argument(
         "--film-clips", nargs="+", metavar="DIR", help="clips of the films (default: --clips)"
     )
-    cli.add_argument("--jobs", type=int, default=1, metavar="N", help="processes of step search")
     cli.add_argument("--steps", nargs="+", default=list(STEPS), choices=STEPS, metavar="STEP")
     cli.add_argument("--out", metavar="DIR", help="where the work lies (default: out/NAME)")
     cli.add_argument("--root", default=str(ROOT), metavar="DIR", help="the repository")
@@ -94,7 +90,7 @@ def check(options: argparse.Namespace) -> None:
     if "judge" in options.steps and not options.validation:
         raise BadRun("no clips to judge by; name them with --validation")
     if "search" in options.steps and options.films and not Path(options.films).is_file():
-        raise BadRun(f"no {options.films}; make it with hotpath.calib.research.longterm.films")
+        raise BadRun(f"no {options.films}; make it with hotpath.calib.longterm.films")
 
 
 def passed(name: str, code: int) -> None:
@@ -169,28 +165,26 @@ def run_install(options: argparse.Namespace) -> None:
 
 def run_thresholds(options: argparse.Namespace) -> None:
     """Fit the certainty below which a target counts as lost, and write it into the TOMLs."""
-    toml, report = tomls(options, networks(options))[0], work(options, "thresholds.json")
-    report.parent.mkdir(parents=True, exist_ok=True)
-    arguments = ["--networks", str(toml), "--clips", *options.clips]
-    passed(
-        "hotpath.calib.loss_thresholds", loss_thresholds.main([*arguments, "--json", str(report)])
-    )
-    below = round(json.loads(report.read_text())[0]["knowing"]["lost_below"], 2)
-    fit.write_all(toml, Certainty(below, min(1.0, round(below + UNSURE, 2))))
+    run_tune(options, "thresholds", options.clips, "--parameters", goals.WITHOUT)
 
 
 def run_search(options: argparse.Namespace) -> None:
     """Fit the thresholds of the search for lost targets, and write them into the TOMLs."""
-    toml = tomls(options, networks(options))[0]
     if not options.films:
-        before = fit.Thresholds(*(getattr(load_network(str(toml)), key) for key in fit.KEYS))
-        told = ", ".join(f"{key} {value:g}" for key, value in before._asdict().items())
+        network = load_network(str(tomls(options, networks(options))[0]))
+        told = ", ".join(f"{key} {getattr(network, key):g}" for key in goals.SEARCH)
         say("left out, because no --films are named; the thresholds of before stay: " + told)
         return
-    arguments = ["--networks", str(toml), "--films", options.films, "--write"]
-    arguments += ["--clips", *(options.film_clips or options.clips)]
-    arguments += ["--jobs", str(options.jobs), "--out", str(work(options, "search"))]
-    passed("hotpath.calib.research.longterm.fit", fit.main(arguments))
+    more = ["--parameters", ",".join(goals.SEARCH), "--films", options.films]
+    run_tune(options, "search", options.film_clips or options.clips, *more)
+
+
+def run_tune(options: argparse.Namespace, step: str, clips: Sequence[str], *more: str) -> None:
+    """Tune the network that was installed, for lost targets, and for overlap in the search."""
+    toml, out = tomls(options, networks(options))[0], work(options, step)
+    aims = goals.LOST if step == "thresholds" else ",".join(goals.GOALS)
+    given = ["--network", str(toml), "--clips", *clips, "--goal", aims, "--write"]
+    passed("hotpath.calib.tune", tune.main([*given, "--out", str(out), *more]))
 
 
 def replace(path: Path, pattern: str, value: str) -> None:

@@ -46,7 +46,7 @@ def check(options: Any, live: bool, can_lose: bool, network: str) -> None:
         raise BadOutput(
             f"--gimbal: the network {network} has no lost_below, so it never says that the target "
             "is lost; name another --network, or find its threshold with "
-            "`python -m hotpath.calib.loss_thresholds`"
+            "`hotpath tune --goal lost`"
         )
 
 

@@ -9,7 +9,7 @@ pytest.importorskip("onnxruntime")
 
 from hotpath.boards.build import prepared  # noqa: E402
 from hotpath.calib.errors import BadRun  # noqa: E402  (after the check for torch)
-from hotpath.calib.research.longterm import films  # noqa: E402
+from hotpath.calib.longterm import films  # noqa: E402
 from hotpath.calib.research.train import release  # noqa: E402
 from hotpath.calib.research.train.network import Kestrel  # noqa: E402
 from hotpath.runtime.networks import FOLDER, load_network  # noqa: E402
@@ -72,12 +72,15 @@ def test_the_thresholds_are_those_measured(world):
     folder = world / "repository" / "runtime" / "networks"
     for name in TOMLS:  # so that it has to be written
         release.replace(folder / name, r"(?m)^(lost_below = )[0-9.]+", "0.01")
+    before = load_network(str(folder / TOMLS[0]))
+    apart = before.unsure_below - before.lost_below
     release.run(options(world, "--steps", "thresholds"))
-    (report,) = json.loads((world / "out" / "thresholds.json").read_text())
+    report = json.loads((world / "out" / "thresholds" / "kestrel-tune.json").read_text())
+    gains = report["score_held_out"]["best"] > report["score_held_out"]["start"]
     for name in TOMLS:
         network = load_network(str(folder / name))
-        assert network.lost_below == pytest.approx(report["knowing"]["lost_below"], abs=0.005)
-        assert network.unsure_below == pytest.approx(min(1.0, network.lost_below + release.UNSURE))
+        assert network.lost_below == report["best" if gains else "start"]["lost_below"]
+        assert network.unsure_below - network.lost_below == pytest.approx(apart)
 
 
 def test_the_search_is_fitted_to_films_and_left_out_without(world, capsys):
@@ -88,9 +91,7 @@ def test_the_search_is_fitted_to_films_and_left_out_without(world, capsys):
     stay = f"search_lost_below {load_network('kestrel').search_lost_below:g}"
     assert "no --films are named; the thresholds of before stay: " + stay in said
     assert (folder / "kestrel.toml").read_text() == before
-    with pytest.raises(
-        BadRun, match="no none.json; make it with hotpath.calib.research.longterm.films"
-    ):
+    with pytest.raises(BadRun, match="no none.json; make it with hotpath.calib.longterm.films"):
         release.run(options(world, "--steps", "search", "--films", "none.json"))
 
 
@@ -99,7 +100,7 @@ def test_a_search_that_cannot_be_fitted_stops_the_command(world, tmp_path, capsy
     film = dict(entry, alike={"clip": "away"}, events=[], seed=0)
     (tmp_path / "films.json").write_text(json.dumps({"format": films.FORMAT, "films": [film]}))
     more = ["--films", str(tmp_path / "films.json"), "--film-clips", str(world / "clips")]
-    with pytest.raises(BadRun, match="hotpath.calib.research.longterm.fit failed"):
+    with pytest.raises(BadRun, match="hotpath.calib.tune failed"):
         release.run(options(world, "--steps", "search", "prepared", *more))
     said = capsys.readouterr().err
     assert "the films need the clip away" in said and "-- prepared" not in said

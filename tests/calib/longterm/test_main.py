@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from hotpath.calib.research.longterm import __main__ as command
-from hotpath.calib.research.longterm import films, judge
+from hotpath.calib.longterm import __main__ as command
+from hotpath.calib.longterm import films, judge
 from hotpath.runtime.track.video.clips import find_clips
 from hotpath.runtime.types import Track
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from hotpath import kernels, runtime
 from hotpath.calib import workers
-from hotpath.calib.research.longterm.metrics import Judged
+from hotpath.calib.longterm.metrics import Judged
 from hotpath.calib.trackers import Spec
 from hotpath.runtime.track.garbage import short_collections
 

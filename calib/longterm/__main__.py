@@ -1,9 +1,9 @@
-"""python -m hotpath.calib.research.longterm: measure how trackers detect a loss and find targets
+"""python -m hotpath.calib.longterm: measure how trackers detect a loss and find targets
 again.
 
-    python -m hotpath.calib.research.longterm --clips DIR... --films films.json --networks kestrel
+    python -m hotpath.calib.longterm --clips DIR... --films films.json --networks kestrel
 
-It measures on long films, which ``hotpath.calib.research.longterm.films`` describes. They have two
+It measures on long films, which ``hotpath.calib.longterm.films`` describes. They have two
 halves: fit settings on one and publish the figures of the other. ``metrics.py`` defines the
 figures. OUT/runs stores the result of every tracker on every film. A stored result is used again as
 long as code, network and film are the same.
@@ -20,9 +20,9 @@ import numpy as np
 
 from hotpath.calib import command, trackers
 from hotpath.calib.command import chosen, say
-from hotpath.calib.research.longterm import films, judge
-from hotpath.calib.research.longterm.judge import Way
-from hotpath.calib.research.longterm.metrics import figures
+from hotpath.calib.longterm import films, judge
+from hotpath.calib.longterm.judge import Way
+from hotpath.calib.longterm.metrics import figures, finite
 from hotpath.runtime import DEFAULT_NETWORK
 from hotpath.runtime.track.video.clips import find_clips
 
@@ -47,7 +47,7 @@ LEGEND = (
 
 def parser() -> argparse.ArgumentParser:
     """The command line's options."""
-    cli = command.parser("hotpath.calib.research.longterm", __doc__)
+    cli = command.parser("hotpath.calib.longterm", __doc__)
     command.add_clip_options(cli)
     cli.add_argument("--films", required=True, metavar="FILE", help="description of long films")
     cli.add_argument("--half", choices=films.HALVES, help="only this half of the films")
@@ -71,7 +71,7 @@ def run(options: argparse.Namespace) -> None:
     say(text(members, report))
     say(LEGEND)
     out = Path(options.out) / "longterm.json"
-    out.write_text(json.dumps(_finite(report), indent=1, allow_nan=False))
+    out.write_text(json.dumps(finite(report), indent=1, allow_nan=False))
     say(f"wrote {out}")
 
 
@@ -79,13 +79,6 @@ def run(options: argparse.Namespace) -> None:
 def tracker_of(way: Way) -> Any:
     """The tracker of a way, loaded once in each process."""
     return trackers.build(way.spec)
-
-
-def _finite(value: Any) -> Any:
-    """The report with None in place of what JSON has no number for."""
-    if isinstance(value, dict):
-        return {key: _finite(entry) for key, entry in value.items()}
-    return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
 # -- figures
@@ -121,7 +114,7 @@ def _cell(row: dict[str, Any], key: str, form: str) -> str:
     return "" if value is None or np.isnan(value) else format(value, form)
 
 
-main = command.main("hotpath.calib.research.longterm", run, parser)
+main = command.main("hotpath.calib.longterm", run, parser)
 
 if __name__ == "__main__":
     raise SystemExit(main())

@@ -130,5 +130,12 @@ def f_score(precision: float, recall: float) -> float:
     return float(2 * precision * recall / total) if total else 0.0
 
 
+def finite(value: Any) -> Any:
+    """A report with None in place of what JSON has no number for."""
+    if isinstance(value, dict):
+        return {key: finite(entry) for key, entry in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def _share(part: float, whole: float) -> float:
     return part / whole if whole else math.nan

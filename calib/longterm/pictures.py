@@ -5,7 +5,7 @@ import functools
 import cv2
 import numpy as np
 
-from hotpath.calib.research.longterm.timeline import Timeline, cover_box
+from hotpath.calib.longterm.timeline import Timeline, cover_box
 from hotpath.runtime.track.video.clips import Clip
 
 LONGEST_SIDE = 640  # pixels; larger clips are made smaller

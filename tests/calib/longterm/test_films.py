@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from hotpath.calib.errors import BadRun
-from hotpath.calib.research.longterm import films
-from hotpath.calib.research.longterm.timeline import LONGEST, SHORTEST, visible_share
+from hotpath.calib.longterm import films
+from hotpath.calib.longterm.timeline import LONGEST, SHORTEST, visible_share
 from hotpath.runtime.errors import BadClips
 from hotpath.runtime.track.video.clips import find_clips
-from tests.calib.research.longterm.conftest import describe
+from tests.calib.longterm.conftest import describe
 
 
 @pytest.fixture(scope="module")
@@ -90,5 +90,5 @@ def test_a_missing_clip_or_a_broken_description_is_one_sentence(described, halve
         films.read(path, find_clips([halves[0]]))
     (tmp_path / "none.json").write_text(json.dumps({"format": 0}))
     for name in ("none.json", "missing.json"):
-        with pytest.raises(BadRun, match=r"calib\.research\.longterm\.films"):
+        with pytest.raises(BadRun, match=r"calib\.longterm\.films"):
             films.read(tmp_path / name, [])

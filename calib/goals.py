@@ -1,0 +1,173 @@
+"""Score the numbers of a network's TOML on annotated clips, for ``hotpath tune``.
+
+overlap   the mean overlap of whole tracks, on the clips
+lost      on films or clips in which the target goes away: F, plus the share of returns that are
+          found within 30 frames, minus the share of the frames without the target that claim it
+
+Two goals add up. ``hotpath.calib.metrics`` and ``hotpath.calib.longterm.metrics`` define the
+figures.
+"""
+
+import copy
+import json
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+
+from hotpath.calib import metrics
+from hotpath.calib.errors import BadRun
+from hotpath.calib.longterm.metrics import Judged
+from hotpath.calib.longterm.metrics import figures as figures_of
+from hotpath.calib.vanishing import CUT, KINDS, Vanishing
+from hotpath.kernels import cpu
+from hotpath.runtime import engines
+from hotpath.runtime.devices.processor import Processor
+from hotpath.runtime.errors import BadClips
+from hotpath.runtime.network import Network
+from hotpath.runtime.networks import sha256_of
+from hotpath.runtime.tracker import Tracker
+
+OVERLAP, LOST = GOALS = ("overlap", "lost")
+MOST_BYTES = 2 << 30  # of decoded frames
+NEVER = 1e-9  # a threshold that only makes the tracker compute its certainty
+WITHOUT = "lost_below"  # decides what is claimed without the search, and changes no box
+SEARCH = ("search_lost_below", "look_above", "found_above")
+PEAKS = ("peak_share", "peak_window")  # these need the search
+FIGURES = ("overlap", "f", "found_in_30", "claimed_while_gone")
+Numbers = dict[str, float]
+
+
+class Part(NamedTuple):
+    """What numbers are scored on.
+
+    Attributes:
+        clips: for the goal ``overlap``.
+        away: films or clips in which the target is away at times, for the goal ``lost``.
+    """
+
+    clips: Sequence[Any]
+    away: Sequence[Any]
+
+
+class Run(NamedTuple):
+    """What a tracker gave in every frame of a sequence."""
+
+    boxes: np.ndarray  # (n, 4) float64
+    claimed: np.ndarray  # bool (n,), whether it claims that the target is in the box
+    certainty: np.ndarray  # float64 (n,)
+
+
+def part_of(goals: Sequence[str], clips: Sequence[Any], films: Sequence[Any], share: int) -> Part:
+    """Return a ``Part`` of clips, which are held in memory if they have at most ``share`` bytes.
+
+    Without films, each clip whose target stays gets copies from which it goes away. A clip is not
+    cut into itself.
+
+    Raises:
+        BadClips: a clip has one frame.
+    """
+    for clip in clips:
+        if len(clip) < 2:
+            raise BadClips(f"{clip.name}: has one frame, so nothing is followed; leave it out")
+    held = [clip.in_memory(share // len(clips)) for clip in clips]
+    away = list(films)
+    for index, clip in enumerate(held) if LOST in goals and not films else ():
+        if np.isfinite(clip.boxes).all():
+            other = held[(index + 1) % len(held)]
+            away += [Vanishing(clip, kind, other) for kind in KINDS if kind != CUT or other != clip]
+        else:
+            away.append(clip)
+    return Part(held if OVERLAP in goals else [], away)
+
+
+class Scorer:
+    """Scores numbers of one network.
+
+    Args:
+        network: the network.
+        options: ``engine`` and ``networks_dir`` of the command.
+        goals: of ``GOALS``.
+        names: the keys of [tracking] that will change. They decide whether the tracker searches
+            for a lost target: with thresholds of the search or of the choice among its peaks, and
+            for the goal ``lost`` if the network can.
+
+    Attributes:
+        depends: what the scores depend on besides numbers and clips.
+    """
+
+    def __init__(
+        self, network: Network, options: Any, goals: Sequence[str], names: Sequence[str]
+    ) -> None:
+        self._network, self._goals = network, goals
+        named = not set(names).isdisjoint(SEARCH + PEAKS)
+        if named and WITHOUT in names:
+            raise BadRun(
+                f"{WITHOUT} works without the search, and the other thresholds with it; find them "
+                "in two runs"
+            )
+        paths = network.locate(options.networks_dir)
+        files = {part: sha256_of(path) for part, path in paths.items()}
+        self.depends = [options.engine, sha256_of(network.path), files, list(goals)]
+        cv2.setNumThreads(1)
+        self._parts = engines.create(options.engine, network, paths), cpu.load()
+        self._searches = named or (LOST in goals and WITHOUT not in names)
+        if self._searches:
+            wanted = dict.fromkeys(set(names).intersection(SEARCH), 0.5)  # above 0: there is one
+            why = self._tracker(wanted).why_no_search
+            if why and named:
+                raise BadRun(f"{network.name} can't search for a lost target: {why}")
+            self._searches = not why
+        self._kept: dict[tuple[int, str], Run] = {}
+
+    def figures(self, numbers: Numbers, part: Part) -> dict[str, float]:
+        """Return the figures of a part, of ``FIGURES`` and others; NaN where nothing is measured.
+
+        ``score`` is that of the goals. A NaN counts as zero in it.
+        """
+        found: dict[str, float] = {}
+        if OVERLAP in self._goals:
+            runs = ((self._run(numbers, clip).boxes, clip.boxes) for clip in part.clips)
+            found["overlap"] = float(np.mean([metrics.figures(*run)["ao"] for run in runs]))
+        if LOST in self._goals:
+            judged = []
+            for sequence in part.away:
+                run, known = self._run(numbers, sequence), getattr(sequence, "known", None)
+                judged.append(Judged(run.boxes, run.claimed, sequence.boxes, known))
+            found.update(figures_of(judged))
+        terms = [(found.get(name, 0.0), -1 if "claimed" in name else 1) for name in FIGURES]
+        found["score"] = float(sum(np.nan_to_num(value) * sign for value, sign in terms))
+        return found
+
+    def _run(self, numbers: Numbers, sequence: Any) -> Run:
+        """The ``Run`` of a sequence; one with the same boxes is not tracked again."""
+        moving = {name: value for name, value in numbers.items() if name != WITHOUT}
+        key = id(sequence), json.dumps(moving, sort_keys=True)
+        if key not in self._kept:
+            self._kept[key] = follow(self._tracker(moving), sequence)
+        run = self._kept[key]
+        if self._searches:
+            return run
+        return run._replace(claimed=run.certainty >= numbers.get(WITHOUT, self._network.lost_below))
+
+    def _tracker(self, numbers: Numbers) -> Tracker:
+        network = copy.copy(self._network)  # the engine's does not change
+        vars(network).update(numbers)
+        if not self._searches:  # nothing reacts to a loss
+            vars(network).update(lost_below=NEVER if LOST in self._goals else network.lost_below)
+        device = Processor(network, *self._parts)
+        return Tracker(device, recover=self._searches)
+
+
+def follow(tracker: Tracker, sequence: Any) -> Run:
+    """Return the ``Run`` of a tracker over a sequence."""
+    rows: list[Any] = [(sequence.boxes[0], True, 1.0)]
+    for index, frame in enumerate(sequence):
+        if not index:
+            tracker.init(frame, sequence.boxes[0])
+            continue
+        track = tracker.update(frame)
+        value = track.score if track.presence is None else track.presence
+        rows.append((track.box, not track.lost, value))
+    return Run(*(np.array(column) for column in zip(*rows)))

@@ -127,7 +127,7 @@ class CpuEngine(base.Engine):
             assert self._making is not None, "prepare has started it"
             self._making.join()
             if self._failure is not None:
-                raise self._failure
+                raise self._failure.with_traceback(None)  # it grows, and keeps frames
         return self._batches[count]
 
     def prepare(self) -> None:

@@ -231,7 +231,8 @@ class BackgroundVideo:
     def check(self) -> None:
         """Raise ``BadOutput`` if the encoder failed."""
         if self._error is not None:
-            raise self._error
+            # each raise adds the caller's variables, so its frame, to the traceback
+            raise self._error.with_traceback(None)
 
     def _run(self) -> None:
         """The thread: encode until None comes; after an error take frames and drop them."""

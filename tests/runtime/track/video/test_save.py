@@ -1,10 +1,12 @@
 """A saved video plays to its last second, also after a kill or on a full disk."""
 
+import contextlib
 import os
 import signal
 import sys
 import threading
 import time
+import weakref
 
 import cv2
 import numpy as np
@@ -285,6 +287,23 @@ def test_an_error_of_the_encoder_reaches_the_loop_and_the_file_is_closed():
     with pytest.raises(BadOutput, match="the disk is full"):
         video.close()
     assert slow.frames == [0, 1] and slow.closed == 1
+
+
+def test_frames_that_come_after_an_error_are_not_kept():
+    slow = Slow(fails_at=0)
+    slow.go.set()
+    video, kept = BackgroundVideo(slow, False, lambda ms: None), []
+    for _ in range(40):
+        frame = np.zeros(8)
+        with contextlib.suppress(BadOutput):
+            video.write(frame)
+            time.sleep(0.01)
+        kept.append(weakref.ref(frame))
+    del frame
+    assert video._error is not None
+    assert sum(frame() is not None for frame in kept) <= 3, "an error holds them"
+    with pytest.raises(BadOutput):
+        video.close()
 
 
 def test_an_error_at_the_last_frame_is_raised_by_close():

@@ -25,10 +25,10 @@ BANDS_SHARE = 12  # the bands cover at most one part in so many
 BAND_SHADE = 0.35  # share of the picture that is seen through a band
 INK = (255, 255, 255)
 DARK = (24, 20, 18)
-# one colour a target, BGR; they can be told apart on grey, green and skin, and by most people
-# who are colour-blind
-GREEN, ORANGE, BLUE = (80, 220, 60), (40, 170, 255), (255, 170, 60)
-TARGETS = (GREEN, ORANGE, BLUE, (220, 110, 255), (60, 235, 245), (255, 235, 90))
+# one colour a target, BGR, as on the page: green, blue, pink, cyan, violet, lime. None is amber or
+# red, which are warnings
+GREEN, BLUE, PINK = (80, 220, 60), (255, 170, 60), (220, 110, 255)
+TARGETS = (GREEN, BLUE, PINK, (255, 235, 90), (255, 140, 180), (74, 245, 195))
 LOST = (70, 70, 235)
 DASH_PX = 7  # of a lost target's box, line widths
 _Rectangle = Tuple[int, int, int, int]  # left, top, right, bottom

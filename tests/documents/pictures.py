@@ -57,7 +57,7 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(prog="python -m tests.documents.pictures")
     parser.add_argument("picture", choices=("cars", "page", "time", "overlap"))
     parser.add_argument("--video", help="of cars and page: the film that is followed")
-    parser.add_argument("--box", default="64,34,48,65", help="of page: the target, X,Y,W,H")
+    parser.add_argument("--box", default="328,342,82,118", help="of page: the target, X,Y,W,H")
     options = parser.parse_args(arguments)
     pyplot.rcParams.update({"svg.hashsalt": "hotpath", "font.size": 10})
     if options.picture == "cars":
@@ -116,7 +116,7 @@ def page(video, box):
         with pages.PagedRun(folder, video, "--box", box, network="kestrel") as run:
             tab = chromium.new_page(**PHONE)
             tab.goto(run.link)
-            run.wait_for(lambda state: state["frame"] >= 90)
+            run.wait_for(lambda state: state["frame"] >= 30)
             tab.wait_for_timeout(300)
             picture = cv2.imdecode(np.frombuffer(tab.screenshot(), np.uint8), cv2.IMREAD_COLOR)
     cv2.imwrite(str(DOCS / "page.webp"), picture, [cv2.IMWRITE_WEBP_QUALITY, 80])

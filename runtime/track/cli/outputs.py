@@ -147,6 +147,7 @@ class Outputs:
                 columns=self.columns,
                 can_record=any((options.results, options.save)),
                 selection=self._selection,
+                fov=options.fov,
             )
         self._links = open_links(
             Context(

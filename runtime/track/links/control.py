@@ -14,6 +14,7 @@ from typing import Any, Callable, Deque, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
+from hotpath.runtime.directions import bearing
 from hotpath.runtime.errors import HotpathError
 from hotpath.runtime.track.links.frame_buffer import FrameBuffer
 from hotpath.runtime.track.links.steering import CONFIRM
@@ -56,6 +57,7 @@ class Controller:
         columns: names of the values in a row.
         can_record: whether the command line named files to record to.
         selection: which target is steered after.
+        fov: the camera's field of view, degrees, for bearings; None if it is not known.
 
     Attributes:
         buffer: ``FrameBuffer`` with the last frames.
@@ -85,6 +87,7 @@ class Controller:
         latency_ms: Callable[[], Dict[str, float]] = dict,
         recent_fps: Callable[[], Optional[float]] = lambda: None,
         selection: Optional[Selection] = None,
+        fov: Any = None,
     ) -> None:
         self.source = source
         self.columns = list(columns)
@@ -97,7 +100,7 @@ class Controller:
         self.selection = Selection() if selection is None else selection
         self._write_row, self._recent_ms = write_row, recent_ms
         self._latency_ms, self._recent_fps = latency_ms, recent_fps
-        self.can_record = can_record
+        self.can_record, self._fov = can_record, fov
         self._run = secrets.token_hex(4)  # tells a browser that reconnects whether the run is new
         self._engine = targets.engine.describe()["engine"]
         self._changes = threading.Condition()
@@ -328,13 +331,14 @@ class Controller:
         """All that is displayed beside the picture of ``tracked``, ready for JSON."""
         source = self.source
         steps = self._recent_ms()
-        height, width = tracked.frame.shape[:2]
+        size = tracked.frame.shape[1], tracked.frame.shape[0]
+        tracks = list(tracked.tracks.items())
         return {
             "run": self._run,
             "frame": tracked.index,
             "time_s": None if tracked.time_s is None else round(tracked.time_s, 3),
-            "size": [width, height],
-            "targets": [target_json(n, track) for n, track in list(tracked.tracks.items())],
+            "size": list(size),
+            "targets": [target_json(n, track, size, self._fov) for n, track in tracks],
             "live": source.live,
             "paused": self.paused,
             "waiting": self._waiting_for(),
@@ -378,11 +382,19 @@ class Controller:
         return None if fps is None else round(fps, 1)
 
 
-def target_json(number: int, track: Track) -> Dict[str, Any]:
-    """A target as a dict for JSON; unknown values are None."""
+def target_json(
+    number: int, track: Track, frame_size: Sequence[int] = (), fov: Any = None
+) -> Dict[str, Any]:
+    """A target as a dict for JSON; unknown values are None.
+
+    Args:
+        frame_size, fov: as in ``hotpath.bearing``; without them there is no "bearing".
+    """
+    box = _rounded(track.box)
+    there = {"bearing": box and _rounded(bearing(track.box, frame_size, fov), 3)} if fov else {}
     return {
         "number": number,
-        "box": _rounded(track.box),
+        "box": box,
         "score": round(float(track.score), 4) if np.isfinite(track.score) else None,
         "lost": bool(track.lost),
         "state": track.state,
@@ -391,13 +403,14 @@ def target_json(number: int, track: Track) -> Dict[str, Any]:
         "velocity": _rounded(track.velocity),
         "predicted": _rounded(track.predicted),
         "presence": None if track.presence is None else round(float(track.presence), 4),
+        **there,
     }
 
 
-def _rounded(values: Optional[Sequence[float]]) -> Optional[List[float]]:
+def _rounded(values: Optional[Sequence[float]], digits: int = 2) -> Optional[List[float]]:
     """Numbers for JSON; None if one of them is not known."""
     known = values is not None and np.isfinite(values).all()
-    return [round(float(value), 2) for value in values or ()] if known else None
+    return [round(float(value), digits) for value in values or ()] if known else None
 
 
 def _evenly_spread(frames: List[TrackedFrame], most: int) -> List[TrackedFrame]:

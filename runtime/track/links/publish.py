@@ -9,7 +9,6 @@ import time
 from typing import Any, Dict, List, Optional
 
 from hotpath.kernels.commands import counted
-from hotpath.runtime.directions import bearing
 from hotpath.runtime.errors import BadOutput
 from hotpath.runtime.track.links.base import Context, Link, found_address, split_address
 from hotpath.runtime.track.links.control import target_json
@@ -90,19 +89,15 @@ def encoded(
     """
     height, width = tracked.frame.shape[:2]
     age_s = now_s - tracked.captured_s
-    targets = [target_json(number, track) for number, track in tracked.tracks.items()]
-    if fov:
-        for target in targets:
-            box = target["box"]
-            there = box and [round(angle, 3) for angle in bearing(box, (width, height), fov)]
-            target["bearing"] = there
+    size = width, height
+    targets = [target_json(n, track, size, fov) for n, track in tracked.tracks.items()]
     message = {
         "schema": SCHEMA,
         "frame": tracked.index,
         "captured_us": int((unix_s - age_s) * 1e6),
         "captured_boot_us": int(tracked.captured_s * 1e6),
         "age_ms": round(age_s * 1e3, 3),
-        "size": [width, height],
+        "size": list(size),
         "targets": targets,
         "holds": dict(holds or {}),
     }

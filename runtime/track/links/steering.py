@@ -169,4 +169,4 @@ class Ramp:
         self._holds[self._what] = why
         if why != self._told_why or not 0.0 <= now - self._told_s < AGAIN_S:
             self._told_why, self._told_s = why, now
-            self._tell(f"{self._what} holds: {why}")
+            self._tell(f"{self._what} {'goes slowly' if why.endswith(CONFIRM) else 'holds'}: {why}")

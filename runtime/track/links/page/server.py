@@ -13,7 +13,6 @@ import asyncio
 import json
 import logging
 import os
-import re
 import socket
 import struct
 import threading
@@ -29,6 +28,7 @@ from hotpath.runtime.track.links.base import Context, Link, LinkThread, made_soc
 from hotpath.runtime.track.links.control import Controller, Refused
 from hotpath.runtime.track.links.page import access, api
 from hotpath.runtime.track.links.page.access import ConnectionLimiter, Guard
+from hotpath.runtime.track.links.page.answers import error, error_page, policy
 from hotpath.runtime.types import TrackedFrame
 
 FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "static")
@@ -276,17 +276,18 @@ class Server(Link):
                 )
                 self._limiter.trust(request.transport)
             response = await handler(request)
-        except Refused as error:
-            response = _error(error.status, str(error))
-        except web.HTTPException as error:
-            response = _error(error.status, error.reason.lower(), error.headers.get("Allow"))
+        except Refused as refusal:
+            is_person = "text/html" in request.headers.get("Accept", "")  # in a browser
+            response = (error_page if is_person else error)(refusal.status, str(refusal))
+        except web.HTTPException as wrong:
+            response = error(wrong.status, wrong.reason.lower(), wrong.headers.get("Allow"))
         except asyncio.TimeoutError:
-            response = _error(504, "the run did not answer in time")
+            response = error(504, "the run did not answer in time")
         if request.transport is not None:
             self._limiter.request_ended(request.transport)
         if not response.prepared:
             response.headers.update(access.HEADERS)
-            response.headers["Content-Security-Policy"] = _policy(request.host)
+            response.headers.setdefault("Content-Security-Policy", policy(request.host))
         return response
 
     async def _serve_socket(self, request: Any) -> Any:
@@ -362,26 +363,6 @@ def _bearer(request: Any) -> Optional[str]:
     """The token of ``Authorization: Bearer``, or None."""
     kind, _, token = str(request.headers.get("Authorization", "")).partition(" ")
     return token.strip() if kind.lower() == "bearer" else None
-
-
-def _policy(host: str) -> str:
-    """Content-Security-Policy: the page's own files only, and nothing inline."""
-    # older browsers do not count web sockets as 'self'
-    sockets = f" ws://{host} wss://{host}" if re.match(r"[\w.:\[\]-]+$", host) else ""
-    return (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
-        f"connect-src 'self'{sockets}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    )
-
-
-def _error(status: int, text: str, allow: Optional[str] = None) -> Any:
-    """An answer that says what is wrong."""
-    headers = {"Allow": allow} if allow else {}
-    if status in (429, 503):
-        headers["Retry-After"] = "60" if status == 429 else "2"
-    if status == 401:
-        headers["WWW-Authenticate"] = "Bearer"
-    return web.json_response({"error": text}, status=status, headers=headers)
 
 
 def _read_files() -> Dict[str, bytes]:

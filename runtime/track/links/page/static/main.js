@@ -7,6 +7,7 @@ import { Figures, Targets, put } from "./panel.js";
 import { View } from "./view.js";
 
 const FIGURES_MS = 250; // faster figures can't be read
+const FILES = { results: "/api/results.csv", video: "/api/video" };
 const byId = (id) => document.getElementById(id);
 
 const view = new View(byId("stage"), byId("picture"), byId("overlay"));
@@ -141,7 +142,7 @@ function linkIs(is, words) {
   put(byId("link"), texts[is] ?? is);
   byId("link").dataset.is = is;
   const veils = {
-    lost: ["Connection lost", "Trying again. The tracker goes on without this page."],
+    lost: ["The tracker does not answer", "Trying again. If the program has ended, start it again and open the new link."],
     refused: ["This page is not allowed", words],
     ended: ["The run has ended", "A new run prints a new link."],
   };
@@ -168,7 +169,11 @@ function show(atOnce = false) {
   button("pause", stood ? "i-play" : "i-pause", over ? "Replay"
     : stood ? (state.live ? "Live" : "Resume") : (state.live ? "Freeze" : "Pause"), stood, off);
   byId("video").hidden = !state.video;
-  for (const name of ["results", "video"]) put(byId(name), state.whole ? name : `${name} so far`);
+  for (const [name, path] of Object.entries(FILES)) {
+    put(byId(name), state.whole ? name : `${name} so far`);
+    if (off) byId(name).removeAttribute("href"); // nobody answers there
+    else byId(name).href = path;
+  }
   const place = byId("place");
   place.hidden = state.live || !state.frames;
   place.disabled = off;
@@ -183,7 +188,7 @@ function show(atOnce = false) {
   byId("confirm").hidden = off || !state.confirm;
   put(byId("hint"), hint());
   const mode = frozen ? "FROZEN" : over ? "THE END" : state.paused && state.waiting !== "target" ? "PAUSED" : "";
-  byId("mode").hidden = !mode;
+  byId("mode").hidden = off || !mode;
   put(byId("mode"), mode);
   const now = performance.now();
   if (atOnce || now - figuresAt > FIGURES_MS) {
@@ -201,7 +206,7 @@ function hint() {
   if (!state.targets.length) return "Drag a box around the target";
   if (adding) return "Drag a box around one more target";
   const [held] = Object.entries(state.holds);
-  if (held) return `${held[0]} holds: ${held[1]}`;
+  if (held) return `${held[0]} ${held[1].endsWith("confirm the target") ? "goes slowly" : "holds"}: ${held[1]}`;
   if (frozen || state.paused) {
     return state.targets.length > 1 ? `Drag a new box for target ${view.selected}` : "Drag a new box";
   }

@@ -1,7 +1,7 @@
 // The picture, and over it the boxes and the box being drawn. All boxes are frame pixels.
 
-// as in a saved video
-const COLOURS = ["#3cdc50", "#ffaa28", "#3caaff", "#ff6edc", "#f5eb3c", "#5aebff"];
+// as in a saved video; none is near the amber and red of warnings
+const COLOURS = ["#3cdc50", "#3caaff", "#ff6edc", "#5aebff", "#b48cff", "#c3f54a"];
 const LOST = "#ff4646";
 const DARK = "rgb(8 12 16 / .85)";
 
@@ -151,8 +151,8 @@ export class View {
   #drawLabel(pen, place, target, taken) {
     const [x, y] = onStage(place, target.box[0], target.box[1]);
     const h = target.box[3] * place.scale;
-    const score = target.score.toFixed(2).replace(/^0/, "");
-    const words = [`#${target.number}`, target.class_name, target.lost ? this.#sinceLoss(target.number) : score];
+    const sure = (target.presence ?? target.score)?.toFixed(2).replace(/^0/, ""); // as in the panel
+    const words = [`#${target.number}`, target.class_name, target.lost ? this.#sinceLoss(target.number) : sure];
     const text = words.filter(Boolean).join(" ");
     pen.font = "700 15px system-ui, sans-serif";
     const wide = pen.measureText(text).width + 14, high = 24, most = this.stage.clientHeight - high;

@@ -1,6 +1,8 @@
 """The page in a real browser: boxes are dragged, results are read from the file."""
 
+import colorsys
 import contextlib
+import itertools
 import pathlib
 import re
 import time
@@ -145,6 +147,8 @@ def test_a_gimbal_that_turned_far_goes_on_when_the_button_says_so(chromium, tmp_
             with Tab(chromium, run.link) as tab:
                 assert not tab.page.locator("#confirm").is_visible()
                 run.wait_for(lambda state: state["confirm"])
+                tab.wait_for_text("#hint", "goes slowly")
+                assert run.state()["targets"][0]["bearing"][0] > 0, "it is on the right"
                 tab.page.click("#confirm")
                 tab.wait_for_text("#status", "Confirmed")
                 run.wait_for(lambda state: not state["confirm"])
@@ -208,7 +212,10 @@ def test_a_recording_that_has_ended_is_downloaded_and_played_again(chromium, tmp
             run.wait_for(lambda state: state["waiting"] == "replay")
             assert tab.errors == []
             tab.expect_errors = True  # the browser reports that the server is gone
+            assert tab.page.locator("#results[href]").count() == 1
             run.ask("/api/stop", {"stop": True})
+            tab.wait_for_text("#veil", "has ended")
+            assert not tab.page.locator("#results[href], #video[href]").count()
             assert run.wait() == 0
         assert {row["target"] for row in run.rows()} == {"0"}  # the files hold the recording once
 
@@ -298,6 +305,63 @@ def test_a_phone_shows_every_figure_without_gaps_however_it_is_held(
         assert empty < 0.06, "a cell is empty"
 
 
+@pytest.mark.parametrize("width, height", [(390, 844), (844, 390), (1280, 800)])
+def test_no_word_of_the_page_covers_the_picture(chromium, world, run, width, height):
+    with Tab(chromium, run.link, **dict(PHONE, viewport={"width": width, "height": height})) as tab:
+        tab.wait_for_text("#hint", "Drag a box")
+        pages.drag(tab.page, world[1][0], touch=True)
+        targets(run, 1)
+        run.ask("/api/pause", {"paused": True})
+        tab.wait_for_text("#mode", "PAUSED")
+        places = tab.page.evaluate(
+            "['stage', 'mode', 'hint'].map((n) => document.getElementById(n)"
+            ".getBoundingClientRect().toJSON())"
+        )
+        stage, *words = places
+        for word in words:
+            assert word["width"] > 20
+            apart = word["top"] >= stage["bottom"] or word["left"] >= stage["right"]
+            assert apart, "a target may be there"
+
+
+def test_no_target_has_the_colour_of_a_warning(chromium, run):
+    with Tab(chromium, run.link) as tab:
+        shown = tab.page.evaluate(
+            "import('/view.js').then((m) => [0, 1, 2, 3, 4, 5, 6].map(m.colourOf))"
+        )
+        assert len(set(shown)) == 6
+        for scheme in ("dark", "light"):
+            tab.page.emulate_media(color_scheme=scheme)
+            style = "getComputedStyle(document.documentElement).getPropertyValue('--{}').trim()"
+            warnings = [tab.page.evaluate(style.format(name)) for name in ("warn", "bad")]
+            pill = tab.page.evaluate(
+                "getComputedStyle(document.querySelector('.mode')).backgroundColor"
+            )
+            warnings.append("#" + "".join(f"{int(n):02x}" for n in re.findall(r"\d+", pill)))
+            for colour, warning in itertools.product(shown, warnings):
+                apart = abs(hue(colour) - hue(warning))
+                assert min(apart, 1 - apart) > 0.1, (colour, warning)
+
+
+def hue(text):
+    """The hue of #RRGGBB, 0 to 1."""
+    red, green, blue = bytes.fromhex(text.lstrip("#"))
+    return colorsys.rgb_to_hsv(red, green, blue)[0]
+
+
+def test_without_the_link_it_is_a_page_that_says_what_to_do(chromium, run):
+    page = chromium.new_context(**dict(PHONE)).new_page()
+    for address in (run.address, run.address + "/enter?token=old", run.address + "/api/state"):
+        answer = page.goto(address)
+        assert answer.status == 401
+        assert answer.headers["content-type"].startswith("text/html")
+        assert "prints its link" in page.inner_text("body")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    status, headers, said = run.ask("/api/state", Authorization="Bearer wrong")
+    assert status == 401 and "open the link" in said["error"], "a program is answered in JSON"
+    page.context.close()
+
+
 @slow
 def test_a_run_that_is_started_again_asks_the_page_for_its_new_link(chromium, world):
     first = pages.PagedRun(world[0], world[0] / "frames")
@@ -305,7 +369,8 @@ def test_a_run_that_is_started_again_asks_the_page_for_its_new_link(chromium, wo
         pages.drag(tab.page, world[1][0])
         targets(first, 1)
         first.kill()
-        tab.wait_for_text("#veil", "Connection lost")
+        tab.wait_for_text("#veil", "does not answer")
+        assert not tab.page.locator("#results[href]").count(), "nobody answers there"
         with pages.PagedRun(world[0], world[0] / "frames", port=first.port) as second:
             tab.wait_for_text("#veil", "pen the link that the run printed")  # it has another token
             tab.page.goto(second.link)

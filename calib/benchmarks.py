@@ -19,6 +19,7 @@ from hotpath.runtime.track.video.clips import Clip, clip_of
 from hotpath.runtime.track.video.recorded import natural_key, picture_paths
 from hotpath.runtime.track.video.sequence import OTB_FRAMES, Annotation
 
+ORIGIN = 1  # number of the first pixel in the authors' files
 LAST = 1 << 31  # the number of a last frame that is not limited
 TWO_TARGETS = ("Jogging", "Skating2")  # of OTB
 # Attributes in the order of the 0 and 1 in each data set's att/NAME.txt.
@@ -78,7 +79,7 @@ def sequences(name: str, data: Path) -> Sequences:
 def _clip(listed: Listed) -> Clip:
     if not listed.truth.is_file():
         raise BadClips(f"it has frames but no {listed.truth}")
-    boxes = Annotation(str(listed.truth), 1).boxes()
+    boxes = Annotation(str(listed.truth), ORIGIN).boxes()
     paths = picture_paths(str(listed.folder))
     numbered = [(int(Path(p).stem), p) for p in paths if Path(p).stem.isdigit()]
     frames = [path for number, path in numbered if listed.first <= number <= listed.last]

@@ -2,9 +2,13 @@
 
     hotpath evaluate --clips DIR --networks kestrel,kestrel:int8,MIL --out out/evaluation
 
-    hotpath evaluate --benchmark otb100 --data DIR --networks kestrel --published DIR
+    hotpath evaluate --benchmark otb100 --data DIR --networks kestrel --boxes DIR
 
 Each tracker is compared with the first one. Missing sequences of a benchmark are left out.
+
+--boxes judges boxes that any tracker wrote: DIR/TRACKER/SEQUENCE.txt, or DIR/SEQUENCE.txt. A line
+is x,y,w,h of a frame, with commas, tabs or spaces. Pixels count from 1 in a benchmark, as in its
+authors' files, and from 0 in clips. --save-boxes writes the boxes of the networks so.
 
 OUT/boxes has a file with the boxes of each tracker on each clip. A finished file is used again as
 long as clip, network and engine are the same. For correct times use --jobs 1.
@@ -13,13 +17,13 @@ long as clip, network and engine are the same. For correct times use --jobs 1.
 import argparse
 import functools
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import cv2
 
-from hotpath.calib import benchmarks, command, figures, published, report, trackers, workers
+from hotpath.calib import benchmarks, boxes, command, figures, report, trackers, workers
 from hotpath.calib.command import chosen, say
 from hotpath.calib.errors import BadRun
 from hotpath.calib.figures import Tracked
@@ -43,10 +47,11 @@ def parser() -> argparse.ArgumentParser:
     )
     cli.add_argument("--data", metavar="DIR", help="folder of the --benchmark")
     cli.add_argument(
-        "--published",
+        "--boxes",
         metavar="DIR",
-        help="result files of other trackers, a folder or ZIP each; they become rows of the table",
+        help="boxes of other trackers, DIR/TRACKER/SEQUENCE.txt with x,y,w,h of a frame a line",
     )
+    cli.add_argument("--save-boxes", metavar="DIR", help="write the networks' boxes so")
     cli.add_argument(
         "--seen",
         metavar="FILE",
@@ -54,7 +59,6 @@ def parser() -> argparse.ArgumentParser:
     )
     cli.add_argument(
         "--networks",
-        required=True,
         metavar="NAME,NAME",
         help="networks or TOMLs, each with :int8, :fpga (simulated), :norecover (no search for a "
         "lost target) or :ENGINE behind it or not. "
@@ -81,6 +85,8 @@ def run(options: argparse.Namespace) -> int:
         raise BadRun("name what to evaluate on: --clips DIR, or --benchmark NAME --data DIR")
     if options.benchmark and not options.data:
         raise BadRun(f"--benchmark {options.benchmark} needs --data DIR")
+    if not options.networks and not options.boxes:
+        raise BadRun("name what to judge: --networks NAME,NAME or --boxes DIR")
     out = Path(options.out)
     if not options.benchmark:
         found = find_clips(options.clips, say)
@@ -106,7 +112,11 @@ def evaluated(
     Raises:
         BadRun: no clip could be followed to its end, or ``seen`` can't be read.
     """
-    specs, seen = trackers.specs_of(options), _lines(options.seen)
+    specs = trackers.specs_of(options) if options.networks else []
+    seen, origin = _lines(options.seen), benchmarks.ORIGIN if options.benchmark else 0
+    given = {}
+    if options.boxes:
+        given = boxes.read(Path(options.boxes), data.clips, data.names, origin)
     broken = follow_all(specs, data.clips, out, options.jobs)
     sentences = data.left_out + [sentence for _, sentence in broken]
     clips = [clip for clip in data.clips if clip.name not in {name for name, _ in broken}]
@@ -117,15 +127,25 @@ def evaluated(
         kept = ((clip.name, stored(spec, clip, out)) for clip in clips)
         done = {name: result for name, result in kept if result}
         tracked[spec.name] = Tracked(done, spec.options.engine, trackers.published(spec))
-    if options.published:
-        for name, boxes in published.read(Path(options.published), clips, data.names).items():
-            results = {clip: {"boxes": rows} for clip, rows in boxes.items()}
-            tracked[f"{name} (published)" if name in tracked else name] = Tracked(results)
+    if options.save_boxes:
+        boxes.write(Path(options.save_boxes), _boxes_of(tracked), origin)
+    there = {clip.name for clip in clips}
+    for name, of_clips in given.items():
+        results = {clip: {"boxes": rows} for clip, rows in of_clips.items() if clip in there}
+        if results:
+            tracked[f"{name} (boxes)" if name in tracked else name] = Tracked(results)
     groups = dict(data.groups)
     if options.seen:
         unseen = [clip.name for clip in clips if clip.name not in seen]
         groups = {"unseen": unseen, **groups}
     return figures.evaluation(clips, tracked, groups), sentences
+
+
+def _boxes_of(tracked: Mapping[str, Tracked]) -> dict[str, boxes.Boxes]:
+    return {
+        name: {clip: result["boxes"] for clip, result in each.results.items()}
+        for name, each in tracked.items()
+    }
 
 
 def _lines(path: str | Path | None) -> list[str]:

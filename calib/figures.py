@@ -21,7 +21,7 @@ class Tracked(NamedTuple):
     """The results of a tracker."""
 
     results: Mapping[str, Mapping[str, Any]]  # clip's name -> what ``hotpath.calib.follow`` returns
-    engine: str = ""  # empty for a tracker whose boxes were published
+    engine: str = ""  # empty for a tracker whose boxes were given
     published: Mapping[str, float] = {}  # figures that its authors publish
 
 

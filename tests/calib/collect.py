@@ -1,13 +1,12 @@
-"""python -m tests.calib.collect: data set folders and result files out of clones of repositories.
+"""python -m tests.calib.collect: data set folders out of clones of repositories.
 
     python -m tests.calib.collect --list ../shared/facts/public-sequences.md \
         --repositories DIR --out DIR
 
-The list names each sequence and each tracker's boxes as OWNER/NAME@COMMIT:PATH. DIR of
-``--repositories`` holds a clone of each as OWNER+NAME. What is written is what
-``hotpath.calib.evaluate --benchmark`` and ``--published`` read: OUT/otb100, OUT/dtb70,
-OUT/uav123_10fps, each with seen.txt, and OUT/published/NAME. A sequence that is there is not
-written again.
+The list names each sequence as OWNER/NAME@COMMIT:PATH. DIR of ``--repositories`` holds a clone of
+each as OWNER+NAME. What is written is what ``hotpath.calib.evaluate --benchmark`` reads:
+OUT/otb100, OUT/dtb70, OUT/uav123_10fps, each with seen.txt. A sequence that is there is not written
+again.
 """
 
 import argparse
@@ -18,7 +17,6 @@ import re
 import subprocess
 import sys
 import tarfile
-import zipfile
 
 SETS = {"otb": "otb100", "uav": "uav123_10fps", "dtb": "dtb70"}
 OTB_BOXES = "foolwood/DaSiamRPN@HEAD:code/data/OTB2015.json"
@@ -59,11 +57,10 @@ class Clones:
 
 
 def listed(path):
-    """(rows of sequences, rows of published boxes) of the list's tables."""
+    """The rows of sequences of the list's tables."""
     text = pathlib.Path(path).read_text()
     rows = [[cell.strip() for cell in line.strip("| ").split("|")] for line in text.splitlines()]
-    rows = [row for row in rows if re.search(r"@[0-9a-f]{40}:", row[-1])]
-    return [row for row in rows if len(row) == 5], [row for row in rows if len(row) == 4]
+    return [row for row in rows if len(row) == 5 and re.search(r"@[0-9a-f]{40}:", row[-1])]
 
 
 def write(path, content):
@@ -113,35 +110,17 @@ def dtb(clones, name, source, out):
     return name
 
 
-def boxes_of(clones, source, path):
-    """Write one tracker's result files."""
-    if path.is_dir() or path.with_name(path.name + ".zip").is_file():
-        return
-    source, _, inside = source.partition("!")
-    if inside:
-        with zipfile.ZipFile(io.BytesIO(clones.raw(source))) as packed:
-            for name in packed.namelist():
-                if name.startswith(inside) and not name.endswith("/"):
-                    write(path / name[len(inside) :], packed.read(name))
-    elif source.endswith(".zip"):
-        write(path.with_name(path.name + ".zip"), clones.raw(source))
-    else:
-        for name, content in clones.files(source):
-            write(path / name, content)
-
-
 def main():
     cli = argparse.ArgumentParser(prog="python -m tests.calib.collect", description=__doc__)
     for option in ("--list", "--repositories", "--out"):
         cli.add_argument(option, required=True)
     options = cli.parse_args()
     clones, out = Clones(options.repositories), pathlib.Path(options.out)
-    sequences, published = listed(options.list)
     told = json.loads(clones.text(OTB_BOXES))
     scores = {flag: json.loads(clones.text(OTB_ATTRIBUTES.format(flag))) for flag in OTB_FLAGS}
     attributes = {flag: set(score["seqs"]) for flag, score in scores.items()}
     seen = {title: [] for title in SETS.values()}
-    for name, count, _, known, source in sequences:
+    for name, count, _, known, source in listed(options.list):
         kind, name = name.split("-", 1)
         more = (told, attributes) if kind == "otb" else ()
         title = SETS[kind]
@@ -150,8 +129,6 @@ def main():
         print(title, shown, count)
     for title, names in seen.items():
         write(out / title / "seen.txt", "".join(name + "\n" for name in names))
-    for data, tracker, _, source in published:
-        boxes_of(clones, source, out / "published" / data.lower() / tracker)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,116 @@
+"""Boxes of any tracker as text files: DIR/TRACKER/SEQUENCE.txt, or DIR/SEQUENCE.txt of one tracker.
+
+A line is x,y,w,h of one frame, with commas, tabs or spaces between the numbers. The first line is
+the first frame's. Pixels count from ``origin``: from 1 in a public data set, as in the files that
+its authors annotated, and from 0 in clips. A line of ``nan`` is a frame without a box.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from hotpath.calib.command import say
+from hotpath.kernels.commands import counted, why_unread
+from hotpath.runtime.errors import BadClips
+from hotpath.runtime.track.video.clips import Clip
+
+Boxes = dict[str, np.ndarray]  # a clip's name -> (frames, 4)
+ENDING = ".txt"
+SPACE = re.compile(r"\s*,\s*|\s+")  # between numbers
+
+
+def read(
+    folder: Path, clips: Sequence[Clip], names: Iterable[str], origin: int
+) -> dict[str, Boxes]:
+    """Return a dict of tracker -> its boxes on the clips, 0-based pixels of the frame.
+
+    Args:
+        folder: of the trackers' folders, or of one tracker's files.
+        clips: whose boxes are wanted. A tracker need not have all of them.
+        names: of all sequences. A file of another name is no sequence's, which is said.
+        origin: the number of the first pixel in the files.
+
+    Raises:
+        BadClips: it is no folder, a tracker has no boxes of these clips, or a file is not one box
+            for each frame.
+    """
+    if not folder.is_dir():
+        raise BadClips(f"--boxes {folder} is not a folder; it holds TRACKER/SEQUENCE{ENDING}")
+    own = any(path.suffix == ENDING for path in folder.iterdir())
+    folders = [folder] if own else sorted(path for path in folder.iterdir() if path.is_dir())
+    found = {each.resolve().name: _of_tracker(each, clips, names, origin) for each in folders}
+    if not found:
+        raise BadClips(f"--boxes {folder} is empty; it holds TRACKER/SEQUENCE{ENDING}")
+    return found
+
+
+def _of_tracker(folder: Path, clips: Sequence[Clip], names: Iterable[str], origin: int) -> Boxes:
+    """Return the boxes of one tracker."""
+    files = {_plain(path.stem): path for path in sorted(folder.glob("*" + ENDING))}
+    known = {_plain(name) for name in names}
+    others = [path.name for plain, path in files.items() if plain not in known]
+    if others:
+        more = f" and {len(others) - 1} more" * (len(others) > 1)
+        say(f"{folder}: no sequence is named as {others[0]}{more}")
+    held = [(clip, files[_plain(clip.name)]) for clip in clips if _plain(clip.name) in files]
+    if not held:
+        raise BadClips(
+            f"{folder} has boxes of none of these {counted(len(clips), 'sequence')}; the first "
+            f"would be {clips[0].name}{ENDING}"
+        )
+    return {clip.name: _fitted(path, clip, origin) for clip, path in held}
+
+
+def _plain(name: str) -> str:
+    """Return a sequence's name as it is compared: "Jogging.1", "jogging-1", "jogging_1" are one."""
+    return re.sub(r"[-. ]", "_", name.lower())
+
+
+def _fitted(path: Path, clip: Clip, origin: int) -> np.ndarray:
+    """Return the boxes of a file, (frames, 4) float64; the first one is that which was given."""
+    rows = _rows(path)
+    if len(rows) != len(clip):
+        raise BadClips(
+            f"{path} has {counted(len(rows), 'box', 'boxes')} for {len(clip)} frames of "
+            f"{clip.name}; write one line for each frame, the first one too"
+        )
+    rows = np.where(np.isfinite(rows).all(axis=1)[:, None], rows, 0.0)
+    rows[:, :2] -= origin
+    rows[0] = clip.boxes[0]
+    return rows
+
+
+def _rows(path: Path) -> np.ndarray:
+    """Return the numbers of a file, (lines, 4) float64."""
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadClips(f"{path}: {why_unread(error)}, with x,y,w,h of a frame a line") from None
+    while lines and not lines[-1].strip():
+        lines.pop()
+    rows = []
+    for number, line in enumerate(lines, 1):
+        try:
+            x, y, w, h = map(float, SPACE.split(line.strip()))
+        except ValueError:
+            raise BadClips(f"{path}: line {number} is not x,y,w,h: {line[:60]!r}") from None
+        rows.append((x, y, w, h))
+    return np.array(rows, float).reshape(-1, 4)
+
+
+def write(folder: Path, results: Mapping[str, Boxes], origin: int) -> None:
+    """Write FOLDER/TRACKER/SEQUENCE.txt with one decimal, which ``read`` takes.
+
+    Args:
+        folder: made if it is not there.
+        results: tracker -> clip's name -> boxes (frames, 4), 0-based pixels of the frame.
+        origin: the number of the first pixel in the files.
+    """
+    for tracker, of_clips in results.items():
+        (folder / tracker).mkdir(parents=True, exist_ok=True)
+        for name, boxes in of_clips.items():
+            rows = np.asarray(boxes, float) + (origin, origin, 0, 0)
+            lines = (",".join(f"{value:.1f}".removesuffix(".0") for value in row) for row in rows)
+            (folder / tracker / (name + ENDING)).write_text("\n".join(lines) + "\n")

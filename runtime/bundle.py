@@ -5,11 +5,11 @@ loads, the network's TOML, and ``bundle.json``:
 
     {"format": 1, "network": {"name", "sha256", "files": {part: sha256}}, "board", "engine",
      "precision", "libraries": {name: version}, "compute_capability", "calibration_sha256",
-     "settings": {...}, "parts": {file name: {"sha256", "bytes"}}, "run": {...}}
+     "settings": {...}, "parts": {file name: {"sha256", "bytes"}}, "run": {...}, "sha256"}
 
 ``run`` tells the engine the purpose of each part. Only the engine understands ``run`` and
 ``settings``. ``Bundle`` checks all other entries. ``hotpath.runtime.loading`` has the engine check
-these two before it uses a part.
+these two before it uses a part. ``sha256`` is of the whole table, so that a change is noticed.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ FILE = "bundle.json"
 FOLDER = "engines"
 TEXTS = ("board", "engine", "precision")
 TABLES = ("network", "libraries", "settings", "parts", "run")
-KEYS = ("format",) + TEXTS + TABLES + ("compute_capability", "calibration_sha256")
+KEYS = ("format",) + TEXTS + TABLES + ("compute_capability", "calibration_sha256", "sha256")
 
 
 def command(board: str, network: PathLike, precision: str) -> str:
@@ -43,6 +43,12 @@ def command(board: str, network: PathLike, precision: str) -> str:
 def folder_of(board: str, network: str, precision: str, engines: PathLike = FOLDER) -> pathlib.Path:
     """The folder of the bundle for a board, network and precision (all names)."""
     return pathlib.Path(str(engines)) / board / f"{network}-{precision}"
+
+
+def seal(values: Mapping[str, Any]) -> str:
+    """The sha256 of the entries of a ``bundle.json``, without its own."""
+    rest = {key: value for key, value in values.items() if key != "sha256"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
 def identity(
@@ -135,6 +141,8 @@ class Bundle:
         for key in TABLES:
             if not isinstance(values[key], dict):
                 self.damaged(f"{key} is no table")
+        if values["sha256"] != seal(values):
+            self.damaged("an entry was changed")
         network, parts = values["network"], values["parts"]
         if not isinstance(network.get("name"), str) or not isinstance(network.get("files"), dict):
             self.damaged("network has no name or no files")
@@ -182,6 +190,8 @@ class Bundle:
             path = self.path(name)
             if not path.is_file():
                 self._broken(path, "is missing")
+            if path.resolve().parent != self.folder.resolve():
+                self._broken(path, "is a link to a file outside the bundle")
             size = path.stat().st_size
             if size < wanted["bytes"]:
                 self._broken(

@@ -159,7 +159,7 @@ def _graphs(folder: str, values: Dict[str, Any]) -> Graphs:
     def model(entry: Dict[str, Any]) -> Model:
         path, shapes = os.path.join(folder, entry["path"]), entry["shapes"]
         inside = os.path.basename(entry["path"]) == entry["path"] and os.path.isfile(path)
-        if not inside:
+        if not inside or os.path.dirname(os.path.realpath(path)) != os.path.realpath(folder):
             raise ValueError("{!r} is no file of it".format(entry["path"]))
         if any(type(side) is not int for shape in shapes.values() for side in shape):
             raise ValueError(f"{shapes!r} has a shape that is not of whole numbers")

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from hotpath.runtime.bundle import seal
 from hotpath.runtime.track.command import PROGRAMS
 from tests.support import tiny
 
@@ -84,6 +85,7 @@ def test_advice_ends_where_something_works_or_the_user_must_give_something(folde
         made.rename(folder / "other")
         values = json.loads((folder / "other" / "bundle.json").read_text())
         values.update(board="raspberry_pi5", precision="int8")
+        values["sha256"] = seal(values)
         (folder / "other" / "bundle.json").write_text(json.dumps(values))
     taken = [command]
     while len(taken) <= MOST:

@@ -8,7 +8,7 @@ import tempfile
 from typing import Any, Dict, Optional
 
 from hotpath.kernels.commands import reason
-from hotpath.runtime.bundle import FILE, FORMAT, BadBundle, Bundle
+from hotpath.runtime.bundle import FILE, FORMAT, BadBundle, Bundle, seal
 from hotpath.runtime.networks import sha256_of
 
 # What a bundle.json says where its builder says nothing.
@@ -69,6 +69,7 @@ class Writer:
             if path.name != FILE
         }
         values = dict(DEFAULTS, **dict(values, format=FORMAT, parts=parts))
+        values["sha256"] = seal(json.loads(json.dumps(values)))
         (self.folder / FILE).write_text(json.dumps(values, indent=1, sort_keys=True) + "\n")
         return self.put_in_place()
 

@@ -104,6 +104,7 @@ def rewritten(made, change):
     path = made.folder / "bundle.json"
     values = json.loads(path.read_text())
     change(values)
+    values["sha256"] = bundle.seal(values)
     path.write_text(json.dumps(values))
 
 
@@ -258,7 +259,7 @@ def test_a_broken_or_missing_bundle_json_is_one_sentence(made, tmp_path):
         bundle.Bundle(tmp_path)
 
 
-@pytest.mark.parametrize("key", [key for key in bundle.KEYS if key != "calibration_sha256"])
+@pytest.mark.parametrize("key", sorted(set(bundle.KEYS) - {"calibration_sha256", "sha256"}))
 def test_entries_of_another_kind_are_one_sentence(made, key):
     right = {"settings": dict, "board": str, "engine": str, "precision": str}
     for wrong in (None, 7, "x", [], {}, [7], {"x": 7}):
@@ -267,6 +268,39 @@ def test_entries_of_another_kind_are_one_sentence(made, key):
         rewritten(made, lambda values, wrong=wrong: values.update({key: wrong}))
         with pytest.raises(bundle.BadBundle):
             loading.open_bundle(bundle.Bundle(made.folder))
+
+
+CHANGES = {  # each has the right type
+    "engine": "onnxruntime",
+    "precision": "int8",
+    "board": "jetson_orin_nano",
+    "libraries": {"tensorrt": "10.3"},
+    "settings": {"dla": 1},
+    "compute_capability": "8.7",
+    "calibration_sha256": "0" * 64,
+    "sha256": "0" * 64,
+}
+
+
+@pytest.mark.parametrize("key", CHANGES)
+def test_an_entry_that_was_changed_by_hand_is_one_sentence(made, key):
+    path = made.folder / "bundle.json"
+    path.write_text(json.dumps(dict(json.loads(path.read_text()), **{key: CHANGES[key]})))
+    refused(made, "not as it was written", "build it again")
+
+
+def test_a_link_that_leaves_the_bundle_is_refused_and_one_inside_is_not(made, nano, tmp_path):
+    whole = made.path("search0.plan")
+    elsewhere = tmp_path / "elsewhere.plan"
+    whole.rename(elsewhere)
+    whole.symlink_to(elsewhere)
+    refused(made, "a link to a file outside the bundle", "make engine")
+    elsewhere.rename(made.path("kept.plan"))
+    whole.unlink()
+    whole.symlink_to("kept.plan")
+    linked = tmp_path / "linked"
+    linked.symlink_to(made.folder)
+    loading.open_bundle(bundle.Bundle(linked))
 
 
 def test_a_part_outside_the_bundle_is_refused(made, tmp_path):

@@ -284,6 +284,7 @@ def test_a_bundle_whose_entries_are_not_what_they_should_be(board):
     ):
         changed = json.loads(json.dumps(values))
         spoil(changed)
+        changed["sha256"] = bundle.seal(changed)
         (made.folder / "bundle.json").write_text(json.dumps(changed))
         with refused(bundle.BadBundle, "is not as it was written", "make engine"):
             loading.open_bundle(bundle.Bundle(made.folder))

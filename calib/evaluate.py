@@ -55,7 +55,7 @@ def parser() -> argparse.ArgumentParser:
     cli.add_argument(
         "--seen",
         metavar="FILE",
-        help="names of sequences that training saw; the means of the others are given too",
+        help="names of sequences that training or choices saw; both parts get their own means",
     )
     cli.add_argument(
         "--networks",
@@ -136,8 +136,10 @@ def evaluated(
             tracked[f"{name} (boxes)" if name in tracked else name] = Tracked(results)
     groups = dict(data.groups)
     if options.seen:
-        unseen = [clip.name for clip in clips if clip.name not in seen]
-        groups = {"unseen": unseen, **groups}
+        parts: dict[str, list[str]] = {"unseen": [], "seen": []}
+        for clip in clips:
+            parts["seen" if clip.name in seen else "unseen"].append(clip.name)
+        groups = {**parts, **groups}
     return figures.evaluation(clips, tracked, groups), sentences
 
 

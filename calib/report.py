@@ -12,7 +12,7 @@ from hotpath.kernels.commands import counted, needs
 
 COSTS = ("mflops", "parameters_m")  # published figures that are not accuracy
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f3fbf", "#8c6d31")
-WHOLE_GROUPS = (ALL, "unseen")  # every figure of these is printed, not only AUC
+WHOLE_GROUPS = (ALL, "unseen", "seen")  # every figure of these is printed, not only AUC
 PLOTTED = 20  # curves in a plot, the best
 COLUMNS = (
     ("clips", "clips", "{:.0f}"),

@@ -51,6 +51,17 @@ def test_tables_agree_and_the_text_shows_what_the_authors_publish(place, capsys)
     assert str(place / "out" / "success.png") in files
 
 
+def test_sequences_that_were_seen_and_the_others_get_their_own_means(place, capsys):
+    (place / "seen.txt").write_text("one\n")
+    assert run(place, "--seen", str(place / "seen.txt")) == 0
+    table = json.loads((place / "out" / "evaluation.json").read_text())
+    assert table["groups"] == {"all": ["one", "two"], "unseen": ["two"], "seen": ["one"]}
+    told, entry = capsys.readouterr().err, table["trackers"]["tiny"]
+    for group, clip in (("unseen", "two"), ("seen", "one")):
+        assert entry["groups"][group]["ao"] == entry["clips"][clip]["ao"]
+        assert f"mean of 1 clip, {group}" in told
+
+
 def test_what_is_finished_is_not_run_again(place):
     assert run(place, "--only", "one") == 0
     boxes = place / "out" / "boxes"

@@ -99,6 +99,16 @@ def test_a_frame_without_a_box_counts_as_missed(tmp_path):
     assert evaluate.figures.metrics.figures(found, BOXES)["ao"] == pytest.approx(2 / 5)
 
 
+@pytest.mark.parametrize("origin", (0, 1))
+def test_what_is_written_is_read_again_with_one_decimal(tmp_path, origin):
+    rows = BOXES + [0, 0.37, 0, 0.16]
+    boxes.write(tmp_path / "new", {"T": {"Car1": rows}}, origin)
+    lines = (tmp_path / "new" / "T" / "Car1.txt").read_text().splitlines()
+    assert lines[1] == f"{11 + origin},{20.4 + origin},8,6.7" and len(lines) == len(BOXES)
+    found = boxes.read(tmp_path / "new", clips(), NAMES, origin)["T"]["Car1"]
+    np.testing.assert_allclose(found[1:], rows[1:], rtol=0, atol=0.05)
+
+
 def test_saved_boxes_are_judged_as_the_network_was(tmp_path, capsys):
     pictures, truth = film(16)
     for name, part in (("one", slice(0, 12)), ("two", slice(4, 16))):

@@ -7,6 +7,7 @@ GStreamer loads the element into the system's Python. So this Python must be of 
 """
 
 import argparse
+import os
 import pathlib
 import sys
 from typing import Optional, Sequence
@@ -30,6 +31,11 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     Parser(prog="hotpath gstreamer", description=__doc__, formatter_class=style).parse_args(
         arguments
     )
+    if os.environ.get("VIRTUAL_ENV"):  # libpython would take that environment's prefix, without gi
+        return _refuse(
+            "GStreamer's Python does not start while an environment is active; run `deactivate`, "
+            f'then `eval "$({sys.prefix}/bin/hotpath gstreamer)"`'
+        )
     system, version = find_python()
     if not system:
         return _refuse(

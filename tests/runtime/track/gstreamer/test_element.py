@@ -1,6 +1,7 @@
 """The element ``hotpathtrack`` in pipelines of gst-launch-1.0 and of GStreamer's own Python."""
 
 import json
+import os
 import pathlib
 import re
 import sys
@@ -20,10 +21,17 @@ BALL = "videotestsrc pattern=ball num-buffers={} ! video/x-raw,format={},width={
 START = "box=140,100,40,40"  # of the ball in 320x240
 
 
+@pytest.fixture(autouse=True)
+def outside(monkeypatch):
+    """No environment is active, as in a terminal that was just opened."""
+    monkeypatch.delenv("VIRTUAL_ENV", raising=False)
+
+
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory):
     needs_program("gst-launch-1.0")
-    asked = run([sys.executable, "-m", "hotpath.runtime.track.gstreamer"])
+    outside = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
+    asked = run([sys.executable, "-m", "hotpath.runtime.track.gstreamer"], env=outside)
     if asked.returncode == 2:
         pytest.skip(asked.stderr.strip())
     assert asked.returncode == 0, asked.stderr
@@ -37,6 +45,12 @@ def environment(tmp_path_factory):
 
 def launch(environment, pipeline):
     return run(["gst-launch-1.0", "-m", *pipeline.split()], env=environment, timeout=120)
+
+
+def test_an_active_environment_is_refused_before_gstreamer_fails_in_it(monkeypatch, capsys):
+    monkeypatch.setenv("VIRTUAL_ENV", sys.prefix)
+    assert gstreamer.main([]) == 2
+    assert "`deactivate`" in capsys.readouterr().err
 
 
 def told(output):

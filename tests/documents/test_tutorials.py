@@ -6,16 +6,15 @@ import shutil
 import signal
 import subprocess
 import sys
-import textwrap
 
 import pytest
 
+from tests.documents.fences import blocks
 from tests.support import ROOT
 from tests.support.checkout import CLIP, copy_to, readers, run, set_up
 from tests.support.needs import skip
 
 FOLDER = ROOT / "docs" / "tutorials"
-BLOCK = re.compile(r'^( *)```(\w+)(?: title="([^"]+)")?\n(.*?)^ *```$', re.MULTILINE | re.DOTALL)
 NOT_RUN = {"on the board", "on the vehicle", "with Vivado", "with your clips", "once"}
 NEEDS = {  # tutorial: what its commands need beside the libraries of `make setup`
     "board": "pnnx",
@@ -40,12 +39,6 @@ def checkout(tmp_path_factory):
     return folder
 
 
-def blocks(name):
-    """(language, title, text) of each code block of a tutorial."""
-    text = (FOLDER / f"{name}.md").read_text(encoding="utf-8")
-    return [(kind, title, textwrap.dedent(body)) for _, kind, title, body in BLOCK.findall(text)]
-
-
 def shape(line):
     """A line without its numbers and its runs of blanks."""
     return re.sub(r"[\d.]+", "#", " ".join(line.split()))
@@ -55,7 +48,7 @@ def shape(line):
 def test_a_tutorial_has_at_most_seven_steps_and_what_is_not_run_says_why(name):
     text = (FOLDER / f"{name}.md").read_text(encoding="utf-8")
     assert 3 <= len(re.findall(r"^\d\. ", text, re.MULTILINE)) <= 7
-    for kind, title, _ in blocks(name):
+    for kind, title, _ in blocks(FOLDER / f"{name}.md"):
         assert kind in ("sh", "python", "toml", "text")
         if kind == "sh" and title:
             assert title in NOT_RUN | {"first terminal"}
@@ -68,7 +61,7 @@ def test_a_tutorial_does_what_it_says(name, checkout):
         pytest.importorskip(NEEDS[name])
     printed, others = "", []
     try:
-        for kind, title, text in blocks(name):
+        for kind, title, text in blocks(FOLDER / f"{name}.md"):
             if kind == "text":
                 lines = {shape(line) for line in printed.splitlines()}
                 for line in text.splitlines():

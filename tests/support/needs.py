@@ -28,7 +28,7 @@ COMMANDS = {  # of modules that `make test` does not install
     "pynq": "make fpga",
     "pyslang": "make fpga",
     "schemathesis": "make setup ALSO=browser",
-    "timm": "make setup ALSO=authors",
+    "timm": "make setup ALSO=train",
     "torch": "make setup ALSO=train",
     "trax": "make setup ALSO=vot",
     "vot": "make setup ALSO=vot",

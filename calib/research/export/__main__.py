@@ -5,6 +5,11 @@ code.
         --checkpoint model.pth --name siamrpn_alexnet --out networks
 
 The authors' modules are imported from the checkout, so that what is exported is what they train.
+Re-parameterised layers are folded, and both forms are compared before a file is written. `fold`
+does only that, for any module, such as a backbone or a head:
+
+    python -m hotpath.calib.research.export fold --checkout DIR --config repvgg:create_RepVGG_A0 \
+        --checkpoint model.pth --shape 1 3 256 256 --name repvgg_a0 --out networks
 """
 
 import argparse
@@ -15,9 +20,10 @@ from pathlib import Path
 
 from hotpath.calib import command
 from hotpath.calib.errors import BadRun
-from hotpath.calib.research.export.authors import AUTHORS, Parts
+from hotpath.calib.research.export.authors import AUTHORS, Parts, checkout, load_weights
 from hotpath.calib.research.export.one_stream import KINDS, one_stream
 from hotpath.calib.research.pytorch import torch
+from hotpath.calib.research.train.backbones import folded
 from hotpath.calib.research.train.export import write_onnx
 from hotpath.kernels import toml, toml_keys
 from hotpath.runtime.errors import BadNetwork
@@ -28,21 +34,32 @@ EXPORTERS: dict[str, Callable[..., Parts]] = {
     **{name: functools.partial(one_stream, kind) for name, kind in KINDS.items()},
 }
 
+FOLD = "fold"  # any module of a user
+
 
 def parser() -> argparse.ArgumentParser:
     """The command line's options."""
     cli = command.parser("hotpath.calib.research.export", __doc__)
-    cli.add_argument("authors", choices=sorted(EXPORTERS), help="whose code base it is")
+    choices = [*sorted(EXPORTERS), FOLD]
+    cli.add_argument("authors", choices=choices, help="whose code base it is, or fold")
     cli.add_argument("--checkout", required=True, metavar="DIR", help="the authors' repository")
-    cli.add_argument("--config", metavar="FILE", help="the authors' configuration of the network")
+    text = "the authors' configuration of the network; for fold MODULE:FUNCTION, which makes it"
+    cli.add_argument("--config", metavar="FILE", help=text)
     cli.add_argument("--checkpoint", required=True, metavar="FILE", help="the trained weights")
     cli.add_argument("--name", required=True, help="name of the network")
     cli.add_argument("--out", default=".", metavar="DIR", help="folder to write to")
+    text = "what the module takes, for fold (default: 1 3 256 256)"
+    cli.add_argument(
+        "--shape", nargs="+", type=int, default=[1, 3, 256, 256], metavar="N", help=text
+    )
     return cli
 
 
 def run(options: argparse.Namespace) -> None:
     """Export and check the result."""
+    if options.authors == FOLD:
+        print("wrote " + ", ".join(map(str, fold(options))))
+        return
     for option in ("config", "checkpoint"):
         value = getattr(options, option)
         if option == "config" and options.authors in ("lighttrack", "trackit-siamdw"):
@@ -54,6 +71,36 @@ def run(options: argparse.Namespace) -> None:
     )
     path = write(parts, options.name, Path(options.out))
     print(f"wrote {path}; try it with `hotpath networks check {path}`")
+
+
+def fold(options: argparse.Namespace) -> list[Path]:
+    """Fold a module of a user; returns the paths of its weights and of its ONNX file.
+
+    Raises:
+        BadRun: the module can't be made, or does not take such an input.
+        TrainingStopped: the folded form computes something else.
+    """
+    module, _, function = (options.config or "").partition(":")
+    if not function:
+        raise BadRun("--config names what makes the module, such as repvgg:create_RepVGG_A0")
+    with checkout(Path(options.checkout), module.split(".")[0]) as load:
+        make = getattr(load(module), function, None)
+        if make is None:
+            raise BadRun(f"{module} of {options.checkout} has no {function}; correct --config")
+        model = load_weights(make(), Path(options.checkpoint))
+    example = torch.randn(options.shape)
+    try:
+        model.eval()(example)
+    except RuntimeError as error:
+        raise BadRun(f"it does not take {options.shape} ({error}); correct --shape") from None
+    made, out = folded(model, example), Path(options.out)
+    out.mkdir(parents=True, exist_ok=True)
+    paths = [out / (options.name + end) for end in (".pt", ".onnx")]
+    torch.save(made.state_dict(), paths[0])
+    found = made(example)
+    names = ["output"] if torch.is_tensor(found) else [f"output{k}" for k in range(len(found))]
+    write_onnx(made, paths[1], {"input": example}, names)
+    return paths
 
 
 def write(parts: Parts, name: str, folder: Path) -> Path:
@@ -71,6 +118,7 @@ def write(parts: Parts, name: str, folder: Path) -> Path:
     with torch.no_grad():
         given = {"search": search}
         if parts.exemplar:
+            parts = parts._replace(exemplar=folded(parts.exemplar, exemplar))
             features = parts.exemplar(exemplar)
             features = features if isinstance(features, tuple) else (features,)
             names = [f"feature{index}" for index in range(len(features))]
@@ -78,6 +126,7 @@ def write(parts: Parts, name: str, folder: Path) -> Path:
             sums["exemplar"] = write_onnx(parts.exemplar, files["exemplar"], taken, names)
         else:
             given = {**taken, **given}
+        parts = parts._replace(search=folded(parts.search, *given.values()))
         sums[graphs[-1]] = write_onnx(parts.search, files[graphs[-1]], given, list(parts.maps))
     table = dict(parts.table)
     table["file"] = [

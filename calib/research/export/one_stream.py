@@ -5,18 +5,14 @@ finds the nodes that depend only on the template when the network is loaded.
 """
 
 import contextlib
-import importlib
-import re
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
 
-from hotpath.calib.errors import BadRun, Missing
+from hotpath.calib.errors import BadRun
 from hotpath.calib.research.export.authors import MEAN, SCALE, Parts, checkout, load_weights
-from hotpath.calib.research.pytorch import functional, nn, torch
-from hotpath.kernels.commands import needs
+from hotpath.calib.research.pytorch import functional, nn, timm_library, torch
 
 Tensors = tuple[torch.Tensor, ...]
 Run = Callable[..., dict[str, torch.Tensor]]
@@ -162,36 +158,6 @@ KINDS = {
         refresh="due",
     ),
 }
-
-
-def timm_library() -> Any:
-    """The module timm.
-
-    PyPI's torchvision is built for CUDA. Beside a torch for the processor its operators are
-    missing, and it stops on import. No tracker here uses them, so they are only declared. STARK
-    imports a module for downloads that torchvision no longer has.
-    """
-    declared = torch.library.Library("torchvision", "FRAGMENT")
-    _DECLARED.append(declared)
-    while True:
-        try:
-            timm = importlib.import_module("timm")
-            sys.modules.setdefault("torchvision.models.utils", mock.MagicMock())
-            return timm
-        except ImportError as error:
-            raise Missing(needs("this network", "timm", error, "authors")) from None
-        except RuntimeError as error:
-            lacking = re.search(r"operator torchvision::(\w+) does not exist", str(error))
-            if lacking is None:
-                raise
-            declared.define(lacking.group(1) + "(Tensor value) -> Tensor")
-            for module in [
-                key for key in sys.modules if key.split(".")[0] in ("timm", "torchvision")
-            ]:
-                del sys.modules[module]
-
-
-_DECLARED: list[Any] = []  # torch forgets what it declares when the object is deleted
 
 
 def one_stream(kind: Kind, folder: Path, config: Any, checkpoint: Path) -> Parts:

@@ -26,10 +26,12 @@ from hotpath.calib.research.train.pairs import Drawer
 from hotpath.calib.research.train.ring import Ring, layout, learnt_pair, start_writers, stop_writers
 from hotpath.calib.research.train.stages import Work
 from hotpath.calib.research.train.start import (
-    begin_as_teacher,
+    UNKNOWN,
+    begin,
     licences_of,
     load_features,
     load_start,
+    timm_weights,
 )
 from hotpath.calib.research.train.teacher import Teacher
 from hotpath.runtime.track.video.clips import find_clips
@@ -146,12 +148,17 @@ def run_stage(
 ) -> None:
     """Run one stage; a finished one is not run again."""
     torch.manual_seed(options.seed)
-    network = Kestrel(options.shape, work.teacher.channels, *options.head)
-    if start:
+    fresh = name == "features" and not (out / "features.pt").is_file()
+    weights = timm_weights(options.shape, start, options.pretrained) if fresh else ""
+    width, tower, depth = options.head
+    network = Kestrel(options.shape, work.teacher.channels, width, tower, depth, weights)
+    if start and weights != start:
         load_start(name, network, start)
         log(stage=name, event="start", what=start, licences=licences_of(start))
-    elif name == "features" and not (out / "features.pt").is_file():
-        begin_as_teacher(network.backbone, work.teacher, work.held)
+    elif fresh:
+        begin(network.backbone, work.teacher, work.held)
+        if weights:
+            log(stage=name, event="start", what=f"{options.shape}: {weights}", licences=UNKNOWN)
     elif name == "head":
         load_features(network, out)
     stage = Stage(

@@ -2,17 +2,21 @@
 
     python -m hotpath.calib.research.train.export RUN/head.pt FOLDER
     python -m hotpath.calib.research.train.export RUN/head.pt FOLDER --backbone OTHER/features.pt
+    python -m hotpath.calib.research.train.export FOLDER --shape timm:mobileone_s0
 
 ``NAME_exemplar.onnx``: image (1,3,128,128) -> features (1,width,8,8).
 ``NAME_search.onnx``: features, image (1,3,256,256) -> score (1,1,16,16), size (1,2,16,16) as shares
 of the search region, offset (1,2,16,16) in cells. Images are RGB, mean and scale as in
 ``NAME.toml``. NAME is that of --name, else kestrel. --backbone takes the backbone of another run,
-whose features have been learnt longer; the head is the same for both.
+whose features have been learnt longer; the head is the same for both. --shape writes a network with
+random weights, so that an architecture is timed on a board before it is trained.
 """
 
 import argparse
 import hashlib
 import json
+import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +24,11 @@ from hotpath.calib import command
 from hotpath.calib.errors import TrainingStopped
 from hotpath.calib.research.pytorch import nn, torch
 from hotpath.calib.research.train import loop
+from hotpath.calib.research.train.backbones import checked
 from hotpath.calib.research.train.geometry import EXEMPLAR, SEARCH
 from hotpath.calib.research.train.layers import BACKBONES, Block
 from hotpath.calib.research.train.network import ExemplarGraph, Kestrel, SearchGraph, macs
+from hotpath.calib.research.train.options import add_shape
 from hotpath.calib.research.train.start import licence_of
 
 TOML = Path(__file__).with_name("export.toml")  # of a network; names in braces are filled in
@@ -66,15 +72,26 @@ def _standardise_alike(network: Kestrel, other: Kestrel) -> None:
     ours.deviation.copy_(theirs.deviation)
 
 
+def told_of(shape: str) -> dict[str, str]:
+    """What the TOML's first lines say of a backbone: ``layers`` and ``begun``."""
+    if shape not in BACKBONES:
+        return {"layers": f"the layers of {shape}", "begun": "Trained"}
+    blocks = sum(isinstance(each, Block) for each in BACKBONES[shape])
+    layers = f"3x3 convolutions, then {blocks} blocks of MobileNetV2"
+    return {"layers": layers, "begun": "Begun from LightFC's blocks (MIT) and trained"}
+
+
 def fold_error(network: Kestrel, exemplar: nn.Module, search: nn.Module) -> float:
-    """Largest difference between the maps of a network and of its folded form."""
+    """How much the folded form changes the maps of random crops; see ``backbones.checked``."""
     torch.manual_seed(0)
-    z, x = torch.randn(1, 3, EXEMPLAR, EXEMPLAR), torch.randn(1, 3, SEARCH, SEARCH)
-    with torch.no_grad():
+
+    def maps(z: torch.Tensor, x: torch.Tensor) -> Any:
         logits, *rest = network(z, x)
-        wanted = [logits.sigmoid()[:, None], *rest]
-        found = search(exemplar(z), x)
-    return max(float((a - b).abs().max()) for a, b in zip(wanted, found))
+        return [logits.sigmoid()[:, None], *rest]
+
+    crops = [torch.randn(1, 3, side, side) for side in (EXEMPLAR, SEARCH)]
+    error: float = checked(maps, lambda z, x: search(exemplar(z), x), *crops)
+    return error
 
 
 def write_onnx(graph: nn.Module, path: Path, inputs: dict[str, Any], outputs: Any) -> str:
@@ -91,21 +108,48 @@ def write_onnx(graph: nn.Module, path: Path, inputs: dict[str, Any], outputs: An
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+@torch.no_grad()
+def untrained(shape: str, head: Any = ()) -> Kestrel:
+    """A network with random weights, whose batch norms have seen noise.
+
+    Args:
+        shape: as of ``--shape`` of the training.
+        head: width, tower and depth.
+    """
+    torch.manual_seed(0)
+    network: Kestrel = Kestrel(shape, 96, *head).train()
+    norms = [m for m in network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    for norm in norms:
+        norm.momentum = 1.0
+    network(*(torch.randn(2, 3, side, side) for side in (EXEMPLAR, SEARCH)))
+    network.eval()
+    return network
+
+
 def export(
     checkpoint: str | Path,
     folder: str | Path,
     name: str = "kestrel",
     backbone: str | Path | None = None,
 ) -> dict[str, Any]:
+    """Write the network of a checkpoint; arguments as of ``load`` and ``write``."""
+    licences = {licence_of(path) for path in (checkpoint, backbone or checkpoint)}
+    return write(load(checkpoint, backbone), folder, name, max(licences, key=len))
+
+
+def write(network: Kestrel, folder: str | Path, name: str, licence: str) -> dict[str, Any]:
     """Write both graphs and the TOML into ``folder``; ``name`` is that of the files.
 
     Returns:
         dict: ``toml``, its path; ``fold_error``; ``macs_m``, millions; ``size_mb``.
+
+    Raises:
+        TrainingStopped: the folded form gives other maps. Nothing is written then.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    network = load(checkpoint, backbone)
     exemplar, search = ExemplarGraph(network).eval(), SearchGraph(network).eval()
+    error = fold_error(network, exemplar, search)
     paths = {part: folder / f"{name}_{part}.onnx" for part in ("exemplar", "search")}
     z, x = torch.randn(1, 3, EXEMPLAR, EXEMPLAR), torch.randn(1, 3, SEARCH, SEARCH)
     with torch.no_grad():
@@ -115,21 +159,20 @@ def export(
         "exemplar": write_onnx(exemplar, paths["exemplar"], {"image": z}, ["features"]),
         "search": write_onnx(search, paths["search"], given, MAPS),
     }
-    licences = {licence_of(path) for path in (checkpoint, backbone or checkpoint)}
     toml = folder / (name + ".toml")
     toml.write_text(
         TOML.read_text().format(
             title=name.replace("_", ", ").capitalize(),
-            blocks=sum(isinstance(each, Block) for each in BACKBONES[network.backbone.shape]),
+            **told_of(network.backbone.shape),
             name=name,
             macs=macs(search),
-            licence=max(licences, key=len),
+            licence=licence,
             **sums,
         )
     )
     return {
         "toml": str(toml),
-        "fold_error": fold_error(network, exemplar, search),
+        "fold_error": error,
         "macs_m": macs(search),
         "size_mb": sum(path.stat().st_size for path in paths.values()) / 1e6,
     }
@@ -138,17 +181,27 @@ def export(
 def parser() -> argparse.ArgumentParser:
     """The command line's options."""
     cli = command.parser("hotpath.calib.research.train.export", __doc__)
-    cli.add_argument("checkpoint", help="such as RUN/head.pt; it need not be finished")
+    cli.add_argument("checkpoint", nargs="?", help="such as RUN/head.pt; it need not be finished")
     cli.add_argument("folder", help="where to write, such as runtime/networks")
-    cli.add_argument("--name", default="kestrel", help="of the files (default: kestrel)")
+    cli.add_argument("--name", help="of the files (default: kestrel, or the model of --shape)")
     cli.add_argument("--backbone", metavar="FILE", help="checkpoint of another run's backbone")
+    add_shape(cli.add_argument, None)
     return cli
 
 
 def run(options: argparse.Namespace) -> None:
     """Export, and print figures about the network."""
-    made = export(options.checkpoint, options.folder, options.name, options.backbone)
+    if bool(options.checkpoint) == bool(options.shape):
+        raise TrainingStopped("name a checkpoint, or a --shape for random weights")
+    if options.shape:
+        name = options.name or re.sub(r"\W", "_", options.shape)
+        network = untrained(options.shape, options.head)
+        made = write(network, options.folder, name, "none: its weights are random")
+    else:
+        name = options.name or "kestrel"
+        made = export(options.checkpoint, options.folder, name, options.backbone)
     print(json.dumps(made, indent=1))
+    print(f"time it: hotpath networks show {made['toml']}", file=sys.stderr)
 
 
 main = command.main("hotpath.calib.research.train.export", run, parser)

@@ -19,6 +19,7 @@ import torch
 from torch import nn
 
 from hotpath.calib.errors import TrainingStopped
+from hotpath.calib.research.train.backbones import layout_of
 from hotpath.calib.research.train.optimiser import optimisers
 
 WARM_UP = 100  # steps
@@ -99,7 +100,7 @@ class Runner:
         self.stage, self.log, self.device, self.seed = stage, log, device, seed
         self.checkpoint_seconds = checkpoint_seconds
         self.path = folder / (stage.name + ".pt")
-        self.network = stage.network.to(device, memory_format=torch.channels_last)
+        self.network = stage.network.to(device, memory_format=layout_of(stage.network))
         for parameter in self.network.parameters():
             parameter.requires_grad_(False)
         for parameter in stage.trained(self.network).parameters():

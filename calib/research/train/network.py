@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from hotpath.calib.research.train import backbones
 from hotpath.calib.research.train.geometry import CELLS, EXEMPLAR_CELLS, SEARCH
 from hotpath.calib.research.train.layers import Unit, conv, plain, row, units
 
@@ -22,18 +23,23 @@ class Backbone(nn.Module):
     """Images -> features of the teacher (N, channels, cells, cells), standardised.
 
     Args:
-        shape: one of ``BACKBONES``.
+        shape: one of ``BACKBONES``, or ``timm:NAME``.
         channels: channels of the teacher's features.
+        weights: of a model of timm, see ``backbones.Level``.
 
     Attributes:
         mean, deviation: float32 (channels,) of the teacher's features, by which they are
             standardised. They are part of a checkpoint, so that every stage has the same.
     """
 
-    def __init__(self, shape: str, channels: int) -> None:
+    def __init__(self, shape: str, channels: int, weights: str = "") -> None:
         super().__init__()
         self.shape = shape
-        self.layers, width = row(shape)
+        if shape.startswith(backbones.PREFIX):
+            self.layers: nn.Module = backbones.Level(shape, weights)
+            width = self.layers.width
+        else:
+            self.layers, width = row(shape)
         self.project = nn.Conv2d(width, channels, 1)
         self.register_buffer("mean", torch.zeros(channels))
         self.register_buffer("deviation", torch.ones(channels))
@@ -97,15 +103,23 @@ class Kestrel(nn.Module):
         width: int = 96,
         tower: int = 64,
         depth: int = 3,
+        weights: str = "",
     ) -> None:
         super().__init__()
         self.config = dict(shape=shape, channels=channels, width=width, tower=tower, depth=depth)
-        self.backbone = Backbone(shape, channels)
+        self.backbone = Backbone(shape, channels, weights)
         self.head = Head(channels, width, tower, depth)
 
     def forward(self, exemplar: torch.Tensor, search: torch.Tensor) -> Any:
         """Normalised crops -> maps, as ``Head`` gives them."""
         return self.head(self.backbone(exemplar), self.backbone(search))
+
+
+def deployed(backbone: Backbone) -> nn.Module:
+    """The folded form of the layers before the projection."""
+    if isinstance(backbone.layers, nn.Sequential):
+        return nn.Sequential(*map(plain, backbone.layers))
+    return backbones.folded(backbone.layers, torch.randn(1, 3, SEARCH, SEARCH))
 
 
 def merged(project: nn.Module, unit: Unit, gain: float = 1.0) -> nn.Module:
@@ -122,7 +136,7 @@ class ExemplarGraph(nn.Module):
     def __init__(self, network: Kestrel) -> None:
         super().__init__()
         head = network.head
-        self.layers = nn.Sequential(*map(plain, network.backbone.layers))
+        self.layers = deployed(network.backbone)
         self.project = merged(network.backbone.project, head.exemplar, 1.0 / head.width)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
@@ -135,7 +149,7 @@ class SearchGraph(nn.Module):
     def __init__(self, network: Kestrel) -> None:
         super().__init__()
         head = network.head
-        self.layers = nn.Sequential(*map(plain, network.backbone.layers))
+        self.layers = deployed(network.backbone)
         self.project = merged(network.backbone.project, head.search)
         self.reduce = nn.Sequential(conv(*self._reduce(head)), nn.ReLU())
         self.trunk = nn.Sequential(*map(plain, head.trunk))

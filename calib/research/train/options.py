@@ -4,6 +4,7 @@ import argparse
 from typing import Any
 
 from hotpath.calib import command
+from hotpath.calib.research.train.backbones import PREFIX
 from hotpath.calib.research.train.layers import BACKBONES
 from hotpath.calib.research.train.stages import NAMES
 
@@ -36,6 +37,33 @@ class PerStage(argparse.Action):
                 raise argparse.ArgumentError(self, told)
             found[name] = number
         setattr(namespace, self.dest, found)
+
+
+def shape(text: str) -> str:
+    """A ``--shape``."""
+    if text in BACKBONES or text.startswith(PREFIX):
+        return text
+    raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(BACKBONES)}, {PREFIX}NAME")
+
+
+def add_shape(add: Any, default: str | None) -> None:
+    """Add ``--shape`` and ``--head`` by the function ``add``."""
+    add(
+        "--shape",
+        default=default,
+        type=shape,
+        metavar="|".join(BACKBONES) + "|timm:NAME",
+        help="layers of the backbone: ours, or those of a model of timm (default: %(default)s)",
+    )
+    add(
+        "--head",
+        nargs=3,
+        type=int,
+        default=[96, 64, 3],
+        metavar=("WIDTH", "TOWER", "DEPTH"),
+        help="channels of the head, channels of its two towers, 3x3 convolutions before them "
+        "(default: 96 64 3)",
+    )
 
 
 def parser() -> argparse.ArgumentParser:
@@ -71,15 +99,12 @@ def parser() -> argparse.ArgumentParser:
     add("--out", required=True, metavar="DIR", help="folder of this run")
     add("--teacher", default="lightfc", metavar="NETWORK", help="network to learn from")
     add("--networks-dir", metavar="DIR", help="folder with the teacher's files")
-    add("--shape", default="nine", choices=tuple(BACKBONES), help="layers of the backbone")
+    add_shape(add, "nine")
     add(
-        "--head",
-        nargs=3,
-        type=int,
-        default=[96, 64, 3],
-        metavar=("WIDTH", "TOWER", "DEPTH"),
-        help="channels of the head, channels of its two towers, 3x3 convolutions before them "
-        "(default: 96 64 3)",
+        "--pretrained",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="begin a model of timm with timm's weights, which are fetched (default: yes)",
     )
     add(
         "--start",

@@ -9,6 +9,7 @@ import torch
 
 from hotpath.calib.errors import TrainingStopped
 from hotpath.calib.research.train import loop
+from hotpath.calib.research.train.backbones import PREFIX, PRETRAINED
 from hotpath.calib.research.train.layers import BACKBONES, Block, Bottleneck
 from hotpath.calib.research.train.network import Backbone, Kestrel
 from hotpath.calib.research.train.stages import FEATURES
@@ -44,8 +45,8 @@ def licence_of(checkpoint: str | Path) -> str:
 
 
 @torch.no_grad()
-def begin_as_teacher(backbone: Backbone, teacher: Teacher, held: dict[str, np.ndarray]) -> None:
-    """Give a new backbone the teacher's blocks, with the statistics of their outputs.
+def begin(backbone: Backbone, teacher: Teacher, held: dict[str, np.ndarray]) -> None:
+    """Standardise as the teacher's features ask for; give our shapes the teacher's blocks.
 
     A batch norm that starts as the identity would remove the scale of every channel in the first
     step. So each starts with the mean and deviation of the teacher's convolution on held-out crops.
@@ -59,6 +60,8 @@ def begin_as_teacher(backbone: Backbone, teacher: Teacher, held: dict[str, np.nd
     mean, deviation = flat.mean(1), flat.std(1) + LEAST
     backbone.mean.copy_(torch.from_numpy(mean))
     backbone.deviation.copy_(torch.from_numpy(deviation))
+    if backbone.shape not in BACKBONES:
+        return
     theirs, entered = teacher.blocks(held["search"][:LOOKED_AT]), False
     for index, (layer, ours) in enumerate(zip(BACKBONES[backbone.shape], backbone.layers)):
         if not isinstance(layer, Block):
@@ -85,6 +88,23 @@ def _alike(ours: Bottleneck, theirs: Any) -> bool:
     """Whether two blocks have convolutions of the same shapes."""
     units = (ours.expand, ours.depth, ours.narrow)
     return [tuple(u.weight.shape) for u in units] == [c.weight.shape for c in theirs.convolutions]
+
+
+def timm_weights(shape: str, start: str | None, pretrained: bool) -> str:
+    """Where the first weights of a backbone of timm come from, for ``backbones.Level``.
+
+    Args:
+        start: the ``--start`` of stage features. A file without averaged weights is not of a run
+            of ours: it is one in timm's form.
+    """
+    if not shape.startswith(PREFIX):
+        return ""
+    if start is None:
+        return PRETRAINED if pretrained else ""
+    if not Path(start).is_file():
+        raise TrainingStopped(f"{start} is not there; correct --start")
+    own = Path(start).suffix != ".safetensors" and "average" in loop.load(start)
+    return "" if own else start
 
 
 def load_start(name: str, network: Kestrel, path: str | Path) -> None:

@@ -191,3 +191,76 @@ def test_a_wrong_checkout_is_one_sentence(tmp_path, capsys):
     assert export.main(arguments + ["--checkpoint", str(checkpoint), "--name", "mine"]) == 2
     said = capsys.readouterr().err
     assert "can't be imported" in said and len(said.strip().splitlines()) == 1
+
+
+REPARAMETERISED = """
+import torch
+from torch import nn
+
+
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.wide, self.narrow = nn.Conv2d(3, 3, 3, padding=1), nn.Conv2d(3, 3, 1)
+
+    def forward(self, x):
+        if hasattr(self, "one"):
+            return self.one(x)
+        return self.wide(x) + self.narrow(x)
+
+    def switch_to_deploy(self):
+        self.one = nn.Conv2d(3, 3, 3, padding=1)
+        with torch.no_grad():
+            self.one.weight.copy_(self.wide.weight)
+            self.one.weight[:, :, 1:2, 1:2] += FACTOR * self.narrow.weight
+            self.one.bias.copy_(self.wide.bias + self.narrow.bias)
+        del self.wide, self.narrow
+
+
+def head():
+    return nn.Sequential(Block(), nn.ReLU(), Block())
+"""
+
+
+def fold(tmp_path, factor, *more):
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "repblocks.py").write_text(f"FACTOR = {factor}\n{REPARAMETERISED}")
+    with checkout(tmp_path / "code", "repblocks") as load:
+        model = load("repblocks").head().eval()
+    torch.save(model.state_dict(), tmp_path / "model.pth")
+    given = [
+        "fold",
+        "--checkout",
+        tmp_path / "code",
+        "--config",
+        "repblocks:head",
+        "--name",
+        "head",
+    ]
+    given += ["--checkpoint", tmp_path / "model.pth", "--shape", 1, 3, 12, 16, "--out", tmp_path]
+    return export.main([*map(str, given), *more]), model
+
+
+def test_a_users_own_layers_are_folded_to_the_same_outputs(tmp_path):
+    code, model = fold(tmp_path, 1)
+    assert code == 0
+    path, x = tmp_path / "head.onnx", torch.randn(1, 3, 12, 16)
+    found = onnxruntime.InferenceSession(str(path)).run(None, {"input": x.numpy()})[0]
+    np.testing.assert_allclose(found, model(x).detach(), atol=1e-5)
+    assert len(torch.load(tmp_path / "head.pt")) == 4  # two convolutions with bias
+
+
+def test_a_users_layer_that_folds_wrongly_is_not_written(tmp_path, capfd):
+    code, _ = fold(tmp_path, 2)
+    assert code == 2 and "differs by" in capfd.readouterr().err
+    assert not (tmp_path / "head.onnx").exists() and not (tmp_path / "head.pt").exists()
+
+
+@pytest.mark.parametrize(
+    "more, what",
+    [(["--config", "repblocks"], "--config"), (["--config", "repblocks:tail"], "tail"),
+     (["--shape", "1", "4", "8", "8"], "--shape")],
+)  # fmt: skip
+def test_what_fold_can_not_make_is_said_with_the_option(tmp_path, capfd, more, what):
+    assert fold(tmp_path, 1, *more)[0] == 2
+    assert what in capfd.readouterr().err

@@ -14,7 +14,7 @@ pytest.importorskip("openvino")
 from hotpath.calib.errors import NoTeacher, TrainingStopped  # noqa: E402
 from hotpath.calib.research.train import __main__ as training  # noqa: E402  (after the check for torch)
 from hotpath.calib.research.train.stages import NAMES  # noqa: E402
-from tests.support import ROOT, tiny  # noqa: E402
+from tests.support import ROOT, needs, tiny  # noqa: E402
 from tests.support.training import TEACHER, read_log, write_training  # noqa: E402
 
 
@@ -68,6 +68,22 @@ def test_features_of_the_teacher_are_learnt(world, tmp_path):
     main(features(world, tmp_path, pairs=640))
     found = [line["r2_search"] for line in judged(tmp_path, "features")]
     assert found[-1] > found[0] + 0.05, found
+
+
+@pytest.mark.skipif(bool(needs.why_no_module("timm")), reason=needs.why_no_module("timm"))
+def test_a_backbone_of_timm_learns_the_features_of_the_teacher(world, tmp_path):
+    more = ["--no-pretrained", "--shape", "timm:test_byobnet"]
+    main(features(world, tmp_path, *more, pairs=640))
+    found = [line["r2_search"] for line in judged(tmp_path, "features")]
+    assert found[-1] > found[0], found
+
+
+@pytest.mark.skipif(bool(needs.why_no_module("timm")), reason=needs.why_no_module("timm"))
+def test_weights_that_can_not_be_fetched_are_said_with_what_to_do(world, tmp_path, monkeypatch):
+    constants = pytest.importorskip("huggingface_hub.constants")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(TrainingStopped, match="--start.*--no-pretrained"):
+        main(features(world, tmp_path, "--shape", "timm:test_byobnet"))
 
 
 @pytest.mark.slow("three trainings")

@@ -1,0 +1,113 @@
+"""Backbones of timm, and that a folded form computes what the training form does."""
+
+import numpy as np
+import pytest
+
+from tests.support import needs
+
+torch = pytest.importorskip("torch")
+onnx = pytest.importorskip("onnx")
+if needs.why_no_module("timm"):
+    pytest.skip(needs.why_no_module("timm"), allow_module_level=True)
+
+from hotpath.calib.errors import TrainingStopped  # noqa: E402
+from hotpath.calib.research.train import backbones, export, start  # noqa: E402
+from hotpath.calib.research.train.network import Kestrel  # noqa: E402
+from hotpath.runtime import load_tracker  # noqa: E402
+from tests.support import tiny  # noqa: E402
+
+timm = backbones.timm_library()
+
+REPARAMETERISED = ["mobileone_s0", "repghostnet_050"]
+
+
+@pytest.mark.parametrize("name", REPARAMETERISED)
+def test_branches_become_one_convolution_that_computes_the_same(name):
+    network = export.untrained("timm:" + name, (16, 16, 1))
+    layers, crop = network.backbone.layers, torch.randn(1, 3, 128, 128)
+    folded = backbones.folded(layers, crop)
+    count = [len(list(form.parameters())) for form in (layers, folded)]
+    assert count[1] < count[0]
+    with torch.no_grad():
+        torch.testing.assert_close(folded(crop), layers(crop), atol=1e-3, rtol=1e-3)
+
+
+class Wrong(torch.nn.Module):
+    """A layer whose own way to fold it forgets its second branch."""
+
+    def __init__(self):
+        super().__init__()
+        self.one, self.two = torch.nn.Conv2d(3, 4, 1), torch.nn.Conv2d(3, 4, 1)
+
+    def forward(self, x):
+        return self.one(x) + self.two(x)
+
+    def fuse(self):
+        return self.one
+
+
+def test_a_layer_that_folds_into_something_else_stops_the_export_before_a_file_is_written(
+    tmp_path, monkeypatch
+):
+    with pytest.raises(TrainingStopped, match="differs by"):
+        backbones.folded(torch.nn.Sequential(Wrong()), torch.randn(1, 3, 8, 8))
+    network = export.untrained("tiny", (16, 16, 1))
+    monkeypatch.setattr(
+        export.SearchGraph, "_reduce", staticmethod(lambda head: head.reduce.folded())
+    )
+    with pytest.raises(TrainingStopped, match="differs by"):
+        export.write(network, tmp_path, "wrong", "")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_model_of_timm_becomes_a_tracker_without_batch_norms(tmp_path):
+    assert (
+        export.main([str(tmp_path), "--shape", "timm:test_byobnet", "--head", "16", "8", "1"]) == 0
+    )
+    model = onnx.load(str(tmp_path / "timm_test_byobnet_search.onnx"))
+    assert "BatchNormalization" not in {node.op_type for node in model.graph.node}
+    frames, boxes = tiny.film(2)
+    tracker = load_tracker(str(tmp_path / "timm_test_byobnet.toml"), engine="onnxruntime")
+    tracker.init(frames[0], boxes[0])
+    assert np.isfinite(tracker.update(frames[1]).box).all()
+
+
+@pytest.mark.parametrize(
+    "name, what",
+    [
+        ("mobileone_s", "mobileone_s0"),  # it names what is near
+        ("vit_tiny_patch16_224", "128"),  # only pictures of 224 pixels
+        ("inception_v3", "maps"),  # maps of other sides
+        ("vit_base_patch32_224", "stride 16"),
+    ],
+)
+def test_a_model_that_can_not_serve_is_named_with_the_reason(name, what):
+    with pytest.raises(TrainingStopped, match=what):
+        backbones.Level("timm:" + name)
+
+
+def test_a_checkpoint_in_timms_form_fills_the_backbone(tmp_path):
+    torch.manual_seed(1)
+    whole = timm.create_model("test_byobnet")
+    torch.save(whole.state_dict(), tmp_path / "own.pth")
+    weights = start.timm_weights("timm:test_byobnet", str(tmp_path / "own.pth"), True)
+    found = backbones.Level("timm:test_byobnet", weights)
+    assert torch.equal(found.model.model.stem.conv.weight, whole.stem.conv.weight)
+
+
+def test_a_checkpoint_of_another_model_is_refused(tmp_path):
+    torch.save(timm.create_model("test_resnet").state_dict(), tmp_path / "other.pth")
+    with pytest.raises(TrainingStopped, match="other.pth"):
+        backbones.Level("timm:test_byobnet", str(tmp_path / "other.pth"))
+
+
+def test_a_checkpoint_of_ours_is_not_taken_for_one_of_timm(tmp_path):
+    network = Kestrel("timm:test_byobnet", 96, 16, 16, 1)
+    torch.save({"config": network.config, "average": network.state_dict()}, tmp_path / "run.pt")
+    assert start.timm_weights("timm:test_byobnet", str(tmp_path / "run.pt"), True) == ""
+
+
+def test_the_gradient_of_mobileone_is_computed_in_a_layout_that_does_not_crash():
+    level = backbones.Level("timm:mobileone_s0")
+    assert backbones.layout_of(level) is torch.contiguous_format
+    assert backbones.layout_of(backbones.Level("timm:test_byobnet")) is torch.channels_last

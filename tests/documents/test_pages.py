@@ -78,6 +78,10 @@ NOT_RUN = {
         "hotpath evaluate --benchmark otb100 --data DIR --boxes docs/results/boxes/otb100",
         "python -m hotpath.calib.research.train --images DIR... --clips DIR..."
         " --networks-dir MODELS --out runs/NAME",
+        "python -m hotpath.calib.research.train --shape timm:mobileone_s0 --images DIR..."
+        " --networks-dir MODELS --out runs/NAME",
+        "python -m hotpath.calib.research.export fold --checkout DIR"
+        " --config repvgg:create_RepVGG_A0 --checkpoint model.pth --name repvgg_a0",
         "python -m hotpath.calib.research.train.judge CANDIDATE.toml CANDIDATE-int8.toml"
         " --validation DIR --report UNSEEN",
         "make kestrel CHECKPOINT=runs/NAME/head.pt CLIPS=CLIPS UNSEEN=UNSEEN FILMS=films.json",
@@ -100,6 +104,7 @@ MODULES = {  # part of a command: the module that it needs beside those of `make
     "BOARD=android": "pnnx",
     "BOARD=raspberry_pi5": "pnnx",
     "--simulate rtl": "pynq",
+    "--shape timm": "timm",
 }
 pytestmark = [
     pytest.mark.timeout(1500),

@@ -1,8 +1,6 @@
 """Run the link in a thread: receive, answer and report. The frame loop never waits for it."""
 
 import contextlib
-import errno
-import hashlib
 import os
 import secrets
 import select
@@ -10,7 +8,7 @@ import socket
 import threading
 import time
 from collections import OrderedDict, deque
-from typing import IO, Any, Callable, Deque, List, Optional, Tuple
+from typing import Any, Callable, Deque, List, Optional
 
 import numpy as np
 
@@ -23,7 +21,7 @@ from hotpath.runtime.track.links.base import Context, Link, LinkThread
 from hotpath.runtime.track.links.gimbal.control import Control
 from hotpath.runtime.track.links.gimbal.settings import load_settings
 from hotpath.runtime.track.links.mavlink import numbers as m
-from hotpath.runtime.track.links.mavlink import packets
+from hotpath.runtime.track.links.mavlink import only_one, packets
 from hotpath.runtime.track.links.mavlink.camera import NEW_S, Camera
 from hotpath.runtime.track.links.mavlink.codec import Codec
 from hotpath.runtime.track.links.mavlink.geo import Geo
@@ -100,7 +98,7 @@ class Service(Link):
         self._wake_out.setblocking(False)
         self._began_s = time.monotonic()
         self._foreign = 0  # heartbeats of another run with our ids
-        self.alone: Optional[IO[str]] = None  # open while this run holds its ids
+        self.name_taken: Optional[socket.socket] = None  # while this run steers
         self._closing = threading.Event()
         self.threads = (LinkThread("mavlink", self._run),)
 
@@ -141,8 +139,8 @@ class Service(Link):
         if self._signatures:
             self._signatures.close()
         self.transport.close()
-        if self.alone:
-            self.alone.close()
+        if self.name_taken:
+            self.name_taken.close()
         self._wake_in.close()
         self._wake_out.close()
 
@@ -307,49 +305,20 @@ def open_link(context: Context) -> Service:
         *me, context.network, fov, streams(options), _folder(options), kind, _mark()
     )
     assert context.controller is not None, "MAVLink needs a Controller"
-    alone = _alone(options.mavlink, me) if gimbal else None
+    name = only_one.take(options.mavlink, me) if gimbal else None
     transport = open_transport(options.mavlink, options.mavlink_allow or ())
     loop = Loop(context.controller, context.detector)
     camera = Camera(loop, identity, geo, options.link_delay)
     service = Service(
         transport, Codec(*me, key), camera, geo, gimbal, key, say=context.say, ledger=LEDGERS
     )
-    service.alone = alone
+    service.name_taken = name
     if service.transport.fileno() is None:
         context.say(
             f"--mavlink {options.mavlink}: nothing answers there yet; it is tried again and again"
         )
     service.start()
     return service
-
-
-def _alone(url: str, me: Tuple[int, int]) -> Optional[IO[str]]:
-    """A file that locks an address for our ids, on this computer, until it is closed.
-
-    Two runs that steer one gimbal hear each other only if the vehicle passes heartbeats on.
-
-    Raises:
-        BadOutput: another run has the lock.
-    """
-    try:
-        import fcntl
-
-        cache.make(LEDGERS)
-        name = hashlib.sha256(repr((url.replace("//", "", 1), me)).encode()).hexdigest()[:16]
-        file = open(os.path.join(LEDGERS, name + ".lock"), "w")
-    except (ImportError, OSError):  # of Windows; a home that can't be written
-        return None
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        file.close()
-        if error.errno not in (errno.EACCES, errno.EAGAIN):
-            return None  # this file system has no locks
-        raise BadOutput(
-            f"--mavlink {url}: another run steers a gimbal there as component {me[1]} of system "
-            f"{me[0]}; end it, or give this run another --mavlink-component"
-        ) from None
-    return file
 
 
 def _mark() -> int:

@@ -1,0 +1,100 @@
+"""Two runs of one computer can't steer at one address, whoever starts them."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from hotpath.runtime.errors import BadOutput
+from hotpath.runtime.track.links.mavlink import only_one
+from tests.support import ROOT
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="abstract sockets are Linux's")
+ME = (1, 100)
+PROGRAM = (
+    "import sys; sys.path.insert(0, {!r}); "
+    "from hotpath.runtime.track.links.mavlink import only_one; "
+    "kept = only_one.take(sys.argv[1], (1, 100)); print('taken', flush=True); sys.stdin.read()"
+)
+
+
+@pytest.fixture
+def other():
+    """Starts another process that takes an address; returns it once it has it."""
+    started = []
+
+    def start(url, **options):
+        words = [sys.executable, "-c", PROGRAM.format(str(ROOT)), url]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        process = subprocess.Popen(words, cwd="/", **pipes, **options)
+        started.append(process)
+        assert process.stdout.readline() == b"taken\n"
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize(
+    "theirs, ours",
+    [
+        ("udpout:127.0.0.1:14999", "udpout:127.0.0.1:14999"),
+        ("udpout:localhost:14999", "udpout://127.0.0.1:14999"),
+        ("udpout:[::1]:14999", "udpout:localhost:014999"),
+        ("serial:/dev/null:57600", "serial:/dev/../dev/null:115200"),
+    ],
+)
+def test_two_spellings_of_one_place_are_one(other, theirs, ours):
+    other(theirs)
+    with pytest.raises(BadOutput, match="--mavlink-component"):
+        only_one.take(ours, ME)
+    only_one.take(ours, (1, 101)).close()  # another component
+
+
+def test_other_places_are_free(other):
+    other("udpout:127.0.0.1:14999")
+    for url in ("udpout:127.0.0.1:15000", "udpout:127.0.0.9:14999", "tcp:127.0.0.1:14999"):
+        only_one.take(url, ME).close()
+    only_one.take("udpout:no.such.host.invalid:14999", ME).close()
+
+
+def test_a_home_that_cannot_be_written_and_another_home_change_nothing(other, tmp_path):
+    other("udpout:127.0.0.1:14999", env=dict(os.environ, HOME="/nonexistent"))
+    with pytest.raises(BadOutput):
+        only_one.take("udpout:127.0.0.1:14999", ME)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can start a process of another user")
+def test_another_user_of_the_computer_counts(other):
+    held = only_one.take("udpout:127.0.0.1:14999", ME)
+    nobody = [sys.executable, "-c", SEEN_BY_NOBODY, only_one_name(held)]
+    done = subprocess.run(nobody, cwd="/", stdout=subprocess.PIPE, check=True)
+    assert done.stdout == b"in use\n"
+    held.close()
+
+
+# Nobody may not read this checkout, so this process only asks for the name.
+SEEN_BY_NOBODY = """
+import os, socket, sys
+os.setgid(65534); os.setuid(65534)
+try:
+    socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).bind("\\0" + sys.argv[1])
+    print("free")
+except OSError as error:
+    print("in use")
+"""
+
+
+def only_one_name(held):
+    return held.getsockname()[1:].decode()
+
+
+def test_a_run_that_was_killed_leaves_the_place_free(other):
+    first = other("udpout:127.0.0.1:14999")
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    only_one.take("udpout:127.0.0.1:14999", ME).close()

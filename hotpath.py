@@ -6,6 +6,13 @@ In a wheel it is ``hotpath/__init__.py``, and for ``python -m hotpath`` ``__main
 import os
 import sys
 
+OURS = ("-m", "hotpath", "hotpath.py", "__main__.py")  # names of a program while it is imported
+if os.path.basename((getattr(sys, "argv", None) or [""])[0]) in OURS:
+    # Ctrl-C in this second ends it without a traceback
+    sys.excepthook = lambda kind, *rest: (
+        None if kind is KeyboardInterrupt else sys.__excepthook__(kind, *rest)
+    )
+
 if __name__ == "__main__":
     from hotpath.runtime.track.command import main
 

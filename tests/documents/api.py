@@ -8,6 +8,7 @@ import re
 import textwrap
 from typing import Any, Iterator, List
 
+import hotpath
 from hotpath import runtime
 from hotpath.runtime import directions, errors, options, tracker, types
 from hotpath.runtime import drawing as draw
@@ -49,7 +50,8 @@ def text() -> str:
     parts = [INTRODUCTION]
     for thing, members in PUBLIC:
         name = thing.__name__
-        module = "hotpath" if name in runtime.__all__ else thing.__module__
+        is_short = name in runtime.__all__ or name in hotpath.TYPES
+        module = "hotpath" if is_short else thing.__module__
         parts.append(f"## {name}\n\n`from {module} import {name}`\n")
         parts += _described(thing)
         for part in members:

@@ -57,11 +57,36 @@ def test_mypy_finds_no_fault_and_reads_the_types(tmp_path):
     for name in ("boards", "kernels", "runtime", "py.typed"):
         (package / name).symlink_to(ROOT / name)
     shutil.copy(str(PROGRAM), str(tmp_path / "drone.py"))
-    (tmp_path / "wrong.py").write_text("import hotpath\n\nhotpath.load_targets().speed()\n")
+    (tmp_path / "annotated.py").write_text(ANNOTATED)
+    (tmp_path / "wrong.py").write_text(ANNOTATED + "\n\nhotpath.load_targets().speed()\n")
     command = [sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent"]
     where = dict(os.environ, MYPYPATH=str(package.parent))
-    for name, code in (("drone.py", 0), ("wrong.py", 1)):
+    for name, code in (("drone.py", 0), ("annotated.py", 0), ("wrong.py", 1)):
         run = [*command, name]
         found = subprocess.run(run, cwd=tmp_path, env=where, capture_output=True, text=True)
         assert found.returncode == code, found.stdout + found.stderr
-    assert "speed" in found.stdout
+    assert "speed" in found.stdout and "annotated" not in found.stdout
+
+
+ANNOTATED = """import hotpath
+from hotpath import Bearing, Box, Targets, Track, Tracker
+
+
+def middle(track: Track) -> float:
+    box: Box = track.box
+    return box.x + box.w / 2
+
+
+def right(there: Bearing, tracker: Tracker, targets: Targets) -> float:
+    return there.right
+"""
+
+
+def test_its_types_can_be_imported_and_load_numpy_only_then():
+    code = (
+        "import sys, hotpath; assert 'numpy' not in sys.modules; "
+        "from hotpath import Bearing, Box, Targets, Track, Tracker; assert 'numpy' in sys.modules; "
+        "assert type(hotpath.Track(Box(1, 2, 3, 4), 0.5).box) is Box; print(hotpath.Traktor)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 1 and "AttributeError" in done.stderr and "Traktor" in done.stderr

@@ -10,9 +10,12 @@ import pytest
 from hotpath.runtime.errors import BadOutput
 from hotpath.runtime.track.links.mavlink import only_one
 from tests.support import ROOT
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="abstract sockets are Linux's")
 ME = (1, 100)
+PORT = free_port()  # of each process that runs tests
+HERE = f"udpout:127.0.0.1:{PORT}"
 PROGRAM = (
     "import sys; sys.path.insert(0, {!r}); "
     "from hotpath.runtime.track.links.mavlink import only_one; "
@@ -42,13 +45,14 @@ def other():
 @pytest.mark.parametrize(
     "theirs, ours",
     [
-        ("udpout:127.0.0.1:14999", "udpout:127.0.0.1:14999"),
-        ("udpout:localhost:14999", "udpout://127.0.0.1:14999"),
-        ("udpout:[::1]:14999", "udpout:localhost:014999"),
+        ("udpout:127.0.0.1:{}", "udpout:127.0.0.1:{}"),
+        ("udpout:localhost:{}", "udpout://127.0.0.1:{}"),
+        ("udpout:[::1]:{}", "udpout:localhost:0{}"),
         ("serial:/dev/null:57600", "serial:/dev/../dev/null:115200"),
     ],
 )
 def test_two_spellings_of_one_place_are_one(other, theirs, ours):
+    theirs, ours = theirs.format(PORT), ours.format(PORT)
     other(theirs)
     with pytest.raises(BadOutput, match="--mavlink-component"):
         only_one.take(ours, ME)
@@ -56,21 +60,25 @@ def test_two_spellings_of_one_place_are_one(other, theirs, ours):
 
 
 def test_other_places_are_free(other):
-    other("udpout:127.0.0.1:14999")
-    for url in ("udpout:127.0.0.1:15000", "udpout:127.0.0.9:14999", "tcp:127.0.0.1:14999"):
+    other(HERE)
+    for url in (
+        "udpout:127.0.0.1:15000",
+        HERE.replace("0.1", "0.9"),
+        HERE.replace("udpout", "tcp"),
+    ):
         only_one.take(url, ME).close()
-    only_one.take("udpout:no.such.host.invalid:14999", ME).close()
+    only_one.take(HERE.replace("127.0.0.1", "no.such.host.invalid"), ME).close()
 
 
 def test_a_home_that_cannot_be_written_and_another_home_change_nothing(other, tmp_path):
-    other("udpout:127.0.0.1:14999", env=dict(os.environ, HOME="/nonexistent"))
+    other(HERE, env=dict(os.environ, HOME="/nonexistent"))
     with pytest.raises(BadOutput):
-        only_one.take("udpout:127.0.0.1:14999", ME)
+        only_one.take(HERE, ME)
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can start a process of another user")
 def test_another_user_of_the_computer_counts(other):
-    held = only_one.take("udpout:127.0.0.1:14999", ME)
+    held = only_one.take(HERE, ME)
     nobody = [sys.executable, "-c", SEEN_BY_NOBODY, only_one_name(held)]
     done = subprocess.run(nobody, cwd="/", stdout=subprocess.PIPE, check=True)
     assert done.stdout == b"in use\n"
@@ -94,7 +102,7 @@ def only_one_name(held):
 
 
 def test_a_run_that_was_killed_leaves_the_place_free(other):
-    first = other("udpout:127.0.0.1:14999")
+    first = other(HERE)
     first.send_signal(signal.SIGKILL)
     first.wait()
-    only_one.take("udpout:127.0.0.1:14999", ME).close()
+    only_one.take(HERE, ME).close()

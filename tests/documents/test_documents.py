@@ -20,8 +20,12 @@ RESULTS = DOCS / "results"
 OF_TODAY = {"fpga-cycles", "fpga-resources", "gpu-kernels", "jetson"}
 CODE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
-COMMAND = re.compile(r"python3? -m (?:boards pynq (?=[a-z]))?(?P<module>[\w.]+)(?P<rest>[^\n`|#]*)")
-PROGRAM = re.compile(rf"\bhotpath (?P<word>{'|'.join(PROGRAMS)})\b(?P<rest>[^\n`|#]*)")
+COMMAND = re.compile(
+    r"python3? -m (?:(?:hotpath )?boards pynq (?=[a-z]))?(?P<module>[\w.]+)(?P<rest>[^\n`|#]*)"
+)
+PROGRAM = re.compile(
+    rf"\bhotpath (?P<word>{'|'.join(PROGRAMS)})\b(?! pynq [a-z])(?P<rest>[^\n`|#]*)"
+)
 OWN = ("hotpath", "runtime", "kernels", "boards", "calib", "tests")
 
 
@@ -122,7 +126,8 @@ def commands():
                 yield path.relative_to(ROOT), PROGRAMS[found["word"]].module, found["rest"]
         for found in COMMAND.finditer(text):
             module = found["module"].rstrip(".")
-            if path.name != "CHANGELOG.md" and module.split(".")[0] in OWN:
+            own = module.split(".")[0] in OWN and module != "hotpath"  # else it is a PROGRAM
+            if path.name != "CHANGELOG.md" and own:
                 yield path.relative_to(ROOT), module, found["rest"]
 
 

@@ -49,6 +49,7 @@ class Proposals:
 
     def __init__(self, network: Network, kernels: Kernels) -> None:
         self._decoder: Any = decode.create(network, kernels)
+        self._state = np.zeros(4)  # that select moves: it keeps its arrays' addresses
         # Only with these families a cell is a place. With others there is only the best box.
         self._more = network.family in ("points", "centre")
 
@@ -62,7 +63,20 @@ class Proposals:
         Raises:
             NetworkFailed: see ``Family.select``.
         """
-        return [_selected(self._decoder.select, seen.maps, seen, frame_size)]
+        return [self._selected(self._decoder.select, seen.maps, seen, frame_size)]
+
+    def _selected(
+        self,
+        its_select: Any,
+        maps: Sequence[np.ndarray],
+        seen: Seen,
+        frame_size: Tuple[int, int],
+    ) -> Proposal:
+        """Return the box that a select of a family gives."""
+        state = self._state
+        state[:] = seen.around
+        cell, score = its_select(maps, state, seen.scale, *frame_size)
+        return Proposal(state.copy(), float(score), cell)
 
 
 class Apart(Proposals):
@@ -82,7 +96,7 @@ class Apart(Proposals):
         maps = (scores,) + tuple(seen.maps[1:])
         for _ in range(MOST_APART):
             self._hide(scores, *divmod(found[-1].cell, self._side))
-            each = _selected(self._decoder.select, maps, seen, frame_size)
+            each = self._selected(self._decoder.select, maps, seen, frame_size)
             if not each.score >= SHARE * found[0].score:
                 break
             found.append(each)
@@ -115,7 +129,7 @@ class AtPeaks(Proposals):
         if not self.several:
             return
         self.window: np.ndarray = self._decoder.window.ravel()
-        # another select, so that each keeps its arrays' addresses; it sees one cell at a time
+        # another select of arrays of its own, which sees one cell at a time
         self._select = decode.create(network, kernels).select
         self._map = np.zeros(decode.shapes(network)[0], np.float32)
         self._cells = self._map.reshape(-1, network.map_size**2)
@@ -133,16 +147,8 @@ class AtPeaks(Proposals):
             self._cells.fill(np.nan)
             self._cells[:, cell] = maps[0].reshape(self._cells.shape)[:, cell]
             alone = (self._map,) + tuple(maps[1:])
-            found.append(_selected(self._select, alone, seen, frame_size))
+            found.append(self._selected(self._select, alone, seen, frame_size))
         return found
-
-
-def _selected(
-    its_select: Any, maps: Sequence[np.ndarray], seen: Seen, frame_size: Tuple[int, int]
-) -> Proposal:
-    state = seen.around.copy()
-    cell, score = its_select(maps, state, seen.scale, *frame_size)
-    return Proposal(state, float(score), cell)
 
 
 class Peaks:

@@ -36,15 +36,15 @@ class Track(NamedTuple):
     Attributes:
         box: a ``Box``: ``(x, y, w, h)`` floats, 0-based pixels of the source frame.
         score: the network's confidence in the winning cell, 0 to 1.
-        lost: True if the target is neither in that box nor elsewhere in the search region (see
-            ``hotpath.runtime.presence``).
-        state: one of ``STATES``. ``lost`` is True only in the state "lost".
+        lost: True in the state "lost": the target is neither in that box nor elsewhere in the
+            search region.
+        state: "tracked", "unsure", "lost" or "found".
         class_id: number of the class, if a detector found the target; else None.
         class_name: name of that class, or "".
         velocity: (x, y) of the box's centre, pixels a second, smoothed. None if ``update`` did not
             get the times of at least two frames.
-        predicted: while the state is "unsure" or "lost", the ``Box`` that is extrapolated with a
-            decaying velocity. Else, or if ``update`` did not get times, None.
+        predicted: while the state is "unsure" or "lost", the ``Box`` that the velocity predicts.
+            Else, or if ``update`` did not get times, None.
         presence: how likely the target is in that box, 0 to 1, smoothed over the last frames. The
             state comes from it. 0 while another target owns the object in the box. None if the
             network has no thresholds of it.

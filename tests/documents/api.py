@@ -39,8 +39,6 @@ PUBLIC = (
     (draw.draw, ()),
     (sources.open_source, ()),
     (detect.load_detector, ()),
-    (detect.Detector, ("detect",)),
-    (detect.Detections, ()),
 )
 SECTIONS = ("Args", "Attributes", "Returns", "Raises")
 

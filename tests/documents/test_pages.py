@@ -89,6 +89,15 @@ NOT_RUN = {
         " OSTrack/experiments/ostrack/vitb_256_mae_ce_32x4_ep300.yaml"
         " --checkpoint OSTrack_ep0300.pth.tar --name mine --out networks",
     ),
+    "many minutes, up to hours": (
+        "python -m hotpath.calib.longterm --clips CLIPS OTHER_CLIPS --films films.json"
+        " --half report --networks kestrel,kestrel_fast",
+        "hotpath tune --goal lost --network mine.toml --clips DIR --parameters lost_below --write",
+        "hotpath tune --goal overlap,lost --network mine.toml --clips DIR --films films.json"
+        " --parameters search_lost_below,look_above,found_above --write",
+        "hotpath tune --goal overlap,lost --clips CLIPS --films films.json --network kestrel"
+        " --parameters search_lost_below,look_above,found_above --write",
+    ),
     "a machine on which nothing else runs": (
         "make fps",
         "python -m hotpath.boards.fps --against HEAD~1",
@@ -98,8 +107,6 @@ NOT_RUN = {
 LEFT_OUT = {command for several in NOT_RUN.values() for command in several}
 SLOW = ("hotpath evaluate", "hotpath int8", "hotpath tune", "hotpath.calib.", "make engine")
 SLOW += ("--simulate rtl", "gst-")
-FILMS = "python -m hotpath.calib.longterm.films --development CLIPS --report OTHER_CLIPS"
-FILMS += " --out films.json"
 MODULES = {  # part of a command: the module that it needs beside those of `make test`
     "BOARD=android": "pnnx",
     "BOARD=raspberry_pi5": "pnnx",
@@ -169,10 +176,7 @@ def test_a_command_that_is_not_run_stands_in_a_page():
 
 def execute(page, slow, checkout):
     """Run the commands in one shell. What this machine lacks is the reason of a skip afterwards."""
-    several = told(page, slow)
-    if any("--films films.json" in one for one in several) and FILMS not in several:
-        several.insert(0, FILMS)
-    reasons = {one: why_not(one) for one in several}
+    reasons = {one: why_not(one) for one in told(page, slow)}
     wanted = [one.replace("autovideosink", "fakesink") for one in reasons if not reasons[one]]
     # GStreamer's Python does not start in an active environment
     start = "set -x" if page.stem == "gstreamer" else 'set -x; PATH="$PWD/.venv/bin:$PATH"'

@@ -62,8 +62,13 @@ def load_detector(
     Args:
         name_or_path: a name such as "yolox_nano" (see ``names``), or the path of a TOML.
         classes: names of the classes to find, such as ["person"]. None finds all.
-        networks_dir: folder with the detector's file, sub-folders included.
+        networks_dir: folder with the detector's file.
         threads: threads that run the network.
+
+    Returns:
+        A ``Detector``. Its ``detect(frame)`` returns ``Detections``, the best first: ``boxes``
+        (n, 4) float64 (x, y, w, h), 0-based pixels of the frame, ``scores`` from 0 to 1,
+        ``classes`` (numbers) and ``names`` (of the classes).
 
     Raises:
         UnknownNetwork: no detector has that name.

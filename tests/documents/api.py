@@ -23,7 +23,7 @@ INTRODUCTION = """\
 
 After this page you can call Hotpath from your own program: load a tracker, start it on a box, and \
 read what it says. A [tutorial](tutorials/own-program.md) has whole programs. \
-`python -m tests.documents.api` writes this page from the docstrings.
+[Using the tracker](use.md#what-the-tracker-says) explains the states.
 """
 # what is documented, with those of its methods and properties that a program calls
 PUBLIC = (

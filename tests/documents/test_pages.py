@@ -56,7 +56,7 @@ NOT_RUN = {
         " user@board:hotpath/engines/jetson_nano/",
         "ssh user@board 'cd hotpath && python3 -m hotpath engine --prepared"
         " engines/jetson_nano/kestrel-fp16.prepared'",
-        "hotpath track --video csi0 --mavlink serial:/dev/ttyTHS1:921600"
+        "python3 -m hotpath track --video csi0 --mavlink serial:/dev/ttyTHS1:921600"
         " --stream rtp://192.168.1.5:5600 --fov 62 --gimbal --results /data/boxes.csv --append",
         "gst-launch-1.0 nvarguscamerasrc ! nvvidconv ! 'video/x-raw,format=NV12' !"
         " hotpathtrack bundle=engines/jetson_orin_nano/kestrel-fp16 box=45%,40%,10%,20% !"

@@ -3,8 +3,10 @@
 import argparse
 import importlib.metadata
 import json
+import os
 import platform
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +21,14 @@ from hotpath.calib.research.pytorch import torch
 from hotpath.calib.research.train.bank import Bank, build_bank
 from hotpath.calib.research.train.export import export
 from hotpath.calib.research.train.films import follow_all
-from hotpath.calib.research.train.loop import Log, Runner, Stage
+from hotpath.calib.research.train.loop import Log, Runner, Stage, place
 from hotpath.calib.research.train.network import Kestrel
-from hotpath.calib.research.train.options import parser
+from hotpath.calib.research.train.options import BATCH, SCALES, parser
 from hotpath.calib.research.train.pairs import Drawer
 from hotpath.calib.research.train.ring import Ring, layout, learnt_pair, start_writers, stop_writers
 from hotpath.calib.research.train.stages import Work
 from hotpath.calib.research.train.start import (
+    FREE,
     UNKNOWN,
     begin,
     licences_of,
@@ -34,6 +37,8 @@ from hotpath.calib.research.train.start import (
     timm_weights,
 )
 from hotpath.calib.research.train.teacher import Teacher
+from hotpath.calib.research.train.unfold import unfolded
+from hotpath.runtime.networks import load_network, names
 from hotpath.runtime.track.video.clips import find_clips
 
 START_PAIRS = 2048  # in the ring before the first step
@@ -50,18 +55,48 @@ def run(options: argparse.Namespace) -> None:
         )
     out = Path(options.out)
     out.mkdir(parents=True, exist_ok=True)
+    join(options)
     torch.set_num_threads(options.threads)
     cv2.setNumThreads(1)
     log = Log(out / "log.jsonl")
     log(event="started", options=vars(options), versions=versions(), git=commit())
-    work, writers = prepare(options, out, log)
+    work, writers = in_turn(lambda: prepare(options, out, log))
     try:
         for number, name in enumerate(options.stages):
             run_stage(name, options, out, log, work, options.start if number == 0 else None)
     finally:
         stop_writers(writers)
-    if options.stages[-1] == "head":
+    rank, world = place()
+    if world > 1:
+        torch.distributed.destroy_process_group()
+    if options.stages[-1] == "head" and not rank:
         print(json.dumps(export(out / "head.pt", out / "export"), indent=1))
+
+
+def join(options: argparse.Namespace) -> None:
+    """Join the processes of torchrun, if it started this one: each draws its own batches."""
+    if int(os.environ.get("WORLD_SIZE", 1)) > 1 and not torch.distributed.is_initialized():
+        on_gpu = options.device.startswith("cuda")
+        torch.distributed.init_process_group("nccl" if on_gpu else "gloo")
+        if on_gpu:
+            options.device = "cuda:" + os.environ["LOCAL_RANK"]
+            torch.cuda.set_device(options.device)
+    if place()[0]:
+        options.processes = 0  # the first process draws the pairs for all
+    if options.scale_lr:
+        factor = (options.batch * place()[1] / BATCH) ** SCALES[options.scale_lr]
+        options.lr = {name: rate * factor for name, rate in options.lr.items()}
+
+
+def in_turn(body: Callable[[], Any]) -> Any:
+    """Let the first process run ``body`` before the others: it writes what they read."""
+    rank, world = place()
+    for turn in range(min(world, 2)):
+        if turn == min(rank, 1):
+            found = body()
+        if world > 1:
+            torch.distributed.barrier()
+    return found
 
 
 def versions() -> dict[str, str]:
@@ -152,7 +187,11 @@ def run_stage(
     weights = timm_weights(options.shape, start, options.pretrained) if fresh else ""
     width, tower, depth = options.head
     network = Kestrel(options.shape, work.teacher.channels, width, tower, depth, weights)
-    if start and weights != start:
+    if start and (start in names() or start.endswith(".toml")):
+        network = unfolded(start, work, options.networks_dir)
+        licences = {"A": 0} if load_network(start).licence == FREE else UNKNOWN
+        log(stage=name, event="start", what=start, licences=licences)
+    elif start and weights != start:
         load_start(name, network, start)
         log(stage=name, event="start", what=start, licences=licences_of(start))
     elif fresh:
@@ -171,6 +210,9 @@ def run_stage(
         lr=options.lr[name],
         batch=options.batch * (2 if name == "head" else 1),
         judgements=options.judgements,
+        rates={part: options.lr[part] for part in ("backbone", "project") if part in options.lr},
+        frozen=options.freeze,
+        compiled=options.compile,
     )
     Runner(stage, out, log, options.device, options.seed, options.checkpoint_seconds).run()
 

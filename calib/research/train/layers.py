@@ -73,8 +73,8 @@ class Unit(nn.Module):
             weight, bias: arrays of the convolution.
             mean, deviation: (channels,) of its output, bias included.
         """
-        norm = self.norm
-        self.weight.copy_(torch.tensor(weight))
+        norm, weight = self.norm, torch.tensor(weight)
+        self.weight.copy_(weight if self.identity is None else weight - self.identity)
         norm.weight.copy_(torch.as_tensor(deviation**2 + norm.eps).sqrt())
         norm.bias.copy_(torch.as_tensor(mean))
         norm.running_mean.copy_(torch.as_tensor(mean - bias))

@@ -16,16 +16,23 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import nn
+from torch import distributed, nn
 
 from hotpath.calib.errors import TrainingStopped
 from hotpath.calib.research.train.backbones import layout_of
-from hotpath.calib.research.train.optimiser import optimisers
+from hotpath.calib.research.train.optimiser import PARTS, optimisers
 
 WARM_UP = 100  # steps
 AVERAGE = 0.999  # decay of the averaged weights, per step
 GRADIENT = 5.0  # longest gradient, others are shortened to it
 LOG_STEPS = 100
+
+
+def place() -> tuple[int, int]:
+    """Number of this process among those of torchrun, and how many they are: (0, 1) without it."""
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return 0, 1
+    return distributed.get_rank(), distributed.get_world_size()
 
 
 class Log:
@@ -35,10 +42,18 @@ class Log:
         self.path = path
 
     def __call__(self, **values: Any) -> None:
+        if place()[0]:
+            return
         line = json.dumps({"time": time.strftime("%Y-%m-%dT%H:%M:%S"), **values})
         print(line, flush=True)
         with open(self.path, "a") as file:
             file.write(line + "\n")
+
+
+def read_log(path: str | Path) -> list[dict[str, Any]]:
+    """The objects of a ``log.jsonl``; a last line that a kill cut off is left out."""
+    lines = Path(path).read_text().splitlines()
+    return [json.loads(line) for line in lines if line.endswith("}")]
 
 
 def averaged(average: nn.Module, network: nn.Module, step: int) -> None:
@@ -83,6 +98,21 @@ class Stage(NamedTuple):
     lr: float  # the highest learning rate
     batch: int  # pairs a step
     judgements: int = 8  # how often the network is judged while the budget lasts
+    rates: dict[str, float] = {}  # highest rate of a part (``PARTS``) that has its own
+    frozen: dict[str, float] = {}  # pairs until which a part stays as it is
+    compiled: bool = False  # by torch.compile
+
+
+class Step(nn.Module):
+    """A stage's step as a module, so that several processes can average its gradients."""
+
+    def __init__(self, network: nn.Module, step: Callable[..., Any]) -> None:
+        super().__init__()
+        self.network, self.step = network, step
+
+    def forward(self, numbers: Sequence[int]) -> dict[str, Any]:
+        found: dict[str, Any] = self.step(self.network, numbers)
+        return found
 
 
 class Runner:
@@ -107,6 +137,11 @@ class Runner:
             parameter.requires_grad_(True)
         self.average = copy.deepcopy(self.network).eval()
         self.optimisers = optimisers(self.network, stage.lr)
+        self.rank, self.world = place()
+        if stage.compiled:
+            for part in self.network.children():
+                part.compile()
+        self.frozen: set[str] | None = None
         self.steps = 0
         self.mean: dict[str, float] = {}
         self.seconds = 0.0
@@ -128,13 +163,20 @@ class Runner:
             )
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
-        for optimiser, values in zip(self.optimisers, state["optimisers"]):
-            optimiser.load_state_dict(values)
+        try:
+            for optimiser, values in zip(self.optimisers, state["optimisers"]):
+                optimiser.load_state_dict(values)
+        except ValueError:  # of another version, or other parts were trained
+            raise TrainingStopped(
+                f"{path} was trained in other parts; name it with --start and choose another --out"
+            ) from None
         torch.set_rng_state(state["random"].cpu())
         self.steps, self.seconds = state["steps"], state["seconds"]
         self.finished, self.mean = state["finished"], state["mean"]
 
     def _save(self) -> None:
+        if self.rank:
+            return
         state = {
             "config": self.network.config,
             "network": self.network.state_dict(),
@@ -150,7 +192,11 @@ class Runner:
 
     def progress(self) -> float:
         """0 at the start, 1 or more when the budget is used up."""
-        return self.steps * self.stage.batch / self.stage.pairs
+        return self.pairs() / self.stage.pairs
+
+    def pairs(self) -> int:
+        """Pairs that all processes together have trained on."""
+        return self.steps * self.stage.batch * self.world
 
     def rate(self) -> float:
         """The learning rate of the next step."""
@@ -180,13 +226,33 @@ class Runner:
             self._judge()
         return self.average
 
+    def _freeze(self) -> None:
+        """Let frozen parts be as they are, statistics of batch norms included."""
+        frozen = {name for name, pairs in self.stage.frozen.items() if self.pairs() < pairs}
+        if frozen != self.frozen:
+            self.frozen = frozen
+            for optimiser in self.optimisers:
+                for group in optimiser.param_groups:
+                    for parameter in group["params"]:
+                        parameter.requires_grad_(group["part"] not in frozen)
+            self.call: Any = Step(self.network, self.stage.step)
+            if self.world > 1:
+                self.call = nn.parallel.DistributedDataParallel(
+                    self.call, find_unused_parameters=True
+                )
+        for part in frozen:
+            self.network.get_submodule(PARTS[part].rstrip(".")).eval()
+
     def _step(self) -> None:
         self.network.train()
+        self._freeze()
         rate = self.rate()
         for optimiser in self.optimisers:
             for group in optimiser.param_groups:
-                group["lr"] = rate
-        losses = self.stage.step(self.network, [self.seed, self.steps])
+                share = self.stage.rates.get(group["part"], self.stage.lr) / self.stage.lr
+                group["lr"] = rate * share
+        numbers = [self.seed, self.steps] + [self.rank] * (self.world > 1)
+        losses = self.call(numbers)
         total = sum(value for name, value in losses.items() if name[0] != "_")
         if not torch.isfinite(total):
             raise TrainingStopped(
@@ -208,12 +274,14 @@ class Runner:
 
     def _judge(self) -> None:
         """Judge the averaged weights, and keep them for ``judge.py``."""
+        if self.rank:
+            return
         with torch.no_grad():
             figures = self.stage.judge(self.average.eval())
         self._say({"event": "judged"}, figures)
         folder = self.path.parent / "checkpoints"
         folder.mkdir(exist_ok=True)
-        name = f"{self.stage.name}-{self.steps * self.stage.batch}.pt"
+        name = f"{self.stage.name}-{self.pairs()}.pt"
         save(folder / name, {"config": self.network.config, "average": self.average.state_dict()})
 
     def _say(self, kind: dict[str, Any], figures: dict[str, Any]) -> None:
@@ -221,7 +289,7 @@ class Runner:
         self.log(
             stage=self.stage.name,
             steps=self.steps,
-            pairs=self.steps * self.stage.batch,
+            pairs=self.pairs(),
             seconds=round(self.seconds, 1),
             **kind,
             **{name: round(float(value), 4) for name, value in figures.items()},

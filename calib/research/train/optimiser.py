@@ -42,18 +42,33 @@ class Muon(torch.optim.Optimizer):
         parameter.mul_(1 - group["lr"] * DECAY).add_(step, alpha=-group["lr"])
 
 
+# a part of the network -> what the names of its parameters begin with
+PARTS = {"backbone": "backbone.layers.", "project": "backbone.project.", "head": "head."}
+
+
+def part_of(name: str) -> str:
+    """The part of ``PARTS`` that a parameter belongs to, or ""."""
+    return next((part for part, begin in PARTS.items() if name.startswith(begin)), "")
+
+
 def optimisers(module: nn.Module, lr: float) -> list[Any]:
-    """Make Muon for the kernels of convolutions of ``module``, AdamW for its other parameters."""
-    kernels, others, plain = [], [], []
+    """Make Muon for the kernels of convolutions of ``module``, AdamW for its other parameters.
+
+    Each group has its ``part``, so that parts can have rates of their own.
+    """
+    groups: dict[tuple[str, str], list[Any]] = {}
     for name, parameter in module.named_parameters():
-        if not parameter.requires_grad:
-            continue
-        if parameter.ndim < 2:
-            plain.append(parameter)
-        elif name.endswith("weight") and parameter.ndim == 4 and parameter.shape[0] > 4:
-            kernels.append(parameter)
+        if parameter.requires_grad:
+            kind = "plain" if parameter.ndim < 2 else "other"
+            if name.endswith("weight") and parameter.ndim == 4 and parameter.shape[0] > 4:
+                kind = "kernel"
+            groups.setdefault((kind, part_of(name)), []).append(parameter)
+    kernels, others = [], []
+    for (kind, part), parameters in groups.items():
+        group = {"params": parameters, "part": part}
+        if kind == "kernel":
+            kernels.append(group)
         else:
-            others.append(parameter)
-    rest = [dict(params=others, weight_decay=DECAY), dict(params=plain, weight_decay=0.0)]
-    found = [torch.optim.AdamW([group for group in rest if group["params"]], lr, (0.9, 0.99))]
+            others.append({**group, "weight_decay": DECAY if kind == "other" else 0.0})
+    found: list[Any] = [torch.optim.AdamW(others, lr, (0.9, 0.99))]
     return found + ([Muon(kernels, lr)] if kernels else [])

@@ -6,6 +6,7 @@ from typing import Any
 from hotpath.calib import command
 from hotpath.calib.research.train.backbones import PREFIX
 from hotpath.calib.research.train.layers import BACKBONES
+from hotpath.calib.research.train.optimiser import PARTS
 from hotpath.calib.research.train.stages import NAMES
 
 DESCRIPTION = """\
@@ -18,11 +19,13 @@ differ from the default.
 """
 
 PAIRS = {"features": 3e5, "head": 4e5}
+BATCH = 32
+SCALES = {"sqrt": 0.5, "linear": 1.0}  # power of the pairs a step
 RATES = {"features": 5e-3, "head": 3e-3}
 
 
 class PerStage(argparse.Action):
-    """Takes STAGE=VALUE..., and leaves a dict of all stages."""
+    """Takes NAME=VALUE..., and leaves a dict; ``const`` has the names."""
 
     def __call__(self, parser: Any, namespace: Any, values: Any, option_string: Any = None) -> None:
         found = dict(getattr(namespace, self.dest))
@@ -32,8 +35,9 @@ class PerStage(argparse.Action):
                 number = float(value)
             except ValueError:
                 number = None
-            if name not in NAMES or number is None:
-                told = f"{text!r} is not STAGE=NUMBER; the stages are {', '.join(NAMES)}"
+            known: Any = tuple(self.const)
+            if name not in known or number is None:
+                told = f"{text!r} is not NAME=NUMBER; the names are {', '.join(known)}"
                 raise argparse.ArgumentError(self, told)
             found[name] = number
         setattr(namespace, self.dest, found)
@@ -108,25 +112,46 @@ def parser() -> argparse.ArgumentParser:
     )
     add(
         "--start",
-        metavar="FILE",
+        metavar="FILE|NETWORK",
         help="checkpoint that the first stage starts from, instead of the teacher's blocks or of "
-        "the stage before it",
+        "the stage before it; or a network that ships, such as kestrel, or its TOML",
     )
     add("--stages", nargs="+", default=NAMES, choices=NAMES, help="stages to run (default: both)")
 
     add = cli.add_argument_group("schedule").add_argument
-    for name, defaults, text in (
-        ("--pairs", PAIRS, "pairs of a stage"),
-        ("--lr", RATES, "highest learning rate of a stage"),
+    parts = {**PARTS, "features": ""}  # head is a stage, too
+    for name, defaults, known, text in (
+        ("--pairs", PAIRS, NAMES, "pairs of a stage"),
+        (
+            "--lr",
+            RATES,
+            parts,
+            "highest learning rate of a stage, or of a part: " + ", ".join(PARTS),
+        ),
+        ("--freeze", {}, PARTS, "pairs until which a part stays as it is, such as backbone=2e4"),
     ):
-        add(name, nargs="+", action=PerStage, default=defaults, metavar="STAGE=VALUE", help=text)
-    add("--batch", type=int, default=32, help="pairs a step; twice as many in stage head")
+        add(
+            name,
+            nargs="+",
+            action=PerStage,
+            const=known,
+            default=defaults,
+            metavar="NAME=VALUE",
+            help=text,
+        )
+    add("--batch", type=int, default=BATCH, help="pairs a step; twice as many in stage head")
+    add(
+        "--scale-lr",
+        choices=SCALES,
+        help=f"let the rates follow the pairs a step of all processes, from {BATCH} on",
+    )
     add("--judgements", type=int, default=8, metavar="N", help="validations during a stage")
     add("--checkpoint-seconds", type=float, default=120, metavar="S", help="between checkpoints")
 
     add = cli.add_argument_group("machine").add_argument
     add("--cache", metavar="DIR", help="folder of decoded pictures and drawn pairs (OUT/cache)")
     add("--device", default="cpu", help="cpu, cuda or cuda:N")
+    add("--compile", action="store_true", help="compile the network by torch.compile")
     add("--threads", type=int, default=1, help="threads of PyTorch on a CPU")
     add(
         "--processes",

@@ -11,12 +11,38 @@ if needs.why_no_module("timm"):
     pytest.skip(needs.why_no_module("timm"), allow_module_level=True)
 
 from hotpath.calib.errors import TrainingStopped  # noqa: E402
-from hotpath.calib.research.train import backbones, export, start  # noqa: E402
+from hotpath.calib.research.train import backbones, compare, export, start, unfold  # noqa: E402
+from hotpath.calib.research.train.bank import build_bank  # noqa: E402
+from hotpath.calib.research.train.losses import explained  # noqa: E402
 from hotpath.calib.research.train.network import Kestrel  # noqa: E402
+from hotpath.calib.research.train.pairs import Drawer  # noqa: E402
+from hotpath.calib.research.train.ring import layout, learnt_pair  # noqa: E402
+from hotpath.calib.research.train.stages import Work  # noqa: E402
+from hotpath.calib.research.train.teacher import Teacher  # noqa: E402
 from hotpath.runtime import load_tracker  # noqa: E402
+from hotpath.runtime.networks import FOLDER  # noqa: E402
+from tests.calib.test_one_step_overlap import write_square  # noqa: E402
 from tests.support import tiny  # noqa: E402
+from tests.support.training import TEACHER, write_training  # noqa: E402
 
 timm = backbones.timm_library()
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """Pictures and videos."""
+    folder = tmp_path_factory.mktemp("world")
+    write_training(folder)
+    return folder
+
+
+def world_of(world, folder, count=16):
+    """Held-out pairs of these pictures, with the network that ships as the teacher."""
+    teacher, bank = Teacher(TEACHER), build_bank(folder / "bank", [world / "images"], [])
+    pairs = [learnt_pair(Drawer(bank), teacher, 0, -1 - k) for k in range(count)]
+    held = {name: np.stack([pair[name] for pair in pairs]) for name in layout(teacher.channels)}
+    return Work(None, held, {}, teacher, "cpu", 1)
+
 
 REPARAMETERISED = ["mobileone_s0", "repghostnet_050"]
 
@@ -111,3 +137,48 @@ def test_the_gradient_of_mobileone_is_computed_in_a_layout_that_does_not_crash()
     level = backbones.Level("timm:mobileone_s0")
     assert backbones.layout_of(level) is torch.contiguous_format
     assert backbones.layout_of(backbones.Level("timm:test_byobnet")) is torch.channels_last
+
+
+def test_the_files_that_ship_become_a_network_that_trains_and_folds_into_the_same_files(
+    world, tmp_path
+):
+    work = world_of(world, tmp_path)
+    network = unfold.unfolded("kestrel", work)
+    batch = work.tensors({name: work.held[name] for name in ("search", "search_features")})
+    with torch.no_grad():
+        found = network.backbone(batch["search"])
+        wanted = network.backbone.standardised(batch["search_features"])
+        assert explained(found, wanted) > 0.99  # the teacher is kestrel itself
+    torch.save({"config": network.config, "average": network.state_dict()}, tmp_path / "k.pt")
+    export.export(tmp_path / "k.pt", tmp_path)
+    for part in ("exemplar", "search"):
+        shipped, ours = (
+            {v.name: onnx.numpy_helper.to_array(v) for v in onnx.load(str(path)).graph.initializer}
+            for path in (FOLDER / f"kestrel_{part}.onnx", tmp_path / f"kestrel_{part}.onnx")
+        )
+        for name, value in shipped.items():
+            scale = max(abs(value).max(), 1e-6)
+            np.testing.assert_allclose(ours[name] / scale, value / scale, atol=2e-3)
+
+
+def test_a_network_of_another_kind_can_not_be_unfolded(world, tmp_path):
+    with pytest.raises(TrainingStopped, match="kestrel_fast"):
+        unfold.unfolded("kestrel_fast", world_of(world, tmp_path))
+
+
+def test_one_command_makes_the_table_of_backbones(world, tmp_path, capfd):
+    (tmp_path / "clips").mkdir()
+    write_square(tmp_path / "clips" / "square")
+    training = f"--images {world}/images --clips {world}/videos --teacher {TEACHER} --ring 32 "
+    training += "--batch 8 --held 16 --judgements 1 --no-pretrained"
+    given = ["tiny=8", "timm:test_byobnet=16", "--report", str(tmp_path / "clips")]
+    given += ["--out", str(tmp_path / "runs"), "--training", training]
+    assert compare.main(given) == 0
+    rows = (tmp_path / "runs" / "backbones.md").read_text().splitlines()
+    assert len(rows) == 5 and len({row.count("|") for row in rows}) == 1
+    assert "| 16 |" in rows[3] and "kestrel, as it ships" in rows[4]
+    overlap = [float(row.split("|")[4]) for row in rows[2:]]
+    assert overlap[2] > max(overlap[:2])  # a trained one is better than eight pairs
+    before = (tmp_path / "runs" / "tiny" / "features.pt").read_bytes()
+    assert compare.main(given) == 0  # goes on: nothing is trained again
+    assert (tmp_path / "runs" / "tiny" / "features.pt").read_bytes() == before

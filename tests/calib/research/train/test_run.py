@@ -1,6 +1,7 @@
 """Whole trainings, seconds long, from a few pictures and the network that ships as the teacher."""
 
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -13,8 +14,10 @@ pytest.importorskip("openvino")
 
 from hotpath.calib.errors import NoTeacher, TrainingStopped  # noqa: E402
 from hotpath.calib.research.train import __main__ as training  # noqa: E402  (after the check for torch)
+from hotpath.calib.research.train import loop  # noqa: E402
 from hotpath.calib.research.train.stages import NAMES  # noqa: E402
 from tests.support import ROOT, needs, tiny  # noqa: E402
+from tests.support.ports import free_port  # noqa: E402
 from tests.support.training import TEACHER, read_log, write_training  # noqa: E402
 
 
@@ -84,6 +87,61 @@ def test_weights_that_can_not_be_fetched_are_said_with_what_to_do(world, tmp_pat
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(TrainingStopped, match="--start.*--no-pretrained"):
         main(features(world, tmp_path, "--shape", "timm:test_byobnet"))
+
+
+def test_a_frozen_part_stays_with_its_batch_norms_until_its_pairs_are_over(world, tmp_path):
+    main(features(world, tmp_path / "begin", pairs=8))
+    start = ["--start", str(tmp_path / "begin" / "features.pt"), "--lr", "features=0.05"]
+    moved = {}
+    for name, pairs in (("whole", 64), ("half", 32), ("never", 0)):
+        main(features(world, tmp_path / name, *start, "--freeze", f"backbone={pairs}", pairs=64))
+        kept = torch.load(tmp_path / name / "features.pt", weights_only=True)["network"]
+        began = weights(tmp_path / "begin" / "features.pt")
+        moved[name] = {key for key, value in kept.items() if not torch.equal(value, began[key])}
+    assert {key.split(".")[1] for key in moved["whole"]} == {"project"}
+    for name in ("half", "never"):
+        assert any(key.endswith("running_mean") for key in moved[name])
+
+
+def test_parts_have_rates_of_their_own_and_the_rate_follows_the_batch(world, tmp_path):
+    rates = []
+
+    def spy(runner):
+        step(runner)
+        groups = [group for each in runner.optimisers for group in each.param_groups]
+        rates.append({group["part"]: group["lr"] for group in groups})
+
+    step, loop.Runner._step = loop.Runner._step, spy
+    try:
+        more = ["--lr", "backbone=0.001", "features=0.004", "--scale-lr", "sqrt"]
+        main(features(world, tmp_path, *more, pairs=8))
+    finally:
+        loop.Runner._step = step
+    whole = 0.004 / loop.WARM_UP * (8 / 32) ** 0.5
+    assert rates[0]["project"] == pytest.approx(whole, rel=0.01)
+    assert rates[0]["backbone"] == pytest.approx(whole / 4, rel=0.01)
+
+
+def test_two_processes_of_torchrun_train_one_network(world, tmp_path):
+    main(features(world, tmp_path / "fill", pairs=8))
+    run = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
+    run += ["--master-addr", "127.0.0.1", "--master-port", str(free_port(socket.SOCK_STREAM))]
+    run += ["-m", "hotpath.calib.research.train", *features(world, tmp_path / "two", pairs=64)]
+    done = subprocess.run(run, cwd=str(ROOT), capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr
+    told = judged(tmp_path / "two", "features")
+    assert told[-1]["steps"] == 4 and told[-1]["pairs"] == 64  # each process had half of them
+    assert (
+        len([line for line in read_log(tmp_path / "two" / "log.jsonl") if "options" in line]) == 1
+    )
+
+
+@pytest.mark.slow("PyTorch compiles both parts")
+def test_a_compiled_network_learns_the_same(world, tmp_path):
+    for name, more in (("plain", []), ("compiled", ["--compile"])):
+        main(features(world, tmp_path / name, "--processes", "1", *more, pairs=16))
+    first, second = (weights(tmp_path / name / "features.pt") for name in ("plain", "compiled"))
+    assert first.keys() == second.keys()
 
 
 @pytest.mark.slow("three trainings")

@@ -1,0 +1,151 @@
+"""python -m hotpath.calib.research.train.compare: a table of backbones, each trained alike.
+
+    python -m hotpath.calib.research.train.compare nine timm:mobileone_s0=5000 --report DIR \
+        --int8-clips DIR --out runs/backbones --training "--images DIR --networks-dir MODELS"
+
+For each backbone it runs stage features and joins the backbone with the head of a network that
+ships (--against), whose projection is found again on held-out crops. Then it makes the INT8 form,
+and measures one-step overlap on the clips of --report, and milliseconds of a search region by
+OpenVINO, of both forms in turns. A killed command continues. OUT/backbones.md is the table.
+"""
+
+import argparse
+import shlex
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hotpath.calib import command, int8
+from hotpath.calib.one_step_overlap import Finder
+from hotpath.calib.research.pytorch import torch
+from hotpath.calib.research.train import __main__ as training
+from hotpath.calib.research.train import export, judge
+from hotpath.calib.research.train.loop import read_log, save
+from hotpath.calib.research.train.options import parser as options_of_training
+from hotpath.calib.research.train.stages import Work
+from hotpath.calib.research.train.teacher import Teacher
+from hotpath.calib.research.train.unfold import unfolded
+from hotpath.runtime import engines
+from hotpath.runtime.networks import load_network
+from hotpath.runtime.prepare.graphs import counting
+from hotpath.runtime.track.video.clips import find_clips
+
+FORMS = ("fp32", "int8")
+ROUNDS = 40  # of the timing, after which the median is taken
+HEADING = (
+    "backbone | pairs | R² | one-step overlap, fp32 | below .3 | the same, INT8 | MMAC | "
+    "ms, fp32 | ms, INT8"
+)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line's options."""
+    cli = command.parser("hotpath.calib.research.train.compare", __doc__)
+    text = "a --shape of the training, with its own number of pairs behind = or not"
+    cli.add_argument("shapes", nargs="+", metavar="SHAPE[=PAIRS]", help=text)
+    cli.add_argument("--report", nargs="+", required=True, metavar="DIR", help="annotated clips")
+    text = "options of hotpath.calib.research.train for all, in one pair of quotes"
+    cli.add_argument("--training", required=True, metavar='"OPTIONS"', help=text)
+    cli.add_argument("--against", default="kestrel", metavar="NETWORK", help="whose head is used")
+    cli.add_argument("--out", required=True, metavar="DIR", help="folder of the runs")
+    text = "clips for the ranges of the INT8 forms (default: none are made)"
+    cli.add_argument("--int8-clips", nargs="+", metavar="DIR", help=text)
+    return cli
+
+
+def run(options: argparse.Namespace) -> None:
+    """Train, export, measure, and write the table."""
+    out, made = Path(options.out), {}
+    for text in options.shapes:
+        shape, _, pairs = text.partition("=")
+        folder = out / shape.replace(":", "_")
+        given = [
+            *shlex.split(options.training),
+            "--shape",
+            shape,
+            "--stages",
+            "features",
+            "--out",
+            str(folder),
+        ]
+        given += ["--pairs", f"features={pairs}"] if pairs else []
+        settings = training.parser().parse_args([*given, "--cache", str(out / "cache")])
+        if not _finished(folder):
+            training.run(settings)
+        head = out / "head.pt"
+        if not head.is_file():
+            _write_head(head, options.against, settings, folder)
+        written = export.export(head, folder / "export", folder.name, folder / "features.pt")
+        judged = [line for line in read_log(folder / "log.jsonl") if "r2_search" in line][-1]
+        made[shape] = (Path(written["toml"]), judged["pairs"], judged["r2_search"])
+    shipped = str(load_network(options.against).path)
+    made[f"{options.against}, as it ships"] = (Path(shipped), "", "")
+    rows = [_row(name, *each, options) for name, each in made.items()]
+    table = [HEADING, "|".join(["---"] * (HEADING.count("|") + 1)), *rows]
+    path = out / "backbones.md"
+    path.write_text("".join(f"| {row} |\n" for row in table))
+    print(path.read_text())
+    command.wrote(path)
+
+
+def _finished(folder: Path) -> bool:
+    path = folder / "features.pt"
+    return path.is_file() and bool(torch.load(path, weights_only=True)["finished"])
+
+
+def _write_head(path: Path, name: str, settings: argparse.Namespace, folder: Path) -> None:
+    """The head of a network that ships, with the standardisation of this run's held-out pairs."""
+    teacher = Teacher(settings.teacher, settings.networks_dir)
+    with np.load(folder / "held.npz") as file:
+        work: Any = Work(None, dict(file), {}, teacher, "cpu", 1)  # type: ignore[arg-type]
+    network = unfolded(name, work)
+    save(path, {"config": network.config, "average": network.state_dict()})
+
+
+def _row(name: str, toml: Path, pairs: Any, r2: Any, options: argparse.Namespace) -> str:
+    """A row of the table; INT8 is left out with the reason where it can't be made."""
+    forms, why = {"fp32": toml}, "not asked for"
+    if options.int8_clips:
+        folder = toml.parent / "int8"
+        given = ["--network", str(toml), "--clips", *options.int8_clips, "--out", str(folder)]
+        given += ["--tensorrt", "--exemplars", "4", "--searches", "8"]
+        derived = folder / (toml.stem + "-int8.toml")
+        if derived.is_file() or not int8.main(given):
+            forms["int8"] = derived
+        why = "refused"
+    finders = {form: _finder(path) for form, path in forms.items()}
+    found = judge.overlaps(judge.by_source(find_clips(options.report)), finders)
+    told = {form: judge.summary(values) for form, values in found.items()}
+    ms = milliseconds({form: finder.engine for form, finder in finders.items()})
+    network = load_network(str(toml))
+    macs = counting.count_parts(network, network.locate(None))["a frame"].macs or 0
+    cells = [name, pairs, f"{r2:.3f}" if r2 else "", f"{told['fp32']['one_step']:.4f}"]
+    cells += [f"{told['fp32']['lost']:.1%}"]
+    cells += [f"{told['int8']['one_step']:.4f}" if "int8" in told else why]
+    cells += [f"{macs / 1e6:.0f}", *(f"{ms[form]:.2f}" if form in ms else why for form in FORMS)]
+    return " | ".join(map(str, cells))
+
+
+def _finder(toml: Path) -> Finder:
+    network = load_network(str(toml))
+    return Finder(network, engines.create("openvino", network, network.locate(None)))
+
+
+def milliseconds(engines_of: dict[str, Any]) -> dict[str, float]:
+    """Median milliseconds of a search region; the engines take turns."""
+    features = {name: engine.exemplar() for name, engine in engines_of.items()}
+    times: dict[str, list[float]] = {name: [] for name in engines_of}
+    for _ in range(ROUNDS):
+        for name, engine in engines_of.items():
+            started = time.perf_counter()
+            engine.search(features[name])
+            times[name].append((time.perf_counter() - started) * 1e3)
+    return {name: float(np.median(each)) for name, each in times.items()}
+
+
+main = command.main("hotpath.calib.research.train.compare", run, parser)
+
+if __name__ == "__main__":
+    raise SystemExit(main())

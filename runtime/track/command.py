@@ -47,6 +47,12 @@ PROGRAMS = {
     "tune": Program(
         "hotpath.calib.tune", "search tracking numbers", "tune", PICTURES + ("optuna", "tqdm")
     ),
+    "select": Program(
+        "hotpath.calib.select",
+        "choose among a training's checkpoints by whole tracks",
+        "train,tune",
+        PICTURES + ("torch", "optuna", "tqdm", "got10k", "matplotlib"),
+    ),
     "vot": Program(
         "hotpath.runtime.track.vot", "run under the VOT toolkit", "vot", PICTURES + ("vot",)
     ),

@@ -71,7 +71,7 @@ def run(options: argparse.Namespace) -> None:
             str(folder),
         ]
         given += ["--pairs", f"features={pairs}"] if pairs else []
-        settings = training.parser().parse_args([*given, "--cache", str(out / "cache")])
+        settings = options_of_training().parse_args([*given, "--cache", str(out / "cache")])
         if not _finished(folder):
             training.run(settings)
         head = out / "head.pt"

@@ -82,6 +82,15 @@ NOT_RUN = {
         " --networks-dir MODELS --out runs/NAME",
         "python -m hotpath.calib.research.export fold --checkout DIR"
         " --config repvgg:create_RepVGG_A0 --checkpoint model.pth --name repvgg_a0",
+        "python -m hotpath.calib.research.train.compare nine timm:mobileone_s0 timm:repvit_m0_9"
+        " --report CLIPS --int8-clips CLIPS --out runs/backbones --training"
+        ' "--images DIR --networks-dir MODELS --no-pretrained --pairs features=2e4"',
+        "python -m hotpath.calib.research.train --shape timm:mobileone_s0"
+        " --freeze backbone=2e4 --lr backbone=1e-3 project=5e-3 ...",
+        "torchrun --nproc-per-node 4 -m hotpath.calib.research.train --device cuda"
+        " --scale-lr sqrt --compile ...",
+        "python -m hotpath.calib.research.train --start kestrel --stages head ...",
+        "hotpath select runs/NAME/checkpoints --clips DIR",
         "python -m hotpath.calib.research.train.judge CANDIDATE.toml CANDIDATE-int8.toml"
         " --validation DIR --report UNSEEN",
         "make kestrel CHECKPOINT=runs/NAME/head.pt CLIPS=CLIPS UNSEEN=UNSEEN FILMS=films.json",

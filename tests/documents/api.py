@@ -33,7 +33,7 @@ PUBLIC = (
     (types.Track, ()),
     (types.Box, ("xyxy",)),
     (runtime.load_targets, ()),
-    (targets.Targets, ("add", "update", "restart", "drop", "classify", "numbers", "close")),
+    (targets.Targets, ("add", "update", "restart", "drop", "numbers", "close")),
     (directions.bearing, ()),
     (directions.Bearing, ()),
     (draw.draw, ()),

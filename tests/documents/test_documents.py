@@ -11,6 +11,7 @@ import pytest
 
 from hotpath.runtime.track.command import PROGRAMS
 from tests.documents import api
+from tests.documents.fences import BLOCK
 from tests.support import ROOT
 
 pytestmark = pytest.mark.skipif(sys.version_info < (3, 10), reason="documents are read off a board")
@@ -96,6 +97,12 @@ def test_a_result_is_a_question_its_answer_a_table_and_where_it_comes_from():
 def test_the_list_of_results_is_complete():
     listed = set(LINK.findall((RESULTS / "index.md").read_text(encoding="utf-8")))
     assert {path.name for path in RESULTS.glob("*.md")} - {"index.md"} <= listed
+
+
+def test_the_documents_outside_the_results_have_at_most_15000_words():
+    pages = [p for p in [ROOT / "README.md", *DOCS.rglob("*.md")] if RESULTS not in p.parents]
+    words = {str(path): len(BLOCK.sub("", path.read_text("utf-8")).split()) for path in pages}
+    assert sum(words.values()) <= 15000, words
 
 
 def test_raw_figures_can_be_read():

@@ -31,7 +31,8 @@ def runs(shared):
 
 def run_all(shared, frames):
     """dict of (network, engine) -> dict of clip name -> (boxes, golden boxes, true boxes)."""
-    options = {"precision": "fp32", "networks_dir": shared / "models", "threads": 1}
+    # without the search, which also chooses among the peaks
+    options = {"precision": "fp32", "networks_dir": shared / "models", "recover": False}
     trackers = {case: load_tracker(case[0], engine=case[1], **options) for case in CASES}
     found = {case: {} for case in CASES}
     for clip in find_clips([shared / "clips"]):

@@ -61,7 +61,7 @@ class Level(nn.Module):
             self.model = _filled(name, weights, last)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        features: torch.Tensor = self.model(images)[-1]
+        features: torch.Tensor = self.model(images.contiguous())[-1]
         return features
 
 

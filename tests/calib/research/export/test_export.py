@@ -258,9 +258,12 @@ def test_a_users_layer_that_folds_wrongly_is_not_written(tmp_path, capfd):
 
 @pytest.mark.parametrize(
     "more, what",
-    [(["--config", "repblocks"], "--config"), (["--config", "repblocks:tail"], "tail"),
-     (["--shape", "1", "4", "8", "8"], "--shape")],
-)  # fmt: skip
+    [
+        (["--config", "repblocks"], "--config"),
+        (["--config", "repblocks:tail"], "tail"),
+        (["--shape", "1", "4", "8", "8"], "--shape"),
+    ],
+)
 def test_what_fold_can_not_make_is_said_with_the_option(tmp_path, capfd, more, what):
     assert fold(tmp_path, 1, *more)[0] == 2
     assert what in capfd.readouterr().err

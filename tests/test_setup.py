@@ -183,7 +183,7 @@ def test_what_an_installed_wheel_advises_works_there(wheel, tmp_path):
 ONLY = """
 import importlib.metadata, re, sys
 from packaging.requirements import Requirement
-extras = {{"hotpath-tracker": {{sys.argv[2], ""}}}}
+extras = {{"hotpath-tracker": {{"", *sys.argv[2].split(",")}}}}
 todo = ["hotpath-tracker"]
 while todo:
     name = todo.pop()

@@ -9,7 +9,7 @@ from tests import support
 from tests.support import ROOT
 
 # such as the extras that `.ci/run` asks for: PyTorch alone takes minutes
-NOT_THE_READERS = ("PYTHONPATH", "DISPLAY", "ALSO", "JOBS", "MAKEFLAGS")
+NOT_THE_READERS = ("PYTHONPATH", "DISPLAY", "ALSO", "JOBS", "MAKEFLAGS", "MAKELEVEL", "MFLAGS")
 COMMAND = """#!{0}/.venv/bin/python
 import sys
 sys.path[0] = {0!r}

@@ -9,7 +9,7 @@ pytest.importorskip("openvino")
 from hotpath.calib.research.train.bank import VIDEO, build_bank  # noqa: E402
 from hotpath.calib.research.train.films import Films, follow_all  # noqa: E402
 from hotpath.calib.research.train.network import Backbone  # noqa: E402
-from hotpath.calib.research.train.start import begin_as_teacher  # noqa: E402
+from hotpath.calib.research.train.start import begin  # noqa: E402
 from hotpath.calib.research.train.teacher import Teacher  # noqa: E402
 from hotpath.runtime import engines  # noqa: E402
 from hotpath.runtime.networks import load_network  # noqa: E402
@@ -57,7 +57,7 @@ def test_a_backbone_begins_with_the_teachers_features(teacher, crops):
         search_features=np.stack([each.search_features for each in learnt]),
     )
     backbone = Backbone("nine", teacher.channels).eval()
-    begin_as_teacher(backbone, teacher, held)
+    begin(backbone, teacher, held)
     blocks = teacher.blocks(crops)
     first = next(layer for layer in backbone.layers if hasattr(layer, "expand"))
     convolution = blocks[-9].convolutions[0]

@@ -43,8 +43,8 @@ def follow(toml, engine, networks_dir=None):
     return tiny.boxes_of(tracker, *blobs.film(6))
 
 
-def check(toml, folder, networks_dir=None, change=None, **way):
-    """Export all files of a network by PyTorch; check that the boxes stay the same."""
+def check(toml, folder, networks_dir=None, change=None, bound=1e-3, **way):
+    """Export all files of a network by PyTorch; check that the boxes stay the same (px)."""
     network = load_network(toml)
     plain, exported = folder / "plain", folder / "exported"
     for place in (plain, exported):
@@ -60,7 +60,7 @@ def check(toml, folder, networks_dir=None, change=None, **way):
     for engine in ENGINES:
         expected = follow(plain / "net.toml", engine)
         assert np.abs(np.diff(expected, axis=0)).max() > 0.1  # the box does move
-        np.testing.assert_allclose(follow(exported / "net.toml", engine), expected, atol=1e-3)
+        np.testing.assert_allclose(follow(exported / "net.toml", engine), expected, atol=bound)
     return exported
 
 
@@ -97,7 +97,7 @@ def to_float16_numbers(model):
 
 
 def test_a_float16_export_computes_in_float32_with_the_same_weights(tmp_path, networks_dir):
-    half = dict(opset=13, half=True)
+    half = dict(opset=13, half=True, bound=5e-3)  # scalars beside the weights are rounded too
     exported = check("nanotrack_v2", tmp_path, networks_dir, to_float16_numbers, **half)
     model = onnx.load(str(next(exported.glob("*.onnx"))))
     assert model.graph.input[0].type.tensor_type.elem_type == onnx.TensorProto.FLOAT16

@@ -1,12 +1,17 @@
 """Public data sets by name, in their authors' layout. Missing sequences are left out.
 
-``sequences`` reads OTB, UAV123, DTB70 and LaSOT. ``hotpath.calib.evaluate`` tracks them like clips.
-The lists of sequences come from the GOT-10k toolkit (Huang et al., "GOT-10k", TPAMI 2019). That
-toolkit itself evaluates on GOT-10k. Every tracker of Hotpath has its interface.
+``sequences`` reads a data set of ``LISTS``. ``hotpath.calib.evaluate`` tracks them like clips, and
+the training takes pictures of them. A set whose layout is regular is a row of ``LAYOUTS``. Lists of
+sequences, and the readers of NfS and ImageNet VID, come from the GOT-10k toolkit (Huang et al.,
+"GOT-10k", TPAMI 2019). That toolkit itself evaluates on GOT-10k. Every tracker of Hotpath has its
+interface.
 """
 
+import functools
 import json
+import os
 import re
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,7 +24,7 @@ from hotpath.runtime.track.video.clips import Clip, clip_of
 from hotpath.runtime.track.video.recorded import natural_key, picture_paths
 from hotpath.runtime.track.video.sequence import OTB_FRAMES, Annotation
 
-ORIGIN = 1  # number of the first pixel in the authors' files
+ORIGIN = 1  # number of the first pixel in most authors' files
 LAST = 1 << 31  # the number of a last frame that is not limited
 TWO_TARGETS = ("Jogging", "Skating2")  # of OTB
 # Attributes in the order of the 0 and 1 in each data set's att/NAME.txt.
@@ -36,6 +41,36 @@ class Listed(NamedTuple):
     truth: Path  # the file of boxes
     first: int = 1  # number of its first frame
     last: int = LAST
+    origin: int = ORIGIN  # number of the first pixel
+    first_only: bool = False  # whether only the first frame's box is given out
+    read: Any = None  # of the toolkit, instead: returns the paths of the frames and (n, 4) boxes
+
+
+class Layout(NamedTuple):
+    """A set with a file of boxes for each sequence. NAME is the sequence's, as the file's."""
+
+    files: str  # glob of the files of boxes, below the set's folder
+    frames: tuple[str, ...]  # folders of its frames, from the file's: the first one that is there
+    total: int = 0  # sequences of the whole set; 0: as many as are there
+    end: str = ".txt"  # of the file's name; "groundtruth.txt": its folder has the sequence's name
+    origin: int = ORIGIN
+    first_only: bool = False
+
+
+# Where no document says from which number the authors count pixels: 1 if their tools are in MATLAB.
+UAVDT = ("../../UAV-benchmark-S/NAME", "../../NAME", "../sequences/NAME")  # as people unpack it
+LAYOUTS = {
+    "visdrone": Layout("**/annotations/*_s.txt", ("../sequences/NAME",)),
+    "visdrone_challenge": Layout(
+        "**/initialization/*_s.txt", ("../sequences/NAME",), first_only=True
+    ),
+    "uavdt": Layout("**/anno/*_gt.txt", UAVDT, 50, "_gt.txt"),
+    "uavtrack112": Layout("anno/*.txt", ("../data_seq/NAME",), 112),
+    "lasot_extension": Layout("*/*/groundtruth.txt", ("img",), 150, "groundtruth.txt"),
+    "tnl2k": Layout("**/groundtruth.txt", ("imgs",), 700, "groundtruth.txt"),
+    "trackingnet": Layout("TEST/anno/*.txt", ("../frames/NAME",), 511, ".txt", 0, True),
+    "trackingnet_train": Layout("TRAIN_*/anno/*.txt", ("../frames/NAME",), 30132, ".txt", 0),
+}
 
 
 class Sequences(NamedTuple):
@@ -45,6 +80,7 @@ class Sequences(NamedTuple):
     names: list[str]  # of all its sequences, there or not
     left_out: list[str]  # a sentence for each that is there and can't be used
     groups: dict[str, list[str]]  # attribute -> names of the clips that have it
+    origin: int = 0  # number of the first pixel in the authors' files
 
 
 def sequences(name: str, data: Path) -> Sequences:
@@ -62,8 +98,9 @@ def sequences(name: str, data: Path) -> Sequences:
             continue
         try:
             clips.append(_clip(each))
-        except (HotpathError, OSError) as error:
-            left_out.append(f"left out {each.name}: {str(error).removeprefix(each.name + ': ')}")
+        except (HotpathError, OSError, AssertionError, ValueError) as error:  # also the toolkit's
+            why = str(error).removeprefix(each.name + ": ") or "its boxes do not fit its frames"
+            left_out.append(f"left out {each.name}: {why}")
     if not clips:
         more = left_out or [f"its first would be {listed[0].folder}"] if listed else []
         raise BadClips("; ".join([f"{data} holds no sequence of {name} that can be used", *more]))
@@ -73,18 +110,25 @@ def sequences(name: str, data: Path) -> Sequences:
             groups.setdefault(attribute, []).append(clip.name)
     say(f"{data}: {len(clips)} of the {total or len(listed)} sequences of {name}")
     clips.sort(key=lambda clip: natural_key(clip.name))
-    return Sequences(clips, [each.name for each in listed], left_out, groups)
+    return Sequences(clips, [each.name for each in listed], left_out, groups, listed[0].origin)
 
 
 def _clip(listed: Listed) -> Clip:
+    if listed.read:
+        paths, rows = listed.read()
+        return clip_of(listed.name, listed.folder, paths, [tuple(map(float, row)) for row in rows])
     if not listed.truth.is_file():
         raise BadClips(f"it has frames but no {listed.truth}")
-    boxes = Annotation(str(listed.truth), ORIGIN).boxes()
+    boxes = Annotation(str(listed.truth), listed.origin).boxes()
     paths = picture_paths(str(listed.folder))
-    numbered = [(int(Path(p).stem), p) for p in paths if Path(p).stem.isdigit()]
-    frames = [path for number, path in numbered if listed.first <= number <= listed.last]
+    numbers = [re.search("[0-9]+$", Path(path).stem) for path in paths]
+    numbered = [(int(found[0]), path) for found, path in zip(numbers, paths) if found]
+    first = listed.first if listed.last < LAST else 0  # TrackingNet's first frame is 0.jpg
+    frames = [path for number, path in numbered if first <= number <= listed.last]
+    if listed.first_only and len(boxes) == 1:
+        boxes += [None] * (len(frames) - 1)
     whole = listed.last - listed.first + 1
-    if listed.folder.parent.name.startswith("UAV") and len(frames) != whole:
+    if listed.last < LAST and "UAV" in listed.folder.parent.name and len(frames) != whole:
         raise BadClips(
             f"{len(frames)} of its {whole} frames ({listed.first} to {listed.last}) are in "
             f"{listed.folder}; fetch the others"
@@ -138,10 +182,48 @@ def _dtb70(data: Path) -> Iterator[Listed]:
         yield Listed(folder.name, folder / "img", folder / "groundtruth_rect.txt")
 
 
-def _lasot(data: Path) -> Iterator[Listed]:
-    for name in _json("lasot.json")["test"]:
-        folder = data / name.rsplit("-", 1)[0] / name
-        yield Listed(name, folder / "img", folder / "groundtruth.txt")
+def _lasot(part: str) -> Callable[[Path], Iterator[Listed]]:
+    def listing(data: Path) -> Iterator[Listed]:
+        for name in _json("lasot.json")[part]:
+            folder = data / name.rsplit("-", 1)[0] / name
+            yield Listed(name, folder / "img", folder / "groundtruth.txt")
+
+    return listing
+
+
+def _regular(layout: Layout) -> Callable[[Path], Iterator[Listed]]:
+    def listing(data: Path) -> Iterator[Listed]:
+        found = sorted(data.glob(layout.files), key=lambda path: natural_key(str(path)))
+        if not found:
+            raise BadClips(f"{data} holds no file {layout.files}, where the set has its boxes")
+        for path in found:
+            name = path.name.removesuffix(layout.end) or path.parent.name
+            folders = [
+                Path(os.path.normpath(path.parent / each.replace("NAME", name)))
+                for each in layout.frames
+            ]
+            folder = next(filter(Path.is_dir, folders), folders[0])
+            only = layout.first_only
+            yield Listed(name, folder, path, origin=layout.origin, first_only=only)
+
+    return listing
+
+
+def _of_toolkit(name: str, **options: Any) -> Callable[[Path], Iterator[Listed]]:
+    """A data set that a class of the toolkit reads. Its boxes count pixels from 0."""
+
+    def listing(data: Path) -> Iterator[Listed]:
+        scratch = tempfile.TemporaryDirectory()  # there until the last sequence is read
+        more = {"cache_dir": scratch.name} if name == "ImageNetVID" else options
+        try:
+            found = getattr(_toolkit().datasets, name)(str(data), **more)
+        except Exception as error:  # it raises this class itself
+            raise BadClips(f"{data}: {error}") from None
+        for index, sequence in enumerate(found.seq_names):
+            read = functools.partial(lambda number, _: found[number], index, scratch)
+            yield Listed(sequence, data, data, origin=0, read=read)
+
+    return listing
 
 
 def _json(name: str) -> Any:
@@ -158,8 +240,15 @@ LISTS: Mapping[str, tuple[Listing, list[str], int]] = {
     "uav123_10fps": (_uav("UAV123_10fps", "UAV123_10fps", 3), UAV_ATTRIBUTES, 0),
     "uav20l": (_uav("UAV20L", "UAV123", 1), UAV_ATTRIBUTES, 0),
     "dtb70": (_dtb70, DTB70_ATTRIBUTES, 70),
-    "lasot": (_lasot, [], 0),
+    "lasot": (_lasot("test"), [], 0),
+    "lasot_train": (_lasot("train"), [], 0),
+    "nfs30": (_of_toolkit("NfS", fps=30), [], 100),
+    "nfs240": (_of_toolkit("NfS", fps=240), [], 100),
+    "vid": (_of_toolkit("ImageNetVID"), [], 0),
+    **{name: (_regular(layout), [], layout.total) for name, layout in LAYOUTS.items()},
 }
+# those that have more than the first box of a sequence
+JUDGED = sorted(name for name in LISTS if name not in LAYOUTS or not LAYOUTS[name].first_only)
 
 
 def _toolkit() -> Any:

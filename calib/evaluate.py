@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 
 from hotpath.calib import benchmarks, boxes, command, figures, report, trackers, workers
 from hotpath.calib.command import chosen, say
@@ -98,6 +99,9 @@ def run(options: argparse.Namespace) -> int:
     table, left_out = evaluated(options, data, out)
     for sentence in left_out:
         say(f"hotpath evaluate: {sentence}")
+    if not table:
+        command.wrote(options.save_boxes)
+        return 0
     paths = report.write(table, out)
     say(report.text(table))
     command.wrote(*paths)
@@ -109,14 +113,22 @@ def evaluated(
 ) -> tuple[dict[str, Any], list[str]]:
     """Track what was not tracked before; returns the table and a sentence for each clip not in it.
 
+    The table is empty where only first boxes are given out.
+
     Raises:
-        BadRun: no clip could be followed to its end, or ``seen`` can't be read.
+        BadRun: there is nothing to judge by and no boxes are to be saved, no clip could be followed
+            to its end, or ``seen`` can't be read.
     """
+    judged = any(np.isfinite(clip.boxes[1:, 0]).any() for clip in data.clips)
+    if not judged and not options.save_boxes:
+        raise BadRun(
+            "only the first boxes are given out, so nothing can be judged here: name a folder with "
+            "--save-boxes, and send its files to the authors' server"
+        )
     specs = trackers.specs_of(options) if options.networks else []
-    seen, origin = _lines(options.seen), benchmarks.ORIGIN if options.benchmark else 0
-    given = {}
+    seen, given = _lines(options.seen), {}
     if options.boxes:
-        given = boxes.read(Path(options.boxes), data.clips, data.names, origin)
+        given = boxes.read(Path(options.boxes), data.clips, data.names, data.origin)
     broken = follow_all(specs, data.clips, out, options.jobs)
     sentences = data.left_out + [sentence for _, sentence in broken]
     clips = [clip for clip in data.clips if clip.name not in {name for name, _ in broken}]
@@ -128,7 +140,9 @@ def evaluated(
         done = {name: result for name, result in kept if result}
         tracked[spec.name] = Tracked(done, spec.options.engine, trackers.published(spec))
     if options.save_boxes:
-        boxes.write(Path(options.save_boxes), _boxes_of(tracked), origin)
+        boxes.write(Path(options.save_boxes), _boxes_of(tracked), data.origin)
+    if not judged:
+        return {}, sentences
     there = {clip.name for clip in clips}
     for name, of_clips in given.items():
         results = {clip: {"boxes": rows} for clip, rows in of_clips.items() if clip in there}

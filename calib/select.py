@@ -44,7 +44,7 @@ def parser() -> argparse.ArgumentParser:
     text = "sets of numbers to try for each of them; 0: none (default: %(default)s)"
     cli.add_argument("--trials", type=int, default=40, metavar="N", help=text)
     text = "a public data set on which the best are measured too; with --data"
-    cli.add_argument("--benchmark", choices=sorted(benchmarks.LISTS), help=text)
+    cli.add_argument("--benchmark", choices=benchmarks.JUDGED, help=text)
     cli.add_argument("--data", metavar="DIR", help="folder of the --benchmark")
     cli.add_argument("--jobs", type=int, default=1, metavar="N", help="processes")
     text = "folder to write to (default: %(default)s)"

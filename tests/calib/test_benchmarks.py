@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from hotpath.calib import benchmarks, evaluate
+from hotpath.runtime.errors import BadClips
 from tests.support.tiny import film, write_network
 
 pytest.importorskip("matplotlib")
@@ -128,3 +129,111 @@ def test_dtb70_and_lasot_are_read_in_their_layouts(tmp_path):
     write_otb(tmp_path / "lasot" / "car" / "car-2", 5, "groundtruth.txt")
     found = benchmarks.sequences("lasot", tmp_path / "lasot")
     assert [clip.name for clip in found.clips] == ["car-2"] and len(found.names) == 280
+
+
+def write_set(data, frames, truth, count=2, origin=1, first_only=False):
+    """A sequence whose frames are at the pattern ``frames`` and whose boxes are in ``truth``."""
+    place = data / frames
+    boxes = write_frames(place.parent, count, place.name, first=int("{0:d}" not in place.name))
+    write_rows(data / truth, (boxes + [origin, origin, 0, 0])[: 1 if first_only else count])
+    return boxes
+
+
+# set -> its folder, a sequence, the pattern of its frames, its file of boxes, the first pixel
+UAVDT_FRAMES = "UAV-benchmark-S/NAME/img{:06d}.jpg"
+VISDRONE = "VisDrone2019-SOT-val"
+SETS = {
+    "visdrone": (VISDRONE, "uav11_00_s", "sequences/NAME/img{:07d}.jpg", "annotations/NAME.txt", 1),
+    "uavdt": (".", "S0101", UAVDT_FRAMES, "UAV-benchmark-SOT_v1.0/anno/NAME_gt.txt", 1),
+    "uavtrack112": (".", "air conditioning box1", "data_seq/NAME/{:05d}.jpg", "anno/NAME.txt", 1),
+    "lasot": ("car", "car-2", "NAME/img/{:08d}.jpg", "NAME/groundtruth.txt", 1),
+    "lasot_train": ("car", "car-1", "NAME/img/{:08d}.jpg", "NAME/groundtruth.txt", 1),
+    "lasot_extension": ("atv", "atv-1", "NAME/img/{:08d}.jpg", "NAME/groundtruth.txt", 1),
+    "tnl2k": ("TNL2K_test", "advSamp_Ball", "NAME/imgs/{:05d}.jpg", "NAME/groundtruth.txt", 1),
+    "trackingnet_train": ("TRAIN_3", "_0Zk-mZ1", "frames/NAME/{0:d}.jpg", "anno/NAME.txt", 0),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_a_sequence_of_two_frames_is_read_in_the_layout_of_its_set(name, tmp_path):
+    part, sequence, frames, truth, origin = SETS[name]
+    frames, truth = (text.replace("NAME", sequence) for text in (frames, truth))
+    boxes = write_set(tmp_path / part, frames, truth, origin=origin)
+    (clip,) = benchmarks.sequences(name, tmp_path).clips
+    assert clip.name == sequence and clip[1].shape == (240, 320, 3)
+    np.testing.assert_allclose(clip.boxes, boxes, atol=1e-3)
+
+
+@pytest.mark.parametrize("anno", ["UAV-benchmark-S/UAV-benchmark-SOT_v1.0/anno", "anno"])
+def test_uavdt_is_read_as_people_unpack_it(anno, tmp_path):
+    folder = "sequences" if anno == "anno" else "UAV-benchmark-S"
+    write_set(tmp_path, folder + "/S0101/img{:06d}.jpg", anno + "/S0101_gt.txt")
+    write_rows(tmp_path / anno / "att" / "S0101_att.txt", [[0, 1]])
+    assert [clip.name for clip in benchmarks.sequences("uavdt", tmp_path).clips] == ["S0101"]
+
+
+@pytest.mark.parametrize(("fps", "step"), [(240, 1), (30, 1), (30, 8)])
+def test_nfs_is_read_by_the_toolkit_with_the_boxes_of_240_frames_a_second_too(fps, step, tmp_path):
+    folder = tmp_path / "biker_1" / str(fps)
+    boxes = write_frames(folder / "biker_1", 2, "{:05d}.jpg")
+    rows = np.repeat(boxes, step, axis=0)
+    lines = [
+        f'0 {x:g} {y:g} {x + w:g} {y + h:g} {i} 0 0 0 "biker"'
+        for i, (x, y, w, h) in enumerate(rows)
+    ]
+    (folder / "biker_1.txt").write_text("\n".join(lines))
+    (clip,) = benchmarks.sequences(f"nfs{fps}", tmp_path).clips
+    np.testing.assert_allclose(clip.boxes, boxes, atol=1e-3)
+
+
+def test_a_sequence_that_the_toolkit_refuses_is_left_out(tmp_path):
+    for name, more in (("biker_1", 0), ("bird_2", 5)):
+        folder = tmp_path / name / "30"
+        count = len(write_frames(folder / name, 4, "{:05d}.jpg"))
+        line = '0 1 2 30 40 1 0 0 0 "it"\n'
+        (folder / f"{name}.txt").write_text(line * (count + more))
+    found = benchmarks.sequences("nfs30", tmp_path)
+    assert [clip.name for clip in found.clips] == ["biker_1"]
+    assert len(found.left_out) == 1 and "bird_2" in found.left_out[0]
+
+
+def test_each_object_of_an_imagenet_video_is_a_clip(tmp_path):
+    name = "ILSVRC2015_val_00000001"
+    write_frames(tmp_path / "Data" / "VID" / "val" / name, 3, "{:06d}.JPEG", first=0)
+    (tmp_path / "Annotations" / "VID" / "val" / name).mkdir(parents=True)
+    for frame in range(3):
+        box = "<xmin>10</xmin><ymin>20</ymin><xmax>29</xmax><ymax>59</ymax>"
+        objects = "".join(
+            f"<object><trackid>{track}</trackid><bndbox>{box}</bndbox></object>"
+            for track in ((0, 1) if frame else (0,))
+        )
+        path = tmp_path / "Annotations" / "VID" / "val" / name / f"{frame:06d}.xml"
+        path.write_text(f"<annotation>{objects}</annotation>")
+    one, two = benchmarks.sequences("vid", tmp_path).clips
+    assert (one.name, len(one), two.name, len(two)) == (name + ".0", 3, name + ".1", 2)
+    assert one.boxes[0].tolist() == [10, 20, 20, 40]
+
+
+def test_a_set_with_only_first_boxes_gives_boxes_for_the_authors_server(tmp_path, toml, capsys):
+    truth = "TEST/anno/ab-1.txt"
+    boxes = write_set(tmp_path, "TEST/frames/ab-1/{0:d}.jpg", truth, 11, 0, first_only=True)
+    given = ["--benchmark", "trackingnet", "--data", tmp_path, "--networks", toml]
+    given = [str(word) for word in (*given, "--out", tmp_path / "out")]
+    assert evaluate.main(given) == 2 and "--save-boxes" in capsys.readouterr().err
+    assert evaluate.main([*given, "--save-boxes", str(tmp_path / "sent")]) == 0
+    rows = np.loadtxt(tmp_path / "sent" / "tiny" / "ab-1.txt", delimiter=",")
+    np.testing.assert_allclose(rows[0], boxes[0], atol=0.06)
+    assert len(rows) == 11 and np.abs(rows[:, :2] - boxes[:, :2]).max() < 10  # 10.jpg is the last
+    assert not list((tmp_path / "out").glob("**/evaluation.*"))
+
+
+def test_visdrone_for_the_challenge_has_only_first_boxes_and_an_empty_folder_is_refused(tmp_path):
+    name = "uav0000011_00000_s"
+    write_set(
+        tmp_path, f"sequences/{name}/img{{:07d}}.jpg", f"initialization/{name}.txt", first_only=True
+    )
+    (clip,) = benchmarks.sequences("visdrone_challenge", tmp_path).clips
+    assert len(clip) == 2 and np.isnan(clip.boxes[1]).all()
+    for empty in sorted(set(benchmarks.LISTS) - {"visdrone_challenge"}):
+        with pytest.raises(BadClips, match=str(tmp_path)):
+            benchmarks.sequences(empty, tmp_path)

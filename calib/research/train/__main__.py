@@ -48,6 +48,8 @@ LIBRARIES = "torch numpy opencv-python-headless onnx openvino".split()
 
 def run(options: argparse.Namespace) -> None:
     """Train, and export the network after the last stage."""
+    if options.frames < 1:
+        raise TrainingStopped(f"--frames {options.frames} takes no picture; give 1 or more")
     if min(options.head[:2]) < 1 or options.head[2] < 0:
         raise TrainingStopped(
             f"--head {' '.join(map(str, options.head))} is no head; give two widths of 1 or more "
@@ -114,7 +116,8 @@ def prepare(options: argparse.Namespace, out: Path, log: Log) -> tuple[Work, lis
         )
     teacher = Teacher(options.teacher, options.networks_dir)
     cache = Path(options.cache) if options.cache else out / "cache"
-    bank = build_bank(cache / "bank", options.images, options.clips, options.licences)
+    given = options.images, options.clips, options.licences, options.frames
+    bank = build_bank(cache / "bank", *given)
     if len(bank) < FEWEST_PICTURES:
         raise BadImages(f"there are only {len(bank)} pictures; name more with --images")
     log(

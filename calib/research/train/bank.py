@@ -23,8 +23,8 @@ from hotpath.calib.research.train.pictures import (
     find_clips,
     find_stills,
     read_boxes,
+    read_clip,
     read_objects,
-    read_sequence,
     read_stills,
     read_video,
     shrunk,
@@ -33,7 +33,7 @@ from hotpath.calib.research.train.sources import TABLE, Source, Sources
 
 STILL, SEQUENCE, VIDEO = 0, 1, 2
 HOLDOUT = 40
-VERSION = 2  # of the bank's contents
+VERSION = 3  # of the bank's contents
 FEWEST_PIXELS = 6  # of a side of an object
 SEED = 7  # of the boxes around things that stand out
 
@@ -172,14 +172,16 @@ def build_bank(
     images: Sequence[str | Path],
     clips: Sequence[str | Path],
     licences: Sequence[str] = (),
+    frames: int = FRAMES,
 ) -> Bank:
     """Read everything into ``folder``, once; again only when the arguments change.
 
     Args:
         images: folders of stills.
-        clips: folders of clip folders, folders of videos, or videos. A file NAME.boxes.csv beside
-            the video NAME.mp4 says roughly where the target is.
+        clips: folders of clips, SET=DIR, folders of videos, or videos, see ``find_clips``. A file
+            NAME.boxes.csv beside the video NAME.mp4 says roughly where the target is.
         licences: licence classes to use, see ``sources.py``; empty: all.
+        frames: most pictures of a clip or video.
 
     Returns:
         A ``Bank``.
@@ -187,7 +189,7 @@ def build_bank(
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     paths = [[str(path) for path in given] for given in (images, clips)]
-    key = json.dumps([*paths, sorted(licences), FRAMES, VERSION])
+    key = json.dumps([*paths, sorted(licences), frames, VERSION])
     key = hashlib.sha256(key.encode()).hexdigest()
     done = folder / "bank.key"
     if done.is_file() and done.read_text() == key:
@@ -197,9 +199,9 @@ def build_bank(
         raise BadImages("no pictures were named; name a folder of them with --images")
     packer, sources = _Packer(folder), Sources(licences)
     _pack_stills(packer, images, sources)
-    sequences, videos = find_clips(clips)
-    _pack_sequences(packer, sequences, sources)
-    _pack_videos(packer, videos, sources)
+    found, videos = find_clips(clips)
+    _pack_clips(packer, found, sources, frames)
+    _pack_videos(packer, videos, sources, frames)
     if not packer.rows:
         raise BadImages(
             f"no picture has a licence of class {', '.join(sorted(licences))}; list its source in "
@@ -228,19 +230,23 @@ def _pack_stills(packer: _Packer, folders: Sequence[Any], sources: Sources) -> N
                 packer.add(picture, STILL, group, str(folder), source, boxes, name)
 
 
-def _pack_sequences(packer: _Packer, folders: Sequence[Any], sources: Sources) -> None:
-    for folder in filter(sources.allow, folders):
-        for picture, box in read_sequence(folder):
-            group = "clip " + clip_group(folder.name)
-            packer.add(picture, SEQUENCE, group, folder.name, sources.of(folder), [box])
+def _pack_clips(packer: _Packer, found: Sequence[Any], sources: Sources, frames: int) -> None:
+    """Clips. A data set that was named is counted as one, and for research only."""
+    for clip, name in found:
+        source = Source(name, "R", "research use", ()) if name else sources.of(clip.folder)
+        if source.licence_class not in sources.licences:
+            continue
+        group, part = "clip " + clip_group(clip.name), name or clip.name
+        for picture, box in read_clip(clip, frames):
+            packer.add(picture, SEQUENCE, group, part, source, [box])
 
 
-def _pack_videos(packer: _Packer, paths: Sequence[Path], sources: Sources) -> None:
+def _pack_videos(packer: _Packer, paths: Sequence[Path], sources: Sources, frames: int) -> None:
     """Videos, each under its own group."""
     for path in filter(sources.allow, paths):
         beside = path.with_name(path.stem + ".boxes.csv")
         rough = read_boxes(beside) if beside.is_file() else {}
-        for index, frame in read_video(path):
+        for index, frame in read_video(path, frames):
             boxes = [rough[index]] if index in rough else []
             group, source = "video " + path.name, sources.of(path)
             packer.add(frame, VIDEO, group, path.name, source, boxes, kin_of(path.stem))

@@ -7,6 +7,7 @@ from hotpath.calib import command
 from hotpath.calib.research.train.backbones import PREFIX
 from hotpath.calib.research.train.layers import BACKBONES
 from hotpath.calib.research.train.optimiser import PARTS
+from hotpath.calib.research.train.pictures import FRAMES
 from hotpath.calib.research.train.stages import NAMES
 
 DESCRIPTION = """\
@@ -80,7 +81,15 @@ def parser() -> argparse.ArgumentParser:
         nargs="*",
         default=[],
         metavar="PATH",
-        help="folders of clip folders with boxes.csv, folders of videos, or videos",
+        help="folders of annotated clips as of `hotpath evaluate`, SET=DIR with a SET of its "
+        "--benchmark, folders of videos, or videos",
+    )
+    add(
+        "--frames",
+        type=int,
+        default=FRAMES,
+        metavar="N",
+        help="pictures of a clip or video, evenly spread; about 0.4 MB each (default: %(default)s)",
     )
     add(
         "--licences",

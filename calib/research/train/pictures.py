@@ -11,15 +11,18 @@ from typing import Any
 import cv2
 import numpy as np
 
+from hotpath.calib.benchmarks import LISTS, sequences
 from hotpath.calib.errors import BadImages
 from hotpath.runtime.errors import BadSource
-from hotpath.runtime.track.video.recorded import VideoFile, picture_paths, read_picture
+from hotpath.runtime.track.video.clips import Clip
+from hotpath.runtime.track.video.clips import find_clips as clips_below
+from hotpath.runtime.track.video.recorded import VideoFile
 from hotpath.runtime.track.video.sequence import Annotation
 
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 VIDEOS = (".mp4", ".avi", ".mkv", ".mov")
 LONGEST = 512  # pixels; a larger picture is shrunk to it
-FRAMES = 60  # of a video, evenly spread
+FRAMES = 60  # of a video or clip, evenly spread
 PROPOSALS = 12  # boxes of a picture without its own box
 SMALLEST = 32  # pixels, of a still
 
@@ -109,12 +112,12 @@ def read_stills(folder: str | Path, paths: Sequence[Path]) -> Iterator[tuple[Pat
         print(f"{folder}: left out {len(broken)} broken pictures, such as {broken[0]}")
 
 
-def read_video(path: Path) -> list[tuple[int, np.ndarray]]:
-    """Up to FRAMES frames of a video, evenly spread, as a list of (frame number, picture)."""
+def read_video(path: Path, most: int) -> list[tuple[int, np.ndarray]]:
+    """Up to ``most`` frames of a video, evenly spread, as a list of (frame number, picture)."""
     frames = []
     try:
         video = VideoFile(str(path))
-        step = -(-video.count() // FRAMES)
+        step = -(-video.count() // most)
         with video as source:
             frame = source.read()
             while frame is not None:
@@ -135,29 +138,40 @@ def read_boxes(path: Path) -> dict[int, list[float]]:
     return {frame: list(box) for frame, box in enumerate(boxes) if box is not None}
 
 
-def read_sequence(folder: Path) -> Iterator[tuple[np.ndarray, list[float]]]:
-    """Yield (picture, box x,y,w,h) of every picture of a clip folder that has a box."""
-    paths = picture_paths(str(folder))
-    for frame, box in read_boxes(folder / "boxes.csv").items():
-        if frame < len(paths):
-            yield read_picture(paths[frame]), box
+def read_clip(clip: Clip, most: int) -> Iterator[tuple[np.ndarray, list[float]]]:
+    """Yield (picture, box x,y,w,h) of up to ``most`` frames that have a box, evenly spread."""
+    seen = np.flatnonzero(np.isfinite(clip.boxes[:, 0]))
+    for index in seen[:: -(-len(seen) // most)]:
+        yield clip[index], clip.boxes[index].tolist()
 
 
-def find_clips(roots: Iterable[str | Path]) -> tuple[list[Path], list[Path]]:
-    """Clip folders (with boxes.csv) and video files below or at these paths, in order of name."""
-    sequences, videos = [], []
+def find_clips(roots: Iterable[str | Path]) -> tuple[list[tuple[Clip, str]], list[Path]]:
+    """Annotated clips, each with the name of its data set or "", and videos without annotation.
+
+    Args:
+        roots: each a video, a folder of videos or of clips that ``hotpath evaluate`` can read, or
+            SET=DIR: a data set of ``calib.benchmarks.LISTS``.
+    """
+    clips: list[tuple[Clip, str]] = []
+    videos: list[Path] = []
     for root in map(Path, roots):
+        name, _, folder = str(root).partition("=")
+        if folder and name in LISTS:
+            found = sequences(name, Path(folder))
+            for sentence in found.left_out:
+                print(sentence)
+            clips += [(clip, name) for clip in found.clips]
+            continue
         if root.suffix.lower() in VIDEOS and root.is_file():
             videos.append(root)
             continue
         if not root.is_dir():
-            raise BadImages(f"{root} is neither a folder nor a video; correct --clips")
-        found = [path.parent for path in sorted(root.glob("*/boxes.csv"))]
-        more = [path for path in sorted(root.iterdir()) if path.suffix.lower() in VIDEOS]
-        if not found and not more:
             raise BadImages(
-                f"{root} has neither clip folders with a boxes.csv nor videos; correct --clips"
+                f"{root} is neither a folder nor a video, nor SET=DIR with a SET of "
+                f"{', '.join(LISTS)}; correct --clips"
             )
-        sequences += found
-        videos += more
-    return sequences, videos
+        here = [path for path in sorted(root.iterdir()) if path.suffix.lower() in VIDEOS]
+        inside = [path for path in sorted(root.iterdir()) if path.is_dir()] if here else [root]
+        clips += [(clip, "") for clip in clips_below(inside)]
+        videos += here
+    return clips, videos

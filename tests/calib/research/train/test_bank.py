@@ -6,9 +6,10 @@ import pytest
 
 from hotpath.calib.errors import BadImages
 from hotpath.calib.research.train.bank import SEQUENCE, STILL, VIDEO, build_bank, clip_group
+from hotpath.runtime.errors import BadClips
 from tests.calib.research.train.conftest import still
-from tests.support.clips import write_boxes
-from tests.support.tiny import write_video
+from tests.support.clips import write_boxes, write_clip
+from tests.support.tiny import film, write_video
 
 
 def test_bank_gives_back_every_picture_and_is_read_again_only_when_its_sources_change(
@@ -89,3 +90,38 @@ def test_only_pictures_of_the_named_licences_are_seen(tmp_path):
     assert everything.licences == {"A": 2, "R": 2} and (everything.kind == STILL).all()
     with pytest.raises(BadImages, match="no picture has a licence of class B"):
         build_bank(tmp_path / "none", [tmp_path / "images"], [], licences=["B"])
+
+
+def test_a_public_set_is_evenly_sampled_and_counts_for_research_only(tmp_path, folders):
+    pictures, boxes = film(9)
+    lasot = tmp_path / "lasot" / "atv" / "atv-1"
+    write_clip(lasot, pictures, boxes)
+    (lasot / "boxes.csv").unlink()
+    rows = [",".join(map(str, box + np.array([1, 1, 0, 0]))) for box in boxes]
+    (lasot / "groundtruth.txt").write_text("\n".join(["0,0,0,0", *rows[1:]]))  # not seen at first
+    named = f"lasot_extension={tmp_path / 'lasot'}"
+    bank = build_bank(tmp_path / "bank", [folders / "images"], [named, folders / "clips"], (), 3)
+    of_set = [i for i in range(len(bank)) if bank.source_names[bank.source[i]] == "lasot_extension"]
+    assert bank.sources["lasot_extension"] == len(of_set) == 3 and bank.licences["R"] >= 3
+    # frames 1 to 8 have a box: every third of them; a box's middle counts from the pixel's
+    for index, frame in zip(of_set, (1, 4, 7)):
+        np.testing.assert_array_equal(bank.picture(index), pictures[frame])
+        middle = np.array(boxes[frame][:2]) + np.array(boxes[frame][2:]) / 2 - 0.5
+        np.testing.assert_allclose(bank.boxes[index][0][:2], middle, atol=1e-3)
+    free = build_bank(tmp_path / "free", [folders / "images"], [named], ["R"], 3)
+    assert len(free) > len(of_set)
+    with pytest.raises(BadImages, match="class B"):
+        build_bank(tmp_path / "none", [folders / "images"], [named], ["B"])
+
+
+def test_clips_of_each_layout_and_videos_in_one_folder_are_trained_on(tmp_path, folders):
+    pictures, boxes = film(4)
+    got = write_clip(folders / "clips" / "train" / "GOT-10k_Train_000001", pictures, boxes)
+    (got / "boxes.csv").rename(tmp_path / "kept.csv")
+    (got / "groundtruth.txt").write_text("\n".join(",".join(map(str, box)) for box in boxes))
+    write_video(folders / "clips" / "one.avi", np.stack([*pictures] * 3))
+    found = build_bank(tmp_path / "bank", [folders / "images"], [folders / "clips"]).sources
+    assert {"square", "GOT-10k_Train_000001", "one.avi"} < set(found)
+    (got / "groundtruth.txt").write_text("1,2,3,4\n")
+    with pytest.raises(BadClips, match="1 box for 4 frames"):
+        build_bank(tmp_path / "other", [folders / "images"], [folders / "clips"])

@@ -19,7 +19,7 @@ from hotpath.calib.store import Store
 from hotpath.runtime import engines, load_tracker
 from hotpath.runtime.network import Network
 from hotpath.runtime.networks import load_network
-from hotpath.runtime.prepare.graphs import assemble, models
+from hotpath.runtime.prepare.graphs import assemble, models, quantisable
 from hotpath.runtime.prepare.graphs.models import shape_of
 from hotpath.runtime.track.video.clips import Clip
 
@@ -56,7 +56,7 @@ class Calibration:
         self.network, self.networks_dir = network, networks_dir
         self.clips, self.held, self.counts, self.store = clips, held, counts, store
         self.hashes = table.file_hashes(network, networks_dir)
-        self.parts = qdq.parts(network, network.locate(networks_dir))
+        self.parts = quantisable.parts(network, network.locate(networks_dir))
         picture, *box = models.inputs(self.parts["exemplar"])
         if box:
             raise BadRun(
@@ -64,7 +64,7 @@ class Calibration:
                 "in fp32"
             )
         self._exemplars = shape_of(picture)
-        self.last = qdq.last_layers(self.parts["search"])
+        self.last = quantisable.last_layers(self.parts["search"])
         self._pairs: dict[tuple[str, ...], Pairs] = {}
         self._plain: np.ndarray | None = None
 
@@ -238,7 +238,7 @@ class Calibration:
 
     def costs(self) -> dict[str, int]:
         """dict of layer -> multiply-accumulates of the search part."""
-        return {qdq.base(n): c for n, c in qdq.macs(self.parts["search"]).items()}
+        return {quantisable.base(n): c for n, c in qdq.macs(self.parts["search"]).items()}
 
     # -- the last figures
 

@@ -26,13 +26,14 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
+from hotpath.runtime.prepare.graphs.quantisable import SHAPING
+
 LEAST = 15  # units in a level of activations; with fewer, it would change by an eighth or more
 LEVELS = 127
 NEAR = np.arange(940, 1011, 2) / 1000  # shares of the units in a level that are tried
 MOST_BIAS = 2.0**30  # units: half of what int32 holds; the rest is for the sum
 WEIGHT_BITS = 11  # with 8 of a pixel and 5 of 27 terms, as many as a float32 holds
 RESULTS = ("Relu", "Clip")  # may stand between a sum and its rounding
-MOVES = ("Reshape", "Transpose", "Flatten", "Squeeze", "Unsqueeze")  # keep values and levels
 
 
 def without_ties(quantised: onnx.ModelProto, model: onnx.ModelProto) -> None:
@@ -219,7 +220,7 @@ class _Graph:
                         self._set(node.input[2], zero.astype(np.uint8))
                 if self._array(node.input[1]) == new:
                     self._set_levels(node.output[0], old, new, move_zero)
-            elif node.op_type in MOVES:
+            elif node.op_type in SHAPING:
                 self._set_levels(node.output[0], old, new, move_zero)
 
     def _least_scale(self, name: str, unit: Any, axes: int) -> np.ndarray:

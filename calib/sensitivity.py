@@ -8,6 +8,7 @@ import onnx
 from hotpath.calib import qdq
 from hotpath.calib.ranges import Ranges, session
 from hotpath.calib.store import Store
+from hotpath.runtime.prepare.graphs import quantisable
 
 
 def noise(
@@ -28,7 +29,7 @@ def noise(
     outputs = [value.name for value in model.graph.output]
     plain = None
     found = {}
-    for node in qdq.weighted_layers(model):
+    for node in quantisable.weighted_layers(model):
 
         def alone(node: onnx.NodeProto = node) -> float:
             nonlocal plain
@@ -39,7 +40,7 @@ def noise(
             return _relative(plain, [one.run(outputs, feed) for feed in feeds])
 
         told = sorted((name, list(pair)) for name, pair in ranges.items())
-        found[qdq.base(node.name)] = store.value("noise", [node.name, form, told], alone)
+        found[quantisable.base(node.name)] = store.value("noise", [node.name, form, told], alone)
     return found
 
 

@@ -2,11 +2,12 @@
 
 import pathlib
 
-from hotpath.calib import qdq, table
+from hotpath.calib import table
 from hotpath.calib.errors import BadTable
 from hotpath.kernels.fpga import design
 from hotpath.kernels.fpga.design.compiler import Compiler
 from hotpath.runtime.networks import sha256_of
+from hotpath.runtime.prepare.graphs import quantisable
 
 
 def compile_network(network, paths=None, ranges=None, size_name="pynq_z2"):
@@ -34,7 +35,7 @@ def compile_network(network, paths=None, ranges=None, size_name="pynq_z2"):
             "the table of ranges was measured on other files of {} than these; run `hotpath "
             "int8 --network {} --clips DIR` again".format(ranges["network"], network.given)
         )
-    models = qdq.parts(network, paths)
+    models = quantisable.parts(network, paths)
     by_part = {
         part: table.ranges(ranges, part) if part in ranges["tensors"] else {} for part in models
     }

@@ -26,7 +26,7 @@ from hotpath.runtime.canonical import Model
 from hotpath.runtime.engines.onnxruntime import Bound, as_written
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.networks import FOLDER, load_network
-from hotpath.runtime.prepare.graphs import assemble, byte_pictures, models
+from hotpath.runtime.prepare.graphs import assemble, byte_pictures, models, quantisable
 from hotpath.runtime.track.video.clips import find_clips
 from tests.runtime.devices import test_refresh
 from tests.support.clips import write_clip
@@ -187,7 +187,7 @@ def test_the_maps_that_a_toml_names_are_found_in_its_int8_form(tmp_path):
 
 def test_nodes_of_the_same_name_get_names_of_their_own():
     nodes = [("Relu", *ends, {"name": "r"}) for ends in ((["x"], ["a"]), (["a"], ["y"]))]
-    model = qdq.prepared(model_of(nodes, {"x": [1]}, {"y": [1]}))
+    model = quantisable.prepared(model_of(nodes, {"x": [1]}, {"y": [1]}))
     assert [node.name for node in model.graph.node] == ["r", "Relu_y"]
 
 
@@ -204,7 +204,7 @@ def test_products_around_a_softmax_and_after_a_join_stay_in_floating_point():
     ]
     one = np.eye(4, dtype=np.float32)
     weights = {"weights": one, "others": one, "scale": np.float32(0.5)}
-    model = qdq.prepared(model_of(nodes, {"x": [4, 4]}, {"y": [8, 4]}, weights))
+    model = quantisable.prepared(model_of(nodes, {"x": [4, 4]}, {"y": [8, 4]}, weights))
     spans = {name: (-1.0, 1.0) for node in nodes for name in [*node[1], *node[2]]}
     done = qdq.quantised(model, spans).graph.node
     rounded = {node.input[0] for node in done if node.op_type == "QuantizeLinear"}
@@ -227,8 +227,8 @@ def test_weights_among_the_inputs_are_no_box(place, tmp_path, monkeypatch, is_we
         graph.input.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, None))
         return found
 
-    parts = qdq.parts
-    monkeypatch.setattr(qdq, "parts", listed)
+    parts = quantisable.parts
+    monkeypatch.setattr(quantisable, "parts", listed)
     refused = pytest.raises(BadRun, match="takes the target's box")
     with contextlib.nullcontext() if is_weight else refused:
         calibration(place, place / "tiny.toml", tmp_path)
@@ -342,7 +342,9 @@ def chain():
         constants[f"w{index}"] = weight
         names, after = [f"t{index}", f"w{index}"], [f"t{index + 1}"]
         nodes.append(("Conv", names, after, {"name": f"conv{index}"}))
-    return qdq.prepared(model_of(nodes, {"t0": [1, 4, 8, 8]}, {"t3": [1, 4, 8, 8]}, constants))
+    return quantisable.prepared(
+        model_of(nodes, {"t0": [1, 4, 8, 8]}, {"t3": [1, 4, 8, 8]}, constants)
+    )
 
 
 def test_the_layer_that_loses_most_is_kept_first_and_runs_in_floating_point(tmp_path):
@@ -380,7 +382,7 @@ def test_the_layer_that_loses_most_is_kept_first_and_runs_in_floating_point(tmp_
 
 def test_a_missing_range_is_refused(place):
     network = load_network(place / "tiny.toml")
-    search = qdq.parts(network, network.locate())["search"]
+    search = quantisable.parts(network, network.locate())["search"]
     with pytest.raises(BadTable, match="lacks a range"):
         qdq.quantised(search, {"nothing": (0.0, 1.0)})
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from hotpath.calib import qdq
 from hotpath.calib.ranges import float_tensors, session, with_outputs
 from hotpath.kernels.fpga.design.compiler import Compiler
+from hotpath.runtime.prepare.graphs import quantisable
 from tests.support.models import model_of
 
 
@@ -54,7 +54,7 @@ class Builder:
     def model(self, inputs, outputs):
         """The model; inputs is a dict of name -> shape, outputs a list of names."""
         results = dict.fromkeys(outputs)  # of any shape
-        return qdq.prepared(model_of(self.nodes, inputs, results, self.constants, opset=14))
+        return quantisable.prepared(model_of(self.nodes, inputs, results, self.constants, opset=14))
 
 
 def picture(rng, side):

@@ -71,13 +71,13 @@ def request(part: converted.Part, precision: str, work: str) -> str:
         "shapes": dict(part.inputs),
     }
     if part.table is not None:
-        from hotpath.calib import qdq
         from hotpath.calib import table as tables
+        from hotpath.runtime.prepare.graphs import quantisable
 
         kept = set(part.table["keep"]) | set(part.table["last"])
-        nodes = qdq.prepared(part.model).graph.node
+        nodes = quantisable.prepared(part.model).graph.node
         values["ranges"] = {k: list(v) for k, v in tables.ranges(part.table, part.name).items()}
-        values["float_layers"] = [n.output[0] for n in nodes if qdq.base(n.name) in kept]
+        values["float_layers"] = [n.output[0] for n in nodes if quantisable.base(n.name) in kept]
     path = os.path.join(work, "request.json")
     with open(path, "w") as text:
         json.dump(values, text)

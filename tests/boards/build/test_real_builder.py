@@ -55,11 +55,12 @@ for path in sorted(pathlib.Path(sys.argv[1]).glob("*.onnx")):
 def quantised(folder):
     """Kestrel with Q/DQ in TensorRT's form, from the table of ranges that ships."""
     from hotpath.calib import qdq, table
+    from hotpath.runtime.prepare.graphs import quantisable
 
     network = load_network("kestrel")
     ranges = table.read(network.path.with_name("kestrel-ranges.json"))
     models = {}
-    for part, model in qdq.parts(network, network.locate()).items():
+    for part, model in quantisable.parts(network, network.locate()).items():
         kept = set(ranges["keep"]) | (set(ranges["last"]) if part == "search" else set())
         models[part] = qdq.quantised(model, table.ranges(ranges, part), "symmetric", kept)
     return qdq.write(network, models, folder, "kestrel-int8-symmetric", "a test")

@@ -11,7 +11,6 @@ pytest.importorskip("onnxruntime")
 
 import onnx.reference
 
-from hotpath.calib import qdq
 from hotpath.calib.fpga.compile import compile_network
 from hotpath.kernels.fpga import design, tables
 from hotpath.kernels.fpga.design.compiler import exponents, graph
@@ -20,6 +19,7 @@ from hotpath.kernels.fpga.design.compiler.layers import CannotCompile
 from hotpath.kernels.fpga.design.model import Machine
 from hotpath.kernels.fpga.design.runner import MEMORY, Runner
 from hotpath.runtime.networks import load_network, sha256_of
+from hotpath.runtime.prepare.graphs import quantisable
 from tests.kernels.fpga.benches.machine_bench import PLAIN
 from tests.support import fpga_nets, fpga_sizes
 from tests.support.fpga_quantised import Simulation
@@ -63,7 +63,7 @@ def commands_of(compiled, part):
 def test_kestrel_small_is_the_simulation_of_its_whole_numbers(board):
     network = load_network("kestrel_small")
     found = compile_network(network, size_name=board)
-    models = qdq.parts(network, network.locate(None))
+    models = quantisable.parts(network, network.locate(None))
     sides = {"exemplar": network.exemplar, "search": network.search}
     rng = np.random.default_rng(1)
     checked(found, models, network, design.sizes()[board], sides, rng)

@@ -40,7 +40,7 @@ class Part:
         """Read a graph.
 
         Args:
-            model: one of ``hotpath.calib.qdq.parts``.
+            model: one of ``hotpath.runtime.prepare.graphs.quantisable.parts``.
             features: dict of input tensor -> ``View`` of what the exemplar's part left.
         """
         self._graph = model.graph
@@ -331,4 +331,3 @@ _READERS: Dict[str, Callable[[Part, Any], View]] = {
     "Identity": Part._rearranged,
     "Dropout": Part._rearranged,
 }
-OPERATORS = frozenset(_READERS) | frozenset(FUNCTIONS)  # of ONNX, that can be read

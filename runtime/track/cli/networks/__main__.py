@@ -4,7 +4,7 @@ import argparse
 import os
 import pathlib
 import sys
-from typing import Any, Dict, List, Mapping, Optional, Sequence
+from typing import Any, Dict, List, Optional
 
 from hotpath.kernels import toml, toml_keys
 from hotpath.kernels.commands import Parser, make
@@ -121,6 +121,7 @@ def paths_of(network: Network, networks_dir: Optional[str]) -> Optional[Dict[str
 
 def show(options: argparse.Namespace) -> None:
     """Print the TOML's numbers, the cost of the graphs, and where they run."""
+    from hotpath.kernels.fpga.design.compiler.survey import survey
     from hotpath.runtime.track.cli.networks import support
 
     network = load_network(options.network)
@@ -140,43 +141,15 @@ def show(options: argparse.Namespace) -> None:
     paths = paths_of(network, options.networks_dir)
     print("\nfiles            {}".format("present" if paths else "missing"))
     if paths:
-        _show_graphs(network, paths)
+        from hotpath.runtime.track.cli.networks import cost  # needs the onnx library
+
+        cost.show(network, paths, survey)
 
 
 def _plain(value: Any) -> str:
     if not isinstance(value, tuple):
         return str(value)
     return ", ".join(f"{v:g}" if isinstance(v, float) else str(v) for v in value)
-
-
-def _show_graphs(network: Network, paths: Dict[str, pathlib.Path]) -> None:
-    from hotpath.kernels.fpga.design.compiler.graph import OPERATORS
-    from hotpath.runtime.prepare.graphs import assemble, counting
-    from hotpath.runtime.track.cli.networks import (
-        support,  # needs the onnx library, as the graphs do
-    )
-
-    print()
-    print("{:<16} {:>11} {:>9}  {}".format("graph", "parameters", "MMAC", "tensors"))
-    counts = counting.count_parts(network, paths)
-    for name, figures in counts.items():
-        macs = "not fixed" if figures.macs is None else f"{figures.macs / 1e6:.1f}"
-        tensors = f"{_tensors(figures.inputs)} -> {_tensors(figures.outputs)}"
-        print(f"{name:<16} {figures.parameters:>11,} {macs:>9}  {tensors}")
-    print()
-    operators = counts["a frame"].operators
-    counted = ", ".join(f"{name} {number}" for name, number in operators.items())
-    print(f"operators        {counted}")
-    for name, verdict in support.on_engines(network, paths):
-        print(f"{name:<16} {verdict}")
-    for title, verdict in support.on_boards(assemble.build(network, paths), OPERATORS):
-        print(f"{title:<24} {verdict}")
-
-
-def _tensors(values: Mapping[str, Sequence[int]]) -> str:
-    return ", ".join(
-        "{} {}".format(name, "x".join(map(str, shape))) for name, shape in values.items()
-    )
 
 
 def check(options: argparse.Namespace) -> int:

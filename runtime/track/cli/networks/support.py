@@ -1,14 +1,18 @@
 """Where a network runs: the parts of its frame on each board, the engines and boards that can.
 
-``parts_on_boards`` follows from the network's TOML and the board's. ``on_engines`` tries the
-installed engines, and ``on_boards`` looks at the graph's operators.
+``parts_on_boards`` follows from the network's TOML and the board's. ``on_engines`` tries and
+times the installed engines, and ``on_boards`` looks at the graphs.
 """
 
 import pathlib
-from typing import Any, Dict, FrozenSet, List, Optional, Tuple
+import time
+from collections import Counter
+from typing import Any, Callable, Dict, List, Optional, Tuple
+
+import numpy as np
 
 from hotpath import boards
-from hotpath.kernels.commands import make
+from hotpath.kernels.commands import counted, make
 from hotpath.kernels.errors import NotOnGpu
 from hotpath.runtime import engines
 from hotpath.runtime.errors import BadNetwork, HotpathError
@@ -19,6 +23,7 @@ Verdicts = List[Tuple[str, str]]  # (name of an engine or title of a board, sent
 # The first TensorRT that imports a convolution with a tensor as weights (NVIDIA/TensorRT#137,
 # onnx/onnx-tensorrt#609). For older ones the correlation is cut out.
 TENSOR_WEIGHTS_FROM = (8, 5, 1)
+FEWEST_RUNS, MOST_RUNS, TIMED_MS = 5, 100, 500  # of a frame, by which an engine is timed
 SEARCH = "; a lost target's windows on the GPU too, judged on the processor"
 
 
@@ -58,7 +63,7 @@ def why_not_on_gpu(network: Network) -> Optional[str]:
 
 
 def on_engines(network: Network, paths: Dict[str, pathlib.Path]) -> Verdicts:
-    """Run a network once in each installed engine: its name, and a sentence.
+    """Run a network in each installed engine: its name, and a sentence with milliseconds.
 
     ``paths`` is a dict of part -> path, as ``network.locate()`` gives it.
     """
@@ -72,24 +77,63 @@ def on_engines(network: Network, paths: Dict[str, pathlib.Path]) -> Verdicts:
         try:
             engine = engines.create(name, network, paths)
             features = engine.exemplar()
-            engine.search(features if len(paths) > 1 or "whole" in paths else ())
-            sentence = "runs on {device}, {precision}, {version}".format(**engine.describe())
-            results.append((name, sentence))
+            given = features if len(paths) > 1 or "whole" in paths else ()
+            told = dict(engine.describe(), ms=_milliseconds(engine, given))
+            told["threads"] = counted(told.get("threads", 1), "thread")
+            text = "{ms:.2f} ms a frame on {device}, {precision}, {threads}, {version}"
+            results.append((name, text.format(**told)))
             engine.close()
         except HotpathError as error:
             results.append((name, f"can't: {error}"))
     return results
 
 
-def on_boards(graphs: Any, operators: FrozenSet[str]) -> Verdicts:
+def _milliseconds(engine: Any, features: Any) -> float:
+    """The median of some runs, after two that make the library ready."""
+    times: List[float] = []
+    while len(times) < MOST_RUNS and (len(times) < FEWEST_RUNS or sum(times) < TIMED_MS):
+        started = time.perf_counter()
+        engine.search(features)
+        times.append((time.perf_counter() - started) * 1e3)
+    return float(np.median(times[2:]))
+
+
+def on_boards(
+    network: Network,
+    paths: Dict[str, pathlib.Path],
+    parts: Dict[str, Any],
+    survey: Callable[..., Any],
+) -> Verdicts:
     """Say for each board what is known to prevent a network from running there.
 
     Args:
-        graphs: its ``assemble.Graphs``.
-        operators: those that the FPGA's compiler reads.
+        paths: dict of part -> path.
+        parts: of ``quantisable.parts``.
+        survey: that of the FPGA's compiler.
     """
-    taken, named = _taken_out(graphs), map(boards.load_board, boards.names())
-    return [(board.title, _verdict(board, graphs.search, taken, operators)) for board in named]
+    from hotpath.runtime.prepare.graphs import assemble
+
+    taken, found = _taken_out(assemble.build(network, paths)), []
+    for board in map(boards.load_board, boards.names()):
+        if board.engine == "overlay":
+            found.append((board.title, _on_fpga(survey(network, parts, board.name))))
+        else:
+            found.append((board.title, _verdict(board, taken)))
+    return found
+
+
+def _on_fpga(found: Any) -> str:
+    """What the FPGA's compiler refuses, of a ``Survey``; the reason of the first of each kind."""
+    if not found.refused:
+        return f"{found.cycles:,} cycles a frame in the FPGA's engine"
+    counts = Counter(operator for operator, _ in found.refused)
+    first = dict(reversed(found.refused))
+    told = []
+    for operator, number in counts.items():
+        sentence = first[operator].partition("; ")[0]
+        why = sentence.partition(f"({operator}) needs ")[2] or sentence
+        told.append(f"{operator} {number} ({why})" if operator else f"it: {first[operator]}")
+    return "the FPGA's engine refuses " + ", ".join(told)
 
 
 def _taken_out(graphs: Any) -> Optional[str]:
@@ -108,14 +152,7 @@ def _taken_out(graphs: Any) -> Optional[str]:
     )
 
 
-def _verdict(
-    board: boards.Board, search: Any, taken: Optional[str], operators: FrozenSet[str]
-) -> str:
-    if board.engine == "overlay":
-        lacking = sorted({node.op_type for node in search.graph.node} - {"Constant"} - operators)
-        if not lacking:
-            return "no obstacle is known in the FPGA's engine"
-        return "the FPGA's engine has no " + ", ".join(lacking)
+def _verdict(board: boards.Board, taken: Optional[str]) -> str:
     if board.engine != "tensorrt":
         is_tried = engines.find(board.engine).runs_files
         command = f"`{make('engine', BOARD=board.name)}` converts it"

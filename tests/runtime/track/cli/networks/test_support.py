@@ -54,6 +54,6 @@ def test_an_fpga_takes_no_windows_with_fractions_of_pixels():
 
 
 def test_show_has_a_line_for_each_board(capsys):
-    assert main(["show", "kestrel"]) == 0
+    assert main(["show", "kestrel_small"]) == 0
     part = capsys.readouterr().out.split("parts of a frame on each board")[1].split("\n\n")[0]
     assert len(part.strip().splitlines()) == len(boards.names())

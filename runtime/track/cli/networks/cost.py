@@ -1,0 +1,84 @@
+"""What a network costs, for ``networks show``: graphs, receptive field, and where they run.
+
+It needs the onnx library.
+"""
+
+import pathlib
+from collections import Counter
+from typing import Any, Callable, Dict, List, Mapping, Sequence
+
+from hotpath.runtime.network import Network
+from hotpath.runtime.prepare.graphs import counting, field, fusing, quantisable
+from hotpath.runtime.track.cli.networks import support
+
+
+def show(network: Network, paths: Dict[str, pathlib.Path], survey: Callable[..., Any]) -> None:
+    """Print it.
+
+    Args:
+        paths: dict of part -> path, as ``network.locate()`` gives it.
+        survey: that of the FPGA's compiler, which this module may not import.
+    """
+    print()
+    print("{:<16} {:>11} {:>9}  {}".format("graph", "parameters", "MMAC", "tensors"))
+    counts = counting.count_parts(network, paths)
+    for name, figures in counts.items():
+        macs = "not fixed" if figures.macs is None else f"{figures.macs / 1e6:.1f}"
+        tensors = f"{_tensors(figures.inputs)} -> {_tensors(figures.outputs)}"
+        print(f"{name:<16} {figures.parameters:>11,} {macs:>9}  {tensors}")
+    print()
+    parts = quantisable.parts(network, paths)
+    told = {"operators": _counted(counts["a frame"].operators)}
+    told.update(_field(network, parts["search"]))
+    told["kernels"] = (
+        f"about {fusing.kernels(parts['search'])} a frame on a GPU after fusion, besides crop and "
+        "select"
+    )
+    told["INT8"] = _int8(parts["search"])
+    told.update(support.on_engines(network, paths))
+    for name, sentence in told.items():
+        print(f"{name:<16} {sentence}")
+    for title, verdict in support.on_boards(network, paths, parts, survey):
+        print(f"{title:<24} {verdict}")
+
+
+def _tensors(values: Mapping[str, Sequence[int]]) -> str:
+    return ", ".join(
+        "{} {}".format(name, "x".join(map(str, shape))) for name, shape in values.items()
+    )
+
+
+def _counted(operators: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {number}" for name, number in operators.items())
+
+
+def _field(network: Network, model: Any) -> Dict[str, str]:
+    """What a cell of the maps sees, the widest of them."""
+    found = field.fields(model).values()
+    if not found:
+        return {}
+    rows, columns = (max(each.size[axis] for each in found) for axis in (0, 1))
+    text = (
+        f"{rows:.0f}x{columns:.0f} pixels for a cell of the maps, "
+        f"{max(rows, columns) / network.search:.0%} of the search region's side"
+    )
+    by = sorted({each.mixed for each in found if each.mixed})
+    if by:
+        text += f"; something of the whole region by {', '.join(by)}"
+    return {"receptive field": text}
+
+
+def _int8(model: Any) -> str:
+    """What ``hotpath int8`` leaves in floating point."""
+    operators = {node.name: node.op_type for node in model.graph.node}
+    if "QuantizeLinear" in operators.values():
+        return "is in these files already"
+    last = quantisable.last_layers(model)
+    why: Dict[str, List[str]] = {}
+    for name, reason in quantisable.floating(model, last).items():
+        why.setdefault(reason, []).append(operators[name])
+    told = [
+        f"{_counted(Counter(kinds))} ({reason if reason != 'kept' else 'the last layers'})"
+        for reason, kinds in why.items()
+    ]
+    return "leaves in floating point: " + "; ".join(told)

@@ -1,0 +1,68 @@
+"""``networks show`` tells a network's cost as real engines see it."""
+
+import re
+
+import pytest
+
+from hotpath.runtime.engines.openvino import compile_on_cpu
+from hotpath.runtime.networks import load_network
+from hotpath.runtime.prepare.graphs import assemble, fusing
+from hotpath.runtime.track.cli.networks.__main__ import main
+from tests.support.models import model_of
+
+
+def test_each_figure_that_is_known_before_a_training_is_shown(capsys):
+    assert main(["show", "kestrel_small"]) == 0
+    lines = capsys.readouterr().out.split("files   ")[1].splitlines()[1:]
+    told = dict(re.split(r"  +", line, maxsplit=1) for line in lines if line)
+    assert told["receptive field"].startswith("271x271 pixels")
+    assert "106%" in told["receptive field"]  # of 255
+    assert "whole region" not in told["receptive field"]
+    assert re.match(r"about \d+ a frame on a GPU", told["kernels"])
+    assert re.match(r"\d+\.\d\d ms a frame on CPU, fp32, 1 thread", told["onnxruntime"])
+    assert "Conv 2 (the last layers)" in told["INT8"]
+    assert "cycles a frame" in told["PYNQ-Z2"]
+
+
+@pytest.mark.parametrize("name", ["kestrel", "kestrel_fast", "kestrel_small"])
+def test_fused_kernels_are_about_as_many_as_openvino_runs(name):
+    openvino = pytest.importorskip("openvino")
+    network = load_network(name)
+    model = assemble.build(network, network.locate()).search
+    compiled = compile_on_cpu(openvino, model.SerializeToString(), 1).get_runtime_model()
+    kinds = [op.get_rt_info()["layerType"] for op in compiled.get_ordered_ops()]
+    moves = ("Input", "Output", "Const", "Reorder", "Reshape")
+    run = sum(str(getattr(kind, "value", kind)) not in moves for kind in kinds)
+    assert abs(fusing.kernels(model) - run) <= 0.12 * run
+
+
+SWISH = [("Conv", ["x", "w"], ["a"]), ("Sigmoid", ["a"], ["b"]), ("Mul", ["a", "b"], ["y"])]
+BRANCH = [
+    ("Conv", ["x", "w"], ["a"]),
+    ("Relu", ["a"], ["b"]),  # "a" is needed by the layer below, too
+    ("Conv", ["a", "w"], ["c"]),
+    ("Add", ["b", "c"], ["y"]),
+]
+EXCITED = [
+    ("Conv", ["x", "w"], ["a"]),
+    ("GlobalAveragePool", ["a"], ["b"]),
+    ("Conv", ["b", "w"], ["c"]),
+    ("Sigmoid", ["c"], ["d"]),
+    ("Mul", ["a", "d"], ["y"]),
+]
+
+
+@pytest.mark.parametrize(
+    ("nodes", "number"),
+    [
+        ([("Conv", ["x", "w"], ["a"]), ("Relu", ["a"], ["y"])], 1),
+        ([("Relu", ["x"], ["a"]), ("Conv", ["a", "w"], ["y"])], 2),
+        ([("Conv", ["x", "w"], ["a"]), ("Softmax", ["a"], ["y"])], 2),
+        (SWISH, 1),
+        (BRANCH, 3),
+        (EXCITED, 3),
+    ],
+)
+def test_kernels_are_counted_by_what_fuses(nodes, number):
+    model = model_of(nodes, {"x": [1, 3, 8, 8]}, {"y": None}, {"w": [[[[1.0]]] * 3] * 3})
+    assert fusing.kernels(model) == number

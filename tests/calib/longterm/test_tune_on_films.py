@@ -25,6 +25,7 @@ def run(place, halves, *more):
     return tune.run(tune.parser().parse_args([*given, "--out", str(place / "out"), *more]))
 
 
+@pytest.mark.slow("4,600 frames are tracked")
 def test_thresholds_are_found_for_a_network_that_has_none(place, halves):
     assert load_network(place / "tiny.toml").found_above == 0
     found = run(place, halves, "--trials", "3")

@@ -166,6 +166,7 @@ def test_a_network_of_another_kind_can_not_be_unfolded(world, tmp_path):
         unfold.unfolded("kestrel_fast", world_of(world, tmp_path))
 
 
+@pytest.mark.slow("three backbones are trained and timed")
 def test_one_command_makes_the_table_of_backbones(world, tmp_path, capfd):
     (tmp_path / "clips").mkdir()
     write_square(tmp_path / "clips" / "square")

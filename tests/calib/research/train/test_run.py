@@ -74,6 +74,7 @@ def test_features_of_the_teacher_are_learnt(world, tmp_path):
 
 
 @pytest.mark.skipif(bool(needs.why_no_module("timm")), reason=needs.why_no_module("timm"))
+@pytest.mark.slow("it trains a whole backbone of timm")
 def test_a_backbone_of_timm_learns_the_features_of_the_teacher(world, tmp_path):
     more = ["--no-pretrained", "--shape", "timm:test_byobnet"]
     main(features(world, tmp_path, *more, pairs=640))
@@ -92,8 +93,8 @@ def test_a_frozen_part_stays_with_its_batch_norms_until_its_pairs_are_over(world
     main(features(world, tmp_path / "begin", pairs=8))
     start = ["--start", str(tmp_path / "begin" / "features.pt"), "--lr", "features=0.05"]
     moved = {}
-    for name, pairs in (("whole", 64), ("half", 32), ("never", 0)):
-        main(features(world, tmp_path / name, *start, "--freeze", f"backbone={pairs}", pairs=64))
+    for name, pairs in (("whole", 16), ("half", 8), ("never", 0)):
+        main(features(world, tmp_path / name, *start, "--freeze", f"backbone={pairs}", pairs=16))
         kept = torch.load(tmp_path / name / "features.pt", weights_only=True)["network"]
         began = weights(tmp_path / "begin" / "features.pt")
         moved[name] = {key for key, value in kept.items() if not torch.equal(value, began[key])}
@@ -121,6 +122,7 @@ def test_parts_have_rates_of_their_own_and_the_rate_follows_the_batch(world, tmp
     assert rates[0]["backbone"] == pytest.approx(whole / 4, rel=0.01)
 
 
+@pytest.mark.slow("two processes load PyTorch")
 def test_two_processes_of_torchrun_train_one_network(world, tmp_path):
     main(features(world, tmp_path / "fill", pairs=8))
     run = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]

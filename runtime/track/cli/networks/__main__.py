@@ -23,6 +23,9 @@ from hotpath.runtime.networks import (
     sha256_of,
 )
 from hotpath.runtime.track import detect
+from hotpath.runtime.track.cli.networks import shapes
+
+NETWORK = "a name, or a TOML of your own"
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
@@ -53,11 +56,25 @@ def _parser() -> argparse.ArgumentParser:
     ):
         command = commands.add_parser(name, help=text, description=text)
         command.set_defaults(run=run)
-        if name != "list":
-            command.add_argument("network", help="a name, or a TOML of your own")
+        if name == "show":
+            _add_shape(command)
+        elif name != "list":
+            command.add_argument("network", help=NETWORK)
         add_networks_dir(command)
     _add_parser(commands)
     return parser
+
+
+def _add_shape(command: Any) -> None:
+    command.add_argument("network", nargs="?", help=NETWORK)
+    command.add_argument(
+        "--shape",
+        help="in place of a network: a backbone of the training, such as timm:mobileone_s0, with "
+        f"random weights; its files are written to {shapes.FOLDER}",
+    )
+    text = "the head of --shape (default: 96 64 3)"
+    names = ("WIDTH", "TOWER", "DEPTH")
+    command.add_argument("--head", nargs=3, type=int, default=[], metavar=names, help=text)
 
 
 def _add_parser(commands: Any) -> None:
@@ -124,7 +141,10 @@ def show(options: argparse.Namespace) -> None:
     from hotpath.kernels.fpga.design.compiler.survey import survey
     from hotpath.runtime.track.cli.networks import support
 
-    network = load_network(options.network)
+    if bool(options.network) == bool(options.shape):
+        raise BadNetwork("name a network, or a backbone with --shape")
+    given = options.network or str(shapes.write(options.shape, options.head))
+    network = load_network(given)
     check_folder(options.networks_dir)
     for key, value in sorted(vars(network).items()):
         if key not in ("files", "published") and value != ():
@@ -144,6 +164,9 @@ def show(options: argparse.Namespace) -> None:
         from hotpath.runtime.track.cli.networks import cost  # needs the onnx library
 
         cost.show(network, paths, survey)
+    if options.shape:
+        command = make("engine", BOARD="...", NETWORK=given)
+        print(f"\nthe weights are random; to time it on a board: `{command}`")
 
 
 def _plain(value: Any) -> str:

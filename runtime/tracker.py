@@ -16,7 +16,7 @@ import numpy as np
 
 from hotpath.kernels.errors import NO_SCORE
 from hotpath.runtime import decode, geometry
-from hotpath.runtime.devices.base import Device, Look
+from hotpath.runtime.devices.base import STEPS, Device, Look, StepMs
 from hotpath.runtime.errors import NetworkFailed, NotReady
 from hotpath.runtime.motion import Motion
 from hotpath.runtime.presence import Presence, ScoreAndFeatures, thresholds_of
@@ -49,6 +49,7 @@ class Tracker:
         state: float64 [cx, cy, w, h], centre and size in frame pixels. None before ``init``. Each
             frame replaces the array.
         step_ms: milliseconds of each step of the last frame: a dict with crop, network, select.
+        judged_ms: milliseconds of the last ``judge``, which are a part of select.
         kernels_name: the kernels that crop and select: "c++", "numpy" or "cuda".
         searches: whether the tracker searches for a lost target.
         why_no_search: why the tracker does not search. Empty if it does.
@@ -60,7 +61,9 @@ class Tracker:
         network, kernels = device.network, device.kernels
         self.network, self.device, self.name = network, device, network.name
         self.engine = device.engine
-        self.kernels_name, self.step_ms = device.kernels_name, device.step_ms
+        self.kernels_name = device.kernels_name
+        self.step_ms: StepMs = dict.fromkeys(STEPS, 0.0)
+        self.judged_ms = 0.0
         self.state: Any = None
         self._exemplar: Any = None
         self._shape: Tuple[int, ...] = ()
@@ -121,7 +124,7 @@ class Tracker:
         # the first search region: what later frames are compared with
         seen, compares = None, device.shows_features or self._decoder is not None
         if presence.cues is not None and compares:
-            (seen,) = device.look(frame, [Look(exemplar, state, selects=False)])
+            (seen,), _ = device.look(frame, [Look(exemplar, state, selects=False)])
         if self._decoder is not None and seen is not None:
             self._decoder.first(seen.maps)
         if self.search is not None and seen is not None:
@@ -152,9 +155,9 @@ class Tracker:
             shape = self._shape
             if type(frame) is not np.ndarray or frame.shape != shape or frame.dtype != UINT8:
                 frame, shape = self.device.take(frame)
-            for step in self.step_ms:
-                self.step_ms[step] = 0.0
-            track = self.judge(frame, self.device.look(frame, self.looks(frame, shape)))
+            seen, self.step_ms = self.device.look(frame, self.looks(frame, shape))
+            track = self.judge(frame, seen)
+            self.step_ms["select"] += self.judged_ms
             return track if time_s is None else self.moved(track, time_s)
         finally:
             self._alone.release()
@@ -201,7 +204,7 @@ class Tracker:
             track = self._judge_search(self.search, frame, seen)
         else:
             track = self._judge_followed(frame, seen)
-        self.step_ms["select"] += (time.perf_counter() - began) * 1e3
+        self.judged_ms = (time.perf_counter() - began) * 1e3
 
         # networks with a second exemplar refresh it, where the target was found
         if self._refresh is not None:

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from hotpath.runtime.engines.base import Engine
 
 
+STEPS = ("crop", "network", "select", "refresh")  # refresh: features of a second exemplar
+StepMs = Dict[str, float]
+
+
 class Exemplar:
     """The features of one target, in the memory from which the network reads them.
 
@@ -66,9 +70,6 @@ class Device:
         kernels_name: the kernels that crop and select: "c++", "numpy" or "cuda".
         windows: windows that one call of the network takes. ``look`` makes several calls for more.
         shows_features: whether ``Seen`` has the features of the window.
-        step_ms: dict of milliseconds in each step: crop, network, select, and refresh (features of
-            a second exemplar, in the first look that uses it). ``look`` adds to them. The caller
-            sets them to 0 at the start of a frame.
     """
 
     kernels_name = ""
@@ -78,8 +79,6 @@ class Device:
     def __init__(self, network: Network, engine: "Engine", kernels: Kernels) -> None:
         self.network, self.kernels = network, kernels
         self.engine: Any = engine
-        steps = ("crop", "network", "select", "refresh")
-        self.step_ms: Dict[str, float] = dict.fromkeys(steps, 0.0)
 
     def take(self, frame: Any) -> Tuple[Any, Tuple[int, ...]]:
         """Check a frame; returns (the frame as the device reads it, (height, width, ...)).
@@ -118,7 +117,7 @@ class Device:
         """
         raise NotImplementedError
 
-    def look(self, frame: Any, looks: Sequence[Look]) -> List[Seen]:
+    def look(self, frame: Any, looks: Sequence[Look]) -> Tuple[List[Seen], StepMs]:
         """Crop windows, run the network on them, and select if a ``Look`` asks for it.
 
         The result for a window does not depend on other windows. For a network of several scales
@@ -129,7 +128,8 @@ class Device:
             looks: any number of ``Look``, for any targets, in any order.
 
         Returns:
-            A ``Seen`` for each. Its arrays stay valid until the next call.
+            (seen, step_ms): a ``Seen`` for each, whose arrays stay valid until the next call; the
+            milliseconds of each of ``STEPS``, a new dict.
 
         Raises:
             GpuFailed, …: the device failed. If only the numbers of one window are not finite, its

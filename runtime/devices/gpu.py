@@ -20,7 +20,7 @@ from hotpath.runtime.decode.anchors import anchors_settings
 from hotpath.runtime.decode.centre import centre_settings
 from hotpath.runtime.decode.corners import corners_settings
 from hotpath.runtime.decode.points import points_settings
-from hotpath.runtime.devices.base import Device, Exemplar, Look
+from hotpath.runtime.devices.base import STEPS, Device, Exemplar, Look, StepMs
 from hotpath.runtime.engines.base import Engine
 from hotpath.runtime.errors import BadFrame
 from hotpath.runtime.network import Network
@@ -173,16 +173,17 @@ class Gpu(Device):
         target = self._windows.exemplar(frame, place, border.tolist(), first)
         return OnGpu(border, target, self._windows)
 
-    def look(self, frame: Any, looks: Sequence[Look]) -> List[Seen]:
-        began, seen, most = time.perf_counter(), [], self.windows
+    def look(self, frame: Any, looks: Sequence[Look]) -> Tuple[List[Seen], StepMs]:
+        began, most, seen = time.perf_counter(), self.windows, []
+        spent: StepMs = dict.fromkeys(STEPS, 0.0)
         for first in range(0, len(looks), most):
-            seen += self._call(frame, looks[first : first + most])
+            seen += self._call(frame, looks[first : first + most], spent)
         if not self._is_timed:
-            self.step_ms["network"] += (time.perf_counter() - began) * 1e3
-        return seen
+            spent["network"] = (time.perf_counter() - began) * 1e3
+        return seen, spent
 
-    def _call(self, frame: Any, looks: Sequence[Look]) -> List[Seen]:
-        """Run one call for as many windows as it takes."""
+    def _call(self, frame: Any, looks: Sequence[Look], spent: StepMs) -> List[Seen]:
+        """Run one call for as many windows as it takes; adds to ``spent`` if steps are timed."""
         network, windows = self.network, []
         exemplar: Any
         for exemplar, around, sides, _ in looks:
@@ -193,7 +194,7 @@ class Gpu(Device):
         found = self._windows.look(frame, windows, maps)
         if self._is_timed:
             for step, ms in self._windows.step_ms.items():
-                self.step_ms[step] = self.step_ms.get(step, 0.0) + ms
+                spent[step] = spent.get(step, 0.0) + ms
         seen = []
         for look, window, each in zip(looks, windows, found):
             shown = Seen(look.around, window.scale, each.features)

@@ -14,7 +14,7 @@ import numpy as np
 from hotpath.kernels.cpu.interface import Kernels
 from hotpath.kernels.errors import NetworkFailed
 from hotpath.runtime import decode, geometry
-from hotpath.runtime.devices.base import Device, Exemplar, Look
+from hotpath.runtime.devices.base import STEPS, Device, Exemplar, Look, StepMs
 from hotpath.runtime.engines.base import Engine
 from hotpath.runtime.geometry import Cropper, Windows
 from hotpath.runtime.network import Network
@@ -100,28 +100,32 @@ class Processor(Device):
         if wait and self.windows > 1:
             self.engine.batch(self.windows)
 
-    def look(self, frame: AnyFrame, looks: Sequence[Look]) -> List[Seen]:
+    def look(self, frame: AnyFrame, looks: Sequence[Look]) -> Tuple[List[Seen], StepMs]:
+        spent: StepMs = dict.fromkeys(STEPS, 0.0)
         for look in looks:
             if look.exemplar.features is None:  # type: ignore[attr-defined]
                 started = time.perf_counter()
                 self._compute(look.exemplar)
-                self.step_ms["refresh"] += (time.perf_counter() - started) * 1e3
+                spent["refresh"] += (time.perf_counter() - started) * 1e3
         if len(looks) == 1:
-            return [self._one(frame, looks[0])]
+            return [self._one(frame, looks[0], spent)], spent
         sizes = parts(len(looks), self.windows)
         seen: List[Seen] = []
         for number, size in enumerate(sizes):
             some = looks[len(seen) : len(seen) + size]
-            found = [self._one(frame, some[0])] if size == 1 else self._several(frame, some)
+            if size == 1:
+                found = [self._one(frame, some[0], spent)]
+            else:
+                found = self._several(frame, some, spent)
             # a later call of that size overwrites what this one shows
             seen += [_copied(each) for each in found] if size in sizes[number + 1 :] else found
-        return seen
+        return seen, spent
 
-    def _one(self, frame: AnyFrame, look: Look) -> Seen:
-        """Run a call of one window."""
+    def _one(self, frame: AnyFrame, look: Look, spent: StepMs) -> Seen:
+        """Run a call of one window; adds its times to ``spent``."""
         exemplar: Any
         exemplar, around, sides, _ = look
-        spent, engine, began = self.step_ms, self.engine, time.perf_counter()
+        engine, began = self.engine, time.perf_counter()
 
         # crop the search region around the last position
         scale = self._crop(frame, around, sides, exemplar.border)
@@ -138,9 +142,10 @@ class Processor(Device):
         spent["select"] += (time.perf_counter() - run) * 1e3
         return seen
 
-    def _several(self, frame: AnyFrame, looks: Sequence[Look]) -> List[Seen]:
-        """Run a call of several windows."""
-        count, spent, scales, exemplar = len(looks), self.step_ms, [], None
+    def _several(self, frame: AnyFrame, looks: Sequence[Look], spent: StepMs) -> List[Seen]:
+        """Run a call of several windows; adds its times to ``spent``."""
+        count, scales = len(looks), []
+        exemplar: Any
         batch = self.engine.batch(count)
         if count not in self._crops:
             self._crops[count] = [self._windows_into(out) for out in batch.crops]
@@ -150,7 +155,7 @@ class Processor(Device):
         cropped = time.perf_counter()
         for number, look in enumerate(looks):
             exemplar = look.exemplar
-            batch.start(number, exemplar.features)  # type: ignore[attr-defined]
+            batch.start(number, exemplar.features)
         maps, run = batch.finish(), time.perf_counter()
         told = zip(looks, scales, maps, batch.search_features)
         seen = [self._seen(frame, *each) for each in told]

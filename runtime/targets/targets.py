@@ -8,7 +8,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
-from hotpath.runtime.devices.base import Device, Look
+from hotpath.runtime.devices.base import STEPS, Device, Look, StepMs
 from hotpath.runtime.errors import HotpathError, NotReady
 from hotpath.runtime.loading import tracker_on
 from hotpath.runtime.options import DEFAULTS, Options
@@ -34,7 +34,7 @@ class Targets:
 
     def __init__(self, device: Device, options: Options = DEFAULTS) -> None:
         self.device, self.network, self.engine = device, device.network, device.engine
-        self.step_ms = device.step_ms
+        self.step_ms: StepMs = dict.fromkeys(STEPS, 0.0)
         self._options = options
         self._trackers: Dict[int, Tracker] = {}
         self._alone = threading.Lock()
@@ -161,24 +161,27 @@ class Targets:
         trackers = self._trackers
         if len(trackers) == 1:
             ((number, tracker),) = trackers.items()
-            return {number: tracker.update(frame, time_s)}
+            track = tracker.update(frame, time_s)
+            self.step_ms = tracker.step_ms
+            return {number: track}
         if not trackers:
+            self.step_ms = dict.fromkeys(STEPS, 0.0)
             return {}
         frame, shape = self.device.take(frame)
-        for step in self.step_ms:
-            self.step_ms[step] = 0.0
         looks: List[Look] = []
         ends = []
         for tracker in trackers.values():
             looks += tracker.looks(frame, shape)
             ends.append(len(looks))
-        seen, begin, tracks, failure = self.device.look(frame, looks), 0, {}, None
+        seen, self.step_ms = self.device.look(frame, looks)
+        begin, tracks, failure = 0, {}, None
         for (number, tracker), end in zip(trackers.items(), ends):
             try:
                 tracks[number] = tracker.judge(frame, seen[begin:end])
             except HotpathError as error:
                 failure = failure or error
             begin = end
+            self.step_ms["select"] += tracker.judged_ms
         if failure is not None:
             raise failure
         tracks = self._resolved(tracks, shape)

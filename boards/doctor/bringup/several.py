@@ -88,7 +88,7 @@ def _features_of(device: Any, scales: bool) -> str:
     owns = [device.exemplar(frame, state) for frame, state in zip(frames, states)]
     features, scores = [], []
     for frame, state in zip(frames, states):
-        seen = device.look(frame, [Look(own, state, selects=not scales) for own in owns])
+        seen, _ = device.look(frame, [Look(own, state, selects=not scales) for own in owns])
         features.append(np.array(seen[0].features if device.shows_features else [], float))
         scores.append([each.score for each in seen])
     for own in owns:

@@ -51,11 +51,10 @@ def _follow(tracker: Any) -> Dict[str, float]:
     tracker.init(frames[0], boxes[0])
     rows: List[Dict[str, float]] = []
     for frame in frames[1:]:
-        device.step_ms.update(dict.fromkeys(device.step_ms, 0.0))
         started = time.perf_counter()
         taken, shape = device.take(frame)
-        seen = device.look(taken, tracker.looks(taken, shape))
-        looked, steps = time.perf_counter(), dict(device.step_ms)
+        seen, steps = device.look(taken, tracker.looks(taken, shape))
+        looked = time.perf_counter()
         tracker.judge(taken, seen)
         ended = time.perf_counter()
         steps.update(judge=(ended - looked) * 1e3, frame=(ended - started) * 1e3)

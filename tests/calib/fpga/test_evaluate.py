@@ -42,7 +42,7 @@ def test_maps_are_near_those_of_floating_point():
         window, _ = geometry.search_window(network, tracker.state)
         runner.look("search", frame, window, tracker._exemplar.border)
         look = Look(tracker._exemplar, tracker.state, selects=False)
-        score, distances = tracker.device.look(frame, [look])[0].maps
+        score, distances = tracker.device.look(frame, [look])[0][0].maps
         found = runner.maps()
         near = score > score.max() - 3
         assert np.abs(found[0] - score)[near].mean() < 0.7

@@ -265,9 +265,9 @@ def mixed_lists():
     looks = [Look(owners[0], states[0]), Look(owners[1], states[1], 1.7, False)]
     looks += [Look(owners[1], states[1]), Look(owners[0], states[1], 2.0, False)]
     looks += [Look(owners[0], states[0] + 3), Look(owners[1], states[0], 1.0, False)]
-    together = gpu.look(frame, looks)
+    together, _ = gpu.look(frame, looks)
     for look, seen in zip(looks, together):
-        (alone,) = gpu.look(frame, [look])
+        (alone,), _ = gpu.look(frame, [look])
         assert seen.around is look.around and seen.scale == alone.scale
         assert (seen.maps is None) == look.selects == (seen.state is not None)
         np.testing.assert_array_equal(seen.features, alone.features)

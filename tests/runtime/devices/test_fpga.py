@@ -48,7 +48,7 @@ def seen_by(device, frame, looks, first=None):
     taken, _ = device.take(frame)
     targets = {box: device.exemplar(first, state_of(box)) for box, *_ in looks}
     asked = [Look(targets[box], state_of(around), *more) for box, around, *more in looks]
-    found = device.look(taken, asked)
+    found, _ = device.look(taken, asked)
     assert [seen.around is look.around for seen, look in zip(found, asked)] == [True] * len(found)
     return found
 

@@ -40,7 +40,7 @@ def compare(gpu, processor, resample=None):
     first, second = PATH.frame(0), PATH.frame(1)
     gpu_owns, owns = ([d.exemplar(first, s) for s in STATES] for d in (gpu, processor))
     for ours, theirs in zip(lists(gpu_owns), lists(owns)):
-        found, wanted = gpu.look(second, ours), processor.look(second, theirs)
+        (found, _), (wanted, _) = gpu.look(second, ours), processor.look(second, theirs)
         assert len(found) == len(wanted)
         for look, one, other in zip(ours, found, wanted):
             assert one.around is look.around and one.scale == other.scale

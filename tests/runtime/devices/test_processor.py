@@ -92,7 +92,7 @@ def test_a_window_twice_as_wide_has_half_the_scale(tmp_path):
     state = geometry.state_of(device.network, boxes[0], first.shape[1], first.shape[0])
     exemplar = device.exemplar(first, state)
     looks = [Look(exemplar, state, sides, False) for sides in (1.0, 2.0)]
-    usual, wide = (seen.scale for seen in device.look(first, looks))
+    usual, wide = (seen.scale for seen in device.look(first, looks)[0])
     assert wide == (usual[0] / 2, usual[1] / 2)
 
 
@@ -100,7 +100,8 @@ def test_a_window_twice_as_wide_has_half_the_scale(tmp_path):
 def test_a_box_that_is_not_finite_leaves_the_target_where_it_was(tmp_path, state):
     class Astray(Processor):
         def look(self, frame, looks):
-            return [seen._replace(state=state) for seen in super().look(frame, looks)]
+            seen, step_ms = super().look(frame, looks)
+            return [each._replace(state=state) for each in seen], step_ms
 
     (first, second), boxes = tiny.film(2)
     tracker = Tracker(Astray(*loading.load(Options(tiny.write_network(tmp_path)))))
@@ -144,8 +145,8 @@ def test_what_is_seen_of_a_window_does_not_depend_on_the_others(tmp_path, window
     for number in range(11):
         around = states[number % 2] * (1 + number / 50)
         looks.append(Look(exemplars[number // 2 % 2], around, 1 + number % 3 / 2, number % 4 < 2))
-    alone = [_kept(device.look(frames[7], [look])[0]) for look in looks]
-    together = [_kept(seen) for seen in device.look(frames[7], looks)]
+    alone = [_kept(device.look(frames[7], [look])[0][0]) for look in looks]
+    together = [_kept(seen) for seen in device.look(frames[7], looks)[0]]
     for one, same in zip(alone, together):
         for a, b in zip(one, same):
             np.testing.assert_array_equal(a, b)

@@ -265,7 +265,7 @@ def test_the_size_of_a_box_that_swells_before_a_loss_is_not_searched_for(toml):
     film, tracker = begun(toml)
     search, state = tracker.search, tracker.state.copy()
     exemplar = tracker.device.exemplar(film.frames[0], state)
-    (seen,) = tracker.device.look(film.frames[0], [Look(exemplar, state)])
+    (seen,), _ = tracker.device.look(film.frames[0], [Look(exemplar, state)])
     for swollen in (1.3, 1.7, 2.0):
         search.follow(state * (1, 1, swollen, swollen), seen)
     search.start()

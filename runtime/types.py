@@ -79,24 +79,6 @@ class TrackedFrame(NamedTuple):
     captured_s: float = 0.0
 
 
-class Taken(NamedTuple):
-    """A frame that was read.
-
-    Attributes:
-        frame: BGR uint8 (H, W, 3), or a ``Picture`` of ``hotpath.runtime.pictures``.
-        index: 0-based index in its source.
-        time_s: time in its source, seconds, or None.
-        wait_ms: how long the source took to give it.
-        captured_s: capture time, seconds of the monotonic clock; None if not known.
-    """
-
-    frame: AnyFrame
-    index: int  # type: ignore[assignment]  # in the place of a tuple's own method
-    time_s: Optional[float]
-    wait_ms: float
-    captured_s: Optional[float] = None
-
-
 class Seen(NamedTuple):
     """The result of a device for one window of a frame. All arrays are in the processor's memory.
 

@@ -21,7 +21,7 @@ from hotpath.runtime.track.cli.boxes import check_boxes, drawn_box, given_boxes
 from hotpath.runtime.track.cli.detector import check_detector, open_detector, open_finder
 from hotpath.runtime.track.cli.options import parse
 from hotpath.runtime.track.cli.outputs import Outputs, check_outputs
-from hotpath.runtime.track.cli.progress import Progress, quiet, say
+from hotpath.runtime.track.cli.progress import quiet, say
 from hotpath.runtime.track.garbage import short_collections
 from hotpath.runtime.track.service_manager import ServiceManager
 from hotpath.runtime.track.video.live import end_program
@@ -32,7 +32,7 @@ from hotpath.runtime.track.video.sources import (
     list_cameras,
     open_source,
 )
-from hotpath.runtime.types import Box, Taken, given_track
+from hotpath.runtime.types import Box, TrackedFrame, given_track
 
 if TYPE_CHECKING:
     from hotpath.runtime.targets.finding import TargetFinder
@@ -106,13 +106,11 @@ def run_until(options: argparse.Namespace, stop: "StopRequest") -> int:
             tracks = finder.first(frame, tracks, at_s)
         stop.begin()
         with Outputs(options, targets, source, stop, frame, detector) as outputs:
-            with Progress(source, options) as bar:
-                first = Taken(frame, source.given - 1, source.time_s, 0.0, source.captured_s)
-                outputs.write(first, tracks)
-                manager.ready(f"tracking in {source.name}")
-                bar.step(source, tracks)
-                with short_collections():
-                    broken = follow(options, targets, source, outputs, bar, stop, manager, finder)
+            first = TrackedFrame(frame, source.given - 1, at_s, tracks, source.captured_s)
+            outputs.write(first)
+            manager.ready(f"tracking in {source.name}")
+            with short_collections():
+                broken = follow(options, targets, source, outputs, stop, manager, finder)
     manager.stopping()
     outputs.summary(source)
     if broken:
@@ -238,7 +236,6 @@ def follow(
     targets: Any,
     source: Any,
     outputs: Outputs,
-    bar: Progress,
     stop: StopRequest,
     manager: ServiceManager,
     finder: "Optional[TargetFinder]",
@@ -247,14 +244,14 @@ def follow(
     broken, failed = None, 0
     last = options.frames and source.given - 1 + options.frames
     while not stop.requested and source.given != last and outputs.open:
-        manager.alive()
-        if not outputs.next_frame_is_due():
-            continue
+        if manager.watches:
+            manager.alive()
 
         # wait for a frame
-        started = time.perf_counter()
         try:
-            outputs.check()
+            if not outputs.next_frame_is_due():
+                continue
+            started = time.perf_counter()
             frame = source.read(POLL_S)
         except HotpathError as error:
             broken = error
@@ -264,12 +261,11 @@ def follow(
                 continue
             break
         if frame is WAITING:
-            bar.wait()
+            outputs.bar.wait()
             continue
         read = time.perf_counter()
         wait_ms = (read - started) * 1e3
-        outputs.note_source(source)
-        taken = Taken(frame, source.given - 1, source.time_s, wait_ms, source.captured_s)
+        taken = TrackedFrame(frame, source.given - 1, source.time_s, {}, source.captured_s)
 
         # find the targets in it
         try:
@@ -289,8 +285,7 @@ def follow(
             outputs.profile.note("finding", (time.perf_counter() - started) * 1e3)
 
         # write them
-        outputs.write(taken, tracks)
-        bar.step(source, tracks, outputs.profile.recent_fps())
+        outputs.write(taken._replace(tracks=dict(tracks)))
     return broken
 
 

@@ -39,7 +39,7 @@ class HandTurnedRun:
         self.rows = []
         source, stop = SimpleNamespace(live=True, period_s=0.0), SimpleNamespace(requested=False)
         self.controller = Controller(
-            self.targets, source, stop, lambda *row: self.rows.append(row), dict, ["frame"], True
+            self.targets, source, stop, self._write_late, dict, ["frame"], True
         )
         self.loop = Loop(self.controller, detector)
         stream = Stream(m.STREAM_RTSP, "rtsp://127.0.0.1:8554/live", "tracked", 4000000)
@@ -54,6 +54,10 @@ class HandTurnedRun:
         self.service = Service(nowhere, codec, camera, geo, self.gimbal, key, 1e9)
         self.turn()
 
+    def _write_late(self, tracked):
+        for number, track in tracked.tracks.items():
+            self.rows.append((tracked.index, tracked.time_s, number, track))
+
     def receive(self, data, peer=("127.0.0.1", 14550)):
         return self.service.take(peer, data, time.monotonic())
 
@@ -64,7 +68,7 @@ class HandTurnedRun:
         frame = self.pictures[self.index % len(self.pictures)]
         tracks = self.targets.update(frame) if len(self.targets) else {}
         tracked = TrackedFrame(frame, self.index, None, tracks, now)
-        self.controller.publish(tracked)
+        self.controller.write(tracked)
         self.index += 1
         view = self.loop.view_of(tracked)
         return self.gimbal.frame(view, now) + self.service.camera.tick(now)

@@ -1,24 +1,21 @@
-"""The outputs of a run of ``hotpath.runtime.track``: results, video, window and page."""
+"""The outputs of a run of ``hotpath.runtime.track``: results, video, window and links."""
 
 import argparse
 import json
-import math
 import os
 import sys
 import time
-from collections import deque
-from typing import Any, Callable, Deque, Dict, List, Optional, Set, Tuple
+from typing import Any, Callable, Dict, List, Optional, Set
 
 from hotpath.kernels import cpu
 from hotpath.kernels.commands import counted
-from hotpath.runtime import drawing as draw
-from hotpath.runtime.directions import bearing
 from hotpath.runtime.errors import BadOutput, HotpathError
-from hotpath.runtime.pictures import AnyFrame, JpegFrame, bgr_of
+from hotpath.runtime.pictures import AnyFrame, JpegFrame
+from hotpath.runtime.track.cli.drawn import Drawn
 from hotpath.runtime.track.cli.links import check_links, open_links, selects, wanted_links
 from hotpath.runtime.track.cli.player import Player
 from hotpath.runtime.track.cli.profile import Profile
-from hotpath.runtime.track.cli.progress import say
+from hotpath.runtime.track.cli.progress import Progress, say
 from hotpath.runtime.track.cli.summary import Summary, lines_of, place_of
 from hotpath.runtime.track.detect import Detector
 from hotpath.runtime.track.selection import Selection
@@ -26,17 +23,10 @@ from hotpath.runtime.track.video import results, save, window
 from hotpath.runtime.track.video.encoder import load_pyav
 from hotpath.runtime.track.video.output_file import check_ending, check_folder, why_not
 from hotpath.runtime.track.video.sources import reads
-from hotpath.runtime.types import Box, Taken, Track, TrackedFrame
+from hotpath.runtime.types import TrackedFrame
 
 AGAIN_S = 60.0  # a failure is said as often
 RECENT = 300  # frames of the latency that the page shows
-COLUMNS = results.COLUMNS + (
-    *("target", "lost", "state", "presence", "velocity_x", "velocity_y"),
-    *("predicted_" + name for name in Box._fields),
-)
-CLASS_COLUMNS = ("class", "class_name")  # where a detector finds the targets
-FOV_COLUMNS = ("bearing_right", "bearing_down")  # with --fov, degrees
-FILE_COLUMN = ("file",)  # where each frame is a file
 
 
 def check_outputs(options: argparse.Namespace) -> None:
@@ -65,13 +55,16 @@ def check_outputs(options: argparse.Namespace) -> None:
 
 
 class Outputs:
-    """The outputs that the command line asks for.
+    """The outputs that the command line asks for: a list of sinks.
+
+    A sink is opened when it is made. It has ``write(tracked)``, which is called once a frame, and
+    ``close()``. One that raises a ``HotpathError`` has failed for this frame; the others go on.
 
     Attributes:
-        columns: columns of the results.
         profile: ``Profile`` with the times of all frames.
+        bar: the ``Progress``, once all is open.
         control: the ``Controller`` of the page and of a ground station, or None.
-        failed: output -> the sentence that says why it could not be written.
+        failed: sink -> the sentence that says why it could not be written.
     """
 
     def __init__(
@@ -85,70 +78,93 @@ class Outputs:
     ) -> None:
         self.profile = Profile()
         self.control: Any = None
+        self.bar: Any = None
         self.failed: Dict[Any, str] = {}
-        self._failing: Set[Any] = set()  # outputs whose last write failed
-        self._told_s: Dict[Any, float] = {}  # output -> when its failure was said
-        self._options, self._file_of = options, source.file_of
-        self.columns = COLUMNS + (CLASS_COLUMNS if detector else ())
-        self.columns += FOV_COLUMNS if options.fov else ()
-        self._size = first_frame.shape[1], first_frame.shape[0]
-        if self._file_of(0) is not None:
-            self.columns += FILE_COLUMN
+        self._failing: Set[Any] = set()  # sinks whose last write failed
+        self._told_s: Dict[Any, float] = {}  # sink -> when its failure was said
+        self._options, self._source = options, source
         self._network = targets.network.name
         self._engine = targets.engine.describe()
         self._kernels = targets.device.kernels_name
-        self._summary = Summary(self._network, self._engine, self.profile, say)
-        self._live = source.live
         self._before: Optional[AnyFrame] = None  # the last frame
-        self._lost: Dict[int, Tuple[int, Optional[float]]] = {}  # target -> frame, time of its loss
         self._left_out = 0  # frames
-        self._trails: Dict[int, Deque[Tuple[float, float]]] = {}
-        self._results: Any = None
+        self._files: Set[Any] = set()  # sinks that write a file
         self._video: Optional[save.BackgroundVideo] = None
         self._window: Optional[window.Window] = None
         self._player: Optional[Player] = None
         self._links: List[Any] = []
+        self._drawn: Optional[Drawn] = None
         self._selection = Selection()
+        self._summary = Summary(self._network, self._engine, self.profile, say)
+        has_files = source.file_of(0) is not None
+        self._rows = results.Rows(
+            source.file_of if has_files else None, detector is not None, options.fov
+        )
         try:
-            if options.save:
-                how = options.save_crf, options.save_width, source.aspect
-                video = save.Video(options.save, source.fps, *how)
-                self._video = save.BackgroundVideo(
-                    video, source.live, lambda ms: self.profile.note("encoding", ms, "encoder")
-                )
-            if _wants_window(options):
-                self._window = window.Window(self._network)
-                self._player = Player(self._window, source, targets, say, self._selection)
-            if wanted_links(options):
-                self._open_links(targets, source, stop, first_frame, detector)
-            if options.results:  # last: what exists is not touched before all else is open
-                self._results = results.Results(
-                    options.results, self.columns, options.append, waits=not source.live, log=say
-                )
+            self._open(targets, stop, first_frame, detector)
         except HotpathError:
             self.close()
             raise
+        # the order in which a frame is written; what draws it comes last, and notes its own times
+        self._sinks: List[Any] = [self._summary]
+        if options.results or self.control:
+            self._sinks.append(self._rows)
+        if self.control:
+            self._sinks.append(self.control)
+        self._sinks += self._links
+        self.bar = Progress(source, options, self.profile.recent_fps)
+        if self.bar.shown:
+            self._sinks.append(self.bar)
 
-    def _open_links(self, targets: Any, source: Any, stop: Any, *given: Any) -> None:
+    def _open(
+        self, targets: Any, stop: Any, first_frame: AnyFrame, detector: Optional[Detector]
+    ) -> None:
+        """Open everything; results come last, so that what exists stays if something is refused."""
+        options, source = self._options, self._source
+        if options.save:
+            how = options.save_crf, options.save_width, source.aspect
+            video = save.Video(options.save, source.fps, *how)
+            self._video = save.BackgroundVideo(
+                video, source.live, lambda ms: self.profile.note("encoding", ms, "encoder")
+            )
+        if _wants_window(options):
+            self._window = window.Window(self._network)
+            self._player = Player(self._window, source, targets, say, self._selection)
+        if self._video or self._player:
+            titles = self._network, self._engine["engine"]
+            self._drawn = Drawn(
+                options, titles, self.profile, self._player, self._video, self._records
+            )
+            self._files |= {self._drawn} if self._video else set()
+        if wanted_links(options):
+            self._open_links(targets, stop, first_frame, detector)
+        if options.results:
+            self._rows.results = results.Results(
+                options.results, self._rows.columns, options.append, not source.live, say
+            )
+            self._files.add(self._rows)
+
+    def _open_links(self, targets: Any, stop: Any, *given: Any) -> None:
         """Open the links; ``given`` are the first frame and the detector."""
         from hotpath.runtime.track.links.base import Context
         from hotpath.runtime.track.links.control import Controller
 
-        options, (frame, detector) = self._options, given
+        options, source, (frame, detector) = self._options, self._source, given
         if selects(options):
             self.control = Controller(
                 targets,
                 source,
                 stop,
-                write_row=self.write_row,
+                write_late=self._write_late,
                 recent_ms=self.profile.recent_ms,
                 recent_fps=self.profile.recent_fps,
                 latency_ms=lambda: self.profile.figures("latency", RECENT),
-                columns=self.columns,
+                columns=self._rows.columns,
                 can_record=any((options.results, options.save)),
                 selection=self._selection,
                 fov=options.fov,
             )
+            self._rows.table, self._rows.records = self.control.rows, self._records
         self._links = open_links(
             Context(
                 options,
@@ -165,54 +181,39 @@ class Outputs:
             )
         )
 
-    def note_source(self, source: Any) -> None:
-        """Add the times of capture and decoding of a frame to the profile."""
-        capture_ms = (source.arrived_s - source.captured_s) * 1e3 - source.decode_ms
-        if source.live and capture_ms > 0:
-            self.profile.note("capture", capture_ms, "")
-        if source.decode_ms:
-            self.profile.note("decode", source.decode_ms, "source")
-
-    def write(self, taken: Taken, tracks: Dict[int, Track]) -> None:
-        """Write the rows of one frame, one a target, and its picture."""
-        frame, index, time_s = taken.frame, taken.index, taken.time_s
-        began = time.perf_counter()
+    def write(self, tracked: TrackedFrame) -> None:
+        """Write one frame, whose times are those of the source now, to every sink."""
+        began, frame = time.perf_counter(), tracked.frame
         if isinstance(self._before, JpegFrame):  # its windows are read no more
             self._before.rest()
-        self._before, self._size = frame, (frame.shape[1], frame.shape[0])
-        if self._live and taken.captured_s is not None and index:
-            self.profile.note("latency", (time.monotonic() - taken.captured_s) * 1e3, "")
+        self._before = frame
+        if self._source.decode_ms or self._source.live:
+            self._note_source(tracked)
         if isinstance(frame, JpegFrame) and frame.decode_ms:  # where it was looked at
             self.profile.note("jpeg", frame.decode_ms, "loop", is_work=False)
-        self._summary.add_frame(index, tracks, frame.shape)
-        for number, track in tracks.items():
-            self.write_row(index, time_s, number, track)
-        tracked = TrackedFrame(frame, index, time_s, dict(tracks), taken.captured_s or 0.0)
-        if self.control:
-            self.control.publish(tracked)
-        for link in self._links:
-            self._attempt(link, link.show, tracked, self._recording)
-        began = self._note("writing", began)
-        video = self._video if self._recording else None
-        if video and video in self.failed:  # for good
-            self._attempt(video, video.check)
-            video = None
-        if not (video or self._player):
-            return
-        captions = self._captions(index, time_s, tracks)
-        picture = draw.draw(bgr_of(frame), tracks, captions)
-        began = self._note("drawing", began)
-        if self._player:
-            self._player.show(frame, picture, index)
-            self._note("window", began)
-        if video:
-            self._attempt(video, video.write, picture, time_s)
+        for sink in self._sinks:
+            try:
+                sink.write(tracked)
+            except HotpathError as error:
+                self._fail(sink, error)
+            else:
+                if self._failing:
+                    self._failing.discard(sink)
+        self.profile.note("writing", (time.perf_counter() - began) * 1e3)
+        if self._drawn:
+            self._attempt(self._drawn, self._drawn.write, tracked)
 
-    def _note(self, step: str, began: float) -> float:
-        """Add the time of a step that began then; returns the time now."""
-        now = time.perf_counter()
-        self.profile.note(step, (now - began) * 1e3)
-        return now
+    def _note_source(self, tracked: TrackedFrame) -> None:
+        """Add the times of capture and decoding of a frame, and its latency, to the profile."""
+        source, note = self._source, self.profile.note
+        capture_ms = (source.arrived_s - source.captured_s) * 1e3 - source.decode_ms
+        if source.live and tracked.index:
+            if capture_ms > 0:
+                note("capture", capture_ms, "")
+            if tracked.captured_s:
+                note("latency", (time.monotonic() - tracked.captured_s) * 1e3, "")
+        if source.decode_ms:
+            note("decode", source.decode_ms, "source")
 
     def leave_out(self, index: int, error: HotpathError) -> None:
         """Count a frame in which nothing could be computed, and report the first one."""
@@ -220,18 +221,13 @@ class Outputs:
             say(f"hotpath track: frame {index} is left out: {error}")
         self._left_out += 1
 
-    def check(self) -> None:
-        """Raise ``BrokenLink`` where a link works no more, so that the run must end."""
-        for link in self._links:
-            link.check()
-
     @property
     def open(self) -> bool:
         """False once the user closed the window, or where a recording has no output that works."""
-        files = {output for output in (self._results, self._video) if output}
-        left = files - self._failing
-        useless = files and not (left or self._window or self._links or self._live)
-        return not useless and (self._window is None or self._window.open)
+        if self._window is not None:
+            return self._window.open
+        works = not self._failing or self._files - self._failing or self._links
+        return bool(works) or not self._files or self._source.live
 
     def stays(self) -> bool:
         """Whether the run goes on at the end of its source: the page may play it again."""
@@ -243,84 +239,27 @@ class Outputs:
         return stays
 
     def next_frame_is_due(self) -> bool:
-        """Wait until the page or the window wants the next frame; False: ask again."""
+        """Wait until the page or the window wants the next frame; False: ask again.
+
+        Raises:
+            BrokenLink: a link works no more, so that the run must end.
+        """
+        for link in self._links:
+            link.check()
         if self._player and self.control:  # the page sets the pace
             self._player.take_keys()
         if self.control:
             return self.control.next_frame_is_due()
         return self._player is None or self._player.next_frame_is_due()
 
-    def write_row(self, index: int, time_s: Optional[float], number: int, track: Track) -> None:
-        """Write one target in one frame."""
-        values: Dict[str, Any] = dict(
-            zip("xywh", track.box), frame=index, time_s=time_s, score=track.score
-        )
-        values.update(target=number, lost=track.lost, state=track.state, presence=track.presence)
-        values.update({"class": track.class_id}, class_name=track.class_name)
-        values.update(zip(("velocity_x", "velocity_y"), track.velocity or (None, None)))
-        predicted = track.predicted or (None,) * 4
-        values.update(("predicted_" + name, v) for name, v in zip(Box._fields, predicted))
-        if self._options.fov and all(map(math.isfinite, track.box)):
-            there = bearing(track.box, self._size, self._options.fov)
-            values.update(zip(FOV_COLUMNS, there))
-        values["file"] = self._file_of(index)
-        row = [values.get(column) for column in self.columns]
-        self._summary.add_row(index, number, track)
-        if self.control:
-            self.control.rows.append(row)
-        if self._results and self._recording:
-            self._attempt(self._results, self._results.write, row)
+    def _write_late(self, tracked: TrackedFrame) -> None:
+        """Write a target that was selected on a frame of before."""
+        self._summary.write_late(tracked)
+        self._attempt(self._rows, self._rows.write, tracked)
 
-    @property
-    def _recording(self) -> bool:
+    def _records(self) -> bool:
         """Whether frames go to the files now; the page can switch it."""
         return self.control is None or self.control.recording
-
-    def _captions(
-        self, index: int, time_s: Optional[float], tracks: Dict[int, Track]
-    ) -> Dict[str, Any]:
-        """What is written onto the picture."""
-        marks = {
-            "since": self._times_since_loss(index, time_s, tracks),
-            "trails": self._extended_trails(tracks) if self._options.trail else {},
-        }
-        if not self._options.overlay:
-            return marks
-        steps: Dict[str, Any] = self.profile.recent_ms() or {"total": None}
-        steps.pop("wait", None)
-        return dict(
-            marks,
-            network=self._network,
-            engine=self._engine["engine"],
-            fps=self.profile.recent_fps(),
-            steps=steps,
-            frame=index,
-        )
-
-    def _times_since_loss(
-        self, index: int, time_s: Optional[float], tracks: Dict[int, Track]
-    ) -> Dict[int, str]:
-        """For how long each lost target has been lost."""
-        lost = {number: (index, time_s) for number, track in tracks.items() if track.lost}
-        self._lost = {number: self._lost.get(number, now) for number, now in lost.items()}
-        texts = {}
-        for number, (frame, began_s) in self._lost.items():
-            texts[number] = counted(index - frame, "frame")
-            if time_s is not None and began_s is not None:
-                texts[number] = f"{max(0.0, time_s - began_s):.1f} s"
-        return texts
-
-    def _extended_trails(self, tracks: Dict[int, Track]) -> Dict[int, List[Tuple[float, float]]]:
-        """Each target's centres over the last frames, without frames where it was lost."""
-        self._trails = {
-            number: self._trails.get(number) or deque(maxlen=self._options.trail)
-            for number in tracks
-        }
-        for number, track in tracks.items():
-            if not track.lost:
-                x, y, w, h = track.box
-                self._trails[number].append((x + w / 2, y + h / 2))
-        return {number: list(points) for number, points in self._trails.items()}
 
     def summary(self, source: Any) -> None:
         """Print a summary on standard error, and with --json on standard output.
@@ -330,7 +269,7 @@ class Outputs:
         """
         options = self._options
         failed = list(self.failed.values())
-        pairs = ((options.results, self._results), (options.save, self._video))
+        pairs = ((options.results, self._rows), (options.save, self._drawn))
         files = [path for path, to in pairs if path not in (None, "-") and to not in self.failed]
         links = [link for link in self._links if link not in self.failed]
         files += [path for link in links for path in link.files]
@@ -350,8 +289,8 @@ class Outputs:
             cpu.load(lines.append)  # it says why
         if self._left_out:
             lines.append(f"frames left out, because the network gave no number: {self._left_out}")
-        if self._results and self._results.dropped:
-            lost = counted(self._results.dropped, "row")
+        if self._rows.results and self._rows.results.dropped:
+            lost = counted(self._rows.results.dropped, "row")
             lines.append(f"left out of the results, because their reader was late: {lost}")
         if self._video and self._video.dropped:
             lost = counted(self._video.dropped, "frame")
@@ -369,6 +308,8 @@ class Outputs:
 
     def close(self) -> None:
         """Finish every file; what fails is in ``failed``."""
+        if self.bar:
+            self.bar.close()
         if self.control:
             self.control.end()
         for output in self._links + [self._window]:  # first what is steered must stop
@@ -377,23 +318,27 @@ class Outputs:
         self._close_files()
 
     def _close_files(self) -> None:
-        for output in (self._results, self._video):
-            if output:
-                self._attempt(output, output.close)
+        for sink in (self._rows, self._drawn):
+            if sink:
+                self._attempt(sink, sink.close)
 
-    def _attempt(self, output: Any, write: Callable[..., None], *values: Any) -> None:
-        """Write to one output. Where that fails, say so every minute; everything else goes on."""
+    def _attempt(self, sink: Any, write: Callable[..., None], *values: Any) -> None:
+        """Write to one sink, or close it. Where that fails, everything else goes on."""
         try:
             write(*values)
         except HotpathError as error:
-            now = time.monotonic()
-            if now >= self._told_s.get(output, 0.0) + AGAIN_S or output not in self.failed:
-                self._told_s[output] = now
-                say(f"hotpath track: {error}")
-            self.failed[output] = str(error)
-            self._failing.add(output)
+            self._fail(sink, error)
         else:
-            self._failing.discard(output)
+            self._failing.discard(sink)
+
+    def _fail(self, sink: Any, error: HotpathError) -> None:
+        """Say every minute why a sink can't be written."""
+        now = time.monotonic()
+        if now >= self._told_s.get(sink, 0.0) + AGAIN_S or sink not in self.failed:
+            self._told_s[sink] = now
+            say(f"hotpath track: {error}")
+        self.failed[sink] = str(error)
+        self._failing.add(sink)
 
     def __enter__(self) -> "Outputs":
         return self

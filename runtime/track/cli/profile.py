@@ -37,7 +37,8 @@ class Profile:
         self._periods: Deque[float] = deque(maxlen=RECENT)  # of the last frames, the same
         self._ms: Dict[str, Deque[float]] = {step: deque(maxlen=KEPT) for step in STEPS}
         self._threads = dict.fromkeys(STEPS, "loop")
-        self._busy_ms: Dict[str, float] = {}  # step -> sum over the whole run
+        # step -> sum over the whole run
+        self._busy_ms: Dict[str, float] = {"wait": 0.0, "tracking": 0.0}
 
     def add(
         self, wait_ms: float, step_ms: Mapping[str, float], total_ms: float, tracked: bool = True
@@ -55,10 +56,11 @@ class Profile:
             for step in ("crop", "network", "select"):
                 self._ms[step].append(step_ms[step])
             self._ms["total"].append(total_ms)
-        self.note("wait", wait_ms)
+        self._ms["wait"].append(wait_ms)
+        self._busy_ms["wait"] += wait_ms
+        self._busy_ms["tracking"] += total_ms
         if step_ms.get("refresh"):
             self.note("refresh", step_ms["refresh"], is_work=False)  # it is part of the total
-        self._busy_ms["tracking"] = self._busy_ms.get("tracking", 0.0) + total_ms
 
     def note(self, step: str, ms: float, thread: str = "loop", is_work: bool = True) -> None:
         """Add the time of another step.

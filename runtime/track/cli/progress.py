@@ -5,12 +5,12 @@ import contextlib
 import os
 import sys
 import time
-from typing import Any, Dict, Optional
+from typing import Any, Callable, Optional
 
 import cv2
 
 from hotpath.runtime.progress_bar import tqdm
-from hotpath.runtime.types import Track
+from hotpath.runtime.types import TrackedFrame
 
 REDRAW_S = 0.2
 # lines of 60 columns
@@ -27,9 +27,21 @@ def say(text: str) -> None:
 
 
 class Progress:
-    """A bar for recordings, a status line for live sources; silent if there is no terminal."""
+    """A bar for recordings, a status line for live sources; silent if there is no terminal.
 
-    def __init__(self, source: Any, options: argparse.Namespace) -> None:
+    Args:
+        source: the source of the run.
+        options: options of the command line.
+        recent_fps: function that gives the frames a second of the last frames, or None.
+
+    Attributes:
+        shown: whether there is a terminal to show it on.
+    """
+
+    def __init__(
+        self, source: Any, options: argparse.Namespace, recent_fps: Callable[[], Optional[float]]
+    ) -> None:
+        self._source, self._recent_fps = source, recent_fps
         total = None
         if not source.live and source.frames is not None:
             total = max(1, source.frames - source.given + 1)
@@ -45,32 +57,32 @@ class Progress:
             dynamic_ncols=True,
             mininterval=REDRAW_S,
         )
+        self.shown = not self._bar.disable
         self._next = 0.0
 
-    def step(self, source: Any, tracks: Dict[int, Track], fps: Optional[float] = None) -> None:
-        """Count one more frame; ``fps`` is that of the last frames."""
+    def write(self, tracked: TrackedFrame) -> None:
+        """Count one more frame."""
         self._bar.update()
         now = time.monotonic()
-        if self._bar.disable or now < self._next:
+        if now < self._next:
             return
         self._next = now + REDRAW_S
+        tracks, fps = tracked.tracks, self._recent_fps()
         texts = [] if fps is None else [f"{fps:.0f} FPS"]
         if tracks:
             of = f" of {len(tracks)}" if len(tracks) > 1 else ""
             texts.append(f"score {min(track.score for track in tracks.values()):.2f}{of}")
         if self._live:
-            texts.append(f"{source.dropped} dropped")
+            texts.append(f"{self._source.dropped} dropped")
         self._bar.set_postfix_str(", ".join(texts), refresh=False)
 
     def wait(self) -> None:
         """Say that no frame came for a while."""
-        if not self._bar.disable:
+        if self.shown:
             self._bar.set_postfix_str("waiting for frames")
 
-    def __enter__(self) -> "Progress":
-        return self
-
-    def __exit__(self, *_: Any) -> None:
+    def close(self) -> None:
+        """Remove it from the terminal."""
         self._bar.close()
 
 

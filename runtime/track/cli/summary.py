@@ -4,7 +4,7 @@ from typing import Any, Callable, Dict, List, Sequence, Set, Tuple
 
 from hotpath.kernels.commands import counted
 from hotpath.runtime.track.cli.profile import Profile
-from hotpath.runtime.types import Track
+from hotpath.runtime.types import Track, TrackedFrame
 
 MOST = 0.7  # share of a frame's time
 LATE_FRAMES = 2000  # older than any frame on which somebody may still select a target
@@ -28,8 +28,9 @@ class Summary:
         self._last: Dict[int, Tuple[int, Track]] = {}  # target -> its last frame and track
         self._outside: Dict[int, int] = {}  # target -> since which frame it has been outside
 
-    def add_frame(self, index: int, tracks: Dict[int, Track], shape: Sequence[int]) -> None:
-        """Count a frame, and say once where a target has left it for good."""
+    def write(self, tracked: TrackedFrame) -> None:
+        """Count a frame and its targets, and say once where one has left the frame for good."""
+        index, tracks, shape = tracked.index, tracked.tracks, tracked.frame.shape
         self._frames += 1
         if not tracks:
             self._empty += 1
@@ -37,7 +38,9 @@ class Summary:
             if len(self._empty_at) > 2 * LATE_FRAMES:
                 self._empty_at = {i for i in self._empty_at if i > index - LATE_FRAMES}
         for number, track in tracks.items():
-            if track.lost or _shows(track, shape):
+            x, y, w, h = track.box  # a centre at the frame's edge is outside
+            inside = 0.5 < x + w / 2 < shape[1] - 0.5 and 0.5 < y + h / 2 < shape[0] - 0.5
+            if track.lost or inside:
                 self._outside.pop(number, None)
             elif index - self._outside.setdefault(number, index) == OUTSIDE_FRAMES:
                 since = self._outside[number]
@@ -46,19 +49,25 @@ class Summary:
                     "mean nothing until it is given a new one"
                 )
 
-    def add_row(self, index: int, number: int, track: Track) -> None:
-        """Take one target in one frame."""
-        if index in self._empty_at:  # selected on a frame that was shown before
-            self._empty_at.discard(index)
+        self._count(index, tracks)
+
+    def write_late(self, tracked: TrackedFrame) -> None:
+        """Count a target that was selected on a frame of before."""
+        if tracked.index in self._empty_at:
+            self._empty_at.discard(tracked.index)
             self._empty -= 1
-        if self._frames > 1:  # the first one's boxes are given
-            self._scores += 1
-            self._score_sum += float(track.score)
-        if track.lost:
-            before = self._last.get(number)
-            self._times_lost += not (before and before[1].lost)
-            self._frames_lost += 1
-        self._last[number] = index, track
+        self._count(tracked.index, tracked.tracks)
+
+    def _count(self, index: int, tracks: Dict[int, Track]) -> None:
+        for number, track in tracks.items():
+            if self._frames > 1:  # the first one's boxes are given
+                self._scores += 1
+                self._score_sum += float(track.score)
+            if track.lost:
+                before = self._last.get(number)
+                self._times_lost += not (before and before[1].lost)
+                self._frames_lost += 1
+            self._last[number] = index, track
 
     def figures(self, source: Any, files: Sequence[str], failed: Sequence[str]) -> Dict[str, Any]:
         """Everything, ready for JSON.
@@ -165,9 +174,3 @@ def place_of(target: Dict[str, Any]) -> str:
     place = ",".join(f"{value:.1f}" for value in target["box"])
     lost = " (lost)" if target["state"] == "lost" else ""
     return f"target {target['target']}: {place} in frame {target['frame']}{lost}"
-
-
-def _shows(track: Track, shape: Sequence[int]) -> bool:
-    """Whether the box's centre is inside the frame; at its edge is outside."""
-    x, y, w, h = track.box
-    return 0.5 < x + w / 2 < shape[1] - 0.5 and 0.5 < y + h / 2 < shape[0] - 0.5

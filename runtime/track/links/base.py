@@ -92,12 +92,11 @@ class Link:
                     f"({os.path.basename(place[0])}:{place[1]}); start the run again"
                 )
 
-    def show(self, tracked: TrackedFrame, recording: bool) -> None:
+    def write(self, tracked: TrackedFrame) -> None:
         """Pass a tracked frame to the link. Returns at once.
 
         Args:
             tracked: the frame with its tracks.
-            recording: whether files are written now.
 
         Raises:
             BadOutput: a file can't be written, now or since an earlier frame.

@@ -1,6 +1,6 @@
 """Control of a run from outside: requests of a page or another program to the frame loop.
 
-The loop never waits here. ``publish`` only keeps a reference to a frame. The loop itself carries
+The loop never waits here. ``write`` only keeps a reference to a frame. The loop itself carries
 requests out, between two frames. This file does not depend on HTTP or browsers.
 """
 
@@ -41,7 +41,7 @@ class Refused(HotpathError):
 class Controller:
     """Connects the frame loop with its remote controls.
 
-    The loop calls ``next_frame_is_due``, ``publish`` and ``end``, and adds to ``rows``. The methods
+    The loop calls ``next_frame_is_due``, ``write`` and ``end``, and adds to ``rows``. The methods
     from ``add_target`` to ``stop`` run in the loop's thread as well: other threads reach them
     through ``call``. ``wait``, ``state`` and ``notify`` may be called from any thread.
 
@@ -49,7 +49,8 @@ class Controller:
         targets: ``hotpath.runtime.targets.targets.Targets``.
         source: ``hotpath.runtime.track.video.base.Source``.
         stop: object whose attribute ``requested`` ends the loop.
-        write_row: function (index, time_s, target number, ``Track``) that writes one result.
+        write_late: function of a ``TrackedFrame`` that writes the results of a target that was
+            selected on an earlier frame.
         recent_ms: function that gives the milliseconds of each step of the last frames, a dict.
         recent_fps: function that gives frames a second over the last frames, or None.
         latency_ms: function that gives the latency of the last frames, from capture to boxes:
@@ -80,7 +81,7 @@ class Controller:
         targets: Any,
         source: Any,
         stop: Any,
-        write_row: Callable[[int, Optional[float], int, Track], None],
+        write_late: Callable[[TrackedFrame], None],
         recent_ms: Callable[[], Dict[str, float]],
         columns: Sequence[str],
         can_record: bool,
@@ -98,7 +99,7 @@ class Controller:
         self.is_watched: Callable[[], bool] = lambda: False
         self.targets, self._stop = targets, stop
         self.selection = Selection() if selection is None else selection
-        self._write_row, self._recent_ms = write_row, recent_ms
+        self._write_late, self._recent_ms = write_late, recent_ms
         self._latency_ms, self._recent_fps = latency_ms, recent_fps
         self.can_record, self._fov = can_record, fov
         self._run = secrets.token_hex(4)  # tells a browser that reconnects whether the run is new
@@ -135,7 +136,7 @@ class Controller:
         self._began = max(self._began + period_s, now - period_s)
         return True
 
-    def publish(self, tracked: TrackedFrame) -> None:
+    def write(self, tracked: TrackedFrame) -> None:
         """Make a tracked frame the newest one; its picture must not be changed afterwards."""
         if self.newest is None:
             self._first = tracked.index
@@ -222,10 +223,10 @@ class Controller:
         number: int = self.targets.add(frames[0].frame, box, time_s=frames[0].time_s)
         track = given_track(box)
         try:
-            self._write_row(frames[0].index, frames[0].time_s, number, track)
+            self._write_late(frames[0]._replace(tracks={number: track}))
             for tracked in _evenly_spread(frames[1:], CATCH_UP_FRAMES):
                 track = self.targets.follow(number, tracked.frame, tracked.time_s)
-                self._write_row(tracked.index, tracked.time_s, number, track)
+                self._write_late(tracked._replace(tracks={number: track}))
         except HotpathError:
             self.targets.drop(number)
             raise

@@ -284,7 +284,7 @@ class PtzLink(Link):
         self.threads = (LinkThread("onvif", self._run),)
         self.threads[0].start()
 
-    def show(self, tracked: TrackedFrame, recording: bool = False) -> None:
+    def write(self, tracked: TrackedFrame) -> None:
         """Take the velocity that a frame asks for."""
         number, at_s = self._selection.among(tracked.tracks), tracked.captured_s
         track = None if number is None else tracked.tracks[number]

@@ -46,7 +46,7 @@ class Publisher(Link):
         self._socket = socket.socket(family, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
 
-    def show(self, tracked: TrackedFrame, recording: bool = False) -> None:
+    def write(self, tracked: TrackedFrame) -> None:
         """Send the datagram of a frame."""
         data = encoded(tracked, time.monotonic(), time.time(), self._holds, self._fov)
         try:

@@ -52,7 +52,7 @@ class RosLink(Link):
         self.threads = (LinkThread("ros", self._listen),)
         self.threads[0].start()
 
-    def show(self, tracked: TrackedFrame, recording: bool = False) -> None:
+    def write(self, tracked: TrackedFrame) -> None:
         """Send what is known of a frame."""
         now_s, unix_s = time.monotonic(), time.time()
         boxes = self._detections(tracked, unix_s - now_s + tracked.captured_s)

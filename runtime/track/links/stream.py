@@ -306,7 +306,7 @@ class Streams(Link):
         self._senders = senders
         self.threads = tuple(sender.thread for sender in senders)
 
-    def show(self, tracked: TrackedFrame, recording: bool) -> None:
+    def write(self, tracked: TrackedFrame) -> None:
         """Keep the newest frame for each address."""
         if not tracked.captured_s:
             tracked = tracked._replace(captured_s=time.monotonic())

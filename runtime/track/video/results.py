@@ -14,16 +14,18 @@ MOTChallenge counts frames, targets and pixels from 1. Lost targets have no line
 """
 
 import contextlib
+import csv
+import io
 import json
 import math
 import os
-import re
 import select
 import stat
 import sys
 import time
 from typing import Any, Callable, List, Optional, Sequence
 
+from hotpath.runtime.directions import bearing
 from hotpath.runtime.errors import BadOutput
 from hotpath.runtime.track.video.output_file import (
     NewFile,
@@ -32,8 +34,17 @@ from hotpath.runtime.track.video.output_file import (
     lock,
     why_not,
 )
+from hotpath.runtime.types import Box, TrackedFrame
 
 COLUMNS = ("frame", "time_s", "x", "y", "w", "h", "score")
+TARGET_COLUMNS = (
+    *("target", "lost", "state", "presence", "velocity_x", "velocity_y"),
+    *("predicted_" + name for name in Box._fields),
+)
+CLASS_COLUMNS = ("class", "class_name")  # where a detector finds the targets
+FOV_COLUMNS = ("bearing_right", "bearing_down")  # with a field of view, degrees
+FILE_COLUMN = ("file",)  # where each frame is a file
+UNKNOWN = (None,) * 4
 KINDS = (".csv", ".jsonl", ".txt")
 DECIMALS = 4  # 0.1 ms, 1/10000 pixel
 QUEUE_BYTES = 1 << 16  # that wait for the reader of a pipe
@@ -42,6 +53,62 @@ LAST_S = 2.0  # the same at the end
 FIRST_LINE, TAIL = 1 << 16, 1 << 16  # bytes of an older file that are read at a time
 APPENDS = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
 PLAIN = (int, float, str, bool, type(None))  # no scalars of NumPy
+END = "\r\n"  # so that csv quotes a name with either of them
+
+
+class Rows:
+    """Makes a row of each target in a frame, for ``Results`` and for the table of the page.
+
+    Args:
+        file_of: function that gives the name of a frame's file by its index; None without files.
+        classes: whether a detector gives the targets a class.
+        fov: field of view for the directions, as in ``hotpath.bearing``, or None.
+
+    Attributes:
+        columns: names of the values in a row.
+        results: the ``Results`` to write to, or None.
+        table: list to which every row is added, or None.
+        records: function that says whether rows go to the ``Results`` now; None: always.
+    """
+
+    def __init__(
+        self,
+        file_of: Optional[Callable[[int], Optional[str]]] = None,
+        classes: bool = False,
+        fov: Any = None,
+    ) -> None:
+        self._file_of, self._classes, self._fov = file_of, classes, fov
+        columns = COLUMNS + TARGET_COLUMNS + CLASS_COLUMNS * classes
+        self.columns = columns + FOV_COLUMNS * bool(fov) + FILE_COLUMN * (file_of is not None)
+        self.results: Optional[Results] = None
+        self.table: Any = None
+        self.records: Optional[Callable[[], bool]] = None
+
+    def write(self, tracked: TrackedFrame) -> None:
+        """Write a frame's rows; raises what ``Results.write`` does."""
+        height, width = tracked.frame.shape[:2]
+        for number, track in tracked.tracks.items():
+            box = track.box
+            row: List[Any] = [tracked.index, tracked.time_s, *box, track.score]
+            row += number, track.lost, track.state, track.presence
+            row += track.velocity or UNKNOWN[:2]
+            row += track.predicted or UNKNOWN
+            if self._classes:
+                row += track.class_id, track.class_name
+            if self._fov:
+                known = math.isfinite(sum(box))
+                row += bearing(box, (width, height), self._fov) if known else UNKNOWN[:2]
+            if self._file_of is not None:
+                row.append(self._file_of(tracked.index))
+            if self.table is not None:
+                self.table.append(row)
+            if self.results is not None and (self.records is None or self.records()):
+                self.results.write(row)
+
+    def close(self) -> None:
+        """Close the ``Results``; raises what its ``close`` does."""
+        if self.results is not None:
+            self.results.close()
 
 
 class Results:
@@ -87,6 +154,7 @@ class Results:
         self._header = csv_line(columns, columns) if kind == ".csv" else ""
         older = _whole_lines(spec, self._header) if self._own and append else 0
         self._new = NewFile(spec) if self._own and not append and _is_replaceable(spec) else None
+        self._kept = self._new is None  # whether the file has its name
         if self._new:  # which holds the locks
             self._file: Optional[int] = os.open(self._new.path, APPENDS)
         else:
@@ -145,7 +213,7 @@ class Results:
         if self._is_file:  # which somebody may have emptied since
             self._append((line if os.fstat(self._file).st_size else self._header + line).encode())
             self.rows += bool(line)
-            if line:
+            if line and not self._kept:
                 self._keep()
         else:
             whole = (line if self._began else self._header + line).encode()
@@ -163,6 +231,7 @@ class Results:
         try:
             if self._new:
                 self._new.keep()
+                self._kept = True
         except OSError as error:
             raise BadOutput(why_not(self.name, error, self.rows)) from None
 
@@ -270,34 +339,37 @@ def _stdout() -> int:
         raise BadOutput(why_not("standard output", error)) from None
 
 
-def _plain(value: Any) -> Any:
+def _plain(values: Sequence[Any]) -> List[Any]:
     """Convert NumPy's scalars to Python's types, round floats, and make NaN None."""
-    if type(value) not in PLAIN and hasattr(value, "item"):
-        value = value.item()
-    if isinstance(value, float):
-        return round(value, DECIMALS) if math.isfinite(value) else None
-    return value
+    plain = []
+    for value in values:
+        if type(value) not in PLAIN and hasattr(value, "item"):
+            value = value.item()
+        if type(value) is float:
+            value = round(value, DECIMALS) if math.isfinite(value) else None
+        plain.append(value)
+    return plain
 
 
 def csv_line(_: Sequence[str], values: Sequence[Any]) -> str:
     """Numbers and words as one line of CSV."""
-    plain = [int(v) if isinstance(v, bool) else v for v in map(_plain, values)]
-    return ",".join(["" if v is None else _quoted(str(v)) for v in plain]) + "\n"
-
-
-def _quoted(text: str) -> str:
-    """A field of CSV, in quotes where it must be (a name of a file or a class)."""
-    return '"{}"'.format(text.replace('"', '""')) if re.search('[",\r\n]', text) else text
+    plain = _plain(values)
+    for place, value in enumerate(plain):
+        if value is True or value is False:
+            plain[place] = int(value)
+    line = io.StringIO()
+    csv.writer(line, lineterminator=END).writerow(plain)
+    return line.getvalue()[: -len(END)] + "\n"
 
 
 def _json_line(columns: Sequence[str], values: Sequence[Any]) -> str:
     """The values as one line of JSON."""
-    return json.dumps(dict(zip(columns, map(_plain, values)))) + "\n"
+    return json.dumps(dict(zip(columns, _plain(values)))) + "\n"
 
 
 def _mot_line(columns: Sequence[str], values: Sequence[Any]) -> str:
     """The values as one line of a MOTChallenge file; "" for a lost target."""
-    row = dict(zip(columns, map(_plain, values)))
+    row = dict(zip(columns, _plain(values)))
     box: List[Any] = [row.get(name) for name in "xywh"]
     if row.get("lost") or None in box:
         return ""

@@ -106,7 +106,7 @@ class Service(Link):
         """Start the thread."""
         self.threads[0].start()
 
-    def show(self, tracked: TrackedFrame, recording: bool) -> None:
+    def write(self, tracked: TrackedFrame) -> None:
         """Report a tracked frame. The frame loop calls this; it returns at once."""
         view = self.camera.run.view_of(tracked)
         if self._gimbal:

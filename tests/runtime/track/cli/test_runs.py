@@ -197,7 +197,8 @@ def test_outputs_fail_one_by_one_and_the_others_go_on(world, tmp_path, capsys, m
 @pytest.mark.parametrize("live", [True, False])
 def test_a_camera_goes_on_where_no_file_can_be_written(live):
     output = object()
-    run = types.SimpleNamespace(_results=output, _video=None, _window=None, _links=[], _live=live)
+    source = types.SimpleNamespace(live=live)
+    run = types.SimpleNamespace(_files={output}, _window=None, _links=[], _source=source)
     run._failing = {output}
     assert Outputs.open.fget(run) is live
     run._failing = set()  # there is room again

@@ -1,13 +1,18 @@
 """What is said of a run that went wrong without an error."""
 
+import numpy as np
 import pytest
 
 from hotpath.runtime.track.cli.profile import Profile
 from hotpath.runtime.track.cli.summary import Summary, lines_of
 from hotpath.runtime.track.video.base import Source
-from hotpath.runtime.types import Box, Track
+from hotpath.runtime.types import Box, Track, TrackedFrame
 
 ENGINE = {"engine": "onnxruntime", "version": "1.10", "precision": "fp32"}
+
+
+def frame(index, tracks):
+    return TrackedFrame(np.zeros((120, 160, 3), np.uint8), index, None, tracks)
 
 
 @pytest.mark.parametrize(
@@ -24,8 +29,7 @@ def test_a_target_that_left_the_picture_for_good_is_said_once(box, lost, told):
     summary = Summary("tiny", ENGINE, Profile(), said.append)
     for index in range(5, 100):
         track = Track(Box(*box) if index > 9 else Box(10, 10, 20, 20), 0.9, lost)
-        summary.add_frame(index, {3: track}, (120, 160, 3))
-        summary.add_row(index, 3, track)
+        summary.write(frame(index, {3: track}))
     assert len(said) == told
     assert not told or "target 3: has been outside the picture since frame 10" in said[0]
     (target,) = summary.figures(Source("clip"), [], [])["targets"]
@@ -36,7 +40,7 @@ def test_a_run_of_one_frame_and_one_gap_is_told_so():
     source = Source("cam0")
     source.gaps, source.dropped = [(1, 2.5)], 1
     summary = Summary("tiny", ENGINE, Profile(), print)
-    summary.add_frame(0, {}, (120, 160, 3))
+    summary.write(frame(0, {}))
     lines = lines_of(summary.figures(source, [], []), live=True)
     assert lines[0].startswith("tiny: 1 frame of cam0 on onnxruntime")
     assert lines[-1] == "1 frame dropped, 1 gap of 2.5 s in all"
@@ -55,11 +59,11 @@ def test_frames_without_a_target_are_counted():
     summary = Summary("tiny", ENGINE, Profile(), print)
     for index in range(5):
         tracks = {0: Track(Box(1, 1, 9, 9), 0.9)} if index > 2 else {}
-        summary.add_frame(index, tracks, (120, 160, 3))
+        summary.write(frame(index, tracks))
     figures = summary.figures(Source("clip"), [], [])
     assert figures["frames_without_target"] == 3
     assert "frames without a target: 3" in lines_of(figures, False)
-    summary.add_row(2, 0, Track(Box(1, 1, 9, 9), 0.9))  # a box that was drawn on an earlier frame
+    summary.write_late(frame(2, {0: Track(Box(1, 1, 9, 9), 0.9)}))  # drawn on an earlier frame
     assert summary.figures(Source("clip"), [], [])["frames_without_target"] == 2
 
 
@@ -68,9 +72,7 @@ def test_losses_are_counted_over_all_targets():
     assert not any("lost" in line for line in lines_of(summary.figures(Source("a"), [], []), False))
     for index, lost in enumerate(((), (1,), (1, 2), (2,), (), (1,))):
         tracks = {n: Track(Box(1, 1, 9, 9), 0.9, n in lost) for n in (1, 2)}
-        summary.add_frame(index, tracks, (120, 160, 3))
-        for number, track in tracks.items():
-            summary.add_row(index, number, track)
+        summary.write(frame(index, tracks))
     figures = summary.figures(Source("clip"), [], [])
     assert (figures["times_lost"], figures["frames_lost"]) == (3, 5)
     assert "lost 3 times, 5 frames" in lines_of(figures, False)
@@ -96,8 +98,7 @@ def lines_with(tracking_ms, encoding_ms=0.0, live=False):
         profile.add(5.0, steps, tracking_ms)
         if encoding_ms:
             profile.note("encoding", encoding_ms, "encoder")
-        summary.add_frame(index, {0: Track(Box(9, 9, 9, 9), 0.5)}, (120, 160, 3))
-        summary.add_row(index, 0, Track(Box(9, 9, 9, 9), 0.5))
+        summary.write(frame(index, {0: Track(Box(9, 9, 9, 9), 0.5)}))
     return "\n".join(lines_of(summary.figures(Source("clip"), [], []), live))
 
 

@@ -19,7 +19,7 @@ def control():
     stop = SimpleNamespace(requested=False)
     made = Controller(MagicMock(), source, stop, Mock(), dict, ["x"], True)
     tracks = {3: Track(Box(1, 2, 3, 4), 0.5)}
-    made.publish(TrackedFrame(FRAME, 7, None, tracks))
+    made.write(TrackedFrame(FRAME, 7, None, tracks))
     return made
 
 
@@ -47,7 +47,7 @@ def test_a_recording_goes_to_another_place_and_waits_there(control):
     control.source.seek.assert_called_once_with(12)
     control.targets.drop.assert_called_once_with(3)
     assert control.next_frame_is_due()
-    control.publish(TrackedFrame(FRAME, 12, None, {}))
+    control.write(TrackedFrame(FRAME, 12, None, {}))
     assert control.paused and not control.next_frame_is_due()
     control.source.live = True
     with pytest.raises(Refused, match="a live source"):

@@ -70,7 +70,7 @@ def show_until(link, track, condition, frame=None):
     deadline = time.monotonic() + 20
     while not condition():
         assert time.monotonic() < deadline
-        link.show(tracked(track, frame))
+        link.write(tracked(track, frame))
         time.sleep(0.005)
 
 
@@ -120,7 +120,7 @@ def test_a_ball_stays_in_the_picture(camera):
             number = targets.add(frame, (x, y, w, h))
             continue
         track = targets.follow(number, frame)
-        link.show(tracked(track, frame))
+        link.write(tracked(track, frame))
         camera.wait_for(lambda: np.allclose(camera.velocity, link.wish, atol=1e-3))
         camera.move(step_s)
     targets.close()
@@ -163,7 +163,7 @@ def test_without_fresh_evidence_the_camera_stops_and_it_is_said(camera, link, go
 def test_a_slow_camera_holds_no_frame_and_gets_the_newest_velocity(camera, link):
     camera.may_answer.clear()
     for n in range(200):  # the camera answers none of them
-        link.show(tracked(RIGHT_UP._replace(box=Box(n, 20, 20, 20))))
+        link.write(tracked(RIGHT_UP._replace(box=Box(n, 20, 20, 20))))
     assert camera.velocity == (0.0, 0.0, 0.0)
     camera.may_answer.set()
     show_until(link, RIGHT_UP, lambda: camera.velocity[0] > 0.2)
@@ -405,7 +405,7 @@ def test_a_camera_turns_within_its_own_limits(limits, zooms):
         with contextlib.closing(link):
             assert link._camera.zooms == zooms
             for _ in range(200):
-                link.show(tracked(RIGHT_UP))
+                link.write(tracked(RIGHT_UP))
                 if camera.velocity[0] > 0 and camera.velocity[1] > 0:
                     break
                 time.sleep(0.01)
@@ -426,6 +426,6 @@ def test_a_refusal_of_every_form_is_said_once():
     with contextlib.closing(Refuses()) as camera, contextlib.closing(opened(camera)) as link:
         ends = time.monotonic() + 3.5
         while time.monotonic() < ends:
-            link.show(tracked(RIGHT_UP if int(time.monotonic() * 2) % 2 else None))
+            link.write(tracked(RIGHT_UP if int(time.monotonic() * 2) % 2 else None))
             time.sleep(0.02)
         assert len([text for text in link.said if "not now" in text]) == 1, link.said

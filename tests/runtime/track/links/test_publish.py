@@ -27,10 +27,10 @@ def test_a_listener_gets_each_frame_with_its_time_and_one_that_is_gone_costs_not
         captured = time.monotonic() - 20.0
         classed = dict(class_id=1, class_name="car", velocity=(2.5, -3.0), presence=0.625)
         tracks = {3: Track((1.0, 2.0, 30.0, 40.0), 0.875, **classed)}
-        publisher.show(TrackedFrame(FRAME, 7, None, tracks, captured))
+        publisher.write(TrackedFrame(FRAME, 7, None, tracks, captured))
         message = json.loads(listener.recv(65536).decode())
     for n in range(100):
-        publisher.show(TrackedFrame(FRAME, n, None, {}, time.monotonic()))
+        publisher.write(TrackedFrame(FRAME, n, None, {}, time.monotonic()))
     publisher.close()
     assert message["frame"] == 7 and message["size"] == [64, 48]
     assert abs(message["captured_us"] / 1e6 - (time.time() - 20.0)) < 10.0

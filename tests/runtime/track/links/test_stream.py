@@ -56,7 +56,7 @@ class Feed:
         while time.monotonic() < end and not until():
             frame, now = frame_of(self.number), time.monotonic()
             tracks = {0: Track((100.0, 120.0, 60.0, 40.0), 0.9)}
-            self.streams.show(TrackedFrame(frame, self.number, None, tracks, now), True)
+            self.streams.write(TrackedFrame(frame, self.number, None, tracks, now))
             self.shown_s.append(time.monotonic() - now)
             self.number += 1
             time.sleep(1 / 30)
@@ -184,7 +184,7 @@ def test_frames_of_another_size_and_tiny_ones_stay_in_the_stream(opened, tmp_pat
         (sender,) = streams._senders
         for number, (width, height) in enumerate(sizes):
             frame = np.full((height, width, 3), 50 * number, np.uint8)
-            streams.show(TrackedFrame(frame, number, None, {}, time.monotonic()), True)
+            streams.write(TrackedFrame(frame, number, None, {}, time.monotonic()))
             ends_s = time.monotonic() + 20
             while sender.sent <= number and time.monotonic() < ends_s:
                 time.sleep(0.01)

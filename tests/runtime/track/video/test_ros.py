@@ -226,7 +226,7 @@ def test_a_lost_target_is_left_out_the_stamp_is_the_capture_and_a_closed_link_ha
     captured_s, unix_s, found = time.monotonic() - 60, time.time() - 60, None
     tracks = {3: Track(Box(1, 2, 4, 8), 0.75), 5: Track(Box(9, 9, 9, 9), 0.1, True, "lost")}
     while found is None:  # until both ends know each other
-        link.show(TrackedFrame(PICTURE, 7, 0.0, tracks, captured_s))
+        link.write(TrackedFrame(PICTURE, 7, 0.0, tracks, captured_s))
         found = end.take(reader, 0.1)
     link.close()
     assert not list((tmp_path / "0" / "own+box").iterdir())

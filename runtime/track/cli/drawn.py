@@ -1,0 +1,121 @@
+"""The output of a run that draws: boxes and captions on each picture, for a window and a video."""
+
+import argparse
+import time
+from collections import deque
+from typing import Any, Callable, Deque, Dict, List, Optional, Tuple
+
+from hotpath.kernels.commands import counted
+from hotpath.runtime import drawing as draw
+from hotpath.runtime.errors import HotpathError
+from hotpath.runtime.pictures import bgr_of
+from hotpath.runtime.track.cli.player import Player
+from hotpath.runtime.track.cli.profile import Profile
+from hotpath.runtime.track.video import save
+from hotpath.runtime.types import Track, TrackedFrame
+
+
+class Drawn:
+    """Draws each frame once, shows it in the window and saves it in the video.
+
+    Args:
+        options: ``trail`` and ``overlay`` of the command line.
+        titles: (name of the network, name of the engine), for the captions.
+        profile: gets the times of drawing and of the window.
+        player: of the window, or None.
+        video: of ``--save``, or None. After its first failure it gets no more frames.
+        records: function that says whether frames go to the files now.
+    """
+
+    def __init__(
+        self,
+        options: argparse.Namespace,
+        titles: Tuple[str, str],
+        profile: Profile,
+        player: Optional[Player],
+        video: Optional[save.BackgroundVideo],
+        records: Callable[[], bool],
+    ) -> None:
+        self._options, self.profile, self._records = options, profile, records
+        self._network, self._engine = titles
+        self._player, self._video = player, video
+        self._broken: Optional[HotpathError] = None  # why the video takes no more frames
+        self._lost: Dict[int, Tuple[int, Optional[float]]] = {}  # target -> frame, time of its loss
+        self._trails: Dict[int, Deque[Tuple[float, float]]] = {}
+
+    def write(self, tracked: TrackedFrame) -> None:
+        """Draw, show and save a frame.
+
+        Raises:
+            BadOutput: the video can't be written, now or since an earlier frame.
+        """
+        records = self._video is not None and self._records()
+        video = self._video if records and self._broken is None else None
+        if video or self._player:
+            frame, index, time_s, tracks, _ = tracked
+            began = time.perf_counter()
+            captions = self._captions(index, time_s, tracks)
+            picture = draw.draw(bgr_of(frame), tracks, captions)
+            drawn = time.perf_counter()
+            self.profile.note("drawing", (drawn - began) * 1e3)
+            if self._player:
+                self._player.show(frame, picture, index)
+                self.profile.note("window", (time.perf_counter() - drawn) * 1e3)
+            if video:
+                try:
+                    video.write(picture, time_s)
+                except HotpathError as error:
+                    self._broken = error
+        if records and self._broken is not None:
+            raise self._broken
+
+    def _captions(
+        self, index: int, time_s: Optional[float], tracks: Dict[int, Track]
+    ) -> Dict[str, Any]:
+        """What is written onto the picture."""
+        marks = {
+            "since": self._times_since_loss(index, time_s, tracks),
+            "trails": self._extended_trails(tracks) if self._options.trail else {},
+        }
+        if not self._options.overlay:
+            return marks
+        steps: Dict[str, Any] = self.profile.recent_ms() or {"total": None}
+        steps.pop("wait", None)
+        return dict(
+            marks,
+            network=self._network,
+            engine=self._engine,
+            fps=self.profile.recent_fps(),
+            steps=steps,
+            frame=index,
+        )
+
+    def _times_since_loss(
+        self, index: int, time_s: Optional[float], tracks: Dict[int, Track]
+    ) -> Dict[int, str]:
+        """For how long each lost target has been lost."""
+        lost = {number: (index, time_s) for number, track in tracks.items() if track.lost}
+        self._lost = {number: self._lost.get(number, now) for number, now in lost.items()}
+        texts = {}
+        for number, (frame, began_s) in self._lost.items():
+            texts[number] = counted(index - frame, "frame")
+            if time_s is not None and began_s is not None:
+                texts[number] = f"{max(0.0, time_s - began_s):.1f} s"
+        return texts
+
+    def _extended_trails(self, tracks: Dict[int, Track]) -> Dict[int, List[Tuple[float, float]]]:
+        """Each target's centres over the last frames, without frames where it was lost."""
+        self._trails = {
+            number: self._trails.get(number) or deque(maxlen=self._options.trail)
+            for number in tracks
+        }
+        for number, track in tracks.items():
+            if not track.lost:
+                x, y, w, h = track.box
+                self._trails[number].append((x + w / 2, y + h / 2))
+        return {number: list(points) for number, points in self._trails.items()}
+
+    def close(self) -> None:
+        """Finish the video; raises ``BadOutput`` where that fails."""
+        if self._video:
+            self._video.close()

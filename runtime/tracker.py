@@ -69,7 +69,7 @@ class Tracker:
         self._shape: Tuple[int, ...] = ()
         self._motion = Motion()
         self._closed = False
-        self._alone = threading.Lock()
+        self._lock = threading.Lock()
         self._refresh: Optional[Refresh] = None
         self._scales = decode.scales(network)
         self._decoder: Any = decode.create(network, kernels) if self._scales else None
@@ -149,7 +149,7 @@ class Tracker:
         """
         if self._closed or self.state is None:
             self._check_target()
-        if not self._alone.acquire(False):
+        if not self._lock.acquire(False):
             raise NotReady(BUSY)
         try:
             shape = self._shape
@@ -160,7 +160,7 @@ class Tracker:
             self.step_ms["select"] += self.judged_ms
             return track if time_s is None else self.moved(track, time_s)
         finally:
-            self._alone.release()
+            self._lock.release()
 
     @property
     def box(self) -> Box:

@@ -37,7 +37,7 @@ class Targets:
         self.step_ms: StepMs = dict.fromkeys(STEPS, 0.0)
         self._options = options
         self._trackers: Dict[int, Tracker] = {}
-        self._alone = threading.Lock()
+        self._lock = threading.Lock()
         self._classes: Dict[int, Dict[str, Any]] = {}  # of those targets that have one
         self.finder: Any = None
         self.added: List[int] = []
@@ -144,14 +144,14 @@ class Targets:
             BadBox: the finder does not return boxes.
             NotReady: another thread is in this function.
         """
-        if not self._alone.acquire(False):
+        if not self._lock.acquire(False):
             raise NotReady(BUSY)
         try:
             if self.added or self.dropped:
                 self.added, self.dropped = [], {}
             tracks = self._tracked(frame, time_s)
         finally:
-            self._alone.release()
+            self._lock.release()
         for number, kind in self._classes.items():
             if number in tracks:
                 tracks[number] = tracks[number]._replace(**kind)

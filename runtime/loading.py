@@ -1,15 +1,14 @@
 """Make a tracker from a name, a bundle or a board: choose the files, the engine and the device.
 
 load            -> Loaded: network, engine, kernels
-  _from_bundle     from a bundle, in the engine that it was built for
-                   else from the network's own ONNX files, in an engine of this computer
+  choose           -> Plan: board, network, precision, engine and files
+  open_plan        -> the engine: of a bundle, or for the network's own ONNX files
 create_device   -> the device of that engine, which all its targets share
 tracker_on      -> the tracker of one target on that device
 """
 
 import os
-import pathlib
-from typing import Any, NamedTuple, Optional
+from typing import NamedTuple, Optional
 
 from hotpath import boards
 from hotpath.boards import detect
@@ -24,8 +23,9 @@ from hotpath.runtime.devices.processor import Processor
 from hotpath.runtime.engines.base import Engine, Setup
 from hotpath.runtime.errors import BadBundle, NoEngine
 from hotpath.runtime.networks import DEFAULT_NETWORK, Network, default_of, load_network
-from hotpath.runtime.options import DEFAULTS, MOST_WINDOWS, NORMAL, Log, Options, PathLike, check
-from hotpath.runtime.precision import AUTO, open_precision
+from hotpath.runtime.options import DEFAULTS, MOST_WINDOWS, Log, Options, PathLike, check
+from hotpath.runtime.plan import AUTO, Plan
+from hotpath.runtime.precision import open_precision
 from hotpath.runtime.tracker import NOT_ASKED, Tracker
 
 
@@ -47,21 +47,37 @@ def load(options: Options) -> Loaded:
     """Load a network into an engine.
 
     Args:
-        options: uses the fields up to ``simulate``. Without a bundle, "auto" runs the network's own
-            files in an engine of this computer.
+        options: uses the fields up to ``simulate``, and ``latency``.
 
     Raises:
         BadOption, UnknownNetwork, BadNetwork, NoEngine, BadBundle, BundleMismatch: see
             ``hotpath.runtime.errors``.
     """
+    engine = open_plan(choose(options))
+    return Loaded(engine.network, engine, cpu.load())
+
+
+def choose(options: Options) -> Plan:
+    """Choose board, network, precision, engine and files; nothing is opened.
+
+    Without a bundle, "auto" runs the network's own files in an engine of this computer.
+
+    Raises:
+        BadOption, UnknownNetwork, BadNetwork, NoEngine, BadBundle, BundleMismatch: as ``load``.
+    """
     check(options)
-    options = options._replace(threads=usable_threads(options.threads, options.log))
+    plan = Plan(
+        engine=options.engine,
+        precision=options.precision,
+        networks_dir=options.networks_dir,
+        threads=usable_threads(options.threads, options.log),
+        latency=options.latency,
+        log=options.log,
+    )
     runs_files = options.engine == engines.AUTO or engines.find(options.engine).runs_files
     if options.bundle or options.board or options.simulate or not runs_files:
-        opened = _from_bundle(options)
-    else:
-        opened = open_precision(load_network(options.network or DEFAULT_NETWORK), options)
-    return Loaded(opened.network, opened, cpu.load())
+        return _with_bundle(plan, options)
+    return plan._replace(network=load_network(options.network or DEFAULT_NETWORK))
 
 
 def usable_threads(threads: Optional[int], log: Log = None) -> Optional[int]:
@@ -80,12 +96,12 @@ def usable_threads(threads: Optional[int], log: Log = None) -> Optional[int]:
     return cores
 
 
-def _from_bundle(options: Options) -> Engine:
-    """A bundle, in the engine that it was built for."""
+def _with_bundle(plan: Plan, options: Options) -> Plan:
+    """Add a bundle, and the board that it is for."""
     found = detect.detect()
     board = boards.load_board(options.board) if options.board else found.board
     network = load_network(options.network) if options.network else None
-    precision = None if options.precision == AUTO else options.precision
+    precision = None if plan.precision == AUTO else plan.precision
     known = board.name if board is not None else None
     bundle = None if options.bundle is None else Bundle(options.bundle)
     if bundle is not None and not options.board and found.may_be(bundle.board):
@@ -99,27 +115,20 @@ def _from_bundle(options: Options) -> Engine:
         device, overlay = options.simulate(known if bundle is None else bundle.board)
     if bundle is None:
         network = network or load_network(default_of(board))
-        if board is not None and options.engine not in (engines.AUTO, board.engine):
+        if board is not None and plan.engine not in (engines.AUTO, board.engine):
             raise NoEngine(
-                f"a bundle of {board.title} runs on {board.engine}, not on {options.engine}; omit "
+                f"a bundle of {board.title} runs on {board.engine}, not on {plan.engine}; omit "
                 f"--engine, or name another --board or a --bundle that was built for "
-                f"{options.engine}"
+                f"{plan.engine}"
             )
         bundle = find_bundle(board, network, precision)
-    if options.engine not in (engines.AUTO, bundle.engine):
+    if plan.engine not in (engines.AUTO, bundle.engine):
         raise NoEngine(
-            f"{bundle.folder} runs on {bundle.engine}, not on {options.engine}; omit --engine, "
+            f"{bundle.folder} runs on {bundle.engine}, not on {plan.engine}; omit --engine, "
             "or name a board or a bundle for it"
         )
-    return open_bundle(
-        bundle,
-        network,
-        threads=options.threads,
-        device=device,
-        board=known,
-        precision=precision,
-        overlay=overlay,
-        latency=options.latency,
+    return plan._replace(
+        bundle=bundle, network=network, board=known, device=device, overlay=overlay
     )
 
 
@@ -157,50 +166,34 @@ def find_bundle(
     )
 
 
-def open_bundle(
-    bundle: Bundle,
-    network: Optional[Network] = None,
-    *,
-    threads: Optional[int] = None,
-    device: Any = None,
-    board: Optional[str] = None,
-    precision: Optional[str] = None,
-    overlay: Optional[pathlib.Path] = None,
-    latency: str = NORMAL,
-) -> Engine:
-    """Check a bundle and load it into its engine.
-
-    Args:
-        bundle: a ``Bundle``.
-        network: the ``Network`` that it must be of; None for the one whose TOML is in it.
-        threads: threads of one call of the network, on a processor.
-        device: an open ``hotpath.kernels.cuda.device``, or PYNQ's device; None to open one.
-        board: name of the board that this is; None if it is not known.
-        precision: that the bundle must have, or None.
-        overlay: path of the .bit for an FPGA; None for the board's own.
-        latency: see ``Options``.
+def open_plan(plan: Plan) -> Engine:
+    """Check what was chosen, and load it into its engine.
 
     Raises:
         BadBundle, BundleMismatch, NoEngine: the bundle or its engine cannot be used here.
+        BadNetwork: the network's own files are not what its TOML says.
     """
+    bundle = plan.bundle
+    if bundle is None:
+        return open_precision(plan)
     engine = engines.find(bundle.engine)
     try:
         bundle.check_run(engine.check_bundle(bundle.run, bundle.settings))
     except ValueError as error:
         bundle.damaged(str(error))
-    bundle.check_board(board, precision)
-    if network is not None:
-        bundle.check_network(network)
+    bundle.check_board(plan.board, None if plan.precision == AUTO else plan.precision)
+    if plan.network is not None:
+        bundle.check_network(plan.network)
     bundle.check_parts()
     setup = Setup(
-        network=network or bundle.load_network(),
+        network=plan.network or bundle.load_network(),
         paths={},
-        threads=threads or engines.THREADS,
+        threads=plan.threads or engines.THREADS,
         bundle=bundle,
-        device=device,
-        overlay=overlay,
+        device=plan.device,
+        overlay=plan.overlay,
         settings=bundle.settings,
-        latency=latency,
+        latency=plan.latency,
     )
     return engines.open_engine(bundle.engine, setup)
 

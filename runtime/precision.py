@@ -24,9 +24,9 @@ from hotpath.runtime import engines
 from hotpath.runtime.engines.base import Engine
 from hotpath.runtime.errors import BadNetwork, NoEngine
 from hotpath.runtime.networks import CACHE, DEFAULT_NETWORK, Network, load_network
-from hotpath.runtime.options import Log, Options
+from hotpath.runtime.options import Log
+from hotpath.runtime.plan import FP32, INT8, PRECISIONS, Plan
 
-AUTO, FP32, INT8 = PRECISIONS = ("auto", "fp32", "int8")
 # AVX-512 VNNI and AVX-VNNI of x86, and the dot products of ARM: as Linux names them.
 INSTRUCTIONS = {"avx512_vnni", "avx_vnni", "asimddp"}
 MEASURED = CACHE.with_name("precision.json")
@@ -37,8 +37,7 @@ CPUINFO, LOADAVG = pathlib.Path("/proc/cpuinfo"), pathlib.Path("/proc/loadavg")
 
 
 def open_precision(
-    network: Network,
-    options: Options,
+    plan: Plan,
     measured: pathlib.Path = MEASURED,
     cpuinfo: pathlib.Path = CPUINFO,
     loadavg: pathlib.Path = LOADAVG,
@@ -46,9 +45,9 @@ def open_precision(
     """Load a network's own files into an engine, in the precision that is asked for.
 
     Args:
-        network: the ``Network``. With "fp32" it does not change, even if it is an INT8 form.
-        options: uses ``precision``, ``engine``, ``networks_dir``, ``threads`` and ``log``. ``log``
-            gets the result of a measurement, and a hint if INT8 gains nothing in an engine.
+        plan: the ``Plan``, without a bundle. With "fp32" its network does not change, even if it
+            is an INT8 form. ``log`` gets the result of a measurement, and a hint if INT8 gains
+            nothing in an engine.
         measured: file that stores measurements.
         cpuinfo, loadavg: paths of Linux's files on the processor and its load.
 
@@ -56,7 +55,8 @@ def open_precision(
         BadNetwork: "int8" was asked for and the network has no INT8 form, or files are missing.
         NoEngine: there is no such precision; or see ``hotpath.runtime.engines.create``.
     """
-    precision, engine = options.precision, options.engine
+    network, precision, engine = plan.network, plan.precision, plan.engine
+    assert network is not None, "only a bundle has a network of its own"
     if precision not in PRECISIONS:
         all_names = ", ".join(PRECISIONS)
         raise NoEngine(
@@ -70,21 +70,21 @@ def open_precision(
             "with --network"
         )
     if form is None:
-        return _opened(network, options)
+        return _opened(network, plan)
     if precision == INT8 or form is network:
-        _say_in_floats(engine, options.log)
-        return _opened(form, options)
+        _say_in_floats(engine, plan.log)
+        return _opened(form, plan)
     text = cpuinfo.read_text() if cpuinfo.is_file() else ""
     name = engine if engine != engines.AUTO else (engines.installed(network) + [engine])[0]
     if not has_int8(text) or name not in engines.installed():
-        return _opened(network, options)
+        return _opened(network, plan)
     names = sorted({name, int8_engine(engine)})
-    key = _key(text, names, options.threads or engines.THREADS, network, form)
+    key = _key(text, names, plan.threads or engines.THREADS, network, form)
     known = _read(measured)
     if key in known and not known[key]["busy"]:
         faster = form if known[key]["int8_ms"] < known[key]["fp32_ms"] else network
-        return _opened(faster, options)
-    both = _both(network, form, options)
+        return _opened(faster, plan)
+    both = _both(network, form, plan)
     if len(both) < 2:
         return both[0]
     fp32_ms, int8_ms = measure(both)
@@ -93,11 +93,11 @@ def open_precision(
     busy = is_busy(loadavg) and not agree
     entry = {"fp32_ms": fp32_ms, "int8_ms": int8_ms, "busy": float(busy)}
     _write(measured, dict(known, **{key: entry}))
-    if options.log is not None:
+    if plan.log is not None:
         until = (
             "now; this machine is busy, so the next start measures again" if busy else "from now on"
         )
-        options.log(
+        plan.log(
             f"{network.name}: INT8 takes {int8_ms:.2f} ms a search region here, fp32 "
             f"{fp32_ms:.2f} ms, so {INT8 if int8_ms < fp32_ms else FP32} runs {until}"
         )
@@ -106,22 +106,19 @@ def open_precision(
     return chosen
 
 
-def _opened(form: Network, options: Options) -> Engine:
-    name = int8_engine(options.engine) if form.name.endswith(SUFFIX) else options.engine
-    paths = form.locate(options.networks_dir)
-    return engines.create(name, form, paths, options.threads, options.log)
+def _opened(form: Network, plan: Plan) -> Engine:
+    name = int8_engine(plan.engine) if form.name.endswith(SUFFIX) else plan.engine
+    return engines.create(name, form, form.locate(plan.networks_dir), plan.threads, plan.log)
 
 
-def _both(network: Network, form: Network, options: Options) -> Tuple[Engine, ...]:
+def _both(network: Network, form: Network, plan: Plan) -> Tuple[Engine, ...]:
     """Make the engines of a network and its INT8 form; only the first if the form has none."""
-    plain = _opened(network, options)
+    plain = _opened(network, plan)
     try:
-        return plain, _opened(form, options)
+        return plain, _opened(form, plan)
     except (BadNetwork, NoEngine) as error:  # the INT8 form is an offer, no demand
-        if options.log is not None:
-            options.log(
-                f"{network.name} runs in fp32, since its INT8 form can't be loaded: {error}"
-            )
+        if plan.log is not None:
+            plan.log(f"{network.name} runs in fp32, since its INT8 form can't be loaded: {error}")
         return (plain,)
 
 
@@ -229,7 +226,7 @@ def _write(path: pathlib.Path, values: Dict[str, Any]) -> None:
 
 def main() -> int:
     """Measure the default network on this processor, if it has an INT8 form."""
-    engine = open_precision(load_network(DEFAULT_NETWORK), Options(log=print))
+    engine = open_precision(Plan(network=load_network(DEFAULT_NETWORK), log=print))
     engine.close()
     return 0
 

@@ -67,7 +67,7 @@ def _measure(options: argparse.Namespace, folder: pathlib.Path) -> None:
         board = boards.load_board(options.board)
         order = Order(board, network, options.precision, out, options.networks_dir)
         made = build_of(board)(order, lambda text: None)
-        found_cells, found = Finder(network, loading.open_bundle(made)).run(pairs)
+        found_cells, found = Finder(network, loading.open_plan(loading.Plan(made))).run(pairs)
     say(
         f"{network.name} {order.engine} {options.precision}, {folder.name}: {len(pairs)} pairs, "
         f"one-step overlap {found.mean():.4f}, in fp32 {wanted.mean():.4f} "

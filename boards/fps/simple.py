@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from hotpath.kernels.commands import program
-from hotpath.runtime import DEFAULT_NETWORK, load_tracker, precision
+from hotpath.runtime import DEFAULT_NETWORK, load_tracker, plan
 from hotpath.runtime.arguments import add_engine, add_networks_dir
 from hotpath.runtime.errors import HotpathError
 from hotpath.runtime.networks import load_network
@@ -42,8 +42,8 @@ def main(arguments=None):
     add_engine(parser, of_files=False)
     parser.add_argument(
         "--precision",
-        default=precision.AUTO,
-        choices=precision.PRECISIONS,
+        default=plan.AUTO,
+        choices=plan.PRECISIONS,
         help="of ours (default: the one that is faster here)",
     )
     parser.add_argument("--threads", type=int, default=1, help="of ours and of the peer's")

@@ -58,7 +58,7 @@ def made(nano, prepared, tmp_path):
 def refused(made, *texts, **asked):
     """Loading must fail before the device is opened, with every text in one sentence."""
     with pytest.raises(bundle.BadBundle) as caught:
-        loading.open_bundle(bundle.Bundle(made.folder), **asked)
+        loading.open_plan(loading.Plan(bundle.Bundle(made.folder), **asked))
     for text in texts:
         assert text in str(caught.value), str(caught.value)
     assert "\n" not in str(caught.value)
@@ -75,7 +75,7 @@ def test_it_says_what_it_was_made_from_and_needs_no_other_file(made, prepared):
     assert written["libraries"] == {"tensorrt": "8.2.1.8"}
     assert set(written["parts"]) == {"exemplar.plan", "search0.plan", "tiny.toml"}
     assert written["parts"]["search0.plan"]["sha256"] == bundle.sha256_of(made.path("search0.plan"))
-    engine = loading.open_bundle(bundle.Bundle(made.folder))
+    engine = loading.open_plan(loading.Plan(bundle.Bundle(made.folder)))
     assert engine.network.name == "tiny" and engine.network.map_size == 16
     assert engine.describe()["precision"] == "fp16"
 
@@ -160,7 +160,7 @@ def test_another_network_needs_a_new_bundle_and_a_tuned_tracker_none(made, nano,
         (tmp_path / name).write_text(text)
         return load_network(tmp_path / name)
 
-    loading.open_bundle(made, network("penalty = 0.1", "penalty = 0.2")).close()
+    loading.open_plan(loading.Plan(made, network("penalty = 0.1", "penalty = 0.2"))).close()
     opened = len(nano.devices)
     wrong = network(head="ab" * 32)
     refused(made, "was built for head of tiny sha256", "abababab", COMMAND, network=wrong)
@@ -214,7 +214,7 @@ def computers(request, tmp_path):
 
 @on_each_python
 def test_a_computers_bundle_loads_in_its_engine(computers):
-    engine = loading.open_bundle(computers)
+    engine = loading.open_plan(loading.Plan(computers))
     assert engine.name == computers.engine and engine.name in computers.libraries
     assert [array.shape for array in engine.search(engine.exemplar())][0] == (1, 2, 16, 16)
     engine.close()
@@ -233,15 +233,15 @@ def test_a_computers_bundle_fits_a_computer_with_a_gpu_and_no_other_way_round(co
 def test_a_provider_that_is_none_is_one_sentence(computers):
     computers.engine, computers.settings["provider"] = "onnxruntime", "cuda"
     with pytest.raises(bundle.BadBundle, match="an older version built it for a GPU"):
-        loading.open_bundle(computers)
+        loading.open_plan(loading.Plan(computers))
     for wrong in ("rocm", 7, ["cuda"]):
         computers.engine, computers.settings["provider"] = "onnxruntime_gpu", wrong
         with pytest.raises(NoEngine, match="no provider .* for a GPU.*build the bundle again"):
-            loading.open_bundle(computers)
+            loading.open_plan(loading.Plan(computers))
 
 
 def test_a_device_that_cannot_crop_on_the_gpu_leaves_that_to_the_processor(made):
-    engine, said = loading.open_bundle(made), []
+    engine, said = loading.open_plan(loading.Plan(made)), []
     options = Options(log=said.append)
     device = loading.create_device(made.load_network(), engine, cpu.load(), options)
     assert type(device).__name__ == "Processor"
@@ -267,7 +267,7 @@ def test_entries_of_another_kind_are_one_sentence(made, key):
             continue
         rewritten(made, lambda values, wrong=wrong: values.update({key: wrong}))
         with pytest.raises(bundle.BadBundle):
-            loading.open_bundle(bundle.Bundle(made.folder))
+            loading.open_plan(loading.Plan(bundle.Bundle(made.folder)))
 
 
 CHANGES = {  # each has the right type
@@ -300,7 +300,7 @@ def test_a_link_that_leaves_the_bundle_is_refused_and_one_inside_is_not(made, na
     whole.symlink_to("kept.plan")
     linked = tmp_path / "linked"
     linked.symlink_to(made.folder)
-    loading.open_bundle(bundle.Bundle(linked))
+    loading.open_plan(loading.Plan(bundle.Bundle(linked)))
 
 
 def test_a_part_outside_the_bundle_is_refused(made, tmp_path):

@@ -11,7 +11,7 @@ pytest.importorskip("onnxruntime")
 from hotpath.boards import __main__ as boards_command
 from hotpath.runtime import BadNetwork, NoEngine, engines, load_tracker, precision
 from hotpath.runtime.networks import load_network
-from hotpath.runtime.options import Options
+from hotpath.runtime.plan import Plan
 from tests.support import tiny
 
 VNNI = "model name : one\nflags : fpu avx2 avx512f avx512_vnni\n"
@@ -35,8 +35,12 @@ def opened(home, wanted="auto", cpu=VNNI, engine="onnxruntime", load="0.00"):
     (home / "loadavg").write_text(load + " 0.00 0.00 1/100 1000\n")
     said = []
     made = precision.open_precision(
-        load_network(home / "tiny.toml"),
-        Options(engine=engine, precision=wanted, log=said.append),
+        Plan(
+            network=load_network(home / "tiny.toml"),
+            engine=engine,
+            precision=wanted,
+            log=said.append,
+        ),
         measured=home / "cache" / "precision.json",
         cpuinfo=home / "cpuinfo",
         loadavg=home / "loadavg",
@@ -160,11 +164,11 @@ def test_int8_runs_where_it_is_computed_in_whole_numbers(home, monkeypatch):
     network = load_network(home / "tiny.toml")
     monkeypatch.setattr("platform.machine", lambda: "aarch64")
     for wanted, name in (
-        (Options(precision="fp32"), "openvino"),
-        (Options(precision="int8"), "onnxruntime"),
-        (Options(engine="openvino", precision="int8"), "openvino"),
+        (Plan(precision="fp32"), "openvino"),
+        (Plan(precision="int8"), "onnxruntime"),
+        (Plan(engine="openvino", precision="int8"), "openvino"),
     ):
-        engine = precision.open_precision(network, wanted)
+        engine = precision.open_precision(wanted._replace(network=network))
         assert engine.name == name
         engine.close()
 

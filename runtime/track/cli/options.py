@@ -7,7 +7,7 @@ import os
 from typing import Any, Callable, List, Optional, Sequence, Tuple
 
 from hotpath.kernels.commands import HERE, Parser, make, meant
-from hotpath.runtime import DEFAULT_NETWORK, __version__, engines, precision
+from hotpath.runtime import DEFAULT_NETWORK, __version__, engines, plan
 from hotpath.runtime.arguments import add_engine, add_networks_dir
 from hotpath.runtime.options import LATENCIES, MOST_WINDOWS, NORMAL
 from hotpath.runtime.track import detect
@@ -181,8 +181,8 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
     _choice(
         group,
         "--precision",
-        precision.PRECISIONS,
-        precision.AUTO,
+        plan.PRECISIONS,
+        plan.AUTO,
         "INT8 is faster on processors with instructions for it; auto measures this",
     )
     _value(

@@ -53,7 +53,7 @@ def engine_on(bundles, board="pynq_z2", kind="model"):
     """kestrel_small on a simulated board."""
     device, overlay = simulation.open_board(board, kind)
     made = bundle.Bundle(bundles / board / "kestrel_small-int8")
-    return loading.open_bundle(made, device=device, board=board, overlay=overlay)
+    return loading.open_plan(loading.Plan(made, device=device, board=board, overlay=overlay))
 
 
 def opened(bundles, board="pynq_z2", kind="model"):

@@ -64,7 +64,10 @@ def test_maps_equal_those_of_the_processors_engine(npu, made):
     random = np.random.RandomState(1)
     pictures = [random.uniform(0, 255, (1, 3, side, side)) for side in (127, 255)]
     found = []
-    for engine in (loading.open_bundle(made), engines.create("onnxruntime", network, files)):
+    for engine in (
+        loading.open_plan(loading.Plan(made)),
+        engines.create("onnxruntime", network, files),
+    ):
         engine.exemplar_crop[...], engine.search_crop[...] = pictures
         found.append([array.copy() for array in engine.search(engine.exemplar())])
     for got, want in zip(*found):
@@ -83,16 +86,16 @@ def test_a_tracker_follows_on_it_and_gives_the_npu_back(npu, made):
 
 
 def test_what_is_wrong_with_the_board_or_the_bundle_is_said(npu, made, monkeypatch):
-    engine = loading.open_bundle(made)
+    engine = loading.open_plan(loading.Plan(made))
     monkeypatch.setattr(npu, "inference", lambda self, **values: None)
     with pytest.raises(NetworkFailed, match="the NPU did not finish tiny"):
         engine.search(())
     npu.driver_is_there = False
     with pytest.raises(NoEngine, match="the NPU can't be opened; this must be an RK3588"):
-        loading.open_bundle(made)
+        loading.open_plan(loading.Plan(made))
     monkeypatch.setattr(npu, "load_rknn", lambda self, path, key_path=None: -1)
     with pytest.raises(BadNetwork, match="can't load .*exemplar.rknn of tiny; build the bundle"):
-        loading.open_bundle(made)
+        loading.open_plan(loading.Plan(made))
 
 
 def test_the_stand_in_has_the_published_signatures(npu):

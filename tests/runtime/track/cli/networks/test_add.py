@@ -238,29 +238,33 @@ def test_like_takes_the_numbers_of_another_network(tmp_path):
         assert getattr(network, name) == getattr(other, name)
 
 
-def test_files_that_come_with_the_runtime_are_known_and_a_mixture_is_warned_of(
-    tmp_path, clips, capsys
-):
-    exemplar, search = (str(FOLDER / f"kestrel_{part}.onnx") for part in ("exemplar", "search"))
-    out, one_clip = ["--out", tmp_path / "out"], ["--clips", clips / "wide"]
-    assert add([exemplar, search], *out, *one_clip) == 0
+def shipped(network, part):
+    return str(FOLDER / f"{network}_{part}.onnx")
+
+
+def test_files_that_come_with_the_runtime_are_known(tmp_path, clips, capsys):
+    files = [shipped("kestrel_fast", part) for part in ("exemplar", "search")]
+    assert add(files, "--out", tmp_path, "--clips", clips / "wide") == 0
     said = capsys.readouterr().out
-    assert "known      these are the files of kestrel, whose settings are taken" in said
+    assert "known      these are the files of kestrel_fast, whose settings are taken" in said
     assert "steps on wide" in said and "one clip is all evidence" in said
     for name in ("lost_below", "found_above", "mean"):
-        found = getattr(load_network(tmp_path / "out" / "mine.toml"), name)
-        assert found == getattr(load_network("kestrel"), name)
-    written = (tmp_path / "out" / "mine.toml").read_text()
-    assert "[tracking] has the settings of kestrel." in written
+        found = getattr(load_network(tmp_path / "mine.toml"), name)
+        assert found == getattr(load_network("kestrel_fast"), name)
+    written = (tmp_path / "mine.toml").read_text()
+    assert "[tracking] has the settings of kestrel_fast." in written
 
-    other = str(FOLDER / "kestrel_small_search.onnx")
-    add([exemplar, other], "--out", tmp_path / "mixed", *one_clip)
+
+def test_files_of_two_networks_are_warned_of(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(add_module, "bundled_clip", lambda steps: [])
+    exemplar, other = shipped("kestrel", "exemplar"), shipped("kestrel_small", "search")
+    add([exemplar, other], "--out", tmp_path / "mixed")
     said = capsys.readouterr().out
     assert "kestrel_exemplar.onnx is of kestrel and kestrel_small_search.onnx is of kes" in said
     model = onnx.load(other)
     model.doc_string = "no longer a known file"
     onnx.save(model, str(tmp_path / "other.onnx"))
-    add([exemplar, str(tmp_path / "other.onnx")], "--out", tmp_path / "strange", *one_clip)
+    add([exemplar, str(tmp_path / "other.onnx")], "--out", tmp_path / "strange")
     assert "kestrel_exemplar.onnx and other.onnx have no weights in com" in capsys.readouterr().out
 
 

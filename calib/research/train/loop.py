@@ -213,7 +213,8 @@ class Runner:
             self._step()
             self.seconds += time.monotonic() - started
             if self.steps % LOG_STEPS == 0:
-                self._say({"lr": round(self.rate(), 6)}, self.mean)
+                mean = {name.lstrip("_"): value for name, value in self.mean.items()}
+                self._say({"lr": round(self.rate(), 6)}, mean)
             if time.monotonic() - saved > self.checkpoint_seconds:
                 self._save()
                 saved = time.monotonic()

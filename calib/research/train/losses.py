@@ -12,6 +12,7 @@ from hotpath.calib.research.train.geometry import CELLS
 from hotpath.calib.research.train.pairs import NEGATIVE
 
 SURE = 0.1  # least probability of a cell whose box is learnt
+CLAIM = 0.4  # least probability of a cell that claims the target, for precision and recall
 SHARES = {"score": 1 / 6, "overlap": 1.0, "size": 0.3, "offset": 0.3}  # of the sum
 
 
@@ -50,8 +51,24 @@ def generalised_overlap(a: Any, b: Any) -> torch.Tensor:
     return common / union - (hull - union) / hull
 
 
+def claims(logits: torch.Tensor, wanted: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Precision and recall of the cells that claim the target, where those of ``wanted`` are true.
+
+    Both are 0 where no cell claims it.
+
+    Args:
+        wanted: the teacher's probabilities, 0 in pairs without the target.
+    """
+    claimed, true = logits.sigmoid() > CLAIM, wanted > CLAIM
+    right = (claimed & true).sum()
+    return {
+        "_precision": right / claimed.sum().clamp(min=1),
+        "_recall": right / true.sum().clamp(min=1),
+    }
+
+
 def map_losses(maps: Any, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Losses of the student's maps, already weighted by ``SHARES``.
+    """Losses of the student's maps, already weighted by ``SHARES``, and ``claims``.
 
     The target is the teacher's map. In a pair whose exemplar is not in the search crop, nothing is
     the target. Cells weigh more the more the teacher believes in them, and the more the student
@@ -79,4 +96,5 @@ def map_losses(maps: Any, batch: dict[str, torch.Tensor]) -> dict[str, torch.Ten
         "size": (logs.abs() * share[:, None]).sum() / count,
         "offset": ((offset - wanted["offset"]).abs() * share[:, None]).sum() / count,
     }
-    return {name: SHARES[name] * loss for name, loss in found.items()}
+    losses = {name: SHARES[name] * loss for name, loss in found.items()}
+    return {**losses, **claims(logits.detach(), probability)}

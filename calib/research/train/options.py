@@ -5,6 +5,7 @@ from typing import Any
 
 from hotpath.calib import command
 from hotpath.calib.research.train.backbones import PREFIX
+from hotpath.calib.research.train.curves import Plot
 from hotpath.calib.research.train.layers import BACKBONES
 from hotpath.calib.research.train.optimiser import PARTS
 from hotpath.calib.research.train.pictures import FRAMES
@@ -74,6 +75,8 @@ def add_shape(add: Any, default: str | None) -> None:
 def parser() -> argparse.ArgumentParser:
     """The command line's options."""
     cli = command.parser("hotpath.calib.research.train", DESCRIPTION)
+    text = "draw the curves of one or several runs into curves.png of the first, and end"
+    cli.add_argument("--plot", action=Plot, nargs="+", metavar="RUN", help=text)
     add = cli.add_argument_group("pictures").add_argument
     add("--images", nargs="+", required=True, metavar="DIR", help="folders of still pictures")
     add(

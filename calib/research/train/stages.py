@@ -87,7 +87,7 @@ class Work(NamedTuple):
     # -- figures of a network between the steps
 
     def judge(self, network: Kestrel) -> dict[str, float]:
-        """R² of the features and losses of the maps on held-out pairs; one-step overlaps."""
+        """R² of the features and ``map_losses`` on held-out pairs; one-step overlaps."""
         found: dict[str, list[float]] = {}
         for batch in self._held():
             features = [network.backbone.standardised(batch[name]) for name in FEATURES]
@@ -98,7 +98,7 @@ class Work(NamedTuple):
                 r2 = float(explained(student.float(), wanted))
                 found.setdefault("r2_" + crop, []).append(r2)
             for name, loss in map_losses(maps, batch).items():
-                found.setdefault("held_" + name, []).append(float(loss))
+                found.setdefault("held_" + name.lstrip("_"), []).append(float(loss))
         told = {name: float(np.mean(values)) for name, values in found.items()}
         return {**told, **self._overlaps(network)}
 

@@ -30,7 +30,19 @@ def test_losses_are_least_at_the_teachers_maps():
     assert all(float(least[name]) < 1e-5 for name in ("overlap", "size", "offset"))
     for change in (-0.3, 0.3):
         worse = losses.map_losses(maps_of(pair, change), pair)
-        assert all(worse[name] > least[name] for name in least)
+        assert all(worse[name] > least[name] for name in least if name[0] != "_")
+
+
+def test_precision_and_recall_count_the_cells_that_claim_the_target():
+    wanted = torch.zeros(2, 16, 16)  # the second pair is without the target
+    wanted[0, 4, 4:8] = 0.8
+    logits = torch.full((2, 16, 16), -9.0)
+    logits[0, 4, 6:8] = 9.0  # 2 of the 4
+    logits[1, 0, :6] = 9.0  # 6 are wrong
+    found = losses.claims(logits, wanted)
+    assert (float(found["_precision"]), float(found["_recall"])) == (0.25, 0.5)
+    nothing = losses.claims(torch.full((2, 16, 16), -9.0), wanted)
+    assert [float(value) for value in nothing.values()] == [0, 0]
 
 
 def test_nothing_is_the_target_where_it_is_not_in_the_picture():

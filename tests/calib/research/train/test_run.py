@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 
+import cv2
 import numpy as np
 import pytest
 
@@ -16,9 +17,11 @@ from hotpath.calib.errors import NoTeacher, TrainingStopped  # noqa: E402
 from hotpath.calib.research.train import __main__ as training  # noqa: E402  (after the check for torch)
 from hotpath.calib.research.train import loop  # noqa: E402
 from hotpath.calib.research.train.stages import NAMES  # noqa: E402
+from tests.calib.research.train.test_curves import documented  # noqa: E402
+from tests.calib.test_one_step_overlap import write_square  # noqa: E402
 from tests.support import ROOT, needs, tiny  # noqa: E402
 from tests.support.ports import free_port  # noqa: E402
-from tests.support.training import TEACHER, read_log, write_training  # noqa: E402
+from tests.support.training import TEACHER, read_log, used_network, write_training  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -216,6 +219,32 @@ def test_a_finished_training_is_not_run_again_and_the_log_names_seed_versions_an
     assert start["git"] is None or len(start["git"]) >= 40
     assert len(judged(tmp_path, "features")) == 1
     assert (tmp_path / "checkpoints" / "features-8.pt").is_file()
+
+
+@pytest.mark.slow("two trainings; test_curves.py has a part of it")
+def test_each_key_of_the_log_is_explained_in_the_documents_and_drawn(world, tmp_path, monkeypatch):
+    (tmp_path / "sets").mkdir()
+    write_square(tmp_path / "sets" / "square")
+    monkeypatch.setattr(loop, "LOG_STEPS", 1)
+    more = ["--judgements", "1", "--validation", str(tmp_path / "sets")]
+    run, start = tmp_path / "run", tmp_path / "start.pt"
+    network = used_network(shape="tiny", channels=96, width=24, tower=16, depth=1)
+    loop.save(start, {"config": network.config, "average": network.state_dict()})
+    more += ["--start", str(start)]
+    main(command(world, run, *more, "--stages", "features"))
+    main(command(world, run, *more))  # goes on behind the first stage
+    lines = read_log(run / "log.jsonl")
+    written = {key.replace("sets", "SET") for line in lines for key in line}
+    held = {key for key in written if key.removeprefix("held_") in written - {key}}
+    written = written - held | {"held_KEY"}
+    explained = documented("## The log")
+    assert written == explained
+    told = [line for line in lines if line.get("stage") == "head" and "lr" in line]
+    assert all(0 <= line[key] <= 1 for line in told for key in ("precision", "recall"))
+    with pytest.raises(SystemExit) as ended:
+        training.main(["--plot", str(run), str(run)])
+    assert not ended.value.code
+    assert cv2.imread(str(run / "curves.png")).shape[1] > 1000
 
 
 def test_a_head_without_channels_is_refused(world, tmp_path):

@@ -222,7 +222,9 @@ DEEPER = {  # what a program imports only later
     "evaluate": "import matplotlib, got10k, hotpath.calib.report",
     "tune": "from hotpath.calib.tune import library; library()",
 }
-COMMANDS = [name for name in command.PROGRAMS if name != "gstreamer"]
+IN_A_CLONE = ["select"]
+PROGRAMS = [name for name in command.PROGRAMS if name not in IN_A_CLONE]
+COMMANDS = [name for name in PROGRAMS if name != "gstreamer"]
 
 
 @pytest.mark.skipif(sys.version_info < (3, 10), reason="calib/ needs Python 3.10")
@@ -240,7 +242,7 @@ def test_a_command_finds_all_that_it_imports_in_its_extra(wheel, tmp_path, name)
 
 
 @pytest.mark.skipif(sys.version_info < (3, 10), reason="calib/ needs Python 3.10")
-@pytest.mark.parametrize("name", command.PROGRAMS)
+@pytest.mark.parametrize("name", PROGRAMS)
 def test_the_help_of_a_command_needs_no_extra_and_names_the_command(wheel, tmp_path, name):
     code = f"from hotpath.runtime.track import command\ncommand.main([{name!r}, '--help'])"
     words = [sys.executable, "-c", ONLY.format(code=code), wheel, "none"]
@@ -253,7 +255,16 @@ def test_a_wheel_lists_its_programs(wheel, tmp_path):
     code = "from hotpath.runtime.track import command\ncommand.main([])"
     done, told = run([sys.executable, "-c", ONLY.format(code=code), wheel, "none"], tmp_path)
     words = {line.split()[0] for line in told.splitlines()[2:]}
-    assert done == 0 and words == set(command.PROGRAMS), told
+    assert done == 0 and words == set(PROGRAMS), told
+
+
+@pytest.mark.parametrize("name", IN_A_CLONE)
+def test_what_a_wheel_lacks_is_said_before_its_libraries_are_asked_for(wheel, tmp_path, name):
+    assert not (wheel / "hotpath" / "calib" / "research").exists()
+    code = f"from hotpath.runtime.track import command\nsys.exit(command.main([{name!r}, 'a.pt']))"
+    words = [sys.executable, "-c", ONLY.format(code=code), wheel, "none"]
+    done, told = run(words, tmp_path)
+    assert done == 2 and name in told and "clone" in told and "torch" not in told, told
 
 
 def test_no_message_of_a_wheel_names_a_module_where_the_command_has_a_word(wheel):

@@ -1,1 +1,1 @@
-"""Training, long films and exports; no other folder imports this one."""
+"""Training, choice of checkpoints, exports; no wheel has it, and no other folder imports it."""

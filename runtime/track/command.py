@@ -1,15 +1,17 @@
 """The console command ``hotpath``: one word for each program; it imports only that program."""
 
+import os
 import runpy
 import sys
 from typing import List, NamedTuple, Optional, Tuple
 
-from hotpath.kernels.commands import flush, make, meant
+from hotpath.kernels.commands import HERE, flush, make, meant
 from hotpath.runtime.libraries import require
 
 PICTURES = ("numpy", "cv2")
 BASE = PICTURES + ("tqdm",)  # what a wheel requires, and so also the help of a program
 HELP = ("-h", "--help")
+RESEARCH = os.path.join(HERE, "calib", "research")  # a wheel has none
 
 
 class Program(NamedTuple):
@@ -48,7 +50,7 @@ PROGRAMS = {
         "hotpath.calib.tune", "search tracking numbers", "tune", PICTURES + ("optuna", "tqdm")
     ),
     "select": Program(
-        "hotpath.calib.select",
+        "hotpath.calib.research.select",
         "choose among a training's checkpoints by whole tracks",
         "train,tune",
         PICTURES + ("torch", "optuna", "tqdm", "got10k", "matplotlib"),
@@ -73,6 +75,10 @@ def main(arguments: Optional[List[str]] = None) -> int:
         flush()
 
 
+def _is_here(program: Program) -> bool:
+    return ".research." not in program.module or os.path.isdir(RESEARCH)
+
+
 def _run(arguments: Optional[List[str]]) -> int:
     words = sys.argv[1:] if arguments is None else arguments
     program = PROGRAMS.get(words[0]) if words else None
@@ -88,9 +94,14 @@ def _run(arguments: Optional[List[str]]) -> int:
             return 2
         print("usage: hotpath PROGRAM [OPTIONS]\n")
         for name, each in PROGRAMS.items():
+            if not _is_here(each):
+                continue
             extra = f"; {make('setup', ALSO=each.extra)}" if each.extra else ""
             print(f"  {name:<10} {each.text}{extra}")
         return 0 if words else 2
+    if not _is_here(program):
+        print(f"hotpath: {words[0]} is in no wheel; run it in a clone of Hotpath", file=sys.stderr)
+        return 2
     try:
         asks_help = set(HELP).intersection(words)
         needed = [name for name in program.libraries if name in BASE or not asks_help]

@@ -90,10 +90,7 @@ def run(options: argparse.Namespace) -> list[dict[str, Any]]:
 
 def networks_of(options: argparse.Namespace, folder: Path) -> dict[Path, Path]:
     """Checkpoint -> TOML, exported once; those of stage features need ``--head``."""
-    try:
-        from hotpath.calib.research.train.export import export  # needs PyTorch
-    except ModuleNotFoundError:  # a wheel has no research
-        raise Missing("checkpoints need a checkout of Hotpath; run the command there") from None
+    from hotpath.calib.research.train.export import export  # needs PyTorch, the help does not
 
     given = [Path(name) for name in options.checkpoints]
     paths = [p for each in given for p in (sorted(each.glob("*.pt")) if each.is_dir() else [each])]

@@ -226,7 +226,7 @@ class JpegFrame(Picture):
                     self._data, "BGR", fastdct=True, fastupsample=True, strict=False, **least
                 )
         if picture is None:
-            picture = decode_picture(self._data, REDUCED[scale])
+            picture = cv2.imdecode(self._data, REDUCED[scale])
         if picture is None or picture.shape != (height, width, 3):
             picture = np.full((height, width, 3), 128, np.uint8)
         self.decode_ms += (time.perf_counter() - started) * 1e3
@@ -330,23 +330,6 @@ def picture_mark(frame: AnyFrame) -> int:
 def can_read_planes() -> bool:
     """Whether to read planes. Without compiled kernels OpenCV converts whole frames faster."""
     return bool(_kernels().name == "c++")
-
-
-def decode_picture(data: np.ndarray, how: int = WHOLE) -> Optional[np.ndarray]:
-    """Decode a picture file as all parts of Hotpath do; returns None if OpenCV can't.
-
-    Args:
-        data: uint8 (n,), the file.
-        how: OpenCV's flags.
-
-    Returns:
-        (H, W, 3) BGR, uint8 or uint16, turned and mirrored as its EXIF states.
-
-    Raises:
-        cv2.error: OpenCV refuses it, such as one with too many pixels.
-    """
-    picture: Optional[np.ndarray] = cv2.imdecode(data, how) if data.size else None
-    return picture
 
 
 def jpeg_shape(data: np.ndarray) -> Tuple[int, int, int]:

@@ -97,8 +97,7 @@ class Device:
         Args:
             frame: from ``take``. It is converted at most once.
         """
-        picture: AnyFrame = frame
-        return picture
+        raise NotImplementedError
 
     def exemplar(
         self, frame: Any, around: np.ndarray, beside: Optional[Exemplar] = None

@@ -64,6 +64,9 @@ class Processor(Device):
         self._crop = self._windows_into(engine.search_crop)
         self._crops: Any = {}  # windows in a call -> what crops each of them
 
+    def picture(self, frame: AnyFrame) -> AnyFrame:
+        return frame
+
     def exemplar(
         self, frame: AnyFrame, around: np.ndarray, beside: Optional[Exemplar] = None
     ) -> Exemplar:

@@ -60,7 +60,8 @@ class Classifier:
             seen: the ``Seen`` of the region that contains them.
         """
         assert self._ridge is not None, "no target was taken"
-        return self._ridge(self._describe(boxes, seen))
+        judged: np.ndarray = self._ridge.judge(self._describe(boxes, seen))
+        return judged
 
     def follow(self, state: np.ndarray, seen: Seen, tracked: bool) -> None:
         """End a frame: compute one slice of an update, or begin one if the target is tracked.
@@ -98,7 +99,7 @@ class Classifier:
         reach = [half / factor for factor in seen.scale]
         boxes, count = samples.boxes(state, centre, reach)
         described = self._describe(boxes, seen)
-        hard = np.exp(HARD * np.minimum(np.maximum(ridge(described[count:]), -1), 1))
+        hard = np.exp(HARD * np.minimum(np.maximum(ridge.judge(described[count:]), -1), 1))
         return described[:count], described[count:], hard
 
     def _describe(self, boxes: np.ndarray, seen: Seen) -> np.ndarray:

@@ -143,12 +143,16 @@ class Ridge:
 
     Attributes:
         compiled: the regression in C++, see ``hotpath.kernels.cpu.online.Regression``; or None.
+        judge: that of the regression. It takes samples (n, size) and returns (n,): about +1 for the
+            target, else about -1.
+        updates: frames that were learnt since the first one.
     """
 
     def __init__(self, size: int, kernels: Optional[Kernels] = None) -> None:
         self.compiled = kernels and kernels.new(online.Regression, size, RIDGE, TINY)
         model: Any = self.compiled or Regression(size)
-        self._model = model
+        self._model, self.judge = model, model.judge
+        self.updates = 0
         self._first = model.moments()  # of both classes: sum of x x^T, sum of y x
         self._since = Memory(model.moments(), LONG), Memory(model.moments(), SHORT)
         self._waiting: List[Tuple[Memory, np.ndarray, Optional[np.ndarray]]] = []
@@ -184,11 +188,6 @@ class Ridge:
             self._waiting.append((self._since[1], negatives, hard))
 
     @property
-    def updates(self) -> int:
-        """Number of frames that were learnt since the first one."""
-        return self._since[1].count
-
-    @property
     def busy(self) -> bool:
         """Whether an update is under way."""
         return bool(self._waiting) or self._changed
@@ -198,6 +197,7 @@ class Ridge:
         if self._waiting:
             memory, samples, weights = self._waiting.pop(0)
             memory.count += 1
+            self.updates = self._since[1].count
             rate = 1.0 / min(memory.count, memory.frames)
             self._model.add(memory.moments, samples, weights, rate)
             self._changed = True
@@ -205,11 +205,6 @@ class Ridge:
             self._weigh()
             self._model.solve(STEPS)
             self._changed = False
-
-    def __call__(self, samples: np.ndarray) -> np.ndarray:
-        """Return values (n,) for samples (n, size): about +1 for the target, else about -1."""
-        judged: np.ndarray = self._model.judge(samples)
-        return judged
 
     def _weigh(self) -> None:
         """Compute A and b from the memories."""

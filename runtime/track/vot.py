@@ -20,7 +20,7 @@ from hotpath.runtime import DEFAULT_NETWORK, engines, load_tracker
 from hotpath.runtime.arguments import add_engine, add_networks_dir
 from hotpath.runtime.errors import BadFrame, BadSource, HotpathError, NoEngine
 from hotpath.runtime.options import given_in
-from hotpath.runtime.track.video.recorded import read_picture
+from hotpath.runtime.track.video.folder import read_picture
 from hotpath.runtime.tracker import Tracker
 from hotpath.runtime.types import Box, Track, given_track
 

@@ -16,7 +16,7 @@ import numpy as np
 from tests.support import ROOT
 
 OURS = tuple(str(ROOT / name) + os.sep for name in ("runtime", "kernels", "boards"))
-READ = ["runtime/track/video/recorded.py", "read"]
+READ = ["runtime/track/video/folder.py", "read"]
 WARM_UP, TRACED = 3, 8  # frames; with the search, one in four judges the target
 
 

@@ -1,6 +1,7 @@
 """The interface of all sources of frames."""
 
 import math
+import os
 import re
 import time
 from typing import Any, Callable, List, Optional, Tuple
@@ -8,7 +9,7 @@ from typing import Any, Callable, List, Optional, Tuple
 import cv2
 import numpy as np
 
-from hotpath.runtime.errors import BadFrame
+from hotpath.runtime.errors import BadFrame, BadSource
 from hotpath.runtime.pictures import AnyFrame, Picture
 from hotpath.runtime.track.video.depth import whole_range
 
@@ -169,6 +170,20 @@ def to_bgr(frame: Any, scale: Callable[[np.ndarray], np.ndarray] = whole_range) 
         frame = cv2.cvtColor(frame, cv2.COLOR_BGRA2BGR)
     bgr: np.ndarray = frame
     return bgr
+
+
+def check_readable(path: str) -> None:
+    """Raise ``BadSource`` unless ``path`` is a readable file that is not empty."""
+    try:
+        if not os.path.isfile(path):
+            raise BadSource(
+                f"{path}: is no regular file; name a video, a folder of pictures, or cam0"
+            )
+        with open(path, "rb") as file:
+            if not file.read(1):
+                raise BadSource(f"{path}: the file is empty")
+    except OSError as error:
+        raise BadSource(f"{path}: can't be read ({error.strerror})") from None
 
 
 def capture_fps(capture: Any) -> Optional[float]:

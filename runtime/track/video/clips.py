@@ -1,8 +1,8 @@
 """Read annotated clips; ``len(clip)`` frames, ``clip[i]`` is one frame.
 
-``sequence.py`` reads the annotations, and ``recorded.py`` the frames, so that all parts of Hotpath
-read a clip as a run does. The loaders of ``got10k`` are not used, because they refuse a folder that
-does not hold their whole data set.
+``sequence.py`` reads the annotations, ``folder.py`` and ``recorded.py`` the frames, so that all
+parts of Hotpath read a clip as a run does. The loaders of ``got10k`` are not used, because they
+refuse a folder that does not hold their whole data set.
 """
 
 import copy
@@ -16,6 +16,7 @@ import numpy as np
 from hotpath.kernels.commands import counted
 from hotpath.runtime.errors import BadClips, BadSource
 from hotpath.runtime.track.video import recorded, sequence
+from hotpath.runtime.track.video.folder import natural_key, picture_paths, read_picture, scale_of
 
 DEPTH = 4  # folders below the one that was named
 VIDEOS = (".mpg", ".avi", ".mp4", ".mkv", ".mov")
@@ -57,9 +58,9 @@ class Clip:
         if isinstance(frame, np.ndarray):
             return frame
         if self._scale is None:  # as the runtime reads it, whose frames begin with the first
-            self._scale, _ = recorded.scale_of([str(path) for path in self._pictures])
+            self._scale, _ = scale_of([str(path) for path in self._pictures])
         try:
-            return recorded.read_picture(str(frame), self._scale)
+            return read_picture(str(frame), self._scale)
         except BadSource as error:
             raise BadSource(
                 f"{self.name}: broke at frame {index} of {len(self)}: {error}"
@@ -182,7 +183,7 @@ def _named_apart(clips: Iterable[Clip]) -> List[Clip]:
     for clip in clips:
         if names.count(clip.name) > 1:
             clip.name = f"{clip.folder.resolve().parent.name}-{clip.name}"
-    return sorted(clips, key=lambda clip: recorded.natural_key(clip.name))
+    return sorted(clips, key=lambda clip: natural_key(clip.name))
 
 
 def _sequences(folder: Path, depth: int) -> Iterator[Path]:
@@ -197,7 +198,7 @@ def _sequences(folder: Path, depth: int) -> Iterator[Path]:
 def _frames_of(folder: Path) -> Any:
     """Paths of a folder's pictures, or the path of its one video, or None."""
     try:
-        return recorded.picture_paths(str(folder))
+        return picture_paths(str(folder))
     except BadSource:
         videos = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in VIDEOS]
         return videos[0] if len(videos) == 1 else None

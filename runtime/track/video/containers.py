@@ -1,13 +1,10 @@
-"""Read what the bytes of a video or picture file state, before a decoder reads the file."""
+"""Read what the bytes of a video file state, before a decoder reads the file."""
 
 import codecs
 import os
-import re
 import struct
 from typing import Iterator, Optional, Tuple
 
-# a marker with content: no stuffed byte, and none of TEM, RST0 to RST7, SOI
-_JPEG_MARKER = re.compile(b"\xff[^\x00\x01\xd0-\xd8\xff]")
 EBML, SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"  # Matroska's elements
 JPEG_END = b"\xff\xd9"
 _TEXT_BYTES = bytes([9, 10, 13, 27, *range(32, 127), *range(128, 256)])
@@ -130,33 +127,3 @@ def plain_jpeg(data: bytes) -> bytes:
         else:
             at += 2 + max(2, int.from_bytes(data[at + 2 : at + 4], "big"))
     return data if data.find(JPEG_END, at) >= 0 else data + JPEG_END
-
-
-def picture_is_cut_off(data: bytes) -> bool:
-    """Whether the bytes of a JPEG or PNG file end before its end marker; others: False."""
-    if data[:2] == b"\xff\xd8":
-        return _jpeg_is_cut_off(data)
-    if data[:8] == b"\x89PNG\r\n\x1a\n":
-        return _png_is_cut_off(data)
-    return False
-
-
-def _jpeg_is_cut_off(data: bytes) -> bool:
-    """Go from marker to marker (ITU-T T.81 annex B), because a preview in EXIF has its own end."""
-    found = _JPEG_MARKER.search(data, 2)
-    while found and found.group() != JPEG_END:
-        at = found.end()
-        length = struct.unpack(">H", data[at : at + 2])[0] if at + 2 <= len(data) else 0
-        found = _JPEG_MARKER.search(data, at + length)
-    return found is None
-
-
-def _png_is_cut_off(data: bytes) -> bool:
-    """Go from chunk to chunk: length, name, content, four bytes of checksum."""
-    at = 8
-    while at + 12 <= len(data):
-        length, name = struct.unpack(">I4s", data[at : at + 8])
-        if name == b"IEND":
-            return False
-        at += 12 + length
-    return True

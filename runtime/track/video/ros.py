@@ -12,7 +12,7 @@ import numpy as np
 
 from hotpath.kernels.commands import needs, why_unloaded
 from hotpath.runtime.errors import BadSource, NoCamera
-from hotpath.runtime.pictures import AnyFrame, JpegFrame, PlanarFrame, decode_picture
+from hotpath.runtime.pictures import WHOLE, AnyFrame, JpegFrame, PlanarFrame
 from hotpath.runtime.track.video.base import Log, Source, to_bgr
 from hotpath.runtime.track.video.cameras import SENDER
 from hotpath.runtime.track.video.raw import planes_in, row_bytes_of
@@ -46,7 +46,7 @@ def picture_in(kind: str, message: Any, planes: bool) -> Tuple[float, AnyFrame]:
                 return stamp_s, JpegFrame(data)
             except ValueError:
                 raise BadSource("a compressed picture of ROS is damaged") from None
-        picture = decode_picture(data)
+        picture = cv2.imdecode(data, WHOLE) if data.size else None
         if picture is None:
             text = f"a compressed picture of ROS, {message.format!r}, can't be decoded"
             raise BadSource(text)

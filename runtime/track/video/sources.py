@@ -1,7 +1,8 @@
 """Open any source of frames by its name: camera, stream, video file, folder or sequence.
 
-The sources are in ``recorded.py`` (recordings and folders) and ``live.py`` (cameras and streams,
-which ``cameras.py`` opens). ``sequence.py`` reads the annotations of VOT, OTB, GOT-10k and UAV123.
+The sources are in ``recorded.py`` (videos), ``folder.py`` (pictures) and ``live.py`` (cameras and
+streams, which ``cameras.py`` opens). ``sequence.py`` reads the annotations of VOT, OTB, GOT-10k and
+UAV123.
 """
 
 import os
@@ -20,17 +21,14 @@ from hotpath.runtime.track.video.cameras import (
     Stream,
     list_cameras,
 )
-from hotpath.runtime.track.video.live import LiveSource, open_in_background
-from hotpath.runtime.track.video.recorded import (
+from hotpath.runtime.track.video.folder import (
     FrameFolder,
-    Piped,
-    Recording,
-    VideoFile,
     is_picture,
-    is_pipe,
     picture_paths,
     pictures_like,
 )
+from hotpath.runtime.track.video.live import LiveSource, open_in_background
+from hotpath.runtime.track.video.recorded import Piped, Recording, VideoFile, is_pipe
 
 __all__ = [
     "WAITING",

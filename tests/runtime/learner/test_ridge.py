@@ -41,7 +41,7 @@ def test_the_first_frame_is_learnt_at_once_as_by_the_closed_form():
     ridge.begin(one, other)
     wanted = closed_form([(one, 0.5, 1), (other, 0.5, -1)])
     assert np.allclose(ridge.weights, wanted, atol=1e-3)
-    assert ridge(one).min() > 0.5 and ridge(other).max() < -0.5
+    assert ridge.judge(one).min() > 0.5 and ridge.judge(other).max() < -0.5
 
 
 def test_slices_come_to_the_closed_form_of_both_memories():
@@ -62,7 +62,7 @@ def test_an_update_takes_three_slices_and_no_other_begins_meanwhile():
     ridge.begin(samples(1, 11, 0), samples(2, 24, 1))
     ridge.learn(samples(3, 11, 0), samples(4, 24, 2))
     assert learn(ridge, samples(5, 11, 3), samples(6, 24, 3)) == 3
-    assert ridge(samples(7, 5, 0)).min() > 0.3  # the second update was not taken
+    assert ridge.judge(samples(7, 5, 0)).min() > 0.3  # the second update was not taken
 
 
 def test_negatives_are_forgotten_before_positives():
@@ -74,10 +74,11 @@ def test_negatives_are_forgotten_before_positives():
             learn(ridge, samples(10 + seed, 11, positive), samples(90 + seed, 24, negative))
 
     see(3, 4)
-    assert ridge(samples(5, 5, 3)).min() > 0.4 and ridge(samples(6, 5, 4)).max() < -0.4
+    assert ridge.judge(samples(5, 5, 3)).min() > 0.4 and ridge.judge(samples(6, 5, 4)).max() < -0.4
     see(0, 5)
-    never_seen = ridge(samples(7, 20, 20)).mean()
-    positive, negative = ridge(samples(5, 20, 3)).mean(), ridge(samples(6, 20, 4)).mean()
+    never_seen = ridge.judge(samples(7, 20, 20)).mean()
+    positive = ridge.judge(samples(5, 20, 3)).mean()
+    negative = ridge.judge(samples(6, 20, 4)).mean()
     assert positive - never_seen > 0.3
     assert abs(negative - never_seen) < 0.5 * (positive - never_seen)
 
@@ -90,7 +91,7 @@ def test_a_negative_that_counts_more_is_told_better():
         ridge = Ridge(SIZE)
         ridge.begin(one, samples(2, 20, 1))
         learn(ridge, one, other, given)
-        values.append(ridge(other[20:]).mean())
+        values.append(ridge.judge(other[20:]).mean())
     assert values[1] < values[0]
 
 

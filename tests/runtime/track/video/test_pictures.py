@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hotpath.runtime.errors import BadSource
-from hotpath.runtime.track.video.recorded import read_picture
+from hotpath.runtime.track.video.folder import read_picture
 from hotpath.runtime.track.video.sources import open_source
 from tests.runtime.track.video.test_sources import read_all, write_pictures
 from tests.support.streams import scene

@@ -23,8 +23,8 @@ from hotpath.runtime.track.video.cameras import (
     CsiCamera,
     list_cameras,
 )
+from hotpath.runtime.track.video.folder import natural_key
 from hotpath.runtime.track.video.raw import RawCapture
-from hotpath.runtime.track.video.recorded import natural_key
 from hotpath.runtime.track.video.save import Video
 from hotpath.runtime.track.video.sources import open_source, reads
 from tests.support import ROOT, run, tiny

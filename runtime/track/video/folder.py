@@ -1,0 +1,256 @@
+"""A folder of frames, or one picture, as a source; how a picture file is read."""
+
+import glob
+import os
+import re
+import struct
+from collections import Counter
+from typing import Any, Callable, List, Optional, Sequence, Tuple, Union
+
+import cv2
+import numpy as np
+
+from hotpath.runtime.errors import BadFrame, BadSource
+from hotpath.runtime.pictures import WHOLE
+from hotpath.runtime.track.video import sequence
+from hotpath.runtime.track.video.base import Log, Source, check_readable, to_bgr
+from hotpath.runtime.track.video.containers import JPEG_END
+from hotpath.runtime.track.video.depth import SAMPLES, scale_for, whole_range
+
+PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm", ".pbm")
+# a marker with content: no stuffed byte, and none of TEM, RST0 to RST7, SOI
+_JPEG_MARKER = re.compile(b"\xff[^\x00\x01\xd0-\xd8\xff]")
+
+
+class FrameFolder(Source):
+    """The pictures of a folder in the natural order of their names, with its ground truth, if any.
+
+    The pictures are in the folder itself, or in ``img/``, ``color/`` or the like inside it.
+
+    Args:
+        folder: the folder, a picture (a video of one frame), or the paths of pictures. Paths of all
+            pictures of a folder have its ground truth.
+        log: function that gets the scale of 16-bit pictures, and numbers missing in the names.
+        depth: used bits of 16-bit pictures. None takes the range of their values.
+        name: name of the source in messages; None for the folder.
+    """
+
+    def __init__(
+        self,
+        folder: Union[str, Sequence[str]],
+        log: Log = None,
+        depth: Optional[int] = None,
+        name: Optional[str] = None,
+    ) -> None:
+        paths = [] if isinstance(folder, str) else sorted(folder, key=natural_key)
+        if not isinstance(folder, str):
+            others = [path for path in paths if not is_picture(path)]
+            if others or not paths:
+                raise BadSource(f"{(others or ['nothing'])[0]}: name one video, or pictures only")
+            missing = [path for path in paths if not os.path.isfile(path)]
+            if missing:
+                raise BadSource(f"{missing[0]}: no such picture")
+            folder = os.path.dirname(paths[0]) or "."
+            name = name or f"{paths[0]} to {paths[-1]}"
+        super().__init__(name or folder, log)
+        self._paths = picture_paths(folder)
+        if paths and list(map(os.path.abspath, paths)) != list(map(os.path.abspath, self._paths)):
+            self._paths, folder = paths, ""
+        gaps = missing_numbers(self._paths)
+        if gaps:
+            self.log(
+                f"{self.name}: {gaps}; frames are counted without them, and the results name "
+                "each frame's file"
+            )
+        self._scale, words = scale_of(self._paths, depth)
+        if words:
+            self.log(f"{self.name}: 16-bit pictures: {words}")
+        self.frames = len(self._paths)
+        self.fps = sequence.stated_fps(folder) if folder else None
+        self._boxes: List[sequence.Box] = []
+        try:
+            self._boxes = sequence.boxes_of(folder, self.frames) if folder else []
+        except sequence.Misfit as error:
+            self.log(str(error))
+        self.annotated = bool(self._boxes)
+        self.seek(0)
+
+    def read(self, timeout_s: float = 1.0) -> Any:
+        """The next frame, or None at the end; see ``Source.read``."""
+        if self.given >= len(self._paths):
+            return None
+        try:
+            frame = read_picture(self._paths[self.given], self._scale)
+        except BadSource as error:
+            raise BadSource(
+                f"{self.name}: broke at frame {self.given} of {self.frames}: {error}"
+            ) from None
+        return self._give(frame)
+
+    def file_of(self, index: int) -> Optional[str]:
+        """Name of the picture of that index, without its folder."""
+        name = os.fsencode(os.path.basename(self._paths[index]))
+        return name.decode("utf-8", "replace")
+
+    def seek(self, index: int) -> bool:
+        """Make the frame of that index the next one; see ``Source.seek``."""
+        self.given = max(0, min(index, len(self._paths) - 1))
+        self.first_box = self._boxes[self.given] if self.given < len(self._boxes) else None
+        return True
+
+
+def scale_of(
+    paths: Sequence[str], depth: Optional[int] = None
+) -> Tuple[Callable[[np.ndarray], np.ndarray], str]:
+    """The scale on which 16-bit pictures of a sequence become 8-bit ones, one for all of them.
+
+    Args:
+        paths: paths of all its pictures.
+        depth: bits that are in use; None for the range of the values.
+
+    Returns:
+        (scale, words for the user); the words are empty if the first picture has 8 bits.
+    """
+    first = _decoded_or_none(paths[0])
+    if first is None or first.dtype != np.uint16:
+        return whole_range, ""
+    samples = [_decoded_or_none(path) for path in paths[:: max(1, len(paths) // SAMPLES)]]
+    deep = [p for p in samples if p is not None and p.dtype == np.uint16]
+    return scale_for(deep, depth)
+
+
+def is_picture(path: str) -> bool:
+    """Whether the file's name is that of a picture."""
+    return os.path.splitext(path)[1].lower() in PICTURES
+
+
+def natural_key(name: str) -> Tuple[List[Any], str]:
+    """A sorting key that puts ``frame10`` after ``frame9``."""
+    parts = re.split(r"([0-9]+)", name.lower())  # texts and numbers alternate
+    return [int(part) if index % 2 else part for index, part in enumerate(parts)], name
+
+
+def pictures_like(pattern: str) -> List[str]:
+    """The pictures whose paths match a pattern, such as ``img%04d.jpg`` or ``*.jpg``, in order."""
+    parts = re.split(r"%0?\d*d", pattern)
+    if len(parts) == 1:
+        found = glob.glob(pattern)
+    else:
+        number = re.compile(r"\d+".join(map(re.escape, parts)) + "$")
+        found = [p for p in glob.glob("*".join(map(glob.escape, parts))) if number.match(p)]
+    return sorted(filter(is_picture, found), key=natural_key)
+
+
+def missing_numbers(paths: Sequence[str]) -> str:
+    """Which numbers are missing in the names of pictures, in words; "" where none are."""
+    named = [re.findall(r"\d+", os.path.splitext(os.path.basename(path))[0]) for path in paths]
+    numbers = [int(found[-1]) for found in named if found]
+    steps = [after - before for before, after in zip(numbers, numbers[1:])]
+    if len(numbers) < len(paths) or not steps or min(steps) < 1:
+        return ""  # not numbered
+    usual, times = Counter(steps).most_common(1)[0]
+    if 2 * times < len(steps):
+        return ""  # times, or another kind of number
+    lacking = [(step - 1) // usual for step in steps]
+    if not any(lacking):
+        return ""
+    first = next(index for index, count in enumerate(lacking) if count)
+    names = tuple(os.path.basename(path) for path in paths[first : first + 2])
+    return "pictures are missing by their numbers: {}, the first between {} and {}".format(
+        sum(lacking), *names
+    )
+
+
+def picture_paths(folder: str) -> List[str]:
+    """The paths of a sequence's pictures in order, or of the one picture that is named.
+
+    Raises:
+        BadSource: there are none, or the one can't be read.
+    """
+    if is_picture(folder) and not os.path.isdir(folder):
+        read_picture(folder)
+        return [folder]
+    # the folder itself comes last: a picture beside `img` is a preview of the sequence
+    for inside in ("img", "color", "imgs", "images", "img1", "rgb", "ir", ""):
+        path = os.path.join(folder, inside) if inside else folder
+        if not os.path.isdir(path):
+            continue
+        try:
+            names = os.listdir(path)
+        except OSError as error:
+            raise BadSource(f"{path}: can't be read ({error.strerror})") from None
+        names = [name for name in names if is_picture(name) and not name.startswith(".")]
+        if names:
+            return [os.path.join(path, name) for name in sorted(names, key=natural_key)]
+    raise BadSource("{}: no pictures in this folder ({})".format(folder, " ".join(PICTURES)))
+
+
+def read_picture(path: str, scale: Callable[[np.ndarray], np.ndarray] = whole_range) -> np.ndarray:
+    """Read a picture file as BGR ``uint8`` (H, W, 3), rotated as its EXIF states.
+
+    Args:
+        path: the file.
+        scale: function that makes 16-bit values 8-bit ones (see ``depth.py``).
+
+    Raises:
+        BadSource: it is not a whole picture, or one that OpenCV refuses.
+    """
+    try:
+        return to_bgr(_decoded(path), scale)
+    except BadFrame as error:
+        raise BadSource(f"{path}: {error}") from None
+
+
+def _decoded(path: str) -> np.ndarray:
+    """The picture of a file, 8 or 16 bits; raises ``BadSource``."""
+    check_readable(path)
+    with open(path, "rb") as file:
+        data = file.read()
+    if picture_is_cut_off(data):  # OpenCV would paint the missing part grey without a warning
+        raise BadSource(f"{path}: the picture is cut off")
+    try:
+        frame = cv2.imdecode(np.frombuffer(data, np.uint8), WHOLE)
+    except cv2.error as error:
+        reason = str(error).strip().splitlines()[0]
+        raise BadSource(f"{path}: OpenCV refuses this picture ({reason})") from None
+    if frame is None:
+        raise BadSource(f"{path}: not a picture that OpenCV can read")
+    return frame
+
+
+def _decoded_or_none(path: str) -> Optional[np.ndarray]:
+    """The picture of a file, or None; ``read`` reports a bad one when its turn comes."""
+    try:
+        return _decoded(path)
+    except BadSource:
+        return None
+
+
+def picture_is_cut_off(data: bytes) -> bool:
+    """Whether the bytes of a JPEG or PNG file end before its end marker; others: False."""
+    if data[:2] == b"\xff\xd8":
+        return _jpeg_is_cut_off(data)
+    if data[:8] == b"\x89PNG\r\n\x1a\n":
+        return _png_is_cut_off(data)
+    return False
+
+
+def _jpeg_is_cut_off(data: bytes) -> bool:
+    """Go from marker to marker (ITU-T T.81 annex B), because a preview in EXIF has its own end."""
+    found = _JPEG_MARKER.search(data, 2)
+    while found and found.group() != JPEG_END:
+        at = found.end()
+        length = struct.unpack(">H", data[at : at + 2])[0] if at + 2 <= len(data) else 0
+        found = _JPEG_MARKER.search(data, at + length)
+    return found is None
+
+
+def _png_is_cut_off(data: bytes) -> bool:
+    """Go from chunk to chunk: length, name, content, four bytes of checksum."""
+    at = 8
+    while at + 12 <= len(data):
+        length, name = struct.unpack(">I4s", data[at : at + 8])
+        if name == b"IEND":
+            return False
+        at += 12 + length
+    return True

@@ -54,11 +54,11 @@ class _Bound:
             )
         self.arrays: Dict[str, Any] = {}
         self._inputs, self._outputs = [], []
-        kernels = _kernels(paths["param"])
+        of_kernels = kernels(paths["param"])
         for number, (name, shape) in enumerate(model.inputs):
             array = self.arrays[name] = np.zeros(shape, np.float32)
             blob = f"in{number}"
-            whole = blob in kernels or shape[0] > 1  # ncnn's pictures have no first axis of 1
+            whole = blob in of_kernels or shape[0] > 1  # ncnn's pictures have no first axis of 1
             self._inputs.append((blob, library.Mat(array if whole else array[0])))
         for number, (name, shape) in enumerate(model.outputs):
             array = self.arrays[name] = np.zeros(shape, np.float32)
@@ -73,7 +73,7 @@ class _Bound:
             array[...] = extractor.extract(name)[1].numpy().reshape(array.shape)
 
 
-def _kernels(param: str) -> Set[str]:
+def kernels(param: str) -> Set[str]:
     """Find blobs that a convolution takes as its kernel: (outputs, inputs, height, width)."""
     with open(param) as file:
         lines = [line.split() for line in file.read().splitlines()[2:]]

@@ -108,6 +108,24 @@ def run(options: argparse.Namespace) -> int:
     return 2 if left_out and options.clips else 0
 
 
+def of_networks(
+    tomls: Sequence[str | Path],
+    clips: Sequence[Clip],
+    out: Path,
+    networks_dir: str | None = None,
+    engine: str = "auto",
+    jobs: int = 1,
+) -> dict[str, Any]:
+    """The table of some networks on clips. Boxes that are there from an earlier run are used."""
+    given = ["--networks", ",".join(map(str, tomls)), "--engine", engine, "--jobs", str(jobs)]
+    given += ["--networks-dir", networks_dir] if networks_dir else []
+    data = benchmarks.Sequences(list(clips), [clip.name for clip in clips], [], {})
+    table, left_out = evaluated(parser().parse_args(given), data, out)
+    for sentence in left_out:
+        say(f"left out: {sentence}")
+    return table
+
+
 def evaluated(
     options: argparse.Namespace, data: benchmarks.Sequences, out: Path
 ) -> tuple[dict[str, Any], list[str]]:

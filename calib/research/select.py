@@ -123,14 +123,9 @@ def auc(
     tomls: Sequence[Path], clips: Sequence[Any], options: argparse.Namespace, out: Path
 ) -> list[float]:
     """The success of whole tracks of each network; boxes that are there are used again."""
-    given = ["--networks", ",".join(map(str, tomls)), "--engine", options.engine]
-    given += ["--jobs", str(options.jobs), "--out", str(out)]
-    given += ["--networks-dir", options.networks_dir] if options.networks_dir else []
-    settings = evaluate.parser().parse_args(given)
-    data = benchmarks.Sequences(list(clips), [clip.name for clip in clips], [], {})
-    table, left_out = evaluate.evaluated(settings, data, out)
-    for sentence in left_out:
-        say(f"hotpath select: {sentence}")
+    table = evaluate.of_networks(
+        tomls, clips, out, options.networks_dir, options.engine, options.jobs
+    )
     return [float(entry["mean"]["success"]) for entry in table["trackers"].values()]
 
 

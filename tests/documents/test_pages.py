@@ -93,7 +93,8 @@ NOT_RUN = {
         " --freeze backbone=2e4 --lr backbone=1e-3 project=5e-3 ...",
         "torchrun --nproc-per-node 4 -m hotpath.calib.research.train --device cuda"
         " --scale-lr sqrt --compile ...",
-        "python -m hotpath.calib.research.train --start kestrel --stages head ...",
+        "python -m hotpath.calib.research.train --learn-boxes --clips CLIPS --images DIR..."
+        " --networks-dir MODELS --pairs head=4e4 --lr head=3e-4 --out runs/own",
         "hotpath select runs/NAME/checkpoints --clips DIR",
         "python -m hotpath.calib.research.train.judge CANDIDATE.toml CANDIDATE-int8.toml"
         " --validation DIR --report UNSEEN",

@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from hotpath.calib.errors import BadImages, TrainingStopped
 from hotpath.calib.one_step_overlap import Pairs
 from hotpath.calib.provenance import commit
 from hotpath.calib.research.pytorch import torch
+from hotpath.calib.research.train import own
 from hotpath.calib.research.train.bank import Bank, build_bank
 from hotpath.calib.research.train.export import export
 from hotpath.calib.research.train.films import follow_all
@@ -46,8 +47,8 @@ FEWEST_PICTURES = 4
 LIBRARIES = "torch numpy opencv-python-headless onnx openvino".split()
 
 
-def run(options: argparse.Namespace) -> None:
-    """Train, and export the network after the last stage."""
+def run(options: argparse.Namespace) -> int:
+    """Train, and export the network after the last stage; returns the exit code."""
     if options.frames < 1:
         raise TrainingStopped(f"--frames {options.frames} takes no picture; give 1 or more")
     if min(options.head[:2]) < 1 or options.head[2] < 0:
@@ -58,11 +59,12 @@ def run(options: argparse.Namespace) -> None:
     out = Path(options.out)
     out.mkdir(parents=True, exist_ok=True)
     join(options)
+    judges = own.prepared(options)
     torch.set_num_threads(options.threads)
     cv2.setNumThreads(1)
     log = Log(out / "log.jsonl")
     log(event="started", options=vars(options), versions=versions(), git=commit())
-    work, writers = in_turn(lambda: prepare(options, out, log))
+    work, writers = in_turn(lambda: prepare(options, out, log, judges))
     try:
         for number, name in enumerate(options.stages):
             run_stage(name, options, out, log, work, options.start if number == 0 else None)
@@ -71,8 +73,13 @@ def run(options: argparse.Namespace) -> None:
     rank, world = place()
     if world > 1:
         torch.distributed.destroy_process_group()
-    if options.stages[-1] == "head" and not rank:
+    if rank:
+        return 0
+    if judges:
+        return own.judged(options, judges, log)
+    if options.stages[-1] == "head":
         print(json.dumps(export(out / "head.pt", out / "export"), indent=1))
+    return 0
 
 
 def join(options: argparse.Namespace) -> None:
@@ -108,7 +115,9 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **told}
 
 
-def prepare(options: argparse.Namespace, out: Path, log: Log) -> tuple[Work, list[Any]]:
+def prepare(
+    options: argparse.Namespace, out: Path, log: Log, judges: Sequence[Any]
+) -> tuple[Work, list[Any]]:
     """Read the pictures and start drawing; returns ``Work`` and the processes that draw pairs."""
     if options.device.startswith("cuda") and not torch.cuda.is_available():
         raise TrainingStopped(
@@ -117,7 +126,7 @@ def prepare(options: argparse.Namespace, out: Path, log: Log) -> tuple[Work, lis
     teacher = Teacher(options.teacher, options.networks_dir)
     cache = Path(options.cache) if options.cache else out / "cache"
     given = options.images, options.clips, options.licences, options.frames
-    bank = build_bank(cache / "bank", *given)
+    bank = build_bank(cache / "bank", *given, [clip.name for clip in judges])
     if len(bank) < FEWEST_PICTURES:
         raise BadImages(f"there are only {len(bank)} pictures; name more with --images")
     log(
@@ -131,7 +140,7 @@ def prepare(options: argparse.Namespace, out: Path, log: Log) -> tuple[Work, lis
     if options.processes:
         follow_all(bank, teacher, films, options.seed)
     held = held_pairs(options, bank, teacher, out / "held.npz")
-    ring = Ring(cache / "ring", options.ring, teacher.channels)
+    ring = Ring(cache / "ring", options.ring, teacher.channels, options.learn_boxes)
     if not options.processes and ring.filled() < min(START_PAIRS, ring.size):
         log(event="waiting", what=f"another run must draw pairs into {cache}")
     writers = fill_ring(options, ring, cache)
@@ -169,6 +178,7 @@ def fill_ring(options: argparse.Namespace, ring: Ring, cache: Path) -> list[Any]
         "reuse": options.reuse,
         "seed": options.seed,
         "workers": options.processes,
+        "boxes": options.learn_boxes,
     }
     writers = start_writers(job)
     while ring.filled() < min(START_PAIRS, ring.size):

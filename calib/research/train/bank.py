@@ -173,6 +173,7 @@ def build_bank(
     clips: Sequence[str | Path],
     licences: Sequence[str] = (),
     frames: int = FRAMES,
+    left_out: Sequence[str] = (),
 ) -> Bank:
     """Read everything into ``folder``, once; again only when the arguments change.
 
@@ -182,6 +183,7 @@ def build_bank(
             NAME.boxes.csv beside the video NAME.mp4 says roughly where the target is.
         licences: licence classes to use, see ``sources.py``; empty: all.
         frames: most pictures of a clip or video.
+        left_out: names of clips that are not learnt from.
 
     Returns:
         A ``Bank``.
@@ -189,7 +191,7 @@ def build_bank(
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     paths = [[str(path) for path in given] for given in (images, clips)]
-    key = json.dumps([*paths, sorted(licences), frames, VERSION])
+    key = json.dumps([*paths, sorted(licences), frames, VERSION, *sorted(left_out)])
     key = hashlib.sha256(key.encode()).hexdigest()
     done = folder / "bank.key"
     if done.is_file() and done.read_text() == key:
@@ -200,6 +202,7 @@ def build_bank(
     packer, sources = _Packer(folder), Sources(licences)
     _pack_stills(packer, images, sources)
     found, videos = find_clips(clips)
+    found = [each for each in found if each[0].name not in left_out]
     _pack_clips(packer, found, sources, frames)
     _pack_videos(packer, videos, sources, frames)
     if not packer.rows:

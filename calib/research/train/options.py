@@ -95,6 +95,14 @@ def parser() -> argparse.ArgumentParser:
         help="pictures of a clip or video, evenly spread; about 0.4 MB each (default: %(default)s)",
     )
     add(
+        "--learn-boxes",
+        action="store_true",
+        help="learn the boxes of annotated --clips in half of the pairs of stage head, on from "
+        "--start (default: kestrel); write a network only if whole tracks on other clips gain",
+    )
+    text = "clips that only judge what --learn-boxes gained (default: every second film)"
+    add("--held-out", metavar="NAME,NAME", help=text)
+    add(
         "--licences",
         nargs="*",
         default=[],

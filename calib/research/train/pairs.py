@@ -43,8 +43,8 @@ FAR_PIXELS = (6, 22)
 BLACK = 0.7  # share of the crops that are black outside of the picture
 WHOLE = 0.85  # share of a still without boxes that the thing in it takes
 
-# exemplar uint8 (128,128,3), search uint8 (256,256,3), kind
-Pair = collections.namedtuple("Pair", "exemplar search kind")
+# exemplar uint8 (128,128,3), search uint8 (256,256,3), kind, corners of the box in the search crop
+Pair = collections.namedtuple("Pair", "exemplar search kind box")
 
 
 def crop(
@@ -110,10 +110,15 @@ class Weighted:
 
 
 class Drawer:
-    """Draws pairs from a bank and the tracks of its films; the same ``rng`` gives the same pair."""
+    """Draws pairs from a bank and the tracks of its films; the same ``rng`` gives the same pair.
 
-    def __init__(self, bank: Bank, films: Films | None = None, held: bool = False) -> None:
-        self.bank = bank
+    With ``boxes``, half of them are of annotated clips, whose boxes are to be learnt.
+    """
+
+    def __init__(
+        self, bank: Bank, films: Films | None = None, held: bool = False, boxes: bool = False
+    ) -> None:
+        self.bank, self.boxes = bank, boxes
         usable = bank.held == held
         stills = np.flatnonzero(usable & (bank.kind == STILL))
         if not len(stills):
@@ -129,6 +134,8 @@ class Drawer:
         tracks = films.tracks if films and not held else []
         self.tracks = Weighted(tracks, [bank.source[int(track[0, 0])] for track in tracks])
         shares = np.array(SHARES) * [1, 1, len(self.clips) > 0, len(self.tracks) > 0]
+        if boxes and len(self.clips):
+            shares[CLIP] = shares.sum() - shares[CLIP]
         self.shares = np.cumsum(shares / shares.sum())
 
     def _clips(self, pictures: np.ndarray) -> Weighted:
@@ -178,7 +185,7 @@ class Drawer:
         if rng.random() < FAR:
             share = rng.uniform(*FAR_PIXELS) / np.sqrt(np.prod(box[2:] - box[:2]))
             exemplar, search = (enlarged(each, min(share, 1.0), 1) for each in (exemplar, search))
-        return Pair(*self.spoil(rng, kind, exemplar, search), kind)
+        return Pair(*self.spoil(rng, kind, exemplar, search), kind, box)
 
     def fill(self, rng: np.random.Generator, index: int) -> Any:
         """The colour outside a picture: black, as the teacher has it, or the picture's mean."""

@@ -20,8 +20,14 @@ import numpy as np
 
 from hotpath.calib.research.train.bank import Bank
 from hotpath.calib.research.train.films import Films
-from hotpath.calib.research.train.geometry import CELLS, EXEMPLAR, EXEMPLAR_CELLS, SEARCH
-from hotpath.calib.research.train.pairs import Drawer
+from hotpath.calib.research.train.geometry import (
+    CELLS,
+    EXEMPLAR,
+    EXEMPLAR_CELLS,
+    SEARCH,
+    maps_of,
+)
+from hotpath.calib.research.train.pairs import CLIP, Drawer
 from hotpath.calib.research.train.teacher import Teacher
 
 PATIENCE_S = 60  # a pair takes less than a second
@@ -42,13 +48,16 @@ def layout(channels: int) -> dict[str, tuple[tuple[int, ...], Any]]:
 
 
 class Ring:
-    """The mapped files; ``used`` is how many pairs the training has taken."""
+    """The mapped files; ``used`` is how many pairs the training has taken.
 
-    def __init__(self, folder: str | Path, size: int, channels: int) -> None:
+    ``boxes`` says whether they have the boxes of annotated clips, see ``learnt_pair``.
+    """
+
+    def __init__(self, folder: str | Path, size: int, channels: int, boxes: bool = False) -> None:
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         self.size = size
-        about = json.dumps([size, channels, list(layout(channels))])
+        about = json.dumps([size, channels, list(layout(channels)), *["boxes"] * boxes])
         fresh = not (folder / "about").is_file() or (folder / "about").read_text() != about
         mode: Literal["w+", "r+"] = "w+" if fresh else "r+"
         self.fields = {
@@ -89,6 +98,8 @@ def learnt_pair(drawer: Drawer, teacher: Teacher, seed: int, number: int) -> dic
     rng = np.random.default_rng([seed, abs(number), number < 0])
     pair = drawer.pair(rng)
     learnt = teacher.learn(pair.exemplar, pair.search)._asdict()
+    if drawer.boxes and pair.kind == CLIP:
+        learnt.update(maps_of(pair.box))
     return {"exemplar": pair.exemplar, "search": pair.search, "kind": pair.kind, **learnt}
 
 
@@ -104,8 +115,8 @@ def write_pairs(job: dict[str, Any], worker: int) -> None:
     for each in (signal.SIGINT, signal.SIGHUP):  # the parent gets them too, and asks or ends
         signal.signal(each, signal.SIG_IGN)
     teacher = Teacher(job["teacher"], job["networks_dir"])
-    drawer = Drawer(Bank(job["bank"]), Films(Path(job["bank"]) / "films.npz"))
-    ring = Ring(job["ring"], job["size"], teacher.channels)
+    drawer = Drawer(Bank(job["bank"]), Films(Path(job["bank"]) / "films.npz"), boxes=job["boxes"])
+    ring = Ring(job["ring"], job["size"], teacher.channels, job["boxes"])
     mine = ring.stamps[worker :: job["workers"]]
     number = max(int(mine.max()), 0)
     number += (worker - number) % job["workers"]

@@ -44,7 +44,7 @@ def job_in(tmp_path):
     ring = Ring(tmp_path / "ring", 8, teacher.channels)
     ring.stamps[:] = range(1, 9)
     ring.used = 100
-    job = {"teacher": TEACHER, "networks_dir": None, "size": 8, "reuse": 1.0}
+    job = {"teacher": TEACHER, "networks_dir": None, "size": 8, "reuse": 1.0, "boxes": False}
     job.update(bank=str(tmp_path / "bank"), ring=str(tmp_path / "ring"), workers=1, seed=0)
     return {**job, "parent": os.getpid()}, ring
 

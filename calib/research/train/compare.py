@@ -5,8 +5,9 @@
 
 For each backbone it runs stage features and joins the backbone with the head of a network that
 ships (--against), whose projection is found again on held-out crops. Then it makes the INT8 form,
-and measures one-step overlap on the clips of --report, and milliseconds of a search region by
-OpenVINO, of both forms in turns. A killed command continues. OUT/backbones.md is the table.
+with all layers in 8 bit. It measures one-step overlap on the clips of --report, and milliseconds
+of a search region by OpenVINO, of all networks in turns. A killed command continues.
+OUT/backbones.md is the table, below its date, commit and machine.
 """
 
 import argparse
@@ -19,6 +20,7 @@ import numpy as np
 
 from hotpath.calib import command, int8
 from hotpath.calib.one_step_overlap import Finder
+from hotpath.calib.provenance import commit, processor
 from hotpath.calib.research.pytorch import torch
 from hotpath.calib.research.train import __main__ as training
 from hotpath.calib.research.train import export, judge
@@ -82,10 +84,18 @@ def run(options: argparse.Namespace) -> None:
         made[shape] = (Path(written["toml"]), judged["pairs"], judged["r2_search"])
     shipped = str(load_network(options.against).path)
     made[f"{options.against}, as it ships"] = (Path(shipped), "", "")
-    rows = [_row(name, *each, options) for name, each in made.items()]
+    forms = {name: _forms(each[0], options, out / "int8") for name, each in made.items()}
+    finders = {
+        (name, form): _finder(toml) for name, tomls in forms.items() for form, toml in tomls.items()
+    }
+    found = judge.overlaps(judge.by_source(find_clips(options.report)), finders)
+    told = {key: judge.summary(values) for key, values in found.items()}
+    ms = milliseconds({key: finder.engine for key, finder in finders.items()})
+    rows = [_row(name, *each, told, ms) for name, each in made.items()]
     table = [HEADING, "|".join(["---"] * (HEADING.count("|") + 1)), *rows]
     path = out / "backbones.md"
-    path.write_text("".join(f"| {row} |\n" for row in table))
+    place = f"{time.strftime('%Y-%m-%d')}, commit {commit()}, {processor()}."
+    path.write_text(place + "\n\n" + "".join(f"| {row} |\n" for row in table))
     print(path.read_text())
     command.wrote(path)
 
@@ -104,28 +114,27 @@ def _write_head(path: Path, name: str, settings: argparse.Namespace, folder: Pat
     save(path, {"config": network.config, "average": network.state_dict()})
 
 
-def _row(name: str, toml: Path, pairs: Any, r2: Any, options: argparse.Namespace) -> str:
-    """A row of the table; INT8 is left out with the reason where it can't be made."""
-    forms, why = {"fp32": toml}, "not asked for"
+def _forms(toml: Path, options: argparse.Namespace, folder: Path) -> dict[str, Path]:
+    """The TOMLs of a network in fp32 and, where clips were named and it can be made, in INT8."""
+    forms = {"fp32": toml}
     if options.int8_clips:
-        folder = toml.parent / "int8"
         given = ["--network", str(toml), "--clips", *options.int8_clips, "--out", str(folder)]
-        given += ["--tensorrt", "--exemplars", "4", "--searches", "8"]
+        given += ["--tensorrt", "--exemplars", "4", "--searches", "8", "--tolerance", "1"]
         derived = folder / (toml.stem + "-int8.toml")
         if derived.is_file() or not int8.main(given):
             forms["int8"] = derived
-        why = "refused"
-    finders = {form: _finder(path) for form, path in forms.items()}
-    found = judge.overlaps(judge.by_source(find_clips(options.report)), finders)
-    told = {form: judge.summary(values) for form, values in found.items()}
-    ms = milliseconds({form: finder.engine for form, finder in finders.items()})
+    return forms
+
+
+def _row(name: str, toml: Path, pairs: Any, r2: Any, told: Any, ms: dict[Any, float]) -> str:
+    """A row of the table; a dash where there is no INT8 form."""
     network = load_network(str(toml))
     macs = counting.count_parts(network, network.locate(None))["a frame"].macs or 0
-    cells = [name, pairs, f"{r2:.3f}" if r2 else "", f"{told['fp32']['one_step']:.4f}"]
-    cells += [f"{told['fp32']['lost']:.1%}"]
-    cells += [f"{told['int8']['one_step']:.4f}" if "int8" in told else why]
-    cells += [f"{macs / 1e6:.0f}", *(f"{ms[form]:.2f}" if form in ms else why for form in FORMS)]
-    return " | ".join(map(str, cells))
+    fp32, int8_form = (told.get((name, form)) for form in FORMS)
+    cells = [name, pairs, f"{r2:.3f}" if r2 else "", f"{fp32['one_step']:.4f}"]
+    cells += [f"{fp32['lost']:.1%}", f"{int8_form['one_step']:.4f}" if int8_form else "-"]
+    times = [f"{ms[name, form]:.2f}" if (name, form) in ms else "-" for form in FORMS]
+    return " | ".join(map(str, [*cells, f"{macs / 1e6:.0f}", *times]))
 
 
 def _finder(toml: Path) -> Finder:
@@ -133,10 +142,10 @@ def _finder(toml: Path) -> Finder:
     return Finder(network, engines.create("openvino", network, network.locate(None)))
 
 
-def milliseconds(engines_of: dict[str, Any]) -> dict[str, float]:
+def milliseconds(engines_of: dict[Any, Any]) -> dict[Any, float]:
     """Median milliseconds of a search region; the engines take turns."""
     features = {name: engine.exemplar() for name, engine in engines_of.items()}
-    times: dict[str, list[float]] = {name: [] for name in engines_of}
+    times: dict[Any, list[float]] = {name: [] for name in engines_of}
     for _ in range(ROUNDS):
         for name, engine in engines_of.items():
             started = time.perf_counter()

@@ -75,10 +75,10 @@ def by_source(clips: Sequence[Clip]) -> dict[str, list[Clip]]:
 
 
 def overlaps(
-    sources: dict[str, list[Clip]], finders: dict[str, Finder], repeats: int = 1
+    sources: dict[str, list[Clip]], finders: dict[Any, Finder], repeats: int = 1
 ) -> dict[str, Any]:
     """Name of a network -> {source: (overlap of every pair, its clip)}."""
-    found: dict[str, Any] = {name: {} for name in finders}
+    found: dict[Any, Any] = {name: {} for name in finders}
     for source, clips in sources.items():
         cut: dict[Any, Pairs] = {}  # networks of the same crops share them
         for name, finder in finders.items():

@@ -169,13 +169,16 @@ def test_a_network_of_another_kind_can_not_be_unfolded(world, tmp_path):
 @pytest.mark.slow("three backbones are trained and timed")
 def test_one_command_makes_the_table_of_backbones(world, tmp_path, capfd):
     (tmp_path / "clips").mkdir()
-    write_square(tmp_path / "clips" / "square")
+    for name in ("square", "other"):
+        write_square(tmp_path / "clips" / name)
     training = f"--images {world}/images --clips {world}/videos --teacher {TEACHER} --ring 32 "
     training += "--batch 8 --held 16 --judgements 1 --no-pretrained"
     given = ["tiny=8", "timm:test_byobnet=16", "--report", str(tmp_path / "clips")]
     given += ["--out", str(tmp_path / "runs"), "--training", training]
+    given += ["--int8-clips", str(tmp_path / "clips")]
     assert compare.main(given) == 0
-    rows = (tmp_path / "runs" / "backbones.md").read_text().splitlines()
+    place, _, *rows = (tmp_path / "runs" / "backbones.md").read_text().splitlines()
+    assert "commit" in place and all(float(cell) > 0 for cell in rows[2].split("|")[-3:-1])
     assert len(rows) == 5 and len({row.count("|") for row in rows}) == 1
     assert "| 16 |" in rows[3] and "kestrel, as it ships" in rows[4]
     overlap = [float(row.split("|")[4]) for row in rows[2:]]

@@ -13,6 +13,8 @@ from hotpath.calib.research.train import curves, judging, loop  # noqa: E402
 from tests.calib.research.train.test_losses import ONE_PICTURE, batch, losses, maps_of  # noqa: E402
 from tests.support import ROOT  # noqa: E402
 
+OF_OWN_CLIPS = {"before", "after", "gain", "error", "better", "clips"}  # keys of --learn-boxes
+
 
 def documented(heading):
     """The keys in the first column of the table below a heading of docs/training.md."""

@@ -22,6 +22,7 @@ from hotpath.calib.research.train.stages import Work  # noqa: E402
 from hotpath.calib.research.train.teacher import Teacher  # noqa: E402
 from hotpath.calib.research.train.unfold import unfolded  # noqa: E402
 from hotpath.runtime.networks import load_network  # noqa: E402
+from tests.calib.research.train.test_curves import OF_OWN_CLIPS, documented  # noqa: E402
 from tests.support import tiny  # noqa: E402
 from tests.support.clips import write_clip  # noqa: E402
 from tests.support.training import TEACHER, read_log, write_training  # noqa: E402
@@ -135,6 +136,7 @@ def test_a_network_that_gained_on_unseen_clips_is_written_with_its_numbers(world
 
     assert own.judged(options, judges, log) == 0
     (told,) = read_log(tmp_path / "log.jsonl")
+    assert set(told) - {"time", "event"} == OF_OWN_CLIPS < documented("## The log")
     assert told["gain"] > told["error"] and told["clips"] == ["filmb", "filmd"]
     toml = tmp_path / "export" / "spoilt_own.toml"
     made, began = load_network(str(toml)), load_network(str(start))

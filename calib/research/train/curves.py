@@ -55,14 +55,17 @@ def draw(runs: Sequence[Path]) -> Path:
     for (stage, figure), axes in zip(names, grid.flat):
         for number, (run, curves) in enumerate(read.items()):
             for key, points in curves.get((stage, figure), {}).items():
-                style = "--o" if key.startswith(HELD) else "-"
-                axes.plot(*zip(*points), style, color=f"C{number}", markersize=3, label=run)
+                style = "--" if key.startswith(HELD) else "-"
+                axes.plot(*zip(*points), style, color=f"C{number}", marker=".", label=run)
         axes.set_title(f"{stage}: {figure}", fontsize=9)
         axes.set_xlabel("pairs", fontsize=8)
         axes.tick_params(labelsize=8)
         axes.grid(alpha=0.3)
     handles = [plt.Line2D([], [], color=f"C{number}", label=run) for number, run in enumerate(runs)]
-    handles += [plt.Line2D([], [], color="k", linestyle="--", label="held-out pairs")]
+    if any(
+        key.startswith(HELD) for curves in read.values() for keys in curves.values() for key in keys
+    ):
+        handles += [plt.Line2D([], [], color="k", linestyle="--", label="held-out pairs")]
     chart.legend(handles=handles, loc="upper center", ncols=4, frameon=False, fontsize=9)
     chart.tight_layout(rect=(0, 0, 1, 1 - 0.35 / size[1]))
     path = runs[0] / "curves.png"

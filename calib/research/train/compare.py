@@ -14,7 +14,7 @@ import argparse
 import shlex
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -35,6 +35,7 @@ from hotpath.runtime.prepare.graphs import counting
 from hotpath.runtime.track.video.clips import find_clips
 
 FORMS = ("fp32", "int8")
+MIDDLE = "a box of the right size in the middle"
 ROUNDS = 40  # of the timing, after which the median is taken
 HEADING = (
     "backbone | pairs | R² | one-step overlap, fp32 | below .3 | the same, INT8 | MMAC | "
@@ -88,16 +89,33 @@ def run(options: argparse.Namespace) -> None:
     finders = {
         (name, form): _finder(toml) for name, tomls in forms.items() for form, toml in tomls.items()
     }
-    found = judge.overlaps(judge.by_source(find_clips(options.report)), finders)
+    judges: dict[Any, Any] = dict(finders)
+    judges[MIDDLE] = Middle(next(iter(finders.values())).network)
+    found = judge.overlaps(judge.by_source(find_clips(options.report)), judges)
     told = {key: judge.summary(values) for key, values in found.items()}
     ms = milliseconds({key: finder.engine for key, finder in finders.items()})
     rows = [_row(name, *each, told, ms) for name, each in made.items()]
+    least = told[MIDDLE]
+    rows.append(f"{MIDDLE} | | | {least['one_step']:.4f} | {least['lost']:.1%} | | | |")
     table = [HEADING, "|".join(["---"] * (HEADING.count("|") + 1)), *rows]
     path = out / "backbones.md"
     place = f"{time.strftime('%Y-%m-%d')}, commit {commit()}, {processor()}."
     path.write_text(place + "\n\n" + "".join(f"| {row} |\n" for row in table))
     print(path.read_text())
     command.wrote(path)
+
+
+class Middle(NamedTuple):
+    """Answers a box of the right size in the middle of each crop, as a network that learnt nothing.
+
+    It stands in for a ``Finder``.
+    """
+
+    network: Any
+
+    def run(self, pairs: Any) -> tuple[None, np.ndarray]:
+        """(nothing, overlap of every pair)."""
+        return None, pairs.overlaps_of([[0.0, 0.0, *box[2:]] for box in pairs.boxes])
 
 
 def _finished(folder: Path) -> bool:

@@ -179,10 +179,14 @@ def test_one_command_makes_the_table_of_backbones(world, tmp_path, capfd):
     assert compare.main(given) == 0
     place, _, *rows = (tmp_path / "runs" / "backbones.md").read_text().splitlines()
     assert "commit" in place and all(float(cell) > 0 for cell in rows[2].split("|")[-3:-1])
-    assert len(rows) == 5 and len({row.count("|") for row in rows}) == 1
+    assert (
+        len(rows) == 6 and compare.MIDDLE in rows[5] and len({row.count("|") for row in rows}) == 1
+    )
     assert "| 16 |" in rows[3] and "kestrel, as it ships" in rows[4]
     overlap = [float(row.split("|")[4]) for row in rows[2:]]
-    assert overlap[2] > max(overlap[:2])  # a trained one is better than eight pairs
+    assert (
+        0 < overlap[3] < overlap[2] > max(overlap[:2])
+    )  # a trained one is better than eight pairs
     before = (tmp_path / "runs" / "tiny" / "features.pt").read_bytes()
     assert compare.main(given) == 0  # goes on: nothing is trained again
     assert (tmp_path / "runs" / "tiny" / "features.pt").read_bytes() == before

@@ -5,7 +5,8 @@
 
 Half of the clips rank all checkpoints by AUC. `hotpath tune` searches the tracking numbers of the
 best ones on this half. The other half, which chose nothing, ranks these again, with their own
-numbers and with the found ones. With --benchmark they are also measured on a public data set.
+numbers and with the found ones. With --benchmark they are also measured on a public data set. Where
+the VOT toolkit is installed (make setup ALSO=vot), they get their EAO on the other half, too.
 Checkpoints of stage features get the head of --head. A killed command continues.
 
 OUT/select.csv and OUT/select.md have the table, OUT/select.png shows score against pairs.
@@ -18,14 +19,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hotpath.calib import benchmarks, command, evaluate, tune
+from hotpath.calib import benchmarks, command, evaluate, tune, vot
 from hotpath.calib.command import chosen, say
 from hotpath.calib.errors import BadRun, Missing
-from hotpath.kernels.commands import needs
+from hotpath.kernels.commands import make, needs
 from hotpath.runtime.track.video.clips import find_clips
 
 TITLES = ("checkpoint", "pairs", "AUC, first half", "AUC, other half", "the same, tuned")
-COLUMNS = ("checkpoint", "pairs", "auc_first", "auc_other", "auc_tuned", "auc_benchmark")
+COLUMNS = ("checkpoint", "pairs", "auc_first", "auc_other", "auc_tuned")
+MORE = {"eao": "EAO, other half", "auc_benchmark": "AUC, benchmark"}  # where there are some
 
 
 def parser() -> argparse.ArgumentParser:
@@ -46,6 +48,10 @@ def parser() -> argparse.ArgumentParser:
     text = "a public data set on which the best are measured too; with --data"
     cli.add_argument("--benchmark", choices=benchmarks.JUDGED, help=text)
     cli.add_argument("--data", metavar="DIR", help="folder of the --benchmark")
+    text = "measure EAO by the VOT toolkit (default: where it is installed)"
+    cli.add_argument(
+        "--eao", action=argparse.BooleanOptionalAction, default=vot.is_installed(), help=text
+    )
     cli.add_argument("--jobs", type=int, default=1, metavar="N", help="processes")
     text = "folder to write to (default: %(default)s)"
     cli.add_argument("--out", default="out/select", metavar="DIR", help=text)
@@ -56,6 +62,8 @@ def run(options: argparse.Namespace) -> list[dict[str, Any]]:
     """Rank, tune, rank again, write; returns the rows of the table, the best one first."""
     if min(options.best, options.trials + 1) < 1:
         raise BadRun("--best must be 1 or more, and --trials 0 or more")
+    if options.eao and not vot.is_installed():
+        raise Missing(f"--eao needs the VOT toolkit: {make('setup', ALSO='vot')}")
     if bool(options.benchmark) != bool(options.data):
         raise BadRun("--benchmark and --data belong together; name both")
     out = Path(options.out)
@@ -81,6 +89,12 @@ def run(options: argparse.Namespace) -> list[dict[str, Any]]:
         row["auc_other"], row["auc_tuned"] = found[row["toml"]], found.get(row["tuned"])
         better = max((row["tuned"], row["toml"]), key=lambda toml: found.get(toml, -1.0))
         row["use"], row["auc_benchmark"] = better, public.get(better)
+    if options.eao:
+        used = [row["use"] for row in best]
+        for row, score in zip(
+            best, vot.eao(used, other, out / "vot", options.networks_dir, options.engine)
+        ):
+            row["eao"] = score
     best.sort(key=lambda row: -found[row["use"]])
     rows = best + rows[options.best :]
     write(rows, out)
@@ -144,13 +158,12 @@ def tuned(
 
 def write(rows: Sequence[dict[str, Any]], out: Path) -> None:
     """Write and print the table, and draw the plot."""
+    more = [key for key in MORE if any(row.get(key) is not None for row in rows)]
+    columns, titles = [*COLUMNS, *more], [*TITLES, *map(MORE.__getitem__, more)]
     with open(out / "select.csv", "w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore", restval="")
+        writer = csv.DictWriter(file, columns, extrasaction="ignore", restval="")
         writer.writeheader()
         writer.writerows(rows)
-    public = any(row.get("auc_benchmark") is not None for row in rows)
-    columns = COLUMNS if public else COLUMNS[:-1]
-    titles = [*TITLES, "AUC, benchmark"][: len(columns)]
     lines = [titles, ["---"] * len(titles)]
     for row in rows:
         cells = [row.get(key) for key in columns]

@@ -78,6 +78,11 @@ class Clip:
         return held
 
     @property
+    def paths(self) -> List[Path]:
+        """The files of the frames; empty for a clip that is one video."""
+        return [] if isinstance(self._frames, _Video) else [Path(path) for path in self._frames]
+
+    @property
     def first_number(self) -> int:
         """The number in the name of the first frame's picture; 1 if it has none."""
         path = "" if isinstance(self._frames, _Video) else Path(self._frames[0]).stem

@@ -8,8 +8,10 @@ torch = pytest.importorskip("torch")
 for module in ("optuna", "got10k", "matplotlib"):
     pytest.importorskip(module)
 
+from hotpath.calib import vot  # noqa: E402
 from hotpath.calib.research import select  # noqa: E402
 from hotpath.calib.research.train.network import Kestrel  # noqa: E402
+from tests.calib.test_benchmarks import write_otb  # noqa: E402
 from tests.calib.test_one_step_overlap import write_square  # noqa: E402
 
 
@@ -53,6 +55,26 @@ def test_all_are_ranked_on_one_half_and_the_best_again_on_the_other(world, capfd
     before = [path.stat().st_mtime_ns for path in boxes]
     assert select.main(command(world)) == 0  # goes on: nothing is tracked again
     assert [path.stat().st_mtime_ns for path in boxes] == before
+
+
+def test_the_best_are_measured_on_a_benchmark_and_by_the_vot_toolkit_where_it_is(world, tmp_path):
+    for name in ("Biker", "Car1"):
+        write_otb(tmp_path / "otb" / name, 8)
+    more = ["--benchmark", "otb50", "--data", str(tmp_path / "otb"), "--trials", "0"]
+    assert select.main(command(world, *more, "--out", str(tmp_path / "out"))) == 0
+    with open(tmp_path / "out" / "select.csv") as file:
+        best, other = csv.DictReader(file)
+    assert 0 <= float(best["auc_benchmark"]) <= 1 and not other["auc_benchmark"]
+    assert len(list((tmp_path / "out" / "otb50").rglob("Biker.json"))) == 1
+    assert ("eao" in best) == vot.is_installed()
+    if vot.is_installed():
+        assert 0 <= float(best["eao"]) <= 1 and not other["eao"]
+
+
+def test_eao_without_the_toolkit_is_refused_with_what_to_install(world, capfd, monkeypatch):
+    monkeypatch.setattr(vot, "is_installed", lambda: False)
+    assert select.main(command(world, "--eao")) == 2
+    assert "ALSO=vot" in capfd.readouterr().err
 
 
 def test_checkpoints_of_features_take_the_head_that_is_named(world):

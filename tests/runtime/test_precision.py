@@ -73,9 +73,7 @@ def test_the_kept_measurement_decides(home):
 
 
 def test_a_measurement_on_a_busy_machine_is_made_again_at_the_next_start(home):
-    assert (
-        "this machine is busy, so the next start measures again" in opened(home, load="999")[1][0]
-    )
+    assert "busy" in opened(home, load="999")[1][0]
     assert "from now on" in opened(home)[1][0]
     assert opened(home, load="999")[1] == []  # the one of the quiet machine counts
 
@@ -145,9 +143,9 @@ def test_a_processor_without_the_instructions_runs_fp32_unless_int8_is_asked_for
 def test_a_network_without_an_int8_form_runs_as_it_is(home):
     (home / "int8" / "tiny-int8.toml").unlink()
     assert opened(home) == ("tiny", [])
-    with pytest.raises(BadNetwork, match="has no INT8 form.*hotpath int8 --network .*tiny"):
+    with pytest.raises(BadNetwork, match="INT8 form.*hotpath int8 --network .*tiny"):
         opened(home, "int8")
-    with pytest.raises(NoEngine, match="runs 'fp16'; take one of auto, fp32, int8, or a --bundle"):
+    with pytest.raises(NoEngine, match="'fp16'.*auto, fp32, int8.*--bundle"):
         opened(home, "fp16")
 
 
@@ -180,9 +178,6 @@ def test_an_engine_that_gains_nothing_from_int8_says_so(home, monkeypatch, machi
     name, said = opened(home, "int8", engine="openvino")
     assert name == "tiny-int8" and len(said) == told
     for text in said:
-        assert text == (
-            "openvino computes INT8 networks in float32 on this processor, which is slower than "
-            "fp32; take --engine onnxruntime, or --precision fp32"
-        )
+        assert "--engine onnxruntime" in text and "--precision fp32" in text
     assert opened(home, "int8", engine="onnxruntime") == ("tiny-int8", [])
     assert opened(home, "fp32", engine="openvino") == ("tiny", [])

@@ -53,7 +53,6 @@ class Machine:
         self.capability, self.dla_cores = capability, 0
         self.memory = None  # the most nodes of a plan that a context has memory for
         self.tensor_kernels = None  # does the parser take them; None: as the version does
-        self.needs_libraries = False  # is no plan built without cuBLAS and cuDNN
         self.broken = False  # is the driver too old for TensorRT's CUDA
         self.seen = []  # (what, value): flags set, caches read
         self.enqueue = lambda handle, work: work()  # of a stream's handle
@@ -389,8 +388,6 @@ def _problems(model, family, machine):
 
 def _unbuildable(model, config, version, machine):
     """The message that the builder logs before it fails, or None if it can build."""
-    if machine.needs_libraries and not config._tactics & 7:
-        return "Could not find any implementation for node Conv_0."
     if any(shape[0] < 0 for _, shape in model.inputs):
         if not config._profiles:
             return NO_PROFILE

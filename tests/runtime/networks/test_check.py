@@ -78,11 +78,11 @@ def test_check_names_every_mistake_with_its_line_and_loading_the_first(run, tmp_
         assert any(s.startswith(sentence) for s in said[line]), (line, said.get(line))
     assert "14 mistakes" in text
     assert list(said) == sorted(said)
-    with pytest.raises(BadNetwork, match=r"licence must be text.*and 13 more.*check"):
+    with pytest.raises(BadNetwork, match=r"licence .*and 13 more.*check"):
         load_network(path)
     path.write_text('family = "points"\n[input\nexemplar = 1\n')
     code, text = run("check", path)
-    assert code == 2 and "can't be read as TOML" in text and "line 2" in text
+    assert code == 2 and "as TOML" in text and "line 2" in text
 
 
 def test_check_says_which_files_are_missing_or_not_what_they_should_be(run, tmp_path):
@@ -93,8 +93,8 @@ def test_check_says_which_files_are_missing_or_not_what_they_should_be(run, tmp_
     code, said = run("check", toml)
     assert code == 2
     assert "needs the file siamban_template.onnx" in said
-    assert "get or export it from https://github.com/hqucv/siamban as" in said
-    assert "needs siamban_track.onnx with sha256 000000000000" in said
+    assert "https://github.com/hqucv/siamban" in said
+    assert "siamban_track.onnx with sha256 000000000000" in said
     assert "2 mistakes" in said
 
 
@@ -133,17 +133,17 @@ def test_a_weight_that_is_no_number_is_refused_by_every_engine(run, tmp_path):
     toml = blobs.write_network(tmp_path, "siamban")
     damage(tmp_path / "siamban_track.onnx", np.nan)
     for engine in ("openvino", "onnxruntime"):
-        with pytest.raises(BadNetwork, match="has NaN in its weights"):
+        with pytest.raises(BadNetwork, match="NaN"):
             load_tracker(toml, engine=engine)
     code, said = run("check", toml)
-    assert code == 2 and "has NaN in its weights" in said
+    assert code == 2 and "NaN in its weights" in said
 
 
 def test_check_says_when_the_weights_are_all_zero(run, tmp_path):
     toml = tiny.write_network(tmp_path)
     damage(tmp_path / "tiny_backbone.onnx", 0, (3, 3, 63, 63))
     code, said = run("check", toml)
-    assert code == 2 and "map 1 is the same for different pictures" in said
+    assert code == 2 and "map 1 is the same" in said
 
 
 def test_a_network_declares_each_key_and_numbers_have_bounds():
@@ -221,7 +221,7 @@ def test_counts_come_near_what_the_authors_publish(networks_dir, name, published
 def test_an_unknown_family_is_named_with_those_there_are():
     _, _, mistakes = schema.read({"family": "dots", "head": {"anything": 1}})
     sentences = [toml_keys.sentence(mistake) for mistake in mistakes]
-    assert any("family 'dots' is not known; there are: anchors, centre" in s for s in sentences)
+    assert any("'dots'" in s and "anchors, centre" in s for s in sentences)
     assert not any("anything" in s for s in sentences)  # the unknown family may have this key
 
 
@@ -230,8 +230,8 @@ def test_the_keys_of_a_misspelt_family_are_checked_too(run, tmp_path):
     text = path.read_text().replace('"points"', '"pointz"').replace("\nstride", "\nstrid")
     path.write_text(text)
     code, said = run("check", path)
-    assert code == 2 and "family 'pointz' is not known; did you mean points?" in said
-    assert "[head] strid is not a known key; did you mean stride?" in said
+    assert code == 2 and "'pointz'" in said and "did you mean points?" in said
+    assert "[head] strid " in said and "did you mean stride?" in said
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ from tests.support.streams.process import ROOT
 LOGIN = ("eye", "of:<needle>")
 SHAPE = (SIZE[1], SIZE[0], 3)
 RNG = np.random.RandomState(1)
+PAUSE_S = 0.01  # between two commands
 BOMB = "<!DOCTYPE a [<!ENTITY b 'c'>]><a><PTZ><XAddr>&b;</XAddr></PTZ></a>"
 RIGHT_UP = Track(Box(250, 20, 20, 20), 0.9)
 
@@ -49,7 +50,7 @@ def link(camera):
 
 def opened(camera, share=None):
     said = []
-    link = PtzLink(Camera(address(camera), LOGIN), Law(0.5, share), said.append, 0.01)
+    link = PtzLink(Camera(address(camera), LOGIN), Law(0.5, share), said.append, PAUSE_S)
     link.said = said
     return link
 
@@ -165,9 +166,11 @@ def test_a_slow_camera_holds_no_frame_and_gets_the_newest_velocity(camera, link)
     for n in range(200):  # the camera answers none of them
         link.write(tracked(RIGHT_UP._replace(box=Box(n, 20, 20, 20))))
     assert camera.velocity == (0.0, 0.0, 0.0)
+    began = time.monotonic()
     camera.may_answer.set()
     show_until(link, RIGHT_UP, lambda: camera.velocity[0] > 0.2)
-    assert camera.names().count("ContinuousMove") < 10
+    most = 2 + (time.monotonic() - began) / PAUSE_S  # on a busy computer, too
+    assert camera.names().count("ContinuousMove") <= most
 
 
 def test_a_camera_that_goes_is_told_once_and_taken_up_again(camera, monkeypatch):

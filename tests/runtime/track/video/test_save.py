@@ -151,7 +151,7 @@ def test_a_full_disk_is_one_sentence_and_what_was_written_plays(tmp_path, kiloby
             sizes = [(kind, end) for kind, _, end in mp4_boxes(str(path))]
         assert not sizes or sizes[-1][1] == os.path.getsize(str(path))
         plays = "what was written before plays" in str(caught.value)
-        assert plays or "no frame of it was written" in str(caught.value)
+        assert plays or "no frame" in str(caught.value)
         assert plays == (b"mdat" in dict(sizes))
         if plays:
             assert sizes[-1][0] == b"mdat"
@@ -194,7 +194,7 @@ def test_a_video_that_cant_be_written_is_refused_before_the_first_frame(tmp_path
 
 def test_without_pyav_one_sentence_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "av", None)
-    with pytest.raises(BadOutput, match="needs the package av; run `pip install av`"):
+    with pytest.raises(BadOutput, match="package av; run `pip install av`"):
         Video(str(tmp_path / "a.mp4"), 30)
     assert os.listdir(str(tmp_path)) == []
 
@@ -205,7 +205,7 @@ def test_pyav_that_does_not_load_says_why_on_an_old_python_too(tmp_path, monkeyp
     monkeypatch.syspath_prepend(str(tmp_path))
     for version in ((3, 6), (3, 8)):
         monkeypatch.setattr(sys, "version_info", version)
-        with pytest.raises(BadOutput, match=r"package av, which can't be loaded \(GLIBC_2.34 not"):
+        with pytest.raises(BadOutput, match=r"package av.*\(GLIBC_2.34 not"):
             load_pyav("a.mp4")
 
 
@@ -228,7 +228,7 @@ def test_two_runs_cannot_save_the_same_video(tmp_path, frames):
     with Video(str(path), 25) as video:
         for tick in range(frames):
             video.write(scene.picture_at(tick))
-        with pytest.raises(BadOutput, match="another run is writing this file"):
+        with pytest.raises(BadOutput, match="another run"):
             Video(str(path), 25)
         video.write(scene.picture_at(frames))
     assert ticks(path) == list(range(frames + 1))

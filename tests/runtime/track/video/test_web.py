@@ -72,7 +72,7 @@ def test_a_recording_whose_server_goes_away_says_where_it_broke(tmp_path):
 
     with web_server(HalfAFile) as address:
         frames, said = read_until_broken(open_source(address + "a.mkv"))
-    assert 50 <= len(frames) <= 65 and f"broke at frame {len(frames)} of 120" in said
+    assert 50 <= len(frames) <= 65 and f"frame {len(frames)} of 120" in said
 
 
 class Silent(BaseRequestHandler):
@@ -94,15 +94,16 @@ def test_an_address_without_a_stream_says_what_answered(tmp_path, monkeypatch, p
     monkeypatch.chdir(tmp_path)
     (tmp_path / "page.html").write_text("<p>no video</p>")
     with web_server(Files) as address:
-        assert "the server answers 404 File not found; correct" in refusal(address + "wrong.mp4")
-        assert "gives no video that can be decoded" in refusal(address + "page.html")
+        assert "404 File not found" in refusal(address + "wrong.mp4")
+        assert "gives no video" in refusal(address + "page.html")
     with ThreadingTCPServer(("127.0.0.1", 0), Silent) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         port = server.server_address[1]
-        assert "the server answers 404 Not Found" in refusal(f"rtsp://127.0.0.1:{port}/wrong")
+        assert "404 Not Found" in refusal(f"rtsp://127.0.0.1:{port}/wrong")
         server.shutdown()
     for scheme in ("rtsp", "http"):
         said = refusal(f"{scheme}://127.0.0.1:{port}/t")
-        assert f"127.0.0.1 refuses port {port} (Connection refused)" in said
+        assert f"127.0.0.1 refuses port {port}" in said
     for host in ("nowhere.invalid", "no..name"):
-        assert f"no host is called {host}" in refusal(f"http://{host}/a.mp4")
+        said = refusal(f"http://{host}/a.mp4")
+        assert "no host" in said and said.count(host) > 1

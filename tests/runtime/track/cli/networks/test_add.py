@@ -58,7 +58,7 @@ def refused(arguments, capsys):
 @pytest.mark.parametrize("name", ["", "a" * 300, "../mine"])
 def test_a_name_that_no_file_can_have_is_one_sentence(tmp_path, capsys, name):
     assert main(["add", *files_of(tmp_path, "lightfc"), "--name", name]) == 2
-    assert "a name has 1 to 200 letters" in capsys.readouterr().err
+    assert "200 letters" in capsys.readouterr().err
 
 
 FAMILIES = {
@@ -185,7 +185,7 @@ def test_several_clips_can_be_named_and_each_counts_once(tmp_path, clips, capsys
     given = several + files + rest if files_last else files + several + rest
     assert main(["add", *given]) == 0
     said = capsys.readouterr().out
-    assert "on 2 clips" in said and "one clip is all evidence" not in said
+    assert "on 2 clips" in said and "one clip" not in said
 
 
 def test_a_folder_without_clips_among_several_and_missing_files_are_named(tmp_path, clips, capsys):
@@ -214,7 +214,7 @@ def test_without_clips_the_clip_of_make_track_is_used(tmp_path, capsys, monkeypa
     files = files_of(tmp_path, "lighttrack")
     out = tmp_path / "out"
     assert add(files, "--out", out) == 0
-    assert "tried      7 steps on clip; overlap" in capsys.readouterr().out
+    assert "7 steps on clip" in capsys.readouterr().out
     load_tracker(out / "mine.toml").close()
 
 
@@ -246,13 +246,13 @@ def test_files_that_come_with_the_runtime_are_known(tmp_path, clips, capsys):
     files = [shipped("kestrel_fast", part) for part in ("exemplar", "search")]
     assert add(files, "--out", tmp_path, "--clips", clips / "wide") == 0
     said = capsys.readouterr().out
-    assert "known      these are the files of kestrel_fast, whose settings are taken" in said
-    assert "steps on wide" in said and "one clip is all evidence" in said
+    assert "the files of kestrel_fast" in said
+    assert "steps on wide" in said and "one clip" in said
     for name in ("lost_below", "found_above", "mean"):
         found = getattr(load_network(tmp_path / "mine.toml"), name)
         assert found == getattr(load_network("kestrel_fast"), name)
     written = (tmp_path / "mine.toml").read_text()
-    assert "[tracking] has the settings of kestrel_fast." in written
+    assert "settings of kestrel_fast" in written
 
 
 def test_files_of_two_networks_are_warned_of(tmp_path, capsys, monkeypatch):
@@ -260,12 +260,14 @@ def test_files_of_two_networks_are_warned_of(tmp_path, capsys, monkeypatch):
     exemplar, other = shipped("kestrel", "exemplar"), shipped("kestrel_small", "search")
     add([exemplar, other], "--out", tmp_path / "mixed")
     said = capsys.readouterr().out
-    assert "kestrel_exemplar.onnx is of kestrel and kestrel_small_search.onnx is of kes" in said
+    assert "kestrel_exemplar.onnx is of kestrel" in said
+    assert "kestrel_small_search.onnx is of kestrel_small" in said
     model = onnx.load(other)
     model.doc_string = "no longer a known file"
     onnx.save(model, str(tmp_path / "other.onnx"))
     add([exemplar, str(tmp_path / "other.onnx")], "--out", tmp_path / "strange")
-    assert "kestrel_exemplar.onnx and other.onnx have no weights in com" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "kestrel_exemplar.onnx and other.onnx" in said and "weights" in said
 
 
 def test_files_of_no_known_form_are_refused_in_a_sentence(tmp_path, capsys):
@@ -300,7 +302,7 @@ def test_a_detector_a_network_of_features_and_grey_pictures_are_named(tmp_path, 
 
 def test_a_backbone_without_its_head_is_called_so(tmp_path, capsys):
     backbone = one_file(tmp_path / "a.onnx", (1, 3, 255, 255), (1, 48, 16, 16))
-    assert "looks like a backbone; name the file of the head too" in refused(backbone, capsys)
+    assert "looks like a backbone" in refused(backbone, capsys)
     detector = one_file(tmp_path / "a.onnx", (1, 3, 352, 352), (1, 3549, 85))
     assert "backbone" not in refused(detector, capsys)
 
@@ -358,13 +360,13 @@ def test_a_network_that_tracks_badly_is_warned_of(tmp_path, clips, capsys):
         path.unlink()
     assert main(given + ["--name", "bad"]) == 0
     said = capsys.readouterr().out
-    assert "than a box that stays: the files may be damaged" in said and "wrote" in said
+    assert "damaged" in said and "wrote" in said
 
 
 def test_nothing_is_written_into_the_program_and_files_stay_where_they_are(tmp_path, capsys):
     files = files_of(tmp_path, "siamfc_015")
     said = refused(files + ["--out", str(ROOT / "out")], capsys)
-    assert "is a part of Hotpath itself" in said
+    assert "part of Hotpath" in said
     assert add(files, "--like", "siamfc_015") == 0
     assert (tmp_path / "mine.toml").exists() and sorted(files) == sorted(
         str(path) for path in tmp_path.glob("*.onnx")

@@ -103,7 +103,12 @@ def _write_csv(table: dict[str, Any], path: Path) -> None:
                 )
 
 
-def _plot_curves(table: dict[str, Any], out: Path) -> list[Path]:
+def pyplot() -> Any:
+    """matplotlib.pyplot, which draws into files.
+
+    Raises:
+        Missing: it is not installed.
+    """
     try:
         import matplotlib
     except ImportError as error:
@@ -111,6 +116,11 @@ def _plot_curves(table: dict[str, Any], out: Path) -> list[Path]:
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
+    return plt
+
+
+def _plot_curves(table: dict[str, Any], out: Path) -> list[Path]:
+    plt = pyplot()
     colours, paths = dict(zip(table["trackers"], COLOURS * 9)), []
     for key, x, label in (
         ("success", metrics.SUCCESS, "overlap threshold"),

@@ -22,7 +22,8 @@ from typing import Any
 from hotpath.calib import benchmarks, command, evaluate, tune, vot
 from hotpath.calib.command import chosen, say
 from hotpath.calib.errors import BadRun, Missing
-from hotpath.kernels.commands import make, needs
+from hotpath.calib.report import pyplot
+from hotpath.kernels.commands import make
 from hotpath.runtime.track.video.clips import find_clips
 
 TITLES = ("checkpoint", "pairs", "AUC, first half", "AUC, other half", "the same, tuned")
@@ -175,13 +176,7 @@ def write(rows: Sequence[dict[str, Any]], out: Path) -> None:
 
 
 def _plot(rows: Sequence[dict[str, Any]], path: Path) -> Path:
-    try:
-        import matplotlib
-    except ImportError as error:
-        raise Missing(needs("a plot", "matplotlib", error, "calib")) from None
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
+    plt = pyplot()
     chart, axes = plt.subplots(figsize=(6, 3.8), dpi=110)
     keys = ("auc_first", "auc_other", "auc_tuned")
     for key, label, style in zip(keys, TITLES[2:], ("o-", "s", "^")):

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from hotpath.calib import command
-from hotpath.calib.errors import Missing, TrainingStopped
+from hotpath.calib.errors import TrainingStopped
+from hotpath.calib.report import pyplot
 from hotpath.calib.research.train.loop import read_log
-from hotpath.kernels.commands import needs
 
 NO_FIGURES = {"time", "stage", "event", "steps", "pairs", "seconds"}
 HELD = "held_"  # before the name of a figure that is of held-out pairs
@@ -36,13 +36,7 @@ def draw(runs: Sequence[Path]) -> Path:
     Raises:
         TrainingStopped: a run has no figures.
     """
-    try:
-        import matplotlib
-    except ImportError as error:
-        raise Missing(needs("--plot", "matplotlib", error, "calib")) from None
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
+    plt = pyplot()
     read = {run: curves_of(run) for run in runs}
     names = list(dict.fromkeys(name for curves in read.values() for name in curves))
     first = names[0][0]

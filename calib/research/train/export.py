@@ -27,9 +27,10 @@ from hotpath.calib.research.train import loop
 from hotpath.calib.research.train.backbones import checked
 from hotpath.calib.research.train.geometry import EXEMPLAR, SEARCH
 from hotpath.calib.research.train.layers import BACKBONES, Block
-from hotpath.calib.research.train.network import ExemplarGraph, Kestrel, SearchGraph, macs
+from hotpath.calib.research.train.network import ExemplarGraph, Kestrel, SearchGraph
 from hotpath.calib.research.train.options import add_shape
 from hotpath.calib.research.train.start import licence_of
+from hotpath.runtime.prepare.graphs import counting, models
 
 TOML = Path(__file__).with_name("export.toml")  # of a network; names in braces are filled in
 OPSET = 13  # of TensorRT 8.2 on a Jetson Nano
@@ -159,13 +160,14 @@ def write(network: Kestrel, folder: str | Path, name: str, licence: str) -> dict
         "exemplar": write_onnx(exemplar, paths["exemplar"], {"image": z}, ["features"]),
         "search": write_onnx(search, paths["search"], given, MAPS),
     }
+    macs_m = (counting.count(models.read(paths["search"])).macs or 0) / 1e6
     toml = folder / (name + ".toml")
     toml.write_text(
         TOML.read_text().format(
             title=name.replace("_", ", ").capitalize(),
             **told_of(network.backbone.shape),
             name=name,
-            macs=macs(search),
+            macs=macs_m,
             licence=licence,
             **sums,
         )
@@ -173,7 +175,7 @@ def write(network: Kestrel, folder: str | Path, name: str, licence: str) -> dict
     return {
         "toml": str(toml),
         "fold_error": error,
-        "macs_m": macs(search),
+        "macs_m": macs_m,
         "size_mb": sum(path.stat().st_size for path in paths.values()) / 1e6,
     }
 

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from hotpath.calib.research.train import backbones
-from hotpath.calib.research.train.geometry import CELLS, EXEMPLAR_CELLS, SEARCH
+from hotpath.calib.research.train.geometry import EXEMPLAR_CELLS, SEARCH
 from hotpath.calib.research.train.layers import Unit, conv, plain, row, units
 
 RARE = -4.0  # logit of the score before the training: few cells are the target's
@@ -178,23 +178,3 @@ class SearchGraph(nn.Module):
         x = self.trunk(self.reduce(torch.cat([correlate(exemplar, search), search], 1)))
         box = self.tower(x)
         return self.score(x).sigmoid(), self.size(box).sigmoid(), self.offset(box)
-
-
-def macs(search: SearchGraph) -> float:
-    """Millions of multiply-accumulates for a search crop."""
-    width = search.project.weight.shape[0]
-    counted = [width * EXEMPLAR_CELLS**2 * CELLS**2]  # the correlation
-    hooks = [
-        layer.register_forward_hook(
-            lambda layer, _, out: counted.append(layer.weight.numel() * out[0, 0].numel())
-        )
-        for layer in search.modules()
-        if isinstance(layer, nn.Conv2d)
-    ]
-    with torch.no_grad():
-        search(
-            torch.zeros(1, width, EXEMPLAR_CELLS, EXEMPLAR_CELLS), torch.zeros(1, 3, SEARCH, SEARCH)
-        )
-    for hook in hooks:
-        hook.remove()
-    return float(sum(counted)) / 1e6

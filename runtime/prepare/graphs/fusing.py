@@ -10,6 +10,7 @@ from typing import Dict, List
 from onnx import ModelProto, NodeProto
 
 FREE = {"Concat", "Constant", "Dropout", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"}
+SCALING = {"QuantizeLinear", "DequantizeLinear"}  # INT8: parts of the kernels around them
 TAKING = {"Conv", "ConvTranspose", "Gemm", "MatMul"}
 ACTIVATIONS = "Clip Elu Gelu HardSigmoid HardSwish LeakyRelu Mish PRelu Relu Selu Sigmoid Softplus"
 ARITHMETIC = (
@@ -28,7 +29,9 @@ def kernels(model: ModelProto) -> int:
     open_to: Dict[str, int] = {}  # tensor -> kernel that can take the operator behind it
     count = 0
     for node in model.graph.node:
-        if node.op_type in FREE:
+        if node.op_type in SCALING and node.input[0] in open_to:
+            open_to[node.output[0]] = open_to[node.input[0]]
+        if node.op_type in FREE | SCALING:
             continue
         kernel = None
         if node.op_type in POINTWISE:

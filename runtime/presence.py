@@ -82,7 +82,9 @@ class Presence:
 
     def _begin(self) -> None:
         self.value: Optional[float] = 1.0 if self.cues is not None else None
-        self.state, self.lost_frames, self.since = TRACKED, 0, 0
+        self.state = TRACKED
+        self.lost_frames = 0
+        self.since = 0
         self.doubted = 0
 
     def begin(self, frame: AnyFrame, state: np.ndarray, seen: Optional[Seen]) -> None:
@@ -112,7 +114,8 @@ class Presence:
         if self.state == TRACKED and self.since < self._every and not self.doubted:
             return TRACKED
         now = self.cues.of(frame, state, seen, score)
-        value, self.since = self.smooth(now, self.since), 0
+        value = self.smooth(now, self.since)
+        self.since = 0
         thresholds = self._thresholds
         if self.doubted and value >= thresholds.lost:
             self.doubted = self.doubted - 1 if now >= thresholds.found else CONFIRMED
@@ -140,7 +143,8 @@ class Presence:
 
     def assume(self, state: str, value: Optional[float] = None) -> None:
         """Set a state that is known from elsewhere, and presence if it is known."""
-        self.state, self.doubted = state, 0
+        self.state = state
+        self.doubted = 0
         self.value = self.value if value is None else value
 
     def step(self, lost: bool) -> str:

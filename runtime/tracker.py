@@ -122,7 +122,8 @@ class Tracker:
             self._refresh = Refresh(self.network, exemplar)
 
         # the first search region: what later frames are compared with
-        seen, compares = None, device.shows_features or self._decoder is not None
+        seen = None
+        compares = device.shows_features or self._decoder is not None
         if presence.cues is not None and compares:
             (seen,), _ = device.look(frame, [Look(exemplar, state, selects=False)])
         if self._decoder is not None and seen is not None:
@@ -130,7 +131,9 @@ class Tracker:
         if self.search is not None and seen is not None:
             self.search.begin(state, seen, exemplar.border)
         presence.begin(device.picture(frame), state, seen)
-        self.state, self._shape, self._motion = state, shape, motion
+        self.state = state
+        self._shape = shape
+        self._motion = motion
 
     def update(self, frame: Any, time_s: Optional[float] = None) -> Track:
         """Find the target in the next frame.
@@ -181,7 +184,8 @@ class Tracker:
         """
         if shape != self._shape:
             self._rescale(shape)
-        exemplar, state = self._exemplar, self.state
+        exemplar = self._exemplar
+        state = self.state
         if self.search is not None and self.search.active:
             windows = self.search.windows(state, self.device.picture(frame))
             return [Look(exemplar, around, sides, False) for _, around, sides in windows]
@@ -242,7 +246,8 @@ class Tracker:
         """Select in the windows of several scales; returns (middle window, state, score)."""
         for index, each in enumerate(seen):
             maps = self._decoder.look(index, each.maps)
-        shown, place = seen[len(seen) // 2], self.state.copy()
+        shown = seen[len(seen) // 2]
+        place = self.state.copy()
         height, width = self._shape[:2]
         try:
             _, score = self._decoder.select(maps, place, shown.scale, width, height)

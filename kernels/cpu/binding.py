@@ -94,7 +94,9 @@ class Kernels(interface.Kernels):
         mean, scale, swap = packing
         height, width, _ = frame.shape
         if type(frame) is np.ndarray:
-            pixels_at, strides, planes_at = address(frame), frame.strides, 0
+            pixels_at = address(frame)
+            strides = frame.strides
+            planes_at = 0
         else:
             pixels_at, strides, planes_at = self._pixels_of(frame)
         if out is not self._out or width != self._frame_width:

@@ -51,7 +51,8 @@ class Select:
         self._tables = window, anchors, space
         self._score = ctypes.c_double()
         self._job = structures.SelectJob()
-        self._job_at, view = ctypes.addressof(self._job), self._job.view
+        self._job_at = ctypes.addressof(self._job)
+        view = self._job.view
         self._scale, self._frame = view.scale, view.frame  # of the job's own memory
         self._given: Tuple[Any, ...] = (None,) * 4
 
@@ -118,7 +119,8 @@ class Select:
         if tuple(sizes) != wanted:
             raise ValueError(f"maps: {[values.shape for values in maps]}")
         addresses += [0] * (3 - len(addresses))
-        job, tables = self._job, structures.addresses(self._tables)
+        job = self._job
+        tables = structures.addresses(self._tables)
         job.head, job.maps[:] = self._record.ctypes.data, addresses
         job.window, job.anchors, job.space = tables
         job.state, job.score = state.ctypes.data, ctypes.addressof(self._score)
@@ -172,7 +174,8 @@ class Response:
     """
 
     def __init__(self, library: Any, settings: ResponseSettings) -> None:
-        scales, side = len(settings.factors), settings.size * settings.upsample
+        scales = len(settings.factors)
+        side = settings.size * settings.upsample
         self._look, self._select = library.hp_response_look, library.hp_response_select
         self.responses = np.zeros((scales, side, side), np.float32)
         self.peaks = np.zeros(scales)

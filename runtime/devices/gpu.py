@@ -125,7 +125,8 @@ class Gpu(Device):
         settings = frame_settings(network)
         self.engine.prepare()
         self._windows = Windows(engine.device, settings, engine, log=log, **options)
-        self.windows, self.shows_features = self._windows.most, bool(self.engine.shown)
+        self.windows = self._windows.most
+        self.shows_features = bool(self.engine.shown)
         self._is_timed = options.get("timed", False)
         self._pictured: Tuple[Any, Any] = (None, None)  # a frame, and the same as a picture
 
@@ -163,7 +164,8 @@ class Gpu(Device):
     def exemplar(
         self, frame: Any, around: np.ndarray, beside: Optional[Exemplar] = None
     ) -> Exemplar:
-        network, first = self.network, None
+        network = self.network
+        first = None
         if isinstance(beside, OnGpu):
             border, first = beside.border, beside.target.first
         else:
@@ -174,7 +176,9 @@ class Gpu(Device):
         return OnGpu(border, target, self._windows)
 
     def look(self, frame: Any, looks: Sequence[Look]) -> Tuple[List[Seen], StepMs]:
-        began, most, seen = time.perf_counter(), self.windows, []
+        began = time.perf_counter()
+        most = self.windows
+        seen = []
         spent: StepMs = dict.fromkeys(STEPS, 0.0)
         for first in range(0, len(looks), most):
             seen += self._call(frame, looks[first : first + most], spent)
@@ -184,7 +188,8 @@ class Gpu(Device):
 
     def _call(self, frame: Any, looks: Sequence[Look], spent: StepMs) -> List[Seen]:
         """Run one call for as many windows as it takes; adds to ``spent`` if steps are timed."""
-        network, windows = self.network, []
+        network = self.network
+        windows = []
         exemplar: Any
         for exemplar, around, sides, _ in looks:
             place, (x, y) = geometry.search_window(network, around, sides)

@@ -56,7 +56,8 @@ class Processor(Device):
         cropper: Optional[Callable[[Any], Cropper]] = None,
     ) -> None:
         super().__init__(network, engine, kernels)
-        self.kernels_name, self.windows = kernels.name, engine.windows
+        self.kernels_name = kernels.name
+        self.windows = engine.windows
         self.shows_features = engine.search_features is not None
         self._cropper = cropper
         self._select = None if decode.scales(network) else decode.create(network, kernels).select
@@ -128,7 +129,8 @@ class Processor(Device):
         """Run a call of one window; adds its times to ``spent``."""
         exemplar: Any
         exemplar, around, sides, _ = look
-        engine, began = self.engine, time.perf_counter()
+        engine = self.engine
+        began = time.perf_counter()
 
         # crop the search region around the last position
         scale = self._crop(frame, around, sides, exemplar.border)
@@ -147,7 +149,8 @@ class Processor(Device):
 
     def _several(self, frame: AnyFrame, looks: Sequence[Look], spent: StepMs) -> List[Seen]:
         """Run a call of several windows; adds its times to ``spent``."""
-        count, scales = len(looks), []
+        count = len(looks)
+        scales = []
         exemplar: Any
         batch = self.engine.batch(count)
         if count not in self._crops:
@@ -159,7 +162,8 @@ class Processor(Device):
         for number, look in enumerate(looks):
             exemplar = look.exemplar
             batch.start(number, exemplar.features)
-        maps, run = batch.finish(), time.perf_counter()
+        maps = batch.finish()
+        run = time.perf_counter()
         told = zip(looks, scales, maps, batch.search_features)
         seen = [self._seen(frame, *each) for each in told]
         spent["crop"] += (cropped - began) * 1e3

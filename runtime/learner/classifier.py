@@ -89,9 +89,11 @@ class Classifier:
         self, ridge: Ridge, state: np.ndarray, seen: Seen
     ) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return (positives, negatives, hard) of a frame, as ``Ridge.learn`` takes them."""
-        half, centre = self._network.search / 2.0, seen.around[:2].tolist()
+        half = self._network.search / 2.0
+        centre = seen.around[:2].tolist()
         if self._compiled:
-            models, region = (self._pooling.compiled, ridge.compiled), (centre, seen.scale, half)
+            models = (self._pooling.compiled, ridge.compiled)
+            region = (centre, seen.scale, half)
             _, described, hard, count = self._compiled.of_frame(
                 *models, state, seen.features, *region, HARD
             )
@@ -161,7 +163,8 @@ class Pooling:
             return compiled
         moved = states - np.array([centre[0], centre[1], 0.0, 0.0])
         boxes = moved * np.array([scale[0], scale[1], scale[0], scale[1]])  # search pixels
-        side, parts = _side_of(features), self._parts
+        side = _side_of(features)
+        parts = self._parts
         columns = _shares(boxes[:, 0] / self._stride, boxes[:, 2] / self._stride, side, parts)
         rows = _shares(boxes[:, 1] / self._stride, boxes[:, 3] / self._stride, side, parts)
         weights = rows[:, :, None, :, None] * columns[:, None, :, None, :]

@@ -131,7 +131,8 @@ class Memory:
 
     def __init__(self, moments: Any, frames: int) -> None:
         self.moments = moments
-        self.frames, self.count = frames, 0
+        self.frames = frames
+        self.count = 0
 
 
 class Ridge:

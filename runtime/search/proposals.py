@@ -138,7 +138,8 @@ class AtPeaks(Proposals):
 
     def of(self, seen: Seen, frame_size: Tuple[int, int]) -> List[Proposal]:
         """Return the boxes of a window; see ``Proposals.of``."""
-        found, maps = super().of(seen, frame_size), seen.maps
+        found = super().of(seen, frame_size)
+        maps = seen.maps
         if not self.several:
             return found
         best = found[0].cell

@@ -142,7 +142,8 @@ class Search:
         Raises:
             NetworkFailed: see ``Family.select``.
         """
-        proposed, chosen = self._followed.of(seen, frame_size), 0
+        proposed = self._followed.of(seen, frame_size)
+        chosen = 0
         if len(proposed) > 1:
             looks = self.classifier.judge(np.array([each.state for each in proposed]), seen)
             near = self._followed.window[[each.cell for each in proposed]]
@@ -165,7 +166,8 @@ class Search:
             seen: the window that shows it.
         """
         presence, classifier = self.presence, self.classifier
-        is_tracked, since = presence.state == TRACKED, presence.since
+        is_tracked = presence.state == TRACKED
+        since = presence.since
         early = classifier.updates < EARLY
         if not is_tracked or (since > 0 if early else since == JUDGED // 2):
             classifier.follow(state, seen, is_tracked)
@@ -224,7 +226,8 @@ class Search:
         windows = [] if self._candidate is None else [Window(CHECK, self._candidate, 1.0)]
         while len(windows) < self._count:
             windows.append(self._choose(state, frame))
-        self._windows, self._colours = windows, None
+        self._windows = windows
+        self._colours = None
         return windows
 
     def _choose(self, state: np.ndarray, frame: AnyFrame) -> Window:
@@ -260,7 +263,8 @@ class Search:
     def _colours_in(self, frame: AnyFrame) -> ColourMap:
         """Return the map of the target's colours in the current frame, computed once a frame."""
         if self._colours is None:
-            size, target = self._certain[2:], self.presence.cues.colour
+            size = self._certain[2:]
+            target = self.presence.cues.colour
             self._colours = ColourMap(frame, size, target, self._colours_under.project)
         return self._colours
 
@@ -278,7 +282,9 @@ class Search:
             (found, score, state): whether the target was found, the network's score in the last
             window that was judged (NaN if not finite), and where the target is followed or found.
         """
-        found, score, self._likely = False, 0.0, 0.0
+        found = False
+        score = 0.0
+        self._likely = 0.0
         for window, shown in zip(self._windows, seen):
             found, score, state = self._judge(frame, window, shown, state)
             if found or self._streak or (window.kind == CHECK and self._candidate is not None):
@@ -289,7 +295,9 @@ class Search:
         self, frame: AnyFrame, window: Window, seen: Seen, state: np.ndarray
     ) -> Tuple[bool, float, np.ndarray]:
         """Judge one window; see ``judge``."""
-        size, cues, now = (frame.shape[1], frame.shape[0]), self.presence.cues, 0.0
+        size = (frame.shape[1], frame.shape[0])
+        cues = self.presence.cues
+        now = 0.0
         try:
             proposed = self._proposals[window.kind].of(seen, size)
         except NetworkFailed:
@@ -317,10 +325,14 @@ class Search:
         """Use the value of the cues for one window; returns whether the target is found."""
         if window.kind == WIDE:
             if now >= self.network.look_above and now > self._likely:
-                self._candidate, self._likely = place, now
-                self._streak, self._checks, self._elsewhere = 0, 0, True
+                self._candidate = place
+                self._likely = now
+                self._streak = 0
+                self._checks = 0
+                self._elsewhere = True
             return False
-        needed, checks = self.network.found_above, window.kind == CHECK
+        needed = self.network.found_above
+        checks = window.kind == CHECK
         if not checks:
             self.presence.smooth(now)
         elif self._elsewhere:
@@ -332,7 +344,8 @@ class Search:
             nearly = now >= needed - NEARLY and self._checks < CHECKS
             self._candidate = place if sure or nearly else None
         elif sure:
-            self._candidate, self._elsewhere = place, False
+            self._candidate = place
+            self._elsewhere = False
         if self._streak >= CONFIRMED:
             self.active = False
             self.presence.assume(LOST, now)

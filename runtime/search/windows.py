@@ -81,7 +81,9 @@ class Grids:
                 state = np.concatenate([self._centres[index], self._place[2:]])
                 return Window(WIDE, state, factor)
             self._centres = self._coloured = None
-            self._level, self._first, self._searched = (self._level + 1) % len(GRIDS), 0, 0
+            self._level = (self._level + 1) % len(GRIDS)
+            self._first = 0
+            self._searched = 0
             self.passes += self._level == 0
 
     def _due(self, centres: np.ndarray, factor: float, colours: Callable[[], ColourMap]) -> int:
@@ -96,7 +98,8 @@ class Grids:
             order = np.argsort(
                 -now.highest(centres, (sides[0] * REACH, sides[1] * REACH)), kind="stable"
             )
-            self._coloured, self._part = now, np.empty(len(order), int)
+            self._coloured = now
+            self._part = np.empty(len(order), int)
             self._part[order] = np.arange(len(order)) * parts(centres) // len(order)
         due = np.flatnonzero(self._part[self._first :] == self.passes % parts(centres))
         return self._first + int(due[0]) if len(due) else len(centres)

@@ -42,7 +42,8 @@ class Targets:
         self.finder: Any = None
         self.added: List[int] = []
         self.dropped: Dict[int, str] = {}
-        self._next, self._closed = 0, False
+        self._next = 0
+        self._closed = False
         self._exclusion = Exclusion()
         device.prepare(wait=False)  # for the second target
 
@@ -148,7 +149,8 @@ class Targets:
             raise NotReady(BUSY)
         try:
             if self.added or self.dropped:
-                self.added, self.dropped = [], {}
+                self.added = []
+                self.dropped = {}
             tracks = self._tracked(frame, time_s)
         finally:
             self._lock.release()
@@ -174,7 +176,9 @@ class Targets:
             looks += tracker.looks(frame, shape)
             ends.append(len(looks))
         seen, self.step_ms = self.device.look(frame, looks)
-        begin, tracks, failure = 0, {}, None
+        begin = 0
+        tracks = {}
+        failure = None
         for (number, tracker), end in zip(trackers.items(), ends):
             try:
                 tracks[number] = tracker.judge(frame, seen[begin:end])

@@ -163,7 +163,8 @@ class StopRequest:
         self.requested = False
         self.exit_code = 0
         self._handlers: Dict[int, Any] = {}
-        self._is_loading, self._is_over = True, False
+        self._is_loading = True
+        self._is_over = False
 
     def begin(self) -> None:
         """The loop begins, which looks at ``requested``; raises KeyboardInterrupt if it is set."""
@@ -241,7 +242,8 @@ def follow(
     finder: "Optional[TargetFinder]",
 ) -> Optional[HotpathError]:
     """The frame loop. Returns the error with which the source broke, or None."""
-    broken, failed = None, 0
+    broken = None
+    failed = 0
     last = options.frames and source.given - 1 + options.frames
     while not stop.requested and source.given != last and outputs.open:
         if manager.watches:
@@ -269,7 +271,8 @@ def follow(
 
         # find the targets in it
         try:
-            tracks, failed = targets.update(frame, taken.time_s), 0
+            tracks = targets.update(frame, taken.time_s)
+            failed = 0
         except NetworkFailed as error:  # as of a frame that overflows its numbers
             failed += 1
             outputs.leave_out(taken.index, error)

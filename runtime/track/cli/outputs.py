@@ -183,7 +183,8 @@ class Outputs:
 
     def write(self, tracked: TrackedFrame) -> None:
         """Write one frame, whose times are those of the source now, to every sink."""
-        began, frame = time.perf_counter(), tracked.frame
+        began = time.perf_counter()
+        frame = tracked.frame
         if isinstance(self._before, JpegFrame):  # its windows are read no more
             self._before.rest()
         self._before = frame

@@ -45,7 +45,8 @@ class Profile:
     ) -> None:
         """Add one frame; ``step_ms`` is the tracker's own dict; ``tracked``: it had a target."""
         self.frames += 1
-        now_s, busy_s = self._clock(), (wait_ms + total_ms) / 1e3
+        now_s = self._clock()
+        busy_s = (wait_ms + total_ms) / 1e3
         period_s = busy_s if self._last_s is None else now_s - self._last_s
         if period_s - busy_s > STILL_S:
             period_s = busy_s

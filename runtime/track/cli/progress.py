@@ -67,7 +67,8 @@ class Progress:
         if now < self._next:
             return
         self._next = now + REDRAW_S
-        tracks, fps = tracked.tracks, self._recent_fps()
+        tracks = tracked.tracks
+        fps = self._recent_fps()
         texts = [] if fps is None else [f"{fps:.0f} FPS"]
         if tracks:
             of = f" of {len(tracks)}" if len(tracks) > 1 else ""

@@ -23,7 +23,8 @@ class Summary:
         self._network, self._engine, self._profile, self._say = network, engine, profile, say
         self._frames = self._empty = 0
         self._empty_at: Set[int] = set()  # indices of the last of them
-        self._scores, self._score_sum = 0, 0.0
+        self._scores = 0
+        self._score_sum = 0.0
         self._times_lost = self._frames_lost = 0  # of all targets
         self._last: Dict[int, Tuple[int, Track]] = {}  # target -> its last frame and track
         self._outside: Dict[int, int] = {}  # target -> since which frame it has been outside
@@ -124,7 +125,8 @@ def lines_of(figures: Dict[str, Any], live: bool) -> List[str]:
     if figures["frames_without_target"]:
         lines.append("frames without a target: {frames_without_target}".format(**figures))
     if figures["times_lost"]:
-        times, frames = counted(figures["times_lost"], "time"), figures["frames_lost"]
+        times = counted(figures["times_lost"], "time")
+        frames = figures["frames_lost"]
         lines.append(f"lost {times}, {counted(frames, 'frame')}")
     if figures["fps"] and not (figures["ms"] and figures["score"] is not None):
         lines.append("no target was tracked")
@@ -156,7 +158,8 @@ def lines_of(figures: Dict[str, Any], live: bool) -> List[str]:
 
 def _parts_of(parts_ms: Dict[str, float]) -> List[str]:
     """Where the time of a recording's frames goes; nothing where tracking takes most of it."""
-    frame, tracking = parts_ms["frame"], parts_ms.get("tracking", 0.0)
+    frame = parts_ms["frame"]
+    tracking = parts_ms.get("tracking", 0.0)
     if tracking > MOST * frame:
         return []
     encoding = parts_ms.get("encoding", 0.0)

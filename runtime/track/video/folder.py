@@ -55,7 +55,8 @@ class FrameFolder(Source):
         super().__init__(name or folder, log)
         self._paths = picture_paths(folder)
         if paths and list(map(os.path.abspath, paths)) != list(map(os.path.abspath, self._paths)):
-            self._paths, folder = paths, ""
+            self._paths = paths
+            folder = ""
         gaps = missing_numbers(self._paths)
         if gaps:
             self.log(

@@ -55,7 +55,8 @@ class Recording(Source):
 
     def read(self, timeout_s: float = 1.0) -> Any:
         """The next frame, or None at the end; see ``Source.read``."""
-        frame, self._ahead = self._ahead, None
+        frame = self._ahead
+        self._ahead = None
         if frame is None:
             frame = self._decode()
         self.errors = getattr(self._capture, "errors", self.errors)

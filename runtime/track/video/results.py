@@ -163,7 +163,8 @@ class Results:
         self._is_file = stat.S_ISREG(os.fstat(self._file).st_mode)
         self._waiting = bytearray()  # for the reader of a pipe
         self._patience_s = PATIENCE_S if waits else 0.0
-        self._log, self._began = log, False
+        self._log = log
+        self._began = False
         with contextlib.suppress(BadOutput):  # a disk that is full now may have room later
             self._write_line("")
 
@@ -250,7 +251,8 @@ class Results:
     def _flush(self, wait_s: float) -> None:
         """Give a pipe what waits for its reader, as far as it takes it within that time."""
         assert self._file is not None, "the results are closed"
-        room, ends_s = select.poll(), time.monotonic() + wait_s
+        room = select.poll()
+        ends_s = time.monotonic() + wait_s
         room.register(self._file, select.POLLOUT)
         while self._waiting and room.poll(max(0.0, ends_s - time.monotonic()) * 1e3):
             lines = self._waiting.rfind(b"\n", 0, select.PIPE_BUF) + 1  # a pipe takes them whole

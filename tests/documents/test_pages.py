@@ -88,7 +88,7 @@ NOT_RUN = {
         "python -m hotpath.calib.research.train.compare nine timm:mobileone_s0 timm:repvit_m0_9"
         " --report CLIPS --int8-clips CLIPS --out runs/backbones --training"
         ' "$TRAINING"',
-        'TRAINING="--images DIR --networks-dir MODELS --no-pretrained --pairs features=6000"',
+        'TRAINING="--images DIR --networks-dir MODELS --no-pretrained --pairs features=2e5"',
         "python -m hotpath.calib.research.train --shape timm:mobileone_s0"
         " --freeze backbone=2e4 --lr backbone=1e-3 project=5e-3 ...",
         "torchrun --nproc-per-node 4 -m hotpath.calib.research.train --device cuda"

@@ -193,7 +193,8 @@ def _lasot(part: str) -> Callable[[Path], Iterator[Listed]]:
 
 def _regular(layout: Layout) -> Callable[[Path], Iterator[Listed]]:
     def listing(data: Path) -> Iterator[Listed]:
-        found = sorted(data.glob(layout.files), key=lambda path: natural_key(str(path)))
+        there = (path for path in data.glob(layout.files) if path.name[0] != ".")  # not macOS's
+        found = sorted(there, key=lambda path: natural_key(str(path)))
         if not found:
             raise BadClips(f"{data} holds no file {layout.files}, where the set has its boxes")
         for path in found:

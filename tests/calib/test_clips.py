@@ -120,7 +120,7 @@ def test_every_mistake_has_its_sentence(tmp_path):
     with pytest.raises(BadClips, match="holds no frames"):
         find_clips([tmp_path])
     folder = frames_into(tmp_path / "bare")
-    with pytest.raises(BadClips, match="has no annotation; put groundtruth.txt"):
+    with pytest.raises(BadClips, match="no annotation; .*groundtruth.txt"):
         find_clips([folder])
     for boxes, sentence in ((BOXES[:2], "2 boxes for 3 frames"), (BOXES * 2, "6 boxes for 3")):
         (folder / "groundtruth.txt").write_text(lines(boxes))
@@ -136,7 +136,7 @@ def test_a_broken_picture_names_its_frame(tmp_path):
     (folder / "0002.png").write_bytes(b"\x89PNG broken")
     (clip,) = find_clips([tmp_path])
     assert clip[0].shape == clip[2].shape
-    with pytest.raises(BadSource, match="a: broke at frame 1 of 3"):
+    with pytest.raises(BadSource, match="a: .*frame 1 of 3"):
         clip[1]
 
 

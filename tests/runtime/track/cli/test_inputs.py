@@ -70,13 +70,13 @@ def test_a_wrong_input_is_told_before_the_network_is_loaded(
 def test_an_output_that_can_not_be_made_is_told_before_too(folder, capsys, monkeypatch):
     monkeypatch.setattr(window, "no_window", lambda: "there is no display")
     assert track.main(["film", *BOX, "--show"]) == 2
-    assert "no window can be shown: there is no display" in capsys.readouterr().err
+    assert "no display" in capsys.readouterr().err
     monkeypatch.setitem(sys.modules, "av", None)
     assert track.main(["film", *BOX, "--save", "a.mp4"]) == 2
     assert "needs the package av" in capsys.readouterr().err
     monkeypatch.setattr(output_file.os, "access", lambda path, mode: mode != os.W_OK)
     assert track.main(["film", *BOX, "--results", "a.csv"]) == 2
-    assert "a.csv: no permission to write there" in capsys.readouterr().err
+    assert "a.csv: no permission" in capsys.readouterr().err
 
 
 def test_a_file_of_boxes_may_be_a_pipe(folder, monkeypatch):
@@ -101,7 +101,7 @@ def test_a_ros_of_another_python_is_told_as_such(tmp_path, monkeypatch):
     (tmp_path / "rclpy").mkdir()
     (tmp_path / "rclpy" / "__init__.py").write_text("import rclpy._rclpy_pybind11\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    with pytest.raises(NoCamera, match="can't be loaded .No module named 'rclpy._rclpy_pybind11'"):
+    with pytest.raises(NoCamera, match=r"rclpy\._rclpy_pybind11"):
         ros.open_bus()
 
 

@@ -186,7 +186,7 @@ def test_without_evidence_a_command_falls_to_zero_in_time_and_the_reason_is_told
     assert values[0] == wish and values[3] == pytest.approx((0.5, -1.0))
     assert values[6:] == [(0.0, 0.0)] * 5
     assert holds == {"gimbal": "the target is lost"}
-    assert told == ["gimbal holds: the target is lost"]
+    assert len(told) == 1 and "target is lost" in told[0]
     assert ramp.command(1.6, None, lambda: wish) == wish and holds == {}
     # a flicker is not told, and a clock that goes back does not keep the speed
     assert ramp.command(1.6, "the target is unsure", lambda: wish) == wish
@@ -209,9 +209,9 @@ def test_recordings_and_networks_that_never_lose_steer_nothing(what):
     steering.check(options(), False, False, "x")  # nothing steers
     steering.check(options(**what), True, True, "x")
     steering.check(options(gimbal_recording=True, **what), False, True, "x")
-    with pytest.raises(BadOutput, match="a recording shows nothing .* where a simulator flies"):
+    with pytest.raises(BadOutput, match="recording .* simulator"):
         steering.check(options(**what), False, True, "x")
-    with pytest.raises(BadOutput, match="the network lightfc has no lost_below"):
+    with pytest.raises(BadOutput, match="lightfc .*lost_below"):
         steering.check(options(**what), True, False, "lightfc")
 
 

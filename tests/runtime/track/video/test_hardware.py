@@ -71,7 +71,7 @@ def test_without_pyav_opencv_decodes_and_says_so(film, monkeypatch):
     monkeypatch.setattr(pyav, "pyav", lambda: None)
     found, lines = frames_of(film, hardware.AUTO)
     assert len(found) == FRAMES
-    assert lines == [f"{film}: OpenCV decodes; --decoder needs PyAV"]
+    assert len(lines) == 1 and f"{film}: OpenCV" in lines[0] and "PyAV" in lines[0]
 
 
 def test_why_a_decoder_fails_is_told_without_the_password_of_the_address():

@@ -84,7 +84,7 @@ def test_a_refusal_is_said_once_and_nothing_is_steered(talk):
     talk.gimbal.refuses = True
     sent = talk.go(6.0, number=0)
     assert rates(sent) == [] and len(claims(sent)) == 1
-    assert talk.said == ["gimbal: its manager refuses control"]
+    assert len(talk.said) == 1 and "refuses control" in talk.said[0]
     talk.gimbal.refuses = False
     talk.go(1.5, number=1)  # a new target: the user wants it followed
     assert talk.us.ours and len(talk.said) == 1
@@ -117,7 +117,7 @@ def test_it_gives_way_to_somebody_else_until_the_next_target(talk):
     talk.go(0.3, number=0)
     obeyed, sent = talk.gimbal.obeyed, talk.go(5.0, number=0)
     assert rates(sent) == claims(sent) == [] and talk.gimbal.primary == OTHER
-    assert talk.said == ["gimbal: component 255/190 took control"]
+    assert len(talk.said) == 1 and "255/190 took control" in talk.said[0]
     talk.go(1.0)
     assert talk.gimbal.primary == OTHER and talk.gimbal.obeyed == obeyed
     talk.go(1.5, number=1)
@@ -140,7 +140,7 @@ def test_a_silent_manager_is_noticed_once_and_taken_up_again(talk):
     sent = talk.go(4.0, number=0)
     assert not talk.us.up and not talk.us.ours and len(rates(sent)) < 38
     assert rates(sent)[-5:] == [(0.0, 0.0)] * 5  # it may hear us nevertheless
-    assert talk.said == ["gimbal: its manager is silent"]
+    assert len(talk.said) == 1 and "silent" in talk.said[0]
     talk.silent, talk.gimbal = False, sim.Gimbal()  # it was started anew
     assert len(rates(talk.go(4.0, number=0))) > 30 and talk.gimbal.primary == ME
 

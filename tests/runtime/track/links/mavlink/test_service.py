@@ -66,7 +66,7 @@ def test_a_fault_of_the_links_thread_stops_the_gimbal_and_ends_the_run(run, monk
     told = [Codec(1, 1).decode(packet) for packet in run.service.transport.sent]
     stops = [m.fields for m in told if m.name == "GIMBAL_MANAGER_SET_ATTITUDE"]
     assert [(f["angular_velocity_y"], f["angular_velocity_z"]) for f in stops] == [(0, 0)] * 3
-    with pytest.raises(BrokenLink, match="'mavlink' ended by a fault, ZeroDivisionError"):
+    with pytest.raises(BrokenLink, match="'mavlink' .*ZeroDivisionError"):
         run.service.check()
 
 
@@ -223,9 +223,9 @@ def test_a_key_file_is_32_bytes_or_64_digits(tmp_path):
     path.write_text(KEY.hex() + "\n")
     assert read_key(str(path)) == KEY
     path.write_bytes(os.urandom(31))
-    with pytest.raises(BadOutput, match="write 32, or 64 hex digits"):
+    with pytest.raises(BadOutput, match="64 hex digits"):
         read_key(str(path))
-    with pytest.raises(BadOutput, match="--mavlink-key /nowhere: no such file"):
+    with pytest.raises(BadOutput, match="--mavlink-key /nowhere: "):
         read_key("/nowhere")
 
 

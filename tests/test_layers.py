@@ -1,5 +1,6 @@
 """No circle of files at all; `make lint` holds the layers that pyproject.toml states."""
 
+import fnmatch
 import sys
 
 import pytest
@@ -27,3 +28,11 @@ def test_no_file_imports_itself_through_others(tmp_path):
         (package / name).symlink_to(ROOT / name)
     done = run([sys.executable, "-c", CODE], cwd=str(tmp_path))
     assert done.returncode == 0, done.stderr
+
+
+def test_pytest_goes_into_every_folder_of_tests(pytestconfig):
+    files = [path.relative_to(ROOT) for path in (ROOT / "tests").rglob("test_*.py")]
+    folders = {name for path in files for name in path.parts[:-1]}
+    assert "build" in folders
+    for pattern in pytestconfig.getini("norecursedirs"):
+        assert not fnmatch.filter(folders, pattern), pattern

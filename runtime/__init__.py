@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from hotpath.runtime.targets.targets import Targets
     from hotpath.runtime.tracker import Tracker
 
-__version__ = "0.2.0"
+__version__ = "0.4.0.dev0"
 __all__ = [
     "DEFAULT_NETWORK",
     "BadBox",

@@ -145,8 +145,9 @@ def _draw_box(picture: np.ndarray, look: _Look, track: Track, colour: Tuple[int,
 
 
 def _label(number: Optional[int], track: Track, since: str) -> str:
-    """Such as "#2 .96"; the number stands there where several targets are told apart."""
-    score = f"lost {since}".rstrip() if track.lost else f"{track.score:.2f}".lstrip("0")
+    """Such as "#2 .96", its presence; the number is there where several targets are told apart."""
+    presence = track.score if track.presence is None else track.presence  # or all that there is
+    score = f"lost {since}".rstrip() if track.lost else f"{presence:.2f}".lstrip("0")
     name = "" if number is None else f"#{number}"
     return _ascii(" ".join(word for word in (name, track.class_name, score) if word))
 

@@ -96,7 +96,8 @@ class Tracker:
         Args:
             frame: BGR uint8 (H, W, 3), a ``Picture`` of ``hotpath.runtime.pictures``, or another
                 type that the device takes.
-            box: (x, y, w, h), 0-based pixels of the frame. It may reach a little beyond the frame.
+            box: (x, y, w, h), 0-based pixels of the frame. A quarter of it must be in the
+                frame.
             time_s: time of the frame, as in ``update``.
 
         Raises:
@@ -141,7 +142,8 @@ class Tracker:
         Args:
             frame: as in ``init``. If its size has changed, the target's box is scaled with it.
             time_s: time of the frame, seconds from any origin, such as ``time.monotonic()`` at its
-                capture or the position in a recording. ``velocity`` and ``predicted`` need it.
+                capture or the position in a recording. ``velocity`` and ``predicted`` need it, and
+                are None if it is not finite.
 
         Raises:
             BadFrame: the frame is not a picture.

@@ -8,7 +8,7 @@ from hotpath.runtime.errors import BadBox, BadFrame
 from hotpath.runtime.pictures import AnyFrame, Picture
 
 TRACKED, UNSURE, LOST, FOUND = STATES = "tracked", "unsure", "lost", "found"
-LEAST_INSIDE = 0.05  # share of a box that a frame must show
+LEAST_INSIDE = 0.25  # share of a box that a frame must show
 GIVEN = 1.0  # score and presence of a box that the user gave
 SMALLEST_PX, LARGEST_PX = 1.0, 1e6  # sides of a box
 MOST_OF_FRAME = (
@@ -179,7 +179,7 @@ def checked_box(box: Any, frame_shape: Sequence[int]) -> Box:
     if inside < LEAST_INSIDE * w * h:
         raise BadBox(
             f"{text}: only {100 * inside / (w * h):.2g}% of it lies in the frame of "
-            f"{width}x{height}; give the part that is seen"
+            f"{width}x{height}; give x,y,w,h of the part that is seen"
         )
     return Box(x, y, w, h)
 

@@ -48,7 +48,7 @@ def test_it_installs_a_wheel_beside_it_else_its_clone_else_what_is_published(tmp
 
     assert installed(NOTEBOOK.parent) == "../.."
     assert installed(tmp_path) == "hotpath-tracker"
-    wheel = "hotpath_tracker-0.2.0-py3-none-any.whl"
+    wheel = "hotpath_tracker-0.4.0.dev0-py3-none-any.whl"
     (tmp_path / wheel).touch()
     assert installed(tmp_path) == wheel
 

@@ -16,8 +16,8 @@ from hotpath.calib.research.train.stages import FEATURES
 from hotpath.calib.research.train.teacher import Teacher
 
 UNKNOWN = {"R": 0}  # the licences of a checkpoint without a log beside it, see sources.toml
-UNSETTLED = "not settled: trained on research-only pictures, see calib/research/README.md"
-FREE = "Apache-2.0: our training saw only pictures of free licences, see calib/research/README.md"
+UNSETTLED = "not settled: trained on research-only pictures, see docs/training.md"
+FREE = "Apache-2.0: our training saw only free pictures; for its teachers' see docs/training.md"
 FREE_CLASSES = {"A", "B"}  # of sources.toml
 LOOKED_AT = 64  # crops that the teacher's statistics are measured on
 LEAST = 1e-3  # of a deviation, so that a channel that is always the same divides nothing by zero

@@ -10,6 +10,7 @@ from typing import Any, Dict, List, Optional
 
 from hotpath.kernels.commands import counted
 from hotpath.runtime.errors import BadOutput
+from hotpath.runtime.motion import is_time
 from hotpath.runtime.track.links.base import Context, Link, found_address, split_address
 from hotpath.runtime.track.links.control import target_json
 from hotpath.runtime.types import TrackedFrame
@@ -94,6 +95,7 @@ def encoded(
     message = {
         "schema": SCHEMA,
         "frame": tracked.index,
+        "time_s": tracked.time_s if is_time(tracked.time_s) else None,
         "captured_us": int((unix_s - age_s) * 1e6),
         "captured_boot_us": int(tracked.captured_s * 1e6),
         "age_ms": round(age_s * 1e3, 3),

@@ -11,7 +11,7 @@ FOLDERS = ("kernels", "boards", "runtime", "calib", "tests")
 DOTTED = re.compile(r"\bhotpath((?:\.[A-Za-z_]\w*)+)")  # hotpath.runtime.tracker.Tracker
 SHORT = re.compile(r"``([a-z_]\w*)\.([A-Za-z_]\w*)(?:\(.*?\))?``")  # ``geometry.clip``
 ENDINGS = (
-    "bit cpp csv h hwh html ini js json md py service tcl toml txt".split()
+    "bit cpp csv h hwh html ini js json md py service sh tcl toml txt".split()
 )  # files, not names
 OTHERS = {"pynq", "server"}  # a library, a variable
 MODULES = defaultdict(list)  # name -> files

@@ -14,6 +14,7 @@ OUT/select.csv and OUT/select.md have the table, OUT/select.png shows score agai
 
 import argparse
 import csv
+import itertools
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -92,9 +93,8 @@ def run(options: argparse.Namespace) -> list[dict[str, Any]]:
         row["use"], row["auc_benchmark"] = better, public.get(better)
     if options.eao:
         used = [row["use"] for row in best]
-        for row, score in zip(
-            best, vot.eao(used, other, out / "vot", options.networks_dir, options.engine)
-        ):
+        eaos = vot.eao(used, other, out / "vot", options.networks_dir, options.engine)
+        for row, score in zip(best, eaos):
             row["eao"] = score
     best.sort(key=lambda row: -found[row["use"]])
     rows = best + rows[options.best :]
@@ -178,14 +178,19 @@ def write(rows: Sequence[dict[str, Any]], out: Path) -> None:
 def _plot(rows: Sequence[dict[str, Any]], path: Path) -> Path:
     plt = pyplot()
     chart, axes = plt.subplots(figsize=(6, 3.8), dpi=110)
-    keys = ("auc_first", "auc_other", "auc_tuned")
-    for key, label, style in zip(keys, TITLES[2:], ("o-", "s", "^")):
-        there = sorted((row["pairs"], row[key]) for row in rows if row.get(key) is not None)
+    styles = dict(zip(("auc_first", "auc_other", "auc_tuned", "eao"), ("o-", "s", "x", "D")))
+    titles = {**dict(zip(COLUMNS, TITLES)), **MORE}
+    named = [(Path(row["checkpoint"]).absolute().parent.parent.name, row) for row in rows]
+    runs = list(dict.fromkeys(run for run, _ in named))
+    for run, (key, style) in itertools.product(runs, styles.items()):
+        own = [row for name, row in named if name == run and row.get(key) is not None]
+        label, colour = titles[key] + f", {run}" * (len(runs) > 1), f"C{runs.index(run)}"
+        there = sorted((row["pairs"], row[key]) for row in own)
         if there:
-            axes.plot(*zip(*there), style, label=label)
-    axes.set(xlabel="pairs of the training", ylabel="AUC of whole tracks")
+            axes.plot(*zip(*there), style, color=colour, label=label, mfc="none")
+    axes.set(xlabel="pairs of the training", ylabel="score of whole tracks")
     axes.grid(alpha=0.3)
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     chart.savefig(path, bbox_inches="tight")
     plt.close(chart)
     return path

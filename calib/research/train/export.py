@@ -85,13 +85,8 @@ def told_of(shape: str) -> dict[str, str]:
 def fold_error(network: Kestrel, exemplar: nn.Module, search: nn.Module) -> float:
     """How much the folded form changes the maps of random crops; see ``backbones.checked``."""
     torch.manual_seed(0)
-
-    def maps(z: torch.Tensor, x: torch.Tensor) -> Any:
-        logits, *rest = network(z, x)
-        return [logits.sigmoid()[:, None], *rest]
-
     crops = [torch.randn(1, 3, side, side) for side in (EXEMPLAR, SEARCH)]
-    error: float = checked(maps, lambda z, x: search(exemplar(z), x), *crops)
+    error: float = checked(network.maps, lambda z, x: search(exemplar(z), x), *crops)
     return error
 
 

@@ -114,6 +114,11 @@ class Kestrel(nn.Module):
         """Normalised crops -> maps, as ``Head`` gives them."""
         return self.head(self.backbone(exemplar), self.backbone(search))
 
+    def maps(self, exemplar: torch.Tensor, search: torch.Tensor) -> list[torch.Tensor]:
+        """The same as the folded form gives them: the score is a probability."""
+        logits, *rest = self(exemplar, search)
+        return [logits.sigmoid()[:, None], *rest]
+
 
 def deployed(backbone: Backbone) -> nn.Module:
     """The folded form of the layers before the projection."""

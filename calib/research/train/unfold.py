@@ -51,13 +51,8 @@ def unfolded(name: str, work: Work, networks_dir: str | None = None) -> Kestrel:
     network.backbone.mean.copy_(flat.mean(1))
     network.backbone.deviation.copy_(flat.std(1).clamp(min=1e-3))
     _fill(network, graphs, batch)
-
-    def maps(z: torch.Tensor, x: torch.Tensor) -> Any:
-        logits, *rest = network(z, x)
-        return [logits.sigmoid()[:, None], *rest]
-
     crops = [batch[crop][:1] for crop in CROPS]
-    checked(lambda z, x: graphs[1](graphs[0](z), x), maps, *crops)
+    checked(lambda z, x: graphs[1](graphs[0](z), x), network.maps, *crops)
     return network
 
 

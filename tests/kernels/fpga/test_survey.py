@@ -57,6 +57,19 @@ def test_a_survey_goes_on_behind_what_is_refused():
     assert [operator for operator, _ in found] == ["GlobalAveragePool", "Mul", "MaxPool", "Conv"]
 
 
+def test_what_reads_an_unknown_tensor_is_not_refused_for_it():
+    def middle(x, source, channels):
+        shapes = [
+            x.constant(np.array(shape)) for shape in ([1, channels, -1], [1, channels, 12, 12])
+        ]
+        mixed = x.node("Softmax", [x.node("Reshape", [source, shapes[0]])])
+        return [x.conv(x.node("Reshape", [mixed, shapes[1]]), channels, 1, stride=3)]
+
+    models = fpga_nets.pixelwise(np.random.default_rng(1), SIDES, middle)
+    found = survey(fpga_nets.Net, models, BOARD).refused
+    assert [operator for operator, _ in found] == ["Softmax", "Conv"]
+
+
 def test_the_cycles_of_a_survey_are_those_of_the_program_with_true_ranges():
     network = load_network("kestrel_small")
     found = survey(network, quantisable.parts(network, network.locate()), BOARD)

@@ -8,7 +8,7 @@ EXEMPLAR_FACTOR, SEARCH_FACTOR = 2.0, 4.0  # side of a crop, in square roots of 
 CELLS = 16  # cells a side of a map of the search crop
 EXEMPLAR_CELLS = 8  # the same of the exemplar
 STRIDE = SEARCH // CELLS  # search pixels a cell
-# The score around a box's centre, as LightFC gives it where its box is right. So the thresholds of
+# The score around a box's centre, as kestrel gives it where its box is right. So the thresholds of
 # lost targets keep their meaning.
 SPREAD, PEAK = 0.18, 0.64  # deviation, as a share of the side; largest value
 

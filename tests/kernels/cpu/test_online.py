@@ -69,7 +69,7 @@ def test_what_was_learnt_judges_as_by_the_definition(kernels, seed, size, count)
             while model.busy:
                 model.step()
         seen = some(2, 5)
-        np.testing.assert_allclose(models[1](seen), models[0](seen), rtol=0, atol=3e-3)
+        np.testing.assert_allclose(models[1].judge(seen), models[0].judge(seen), rtol=0, atol=3e-3)
 
 
 def test_a_thousand_frames_do_not_drift_from_the_definition(kernels):
@@ -103,7 +103,7 @@ def test_features_of_another_shape_are_refused(kernels):
     with pytest.raises(ValueError, match="features"):
         pooling.describe(np.zeros((1, 8, 225), np.float32), np.zeros((1, 4)), (0, 0), (1, 1))
     with pytest.raises(ValueError, match="samples"):
-        Ridge(9, kernels)(np.zeros((2, 8), np.float32))
+        Ridge(9, kernels).judge(np.zeros((2, 8), np.float32))
     features, state = np.zeros((1, 8, 256), np.float32), np.ones(4)
     with pytest.raises(ValueError, match="33 of 9"):
         given = pooling.compiled, Ridge(9, kernels).compiled, state, features, (0, 0), (1, 1)
@@ -127,5 +127,5 @@ def test_the_samples_of_a_frame_are_those_of_the_definition(kernels, seed):
     assert positives == expected
     np.testing.assert_array_equal(boxes, wanted)
     np.testing.assert_array_equal(described, pooling.describe(features, wanted, centre, scale))
-    judged = np.clip(ridge(described[positives:]), -1, 1)
+    judged = np.clip(ridge.judge(described[positives:]), -1, 1)
     np.testing.assert_allclose(hard, np.exp(2.0 * judged), rtol=1e-12)

@@ -242,6 +242,7 @@ def fold(tmp_path, factor, *more):
 
 
 def test_a_users_own_layers_are_folded_to_the_same_outputs(tmp_path):
+    pytest.importorskip("timm")
     code, model = fold(tmp_path, 1)
     assert code == 0
     path, x = tmp_path / "head.onnx", torch.randn(1, 3, 12, 16)
@@ -251,6 +252,7 @@ def test_a_users_own_layers_are_folded_to_the_same_outputs(tmp_path):
 
 
 def test_a_users_layer_that_folds_wrongly_is_not_written(tmp_path, capfd):
+    pytest.importorskip("timm")
     code, _ = fold(tmp_path, 2)
     assert code == 2 and "differs by" in capfd.readouterr().err
     assert not (tmp_path / "head.onnx").exists() and not (tmp_path / "head.pt").exists()

@@ -47,6 +47,7 @@ def test_eao_of_a_tracker_that_never_fails_is_the_mean_of_its_running_overlap(cl
     assert found == pytest.approx(np.mean(curve), abs=0.02)  # the toolkit draws boxes as pixels
 
 
+@pytest.mark.slow("the toolkit runs two trackers in processes of their own")
 def test_the_better_of_two_trackers_has_the_higher_eao_and_a_second_run_runs_nothing(
     clips, tmp_path
 ):

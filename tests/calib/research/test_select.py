@@ -57,6 +57,7 @@ def test_all_are_ranked_on_one_half_and_the_best_again_on_the_other(world, capfd
     assert [path.stat().st_mtime_ns for path in boxes] == before
 
 
+@pytest.mark.slow("the VOT toolkit runs trackers in processes of their own")
 def test_the_best_are_measured_on_a_benchmark_and_by_the_vot_toolkit_where_it_is(world, tmp_path):
     for name in ("Biker", "Car1"):
         write_otb(tmp_path / "otb" / name, 8)

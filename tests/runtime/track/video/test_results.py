@@ -4,6 +4,7 @@ import csv
 import fcntl
 import json
 import os
+import select
 import signal
 import struct
 import subprocess
@@ -227,7 +228,8 @@ def test_a_recording_waits_for_the_reader_of_a_pipe(tmp_path):
     code = "with Results(sys.argv[1], ('frame',)) as r:\n for n in range(100000): r.write((n,))\n"
     with open(os.open(str(path), os.O_RDONLY | os.O_NONBLOCK), "rb") as reader:
         process = run(code, path)
-        time.sleep(2.0)
+        select.select([reader], [], [], 60)  # until it writes, which takes a busy computer long
+        time.sleep(1.0)  # the pipe is full
         os.set_blocking(reader.fileno(), True)
         lines = reader.read().splitlines()
     assert process.wait() == 0 and len(lines) == 100001

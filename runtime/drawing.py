@@ -43,10 +43,10 @@ def draw(
     Args:
         frame: BGR ``uint8`` (H, W, 3); it is not changed.
         tracks: a ``Track``, or a dict of target number -> ``Track`` from ``Targets.update``.
-        info: dict; every key is optional. The keys are ``network`` and ``engine`` (text), ``fps``
-            (number), ``frame`` (index), ``steps`` (dict of a step -> milliseconds, with their sum
-            ``total``), ``since`` (dict of target number -> text that says for how long it has been
-            lost) and ``trails`` (dict of target number -> list of points (x, y), oldest first).
+        info: dict; every key is optional. Of the picture: ``network`` and ``engine`` (text),
+            ``fps`` (number), ``frame`` (index), ``steps`` (dict of a step -> milliseconds, with
+            their sum ``total``). Of targets, by number: ``since`` (dict to a text that says for how
+            long it has been lost), ``trails`` (dict to a list of points (x, y), oldest first).
 
     Returns:
         A new array of the same shape.

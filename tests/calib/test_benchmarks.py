@@ -151,7 +151,7 @@ SETS = {
     "lasot_extension": ("atv", "atv-1", "NAME/img/{:08d}.jpg", "NAME/groundtruth.txt", 1),
     "tnl2k": ("TNL2K_test", "advSamp_Ball", "NAME/imgs/{:05d}.jpg", "NAME/groundtruth.txt", 1),
     "trackingnet_train": ("TRAIN_3", "_0Zk-mZ1", "frames/NAME/{0:d}.jpg", "anno/NAME.txt", 0),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", SETS)

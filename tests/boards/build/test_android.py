@@ -204,10 +204,13 @@ def test_before_android_7_the_output_tells_what_failed(a_phone):
     [
         ("#!/bin/sh\necho '     squeezenet  min = 1.0  max = 2.0  avg = 1.5' >&2", "newer"),
         ("#!/bin/sh\nexit 1", "exemplar.param"),
-        ("#!/bin/sh\necho '  exemplar.param  min = 0.00  max = 0.00  avg = 0.00' >&2\n"
-         "echo '  search.param  min = 0.00  max = 0.00  avg = 0.00' >&2", "does not load"),
+        (
+            "#!/bin/sh\necho '  exemplar.param  min = 0.00  max = 0.00  avg = 0.00' >&2\n"
+            "echo '  search.param  min = 0.00  max = 0.00  avg = 0.00' >&2",
+            "does not load",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_benchncnn_that_times_nothing_is_refused(text, said, a_phone):
     a_phone.benchncnn(text)
     code, out, errors = a_phone.run()

@@ -104,7 +104,7 @@ def judge(folder):
     state, reasons = found["state"], [reason["text"] for reason in found["reasons"]]
     if not any(key.startswith("cooling_") for values in samples for key in values):
         state, reasons = "warn", ["the device does not tell adb whether heat slows it down"]
-    lines.append("verdict: " + state + "".join(": " + "; ".join(reasons) for _ in reasons[:1]))
+    lines.append(": ".join(["verdict", state] + (["; ".join(reasons)] if reasons else [])))
     return lines, state != "invalid"
 
 

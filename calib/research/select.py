@@ -7,7 +7,7 @@ Half of the clips rank all checkpoints by AUC. `hotpath tune` searches the track
 best ones on this half. The other half, which chose nothing, ranks these again, with their own
 numbers and with the found ones. With --benchmark they are also measured on a public data set. Where
 the VOT toolkit is installed (the extra vot), they get their EAO on the other half, too.
-Checkpoints of stage features get the head of --head. A killed command continues.
+Checkpoints of stage features have no trained head; --head names one. A killed command continues.
 
 OUT/select.csv and OUT/select.md have the table, OUT/select.png shows score against pairs.
 """

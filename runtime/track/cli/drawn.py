@@ -67,7 +67,7 @@ class Drawn:
                 except HotpathError as error:
                     self._broken = error
         if records and self._broken is not None:
-            raise self._broken
+            raise self._broken.with_traceback(None)  # it grows, and keeps frames
 
     def _captions(
         self, index: int, time_s: Optional[float], tracks: Dict[int, Track]

@@ -15,6 +15,7 @@ import sys
 import termios
 import time
 import types
+import weakref
 
 import cv2
 import numpy as np
@@ -205,13 +206,22 @@ def test_a_camera_goes_on_where_no_file_can_be_written(live):
     assert Outputs.open.fget(run)
 
 
-def test_a_video_on_a_full_disk_ends_and_the_results_go_on(world, tmp_path, capsys):
+def test_a_video_on_a_full_disk_ends_and_the_results_go_on(world, tmp_path, capsys, monkeypatch):
     pytest.importorskip("av")
+    write, frames, alive = Outputs.write, [], []
+
+    def counted(outputs, tracked):
+        frames.append(weakref.ref(tracked.frame))
+        write(outputs, tracked)
+        alive.append(sum(frame() is not None for frame in frames))
+
+    monkeypatch.setattr(Outputs, "write", counted)
     with small_disk(tmp_path / "disk", 4) as disk:
         out = tmp_path / "out.csv"
         assert here(world, "frames", "--save", disk / "a.mp4", "--results", out) == 2
     assert "a.mp4: the disk is" in capsys.readouterr().err
     assert len(rows_of(out)) == 30
+    assert max(alive) <= 6, "an error that is raised again holds the frames of its callers"
 
 
 @pytest.mark.skipif(sys.version_info < (3, 7), reason="Python 3.6 can't leave any out")

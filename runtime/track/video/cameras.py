@@ -21,6 +21,8 @@ from hotpath.runtime.track.video.probe import why_no_stream
 
 # FFmpeg before 5 listens to a transport stream for 4 to 6 s; a slow camera starts its encoder first
 OPEN_TIMEOUT_S = 10.0
+# of a stream, from its opening on; encoders make a key frame every ten seconds or more often
+FIRST_PICTURE_S = 12.0
 READ_TIMEOUT_S = 1.5  # a stream that is silent for so long counts as lost
 RECORDING_READ_TIMEOUT_S = 5.0  # a recording is not opened again, so a slow network gets more time
 
@@ -219,19 +221,25 @@ class Stream:
         self.planes = planes
 
     def open(self) -> Any:
-        """An open capture; raises ``BadSource`` if nobody answers in time."""
+        """An open capture; raises ``BadSource`` if nobody answers in time, or no picture comes."""
         if not is_utf8(self.address):
             raise BadSource(f"{self.name!a}: an address must be UTF-8; write any other byte as %FF")
         timeouts, began_s = (self.open_timeout_s, self.read_timeout_s), time.monotonic()
         capture: Any
         if pyav.pyav():
-            capture = pyav.open_stream(self.address, *timeouts, self.decoder, self.planes)
+            how = FIRST_PICTURE_S, self.decoder, self.planes
+            capture = pyav.open_stream(self.address, *timeouts, *how)
         else:
             capture = _open_with_timeouts(self.address, *timeouts)
         if not capture.isOpened():
-            why = why_no_stream(self.address, time.monotonic() - began_s)
-            raise BadSource(f"{self.name}: no stream there: {why}")
+            capture.release()  # it may hold the port, at which ``silent`` listens
+            raise self.silent(time.monotonic() - began_s)
         return capture
+
+    def silent(self, waited_s: float) -> BadSource:
+        """The error to raise where no picture came in that time. It says why."""
+        why = why_no_stream(self.address, waited_s)
+        return BadSource(f"{self.name}: no stream there: {why}")
 
 
 def list_cameras(root: str = "/") -> List[Tuple[int, str]]:

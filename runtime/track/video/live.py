@@ -25,6 +25,7 @@ from hotpath.runtime.track.video.cameras import MONOTONIC, NONE, READ_TIMEOUT_S,
 FIRST_PAUSE_S = 0.3  # before a lost source is tried again; doubles up to
 LONGEST_PAUSE_S = 2.0
 EMPTY_OPENINGS = 3  # a stream joined before its next key frame may open and give nothing
+EMPTY_S = 5.0  # and after so long it is not opened again
 WAKE_S = 0.2  # while the program waits, it answers Ctrl-C within this time
 OPENING, READING = "open ", "video "  # the names of threads that open, and read, a source begin so
 GAP_S = READ_TIMEOUT_S  # a silence that counts as a gap
@@ -78,7 +79,8 @@ class LiveSource(Source):
 
     Args:
         device: has ``name`` and ``open()``, which returns a ``cv2.VideoCapture`` or its like. It
-            has ``read_timeout_s`` where ``read`` gives up after that time.
+            has ``read_timeout_s`` where ``read`` gives up after that time, and ``silent`` where it
+            can tell why no picture comes.
         log: called with one line of text, only inside ``read``.
         opened: the result of the first ``device.open()``, where the caller opened it.
     """
@@ -169,7 +171,7 @@ class LiveSource(Source):
 
     def _run(self) -> None:
         """The thread: open the source, receive frames until it breaks, pause, repeat."""
-        pause_s, empty = FIRST_PAUSE_S, 0
+        pause_s, empty, began_s = FIRST_PAUSE_S, 0, time.monotonic()
         while not self._closing.is_set():
             before, trouble = self._received, None
             try:
@@ -183,15 +185,22 @@ class LiveSource(Source):
                 self._cause = f": {trouble}"
             if not self._started:
                 empty += 1
-                if trouble is not None or empty == EMPTY_OPENINGS:
-                    why = f"{self.name}: opened, but no picture came; check the sender"
+                waited_s = time.monotonic() - began_s
+                if trouble or empty == EMPTY_OPENINGS or waited_s > EMPTY_S:
+                    trouble = trouble or self._no_picture(waited_s)
                     with self._news:
-                        self._failed = trouble or BadSource(why)
+                        self._failed = trouble
                         self._news.notify_all()
                     return
             pause_s = FIRST_PAUSE_S if self._received > before else pause_s
             self._closing.wait(pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+    def _no_picture(self, waited_s: float) -> BadSource:
+        if hasattr(self._device, "silent"):
+            error: BadSource = self._device.silent(waited_s)
+            return error
+        return BadSource(f"{self.name}: opened, but no picture came; check the sender")
 
     def _open_and_receive(self) -> None:
         """Open the device, receive its frames, and release it in any case."""

@@ -1,5 +1,7 @@
 """Open recordings and streams with PyAV, if it is installed; a decoder in hardware if wanted."""
 
+import math
+import time
 from functools import partial
 from typing import Any, Optional
 
@@ -42,30 +44,43 @@ def open_stream(
     address: str,
     open_timeout_s: float,
     read_timeout_s: float,
+    patience_s: float,
     decoder: str = hardware.SOFTWARE,
     planes: bool = True,
 ) -> AvCapture:
-    """A capture of a stream. It is not open if nobody answers in time."""
+    """A capture of a stream. It is not open if nobody answers in time, or no picture comes."""
     av = pyav()
     options = {"rtsp_flags": "prefer_tcp"} if address.lower().startswith("rtsp") else {}
     timeouts = open_timeout_s, read_timeout_s
     try:
-        return _opened(av, address, decoder, True, planes, options=options, timeout=timeouts)
+        return _opened(
+            av, address, decoder, True, planes, patience_s, options=options, timeout=timeouts
+        )
     except (av.FFmpegError, OSError, ValueError):
         return AvCapture(av, None, ONE_FRAME)
 
 
-def _opened(av: Any, path: str, decoder: str, once: bool, planes: bool, **how: Any) -> AvCapture:
+def _opened(
+    av: Any,
+    path: str,
+    decoder: str,
+    once: bool,
+    planes: bool,
+    patience_s: float = math.inf,
+    **how: Any,
+) -> AvCapture:
     """A capture by hardware if it is asked for and gives a frame, else by the processor.
 
     Args:
         once: whether it is a stream or a pipe, which can't go back.
+        patience_s: of each decoder, as that of ``AvCapture``.
     """
     thread_type, problems = ONE_FRAME if once else EACH_FRAME, []
     for name in hardware.candidates(av, decoder):
+        began_s = time.monotonic()
         try:
             opened = partial(hardware.open_container, av, path, name, **how)
-            found = AvCapture(av, opened, thread_type, name, planes)
+            found = AvCapture(av, opened, thread_type, name, planes, patience_s)
         except hardware.ERRORS + (av.FFmpegError,) as error:
             problems.append(f"{name}: {str(error).strip() or type(error).__name__}")
             continue
@@ -74,7 +89,10 @@ def _opened(av: Any, path: str, decoder: str, once: bool, planes: bool, **how: A
             return found
         found.release()
         problems.append(f"{name}: decodes no frame")
-    capture = AvCapture(av, partial(av.open, path, **how), thread_type, planes=planes)
+        if time.monotonic() - began_s > patience_s:
+            break
+    opened = partial(av.open, path, **how)
+    capture = AvCapture(av, opened, thread_type, planes=planes, patience_s=patience_s)
     if decoder != hardware.SOFTWARE:
         why = "; ".join(problems) or f"this PyAV {av.__version__} has no hardware decoder"
         capture.note = f"decoded by the processor ({why})"

@@ -6,6 +6,7 @@ time, from an index of the time stamps of all packets.
 
 import bisect
 import itertools
+import math
 import time
 from collections import deque
 from fractions import Fraction
@@ -98,6 +99,8 @@ class AvCapture:
             to go back after an error.
         decoder: one of ``hardware.DECODERS``.
         planes: whether frames may be ``Picture``s; else all are BGR arrays.
+        patience_s: how long the first frame may take. Packets of a stream may come for ever without
+            one.
 
     Attributes:
         note: a sentence about the decoder for the user, or "".
@@ -115,8 +118,10 @@ class AvCapture:
         thread_type: str,
         decoder: str = hardware.SOFTWARE,
         planes: bool = True,
+        patience_s: float = math.inf,
     ) -> None:
         self._av, self._opened, self._planes = av, opened, planes
+        self._until_s = time.monotonic() + patience_s  # for the first frame
         self._thread_type, self._decoder = thread_type, decoder
         self._container: Any = None
         self._stream: Any = None
@@ -333,6 +338,8 @@ class AvCapture:
         """
         bad = 0
         while not self._decoded and not self._ended and bad < BAD_PACKETS:
+            if self._first is None and time.monotonic() > self._until_s:
+                break
             try:
                 packet = next(self._packets)
             except StopIteration:

@@ -23,6 +23,7 @@ from hotpath.runtime.track.video.containers import (
     looks_like_text,
     states_no_rate,
 )
+from hotpath.runtime.track.video.probe import TRANSPORT_STREAM
 
 LONGEST_S = 3.0  # between two frames that are played at their own speed
 
@@ -176,6 +177,9 @@ class VideoFile(Recording):
     ) -> None:
         check_readable(path)
         if looks_like_text(path):
+            with open(path, "rb") as file:
+                if file.read(3) == b"v=0":
+                    raise BadSource(f"{path}: Hotpath reads no SDP files; {TRANSPORT_STREAM}")
             raise BadSource(f"{path}: is text, not a video")
         cut_off = is_cut_off(path)
         capture = _open_capture(path, planes, decoder)

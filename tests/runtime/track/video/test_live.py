@@ -1,7 +1,10 @@
 """Live sources give the newest frame, survive the loss of a sender, and never wait too long."""
 
+import contextlib
 import functools
+import io
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -14,12 +17,14 @@ import pytest
 
 from hotpath.runtime.errors import BadSource
 from hotpath.runtime.pictures import JpegFrame, bgr_of
-from hotpath.runtime.track.video import cameras, sources
+from hotpath.runtime.track.video import cameras, live, probe, sources
 from hotpath.runtime.track.video.base import WAITING
 from hotpath.runtime.track.video.cameras import OPEN_TIMEOUT_S, Stream
 from hotpath.runtime.track.video.live import LONGEST_PAUSE_S, LiveSource
+from hotpath.runtime.track.video.pyav_capture import ONE_FRAME, AvCapture
 from hotpath.runtime.track.video.sources import open_source
 from tests.support import ROOT
+from tests.support.ports import free_port
 from tests.support.streams import rtsp, scene, watch
 from tests.support.streams.mjpeg import FAULT_AFTER, MjpegServer
 from tests.support.streams.mpegts import UdpSender
@@ -139,6 +144,92 @@ def test_nobody_there_is_said_within_the_timeout():
     with pytest.raises(BadSource, match="no stream there"):
         LiveSource(Stream("udp://127.0.0.1:9", open_timeout_s=1.0))
     assert time.monotonic() - start < 4.0
+
+
+def test_a_stream_without_its_headers_is_told_from_a_sender_that_is_not_there(monkeypatch):
+    monkeypatch.setattr(cameras, "FIRST_PICTURE_S", 3.0)
+    monkeypatch.setattr(live, "EMPTY_S", 0.0)
+    with UdpSender(headless=True) as running:
+        start = time.monotonic()
+        with pytest.raises(BadSource, match="parameter sets"):
+            open_source(running.address)
+        assert time.monotonic() - start < OPEN_TIMEOUT_S + 8.0  # on a busy computer
+
+
+class Endless:
+    """A file that begins again at its end, for some seconds."""
+
+    def __init__(self, data, seconds):
+        self._data, self._at, self._until_s = data, 0, time.monotonic() + seconds
+
+    def read(self, size):
+        if time.monotonic() > self._until_s:
+            return b""
+        part = self._data[self._at : self._at + size]
+        self._at = (self._at + len(part)) % len(self._data)
+        return part
+
+
+def test_packets_that_never_make_a_picture_are_given_up():
+    av = pytest.importorskip("av")
+    if "libx265" not in av.codecs_available:
+        pytest.skip("this FFmpeg encodes no H.265")
+    made = io.BytesIO()
+    with av.open(made, "w", "mpegts") as container:
+        stream = container.add_stream("libx265", 30)
+        stream.options = {"x265-params": "log-level=error"}
+        stream.width, stream.height, stream.pix_fmt = scene.WIDTH, scene.HEIGHT, "yuv420p"
+        for tick in range(10):
+            frame = av.VideoFrame.from_ndarray(scene.picture_at(tick), "bgr24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    data = made.getvalue()
+    for kind in (b"\x40", b"\x42", b"\x44"):  # VPS, SPS, PPS become filler
+        assert b"\0\0\1" + kind + b"\1" in data
+        data = data.replace(b"\0\0\1" + kind + b"\1", b"\0\0\1\x4c\1")
+    how = {"format": "mpegts", "options": {"probesize": "100000"}}
+    opened = functools.partial(av.open, Endless(data, 10.0), **how)
+    start = time.monotonic()
+    capture = AvCapture(av, opened, ONE_FRAME, patience_s=0.5)
+    assert not capture.isOpened() and time.monotonic() - start < 8.0
+    capture.release()
+
+
+SSRC = bytes(range(8))
+DATAGRAMS = {
+    "RTP": b"\x80\x60" + bytes(2) + SSRC + b"\x41payload",
+    "parameter sets": b"\0\0\0\1\x65" + bytes(range(200)),
+    "transport stream": b'{"frame": 3, "targets": []}',
+    "nobody": b"",
+}
+
+
+@pytest.mark.parametrize("scheme", ["udp", "rtp"])
+@pytest.mark.parametrize("word", DATAGRAMS)
+def test_what_arrives_at_a_port_is_named(word, scheme):
+    ends, port = threading.Event(), free_port()
+
+    def send():
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
+            while not ends.wait(0.02):
+                with contextlib.suppress(OSError):  # nobody listens yet
+                    out.sendto(DATAGRAMS[word], ("127.0.0.1", port))
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    try:
+        for host in ("", "@", "127.0.0.1", "0.0.0.0", "239.1.2.3"):
+            why = probe.why_no_stream(f"{scheme}://{host}:{port}?fifo_size=100", 5.0)
+            assert word in why and "\n" not in why
+    finally:
+        ends.set()
+        sender.join()
+
+
+def test_a_port_that_another_program_reads_is_not_taken_from_it():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind(("127.0.0.1", 0))
+        assert "nobody" in probe.why_no_stream(f"udp://127.0.0.1:{other.getsockname()[1]}", 5.0)
 
 
 def test_closing_ends_the_thread_and_reading_ends():

@@ -227,8 +227,9 @@ class Stream:
         timeouts, began_s = (self.open_timeout_s, self.read_timeout_s), time.monotonic()
         capture: Any
         if pyav.pyav():
-            how = FIRST_PICTURE_S, self.decoder, self.planes
-            capture = pyav.open_stream(self.address, *timeouts, *how)
+            capture = pyav.open_stream(
+                self.address, *timeouts, FIRST_PICTURE_S, self.decoder, self.planes
+            )
         else:
             capture = _open_with_timeouts(self.address, *timeouts)
         if not capture.isOpened():

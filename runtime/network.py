@@ -10,6 +10,7 @@ from hotpath.kernels import cache
 from hotpath.runtime.errors import BadNetwork
 
 NETWORKS = pathlib.Path(__file__).resolve().parent / "networks"
+INT8_FORMS = NETWORKS / "int8"
 DETECTORS = NETWORKS.parent / "track" / "detect" / "files"
 CACHE = pathlib.Path(cache.USERS) / "networks"
 # the name of a file beside an ONNX file: an entry of a tensor's external_data in onnx.proto
@@ -141,7 +142,8 @@ class Network:
     @property
     def given(self) -> str:
         """Return the value for ``--network``: the name, or the path of the user's own TOML."""
-        return self.name if self.path.parent in (NETWORKS, DETECTORS) else str(self.path)
+        shipped = NETWORKS, INT8_FORMS, DETECTORS
+        return self.name if self.path.parent in shipped else str(self.path)
 
     def file(self, part: str) -> Optional[File]:
         """The file that holds ``part``, or None."""

@@ -23,6 +23,7 @@ from hotpath.kernels import cache
 from hotpath.runtime import engines
 from hotpath.runtime.engines.base import Engine
 from hotpath.runtime.errors import BadNetwork, NoEngine
+from hotpath.runtime.network import INT8_FORMS
 from hotpath.runtime.networks import CACHE, DEFAULT_NETWORK, Network, load_network
 from hotpath.runtime.options import Log
 from hotpath.runtime.plan import FP32, INT8, PRECISIONS, Plan
@@ -127,7 +128,7 @@ def int8_form(network: Network) -> Optional[Network]:
     if network.name.endswith(SUFFIX):
         return network
     name = network.name + SUFFIX + ".toml"
-    for folder in (network.path.parent, network.path.parent / "int8"):
+    for folder in (network.path.parent, network.path.parent / INT8_FORMS.name):
         if (folder / name).is_file():
             return load_network(folder / name)
     return None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, List, Optional, Union
 
 from hotpath.kernels.commands import meant
 from hotpath.runtime.errors import BadNetwork, UnknownNetwork
-from hotpath.runtime.network import CACHE, DETECTORS, File, Network, sha256_of
+from hotpath.runtime.network import CACHE, DETECTORS, INT8_FORMS, File, Network, sha256_of
 
 if TYPE_CHECKING:
     from hotpath.boards import Board
@@ -47,7 +47,8 @@ def load_network(name_or_path: Union[str, pathlib.Path]) -> Network:
     """Read a network by its name, or from the user's own TOML.
 
     Args:
-        name_or_path: ``"nanotrack_v2"``, or the path of a file that ends in ``.toml``.
+        name_or_path: ``"nanotrack_v2"``, an INT8 form such as ``"kestrel-int8"``, or the path of a
+            file that ends in ``.toml``.
 
     Returns:
         A ``Network``. Its files are not looked for yet.
@@ -82,14 +83,15 @@ def find_toml(
         UnknownNetwork: no such name or file.
     """
     text = str(name_or_path)
-    path = pathlib.Path(text) if text.endswith(".toml") else folder / (text + ".toml")
-    if path.is_file():
-        return path
+    is_path, file, forms = text.endswith(".toml"), text + ".toml", folder / INT8_FORMS.name
+    for path in [pathlib.Path(text)] if is_path else [folder / file, forms / file]:
+        if path.is_file():
+            return path
     there = ", ".join(names(folder))
-    if text.endswith(".toml"):
+    if is_path:
         raise UnknownNetwork(f"no {what} file {text}; name one of your own, or one of: {there}")
     detectors = names(DETECTORS) if folder == FOLDER else []
     if text in detectors:
         raise UnknownNetwork(f"{text} is a detector, not a {what}; give it to --detector")
-    hint = meant(text, names(folder) + detectors) or f"there are: {there}"
+    hint = meant(text, names(folder) + names(forms) + detectors) or f"there are: {there}"
     raise UnknownNetwork(f"no {what} is called {text!r}; {hint}")

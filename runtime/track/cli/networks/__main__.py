@@ -11,7 +11,7 @@ from hotpath.kernels.commands import Parser, make
 from hotpath.runtime import canonical, decode
 from hotpath.runtime.arguments import add_networks_dir
 from hotpath.runtime.errors import BadNetwork, HotpathError
-from hotpath.runtime.network import check_folder
+from hotpath.runtime.network import check_folder, shapes_text
 from hotpath.runtime.networks import (
     CACHE,
     Network,
@@ -22,6 +22,7 @@ from hotpath.runtime.networks import (
     schema,
     sha256_of,
 )
+from hotpath.runtime.precision import int8_form
 from hotpath.runtime.track import detect
 from hotpath.runtime.track.cli.networks import shapes
 
@@ -147,14 +148,16 @@ def show(options: argparse.Namespace) -> None:
     network = load_network(given)
     check_folder(options.networks_dir)
     for key, value in sorted(vars(network).items()):
-        if key not in ("files", "published") and value != ():
+        if key not in ("files", "published") and value not in ((), ""):
             print(f"{key:<16} {_plain(value)}")
     for key, value in sorted(network.published.items()):
         print(f"published        {key} {value}")
-    for shape in decode.shapes(network):
-        print("map              {}".format("x".join(map(str, shape))))
+    print("maps             " + shapes_text(decode.shapes(network)))
     for entry in network.files:
         print("{:<16} {} sha256 {}".format(entry.part, entry.name, entry.sha256 or "not given"))
+    form = int8_form(network)
+    if form and form.name != network.name:
+        print(f"INT8 form        {form.name}, which runs on processors where it is faster")
     print("\nparts of a frame on each board")
     for title, sentence in support.parts_on_boards(network):
         print(f"{title:<32} {sentence}")

@@ -1,11 +1,14 @@
 """``networks show`` says truthfully which part of a frame runs where."""
 
+import re
+
 import pytest
 
 from hotpath import boards
 from hotpath.kernels.errors import NotOnGpu
 from hotpath.runtime import decode
 from hotpath.runtime.devices.gpu import frame_settings
+from hotpath.runtime.errors import UnknownNetwork
 from hotpath.runtime.networks import load_network, names
 from hotpath.runtime.track.cli.networks import support
 from hotpath.runtime.track.cli.networks.__main__ import main
@@ -57,3 +60,18 @@ def test_show_has_a_line_for_each_board(capsys):
     assert main(["show", "kestrel_small"]) == 0
     part = capsys.readouterr().out.split("parts of a frame on each board")[1].split("\n\n")[0]
     assert len(part.strip().splitlines()) == len(boards.names())
+
+
+@pytest.mark.parametrize("name", ["kestrel", "kestrel_fast"])
+def test_the_int8_form_is_named_and_its_name_is_known(name, capsys, monkeypatch):
+    # without the costs, which take some seconds
+    monkeypatch.setattr("hotpath.runtime.track.cli.networks.__main__.paths_of", lambda *_: None)
+    assert main(["show", name]) == 0
+    told = capsys.readouterr().out
+    assert f"{name}-int8" in told
+    assert not re.search(r"^\w+ *$", told, re.MULTILINE)  # a key without a value
+    assert main(["show", f"{name}-int8"]) == 0
+    form = load_network(f"{name}-int8")
+    assert form.given == form.name and form.locate()
+    with pytest.raises(UnknownNetwork, match=f"{name}-int8"):  # a misspelt one
+        load_network(f"{name}-int9")

@@ -127,7 +127,8 @@ def _read(path: str) -> Optional[bytes]:
     except OSError:
         return None
     try:
-        pieces, total = [], 0
+        pieces = []
+        total = 0
         while total < MAX_BYTES:
             piece = os.read(handle, 1 << 16)
             if not piece:

@@ -92,7 +92,9 @@ def sequences(name: str, data: Path) -> Sequences:
     if not data.is_dir():
         raise BadClips(f"--data {data} is not a folder; name the data set's folder")
     listing, attributes, total = LISTS[name]
-    listed, clips, left_out = list(listing(data)), [], []
+    listed = list(listing(data))
+    clips = []
+    left_out = []
     for each in listed:
         if not (each.truth.is_file() or each.folder.is_dir()):
             continue

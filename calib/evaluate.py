@@ -144,7 +144,8 @@ def evaluated(
             "--save-boxes, and send its files to the authors' server"
         )
     specs = trackers.specs_of(options) if options.networks else []
-    seen, given = _lines(options.seen), {}
+    seen = _lines(options.seen)
+    given = {}
     if options.boxes:
         given = boxes.read(Path(options.boxes), data.clips, data.names, data.origin)
     broken = follow_all(specs, data.clips, out, options.jobs)

@@ -151,7 +151,8 @@ def write_targets(
     """Write every form, and a cache for each version of TensorRT; dict of form -> its TOML."""
     from hotpath.calib import qdq
 
-    name, written = work.network.name, {}
+    name = work.network.name
+    written = {}
     for form in qdq.FORMS:
         suffix = "-int8" if form == "cpu" else "-int8-symmetric"
         note = "{} in INT8 ({}), made by calib.int8 from {}-ranges.json.\nIn 16 bit: {}.".format(

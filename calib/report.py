@@ -121,7 +121,8 @@ def pyplot() -> Any:
 
 def _plot_curves(table: dict[str, Any], out: Path) -> list[Path]:
     plt = pyplot()
-    colours, paths = dict(zip(table["trackers"], COLOURS * 9)), []
+    colours = dict(zip(table["trackers"], COLOURS * 9))
+    paths = []
     for key, x, label in (
         ("success", metrics.SUCCESS, "overlap threshold"),
         ("precision", metrics.PRECISION_PX, "distance of the centres, px"),

@@ -67,7 +67,9 @@ def keep_sets(
     Yields:
         list of base names, 1, 2, 3, 4, 6, 8, 12 … long, each holding the one before.
     """
-    allowed, kept, sizes = budget * sum(costs.values()), [], {1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48}
+    allowed = budget * sum(costs.values())
+    kept = []
+    sizes = {1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48}
     for name in sorted(noises, key=lambda n: -noises[n]):
         if costs.get(name, 0) > allowed:
             continue

@@ -63,7 +63,8 @@ def read(
     if network is not None and table["files"] != file_hashes(network, networks_dir):
         measured, given = table["network"], network.name
         if measured == given:
-            measured, given = measured + " with other files", "these"
+            measured = measured + " with other files"
+            given = "these"
         raise BadTable(
             f"{path} was measured on {measured}, not on {given}; calibrate {network.name} again"
         )

@@ -30,7 +30,8 @@ class _Reader:
     """Reads one text from its beginning to its end."""
 
     def __init__(self, text: str) -> None:
-        self.text, self.at = text, 0
+        self.text = text
+        self.at = 0
         self.sections: List[int] = []  # identities of the tables that a header opened
 
     def read(self) -> Dict[str, Any]:

@@ -186,7 +186,9 @@ def line_of(mistake: Mistake, text: str) -> Optional[int]:
 
     For a missing key it is the line of its section's header.
     """
-    header, number_of_file, place = "", -1, None
+    header = ""
+    number_of_file = -1
+    place = None
     wanted: Tuple[str, Optional[int]] = (
         mistake.section if isinstance(mistake.section, tuple) else (mistake.section, None)
     )

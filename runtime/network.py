@@ -235,7 +235,8 @@ def data_beside(path: pathlib.Path) -> List[pathlib.Path]:
     """The files beside an ONNX file that hold its weights, sorted; a missing one is left out."""
     if path.suffix.lower() != ".onnx":
         return []
-    names, data = set(), path.read_bytes()
+    names = set()
+    data = path.read_bytes()
     for found in OUTSIDE.finditer(data):
         name = data[found.end() : found.end() + found.group(1)[0]]
         if b"\0" not in name:

@@ -23,7 +23,8 @@ try:
 except ImportError:  # OpenCV decodes in twice the time
     simplejpeg = None
 
-EXIF, ORIENTATION = b"Exif\0\0", 0x0112
+EXIF = b"Exif\0\0"
+ORIENTATION = 0x0112
 SIDEWAYS = 5  # the first of EXIF's orientations with width and height exchanged
 SPARE_DECODERS = 3  # that are kept for the next frames
 SCAN, END = b"\xff\xda", b"\xff\xd9"  # the markers
@@ -344,7 +345,8 @@ def jpeg_shape(data: np.ndarray) -> Tuple[int, int, int]:
 
 def _head(data: np.ndarray) -> Tuple[int, int, int]:
     """(height, width, EXIF's orientation, 1 without one) of a JPEG; see ``jpeg_shape``."""
-    head, orientation = data[:HEAD_BYTES].tobytes(), 1
+    head = data[:HEAD_BYTES].tobytes()
+    orientation = 1
     is_whole = data[-TAIL_BYTES:].tobytes().rfind(END) >= 0 or data.tobytes().rfind(END) >= 0
     if head[:2] != b"\xff\xd8" or not is_whole:
         raise ValueError("no whole JPEG")

@@ -23,7 +23,8 @@ class Refresh:
     def __init__(self, network: Network, first: Any) -> None:
         self._network, self._first, self.used = network, first, first
         self._next: Optional[Any] = None  # that is used when it is due
-        self._frames, self._highest = 0, network.refresh_above
+        self._frames = 0
+        self._highest = network.refresh_above
 
     def follow(self, score: float, crop: Callable[[Any], Any]) -> None:
         """Take a frame in which the target was found.
@@ -45,7 +46,9 @@ class Refresh:
         following = self._next or (self._first if keeps_best else self.used)
         if self.used not in (following, self._first):
             self.used.close()
-        self.used, self._next, self._highest = following, None, network.refresh_above
+        self.used = following
+        self._next = None
+        self._highest = network.refresh_above
 
     def close(self) -> None:
         """Release all exemplars."""

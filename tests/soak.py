@@ -39,7 +39,9 @@ from tests.support.mavlink_client import Client, Program
 from tests.support.ports import ThreadingHTTPServer, free_port
 
 HERE = pathlib.Path(__file__).resolve().parent / "support"
-SIZE, FPS, SIDE = (640, 360), 20, 60
+SIZE = (640, 360)
+FPS = 20
+SIDE = 60
 STOPPED_S = 20.0
 STANDS_S = 2.5  # after which nothing is told to move; the rule says 1, other programs run here
 # pictures that a busy computer dropped are new to it when an old second is repeated
@@ -52,7 +54,8 @@ class Camera:
     """A camera over HTTP: a target moves over a landscape. ``mode`` says what is wrong with it."""
 
     def __init__(self):
-        self.mode, self.closed = "good", False
+        self.mode = "good"
+        self.closed = False
         background()  # it takes a while, and the first viewer does not wait long
         camera = self
 
@@ -75,7 +78,8 @@ class Camera:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def send(self, out):
-        last, ring = b"", []
+        last = b""
+        ring = []
         while self.mode != "gone" and not self.closed:
             time.sleep(1.0 / FPS)
             mode, data = self.mode, last
@@ -117,7 +121,10 @@ class Reader:
     def __init__(self, path):
         os.mkfifo(str(path))
         self._file = os.open(str(path), os.O_RDONLY | os.O_NONBLOCK)
-        self.lines, self.pauses, self._rest, self._ends = 0, False, b"", threading.Event()
+        self.lines = 0
+        self.pauses = False
+        self._rest = b""
+        self._ends = threading.Event()
         self.broken = 0  # lines with another number of values than the header
         self._commas = None
         self._thread = threading.Thread(target=self._read, daemon=True)
@@ -147,7 +154,10 @@ class Soak:
     """The run, everybody around it, and what was seen of it."""
 
     def __init__(self, folder, network, stack):
-        self.folder, self.failures, self.sizes, self._stack = folder, [], [], stack
+        self.folder = folder
+        self.failures = []
+        self.sizes = []
+        self._stack = stack
         self.camera, self.reader = Camera(), Reader(folder / "rows.csv")
         stack.callback(self.camera.close)
         stack.callback(self.reader.close)
@@ -170,7 +180,9 @@ class Soak:
         environment = self._clock()
         environment.update({"TMPDIR": str(full)} if full else {})
         self.program = stack.enter_context(Program(words, folder / "log", environment))
-        self.datagrams, self.held, self.frame = 0, set(), 0
+        self.datagrams = 0
+        self.held = set()
+        self.frame = 0
         self.unwritten, self.stops = 0, 0  # frames while nothing was written, about; how often
         self.reader_of = psutil.Process(self.program.process.pid)
         try:
@@ -391,7 +403,8 @@ def main(arguments=None):
     options = cli.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         soak = Soak(pathlib.Path(folder), options.network, stack)
-        ends, rounds = time.monotonic() + 60 * options.minutes, 0
+        ends = time.monotonic() + 60 * options.minutes
+        rounds = 0
         try:
             while time.monotonic() < ends:
                 soak.around(rounds % 5 == 0)

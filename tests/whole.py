@@ -58,9 +58,11 @@ def write(parts, result=RESULT):
         processor=provenance.processor(),
         cores=os.cpu_count(),
     )
-    passed, rows = 0, ""
+    passed = 0
+    rows = ""
     for name, words in parts.items():
-        started, told = time.monotonic(), []
+        started = time.monotonic()
+        told = []
         command = [str(word) for word in words]
         with subprocess.Popen(
             command, cwd=str(ROOT), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True

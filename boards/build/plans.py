@@ -119,7 +119,8 @@ class Builder:
             model = file.read()
         if not parser.parse(model):
             reasons = [parser.get_error(i).desc() for i in range(parser.num_errors)]
-            reason, way_out = (reasons or [self._logger.last()])[0], "try another export of it"
+            reason = (reasons or [self._logger.last()])[0]
+            way_out = "try another export of it"
             if "zero point" in reason.lower():  # a Q/DQ network for processors
                 way_out = "build the NAME-int8-symmetric.toml that `hotpath int8` writes"
             raise BuildFailed(f"TensorRT {self.version} can't read {what}: {reason}; {way_out}")

@@ -188,7 +188,8 @@ def _conclude_quickly(out, evidence):
 
 def _conclude(out, runs, base, new):
     """Compare, write the reports, print; the exit code."""
-    found, refused = [], None
+    found = []
+    refused = None
     if base is not None and new["verdict"]["state"] != "invalid":
         try:
             found = compare.compare(base, new)

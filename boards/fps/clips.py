@@ -40,7 +40,8 @@ def film(frames, width=640, height=480, side=60):
 
 
 def _taken(clip, most):
-    frames, box = [], tuple(float(v) for v in clip.boxes[0])
+    frames = []
+    box = tuple(float(v) for v in clip.boxes[0])
     for frame in clip:
         if len(frames) >= most or (len(frames) + 1) * frame.nbytes > MOST_BYTES:
             break

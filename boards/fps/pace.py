@@ -56,7 +56,8 @@ class PacedLoop:
     def run(self, count):
         tracker = self.tracker
         tracker.init(self._first, self._box)
-        steps, boxes = {"total": [], "arrival_to_box": []}, []
+        steps = {"total": [], "arrival_to_box": []}
+        boxes = []
         source = LiveSource(self._camera)
         began_s = time.process_time()
         with source:

@@ -62,7 +62,9 @@ def sample(text):
                 file = pathlib.Path(folder + path)
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_text(value)
-        root, notes, values = Root(folder), Notes(), {}
+        root = Root(folder)
+        notes = Notes()
+        values = {}
         for sensor in (heat.find(root, None, notes), cooling.find(root, None, notes)):
             values.update(sensor.read() if sensor else {})
     status, current = STATUS.search(text), CURRENT.search(text)

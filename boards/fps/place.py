@@ -116,7 +116,8 @@ class Lock:
     def __init__(self, place, wanted, run=None):
         self._place, self._wanted = place, wanted
         self._run = run or _run
-        self._undo, self._folder = [], None
+        self._undo = []
+        self._folder = None
         self.changed = []
 
     def __enter__(self):

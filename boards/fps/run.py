@@ -40,8 +40,14 @@ class Settings:
 
     def __init__(self, **values):
         self.networks, self.precisions, self.engines = [DEFAULT_NETWORK], ["fp32"], ["auto"]
-        self.clips, self.frames, self.rounds, self.threads = [], 200, 5, 1
-        self.period_s, self.networks_dir, self.int8_dir, self.warm_s = 1.0, None, "out/int8", WARM_S
+        self.clips = []
+        self.frames = 200
+        self.rounds = 5
+        self.threads = 1
+        self.period_s = 1.0
+        self.networks_dir = None
+        self.int8_dir = "out/int8"
+        self.warm_s = WARM_S
         self.pace = None
         self.__dict__.update(values)
 
@@ -230,7 +236,10 @@ def _from_bundle(case, settings, network):
 
 def warm_up(loop, telemetry, sampler, longest_s):
     """Run until the last blocks agree in times and clocks. Return the evidence's ``warm_up``."""
-    began, medians, clocks, frames = time.monotonic(), [], [], 0
+    began = time.monotonic()
+    medians = []
+    clocks = []
+    frames = 0
     while True:
         ms, _ = loop.run(WARM_BLOCK, sampler.tick)
         frames += WARM_BLOCK

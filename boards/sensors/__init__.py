@@ -89,7 +89,8 @@ def key_of(text: str) -> str:
 
 def unique(key: str, unit: str, taken: Container[str]) -> str:
     """Return ``key + unit``, with a number from 2 on when that key is taken already."""
-    name, count = key + unit, 1
+    name = key + unit
+    count = 1
     while name in taken:
         count += 1
         name = f"{key}_{count}{unit}"

@@ -145,7 +145,9 @@ class JpegDecoder:
     def _allocate(self, head: Tuple[int, ...]) -> None:
         """Prepare for pictures of another size or kind."""
         width, height, parts, across, down, columns, rows, interval = head
-        self._head, self.shape, self._memory = head, (height, width, 3), {}
+        self._head = head
+        self.shape = (height, width, 3)
+        self._memory = {}
         self._kind = "GREY" if parts == 1 else ("I444", "I422", "I420")[across * down // 2]
         self._segments = np.empty(columns * rows // interval + 2 if interval else 1, np.int64)
         self._segments_at = address(self._segments)

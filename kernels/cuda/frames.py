@@ -102,7 +102,8 @@ def pack(
     """
     record.frame_width, record.frame_height = size_of(frame)
     x, y, w, h = part
-    used, places = 0, [0, 0]
+    used = 0
+    places = [0, 0]
     for number, plane in enumerate(_planes(frame)):
         rows = 1 + number  # of the frame, that one of the plane covers
         pixels = plane[y // rows : (y + h) // rows, x : x + w]

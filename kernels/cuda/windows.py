@@ -114,7 +114,8 @@ class Windows:
         self._marks = {step: device.event() for step in STEPS} if timed else {}
         self._done = device.event()
         self._graphs: Dict[int, Tuple[graphs.Graph, Dict[str, int]]] = {}
-        self._staging, self._pixels_at = np.zeros(0, np.uint8), 0
+        self._staging = np.zeros(0, np.uint8)
+        self._pixels_at = 0
         self._kernels: Any = None
         try:
             self._allocate()
@@ -145,12 +146,14 @@ class Windows:
 
         Graphs are compared when all are made: what a library keeps for one may be another's.
         """
-        random, side = np.random.RandomState(1), 64
+        random = np.random.RandomState(1)
+        side = 64
         frame = random.randint(0, 256, (side, side, 3)).astype(np.uint8)
         place = (-side / 4.0, 0.0, float(side), float(side))
         target = self.exemplar(frame, place, (90, 100, 110))
         try:
-            window, wanted = Window(target, (side / 2.0,) * 4, place, (1.0, 1.0)), {}
+            window = Window(target, (side / 2.0,) * 4, place, (1.0, 1.0))
+            wanted = {}
             for count in self.engine.counts:
                 self._pack(frame, [window] * count)
                 wanted[count] = self._proof(functools.partial(self._enqueue, count))
@@ -360,7 +363,8 @@ class Windows:
         if self._staging.size >= size:
             return
         self.device.free(self._pixels_at)
-        self._staging, self._pixels_at = np.zeros(0, np.uint8), 0
+        self._staging = np.zeros(0, np.uint8)
+        self._pixels_at = 0
         address = self.device.alloc(size)
         try:
             self._staging = self.device.pinned(size, upload=True)
@@ -398,7 +402,8 @@ class Windows:
             self._kernels.close()
         self.device.free(self._pixels_at)
         self._graphs = {}
-        self._pixels_at, self._staging = 0, np.zeros(0, np.uint8)
+        self._pixels_at = 0
+        self._staging = np.zeros(0, np.uint8)
 
 
 def around(places: Sequence[Rectangle]) -> Tuple[int, int, int, int]:

@@ -92,7 +92,8 @@ class GpuEngine(base.Engine):
             self.shown = (search_features,)
         self.pictures = self._shapes["exemplar"][0]
         self._addresses: Dict[str, int] = {}
-        self._packed, self._place = True, 0
+        self._packed = True
+        self._place = 0
         self._moved: Sequence[str] = ()  # names of the tensors that have several places
         self._host = {name: self._pinned(name) for name in ("exemplar", "search", *self.features)}
         self._floats = {name: _as_float(self._host[name]) for name in ("exemplar", "search")}
@@ -234,7 +235,9 @@ class GpuEngine(base.Engine):
 
     def close(self) -> None:
         """Release the parts before the memory that they point to."""
-        self._exemplar, self._frame, self._batches = None, [], {}
+        self._exemplar = None
+        self._frame = []
+        self._batches = {}
         if self._opened:
             self.device.close()
 

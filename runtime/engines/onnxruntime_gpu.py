@@ -155,7 +155,8 @@ class _OnStream:
     def bind(self, name: str, address: int) -> None:
         """Move an input or output of the network to an address of the device."""
         if self._addresses.get(name, address) != address:
-            self._addresses[name], self._given = address, None
+            self._addresses[name] = address
+            self._given = None
 
     def _bound(self) -> Any:
         """Return the binding to the present addresses, and the options of a run with it."""

@@ -206,7 +206,8 @@ class Engine(GpuEngine):
         """Return the parts of a window in their order: plans and the correlations between them."""
         from hotpath.kernels.cuda.correlate import Correlate
 
-        parts, steps = [], self.bundle.run["steps"]
+        parts = []
+        steps = self.bundle.run["steps"]
         for index, name in enumerate(names):
             parts.append(self._part(trt, name))
             for step in steps[index] if index < len(steps) else []:
@@ -255,7 +256,8 @@ class Plan:
             shape_of, dtype_of = engine.get_binding_shape, engine.get_binding_dtype
             inputs = [i for i in keys if engine.binding_is_input(i)]
             self._set_shape = getattr(context, "set_binding_shape", None)
-        self._names, self._windows = names, 0  # 0: no shape was set
+        self._names = names
+        self._windows = 0  # no shape was set
         self.tensors = {n: (tuple(shape_of(key)), dtype_of(key)) for n, key in zip(names, keys)}
         self._sized = {key: tuple(shape_of(key))[1:] for key in inputs if shape_of(key)[0] < 0}
 

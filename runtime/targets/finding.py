@@ -81,7 +81,8 @@ class TargetFinder:
             tracks: tracks of the targets that the user gave.
             time_s: time of the frame, as in ``Tracker.update``.
         """
-        self._found_one, self._began = bool(tracks), True
+        self._found_one = bool(tracks)
+        self._began = True
         if self._found_one and not self._everything:
             return tracks
         look = _Look(frame, tracks, time_s)
@@ -213,7 +214,8 @@ class TargetFinder:
         number = self._targets.add(look.frame, box, time_s=look.time_s, **named)
         self._targets.added.append(number)
         self._found_one = True
-        self._looks[number], self._missed[number] = appearance.describe(bgr_of(look.frame), box), 0
+        self._looks[number] = appearance.describe(bgr_of(look.frame), box)
+        self._missed[number] = 0
         track = Track(box, float(found.scores[index]), presence=GIVEN, **named)
         tracks[number] = self._now(number, look, now, track)
 

@@ -24,7 +24,8 @@ class ServiceManager:
         usec = environment.get("WATCHDOG_USEC", "")
         # systemd advises half of the time; a quarter outlives one late frame
         self._every_s = int(usec) / 4e6 if usec.isdigit() else None
-        self.watches, self._next = self._every_s is not None, 0.0
+        self.watches = self._every_s is not None
+        self._next = 0.0
         self._socket: Optional[socket.socket] = None
         if self._address:
             self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)

@@ -73,7 +73,8 @@ def main(words=None):
     cli.add_argument("--clips", type=pathlib.Path, required=True, metavar="DIR")
     cli.add_argument("--resume", action="store_true", help="take results that are there")
     options = cli.parse_args(words)
-    machine, results = Machine("aarch64"), []
+    machine = Machine("aarch64")
+    results = []
     kept = HOME / "boxes"
     kept.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=str(HOME)) as folder:
@@ -169,7 +170,8 @@ def versions(sides):
 
 def first_frames(path, count):
     """The first frames of a video, or None where it can't be read."""
-    video, frames = cv2.VideoCapture(str(path)), []
+    video = cv2.VideoCapture(str(path))
+    frames = []
     while len(frames) < count:
         read, frame = video.read()
         if not read:

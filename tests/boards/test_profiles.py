@@ -28,7 +28,8 @@ def own(tmp_path, text):
 @pytest.mark.parametrize("name", [name for name in names() if name != "host"])
 def test_every_number_names_its_source(name):
     """A source is a comment on the number's line, or on the line of the section above it."""
-    table, section = load_board(name).path.read_text(encoding="utf-8").split("\n"), ""
+    table = load_board(name).path.read_text(encoding="utf-8").split("\n")
+    section = ""
     for line in table:
         if line.startswith("["):
             section = line

@@ -158,7 +158,8 @@ def test_what_is_no_image_and_who_is_not_root_get_a_sentence(tmp_path, may_mount
 
 
 def test_a_module_of_ours_is_found_by_its_short_name_too(tmp_path, monkeypatch):
-    board, started = Root(image("3.0", tmp_path).folder), []
+    board = Root(image("3.0", tmp_path).folder)
+    started = []
     monkeypatch.setattr(pynq.os, "execv", lambda path, words: started.append(words[-2:]))
     for name in ("hotpath.runtime.track", "runtime.track", "pip"):
         pynq.start(board, [name, "-h"])

@@ -123,7 +123,8 @@ def test_pictures_stay_bytes_though_the_clips_hold_no_black_and_no_white(done):
 
 
 def test_a_killed_calibration_goes_on_and_computes_nothing_twice(place, done, monkeypatch):
-    try_out, tried = Calibration.try_out, []
+    try_out = Calibration.try_out
+    tried = []
 
     def killed_in_the_second_method(self, *given):
         tried.append(given)
@@ -332,7 +333,8 @@ def test_a_tensor_that_was_near_zero_at_first_keeps_few_bins():
 def chain():
     """Three convolutions; between the last two one channel drowns the others in INT8."""
     rng = np.random.default_rng(5)
-    nodes, constants = [], {}
+    nodes = []
+    constants = {}
     for index in range(3):
         weight = rng.normal(0, 0.3, (4, 4, 1, 1)).astype(np.float32)
         if index == 1:

@@ -19,7 +19,8 @@ class Net:
 
     def __init__(self, seed):
         self.rng = np.random.default_rng(seed)
-        self.values, self.nodes = {}, []
+        self.values = {}
+        self.nodes = []
 
     def conv(self, source, name, inputs, outputs, kernel, group=1):
         shape = (outputs, inputs // group, kernel, kernel)

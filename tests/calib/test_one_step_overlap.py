@@ -65,7 +65,9 @@ def test_a_cell_is_chosen_under_the_window():
 
 def test_crop_of_the_pairs_is_the_runtimes_crop():
     frame = np.random.default_rng(0).integers(0, 255, (90, 120, 3), np.uint8)
-    fill, centre, side = np.array([10.0, 20.0, 30.0]), (20.0, 30.0), 77
+    fill = np.array([10.0, 20.0, 30.0])
+    centre = (20.0, 30.0)
+    side = 77
     out = np.zeros((1, 3, 127, 127), np.float32)
     low = np.floor(np.array(centre) - (side + 1) / 2 + 0.5).astype(int)
     window = (*low.tolist(), side, side)
@@ -79,7 +81,8 @@ class Knowing:
     """An engine of a centre head that knows the true box (centre from the crop's, and size)."""
 
     def __init__(self, network):
-        self.network, self.box = network, None
+        self.network = network
+        self.box = None
         self.search_crop = np.zeros((1, 3, network.search, network.search), np.float32)
 
     def search(self, features):

@@ -33,7 +33,8 @@ def run(place, out, *more):
 
 
 def test_a_killed_search_goes_on_and_ends_like_a_whole_one(place, monkeypatch):
-    whole, calls = run(place, "whole"), []
+    whole = run(place, "whole")
+    calls = []
     assert whole["history"][0]["lr"] == 0.3  # the network's own numbers come first
     assert len({trial["lr"] for trial in whole["history"]}) == whole["trials"] == 8
     assert whole["score"]["best"] >= whole["score"]["start"]
@@ -132,7 +133,8 @@ def test_the_certainty_of_a_lost_target_is_found_where_targets_were_made_to_go(
     long_place, monkeypatch
 ):
     """Boxes do not depend on that threshold, so each sequence is tracked once."""
-    tracked, follow = [], goals.follow
+    tracked = []
+    follow = goals.follow
     monkeypatch.setattr(goals, "follow", lambda *a: tracked.append(a[1].name) or follow(*a))
     found = run(long_place, "out", "--goal", "lost", "--trials", "20", "--write")
     assert sorted(tracked) == ["a-cover", "b-cover"]  # one clip has no other scene

@@ -47,7 +47,8 @@ PLACES_OF_NAMES = {
 RED_CAR, PASSING = (330, 222, 165, 210), range(203, 246)  # of the film: the first box, and frames
 HIDDEN = [*range(204, 212), *range(250, 262), *range(208, 216)]  # in the middle the car is away
 SHOWN = (6, 9, 19, 26)  # of these frames, four that tell it
-SHOWN_PX, FRAMES_A_SECOND = 320, Fraction(25, 2)
+SHOWN_PX = 320
+FRAMES_A_SECOND = Fraction(25, 2)
 TICKS_MS = (1, 2, 4, 8)
 STEPS = ("crop", "network", "select")
 COLOURS = {"crop": "#4c9be8", "network": "#f2a73b", "select": "#5ab56e"}
@@ -97,7 +98,9 @@ def cars(video):
 
 def followed(frames):
     """Each frame but the first with the red car's box and its way, as the tracker gives them."""
-    tracker, way, lost_for = load_tracker(), [], 0
+    tracker = load_tracker()
+    way = []
+    lost_for = 0
     tracker.init(frames[0], RED_CAR)
     for frame in frames[1:]:
         track = tracker.update(frame)

@@ -231,7 +231,9 @@ def by_ffmpeg(path):
 
 def by_hotpath(path, planes):
     """(grey frames, times) as Hotpath reads it, and how many of ``SEARCHED`` frames it finds."""
-    frames, times_s, found = [], [], 0
+    frames = []
+    times_s = []
+    found = 0
     with open_source(str(path), planes=planes) as source:
         try:
             frame = source.read()

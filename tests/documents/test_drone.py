@@ -13,7 +13,9 @@ from tests.support import ROOT
 
 pytest.importorskip("onnxruntime")
 PROGRAM = ROOT / "docs" / "examples" / "drone.py"
-FPS, SECONDS, HIDDEN = 15, 4, (1.5, 3.2)
+FPS = 15
+SECONDS = 4
+HIDDEN = (1.5, 3.2)
 
 
 def write_film(path):

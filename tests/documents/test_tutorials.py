@@ -59,7 +59,8 @@ def test_a_tutorial_has_at_most_seven_steps_and_what_is_not_run_says_why(name):
 def test_a_tutorial_does_what_it_says(name, checkout):
     if name in NEEDS:
         pytest.importorskip(NEEDS[name])
-    printed, others = "", []
+    printed = ""
+    others = []
     try:
         for kind, title, text in blocks(FOLDER / f"{name}.md"):
             if kind == "text":

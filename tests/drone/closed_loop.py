@@ -95,9 +95,11 @@ class Gimbal:
     def __init__(self, attitudes=True):
         self.angle = np.zeros(2)  # pitch, yaw
         self.rate = np.zeros(2)
-        self._wanted, self._heard_at = np.zeros(2), -1e9
+        self._wanted = np.zeros(2)
+        self._heard_at = -1e9
         self.primary = (0, 0)
-        self.refuses, self.obeyed = False, 0
+        self.refuses = False
+        self.obeyed = 0
         self.codec = Codec(1, self.DEVICE)
         self._messages = {m.GIMBAL_MANAGER_STATUS: self.status}
         if attitudes:
@@ -193,7 +195,9 @@ class Simulation:
         self.samples = []
 
     def run(self, seconds):
-        number, index, frames = None, 0, []
+        number = None
+        index = 0
+        frames = []
         next_frame = 0.0
         for tick in range(int(round(seconds / TICK_S))):
             now = tick * TICK_S

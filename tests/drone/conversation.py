@@ -29,7 +29,8 @@ def overlaps(clip, boxes, frames=FRAMES):
 
 def boxes_of(messages, size):
     """dict of frame index -> box in pixels, of pairs of NAMED_VALUE_INT and the status."""
-    boxes, index = {}, None
+    boxes = {}
+    index = None
     for message in messages:
         if message.get_type() == "NAMED_VALUE_INT" and message.name == "frame":
             index = message.value
@@ -82,7 +83,9 @@ def transcript(client):
     """The conversation as lines: what was said, and after each the first of each kind heard."""
     said = [(at, None, f"{name} {values}") for at, name, values in client.said]
     heard = [(at, message.get_type(), message) for at, message in client.heard]
-    lines, since, count = [], {}, {}
+    lines = []
+    since = {}
+    count = {}
     for at, kind, what in sorted(said + heard, key=lambda event: event[0]):
         if kind is None:
             since = {}

@@ -20,7 +20,8 @@ from hotpath.runtime.types import Box, Track
 
 TRACK = Track(Box(100, 80, 40, 30), 0.9)
 RNG = np.random.RandomState(1)
-RATES_DEG, LONGEST_S = (2.0, 10.0, 40.0), 5.0
+RATES_DEG = (2.0, 10.0, 40.0)
+LONGEST_S = 5.0
 
 
 def jpeg(picture, quality=90):
@@ -43,7 +44,8 @@ def scene(deg):
 
 def held(pictures, rate_deg, album=None, boxes=None, start=0):
     """How many of the pictures are no evidence while the camera turns on, and the last reason."""
-    album, doubts = album or Album(), []
+    album = album or Album()
+    doubts = []
     for n, picture in enumerate(pictures, start):
         track = TRACK._replace(box=Box(*boxes[n - start])) if boxes else TRACK
         at = (0.0, rate_deg * n / FPS)

@@ -117,7 +117,8 @@ def folder_of(domain, topic):
 
 class Context:
     def init(self, args=None, *, initialize_logging=True, domain_id=None):
-        self.domain, self.is_ok = domain_id, True
+        self.domain = domain_id
+        self.is_ok = True
 
     def ok(self):
         return self.is_ok
@@ -164,7 +165,9 @@ class Subscription:
 class Node:
     def __init__(self, name, context):
         print(f"node {name}", file=sys.stderr, flush=True)
-        self.domain, self.publishers, self.subscriptions = context.domain, [], []
+        self.domain = context.domain
+        self.publishers = []
+        self.subscriptions = []
 
     def create_publisher(self, kind, topic, qos):
         assert isinstance(qos, int), "a depth"

@@ -58,7 +58,8 @@ def _tell(name, table):
     if not source:
         print("{}: no Python {} of pyenv here, left out".format(name, table["python"]))
         return True
-    lines, why = [], None
+    lines = []
+    why = None
     try:
         _try(Machine(table, HOME / name, source[-1], lines.append))
     except Failed as error:

@@ -235,13 +235,15 @@ def test_a_provider_that_is_none_is_one_sentence(computers):
     with pytest.raises(bundle.BadBundle, match="older version .* GPU"):
         loading.open_plan(loading.Plan(computers))
     for wrong in ("rocm", 7, ["cuda"]):
-        computers.engine, computers.settings["provider"] = "onnxruntime_gpu", wrong
+        computers.engine = "onnxruntime_gpu"
+        computers.settings["provider"] = wrong
         with pytest.raises(NoEngine, match="provider .*bundle again"):
             loading.open_plan(loading.Plan(computers))
 
 
 def test_a_device_that_cannot_crop_on_the_gpu_leaves_that_to_the_processor(made):
-    engine, said = loading.open_plan(loading.Plan(made)), []
+    engine = loading.open_plan(loading.Plan(made))
+    said = []
     options = Options(log=said.append)
     device = loading.create_device(made.load_network(), engine, cpu.load(), options)
     assert type(device).__name__ == "Processor"

@@ -222,7 +222,8 @@ def outside(path):
 
 
 def test_weights_beside_an_onnx_file_belong_to_it(tmp_path, network):
-    path, said = network.locate()["head"], []
+    path = network.locate()["head"]
+    said = []
     weights = outside(path)
     first, digest = loaded(network, tmp_path, said), sha256_of(path)
     data = np.frombuffer(weights.read_bytes(), np.float32)

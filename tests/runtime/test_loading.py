@@ -17,7 +17,8 @@ from tests.support import tiny
 
 @pytest.mark.parametrize("load", (load_tracker, load_targets))
 def test_more_threads_than_cores_are_not_used(tmp_path, load):
-    toml, said = tiny.write_network(tmp_path), []
+    toml = tiny.write_network(tmp_path)
+    said = []
     cores = len(os.sched_getaffinity(0))
     with_too_many = load(toml, engine="onnxruntime", threads=1000, log=said.append)
     assert with_too_many.engine.threads == cores

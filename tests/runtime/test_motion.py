@@ -131,7 +131,8 @@ def follow(request, network):
 
 
 def test_update_gives_the_velocity_and_where_a_hidden_target_would_be(follow):
-    motion, tracks = Motion(Box(60, 100, 40, 40), 0.0), []
+    motion = Motion(Box(60, 100, 40, 40), 0.0)
+    tracks = []
     for index in range(1, 40):
         shown = index < 25
         track = follow(picture(60 + PIXELS * index, shown), index / FPS)

@@ -175,7 +175,8 @@ def test_a_kind_of_jpeg_for_other_decoders_is_decoded_whole():
 
 def test_the_decoder_of_a_frame_that_is_gone_serves_the_next_one():
     needs_kernels()
-    decoders, places = pictures.JpegDecoders(), []
+    decoders = pictures.JpegDecoders()
+    places = []
     for picture in tiny.film(4)[0]:
         frame = JpegFrame(jpeg(picture), decoders)
         places.append(frame.part((10, 10, 50, 50), 1.0)[0].planes[0].ctypes.data)

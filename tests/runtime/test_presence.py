@@ -61,7 +61,8 @@ def test_a_target_that_went_is_lost_until_it_is_back_and_no_box_changes(tmp_path
 def test_each_of_several_targets_is_watched_for_itself(tmp_path, vanishing):
     toml = write_watched(tmp_path, lost_below=0.5)
     alone = tracks_of(load_tracker(toml), vanishing)
-    targets, tracks = load_targets(toml), []
+    targets = load_targets(toml)
+    tracks = []
     for index, frame in enumerate(vanishing):
         frame[200:240, 280:320] = (210, 220, 230)  # a second object, which stays
         if index == 0:
@@ -213,7 +214,8 @@ def test_a_lost_target_needs_more_than_one_that_is_followed():
 def watched(values, doubts=(0,)):
     """The states of frames in which the cues have these values; returns (states, presence)."""
     cues = SimpleNamespace(of=lambda *_: cues.now)
-    judge, states = Presence(Thresholds(0.3, 0.4, 0.4, 0.55), cues, every=4), []
+    judge = Presence(Thresholds(0.3, 0.4, 0.4, 0.55), cues, every=4)
+    states = []
     for index, cues.now in enumerate(values):
         if index in doubts:
             judge.doubt()

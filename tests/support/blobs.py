@@ -46,7 +46,8 @@ class Graph:
     """A small ONNX graph under construction; operators are methods, tensors are names."""
 
     def __init__(self):
-        self.nodes, self.constants = [], {}
+        self.nodes = []
+        self.constants = {}
 
     def __getattr__(self, operator):
         if not operator[0].isupper():
@@ -237,7 +238,8 @@ def corners(network):
     else:
         size = network.map_size
         places = (np.arange(size) + network.cell_centre) / size - 0.5
-        names, outputs = network.maps or ("top_left", "bottom_right"), []
+        names = network.maps or ("top_left", "bottom_right")
+        outputs = []
         for name, sign in zip(names, (-0.5, 0.5)):
             corner = [
                 graph.Add(centre, graph.Mul(extent, sign))

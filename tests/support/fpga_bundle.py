@@ -51,7 +51,8 @@ PROGRAMS = {"exemplar": 0, "search": 1024}
 WEIGHTS_AT, PARAMS_AT, PIXELS_AT = 2048, 2304, 2432
 IMAGE = 3264
 # addresses in region 1
-PICTURE_AT, SCORE_AT = 0, EXEMPLAR * EXEMPLAR * 16
+PICTURE_AT = 0
+SCORE_AT = EXEMPLAR * EXEMPLAR * 16
 MAP_BASE = 1024
 SIDE_PIXELS = 2  # distance from a cell to a side of its box, search pixels
 
@@ -78,7 +79,8 @@ def image():
 def commands(name, side):
     """The program's commands in order."""
     each = resize.bytes_of(side)[0]
-    load, crop = tables.TARGETS, dict(words=side, rows=side, size=side, row_pitch=side)
+    load = tables.TARGETS
+    crop = dict(words=side, rows=side, size=side, row_pitch=side)
     kept = dict(row_pitch=side, width=side, rows=side, region=tables.REGIONS["WORK"])
     yield tables.pack("LOAD", target=load["PIXELS"], offset=PIXELS_AT, bytes=PIXELS)
     for target, offset in (("COLUMNS", 0), ("ROWS", each)):

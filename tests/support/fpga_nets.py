@@ -20,7 +20,9 @@ class Builder:
 
     def __init__(self, rng, prefix):
         self.rng, self.prefix = rng, prefix
-        self.nodes, self.constants, self.count = [], {}, 0
+        self.nodes = []
+        self.constants = {}
+        self.count = 0
 
     def node(self, kind, inputs, **told):
         """Add a node; returns its result's name."""

@@ -40,7 +40,8 @@ def _put_weights(model, node, work, row, made, makers):
     layer, numbers = work.layer, work.numbers
     step = made.sums_exponent - numbers.shift[row : row + made.channels].astype(int)
     wanted = set(_sources(node.input[0], makers, {one.name for one in layer.inputs}))
-    columns, column = [], 0
+    columns = []
+    column = 0
     for one in layer.inputs:
         whole = numbers.weight[row : row + made.channels, column : column + one.channels]
         if one.name in wanted:

@@ -42,7 +42,8 @@ def program():
     from hotpath.runtime.track import __main__ as track
     from tests.support import tiny
 
-    folder, calls = pathlib.Path(tempfile.mkdtemp()), []
+    folder = pathlib.Path(tempfile.mkdtemp())
+    calls = []
     pictures, boxes = tiny.film(WARM_UP + TRACED)
     tiny.write_pictures(folder / "film", pictures)
 

@@ -19,7 +19,8 @@ class Gimbal:
     """
 
     def __init__(self):
-        self.rates, self._closed = [], threading.Event()
+        self.rates = []
+        self._closed = threading.Event()
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind(("127.0.0.1", 0))
         self._socket.settimeout(0.02)
@@ -36,7 +37,11 @@ class Gimbal:
         self._socket.close()
 
     def _serve(self):
-        mav, codecs, owner, yaw, last = common.MAVLink(None, 1, 1), {}, (0, 0), 0.0, 0.0
+        mav = common.MAVLink(None, 1, 1)
+        codecs = {}
+        owner = (0, 0)
+        yaw = 0.0
+        last = 0.0
         while not self._closed.is_set():
             with contextlib.suppress(socket.timeout):
                 data, peer = self._socket.recvfrom(4096)

@@ -21,7 +21,8 @@ def encoded(bgr, sampling="420", quality=85):
 
 def without_tables(data):
     """A JPEG without its tables of codes, as cameras of Motion JPEG send it."""
-    kept, at = [data[:2]], 2
+    kept = [data[:2]]
+    at = 2
     while data[at + 1] != 0xDA:
         length = data[at + 2] << 8 | data[at + 3]
         if data[at + 1] != 0xC4:

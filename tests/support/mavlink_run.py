@@ -35,7 +35,8 @@ class HandTurnedRun:
 
     def __init__(self, pictures, key=None, detector=None):
         self.targets = Targets(loading.create_device(*loaded()))
-        self.pictures, self.index = pictures, 0
+        self.pictures = pictures
+        self.index = 0
         self.rows = []
         source, stop = SimpleNamespace(live=True, period_s=0.0), SimpleNamespace(requested=False)
         self.controller = Controller(
@@ -49,7 +50,8 @@ class HandTurnedRun:
         camera = Camera(self.loop, identity, geo)
         codec = Codec(1, 100, key)
         nowhere = Transport()
-        nowhere.sent, nowhere.receive = [], list
+        nowhere.sent = []
+        nowhere.receive = list
         nowhere.send = nowhere.sent.append
         self.service = Service(nowhere, codec, camera, geo, self.gimbal, key, 1e9)
         self.turn()
@@ -75,7 +77,8 @@ class HandTurnedRun:
 
     def turn_until(self, done, limit_s=10.0):
         """Process frames until ``done(messages so far)``; returns these messages."""
-        sent, ends_s = [], time.monotonic() + limit_s
+        sent = []
+        ends_s = time.monotonic() + limit_s
         while not done(sent):
             assert time.monotonic() < ends_s, sent
             sent += self.turn()

@@ -19,7 +19,8 @@ from tests.support.ports import ThreadingHTTPServer
 
 AHEAD_S = 3600.0  # of the camera's clock
 DEGREES_S, ZOOM_S = 90.0, 1.5  # with a velocity of 1: degrees, and factor of the zoom
-SIZE, PX = (320, 180), 8.0  # of a frame; pixels of a degree without zoom
+SIZE = (320, 180)  # of a frame
+PX = 8.0  # of a degree without zoom
 DEVICE, MEDIA, PTZ = (
     f"http://www.onvif.org/{name}/wsdl" for name in ("ver10/device", "ver10/media", "ver20/ptz")
 )
@@ -47,7 +48,9 @@ def part(element, name):
 class OnvifCamera:
     def __init__(self, login=None, digest=False, has=("ptz", "turn", "zoom"), port=0):
         self.login, self.digest, self.has = login, digest, has
-        self.asked, self.velocity, self.refuses = [], (0.0, 0.0, 0.0), None
+        self.asked = []
+        self.velocity = (0.0, 0.0, 0.0)
+        self.refuses = None
         self.pan = self.tilt = 0.0
         self.zoom = 1.0
         self.may_answer, self.changed = threading.Event(), threading.Condition()

@@ -3,7 +3,8 @@
 
 def counted(tracker):
     """A list that gets the number of places that each tracked frame proposes."""
-    found, proposed = [], tracker.search._followed.of
+    found = []
+    proposed = tracker.search._followed.of
 
     def propose(*given):
         places = proposed(*given)

@@ -49,7 +49,8 @@ class Peer:
         qos = QoSProfile(depth=10, **sure)
         node.create_subscription(Detection2DArray, "/tracks", self.take_boxes, qos)
         node.create_subscription(String, "/tracks/state", self.take_state, qos)
-        self.left, self.asked = 0, False
+        self.left = 0
+        self.asked = False
 
     def send(self, number):
         self.left, data = picture(number)

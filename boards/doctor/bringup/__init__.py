@@ -83,7 +83,9 @@ def _times_of(path: str, alike: Dict[str, Any]) -> Dict[str, Any]:
 
 def _run_step(step: Callable[[steps.State], str], state: steps.State) -> Dict[str, Any]:
     """Run one step: dict of step, result ("passed", "failed", "skipped"), text, advice, seconds."""
-    began, result, advice = time.monotonic(), "passed", ""
+    began = time.monotonic()
+    result = "passed"
+    advice = ""
     try:
         text = step(state)
     except steps.Skip as reason:

@@ -22,7 +22,8 @@ def film(count: int) -> Tuple[List[Any], Any]:
     random = np.random.RandomState(7)
     background = _texture(random, HEIGHT, WIDTH, 40) // 2
     patch = 255 - _texture(random, SIDE, SIDE, 8) // 2
-    frames, boxes = [], np.full((count, 4), SIDE, np.float64)
+    frames = []
+    boxes = np.full((count, 4), SIDE, np.float64)
     for index in range(count):
         x, y = boxes[index, :2] = _place(index)
         frame = background.copy()

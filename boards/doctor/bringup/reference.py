@@ -70,7 +70,8 @@ def errors(engine: Engine, known: Dict[str, np.ndarray]) -> List[float]:
         engine: engine of the network that ``known`` is of.
         known: from ``kept``.
     """
-    found, worst = run(engine, known["exemplar"], known["search"]), []
+    found = run(engine, known["exemplar"], known["search"])
+    worst = []
     for number, values in enumerate(found):
         wanted = known[f"map{number}"]
         error = np.abs(values - wanted).max() / (wanted.max() - wanted.min())

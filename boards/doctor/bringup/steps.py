@@ -360,7 +360,9 @@ def _follow(tracker: Any, frames: Iterable[Any], start: Any) -> Tuple[Any, float
     """Track a clip: boxes after its first frame, float64 (n, 4), and the median milliseconds."""
     frames = iter(frames)
     tracker.init(next(frames), start)
-    boxes, spent, began = [], [], time.perf_counter()
+    boxes = []
+    spent = []
+    began = time.perf_counter()
     for frame in frames:
         boxes.append(tuple(tracker.update(frame).box))
         spent.append((time.perf_counter() - began) * 1e3)

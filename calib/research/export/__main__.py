@@ -110,7 +110,8 @@ def write(parts: Parts, name: str, folder: Path) -> Path:
     exemplar, search = (torch.zeros(1, 3, sides[key], sides[key]) for key in ("exemplar", "search"))
     graphs = ("exemplar", "search") if parts.exemplar else ("whole",)
     files = {part: folder / f"{name}_{part}.onnx" for part in graphs}
-    taken, sums = {"exemplar": exemplar}, {}
+    taken = {"exemplar": exemplar}
+    sums = {}
     if parts.table["tracking"].get("refresh_every"):
         taken["refreshed"] = exemplar
     if parts.box:

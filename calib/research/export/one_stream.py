@@ -120,7 +120,9 @@ def _stark(model: Any, cfg: Any, *pictures: torch.Tensor) -> Any:
 
 
 BYTES: dict[str, Any] = {"mean": [0.0, 0.0, 0.0], "scale": [1 / 255.0] * 3}
-BOX, V1, V2 = ("pred_boxes",), "mobilevit_track", "mobilevitv2_track"
+BOX = ("pred_boxes",)
+V1 = "mobilevit_track"
+V2 = "mobilevitv2_track"
 KINDS = {
     "ostrack": Kind("ostrack", "ostrack.build_ostrack", CENTRE, _ostrack, "botaoye/OSTrack"),
     "smat": Kind(V2, f"{V1}.{V2}.build_{V2}", CENTRE, _mobilevit, "goutamyg/SMAT", **BYTES),

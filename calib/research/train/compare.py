@@ -60,7 +60,8 @@ def parser() -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> None:
     """Train, export, measure, and write the table."""
-    out, made = Path(options.out), {}
+    out = Path(options.out)
+    made = {}
     for text in options.shapes:
         shape, _, pairs = text.partition("=")
         folder = out / shape.replace(":", "_")

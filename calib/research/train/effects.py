@@ -19,7 +19,9 @@ class Light:
     """
 
     def __init__(self, rng: np.random.Generator, strength: float) -> None:
-        self.gain, self.offset, self.gamma = np.ones(3, np.float32), np.zeros(3, np.float32), 1.0
+        self.gain = np.ones(3, np.float32)
+        self.offset = np.zeros(3, np.float32)
+        self.gamma = 1.0
         if rng.random() < 0.7 * strength:
             self.gain = self.gain * rng.uniform(0.6, 1.4)
             self.offset = self.offset + rng.uniform(-35, 35)

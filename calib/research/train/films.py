@@ -53,7 +53,8 @@ class Follower:
 
     def __init__(self, teacher: Teacher) -> None:
         network = copy.copy(teacher.network)
-        network.min_size, network.score = SMALLEST, "none"  # the teacher gives probabilities
+        network.min_size = SMALLEST
+        network.score = "none"  # the teacher gives probabilities
         self._teacher, self._decoder = teacher, Centre(network)
 
     def follow(self, pictures: Any, box: np.ndarray) -> np.ndarray:
@@ -63,7 +64,10 @@ class Follower:
             pictures: BGR uint8; the box is in the first one.
             box: centre x, y and size w, h in its pixels.
         """
-        rows, doubts, given, state = [], 0, None, np.array(box, float)
+        rows = []
+        doubts = 0
+        given = None
+        state = np.array(box, float)
         for picture in pictures:
             if given is None:
                 crop, _ = _cut(picture, state, EXEMPLAR_FACTOR, EXEMPLAR)
@@ -95,7 +99,9 @@ def follow_all(bank: Bank, teacher: Teacher, path: Path, seed: int) -> None:
     if path.is_file():
         return
     follower = Follower(teacher)
-    rng, rows, ends = np.random.default_rng(seed), [np.zeros((0, 5))], []
+    rng = np.random.default_rng(seed)
+    rows = [np.zeros((0, 5))]
+    ends = []
     videos = bank.group[(bank.kind == VIDEO) & ~bank.held]
     for group in np.unique(videos):
         frames = np.flatnonzero(bank.group == group)

@@ -129,7 +129,8 @@ class Bottleneck(nn.Module):
 
 def row(shape: str) -> tuple[nn.Sequential, int]:
     """The layers of one of ``BACKBONES``, and how many channels they give."""
-    layers, width = [], 3
+    layers = []
+    width = 3
     for layer in BACKBONES[shape]:
         if isinstance(layer, Narrow):
             made = Unit(width, layer.channels, kernel=1, relu=False)

@@ -201,7 +201,8 @@ class Drawer:
         angle = rng.uniform(-0.3, 0.3) if still and rng.random() < 0.35 else 0.0
         ratio = np.exp(rng.uniform(-0.22, 0.22)) if kind != TRACK and rng.random() < 0.5 else 1.0
         shift = rng.uniform(-64, 64, 2) if rng.random() < 0.7 else rng.normal(0, 18, 2)
-        way, blurred = rng.uniform(0, 2 * np.pi), 0
+        way = rng.uniform(0, 2 * np.pi)
+        blurred = 0
         if rng.random() < FAST:
             length = rng.uniform(1, 2) * np.sqrt(box[2] * box[3]) * SEARCH / side
             length = min(length, FARTHEST)
@@ -257,7 +258,8 @@ class Drawer:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Light, camera and codec for both crops."""
         strength = 1.0 if kind in (ONE_PICTURE, NEGATIVE) else 0.5
-        chance, share = rng.random(), 1.0
+        chance = rng.random()
+        share = 1.0
         if chance < 0.11:
             thermal = Thermal(rng)
             exemplar, search, share = thermal(exemplar, rng), thermal(search, rng), 1.6

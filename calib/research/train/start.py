@@ -62,7 +62,8 @@ def begin(backbone: Backbone, teacher: Teacher, held: dict[str, np.ndarray]) -> 
     backbone.deviation.copy_(torch.from_numpy(deviation))
     if backbone.shape not in BACKBONES:
         return
-    theirs, entered = teacher.blocks(held["search"][:LOOKED_AT]), False
+    theirs = teacher.blocks(held["search"][:LOOKED_AT])
+    entered = False
     for index, (layer, ours) in enumerate(zip(BACKBONES[backbone.shape], backbone.layers)):
         if not isinstance(layer, Block):
             continue
@@ -75,7 +76,8 @@ def begin(backbone: Backbone, teacher: Teacher, held: dict[str, np.ndarray]) -> 
         for unit, convolution in zip((ours.expand, ours.depth, ours.narrow), block.convolutions):
             unit.begin(*convolution)
         if not entered:  # the stem's last layer gives what the teacher's first block gets
-            norm, entered = backbone.layers[index - 1].norm, True
+            norm = backbone.layers[index - 1].norm
+            entered = True
             norm.weight.copy_(torch.from_numpy(block.deviation))
             norm.bias.copy_(torch.from_numpy(block.mean))
     last = backbone.project

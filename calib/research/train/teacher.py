@@ -167,7 +167,8 @@ def floated(model: ModelProto) -> ModelProto:
     A quantiser clips to its range, which may stand for a ReLU.
     """
     model = models.copy(model)
-    known, kept = models.constants(model.graph), []
+    known = models.constants(model.graph)
+    kept = []
     renamed: dict[str, str] = {}
     for node in model.graph.node:
         for index, name in enumerate(node.input):
@@ -218,7 +219,9 @@ def spatial(model: ModelProto, name: str) -> str:
 
 def triples(model: ModelProto, features: str) -> list[list[NodeProto]]:
     """The blocks before ``features`` in order: (expansion, depthwise, narrow) convolutions."""
-    made, before, waiting = producers(model), set(), [features]
+    made = producers(model)
+    before = set()
+    waiting = [features]
     while waiting:
         name = waiting.pop()
         if name in made and name not in before:

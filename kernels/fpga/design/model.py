@@ -107,7 +107,8 @@ class Machine:
         """
         if not self._started:
             return True
-        self.trace, number = [], 0
+        self.trace = []
+        number = 0
         self._ended = dict.fromkeys(("load", "crop", "conv", "store"), 0)
         try:
             while True:

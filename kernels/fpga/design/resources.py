@@ -82,7 +82,8 @@ def levels(cells: Dict[str, Dict[str, Any]]) -> int:
 
     def level(name: str) -> int:
         if name not in depth:
-            cell, most = cells[name], 0
+            cell = cells[name]
+            most = 0
             pins = {bit for bits in cell["connections"].values() for bit in bits}
             for other in {driver[bit] for bit in pins if bit in driver} - {name}:
                 chain = cell["type"][:5] == cells[other]["type"][:5] == "CARRY"

@@ -199,7 +199,8 @@ def _find(
 
 def _by_shape(wanted: Sequence[models.Shape], there: List[ValueInfoProto]) -> List[ValueInfoProto]:
     """For each wanted shape the first output that has it; all outputs where one is missing."""
-    left, chosen = list(there), []
+    left = list(there)
+    chosen = []
     for shape in wanted:
         fits = (v for v in left if without_ones(models.shape_of(v)) == without_ones(shape))
         value = next(fits, None)

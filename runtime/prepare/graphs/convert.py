@@ -259,7 +259,9 @@ def to_float16(model: ModelProto, ends: bool = False) -> ModelProto:
 
 def _between_casts(graph: GraphProto) -> Set[str]:
     """Put casts around the marked nodes; returns their constants, which stay float32."""
-    weights, nodes, cast = models.constants(graph), [], set()
+    weights = models.constants(graph)
+    nodes = []
+    cast = set()
     marked = [node for node in graph.node if node.name.endswith(IN_FLOAT32)]
     inside = {name for node in marked for name in node.output}
     given = {value.name for value in graph.output} & inside

@@ -93,7 +93,8 @@ def add_constant(graph: GraphProto, name: str, values: Any) -> str:
 
 def without_constant_nodes(model: ModelProto) -> ModelProto:
     """Let constants be tensors of the graph instead of nodes; in place. Returns the model."""
-    graph, kept = model.graph, []
+    graph = model.graph
+    kept = []
     for node in graph.node:
         if node.op_type != "Constant" or not node.attribute[0].name.startswith("value"):
             kept.append(node)
@@ -218,7 +219,8 @@ def with_weights(light: ModelProto, weights: List[TensorProto]) -> ModelProto:
 def prune(model: ModelProto) -> ModelProto:
     """Remove the nodes and constants that no output needs; in place. Returns the model."""
     graph = model.graph
-    needed, nodes = {value.name for value in graph.output}, []
+    needed = {value.name for value in graph.output}
+    nodes = []
     for node in reversed(graph.node):
         if needed.intersection(node.output):
             needed.update(names_read(node))

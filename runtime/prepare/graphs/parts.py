@@ -199,7 +199,8 @@ def _handed_on(network: Network, search: ModelProto, pixels: List[str]) -> Model
     each = [values[name] for name in pixels + ["z/box"] if name in values]
     sides = [len(pixels), 3, network.exemplar, network.exemplar]
     inputs = [helper.make_tensor_value_info(IMAGES[0], TensorProto.FLOAT, sides)]
-    nodes, numbers = [helper.make_node("Identity", [IMAGES[0]], pixels)], []
+    nodes = [helper.make_node("Identity", [IMAGES[0]], pixels)]
+    numbers = []
     if len(pixels) > 1:
         numbers = [
             numpy_helper.from_array(np.array([i]), f"{n}/number") for i, n in enumerate(pixels)

@@ -67,7 +67,8 @@ def last_layers(model: ModelProto) -> Set[str]:
     They are never quantised, since 256 levels are too few to choose a cell by.
     """
     made = {name: node for node in model.graph.node for name in node.output}
-    found, ahead = set(), [made[v.name] for v in model.graph.output if v.name in made]
+    found = set()
+    ahead = [made[v.name] for v in model.graph.output if v.name in made]
     while ahead:
         node = ahead.pop()
         found.add(base(node.name))

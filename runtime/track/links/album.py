@@ -51,7 +51,9 @@ class Look(NamedTuple):
 
 def look_at(frame: AnyFrame, track: Optional[Track]) -> Look:
     """The ``Look`` of a frame and its target."""
-    views, counts, (height, width) = [], [], frame.shape[:2]
+    views = []
+    counts = []
+    (height, width) = frame.shape[:2]
     has_box = track is not None and all(map(math.isfinite, track.box))
     x, y, w, h = track.box if track is not None and has_box else (0.0,) * 4
     for around in (math.inf, AROUND)[: 1 + has_box]:
@@ -88,7 +90,9 @@ class Album:
         self._where = np.full((KEPT, 5), np.inf)  # time, pitch, yaw, and their rates
         self._contrasts: Deque[List[float]] = deque(maxlen=FADE)
         self._path: Deque[Tuple[float, float, float]] = deque()  # time, pitch, yaw of late
-        self._added, self._new_s, self._last_s = 0, -math.inf, -math.inf
+        self._added = 0
+        self._new_s = -math.inf
+        self._last_s = -math.inf
         self._weight_s = 0.0  # of the pictures that speak for a doubt, or for its end
         self._doubt: Optional[str] = None
 

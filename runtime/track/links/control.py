@@ -263,7 +263,8 @@ class Controller:
         if self.finished and not paused:
             self.seek(self._first)
             return
-        self._wait_for_target, self.paused = False, paused
+        self._wait_for_target = False
+        self.paused = paused
 
     def seek(self, index: int) -> None:
         """Go to that frame of a recording, which waits there for new targets."""
@@ -277,7 +278,8 @@ class Controller:
             for number in self.newest.tracks:
                 self.targets.drop(number)
             self.newest = self.newest._replace(tracks={})
-        self.finished, self.buffer = False, FrameBuffer()
+        self.finished = False
+        self.buffer = FrameBuffer()
         self._run = secrets.token_hex(4)
         self._wait_for_target, self.paused = True, False
 

@@ -84,7 +84,8 @@ class Camera:
 
     def __init__(self, address: str, login: Tuple[str, str]) -> None:
         self.name, self._host = _parsed(address, login[0])
-        self._login, self._ahead_s = login, 0.0  # of the camera's clock
+        self._login = login
+        self._ahead_s = 0.0  # of the camera's clock
         self.stops_itself = True
         passwords = urllib.request.HTTPPasswordMgrWithDefaultRealm()
         passwords.add_password(None, "http://" + self._host, *login)
@@ -271,9 +272,11 @@ class PtzLink(Link):
         self.done = self.failed = 0
         self.wish = REST
         self._camera, self._law, self._say, self._pause_s = camera, law, say, pause_s
-        self._album, self._acts = Album(), 0
+        self._album = Album()
+        self._acts = 0
         self._selection = Selection() if selection is None else selection
-        self._pointing, self._pointed_s = (0.0, 0.0), 0.0  # by what was commanded
+        self._pointing = (0.0, 0.0)  # by what was commanded
+        self._pointed_s = 0.0
         self._seen: Optional[Evidence] = None
         most_deg = load_settings()["limits"]["most_turn_deg"]
         self._ramp = Ramp("camera", len(REST), say, holds, most_deg)
@@ -369,7 +372,9 @@ class Law:
     """
 
     def __init__(self, speed: float, share: Optional[float]) -> None:
-        self._speed, self._share, self._seen_s = speed, share, 0.0
+        self._speed = speed
+        self._share = share
+        self._seen_s = 0.0
         self._sums = [0.0, 0.0]  # of the offsets: they hold a target that moves on
 
     def update(self, track: Optional[Track], shape: Tuple[int, ...], at_s: float) -> Velocity:

@@ -42,7 +42,10 @@ class Publisher(Link):
             family, self._to = found_address(parts.hostname, parts.port, socket.SOCK_DGRAM)
         except OSError as error:
             raise BadOutput(f"--publish {address}: {error.strerror or error}") from None
-        self.name, self.sent, self.lost, self._holds = address, 0, 0, holds
+        self.name = address
+        self.sent = 0
+        self.lost = 0
+        self._holds = holds
         self._fov = fov
         self._socket = socket.socket(family, socket.SOCK_DGRAM)
         self._socket.setblocking(False)

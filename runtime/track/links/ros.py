@@ -44,7 +44,9 @@ class RosLink(Link):
             self._bus, self._end = open_bus()
         except NoCamera as error:
             raise BadOutput(str(error)) from None
-        self.sent, self._controller, self._say = 0, controller, say
+        self.sent = 0
+        self._controller = controller
+        self._say = say
         self._tracks = self._end.writer(topic, self._bus.Detection2DArray)
         self._state = self._end.writer(topic + "/state", self._bus.String)
         self._boxes = self._end.reader(topic + "/box", self._bus.RegionOfInterest)

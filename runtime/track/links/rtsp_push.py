@@ -19,7 +19,8 @@ def main() -> int:
         with av.open(sys.stdin.buffer, format="mpegts", options=quick) as given:
             video = given.streams.video[0]
             with av.open(address, "w", format="rtsp", options={"rtsp_transport": "tcp"}) as server:
-                stream, is_first = _like(server, video), True
+                stream = _like(server, video)
+                is_first = True
                 for packet in given.demux(video):
                     if packet.dts is not None:
                         packet.stream = stream

@@ -114,7 +114,8 @@ class Ramp:
         self._last_s = NEVER_S  # when it was given
         self._why: Optional[str] = None
         self._why_s = NEVER_S  # since when
-        self._told_why, self._told_s = "", NEVER_S
+        self._told_why = ""
+        self._told_s = NEVER_S
 
     def command(
         self, now: float, why: Optional[str], wanted: Callable[[], Velocity], yaw_deg: float = 0.0

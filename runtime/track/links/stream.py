@@ -152,7 +152,8 @@ class Push:
 
     def __init__(self, address: Address) -> None:
         found_address(address.host, address.port, socket.SOCK_STREAM)
-        self._process, self._sends = _start_push(address.url), False
+        self._process = _start_push(address.url)
+        self._sends = False
 
     @property
     def sends(self) -> bool:
@@ -222,7 +223,8 @@ class Sender:
     def __init__(
         self, address: Address, settings: Settings, box: bool, say: Callable[[str], None]
     ) -> None:
-        self.address, self.sent = address, 0
+        self.address = address
+        self.sent = 0
         self.problem: Optional[str] = None
         self._settings, self._box, self._say = settings, box, say
         self._said_s = -AGAIN_S
@@ -279,7 +281,8 @@ class Sender:
             self._zero_s = shown.captured_s
         self._encoder.write(frame, shown.captured_s - self._zero_s)
         if self._target.sends:
-            self.sent, self.problem = self.sent + 1, None
+            self.sent = self.sent + 1
+            self.problem = None
 
     def _end(self, errors: Tuple[Any, ...]) -> None:
         """Close the encoder; the address may be gone."""

@@ -36,7 +36,8 @@ JUMP_S = 1.0  # by which the sender's clock goes back: it started again
 # addresses whose stamps are of the sender's clock; over HTTP they may be made up from a frame rate
 STAMPED = ("rtsp:", "rtp:", "udp:", "srt:")
 
-CSI_SIZE, CSI_FPS = (1280, 720), 30  # of a CSI camera's pictures, pixels; of the camera
+CSI_SIZE = (1280, 720)  # pixels of a CSI camera's pictures
+CSI_FPS = 30
 CSI_FLIPS = {"rotate90": 3, "rotate180": 2, "rotate270": 1, "hflip": 4, "vflip": 6}  # nvvidconv's
 CSI_FORM = "csi0, csi0@1920x1080, csi0@1920x1080:60 or csi0@1920x1080:60/FLIP"
 # sensor-id is the CSI connector. nvvidconv copies the pictures out of the video hardware's memory,

@@ -79,7 +79,9 @@ def mp4_boxes(path: str) -> Iterator[Tuple[bytes, int, int]]:
         ``(kind, start, end)``: four bytes and two positions. If a file is cut off, its last box
         ends beyond the end of the file, or bytes follow that are no box.
     """
-    size, position, empty = os.path.getsize(path), 0, 0
+    size = os.path.getsize(path)
+    position = 0
+    empty = 0
     with open(path, "rb", buffering=0) as file:
         while position + 8 <= size and empty < MOST_EMPTY:
             file.seek(position)

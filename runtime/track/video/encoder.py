@@ -59,7 +59,8 @@ class Encoder:
         if settings.width:
             width, height = settings.width, max(1, round(settings.width * height / width))
         self._size = (width + width % 2, height + height % 2)
-        self._av, self._tick = av, -1
+        self._av = av
+        self._tick = -1
         self._is_open = False  # the encoder opens with the first frame
         rate = Fraction(settings.fps).limit_denominator(1001)
         self._container: Any = av.open(

@@ -133,7 +133,9 @@ class LiveSource(Source):
             at, captured_at, self.decode_ms = self._frame_at, self._captured_at, self._decode_ms
             if frame is not None:
                 gap = self._was_reopened or self._silent_s > GAP_S
-                silent_s, self._silent_s, self._was_reopened = self._silent_s, 0.0, False
+                silent_s = self._silent_s
+                self._silent_s = 0.0
+                self._was_reopened = False
         if frame is None:
             self._tell_loss(time.monotonic() - at)
             return WAITING
@@ -171,9 +173,12 @@ class LiveSource(Source):
 
     def _run(self) -> None:
         """The thread: open the source, receive frames until it breaks, pause, repeat."""
-        pause_s, empty, began_s = FIRST_PAUSE_S, 0, time.monotonic()
+        pause_s = FIRST_PAUSE_S
+        empty = 0
+        began_s = time.monotonic()
         while not self._closing.is_set():
-            before, trouble = self._received, None
+            before = self._received
+            trouble = None
             try:
                 self._open_and_receive()
             except (HotpathError, cv2.error) as error:
@@ -204,7 +209,8 @@ class LiveSource(Source):
 
     def _open_and_receive(self) -> None:
         """Open the device, receive its frames, and release it in any case."""
-        capture, self._opened = self._opened or self._device.open(), None
+        capture = self._opened or self._device.open()
+        self._opened = None
         try:
             self.fps = self.fps or capture_fps(capture)
             self._receive(capture)
@@ -238,7 +244,8 @@ class LiveSource(Source):
                 self._silent_s = max(self._silent_s, now - self._frame_at)
                 self._was_reopened = self._was_reopened or fresh
             else:
-                self._started, self._first_at = True, captured
+                self._started = True
+                self._first_at = captured
             self._frame, self._frame_at, self._captured_at = frame, now, captured
             self._decode_ms = decode_ms
             self._news.notify_all()
@@ -253,7 +260,9 @@ class LiveSource(Source):
     def _record_gap(self, silent_s: float) -> None:
         """Record the gap that ends with the next frame."""
         self.gaps.append((self.given, silent_s))
-        self._loss_told, cause, self._cause = False, self._cause, ""
+        self._loss_told = False
+        cause = self._cause
+        self._cause = ""
         where = f"{self.name}: back at frame {self.given}"
         self.log(f"{where} after {silent_s:.1f} s without a picture{cause}")
 

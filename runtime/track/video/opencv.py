@@ -83,7 +83,9 @@ class CvCapture:
         """
         if number < self._next and not (self._is_ahead and number == self._next - 1):
             self._capture.release()
-            self._capture, self._next, self.time_s = self._opened(), 0, -1.0
+            self._capture = self._opened()
+            self._next = 0
+            self.time_s = -1.0
         while more():
             if not self._grab():
                 return None

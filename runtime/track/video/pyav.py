@@ -75,7 +75,8 @@ def _opened(
         once: whether it is a stream or a pipe, which can't go back.
         patience_s: of each decoder, as that of ``AvCapture``.
     """
-    thread_type, problems = ONE_FRAME if once else EACH_FRAME, []
+    thread_type = ONE_FRAME if once else EACH_FRAME
+    problems = []
     for name in hardware.candidates(av, decoder):
         began_s = time.monotonic()
         try:

@@ -134,8 +134,11 @@ class AvCapture:
         self._last: Optional[int] = None  # ticks of the frame that was decoded last
         self._given: Optional[int] = None  # ticks of the frame that was given last
         self._index: Optional[Index] = None
-        self._form, self._by_dts = "", False
-        self.note, self.turn, self.aspect = "", UPRIGHT, 1.0
+        self._form = ""
+        self._by_dts = False
+        self.note = ""
+        self.turn = UPRIGHT
+        self.aspect = 1.0
         self.decode_ms, self.errors, self.time_s = 0.0, 0, 0.0
         ahead = self._next() if self._start() else None
         if ahead is None:
@@ -258,7 +261,9 @@ class AvCapture:
         """The index, made once from all packets, which are not decoded."""
         if self._index is None:
             self._go(None)
-            stamps, keys, is_vp8 = [], [], self._stream.codec_context.name == "vp8"
+            stamps = []
+            keys = []
+            is_vp8 = self._stream.codec_context.name == "vp8"
             try:
                 for packet in self._packets:
                     if not packet.size or (is_vp8 and not bytes(packet)[0] & SHOWN):
@@ -315,7 +320,8 @@ class AvCapture:
         In MPEG programme streams, for one, packets have other times after a search.
         """
         self._decoded.clear()
-        self._last, self._ended = None, False
+        self._last = None
+        self._ended = False
         try:
             if key is None:
                 return self._start()
@@ -345,7 +351,8 @@ class AvCapture:
             except StopIteration:
                 break
             except self._errors:  # the file or the connection broke: what the decoder still holds
-                packet, self._ended = None, True
+                packet = None
+                self._ended = True
             may_again = self._thread_type != ONE_FRAME and self._first is not None
             if may_again and getattr(packet, "is_corrupt", False):
                 self._decode_again()
@@ -403,7 +410,8 @@ class AvCapture:
 
 def _starts(index: Index, wanted: int) -> Iterator[Optional[Key]]:
     """Where to begin decoding for a frame: at key frames before it, then at the file's start."""
-    at, back = bisect.bisect_right([key.ticks for key in index.keys], wanted) - 1, 1
+    at = bisect.bisect_right([key.ticks for key in index.keys], wanted) - 1
+    back = 1
     while at > 0:
         yield index.keys[at]
         at, back = at - back, back * 2

@@ -89,7 +89,8 @@ def planes_in(
     """
     width, height = size
     used = row_bytes_of(kind, width)
-    planes, at = [], 0
+    planes = []
+    at = 0
     for number, row in enumerate(used):
         shared = 2 if number and len(used) == 3 else 1
         step = -(-row_bytes // shared) or row

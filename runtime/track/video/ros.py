@@ -170,7 +170,8 @@ class Bag(Source):
 
     def __init__(self, path: str, topic: str, log: Log, planes: bool) -> None:
         super().__init__(f"{path}#{topic}" if topic else path, log)
-        self._planes, self._first_s = planes, 0.0
+        self._planes = planes
+        self._first_s = 0.0
         try:
             import pathlib
 

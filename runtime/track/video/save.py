@@ -168,7 +168,10 @@ def keep_whole_fragments(path: str) -> bool:
     """
     if not os.path.isfile(path):
         return False
-    size, before, whole, fragments = os.path.getsize(path), None, 0, 0
+    size = os.path.getsize(path)
+    before = None
+    whole = 0
+    fragments = 0
     for kind, _, end in mp4_boxes(path):
         if end > size:
             break

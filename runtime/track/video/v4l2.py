@@ -20,7 +20,8 @@ from hotpath.runtime.pictures import JpegDecoders, JpegFrame, PlanarFrame
 from hotpath.runtime.track.video import v4l2_structs as v4l2
 from hotpath.runtime.track.video.raw import KINDS, MOTION_JPEG, UNUSED, planes_in
 
-SIZE, FPS = (640, 480), 30  # that are asked for, as by OpenCV
+SIZE = (640, 480)  # asked for, as by OpenCV
+FPS = 30  # asked for too
 BUFFERS = 6
 LEAST_QUEUED = 2  # buffers that the driver keeps; a frame is copied where it would get fewer
 SELECT_S = 3.0  # without a frame after which the camera counts as lost

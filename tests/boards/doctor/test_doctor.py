@@ -51,7 +51,8 @@ def test_what_is_missing_goes_by_the_boards_engine(tmp_path, name, dropped, want
 
 def test_a_computer_without_anything_gets_openvino():
     host, nothing = detect.Detection(), installed.Installed()
-    host.board, nothing.python = load_board("host"), "3.12.1"
+    host.board = load_board("host")
+    nothing.python = "3.12.1"
     entries = missing.missing(Situation(host, nothing, {}))
     assert [entry.name for entry in entries] == ["numpy", "cv2", "openvino"]
 
@@ -75,7 +76,8 @@ def test_where_pip_refuses_an_environment_comes_before_its_packages(tmp_path):
 
 def test_in_a_new_shell_an_environment_that_is_there_is_used(tmp_path):
     """A user of a Thor opens a new shell: its python3 is the system's again."""
-    thor, python = BoardRoot("jetson_thor_jp7", tmp_path), "~/hotpath-venv/bin/python"
+    thor = BoardRoot("jetson_thor_jp7", tmp_path)
+    python = "~/hotpath-venv/bin/python"
     thor.put("home/a/hotpath-venv/bin/python", "")
     commands = missing.commands(situation(thor))
     assert not [

@@ -72,7 +72,8 @@ def test_a_healthy_board_in_its_fastest_mode_has_nothing_against_it(network, fil
 def test_lock_sets_the_fastest_mode_and_sets_it_back(tmp_path):
     own = board("jetson_orin_nano_jp6", tmp_path)
     own.put("var/lib/nvpmodel/status", "pmode:0000 fmode:quiet")
-    where, commands = place.Place(own.folder), []
+    where = place.Place(own.folder)
+    commands = []
     with pytest.raises(KeyError), place.Lock(where, True, commands.append) as held:
         fastest = str(where.telemetry.fastest_power_mode().id)
         assert ["nvpmodel", "-m", fastest] in commands and held.changed

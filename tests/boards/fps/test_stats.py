@@ -47,7 +47,9 @@ def test_a_change_is_found_and_the_same_speed_is_hardly_ever_called_one(paired):
 
 def test_the_interval_holds_the_truth_for_correlated_frames():
     random = np.random.RandomState(5)
-    truth, inside, tries = 1 / 1.04 - 1, 0, count(20, 40)
+    truth = 1 / 1.04 - 1
+    inside = 0
+    tries = count(20, 40)
     for _ in range(tries):
         found = stats.compare(*runs(random, 1.04, between=0.0), draws=400)
         inside += found.low <= truth <= found.high

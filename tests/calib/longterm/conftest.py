@@ -12,7 +12,8 @@ from tests.support.clips import write_clip
 @pytest.fixture(scope="package")
 def halves(tmp_path_factory):
     """The folders of two sets of two clips, with other sizes and lengths."""
-    place, folders = tmp_path_factory.mktemp("clips"), []
+    place = tmp_path_factory.mktemp("clips")
+    folders = []
     for half, start in (("one", 0), ("two", 30)):
         for name, length, scale in (("far", 64, 1.0), ("near", 70, 1.25)):
             pictures, boxes = tiny.film(100)

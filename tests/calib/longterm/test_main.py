@@ -39,7 +39,8 @@ class Oracle:
         self._film, self._late = film, late
 
     def init(self, frame, box):
-        self._index, self._since = 0, self._late
+        self._index = 0
+        self._since = self._late
 
     def update(self, frame):
         self._index += 1

@@ -35,7 +35,8 @@ def opened(device, net, **options):
 def kinds():
     """Tracking continues when the source changes the kind of its frames."""
     device, net = devices.open_device(), network()
-    film, clip = Film(0), []
+    film = Film(0)
+    clip = []
     for index in range(12):
         image = film.bgr(index)
         clip.append(film.nv12(image) if index < 4 or index > 8 else image)
@@ -177,7 +178,8 @@ def short_of_memory():
     for graph in (False, True):
         tracked = Tracker(opened(device, net, graph=graph))
         tracked.init(film.frame(0), film.box)
-        alloc, boxes = device.alloc, []
+        alloc = device.alloc
+        boxes = []
         device.alloc = functools.partial(_limited, alloc, 1 << 20)
         for index in range(1, 21):
             boxes.append(tracked.update(film.frame(index)).box)

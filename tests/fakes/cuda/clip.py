@@ -83,7 +83,8 @@ def each_finds_what_it_finds(self, trackers, tracks, shape):
 
 def follow_several(gpu, other, frames, box, count):
     """What several targets and the same targets one by one find, and what a frame costs."""
-    (x, y, w, h), told = box, []
+    (x, y, w, h) = box
+    told = []
     boxes = [(x + i * w / 4, y + i * h / 5, w, h) for i in range(count)]
     Exclusion.resolve = each_finds_what_it_finds
     targets = Targets(gpu, Options(recover=False))
@@ -112,7 +113,8 @@ def run(options):
     device = devices.open_device()
     build.match_compiler(device.driver_version)
     network, files = load_network(options["network"]), options.get("files")
-    engine, report = open_engine(network, files, device), []
+    engine = open_engine(network, files, device)
+    report = []
     host = engines.create("onnxruntime", network, network.locate(files))
     gpu, processor = Gpu(network, engine, cpu.load()), Processor(network, host, cpu.load())
     for folder in options["clips"]:

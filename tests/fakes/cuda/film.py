@@ -78,7 +78,9 @@ def track_by_definition(net, film, count):
     features = np.zeros(3, np.float32)
     picture = _crop(net, image, geometry.exemplar_window(net, state), net.exemplar, border)
     shim.launch("tiny_exemplar", 1, 3, picture, net.exemplar, features)
-    cells, states, shape = [], [], image.shape
+    cells = []
+    states = []
+    shape = image.shape
     maps = [np.zeros((1, planes, net.map_size, net.map_size), np.float32) for planes in (2, 4)]
     for index in range(1, count + 1):
         image = _bgr(film.frame(index))

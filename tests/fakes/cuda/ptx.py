@@ -58,8 +58,11 @@ class Kernel:
 
     def __init__(self, parameters, body):
         self.parameters = re.findall(r"\.param [^,]*?(\w+)\s*(?:,|$)", parameters)
-        self.registers, self.shared, self.shared_size = {}, {}, 0
-        self.code, self.labels = [], {}
+        self.registers = {}
+        self.shared = {}
+        self.shared_size = 0
+        self.code = []
+        self.labels = {}
         for text, label in STATEMENT.findall(body):
             if label:
                 self.labels[label] = len(self.code)
@@ -99,7 +102,8 @@ class Machine:
     """
 
     def __init__(self, *texts):
-        self.kernels, self.memory = {}, []
+        self.kernels = {}
+        self.memory = []
         for text in texts:
             self.kernels.update(kernels_of(text))
 
@@ -109,7 +113,9 @@ class Machine:
         Raises:
             Illegal: a GPU would fail, or need not do the same twice.
         """
-        kernel, arrays, values = self.kernels[name], list(self.memory), []
+        kernel = self.kernels[name]
+        arrays = list(self.memory)
+        values = []
         for argument in arguments:
             if isinstance(argument, np.ndarray):
                 arrays.append(argument)
@@ -270,7 +276,8 @@ class Run:
         """The memory as elements of the instruction's size, and the threads' places in it."""
         size, shared = instruction.kind.itemsize, instruction.name[1] == "shared"
         if at.size and at.min() >= operations.SHARED:
-            at, shared = at - operations.SHARED, True
+            at = at - operations.SHARED
+            shared = True
         if not shared:
             first, end = self.bounds.T
             array = np.searchsorted(first, at, side="right") - 1

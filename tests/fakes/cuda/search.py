@@ -71,7 +71,8 @@ def follow(tracker, frames, first, box):
 
 def follow_several(device, frames, boxes, windows):
     """What is said of every target in every frame."""
-    targets, said = Targets(device, Options(recover=True, search_windows=windows)), []
+    targets = Targets(device, Options(recover=True, search_windows=windows))
+    said = []
     for box in boxes:
         targets.add(frames[0], box)
     for frame in frames[1:]:
@@ -119,8 +120,10 @@ def run(options):
     frames = changed(pictures, options.get("change"))
     if kind == "nv12":
         frames = [PlanarFrame(planes_of(frame, "NV12")) for frame in frames]
-    report, said = {"library": device.name}, []
-    gpu, processor = Gpu(network, engine, cpu.load(), said.append), None
+    report = {"library": device.name}
+    said = []
+    gpu = Gpu(network, engine, cpu.load(), said.append)
+    processor = None
     processor = Processor(network, host, cpu.load())
     if options.get("targets"):
         boxes = [film.boxes[0], film.boxes[0] + (0, 2, 0, 0), RESTS]

@@ -47,7 +47,8 @@ def run(
 
     windows: of each frame; those after the first one give their maps.
     """
-    driver, logged = ctypes.CDLL("libcuda.so.1"), []
+    driver = ctypes.CDLL("libcuda.so.1")
+    logged = []
     driver.fake_count.restype = driver.fake_overruns.restype = ctypes.c_long
     device = devices.open_device(library)
     build.match_compiler(device.driver_version)
@@ -60,7 +61,9 @@ def run(
     frame, shape = gpu.take(film.frame(0))
     state = np.array(film.state)
     exemplar = gpu.exemplar(frame, state)
-    found, before, own_before = [], counts(driver), device.counters.read()
+    found = []
+    before = counts(driver)
+    own_before = device.counters.read()
     for index in range(1, frames + 1):
         picture, now = gpu.take(film.frame(index))
         if now != shape:

@@ -50,7 +50,8 @@ class Machine:
     """The computer that the fakes simulate. Tests may change it."""
 
     def __init__(self, capability="5.3"):
-        self.capability, self.dla_cores = capability, 0
+        self.capability = capability
+        self.dla_cores = 0
         self.memory = None  # the most nodes of a plan that a context has memory for
         self.tensor_kernels = None  # does the parser take them; None: as the version does
         self.broken = False  # is the driver too old for TensorRT's CUDA
@@ -98,7 +99,9 @@ def make(family, machine=None):
 
     class ITensor:
         def __init__(self, name, kind, shape):
-            self.name, self._kind, self.allowed_formats = name, kind, 0
+            self.name = name
+            self._kind = kind
+            self.allowed_formats = 0
             self.shape = shape
 
         @property
@@ -155,9 +158,12 @@ def make(family, machine=None):
 
     class IBuilderConfig:
         def __init__(self):
-            self._flags, self._cache, self._profiles = set(), None, []
+            self._flags = set()
+            self._cache = None
+            self._profiles = []
             self._tactics = (1 << len(TacticSource)) - 1
-            self.DLA_core, self.default_device_type = -1, DeviceType.GPU
+            self.DLA_core = -1
+            self.default_device_type = DeviceType.GPU
             if not strong:
                 self.int8_calibrator = None
             if by_index:
@@ -204,7 +210,8 @@ def make(family, machine=None):
         machine.seen.append(("kept", (self.name, self.precision.name, kind.name)))
 
     if not strong:
-        ILayer.precision, ILayer.set_output_type = None, set_output_type
+        ILayer.precision = None
+        ILayer.set_output_type = set_output_type
         IBuilderConfig.set_calibration_profile = lambda self, profile: True
     if by_name:
         IBuilderConfig.set_memory_pool_limit = lambda self, pool, size: None
@@ -253,7 +260,8 @@ def make(family, machine=None):
 
     class IExecutionContext:
         def __init__(self, engine):
-            self._engine, self._bound = engine, {}
+            self._engine = engine
+            self._bound = {}
             self._inputs = {name: tuple(shape) for name, shape in engine._model.inputs}
 
         def _set(self, name, shape):
@@ -344,14 +352,16 @@ def make(family, machine=None):
 
     class Runtime:
         def __init__(self, logger):
-            self._logger, self.DLA_core = logger, -1
+            self._logger = logger
+            self.DLA_core = -1
             if machine.broken:
                 logger.log(Severity.ERROR, "createInferRuntime: " + OLD_DRIVER)
 
         def deserialize_cuda_engine(self, data):
             if machine.broken:
                 raise SystemError("the real one would end the process here")
-            problem, (head, model) = None, _read(data)
+            problem = None
+            (head, model) = _read(data)
             if head is None:
                 problem = NO_PLAN
             elif head["version"] != version:

@@ -59,8 +59,10 @@ class Device:
 
     def __init__(self, capability=53):
         self.counters = device.Counters()
-        self.capability, self.driver_version = capability, 10020
-        self._memory, self.closed = {}, False
+        self.capability = capability
+        self.driver_version = 10020
+        self._memory = {}
+        self.closed = False
 
     def alloc(self, size):
         memory = np.full(int(size) + 256, 0xFF, np.uint8)  # NaN until it is written

@@ -132,7 +132,8 @@ def _receive(pipe):
     line = pipe.readline()
     if not line:
         return None, []
-    head, arrays = json.loads(line.decode()), []
+    head = json.loads(line.decode())
+    arrays = []
     for dtype, shape in head["arrays"]:
         size = int(np.prod(shape)) * np.dtype(dtype).itemsize
         arrays.append(np.frombuffer(pipe.read(size), dtype).reshape(shape))

@@ -97,7 +97,9 @@ def write_surfaces(surfaces):
 
 def read_surfaces():
     """dict of version -> dict of class -> set of names; "tensorrt" has the module's own."""
-    found, version, names = {}, {}, set()
+    found = {}
+    version = {}
+    names = set()
     with open(SURFACES) as file:
         for line in file.read().splitlines():
             if line.startswith(" "):

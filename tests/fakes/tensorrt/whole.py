@@ -104,9 +104,11 @@ def batch(folder, name, family, precision, windows, tracking):
     frames, boxes = list(covered())[:70], covered().boxes
     firsts = [boxes[0], boxes[0] + (5, -4, 6, 3), boxes[0] + (60, 30, 0, 0)]
     report = {"windows": made.run["windows"], "form": made.run["form"], "graph": gpu.uses_graph}
-    report["counts"], report["costs"] = list(loaded.engine.counts), []
+    report["counts"] = list(loaded.engine.counts)
+    report["costs"] = []
     for side, device in (("found", gpu), ("wanted", processor)):
-        targets, said = Targets(device, options), []
+        targets = Targets(device, options)
+        said = []
         for first in firsts:
             targets.add(frames[0], first)
         for frame in frames[1:]:

@@ -102,7 +102,8 @@ def test_no_more_than_the_window_is_decoded(decoders, files):
 
 
 def test_damaged_files_give_planes_or_an_error(decoders, files):
-    random, damaged = np.random.RandomState(0), 0
+    random = np.random.RandomState(0)
+    damaged = 0
     for number in range(400):
         data = np.frombuffer(files[sorted(files)[number % len(files)]][0], np.uint8).copy()
         places = random.randint(2, len(data), 5)

@@ -116,7 +116,8 @@ def test_the_samples_of_a_frame_are_those_of_the_definition(kernels, seed):
     random = np.random.RandomState(seed)
     state = np.concatenate([random.uniform(-50, 700, 2), np.exp(random.uniform(1, 6, 2))])
     centre, scale = state[:2] + random.uniform(-90, 90, 2), tuple(np.exp(random.uniform(-1, 2, 2)))
-    features, half = features_of(random, 3, 16), 127.5
+    features = features_of(random, 3, 16)
+    half = 127.5
     pooling, ridge = Pooling(16, kernels=kernels), Ridge(13, kernels)
     pooling.begin(features_of(random, 3, 16))
     ridge.compiled.weights[:] = random.randn(13)

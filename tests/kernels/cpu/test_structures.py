@@ -15,7 +15,8 @@ HEADERS = "".join(path.read_text() for path in sorted((ROOT / "kernels" / "cpu")
 def declared(name, until=""):
     """Names and lengths of the fields of a structure in a header."""
     body = re.search(r"struct %s \{(.*?)^\};" % name, HEADERS, re.DOTALL | re.MULTILINE).group(1)
-    body, found = body[: body.index(until) + len(until)] if until else body, []
+    body = body[: body.index(until) + len(until)] if until else body
+    found = []
     for line in re.sub(r"//.*", "", body).split(";"):
         for part in filter(str.strip, line.split(",")):
             word, length = re.search(r"(\w+)(?:\[(\d+)\])?\s*$", part).groups()

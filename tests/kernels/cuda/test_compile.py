@@ -13,7 +13,8 @@ from tests.fakes.cuda import nvrtc as tools
 
 on_each_python = pytest.mark.pythons("NVRTC by ctypes")
 
-CROP, THOR = compiler.source("crop"), 110
+CROP = compiler.source("crop")
+THOR = 110
 
 
 @pytest.fixture(scope="module")

@@ -34,7 +34,8 @@ def same(shim, net, maps, state=STATE, threads=256, half=False, gap=0):
         try:
             cell, score = decode.create(net, Kernels()).select(maps, moved, scale, *FRAME)
         except NetworkFailed:
-            cell, score = -1, np.nan
+            cell = -1
+            score = np.nan
         if not np.isfinite(moved).all() or not np.isfinite(score):
             assert seen.cell == -1 and np.isnan(seen.score) and tuple(seen.state) == tuple(own)
             continue

@@ -14,7 +14,8 @@ from tests.support.fake_gpu import SITE, python, track
 
 OWN = "allocations launches graph_launches uploads upload_bytes downloads download_bytes"
 OWN = OWN.split() + ["synchronisations"]
-SEEN, FEATURES = 48, 4 * 3 * 256  # bytes of a window
+SEEN = 48  # bytes of a window
+FEATURES = 4 * 3 * 256  # bytes too
 MAPS = 4 * 6 * 256
 
 

@@ -37,7 +37,8 @@ class Library:
     """A driver with some functions; ``results`` is a dict of name -> CUresult."""
 
     def __init__(self, names, **results):
-        self.calls, self.results = [], results
+        self.calls = []
+        self.results = results
         for name in names.split():
             setattr(self, name, Function(name, self))
 

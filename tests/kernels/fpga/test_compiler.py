@@ -75,7 +75,8 @@ SIDES = {"exemplar": 15, "search": 47}
 def wide(x, source, channels):
     """More parameters than the engine holds: 6 times 16 blocks, of 64."""
     for _ in range(6):
-        source, channels = x.relu(x.conv(source, channels, 256, kernel=1)), 256
+        source = x.relu(x.conv(source, channels, 256, kernel=1))
+        channels = 256
     return [x.conv(source, 256, 1, kernel=1)]
 
 
@@ -229,7 +230,9 @@ def test_weights_take_the_exponent_of_the_least_error():
 
 def unordered(commands, size):
     """Pairs of commands, by their numbers, that depend on each other and that no wait orders."""
-    seen, found, places = [], [], {unit: [] for unit in UNITS.values()}
+    seen = []
+    found = []
+    places = {unit: [] for unit in UNITS.values()}
     for number, (name, fields) in enumerate(commands):
         before = 0  # numbers of commands that have surely ended, a bit each
         for unit, numbers in places.items():
@@ -255,7 +258,8 @@ def test_what_a_convolution_reads_is_not_loaded_anew_before_its_end(target):
 
 
 def test_every_wait_that_is_left_out_is_found(kestrel):
-    commands, left_out = commands_of(kestrel, "exemplar"), 0
+    commands = commands_of(kestrel, "exemplar")
+    left_out = 0
     for number, (name, fields) in enumerate(commands):
         for field in ("wait_load", "wait_crop", "wait_conv", "wait_store"):
             if fields[field]:

@@ -42,7 +42,8 @@ def check(machines, shape, window, side, seed, words=None, overlap=0, change=Non
         shape: of the frame.
         change: function of (bench, rng) that changes or adds something before the crop.
     """
-    results, words = [], words or (-(-side // 4) if overlap else side)
+    results = []
+    words = words or (-(-side // 4) if overlap else side)
     for machine in machines:
         rng, bench = np.random.default_rng(seed), Bench(machine)
         bench.load("PIXELS", rng.integers(-128, 128, 768).astype(np.int8))
@@ -100,7 +101,8 @@ def test_a_crop_of_more_or_fewer_words_than_pixels_pads_with_zeros(name, overlap
 @each_size
 def test_memory_does_not_hold_up_the_pixels_of_an_unscaled_crop(name):
     """A crop takes little more than the time of the pixel pipeline: lines are prefetched."""
-    side, (machine, model) = 255, engines(name)
+    side = 255
+    (machine, model) = engines(name)
     check((machine, model), (400, 500), (20, 20, side, side), side, 0, overlap=1)
     crop = next(command for command in machine.trace if command.unit == "CROP")
     own = side * 256 // machine.size["crop_lanes"]

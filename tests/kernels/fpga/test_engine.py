@@ -18,7 +18,8 @@ REGISTERS, TARGETS, ERRORS = tables.REGISTERS, tables.TARGETS, tables.ERRORS
 
 def assert_right(machine, seed=0, chains=2, convolutions=2):
     """Check that a random program writes on this machine what it writes on the definition."""
-    results, around = [], slice(WORK - 4096, WORK + (1 << 20))
+    results = []
+    around = slice(WORK - 4096, WORK + (1 << 20))
     for each in (machine, Machine(machine.size, BYTES)):
         each.memory[around] = 0xEE
         bench = Chains(each)

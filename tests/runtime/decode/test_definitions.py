@@ -88,7 +88,8 @@ def test_points_are_those_of_the_papers(seed, name):
     network = load_network(name)
     maps = maps_of(network, noise)
     maps[1] = np.abs(maps[1]) * 40 + 5
-    size, proposals = network.map_size, []
+    size = network.map_size
+    proposals = []
     for row in range(size):
         for column in range(size):
             left, top, right, bottom = (float(v) for v in maps[1][0, :, row, column])
@@ -121,7 +122,10 @@ def test_anchors_are_those_of_the_paper(seed, ratios):
     noise = np.random.RandomState(seed)
     network = changed("siamrpnpp", ratios=ratios, scales=(8.0, 4.0), map_size=9)
     maps = maps_of(network, noise, 0.5)
-    size, stride, proposals, shapes = network.map_size, network.stride, [], []
+    size = network.map_size
+    stride = network.stride
+    proposals = []
+    shapes = []
     for ratio in ratios:
         width = int(math.sqrt(stride * stride / ratio))
         shapes += [(width * s, int(width * ratio) * s) for s in network.scales]

@@ -108,7 +108,9 @@ def test_targets_and_a_lost_one_have_the_processors_boxes(tmp_path, kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_target_among_similar_objects_has_the_processors_boxes(tmp_path, kind):
-    frames, found, places = bright.noisy(bright.film(9)[0], 5), [], []
+    frames = bright.noisy(bright.film(9)[0], 5)
+    found = []
+    places = []
     thresholds = {"lost_below": 0.2, "search_lost_below": 0.1, "look_above": 0.3}
     for device in devices(tmp_path, kind):
         vars(device.network).update(thresholds, found_above=0.5, peak_share=0.02)

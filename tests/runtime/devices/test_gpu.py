@@ -86,7 +86,8 @@ def test_so_are_those_of_the_code_that_nvrtc_makes(monkeypatch):
     net = networks.network(**SMALL)
     device, other = interpreted.Device(), interpreted.Device()
     engine = Engine(device, net)
-    engine.capturable, engine.most = False, 2
+    engine.capturable = False
+    engine.most = 2
     found = compare(Gpu(net, engine, cpu.load()), Processor(net, Engine(other, net), cpu.load()))
     assert len(found) == 6
 

@@ -13,7 +13,10 @@ from tests.runtime.search.test_search import BACK, GONE, SEARCHED, THRESHOLDS
 from tests.support import ROOT, tiny
 from tests.support.fake_gpu import SITE, python
 
-SEEN, FEATURES, MAPS = 48, 4 * 3 * 256, 4 * 6 * 256  # bytes that a window downloads
+# bytes that a window downloads
+SEEN = 48
+FEATURES = 4 * 3 * 256
+MAPS = 4 * 6 * 256
 PATCH = 6 * colour.PATCH**2  # of the colours under a box
 
 

@@ -139,7 +139,8 @@ def test_what_is_seen_of_a_window_does_not_depend_on_the_others(tmp_path, window
     frames, boxes = tiny.film(8)
     device = loading.create_device(*loading.load(Options(tiny.write_network(tmp_path))))
     device.windows = min(windows, device.windows)
-    size, looks = frames[0].shape[1::-1], []
+    size = frames[0].shape[1::-1]
+    looks = []
     states = [geometry.state_of(device.network, box, *size) for box in (boxes[0], (9, 9, 60, 30))]
     exemplars = [device.exemplar(frames[0], state) for state in states]
     for number in range(11):

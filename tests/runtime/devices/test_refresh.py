@@ -107,7 +107,8 @@ def test_the_second_exemplar_is_from_the_frame_that_the_rule_names(tmp_path, eng
 @pytest.mark.parametrize("engine", engines.installed())
 def test_a_network_in_two_parts_is_refreshed_too(tmp_path, engine):
     """As the INT8 form of such a network is written."""
-    path, files = write_network(tmp_path), ""
+    path = write_network(tmp_path)
+    files = ""
     network = load_network(path)
     graphs = assemble.build(network, network.locate())
     for part in ("exemplar", "search"):

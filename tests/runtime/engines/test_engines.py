@@ -140,7 +140,10 @@ def test_one_engine_serves_several_targets_in_the_same_memory(network, name):
 @pytest.mark.parametrize("name", ENGINES)
 def test_inference_may_run_on_every_core(network, name):
     engine = engines.create(name, network, network.locate())
-    features, allowed, seen, done = engine.exemplar(), os.sched_getaffinity(0), [], []
+    features = engine.exemplar()
+    allowed = os.sched_getaffinity(0)
+    seen = []
+    done = []
 
     def watch():
         while not done:
@@ -239,7 +242,8 @@ def test_branches_read_the_graph_around_them(network, name, kind):
     _, wanted = _maps(engine, *pictures)
     path = network.locate()["backbone"]
     model = onnx.load(str(path))
-    own, ways = model.graph, {}
+    own = model.graph
+    ways = {}
     own.node[0].output[0] = "exact"
     for operator, way in (("Add", "then_branch"), ("Sub", "else_branch")):
         node = onnx.helper.make_node(operator, ["exact", "nothing"], ["inner"])

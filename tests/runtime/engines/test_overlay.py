@@ -219,7 +219,8 @@ def test_a_stale_cache_is_found_before_anything_is_tracked(tmp_path, way):
         if device.allocated == 1:
             real(memory, *given)
 
-    allocate, device.allocated = device.allocate, 0
+    allocate = device.allocate
+    device.allocated = 0
 
     def counted(*given, **more):
         device.allocated += 1

@@ -222,7 +222,8 @@ def hiding(count):
     other[..., 0], other[..., 2] = other[..., 0] // 2 + 128, other[..., 2] // 3
     frames, boxes = [], []
     for index in range(count):
-        frame, box = ground.copy(), None
+        frame = ground.copy()
+        box = None
         frame[40:104, 380:428] = other
         if not AWAY <= index < BACK:
             x, y = (40 + 2 * index, 50) if index < AWAY else (350 - index, 240)
@@ -261,7 +262,8 @@ def test_a_lost_target_is_searched_for_in_the_fabric_beside_another_target(bundl
 
 
 def test_without_a_search_the_reason_is_told(bundles):
-    engine, said = engine_on(bundles), []
+    engine = engine_on(bundles)
+    said = []
     device = loading.create_device(engine.network, engine, cpu.load())
     for recover in (None, False):
         tracker = loading.tracker_on(device, Options(log=said.append, recover=recover))

@@ -215,7 +215,9 @@ def test_a_frame_allocates_nothing_and_waits_once(board, tmp_path):
 def test_targets_on_the_device_keep_their_own_features(board, tmp_path):
     _, made = make_bundle(tmp_path, "tiny_cut", "fp32")
     engine, device = loading.open_plan(loading.Plan(made)), board.devices[0]
-    handle, random, targets = device.handle(engine.stream), np.random.RandomState(5), []
+    handle = device.handle(engine.stream)
+    random = np.random.RandomState(5)
+    targets = []
     engine.search_crop[...] = random.uniform(0, 255, engine.search_crop.shape)
     for _ in range(2):
         engine.exemplar_crop[...] = random.uniform(0, 255, engine.exemplar_crop.shape)
@@ -265,7 +267,8 @@ def test_each_of_several_windows_gives_what_it_gives_alone(
     )
     engine, device = loading.open_plan(loading.Plan(made)), board.devices[0]
     assert engine.search_features is not None or not made.run["seen"]
-    random, alone = np.random.RandomState(8), []
+    random = np.random.RandomState(8)
+    alone = []
     pictures = random.uniform(0, 255, (4, *engine.exemplar_crop.shape[1:]))
     regions = random.uniform(0, 255, (4, *engine.search_crop.shape[1:]))
     for picture, region in zip(pictures, regions):
@@ -498,7 +501,8 @@ def test_published_networks_give_the_hosts_maps_on_the_oldest_tensorrt(
     preparations.prepare(tmp_path / "prepared", order, quiet)
     made = tensorrt.build_prepared(tmp_path / "prepared", tmp_path / "bundle", quiet)
     assert made.run["form"] == ("cut" if name in ("nanotrack_v3", "siamfc_015") else "whole")
-    host, found = engines.create("onnxruntime", network, network.locate(networks_dir)), []
+    host = engines.create("onnxruntime", network, network.locate(networks_dir))
+    found = []
     for engine in (loading.open_plan(loading.Plan(made, network)), host):
         random = np.random.RandomState(6)
         for crop in (engine.exemplar_crop, engine.search_crop):

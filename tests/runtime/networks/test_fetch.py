@@ -51,7 +51,9 @@ class _Files(http.server.BaseHTTPRequestHandler):
 def server():
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Files)
     server.handle_error = lambda *_: None  # the other side may hang up
-    server.asked, server.limit, server.length = [], len(CONTENT), ""
+    server.asked = []
+    server.limit = len(CONTENT)
+    server.length = ""
     server.sent = 0  # more copies of the content than asked for
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -115,7 +117,8 @@ def test_several_at_once_into_one_folder_download_each_file_once(tmp_path, serve
 
 
 def test_who_waits_for_another_download_is_told_so(tmp_path, server):
-    said, network = [], load_network(_network(tmp_path, server, RIGHT))
+    said = []
+    network = load_network(_network(tmp_path, server, RIGHT))
     folder = os.open(str(tmp_path), os.O_RDONLY)
     fcntl.flock(folder, fcntl.LOCK_EX)
 

@@ -39,7 +39,8 @@ def originals(tmp_path_factory):
 @pytest.fixture(scope="module", autouse=True)
 def compile_once():
     """Compile equal graphs once: most mutations leave them as they are, and each is run twice."""
-    compiled, compile_anew = {}, openvino.compile_on_cpu
+    compiled = {}
+    compile_anew = openvino.compile_on_cpu
 
     def compile_or_take(library, model, threads, **more):
         key = model, threads, str(sorted(more.items()))

@@ -14,7 +14,8 @@ from hotpath.runtime.search import search
 from hotpath.runtime.search.proposals import APART, MOST_PEAKS, Apart, AtPeaks, Peaks
 from hotpath.runtime.types import Seen
 
-CELLS, FRAME = 16, (640, 480)
+CELLS = 16
+FRAME = (640, 480)
 BEST, RIVAL, WEAK = (7, 8), (3, 12), (12, 2)  # row, column
 
 

@@ -35,7 +35,8 @@ class Elsewhere:
 
     def __init__(self, back=True):
         self.boxes = np.full((END, 4), np.nan)
-        self.frames, noise = [], np.random.RandomState(4)
+        self.frames = []
+        noise = np.random.RandomState(4)
         for index in range(END):
             frame = noise.randint(0, 32, (480, 640, 3), np.uint8)
             if index < GONE:
@@ -138,7 +139,8 @@ def test_suggestions_do_nothing_while_a_target_is_tracked(toml):
 
 def test_a_classifier_that_knows_the_target_learns_one_frame_of_four(toml):
     film, tracker = begun(toml)
-    there, updates = film.frames[1:GONE], []
+    there = film.frames[1:GONE]
+    updates = []
     for frame in 4 * (there + there[::-1]):
         assert tracker.update(frame).state == "tracked"
         updates.append(tracker.search.classifier.updates)

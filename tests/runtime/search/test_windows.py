@@ -45,7 +45,9 @@ class Spot:
 
 
 def one_pass(grids, *place):
-    number, found, spot = grids.passes, [], Spot(*place)
+    number = grids.passes
+    found = []
+    spot = Spot(*place)
     while grids.passes == number:
         found.append(grids.next(lambda: spot))
     return found[:-1]  # the last one is of the next pass
@@ -100,7 +102,8 @@ def test_the_colours_of_the_frame_in_which_a_window_is_searched_count():
 
 def test_colours_that_move_bring_no_more_windows_into_a_pass():
     """They are always where the next windows are, so that each of these is one of the first."""
-    grids, found = windows.Grids(NETWORK, SMALL, (1280, 720)), []
+    grids = windows.Grids(NETWORK, SMALL, (1280, 720))
+    found = []
     spots = [Spot(50, 60)]
     while grids.passes == 0:
         found.append(grids.next(lambda: spots[-1]))

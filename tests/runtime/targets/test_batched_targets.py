@@ -43,7 +43,9 @@ def network(tmp_path):
 def test_a_batch_gives_the_maps_of_single_calls(networks_dir, name, published, count, threads):
     network = load_network(published)
     engine = engines.create(name, network, network.locate(networks_dir), threads)
-    noise, together, wanted = np.random.RandomState(count), engine.batch(count), []
+    noise = np.random.RandomState(count)
+    together = engine.batch(count)
+    wanted = []
     for number in range(count):
         engine.exemplar_crop[...] = noise.uniform(0, 255, engine.exemplar_crop.shape)
         features = engine.exemplar()
@@ -212,7 +214,8 @@ def test_a_reshape_that_moves_the_targets_is_not_batched():
 
 
 def test_what_a_tracker_says_is_passed_on_once(network):
-    said, (pictures, boxes) = [], tiny.film(1)
+    said = []
+    (pictures, boxes) = tiny.film(1)
     targets = load_targets(network.path, engine="onnxruntime", recover=True, log=said.append)
     for _ in range(3):
         targets.add(pictures[0], boxes[0])
@@ -223,7 +226,8 @@ def test_what_a_tracker_says_is_passed_on_once(network):
 def test_no_frame_compiles_a_graph_for_the_targets_that_come_in_it(monkeypatch):
     """Adding the second one waits for the graphs of several windows; then none is compiled."""
     pytest.importorskip("openvino")
-    made, compile_on_cpu = [], openvino.compile_on_cpu
+    made = []
+    compile_on_cpu = openvino.compile_on_cpu
 
     def compile_and_tell(*given, **more):
         made.append(given)

@@ -108,7 +108,8 @@ def test_targets_that_overlap_from_the_start_and_neighbours_stay_as_they_are(pai
 
 def test_a_lost_target_is_found_where_another_one_was_only_when_that_is_gone(tmp_path):
     """Two squares of one colour; the left one goes, and the right one's target is dropped later."""
-    noise, frames = np.random.RandomState(4), []
+    noise = np.random.RandomState(4)
+    frames = []
     for index in range(90):
         frame = noise.randint(0, 32, (360, 480, 3), np.uint8)
         for x in (60, 350)[index >= GONE :]:

@@ -207,7 +207,8 @@ IMPOSSIBLE = [
 
 
 def test_boxes_that_no_target_can_have_are_left_out_and_nothing_may_be_found(place):
-    frame, looks = tiny_detector.frame([("red", 20, 40)]), []
+    frame = tiny_detector.frame([("red", 20, 40)])
+    looks = []
 
     def find(frame):
         looks.append(IMPOSSIBLE if len(looks) % 2 else [(20, 40, 48, 48)])
@@ -273,7 +274,9 @@ def test_a_program_hears_who_is_added_and_who_is_dropped_and_why(place):
         ]
         return boxes, [0.9] * len(boxes), [0] * len(boxes), ["card"]
 
-    frame, both, heard = tiny_detector.frame([("red", 20, 40), ("blue", 150, 150)]), True, []
+    frame = tiny_detector.frame([("red", 20, 40), ("blue", 150, 150)])
+    both = True
+    heard = []
     with load_targets(place / "tiny.toml", engine="onnxruntime", finder=find, every=2) as targets:
         assert (targets.added, targets.dropped) == ([], {})
         for index in range(30):

@@ -290,7 +290,8 @@ def test_a_run_that_is_killed_has_written_every_frame(world, long_film, tmp_path
     assert len(rows) >= 99
     assert [int(row["frame"]) for row in rows] == list(range(len(rows)))
     assert all(row["score"] for row in rows)  # the last line is whole
-    capture, saved = cv2.VideoCapture(str(video)), 0
+    capture = cv2.VideoCapture(str(video))
+    saved = 0
     while capture.read()[0]:
         saved += 1
     assert saved >= len(rows) - 25  # the film has 25 frames a second

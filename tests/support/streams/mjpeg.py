@@ -81,7 +81,8 @@ class _Handler(BaseHTTPRequestHandler):
 class _Server(ThreadingHTTPServer):
     def __init__(self, port, fps, folder=None):
         super().__init__(("127.0.0.1", int(port)), _Handler)
-        self.fps, self.silent = float(fps), False
+        self.fps = float(fps)
+        self.silent = False
         paths = sorted(pathlib.Path(folder).iterdir()) if folder else []
         self.paths = paths + paths[-2:0:-1]  # a loop never jumps
 

@@ -50,7 +50,8 @@ def main(port, *more):
         data = data.replace(b"\0\0\1\x20", b"\0\0\1\xb2")
     datagrams = [data[at : at + DATAGRAM] for at in range(0, len(data), DATAGRAM)]
     out = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    start, sent = time.monotonic(), 0
+    start = time.monotonic()
+    sent = 0
     while True:
         wait_s = start + sent * SECONDS / float(len(datagrams)) - time.monotonic()
         time.sleep(max(0.0, wait_s))

@@ -55,7 +55,9 @@ def main(port):
     def push(source):
         while source.get_state(0).state != Gst.State.PLAYING:  # its clock has no start before
             time.sleep(0.01)
-        start, sent, flow = time.monotonic(), 0, Gst.FlowReturn.OK
+        start = time.monotonic()
+        sent = 0
+        flow = Gst.FlowReturn.OK
         while flow == Gst.FlowReturn.OK:
             time.sleep(max(0.0, start + sent / float(FPS) - time.monotonic()))
             sent += 1

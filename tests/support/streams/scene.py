@@ -11,7 +11,9 @@ import numpy as np
 from hotpath.runtime.pictures import bgr_of
 
 WIDTH, HEIGHT, FPS = 320, 240, 30
-BITS, BLOCK, ROWS = 16, WIDTH // 16, 16
+BITS = 16
+BLOCK = WIDTH // 16
+ROWS = 16
 TARGET_PX = 48
 _NOISE = np.random.RandomState(7)
 _GROUND = cv2.GaussianBlur(_NOISE.randint(0, 256, (HEIGHT, WIDTH, 3)).astype(np.uint8), (0, 0), 6)
@@ -38,7 +40,8 @@ def picture_at(tick):
 def tick_of(picture):
     """The tick that a picture carries."""
     picture = bgr_of(picture)
-    block, tick = picture.shape[1] // BITS, 0
+    block = picture.shape[1] // BITS
+    tick = 0
     for bit in range(BITS):
         middle = picture[4 : ROWS - 4, bit * block + block // 4 : (bit + 1) * block - block // 4]
         tick |= int(middle.mean() > 127) << bit

@@ -61,7 +61,8 @@ class Watcher:
 def main(spec, planes=False):
     """Read until Ctrl-C; see the module's docstring."""
     say = functools.partial(print, flush=True)
-    longest_read_s, shape = 0.0, None
+    longest_read_s = 0.0
+    shape = None
     with open_source(spec, say, planes=planes) as source:
         say("open")
         with contextlib.suppress(KeyboardInterrupt):

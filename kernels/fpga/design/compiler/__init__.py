@@ -60,7 +60,8 @@ class Compiler:
     ) -> None:
         self.network, self.models, self.ranges = network, models, ranges
         self.size_name, self.size = size_name, size
-        self.data, self.work_bytes = Data(), 0
+        self.data = Data()
+        self.work_bytes = 0
         self.reference: List[Reference] = []
 
     def run(self) -> Compiled:

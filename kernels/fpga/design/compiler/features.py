@@ -42,7 +42,8 @@ class Store:
     def give(self, work: Work) -> None:
         """Tell a correlation where its tiles are."""
         work.region = tables.REGIONS["WORK"]
-        work.offsets, offset = [], self.offset
+        work.offsets = []
+        offset = self.offset
         for block in work.blocks:
             work.offsets.append(offset)
             offset += block.number * TILE

@@ -33,7 +33,8 @@ class Buffer:
 
     def __init__(self, name: str, blocks: int, height: int, width: int, pixels: int = 1) -> None:
         self.name, self.blocks, self.height, self.width = name, blocks, height, width
-        self.pixels, self.split = pixels, 0
+        self.pixels = pixels
+        self.split = 0
 
     @property
     def row_pitch(self) -> int:

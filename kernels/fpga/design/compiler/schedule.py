@@ -145,7 +145,8 @@ class Scheduler:
 
     def _chain(self) -> List[Work]:
         """The layers that work on strips: as many as keep the array busy beside the crop."""
-        chain, cycles = [self.works[0]], 0.0
+        chain = [self.works[0]]
+        cycles = 0.0
         crop = self.part.picture.height * self.part.picture.width / self.size["crop_lanes"]
         for work, following in zip(self.works, self.works[1:]):
             layer = following.layer

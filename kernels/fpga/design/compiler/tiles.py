@@ -57,7 +57,8 @@ def blocks_of(layer: Layer, weight: Optional[np.ndarray]) -> List[Block]:
     assert weight is not None
     tiles, stride_x, pad_left = _folded(layer, weight)
     used: Any = tiles.any(axis=(1, 2, 4, 5))  # (output blocks, input blocks)
-    found, at = [], 0
+    found = []
+    at = 0
     while at < len(tiles):
         low, high = _ends(used[at])
         end = at + 1

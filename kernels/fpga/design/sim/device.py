@@ -74,10 +74,13 @@ class SimulatedBoard(Device):
 
     def __init__(self, family: str, machine: Any, cycles: int = CYCLES) -> None:
         super().__init__(f"hotpath-simulated-{id(self):x}")
-        self.name, self.family = "simulated", family
+        self.name = "simulated"
+        self.family = family
         self.arch = "armv7l" if family == "zynq" else "aarch64"
         self.capabilities = {"REGISTER_RW": True}
-        self.machine, self.cycles, self.downloads = machine, cycles, 0
+        self.machine = machine
+        self.cycles = cycles
+        self.downloads = 0
         # (first address, end) once an overlay is there
         self._engine: Optional[Tuple[int, int]] = None
         self._others = _clock_registers(family)

@@ -113,7 +113,8 @@ def on_boards(
     """
     from hotpath.runtime.prepare.graphs import assemble
 
-    taken, found = _taken_out(assemble.build(network, paths)), []
+    taken = _taken_out(assemble.build(network, paths))
+    found = []
     for board in map(boards.load_board, boards.names()):
         if board.engine == "overlay":
             found.append((board.title, _on_fpga(survey(network, parts, board.name))))

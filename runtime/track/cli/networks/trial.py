@@ -102,7 +102,8 @@ class Trial:
             engine, _ = self._engine(_unconverted(network))
         except HotpathError:  # other settings may run
             return
-        features, times = engine.exemplar(), []
+        features = engine.exemplar()
+        times = []
         for _ in range(3):
             started = time.perf_counter()
             engine.search(features)

@@ -58,7 +58,8 @@ def read_clips(folders: Sequence[pathlib.Path], steps: int) -> List[Clip]:
     Raises:
         BadClips: a folder is not there, or there is no annotated clip in it.
     """
-    clips, noise = [], np.random.RandomState(SEED)
+    clips = []
+    noise = np.random.RandomState(SEED)
     found = [clip for clip in find_clips(folders) if _known(clip.boxes)]
     if not found:
         raise BadClips("no clip has a box in two successive frames; name others")

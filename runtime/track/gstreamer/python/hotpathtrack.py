@@ -67,7 +67,8 @@ class HotpathTrack(GstBase.BaseTransform):
     def do_start(self) -> bool:
         """Load the network."""
         self._thread = ThreadPoolExecutor(1)
-        self._follows, self._waiting = False, self.box
+        self._follows = False
+        self._waiting = self.box
         return self._thread.submit(self._load).result()
 
     def _load(self) -> bool:
@@ -129,7 +130,9 @@ class HotpathTrack(GstBase.BaseTransform):
 
     def _track(self, frame: Any) -> Any:
         if self._waiting:
-            text, self._waiting, self._follows = self._waiting, "", False
+            text = self._waiting
+            self._waiting = ""
+            self._follows = False
             return self._begin(frame, text)
         if not self._follows:
             return None

@@ -83,7 +83,8 @@ class Camera:
 
     def _turned(self, start: float, end: float) -> float:
         """The angle by which the commanded rates turn the camera between two times, radians."""
-        total, until = 0.0, end
+        total = 0.0
+        until = end
         for at, rate in reversed(self._rates):
             since = max(at, start)
             if since < until:
@@ -163,7 +164,8 @@ class Axis:
         step = self._step(now)
         error = between(self.target.predicted(effect), self.camera.angle(effect))
         error = math.copysign(max(0.0, abs(error) - self._band), error)
-        pid, change = self._pid, 0.0
+        pid = self._pid
+        change = 0.0
         if self._error_before is not None and step > 0:
             change = (error - self._error_before) / step
         self._error_before = error

@@ -64,7 +64,8 @@ class GimbalManager:
         self._sent_at = -1e9
         self._stops = 0  # how often "stand still" must still be sent
         self._number: Optional[int] = None  # of the target that is followed
-        self._album, self._acts = Album(), 0
+        self._album = Album()
+        self._acts = 0
 
     # incoming messages
 
@@ -116,7 +117,8 @@ class GimbalManager:
         self._say.append(self._set_rates(now, manager, self.control.stop(now)))
 
     def _yield(self, why: str) -> None:
-        self._yielded, self._stops = True, 0
+        self._yielded = True
+        self._stops = 0
         self._say.append(status_text(why))
 
     # outgoing messages

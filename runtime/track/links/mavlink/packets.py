@@ -93,7 +93,8 @@ class Ledger:
     def __init__(
         self, key: bytes, folder: Optional[str] = None, say: Optional[Callable[[str], None]] = None
     ) -> None:
-        self._say, self._path = say, ""
+        self._say = say
+        self._path = ""
         self._kept: Dict[str, int] = {}  # stream -> time stamp that is on the disk
         if folder is None:
             return

@@ -120,7 +120,8 @@ class Transport:
 
     def close(self) -> None:
         """Close the link; may be called twice."""
-        made, self._socket = self._socket, None
+        made = self._socket
+        self._socket = None
         if made is not None:
             made.close()
 

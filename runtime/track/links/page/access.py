@@ -98,7 +98,8 @@ class Guard:
         now = time.monotonic()
         count, since = self._failed.pop(address, (0, now))
         if now - since > FAILURES_S:
-            count, since = 0, now
+            count = 0
+            since = now
         self._failed[address] = (count + 1, since)
         if len(self._failed) > ADDRESSES_KEPT:
             del self._failed[next(iter(self._failed))]

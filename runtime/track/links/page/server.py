@@ -163,7 +163,9 @@ class Server(Link):
     def _encode(self) -> None:
         """Send the newest frame and state to every browser, at most ``--page-fps`` a second."""
         pause_s = 0.9 / self._options.page_fps  # sources are not punctual
-        version, last, sent_at = -1, None, 0.0
+        version = -1
+        last = None
+        sent_at = 0.0
         while not self._closing.is_set():
             version, tracked = self._controller.wait(version, HEARTBEAT_S)
             wait_s = sent_at + pause_s - time.monotonic()

@@ -100,7 +100,10 @@ class Late:
     """Gives what the call before gave, from a call on: the exemplar's features, or the maps."""
 
     def __init__(self, of_search, start):
-        self.of_search, self.start, self.calls, self.before = of_search, start, 0, None
+        self.of_search = of_search
+        self.start = start
+        self.calls = 0
+        self.before = None
 
     def __call__(self, maps):
         if ("x/score" in maps) != self.of_search:

@@ -36,7 +36,8 @@ UNUSED += ("pycocotools", "pycocotools.coco", "matplotlib", "matplotlib.pyplot")
 def add_crops(folder):
     """LiteTrack's repository lacks the module that crops; it is OSTrack's."""
     if not (folder / "lib/train/data/processing_utils.py").is_file():
-        name, theirs = "lib.train.data.processing_utils", folder.parent / "OSTrack"
+        name = "lib.train.data.processing_utils"
+        theirs = folder.parent / "OSTrack"
         path = theirs / "lib/train/data/processing_utils.py"
         spec = importlib.util.spec_from_file_location(name, str(path))
         sys.modules["lib.train.data"] = types.ModuleType("lib.train.data")
@@ -86,7 +87,8 @@ def build(name, checkpoint, config):
     config_module, (module, function) = kind.modules()
     settings = importlib.import_module(config_module)
     settings.update_config_from_file(config)
-    settings.cfg.TEST_MODE, settings.cfg.TEST.DEVICE = True, "cpu"
+    settings.cfg.TEST_MODE = True
+    settings.cfg.TEST.DEVICE = "cpu"
     for patch in kind.patches():
         setattr(importlib.import_module(patch[0]), *patch[1:])
     torch.manual_seed(1)

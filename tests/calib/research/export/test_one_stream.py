@@ -131,7 +131,9 @@ NETWORKS = (
 
 def recorded(engine, expected, eliminates):
     """The maps of every search of an engine from now on, a row each."""
-    rows, random, search = [], np.random.RandomState(0), engine.search
+    rows = []
+    random = np.random.RandomState(0)
+    search = engine.search
 
     def row(maps):
         return np.concatenate([values.ravel() for values in maps])

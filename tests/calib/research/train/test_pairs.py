@@ -22,7 +22,8 @@ def test_the_same_numbers_draw_the_same_pair(bank):
 
 
 def test_boxes_of_a_clip_lie_on_its_target_which_may_move_by_more_than_its_size(bank):
-    drawer, far = pairs.Drawer(bank), 0
+    drawer = pairs.Drawer(bank)
+    far = 0
     clip = np.flatnonzero(bank.kind == banks.SEQUENCE)
     for seed in range(200):
         rng = np.random.default_rng(seed)

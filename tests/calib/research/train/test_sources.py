@@ -40,7 +40,8 @@ def test_a_file_of_unknown_origin_never_counts_as_free_and_a_wrong_class_is_name
 
 
 def test_every_free_picture_of_the_development_data_is_listed(shared):
-    sources, missing = Sources(), []
+    sources = Sources()
+    missing = []
     for folder in ("images", "images2", "videos2"):
         for path in (shared / folder).iterdir():
             known = sources.of(path).licence != "not stated"

@@ -50,7 +50,8 @@ class RKNNLite:
         return self._run(inputs)
 
     def release(self):
-        self._run, self.released = None, True
+        self._run = None
+        self.released = True
 
 
 def _of_onnx(model):

@@ -21,7 +21,8 @@ class Bench:
 
     def __init__(self, machine):
         self.machine = machine
-        self.commands, self.ended = [], dict.fromkeys(("load", "crop", "conv", "store"), 0)
+        self.commands = []
+        self.ended = dict.fromkeys(("load", "crop", "conv", "store"), 0)
         self._bundle = 0
 
     def add(self, name, **fields):

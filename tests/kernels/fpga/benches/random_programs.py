@@ -34,7 +34,9 @@ class Space:
     """Hands out the words of the map banks."""
 
     def __init__(self, lanes, words):
-        self.lanes, self.words, self.used = lanes, words, 0
+        self.lanes = lanes
+        self.words = words
+        self.used = 0
 
     def map(self, rng, height, width, blocks, split):
         """A place for a map: dict of its geometry, with gaps between rows and blocks."""

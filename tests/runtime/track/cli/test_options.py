@@ -102,7 +102,8 @@ def test_the_programs_are_completed(capsys):
 def answer(terminal, typed, words, seconds=20):
     """Type into a terminal and wait until it shows those words."""
     os.write(terminal, typed)
-    shown, end = b"", time.monotonic() + seconds
+    shown = b""
+    end = time.monotonic() + seconds
     while words not in shown and time.monotonic() < end:
         if select.select([terminal], [], [], 0.1)[0]:
             shown += os.read(terminal, 4096)

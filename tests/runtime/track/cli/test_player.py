@@ -14,7 +14,8 @@ class Recording(Source):
 
     def __init__(self, fps=50.0):
         super().__init__("clip")
-        self.fps, self.frames = fps, 100
+        self.fps = fps
+        self.frames = 100
 
     def read(self, timeout_s=1.0):
         if self.given >= self.frames:
@@ -44,7 +45,9 @@ class Keys:
     """A stand-in for the window: returns the keys of a list, and records what was shown."""
 
     def __init__(self, *keys):
-        self.keys, self.lines, self.box = list(keys), None, None
+        self.keys = list(keys)
+        self.lines = None
+        self.box = None
 
     def wait_key(self, timeout_s):
         if self.keys:
@@ -65,7 +68,8 @@ class Targets:
     """Records which boxes were added on which frame."""
 
     def __init__(self):
-        self.boxes, self.numbers = [], (0,)
+        self.boxes = []
+        self.numbers = (0,)
 
     def add(self, frame, box):
         self.boxes.append((int(frame[0, 0, 0]), box))
@@ -78,7 +82,8 @@ class Targets:
 
 def played(player, source, seconds):
     """The indices of the frames that are read within a time."""
-    indices, clock = [], player_module.time
+    indices = []
+    clock = player_module.time
     end_s = clock.now_s + seconds
     while clock.now_s < end_s:
         if player.next_frame_is_due():
@@ -111,7 +116,8 @@ def test_a_recording_plays_at_its_own_speed_and_plus_and_minus_change_it():
 @pytest.mark.parametrize("keys, held_s", [([], 2.0), (["h"], 0.0)])
 def test_the_last_frame_stays_for_a_moment_or_until_a_key(keys, held_s):
     player, _, window, _ = begun(*keys)
-    window.open, began_s = True, player_module.time.now_s
+    window.open = True
+    began_s = player_module.time.now_s
     player.hold()
     assert player_module.time.now_s - began_s == pytest.approx(held_s, abs=0.3)
     window.open = False

@@ -226,7 +226,8 @@ def test_a_video_on_a_full_disk_ends_and_the_results_go_on(world, tmp_path, caps
 
 @pytest.mark.skipif(sys.version_info < (3, 7), reason="Python 3.6 can't leave any out")
 def test_collections_of_garbage_visit_no_object_from_before_the_frame_loop(world, monkeypatch):
-    loop, left_out = track.follow, []
+    loop = track.follow
+    left_out = []
 
     def follow(*arguments):
         left_out.append(gc.get_freeze_count())

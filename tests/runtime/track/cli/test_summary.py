@@ -38,7 +38,8 @@ def test_a_target_that_left_the_picture_for_good_is_said_once(box, lost, told):
 
 def test_a_run_of_one_frame_and_one_gap_is_told_so():
     source = Source("cam0")
-    source.gaps, source.dropped = [(1, 2.5)], 1
+    source.gaps = [(1, 2.5)]
+    source.dropped = 1
     summary = Summary("tiny", ENGINE, Profile(), print)
     summary.write(frame(0, {}))
     lines = lines_of(summary.figures(source, [], []), live=True)
@@ -89,7 +90,8 @@ def test_a_stream_s_latency_is_said_to_begin_at_its_arrival():
 
 def lines_with(tracking_ms, encoding_ms=0.0, live=False):
     """The lines of ten frames that take 20 ms each, 5 of them to decode."""
-    now, summary = [0.0], None
+    now = [0.0]
+    summary = None
     profile = Profile(lambda: now[0])
     summary = Summary("tiny", ENGINE, profile, print)
     for index in range(10):

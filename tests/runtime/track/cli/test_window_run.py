@@ -38,7 +38,9 @@ def test_keys_pause_step_seek_select_and_end_a_run(tmp_path):
         run = subprocess.Popen(words, env=screen.environment, stderr=subprocess.PIPE)
         frames_of(out, 5)
         screen.press("tiny", "space")
-        stood, before, limit = frames_of(out, 1), None, time.monotonic() + 30
+        stood = frames_of(out, 1)
+        before = None
+        limit = time.monotonic() + 30
         while stood != before and time.monotonic() < limit:
             time.sleep(1.5)
             stood, before = frames_of(out, 1), stood

@@ -24,7 +24,8 @@ def tell(**event):
 def play(text, after, before=None):
     """Run with ``before`` and ``after`` on each buffer of element ``t``; return its states."""
     pipeline = Gst.parse_launch(text + " ! fakesink")
-    element, states = pipeline.get_by_name("t"), []
+    element = pipeline.get_by_name("t")
+    states = []
 
     def look(pad, info, function):
         function(element, info.get_buffer())

@@ -378,7 +378,8 @@ class Particular(OnvifCamera):
         return text[:at] + zoom.replace("PT1S", self.timeout or "PT1S")
 
     def answer(self, path, data, headers):
-        found, fault = re.search(rb"<Timeout>PT(.*?)S<", data), None
+        found = re.search(rb"<Timeout>PT(.*?)S<", data)
+        fault = None
         if found and self.timeout is None:
             fault = "timeout is an unsupported field"
         elif found and not product._seconds_of(self.timeout) <= float(found.group(1)) <= 60:

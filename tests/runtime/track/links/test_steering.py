@@ -135,7 +135,8 @@ def test_sizes_that_flip_tiny_frames_and_boxes_that_are_none_are_looked_at():
 
 
 def test_after_a_long_turn_in_one_direction_a_ramp_slows_until_somebody_confirms():
-    holds, told = {}, []
+    holds = {}
+    told = []
     ramp = Ramp("gimbal", 1, told.append, holds, most_deg=180.0)
     rates = [ramp.command(n / 10, None, lambda: (2.0,), float(n)) for n in range(200)]
     assert rates[:181] == [(2.0,)] * 181 and rates[181:] == [(0.2,)] * 19
@@ -177,7 +178,8 @@ def test_evidence_is_a_fresh_picture_without_doubt_with_a_tracked_target(seen, w
 
 
 def test_without_evidence_a_command_falls_to_zero_in_time_and_the_reason_is_told():
-    told, holds = [], {}
+    told = []
+    holds = {}
     ramp = Ramp("gimbal", 2, told.append, holds)
     wish = 1.0, -2.0
     assert ramp.command(0.0, "no target", lambda: wish) == (0.0, 0.0)
@@ -217,7 +219,8 @@ def test_recordings_and_networks_that_never_lose_steer_nothing(what):
 
 def test_a_stopped_picture_that_drifts_far_stays_no_evidence():
     album, pictures = turned(10.0)
-    yaw, doubts = 10.0 * len(pictures) / FPS, []
+    yaw = 10.0 * len(pictures) / FPS
+    doubts = []
     for n in range(8 * FPS):  # the camera stops after half a second
         frame = jpeg(swung(pictures[-1], 60 * math.sin(n / 90), 30 * math.sin(n / 70)))
         at = len(pictures) / FPS + n / FPS

@@ -49,7 +49,9 @@ def number_of(picture):
 
 class Feed:
     def __init__(self, streams):
-        self.streams, self.number, self.shown_s = streams, 0, []
+        self.streams = streams
+        self.number = 0
+        self.shown_s = []
 
     def run(self, seconds, until=lambda: False):
         end = time.monotonic() + seconds
@@ -94,7 +96,8 @@ def listening(address, output=RAW):
 
 def pictures(program, feed, frames=12):
     """The raw pictures that a program writes while frames are fed; then it is ended."""
-    size, data = SIZE[0] * SIZE[1] * 3, bytearray()
+    size = SIZE[0] * SIZE[1] * 3
+    data = bytearray()
     os.set_blocking(program.stdout.fileno(), False)
 
     def enough():
@@ -119,7 +122,8 @@ def check(found, feed):
 
 @needs_ffmpeg
 def test_a_server_of_rtsp_gets_the_picture_with_its_box_and_again_after_it_was_away(opened):
-    address, said = f"rtsp://127.0.0.1:{free_port()}/live", []
+    address = f"rtsp://127.0.0.1:{free_port()}/live"
+    said = []
     streams = opened(address, say=said.append)
     feed = Feed(streams)
     feed.run(20, lambda: said)  # the server is not there yet

@@ -24,7 +24,9 @@ from hotpath.runtime.track.links.steering import Ramp, missing
 from hotpath.runtime.types import Box, Track
 from tests.support.pictures_in_planes import planes_of
 
-SIZE, FPS, FOV = (160, 120), 30, (60.0, 46.0)
+SIZE = (160, 120)
+FPS = 30
+FOV = (60.0, 46.0)
 LONGEST_S = 1.0
 HEALTHY_S, WRONG_S = 2.0, 4.0
 TICKS = 100  # a second: the links look more often than frames come
@@ -47,7 +49,9 @@ class Rig:
         gimbal = load_settings()
         self.gimbal = GimbalManager(Control(gimbal, FOV), 1, 100, gimbal["lost"]["link"])
         self.law, self.ramp = Law(0.5, None), Ramp("camera", 3, lambda text: None)
-        self.album, self.view, self.wish = Album(), None, (0.0,) * 3
+        self.album = Album()
+        self.view = None
+        self.wish = (0.0,) * 3
         self.number, self.index, self.silent_ticks = 0, 0, 0
         self.yaw_deg = self.pan_deg = 0.0  # where they point
         self.unheard = set()  # messages that do not come any more
@@ -100,7 +104,8 @@ class Rig:
         for name, fields in messages:
             if name == "GIMBAL_MANAGER_SET_ATTITUDE":
                 rates = fields["angular_velocity_y"], fields["angular_velocity_z"]
-                self.commands["gimbal"], self.silent_ticks = rates, 0
+                self.commands["gimbal"] = rates
+                self.silent_ticks = 0
 
 
 class Wrong:
@@ -289,7 +294,8 @@ def flown(wrong):
         rig.frame(now + 0.02, scene(n), now, TRACK)
         rig.tick(now + 0.03)
     assert rig.moving == {"gimbal", "camera"}
-    last_s, longest = now, {}
+    last_s = now
+    longest = {}
     since = dict.fromkeys(rig.moving, last_s)
     wrong.change(rig)
     for n in range(4, int(WRONG_S * TICKS)):

@@ -281,7 +281,8 @@ def test_no_good_frame_before_a_cut_is_lost(tmp_path):
         for packet in container.demux(video=0):
             with contextlib.suppress(av.FFmpegError):  # the one that is cut
                 right += len(packet.decode())
-    source, found = open_source(path, planes=True), []
+    source = open_source(path, planes=True)
+    found = []
     with pytest.raises(BadSource, match=f"broke at frame {right} of 75"), source:
         while True:
             found.append(scene.tick_of(bgr_of(source.read())))

@@ -75,6 +75,7 @@ def test_without_pyav_opencv_decodes_and_says_so(film, monkeypatch):
 
 
 def test_why_a_decoder_fails_is_told_without_the_password_of_the_address():
-    told, note = [], "decoded by the processor (cuda: [Errno 5]: 'rtsp://me:secret@host/a')"
+    told = []
+    note = "decoded by the processor (cuda: [Errno 5]: 'rtsp://me:secret@host/a')"
     base.tell_decoder(SimpleNamespace(name="host", log=told.append), SimpleNamespace(note=note))
     assert told == ["host: " + note.replace("secret", "***")]

@@ -45,7 +45,9 @@ BACK_S = LONGEST_PAUSE_S + OPEN_TIMEOUT_S + 4.0
 
 def frames_until(source, done, limit_s=20.0):
     """Read until ``done()``; return the frames, and how long the longest read took."""
-    frames, longest_s, deadline = [], 0.0, time.monotonic() + limit_s
+    frames = []
+    longest_s = 0.0
+    deadline = time.monotonic() + limit_s
     while not done(frames):
         assert time.monotonic() < deadline, f"not within {limit_s} s"
         start = time.monotonic()
@@ -91,7 +93,9 @@ def test_a_stream_whose_sender_is_killed_and_frozen_is_found_again(sender):
 def test_a_slow_reader_gets_the_newest_frame_and_the_others_are_counted():
     with MjpegServer() as running, open_source(running.address) as source:
         frames_until(source, count(5))
-        dropped, ages_s, started = source.dropped, [], time.monotonic()
+        dropped = source.dropped
+        ages_s = []
+        started = time.monotonic()
         for _ in range(4):
             time.sleep(0.5)  # 15 frames go by
             frame = source.read()
@@ -273,7 +277,8 @@ def test_what_a_library_raises_is_told_and_ends_the_start():
 
 def test_a_gap_names_its_cause():
     class Odd:
-        name, openings = "odd", 0
+        name = "odd"
+        openings = 0
 
         def open(self):
             self.openings += 1

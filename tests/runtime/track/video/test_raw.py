@@ -14,7 +14,8 @@ class Capture:
     """Gives YUYV pictures of one value that counts up, in the buffer that it is given."""
 
     def __init__(self):
-        self.value, self.buffers = 0, set()
+        self.value = 0
+        self.buffers = set()
 
     def read(self, buffer=None):
         self.value += 1
@@ -34,7 +35,8 @@ def test_frames_that_are_held_keep_their_pixels():
 
 def test_buffers_are_written_again_when_no_frame_uses_them():
     capture = Capture()
-    camera, held = RawCapture(capture, "YUYV", (WIDTH, HEIGHT)), []
+    camera = RawCapture(capture, "YUYV", (WIDTH, HEIGHT))
+    held = []
     for _ in range(40):
         held = held[-1:] + [camera.read()[1]]
     assert len(capture.buffers) <= 4

@@ -176,7 +176,8 @@ def test_a_pipe_without_a_reader_is_refused_and_one_with_a_reader_gets_every_row
     # not blocking, because the writer opens it later
     with open(os.open(str(path), os.O_RDONLY | os.O_NONBLOCK), "rb") as reader:
         process = run(code, path)
-        deadline, waiting = time.monotonic() + 60, 0
+        deadline = time.monotonic() + 60
+        waiting = 0
         while waiting < 60000 and time.monotonic() < deadline:  # until the pipe is full
             time.sleep(0.01)
             (waiting,) = struct.unpack("i", fcntl.ioctl(reader, termios.FIONREAD, bytes(4)))
@@ -187,10 +188,12 @@ def test_a_pipe_without_a_reader_is_refused_and_one_with_a_reader_gets_every_row
 
 
 def test_a_reader_that_stops_reading_holds_nobody_and_its_rows_are_counted(tmp_path):
-    path, said = tmp_path / "a.csv", []
+    path = tmp_path / "a.csv"
+    said = []
     os.mkfifo(str(path))
     with open(os.open(str(path), os.O_RDONLY | os.O_NONBLOCK), "rb") as reader:
-        results, slowest = Results(path, ("frame",), waits=False, log=said.append), 0.0
+        results = Results(path, ("frame",), waits=False, log=said.append)
+        slowest = 0.0
         for frame in range(100000):
             began = time.monotonic()
             results.write((frame,))

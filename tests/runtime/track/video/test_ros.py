@@ -223,7 +223,9 @@ def test_a_lost_target_is_left_out_the_stamp_is_the_capture_and_a_closed_link_ha
     end = fake_ros.End(0)
     reader = end.reader("/own", fake_ros.Detection2DArray)
     link = RosLink("ros:/own", SimpleNamespace(newest=None, holds={}), print)
-    captured_s, unix_s, found = time.monotonic() - 60, time.time() - 60, None
+    captured_s = time.monotonic() - 60
+    unix_s = time.time() - 60
+    found = None
     tracks = {3: Track(Box(1, 2, 4, 8), 0.75), 5: Track(Box(9, 9, 9, 9), 0.1, True, "lost")}
     while found is None:  # until both ends know each other
         link.write(TrackedFrame(PICTURE, 7, 0.0, tracks, captured_s))

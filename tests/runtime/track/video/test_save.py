@@ -42,7 +42,8 @@ def save(path, ticks, fps=30):
 
 def times_s(path):
     """The time stamps of a video's frames as OpenCV sees them."""
-    capture, times = cv2.VideoCapture(str(path)), []
+    capture = cv2.VideoCapture(str(path))
+    times = []
     while capture.read()[0]:
         times.append(capture.get(cv2.CAP_PROP_POS_MSEC) / 1000.0)
     return times
@@ -240,7 +241,10 @@ class Slow:
     """A video whose encoder waits for ``go``, and may fail at a frame."""
 
     def __init__(self, fails_at=None):
-        self.go, self.frames, self.closed, self.fails_at = threading.Event(), [], 0, fails_at
+        self.go = threading.Event()
+        self.frames = []
+        self.closed = 0
+        self.fails_at = fails_at
 
     def write(self, frame, time_s=None):
         self.go.wait(20)
@@ -253,7 +257,8 @@ class Slow:
 
 
 def test_every_frame_of_a_recording_is_saved_in_order_by_a_thread(tmp_path):
-    path, times = str(tmp_path / "a.mp4"), []
+    path = str(tmp_path / "a.mp4")
+    times = []
     video = BackgroundVideo(Video(path, 25), False, times.append)
     for tick in range(40):
         video.write(scene.picture_at(tick))
@@ -292,7 +297,8 @@ def test_an_error_of_the_encoder_reaches_the_loop_and_the_file_is_closed():
 def test_frames_that_come_after_an_error_are_not_kept():
     slow = Slow(fails_at=0)
     slow.go.set()
-    video, kept = BackgroundVideo(slow, False, lambda ms: None), []
+    video = BackgroundVideo(slow, False, lambda ms: None)
+    kept = []
     for _ in range(40):
         frame = np.zeros(8)
         with contextlib.suppress(BadOutput):

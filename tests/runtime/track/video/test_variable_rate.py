@@ -37,7 +37,8 @@ def write_video(path, times_s=TIMES_S):
 
 def read_times(source):
     """(tick of the picture, time) of the frames that are left."""
-    found, frame = [], source.read()
+    found = []
+    frame = source.read()
     while frame is not None:
         found.append((scene.tick_of(bgr_of(frame)), source.time_s))
         frame = source.read()

@@ -335,7 +335,8 @@ def test_a_small_gain_on_one_clip_is_no_sign_of_damage(monkeypatch, names, overl
 class Found:
     """In the place of a ``Trial`` with one overlap in each step; 0.6 where the box stays."""
 
-    steps, unmoved = [1, 2], 0.6
+    steps = [1, 2]
+    unmoved = 0.6
 
     def __init__(self, overlap):
         self.overlap = overlap

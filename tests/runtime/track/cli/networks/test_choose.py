@@ -21,10 +21,13 @@ TABLE = {
 class Scores:
     """In the place of a ``Trial``: overlaps by a table of (channels, border), easy steps first."""
 
-    problem, share = None, 1.0
+    problem = None
+    share = 1.0
 
     def __init__(self, means, steps=90):
-        self.steps, self.means, self.taken = list(range(steps)), means, 0
+        self.steps = list(range(steps))
+        self.means = means
+        self.taken = 0
 
     def overlaps(self, networks, first=0, last=None):
         steps = self.steps[first:last]

@@ -41,7 +41,8 @@ def test_it_turns_towards_a_target_outside_the_dead_band():
 
 def test_rates_and_their_change_are_limited():
     settings = load_settings()
-    control, before = Control(settings, FOV), 0.0
+    control = Control(settings, FOV)
+    before = 0.0
     for n in range(90):
         now = n / 30.0
         control.attitude(now, 0.0, 0.0)

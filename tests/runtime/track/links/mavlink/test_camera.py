@@ -31,7 +31,9 @@ class Scripted:
     """A run that records its requests, and answers when the test says so."""
 
     def __init__(self):
-        self.asked, self.future, self.refuse = [], None, False
+        self.asked = []
+        self.future = None
+        self.refuse = False
         self.view = View(7, 100.0, (640, 480), None, None, 25.0)
         self.recording = (True, 0.0)
 

@@ -23,7 +23,8 @@ from tests.support.mavlink_client import Program
 from tests.support.needs import skip
 from tests.support.ports import free_port
 
-FRAMES, SIZE = 130, closed_loop.SIZE
+FRAMES = 130
+SIZE = closed_loop.SIZE
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +59,8 @@ class MavProxy:
     """MAVProxy in a process of its own; the camera is its target."""
 
     def __init__(self, port, log):
-        self.log, self.read = log, 0
+        self.log = log
+        self.read = 0
         station = pathlib.Path(sys.executable).with_name("mavproxy.py")
         if not station.exists():
             skip("MAVProxy", "make setup ALSO=vehicle")

@@ -21,11 +21,14 @@ class Talk:
     def __init__(self):
         self.us = GimbalManager(Control(load_settings(), (60.0, 46.0)), *ME, 1.0)
         self.gimbal, self._codec = sim.Gimbal(), Codec(*ME)
-        self.now, self.silent, self.said = 0.0, False, []
+        self.now = 0.0
+        self.silent = False
+        self.said = []
 
     def go(self, seconds, number=None, frames=True, lost=False, state="tracked", moves=True):
         """Frames come, with a target of that number above and right of the centre, or none."""
-        sent, begun = [], self.now
+        sent = []
+        begun = self.now
         while self.now < begun + seconds:
             self.now += 1 / 30.0
             track = None if number is None else Track((500.0, 100.0, 20.0, 20.0), 0.9, lost, state)
@@ -127,7 +130,8 @@ def test_it_gives_way_to_somebody_else_until_the_next_target(talk):
 @pytest.mark.parametrize("primary", [OTHER, (0, 0)])
 def test_who_loses_control_stops_what_turns_and_a_late_return_moves_nothing(talk, primary):
     talk.go(1.0, number=0)
-    talk.gimbal.primary, talk.gimbal.refuses = primary, True
+    talk.gimbal.primary = primary
+    talk.gimbal.refuses = True
     sent = rates(talk.go(3.0, number=0, moves=False))
     assert any(sent[0]) and sent[-1] == (0.0, 0.0)
     talk.gimbal.primary = ME
@@ -141,7 +145,8 @@ def test_a_silent_manager_is_noticed_once_and_taken_up_again(talk):
     assert not talk.us.up and not talk.us.ours and len(rates(sent)) < 38
     assert rates(sent)[-5:] == [(0.0, 0.0)] * 5  # it may hear us nevertheless
     assert len(talk.said) == 1 and "silent" in talk.said[0]
-    talk.silent, talk.gimbal = False, sim.Gimbal()  # it was started anew
+    talk.silent = False  # it was started anew
+    talk.gimbal = sim.Gimbal()
     assert len(rates(talk.go(4.0, number=0))) > 30 and talk.gimbal.primary == ME
 
 

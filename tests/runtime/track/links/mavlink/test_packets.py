@@ -31,7 +31,8 @@ def signed(ticks, key=KEY):
 def test_packets_are_found_in_any_pieces_among_noise():
     stream = b"noise" + packet() + b"\0\1" + packet(payload=b"") + packet(payload=b"x" * 255)
     for size in (1, 2, 7, 64, len(stream)):
-        splitter, found = packets.Splitter(), []
+        splitter = packets.Splitter()
+        found = []
         for at in range(0, len(stream), size):
             found += splitter.feed(stream[at : at + size])
         assert found == [packet(), packet(payload=b""), packet(payload=b"x" * 255)]

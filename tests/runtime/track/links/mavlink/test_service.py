@@ -144,7 +144,8 @@ def value(rng, kind):
 
 def hostile(rng, mav):
     """A packet of a kind that is taken; its fields are nasty or random, and some bytes damaged."""
-    kind, fields = getattr(common, f"MAVLink_{rng.choice(KINDS).lower()}_message"), {}
+    kind = getattr(common, f"MAVLink_{rng.choice(KINDS).lower()}_message")
+    fields = {}
     for name, of in zip(kind.fieldnames, kind.fieldtypes):
         count = kind.array_lengths[kind.ordered_fieldnames.index(name)]
         values = [value(rng, of) for _ in range(count or 1)]
@@ -189,7 +190,9 @@ def test_damaged_packets_and_our_own_that_a_router_brings_back_are_not_obeyed(ru
 
 
 def test_whoever_is_understood_over_udp_is_welcome_and_known_by_his_heartbeat(run, monkeypatch):
-    link, welcome, station = open_transport(f"udpin:127.0.0.1:{free_port()}"), [], ("10.0.0.1", 1)
+    link = open_transport(f"udpin:127.0.0.1:{free_port()}")
+    welcome = []
+    station = ("10.0.0.1", 1)
     codec, run.service.transport = Codec(255, 190), link
     monkeypatch.setattr(link, "welcome", lambda peer, now, beats: welcome.append((peer, beats)))
     for data in (b"noise", codec.encode(*reports.heartbeat()), rectangle(codec)):

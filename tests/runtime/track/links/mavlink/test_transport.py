@@ -174,7 +174,8 @@ def test_tcpin_holds_several_stations_and_a_silent_one_shuts_none_out(opened, mo
     stations = connections(port, 2)
     for n, station in enumerate(stations):
         station.sendall(b"hello %d" % n)
-    heard, end = {}, time.monotonic() + 3
+    heard = {}
+    end = time.monotonic() + 3
     while len(heard) < 2 and time.monotonic() < end:
         heard.update(link.receive())
     assert sorted(heard.values()) == [b"hello 0", b"hello 1"]

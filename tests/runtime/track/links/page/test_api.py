@@ -242,7 +242,9 @@ def test_the_socket_gives_each_picture_after_its_state_and_no_more_than_are_seen
     async def watch():
         async with aiohttp.ClientSession() as session:
             async with session.ws_connect(run.address + "/ws", headers=run.bearer) as socket:
-                states, seen, told = {}, [], 0
+                states = {}
+                seen = []
+                told = 0
                 while told < 5:  # a run that stands still goes on talking: silence means a loss
                     message = await asyncio.wait_for(socket.receive(), 4)
                     told += message.type == aiohttp.WSMsgType.TEXT

@@ -52,7 +52,8 @@ class Tab:
     def __init__(self, chromium, link, expect_errors=False, **kind):
         self.context = chromium.new_context(**(kind or DESKTOP))
         self.page = self.context.new_page()
-        self.errors, self.expect_errors = [], expect_errors
+        self.errors = []
+        self.expect_errors = expect_errors
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("console", lambda s: s.type == "error" and self.errors.append(s.text))
         self.page.goto(link, timeout=WAIT_MS)

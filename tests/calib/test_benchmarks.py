@@ -60,7 +60,7 @@ def test_a_damaged_sequence_is_named_and_the_others_are_evaluated(tmp_path, toml
     (data / "Car1" / "img" / "0003.jpg").write_bytes(b"no picture")
     assert run(tmp_path, toml, data) == 0
     told = capsys.readouterr().err
-    assert "2 of the 50 sequences" in told
+    assert "2 of the 50" in told
     assert "Bird1: 11 boxes for 8" in told
     assert "left out Bolt: " in told and "groundtruth_rect.txt" in told
     assert "left out Box: " in told

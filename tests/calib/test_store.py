@@ -42,6 +42,6 @@ def test_a_planted_pickle_does_not_run(tmp_path):
         lambda: np.savez(kept, np.array([planted], object)),
     ):
         plant()
-        with pytest.raises(BadRun, match="npz can't be read .* delete it and run again"):
+        with pytest.raises(BadRun, match="npz can't be read"):
             Store(tmp_path).value("kept", [], lambda: None)
     assert not trap.exists()

@@ -79,7 +79,7 @@ def test_mistakes_have_a_sentence(place, capsys, more, said):
 def test_a_network_is_searched_in_the_numbers_that_its_family_has(tmp_path, capsys):
     wanted = {"nanotrack_v2": ["penalty", "window", "lr"], "kestrel": ["window", "lr"]}
     assert {name: tune.tunable(load_network(name)) for name in wanted} == wanted
-    with pytest.raises(BadRun, match="kestrel has no number called 'penalty' .* window, lr"):
+    with pytest.raises(BadRun, match="kestrel.*'penalty'.*window, lr"):
         tune.range_of(load_network("kestrel"), "penalty")
     assert tune.main(["--network", "stark_s50", "--clips", str(tmp_path)]) == 2
     assert "stark_s50 has none of" in capsys.readouterr().err

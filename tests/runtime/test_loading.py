@@ -51,7 +51,7 @@ def test_an_option_that_cannot_be_is_refused(error, told, option, values):
 
 def test_a_finder_that_is_no_function_is_refused_before_anything_is_loaded():
     for wrong in ({"finder": "yolox_nano"}, {"finder": print, "every": 0}):
-        with pytest.raises(BadOption, match="finder must be a function of a frame, and every"):
+        with pytest.raises(BadOption, match="finder.*every"):
             load_targets("absent.toml", **wrong)
 
 

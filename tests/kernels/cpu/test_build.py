@@ -141,7 +141,7 @@ def test_a_wheels_fastest_library_that_the_processor_runs_is_taken(small, tmp_pa
             assert os.path.basename(library.path) == name + ".so" and library.handle.hp_crop() == 7
     for library in tmp_path.glob("*.so"):
         library.unlink()
-    with pytest.raises(build.CannotBuild, match="no library for this processor"):
+    with pytest.raises(build.CannotBuild, match="for this processor"):
         build.bundled(mine, str(tmp_path))
     other = tmp_path / "other"  # a path that was not loaded before
     other.mkdir()

@@ -48,6 +48,6 @@ def test_a_structure_of_another_size_is_refused(monkeypatch):
         _fields_ = structures.CropJob._fields_[:-1]
 
     monkeypatch.setitem(structures.STRUCTURES, "hp_crop_job", Wrong)
-    with pytest.raises(RuntimeError, match="hp_crop_job has 192 bytes in its header, and 184 here"):
+    with pytest.raises(RuntimeError, match="hp_crop_job.* 192 .* 184"):
         structures.check(kernels.handle)
     assert kernels.handle.hp_size_of(b"no such structure") == 0

@@ -165,5 +165,5 @@ def test_a_gpu_that_no_compiler_knows_gets_ptx_of_the_newest_one_before_it(tmp_p
 
 
 def test_no_compiler_is_a_sentence():
-    with pytest.raises(NoCompiler, match="no CUDA compiler .*sudo apt install"):
+    with pytest.raises(NoCompiler, match="CUDA compiler .*sudo apt install"):
         compiler.binary(CROP, 87, None, (), [])

@@ -152,7 +152,7 @@ def test_a_run_states_what_a_refresh_costs(tmp_path, capsys):
     assert main(given + ["--box", box, "--json"]) == 0
     said = capsys.readouterr()
     assert json.loads(said.out)["refresh_ms"]["median"] > 0
-    assert "ms more in frames that refresh an exemplar" in said.err + said.out
+    assert "refresh an exemplar" in said.err + said.out
 
 
 def test_a_rule_without_a_second_exemplar_is_named(tmp_path):

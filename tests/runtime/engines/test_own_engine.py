@@ -92,7 +92,7 @@ def test_it_is_taken_by_its_name_and_listed_beside_files_that_can_not_be_importe
     (folder / "broken.py").write_text("import nothing_of_that_name\n")
     (folder / "cut.py").write_text("class Engine(\n")
     told = run(home, "-c", CODE, toml)
-    assert "same boxes: " in told and "its file can't be imported; there are: " in told
+    assert "same boxes: " in told and "can't be imported; there are: " in told
     told = run(home, "-m", "hotpath.runtime.track.cli.networks", "show", toml)
     (row,) = [line for line in told.splitlines() if line.startswith("mine ")]
     assert " ms a frame" in row and "fp32" in row

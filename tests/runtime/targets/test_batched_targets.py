@@ -110,7 +110,7 @@ def test_a_frame_of_several_targets_is_one_list_of_windows(network):
     for number in targets.numbers:
         targets.drop(number)
     assert targets.update(frames[1]) == {} and len(targets.device.calls) == 3
-    with pytest.raises(NotReady, match="no target has the number 77; "):
+    with pytest.raises(NotReady, match="number 77; "):
         targets.restart(77, frames[0], boxes[0])
     targets.close()
 

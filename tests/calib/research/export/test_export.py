@@ -163,7 +163,7 @@ def test_an_export_computes_what_the_authors_module_does(tmp_path, authors):
 
 def test_a_checkpoint_of_another_configuration_is_refused(tmp_path):
     torch.save({"weight": torch.zeros(1, 1)}, str(tmp_path / "model.pth"))
-    with pytest.raises(BadRun, match="lacks 1 of the model's weights"):
+    with pytest.raises(BadRun, match="lacks 1 of"):
         load_weights(torch.nn.Linear(1, 1), tmp_path / "model.pth")
 
 

@@ -88,7 +88,7 @@ def test_only_pictures_of_the_named_licences_are_seen(tmp_path):
     everything = build_bank(tmp_path / "all", [tmp_path / "images"], [])
     assert free.licences == {"A": 2} and free.source_names == ["Caltech-101"]
     assert everything.licences == {"A": 2, "R": 2} and (everything.kind == STILL).all()
-    with pytest.raises(BadImages, match="no picture has a licence of class B"):
+    with pytest.raises(BadImages, match="licence.*class B"):
         build_bank(tmp_path / "none", [tmp_path / "images"], [], licences=["B"])
 
 
@@ -123,5 +123,5 @@ def test_clips_of_each_layout_and_videos_in_one_folder_are_trained_on(tmp_path, 
     found = build_bank(tmp_path / "bank", [folders / "images"], [folders / "clips"]).sources
     assert {"square", "GOT-10k_Train_000001", "one.avi"} < set(found)
     (got / "groundtruth.txt").write_text("1,2,3,4\n")
-    with pytest.raises(BadClips, match="1 box for 4 frames"):
+    with pytest.raises(BadClips, match="1 box.* 4 frames"):
         build_bank(tmp_path / "other", [folders / "images"], [folders / "clips"])

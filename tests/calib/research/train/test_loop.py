@@ -69,7 +69,7 @@ def test_a_checkpoint_with_a_planted_pickle_is_refused_and_does_not_run(read, tm
     path, planted = tmp_path / "features.pt", Planted(open, str(tmp_path / "trap"), "w")
     torch.save({"config": {"shape": "tiny"}, "average": planted}, path)
     # without PyTorch's advice, which runs it
-    with pytest.raises(TrainingStopped, match="features.pt is not a checkpoint with only weights"):
+    with pytest.raises(TrainingStopped, match="features.pt.*checkpoint"):
         read(path)
     assert not (tmp_path / "trap").exists()
 

@@ -54,7 +54,7 @@ def options(world, *more):
 def test_weights_that_are_not_better_are_not_installed(world):
     folder = world / "repository" / "runtime" / "networks"
     before = {name: (folder / name).read_bytes() for name in SHIPPED}
-    with pytest.raises(BadRun, match="not better than what ships; nothing was installed"):
+    with pytest.raises(BadRun, match="nothing was installed"):
         release.run(options(world, "--steps", "export", "int8", "judge", "install"))
     assert before == {name: (folder / name).read_bytes() for name in SHIPPED}
     release.run(options(world, "--steps", "install"))
@@ -89,9 +89,9 @@ def test_the_search_is_fitted_to_films_and_left_out_without(world, capsys):
     release.run(options(world, "--steps", "search"))
     said = capsys.readouterr().err
     stay = f"search_lost_below {load_network('kestrel').search_lost_below:g}"
-    assert "no --films are named; the thresholds of before stay: " + stay in said
+    assert "no --films" in said and stay in said
     assert (folder / "kestrel.toml").read_text() == before
-    with pytest.raises(BadRun, match="no none.json; make it with hotpath.calib.longterm.films"):
+    with pytest.raises(BadRun, match="none.json.*longterm.films"):
         release.run(options(world, "--steps", "search", "--films", "none.json"))
 
 
@@ -103,13 +103,13 @@ def test_a_search_that_cannot_be_fitted_stops_the_command(world, tmp_path, capsy
     with pytest.raises(BadRun, match="hotpath.calib.tune failed"):
         release.run(options(world, "--steps", "search", "prepared", *more))
     said = capsys.readouterr().err
-    assert "the films need the clip away" in said and "-- prepared" not in said
+    assert "clip away" in said and "-- prepared" not in said
 
 
 def test_what_belongs_to_another_network_is_left_out_and_said(world, capsys):
     release.run(options(world, "--name", "kestrel_fast", "--steps", "prepared"))
     said = capsys.readouterr().err
-    assert "left out: kestrel_fast does not come prepared" in said
+    assert "left out: kestrel_fast" in said
 
 
 def test_the_copy_for_boards_is_prepared_anew(world):

@@ -174,25 +174,25 @@ def test_a_killed_training_goes_on_to_the_very_same_weights(world, tmp_path):
 
 def test_a_loss_that_is_no_number_stops_and_keeps_the_checkpoint(world, tmp_path):
     arguments = features(world, tmp_path, "--checkpoint-seconds", "0", "--lr", "features=1e30")
-    with pytest.raises(TrainingStopped, match="loss of stage features is nan.*features.pt"):
+    with pytest.raises(TrainingStopped, match="nan.*features.pt"):
         main(arguments)
     kept = torch.load(tmp_path / "features.pt", weights_only=False)["network"]
     assert all(torch.isfinite(value).all() for value in kept.values())
 
 
 def test_stage_head_asks_for_a_backbone(world, tmp_path):
-    with pytest.raises(TrainingStopped, match="stage head needs a backbone, but .*features.pt"):
+    with pytest.raises(TrainingStopped, match="head.*backbone.*features.pt"):
         main(command(world, tmp_path, "--stages", "head"))
 
 
 def test_a_start_that_is_missing_or_of_another_network_is_named(world, tmp_path):
     arguments = features(world, tmp_path)
-    with pytest.raises(TrainingStopped, match="none.pt is not there; correct --start"):
+    with pytest.raises(TrainingStopped, match="none.pt.*--start"):
         main([*arguments, "--start", str(tmp_path / "none.pt")])
     main(arguments)
     other = command(world, tmp_path / "other", "--stages", "head")
     other[other.index("tiny")] = "four"
-    with pytest.raises(TrainingStopped, match="features.pt is of another network"):
+    with pytest.raises(TrainingStopped, match="features.pt.*another"):
         main([*other, "--start", str(tmp_path / "features.pt")])
 
 
@@ -247,7 +247,7 @@ def test_each_key_of_the_log_is_explained_in_the_documents_and_drawn(world, tmp_
 
 
 def test_a_head_without_channels_is_refused(world, tmp_path):
-    with pytest.raises(TrainingStopped, match="--head 0 32 3 is no head"):
+    with pytest.raises(TrainingStopped, match="--head 0 32 3"):
         main(command(world, tmp_path, "--head", "0", "32", "3"))
 
 
@@ -259,5 +259,5 @@ def test_a_missing_teacher_is_named_with_what_to_do(world, tmp_path, teacher):
 
 def test_a_network_of_another_family_is_refused_as_a_teacher(world, tmp_path):
     toml = str(tiny.write_network(tmp_path))
-    with pytest.raises(NoTeacher, match="can't teach: family is 'points' instead of 'centre'"):
+    with pytest.raises(NoTeacher, match="points.*centre"):
         main(command(world, tmp_path, teacher=toml))

@@ -54,7 +54,7 @@ def test_a_cut_that_changes_the_maps_is_refused(tmp_path):
     bias = next(t for t in form.parts[1].graph.initializer if t.name.endswith("/bias"))
     wrong = onnx.numpy_helper.to_array(bias) + 1
     bias.CopyFrom(onnx.numpy_helper.from_array(wrong, bias.name))
-    with pytest.raises(BuildFailed, match="other maps than the whole one, by"):
+    with pytest.raises(BuildFailed, match="other maps.* by"):
         cut_check.check(graphs, form)
 
 

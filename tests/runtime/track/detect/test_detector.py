@@ -99,7 +99,7 @@ def test_unknown_names_are_one_sentence(toml, tmp_path):
 
 def test_a_network_of_another_shape_or_no_network_is_one_sentence(tmp_path):
     path = written(tmp_path, "map_size = 16", "map_size = 8")
-    with pytest.raises(BadNetwork, match="needs an output of the shape"):
+    with pytest.raises(BadNetwork, match="output of the shape"):
         load_detector(path).detect(np.zeros((9, 9, 3), np.uint8))
     (tmp_path / "tiny_detector.onnx").write_bytes(b"no network")
     with pytest.raises(BadNetwork, match="can't load"):

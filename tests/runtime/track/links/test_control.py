@@ -41,7 +41,7 @@ def test_a_run_stays_until_the_last_one_who_watches_has_left(control):
 
 def test_a_recording_goes_to_another_place_and_waits_there(control):
     control.source.frames = 50
-    with pytest.raises(Refused, match="the last frame is 49"):
+    with pytest.raises(Refused, match="last frame is 49"):
         control.seek(50)
     control.seek(12)
     control.source.seek.assert_called_once_with(12)

@@ -160,7 +160,7 @@ def test_a_bag_gives_its_frames_and_their_times(bag):
         assert frames == [int(name[-1] == "b") + 10 * n for n in range(5)] and source.frames == 5
         assert np.allclose(times, [0.1 * n**2 for n in range(5)], atol=1e-6)
     for topic in ("", "#/words"):
-        with pytest.raises(BadSource, match=r"name one topic .* /a /b"):
+        with pytest.raises(BadSource, match=r"one topic .* /a /b"):
             open_source(f"{bag}{topic}")
 
 
@@ -181,7 +181,7 @@ def test_a_damaged_bag_gives_what_it_can_and_a_sentence(bag, tmp_path):
             told += 1
     assert told > 10
     (tmp_path / "x.mcap").write_bytes(b"nothing")
-    with pytest.raises(BadSource, match="no bag of ROS 2"):
+    with pytest.raises(BadSource, match="ROS 2"):
         open_source(str(tmp_path / "x.mcap"))
 
 

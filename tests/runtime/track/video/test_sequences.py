@@ -160,8 +160,8 @@ def test_fewer_boxes_than_pictures_are_not_put_on_the_first_ones(tmp_path):
     said = []
     with open_source(str(folder), said.append) as source:
         assert source.first_box is None and not source.annotated
-    assert len(said) == 1 and OTB in said[0] and "3 boxes for 5 frames" in said[0]
-    with pytest.raises(BadClips, match="3 boxes for 5 frames"):
+    assert len(said) == 1 and OTB in said[0] and "3 boxes" in said[0]
+    with pytest.raises(BadClips, match="3 boxes"):
         find_clips([folder])
 
 

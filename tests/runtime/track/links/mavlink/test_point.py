@@ -64,7 +64,7 @@ def test_requests_before_the_first_frame_are_refused_and_end_nothing(run):
     asked = [requests.stop(), requests.start_box(BOX, 0.0)]
     run.controller.next_frame_is_due()
     for future in asked:
-        with pytest.raises(Refused, match="no frame was tracked yet"):
+        with pytest.raises(Refused, match="no frame"):
             future.result(5)
 
 
@@ -103,7 +103,7 @@ def test_a_point_that_the_stalled_loop_did_not_answer_starts_no_target(run, monk
     monkeypatch.setattr(loop, "ANSWER_S", 0.05)
     run.loop = loop.Loop(run.controller, load_detector(toml, classes=["red"]))
     asked = run.loop.start_point((SIDE / 2, SIDE / 2), 0.0)
-    with pytest.raises(loop.Busy, match="did not answer in time"):
+    with pytest.raises(loop.Busy, match="did not answer"):
         asked.result(10)
     for _ in range(3):
         run.turn()

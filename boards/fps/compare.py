@@ -90,7 +90,7 @@ def _names(evidence):
 def sentence(name, found):
     text = (
         f"{name}: {found.decision} ({found.change:+.1%} FPS, 95% interval {found.low:+.1%} to "
-        f"{found.high:+.1%}, effect {found.effect:+.2f})"
+        f"{found.high:+.1%})"
     )
     if found.decision != "undecided":
         return text

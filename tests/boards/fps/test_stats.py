@@ -27,8 +27,7 @@ def runs(random, slowdown, rounds=8, between=0.004, **more):
 def decisions(slowdown, paired, pairs, **more):
     random = np.random.RandomState(3)
     return [
-        stats.compare(*runs(random, slowdown, **more), paired=paired, draws=400).decision
-        for _ in range(pairs)
+        stats.compare(*runs(random, slowdown, **more), paired=paired).decision for _ in range(pairs)
     ]
 
 
@@ -51,20 +50,9 @@ def test_the_interval_holds_the_truth_for_correlated_frames():
     inside = 0
     tries = count(20, 40)
     for _ in range(tries):
-        found = stats.compare(*runs(random, 1.04, between=0.0), draws=400)
+        found = stats.compare(*runs(random, 1.04, between=0.0))
         inside += found.low <= truth <= found.high
     assert inside >= 0.9 * tries
-
-
-def test_frames_that_are_shuffled_would_give_a_narrower_interval():
-    base, new = runs(np.random.RandomState(1), 1.0, between=0.0, correlation=0.97)
-    honest = stats.compare(base, new)
-    shuffled = [[np.random.RandomState(2).permutation(ms) for ms in run] for run in (base, new)]
-    assert stats.block_length(base[0]) > 2 * stats.block_length(shuffled[0][0])
-    blind = stats._redrawn(shuffled[0], 400, np.random.RandomState(3))
-    seeing = stats._redrawn(base, 400, np.random.RandomState(3))
-    assert seeing.std() > 1.5 * blind.std()
-    assert honest.low < 0 < honest.high
 
 
 def test_drift_cancels_where_rounds_took_turns():
@@ -98,12 +86,6 @@ def test_decisions_follow_the_interval():
     assert stats.decide(-0.029, 0.029, 5) == "same"
     assert stats.decide(0.031, 0.2, 5) == "faster"
     assert stats.decide(-0.1, 0.1, 5) == "undecided"
-
-
-def test_cliffs_delta_is_the_share_of_pairs():
-    base, new = [np.array([1.0, 2.0, 3.0])], [np.array([2.0, 4.0])]
-    pairs = [np.sign(n - b) for b in base[0] for n in new[0]]
-    assert stats.cliffs_delta(base, new) == pytest.approx(np.mean(pairs))
 
 
 def test_figures_are_those_of_numpy():

@@ -6,8 +6,6 @@ check.
     python -m hotpath.boards.fps --against GITREF  this checkout and another commit, in turns
     python -m hotpath.boards.fps compare A B               two evidence files
     python -m hotpath.boards.fps report EVIDENCE...        Markdown anew
-    python -m hotpath.boards.fps --video CLIP --box X,Y,W,H [--against opencv]
-        one clip beside a peer
 
 Exit codes: 0, 1 slower, 2 it can't be done (a sentence says why), 3 invalid. A run with --quick
 compares nothing, so it ends with 0 and a warning where others disturbed it.
@@ -19,7 +17,7 @@ import pathlib
 import signal
 import sys
 
-from hotpath.boards.fps import against, clips, compare, report, run, simple
+from hotpath.boards.fps import against, clips, compare, report, run
 from hotpath.boards.fps import evidence as files
 from hotpath.boards.fps import place as places
 from hotpath.kernels.commands import program
@@ -35,8 +33,6 @@ QUICK = {"rounds": 1, "frames": 100, "warm_s": 5.0}
 
 def main(arguments=None):
     arguments = sys.argv[1:] if arguments is None else list(arguments)
-    if any(word.split("=")[0] == "--video" for word in arguments):
-        return simple.main(arguments)
     options = _parser(arguments).parse_args(arguments)
     try:
         return options.run(options)

@@ -1,23 +1,20 @@
 """Runs of the FPS suite: on this computer and on synthetic boards, through the very same code."""
 
-import json
 import re
 import signal
 import subprocess
 import sys
 import time
 
-import cv2
 import numpy as np
 import pytest
 
 from hotpath.boards.fps import __main__ as command
-from hotpath.boards.fps import clips, evidence, place, report, run, simple
+from hotpath.boards.fps import clips, evidence, place, report, run
 from hotpath.boards.fps.__main__ import main
 from hotpath.boards.fps.pace import PacedLoop
 from hotpath.runtime import load_tracker
-from hotpath.runtime.errors import BadSource, HotpathError
-from hotpath.runtime.networks import load_network
+from hotpath.runtime.errors import BadSource
 from tests.support import board_roots, tiny
 from tests.support.clips import write_clip
 
@@ -188,31 +185,6 @@ def test_samples_are_taken_between_frames_once_a_period(tmp_path):
     assert all("hottest_temp_c" in sample for sample in often.samples)
 
 
-def arguments(tmp_path, frames, *more):
-    """Arguments for a clip of so many frames."""
-    return ["--video", str(tiny.write_pictures(tmp_path / "frames", tiny.film(frames)[0])), *more]
-
-
-BOX = "--box", "96,72,40,40"
-
-
-def test_a_clip_is_timed_in_the_precision_that_is_named(tmp_path):
-    given, path = arguments(tmp_path, 3, *BOX, "--frames", "4"), tmp_path / "told.json"
-    for name, runs in (("fp32", "kestrel"), ("int8", "kestrel-int8")):
-        assert simple.main([*given, "--precision", name, "--json", str(path)]) == 0
-        assert json.loads(path.read_text())["network"] == runs
-
-
-def test_a_clip_without_a_box_or_without_a_timed_frame_is_one_sentence(network, tmp_path, capsys):
-    given = arguments(tmp_path, simple.WARM_UP, "--network", network, "--against", "opencv")
-    assert simple.main(given) == 2
-    assert "give --box X,Y,W,H, or name a folder with groundtruth.txt" in capsys.readouterr().err
-    given = [*given[:-2], *BOX, "--frames"]
-    assert simple.main([*given, "1"]) == 2  # frame 20 is the first again
-    assert "no frame was timed" in capsys.readouterr().err
-    assert simple.main([*given, "2"]) == 0
-
-
 def test_clips_of_a_folder_are_as_long_as_is_asked_and_short_ones_are_refused(tmp_path):
     write_clip(tmp_path / "one", *tiny.film(12, 96, 72, 20))
     (clip,) = clips.load(tmp_path, most=11)
@@ -266,21 +238,3 @@ def test_a_pace_that_cannot_be_is_refused_in_a_sentence(words, capsys):
     assert main(words.split()) == 2
     text = "leave --against away" if "--against" in words else "give 1 to 240"
     assert text in capsys.readouterr().err
-
-
-needs_nano = pytest.mark.skipif(
-    not hasattr(cv2, "TrackerNano_create"), reason="this OpenCV has no TrackerNano"
-)
-
-
-@needs_nano
-def test_opencv_runs_the_same_files_where_it_can(networks_dir):
-    usual = "nanotrack_v2"
-    for name, runs in ("nanotrack_v1", "nanotrack_v1"), ("kestrel", usual), ("nanotrack_v3", usual):
-        assert simple.OpenCvNano(load_network(name), str(networks_dir), 1).runs == runs
-
-
-@needs_nano
-def test_without_the_usual_files_a_sentence_says_what_is_missing(tmp_path):
-    with pytest.raises(HotpathError, match="nanotrack_v2"):
-        simple.OpenCvNano(load_network("kestrel"), str(tmp_path), 1)

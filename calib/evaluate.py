@@ -194,11 +194,12 @@ def _lines(path: str | Path | None) -> list[str]:
 
 
 def follow_all(
-    specs: Sequence[Spec], clips: Sequence[Clip], out: Path, jobs: int
+    specs: Sequence[Spec], clips: Sequence[Any], out: Path, jobs: int
 ) -> list[tuple[str, str]]:
     """Run the missing pairs of tracker and clip; returns (clip's name, sentence) of failures.
 
     All trackers follow one clip in turns before the next begins, so that times can be compared.
+    A clip is a ``Clip`` or a film of ``hotpath.calib.longterm.films``.
     """
     missing = {
         clip.name: [spec for spec in specs if stored(spec, clip, out) is None] for clip in clips
@@ -208,12 +209,12 @@ def follow_all(
     return sorted({(clip.name, str(error)) for clip, error in ended if error})
 
 
-def path_of(spec: Spec, clip: Clip, out: Path) -> Path:
+def path_of(spec: Spec, clip: Any, out: Path) -> Path:
     """The file of a tracker's boxes on a clip."""
     return out / "boxes" / f"{spec.name}-{spec.options.engine}" / (clip.name + ".json")
 
 
-def stored(spec: Spec, clip: Clip, out: Path) -> Kept | None:
+def stored(spec: Spec, clip: Any, out: Path) -> Kept | None:
     """Return stored boxes as a dict; None if there are none, or clip, network or engine differ."""
     try:
         with open(path_of(spec, clip, out)) as file:
@@ -223,11 +224,11 @@ def stored(spec: Spec, clip: Clip, out: Path) -> Kept | None:
     return kept if kept.get("key") == _key(spec, clip) else None
 
 
-def _key(spec: Spec, clip: Clip) -> str:
+def _key(spec: Spec, clip: Any) -> str:
     return spec.identity + clip.sha256
 
 
-def follow_and_store(specs: Sequence[Spec], clip: Clip, out: Path) -> None:
+def follow_and_store(specs: Sequence[Spec], clip: Any, out: Path) -> None:
     """Track one clip by one tracker after the other and write their files."""
     cv2.setNumThreads(1)
     held = clip.in_memory(MOST_BYTES)

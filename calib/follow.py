@@ -1,4 +1,4 @@
-"""Run a tracker over an annotated clip and store its result for every frame.
+"""Run a tracker over an annotated clip or film, and return its result for every frame.
 
 Runs on every Python that a board has, as ``hotpath.calib.metrics`` does.
 """
@@ -6,7 +6,10 @@ Runs on every Python that a board has, as ``hotpath.calib.metrics`` does.
 import time
 from typing import Any, Dict, List, Optional
 
+from hotpath.runtime.track.garbage import short_collections
 
+
+@short_collections()  # as hotpath.runtime.track does
 def follow(tracker: Any, clip: Any, frames: Optional[int] = None) -> Dict[str, Any]:
     """Track every frame of a clip from its first box.
 
@@ -16,24 +19,32 @@ def follow(tracker: Any, clip: Any, frames: Optional[int] = None) -> Dict[str, A
         frames: number of frames to track; None for the whole clip.
 
     Returns:
-        dict: ``boxes`` (n, 4), ``scores`` (n,), ``ms`` (n,) of each frame, ``steps``: name of a
-        step -> milliseconds of each frame after the first.
+        dict, with a list of n values each: ``boxes``; ``claimed``, whether the tracker says that
+        the target is in the box; ``certainty``, the presence, or the score of a network without;
+        ``ms`` of each frame. ``steps``: name of a step -> milliseconds of each frame after the
+        first.
     """
-    boxes, scores, ms = [], [], []
+    boxes: List[List[float]] = []
+    claimed: List[bool] = []
+    certainty: List[float] = []
+    ms: List[float] = []
     steps: Dict[str, List[float]] = {}
     for index, frame in enumerate(clip):
         if index == frames:
             break
-        box, score = clip.boxes[0], 1.0
+        box, lost, sure = clip.boxes[0], False, 1.0
         started = time.perf_counter()
         if index:
             track = tracker.update(frame)
-            box, score = track.box, track.score
+            box, lost = track.box, track.lost
+            sure = track.score if track.presence is None else track.presence
         else:
             tracker.init(frame, box)
         ms.append((time.perf_counter() - started) * 1e3)
         boxes.append([float(value) for value in box])
-        scores.append(float(score))
+        claimed.append(not lost)
+        certainty.append(float(sure))
         for name, value in tracker.step_ms.items() if index else ():
             steps.setdefault(name, []).append(value)
-    return {"boxes": boxes, "scores": scores, "ms": ms, "steps": steps}
+    found = {"boxes": boxes, "claimed": claimed, "certainty": certainty}
+    return dict(found, ms=ms, steps=steps)

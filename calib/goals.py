@@ -18,6 +18,7 @@ import numpy as np
 
 from hotpath.calib import metrics
 from hotpath.calib.errors import BadRun
+from hotpath.calib.follow import follow
 from hotpath.calib.longterm.metrics import Judged
 from hotpath.calib.longterm.metrics import figures as figures_of
 from hotpath.calib.vanishing import CUT, KINDS, Vanishing
@@ -49,14 +50,6 @@ class Part(NamedTuple):
 
     clips: Sequence[Any]
     away: Sequence[Any]
-
-
-class Run(NamedTuple):
-    """What a tracker gave in every frame of a sequence."""
-
-    boxes: np.ndarray  # (n, 4) float64
-    claimed: np.ndarray  # bool (n,), whether it claims that the target is in the box
-    certainty: np.ndarray  # float64 (n,)
 
 
 def part_of(goals: Sequence[str], clips: Sequence[Any], films: Sequence[Any], share: int) -> Part:
@@ -119,7 +112,7 @@ class Scorer:
             if why and named:
                 raise BadRun(f"{network.name} can't search for a lost target: {why}")
             self._searches = not why
-        self._kept: dict[tuple[int, str], Run] = {}
+        self._kept: dict[tuple[int, str], dict[str, Any]] = {}
 
     def figures(self, numbers: Numbers, part: Part) -> dict[str, float]:
         """Return the figures of a part, of ``FIGURES`` and others; NaN where nothing is measured.
@@ -128,20 +121,20 @@ class Scorer:
         """
         found: dict[str, float] = {}
         if OVERLAP in self._goals:
-            runs = ((self._run(numbers, clip).boxes, clip.boxes) for clip in part.clips)
+            runs = ((self._run(numbers, clip)["boxes"], clip.boxes) for clip in part.clips)
             found["overlap"] = float(np.mean([metrics.figures(*run)["ao"] for run in runs]))
         if LOST in self._goals:
             judged = []
             for sequence in part.away:
                 run, known = self._run(numbers, sequence), getattr(sequence, "known", None)
-                judged.append(Judged(run.boxes, run.claimed, sequence.boxes, known))
+                judged.append(Judged(run["boxes"], run["claimed"], sequence.boxes, known))
             found.update(figures_of(judged))
         terms = [(found.get(name, 0.0), -1 if "claimed" in name else 1) for name in FIGURES]
         found["score"] = float(sum(np.nan_to_num(value) * sign for value, sign in terms))
         return found
 
-    def _run(self, numbers: Numbers, sequence: Any) -> Run:
-        """The ``Run`` of a sequence; one with the same boxes is not tracked again."""
+    def _run(self, numbers: Numbers, sequence: Any) -> dict[str, Any]:
+        """What ``follow`` gives of a sequence; one with the same boxes is not tracked again."""
         moving = {name: value for name, value in numbers.items() if name != WITHOUT}
         key = id(sequence), json.dumps(moving, sort_keys=True)
         if key not in self._kept:
@@ -149,7 +142,8 @@ class Scorer:
         run = self._kept[key]
         if self._searches:
             return run
-        return run._replace(claimed=run.certainty >= numbers.get(WITHOUT, self._network.lost_below))
+        below = numbers.get(WITHOUT, self._network.lost_below)
+        return dict(run, claimed=np.array(run["certainty"]) >= below)
 
     def _tracker(self, numbers: Numbers) -> Tracker:
         network = copy.copy(self._network)  # the engine's does not change
@@ -158,16 +152,3 @@ class Scorer:
             vars(network).update(lost_below=NEVER if LOST in self._goals else network.lost_below)
         device = Processor(network, *self._parts)
         return Tracker(device, recover=self._searches)
-
-
-def follow(tracker: Tracker, sequence: Any) -> Run:
-    """Return the ``Run`` of a tracker over a sequence."""
-    rows: list[Any] = [(sequence.boxes[0], True, 1.0)]
-    for index, frame in enumerate(sequence):
-        if not index:
-            tracker.init(frame, sequence.boxes[0])
-            continue
-        track = tracker.update(frame)
-        value = track.score if track.presence is None else track.presence
-        rows.append((track.box, not track.lost, value))
-    return Run(*(np.array(column) for column in zip(*rows)))

@@ -5,12 +5,13 @@ again.
 
 It measures on long films, which ``hotpath.calib.longterm.films`` describes. They have two
 halves: fit settings on one and publish the figures of the other. ``metrics.py`` defines the
-figures. OUT/runs stores the result of every tracker on every film. A stored result is used again as
-long as code, network and film are the same.
+figures. OUT/boxes stores the result of every tracker on every film. A stored result is used again
+as long as code, network and film are the same.
 """
 
 import argparse
 import functools
+import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,11 +19,13 @@ from typing import Any
 
 import numpy as np
 
-from hotpath.calib import command, trackers
+from hotpath import kernels, runtime
+from hotpath.calib import command, evaluate, trackers
 from hotpath.calib.command import chosen, say
-from hotpath.calib.longterm import films, judge
-from hotpath.calib.longterm.judge import Way
-from hotpath.calib.longterm.metrics import figures, finite
+from hotpath.calib.errors import BadRun
+from hotpath.calib.longterm import films
+from hotpath.calib.longterm.metrics import Judged, figures, finite
+from hotpath.calib.trackers import Spec
 from hotpath.runtime import DEFAULT_NETWORK
 from hotpath.runtime.track.video.clips import find_clips
 
@@ -38,6 +41,7 @@ COLUMNS = (
     ("p50_ms", "p50 ms", ".2f"),
     ("p99_ms", "p99 ms", ".2f"),
 )
+SOURCES = (".py", ".toml", ".cpp", ".h", ".onnx")  # files that the boxes may depend on
 LEGEND = (
     "found/30: share of returns found within 30 frames; frames: median until then; false/1000: "
     "wrong claims that start, for 1,000 frames without the target; claimed: share of those frames "
@@ -65,31 +69,46 @@ def run(options: argparse.Namespace) -> None:
     wanted = {clip.name for clip in chosen(clips, options.only)}
     found = films.read(options.films, clips, options.half)
     members = [film for film in found if film.source in wanted]
-    ways = [Way(spec.name, spec) for spec in trackers.specs_of(options)]
-    judge.follow_all(tracker_of, [(film, ways) for film in members], options.out, options.jobs)
-    report = {way.name: measured(way, members, options.out) for way in ways}
+    specs = [
+        spec._replace(identity=spec.identity + code_identity())
+        for spec in trackers.specs_of(options)
+    ]
+    out = Path(options.out)
+    for _, sentence in evaluate.follow_all(specs, members, out, options.jobs):
+        raise BadRun(sentence)
+    report = {spec.name: measured(spec, members, out) for spec in specs}
     say(text(members, report))
     say(LEGEND)
-    out = Path(options.out) / "longterm.json"
-    out.write_text(json.dumps(finite(report), indent=1, allow_nan=False))
-    say(f"wrote {out}")
+    path = out / "longterm.json"
+    path.write_text(json.dumps(finite(report), indent=1, allow_nan=False))
+    say(f"wrote {path}")
 
 
 @functools.cache
-def tracker_of(way: Way) -> Any:
-    """The tracker of a way, loaded once in each process."""
-    return trackers.build(way.spec)
+def code_identity() -> str:
+    """sha256 of all code of the runtime and the kernels, on which every run depends."""
+    digest = hashlib.sha256()
+    for package in (runtime, kernels):
+        root = Path(str(package.__file__)).parent
+        for path in sorted(root.rglob("*")):
+            if path.suffix in SOURCES and path.is_file():
+                digest.update(str(path.relative_to(root)).encode())
+                digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 # -- figures
 
 
-def measured(way: Way, members: Sequence[Any], out: str) -> dict[str, Any]:
+def measured(spec: Spec, members: Sequence[Any], out: Path) -> dict[str, Any]:
     """dict: ``all`` (figures over the films), ``each`` (name of a film -> figures)."""
-    kept = (judge.stored(way, member, out) for member in members)
+    kept = (evaluate.stored(spec, member, out) for member in members)
     runs = [run for run in kept if run is not None]  # follow_all has made all of them
-    judged = [run.judged(member) for run, member in zip(runs, members)]
-    ms = np.concatenate([run.ms[1:] for run in runs])
+    judged = [
+        Judged(run["boxes"], run["claimed"], film.boxes, film.known)
+        for run, film in zip(runs, members)
+    ]
+    ms = np.concatenate([run["ms"][1:] for run in runs])
     all_ms = dict(zip(("p50_ms", "p95_ms", "p99_ms"), np.percentile(ms, (50, 95, 99)).tolist()))
     return {
         "all": dict(figures(judged), worst_ms=float(ms.max()), **all_ms),

@@ -5,8 +5,10 @@ import json
 import numpy as np
 import pytest
 
+from hotpath.calib.follow import follow
 from hotpath.calib.longterm import __main__ as command
-from hotpath.calib.longterm import films, judge
+from hotpath.calib.longterm import films
+from hotpath.calib.longterm.metrics import Judged
 from hotpath.runtime.track.video.clips import find_clips
 from hotpath.runtime.types import Track
 
@@ -26,7 +28,7 @@ def test_films_are_judged_once_and_reported(place, halves, capsys):
     assert set(report) == {"tiny", "tiny:norecover"}
     assert report["tiny"]["all"]["returns"] >= 3 and 0 < report["tiny"]["all"]["recall"] < 1
     assert "found/30" in capsys.readouterr().err
-    kept = {path: path.stat().st_mtime_ns for path in (place / "out" / "runs").rglob("*.npz")}
+    kept = {path: path.stat().st_mtime_ns for path in (place / "out" / "boxes").rglob("*.json")}
     assert len(kept) == 2
     assert run(place, halves) == report
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
@@ -34,6 +36,8 @@ def test_films_are_judged_once_and_reported(place, halves, capsys):
 
 class Oracle:
     """Knows the truth; claims it with a delay of ``late`` frames after each return."""
+
+    step_ms = {}
 
     def __init__(self, film, late):
         self._film, self._late = film, late
@@ -55,8 +59,8 @@ class Oracle:
 def test_a_tracker_that_knows_the_truth_gets_it_back(place, halves, late):
     clips = find_clips(halves)
     (film,) = films.read(place / "films.json", clips, "development")
-    (run,) = judge.follow([Oracle(film, late)], film)
-    found = command.figures([run.judged(film)])
+    run = follow(Oracle(film, late), film)
+    found = command.figures([Judged(run["boxes"], run["claimed"], film.boxes, film.known)])
     assert found["precision"] == 1.0 and found["false_returns"] == 0.0
     assert found["found_in_30"] == 1.0 and found["frames_to_find"] <= late
     assert (found["recall"] == 1.0) == (late == 0)

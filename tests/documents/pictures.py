@@ -46,7 +46,7 @@ PLACES_OF_NAMES = {
 }
 RED_CAR, PASSING = (330, 222, 165, 210), range(203, 246)  # of the film: the first box, and frames
 HIDDEN = [*range(204, 212), *range(250, 262), *range(208, 216)]  # in the middle the car is away
-SHOWN = (6, 9, 19, 26)  # of these frames, four that tell it
+SHOWN = {6: "tracked", 9: "lost", 20: "found", 26: "tracked"}  # of these frames, with their states
 SHOWN_PX = 320
 FRAMES_A_SECOND = Fraction(25, 2)
 TICKS_MS = (1, 2, 4, 8)
@@ -81,15 +81,19 @@ def cars(video):
     with av.open(str(DOCS / "track.webp"), "w", format="webp", options={"loop": "0"}) as file:
         moving = file.add_stream("libwebp", FRAMES_A_SECOND, options={"quality": "60"})
         moving.width, moving.height, moving.pix_fmt = 640, 360, "yuv420p"
-        for picture in followed([frames[at] for at in PASSING]):
+        for picture, _ in followed([frames[at] for at in PASSING]):
             small = cv2.resize(picture, (640, 360), interpolation=cv2.INTER_AREA)
             file.mux(moving.encode(av.VideoFrame.from_ndarray(small, "bgr24")))
         file.mux(moving.encode(None))
     hidden = list(followed([frames[at] for at in HIDDEN]))
-    left = (hidden[0].shape[1] - hidden[0].shape[0]) // 2
+    states = {at: hidden[at][1] for at in SHOWN}
+    if states != SHOWN:
+        raise SystemExit(f"the text beside the picture says {SHOWN}, not {states}; choose others")
+    pictures = [hidden[at][0] for at in SHOWN]
+    left = (pictures[0].shape[1] - pictures[0].shape[0]) // 2
     squares = [
-        cv2.resize(hidden[at][:, left:-left], (SHOWN_PX, SHOWN_PX), interpolation=cv2.INTER_AREA)
-        for at in SHOWN
+        cv2.resize(picture[:, left:-left], (SHOWN_PX, SHOWN_PX), interpolation=cv2.INTER_AREA)
+        for picture in pictures
     ]
     gap = np.full((SHOWN_PX, 8, 3), 255, np.uint8)
     row = np.hstack([part for square in squares for part in (square, gap)][:-1])
@@ -97,7 +101,7 @@ def cars(video):
 
 
 def followed(frames):
-    """Each frame but the first with the red car's box and its way, as the tracker gives them."""
+    """Each frame but the first with the red car's box and its way, and the tracker's state."""
     tracker = load_tracker()
     way = []
     lost_for = 0
@@ -111,7 +115,7 @@ def followed(frames):
             x, y, width, height = track.box
             way.append((x + width / 2, y + height / 2))
         since = f"{float(lost_for / FRAMES_A_SECOND):.1f} s"
-        yield draw(frame, track, {"trails": {0: way}, "since": {0: since}})
+        yield draw(frame, track, {"trails": {0: way}, "since": {0: since}}), track.state
 
 
 def page(video, box):

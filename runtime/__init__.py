@@ -106,7 +106,7 @@ def load_tracker(
         A ``hotpath.runtime.tracker.Tracker``. Only one thread may use it at a time.
 
     Raises:
-        UnknownNetwork, BadNetwork, NoEngine, BadBundle: see ``hotpath.runtime.errors``.
+        BadOption, UnknownNetwork, BadNetwork, NoEngine, BadBundle: see ``hotpath.runtime.errors``.
     """
     chosen = Options(**given_in(locals()))
     require(("numpy",))  # before anything else fails without a sentence

@@ -21,7 +21,7 @@ from hotpath.runtime.bundle import FILE, FOLDER, Bundle, command, folder_of
 from hotpath.runtime.devices.base import Device
 from hotpath.runtime.devices.processor import Processor
 from hotpath.runtime.engines.base import Engine, Setup
-from hotpath.runtime.errors import BadBundle, NoEngine
+from hotpath.runtime.errors import BadBundle, BadOption, NoEngine
 from hotpath.runtime.networks import DEFAULT_NETWORK, Network, default_of, load_network
 from hotpath.runtime.options import DEFAULTS, MOST_WINDOWS, Log, Options, PathLike, check
 from hotpath.runtime.plan import AUTO, Plan
@@ -84,10 +84,10 @@ def usable_threads(threads: Optional[int], log: Log = None) -> Optional[int]:
     """Limit a number of threads to the cores that this process may use.
 
     Raises:
-        NoEngine: it is no whole number above 0.
+        BadOption: it is no whole number above 0.
     """
     if threads is not None and (type(threads) is not int or threads < 1):
-        raise NoEngine(f"threads must be a whole number above 0, not {threads!r}")
+        raise BadOption(f"threads must be a whole number above 0, not {threads!r}")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     if threads is None or not cores or threads <= cores:
         return threads
@@ -117,7 +117,7 @@ def _with_bundle(plan: Plan, options: Options) -> Plan:
         network = network or load_network(default_of(board))
         if board is not None and plan.engine not in (engines.AUTO, board.engine):
             raise NoEngine(
-                f"a bundle of {board.title} runs on {board.engine}, not on {plan.engine}; omit "
+                f"{board.title} runs networks on {board.engine}, not on {plan.engine}; omit "
                 f"--engine, or name another --board or a --bundle that was built for "
                 f"{plan.engine}"
             )
@@ -238,11 +238,11 @@ def tracker_on(device: Device, options: Options = DEFAULTS) -> Tracker:
             search for a lost target is possible.
 
     Raises:
-        NoEngine: ``search_windows`` is no whole number from 1 to ``MOST_WINDOWS``.
+        BadOption: ``search_windows`` is no whole number from 1 to ``MOST_WINDOWS``.
     """
     recover, windows = options.recover, options.search_windows
     if windows is not None and not (isinstance(windows, int) and 1 <= windows <= MOST_WINDOWS):
-        raise NoEngine(
+        raise BadOption(
             f"search_windows must be a whole number from 1 to {MOST_WINDOWS}, not {windows!r}"
         )
     board = board_of(device.engine)

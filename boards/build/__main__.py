@@ -54,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     table = "file with the ranges for int8 (default: {})".format(TABLE.format("NETWORK"))
     out = f"folder of all bundles (default: {bundle.FOLDER})"
     add = cli.add_argument
-    add("board", nargs="?", help="a name of `python -m hotpath boards list`, or a TOML file")
+    add("board", nargs="?", help="a name of `hotpath boards list`, or a TOML file")
     usual = f"the network (default: the board's, else {DEFAULT_NETWORK})"
     add("--network", metavar="NAME|FILE.toml", help=usual)
     add("--precision", choices=PRECISIONS, help="of the bundle (default: the board's own)")

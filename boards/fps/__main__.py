@@ -1,11 +1,10 @@
-"""python -m hotpath.boards.fps: is this commit slower on this board? With evidence that others can
-check.
+"""Is this commit slower on this board? With evidence that others can check.
 
-    python -m hotpath.boards.fps [--networks N,N] [--precision P,P] [--clips DIR] [--quick] [--lock]
-    python -m hotpath.boards.fps --pace 30                 also with frames at a camera's rate
-    python -m hotpath.boards.fps --against GITREF  this checkout and another commit, in turns
-    python -m hotpath.boards.fps compare A B               two evidence files
-    python -m hotpath.boards.fps report EVIDENCE...        Markdown anew
+    hotpath fps [--networks N,N] [--precision P,P] [--clips DIR] [--quick] [--lock]
+    hotpath fps --pace 30           also with frames at a camera's rate
+    hotpath fps --against GITREF    this checkout and another commit, in turns
+    hotpath fps compare A B         two evidence files
+    hotpath fps report EVIDENCE...  Markdown anew
 
 Exit codes: 0, 1 slower, 2 it can't be done (a sentence says why), 3 invalid. A run with --quick
 compares nothing, so it ends with 0 and a warning where others disturbed it.
@@ -39,7 +38,7 @@ def main(arguments=None):
     except HotpathError as error:
         print(f"hotpath fps: {error}", file=sys.stderr)
         return 2
-    except BrokenPipeError:  # as in `python -m hotpath.boards.fps compare A B | head`
+    except BrokenPipeError:  # as in `hotpath fps compare A B | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:

@@ -41,9 +41,7 @@ def write(evidence, path):
 
 
 def read(path):
-    again = (
-        "measure with `python -m hotpath.boards.fps --out DIR`, which writes DIR/evidence-*.json"
-    )
+    again = "measure with `hotpath fps --out DIR`, which writes DIR/evidence-*.json"
     try:
         evidence = json.loads(pathlib.Path(str(path)).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

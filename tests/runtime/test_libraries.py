@@ -159,3 +159,9 @@ def test_a_help_whose_reader_has_gone_ends_without_a_traceback(word):
     finally:
         os.close(write_end)
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize("word", few_of([*command.PROGRAMS], ["fps", "engine"], "many processes"))
+def test_a_help_names_programs_as_the_user_starts_them(word):
+    told = run(sys.executable, "-m", "hotpath.runtime.track.command", word, "--help")
+    assert f"hotpath {word}" in told.stdout and "python -m" not in told.stdout

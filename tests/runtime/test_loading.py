@@ -9,7 +9,7 @@ import pytest
 from hotpath.boards import load_board
 from hotpath.kernels import cpu
 from hotpath.runtime import load_targets, load_tracker, loading
-from hotpath.runtime.errors import BadNetwork, BadOption, NoEngine
+from hotpath.runtime.errors import BadNetwork, BadOption
 from hotpath.runtime.options import Options
 from tests.runtime.search.test_search import THRESHOLDS
 from tests.support import tiny
@@ -35,8 +35,8 @@ WINDOWS = "search_windows must be a whole number from 1 to 64"
 @pytest.mark.parametrize(
     "error, told, option, values",
     [
-        (NoEngine, "threads must be a whole number above 0", "threads", (0, -1, 1.5, "2", True)),
-        (NoEngine, WINDOWS, "search_windows", (-1, 0, 65, 1.5, "2")),
+        (BadOption, "threads must be a whole number above 0", "threads", (0, -1, 1.5, "2", True)),
+        (BadOption, WINDOWS, "search_windows", (-1, 0, 65, 1.5, "2")),
         (BadNetwork, "networks_dir must be the path of a folder, not 5", "networks_dir", (5,)),
         (BadOption, "latency must be one of saving, normal, low", "latency", ("fast", None)),
         (BadOption, "log must be a function of one sentence", "log", (True, "log.txt")),

@@ -51,7 +51,12 @@ def given_boxes(options: argparse.Namespace, source: Any, frame: AnyFrame) -> Op
     if not given and not selects(options):
         _check_window(source)
         return None
-    return [checked_box(box, frame.shape) for box in given]
+    boxes = [checked_box(box, frame.shape) for box in given]
+    twice = [box for number, box in enumerate(boxes) if box in boxes[:number]]
+    if twice:
+        box = ",".join(f"{value:g}" for value in twice[0])
+        raise BadBox(f"the box {box} is given twice; give each target one box")
+    return boxes
 
 
 def drawn_box(frame: AnyFrame) -> Box:

@@ -162,7 +162,8 @@ def _tried(
     if not overlap:
         raise finds_nothing(trial)
     names = clips[0].name if len(clips) == 1 else counted(len(clips), "clip")
-    say(f"tried      {counted(len(trial.steps), 'step')} on {names}; overlap:")
+    steps = counted(len(trial.steps), "step")
+    say(f"measured   {steps} on {names}, each from near the true box; mean overlap:")
     for choice in choices:
         _report(choice, say)
     say(f"all        {overlap:.3f}, and {trial.unmoved:.3f} where the box stays")

@@ -24,6 +24,14 @@ def test_a_box_may_be_given_in_per_cent_of_the_frame_and_lie_partly_outside():
     assert boxes("--box", "-5,70,40,40") == [(-5, 70, 40, 40)]
 
 
+def test_a_box_that_is_given_twice_is_refused(tmp_path):
+    (tmp_path / "boxes").write_text("10,20,30,40\n")
+    for same in (["--box", "10 20 30 40"], ["--boxes", str(tmp_path / "boxes")]):
+        with pytest.raises(BadBox, match="10,20,30,40 .*twice"):
+            boxes("--box", "10,20,30,40", *same)
+    assert len(boxes("--box", "10,20,30,40", "--box", "11,20,30,40")) == 2
+
+
 def test_shares_without_a_per_cent_sign_are_not_taken_for_pixels():
     with pytest.raises(BadBox, match="pixel.*40%,30%,10%,2.5%"):
         boxes("--box", "0.4,0.3,0.1,0.025")

@@ -69,7 +69,7 @@ def main(words=None):
                 network, precision, engine, options.networks_dir, options.int8_dir
             )
             if options.no_recover:
-                load["recover"] = ""  # a text that is false
+                load["recover"] = "no"
             words = ["{}={}".format(*pair) for pair in sorted(load.items())]
             steps = _steps(machine, plugin, core, [path] + words)
             _print(network, precision, engine, core, steps)

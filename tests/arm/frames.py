@@ -26,21 +26,27 @@ def main(path, *words):
     cv2.setNumThreads(1)
     if "=" in words[0]:
         pairs = dict(word.split("=", 1) for word in words)
-        _ours(load_tracker(threads=1, **pairs), frames, box)
+        recover = False if pairs.pop("recover", None) == "no" else None
+        _ours(load_tracker(threads=1, recover=recover, **pairs), frames, box)
     else:
         _opencv(words[0], words[1], frames, box)
 
 
 def _ours(tracker, frames, box):
-    """Take each frame's steps one by one, as ``Tracker.update`` does."""
-    for frame in warmed_up(tracker, frames, box):
-        mark(BEGIN)
-        device, frame = tracker.device, tracker.begin(frame)
-        scale = device.aim(frame, tracker.state, 1.0)
+    """Mark the network's call within each frame; what comes before it is the crop."""
+    search = tracker.engine.search
+
+    def marked(features):
         mark(CROP)
-        maps = tracker.engine.search(device.features)
+        maps = search(features)
         mark(NETWORK)
-        tracker.judge(frame, device.select(maps, scale, tracker.engine.search_features))
+        return maps
+
+    counted = warmed_up(tracker, frames, box)
+    tracker.engine.search = marked
+    for frame in counted:
+        mark(BEGIN)
+        tracker.update(frame)
         mark(SELECT)
 
 

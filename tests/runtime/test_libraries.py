@@ -163,5 +163,5 @@ def test_a_help_whose_reader_has_gone_ends_without_a_traceback(word):
 
 @pytest.mark.parametrize("word", few_of([*command.PROGRAMS], ["fps", "engine"], "many processes"))
 def test_a_help_names_programs_as_the_user_starts_them(word):
-    told = run(sys.executable, "-m", "hotpath.runtime.track.command", word, "--help")
+    told = run(sys.executable, "-m", "hotpath", word, "--help")
     assert f"hotpath {word}" in told.stdout and "python -m" not in told.stdout

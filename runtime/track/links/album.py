@@ -133,6 +133,11 @@ class Album:
                 self._blocks[view, n], self._coarse[view, n] = blocks[view][4], coarse[view]
         return self._doubt
 
+    def turn(self, pitch: float, yaw: float) -> None:
+        """Correct where all pictures were seen, by degrees, because it is known only now."""
+        self._where[:, 1:3] += pitch, yaw
+        self._path = deque((time_s, p + pitch, y + yaw) for time_s, p, y in self._path)
+
     def _weigh(self, why: Optional[str], step_s: float) -> None:
         """Begin or end the doubt when the pictures of some time say the same."""
         if self._doubt is None:

@@ -65,6 +65,7 @@ class GimbalManager:
         self._stops = 0  # how often "stand still" must still be sent
         self._number: Optional[int] = None  # of the target that is followed
         self._album = Album()
+        self._has_pointed = False  # an attitude came
         self._acts = 0
 
     # incoming messages
@@ -91,7 +92,12 @@ class GimbalManager:
         if message.name == "GIMBAL_DEVICE_ATTITUDE_STATUS":
             angles = pitch_yaw_of_quaternion(fields["q"])
             if angles is not None:
+                assumed = self.control.pointing_deg(now)
                 self.control.attitude(now, *angles)
+                if not self._has_pointed:  # the pictures of before belong to this attitude
+                    self._has_pointed = True
+                    pitch, yaw = self.control.pointing_deg(now)
+                    self._album.turn(pitch - assumed[0], yaw - assumed[1])
 
     def _note_control(self, primary: Component, manager: Component, now: float) -> None:
         """Note which component is in control; (0, 0) is none. Who loses it stops what turns."""
@@ -123,15 +129,19 @@ class GimbalManager:
 
     # outgoing messages
 
-    def frame(self, view: View, now: float) -> List[Outgoing]:
-        """Take the newest frame, and return the messages to send."""
+    def see(self, view: View) -> View:
+        """Note a picture in the album; returns the view with its doubt. Nothing is sent."""
         if view.acts != self._acts:  # the user looks at the picture, and means this target
             self._acts, self._album = view.acts, Album()
             self._ramp.confirm()
         if view.look is not None:
             pointing = self.control.pointing_deg(view.captured_s)
             view = view._replace(doubt=self._album.add(view.look, view.captured_s, pointing))
-        self._view = view
+        return view
+
+    def frame(self, view: View, now: float) -> List[Outgoing]:
+        """Take the newest frame, and return the messages to send."""
+        self._view = view = self.see(view)
         wanted = view.track is not None
         if wanted and (not self._wanted or view.number != self._number):
             self._yielded = False  # a new target: the user wants it followed

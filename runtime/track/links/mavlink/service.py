@@ -176,6 +176,8 @@ class Service(Link):
             shown = view
             if self._gimbal and now - self._began_s > LISTEN_S:
                 out += self._gimbal.frame(fresh, now) if fresh else self._gimbal.tick(now)
+            elif self._gimbal and fresh:
+                self._gimbal.see(fresh)
             out += self.camera.tick(now)
             self._send(out)
             if fresh:

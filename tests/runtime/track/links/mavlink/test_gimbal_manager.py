@@ -1,18 +1,24 @@
 """Real packets between us and a gimbal manager: asking for control, giving way, the closed loop."""
 
+import time
+
 import numpy as np
 import pytest
 
 pytest.importorskip("pymavlink")
 
 from hotpath.runtime import load_targets
+from hotpath.runtime.track.links.album import SEEN, look_at
 from hotpath.runtime.track.links.gimbal.control import Control
 from hotpath.runtime.track.links.gimbal.settings import load_settings
+from hotpath.runtime.track.links.mavlink import service
 from hotpath.runtime.track.links.mavlink.codec import Codec
 from hotpath.runtime.track.links.mavlink.gimbal_manager import GimbalManager
 from hotpath.runtime.track.links.mavlink.messages import Message, View
-from hotpath.runtime.types import Track
+from hotpath.runtime.types import Track, TrackedFrame
 from tests.drone import closed_loop as sim
+from tests.drone.stopped_streams import FPS, TRACK, clocked, grainy, jpeg, scene
+from tests.support.mavlink_run import HandTurnedRun
 
 ME, OTHER = (1, 100), (255, 190)
 
@@ -167,6 +173,43 @@ def test_without_fresh_evidence_the_camera_stands_still_and_says_why(talk, gone,
     assert set(rates(talk.go(4.0, number=0, **gone))) == {(0.0, 0.0)}
     assert talk.said == [f"gimbal holds: {why}"]
     assert max(rates(talk.go(0.5, number=0))[-1]) > 0.1  # it goes on
+
+
+def attitude(yaw_deg):
+    half = np.radians(yaw_deg) / 2
+    fields = {"q": [np.cos(half), 0.0, 0.0, np.sin(half)], "flags": 16}
+    return Message("GIMBAL_DEVICE_ATTITUDE_STATUS", fields, 1, 154)
+
+
+def test_a_gimbal_that_first_says_later_that_it_points_aside_has_not_turned(talk):
+    """The first pictures count as seen from there, so the same scene is no old picture."""
+    for n in range(8 * FPS):
+        if n > 2 * FPS:
+            talk.us.receive(attitude(50.0), n / FPS)
+        view = View(n, n / FPS, (320, 240), TRACK, 0, FPS, look_at(grainy(scene(20), 2), TRACK))
+        talk.us.frame(view, n / FPS)
+        assert talk.us._view.doubt is None
+
+
+def test_what_a_stream_shows_while_the_run_listens_for_another_is_known_afterwards(monkeypatch):
+    """A loop of it, shown when the camera points elsewhere, is noticed in its first round."""
+    run = HandTurnedRun([np.zeros((240, 320, 3), np.uint8)])
+    loop = [scene(n / 5) for n in range(FPS)]
+    below_a_clock = [clocked(picture, n) for n, picture in enumerate(loop)]
+    ends_s = time.monotonic() + 2.0
+    monkeypatch.setattr(service, "LISTEN_S", ends_s - run.service._began_s)
+    try:
+        run.service.start()
+        for pictures, yaw_deg in ((loop, 0.0), ([scene(60)], 40.0), (below_a_clock, 40.0)):
+            for picture in pictures:
+                now = time.monotonic()
+                run.gimbal.receive(attitude(yaw_deg), now)
+                run.service.write(TrackedFrame(jpeg(picture), 0, None, {0: TRACK}, now))
+                time.sleep(1.0 / FPS)
+            time.sleep(max(0.0, ends_s + 0.1 - time.monotonic()))
+        assert run.gimbal._view.doubt == SEEN
+    finally:
+        run.close()
 
 
 def test_another_vehicle_s_gimbal_and_attitudes_that_are_none_are_not_taken(talk):

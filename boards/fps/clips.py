@@ -23,8 +23,9 @@ def load(folder, most=MOST):
     return [_taken(clip, most) for clip in find_clips([folder])]
 
 
-def film(frames, width=640, height=480, side=60):
+def film(frames):
     """Make a film of a textured square that drifts over a textured background."""
+    width, height, side = 640, 480, 60
     random = np.random.RandomState(7)
     ground = random.randint(30, 90, (height, width, 3)).astype(np.uint8)
     target = np.kron(random.randint(120, 250, (6, 6, 3)), np.ones((10, 10, 1))).astype(np.uint8)

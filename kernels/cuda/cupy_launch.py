@@ -21,17 +21,15 @@ class Device(device.Device):
         cupy.cuda.memory.OutOfMemoryError,
     )
 
-    def __init__(self, index: int = 0, sleeps: bool = False) -> None:
+    def __init__(self, sleeps: bool = False) -> None:
         super().__init__(sleeps)
         try:
-            gpu = cupy.cuda.Device(index)
+            gpu = cupy.cuda.Device(0)
             gpu.use()
             self.capability = int(gpu.compute_capability)
             self.driver_version = cupy.cuda.runtime.driverGetVersion()
         except self.errors as error:
-            raise NoGpu(
-                f"GPU {index} can't be used: {error}; run `python -m hotpath boards`"
-            ) from None
+            raise NoGpu(f"the GPU can't be used: {error}; run `python -m hotpath boards`") from None
 
     def _alloc(self, size: int) -> Any:
         return cupy.cuda.alloc(size)

@@ -166,12 +166,11 @@ def installed() -> List[str]:
     return [name for name in LIBRARIES if importlib.util.find_spec(name) is not None]
 
 
-def open_device(library: str = "auto", index: int = 0, latency: str = "normal") -> Any:
-    """Open a GPU.
+def open_device(library: str = "auto", latency: str = "normal") -> Any:
+    """Open the first GPU; ``CUDA_VISIBLE_DEVICES`` says which that is.
 
     Args:
         library: "auto", "cupy" or "pycuda".
-        index: number of the GPU.
         latency: how threads wait for it, a key of ``driver.WAITS``.
 
     Returns:
@@ -193,12 +192,12 @@ def open_device(library: str = "auto", index: int = 0, latency: str = "normal") 
         raise NoGpu(f"{library!r} is no GPU library; name one of: cupy, pycuda")
     elif library not in present:
         raise NoGpu(f"{library} is not installed; run `python -m hotpath boards`")
-    driver.wait_by(latency, index)  # both libraries report a missing driver with a page of text
+    driver.wait_by(latency)  # both libraries report a missing driver with a page of text
     try:  # a wheel has another name for this package
         launch = importlib.import_module(f"{__package__}.{library}_launch")
     except ImportError as error:
         raise NoGpu(_not_imported(library, error)) from None
-    return launch.Device(index, sleeps=latency == "saving")
+    return launch.Device(sleeps=latency == "saving")
 
 
 def _not_imported(library: str, error: ImportError) -> str:

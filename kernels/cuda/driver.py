@@ -45,8 +45,8 @@ def load() -> ctypes.CDLL:
         ) from None
 
 
-def describe_gpu(index: int = 0) -> Gpu:
-    """Ask the driver for the GPU with that number.
+def describe_gpu() -> Gpu:
+    """Ask the driver for the first GPU.
 
     Raises:
         NoGpu: no driver, a driver that does not start, or no such GPU.
@@ -54,7 +54,7 @@ def describe_gpu(index: int = 0) -> Gpu:
     library = load()
     _check(library, library.cuInit(0), "the NVIDIA driver does not start")
     handle, number, name = ctypes.c_int(), ctypes.c_int(), ctypes.create_string_buffer(128)
-    _check(library, library.cuDeviceGet(ctypes.byref(handle), index), "there is no GPU")
+    _check(library, library.cuDeviceGet(ctypes.byref(handle), 0), "there is no GPU")
     _check(library, library.cuDeviceGetName(name, 128, handle), "the driver gives no GPU name")
     capability = []
     for attribute in (MAJOR, MINOR):
@@ -67,7 +67,7 @@ def describe_gpu(index: int = 0) -> Gpu:
     return Gpu(name.value.decode("utf-8", "replace"), "{}.{}".format(*capability), version)
 
 
-def wait_by(latency: str, index: int = 0) -> None:
+def wait_by(latency: str) -> None:
     """Set how this process waits for a GPU, before a library opens it.
 
     Without this, CUDA chooses by the number of cores and, on a Jetson, by its power profile. If the
@@ -75,12 +75,11 @@ def wait_by(latency: str, index: int = 0) -> None:
 
     Args:
         latency: a key of ``WAITS``.
-        index: number of the GPU.
     """
     library, handle = load(), ctypes.c_int()
     set_flags = getattr(library, "cuDevicePrimaryCtxSetFlags", None)  # _v2 from CUDA 11 on
     set_flags = getattr(library, "cuDevicePrimaryCtxSetFlags_v2", set_flags)
-    if library.cuInit(0) == 0 and library.cuDeviceGet(ctypes.byref(handle), index) == 0:
+    if library.cuInit(0) == 0 and library.cuDeviceGet(ctypes.byref(handle), 0) == 0:
         if set_flags is not None:
             set_flags(handle, WAITS[latency])
 

@@ -18,17 +18,15 @@ class Device(device.Device):
     name = "pycuda"
     errors = (cuda.Error,)
 
-    def __init__(self, index: int = 0, sleeps: bool = False) -> None:
+    def __init__(self, sleeps: bool = False) -> None:
         super().__init__(sleeps)
         try:
             cuda.init()
-            gpu = cuda.Device(index)
+            gpu = cuda.Device(0)
             self._context = gpu.retain_primary_context()
             self._context.push()
         except cuda.Error as error:
-            raise NoGpu(
-                f"GPU {index} can't be used: {error}; run `python -m hotpath boards`"
-            ) from None
+            raise NoGpu(f"the GPU can't be used: {error}; run `python -m hotpath boards`") from None
         atexit.register(self.close)  # PyCUDA aborts a process that leaves a context behind
         major, minor = gpu.compute_capability()
         self.capability = 10 * major + minor

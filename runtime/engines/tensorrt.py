@@ -11,7 +11,7 @@ import atexit
 import ctypes
 import importlib
 import weakref
-from typing import Any, Callable, Dict, List, Optional, Sequence
+from typing import Any, Dict, List, Sequence
 
 from hotpath.kernels.errors import GpuFailed, NoGpu
 from hotpath.runtime.engines import tensorrt_manifest
@@ -64,12 +64,11 @@ def _load_first() -> None:
             continue
 
 
-def make_logger(trt: Any, say: Optional[Callable[[str], None]] = None) -> Any:
-    """Make a logger that keeps errors and reports warnings.
+def make_logger(trt: Any) -> Any:
+    """Make a logger that keeps errors.
 
     Args:
         trt: the module.
-        say: function of one sentence, or None.
 
     Returns:
         A ``trt.ILogger`` with ``errors`` (list of texts) and ``last()``.
@@ -83,8 +82,6 @@ def make_logger(trt: Any, say: Optional[Callable[[str], None]] = None) -> Any:
         def log(self, severity: Any, msg: str) -> None:
             if severity in (trt.ILogger.ERROR, trt.ILogger.INTERNAL_ERROR):
                 self.errors.append(msg)
-            elif severity == trt.ILogger.WARNING and say is not None:
-                say(msg)
 
         def last(self) -> str:
             return self.errors[-1].strip() if self.errors else "it gave no reason"

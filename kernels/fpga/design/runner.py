@@ -23,7 +23,6 @@ class Runner:
         self.run, self.machine = compiled.run, machine
         image = np.frombuffer(compiled.image, np.uint8)
         machine.memory[IMAGE : IMAGE + image.size] = image
-        self._each = -(-self.run["work_bytes"] // 4096) * 4096
 
     def look(
         self,
@@ -31,7 +30,6 @@ class Runner:
         frame: np.ndarray,
         window: Sequence[int],
         border: Sequence[int],
-        target: int = 0,
         limit: Optional[int] = None,
     ) -> int:
         """Run a part's program on a window of a frame.
@@ -41,7 +39,6 @@ class Runner:
             frame: BGR uint8 (H, W, 3).
             window: (x, y, w, h), ints.
             border: 3 uint8 values.
-            target: each has its own features and maps.
             limit: most cycles.
 
         Returns:
@@ -56,7 +53,7 @@ class Runner:
         values = {
             "PROGRAM": BASE + IMAGE + program["offset"],
             "REGION0": BASE + IMAGE,
-            "REGION1": BASE + WORK + target * self._each,
+            "REGION1": BASE + WORK,
             "REGION2": BASE + RESIZE,
             "FRAME": BASE + FRAME + (fetch.y0 * width + fetch.x0) * 3,
             "STRIDE": 3 * width,
@@ -73,25 +70,24 @@ class Runner:
         """Read a register."""
         return self.machine.read(tables.REGISTERS[name])
 
-    def work(self, target: int = 0) -> np.ndarray:
-        """Memory of a target, which holds its features and maps: uint8."""
-        start = WORK + target * self._each
-        return self.machine.memory[start : start + self.run["work_bytes"]]
+    def work(self) -> np.ndarray:
+        """The target's memory, which holds its features and maps: uint8."""
+        return self.machine.memory[WORK : WORK + self.run["work_bytes"]]
 
-    def map(self, entry: Dict[str, Any], target: int = 0) -> np.ndarray:
+    def map(self, entry: Dict[str, Any]) -> np.ndarray:
         """Whole numbers of a map as ``run`` tells of it: (channels, height, width) int8."""
         height, width, channels = entry["height"], entry["width"], entry["channels"]
         blocks = -(-(entry["lane"] + channels) // 16)
         start = entry["offset"]
-        data = self.work(target)[start : start + blocks * height * width * 16].view(np.int8)
+        data = self.work()[start : start + blocks * height * width * 16].view(np.int8)
         data = data.reshape(blocks, height, width, 16).transpose(0, 3, 1, 2)
         lanes = data.reshape(blocks * 16, height, width)
         return lanes[entry["lane"] : entry["lane"] + channels].copy()
 
-    def maps(self, target: int = 0) -> List[np.ndarray]:
+    def maps(self) -> List[np.ndarray]:
         """The network's outputs, list of float32 (1, channels, height, width)."""
         return [
-            np.array(entry["values"], np.float32)[self.map(entry, target).view(np.uint8)][None]
+            np.array(entry["values"], np.float32)[self.map(entry).view(np.uint8)][None]
             for entry in self.run["maps"]
         ]
 

@@ -65,21 +65,19 @@ class SimulatedBoard(Device):
     Args:
         family: "zynq" or "zynqmp".
         machine: see above.
-        cycles: limit of a program.
 
     Attributes:
         machine: may be exchanged.
         downloads: how often an overlay was put into the fabric.
     """
 
-    def __init__(self, family: str, machine: Any, cycles: int = CYCLES) -> None:
+    def __init__(self, family: str, machine: Any) -> None:
         super().__init__(f"hotpath-simulated-{id(self):x}")
         self.name = "simulated"
         self.family = family
         self.arch = "armv7l" if family == "zynq" else "aarch64"
         self.capabilities = {"REGISTER_RW": True}
         self.machine = machine
-        self.cycles = cycles
         self.downloads = 0
         # (first address, end) once an overlay is there
         self._engine: Optional[Tuple[int, int]] = None
@@ -113,7 +111,7 @@ class SimulatedBoard(Device):
         offset = address - self._engine[0]
         self.machine.write(offset, value)
         if offset == tables.REGISTERS["CONTROL"]:
-            self.machine.run(self.cycles)
+            self.machine.run(CYCLES)
 
     # -- memory
 

@@ -10,22 +10,14 @@ from hotpath.boards.doctor import Situation, missing, report
 from hotpath.boards.errors import NoRoot
 from hotpath.boards.files import Root
 from hotpath.boards.telemetry import Telemetry
-from hotpath.kernels.commands import Parser, counted, program, short
-from hotpath.kernels.errors import HotpathError
+from hotpath.kernels.commands import Parser, counted, exit_code, program, short
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
     """Run the command line and return the exit code."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    try:
-        return int(options.run(options) or 0)
-    except HotpathError as error:
-        print(f"{short(parser.prog)}: {error}", file=sys.stderr)
-        return 2
-    except BrokenPipeError:  # as in `python -m hotpath boards list | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+    return exit_code(short(parser.prog), lambda: options.run(options))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -8,9 +8,8 @@ from typing import Any, Callable, List, Optional, Sequence, Tuple, TypeVar
 from tqdm import tqdm
 
 from hotpath.calib.errors import BadRun
-from hotpath.kernels.commands import Parser, counted
+from hotpath.kernels.commands import Parser, counted, exit_code
 from hotpath.runtime.arguments import add_engine, add_networks_dir
-from hotpath.runtime.errors import HotpathError
 
 C = TypeVar("C", bound=Any)  # a clip or film, which has a name
 
@@ -94,25 +93,20 @@ def main(
         Ctrl-C.
     """
 
-    def run(arguments: Optional[Sequence[str]] = None) -> int:
+    def run(options: argparse.Namespace) -> Any:
         try:
-            options = parser_of().parse_args(arguments)
             check_out(getattr(options, "out", None))
-            result = body(options)
-            return result if type(result) is int else 0
-        except HotpathError as error:
-            print(f"{name}: {error}", file=sys.stderr)
-            return 2
+            return body(options)
         except OSError as error:
             if error.filename is None:
                 raise
-            print(f"{name}: {error.filename}: {error.strerror}; name another path", file=sys.stderr)
-            return 2
-        except KeyboardInterrupt:
-            print(stopped, file=sys.stderr)
-            return 130
+            raise BadRun(f"{error.filename}: {error.strerror}; name another path") from None
 
-    return run
+    def main(arguments: Optional[Sequence[str]] = None) -> int:
+        options = parser_of().parse_args(arguments)
+        return exit_code(name, lambda: run(options), stopped)
+
+    return main
 
 
 def check_out(path: Optional[str]) -> None:

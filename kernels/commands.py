@@ -5,7 +5,9 @@ import difflib
 import os
 import re
 import sys
-from typing import Any, Iterable, NoReturn
+from typing import Any, Callable, Iterable, NoReturn
+
+from hotpath.kernels.errors import HotpathError
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # the folder of `kernels`
 PROGRAMS = {"engine": "hotpath engine", "overlay": "python -m hotpath.kernels.fpga.design.vivado"}
@@ -36,6 +38,31 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Print the sentence and exit with 2."""
         self.exit(2, f"{short(self.prog)}: {message}; --help lists the options\n")
+
+
+def exit_code(name: str, run: Callable[[], Any], stopped: str = "stopped") -> int:
+    """Run a program; returns its exit code, with a sentence for what the user can mend.
+
+    Args:
+        name: what the sentence begins with.
+        run: the program. Its result is the exit code if it is an int, else that is 0.
+        stopped: the sentence after Ctrl-C.
+
+    Returns:
+        1 where nobody reads the output any more, 2 after a ``HotpathError``, 130 after Ctrl-C.
+    """
+    try:
+        result = run()
+        return result if type(result) is int else 0
+    except HotpathError as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # as in `hotpath boards list | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        print(f"{name}: {stopped}", file=sys.stderr)
+        return 130
 
 
 def program(word: str, module: str, python: str = "python3") -> str:

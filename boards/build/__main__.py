@@ -18,8 +18,7 @@ from hotpath.boards.build import engines
 from hotpath.boards.build.engines import tensorrt
 from hotpath.boards.build.order import PRECISIONS, TABLE, Order
 from hotpath.boards.build.progress import say
-from hotpath.kernels.commands import PYNQ, Parser, make
-from hotpath.kernels.errors import HotpathError
+from hotpath.kernels.commands import PYNQ, Parser, exit_code, make
 from hotpath.runtime import DEFAULT_NETWORK, bundle
 from hotpath.runtime.arguments import add_networks_dir
 from hotpath.runtime.networks import default_of, load_network
@@ -31,18 +30,8 @@ def main(arguments: Optional[List[str]] = None) -> int:
     options = cli.parse_args(arguments)
     if bool(options.board) == bool(options.prepared):
         cli.error("name a board, or a folder with --prepared")
-    try:
-        if options.prepared:
-            _build_prepared(options)
-        else:
-            _build(options)
-        return 0
-    except HotpathError as error:
-        print(f"hotpath engine: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("hotpath engine: stopped; nothing was changed", file=sys.stderr)
-        return 130
+    run = _build_prepared if options.prepared else _build
+    return exit_code("hotpath engine", lambda: run(options), "stopped; nothing was changed")
 
 
 def _parser() -> argparse.ArgumentParser:

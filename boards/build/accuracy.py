@@ -20,8 +20,7 @@ from hotpath.boards.build.engines import build_of
 from hotpath.boards.build.order import PRECISIONS, Order
 from hotpath.boards.build.progress import say
 from hotpath.calib.one_step_overlap import FRAMES, Finder, Pairs
-from hotpath.kernels.commands import Parser
-from hotpath.kernels.errors import HotpathError
+from hotpath.kernels.commands import Parser, exit_code
 from hotpath.runtime import DEFAULT_NETWORK, engines, loading
 from hotpath.runtime.arguments import add_networks_dir
 from hotpath.runtime.networks import load_network
@@ -31,13 +30,12 @@ from hotpath.runtime.track.video.clips import find_clips
 def main(arguments: Optional[List[str]] = None) -> int:
     """Run the command line and return the exit code."""
     options = _parser().parse_args(arguments)
-    try:
+
+    def run() -> None:
         for folder in options.clips:
             _measure(options, folder)
-        return 0
-    except HotpathError as error:
-        print(f"boards.build.accuracy: {error}", file=sys.stderr)
-        return 2
+
+    return exit_code("boards.build.accuracy", run)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -14,8 +14,7 @@ from hotpath.boards import HOST, load_board
 from hotpath.boards.build import prepared
 from hotpath.boards.build.order import Order
 from hotpath.boards.build.progress import say
-from hotpath.kernels.commands import Parser
-from hotpath.kernels.errors import HotpathError
+from hotpath.kernels.commands import Parser, exit_code
 from hotpath.runtime.arguments import add_networks_dir
 from hotpath.runtime.networks import load_network
 
@@ -35,15 +34,14 @@ def main(arguments: Optional[List[str]] = None) -> int:
         "--out", default=str(prepared.SHIPPED), metavar="DIR", help="default: %(default)s"
     )
     options = cli.parse_args(arguments)
-    try:
+
+    def run() -> None:
         network = load_network(options.network)
         order = Order(load_board(HOST), network, "fp32", networks_dir=options.networks_dir)
         order.windows = WINDOWS
         prepared.prepare(pathlib.Path(options.out) / str(network.name), order, say)
-        return 0
-    except HotpathError as error:
-        print(f"boards.build.ship: {error}", file=sys.stderr)
-        return 2
+
+    return exit_code("boards.build.ship", run)
 
 
 if __name__ == "__main__":

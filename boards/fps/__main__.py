@@ -11,7 +11,6 @@ compares nothing, so it ends with 0 and a warning where others disturbed it.
 """
 
 import argparse
-import os
 import pathlib
 import signal
 import sys
@@ -19,7 +18,7 @@ import sys
 from hotpath.boards.fps import against, clips, compare, report, run
 from hotpath.boards.fps import evidence as files
 from hotpath.boards.fps import place as places
-from hotpath.kernels.commands import program
+from hotpath.kernels.commands import exit_code, program
 from hotpath.runtime import engines, load_tracker
 from hotpath.runtime.arguments import add_networks_dir
 from hotpath.runtime.errors import HotpathError
@@ -33,17 +32,8 @@ QUICK = {"rounds": 1, "frames": 100, "warm_s": 5.0}
 def main(arguments=None):
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     options = _parser(arguments).parse_args(arguments)
-    try:
-        return options.run(options)
-    except HotpathError as error:
-        print(f"hotpath fps: {error}", file=sys.stderr)
-        return 2
-    except BrokenPipeError:  # as in `hotpath fps compare A B | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except KeyboardInterrupt:
-        print("hotpath fps: stopped; the rounds that are finished are kept", file=sys.stderr)
-        return 130
+    stopped = "stopped; the rounds that are finished are kept"
+    return exit_code("hotpath fps", lambda: options.run(options), stopped)
 
 
 def _parser(arguments):

@@ -18,7 +18,7 @@ import numpy as np
 from hotpath.boards.files import Root
 from hotpath.boards.fps import verdict
 from hotpath.boards.sensors import Notes, cooling, heat
-from hotpath.kernels.commands import make
+from hotpath.kernels.commands import exit_code, make
 from hotpath.runtime import bundle
 from hotpath.runtime.engines.ncnn import kernels
 from hotpath.runtime.errors import BadBundle, HotpathError
@@ -113,7 +113,8 @@ def judge(folder):
 def main(arguments=None):
     """Run the command line and return the exit code."""
     word, path = sys.argv[1:] if arguments is None else arguments
-    try:
+
+    def run():
         if word == "jobs":
             for job in jobs(path):
                 print(*job)
@@ -121,9 +122,8 @@ def main(arguments=None):
         lines, is_valid = judge(path)
         print("\n".join(lines))
         return 0 if is_valid else 3
-    except HotpathError as error:
-        print(f"run.sh: {error}", file=sys.stderr)
-        return 2
+
+    return exit_code("run.sh", run)
 
 
 if __name__ == "__main__":

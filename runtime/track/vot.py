@@ -15,10 +15,10 @@ os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 
 import cv2
 
-from hotpath.kernels.commands import Parser, needs
+from hotpath.kernels.commands import Parser, exit_code, needs
 from hotpath.runtime import DEFAULT_NETWORK, engines, load_tracker
 from hotpath.runtime.arguments import add_engine, add_networks_dir
-from hotpath.runtime.errors import BadFrame, BadSource, HotpathError, NoEngine
+from hotpath.runtime.errors import BadFrame, BadSource, NoEngine
 from hotpath.runtime.options import given_in
 from hotpath.runtime.track.video.folder import read_picture
 from hotpath.runtime.tracker import Tracker
@@ -28,12 +28,7 @@ from hotpath.runtime.types import Box, Track, given_track
 def main(arguments: Optional[Sequence[str]] = None) -> int:
     """Run the command line; returns the exit code."""
     options = parser().parse_args(arguments)
-    try:
-        serve(options)
-        return 0
-    except HotpathError as error:
-        print(f"hotpath vot: {error}", file=sys.stderr)
-        return 2
+    return exit_code("hotpath vot", lambda: serve(options))
 
 
 def parser() -> argparse.ArgumentParser:

@@ -1,8 +1,13 @@
 """What command lines share: errors of one line, and commands that work where they are printed."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from hotpath.kernels import commands
+from hotpath.kernels.errors import HotpathError
 
 
 def test_a_wheel_names_no_makefile(monkeypatch, tmp_path):
@@ -29,3 +34,31 @@ def test_a_wrong_option_is_one_sentence(capsys):
         "hotpath networks get: the following arguments are required: network; "
         "--help lists the options\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("ends", "code", "said"),
+    [
+        (HotpathError("no board; name one"), 2, "hotpath x: no board; name one\n"),
+        (KeyboardInterrupt(), 130, "hotpath x: stopped\n"),
+        (3, 3, ""),
+        (None, 0, ""),
+    ],
+)
+def test_the_end_of_a_program_is_an_exit_code_and_at_most_one_sentence(capsys, ends, code, said):
+    def run():
+        if isinstance(ends, BaseException):
+            raise ends
+        return ends
+
+    assert commands.exit_code("hotpath x", run) == code
+    assert capsys.readouterr().err == said
+
+
+def test_a_reader_that_leaves_ends_a_program_quietly():
+    code = "from hotpath.kernels.commands import exit_code\n"
+    code += "raise SystemExit(exit_code('x', lambda: [print('line' * 999) for _ in range(999)]))"
+    command = f'"{sys.executable}" -c "$CODE" | head -c 1; test "${{PIPESTATUS[0]}}" = 1'
+    environment = dict(os.environ, CODE=code)
+    done = subprocess.run(["bash", "-c", command], stderr=subprocess.PIPE, env=environment)
+    assert done.returncode == 0 and done.stderr == b""

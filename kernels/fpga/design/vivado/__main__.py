@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 
-from hotpath.kernels.errors import HotpathError
+from hotpath.kernels.commands import exit_code
 from hotpath.kernels.fpga.design import vivado
 
 
@@ -14,13 +14,12 @@ def main() -> int:
     parser.add_argument("board", help="a section of sizes.toml, such as pynq_z2")
     parser.add_argument("--jobs", type=int, default=2, help="processes at once (default: 2)")
     options = parser.parse_args()
-    try:
+
+    def run() -> None:
         folder = vivado.build(options.board, options.jobs)
-    except HotpathError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    print(f"The overlay of {options.board} is in {os.path.relpath(str(folder))}")
-    return 0
+        print(f"The overlay of {options.board} is in {os.path.relpath(str(folder))}")
+
+    return exit_code("error", run)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,12 @@
 """hotpath networks: lists, shows, checks, downloads and adds networks; gets detectors."""
 
 import argparse
-import os
 import pathlib
 import sys
 from typing import Any, Dict, List, Optional
 
 from hotpath.kernels import toml, toml_keys
-from hotpath.kernels.commands import Parser, make
+from hotpath.kernels.commands import Parser, exit_code, make
 from hotpath.runtime import canonical, decode
 from hotpath.runtime.arguments import add_networks_dir
 from hotpath.runtime.errors import BadNetwork, HotpathError
@@ -32,17 +31,8 @@ NETWORK = "a name, or a TOML of your own"
 def main(arguments: Optional[List[str]] = None) -> int:
     """Run one command; returns its exit code."""
     options = _parser().parse_args(arguments)
-    try:
-        return int(options.run(options) or 0)
-    except HotpathError as error:
-        print(f"hotpath networks: {error}", file=sys.stderr)
-        return 2
-    except BrokenPipeError:  # the reader of a pipe has closed it
-        sys.stdout = open(os.devnull, "w")
-        return 0
-    except KeyboardInterrupt:
-        print("stopped; run the same command again to continue", file=sys.stderr)
-        return 130
+    stopped = "stopped; run the same command again to continue"
+    return exit_code("hotpath networks", lambda: options.run(options), stopped)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -23,7 +23,7 @@ INPUTS = {
     "search": {"in0": [1, 3, 255, 255], "in1": [1, 96, 8, 4]},
 }
 # Prints as ncnn's benchncnn does, on standard error; it warms the device up by 4 degrees.
-BENCHNCNN = """#!{python}
+BENCHNCNN = """#!{python} -SE
 import sys
 from pathlib import Path
 thermal = Path({device!r}) / "sys" / "class" / "thermal"
@@ -83,7 +83,9 @@ class Phone:
             (thermal / name / file).write_text(str(value))
         for path in ("data/local/tmp", "system/bin", "bin"):
             (self.device / path).mkdir(parents=True)
-        self.program(self.device / "bin" / "adb", ADB.read_text())
+        fast = f"#!{sys.executable} -SE"  # /usr/bin/env may find a slow starter of Pythons
+        adb = ADB.read_text().replace("#!/usr/bin/env python3", fast)
+        self.program(self.device / "bin" / "adb", adb)
         self.dumpsys("Can't find service: thermalservice")
         self.bundle = write_bundle(folder / "my bundle")
         self.benchncnn(ms=7.5, limit=10**6)

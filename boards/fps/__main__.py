@@ -1,7 +1,6 @@
 """Is this commit slower on this board? With evidence that others can check.
 
     hotpath fps [--networks N,N] [--precision P,P] [--clips DIR] [--quick] [--lock]
-    hotpath fps --pace 30           also with frames at a camera's rate
     hotpath fps --against GITREF    this checkout and another commit, in turns
     hotpath fps compare A B         two evidence files
     hotpath fps report EVIDENCE...  Markdown anew
@@ -21,11 +20,10 @@ from hotpath.boards.fps import place as places
 from hotpath.kernels.commands import exit_code, program
 from hotpath.runtime import engines, load_tracker
 from hotpath.runtime.arguments import add_networks_dir
-from hotpath.runtime.errors import HotpathError
 from hotpath.runtime.networks import default_of
 
 OUT = "out/fps"
-GIVEN = "frames rounds threads networks_dir int8_dir pace".split()  # as they are
+GIVEN = "frames rounds threads networks_dir int8_dir".split()  # as they are
 QUICK = {"rounds": 1, "frames": 100, "warm_s": 5.0}
 
 
@@ -79,12 +77,6 @@ def _add_run(parser):
     parser.add_argument(
         "--warm-up", type=float, default=run.WARM_S, metavar="SECONDS", help="the longest"
     )
-    parser.add_argument(
-        "--pace",
-        type=float,
-        metavar="FPS",
-        help="time rounds at this frame rate too: a thread decodes JPEG as a camera's source does",
-    )
     parser.add_argument("--against", metavar="GITREF", help="take turns with this commit")
 
 
@@ -126,10 +118,6 @@ def _precision(options, place, chosen):
 
 
 def _run(options):
-    if options.pace is not None and not 1 <= options.pace <= 240:
-        raise HotpathError(f"--pace {options.pace:g}: give 1 to 240 frames a second")
-    if options.pace and options.against:
-        raise HotpathError("--pace times this checkout alone; leave --against away")
     place = places.Place(options.root, options.board)
     settings = _settings(options, place)
     out = pathlib.Path(options.out)

@@ -14,7 +14,6 @@ import numpy as np
 from hotpath.boards.fps import evidence as files
 from hotpath.boards.fps import place as places
 from hotpath.boards.fps import run as runs
-from hotpath.boards.fps.processes import run
 from hotpath.runtime import bundle
 from hotpath.runtime.errors import HotpathError
 from hotpath.runtime.networks import load_network
@@ -151,7 +150,7 @@ def bundle_in(tree, case, settings, board, say=print):
     if settings.networks_dir:
         command += ["--networks-dir", os.path.abspath(settings.networks_dir)]
     say(f"building {part} in {tree}")
-    done = run(command, cwd=tree, env=_environment())
+    done = places.run(command, cwd=tree, env=_environment())
     if done.returncode or not os.path.isfile(os.path.join(folder, bundle.FILE)):
         why = (done.stderr.strip().splitlines() or ["it gave no reason"])[-1]
         raise WorkerFailed(

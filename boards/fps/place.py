@@ -8,7 +8,6 @@ import tempfile
 
 from hotpath.boards import detect, installed, snapshot
 from hotpath.boards.files import Recorder, Root
-from hotpath.boards.fps.processes import run
 from hotpath.boards.telemetry import Telemetry
 from hotpath.runtime.errors import HotpathError
 
@@ -82,6 +81,13 @@ def commit():
         return head, bool(git(["status", "--porcelain", "--untracked-files=no"]).strip())
     except GitFailed:
         return None, None
+
+
+def run(words, **options):
+    """Run a program to its end, without input: its ``returncode``, ``stdout`` and ``stderr``."""
+    streams = dict.fromkeys(("stdout", "stderr"), subprocess.PIPE)
+    streams.update(stdin=subprocess.DEVNULL, universal_newlines=True)
+    return subprocess.run([str(word) for word in words], **dict(streams, **options))
 
 
 class GitFailed(HotpathError):

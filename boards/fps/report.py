@@ -4,7 +4,7 @@ from hotpath.boards.fps import compare
 
 HEAD = (
     "network|precision|engine|clip|FPS|median ms|p95|p99|jitter|crop ms|network ms|select ms|"
-    "sustained FPS|mJ/frame|paced FPS|paced median ms|paced p95|paced / flat out"
+    "sustained FPS|mJ/frame"
 ).split("|")
 
 
@@ -35,17 +35,8 @@ def cells(evidence):
             row.append("{:.3f}".format(steps[step]["median"]) if step in steps else "")
         for key, form in (("sustained_fps", "{:.1f}"), ("energy_mj", "{:.2f}")):
             row.append("" if figures[key] is None else form.format(figures[key]))
-        table.append(row + _paced_cells(result, total["median"]))
+        table.append(row)
     return table
-
-
-def _paced_cells(result, flat_ms):
-    """What frames at a camera's pace took, and how many times the time of frames in memory."""
-    if "paced" not in result:
-        return [""] * 4
-    total, fps = result["paced"]["figures"]["total"], result["paced"]["fps"]
-    ms = [f"{total[key]:.3f}" for key in ("median", "p95")]
-    return [f"{fps:g}", *ms, "{:.2f}".format(total["median"] / flat_ms)]
 
 
 def title(evidence):

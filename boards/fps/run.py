@@ -14,7 +14,6 @@ from hotpath.boards.fps import evidence as files
 from hotpath.boards.fps import place as places
 from hotpath.boards.fps import stats
 from hotpath.boards.fps.loop import Loop, waited_s
-from hotpath.boards.fps.pace import LEARNING, PacedLoop
 from hotpath.boards.fps.verdict import judge
 from hotpath.runtime import DEFAULT_NETWORK, bundle, engines, load_tracker, loading, precision
 from hotpath.runtime.boxes import overlap
@@ -48,7 +47,6 @@ class Settings:
         self.networks_dir = None
         self.int8_dir = "out/int8"
         self.warm_s = WARM_S
-        self.pace = None
         self.__dict__.update(values)
 
     def cases(self):
@@ -107,8 +105,6 @@ def measure(settings, place, path, changed=(), reference=None, say=print):
         for number in range(settings.rounds):
             for loop, result in loops:
                 one_round(loop, result, settings.frames, sampler, began)
-                if settings.pace:
-                    paced_round(loop.tracker, result, settings, clip)
                 save(evidence, sampler, reference, path)
             say(f"round {number + 1} of {settings.rounds} on {clip.name}")
         for loop, _ in loops:
@@ -264,17 +260,6 @@ def one_round(loop, result, frames, sampler, began):
     add_round(result, started - began, seconds, ms, boxes, share)
 
 
-def paced_round(tracker, result, settings, clip):
-    """Time a round whose frames come at a camera's pace, and add it to the result."""
-    loop = PacedLoop(tracker, clip.frames, clip.box, settings.pace)
-    ms, _ = loop.run(settings.frames + LEARNING)
-    kept = {step: [round(v, 5) for v in values[LEARNING:]] for step, values in ms.items()}
-    paced = {"fps": settings.pace, "rounds": [], "figures": {}}
-    result.setdefault("paced", paced)["rounds"].append(
-        {"ms": kept, "processor_ms": round(loop.processor_ms, 4)}
-    )
-
-
 def add_round(result, started_s, seconds, ms, boxes, share):
     first = [box for _, box in boxes[:CHECKED]]
     if not result["rounds"]:
@@ -303,8 +288,6 @@ def finish(evidence, reference):
         if not result["rounds"]:
             continue
         steps = _figures(result["rounds"])
-        if "paced" in result:
-            result["paced"]["figures"] = _figures(result["paced"]["rounds"])
         result["figures"] = {
             "steps": steps,
             "fps": steps["total"]["fps"],

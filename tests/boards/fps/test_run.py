@@ -6,13 +6,11 @@ import subprocess
 import sys
 import time
 
-import numpy as np
 import pytest
 
 from hotpath.boards.fps import __main__ as command
 from hotpath.boards.fps import clips, evidence, place, report, run
 from hotpath.boards.fps.__main__ import main
-from hotpath.boards.fps.pace import PacedLoop
 from hotpath.runtime import load_tracker
 from hotpath.runtime.errors import BadSource
 from tests.support import board_roots, tiny
@@ -194,22 +192,7 @@ def test_clips_of_a_folder_are_as_long_as_is_asked_and_short_ones_are_refused(tm
         clips.load(tmp_path)
 
 
-def test_paced_frames_are_the_clip_s_and_their_times_are_told(network, film):
-    tracker = load_tracker(network)
-    ms, boxes = PacedLoop(tracker, film.frames, film.box, 50).run(19)
-    tracker.init(film.frames[0], film.box)
-    whole = [tracker.update(frame).box for frame in film.frames[1:]]
-    tracker.close()
-    # JPEG changes the pixels a little; a busy machine drops frames, and the tracker goes on
-    assert len(boxes) == 19 and np.isfinite([box for _, box in boxes]).all()
-    assert np.abs(np.subtract(boxes[0][1], whole[0])).max() < 2
-    assert len(ms["total"]) == len(ms["arrival_to_box"]) == 19
-    assert np.all(np.subtract(ms["arrival_to_box"], ms["total"]) >= -0.01)
-
-
-def test_a_report_has_paced_rounds_and_events_between_rounds_make_a_run_invalid(
-    network, film, tmp_path
-):
+def test_events_between_rounds_make_a_run_invalid(network, film, tmp_path):
     own = board("jetson_orin_nano_jp6", tmp_path)
     (path,) = own.folder.rglob("oc1_event_cnt")
     count = int(path.read_text()) + 3
@@ -218,23 +201,7 @@ def test_a_report_has_paced_rounds_and_events_between_rounds_make_a_run_invalid(
         if text.startswith("round 1"):
             path.write_text(str(count))
 
-    found = measure(own, network, film, tmp_path, say, frames=12, pace=60)
+    found = measure(own, network, film, tmp_path, say, frames=12)
     assert evidence.read(tmp_path / "evidence.json") == found
     (told,) = [r for r in found["verdict"]["reasons"] if "3 under-voltage" in r["text"]]
     assert told["state"] == "invalid"
-    paced = found["results"][0]["paced"]
-    assert paced["fps"] == 60 and len(paced["rounds"]) == 2
-    assert [len(each["ms"]["total"]) for each in paced["rounds"]] == [12, 12]
-    assert all(each["processor_ms"] > 0 for each in paced["rounds"])
-    (row,) = report.cells(found)
-    flat = found["results"][0]["figures"]["steps"]["total"]["median"]
-    assert float(row[-1]) == pytest.approx(paced["figures"]["total"]["median"] / flat, abs=0.01)
-    del found["results"][0]["paced"]  # of older evidence
-    assert report.cells(found)[0][-4:] == [""] * 4
-
-
-@pytest.mark.parametrize("words", ["--pace 0", "--pace nan", "--pace 30 --against HEAD"])
-def test_a_pace_that_cannot_be_is_refused_in_a_sentence(words, capsys):
-    assert main(words.split()) == 2
-    text = "leave --against away" if "--against" in words else "give 1 to 240"
-    assert text in capsys.readouterr().err

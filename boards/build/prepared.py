@@ -55,6 +55,14 @@ def prepare(folder: pathlib.Path, order: Order, say: Say = print) -> None:
         search=convert.for_old_tensorrt(graphs.search),
     )
     quantised = convert.is_quantised(graphs.search)
+    if quantised and order.precision != "int8":
+        other = "name its network in floating point"
+        if "int8" in order.board.precision["exists"]:
+            other = f"run `{order.command('int8')}`"
+        raise BuildFailed(
+            f"{network.name} is INT8, so {order.board.title} can't run it in {order.precision}; "
+            f"{other}"
+        )
     needs_scales = order.precision == "int8" and not quantised
     scales, digest = ranges.scales(order, paths) if needs_scales else (None, None)
     forms = {"whole": cut.cut(graphs, correlations=False)}

@@ -87,6 +87,15 @@ def test_what_can_not_be_built_is_one_sentence(toml, tmp_path, capsys, options, 
         assert all(part.format(toml) in text for part in said), text
 
 
+@pytest.mark.parametrize(
+    "board, said", [("jetson_nano", "in floating point"), ("jetson_agx_orin", "PRECISION=int8")]
+)
+def test_an_int8_network_is_prepared_in_no_other_precision(board, said, tmp_path, capsys):
+    assert run("kestrel_small-int8", tmp_path, board, "--precision", "fp16") == 2
+    told = capsys.readouterr().err
+    assert "kestrel_small-int8 is INT8" in told and said in told and not list(tmp_path.iterdir())
+
+
 def test_what_was_prepared_serves_its_board_without_onnx_and_no_other_board(
     toml, tmp_path, capsys, monkeypatch
 ):

@@ -19,9 +19,9 @@ TS_PACKET, TS_SYNC = 188, 0x47  # bytes of a packet of an MPEG transport stream;
 RTP_HEADER, RTP_VERSION = 12, 2
 START_CODE = b"\0\0\1"  # before each unit of H.264 and H.265
 KEY_FRAMES = (
-    "let the sender repeat the parameter sets (SPS, PPS) with each key frame, and send one every "
-    "second (GStreamer: x264enc key-int-max=30 ! h264parse config-interval=-1; ffmpeg: -g 30 "
-    "-bsf:v dump_extra)"
+    "if it is H.264 or H.265, let the sender repeat the parameter sets (SPS, PPS) with each key "
+    "frame, and send one every second (GStreamer: x264enc key-int-max=30 ! h264parse "
+    "config-interval=-1; ffmpeg: -g 30 -bsf:v dump_extra)"
 )
 TRANSPORT_STREAM = (
     "send an MPEG transport stream (GStreamer: h264parse config-interval=-1 ! mpegtsmux ! udpsink; "

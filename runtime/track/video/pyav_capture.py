@@ -35,7 +35,8 @@ def video_stream(container: Any) -> Any:
     """The stream that ffmpeg takes as the video, or None.
 
     It has the largest pictures, and the mark "default" counts more than the size. Covers, which
-    have one frame or are of a codec for pictures, count only where there is nothing else.
+    have one frame or are of a codec for pictures, count only where there is nothing else. A stream
+    whose codec FFmpeg does not know is none.
     """
 
     def rank(stream: Any) -> Tuple[bool, int]:
@@ -44,7 +45,8 @@ def video_stream(container: Any) -> Any:
         is_cover = marks & ATTACHED or stream.frames == 1 or context.name in PICTURE_CODECS
         return not is_cover, area
 
-    return max(container.streams.video, key=rank, default=None)
+    known = (stream for stream in container.streams.video if stream.codec_context is not None)
+    return max(known, key=rank, default=None)
 
 
 class Compressed(NamedTuple):

@@ -99,6 +99,15 @@ def test_a_video_gives_every_frame_in_order_with_its_time(tmp_path, planes):
     assert source.read() is None  # after close too
 
 
+def test_a_video_of_a_codec_that_ffmpeg_does_not_know_is_refused(tmp_path, planes):
+    data = write_video(tmp_path / "a.mkv").read_bytes()
+    name = re.search(rb"V_[A-Z0-9/]+", data)[0]
+    path = tmp_path / "b.mkv"
+    path.write_bytes(data.replace(name, b"V_" + b"X" * (len(name) - 2)))
+    with pytest.raises(BadSource, match=r"b\.mkv"):
+        open_source(path, planes=planes)
+
+
 @on_each_python
 @pytest.mark.parametrize("kind", [".avi", ".mkv"])
 def test_a_truncated_video_gives_its_good_frames_then_says_where_it_broke(tmp_path, kind, planes):

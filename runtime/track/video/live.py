@@ -26,17 +26,21 @@ FIRST_PAUSE_S = 0.3  # before a lost source is tried again; doubles up to
 LONGEST_PAUSE_S = 2.0
 EMPTY_OPENINGS = 3  # a stream joined before its next key frame may open and give nothing
 EMPTY_S = 5.0  # and after so long it is not opened again
+PATIENT_S = 3.0  # after which the user hears that an opening takes longer
 WAKE_S = 0.2  # while the program waits, it answers Ctrl-C within this time
 OPENING, READING = "open ", "video "  # the names of threads that open, and read, a source begin so
 GAP_S = READ_TIMEOUT_S  # a silence that counts as a gap
 CLOSE_WAIT_S = 2.0  # a camera that hangs in its driver can't be stopped; it ends with the process
 
 
-def open_in_background(device: Any) -> Any:
+def open_in_background(device: Any, log: Log = None) -> Any:
     """Call ``device.open()`` in a thread, so that Ctrl-C is answered at once.
 
     OpenCV can't be interrupted while it opens a source. After Ctrl-C it continues in a daemon
     thread, which does not keep the program from ending.
+
+    Args:
+        log: is told if it takes longer than ``PATIENT_S``.
 
     Returns:
         what ``device.open()`` returned; its error is raised.
@@ -51,8 +55,12 @@ def open_in_background(device: Any) -> Any:
 
     thread = threading.Thread(target=run, name=OPENING + device.name, daemon=True)
     thread.start()
+    tell_s = time.monotonic() + PATIENT_S
     while thread.is_alive():
         thread.join(WAKE_S)
+        if log and time.monotonic() > tell_s and thread.is_alive():
+            log(f"{device.name}: waiting for its first picture")
+            log = None
     return answer.result()
 
 

@@ -102,7 +102,7 @@ def _opened(spec: str, log: Log, depth: Optional[int], planes: bool, decoder: st
         return ros.Bag(*bag, log, planes)
     if _is_csi(spec):
         device = CsiCamera(spec[len("csi") :], planes=planes)
-        return LiveSource(device, log, opened=open_in_background(device))
+        return LiveSource(device, log, opened=open_in_background(device, log))
     scheme = _scheme(spec)
     if scheme and scheme != "file":
         return _open_address(spec, scheme, log, planes, decoder)
@@ -171,7 +171,7 @@ def _open_address(spec: str, scheme: str, log: Log, planes: bool, decoder: str) 
             )
         )
     stream = Stream(spec, planes=planes, decoder=decoder)
-    capture = open_in_background(stream)
+    capture = open_in_background(stream, log)
     by_pyav = isinstance(capture, pyav.AvCapture)
     if (capture.frames if by_pyav else stated_frames(capture)) is None:
         return LiveSource(stream, log, opened=capture)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import types
 import weakref
 
 import cv2
@@ -253,6 +254,14 @@ def test_ctrl_c_ends_a_gap_at_once_while_the_sender_is_frozen():
     assert end["exit_code"] == 0 and end["exit_s"] < 4.0
     assert end["longest_read_s"] < 0.5 + 2.0  # on a busy computer
     assert [index for index, _ in end["gaps"]] == [end["given"]]
+
+
+@pytest.mark.parametrize("seconds, lines", [(0.0, 0), (1.2, 1)])
+def test_who_waits_for_a_stream_is_told_once(seconds, lines, monkeypatch):
+    monkeypatch.setattr(live, "PATIENT_S", 0.3)
+    log, device = [], types.SimpleNamespace(name="slow", open=lambda: time.sleep(seconds))
+    live.open_in_background(device, log.append)
+    assert len(log) == lines and all(line.startswith("slow: waiting") for line in log)
 
 
 def test_ctrl_c_is_answered_at_once_before_anything_was_opened():
